@@ -1,0 +1,15 @@
+"""
+The lab: several real libvirt hosts, their guests and a private PostgreSQL on one machine, for the demo, the functional
+tests and the benchmarks. Importable as ``lab`` when ``bin/`` is on the path; standard library and Debian's programs
+only (``bin/bootstrap base hosts`` installs those). Nothing of the product is imported here.
+
+Open ``hosts.py`` first. What belongs where:
+
+- ``hosts.py``: ``Lab``, several libvirt hosts and their network; needs root. ``host.py``: ``Host``, one of them, made
+  of namespaces; ``hostinit.sh`` is its process 1. ``network.py``: the claim on a free network, and its removal.
+- ``sessions.py``: ``TestDriverHost``, a libvirtd with libvirt's test driver; needs no rights at all.
+- ``postgres.py``: ``PrivatePostgres``, a cluster of its own on a UNIX socket.
+- ``image.py``: builds the tiny guest from ``guest/``; ``guests.py``: its overlays, domain XML and console markers.
+- ``keeper.py``: ends and removes all of it when its owner ends, in whatever way. ``processes.py`` and ``places.py``
+  hold what the others share.
+"""

@@ -1,0 +1,137 @@
+"""``Lab``: libvirt hosts on one network, and the directory they share."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import subprocess
+from pathlib import Path
+
+from lab.host import Host
+from lab.keeper import Keeper
+from lab.network import NUMBERS, claim, default_base, lock_path, release, run_ip, sweep_number
+from lab.places import LabProblem, find_program
+from lab.processes import find_lock
+
+__all__ = ["Host", "Lab"]
+
+PROGRAMS = ("unshare", "nsenter", "setsid", "ip", "mount", "libvirtd", "qemu-system-x86_64", "qemu-img", "dnsmasq")
+
+
+class Lab:
+    """
+    Hosts on one bridge ``wlab<K>`` with the network 10.77.K.0/24, K being the first that is free, so that labs can run
+    side by side. The machine itself is ``gateway`` in it. A context manager; whatever way its process ends, nothing
+    stays behind, neither processes nor links nor the directory.
+    """
+
+    def __init__(self, base: Path | None = None):
+        """
+        :param base: a directory to be created, and removed at the end. Keep it short (a UNIX socket's path has room for
+            107 bytes) and outside ``/run``, which each host hides behind its own. By default one in the temporary
+            directory.
+        :raises LabProblem: something is missing (see ``missing``), or all networks are taken.
+        """
+        lacking = self.missing()
+        if lacking:
+            raise LabProblem("the lab cannot run here: " + "; ".join(lacking))
+        self.number, self._lock = claim()
+        self.bridge = f"wlab{self.number}"
+        self.gateway = self.address(254)
+        self.base = base.resolve() if base else default_base(self.number)
+        self.hosts: dict[int, Host] = {}
+        self._keeper: Keeper | None = None
+        try:
+            if len(str(self.base)) > 60:
+                raise LabProblem(f"{self.base} is too long for the sockets in it; 60 characters are the limit")
+            try:
+                self.base.mkdir(mode=0o755)
+            except FileExistsError:
+                raise LabProblem(f"{self.base} exists already, and belongs to no lab that ended") from None
+            # Written for sweep(), which knows only the lock.
+            os.write(self._lock, str(self.base).encode())
+            self._keeper = Keeper(self.base, lock=self._lock, lock_file=lock_path(self.number), bridge=self.bridge,
+                                  remove=True)
+            atexit.register(self.close)
+            self.shared_dir = self.base / "images"
+            self.shared_dir.mkdir()
+            run_ip("link", "add", self.bridge, "type", "bridge", "forward_delay", "0", "mcast_snooping", "0")
+            run_ip("addr", "add", f"{self.gateway}/24", "dev", self.bridge)
+            run_ip("link", "set", self.bridge, "up")
+        except BaseException:
+            self.close()
+            raise
+
+    @staticmethod
+    def missing() -> list[str]:
+        """What this machine or account lacks for a lab; empty: nothing."""
+        if os.geteuid() != 0:
+            return ["it needs root, for namespaces and network links"]
+        lacking = [name for name in PROGRAMS if find_program(name) is None]
+        found = [f"missing programs: {', '.join(lacking)} (bin/bootstrap base hosts)"] if lacking else []
+        if not Path("/dev/net/tun").exists():
+            found.append("there is no /dev/net/tun")
+        if not found:
+            tried = subprocess.run(["unshare", "--mount", "--pid", "--net", "--fork", "true"], capture_output=True)
+            if tried.returncode:
+                found.append("the kernel grants no namespaces: " + tried.stderr.decode().strip())
+        return found
+
+    def address(self, index: int) -> str:
+        return f"10.77.{self.number}.{index}"
+
+    def host(self, index: int, kvm: bool = False) -> Host:
+        """The host of that number (1-99), its files written at the first call; not yet booted."""
+        if not 1 <= index <= 99:
+            raise LabProblem(f"there is no host {index}; 1 to 99 are possible")
+        if index not in self.hosts:
+            for other in self.hosts.values():
+                other.keep_capabilities()                                # a new host starts with what the others learnt
+            self.hosts[index] = Host(self, index, kvm).create()
+        return self.hosts[index]
+
+    def up(self, count: int) -> list[Host]:
+        """Hosts 1 to ``count`` with libvirtd listening; those that are up stay as they are."""
+        hosts = [self.host(index) for index in range(1, count + 1)]
+        for host in hosts:
+            host.boot()
+            host.start_libvirtd(wait=False)
+        for host in hosts:
+            host.wait_for_libvirtd()
+        return hosts
+
+    def close(self) -> None:
+        """Power off all hosts and remove everything; may be repeated."""
+        atexit.unregister(self.close)
+        if self._lock < 0:
+            return
+        try:
+            for host in self.hosts.values():
+                host.keep_capabilities()
+        finally:
+            if self._keeper is not None:
+                self._keeper.close()
+            for host in self.hosts.values():
+                host.power_off()                                         # reaps; the keeper has ended them
+            release(self.number, self._lock)
+            self._lock = -1
+
+    def __enter__(self) -> Lab:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @staticmethod
+    def sweep() -> list[str]:
+        """Remove what labs left behind whose process, and whose keeper, were killed. Names the bridges removed."""
+        swept = []
+        for number in NUMBERS:
+            if not lock_path(number).exists() and not Path(f"/sys/class/net/wlab{number}").exists():
+                continue
+            lock = find_lock(lock_path(number))
+            if lock is not None:
+                if sweep_number(number, lock):
+                    swept.append(f"wlab{number}")
+                release(number, lock)
+        return swept

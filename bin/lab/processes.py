@@ -1,0 +1,103 @@
+"""Processes seen through /proc, locks, waiting: what hosts, sessions and PostgreSQL share."""
+
+import fcntl
+import os
+import pwd
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from lab.places import LabProblem
+
+
+def wait_until(condition: Callable[[], bool], what: str, deadline: float = 60.0, pause: float = 0.01) -> float:
+    """
+    Poll until the condition holds.
+
+    :return: seconds it took.
+    :raises LabProblem: the deadline passed. The default suits a two-core machine with everything else running.
+    """
+    began = time.monotonic()
+    while not condition():
+        if time.monotonic() - began > deadline:
+            raise LabProblem(f"{what} did not come within {deadline:.0f} s")
+        time.sleep(pause)
+    return time.monotonic() - began
+
+
+def tail(path: Path, lines: int = 8) -> str:
+    """The last lines of a log, for an error message."""
+    try:
+        return "\n".join(path.read_text(errors="replace").splitlines()[-lines:])
+    except OSError:
+        return "(no log)"
+
+
+def all_pids() -> list[int]:
+    return [int(name) for name in os.listdir("/proc") if name.isdigit()]
+
+
+def namespace_of(pid: int) -> str | None:
+    """The name of a process's PID namespace, ``pid:[4026532198]``; None: it is gone."""
+    try:
+        return os.readlink(f"/proc/{pid}/ns/pid")
+    except OSError:
+        return None
+
+
+def command_of(pid: int) -> str:
+    """The command name (15 characters at most); empty: it is gone."""
+    try:
+        return Path(f"/proc/{pid}/comm").read_text().strip()
+    except OSError:
+        return ""
+
+
+def parent_of(pid: int) -> int:
+    """0: it is gone."""
+    try:
+        return int(Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[1])
+    except OSError:
+        return 0
+
+
+def children_of(pid: int) -> list[int]:
+    """Children of all threads of a process."""
+    return [other for other in all_pids() if parent_of(other) == pid]
+
+
+def find_lock(path: Path, mode: int = 0o600) -> int | None:
+    """
+    Take a lock file that holds as long as the returned descriptor, or a copy passed to a child, is open.
+
+    :return: None when somebody living has it.
+    """
+    while True:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, mode)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            # The last owner may have removed the file between our open and our lock; then we hold nothing.
+            if holds(descriptor, path):
+                return descriptor
+        except BlockingIOError:
+            os.close(descriptor)
+            return None
+        os.close(descriptor)
+
+
+def holds(descriptor: int, path: Path) -> bool:
+    """Whether an open file is still the one at that path."""
+    try:
+        return os.path.samestat(os.fstat(descriptor), os.stat(path))
+    except FileNotFoundError:
+        return False
+
+
+def unprivileged_account(*names: str) -> pwd.struct_passwd:
+    """The first of the accounts that exists, else nobody: for programs that refuse to run as root."""
+    for name in (*names, "nobody"):
+        try:
+            return pwd.getpwnam(name)
+        except KeyError:
+            continue
+    raise LabProblem("this machine has no account named " + " or ".join((*names, "nobody")))

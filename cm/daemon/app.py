@@ -1,0 +1,214 @@
+"""
+The whole of a cluster manager, wired: database, threads, fleet, engine, reconciler, wire, contextualization.
+
+``ClusterManager`` starts and stops it; ``main.py`` gives it a reactor and a process.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import stat
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from twisted.internet.interfaces import IListeningPort
+from twisted.logger import Logger
+
+from cm.daemon.execute import Executor
+from cm.daemon.migrate import pending
+from cm.daemon.reconciler import Reconciler
+from cm.daemon.settings import Settings
+from cm.operations import register_kinds
+from cm.operations.engine import Engine
+from cm.rpc.dispatch import Dispatcher
+from cm.rpc.endpoint import make_listener
+from cm.rpc.server import WireSite, make_root
+from cm.rpc.view import Registry
+from cm.runtime.database import Database
+from cm.runtime.listener import Listener
+from cm.runtime.metrics import Metrics
+from cm.runtime.settings import SettingsError
+from cm.runtime.threads import Threads
+from cm.services.authenticator import DatabaseAuthenticator, ensure_session_key
+from cm.services.context import ClusterPolicy, Services
+from cm.services.fleet import Fleet
+from cm.store.operation import LOCK_CLASS, TOPIC, register_worker
+
+log = Logger()
+SECRET_BYTES = 32
+DATABASE_THREADS = 8
+
+
+def read_secret(path: Path) -> bytes:
+    """A key of the cluster's own, made at first use, readable by its owner alone."""
+    try:
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        if stat.S_IMODE(path.stat().st_mode) & 0o077:
+            raise SettingsError([f"{path}: others may read this secret; chmod 600 it"]) from None
+        return path.read_bytes()
+    with os.fdopen(handle, "wb") as file:
+        made = os.urandom(SECRET_BYTES)
+        file.write(made)
+        file.flush()
+        os.fsync(file.fileno())
+    return made
+
+
+def policy_of(settings: Settings) -> ClusterPolicy:
+    """What decisions depend on, out of the settings; makes the state directory."""
+    state = settings.cluster.state_dir
+    state.mkdir(mode=0o750, parents=True, exist_ok=True)
+    staging = state / "staging"
+    staging.mkdir(mode=0o700, exist_ok=True)
+    cluster, images, quota = settings.cluster, settings.images, settings.quota
+    if cluster.placement not in ("spread", "pack"):
+        raise SettingsError(["cluster.placement is neither spread nor pack"])
+    return ClusterPolicy(
+        name=cluster.name,
+        secret=read_secret(state / "cluster.key"),
+        placement="pack" if cluster.placement == "pack" else "spread",
+        hook_grace_s=cluster.hook_grace_s,
+        shutdown_s=cluster.shutdown_s,
+        cpu_overcommit=cluster.cpu_overcommit,
+        memory_overcommit=cluster.memory_overcommit,
+        storage_overcommit=cluster.storage_overcommit,
+        vnc_first_port=cluster.vnc_first_port,
+        vnc_ports=cluster.vnc_ports,
+        staging_dir=staging,
+        import_dirs=images.directories,
+        import_private_networks=images.private_networks,
+        import_networks=images.networks,
+        import_max_bytes=images.max_bytes,
+        import_timeout_s=images.timeout_s,
+        quota_cpu=quota.cpu,
+        quota_memory_mib=quota.memory_mib,
+        quota_storage_mib=quota.storage_mib,
+        quota_vms=quota.vms,
+    )
+
+
+def open_driver(uri: str, name: str) -> Any:
+    """The default opener: a driver by the URI's scheme."""
+    from cm.drivers.open import open_node
+
+    return open_node(uri, name=name)
+
+
+class ClusterManager:
+    """
+    One process of a cluster manager. Several may run on one database.
+
+    :param opener: makes an ``INodeDriver`` from a URI and a name.
+    """
+
+    def __init__(
+        self, reactor: Any, settings: Settings, opener: Callable[[str, str], Any] = open_driver
+    ) -> None:
+        self.reactor = reactor
+        self.settings = settings
+        self.policy = policy_of(settings)
+        size = settings.database.pool_size
+        self.threads = Threads(reactor, {"database": size, "probe": 2})
+        self.database = Database(settings.database.url, self.threads, pool_size=size)
+        self.fleet = Fleet(self.database, self.threads, opener)
+        self.services = Services(self.database, self.threads, self.fleet, self.policy)
+        self.metrics = Metrics()
+        self.registry = Registry.collect("cm.views")
+        self.executor = Executor(self.services)
+        self.ports: list[IListeningPort] = []
+        self.engine: Engine | None = None
+        self.listener: Listener | None = None
+        self.reconciler = Reconciler(self.services, reactor, settings.cluster.reconcile_s)
+        register_kinds()
+
+    async def start(self) -> None:
+        """
+        Connect, take up the work that is left, and listen.
+
+        :raises SettingsError: the database is not at this version's schema, or an address is not good.
+        """
+        if await self.threads.run("database", pending, self.database.engine):
+            raise SettingsError(["the database is not at this version's schema: run wawel-cm migrate"])
+        name = f"{socket.gethostname()}:{os.getpid()}"
+        worker_id = await self.database.transact(register_worker, name)
+        self.listener = Listener(self.reactor, self.settings.database.url, (LOCK_CLASS, worker_id))
+        await self.listener.start()
+        self.services.extra["signals"] = self.listener
+        self.engine = Engine(self.services, self.reactor, worker_id, self.metrics)
+        authenticator = self._authenticator(self.listener)
+        dispatcher = Dispatcher(
+            self.reactor, self.registry, self.executor.execute, authenticator, measure=self.metrics
+        )
+        self.dispatcher = dispatcher
+        self._subscribe()
+        if self.settings.cluster.workers:
+            self.engine.start()
+            self.reconciler.start()
+        self._listen(dispatcher)
+
+    def _authenticator(self, listener: Listener) -> DatabaseAuthenticator:
+        try:
+            session_key = ensure_session_key(self.settings.cluster.state_dir / "session.key")
+            clm_keys = {name: path.read_bytes() for name, path in self.settings.trust.clm_keys.items()}
+            made = DatabaseAuthenticator(self.services, session_key, clm_keys)
+        except (OSError, ValueError) as error:
+            raise SettingsError([f"the keys of caller tokens: {error}"]) from None
+        listener.subscribe("account", made.account_changed)
+        self.services.extra["authenticator"] = made
+        return made
+
+    def _subscribe(self) -> None:
+        assert self.listener is not None and self.engine is not None
+        if self.settings.cluster.workers:
+            self.listener.subscribe(TOPIC, self.engine.wake)
+            self.listener.subscribe("look", self.reconciler.hint)
+        self.listener.subscribe("node", self.reconciler.forget)
+
+    def _listen(self, dispatcher: Dispatcher) -> None:
+        listen = self.settings.listen
+        certificate = str(listen.tls_certificate) if listen.tls_certificate else None
+        key = str(listen.tls_key) if listen.tls_key else None
+        sites: list[tuple[str, str, Any]] = []
+        if listen.rpc:
+            root = make_root(dispatcher, self._exposition, self._wrong)
+            sites.append(("rpc", listen.rpc, WireSite(root, dispatcher.limits, self.reactor)))
+        if listen.contextualization:
+            # The endpoint is a program of its own that may also live here; nothing else in cm knows it.
+            from contextualization.daemon.app import make_site
+
+            sites.append(
+                (
+                    "contextualization",
+                    listen.contextualization,
+                    make_site(self.reactor, self.database, self.listener, self.policy.name, self.policy.secret),
+                )
+            )
+        for what, address, site in sites:
+            port = make_listener(self.reactor, address, site, certificate, key, listen.insecure)
+            self.ports.append(port)
+            log.info("{what} listens on {address}", what=what, address=address)
+
+    def _exposition(self) -> bytes:
+        self.metrics.pending(self.threads.waiting())
+        return self.metrics.exposition()
+
+    def _wrong(self) -> str | None:
+        if self.listener is None or not self.listener.connected:
+            return "the database does not answer"
+        return None
+
+    async def stop(self) -> None:
+        """Listen no more, let what is under way come to the end of its step, and let go of everything."""
+        for port in self.ports:
+            await port.stopListening()  # type: ignore[misc]
+        self.reconciler.stop()
+        if self.engine is not None:
+            await self.engine.stop()
+        await self.fleet.close()
+        if self.listener is not None:
+            self.listener.stop()
+        await self.threads.stop()
+        self.database.close()

@@ -1,0 +1,145 @@
+"""
+Running a view that was authorized and whose arguments were validated: its transaction, ``request_id``, ``dry_run``,
+audit. The wire hands every call to ``Executor.execute``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import text
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+from twisted.logger import Logger
+
+from cm.rpc.caller import Control, Identity, RawJSON
+from cm.rpc.codec import encode_json
+from cm.rpc.errors import InvalidRequest, RequestIdReused
+from cm.rpc.types import Secret
+from cm.rpc.view import View
+from cm.services.context import ClusterCall, Services
+
+log = Logger()
+
+# Values that the audit row never keeps, by the name of their parameter; secrets are left out by their type.
+UNTOLD = frozenset({"user_data", "password", "old", "new", "token"})
+
+
+class DryRun(Exception):
+    """Carries the plan out of a transaction that is to be rolled back."""
+
+    def __init__(self, plan: list[dict[str, Any]]) -> None:
+        self.plan = plan
+
+
+class Executor:
+    def __init__(self, services: Services) -> None:
+        self._services = services
+
+    async def execute(self, view: View, identity: Identity, arguments: dict[str, Any], control: Control) -> Any:
+        """
+        Run a view for a caller.
+
+        :raises CloudError: the view's refusal; nothing was changed then.
+        """
+        services = self._services
+        call = ClusterCall.of(identity, control)
+        call.policy = services.policy
+        if view.is_async:
+            if control.dry_run:
+                raise InvalidRequest()
+            call.services = services
+            result = await view.function(call, **arguments)
+            if view.changing:
+                await services.database.transact(write_audit, view.name, call, arguments)
+            return result
+        if not view.changing:
+            return await services.database.read(_read, view, call, arguments)
+        try:
+            return await services.database.transact(_change, view, call, arguments)
+        except DryRun as dry:
+            return {"dry_run": True, "plan": dry.plan}
+
+
+def _read(session: Session, view: View, call: ClusterCall, arguments: Mapping[str, Any]) -> Any:
+    call.session = session
+    return view.function(call, **arguments)
+
+
+def _change(session: Session, view: View, call: ClusterCall, arguments: Mapping[str, Any]) -> Any:
+    call.session = session
+    call.plan.clear()  # the transaction may be repeated
+    keyed = call.request_id is not None and not call.dry_run
+    digest = ""
+    if keyed:
+        digest = hashlib.sha256(view.name.encode() + b"\0" + encode_json(_told(arguments))).hexdigest()
+        answered = _first_answer(session, call, view.name, digest)
+        if answered is not None:
+            return RawJSON(answered)
+    result = view.function(call, **arguments)
+    if call.dry_run:
+        raise DryRun(call.plan)
+    write_audit(session, view.name, call, arguments)
+    if keyed:
+        session.execute(
+            text("UPDATE request SET answer = :answer WHERE account_id = :a AND request_id = :r"),
+            {"answer": encode_json(result).decode(), "a": call.account_id, "r": call.request_id},
+        )
+    return result
+
+
+def _first_answer(session: Session, call: ClusterCall, method: str, digest: str) -> str | None:
+    """
+    The stored answer of a repeated call; None for a first one, which is noted. A repeat that comes while the first is
+    still under way waits for it on the unique index.
+
+    :raises RequestIdReused: the id was used for something else.
+    """
+    values = {"a": call.account_id, "r": call.request_id, "digest": digest}
+    try:
+        with session.begin_nested():
+            session.execute(
+                text("INSERT INTO request (account_id, request_id, digest) VALUES (:a, :r, :digest)"), values
+            )
+        return None
+    except IntegrityError:
+        found = session.execute(
+            text("SELECT digest, answer FROM request WHERE account_id = :a AND request_id = :r"), values
+        ).one()
+        if found.digest != digest:
+            raise RequestIdReused(str(call.request_id)) from None
+        return str(found.answer)
+
+
+def _told(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Arguments for the digest of a request: secrets count by their hash."""
+    return {
+        name: hashlib.sha256(value.reveal().encode()).hexdigest() if isinstance(value, Secret) else value
+        for name, value in arguments.items()
+    }
+
+
+def write_audit(session: Session, method: str, call: ClusterCall, arguments: Mapping[str, Any]) -> None:
+    """One row per accepted changing call, in its own transaction."""
+    kept = {
+        name: value for name, value in arguments.items() if name not in UNTOLD and not isinstance(value, Secret)
+    }
+    session.execute(
+        text(
+            "INSERT INTO audit (account_id, login, method, call_id, request_id, remote, arguments)"
+            " VALUES (:account_id, :login, :method, :call_id, :request_id, :remote, CAST(:arguments AS jsonb))"
+        ),
+        {
+            "account_id": call.account_id or None,
+            "login": call.identity.login,
+            "method": method,
+            "call_id": call.call_id,
+            "request_id": call.request_id,
+            "remote": call.remote,
+            "arguments": encode_json(kept).decode(),
+        },
+    )
+
+

@@ -1,0 +1,131 @@
+"""The loop that passes over nodes: every node in turn, and one at once when something hints at news from it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
+
+from cm.interfaces import DomainEvent
+from cm.rpc.errors import CloudError, DatabaseUnavailable, Overloaded
+from cm.services.context import Services
+from cm.services.reconcile import pass_over
+
+log = Logger()
+HINT_S = 0.3  # after a hint: hooks and operations usually settle it themselves meanwhile
+
+
+class Reconciler:
+    """
+    Passes of one node never overlap; a hint that comes during one leads to another after it.
+
+    Every process may pass; full passes by the clock are made by whichever gets the turn (``node.passed_at`` moves on),
+    so several processes share them.
+    """
+
+    def __init__(self, services: Services, reactor: Any, every_s: float) -> None:
+        self._services = services
+        self._reactor = reactor
+        self._clock: IReactorTime = reactor
+        self._every_s = every_s
+        self._under_way: set[int] = set()
+        self._again: set[int] = set()
+        self._subscribed: set[int] = set()
+        self._stopping = False
+        self._timer: Any = None
+
+    def start(self) -> None:
+        self._tick()
+
+    def stop(self) -> None:
+        self._stopping = True
+        if self._timer is not None and self._timer.active():
+            self._timer.cancel()
+
+    def _tick(self) -> None:
+        if self._stopping:
+            return
+        self._timer = self._clock.callLater(min(self._every_s / 5, 1.0), self._tick)
+        Deferred.fromCoroutine(self._due()).addErrback(self._failed)
+
+    def _failed(self, failure: Any) -> None:
+        if failure.check(DatabaseUnavailable, Overloaded):
+            return
+        log.failure("a pass failed", failure=failure)
+
+    async def _due(self) -> None:
+        for node_id in await self._services.database.transact(_take_turns, self._every_s):
+            self.look(node_id)
+
+    def hint(self, subject: str) -> None:
+        """Notification ``look:<node id>``."""
+        if subject:
+            self._clock.callLater(HINT_S, self.look, int(subject))
+
+    def look(self, node_id: int) -> None:
+        """Pass over a node now."""
+        if self._stopping:
+            return
+        if node_id in self._under_way:
+            self._again.add(node_id)
+            return
+        self._under_way.add(node_id)
+        Deferred.fromCoroutine(self._pass(node_id)).addErrback(self._failed)
+
+    async def _pass(self, node_id: int) -> None:
+        try:
+            made = await pass_over(self._services, node_id)
+            if made is None:
+                self._subscribed.discard(node_id)
+            elif node_id not in self._subscribed:
+                await self._subscribe(node_id)
+        finally:
+            self._under_way.discard(node_id)
+            if node_id in self._again:
+                self._again.discard(node_id)
+                self._clock.callLater(HINT_S, self.look, node_id)
+
+    async def _subscribe(self, node_id: int) -> None:
+        """Hear the hypervisor's events as hints. Ends of domains are what the hook may have lost."""
+
+        def happened(event: DomainEvent) -> None:
+            if event.event in ("stopped", "crashed", "started", "suspended", "resumed"):
+                self._reactor.callFromThread(self.hint, str(node_id))
+
+        def lost(reason: str) -> None:
+            self._reactor.callFromThread(self._lost, node_id, reason)
+
+        try:
+            await self._services.fleet.call(node_id, "subscribe", happened, lost)
+            self._subscribed.add(node_id)
+        except CloudError as error:
+            log.info("node {node_id}: no events: {error}", node_id=node_id, error=str(error))
+
+    def _lost(self, node_id: int, reason: str) -> None:
+        log.info("node {node_id}: its events ended: {reason}", node_id=node_id, reason=reason)
+        self._subscribed.discard(node_id)
+        self.hint(str(node_id))
+
+    def forget(self, subject: str) -> None:
+        """Notification ``node:<id>``: its address changed, or it was removed."""
+        if subject:
+            self._subscribed.discard(int(subject))
+            Deferred.fromCoroutine(self._services.fleet.forget(int(subject))).addErrback(self._failed)
+
+
+def _take_turns(session: Session, every_s: float) -> list[int]:
+    """Nodes whose pass is due, each given to one asker. One that does not answer is asked more often."""
+    found = session.scalars(
+        text(
+            "UPDATE node SET passed_at = clock_timestamp() WHERE id IN ("
+            " SELECT id FROM node WHERE deleted_at IS NULL AND (passed_at IS NULL OR passed_at < clock_timestamp()"
+            "  - make_interval(secs => CASE WHEN state = 'ok' THEN :every ELSE least(:every, 2) END))"
+            " ORDER BY passed_at NULLS FIRST FOR UPDATE SKIP LOCKED) RETURNING id"
+        ),
+        {"every": every_s},
+    )
+    return sorted(found)

@@ -1,0 +1,82 @@
+"""The settings of ``wawel-cm``: read once from a TOML file and the environment into frozen dataclasses."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class DatabaseSettings:
+    url: str = field(default="postgresql+psycopg2:///wawel_cm", repr=False)
+    pool_size: int = 8
+
+
+@dataclass(frozen=True)
+class ListenSettings:
+    """``""`` switches a listener off. Without a certificate only loopback is listened on, unless ``insecure``."""
+
+    rpc: str = "127.0.0.1:8001"
+    contextualization: str = "127.0.0.1:8002"
+    tls_certificate: Path | None = None
+    tls_key: Path | None = None
+    insecure: bool = False
+
+
+@dataclass(frozen=True)
+class ClusterSettings:
+    name: str = "cluster"
+    state_dir: Path = Path("/var/lib/wawel")
+    placement: str = "spread"
+    hook_grace_s: float = 5.0
+    shutdown_s: float = 60.0
+    reconcile_s: float = 15.0
+    cpu_overcommit: float = 4.0
+    memory_overcommit: float = 1.0
+    storage_overcommit: float = 4.0
+    vnc_first_port: int = 5900
+    vnc_ports: int = 1000
+    workers: bool = True  # whether this process works operations
+
+
+@dataclass(frozen=True)
+class ImportSettings:
+    directories: tuple[Path, ...] = ()
+    private_networks: bool = False
+    networks: tuple[str, ...] = ()
+    max_bytes: int = 64 * 2**30
+    timeout_s: float = 3600.0
+
+
+@dataclass(frozen=True)
+class QuotaSettings:
+    """What a new account may have."""
+
+    cpu: int = 20
+    memory_mib: int = 32_768
+    storage_mib: int = 512 * 1024
+    vms: int = 20
+
+
+@dataclass(frozen=True)
+class TrustSettings:
+    """Cloud managers whose caller tokens are believed: key id → file with its Ed25519 public key (PEM)."""
+
+    clm_keys: dict[str, Path] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class LogSettings:
+    level: str = "info"
+    format: str = "text"
+
+
+@dataclass(frozen=True)
+class Settings:
+    database: DatabaseSettings = DatabaseSettings()
+    listen: ListenSettings = ListenSettings()
+    cluster: ClusterSettings = ClusterSettings()
+    images: ImportSettings = ImportSettings()
+    quota: QuotaSettings = QuotaSettings()
+    trust: TrustSettings = TrustSettings()
+    log: LogSettings = LogSettings()

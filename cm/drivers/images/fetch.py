@@ -1,0 +1,270 @@
+"""
+Import by URL.
+
+A name is resolved once, every address it has is judged, and the connection goes to the very address that was judged: a
+second answer of the name server changes nothing. Redirects are followed by us, each judged anew. TLS is verified
+against the name, not the address.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import http.client
+import ipaddress
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Callable, Sequence
+from typing import Final
+from urllib.parse import urljoin, urlsplit
+
+from cm.drivers.images.policy import Address, FetchPolicy, refusal
+from cm.drivers.images.target import Fetched, Target
+from cm.rpc.errors import AddressRefused, DownloadFailed, InvalidParameter
+
+CHUNK_BYTES: Final = 256 * 1024
+URL_MAX: Final = 4096  # characters
+_REDIRECTS: Final = (301, 302, 303, 307, 308)
+_PORTS: Final = {"http": 80, "https": 443}
+
+Resolver = Callable[[str, int], Sequence[str]]
+Progress = Callable[[int, int | None], None]
+
+
+def resolve(host: str, port: int) -> Sequence[str]:
+    """
+    The system's answer, in its order of preference.
+    :raises OSError: none.
+    """
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return list(dict.fromkeys(str(entry[4][0]) for entry in found))
+
+
+class _Deadline:
+    """
+    One end for connecting and reading; each wait is also bounded by the stall time. A server that drips bytes ends no
+    wait, so at the end the socket is cut as well.
+    """
+
+    def __init__(self, policy: FetchPolicy) -> None:
+        self._end = time.monotonic() + policy.timeout_s
+        self._policy = policy
+
+    def wait_s(self) -> float:
+        left_s = self._end - time.monotonic()
+        if left_s <= 0:
+            raise DownloadFailed(f"it took longer than {self._policy.timeout_s:g} s")
+        return min(left_s, self._policy.stall_s)
+
+    def cut_at_end(self, connection: _Pinned) -> threading.Timer:
+        timer = threading.Timer(max(0.0, self._end - time.monotonic()), connection.cut)
+        timer.daemon = True
+        timer.start()
+        return timer
+
+
+class _Pinned:
+    """Mixed into http.client's connections: goes to one address, whatever the host's name means by now."""
+
+    address: str
+    wait_s: float
+    _plain: socket.socket | None = None
+
+    def _open(self, port: int) -> socket.socket:
+        made = socket.create_connection((self.address, port), timeout=self.wait_s)
+        # Kept apart from http.client's, which lets go of its own, and from the TLS layer's: a duplicate to cut by.
+        self._plain = made.dup()
+        return made
+
+    def cut(self) -> None:
+        """End both directions now, from any thread."""
+        if self._plain is not None:
+            try:
+                self._plain.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass  # it has ended by itself
+
+    def let_go(self) -> None:
+        if self._plain is not None:
+            self._plain.close()
+
+
+class _PinnedHTTP(_Pinned, http.client.HTTPConnection):
+    def connect(self) -> None:
+        self.sock = self._open(self.port)
+
+
+class _PinnedHTTPS(_Pinned, http.client.HTTPSConnection):
+    tls: ssl.SSLContext
+
+    def connect(self) -> None:
+        plain = self._open(self.port)
+        try:
+            self.sock = self.tls.wrap_socket(plain, server_hostname=self.host)
+        except BaseException:
+            plain.close()
+            raise
+
+
+def fetch(
+    url: str,
+    target: str,
+    policy: FetchPolicy,
+    *,
+    progress: Progress = lambda done, total: None,
+    cancelled: Callable[[], bool] = lambda: False,
+    resolver: Resolver = resolve,
+    tls: ssl.SSLContext | None = None,
+) -> Fetched:
+    """
+    Stream ``url`` into the new file ``target``. After any error ``target`` is gone.
+
+    :param progress: gets the bytes done and the bytes in all (None: the server does not say).
+    :param cancelled: asked before each chunk; true ends the import with ``DownloadFailed``.
+    :param tls: another trust than the system's.
+    :raises AddressRefused: the URL, or one that it redirects to, leads where imports may not go.
+    :raises DownloadFailed: worth a retry: no answer, a stall, an error of the server, a body shorter than announced.
+    :raises TooLarge: more than ``policy.max_bytes``.
+    :raises StorageFull: no room.
+    """
+    deadline = _Deadline(policy)
+    tls = tls or ssl.create_default_context()
+    for _ in range(policy.redirects_max + 1):
+        if cancelled():
+            raise DownloadFailed("it was called off")
+        connection, path = _connection(url, policy, deadline, resolver, tls)
+        timer = deadline.cut_at_end(connection)
+        try:
+            response = _ask(connection, path, deadline)
+            if response.status in _REDIRECTS:
+                location = response.getheader("Location")
+                if not location:
+                    raise DownloadFailed("the server redirects to nowhere")
+                url = urljoin(url, location)
+                continue
+            if response.status != 200:
+                raise DownloadFailed(f"the server answers {response.status}")
+            with Target(target, max_bytes=policy.max_bytes, cancelled=cancelled, what="the download") as out:
+                return _read(connection, response, out, deadline, progress, url)
+        finally:
+            timer.cancel()
+            connection.close()
+            connection.let_go()
+    raise DownloadFailed(f"more than {policy.redirects_max} redirects")
+
+
+def _connection(
+    url: str, policy: FetchPolicy, deadline: _Deadline, resolver: Resolver, tls: ssl.SSLContext
+) -> tuple[_PinnedHTTP | _PinnedHTTPS, str]:
+    """A connection that will go to an address that was judged, and the request's path."""
+    if len(url) > URL_MAX or any(ord(character) <= 32 or ord(character) >= 127 for character in url):
+        raise InvalidParameter("url", "is too long or holds blanks, control or non-ASCII characters")
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError as error:
+        raise InvalidParameter("url", str(error)) from None
+    shown = f"{parts.scheme}://{parts.hostname or ''}"  # without credentials and query
+    if parts.scheme not in _PORTS:
+        raise AddressRefused(shown, "only http and https are taken")
+    if parts.username is not None or parts.password is not None:
+        raise AddressRefused(shown, "it carries credentials")
+    host = parts.hostname
+    if not host:
+        raise AddressRefused(shown, "it names no host")
+    port = port or _PORTS[parts.scheme]
+    if policy.ports and port not in policy.ports:
+        raise AddressRefused(shown, f"port {port} is not allowed")
+    address = _judged(host, port, shown, policy, resolver)
+    connection: _PinnedHTTP | _PinnedHTTPS
+    if parts.scheme == "https":
+        connection = _PinnedHTTPS(host, port, context=tls)
+        connection.tls = tls
+    else:
+        connection = _PinnedHTTP(host, port)
+    connection.address = address
+    connection.wait_s = deadline.wait_s()
+    path = parts.path or "/"
+    return connection, f"{path}?{parts.query}" if parts.query else path
+
+
+def _judged(host: str, port: int, shown: str, policy: FetchPolicy, resolver: Resolver) -> str:
+    """The address to connect to. One forbidden address among several refuses the name: it is not to be trusted."""
+    try:
+        answers = resolver(host, port)
+    except (OSError, UnicodeError) as error:
+        raise DownloadFailed(f"{host} has no address: {getattr(error, 'strerror', None) or error}") from error
+    judged: list[Address] = []
+    for answer in answers:
+        try:
+            judged.append(ipaddress.ip_address(answer.partition("%")[0]))
+        except ValueError:
+            raise AddressRefused(shown, f"{answer!r} is no address") from None
+    if not judged:
+        raise DownloadFailed(f"{host} has no address")
+    for address in judged:
+        reason = refusal(address, policy)
+        if reason is not None:
+            raise AddressRefused(shown, reason)
+    return str(judged[0])
+
+
+def _ask(connection: http.client.HTTPConnection, path: str, deadline: _Deadline) -> http.client.HTTPResponse:
+    try:
+        connection.connect()
+        _limit(connection, deadline)
+        # http.client adds Host. Compressed transfers would hide the size.
+        connection.request("GET", path, headers={"User-Agent": "wawel", "Accept-Encoding": "identity"})
+        return connection.getresponse()
+    except (OSError, http.client.HTTPException) as error:
+        deadline.wait_s()
+        raise DownloadFailed(_words(error)) from error
+
+
+def _read(
+    connection: http.client.HTTPConnection,
+    response: http.client.HTTPResponse,
+    out: Target,
+    deadline: _Deadline,
+    progress: Progress,
+    url: str,
+) -> Fetched:
+    total = response.length  # None: chunked, or until the server hangs up
+    if response.getheader("Content-Encoding", "identity").lower() not in ("identity", ""):
+        raise DownloadFailed("the server sends a compressed body")
+    if total is not None:
+        out.expect(total)
+    digest = hashlib.sha256()
+    while True:
+        try:
+            _limit(connection, deadline)
+            chunk = response.read1(CHUNK_BYTES)
+        except (OSError, http.client.HTTPException) as error:
+            deadline.wait_s()
+            raise DownloadFailed(_words(error)) from error
+        if not chunk:
+            deadline.wait_s()
+            break
+        digest.update(chunk)
+        out.write(chunk)
+        progress(out.size_bytes, total)
+    if total is not None and out.size_bytes != total:
+        raise DownloadFailed(f"{out.size_bytes} bytes came of {total}")
+    return out.keep(digest.hexdigest(), url)
+
+
+def _limit(connection: http.client.HTTPConnection, deadline: _Deadline) -> None:
+    """Bound the next wait. http.client lets go of its socket once a body without length has begun."""
+    if connection.sock is not None:
+        connection.sock.settimeout(deadline.wait_s())
+    else:
+        deadline.wait_s()
+
+
+def _words(error: Exception) -> str:
+    if isinstance(error, TimeoutError):
+        return "the server stalls"
+    if isinstance(error, http.client.IncompleteRead):
+        return "the body ends early"
+    return str(error) or type(error).__name__

@@ -1,0 +1,89 @@
+"""
+Import of a file of this machine, only from beneath configured directories.
+
+Each component of the path is opened relative to the one before, without following symbolic links (``openat`` with
+``O_NOFOLLOW``), so neither a link nor a directory swapped in the meantime leads outside.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+from collections.abc import Callable, Sequence
+from pathlib import PurePosixPath
+from typing import Final
+
+from cm.drivers.images.target import Fetched, Target
+from cm.rpc.errors import InvalidParameter
+
+CHUNK_BYTES: Final = 2**20
+
+
+def open_beneath(path: str, allowed_dirs: Sequence[str]) -> int:
+    """
+    A read-only descriptor of the regular file ``path``.
+    :param allowed_dirs: absolute directories; they themselves may be reached over links, nothing below them may.
+    :raises InvalidParameter: it lies elsewhere, leads over a link, is absent or no regular file.
+    """
+    pure = PurePosixPath(path)
+    if not pure.is_absolute() or ".." in pure.parts or "\0" in path:
+        raise InvalidParameter("path", "must be absolute, without '..'")
+    for allowed in allowed_dirs:
+        if pure.is_relative_to(allowed) and pure != PurePosixPath(allowed):
+            return _walk(allowed, pure.relative_to(allowed).parts)
+    raise InvalidParameter("path", "is beneath none of the directories that imports may come from")
+
+
+def _walk(directory: str, parts: tuple[str, ...]) -> int:
+    try:
+        at = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            for part in parts[:-1]:
+                flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+                below = os.open(part, flags, dir_fd=at)
+                os.close(at)
+                at = below
+            # O_NONBLOCK: the opening of a FIFO would wait for its other end.
+            file = os.open(parts[-1], os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=at)
+        finally:
+            os.close(at)
+    except OSError as error:
+        raise InvalidParameter("path", f"cannot be opened without following links: {error.strerror}") from None
+    if not stat.S_ISREG(os.fstat(file).st_mode):
+        os.close(file)
+        raise InvalidParameter("path", "is no regular file")
+    return file
+
+
+def copy_local(
+    path: str,
+    target: str,
+    allowed_dirs: Sequence[str],
+    *,
+    max_bytes: int,
+    progress: Callable[[int, int | None], None] = lambda done, total: None,
+    cancelled: Callable[[], bool] = lambda: False,
+) -> Fetched:
+    """
+    Copy a file to ``target``, which must not exist yet. After any error ``target`` is gone.
+
+    :param progress: gets the bytes done and the bytes in all.
+    :param cancelled: asked before each MiB; true ends the copy with ``DownloadFailed``.
+    :raises InvalidParameter: see ``open_beneath``.
+    :raises TooLarge: the file has more than ``max_bytes``.
+    :raises StorageFull: no room for it.
+    """
+    source = open_beneath(path, allowed_dirs)
+    try:
+        total = os.fstat(source).st_size
+        with Target(target, max_bytes=max_bytes, cancelled=cancelled, what="the file") as out:
+            out.expect(total)
+            digest = hashlib.sha256()
+            while chunk := os.read(source, CHUNK_BYTES):
+                digest.update(chunk)
+                out.write(chunk)
+                progress(out.size_bytes, total)
+            return out.keep(digest.hexdigest())
+    finally:
+        os.close(source)

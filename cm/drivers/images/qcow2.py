@@ -1,0 +1,165 @@
+"""
+The header of a qcow2 file, read by us (https://gitlab.com/qemu-project/qemu/-/blob/master/docs/interop/qcow2.txt).
+
+Everything that makes QEMU open another file, or work without bounds, is refused: backing files, external data files,
+unknown features, tables of absurd size or beyond the end of the file.
+"""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+from typing import BinaryIO, Final
+
+from cm.drivers.images.inspect import read_at
+from cm.rpc.errors import ImageRefused
+
+_V2: Final = struct.Struct(">4sIQIIQIIQQIIQ")  # 72 bytes
+_V3: Final = struct.Struct(">QQQII")  # the next 32
+_EXTENSION: Final = struct.Struct(">II")
+
+_DIRTY: Final = 1 << 0
+_CORRUPT: Final = 1 << 1
+_DATA_FILE: Final = 1 << 2
+_COMPRESSION_TYPE: Final = 1 << 3
+_EXTENDED_L2: Final = 1 << 4
+_KNOWN: Final = _DIRTY | _CORRUPT | _DATA_FILE | _COMPRESSION_TYPE | _EXTENDED_L2
+
+_END: Final = 0
+_BACKING_FORMAT: Final = 0xE2792ACA
+_DATA_FILE_NAME: Final = 0x44415441
+_ENCRYPTION: Final = 0x0537BE77
+_EXTENSIONS_MAX: Final = 64
+_EXTENSION_BYTES_MAX: Final = 65_536
+
+_L1_BYTES_MAX: Final = 32 * 2**20  # QCOW_MAX_L1_SIZE, QEMU block/qcow2.h
+_REFCOUNT_TABLE_BYTES_MAX: Final = 8 * 2**20  # QCOW_MAX_REFTABLE_SIZE, likewise
+_ENTRY: Final = 8  # bytes of one entry of either table
+
+
+@dataclass(frozen=True)
+class _Header:
+    version: int
+    backing_offset: int
+    backing_size: int
+    cluster_bits: int
+    virtual_size: int
+    crypt_method: int
+    l1_entries: int
+    l1_offset: int
+    refcount_offset: int
+    refcount_clusters: int
+    snapshots: int
+    incompatible: int
+    refcount_order: int
+    length: int
+
+
+def virtual_size_of(file: BinaryIO, file_size_bytes: int) -> int:
+    """
+    What a guest would see, once all checks have passed.
+    :raises ImageRefused: the header is hostile, damaged or uses what we do not take.
+    """
+    header = _header(file)
+    _check_features(header)
+    _check_extensions(file, header, file_size_bytes)
+    _check_tables(header, file_size_bytes)
+    return header.virtual_size
+
+
+def _header(file: BinaryIO) -> _Header:
+    head = read_at(file, 0, _V2.size + _V3.size + 8)
+    if len(head) >= 8 and int.from_bytes(head[4:8]) == 1:
+        raise ImageRefused("it is a qcow image of version 1")
+    if len(head) < _V2.size:
+        raise ImageRefused("its qcow2 header is cut off")
+    (_, version, backing_offset, backing_size, cluster_bits, size, crypt, l1_entries, l1_offset) = _V2.unpack_from(
+        head
+    )[:9]
+    refcount_offset, refcount_clusters, snapshots, _ = _V2.unpack_from(head)[9:]
+    incompatible, refcount_order, length = 0, 4, _V2.size
+    if version == 3:
+        if len(head) < _V2.size + _V3.size:
+            raise ImageRefused("its qcow2 header is cut off")
+        incompatible, _, _, refcount_order, length = _V3.unpack_from(head, _V2.size)
+        if length < _V2.size + _V3.size or length % 8 or length > 65_536:
+            raise ImageRefused(f"its qcow2 header claims a length of {length} bytes")
+    elif version != 2:
+        raise ImageRefused(f"it is a qcow2 image of unknown version {version}")
+    return _Header(
+        version, backing_offset, backing_size, cluster_bits, size, crypt, l1_entries, l1_offset, refcount_offset,
+        refcount_clusters, snapshots, incompatible, refcount_order, length,
+    )  # fmt: skip
+
+
+def _check_features(header: _Header) -> None:
+    if header.backing_offset or header.backing_size:
+        raise ImageRefused("it names a backing file")
+    if header.incompatible & _DATA_FILE:
+        raise ImageRefused("it names an external data file")
+    if header.incompatible & ~_KNOWN:
+        raise ImageRefused(f"it uses unknown qcow2 features ({header.incompatible & ~_KNOWN:#x})")
+    if header.incompatible & _CORRUPT:
+        raise ImageRefused("it is marked as corrupt")
+    if header.incompatible & _DIRTY:
+        raise ImageRefused("it was not closed properly; repair it first")
+    if header.crypt_method:
+        raise ImageRefused("it is encrypted")
+    if not 9 <= header.cluster_bits <= 21:
+        raise ImageRefused(f"its cluster size of 2^{header.cluster_bits} bytes is out of range")
+    if header.incompatible & _EXTENDED_L2 and header.cluster_bits < 14:
+        raise ImageRefused("its clusters are too small for extended L2 entries")
+    if header.refcount_order > 6:
+        raise ImageRefused(f"its reference counts of 2^{header.refcount_order} bits are out of range")
+    if header.snapshots:
+        raise ImageRefused("it holds internal snapshots")
+    if header.virtual_size == 0:
+        raise ImageRefused("its virtual size is 0")
+
+
+def _check_extensions(file: BinaryIO, header: _Header, file_size_bytes: int) -> None:
+    """Extensions follow the header, each padded to 8 bytes, within the first cluster."""
+    end = min(1 << header.cluster_bits, file_size_bytes)
+    at = header.length
+    for _ in range(_EXTENSIONS_MAX):
+        if at + _EXTENSION.size > end:
+            return
+        raw = read_at(file, at, _EXTENSION.size)
+        if len(raw) < _EXTENSION.size:
+            raise ImageRefused("its header extensions are cut off")
+        kind, length = _EXTENSION.unpack(raw)
+        if kind == _END:
+            return
+        if kind == _DATA_FILE_NAME:
+            raise ImageRefused("it names an external data file")
+        if kind == _BACKING_FORMAT:
+            raise ImageRefused("it names the format of a backing file")
+        if kind == _ENCRYPTION:
+            raise ImageRefused("it is encrypted")
+        if length > _EXTENSION_BYTES_MAX or at + _EXTENSION.size + length > end:
+            raise ImageRefused("a header extension is longer than its room")
+        at += _EXTENSION.size + (length + 7) // 8 * 8
+    raise ImageRefused("it has too many header extensions")
+
+
+def _check_tables(header: _Header, file_size_bytes: int) -> None:
+    cluster = 1 << header.cluster_bits
+    l2_entry = 16 if header.incompatible & _EXTENDED_L2 else 8
+    per_l1_entry = cluster * (cluster // l2_entry)
+    needed = -(-header.virtual_size // per_l1_entry)
+    l1_bytes = header.l1_entries * _ENTRY
+    refcount_bytes = header.refcount_clusters * cluster
+    if header.l1_entries < needed:
+        raise ImageRefused("its L1 table is too small for its virtual size")
+    if l1_bytes > _L1_BYTES_MAX:
+        raise ImageRefused("its L1 table is absurdly large")
+    if not 0 < refcount_bytes <= _REFCOUNT_TABLE_BYTES_MAX:
+        raise ImageRefused("its reference count table has an absurd size")
+    for name, offset, length in (
+        ("L1 table", header.l1_offset, l1_bytes),
+        ("reference count table", header.refcount_offset, refcount_bytes),
+    ):
+        if offset % cluster or offset < cluster:
+            raise ImageRefused(f"its {name} is misplaced")
+        if offset + length > file_size_bytes:
+            raise ImageRefused(f"its {name} lies beyond the end of the file: it is cut off")

@@ -1,0 +1,99 @@
+"""The file that an import writes: bounded, checked against free space, gone again after any error."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Final
+
+from cm.rpc.errors import DownloadFailed, StorageFull, TooLarge
+
+RESERVE_BYTES: Final = 64 * 2**20  # left free on the file system, always
+_CHECK_EVERY_BYTES: Final = 64 * 2**20
+
+
+@dataclass(frozen=True)
+class Fetched:
+    """A finished import."""
+
+    size_bytes: int
+    sha256: str
+    url: str = ""  # the last one, after redirects
+
+
+class Target:
+    """
+    A new file, as a context: on the way out without ``keep`` it is deleted.
+
+    :param path: must not exist; it is made with mode 0600.
+    :param what: the thing that is imported, for ``TooLarge``.
+    """
+
+    def __init__(self, path: str, *, max_bytes: int, cancelled: Callable[[], bool], what: str) -> None:
+        self.size_bytes = 0
+        self._path = path
+        self._max_bytes = max_bytes
+        self._cancelled = cancelled
+        self._what = what
+        self._kept = False
+        self._checked_at = 0
+        self._fd = -1
+
+    def __enter__(self) -> Target:
+        self._fd = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        return self
+
+    def expect(self, size_bytes: int) -> None:
+        """
+        Check an announced size before anything is written.
+        :raises TooLarge: it is over the bound.
+        :raises StorageFull: there is no room for it.
+        """
+        if size_bytes > self._max_bytes:
+            raise TooLarge(self._what, self._max_bytes)
+        self._require(size_bytes)
+
+    def write(self, chunk: bytes) -> None:
+        """
+        :raises TooLarge: more came than may come.
+        :raises StorageFull: the file system is (almost) full.
+        :raises DownloadFailed: it was called off.
+        """
+        if self._cancelled():
+            raise DownloadFailed("it was called off")
+        if self.size_bytes + len(chunk) > self._max_bytes:
+            raise TooLarge(self._what, self._max_bytes)
+        if self.size_bytes + len(chunk) >= self._checked_at:
+            self._require(len(chunk))
+            self._checked_at = self.size_bytes + _CHECK_EVERY_BYTES
+        view = memoryview(chunk)
+        try:
+            while view:
+                view = view[os.write(self._fd, view) :]
+        except OSError as error:
+            if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+                raise StorageFull(0, 0, len(view)) from error
+            raise
+        self.size_bytes += len(chunk)
+
+    def _require(self, needed_bytes: int) -> None:
+        figures = os.fstatvfs(self._fd)
+        free_bytes = figures.f_bavail * figures.f_frsize
+        if needed_bytes + RESERVE_BYTES > free_bytes:
+            raise StorageFull(0, free_bytes, needed_bytes)
+
+    def keep(self, sha256: str, url: str = "") -> Fetched:
+        """The file is complete: write it to disk and let it stay."""
+        os.fsync(self._fd)
+        self._kept = True
+        return Fetched(self.size_bytes, sha256, url)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        os.close(self._fd)
+        if not self._kept or error is not None:
+            os.unlink(self._path)

@@ -1,0 +1,314 @@
+"""
+``IImageStore`` by libvirt pools.
+
+**How a copy or an upload is made repeatable.** libvirt renames no volumes, and after a ``kill -9`` of libvirtd a
+half-made file is listed like a finished one. So a marker goes first: an empty volume ``<volume>.part``. While the
+marker is there the volume is half-made: ``find`` does not show it, and the next attempt deletes it and starts over. The
+marker is deleted last. A crash at any point leaves either the marker or the finished volume; one between the two only
+repeats the copy. Deleting takes the volume first and the marker last, likewise. A power cut of the node itself may
+still lose what its kernel had not written: libvirt has no call that would make it write.
+
+Overlays and empty volumes are made by ``qemu-img create`` in 10 ms, without a marker; a qcow2 file that is still
+without its header has capacity 0 and is made anew.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any, Final
+
+import libvirt
+from zope.interface import implementer
+
+from cm.drivers.libvirt.connection import Connections
+from cm.drivers.libvirt.pool_xml import pool_xml, same_pool, volume_xml
+from cm.drivers.libvirt.streams import download_tail, upload_file
+from cm.drivers.libvirt.xml_text import parsed
+from cm.interfaces import IImageStore, StorageSpec, StorageUsage, VolumeSeen
+from cm.rpc.errors import InvalidParameter, NodeBusy, NotSupported, VolumeNotFound
+from cm.rpc.vocabulary import DiskFormat, StorageKind
+
+PART: Final = ".part"
+
+
+@implementer(IImageStore)
+class LibvirtImages:
+    def __init__(self, connections: Connections) -> None:
+        self._connections = connections
+        self._test = connections.driver == "test"
+        self._lock = threading.Lock()
+        self._shared: dict[str, bool] = {}  # pool: whether files appear in it from elsewhere
+
+    # ------------------------------------------------------------------ pools
+
+    def attach(self, storage: StorageSpec) -> StorageUsage:
+        """
+        A pool of that name that is defined otherwise is defined anew; its files stay.
+        """
+        with self._lock:
+            self._shared.pop(storage.name, None)
+        with self._connections.slow(storage.name, storage.name) as connection:
+            pool = _optional(lambda: connection.storagePoolLookupByName(storage.name), libvirt.VIR_ERR_NO_STORAGE_POOL)
+            if pool is not None and not same_pool(pool.XMLDesc(), storage):
+                _stop_and_forget(pool)
+                pool = None
+            if pool is None:
+                pool = connection.storagePoolDefineXML(pool_xml(storage), 0)
+            if not pool.isActive():
+                if storage.kind == StorageKind.DIR:
+                    pool.build(0)  # makes the directory; an existing one is taken as it is
+                pool.create(0)
+            if not pool.autostart():
+                pool.setAutostart(1)
+            return _usage(pool)
+
+    def detach(self, storage_name: str) -> None:
+        with self._connections.slow(storage_name, storage_name) as connection:
+            pool = _optional(lambda: connection.storagePoolLookupByName(storage_name), libvirt.VIR_ERR_NO_STORAGE_POOL)
+            if pool is not None:
+                _stop_and_forget(pool)
+
+    def usage(self, storage_name: str) -> StorageUsage:
+        """libvirt counts afresh only in a refresh; while a volume is being made the last figures are given."""
+        with self._connections.slow(storage_name, storage_name) as connection:
+            pool = connection.storagePoolLookupByName(storage_name)
+            _refresh(pool)
+            return _usage(pool)
+
+    # ------------------------------------------------------------------ looking
+
+    def volumes(self, storage_name: str) -> Sequence[VolumeSeen]:
+        """Markers (``.part``) and half-made volumes are listed too: they take room."""
+        with self._connections.slow(storage_name, storage_name) as connection:
+            pool = connection.storagePoolLookupByName(storage_name)
+            self._refreshed(pool)
+            found = []
+            for volume in pool.listAllVolumes():
+                # One deleted by somebody else in this moment is no error.
+                seen = _optional(partial(_seen, volume), libvirt.VIR_ERR_NO_STORAGE_VOL)
+                if seen is not None:
+                    found.append(seen)
+            return found
+
+    def find(self, storage_name: str, volume: str) -> VolumeSeen | None:
+        """None for a half-made one, too."""
+        with self._connections.fast(volume, storage_name) as connection:
+            pool = connection.storagePoolLookupByName(storage_name)
+            found = self._lookup(pool, volume)
+            if found is None or _known(pool, volume + PART) is not None:
+                return None
+            return _seen(found)
+
+    def _lookup(self, pool: Any, volume: str) -> Any | None:
+        """A volume, or None after one refresh: files come without libvirt, from other nodes and as console logs."""
+        found = _known(pool, volume)
+        if found is None:
+            self._refreshed(pool)
+            found = _known(pool, volume)
+        return found
+
+    def _refreshed(self, pool: Any) -> None:
+        if not _refresh(pool):
+            raise NodeBusy(self._connections.node, "a volume is being made, so the storage cannot be looked through")
+
+    def _existing(self, pool: Any, volume: str) -> Any | None:
+        """
+        What is there before something is made. libvirt knows every volume of a local directory; on shared storage
+        another node may have made it, and qemu-img would overwrite it in silence, so there a miss costs a refresh.
+        """
+        return self._lookup(pool, volume) if self._is_shared(pool) else _known(pool, volume)
+
+    def _is_shared(self, pool: Any) -> bool:
+        name = pool.name()
+        with self._lock:
+            shared = self._shared.get(name)
+        if shared is None:
+            shared = parsed(pool.XMLDesc()).get("type") != str(StorageKind.DIR)
+            with self._lock:
+                self._shared[name] = shared
+        return shared
+
+    # ------------------------------------------------------------------ making
+
+    def create_overlay(
+        self, storage_name: str, volume: str, base: str, base_format: DiskFormat, size_bytes: int
+    ) -> VolumeSeen:
+        """
+        On the test driver a plain record of that capacity.
+        :raises InvalidParameter: the size is less than the base's: the guest's file systems would be cut off.
+        """
+        with self._connections.slow(volume, storage_name) as connection:
+            pool = connection.storagePoolLookupByName(storage_name)
+            existing = self._whole(pool, volume)
+            if existing is not None:
+                return _seen(existing)
+            base_volume = self._lookup(pool, base)
+            if base_volume is None:
+                raise VolumeNotFound(storage_name, base)
+            base_seen = _seen(base_volume)
+            if size_bytes < base_seen.capacity_bytes:
+                raise InvalidParameter("size_bytes", f"is less than the base's {base_seen.capacity_bytes}")
+            backing = None if self._test else (base_seen.path, base_format)
+            return self._create(pool, volume, volume_xml(volume, DiskFormat.QCOW2, size_bytes, base=backing))
+
+    def create_copy(self, storage_name: str, volume: str, source: str, source_format: DiskFormat) -> VolumeSeen:
+        """On the test driver a plain record of the source's capacity."""
+        with self._connections.slow(volume, storage_name) as connection:
+            pool = connection.storagePoolLookupByName(storage_name)
+            existing = self._finished(pool, volume)
+            if existing is not None:
+                return _seen(existing)
+            source_volume = self._lookup(pool, source)
+            if source_volume is None:
+                raise VolumeNotFound(storage_name, source)
+            self._begin(pool, volume)
+            xml = volume_xml(volume, DiskFormat.QCOW2, source_volume.info()[1])
+            if self._test:
+                made = pool.createXML(xml, 0)
+            else:
+                # The source's format is libvirt's own finding, fixed when it first saw the file; ours must agree.
+                found = parsed(source_volume.XMLDesc()).find("target/format")
+                kind = "raw" if found is None or found.get("type") == "iso" else found.get("type")
+                if kind != str(source_format):
+                    raise InvalidParameter("source_format", f"{source} is {kind}, not {source_format}")
+                made = pool.createXMLFrom(xml, source_volume, 0)
+            self._end(pool, volume)
+            return _seen(made)
+
+    def create_empty(self, storage_name: str, volume: str, format: DiskFormat, size_bytes: int) -> VolumeSeen:
+        with self._connections.slow(volume, storage_name) as connection:
+            pool = connection.storagePoolLookupByName(storage_name)
+            existing = self._whole(pool, volume)
+            if existing is not None:
+                return _seen(existing)
+            return self._create(pool, volume, volume_xml(volume, format, size_bytes))
+
+    def upload(
+        self,
+        storage_name: str,
+        volume: str,
+        path: str,
+        format: DiskFormat,
+        size_bytes: int,
+        progress: Callable[[int], None],
+    ) -> VolumeSeen:
+        """
+        :param size_bytes: what a guest will see; the file may be smaller (qcow2).
+        :param progress: what it raises ends the upload and reaches the caller.
+
+        The test driver takes no bytes: there the volume is a record of ``size_bytes``, and ``progress`` gets that
+        figure.
+        """
+        with self._connections.slow(volume, storage_name) as connection:
+            pool = connection.storagePoolLookupByName(storage_name)
+            existing = self._finished(pool, volume)
+            if existing is not None:
+                return _seen(existing)
+            self._begin(pool, volume)
+            if self._test:
+                made = pool.createXML(volume_xml(volume, format, size_bytes), 0)
+                progress(size_bytes)
+            else:
+                made = upload_file(connection, pool, volume, path, progress)
+            self._end(pool, volume)
+            if not self._test and format != DiskFormat.RAW:
+                # libvirt still takes it for the raw file that it was made as; a refresh reads the header.
+                self._refreshed(pool)
+                made = pool.storageVolLookupByName(volume)
+            return _seen(made)
+
+    def _create(self, pool: Any, volume: str, xml: str) -> VolumeSeen:
+        made = _optional(lambda: pool.createXML(xml, 0), libvirt.VIR_ERR_STORAGE_VOL_EXIST)
+        return _seen(made if made is not None else pool.storageVolLookupByName(volume))
+
+    def _whole(self, pool: Any, volume: str) -> Any | None:
+        """The volume if it is there with a header; one without is deleted."""
+        existing = self._existing(pool, volume)
+        if existing is not None and existing.info()[1] == 0:
+            existing.delete(0)
+            return None
+        return existing
+
+    def _finished(self, pool: Any, volume: str) -> Any | None:
+        """The volume if it is there without a marker."""
+        existing = self._existing(pool, volume)
+        return existing if existing is not None and _known(pool, volume + PART) is None else None
+
+    def _begin(self, pool: Any, volume: str) -> None:
+        """Set the marker and throw away what an earlier attempt left."""
+        if _known(pool, volume + PART) is None:
+            xml = volume_xml(volume + PART, DiskFormat.RAW, 0)
+            _optional(lambda: pool.createXML(xml, 0), libvirt.VIR_ERR_STORAGE_VOL_EXIST)
+        half_made = _known(pool, volume)
+        if half_made is not None:
+            half_made.delete(0)
+
+    def _end(self, pool: Any, volume: str) -> None:
+        marker = _known(pool, volume + PART)
+        if marker is not None:
+            marker.delete(0)
+
+    # ------------------------------------------------------------------ reading and deleting
+
+    def read_tail(self, storage_name: str, volume: str, limit_bytes: int) -> bytes:
+        if self._test:
+            raise NotSupported("download volumes")
+        with self._connections.slow(volume, storage_name) as connection:
+            pool = connection.storagePoolLookupByName(storage_name)
+            found = self._lookup(pool, volume)
+            if found is None:
+                raise VolumeNotFound(storage_name, volume)
+            return download_tail(connection, found, limit_bytes)
+
+    def delete(self, storage_name: str, volume: str) -> None:
+        with self._connections.slow(volume, storage_name) as connection:
+            pool = connection.storagePoolLookupByName(storage_name)
+            found = self._lookup(pool, volume)
+            for each in (found, _known(pool, volume + PART)):
+                if each is not None:
+                    _optional(partial(each.delete, 0), libvirt.VIR_ERR_NO_STORAGE_VOL)
+
+
+def _optional(ask: Callable[[], Any], *absent: int) -> Any | None:
+    """What ``ask`` gives; None for libvirt errors of these numbers."""
+    try:
+        return ask()
+    except libvirt.libvirtError as error:
+        if error.get_error_code() in absent:
+            return None
+        raise
+
+
+def _known(pool: Any, volume: str) -> Any | None:
+    return _optional(lambda: pool.storageVolLookupByName(volume), libvirt.VIR_ERR_NO_STORAGE_VOL)
+
+
+def _refresh(pool: Any) -> bool:
+    """False where libvirt refuses, which it does while a volume is being made ("pool has asynchronous jobs
+    running")."""
+    try:
+        pool.refresh(0)
+    except libvirt.libvirtError as error:
+        if error.get_error_code() == libvirt.VIR_ERR_INTERNAL_ERROR and "asynchronous jobs" in str(error):
+            return False
+        raise
+    return True
+
+
+def _stop_and_forget(pool: Any) -> None:
+    if pool.isActive():
+        pool.destroy()
+    if pool.isPersistent():
+        pool.undefine()
+
+
+def _usage(pool: Any) -> StorageUsage:
+    _, capacity, _, available = pool.info()
+    return StorageUsage(capacity, available)
+
+
+def _seen(volume: Any) -> VolumeSeen:
+    _, capacity, allocation = volume.info()
+    return VolumeSeen(volume.name(), volume.path(), capacity, allocation)

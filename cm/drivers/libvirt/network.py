@@ -1,0 +1,85 @@
+"""``INetwork`` by libvirt networks: NAT, a bridge and a dnsmasq with a fixed lease for every address."""
+
+from __future__ import annotations
+
+import hashlib
+import uuid
+from typing import Any, Final
+
+import libvirt
+from zope.interface import implementer
+
+from cm.drivers.libvirt.connection import Connections
+from cm.drivers.libvirt.pool_xml import network_xml
+from cm.interfaces import INetwork, NetworkSpec
+
+_NAMESPACE: Final = uuid.UUID("5d0c9c0b-6e37-5c1f-9a55-0a57f8be3d10")
+_ANY: Final = "00000000-0000-0000-0000-000000000000"
+
+
+def definition_uuid(network: NetworkSpec) -> str:
+    """
+    The network's uuid in libvirt: a digest of its whole definition.
+
+    So "is it defined as said?" is one lookup by uuid with a tiny answer, however many addresses the definition lists.
+    libvirt 9.0 keeps no description of a network and returns its metadata only within the whole XML.
+    """
+    digest = hashlib.sha256(network_xml(network, _ANY).encode()).hexdigest()
+    return str(uuid.uuid5(_NAMESPACE, digest))
+
+
+@implementer(INetwork)
+class LibvirtNetworks:
+    def __init__(self, connections: Connections) -> None:
+        self._connections = connections
+        self._uuids: dict[NetworkSpec, str] = {}
+
+    def ensure(self, network: NetworkSpec) -> None:
+        """
+        A network of that name that is defined otherwise is stopped and defined anew. Guests that run on it lose their
+        link until they are started again: dnsmasq and bridge are replaced, and libvirt does not plug taps back in.
+        """
+        wanted = self._uuids.get(network)
+        if wanted is None:
+            wanted = self._uuids[network] = definition_uuid(network)
+        with self._connections.fast(network.name) as connection:
+            found = _find(lambda: connection.networkLookupByUUIDString(wanted))
+            if found is None:
+                other = _find(lambda: connection.networkLookupByName(network.name))
+                if other is not None:
+                    _stop_and_forget(other)
+                found = connection.networkDefineXML(network_xml(network, wanted))
+            if not found.autostart():
+                found.setAutostart(1)
+            if not found.isActive():
+                _start(found)
+
+    def remove(self, name: str) -> None:
+        with self._connections.fast(name) as connection:
+            found = _find(lambda: connection.networkLookupByName(name))
+            if found is not None:
+                _stop_and_forget(found)
+
+
+def _find(ask: Any) -> Any | None:
+    try:
+        return ask()
+    except libvirt.libvirtError as error:
+        if error.get_error_code() == libvirt.VIR_ERR_NO_NETWORK:
+            return None
+        raise
+
+
+def _start(network: Any) -> None:
+    try:
+        network.create()
+    except libvirt.libvirtError:
+        if not network.isActive():  # else somebody was faster
+            raise
+
+
+def _stop_and_forget(network: Any) -> None:
+    if network.isActive():
+        network.destroy()
+    if network.isPersistent():
+        network.undefine()

@@ -1,0 +1,116 @@
+"""Pools, volumes and networks as XML, from typed values only (https://libvirt.org/formatstorage.html)."""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Address
+from typing import Final
+
+from lxml import etree
+
+from cm.drivers.libvirt.xml_text import Element, element, exact_text, parsed, serialized
+from cm.interfaces import NetworkSpec, StorageSpec
+from cm.rpc.errors import InvalidParameter
+from cm.rpc.vocabulary import DiskFormat, StorageKind
+from cm.rules.network import mac_of
+
+_DNSMASQ: Final = "http://libvirt.org/schemas/network/dnsmasq/1.0"
+ADDRESSES_MAX: Final = (
+    16_384  # of one network: libvirt's strings end at 4 MiB (REMOTE_STRING_MAX), a host takes 60 bytes
+)
+
+
+def pool_xml(storage: StorageSpec) -> str:
+    source = None
+    if storage.kind == StorageKind.NETFS:
+        source = element(
+            "source",
+            element("host", name=exact_text("address", storage.address)),
+            element("dir", path=exact_text("source", storage.source)),
+            element("format", type_="auto"),
+        )
+    return serialized(
+        element(
+            "pool",
+            element("name", text=exact_text("name", storage.name)),
+            source,
+            element("target", element("path", text=exact_text("path", storage.path))),
+            type_=str(storage.kind),
+        )
+    )
+
+
+def same_pool(xml: str, storage: StorageSpec) -> bool:
+    """Whether a pool that libvirt knows is the one that is meant."""
+    root = parsed(xml)
+    found = (root.get("type"), root.findtext("target/path"))
+    if storage.kind == StorageKind.NETFS:
+        host, directory = root.find("source/host"), root.find("source/dir")
+        where = (None if host is None else host.get("name"), None if directory is None else directory.get("path"))
+        if where != (storage.address, storage.source):
+            return False
+    return found == (str(storage.kind), storage.path)
+
+
+def volume_xml(
+    name: str, format: DiskFormat, capacity_bytes: int, *, base: tuple[str, DiskFormat] | None = None
+) -> str:
+    """
+    :param base: path and format of what the volume is an overlay on. Both get recorded in its header.
+    """
+    backing: Element | None = None
+    if base is not None:
+        backing = element(
+            "backingStore",
+            element("path", text=exact_text("base", base[0])),
+            element("format", type_=str(base[1])),
+        )
+    return serialized(
+        element(
+            "volume",
+            element("name", text=exact_text("volume", name)),
+            element("capacity", text=str(capacity_bytes), unit="bytes"),
+            element("allocation", text="0", unit="bytes"),
+            element("target", element("format", type_=str(format))),
+            backing,
+            type_="file",
+        )
+    )
+
+
+def network_xml(network: NetworkSpec, uuid: str) -> str:
+    """
+    :param uuid: says which definition this is, see ``network.definition_uuid``.
+    :raises InvalidParameter: more addresses than libvirt can take in one definition.
+
+    There is no dynamic range: with hosts alone libvirt tells dnsmasq ``static``. ``no-ping`` saves the 3 s that dnsmasq
+    waits before each offer.
+    """
+    count = int(network.last) - int(network.first) + 1
+    if not 0 < count <= ADDRESSES_MAX:
+        raise InvalidParameter("network", f"has {count} addresses; 1 to {ADDRESSES_MAX} are possible")
+    addresses = map(IPv4Address, range(int(network.first), int(network.last) + 1))
+    hosts = [
+        element("host", mac=mac_of(address), ip=str(address)) for address in addresses if address != network.gateway
+    ]
+    forwarders = [element("forwarder", addr=str(IPv4Address(server))) for server in network.dns]
+    options = etree.Element(f"{{{_DNSMASQ}}}options", nsmap={"dnsmasq": _DNSMASQ})
+    etree.SubElement(options, f"{{{_DNSMASQ}}}option", value="no-ping")
+    return serialized(
+        element(
+            "network",
+            element("name", text=exact_text("name", network.name)),
+            element("uuid", text=uuid),
+            element("forward", mode="nat"),
+            element("bridge", name=exact_text("bridge", network.bridge), stp="off", delay=0),
+            element("mac", address=mac_of(network.gateway)),  # guests keep it in their ARP caches over a redefinition
+            element("dns", *forwarders) if forwarders else None,
+            element(
+                "ip",
+                element("dhcp", *hosts),
+                address=str(network.gateway),
+                prefix=network.pool.prefixlen,
+                family="ipv4",
+            ),
+            options,
+        )
+    )

@@ -1,0 +1,154 @@
+"""The storages of a node in memory. Network storages of one source are one storage for every node of the process."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, field
+from pathlib import PurePosixPath
+from typing import Final
+
+from cm.interfaces import StorageSpec, StorageUsage, VolumeSeen
+from cm.rpc.errors import InvalidParameter, ObjectNotFound, StorageFull, VolumeNotFound
+from cm.rpc.vocabulary import DiskFormat, StorageKind
+
+CAPACITY_BYTES: Final = 2**40
+HEADER_BYTES: Final = 196_608  # what an empty qcow2 file takes on disk
+CONTENT_MAX: Final = 2**20  # bytes kept of the end of an upload
+
+
+@dataclass(eq=False)
+class Volume:
+    name: str
+    format: DiskFormat
+    capacity_bytes: int
+    allocation_bytes: int
+    base: str | None = None
+    content: bytes = b""  # its end
+    half_made: bool = False
+    writer: str | None = None  # uuid of the domain that has it open for writing
+    missing: bool = False
+
+
+@dataclass(eq=False)
+class Share:
+    """The files of one directory or export."""
+
+    volumes: dict[str, Volume] = field(default_factory=dict)
+    capacity_bytes: int = CAPACITY_BYTES
+
+    def usage(self) -> StorageUsage:
+        used = sum(volume.allocation_bytes for volume in self.volumes.values())
+        return StorageUsage(self.capacity_bytes, max(0, self.capacity_bytes - used))
+
+    def require(self, needed_bytes: int) -> None:
+        free_bytes = self.usage().available_bytes
+        if needed_bytes > free_bytes:
+            raise StorageFull(0, free_bytes, needed_bytes)
+
+
+_exports: dict[tuple[str, str], Share] = {}
+_exports_lock = threading.Lock()
+
+
+def forget_exports() -> None:
+    """Empty all network storages, between tests."""
+    with _exports_lock:
+        _exports.clear()
+
+
+class Storages:
+    """The pools of one node; its methods are called under the world's lock."""
+
+    def __init__(self) -> None:
+        self._directories: dict[str, Share] = {}  # by path; files outlive their pool
+        self._pools: dict[str, tuple[StorageSpec, Share]] = {}
+
+    def attach(self, spec: StorageSpec) -> StorageUsage:
+        if spec.kind == StorageKind.NETFS:
+            with _exports_lock:
+                share = _exports.setdefault((spec.address, spec.source), Share())
+        else:
+            share = self._directories.setdefault(spec.path, Share())
+        self._pools[spec.name] = (spec, share)
+        return share.usage()
+
+    def detach(self, name: str) -> None:
+        self._pools.pop(name, None)
+
+    def share(self, name: str) -> Share:
+        pool = self._pools.get(name)
+        if pool is None:
+            raise ObjectNotFound("storage", name)
+        return pool[1]
+
+    def behind(self, path: str) -> Volume | None:
+        """The volume that a path means; a stand-in marked ``missing`` in a storage; None for paths outside of all."""
+        pure = PurePosixPath(path)
+        for spec, share in self._pools.values():
+            if PurePosixPath(spec.path) == pure.parent:
+                return share.volumes.get(pure.name) or Volume(pure.name, DiskFormat.RAW, 0, 0, missing=True)
+        return None
+
+    def touch(self, path: str) -> None:
+        """A console log appears where its domain is started."""
+        pure = PurePosixPath(path)
+        for spec, share in self._pools.values():
+            if PurePosixPath(spec.path) == pure.parent:
+                share.volumes.setdefault(pure.name, Volume(pure.name, DiskFormat.RAW, 0, 0))
+
+    def append(self, path: str, content: bytes) -> None:
+        self.touch(path)
+        volume = self.behind(path)
+        if volume is not None and not volume.missing:
+            volume.content = (volume.content + content)[-CONTENT_MAX:]
+            volume.allocation_bytes += len(content)
+            volume.capacity_bytes += len(content)
+
+    def seen(self, name: str, volume: Volume) -> VolumeSeen:
+        path = str(PurePosixPath(self._pools[name][0].path) / volume.name)
+        return VolumeSeen(volume.name, path, volume.capacity_bytes, volume.allocation_bytes)
+
+    def find(self, name: str, volume: str) -> Volume | None:
+        found = self.share(name).volumes.get(volume)
+        return None if found is None or found.half_made else found
+
+    def source(self, name: str, volume: str) -> Volume:
+        found = self.find(name, volume)
+        if found is None:
+            raise VolumeNotFound(name, volume)
+        return found
+
+    def put(self, name: str, volume: Volume) -> Volume:
+        share = self.share(name)
+        share.volumes.pop(volume.name, None)
+        share.require(volume.allocation_bytes)
+        share.volumes[volume.name] = volume
+        return volume
+
+    def overlay(self, name: str, volume: str, base: str, size_bytes: int) -> Volume:
+        found = self.find(name, volume)
+        if found is not None:
+            return found
+        below = self.source(name, base)
+        if size_bytes < below.capacity_bytes:
+            raise InvalidParameter("size_bytes", f"is less than the base's {below.capacity_bytes}")
+        return self.put(name, Volume(volume, DiskFormat.QCOW2, size_bytes, HEADER_BYTES, base=base))
+
+    def copy(self, name: str, volume: str, source: str) -> Volume:
+        found = self.find(name, volume)
+        if found is not None:
+            return found
+        original: Volume | None = self.source(name, source)
+        capacity_bytes = original.capacity_bytes if original else 0
+        allocation_bytes = 0
+        while original is not None:  # a copy folds in every base
+            allocation_bytes += original.allocation_bytes
+            original = self.share(name).volumes.get(original.base) if original.base else None
+        return self.put(name, Volume(volume, DiskFormat.QCOW2, capacity_bytes, allocation_bytes))
+
+    def empty(self, name: str, volume: str, format: DiskFormat, size_bytes: int) -> Volume:
+        found = self.find(name, volume)
+        if found is not None:
+            return found
+        allocation_bytes = HEADER_BYTES if format == DiskFormat.QCOW2 else 0
+        return self.put(name, Volume(volume, format, size_bytes, allocation_bytes))

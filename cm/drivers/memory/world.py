@@ -1,0 +1,186 @@
+"""
+What a node in memory consists of: domains, storages, networks, subscribers. It outlives every connection to it.
+
+Everything is guarded by ``lock``; hooks and event callbacks are called without it, in the order things happened.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+from cm.drivers.memory.volumes import Storages, Volume
+from cm.interfaces import DomainEvent, DomainSeen, DomainSpec, NetworkSpec, NodeInfo, VncSpec
+from cm.rpc.errors import DomainNotFound, HypervisorError
+from cm.rpc.vocabulary import Seen
+
+Hook = Callable[[str, str, str, str], None]
+
+# virErrorNumber, as libvirt gives them for the same refusals
+INTERNAL_ERROR: Final = 1
+SYSTEM_ERROR: Final = 38
+NO_NETWORK: Final = 43
+OPERATION_FAILED: Final = 9
+HOOK_SCRIPT_FAILED: Final = 70
+
+
+@dataclass
+class Domain:
+    """``running`` is the definition it was started with; None while it is off."""
+
+    spec: DomainSpec
+    running: DomainSpec | None = None
+    paused: bool = False
+    reason: str = "unknown"
+    defined: bool = True
+    vnc: VncSpec | None = None  # as the running one has it
+    writes: list[Volume] = field(default_factory=list)
+
+    def seen(self) -> DomainSeen:
+        state = Seen.OFF if self.running is None else Seen.PAUSED if self.paused else Seen.RUNNING
+        return DomainSeen(self.spec.uuid, self.spec.name, state, self.reason, self.defined)
+
+
+class World:
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.lock = threading.RLock()
+        self.domains: dict[str, Domain] = {}
+        self.storages = Storages()
+        self.networks: dict[str, NetworkSpec] = {}
+        self.subscribers: list[Callable[[DomainEvent], None]] = []
+        self.lost_callbacks: list[Callable[[str], None]] = []
+        self.ignores_power_button: set[str] = set()
+        self.on_hook: Hook | None = None
+        self.info = NodeInfo(
+            hostname=name,
+            hypervisor="memory",
+            hypervisor_version="1.0.0",
+            libvirt_version="1.0.0",
+            cpu_model="memory",
+            cpus=16,
+            memory_mib=65_536,
+            domain_types=("memory",),
+            arch="x86_64",
+            hooks=False,
+        )
+
+    def facts(self) -> NodeInfo:
+        return replace(self.info, hooks=self.on_hook is not None)
+
+    # ------------------------------------------------------------------ domains
+
+    def get(self, uuid: str) -> Domain:
+        domain = self.domains.get(uuid)
+        if domain is None:
+            raise DomainNotFound(uuid)
+        return domain
+
+    def define(self, spec: DomainSpec) -> None:
+        with self.lock:
+            domain = self.domains.get(spec.uuid)
+            for other in self.domains.values():
+                if other.spec.name == spec.name and other.spec.uuid != spec.uuid:
+                    raise HypervisorError(
+                        f"domain '{spec.name}' already exists with uuid {other.spec.uuid}", OPERATION_FAILED
+                    )
+            if domain is None:
+                self.domains[spec.uuid] = Domain(spec)
+            elif domain.spec.name != spec.name:
+                raise HypervisorError(
+                    f"domain '{domain.spec.name}' is already defined with uuid {spec.uuid}", OPERATION_FAILED
+                )
+            else:
+                domain.spec, domain.defined = spec, True
+        self.tell(spec.uuid, spec.name, "defined", "added" if domain is None else "updated")
+
+    def start(self, uuid: str) -> None:
+        with self.lock:
+            domain = self.get(uuid)
+            if domain.running is not None:
+                return
+            spec = domain.spec
+            self._claim(domain)
+            domain.running, domain.paused, domain.reason, domain.vnc = spec, False, "booted", spec.vnc
+        try:
+            for operation in ("prepare", "start", "started"):
+                self.hook(spec, operation, "begin")
+        except Exception as error:
+            # A hook that fails makes the start fail, and the stopping hooks run.
+            self.stop(uuid, "failed", "failed")
+            raise HypervisorError(f"Hook script execution failed: {error}", HOOK_SCRIPT_FAILED) from error
+        with self.lock:
+            if spec.console_log is not None:
+                self.storages.touch(spec.console_log)
+        self.tell(uuid, spec.name, "started", "booted")
+
+    def _claim(self, domain: Domain) -> None:
+        """What QEMU would stumble over: missing disks, disks that somebody else writes to, a VNC port in use."""
+        spec = domain.spec
+        for nic in spec.nics:
+            if nic.network not in self.networks:
+                raise HypervisorError(f"Network not found: no network with matching name '{nic.network}'", NO_NETWORK)
+        running = [other.running for other in self.domains.values() if other.running is not None]
+        if spec.vnc is not None and spec.vnc.port in {other.vnc.port for other in running if other.vnc is not None}:
+            raise HypervisorError(f"Failed to find an available port: {spec.vnc.port} is in use", INTERNAL_ERROR)
+        writes = []
+        for disk in spec.disks:
+            volume = self.storages.behind(disk.path)
+            if volume is None:
+                continue
+            if volume.missing:
+                raise HypervisorError(
+                    f"Cannot access storage file '{disk.path}': No such file or directory", SYSTEM_ERROR
+                )
+            if not disk.read_only and not disk.cdrom:
+                if volume.writer is not None:
+                    raise HypervisorError(
+                        'Failed to get "write" lock. Is another process using the image?', INTERNAL_ERROR
+                    )
+                writes.append(volume)
+        for volume in writes:
+            volume.writer = spec.uuid
+        domain.writes = writes
+
+    def stop(self, uuid: str, reason: str, detail: str) -> None:
+        """End a running domain: by a call, by its guest, by a crash."""
+        with self.lock:
+            domain = self.domains.get(uuid)
+            if domain is None or domain.running is None:
+                return
+            spec = domain.running
+            domain.running, domain.paused, domain.reason, domain.vnc = None, False, reason, None
+            for volume in domain.writes:
+                volume.writer = None
+            domain.writes = []
+            if not domain.defined:
+                del self.domains[uuid]
+        for operation in ("stopped", "release"):
+            try:
+                self.hook(spec, operation, "end")
+            except Exception:  # noqa: S110 - libvirt ignores what these two answer
+                pass
+        self.tell(uuid, spec.name, "stopped", detail)
+
+    def undefine(self, uuid: str) -> None:
+        with self.lock:
+            domain = self.domains.get(uuid)
+            if domain is None or not domain.defined:
+                return
+            domain.defined = False
+            if domain.running is None:
+                del self.domains[uuid]
+        self.tell(uuid, domain.spec.name, "undefined", "removed")
+
+    # ------------------------------------------------------------------ hooks and events
+
+    def hook(self, spec: DomainSpec, operation: str, sub_operation: str) -> None:
+        on_hook = self.on_hook
+        if on_hook is not None:
+            on_hook(spec.uuid, spec.name, operation, sub_operation)
+
+    def tell(self, uuid: str, name: str, event: str, detail: str) -> None:
+        for subscriber in list(self.subscribers):
+            subscriber(DomainEvent(uuid, name, event, detail))

@@ -1,0 +1,41 @@
+"""
+SQLAlchemy mappings of the cluster's database: columns, relations, constraints; no behaviour.
+
+Importing this package imports them all, so ``Base.metadata`` is whole. Start with ``vm.py``.
+"""
+
+from cm.models.account import Account
+from cm.models.base import Base
+from cm.models.image import Image, ImageAttachment
+from cm.models.network import AddressPool, NetworkLease
+from cm.models.node import EnrolmentToken, Node, VncPort
+from cm.models.operation import Operation, Placement, Worker
+from cm.models.record import Audit, Change, Drift, HookEvent, Request
+from cm.models.storage import Storage, StorageAttachment
+from cm.models.template import Template
+from cm.models.vm import VM, Disk
+
+__all__ = [
+    "Account",
+    "AddressPool",
+    "Audit",
+    "Base",
+    "Change",
+    "Disk",
+    "Drift",
+    "EnrolmentToken",
+    "HookEvent",
+    "Image",
+    "ImageAttachment",
+    "NetworkLease",
+    "Node",
+    "Operation",
+    "Placement",
+    "Request",
+    "Storage",
+    "StorageAttachment",
+    "Template",
+    "VM",
+    "VncPort",
+    "Worker",
+]

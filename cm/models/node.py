@@ -1,0 +1,71 @@
+"""Nodes, their VNC ports and the one-time tokens that enrol their agents."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import CheckConstraint, ForeignKey, Index, LargeBinary, text
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import Mapped, mapped_column
+
+from cm.models.base import Base, Empty, Key, NewUuid, No, Now, Zero
+
+
+class Node(Base):
+    __tablename__ = "node"
+    __table_args__ = (
+        Index("uq_node_name", "name", unique=True, postgresql_where=text("deleted_at IS NULL")),
+        Index("uq_node_uri", "uri", unique=True, postgresql_where=text("deleted_at IS NULL")),
+        CheckConstraint("cpu_used >= 0 AND memory_mib_used >= 0 AND vms_used >= 0", "used"),
+    )
+    id: Mapped[Key]
+    uuid: Mapped[NewUuid]
+    name: Mapped[str]
+    address: Mapped[str]  # where its VNC servers listen
+    uri: Mapped[str]  # libvirt's
+    locked: Mapped[No]
+    comment: Mapped[Empty]
+    priority: Mapped[Zero]
+    cpu_total: Mapped[int]
+    memory_mib_total: Mapped[int]
+    cpu_overcommit: Mapped[float]
+    memory_overcommit: Mapped[float]
+    cpu_used: Mapped[Zero]
+    memory_mib_used: Mapped[Zero]
+    vms_used: Mapped[Zero]
+    state: Mapped[str] = mapped_column(server_default=text("'new'"))
+    state_reason: Mapped[Empty]
+    seen_at: Mapped[datetime | None]  # last answer
+    passed_at: Mapped[datetime | None]  # last full pass of reconciliation
+    info: Mapped[dict[str, Any]] = mapped_column(JSONB, server_default=text("'{}'"))
+    hooks: Mapped[No]  # whether libvirt calls hook scripts there, and an agent delivers them
+    credential_key: Mapped[bytes | None] = mapped_column(LargeBinary)  # SHA-256 of the agent's credential
+    agent_seen_at: Mapped[datetime | None]
+    agent_boot_id: Mapped[Empty]
+    agent_version: Mapped[Empty]
+    hook_version: Mapped[Empty]
+    version: Mapped[Zero]
+    created_at: Mapped[Now]
+    deleted_at: Mapped[datetime | None]
+
+
+class EnrolmentToken(Base):
+    __tablename__ = "enrolment_token"
+    token_hash: Mapped[bytes] = mapped_column(LargeBinary, primary_key=True)  # SHA-256
+    node_id: Mapped[int] = mapped_column(ForeignKey("node.id"), index=True)
+    expires_at: Mapped[datetime]
+    used_at: Mapped[datetime | None]
+
+
+class VncPort(Base):
+    """One row per port of a node; a port belongs to at most one VM."""
+
+    __tablename__ = "vnc_port"
+    __table_args__ = (
+        Index("ix_vnc_port_free", "node_id", "port", postgresql_where=text("vm_id IS NULL")),
+        Index("uq_vnc_port_vm_id", "vm_id", unique=True, postgresql_where=text("vm_id IS NOT NULL")),
+    )
+    node_id: Mapped[int] = mapped_column(ForeignKey("node.id"), primary_key=True)
+    port: Mapped[int] = mapped_column(primary_key=True)
+    vm_id: Mapped[int | None] = mapped_column(ForeignKey("vm.id"))

@@ -1,0 +1,84 @@
+"""The journal of work, its workers, and the decisions of placement."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import CheckConstraint, ForeignKey, Index, text
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import Mapped, mapped_column
+
+from cm.models.base import Base, Empty, Key, No, Now, Zero
+
+OPEN = "state IN ('queued', 'running', 'waiting')"
+
+
+class Worker(Base):
+    """A process that works operations. While it lives it holds the advisory lock (``LOCK_CLASS``, id)."""
+
+    __tablename__ = "worker"
+    id: Mapped[Key]
+    name: Mapped[str]
+    started_at: Mapped[Now]
+
+
+class Operation(Base):
+    __tablename__ = "operation"
+    __table_args__ = (
+        Index(
+            "uq_operation_open_vm",
+            "vm_id",
+            unique=True,
+            postgresql_where=text(f"{OPEN} AND parent_id IS NULL AND NOT concurrent"),
+        ),
+        Index(
+            "uq_operation_open_image",
+            "image_id",
+            unique=True,
+            postgresql_where=text(f"{OPEN} AND vm_id IS NULL AND parent_id IS NULL AND NOT concurrent"),
+        ),
+        Index("ix_operation_due", "not_before", "id", postgresql_where=text("state IN ('queued', 'waiting')")),
+        Index("ix_operation_worker", "worker_id", postgresql_where=text("worker_id IS NOT NULL")),
+        Index("ix_operation_vm", "vm_id", "id"),
+        Index("ix_operation_account", "account_id", "id"),
+        # An operation that was given up keeps its worker's mark until that worker has let go.
+        CheckConstraint("state <> 'running' OR worker_id IS NOT NULL", "running_has_worker"),
+    )
+    id: Mapped[Key]
+    kind: Mapped[str]
+    account_id: Mapped[int | None] = mapped_column(ForeignKey("account.id"))  # who asked; None: the cluster itself
+    vm_id: Mapped[int | None] = mapped_column(ForeignKey("vm.id"))
+    image_id: Mapped[int | None] = mapped_column(ForeignKey("image.id"))
+    node_id: Mapped[int | None] = mapped_column(ForeignKey("node.id"))  # whose tokens it takes
+    storage_id: Mapped[int | None] = mapped_column(ForeignKey("storage.id"))
+    parent_id: Mapped[int | None] = mapped_column(ForeignKey("operation.id"))
+    concurrent: Mapped[No]
+    arguments: Mapped[dict[str, Any]] = mapped_column(JSONB, server_default=text("'{}'"))
+    cause: Mapped[Empty]  # request id, hook event or pass that led to it
+    state: Mapped[str] = mapped_column(server_default=text("'queued'"))
+    step: Mapped[Zero]
+    progress: Mapped[Zero]  # 0-100
+    attempts: Mapped[Zero]
+    not_before: Mapped[Now]
+    deadline: Mapped[datetime]
+    worker_id: Mapped[int | None]
+    lease_until: Mapped[datetime | None]
+    error: Mapped[Empty]  # slug
+    user_text: Mapped[Empty]
+    admin_text: Mapped[Empty]
+    result: Mapped[dict[str, Any]] = mapped_column(JSONB, server_default=text("'{}'"))
+    created_at: Mapped[Now]
+    started_at: Mapped[datetime | None]
+    finished_at: Mapped[datetime | None]
+
+
+class Placement(Base):
+    """One decision of placement, with each node's verdict."""
+
+    __tablename__ = "placement"
+    id: Mapped[Key]
+    vm_id: Mapped[int] = mapped_column(ForeignKey("vm.id"), index=True)
+    node_id: Mapped[int | None] = mapped_column(ForeignKey("node.id"))
+    verdicts: Mapped[list[dict[str, Any]]] = mapped_column(JSONB)
+    at: Mapped[Now]

@@ -1,0 +1,91 @@
+"""What was seen and done: hook events, drift, audit, answered requests, changes."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ForeignKey, Index, Uuid, text
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import Mapped, mapped_column
+
+from cm.models.base import Base, Empty, Key, Now
+
+
+class HookEvent(Base):
+    """One call of a node's libvirt hook. The key makes a repeat do nothing."""
+
+    __tablename__ = "hook_event"
+    __table_args__ = (Index("ix_hook_event_domain", "domain_uuid"),)
+    node_id: Mapped[int] = mapped_column(ForeignKey("node.id"), primary_key=True)
+    boot_id: Mapped[str] = mapped_column(primary_key=True)
+    sequence: Mapped[int] = mapped_column(primary_key=True)
+    domain_uuid: Mapped[uuid.UUID] = mapped_column(Uuid)
+    domain_name: Mapped[str]
+    operation: Mapped[str]
+    sub_operation: Mapped[str]
+    extra: Mapped[Empty]
+    xml_sha256: Mapped[Empty]
+    happened_at: Mapped[datetime]  # by the node's clock
+    received_at: Mapped[Now]
+    effect: Mapped[Empty]  # what it led to
+
+
+class Drift(Base):
+    """A difference between intent and evidence that has no safe automatic answer."""
+
+    __tablename__ = "drift"
+    __table_args__ = (
+        Index("uq_drift_open", "kind", "node_id", "subject", unique=True, postgresql_where=text("closed_at IS NULL")),
+    )
+    id: Mapped[Key]
+    kind: Mapped[str]
+    node_id: Mapped[int] = mapped_column(ForeignKey("node.id"))
+    vm_id: Mapped[int | None] = mapped_column(ForeignKey("vm.id"))
+    subject: Mapped[str]  # domain uuid, or "<storage>/<volume>"
+    evidence: Mapped[dict[str, Any]] = mapped_column(JSONB)
+    proposal: Mapped[Empty]
+    first_seen_at: Mapped[Now]
+    last_seen_at: Mapped[Now]
+    closed_at: Mapped[datetime | None]
+    outcome: Mapped[Empty]
+
+
+class Audit(Base):
+    """One accepted changing call."""
+
+    __tablename__ = "audit"
+    __table_args__ = (Index("ix_audit_at", "at"), Index("ix_audit_account", "account_id", "id"))
+    id: Mapped[Key]
+    at: Mapped[Now]
+    account_id: Mapped[int | None]
+    login: Mapped[str]
+    method: Mapped[str]
+    call_id: Mapped[str]
+    request_id: Mapped[str | None]
+    remote: Mapped[Empty]
+    arguments: Mapped[dict[str, Any]] = mapped_column(JSONB)  # ids and names; never secrets or user data
+
+
+class Request(Base):
+    """A call that carried a ``request_id``, with its answer, which a repeat gets again."""
+
+    __tablename__ = "request"
+    account_id: Mapped[int] = mapped_column(primary_key=True)
+    request_id: Mapped[str] = mapped_column(primary_key=True)
+    digest: Mapped[str]  # of method and arguments
+    answer: Mapped[str | None]
+    at: Mapped[Now] = mapped_column(index=True)
+
+
+class Change(Base):
+    """A change of an object that callers may see, in the order of commits as far as one object goes."""
+
+    __tablename__ = "change"
+    id: Mapped[Key]
+    at: Mapped[Now]
+    account_id: Mapped[int | None]
+    kind: Mapped[str]  # vm, image, node, ...
+    object_id: Mapped[int]
+    event: Mapped[str]  # enter, change, exit

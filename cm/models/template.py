@@ -1,0 +1,29 @@
+"""Templates: sizes that VMs are made in, CC1's word for them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import CheckConstraint, Index, text
+from sqlalchemy.orm import Mapped
+
+from cm.models.base import Base, Empty, Key, NewUuid, Now, Zero
+
+
+class Template(Base):
+    __tablename__ = "template"
+    __table_args__ = (
+        Index("uq_template_name", "name", unique=True, postgresql_where=text("deleted_at IS NULL")),
+        CheckConstraint("cpu > 0 AND memory_mib > 0 AND points >= 0", "positive"),
+    )
+    id: Mapped[Key]
+    uuid: Mapped[NewUuid]
+    name: Mapped[str]
+    description: Mapped[Empty]
+    cpu: Mapped[int]
+    memory_mib: Mapped[int]
+    points: Mapped[Zero]  # an hour
+    ec2name: Mapped[Empty]
+    version: Mapped[Zero]
+    created_at: Mapped[Now]
+    deleted_at: Mapped[datetime | None]

@@ -1,0 +1,91 @@
+"""
+VMs and their disks. Intent, evidence and claims stand in separate columns and are never mixed.
+
+Intent (views write it): ``wanted on_poweroff save_name save_description vnc_enabled``. Evidence (hooks, looks and
+passes write it): ``seen seen_reason seen_at contextualized_at``. Claims (claim and release write them): ``node_id
+node_claimed closed_at``. ``summary`` is the rendered body that lists join, written by one function (``store/vm.py``).
+"""
+
+from __future__ import annotations
+
+import uuid
+from datetime import datetime
+
+from sqlalchemy import CheckConstraint, ForeignKey, Index, Uuid, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from cm.models.base import Base, Empty, Key, NewUuid, No, Now, Zero
+
+LIVE = text("closed_at IS NULL")
+
+
+class VM(Base):
+    __tablename__ = "vm"
+    __table_args__ = (
+        Index("ix_vm_live_account", "account_id", "id", postgresql_where=LIVE),
+        Index("ix_vm_live", "id", postgresql_where=LIVE),
+        Index("ix_vm_live_node", "node_id", "id", postgresql_where=LIVE),
+        Index("ix_vm_live_image", "image_id", postgresql_where=LIVE),
+        CheckConstraint("closed_at IS NULL OR NOT node_claimed", "closed_holds_nothing"),
+        CheckConstraint("NOT node_claimed OR node_id IS NOT NULL", "claim_has_node"),
+    )
+    id: Mapped[Key]
+    uuid: Mapped[NewUuid]
+    name: Mapped[str]
+    description: Mapped[Empty]
+    account_id: Mapped[int] = mapped_column(ForeignKey("account.id"))
+    image_id: Mapped[int] = mapped_column(ForeignKey("image.id"))
+    template_id: Mapped[int] = mapped_column(ForeignKey("template.id"))
+    reservation_id: Mapped[uuid.UUID] = mapped_column(Uuid)
+    cpu: Mapped[int]
+    memory_mib: Mapped[int]
+    user_data: Mapped[Empty]
+    ssh_key: Mapped[Empty]
+    ssh_username: Mapped[Empty]
+    secret: Mapped[str]  # the unguessable part of the guest's metadata address
+    # intent
+    wanted: Mapped[str] = mapped_column(server_default=text("'running'"))
+    on_poweroff: Mapped[str] = mapped_column(server_default=text("'stop'"))
+    save_name: Mapped[Empty]
+    save_description: Mapped[Empty]
+    save_image_id: Mapped[int | None] = mapped_column(ForeignKey("image.id", use_alter=True))
+    vnc_enabled: Mapped[No]
+    vnc_generation: Mapped[Zero]  # grows with each attach: one password each
+    # evidence
+    seen: Mapped[str] = mapped_column(server_default=text("'unknown'"))
+    seen_reason: Mapped[Empty]
+    seen_at: Mapped[datetime | None]
+    contextualized_at: Mapped[datetime | None]  # the guest's hello since its last launch
+    launched_at: Mapped[datetime | None]  # just before the last start was asked of the hypervisor
+    launches: Mapped[Zero]
+    # claims
+    node_id: Mapped[int | None] = mapped_column(ForeignKey("node.id"))
+    node_claimed: Mapped[No]
+    error: Mapped[Empty]  # of the last operation that failed, in words for the user; empty after a good one
+    created_at: Mapped[Now]
+    closed_at: Mapped[datetime | None]
+    version: Mapped[Zero]
+    summary: Mapped[Empty]
+
+
+class Disk(Base):
+    """A VM's own disk: made for it and deleted with it."""
+
+    __tablename__ = "disk"
+    __table_args__ = (
+        Index("uq_disk_volume", "storage_id", "volume", unique=True, postgresql_where=text("deleted_at IS NULL")),
+        Index("uq_disk_device", "vm_id", "device", unique=True, postgresql_where=text("deleted_at IS NULL")),
+    )
+    id: Mapped[Key]
+    vm_id: Mapped[int] = mapped_column(ForeignKey("vm.id"), index=True)
+    storage_id: Mapped[int] = mapped_column(ForeignKey("storage.id"))
+    image_id: Mapped[int | None] = mapped_column(ForeignKey("image.id"))
+    volume: Mapped[str]
+    device: Mapped[str]
+    bus: Mapped[str]
+    format: Mapped[str]
+    mode: Mapped[str]  # overlay or copy
+    size_bytes: Mapped[int]
+    made: Mapped[No]  # the volume is finished; a copy without this mark is thrown away and made again
+    created_at: Mapped[Now]
+    deleted_at: Mapped[datetime | None]

@@ -1,0 +1,156 @@
+"""
+What an operation kind is: a list of steps, each repeatable: look what is there, do what is missing, record.
+
+A step that was done before a crash is found done by the next worker. Whatever a step writes goes through ``Work.db``,
+whose transaction first makes sure that this worker still holds the operation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, ClassVar, TypeVar
+
+from sqlalchemy.orm import Session
+
+from cm.rpc.errors import CloudError
+from cm.rpc.vocabulary import OperationKind, OperationState
+from cm.services.context import Services
+from cm.services.fleet import DEADLINE_S
+from cm.store.operation import OperationRow, finish, holds, record_step
+from cm.store.vm import find_vm, render_vm
+
+T = TypeVar("T")
+
+
+class Wait(Exception):
+    """
+    Raised by a step: call it again ``seconds`` from now, or when its VM's evidence changes.
+
+    :param unless: asked under the VM's lock before it waits: ``unless(session, op)`` true means do not wait at all.
+    :param note: kept in the operation's arguments.
+    """
+
+    def __init__(
+        self, seconds: float, unless: Callable[[Session, OperationRow], bool] | None = None, **note: Any
+    ) -> None:
+        super().__init__(seconds)
+        self.seconds = seconds
+        self.unless = unless
+        self.note = note
+
+
+class LeaseLost(Exception):
+    """The operation was given up, or another worker has it: stop at once and touch nothing more."""
+
+
+class Work:
+    """One claim of one operation by one worker."""
+
+    def __init__(self, op: OperationRow, worker_id: int, services: Services) -> None:
+        self.op = op
+        self.services = services
+        self.worker_id = worker_id
+        self.step = op.step
+        self.completed = False
+        self._progress = op.progress
+
+    @property
+    def arguments(self) -> Mapping[str, Any]:
+        return self.op.arguments
+
+    async def db(self, function: Callable[..., T], *args: Any) -> T:
+        """
+        Run ``function(session, *args)`` in a transaction, if this worker still holds the operation.
+
+        :raises LeaseLost: it does not.
+        """
+        return await self.services.database.transact(_fenced, self.op, self.worker_id, function, args)
+
+    async def read(self, function: Callable[..., T], *args: Any) -> T:
+        return await self.services.database.read(function, *args)
+
+    async def call(self, node_id: int, method: str, *args: Any, deadline_s: float = DEADLINE_S) -> Any:
+        """Call a method of a node's driver on that node's threads."""
+        return await self.services.fleet.call(node_id, method, *args, deadline_s=deadline_s)
+
+    async def run(self, node_id: int, function: Callable[..., Any], *args: Any, deadline_s: float = DEADLINE_S) -> Any:
+        """Run ``function(driver, *args)`` on a node's threads."""
+        return await self.services.fleet.run(node_id, function, *args, deadline_s=deadline_s)
+
+    async def run_images(self, function: Callable[..., T], *args: Any, deadline_s: float | None = None) -> T:
+        """Run blocking work on local image files."""
+        result: T = await self.services.threads.run("images", function, *args, deadline_s=deadline_s)
+        return result
+
+    async def progress(self, percent: int) -> None:
+        """Record how far the operation is; it never goes back."""
+        if percent > self._progress:
+            self._progress = percent
+            await self.db(record_step, self.op.id, self.step, min(percent, 99))
+
+    async def complete(
+        self, function: Callable[..., Any] | None = None, *args: Any, result: dict[str, Any] | None = None
+    ) -> None:
+        """End the operation well, with ``function(session, *args)`` in the same transaction. For the last step."""
+        await self.db(_complete, self.op, function, args, result or {})
+        self.completed = True
+
+
+def _fenced(session: Session, op: OperationRow, worker_id: int, function: Callable[..., T], args: tuple[Any, ...]) -> T:
+    if not holds(session, op.id, worker_id, op.vm_id):
+        raise LeaseLost()
+    return function(session, *args)
+
+
+def _complete(
+    session: Session,
+    op: OperationRow,
+    function: Callable[..., Any] | None,
+    args: tuple[Any, ...],
+    result: dict[str, Any],
+) -> None:
+    finish(session, op.id, OperationState.DONE, result=result)
+    if function is not None:
+        function(session, *args)
+    if op.vm_id is not None:
+        row = find_vm(session, op.vm_id)
+        if row is not None and row.closed_at is None:
+            render_vm(session, op.vm_id)
+
+
+Step = Callable[[Work], Awaitable[None]]
+
+
+class Kind:
+    """
+    One kind of operation. Subclasses name their ``kind`` and ``steps``; the last step calls ``Work.complete``.
+
+    ``patient`` kinds are retried until their deadline also after errors that a retry does not usually help: the caller
+    was told that it will be done.
+    """
+
+    kind: ClassVar[OperationKind]
+    steps: ClassVar[tuple[Step, ...]]
+    patient: ClassVar[bool] = False
+
+    def failed(self, session: Session, op: OperationRow, error: CloudError) -> None:
+        """What its failure undoes or records, in the transaction that marks it failed."""
+
+    def abandoned(self, session: Session, op: OperationRow) -> None:
+        """
+        What its abandonment undoes, in the transaction that marks it abandoned.
+
+        :raises NotAbandonable: it cannot be given up.
+        """
+
+    def reopened(self, session: Session, op: OperationRow) -> None:
+        """What a retry of a failed operation must claim again, in the transaction that queues it."""
+
+
+KINDS: dict[OperationKind, Kind] = {}
+
+
+def register(kind: type[Kind]) -> type[Kind]:
+    """Class decorator: make a kind known to the engine."""
+    KINDS[kind.kind] = kind()
+    return kind

@@ -1,0 +1,258 @@
+"""
+The engine that works the journal: claims operations that are due, runs them step by step, lets leases run out for the
+dead and takes over what they left.
+
+One per process. It lives on the reactor; everything that blocks runs elsewhere.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from sqlalchemy.orm import Session
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
+
+from cm.operations.base import KINDS, LeaseLost, Wait, Work
+from cm.rpc.errors import CloudError, DatabaseUnavailable, DeadlineExceeded, Incident, Overloaded, Unavailable
+from cm.rpc.vocabulary import OperationState
+from cm.runtime.metrics import Metrics
+from cm.services.context import Services
+from cm.store.operation import (
+    OperationRow,
+    claim_operations,
+    finish,
+    holds,
+    let_go,
+    put_back,
+    renew_leases,
+    take_over,
+)
+from cm.store.vm import find_vm, render_vm
+
+log = Logger()
+
+LEASE_S: Final = 15.0
+RENEW_S: Final = 4.0
+POLL_S: Final = 0.5  # for what becomes due by time alone; everything else is notified
+PARALLEL: Final = 32  # operations under way in one process
+PER_NODE: Final = 6  # of them on one node: more would only queue in libvirt
+BACKOFF_MAX_S: Final = 30.0
+
+
+class Engine:
+    """
+    :param worker_id: this process in the table ``worker``; its advisory lock is held by the listener.
+    """
+
+    def __init__(
+        self, services: Services, clock: IReactorTime, worker_id: int, metrics: Metrics | None = None
+    ) -> None:
+        self._services = services
+        self._metrics = metrics
+        self._clock = clock
+        self.worker_id = worker_id
+        self._running: dict[int, OperationRow] = {}
+        self._pumping = False
+        self._again = False
+        self._stopping = False
+        self._idle: Deferred[None] | None = None
+        self._timers: list[Any] = []
+
+    # -------------------------------------------------------------- life
+
+    def start(self) -> None:
+        self._every(POLL_S, self._pump)
+        self._every(RENEW_S, self._tend)
+        self.wake()
+
+    async def stop(self, grace_s: float = 10.0) -> None:
+        """Claim no more; let what is under way come to the end of its step or of the grace."""
+        self._stopping = True
+        for timer in self._timers:
+            if timer.active():
+                timer.cancel()
+        if self._running:
+            self._idle = Deferred()
+            timer = self._clock.callLater(grace_s, self._give_up)
+            await self._idle
+            if timer.active():
+                timer.cancel()
+
+    def _give_up(self) -> None:
+        if self._idle is not None and not self._idle.called:
+            self._idle.callback(None)
+
+    def _every(self, seconds: float, function: Any) -> None:
+        def again() -> None:
+            if self._stopping:
+                return
+            timer = self._clock.callLater(seconds, again)
+            self._timers = [t for t in self._timers if t.active()] + [timer]
+            Deferred.fromCoroutine(function()).addErrback(self._failed)
+
+        self._timers.append(self._clock.callLater(seconds, again))
+
+    def _failed(self, failure: Any) -> None:
+        if failure.check(DatabaseUnavailable, Overloaded):
+            log.warn("the journal waits: {error}", error=str(failure.value))
+        else:
+            log.failure("the journal's loop failed", failure=failure)
+
+    def wake(self, _payload: str = "") -> None:
+        """There may be something to do: look, once however often this is called meanwhile."""
+        if self._pumping:
+            self._again = True
+            return
+        Deferred.fromCoroutine(self._pump()).addErrback(self._failed)
+
+    # -------------------------------------------------------------- claiming
+
+    async def _pump(self) -> None:
+        if self._pumping or self._stopping:
+            self._again = True
+            return
+        self._pumping = True
+        try:
+            while not self._stopping:
+                self._again = False
+                room = PARALLEL - len(self._running)
+                if room <= 0:
+                    return
+                busy = Counter(op.node_id for op in self._running.values() if op.node_id is not None)
+                full = [node_id for node_id, count in busy.items() if count >= PER_NODE]
+                # A few at a time, so that the claims of one round cannot overfill a node.
+                claimed = await self._services.database.transact(
+                    claim_operations, self.worker_id, min(room, PER_NODE), full, LEASE_S
+                )
+                for op in claimed:
+                    self._running[op.id] = op
+                    Deferred.fromCoroutine(self._run(op)).addErrback(self._failed)
+                if not claimed and not self._again:
+                    return
+        finally:
+            self._pumping = False
+
+    async def _tend(self) -> None:
+        """Renew the leases of what is under way, and take over what the dead left."""
+        if self._running:
+            await self._services.database.transact(renew_leases, self.worker_id, LEASE_S)
+        taken = await self._services.database.transact(take_over, self.worker_id)
+        if taken:
+            log.info("took over {count} operations of dead workers: {ids}", count=len(taken), ids=list(taken))
+            self.wake()
+
+    # -------------------------------------------------------------- running
+
+    async def _run(self, op: OperationRow) -> None:
+        work = Work(op, self.worker_id, self._services)
+        try:
+            await self._walk(work)
+        except LeaseLost:
+            log.info("operation {id} ({kind}) was given up or taken over", id=op.id, kind=op.kind)
+            await self._insist(let_go, op.id, self.worker_id)
+        finally:
+            self._running.pop(op.id, None)
+            if self._stopping and not self._running:
+                self._give_up()
+            self.wake()
+
+    async def _walk(self, work: Work) -> None:
+        op, kind = work.op, KINDS[work.op.kind]
+        try:
+            if datetime.now(UTC) > op.deadline:
+                raise DeadlineExceeded(f"operation {op.id} ({op.kind})", (op.deadline - op.created_at).total_seconds())
+            while work.step < len(kind.steps) and not work.completed:
+                await kind.steps[work.step](work)
+                work.step += 1
+                if self._stopping and not work.completed:
+                    raise Wait(0.0)
+            log.info("operation {id} ({kind}) of VM {vm_id} is done", id=op.id, kind=op.kind, vm_id=op.vm_id)
+            self._measure(op, "done")
+        except LeaseLost:
+            raise
+        except Wait as wait:
+            await self._hold(work, wait, "")
+        except CloudError as error:
+            final = isinstance(error, DeadlineExceeded) and datetime.now(UTC) > op.deadline
+            # Later it may work. After one call's DeadlineExceeded the outcome is unknown, but steps look first.
+            if not final and (kind.patient or isinstance(error, (Unavailable, Overloaded))):
+                await self._retry(work, error)
+            else:
+                await self._fail(work, error)
+        except Exception:
+            incident = f"operation-{op.id}-{op.attempts}"
+            log.failure("operation {id} ({kind}): incident {incident}", id=op.id, kind=op.kind, incident=incident)
+            broken = Incident(incident)
+            if kind.patient or op.attempts < 2:
+                await self._retry(work, broken)
+            else:
+                await self._fail(work, broken)
+
+    async def _retry(self, work: Work, error: CloudError) -> None:
+        delay = min(0.2 * 2 ** min(work.op.attempts, 10), BACKOFF_MAX_S) * random.uniform(0.7, 1.3)
+        log.warn(
+            "operation {id} ({kind}) goes on in {delay} s: {error}",
+            id=work.op.id,
+            kind=work.op.kind,
+            delay=round(delay, 1),
+            error=str(error),
+        )
+        await self._hold(work, Wait(delay), str(error))
+
+    async def _hold(self, work: Work, wait: Wait, failure: str) -> None:
+        await self._insist(_put_back, work.worker_id, work.op, work.step, wait, failure)
+
+    async def _fail(self, work: Work, error: CloudError) -> None:
+        log.error(
+            "operation {id} ({kind}) of VM {vm_id} failed: {error}",
+            id=work.op.id,
+            kind=work.op.kind,
+            vm_id=work.op.vm_id,
+            error=str(error),
+        )
+        await self._insist(_fail, work.worker_id, work.op, error)
+        self._measure(work.op, "failed")
+
+    def _measure(self, op: OperationRow, state: str) -> None:
+        if self._metrics is not None:
+            self._metrics.operation(op.kind, state, (datetime.now(UTC) - op.created_at).total_seconds())
+
+    async def _insist(self, function: Any, *args: Any) -> None:
+        """A transaction that must happen: go on until the database is back. Should we die, the lease runs out."""
+        while True:
+            try:
+                await self._services.database.transact(function, *args)
+                return
+            except (DatabaseUnavailable, Overloaded):
+                if self._stopping:
+                    return
+                pause: Deferred[None] = Deferred()
+                self._clock.callLater(1.0, pause.callback, None)
+                await pause
+
+
+def _put_back(session: Session, worker_id: int, op: OperationRow, step: int, wait: Wait, failure: str) -> None:
+    if not holds(session, op.id, worker_id, op.vm_id):
+        let_go(session, op.id, worker_id)
+        return
+    # Evidence may have arrived since the step looked; its wake-up found nobody waiting yet.
+    seconds = 0.0 if wait.unless is not None and wait.unless(session, op) else wait.seconds
+    put_back(session, op.id, seconds=seconds, waiting=not failure, step=step, reason=failure, note=wait.note)
+
+
+def _fail(session: Session, worker_id: int, op: OperationRow, error: CloudError) -> None:
+    if not holds(session, op.id, worker_id, op.vm_id):
+        let_go(session, op.id, worker_id)
+        return
+    text = str(error)
+    finish(session, op.id, OperationState.FAILED, error=error.code, user_text=text, admin_text=repr(error.details()))
+    KINDS[op.kind].failed(session, op, error)
+    if op.vm_id is not None:
+        row = find_vm(session, op.vm_id)
+        if row is not None and row.closed_at is None:
+            render_vm(session, op.vm_id)

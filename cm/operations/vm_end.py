@@ -1,0 +1,297 @@
+"""
+The ends of VMs: stop, shut down, destroy, save. All go one way: end the domain, wait for the evidence of it (the
+hook's, or our own look where the hook is late), then do what the intent asks with the disks, then give back what was
+held.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from cm.interfaces import DomainSeen
+from cm.operations.base import Kind, Wait, Work, register
+from cm.rpc.errors import CloudError, DomainNotRunning, GuestIgnored, NotAbandonable
+from cm.rpc.vocabulary import DiskFormat, OperationKind, Seen
+from cm.rules.vm import GONE
+from cm.services.evidence import record_look
+from cm.services.release import rest_stopped, update_resources
+from cm.services.saving import give_back_image, reserve_image
+from cm.services.vm import intent_by_evidence
+from cm.store.change import record_change
+from cm.store.domain import VolumePlan, console_volume, pool_name, volume_plans
+from cm.store.operation import OperationRow, others_at_work
+from cm.store.vm import VMRow, find_vm, get_vm
+
+LOOK_S: Final = 1.0  # between looks at a guest that takes its time
+COPY_S: Final = 3600.0
+
+
+@dataclass(frozen=True)
+class Ending:
+    row: VMRow
+    hooks: bool  # evidence of the end comes by a hook
+
+
+def _ending(session: Session, op: OperationRow) -> Ending:
+    assert op.vm_id is not None
+    row = get_vm(session, op.vm_id)
+    if others_at_work(session, row.id, op.id):
+        raise Wait(0.2)
+    hooks = False
+    if row.node_id is not None:
+        hooks = bool(session.scalar(text("SELECT hooks FROM node WHERE id = :id"), {"id": row.node_id}))
+    return Ending(row, hooks)
+
+
+def _gone(session: Session, op: OperationRow) -> bool:
+    assert op.vm_id is not None
+    row = find_vm(session, op.vm_id)
+    return row is None or row.seen in GONE
+
+
+async def _look(work: Work, row: VMRow) -> Seen:
+    """Ask the node itself, and record what it says."""
+    assert row.node_id is not None
+    looked_at = datetime.now(UTC)
+    seen: DomainSeen = await work.call(row.node_id, "look", row.uuid)
+    await work.db(record_look, row.id, None, seen.state, seen.reason, looked_at)
+    return seen.state
+
+
+# ------------------------------------------------------------------ steps
+
+
+async def cut_power(work: Work) -> None:
+    """Destroy the domain, unless it is known to be gone. One that never was, or is gone, is not an error."""
+    ending = await work.db(_ending, work.op)
+    row = ending.row
+    if row.node_id is None or row.seen in GONE or (row.launches == 0 and row.seen is Seen.UNKNOWN):
+        return
+    await work.call(row.node_id, "destroy", row.uuid)
+
+
+async def press_button(work: Work) -> None:
+    """Ask the guest to shut down."""
+    ending = await work.db(_ending, work.op)
+    row = ending.row
+    if row.node_id is None or row.seen in GONE:
+        return
+    try:
+        if row.seen is Seen.PAUSED:
+            await work.call(row.node_id, "resume", row.uuid)
+        await work.call(row.node_id, "shutdown", row.uuid)
+    except DomainNotRunning:
+        await _look(work, row)
+
+
+async def await_end(work: Work) -> None:
+    """Wait until the end is on record: by the hook, or after its grace by a look."""
+    ending = await work.db(_ending, work.op)
+    row = ending.row
+    if row.seen in GONE or row.node_id is None or row.launches == 0:
+        return
+    if ending.hooks and not work.arguments.get("graced"):
+        raise Wait(work.services.policy.hook_grace_s, unless=_gone, graced=True)
+    if await _look(work, row) not in GONE:
+        await work.call(row.node_id, "destroy", row.uuid)
+        raise Wait(LOOK_S, unless=_gone)
+
+
+async def await_shutdown(work: Work) -> None:
+    """Wait for the guest to obey the button, for as long as the policy allows."""
+    if await _obeyed(work):
+        return
+    raise GuestIgnored(work.services.policy.shutdown_s)
+
+
+async def await_shutdown_or_cut(work: Work) -> None:
+    """The same, but a guest that does not obey loses its power: the caller asked for its end."""
+    if not await _obeyed(work):
+        ending = await work.db(_ending, work.op)
+        assert ending.row.node_id is not None
+        await work.call(ending.row.node_id, "destroy", ending.row.uuid)
+        await _look(work, ending.row)
+
+
+async def _obeyed(work: Work) -> bool:
+    ending = await work.db(_ending, work.op)
+    row = ending.row
+    if row.seen in GONE or row.node_id is None:
+        return True
+    pressed = float(work.arguments.get("pressed_at", 0.0)) or datetime.now(UTC).timestamp()
+    left = pressed + work.services.policy.shutdown_s - datetime.now(UTC).timestamp()
+    # The hook wakes us; looks are for guests whose hook was lost, so they may be rare.
+    if work.arguments.get("pressed_at") and await _look(work, row) in GONE:
+        return True
+    if left > 0:
+        raise Wait(min(LOOK_S if not ending.hooks else 5 * LOOK_S, left), unless=_gone, pressed_at=pressed)
+    return False
+
+
+async def rest(work: Work) -> None:
+    """Forget the definition and give the node back; the disk, address and quota stay."""
+    ending = await work.db(_ending, work.op)
+    if ending.row.node_id is not None and ending.row.launches:
+        await work.call(ending.row.node_id, "undefine", ending.row.uuid)
+    await work.complete(rest_stopped, ending.row.id)
+
+
+async def clean_up(work: Work) -> None:
+    """Forget the definition and delete the volumes, on the node or on any other that has their storage."""
+    row, volumes, node_id = await work.db(_clean_up_facts, work.op)
+    if row.node_id is not None and row.launches:
+        await work.call(row.node_id, "undefine", row.uuid)
+    if node_id is not None and volumes:
+        await work.run(node_id, delete_volumes, volumes, row.uuid, deadline_s=120.0)
+
+
+def _clean_up_facts(session: Session, op: OperationRow) -> tuple[VMRow, tuple[VolumePlan, ...], int | None]:
+    assert op.vm_id is not None
+    row = get_vm(session, op.vm_id)
+    volumes = tuple(volume_plans(session, row.id))
+    return row, volumes, row.node_id or _node_with_disks(session, row.id)
+
+
+def _node_with_disks(session: Session, vm_id: int) -> int | None:
+    """A node that answers and reaches the storage of a VM's first disk."""
+    found: int | None = session.scalar(
+        text(
+            "SELECT n.id FROM disk d JOIN storage_attachment a ON a.storage_id = d.storage_id AND a.state = 'attached'"
+            " JOIN node n ON n.id = a.node_id WHERE d.vm_id = :id AND n.state = 'ok' AND n.deleted_at IS NULL"
+            " ORDER BY d.id, n.id LIMIT 1"
+        ),
+        {"id": vm_id},
+    )
+    return found
+
+
+def delete_volumes(driver: Any, volumes: tuple[VolumePlan, ...], vm_uuid: str) -> None:
+    """On the node's threads."""
+    for plan in volumes:
+        driver.delete(plan.pool, plan.volume)
+    driver.delete(volumes[0].pool, console_volume(vm_uuid))
+
+
+async def close(work: Work) -> None:
+    """``update_resources``: address, port, capacity and quota go back, and the VM is closed."""
+    assert work.op.vm_id is not None
+    await work.complete(update_resources, work.op.vm_id)
+
+
+async def keep(work: Work) -> None:
+    """Copy the root disk, flat, into the image that was reserved for it."""
+    facts = await work.db(_keep_facts, work.op)
+    if facts is None:
+        return
+    row, image_id, image_volume, node_id, pool, source = facts
+    await work.progress(20)
+    # The image's row still says that it is being added, so a volume of that name is an unfinished copy.
+    await work.call(node_id, "delete", pool, image_volume)
+    seen = await work.call(node_id, "create_copy", pool, image_volume, source, DiskFormat.QCOW2, deadline_s=COPY_S)
+    await work.db(_kept, image_id, seen.capacity_bytes)
+    await work.progress(80)
+
+
+def _keep_facts(session: Session, op: OperationRow) -> tuple[VMRow, int, str, int, str, str] | None:
+    assert op.vm_id is not None
+    row = get_vm(session, op.vm_id)
+    image = session.execute(
+        text("SELECT id, volume, state, storage_id FROM image WHERE id = :id"), {"id": row.save_image_id}
+    ).one()
+    if image.state == "ok":
+        return None
+    node_id = row.node_id or _node_with_disks(session, row.id)
+    if node_id is None:
+        raise Wait(LOOK_S)
+    root = volume_plans(session, row.id)[0]
+    return row, image.id, image.volume, node_id, pool_name(image.storage_id), root.volume
+
+
+def _kept(session: Session, image_id: int, size_bytes: int) -> None:
+    account_id = session.execute(
+        text(
+            "UPDATE image SET state = 'ok', progress = 100, size_bytes = greatest(size_bytes, :size) WHERE id = :id"
+            " AND state = 'adding' RETURNING account_id"
+        ),
+        {"id": image_id, "size": size_bytes},
+    ).scalar_one()
+    record_change(session, "image", image_id, account_id)
+
+
+# ------------------------------------------------------------------ kinds
+
+
+@register
+class VMStop(Kind):
+    kind = OperationKind.VM_STOP
+    steps = (cut_power, await_end, rest)
+    patient = True
+
+    def abandoned(self, session: Session, op: OperationRow) -> None:
+        intent_by_evidence(session, op.vm_id)
+
+
+@register
+class VMShutdown(Kind):
+    kind = OperationKind.VM_SHUTDOWN
+    steps = (press_button, await_shutdown, rest)
+
+    def failed(self, session: Session, op: OperationRow, error: CloudError) -> None:
+        """A guest that did not obey goes on running, and is wanted so."""
+        intent_by_evidence(session, op.vm_id)
+
+    def abandoned(self, session: Session, op: OperationRow) -> None:
+        intent_by_evidence(session, op.vm_id)
+
+
+@register
+class VMDestroy(Kind):
+    kind = OperationKind.VM_DESTROY
+    steps = (cut_power, await_end, clean_up, close)
+    patient = True
+
+    def failed(self, session: Session, op: OperationRow, error: CloudError) -> None:
+        session.execute(text("UPDATE vm SET error = :e WHERE id = :id"), {"e": str(error), "id": op.vm_id})
+
+    def abandoned(self, session: Session, op: OperationRow) -> None:
+        raise NotAbandonable(op.id, op.kind, "its disk may be gone already; an administrator can erase the VM")
+
+
+@register
+class VMSave(Kind):
+    kind = OperationKind.VM_SAVE
+    steps = (press_button, await_shutdown_or_cut, await_end, keep, clean_up, close)
+
+    def reopened(self, session: Session, op: OperationRow) -> None:
+        """The image was given back when the save failed: reserve another of the same name."""
+        assert op.vm_id is not None
+        row = get_vm(session, op.vm_id)
+        if row.save_image_id is None:
+            reserve_image(session, row, row.save_name, row.save_description)
+
+    def failed(self, session: Session, op: OperationRow, error: CloudError) -> None:
+        """The disk stays: the VM is stopped, and can be started, saved again or destroyed."""
+        self._undo(session, op, str(error))
+        session.execute(text("UPDATE vm SET error = :e WHERE id = :id"), {"e": str(error), "id": op.vm_id})
+
+    def abandoned(self, session: Session, op: OperationRow) -> None:
+        assert op.vm_id is not None
+        row = get_vm(session, op.vm_id)
+        state = session.scalar(text("SELECT state FROM image WHERE id = :id"), {"id": row.save_image_id})
+        if state == "ok":
+            raise NotAbandonable(op.id, op.kind, "the image is made; only the VM's end is left")
+        self._undo(session, op, "abandoned")
+
+    def _undo(self, session: Session, op: OperationRow, reason: str) -> None:
+        assert op.vm_id is not None
+        row = get_vm(session, op.vm_id)
+        if row.save_image_id is not None:
+            give_back_image(session, row.save_image_id, reason)
+        intent_by_evidence(session, op.vm_id)
+        if row.seen in GONE:
+            rest_stopped(session, op.vm_id)

@@ -1,0 +1,219 @@
+"""Creating and starting VMs: place (a stopped VM gave its node back), make the volumes, define, start."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from cm.interfaces import DomainSpec, NetworkSpec
+from cm.operations.base import Kind, Wait, Work, register
+from cm.rpc.errors import CloudError, ObjectNotFound
+from cm.rpc.vocabulary import DeployMode, DiskFormat, OperationKind, StorageId
+from cm.rules.placement import VMRequest
+from cm.rules.vm import GONE
+from cm.services.context import ClusterPolicy, vnc_password
+from cm.services.evidence import settle
+from cm.services.networks import network_specs
+from cm.services.placing import choose_node, record_placement
+from cm.services.vm import SECONDS, intent_by_evidence
+from cm.store.claim import claim_port
+from cm.store.domain import VolumePlan, console_volume, domain_spec, volume_plans
+from cm.store.operation import OperationRow, open_operation, others_at_work
+from cm.store.vm import get_vm, render_vm
+
+COPY_S = 1800.0  # for a full copy of an image
+
+
+@dataclass(frozen=True)
+class Launch:
+    """All that the node's threads need to start a VM."""
+
+    uuid: str
+    node_id: int
+    spec: DomainSpec
+    networks: tuple[NetworkSpec, ...]
+    volumes: tuple[VolumePlan, ...]
+    console_pool: str | None
+
+
+# ------------------------------------------------------------------ place
+
+
+async def place(work: Work) -> None:
+    """Have the VM hold a node. A new VM does since it was accepted; a stopped one is placed again."""
+    if await work.db(_others, work.op):
+        raise Wait(0.2)
+    await work.db(_place, work.op, work.services.policy)
+
+
+def _others(session: Session, op: OperationRow) -> bool:
+    assert op.vm_id is not None
+    return others_at_work(session, op.vm_id, op.id)
+
+
+def _place(session: Session, op: OperationRow, policy: ClusterPolicy) -> None:
+    assert op.vm_id is not None
+    row = get_vm(session, op.vm_id)
+    if row.node_claimed:
+        return
+    storages = session.scalars(
+        text(
+            "SELECT storage_id FROM disk WHERE vm_id = :id AND deleted_at IS NULL UNION SELECT i.storage_id"
+            " FROM image_attachment a JOIN image i ON i.id = a.image_id WHERE a.vm_id = :id"
+        ),
+        {"id": row.id},
+    )
+    request = VMRequest(row.cpu, row.memory_mib, frozenset(StorageId(s) for s in storages))
+    node_id, verdicts, _ = choose_node(session, request, policy.placement)
+    session.execute(
+        text("UPDATE vm SET node_id = :n, node_claimed = true WHERE id = :id"), {"n": node_id, "id": row.id}
+    )
+    session.execute(text("UPDATE operation SET node_id = :n WHERE id = :id"), {"n": node_id, "id": op.id})
+    claim_port(session, row.id, node_id)
+    record_placement(session, row.id, node_id, verdicts)
+    render_vm(session, row.id)
+
+
+# ------------------------------------------------------------------ launch
+
+
+async def launch(work: Work) -> None:
+    """Make what is missing and start; found running, it is only recorded."""
+    prepared = await work.db(_prepare, work.op, work.services.policy)
+    slow = any(v.mode is DeployMode.COPY and not v.made for v in prepared.volumes)
+    if slow:
+        await work.progress(10)
+    made = await work.run(
+        prepared.node_id,
+        make_volumes,
+        prepared.volumes,
+        prepared.console_pool,
+        prepared.uuid,
+        deadline_s=COPY_S if slow else 60.0,
+    )
+    if made:
+        await work.db(_volumes_made, made)
+    if work.op.attempts and (await work.call(prepared.node_id, "look", prepared.uuid)).state not in GONE:
+        launched_at = None
+    else:
+        launched_at = await work.db(_mark_launch, work.op)
+        await work.run(prepared.node_id, boot, prepared, deadline_s=120.0)
+    await work.complete(_launched, work.op, launched_at)
+
+
+def _prepare(session: Session, op: OperationRow, policy: ClusterPolicy) -> Launch:
+    assert op.vm_id is not None
+    row = get_vm(session, op.vm_id)
+    if row.node_id is None:
+        raise ObjectNotFound("node of vm", row.id)
+    spec = domain_spec(session, row.id, vnc_password(policy.secret, row.uuid, row.vnc_generation))
+    wanted = {nic.network for nic in spec.nics}
+    volumes = tuple(volume_plans(session, row.id))
+    return Launch(
+        row.uuid,
+        row.node_id,
+        spec,
+        tuple(network for network in network_specs(session) if network.name in wanted),
+        volumes,
+        volumes[0].pool if volumes else None,
+    )
+
+
+def make_volumes(driver: Any, volumes: tuple[VolumePlan, ...], console_pool: str | None, vm_uuid: str) -> list[int]:
+    """On the node's threads: the volumes that are missing. The ids of disks that were made now."""
+    made = []
+    for plan in volumes:
+        if plan.made:
+            continue
+        if plan.base is None:
+            driver.create_empty(plan.pool, plan.volume, DiskFormat.QCOW2, plan.size_bytes)
+        elif plan.mode is DeployMode.COPY:
+            driver.delete(plan.pool, plan.volume)  # an unfinished copy of an earlier attempt
+            driver.create_copy(plan.pool, plan.volume, plan.base, plan.base_format)
+        else:
+            driver.create_overlay(plan.pool, plan.volume, plan.base, plan.base_format, plan.size_bytes)
+            continue  # an overlay is made in one piece: no mark needed, and a repeat finds it
+        if plan.disk_id is not None:
+            made.append(plan.disk_id)
+    if console_pool is not None:
+        driver.create_empty(console_pool, console_volume(vm_uuid), DiskFormat.RAW, 0)
+    return made
+
+
+def boot(driver: Any, prepared: Launch) -> None:
+    """On the node's threads."""
+    for network in prepared.networks:
+        driver.ensure(network)
+    driver.define(prepared.spec)
+    driver.start(prepared.uuid)
+
+
+def _volumes_made(session: Session, disk_ids: list[int]) -> None:
+    session.execute(text("UPDATE disk SET made = true WHERE id = ANY(:ids)"), {"ids": disk_ids})
+
+
+def _mark_launch(session: Session, op: OperationRow) -> datetime:
+    """Written before the hypervisor is asked: an end that a hook reports from before now is an earlier launch's."""
+    at: datetime = session.execute(
+        text(
+            "UPDATE vm SET launched_at = clock_timestamp(), launches = launches + 1, seen = 'unknown',"
+            " seen_reason = '', contextualized_at = NULL WHERE id = :id RETURNING launched_at"
+        ),
+        {"id": op.vm_id},
+    ).scalar_one()
+    return at
+
+
+def _launched(session: Session, op: OperationRow, launched_at: datetime | None) -> None:
+    assert op.vm_id is not None
+    row = get_vm(session, op.vm_id)
+    if row.seen in GONE and launched_at is not None:
+        # It ended before we could say that it runs; the hook was faster.
+        settle(session, row, row.seen_reason, f"operation {op.id}")
+        return
+    session.execute(
+        text(
+            "UPDATE vm SET seen = 'running', seen_reason = 'booted', seen_at = clock_timestamp(), error = ''"
+            " WHERE id = :id"
+        ),
+        {"id": op.vm_id},
+    )
+
+
+@register
+class VMCreate(Kind):
+    kind = OperationKind.VM_CREATE
+    steps = (place, launch)
+
+    def failed(self, session: Session, op: OperationRow, error: CloudError) -> None:
+        """The VM stays, in error, with all it holds: it can be started again or destroyed."""
+        session.execute(text("UPDATE vm SET error = :e WHERE id = :id"), {"e": str(error), "id": op.vm_id})
+
+    def abandoned(self, session: Session, op: OperationRow) -> None:
+        """A creation that is given up is undone: the VM is destroyed."""
+        session.execute(text("UPDATE vm SET wanted = 'destroyed' WHERE id = :id"), {"id": op.vm_id})
+        open_operation(
+            session,
+            OperationKind.VM_DESTROY,
+            account_id=op.account_id,
+            vm_id=op.vm_id,
+            node_id=op.node_id,
+            seconds=SECONDS[OperationKind.VM_DESTROY],
+            cause=f"operation {op.id} abandoned",
+        )
+
+
+@register
+class VMStart(Kind):
+    kind = OperationKind.VM_START
+    steps = (place, launch)
+
+    def failed(self, session: Session, op: OperationRow, error: CloudError) -> None:
+        session.execute(text("UPDATE vm SET error = :e WHERE id = :id"), {"e": str(error), "id": op.vm_id})
+
+    def abandoned(self, session: Session, op: OperationRow) -> None:
+        intent_by_evidence(session, op.vm_id)

@@ -1,0 +1,119 @@
+"""Small changes of a running VM: reset, pause, resume, VNC. One look-and-do step each."""
+
+from __future__ import annotations
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from cm.interfaces import VncSpec
+from cm.operations.base import Kind, Work, register
+from cm.rpc.errors import CloudError, DomainNotRunning, ObjectNotFound
+from cm.rpc.vocabulary import OperationKind
+from cm.services.context import ClusterPolicy, vnc_password
+from cm.services.vm import intent_by_evidence
+from cm.store.operation import OperationRow
+from cm.store.vm import VMRow, get_vm
+
+
+def _row(session: Session, op: OperationRow) -> VMRow:
+    assert op.vm_id is not None
+    return get_vm(session, op.vm_id)
+
+
+async def _do(work: Work, method: str) -> VMRow:
+    row = await work.db(_row, work.op)
+    if row.node_id is None:
+        raise ObjectNotFound("node of vm", row.id)
+    await work.call(row.node_id, method, row.uuid)
+    return row
+
+
+async def reset(work: Work) -> None:
+    """A crash just after it makes the next worker reset once more; one that was accepted is never skipped."""
+    await _do(work, "reset")
+    await work.complete(_was_reset, work.op)
+
+
+def _was_reset(session: Session, op: OperationRow) -> None:
+    session.execute(
+        text(
+            "UPDATE vm SET contextualized_at = NULL, seen = 'running', seen_reason = 'reset' WHERE id = :id"
+            " AND seen IN ('running', 'paused')"
+        ),
+        {"id": op.vm_id},
+    )
+
+
+async def pause(work: Work) -> None:
+    await _do(work, "pause")
+    await work.complete(_seen, work.op, "paused", "by us")
+
+
+async def resume(work: Work) -> None:
+    await _do(work, "resume")
+    await work.complete(_seen, work.op, "running", "unpaused")
+
+
+def _seen(session: Session, op: OperationRow, seen: str, reason: str) -> None:
+    session.execute(
+        text(
+            "UPDATE vm SET seen = :s, seen_reason = :r, seen_at = clock_timestamp() WHERE id = :id"
+            " AND seen IN ('running', 'paused')"
+        ),
+        {"s": seen, "r": reason, "id": op.vm_id},
+    )
+
+
+async def apply_vnc(work: Work) -> None:
+    """Make the running domain's VNC server obey the latest intent; a VM that is off gets it with its next launch."""
+    row, vnc = await work.db(_vnc, work.op, work.services.policy)
+    if vnc is not None and row.node_id is not None:
+        try:
+            await work.call(row.node_id, "set_vnc", row.uuid, vnc)
+        except DomainNotRunning:
+            pass
+    await work.complete()
+
+
+def _vnc(session: Session, op: OperationRow, policy: ClusterPolicy) -> tuple[VMRow, VncSpec | None]:
+    row = _row(session, op)
+    place = session.execute(
+        text("SELECT n.address, p.port FROM vnc_port p JOIN node n ON n.id = p.node_id WHERE p.vm_id = :id"),
+        {"id": row.id},
+    ).first()
+    if place is None:
+        return row, None
+    password = vnc_password(policy.secret, row.uuid, row.vnc_generation)
+    return row, VncSpec(place.address, place.port, password, row.vnc_enabled)
+
+
+class _Power(Kind):
+    def failed(self, session: Session, op: OperationRow, error: CloudError) -> None:
+        intent_by_evidence(session, op.vm_id)
+
+    def abandoned(self, session: Session, op: OperationRow) -> None:
+        intent_by_evidence(session, op.vm_id)
+
+
+@register
+class VMReset(_Power):
+    kind = OperationKind.VM_RESET
+    steps = (reset,)
+
+
+@register
+class VMPause(_Power):
+    kind = OperationKind.VM_PAUSE
+    steps = (pause,)
+
+
+@register
+class VMResume(_Power):
+    kind = OperationKind.VM_RESUME
+    steps = (resume,)
+
+
+@register
+class VMVnc(Kind):
+    kind = OperationKind.VM_VNC
+    steps = (apply_vnc,)

@@ -1,0 +1,216 @@
+"""
+The way of one call: its name to a view, its credentials to an identity, its parameters to arguments, then the executor.
+
+Both dialects come here; what they differ in is done before and after. Whatever is raised from here is a ``CloudError``.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from cm.rpc.caller import ANONYMOUS, Call, Control, Execute, Identity
+from cm.rpc.codec import fault_of, plain
+from cm.rpc.credentials import Authenticator, Credentials, parse_authorization
+from cm.rpc.errors import (
+    CloudError,
+    DeadlineExceeded,
+    Incident,
+    InvalidParameter,
+    MalformedRequest,
+    Overloaded,
+    TooLarge,
+)
+from cm.rpc.introspection import MULTICALL, introspection
+from cm.rpc.limits import Limits
+from cm.rpc.parameters import Params
+from cm.rpc.view import Registry, View, unknown
+
+log = Logger()
+
+
+class Measure(Protocol):
+    def call(self, method: str, outcome: str, seconds: float) -> None: ...
+
+
+class Peer:
+    """
+    Who is at the other end of one HTTP request; asked for once, however many calls the request holds.
+
+    :ivar request_id: from a header, for a request of one call.
+    """
+
+    __slots__ = ("remote", "call_id", "request_id", "_authorization", "_identity")
+
+    def __init__(
+        self,
+        remote: str,
+        authorization: bytes | None = None,
+        request_id: str | None = None,
+        identity: Identity | None = None,
+    ) -> None:
+        self.remote = remote
+        self.call_id = secrets.token_hex(8)
+        self.request_id = request_id
+        self._authorization = authorization
+        self._identity = identity
+
+    async def identity(self, authenticator: Authenticator) -> Identity:
+        """:raises NotAuthenticated: the credentials are not good; having none is no error."""
+        if self._identity is None:
+            if self._authorization is None:
+                return ANONYMOUS
+            credentials: Credentials | None = parse_authorization(self._authorization)
+            self._identity = await authenticator.authenticate(credentials, self.remote)
+        return self._identity
+
+
+class Dispatcher:
+    """
+    :param reactor: an ``IReactorTime``.
+    :param execute: runs a view that is authorized and whose arguments are valid.
+    """
+
+    def __init__(
+        self,
+        reactor: Any,
+        registry: Registry,
+        execute: Execute,
+        authenticator: Authenticator,
+        limits: Limits | None = None,
+        measure: Measure | None = None,
+        title: str = "Wawel",
+    ) -> None:
+        self._reactor = reactor
+        self._registry = registry
+        self._execute = execute
+        self._authenticator = authenticator
+        self.limits = limits or Limits()
+        self._measure = measure
+        self._own = introspection(registry, title)
+        self.under_way = 0
+
+    def find(self, method: str) -> View | None:
+        return self._registry.find(method) or self._own.find(method)
+
+    async def call(self, method: str, params: Params, peer: Peer, within_multicall: bool = False) -> Any:
+        """
+        The result of one call, as the view gave it.
+
+        :raises CloudError: the view's own, or what was wrong with the call; anything unforeseen is an ``Incident``.
+        """
+        started = self._reactor.seconds()
+        outcome = "ok"
+        view: View | None = None
+        try:
+            view = self._registry.find(method) or self._own.find(method)
+            if view is None:
+                raise unknown(method)
+            identity = await peer.identity(self._authenticator)
+            identity.require(view.role)
+            arguments, controls = view.bind(params)
+            if view.changing and peer.request_id is not None:
+                controls.setdefault("request_id", peer.request_id)
+            if view.name == MULTICALL:
+                return await self._multicall(arguments["calls"], peer, within_multicall)
+            control = Control(peer.call_id, remote=peer.remote, **controls)
+            if self.under_way >= self.limits.under_way:
+                raise Overloaded()
+            return await self._run(view, identity, arguments, control)
+        except CloudError as error:
+            outcome = error.code
+            raise
+        except CancelledError:
+            outcome = "cancelled"
+            raise
+        except Exception:
+            outcome = Incident.code
+            raise self.incident(peer, method) from None
+        finally:
+            if self._measure is not None:
+                self._measure.call(view.name if view else "unknown", outcome, self._reactor.seconds() - started)
+
+    def incident(self, peer: Peer, method: str) -> Incident:
+        """Log the exception being handled; the caller is told only where to find it."""
+        log.failure("call {call_id}: {method} broke", call_id=peer.call_id, method=method)
+        return Incident(peer.call_id)
+
+    async def _run(self, view: View, identity: Identity, arguments: dict[str, Any], control: Control) -> Any:
+        """
+        Execute within the time a call has. Whoever waits may leave, by deadline or by hanging up: a read then ends, a
+        change goes on to its end without them.
+        """
+        self.under_way += 1
+        if self._own.find(view.name) is view:
+            execution = view.function(Call.of(identity, control), **arguments)
+        else:
+            execution = self._execute(view, identity, arguments, control)
+        work: Deferred[Any] = Deferred.fromCoroutine(execution)
+        work.addBoth(self._ended)
+        if work.called:
+            return await work
+        waiter: Deferred[Any] = Deferred(None if view.changing else lambda _: work.cancel())
+        work.addCallbacks(
+            lambda result: None if waiter.called else waiter.callback(result),
+            lambda failure: self._failed_late(failure, view, control) if waiter.called else waiter.errback(failure),
+        )
+        timer = self._reactor.callLater(self.limits.call_s, self._expire, waiter, view, work)
+        try:
+            return await waiter
+        finally:
+            if timer.active():
+                timer.cancel()
+
+    def _ended(self, result: Any) -> Any:
+        self.under_way -= 1
+        return result
+
+    def _expire(self, waiter: Deferred[Any], view: View, work: Deferred[Any]) -> None:
+        if not waiter.called:
+            waiter.errback(Failure(DeadlineExceeded(view.name, self.limits.call_s)))
+            if not view.changing:
+                work.cancel()
+
+    def _failed_late(self, failure: Failure, view: View, control: Control) -> None:
+        """Nobody waits for the answer any more, so the log has it."""
+        if failure.check(CancelledError):
+            return
+        if failure.check(CloudError):
+            log.info(
+                "call {call_id}: {method} was refused after its caller left: {code}",
+                call_id=control.call_id,
+                method=view.name,
+                code=failure.value.code,
+            )
+        else:
+            log.failure(
+                "call {call_id}: {method} broke after its caller left",
+                failure,
+                call_id=control.call_id,
+                method=view.name,
+            )
+
+    async def _multicall(self, calls: list[Any], peer: Peer, nested: bool) -> list[Any]:
+        """``system.multicall``: each result alone in a list, each error as a fault struct; in order, one by one."""
+        if nested:
+            raise MalformedRequest("system.multicall does not call itself")
+        if len(calls) > self.limits.batch:
+            raise TooLarge("The list of calls", self.limits.batch)
+        request_id = peer.request_id
+        results: list[Any] = []
+        for index, one in enumerate(calls):
+            try:
+                if not isinstance(one, Mapping) or not isinstance(one.get("methodName"), str):
+                    raise InvalidParameter("calls", "each is a struct of methodName and params")
+                peer.request_id = None if request_id is None else f"{request_id}:{index}"
+                results.append([plain(await self.call(one["methodName"], one.get("params", []), peer, True))])
+            except CloudError as error:
+                results.append(fault_of(error))
+            except TypeError:
+                results.append(fault_of(self.incident(peer, one["methodName"])))
+        return results

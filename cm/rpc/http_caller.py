@@ -1,0 +1,156 @@
+"""
+An ``ICaller`` over JSON-RPC for the reactor, with kept connections and a deadline for each call.
+
+txjsonrpc-ng's query does the exchange; mended here are what it drops: an error's ``data``, other credentials than a
+password, a status that is not 200, and deadlines. Importing it imports the reactor, so import this from daemons alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import msgspec
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.error import ConnectError, ConnectionClosed, DNSLookupError, SSLError
+from twisted.internet.protocol import Protocol, connectionDone
+from twisted.python.failure import Failure
+from twisted.web.client import Agent, HTTPConnectionPool, ResponseDone, ResponseFailed, ResponseNeverReceived
+from twisted.web.http import PotentialDataLoss
+from twisted.web.http_headers import Headers
+from txjsonrpc_ng import jsonrpclib
+from txjsonrpc_ng.web.jsonrpc import QueryFactory, StringProducer
+from zope.interface import implementer
+
+from cm.rpc.caller import ICaller
+from cm.rpc.client import ANSWER_MAX, ServerUnreachable, read_answer, request_headers
+from cm.rpc.credentials import Credentials
+from cm.rpc.errors import DeadlineExceeded
+
+CONNECTIONS: Final = 8  # kept to one server
+KEPT_S: Final = 50  # less than the server keeps its side
+
+
+class _Query(QueryFactory):
+    """One call. Its ``deferred`` gives the answer's bytes."""
+
+    def __init__(
+        self, agent: Any, url: str, method: str, params: Sequence[Any] | Mapping[str, Any], headers: dict[str, str]
+    ) -> None:
+        self._params = dict(params) if isinstance(params, Mapping) else list(params)
+        self._headers = headers
+        super().__init__(agent, url, method, None, None, jsonrpclib.VERSION_2)
+
+    def _buildVersionedPayload(self, method: str = "", args: Any = None, kwargs: Any = None) -> bytes:
+        # By name with no names would be sent as a list; and its encoder knows no times, ids or addresses.
+        return msgspec.json.encode({"jsonrpc": "2.0", "method": method, "params": self._params, "id": self.id})
+
+    async def exchange(self) -> bytes:
+        response = await self.agent.request(
+            b"POST",
+            self.url.encode(),
+            Headers({name: [value] for name, value in self._headers.items()}),
+            StringProducer(self.payload),
+        )
+        body = _Body()
+        response.deliverBody(body)
+        return await body.whole
+
+
+class _Body(Protocol):
+    """Collects an answer's body, up to a bound."""
+
+    def __init__(self) -> None:
+        self.whole: Deferred[bytes] = Deferred(lambda _: self._stop())
+        self._parts: list[bytes] = []
+        self._length = 0
+
+    def dataReceived(self, data: bytes) -> None:
+        self._length += len(data)
+        if self._length > ANSWER_MAX:
+            self._stop()
+        else:
+            self._parts.append(data)
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        if self.whole.called:
+            return
+        if reason.check(ResponseDone) and self._length <= ANSWER_MAX:
+            self.whole.callback(b"".join(self._parts))
+        else:
+            self.whole.errback(reason)
+
+    def _stop(self) -> None:
+        if self.transport is not None:
+            self.transport.loseConnection()
+
+
+@implementer(ICaller)
+class HttpCaller:
+    """
+    :param reactor: the reactor, whose thread ``call`` belongs to.
+    :param url: ``https://host:port`` or ``http://host:port``; ``/jsonrpc`` is added.
+    :param credentials: of calls that bring none of their own.
+    :param context_factory: an ``IPolicyForHTTPS``, for other authorities than the system's.
+    """
+
+    def __init__(
+        self,
+        reactor: Any,
+        url: str,
+        credentials: Credentials | None = None,
+        deadline_s: float = 30.0,
+        context_factory: Any = None,
+        agent: Any = None,
+    ) -> None:
+        self._reactor = reactor
+        self._url = url.rstrip("/")
+        self._credentials = credentials
+        self._deadline_s = deadline_s
+        self._pool = HTTPConnectionPool(reactor)
+        self._pool.maxPersistentPerHost = CONNECTIONS
+        self._pool.cachedConnectionTimeout = KEPT_S
+        # A kept connection may turn out to be closed; the pool would then repeat safe methods by itself, never a POST.
+        self._pool.retryAutomatically = False
+        options = {} if context_factory is None else {"contextFactory": context_factory}
+        self._agent = agent or Agent(reactor, connectTimeout=deadline_s, pool=self._pool, **options)
+
+    async def call(
+        self,
+        method: str,
+        params: Sequence[Any] | Mapping[str, Any] = (),
+        *,
+        request_id: str | None = None,
+        credentials: Credentials | None = None,
+    ) -> Any:
+        headers = request_headers(credentials or self._credentials, request_id)
+        query = _Query(self._agent, f"{self._url}/jsonrpc", method, params, headers)
+        exchange: Deferred[bytes] = Deferred.fromCoroutine(query.exchange())
+        late = False
+
+        def expire() -> None:
+            nonlocal late
+            late = True
+            exchange.cancel()
+
+        timer = self._reactor.callLater(self._deadline_s, expire)
+        try:
+            data = await exchange
+        except (CancelledError, ResponseFailed) as error:
+            if late:
+                raise DeadlineExceeded(self._url, self._deadline_s) from None
+            if isinstance(error, CancelledError):
+                raise
+            raise ServerUnreachable(self._url, "the connection was lost") from None
+        except ResponseNeverReceived:
+            raise ServerUnreachable(self._url, "the connection was closed") from None
+        except (ConnectError, ConnectionClosed, DNSLookupError, SSLError, PotentialDataLoss) as error:
+            raise ServerUnreachable(self._url, type(error).__name__) from None
+        finally:
+            if timer.active():
+                timer.cancel()
+        return read_answer(data, query.id, self._url)
+
+    async def close(self) -> None:
+        """Close the kept connections."""
+        await self._pool.closeCachedConnections()

@@ -1,0 +1,139 @@
+"""
+What the server tells of itself: ``system.listMethods``, ``methodSignature``, ``methodHelp``, ``rpc.discover``.
+
+They are views like any other, for guests, answered by the dispatcher without the executor.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from cm.rpc.caller import Call
+from cm.rpc.codec import RawJSON, encode_json
+from cm.rpc.parameters import CONTROLS, REQUIRED, Parameter
+from cm.rpc.types import schemas
+from cm.rpc.view import Registry, View, guest_view, unknown
+
+MULTICALL: Final = "system.multicall"
+OPENRPC: Final = "1.3.2"
+
+_XML_TYPES: Final = {
+    "integer": "int",
+    "string": "string",
+    "boolean": "boolean",
+    "number": "double",
+    "array": "array",
+    "object": "struct",
+    "null": "nil",
+}
+
+
+def introspection(registry: Registry, title: str) -> Registry:
+    """The server's own methods, which tell of the registry's and of themselves."""
+    own = Registry()
+    made: list[RawJSON] = []
+
+    def described(name: str) -> View:
+        view = registry.find(name) or own.find(name)
+        if view is None:
+            raise unknown(name)
+        return view
+
+    @guest_view(name="system.listMethods")
+    async def list_methods(caller: Call) -> list[str]:
+        """The names of all methods."""
+        return sorted([*registry.names(), *own.names()])
+
+    @guest_view(name="system.methodSignature")
+    async def method_signature(caller: Call, method: str) -> list[list[str]]:
+        """The XML-RPC types of a method, its result's first: one list for each number of parameters it takes."""
+        return signatures(described(method))
+
+    @guest_view(name="system.methodHelp")
+    async def method_help(caller: Call, method: str) -> str:
+        """The documentation of a method."""
+        return described(method).doc
+
+    @guest_view(name=MULTICALL)
+    async def multicall(caller: Call, calls: list[Any]) -> list[Any]:
+        """
+        Several calls in one, made in order.
+
+        Each is a struct of methodName and params. A result comes alone in a list, an error as a fault struct.
+        """
+        raise AssertionError("the dispatcher does this")
+
+    @guest_view(name="rpc.discover")
+    async def discover(caller: Call) -> dict[str, Any]:
+        """This service as an OpenRPC document."""
+        if not made:
+            made.append(RawJSON(encode_json(openrpc([*registry, *own], title))))
+        return made[0]  # type: ignore[return-value]  # the text of that dict
+
+    for function in (list_methods, method_signature, method_help, multicall, discover):
+        own.add(function)
+    return own
+
+
+def signatures(view: View) -> list[list[str]]:
+    positional = [p for p in view.parameters if p.kind == "either"]
+    needed = sum(p.required for p in positional)
+    made, components = schemas([view.returns, *(p.annotation for p in positional)])
+    types = [_xml_type(schema, components) for schema in made]
+    return [types[: count + 1] for count in range(len(positional), needed - 1, -1)]
+
+
+def _xml_type(schema: dict[str, Any], components: dict[str, Any]) -> str:
+    if "$ref" in schema:
+        schema = components.get(schema["$ref"].rpartition("/")[2], {})
+    told = schema.get("type")
+    if told is None and "anyOf" in schema:
+        told = [part.get("type", "object") for part in schema["anyOf"]]
+    if told is None and schema.get("enum"):
+        told = "string" if isinstance(schema["enum"][0], str) else "integer"
+    if isinstance(told, list):
+        told = next((name for name in told if name != "null"), "null")
+    return _XML_TYPES.get(told or "object", "struct")
+
+
+def openrpc(views: list[View], title: str) -> dict[str, Any]:
+    """The OpenRPC document of these views."""
+    annotations: list[Any] = []
+    for view in views:
+        annotations += [view.returns, *(p.annotation for p in view.parameters)]
+    control_annotations = list(CONTROLS.values())
+    made, components = schemas(annotations + control_annotations)
+    schema_of = iter(made)
+    control_schemas = dict(zip(CONTROLS, made[len(annotations) :], strict=True))
+    methods = []
+    for view in views:
+        result = next(schema_of)
+        parameters = [_described(p, next(schema_of)) for p in view.parameters]
+        if view.changing:
+            parameters += [{"name": n, "required": False, "schema": s} for n, s in control_schemas.items()]
+        methods.append(
+            {
+                "name": view.name,
+                "summary": view.summary,
+                "description": view.doc,
+                "params": parameters,
+                "result": {"name": "result", "schema": result},
+                "paramStructure": "either",
+                "x-role": view.role.value,
+                "x-changing": view.changing,
+            }
+        )
+    return {
+        "openrpc": OPENRPC,
+        "info": {"title": title, "version": "1"},
+        "methods": methods,
+        "components": {"schemas": components},
+    }
+
+
+def _described(parameter: Parameter, schema: dict[str, Any]) -> dict[str, Any]:
+    if not parameter.required and parameter.default is not REQUIRED:
+        default = parameter.default
+        if default is None or isinstance(default, (str, int, float, bool)):
+            schema = {"allOf": [schema], "default": default} if "$ref" in schema else {**schema, "default": default}
+    return {"name": parameter.name, "required": parameter.required, "schema": schema}

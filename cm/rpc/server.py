@@ -1,0 +1,229 @@
+"""
+HTTP in front of the two dialects: ``/jsonrpc``, ``/RPC2``, ``/health``, ``/metrics``.
+
+txjsonrpc-ng serves the client side (``http_caller.py``). Its resource does not serve here: of its ``render`` nothing
+would be left, since it drops error data, leaves bodies empty for ``None``, tells exceptions by ``repr``, cancels what a
+client hangs up on, and knows neither batches nor notifications; nor is it faster (a constant method took it as long as
+a view with credentials, validation, deadline and metrics takes here).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final, Protocol
+
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from twisted.web import http
+from twisted.web.pages import notFound
+from twisted.web.resource import Resource
+from twisted.web.server import NOT_DONE_YET, Request, Site
+
+from cm.rpc import jsonrpc
+from cm.rpc.codec import encode_xml_fault
+from cm.rpc.dispatch import Dispatcher, Peer
+from cm.rpc.errors import CloudError, InvalidParameter, MalformedRequest, TooLarge
+from cm.rpc.jsonrpc import JSONRPC
+from cm.rpc.types import REQUEST_ID
+from cm.rpc.xmlrpc import XMLRPC
+from cm.runtime.log import call_id
+
+log = Logger()
+
+JSON_TYPES: Final = frozenset({b"application/json", b"application/json-rpc", b"application/jsonrequest"})
+XML_TYPES: Final = frozenset({b"text/xml", b"application/xml"})
+IDLE_S: Final = 75  # a connection without a request; more than the 60 s after which usual proxies let go of theirs
+
+
+class Dialect(Protocol):
+    async def answer(self, body: bytes, peer: Peer) -> bytes: ...
+
+
+class WireRequest(Request):
+    """A request whose body is counted while it comes in: what is beyond the limit is not kept."""
+
+    _received = 0
+    oversized = False
+
+    def gotLength(self, length: int | None) -> None:
+        # Twisted keeps bodies over 100 kB in temporary files; ours are bounded, so they stay in memory.
+        super().gotLength(min(length or 0, 1))
+
+    def handleContentChunk(self, data: bytes) -> None:
+        limits = self.channel.site.limits
+        self._received += len(data)
+        if self._received <= limits.body_bytes:
+            self.content.write(data)
+        elif self._received <= limits.drain_bytes:
+            self.oversized = True
+        else:
+            self.channel.transport.abortConnection()
+
+
+class WireSite(Site):
+    """A site over a root resource. Resources added to the root have the same body limit."""
+
+    requestFactory = WireRequest
+
+    def __init__(self, root: Resource, limits: Any, reactor: Any) -> None:
+        super().__init__(root, reactor=reactor, timeout=IDLE_S, parsePOSTFormSubmission=False)
+        self.limits = limits
+
+    def log(self, request: Any) -> None:
+        """No access log: the dispatcher counts calls, and logs those that change something."""
+
+
+class Endpoint(Resource):
+    """One dialect at one address."""
+
+    isLeaf = True
+
+    def __init__(
+        self,
+        dialect: Dialect,
+        dispatcher: Dispatcher,
+        accepted: frozenset[bytes],
+        content_type: bytes,
+        refusal: Callable[[CloudError], bytes],
+    ) -> None:
+        super().__init__()
+        self._dialect = dialect
+        self._dispatcher = dispatcher
+        self._accepted = accepted
+        self._content_type = content_type
+        self._refusal = refusal
+
+    def render(self, request: WireRequest) -> Any:
+        serving = Deferred.fromCoroutine(self._serve(request))
+        if not serving.called:
+            request.notifyFinish().addErrback(_hung_up, serving)
+        serving.addErrback(_broken, request)
+        return NOT_DONE_YET
+
+    async def _serve(self, request: WireRequest) -> None:
+        headers = request.requestHeaders
+        peer = Peer(_remote(request), _one(headers, b"authorization"))
+        call_id.set(peer.call_id)
+        try:
+            self._check(request)
+            peer.request_id = _request_id(headers)
+        except CloudError as error:
+            body = self._refusal(error)
+        else:
+            body = await self._dialect.answer(request.content.read(), peer)
+        if request.code == http.OK and not body:
+            request.setResponseCode(http.NO_CONTENT)
+        set_header = request.responseHeaders.setRawHeaders
+        set_header(b"content-type", (self._content_type,))
+        set_header(b"x-wawel-call", (peer.call_id.encode(),))
+        if body:
+            set_header(b"content-length", (b"%d" % len(body),))
+            request.write(body)
+        request.finish()
+
+    def _check(self, request: WireRequest) -> None:
+        """:raises CloudError: this is no request of ours; the HTTP status is set."""
+        if request.method != b"POST":
+            request.setResponseCode(http.NOT_ALLOWED)
+            request.setHeader(b"allow", b"POST")
+            raise MalformedRequest("calls are made by POST")
+        if request.oversized:
+            request.setResponseCode(http.REQUEST_ENTITY_TOO_LARGE)
+            raise TooLarge("The body", self._dispatcher.limits.body_bytes)
+        kind = _one(request.requestHeaders, b"content-type")
+        # Forms of web pages elsewhere can post text/plain and form types with a browser's stored password; not ours.
+        if kind is not None and kind.partition(b";")[0].strip().lower() not in self._accepted:
+            request.setResponseCode(http.UNSUPPORTED_MEDIA_TYPE)
+            raise MalformedRequest(f"its content type is not {min(self._accepted).decode()}")
+
+
+class Root(Resource):
+    def getChild(self, path: bytes, request: Request) -> Any:
+        return notFound()
+
+
+class Health(Resource):
+    """Whether the process lives. ``ready`` gives what is wrong with it, or nothing."""
+
+    isLeaf = True
+
+    def __init__(self, ready: Callable[[], str | None] = lambda: None) -> None:
+        super().__init__()
+        self._ready = ready
+
+    def render_GET(self, request: Request) -> bytes:
+        wrong = self._ready()
+        request.setHeader(b"content-type", b"text/plain; charset=utf-8")
+        if wrong:
+            request.setResponseCode(http.SERVICE_UNAVAILABLE)
+        return f"{wrong or 'ok'}\n".encode()
+
+
+class Metrics(Resource):
+    isLeaf = True
+
+    def __init__(self, exposition: Callable[[], bytes]) -> None:
+        super().__init__()
+        self._exposition = exposition
+
+    def render_GET(self, request: Request) -> bytes:
+        request.setHeader(b"content-type", b"text/plain; version=0.0.4; charset=utf-8")
+        return self._exposition()
+
+
+def make_root(
+    dispatcher: Dispatcher,
+    exposition: Callable[[], bytes] | None = None,
+    ready: Callable[[], str | None] = lambda: None,
+) -> Resource:
+    """The root resource, to which a daemon may add more."""
+    root = Root()
+    root.putChild(
+        b"jsonrpc",
+        Endpoint(JSONRPC(dispatcher), dispatcher, JSON_TYPES, b"application/json", jsonrpc.answer_error),
+    )
+    root.putChild(
+        b"RPC2", Endpoint(XMLRPC(dispatcher), dispatcher, XML_TYPES, b"text/xml; charset=utf-8", encode_xml_fault)
+    )
+    root.putChild(b"health", Health(ready))
+    if exposition is not None:
+        root.putChild(b"metrics", Metrics(exposition))
+    return root
+
+
+def make_site(reactor: Any, dispatcher: Dispatcher, exposition: Callable[[], bytes] | None = None) -> WireSite:
+    return WireSite(make_root(dispatcher, exposition), dispatcher.limits, reactor)
+
+
+def _one(headers: Any, name: bytes) -> bytes | None:
+    values = headers.getRawHeaders(name)
+    return values[0] if values else None
+
+
+def _request_id(headers: Any) -> str | None:
+    value = _one(headers, b"x-request-id") or _one(headers, b"idempotency-key")
+    if value is None:
+        return None
+    text = value.decode("latin-1")
+    # Room is left for the index that calls of a batch add to it.
+    if len(text) > 120 or not REQUEST_ID.match(text):
+        raise InvalidParameter("X-Request-Id", "it must be at most 120 printable ASCII characters without spaces")
+    return text
+
+
+def _remote(request: Request) -> str:
+    return getattr(request.getClientAddress(), "host", "") or "local"
+
+
+def _hung_up(_: Failure, serving: Deferred[None]) -> None:
+    """The client is gone: reads end, changes go on (``Dispatcher`` tells them apart)."""
+    serving.cancel()
+
+
+def _broken(failure: Failure, request: WireRequest) -> None:
+    if failure.check(CancelledError):
+        return
+    log.failure("the answer could not be written", failure)
+    if not request.startedWriting:
+        request.processingFailed(failure)

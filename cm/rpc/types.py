@@ -1,0 +1,124 @@
+"""
+The annotated types of views' parameters: what a name, an id or a list of ids may be, said once for both dialects.
+
+``msgspec`` enforces them (``parameters.py``) and turns them into the JSON Schemas of ``rpc.discover``.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any, Final
+
+import msgspec
+from msgspec import Meta
+
+from cm.rpc.vocabulary import COUNT_MAX, DESCRIPTION_MAX, NAME_MAX, PAGE_MAX, SSH_KEY_MAX, USER_DATA_MAX
+
+ID_MAX: Final = 2**63 - 1  # PostgreSQL's bigint
+IDS_MAX: Final = 200  # objects named by one call
+SECRET_MAX: Final = 1024  # characters; argon2 would hash megabytes, at our cost
+
+# Read by Python's ``re`` and, out of JSON Schemas, by ECMAScript's: hence this end, as Python's ``$`` also matches before
+# a last line feed and ECMAScript has no ``\Z``. C1 controls (80-9f) are refused with C0: terminals obey them.
+_END = r"(?![\s\S])"
+_NAME = r"^[^\x00-\x1f\x7f-\x9f]*[^\x00-\x20\x7f-\xa0][^\x00-\x1f\x7f-\x9f]*" + _END
+_TEXT = r"^[^\x00-\x08\x0b-\x1f\x7f-\x9f]*" + _END
+_LOGIN = r"^[A-Za-z0-9_][A-Za-z0-9_.@+-]*" + _END
+_CURSOR = r"^[A-Za-z0-9_=.:-]*" + _END
+_REQUEST_ID = r"^[\x21-\x7e]+" + _END
+_SSH_KEY = (
+    r"^(?:ssh-ed25519|ssh-rsa|ecdsa-sha2-nistp(?:256|384|521)|sk-ssh-ed25519@openssh\.com"
+    r"|sk-ecdsa-sha2-nistp256@openssh\.com) [A-Za-z0-9+/]{40,}={0,3}(?: [^\x00-\x1f\x7f-\x9f]*)?" + _END
+)
+
+Name = Annotated[
+    str,
+    Meta(
+        min_length=1, max_length=NAME_MAX, pattern=_NAME, description="One line, not blank, without control characters."
+    ),
+]
+Text = Annotated[
+    str,
+    Meta(max_length=DESCRIPTION_MAX, pattern=_TEXT, description="Lines; of control characters only line feed and tab."),
+]
+Id = Annotated[int, Meta(ge=1, le=ID_MAX)]
+Version = Annotated[int, Meta(ge=0, le=ID_MAX, description="The version of the object that the caller saw.")]
+Count = Annotated[int, Meta(ge=1, le=COUNT_MAX)]
+Size = Annotated[int, Meta(ge=0, le=ID_MAX)]
+UserData = Annotated[str, Meta(max_length=USER_DATA_MAX, description="For cloud-init: plain text, or base64.")]
+SSHKey = Annotated[
+    str,
+    Meta(min_length=1, max_length=SSH_KEY_MAX, pattern=_SSH_KEY, description="One line of an authorized_keys file."),
+]
+Login = Annotated[str, Meta(min_length=1, max_length=64, pattern=_LOGIN)]
+Cursor = Annotated[str, Meta(max_length=200, pattern=_CURSOR, description="As the last page gave it.")]
+Limit = Annotated[int, Meta(ge=1, le=PAGE_MAX)]
+REQUEST_ID: Final = re.compile(_REQUEST_ID)
+RequestId = Annotated[
+    str, Meta(min_length=1, max_length=128, pattern=_REQUEST_ID, description="A repeat gives the first answer.")
+]
+IdList = Annotated[list[Id], Meta(min_length=1, max_length=IDS_MAX, extra={"distinct": True})]
+Ids = Annotated[list[Id], Meta(max_length=IDS_MAX, extra={"distinct": True}, description="May be empty.")]
+
+
+class Secret:
+    """A password or key on its way in: a text that neither ``repr``, ``str`` nor an encoder tells."""
+
+    __slots__ = ("_text",)
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def reveal(self) -> str:
+        return self._text
+
+    def __repr__(self) -> str:
+        return "<secret>"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and other._text == self._text
+
+    def __hash__(self) -> int:
+        return hash(self._text)
+
+    def __reduce__(self) -> Any:
+        raise TypeError("a secret is not pickled")
+
+
+# What an error says in place of a pattern.
+PATTERNS: Final = {
+    _NAME: "it must be one line, not blank, without control characters",
+    _TEXT: "it holds a control character other than line feed and tab",
+    _LOGIN: "it must be letters, digits and _ . @ + -",
+    _SSH_KEY: "it must be one public key: a known type, base64, and perhaps a comment",
+    _CURSOR: "it is not a cursor that a page gave",
+    _REQUEST_ID: "it must be printable ASCII without spaces",
+}
+
+
+def decode_hook(kind: type, value: Any) -> Any:
+    """For ``msgspec.convert``: our own types from what the wire carries."""
+    if kind is Secret:
+        if isinstance(value, Secret):
+            return value
+        if not isinstance(value, str):
+            raise ValueError("Expected `str`")
+        if not 1 <= len(value) <= SECRET_MAX:
+            raise ValueError(f"Expected `str` of length 1 to {SECRET_MAX}")
+        return Secret(value)
+    raise NotImplementedError(kind)
+
+
+def schema_hook(kind: type) -> dict[str, Any]:
+    """For ``msgspec.json.schema_components``."""
+    if kind is Secret:
+        return {"type": "string", "minLength": 1, "maxLength": SECRET_MAX, "writeOnly": True}
+    return {"title": kind.__name__}  # the type of a result that says nothing about its JSON
+
+
+def schemas(annotations: list[Any]) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    """JSON Schemas of annotations, and the definitions they refer to below ``#/components/schemas/``."""
+    made, components = msgspec.json.schema_components(
+        annotations, schema_hook=schema_hook, ref_template="#/components/schemas/{name}"
+    )
+    return list(made), components

@@ -1,0 +1,186 @@
+"""
+The names that cross the wire: states, roles, kinds, limits. Imports nothing of ours.
+
+Ids are integers in one cluster; every object also has a uuid that is unique everywhere.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Final, NewType
+
+AccountId = NewType("AccountId", int)
+NodeId = NewType("NodeId", int)
+StorageId = NewType("StorageId", int)
+ImageId = NewType("ImageId", int)
+TemplateId = NewType("TemplateId", int)
+VMId = NewType("VMId", int)
+DiskId = NewType("DiskId", int)
+PoolId = NewType("PoolId", int)
+LeaseId = NewType("LeaseId", int)
+OperationId = NewType("OperationId", int)
+DriftId = NewType("DriftId", int)
+
+
+class Role(StrEnum):
+    """Who may call a view. A user is also a guest, an administrator also a user."""
+
+    GUEST = "guest"
+    USER = "user"
+    ADMIN = "admin"
+    NODE = "node"
+
+
+class VMState(StrEnum):
+    """The status shown, computed from intent, evidence and work (``rules/vm.py``)."""
+
+    PENDING = "pending"
+    STARTING = "starting"
+    RUNNING = "running"
+    PAUSED = "paused"
+    STOPPING = "stopping"
+    STOPPED = "stopped"
+    SAVING = "saving"
+    REBOOTING = "rebooting"
+    ERROR = "error"
+    DESTROYING = "destroying"
+    DESTROYED = "destroyed"
+
+
+class Wanted(StrEnum):
+    """Intent: what callers asked a VM to be."""
+
+    RUNNING = "running"
+    PAUSED = "paused"
+    STOPPED = "stopped"
+    SAVED = "saved"
+    DESTROYED = "destroyed"
+
+
+class Seen(StrEnum):
+    """Evidence: what was last observed of a VM's domain. *Unknown* is a value; nothing was ever seen of it."""
+
+    UNKNOWN = "unknown"
+    ABSENT = "absent"
+    OFF = "off"
+    RUNNING = "running"
+    PAUSED = "paused"
+    CRASHED = "crashed"
+
+
+class PowerOffPolicy(StrEnum):
+    """What happens to a VM whose guest powered itself off."""
+
+    STOP = "stop"
+    SAVE = "save"
+    DESTROY = "destroy"
+    RESTART = "restart"
+
+
+class OperationState(StrEnum):
+    QUEUED = "queued"
+    RUNNING = "running"
+    WAITING = "waiting"
+    DONE = "done"
+    FAILED = "failed"
+    ABANDONED = "abandoned"
+
+
+OPEN_OPERATIONS: Final = (OperationState.QUEUED, OperationState.RUNNING, OperationState.WAITING)
+
+
+class OperationKind(StrEnum):
+    VM_CREATE = "vm_create"
+    VM_START = "vm_start"
+    VM_STOP = "vm_stop"
+    VM_SHUTDOWN = "vm_shutdown"
+    VM_RESET = "vm_reset"
+    VM_PAUSE = "vm_pause"
+    VM_RESUME = "vm_resume"
+    VM_DESTROY = "vm_destroy"
+    VM_SAVE = "vm_save_and_shutdown"
+    VM_VNC = "vm_vnc"
+    IMAGE_IMPORT = "image_import"
+    IMAGE_DELETE = "image_delete"
+    STORAGE_ATTACH = "storage_attach"
+
+
+class ImageKind(StrEnum):
+    SYSTEM = "system"
+    STORAGE = "storage"
+    ISO = "iso"
+
+
+class ImageState(StrEnum):
+    ADDING = "adding"
+    OK = "ok"
+    FAILED = "failed"
+    DELETED = "deleted"
+
+
+class ImageAccess(StrEnum):
+    PRIVATE = "private"
+    PUBLIC = "public"
+
+
+class DiskFormat(StrEnum):
+    QCOW2 = "qcow2"
+    RAW = "raw"
+
+
+class DeployMode(StrEnum):
+    """How a VM's root disk comes from its image: a thin overlay on it, or a full copy."""
+
+    OVERLAY = "overlay"
+    COPY = "copy"
+
+
+class DiskBus(StrEnum):
+    VIRTIO = "virtio"
+    SCSI = "scsi"
+    SATA = "sata"
+    IDE = "ide"
+
+
+class NicModel(StrEnum):
+    VIRTIO = "virtio"
+    E1000 = "e1000"
+    RTL8139 = "rtl8139"
+
+
+class VideoModel(StrEnum):
+    VGA = "vga"
+    CIRRUS = "cirrus"
+    VIRTIO = "virtio"
+
+
+class StorageKind(StrEnum):
+    DIR = "dir"
+    NETFS = "netfs"
+
+
+class NodeState(StrEnum):
+    """What is seen of a node; whether it is *locked* is the administrator's word and kept apart."""
+
+    NEW = "new"
+    OK = "ok"
+    UNREACHABLE = "unreachable"
+
+
+class DriftKind(StrEnum):
+    UNKNOWN_DOMAIN = "unknown_domain"
+    MISSING_DOMAIN = "missing_domain"
+    WRONG_STATE = "wrong_state"
+    WRONG_DEFINITION = "wrong_definition"
+    LEAKED_VOLUME = "leaked_volume"
+    MISSING_VOLUME = "missing_volume"
+    WRONG_HOOK = "wrong_hook"
+    CLOCK_SKEW = "clock_skew"
+
+
+NAME_MAX: Final = 100  # characters of an object's name
+DESCRIPTION_MAX: Final = 2000  # characters
+USER_DATA_MAX: Final = 65_536  # bytes; EC2 stops at 16 KiB, cloud-init configurations are often larger
+SSH_KEY_MAX: Final = 16_384  # characters
+PAGE_MAX: Final = 10_000  # objects in one page of a list
+COUNT_MAX: Final = 200  # VMs made by one call

@@ -1,0 +1,173 @@
+"""
+Reconciliation: the pure plan that leads from what a pass over one node saw to what should be done.
+
+Evidence never overwrites intent. A difference with a safe answer becomes a step; any other becomes a finding for the
+drift ledger, with a proposal that an administrator may apply.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from cm.rpc.vocabulary import DriftKind, Seen, VMId, Wanted
+from cm.rules.vm import GONE
+
+
+@dataclass(frozen=True)
+class VMRecord:
+    """A live VM that is placed on the node, as it was recorded just before the pass looked."""
+
+    id: VMId
+    uuid: str
+    version: int
+    wanted: Wanted
+    seen: Seen
+    busy: bool  # an operation is open: it, not the pass, answers for the VM
+    launched: bool  # its domain was started at least once since it was placed here
+
+
+@dataclass(frozen=True)
+class DomainFound:
+    """A domain that the pass found on the node."""
+
+    uuid: str
+    name: str
+    state: Seen
+    reason: str
+
+
+@dataclass(frozen=True)
+class Observe:
+    """Record evidence: the VM's domain was seen so. Valid while the VM is still at ``version``."""
+
+    vm_id: VMId
+    version: int
+    state: Seen
+    reason: str
+
+
+@dataclass(frozen=True)
+class Discard:
+    """Destroy and undefine a leftover domain: its VM is ours and closed, so nobody can miss it."""
+
+    uuid: str
+    name: str
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A row for the drift ledger."""
+
+    kind: DriftKind
+    subject: str
+    vm_id: VMId | None
+    evidence: tuple[tuple[str, str], ...]
+    proposal: str
+
+
+@dataclass(frozen=True)
+class Plan:
+    observe: tuple[Observe, ...] = ()
+    discard: tuple[Discard, ...] = ()
+    findings: tuple[Finding, ...] = ()
+
+
+def plan(
+    records: Sequence[VMRecord],
+    domains: Sequence[DomainFound],
+    closed: Mapping[str, VMId],
+    elsewhere: Mapping[str, VMId],
+) -> Plan:
+    """
+    :param records: the live VMs placed on the node, read before the node was asked.
+    :param domains: every domain of the node.
+    :param closed: uuid → id of our closed VMs among those domains.
+    :param elsewhere: uuid → id of our live VMs among those domains that are placed on no node or on another one.
+    :return: converging: applied to a node that then changes no more, the next plan is empty but for open findings.
+    """
+    found = {domain.uuid: domain for domain in domains}
+    known = {record.uuid for record in records}
+    observe: list[Observe] = []
+    findings: list[Finding] = []
+    for record in records:
+        if record.busy:
+            continue
+        domain = found.get(record.uuid)
+        state = domain.state if domain else Seen.ABSENT
+        reason = domain.reason if domain else "absent"
+        if state is Seen.ABSENT and record.seen in (Seen.RUNNING, Seen.PAUSED):
+            # Absence from one list is evidence, not a verdict: the volumes may be there, the definition is ours.
+            findings.append(
+                Finding(
+                    DriftKind.MISSING_DOMAIN,
+                    record.uuid,
+                    record.id,
+                    (("recorded", record.seen), ("found", state)),
+                    "record it as off, then act by its policy",
+                )
+            )
+            continue
+        if state in GONE and record.seen is Seen.UNKNOWN:
+            continue  # a launch that failed: its operation has said so, and nothing ended
+        if state is not record.seen and not (state in GONE and record.seen in GONE):
+            observe.append(Observe(record.id, record.version, state, reason))
+            continue
+        if state is Seen.RUNNING and record.wanted is Wanted.PAUSED:
+            findings.append(
+                Finding(
+                    DriftKind.WRONG_STATE,
+                    record.uuid,
+                    record.id,
+                    (("wanted", record.wanted), ("found", state)),
+                    "pause it",
+                )
+            )
+        elif state is Seen.PAUSED and record.wanted is Wanted.RUNNING:
+            findings.append(
+                Finding(
+                    DriftKind.WRONG_STATE,
+                    record.uuid,
+                    record.id,
+                    (("wanted", record.wanted), ("found", state), ("reason", reason)),
+                    "resume it",
+                )
+            )
+        elif state in (Seen.RUNNING, Seen.PAUSED) and record.wanted is Wanted.STOPPED:
+            findings.append(
+                Finding(
+                    DriftKind.WRONG_STATE,
+                    record.uuid,
+                    record.id,
+                    (("wanted", record.wanted), ("found", state)),
+                    "stop it",
+                )
+            )
+    discard: list[Discard] = []
+    for uuid, domain in sorted(found.items()):
+        if uuid in known:
+            continue
+        if uuid in closed:
+            discard.append(Discard(uuid, domain.name))
+        elif uuid in elsewhere:
+            if domain.state not in GONE:
+                findings.append(
+                    Finding(
+                        DriftKind.UNKNOWN_DOMAIN,
+                        uuid,
+                        elsewhere[uuid],
+                        (("name", domain.name), ("found", domain.state), ("placed", "elsewhere")),
+                        "destroy this domain: its VM is not placed here",
+                    )
+                )
+        else:
+            findings.append(
+                Finding(
+                    DriftKind.UNKNOWN_DOMAIN,
+                    uuid,
+                    None,
+                    (("name", domain.name), ("found", domain.state)),
+                    "leave it, or adopt it by hand",
+                )
+            )
+    return Plan(tuple(observe), tuple(discard), tuple(findings))

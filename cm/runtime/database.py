@@ -1,0 +1,170 @@
+"""
+PostgreSQL: transactions on database threads, repeated after a serialization failure or deadlock, and notifications.
+
+A function whose first parameter is ``session`` holds SQL and rules alone and returns plain records. Effects come after
+commit: what it appends to ``session.info["after_commit"]`` is called on the reactor once the commit has succeeded.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from cm.runtime.threads import IThreads
+from psycopg2 import errorcodes
+from sqlalchemy import Engine, create_engine, text
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.orm import Session
+from twisted.logger import Logger
+
+from cm.rpc.errors import DatabaseUnavailable
+
+log = Logger()
+T = TypeVar("T")
+
+CHANNEL = "wawel"  # LISTEN/NOTIFY channel; the payload is "<topic>" or "<topic>:<id>"
+RETRIED = {errorcodes.SERIALIZATION_FAILURE, errorcodes.DEADLOCK_DETECTED}
+# The server is stopping or starting, or has no connection to spare: nothing was done, and later it may be.
+AWAY = {
+    errorcodes.ADMIN_SHUTDOWN,
+    errorcodes.CRASH_SHUTDOWN,
+    errorcodes.CANNOT_CONNECT_NOW,
+    errorcodes.TOO_MANY_CONNECTIONS,
+}
+ATTEMPTS = 6
+
+
+class CommitUnknown(DatabaseUnavailable):
+    """The connection ended during the commit: it may or may not have happened."""
+
+    code = "commit_unknown"
+    message = "The database went away while it was committing; look before you repeat the call."
+
+
+class Database:
+    """
+    One database for one process.
+
+    :param url: SQLAlchemy URL, ``postgresql+psycopg2://...``; it may hold a password and is never logged.
+    :param pool_size: connections kept; as many as there are threads in the pool ``database``.
+    """
+
+    def __init__(self, url: str, threads: IThreads, *, pool_size: int = 8, statement_timeout_s: float = 30.0) -> None:
+        self._threads = threads
+        options = f"-c statement_timeout={int(statement_timeout_s * 1000)} -c timezone=UTC"
+        self.engine: Engine = create_engine(
+            url,
+            pool_size=pool_size,
+            max_overflow=2,
+            pool_timeout=10,
+            connect_args={"options": options, "connect_timeout": 5, "application_name": "wawel"},
+        )
+        self._reading = self.engine.execution_options(isolation_level="AUTOCOMMIT")
+        self.url = url
+
+    def __repr__(self) -> str:
+        return f"<Database {self.engine.url.render_as_string(hide_password=True)}>"
+
+    # -------------------------------------------------------------- on the reactor
+
+    async def transact(self, function: Callable[..., T], *args: Any) -> T:
+        """
+        Run ``function(session, *args)`` on a database thread in one transaction; commit when it returns.
+
+        :raises DatabaseUnavailable: no connection; nothing was done, a retry may help.
+        :raises CommitUnknown: the connection was lost in the commit.
+        """
+        effects: list[Callable[[], None]] = []
+        result: T = await self._threads.run("database", self._transact, function, args, effects)
+        for effect in effects:
+            effect()
+        return result
+
+    async def read(self, function: Callable[..., T], *args: Any) -> T:
+        """Run ``function(session, *args)``, which only reads, without a transaction around its statements."""
+        return await self._threads.run("database", self.read_now, function, *args)
+
+    # -------------------------------------------------------------- on a database thread
+
+    def transact_now(self, function: Callable[..., T], *args: Any) -> T:
+        """``transact`` for callers that are on a thread already."""
+        effects: list[Callable[[], None]] = []
+        result = self._transact(function, args, effects)
+        for effect in effects:
+            effect()
+        return result
+
+    def _transact(self, function: Callable[..., T], args: tuple[Any, ...], effects: list[Callable[[], None]]) -> T:
+        for attempt in range(ATTEMPTS):
+            session = Session(self.engine, autoflush=False, expire_on_commit=False)
+            committing = False
+            try:
+                result = function(session, *args)
+                session.flush()
+                committing = True
+                session.commit()
+                effects.extend(session.info.get("after_commit", ()))
+                return result
+            except DBAPIError as error:
+                session.rollback() if not error.connection_invalidated else session.invalidate()
+                last = attempt == ATTEMPTS - 1
+                if _code(error) in RETRIED and not last:
+                    time.sleep(random.uniform(0, 0.01 * 2**attempt))
+                elif is_away(error):
+                    if committing and error.connection_invalidated:
+                        raise CommitUnknown() from error
+                    # A connection of the pool that died unnoticed; a fresh one may work.
+                    if last or attempt >= 2:
+                        raise DatabaseUnavailable() from error
+                    self.engine.dispose()
+                else:
+                    raise
+            except BaseException:
+                session.rollback()
+                raise
+            finally:
+                session.close()
+        raise AssertionError("unreachable")
+
+    def read_now(self, function: Callable[..., T], *args: Any) -> T:
+        """``read`` for callers that are on a thread already."""
+        for attempt in range(3):
+            session = Session(self._reading, autoflush=False)
+            try:
+                return function(session, *args)
+            except DBAPIError as error:
+                if not is_away(error):
+                    raise
+                if attempt == 2:
+                    raise DatabaseUnavailable() from error
+                self.engine.dispose()
+            finally:
+                session.close()
+        raise AssertionError("unreachable")
+
+    def close(self) -> None:
+        self.engine.dispose()
+
+
+def _code(error: DBAPIError) -> str | None:
+    return getattr(error.orig, "pgcode", None)
+
+
+def is_away(error: DBAPIError) -> bool:
+    """Whether the database cannot be talked to now, as against a statement that it refused."""
+    if error.connection_invalidated or _code(error) in AWAY:
+        return True
+    return isinstance(error, (OperationalError, InterfaceError)) and _code(error) is None
+
+
+def after_commit(session: Session, effect: Callable[[], None]) -> None:
+    """Have ``effect`` called on the reactor once this transaction has been committed."""
+    session.info.setdefault("after_commit", []).append(effect)
+
+
+def notify(session: Session, topic: str, subject: int | None = None) -> None:
+    """Tell every process on this database, at commit, that ``topic`` has news. Equal ones in a transaction are one."""
+    payload = topic if subject is None else f"{topic}:{subject}"
+    session.execute(text("SELECT pg_notify(:channel, :payload)"), {"channel": CHANNEL, "payload": payload})

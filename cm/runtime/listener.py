@@ -1,0 +1,165 @@
+"""
+PostgreSQL's notifications on the reactor, and the advisory lock that tells others that this process lives.
+
+One thread with a connection of its own; it reconnects by itself and then tells every subscriber to look afresh, since
+notifications that came meanwhile are lost.
+"""
+
+from __future__ import annotations
+
+import select
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+import psycopg2
+from sqlalchemy.engine import make_url
+from twisted.internet.defer import Deferred
+from twisted.logger import Logger
+
+from cm.runtime.database import CHANNEL
+
+log = Logger()
+RETRY_S = 0.5
+WAIT_S = 5.0  # between checks that the connection is alive
+
+
+class Listener:
+    """
+    :param reactor: an ``IReactorFromThreads`` and ``IReactorTime``.
+    :param lock: two keys of a session-level advisory lock to hold while connected, or None.
+    """
+
+    def __init__(self, reactor: Any, url: str, lock: tuple[int, int] | None = None) -> None:
+        self._reactor = reactor
+        self._url = url
+        self._lock = lock
+        self._subscribers: dict[str, list[Callable[[str], None]]] = {}
+        self._waiting: dict[str, list[Deferred[None]]] = {}
+        self._stopping = False
+        self._wake_read, self._wake_write = _pipe()
+        self._thread: threading.Thread | None = None
+        self.connected = False
+
+    def subscribe(self, topic: str, callback: Callable[[str], None]) -> None:
+        """
+        Call ``callback(subject)`` on the reactor for each notification ``topic:subject``; with "" for a bare topic and
+        after each reconnection.
+        """
+        self._subscribers.setdefault(topic, []).append(callback)
+
+    def wait(self, topic: str, subject: str, timeout_s: float) -> Deferred[None]:
+        """A Deferred that fires at the next ``topic:subject``, at a reconnection, or after ``timeout_s``."""
+        key = f"{topic}:{subject}"
+        timer: list[Any] = []
+
+        def forget(_: Any = None) -> None:
+            waiting = self._waiting.get(key, [])
+            if deferred in waiting:
+                waiting.remove(deferred)
+            if not waiting:
+                self._waiting.pop(key, None)
+            if timer and timer[0].active():
+                timer[0].cancel()
+
+        def cancelled(d: Deferred[None]) -> None:
+            forget()
+            d.callback(None)
+
+        deferred: Deferred[None] = Deferred(cancelled)
+        self._waiting.setdefault(key, []).append(deferred)
+        timer.append(self._reactor.callLater(timeout_s, self._fire, key, deferred))
+        deferred.addBoth(forget)
+        return deferred
+
+    def _fire(self, key: str, deferred: Deferred[None]) -> None:
+        if not deferred.called:
+            deferred.callback(None)
+
+    def start(self) -> Deferred[None]:
+        """Start the thread; the Deferred fires once it is connected for the first time."""
+        ready: Deferred[None] = Deferred()
+        self._thread = threading.Thread(target=self._work, args=(ready,), name="listener", daemon=True)
+        self._thread.start()
+        return ready
+
+    def stop(self) -> None:
+        self._stopping = True
+        self._wake_write.send(b"x")
+        if self._thread is not None:
+            self._thread.join(WAIT_S)
+
+    # -------------------------------------------------------------- on the reactor
+
+    def _dispatch(self, payloads: list[str]) -> None:
+        for payload in payloads:
+            topic, _, subject = payload.partition(":")
+            for callback in self._subscribers.get(topic, ()):
+                callback(subject)
+            for deferred in list(self._waiting.get(payload, ())):
+                self._fire(payload, deferred)
+
+    def _afresh(self) -> None:
+        """After a gap nobody knows what was missed."""
+        for callbacks in list(self._subscribers.values()):
+            for callback in callbacks:
+                callback("")
+        for key, waiting in list(self._waiting.items()):
+            for deferred in list(waiting):
+                self._fire(key, deferred)
+
+    # -------------------------------------------------------------- on its thread
+
+    def _work(self, ready: Deferred[None]) -> None:
+        first = True
+        while not self._stopping:
+            connection = None
+            try:
+                connection = self._connect()
+                self.connected = True
+                if first:
+                    first = False
+                    self._reactor.callFromThread(ready.callback, None)
+                else:
+                    log.info("listening to the database again")
+                    self._reactor.callFromThread(self._afresh)
+                self._listen(connection)
+            except psycopg2.Error as error:
+                if self.connected or first:
+                    log.warn("the database's notifications are away: {error}", error=str(error).strip())
+                self.connected = False
+                time.sleep(RETRY_S)
+            finally:
+                if connection is not None:
+                    connection.close()
+
+    def _connect(self) -> Any:
+        url = make_url(self._url).set(drivername="postgresql")
+        connection = psycopg2.connect(
+            url.render_as_string(hide_password=False), connect_timeout=5, application_name="wawel listener"
+        )
+        connection.autocommit = True
+        with connection.cursor() as cursor:
+            cursor.execute(f"LISTEN {CHANNEL}")
+            if self._lock is not None:
+                cursor.execute("SELECT pg_advisory_lock(%s, %s)", self._lock)
+        return connection
+
+    def _listen(self, connection: Any) -> None:
+        while not self._stopping:
+            ready, _, _ = select.select([connection, self._wake_read], [], [], WAIT_S)
+            if not ready:
+                with connection.cursor() as cursor:
+                    cursor.execute("SELECT 1")  # a dead connection shows itself
+            connection.poll()
+            payloads = list(dict.fromkeys(n.payload for n in connection.notifies))
+            connection.notifies.clear()
+            if payloads:
+                self._reactor.callFromThread(self._dispatch, payloads)
+
+
+def _pipe() -> tuple[Any, Any]:
+    import socket
+
+    return socket.socketpair()

@@ -1,0 +1,153 @@
+"""
+The log: twisted.logger's events as lines of text or of JSON on standard error.
+
+An event is a fixed text with its values as fields. Every line carries the id of the call it was written for, in
+threads too (``IThreads`` takes context variables along). Fields whose names say that they are secret are not written.
+"""
+
+from __future__ import annotations
+
+import contextvars
+import logging
+import re
+import sys
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any, Final, Literal, TextIO
+
+import msgspec
+from twisted.logger import (
+    FilteringLogObserver,
+    ILogObserver,
+    LogBeginner,
+    Logger,
+    LogLevel,
+    LogLevelFilterPredicate,
+    formatEvent,
+    globalLogBeginner,
+)
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+call_id: Final[contextvars.ContextVar[str]] = contextvars.ContextVar("call_id", default="")
+
+HIDDEN: Final = "<hidden>"
+_SECRET: Final = re.compile(r"password|passwd|token|secret|authorization|credential|private_key", re.IGNORECASE)
+_LEVELS: Final = {
+    logging.DEBUG: LogLevel.debug,
+    logging.INFO: LogLevel.info,
+    logging.WARNING: LogLevel.warn,
+    logging.ERROR: LogLevel.error,
+    logging.CRITICAL: LogLevel.critical,
+}
+_SHOWN_MAX: Final = 10_000  # characters of one field
+
+
+def redacted(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of an event with secret ones hidden, at any depth."""
+    return {name: HIDDEN if _SECRET.search(str(name)) else _redacted(value) for name, value in fields.items()}
+
+
+def _redacted(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return redacted(value)
+    if isinstance(value, (list, tuple)):
+        return [_redacted(item) for item in value]
+    return value
+
+
+@implementer(ILogObserver)
+class LineObserver:
+    """Writes an event as one line, a failure's traceback below it (text) or in the field ``traceback`` (JSON)."""
+
+    def __init__(self, out: TextIO, style: Literal["text", "json"] = "text") -> None:
+        self._out = out
+        self._json = style == "json"
+
+    def __call__(self, event: dict[str, Any]) -> None:
+        try:
+            line = self._json_line(event) if self._json else self._text_line(event)
+        except Exception as error:  # an event must not break who logs it
+            line = f"an event could not be written: {type(error).__name__}"
+        self._out.write(line + "\n")
+        self._out.flush()
+
+    def _text_line(self, event: dict[str, Any]) -> str:
+        time, level, system, call, text, traceback, _ = self._parts(event)
+        line = f"{time} {level:<8} {system}{f' [{call}]' if call else ''} {_one_line(text)}"
+        return f"{line}\n{traceback.rstrip()}" if traceback else line
+
+    def _json_line(self, event: dict[str, Any]) -> str:
+        time, level, system, call, text, traceback, fields = self._parts(event)
+        entry: dict[str, Any] = {"time": time, "level": level, "system": system, "message": text}
+        if call:
+            entry["call_id"] = call
+        if traceback:
+            entry["traceback"] = traceback
+        entry |= {name: _bounded(value) for name, value in fields.items() if name not in entry}
+        return msgspec.json.encode(entry).decode()
+
+    @staticmethod
+    def _parts(event: dict[str, Any]) -> tuple[str, str, str, str, str, str, dict[str, Any]]:
+        clean = redacted({name: value for name, value in event.items() if name != "log_failure"})
+        failure = event.get("log_failure")
+        fields = {name: value for name, value in clean.items() if not name.startswith("log_") and name not in _LEGACY}
+        return (
+            datetime.fromtimestamp(event.get("log_time", 0), UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z",
+            getattr(event.get("log_level"), "name", "info"),
+            str(event.get("log_namespace", "-")),
+            str(event.get("call_id") or call_id.get()),
+            formatEvent(clean),
+            failure.getTraceback() if failure is not None else "",
+            fields,
+        )
+
+
+_LEGACY: Final = frozenset({"message", "time", "system", "format", "isError", "failure", "why", "logLevel"})
+
+
+def _one_line(text: str) -> str:
+    """A value with line feeds in it must not forge a line of its own."""
+    return text if text.isprintable() else "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+
+
+def _bounded(value: Any) -> Any:
+    if value is None or isinstance(value, (bool, int, float)):
+        return value
+    text = value if isinstance(value, str) else repr(value)
+    return text[:_SHOWN_MAX].encode("utf-8", "replace").decode()
+
+
+class _Bridge(logging.Handler):
+    """The standard library's records as our events."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        logger = Logger(namespace=record.name)
+        level = next((ours for number, ours in reversed(_LEVELS.items()) if record.levelno >= number), LogLevel.debug)
+        error = record.exc_info[1] if record.exc_info else None
+        if error is not None:
+            logger.failure("{text}", Failure(error), level=level, text=record.getMessage())
+        else:
+            logger.emit(level, "{text}", text=record.getMessage())
+
+
+def start(
+    style: Literal["text", "json"] = "text",
+    level: Literal["debug", "info", "warn", "error"] = "info",
+    out: TextIO | None = None,
+    beginner: LogBeginner = globalLogBeginner,
+) -> None:
+    """Send the log to standard error from now on; once per process. Standard output stays as it is."""
+    observer = FilteringLogObserver(
+        LineObserver(out or sys.stderr, style), [LogLevelFilterPredicate(LogLevel.levelWithName(level))]
+    )
+    beginner.beginLoggingTo([observer], redirectStandardIO=False, discardBuffer=False)
+    bridge_standard_logging(level)
+
+
+def bridge_standard_logging(level: str = "info") -> None:
+    """Have libraries that use ``logging`` (SQLAlchemy, libvirt's helpers) speak in the same log."""
+    root = logging.getLogger()
+    if not any(isinstance(handler, _Bridge) for handler in root.handlers):
+        root.addHandler(_Bridge())
+    root.setLevel({"warn": logging.WARNING}.get(level) or level.upper())

@@ -1,0 +1,257 @@
+"""
+Where blocking work runs: pools of threads, each named for what it waits on, so that what hangs holds only its own.
+
+The pools are our own, not ``twisted.python.threadpool``: see ``_Pool``.
+"""
+
+from __future__ import annotations
+
+import contextvars
+import threading
+from collections import deque
+from collections.abc import Callable, Mapping
+from queue import SimpleQueue
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+from twisted.internet.defer import Deferred
+from twisted.python.failure import Failure
+from zope.interface import Interface, implementer
+
+from cm.rpc.errors import DeadlineExceeded, Overloaded
+
+Result = TypeVar("Result")
+
+SIZES: Final = {"database": 8, "images": 2, "password": 1}
+NODE_SIZE: Final = 4  # threads of each "node:<name>"; libvirt works on five calls of one client at a time
+QUEUE_MAX: Final = 1000  # calls waiting in one pool
+
+
+if TYPE_CHECKING:
+    interface_method = staticmethod
+else:
+
+    def interface_method(function: Any) -> Any:
+        """Marks a method of a zope interface, which has no ``self``, so that type checkers read it as zope does."""
+        return function
+
+
+class IThreads(Interface):
+    """Runs blocking functions away from the reactor's thread."""
+
+    @interface_method
+    async def run(pool: str, function: Callable[..., Any], *args: Any, deadline_s: float | None = None) -> Any:
+        """
+        Run a function in a thread of a pool and give its result. The caller's context variables go with it.
+
+        :param pool: what the function waits on: ``database``, ``images``, ``password`` or ``node:<name>``.
+        :param deadline_s: seconds to wait, queue included. A call that has begun cannot be stopped: its thread goes on
+            and its result is dropped. One that was still queued never begins.
+        :raises DeadlineExceeded: the deadline passed.
+        :raises Overloaded: too many calls wait in this pool already, or the pools are stopped.
+        """
+
+
+@implementer(IThreads)
+class InlineThreads:
+    """Runs everything at once in the calling thread; for tests. Deadlines do not pass."""
+
+    def __init__(self) -> None:
+        self.pools: list[str] = []  # one entry per call, for assertions
+
+    async def run(
+        self, pool: str, function: Callable[..., Result], *args: Any, deadline_s: float | None = None
+    ) -> Result:
+        self.pools.append(pool)
+        return contextvars.copy_context().run(function, *args)
+
+    async def stop(self, grace_s: float = 0) -> None:
+        pass
+
+
+@implementer(IThreads)
+class Threads:
+    """
+    The real provider.
+
+    :param reactor: an ``IReactorTime`` and ``IReactorFromThreads``; ``run`` belongs to its thread.
+    :param sizes: threads per pool; a name before a colon stands for all pools of that kind (``{"node": 4}``).
+    """
+
+    def __init__(self, reactor: Any, sizes: Mapping[str, int] | None = None, queue_max: int = QUEUE_MAX) -> None:
+        self._reactor = reactor
+        self._sizes = {"node": NODE_SIZE, **SIZES, **(sizes or {})}
+        self._queue_max = queue_max
+        self._pools: dict[str, _Pool] = {}
+        self._stopped = False
+
+    async def run(
+        self, pool: str, function: Callable[..., Result], *args: Any, deadline_s: float | None = None
+    ) -> Result:
+        found = self._pools.get(pool)
+        if found is None:
+            found = self._make(pool)
+        result: Result = await found.submit(function, args, deadline_s)
+        return result
+
+    def _make(self, name: str) -> _Pool:
+        if self._stopped:
+            raise Overloaded()
+        size = self._sizes.get(name) or self._sizes.get(name.partition(":")[0])
+        if size is None:
+            raise ValueError(f"no size is known for the thread pool {name}")
+        self._pools[name] = made = _Pool(self._reactor, name, size, self._queue_max)
+        return made
+
+    def waiting(self) -> dict[str, int]:
+        """Calls under way or queued, by pool; for metrics."""
+        return {name: pool.pending for name, pool in self._pools.items()}
+
+    def forget(self, pool: str) -> None:
+        """Let a pool go (a node that was removed): what it was given is done, then its threads end."""
+        found = self._pools.pop(pool, None)
+        if found is not None:
+            found.close()
+
+    async def stop(self, grace_s: float = 5.0) -> None:
+        """Refuse new calls and wait for those under way, for at most the grace; threads that hang are left behind."""
+        self._stopped = True
+        pools, self._pools = list(self._pools.values()), {}
+        for pool in pools:
+            await pool.stop(grace_s)
+
+
+class _Job:
+    __slots__ = ("function", "args", "context", "deferred", "timer", "begun", "ended", "late")
+
+    def __init__(self, function: Callable[..., Any], args: tuple[Any, ...]) -> None:
+        self.function = function
+        self.args = args
+        self.context = contextvars.copy_context()
+        self.deferred: Deferred[Any] | None = None  # None once nobody waits
+        self.timer: Any = None
+        self.begun = False
+        self.ended = False
+        self.late = False  # its thread was replaced
+
+
+class _Pool:
+    """
+    Threads over one queue.
+
+    Twisted's pool passes a call through a team, a coordinator lock and a context wrapper, and each of its results
+    writes a byte to the reactor's pipe. Here a call is one ``SimpleQueue.put`` (in C), and results that come while the
+    reactor is still busy with earlier ones share a single wake-up.
+
+    A thread whose call overran its deadline is replaced, up to twice the size in all: so that a few calls which hang do
+    not stop the pool, and many do not eat the process. When the late call does end, one thread ends with it.
+    """
+
+    def __init__(self, reactor: Any, name: str, size: int, queue_max: int) -> None:
+        self._reactor = reactor
+        self._name = name
+        self._size = size
+        self._queue_max = queue_max + size
+        self._queue: SimpleQueue[_Job | None] = SimpleQueue()
+        self._results: deque[tuple[_Job, bool, Any]] = deque()
+        self._woken = False
+        self._threads = 0
+        self._late = 0
+        self._closed = False
+        self._idle: Deferred[None] | None = None
+        self.pending = 0
+
+    # ---- the reactor's thread
+
+    def submit(self, function: Callable[..., Any], args: tuple[Any, ...], deadline_s: float | None) -> Deferred[Any]:
+        if self._closed or self.pending >= self._queue_max:
+            raise Overloaded()
+        job = _Job(function, args)
+        job.deferred = deferred = Deferred(lambda _: self._let_go(job))
+        if deadline_s is not None:
+            job.timer = self._reactor.callLater(deadline_s, self._overrun, job, deadline_s)
+        self.pending += 1
+        if self._threads - self._late < min(self._size, self.pending - self._late):
+            self._start()
+        self._queue.put(job)
+        return deferred
+
+    def _start(self) -> None:
+        self._threads += 1
+        # Daemons: a call that hangs in C must not keep the process from ending.
+        threading.Thread(target=self._work, name=f"{self._name}-{self._threads}", daemon=True).start()
+
+    def _let_go(self, job: _Job) -> None:
+        """The waiter was cancelled."""
+        job.deferred = None
+        if job.timer is not None and job.timer.active():
+            job.timer.cancel()
+
+    def _overrun(self, job: _Job, deadline_s: float) -> None:
+        deferred, job.deferred = job.deferred, None
+        if job.begun and not job.ended and self._threads < 2 * self._size:
+            job.late = True
+            self._late += 1
+            self._start()
+        if deferred is not None:
+            deferred.errback(Failure(DeadlineExceeded(f"waiting for {self._name.partition(':')[0]}", deadline_s)))
+
+    def _deliver(self) -> None:
+        self._woken = False
+        while self._results:
+            job, succeeded, value = self._results.popleft()
+            self.pending -= 1
+            if job.late:
+                self._threads -= 1
+                self._late -= 1
+                self._queue.put(None)  # its thread is back, so one is too many
+            deferred, job.deferred = job.deferred, None
+            if deferred is None:
+                continue
+            if job.timer is not None:
+                job.timer.cancel()
+            if succeeded:
+                deferred.callback(value)
+            else:
+                deferred.errback(Failure(value))
+        if self._idle is not None and self.pending == 0:
+            idle, self._idle = self._idle, None
+            idle.callback(None)
+
+    def close(self) -> None:
+        self._closed = True
+        for _ in range(self._threads):
+            self._queue.put(None)
+
+    async def stop(self, grace_s: float) -> None:
+        self.close()
+        if self.pending == 0:
+            return
+        self._idle = idle = Deferred()
+        timer = self._reactor.callLater(grace_s, idle.callback, None)
+        await idle
+        self._idle = None
+        if timer.active():
+            timer.cancel()
+
+    # ---- its own threads
+
+    def _work(self) -> None:
+        take, results = self._queue.get, self._results
+        while True:
+            job = take()
+            if job is None:
+                return
+            succeeded, value = True, None
+            if job.deferred is not None:
+                job.begun = True
+                try:
+                    value = job.context.run(job.function, *job.args)
+                except BaseException as error:
+                    succeeded, value = False, error
+                job.ended = True
+            results.append((job, succeeded, value))
+            del job, value
+            # Read after the append: either _deliver is still to come and finds the result, or it is woken here.
+            if not self._woken:
+                self._woken = True
+                self._reactor.callFromThread(self._deliver)

@@ -1,0 +1,35 @@
+"""What a VM wrote to its serial console: the tail of the volume that its node logs it to."""
+
+from __future__ import annotations
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from cm.rpc.errors import VolumeNotFound
+from cm.services.context import ClusterCall
+from cm.store.domain import console_volume, pool_name
+from cm.store.vm import get_vm
+
+
+async def tail(caller: ClusterCall, vm_id: int, limit: int) -> str:
+    """
+    :raises ObjectNotFound: no such VM of the caller's.
+    :raises VolumeNotFound: it never started, or it is destroyed.
+    :raises NotSupported: its hypervisor keeps no log.
+    """
+    assert caller.services is not None
+    node_id, pool, volume = await caller.services.database.read(_where, vm_id, caller.account_id)
+    found: bytes = await caller.services.fleet.call(node_id, "read_tail", pool, volume, limit)
+    return found.decode("utf-8", errors="replace")
+
+
+def _where(session: Session, vm_id: int, account_id: int) -> tuple[int, str, str]:
+    row = get_vm(session, vm_id, account_id=account_id)
+    storage_id = session.scalar(
+        text("SELECT storage_id FROM disk WHERE vm_id = :id AND deleted_at IS NULL ORDER BY id LIMIT 1"),
+        {"id": vm_id},
+    )
+    volume = console_volume(row.uuid)
+    if row.node_id is None or storage_id is None:
+        raise VolumeNotFound("", volume)
+    return row.node_id, pool_name(storage_id), volume

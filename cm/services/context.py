@@ -1,0 +1,73 @@
+"""What use cases are handed besides their arguments: the caller with the cluster's policy, and its living parts."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cm.rpc.caller import Call
+from cm.rules.placement import Policy
+
+if TYPE_CHECKING:
+    from cm.runtime.database import Database
+    from cm.runtime.threads import IThreads
+    from cm.services.fleet import Fleet
+
+
+@dataclass(frozen=True)
+class ClusterPolicy:
+    """The cluster's settings that decisions depend on. Times are in seconds."""
+
+    name: str = "cluster"
+    secret: bytes = field(default=b"", repr=False)  # derives one-time VNC passwords; the same for all processes
+    placement: Policy = "spread"
+    hook_grace_s: float = 5.0  # how long an end waits for its hook before it looks for itself
+    shutdown_s: float = 60.0  # how long a guest may take to obey the power button
+    cpu_overcommit: float = 4.0
+    memory_overcommit: float = 1.0
+    storage_overcommit: float = 4.0
+    vnc_first_port: int = 5900
+    vnc_ports: int = 1000  # per node
+    staging_dir: Path = Path("/var/lib/wawel/staging")
+    import_dirs: tuple[Path, ...] = ()
+    import_private_networks: bool = False  # whether image URLs may lead to private addresses
+    import_networks: tuple[str, ...] = ()  # CIDRs that image URLs may lead to though they are private
+    import_max_bytes: int = 64 * 2**30
+    import_timeout_s: float = 3600.0
+    quota_cpu: int = 20
+    quota_memory_mib: int = 32_768
+    quota_storage_mib: int = 512 * 1024
+    quota_vms: int = 20
+
+
+def vnc_password(secret: bytes, vm_uuid: str, generation: int) -> str:
+    """
+    The password of one attachment: eight characters (VNC's limit), derived, so that none is ever stored.
+
+    :param generation: grows with each attachment; an old password cannot come back.
+    """
+    digest = hmac.new(secret, f"vnc:{vm_uuid}:{generation}".encode(), hashlib.sha256).digest()
+    return base64.b32encode(digest)[:8].decode().lower()
+
+
+@dataclass
+class Services:
+    """The living parts that asynchronous views and operations use."""
+
+    database: Database
+    threads: IThreads
+    fleet: Fleet
+    policy: ClusterPolicy
+    extra: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class ClusterCall(Call):
+    """A view's caller in a cluster manager."""
+
+    policy: ClusterPolicy = field(default_factory=ClusterPolicy)
+    services: Services | None = None

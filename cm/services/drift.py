@@ -1,0 +1,82 @@
+"""Use cases of the drift ledger: what an administrator may have done about a difference."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from cm.rpc.errors import NotSupported, ObjectNotFound
+from cm.rpc.vocabulary import DriftKind, OperationKind, Seen, Wanted
+from cm.services.context import ClusterCall
+from cm.services.evidence import now, record_end
+from cm.services.vm import SECONDS
+from cm.store.operation import open_operation
+from cm.store.vm import get_vm, render_vm
+
+
+def _open(session: Session, drift_id: int) -> Any:
+    found = session.execute(
+        text("SELECT * FROM drift WHERE id = :id AND closed_at IS NULL FOR UPDATE"), {"id": drift_id}
+    ).first()
+    if found is None:
+        raise ObjectNotFound("drift", drift_id)
+    return found
+
+
+def _close(session: Session, drift_id: int, outcome: str) -> None:
+    session.execute(
+        text("UPDATE drift SET closed_at = clock_timestamp(), outcome = :o WHERE id = :id"),
+        {"id": drift_id, "o": outcome},
+    )
+
+
+# What bringing a VM back to its intent takes.
+_TOWARDS = {
+    Wanted.PAUSED: OperationKind.VM_PAUSE,
+    Wanted.RUNNING: OperationKind.VM_RESUME,
+    Wanted.STOPPED: OperationKind.VM_STOP,
+}
+
+
+def apply(caller: ClusterCall, drift_id: int) -> dict[str, Any]:
+    """
+    Do what a finding proposes.
+
+    :raises NotSupported: nothing can be done from here; the proposal says what to do by hand.
+    """
+    session: Session = caller.session
+    drift = _open(session, drift_id)
+    answer: dict[str, Any] = {"drift_id": drift_id}
+    if drift.kind == DriftKind.MISSING_DOMAIN:
+        row = get_vm(session, drift.vm_id, lock=True)
+        record_end(session, row, Seen.ABSENT, "absent", now(), cause=f"drift {drift_id}")
+    elif drift.kind == DriftKind.WRONG_STATE:
+        row = get_vm(session, drift.vm_id, lock=True)
+        kind = _TOWARDS.get(row.wanted)
+        if kind is None:
+            raise NotSupported(f"bring a VM to {row.wanted}")
+        answer["operation_id"] = open_operation(
+            session,
+            kind,
+            account_id=row.account_id,
+            vm_id=row.id,
+            node_id=row.node_id,
+            seconds=SECONDS[kind],
+            cause=f"drift {drift_id}",
+        )
+        render_vm(session, row.id)
+    else:
+        raise NotSupported(f"apply: {drift.proposal or 'settle it by hand'}")
+    _close(session, drift_id, "applied")
+    caller.note("apply", drift_id=drift_id, proposal=drift.proposal)
+    return answer
+
+
+def dismiss(caller: ClusterCall, drift_id: int) -> dict[str, Any]:
+    """Close a finding that is all right as it is; it comes back if the next pass still sees it."""
+    _open(caller.session, drift_id)
+    _close(caller.session, drift_id, "dismissed")
+    caller.note("dismiss", drift_id=drift_id)
+    return {"drift_id": drift_id}

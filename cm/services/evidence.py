@@ -1,0 +1,186 @@
+"""
+Evidence and its effects: what hooks, looks and passes saw of a VM's domain, each effect once.
+
+Evidence never overwrites intent. An end that an open operation asked for wakes that operation; an end that nobody asked
+for opens the operation that the VM's policy names.
+"""
+
+from __future__ import annotations
+
+import uuid as uuid_module
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from cm.rpc.errors import LimitReached
+from cm.rpc.vocabulary import OperationKind, Seen, Wanted
+from cm.rules.vm import GONE, after_power_off
+from cm.runtime.database import notify
+from cm.services.saving import reserve_image
+from cm.services.vm import SECONDS
+from cm.store.operation import open_operation, wake
+from cm.store.vm import VMRow, find_by_uuid, find_vm, render_vm, write_evidence
+
+SKEW: Final = timedelta(seconds=2)  # clocks of nodes may differ so much; what lies closer is settled by a look
+
+
+@dataclass(frozen=True)
+class HookRecord:
+    """One call of a node's hook, as its agent delivered it. ``time`` is the node's."""
+
+    boot_id: str
+    sequence: int
+    domain_uuid: str
+    domain_name: str
+    operation: str
+    sub_operation: str
+    extra: str
+    time: datetime
+    xml_sha256: str = ""
+
+
+_INSERT = text(
+    """
+INSERT INTO hook_event (node_id, boot_id, sequence, domain_uuid, domain_name, operation, sub_operation, extra,
+                        xml_sha256, happened_at)
+VALUES (:node_id, :boot_id, :sequence, :domain_uuid, :domain_name, :operation, :sub_operation, :extra, :xml_sha256,
+        :happened_at)
+ON CONFLICT DO NOTHING RETURNING sequence
+"""
+)
+
+
+def update_vm(session: Session, node_id: int, event: HookRecord) -> str:
+    """
+    Record a hook's event and take its effect, in one transaction; a repeat does nothing.
+
+    :return: the effect in a word: "repeat", "recorded", "ended", "late", "look", "foreign" (the domain is not ours, or
+        not placed on that node).
+    """
+    fresh = session.execute(
+        _INSERT,
+        {
+            "node_id": node_id,
+            "boot_id": event.boot_id,
+            "sequence": event.sequence,
+            "domain_uuid": uuid_module.UUID(event.domain_uuid),
+            "domain_name": event.domain_name,
+            "operation": event.operation,
+            "sub_operation": event.sub_operation,
+            "extra": event.extra,
+            "xml_sha256": event.xml_sha256,
+            "happened_at": event.time,
+        },
+    ).first()
+    if fresh is None:
+        return "repeat"
+    effect = _effect(session, node_id, event)
+    session.execute(
+        text("UPDATE hook_event SET effect = :e WHERE node_id = :n AND boot_id = :b AND sequence = :s"),
+        {"e": effect, "n": node_id, "b": event.boot_id, "s": event.sequence},
+    )
+    return effect
+
+
+def _effect(session: Session, node_id: int, event: HookRecord) -> str:
+    if event.operation not in ("release", "started", "reconnect"):
+        return "recorded"
+    row = find_by_uuid(session, event.domain_uuid, lock=event.operation == "release")
+    if row is None or row.node_id != node_id:
+        return "foreign"
+    if row.closed_at is not None:
+        return "late"
+    if event.operation != "release":
+        return "recorded"
+    if row.seen in GONE:
+        return "late"
+    if row.launched_at is not None and event.time < row.launched_at + SKEW:
+        # It may belong to the launch before this one: clocks cannot tell, a look can.
+        if event.time < row.launched_at - SKEW:
+            return "late"
+        if row.operation_id is not None:
+            wake(session, row.id)
+        notify(session, "look", node_id)
+        return "look"
+    record_end(session, row, Seen.OFF, "released", event.time, cause=f"hook {event.sequence}")
+    return "ended"
+
+
+def record_end(session: Session, row: VMRow, seen: Seen, reason: str, at: datetime, *, cause: str) -> bool:
+    """
+    Record that a VM's domain has ended, and what follows from it. ``row`` was read under the VM's lock.
+
+    :return: False where something changed the VM since ``row`` was read; nothing was recorded then.
+    """
+    if not write_evidence(session, row, seen, reason, at):
+        return False
+    session.execute(text("UPDATE vm SET contextualized_at = NULL WHERE id = :id"), {"id": row.id})
+    if row.operation_id is not None:
+        wake(session, row.id)
+    else:
+        settle(session, row, reason, cause)
+    render_vm(session, row.id)
+    return True
+
+
+def settle(session: Session, row: VMRow, reason: str, cause: str) -> None:
+    """Open the operation that an end which nobody asked for leads to, by the VM's policy, never by a guess."""
+    kind = after_power_off(row.wanted, row.on_poweroff, reason)
+    if kind is OperationKind.VM_SAVE and row.save_image_id is None:
+        kind = _reserve_autosave(session, row)
+    wanted = {
+        OperationKind.VM_STOP: Wanted.STOPPED,
+        OperationKind.VM_DESTROY: Wanted.DESTROYED,
+        OperationKind.VM_SAVE: Wanted.SAVED,
+    }.get(kind, Wanted.RUNNING)
+    session.execute(text("UPDATE vm SET wanted = :w WHERE id = :id"), {"w": wanted, "id": row.id})
+    open_operation(
+        session,
+        kind,
+        account_id=row.account_id,
+        vm_id=row.id,
+        node_id=row.node_id,
+        seconds=SECONDS[kind],
+        cause=cause,
+    )
+
+
+def _reserve_autosave(session: Session, row: VMRow) -> OperationKind:
+    """Reserve the image of an automatic save; where quota or storage refuse it, the VM stops and keeps its disk."""
+    try:
+        with session.begin_nested():
+            reserve_image(session, row, f"{row.name[:90]}_autosave", "")
+    except LimitReached:
+        return OperationKind.VM_STOP
+    return OperationKind.VM_SAVE
+
+
+def record_look(session: Session, vm_id: int, version: int | None, seen: Seen, reason: str, looked_at: datetime) -> str:
+    """
+    Record what a look at the node itself saw; it began at ``looked_at``.
+
+    :param version: the VM's version before the look; None inside the VM's own operation.
+    :return: "ended", "recorded", "changed" (the VM moved on meanwhile; look again), "same".
+    """
+    row = find_vm(session, vm_id, lock=True)
+    if row is None or row.closed_at is not None:
+        return "changed"
+    if version is not None and row.version != version:
+        return "changed"
+    if row.launched_at is not None and row.launched_at > looked_at:
+        return "changed"
+    if row.seen is seen or (row.seen in GONE and seen in GONE):
+        return "same"
+    if seen in GONE:
+        return "ended" if record_end(session, row, seen, reason, looked_at, cause="look") else "changed"
+    if not write_evidence(session, row, seen, reason, looked_at):
+        return "changed"
+    render_vm(session, vm_id)
+    return "recorded"
+
+
+def now() -> datetime:
+    return datetime.now(UTC)

@@ -1,0 +1,147 @@
+"""Guests, seen from the inside: which VM an address on a node belongs to, and its hello."""
+
+from __future__ import annotations
+
+import uuid as uuid_module
+from dataclasses import dataclass, field
+from datetime import datetime
+from ipaddress import IPv4Address, IPv4Network
+from typing import Final
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from cm.rpc.vocabulary import VMId, VMState, Wanted
+from cm.store.vm import find_vm, render_vm
+
+GREETING: Final = frozenset({VMState.STARTING, VMState.RUNNING, VMState.REBOOTING})
+
+
+@dataclass(frozen=True)
+class Nic:
+    """``index`` 0 is the VM's first; a guest has one lease per NIC."""
+
+    index: int
+    address: IPv4Address
+    network: IPv4Network
+    bridge: str
+    pool_uuid: str
+
+
+@dataclass(frozen=True)
+class Guest:
+    """A live VM on its node, with what its metadata is made of. ``nic`` is the one that the request came through."""
+
+    vm_id: VMId
+    uuid: str
+    name: str
+    node_id: int
+    nic: Nic
+    nics: tuple[Nic, ...]
+    launches: int
+    launched_at: datetime | None
+    account_id: int
+    image_uuid: str
+    template_name: str
+    reservation_id: str
+    root_device: str
+    data_devices: tuple[str, ...] = ()
+    ssh_username: str = ""
+    ssh_key: str = field(default="", repr=False)
+    user_data: str = field(default="", repr=False)
+    secret: str = field(default="", repr=False)
+
+    @property
+    def instance_id(self) -> str:
+        return ec2_id("i", self.uuid)
+
+
+def ec2_id(prefix: str, uuid: str) -> str:
+    """An object's id as EC2 clients know it: ``i-`` and 17 hexadecimal digits, the first ones of its uuid."""
+    return f"{prefix}-{uuid_module.UUID(uuid).hex[:17]}"
+
+
+_GUEST = text(
+    """
+SELECT v.id, v.uuid::text AS uuid, v.name, v.node_id, v.launches, v.launched_at, v.account_id, v.ssh_username, v.ssh_key,
+       v.user_data, v.secret, v.reservation_id::text AS reservation_id, i.uuid::text AS image_uuid,
+       t.name AS template_name, asked.nic AS asked_nic,
+       (SELECT min(d.device) FROM disk d WHERE d.vm_id = v.id AND d.deleted_at IS NULL) AS root_device,
+       (SELECT array_agg(a.device ORDER BY a.device) FROM image_attachment a JOIN image x ON x.id = a.image_id
+         WHERE a.vm_id = v.id AND x.kind <> 'iso') AS data_devices
+  FROM network_lease asked JOIN vm v ON v.id = asked.vm_id
+  JOIN image i ON i.id = v.image_id JOIN template t ON t.id = v.template_id
+ WHERE asked.address = CAST(:address AS inet) AND v.node_id = :node_id AND v.node_claimed AND v.closed_at IS NULL
+   AND EXISTS (SELECT 1 FROM address_pool p WHERE p.id = asked.pool_id AND p.deleted_at IS NULL)
+"""
+)
+_NICS = text(
+    """
+SELECT l.nic, host(l.address) AS address, p.network::text AS network, p.bridge, p.uuid::text AS pool_uuid
+  FROM network_lease l JOIN address_pool p ON p.id = l.pool_id WHERE l.vm_id = :id ORDER BY l.nic
+"""
+)
+
+
+def find_guest(session: Session, node_id: int, address: str) -> Guest | None:
+    """
+    The guest with this address on this node; None for an address that is free, or leased to a VM elsewhere.
+
+    Live pools never overlap, so an address has one lease at most.
+
+    :param address: as a node wrote it: anything but a plain IPv4 address is nobody's.
+    """
+    try:
+        wanted = IPv4Address(address)
+    except ValueError:
+        return None
+    found = session.execute(_GUEST, {"address": str(wanted), "node_id": node_id}).one_or_none()
+    if found is None:
+        return None
+    nics = tuple(
+        Nic(row.nic, IPv4Address(row.address), IPv4Network(row.network), row.bridge, row.pool_uuid)
+        for row in session.execute(_NICS, {"id": found.id})
+    )
+    # The lease may be released between the two statements.
+    nic = next((each for each in nics if each.index == found.asked_nic and each.address == wanted), None)
+    if nic is None:
+        return None
+    return Guest(
+        vm_id=VMId(found.id),
+        uuid=found.uuid,
+        name=found.name,
+        node_id=found.node_id,
+        nic=nic,
+        nics=nics,
+        launches=found.launches,
+        launched_at=found.launched_at,
+        account_id=found.account_id,
+        image_uuid=found.image_uuid,
+        template_name=found.template_name,
+        reservation_id=found.reservation_id,
+        root_device=found.root_device or "vda",
+        data_devices=tuple(found.data_devices or ()),
+        ssh_username=found.ssh_username,
+        ssh_key=found.ssh_key,
+        user_data=found.user_data,
+        secret=found.secret,
+    )
+
+
+def hello(session: Session, guest: Guest) -> bool:
+    """
+    Record that the system inside a VM has come up: once per launch, and only of a VM that is running or starting.
+
+    :return: False where it changed nothing: said before, the VM was launched anew meanwhile, or it is ending.
+    """
+    row = find_vm(session, guest.vm_id, lock=True)
+    if row is None or row.closed_at is not None or row.wanted is Wanted.DESTROYED or row.state not in GREETING:
+        return False
+    if not row.node_claimed or row.node_id != guest.node_id or row.launches != guest.launches:
+        return False
+    said = row.contextualized_at
+    if said is not None and (row.launched_at is None or said >= row.launched_at):
+        return False
+    session.execute(text("UPDATE vm SET contextualized_at = clock_timestamp() WHERE id = :id"), {"id": row.id})
+    render_vm(session, row.id)
+    return True

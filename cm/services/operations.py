@@ -1,0 +1,118 @@
+"""Use cases of the journal: read, retry what failed, give up what is under way."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from cm.operations.base import KINDS
+from cm.rpc.errors import VMBusy, WrongOperationState
+from cm.rpc.vocabulary import OPEN_OPERATIONS, OperationState
+from cm.rules.vm import WANTED_BY
+from cm.runtime.database import notify
+from cm.services.context import ClusterCall
+from cm.services.vm import SECONDS, interrupt
+from cm.store.operation import TOPIC, OperationRow, get_operation
+from cm.store.vm import find_vm, get_vm, render_vm
+
+
+def shown(op: OperationRow, *, admin: bool) -> dict[str, Any]:
+    """An operation as callers see it; administrators get the administrators' text too."""
+    steps = KINDS[op.kind].steps
+    shown = {
+        "operation_id": op.id,
+        "kind": op.kind,
+        "state": op.state,
+        "step": steps[min(op.step, len(steps) - 1)].__name__,
+        "progress": op.progress,
+        "attempts": op.attempts,
+        "user_id": op.account_id,
+        "vm_id": op.vm_id,
+        "image_id": op.image_id,
+        "node_id": op.node_id if admin else None,
+        "storage_id": op.storage_id,
+        "error": op.error,
+        "text": op.user_text,
+        "result": op.result,
+        "created": op.created_at,
+        "started": op.started_at,
+        "finished": op.finished_at,
+        "deadline": op.deadline,
+    }
+    if admin:
+        shown["admin_text"] = op.admin_text
+    return shown
+
+
+def _locked(caller: ClusterCall, operation_id: int, owner_only: bool) -> OperationRow:
+    """The operation, with its VM's row and then its own locked: everybody's order."""
+    session: Session = caller.session
+    account_id = caller.account_id if owner_only else None
+    op = get_operation(session, operation_id, account_id=account_id)
+    if op.vm_id is not None:
+        find_vm(session, op.vm_id, lock=True)
+    session.execute(text("SELECT 1 FROM operation WHERE id = :id FOR NO KEY UPDATE"), {"id": operation_id})
+    return get_operation(session, operation_id, account_id=account_id)
+
+
+def retry(caller: ClusterCall, operation_id: int, owner_only: bool = True) -> dict[str, Any]:
+    """
+    Queue a failed operation again, with a fresh deadline and what it had claimed before.
+
+    :raises WrongOperationState: it did not fail; or it waits between attempts, then it only goes on at once.
+    :raises VMBusy: another operation is under way on its VM.
+    """
+    session: Session = caller.session
+    op = _locked(caller, operation_id, owner_only)
+    if op.state in (OperationState.QUEUED, OperationState.WAITING):
+        session.execute(text("UPDATE operation SET not_before = now() WHERE id = :id"), {"id": op.id})
+        notify(session, TOPIC)
+        return {"operation_id": op.id}
+    if op.state is not OperationState.FAILED:
+        raise WrongOperationState(op.id, op.state, "failed")
+    if op.vm_id is not None:
+        row = get_vm(session, op.vm_id)
+        if row.operation_id is not None and not op.concurrent:
+            raise VMBusy(row.id, row.operation_id, row.operation_kind or "")
+        if row.closed_at is not None:
+            raise WrongOperationState(op.id, "of a destroyed VM", "a VM that is not destroyed")
+        if op.kind in WANTED_BY:
+            session.execute(
+                text("UPDATE vm SET wanted = :w, error = '' WHERE id = :id"), {"w": WANTED_BY[op.kind], "id": op.vm_id}
+            )
+    KINDS[op.kind].reopened(session, op)
+    session.execute(
+        text(
+            "UPDATE operation SET state = 'queued', step = 0, not_before = now(), finished_at = NULL, error = '',"
+            " user_text = '', attempts = attempts + 1, arguments = arguments - 'graced' - 'pressed_at',"
+            " deadline = now() + make_interval(secs => :seconds) WHERE id = :id"
+        ),
+        {"id": op.id, "seconds": SECONDS.get(op.kind, 3600.0)},
+    )
+    if op.vm_id is not None:
+        render_vm(session, op.vm_id)
+    notify(session, TOPIC)
+    caller.note("retry", operation_id=op.id, kind=op.kind)
+    return {"operation_id": op.id}
+
+
+def abandon(caller: ClusterCall, operation_id: int, owner_only: bool = True) -> dict[str, Any]:
+    """
+    Give up an operation that is under way; its kind says what that undoes.
+
+    :raises WrongOperationState: it has ended.
+    :raises NotAbandonable: what it does cannot be undone.
+    """
+    session: Session = caller.session
+    op = _locked(caller, operation_id, owner_only)
+    if op.state not in OPEN_OPERATIONS:
+        raise WrongOperationState(op.id, op.state, "an operation under way")
+    interrupt(session, op.id)
+    KINDS[op.kind].abandoned(session, op)
+    if op.vm_id is not None:
+        render_vm(session, op.vm_id)
+    notify(session, "finished", op.id)
+    caller.note("abandon", operation_id=op.id, kind=op.kind)
+    return {"operation_id": op.id}

@@ -1,0 +1,57 @@
+"""Placing a VM: decide by the rules on a snapshot, claim under the row lock, decide anew if somebody was faster."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+
+import msgspec
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from cm.rpc.errors import NoCapacity
+from cm.rpc.vocabulary import NodeId
+from cm.rules.placement import NodeLoad, Policy, Verdict, VMRequest, place
+from cm.store.claim import claim_node
+from cm.store.node import node_loads
+
+ROUNDS = 5  # of deciding anew
+
+
+def choose_node(
+    session: Session, request: VMRequest, policy: Policy, loads: Sequence[NodeLoad] | None = None
+) -> tuple[NodeId, tuple[Verdict, ...], Sequence[NodeLoad]]:
+    """
+    Place a VM and claim its share of the node.
+
+    :param loads: a snapshot of this transaction to begin with.
+    :return: the node, all verdicts, and the snapshot with the claim in it, for the next VM of the same call.
+    :raises NoCapacity: no node fits.
+    """
+    nodes = node_loads(session) if loads is None else loads
+    for _ in range(ROUNDS):
+        node_id, verdicts = place(request, nodes, policy)
+        if claim_node(session, node_id, cpu=request.cpu, memory_mib=request.memory_mib):
+            return node_id, verdicts, [_claimed(node, node_id, request) for node in nodes]
+        nodes = node_loads(session)
+    raise NoCapacity("others are faster; try again")
+
+
+def _claimed(node: NodeLoad, node_id: NodeId, request: VMRequest) -> NodeLoad:
+    if node.id != node_id:
+        return node
+    return replace(
+        node, cpu_used=node.cpu_used + request.cpu, memory_mib_used=node.memory_mib_used + request.memory_mib
+    )
+
+
+def record_placement(session: Session, vm_id: int, node_id: int | None, verdicts: Sequence[Verdict]) -> None:
+    """Keep a decision, so that it can be explained later."""
+    session.execute(
+        text("INSERT INTO placement (vm_id, node_id, verdicts) VALUES (:vm_id, :node_id, CAST(:verdicts AS jsonb))"),
+        {
+            "vm_id": vm_id,
+            "node_id": node_id,
+            "verdicts": msgspec.json.encode([asdict(v) for v in verdicts]).decode(),
+        },
+    )

@@ -1,0 +1,166 @@
+"""A pass over one node: read what is recorded, ask the node, plan, and apply what the plan says."""
+
+from __future__ import annotations
+
+import uuid as uuid_module
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import msgspec
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+from twisted.logger import Logger
+
+from cm.interfaces import DomainSeen
+from cm.rpc.errors import CloudError, DeadlineExceeded, NodeBusy, NodeUnreachable, ObjectNotFound
+from cm.rpc.vocabulary import Seen, VMId, Wanted
+from cm.rules.reconcile import Discard, DomainFound, Finding, Plan, VMRecord, plan
+from cm.services.context import Services
+from cm.services.evidence import record_look
+from cm.store.change import record_change
+
+log = Logger()
+PASS_DEADLINE_S = 20.0
+
+
+@dataclass(frozen=True)
+class Recorded:
+    records: tuple[VMRecord, ...]
+
+
+_RECORDS = text(
+    """
+SELECT v.id, v.uuid::text AS uuid, v.version, v.wanted, v.seen, v.launches > 0 AS launched,
+       EXISTS (SELECT 1 FROM operation o WHERE o.vm_id = v.id AND o.parent_id IS NULL AND NOT o.concurrent
+                AND o.state IN ('queued', 'running', 'waiting')) AS busy
+  FROM vm v WHERE v.node_id = :n AND v.closed_at IS NULL AND (v.node_claimed OR v.seen NOT IN ('off', 'absent'))
+"""
+)
+
+
+def recorded(session: Session, node_id: int) -> tuple[VMRecord, ...]:
+    """The live VMs of a node, before it is asked."""
+    return tuple(
+        VMRecord(VMId(r.id), r.uuid, r.version, Wanted(r.wanted), Seen(r.seen), r.busy, r.launched)
+        for r in session.execute(_RECORDS, {"n": node_id})
+    )
+
+
+def whose(session: Session, node_id: int, uuids: Sequence[str]) -> tuple[dict[str, VMId], dict[str, VMId], set[str]]:
+    """Of domains that are not recorded on a node: those of closed VMs, those of VMs placed elsewhere, and those of VMs
+    that were placed there meanwhile."""
+    keys = [uuid_module.UUID(u) for u in uuids]
+    closed: dict[str, VMId] = {}
+    elsewhere: dict[str, VMId] = {}
+    here: set[str] = set()
+    found = session.execute(
+        text("SELECT id, uuid::text AS uuid, closed_at IS NOT NULL AS closed, node_id FROM vm WHERE uuid = ANY(:keys)"),
+        {"keys": keys},
+    )
+    for row in found:
+        if row.closed:
+            closed[row.uuid] = VMId(row.id)
+        elif row.node_id == node_id:
+            here.add(row.uuid)
+        else:
+            elsewhere[row.uuid] = VMId(row.id)
+    return closed, elsewhere, here
+
+
+async def pass_over(services: Services, node_id: int) -> Plan | None:
+    """
+    One full pass. A node that does not answer keeps its VMs as they were, and is noted as unreachable.
+
+    :return: the plan that was applied; None where the node did not answer.
+    """
+    database, fleet = services.database, services.fleet
+    records = await database.read(recorded, node_id)
+    looked_at = datetime.now(UTC)
+    try:
+        domains: Sequence[DomainSeen] = await fleet.call(node_id, "domains", deadline_s=PASS_DEADLINE_S)
+    except (NodeUnreachable, NodeBusy, DeadlineExceeded) as error:
+        await database.transact(record_node, node_id, "unreachable", str(error))
+        return None
+    except ObjectNotFound:
+        return None
+    await database.transact(record_node, node_id, "ok", "")
+    known = {record.uuid for record in records}
+    strange = [d.uuid for d in domains if d.uuid not in known]
+    closed, elsewhere, here = await database.read(whose, node_id, strange)
+    found = [DomainFound(d.uuid, d.name, d.state, d.reason) for d in domains if d.uuid not in here]
+    made = plan(records, found, closed, elsewhere)
+    for seen in made.observe:
+        outcome = await database.transact(record_look, seen.vm_id, seen.version, seen.state, seen.reason, looked_at)
+        log.info(
+            "node {node_id}: VM {vm_id} was found {state} ({reason}): {outcome}",
+            node_id=node_id,
+            vm_id=seen.vm_id,
+            state=seen.state,
+            reason=seen.reason,
+            outcome=outcome,
+        )
+    for leftover in made.discard:
+        await _discard(services, node_id, leftover)
+    await database.transact(record_findings, node_id, made.findings)
+    return made
+
+
+async def _discard(services: Services, node_id: int, leftover: Discard) -> None:
+    log.warn("node {node_id}: domain {name} of a destroyed VM is discarded", node_id=node_id, name=leftover.name)
+    try:
+        await services.fleet.call(node_id, "destroy", leftover.uuid)
+        await services.fleet.call(node_id, "undefine", leftover.uuid)
+    except CloudError as error:
+        log.warn("node {node_id}: it could not be: {error}", node_id=node_id, error=str(error))
+
+
+def record_node(session: Session, node_id: int, state: str, reason: str) -> None:
+    """Note whether a node answered. The change feed hears of it when that changed."""
+    seen = state == "ok"
+    changed = session.execute(
+        text(
+            "UPDATE node SET state = :state, state_reason = :reason,"
+            " seen_at = CASE WHEN :seen THEN clock_timestamp() ELSE seen_at END,"
+            " passed_at = CASE WHEN :seen THEN clock_timestamp() ELSE passed_at END"
+            " WHERE id = :id AND deleted_at IS NULL"
+            " RETURNING (SELECT n.state FROM node n WHERE n.id = :id) AS was"
+        ),
+        {"id": node_id, "state": state, "reason": reason, "seen": seen},
+    ).first()
+    if changed is not None and changed.was != state:
+        log.info(
+            "node {node_id}: {was} -> {state} {reason}", node_id=node_id, was=changed.was, state=state, reason=reason
+        )
+        record_change(session, "node", node_id, None)
+
+
+def record_findings(session: Session, node_id: int, findings: Sequence[Finding]) -> None:
+    """Bring the drift ledger of a node up to date: new rows, seen again, and closed where the difference is gone."""
+    subjects = []
+    for finding in findings:
+        subjects.append(f"{finding.kind} {finding.subject}")
+        session.execute(
+            text(
+                "INSERT INTO drift (kind, node_id, vm_id, subject, evidence, proposal)"
+                " VALUES (:kind, :node_id, :vm_id, :subject, CAST(:evidence AS jsonb), :proposal)"
+                " ON CONFLICT (kind, node_id, subject) WHERE closed_at IS NULL"
+                " DO UPDATE SET last_seen_at = clock_timestamp(), evidence = excluded.evidence"
+            ),
+            {
+                "kind": finding.kind,
+                "node_id": node_id,
+                "vm_id": finding.vm_id,
+                "subject": finding.subject,
+                "evidence": msgspec.json.encode(dict(finding.evidence)).decode(),
+                "proposal": finding.proposal,
+            },
+        )
+    session.execute(
+        text(
+            "UPDATE drift SET closed_at = clock_timestamp(), outcome = 'gone' WHERE node_id = :n AND closed_at IS NULL"
+            " AND kind IN ('unknown_domain', 'missing_domain', 'wrong_state')"
+            " AND NOT (kind || ' ' || subject) = ANY(CAST(:subjects AS text[]))"
+        ),
+        {"n": node_id, "subjects": subjects},
+    )

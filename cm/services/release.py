@@ -1,0 +1,98 @@
+"""
+The end of a VM's resources. ``update_resources`` is the last step of seed 002's diagram: address, port, capacity and
+quota go back, and the VM is closed, all in one transaction and once.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from cm.rpc.errors import WrongVMState
+from cm.rpc.vocabulary import Seen
+from cm.rules.vm import GONE
+from cm.runtime.database import notify
+from cm.services.context import ClusterCall
+from cm.store.claim import mib, release_addresses, release_node, release_quota, release_storage
+from cm.store.vm import find_vm, get_vm, render_vm
+
+
+def update_resources(session: Session, vm_id: int) -> bool:
+    """
+    Give back all that a VM holds and close it. Its domain is gone and its volumes are deleted.
+
+    :return: False where it was closed already: nothing changed.
+    """
+    row = find_vm(session, vm_id, lock=True)
+    if row is None or row.closed_at is not None:
+        return False
+    release_node(session, vm_id)
+    release_addresses(session, vm_id)
+    disks = session.execute(
+        text(
+            "UPDATE disk SET deleted_at = clock_timestamp() WHERE vm_id = :id AND deleted_at IS NULL"
+            " RETURNING storage_id, size_bytes"
+        ),
+        {"id": vm_id},
+    ).all()
+    for disk in disks:
+        release_storage(session, disk.storage_id, disk.size_bytes)
+    release_quota(
+        session,
+        row.account_id,
+        cpu=row.cpu,
+        memory_mib=row.memory_mib,
+        storage_mib=sum(mib(disk.size_bytes) for disk in disks),
+        vms=1,
+    )
+    session.execute(text("DELETE FROM image_attachment WHERE vm_id = :id"), {"id": vm_id})
+    session.execute(
+        text(
+            "UPDATE vm SET closed_at = clock_timestamp(), vnc_enabled = false, seen = 'absent', secret = '',"
+            " user_data = '' WHERE id = :id"
+        ),
+        {"id": vm_id},
+    )
+    session.execute(
+        text(
+            "UPDATE drift SET closed_at = clock_timestamp(), outcome = 'vm closed' WHERE vm_id = :id"
+            " AND closed_at IS NULL"
+        ),
+        {"id": vm_id},
+    )
+    render_vm(session, vm_id, "exit")
+    return True
+
+
+def rest_stopped(session: Session, vm_id: int) -> None:
+    """A VM whose domain has ended keeps its disk, address and quota; its node's share goes back."""
+    release_node(session, vm_id)
+    session.execute(text("UPDATE vm SET error = '', contextualized_at = NULL WHERE id = :id"), {"id": vm_id})
+
+
+def erase(caller: ClusterCall, vm_id: int) -> dict[str, Any]:
+    """
+    Close a VM whose node will not answer any more, without asking that node. The administrator's last way out.
+
+    Should the node come back with the domain, the next pass discards it: its VM is closed.
+
+    :raises WrongVMState: it is destroyed already.
+    """
+    row = get_vm(caller.session, vm_id, lock=True, version=caller.if_version)
+    if row.closed_at is not None:
+        raise WrongVMState(vm_id, row.state, "a VM that is not destroyed")
+    caller.session.execute(
+        text(
+            "UPDATE operation SET state = 'abandoned', finished_at = clock_timestamp(), admin_text = 'erased'"
+            " WHERE vm_id = :id AND state IN ('queued', 'running', 'waiting')"
+        ),
+        {"id": vm_id},
+    )
+    caller.session.execute(text("UPDATE vm SET wanted = 'destroyed' WHERE id = :id"), {"id": vm_id})
+    update_resources(caller.session, vm_id)
+    if row.node_id is not None:
+        notify(caller.session, "look", row.node_id)
+    caller.note("erase", vm_id=vm_id, node_id=row.node_id, domain="left to the next pass")
+    return {"vm_id": vm_id, "was_gone": row.seen in GONE or row.seen is Seen.UNKNOWN}

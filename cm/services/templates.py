@@ -1,0 +1,44 @@
+"""Use cases of templates. VMs keep the size they were made in, so a template may change or go at any time."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cm.rpc.errors import NameTaken
+from cm.services.context import ClusterCall
+from cm.store.change import record_change
+from cm.store.taken import refused_by
+from cm.store.template import close_template, get_template, insert_template, update_template
+
+
+def add(caller: ClusterCall, values: dict[str, Any]) -> dict[str, Any]:
+    """
+    :raises NameTaken: another live template has the name.
+    """
+    with refused_by(caller.session, {"uq_template_name": NameTaken("template", values["name"])}):
+        template_id = insert_template(caller.session, values)
+    record_change(caller.session, "template", template_id, None, "enter")
+    caller.note("add template", **values)
+    return get_template(caller.session, template_id)
+
+
+def edit(caller: ClusterCall, template_id: int, values: dict[str, Any]) -> dict[str, Any]:
+    """
+    Change what is not None; VMs made from it stay as they are.
+
+    :raises NameTaken: another live template has the name.
+    """
+    get_template(caller.session, template_id, lock=True, version=caller.if_version)
+    with refused_by(caller.session, {"uq_template_name": NameTaken("template", values["name"] or "")}):
+        update_template(caller.session, template_id, values)
+    record_change(caller.session, "template", template_id, None)
+    caller.note("edit template", template_id=template_id, **{k: v for k, v in values.items() if v is not None})
+    return get_template(caller.session, template_id)
+
+
+def delete(caller: ClusterCall, template_id: int) -> None:
+    """No VM can be made from it any more; those that were go on."""
+    get_template(caller.session, template_id, lock=True, version=caller.if_version)
+    close_template(caller.session, template_id)
+    record_change(caller.session, "template", template_id, None, "exit")
+    caller.note("delete template", template_id=template_id)

@@ -1,0 +1,389 @@
+"""Use cases of VMs: each writes intent, claims and opens an operation, all in the caller's transaction."""
+
+from __future__ import annotations
+
+import secrets
+import uuid
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from cm.rpc.errors import CloudError, InUse, InvalidParameter, ObjectNotFound, WrongImageState, WrongVMState
+from cm.rpc.vocabulary import ImageKind, OperationKind, PowerOffPolicy, StorageId
+from cm.rules.placement import VMRequest
+from cm.rules.vm import ALLOWED, INTERRUPTIBLE, WANTED_BY
+from cm.services.context import ClusterCall, vnc_password
+from cm.services.placing import choose_node, record_placement
+from cm.services.saving import reserve_image
+from cm.store.claim import claim_address, claim_port, claim_quota, claim_storage, mib
+from cm.store.operation import open_operation
+from cm.store.vm import VMRow, get_vm, render_vm
+
+# Seconds until an operation gives up; "nothing accepted is lost" makes the ends of VMs patient.
+SECONDS: dict[OperationKind, float] = {
+    OperationKind.VM_CREATE: 900,
+    OperationKind.VM_START: 600,
+    OperationKind.VM_STOP: 3600,
+    OperationKind.VM_SHUTDOWN: 3600,
+    OperationKind.VM_RESET: 120,
+    OperationKind.VM_PAUSE: 120,
+    OperationKind.VM_RESUME: 120,
+    OperationKind.VM_VNC: 120,
+    OperationKind.VM_SAVE: 7200,
+    OperationKind.VM_DESTROY: 86_400,
+}
+
+
+@dataclass(frozen=True)
+class NewVM:
+    """What a caller asks for; ``count`` VMs alike."""
+
+    name: str
+    description: str
+    image_id: int
+    template_id: int
+    iso_list: Sequence[int] = ()
+    disk_list: Sequence[int] = ()
+    vnc: bool = False
+    count: int = 1
+    user_data: str = field(default="", repr=False)
+    ssh_key: str = ""
+    ssh_username: str = ""
+    on_poweroff: PowerOffPolicy = PowerOffPolicy.STOP
+    mode: str = "overlay"
+
+
+@dataclass(frozen=True)
+class ImageFacts:
+    id: int
+    storage_id: int
+    size_bytes: int
+    format: str
+    bus: str
+
+
+_IMAGE = text(
+    """
+SELECT i.id, i.kind, i.state, i.account_id, i.access, i.storage_id, i.size_bytes, i.format, i.disk_controller, s.locked
+  FROM image i JOIN storage s ON s.id = i.storage_id
+ WHERE i.id = :id AND i.deleted_at IS NULL FOR KEY SHARE OF i
+"""
+)
+
+
+def usable_image(session: Session, image_id: int, account_id: int, kinds: Sequence[ImageKind]) -> ImageFacts:
+    """
+    An image that an account may use now; it cannot be deleted until the transaction ends.
+
+    :raises ObjectNotFound: absent, of another kind, or private and somebody else's.
+    :raises WrongImageState: not ready, or its storage is locked.
+    """
+    found = session.execute(_IMAGE, {"id": image_id}).first()
+    if found is None or found.kind not in kinds or (found.access != "public" and found.account_id != account_id):
+        raise ObjectNotFound("image", image_id)
+    if found.state != "ok":
+        raise WrongImageState(image_id, found.state, "ok")
+    if found.locked:
+        raise WrongImageState(image_id, "on a locked storage", "an unlocked storage")
+    return ImageFacts(found.id, found.storage_id, found.size_bytes, found.format, found.disk_controller)
+
+
+_INSERT_VM = text(
+    """
+INSERT INTO vm (name, description, account_id, image_id, template_id, reservation_id, cpu, memory_mib, user_data,
+                ssh_key, ssh_username, secret, wanted, on_poweroff, vnc_enabled, vnc_generation, node_id, node_claimed)
+VALUES (:name, :description, :account_id, :image_id, :template_id, :reservation_id, :cpu, :memory_mib, :user_data,
+        :ssh_key, :ssh_username, :secret, 'running', :on_poweroff, :vnc, :vnc_generation, :node_id, true)
+RETURNING id, uuid::text AS uuid
+"""
+)
+
+
+def create(caller: ClusterCall, new: NewVM) -> list[str]:
+    """
+    Claim everything ``new.count`` VMs need and open an operation for each. All are made, or none.
+
+    :return: the VMs' summaries, as JSON texts.
+    """
+    session, account_id = caller.session, caller.account_id
+    template = session.execute(
+        text("SELECT id, cpu, memory_mib FROM template WHERE id = :id AND deleted_at IS NULL"), {"id": new.template_id}
+    ).first()
+    if template is None:
+        raise ObjectNotFound("template", new.template_id)
+    image = usable_image(session, new.image_id, account_id, [ImageKind.SYSTEM])
+    claim_quota(
+        session,
+        account_id,
+        cpu=template.cpu * new.count,
+        memory_mib=template.memory_mib * new.count,
+        storage_mib=mib(image.size_bytes) * new.count,
+        vms=new.count,
+    )
+    caller.note("claim quota", cpu=template.cpu * new.count, memory_mib=template.memory_mib * new.count, vms=new.count)
+    claim_storage(session, image.storage_id, image.size_bytes * new.count)
+    extra = [usable_image(session, i, account_id, [ImageKind.ISO]) for i in new.iso_list]
+    extra += [usable_image(session, i, account_id, [ImageKind.STORAGE]) for i in new.disk_list]
+    request = VMRequest(template.cpu, template.memory_mib, frozenset({StorageId(image.storage_id)}))
+    # Disks and ISOs go to the first VM, as in CC1: a writable disk has one user.
+    first = VMRequest(
+        template.cpu, template.memory_mib, request.storages | {StorageId(image.storage_id) for image in extra}
+    )
+    reservation = uuid.uuid4()
+    loads = None
+    made = []
+    for number in range(1, new.count + 1):
+        node_id, verdicts, loads = choose_node(
+            session, first if number == 1 else request, caller.policy.placement, loads
+        )
+        name = new.name if new.count == 1 else f"{new.name[:90]}_{number}"
+        vm = session.execute(
+            _INSERT_VM,
+            {
+                "name": name,
+                "description": new.description,
+                "account_id": account_id,
+                "image_id": image.id,
+                "template_id": template.id,
+                "reservation_id": reservation,
+                "cpu": template.cpu,
+                "memory_mib": template.memory_mib,
+                "user_data": new.user_data,
+                "ssh_key": new.ssh_key,
+                "ssh_username": new.ssh_username,
+                "secret": secrets.token_urlsafe(24),
+                "on_poweroff": new.on_poweroff,
+                "vnc": new.vnc,
+                "vnc_generation": 1 if new.vnc else 0,
+                "node_id": node_id,
+            },
+        ).one()
+        address = claim_address(session, vm.id)
+        port = claim_port(session, vm.id, node_id)
+        session.execute(
+            text(
+                "INSERT INTO disk (vm_id, storage_id, image_id, volume, device, bus, format, mode, size_bytes)"
+                " VALUES (:vm_id, :storage_id, :image_id, :volume, :device, :bus, 'qcow2', :mode, :size)"
+            ),
+            {
+                "vm_id": vm.id,
+                "storage_id": image.storage_id,
+                "image_id": image.id,
+                "volume": f"vm-{vm.uuid}-root.qcow2",
+                "device": "vda" if image.bus == "virtio" else "sda",
+                "bus": image.bus,
+                "mode": new.mode,
+                "size": image.size_bytes,
+            },
+        )
+        if number == 1:
+            attach_images(session, vm.id, new.iso_list, new.disk_list)
+        record_placement(session, vm.id, node_id, verdicts)
+        open_operation(
+            session,
+            OperationKind.VM_CREATE,
+            account_id=account_id,
+            vm_id=vm.id,
+            node_id=node_id,
+            seconds=SECONDS[OperationKind.VM_CREATE],
+            cause=caller.request_id or caller.call_id,
+        )
+        made.append(render_vm(session, vm.id, "enter"))
+        caller.note("place", vm=name, node_id=node_id, verdicts=[f"{v.node}: {v.reason}" for v in verdicts])
+        caller.note("lease", vm=name, address=str(address), vnc_port=port)
+        caller.note("operation", vm=name, kind=OperationKind.VM_CREATE, steps=["volumes", "launch"])
+    return made
+
+
+def attach_images(session: Session, vm_id: int, isos: Sequence[int], disks: Sequence[int]) -> None:
+    """
+    :raises InUse: a storage image is attached to another VM.
+    """
+    for number, image_id in enumerate(disks):
+        if number >= 24:
+            raise InvalidParameter("disk_list", "more than 24 disks")
+        taken = session.execute(
+            text("SELECT vm_id FROM image_attachment WHERE image_id = :i AND NOT read_only"), {"i": image_id}
+        ).first()
+        if taken is not None:
+            raise InUse("image", image_id, f"VM {taken.vm_id}")
+        _attach(session, vm_id, image_id, f"vd{chr(ord('b') + number)}", read_only=False)
+    for number, image_id in enumerate(isos):
+        if number >= 4:
+            raise InvalidParameter("iso_list", "more than 4 ISO images")
+        _attach(session, vm_id, image_id, f"sd{chr(ord('w') + number)}", read_only=True)
+
+
+def _attach(session: Session, vm_id: int, image_id: int, device: str, *, read_only: bool) -> None:
+    session.execute(
+        text("INSERT INTO image_attachment (vm_id, image_id, device, read_only) VALUES (:v, :i, :d, :r)"),
+        {"v": vm_id, "i": image_id, "d": device, "r": read_only},
+    )
+
+
+# ------------------------------------------------------------------ changes of state
+
+
+def change_state(
+    caller: ClusterCall,
+    vm_id: int,
+    kind: OperationKind,
+    *,
+    owner_only: bool = True,
+    arguments: dict[str, Any] | None = None,
+    before: Callable[[Session, VMRow], None] | None = None,
+) -> dict[str, Any]:
+    """
+    Write the intent of ``kind`` and open its operation.
+
+    :param before: further checks and claims, under the VM's lock.
+    :raises ObjectNotFound: absent, somebody else's, or destroyed.
+    :raises WrongVMState: its state does not allow this.
+    :raises VMBusy: another operation is under way; destroy alone ends an interruptible one.
+    """
+    session = caller.session
+    row = get_vm(
+        session,
+        vm_id,
+        account_id=caller.account_id if owner_only else None,
+        lock=True,
+        version=caller.if_version,
+    )
+    if row.closed_at is not None:
+        raise WrongVMState(vm_id, row.state, " or ".join(sorted(ALLOWED[kind])))
+    if kind is OperationKind.VM_DESTROY and row.operation_kind in INTERRUPTIBLE and row.operation_id is not None:
+        interrupt(session, row.operation_id)
+        caller.note("give up", operation_id=row.operation_id, kind=row.operation_kind)
+    elif row.operation_id is None and row.state not in ALLOWED[kind]:
+        raise WrongVMState(vm_id, row.state, " or ".join(sorted(ALLOWED[kind])))
+    if before is not None:
+        before(session, row)
+    operation_id = open_operation(
+        session,
+        kind,
+        account_id=caller.account_id or None,
+        vm_id=vm_id,
+        node_id=row.node_id,
+        seconds=SECONDS[kind],
+        arguments=arguments,
+        cause=caller.request_id or caller.call_id,
+    )
+    session.execute(
+        text("UPDATE vm SET wanted = :wanted, error = '' WHERE id = :id"), {"id": vm_id, "wanted": WANTED_BY[kind]}
+    )
+    render_vm(session, vm_id)
+    caller.note("operation", vm_id=vm_id, kind=kind, node_id=row.node_id)
+    return {"vm_id": vm_id, "operation_id": operation_id}
+
+
+def interrupt(session: Session, operation_id: int) -> None:
+    """
+    Give an operation up. A worker that is at it keeps its mark until it has let go, and whoever follows waits for that.
+    """
+    session.execute(
+        text(
+            "UPDATE operation SET state = 'abandoned', finished_at = clock_timestamp() WHERE id = :id"
+            " AND state IN ('queued', 'running', 'waiting')"
+        ),
+        {"id": operation_id},
+    )
+
+
+def for_each(caller: ClusterCall, vm_ids: Sequence[int], act: Callable[[int], dict[str, Any]]) -> list[dict[str, Any]]:
+    """
+    CC1's shape for lists of VMs: one entry per VM with ``status`` "ok" or the error's slug; one VM's refusal does not
+    stop the others.
+    """
+    answers = []
+    for vm_id in vm_ids:
+        try:
+            with caller.session.begin_nested():
+                answers.append({"status": "ok", **act(vm_id)})
+        except CloudError as error:
+            answers.append({"status": error.code, "vm_id": vm_id, "message": str(error), "fields": error.details()})
+    return answers
+
+
+def save_and_shutdown(caller: ClusterCall, vm_id: int, name: str, description: str) -> dict[str, Any]:
+    """
+    Shut the guest down and keep its root disk as a new system image; the VM ends as by destroy.
+
+    :raises QuotaReached: the image would not fit the owner's storage quota; nothing is stopped then.
+    """
+    made: dict[str, Any] = {}
+
+    def reserve(session: Session, row: VMRow) -> None:
+        made["image_id"] = reserve_image(session, row, name, description)
+
+    answer = change_state(caller, vm_id, OperationKind.VM_SAVE, before=reserve)
+    return {**answer, **made}
+
+
+def edit(caller: ClusterCall, vm_id: int, name: str | None, description: str | None) -> str:
+    """Change a VM's name or description; what is None stays. Its summary, as JSON text."""
+    row = get_vm(caller.session, vm_id, account_id=caller.account_id, lock=True, version=caller.if_version)
+    if row.closed_at is not None:
+        raise WrongVMState(vm_id, row.state, "a VM that is not destroyed")
+    caller.session.execute(
+        text(
+            "UPDATE vm SET name = coalesce(:name, name), description = coalesce(:description, description)"
+            " WHERE id = :id"
+        ),
+        {"id": vm_id, "name": name, "description": description},
+    )
+    caller.note("edit", vm_id=vm_id)
+    return render_vm(caller.session, vm_id)
+
+
+def set_vnc(caller: ClusterCall, vm_id: int, enabled: bool) -> dict[str, Any]:
+    """
+    Attach or detach a VM's VNC. Attaching makes a new password each time; detaching ends it.
+
+    :return: with ``operation_id``; when attached also the address, port and password.
+    """
+    session = caller.session
+    row = get_vm(session, vm_id, account_id=caller.account_id, lock=True, version=caller.if_version)
+    allowed = ALLOWED[OperationKind.VM_VNC]
+    if row.state not in allowed:
+        raise WrongVMState(vm_id, row.state, " or ".join(sorted(allowed)))
+    generation = row.vnc_generation + 1
+    session.execute(
+        text("UPDATE vm SET vnc_enabled = :e, vnc_generation = :g WHERE id = :id"),
+        {"e": enabled, "g": generation, "id": vm_id},
+    )
+    operation_id = open_operation(
+        session,
+        OperationKind.VM_VNC,
+        account_id=caller.account_id,
+        vm_id=vm_id,
+        node_id=row.node_id,
+        concurrent=True,
+        seconds=SECONDS[OperationKind.VM_VNC],
+        cause=caller.request_id or caller.call_id,
+    )
+    render_vm(session, vm_id)
+    caller.note("operation", vm_id=vm_id, kind=OperationKind.VM_VNC, enabled=enabled)
+    answer: dict[str, Any] = {"vm_id": vm_id, "operation_id": operation_id}
+    if enabled:
+        place = session.execute(
+            text("SELECT n.address, p.port FROM vnc_port p JOIN node n ON n.id = p.node_id WHERE p.vm_id = :id"),
+            {"id": vm_id},
+        ).first()
+        answer["address"] = place.address if place else None
+        answer["port"] = place.port if place else None
+        answer["password"] = vnc_password(caller.policy.secret, row.uuid, generation)
+    return answer
+
+
+def intent_by_evidence(session: Session, vm_id: int | None) -> None:
+    """After an operation was given up or failed: want what is seen, so that nothing goes on by itself."""
+    session.execute(
+        text(
+            "UPDATE vm SET wanted = CASE WHEN seen IN ('absent', 'off', 'crashed', 'unknown') THEN 'stopped'"
+            " WHEN seen = 'paused' THEN 'paused' ELSE 'running' END WHERE id = :id AND closed_at IS NULL"
+        ),
+        {"id": vm_id},
+    )

@@ -1,0 +1,172 @@
+"""Queries about accounts: rows for views, facts for recognising callers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from cm.rpc.errors import ObjectNotFound, VersionChanged
+
+LOCAL: Final = "local"
+
+
+@dataclass(frozen=True)
+class AccountFacts:
+    """What recognising a caller needs. A deleted account is not ``active``."""
+
+    id: int
+    login: str
+    is_admin: bool
+    active: bool
+    version: int
+    password_hash: str | None = field(default=None, repr=False)
+
+
+_FACTS = """
+SELECT id, login, is_admin, active AND deleted_at IS NULL AS active, version, password_hash FROM account WHERE
+"""
+
+
+def _facts(found: Any) -> AccountFacts | None:
+    return None if found is None else AccountFacts(**found._mapping)
+
+
+def find_facts(session: Session, account_id: int) -> AccountFacts | None:
+    return _facts(session.execute(text(_FACTS + "id = :id"), {"id": account_id}).first())
+
+
+def find_local(session: Session, login: str) -> AccountFacts | None:
+    """A local account by its login."""
+    where = "origin = 'local' AND login = :login AND deleted_at IS NULL"
+    return _facts(session.execute(text(_FACTS + where), {"login": login}).first())
+
+
+def find_external(session: Session, origin: str, external_id: str) -> AccountFacts | None:
+    """The account that a cloud manager knows as ``external_id``."""
+    where = "origin = :origin AND external_id = :external_id"
+    return _facts(session.execute(text(_FACTS + where), {"origin": origin, "external_id": external_id}).first())
+
+
+_INSERT = """
+INSERT INTO account (origin, external_id, login, name, is_admin, password_hash, quota_cpu, quota_memory_mib,
+                     quota_storage_mib, quota_vms)
+VALUES (:origin, :external_id, :login, :name, :is_admin, :password_hash, :quota_cpu, :quota_memory_mib,
+        :quota_storage_mib, :quota_vms)
+"""
+
+
+def insert_account(session: Session, values: dict[str, Any]) -> int:
+    """A new account; ``external_id`` and ``password_hash`` may be None."""
+    return int(session.execute(text(_INSERT + " RETURNING id"), values).scalar_one())
+
+
+def ensure_external(session: Session, values: dict[str, Any]) -> int | None:
+    """Insert a cloud manager's account unless somebody was faster; the id if it is new."""
+    found: int | None = session.scalar(
+        text(_INSERT + " ON CONFLICT (origin, external_id) DO NOTHING RETURNING id"), values
+    )
+    return found
+
+
+def set_login(session: Session, account_id: int, login: str) -> None:
+    """Follow a cloud manager that renamed an account."""
+    session.execute(text("UPDATE account SET login = :login WHERE id = :id"), {"id": account_id, "login": login})
+
+
+_ACCOUNT = """
+SELECT id AS user_id, uuid::text AS uuid, origin, external_id, login, name, is_admin, active,
+       password_hash IS NOT NULL AS has_password, version, quota_cpu, quota_memory_mib, quota_storage_mib, quota_vms,
+       used_cpu, used_memory_mib, used_storage_mib, used_vms, created_at AS created
+  FROM account WHERE deleted_at IS NULL
+"""
+
+
+def list_accounts(session: Session, *, after: int | None, limit: int) -> Sequence[dict[str, Any]]:
+    """A page by id."""
+    found = session.execute(
+        text(_ACCOUNT + " AND id > :after ORDER BY id LIMIT :limit"), {"after": after or 0, "limit": limit}
+    )
+    return [dict(row._mapping) for row in found]
+
+
+def get_account(session: Session, account_id: int, *, lock: bool = False, version: int | None = None) -> dict[str, Any]:
+    """
+    :param lock: hold its row until the transaction ends.
+    :raises ObjectNotFound: absent or deleted.
+    :raises VersionChanged: it is not at ``version``.
+    """
+    suffix = " FOR UPDATE" if lock else ""
+    found = session.execute(text(f"{_ACCOUNT} AND id = :id{suffix}"), {"id": account_id}).first()
+    if found is None:
+        raise ObjectNotFound("user", account_id)
+    if version is not None and found.version != version:
+        raise VersionChanged("user", account_id, found.version, version)
+    return dict(found._mapping)
+
+
+def update_account(session: Session, account_id: int, values: dict[str, Any], *, newer: bool) -> None:
+    """
+    Write what is not None.
+
+    :param newer: whether cached verifications end.
+    """
+    session.execute(
+        text(
+            "UPDATE account SET name = coalesce(:name, name), is_admin = coalesce(:is_admin, is_admin),"
+            " active = coalesce(:active, active), quota_cpu = coalesce(:quota_cpu, quota_cpu),"
+            " quota_memory_mib = coalesce(:quota_memory_mib, quota_memory_mib),"
+            " quota_storage_mib = coalesce(:quota_storage_mib, quota_storage_mib),"
+            " quota_vms = coalesce(:quota_vms, quota_vms),"
+            " version = version + CASE WHEN :newer THEN 1 ELSE 0 END WHERE id = :id"
+        ),
+        {**values, "id": account_id, "newer": newer},
+    )
+
+
+def write_password(session: Session, account_id: int, password_hash: str) -> None:
+    session.execute(
+        text("UPDATE account SET password_hash = :hash, version = version + 1 WHERE id = :id"),
+        {"id": account_id, "hash": password_hash},
+    )
+
+
+def other_admins(session: Session, account_id: int) -> int:
+    """
+    How many other administrators could still log in with a password of their own. Their rows stay locked, so that two
+    cannot remove each other.
+    """
+    found = session.scalars(
+        text(
+            "SELECT id FROM account WHERE id <> :id AND origin = 'local' AND is_admin AND active AND deleted_at IS NULL"
+            " AND password_hash IS NOT NULL ORDER BY id FOR UPDATE"
+        ),
+        {"id": account_id},
+    )
+    return len(found.all())
+
+
+def holdings(session: Session, account_id: int) -> tuple[int, int]:
+    """How many live VMs and images an account has."""
+    found = session.execute(
+        text(
+            "SELECT (SELECT count(*) FROM vm WHERE account_id = :id AND closed_at IS NULL) AS vms,"
+            " (SELECT count(*) FROM image WHERE account_id = :id AND deleted_at IS NULL) AS images"
+        ),
+        {"id": account_id},
+    ).one()
+    return int(found.vms), int(found.images)
+
+
+def close_account(session: Session, account_id: int) -> None:
+    """Delete an account; its login becomes free again ("#" is in no login)."""
+    session.execute(
+        text(
+            "UPDATE account SET deleted_at = clock_timestamp(), active = false, password_hash = NULL,"
+            " external_id = NULL, login = login || '#' || id, version = version + 1 WHERE id = :id"
+        ),
+        {"id": account_id},
+    )

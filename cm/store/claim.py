@@ -1,0 +1,255 @@
+"""
+Claims and releases: the only statements that change what accounts, nodes and storages count as used.
+
+Each is one conditional UPDATE, so the database settles races: it succeeds within the limit or changes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from ipaddress import IPv4Address
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from cm.rpc.errors import NoFreeAddress, NoFreePort, ObjectNotFound, QuotaReached, StorageFull
+
+MIB = 1024 * 1024
+
+
+def mib(size_bytes: int) -> int:
+    """Bytes as MiB, rounded up: what a quota counts."""
+    return -(-size_bytes // MIB)
+
+
+_CLAIM_QUOTA = text(
+    """
+UPDATE account SET used_cpu = used_cpu + :cpu, used_memory_mib = used_memory_mib + :memory_mib,
+                   used_storage_mib = used_storage_mib + :storage_mib, used_vms = used_vms + :vms
+ WHERE id = :id AND (:cpu = 0 OR used_cpu + :cpu <= quota_cpu)
+   AND (:memory_mib = 0 OR used_memory_mib + :memory_mib <= quota_memory_mib)
+   AND (:storage_mib = 0 OR used_storage_mib + :storage_mib <= quota_storage_mib)
+   AND (:vms = 0 OR used_vms + :vms <= quota_vms)
+"""
+)
+
+
+def claim_quota(
+    session: Session, account_id: int, *, cpu: int = 0, memory_mib: int = 0, storage_mib: int = 0, vms: int = 0
+) -> None:
+    """
+    Count more as used by an account; its row stays locked until the transaction ends.
+
+    :raises QuotaReached: naming the first resource that would go over.
+    """
+    asked = {"cpu": cpu, "memory_mib": memory_mib, "storage_mib": storage_mib, "vms": vms}
+    moved = session.execute(_CLAIM_QUOTA, {"id": account_id, **asked})
+    if moved.rowcount == 1:  # type: ignore[attr-defined]
+        return
+    found = session.execute(text("SELECT * FROM account WHERE id = :id"), {"id": account_id}).mappings().first()
+    if found is None:
+        raise ObjectNotFound("account", account_id)
+    for resource, more in asked.items():
+        limit, used = found[f"quota_{resource}"], found[f"used_{resource}"]
+        if more and used + more > limit:
+            raise QuotaReached(resource, limit, used, more)
+    raise QuotaReached("vms", found["quota_vms"], found["used_vms"], vms)
+
+
+_RELEASE_QUOTA = text(
+    """
+UPDATE account SET used_cpu = used_cpu - :cpu, used_memory_mib = used_memory_mib - :memory_mib,
+                   used_storage_mib = used_storage_mib - :storage_mib, used_vms = used_vms - :vms
+ WHERE id = :id
+"""
+)
+
+
+def release_quota(
+    session: Session, account_id: int, *, cpu: int = 0, memory_mib: int = 0, storage_mib: int = 0, vms: int = 0
+) -> None:
+    """Count less as used. The table's check refuses what was never claimed."""
+    session.execute(
+        _RELEASE_QUOTA,
+        {"id": account_id, "cpu": cpu, "memory_mib": memory_mib, "storage_mib": storage_mib, "vms": vms},
+    )
+
+
+_CLAIM_NODE = text(
+    """
+UPDATE node SET cpu_used = cpu_used + :cpu, memory_mib_used = memory_mib_used + :memory_mib, vms_used = vms_used + 1
+ WHERE id = :id AND deleted_at IS NULL AND NOT locked
+   AND cpu_used + :cpu <= floor(cpu_total * cpu_overcommit)
+   AND memory_mib_used + :memory_mib <= floor(memory_mib_total * memory_overcommit)
+"""
+)
+
+
+def claim_node(session: Session, node_id: int, *, cpu: int, memory_mib: int) -> bool:
+    """Claim a VM's share of a node; False where it no longer fits or the node was locked meanwhile."""
+    moved = session.execute(_CLAIM_NODE, {"id": node_id, "cpu": cpu, "memory_mib": memory_mib})
+    return bool(moved.rowcount == 1)  # type: ignore[attr-defined]
+
+
+def release_node(session: Session, vm_id: int) -> bool:
+    """
+    Give back a VM's share of its node and its VNC port, once: a second call finds nothing claimed.
+
+    :return: whether anything was given back.
+    """
+    found = session.execute(
+        text("UPDATE vm SET node_claimed = false WHERE id = :id AND node_claimed RETURNING node_id, cpu, memory_mib"),
+        {"id": vm_id},
+    ).first()
+    if found is None:
+        return False
+    session.execute(
+        text(
+            "UPDATE node SET cpu_used = cpu_used - :cpu, memory_mib_used = memory_mib_used - :memory_mib,"
+            " vms_used = vms_used - 1 WHERE id = :id"
+        ),
+        {"id": found.node_id, "cpu": found.cpu, "memory_mib": found.memory_mib},
+    )
+    session.execute(text("UPDATE vnc_port SET vm_id = NULL WHERE vm_id = :id"), {"id": vm_id})
+    return True
+
+
+_CLAIM_STORAGE = text(
+    """
+UPDATE storage SET claimed_bytes = claimed_bytes + :size
+ WHERE id = :id AND deleted_at IS NULL AND claimed_bytes + :size <= floor(capacity_bytes * overcommit)
+"""
+)
+
+
+def claim_storage(session: Session, storage_id: int, size_bytes: int) -> None:
+    """
+    Claim virtual size on a storage, within its capacity times its overcommit.
+
+    :raises StorageFull: it does not fit.
+    """
+    moved = session.execute(_CLAIM_STORAGE, {"id": storage_id, "size": size_bytes})
+    if moved.rowcount == 1:  # type: ignore[attr-defined]
+        return
+    found = session.execute(
+        text(
+            "SELECT (floor(capacity_bytes * overcommit) - claimed_bytes)::bigint AS free FROM storage"
+            " WHERE id = :id AND deleted_at IS NULL"
+        ),
+        {"id": storage_id},
+    ).first()
+    if found is None:
+        raise ObjectNotFound("storage", storage_id)
+    raise StorageFull(storage_id, max(found.free, 0), size_bytes)
+
+
+def release_storage(session: Session, storage_id: int, size_bytes: int) -> None:
+    session.execute(
+        text("UPDATE storage SET claimed_bytes = claimed_bytes - :size WHERE id = :id"),
+        {"id": storage_id, "size": size_bytes},
+    )
+
+
+_CLAIM_ADDRESS = text(
+    """
+UPDATE network_lease SET vm_id = :vm_id, nic = :nic
+ WHERE id = (SELECT l.id FROM network_lease l JOIN address_pool p ON p.id = l.pool_id
+              WHERE l.vm_id IS NULL AND NOT p.locked AND p.deleted_at IS NULL
+                AND (:pool_id ::bigint IS NULL OR p.id = :pool_id)
+              ORDER BY l.pool_id, l.address LIMIT 1 FOR UPDATE OF l SKIP LOCKED)
+RETURNING id, host(address) AS address, pool_id
+"""
+)
+
+
+def claim_address(session: Session, vm_id: int, *, nic: int = 0, pool_id: int | None = None) -> IPv4Address:
+    """
+    Lease the lowest free address of the pools to a VM's NIC.
+
+    :raises NoFreeAddress: all are leased, or being leased by others just now.
+    """
+    found = session.execute(_CLAIM_ADDRESS, {"vm_id": vm_id, "nic": nic, "pool_id": pool_id}).first()
+    if found is None:
+        raise NoFreeAddress()
+    return IPv4Address(found.address)
+
+
+def release_addresses(session: Session, vm_id: int) -> Sequence[str]:
+    """Free every address of a VM; the addresses that were freed."""
+    return list(
+        session.scalars(
+            text("UPDATE network_lease SET vm_id = NULL, nic = 0 WHERE vm_id = :id RETURNING host(address)"),
+            {"id": vm_id},
+        )
+    )
+
+
+_CLAIM_PORT = text(
+    """
+UPDATE vnc_port SET vm_id = :vm_id
+ WHERE (node_id, port) = (SELECT node_id, port FROM vnc_port WHERE node_id = :node_id AND vm_id IS NULL
+                           ORDER BY port LIMIT 1 FOR UPDATE SKIP LOCKED)
+RETURNING port
+"""
+)
+
+
+def claim_port(session: Session, vm_id: int, node_id: int) -> int:
+    """
+    :raises NoFreePort: every VNC port of the node belongs to a VM.
+    """
+    port = session.scalar(_CLAIM_PORT, {"vm_id": vm_id, "node_id": node_id})
+    if port is None:
+        raise NoFreePort(node_id)
+    return int(port)
+
+
+LEAKS = text(
+    """
+SELECT 'account ' || a.login AS subject, 'counted ' || used_cpu || ' CPUs ' || used_memory_mib || ' MiB '
+       || used_storage_mib || ' MiB storage ' || used_vms || ' VMs; live '
+       || coalesce(l.cpu, 0) || ' ' || coalesce(l.memory, 0) || ' ' || coalesce(d.mib, 0) + coalesce(i.mib, 0)
+       || ' ' || coalesce(l.vms, 0) AS finding
+  FROM account a
+  LEFT JOIN (SELECT account_id, sum(cpu) AS cpu, sum(memory_mib) AS memory, count(*) AS vms FROM vm
+              WHERE closed_at IS NULL GROUP BY account_id) l ON l.account_id = a.id
+  LEFT JOIN (SELECT v.account_id, sum(ceil(k.size_bytes / 1048576.0)) AS mib FROM disk k JOIN vm v ON v.id = k.vm_id
+              WHERE k.deleted_at IS NULL GROUP BY v.account_id) d ON d.account_id = a.id
+  LEFT JOIN (SELECT account_id, sum(ceil(claimed_bytes / 1048576.0)) AS mib FROM image
+              WHERE deleted_at IS NULL GROUP BY account_id) i ON i.account_id = a.id
+ WHERE (used_cpu, used_memory_mib, used_vms, used_storage_mib)
+       <> (coalesce(l.cpu, 0), coalesce(l.memory, 0), coalesce(l.vms, 0), coalesce(d.mib, 0) + coalesce(i.mib, 0))
+UNION ALL
+SELECT 'node ' || n.name, 'counted ' || cpu_used || ' CPUs ' || memory_mib_used || ' MiB ' || vms_used || ' VMs; live '
+       || coalesce(l.cpu, 0) || ' ' || coalesce(l.memory, 0) || ' ' || coalesce(l.vms, 0)
+  FROM node n LEFT JOIN (SELECT node_id, sum(cpu) AS cpu, sum(memory_mib) AS memory, count(*) AS vms FROM vm
+                          WHERE node_claimed GROUP BY node_id) l ON l.node_id = n.id
+ WHERE (cpu_used, memory_mib_used, vms_used) <> (coalesce(l.cpu, 0), coalesce(l.memory, 0), coalesce(l.vms, 0))
+UNION ALL
+SELECT 'storage ' || s.name, 'counted ' || claimed_bytes || ' bytes; live '
+       || coalesce(d.size, 0) + coalesce(i.size, 0)
+  FROM storage s
+  LEFT JOIN (SELECT storage_id, sum(size_bytes) AS size FROM disk WHERE deleted_at IS NULL GROUP BY storage_id) d
+         ON d.storage_id = s.id
+  LEFT JOIN (SELECT storage_id, sum(claimed_bytes) AS size FROM image WHERE deleted_at IS NULL
+              GROUP BY storage_id) i ON i.storage_id = s.id
+ WHERE claimed_bytes <> coalesce(d.size, 0) + coalesce(i.size, 0)
+UNION ALL
+SELECT 'address ' || host(l.address), 'leased to closed VM ' || v.id
+  FROM network_lease l JOIN vm v ON v.id = l.vm_id WHERE v.closed_at IS NOT NULL
+UNION ALL
+SELECT 'port ' || p.node_id || ':' || p.port, 'held by VM ' || v.id || ', which holds no node'
+  FROM vnc_port p JOIN vm v ON v.id = p.vm_id WHERE NOT v.node_claimed
+UNION ALL
+SELECT 'disk ' || k.volume, 'live though VM ' || v.id || ' is closed'
+  FROM disk k JOIN vm v ON v.id = k.vm_id WHERE k.deleted_at IS NULL AND v.closed_at IS NOT NULL
+UNION ALL
+SELECT 'attachment ' || t.image_id, 'held by closed VM ' || v.id
+  FROM image_attachment t JOIN vm v ON v.id = t.vm_id WHERE v.closed_at IS NOT NULL
+"""
+)
+
+
+def leaks(session: Session) -> list[dict[str, str]]:
+    """Every claim that is not exactly that of live objects: empty when the books balance."""
+    return [{"subject": row.subject, "finding": row.finding} for row in session.execute(LEAKS)]

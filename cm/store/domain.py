@@ -1,0 +1,129 @@
+"""What a launch needs to know of a VM, in one read: its domain, volumes, network and node."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from ipaddress import IPv4Address
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from cm.interfaces import DiskSpec, DomainSpec, NicSpec, VncSpec
+from cm.rpc.vocabulary import DeployMode, DiskBus, DiskFormat, NicModel, VideoModel
+from cm.rules.network import mac_of, tap_of
+
+METADATA = "http://169.254.169.254/nocloud"
+
+
+@dataclass(frozen=True)
+class VolumePlan:
+    """A volume that a VM needs: made from ``base`` (None: empty), on the storage's pool."""
+
+    disk_id: int | None
+    pool: str
+    volume: str
+    base: str | None
+    base_format: DiskFormat
+    mode: DeployMode
+    size_bytes: int
+    made: bool
+
+
+def pool_name(storage_id: int) -> str:
+    """A storage's pool on the nodes."""
+    return f"wawel-{storage_id}"
+
+
+def network_name(pool: str) -> str:
+    """An address pool's libvirt network on the nodes."""
+    return f"wawel-{pool}"
+
+
+def console_volume(vm_uuid: str) -> str:
+    """The volume that a VM's serial console is logged to."""
+    return f"vm-{vm_uuid}-console.log"
+
+
+_DISKS = text(
+    """
+SELECT d.id, d.storage_id, d.volume, d.device, d.bus, d.format, d.mode, d.size_bytes, d.made, s.path,
+       i.volume AS base, i.format AS base_format, i.network_device, i.video_device
+  FROM disk d JOIN storage s ON s.id = d.storage_id LEFT JOIN image i ON i.id = d.image_id
+ WHERE d.vm_id = :id AND d.deleted_at IS NULL ORDER BY d.id
+"""
+)
+
+_ATTACHED = text(
+    """
+SELECT a.device, a.read_only, i.volume, i.format, i.kind, s.path
+  FROM image_attachment a JOIN image i ON i.id = a.image_id JOIN storage s ON s.id = i.storage_id
+ WHERE a.vm_id = :id ORDER BY a.device
+"""
+)
+
+_LEASES = text(
+    """
+SELECT host(l.address) AS address, p.name FROM network_lease l JOIN address_pool p ON p.id = l.pool_id
+ WHERE l.vm_id = :id ORDER BY l.nic
+"""
+)
+
+
+def volume_plans(session: Session, vm_id: int) -> list[VolumePlan]:
+    """The volumes of a VM's own disks."""
+    return [
+        VolumePlan(
+            row.id,
+            pool_name(row.storage_id),
+            row.volume,
+            row.base,
+            DiskFormat(row.base_format or "qcow2"),
+            DeployMode(row.mode),
+            row.size_bytes,
+            row.made,
+        )
+        for row in session.execute(_DISKS, {"id": vm_id})
+    ]
+
+
+def domain_spec(session: Session, vm_id: int, vnc_password: str) -> DomainSpec:
+    """The definition of a VM's domain on the node that it is placed on."""
+    vm = session.execute(
+        text(
+            "SELECT v.uuid::text AS uuid, v.name, v.cpu, v.memory_mib, v.secret, v.vnc_enabled, n.address, p.port"
+            " FROM vm v JOIN node n ON n.id = v.node_id LEFT JOIN vnc_port p ON p.vm_id = v.id WHERE v.id = :id"
+        ),
+        {"id": vm_id},
+    ).one()
+    own = session.execute(_DISKS, {"id": vm_id}).all()
+    disks = [DiskSpec(f"{d.path}/{d.volume}", DiskFormat(d.format), d.device, DiskBus(d.bus)) for d in own]
+    for a in session.execute(_ATTACHED, {"id": vm_id}):
+        cdrom = a.kind == "iso"
+        disks.append(
+            DiskSpec(
+                f"{a.path}/{a.volume}",
+                DiskFormat(a.format),
+                a.device,
+                DiskBus.SATA if cdrom else DiskBus.VIRTIO,
+                cdrom=cdrom,
+                read_only=a.read_only,
+            )
+        )
+    model = NicModel(own[0].network_device or "virtio") if own else NicModel.VIRTIO
+    nics = [
+        NicSpec(network_name(row.name), mac_of(IPv4Address(row.address)), tap_of(IPv4Address(row.address)), model)
+        for row in session.execute(_LEASES, {"id": vm_id})
+    ]
+    return DomainSpec(
+        name=f"vm-{vm_id}",
+        uuid=vm.uuid,
+        title=vm.name,
+        vcpus=vm.cpu,
+        memory_mib=vm.memory_mib,
+        disks=tuple(disks),
+        nics=tuple(nics),
+        vnc=None if vm.port is None else VncSpec(vm.address, vm.port, vnc_password, vm.vnc_enabled),
+        console_log=f"{own[0].path}/{console_volume(vm.uuid)}" if own else None,
+        smbios_serial=f"ds=nocloud-net;s={METADATA}/{vm.secret}/",
+        video=VideoModel(own[0].video_device or "vga") if own else VideoModel.VGA,
+    )

@@ -1,0 +1,160 @@
+"""Queries about address pools and their leases."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from ipaddress import IPv4Address, IPv4Network
+from typing import Any
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from cm.rpc.errors import ObjectNotFound, VersionChanged
+
+
+@dataclass(frozen=True)
+class PoolRow:
+    """``used`` of the pool's ``leases`` belong to VMs."""
+
+    id: int
+    uuid: str
+    name: str
+    network: IPv4Network
+    gateway: IPv4Address
+    bridge: str
+    dns: str
+    locked: bool
+    version: int
+    created_at: datetime
+    leases: int
+    used: int
+
+
+_POOL = """
+SELECT p.id, p.uuid::text AS uuid, p.name, p.network::text AS network, host(p.gateway) AS gateway, p.bridge, p.dns,
+       p.locked, p.version, p.created_at, coalesce(l.leases, 0) AS leases, coalesce(l.used, 0) AS used
+  FROM address_pool p
+  LEFT JOIN (SELECT pool_id, count(*) AS leases, count(vm_id) AS used FROM network_lease GROUP BY pool_id) l
+         ON l.pool_id = p.id
+ WHERE p.deleted_at IS NULL
+"""
+
+
+def _pool(found: Any) -> PoolRow:
+    values = dict(found._mapping)
+    values["network"] = IPv4Network(values["network"])
+    values["gateway"] = IPv4Address(values["gateway"])
+    return PoolRow(**values)
+
+
+def list_pools(session: Session) -> Sequence[PoolRow]:
+    return [_pool(row) for row in session.execute(text(_POOL + " ORDER BY p.id"))]
+
+
+def get_pool(session: Session, pool_id: int, *, lock: bool = False, version: int | None = None) -> PoolRow:
+    """
+    :param lock: hold its row until the transaction ends.
+    :raises ObjectNotFound: absent or deleted.
+    :raises VersionChanged: it is not at ``version``.
+    """
+    if lock:
+        session.execute(text("SELECT 1 FROM address_pool WHERE id = :id FOR UPDATE"), {"id": pool_id})
+    found = session.execute(text(_POOL + " AND p.id = :id"), {"id": pool_id}).first()
+    if found is None:
+        raise ObjectNotFound("network", pool_id)
+    row = _pool(found)
+    if version is not None and row.version != version:
+        raise VersionChanged("network", pool_id, row.version, version)
+    return row
+
+
+def pool_of_vm(session: Session, vm_id: int) -> PoolRow | None:
+    """The pool of a VM's first NIC."""
+    pool_id = session.scalar(
+        text("SELECT pool_id FROM network_lease WHERE vm_id = :id ORDER BY nic LIMIT 1"), {"id": vm_id}
+    )
+    return None if pool_id is None else get_pool(session, pool_id)
+
+
+_INSERT = text(
+    """
+WITH next AS (SELECT nextval(pg_get_serial_sequence('address_pool', 'id')) AS id)
+INSERT INTO address_pool (id, name, network, gateway, bridge, dns)
+SELECT id, :name, CAST(:network AS cidr), CAST(:gateway AS inet), coalesce(:bridge, 'wbr' || id), :dns FROM next
+RETURNING id
+"""
+)
+
+_LEASES = text(
+    """
+INSERT INTO network_lease (pool_id, address)
+SELECT :id, CAST(:first AS inet) + n FROM generate_series(0, :count - 1) AS n
+ WHERE CAST(:first AS inet) + n <> CAST(:gateway AS inet)
+"""
+)
+
+
+def insert_pool(
+    session: Session, *, name: str, network: IPv4Network, gateway: IPv4Address, bridge: str | None, dns: str
+) -> int:
+    """The pool with a free lease for each host address but the gateway's."""
+    pool_id = int(
+        session.execute(
+            _INSERT,
+            {"name": name, "network": str(network), "gateway": str(gateway), "bridge": bridge, "dns": dns},
+        ).scalar_one()
+    )
+    session.execute(
+        _LEASES,
+        {
+            "id": pool_id,
+            "first": str(network.network_address + 1),
+            "count": network.num_addresses - 2,
+            "gateway": str(gateway),
+        },
+    )
+    return pool_id
+
+
+def find_overlap(session: Session, network: IPv4Network) -> str | None:
+    """The name of a live pool that shares addresses with this network."""
+    name: str | None = session.scalar(
+        text("SELECT name FROM address_pool WHERE network && CAST(:network AS inet) AND deleted_at IS NULL LIMIT 1"),
+        {"network": str(network)},
+    )
+    return name
+
+
+def lock_leases(session: Session, pool_id: int) -> Sequence[int]:
+    """Hold every lease of a pool until the transaction ends; the ids of the VMs that have one."""
+    found = session.scalars(
+        text("SELECT vm_id FROM network_lease WHERE pool_id = :id ORDER BY id FOR UPDATE"), {"id": pool_id}
+    )
+    return sorted({vm_id for vm_id in found if vm_id is not None})
+
+
+def close_pool(session: Session, pool_id: int) -> None:
+    """Delete a pool of which no lease is used."""
+    session.execute(text("DELETE FROM network_lease WHERE pool_id = :id AND vm_id IS NULL"), {"id": pool_id})
+    session.execute(
+        text("UPDATE address_pool SET deleted_at = clock_timestamp(), version = version + 1 WHERE id = :id"),
+        {"id": pool_id},
+    )
+
+
+def list_leases(
+    session: Session, pool_id: int, *, used_only: bool, after: int | None, limit: int
+) -> Sequence[dict[str, Any]]:
+    """A page of a pool's leases by id, with whose VM has each."""
+    found = session.execute(
+        text(
+            "SELECT l.id AS lease_id, host(l.address) AS address, l.vm_id, l.nic, v.name AS vm_name,"
+            " v.account_id AS user_id FROM network_lease l LEFT JOIN vm v ON v.id = l.vm_id"
+            " WHERE l.pool_id = :id AND (NOT :used_only OR l.vm_id IS NOT NULL) AND l.id > :after"
+            " ORDER BY l.id LIMIT :limit"
+        ),
+        {"id": pool_id, "used_only": used_only, "after": after or 0, "limit": limit},
+    )
+    return [dict(row._mapping) for row in found]

@@ -1,0 +1,76 @@
+"""Queries about nodes: the snapshot that placement decides on, rows for views."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from cm.rpc.errors import ObjectNotFound
+from cm.rpc.vocabulary import NodeId, NodeState, StorageId
+from cm.rules.placement import NodeLoad
+
+_LOADS = text(
+    """
+SELECT n.id, n.name, n.state, n.locked, floor(n.cpu_total * n.cpu_overcommit)::bigint AS cpu_capacity, n.cpu_used,
+       floor(n.memory_mib_total * n.memory_overcommit)::bigint AS memory_capacity, n.memory_mib_used, n.priority,
+       (SELECT array_agg(a.storage_id) FROM storage_attachment a
+         WHERE a.node_id = n.id AND a.state = 'attached') AS storages
+  FROM node n WHERE n.deleted_at IS NULL ORDER BY n.id
+"""
+)
+
+
+def node_loads(session: Session) -> Sequence[NodeLoad]:
+    """Every node of the cluster, as placement sees it."""
+    return [
+        NodeLoad(
+            NodeId(row.id),
+            row.name,
+            NodeState(row.state),
+            row.locked,
+            row.cpu_capacity,
+            row.cpu_used,
+            row.memory_capacity,
+            row.memory_mib_used,
+            frozenset(StorageId(s) for s in row.storages or ()),
+            row.priority,
+        )
+        for row in session.execute(_LOADS)
+    ]
+
+
+_NODE = """
+SELECT n.id, n.uuid::text AS uuid, n.name, n.address, n.uri, n.locked, n.comment, n.priority, n.cpu_total,
+       n.memory_mib_total, n.cpu_overcommit, n.memory_overcommit, n.cpu_used, n.memory_mib_used, n.vms_used, n.state,
+       n.state_reason, n.seen_at, n.passed_at, n.info, n.hooks, n.agent_seen_at, n.agent_version, n.hook_version,
+       n.version, n.created_at,
+       (SELECT json_agg(json_build_object('storage_id', a.storage_id, 'name', s.name, 'state', a.state,
+                                          'last_error', a.last_error) ORDER BY a.storage_id)
+          FROM storage_attachment a JOIN storage s ON s.id = a.storage_id WHERE a.node_id = n.id) AS storages
+  FROM node n WHERE n.deleted_at IS NULL
+"""
+
+
+def _node(row: Any) -> dict[str, Any]:
+    found = dict(row._mapping)
+    found["node_id"] = found.pop("id")
+    found["created"] = found.pop("created_at")
+    found["storages"] = found["storages"] or []
+    return found
+
+
+def get_node(session: Session, node_id: int) -> dict[str, Any]:
+    """
+    :raises ObjectNotFound: absent or deleted.
+    """
+    row = session.execute(text(_NODE + " AND n.id = :id"), {"id": node_id}).first()
+    if row is None:
+        raise ObjectNotFound("node", node_id)
+    return _node(row)
+
+
+def list_nodes(session: Session) -> list[dict[str, Any]]:
+    return [_node(row) for row in session.execute(text(_NODE + " ORDER BY n.id"))]

@@ -1,0 +1,348 @@
+"""Queries of the journal: insert, claim with a lease, record, finish."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Final
+
+import msgspec
+from psycopg2 import errorcodes
+from sqlalchemy import text
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from cm.rpc.errors import ObjectNotFound, VMBusy, WrongImageState
+from cm.rpc.vocabulary import OperationId, OperationKind, OperationState
+from cm.runtime.database import notify
+
+LOCK_CLASS: Final = 0x5741  # first key of the advisory lock that a living worker holds; "WA"
+TOPIC: Final = "operation"
+
+
+@dataclass(frozen=True)
+class OperationRow:
+    id: OperationId
+    kind: OperationKind
+    account_id: int | None
+    vm_id: int | None
+    image_id: int | None
+    node_id: int | None
+    storage_id: int | None
+    concurrent: bool
+    arguments: dict[str, Any] = field(repr=False)
+    state: OperationState
+    step: int
+    progress: int
+    attempts: int
+    deadline: datetime
+    worker_id: int | None
+    error: str
+    user_text: str
+    admin_text: str
+    result: dict[str, Any]
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+
+
+_COLUMNS = (
+    "id, kind, account_id, vm_id, image_id, node_id, storage_id, concurrent, arguments, state, step, progress,"
+    " attempts, deadline, worker_id, error, user_text, admin_text, result, created_at, started_at, finished_at"
+)
+
+
+def _row(found: Any) -> OperationRow:
+    values = dict(found._mapping)
+    values["kind"] = OperationKind(values["kind"])
+    values["state"] = OperationState(values["state"])
+    return OperationRow(**values)
+
+
+_INSERT = text(
+    """
+INSERT INTO operation (kind, account_id, vm_id, image_id, node_id, storage_id, parent_id, concurrent, arguments, cause,
+                       deadline)
+VALUES (:kind, :account_id, :vm_id, :image_id, :node_id, :storage_id, :parent_id, :concurrent,
+        CAST(:arguments AS jsonb), :cause, now() + make_interval(secs => :seconds))
+RETURNING id
+"""
+)
+
+
+def open_operation(
+    session: Session,
+    kind: OperationKind,
+    *,
+    account_id: int | None,
+    seconds: float,
+    vm_id: int | None = None,
+    image_id: int | None = None,
+    node_id: int | None = None,
+    storage_id: int | None = None,
+    concurrent: bool = False,
+    arguments: dict[str, Any] | None = None,
+    cause: str = "",
+) -> OperationId:
+    """
+    Insert an operation and tell the workers at commit.
+
+    :param seconds: from now until its deadline.
+    :raises VMBusy: the VM has an open root operation; it is named.
+    :raises WrongImageState: the image has one.
+    """
+    values = {
+        "kind": kind,
+        "account_id": account_id,
+        "vm_id": vm_id,
+        "image_id": image_id,
+        "node_id": node_id,
+        "storage_id": storage_id,
+        "parent_id": None,
+        "concurrent": concurrent,
+        "arguments": msgspec.json.encode(arguments or {}).decode(),
+        "cause": cause,
+        "seconds": seconds,
+    }
+    try:
+        with session.begin_nested():
+            operation_id = OperationId(session.execute(_INSERT, values).scalar_one())
+    except IntegrityError as error:
+        if getattr(error.orig, "pgcode", None) != errorcodes.UNIQUE_VIOLATION:
+            raise
+        if vm_id is not None:
+            blocker = session.execute(
+                text(
+                    "SELECT id, kind FROM operation WHERE vm_id = :vm_id AND parent_id IS NULL AND NOT concurrent"
+                    " AND state IN ('queued', 'running', 'waiting')"
+                ),
+                {"vm_id": vm_id},
+            ).first()
+            raise VMBusy(vm_id, blocker.id if blocker else 0, blocker.kind if blocker else "") from error
+        raise WrongImageState(image_id or 0, "busy", "no other operation under way") from error
+    notify(session, TOPIC)
+    return operation_id
+
+
+def get_operation(session: Session, operation_id: int, *, account_id: int | None = None) -> OperationRow:
+    """
+    :param account_id: the caller, where only who asked may see it.
+    :raises ObjectNotFound: absent or somebody else's.
+    """
+    found = session.execute(text(f"SELECT {_COLUMNS} FROM operation WHERE id = :id"), {"id": operation_id}).first()
+    if found is None or (account_id is not None and found.account_id != account_id):
+        raise ObjectNotFound("operation", operation_id)
+    return _row(found)
+
+
+def list_operations(
+    session: Session, *, account_id: int | None, vm_id: int | None, only_open: bool, before: int | None, limit: int
+) -> Sequence[OperationRow]:
+    """Newest first."""
+    where = ["true"]
+    if account_id is not None:
+        where.append("account_id = :account_id")
+    if vm_id is not None:
+        where.append("vm_id = :vm_id")
+    if only_open:
+        where.append("state IN ('queued', 'running', 'waiting')")
+    if before is not None:
+        where.append("id < :before")
+    statement = text(f"SELECT {_COLUMNS} FROM operation WHERE {' AND '.join(where)} ORDER BY id DESC LIMIT :limit")
+    found = session.execute(statement, {"account_id": account_id, "vm_id": vm_id, "before": before, "limit": limit})
+    return [_row(row) for row in found]
+
+
+# ------------------------------------------------------------------ workers
+
+_CLAIM = text(
+    f"""
+UPDATE operation SET state = 'running', worker_id = :worker_id,
+       lease_until = clock_timestamp() + make_interval(secs => :lease_s),
+       started_at = coalesce(started_at, clock_timestamp())
+ WHERE id IN (
+       SELECT o.id FROM operation o
+        WHERE (o.state IN ('queued', 'waiting') AND o.not_before <= clock_timestamp())
+          AND (o.node_id IS NULL OR NOT o.node_id = ANY(CAST(:full_nodes AS bigint[])))
+        ORDER BY o.not_before, o.id LIMIT :limit FOR UPDATE SKIP LOCKED)
+RETURNING {_COLUMNS}
+"""
+)
+
+
+def claim_operations(
+    session: Session, worker_id: int, limit: int, full_nodes: Sequence[int], lease_s: float
+) -> Sequence[OperationRow]:
+    """Take up to ``limit`` operations that are due, skipping nodes that are ``full_nodes`` of work."""
+    found = session.execute(
+        _CLAIM, {"worker_id": worker_id, "limit": limit, "full_nodes": list(full_nodes), "lease_s": lease_s}
+    )
+    return sorted((_row(row) for row in found), key=lambda row: row.id)
+
+
+def register_worker(session: Session, name: str) -> int:
+    return int(session.execute(text("INSERT INTO worker (name) VALUES (:n) RETURNING id"), {"n": name}).scalar_one())
+
+
+_ORPHANED = text(
+    """
+UPDATE operation SET state = 'queued', worker_id = NULL, lease_until = NULL, not_before = clock_timestamp(),
+       attempts = attempts + 1
+ WHERE state = 'running' AND worker_id <> :me
+   AND (lease_until < clock_timestamp() OR NOT EXISTS (
+        SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND classid = :lock_class AND objid = worker_id
+           AND database = (SELECT oid FROM pg_database WHERE datname = current_database())))
+RETURNING id
+"""
+)
+
+
+_LET_GO_DEAD = text(
+    """
+UPDATE operation SET worker_id = NULL, lease_until = NULL
+ WHERE state <> 'running' AND worker_id IS NOT NULL AND worker_id <> :me
+   AND (lease_until < clock_timestamp() OR NOT EXISTS (
+        SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND classid = :lock_class AND objid = worker_id
+           AND database = (SELECT oid FROM pg_database WHERE datname = current_database())))
+"""
+)
+
+
+def take_over(session: Session, me: int) -> Sequence[int]:
+    """
+    Queue again what dead workers left: their lease ended, or nobody holds their advisory lock. What was given up
+    while they were at it is let go.
+    """
+    session.execute(_LET_GO_DEAD, {"me": me, "lock_class": LOCK_CLASS})
+    return list(session.scalars(_ORPHANED, {"me": me, "lock_class": LOCK_CLASS}))
+
+
+def let_go(session: Session, operation_id: int, worker_id: int) -> None:
+    """A worker has stopped touching an operation that was given up; who waits for that goes on."""
+    vm_id = session.scalar(
+        text(
+            "UPDATE operation SET worker_id = NULL, lease_until = NULL WHERE id = :id AND worker_id = :w"
+            " AND state <> 'running' RETURNING vm_id"
+        ),
+        {"id": operation_id, "w": worker_id},
+    )
+    if vm_id is not None:
+        wake(session, vm_id)
+
+
+def others_at_work(session: Session, vm_id: int, operation_id: int) -> bool:
+    """Whether a worker is still touching the VM for an operation that was given up."""
+    found = session.execute(
+        text(
+            "SELECT 1 FROM operation WHERE vm_id = :vm_id AND id <> :id AND state = 'abandoned'"
+            " AND worker_id IS NOT NULL AND lease_until > clock_timestamp()"
+        ),
+        {"vm_id": vm_id, "id": operation_id},
+    ).first()
+    return found is not None
+
+
+def renew_leases(session: Session, worker_id: int, lease_s: float) -> None:
+    session.execute(
+        text(
+            "UPDATE operation SET lease_until = clock_timestamp() + make_interval(secs => :s)"
+            " WHERE state = 'running' AND worker_id = :w"
+        ),
+        {"s": lease_s, "w": worker_id},
+    )
+
+
+def holds(session: Session, operation_id: int, worker_id: int, vm_id: int | None) -> bool:
+    """
+    Whether this worker still holds the operation; locks its row, so that it goes on holding it until commit. The VM's
+    row is locked before it: everybody takes the two in this order.
+    """
+    if vm_id is not None:
+        session.execute(text("SELECT 1 FROM vm WHERE id = :id FOR NO KEY UPDATE"), {"id": vm_id})
+    found = session.execute(
+        text("SELECT 1 FROM operation WHERE id = :id AND worker_id = :w AND state = 'running' FOR NO KEY UPDATE"),
+        {"id": operation_id, "w": worker_id},
+    ).first()
+    return found is not None
+
+
+def record_step(session: Session, operation_id: int, step: int, progress: int) -> None:
+    session.execute(
+        text("UPDATE operation SET step = :step, progress = greatest(progress, :progress) WHERE id = :id"),
+        {"id": operation_id, "step": step, "progress": progress},
+    )
+
+
+def put_back(
+    session: Session,
+    operation_id: int,
+    *,
+    seconds: float,
+    waiting: bool,
+    step: int,
+    reason: str = "",
+    note: dict[str, Any] | None = None,
+) -> None:
+    """
+    Release a claimed operation until ``seconds`` from now: it waits for something, or failed and will be retried.
+
+    :param note: what it wants to find again in its arguments.
+    """
+    session.execute(
+        text(
+            "UPDATE operation SET state = :state, worker_id = NULL, lease_until = NULL, step = :step,"
+            " not_before = clock_timestamp() + make_interval(secs => :seconds),"
+            " attempts = attempts + CASE WHEN :waiting THEN 0 ELSE 1 END,"
+            " admin_text = CASE WHEN :waiting THEN admin_text ELSE :reason END,"
+            " arguments = arguments || CAST(:note AS jsonb) WHERE id = :id"
+        ),
+        {
+            "note": msgspec.json.encode(note or {}).decode(),
+            "id": operation_id,
+            "state": OperationState.WAITING if waiting else OperationState.QUEUED,
+            "seconds": seconds,
+            "waiting": waiting,
+            "step": step,
+            "reason": reason,
+        },
+    )
+
+
+def wake(session: Session, vm_id: int) -> None:
+    """Have a waiting operation of a VM go on at once."""
+    session.execute(
+        text("UPDATE operation SET not_before = clock_timestamp() WHERE vm_id = :vm_id AND state = 'waiting'"),
+        {"vm_id": vm_id},
+    )
+    notify(session, TOPIC)
+
+
+def finish(
+    session: Session,
+    operation_id: int,
+    state: OperationState,
+    *,
+    error: str = "",
+    user_text: str = "",
+    admin_text: str = "",
+    result: dict[str, Any] | None = None,
+) -> None:
+    """End an operation, for good unless ``retry`` opens it again."""
+    session.execute(
+        text(
+            "UPDATE operation SET state = :state, worker_id = NULL, lease_until = NULL,"
+            " finished_at = clock_timestamp(), progress = CASE WHEN :state = 'done' THEN 100 ELSE progress END,"
+            " error = :error, user_text = :user_text, admin_text = :admin_text, result = CAST(:result AS jsonb)"
+            " WHERE id = :id"
+        ),
+        {
+            "id": operation_id,
+            "state": state,
+            "error": error,
+            "user_text": user_text,
+            "admin_text": admin_text,
+            "result": msgspec.json.encode(result or {}).decode(),
+        },
+    )
+    notify(session, "finished", operation_id)

@@ -1,0 +1,292 @@
+"""Queries about VMs: the rendered summary, lists of ready text, rows under lock."""
+
+from __future__ import annotations
+
+import uuid as uuid_module
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import msgspec
+from sqlalchemy import text, update
+from sqlalchemy.orm import Session
+
+from cm.models import VM
+from cm.rpc.errors import ObjectNotFound, VersionChanged
+from cm.rpc.vocabulary import NodeId, OperationKind, PowerOffPolicy, Seen, VMId, VMState, Wanted
+from cm.rules.vm import EC2_STATE, XO_POWER_STATE, VMFacts, cc1_code, status
+from cm.store.change import record_change
+
+_encode = msgspec.json.Encoder().encode
+ROOT_OPEN = "state IN ('queued', 'running', 'waiting') AND parent_id IS NULL AND NOT concurrent"
+
+
+@dataclass(frozen=True)
+class VMRow:
+    """A VM as its rules and services need it."""
+
+    id: VMId
+    uuid: str
+    name: str
+    account_id: int
+    image_id: int
+    template_id: int
+    cpu: int
+    memory_mib: int
+    wanted: Wanted
+    on_poweroff: PowerOffPolicy
+    save_image_id: int | None
+    save_name: str
+    save_description: str
+    vnc_enabled: bool
+    vnc_generation: int
+    seen: Seen
+    seen_reason: str
+    contextualized_at: datetime | None
+    launched_at: datetime | None
+    launches: int
+    node_id: NodeId | None
+    node_claimed: bool
+    error: str
+    closed_at: datetime | None
+    version: int
+    operation_id: int | None
+    operation_kind: OperationKind | None
+
+    @property
+    def domain_name(self) -> str:
+        return f"vm-{self.id}"
+
+    @property
+    def state(self) -> VMState:
+        return status(
+            VMFacts(self.wanted, self.seen, self.closed_at is not None, bool(self.error), self.operation_kind)
+        )
+
+
+_ROW = f"""
+SELECT v.id, v.uuid::text AS uuid, v.name, v.account_id, v.image_id, v.template_id, v.cpu, v.memory_mib, v.wanted,
+       v.on_poweroff, v.save_image_id, v.save_name, v.save_description, v.vnc_enabled, v.vnc_generation, v.seen,
+       v.seen_reason, v.contextualized_at,
+       v.launched_at, v.launches, v.node_id, v.node_claimed, v.error, v.closed_at, v.version,
+       o.id AS operation_id, o.kind AS operation_kind
+  FROM vm v LEFT JOIN operation o ON o.vm_id = v.id AND o.{ROOT_OPEN.replace(" AND ", " AND o.")}
+"""
+_ROW = _ROW.replace("AND o.NOT concurrent", "AND NOT o.concurrent")
+
+
+def _row(found: Any) -> VMRow:
+    values = dict(found._mapping)
+    values["wanted"] = Wanted(values["wanted"])
+    values["seen"] = Seen(values["seen"])
+    values["on_poweroff"] = PowerOffPolicy(values["on_poweroff"])
+    values["operation_kind"] = OperationKind(values["operation_kind"]) if values["operation_kind"] else None
+    return VMRow(**values)
+
+
+def find_vm(session: Session, vm_id: int, *, lock: bool = False) -> VMRow | None:
+    """
+    One VM with its open root operation, or None.
+
+    :param lock: hold its row until the transaction ends; the operation is read after the lock is got.
+    """
+    if (
+        lock
+        and session.execute(text("SELECT 1 FROM vm WHERE id = :id FOR NO KEY UPDATE"), {"id": vm_id}).first() is None
+    ):
+        return None
+    found = session.execute(text(_ROW + " WHERE v.id = :id"), {"id": vm_id}).first()
+    return _row(found) if found else None
+
+
+def get_vm(
+    session: Session, vm_id: int, *, account_id: int | None = None, lock: bool = False, version: int | None = None
+) -> VMRow:
+    """
+    :param account_id: the caller, where only the owner may see it; None for administrators and the cluster itself.
+    :raises ObjectNotFound: absent, closed for callers who own it not, or somebody else's.
+    :raises VersionChanged: it is not at ``version``.
+    """
+    row = find_vm(session, vm_id, lock=lock)
+    if row is None or (account_id is not None and row.account_id != account_id):
+        raise ObjectNotFound("vm", vm_id)
+    if version is not None and row.version != version:
+        raise VersionChanged("vm", vm_id, row.version, version)
+    return row
+
+
+def find_by_uuid(session: Session, uuid: str, *, lock: bool = False) -> VMRow | None:
+    """A VM by its uuid, which is its domain's too."""
+    try:
+        key = uuid_module.UUID(uuid)
+    except ValueError:
+        return None
+    vm_id = session.scalar(text("SELECT id FROM vm WHERE uuid = :uuid"), {"uuid": key})
+    return None if vm_id is None else find_vm(session, vm_id, lock=lock)
+
+
+_RENDER = text(
+    """
+SELECT v.id, v.uuid::text AS uuid, v.name, v.description, v.account_id, v.image_id, i.name AS image_name,
+       i.platform, v.template_id, t.name AS template_name, v.cpu, v.memory_mib, v.wanted, v.seen, v.seen_reason,
+       v.error, v.contextualized_at, v.launched_at, v.created_at, v.closed_at, v.vnc_enabled, v.version, v.node_id,
+       v.reservation_id::text AS reservation_id, v.on_poweroff,
+       (SELECT n.address || ':' || p.port FROM vnc_port p JOIN node n ON n.id = p.node_id WHERE p.vm_id = v.id)
+           AS vnc_endpoint,
+       (SELECT array_agg(host(l.address) ORDER BY l.nic) FROM network_lease l WHERE l.vm_id = v.id) AS addresses,
+       (SELECT json_agg(json_build_object('id', a.image_id, 'name', x.name, 'kind', x.kind) ORDER BY a.device)
+          FROM image_attachment a JOIN image x ON x.id = a.image_id WHERE a.vm_id = v.id) AS attached,
+       o.id AS operation_id, o.kind AS operation_kind
+  FROM vm v JOIN image i ON i.id = v.image_id JOIN template t ON t.id = v.template_id
+  LEFT JOIN operation o ON o.vm_id = v.id AND o.parent_id IS NULL AND NOT o.concurrent
+                       AND o.state IN ('queued', 'running', 'waiting')
+ WHERE v.id = :id
+"""
+)
+
+
+def summarize(found: Any) -> dict[str, Any]:
+    """A VM as callers see it in lists: CC1's names where it had them."""
+    kind = OperationKind(found.operation_kind) if found.operation_kind else None
+    state = status(
+        VMFacts(Wanted(found.wanted), Seen(found.seen), found.closed_at is not None, bool(found.error), kind)
+    )
+    contextualized = found.contextualized_at is not None
+    attached = found.attached or []
+    return {
+        "vm_id": found.id,
+        "uuid": found.uuid,
+        "name": found.name,
+        "description": found.description,
+        "user_id": found.account_id,
+        "state": state,
+        "cc1_state": cc1_code(state, contextualized),
+        "power_state": XO_POWER_STATE[state],
+        "ec2_state": EC2_STATE[state],
+        "contextualized": contextualized,
+        "error": found.error,
+        "image_id": found.image_id,
+        "image_name": found.image_name,
+        "platform": found.platform,
+        "template_id": found.template_id,
+        "template_name": found.template_name,
+        "cpu": found.cpu,
+        "memory_mib": found.memory_mib,
+        "leases": [{"address": address} for address in found.addresses or ()],
+        "vnc_enabled": found.vnc_enabled,
+        "vnc_endpoint": found.vnc_endpoint if found.vnc_enabled else None,
+        "iso_images": [{"id": a["id"], "name": a["name"]} for a in attached if a["kind"] == "iso"],
+        "storage_images": [{"id": a["id"], "name": a["name"]} for a in attached if a["kind"] != "iso"],
+        "reservation_id": found.reservation_id,
+        "on_poweroff": found.on_poweroff,
+        "created": found.created_at,
+        "launched": found.launched_at,
+        "operation_id": found.operation_id,
+        "operation": found.operation_kind,
+        "version": found.version,
+    }
+
+
+def render_vm(session: Session, vm_id: int, event: str = "change") -> str:
+    """
+    Write the VM's summary anew and its change row; call it last in every transaction that changed the VM or its work.
+
+    :param event: "enter", "change" or "exit".
+    :return: the summary, as JSON text.
+    """
+    session.execute(text("UPDATE vm SET version = version + 1 WHERE id = :id"), {"id": vm_id})
+    found = session.execute(_RENDER, {"id": vm_id}).one()
+    summary = _encode(summarize(found)).decode()
+    session.execute(text("UPDATE vm SET summary = :summary WHERE id = :id"), {"summary": summary, "id": vm_id})
+    record_change(session, "vm", vm_id, found.account_id, event)
+    return summary
+
+
+_LIST = """
+SELECT '[' || coalesce(string_agg(summary, ',' ORDER BY id DESC), '') || ']'
+  FROM (SELECT id, summary FROM vm WHERE {where} ORDER BY id DESC LIMIT :limit) AS page
+"""
+
+
+def list_text(
+    session: Session,
+    *,
+    account_id: int | None,
+    limit: int,
+    before: int | None = None,
+    closed: bool = False,
+    node_id: int | None = None,
+) -> str:
+    """
+    A page of summaries, newest first, as one JSON text that PostgreSQL has put together.
+
+    :param account_id: whose; None for everybody's.
+    :param before: the last id of the page before.
+    :param closed: destroyed VMs instead of live ones.
+    """
+    where = ["closed_at IS NOT NULL" if closed else "closed_at IS NULL"]
+    if account_id is not None:
+        where.append("account_id = :account_id")
+    if before is not None:
+        where.append("id < :before")
+    if node_id is not None:
+        where.append("node_id = :node_id")
+    found = session.execute(
+        text(_LIST.format(where=" AND ".join(where))),
+        {"account_id": account_id, "before": before, "limit": limit, "node_id": node_id},
+    )
+    return str(found.scalar_one())
+
+
+_LONG = text(
+    """
+SELECT v.summary, v.account_id, v.wanted, v.seen, v.seen_reason, v.seen_at, v.ssh_username, v.user_data, v.closed_at,
+       v.contextualized_at, n.address AS node
+  FROM vm v LEFT JOIN node n ON n.id = v.node_id WHERE v.id = :id
+"""
+)
+
+
+def detail_text(session: Session, vm_id: int, account_id: int | None) -> str:
+    """
+    Everything a caller may know of one VM, as JSON text: the summary and the rest.
+
+    :raises ObjectNotFound: absent or somebody else's.
+    """
+    found = session.execute(_LONG, {"id": vm_id}).first()
+    if found is None or (account_id is not None and found.account_id != account_id):
+        raise ObjectNotFound("vm", vm_id)
+    rest = {
+        "wanted": found.wanted,
+        "seen": found.seen,
+        "seen_reason": found.seen_reason,
+        "seen_at": found.seen_at,
+        "contextualized_at": found.contextualized_at,
+        "node": found.node,
+        "ssh_username": found.ssh_username,
+        "user_data": found.user_data,
+        "closed": found.closed_at,
+    }
+    return f"{found.summary[:-1]},{_encode(rest).decode()[1:]}"
+
+
+def ids_on_node(session: Session, node_id: int) -> Sequence[int]:
+    """Live VMs placed on a node."""
+    return list(
+        session.scalars(text("SELECT id FROM vm WHERE node_id = :n AND closed_at IS NULL ORDER BY id"), {"n": node_id})
+    )
+
+
+def write_evidence(session: Session, row: VMRow, seen: Seen, reason: str, at: datetime) -> bool:
+    """
+    Record what was seen of a VM's domain, if nothing else has changed the VM since ``row`` was read.
+
+    :return: whether it was recorded.
+    """
+    moved = session.execute(
+        update(VM)
+        .where(VM.id == row.id, VM.version == row.version, VM.closed_at.is_(None))
+        .values(seen=seen, seen_reason=reason, seen_at=at)
+    )
+    return bool(moved.rowcount == 1)  # type: ignore[attr-defined]

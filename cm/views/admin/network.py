@@ -1,0 +1,68 @@
+"""Networks: pools of addresses that guests get."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cm.rpc.types import Id, Limit, Name
+from cm.rpc.view import admin_view
+from cm.services import networks
+from cm.services.context import ClusterCall
+from cm.store import network as pools
+from cm.store.network import get_pool, list_pools
+
+
+@admin_view(changing=True)
+def add(
+    caller: ClusterCall,
+    name: Name,
+    network: str = "10.128.0.0/24",
+    gateway: str | None = None,
+    bridge: Name | None = None,
+    dns: str = "",
+) -> dict[str, Any]:
+    """Add a network: a /20 to a /30 whose addresses, but the gateway's, guests may get."""
+    return networks.add(caller, name, network, gateway, bridge, dns)
+
+
+@admin_view
+def get_list(caller: ClusterCall) -> list[dict[str, Any]]:
+    """All networks, with how many of their leases are used."""
+    return [networks.describe(row) for row in list_pools(caller.session)]
+
+
+@admin_view
+def get_by_id(caller: ClusterCall, pool_id: Id) -> dict[str, Any]:
+    """One network."""
+    return networks.describe(get_pool(caller.session, pool_id))
+
+
+@admin_view
+def list_leases(
+    caller: ClusterCall, pool_id: Id, used_only: bool = True, limit: Limit = 1000, after: Id | None = None
+) -> list[dict[str, Any]]:
+    """
+    A network's leases by id, with the VMs that have them.
+
+    :param after: the last ``lease_id`` of the page before.
+    """
+    get_pool(caller.session, pool_id)
+    return list(pools.list_leases(caller.session, pool_id, used_only=used_only, after=after, limit=limit))
+
+
+@admin_view(changing=True)
+def lock(caller: ClusterCall, pool_id: Id) -> dict[str, Any]:
+    """Give no more leases of a network; those it gave stay."""
+    return networks.set_locked(caller, pool_id, True)
+
+
+@admin_view(changing=True)
+def unlock(caller: ClusterCall, pool_id: Id) -> dict[str, Any]:
+    """Give leases of a network again."""
+    return networks.set_locked(caller, pool_id, False)
+
+
+@admin_view(changing=True)
+def delete(caller: ClusterCall, pool_id: Id) -> None:
+    """Delete a network of which no lease is used."""
+    networks.delete(caller, pool_id)

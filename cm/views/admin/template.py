@@ -1,0 +1,66 @@
+"""Templates: the sizes that VMs are made in."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from msgspec import Meta
+
+from cm.rpc.types import Id, Name, Size, Text
+from cm.rpc.view import admin_view
+from cm.services import templates
+from cm.services.context import ClusterCall
+from cm.store.template import get_template, list_templates
+
+Cpus = Annotated[int, Meta(ge=1, le=1024)]
+Memory = Annotated[int, Meta(ge=1, le=2**24, description="MiB.")]
+Ec2Name = Annotated[str, Meta(max_length=40, pattern=r"\A[a-z0-9.-]*\Z")]
+
+
+@admin_view(changing=True)
+def add(
+    caller: ClusterCall,
+    name: Name,
+    description: Text = "",
+    cpu: Cpus = 1,
+    memory_mib: Memory = 512,
+    points: Size = 0,
+    ec2name: Ec2Name = "",
+) -> dict[str, Any]:
+    """Add a template."""
+    values = {"name": name, "description": description, "cpu": cpu, "memory_mib": memory_mib}
+    return templates.add(caller, {**values, "points": points, "ec2name": ec2name})
+
+
+@admin_view
+def get_list(caller: ClusterCall) -> list[dict[str, Any]]:
+    """All templates, the smallest first."""
+    return list(list_templates(caller.session))
+
+
+@admin_view
+def get_by_id(caller: ClusterCall, template_id: Id) -> dict[str, Any]:
+    """One template."""
+    return get_template(caller.session, template_id)
+
+
+@admin_view(changing=True)
+def edit(
+    caller: ClusterCall,
+    template_id: Id,
+    name: Name | None = None,
+    description: Text | None = None,
+    cpu: Cpus | None = None,
+    memory_mib: Memory | None = None,
+    points: Size | None = None,
+    ec2name: Ec2Name | None = None,
+) -> dict[str, Any]:
+    """Change a template; what is not given stays. VMs made from it stay as they are."""
+    values = {"name": name, "description": description, "cpu": cpu, "memory_mib": memory_mib}
+    return templates.edit(caller, template_id, {**values, "points": points, "ec2name": ec2name})
+
+
+@admin_view(changing=True)
+def delete(caller: ClusterCall, template_id: Id) -> None:
+    """Delete a template; VMs made from it go on."""
+    templates.delete(caller, template_id)

@@ -1,0 +1,101 @@
+"""Accounts: who may call this cluster, and how much they may have."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from msgspec import Meta
+
+from cm.rpc.types import Id, Limit, Login, Secret
+from cm.rpc.view import admin_view
+from cm.rpc.vocabulary import NAME_MAX
+from cm.services import accounts
+from cm.services.context import ClusterCall
+from cm.store.account import get_account, list_accounts
+
+Quota = Annotated[int, Meta(ge=0, le=2**40)]
+FullName = Annotated[str, Meta(max_length=NAME_MAX, pattern=r"\A[^\x00-\x1f\x7f-\x9f]*\Z")]
+
+
+@admin_view(changing=True)
+async def add(
+    caller: ClusterCall,
+    login: Login,
+    password: Secret | None = None,
+    name: FullName = "",
+    is_admin: bool = False,
+    quota_cpu: Quota | None = None,
+    quota_memory_mib: Quota | None = None,
+    quota_storage_mib: Quota | None = None,
+    quota_vms: Quota | None = None,
+) -> dict[str, Any]:
+    """Add a local account. Quotas that are not given are the cluster's defaults; without a password nobody logs in."""
+    values = {
+        "login": login,
+        "name": name,
+        "is_admin": is_admin,
+        "quota_cpu": quota_cpu,
+        "quota_memory_mib": quota_memory_mib,
+        "quota_storage_mib": quota_storage_mib,
+        "quota_vms": quota_vms,
+    }
+    return await accounts.add(caller, password, values)
+
+
+@admin_view
+def get_list(caller: ClusterCall, limit: Limit = 1000, after: Id | None = None) -> list[dict[str, Any]]:
+    """
+    Accounts by id, with quotas and usage.
+
+    :param after: the last ``user_id`` of the page before.
+    """
+    return list(list_accounts(caller.session, after=after, limit=limit))
+
+
+@admin_view
+def get_by_id(caller: ClusterCall, user_id: Id) -> dict[str, Any]:
+    """One account, with quotas and usage."""
+    return get_account(caller.session, user_id)
+
+
+@admin_view(changing=True)
+def edit(
+    caller: ClusterCall,
+    user_id: Id,
+    name: FullName | None = None,
+    is_admin: bool | None = None,
+    active: bool | None = None,
+    quota_cpu: Quota | None = None,
+    quota_memory_mib: Quota | None = None,
+    quota_storage_mib: Quota | None = None,
+    quota_vms: Quota | None = None,
+) -> dict[str, Any]:
+    """Change an account; what is not given stays. Blocking it (``active`` false) ends its sessions at once."""
+    values = {
+        "name": name,
+        "is_admin": is_admin,
+        "active": active,
+        "quota_cpu": quota_cpu,
+        "quota_memory_mib": quota_memory_mib,
+        "quota_storage_mib": quota_storage_mib,
+        "quota_vms": quota_vms,
+    }
+    return accounts.edit(caller, user_id, values)
+
+
+@admin_view(changing=True)
+async def set_password(caller: ClusterCall, user_id: Id, new: Secret) -> None:
+    """Give a local account a new password; its sessions end."""
+    await accounts.set_password(caller, user_id, new)
+
+
+@admin_view(changing=True)
+def delete(caller: ClusterCall, user_id: Id) -> None:
+    """Delete an account that has neither VMs nor images."""
+    accounts.delete(caller, user_id)
+
+
+@admin_view
+def check_quota(caller: ClusterCall, user_id: Id) -> dict[str, Any]:
+    """An account's quotas, what is used of them and what is left."""
+    return accounts.quota(caller.session, user_id)

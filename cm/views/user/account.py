@@ -1,0 +1,29 @@
+"""The caller's own account."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cm.rpc.types import Secret
+from cm.rpc.view import user_view
+from cm.services import accounts
+from cm.services.context import ClusterCall
+from cm.store.account import get_account
+
+
+@user_view
+def get(caller: ClusterCall) -> dict[str, Any]:
+    """The caller's account, with quotas and usage."""
+    return get_account(caller.session, caller.account_id)
+
+
+@user_view(changing=True)
+async def set_password(caller: ClusterCall, old: Secret, new: Secret) -> None:
+    """Change the caller's password; all their sessions end, this one too."""
+    await accounts.change_password(caller, old, new)
+
+
+@user_view(name="user.user.check_quota")
+def check_quota(caller: ClusterCall) -> dict[str, Any]:
+    """The caller's quotas, what is used of them and what is left."""
+    return accounts.quota(caller.session, caller.account_id)

@@ -1,0 +1,187 @@
+"""
+``user.vm.*``: seed 002's functions with its names, order and defaults, and what a VM with a stopped state needs beside.
+
+Lists of VMs answer with one entry per VM: ``status`` is "ok", or the slug of the error that concerns this VM alone.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from msgspec import Meta
+
+from cm.rpc.caller import RawJSON
+from cm.rpc.errors import InvalidParameter, ObjectNotFound
+from cm.rpc.types import Count, Id, IdList, Limit, Name, SSHKey, Text, UserData
+from cm.rpc.view import user_view
+from cm.rpc.vocabulary import PAGE_MAX, DeployMode, OperationKind, PowerOffPolicy
+from cm.services import console
+from cm.services import vm as service
+from cm.services.context import ClusterCall
+from cm.store import vm as store
+
+MaybeIds = Annotated[list[Id], Meta(max_length=24)]
+Username = Annotated[str, Meta(min_length=1, max_length=32, pattern=r"\A[a-z_][a-z0-9_-]*\Z")]
+
+
+@user_view(changing=True)
+def create(
+    caller: ClusterCall,
+    name: Name,
+    description: Text,
+    image_id: Id,
+    template_id: Id,
+    public_ip_id: int | None = None,
+    iso_list: MaybeIds | None = None,
+    disk_list: MaybeIds | None = None,
+    vnc: bool = False,
+    groups: list[Id] | None = None,
+    count: Count = 1,
+    user_data: UserData | None = None,
+    ssh_key: SSHKey | None = None,
+    ssh_username: Username | None = None,
+    on_poweroff: PowerOffPolicy = PowerOffPolicy.STOP,
+    deploy_mode: DeployMode = DeployMode.OVERLAY,
+) -> RawJSON:
+    """
+    Create virtual machines: claim what they need and start them.
+
+    Several VMs (``count``) are named ``name_1``, ``name_2`` ...; ISO images and disks go to the first. ``on_poweroff``
+    says what becomes of a VM whose guest powers itself off: stop, save, destroy or restart. Public addresses and
+    sharing by groups are not there yet: ``public_ip_id`` must be empty, ``groups`` changes nothing.
+
+    :return: the VMs' summaries; ``operation_id`` tells how each is coming on.
+    """
+    if public_ip_id:
+        raise ObjectNotFound("public_ip", public_ip_id)
+    if ssh_key and not ssh_username:
+        raise InvalidParameter("ssh_username", "a key needs the name of the user who gets it")
+    made = service.create(
+        caller,
+        service.NewVM(
+            name=name,
+            description=description,
+            image_id=image_id,
+            template_id=template_id,
+            iso_list=_distinct("iso_list", iso_list),
+            disk_list=_distinct("disk_list", disk_list),
+            vnc=vnc,
+            count=count,
+            user_data=user_data or "",
+            ssh_key=ssh_key or "",
+            ssh_username=ssh_username or "",
+            on_poweroff=on_poweroff,
+            mode=deploy_mode,
+        ),
+    )
+    return RawJSON(f"[{','.join(made)}]")
+
+
+def _distinct(parameter: str, ids: list[Id] | None) -> list[Id]:
+    if ids and len(set(ids)) != len(ids):
+        raise InvalidParameter(parameter, "an id is there twice")
+    return ids or []
+
+
+@user_view(changing=True)
+def destroy(caller: ClusterCall, vm_ids: IdList) -> list[dict[str, Any]]:
+    """
+    Destroy VMs: cut their power and delete their disks.
+
+    Only the power is cut here; the node's hook reports the end, and that cleans up and releases. An operation that is
+    under way and can be given up is given up.
+    """
+    return service.for_each(caller, vm_ids, lambda vm_id: service.change_state(caller, vm_id, OperationKind.VM_DESTROY))
+
+
+@user_view(changing=True)
+def edit(caller: ClusterCall, vm_id: Id, name: Name | None = None, description: Text | None = None) -> RawJSON:
+    """Change a VM's name or description; what is left out stays."""
+    return RawJSON(service.edit(caller, vm_id, name, description))
+
+
+@user_view
+def get_by_id(caller: ClusterCall, vm_id: Id) -> RawJSON:
+    """Everything about one of the caller's VMs, also a destroyed one."""
+    return RawJSON(store.detail_text(caller.session, vm_id, caller.account_id))
+
+
+@user_view
+def get_list(caller: ClusterCall, limit: Limit = PAGE_MAX, before: Id | None = None, closed: bool = False) -> RawJSON:
+    """
+    The caller's VMs, newest first; destroyed ones only if ``closed``.
+
+    :param before: the last ``vm_id`` of the page before.
+    """
+    return RawJSON(
+        store.list_text(caller.session, account_id=caller.account_id, limit=limit, before=before, closed=closed)
+    )
+
+
+@user_view(changing=True)
+def reset(caller: ClusterCall, vm_ids: IdList) -> list[dict[str, Any]]:
+    """Press the reset buttons of running VMs."""
+    return service.for_each(caller, vm_ids, lambda vm_id: service.change_state(caller, vm_id, OperationKind.VM_RESET))
+
+
+@user_view(changing=True)
+def save_and_shutdown(caller: ClusterCall, vm_id: Id, name: Name, description: Text) -> dict[str, Any]:
+    """
+    Shut a VM down and keep its root disk as a new system image, which new VMs can boot from.
+
+    :return: ``image_id`` of the image to be, and the operation.
+    """
+    return service.save_and_shutdown(caller, vm_id, name, description)
+
+
+@user_view(changing=True)
+def attach_vnc(caller: ClusterCall, vm_id: Id) -> dict[str, Any]:
+    """
+    Open a VM's screen over VNC.
+
+    :return: address and port on its node, and a password that works from the end of the operation until
+        ``detach_vnc`` or the next ``attach_vnc``. It is not told again.
+    """
+    return service.set_vnc(caller, vm_id, True)
+
+
+@user_view(changing=True)
+def detach_vnc(caller: ClusterCall, vm_id: Id) -> dict[str, Any]:
+    """Close a VM's screen: the password that ``attach_vnc`` gave works no more."""
+    return service.set_vnc(caller, vm_id, False)
+
+
+@user_view(changing=True)
+def start(caller: ClusterCall, vm_id: Id) -> dict[str, Any]:
+    """Start a stopped VM, on any node that reaches its disks."""
+    return service.change_state(caller, vm_id, OperationKind.VM_START)
+
+
+@user_view(changing=True)
+def stop(caller: ClusterCall, vm_id: Id) -> dict[str, Any]:
+    """Cut a VM's power; its disk, address and quota stay."""
+    return service.change_state(caller, vm_id, OperationKind.VM_STOP)
+
+
+@user_view(changing=True)
+def shutdown(caller: ClusterCall, vm_id: Id) -> dict[str, Any]:
+    """Ask a VM's guest to shut down; its disk, address and quota stay."""
+    return service.change_state(caller, vm_id, OperationKind.VM_SHUTDOWN)
+
+
+@user_view(changing=True)
+def pause(caller: ClusterCall, vm_id: Id) -> dict[str, Any]:
+    """Halt a VM's CPUs; its memory stays in place."""
+    return service.change_state(caller, vm_id, OperationKind.VM_PAUSE)
+
+
+@user_view(changing=True)
+def resume(caller: ClusterCall, vm_id: Id) -> dict[str, Any]:
+    """Let a paused VM go on."""
+    return service.change_state(caller, vm_id, OperationKind.VM_RESUME)
+
+
+@user_view
+async def get_console(caller: ClusterCall, vm_id: Id, limit: Annotated[int, Meta(ge=1, le=262_144)] = 65_536) -> str:
+    """The last bytes of what a VM wrote to its serial console."""
+    return await console.tail(caller, vm_id, limit)

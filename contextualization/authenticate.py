@@ -1,0 +1,139 @@
+"""
+Which node sent a request. Keys are cached: a notification drops one at once, and none lives longer than ten seconds, so
+that a lost notification does no lasting harm.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Final
+
+from twisted.logger import Logger
+
+from cm.runtime.database import Database
+from cm.services.agents import credential_key, record_skew
+from contextualization.signature import is_signed_by_key
+from contextualization.wire import Exchange, Refusal
+from node_hooks.signature import ADDRESS_HEADER, BRIDGE_HEADER, parse_authorization
+
+log = Logger()
+
+WINDOW_S: Final = 300  # a signature's age, in both directions
+KEY_S: Final = 10.0
+ABSENT_S: Final = 1.0  # that a node has no key; it may be enrolling
+KEYS_MAX: Final = 4096
+LOOKUPS_MAX: Final = 32  # at once: before its signature is checked anybody may name any node
+SKEW_S: Final = 5.0
+SKEW_PERSISTS_S: Final = 60.0
+
+
+@dataclass(frozen=True)
+class Sender:
+    """A node whose signature is good; ``bridge`` and ``address`` are those it signed, empty without a guest."""
+
+    node_id: int
+    bridge: str = ""
+    address: str = ""
+
+
+@dataclass
+class _Key:
+    until: float
+    key: bytes | None = field(repr=False)
+
+
+@dataclass
+class _Skew:
+    since: float
+    recorded: float | None = None
+
+
+class Authenticator:
+    """
+    :param wall: unix seconds, as nodes sign them.
+    :param monotonic: seconds for ages in the cache.
+    """
+
+    def __init__(self, database: Database, wall: Callable[[], float], monotonic: Callable[[], float]) -> None:
+        self._database = database
+        self._wall = wall
+        self._monotonic = monotonic
+        self._keys: OrderedDict[int, _Key] = OrderedDict()
+        self._lookups = 0
+        self._forgotten = 0
+        self._skews: dict[int, _Skew | None] = {}
+
+    def forget(self, payload: str) -> None:
+        """
+        Drop the key of the node that a notification names; all of them where it names none.
+
+        :param payload: ``credential:<node id>``.
+        """
+        self._forgotten += 1
+        node_id = payload.rpartition(":")[2]
+        if node_id.isdecimal():
+            self._keys.pop(int(node_id), None)
+        else:
+            self._keys.clear()
+
+    async def authenticate(self, exchange: Exchange) -> Sender:
+        """
+        :raises Refusal: 401 without a good signature of now; 503 when too many unknown nodes are looked up.
+        :raises DatabaseUnavailable: the key could not be read.
+        """
+        claim = parse_authorization(exchange.header("Authorization"))
+        if claim is None:
+            raise Refusal(401, "not_authenticated", "The request is not signed.")
+        bridge, address = exchange.header(BRIDGE_HEADER), exchange.header(ADDRESS_HEADER)
+        key = await self._key(claim.node_id)
+        signed = key is not None and is_signed_by_key(
+            claim, key, exchange.method, exchange.uri, exchange.body, bridge, address
+        )
+        if not signed:
+            log.info("a request that claims to be of node {node_id} has no good signature", node_id=claim.node_id)
+            raise Refusal(401, "bad_signature", "The signature is not that of the node.")
+        skew_s = claim.time - self._wall()
+        await self._watch_clock(claim.node_id, skew_s)
+        if abs(skew_s) > WINDOW_S:
+            raise Refusal(401, "clock_skew", f"The node's clock is {skew_s:+.0f} s off ours.")
+        return Sender(claim.node_id, bridge, address)
+
+    async def _key(self, node_id: int) -> bytes | None:
+        now = self._monotonic()
+        cached = self._keys.get(node_id)
+        if cached is not None and now < cached.until:
+            return cached.key
+        if self._lookups >= LOOKUPS_MAX:
+            raise Refusal(503, "overloaded", "Try again shortly.")
+        self._lookups += 1
+        forgotten = self._forgotten
+        try:
+            key: bytes | None = await self._database.read(credential_key, node_id)
+        finally:
+            self._lookups -= 1
+        if forgotten == self._forgotten:  # else what was read may be the key that was just replaced
+            self._keys[node_id] = _Key(now + (ABSENT_S if key is None else KEY_S), key)
+            self._keys.move_to_end(node_id)
+            while len(self._keys) > KEYS_MAX:
+                self._keys.popitem(last=False)
+        return key
+
+    async def _watch_clock(self, node_id: int, skew_s: float) -> None:
+        """Write a drift row for a clock that stays wrong, once a minute; close it when the clock is right again."""
+        now = self._monotonic()
+        if abs(skew_s) <= SKEW_S:
+            # Also once after our own start: the row may be a former process's.
+            if node_id not in self._skews or self._skews[node_id] is not None:
+                self._skews[node_id] = None
+                await self._database.transact(record_skew, node_id, 0.0)
+            return
+        watched = self._skews.get(node_id)
+        if watched is None:
+            watched = self._skews[node_id] = _Skew(now)
+        due = watched.since if watched.recorded is None else watched.recorded
+        if now - due >= SKEW_PERSISTS_S:
+            watched.recorded = now
+            log.warn("node {node_id}: its clock is {skew_s:+.0f} s off", node_id=node_id, skew_s=skew_s)
+            await self._database.transact(record_skew, node_id, skew_s)

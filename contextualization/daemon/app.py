@@ -1,0 +1,79 @@
+"""The endpoint, wired: ``make_site`` for a program that has a database already, ``Contextualization`` with all its own."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.internet.interfaces import IListeningPort
+from twisted.logger import Logger
+from twisted.web.server import Site
+
+from cm.rpc.endpoint import make_listener
+from cm.runtime.database import Database
+from cm.runtime.listener import Listener
+from cm.runtime.threads import Threads
+from contextualization.daemon.settings import Settings, read_cluster_key
+from contextualization.endpoint import IListens, make_endpoint
+from contextualization.settings import EndpointSettings, token_key_from
+
+log = Logger()
+
+
+def make_site(
+    reactor: Any, database: Database, listener: IListens | None, region: str, secret: bytes, *, imds_v1: bool = True,
+    domain: str = "internal",
+) -> Site:  # fmt: skip
+    """
+    :param region: the cluster's name.
+    :param secret: the cluster's; what guests are given is signed by a key derived from it.
+    """
+    settings = EndpointSettings(token_key_from(secret), region=region, domain=domain, imds_v1=imds_v1)
+    return make_endpoint(database, settings, reactor, listener)
+
+
+class Contextualization:
+    """
+    One process of the endpoint; any number may work on one database.
+
+    :raises SettingsError: the cluster's secret cannot be had.
+    """
+
+    def __init__(self, reactor: Any, settings: Settings) -> None:
+        self._reactor = reactor
+        self._settings = settings
+        self._secret = read_cluster_key(settings.cluster.state_dir)
+        size = settings.database.pool_size
+        self._threads = Threads(reactor, {"database": size})
+        self._database = Database(settings.database.url, self._threads, pool_size=size)
+        self._listener = Listener(reactor, settings.database.url)
+        self.port: IListeningPort | None = None
+
+    async def start(self) -> None:
+        """
+        Listen, once the database's notifications come.
+
+        :raises SettingsError: the address or the TLS files are not good.
+        """
+        settings, listen = self._settings, self._settings.listen
+        site = make_site(
+            self._reactor, self._database, self._listener, settings.cluster.name, self._secret,
+            imds_v1=settings.metadata.imds_v1, domain=settings.metadata.domain,
+        )  # fmt: skip
+        await self._listener.start()
+        self.port = make_listener(
+            self._reactor,
+            listen.contextualization,
+            site,
+            str(listen.tls_certificate) if listen.tls_certificate else None,
+            str(listen.tls_key) if listen.tls_key else None,
+            listen.insecure,
+        )
+        log.info("contextualization listens on {address}", address=listen.contextualization)
+
+    async def stop(self) -> None:
+        """Listen no more, and let what is under way end."""
+        if self.port is not None:
+            await self.port.stopListening()  # type: ignore[misc]
+        self._listener.stop()
+        await self._threads.stop()
+        self._database.close()

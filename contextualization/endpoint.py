@@ -1,0 +1,336 @@
+"""
+The endpoint's paths, and who may ask for them.
+
+    POST /node/enrol                       whoever holds a one-time token
+    POST /node/events  GET /node/document  a node, by its signature
+    GET|PUT|POST /guest/<path>             a node, on behalf of the guest with the bridge and address it signed
+    GET  /health                           anybody: 200 while the process serves
+
+``Endpoint.answer`` maps an exchange to an answer and knows no HTTP connection; ``render`` is the way there and back.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+import uuid as uuid_module
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from io import BytesIO
+from typing import Any, ClassVar, Final, Protocol
+from urllib.parse import parse_qs
+
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from twisted.web.resource import Resource
+from twisted.web.server import NOT_DONE_YET, Request, Site
+
+from cm.rpc.errors import CloudError, InvalidRequest, LimitReached, NotFound, NotPermitted, Unavailable
+from cm.rpc.limits import check_depth
+from cm.runtime.database import Database
+from cm.services.agents import CREDENTIAL, NETWORKS, SEEN_EVERY_S, enrol, record_agent
+from contextualization.authenticate import Authenticator, Sender
+from contextualization.document import Documents
+from contextualization.events import EventTaker, parse_batch
+from contextualization.guest import PREFIX, Guests
+from contextualization.settings import EndpointSettings
+from contextualization.wire import Answer, Exchange, Refusal, json_answer, not_found, text_answer
+from node_hooks.qemu_hook import HOOK_VERSION
+
+log = Logger()
+
+SERVER: Final = "wawel"
+BODY_MAX: Final = 1_048_576  # bytes
+DRAIN_MAX: Final = 8_388_608  # bytes of a body that is too large, read so that its sender can read the refusal
+DEADLINE_S: Final = 15.0
+POLL_DEADLINE_S: Final = 75.0
+PER_NODE: Final = 64  # requests at once; the node's own limit for each of its bridges is as much
+POLLS_PER_NODE: Final = 4
+ENROLMENTS: Final = 8  # at once, of all machines: they are not signed
+DEPTH_MAX: Final = 8  # of JSON
+METHODS: Final = ("GET", "PUT", "POST")
+
+
+class IListens(Protocol):
+    """``cm.runtime.listener.Listener`` as far as we use it."""
+
+    def subscribe(self, topic: str, callback: Callable[[str], None]) -> Any: ...
+
+
+class Endpoint(Resource):
+    """
+    :param clock: an ``IReactorTime``.
+    :param listener: brings PostgreSQL's notifications; without one changes are seen after seconds.
+    :param wall: unix seconds.
+    """
+
+    isLeaf = True
+
+    def __init__(
+        self, database: Database, settings: EndpointSettings, clock: IReactorTime, listener: IListens | None = None,
+        wall: Callable[[], float] = time.time,
+    ) -> None:  # fmt: skip
+        super().__init__()
+        self._database = database
+        self._clock = clock
+        self.authenticator = Authenticator(database, wall, clock.seconds)
+        self.documents = Documents(database, clock, HOOK_VERSION)
+        self._events = EventTaker(database)
+        self._guests = Guests(database, settings, wall)
+        self._under_way: Counter[tuple[str, int]] = Counter()
+        self._seen: dict[int, tuple[float, str, str]] = {}
+        if listener is not None:
+            listener.subscribe(CREDENTIAL, self.authenticator.forget)
+            listener.subscribe(NETWORKS, self.documents.changed)
+
+    # ---- exchanges
+
+    async def answer(self, exchange: Exchange) -> Answer:
+        """Every exchange has an answer; what goes wrong is logged here, once."""
+        to_guest = _is_guest(exchange)
+        try:
+            return await self._route(exchange)
+        except CancelledError:
+            raise
+        except Exception as error:
+            refusal = error if isinstance(error, Refusal) else _refusal_of(error)
+            answer = refusal.for_guest() if to_guest else refusal.for_node()
+            if allowed := refusal.more.get("allow"):
+                answer = Answer(answer.status, answer.body, answer.content_type, {"Allow": allowed})
+            return answer
+
+    async def _route(self, exchange: Exchange) -> Answer:
+        if exchange.method not in METHODS:
+            raise Refusal(405, "method_not_allowed", "This method is not served.", allow=", ".join(METHODS))
+        if _is_guest(exchange):
+            sender = await self.authenticator.authenticate(exchange)
+            if not sender.address:
+                raise Refusal(400, "bad_request", "The request names no guest.")
+            with self._place("guest", sender.node_id, PER_NODE, 503):
+                return await self._guests.answer(sender, exchange)
+        found = self._paths.get(exchange.path)
+        if found is None:
+            raise not_found()
+        method, handler = found
+        if exchange.method != method:
+            raise Refusal(405, "method_not_allowed", f"This takes {method}.", allow=method)
+        return await handler(self, exchange)
+
+    async def _health(self, exchange: Exchange) -> Answer:
+        return text_answer("ok\n")
+
+    async def _enrol(self, exchange: Exchange) -> Answer:
+        told = _json(exchange.body)
+        texts = {name: told.get(name, "") for name in ("token", "hostname", "boot_id", "agent_version", "hook_version")}
+        for name, value in texts.items():
+            if not isinstance(value, str) or len(value) > 256 or not value.isprintable():
+                raise Refusal(400, "invalid_parameter", f"{name} is no text of at most 256 characters.")
+        with self._place("enrol", 0, ENROLMENTS, 429):
+            enrolled = await self._database.transact(
+                enrol, texts["token"], texts["boot_id"], texts["agent_version"], texts["hook_version"]
+            )
+        self.authenticator.forget(f"{CREDENTIAL}:{enrolled.node_id}")
+        log.info("node {node_id}: enrolled from {hostname}", node_id=enrolled.node_id, hostname=texts["hostname"])
+        return json_answer({"node_id": enrolled.node_id, "credential": enrolled.credential})
+
+    async def _take_events(self, exchange: Exchange) -> Answer:
+        sender = await self.authenticator.authenticate(exchange)
+        with self._place("events", sender.node_id, PER_NODE, 429):
+            check_depth(exchange.body, DEPTH_MAX)
+            boot_id, records, hook_version = parse_batch(exchange.body)
+            through = await self._events.take(sender.node_id, records)
+            # After a reboot the boot before still delivers what it left; that costs a look too many.
+            await self._saw(sender, boot_id, hook_version)
+            return json_answer({"acknowledged": through})
+
+    async def _document(self, exchange: Exchange) -> Answer:
+        sender = await self.authenticator.authenticate(exchange)
+        asked = parse_qs(exchange.query, keep_blank_values=True, max_num_fields=8)
+        version, wait = asked.get("version", [""])[0], asked.get("wait", ["0"])[0]
+        if not re.fullmatch(r"[0-9]{1,4}(\.[0-9]{1,6})?", wait):
+            raise Refusal(400, "invalid_parameter", "wait is no number of seconds.")
+        with self._place("document", sender.node_id, POLLS_PER_NODE, 429):
+            await self._saw(sender)
+            return json_answer(await self.documents.poll(sender.node_id, version, float(wait)))
+
+    _paths: ClassVar[dict[str, tuple[str, Callable[[Endpoint, Exchange], Awaitable[Answer]]]]] = {
+        "/health": ("GET", _health),
+        "/node/enrol": ("POST", _enrol),
+        "/node/events": ("POST", _take_events),
+        "/node/document": ("GET", _document),
+    }
+
+    async def _saw(self, sender: Sender, boot_id: str = "", hook_version: str = "") -> None:
+        """Record that the agent spoke; what was written seconds ago is not written again."""
+        now = self._clock.seconds()
+        at, last_boot, last_hook = self._seen.get(sender.node_id, (float("-inf"), "", ""))
+        told = (boot_id or last_boot, hook_version or last_hook)
+        if now - at < SEEN_EVERY_S and told == (last_boot, last_hook):
+            return
+        self._seen[sender.node_id] = (now, *told)
+        await self._database.transact(record_agent, sender.node_id, boot_id, hook_version)
+
+    @contextmanager
+    def _place(self, kind: str, node_id: int, limit: int, status: int) -> Iterator[None]:
+        """:raises Refusal: with ``status``, while so many of the kind are under way for this node."""
+        key = (kind, node_id)
+        if self._under_way[key] >= limit:
+            raise Refusal(status, "overloaded", "Too many requests at once.")
+        self._under_way[key] += 1
+        try:
+            yield
+        finally:
+            self._under_way[key] -= 1
+            if not self._under_way[key]:
+                del self._under_way[key]
+
+    # ---- HTTP
+
+    def render(self, request: Request) -> int:
+        _Rendering(self, request, self._clock)
+        return NOT_DONE_YET
+
+
+class _Rendering:
+    """
+    One request on its way. Reading requests end when their client leaves or the deadline passes; changes go on, only
+    nobody waits for them any more.
+    """
+
+    def __init__(self, endpoint: Endpoint, request: Request, clock: IReactorTime) -> None:
+        self._request = request
+        self._over = False
+        self._reads = request.method == b"GET"
+        request.setHeader("Server", SERVER)
+        if getattr(request, "too_large", False):
+            self._write(Refusal(413, "too_large", f"A body may have {BODY_MAX} bytes.").for_node())
+            return
+        exchange = _exchange_of(request)
+        self._to_guest = _is_guest(exchange)
+        polls = exchange.path == "/node/document"
+        self._timer = clock.callLater(POLL_DEADLINE_S if polls else DEADLINE_S, self._expire)
+        request.notifyFinish().addErrback(self._leave)
+        self._work: Deferred[Answer] = Deferred.fromCoroutine(endpoint.answer(exchange))
+        self._work.addCallbacks(self._write, self._fail)
+
+    def _leave(self, reason: Failure) -> None:
+        self._end()
+
+    def _expire(self) -> None:
+        refusal = Refusal(503, "deadline_exceeded", "It took too long.")
+        self._write(refusal.for_guest() if self._to_guest else refusal.for_node())
+
+    def _end(self) -> None:
+        self._over = True
+        if self._timer.active():
+            self._timer.cancel()
+        if self._reads:
+            self._work.cancel()
+
+    def _fail(self, failure: Failure) -> None:
+        if not failure.check(CancelledError):
+            log.failure("a request could not be answered", failure)
+            self._write(Answer(500, b"500 internal_error\n"))
+
+    def _write(self, answer: Answer) -> None:
+        if self._over:
+            return
+        self._over = True
+        timer = getattr(self, "_timer", None)
+        if timer is not None and timer.active():
+            timer.cancel()
+        request = self._request
+        request.setResponseCode(answer.status)
+        request.setHeader("Content-Type", answer.content_type)
+        request.setHeader("Content-Length", str(len(answer.body)))
+        for name, value in answer.headers.items():
+            request.setHeader(name, value)
+        if request.method != b"HEAD":
+            request.write(answer.body)
+        request.finish()
+        if self._reads and hasattr(self, "_work"):
+            self._work.cancel()  # after a deadline; otherwise it has ended
+
+
+class EndpointRequest(Request):
+    """Keeps no more of a body than it may have; the rest is read and dropped, so that the refusal gets through."""
+
+    too_large = False
+    _received = 0
+
+    def gotLength(self, length: int | None) -> None:
+        self.content = BytesIO()
+        if length is not None and length > DRAIN_MAX:
+            self.channel.loseConnection()
+
+    def handleContentChunk(self, data: bytes) -> None:
+        self._received += len(data)
+        if self._received > BODY_MAX:
+            self.too_large = True
+            self.content.truncate(0)
+            if self._received > DRAIN_MAX:
+                self.channel.loseConnection()
+        else:
+            self.content.write(data)
+
+
+def make_endpoint(
+    database: Database, settings: EndpointSettings, reactor: Any, listener: IListens | None = None,
+    wall: Callable[[], float] = time.time,
+) -> Site:  # fmt: skip
+    """
+    The factory to listen with: forms are not parsed, bodies are bounded, idle connections end. Its ``resource`` is the
+    endpoint.
+    """
+    endpoint = Endpoint(database, settings, reactor, listener, wall)
+    site = Site(
+        endpoint, requestFactory=EndpointRequest, parsePOSTFormSubmission=False, timeout=60, reactor=reactor
+    )
+    site.displayTracebacks = False
+    return site
+
+
+def _exchange_of(request: Request) -> Exchange:
+    headers = {
+        name.decode("latin-1").lower(): tuple(value.decode("latin-1") for value in values)
+        for name, values in request.requestHeaders.getAllRawHeaders()
+    }
+    return Exchange(
+        request.method.decode("latin-1"), request.uri.decode("latin-1"), headers, request.content.read()
+    )
+
+
+def _is_guest(exchange: Exchange) -> bool:
+    return exchange.path == PREFIX or exchange.path.startswith(PREFIX + "/")
+
+
+def _json(body: bytes) -> dict[str, Any]:
+    check_depth(body, DEPTH_MAX)
+    try:
+        content = json.loads(body)
+    except (ValueError, RecursionError):
+        content = None
+    if not isinstance(content, dict):
+        raise Refusal(400, "malformed_request", "The body is no JSON object.")
+    return content
+
+
+_STATUS: Final = (
+    (NotPermitted, 403), (NotFound, 404), (InvalidRequest, 400), (LimitReached, 429), (Unavailable, 503),
+)  # fmt: skip
+
+
+def _refusal_of(error: Exception) -> Refusal:
+    if isinstance(error, CloudError):
+        status = next((number for family, number in _STATUS if isinstance(error, family)), 500)
+        if status == 503:
+            log.warn("a request could not be served: {error}", error=error)
+        if status != 500:
+            return Refusal(status, error.code, str(error))
+    incident = uuid_module.uuid4().hex[:12]
+    log.failure("incident {incident}: a request failed", Failure(error), incident=incident)
+    return Refusal(500, "incident", f"An internal error; the log has it as {incident}.")

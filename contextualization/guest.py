@@ -1,0 +1,112 @@
+"""A guest's request: who asks is settled by (node, bridge, address) alone; what is answered, by its path."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from typing import Final
+from urllib.parse import parse_qs, unquote_to_bytes
+
+from twisted.logger import Logger
+
+from cm.runtime.database import Database
+from cm.services.guests import Guest, find_guest, hello
+from contextualization.authenticate import Sender
+from contextualization.metadata.imds import answer_imds
+from contextualization.metadata.nocloud import answer_nocloud
+from contextualization.settings import EndpointSettings
+from contextualization.wire import Answer, Exchange, Refusal, not_found, text_answer
+
+log = Logger()
+
+PREFIX: Final = "/guest"
+BODY_MAX: Final = 65_536  # bytes
+PATH_MAX: Final = 1024  # characters
+FORWARDED: Final = ("forwarded", "x-real-ip")
+FORWARDED_PREFIX: Final = "x-forwarded-"
+_SECRET_PATH = re.compile(r"(/nocloud/)[^/]*")
+
+
+class Guests:
+    """:param wall: unix seconds."""
+
+    def __init__(self, database: Database, settings: EndpointSettings, wall: Callable[[], float]) -> None:
+        self._database = database
+        self._settings = settings
+        self._wall = wall
+
+    async def answer(self, sender: Sender, exchange: Exchange) -> Answer:
+        """:raises Refusal: in EC2's numbers."""
+        if any(name in FORWARDED or name.startswith(FORWARDED_PREFIX) for name in exchange.headers):
+            # An application in the guest that forwards for others would give away what is its guest's alone.
+            raise Refusal(403, "forwarded", "Forwarded requests are refused.")
+        if len(exchange.body) > BODY_MAX:
+            raise Refusal(413, "too_large", f"A guest may send {BODY_MAX} bytes.")
+        path = guest_path(exchange.path)
+        guest = await self._database.read(find_guest, sender.node_id, sender.address)
+        if guest is None or guest.nic.bridge != sender.bridge:
+            log.info(
+                "node {node_id} asks {path} for {address} on {bridge}: no VM on that node has it",
+                node_id=sender.node_id, path=_shown(path), address=sender.address, bridge=sender.bridge,
+            )  # fmt: skip
+            raise not_found()
+        return await self._answer(guest, exchange, path)
+
+    async def _answer(self, guest: Guest, exchange: Exchange, path: str) -> Answer:
+        settings = self._settings
+        if path == "/hello":
+            if exchange.method != "POST":
+                raise Refusal(405, "method_not_allowed", "This takes POST.", allow="POST")
+            if await self._database.transact(hello, guest):
+                claimed = said(exchange)
+                log.info(
+                    "vm {vm_id}: its guest says hello as {instance_id} {hostname}", vm_id=guest.vm_id,
+                    instance_id=claimed.get("instance_id", "?"), hostname=claimed.get("hostname", "?"),
+                )  # fmt: skip
+            return text_answer("ok")
+        if path.startswith("/nocloud/"):
+            if exchange.method != "GET":
+                raise Refusal(405, "method_not_allowed", "This takes GET.", allow="GET")
+            try:
+                return answer_nocloud(guest, path.removeprefix("/nocloud/"), settings.hello_url)
+            except Refusal:
+                log.info("vm {vm_id}: its guest asks in vain for {path}", vm_id=guest.vm_id, path=_shown(path))
+                raise
+        return answer_imds(
+            guest, exchange, path, key=settings.token_key, now=self._wall(), region=settings.region,
+            domain=settings.domain, v1=settings.imds_v1,
+        )  # fmt: skip
+
+
+def guest_path(path: str) -> str:
+    """
+    The guest's own path: decoded once, repeated slashes made one.
+
+    :param path: with ``/guest`` before it.
+    :raises Refusal: 400 for a path that climbs, is no UTF-8 or cannot be printed.
+    """
+    malformed = Refusal(400, "bad_request", "The path is malformed.")
+    try:
+        decoded = unquote_to_bytes(path.removeprefix(PREFIX) or "/").decode("utf-8")
+    except UnicodeDecodeError:
+        raise malformed from None
+    if len(decoded) > PATH_MAX or not decoded.isprintable() or "\\" in decoded:
+        raise malformed
+    if any(part in (".", "..") for part in decoded.split("/")):
+        raise malformed
+    return re.sub("/{2,}", "/", decoded)
+
+
+def said(exchange: Exchange) -> dict[str, str]:
+    """What a hello says of itself, for the log alone: cloud-init posts a form, others may post JSON or nothing."""
+    body = exchange.body[:BODY_MAX]
+    try:
+        content = json.loads(body) if body[:1] == b"{" else {k: v[0] for k, v in parse_qs(body.decode()).items()}
+    except (ValueError, RecursionError):
+        return {}
+    return {name: str(content[name])[:200] for name in ("instance_id", "hostname") if name in content}
+
+
+def _shown(path: str) -> str:
+    return _SECRET_PATH.sub(r"\1...", path)

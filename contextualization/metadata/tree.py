@@ -1,0 +1,146 @@
+"""
+EC2's metadata of a guest as a tree of texts, and how EC2 lists and finds in it.
+
+Source: the lists that AWS's and cloud-init's clients read. A leaf that is listed is served: cloud-init throws all
+metadata away over a single 404. ``vpc-id`` is there lest it takes the guest for EC2 Classic.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC
+
+from cm.rules.network import mac_of
+from cm.services.guests import Guest, Nic, ec2_id
+from contextualization.metadata.names import hostname, key_name, one_line, public_keys, user_data
+
+Tree = Mapping[str, "str | bytes | Tree"]
+
+VERSIONS = (
+    "1.0", "2007-01-19", "2007-03-01", "2007-08-29", "2007-10-10", "2007-12-15", "2008-02-01", "2008-09-01",
+    "2009-04-04", "2011-01-01", "2011-05-01", "2012-01-12", "2014-02-25", "2014-11-05", "2015-10-20", "2016-04-19",
+    "2016-06-30", "2016-09-02", "2018-03-28", "2018-08-17", "2018-09-24", "2019-10-01", "2020-10-27", "2021-01-03",
+    "2021-03-23", "latest",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Listing:
+    text: str
+
+
+def find(tree: Tree, path: str) -> str | bytes | Listing | None:
+    """
+    A leaf's content or a directory's listing; None for neither.
+
+    :param path: below the tree's root, a slash at its end or not: EC2 serves both alike, and botocore relies on it.
+    """
+    node: str | bytes | Tree = tree
+    inside = ""
+    for name in [part for part in path.split("/") if part]:
+        if not isinstance(node, Mapping) or name not in node:
+            return None
+        node, inside = node[name], name
+    return _listing(node, inside) if isinstance(node, Mapping) else node
+
+
+def _listing(tree: Tree, name: str) -> Listing:
+    lines = []
+    for each, child in tree.items():
+        if name == "public-keys" and isinstance(child, Mapping):
+            lines.append(f"{each}={key_name(str(child['openssh-key']).strip(), int(each))}")
+        else:
+            lines.append(each + "/" if isinstance(child, Mapping) else each)
+    return Listing("\n".join(lines))
+
+
+def guest_tree(guest: Guest, region: str, domain: str) -> dict[str, str | bytes | Tree]:
+    """What stands below each version: ``meta-data``, ``user-data`` if there is any, and ``dynamic``."""
+    tree: dict[str, str | bytes | Tree] = {
+        "dynamic": {"instance-identity": {"document": identity_document(guest, region)}},
+        "meta-data": meta_data(guest, region, domain),
+    }
+    if guest.user_data:
+        tree["user-data"] = user_data(guest.user_data)
+    return tree
+
+
+def meta_data(guest: Guest, region: str, domain: str) -> Tree:
+    name, root = hostname(guest), f"/dev/{guest.root_device}"
+    primary = guest.nics[0]
+    devices = {"ami": guest.root_device, "root": root}
+    devices |= {f"ebs{index}": device for index, device in enumerate(guest.data_devices, 1)}
+    tree: dict[str, str | bytes | Tree] = {
+        "ami-id": ec2_id("ami", guest.image_uuid),
+        "ami-launch-index": "0",
+        "ami-manifest-path": "(unknown)",
+        "block-device-mapping": devices,
+        "hostname": name,
+        "instance-action": "none",
+        "instance-id": guest.instance_id,
+        "instance-life-cycle": "on-demand",
+        "instance-type": one_line(guest.template_name) or "unknown",
+        "local-hostname": name,
+        "local-ipv4": str(primary.address),
+        "mac": mac_of(primary.address),
+        "network": {"interfaces": {"macs": {mac_of(nic.address): interface(guest, nic) for nic in guest.nics}}},
+        "placement": {"availability-zone": zone(region), "region": region},
+        "profile": "default-hvm",
+        "reservation-id": ec2_id("r", guest.reservation_id),
+        "security-groups": "default",
+        "services": {"domain": domain, "partition": "wawel"},
+    }
+    if keys := public_keys(guest):
+        tree["public-keys"] = {str(index): {"openssh-key": key + "\n"} for index, key in enumerate(keys)}
+    return dict(sorted(tree.items()))
+
+
+def interface(guest: Guest, nic: Nic) -> Tree:
+    block = str(nic.network)
+    return {
+        "device-number": str(nic.index),
+        "interface-id": "eni-" + hashlib.sha256(f"{guest.uuid}:{nic.index}".encode()).hexdigest()[:17],
+        "local-hostname": hostname(guest),
+        "local-ipv4s": str(nic.address),
+        "mac": mac_of(nic.address),
+        "owner-id": account_number(guest),
+        "security-groups": "default",
+        "subnet-id": ec2_id("subnet", nic.pool_uuid),
+        "subnet-ipv4-cidr-block": block,
+        "vpc-id": ec2_id("vpc", nic.pool_uuid),
+        "vpc-ipv4-cidr-block": block,
+        "vpc-ipv4-cidr-blocks": block,
+    }
+
+
+def identity_document(guest: Guest, region: str) -> str:
+    """Unsigned: nothing is listed that would prove it, so nobody may take it for proof."""
+    launched = guest.launched_at
+    return json.dumps(
+        {
+            "accountId": account_number(guest),
+            "architecture": "x86_64",
+            "availabilityZone": zone(region),
+            "imageId": ec2_id("ami", guest.image_uuid),
+            "instanceId": guest.instance_id,
+            "instanceType": one_line(guest.template_name),
+            "pendingTime": launched.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ") if launched else None,
+            "privateIp": str(guest.nics[0].address),
+            "region": region,
+            "version": "2017-09-30",
+        },
+        indent=2,
+    )
+
+
+def account_number(guest: Guest) -> str:
+    """Twelve digits, as AWS's."""
+    return f"{guest.account_id:012d}"
+
+
+def zone(region: str) -> str:
+    """A region has one zone. Clients cut the last character off to get the region back."""
+    return f"{region}a"

@@ -1,0 +1,33 @@
+"""What the endpoint is told, whichever program it runs in."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class EndpointSettings:
+    """
+    :ivar token_key: 32 bytes that every process of a cluster shares: a metadata token of one is good at all.
+    :ivar region: the cluster's name, as EC2 clients know it.
+    :ivar domain: that of EC2's services here.
+    :ivar imds_v1: whether metadata is told without a token, as EC2's own default is.
+    :ivar hello_url: where a guest says hello, as it reaches us.
+    """
+
+    token_key: bytes = field(repr=False)
+    region: str = "cluster"
+    domain: str = "internal"
+    imds_v1: bool = True
+    hello_url: str = "http://169.254.169.254/hello"
+
+    def __post_init__(self) -> None:
+        if len(self.token_key) < 32:
+            raise ValueError("token_key: it must have 32 bytes at least")
+
+
+def token_key_from(secret: bytes) -> bytes:
+    """The key of metadata tokens from a cluster's secret, so that this need not be kept twice."""
+    return hmac.new(secret, b"wawel metadata tokens", hashlib.sha256).digest()

@@ -1,0 +1,12 @@
+"""
+What runs on a node. Python 3.11 standard library only: this package is copied to nodes and imports nothing of ours.
+
+libvirt waits for its hook, so the hook writes one record into a spool and exits; the agent delivers the records.
+Start at ``qemu_hook.py`` (what libvirt runs), then ``delivery.py`` (how a record reaches the manager).
+
+    qemu_hook   the libvirt hook, a script of its own     spool       the records, read and acknowledged
+    delivery    spool -> endpoint, in order               client      signed HTTP; signature: pure, also the server's
+    document    what the manager wants of this node       network     converges it; firewall: the nftables text
+    metadata    forwards guests; guest_request: parsing   watch       wakes the delivery when a record appears
+    agent       the daemon's threads                      main        the `wawel-node` command; install, state, status
+"""

@@ -1,0 +1,177 @@
+"""
+The daemon: three threads that survive whatever their work raises.
+
+The caller's thread empties the spool; one long-polls the document; one converges the network, twice a second because
+bridges come and go without notice. They share the state file and the document, nothing else.
+"""
+
+import fcntl
+import logging
+import os
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from node_hooks import document as documents
+from node_hooks.client import Client
+from node_hooks.delivery import Backoff, Delivery
+from node_hooks.document import Document, find_document, parse_document, save_document
+from node_hooks.errors import EndpointRefused, EndpointUnavailable, WrongUse
+from node_hooks.install import installed_version
+from node_hooks.metadata import Forwarder
+from node_hooks.network import Converger, Forwards
+from node_hooks.spool import Spool
+from node_hooks.state import Identity, StateFile
+from node_hooks.watch import DirectoryWatch
+
+log = logging.getLogger("wawel.node.agent")
+
+LOOK_S = 1.0  # the spool is listed this often even when nothing woke us
+SWEEP_S = 60.0
+CONVERGE_S = 0.5
+
+
+class Agent:
+    """
+    :param forward: replaces the metadata forwarder, for tests without a bridge.
+    :param make_converger: replaces the network, for tests without one.
+    """
+
+    def __init__(
+        self, state_dir: Path, identity: Identity, forward: Callable[[str], Forwards] | None = None,
+        make_converger: Callable[[StateFile, Callable[[str], Forwards]], Converger] = Converger,
+    ) -> None:
+        self.identity = identity
+        self.state_dir = state_dir
+        self.state = StateFile(state_dir)
+        self.spool = Spool(Path(identity.spool))
+        self.spool.ensure()
+        self._watch = DirectoryWatch(self.spool.directory)
+        self._stopping = False
+        self._ended = threading.Event()
+        self._document: Document | None = None
+        self._document_changed = threading.Event()
+        self._poller = self._connect()
+        self._converger = make_converger(self.state, forward or (lambda bridge: Forwarder(bridge, self._connect)))
+
+    def run(self) -> None:
+        """
+        Work until ``stop``.
+
+        :raises WrongUse: another agent works with this state directory.
+        """
+        lock = self._lock()
+        log.info("node %d: delivering %s to %s", self.identity.node_id, self.spool.directory, self.identity.endpoint)
+        self.state.note(pid=os.getpid(), started=time.time(), stopped=None, problem=None)
+        self._use(find_document(self.state_dir))
+        workers = [
+            threading.Thread(target=self._poll_documents, name="document", daemon=True),
+            threading.Thread(target=self._converge, name="network", daemon=True),
+        ]
+        for worker in workers:
+            worker.start()
+        try:
+            self._deliver()
+        finally:
+            self._ended.set()
+            self._document_changed.set()
+            self._poller.abort()
+            for worker in workers:
+                worker.join(2.0)
+            self._converger.close()
+            self.state.note(pid=None, stopped=time.time())
+            log.info("node %d: stopped", self.identity.node_id)
+            os.close(lock)
+
+    def stop(self) -> None:
+        """From any thread or a signal handler; hence a flag and a pipe, as an Event's lock may be held right there."""
+        self._stopping = True
+        self._watch.wake()
+
+    def _lock(self) -> int:
+        lock = os.open(self.state_dir / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(lock)
+            raise WrongUse(f"Another agent works with {self.state_dir}.") from None
+        return lock
+
+    def _connect(self) -> Client:
+        return Client(self.identity.address(), self.identity.signer())
+
+    def _deliver(self) -> None:
+        delivery = Delivery(self.spool, self._connect(), self.state)
+        backoff = Backoff()
+        trouble = ""
+        swept_at = 0.0
+        while not self._stopping:
+            try:
+                if time.monotonic() - swept_at > SWEEP_S:
+                    swept_at = time.monotonic()
+                    self.spool.sweep()
+                more = delivery.deliver()
+            except (EndpointUnavailable, EndpointRefused) as error:
+                if str(error) != trouble:
+                    trouble = str(error)
+                    log.warning("%s Records wait in the spool.", trouble)
+                    self.state.note(problem=trouble)
+                self._watch.pause(backoff.pause_s())
+            except Exception:
+                log.exception("the delivery failed")
+                self._watch.pause(backoff.pause_s())
+            else:
+                backoff.reset()
+                if trouble:
+                    trouble = ""
+                    log.info("the endpoint takes records again")
+                    self.state.note(problem=None)
+                if not more:
+                    self._watch.wait(LOOK_S)
+        delivery.client.close()
+
+    def _poll_documents(self) -> None:
+        backoff = Backoff()
+        while not self._ended.is_set():
+            version = self._document.version if self._document else ""
+            try:
+                began = time.monotonic()
+                content = documents.fetch_document(self._poller, version)
+                parsed = parse_document(content)
+                if parsed.version != version:
+                    save_document(self.state_dir, content)
+                    self._use(parsed)
+                elif time.monotonic() - began < 1.0:
+                    self._ended.wait(1.0)  # an endpoint that does not wait shall not be flooded
+                backoff.reset()
+            except (EndpointUnavailable, EndpointRefused) as error:
+                log.debug("no document: %s", error)  # the delivery complains already
+                self._ended.wait(backoff.pause_s())
+            except Exception:
+                if not self._ended.is_set():
+                    log.exception("the document cannot be fetched")
+                self._ended.wait(backoff.pause_s())
+
+    def _use(self, document: Document | None) -> None:
+        if document is None:
+            return
+        for problem in document.problems:
+            log.error("document %s: %s", document.version, problem)
+        log.info("document %s: %d networks", document.version, len(document.networks))
+        installed = installed_version(Path(self.identity.hook_path))
+        if document.hook_version and installed != document.hook_version:
+            log.warning("the hook is version %s, the manager expects %s", installed, document.hook_version)
+        self.state.note(document_version=document.version, wanted_hook_version=document.hook_version)
+        self._document = document
+        self._document_changed.set()
+
+    def _converge(self) -> None:
+        while not self._ended.is_set():
+            self._document_changed.clear()
+            if self._document is not None:
+                try:
+                    self._converger.converge(self._document)
+                except Exception:
+                    log.exception("the network is not converged")
+            self._document_changed.wait(CONVERGE_S)

@@ -1,0 +1,105 @@
+"""What the manager wants of this node: fetched by long poll, checked, and kept for a reboot without endpoint."""
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from ipaddress import IPv4Interface, IPv4Network
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from node_hooks.client import Client
+from node_hooks.errors import EndpointUnavailable
+from node_hooks.state import read_json, write_durably
+
+POLL_S = 20
+_GRACE_S = 10.0
+LARGEST_POOL_PREFIX = 16  # 65,536 addresses; nft takes 1.3 s for them
+
+_INTERFACE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,14}")
+
+
+@dataclass(frozen=True)
+class NodeNetwork:
+    """
+    One network that has, or may get, a bridge here.
+
+    :ivar pool: the addresses its guests are drawn from; several networks may share one.
+    """
+
+    name: str
+    bridge: str
+    gateway: IPv4Interface
+    pool: IPv4Network
+    metadata: bool
+
+
+@dataclass(frozen=True)
+class Document:
+    """:ivar problems: networks that could not be understood; the others are used all the same."""
+
+    version: str
+    networks: tuple[NodeNetwork, ...]
+    hook_version: str
+    problems: tuple[str, ...] = ()
+
+
+def parse_document(content: Mapping[str, Any]) -> Document:
+    """:raises ValueError: not a document at all."""
+    version, hook_version, listed = content.get("version"), content.get("hook_version", ""), content.get("networks")
+    if not isinstance(version, str) or not isinstance(hook_version, str) or not isinstance(listed, list):
+        raise ValueError("version, networks or hook_version is missing")
+    networks = []
+    problems = []
+    for entry in listed:
+        try:
+            networks.append(_parse_network(entry))
+        except (ValueError, TypeError, KeyError) as error:
+            problems.append(f"network {entry!r:.200}: {error}")
+    return Document(version, tuple(networks), hook_version, tuple(problems))
+
+
+def _parse_network(entry: Mapping[str, Any]) -> NodeNetwork:
+    bridge = entry["bridge"]
+    if not isinstance(bridge, str) or not _INTERFACE.fullmatch(bridge) or bridge.startswith("wv"):
+        raise ValueError(f"{bridge!r} is no name for a bridge")
+    gateway, pool = IPv4Interface(_text(entry["gateway"])), IPv4Network(_text(entry["pool"]))
+    if pool.prefixlen < LARGEST_POOL_PREFIX:
+        raise ValueError(f"{pool} is larger than a /{LARGEST_POOL_PREFIX}")
+    return NodeNetwork(_text(entry["name"]), bridge, gateway, pool, bool(entry.get("metadata", False)))
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"{value!r} is not a text")
+    return value
+
+
+def fetch_document(client: Client, version: str, wait_s: int = POLL_S) -> dict[str, Any]:
+    """
+    The document as sent, at once if it is another version than ``version``, else after ``wait_s`` at the latest.
+
+    :raises EndpointUnavailable: try again later; also when the answer is no document.
+    :raises EndpointRefused: this node is not welcome.
+    """
+    path = f"/node/document?version={quote(version, safe='')}&wait={wait_s}"
+    content = client.json("GET", path, timeout_s=wait_s + _GRACE_S)
+    try:
+        parse_document(content)
+    except ValueError as error:
+        raise EndpointUnavailable(f"The endpoint sent no usable document: {error}.") from None
+    return content
+
+
+def save_document(state_dir: Path, content: Mapping[str, Any]) -> None:
+    write_durably(state_dir / "document.json", json.dumps(content))
+
+
+def find_document(state_dir: Path) -> Document | None:
+    """The last one saved; ``None`` when there is none or it cannot be read."""
+    content = read_json(state_dir / "document.json")
+    try:
+        return parse_document(content) if content is not None else None
+    except ValueError:
+        return None

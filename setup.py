@@ -1,0 +1,5 @@
+"""One distribution, ``wawel``; everything it says stands in pyproject.toml."""
+
+from setuptools import setup
+
+setup()

@@ -1,0 +1,237 @@
+"""What every ``IHypervisor`` does."""
+
+from __future__ import annotations
+
+import threading
+import time
+import uuid
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from zope.interface.verify import verifyObject
+
+from cm.interfaces import DomainEvent, DomainSpec, IHypervisor
+from cm.rpc.errors import DomainNotFound, DomainNotRunning, HypervisorError
+from cm.rpc.vocabulary import Seen
+
+
+def domain_spec(**changes: Any) -> DomainSpec:
+    """The smallest domain there can be: no disk, no network."""
+    identity = str(uuid.uuid4())
+    spec = DomainSpec(
+        name=f"contract-{identity[:8]}",
+        uuid=identity,
+        title="",
+        vcpus=1,
+        memory_mib=32,
+        disks=(),
+        nics=(),
+        vnc=None,
+        console_log=None,
+    )
+    return replace(spec, **changes)
+
+
+def eventually(test: Callable[[], bool], timeout_s: float = 5.0) -> bool:
+    """Whether ``test`` becomes true in time; events come from another thread."""
+    deadline = time.monotonic() + timeout_s
+    while not test():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.01)
+    return True
+
+
+class HypervisorContract:
+    """``make`` gives a hypervisor; what a test defines on it is removed afterwards."""
+
+    def make(self) -> Any:
+        raise NotImplementedError
+
+    @pytest.fixture()
+    def hypervisor(self) -> Any:
+        made = self.make()
+        verifyObject(IHypervisor, made)
+        before = {domain.uuid for domain in made.domains()}
+        yield made
+        for domain in made.domains():
+            if domain.uuid not in before:
+                made.destroy(domain.uuid)
+                made.undefine(domain.uuid)
+        made.close()
+
+    def defined(self, hypervisor: Any, **changes: Any) -> DomainSpec:
+        spec = domain_spec(**changes)
+        hypervisor.define(spec)
+        return spec
+
+    def started(self, hypervisor: Any, **changes: Any) -> DomainSpec:
+        spec = self.defined(hypervisor, **changes)
+        hypervisor.start(spec.uuid)
+        return spec
+
+    def test_info(self, hypervisor: Any) -> None:
+        """A node says what it is and what it has."""
+        info = hypervisor.info()
+        assert info.hostname and info.hypervisor and info.arch
+        assert info.cpus > 0 and info.memory_mib > 0 and info.domain_types
+
+    def test_absent(self, hypervisor: Any) -> None:
+        """An absent domain is looked at, destroyed and undefined without an error; what needs a guest says so."""
+        absent = str(uuid.uuid4())
+        before = {domain.uuid: domain.state for domain in hypervisor.domains()}
+        assert hypervisor.look(absent).state == Seen.ABSENT
+        hypervisor.destroy(absent)
+        hypervisor.undefine(absent)
+        with pytest.raises(DomainNotFound):
+            hypervisor.start(absent)
+        for press in (hypervisor.shutdown, hypervisor.reset, hypervisor.pause, hypervisor.resume):
+            with pytest.raises(DomainNotRunning):
+                press(absent)
+        assert {domain.uuid: domain.state for domain in hypervisor.domains()} == before
+
+    def test_define(self, hypervisor: Any) -> None:
+        """A defined domain is off and listed; defining it again changes nothing."""
+        spec = self.defined(hypervisor)
+        hypervisor.define(spec)
+        seen = hypervisor.look(spec.uuid)
+        assert (seen.uuid, seen.name, seen.state, seen.persistent) == (spec.uuid, spec.name, Seen.OFF, True)
+        assert [domain for domain in hypervisor.domains() if domain.uuid == spec.uuid] == [seen]
+
+    def test_define_hostile_title(self, hypervisor: Any) -> None:
+        """A title may hold any characters."""
+        self.defined(hypervisor, title="</title><x a='&amp;'>\x00\n\u202e\U0001f600]]>" + "é" * 300)
+
+    def test_define_name_taken(self, hypervisor: Any) -> None:
+        """Two domains of one name are refused."""
+        spec = self.defined(hypervisor)
+        with pytest.raises(HypervisorError):
+            hypervisor.define(replace(spec, uuid=str(uuid.uuid4())))
+
+    def test_start(self, hypervisor: Any) -> None:
+        """A started domain runs; starting it again changes nothing."""
+        spec = self.started(hypervisor)
+        hypervisor.start(spec.uuid)
+        seen = hypervisor.look(spec.uuid)
+        assert (seen.state, seen.reason) == (Seen.RUNNING, "booted")
+        assert seen in hypervisor.domains()
+
+    def test_define_running(self, hypervisor: Any) -> None:
+        """A new definition leaves the running domain as it is."""
+        spec = self.started(hypervisor)
+        hypervisor.define(replace(spec, memory_mib=64))
+        assert hypervisor.look(spec.uuid).state == Seen.RUNNING
+
+    def test_destroy(self, hypervisor: Any) -> None:
+        """The power is cut and the definition stays; doing it again changes nothing."""
+        spec = self.started(hypervisor)
+        for _ in range(2):
+            hypervisor.destroy(spec.uuid)
+            seen = hypervisor.look(spec.uuid)
+            assert (seen.state, seen.reason, seen.persistent) == (Seen.OFF, "destroyed", True)
+        hypervisor.start(spec.uuid)
+        assert hypervisor.look(spec.uuid).state == Seen.RUNNING
+
+    def test_off(self, hypervisor: Any) -> None:
+        """A domain that is off has no buttons that work."""
+        spec = self.defined(hypervisor)
+        for press in (hypervisor.shutdown, hypervisor.reset, hypervisor.pause, hypervisor.resume):
+            with pytest.raises(DomainNotRunning):
+                press(spec.uuid)
+        assert hypervisor.look(spec.uuid).state == Seen.OFF
+
+    def test_pause_resume(self, hypervisor: Any) -> None:
+        """Both may be repeated; a paused domain is destroyed like any other."""
+        spec = self.started(hypervisor)
+        for _ in range(2):
+            hypervisor.pause(spec.uuid)
+            seen = hypervisor.look(spec.uuid)
+            assert (seen.state, seen.reason) == (Seen.PAUSED, "user")
+        for _ in range(2):
+            hypervisor.resume(spec.uuid)
+            assert hypervisor.look(spec.uuid).state == Seen.RUNNING
+        hypervisor.pause(spec.uuid)
+        hypervisor.start(spec.uuid)  # it has started already
+        hypervisor.destroy(spec.uuid)
+        assert hypervisor.look(spec.uuid).state == Seen.OFF
+
+    def test_reset_shutdown(self, hypervisor: Any) -> None:
+        """The buttons of a running domain can be pressed; after a reset it runs on."""
+        spec = self.started(hypervisor)
+        hypervisor.reset(spec.uuid)
+        assert hypervisor.look(spec.uuid).state == Seen.RUNNING
+        hypervisor.shutdown(spec.uuid)
+
+    def test_undefine(self, hypervisor: Any) -> None:
+        """A domain that is off is gone then; repeating changes nothing."""
+        spec = self.defined(hypervisor)
+        hypervisor.undefine(spec.uuid)
+        hypervisor.undefine(spec.uuid)
+        assert hypervisor.look(spec.uuid).state == Seen.ABSENT
+        hypervisor.define(spec)
+
+    def test_undefine_running(self, hypervisor: Any) -> None:
+        """A running domain goes on without a definition and is gone once destroyed."""
+        spec = self.started(hypervisor)
+        hypervisor.undefine(spec.uuid)
+        seen = hypervisor.look(spec.uuid)
+        assert (seen.state, seen.persistent) == (Seen.RUNNING, False)
+        assert seen in hypervisor.domains()
+        hypervisor.destroy(spec.uuid)
+        assert hypervisor.look(spec.uuid).state == Seen.ABSENT
+
+    def test_events(self, hypervisor: Any) -> None:
+        """Each step of a life is told to the latest subscriber."""
+        first: list[DomainEvent] = []
+        events: list[DomainEvent] = []
+        hypervisor.subscribe(first.append, lambda reason: None)
+        hypervisor.subscribe(events.append, lambda reason: None)
+        spec = self.started(hypervisor)
+        hypervisor.pause(spec.uuid)
+        hypervisor.resume(spec.uuid)
+        hypervisor.destroy(spec.uuid)
+        hypervisor.undefine(spec.uuid)
+
+        def words() -> list[str]:
+            return [event.event for event in events if event.uuid == spec.uuid]
+
+        assert eventually(lambda: "undefined" in words())
+        # QEMU tells more: it resumes while it starts, and is asked to shut down while it is destroyed.
+        steps = [word for word in words() if word != "shutdown"]
+        if steps[1] == "resumed":
+            del steps[1]
+        assert steps == ["defined", "started", "suspended", "resumed", "stopped", "undefined"]
+        assert all(event.name == spec.name for event in events if event.uuid == spec.uuid)
+        assert not first
+
+    def test_threads(self, hypervisor: Any) -> None:
+        """Calls from many threads do not disturb each other."""
+        specs = [self.defined(hypervisor) for _ in range(4)]
+        errors: list[BaseException] = []
+
+        def live(spec: DomainSpec) -> None:
+            try:
+                hypervisor.start(spec.uuid)
+                hypervisor.domains()
+                hypervisor.destroy(spec.uuid)
+            except BaseException as error:
+                errors.append(error)
+
+        threads = [threading.Thread(target=live, args=(spec,)) for spec in specs]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert not errors
+        assert {hypervisor.look(spec.uuid).state for spec in specs} == {Seen.OFF}
+
+    def test_close(self, hypervisor: Any) -> None:
+        """Closing is repeatable, and what runs goes on."""
+        spec = self.started(hypervisor)
+        other = self.make()
+        other.look(spec.uuid)
+        other.close()
+        other.close()
+        assert hypervisor.look(spec.uuid).state == Seen.RUNNING

@@ -1,0 +1,254 @@
+"""The lab itself: what every other functional test stands on."""
+
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import unittest
+from pathlib import Path
+
+import libvirt
+from lab import guests, image
+from lab.hosts import Host, Lab
+from lab.keeper import born
+from lab.places import LabProblem, find_program
+from lab.postgres import PrivatePostgres, find_binaries
+from lab.processes import wait_until
+from lab.sessions import TestDriverHost
+
+BIN = Path(__file__).resolve().parents[2] / "bin"
+
+libvirt.registerErrorHandler(lambda *_: None, None)
+
+
+def lacking_postgres() -> str:
+    try:
+        find_binaries()
+    except LabProblem as problem:
+        return str(problem)
+    return ""
+
+
+def spawn_owner(code: str) -> subprocess.Popen[str]:
+    """A process that makes something of the lab's, says a line about it, and then waits to be killed."""
+    return subprocess.Popen(
+        [sys.executable, "-u", "-c", f"import time\nfrom pathlib import Path\n{code}\ntime.sleep(600)"],
+        stdout=subprocess.PIPE, text=True, env={**os.environ, "PYTHONPATH": str(BIN)},
+    )
+
+
+@unittest.skipIf(Lab.missing(), "; ".join(Lab.missing()))
+class HostTests(unittest.TestCase):
+    lab: Lab
+    one: Host
+    two: Host
+
+    @classmethod
+    def setUpClass(cls):
+        cls.image = image.build()
+        cls.lab = Lab()
+        cls.addClassCleanup(cls.lab.close)
+        cls.one, cls.two = cls.lab.up(2)
+
+    def connect(self, host: Host) -> libvirt.virConnect:
+        connection = host.open()
+        self.addCleanup(connection.close)
+        return connection
+
+    def test_answers(self):
+        """Each host's libvirt answers over its UNIX socket and over TCP, under its own name, and offers no KVM."""
+        for host in (self.one, self.two):
+            connection = self.connect(host)
+            self.assertEqual(connection.getHostname(), f"{host.name}.lab.test")
+            self.assertNotIn("<domain type='kvm'", connection.getCapabilities())
+            over_tcp = libvirt.open(host.tcp_uri)
+            self.assertEqual(over_tcp.getHostname(), f"{host.name}.lab.test")
+            over_tcp.close()
+
+    def test_guest_survives_libvirtd(self):
+        """The tiny guest boots from an overlay, and a libvirtd that was killed finds it again when it starts."""
+        disk = guests.overlay(self.image.disk, self.lab.shared_dir / "survivor.qcow2")
+        domain = self.connect(self.one).defineXML(guests.domain_xml("survivor", disk=disk))
+        domain.create()
+        guests.wait_for_marker(guests.console_log(self.one.log_dir, "survivor"), "TINY READY")
+        before = {pid: born(pid) for pid in self.one.pids()}
+        daemon = self.one.libvirtd_pid()
+        self.one.kill_libvirtd()
+        self.one.start_libvirtd()
+        gone = [pid for pid, started in before.items() if born(pid) != started]
+        self.assertEqual(gone, [daemon])
+        domain = self.connect(self.one).lookupByName("survivor")
+        wait_until(lambda: domain.state()[0] == libvirt.VIR_DOMAIN_RUNNING, "the guest")
+        domain.shutdown()
+        wait_until(lambda: not domain.isActive(), "the guest's shutdown")
+
+    def test_power_off(self):
+        """A host without power leaves no process and no link; switched on again it has another boot id."""
+        host = self.lab.host(3).boot()
+        host.start_libvirtd()
+        connection = self.connect(host)
+        connection.createXML(guests.domain_xml("short", memory_mib=32), libvirt.VIR_DOMAIN_START_PAUSED)
+        boot_id, processes = host.boot_id_file.read_text(), {pid: born(pid) for pid in host.pids()}
+        self.assertGreaterEqual(len(processes), 3)
+        host.power_off()
+        self.assertEqual([pid for pid, started in processes.items() if born(pid) == started], [])
+        self.assertFalse(Path(f"/sys/class/net/{self.lab.bridge}-3").exists())
+        self.assertRaises(LabProblem, host.run, ["true"])
+        host.boot()
+        host.start_libvirtd()
+        self.assertEqual(self.connect(host).listAllDomains(), [])
+        self.assertNotEqual(host.boot_id_file.read_text(), boot_id)
+        self.assertEqual(host.run(["cat", "/proc/sys/kernel/random/boot_id"]).stdout, host.boot_id_file.read_text())
+
+    def test_unplug(self):
+        """Without its cable a host is out of reach by TCP, and with it back in reach."""
+        ping = ["ping", "-c", "1", "-W", "1", self.two.address]
+        self.assertEqual(self.one.run(ping, check=False).returncode, 0)
+        self.two.unplug()
+        self.assertNotEqual(self.one.run(ping, check=False).returncode, 0)
+        self.two.plug()
+        wait_until(lambda: self.one.run(ping, check=False).returncode == 0, "the ping")
+
+    def test_popen(self):
+        """A signal reaches the program inside, not the one that brought it there."""
+        program = self.one.popen(["sh", "-c", "trap 'exit 7' TERM; echo up; while :; do sleep 0.05; done"],
+                                 stdout=subprocess.PIPE)
+        assert program.stdout is not None
+        self.assertEqual(program.stdout.readline(), b"up\n")
+        program.terminate()
+        self.assertEqual(program.wait(30), 7)
+        program.stdout.close()
+
+
+@unittest.skipIf(Lab.missing(), "; ".join(Lab.missing()))
+class LabTests(unittest.TestCase):
+    def assertNothingLeft(self, number: int, base: Path):
+        left = [name for name in os.listdir("/sys/class/net") if f"{name}-".startswith(f"wlab{number}-")]
+        self.assertEqual(left, [])
+        self.assertFalse(base.exists())
+
+    def test_two_at_once(self):
+        """Two labs run side by side, each with its own network; one that closes leaves the other alone."""
+        with Lab() as first:
+            with Lab() as second:
+                self.assertNotEqual(first.number, second.number)
+                (one,), (two,) = first.up(1), second.up(1)
+                self.assertNotEqual(one.address, two.address)
+            self.assertNothingLeft(second.number, second.base)
+            self.assertEqual(two.pids(), [])
+            self.assertEqual(one.run(["hostname"]).stdout, "node1\n")
+        self.assertNothingLeft(first.number, first.base)
+
+    def start_owner(self) -> tuple[subprocess.Popen[str], int, Path, int]:
+        owner = spawn_owner(
+            "from lab.hosts import Lab\nlab = Lab()\nhost = lab.host(1).boot()\n"
+            "print(lab.number, lab.base, max(host.pids()), lab._keeper._process.pid)"
+        )
+        assert owner.stdout is not None
+        self.addCleanup(owner.stdout.close)
+        number, base, inside, keeper = owner.stdout.readline().split()
+        self.inside = (int(inside), born(int(inside)))
+        return owner, int(number), Path(base), int(keeper)
+
+    def test_owner_killed(self):
+        """A lab whose owner is killed is removed by its keeper."""
+        owner, number, base, _ = self.start_owner()
+        owner.kill()
+        owner.wait()
+        wait_until(lambda: not base.exists(), "the keeper")
+        self.assertNothingLeft(number, base)
+        self.assertNotEqual(born(self.inside[0]), self.inside[1])
+
+    def test_sweep(self):
+        """A lab whose owner and keeper are both killed is found and removed by the sweep."""
+        owner, number, base, keeper = self.start_owner()
+        os.kill(keeper, signal.SIGKILL)
+        owner.kill()
+        owner.wait()
+        wait_until(lambda: born(keeper) is None, "the keeper's end")     # the lock goes with it
+        self.assertTrue(base.exists())
+        self.assertIn(f"wlab{number}", Lab.sweep())
+        self.assertNothingLeft(number, base)
+        self.assertNotEqual(born(self.inside[0]), self.inside[1])
+
+
+@unittest.skipIf(lacking_postgres(), lacking_postgres())
+class PostgresTests(unittest.TestCase):
+    def setUp(self):
+        directory = tempfile.TemporaryDirectory(prefix="wawel-")
+        self.addCleanup(directory.cleanup)
+        os.chmod(directory.name, 0o755)
+        self.base = Path(directory.name) / "postgres"
+
+    def test_crash(self):
+        """What was committed before a crash is there after it, on the same URL."""
+        with PrivatePostgres(self.base) as server:
+            url = server.create_database("first")
+            server.psql("CREATE TABLE fact (n int); INSERT INTO fact SELECT generate_series(1, 1000)", "first")
+            server.kill()
+            self.assertFalse(server.running)
+            self.assertRaises(LabProblem, server.psql, "SELECT 1")
+            server.start()
+            self.assertEqual(server.psql("SELECT count(*) FROM fact", "first"), "1000")
+            self.assertEqual(server.url("first"), url)
+            server.create_database("second", template="first")
+            self.assertEqual(server.psql("SELECT count(*) FROM fact", "second"), "1000")
+            server.drop_database("second")
+            server.drop_database("second")
+            self.assertRaises(LabProblem, server.psql, "SELECT 1", "second")
+
+    def test_owner_killed(self):
+        """A server whose owner is killed ends in order, and the next owner finds the data."""
+        owner = spawn_owner(
+            "from lab.postgres import PrivatePostgres\n"
+            f"server = PrivatePostgres(Path({str(self.base)!r}), durable=False).start()\n"
+            "server.create_database('kept')\nprint(server.pid)"
+        )
+        assert owner.stdout is not None
+        self.addCleanup(owner.stdout.close)
+        pid = int(owner.stdout.readline())
+        started = born(pid)
+        with self.assertRaisesRegex(LabProblem, "another process"):
+            PrivatePostgres(self.base).start()
+        owner.kill()
+        owner.wait()
+        with PrivatePostgres(self.base, durable=False) as server:        # waits for the keeper of the first
+            self.assertNotEqual(born(pid), started)
+            self.assertEqual(server.psql("SELECT 1", "kept"), "1")
+
+
+@unittest.skipIf(find_program("libvirtd") is None, "libvirtd is missing; bin/bootstrap base installs it")
+class TestDriverTests(unittest.TestCase):
+    def test_domains(self):
+        """Fifty domains live and die on libvirt's test driver, seen alike by two connections."""
+        with TestDriverHost("unit") as host:
+            first, second = host.open(), host.open()
+            self.addCleanup(second.close)
+            self.addCleanup(first.close)
+            domains = [
+                first.defineXML(f"<domain type='test'><name>vm-{n}</name><memory unit='MiB'>32</memory>"
+                                "<os><type arch='x86_64'>hvm</type></os></domain>")
+                for n in range(50)
+            ]
+            for domain in domains:
+                domain.create()
+            self.assertEqual(len(second.listAllDomains(libvirt.VIR_CONNECT_LIST_DOMAINS_ACTIVE)), 51)
+            for domain in domains:
+                domain.destroy()
+                domain.undefine()
+            self.assertEqual([domain.name() for domain in second.listAllDomains()], ["test"])
+
+    def test_kill(self):
+        """A killed daemon answers nobody; started again it is fresh, on the same URI."""
+        with TestDriverHost("unit") as host:
+            connection = host.open()
+            connection.lookupByName("test").destroy()
+            host.kill()
+            self.assertRaises(libvirt.libvirtError, connection.getLibVersion)
+            self.assertRaises(libvirt.libvirtError, host.open)
+            host.start()
+            fresh = host.open()
+            self.assertTrue(fresh.lookupByName("test").isActive())
+            fresh.close()
+        self.assertFalse(host.base.exists())

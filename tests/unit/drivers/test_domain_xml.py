@@ -1,0 +1,146 @@
+"""A domain's definition as XML: what it says, and that no text can change its shape."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+pytest.importorskip("libvirt")
+
+from cm.drivers.libvirt.domain_xml import NAMESPACE, changed_graphics, domain_xml  # noqa: E402
+from cm.drivers.libvirt.pool_xml import network_xml, pool_xml, same_pool, volume_xml  # noqa: E402
+from cm.drivers.libvirt.xml_text import free_text, parsed  # noqa: E402
+from cm.interfaces import DiskSpec, DomainSpec, NicSpec, NodeInfo, StorageSpec, VncSpec  # noqa: E402
+from cm.rpc.errors import InvalidParameter  # noqa: E402
+from cm.rpc.vocabulary import DiskBus, DiskFormat, StorageKind  # noqa: E402
+from tests.contract.network import network_spec  # noqa: E402
+
+NODE = NodeInfo("n", "QEMU", "7.2", "9.0", "cpu", 4, 4096, ("kvm", "qemu"), "x86_64", True)
+TCG = replace(NODE, domain_types=("qemu",))
+
+# Anything XML can carry, and anything it cannot.
+fit = st.text(
+    st.characters(exclude_categories=["Cs", "Cc"], exclude_characters="\ufffe\uffff\u2028\u2029"), min_size=1,
+    max_size=8
+)
+anything = st.text(st.characters(), max_size=40)
+
+
+def spec(text: str = "x", title: str = "x") -> DomainSpec:
+    return DomainSpec(
+        name=text,
+        uuid=text,
+        title=title,
+        vcpus=2,
+        memory_mib=512,
+        disks=(
+            DiskSpec(text, DiskFormat.QCOW2, text),
+            DiskSpec(text, DiskFormat.RAW, text, DiskBus.SCSI),
+            DiskSpec(text, DiskFormat.RAW, text, DiskBus.SATA, cdrom=True),
+        ),
+        nics=(NicSpec(text, text, text),),
+        vnc=VncSpec(text, 5900, text, True),
+        console_log=text,
+        smbios_serial=text,
+    )
+
+
+def shape(xml: str) -> list[Any]:
+    """Tags and names of attributes, in order, without their texts."""
+    return [(node.tag, sorted(node.attrib)) for node in parsed(xml).iter()]
+
+
+@given(fit, anything)
+def test_shape(text: str, title: str) -> None:
+    """Whatever the free fields hold, the tree is that of plain letters, and the texts arrive."""
+    made = domain_xml(spec(text, title), NODE)
+    assert shape(made) == shape(domain_xml(spec(), NODE))
+    root = parsed(made)
+    assert root.findtext("name") == text
+    assert (root.findtext("title") or "") == free_text(title)
+    assert root.find("devices/disk/source").get("file") == text
+    assert root.findtext("sysinfo/system/entry") == text
+
+
+@given(fit, fit)
+def test_shape_of_others(text: str, other: str) -> None:
+    """The same of pools, volumes and networks."""
+    storage = StorageSpec(text, StorageKind.NETFS, other, text, other)
+    assert shape(pool_xml(storage)) == shape(pool_xml(StorageSpec("x", StorageKind.NETFS, "x", "x", "x")))
+    assert same_pool(pool_xml(storage), storage)
+    volume = volume_xml(text, DiskFormat.QCOW2, 1, base=(other, DiskFormat.RAW))
+    assert shape(volume) == shape(volume_xml("x", DiskFormat.QCOW2, 1, base=("x", DiskFormat.RAW)))
+    network = network_spec()
+    made = network_xml(replace(network, name=text, bridge=other), "u")
+    assert shape(made) == shape(network_xml(network, "u"))
+
+
+@pytest.mark.parametrize("character", ["\0", "\n", "\x1b", "\x7f", "\ud800", "\uffff"])
+@pytest.mark.parametrize("field", ["name", "console_log", "smbios_serial"])
+def test_control_characters(character: str, field: str) -> None:
+    """Names and paths with control characters are refused; a title loses them."""
+    with pytest.raises(InvalidParameter):
+        domain_xml(replace(spec(), **{field: f"a{character}b"}), NODE)
+    assert parsed(domain_xml(spec(title=f"a{character}b"), NODE)).findtext("title") in ("ab", "a b")
+
+
+def test_kvm_and_tcg() -> None:
+    """KVM gets the host's CPU, emulation QEMU's own; both the q35 machine, except with IDE disks."""
+    kvm, tcg = parsed(domain_xml(spec(), NODE)), parsed(domain_xml(spec(), TCG))
+    assert (kvm.get("type"), kvm.find("cpu").get("mode")) == ("kvm", "host-passthrough")
+    assert (tcg.get("type"), tcg.find("cpu")) == ("qemu", None)
+    assert kvm.find("os/type").get("machine") == "q35"
+    ide = replace(spec(), disks=(DiskSpec("/a", DiskFormat.RAW, "hda", DiskBus.IDE),))
+    assert parsed(domain_xml(ide, NODE)).find("os/type").get("machine") == "pc"
+
+
+def test_disks() -> None:
+    """The format is written out, a raw disk's chain ends, and read-only ones are not cached or trimmed."""
+    qcow2, raw, cdrom = parsed(domain_xml(spec(), NODE, disk_cache="writeback")).findall("devices/disk")
+    assert dict(qcow2.find("driver").attrib) == {
+        "name": "qemu", "type": "qcow2", "cache": "writeback", "discard": "unmap",
+    }  # fmt: skip
+    assert qcow2.find("backingStore") is None and raw.find("backingStore") is not None
+    assert cdrom.get("device") == "cdrom" and cdrom.find("readonly") is not None
+    assert dict(cdrom.find("driver").attrib) == {"name": "qemu", "type": "raw"}
+
+
+def test_vnc() -> None:
+    """A disabled console is written as expired; changing one keeps all else of it."""
+    off = replace(spec(), vnc=VncSpec("127.0.0.1", 5901, "secret"))
+    xml = domain_xml(off, NODE)
+    graphics = parsed(xml).find("devices/graphics")
+    assert graphics.get("passwdValidTo") == "2000-01-01T00:00:00" and graphics.get("passwd") == "secret"
+    changed = parsed(changed_graphics(xml, VncSpec("ignored", 1, "new", True)) or "")
+    assert changed.get("passwdValidTo") is None and changed.get("passwd") == "new"
+    assert changed.get("port") == "5901" and changed.find("listen").get("address") == "127.0.0.1"
+    assert changed_graphics(domain_xml(replace(off, vnc=None), NODE), off.vnc or VncSpec("", 0, "")) is None
+
+
+@pytest.mark.parametrize("password", ["", "ninechars"])
+def test_vnc_password(password: str) -> None:
+    """VNC takes 1 to 8 characters."""
+    with pytest.raises(InvalidParameter):
+        domain_xml(replace(spec(), vnc=VncSpec("127.0.0.1", 5901, password)), NODE)
+
+
+def test_ours() -> None:
+    """A domain of ours is marked as such."""
+    assert parsed(domain_xml(spec(), NODE)).find(f"metadata/{{{NAMESPACE}}}domain") is not None
+
+
+def test_network() -> None:
+    """Every address but the gateway's has a fixed lease, and there is no dynamic range."""
+    network = network_spec()
+    root = parsed(network_xml(network, "u"))
+    hosts = root.findall("ip/dhcp/host")
+    assert len(hosts) == int(network.last) - int(network.first) + 1
+    assert root.find("ip/dhcp/range") is None
+    around = replace(network, first=network.pool[1])
+    assert len(parsed(network_xml(around, "u")).findall("ip/dhcp/host")) == len(hosts)
+    with pytest.raises(InvalidParameter):
+        network_xml(replace(network, first=network.last, last=network.first), "u")

@@ -1,0 +1,77 @@
+"""The libvirt driver on libvirt's own test driver, which lives in this process and needs no root."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from zope.interface.verify import verifyObject
+
+libvirt = pytest.importorskip("libvirt")
+
+from cm.drivers.libvirt.node import LibvirtNode  # noqa: E402
+from cm.drivers.open import open_node  # noqa: E402
+from cm.interfaces import INodeDriver, VncSpec  # noqa: E402
+from cm.rpc.errors import NodeUnreachable, NotSupported  # noqa: E402
+from tests.contract.hypervisor import HypervisorContract, domain_spec  # noqa: E402
+from tests.contract.images import ImageStoreContract  # noqa: E402
+from tests.contract.network import NetworkContract  # noqa: E402
+
+
+def make() -> Any:
+    return open_node("test:///default", name="test")
+
+
+class TestTestDriverHypervisor(HypervisorContract):
+    def make(self) -> Any:
+        return make()
+
+
+class TestTestDriverImages(ImageStoreContract):
+    uploads = False
+
+    def make(self) -> Any:
+        return make()
+
+
+class TestTestDriverNetwork(NetworkContract):
+    def make(self) -> Any:
+        return make()
+
+    def active(self, networks: Any, name: str) -> bool:
+        found = libvirt.open("test:///default").listAllNetworks(libvirt.VIR_CONNECT_LIST_NETWORKS_ACTIVE)
+        return name in [network.name() for network in found]
+
+
+def test_provides() -> None:
+    """The node provides all of a driver's interface."""
+    verifyObject(INodeDriver, LibvirtNode("test:///default", name="n"))
+
+
+def test_facts() -> None:
+    """The test driver says that it is one."""
+    info = make().open()
+    assert (info.hypervisor, info.domain_types, info.hooks) == ("TEST", ("test",), False)
+
+
+def test_vnc() -> None:
+    """There are no VNC servers here."""
+    with pytest.raises(NotSupported):
+        make().set_vnc(domain_spec().uuid, VncSpec("127.0.0.1", 5901, "secret"))
+
+
+def test_nobody_answers() -> None:
+    """A refused connection is told at once, and during the back-off without another attempt."""
+    node = open_node("qemu+tcp://127.0.0.1:1/system", name="gone")
+    for _ in range(2):
+        with pytest.raises(NodeUnreachable, match="gone"):
+            node.open()
+    node.close()
+
+
+def test_no_socket() -> None:
+    """A missing UNIX socket likewise."""
+    node = open_node("qemu+unix:///system?socket=/nonexistent/sock", name="gone")
+    with pytest.raises(NodeUnreachable):
+        node.domains()
+    node.close()

@@ -1,0 +1,219 @@
+"""The memory node: the contracts, and the knobs that only it has."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from zope.interface.verify import verifyObject
+
+from cm.drivers.memory.node import MemoryNode
+from cm.drivers.memory.volumes import forget_exports
+from cm.drivers.open import open_node
+from cm.interfaces import DiskSpec, INodeDriver, NicSpec, StorageSpec, VncSpec
+from cm.rpc.errors import HypervisorError, InvalidParameter, NodeUnreachable, StorageFull
+from cm.rpc.vocabulary import DiskFormat, Seen, StorageKind
+from tests.contract.hypervisor import HypervisorContract, domain_spec
+from tests.contract.images import ImageStoreContract
+from tests.contract.network import NetworkContract, network_spec
+
+
+@pytest.fixture(autouse=True)
+def _forget() -> Any:
+    yield
+    MemoryNode.forget_all()
+    forget_exports()
+
+
+class TestMemoryHypervisor(HypervisorContract):
+    def make(self) -> Any:
+        return MemoryNode.named("contract")
+
+
+class TestMemoryImages(ImageStoreContract):
+    def make(self) -> Any:
+        return MemoryNode.named("contract")
+
+
+class TestMemoryNetwork(NetworkContract):
+    def make(self) -> Any:
+        return MemoryNode.named("contract")
+
+    def active(self, networks: Any, name: str) -> bool:
+        return name in networks.world.networks
+
+
+def running(node: MemoryNode, **changes: Any) -> str:
+    spec = domain_spec(**changes)
+    node.define(spec)
+    node.start(spec.uuid)
+    return spec.uuid
+
+
+def test_provides() -> None:
+    """The node provides all of a driver's interface."""
+    verifyObject(INodeDriver, MemoryNode())
+
+
+def test_named() -> None:
+    """One URI leads to one world, which outlives its connections."""
+    first = open_node("memory:///a", name="n1")
+    uuid = running(first)
+    first.close()
+    with pytest.raises(NodeUnreachable):
+        first.look(uuid)
+    assert open_node("memory:///a", name="n1").look(uuid).state == Seen.RUNNING
+    assert open_node("memory:///b", name="n2").look(uuid).state == Seen.ABSENT
+
+
+@pytest.mark.parametrize("uri", ["memory:///", "xen:///", "", "http://x", "qemu+nfs://h/system", "qemu+tcp:///system"])
+def test_open_unknown(uri: str) -> None:
+    """A URI that leads nowhere is the caller's error."""
+    with pytest.raises(InvalidParameter):
+        open_node(uri, name="n")
+
+
+def test_hooks() -> None:
+    """Hooks are called as libvirt calls them, however the domain ends."""
+    node, calls = MemoryNode(), []
+    node.on_hook = lambda uuid, name, operation, sub: calls.append((uuid, operation, sub))
+    assert node.info().hooks
+    for end in (node.destroy, node.guest_power_off, node.crash, node.shutdown):
+        calls.clear()
+        uuid = running(node)
+        end(uuid)
+        assert [call[1:] for call in calls] == [
+            ("prepare", "begin"), ("start", "begin"), ("started", "begin"), ("stopped", "end"), ("release", "end"),
+        ]  # fmt: skip
+        assert {call[0] for call in calls} == {uuid}
+
+
+def test_hook_fails() -> None:
+    """A failing hook fails the start, and the stopping hooks run."""
+    node, calls = MemoryNode(), []
+
+    def hook(uuid: str, name: str, operation: str, sub: str) -> None:
+        calls.append(operation)
+        if operation == "start":
+            raise RuntimeError("no")
+
+    node.on_hook = hook
+    spec = domain_spec()
+    node.define(spec)
+    with pytest.raises(HypervisorError):
+        node.start(spec.uuid)
+    assert calls == ["prepare", "start", "stopped", "release"]
+    assert node.look(spec.uuid).state == Seen.OFF
+
+
+def test_ends() -> None:
+    """The reason tells how a domain ended."""
+    node = MemoryNode()
+    for end, reason in ((node.destroy, "destroyed"), (node.guest_power_off, "shutdown"), (node.crash, "crashed")):
+        uuid = running(node)
+        end(uuid)
+        assert node.look(uuid).reason == reason
+    uuid = running(node)
+    node.power_cut()
+    assert (node.look(uuid).state, node.look(uuid).reason) == (Seen.OFF, "unknown")
+
+
+def test_fail_next() -> None:
+    """A failure comes before or after the work, once."""
+    node = MemoryNode()
+    spec = domain_spec()
+    node.define(spec)
+    lost = NodeUnreachable("n", "lost")
+    node.fail_next("start", lost)
+    node.fail_next("start", lost, after=True)
+    for state in (Seen.OFF, Seen.RUNNING):
+        with pytest.raises(NodeUnreachable):
+            node.start(spec.uuid)
+        assert node.look(spec.uuid).state == state
+    node.start(spec.uuid)
+
+
+def test_unreachable() -> None:
+    """Subscribers hear of it once, and stay subscribed."""
+    node, events, losses = MemoryNode(), [], []
+    node.subscribe(events.append, losses.append)
+    node.unreachable = True
+    with pytest.raises(NodeUnreachable):
+        node.domains()
+    assert len(losses) == 1
+    node.unreachable = False
+    running(node)
+    assert [event.event for event in events] == ["defined", "started"]
+
+
+def test_hang() -> None:
+    """A hanging call ends as keep-alive ends it; a released one goes on."""
+    node = MemoryNode()
+    release = node.hang(limit_s=0.01)
+    with pytest.raises(NodeUnreachable):
+        node.domains()
+    release()
+    assert node.domains() == []
+
+
+def test_disks_and_ports() -> None:
+    """What QEMU would stumble over is refused: missing disks, second writers, taken ports, unknown networks."""
+    node = MemoryNode()
+    node.attach(StorageSpec("s", StorageKind.DIR, "/srv/s"))
+    disk = DiskSpec("/srv/s/a.qcow2", DiskFormat.QCOW2, "vda")
+    with pytest.raises(HypervisorError, match="Cannot access"):
+        running(node, disks=(disk,))
+    node.create_empty("s", "a.qcow2", DiskFormat.QCOW2, 2**20)
+    vnc = VncSpec("127.0.0.1", 5901, "secret")
+    first = running(node, disks=(disk,), vnc=vnc)
+    with pytest.raises(HypervisorError, match="write"):
+        running(node, disks=(disk,))
+    running(node, disks=(replace(disk, read_only=True),))
+    with pytest.raises(HypervisorError, match="5901"):
+        running(node, vnc=vnc)
+    node.set_vnc(first, replace(vnc, enabled=True))
+    assert node.vnc_of(first) == replace(vnc, enabled=True)
+    node.destroy(first)
+    running(node, disks=(disk,), vnc=vnc)
+    network = network_spec()
+    with pytest.raises(HypervisorError, match="Network"):
+        running(node, nics=(NicSpec(network.name, "02:57:0a:00:00:02", "wv0a000002"),))
+    node.ensure(network)
+    running(node, nics=(NicSpec(network.name, "02:57:0a:00:00:02", "wv0a000002"),))
+
+
+def test_shared_storage() -> None:
+    """Network storages of one source are one storage on every node, with one writer for each disk."""
+    nodes = MemoryNode("a"), MemoryNode("b")
+    for node in nodes:
+        node.attach(StorageSpec("nfs", StorageKind.NETFS, "/mnt/nfs", "filer", "/export"))
+    nodes[0].create_empty("nfs", "a.qcow2", DiskFormat.QCOW2, 2**20)
+    disk = DiskSpec("/mnt/nfs/a.qcow2", DiskFormat.QCOW2, "vda")
+    uuid = running(nodes[1], disks=(disk,))
+    with pytest.raises(HypervisorError, match="write"):
+        running(nodes[0], disks=(disk,))
+    nodes[1].destroy(uuid)
+    running(nodes[0], disks=(disk,))
+
+
+def test_full() -> None:
+    """A full storage takes nothing more."""
+    node = MemoryNode()
+    node.attach(StorageSpec("s", StorageKind.DIR, "/srv/s"))
+    node.world.storages.share("s").capacity_bytes = 300_000
+    node.create_empty("s", "a.qcow2", DiskFormat.QCOW2, 2**30)
+    with pytest.raises(StorageFull):
+        node.create_empty("s", "b.qcow2", DiskFormat.QCOW2, 2**30)
+    assert [volume.name for volume in node.volumes("s")] == ["a.qcow2"]
+
+
+def test_console() -> None:
+    """A console log appears as a volume where its domain starts."""
+    node = MemoryNode()
+    node.attach(StorageSpec("s", StorageKind.DIR, "/srv/s"))
+    uuid = running(node, console_log="/srv/s/a.log")
+    assert node.read_tail("s", "a.log", 10) == b""
+    node.write_console(uuid, b"hello ")
+    node.write_console(uuid, b"world")
+    assert node.read_tail("s", "a.log", 7) == b"o world"

@@ -1,0 +1,96 @@
+"""qemu-img on its leash."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from cm.drivers.images import qemu_img
+from cm.drivers.images.qemu_img import Leash, check, convert, info
+from cm.rpc.errors import DeadlineExceeded, ImageRefused, InvalidParameter, StorageFull
+from cm.rpc.vocabulary import DiskFormat
+
+pytestmark = pytest.mark.skipif(not os.path.exists("/usr/bin/qemu-img"), reason="qemu-img is not installed")
+MIB = 2**20
+
+
+@pytest.fixture()
+def raw(tmp_path: Path) -> str:
+    path = tmp_path / "a.raw"
+    path.write_bytes(os.urandom(4 * MIB))
+    return str(path)
+
+
+def test_convert(raw: str, tmp_path: Path) -> None:
+    """A raw file becomes a sound qcow2 image of the same content."""
+    made = str(tmp_path / "a.qcow2")
+    convert(raw, DiskFormat.RAW, made, DiskFormat.QCOW2)
+    check(made, DiskFormat.QCOW2)
+    found = info(made, DiskFormat.QCOW2)
+    assert found.virtual_size_bytes == 4 * MIB and found.backing is None
+    subprocess.run(["qemu-img", "compare", "-q", "-f", "qcow2", "-F", "raw", made, raw], check=True)
+    check(raw, DiskFormat.RAW)
+
+
+def test_backing_seen(raw: str, tmp_path: Path) -> None:
+    """A backing file is reported."""
+    made = str(tmp_path / "o.qcow2")
+    subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", "-F", "raw", "-b", raw, made], check=True)
+    assert info(made, DiskFormat.QCOW2).backing == raw
+
+
+def test_wrong_format(raw: str, tmp_path: Path) -> None:
+    """The format is what the caller says; nothing is guessed, and nothing stays of a failed conversion."""
+    with pytest.raises(ImageRefused):
+        info(raw, DiskFormat.QCOW2)
+    target = tmp_path / "b.qcow2"
+    with pytest.raises(ImageRefused):
+        convert(raw, DiskFormat.QCOW2, str(target), DiskFormat.QCOW2)
+    assert not target.exists()
+
+
+def test_corrupt(raw: str, tmp_path: Path) -> None:
+    """An image with broken tables is refused."""
+    made = tmp_path / "a.qcow2"
+    convert(raw, DiskFormat.RAW, str(made), DiskFormat.QCOW2)
+    with made.open("r+b") as file:
+        file.seek(3 * 65_536)
+        file.write(b"\x80" + b"\xff" * 6 + b"\x00")
+    with pytest.raises(ImageRefused):
+        check(str(made), DiskFormat.QCOW2)
+
+
+def test_limits(raw: str, tmp_path: Path) -> None:
+    """Output and time are bounded."""
+    target = tmp_path / "b.qcow2"
+    with pytest.raises((StorageFull, ImageRefused)):
+        convert(raw, DiskFormat.RAW, str(target), DiskFormat.QCOW2, Leash(file_bytes=MIB))
+    assert not target.exists()
+    with pytest.raises(ImageRefused):
+        info(raw, DiskFormat.RAW, Leash(memory_bytes=MIB))
+
+
+def test_deadline(raw: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What hangs is killed with all that it started."""
+    program = tmp_path / "hangs"
+    program.write_text(f"#!/bin/sh\nsleep 60 & echo $! > {tmp_path}/pid; wait\n")
+    program.chmod(0o755)
+    monkeypatch.setattr(qemu_img, "_QEMU_IMG", str(program))
+    began = time.monotonic()
+    with pytest.raises(DeadlineExceeded):
+        info(raw, DiskFormat.RAW, Leash(deadline_s=0.3))
+    assert time.monotonic() - began < 3
+    time.sleep(0.1)
+    stat = Path(f"/proc/{(tmp_path / 'pid').read_text().strip()}/stat")
+    assert not stat.exists() or stat.read_text().rsplit(")", 1)[1].split()[0] == "Z"
+
+
+@pytest.mark.parametrize("path", ["--help", "a.raw", "json:{}", "nbd:localhost:10809", "/a\0b"])
+def test_paths(path: str) -> None:
+    """Only absolute paths are taken: nothing reads as an option or a protocol."""
+    with pytest.raises(InvalidParameter):
+        info(path, DiskFormat.RAW)

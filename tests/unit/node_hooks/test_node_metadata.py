@@ -1,0 +1,183 @@
+"""The metadata forwarder, on 127.0.0.1 and without a bridge."""
+
+import socket
+import threading
+import time
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from node_endpoint import Endpoint
+
+from node_hooks.client import Client, Credential, parse_endpoint
+from node_hooks.guest_request import BODY_LIMIT, HEAD_LIMIT, RefusedRequest, normalise_path, parse_head
+from node_hooks.metadata import CONCURRENT_PER_GUEST, Forwarder
+
+
+@pytest.fixture
+def forwarder(endpoint: Endpoint) -> Iterator[Forwarder]:
+    forwarder = Forwarder(
+        "br-test", lambda: Client(parse_endpoint(endpoint.url), Credential(7, endpoint.credential)),
+        ("127.0.0.1", 0), bind_device=False, timeout_s=1.0,
+    )
+    yield forwarder
+    forwarder.close()
+
+
+def ask(forwarder: Forwarder, request: bytes) -> tuple[int, bytes, bytes]:
+    """Status, head and body of the answer."""
+    with socket.create_connection(("127.0.0.1", forwarder.port), timeout=5) as connection:
+        connection.sendall(request)
+        answer = b""
+        while piece := connection.recv(65536):
+            answer += piece
+    head, _, body = answer.partition(b"\r\n\r\n")
+    return int(head.split()[1]), head, body
+
+
+def get(path: str, *headers: str, method: str = "GET") -> bytes:
+    return "\r\n".join([f"{method} {path} HTTP/1.1", "Host: 169.254.169.254", *headers, "", ""]).encode()
+
+
+def is_turned_away(forwarder: Forwarder) -> bool:
+    """A refusal that does not wait for the request may arrive as a reset."""
+    try:
+        return ask(forwarder, get("/"))[0] == 503
+    except ConnectionError:
+        return True
+
+
+def test_forward(forwarder: Forwarder, endpoint: Endpoint) -> None:
+    """A request arrives signed with bridge and address; only safe headers go either way."""
+    status, head, body = ask(forwarder, get("/latest//meta-data/?a=b", "X-aws-ec2-metadata-token: T", "Cookie: c"))
+    assert (status, body) == (200, b"for br-test 127.0.0.1")
+    ((method, path, bridge, address, headers, _),) = endpoint.guests
+    assert (method, path, bridge, address) == ("GET", "/guest/latest/meta-data/?a=b", "br-test", "127.0.0.1")
+    assert headers["X-aws-ec2-metadata-token"] == "T" and "Cookie" not in headers
+    assert b"text/x-test" in head and b"Secret" not in head
+    assert endpoint.unsigned == 0
+
+
+@pytest.mark.parametrize(
+    "header",
+    ["X-Forwarded-For: 1.2.3.4", "x-forwarded-host: a", "Forwarded: for=1", "X-Real-IP: 1", "X-Wawel-Bridge: other",
+     "X-WAWEL-ADDRESS: 1.2.3.4", "x-wawel-anything:"],
+)
+def test_refused_headers(forwarder: Forwarder, endpoint: Endpoint, header: str) -> None:
+    """A request that claims to come from somebody else goes nowhere."""
+    assert ask(forwarder, get("/latest/", header))[0] == 403
+    assert endpoint.guests == []
+
+
+@pytest.mark.parametrize(
+    ("request_bytes", "status"),
+    [
+        (get("/a/../b"), 400), (get("/a/%2e%2e/b"), 400), (get("/a%00b"), 400), (get("/a%0d%0ab"), 400),
+        (get("http://other/"), 400), (get("/a\\b"), 400), (get("*"), 400), (get("/%ff"), 400),
+        (get("/", method="DELETE"), 405), (get("/", method="CONNECT"), 405), (b"garbage\r\n\r\n", 400),
+        (get("/", "Transfer-Encoding: chunked"), 411), (get("/", "Content-Length: 1", "Content-Length: 2"), 400),
+        (get("/", "Content-Length: -1"), 400), (get("/", "Content-Length: +1"), 400), (get("/", " folded: x"), 400),
+        (get("/", "Bad Name: x"), 400), (b"GET / HTTP/1.1\r\nA: b\nX-Wawel-Bridge: c\r\n\r\n", 400),
+        (get("/", "X-Long: " + "x" * HEAD_LIMIT), 431), (get("/", f"Content-Length: {BODY_LIMIT + 1}"), 413),
+        (get("/", "X-aws-ec2-metadata-token: a", "X-aws-ec2-metadata-token: b"), 400),
+    ],
+)
+def test_malformed(forwarder: Forwarder, endpoint: Endpoint, request_bytes: bytes, status: int) -> None:
+    """What two readers could understand differently is refused."""
+    assert ask(forwarder, request_bytes)[0] == status
+    assert endpoint.guests == []
+
+
+def test_body(forwarder: Forwarder, endpoint: Endpoint) -> None:
+    """A body of the largest size goes through whole, in pieces, and after 100-continue."""
+    body = b"x" * BODY_LIMIT
+    request = get("/agent", f"Content-Length: {len(body)}", "Expect: 100-continue", method="POST")
+    with socket.create_connection(("127.0.0.1", forwarder.port), timeout=5) as connection:
+        connection.sendall(request)
+        assert connection.recv(100).startswith(b"HTTP/1.1 100")
+        connection.sendall(body[:1000])
+        time.sleep(0.02)
+        connection.sendall(body[1000:])
+        assert connection.recv(100).startswith(b"HTTP/1.1 200")
+    assert endpoint.guests[0][5] == body
+
+
+def test_token_hop_limit(forwarder: Forwarder, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The answer that carries a token may not be routed on; other answers may."""
+    hops: list[int] = []
+    original = Forwarder._answer
+
+    def spy(self: Forwarder, connection: socket.socket, answer: object) -> None:
+        hops.append(connection.getsockopt(socket.IPPROTO_IP, socket.IP_TTL))
+        original(self, connection, answer)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Forwarder, "_answer", spy)
+    ask(forwarder, get("/latest/api/token", "X-aws-ec2-metadata-token-ttl-seconds: 60", method="PUT"))
+    ask(forwarder, get("/latest/api/token"))
+    assert hops[0] == 1 and hops[1] > 1
+
+
+def test_endpoint_down(forwarder: Forwarder, endpoint: Endpoint) -> None:
+    """Without endpoint the guest hears 502 and may try again."""
+    ask(forwarder, get("/"))
+    endpoint.close()
+    assert ask(forwarder, get("/"))[0] == 502
+
+
+def test_status_passes(forwarder: Forwarder, endpoint: Endpoint) -> None:
+    """The endpoint's own refusals reach the guest: 401 asks it for a token."""
+    endpoint.guest_status = 401
+    assert ask(forwarder, get("/"))[0] == 401
+
+
+def test_slow_guest(forwarder: Forwarder) -> None:
+    """A guest that dawdles is let go in time, and a greedy one leaves places to others."""
+    began = time.monotonic()
+    assert ask(forwarder, b"GET / HTTP/1.1\r\n")[0] == 408
+    assert time.monotonic() - began < 2
+    greedy = [socket.create_connection(("127.0.0.1", forwarder.port)) for _ in range(CONCURRENT_PER_GUEST)]
+    time.sleep(0.1)
+    assert is_turned_away(forwarder)
+    for connection in greedy:
+        connection.close()
+    deadline = time.monotonic() + 3
+    while is_turned_away(forwarder) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert ask(forwarder, get("/"))[0] == 200
+
+
+def test_close(endpoint: Endpoint) -> None:
+    """After close the port is free and no thread stays."""
+    before = threading.active_count()
+    forwarder = Forwarder("br", lambda: Client(parse_endpoint(endpoint.url), None), ("127.0.0.1", 0), False)
+    forwarder.close()
+    again = Forwarder("br", lambda: Client(parse_endpoint(endpoint.url), None), ("127.0.0.1", forwarder.port), False)
+    again.close()
+    time.sleep(0.1)
+    assert threading.active_count() <= before
+
+
+@settings(deadline=None)
+@given(st.text(st.characters(min_codepoint=0x21, max_codepoint=0x7E), max_size=40))
+def test_path_property(text: str) -> None:
+    """A path that passes is one line of safe ASCII, climbs nowhere, and normalising it again changes nothing."""
+    try:
+        path = normalise_path("/" + text)
+    except RefusedRequest:
+        return
+    assert path.startswith("/") and path.isascii() and path.isprintable() and " " not in path
+    bare = path.partition("?")[0]
+    assert ".." not in bare and "//" not in bare
+    if "%25" not in bare:
+        assert normalise_path(path) == path
+
+
+@settings(deadline=None)
+@given(st.binary(max_size=300))
+def test_head_property(head: bytes) -> None:
+    """Any bytes are a request or a refusal."""
+    try:
+        parse_head(head)
+    except RefusedRequest as refusal:
+        assert 400 <= refusal.status < 500

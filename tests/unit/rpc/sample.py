@@ -1,0 +1,264 @@
+"""Sample views of each role, an executor that runs them, and the wire around them: in memory, and on a real port."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Coroutine
+from concurrent.futures import Future
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+from twisted.internet.defer import Deferred
+from twisted.internet.epollreactor import EPollReactor
+from twisted.internet.task import Clock
+
+from cm.rpc.caller import Call, Control, Identity, RawJSON
+from cm.rpc.credentials import StaticAuthenticator
+from cm.rpc.dispatch import Dispatcher, Peer
+from cm.rpc.errors import ObjectNotFound, VMBusy
+from cm.rpc.jsonrpc import JSONRPC
+from cm.rpc.limits import Limits
+from cm.rpc.server import make_site
+from cm.rpc.types import Id, IdList, Name, Secret, Text
+from cm.rpc.view import Registry, View, admin_view, guest_view, node_view, user_view
+from cm.rpc.vocabulary import Role, VMState
+from cm.rpc.xmlrpc import XMLRPC
+from cm.runtime.metrics import Metrics
+
+ANNA = Identity(7, "anna", frozenset({Role.USER}), groups=(3,), source="password")
+ROOT = Identity(1, "root", frozenset({Role.ADMIN}), source="password")
+NODE = Identity(0, "node-1", frozenset({Role.NODE}), node_id=1, source="node")
+AS_ANNA = b"Basic YW5uYTpzZWNyZXQ="  # anna:secret
+AS_ROOT = b"Basic cm9vdDp0b29y"  # root:toor
+AS_NODE = b"Bearer node-token"
+
+
+@dataclass
+class Size:
+    cpus: int
+    memory_mib: int
+
+
+@guest_view(name="guest.time")
+def guest_time(caller: Call) -> datetime:
+    """The time, of a sort."""
+    return datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+
+
+@user_view(name="user.vm.get_by_id")
+def get_by_id(caller: Call, vm_id: Id) -> dict[str, Any]:
+    """A VM of the caller's."""
+    if vm_id > 1000:
+        raise ObjectNotFound("VM", vm_id)
+    return {"id": vm_id, "state": VMState.RUNNING, "owner": caller.account_id, "bytes": 2**40, "lease": None}
+
+
+@user_view(name="user.vm.get_list")
+def get_list(caller: Call) -> list[dict[str, Any]]:
+    return RawJSON('[{"id": 1}, {"id": 2}]')  # type: ignore[return-value]
+
+
+@user_view(changing=True, name="user.vm.create")
+def create(
+    caller: Call, name: Name, description: Text = "", size: Size | None = None, *, key: Secret | None = None
+) -> dict[str, Any]:
+    """
+    Create a VM.
+
+    Then it starts.
+    """
+    caller.note("claim", name=name)
+    return {
+        "name": name,
+        "plan": caller.plan if caller.dry_run else None,
+        "request_id": caller.request_id,
+        "if_version": caller.if_version,
+        "cpus": size.cpus if size else None,
+        "key": key,
+    }
+
+
+@user_view(changing=True, name="user.vm.destroy")
+def destroy(caller: Call, vm_ids: IdList) -> list[int]:
+    if 13 in vm_ids:
+        raise VMBusy(13, 4, "vm_start")
+    return vm_ids
+
+
+@user_view(name="user.broken")
+def broken(caller: Call) -> None:
+    raise RuntimeError("the database password is hunter2")
+
+
+@user_view(name="user.unsendable")
+def unsendable(caller: Call) -> object:
+    return {"x": object()}
+
+
+@user_view(name="user.nothing")
+def nothing(caller: Call) -> None:
+    return None
+
+
+@user_view(name="user.echo")
+def echo(caller: Call, value: Any = None) -> Any:
+    return value
+
+
+@user_view(name="subtract")
+def subtract(caller: Call, minuend: float, subtrahend: float) -> float:
+    return minuend - subtrahend
+
+
+@user_view(name="sum")
+def add(caller: Call, a: int, b: int, c: int) -> int:
+    return a + b + c
+
+
+@user_view(name="get_data")
+def get_data(caller: Call) -> list[Any]:
+    return ["hello", 5]
+
+
+@user_view(name="update")
+def update(caller: Call, a: int, b: int, c: int, d: int, e: int) -> None:
+    return None
+
+
+@user_view(name="user.slow")
+async def slow(caller: Call) -> str:
+    raise AssertionError("the executor does this")
+
+
+@user_view(changing=True, name="user.slow_change")
+async def slow_change(caller: Call) -> str:
+    raise AssertionError("the executor does this")
+
+
+@admin_view(name="admin.node.lock", changing=True)
+def lock(caller: Call, node_id: Id, locked: bool = True) -> bool:
+    return locked
+
+
+@node_view(name="node.hook.report")
+def report(caller: Call, sequence: int) -> dict[str, Any]:
+    return {"node_id": caller.identity.node_id, "sequence": sequence}
+
+
+VIEWS = [
+    guest_time, get_by_id, get_list, create, destroy, broken, unsendable, nothing, echo, subtract, add, get_data, update,
+    slow, slow_change, lock, report,
+]  # fmt: skip
+
+
+class Sample:
+    """The wire in memory, on a clock. ``waiting`` holds the slow calls under way, ``ended`` how each ended."""
+
+    def __init__(self, reactor: Any = None, limits: Limits | None = None, **options: Any) -> None:
+        self.clock = reactor or Clock()
+        self.registry = Registry()
+        for function in VIEWS:
+            self.registry.add(function)
+        self.metrics = Metrics()
+        self.waiting: list[Deferred[str]] = []
+        self.ended: list[str] = []
+        self.dispatcher = Dispatcher(
+            self.clock,
+            self.registry,
+            self.execute,
+            StaticAuthenticator({"anna": ("secret", ANNA), "root": ("toor", ROOT)}, {"node-token": NODE}, **options),
+            limits,
+            self.metrics,
+        )
+        self.json = JSONRPC(self.dispatcher)
+        self.xml = XMLRPC(self.dispatcher)
+
+    async def execute(self, view: View, identity: Identity, arguments: dict[str, Any], control: Control) -> Any:
+        if not view.name.startswith("user.slow"):
+            return view.function(Call.of(identity, control), **arguments)
+        gate: Deferred[str] = Deferred()
+        self.waiting.append(gate)
+        try:
+            result = await gate
+        except BaseException as error:
+            self.ended.append(type(error).__name__)
+            raise
+        self.ended.append(result)
+        return result
+
+    def post(self, body: Any, authorization: bytes | None = AS_ANNA, request_id: str | None = None) -> Any:
+        """A JSON-RPC answer, parsed; ``None`` for an empty one."""
+        data = body if isinstance(body, bytes) else msgspec.json.encode(body)
+        answer = done(self.json.answer(data, Peer("192.0.2.1", authorization, request_id)))
+        return msgspec.json.decode(answer) if answer else None
+
+    def call(self, method: str, params: Any = (), **options: Any) -> Any:
+        return self.post({"jsonrpc": "2.0", "method": method, "params": params, "id": 1}, **options)
+
+    def post_xml(self, body: bytes, authorization: bytes | None = AS_ANNA) -> bytes:
+        answer: bytes = done(self.xml.answer(body, Peer("192.0.2.1", authorization)))
+        return answer
+
+
+def done(coroutine: Coroutine[Any, Any, Any]) -> Any:
+    """The result of what does not wait."""
+    results: list[Any] = []
+    deferred = Deferred.fromCoroutine(coroutine)
+    deferred.addBoth(results.append)
+    assert results, "it waits"
+    if hasattr(results[0], "raiseException"):
+        results[0].raiseException()
+    return results[0]
+
+
+class Reactor:
+    """A reactor of its own in a thread: the process's only one stays unused, and each test module may have one."""
+
+    def __init__(self) -> None:
+        self.reactor = EPollReactor()
+        self._thread = threading.Thread(
+            target=self.reactor.run, kwargs={"installSignalHandlers": False}, daemon=True, name="reactor"
+        )
+        self._thread.start()
+
+    def do(self, function: Any, *args: Any, timeout_s: float = 10) -> Any:
+        """Call a function, perhaps a coroutine, in the reactor's thread and give its result."""
+        future: Future[Any] = Future()
+
+        def run() -> None:
+            try:
+                result = function(*args)
+                if hasattr(result, "__await__") and not isinstance(result, Deferred):
+                    result = Deferred.fromCoroutine(result)
+            except BaseException as error:
+                future.set_exception(error)
+                return
+            if isinstance(result, Deferred):
+                result.addCallbacks(future.set_result, lambda failure: future.set_exception(failure.value))
+            else:
+                future.set_result(result)
+
+        self.reactor.callFromThread(run)
+        return future.result(timeout_s)
+
+    def stop(self) -> None:
+        self.reactor.callFromThread(self.reactor.stop)
+        self._thread.join(10)
+
+
+class Server:
+    """The sample's wire on a port of the loopback."""
+
+    def __init__(self, limits: Limits | None = None) -> None:
+        self.thread = Reactor()
+        self.sample = Sample(self.thread.reactor, limits)
+        site = make_site(self.thread.reactor, self.sample.dispatcher, self.sample.metrics.exposition)
+        self._port = self.thread.do(lambda: self.thread.reactor.listenTCP(0, site, interface="127.0.0.1"))
+        self.port: int = self._port.getHost().port
+        self.url = f"http://127.0.0.1:{self.port}"
+
+    def stop(self) -> None:
+        self.thread.do(self._port.stopListening)
+        self.thread.stop()

@@ -1,0 +1,153 @@
+"""Pools of threads: results, deadlines, bounds, and what hangs."""
+
+from __future__ import annotations
+
+import contextvars
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from twisted.internet.defer import CancelledError, Deferred, gatherResults
+from zope.interface.verify import verifyObject
+
+from cm.rpc.errors import DeadlineExceeded, Overloaded
+from cm.runtime.threads import InlineThreads, IThreads, Threads
+
+from .reactor import Reactor
+
+WORD: contextvars.ContextVar[str] = contextvars.ContextVar("word", default="-")
+
+
+@pytest.fixture(scope="module")
+def reactor() -> Iterator[Reactor]:
+    made = Reactor()
+    yield made
+    made.stop()
+
+
+@pytest.fixture
+def threads(reactor: Reactor) -> Iterator[Threads]:
+    made = Threads(reactor.reactor, {"small": 1, "pair": 2}, queue_max=3)
+    yield made
+    reactor.do(made.stop, 0.1)
+
+
+def until(condition: Any, timeout_s: float = 5) -> None:
+    end = time.monotonic() + timeout_s
+    while not condition():
+        assert time.monotonic() < end, "it did not come about"
+        time.sleep(0.002)
+
+
+class TestThreads:
+    def test_result_and_error(self, reactor: Reactor, threads: Threads) -> None:
+        """Results and errors come back, away from the reactor's thread."""
+        verifyObject(IThreads, threads)
+        name = reactor.do(lambda: threads.run("node:a", lambda: threading.current_thread().name))
+        assert name.startswith("node:a-")
+        assert reactor.do(lambda: threads.run("database", divmod, 7, 2, deadline_s=5)) == (3, 1)
+        with pytest.raises(ZeroDivisionError):
+            reactor.do(lambda: threads.run("database", divmod, 1, 0))
+        with pytest.raises(SystemExit):
+            reactor.do(lambda: threads.run("database", lambda: exit(1)))
+
+    def test_many(self, reactor: Reactor) -> None:
+        """Every one of many calls gets its own result, whatever order they end in."""
+        threads = Threads(reactor.reactor)
+
+        def start() -> Any:
+            return gatherResults([Deferred.fromCoroutine(threads.run("database", pow, n, 2)) for n in range(500)])
+
+        assert reactor.do(start) == [n * n for n in range(500)]
+        assert reactor.do(threads.waiting) == {"database": 0}
+        reactor.do(threads.stop)
+
+    def test_context(self, reactor: Reactor, threads: Threads) -> None:
+        """Context variables go along, and do not come back."""
+
+        async def start() -> tuple[str, str]:
+            WORD.set("mine")
+            told: str = await threads.run("database", lambda: (WORD.get(), WORD.set("theirs"))[0])
+            return told, WORD.get()
+
+        assert reactor.do(start) == ("mine", "mine")
+
+    def test_unknown_pool(self, reactor: Reactor, threads: Threads) -> None:
+        with pytest.raises(ValueError, match="no size is known"):
+            reactor.do(lambda: threads.run("nonsense", int))
+
+    def test_hung_call(self, reactor: Reactor, threads: Threads) -> None:
+        """A call that hangs is given up by its waiter and replaced in its pool; other pools do not notice."""
+        gate = threading.Event()
+        with pytest.raises(DeadlineExceeded, match="waiting for small did not end within 0.05 s"):
+            reactor.do(lambda: threads.run("small", gate.wait, deadline_s=0.05))
+        assert reactor.do(lambda: threads.run("small", pow, 2, 3, deadline_s=2)) == 8
+        assert reactor.do(lambda: threads.run("database", pow, 2, 3, deadline_s=2)) == 8
+        pool = threads._pools["small"]
+        assert (pool._threads, pool._late, pool.pending) == (2, 1, 1)
+        gate.set()
+        until(lambda: (pool._threads, pool._late, pool.pending) == (1, 0, 0))
+        until(lambda: sum(thread.name.startswith("small-") for thread in threading.enumerate()) == 1)
+        assert reactor.do(lambda: threads.run("small", pow, 2, 3)) == 8
+
+    def test_queued_call_never_begins(self, reactor: Reactor, threads: Threads) -> None:
+        """A call whose deadline passes, or whose waiter leaves, while it is queued does not begin."""
+        gate, began = threading.Event(), []
+
+        def start() -> Any:
+            first = Deferred.fromCoroutine(threads.run("small", gate.wait))
+            queued = Deferred.fromCoroutine(threads.run("small", began.append, 1, deadline_s=0.02))
+            left = Deferred.fromCoroutine(threads.run("small", began.append, 2))
+            left.cancel()
+            left.addErrback(lambda failure: failure.trap(CancelledError))
+            queued.addErrback(lambda failure: failure.trap(DeadlineExceeded))
+            queued.addCallback(lambda _: gate.set())
+            return gatherResults([first, queued, left])
+
+        reactor.do(start)
+        until(lambda: threads._pools["small"].pending == 0)
+        assert began == []
+
+    def test_bounded_queue(self, reactor: Reactor, threads: Threads) -> None:
+        """A full pool refuses at once."""
+        gate = threading.Event()
+        started: list[Deferred[bool]] = []
+
+        def start() -> None:
+            started.extend(Deferred.fromCoroutine(threads.run("small", gate.wait)) for _ in range(4))
+
+        reactor.do(start)
+        with pytest.raises(Overloaded):
+            reactor.do(lambda: threads.run("small", int))
+        gate.set()
+        assert reactor.do(lambda: gatherResults(started)) == [True] * 4
+
+    def test_stop(self, reactor: Reactor) -> None:
+        """Stopping waits for what is under way, not for ever, and refuses what comes."""
+        threads = Threads(reactor.reactor, {"small": 1})
+        gate, slow = threading.Event(), []
+
+        def start() -> None:
+            slow.append(Deferred.fromCoroutine(threads.run("small", lambda: time.sleep(0.05))))
+            slow.append(Deferred.fromCoroutine(threads.run("node:x", gate.wait)))
+
+        reactor.do(start)
+        begun = time.monotonic()
+        reactor.do(threads.stop, 0.2)
+        assert slow[0].called and not slow[1].called and time.monotonic() - begun < 2
+        with pytest.raises(Overloaded):
+            reactor.do(lambda: threads.run("small", int))
+        gate.set()
+        until(lambda: slow[1].called)
+
+
+class TestInlineThreads:
+    def test_inline(self) -> None:
+        """Everything happens at once, where it is called."""
+        threads = InlineThreads()
+        verifyObject(IThreads, threads)
+        results: list[Any] = []
+        Deferred.fromCoroutine(threads.run("database", divmod, 7, 2, deadline_s=1)).addCallback(results.append)
+        assert results == [(3, 1)] and threads.pools == ["database"]
