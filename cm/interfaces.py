@@ -227,8 +227,8 @@ class IImageStore(Interface):
     def create_copy(storage_name: str, volume: str, source: str, source_format: DiskFormat) -> VolumeSeen:
         """
         A flat, complete qcow2 copy of volume ``source`` (an overlay's base is folded in). Repeatable: a half-made
-        volume of an earlier attempt (a marker ``volume`` + ``.part`` stands beside it, and ``find`` does not show it) is
-        thrown away, a finished one is taken as done.
+        volume of an earlier attempt (a marker ``volume`` + ``.part`` stands beside it, and ``find`` does not show it)
+        is thrown away, a finished one is taken as done.
         """
 
     def create_empty(storage_name: str, volume: str, format: DiskFormat, size_bytes: int) -> VolumeSeen:

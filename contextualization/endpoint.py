@@ -192,7 +192,8 @@ class Endpoint(Resource):
 
     def render(self, request: Request) -> int:
         _Rendering(self, request, self._clock)
-        return NOT_DONE_YET
+        waits: int = NOT_DONE_YET
+        return waits
 
 
 class _Rendering:
@@ -278,6 +279,13 @@ class EndpointRequest(Request):
             self.content.write(data)
 
 
+class QuietSite(Site):
+    """Keeps no access log: paths of NoCloud hold secrets."""
+
+    def log(self, request: Request) -> None:
+        pass
+
+
 def make_endpoint(
     database: Database, settings: EndpointSettings, reactor: Any, listener: IListens | None = None,
     wall: Callable[[], float] = time.time,
@@ -287,7 +295,7 @@ def make_endpoint(
     endpoint.
     """
     endpoint = Endpoint(database, settings, reactor, listener, wall)
-    site = Site(
+    site = QuietSite(
         endpoint, requestFactory=EndpointRequest, parsePOSTFormSubmission=False, timeout=60, reactor=reactor
     )
     site.displayTracebacks = False

@@ -170,7 +170,7 @@ class EventTaker:
             self._broken.pop((node_id, record.boot_id, record.sequence), None)
             if effect == "foreign":
                 log.info(
-                    "node {node_id}: event {sequence} ({operation}) is about {domain} {uuid}, which is not placed there",
+                    "node {node_id}: event {sequence} ({operation}) is about {domain} {uuid}, not placed there",
                     node_id=node_id, sequence=record.sequence, operation=record.operation,
                     domain=record.domain_name, uuid=record.domain_uuid,
                 )  # fmt: skip

@@ -11,7 +11,7 @@ import socket
 import stat
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from twisted.internet.interfaces import IListeningPort
 from twisted.logger import Logger
@@ -30,7 +30,7 @@ from cm.runtime.database import Database
 from cm.runtime.listener import Listener
 from cm.runtime.metrics import Metrics
 from cm.runtime.settings import SettingsError
-from cm.runtime.threads import Threads
+from cm.runtime.threads import IThreads, Threads
 from cm.services.authenticator import DatabaseAuthenticator, ensure_session_key
 from cm.services.context import ClusterPolicy, Services
 from cm.services.fleet import Fleet
@@ -104,17 +104,16 @@ class ClusterManager:
     :param opener: makes an ``INodeDriver`` from a URI and a name.
     """
 
-    def __init__(
-        self, reactor: Any, settings: Settings, opener: Callable[[str, str], Any] = open_driver
-    ) -> None:
+    def __init__(self, reactor: Any, settings: Settings, opener: Callable[[str, str], Any] = open_driver) -> None:
         self.reactor = reactor
         self.settings = settings
         self.policy = policy_of(settings)
         size = settings.database.pool_size
         self.threads = Threads(reactor, {"database": size, "probe": 2})
-        self.database = Database(settings.database.url, self.threads, pool_size=size)
-        self.fleet = Fleet(self.database, self.threads, opener)
-        self.services = Services(self.database, self.threads, self.fleet, self.policy)
+        threads = cast(IThreads, self.threads)
+        self.database = Database(settings.database.url, threads, pool_size=size)
+        self.fleet = Fleet(self.database, threads, opener)
+        self.services = Services(self.database, threads, self.fleet, self.policy)
         self.metrics = Metrics()
         self.registry = Registry.collect("cm.views")
         self.executor = Executor(self.services)
@@ -139,9 +138,7 @@ class ClusterManager:
         self.services.extra["signals"] = self.listener
         self.engine = Engine(self.services, self.reactor, worker_id, self.metrics)
         authenticator = self._authenticator(self.listener)
-        dispatcher = Dispatcher(
-            self.reactor, self.registry, self.executor.execute, authenticator, measure=self.metrics
-        )
+        dispatcher = Dispatcher(self.reactor, self.registry, self.executor.execute, authenticator, measure=self.metrics)
         self.dispatcher = dispatcher
         self._subscribe()
         if self.settings.cluster.workers:
@@ -203,7 +200,7 @@ class ClusterManager:
     async def stop(self) -> None:
         """Listen no more, let what is under way come to the end of its step, and let go of everything."""
         for port in self.ports:
-            await port.stopListening()  # type: ignore[misc]
+            await port.stopListening()
         self.reconciler.stop()
         if self.engine is not None:
             await self.engine.stop()

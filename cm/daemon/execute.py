@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from sqlalchemy import text
-from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 from twisted.logger import Logger
 
@@ -45,8 +44,16 @@ class Executor:
         :raises CloudError: the view's refusal; nothing was changed then.
         """
         services = self._services
-        call = ClusterCall.of(identity, control)
-        call.policy = services.policy
+        call = ClusterCall(
+            identity,
+            control.call_id,
+            None,
+            control.request_id,
+            control.dry_run,
+            control.if_version,
+            control.remote,
+            policy=services.policy,
+        )
         if view.is_async:
             if control.dry_run:
                 raise InvalidRequest()
@@ -98,19 +105,21 @@ def _first_answer(session: Session, call: ClusterCall, method: str, digest: str)
     :raises RequestIdReused: the id was used for something else.
     """
     values = {"a": call.account_id, "r": call.request_id, "digest": digest}
-    try:
-        with session.begin_nested():
-            session.execute(
-                text("INSERT INTO request (account_id, request_id, digest) VALUES (:a, :r, :digest)"), values
-            )
+    first = session.execute(
+        text(
+            "INSERT INTO request (account_id, request_id, digest) VALUES (:a, :r, :digest) ON CONFLICT DO NOTHING"
+            " RETURNING digest"
+        ),
+        values,
+    ).first()
+    if first is not None:
         return None
-    except IntegrityError:
-        found = session.execute(
-            text("SELECT digest, answer FROM request WHERE account_id = :a AND request_id = :r"), values
-        ).one()
-        if found.digest != digest:
-            raise RequestIdReused(str(call.request_id)) from None
-        return str(found.answer)
+    found = session.execute(
+        text("SELECT digest, answer FROM request WHERE account_id = :a AND request_id = :r"), values
+    ).one()
+    if found.digest != digest:
+        raise RequestIdReused(str(call.request_id))
+    return str(found.answer)
 
 
 def _told(arguments: Mapping[str, Any]) -> dict[str, Any]:
@@ -123,9 +132,7 @@ def _told(arguments: Mapping[str, Any]) -> dict[str, Any]:
 
 def write_audit(session: Session, method: str, call: ClusterCall, arguments: Mapping[str, Any]) -> None:
     """One row per accepted changing call, in its own transaction."""
-    kept = {
-        name: value for name, value in arguments.items() if name not in UNTOLD and not isinstance(value, Secret)
-    }
+    kept = {name: value for name, value in arguments.items() if name not in UNTOLD and not isinstance(value, Secret)}
     session.execute(
         text(
             "INSERT INTO audit (account_id, login, method, call_id, request_id, remote, arguments)"
@@ -141,5 +148,3 @@ def write_audit(session: Session, method: str, call: ClusterCall, arguments: Map
             "arguments": encode_json(kept).decode(),
         },
     )
-
-

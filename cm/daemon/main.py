@@ -103,7 +103,8 @@ def migrate(config: Path | None) -> None:
 )
 def add_admin(config: Path | None, login: str, password_file: Path | None) -> None:
     """Make an administrator, or give an existing one a new password."""
-    from cm.services.authenticator import set_administrator
+    from cm.daemon.administrator import set_administrator
+    from cm.daemon.app import policy_of
 
     settings = load(config)
     if password_file is None:
@@ -116,7 +117,7 @@ def add_admin(config: Path | None, login: str, password_file: Path | None) -> No
         raise click.ClickException("the password has fewer than 8 characters")
     engine = create_engine(settings.database.url)
     try:
-        made = set_administrator(engine, login, password, settings)
+        made = set_administrator(engine, login, password, policy_of(settings))
     except OperationalError as error:
         raise click.ClickException(f"the database does not answer: {str(error.orig).strip()}") from None
     finally:

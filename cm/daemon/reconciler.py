@@ -14,8 +14,10 @@ from cm.interfaces import DomainEvent
 from cm.rpc.errors import CloudError, DatabaseUnavailable, Overloaded
 from cm.services.context import Services
 from cm.services.reconcile import pass_over
+from cm.services.volumes import pass_over_storage
 
 log = Logger()
+STORAGE_S = 600.0  # between passes over storages: listing one reads every volume's header
 HINT_S = 0.3  # after a hint: hooks and operations usually settle it themselves meanwhile
 
 
@@ -37,14 +39,27 @@ class Reconciler:
         self._subscribed: set[int] = set()
         self._stopping = False
         self._timer: Any = None
+        self._storage_timer: Any = None
 
     def start(self) -> None:
         self._tick()
+        self._storage_timer = self._clock.callLater(STORAGE_S, self._tick_storages)
+
+    def _tick_storages(self) -> None:
+        if not self._stopping:
+            self._storage_timer = self._clock.callLater(STORAGE_S, self._tick_storages)
+            Deferred.fromCoroutine(self.check_storages()).addErrback(self._failed)
+
+    async def check_storages(self) -> None:
+        """Pass over every storage, each through one node."""
+        for storage_id, node_id in await self._services.database.read(_storages):
+            await pass_over_storage(self._services, storage_id, node_id)
 
     def stop(self) -> None:
         self._stopping = True
-        if self._timer is not None and self._timer.active():
-            self._timer.cancel()
+        for timer in (self._timer, self._storage_timer):
+            if timer is not None and timer.active():
+                timer.cancel()
 
     def _tick(self) -> None:
         if self._stopping:
@@ -129,3 +144,14 @@ def _take_turns(session: Session, every_s: float) -> list[int]:
         {"every": every_s},
     )
     return sorted(found)
+
+
+def _storages(session: Session) -> list[tuple[int, int]]:
+    """Each storage with a node that has it attached and answers."""
+    found = session.execute(
+        text(
+            "SELECT a.storage_id, min(a.node_id) AS node_id FROM storage_attachment a JOIN node n ON n.id = a.node_id"
+            " WHERE a.state = 'attached' AND n.state = 'ok' AND n.deleted_at IS NULL GROUP BY a.storage_id ORDER BY 1"
+        )
+    )
+    return [(row.storage_id, row.node_id) for row in found]

@@ -8,7 +8,7 @@ node_claimed closed_at``. ``summary`` is the rendered body that lists join, writ
 
 from __future__ import annotations
 
-import uuid
+import uuid as uuid_module
 from datetime import datetime
 
 from sqlalchemy import CheckConstraint, ForeignKey, Index, Uuid, text
@@ -36,7 +36,7 @@ class VM(Base):
     account_id: Mapped[int] = mapped_column(ForeignKey("account.id"))
     image_id: Mapped[int] = mapped_column(ForeignKey("image.id"))
     template_id: Mapped[int] = mapped_column(ForeignKey("template.id"))
-    reservation_id: Mapped[uuid.UUID] = mapped_column(Uuid)
+    reservation_id: Mapped[uuid_module.UUID] = mapped_column(Uuid)
     cpu: Mapped[int]
     memory_mib: Mapped[int]
     user_data: Mapped[Empty]

@@ -95,12 +95,12 @@ async def launch(work: Work) -> None:
         prepared.uuid,
         deadline_s=COPY_S if slow else 60.0,
     )
-    if made:
+    if slow:
         await work.db(_volumes_made, made)
     if work.op.attempts and (await work.call(prepared.node_id, "look", prepared.uuid)).state not in GONE:
         launched_at = None
     else:
-        launched_at = await work.db(_mark_launch, work.op)
+        launched_at = await work.db(_mark_launch, work.op, made)
         await work.run(prepared.node_id, boot, prepared, deadline_s=120.0)
     await work.complete(_launched, work.op, launched_at)
 
@@ -136,7 +136,6 @@ def make_volumes(driver: Any, volumes: tuple[VolumePlan, ...], console_pool: str
             driver.create_copy(plan.pool, plan.volume, plan.base, plan.base_format)
         else:
             driver.create_overlay(plan.pool, plan.volume, plan.base, plan.base_format, plan.size_bytes)
-            continue  # an overlay is made in one piece: no mark needed, and a repeat finds it
         if plan.disk_id is not None:
             made.append(plan.disk_id)
     if console_pool is not None:
@@ -156,8 +155,13 @@ def _volumes_made(session: Session, disk_ids: list[int]) -> None:
     session.execute(text("UPDATE disk SET made = true WHERE id = ANY(:ids)"), {"ids": disk_ids})
 
 
-def _mark_launch(session: Session, op: OperationRow) -> datetime:
-    """Written before the hypervisor is asked: an end that a hook reports from before now is an earlier launch's."""
+def _mark_launch(session: Session, op: OperationRow, made: list[int]) -> datetime:
+    """
+    Written before the hypervisor is asked: an end that a hook reports from before now is an earlier launch's. From now
+    on the disks hold the guest's data: one that is missing later is an error, never made anew.
+    """
+    if made:
+        _volumes_made(session, made)
     at: datetime = session.execute(
         text(
             "UPDATE vm SET launched_at = clock_timestamp(), launches = launches + 1, seen = 'unknown',"

@@ -102,8 +102,8 @@ class RpcClient:
             data = response.read(ANSWER_MAX)
         except (http.client.RemoteDisconnected, ConnectionResetError, BrokenPipeError):
             connection.close()
-            # The server may have closed a kept connection just now, or broken in the middle of the call: the two look the
-            # same, so only what carries a request_id is repeated.
+            # The server may have closed a kept connection just now, or broken in the middle of the call: the two look
+            # the same, so only what carries a request_id is repeated.
             if kept and retriable:
                 return self._exchange(body, headers, retriable)
             raise ServerUnreachable(self.url, "the connection was closed") from None

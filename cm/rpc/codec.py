@@ -258,7 +258,8 @@ def _rebuilt(slug: Any, number: int, text: str, told: Mapping[str, Any], retry: 
             return known(**{name: told[name] for name in names})
     base = known or _BY_NUMBER.get(number, CloudError)
     code = slug if isinstance(slug, str) and slug else base.code
-    error = _told_class(base, code, number, base.retry if retry is None else retry)(text)
+    told_class: Any = _told_class  # to mypy, classes are not hashable
+    error: _Told = told_class(base, code, number, base.retry if retry is None else retry)(text)
     error.told = dict(told)
     return error
 

@@ -105,13 +105,14 @@ class Dispatcher:
         :raises CloudError: the view's own, or what was wrong with the call; anything unforeseen is an ``Incident``.
         """
         started = self._reactor.seconds()
-        outcome = "ok"
+        outcome, login = "ok", ""
         view: View | None = None
         try:
             view = self._registry.find(method) or self._own.find(method)
             if view is None:
                 raise unknown(method)
             identity = await peer.identity(self._authenticator)
+            login = identity.login
             identity.require(view.role)
             arguments, controls = view.bind(params)
             if view.changing and peer.request_id is not None:
@@ -134,6 +135,15 @@ class Dispatcher:
         finally:
             if self._measure is not None:
                 self._measure.call(view.name if view else "unknown", outcome, self._reactor.seconds() - started)
+            if view is not None and view.changing:
+                log.info(
+                    "call {call_id}: {login} at {remote}: {method}: {outcome}",
+                    call_id=peer.call_id,
+                    login=login or "nobody",
+                    remote=peer.remote,
+                    method=method,
+                    outcome=outcome,
+                )
 
     def incident(self, peer: Peer, method: str) -> Incident:
         """Log the exception being handled; the caller is told only where to find it."""

@@ -11,7 +11,10 @@ import os
 import stat
 from typing import Any, Final
 
+from OpenSSL import SSL, crypto
 from twisted.internet.interfaces import IListeningPort
+from twisted.internet.ssl import CertificateOptions, TLSVersion
+from twisted.protocols.tls import TLSMemoryBIOFactory
 
 from cm.runtime.settings import SettingsError
 
@@ -32,7 +35,7 @@ def make_listener(
 
     :param tls_certificate: a PEM file: the certificate, then those between it and the root.
     :param allow_plain: the setting ``insecure = true``: plain HTTP on any address.
-    :raises SettingsError: the address is malformed, the TLS files are not good, or plain HTTP would be open to a network.
+    :raises SettingsError: the address is malformed, the TLS files are bad, or plain HTTP would be open to a network.
     """
     if bool(tls_certificate) != bool(tls_key):
         raise SettingsError(["tls_certificate and tls_key: one is set without the other"])
@@ -42,7 +45,9 @@ def make_listener(
         return reactor.listenUNIX(path, site, mode=SOCKET_MODE, backlog=BACKLOG)
     host, port = parse_address(address)
     if tls_certificate and tls_key:
-        return reactor.listenSSL(port, site, _context(tls_certificate, tls_key), backlog=BACKLOG, interface=host)
+        # What listenSSL() does, except that its TLS would wait on the global reactor, whichever was given.
+        secure = TLSMemoryBIOFactory(_context(tls_certificate, tls_key), False, site, clock=reactor)
+        return reactor.listenTCP(port, secure, backlog=BACKLOG, interface=host)
     if not allow_plain and not _is_loopback(host):
         raise SettingsError(
             [f"address {address}: plain HTTP is for loopback; set tls_certificate and tls_key, or insecure = true"]
@@ -82,10 +87,6 @@ def _clear_socket(path: str) -> None:
 
 
 def _context(certificate: str, key: str) -> Any:
-    # Twisted's TLS needs pyOpenSSL; a program that listens on loopback alone does without.
-    from OpenSSL import SSL, crypto
-    from twisted.internet.ssl import CertificateOptions, TLSVersion
-
     problems: list[str] = []
     chain: list[Any] = []
     private: Any = None

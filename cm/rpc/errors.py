@@ -8,7 +8,7 @@ JSON-RPC error code and the XML-RPC fault code, one per family; ``code`` is the 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, is_dataclass
 from typing import Any, ClassVar
 
 
@@ -25,7 +25,7 @@ class CloudError(Exception):
 
     def details(self) -> dict[str, Any]:
         """The case's own fields, for the wire; never secrets."""
-        return {f.name: getattr(self, f.name) for f in fields(self)} if hasattr(self, "__dataclass_fields__") else {}
+        return {f.name: getattr(self, f.name) for f in fields(self)} if is_dataclass(self) else {}
 
 
 class InvalidRequest(CloudError):

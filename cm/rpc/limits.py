@@ -13,7 +13,7 @@ class Limits:
     """
     :ivar call_s: seconds for one call. A read is given up then; a change goes on, only its caller stops waiting.
     :ivar under_way: calls of all clients together, those included whose callers stopped waiting.
-    :ivar drain_bytes: of a body that is too large, how much is read so that its sender can read the refusal.
+    :ivar drain_bytes: of a body that is too large, how much more is read so that its sender can read the refusal.
     """
 
     body_bytes: int = 1_048_576

@@ -179,10 +179,6 @@ def _explained(error: Exception) -> InvalidParameter:
     if isinstance(error, RecursionError):
         return InvalidParameter("params", "it is nested too deeply")
     message = str(error)
-    if found := _UNKNOWN.match(message):
-        return InvalidParameter(shown(found[1]), "the method has no such parameter")
-    if found := _MISSING.match(message):
-        return InvalidParameter(shown(found[1]), "it is required")
     if found := _AT.match(message):
         reason, name, within = found.groups()
         if inner := _UNKNOWN.match(reason) or _MISSING.match(reason):
@@ -192,6 +188,10 @@ def _explained(error: Exception) -> InvalidParameter:
             return InvalidParameter(name, PATTERNS.get(ast.literal_eval(pattern[1]), "it has not the form needed"))
         reason = reason[:1].lower() + reason[1:]
         return InvalidParameter(name, shown(reason + (f" at {within.lstrip('.')}" if within else "")))
+    if found := _UNKNOWN.match(message):
+        return InvalidParameter(shown(found[1]), "the method has no such parameter")
+    if found := _MISSING.match(message):
+        return InvalidParameter(shown(found[1]), "it is required")
     return InvalidParameter("params", shown(message[:1].lower() + message[1:]))
 
 

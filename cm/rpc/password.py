@@ -1,7 +1,7 @@
 """
 Passwords: argon2id, and a short memory of the ones that were right.
 
-``Passwords`` blocks (some 20 ms of CPU) and belongs on the ``password`` pool of ``IThreads``.
+``Passwords`` blocks (20-50 ms of CPU) and belongs on the ``password`` pool of ``IThreads``.
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ a view with credentials, validation, deadline and metrics takes here).
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Final, Protocol
 
 from twisted.internet.defer import CancelledError, Deferred
@@ -25,6 +25,7 @@ from cm.rpc.codec import encode_xml_fault
 from cm.rpc.dispatch import Dispatcher, Peer
 from cm.rpc.errors import CloudError, InvalidParameter, MalformedRequest, TooLarge
 from cm.rpc.jsonrpc import JSONRPC
+from cm.rpc.limits import Limits
 from cm.rpc.types import REQUEST_ID
 from cm.rpc.xmlrpc import XMLRPC
 from cm.runtime.log import call_id
@@ -44,31 +45,42 @@ class WireRequest(Request):
     """A request whose body is counted while it comes in: what is beyond the limit is not kept."""
 
     _received = 0
+    _limit = 0
     oversized = False
 
     def gotLength(self, length: int | None) -> None:
-        # Twisted keeps bodies over 100 kB in temporary files; ours are bounded, so they stay in memory.
-        super().gotLength(min(length or 0, 1))
+        site = self.channel.site
+        # A request learns of its path only after its body; its channel knows it already.
+        path = self.channel._path
+        larger = next((limit for prefix, limit in site.larger.items() if path.startswith(prefix)), None)
+        self._limit = site.limits.body_bytes if larger is None else larger
+        # Twisted keeps bodies over 100 kB in temporary files; those of calls are bounded, so they stay in memory.
+        super().gotLength(min(length or 0, 1) if larger is None else length)
 
     def handleContentChunk(self, data: bytes) -> None:
-        limits = self.channel.site.limits
         self._received += len(data)
-        if self._received <= limits.body_bytes:
+        if self._received <= self._limit:
             self.content.write(data)
-        elif self._received <= limits.drain_bytes:
+        elif self._received <= self._limit + self.channel.site.limits.drain_bytes:
             self.oversized = True
         else:
             self.channel.transport.abortConnection()
 
 
 class WireSite(Site):
-    """A site over a root resource. Resources added to the root have the same body limit."""
+    """
+    A site over a root resource.
+
+    :param larger: bytes that a body may have at paths which begin so (an upload); elsewhere calls' limit counts. The
+        resource there has to look at ``request.oversized``.
+    """
 
     requestFactory = WireRequest
 
-    def __init__(self, root: Resource, limits: Any, reactor: Any) -> None:
+    def __init__(self, root: Resource, limits: Limits, reactor: Any, larger: Mapping[bytes, int] | None = None) -> None:
         super().__init__(root, reactor=reactor, timeout=IDLE_S, parsePOSTFormSubmission=False)
         self.limits = limits
+        self.larger = dict(larger or {})
 
     def log(self, request: Any) -> None:
         """No access log: the dispatcher counts calls, and logs those that change something."""

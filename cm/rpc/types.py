@@ -18,8 +18,8 @@ ID_MAX: Final = 2**63 - 1  # PostgreSQL's bigint
 IDS_MAX: Final = 200  # objects named by one call
 SECRET_MAX: Final = 1024  # characters; argon2 would hash megabytes, at our cost
 
-# Read by Python's ``re`` and, out of JSON Schemas, by ECMAScript's: hence this end, as Python's ``$`` also matches before
-# a last line feed and ECMAScript has no ``\Z``. C1 controls (80-9f) are refused with C0: terminals obey them.
+# Read by Python's ``re`` and, out of JSON Schemas, by ECMAScript's: hence this end, as Python's ``$`` also matches
+# before a last line feed and ECMAScript has no ``\Z``. C1 controls (80-9f) are refused with C0: terminals obey them.
 _END = r"(?![\s\S])"
 _NAME = r"^[^\x00-\x1f\x7f-\x9f]*[^\x00-\x20\x7f-\xa0][^\x00-\x1f\x7f-\x9f]*" + _END
 _TEXT = r"^[^\x00-\x08\x0b-\x1f\x7f-\x9f]*" + _END

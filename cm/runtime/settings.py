@@ -17,6 +17,7 @@ import tomllib
 import typing
 from collections.abc import Mapping
 from dataclasses import MISSING, Field, fields, is_dataclass
+from pathlib import Path
 from types import UnionType
 from typing import Any, TypeVar, Union, get_args, get_origin
 
@@ -139,9 +140,9 @@ class _Reader:
                 text = str(value)
                 if _takes_list(annotation):
                     parts = [part.strip() for part in text.split(",") if part.strip()]
-                    return msgspec.convert(parts, annotation, strict=False, dec_hook=decode_hook)
-                return msgspec.convert(text, annotation, strict=False, dec_hook=decode_hook)
-            return msgspec.convert(value, annotation, strict=True, dec_hook=decode_hook)
+                    return msgspec.convert(parts, annotation, strict=False, dec_hook=_decode)
+                return msgspec.convert(text, annotation, strict=False, dec_hook=_decode)
+            return msgspec.convert(value, annotation, strict=True, dec_hook=_decode)
         except msgspec.ValidationError as error:
             # msgspec tells types and bounds; of values it repeats only those of enumerations.
             reason = str(error)
@@ -158,6 +159,15 @@ class _Reader:
 
     def _problem(self, where: tuple[str, ...], reason: str) -> None:
         self.problems.append(f"{'.'.join(where) or 'settings'}: {reason}")
+
+
+def _decode(kind: type, value: Any) -> Any:
+    """Types that only settings have, then those of the wire."""
+    if kind is Path:
+        if not isinstance(value, str) or not value or "\0" in value:
+            raise ValueError("Expected a path")
+        return Path(value)
+    return decode_hook(kind, value)
 
 
 class _FromText(str):

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, gatherResults
 from twisted.python.failure import Failure
 from zope.interface import Interface, implementer
 
@@ -116,8 +116,7 @@ class Threads:
         """Refuse new calls and wait for those under way, for at most the grace; threads that hang are left behind."""
         self._stopped = True
         pools, self._pools = list(self._pools.values()), {}
-        for pool in pools:
-            await pool.stop(grace_s)
+        await gatherResults([Deferred.fromCoroutine(pool.stop(grace_s)) for pool in pools])
 
 
 class _Job:

@@ -11,13 +11,14 @@ from typing import Any, Final
 
 from sqlalchemy.orm import Session
 
-from cm.rpc.errors import Conflict, InvalidParameter, InUse, NameTaken, NotAuthenticated
+from cm.rpc.errors import Conflict, InUse, InvalidParameter, NameTaken, NotAuthenticated
 from cm.rpc.password import Passwords
 from cm.rpc.types import Secret
 from cm.runtime.database import notify
 from cm.services.context import ClusterCall, ClusterPolicy, Services
 from cm.store.account import (
     LOCAL,
+    QUOTAS,
     AccountFacts,
     close_account,
     find_facts,
@@ -33,7 +34,6 @@ from cm.store.taken import refused_by
 
 TOPIC: Final = "account"
 PASSWORD_MIN: Final = 8  # characters: NIST SP 800-63B, 5.1.1.2
-QUOTAS: Final = ("quota_cpu", "quota_memory_mib", "quota_storage_mib", "quota_vms")
 
 
 @dataclass(eq=False)
@@ -82,8 +82,8 @@ def insert_local(session: Session, policy: ClusterPolicy, values: dict[str, Any]
 
     :raises NameTaken: the login is in use.
     """
-    quotas = {name: default if values.get(name) is None else values[name]
-              for name, default in default_quotas(policy).items()}  # fmt: skip
+    defaults = default_quotas(policy)
+    quotas = {name: defaults[name] if values.get(name) is None else values[name] for name in QUOTAS}
     row = {"name": "", "is_admin": False, "password_hash": None, **values, **quotas}
     with refused_by(session, {"uq_account_local_login": NameTaken("user", values["login"])}):
         account_id = insert_account(session, {**row, "origin": LOCAL, "external_id": None})
@@ -145,6 +145,11 @@ def _write(session: Session, account_id: int, digest: str, version: int | None) 
     row = get_account(session, account_id, lock=True, version=version)
     if row["origin"] != LOCAL:
         raise NotLocal(account_id, row["origin"])
+    write_new_password(session, account_id, digest)
+
+
+def write_new_password(session: Session, account_id: int, digest: str) -> None:
+    """Store a password's hash; what was verified with the old one ends everywhere."""
     write_password(session, account_id, digest)
     notify(session, TOPIC, account_id)
 

@@ -63,8 +63,8 @@ def ec2_id(prefix: str, uuid: str) -> str:
 
 _GUEST = text(
     """
-SELECT v.id, v.uuid::text AS uuid, v.name, v.node_id, v.launches, v.launched_at, v.account_id, v.ssh_username, v.ssh_key,
-       v.user_data, v.secret, v.reservation_id::text AS reservation_id, i.uuid::text AS image_uuid,
+SELECT v.id, v.uuid::text AS uuid, v.name, v.node_id, v.launches, v.launched_at, v.account_id, v.ssh_username,
+       v.ssh_key, v.user_data, v.secret, v.reservation_id::text AS reservation_id, i.uuid::text AS image_uuid,
        t.name AS template_name, asked.nic AS asked_nic,
        (SELECT min(d.device) FROM disk d WHERE d.vm_id = v.id AND d.deleted_at IS NULL) AS root_device,
        (SELECT array_agg(a.device ORDER BY a.device) FROM image_attachment a JOIN image x ON x.id = a.image_id

@@ -12,12 +12,21 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from cm.interfaces import NetworkSpec
-from cm.rpc.errors import Conflict, InvalidParameter, InUse, NameTaken
+from cm.rpc.errors import Conflict, InUse, InvalidParameter, NameTaken
 from cm.runtime.database import notify
 from cm.services.context import ClusterCall
 from cm.store.change import record_change
 from cm.store.domain import network_name
-from cm.store.network import PoolRow, close_pool, find_overlap, get_pool, insert_pool, list_pools, lock_leases, pool_of_vm
+from cm.store.network import (
+    PoolRow,
+    close_pool,
+    find_overlap,
+    get_pool,
+    insert_pool,
+    list_pools,
+    lock_leases,
+    pool_of_vm,
+)
 from cm.store.taken import refused_by
 
 TOPIC: Final = "networks"
@@ -88,7 +97,7 @@ def add(
     Make a pool and a lease for each of its addresses.
 
     :param gateway: the nodes' address on it; the first one by default.
-    :raises InvalidParameter: no IPv4 network of /20 to /30 at its first address, or a gateway or name that does not fit.
+    :raises InvalidParameter: no IPv4 network of /20 to /30, or a gateway, server or name that does not fit.
     :raises NetworkOverlaps: it shares addresses with another.
     :raises NameTaken: the name or the bridge is in use.
     """

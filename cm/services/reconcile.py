@@ -4,29 +4,24 @@ from __future__ import annotations
 
 import uuid as uuid_module
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 
-import msgspec
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 from twisted.logger import Logger
 
 from cm.interfaces import DomainSeen
 from cm.rpc.errors import CloudError, DeadlineExceeded, NodeBusy, NodeUnreachable, ObjectNotFound
-from cm.rpc.vocabulary import Seen, VMId, Wanted
-from cm.rules.reconcile import Discard, DomainFound, Finding, Plan, VMRecord, plan
+from cm.rpc.vocabulary import DriftKind, Seen, VMId, Wanted
+from cm.rules.reconcile import Discard, DomainFound, Plan, VMRecord, plan
 from cm.services.context import Services
 from cm.services.evidence import record_look
 from cm.store.change import record_change
+from cm.store.drift import record_findings
 
 log = Logger()
 PASS_DEADLINE_S = 20.0
-
-
-@dataclass(frozen=True)
-class Recorded:
-    records: tuple[VMRecord, ...]
+KINDS = (DriftKind.UNKNOWN_DOMAIN, DriftKind.MISSING_DOMAIN, DriftKind.WRONG_STATE)
 
 
 _RECORDS = text(
@@ -102,7 +97,7 @@ async def pass_over(services: Services, node_id: int) -> Plan | None:
         )
     for leftover in made.discard:
         await _discard(services, node_id, leftover)
-    await database.transact(record_findings, node_id, made.findings)
+    await database.transact(record_findings, node_id, made.findings, KINDS)
     return made
 
 
@@ -133,34 +128,3 @@ def record_node(session: Session, node_id: int, state: str, reason: str) -> None
             "node {node_id}: {was} -> {state} {reason}", node_id=node_id, was=changed.was, state=state, reason=reason
         )
         record_change(session, "node", node_id, None)
-
-
-def record_findings(session: Session, node_id: int, findings: Sequence[Finding]) -> None:
-    """Bring the drift ledger of a node up to date: new rows, seen again, and closed where the difference is gone."""
-    subjects = []
-    for finding in findings:
-        subjects.append(f"{finding.kind} {finding.subject}")
-        session.execute(
-            text(
-                "INSERT INTO drift (kind, node_id, vm_id, subject, evidence, proposal)"
-                " VALUES (:kind, :node_id, :vm_id, :subject, CAST(:evidence AS jsonb), :proposal)"
-                " ON CONFLICT (kind, node_id, subject) WHERE closed_at IS NULL"
-                " DO UPDATE SET last_seen_at = clock_timestamp(), evidence = excluded.evidence"
-            ),
-            {
-                "kind": finding.kind,
-                "node_id": node_id,
-                "vm_id": finding.vm_id,
-                "subject": finding.subject,
-                "evidence": msgspec.json.encode(dict(finding.evidence)).decode(),
-                "proposal": finding.proposal,
-            },
-        )
-    session.execute(
-        text(
-            "UPDATE drift SET closed_at = clock_timestamp(), outcome = 'gone' WHERE node_id = :n AND closed_at IS NULL"
-            " AND kind IN ('unknown_domain', 'missing_domain', 'wrong_state')"
-            " AND NOT (kind || ' ' || subject) = ANY(CAST(:subjects AS text[]))"
-        ),
-        {"n": node_id, "subjects": subjects},
-    )

@@ -15,6 +15,7 @@ from cm.rpc.errors import CloudError, InUse, InvalidParameter, ObjectNotFound, W
 from cm.rpc.vocabulary import ImageKind, OperationKind, PowerOffPolicy, StorageId
 from cm.rules.placement import VMRequest
 from cm.rules.vm import ALLOWED, INTERRUPTIBLE, WANTED_BY
+from cm.runtime.prepared import Prepared
 from cm.services.context import ClusterCall, vnc_password
 from cm.services.placing import choose_node, record_placement
 from cm.services.saving import reserve_image
@@ -65,12 +66,13 @@ class ImageFacts:
     bus: str
 
 
-_IMAGE = text(
+_IMAGE = Prepared(
+    "usable_image",
     """
 SELECT i.id, i.kind, i.state, i.account_id, i.access, i.storage_id, i.size_bytes, i.format, i.disk_controller, s.locked
   FROM image i JOIN storage s ON s.id = i.storage_id
  WHERE i.id = :id AND i.deleted_at IS NULL FOR KEY SHARE OF i
-"""
+""",
 )
 
 
@@ -81,7 +83,7 @@ def usable_image(session: Session, image_id: int, account_id: int, kinds: Sequen
     :raises ObjectNotFound: absent, of another kind, or private and somebody else's.
     :raises WrongImageState: not ready, or its storage is locked.
     """
-    found = session.execute(_IMAGE, {"id": image_id}).first()
+    found = _IMAGE(session, id=image_id).first()
     if found is None or found.kind not in kinds or (found.access != "public" and found.account_id != account_id):
         raise ObjectNotFound("image", image_id)
     if found.state != "ok":
@@ -91,14 +93,15 @@ def usable_image(session: Session, image_id: int, account_id: int, kinds: Sequen
     return ImageFacts(found.id, found.storage_id, found.size_bytes, found.format, found.disk_controller)
 
 
-_INSERT_VM = text(
+_INSERT_VM = Prepared(
+    "insert_vm",
     """
 INSERT INTO vm (name, description, account_id, image_id, template_id, reservation_id, cpu, memory_mib, user_data,
                 ssh_key, ssh_username, secret, wanted, on_poweroff, vnc_enabled, vnc_generation, node_id, node_claimed)
 VALUES (:name, :description, :account_id, :image_id, :template_id, :reservation_id, :cpu, :memory_mib, :user_data,
         :ssh_key, :ssh_username, :secret, 'running', :on_poweroff, :vnc, :vnc_generation, :node_id, true)
 RETURNING id, uuid::text AS uuid
-"""
+""",
 )
 
 
@@ -140,15 +143,15 @@ def create(caller: ClusterCall, new: NewVM) -> list[str]:
             session, first if number == 1 else request, caller.policy.placement, loads
         )
         name = new.name if new.count == 1 else f"{new.name[:90]}_{number}"
-        vm = session.execute(
-            _INSERT_VM,
-            {
+        vm = _INSERT_VM(
+            session,
+            **{
                 "name": name,
                 "description": new.description,
                 "account_id": account_id,
                 "image_id": image.id,
                 "template_id": template.id,
-                "reservation_id": reservation,
+                "reservation_id": str(reservation),
                 "cpu": template.cpu,
                 "memory_mib": template.memory_mib,
                 "user_data": new.user_data,

@@ -12,6 +12,8 @@ from sqlalchemy.orm import Session
 from cm.rpc.errors import ObjectNotFound, VersionChanged
 
 LOCAL: Final = "local"
+QUOTAS: Final = ("quota_cpu", "quota_memory_mib", "quota_storage_mib", "quota_vms")
+EDITED: Final = ("name", "is_admin", "active", *QUOTAS)
 
 
 @dataclass(frozen=True)
@@ -110,7 +112,7 @@ def get_account(session: Session, account_id: int, *, lock: bool = False, versio
 
 def update_account(session: Session, account_id: int, values: dict[str, Any], *, newer: bool) -> None:
     """
-    Write what is not None.
+    Write what is given and not None: name, is_admin, active and the quotas.
 
     :param newer: whether cached verifications end.
     """
@@ -123,7 +125,7 @@ def update_account(session: Session, account_id: int, values: dict[str, Any], *,
             " quota_vms = coalesce(:quota_vms, quota_vms),"
             " version = version + CASE WHEN :newer THEN 1 ELSE 0 END WHERE id = :id"
         ),
-        {**values, "id": account_id, "newer": newer},
+        {**dict.fromkeys(EDITED), **values, "id": account_id, "newer": newer},
     )
 
 

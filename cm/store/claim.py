@@ -13,6 +13,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from cm.rpc.errors import NoFreeAddress, NoFreePort, ObjectNotFound, QuotaReached, StorageFull
+from cm.runtime.prepared import Prepared
 
 MIB = 1024 * 1024
 
@@ -150,15 +151,16 @@ def release_storage(session: Session, storage_id: int, size_bytes: int) -> None:
     )
 
 
-_CLAIM_ADDRESS = text(
+_CLAIM_ADDRESS = Prepared(
+    "claim_address",
     """
 UPDATE network_lease SET vm_id = :vm_id, nic = :nic
  WHERE id = (SELECT l.id FROM network_lease l JOIN address_pool p ON p.id = l.pool_id
               WHERE l.vm_id IS NULL AND NOT p.locked AND p.deleted_at IS NULL
-                AND (:pool_id ::bigint IS NULL OR p.id = :pool_id)
+                AND (CAST(:pool_id AS bigint) IS NULL OR p.id = :pool_id)
               ORDER BY l.pool_id, l.address LIMIT 1 FOR UPDATE OF l SKIP LOCKED)
 RETURNING id, host(address) AS address, pool_id
-"""
+""",
 )
 
 
@@ -168,7 +170,7 @@ def claim_address(session: Session, vm_id: int, *, nic: int = 0, pool_id: int | 
 
     :raises NoFreeAddress: all are leased, or being leased by others just now.
     """
-    found = session.execute(_CLAIM_ADDRESS, {"vm_id": vm_id, "nic": nic, "pool_id": pool_id}).first()
+    found = _CLAIM_ADDRESS(session, vm_id=vm_id, nic=nic, pool_id=pool_id).first()
     if found is None:
         raise NoFreeAddress()
     return IPv4Address(found.address)
@@ -184,13 +186,14 @@ def release_addresses(session: Session, vm_id: int) -> Sequence[str]:
     )
 
 
-_CLAIM_PORT = text(
+_CLAIM_PORT = Prepared(
+    "claim_port",
     """
 UPDATE vnc_port SET vm_id = :vm_id
  WHERE (node_id, port) = (SELECT node_id, port FROM vnc_port WHERE node_id = :node_id AND vm_id IS NULL
                            ORDER BY port LIMIT 1 FOR UPDATE SKIP LOCKED)
 RETURNING port
-"""
+""",
 )
 
 
@@ -198,7 +201,7 @@ def claim_port(session: Session, vm_id: int, node_id: int) -> int:
     """
     :raises NoFreePort: every VNC port of the node belongs to a VM.
     """
-    port = session.scalar(_CLAIM_PORT, {"vm_id": vm_id, "node_id": node_id})
+    port = _CLAIM_PORT(session, vm_id=vm_id, node_id=node_id).scalar()
     if port is None:
         raise NoFreePort(node_id)
     return int(port)

@@ -11,15 +11,17 @@ from sqlalchemy.orm import Session
 from cm.rpc.errors import ObjectNotFound
 from cm.rpc.vocabulary import NodeId, NodeState, StorageId
 from cm.rules.placement import NodeLoad
+from cm.runtime.prepared import Prepared
 
-_LOADS = text(
+_LOADS = Prepared(
+    "node_loads",
     """
 SELECT n.id, n.name, n.state, n.locked, floor(n.cpu_total * n.cpu_overcommit)::bigint AS cpu_capacity, n.cpu_used,
        floor(n.memory_mib_total * n.memory_overcommit)::bigint AS memory_capacity, n.memory_mib_used, n.priority,
        (SELECT array_agg(a.storage_id) FROM storage_attachment a
          WHERE a.node_id = n.id AND a.state = 'attached') AS storages
   FROM node n WHERE n.deleted_at IS NULL ORDER BY n.id
-"""
+""",
 )
 
 
@@ -38,7 +40,7 @@ def node_loads(session: Session) -> Sequence[NodeLoad]:
             frozenset(StorageId(s) for s in row.storages or ()),
             row.priority,
         )
-        for row in session.execute(_LOADS)
+        for row in _LOADS(session)
     ]
 
 

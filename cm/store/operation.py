@@ -8,14 +8,13 @@ from datetime import datetime
 from typing import Any, Final
 
 import msgspec
-from psycopg2 import errorcodes
 from sqlalchemy import text
-from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from cm.rpc.errors import ObjectNotFound, VMBusy, WrongImageState
 from cm.rpc.vocabulary import OperationId, OperationKind, OperationState
 from cm.runtime.database import notify
+from cm.runtime.prepared import Prepared
 
 LOCK_CLASS: Final = 0x5741  # first key of the advisory lock that a living worker holds; "WA"
 TOPIC: Final = "operation"
@@ -60,14 +59,15 @@ def _row(found: Any) -> OperationRow:
     return OperationRow(**values)
 
 
-_INSERT = text(
+_INSERT = Prepared(
+    "open_operation",
     """
 INSERT INTO operation (kind, account_id, vm_id, image_id, node_id, storage_id, parent_id, concurrent, arguments, cause,
                        deadline)
 VALUES (:kind, :account_id, :vm_id, :image_id, :node_id, :storage_id, :parent_id, :concurrent,
         CAST(:arguments AS jsonb), :cause, now() + make_interval(secs => :seconds))
-RETURNING id
-"""
+ON CONFLICT DO NOTHING RETURNING id
+""",
 )
 
 
@@ -105,24 +105,20 @@ def open_operation(
         "cause": cause,
         "seconds": seconds,
     }
-    try:
-        with session.begin_nested():
-            operation_id = OperationId(session.execute(_INSERT, values).scalar_one())
-    except IntegrityError as error:
-        if getattr(error.orig, "pgcode", None) != errorcodes.UNIQUE_VIOLATION:
-            raise
-        if vm_id is not None:
-            blocker = session.execute(
-                text(
-                    "SELECT id, kind FROM operation WHERE vm_id = :vm_id AND parent_id IS NULL AND NOT concurrent"
-                    " AND state IN ('queued', 'running', 'waiting')"
-                ),
-                {"vm_id": vm_id},
-            ).first()
-            raise VMBusy(vm_id, blocker.id if blocker else 0, blocker.kind if blocker else "") from error
-        raise WrongImageState(image_id or 0, "busy", "no other operation under way") from error
+    operation_id = _INSERT(session, **values).scalar()
+    if operation_id is None:
+        if vm_id is None:
+            raise WrongImageState(image_id or 0, "busy", "no other operation under way")
+        blocker = session.execute(
+            text(
+                "SELECT id, kind FROM operation WHERE vm_id = :vm_id AND parent_id IS NULL AND NOT concurrent"
+                " AND state IN ('queued', 'running', 'waiting')"
+            ),
+            {"vm_id": vm_id},
+        ).first()
+        raise VMBusy(vm_id, blocker.id if blocker else 0, blocker.kind if blocker else "")
     notify(session, TOPIC)
-    return operation_id
+    return OperationId(operation_id)
 
 
 def get_operation(session: Session, operation_id: int, *, account_id: int | None = None) -> OperationRow:

@@ -1,4 +1,4 @@
-"""Unique and exclusion constraints as refusals: the database settles races, and the caller is told which one was lost."""
+"""Unique and exclusion constraints as refusals: the database settles races, and the caller is told who was faster."""
 
 from __future__ import annotations
 

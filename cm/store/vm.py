@@ -16,7 +16,7 @@ from cm.models import VM
 from cm.rpc.errors import ObjectNotFound, VersionChanged
 from cm.rpc.vocabulary import NodeId, OperationKind, PowerOffPolicy, Seen, VMId, VMState, Wanted
 from cm.rules.vm import EC2_STATE, XO_POWER_STATE, VMFacts, cc1_code, status
-from cm.store.change import record_change
+from cm.runtime.prepared import Prepared
 
 _encode = msgspec.json.Encoder().encode
 ROOT_OPEN = "state IN ('queued', 'running', 'waiting') AND parent_id IS NULL AND NOT concurrent"
@@ -126,7 +126,8 @@ def find_by_uuid(session: Session, uuid: str, *, lock: bool = False) -> VMRow | 
     return None if vm_id is None else find_vm(session, vm_id, lock=lock)
 
 
-_RENDER = text(
+_RENDER = Prepared(
+    "render_vm",
     """
 SELECT v.id, v.uuid::text AS uuid, v.name, v.description, v.account_id, v.image_id, i.name AS image_name,
        i.platform, v.template_id, t.name AS template_name, v.cpu, v.memory_mib, v.wanted, v.seen, v.seen_reason,
@@ -142,7 +143,15 @@ SELECT v.id, v.uuid::text AS uuid, v.name, v.description, v.account_id, v.image_
   LEFT JOIN operation o ON o.vm_id = v.id AND o.parent_id IS NULL AND NOT o.concurrent
                        AND o.state IN ('queued', 'running', 'waiting')
  WHERE v.id = :id
-"""
+""",
+)
+
+_WRITE = Prepared(
+    "write_vm_summary",
+    """
+WITH written AS (UPDATE vm SET summary = :summary, version = :version WHERE id = :id RETURNING id, account_id)
+INSERT INTO change (account_id, kind, object_id, event) SELECT account_id, 'vm', id, :event FROM written
+""",
 )
 
 
@@ -184,7 +193,7 @@ def summarize(found: Any) -> dict[str, Any]:
         "launched": found.launched_at,
         "operation_id": found.operation_id,
         "operation": found.operation_kind,
-        "version": found.version,
+        "version": found.version + 1,  # this summary is written with the next one
     }
 
 
@@ -195,11 +204,9 @@ def render_vm(session: Session, vm_id: int, event: str = "change") -> str:
     :param event: "enter", "change" or "exit".
     :return: the summary, as JSON text.
     """
-    session.execute(text("UPDATE vm SET version = version + 1 WHERE id = :id"), {"id": vm_id})
-    found = session.execute(_RENDER, {"id": vm_id}).one()
+    found = _RENDER(session, id=vm_id).one()
     summary = _encode(summarize(found)).decode()
-    session.execute(text("UPDATE vm SET summary = :summary WHERE id = :id"), {"summary": summary, "id": vm_id})
-    record_change(session, "vm", vm_id, found.account_id, event)
+    _WRITE(session, summary=summary, version=found.version + 1, id=vm_id, event=event)
     return summary
 
 
@@ -239,12 +246,13 @@ def list_text(
     return str(found.scalar_one())
 
 
-_LONG = text(
+_LONG = Prepared(
+    "vm_detail",
     """
 SELECT v.summary, v.account_id, v.wanted, v.seen, v.seen_reason, v.seen_at, v.ssh_username, v.user_data, v.closed_at,
        v.contextualized_at, n.address AS node
   FROM vm v LEFT JOIN node n ON n.id = v.node_id WHERE v.id = :id
-"""
+""",
 )
 
 
@@ -254,7 +262,7 @@ def detail_text(session: Session, vm_id: int, account_id: int | None) -> str:
 
     :raises ObjectNotFound: absent or somebody else's.
     """
-    found = session.execute(_LONG, {"id": vm_id}).first()
+    found = _LONG(session, id=vm_id).first()
     if found is None or (account_id is not None and found.account_id != account_id):
         raise ObjectNotFound("vm", vm_id)
     rest = {

@@ -1,7 +1,8 @@
-"""The endpoint, wired: ``make_site`` for a program that has a database already, ``Contextualization`` with all its own."""
+"""The endpoint, wired: ``make_site`` for a program that has a database, ``Contextualization`` with all its own."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from twisted.internet.interfaces import IListeningPort
@@ -41,10 +42,11 @@ class Contextualization:
     def __init__(self, reactor: Any, settings: Settings) -> None:
         self._reactor = reactor
         self._settings = settings
-        self._secret = read_cluster_key(settings.cluster.state_dir)
+        self._secret = read_cluster_key(Path(settings.cluster.state_dir))
         size = settings.database.pool_size
         self._threads = Threads(reactor, {"database": size})
-        self._database = Database(settings.database.url, self._threads, pool_size=size)
+        threads: Any = self._threads  # that it implements IThreads, mypy does not know
+        self._database = Database(settings.database.url, threads, pool_size=size)
         self._listener = Listener(reactor, settings.database.url)
         self.port: IListeningPort | None = None
 
@@ -64,8 +66,8 @@ class Contextualization:
             self._reactor,
             listen.contextualization,
             site,
-            str(listen.tls_certificate) if listen.tls_certificate else None,
-            str(listen.tls_key) if listen.tls_key else None,
+            listen.tls_certificate,
+            listen.tls_key,
             listen.insecure,
         )
         log.info("contextualization listens on {address}", address=listen.contextualization)
@@ -73,7 +75,7 @@ class Contextualization:
     async def stop(self) -> None:
         """Listen no more, and let what is under way end."""
         if self.port is not None:
-            await self.port.stopListening()  # type: ignore[misc]
+            await self.port.stopListening()
         self._listener.stop()
         await self._threads.stop()
         self._database.close()

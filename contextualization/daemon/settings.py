@@ -1,4 +1,4 @@
-"""The settings of ``wawel-contextualization``: names and meanings as in ``wawel-cm``'s file, as far as it needs them."""
+"""The settings of ``wawel-contextualization``: what it shares with ``wawel-cm`` is named alike."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ class ListenSettings:
     """Without a certificate only loopback is listened on, unless ``insecure``."""
 
     contextualization: str = "127.0.0.1:8002"
-    tls_certificate: Path | None = None
-    tls_key: Path | None = None
+    tls_certificate: str | None = None
+    tls_key: str | None = None
     insecure: bool = False
 
 
 @dataclass(frozen=True)
 class ClusterSettings:
     name: str = "cluster"
-    state_dir: Path = Path("/var/lib/wawel")
+    state_dir: str = "/var/lib/wawel"
 
 
 @dataclass(frozen=True)

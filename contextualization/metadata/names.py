@@ -15,12 +15,13 @@ _STARTS = (
     b"Content-Type:", b"MIME-Version:", b"From ", b"<powershell>", b"<script>", b"\x1f\x8b",
 )  # fmt: skip
 _BASE64 = re.compile(r"[A-Za-z0-9+/]{4,}={0,2}")
+_STROKED = str.maketrans("łŁøØđĐ", "lLoOdD")  # letters that Unicode does not take apart
 _SHORTEST = 8  # characters; one in twenty words of four letters decodes to something printable by chance
 
 
 def hostname(guest: Guest) -> str:
     """The VM's name as one label of RFC 1123, else ``vm-<id>``."""
-    folded = unicodedata.normalize("NFKD", guest.name).encode("ascii", "ignore").decode().lower()
+    folded = unicodedata.normalize("NFKD", guest.name.translate(_STROKED)).encode("ascii", "ignore").decode().lower()
     label = re.sub(r"[^a-z0-9]+", "-", folded).strip("-")[:63].rstrip("-")
     return label or f"vm-{guest.vm_id}"
 

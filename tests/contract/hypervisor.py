@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 from zope.interface.verify import verifyObject
 
-from cm.interfaces import DomainEvent, DomainSpec, IHypervisor
-from cm.rpc.errors import DomainNotFound, DomainNotRunning, HypervisorError
+from cm.interfaces import DomainEvent, DomainSpec, IHypervisor, VncSpec
+from cm.rpc.errors import DomainNotFound, DomainNotRunning, HypervisorError, InvalidParameter
 from cm.rpc.vocabulary import Seen
 
 
@@ -103,6 +103,14 @@ class HypervisorContract:
     def test_define_hostile_title(self, hypervisor: Any) -> None:
         """A title may hold any characters."""
         self.defined(hypervisor, title="</title><x a='&amp;'>\x00\n\u202e\U0001f600]]>" + "é" * 300)
+
+    def test_define_vnc_password(self, hypervisor: Any) -> None:
+        """VNC passwords have 1 to 8 characters; others are refused before anything is defined."""
+        for password in ("", "ninechars"):
+            spec = domain_spec(vnc=VncSpec("127.0.0.1", 5999, password))
+            with pytest.raises(InvalidParameter):
+                hypervisor.define(spec)
+            assert hypervisor.look(spec.uuid).state == Seen.ABSENT
 
     def test_define_name_taken(self, hypervisor: Any) -> None:
         """Two domains of one name are refused."""

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from support.cloud import MemoryCloud
+
+from cm.rpc.errors import HypervisorError, NoCapacity, ObjectNotFound, QuotaReached, RequestIdReused, WrongVMState
 
 
 @pytest.fixture
@@ -26,3 +29,205 @@ def test_create_and_destroy(cloud: MemoryCloud) -> None:
     cloud.wait(vm["vm_id"], "destroyed")
     assert cloud.leaks() == []
     assert all(not node.domains() for node in cloud.memory.values())
+
+
+def test_stop_and_start(cloud: MemoryCloud) -> None:
+    """A stopped VM keeps disk, address and quota, gives its node back, and can be started again."""
+    vm_id = cloud.create()["vm_id"]
+    before = cloud.wait(vm_id, "running")
+    cloud.call("user.vm.stop", [vm_id])
+    stopped = cloud.wait(vm_id, "stopped")
+    assert stopped["leases"] == before["leases"]
+    assert cloud.sql("SELECT sum(vms_used) FROM node") == 0
+    assert cloud.sql("SELECT used_vms FROM account WHERE login = 'user'") == 1
+    cloud.call("user.vm.start", [vm_id])
+    cloud.wait(vm_id, "running")
+    assert cloud.leaks() == []
+
+
+def test_shutdown_ignored(cloud: MemoryCloud) -> None:
+    """A guest that does not obey the button goes on running, and the operation says so."""
+    vm = cloud.create()
+    vm_id = vm["vm_id"]
+    cloud.wait(vm_id, "running")
+    for node in cloud.memory.values():
+        node.ignores_power_button.add(vm["uuid"])
+    answer = cloud.call("user.vm.shutdown", [vm_id])
+    ended = cloud.ended(answer["operation_id"])
+    assert (ended["state"], ended["error"]) == ("failed", "guest_ignored")
+    assert cloud.wait(vm_id, "running")["wanted"] == "running"
+
+
+def test_pause_resume_reset(cloud: MemoryCloud) -> None:
+    """Pause keeps it in place, resume lets it go on, reset leaves it running."""
+    vm_id = cloud.create()["vm_id"]
+    cloud.wait(vm_id, "running")
+    cloud.call("user.vm.pause", [vm_id])
+    cloud.wait(vm_id, "paused")
+    with pytest.raises(WrongVMState):
+        cloud.call("user.vm.pause", [vm_id])
+    cloud.call("user.vm.resume", [vm_id])
+    cloud.wait(vm_id, "running")
+    assert cloud.call("user.vm.reset", [[vm_id]])[0]["status"] == "ok"
+    cloud.wait(vm_id, "running")
+
+
+def test_save_and_shutdown(cloud: MemoryCloud) -> None:
+    """The root disk becomes an image that a new VM runs from; the VM itself ends."""
+    vm_id = cloud.create()["vm_id"]
+    cloud.wait(vm_id, "running")
+    answer = cloud.call("user.vm.save_and_shutdown", [vm_id, "mine", "saved"])
+    cloud.wait(vm_id, "destroyed")
+    assert cloud.sql("SELECT state FROM image WHERE id = :i", i=answer["image_id"]) == "ok"
+    again = cloud.create(image_id=answer["image_id"])
+    cloud.wait(again["vm_id"], "running")
+    assert cloud.leaks() == []
+
+
+def test_destroy_while_creating(cloud: MemoryCloud) -> None:
+    """A destroy gives the creation up, waits until its worker has let go, and leaves nothing."""
+    for _ in range(10):
+        vm_id = cloud.create()["vm_id"]
+        assert cloud.call("user.vm.destroy", [[vm_id]])[0]["status"] == "ok"
+        cloud.wait(vm_id, "destroyed")
+    assert cloud.leaks() == []
+    assert all(not node.domains() for node in cloud.memory.values())
+
+
+@pytest.mark.parametrize(
+    ("policy", "state"), [("stop", "stopped"), ("destroy", "destroyed"), ("restart", "running"), ("save", "destroyed")]
+)
+def test_guest_powers_off(cloud: MemoryCloud, policy: str, state: str) -> None:
+    """A guest's own power-off leads where the VM's policy says, without any hook, by the next look."""
+    vm = cloud.create(on_poweroff=policy)
+    cloud.wait(vm["vm_id"], "running")
+    launched = cloud.vm(vm["vm_id"])["launched"]
+    node = next(n for n in cloud.memory.values() if n.domains())
+    node.guest_power_off(vm["uuid"])
+    if policy == "restart":
+        until = time.monotonic() + 20
+        while cloud.vm(vm["vm_id"])["launched"] == launched:
+            assert time.monotonic() < until
+            time.sleep(0.05)
+    cloud.wait(vm["vm_id"], state)
+    assert cloud.leaks() == []
+
+
+def test_dry_run(cloud: MemoryCloud) -> None:
+    """A dry run tells the plan and changes nothing."""
+    plan = cloud.call(
+        "user.vm.create",
+        {
+            "name": "vm",
+            "description": "",
+            "image_id": cloud.image_id,
+            "template_id": cloud.template_id,
+            "dry_run": True,
+        },
+    )
+    assert plan["dry_run"] and [step["step"] for step in plan["plan"]][-1] == "operation"
+    assert cloud.call("user.vm.get_list") == []
+    assert cloud.sql("SELECT count(*) FROM operation") == 0
+    assert cloud.leaks() == []
+
+
+def test_request_id(cloud: MemoryCloud) -> None:
+    """A repeat with the same request id gets the first answer and makes nothing; another call under it is refused."""
+    values = {"name": "vm", "description": "", "image_id": cloud.image_id, "template_id": cloud.template_id}
+    first = cloud.call("user.vm.create", values, request_id="r-1")
+    assert cloud.call("user.vm.create", values, request_id="r-1") == first
+    assert len(cloud.call("user.vm.get_list")) == 1
+    with pytest.raises(RequestIdReused):
+        cloud.call("user.vm.create", {**values, "name": "other"}, request_id="r-1")
+
+
+def test_others(cloud: MemoryCloud) -> None:
+    """Somebody else's VM does not exist, in every view that takes one."""
+    vm_id = cloud.create()["vm_id"]
+    cloud.wait(vm_id, "running")
+    for method in ("get_by_id", "edit", "attach_vnc", "detach_vnc", "start", "stop", "shutdown", "pause", "resume"):
+        with pytest.raises(ObjectNotFound):
+            cloud.call(f"user.vm.{method}", {"vm_id": vm_id}, account="other")
+    with pytest.raises(ObjectNotFound):
+        cloud.call("user.vm.save_and_shutdown", [vm_id, "x", ""], account="other")
+    for method in ("destroy", "reset"):
+        assert cloud.call(f"user.vm.{method}", [[vm_id]], account="other")[0]["status"] == "object_not_found"
+    cloud.wait(vm_id, "running")
+
+
+def test_quota(cloud: MemoryCloud) -> None:
+    """At the quota's limit the call names it, and leaves no trace."""
+    cloud.sql("UPDATE account SET quota_vms = 1 WHERE login = 'user'")
+    with pytest.raises(QuotaReached) as refused:
+        cloud.create(count=2)
+    assert refused.value.details() == {"resource": "vms", "limit": 1, "used": 0, "asked": 2}
+    assert cloud.call("user.vm.get_list") == []
+    assert cloud.leaks() == []
+
+
+def test_capacity(cloud: MemoryCloud) -> None:
+    """A cluster that is full refuses with the nodes' verdicts, and leaves no trace."""
+    cloud.sql("UPDATE node SET memory_mib_total = 100")
+    with pytest.raises(NoCapacity) as refused:
+        cloud.create()
+    assert "not enough memory" in str(refused.value)
+    assert cloud.leaks() == []
+
+
+def test_node_unreachable(cloud: MemoryCloud) -> None:
+    """An unreachable node gets no new VMs; an end asked for waits for it and is done once it is back."""
+    vm_id = cloud.create()["vm_id"]
+    cloud.wait(vm_id, "running")
+    for node in cloud.memory.values():
+        node.unreachable = True
+    until = time.monotonic() + 10
+    while cloud.sql("SELECT count(*) FROM node WHERE state = 'ok'"):
+        assert time.monotonic() < until
+        time.sleep(0.05)
+    with pytest.raises(NoCapacity):
+        cloud.create()
+    assert cloud.vm(vm_id)["state"] == "running"
+    cloud.call("user.vm.destroy", [[vm_id]])
+    time.sleep(0.5)
+    assert cloud.vm(vm_id)["state"] == "destroying"
+    for node in cloud.memory.values():
+        node.unreachable = False
+    cloud.wait(vm_id, "destroyed", 30)
+    assert cloud.leaks() == []
+
+
+def test_failed_create(cloud: MemoryCloud) -> None:
+    """A create that the hypervisor refuses ends in error; it can be retried, and destroyed."""
+    for node in cloud.memory.values():
+        node.fail_next("start", HypervisorError("no such machine", 1))
+    vm = cloud.create()
+    failed = cloud.wait(vm["vm_id"], "error")
+    assert "no such machine" in failed["error"]
+    cloud.call("user.operation.retry", [vm["operation_id"]])
+    cloud.wait(vm["vm_id"], "running")
+    cloud.call("user.vm.destroy", [[vm["vm_id"]]])
+    cloud.wait(vm["vm_id"], "destroyed")
+    assert cloud.leaks() == []
+
+
+def test_vnc(cloud: MemoryCloud) -> None:
+    """Each attach gives another password; detach ends it."""
+    vm_id = cloud.create()["vm_id"]
+    cloud.wait(vm_id, "running")
+    one = cloud.call("user.vm.attach_vnc", [vm_id])
+    cloud.ended(one["operation_id"])
+    two = cloud.call("user.vm.attach_vnc", [vm_id])
+    assert one["password"] != two["password"] and one["port"] == two["port"]
+    assert "password" not in str(cloud.vm(vm_id))
+    cloud.ended(cloud.call("user.vm.detach_vnc", [vm_id])["operation_id"])
+    assert cloud.vm(vm_id)["vnc_enabled"] is False
+
+
+def test_restart_of_the_manager(cloud: MemoryCloud) -> None:
+    """What was accepted before a stop is done after the next start."""
+    vms = [cloud.create()["vm_id"] for _ in range(10)]
+    cloud.stop()
+    cloud.start()
+    for vm_id in vms:
+        cloud.wait(vm_id, "running")
+    assert cloud.leaks() == []

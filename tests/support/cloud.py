@@ -78,7 +78,8 @@ class MemoryCloud:
         for node_id in self.node_ids:
             self.sql(
                 "INSERT INTO storage_attachment (storage_id, node_id, state) VALUES (:s, :n, 'attached')",
-                s=self.storage_id, n=node_id,
+                s=self.storage_id,
+                n=node_id,
             )
         for memory in self.memory.values():
             from cm.interfaces import StorageSpec
@@ -89,7 +90,9 @@ class MemoryCloud:
         self.image_id = self.sql(
             "INSERT INTO image (kind, name, account_id, storage_id, volume, format, size_bytes, claimed_bytes, state,"
             " access) VALUES ('system', 'tiny', :a, :s, 'image-1.qcow2', 'qcow2', 67108864, 0, 'ok', 'public')"
-            " RETURNING id", a=self.admin_id, s=self.storage_id,
+            " RETURNING id",
+            a=self.admin_id,
+            s=self.storage_id,
         )
         self.template_id = self.sql(
             "INSERT INTO template (name, cpu, memory_mib) VALUES ('small', 1, 128) RETURNING id"
@@ -99,7 +102,9 @@ class MemoryCloud:
     def account(self, login: str, admin: bool = False) -> int:
         return self.sql(
             "INSERT INTO account (login, is_admin, quota_cpu, quota_memory_mib, quota_storage_mib, quota_vms)"
-            " VALUES (:login, :admin, 100, 100000, 1000000, 100) RETURNING id", login=login, admin=admin,
+            " VALUES (:login, :admin, 100, 100000, 1000000, 100) RETURNING id",
+            login=login,
+            admin=admin,
         )
 
     @property
@@ -111,13 +116,12 @@ class MemoryCloud:
 
     def node(self, name: str) -> int:
         node_id = self.sql(
-            "INSERT INTO node (name, address, uri, cpu_total, memory_mib_total, cpu_overcommit, memory_overcommit, state)"
-            " VALUES (:name, '192.0.2.1', :uri, 16, 16384, 4, 1, 'ok') RETURNING id",
-            name=name, uri=f"memory:///{self.world}-{name}",
+            "INSERT INTO node (name, address, uri, cpu_total, memory_mib_total, cpu_overcommit, memory_overcommit,"
+            " state) VALUES (:name, '192.0.2.1', :uri, 16, 16384, 4, 1, 'ok') RETURNING id",
+            name=name,
+            uri=f"memory:///{self.world}-{name}",
         )
-        self.sql(
-            "INSERT INTO vnc_port (node_id, port) SELECT :n, generate_series(5900, 5999)", n=node_id
-        )
+        self.sql("INSERT INTO vnc_port (node_id, port) SELECT :n, generate_series(5900, 5999)", n=node_id)
         return node_id
 
     # -------------------------------------------------------------- asking

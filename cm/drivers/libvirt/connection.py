@@ -1,33 +1,84 @@
 """
-A node's connections: a fast lane and a slow lane.
+A node's connections: a fast pool and a slow pool, and one call at a time on each connection.
 
-libvirtd serves five calls of one client at a time (``max_client_requests``); with five slow ones under way even
-``getInfo`` waits. So storage jobs, define and start travel on the slow lane and everything else on the fast one.
+**Two pools**: libvirtd serves five calls of one client at a time (``max_client_requests``), and with five slow ones
+under way even ``getInfo`` waits. So storage jobs, define and start travel apart from everything else.
+
+**One call at a time**: libvirt's client crashes the whole process when a connection is lost while several threads wait
+on it (``virNetClientIOEventLoop`` leaves a GSource that points into the stack of a call that has ended; libvirt 9.0,
+mended in 10.1 by "rpc: ensure temporary GSource is removed from client event loop"). Ten threads on one connection
+whose libvirtd was killed ended in SIGSEGV within seconds. Connections are opened when the others are busy, and kept.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Final
 
 import libvirt
 
-from cm.drivers.libvirt.endpoint import endpoint_of
+from cm.drivers.libvirt.endpoint import Endpoint, endpoint_of
 from cm.drivers.libvirt.errors import translate
 from cm.drivers.libvirt.lane import Lane
-from cm.rpc.errors import NodeUnreachable
+from cm.drivers.libvirt.session import Session
+from cm.rpc.errors import NodeBusy, NodeUnreachable
 
-# The test driver's state lives in this process and ends with its last connection: these lanes are kept for ever, so
+FAST_LANES: Final = 4
+SLOW_LANES: Final = 6
+WAIT_S: Final = 30.0  # for a free connection
+
+
+class LanePool:
+    """Lanes that are lent to one caller each; always the first that is free, so that a lost node costs one attempt."""
+
+    def __init__(self, uri: str, endpoint: Endpoint, *, node: str, connect_timeout_s: float, size: int) -> None:
+        self._node = node
+        self._lanes = [Lane(uri, endpoint, node=node, connect_timeout_s=connect_timeout_s) for _ in range(size)]
+        self._free = set(range(size))
+        self._changed = threading.Condition()
+
+    @property
+    def first(self) -> Lane:
+        """The lane that carries events: the next call after a loss mends it before any other."""
+        return self._lanes[0]
+
+    @contextmanager
+    def lend(self, first: bool = False) -> Iterator[Lane]:
+        """
+        :param first: the first lane and no other.
+        :raises NodeBusy: none became free in time.
+        """
+        deadline = time.monotonic() + WAIT_S
+        with self._changed:
+            while not ((0 in self._free) if first else self._free):
+                if not self._changed.wait(max(0.0, deadline - time.monotonic())):
+                    raise NodeBusy(self._node, "all connections to it are in use")
+            number = min(self._free)
+            self._free.remove(number)
+        try:
+            yield self._lanes[number]
+        finally:
+            with self._changed:
+                self._free.add(number)
+                self._changed.notify_all()
+
+    def close(self) -> None:
+        for lane in self._lanes:
+            lane.close()
+
+
+# The test driver's state lives in this process and ends with its last connection: these pools are kept for ever, so
 # that closing a node and opening it again finds its domains, as on a real host.
-_in_process: dict[str, Lane] = {}
+_in_process: dict[str, LanePool] = {}
 _in_process_lock = threading.Lock()
 
 
 class Connections:
     """
-    The two lanes of one node. Connections are made at the first call that needs them.
+    The two pools of one node. Connections are made at the first call that needs them.
 
     :param connect_timeout_s: for probe and open together.
     """
@@ -39,40 +90,48 @@ class Connections:
         self.in_process = endpoint.in_process
         self._closed = False
 
-        def lane() -> Lane:
-            return Lane(uri, endpoint, node=node, connect_timeout_s=connect_timeout_s)
+        def pool(size: int) -> LanePool:
+            return LanePool(uri, endpoint, node=node, connect_timeout_s=connect_timeout_s, size=size)
 
         if endpoint.in_process:
             with _in_process_lock:
-                self.fast_lane = self.slow_lane = _in_process.setdefault(uri, lane())
+                if uri not in _in_process:
+                    _in_process[uri] = pool(1)
+                self._fast = self._slow = _in_process[uri]
         else:
-            self.fast_lane, self.slow_lane = lane(), lane()
+            self._fast, self._slow = pool(FAST_LANES), pool(SLOW_LANES)
 
     @contextmanager
     def fast(self, subject: str = "", storage: str = "") -> Iterator[Any]:
-        """The fast connection; libvirt's errors leave the block as ours, see ``errors.translate``."""
-        with self._use(self.fast_lane, subject, storage) as connection:
+        """A fast connection; libvirt's errors leave the block as ours, see ``errors.translate``. Must not be nested."""
+        with self._translated(subject, storage), self._fast.lend() as lane, lane.use() as connection:
             yield connection
 
     @contextmanager
     def slow(self, subject: str = "", storage: str = "") -> Iterator[Any]:
-        """The slow connection, likewise."""
-        with self._use(self.slow_lane, subject, storage) as connection:
+        """A slow connection, likewise."""
+        with self._translated(subject, storage), self._slow.lend() as lane, lane.use() as connection:
             yield connection
 
+    def watch(self, opened: Callable[[Session], None], lost: Callable[[str], None]) -> None:
+        """Have ``opened`` called with the connection that carries events, now and after each loss of it."""
+        self._fast.first.opened = opened
+        self._fast.first.lost = lost
+        with self._translated("", ""), self._fast.lend(first=True) as lane:
+            lane.with_session(opened)
+
     @contextmanager
-    def _use(self, lane: Lane, subject: str, storage: str) -> Iterator[Any]:
+    def _translated(self, subject: str, storage: str) -> Iterator[None]:
         if self._closed:
             raise NodeUnreachable(self.node, "its driver was closed")
         try:
-            with lane.use() as connection:
-                yield connection
+            yield
         except libvirt.libvirtError as error:
             raise translate(error, node=self.node, subject=subject, storage=storage) from error
 
     def close(self) -> None:
-        """Close both; repeatable. An in-process lane stays, see above."""
+        """Close all; repeatable. An in-process pool stays, see above."""
         self._closed = True
         if not self.in_process:
-            self.fast_lane.close()
-            self.slow_lane.close()
+            self._fast.close()
+            self._slow.close()

@@ -14,7 +14,7 @@ from zope.interface import implementer
 from cm.drivers.libvirt.connection import Connections
 from cm.drivers.libvirt.domain_xml import changed_graphics, domain_xml
 from cm.drivers.libvirt.errors import is_connection_error
-from cm.drivers.libvirt.lane import Session
+from cm.drivers.libvirt.session import Session
 from cm.drivers.libvirt.states import event_words, seen
 from cm.drivers.libvirt.xml_text import parsed
 from cm.interfaces import DomainEvent, DomainSeen, DomainSpec, IHypervisor, NodeInfo, VncSpec
@@ -205,13 +205,9 @@ class LibvirtHypervisor:
         The subscription stays when the connection ends: the next connection registers it anew, and ``lost`` is called
         once for each connection that ends. What happened in between is not told: look.
         """
-        lane = self._connections.fast_lane
         with self._lock:
             self._subscription = (callback, lost)
-        lane.opened = self._register
-        lane.lost = self._tell_lost
-        with self._connections.fast():
-            lane.with_session(self._register)
+        self._connections.watch(self._register, self._tell_lost)
 
     def _register(self, session: Session) -> None:
         with self._lock:

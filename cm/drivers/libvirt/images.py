@@ -15,6 +15,7 @@ without its header has capacity 0 and is made anew.
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, Final
@@ -31,6 +32,7 @@ from cm.rpc.errors import InvalidParameter, NodeBusy, NotSupported, VolumeNotFou
 from cm.rpc.vocabulary import DiskFormat, StorageKind
 
 PART: Final = ".part"
+REFRESH_WAIT_S: Final = 0.5  # for volumes that are being made: overlays take 10 ms, copies minutes
 
 
 @implementer(IImageStore)
@@ -110,8 +112,13 @@ class LibvirtImages:
         return found
 
     def _refreshed(self, pool: Any) -> None:
-        if not _refresh(pool):
-            raise NodeBusy(self._connections.node, "a volume is being made, so the storage cannot be looked through")
+        deadline = time.monotonic() + REFRESH_WAIT_S
+        while not _refresh(pool):
+            if time.monotonic() > deadline:
+                raise NodeBusy(
+                    self._connections.node, "a volume is being made, so the storage cannot be looked through"
+                )
+            time.sleep(0.02)
 
     def _existing(self, pool: Any, volume: str) -> Any | None:
         """

@@ -1,13 +1,7 @@
-"""
-One connection to a node's libvirt that mends itself.
-
-A connection lives in a ``Session``. Calls count themselves in and out of it, so that a lost connection is closed by
-the last of them: closing it under a running call would free memory that libvirt still reads.
-"""
+"""One connection to a node's libvirt that mends itself."""
 
 from __future__ import annotations
 
-import logging
 import random
 import threading
 import time
@@ -20,12 +14,9 @@ import libvirt
 from cm.drivers.libvirt.endpoint import Endpoint, probe
 from cm.drivers.libvirt.errors import is_connection_error, reason_of
 from cm.drivers.libvirt.events import ensure_event_loop
+from cm.drivers.libvirt.session import Attempt, Session
 from cm.rpc.errors import NodeUnreachable
 
-log = logging.getLogger(__name__)
-
-KEEPALIVE_INTERVAL_S: Final = 1
-KEEPALIVE_COUNT: Final = 3  # a dead connection ends after (count + 1) intervals: 4.0 s, measured
 BACKOFF_FIRST_S: Final = 0.1
 BACKOFF_MAX_S: Final = 5.0
 HANGING_MAX: Final = 3  # attempts that may hang at once; libvirt gives no way to end one
@@ -34,97 +25,10 @@ HANGING_FORGOTTEN_S: Final = 300.0
 Lost = Callable[[str], None]
 
 
-class Session:
-    """An open connection, its users and what must be deregistered before it may be closed."""
-
-    def __init__(self, connection: Any, on_lost: Callable[[Session, str], None]) -> None:
-        self.connection = connection
-        self.users = 0
-        self.retired = False
-        self.event_ids: list[int] = []
-        self._on_lost = on_lost
-        self._watched = False
-
-    def prepare(self) -> None:
-        """Keep-alive and close callback; drivers in this process have neither."""
-        for step in (self._keep_alive, self._watch):
-            try:
-                step()
-            except libvirt.libvirtError as error:
-                if is_connection_error(error):
-                    raise
-
-    def _keep_alive(self) -> None:
-        self.connection.setKeepAlive(KEEPALIVE_INTERVAL_S, KEEPALIVE_COUNT)
-
-    def _watch(self) -> None:
-        self.connection.registerCloseCallback(self._closed, None)
-        self._watched = True
-
-    def _closed(self, connection: object, reason: int, opaque: object) -> None:
-        """From whichever thread noticed. The number is no help: a killed libvirtd gives "error" or "end of file"."""
-        self._on_lost(self, "the connection was closed")
-
-    def alive(self) -> bool:
-        try:
-            return bool(self.connection.isAlive())
-        except libvirt.libvirtError:
-            return False
-
-    def dispose(self) -> None:
-        """Deregister, then close: with a callback left, ``close()`` returns 1 and the socket leaks."""
-        for event_id in self.event_ids:
-            try:
-                self.connection.domainEventDeregisterAny(event_id)
-            except libvirt.libvirtError:
-                pass  # a dead connection: the registration went with it
-        self.event_ids.clear()
-        for close in ([self.connection.unregisterCloseCallback] if self._watched else []) + [self.connection.close]:
-            try:
-                close()
-            except libvirt.libvirtError as error:
-                log.debug("closing a connection: %s", reason_of(error))
-
-
-class _Attempt:
-    """One ``open()`` in a thread of its own. A late success is kept for the next call, or closed if nobody wants it."""
-
-    def __init__(self, run: Callable[[], Session]) -> None:
-        self.began = time.monotonic()
-        self.done = threading.Event()
-        self.session: Session | None = None
-        self.reason = ""
-        self._run = run
-        self._lock = threading.Lock()
-        self._abandoned = False
-        threading.Thread(target=self._work, name="libvirt-open", daemon=True).start()
-
-    def _work(self) -> None:
-        session = None
-        try:
-            session = self._run()
-        except libvirt.libvirtError as error:
-            self.reason = reason_of(error)
-        except OSError as error:
-            self.reason = error.strerror or str(error) or type(error).__name__
-        with self._lock:
-            if not self._abandoned:
-                self.session, session = session, None
-        self.done.set()
-        if session is not None:
-            session.dispose()
-
-    def abandon(self) -> None:
-        with self._lock:
-            self._abandoned = True
-            session, self.session = self.session, None
-        if session is not None:
-            session.dispose()
-
-
 class Lane:
     """
-    A self-mending connection. Every method may be called from any thread.
+    A self-mending connection. ``use`` and ``with_session`` are for one thread at a time (``connection.py`` says why and
+    sees to it); ``close`` and libvirt's own callbacks come from any.
 
     :param opened: called with each new connection before its first use (to register for events).
     :param lost: called once for each connection that ends, with a reason.
@@ -140,7 +44,7 @@ class Lane:
         self._lock = threading.RLock()  # guards the fields below; held for moments only
         self._connecting = threading.Lock()  # held by the one thread that connects
         self._session: Session | None = None
-        self._attempts: list[_Attempt] = []
+        self._attempts: list[Attempt] = []
         self._failures = 0
         self._retry_at = 0.0
         self._reason = ""
@@ -244,11 +148,11 @@ class Lane:
                 raise NodeUnreachable(self.node, reason_of(error)) from error
         return session
 
-    def _attempt(self) -> _Attempt:
+    def _attempt(self) -> Attempt:
         """One that succeeded late, a new one, or the last of too many that hang."""
         now = time.monotonic()
-        late: _Attempt | None = None
-        hanging: list[_Attempt] = []
+        late: Attempt | None = None
+        hanging: list[Attempt] = []
         with self._lock:
             attempts, self._attempts = self._attempts, []
         for attempt in attempts:
@@ -258,7 +162,7 @@ class Lane:
                 hanging.append(attempt)
             else:
                 attempt.abandon()
-        chosen = late or (hanging[-1] if len(hanging) >= HANGING_MAX else _Attempt(self._open))
+        chosen = late or (hanging[-1] if len(hanging) >= HANGING_MAX else Attempt(self._open))
         with self._lock:
             self._attempts = [*(other for other in hanging if other is not chosen), chosen]
         return chosen

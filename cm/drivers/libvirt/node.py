@@ -1,4 +1,4 @@
-"""``INodeDriver`` by libvirt: hypervisor, images and networks on the two connections of one node."""
+"""``INodeDriver`` by libvirt: hypervisor, images and networks on the connections of one node."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ from typing import ClassVar, Final
 from zope.interface import implementer
 
 from cm.drivers.memory.volumes import CONTENT_MAX, Volume
-from cm.drivers.memory.world import Domain, Hook, World
+from cm.drivers.memory.world import Domain, Hook, World, check_vnc
 from cm.interfaces import (
     DomainEvent,
     DomainSeen,
@@ -160,6 +160,7 @@ class MemoryNode:
 
     def set_vnc(self, uuid: str, vnc: VncSpec) -> None:
         with self._call("set_vnc"):
+            check_vnc(vnc)
             domain = self._running(uuid)
             if domain.vnc is None:
                 raise NotSupported("change a VNC server: the domain was started without one")
@@ -222,7 +223,8 @@ class MemoryNode:
 
     def create_copy(self, storage_name: str, volume: str, source: str, source_format: DiskFormat) -> VolumeSeen:
         with self._call("create_copy") as world, world.lock:
-            return world.storages.seen(storage_name, world.storages.copy(storage_name, volume, source))
+            made = world.storages.copy(storage_name, volume, source, source_format)
+            return world.storages.seen(storage_name, made)
 
     def create_empty(self, storage_name: str, volume: str, format: DiskFormat, size_bytes: int) -> VolumeSeen:
         with self._call("create_empty") as world, world.lock:

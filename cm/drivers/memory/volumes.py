@@ -134,17 +134,19 @@ class Storages:
             raise InvalidParameter("size_bytes", f"is less than the base's {below.capacity_bytes}")
         return self.put(name, Volume(volume, DiskFormat.QCOW2, size_bytes, HEADER_BYTES, base=base))
 
-    def copy(self, name: str, volume: str, source: str) -> Volume:
+    def copy(self, name: str, volume: str, source: str, source_format: DiskFormat) -> Volume:
         found = self.find(name, volume)
         if found is not None:
             return found
-        original: Volume | None = self.source(name, source)
-        capacity_bytes = original.capacity_bytes if original else 0
+        first = self.source(name, source)
+        if first.format != source_format:
+            raise InvalidParameter("source_format", f"{source} is {first.format}, not {source_format}")
+        original: Volume | None = first
         allocation_bytes = 0
         while original is not None:  # a copy folds in every base
             allocation_bytes += original.allocation_bytes
             original = self.share(name).volumes.get(original.base) if original.base else None
-        return self.put(name, Volume(volume, DiskFormat.QCOW2, capacity_bytes, allocation_bytes))
+        return self.put(name, Volume(volume, DiskFormat.QCOW2, first.capacity_bytes, allocation_bytes))
 
     def empty(self, name: str, volume: str, format: DiskFormat, size_bytes: int) -> Volume:
         found = self.find(name, volume)

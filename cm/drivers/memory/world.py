@@ -13,7 +13,7 @@ from typing import Final
 
 from cm.drivers.memory.volumes import Storages, Volume
 from cm.interfaces import DomainEvent, DomainSeen, DomainSpec, NetworkSpec, NodeInfo, VncSpec
-from cm.rpc.errors import DomainNotFound, HypervisorError
+from cm.rpc.errors import DomainNotFound, HypervisorError, InvalidParameter
 from cm.rpc.vocabulary import Seen
 
 Hook = Callable[[str, str, str, str], None]
@@ -41,6 +41,12 @@ class Domain:
     def seen(self) -> DomainSeen:
         state = Seen.OFF if self.running is None else Seen.PAUSED if self.paused else Seen.RUNNING
         return DomainSeen(self.spec.uuid, self.spec.name, state, self.reason, self.defined)
+
+
+def check_vnc(vnc: VncSpec | None) -> None:
+    """VNC takes passwords of 1 to 8 characters (RFC 6143, 7.2.2), and libvirt refuses others."""
+    if vnc is not None and not 0 < len(vnc.password) <= 8:
+        raise InvalidParameter("password", "VNC passwords have 1 to 8 characters")
 
 
 class World:
@@ -79,6 +85,7 @@ class World:
         return domain
 
     def define(self, spec: DomainSpec) -> None:
+        check_vnc(spec.vnc)
         with self.lock:
             domain = self.domains.get(spec.uuid)
             for other in self.domains.values():

@@ -6,15 +6,20 @@ import hashlib
 import ipaddress
 import os
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -318,6 +323,60 @@ def test_embedded_no_weaker(number: int) -> None:
     for prefix in ("::ffff:0:0", "64:ff9b::", "::"):
         wrapped = ipaddress.IPv6Address(int(ipaddress.IPv6Address(prefix)) + number)
         assert refusal(wrapped, FetchPolicy()) is not None
+
+
+# ---------------------------------------------------------------------- TLS
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A key and a certificate of its own signing for mirror.test, in one file."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "mirror.test")])
+    now = datetime.now(UTC)
+    made = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("mirror.test")]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    path = tmp_path_factory.mktemp("tls") / "both.pem"
+    pem = serialization.Encoding.PEM
+    path.write_bytes(
+        key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()) + made.public_bytes(pem)
+    )
+    return path
+
+
+@pytest.fixture(scope="module")
+def tls_port(certificate: Path) -> Iterator[int]:
+    server = Server(("127.0.0.1", 0), Handler)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield server.server_address[1]
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+def test_tls(tls_port: int, certificate: Path, out: str) -> None:
+    """TLS is verified against the name, though the connection goes to an address; the system's trust is the default."""
+    trust = ssl.create_default_context(cafile=str(certificate))
+    resolver = lambda host, port: ["127.0.0.1"]  # noqa: E731
+    fetched = fetch(f"https://mirror.test:{tls_port}/body", out, LOCAL, resolver=resolver, tls=trust)
+    assert fetched.size_bytes == len(BODY)
+    for host, tls in (("other.test", trust), ("mirror.test", None)):
+        with pytest.raises(DownloadFailed, match="certificate"):
+            fetch(f"https://{host}:{tls_port}/body", out + "2", LOCAL, resolver=resolver, tls=tls)
+    with pytest.raises(DownloadFailed, match="longer than|stalls"):
+        fetch(f"https://mirror.test:{tls_port}/drip", out + "2", replace(LOCAL, timeout_s=0.5), resolver=resolver,
+        tls=trust)
+    assert gone(out + "2")
 
 
 # ---------------------------------------------------------------------- local files

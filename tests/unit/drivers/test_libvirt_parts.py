@@ -11,6 +11,7 @@ import pytest
 
 libvirt = pytest.importorskip("libvirt")
 
+from cm.drivers.libvirt import connection  # noqa: E402
 from cm.drivers.libvirt.endpoint import Endpoint, endpoint_of, probe  # noqa: E402
 from cm.drivers.libvirt.errors import translate  # noqa: E402
 from cm.drivers.libvirt.lane import Lane  # noqa: E402
@@ -122,7 +123,7 @@ def test_silent_server() -> None:
 
 
 def test_many_callers_one_attempt() -> None:
-    """Callers that come while a connection is being made share its fate instead of each waiting in turn."""
+    """Callers that come while a connection is being made do not each wait in turn."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         uri = f"qemu+tcp://127.0.0.1:{server.getsockname()[1]}/system"
         lane = Lane(uri, endpoint_of(uri), node="n", connect_timeout_s=0.5)
@@ -141,3 +142,20 @@ def test_many_callers_one_attempt() -> None:
             thread.join()
         assert len(took) == 8 and max(took) < 2
         lane.close()
+
+
+def test_pool_lends_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each lane has one borrower at a time, the first free one; who waits too long is told that the node is busy."""
+    monkeypatch.setattr(connection, "WAIT_S", 0.05)
+    pool = connection.LanePool("test:///default", endpoint_of("test:///default"), node="n", connect_timeout_s=1, size=2)
+    with pool.lend() as one:
+        assert one is pool.first
+        with pool.lend() as two:
+            assert two is not one
+            for first in (True, False):
+                with pytest.raises(NodeBusy), pool.lend(first):
+                    pass
+        with pytest.raises(NodeBusy), pool.lend(first=True):
+            pass
+    with pool.lend(first=True) as again:
+        assert again is one

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Coroutine
-from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
 from twisted.internet.defer import Deferred
-from twisted.internet.epollreactor import EPollReactor
 from twisted.internet.task import Clock
+from twisted.web.resource import Resource
 
 from cm.rpc.caller import Call, Control, Identity, RawJSON
 from cm.rpc.credentials import StaticAuthenticator
@@ -20,12 +18,15 @@ from cm.rpc.dispatch import Dispatcher, Peer
 from cm.rpc.errors import ObjectNotFound, VMBusy
 from cm.rpc.jsonrpc import JSONRPC
 from cm.rpc.limits import Limits
-from cm.rpc.server import make_site
+from cm.rpc.server import WireSite, make_root
 from cm.rpc.types import Id, IdList, Name, Secret, Text
 from cm.rpc.view import Registry, View, admin_view, guest_view, node_view, user_view
 from cm.rpc.vocabulary import Role, VMState
 from cm.rpc.xmlrpc import XMLRPC
+from cm.runtime.log import call_id
 from cm.runtime.metrics import Metrics
+from cm.runtime.threads import Threads
+from tests.unit.runtime.reactor import Reactor
 
 ANNA = Identity(7, "anna", frozenset({Role.USER}), groups=(3,), source="password")
 ROOT = Identity(1, "root", frozenset({Role.ADMIN}), source="password")
@@ -127,6 +128,11 @@ def update(caller: Call, a: int, b: int, c: int, d: int, e: int) -> None:
     return None
 
 
+@user_view(name="user.call_id")
+def which_call(caller: Call) -> str:
+    return call_id.get()
+
+
 @user_view(name="user.slow")
 async def slow(caller: Call) -> str:
     raise AssertionError("the executor does this")
@@ -148,8 +154,9 @@ def report(caller: Call, sequence: int) -> dict[str, Any]:
 
 
 VIEWS = [
-    guest_time, get_by_id, get_list, create, destroy, broken, unsendable, nothing, echo, subtract, add, get_data, update,
-    slow, slow_change, lock, report,
+    guest_time, get_by_id, get_list, create, destroy, broken, unsendable, nothing, echo, subtract, add, get_data,
+    update,
+    which_call, slow, slow_change, lock, report,
 ]  # fmt: skip
 
 
@@ -162,6 +169,7 @@ class Sample:
         for function in VIEWS:
             self.registry.add(function)
         self.metrics = Metrics()
+        self.threads = Threads(self.clock)
         self.waiting: list[Deferred[str]] = []
         self.ended: list[str] = []
         self.dispatcher = Dispatcher(
@@ -176,6 +184,8 @@ class Sample:
         self.xml = XMLRPC(self.dispatcher)
 
     async def execute(self, view: View, identity: Identity, arguments: dict[str, Any], control: Control) -> Any:
+        if view.name == "user.call_id":
+            return await self.threads.run("database", view.function, Call.of(identity, control))
         if not view.name.startswith("user.slow"):
             return view.function(Call.of(identity, control), **arguments)
         gate: Deferred[str] = Deferred()
@@ -213,39 +223,11 @@ def done(coroutine: Coroutine[Any, Any, Any]) -> Any:
     return results[0]
 
 
-class Reactor:
-    """A reactor of its own in a thread: the process's only one stays unused, and each test module may have one."""
+class Upload(Resource):
+    """Tells how much came, and whether it was too much."""
 
-    def __init__(self) -> None:
-        self.reactor = EPollReactor()
-        self._thread = threading.Thread(
-            target=self.reactor.run, kwargs={"installSignalHandlers": False}, daemon=True, name="reactor"
-        )
-        self._thread.start()
-
-    def do(self, function: Any, *args: Any, timeout_s: float = 10) -> Any:
-        """Call a function, perhaps a coroutine, in the reactor's thread and give its result."""
-        future: Future[Any] = Future()
-
-        def run() -> None:
-            try:
-                result = function(*args)
-                if hasattr(result, "__await__") and not isinstance(result, Deferred):
-                    result = Deferred.fromCoroutine(result)
-            except BaseException as error:
-                future.set_exception(error)
-                return
-            if isinstance(result, Deferred):
-                result.addCallbacks(future.set_result, lambda failure: future.set_exception(failure.value))
-            else:
-                future.set_result(result)
-
-        self.reactor.callFromThread(run)
-        return future.result(timeout_s)
-
-    def stop(self) -> None:
-        self.reactor.callFromThread(self.reactor.stop)
-        self._thread.join(10)
+    def render_POST(self, request: Any) -> bytes:
+        return f"{len(request.content.read())} {request.oversized}".encode()
 
 
 class Server:
@@ -254,11 +236,14 @@ class Server:
     def __init__(self, limits: Limits | None = None) -> None:
         self.thread = Reactor()
         self.sample = Sample(self.thread.reactor, limits)
-        site = make_site(self.thread.reactor, self.sample.dispatcher, self.sample.metrics.exposition)
+        root = make_root(self.sample.dispatcher, self.sample.metrics.exposition)
+        root.putChild(b"upload", Upload())
+        site = WireSite(root, self.sample.dispatcher.limits, self.thread.reactor, {b"/upload": 3_000_000})
         self._port = self.thread.do(lambda: self.thread.reactor.listenTCP(0, site, interface="127.0.0.1"))
         self.port: int = self._port.getHost().port
         self.url = f"http://127.0.0.1:{self.port}"
 
     def stop(self) -> None:
         self.thread.do(self._port.stopListening)
+        self.thread.do(self.sample.threads.stop)
         self.thread.stop()

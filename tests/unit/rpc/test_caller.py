@@ -15,7 +15,9 @@ from .sample import ANNA, NODE, ROOT, Sample, done
 def make(identity: object = ANNA) -> LocalCaller:
     sample = Sample()
     return verifyObject(ICaller, LocalCaller(sample.registry, sample.execute, identity)) and LocalCaller(
-        sample.registry, sample.execute, identity  # type: ignore[arg-type]
+        sample.registry,
+        sample.execute,
+        identity,  # type: ignore[arg-type]
     )
 
 
@@ -53,4 +55,9 @@ class TestIdentity:
     def test_call(self) -> None:
         call = Call.of(ANNA, Control("c", request_id="r", dry_run=True, if_version=2, remote="192.0.2.1"))
         call.note("define", vm=1)
-        assert (call.account_id, call.dry_run, call.if_version, call.plan) == (7, True, 2, [{"step": "define", "vm": 1}])
+        assert (call.account_id, call.dry_run, call.if_version, call.plan) == (
+            7,
+            True,
+            2,
+            [{"step": "define", "vm": 1}],
+        )

@@ -45,7 +45,7 @@ class TestAuthorization:
     @pytest.mark.parametrize(
         "header",
         [b"", b"Basic", b"Basic ", b"Basic !!!", b"Basic " + base64.b64encode(b"anna"), b"Bearer \xff", b"Digest a=b",
-         b"Basic " + base64.b64encode(b":x"), b"Basic " + base64.b64encode(b"a:"), b"Basic " + base64.b64encode(b"\xff:x"),
+         b"Basic " + base64.b64encode(b":x"), b"Basic " + base64.b64encode(b"a:"), b"Basic /zp4",
          b"Bearer " + b"x" * 9000, b"Basic " + base64.b64encode(b"a:" + b"x" * 2000)],
     )  # fmt: skip
     def test_refused(self, header: bytes) -> None:
@@ -121,7 +121,11 @@ class TestPasswordCache:
         time = Time()
         cache = PasswordCache(time)
         cache.remember("anna", "secret", 4)
-        assert (cache.find("anna", "secret"), cache.find("anna", "Secret"), cache.find("bob", "secret")) == (4, None, None)
+        assert (cache.find("anna", "secret"), cache.find("anna", "Secret"), cache.find("bob", "secret")) == (
+            4,
+            None,
+            None,
+        )
         cache.invalidate("anna")
         assert cache.find("anna", "secret") is None
         cache.remember("anna", "secret", 5)

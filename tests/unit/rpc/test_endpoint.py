@@ -20,8 +20,9 @@ from cm.rpc.client import RpcClient
 from cm.rpc.endpoint import make_listener, parse_address
 from cm.rpc.server import make_site
 from cm.runtime.settings import SettingsError
+from tests.unit.runtime.reactor import Reactor
 
-from .sample import Reactor, Sample
+from .sample import Sample
 
 
 @pytest.fixture(scope="module")
@@ -50,9 +51,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
     folder = tmp_path_factory.mktemp("tls")
     (folder / "cert.pem").write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
     (folder / "key.pem").write_bytes(
-        key.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        )
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
     )
     return str(folder / "cert.pem"), str(folder / "key.pem")
 
@@ -121,7 +120,9 @@ class TestListener:
         with pytest.raises(SettingsError, match="not the key of"):
             listen(thread, "127.0.0.1:0", tls_certificate=files[0], tls_key=str(path))
 
-    @pytest.mark.parametrize("address", ["", "8001", ":8001", "host.example:80", "127.0.0.1:x", "127.0.0.1:65536", "::1"])
+    @pytest.mark.parametrize(
+        "address", ["", "8001", ":8001", "host.example:80", "127.0.0.1:x", "127.0.0.1:65536", "::1"]
+    )
     def test_addresses(self, address: str) -> None:
         if address == "::1":
             assert parse_address("[::1]:80") == ("::1", 80) and parse_address("*:1") == ("0.0.0.0", 1)
@@ -131,6 +132,8 @@ class TestListener:
 
 
 def _has_ipv6() -> bool:
-    return "00000000000000000000000000000001" in Path("/proc/net/if_inet6").read_text() if Path(
-        "/proc/net/if_inet6"
-    ).exists() else False
+    return (
+        "00000000000000000000000000000001" in Path("/proc/net/if_inet6").read_text()
+        if Path("/proc/net/if_inet6").exists()
+        else False
+    )

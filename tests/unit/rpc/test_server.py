@@ -26,6 +26,7 @@ from cm.rpc.errors import (
 )
 from cm.rpc.limits import Limits
 from cm.rpc.types import Secret
+from cm.runtime.log import call_id
 
 from .sample import AS_ANNA, Server
 
@@ -90,7 +91,9 @@ class TestHTTP:
         assert status == 405 and headers["allow"] == "POST"
 
     @pytest.mark.parametrize("path", ["/jsonrpc", "/RPC2"])
-    @pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x"])
+    @pytest.mark.parametrize(
+        "kind", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x"]
+    )
     def test_content_types(self, server: Server, path: str, kind: str) -> None:
         """What a web page elsewhere can post without asking is refused."""
         status, _, body = ask(server, path, GET_DATA, {"Content-Type": kind})
@@ -111,6 +114,22 @@ class TestHTTP:
         response = connection.getresponse()
         assert response.status == 413 and b"too_large" in response.read()
         connection.close()
+
+    def test_larger_body(self, server: Server) -> None:
+        """Where a resource takes more it gets more, in a file; and is told when that was too much."""
+        status, _, body = ask(server, "/upload", b"x" * 2_000_000, {})
+        assert (status, body) == (200, b"2000000 False")
+        assert ask(server, "/upload", b"x" * 3_000_001, {})[2].endswith(b"True")
+
+    def test_call_id_in_threads(self, server: Server) -> None:
+        """What a call does in a thread knows the call's id; the next call has its own."""
+        ids = []
+        for _ in range(2):
+            _, headers, body = ask(server, "/jsonrpc", b'{"jsonrpc":"2.0","method":"user.call_id","id":1}')
+            assert json.loads(body)["result"] == headers["x-wawel-call"]
+            ids.append(headers["x-wawel-call"])
+        assert ids[0] != ids[1]
+        assert server.thread.do(call_id.get) == ""
 
     def test_endless_body(self, server: Server) -> None:
         """Who goes on sending is cut off."""

@@ -163,8 +163,12 @@ class TestBind:
             (Cursor, ["", "AbC_-="], ["a b", "\n"]),
             (
                 SSHKey,
-                ["ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIBPgCQSEWGzzX anna@home"],
-                ["ssh-dss AAAA", "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIBPgCQSEWGzzX a\nssh-rsa AAAA", "ssh-rsa "],
+                ["ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIBPgCQSEWGzzXq8vN3rTnYk2LmWJxUcDfHs7 anna@home"],
+                [
+                    "ssh-dss AAAA",
+                    "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIBPgCQSEWGzzXq8vN3rTnYk2LmWJxUcDfHs7 a\nssh-rsa AAAA",
+                    "ssh-rsa ",
+                ],
             ),
         ],
     )

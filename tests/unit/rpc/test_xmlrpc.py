@@ -56,7 +56,13 @@ class TestCalls:
         assert call(Sample(), "user.echo", item) == item
 
     def test_nil_and_i8(self) -> None:
-        for text, expected in (("<nil/>", None), ("<i8>1099511627776</i8>", 2**40), ("<i4>1</i4>", 1), ("plain", "plain"), ("a&#13;b", "a\rb")):
+        for text, expected in (
+            ("<nil/>", None),
+            ("<i8>1099511627776</i8>", 2**40),
+            ("<i4>1</i4>", 1),
+            ("plain", "plain"),
+            ("a&#13;b", "a\rb"),
+        ):
             assert xmlrpc.client.loads(Sample().post_xml(value(text)))[0][0] == expected
 
     def test_named(self) -> None:
@@ -66,7 +72,9 @@ class TestCalls:
         assert made["plan"] == [{"step": "claim", "name": "a"}]
         assert call(sample, "user.vm.create", {"name": "a"})["name"] == "a"
         assert call(sample, "user.vm.create", "a", "", {"cpus": 2, "memory_mib": 1})["cpus"] == 2
-        assert call(sample, "user.vm.create", "a", "", {"cpus": 2, "memory_mib": 1}, {"if_version": 4})["if_version"] == 4
+        assert (
+            call(sample, "user.vm.create", "a", "", {"cpus": 2, "memory_mib": 1}, {"if_version": 4})["if_version"] == 4
+        )
         with pytest.raises(xmlrpc.client.Fault, match="by position and by name"):
             call(sample, "user.vm.create", "a", {"name": "b"})
 
@@ -129,8 +137,10 @@ class TestBadInput:
         "body",
         [
             b"<a/>", b"<methodCall/>", b"<methodResponse><params/></methodResponse>", value("<int>x</int>"),
-            value("<int></int>"), value("<wrong/>"), value("<boolean>2</boolean>"), value("<dateTime.iso8601>x</dateTime.iso8601>"),
-            value("<base64>!</base64>").replace(b"base64", b"bigdecimal"), value("<struct><member><value>1</value></member></struct>"),
+            value("<int></int>"), value("<wrong/>"), value("<boolean>2</boolean>"),
+            value("<dateTime.iso8601>x</dateTime.iso8601>"),
+            value("<base64>!</base64>").replace(b"base64", b"bigdecimal"),
+            value("<struct><member><value>1</value></member></struct>"),
             value("1").replace(b"methodCall", b"methodResponse"), b"<methodCall><params/></methodCall>",
         ],
     )  # fmt: skip
@@ -154,9 +164,10 @@ class TestBadInput:
         st.binary(max_size=100)
         | st.lists(
             st.sampled_from(
-                "<methodCall> </methodCall> <methodName> </methodName> <params> </params> <param> </param> <value> </value>"
-                " <int> </int> <struct> </struct> <member> </member> <name> </name> <array> <data> </data> </array> <nil/>"
-                " <string> </string> <base64> </base64> <boolean> <double> <fault> 1 user.echo &#0; <![CDATA[ ]]> &lt;".split()
+                "<methodCall> </methodCall> <methodName> </methodName> <params> </params> <param> </param> <value>"
+                " </value> <int> </int> <struct> </struct> <member> </member> <name> </name> <array> <data> </data>"
+                " </array> <nil/> <string> </string> <base64> </base64> <boolean> <double> <fault> 1 user.echo &#0;"
+                " <![CDATA[ ]]> &lt;".split()
             )
         ).map(lambda parts: "".join(parts).encode())
         | st.text(st.characters(codec="utf-8")).map(value)

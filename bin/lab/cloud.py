@@ -1,0 +1,402 @@
+"""
+``Cloud``: a whole cloud on this machine, for the demo, the functional tests and the benchmarks: PostgreSQL, hosts, a
+cluster manager with contextualization, node agents, a storage, a network, templates, an image and a user.
+
+It knows the product as an operator does, by its programs and its calls alone.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+import time
+from collections.abc import Callable, Collection, Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from lab import furnish, image
+from lab.config import free_port, write_config
+from lab.credentials import keep_credentials, write_credentials
+from lab.daemon import Daemon, module_argv, program_environment
+from lab.guests import wait_for_marker
+from lab.hosts import Lab
+from lab.keeper import Keeper
+from lab.nodes import Node, RealNode, TestNode
+from lab.places import LabProblem, get_program, state_dir
+from lab.postgres import PrivatePostgres
+from lab.processes import find_lock, wait_until
+from lab.sessions import TestDriverHost
+from lab.steps import Steps
+
+from cm.rpc.client import RpcClient
+from cm.rpc.errors import CloudError, Unavailable
+
+DATABASE = "wawel_cm"
+CONTEXTUALIZATION_PORT = 8002
+GREETING = "Welcome to"                                                  # what the tiny guest says on its console
+
+
+class Cloud:
+    """
+    A context manager. Whatever way its process ends, nothing of it runs on; its directory stays if ``keep``.
+
+    A directory that was kept is taken up again: database, images, and VMs, which are then stopped.
+    """
+
+    def __init__(
+        self,
+        base: Path,
+        nodes: int = 2,
+        hypervisor: str = "qemu",
+        durable: bool = True,
+        *,
+        kvm: bool = False,
+        keep: bool = False,
+        separate_contextualization: bool = False,
+        rpc_port: int = 0,
+        settings: Mapping[str, Mapping[str, Any]] | None = None,
+        steps: Steps | None = None,
+    ) -> None:
+        """
+        :param base: its directory, made if need be; the account ``postgres`` should be able to enter it.
+        :param hypervisor: "qemu" (needs root) or "test", libvirt's test driver.
+        :param durable: False leaves out PostgreSQL's fsync.
+        :param separate_contextualization: run the endpoint as a program of its own, so that it can be stopped alone.
+        :param rpc_port: 0: any free one; one that is taken is replaced too.
+        :param settings: more for the cluster manager's file, by table.
+        """
+        if hypervisor not in ("qemu", "test"):
+            raise LabProblem(f"there is no hypervisor '{hypervisor}'; qemu and test are possible")
+        self.base = base.resolve()
+        self.hypervisor = hypervisor
+        self.kvm = kvm
+        self.nodes: list[Node] = []
+        self.storage_dir = self.base / "storage"
+        self.run_dir = self.base / "run"
+        self.config = self.base / "cm.toml"
+        self.image_id = self.storage_id = self.user_id = 0
+        self.template_ids: dict[str, int] = {}
+        self.steps = steps or Steps(quiet=True)
+        self.contextualization: Daemon | None = None
+        self._lab: Lab | None = None
+        self._test_hosts: list[TestDriverHost] = []
+        self._count = nodes
+        self.keep = keep
+        self._separate = separate_contextualization
+        self._settings = settings or {}
+        self._wanted_port = rpc_port
+        self._durable = durable
+        self._lock = -1
+        self._keeper: Keeper | None = None
+        self._clients: list[RpcClient] = []
+
+    # ------------------------------------------------------------------ beginning and end
+
+    def start(self) -> Cloud:
+        """
+        Start everything, and make what is not there yet.
+
+        :raises LabProblem: something is missing, or did not start; whatever was started is ended.
+        """
+        try:
+            self._claim()
+            with self.steps.step("starting PostgreSQL"):
+                self.postgres.start()
+                if not self.postgres.psql(f"SELECT 1 FROM pg_database WHERE datname = '{DATABASE}'"):
+                    self.postgres.create_database(DATABASE)
+            kind = f"libvirt host{'s' if self._count > 1 else ''}"
+            with self.steps.step(f"starting {self._count} {kind}, hypervisor {self.hypervisor}"):
+                self._start_hosts()
+            with self.steps.step("preparing the database"):
+                self._configure()
+                self._run_cm("migrate")
+                self._run_cm("add-admin", "--login", self.credentials.admin.login, "--password-file", "-",
+                             standard_input=self.credentials.admin.password + "\n")
+            with self.steps.step("starting the cluster manager"):
+                self.start_cm()
+            if self.contextualization is not None:
+                self.start_endpoint()
+            furnish.furnish(self)
+            write_credentials(self.base, self.credentials, self.url)
+        except BaseException:
+            self.close()
+            raise
+        return self
+
+    def _claim(self) -> None:
+        for path in (self.base, self.storage_dir, self.run_dir):
+            path.mkdir(mode=0o755, parents=True, exist_ok=True)
+        deadline = time.monotonic() + 5
+        while (lock := find_lock(self.base / "lock")) is None:           # a keeper may be at work still
+            if time.monotonic() > deadline:
+                raise LabProblem(f"another process uses the cloud in {self.base}")
+            time.sleep(0.1)
+        self._lock = lock
+        self._keeper = Keeper(self.base, lock=lock, remove=not self.keep)
+        self.credentials = keep_credentials(self.base)
+
+    @cached_property
+    def postgres(self) -> PrivatePostgres:
+        return PrivatePostgres(self.base / "postgres", durable=self._durable)
+
+    @cached_property
+    def cm(self) -> Daemon:
+        return Daemon("wawel-cm", module_argv("cm.daemon.main", "run", "--config", str(self.config)), self.run_dir)
+
+    def _start_hosts(self) -> None:
+        if self.hypervisor == "test":
+            for number in range(1, self._count + 1):
+                host = TestDriverHost(f"node{number}")
+                self._test_hosts.append(host)
+                host.start()
+                self.nodes.append(TestNode(host))
+            return
+        # Its sockets stand in the nodes' URIs, so a kept cloud needs the same directory again; and a short one.
+        place = Path("/tmp") / f"wawel-{hashlib.sha256(str(self.base).encode()).hexdigest()[:10]}"
+        self._lab = Lab(place)
+        for number in range(1, self._count + 1):
+            self._lab.host(number, self.kvm)
+        self.nodes += [RealNode(host, self.run_dir) for host in self._lab.up(self._count)]
+
+    def _configure(self) -> None:
+        port = free_port(self._wanted_port)
+        self.url = f"http://127.0.0.1:{port}"
+        gateway = self._lab.gateway if self._lab is not None else "127.0.0.1"
+        listens = CONTEXTUALIZATION_PORT if self._lab is not None else free_port(0)
+        self.endpoint = f"http://{gateway}:{listens}"
+        told = write_config(
+            self.base, self.postgres.url(DATABASE), rpc=f"127.0.0.1:{port}", contextualization=f"{gateway}:{listens}",
+            images=[state_dir() / "images", self.base], separate=self._separate, more=self._settings,
+        )  # fmt: skip
+        if told is not None:
+            argv = module_argv("contextualization.daemon.main", "run", "--config", str(told))
+            self.contextualization = Daemon("wawel-contextualization", argv, self.run_dir)
+
+    def _run_cm(self, *arguments: str, standard_input: str = "") -> None:
+        argv = module_argv("cm.daemon.main", *arguments, "--config", str(self.config))
+        done = subprocess.run(argv, input=standard_input, capture_output=True, text=True, timeout=120,
+                              env=program_environment())
+        if done.returncode:
+            raise LabProblem(f"wawel-cm {arguments[0]} failed: {(done.stderr or done.stdout).strip()[-800:]}")
+
+    def close(self) -> None:
+        """End everything; may be repeated. The directory goes too, unless it is to be kept."""
+        for client in self._clients:
+            client.close()
+        self._clients.clear()
+        if self._lock < 0:
+            return
+        try:
+            for node in self.nodes:
+                if isinstance(node, RealNode) and node.host.running:
+                    node.agent.stop(patience=5)
+            self.cm.stop()
+            if self.contextualization is not None:
+                self.contextualization.stop()
+        finally:
+            for host in self._test_hosts:
+                host.close()
+            if self._lab is not None:
+                self._lab.close()
+            self.postgres.close()
+            if not self.keep:
+                shutil.rmtree(self.postgres.base, ignore_errors=True)    # it may lie elsewhere
+            assert self._keeper is not None
+            self._keeper.close()
+            os.close(self._lock)
+            self._lock = -1
+
+    def __enter__(self) -> Cloud:
+        return self.start()
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    # ------------------------------------------------------------------ its parts, to be stopped and killed
+
+    def start_cm(self) -> None:
+        """Start the cluster manager, and wait until it answers; a running one stays."""
+        self.cm.start()
+        self.wait_for_cm()
+
+    def wait_for_cm(self, deadline: float = 60.0) -> None:
+        client = self.client(None, timeout_s=5)
+
+        def answers() -> bool:
+            self.cm.check()
+            try:
+                client.call("guest.cluster.get_info")
+            except Unavailable:
+                return False
+            return True
+
+        wait_until(answers, "the cluster manager's first answer", deadline, pause=0.05)
+
+    def stop_cm(self) -> None:
+        self.cm.stop()
+
+    def kill_cm(self) -> None:
+        self.cm.kill()
+
+    def start_endpoint(self) -> None:
+        """Start the endpoint that runs as a program of its own, and wait until it listens."""
+        endpoint = self._own_endpoint()
+        endpoint.start()
+
+        def listens() -> bool:
+            endpoint.check()
+            return furnish.listens(self.endpoint)
+
+        wait_until(listens, "the contextualization endpoint", pause=0.05)
+
+    def stop_endpoint(self) -> None:
+        self._own_endpoint().stop()
+
+    def _own_endpoint(self) -> Daemon:
+        if self.contextualization is None:
+            raise LabProblem("the endpoint runs within the cluster manager; ask for separate_contextualization")
+        return self.contextualization
+
+    def start_agent(self, number: int) -> None:
+        """Start the agent of a real node; ``number`` counts from 1."""
+        self.real_node(number).agent.start()
+
+    def kill_agent(self, number: int) -> None:
+        self.real_node(number).agent.kill()
+
+    def real_node(self, number: int) -> RealNode:
+        node = self.nodes[number - 1]
+        if not isinstance(node, RealNode):
+            raise LabProblem("nodes of the test driver have no agent")
+        return node
+
+    def node_of(self, vm: Mapping[str, Any]) -> Node:
+        """Where a VM is placed, by what ``get_by_id`` says of it."""
+        return next(node for node in self.nodes if node.address == vm["node"])
+
+    # ------------------------------------------------------------------ asking
+
+    def client(self, who: str | None, timeout_s: float = 30.0) -> RpcClient:
+        """A new client of "admin", "user" or nobody; a client serves one thread."""
+        account = {"admin": self.credentials.admin, "user": self.credentials.user, None: None}[who]
+        made = RpcClient(self.url, account.login, account.password, timeout_s=timeout_s) if account else \
+            RpcClient(self.url, timeout_s=timeout_s)
+        self._clients.append(made)
+        return made
+
+    @cached_property
+    def admin(self) -> RpcClient:
+        return self.client("admin")
+
+    @cached_property
+    def user(self) -> RpcClient:
+        return self.client("user")
+
+    def sql(self, statement: str) -> list[list[str]]:
+        """Rows of the cluster manager's database, as texts."""
+        return [line.split("|") for line in self.postgres.psql(statement, DATABASE).splitlines()]
+
+    def create(self, **more: Any) -> dict[str, Any]:
+        """Ask for one VM of the tiny image, as the user; its summary."""
+        wanted = {"name": "vm", "description": "", "image_id": self.image_id, "template_id": self.template_ids["tiny"]}
+        made: dict[str, Any] = self.user.call("user.vm.create", {**wanted, **more})[0]
+        return made
+
+    def vm(self, vm_id: int) -> dict[str, Any]:
+        found: dict[str, Any] = self.user.call("user.vm.get_by_id", {"vm_id": vm_id})
+        return found
+
+    def wait_for(self, vm_id: int, state: str, deadline: float = 60.0,
+                 also: Callable[[dict[str, Any]], bool] = lambda vm: True) -> dict[str, Any]:
+        """
+        Wait until a VM is in a state with no operation under way, and ``also`` holds of it. Calls that cannot be
+        answered just now are repeated.
+
+        :raises LabProblem: it did not come; carries what the VM is instead.
+        """
+        until = time.monotonic() + deadline
+        told: object = "unknown"
+        while True:
+            try:
+                vm = self.vm(vm_id)
+                if vm["state"] == state and vm["operation_id"] is None and also(vm):
+                    return vm
+                told = {name: vm[name] for name in ("state", "operation", "error", "contextualized", "seen", "node")}
+            except Unavailable as error:
+                told = str(error)
+            if time.monotonic() > until:
+                raise LabProblem(f"VM {vm_id} is not {state} after {deadline:.0f} s: {told}; {self.last_words(vm_id)}")
+            time.sleep(0.05)
+
+    def wait_running(self, vm_id: int, contextualized: bool = True, deadline: float = 180.0) -> dict[str, Any]:
+        """Wait until a VM runs, and its guest has said hello: a boot without KVM takes 5 to 60 s."""
+        return self.wait_for(vm_id, "running", deadline, lambda vm: vm["contextualized"] or not contextualized)
+
+    def wait_operation(self, client: RpcClient, operation_id: int, deadline: float = 60.0) -> dict[str, Any]:
+        """:raises LabProblem: it failed, or has not ended."""
+        until = time.monotonic() + deadline
+        while True:
+            found: dict[str, Any] = client.call("user.operation.wait", {"operation_id": operation_id, "timeout": 5.0})
+            if found["state"] == "done":
+                return found
+            if found["state"] in ("failed", "abandoned") or time.monotonic() > until:
+                raise LabProblem(f"operation {operation_id}: {found}")
+
+    def console(self, vm_id: int) -> str:
+        """What the VM wrote to its serial console."""
+        found: str = self.user.call("user.vm.get_console", {"vm_id": vm_id})
+        return found
+
+    def wait_for_console(self, vm: Mapping[str, Any], words: str, deadline: float = 120.0, start: int = 0) -> float:
+        """Wait for words on a VM's console, past byte ``start``; the seconds it took."""
+        return wait_for_marker(self.console_file(vm), words, deadline, start)
+
+    def console_file(self, vm: Mapping[str, Any]) -> Path:
+        return self.storage_dir / f"vm-{vm['uuid']}-console.log"
+
+    def last_words(self, vm_id: int) -> str:
+        """The end of a VM's console, for messages."""
+        try:
+            return "its console says: " + self.console(vm_id)[-400:]
+        except CloudError as error:
+            return f"no console: {error}"
+
+    def check_leaks(self, live: Collection[str] = ()) -> list[str]:
+        """
+        What is left of VMs other than those with the uuids ``live``: by the manager's books, and by looking at every
+        host and into the storage. Empty: nothing.
+        """
+        checked = self.admin.call("admin.cluster.check")
+        found = [f"books: {entry}" for entry in furnish.findings(checked)]
+        for node in self.nodes:
+            found += node.leftovers(live)
+        for path in self.storage_dir.glob("vm-*"):
+            if not any(uuid in path.name for uuid in live):
+                found.append(f"storage: {path.name}")
+        if not live:
+            found += [f"lease: {' '.join(row)}" for row in self.sql(
+                "SELECT host(address), vm_id FROM network_lease WHERE vm_id IS NOT NULL")]
+            found += [f"port: {' '.join(row)}" for row in self.sql(
+                "SELECT node_id, port, vm_id FROM vnc_port WHERE vm_id IS NOT NULL")]
+        return found
+
+    def import_blank(self, name: str = "blank", size_mib: int = 8) -> int:
+        """Import an empty disk: guests that stay in their firmware, where nobody needs a boot. Its image's id."""
+        path = self.base / f"{name}.qcow2"
+        if not path.exists():
+            subprocess.run([get_program("qemu-img"), "create", "-q", "-f", "qcow2", str(path), f"{size_mib}M"],
+                           check=True, timeout=60)
+        return furnish.import_image(self, name, "An empty disk", path)
+
+    def image_file(self) -> tuple[Path, str]:
+        """The image every cloud begins with, and what it is."""
+        if self.hypervisor == "qemu":
+            return image.build().disk, "Linux and busybox, 13 MB; says on its console how far it is"
+        path = self.base / "tiny.qcow2"
+        if not path.exists():
+            subprocess.run([get_program("qemu-img"), "create", "-q", "-f", "qcow2", str(path), "16M"], check=True,
+                           timeout=60)
+        return path, "An empty disk; libvirt's test driver boots nothing"

@@ -1,0 +1,62 @@
+"""The configuration files of a ``cloud.Cloud``'s programs."""
+
+from __future__ import annotations
+
+import json
+import socket
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+
+def write_config(
+    base: Path, database: str, *, rpc: str, contextualization: str, images: Sequence[Path], separate: bool,
+    more: Mapping[str, Mapping[str, Any]],
+) -> Path | None:  # fmt: skip
+    """
+    Write ``cm.toml``.
+
+    :param separate: the endpoint is a program of its own, with a file of its own.
+    :param more: settings by table that outweigh the ones made here.
+    :return: that second file.
+    """
+    tables: dict[str, dict[str, Any]] = {
+        "database": {"url": database},
+        # The endpoint listens on the address that only our own hosts reach, so it may do without TLS.
+        "listen": {"rpc": rpc, "contextualization": "" if separate else contextualization, "insecure": True},
+        "cluster": {"name": "demo", "state_dir": str(base / "cm")},
+        "images": {"directories": [str(path) for path in images]},
+    }
+    for name, values in more.items():
+        tables.setdefault(name, {}).update(values)
+    write_toml(base / "cm.toml", tables)
+    if not separate:
+        return None
+    own = {
+        "database": tables["database"],
+        "listen": {"contextualization": contextualization, "insecure": True},
+        "cluster": {"name": tables["cluster"]["name"], "state_dir": tables["cluster"]["state_dir"]},
+    }
+    return write_toml(base / "contextualization.toml", own)
+
+
+def write_toml(path: Path, tables: Mapping[str, Mapping[str, Any]]) -> Path:
+    """Texts, numbers, booleans and lists of them are written alike in JSON and TOML."""
+    lines = []
+    for name, values in tables.items():
+        lines.append(f"[{name}]")
+        lines += [f"{key} = {json.dumps(value)}" for key, value in values.items()]
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+def free_port(wanted: int) -> int:
+    """A port that is free on loopback now: the one wanted, if it is."""
+    with socket.socket() as found:
+        found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            found.bind(("127.0.0.1", wanted))
+        except OSError:
+            found.bind(("127.0.0.1", 0))
+        port: int = found.getsockname()[1]
+        return port

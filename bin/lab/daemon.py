@@ -1,0 +1,91 @@
+"""``Daemon``: one of our own programs, run with its output in a log until it is stopped or killed."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from lab.keeper import born, end, record
+from lab.places import REPOSITORY, LabProblem, environment
+from lab.processes import tail
+
+
+def module_argv(module: str, *arguments: str) -> list[str]:
+    """How to run one of this repository's modules as a program, whatever the working directory."""
+    return [sys.executable, "-m", module, *arguments]
+
+
+def program_environment() -> dict[str, str]:
+    return environment(PYTHONPATH=str(REPOSITORY), PYTHONUNBUFFERED="1")
+
+
+class Daemon:
+    """
+    A program that runs until it is told to end. Its process is recorded for the keeper of ``directory``.
+
+    :param spawn: how it is started; the default is on this machine, ``Host.popen`` inside a host.
+    """
+
+    def __init__(
+        self, name: str, argv: Sequence[str], directory: Path, spawn: Callable[..., subprocess.Popen[Any]] | None = None
+    ) -> None:
+        self.name = name
+        self.log = directory / f"{name}.log"
+        self._argv = list(argv)
+        self._pid_file = directory / f"{name}.pid"
+        self._spawn = spawn or subprocess.Popen
+        self._process: subprocess.Popen[Any] | None = None
+
+    @property
+    def running(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
+    @property
+    def pid(self) -> int | None:
+        return self._process.pid if self._process is not None and self.running else None
+
+    def start(self) -> None:
+        """Start it; a running one stays. Whether it is of use yet, only its own answers tell."""
+        if self.running:
+            return
+        with self.log.open("ab") as log:
+            process = self._process = self._spawn(
+                self._argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
+                env=program_environment(),
+            )  # fmt: skip
+        record(self._pid_file, process.pid, [signal.SIGTERM, signal.SIGKILL])
+
+    def check(self) -> None:
+        """:raises LabProblem: it has ended; carries its last words."""
+        if not self.running:
+            raise LabProblem(f"{self.name} has ended: {tail(self.log)}")
+
+    def stop(self, patience: float = 20.0) -> None:
+        """Ask it to end (TERM), and wait; after ``patience`` seconds it is killed."""
+        process = self._process
+        if process is not None and process.poll() is None:
+            process.terminate()
+            try:
+                process.wait(patience)
+            except subprocess.TimeoutExpired:
+                process.kill()
+        self._reap()
+
+    def kill(self) -> None:
+        """Let it crash (KILL)."""
+        if self._process is not None and self._process.poll() is None:
+            self._process.kill()
+        self._reap()
+
+    def _reap(self) -> None:
+        if self._process is not None:
+            try:
+                self._process.wait(20)
+            except subprocess.TimeoutExpired:
+                end(self._process.pid, born(self._process.pid), [signal.SIGKILL])
+            self._process = None
+        self._pid_file.unlink(missing_ok=True)

@@ -1,0 +1,133 @@
+"""The nodes of a ``cloud.Cloud``: a real host with its agent, or libvirt's test driver in a daemon of its own."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection
+from pathlib import Path
+from typing import Any, Protocol
+
+from lab.daemon import Daemon, module_argv, program_environment
+from lab.host import Host
+from lab.processes import command_of
+from lab.sessions import TestDriverHost
+
+MARK = "https://wawel.example/xmlns/domain/1"                            # stands in the XML of each domain of ours
+
+
+class Node(Protocol):
+    """What a cloud asks of either kind. ``node_id`` is the cluster manager's, 0 before it knows the node."""
+
+    name: str
+    node_id: int
+
+    @property
+    def uri(self) -> str: ...
+
+    @property
+    def address(self) -> str: ...
+
+    def open(self) -> Any:
+        """A new libvirt connection; the caller closes it."""
+
+    def leftovers(self, live: Collection[str]) -> list[str]:
+        """What is there of VMs other than those with the uuids ``live``: domains, processes, taps, spooled records."""
+
+
+def our_domains(connection: Any) -> list[Any]:
+    """Domains that carry our mark; the test driver has one of its own."""
+    return [domain for domain in connection.listAllDomains() if MARK in domain.XMLDesc()]
+
+
+def domain_leftovers(node: Node, live: Collection[str]) -> list[str]:
+    connection = node.open()
+    try:
+        found = [(domain.name(), domain.UUIDString()) for domain in our_domains(connection)]
+    finally:
+        connection.close()
+    return [f"{node.name}: domain {name}" for name, uuid in found if uuid not in live]
+
+
+class RealNode:
+    """A host made of namespaces, with its own libvirtd, hook and agent."""
+
+    def __init__(self, host: Host, directory: Path) -> None:
+        self.host = host
+        self.name = host.name
+        self.node_id = 0
+        argv = module_argv("node_hooks", "run", "--state-dir", str(host.state_dir))
+        self.agent = Daemon(f"agent-{host.name}", argv, directory, host.popen)
+
+    @property
+    def uri(self) -> str:
+        return self.host.uri
+
+    @property
+    def address(self) -> str:
+        return self.host.address
+
+    def open(self) -> Any:
+        return self.host.open()
+
+    def enrol(self, endpoint: str, token: str) -> None:
+        """Spend a token for this host's credential, install the hook, start the agent."""
+        host = self.host
+        host.run(
+            module_argv(
+                "node_hooks", "enrol", "--endpoint", endpoint, "--token-file", "-",
+                "--state-dir", str(host.state_dir), "--spool", str(host.spool_dir),
+                "--hooks-dir", "/etc/libvirt/hooks", "--boot-id-file", str(host.boot_id_file),
+            ),
+            input=token + "\n", env=program_environment(),
+        )  # fmt: skip
+        host.reload_libvirtd()                                           # it looked for hooks when it started
+        self.agent.start()
+
+    def spooled(self) -> list[Path]:
+        """The records that wait, in order."""
+        return sorted(self.host.spool_dir.glob("[0-9]*.json"))
+
+    def leftovers(self, live: Collection[str]) -> list[str]:
+        deadline = time.monotonic() + 10
+        while self.spooled() and self.agent.running and time.monotonic() < deadline:
+            time.sleep(0.05)                                             # the last release is on its way
+        found = domain_leftovers(self, live)
+        found += [f"{self.name}: record {path.name} is not delivered" for path in self.spooled()]
+        emulators = [pid for pid in self.host.pids() if command_of(pid).startswith("qemu-system")]
+        if len(emulators) > len(live):
+            found.append(f"{self.name}: {len(emulators)} QEMU processes")
+        if not live:
+            links = self.host.run(["ip", "-o", "link"]).stdout.splitlines()
+            taps = [line.split(":")[1].strip() for line in links]
+            found += [f"{self.name}: tap {tap}" for tap in taps if tap.startswith("wv")]
+        return found
+
+    def restart_libvirtd(self) -> None:
+        """Kill libvirtd and start it again; guests stay."""
+        self.host.kill_libvirtd()
+        self.host.start_libvirtd()
+
+
+class TestNode:
+    """A daemon with libvirt's test driver: no rights needed, no guests, no hooks, hence no agent."""
+
+    __test__ = False                                                     # not a class of tests
+
+    def __init__(self, host: TestDriverHost) -> None:
+        self.host = host
+        self.name = host.name
+        self.node_id = 0
+
+    @property
+    def uri(self) -> str:
+        return self.host.uri
+
+    @property
+    def address(self) -> str:
+        return "127.0.0.1"
+
+    def open(self) -> Any:
+        return self.host.open()
+
+    def leftovers(self, live: Collection[str]) -> list[str]:
+        return domain_leftovers(self, live)

@@ -1,0 +1,33 @@
+"""The first administrator, made from the command line: nobody could log in to make it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import Engine, text
+from sqlalchemy.orm import Session
+
+from cm.rpc.password import Passwords
+from cm.runtime.database import notify
+from cm.services.accounts import TOPIC, insert_local
+from cm.services.context import ClusterPolicy
+from cm.store.account import find_local, write_password
+
+
+def set_administrator(engine: Engine, login: str, password: str, policy: ClusterPolicy) -> bool:
+    """
+    Make a local administrator, or give an account of that login a new password and the role.
+
+    :return: whether it was made.
+    """
+    digest = Passwords().hash(password)
+    with Session(engine) as session, session.begin():
+        facts = find_local(session, login)
+        if facts is None:
+            values: dict[str, Any] = {"login": login, "name": "", "is_admin": True, "password_hash": digest}
+            insert_local(session, policy, values)
+            return True
+        session.execute(text("UPDATE account SET is_admin = true, active = true WHERE id = :id"), {"id": facts.id})
+        write_password(session, facts.id, digest)
+        notify(session, TOPIC, facts.id)
+        return False

@@ -1,0 +1,68 @@
+"""Deleting an image's volume; what it claims goes back when the volume is gone."""
+
+from __future__ import annotations
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from cm.operations.base import Kind, Wait, Work, register
+from cm.rpc.vocabulary import OperationKind
+from cm.store.change import record_change
+from cm.store.domain import pool_name
+from cm.store.image import ImageRow, close_image, find_image, release_image
+from cm.store.operation import OperationRow
+from cm.store.storage import node_reaching
+
+NODE_WAIT_S = 5.0
+DELETE_S = 120.0
+
+
+async def delete(work: Work) -> None:
+    """Delete the volume through a node that has the storage attached and answers; an absent one is as good."""
+    assert work.op.image_id is not None
+    if await work.read(_others, work.op):
+        raise Wait(1.0)
+    row: ImageRow | None = await work.read(find_image, work.op.image_id)
+    if row is not None and row.claimed_bytes:
+        # Without a claim nothing was ever written.
+        node_id = await work.read(node_reaching, row.storage_id, work.op.attempts)
+        if node_id is None:
+            raise Wait(NODE_WAIT_S)
+        await work.call(node_id, "delete", pool_name(row.storage_id), row.volume, deadline_s=DELETE_S)
+    await work.complete(_gone, work.op)
+
+
+def _others(session: Session, op: OperationRow) -> bool:
+    """Whether a worker may still be writing the volume for an import that was given up."""
+    found = session.execute(
+        text(
+            "SELECT 1 FROM operation WHERE image_id = :image AND id <> :id AND state = 'abandoned'"
+            " AND worker_id IS NOT NULL AND lease_until > clock_timestamp()"
+        ),
+        {"image": op.image_id, "id": op.id},
+    ).first()
+    return found is not None
+
+
+def _gone(session: Session, op: OperationRow) -> None:
+    assert op.image_id is not None
+    row = find_image(session, op.image_id, lock=True)
+    if row is None:
+        return
+    if op.arguments.get("keep"):
+        release_image(session, row.id)
+        record_change(session, "image", row.id, row.account_id)
+    else:
+        close_image(session, row.id)
+        record_change(session, "image", row.id, row.account_id, "exit")
+
+
+@register
+class ImageDelete(Kind):
+    kind = OperationKind.IMAGE_DELETE
+    steps = (delete,)
+    patient = True
+
+    def abandoned(self, session: Session, op: OperationRow) -> None:
+        """For a storage that will not come back: the claims go back, and the volume is left where it may be."""
+        _gone(session, op)

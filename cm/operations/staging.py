@@ -1,0 +1,81 @@
+"""
+Files that imports are fetched into before they are uploaded: ``import-<operation>-<worker>`` in the staging directory.
+
+Each belongs to one worker, so nobody else writes to it. It is removed at every end of its import; what a killed process
+left is swept away by the next import on the same machine.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from cm.operations.base import Work
+from cm.runtime.database import after_commit
+
+_NAME: Final = re.compile(r"import-([0-9]{1,18})-([0-9]{1,18})(?:\.part)?\Z")
+
+
+@dataclass
+class Staged:
+    """What this process writes for an operation. ``sha256`` is set once it is complete."""
+
+    path: Path
+    sha256: str = ""
+
+
+_staged: dict[int, Staged] = {}  # by operation
+
+
+def staged(work: Work) -> Staged:
+    """The import's file, there or to be."""
+    path = work.services.policy.staging_dir / f"import-{work.op.id}-{work.worker_id}"
+    return _staged.setdefault(work.op.id, Staged(path))
+
+
+def partial(path: Path) -> Path:
+    """What is not complete yet."""
+    return path.with_name(path.name + ".part")
+
+
+def discard(operation_id: int) -> None:
+    """Remove what this process has staged for an operation, if anything."""
+    found = _staged.pop(operation_id, None)
+    if found is not None:
+        found.path.unlink(missing_ok=True)
+        partial(found.path).unlink(missing_ok=True)
+
+
+def discard_at_commit(session: Session, operation_id: int) -> None:
+    after_commit(session, lambda: discard(operation_id))
+
+
+def found(directory: Path) -> Sequence[tuple[int, int]]:
+    """Operation and worker of each staged file."""
+    names = (_NAME.match(entry.name) for entry in directory.iterdir())
+    return [(int(name[1]), int(name[2])) for name in names if name]
+
+
+def orphaned(session: Session, pairs: Sequence[tuple[int, int]]) -> Sequence[tuple[int, int]]:
+    """Those whose operation has ended, or is another worker's by now."""
+    if not pairs:
+        return []
+    rows = session.execute(
+        text("SELECT id, worker_id FROM operation WHERE id = ANY(:ids) AND state IN ('queued', 'running', 'waiting')"),
+        {"ids": [operation_id for operation_id, _ in pairs]},
+    )
+    workers = {row.id: row.worker_id for row in rows}
+    return [(op, worker) for op, worker in pairs if op not in workers or workers[op] not in (None, worker)]
+
+
+def sweep(directory: Path, pairs: Iterable[tuple[int, int]]) -> None:
+    for operation_id, worker_id in pairs:
+        path = directory / f"import-{operation_id}-{worker_id}"
+        path.unlink(missing_ok=True)
+        partial(path).unlink(missing_ok=True)

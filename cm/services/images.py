@@ -1,0 +1,195 @@
+"""Use cases of images: import, edit, delete. Public lets others use an image; only its owner changes it."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import Annotated, Any, Final
+from urllib.parse import urlsplit
+
+from msgspec import Meta
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from cm.rpc.errors import AddressRefused, Conflict, InUse, InvalidParameter, NotAuthenticated, WrongImageState
+from cm.rpc.vocabulary import DiskFormat, ImageAccess, ImageKind, ImageState, OperationKind
+from cm.services.context import ClusterCall
+from cm.services.networks import vms
+from cm.store.change import record_change
+from cm.store.image import (
+    ImageRow,
+    get_image,
+    insert_image,
+    set_state,
+    show_image,
+    update_image,
+    users_of,
+)
+from cm.store.operation import open_operation
+from cm.store.storage import get_storage
+
+Platform = Annotated[str, Meta(min_length=1, max_length=20, pattern=r"\A[a-z][a-z0-9_-]*\Z")]
+DELETE_S: Final = 7 * 86_400.0  # for a storage whose nodes are all away
+SPARE_S: Final = 3600.0  # of an import, beside its download
+URL_MAX: Final = 4096  # characters
+_SHA256: Final = re.compile(r"[0-9a-f]{64}\Z")
+
+
+@dataclass(eq=False)
+class StorageLocked(Conflict):
+    code = "storage_locked"
+    message = "Storage {storage_id} is locked."
+    storage_id: int
+
+
+def import_file(
+    caller: ClusterCall, path: str, format: DiskFormat | None, storage_id: int, values: dict[str, Any]
+) -> dict[str, Any]:
+    """
+    Import a file of this machine that lies beneath one of the configured directories.
+
+    :raises InvalidParameter: it lies elsewhere.
+    """
+    given = PurePosixPath(path)
+    allowed = caller.policy.import_dirs
+    beneath = any(given.is_relative_to(directory) and given != PurePosixPath(directory) for directory in allowed)
+    if not given.is_absolute() or ".." in given.parts or "\0" in path or not beneath:
+        raise InvalidParameter("path", "it is beneath none of the directories that imports may come from")
+    return _import(caller, storage_id, values, {"path": path, "format": format})
+
+
+def import_url(
+    caller: ClusterCall,
+    url: str,
+    sha256: str | None,
+    format: DiskFormat | None,
+    storage_id: int,
+    values: dict[str, Any],
+) -> dict[str, Any]:
+    """
+    Import what a URL gives. Where it leads is judged when it is fetched, at each redirect anew.
+
+    :param sha256: what the file must have.
+    :raises InvalidParameter: no URL, or no SHA-256.
+    :raises AddressRefused: neither http nor https, or it holds credentials.
+    """
+    if len(url) > URL_MAX or any(ord(c) <= 32 or ord(c) >= 127 for c in url):
+        raise InvalidParameter("url", "it is too long or holds blanks, control or non-ASCII characters")
+    try:
+        parts = urlsplit(url)
+        scheme, host, credentials = parts.scheme, parts.hostname, "@" in parts.netloc
+    except ValueError as error:
+        raise InvalidParameter("url", str(error)) from None
+    shown = f"{scheme}://{host or ''}"
+    if scheme not in ("http", "https") or not host:
+        raise AddressRefused(shown, "only http and https with a host are taken")
+    if credentials:
+        raise AddressRefused(shown, "it carries credentials")
+    wanted = None if sha256 is None else sha256.lower()
+    if wanted is not None and not _SHA256.match(wanted):
+        raise InvalidParameter("sha256", "it must be 64 hexadecimal digits")
+    return _import(caller, storage_id, values, {"url": url, "sha256": wanted, "format": format})
+
+
+def _import(caller: ClusterCall, storage_id: int, values: dict[str, Any], arguments: dict[str, Any]) -> dict[str, Any]:
+    session = caller.session
+    if not caller.account_id:
+        raise NotAuthenticated()  # an image has an owner
+    storage = get_storage(session, storage_id, lock=True)
+    if storage["locked"]:
+        raise StorageLocked(storage_id)
+    row = {**values, "account_id": caller.account_id, "storage_id": storage_id, "format": DiskFormat.RAW}
+    image_id = insert_image(session, row)
+    operation_id = open_operation(
+        session,
+        OperationKind.IMAGE_IMPORT,
+        account_id=caller.account_id,
+        image_id=image_id,
+        storage_id=storage_id,
+        seconds=2 * caller.policy.import_timeout_s + SPARE_S,
+        arguments=arguments,
+        cause=caller.request_id or caller.call_id,
+    )
+    record_change(session, "image", image_id, caller.account_id, "enter")
+    steps = ["fetch", "inspect and claim", "upload", "finish"]
+    caller.note("operation", kind=OperationKind.IMAGE_IMPORT, image=values["name"], steps=steps)
+    return {"image_id": image_id, "operation_id": operation_id}
+
+
+# ------------------------------------------------------------------ edit, delete
+
+
+def edit(caller: ClusterCall, row: ImageRow, values: dict[str, Any]) -> dict[str, Any]:
+    """
+    Change what is not None; VMs get the devices that their image says when they start next.
+
+    :param row: authorized and under lock.
+    """
+    if row.state is ImageState.DELETED:
+        raise WrongImageState(row.id, row.state, "an image that is not deleted")
+    update_image(caller.session, row.id, values)
+    record_change(caller.session, "image", row.id, row.account_id)
+    caller.note("edit image", image_id=row.id, **{k: v for k, v in values.items() if v is not None})
+    return show_image(caller.session, row.id, None)
+
+
+def set_access(caller: ClusterCall, image_id: int, access: ImageAccess) -> dict[str, Any]:
+    """Let everybody use an image, or its owner alone; VMs made from it go on."""
+    session = caller.session
+    row = get_image(session, image_id, lock=True, version=caller.if_version)
+    session.execute(
+        text("UPDATE image SET access = :access, version = version + 1 WHERE id = :id"),
+        {"access": access, "id": image_id},
+    )
+    record_change(session, "image", image_id, row.account_id)
+    caller.note("set access", image_id=image_id, access=access)
+    return show_image(session, image_id, None)
+
+
+def delete(
+    caller: ClusterCall, image_id: int, *, owner: int | None = None, kinds: tuple[ImageKind, ...] | None = None
+) -> dict[str, Any]:
+    """
+    Nobody can use the image from now on; its volume is deleted, then its quota and room are given back.
+
+    :param owner: whose it must be; None for administrators.
+    :raises InUse: live VMs need it.
+    :raises WrongImageState: it is being made (give that operation up instead), or deleted already.
+    """
+    session = caller.session
+    # FOR UPDATE: whoever makes a VM of it just now holds it FOR KEY SHARE; the VM is seen here, or the deletion there.
+    row = get_image(session, image_id, owner=owner, kinds=kinds, lock=True, version=caller.if_version)
+    if row.state is ImageState.ADDING:
+        raise WrongImageState(image_id, row.state, "ok or failed; its operation can be abandoned")
+    users = users_of(session, image_id)
+    if users:
+        raise InUse("image", image_id, vms(users))
+    set_state(session, image_id, ImageState.DELETED)
+    operation_id = open_delete(session, row, account_id=caller.account_id or None, cause=_cause(caller))
+    record_change(session, "image", image_id, row.account_id)
+    caller.note("operation", kind=OperationKind.IMAGE_DELETE, image_id=image_id, volume=row.volume)
+    return {"image_id": image_id, "operation_id": operation_id}
+
+
+def _cause(caller: ClusterCall) -> str:
+    return caller.request_id or caller.call_id
+
+
+def open_delete(session: Session, row: ImageRow, *, account_id: int | None, cause: str, keep: bool = False) -> int:
+    """
+    Open the operation that deletes an image's volume and then gives back what it claims.
+
+    :param keep: the image itself stays, as failed, so that the reason can be read.
+    :raises WrongImageState: an operation of the image is under way.
+    """
+    return open_operation(
+        session,
+        OperationKind.IMAGE_DELETE,
+        account_id=account_id,
+        image_id=row.id,
+        storage_id=row.storage_id,
+        seconds=DELETE_S,
+        arguments={"keep": keep},
+        cause=cause,
+    )

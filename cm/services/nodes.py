@@ -1,0 +1,301 @@
+"""Use cases of nodes: the machines that VMs run on."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any, Final
+from urllib.parse import parse_qs, urlsplit
+
+import msgspec
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from cm.interfaces import NodeInfo, StorageUsage
+from cm.rpc.errors import (
+    CloudError,
+    DeadlineExceeded,
+    InUse,
+    InvalidParameter,
+    NameTaken,
+    NodeUnreachable,
+    ObjectNotFound,
+    VersionChanged,
+)
+from cm.rpc.vocabulary import NodeState
+from cm.runtime.database import notify
+from cm.services.agents import CREDENTIAL
+from cm.services.context import ClusterCall, ClusterPolicy, Services
+from cm.services.networks import vms
+from cm.services.reconcile import record_node
+from cm.store.change import record_change
+from cm.store.domain import pool_name
+from cm.store.node import get_node
+from cm.store.taken import refused_by
+
+TOPIC: Final = "node"
+SCHEMES: Final = ("qemu", "test", "memory")
+URI_MAX: Final = 500  # characters
+ADDRESS: Final = re.compile(r"[A-Za-z0-9:][A-Za-z0-9:.-]{0,252}\Z")  # a name, IPv4 or IPv6
+# libvirt's URI parameters that name programs to run, on this machine or on the node.
+_PROGRAMS: Final = {"command", "netcat", "proxy"}
+HOST_MIB: Final = 1024  # kept for the host itself, or a sixteenth of its memory where that is more
+
+
+def check_uri(uri: str) -> None:
+    """
+    :raises InvalidParameter: no URI of a hypervisor that is known, or one that would run programs.
+    """
+    if len(uri) > URI_MAX or any(ord(c) <= 32 or ord(c) >= 127 for c in uri):
+        raise InvalidParameter("uri", f"it must be at most {URI_MAX} characters of ASCII, without blanks")
+    try:
+        parts = urlsplit(uri)
+        host, user, password = parts.hostname or "", parts.username or "", parts.password
+        parameters = parse_qs(parts.query, keep_blank_values=True)
+    except ValueError as error:
+        raise InvalidParameter("uri", str(error)) from None
+    if parts.scheme.partition("+")[0] not in SCHEMES:
+        raise InvalidParameter("uri", f"its scheme must be {', '.join(SCHEMES)}, perhaps with a transport")
+    if password is not None:
+        raise InvalidParameter("uri", "it must not hold a password")
+    # ssh would read these as options.
+    if host.startswith("-") or user.startswith("-") or _PROGRAMS & {name.lower() for name in parameters}:
+        raise InvalidParameter("uri", "it must not say which programs are run")
+
+
+def check_address(address: str) -> None:
+    if not ADDRESS.match(address):
+        raise InvalidParameter("address", "it must be an address or the name of a host")
+
+
+def usable_memory(info: NodeInfo) -> int:
+    """MiB of a node that guests may get, as long as nobody says otherwise."""
+    reserved = max(HOST_MIB, info.memory_mib // 16)
+    return max(info.memory_mib - reserved, info.memory_mib // 2)
+
+
+# ------------------------------------------------------------------ add
+
+
+async def add(caller: ClusterCall, values: dict[str, Any]) -> dict[str, Any]:
+    """
+    Ask a node for its facts, then make it one of the cluster.
+
+    :param values: those of the view; totals and overcommits may be None.
+    :raises NodeUnreachable: it does not answer.
+    :raises NameTaken: its name or URI is in use.
+    """
+    services = caller.services
+    assert services is not None
+    check_uri(values["uri"])
+    check_address(values["address"])
+    info: NodeInfo = await services.fleet.probe(values["uri"], values["name"])
+    return await services.database.transact(insert_node, caller.policy, values, info)
+
+
+_INSERT = text(
+    """
+INSERT INTO node (name, address, uri, comment, priority, cpu_total, memory_mib_total, cpu_overcommit, memory_overcommit,
+                  state, seen_at, info)
+VALUES (:name, :address, :uri, :comment, :priority, :cpu_total, :memory_mib_total, :cpu_overcommit, :memory_overcommit,
+        'ok', clock_timestamp(), CAST(:info AS jsonb))
+RETURNING id
+"""
+)
+
+
+def insert_node(session: Session, policy: ClusterPolicy, values: dict[str, Any], info: NodeInfo) -> dict[str, Any]:
+    """A node that has just answered, with its VNC ports."""
+    defaults = {
+        "cpu_total": info.cpus,
+        "memory_mib_total": usable_memory(info),
+        "cpu_overcommit": policy.cpu_overcommit,
+        "memory_overcommit": policy.memory_overcommit,
+    }
+    given = {name: default if values[name] is None else values[name] for name, default in defaults.items()}
+    with refused_by(session, _taken(values["name"], values["uri"])):
+        node_id = session.execute(_INSERT, {**values, **given, "info": _encoded(info)}).scalar_one()
+    session.execute(
+        text("INSERT INTO vnc_port (node_id, port) SELECT :id, generate_series(:first, :last)"),
+        {"id": node_id, "first": policy.vnc_first_port, "last": policy.vnc_first_port + policy.vnc_ports - 1},
+    )
+    record_change(session, "node", node_id, None, "enter")
+    notify(session, "look", node_id)
+    return get_node(session, node_id)
+
+
+def _taken(name: str | None, uri: str | None) -> dict[str, CloudError]:
+    return {"uq_node_name": NameTaken("node", name or ""), "uq_node_uri": NameTaken("node URI", uri or "")}
+
+
+def _encoded(info: NodeInfo) -> str:
+    return msgspec.json.encode(asdict(info)).decode()
+
+
+# ------------------------------------------------------------------ change
+
+
+def _lock(session: Session, node_id: int, version: int | None) -> Any:
+    found = session.execute(
+        text("SELECT id, name, uri, version, vms_used FROM node WHERE id = :id AND deleted_at IS NULL FOR UPDATE"),
+        {"id": node_id},
+    ).first()
+    if found is None:
+        raise ObjectNotFound("node", node_id)
+    if version is not None and found.version != version:
+        raise VersionChanged("node", node_id, found.version, version)
+    return found
+
+
+def edit(caller: ClusterCall, node_id: int, values: dict[str, Any]) -> dict[str, Any]:
+    """
+    Change what is not None. Totals may go below what is used: nothing more is placed there then.
+
+    :raises NameTaken: the name or the URI is in use.
+    :raises InUse: another URI, which may be another machine, while VMs hold this one.
+    """
+    session = caller.session
+    was = _lock(session, node_id, caller.if_version)
+    if values["address"] is not None:
+        check_address(values["address"])
+    moves = values["uri"] is not None and values["uri"] != was.uri
+    if moves:
+        check_uri(values["uri"])
+        if was.vms_used:
+            raise InUse("node", node_id, vms(_held(session, node_id)))
+    with refused_by(session, _taken(values["name"], values["uri"])):
+        session.execute(
+            text(
+                "UPDATE node SET name = coalesce(:name, name), uri = coalesce(:uri, uri),"
+                " address = coalesce(:address, address), cpu_total = coalesce(:cpu_total, cpu_total),"
+                " memory_mib_total = coalesce(:memory_mib_total, memory_mib_total),"
+                " cpu_overcommit = coalesce(:cpu_overcommit, cpu_overcommit),"
+                " memory_overcommit = coalesce(:memory_overcommit, memory_overcommit),"
+                " priority = coalesce(:priority, priority), comment = coalesce(:comment, comment),"
+                " state = CASE WHEN :moves THEN :new ELSE state END, version = version + 1 WHERE id = :id"
+            ),
+            {**values, "id": node_id, "moves": moves, "new": NodeState.NEW},
+        )
+    if moves or values["name"] is not None:
+        notify(session, TOPIC, node_id)
+        notify(session, "look", node_id)
+    record_change(session, "node", node_id, None)
+    caller.note("edit node", node_id=node_id, **{k: v for k, v in values.items() if v is not None})
+    return get_node(session, node_id)
+
+
+def set_locked(caller: ClusterCall, node_id: int, locked: bool) -> dict[str, Any]:
+    """Nothing is placed on a locked node; its VMs go on."""
+    session = caller.session
+    _lock(session, node_id, caller.if_version)
+    session.execute(
+        text("UPDATE node SET locked = :locked, version = version + 1 WHERE id = :id"),
+        {"locked": locked, "id": node_id},
+    )
+    record_change(session, "node", node_id, None)
+    caller.note("lock node" if locked else "unlock node", node_id=node_id)
+    return get_node(session, node_id)
+
+
+# VMs that rest there hold nothing of it, unless something is just being done to them.
+_HELD = text(
+    """
+SELECT v.id FROM vm v WHERE v.node_id = :id AND v.closed_at IS NULL
+   AND (v.node_claimed OR EXISTS (SELECT 1 FROM operation o WHERE o.vm_id = v.id
+                                   AND o.state IN ('queued', 'running', 'waiting')))
+ ORDER BY v.id
+"""
+)
+
+
+def _held(session: Session, node_id: int) -> Sequence[int]:
+    return list(session.scalars(_HELD, {"id": node_id}))
+
+
+def delete(caller: ClusterCall, node_id: int) -> None:
+    """
+    Take a node out of the cluster. Stopped VMs that last ran there start elsewhere.
+
+    :raises InUse: VMs are placed there.
+    """
+    session = caller.session
+    # VMs before nodes: the order of those who place them.
+    session.execute(
+        text("SELECT 1 FROM vm WHERE node_id = :id AND closed_at IS NULL ORDER BY id FOR NO KEY UPDATE"),
+        {"id": node_id},
+    )
+    row = _lock(session, node_id, caller.if_version)
+    held = _held(session, node_id)
+    if held or row.vms_used:
+        raise InUse("node", node_id, vms(held))
+    parameters = {"id": node_id}
+    session.execute(text("UPDATE vm SET node_id = NULL WHERE node_id = :id AND closed_at IS NULL"), parameters)
+    session.execute(text("DELETE FROM vnc_port WHERE node_id = :id"), parameters)
+    session.execute(text("DELETE FROM storage_attachment WHERE node_id = :id"), parameters)
+    session.execute(text("DELETE FROM enrolment_token WHERE node_id = :id"), parameters)
+    session.execute(
+        text(
+            "UPDATE drift SET closed_at = clock_timestamp(), outcome = 'node deleted' WHERE node_id = :id"
+            " AND closed_at IS NULL"
+        ),
+        parameters,
+    )
+    session.execute(
+        text(
+            "UPDATE node SET deleted_at = clock_timestamp(), credential_key = NULL, version = version + 1"
+            " WHERE id = :id"
+        ),
+        parameters,
+    )
+    record_change(session, "node", node_id, None, "exit")
+    notify(session, TOPIC, node_id)
+    notify(session, CREDENTIAL, node_id)
+    caller.note("delete node", node_id=node_id, name=row.name)
+
+
+# ------------------------------------------------------------------ look
+
+
+async def check(caller: ClusterCall, node_id: int) -> dict[str, Any]:
+    """
+    Look at a node now: its facts, and the figures of the storages attached to it.
+
+    :raises NodeUnreachable: it does not answer; that is recorded.
+    """
+    services = caller.services
+    assert services is not None
+    try:
+        info: NodeInfo = await services.fleet.call(node_id, "info")
+    except (NodeUnreachable, DeadlineExceeded) as error:
+        await services.database.transact(record_node, node_id, NodeState.UNREACHABLE.value, str(error))
+        raise
+    figures = [await _figures(services, node_id, s) for s in await services.database.read(_attached, node_id)]
+    node = await services.database.transact(_record_info, node_id, info)
+    return {**node, "storage_usage": figures}
+
+
+async def _figures(services: Services, node_id: int, storage_id: int) -> dict[str, Any]:
+    try:
+        usage: StorageUsage = await services.fleet.call(node_id, "usage", pool_name(storage_id))
+    except CloudError as error:
+        return {"storage_id": storage_id, "error": str(error)}
+    return {"storage_id": storage_id, "error": "", **asdict(usage)}
+
+
+def _attached(session: Session, node_id: int) -> Sequence[int]:
+    return list(
+        session.scalars(
+            text("SELECT storage_id FROM storage_attachment WHERE node_id = :id AND state = 'attached' ORDER BY 1"),
+            {"id": node_id},
+        )
+    )
+
+
+def _record_info(session: Session, node_id: int, info: NodeInfo) -> dict[str, Any]:
+    session.execute(
+        text("UPDATE node SET info = CAST(:info AS jsonb) WHERE id = :id AND deleted_at IS NULL"),
+        {"id": node_id, "info": _encoded(info)},
+    )
+    record_node(session, node_id, NodeState.OK.value, "")
+    return get_node(session, node_id)

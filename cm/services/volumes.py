@@ -1,0 +1,104 @@
+"""
+The slow pass over storages: volumes that nothing of ours needs any more, and volumes that are missing.
+
+A leaked volume that was a closed VM's or a given-up image's is deleted, since nobody can miss it; one that we cannot
+account for becomes a row of the drift ledger, as does a missing one.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+from twisted.logger import Logger
+
+from cm.interfaces import VolumeSeen
+from cm.rpc.errors import CloudError
+from cm.rpc.vocabulary import DriftKind
+from cm.rules.reconcile import Finding
+from cm.services.context import Services
+from cm.store.domain import pool_name
+from cm.store.drift import record_findings
+
+log = Logger()
+LIST_DEADLINE_S: Final = 120.0
+# Names that only we give: a VM's disk or console, an image.
+OURS = re.compile(r"(vm|image)-([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})[-.]")
+KINDS: Final = (DriftKind.LEAKED_VOLUME, DriftKind.MISSING_VOLUME)
+
+
+@dataclass(frozen=True)
+class Expected:
+    """What should be on a storage, read before it was listed."""
+
+    live: frozenset[str]  # volumes that must be there
+    passing: frozenset[str]  # volumes of work under way, which may come and go
+
+
+def expected(session: Session, storage_id: int) -> Expected:
+    live = session.scalars(
+        text(
+            "SELECT d.volume FROM disk d JOIN vm v ON v.id = d.vm_id WHERE d.storage_id = :s AND d.deleted_at IS NULL"
+            " AND d.made AND NOT EXISTS (SELECT 1 FROM operation o WHERE o.vm_id = v.id"
+            "  AND o.state IN ('queued', 'running', 'waiting'))"
+            " UNION ALL SELECT volume FROM image WHERE storage_id = :s AND state = 'ok' AND deleted_at IS NULL"
+        ),
+        {"s": storage_id},
+    )
+    passing = session.scalars(
+        text(
+            "SELECT volume FROM disk WHERE storage_id = :s AND deleted_at IS NULL"
+            " UNION ALL SELECT volume FROM image WHERE storage_id = :s AND (deleted_at IS NULL OR EXISTS"
+            "  (SELECT 1 FROM operation o WHERE o.image_id = image.id AND o.state IN ('queued', 'running', 'waiting')))"
+            " UNION ALL SELECT 'vm-' || uuid || '-console.log' FROM vm WHERE closed_at IS NULL"
+        ),
+        {"s": storage_id},
+    )
+    return Expected(frozenset(live), frozenset(passing))
+
+
+def ended(session: Session, uuids: Sequence[str]) -> frozenset[str]:
+    """Of some uuids, those of closed VMs and of images that ended."""
+    found = session.scalars(
+        text(
+            "SELECT uuid::text FROM vm WHERE uuid::text = ANY(:u) AND closed_at < now() - interval '1 minute'"
+            " UNION ALL SELECT uuid::text FROM image WHERE uuid::text = ANY(:u)"
+            " AND deleted_at < now() - interval '1 minute'"
+        ),
+        {"u": list(uuids)},
+    )
+    return frozenset(found)
+
+
+async def pass_over_storage(services: Services, storage_id: int, node_id: int) -> None:
+    """List a storage through a node that has it attached, and settle what differs."""
+    database, fleet, pool = services.database, services.fleet, pool_name(storage_id)
+    before = await database.read(expected, storage_id)
+    try:
+        volumes: Sequence[VolumeSeen] = await fleet.call(node_id, "volumes", pool, deadline_s=LIST_DEADLINE_S)
+    except CloudError as error:
+        log.info("storage {id}: not listed: {error}", id=storage_id, error=str(error))
+        return
+    present = {volume.name for volume in volumes}
+    strange = sorted(name for name in present - before.live - before.passing if OURS.match(name))
+    uuids = {name: OURS.match(name)[2] for name in strange}  # type: ignore[index]
+    over = await database.read(ended, sorted(set(uuids.values())))
+    findings = []
+    for name in strange:
+        if uuids[name] in over:
+            log.warn("storage {id}: leftover volume {name} is deleted", id=storage_id, name=name)
+            try:
+                await fleet.call(node_id, "delete", pool, name)
+            except CloudError as error:
+                log.info("storage {id}: {name}: {error}", id=storage_id, name=name, error=str(error))
+        else:
+            findings.append(Finding(DriftKind.LEAKED_VOLUME, f"{pool}/{name}", None, (), "delete it by hand"))
+    # Asked again: what ended while the storage was listed is not missing.
+    still = (await database.read(expected, storage_id)).live
+    for name in sorted((before.live & still) - present):
+        findings.append(Finding(DriftKind.MISSING_VOLUME, f"{pool}/{name}", None, (), "restore it from a backup"))
+    await database.transact(record_findings, node_id, findings, KINDS)

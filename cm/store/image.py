@@ -1,0 +1,277 @@
+"""Queries about images of every kind."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from cm.rpc.errors import ObjectNotFound, VersionChanged
+from cm.rpc.vocabulary import DiskFormat, ImageKind, ImageState
+from cm.store.claim import claim_quota, claim_storage, mib, release_quota, release_storage
+
+
+@dataclass(frozen=True)
+class ImageRow:
+    """An image as its services and operations need it. What is ``deleted`` but still here has a volume left."""
+
+    id: int
+    uuid: str
+    kind: ImageKind
+    name: str
+    account_id: int
+    storage_id: int
+    volume: str
+    format: DiskFormat
+    size_bytes: int
+    claimed_bytes: int
+    sha256: str
+    state: ImageState
+    version: int
+
+
+_ROW = """
+SELECT id, uuid::text AS uuid, kind, name, account_id, storage_id, volume, format, size_bytes, claimed_bytes, sha256,
+       state, version
+  FROM image WHERE id = :id AND deleted_at IS NULL
+"""
+
+
+def find_image(session: Session, image_id: int, *, lock: bool = False) -> ImageRow | None:
+    """
+    :param lock: hold its row until the transaction ends, also against those who would use it (``FOR UPDATE``).
+    """
+    found = session.execute(text(_ROW + (" FOR UPDATE" if lock else "")), {"id": image_id}).first()
+    if found is None:
+        return None
+    values = dict(found._mapping)
+    values["kind"], values["state"] = ImageKind(values["kind"]), ImageState(values["state"])
+    values["format"] = DiskFormat(values["format"])
+    return ImageRow(**values)
+
+
+def get_image(
+    session: Session,
+    image_id: int,
+    *,
+    owner: int | None = None,
+    kinds: Sequence[ImageKind] | None = None,
+    lock: bool = False,
+    version: int | None = None,
+) -> ImageRow:
+    """
+    :param owner: whose it must be: public lets others use an image, never change it. None for administrators.
+    :raises ObjectNotFound: absent, deleted, of another kind or somebody else's.
+    :raises VersionChanged: it is not at ``version``.
+    """
+    row = find_image(session, image_id, lock=lock)
+    if row is None or (owner is not None and row.account_id != owner) or (kinds is not None and row.kind not in kinds):
+        raise ObjectNotFound("image", image_id)
+    if version is not None and row.version != version:
+        raise VersionChanged("image", image_id, row.version, version)
+    return row
+
+
+_SHOWN = """
+SELECT i.id AS image_id, i.uuid::text AS uuid, i.kind, i.name, i.description, i.account_id AS user_id,
+       a.login AS user_login, i.storage_id, s.name AS storage_name, i.format, i.size_bytes, i.claimed_bytes, i.sha256,
+       i.state, i.progress, i.error, i.access, i.platform, i.disk_controller, i.network_device, i.video_device,
+       i.version, i.created_at AS created,
+       (SELECT max(o.id) FROM operation o WHERE o.image_id = i.id AND o.state IN ('queued', 'running', 'waiting'))
+           AS operation_id,
+       (SELECT array_agg(t.vm_id ORDER BY t.vm_id) FROM image_attachment t WHERE t.image_id = i.id) AS vm_ids
+  FROM image i JOIN account a ON a.id = i.account_id JOIN storage s ON s.id = i.storage_id
+ WHERE i.deleted_at IS NULL
+"""
+# Others see a public image, once it can be used, but not which VMs have it attached.
+_VISIBLE = " AND i.state <> 'deleted' AND (i.account_id = :viewer OR (i.access = 'public' AND i.state = 'ok'))"
+
+
+def _shown(row: Any, viewer: int | None) -> dict[str, Any]:
+    found = dict(row._mapping)
+    mine = viewer is None or found["user_id"] == viewer
+    found["vm_ids"] = (found["vm_ids"] or []) if mine else []
+    found["mine"] = mine
+    return found
+
+
+def show_image(
+    session: Session, image_id: int, viewer: int | None, kinds: Sequence[ImageKind] | None = None
+) -> dict[str, Any]:
+    """
+    :param viewer: the caller; None for administrators, who see all.
+    :raises ObjectNotFound: absent, deleted, of another kind, or private and somebody else's.
+    """
+    where = " AND i.id = :id" + ("" if viewer is None else _VISIBLE)
+    found = session.execute(text(_SHOWN + where), {"id": image_id, "viewer": viewer}).first()
+    if found is None or (kinds is not None and found.kind not in kinds):
+        raise ObjectNotFound("image", image_id)
+    return _shown(found, viewer)
+
+
+def list_images(
+    session: Session,
+    *,
+    viewer: int | None,
+    limit: int,
+    kinds: Sequence[ImageKind] | None = None,
+    access: str | None = None,
+    account_id: int | None = None,
+    storage_id: int | None = None,
+    before: int | None = None,
+) -> Sequence[dict[str, Any]]:
+    """
+    A page, newest first.
+
+    :param viewer: the caller, who sees their own and public ones; None for administrators, who see all.
+    :param access: "private" gives the viewer's own, "public" all that are public.
+    :param before: the last id of the page before.
+    """
+    where = "" if viewer is None else _VISIBLE
+    if kinds is not None:
+        where += " AND i.kind = ANY(:kinds)"
+    if access == "public" or (access is not None and viewer is None):
+        where += " AND i.access = :access"
+    elif access == "private":
+        where += " AND i.account_id = :viewer"
+    if account_id is not None:
+        where += " AND i.account_id = :account_id"
+    if storage_id is not None:
+        where += " AND i.storage_id = :storage_id"
+    if before is not None:
+        where += " AND i.id < :before"
+    found = session.execute(
+        text(f"{_SHOWN}{where} ORDER BY i.id DESC LIMIT :limit"),
+        {
+            "viewer": viewer,
+            "kinds": [str(kind) for kind in kinds or ()],
+            "access": access,
+            "account_id": account_id,
+            "storage_id": storage_id,
+            "before": before,
+            "limit": limit,
+        },
+    )
+    return [_shown(row, viewer) for row in found]
+
+
+_INSERT = text(
+    """
+INSERT INTO image (uuid, kind, name, description, account_id, storage_id, volume, format, state, access, platform,
+                   disk_controller, network_device, video_device)
+VALUES (:uuid, :kind, :name, :description, :account_id, :storage_id, :volume, :format, 'adding', :access, :platform,
+        :disk_controller, :network_device, :video_device)
+RETURNING id
+"""
+)
+
+
+def insert_image(session: Session, values: dict[str, Any]) -> int:
+    """An image to be: nothing is claimed for it, and its volume has a name only."""
+    key = uuid.uuid4()
+    return int(session.execute(_INSERT, {**values, "uuid": key, "volume": f"image-{key}.new"}).scalar_one())
+
+
+def update_image(session: Session, image_id: int, values: dict[str, Any]) -> None:
+    """Write what is not None."""
+    session.execute(
+        text(
+            "UPDATE image SET name = coalesce(:name, name), description = coalesce(:description, description),"
+            " platform = coalesce(:platform, platform), disk_controller = coalesce(:disk_controller, disk_controller),"
+            " network_device = coalesce(:network_device, network_device),"
+            " video_device = coalesce(:video_device, video_device), version = version + 1 WHERE id = :id"
+        ),
+        {**values, "id": image_id},
+    )
+
+
+_USERS = text(
+    """
+SELECT DISTINCT v.id FROM vm v
+ WHERE v.closed_at IS NULL
+   AND (EXISTS (SELECT 1 FROM disk d WHERE d.vm_id = v.id AND d.image_id = :id AND d.deleted_at IS NULL
+                 AND (d.mode = 'overlay' OR NOT d.made))
+        OR EXISTS (SELECT 1 FROM image_attachment a WHERE a.vm_id = v.id AND a.image_id = :id))
+ ORDER BY v.id
+"""
+)
+
+
+def users_of(session: Session, image_id: int) -> Sequence[int]:
+    """Live VMs that need an image's volume: overlays on it, copies not finished, attachments."""
+    return list(session.scalars(_USERS, {"id": image_id}))
+
+
+def set_state(session: Session, image_id: int, state: ImageState, error: str = "") -> None:
+    session.execute(
+        text("UPDATE image SET state = :state, error = :error, version = version + 1 WHERE id = :id"),
+        {"id": image_id, "state": state, "error": error},
+    )
+
+
+def set_progress(session: Session, image_id: int, percent: int) -> None:
+    session.execute(
+        text("UPDATE image SET progress = greatest(progress, :percent) WHERE id = :id"),
+        {"id": image_id, "percent": percent},
+    )
+
+
+def claim_image(session: Session, row: ImageRow, format: DiskFormat, size_bytes: int, sha256: str) -> None:
+    """
+    Record what an image is, and claim its owner's quota and its storage for what guests will see of it. Repeatable.
+
+    :param row: under lock.
+    :raises QuotaReached: it does not fit the owner's quota.
+    :raises StorageFull: it does not fit the storage.
+    """
+    more = size_bytes - row.claimed_bytes
+    if row.claimed_bytes == 0:
+        claim_quota(session, row.account_id, storage_mib=mib(size_bytes))
+        claim_storage(session, row.storage_id, size_bytes)
+    elif more:
+        raise AssertionError(f"image {row.id} was claimed with another size")
+    session.execute(
+        text(
+            "UPDATE image SET format = :format, size_bytes = :size, claimed_bytes = :size, sha256 = :sha256,"
+            " volume = 'image-' || uuid || '.' || :suffix, version = version + 1 WHERE id = :id"
+        ),
+        {
+            "id": row.id,
+            "format": format,
+            "size": size_bytes,
+            "sha256": sha256,
+            "suffix": "iso" if row.kind is ImageKind.ISO else str(format),
+        },
+    )
+
+
+def release_image(session: Session, image_id: int) -> None:
+    """Give back what an image claims, once; its volume is gone."""
+    found = session.execute(
+        text(
+            "SELECT account_id, storage_id, claimed_bytes FROM image WHERE id = :id AND deleted_at IS NULL"
+            " AND claimed_bytes > 0 FOR UPDATE"
+        ),
+        {"id": image_id},
+    ).first()
+    if found is None:
+        return
+    session.execute(text("UPDATE image SET claimed_bytes = 0 WHERE id = :id"), {"id": image_id})
+    release_quota(session, found.account_id, storage_mib=mib(found.claimed_bytes))
+    release_storage(session, found.storage_id, found.claimed_bytes)
+
+
+def close_image(session: Session, image_id: int) -> None:
+    """An image whose volume is gone ends."""
+    release_image(session, image_id)
+    session.execute(
+        text(
+            "UPDATE image SET state = 'deleted', deleted_at = clock_timestamp(), version = version + 1"
+            " WHERE id = :id AND deleted_at IS NULL"
+        ),
+        {"id": image_id},
+    )

@@ -1,0 +1,176 @@
+"""Queries about storages and where they are attached."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from cm.interfaces import StorageSpec
+from cm.rpc.errors import ObjectNotFound, VersionChanged
+from cm.rpc.vocabulary import StorageKind
+from cm.store.domain import pool_name
+
+_STORAGE = """
+SELECT s.id AS storage_id, s.uuid::text AS uuid, s.name, s.kind, s.path, s.address, s.source, s.locked,
+       s.capacity_bytes, s.claimed_bytes, s.overcommit, s.version, s.created_at AS created,
+       (SELECT json_agg(json_build_object('node_id', a.node_id, 'name', n.name, 'state', a.state,
+                                          'last_error', a.last_error) ORDER BY a.node_id)
+          FROM storage_attachment a JOIN node n ON n.id = a.node_id WHERE a.storage_id = s.id) AS nodes
+  FROM storage s WHERE s.deleted_at IS NULL
+"""
+
+
+def _storage(row: Any) -> dict[str, Any]:
+    found = dict(row._mapping)
+    found["nodes"] = found["nodes"] or []
+    return found
+
+
+def list_storages(session: Session) -> Sequence[dict[str, Any]]:
+    return [_storage(row) for row in session.execute(text(_STORAGE + " ORDER BY s.id"))]
+
+
+def get_storage(session: Session, storage_id: int, *, lock: bool = False, version: int | None = None) -> dict[str, Any]:
+    """
+    :param lock: hold its row until the transaction ends.
+    :raises ObjectNotFound: absent or deleted.
+    :raises VersionChanged: it is not at ``version``.
+    """
+    if lock:
+        session.execute(text("SELECT 1 FROM storage WHERE id = :id FOR UPDATE"), {"id": storage_id})
+    found = session.execute(text(_STORAGE + " AND s.id = :id"), {"id": storage_id}).first()
+    if found is None:
+        raise ObjectNotFound("storage", storage_id)
+    if version is not None and found.version != version:
+        raise VersionChanged("storage", storage_id, found.version, version)
+    return _storage(found)
+
+
+def storage_spec(session: Session, storage_id: int) -> StorageSpec:
+    """
+    A storage as nodes see it.
+
+    :raises ObjectNotFound: absent or deleted.
+    """
+    row = get_storage(session, storage_id)
+    return StorageSpec(pool_name(storage_id), StorageKind(row["kind"]), row["path"], row["address"], row["source"])
+
+
+def insert_storage(session: Session, values: dict[str, Any]) -> int:
+    return int(
+        session.execute(
+            text(
+                "INSERT INTO storage (name, kind, path, address, source, capacity_bytes, overcommit)"
+                " VALUES (:name, :kind, :path, :address, :source, :capacity_bytes, :overcommit) RETURNING id"
+            ),
+            values,
+        ).scalar_one()
+    )
+
+
+def content(session: Session, storage_id: int) -> tuple[int, int]:
+    """How many images and VMs' disks are on a storage."""
+    found = session.execute(
+        text(
+            "SELECT (SELECT count(*) FROM image WHERE storage_id = :id AND deleted_at IS NULL) AS images,"
+            " (SELECT count(*) FROM disk WHERE storage_id = :id AND deleted_at IS NULL) AS disks"
+        ),
+        {"id": storage_id},
+    ).one()
+    return int(found.images), int(found.disks)
+
+
+# ------------------------------------------------------------------ attachments
+
+
+def find_attachment(session: Session, storage_id: int, node_id: int) -> str | None:
+    """
+    The state of an attachment, its row locked; None where there is none. States: attaching, attached, detaching,
+    failed.
+    """
+    state: str | None = session.scalar(
+        text("SELECT state FROM storage_attachment WHERE storage_id = :s AND node_id = :n FOR UPDATE"),
+        {"s": storage_id, "n": node_id},
+    )
+    return state
+
+
+def set_attachment(session: Session, storage_id: int, node_id: int, state: str, error: str = "") -> None:
+    """Make the attachment be in this state; it is made where there is none."""
+    session.execute(
+        text(
+            "INSERT INTO storage_attachment (storage_id, node_id, state, last_error) VALUES (:s, :n, :state, :error)"
+            " ON CONFLICT (storage_id, node_id) DO UPDATE SET state = :state, last_error = :error"
+        ),
+        {"s": storage_id, "n": node_id, "state": state, "error": error},
+    )
+
+
+def record_attached(session: Session, storage_id: int, node_id: int, capacity_bytes: int) -> None:
+    """The pool is there. A storage whose capacity nobody said gets that of its pool."""
+    session.execute(
+        text(
+            "UPDATE storage_attachment SET state = 'attached', last_error = '', attached_at = clock_timestamp()"
+            " WHERE storage_id = :s AND node_id = :n"
+        ),
+        {"s": storage_id, "n": node_id},
+    )
+    session.execute(
+        text("UPDATE storage SET capacity_bytes = :c, version = version + 1 WHERE id = :s AND capacity_bytes = 0"),
+        {"c": capacity_bytes, "s": storage_id},
+    )
+
+
+def delete_attachment(session: Session, storage_id: int, node_id: int) -> None:
+    session.execute(
+        text("DELETE FROM storage_attachment WHERE storage_id = :s AND node_id = :n"), {"s": storage_id, "n": node_id}
+    )
+
+
+_USERS = text(
+    """
+SELECT v.id FROM vm v WHERE v.node_id = :n AND v.closed_at IS NULL AND v.node_claimed
+   AND (EXISTS (SELECT 1 FROM disk d WHERE d.vm_id = v.id AND d.storage_id = :s AND d.deleted_at IS NULL)
+        OR EXISTS (SELECT 1 FROM image_attachment a JOIN image i ON i.id = a.image_id
+                    WHERE a.vm_id = v.id AND i.storage_id = :s))
+ ORDER BY v.id
+"""
+)
+
+
+def users_on_node(session: Session, storage_id: int, node_id: int) -> Sequence[int]:
+    """Live VMs on a node that use a storage."""
+    return list(session.scalars(_USERS, {"s": storage_id, "n": node_id}))
+
+
+def open_attach(session: Session, storage_id: int, node_id: int) -> int | None:
+    """The operation that attaches or detaches just now."""
+    found: int | None = session.scalar(
+        text(
+            "SELECT id FROM operation WHERE kind = 'storage_attach' AND storage_id = :s AND node_id = :n"
+            " AND state IN ('queued', 'running', 'waiting') ORDER BY id DESC LIMIT 1"
+        ),
+        {"s": storage_id, "n": node_id},
+    )
+    return found
+
+
+def node_reaching(session: Session, storage_id: int, skip: int = 0) -> int | None:
+    """
+    A node that answers and has the storage attached, unlocked ones first.
+
+    :param skip: grows with each attempt, so that another is tried.
+    """
+    found = list(
+        session.scalars(
+            text(
+                "SELECT n.id FROM storage_attachment a JOIN node n ON n.id = a.node_id WHERE a.storage_id = :s"
+                " AND a.state = 'attached' AND n.state = 'ok' AND n.deleted_at IS NULL ORDER BY n.locked, n.id"
+            ),
+            {"s": storage_id},
+        )
+    )
+    return int(found[skip % len(found)]) if found else None

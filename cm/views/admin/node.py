@@ -1,0 +1,130 @@
+"""Nodes: the machines that VMs run on."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any
+
+from msgspec import Meta
+
+from cm.rpc.types import Id, Name, Text
+from cm.rpc.view import admin_view
+from cm.services import nodes
+from cm.services.agents import issue_enrolment_token
+from cm.services.context import ClusterCall
+from cm.store.node import get_node, list_nodes
+
+Uri = Annotated[str, Meta(min_length=1, max_length=nodes.URI_MAX)]
+Address = Annotated[str, Meta(min_length=1, max_length=253)]
+Cpus = Annotated[int, Meta(ge=1, le=2**16)]
+Memory = Annotated[int, Meta(ge=1, le=2**31, description="MiB.")]
+Overcommit = Annotated[float, Meta(gt=0, le=1000)]
+Priority = Annotated[int, Meta(ge=-1000, le=1000)]
+Ttl = Annotated[int, Meta(ge=60, le=7 * 86_400, description="Seconds.")]
+
+
+@admin_view(changing=True)
+async def add(
+    caller: ClusterCall,
+    name: Name,
+    uri: Uri,
+    address: Address,
+    cpu_total: Cpus | None = None,
+    memory_mib_total: Memory | None = None,
+    cpu_overcommit: Overcommit | None = None,
+    memory_overcommit: Overcommit | None = None,
+    priority: Priority = 0,
+    comment: Text = "",
+) -> dict[str, Any]:
+    """
+    Add a node that answers at a libvirt URI.
+
+    What is not given follows from what the node says of itself, with some memory kept for the host.
+
+    :param address: where its VNC servers listen.
+    """
+    values = {
+        "name": name,
+        "uri": uri,
+        "address": address,
+        "cpu_total": cpu_total,
+        "memory_mib_total": memory_mib_total,
+        "cpu_overcommit": cpu_overcommit,
+        "memory_overcommit": memory_overcommit,
+        "priority": priority,
+        "comment": comment,
+    }
+    return await nodes.add(caller, values)
+
+
+@admin_view
+def get_list(caller: ClusterCall) -> list[dict[str, Any]]:
+    """All nodes, with what is used of them and their storages."""
+    return list_nodes(caller.session)
+
+
+@admin_view
+def get_by_id(caller: ClusterCall, node_id: Id) -> dict[str, Any]:
+    """One node."""
+    return get_node(caller.session, node_id)
+
+
+@admin_view(changing=True)
+def edit(
+    caller: ClusterCall,
+    node_id: Id,
+    name: Name | None = None,
+    uri: Uri | None = None,
+    address: Address | None = None,
+    cpu_total: Cpus | None = None,
+    memory_mib_total: Memory | None = None,
+    cpu_overcommit: Overcommit | None = None,
+    memory_overcommit: Overcommit | None = None,
+    priority: Priority | None = None,
+    comment: Text | None = None,
+) -> dict[str, Any]:
+    """Change a node; what is not given stays. Its URI changes only while no VM is placed there."""
+    values = {
+        "name": name,
+        "uri": uri,
+        "address": address,
+        "cpu_total": cpu_total,
+        "memory_mib_total": memory_mib_total,
+        "cpu_overcommit": cpu_overcommit,
+        "memory_overcommit": memory_overcommit,
+        "priority": priority,
+        "comment": comment,
+    }
+    return nodes.edit(caller, node_id, values)
+
+
+@admin_view(changing=True)
+def lock(caller: ClusterCall, node_id: Id) -> dict[str, Any]:
+    """Place nothing more on a node; its VMs go on."""
+    return nodes.set_locked(caller, node_id, True)
+
+
+@admin_view(changing=True)
+def unlock(caller: ClusterCall, node_id: Id) -> dict[str, Any]:
+    """Place VMs on a node again."""
+    return nodes.set_locked(caller, node_id, False)
+
+
+@admin_view(changing=True)
+def delete(caller: ClusterCall, node_id: Id) -> None:
+    """Take a node on which no VM is placed out of the cluster; nothing is changed on the machine itself."""
+    nodes.delete(caller, node_id)
+
+
+@admin_view(changing=True)
+def enrol(caller: ClusterCall, node_id: Id, ttl_s: Ttl = 3600) -> dict[str, Any]:
+    """A token that enrols the node's agent, once. It is not told again."""
+    token = issue_enrolment_token(caller.session, node_id, ttl_s)
+    caller.note("issue enrolment token", node_id=node_id, ttl_s=ttl_s)
+    return {"token": token, "expires": datetime.now(UTC) + timedelta(seconds=ttl_s)}
+
+
+@admin_view(changing=True)
+async def check(caller: ClusterCall, node_id: Id) -> dict[str, Any]:
+    """Look at a node now: its facts and the figures of its storages."""
+    return await nodes.check(caller, node_id)

@@ -1,0 +1,49 @@
+"""Everybody's operations, with what only administrators are told."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cm.rpc.types import Id, Limit
+from cm.rpc.view import admin_view
+from cm.services import operations as service
+from cm.services.context import ClusterCall
+from cm.store.operation import get_operation, list_operations
+
+
+@admin_view
+def get(caller: ClusterCall, operation_id: Id) -> dict[str, Any]:
+    """One operation."""
+    return service.shown(get_operation(caller.session, operation_id), admin=True)
+
+
+@admin_view
+def get_list(
+    caller: ClusterCall,
+    user_id: Id | None = None,
+    vm_id: Id | None = None,
+    only_open: bool = False,
+    limit: Limit = 100,
+    before: Id | None = None,
+) -> list[dict[str, Any]]:
+    """
+    Operations, newest first.
+
+    :param before: the last ``operation_id`` of the page before.
+    """
+    found = list_operations(
+        caller.session, account_id=user_id, vm_id=vm_id, only_open=only_open, before=before, limit=limit
+    )
+    return [service.shown(op, admin=True) for op in found]
+
+
+@admin_view(changing=True)
+def retry(caller: ClusterCall, operation_id: Id) -> dict[str, Any]:
+    """Try a failed operation again."""
+    return service.retry(caller, operation_id, owner_only=False)
+
+
+@admin_view(changing=True)
+def abandon(caller: ClusterCall, operation_id: Id) -> dict[str, Any]:
+    """Give up an operation that is under way; a creation or an import is undone."""
+    return service.abandon(caller, operation_id, owner_only=False)

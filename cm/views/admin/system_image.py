@@ -1,0 +1,135 @@
+"""Images of every kind: what VMs are made from (system), disks (storage), ISO images."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from msgspec import Meta
+
+from cm.rpc.types import Id, Limit, Name, Text
+from cm.rpc.view import admin_view
+from cm.rpc.vocabulary import DiskBus, DiskFormat, ImageAccess, ImageKind, NicModel, VideoModel
+from cm.services import images
+from cm.services.context import ClusterCall
+from cm.store.image import get_image, list_images, show_image
+
+Url = Annotated[str, Meta(min_length=1, max_length=images.URL_MAX)]
+Path = Annotated[str, Meta(min_length=1, max_length=4096)]
+Sha256 = Annotated[str, Meta(min_length=64, max_length=64)]
+
+
+@admin_view(changing=True)
+def import_file(
+    caller: ClusterCall,
+    name: Name,
+    description: Text,
+    path: Path,
+    storage_id: Id,
+    kind: ImageKind = ImageKind.SYSTEM,
+    format: DiskFormat | None = None,
+    access: ImageAccess = ImageAccess.PUBLIC,
+    platform: images.Platform = "linux",
+    disk_controller: DiskBus = DiskBus.VIRTIO,
+    network_device: NicModel = NicModel.VIRTIO,
+    video_device: VideoModel = VideoModel.VGA,
+) -> dict[str, Any]:
+    """
+    Import an image from a file of the cluster manager's machine.
+
+    :param path: beneath one of the directories that the operator has configured for imports.
+    :param format: qcow2 or raw; what is found must be this. Without it, what is found is taken.
+    :return: the image to be and the operation, which tells the progress.
+    """
+    devices = {"disk_controller": disk_controller, "network_device": network_device, "video_device": video_device}
+    values = {"name": name, "description": description, "kind": kind, "access": access, "platform": platform}
+    return images.import_file(caller, path, format, storage_id, {**values, **devices})
+
+
+@admin_view(changing=True)
+def import_url(
+    caller: ClusterCall,
+    name: Name,
+    description: Text,
+    url: Url,
+    storage_id: Id,
+    kind: ImageKind = ImageKind.SYSTEM,
+    format: DiskFormat | None = None,
+    access: ImageAccess = ImageAccess.PUBLIC,
+    platform: images.Platform = "linux",
+    disk_controller: DiskBus = DiskBus.VIRTIO,
+    network_device: NicModel = NicModel.VIRTIO,
+    video_device: VideoModel = VideoModel.VGA,
+    sha256: Sha256 | None = None,
+) -> dict[str, Any]:
+    """
+    Import an image from a URL.
+
+    :param sha256: what the file must have, in hexadecimal.
+    :return: the image to be and the operation, which tells the progress.
+    """
+    devices = {"disk_controller": disk_controller, "network_device": network_device, "video_device": video_device}
+    values = {"name": name, "description": description, "kind": kind, "access": access, "platform": platform}
+    return images.import_url(caller, url, sha256, format, storage_id, {**values, **devices})
+
+
+@admin_view
+def get_list(
+    caller: ClusterCall,
+    kind: ImageKind | None = None,
+    access: ImageAccess | None = None,
+    user_id: Id | None = None,
+    storage_id: Id | None = None,
+    limit: Limit = 1000,
+    before: Id | None = None,
+) -> list[dict[str, Any]]:
+    """
+    Everybody's images, newest first.
+
+    :param before: the last ``image_id`` of the page before.
+    """
+    found = list_images(
+        caller.session,
+        viewer=None,
+        kinds=None if kind is None else [kind],
+        access=access,
+        account_id=user_id,
+        storage_id=storage_id,
+        limit=limit,
+        before=before,
+    )
+    return list(found)
+
+
+@admin_view
+def get_by_id(caller: ClusterCall, image_id: Id) -> dict[str, Any]:
+    """One image."""
+    return show_image(caller.session, image_id, None)
+
+
+@admin_view(changing=True)
+def edit(
+    caller: ClusterCall,
+    image_id: Id,
+    name: Name | None = None,
+    description: Text | None = None,
+    disk_controller: DiskBus | None = None,
+    video_device: VideoModel | None = None,
+    network_device: NicModel | None = None,
+    platform: images.Platform | None = None,
+) -> dict[str, Any]:
+    """Change an image's description and devices; what is not given stays."""
+    row = get_image(caller.session, image_id, lock=True, version=caller.if_version)
+    devices = {"disk_controller": disk_controller, "network_device": network_device, "video_device": video_device}
+    return images.edit(caller, row, {"name": name, "description": description, "platform": platform, **devices})
+
+
+@admin_view(changing=True)
+def set_access(caller: ClusterCall, image_id: Id, access: ImageAccess) -> dict[str, Any]:
+    """Let everybody use an image, or its owner alone."""
+    return images.set_access(caller, image_id, access)
+
+
+@admin_view(changing=True)
+def delete(caller: ClusterCall, image_id: Id) -> dict[str, Any]:
+    """Delete an image that no VM needs; the operation tells when its volume is gone."""
+    return images.delete(caller, image_id)

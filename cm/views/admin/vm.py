@@ -1,0 +1,73 @@
+"""Everybody's VMs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cm.rpc.caller import RawJSON
+from cm.rpc.types import Id, IdList, Limit
+from cm.rpc.view import admin_view
+from cm.rpc.vocabulary import OperationKind
+from cm.services import release
+from cm.services import vm as service
+from cm.services.context import ClusterCall
+from cm.store import vm as store
+
+
+@admin_view
+def get_list(
+    caller: ClusterCall,
+    account_id: Id | None = None,
+    node_id: Id | None = None,
+    limit: Limit = 1000,
+    before: Id | None = None,
+    closed: bool = False,
+) -> RawJSON:
+    """
+    VMs, newest first; destroyed ones only if ``closed``.
+
+    :param account_id: of one user; ``node_id`` of one node.
+    :param before: the last ``vm_id`` of the page before.
+    """
+    found = store.list_text(
+        caller.session, account_id=account_id, node_id=node_id, limit=limit, before=before, closed=closed
+    )
+    return RawJSON(found)
+
+
+@admin_view
+def get_by_id(caller: ClusterCall, vm_id: Id) -> RawJSON:
+    """Everything about one VM, also a destroyed one."""
+    return RawJSON(store.detail_text(caller.session, vm_id, None))
+
+
+def _change(caller: ClusterCall, vm_id: int, kind: OperationKind) -> dict[str, Any]:
+    return service.change_state(caller, vm_id, kind, owner_only=False)
+
+
+@admin_view(changing=True)
+def destroy(caller: ClusterCall, vm_ids: IdList) -> list[dict[str, Any]]:
+    """Destroy VMs: cut their power and delete their disks."""
+    return service.for_each(caller, vm_ids, lambda vm_id: _change(caller, vm_id, OperationKind.VM_DESTROY))
+
+
+@admin_view(changing=True)
+def start(caller: ClusterCall, vm_id: Id) -> dict[str, Any]:
+    """Start a stopped VM, on any node that reaches its disks."""
+    return _change(caller, vm_id, OperationKind.VM_START)
+
+
+@admin_view(changing=True)
+def stop(caller: ClusterCall, vm_id: Id) -> dict[str, Any]:
+    """Cut a VM's power; its disk, address and quota stay."""
+    return _change(caller, vm_id, OperationKind.VM_STOP)
+
+
+@admin_view(changing=True)
+def erase(caller: ClusterCall, vm_id: Id) -> dict[str, Any]:
+    """
+    Close a VM without asking its node, which will not answer any more.
+
+    Should the node come back with it, it is removed there.
+    """
+    return release.erase(caller, vm_id)

@@ -1,0 +1,134 @@
+"""The libvirt driver's storages on real libvirtd: the contract, what is in the files, and copies that are cut off."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from lab.hosts import Host, Lab
+
+from cm.drivers.libvirt import images
+from cm.drivers.libvirt.node import LibvirtNode
+from cm.interfaces import StorageSpec
+from cm.rpc.errors import NodeBusy, NodeUnreachable, VolumeNotFound
+from cm.rpc.vocabulary import DiskFormat
+from tests.contract.hypervisor import eventually
+from tests.contract.images import MIB, ImageStoreContract
+from tests.support.qemu import OnQemu, QemuTests, answers
+
+pytestmark = pytest.mark.skipif(bool(Lab.missing()), reason="; ".join(Lab.missing()))
+
+
+class TestQemuImages(OnQemu, ImageStoreContract):
+    pass
+
+
+class TestStorage(QemuTests):
+    def test_copy_flattens(self, node: LibvirtNode, storage: StorageSpec, lab: Lab) -> None:
+        """A copy holds what its source's base held, and names no other file."""
+        file = lab.shared_dir / "content.raw"
+        file.write_bytes(os.urandom(MIB))
+        node.upload(storage.name, "base.raw", str(file), DiskFormat.RAW, MIB, lambda done: None)
+        node.create_overlay(storage.name, "disk.qcow2", "base.raw", DiskFormat.RAW, 2 * MIB)
+        node.create_copy(storage.name, "copy.qcow2", "disk.qcow2", DiskFormat.QCOW2)
+        information = subprocess.run(
+            ["qemu-img", "info", "--backing-chain", f"{storage.path}/copy.qcow2"], capture_output=True, text=True
+        ).stdout
+        assert "backing file" not in information and "qcow2" in information
+        raw = lab.shared_dir / "back.raw"
+        subprocess.run(["qemu-img", "convert", "-O", "raw", f"{storage.path}/copy.qcow2", str(raw)], check=True)
+        assert raw.read_bytes() == file.read_bytes() + bytes(MIB)
+
+    def test_overlay_records_format(self, node: LibvirtNode, storage: StorageSpec) -> None:
+        """An overlay's header names the format of its base, so that nobody needs to guess."""
+        node.create_empty(storage.name, "base.raw", DiskFormat.RAW, MIB)
+        node.create_overlay(storage.name, "disk.qcow2", "base.raw", DiskFormat.RAW, MIB)
+        information = subprocess.run(
+            ["qemu-img", "info", f"{storage.path}/disk.qcow2"], capture_output=True, text=True
+        ).stdout
+        assert "backing file format: raw" in information
+
+    def test_upload_sparse(self, node: LibvirtNode, storage: StorageSpec, lab: Lab) -> None:
+        """Holes of a file stay holes of the volume, also at its end; a qcow2 file keeps its length and its size."""
+        file = lab.shared_dir / "holes.raw"
+        with file.open("wb") as out:
+            out.seek(32 * MIB)
+            out.write(b"data")
+            out.truncate(64 * MIB)
+        made = node.upload(storage.name, "holes.raw", str(file), DiskFormat.RAW, 64 * MIB, lambda done: None)
+        assert made.capacity_bytes == 64 * MIB and made.allocation_bytes < MIB
+        assert Path(made.path).read_bytes() == file.read_bytes()
+        small = lab.shared_dir / "small.qcow2"
+        subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", str(small), "1G"], check=True)
+        made = node.upload(storage.name, "s.qcow2", str(small), DiskFormat.QCOW2, 2**30, lambda done: None)
+        assert made.capacity_bytes == 2**30
+        assert Path(made.path).read_bytes() == small.read_bytes()
+
+    @pytest.fixture()
+    def copying(self, node: LibvirtNode, storage: StorageSpec) -> Iterator[tuple[threading.Thread, list[Exception]]]:
+        """A copy under way that takes a second or so, and the errors that it ends with."""
+        chunk = os.urandom(MIB)
+        with open(f"{storage.path}/source.raw", "wb") as out:
+            for _ in range(512):
+                out.write(chunk)
+        errors: list[Exception] = []
+
+        def copy() -> None:
+            try:
+                node.create_copy(storage.name, "copy.qcow2", "source.raw", DiskFormat.RAW)
+            except Exception as error:
+                errors.append(error)
+
+        thread = threading.Thread(target=copy)
+        thread.start()
+        half_made = Path(storage.path) / "copy.qcow2"
+        assert eventually(lambda: half_made.exists() and half_made.stat().st_size > MIB)
+        yield thread, errors
+        thread.join()
+
+    def test_copy_under_way(
+        self, node: LibvirtNode, storage: StorageSpec, copying: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """While a volume is being made figures are given, and what would need a refresh says to come again."""
+        thread, errors = copying
+        monkeypatch.setattr(images, "REFRESH_WAIT_S", 0.0)
+        assert node.find(storage.name, "copy.qcow2") is None
+        assert node.usage(storage.name).available_bytes > 0
+        with pytest.raises(NodeBusy):
+            node.find(storage.name, "absent")
+        thread.join()
+        assert not errors
+        assert node.find(storage.name, "copy.qcow2") is not None
+
+    def test_copy_killed(self, node: LibvirtNode, storage: StorageSpec, host: Host, copying: Any) -> None:
+        """A copy cut off by the death of libvirtd is not taken for a finished one, and made whole by the next try."""
+        thread, errors = copying
+        host.kill_libvirtd()
+        thread.join(10)
+        host.start_libvirtd()
+        assert [type(error) for error in errors] == [NodeUnreachable]
+        assert eventually(lambda: answers(node))
+        assert node.find(storage.name, "copy.qcow2") is None
+        node.create_copy(storage.name, "copy.qcow2", "source.raw", DiskFormat.RAW)
+        compare = ["qemu-img", "compare", "-f", "qcow2", "-F", "raw", "copy.qcow2", "source.raw"]
+        compared = subprocess.run(compare, cwd=storage.path, capture_output=True, text=True)
+        assert compared.returncode == 0, compared.stdout
+        assert {volume.name for volume in node.volumes(storage.name)} == {"source.raw", "copy.qcow2"}
+
+    def test_foreign_file(self, node: LibvirtNode, storage: StorageSpec) -> None:
+        """A file that came without libvirt is found, and deleted, too."""
+        path = Path(storage.path) / "log"
+        path.write_bytes(b"0123456789")
+        assert node.read_tail(storage.name, "log", 4) == b"6789"
+        with path.open("ab") as out:
+            out.write(b"ab")
+        assert node.read_tail(storage.name, "log", 4) == b"89ab"
+        node.delete(storage.name, "log")
+        with pytest.raises(VolumeNotFound):
+            node.read_tail(storage.name, "log", 4)
+        assert not path.exists()

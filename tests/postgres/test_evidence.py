@@ -1,0 +1,117 @@
+"""Hook events: each effect once, late and foreign ones harmless, lost ones made up for by looks."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from support.cloud import MemoryCloud
+
+from cm.rpc.vocabulary import Seen
+from cm.services.evidence import HookRecord, record_look, update_vm
+from cm.services.release import update_resources
+from cm.store.vm import find_vm
+
+
+@pytest.fixture
+def cloud(database_url: str, tmp_path: Path) -> Iterator[MemoryCloud]:
+    made = MemoryCloud(database_url, tmp_path, reconcile_s=600.0)
+    yield made
+    made.stop()
+
+
+def event(vm: dict, sequence: int, operation: str = "release", age_s: float = -10.0) -> HookRecord:
+    """A hook's record; by default from ten seconds ahead, so that it is surely of the last launch."""
+    return HookRecord(
+        boot_id="b1",
+        sequence=sequence,
+        domain_uuid=vm["uuid"],
+        domain_name=f"vm-{vm['vm_id']}",
+        operation=operation,
+        sub_operation="end",
+        extra="-",
+        time=datetime.now(UTC) - timedelta(seconds=age_s),
+    )
+
+
+def placed(cloud: MemoryCloud, vm: dict) -> int:
+    return cloud.sql("SELECT node_id FROM vm WHERE id = :i", i=vm["vm_id"])
+
+
+def tell(cloud: MemoryCloud, node_id: int, record: HookRecord) -> str:
+    return cloud.manager.database.transact_now(update_vm, node_id, record)
+
+
+def test_once(cloud: MemoryCloud) -> None:
+    """An event ends the VM once; a repeat does nothing, and so does another release after it."""
+    vm = cloud.create()
+    cloud.wait(vm["vm_id"], "running")
+    node_id = placed(cloud, vm)
+    assert tell(cloud, node_id, event(vm, 1)) == "ended"
+    assert tell(cloud, node_id, event(vm, 1)) == "repeat"
+    cloud.wait(vm["vm_id"], "stopped")
+    assert tell(cloud, node_id, event(vm, 2)) == "late"
+    assert cloud.sql("SELECT count(*) FROM operation WHERE kind = 'vm_stop'") == 1
+
+
+def test_foreign(cloud: MemoryCloud) -> None:
+    """A node cannot end a VM that is placed on another, nor one that we never had."""
+    vm = cloud.create()
+    cloud.wait(vm["vm_id"], "running")
+    other = next(n for n in cloud.node_ids if n != placed(cloud, vm))
+    assert tell(cloud, other, event(vm, 1)) == "foreign"
+    assert tell(cloud, other, event({"uuid": str(uuid.uuid4()), "vm_id": 0}, 2)) == "foreign"
+    assert cloud.vm(vm["vm_id"])["state"] == "running"
+
+
+def test_late(cloud: MemoryCloud) -> None:
+    """A release from before the last launch is of an earlier one; one that the clocks cannot tell leads to a look."""
+    vm = cloud.create()
+    cloud.wait(vm["vm_id"], "running")
+    node_id = placed(cloud, vm)
+    assert tell(cloud, node_id, event(vm, 1, age_s=60)) == "late"
+    assert tell(cloud, node_id, event(vm, 2, age_s=0.0)) == "look"
+    assert cloud.vm(vm["vm_id"])["state"] == "running"
+
+
+def test_after_the_end(cloud: MemoryCloud) -> None:
+    """An event about a destroyed VM changes nothing, and releasing twice is releasing once."""
+    vm = cloud.create()
+    cloud.wait(vm["vm_id"], "running")
+    node_id = placed(cloud, vm)
+    cloud.call("user.vm.destroy", [[vm["vm_id"]]])
+    cloud.wait(vm["vm_id"], "destroyed")
+    assert tell(cloud, node_id, event(vm, 1)) == "late"
+    assert cloud.manager.database.transact_now(update_resources, vm["vm_id"]) is False
+    assert cloud.leaks() == []
+
+
+def test_look_is_not_stale(cloud: MemoryCloud) -> None:
+    """What a look saw is dropped when the VM moved on meanwhile, or was launched after the look began."""
+    vm = cloud.create()
+    cloud.wait(vm["vm_id"], "running")
+    database = cloud.manager.database
+    row = database.read_now(find_vm, vm["vm_id"])
+    now = datetime.now(UTC)
+    assert database.transact_now(record_look, row.id, row.version - 1, Seen.OFF, "shutdown", now) == "changed"
+    before = row.launched_at - timedelta(seconds=1)
+    assert database.transact_now(record_look, row.id, row.version, Seen.OFF, "shutdown", before) == "changed"
+    assert cloud.vm(vm["vm_id"])["state"] == "running"
+    assert database.transact_now(record_look, row.id, row.version, Seen.OFF, "shutdown", now) == "ended"
+
+
+def test_host_restart(cloud: MemoryCloud) -> None:
+    """Reason "unknown" is a host's restart: what should run is started again, whatever the policy."""
+    vm = cloud.create(on_poweroff="destroy")
+    cloud.wait(vm["vm_id"], "running")
+    database = cloud.manager.database
+    row = database.read_now(find_vm, vm["vm_id"])
+    for node in cloud.memory.values():
+        node.power_cut()
+    database.transact_now(record_look, row.id, row.version, Seen.OFF, "unknown", datetime.now(UTC))
+    again = cloud.wait(vm["vm_id"], "running")
+    assert again["launched"] > vm["created"]
+    assert cloud.sql("SELECT launches FROM vm WHERE id = :i", i=row.id) == 2

@@ -1,0 +1,239 @@
+"""Guests: who they are, what they are told, their hello."""
+
+from __future__ import annotations
+
+import base64
+import json
+from typing import Any
+
+import pytest
+from cluster_builder import Peer, add_pool, add_vm, change, value
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from cm.runtime.database import Database
+from cm.services.guests import find_guest, hello
+from cm.services.release import update_resources
+from contextualization.metadata.imds import TOKEN_HEADER, TTL_HEADER
+from contextualization.wire import Exchange
+
+A, B = "10.128.0.5", "10.128.0.6"
+
+
+@pytest.fixture
+def peer(database: Database) -> Peer:
+    """VM A on node a, VM B on node b."""
+    made = Peer(database)
+    made.enrol("a")
+    made.enrol("b")
+    data = base64.b64encode(b"#cloud-config\nsecret: of-a\n").decode()
+    made.ids["A"] = database.transact_now(
+        lambda session: add_vm(session, made.ids, "a", A, name="A", user_data=data, ssh_key="ssh-rsa AAA ala")
+    )
+    made.ids["B"] = database.transact_now(lambda session: add_vm(session, made.ids, "b", B, name="B", user_data="of-b"))
+    return made
+
+
+class TestIdentity:
+    def test_own(self, peer: Peer) -> None:
+        """Each guest is told of itself."""
+        assert peer.ask("a", A, "/latest/meta-data/local-ipv4").body == A.encode()
+        assert peer.ask("b", B, "/latest/meta-data/local-ipv4").body == B.encode()
+        assert peer.ask("a", A, "/latest/user-data").body == b"#cloud-config\nsecret: of-a\n"
+
+    @pytest.mark.parametrize("address", [A, "10.128.0.7", "10.128.0.1", "::1", "x", "10.128.0.6/32", "10.128.0.06", "0"])
+    def test_other_node(self, peer: Peer, address: str) -> None:
+        """A node gets nothing for a guest of another, for a free address, for what is none."""
+        assert peer.ask("b", address, "/latest/user-data").status == 404
+
+    def test_other_bridge(self, peer: Peer) -> None:
+        """The address counts on its own bridge alone."""
+        assert peer.ask("a", A, "/latest/user-data", bridge="wbr1").status == 404
+
+    @pytest.mark.parametrize(
+        "header", ["X-Forwarded-For", "x-forwarded-host", "Forwarded", "X-Real-IP", "X-FORWARDED-PROTO"]
+    )
+    def test_forwarded(self, peer: Peer, header: str) -> None:
+        """A forwarded request is refused, also one that asks for a token, whatever address it names."""
+        for method, path in (("GET", "/latest/user-data"), ("PUT", "/latest/api/token")):
+            assert peer.ask("a", A, path, method, **{header: B, TTL_HEADER: "60"}).status == 403
+
+    @pytest.mark.parametrize(
+        "header", ["X-Instance-ID", "X-Instance-ID-Signature", "X-Tenant-ID", "X-Client-IP", "Host", "Via", "True-Client-IP"]
+    )
+    def test_spoofed(self, peer: Peer, header: str) -> None:
+        """No header names another guest."""
+        for named in (B, str(peer.ids["B"]), "i-0"):
+            assert peer.ask("a", A, "/latest/meta-data/local-ipv4", **{header: named}).body == A.encode()
+
+    def test_unsigned(self, peer: Peer) -> None:
+        """A guest that reaches the endpoint itself is nobody."""
+        headers = {"x-wawel-bridge": ("wbr0",), "x-wawel-address": (A,)}
+        assert peer.send(Exchange("GET", "/guest/latest/", headers)).status == 401
+        assert peer.send(peer.signed("a", "GET", "/guest/latest/")).status == 400
+
+    def test_unclaimed_and_closed(self, peer: Peer) -> None:
+        """A VM that holds no node, or is closed, is told nothing more."""
+        change(peer.database, "UPDATE vm SET node_claimed = false, cpu = 0 WHERE id = :id", id=peer.ids["A"])
+        assert peer.ask("a", A, "/latest/").status == 404
+        change(peer.database, "UPDATE vm SET closed_at = now(), node_claimed = false WHERE id = :id", id=peer.ids["B"])
+        assert peer.ask("b", B, "/latest/").status == 404
+
+    def test_second_nic(self, peer: Peer) -> None:
+        """A guest with two NICs is the same by either; both are in its tree."""
+        peer.database.transact_now(add_pool, "other", "10.129.0.0/28", "wbr1")
+        change(peer.database, "UPDATE network_lease SET vm_id = :id, nic = 1 WHERE address = '10.129.0.5'", id=peer.ids["A"])
+        found = peer.ask("a", "10.129.0.5", "/latest/meta-data/network/interfaces/macs", bridge="wbr1")
+        assert found.body == b"02:57:0a:80:00:05/\n02:57:0a:81:00:05/"
+        assert peer.ask("a", "10.129.0.5", "/latest/", bridge="wbr0").status == 404
+
+    def test_too_large(self, peer: Peer) -> None:
+        """A guest may send 64 KiB."""
+        assert peer.ask("a", A, "/hello", "POST", b"x" * 65_537).status == 413
+
+    @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @given(st.text(alphabet=st.characters(max_codepoint=255), max_size=40), st.sampled_from(["GET", "PUT", "POST"]))
+    def test_any_path(self, peer: Peer, path: str, method: str) -> None:
+        """No path breaks anything or tells of the other guest."""
+        prefix = ["/", "/nocloud/", "/latest/meta-data/", "/hello/"][len(path) % 4]
+        answer = peer.ask("a", A, prefix + path.replace("\n", ""), method)
+        assert answer.status in (200, 400, 404, 405)
+        assert b"of-b" not in answer.body and B.encode() not in answer.body
+
+
+class TestNoCloud:
+    def secret(self, peer: Peer, vm: str) -> str:
+        return str(value(peer.database, "SELECT secret FROM vm WHERE id = :id", id=peer.ids[vm]))
+
+    def test_sequence(self, peer: Peer) -> None:
+        """What cloud-init asks for by the SMBIOS serial, in its order."""
+        base = f"/nocloud/{self.secret(peer, 'A')}/"
+        answers = [peer.ask("a", A, base + name) for name in ("user-data", "meta-data", "vendor-data", "network-config")]
+        assert [answer.status for answer in answers] == [200] * 4
+        assert answers[0].body.startswith(b"#cloud-config")
+        assert json.loads(answers[1].body)["local-hostname"] == "a"
+        assert b"http://169.254.169.254/hello" in answers[2].body
+        assert peer.ask("a", A, "//nocloud//" + self.secret(peer, "A") + "/meta-data").status == 200
+
+    def test_others_secret(self, peer: Peer) -> None:
+        """B's secret gives A nothing, on no node."""
+        path = f"/nocloud/{self.secret(peer, 'B')}/user-data"
+        assert peer.ask("a", A, path).status == 404
+        assert peer.ask("b", A, path).status == 404
+        assert peer.ask("b", B, path).status == 200
+
+    def test_posted(self, peer: Peer) -> None:
+        """The documents are read alone."""
+        assert peer.ask("a", A, f"/nocloud/{self.secret(peer, 'A')}/user-data", "POST").status == 405
+
+
+class TestIMDS:
+    def token(self, peer: Peer, node: str, address: str, ttl: str = "21600") -> str:
+        return peer.ask(node, address, "/latest/api/token", "PUT", **{TTL_HEADER: ttl}).body.decode()
+
+    def test_cloud_init(self, peer: Peer) -> None:
+        """cloud-init as on AWS: token, instance id, user data, then all that the listings name."""
+        header = {TOKEN_HEADER: self.token(peer, "a", A)}
+        assert peer.ask("a", A, "/2021-03-23/meta-data/instance-id", **header).body.startswith(b"i-")
+        assert peer.ask("a", A, "/2021-03-23/user-data", **header).status == 200
+        asked = 0
+
+        def crawl(path: str) -> None:
+            nonlocal asked
+            for line in peer.ask("a", A, path, **header).body.decode().split("\n"):
+                name, listed, _ = line.partition("=")
+                if listed or name.endswith("/"):
+                    crawl(path + name.rstrip("/") + "/")
+                else:
+                    asked += 1
+                    assert peer.ask("a", A, path + name, **header).status == 200
+
+        crawl("/2021-03-23/meta-data/")
+        assert asked > 30
+        assert peer.ask("a", A, "/2021-03-23/dynamic/instance-identity", **header).body == b"document"
+
+    def test_token_of_another(self, peer: Peer) -> None:
+        """A's token in B's hands is refused, though no token is needed."""
+        made = self.token(peer, "a", A)
+        assert peer.ask("a", A, "/latest/", **{TOKEN_HEADER: made}).status == 200
+        assert peer.ask("b", B, "/latest/", **{TOKEN_HEADER: made}).status == 401
+        peer.now += 21_601
+        assert peer.ask("a", A, "/latest/", **{TOKEN_HEADER: made}).status == 401
+
+    def test_required(self, database: Database) -> None:
+        """With version 1 off, a token is needed for the tree."""
+        peer = Peer(database, imds_v1=False)
+        peer.enrol("a")
+        database.transact_now(lambda session: add_vm(session, peer.ids, "a", A))
+        assert peer.ask("a", A, "/latest/").status == 401
+        assert peer.ask("a", A, "/latest/", **{TOKEN_HEADER: self.token(peer, "a", A)}).status == 200
+
+
+class TestHello:
+    def at(self, peer: Peer, vm: str = "A") -> Any:
+        return value(peer.database, "SELECT contextualized_at FROM vm WHERE id = :id", id=peer.ids[vm])
+
+    def summary(self, peer: Peer) -> dict[str, Any]:
+        return dict(json.loads(value(peer.database, "SELECT summary FROM vm WHERE id = :id", id=peer.ids["A"])))
+
+    def say(self, peer: Peer) -> None:
+        answer = peer.ask("a", A, "/hello", "POST", b"instance_id=i-1&hostname=web")
+        assert (answer.status, answer.body) == (200, b"ok")
+
+    def test_once(self, peer: Peer) -> None:
+        """The first hello of a launch counts and is rendered; repeats change nothing."""
+        assert self.summary(peer)["cc1_state"] == 1
+        self.say(peer)
+        first, summary = self.at(peer), self.summary(peer)
+        assert first is not None and summary["cc1_state"] == 7 and summary["contextualized"]
+        self.say(peer)
+        assert self.at(peer) == first and self.summary(peer) == summary
+        assert self.at(peer, "B") is None
+
+    def test_next_launch(self, peer: Peer) -> None:
+        """A new launch hears a new hello."""
+        self.say(peer)
+        first = self.at(peer)
+        change(peer.database, "UPDATE vm SET launched_at = clock_timestamp(), launches = 2 WHERE id = :id", id=peer.ids["A"])
+        self.say(peer)
+        assert self.at(peer) > first
+
+    def test_method(self, peer: Peer) -> None:
+        """A hello is posted."""
+        assert peer.ask("a", A, "/hello").status == 405
+        assert self.at(peer) is None
+
+    @pytest.mark.parametrize(
+        "columns", ["seen = 'off', wanted = 'stopped'", "seen = 'unknown'", "wanted = 'destroyed'", "seen = 'paused'"]
+    )
+    def test_not_running(self, peer: Peer, columns: str) -> None:
+        """A VM that is not running, or is to be destroyed, says no hello."""
+        change(peer.database, f"UPDATE vm SET {columns} WHERE id = :id", id=peer.ids["A"])
+        self.say(peer)
+        assert self.at(peer) is None
+
+    def test_starting(self, peer: Peer) -> None:
+        """The hello may come before the operation has seen its VM run; not while one ends it."""
+        change(peer.database, "UPDATE vm SET seen = 'unknown' WHERE id = :id", id=peer.ids["A"])
+        insert = "INSERT INTO operation (kind, vm_id, deadline) VALUES (:kind, :id, now() + interval '1 hour')"
+        change(peer.database, insert, kind="vm_stop", id=peer.ids["A"])
+        self.say(peer)
+        assert self.at(peer) is None
+        change(peer.database, "UPDATE operation SET kind = 'vm_start'")
+        self.say(peer)
+        assert self.at(peer) is not None
+
+    def test_late(self, peer: Peer) -> None:
+        """A guest that was found before its VM was launched anew, or destroyed, changes nothing."""
+        database, node_id = peer.database, peer.ids["a"]
+        change(database, "UPDATE node SET cpu_used = 1, memory_mib_used = 512, vms_used = 1")
+        change(database, "UPDATE account SET used_cpu = 2, used_memory_mib = 1024, used_vms = 2")
+        guest = database.read_now(find_guest, node_id, A)
+        assert guest is not None and "s3cret" not in repr(guest) and "of-a" not in repr(guest)
+        change(database, "UPDATE vm SET launches = 5 WHERE id = :id", id=peer.ids["A"])
+        assert not database.transact_now(hello, guest)
+        change(database, "UPDATE vm SET launches = 1 WHERE id = :id", id=peer.ids["A"])
+        database.transact_now(update_resources, peer.ids["A"])
+        assert not database.transact_now(hello, guest)
+        assert self.at(peer) is None and self.summary(peer)["state"] == "destroyed"
+        assert peer.ask("a", A, "/hello", "POST").status == 404

@@ -1,0 +1,104 @@
+"""Placement: what fits, what is best, and that every node's verdict says why."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cm.rpc.errors import NoCapacity
+from cm.rpc.vocabulary import NodeId, NodeState, StorageId
+from cm.rules.placement import NodeLoad, VMRequest, judge, place, refusal
+
+loads = st.builds(
+    NodeLoad,
+    id=st.integers(1, 50).map(NodeId),
+    name=st.text("abc", min_size=1, max_size=3),
+    state=st.sampled_from(NodeState),
+    locked=st.booleans(),
+    cpu_capacity=st.integers(0, 64),
+    cpu_used=st.integers(0, 80),
+    memory_mib_capacity=st.integers(0, 65536),
+    memory_mib_used=st.integers(0, 70000),
+    storages=st.frozensets(st.integers(1, 3).map(StorageId)),
+    priority=st.integers(-5, 5),
+)
+requests = st.builds(
+    VMRequest,
+    cpu=st.integers(1, 16),
+    memory_mib=st.integers(1, 8192),
+    storages=st.frozensets(st.integers(1, 3).map(StorageId), max_size=2),
+)
+clusters = st.lists(loads, max_size=8, unique_by=lambda n: n.id)
+
+
+@given(requests, clusters, st.sampled_from(["spread", "pack"]))
+def test_place(vm: VMRequest, nodes: list[NodeLoad], policy: str) -> None:
+    """The chosen node really fits; none is chosen only where none fits; every node has one verdict."""
+    fitting = {
+        n.id
+        for n in nodes
+        if n.state is NodeState.OK
+        and not n.locked
+        and vm.storages <= n.storages
+        and n.cpu_used + vm.cpu <= n.cpu_capacity
+        and n.memory_mib_used + vm.memory_mib <= n.memory_mib_capacity
+    }
+    if not fitting:
+        with pytest.raises(NoCapacity):
+            place(vm, nodes, policy)  # type: ignore[arg-type]
+        return
+    chosen, verdicts = place(vm, nodes, policy)  # type: ignore[arg-type]
+    assert chosen in fitting
+    assert {v.node_id for v in verdicts} == {n.id for n in nodes}
+    assert {v.node_id for v in verdicts if v.fits} == fitting
+    assert all(v.change for v in verdicts if not v.fits)
+
+
+@given(requests, clusters)
+def test_order_does_not_matter(vm: VMRequest, nodes: list[NodeLoad]) -> None:
+    """The same snapshot gives the same node, however it is ordered."""
+    try:
+        chosen = place(vm, nodes)[0]
+    except NoCapacity as refused:
+        with pytest.raises(NoCapacity) as again:
+            place(vm, nodes[::-1])
+        assert str(again.value) == str(refused)
+    else:
+        assert place(vm, nodes[::-1])[0] == chosen
+
+
+def node(number: int, used: int, **more: object) -> NodeLoad:
+    values = {
+        "id": NodeId(number),
+        "name": f"n{number}",
+        "state": NodeState.OK,
+        "locked": False,
+        "cpu_capacity": 10,
+        "cpu_used": used,
+        "memory_mib_capacity": 10_000,
+        "memory_mib_used": used * 1000,
+        "storages": frozenset({StorageId(1)}),
+        **more,
+    }
+    return NodeLoad(**values)  # type: ignore[arg-type]
+
+
+VM = VMRequest(2, 2000, frozenset({StorageId(1)}))
+
+
+def test_policies() -> None:
+    """Spread takes the emptiest node, pack the fullest that fits; a priority can outweigh a small difference."""
+    nodes = [node(1, 4), node(2, 1), node(3, 9)]
+    assert place(VM, nodes)[0] == 2
+    assert place(VM, nodes, "pack")[0] == 1
+    assert place(VM, [node(1, 2), node(2, 2, priority=1)])[0] == 2
+
+
+def test_nearest_change() -> None:
+    """A refusal says what would help."""
+    assert judge(VM, node(1, 9)).change == "free 1 CPUs"
+    assert judge(VM, node(1, 0, storages=frozenset())).change == "attach storage 1"
+    assert judge(VM, node(1, 0, locked=True)).change == "unlock it"
+    assert refusal([judge(VM, node(1, 9)), judge(VM, node(2, 9))]) == "2 nodes: not enough CPUs"
+    assert refusal([]) == "there are no nodes"

@@ -1,0 +1,86 @@
+"""Plans converge, act on nothing that an operation answers for, and take absence for evidence alone."""
+
+from __future__ import annotations
+
+import uuid
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cm.rpc.vocabulary import DriftKind, Seen, VMId, Wanted
+from cm.rules.reconcile import DomainFound, VMRecord, plan
+from cm.rules.vm import GONE
+
+UUIDS = [str(uuid.UUID(int=n)) for n in range(6)]
+SEEN_ON_NODE = [Seen.OFF, Seen.RUNNING, Seen.PAUSED, Seen.CRASHED]
+
+records = st.lists(
+    st.builds(
+        VMRecord,
+        id=st.integers(1, 99).map(VMId),
+        uuid=st.sampled_from(UUIDS),
+        version=st.just(1),
+        wanted=st.sampled_from(Wanted),
+        seen=st.sampled_from(Seen),
+        busy=st.booleans(),
+        launched=st.booleans(),
+    ),
+    unique_by=lambda r: r.uuid,
+)
+domains = st.lists(
+    st.builds(
+        DomainFound,
+        uuid=st.sampled_from(UUIDS),
+        name=st.just("vm-1"),
+        state=st.sampled_from(SEEN_ON_NODE),
+        reason=st.just("shutdown"),
+    ),
+    unique_by=lambda d: d.uuid,
+)
+
+
+@given(records, domains)
+def test_converges(recorded: list[VMRecord], found: list[DomainFound]) -> None:
+    """Once its observations are recorded, a second pass over an unchanged node observes nothing."""
+    made = plan(recorded, found, {}, {})
+    seen = {o.vm_id: o.state for o in made.observe}
+    after = [
+        VMRecord(r.id, r.uuid, r.version + 1, r.wanted, seen.get(r.id, r.seen), r.busy, r.launched) for r in recorded
+    ]
+    assert plan(after, found, {}, {}).observe == ()
+
+
+@given(records, domains)
+def test_busy_is_left_alone(recorded: list[VMRecord], found: list[DomainFound]) -> None:
+    """A VM with an open operation is neither observed nor found fault with."""
+    made = plan(recorded, found, {}, {})
+    busy = {r.id for r in recorded if r.busy}
+    assert busy.isdisjoint({o.vm_id for o in made.observe} | {f.vm_id for f in made.findings})
+
+
+@given(records)
+def test_absence_is_no_verdict(recorded: list[VMRecord]) -> None:
+    """An empty list ends no VM that was seen running: it is found missing, nothing more."""
+    made = plan(recorded, [], {}, {})
+    assert made.discard == ()
+    for record in recorded:
+        if record.seen in (Seen.RUNNING, Seen.PAUSED) and not record.busy:
+            assert record.id not in {o.vm_id for o in made.observe}
+            assert (DriftKind.MISSING_DOMAIN, record.id) in {(f.kind, f.vm_id) for f in made.findings}
+
+
+@given(domains)
+def test_strangers(found: list[DomainFound]) -> None:
+    """Only domains of our closed VMs are discarded; a stranger's domain is reported, never touched."""
+    closed = {UUIDS[0]: VMId(7)}
+    elsewhere = {UUIDS[1]: VMId(8)}
+    made = plan([], found, closed, elsewhere)
+    assert {d.uuid for d in made.discard} <= set(closed)
+    reported = {f.subject for f in made.findings}
+    for domain in found:
+        if domain.uuid in closed:
+            assert domain.uuid in {d.uuid for d in made.discard}
+        elif domain.uuid in elsewhere:
+            assert (domain.uuid in reported) == (domain.state not in GONE)
+        else:
+            assert domain.uuid in reported
