@@ -16,13 +16,13 @@ from cm.runtime.database import Database
 from cm.services.agents import credential_key, record_skew
 from contextualization.signature import is_signed_by_key
 from contextualization.wire import Exchange, Refusal
-from node_hooks.signature import ADDRESS_HEADER, BRIDGE_HEADER, parse_authorization
+from node_hooks.signature import ADDRESS_HEADER, BRIDGE_HEADER, Authorization, parse_authorization
 
 log = Logger()
 
 WINDOW_S: Final = 300  # a signature's age, in both directions
 KEY_S: Final = 10.0
-ABSENT_S: Final = 1.0  # that a node has no key; it may be enrolling
+AGAIN_S: Final = 1.0  # between two looks for the key of a node whose signature is not good, or that has none
 KEYS_MAX: Final = 4096
 LOOKUPS_MAX: Final = 32  # at once: before its signature is checked anybody may name any node
 SKEW_S: Final = 5.0
@@ -40,7 +40,7 @@ class Sender:
 
 @dataclass
 class _Key:
-    until: float
+    read: float
     key: bytes | None = field(repr=False)
 
 
@@ -87,11 +87,11 @@ class Authenticator:
         if claim is None:
             raise Refusal(401, "not_authenticated", "The request is not signed.")
         bridge, address = exchange.header(BRIDGE_HEADER), exchange.header(ADDRESS_HEADER)
-        key = await self._key(claim.node_id)
-        signed = key is not None and is_signed_by_key(
-            claim, key, exchange.method, exchange.uri, exchange.body, bridge, address
-        )
-        if not signed:
+        key = await self._key(claim.node_id, KEY_S)
+        if not self._is_signed(claim, key, exchange, bridge, address):
+            # A node that has just enrolled may be faster than the notification of its new key.
+            key = await self._key(claim.node_id, AGAIN_S)
+        if not self._is_signed(claim, key, exchange, bridge, address):
             log.info("a request that claims to be of node {node_id} has no good signature", node_id=claim.node_id)
             raise Refusal(401, "bad_signature", "The signature is not that of the node.")
         skew_s = claim.time - self._wall()
@@ -100,10 +100,17 @@ class Authenticator:
             raise Refusal(401, "clock_skew", f"The node's clock is {skew_s:+.0f} s off ours.")
         return Sender(claim.node_id, bridge, address)
 
-    async def _key(self, node_id: int) -> bytes | None:
+    @staticmethod
+    def _is_signed(claim: Authorization, key: bytes | None, exchange: Exchange, bridge: str, address: str) -> bool:
+        return key is not None and is_signed_by_key(
+            claim, key, exchange.method, exchange.uri, exchange.body, bridge, address
+        )
+
+    async def _key(self, node_id: int, age_s: float) -> bytes | None:
+        """:param age_s: how old a cached key may be."""
         now = self._monotonic()
         cached = self._keys.get(node_id)
-        if cached is not None and now < cached.until:
+        if cached is not None and now - cached.read < (age_s if cached.key else AGAIN_S):
             return cached.key
         if self._lookups >= LOOKUPS_MAX:
             raise Refusal(503, "overloaded", "Try again shortly.")
@@ -114,7 +121,7 @@ class Authenticator:
         finally:
             self._lookups -= 1
         if forgotten == self._forgotten:  # else what was read may be the key that was just replaced
-            self._keys[node_id] = _Key(now + (ABSENT_S if key is None else KEY_S), key)
+            self._keys[node_id] = _Key(now, key)
             self._keys.move_to_end(node_id)
             while len(self._keys) > KEYS_MAX:
                 self._keys.popitem(last=False)

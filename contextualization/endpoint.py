@@ -71,9 +71,13 @@ class Endpoint(Resource):
     isLeaf = True
 
     def __init__(
-        self, database: Database, settings: EndpointSettings, clock: IReactorTime, listener: IListens | None = None,
+        self,
+        database: Database,
+        settings: EndpointSettings,
+        clock: IReactorTime,
+        listener: IListens | None = None,
         wall: Callable[[], float] = time.time,
-    ) -> None:  # fmt: skip
+    ) -> None:
         super().__init__()
         self._database = database
         self._clock = clock
@@ -287,9 +291,12 @@ class QuietSite(Site):
 
 
 def make_endpoint(
-    database: Database, settings: EndpointSettings, reactor: Any, listener: IListens | None = None,
+    database: Database,
+    settings: EndpointSettings,
+    reactor: Any,
+    listener: IListens | None = None,
     wall: Callable[[], float] = time.time,
-) -> Site:  # fmt: skip
+) -> Site:
     """
     The factory to listen with: forms are not parsed, bodies are bounded, idle connections end. Its ``resource`` is the
     endpoint.
@@ -307,9 +314,7 @@ def _exchange_of(request: Request) -> Exchange:
         name.decode("latin-1").lower(): tuple(value.decode("latin-1") for value in values)
         for name, values in request.requestHeaders.getAllRawHeaders()
     }
-    return Exchange(
-        request.method.decode("latin-1"), request.uri.decode("latin-1"), headers, request.content.read()
-    )
+    return Exchange(request.method.decode("latin-1"), request.uri.decode("latin-1"), headers, request.content.read())
 
 
 def _is_guest(exchange: Exchange) -> bool:
@@ -328,8 +333,12 @@ def _json(body: bytes) -> dict[str, Any]:
 
 
 _STATUS: Final = (
-    (NotPermitted, 403), (NotFound, 404), (InvalidRequest, 400), (LimitReached, 429), (Unavailable, 503),
-)  # fmt: skip
+    (NotPermitted, 403),
+    (NotFound, 404),
+    (InvalidRequest, 400),
+    (LimitReached, 429),
+    (Unavailable, 503),
+)
 
 
 def _refusal_of(error: Exception) -> Refusal:

@@ -133,9 +133,7 @@ def take_event(session: Session, node_id: int, record: HookRecord) -> str:
 class EventTaker:
     """Takes the batches of all nodes; those of one node one after the other."""
 
-    def __init__(
-        self, database: Database, take: Callable[[Session, int, HookRecord], str] = take_event
-    ) -> None:
+    def __init__(self, database: Database, take: Callable[[Session, int, HookRecord], str] = take_event) -> None:
         self._database = database
         self._take = take
         self._locks: OrderedDict[int, DeferredLock] = OrderedDict()
@@ -160,8 +158,12 @@ class EventTaker:
                 effect = await self._database.transact(self._take, node_id, record)
             except Exception as error:
                 if through is not None:
-                    log.warn("node {node_id}: event {sequence} failed: {error!r}", node_id=node_id,
-                             sequence=record.sequence, error=error)  # fmt: skip
+                    log.warn(
+                        "node {node_id}: event {sequence} failed: {error!r}",
+                        node_id=node_id,
+                        sequence=record.sequence,
+                        error=error,
+                    )
                     return through  # what is left comes again, and tells its trouble then
                 if not isinstance(error, Unavailable):
                     await self._give_up(node_id, record)
@@ -171,14 +173,21 @@ class EventTaker:
             if effect == "foreign":
                 log.info(
                     "node {node_id}: event {sequence} ({operation}) is about {domain} {uuid}, not placed there",
-                    node_id=node_id, sequence=record.sequence, operation=record.operation,
-                    domain=record.domain_name, uuid=record.domain_uuid,
-                )  # fmt: skip
+                    node_id=node_id,
+                    sequence=record.sequence,
+                    operation=record.operation,
+                    domain=record.domain_name,
+                    uuid=record.domain_uuid,
+                )
             else:
                 log.debug(
-                    "node {node_id}: event {sequence} {operation} of {domain}: {effect}", node_id=node_id,
-                    sequence=record.sequence, operation=record.operation, domain=record.domain_name, effect=effect,
-                )  # fmt: skip
+                    "node {node_id}: event {sequence} {operation} of {domain}: {effect}",
+                    node_id=node_id,
+                    sequence=record.sequence,
+                    operation=record.operation,
+                    domain=record.domain_name,
+                    effect=effect,
+                )
         assert through is not None
         return through
 

@@ -48,8 +48,11 @@ class Guests:
         if guest is None or guest.nic.bridge != sender.bridge:
             log.info(
                 "node {node_id} asks {path} for {address} on {bridge}: no VM on that node has it",
-                node_id=sender.node_id, path=_shown(path), address=sender.address, bridge=sender.bridge,
-            )  # fmt: skip
+                node_id=sender.node_id,
+                path=_shown(path),
+                address=sender.address,
+                bridge=sender.bridge,
+            )
             raise not_found()
         return await self._answer(guest, exchange, path)
 
@@ -61,9 +64,11 @@ class Guests:
             if await self._database.transact(hello, guest):
                 claimed = said(exchange)
                 log.info(
-                    "vm {vm_id}: its guest says hello as {instance_id} {hostname}", vm_id=guest.vm_id,
-                    instance_id=claimed.get("instance_id", "?"), hostname=claimed.get("hostname", "?"),
-                )  # fmt: skip
+                    "vm {vm_id}: its guest says hello as {instance_id} {hostname}",
+                    vm_id=guest.vm_id,
+                    instance_id=claimed.get("instance_id", "?"),
+                    hostname=claimed.get("hostname", "?"),
+                )
             return text_answer("ok")
         if path.startswith("/nocloud/"):
             if exchange.method != "GET":
@@ -74,9 +79,15 @@ class Guests:
                 log.info("vm {vm_id}: its guest asks in vain for {path}", vm_id=guest.vm_id, path=_shown(path))
                 raise
         return answer_imds(
-            guest, exchange, path, key=settings.token_key, now=self._wall(), region=settings.region,
-            domain=settings.domain, v1=settings.imds_v1,
-        )  # fmt: skip
+            guest,
+            exchange,
+            path,
+            key=settings.token_key,
+            now=self._wall(),
+            region=settings.region,
+            domain=settings.domain,
+            v1=settings.imds_v1,
+        )
 
 
 def guest_path(path: str) -> str:

@@ -15,6 +15,7 @@ from cm.rpc.errors import CloudError, DatabaseUnavailable, Overloaded
 from cm.services.context import Services
 from cm.services.reconcile import pass_over
 from cm.services.volumes import pass_over_storage
+from cm.store.prune import prune
 
 log = Logger()
 STORAGE_S = 600.0  # between passes over storages: listing one reads every volume's header
@@ -51,9 +52,10 @@ class Reconciler:
             Deferred.fromCoroutine(self.check_storages()).addErrback(self._failed)
 
     async def check_storages(self) -> None:
-        """Pass over every storage, each through one node."""
+        """Pass over every storage, each through one node; and let go of records that are old."""
         for storage_id, node_id in await self._services.database.read(_storages):
             await pass_over_storage(self._services, storage_id, node_id)
+        await self._services.database.transact(prune)
 
     def stop(self) -> None:
         self._stopping = True

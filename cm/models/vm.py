@@ -48,7 +48,7 @@ class VM(Base):
     on_poweroff: Mapped[str] = mapped_column(server_default=text("'stop'"))
     save_name: Mapped[Empty]
     save_description: Mapped[Empty]
-    save_image_id: Mapped[int | None] = mapped_column(ForeignKey("image.id", use_alter=True))
+    save_image_id: Mapped[int | None] = mapped_column(ForeignKey("image.id"))
     vnc_enabled: Mapped[No]
     vnc_generation: Mapped[Zero]  # grows with each attach: one password each
     # evidence

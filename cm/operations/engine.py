@@ -68,6 +68,8 @@ class Engine:
     def start(self) -> None:
         self._every(POLL_S, self._pump)
         self._every(RENEW_S, self._tend)
+        # What a killed predecessor was at is known by its lock at once; its leases need not run out.
+        Deferred.fromCoroutine(self._tend()).addErrback(self._failed)
         self.wake()
 
     async def stop(self, grace_s: float = 10.0) -> None:

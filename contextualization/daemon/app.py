@@ -21,9 +21,15 @@ log = Logger()
 
 
 def make_site(
-    reactor: Any, database: Database, listener: IListens | None, region: str, secret: bytes, *, imds_v1: bool = True,
+    reactor: Any,
+    database: Database,
+    listener: IListens | None,
+    region: str,
+    secret: bytes,
+    *,
+    imds_v1: bool = True,
     domain: str = "internal",
-) -> Site:  # fmt: skip
+) -> Site:
     """
     :param region: the cluster's name.
     :param secret: the cluster's; what guests are given is signed by a key derived from it.
@@ -58,9 +64,14 @@ class Contextualization:
         """
         settings, listen = self._settings, self._settings.listen
         site = make_site(
-            self._reactor, self._database, self._listener, settings.cluster.name, self._secret,
-            imds_v1=settings.metadata.imds_v1, domain=settings.metadata.domain,
-        )  # fmt: skip
+            self._reactor,
+            self._database,
+            self._listener,
+            settings.cluster.name,
+            self._secret,
+            imds_v1=settings.metadata.imds_v1,
+            domain=settings.metadata.domain,
+        )
         await self._listener.start()
         self.port = make_listener(
             self._reactor,

@@ -11,9 +11,20 @@ from cm.services.guests import Guest
 
 # What cloud-init knows a kind of user data by, and gzip's magic number.
 _STARTS = (
-    b"#cloud-config", b"#!", b"#include", b"#cloud-boothook", b"#part-handler", b"#upstart-job", b"## template: jinja",
-    b"Content-Type:", b"MIME-Version:", b"From ", b"<powershell>", b"<script>", b"\x1f\x8b",
-)  # fmt: skip
+    b"#cloud-config",
+    b"#!",
+    b"#include",
+    b"#cloud-boothook",
+    b"#part-handler",
+    b"#upstart-job",
+    b"## template: jinja",
+    b"Content-Type:",
+    b"MIME-Version:",
+    b"From ",
+    b"<powershell>",
+    b"<script>",
+    b"\x1f\x8b",
+)
 _BASE64 = re.compile(r"[A-Za-z0-9+/]{4,}={0,2}")
 _STROKED = str.maketrans("łŁøØđĐ", "lLoOdD")  # letters that Unicode does not take apart
 _SHORTEST = 8  # characters; one in twenty words of four letters decodes to something printable by chance

@@ -24,9 +24,14 @@ from node_hooks.signature import ADDRESS_HEADER, BRIDGE_HEADER, Authorization, s
 
 def add_node(session: Session, name: str) -> int:
     node = Node(
-        name=name, address="192.0.2.1", uri=f"memory://{name}", cpu_total=8, memory_mib_total=8192, cpu_overcommit=1.0,
+        name=name,
+        address="192.0.2.1",
+        uri=f"memory://{name}",
+        cpu_total=8,
+        memory_mib_total=8192,
+        cpu_overcommit=1.0,
         memory_overcommit=1.0,
-    )  # fmt: skip
+    )
     session.add(node)
     session.flush()
     return node.id
@@ -41,9 +46,14 @@ def add_cluster(session: Session) -> dict[str, int]:
     session.add_all([account, storage])
     session.flush()
     image = Image(
-        kind="system", name="debian", account_id=account.id, storage_id=storage.id, volume="d.qcow2", format="qcow2",
+        kind="system",
+        name="debian",
+        account_id=account.id,
+        storage_id=storage.id,
+        volume="d.qcow2",
+        format="qcow2",
         state="ok",
-    )  # fmt: skip
+    )
     template = Template(name="m1.small", cpu=1, memory_mib=512)
     session.add_all([image, template])
     session.flush()
@@ -67,13 +77,23 @@ def add_pool(session: Session, name: str, network: str, bridge: str) -> int:
 def add_vm(session: Session, ids: dict[str, int], node: str, address: str, **changes: Any) -> int:
     """A VM that runs on a node of ``ids`` and has an address of the pool."""
     values = {
-        "name": "web", "seen": "running", "secret": f"secret-of-{address}", "node_claimed": True, "launches": 1,
-        "cpu": 1, "memory_mib": 512, **changes,
-    }  # fmt: skip
+        "name": "web",
+        "seen": "running",
+        "secret": f"secret-of-{address}",
+        "node_claimed": True,
+        "launches": 1,
+        "cpu": 1,
+        "memory_mib": 512,
+        **changes,
+    }
     vm = VM(
-        account_id=ids["account"], image_id=ids["image"], template_id=ids["template"], node_id=ids[node],
-        reservation_id="cccccccc-0000-4000-8000-00000000000c", **values,
-    )  # fmt: skip
+        account_id=ids["account"],
+        image_id=ids["image"],
+        template_id=ids["template"],
+        node_id=ids[node],
+        reservation_id="cccccccc-0000-4000-8000-00000000000c",
+        **values,
+    )
     session.add(vm)
     session.flush()
     session.execute(
@@ -114,9 +134,17 @@ class Peer:
         return result_of(self.begin(exchange))
 
     def signed(
-        self, node: str, method: str, path: str, body: bytes = b"", *, bridge: str = "", address: str = "",
-        skew_s: int = 0, **headers: str,
-    ) -> Exchange:  # fmt: skip
+        self,
+        node: str,
+        method: str,
+        path: str,
+        body: bytes = b"",
+        *,
+        bridge: str = "",
+        address: str = "",
+        skew_s: int = 0,
+        **headers: str,
+    ) -> Exchange:
         node_id, at = self.ids[node], int(self.now) + skew_s
         signature = sign(self.credentials[node_id], method, path, at, body, bridge, address)
         sent = {"Authorization": Authorization(node_id, at, signature).header(), **headers}
@@ -127,9 +155,7 @@ class Peer:
     def ask(self, node: str, address: str, path: str, method: str = "GET", body: bytes = b"", **headers: str) -> Answer:
         """A guest's request, as its node forwards it."""
         bridge = headers.pop("bridge", "wbr0")
-        return self.send(
-            self.signed(node, method, "/guest" + path, body, bridge=bridge, address=address, **headers)
-        )
+        return self.send(self.signed(node, method, "/guest" + path, body, bridge=bridge, address=address, **headers))
 
     def deliver(self, node: str, *events: dict[str, Any], boot_id: str = "boot-1") -> Answer:
         body = json.dumps({"boot_id": boot_id, "events": list(events)}).encode()

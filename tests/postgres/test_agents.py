@@ -116,6 +116,14 @@ class TestEnrolment:
         assert peer.send(exchange).status == 401
         assert f"credential:{peer.ids['a']}" in heard()
 
+    def test_before_notification(self, peer: Peer) -> None:
+        """A new credential is good even where the old key is still cached and no notification has come."""
+        assert peer.send(peer.signed("a", "GET", "/node/document?version=&wait=0")).status == 200
+        peer.clock.advance(2)
+        token = peer.database.transact_now(issue_enrolment_token, peer.ids["a"])
+        peer.credentials[peer.ids["a"]] = peer.database.transact_now(enrol, token, "b", "1", "1").credential
+        assert peer.send(peer.signed("a", "GET", "/node/document?version=&wait=0")).status == 200
+
     def test_malformed(self, peer: Peer) -> None:
         """What is no enrolment is refused before the database sees it."""
         for document in ([], {"token": 5}, {"token": "x" * 300}, {"token": "a\0"}):
@@ -185,18 +193,33 @@ class TestSignatures:
     def test_paths(self, peer: Peer) -> None:
         """Paths and methods that are not there."""
         for method, path, status in (
-            ("GET", "/", 404), ("GET", "/node", 404), ("GET", "/node/events", 405), ("POST", "/node/document", 405),
-            ("DELETE", "/node/events", 405), ("GET", "/health", 200), ("GET", "/guest", 401), ("GET", "/guestx", 404),
-            ("GET", "//node/document", 404), ("GET", "/guest/../node/enrol", 401),
-        ):  # fmt: skip
+            ("GET", "/", 404),
+            ("GET", "/node", 404),
+            ("GET", "/node/events", 405),
+            ("POST", "/node/document", 405),
+            ("DELETE", "/node/events", 405),
+            ("GET", "/health", 200),
+            ("GET", "/guest", 401),
+            ("GET", "/guestx", 404),
+            ("GET", "//node/document", 404),
+            ("GET", "/guest/../node/enrol", 401),
+        ):
             assert peer.send(Exchange(method, path)).status == status, (method, path)
 
 
 def event(sequence: int, uuid: str, operation: str = "release", **changes: Any) -> dict[str, Any]:
     return {
-        "sequence": sequence, "boot_id": "boot-1", "domain_uuid": uuid, "domain_name": "vm-1", "operation": operation,
-        "sub_operation": "end", "extra": "-", "time": time.time() + 10, "xml_sha256": "", **changes,
-    }  # fmt: skip
+        "sequence": sequence,
+        "boot_id": "boot-1",
+        "domain_uuid": uuid,
+        "domain_name": "vm-1",
+        "operation": operation,
+        "sub_operation": "end",
+        "extra": "-",
+        "time": time.time() + 10,
+        "xml_sha256": "",
+        **changes,
+    }
 
 
 class TestEvents:
@@ -336,10 +359,10 @@ class TestDocument:
         polls.append(self.poll(peer, version))
         assert peer.endpoint.documents.waiting == 4
 
-    @pytest.mark.parametrize("wait", ["x", "-1", "1e9", "99999", ""])
-    def test_wait(self, peer: Peer, wait: str) -> None:
+    def test_wait(self, peer: Peer) -> None:
         """A wait is a number of seconds."""
-        assert result_of(self.poll(peer, "", wait)).status == 400
+        for wait in ("x", "-1", "1e9", "99999", ""):
+            assert result_of(self.poll(peer, "", wait)).status == 400
 
 
 class TestProgram:
@@ -358,8 +381,11 @@ class TestProgram:
         log = (tmp_path / "log").open("wb")
         program = subprocess.Popen(
             [sys.executable, "-m", "contextualization.daemon.main", "run", "--config", str(config)],
-            stderr=log, stdout=log, cwd=Path(__file__).parents[2], env={**os.environ, "PYTHONPATH": "."},
-        )  # fmt: skip
+            stderr=log,
+            stdout=log,
+            cwd=Path(__file__).parents[2],
+            env={**os.environ, "PYTHONPATH": "."},
+        )
         try:
             deadline = time.monotonic() + 15
             while b"listens on" not in (tmp_path / "log").read_bytes():
@@ -418,8 +444,13 @@ class TestProgram:
     def test_hostile(self, database: Database, url: str) -> None:
         """Malformed HTTP and endless headers end the connection; the program goes on."""
         host, port = url.removeprefix("http://").split(":")
-        for sent in (b"\0" * 100, b"GET /" + b"x" * 100_000, b"POST /node/enrol HTTP/1.1\r\nContent-Length: 99999999\r\n\r\n",
-                     b"GET / HTTP/1.1\r\n" + b"a: b\r\n" * 5000, b"POST / HTTP/1.1\r\nContent-Length: x\r\n\r\n"):  # fmt: skip
+        for sent in (
+            b"\0" * 100,
+            b"GET /" + b"x" * 100_000,
+            b"POST /node/enrol HTTP/1.1\r\nContent-Length: 99999999\r\n\r\n",
+            b"GET / HTTP/1.1\r\n" + b"a: b\r\n" * 5000,
+            b"POST / HTTP/1.1\r\nContent-Length: x\r\n\r\n",
+        ):
             with socket.create_connection((host, int(port)), 5) as connection:
                 connection.settimeout(5)
                 try:

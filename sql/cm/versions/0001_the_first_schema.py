@@ -321,7 +321,7 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["account_id"], ["account.id"], name=op.f("fk_vm_account_id")),
         sa.ForeignKeyConstraint(["image_id"], ["image.id"], name=op.f("fk_vm_image_id")),
         sa.ForeignKeyConstraint(["node_id"], ["node.id"], name=op.f("fk_vm_node_id")),
-        sa.ForeignKeyConstraint(["save_image_id"], ["image.id"], name=op.f("fk_vm_save_image_id"), use_alter=True),
+        sa.ForeignKeyConstraint(["save_image_id"], ["image.id"], name=op.f("fk_vm_save_image_id")),
         sa.ForeignKeyConstraint(["template_id"], ["template.id"], name=op.f("fk_vm_template_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_vm")),
         sa.UniqueConstraint("uuid", name=op.f("uq_vm_uuid")),

@@ -12,7 +12,9 @@ from cm.services.guests import Guest, Nic
 
 
 def nic(address: str = "10.128.0.5", index: int = 0) -> Nic:
-    return Nic(index, IPv4Address(address), IPv4Network("10.128.0.0/24"), "wbr0", "aaaaaaaa-0000-4000-8000-00000000000a")
+    return Nic(
+        index, IPv4Address(address), IPv4Network("10.128.0.0/24"), "wbr0", "aaaaaaaa-0000-4000-8000-00000000000a"
+    )
 
 
 def guest(vm_id: int = 7, **changes: Any) -> Guest:

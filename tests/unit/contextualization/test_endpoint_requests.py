@@ -46,9 +46,17 @@ class TestSignature:
 
 def event(sequence: Any = 1, **changes: Any) -> dict[str, Any]:
     return {
-        "sequence": sequence, "boot_id": "b1", "domain_uuid": UUID, "domain_name": "vm-1", "operation": "release",
-        "sub_operation": "end", "extra": "-", "time": 1_700_000_000.5, "xml_sha256": "", **changes,
-    }  # fmt: skip
+        "sequence": sequence,
+        "boot_id": "b1",
+        "domain_uuid": UUID,
+        "domain_name": "vm-1",
+        "operation": "release",
+        "sub_operation": "end",
+        "extra": "-",
+        "time": 1_700_000_000.5,
+        "xml_sha256": "",
+        **changes,
+    }
 
 
 def batch(*events: Any, **more: Any) -> bytes:
@@ -63,10 +71,23 @@ class TestBatch:
 
     @pytest.mark.parametrize(
         "changes",
-        [{"time": "x"}, {"time": float("nan")}, {"time": True}, {"time": -1}, {"time": 1e300}, {"domain_uuid": "x"},
-         {"domain_name": 5}, {"domain_name": "\0"}, {"domain_name": "\ud800"}, {"domain_name": "x" * 2000},
-         {"operation": ""}, {"operation": "DROP TABLE"}, {"xml_sha256": "zz"}, {"boot_id": "b2"}],
-    )  # fmt: skip
+        [
+            {"time": "x"},
+            {"time": float("nan")},
+            {"time": True},
+            {"time": -1},
+            {"time": 1e300},
+            {"domain_uuid": "x"},
+            {"domain_name": 5},
+            {"domain_name": "\0"},
+            {"domain_name": "\ud800"},
+            {"domain_name": "x" * 2000},
+            {"operation": ""},
+            {"operation": "DROP TABLE"},
+            {"xml_sha256": "zz"},
+            {"boot_id": "b2"},
+        ],
+    )
     def test_rejected(self, changes: dict[str, Any]) -> None:
         """A record that the hook could not have written is named, so that the node can set it aside."""
         with pytest.raises(Refusal) as refused:
@@ -89,8 +110,13 @@ class TestBatch:
             parse_batch(body)
         assert refused.value.status == 400
 
-    @given(st.recursive(st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
-                        lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner), max_leaves=10))  # fmt: skip
+    @given(
+        st.recursive(
+            st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+            lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+            max_leaves=10,
+        )
+    )
     def test_any_event(self, value: Any) -> None:
         """Whatever stands in place of an event, the answer is a refusal."""
         with pytest.raises(Refusal):
@@ -100,15 +126,30 @@ class TestBatch:
 class TestPath:
     @pytest.mark.parametrize(
         ("path", "expected"),
-        [("/guest/latest/meta-data/", "/latest/meta-data/"), ("/guest//latest///x", "/latest/x"), ("/guest", "/"),
-         ("/guest/a%20b", "/a b"), ("/guest/a%252e", "/a%2e")],
-    )  # fmt: skip
+        [
+            ("/guest/latest/meta-data/", "/latest/meta-data/"),
+            ("/guest//latest///x", "/latest/x"),
+            ("/guest", "/"),
+            ("/guest/a%20b", "/a b"),
+            ("/guest/a%252e", "/a%2e"),
+        ],
+    )
     def test_decoded(self, path: str, expected: str) -> None:
         """Decoded once, slashes made one."""
         assert guest_path(path) == expected
 
-    @pytest.mark.parametrize("path", ["/guest/../node/events", "/guest/%2e%2e/x", "/guest/a%00", "/guest/%ff", "/guest/a%5cb",
-                                      "/guest/" + "x" * 2000, "/guest/a%0ab"])  # fmt: skip
+    @pytest.mark.parametrize(
+        "path",
+        [
+            "/guest/../node/events",
+            "/guest/%2e%2e/x",
+            "/guest/a%00",
+            "/guest/%ff",
+            "/guest/a%5cb",
+            "/guest/" + "x" * 2000,
+            "/guest/a%0ab",
+        ],
+    )
     def test_malformed(self, path: str) -> None:
         """What climbs, cannot be printed or is too long is no path."""
         with pytest.raises(Refusal) as refused:
@@ -128,9 +169,15 @@ class TestPath:
 
 @pytest.mark.parametrize(
     ("body", "expected"),
-    [(b"instance_id=i-1&hostname=web", {"instance_id": "i-1", "hostname": "web"}), (b'{"hostname": 5}', {"hostname": "5"}),
-     (b"", {}), (b"\xff\xfe", {}), (b"{[", {}), (b"{" * 5000, {})],
-)  # fmt: skip
+    [
+        (b"instance_id=i-1&hostname=web", {"instance_id": "i-1", "hostname": "web"}),
+        (b'{"hostname": 5}', {"hostname": "5"}),
+        (b"", {}),
+        (b"\xff\xfe", {}),
+        (b"{[", {}),
+        (b"{" * 5000, {}),
+    ],
+)
 def test_said(body: bytes, expected: dict[str, str]) -> None:
     """A hello may say anything; two names of it are looked at."""
     assert said(Exchange("POST", "/guest/hello", {}, body)) == expected

@@ -6,21 +6,28 @@ import base64
 import re
 
 import pytest
+from guest_builder import guest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from contextualization.metadata.names import hostname, public_keys, user_data
-from guest_builder import guest
 
 
 class TestHostname:
     @pytest.mark.parametrize(
         ("name", "expected"),
         [
-            ("web", "web"), ("Web Server", "web-server"), ("a.b_c", "a-b-c"), ("Łódź żółw", "lodz-zolw"),
-            ("-x-", "x"), ("日本", "vm-7"), ("", "vm-7"), ("x" * 80, "x" * 63), ("a" * 62 + " b", "a" * 62),
+            ("web", "web"),
+            ("Web Server", "web-server"),
+            ("a.b_c", "a-b-c"),
+            ("Łódź żółw", "lodz-zolw"),
+            ("-x-", "x"),
+            ("日本", "vm-7"),
+            ("", "vm-7"),
+            ("x" * 80, "x" * 63),
+            ("a" * 62 + " b", "a" * 62),
         ],
-    )  # fmt: skip
+    )
     def test_examples(self, name: str, expected: str) -> None:
         """A name becomes one label; what leaves nothing becomes the VM's number."""
         assert hostname(guest(name=name)) == expected
@@ -34,7 +41,13 @@ class TestHostname:
 class TestUserData:
     @pytest.mark.parametrize(
         "plain",
-        ["#cloud-config\nruncmd: [ls]\n", "#!/bin/sh\n", "just some words in a row", "zażółć gęślą jaźń", "line\n" * 30],
+        [
+            "#cloud-config\nruncmd: [ls]\n",
+            "#!/bin/sh\n",
+            "just some words in a row",
+            "zażółć gęślą jaźń",
+            "line\n" * 30,
+        ],
     )
     def test_encoded(self, plain: str) -> None:
         """Base64 is decoded, with the line breaks that some tools put in."""
@@ -47,7 +60,9 @@ class TestUserData:
         packed = b"\x1f\x8b\x08\x00rest\xff"
         assert user_data(base64.b64encode(packed).decode()) == packed
 
-    @pytest.mark.parametrize("text", ["#!/bin/sh\necho hi\n", "test", "user", "password", "two words", "", "====", "a==="])
+    @pytest.mark.parametrize(
+        "text", ["#!/bin/sh\necho hi\n", "test", "user", "password", "two words", "", "====", "a==="]
+    )
     def test_plain(self, text: str) -> None:
         """What is no base64, or decodes to no text, goes as it is."""
         assert user_data(text) == text.encode()

@@ -6,24 +6,32 @@ import json
 from dataclasses import replace
 
 import pytest
+from guest_builder import guest, nic
 from hypothesis import given
 from hypothesis import strategies as st
 
 from contextualization.metadata.imds import TOKEN_HEADER, TTL_HEADER, answer_imds, is_token_of, make_token
 from contextualization.wire import Answer, Exchange, Refusal
-from guest_builder import guest, nic
 
 KEY = b"k" * 32
 NOW = 1_700_000_000.0
 
 
-def ask(path: str, made: object = None, method: str = "GET", v1: bool = True, now: float = NOW, **headers: str) -> Answer:
+def ask(
+    path: str, made: object = None, method: str = "GET", v1: bool = True, now: float = NOW, **headers: str
+) -> Answer:
     sent = {name.replace("_", "-").lower(): (value,) for name, value in headers.items()}
     exchange = Exchange(method, "/guest" + path, sent)
     return answer_imds(
         made or guest(ssh_key="ssh-rsa AAAA me@home"),  # type: ignore[arg-type]
-        exchange, path, key=KEY, now=now, region="krakow", domain="internal", v1=v1,
-    )  # fmt: skip
+        exchange,
+        path,
+        key=KEY,
+        now=now,
+        region="krakow",
+        domain="internal",
+        v1=v1,
+    )
 
 
 def token(ttl: str = "60", made: object = None) -> str:
@@ -100,9 +108,17 @@ class TestListings:
 
     @pytest.mark.parametrize(
         "path",
-        ["/latest/user-data", "/1999-01-01/", "/latest/meta-data/x", "/latest/meta-data/instance-id/x", "/x",
-         "/latest/meta-data/iam/", "/latest/api", "/latest/meta-data/public-keys/1"],
-    )  # fmt: skip
+        [
+            "/latest/user-data",
+            "/1999-01-01/",
+            "/latest/meta-data/x",
+            "/latest/meta-data/instance-id/x",
+            "/x",
+            "/latest/meta-data/iam/",
+            "/latest/api",
+            "/latest/meta-data/public-keys/1",
+        ],
+    )
     def test_absent(self, path: str) -> None:
         """What is not there is a 404, user data that nobody gave too."""
         assert status(path) == 404

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 
 import pytest
+from guest_builder import guest, nic
 from hypothesis import given
 from hypothesis import strategies as st
 
 from contextualization.metadata.nocloud import answer_nocloud
 from contextualization.wire import Refusal
-from guest_builder import guest, nic
 
 HELLO = "http://169.254.169.254/hello"
 

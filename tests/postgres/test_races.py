@@ -1,0 +1,146 @@
+"""Races that the database settles: quotas, capacity, addresses, ports, open operations, workers."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+from support.cloud import MemoryCloud
+
+from cm.rpc.errors import CloudError, LimitReached, VMBusy
+from cm.store.operation import claim_operations, register_worker, take_over
+
+
+@pytest.fixture
+def cloud(database_url: str, tmp_path: Path) -> Iterator[MemoryCloud]:
+    made = MemoryCloud(database_url, tmp_path)
+    yield made
+    made.stop()
+
+
+def at_once(count: int, call: Callable[[int], Any]) -> list[Any]:
+    """Call from so many threads together; results or the errors of our kind."""
+    barrier = threading.Barrier(count)
+    results: list[Any] = [None] * count
+
+    def work(number: int) -> None:
+        barrier.wait()
+        try:
+            results[number] = call(number)
+        except CloudError as error:
+            results[number] = error
+
+    threads = [threading.Thread(target=work, args=(n,)) for n in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return results
+
+
+def test_quota_edge(cloud: MemoryCloud) -> None:
+    """Of twenty creates at once, exactly the seven that the quota allows are made."""
+    cloud.sql("UPDATE account SET quota_vms = 7")
+    results = at_once(20, lambda n: cloud.create(name=f"vm-{n}"))
+    made = [r for r in results if isinstance(r, dict)]
+    assert len(made) == 7
+    assert all(isinstance(r, LimitReached) for r in results if not isinstance(r, dict))
+    for vm in made:
+        cloud.wait(vm["vm_id"], "running")
+    assert cloud.leaks() == []
+
+
+def test_capacity_edge(cloud: MemoryCloud) -> None:
+    """Nodes are never overbooked, and no two VMs share an address or a port."""
+    cloud.sql("UPDATE node SET memory_mib_total = 128 * 4")
+    results = at_once(20, lambda n: cloud.create(name=f"vm-{n}"))
+    made = [r for r in results if isinstance(r, dict)]
+    assert len(made) == 8
+    assert cloud.sql("SELECT max(memory_mib_used) FROM node") == 128 * 4
+    addresses = [r["leases"][0]["address"] for r in made]
+    assert len(set(addresses)) == 8
+    assert cloud.sql("SELECT count(*) FROM vnc_port WHERE vm_id IS NOT NULL") == 8
+    for vm in made:
+        cloud.wait(vm["vm_id"], "running")
+    assert cloud.leaks() == []
+
+
+def test_no_address(cloud: MemoryCloud) -> None:
+    """When every address is leased the call says so, and what it had claimed is given back."""
+    cloud.sql("DELETE FROM network_lease WHERE address > '10.128.0.3'")
+    results = at_once(6, lambda n: cloud.create(name=f"vm-{n}"))
+    assert len([r for r in results if isinstance(r, dict)]) == 2
+    assert cloud.leaks() == []
+
+
+def test_same_request_at_once(cloud: MemoryCloud) -> None:
+    """One call sent ten times at once under one request id makes one VM, and all get its answer."""
+    values = {"name": "vm", "description": "", "image_id": cloud.image_id, "template_id": cloud.template_id}
+    results = at_once(10, lambda n: cloud.call("user.vm.create", values, request_id="same"))
+    assert all(r == results[0] for r in results)
+    assert len(cloud.call("user.vm.get_list")) == 1
+
+
+def test_one_operation_a_vm(cloud: MemoryCloud) -> None:
+    """Of ten stops at once one is accepted; the others name the one that blocks them."""
+    vm_id = cloud.create()["vm_id"]
+    cloud.wait(vm_id, "running")
+    cloud.manager.engine._stopping = True  # nobody works it meanwhile
+    results = at_once(10, lambda n: cloud.call("user.vm.stop", [vm_id]))
+    accepted = [r for r in results if isinstance(r, dict)]
+    assert len(accepted) == 1
+    blocked = [r for r in results if isinstance(r, VMBusy)]
+    assert len(blocked) == 9 and {b.operation_id for b in blocked} == {accepted[0]["operation_id"]}
+
+
+def test_dead_worker(cloud: MemoryCloud) -> None:
+    """What a worker without its lock had claimed is taken over and done, though its lease still runs."""
+    cloud.manager.engine._stopping = True
+    vm_id = cloud.create()["vm_id"]
+    database = cloud.manager.database
+    dead = database.transact_now(register_worker, "dead")
+    assert len(database.transact_now(claim_operations, dead, 10, [], 3600.0)) == 1
+    assert cloud.vm(vm_id)["state"] == "starting"
+    cloud.manager.engine._stopping = False
+    assert len(database.transact_now(take_over, cloud.manager.engine.worker_id)) == 1
+    cloud.manager.engine.start()
+    cloud.wait(vm_id, "running")
+
+
+def test_two_managers(cloud: MemoryCloud, tmp_path: Path) -> None:
+    """Two processes' worth of managers share the work of one database; each operation is done once."""
+    other = MemoryCloud(cloud.settings.database.url, tmp_path, start=False)
+    other.start()
+    try:
+        made = [cloud.create(name=f"vm-{n}")["vm_id"] for n in range(30)]
+        for vm_id in made:
+            cloud.wait(vm_id, "running")
+        assert cloud.sql("SELECT max(launches) FROM vm") == 1
+        assert cloud.sql("SELECT max(attempts) FROM operation") == 0
+    finally:
+        other.stop()
+    assert cloud.leaks() == []
+
+
+def test_database_restart(cloud: MemoryCloud, postgres: Any) -> None:
+    """The database's restart in the middle of work costs time, never an accepted call."""
+    made = [cloud.create(name=f"vm-{n}")["vm_id"] for n in range(10)]
+    postgres.restart()
+    until = time.monotonic() + 30
+    while True:
+        try:
+            with cloud.manager.database.engine.begin() as connection:
+                connection.execute(text("SELECT 1"))
+            break
+        except Exception:
+            assert time.monotonic() < until
+            time.sleep(0.1)
+    for vm_id in made:
+        cloud.wait(vm_id, "running", 40)
+    assert cloud.leaks() == []
+    assert cloud.sql("SELECT count(*) FROM operation WHERE state NOT IN ('done')") == 0
