@@ -370,7 +370,7 @@ class Cloud:
         host and into the storage. Empty: nothing.
         """
         checked = self.admin.call("admin.cluster.check")
-        found = [f"books: {entry}" for entry in furnish.findings(checked)]
+        found = [f"books: {entry}" for entry in furnish.findings(checked, bool(live))]
         for node in self.nodes:
             found += node.leftovers(live)
         for path in self.storage_dir.glob("vm-*"):

@@ -104,10 +104,12 @@ def import_image(cloud: Cloud, name: str, description: str, path: Path) -> int:
     return image_id
 
 
-def findings(checked: Any) -> list[str]:
-    """What ``admin.cluster.check`` found wrong, as texts."""
-    entries = checked.get("findings", []) if isinstance(checked, dict) else checked
-    return [f"{each['subject']}: {each['finding']}" for each in entries]
+def findings(checked: dict[str, Any], live: bool) -> list[str]:
+    """What ``admin.cluster.check`` found wrong, as texts; ``live``: VMs may be at work."""
+    found = [f"{each['subject']}: {each['finding']}" for each in checked["leaks"]]
+    if not live and checked["open_operations"]:
+        found.append(f"{checked['open_operations']} operations are open")
+    return found
 
 
 def listens(url: str) -> bool:

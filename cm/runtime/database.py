@@ -8,6 +8,7 @@ commit: what it appends to ``session.info["after_commit"]`` is called on the rea
 from __future__ import annotations
 
 import random
+import threading
 import time
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -17,6 +18,7 @@ from psycopg2 import errorcodes
 from sqlalchemy import Engine, create_engine, text
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.orm import Session
+from sqlalchemy.pool import NullPool
 from twisted.logger import Logger
 
 from cm.rpc.errors import DatabaseUnavailable
@@ -54,14 +56,17 @@ class Database:
     def __init__(self, url: str, threads: IThreads, *, pool_size: int = 8, statement_timeout_s: float = 30.0) -> None:
         self._threads = threads
         options = f"-c statement_timeout={int(statement_timeout_s * 1000)} -c timezone=UTC"
+        connect = {"options": options, "connect_timeout": 5, "application_name": "wawel"}
         self.engine: Engine = create_engine(
-            url,
-            pool_size=pool_size,
-            max_overflow=2,
-            pool_timeout=10,
-            connect_args={"options": options, "connect_timeout": 5, "application_name": "wawel"},
+            url, pool_size=pool_size, max_overflow=2, pool_timeout=10, connect_args=connect
         )
-        self._reading = self.engine.execution_options(isolation_level="AUTOCOMMIT")
+        # Reads keep one connection a thread: getting one from a pool, setting its isolation and giving it back took
+        # as long as the query of a small read itself.
+        self._reading: Engine = create_engine(
+            url, poolclass=NullPool, isolation_level="AUTOCOMMIT", connect_args=connect
+        )
+        self._local = threading.local()
+        self._generation = 0  # grows when connections are known to be dead
         self.url = url
 
     def __repr__(self) -> str:
@@ -131,21 +136,45 @@ class Database:
     def read_now(self, function: Callable[..., T], *args: Any) -> T:
         """``read`` for callers that are on a thread already."""
         for attempt in range(3):
-            session = Session(self._reading, autoflush=False)
+            session = self._reader()
             try:
                 return function(session, *args)
             except DBAPIError as error:
+                self._drop_reader()
                 if not is_away(error):
                     raise
                 if attempt == 2:
                     raise DatabaseUnavailable() from error
-                self.engine.dispose()
-            finally:
-                session.close()
+                self._generation += 1
+            except BaseException:
+                session.expunge_all()
+                raise
         raise AssertionError("unreachable")
 
+    def _reader(self) -> Session:
+        """This thread's session for reading, on a connection that commits each statement by itself."""
+        local = self._local
+        if getattr(local, "session", None) is None or local.generation != self._generation:
+            self._drop_reader()
+            local.generation = self._generation
+            local.session = Session(self._reading, autoflush=False)
+        session: Session = local.session
+        return session
+
+    def _drop_reader(self) -> None:
+        session = getattr(self._local, "session", None)
+        self._local.session = None
+        if session is not None:
+            try:
+                session.invalidate()
+            except DBAPIError:
+                pass  # it was dead
+
     def close(self) -> None:
+        self._generation += 1
+        self._drop_reader()
         self.engine.dispose()
+        self._reading.dispose()
 
 
 def _code(error: DBAPIError) -> str | None:

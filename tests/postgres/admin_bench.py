@@ -13,6 +13,7 @@ from twisted.python.failure import Failure
 
 from cm.daemon.execute import Executor
 from cm.drivers.memory.node import MemoryNode
+from cm.drivers.memory.volumes import forget_exports
 from cm.drivers.open import open_node
 from cm.operations import image_delete, image_import, storage_attach
 from cm.operations.engine import Engine
@@ -135,6 +136,7 @@ class Bench:
     def close(self) -> None:
         self.database.close()
         MemoryNode.forget_all()
+        forget_exports()
 
 
 def _insert_vm(session: Any, account_id: int, node_id: int, storage_id: int, image_id: int, template_id: int) -> int:

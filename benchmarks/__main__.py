@@ -1,0 +1,73 @@
+"""Take the figures and print them. ``benchmarks/run`` starts this with everything on its path."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+import traceback
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from lab.places import LabProblem
+from lab.steps import Steps
+
+from benchmarks.clusters import Settings
+from benchmarks.report import HEADER, Figure, Skipped, conditions, line, write_json
+
+# In this order, which puts what is quickest spoilt by a busy machine first.
+BENCHMARKS = {
+    "hook": "the hook that libvirt waits for: 300 runs",
+    "reads": "get_by_id and get_list with 10,000 VMs, beside a constant resource",
+    "memory": "resident memory of the cluster manager, idle and with 10,000 VMs",
+    "burst": "200 VMs at once on libvirt's test driver, and one alone",
+    "create": "user.vm.create beside raw libvirt-python on a QEMU host (needs root)",
+}
+Measure = Callable[[Settings], Iterator[Figure | Skipped]]
+
+
+def parse(arguments: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="benchmarks/run",
+        description="Measure Wawel on this machine, each figure beside a reference taken in the same run. A target that"
+        " is missed is printed as MISSED; the exit status tells only whether everything could be measured.",
+        epilog="benchmarks: " + "; ".join(f"{name}: {what}" for name, what in BENCHMARKS.items()),
+    )
+    parser.add_argument("--only", metavar="NAME", action="append", choices=list(BENCHMARKS), help="may be repeated")
+    parser.add_argument("--quick", action="store_true", help="fewer rounds and 1,000 VMs; to try, not to quote")
+    parser.add_argument("--json", metavar="FILE", type=Path, help="write figures and conditions there too")
+    parser.add_argument("--verbose", action="store_true", help="show what is being prepared")
+    return parser.parse_args(arguments)
+
+
+def main(arguments: list[str]) -> int:
+    options = parse(arguments)
+    settings = Settings(options.quick, Steps(quiet=not options.verbose))
+    taken: list[Figure | Skipped] = []
+    broken = False
+    for name, value in conditions().items():
+        print(f"{name}: {value}")
+    if options.quick:
+        print("quick: these figures say that it works, and nothing more")
+    for name in options.only or BENCHMARKS:
+        print(f"\n{name}: {BENCHMARKS[name]}\n{HEADER}", flush=True)
+        measure: Measure = importlib.import_module(f"benchmarks.{name}").measure
+        try:
+            for each in measure(settings):
+                taken.append(each)
+                print(line(each) if isinstance(each, Figure) else f"skipped: {each.reason}", flush=True)
+        except LabProblem as problem:
+            broken = True
+            print(f"broke: {problem}", flush=True)
+        except Exception:
+            broken = True
+            traceback.print_exc()
+    missed = [each.name for each in taken if isinstance(each, Figure) and each.verdict == "MISSED"]
+    print(f"\n{len(missed)} target{'s' if len(missed) != 1 else ''} missed" + "".join(f"\n  {name}" for name in missed))
+    if options.json:
+        write_json(options.json, taken)
+    return int(broken)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

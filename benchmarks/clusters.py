@@ -1,0 +1,70 @@
+"""The clouds that benchmarks run on: those of the lab, with what a benchmark needs beyond the demo's furniture."""
+
+from __future__ import annotations
+
+import base64
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lab.cloud import Cloud
+from lab.steps import Steps
+
+# As much room as any benchmark asks for: what is measured is the work, not the refusal.
+ROOMY: dict[str, dict[str, Any]] = {
+    "cluster": {"cpu_overcommit": 1000.0, "memory_overcommit": 1000.0, "storage_overcommit": 1000.0, "vnc_ports": 5000}
+}
+NETWORKS = tuple(f"10.192.{third}.0/20" for third in (0, 16, 32))  # 4,093 addresses each
+
+
+@dataclass(frozen=True)
+class Settings:
+    """
+    :ivar quick: fewer rounds and fewer VMs, to see that everything works; its figures are no figures.
+    """
+
+    quick: bool = False
+    steps: Steps = Steps(quiet=True)
+
+    @property
+    def vms(self) -> int:
+        return 1000 if self.quick else 10_000
+
+
+@contextmanager
+def roomy_cloud(settings: Settings, nodes: int, hypervisor: str = "test") -> Iterator[Cloud]:
+    """
+    A running cloud whose user, nodes, storage and network have room for 10,000 VMs. PostgreSQL writes durably.
+
+    The directory is a new one below the temporary directory, and goes with it.
+    """
+    with tempfile.TemporaryDirectory(prefix="wawel-bench-") as directory:
+        os.chmod(directory, 0o755)
+        cloud = Cloud(Path(directory) / "cloud", nodes, hypervisor, steps=settings.steps, settings=ROOMY)
+        with cloud:
+            cloud.sql(
+                "UPDATE account SET quota_cpu = 1000000, quota_memory_mib = 1000000000, quota_storage_mib = 1000000000,"
+                " quota_vms = 1000000 WHERE login = 'demo'"
+            )
+            with settings.steps.step("adding large networks"):
+                for number, network in enumerate(NETWORKS):
+                    cloud.admin.call("admin.network.add", {"name": f"large{number}", "network": network})
+            yield cloud
+
+
+def user_headers(cloud: Cloud) -> dict[str, str]:
+    """Headers with the user's password, as ``curl -u`` sends them."""
+    user = cloud.credentials.user
+    return {"Authorization": "Basic " + base64.b64encode(f"{user.login}:{user.password}".encode()).decode()}
+
+
+def rss_mib(pid: int) -> float:
+    """Resident memory of a process."""
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith("VmRSS:"):
+            return int(line.split()[1]) / 1024
+    raise ProcessLookupError(pid)

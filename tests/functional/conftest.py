@@ -1,0 +1,49 @@
+"""Clouds for the tests, on real hosts. Without root those tests are skipped, and say why."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from typing import Any
+
+import pytest
+from lab.cloud import Cloud
+from lab.hosts import Lab
+from lab.processes import tail
+
+StartCloud = Callable[..., Cloud]
+
+
+def _starter(factory: pytest.TempPathFactory, stack: ExitStack) -> StartCloud:
+    def start(**options: Any) -> Cloud:
+        if options.get("hypervisor", "qemu") == "qemu" and (lacking := Lab.missing()):
+            pytest.skip("; ".join(lacking))
+        return stack.enter_context(Cloud(factory.mktemp("cloud"), **options))
+
+    return start
+
+
+@pytest.fixture(scope="module")
+def start_cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StartCloud]:
+    """Starts a cloud with the options of ``Cloud``; it ends with the module."""
+    with ExitStack() as stack:
+        yield _starter(tmp_path_factory, stack)
+
+
+@pytest.fixture(scope="session")
+def shared_cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
+    """Two real hosts, for tests that neither kill nor stop anything of it."""
+    with ExitStack() as stack:
+        yield _starter(tmp_path_factory, stack)(durable=False, settings={"cluster": {"shutdown_s": 15.0}})
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Any:
+    """A failure shows what the programs of its cloud said last."""
+    report = yield
+    if report.failed:
+        for cloud in getattr(item, "funcargs", {}).values():
+            if isinstance(cloud, Cloud):
+                for log in sorted(cloud.run_dir.glob("*.log")):
+                    report.sections.append((log.name, tail(log, 60)))
+    return report

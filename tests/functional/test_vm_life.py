@@ -1,0 +1,141 @@
+"""The whole life of a VM on real hosts with real guests, as a caller sees it."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import pytest
+from lab.cloud import Cloud
+from lab.demo import show_vm
+from lab.places import REPOSITORY
+from lab.processes import wait_until
+from support.rfb import RFBRefused, RFBViewer
+
+
+@pytest.fixture(scope="module")
+def demo(start_cloud) -> Iterator[Cloud]:
+    """A cloud as bin/demo leaves it to who tries it: the VM with id 1 runs."""
+    cloud = start_cloud(durable=False)
+    show_vm(cloud)
+    yield cloud
+
+
+def readme_block(language: str, cloud: Cloud) -> str:
+    """A block of the README, as it stands there but for the directory."""
+    found = re.findall(rf"^```{language}\n(.*?)^```", (REPOSITORY / "README.md").read_text(), re.S | re.M)
+    assert len(found) == 1
+    return found[0].replace(".state/demo", str(cloud.base))
+
+
+def test_curl(demo: Cloud) -> None:
+    """The README's calls by curl take a VM through its life."""
+    script = "set -e\n" + readme_block("bash", demo)
+    done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    assert '"error":' not in re.sub(r'"error":""', "", done.stdout), done.stdout
+    assert "made by curl" in done.stdout
+    assert "Welcome to web" in done.stdout
+
+
+def test_xmlrpc(demo: Cloud) -> None:
+    """The README's calls by xmlrpc.client take a VM through its life; the console shows that user data ran."""
+    done = subprocess.run([sys.executable, "-I", "-c", readme_block("python", demo)], capture_output=True, text=True,
+                          timeout=300)
+    assert done.returncode == 0, done.stderr
+    assert "made by Python" in done.stdout
+    assert "Welcome to db" in done.stdout
+
+
+def test_nothing_left(demo: Cloud) -> None:
+    """After the README's calls only the demo's own VM is there; when that is destroyed, nothing is."""
+    vm = demo.wait_running(1)
+    assert demo.check_leaks(live=[vm["uuid"]]) == []
+    demo.user.call("user.vm.destroy", {"vm_ids": [1]})
+    demo.wait_for(1, "destroyed")
+    assert demo.check_leaks() == []
+
+
+def boots(cloud: Cloud, vm: dict) -> int:
+    return cloud.console_file(vm).read_text(errors="replace").count("TINY READY")
+
+
+def test_reset(demo: Cloud) -> None:
+    """A reset VM boots again, and its guest says hello again."""
+    vm = demo.wait_running(demo.create(name="reset")["vm_id"])
+    answer = demo.user.call("user.vm.reset", {"vm_ids": [vm["vm_id"]]})
+    assert answer[0]["status"] == "ok"
+    wait_until(lambda: boots(demo, vm) == 2, "the second boot", 120)
+    assert demo.wait_running(vm["vm_id"])["node"] == vm["node"]
+    destroy(demo, vm["vm_id"])
+
+
+def test_vnc(demo: Cloud) -> None:
+    """``attach_vnc`` gives a password that lets a viewer in until ``detach_vnc``, and never again."""
+    blank = demo.import_blank()
+    vm_id = demo.create(name="screen", image_id=blank)["vm_id"]
+    demo.wait_running(vm_id, contextualized=False)
+    before = demo.vm(vm_id)
+    assert before["vnc_endpoint"] is None
+    vnc = demo.user.call("user.vm.attach_vnc", {"vm_id": vm_id})
+    demo.wait_operation(demo.user, vnc["operation_id"])
+    assert demo.vm(vm_id)["vnc_endpoint"] == f"{vnc['address']}:{vnc['port']}"
+    with RFBViewer(vnc["address"], vnc["port"], vnc["password"]) as viewer:
+        width, height, _ = viewer.screen()
+        assert width > 0 and height > 0
+        assert viewer.is_served()
+    with pytest.raises(RFBRefused):
+        RFBViewer(vnc["address"], vnc["port"], "wrong")
+    again = demo.user.call("user.vm.attach_vnc", {"vm_id": vm_id})
+    demo.wait_operation(demo.user, again["operation_id"])
+    with pytest.raises(RFBRefused):
+        RFBViewer(vnc["address"], vnc["port"], vnc["password"])
+    RFBViewer(again["address"], again["port"], again["password"]).close()
+    detached = demo.user.call("user.vm.detach_vnc", {"vm_id": vm_id})
+    demo.wait_operation(demo.user, detached["operation_id"])
+    for password in (vnc["password"], again["password"]):
+        with pytest.raises((RFBRefused, OSError)):
+            RFBViewer(vnc["address"], vnc["port"], password)
+    destroy(demo, vm_id)
+
+
+def test_other_node(demo: Cloud) -> None:
+    """A stopped VM keeps its disk and address, and starts on another node when its own is locked."""
+    blank = demo.import_blank()
+    vm = demo.wait_running(demo.create(name="moving", image_id=blank)["vm_id"], contextualized=False)
+    demo.user.call("user.vm.stop", {"vm_id": vm["vm_id"]})
+    stopped = demo.wait_for(vm["vm_id"], "stopped")
+    assert stopped["leases"] == vm["leases"]
+    first = demo.node_of(vm)
+    demo.admin.call("admin.node.lock", {"node_id": first.node_id})
+    try:
+        demo.user.call("user.vm.start", {"vm_id": vm["vm_id"]})
+        moved = demo.wait_running(vm["vm_id"], contextualized=False)
+    finally:
+        demo.admin.call("admin.node.unlock", {"node_id": first.node_id})
+    assert demo.node_of(moved) is not first
+    assert moved["leases"] == vm["leases"]
+    destroy(demo, vm["vm_id"])
+
+
+def test_saved_image(demo: Cloud) -> None:
+    """``save_and_shutdown`` makes an image of what the guest wrote, and a new VM boots from it."""
+    # The tiny guest's system lies in memory; what it writes to its disk's end shows whether the image is of this disk.
+    mark = "#!/bin/sh\necho saved-by-wawel | dd of=/dev/vda bs=512 seek=$(($(cat /sys/block/vda/size) - 1)) conv=notrunc\nsync\n"
+    vm_id = demo.wait_running(demo.create(name="origin", user_data=mark)["vm_id"])["vm_id"]
+    answer = demo.user.call("user.vm.save_and_shutdown", {"vm_id": vm_id, "name": "kept", "description": "of origin"})
+    demo.wait_for(vm_id, "destroyed", 120)
+    assert demo.check_leaks() == []
+    read = "#!/bin/sh\ntail -c 512 /dev/vda | head -c 14; echo\n"
+    vm = demo.wait_running(demo.create(name="copy", image_id=answer["image_id"], user_data=read)["vm_id"])
+    assert "saved-by-wawel" in demo.console(vm["vm_id"])
+    destroy(demo, vm["vm_id"])
+
+
+def destroy(cloud: Cloud, vm_id: int) -> None:
+    """Destroy a VM, and find nothing left."""
+    assert cloud.user.call("user.vm.destroy", {"vm_ids": [vm_id]})[0]["status"] == "ok"
+    cloud.wait_for(vm_id, "destroyed")
+    assert cloud.check_leaks() == []
