@@ -9,11 +9,10 @@ import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from lab.places import LabProblem
-from lab.steps import Steps
-
 from benchmarks.clusters import Settings
 from benchmarks.report import HEADER, Figure, Skipped, conditions, line, write_json
+from lab.places import LabProblem
+from lab.steps import Steps
 
 # In this order, which puts what is quickest spoilt by a busy machine first.
 BENCHMARKS = {

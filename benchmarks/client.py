@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any
 
-from benchmarks.report import percentile
+from benchmarks.report import child_environment, percentile
 
 
 @dataclass(frozen=True)
@@ -38,8 +38,9 @@ class Caller:
 
     def __init__(self) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "benchmarks.client"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        )
+            [sys.executable, "-m", "benchmarks.client"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+            env=child_environment(),
+        )  # fmt: skip
 
     def burst(
         self,

@@ -12,13 +12,14 @@ import threading
 import uuid
 from typing import Any
 
-from lab.cloud import DATABASE, Cloud
-from lab.steps import Steps
 from sqlalchemy import create_engine, text
 from sqlalchemy.orm import Session
 
 from cm.store.claim import leaks
 from cm.store.vm import render_vm
+from lab.cloud import DATABASE, Cloud
+from lab.processes import wait_until
+from lab.steps import Steps
 
 _ROWS = """
 INSERT INTO vm (name, description, account_id, image_id, template_id, reservation_id, cpu, memory_mib, secret, wanted,
@@ -63,6 +64,8 @@ def populate(cloud: Cloud, count: int, steps: Steps) -> list[int]:
     """
     model = cloud.create(name="vm-0")
     cloud.wait_for(model["vm_id"], "running")
+    # The test driver forgets everything when the last client leaves it.
+    held = [node.open() for node in cloud.nodes]
     cloud.stop_cm()
     with steps.step(f"writing {count} VMs"):
         cloud.sql(_ROWS.format(count=count, model=model["vm_id"]))
@@ -88,12 +91,24 @@ def populate(cloud: Cloud, count: int, steps: Steps) -> list[int]:
         engine.dispose()
     with steps.step("starting the cluster manager"):
         cloud.start_cm()
+    wait_until(lambda: _all_passed(cloud), "a pass over every node", 60)
+    for connection in held:
+        connection.close()
     return [vm_id for vm_id, _, _ in rows]
+
+
+def _all_passed(cloud: Cloud) -> bool:
+    """Whether every node was looked at since the cluster manager started, and its VMs were found as recorded."""
+    found = cloud.sql(
+        "SELECT count(*) FILTER (WHERE passed_at > (SELECT max(started_at) FROM worker)), count(*),"
+        " (SELECT count(*) FROM drift WHERE closed_at IS NULL AND kind <> 'unknown_domain') FROM node"
+    )[0]
+    return found[0] == found[1] and found[2] == "0"
 
 
 def _start_domains(cloud: Cloud, model: str, wanted: list[tuple[int, str, int]]) -> None:
     """Domains like the model's, on the nodes where their VMs are placed; a thread per node."""
-    xml = next(found for found in (_find_xml(node, model) for node in cloud.nodes) if found)
+    xml = next(filter(None, (_find_xml(node, model) for node in cloud.nodes)))
     failures: list[BaseException] = []
 
     def work(node: Any) -> None:

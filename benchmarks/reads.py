@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 from benchmarks.client import Burst, Caller
 from benchmarks.clusters import Settings, roomy_cloud, user_headers
 from benchmarks.population import populate
-from benchmarks.report import Figure, Target, median
+from benchmarks.report import Figure, Target, child_environment, median
 
 NODES = 4
 CONNECTIONS = (1, 8)
@@ -62,7 +62,8 @@ def reads(vm_ids: Sequence[int]) -> list[Read]:
 @contextmanager
 def reference() -> Iterator[int]:
     """The constant resource, running; its port."""
-    process = subprocess.Popen([sys.executable, "-m", "benchmarks.reference"], stdout=subprocess.PIPE, text=True)
+    argv = [sys.executable, "-m", "benchmarks.reference"]
+    process = subprocess.Popen(argv, stdout=subprocess.PIPE, text=True, env=child_environment())
     try:
         assert process.stdout is not None
         yield int(process.stdout.readline())

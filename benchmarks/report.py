@@ -13,7 +13,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Literal
 
-from lab.places import environment, find_program
+from lab.places import REPOSITORY, environment, find_program
 
 LIBRARIES = ("twisted", "sqlalchemy", "psycopg2", "msgspec", "libvirt-python")
 
@@ -73,6 +73,11 @@ class Skipped:
 
     benchmark: str
     reason: str
+
+
+def child_environment() -> dict[str, str]:
+    """For programs of ours: they find these packages whatever the working directory."""
+    return environment(PYTHONPATH=f"{REPOSITORY}:{REPOSITORY}/bin", PYTHONUNBUFFERED="1")
 
 
 def percentile(values: Sequence[float], part: float) -> float:

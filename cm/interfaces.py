@@ -2,8 +2,8 @@
 What services and operations ask of the outside. Each interface has a memory provider and a real one; one contract suite
 (``tests/contract``) runs on both.
 
-All calls block and are run on the threads of their node (``runtime/threads.py``). Errors are those of ``rpc/errors.py``:
-``NodeUnreachable`` always may arise, and then what was asked may or may not have happened.
+All calls block and are run on the threads of their node (``runtime/threads.py``). Errors are those of
+``rpc/errors.py``: ``NodeUnreachable`` always may arise, and then what was asked may or may not have happened.
 """
 
 from __future__ import annotations

@@ -17,6 +17,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from cm.rpc.client import RpcClient
+from cm.rpc.errors import CloudError, Unavailable
 from lab import furnish, image
 from lab.config import free_port, write_config
 from lab.credentials import keep_credentials, write_credentials
@@ -30,9 +32,6 @@ from lab.postgres import PrivatePostgres
 from lab.processes import find_lock, wait_until
 from lab.sessions import TestDriverHost
 from lab.steps import Steps
-
-from cm.rpc.client import RpcClient
-from cm.rpc.errors import CloudError, Unavailable
 
 DATABASE = "wawel_cm"
 CONTEXTUALIZATION_PORT = 8002

@@ -110,9 +110,8 @@ def run(options: argparse.Namespace, steps: Steps) -> int:
     kvm, why = choose_kvm() if options.hypervisor == "qemu" else (False, "none, libvirt's test driver plays the hosts")
     steps.say(f"virtualization: {why}")
     # Both need the virtual environment.
-    from lab.cloud import Cloud
-
     from cm.rpc.errors import CloudError
+    from lab.cloud import Cloud
 
     base = state_dir() / "demo"
     if not options.keep:

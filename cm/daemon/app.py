@@ -42,19 +42,27 @@ DATABASE_THREADS = 8
 
 
 def read_secret(path: Path) -> bytes:
-    """A key of the cluster's own, made at first use, readable by its owner alone."""
-    try:
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        if stat.S_IMODE(path.stat().st_mode) & 0o077:
-            raise SettingsError([f"{path}: others may read this secret; chmod 600 it"]) from None
-        return path.read_bytes()
-    with os.fdopen(handle, "wb") as file:
-        made = os.urandom(SECRET_BYTES)
-        file.write(made)
-        file.flush()
-        os.fsync(file.fileno())
-    return made
+    """
+    A key of the cluster's own, made at first use: complete or not there at all, and the same for all who ask at once.
+
+    :raises SettingsError: others may read it.
+    """
+    if not path.exists():
+        aside = path.with_name(f"{path.name}.{os.getpid()}.new")
+        handle = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(os.urandom(SECRET_BYTES))
+                file.flush()
+                os.fsync(file.fileno())
+            os.link(aside, path)
+        except FileExistsError:
+            pass  # another process was faster; its key is ours
+        finally:
+            aside.unlink(missing_ok=True)
+    if stat.S_IMODE(path.stat().st_mode) & 0o077:
+        raise SettingsError([f"{path}: others may read this secret; chmod 600 it"])
+    return path.read_bytes()
 
 
 def policy_of(settings: Settings) -> ClusterPolicy:

@@ -5,7 +5,6 @@ The journal of work: what operations are (``base.py``), who works them (``engine
 from __future__ import annotations
 
 import importlib
-import importlib.util
 
 MODULES = ("vm_launch", "vm_end", "vm_power", "image_import", "image_delete", "storage_attach")
 
@@ -13,5 +12,4 @@ MODULES = ("vm_launch", "vm_end", "vm_power", "image_import", "image_delete", "s
 def register_kinds() -> None:
     """Import every kind's module, which registers it."""
     for name in MODULES:
-        if importlib.util.find_spec(f"cm.operations.{name}") is None: continue  # TEMP
         importlib.import_module(f"cm.operations.{name}")

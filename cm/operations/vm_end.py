@@ -23,7 +23,7 @@ from cm.services.release import rest_stopped, update_resources
 from cm.services.saving import give_back_image, reserve_image
 from cm.services.vm import intent_by_evidence
 from cm.store.change import record_change
-from cm.store.domain import VolumePlan, console_volume, pool_name, volume_plans
+from cm.store.domain import VolumePlan, console_volume, node_with_disks, pool_name, volume_plans
 from cm.store.operation import OperationRow, others_at_work
 from cm.store.vm import VMRow, find_vm, get_vm
 
@@ -146,7 +146,9 @@ async def clean_up(work: Work) -> None:
     row, volumes, node_id = await work.db(_clean_up_facts, work.op)
     if row.node_id is not None and row.launches:
         await work.call(row.node_id, "undefine", row.uuid)
-    if node_id is not None and volumes:
+    if volumes:
+        if node_id is None:
+            raise Wait(5 * LOOK_S)  # no node that answers reaches the disks
         await work.run(node_id, delete_volumes, volumes, row.uuid, deadline_s=120.0)
 
 
@@ -154,20 +156,7 @@ def _clean_up_facts(session: Session, op: OperationRow) -> tuple[VMRow, tuple[Vo
     assert op.vm_id is not None
     row = get_vm(session, op.vm_id)
     volumes = tuple(volume_plans(session, row.id))
-    return row, volumes, row.node_id or _node_with_disks(session, row.id)
-
-
-def _node_with_disks(session: Session, vm_id: int) -> int | None:
-    """A node that answers and reaches the storage of a VM's first disk."""
-    found: int | None = session.scalar(
-        text(
-            "SELECT n.id FROM disk d JOIN storage_attachment a ON a.storage_id = d.storage_id AND a.state = 'attached'"
-            " JOIN node n ON n.id = a.node_id WHERE d.vm_id = :id AND n.state = 'ok' AND n.deleted_at IS NULL"
-            " ORDER BY d.id, n.id LIMIT 1"
-        ),
-        {"id": vm_id},
-    )
-    return found
+    return row, volumes, row.node_id or node_with_disks(session, row.id)
 
 
 def delete_volumes(driver: Any, volumes: tuple[VolumePlan, ...], vm_uuid: str) -> None:
@@ -205,7 +194,7 @@ def _keep_facts(session: Session, op: OperationRow) -> tuple[VMRow, int, str, in
     ).one()
     if image.state == "ok":
         return None
-    node_id = row.node_id or _node_with_disks(session, row.id)
+    node_id = row.node_id or node_with_disks(session, row.id)
     if node_id is None:
         raise Wait(LOOK_S)
     root = volume_plans(session, row.id)[0]

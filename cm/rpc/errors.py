@@ -1,9 +1,9 @@
 """
 The error taxonomy. A family says what the caller can do; a case is a class whose code and fields travel on the wire.
 
-Families: ``InvalidRequest`` (correct it), ``NotAuthenticated``, ``NotPermitted``, ``NotFound``, ``Conflict`` (change its
-state first), ``LimitReached`` (quota, capacity), ``Unavailable`` (later), ``InternalError`` (ours). ``number`` is the
-JSON-RPC error code and the XML-RPC fault code, one per family; ``code`` is the slug, for ever.
+Families: ``InvalidRequest`` (correct it), ``NotAuthenticated``, ``NotPermitted``, ``NotFound``, ``Conflict`` (change
+its state first), ``LimitReached`` (quota, capacity), ``Unavailable`` (later), ``InternalError`` (ours). ``number`` is
+the JSON-RPC error code and the XML-RPC fault code, one per family; ``code`` is the slug, for ever.
 """
 
 from __future__ import annotations

@@ -44,7 +44,7 @@ class NodeLoad:
 
 @dataclass(frozen=True)
 class Verdict:
-    """One node's answer. ``score`` is higher for better, None where it does not fit; ``change`` says what would help."""
+    """One node's answer. ``score``: higher is better, None where it does not fit; ``change``: what would help."""
 
     node_id: NodeId
     node: str

@@ -67,7 +67,7 @@ ALLOWED: Final[dict[OperationKind, frozenset[VMState]]] = {
     OperationKind.VM_START: frozenset({VMState.STOPPED, VMState.ERROR}),
     OperationKind.VM_STOP: frozenset({VMState.RUNNING, VMState.PAUSED, VMState.ERROR}),
     OperationKind.VM_SHUTDOWN: frozenset({VMState.RUNNING}),
-    OperationKind.VM_RESET: frozenset({VMState.RUNNING, VMState.PAUSED}),
+    OperationKind.VM_RESET: frozenset({VMState.RUNNING}),
     OperationKind.VM_PAUSE: frozenset({VMState.RUNNING}),
     OperationKind.VM_RESUME: frozenset({VMState.PAUSED}),
     OperationKind.VM_SAVE: frozenset({VMState.RUNNING, VMState.PAUSED, VMState.STOPPED}),

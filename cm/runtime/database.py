@@ -13,7 +13,6 @@ import time
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from cm.runtime.threads import IThreads
 from psycopg2 import errorcodes
 from sqlalchemy import Engine, create_engine, text
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
@@ -22,6 +21,7 @@ from sqlalchemy.pool import NullPool
 from twisted.logger import Logger
 
 from cm.rpc.errors import DatabaseUnavailable
+from cm.runtime.threads import IThreads
 
 log = Logger()
 T = TypeVar("T")

@@ -17,7 +17,7 @@ _PARAMETER = re.compile(r"(?<![:\w]):([a-z_]+)")
 
 class Prepared:
     """
-    One statement with ``:name`` parameters. PostgreSQL infers their types; write ``CAST(:x AS bigint)`` where it cannot.
+    One statement with ``:name`` parameters. PostgreSQL infers their types; ``CAST(:x AS bigint)`` where it cannot.
 
     :param name: unique in the program.
     """

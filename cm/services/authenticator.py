@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import tempfile
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Mapping
@@ -74,8 +75,7 @@ def ensure_session_key(path: Path) -> SessionKey:
     """
     if not path.exists():
         made = Ed25519PrivateKey.generate().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-        aside = path.with_name(f"{path.name}.{os.getpid()}.new")
-        descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
+        descriptor, aside = tempfile.mkstemp(prefix=path.name, dir=path.parent)  # mode 0600
         try:
             with os.fdopen(descriptor, "wb") as file:
                 file.write(made)
@@ -85,7 +85,7 @@ def ensure_session_key(path: Path) -> SessionKey:
         except FileExistsError:
             pass  # another process was faster; its key is ours
         finally:
-            aside.unlink(missing_ok=True)
+            os.unlink(aside)
     private_pem = path.read_bytes()
     key = load_pem_private_key(private_pem, password=None)
     if not isinstance(key, Ed25519PrivateKey):

@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 
 from cm.rpc.errors import VolumeNotFound
 from cm.services.context import ClusterCall
-from cm.store.domain import console_volume, pool_name
+from cm.store.domain import console_volume, node_with_disks, pool_name
 from cm.store.vm import get_vm
 
 
@@ -30,6 +30,7 @@ def _where(session: Session, vm_id: int, account_id: int) -> tuple[int, str, str
         {"id": vm_id},
     )
     volume = console_volume(row.uuid)
-    if row.node_id is None or storage_id is None:
+    node_id = row.node_id or node_with_disks(session, vm_id)
+    if node_id is None or storage_id is None:
         raise VolumeNotFound("", volume)
-    return row.node_id, pool_name(storage_id), volume
+    return node_id, pool_name(storage_id), volume

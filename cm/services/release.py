@@ -67,9 +67,14 @@ def update_resources(session: Session, vm_id: int) -> bool:
 
 
 def rest_stopped(session: Session, vm_id: int) -> None:
-    """A VM whose domain has ended keeps its disk, address and quota; its node's share goes back."""
+    """
+    A VM whose domain has ended and is forgotten keeps its disk, address and quota; its node's share goes back, and it
+    is placed nowhere: any node that reaches its disk may start it, and its last one may leave the cluster.
+    """
     release_node(session, vm_id)
-    session.execute(text("UPDATE vm SET error = '', contextualized_at = NULL WHERE id = :id"), {"id": vm_id})
+    session.execute(
+        text("UPDATE vm SET error = '', contextualized_at = NULL, node_id = NULL WHERE id = :id"), {"id": vm_id}
+    )
 
 
 def erase(caller: ClusterCall, vm_id: int) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The image that a VM's disk is saved to: reserved with its quota when the save is asked for, given back if it fails."""
+"""The image that a VM's disk is saved to: reserved when the save is asked for, given back if it fails."""
 
 from __future__ import annotations
 
@@ -72,7 +72,8 @@ def give_back_image(session: Session, image_id: int, error: str) -> None:
     found = session.execute(
         text(
             "UPDATE image SET state = 'failed', error = :error, deleted_at = clock_timestamp()"
-            " WHERE id = :id AND deleted_at IS NULL AND state = 'adding' RETURNING account_id, storage_id, claimed_bytes"
+            " WHERE id = :id AND deleted_at IS NULL AND state = 'adding'"
+            " RETURNING account_id, storage_id, claimed_bytes"
         ),
         {"id": image_id, "error": error},
     ).first()

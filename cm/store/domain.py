@@ -127,3 +127,16 @@ def domain_spec(session: Session, vm_id: int, vnc_password: str) -> DomainSpec:
         smbios_serial=f"ds=nocloud-net;s={METADATA}/{vm.secret}/",
         video=VideoModel(own[0].video_device or "vga") if own else VideoModel.VGA,
     )
+
+
+def node_with_disks(session: Session, vm_id: int) -> int | None:
+    """A node that answers and reaches the storage of a VM's first disk."""
+    found: int | None = session.scalar(
+        text(
+            "SELECT n.id FROM disk d JOIN storage_attachment a ON a.storage_id = d.storage_id AND a.state = 'attached'"
+            " JOIN node n ON n.id = a.node_id WHERE d.vm_id = :id AND d.deleted_at IS NULL AND n.state = 'ok'"
+            " AND n.deleted_at IS NULL ORDER BY d.id, n.id LIMIT 1"
+        ),
+        {"id": vm_id},
+    )
+    return found

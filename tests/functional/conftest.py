@@ -7,6 +7,7 @@ from contextlib import ExitStack
 from typing import Any
 
 import pytest
+
 from lab.cloud import Cloud
 from lab.hosts import Lab
 from lab.processes import tail

@@ -9,6 +9,7 @@ import unittest
 from pathlib import Path
 
 import libvirt
+
 from lab import guests, image
 from lab.hosts import Host, Lab
 from lab.keeper import born

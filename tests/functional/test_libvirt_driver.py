@@ -9,14 +9,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from lab import guests, image
-from lab.hosts import Host, Lab
 
 from cm.drivers.libvirt.node import LibvirtNode
 from cm.interfaces import DiskSpec, DomainSpec, NicSpec, StorageSpec, VncSpec
 from cm.rpc.errors import HypervisorError, NodeUnreachable
 from cm.rpc.vocabulary import DiskBus, DiskFormat, Seen, StorageKind, VideoModel
 from cm.rules.network import mac_of, tap_of
+from lab import guests, image
+from lab.hosts import Host, Lab
 from tests.contract.hypervisor import HypervisorContract, eventually
 from tests.contract.network import NetworkContract, network_spec
 from tests.support.qemu import OnQemu, QemuTests, answers

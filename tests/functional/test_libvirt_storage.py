@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from lab.hosts import Host, Lab
 
 from cm.drivers.libvirt import images
 from cm.drivers.libvirt.node import LibvirtNode
 from cm.interfaces import StorageSpec
 from cm.rpc.errors import NodeBusy, NodeUnreachable, VolumeNotFound
 from cm.rpc.vocabulary import DiskFormat
+from lab.hosts import Host, Lab
 from tests.contract.hypervisor import eventually
 from tests.contract.images import MIB, ImageStoreContract
 from tests.support.qemu import OnQemu, QemuTests, answers

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator
 
 import pytest
+
 from lab.cloud import Cloud
 from lab.demo import show_vm
 from lab.places import REPOSITORY

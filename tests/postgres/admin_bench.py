@@ -45,6 +45,9 @@ def ended(coroutine: Any) -> Any:
 class Bench:
     """``admin`` and ``user`` are the identities of two local accounts."""
 
+    node_id = 0  # of what a test has built first
+    storage_id = 0
+
     def __init__(self, url: str, directory: Path) -> None:
         threads = InlineThreads()
         self.database = Database(url, threads)

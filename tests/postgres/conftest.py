@@ -8,12 +8,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from lab.postgres import PrivatePostgres
 from sqlalchemy import create_engine
 
 from cm.daemon.migrate import migrate
 from cm.runtime.database import Database
 from cm.runtime.threads import InlineThreads
+from lab.postgres import PrivatePostgres
 
 _numbers = itertools.count(1)
 

@@ -8,12 +8,12 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from support.cloud import MemoryCloud
 
 from cm.rpc.vocabulary import Seen
 from cm.services.evidence import HookRecord, record_look, update_vm
 from cm.services.release import update_resources
 from cm.store.vm import find_vm
+from support.cloud import MemoryCloud
 
 
 @pytest.fixture

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 from sqlalchemy import text
-from support.cloud import MemoryCloud
 
 from cm.rpc.errors import CloudError, LimitReached, VMBusy
 from cm.store.operation import claim_operations, register_worker, take_over
+from support.cloud import MemoryCloud
 
 
 @pytest.fixture

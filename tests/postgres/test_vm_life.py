@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from support.cloud import MemoryCloud
 
 from cm.rpc.errors import HypervisorError, NoCapacity, ObjectNotFound, QuotaReached, RequestIdReused, WrongVMState
+from support.cloud import MemoryCloud
 
 
 @pytest.fixture
@@ -230,4 +230,46 @@ def test_restart_of_the_manager(cloud: MemoryCloud) -> None:
     cloud.start()
     for vm_id in vms:
         cloud.wait(vm_id, "running")
+    assert cloud.leaks() == []
+
+
+def test_stopped_vm_outlives_its_node(cloud: MemoryCloud) -> None:
+    """A stopped VM is placed nowhere: its last node may leave the cluster, and it can still be started or destroyed."""
+    vm_id = cloud.create()["vm_id"]
+    cloud.wait(vm_id, "running")
+    node_id = cloud.sql("SELECT node_id FROM vm WHERE id = :i", i=vm_id)
+    cloud.call("user.vm.stop", [vm_id])
+    cloud.wait(vm_id, "stopped")
+    cloud.call("admin.node.delete", [node_id], account="admin")
+    cloud.call("user.vm.destroy", [[vm_id]])
+    cloud.wait(vm_id, "destroyed")
+    assert cloud.leaks() == []
+
+
+def test_erase(cloud: MemoryCloud) -> None:
+    """A VM whose node never answers again can be closed; the node's domain goes when it does come back."""
+    vm_id = cloud.create()["vm_id"]
+    cloud.wait(vm_id, "running")
+    for node in cloud.memory.values():
+        node.unreachable = True
+    cloud.call("user.vm.destroy", [[vm_id]])
+    cloud.call("admin.vm.erase", [vm_id], account="admin")
+    assert cloud.vm(vm_id)["state"] == "destroyed"
+    assert cloud.leaks() == []
+    for node in cloud.memory.values():
+        node.unreachable = False
+    until = time.monotonic() + 20
+    while any(node.domains() for node in cloud.memory.values()):
+        assert time.monotonic() < until
+        time.sleep(0.1)
+
+
+def test_abandon_create(cloud: MemoryCloud) -> None:
+    """A creation that is given up is undone."""
+    cloud.manager.engine._stopping = True
+    vm = cloud.create()
+    cloud.call("user.operation.abandon", [vm["operation_id"]])
+    cloud.manager.engine._stopping = False
+    cloud.manager.engine.start()
+    cloud.wait(vm["vm_id"], "destroyed")
     assert cloud.leaks() == []

@@ -7,12 +7,12 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from lab.hosts import Host, Lab
 
 from cm.drivers.libvirt.node import LibvirtNode
 from cm.interfaces import DomainSpec, StorageSpec
 from cm.rpc.errors import NodeUnreachable
 from cm.rpc.vocabulary import StorageKind
+from lab.hosts import Host, Lab
 from tests.contract.hypervisor import domain_spec, eventually
 
 

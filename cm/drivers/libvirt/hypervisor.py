@@ -185,7 +185,7 @@ class LibvirtHypervisor:
         """
         Changes the live domain only; the definition is written anew before each start. Sessions that are already open
         stay open: QEMU asks for the password once, and of ``connected=`` it takes "keep" alone. What ends them is to
-        cut the way to them: a proxy that hangs up, or ``ss -K sport = :PORT`` on the node (both tried).
+        cut the way to them: ``ss -K sport = :PORT`` on the node did (tried), a proxy that hangs up should.
         """
         if self._connections.driver == "test":
             raise NotSupported("change a VNC server")
@@ -264,8 +264,8 @@ def _shutdown(domain: Any) -> None:
 
 def _memory_mib(connection: Any) -> int:
     """
-    The node's memory, from ``getMemoryStats`` (KiB). ``getInfo`` leaves out what was plugged in after boot: it said
-    5 GiB of a machine with 24. 0 where there are no such statistics (test driver).
+    The node's memory, from ``getMemoryStats`` (KiB). ``getInfo`` cannot be trusted: it was seen to
+    say 5 GiB of a machine with 24. 0 where there are no such statistics (test driver).
     """
     try:
         return int(connection.getMemoryStats(libvirt.VIR_NODE_MEMORY_STATS_ALL_CELLS).get("total", 0)) // 1024

@@ -25,7 +25,7 @@ records = st.lists(
         busy=st.booleans(),
         launched=st.booleans(),
     ),
-    unique_by=lambda r: r.uuid,
+    unique_by=(lambda r: r.uuid, lambda r: r.id),
 )
 domains = st.lists(
     st.builds(
