@@ -244,6 +244,7 @@ def test_password(wire: Wire) -> None:
 
 def test_unknown_login(wire: Wire) -> None:
     """A login that does not exist takes the same steps: one query, one hash."""
+
     def refused(login: str) -> None:
         with pytest.raises(NotAuthenticated):
             wire.password(login)

@@ -207,9 +207,7 @@ def test_import_refused(bench: Bench, refusal: type[CloudError], values: dict[st
 
 def test_import_not_for_users(bench: Bench) -> None:
     with pytest.raises(RoleNeeded):
-        bench.call(
-            "admin.system_image.import_file", by=bench.user, name="x", description="", path="/x", storage_id=1
-        )
+        bench.call("admin.system_image.import_file", by=bench.user, name="x", description="", path="/x", storage_id=1)
 
 
 def test_import_locked_storage(bench: Bench) -> None:

@@ -30,9 +30,7 @@ def test_add(bench: Bench) -> None:
     addresses = bench.call("admin.network.list_leases", pool_id=made["pool_id"], used_only=False)
     assert [lease["address"] for lease in addresses] == [f"10.1.0.{n}" for n in range(2, 7)]
     page = bench.call("admin.network.list_leases", pool_id=made["pool_id"], used_only=False, limit=2)
-    rest = bench.call(
-        "admin.network.list_leases", pool_id=made["pool_id"], used_only=False, after=page[-1]["lease_id"]
-    )
+    rest = bench.call("admin.network.list_leases", pool_id=made["pool_id"], used_only=False, after=page[-1]["lease_id"])
     assert [lease["address"] for lease in page + rest] == [lease["address"] for lease in addresses]
     assert bench.call("admin.network.get_list") == [bench.call("admin.network.get_by_id", pool_id=made["pool_id"])]
 

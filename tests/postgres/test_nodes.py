@@ -23,11 +23,15 @@ def bench(database_url: str, tmp_path: Path) -> Iterator[Bench]:
 def _image(bench: Bench, storage_id: int) -> int:
     return int(
         bench.database.transact_now(
-            lambda session: session.connection().exec_driver_sql(
-                "INSERT INTO image (kind, name, account_id, storage_id, volume, format, state)"
-                " VALUES ('system', 'i', %s, %s, 'v', 'raw', 'ok') RETURNING id",
-                (bench.user.account_id, storage_id),
-            ).scalar_one()
+            lambda session: (
+                session.connection()
+                .exec_driver_sql(
+                    "INSERT INTO image (kind, name, account_id, storage_id, volume, format, state)"
+                    " VALUES ('system', 'i', %s, %s, 'v', 'raw', 'ok') RETURNING id",
+                    (bench.user.account_id, storage_id),
+                )
+                .scalar_one()
+            )
         )
     )
 
