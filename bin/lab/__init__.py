@@ -1,7 +1,8 @@
 """
 The lab: several real libvirt hosts, their guests and a private PostgreSQL on one machine, for the demo, the functional
 tests and the benchmarks. Importable as ``lab`` when ``bin/`` is on the path; standard library and Debian's programs
-only (``bin/bootstrap base hosts`` installs those). Nothing of the product is imported here.
+only (``bin/bootstrap base hosts`` installs those), and nothing of the product: that is for ``cloud.py``, which starts
+a whole cloud and calls it, and for ``demo.py`` and ``furnish.py`` on top of it.
 
 Open ``hosts.py`` first. What belongs where:
 
@@ -10,6 +11,9 @@ Open ``hosts.py`` first. What belongs where:
 - ``sessions.py``: ``TestDriverHost``, a libvirtd with libvirt's test driver; needs no rights at all.
 - ``postgres.py``: ``PrivatePostgres``, a cluster of its own on a UNIX socket.
 - ``image.py``: builds the tiny guest from ``guest/``; ``guests.py``: its overlays, domain XML and console markers.
+- ``cloud.py``: ``Cloud``, all of the product on top of the above. ``nodes.py``: its nodes, ``daemon.py``: its
+  programs, ``config.py`` and ``credentials.py``: their files, ``furnish.py``: what an administrator does first.
+- ``demo.py``: ``bin/demo``. ``steps.py`` prints its progress, ``hints.py`` the calls to try.
 - ``keeper.py``: ends and removes all of it when its owner ends, in whatever way. ``processes.py`` and ``places.py``
   hold what the others share.
 """

@@ -324,6 +324,8 @@ class Cloud:
                 if vm["state"] == state and vm["operation_id"] is None and also(vm):
                     return vm
                 told = {name: vm[name] for name in ("state", "operation", "error", "contextualized", "seen", "node")}
+                if vm["state"] == "error" and vm["operation_id"] is None:
+                    until = min(until, time.monotonic() + 5)             # nothing comes of it by itself
             except Unavailable as error:
                 told = str(error)
             if time.monotonic() > until:

@@ -13,6 +13,7 @@ from sqlalchemy.exc import OperationalError
 from cm.daemon.migrate import migrate as migrate_database
 from cm.daemon.settings import Settings
 from cm.runtime import log as logging
+from cm.runtime.memory import bound_heap
 from cm.runtime.settings import SettingsError, read_settings
 
 CONFIG = click.option(
@@ -44,6 +45,7 @@ def main() -> None:
 @CONFIG
 def run(config: Path | None) -> None:
     """Run in the foreground until a signal; what is under way is brought to the end of its step."""
+    bound_heap()
     settings = load(config)
     logging.start("json" if settings.log.format == "json" else "text", settings.log.level)  # type: ignore[arg-type]
     from twisted.internet import reactor as installed

@@ -92,6 +92,7 @@ def _image_id(op: OperationRow) -> int:
 # ------------------------------------------------------------------ fetch
 
 
+@staging.let_go
 async def fetch(work: Work) -> None:
     """Have the file on this machine, complete; what an earlier process left of others is swept away."""
     directory = work.services.policy.staging_dir
@@ -114,11 +115,7 @@ async def _ensure_fetched(work: Work) -> staging.Staged:
     """
     staged = staging.staged(work)
     meter = Meter(work, 0, FETCHED)
-    try:
-        await work.run_images(_fetch, staged, dict(work.arguments), work.services.policy, meter)
-    except LeaseLost:
-        staging.discard(work.op.id)
-        raise
+    await work.run_images(_fetch, staged, dict(work.arguments), work.services.policy, meter)
     wanted = work.arguments.get("sha256")
     if wanted and staged.sha256 != wanted:
         raise ImageRefused(f"its SHA-256 is {staged.sha256}, not the one that was given")
@@ -167,6 +164,7 @@ class Inspected:
     size_bytes: int
 
 
+@staging.let_go
 async def inspect_and_claim(work: Work) -> None:
     """Look into the file with our own reader, then with qemu-img on its leash; claim quota and storage for it."""
     staged = await _ensure_fetched(work)
@@ -201,6 +199,7 @@ def _claim(session: Session, image_id: int, facts: Inspected, sha256: str) -> No
 # ------------------------------------------------------------------ upload, finish
 
 
+@staging.let_go
 async def upload(work: Work) -> None:
     """Stream the file to the storage through a node that has it attached and answers."""
     staged = await _ensure_fetched(work)
@@ -209,24 +208,21 @@ async def upload(work: Work) -> None:
     if node_id is None:
         raise Wait(NODE_WAIT_S)
     meter = Meter(work, INSPECTED, UPLOADED)
-    try:
-        await work.call(
-            node_id,
-            "upload",
-            pool_name(image.storage_id),
-            image.volume,
-            str(staged.path),
-            image.format,
-            image.size_bytes,
-            meter.sent(staged.path.stat().st_size),
-            deadline_s=work.services.policy.import_timeout_s,
-        )
-    except LeaseLost:
-        staging.discard(work.op.id)
-        raise
+    await work.call(
+        node_id,
+        "upload",
+        pool_name(image.storage_id),
+        image.volume,
+        str(staged.path),
+        image.format,
+        image.size_bytes,
+        meter.sent(staged.path.stat().st_size),
+        deadline_s=work.services.policy.import_timeout_s,
+    )
     await work.progress(UPLOADED)
 
 
+@staging.let_go
 async def finish(work: Work) -> None:
     """The image can be used."""
     await work.complete(_finished, work.op, result={"image_id": work.op.image_id})

@@ -7,6 +7,7 @@ left is swept away by the next import on the same machine.
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from typing import Final
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from cm.operations.base import Work
+from cm.operations.base import LeaseLost, Step, Work
 from cm.runtime.database import after_commit
 
 _NAME: Final = re.compile(r"import-([0-9]{1,18})-([0-9]{1,18})(?:\.part)?\Z")
@@ -35,8 +36,29 @@ _staged: dict[int, Staged] = {}  # by operation
 
 def staged(work: Work) -> Staged:
     """The import's file, there or to be."""
-    path = work.services.policy.staging_dir / f"import-{work.op.id}-{work.worker_id}"
-    return _staged.setdefault(work.op.id, Staged(path))
+    return _staged.setdefault(work.op.id, Staged(_path(work)))
+
+
+def _path(work: Work) -> Path:
+    return work.services.policy.staging_dir / f"import-{work.op.id}-{work.worker_id}"
+
+
+def let_go(step: Step) -> Step:
+    """
+    Decorates a step: when the operation was given up or taken over, its file goes. Whoever gave it up has removed the
+    file already, but perhaps before the thread that was writing it had come to the end.
+    """
+
+    @functools.wraps(step)
+    async def guarded(work: Work) -> None:
+        try:
+            await step(work)
+        except LeaseLost:
+            _staged.pop(work.op.id, None)
+            _remove(_path(work))
+            raise
+
+    return guarded
 
 
 def partial(path: Path) -> Path:
@@ -48,8 +70,12 @@ def discard(operation_id: int) -> None:
     """Remove what this process has staged for an operation, if anything."""
     found = _staged.pop(operation_id, None)
     if found is not None:
-        found.path.unlink(missing_ok=True)
-        partial(found.path).unlink(missing_ok=True)
+        _remove(found.path)
+
+
+def _remove(path: Path) -> None:
+    path.unlink(missing_ok=True)
+    partial(path).unlink(missing_ok=True)
 
 
 def discard_at_commit(session: Session, operation_id: int) -> None:
@@ -76,6 +102,4 @@ def orphaned(session: Session, pairs: Sequence[tuple[int, int]]) -> Sequence[tup
 
 def sweep(directory: Path, pairs: Iterable[tuple[int, int]]) -> None:
     for operation_id, worker_id in pairs:
-        path = directory / f"import-{operation_id}-{worker_id}"
-        path.unlink(missing_ok=True)
-        partial(path).unlink(missing_ok=True)
+        _remove(directory / f"import-{operation_id}-{worker_id}")

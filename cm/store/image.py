@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import text
 from sqlalchemy.orm import Session
@@ -13,6 +13,8 @@ from sqlalchemy.orm import Session
 from cm.rpc.errors import ObjectNotFound, VersionChanged
 from cm.rpc.vocabulary import DiskFormat, ImageKind, ImageState
 from cm.store.claim import claim_quota, claim_storage, mib, release_quota, release_storage
+
+UNMADE: Final = ".new"  # ends the name of a volume that nothing was ever written to
 
 
 @dataclass(frozen=True)
@@ -173,7 +175,7 @@ RETURNING id
 def insert_image(session: Session, values: dict[str, Any]) -> int:
     """An image to be: nothing is claimed for it, and its volume has a name only."""
     key = uuid.uuid4()
-    return int(session.execute(_INSERT, {**values, "uuid": key, "volume": f"image-{key}.new"}).scalar_one())
+    return int(session.execute(_INSERT, {**values, "uuid": key, "volume": f"image-{key}{UNMADE}"}).scalar_one())
 
 
 def update_image(session: Session, image_id: int, values: dict[str, Any]) -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import stat
 import threading
+import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +37,7 @@ from cm.rpc.vocabulary import Role
 from cm.services.accounts import LastAdmin, NotLocal
 from cm.services.authenticator import DatabaseAuthenticator, ensure_session_key
 from cm.store.claim import claim_quota
+from support.cloud import MemoryCloud, run
 
 PASSWORD = "correct horse"
 
@@ -401,3 +404,28 @@ def test_get_info(bench: Bench) -> None:
     """Anybody may ask for the name, the version and the time."""
     info = bench.anonymous("guest.cluster.get_info")
     assert info["name"] == "krakow" and set(info) == {"name", "version", "time"}
+
+
+def test_notified(database_url: str, tmp_path: Path) -> None:
+    """In a whole process a blocked account's password and session end by the notification, long before they would."""
+    cloud = MemoryCloud(database_url, tmp_path)
+    try:
+        cloud.call("admin.user.set_password", [cloud.user_id, PASSWORD], account="admin")
+        session = cloud.call("guest.session.login", ["user", PASSWORD])
+        made = cloud.manager.services.extra["authenticator"]
+        credentials = (PasswordCredentials("user", Secret(PASSWORD)), TokenCredentials(Secret(session["token"])))
+        for each in credentials:
+            assert run(partial(made.authenticate, each, "192.0.2.9")).account_id == cloud.user_id
+        cloud.call("admin.user.edit", {"user_id": cloud.user_id, "active": False}, account="admin")
+        deadline = time.monotonic() + 3
+        for each in credentials:
+            while time.monotonic() < deadline:
+                try:
+                    run(partial(made.authenticate, each, "192.0.2.9"))
+                except AccountBlocked:
+                    break
+                time.sleep(0.01)
+            else:
+                raise AssertionError("it is still let in")
+    finally:
+        cloud.stop()

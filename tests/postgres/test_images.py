@@ -7,6 +7,7 @@ import http.server
 import os
 import subprocess
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -27,11 +28,13 @@ from cm.rpc.errors import (
     RoleNeeded,
     VersionChanged,
     WrongImageState,
+    WrongOperationState,
 )
 from cm.rpc.vocabulary import ImageKind
 from cm.services.images import StorageLocked
 from cm.services.vm import interrupt, usable_image
 from cm.store.operation import claim_operations, register_worker
+from support.cloud import MemoryCloud
 
 MIB = 2**20
 
@@ -370,7 +373,6 @@ def test_abandoned(bench: Bench, steps: int) -> None:
     with pytest.raises(ObjectNotFound):
         bench.call("admin.system_image.get_by_id", image_id=answer["image_id"])
     assert _pool(bench) == {}
-    staging.discard(answer["operation_id"])
     _settled(bench)
 
 
@@ -549,3 +551,53 @@ def test_quota_race(bench: Bench) -> None:
     assert sorted(states) == ["done"] * 3 + ["failed"] * 2
     assert bench.sql("SELECT used_storage_mib FROM account WHERE login = 'root'") == 90
     _settled(bench)
+
+
+def test_with_threads(database_url: str, tmp_path: Path) -> None:
+    """A whole process does the same: imports at once, one given up half-way, a deletion, and a VM of an image."""
+    for number in range(3):
+        (tmp_path / f"{number}.raw").write_bytes(b"x" * (number + 1) * MIB)
+    cloud = MemoryCloud(database_url, tmp_path)
+    try:
+        values = {"description": "", "storage_id": cloud.storage_id}
+        answers = [
+            cloud.call(
+                "admin.system_image.import_file",
+                {"name": f"i{n}", "path": str(tmp_path / f"{n}.raw"), **values},
+                account="admin",
+            )
+            for n in range(3)
+        ]
+        try:
+            cloud.call("admin.operation.abandon", [answers[2]["operation_id"]], account="admin")
+        except WrongOperationState:
+            pass  # it was faster
+        for answer in answers[:2]:
+            state = _ended(cloud, answer["operation_id"])
+            assert state == "done"
+        vm = cloud.create(image_id=answers[0]["image_id"])
+        cloud.wait(vm["vm_id"], "running")
+        with pytest.raises(InUse):
+            cloud.call("admin.system_image.delete", [answers[0]["image_id"]], account="admin")
+        removal = cloud.call("admin.system_image.delete", [answers[1]["image_id"]], account="admin")
+        assert _ended(cloud, removal["operation_id"]) == "done"
+        while cloud.sql("SELECT count(*) FROM operation WHERE state IN ('queued', 'running', 'waiting')"):
+            time.sleep(0.02)
+        assert cloud.call("admin.cluster.check", account="admin")["leaks"] == []
+        deadline = time.monotonic() + 5
+        staged = Path(cloud.manager.policy.staging_dir)
+        while list(staged.iterdir()) and time.monotonic() < deadline:
+            time.sleep(0.02)
+        assert list(staged.iterdir()) == []
+    finally:
+        cloud.stop()
+
+
+def _ended(cloud: MemoryCloud, operation_id: int) -> str:
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        found = cloud.call("admin.operation.get", [operation_id], account="admin")
+        if found["state"] in ("done", "failed", "abandoned"):
+            return str(found["state"])
+        time.sleep(0.02)
+    raise AssertionError(f"operation {operation_id} does not end")

@@ -217,3 +217,24 @@ def test_vms(bench: Bench) -> None:
     bench.call("admin.vm.erase", vm_id=vm_id)
     assert [v["state"] for v in bench.call("admin.vm.get_list", closed=True)] == ["destroyed"]
     assert bench.leaks() == []
+
+
+def test_add_libvirt(bench: Bench) -> None:
+    """libvirt's test driver makes a node like others, and takes a storage."""
+    pytest.importorskip("libvirt")
+    made = bench.call("admin.node.add", name="t1", uri="test:///default", address="127.0.0.1")
+    assert (made["info"]["hypervisor"], made["info"]["domain_types"]) == ("TEST", ["test"])
+    assert 0 < made["memory_mib_total"] < made["info"]["memory_mib"]
+    storage_id = bench.storage(made["node_id"])
+    seen = bench.call("admin.node.check", node_id=made["node_id"])
+    assert seen["storage_usage"][0]["capacity_bytes"] > 0
+    assert bench.call("admin.storage.get_by_id", storage_id=storage_id)["capacity_bytes"] > 0
+
+
+def test_add_nobody_there(bench: Bench) -> None:
+    """Where nobody listens there is no node."""
+    pytest.importorskip("libvirt")
+    before = bench.trace()
+    with pytest.raises(NodeUnreachable):
+        bench.call("admin.node.add", name="q1", uri="qemu+tcp://127.0.0.1:1/system", address="127.0.0.1")
+    assert bench.trace() == before

@@ -227,8 +227,16 @@ class LibvirtImages:
             return _seen(made)
 
     def _create(self, pool: Any, volume: str, xml: str) -> VolumeSeen:
-        made = _optional(lambda: pool.createXML(xml, 0), libvirt.VIR_ERR_STORAGE_VOL_EXIST)
-        return _seen(made if made is not None else pool.storageVolLookupByName(volume))
+        try:
+            return _seen(pool.createXML(xml, 0))
+        except libvirt.libvirtError as error:
+            # The second: the file is there and libvirt does not know it yet, as it came from another node.
+            if error.get_error_code() not in (libvirt.VIR_ERR_STORAGE_VOL_EXIST, libvirt.VIR_ERR_OPERATION_INVALID):
+                raise
+            existing = self._lookup(pool, volume)
+            if existing is None:
+                raise
+            return _seen(existing)
 
     def _whole(self, pool: Any, volume: str) -> Any | None:
         """The volume if it is there with a header; one without is deleted."""
