@@ -128,7 +128,9 @@ def run(options: argparse.Namespace, steps: Steps) -> int:
         print(first_calls(cloud, vm), flush=True)
         stay(cloud)
     except CloudError as error:
-        raise LabProblem(f"the cluster manager says: {error} Its log was {cloud.cm.log}") from error
+        raise LabProblem(f"the cluster manager says: {error} The logs are in {save_logs(cloud)}") from error
+    except LabProblem as problem:
+        raise LabProblem(f"{problem} (the logs are in {save_logs(cloud)})") from problem
     finally:
         # A second Ctrl-C must not stop us from cleaning up.
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
@@ -136,6 +138,15 @@ def run(options: argparse.Namespace, steps: Steps) -> int:
         with steps.step("ending everything"):
             cloud.close()
     return 0
+
+
+def save_logs(cloud: Cloud) -> Path:
+    """Put what the cloud's programs wrote where it outlives the cloud."""
+    place = state_dir() / "demo-failed.log"
+    with place.open("w") as file:
+        for log in sorted(cloud.run_dir.glob("*.log")):
+            file.write(f"==> {log.name}\n{log.read_text(errors='replace')}\n")
+    return place
 
 
 def discard(base: Path) -> None:

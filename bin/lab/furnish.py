@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from cm.rpc.errors import Unavailable
 from lab.network import accepts
 from lab.nodes import Node, RealNode
 from lab.processes import wait_until
@@ -62,6 +63,15 @@ def add_node(cloud: Cloud, node: Node) -> None:
         told = {"node_id": kept["node_id"], "address": node.address}
         cloud.admin.call("admin.node.edit", told if kept["uri"] == node.uri else {**told, "uri": node.uri})
     node.node_id = kept["node_id"]
+    wait_until(lambda: answers(cloud, node), f"{node.name}'s answer to the cluster manager", pause=0.1)
+
+
+def answers(cloud: Cloud, node: Node) -> bool:
+    """Whether the cluster manager reaches a node; it is asked to look now."""
+    try:
+        return str(cloud.admin.call("admin.node.check", {"node_id": node.node_id})["state"]) == "ok"
+    except Unavailable:
+        return False
 
 
 def add_storage(cloud: Cloud) -> int:

@@ -12,7 +12,7 @@ from ipaddress import IPv4Address
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from cm.rpc.errors import NoFreeAddress, NoFreePort, ObjectNotFound, QuotaReached, StorageFull
+from cm.rpc.errors import AccountBlocked, NoFreeAddress, NoFreePort, ObjectNotFound, QuotaReached, StorageFull
 from cm.runtime.prepared import Prepared
 
 MIB = 1024 * 1024
@@ -27,7 +27,8 @@ _CLAIM_QUOTA = text(
     """
 UPDATE account SET used_cpu = used_cpu + :cpu, used_memory_mib = used_memory_mib + :memory_mib,
                    used_storage_mib = used_storage_mib + :storage_mib, used_vms = used_vms + :vms
- WHERE id = :id AND (:cpu = 0 OR used_cpu + :cpu <= quota_cpu)
+ WHERE id = :id AND active AND deleted_at IS NULL
+   AND (:cpu = 0 OR used_cpu + :cpu <= quota_cpu)
    AND (:memory_mib = 0 OR used_memory_mib + :memory_mib <= quota_memory_mib)
    AND (:storage_mib = 0 OR used_storage_mib + :storage_mib <= quota_storage_mib)
    AND (:vms = 0 OR used_vms + :vms <= quota_vms)
@@ -48,8 +49,10 @@ def claim_quota(
     if moved.rowcount == 1:  # type: ignore[attr-defined]
         return
     found = session.execute(text("SELECT * FROM account WHERE id = :id"), {"id": account_id}).mappings().first()
-    if found is None:
+    if found is None or found["deleted_at"] is not None:
         raise ObjectNotFound("account", account_id)
+    if not found["active"]:
+        raise AccountBlocked()
     for resource, more in asked.items():
         limit, used = found[f"quota_{resource}"], found[f"used_{resource}"]
         if more and used + more > limit:

@@ -210,10 +210,7 @@ def render_vm(session: Session, vm_id: int, event: str = "change") -> str:
     return summary
 
 
-_LIST = """
-SELECT '[' || coalesce(string_agg(summary, ',' ORDER BY id DESC), '') || ']'
-  FROM (SELECT id, summary FROM vm WHERE {where} ORDER BY id DESC LIMIT :limit) AS page
-"""
+_LISTS: dict[str, Prepared] = {}
 
 
 def list_text(
@@ -226,24 +223,31 @@ def list_text(
     node_id: int | None = None,
 ) -> str:
     """
-    A page of summaries, newest first, as one JSON text that PostgreSQL has put together.
+    A page of summaries, newest first, as one JSON text.
+
+    PostgreSQL's ``string_agg`` takes twice as long as sending the rows and joining them here.
 
     :param account_id: whose; None for everybody's.
     :param before: the last id of the page before.
     :param closed: destroyed VMs instead of live ones.
     """
     where = ["closed_at IS NOT NULL" if closed else "closed_at IS NULL"]
-    if account_id is not None:
-        where.append("account_id = :account_id")
-    if before is not None:
-        where.append("id < :before")
-    if node_id is not None:
-        where.append("node_id = :node_id")
-    found = session.execute(
-        text(_LIST.format(where=" AND ".join(where))),
-        {"account_id": account_id, "before": before, "limit": limit, "node_id": node_id},
-    )
-    return str(found.scalar_one())
+    values: dict[str, int] = {"limit": limit}
+    for parameter, condition, value in (
+        ("account_id", "account_id = :account_id", account_id),
+        ("before", "id < :before", before),
+        ("node_id", "node_id = :node_id", node_id),
+    ):
+        if value is not None:
+            where.append(condition)
+            values[parameter] = value
+    name = "_".join(["vm_list", "closed" if closed else "live", *values])
+    if name not in _LISTS:
+        # One statement for each combination: with all in one the planner could not choose their indexes.
+        _LISTS[name] = Prepared(
+            name, f"SELECT summary FROM vm WHERE {' AND '.join(where)} ORDER BY id DESC LIMIT :limit"
+        )
+    return f"[{','.join(_LISTS[name](session, **values).scalars())}]"
 
 
 _LONG = Prepared(

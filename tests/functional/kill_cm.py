@@ -21,11 +21,10 @@ from typing import Any
 if __name__ == "__main__":
     sys.path[:0] = [str(Path(__file__).resolve().parents[2] / part) for part in ("bin", ".")]
 
+from cm.rpc.errors import Unavailable
 from lab.cloud import Cloud
 from lab.places import LabProblem
 from lab.processes import wait_until
-
-from cm.rpc.errors import Unavailable
 
 CALLERS = 4
 ANSWER_S = 120.0                                                         # for one call, with all its repetitions

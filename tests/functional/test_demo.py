@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from lab.places import REPOSITORY
 from lab.processes import unprivileged_account
 

@@ -10,7 +10,6 @@ from typing import Any
 from lab.cloud import Cloud
 from lab.nodes import RealNode
 from lab.processes import wait_until
-
 from node_hooks.client import Client
 from node_hooks.spool import Spool
 from node_hooks.state import get_identity

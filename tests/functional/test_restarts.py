@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from lab.cloud import Cloud
-from lab.processes import wait_until
 
 from cm.rpc.errors import Unavailable
+from lab.cloud import Cloud
+from lab.processes import wait_until
 
 
 @pytest.fixture(scope="module")
@@ -113,5 +113,5 @@ def test_agent(cloud: Cloud, pair: list[dict[str, Any]]) -> None:
     assert node.spooled()
     cloud.start_agent(1)
     wait_until(lambda: not node.spooled(), "the delivery of the ends", 30)
-    effects = cloud.sql(f"SELECT effect FROM hook_event WHERE domain_uuid = '{first['uuid']}' AND operation = 'release'")
-    assert effects == [["late"]]
+    effects = f"SELECT effect FROM hook_event WHERE domain_uuid = '{first['uuid']}' AND operation = 'release'"
+    assert cloud.sql(effects) == [["late"]]

@@ -129,7 +129,8 @@ def test_other_node(demo: Cloud) -> None:
 def test_saved_image(demo: Cloud) -> None:
     """``save_and_shutdown`` makes an image of what the guest wrote, and a new VM boots from it."""
     # The tiny guest's system lies in memory; what it writes to its disk's end shows whether the image is of this disk.
-    mark = "#!/bin/sh\necho saved-by-wawel | dd of=/dev/vda bs=512 seek=$(($(cat /sys/block/vda/size) - 1)) conv=notrunc\nsync\n"
+    last = "$(($(cat /sys/block/vda/size) - 1))"
+    mark = f"#!/bin/sh\necho saved-by-wawel | dd of=/dev/vda bs=512 seek={last} conv=notrunc\nsync\n"
     vm_id = demo.wait_running(demo.create(name="origin", user_data=mark)["vm_id"])["vm_id"]
     answer = demo.user.call("user.vm.save_and_shutdown", {"vm_id": vm_id, "name": "kept", "description": "of origin"})
     demo.wait_for(vm_id, "destroyed", 120)
