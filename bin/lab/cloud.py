@@ -21,6 +21,7 @@ from cm.rpc.client import RpcClient
 from cm.rpc.errors import CloudError, Unavailable
 from lab import furnish, image
 from lab.config import free_port, write_config
+from lab.credentials import FILE as CREDENTIALS
 from lab.credentials import keep_credentials, write_credentials
 from lab.daemon import Daemon, module_argv, program_environment
 from lab.guests import wait_for_marker
@@ -102,8 +103,11 @@ class Cloud:
         """
         try:
             self._claim()
+            kept = (self.base / CREDENTIALS).exists()
             with self.steps.step("starting PostgreSQL"):
                 self.postgres.start()
+                if not kept:
+                    self.postgres.drop_database(DATABASE)                # of a run that could not clean up
                 if not self.postgres.psql(f"SELECT 1 FROM pg_database WHERE datname = '{DATABASE}'"):
                     self.postgres.create_database(DATABASE)
             kind = f"libvirt host{'s' if self._count > 1 else ''}"

@@ -76,12 +76,15 @@ def clean(steps: Steps) -> int:
     place = state_dir() / "demo"
     if place.is_dir():
         from lab.keeper import sweep
+        from lab.postgres import PrivatePostgres
         from lab.processes import find_lock
 
         lock = find_lock(place / "lock")
         if lock is None:
             raise LabProblem(f"a demo is running in {place}; end it first")
-        sweep(place, None, remove=True)
+        elsewhere = PrivatePostgres(place / "postgres").base             # where its account cannot enter our directory
+        for directory in (place, elsewhere):
+            sweep(directory, None, remove=True)
         steps.say(f"removed {place}")
     return 0
 

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from cm.rpc.errors import Unavailable
 from lab.network import accepts
-from lab.nodes import Node, RealNode
+from lab.nodes import Node, RealNode, TestNode
 from lab.processes import wait_until
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ def furnish(cloud: Cloud) -> None:
         for node in cloud.nodes:
             add_node(cloud, node)
         cloud.storage_id = add_storage(cloud)
+        restore_volumes(cloud)
         if by_name(cloud.admin.call("admin.network.get_list"), "guests") is None:
             cloud.admin.call("admin.network.add", {"name": "guests", "network": NETWORK})
     real = [node for node in cloud.nodes if isinstance(node, RealNode)]
@@ -86,6 +87,14 @@ def add_storage(cloud: Cloud) -> int:
         if answer.get("operation_id"):
             cloud.wait_operation(cloud.admin, answer["operation_id"])
     return storage_id
+
+
+def restore_volumes(cloud: Cloud) -> None:
+    """Give nodes of the test driver, whose state is in memory, the images of a kept cloud."""
+    rows = cloud.sql(f"SELECT volume, size_bytes FROM image WHERE state = 'ok' AND storage_id = {cloud.storage_id}")
+    for node in cloud.nodes:
+        if isinstance(node, TestNode):
+            node.restore(f"wawel-{cloud.storage_id}", {volume: int(size) for volume, size in rows})
 
 
 def agents_seen(cloud: Cloud, nodes: Sequence[RealNode]) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -128,6 +128,16 @@ class TestNode:
 
     def open(self) -> Any:
         return self.host.open()
+
+    def restore(self, pool: str, volumes: Mapping[str, int]) -> None:
+        """Make volumes (name: bytes) that a kept cloud knows; this node forgot them when it was last ended."""
+        connection = self.open()
+        try:
+            found = connection.storagePoolLookupByName(pool)
+            for name in volumes.keys() - set(found.listVolumes()):
+                found.createXML(f"<volume><name>{name}</name><capacity>{volumes[name]}</capacity></volume>")
+        finally:
+            connection.close()
 
     def leftovers(self, live: Collection[str]) -> list[str]:
         return domain_leftovers(self, live)

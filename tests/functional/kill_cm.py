@@ -117,6 +117,9 @@ def run(cloud: Cloud, seed: int, kills: int = 30, vms: int = 20, say: Callable[[
         made = asker.ask("user.vm.create", params, f"create-{seed}-{number}")
         return int(made[0]["vm_id"])
 
+    def destroy(number: int) -> None:
+        asker.destroy(created[number].result(), f"{seed}-{number}")
+
     with ThreadPoolExecutor(CALLERS) as pool:
         for kill in range(kills):
             for what, number in order[kill * len(order) // kills : (kill + 1) * len(order) // kills]:
@@ -124,8 +127,7 @@ def run(cloud: Cloud, seed: int, kills: int = 30, vms: int = 20, say: Callable[[
                     created[number] = pool.submit(create, number)
                     asked.append(created[number])
                 else:
-                    known = created[number]
-                    asked.append(pool.submit(lambda known=known, n=number: asker.destroy(known.result(), f"{seed}-{n}")))
+                    asked.append(pool.submit(destroy, number))
             cloud.cm.start()
             if dice.random() < 0.2:
                 report.killed_starting += 1

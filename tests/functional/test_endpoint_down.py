@@ -25,10 +25,8 @@ BOOKS = {
 
 def books(cloud: Cloud) -> dict[str, str]:
     """A digest of each table."""
-    return {
-        table: cloud.sql(f"SELECT md5(string_agg(t::text, ';' ORDER BY t::text)) FROM (SELECT {columns} FROM {table}) t")[0][0]
-        for table, columns in BOOKS.items()
-    }  # fmt: skip
+    digest = "SELECT md5(string_agg(t::text, ';' ORDER BY t::text)) FROM (SELECT {} FROM {}) t"
+    return {table: cloud.sql(digest.format(columns, table))[0][0] for table, columns in BOOKS.items()}
 
 
 def power_off_from_within(node: Any, uuid: str) -> None:

@@ -1,15 +1,13 @@
-"""Bad input to the views of VMs: each gets its own typed error and leaves no trace; no secret is kept where it shows."""
+"""Bad input to the views of VMs: each gets its own typed error and leaves no trace; no secret shows anywhere."""
 
 from __future__ import annotations
 
 import random
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 from lxml import etree
-from support.cloud import MemoryCloud
 
 from cm.drivers.libvirt.domain_xml import domain_xml
 from cm.rpc.errors import (
@@ -23,6 +21,7 @@ from cm.rpc.errors import (
     WrongImageState,
 )
 from cm.store.domain import domain_spec
+from support.cloud import MemoryCloud
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +33,8 @@ def cloud(postgres: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[M
     postgres.drop_database("bad_input")
 
 
-BAD_NAMES = ["", " ", "a" * 101, "x" * 10_000, "a\x00b", "a\nb", "a\x1bb", "a\x7fb", "a\ud800b", "a\x85b", 7, None, ["x"]]
+BAD_NAMES: list[Any] = ["", " ", "a" * 101, "x" * 10_000, "a\x00b", "a\nb", "a\x1bb", "a\x7fb", "a\ud800b", "a\x85b"]
+BAD_NAMES += [7, None, ["x"]]
 
 
 @pytest.mark.parametrize("name", BAD_NAMES, ids=lambda n: repr(n)[:20])
@@ -132,7 +132,8 @@ def test_roles(cloud: MemoryCloud) -> None:
 def test_fuzz(cloud: MemoryCloud) -> None:
     """Random arguments to every user view give an answer or one of our errors, never anything else."""
     chance = random.Random(7)
-    pool: list[Any] = [None, 0, 1, -1, 2**63, "", "x", "\x00", [], [1], [[1]], {}, {"a": 1}, True, 1.5, "1", float("nan")]
+    pool: list[Any] = [None, 0, 1, -1, 2**63, "", "x", "\x00", [], [1], [[1]], {}, {"a": 1}, True, 1.5, "1"]
+    pool.append(float("nan"))
     for view in cloud.manager.registry:
         if not view.name.startswith("user.") or view.name == "user.account.set_password":
             continue

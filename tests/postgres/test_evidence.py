@@ -53,7 +53,8 @@ def test_once(cloud: MemoryCloud) -> None:
     assert tell(cloud, node_id, event(vm, 1)) == "ended"
     assert tell(cloud, node_id, event(vm, 1)) == "repeat"
     cloud.wait(vm["vm_id"], "stopped")
-    assert tell(cloud, node_id, event(vm, 2)) == "late"
+    # A stopped VM is placed nowhere any more.
+    assert tell(cloud, node_id, event(vm, 2)) == "foreign"
     assert cloud.sql("SELECT count(*) FROM operation WHERE kind = 'vm_stop'") == 1
 
 
