@@ -19,12 +19,11 @@ TEXT = """
 
 Try, in another terminal of this directory:
 
-  call() {{ curl -K {base}/user.curl -d "$1"; echo; }}
-  call '{{"jsonrpc": "2.0", "id": 1, "method": "user.vm.get_by_id", "params": [{vm_id}]}}'
-  call '{{"jsonrpc": "2.0", "id": 2, "method": "user.vm.create", "params": {{"name": "second", "description": "",
-        "image_id": {image_id}, "template_id": {template_id}}}}}'
-  call '{{"jsonrpc": "2.0", "id": 3, "method": "user.vm.get_console", "params": [{vm_id}]}}'
-  call '{{"jsonrpc": "2.0", "id": 4, "method": "user.vm.destroy", "params": {{"vm_ids": [{vm_id}]}}}}'
+  call() {{ curl -K {base}/user.curl -d "{{\\"jsonrpc\\": \\"2.0\\", \\"id\\": 1, \\"method\\": \\"$1\\", \\"params\\": $2}}"; echo; }}
+  call user.vm.get_by_id '[{vm_id}]'
+  call user.vm.create '{{"name": "second", "description": "", "image_id": {image_id}, "template_id": {template_id}}}'
+  call user.vm.get_console '[{vm_id}]'
+  call user.vm.destroy '{{"vm_ids": [{vm_id}]}}'
 
   python3 -q
   >>> import json, xmlrpc.client

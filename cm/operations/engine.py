@@ -142,7 +142,9 @@ class Engine:
     async def _tend(self) -> None:
         """Renew the leases of what is under way, and take over what the dead left."""
         if self._running:
-            await self._services.database.transact(renew_leases, self.worker_id, LEASE_S)
+            await self._services.database.transact(
+                renew_leases, self.worker_id, list(self._running), LEASE_S
+            )
         taken = await self._services.database.transact(take_over, self.worker_id)
         if taken:
             log.info("took over {count} operations of dead workers: {ids}", count=len(taken), ids=list(taken))

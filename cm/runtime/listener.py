@@ -41,6 +41,7 @@ class Listener:
         self._wake_read, self._wake_write = _pipe()
         self._thread: threading.Thread | None = None
         self.connected = False
+        self._locked = False
 
     def subscribe(self, topic: str, callback: Callable[[str], None]) -> None:
         """
@@ -142,9 +143,16 @@ class Listener:
         connection.autocommit = True
         with connection.cursor() as cursor:
             cursor.execute(f"LISTEN {CHANNEL}")
-            if self._lock is not None:
-                cursor.execute("SELECT pg_advisory_lock(%s, %s)", self._lock)
+        self._locked = self._lock is None
+        self._take_lock(connection)
         return connection
+
+    def _take_lock(self, connection: Any) -> None:
+        """Never waits: a connection of ours that the server has not yet found dead may still hold it."""
+        if not self._locked:
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT pg_try_advisory_lock(%s, %s)", self._lock)
+                self._locked = bool(cursor.fetchone()[0])
 
     def _listen(self, connection: Any) -> None:
         while not self._stopping:
@@ -152,6 +160,7 @@ class Listener:
             if not ready:
                 with connection.cursor() as cursor:
                     cursor.execute("SELECT 1")  # a dead connection shows itself
+                self._take_lock(connection)
             connection.poll()
             payloads = list(dict.fromkeys(n.payload for n in connection.notifies))
             connection.notifies.clear()

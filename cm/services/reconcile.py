@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from twisted.logger import Logger
 
 from cm.interfaces import DomainSeen
-from cm.rpc.errors import CloudError, DeadlineExceeded, NodeBusy, NodeUnreachable, ObjectNotFound
+from cm.rpc.errors import CloudError, DeadlineExceeded, NodeBusy, NodeUnreachable, ObjectNotFound, Overloaded
 from cm.rpc.vocabulary import DriftKind, Seen, VMId, Wanted
 from cm.rules.reconcile import Discard, DomainFound, Plan, VMRecord, plan
 from cm.services.context import Services
@@ -74,7 +74,9 @@ async def pass_over(services: Services, node_id: int) -> Plan | None:
     looked_at = datetime.now(UTC)
     try:
         domains: Sequence[DomainSeen] = await fleet.call(node_id, "domains", deadline_s=PASS_DEADLINE_S)
-    except (NodeUnreachable, NodeBusy, DeadlineExceeded) as error:
+    except (NodeBusy, Overloaded):
+        return None  # it answers others: that is no evidence of anything
+    except (NodeUnreachable, DeadlineExceeded) as error:
         await database.transact(record_node, node_id, "unreachable", str(error))
         return None
     except ObjectNotFound:

@@ -28,8 +28,6 @@ def update_resources(session: Session, vm_id: int) -> bool:
     row = find_vm(session, vm_id, lock=True)
     if row is None or row.closed_at is not None:
         return False
-    release_node(session, vm_id)
-    release_addresses(session, vm_id)
     disks = session.execute(
         text(
             "UPDATE disk SET deleted_at = clock_timestamp() WHERE vm_id = :id AND deleted_at IS NULL"
@@ -37,8 +35,7 @@ def update_resources(session: Session, vm_id: int) -> bool:
         ),
         {"id": vm_id},
     ).all()
-    for disk in disks:
-        release_storage(session, disk.storage_id, disk.size_bytes)
+    # Account, storage, node, leases: the order in which a create claims them, or the two would deadlock.
     release_quota(
         session,
         row.account_id,
@@ -47,6 +44,10 @@ def update_resources(session: Session, vm_id: int) -> bool:
         storage_mib=sum(mib(disk.size_bytes) for disk in disks),
         vms=1,
     )
+    for disk in sorted(disks):
+        release_storage(session, disk.storage_id, disk.size_bytes)
+    release_node(session, vm_id)
+    release_addresses(session, vm_id)
     session.execute(text("DELETE FROM image_attachment WHERE vm_id = :id"), {"id": vm_id})
     session.execute(
         text(

@@ -194,7 +194,11 @@ def create(caller: ClusterCall, new: NewVM) -> list[str]:
             seconds=SECONDS[OperationKind.VM_CREATE],
             cause=caller.request_id or caller.call_id,
         )
-        made.append(render_vm(session, vm.id, "enter"))
+        summary = render_vm(session, vm.id, "enter")
+        if new.vnc:
+            password = vnc_password(caller.policy.secret, vm.uuid, 1)
+            summary = f'{summary[:-1]},"vnc_password":"{password}"}}'
+        made.append(summary)
         caller.note("place", vm=name, node_id=node_id, verdicts=[f"{v.node}: {v.reason}" for v in verdicts])
         caller.note("lease", vm=name, address=str(address), vnc_port=port)
         caller.note("operation", vm=name, kind=OperationKind.VM_CREATE, steps=["volumes", "launch"])

@@ -185,8 +185,7 @@ _ORPHANED = text(
     """
 UPDATE operation SET state = 'queued', worker_id = NULL, lease_until = NULL, not_before = clock_timestamp(),
        attempts = attempts + 1
- WHERE state = 'running' AND worker_id <> :me
-   AND (lease_until < clock_timestamp() OR NOT EXISTS (
+ WHERE state = 'running' AND (lease_until < clock_timestamp() OR worker_id <> :me AND NOT EXISTS (
         SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND classid = :lock_class AND objid = worker_id
            AND database = (SELECT oid FROM pg_database WHERE datname = current_database())))
 RETURNING id
@@ -197,8 +196,8 @@ RETURNING id
 _LET_GO_DEAD = text(
     """
 UPDATE operation SET worker_id = NULL, lease_until = NULL
- WHERE state <> 'running' AND worker_id IS NOT NULL AND worker_id <> :me
-   AND (lease_until < clock_timestamp() OR NOT EXISTS (
+ WHERE state <> 'running' AND worker_id IS NOT NULL
+   AND (lease_until < clock_timestamp() OR worker_id <> :me AND NOT EXISTS (
         SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND classid = :lock_class AND objid = worker_id
            AND database = (SELECT oid FROM pg_database WHERE datname = current_database())))
 """
@@ -239,13 +238,14 @@ def others_at_work(session: Session, vm_id: int, operation_id: int) -> bool:
     return found is not None
 
 
-def renew_leases(session: Session, worker_id: int, lease_s: float) -> None:
+def renew_leases(session: Session, worker_id: int, operation_ids: Sequence[int], lease_s: float) -> None:
+    """Of what a worker is at. What it forgot, by a fault of ours, runs out as a dead worker's does."""
     session.execute(
         text(
             "UPDATE operation SET lease_until = clock_timestamp() + make_interval(secs => :s)"
-            " WHERE state = 'running' AND worker_id = :w"
+            " WHERE worker_id = :w AND id = ANY(CAST(:ids AS bigint[]))"
         ),
-        {"s": lease_s, "w": worker_id},
+        {"s": lease_s, "w": worker_id, "ids": list(operation_ids)},
     )
 
 

@@ -144,3 +144,34 @@ def test_database_restart(cloud: MemoryCloud, postgres: Any) -> None:
         cloud.wait(vm_id, "running", 40)
     assert cloud.leaks() == []
     assert cloud.sql("SELECT count(*) FROM operation WHERE state NOT IN ('done')") == 0
+
+
+def test_creates_and_destroys_do_not_deadlock(cloud: MemoryCloud) -> None:
+    """Claims and releases take their locks in one order: the database finds no deadlock between them."""
+    before = cloud.sql("SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()")
+
+    def life(number: int) -> None:
+        for turn in range(6):
+            vm_id = cloud.create(name=f"vm-{number}-{turn}")["vm_id"]
+            cloud.call("user.vm.destroy", [[vm_id]])
+
+    at_once(8, life)
+    until = time.monotonic() + 60
+    while cloud.sql("SELECT count(*) FROM vm WHERE closed_at IS NULL"):
+        assert time.monotonic() < until
+        time.sleep(0.1)
+    cloud.sql("SELECT pg_stat_clear_snapshot()")
+    assert cloud.sql("SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()") == before
+    assert cloud.leaks() == []
+
+
+def test_forgotten_operation(cloud: MemoryCloud) -> None:
+    """What a living worker itself lost sight of is taken over when its lease has run out."""
+    cloud.manager.engine._stopping = True
+    vm_id = cloud.create()["vm_id"]
+    database, me = cloud.manager.database, cloud.manager.engine.worker_id
+    assert len(database.transact_now(claim_operations, me, 10, [], -1.0)) == 1
+    assert len(database.transact_now(take_over, me)) == 1
+    cloud.manager.engine._stopping = False
+    cloud.manager.engine.start()
+    cloud.wait(vm_id, "running")

@@ -50,7 +50,8 @@ def create(
     says what becomes of a VM whose guest powers itself off: stop, save, destroy or restart. Public addresses and
     sharing by groups are not there yet: ``public_ip_id`` must be empty, ``groups`` changes nothing.
 
-    :return: the VMs' summaries; ``operation_id`` tells how each is coming on.
+    :return: the VMs' summaries; ``operation_id`` tells how each is coming on. With ``vnc`` their screens are open from
+        the start, and ``vnc_password`` is told, this once.
     """
     if public_ip_id:
         raise ObjectNotFound("public_ip", public_ip_id)
