@@ -8,9 +8,11 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 
 from benchmarks.clusters import Settings, roomy_cloud
 from benchmarks.report import Figure, Target, median, percentile, spread
+from cm.rpc.client import RpcClient
 from lab.cloud import Cloud
 from lab.processes import wait_until
 
@@ -49,8 +51,7 @@ def _single(cloud: Cloud, times: int) -> Iterator[Figure]:
         began = time.perf_counter()
         made = cloud.create(name="single")
         answered = time.perf_counter()
-        while cloud.vm(made["vm_id"])["state"] != "running":
-            time.sleep(0.002)
+        wait_until(partial(_runs, cloud, made["vm_id"]), "a single VM running", 20, pause=0.002)
         ended = time.perf_counter()
         if number >= 2:  # the first ones prepare statements and load modules
             accepted.append((answered - began) * 1000)
@@ -61,17 +62,26 @@ def _single(cloud: Cloud, times: int) -> Iterator[Figure]:
                  note=f"{spread(running)}, p99 {percentile(running, 0.99):.3g}")  # fmt: skip
 
 
+def _runs(cloud: Cloud, vm_id: int) -> bool:
+    """:raises RuntimeError: it never will."""
+    vm = cloud.vm(vm_id)
+    if vm["error"]:
+        raise RuntimeError(f"VM {vm_id}: {vm['error']}")
+    return bool(vm["state"] == "running")
+
+
 def _wanted(cloud: Cloud) -> dict[str, object]:
     return {"description": "", "image_id": cloud.image_id, "template_id": cloud.template_ids["tiny"]}
 
 
 def _many_calls(cloud: Cloud) -> None:
-    _in_threads([lambda client=cloud.client("user"): _share(cloud, client) for _ in range(CONNECTIONS)])
+    clients = [cloud.client("user") for _ in range(CONNECTIONS)]
+    _in_threads([partial(_share, cloud, client) for client in clients])
 
 
-def _share(cloud: Cloud, client: object) -> None:
+def _share(cloud: Cloud, client: RpcClient) -> None:
     for number in range(VMS // CONNECTIONS):
-        client.call("user.vm.create", {"name": f"burst-{number}", **_wanted(cloud)})  # type: ignore[attr-defined]
+        client.call("user.vm.create", {"name": f"burst-{number}", **_wanted(cloud)})
 
 
 def _one_call(cloud: Cloud) -> None:
@@ -99,6 +109,9 @@ def _in_threads(functions: Sequence[Callable[[], None]]) -> None:
 def _running(cloud: Cloud) -> int:
     time.sleep(0.04)
     found = cloud.user.call("user.vm.get_list", {"limit": 1000})
+    wrong = [vm["error"] for vm in found if vm["error"]]
+    if wrong:
+        raise RuntimeError(f"{len(wrong)} VMs failed: {wrong[0]}")
     return sum(vm["state"] == "running" and vm["operation_id"] is None for vm in found)
 
 

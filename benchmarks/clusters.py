@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from lab import furnish
 from lab.cloud import Cloud
 from lab.steps import Steps
 
@@ -46,6 +47,8 @@ def roomy_cloud(settings: Settings, nodes: int, hypervisor: str = "test") -> Ite
         os.chmod(directory, 0o755)
         cloud = Cloud(Path(directory) / "cloud", nodes, hypervisor, steps=settings.steps, settings=ROOMY)
         with cloud:
+            # Each test driver has a storage of its own where real nodes would share one directory.
+            furnish.restore_volumes(cloud)
             cloud.sql(
                 "UPDATE account SET quota_cpu = 1000000, quota_memory_mib = 1000000000, quota_storage_mib = 1000000000,"
                 " quota_vms = 1000000 WHERE login = 'demo'"

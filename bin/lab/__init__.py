@@ -2,7 +2,7 @@
 The lab: several real libvirt hosts, their guests and a private PostgreSQL on one machine, for the demo, the functional
 tests and the benchmarks. Importable as ``lab`` when ``bin/`` is on the path; standard library and Debian's programs
 only (``bin/bootstrap base hosts`` installs those), and nothing of the product: that is for ``cloud.py``, which starts
-a whole cloud and calls it, and for ``demo.py`` and ``furnish.py`` on top of it.
+a whole cloud, ``asking.py``, which calls it, and for ``demo.py`` and ``furnish.py`` on top of them.
 
 Open ``hosts.py`` first. What belongs where:
 

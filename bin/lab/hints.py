@@ -19,7 +19,7 @@ TEXT = """
 
 Try, in another terminal of this directory:
 
-  call() {{ curl -K {base}/user.curl -d "{{\\"jsonrpc\\": \\"2.0\\", \\"id\\": 1, \\"method\\": \\"$1\\", \\"params\\": $2}}"; echo; }}
+  {define}
   call user.vm.get_by_id '[{vm_id}]'
   call user.vm.create '{{"name": "second", "description": "", "image_id": {image_id}, "template_id": {template_id}}}'
   call user.vm.get_console '[{vm_id}]'
@@ -35,6 +35,12 @@ Try, in another terminal of this directory:
 Ctrl-C ends everything{kept}.
 """
 
+# A function of the shell: a method and its parameters to a JSON-RPC request.
+DEFINE = (
+    'call() {{ curl -K {base}/user.curl -d '
+    '"{{\\"jsonrpc\\": \\"2.0\\", \\"id\\": 1, \\"method\\": \\"$1\\", \\"params\\": $2}}"; echo; }}'
+)
+
 
 def first_calls(cloud: Cloud, vm: dict[str, Any]) -> str:
     """The text, with the values of a running cloud and of its first VM."""
@@ -45,6 +51,7 @@ def first_calls(cloud: Cloud, vm: dict[str, Any]) -> str:
         user=cloud.credentials.user,
         run=short(cloud.run_dir),
         base=short(cloud.base),
+        define=DEFINE.format(base=short(cloud.base)),
         vm_id=vm["vm_id"],
         image_id=cloud.image_id,
         template_id=cloud.template_ids["tiny"],

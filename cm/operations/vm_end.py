@@ -18,7 +18,7 @@ from cm.operations.base import Kind, Wait, Work, register
 from cm.rpc.errors import CloudError, DomainNotRunning, GuestIgnored, NotAbandonable
 from cm.rpc.vocabulary import DiskFormat, OperationKind, Seen
 from cm.rules.vm import GONE
-from cm.services.evidence import record_look
+from cm.services.evidence import SKEW, record_look
 from cm.services.release import rest_stopped, update_resources
 from cm.services.saving import give_back_image, reserve_image
 from cm.services.vm import intent_by_evidence
@@ -95,7 +95,9 @@ async def await_end(work: Work) -> None:
     row = ending.row
     if row.seen in GONE or row.node_id is None or row.launches == 0:
         return
-    if ending.hooks and not work.arguments.get("graced"):
+    # The hook of a VM that was launched a moment ago cannot be told from an earlier launch's: a look is surer.
+    fresh = row.launched_at is not None and datetime.now(UTC) - row.launched_at < 2 * SKEW
+    if ending.hooks and not fresh and not work.arguments.get("graced"):
         raise Wait(work.services.policy.hook_grace_s, unless=_gone, graced=True)
     if await _look(work, row) not in GONE:
         await work.call(row.node_id, "destroy", row.uuid)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -27,6 +28,8 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrivatePostgr
         migrate(engine)
         engine.dispose()
         yield server
+        server.close()
+        shutil.rmtree(server.base, ignore_errors=True)  # it may lie elsewhere than asked for
 
 
 @pytest.fixture
