@@ -66,7 +66,7 @@ class Guests:
                 log.info(
                     "vm {vm_id}: its guest says hello as {instance_id} {hostname}",
                     vm_id=guest.vm_id,
-                    instance_id=claimed.get("instance_id", "?"),
+                    instance_id=claimed.get("instance_id") or claimed.get("instance-id", "?"),
                     hostname=claimed.get("hostname", "?"),
                 )
             return text_answer("ok")
