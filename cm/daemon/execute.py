@@ -18,6 +18,7 @@ from cm.rpc.codec import encode_json
 from cm.rpc.errors import InvalidRequest, RequestIdReused
 from cm.rpc.types import Secret
 from cm.rpc.view import View
+from cm.runtime.prepared import Prepared
 from cm.services.context import ClusterCall, Services
 
 log = Logger()
@@ -130,21 +131,25 @@ def _told(arguments: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
+_AUDIT = Prepared(
+    "write_audit",
+    """
+INSERT INTO audit (account_id, login, method, call_id, request_id, remote, arguments)
+VALUES (:account_id, :login, :method, :call_id, :request_id, :remote, CAST(:arguments AS jsonb))
+""",
+)
+
+
 def write_audit(session: Session, method: str, call: ClusterCall, arguments: Mapping[str, Any]) -> None:
     """One row per accepted changing call, in its own transaction."""
     kept = {name: value for name, value in arguments.items() if name not in UNTOLD and not isinstance(value, Secret)}
-    session.execute(
-        text(
-            "INSERT INTO audit (account_id, login, method, call_id, request_id, remote, arguments)"
-            " VALUES (:account_id, :login, :method, :call_id, :request_id, :remote, CAST(:arguments AS jsonb))"
-        ),
-        {
-            "account_id": call.account_id or None,
-            "login": call.identity.login,
-            "method": method,
-            "call_id": call.call_id,
-            "request_id": call.request_id,
-            "remote": call.remote,
-            "arguments": encode_json(kept).decode(),
-        },
+    _AUDIT(
+        session,
+        account_id=call.account_id or None,
+        login=call.identity.login,
+        method=method,
+        call_id=call.call_id,
+        request_id=call.request_id,
+        remote=call.remote,
+        arguments=encode_json(kept).decode(),
     )

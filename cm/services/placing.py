@@ -52,6 +52,11 @@ def record_placement(session: Session, vm_id: int, node_id: int | None, verdicts
         {
             "vm_id": vm_id,
             "node_id": node_id,
-            "verdicts": msgspec.json.encode([asdict(v) for v in verdicts]).decode(),
+            "verdicts": verdicts_text(verdicts),
         },
     )
+
+
+def verdicts_text(verdicts: Sequence[Verdict]) -> str:
+    """A decision's verdicts as they are kept, JSON."""
+    return msgspec.json.encode([asdict(v) for v in verdicts]).decode()

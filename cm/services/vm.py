@@ -17,9 +17,10 @@ from cm.rules.placement import VMRequest
 from cm.rules.vm import ALLOWED, INTERRUPTIBLE, WANTED_BY
 from cm.runtime.prepared import Prepared
 from cm.services.context import ClusterCall, vnc_password
-from cm.services.placing import choose_node, record_placement
+from cm.services.placing import choose_node, verdicts_text
 from cm.services.saving import reserve_image
-from cm.store.claim import claim_address, claim_port, claim_quota, claim_storage, mib
+from cm.store.claim import claim_quota, claim_storage, mib
+from cm.store.creation import VMRows, insert_vm
 from cm.store.operation import open_operation
 from cm.store.vm import VMRow, get_vm, render_vm
 
@@ -93,15 +94,8 @@ def usable_image(session: Session, image_id: int, account_id: int, kinds: Sequen
     return ImageFacts(found.id, found.storage_id, found.size_bytes, found.format, found.disk_controller)
 
 
-_INSERT_VM = Prepared(
-    "insert_vm",
-    """
-INSERT INTO vm (name, description, account_id, image_id, template_id, reservation_id, cpu, memory_mib, user_data,
-                ssh_key, ssh_username, secret, wanted, on_poweroff, vnc_enabled, vnc_generation, node_id, node_claimed)
-VALUES (:name, :description, :account_id, :image_id, :template_id, :reservation_id, :cpu, :memory_mib, :user_data,
-        :ssh_key, :ssh_username, :secret, 'running', :on_poweroff, :vnc, :vnc_generation, :node_id, true)
-RETURNING id, uuid::text AS uuid
-""",
+_TEMPLATE = Prepared(
+    "usable_template", "SELECT id, cpu, memory_mib FROM template WHERE id = :id AND deleted_at IS NULL"
 )
 
 
@@ -112,9 +106,7 @@ def create(caller: ClusterCall, new: NewVM) -> list[str]:
     :return: the VMs' summaries, as JSON texts.
     """
     session, account_id = caller.session, caller.account_id
-    template = session.execute(
-        text("SELECT id, cpu, memory_mib FROM template WHERE id = :id AND deleted_at IS NULL"), {"id": new.template_id}
-    ).first()
+    template = _TEMPLATE(session, id=new.template_id).first()
     if template is None:
         raise ObjectNotFound("template", new.template_id)
     image = usable_image(session, new.image_id, account_id, [ImageKind.SYSTEM])
@@ -143,60 +135,40 @@ def create(caller: ClusterCall, new: NewVM) -> list[str]:
             session, first if number == 1 else request, caller.policy.placement, loads
         )
         name = new.name if new.count == 1 else f"{new.name[:90]}_{number}"
-        vm = _INSERT_VM(
+        key = uuid.uuid4()
+        vm_id, address, port = insert_vm(
             session,
-            **{
-                "name": name,
-                "description": new.description,
-                "account_id": account_id,
-                "image_id": image.id,
-                "template_id": template.id,
-                "reservation_id": str(reservation),
-                "cpu": template.cpu,
-                "memory_mib": template.memory_mib,
-                "user_data": new.user_data,
-                "ssh_key": new.ssh_key,
-                "ssh_username": new.ssh_username,
-                "secret": secrets.token_urlsafe(24),
-                "on_poweroff": new.on_poweroff,
-                "vnc": new.vnc,
-                "vnc_generation": 1 if new.vnc else 0,
-                "node_id": node_id,
-            },
-        ).one()
-        address = claim_address(session, vm.id)
-        port = claim_port(session, vm.id, node_id)
-        session.execute(
-            text(
-                "INSERT INTO disk (vm_id, storage_id, image_id, volume, device, bus, format, mode, size_bytes)"
-                " VALUES (:vm_id, :storage_id, :image_id, :volume, :device, :bus, 'qcow2', :mode, :size)"
+            VMRows(
+                uuid=key,
+                name=name,
+                description=new.description,
+                account_id=account_id,
+                image_id=image.id,
+                template_id=template.id,
+                reservation_id=reservation,
+                cpu=template.cpu,
+                memory_mib=template.memory_mib,
+                user_data=new.user_data,
+                ssh_key=new.ssh_key,
+                ssh_username=new.ssh_username,
+                secret=secrets.token_urlsafe(24),
+                on_poweroff=new.on_poweroff,
+                vnc=new.vnc,
+                node_id=node_id,
+                storage_id=image.storage_id,
+                bus=image.bus,
+                mode=new.mode,
+                size_bytes=image.size_bytes,
+                verdicts=verdicts_text(verdicts),
+                seconds=SECONDS[OperationKind.VM_CREATE],
+                cause=caller.request_id or caller.call_id,
             ),
-            {
-                "vm_id": vm.id,
-                "storage_id": image.storage_id,
-                "image_id": image.id,
-                "volume": f"vm-{vm.uuid}-root.qcow2",
-                "device": "vda" if image.bus == "virtio" else "sda",
-                "bus": image.bus,
-                "mode": new.mode,
-                "size": image.size_bytes,
-            },
         )
         if number == 1:
-            attach_images(session, vm.id, new.iso_list, new.disk_list)
-        record_placement(session, vm.id, node_id, verdicts)
-        open_operation(
-            session,
-            OperationKind.VM_CREATE,
-            account_id=account_id,
-            vm_id=vm.id,
-            node_id=node_id,
-            seconds=SECONDS[OperationKind.VM_CREATE],
-            cause=caller.request_id or caller.call_id,
-        )
-        summary = render_vm(session, vm.id, "enter")
+            attach_images(session, vm_id, new.iso_list, new.disk_list)
+        summary = render_vm(session, vm_id, "enter")
         if new.vnc:
-            password = vnc_password(caller.policy.secret, vm.uuid, 1)
+            password = vnc_password(caller.policy.secret, str(key), 1)
             summary = f'{summary[:-1]},"vnc_password":"{password}"}}'
         made.append(summary)
         caller.note("place", vm=name, node_id=node_id, verdicts=[f"{v.node}: {v.reason}" for v in verdicts])

@@ -7,12 +7,11 @@ Each is one conditional UPDATE, so the database settles races: it succeeds withi
 from __future__ import annotations
 
 from collections.abc import Sequence
-from ipaddress import IPv4Address
 
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from cm.rpc.errors import AccountBlocked, NoFreeAddress, NoFreePort, ObjectNotFound, QuotaReached, StorageFull
+from cm.rpc.errors import AccountBlocked, NoFreePort, ObjectNotFound, QuotaReached, StorageFull
 from cm.runtime.prepared import Prepared
 
 MIB = 1024 * 1024
@@ -23,16 +22,17 @@ def mib(size_bytes: int) -> int:
     return -(-size_bytes // MIB)
 
 
-_CLAIM_QUOTA = text(
+_CLAIM_QUOTA = Prepared(
+    "claim_quota",
     """
 UPDATE account SET used_cpu = used_cpu + :cpu, used_memory_mib = used_memory_mib + :memory_mib,
                    used_storage_mib = used_storage_mib + :storage_mib, used_vms = used_vms + :vms
  WHERE id = :id AND active AND deleted_at IS NULL
-   AND (:cpu = 0 OR used_cpu + :cpu <= quota_cpu)
-   AND (:memory_mib = 0 OR used_memory_mib + :memory_mib <= quota_memory_mib)
-   AND (:storage_mib = 0 OR used_storage_mib + :storage_mib <= quota_storage_mib)
-   AND (:vms = 0 OR used_vms + :vms <= quota_vms)
-"""
+   AND (CAST(:cpu AS bigint) = 0 OR used_cpu + :cpu <= quota_cpu)
+   AND (CAST(:memory_mib AS bigint) = 0 OR used_memory_mib + :memory_mib <= quota_memory_mib)
+   AND (CAST(:storage_mib AS bigint) = 0 OR used_storage_mib + :storage_mib <= quota_storage_mib)
+   AND (CAST(:vms AS bigint) = 0 OR used_vms + :vms <= quota_vms)
+""",
 )
 
 
@@ -45,8 +45,8 @@ def claim_quota(
     :raises QuotaReached: naming the first resource that would go over.
     """
     asked = {"cpu": cpu, "memory_mib": memory_mib, "storage_mib": storage_mib, "vms": vms}
-    moved = session.execute(_CLAIM_QUOTA, {"id": account_id, **asked})
-    if moved.rowcount == 1:  # type: ignore[attr-defined]
+    moved = _CLAIM_QUOTA(session, id=account_id, **asked)
+    if moved.rowcount == 1:
         return
     found = session.execute(text("SELECT * FROM account WHERE id = :id"), {"id": account_id}).mappings().first()
     if found is None or found["deleted_at"] is not None:
@@ -79,20 +79,21 @@ def release_quota(
     )
 
 
-_CLAIM_NODE = text(
+_CLAIM_NODE = Prepared(
+    "claim_node",
     """
 UPDATE node SET cpu_used = cpu_used + :cpu, memory_mib_used = memory_mib_used + :memory_mib, vms_used = vms_used + 1
  WHERE id = :id AND deleted_at IS NULL AND NOT locked
    AND cpu_used + :cpu <= floor(cpu_total * cpu_overcommit)
    AND memory_mib_used + :memory_mib <= floor(memory_mib_total * memory_overcommit)
-"""
+""",
 )
 
 
 def claim_node(session: Session, node_id: int, *, cpu: int, memory_mib: int) -> bool:
     """Claim a VM's share of a node; False where it no longer fits or the node was locked meanwhile."""
-    moved = session.execute(_CLAIM_NODE, {"id": node_id, "cpu": cpu, "memory_mib": memory_mib})
-    return bool(moved.rowcount == 1)  # type: ignore[attr-defined]
+    moved = _CLAIM_NODE(session, id=node_id, cpu=cpu, memory_mib=memory_mib)
+    return bool(moved.rowcount == 1)
 
 
 def release_node(session: Session, vm_id: int) -> bool:
@@ -118,11 +119,12 @@ def release_node(session: Session, vm_id: int) -> bool:
     return True
 
 
-_CLAIM_STORAGE = text(
+_CLAIM_STORAGE = Prepared(
+    "claim_storage",
     """
 UPDATE storage SET claimed_bytes = claimed_bytes + :size
  WHERE id = :id AND deleted_at IS NULL AND claimed_bytes + :size <= floor(capacity_bytes * overcommit)
-"""
+""",
 )
 
 
@@ -132,8 +134,8 @@ def claim_storage(session: Session, storage_id: int, size_bytes: int) -> None:
 
     :raises StorageFull: it does not fit.
     """
-    moved = session.execute(_CLAIM_STORAGE, {"id": storage_id, "size": size_bytes})
-    if moved.rowcount == 1:  # type: ignore[attr-defined]
+    moved = _CLAIM_STORAGE(session, id=storage_id, size=size_bytes)
+    if moved.rowcount == 1:
         return
     found = session.execute(
         text(
@@ -152,31 +154,6 @@ def release_storage(session: Session, storage_id: int, size_bytes: int) -> None:
         text("UPDATE storage SET claimed_bytes = claimed_bytes - :size WHERE id = :id"),
         {"id": storage_id, "size": size_bytes},
     )
-
-
-_CLAIM_ADDRESS = Prepared(
-    "claim_address",
-    """
-UPDATE network_lease SET vm_id = :vm_id, nic = :nic
- WHERE id = (SELECT l.id FROM network_lease l JOIN address_pool p ON p.id = l.pool_id
-              WHERE l.vm_id IS NULL AND NOT p.locked AND p.deleted_at IS NULL
-                AND (CAST(:pool_id AS bigint) IS NULL OR p.id = :pool_id)
-              ORDER BY l.pool_id, l.address LIMIT 1 FOR UPDATE OF l SKIP LOCKED)
-RETURNING id, host(address) AS address, pool_id
-""",
-)
-
-
-def claim_address(session: Session, vm_id: int, *, nic: int = 0, pool_id: int | None = None) -> IPv4Address:
-    """
-    Lease the lowest free address of the pools to a VM's NIC.
-
-    :raises NoFreeAddress: all are leased, or being leased by others just now.
-    """
-    found = _CLAIM_ADDRESS(session, vm_id=vm_id, nic=nic, pool_id=pool_id).first()
-    if found is None:
-        raise NoFreeAddress()
-    return IPv4Address(found.address)
 
 
 def release_addresses(session: Session, vm_id: int) -> Sequence[str]:
