@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import signal
 import sys
 import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from benchmarks.clusters import Settings
-from benchmarks.report import HEADER, Figure, Skipped, conditions, line, write_json
+from benchmarks.report import HEADER, Figure, Skipped, conditions, line, renew_page, write_json
 from lab.places import LabProblem
 from lab.steps import Steps
 
@@ -35,6 +36,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--only", metavar="NAME", action="append", choices=list(BENCHMARKS), help="may be repeated")
     parser.add_argument("--quick", action="store_true", help="fewer rounds and 1,000 VMs; to try, not to quote")
     parser.add_argument("--json", metavar="FILE", type=Path, help="write figures and conditions there too")
+    parser.add_argument("--page", metavar="FILE", type=Path, help="renew the tables of docs/performance.md there")
     parser.add_argument("--verbose", action="store_true", help="show what is being prepared")
     return parser.parse_args(arguments)
 
@@ -65,8 +67,11 @@ def main(arguments: list[str]) -> int:
     print(f"\n{len(missed)} target{'s' if len(missed) != 1 else ''} missed" + "".join(f"\n  {name}" for name in missed))
     if options.json:
         write_json(options.json, taken)
+    if options.page:
+        renew_page(options.page, taken)
     return int(broken)
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that clouds and their directories go in order
     sys.exit(main(sys.argv[1:]))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+import re
 import statistics
 import subprocess
 from collections.abc import Iterable, Sequence
@@ -133,17 +134,52 @@ def _words(argv: list[str]) -> str:
     return done.stdout.splitlines()[0].strip() if done.stdout else ""
 
 
+def shown(value: float) -> str:
+    return f"{value:,.4g}" if value < 1000 else f"{value:,.0f}"
+
+
+def wanted(figure: Figure) -> str:
+    return "" if figure.target is None else f"{figure.target}{' of ref' if figure.target.on == 'ratio' else ''}"
+
+
 def line(figure: Figure) -> str:
-    shown = f"{figure.value:,.4g}" if figure.value < 1000 else f"{figure.value:,.0f}"
     ratio = "" if figure.ratio is None else f"{figure.ratio:.3f}"
-    target = "" if figure.target is None else f"{figure.target}{' of ref' if figure.target.on == 'ratio' else ''}"
     return (
-        f"{figure.name:<46} {shown:>9} {figure.unit:<8} {ratio:>7}  {target:<16} {figure.verdict:<7}"
-        f" {figure.load:>4.1f}  {figure.note}"
+        f"{figure.name:<53} {shown(figure.value):>9} {figure.unit:<4} {ratio:>7}  {wanted(figure):<14}"
+        f" {figure.verdict:<6} {figure.load:>4.1f}  {figure.note}"
     ).rstrip()
 
 
-HEADER = f"{'':<46} {'figure':>9} {'':<8} {'ratio':>7}  {'target':<16} {'verdict':<7} {'load':>4}"
+HEADER = f"{'':<53} {'figure':>9} {'':<4} {'ratio':>7}  {'target':<14} {'':<6} {'load':>4}"
+
+
+def page_table(figures: Sequence[Figure]) -> str:
+    lines = ["| | figure | ratio | target | | load | |", "|---|---|---|---|---|---|---|"]
+    for each in figures:
+        ratio = "" if each.ratio is None else f"{each.ratio:.3f}"
+        lines.append(
+            f"| {each.name} | {shown(each.value)} {each.unit} | {ratio} | {wanted(each)} | {each.verdict} |"
+            f" {each.load:.1f} | {each.note} |"
+        )
+    return "\n".join(lines)
+
+
+def renew_page(path: Path, figures: Sequence[Figure | Skipped]) -> None:
+    """
+    Put figures and conditions between their markers (``<!-- begin reads -->``) on a page; tables of benchmarks that
+    were not taken stay.
+    """
+    page = path.read_text()
+    told = "\n".join(["| | |", "|---|---|", *(f"| {name} | {value} |" for name, value in conditions().items())])
+    for name in {each.benchmark for each in figures}:
+        table = page_table([each for each in figures if isinstance(each, Figure) and each.benchmark == name])
+        page = _between(page, name, table)
+    path.write_text(_between(page, "conditions", told))
+
+
+def _between(page: str, name: str, table: str) -> str:
+    pattern = rf"(<!-- begin {name} -->\n).*?(<!-- end {name} -->)"
+    return re.sub(pattern, lambda found: f"{found[1]}{table}\n{found[2]}", page, flags=re.DOTALL)
 
 
 def write_json(path: Path, figures: Iterable[Figure | Skipped]) -> None:

@@ -128,7 +128,7 @@ class ClusterManager:
         self.ports: list[IListeningPort] = []
         self.engine: Engine | None = None
         self.listener: Listener | None = None
-        self.reconciler = Reconciler(self.services, reactor, settings.cluster.reconcile_s)
+        self.reconciler = Reconciler(self.services, reactor, settings.cluster.reconcile_s, self.metrics)
         register_kinds()
 
     async def start(self) -> None:

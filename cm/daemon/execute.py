@@ -5,17 +5,20 @@ audit. The wire hands every call to ``Executor.execute``.
 
 from __future__ import annotations
 
+import base64
 import hashlib
+import os
 from collections.abc import Mapping
 from typing import Any
 
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 from twisted.logger import Logger
 
 from cm.rpc.caller import Control, Identity, RawJSON
 from cm.rpc.codec import encode_json
-from cm.rpc.errors import InvalidRequest, RequestIdReused
+from cm.rpc.errors import NotSupported, RequestIdReused
 from cm.rpc.types import Secret
 from cm.rpc.view import View
 from cm.runtime.prepared import Prepared
@@ -56,19 +59,70 @@ class Executor:
             policy=services.policy,
         )
         if view.is_async:
-            if control.dry_run:
-                raise InvalidRequest()
             call.services = services
-            result = await view.function(call, **arguments)
             if view.changing:
-                await services.database.transact(write_audit, view.name, call, arguments)
-            return result
+                return await self._change_outside(view, call, arguments)
+            return await view.function(call, **arguments)
         if not view.changing:
             return await services.database.read(_read, view, call, arguments)
         try:
             return await services.database.transact(_change, view, call, arguments)
         except DryRun as dry:
             return {"dry_run": True, "plan": dry.plan}
+
+    async def _change_outside(self, view: View, call: ClusterCall, arguments: dict[str, Any]) -> Any:
+        """
+        A change that asks the outside before its own transaction (a new node is probed, a password hashed). A repeat
+        of an answered call gets the first answer; two at once are settled by what the view itself makes unique.
+
+        :raises NotSupported: a dry run: it could not tell what the outside will say.
+        """
+        if call.dry_run:
+            raise NotSupported(f"tell the plan of {view.name} beforehand")
+        database = self._services.database
+        digest = _digest(view.name, arguments)
+        if call.request_id is not None:
+            answered = await database.read(_find_answer, call, digest)
+            if answered is not None:
+                return RawJSON(answered)
+        result = await view.function(call, **arguments)
+        await database.transact(_record_outside, view.name, call, arguments, digest, result)
+        return result
+
+
+def _record_outside(
+    session: Session, method: str, call: ClusterCall, arguments: Mapping[str, Any], digest: str, result: Any
+) -> None:
+    write_audit(session, method, call, arguments)
+    if call.request_id is not None:
+        session.execute(
+            text(
+                "INSERT INTO request (account_id, request_id, digest, answer) VALUES (:a, :r, :digest, :answer)"
+                " ON CONFLICT DO NOTHING"
+            ),
+            {"a": call.account_id, "r": call.request_id, "digest": digest, "answer": _seal(call, result)},
+        )
+
+
+def _digest(method: str, arguments: Mapping[str, Any]) -> str:
+    """Of a call: what a request id stands for."""
+    return hashlib.sha256(method.encode() + b"\0" + encode_json(_told(arguments))).hexdigest()
+
+
+def _seal(call: ClusterCall, result: Any) -> str:
+    """An answer as it is kept: encrypted, since it may hold a password or token that is told only once."""
+    nonce = os.urandom(12)
+    sealed = AESGCM(_request_key(call)).encrypt(nonce, encode_json(result), None)
+    return base64.b64encode(nonce + sealed).decode()
+
+
+def _unseal(call: ClusterCall, answer: str) -> bytes:
+    raw = base64.b64decode(answer)
+    return AESGCM(_request_key(call)).decrypt(raw[:12], raw[12:], None)
+
+
+def _request_key(call: ClusterCall) -> bytes:
+    return hashlib.sha256(b"request answers\0" + call.policy.secret).digest()
 
 
 def _read(session: Session, view: View, call: ClusterCall, arguments: Mapping[str, Any]) -> Any:
@@ -82,8 +136,8 @@ def _change(session: Session, view: View, call: ClusterCall, arguments: Mapping[
     keyed = call.request_id is not None and not call.dry_run
     digest = ""
     if keyed:
-        digest = hashlib.sha256(view.name.encode() + b"\0" + encode_json(_told(arguments))).hexdigest()
-        answered = _first_answer(session, call, view.name, digest)
+        digest = _digest(view.name, arguments)
+        answered = _first_answer(session, call, digest)
         if answered is not None:
             return RawJSON(answered)
     result = view.function(call, **arguments)
@@ -93,34 +147,38 @@ def _change(session: Session, view: View, call: ClusterCall, arguments: Mapping[
     if keyed:
         session.execute(
             text("UPDATE request SET answer = :answer WHERE account_id = :a AND request_id = :r"),
-            {"answer": encode_json(result).decode(), "a": call.account_id, "r": call.request_id},
+            {"answer": _seal(call, result), "a": call.account_id, "r": call.request_id},
         )
     return result
 
 
-def _first_answer(session: Session, call: ClusterCall, method: str, digest: str) -> str | None:
+def _first_answer(session: Session, call: ClusterCall, digest: str) -> bytes | None:
     """
     The stored answer of a repeated call; None for a first one, which is noted. A repeat that comes while the first is
     still under way waits for it on the unique index.
 
     :raises RequestIdReused: the id was used for something else.
     """
-    values = {"a": call.account_id, "r": call.request_id, "digest": digest}
     first = session.execute(
         text(
             "INSERT INTO request (account_id, request_id, digest) VALUES (:a, :r, :digest) ON CONFLICT DO NOTHING"
             " RETURNING digest"
         ),
-        values,
+        {"a": call.account_id, "r": call.request_id, "digest": digest},
     ).first()
-    if first is not None:
-        return None
+    return None if first is not None else _find_answer(session, call, digest)
+
+
+def _find_answer(session: Session, call: ClusterCall, digest: str) -> bytes | None:
     found = session.execute(
-        text("SELECT digest, answer FROM request WHERE account_id = :a AND request_id = :r"), values
-    ).one()
+        text("SELECT digest, answer FROM request WHERE account_id = :a AND request_id = :r"),
+        {"a": call.account_id, "r": call.request_id},
+    ).first()
+    if found is None:
+        return None
     if found.digest != digest:
         raise RequestIdReused(str(call.request_id))
-    return str(found.answer)
+    return _unseal(call, found.answer)
 
 
 def _told(arguments: Mapping[str, Any]) -> dict[str, Any]:

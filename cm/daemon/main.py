@@ -11,7 +11,7 @@ from sqlalchemy import create_engine
 from sqlalchemy.exc import OperationalError
 
 from cm.daemon.migrate import migrate as migrate_database
-from cm.daemon.settings import Settings
+from cm.daemon.settings import Settings, check_settings
 from cm.runtime import log as logging
 from cm.runtime.memory import bound_heap
 from cm.runtime.settings import SettingsError, read_settings
@@ -30,7 +30,9 @@ def load(config: Path | None) -> Settings:
     default = Path("/etc/wawel/cm.toml")
     path = config or (default if default.exists() else None)
     try:
-        return read_settings(Settings, path, "WAWEL_CM")
+        settings = read_settings(Settings, path, "WAWEL_CM")
+        check_settings(settings)
+        return settings
     except SettingsError as error:
         raise click.ClickException("the settings are not good:\n  " + "\n  ".join(error.problems)) from None
 

@@ -12,6 +12,7 @@ from twisted.logger import Logger
 
 from cm.interfaces import DomainEvent
 from cm.rpc.errors import CloudError, DatabaseUnavailable, Overloaded
+from cm.runtime.metrics import Metrics
 from cm.services.context import Services
 from cm.services.reconcile import pass_over
 from cm.services.volumes import pass_over_storage
@@ -30,7 +31,10 @@ class Reconciler:
     so several processes share them.
     """
 
-    def __init__(self, services: Services, reactor: Any, every_s: float) -> None:
+    def __init__(
+        self, services: Services, reactor: Any, every_s: float, metrics: Metrics | None = None
+    ) -> None:
+        self._metrics = metrics
         self._services = services
         self._reactor = reactor
         self._clock: IReactorTime = reactor
@@ -96,6 +100,8 @@ class Reconciler:
     async def _pass(self, node_id: int) -> None:
         try:
             made = await pass_over(self._services, node_id)
+            if self._metrics is not None:
+                self._metrics.nodes(await self._services.database.read(_by_state))
             if made is None:
                 self._subscribed.discard(node_id)
             elif node_id not in self._subscribed:
@@ -157,3 +163,8 @@ def _storages(session: Session) -> list[tuple[int, int]]:
         )
     )
     return [(row.storage_id, row.node_id) for row in found]
+
+
+def _by_state(session: Session) -> dict[str, int]:
+    found = session.execute(text("SELECT state, count(*) AS n FROM node WHERE deleted_at IS NULL GROUP BY state"))
+    return {row.state: row.n for row in found}

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from ipaddress import ip_network
 from pathlib import Path
+
+from cm.runtime.settings import SettingsError
 
 
 @dataclass(frozen=True)
@@ -80,3 +83,28 @@ class Settings:
     quota: QuotaSettings = QuotaSettings()
     trust: TrustSettings = TrustSettings()
     log: LogSettings = LogSettings()
+
+
+def check_settings(settings: Settings) -> None:
+    """
+    :raises SettingsError: every value that has the right type and is not good all the same.
+    """
+    problems = []
+    if settings.log.level not in ("debug", "info", "warn", "error"):
+        problems.append("log.level is none of debug, info, warn, error")
+    if settings.log.format not in ("text", "json"):
+        problems.append("log.format is neither text nor json")
+    if settings.cluster.placement not in ("spread", "pack"):
+        problems.append("cluster.placement is neither spread nor pack")
+    for network in settings.images.networks:
+        try:
+            ip_network(network)
+        except ValueError as error:
+            problems.append(f"images.networks: {error}")
+    for what in ("cpu_overcommit", "memory_overcommit", "storage_overcommit", "reconcile_s", "shutdown_s"):
+        if getattr(settings.cluster, what) <= 0:
+            problems.append(f"cluster.{what} is not above zero")
+    if not 1 <= settings.cluster.vnc_first_port <= 65_535 - settings.cluster.vnc_ports:
+        problems.append("cluster.vnc_first_port and vnc_ports lead beyond port 65535")
+    if problems:
+        raise SettingsError(problems)

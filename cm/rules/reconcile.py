@@ -108,7 +108,7 @@ def plan(
                 )
             )
             continue
-        if state in GONE and record.seen is Seen.UNKNOWN:
+        if state in GONE and record.seen is Seen.UNKNOWN and record.wanted is not Wanted.STOPPED:
             continue  # a launch that failed: its operation has said so, and nothing ended
         if state is not record.seen and not (state in GONE and record.seen in GONE):
             observe.append(Observe(record.id, record.version, state, reason))

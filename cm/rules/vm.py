@@ -64,8 +64,9 @@ ANY_REST: Final = frozenset({VMState.RUNNING, VMState.PAUSED, VMState.STOPPED, V
 
 # Which resting states a call may be made in. Destroy is always allowed but in the states that it leads through.
 ALLOWED: Final[dict[OperationKind, frozenset[VMState]]] = {
-    OperationKind.VM_START: frozenset({VMState.STOPPED, VMState.ERROR}),
-    OperationKind.VM_STOP: frozenset({VMState.RUNNING, VMState.PAUSED, VMState.ERROR}),
+    # Pending is also what a launch leaves that was given up half-way: whether its domain runs, a start or stop finds.
+    OperationKind.VM_START: frozenset({VMState.STOPPED, VMState.ERROR, VMState.PENDING}),
+    OperationKind.VM_STOP: frozenset({VMState.RUNNING, VMState.PAUSED, VMState.ERROR, VMState.PENDING}),
     OperationKind.VM_SHUTDOWN: frozenset({VMState.RUNNING}),
     OperationKind.VM_RESET: frozenset({VMState.RUNNING}),
     OperationKind.VM_PAUSE: frozenset({VMState.RUNNING}),

@@ -24,6 +24,8 @@ from cm.services.vm import SECONDS
 from cm.store.operation import open_operation, wake
 from cm.store.vm import VMRow, find_by_uuid, find_vm, render_vm, write_evidence
 
+RESTART_SOON_S: Final = 60.0  # a guest that ended within this time of its launch ...
+RESTART_PAUSE_S: Final = 20.0  # ... is started again after this pause, from the second time on
 SKEW: Final = timedelta(seconds=2)  # clocks of nodes may differ so much; what lies closer is settled by a look
 
 
@@ -137,7 +139,7 @@ def settle(session: Session, row: VMRow, reason: str, cause: str) -> None:
         OperationKind.VM_SAVE: Wanted.SAVED,
     }.get(kind, Wanted.RUNNING)
     session.execute(text("UPDATE vm SET wanted = :w WHERE id = :id"), {"w": wanted, "id": row.id})
-    open_operation(
+    operation_id = open_operation(
         session,
         kind,
         account_id=row.account_id,
@@ -146,6 +148,15 @@ def settle(session: Session, row: VMRow, reason: str, cause: str) -> None:
         seconds=SECONDS[kind],
         cause=cause,
     )
+    if kind is OperationKind.VM_START:
+        # A guest that ends as soon as it has started must not keep its node busy with starting it.
+        session.execute(
+            text(
+                "UPDATE operation SET not_before = now() + make_interval(secs => :pause) FROM vm WHERE vm.id = vm_id"
+                " AND operation.id = :id AND vm.launches > 1 AND vm.launched_at > now() - make_interval(secs => :soon)"
+            ),
+            {"id": operation_id, "pause": RESTART_PAUSE_S, "soon": RESTART_SOON_S},
+        )
 
 
 def _reserve_autosave(session: Session, row: VMRow) -> OperationKind:

@@ -160,7 +160,7 @@ def test_secrets_stay_secret(cloud: MemoryCloud) -> None:
     answer = cloud.call("user.vm.attach_vnc", [vm["vm_id"]], request_id="vnc-canary")
     cloud.ended(answer["operation_id"])
     password = answer["password"]
-    for table in ("audit", "operation", "change", "placement", "hook_event", "drift"):
+    for table in ("audit", "request", "operation", "change", "placement", "hook_event", "drift"):
         text = cloud.sql(f"SELECT coalesce(string_agg(t::text, ' '), '') FROM {table} t")
         assert canary not in text and password not in text, table
     assert cloud.sql("SELECT secret FROM vm WHERE id = :i", i=vm["vm_id"]) not in str(cloud.vm(vm["vm_id"]))

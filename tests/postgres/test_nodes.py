@@ -212,7 +212,7 @@ def test_vms(bench: Bench) -> None:
     vm_id = bench.vm(node_id, storage_id, _image(bench, storage_id))
     bench.database.transact_now(render_vm, vm_id)
     assert [v["vm_id"] for v in bench.call("admin.vm.get_list", node_id=node_id)] == [vm_id]
-    assert bench.call("admin.vm.get_list", account_id=bench.admin.account_id) == []
+    assert bench.call("admin.vm.get_list", user_id=bench.admin.account_id) == []
     assert bench.call("admin.vm.get_by_id", vm_id=vm_id)["user_id"] == bench.user.account_id
     bench.call("admin.vm.erase", vm_id=vm_id)
     assert [v["state"] for v in bench.call("admin.vm.get_list", closed=True)] == ["destroyed"]

@@ -8,7 +8,18 @@ from pathlib import Path
 
 import pytest
 
-from cm.rpc.errors import HypervisorError, NoCapacity, ObjectNotFound, QuotaReached, RequestIdReused, WrongVMState
+from cm.rpc.errors import (
+    HypervisorError,
+    InUse,
+    NoCapacity,
+    NodeUnreachable,
+    ObjectNotFound,
+    QuotaReached,
+    RequestIdReused,
+    WrongOperationState,
+    WrongVMState,
+)
+from cm.rpc.vocabulary import DiskFormat
 from support.cloud import MemoryCloud
 
 
@@ -272,4 +283,66 @@ def test_abandon_create(cloud: MemoryCloud) -> None:
     cloud.manager.engine._stopping = False
     cloud.manager.engine.start()
     cloud.wait(vm["vm_id"], "destroyed")
+    assert cloud.leaks() == []
+
+
+def test_disks_and_isos(cloud: MemoryCloud) -> None:
+    """Disks and ISO images go to the first VM; a disk that another VM writes is refused, an ISO is shared."""
+    ids = {}
+    for kind, name in (("storage", "disk.qcow2"), ("iso", "cd.iso")):
+        ids[kind] = cloud.sql(
+            "INSERT INTO image (kind, name, account_id, storage_id, volume, format, size_bytes, state) VALUES"
+            " (:k, :n, :a, :s, :n, 'raw', 1048576, 'ok') RETURNING id",
+            k=kind,
+            n=name,
+            a=cloud.user_id,
+            s=cloud.storage_id,
+        )
+        for memory in cloud.memory.values():
+            memory.create_empty(f"wawel-{cloud.storage_id}", name, DiskFormat.RAW, 2**20)
+    made = cloud.call(
+        "user.vm.create",
+        {
+            "name": "vm",
+            "description": "",
+            "image_id": cloud.image_id,
+            "template_id": cloud.template_id,
+            "disk_list": [ids["storage"]],
+            "iso_list": [ids["iso"]],
+            "count": 2,
+        },
+    )
+    assert [len(vm["storage_images"]) for vm in made] == [1, 0]
+    assert made[0]["reservation_id"] == made[1]["reservation_id"]
+    for vm in made:
+        cloud.wait(vm["vm_id"], "running")
+    with pytest.raises(InUse):
+        cloud.create(disk_list=[ids["storage"]])
+    shared = cloud.create(iso_list=[ids["iso"]])
+    cloud.wait(shared["vm_id"], "running")
+    cloud.call("user.vm.destroy", [[made[0]["vm_id"]]])
+    cloud.wait(made[0]["vm_id"], "destroyed")
+    again = cloud.create(disk_list=[ids["storage"]])
+    cloud.wait(again["vm_id"], "running")
+
+
+def test_abandon_start(cloud: MemoryCloud) -> None:
+    """A start that is given up half-way leaves a VM that can be stopped or started, whatever became of its domain."""
+    vm_id = cloud.create()["vm_id"]
+    cloud.wait(vm_id, "running")
+    cloud.call("user.vm.stop", [vm_id])
+    cloud.wait(vm_id, "stopped")
+    for node in cloud.memory.values():
+        node.fail_next("start", NodeUnreachable("n", "gone"))
+    started = cloud.call("user.vm.start", [vm_id])["operation_id"]
+    until = time.monotonic() + 10
+    while cloud.sql("SELECT launches FROM vm WHERE id = :i", i=vm_id) < 2:
+        assert time.monotonic() < until
+        time.sleep(0.002)
+    try:
+        cloud.call("user.operation.abandon", [started])
+    except WrongOperationState:
+        return  # it was faster
+    cloud.call("user.vm.start", [vm_id])
+    cloud.wait(vm_id, "running")
     assert cloud.leaks() == []

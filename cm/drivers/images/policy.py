@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import socket
 from collections.abc import Iterable
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
@@ -36,6 +37,7 @@ class FetchPolicy:
     :param allow_private: whether private ranges (RFC 1918, 6598, 4193) may be reached.
     :param allowed_networks: ranges that may be reached whatever else is said here (a mirror in the data centre).
     :param own_addresses: ours: never to be reached, except through ``allowed_networks``.
+    :param refuse_own: the same for whatever addresses this machine has.
     :param timeout_s: for the whole import.
     :param stall_s: without a byte.
     """
@@ -43,6 +45,7 @@ class FetchPolicy:
     allow_private: bool = False
     allowed_networks: tuple[Network, ...] = ()
     own_addresses: frozenset[Address] = frozenset()
+    refuse_own: bool = True
     max_bytes: int = 2**40
     timeout_s: float = 4 * 3600.0
     stall_s: float = 30.0
@@ -74,7 +77,7 @@ def refusal(address: Address, policy: FetchPolicy) -> str | None:
     if _within(address, policy.allowed_networks):
         return None
     for each in embedded(address):
-        if each in policy.own_addresses:
+        if each in policy.own_addresses or (policy.refuse_own and is_own(each)):
             return "it is an address of ours"
         if _within(each, _NEVER) or each.is_loopback or each.is_multicast or each.is_link_local or each.is_unspecified:
             return f"{address} is a loopback, link-local, multicast or reserved address"
@@ -84,6 +87,17 @@ def refusal(address: Address, policy: FetchPolicy) -> str | None:
                 continue
             return f"{address} is a private address"
     return None
+
+
+def is_own(address: Address) -> bool:
+    """Whether this machine has the address: a socket can be bound to it."""
+    family = socket.AF_INET if address.version == 4 else socket.AF_INET6
+    try:
+        with socket.socket(family, socket.SOCK_DGRAM) as probe:
+            probe.bind((str(address), 0))
+    except OSError:
+        return False
+    return True
 
 
 def _within(address: Address, networks: Iterable[Network]) -> bool:

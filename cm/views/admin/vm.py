@@ -17,7 +17,7 @@ from cm.store import vm as store
 @admin_view
 def get_list(
     caller: ClusterCall,
-    account_id: Id | None = None,
+    user_id: Id | None = None,
     node_id: Id | None = None,
     limit: Limit = 1000,
     before: Id | None = None,
@@ -26,11 +26,11 @@ def get_list(
     """
     VMs, newest first; destroyed ones only if ``closed``.
 
-    :param account_id: of one user; ``node_id`` of one node.
+    :param user_id: of one user; ``node_id`` of one node.
     :param before: the last ``vm_id`` of the page before.
     """
     found = store.list_text(
-        caller.session, account_id=account_id, node_id=node_id, limit=limit, before=before, closed=closed
+        caller.session, account_id=user_id, node_id=node_id, limit=limit, before=before, closed=closed
     )
     return RawJSON(found)
 

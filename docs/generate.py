@@ -1,0 +1,286 @@
+"""
+The tables of the pages that say what the code says: errors, views, settings, kinds of work, versions.
+
+``python docs/generate.py`` from the repository's root renews them; ``tests/unit/test_docs.py`` fails when they are old.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+import re
+import sys
+import tomllib
+from collections.abc import Callable, Iterator
+from dataclasses import MISSING, fields, is_dataclass
+from enum import Enum
+from itertools import groupby
+from pathlib import Path
+from types import NoneType, UnionType
+from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
+
+DOCS = Path(__file__).parent
+sys.path.insert(0, str(DOCS.parent))
+
+from cm.daemon.settings import Settings  # noqa: E402
+from cm.operations import register_kinds  # noqa: E402
+from cm.operations.base import KINDS  # noqa: E402
+from cm.rpc.errors import CloudError  # noqa: E402
+from cm.rpc.introspection import introspection  # noqa: E402
+from cm.rpc.parameters import Parameter  # noqa: E402
+from cm.rpc.view import Registry, View  # noqa: E402
+from cm.rpc.vocabulary import OperationKind  # noqa: E402
+from cm.services.images import DELETE_S, SPARE_S  # noqa: E402
+from cm.services.storages import ATTACH_S  # noqa: E402
+from cm.services.vm import SECONDS  # noqa: E402
+from contextualization.daemon import settings as contextualization  # noqa: E402
+
+MEANINGS = {
+    "database.url": "the database, as SQLAlchemy writes it; may hold a password and is never logged",
+    "database.pool_size": "connections kept, and threads that use them",
+    "listen.rpc": "address of JSON-RPC, XML-RPC, `/health` and `/metrics`; `\"\"` switches it off",
+    "listen.contextualization": "address that nodes and guests call; `\"\"` where `wawel-contextualization` runs apart",
+    "listen.tls_certificate": "PEM file with the certificate and its chain; without it only loopback is listened on",
+    "listen.tls_key": "PEM file with its key",
+    "listen.insecure": "listen beyond loopback without TLS: only on a network of your own",
+    "cluster.name": "the audience of its tokens and its guests' region; the same for all processes",
+    "cluster.state_dir": "its keys, and images on their way in; all processes of the cluster need the same keys",
+    "cluster.placement": "`spread`: the emptiest node first; `pack`: the fullest that still fits",
+    "cluster.hook_grace_s": "seconds that an end waits for its hook before the node is looked at",
+    "cluster.shutdown_s": "seconds a guest has to obey the power button",
+    "cluster.reconcile_s": "seconds between full passes over a node",
+    "cluster.cpu_overcommit": "CPUs promised per CPU there, of nodes added from now on",
+    "cluster.memory_overcommit": "memory promised per memory there, of nodes added from now on",
+    "cluster.storage_overcommit": "bytes promised per byte there, of storages added from now on",
+    "cluster.vnc_first_port": "first VNC port of nodes added from now on",
+    "cluster.vnc_ports": "how many of them; no more VMs can be placed on the node",
+    "cluster.workers": "whether this process works operations and passes over nodes, or only answers calls",
+    "images.directories": "where administrators may import image files from; none: nowhere",
+    "images.private_networks": "whether images may be fetched by URL from private addresses",
+    "images.networks": "networks (CIDR) that URLs may lead to whatever else is said, such as a mirror's",
+    "images.max_bytes": "the largest image",
+    "images.timeout_s": "seconds of one download, and of one upload to a storage",
+    "quota.cpu": "CPUs of a new account's VMs, stopped ones included",
+    "quota.memory_mib": "their memory",
+    "quota.storage_mib": "virtual size of its disks and images",
+    "quota.vms": "VMs, stopped ones included",
+    "trust.clm_keys": "cloud managers that are believed: key id to the file with its Ed25519 public key",
+    "metadata.imds_v1": "whether EC2 metadata is told without a token",
+    "metadata.domain": "what the names of EC2's services end in",
+    "log.level": "`debug`, `info`, `warn` or `error`",
+    "log.format": "`text` or `json`",
+}
+ANSWERS = {
+    "InvalidRequest": "correct the call",
+    "NotAuthenticated": "say who you are",
+    "NotPermitted": "somebody else has to do it",
+    "NotFound": "look for it; it may be gone",
+    "Conflict": "change its state first, or wait",
+    "LimitReached": "free something, or ask for more",
+    "Unavailable": "repeat later, a change with the same `request_id`",
+    "InternalError": "report the incident; the log has it",
+}
+ABANDONED = {
+    OperationKind.VM_CREATE: "the VM is destroyed",
+    OperationKind.VM_START: "the VM is wanted as it is seen",
+    OperationKind.VM_STOP: "likewise",
+    OperationKind.VM_SHUTDOWN: "likewise",
+    OperationKind.VM_RESET: "likewise",
+    OperationKind.VM_PAUSE: "likewise",
+    OperationKind.VM_RESUME: "likewise",
+    OperationKind.VM_DESTROY: "refused: its disk may be gone already",
+    OperationKind.VM_SAVE: "the reserved image is given back, the disk stays; refused once the image is made",
+    OperationKind.VM_VNC: "nothing to undo",
+    OperationKind.IMAGE_IMPORT: "volume, claims and image are removed",
+    OperationKind.IMAGE_DELETE: "the claims go back, the volume is left where it may be",
+    OperationKind.STORAGE_ATTACH: "the attachment is marked failed; attach or detach again",
+}
+# Where classes of errors stand, and what there brings the reactor along and defines none that is sent.
+HOMES = ("cm.rpc", "cm.runtime", "cm.services", "cm.operations", "cm.store")
+LEFT_OUT = ("cm.rpc.http_caller", "cm.rpc.client", "cm.rpc.endpoint")
+ROLES = ("rpc", "system", "guest", "user", "admin", "node")
+
+
+def cases() -> list[type[CloudError]]:
+    """Every error that may reach a caller, the families first in each."""
+    for home in HOMES:
+        for info in pkgutil.walk_packages(importlib.import_module(home).__path__, home + "."):
+            if info.name not in LEFT_OUT:
+                importlib.import_module(info.name)
+    families = [each for each in CloudError.__subclasses__() if each.__module__.startswith("cm.")]
+    return [case for each in families for case in (each, *sorted(_below(each), key=lambda c: c.code))]
+
+
+def _below(family: type[CloudError]) -> Iterator[type[CloudError]]:
+    for each in family.__subclasses__():
+        # Not those of tests, of our clients, and not what stands in for errors that a client does not know.
+        if each.__module__.startswith("cm.") and each.__module__ not in (*LEFT_OUT, "cm.rpc.codec"):
+            yield each
+            yield from _below(each)
+
+
+def family_of(case: type[CloudError]) -> type[CloudError]:
+    return case.__mro__[case.__mro__.index(CloudError) - 1]
+
+
+def error_table() -> str:
+    lines = ["| slug | number | repeat? | message | fields |", "|---|---|---|---|---|"]
+    for case in cases():
+        family = family_of(case)
+        if case is family and case.__name__ in ANSWERS:
+            own = "" if case.message == CloudError.message else f"{case.message} "
+            what = f"{own}*{ANSWERS[case.__name__]}*"
+            lines.append(f"| **`{case.code}`** | {case.number} | {_yes(case.retry)} | {what} | |")
+            continue
+        told = ", ".join(f"`{field.name}`" for field in fields(case)) if is_dataclass(case) else ""
+        lines.append(f"| `{case.code}` | {case.number} | {_yes(case.retry)} | {_cell(case.message)} | {told} |")
+    return "\n".join(lines)
+
+
+def _yes(value: bool) -> str:
+    return "yes" if value else ""
+
+
+def views() -> list[View]:
+    registry = Registry.collect("cm.views")
+    return sorted([*introspection(registry, "Wawel"), *registry], key=lambda view: (_role(view), view.name))
+
+
+def _role(view: View) -> int:
+    return ROLES.index(view.name.partition(".")[0])
+
+
+def view_table() -> str:
+    parts = []
+    for noun, methods in groupby(views(), key=lambda view: view.name.rpartition(".")[0]):
+        lines = [f"**{noun}**", "", "| method | parameters | | |", "|---|---|---|---|"]
+        lines += [f"| `{m.name}` | {_parameters(m)} | {_effect(m)} | {_cell(m.summary)} |" for m in methods]
+        parts.append("\n".join(lines))
+    return "\n\n".join(parts)
+
+
+def _effect(view: View) -> str:
+    if not view.changing:
+        return "reads"
+    return "changes*" if view.is_async else "changes"
+
+
+def _parameters(view: View) -> str:
+    return ", ".join(_parameter(each) for each in view.parameters)
+
+
+def _parameter(one: Parameter) -> str:
+    kind = f"`{one.name}`: {type_word(one.annotation)}"
+    if one.required:
+        return kind
+    default = getattr(one.default, "value", one.default)
+    return f"{kind} = {'null' if default is None else _toml(default).strip('`')}"
+
+
+def type_word(annotation: Any) -> str:
+    """A type in a word, as a caller sees it."""
+    origin = get_origin(annotation)
+    if origin is Annotated:
+        return type_word(get_args(annotation)[0])
+    if origin in (Union, UnionType):
+        return " or ".join(type_word(part) for part in get_args(annotation) if part is not NoneType)
+    if origin in (list, tuple):
+        return f"list of {type_word(get_args(annotation)[0])}"
+    if isinstance(annotation, type) and issubclass(annotation, Enum):
+        return "/".join(str(member.value) for member in annotation)
+    words: dict[Any, str] = {bool: "bool", int: "int", float: "number", str: "text", dict: "struct", Any: "any"}
+    return words.get(annotation) or str(annotation.__name__).lower()
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|").replace("``", "`")
+
+
+def settings_table(settings: type[Any]) -> str:
+    lines = ["| key | default | meaning |", "|---|---|---|"]
+    lines += [f"| `{key}` | {_toml(default)} | {MEANINGS[key]} |" for key, default in settings_of(settings)]
+    return "\n".join(lines)
+
+
+def settings_of(settings: type[Any]) -> Iterator[tuple[str, Any]]:
+    """Every key with its default."""
+    for name, table in get_type_hints(settings).items():
+        for field in fields(table):
+            made = field.default if field.default_factory is MISSING else field.default_factory()
+            yield f"{name}.{field.name}", made
+
+
+def operation_table() -> str:
+    """What each kind of work is made of, and what becomes of it when it is given up."""
+    register_kinds()
+    ends = {kind: f"{seconds:,.0f} s" for kind, seconds in SECONDS.items()}
+    ends |= {
+        OperationKind.IMAGE_IMPORT: f"2 × `images.timeout_s` + {SPARE_S:,.0f} s",
+        OperationKind.IMAGE_DELETE: f"{DELETE_S:,.0f} s",
+        OperationKind.STORAGE_ATTACH: f"{ATTACH_S:,.0f} s",
+    }
+    lines = ["| kind | steps | patient | deadline | giving it up |", "|---|---|---|---|---|"]
+    for kind in OperationKind:
+        steps = " → ".join(f"`{step.__name__}`" for step in KINDS[kind].steps)
+        lines.append(f"| `{kind}` | {steps} | {_yes(KINDS[kind].patient)} | {ends[kind]} | {ABANDONED[kind]} |")
+    return "\n".join(lines)
+
+
+def version_table() -> str:
+    """What pyproject.toml asks for, and what constraints.txt pins."""
+    repository = DOCS.parent
+    project = tomllib.loads((repository / "pyproject.toml").read_text())["project"]
+    constraints = repository / "constraints.txt"
+    pins = [line.split("==") for line in (constraints.read_text().splitlines() if constraints.exists() else ())]
+    pinned = {_normal(pin[0]): pin[1] for pin in pins if len(pin) == 2}
+    lines = ["| package | for | at least | pinned |", "|---|---|---|---|"]
+    for purpose, wanted in (("running", project["dependencies"]), *project["optional-dependencies"].items()):
+        for each in wanted:
+            name, _, version = each.partition(">=")
+            lines.append(f"| `{name}` | {purpose} | {version} | {pinned.get(_normal(name.partition('[')[0]), '-')} |")
+    return "\n".join(lines)
+
+
+def _normal(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name.strip()).lower()
+
+
+def _toml(value: Any) -> str:
+    if value is None:
+        return "none"
+    if isinstance(value, bool):
+        return f"`{str(value).lower()}`"
+    if isinstance(value, (str, Path)):
+        return f'`"{value}"`'
+    return f"`{list(value) if isinstance(value, tuple) else value}`"
+
+
+PARTS: dict[str, Callable[[], str]] = {
+    "errors": error_table,
+    "views": view_table,
+    "settings": lambda: settings_table(Settings),
+    "endpoint-settings": lambda: settings_table(contextualization.Settings),
+    "operations": operation_table,
+    "versions": version_table,
+}
+PAGES = ("api.md", "architecture.md", "dependencies.md", "operator.md")
+
+
+def renewed(text: str) -> str:
+    """A page with its tables as they should be. The markers are HTML comments: ``<!-- begin errors -->``."""
+
+    def replace(found: re.Match[str]) -> str:
+        return f"<!-- begin {found[1]} -->\n{PARTS[found[1]]()}\n<!-- end {found[1]} -->"
+
+    return re.sub(r"<!-- begin ([\w-]+) -->\n.*?<!-- end \1 -->", replace, text, flags=re.DOTALL)
+
+
+def main() -> None:
+    for name in PAGES:
+        path = DOCS / name
+        path.write_text(renewed(path.read_text()))
+        print(f"renewed {path}")
+
+
+if __name__ == "__main__":
+    main()
