@@ -39,17 +39,23 @@ def peer(database: Database) -> Peer:
 
 @pytest.fixture
 def heard(database_url: str) -> Iterator[Any]:
-    """What is notified: a function that gives the payloads since it was last asked."""
+    """
+    What is notified: a function that gives the payloads since it was last asked. With one that is expected it waits
+    for that one; without, for what may be on its way.
+    """
     url = make_url(database_url).set(drivername="postgresql")
     connection = psycopg2.connect(url.render_as_string(hide_password=False))
     connection.autocommit = True
     connection.cursor().execute("LISTEN wawel")
 
-    def take() -> list[str]:
-        select.select([connection], [], [], 0.05)
-        connection.poll()
-        payloads = [each.payload for each in connection.notifies]
-        connection.notifies.clear()
+    def take(expected: str | None = None) -> list[str]:
+        payloads: list[str] = []
+        until = time.monotonic() + (0.2 if expected is None else 10)
+        while expected not in payloads and (left := until - time.monotonic()) > 0:
+            select.select([connection], [], [], left)
+            connection.poll()
+            payloads += [each.payload for each in connection.notifies]
+            connection.notifies.clear()
         return payloads
 
     yield take
@@ -249,17 +255,17 @@ class TestEvents:
         """In order nothing is asked; a gap, what fills it late, and a new boot each ask for a look."""
         look = f"look:{peer.ids['a']}"
         peer.deliver("a", event(5, uuid, "prepare"))
-        heard()
+        assert look in heard(look)
         peer.deliver("a", event(7, uuid, "start"), event(6, uuid, "prepare"))
         assert look not in heard()
         assert json.loads(peer.deliver("a", event(9, uuid, "started")).body) == {"acknowledged": 9}
-        assert look in heard()
+        assert look in heard(look)
         peer.deliver("a", event(8, uuid, "start"))
-        assert look in heard()
+        assert look in heard(look)
         peer.deliver("a", event(9, uuid, "started"))
         assert look not in heard()
         peer.deliver("a", event(10, uuid, "started", boot_id="boot-2"), boot_id="boot-2")
-        assert look in heard()
+        assert look in heard(look)
         assert value(peer.database, "SELECT agent_boot_id FROM node WHERE name = 'a'") == "boot-2"
 
     def test_other_node(self, peer: Peer, uuid: str) -> None:
