@@ -1,7 +1,8 @@
 """
 A new VM's rows, all in one statement: its own, disk, lease, port, decision of placement and operation.
 
-Seven statements would say the same and take three times as long; a caller waits for this one.
+Seven statements would say the same and take three times as long; a caller waits for this one. Addresses and ports are
+taken from the front of their indexes of free ones: sorting a large pool's free addresses took 10 ms a VM.
 """
 
 from __future__ import annotations
@@ -60,9 +61,10 @@ WITH new AS (
     RETURNING id
 ), leased AS (
     UPDATE network_lease SET vm_id = (SELECT id FROM new), nic = 0
-     WHERE id = (SELECT l.id FROM network_lease l JOIN address_pool p ON p.id = l.pool_id
-                  WHERE l.vm_id IS NULL AND NOT p.locked AND p.deleted_at IS NULL
-                  ORDER BY l.pool_id, l.address LIMIT 1 FOR UPDATE OF l SKIP LOCKED)
+     WHERE id = (SELECT l.id FROM address_pool p CROSS JOIN LATERAL
+                        (SELECT id FROM network_lease WHERE pool_id = p.id AND vm_id IS NULL
+                          ORDER BY address LIMIT 1 FOR UPDATE SKIP LOCKED) AS l
+                  WHERE NOT p.locked AND p.deleted_at IS NULL ORDER BY p.id LIMIT 1)
     RETURNING host(address) AS address
 ), ported AS (
     UPDATE vnc_port SET vm_id = (SELECT id FROM new)
