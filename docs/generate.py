@@ -107,16 +107,20 @@ def cases() -> list[type[CloudError]]:
         for info in pkgutil.walk_packages(importlib.import_module(home).__path__, home + "."):
             if info.name not in LEFT_OUT:
                 importlib.import_module(info.name)
-    families = [each for each in CloudError.__subclasses__() if each.__module__.startswith("cm.")]
+    families = [each for each in CloudError.__subclasses__() if _is_ours(each)]
     return [case for each in families for case in (each, *sorted(_below(each), key=lambda c: c.code))]
 
 
 def _below(family: type[CloudError]) -> Iterator[type[CloudError]]:
     for each in family.__subclasses__():
-        # Not those of tests, of our clients, and not what stands in for errors that a client does not know.
-        if each.__module__.startswith("cm.") and each.__module__ not in (*LEFT_OUT, "cm.rpc.codec"):
+        if _is_ours(each):
             yield each
             yield from _below(each)
+
+
+def _is_ours(case: type[CloudError]) -> bool:
+    """Not those of tests, of our clients, nor what stands in for errors that a client does not know."""
+    return case.__module__.startswith("cm.") and case.__module__ not in (*LEFT_OUT, "cm.rpc.codec")
 
 
 def family_of(case: type[CloudError]) -> type[CloudError]:
