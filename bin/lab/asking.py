@@ -33,6 +33,7 @@ class Asking:
 
     @cached_property
     def postgres(self) -> PrivatePostgres:
+        """The database of the cloud that this asks for: ``Cloud`` gives it."""
         raise NotImplementedError
 
     def client(self, who: str | None, timeout_s: float = 30.0) -> RpcClient:

@@ -19,7 +19,7 @@ from twisted.logger import Logger
 from cm.daemon.execute import Executor
 from cm.daemon.migrate import pending
 from cm.daemon.reconciler import Reconciler
-from cm.daemon.settings import Settings
+from cm.daemon.settings import Settings, check_settings
 from cm.operations import register_kinds
 from cm.operations.engine import Engine
 from cm.rpc.dispatch import Dispatcher
@@ -67,13 +67,12 @@ def read_secret(path: Path) -> bytes:
 
 def policy_of(settings: Settings) -> ClusterPolicy:
     """What decisions depend on, out of the settings; makes the state directory."""
+    check_settings(settings)
     state = settings.cluster.state_dir
     state.mkdir(mode=0o750, parents=True, exist_ok=True)
     staging = state / "staging"
     staging.mkdir(mode=0o700, exist_ok=True)
     cluster, images, quota = settings.cluster, settings.images, settings.quota
-    if cluster.placement not in ("spread", "pack"):
-        raise SettingsError(["cluster.placement is neither spread nor pack"])
     return ClusterPolicy(
         name=cluster.name,
         secret=read_secret(state / "cluster.key"),

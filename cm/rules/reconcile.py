@@ -24,7 +24,6 @@ class VMRecord:
     wanted: Wanted
     seen: Seen
     busy: bool  # an operation is open: it, not the pass, answers for the VM
-    launched: bool  # its domain was started at least once since it was placed here
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,7 @@ KINDS = (DriftKind.UNKNOWN_DOMAIN, DriftKind.MISSING_DOMAIN, DriftKind.WRONG_STA
 
 _RECORDS = text(
     """
-SELECT v.id, v.uuid::text AS uuid, v.version, v.wanted, v.seen, v.launches > 0 AS launched,
+SELECT v.id, v.uuid::text AS uuid, v.version, v.wanted, v.seen,
        EXISTS (SELECT 1 FROM operation o WHERE o.vm_id = v.id AND o.parent_id IS NULL AND NOT o.concurrent
                 AND o.state IN ('queued', 'running', 'waiting')) AS busy
   FROM vm v WHERE v.node_id = :n AND v.closed_at IS NULL AND (v.node_claimed OR v.seen NOT IN ('off', 'absent'))
@@ -37,7 +37,7 @@ SELECT v.id, v.uuid::text AS uuid, v.version, v.wanted, v.seen, v.launches > 0 A
 def recorded(session: Session, node_id: int) -> tuple[VMRecord, ...]:
     """The live VMs of a node, before it is asked."""
     return tuple(
-        VMRecord(VMId(r.id), r.uuid, r.version, Wanted(r.wanted), Seen(r.seen), r.busy, r.launched)
+        VMRecord(VMId(r.id), r.uuid, r.version, Wanted(r.wanted), Seen(r.seen), r.busy)
         for r in session.execute(_RECORDS, {"n": node_id})
     )
 

@@ -84,12 +84,12 @@ async def pass_over_storage(services: Services, storage_id: int, node_id: int) -
         log.info("storage {id}: not listed: {error}", id=storage_id, error=str(error))
         return
     present = {volume.name for volume in volumes}
-    strange = sorted(name for name in present - before.live - before.passing if OURS.match(name))
-    uuids = {name: OURS.match(name)[2] for name in strange}  # type: ignore[index]
+    unaccounted = sorted(present - before.live - before.passing)
+    uuids = {name: found[2] for name in unaccounted if (found := OURS.match(name))}
     over = await database.read(ended, sorted(set(uuids.values())))
     findings = []
-    for name in strange:
-        if uuids[name] in over:
+    for name, uuid in uuids.items():
+        if uuid in over:
             log.warn("storage {id}: leftover volume {name} is deleted", id=storage_id, name=name)
             try:
                 await fleet.call(node_id, "delete", pool, name)

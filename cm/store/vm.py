@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import uuid as uuid_module
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -281,13 +280,6 @@ def detail_text(session: Session, vm_id: int, account_id: int | None) -> str:
         "closed": found.closed_at,
     }
     return f"{found.summary[:-1]},{_encode(rest).decode()[1:]}"
-
-
-def ids_on_node(session: Session, node_id: int) -> Sequence[int]:
-    """Live VMs placed on a node."""
-    return list(
-        session.scalars(text("SELECT id FROM vm WHERE node_id = :n AND closed_at IS NULL ORDER BY id"), {"n": node_id})
-    )
 
 
 def write_evidence(session: Session, row: VMRow, seen: Seen, reason: str, at: datetime) -> bool:

@@ -23,7 +23,6 @@ records = st.lists(
         wanted=st.sampled_from(Wanted),
         seen=st.sampled_from(Seen),
         busy=st.booleans(),
-        launched=st.booleans(),
     ),
     unique_by=(lambda r: r.uuid, lambda r: r.id),
 )
@@ -45,7 +44,7 @@ def test_converges(recorded: list[VMRecord], found: list[DomainFound]) -> None:
     made = plan(recorded, found, {}, {})
     seen = {o.vm_id: o.state for o in made.observe}
     after = [
-        VMRecord(r.id, r.uuid, r.version + 1, r.wanted, seen.get(r.id, r.seen), r.busy, r.launched) for r in recorded
+        VMRecord(r.id, r.uuid, r.version + 1, r.wanted, seen.get(r.id, r.seen), r.busy) for r in recorded
     ]
     assert plan(after, found, {}, {}).observe == ()
 
