@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import os
 import socket
-import stat
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, cast
 
 from twisted.internet.interfaces import IListeningPort
@@ -24,6 +22,7 @@ from cm.operations import register_kinds
 from cm.operations.engine import Engine
 from cm.rpc.dispatch import Dispatcher
 from cm.rpc.endpoint import make_listener
+from cm.rpc.keys import ensure_secret, ensure_signing_key
 from cm.rpc.server import WireSite, make_root
 from cm.rpc.view import Registry
 from cm.runtime.database import Database
@@ -31,38 +30,13 @@ from cm.runtime.listener import Listener
 from cm.runtime.metrics import Metrics
 from cm.runtime.settings import SettingsError
 from cm.runtime.threads import IThreads, Threads
-from cm.services.authenticator import DatabaseAuthenticator, ensure_session_key
+from cm.services.authenticator import DatabaseAuthenticator
 from cm.services.context import ClusterPolicy, Services
 from cm.services.fleet import Fleet
 from cm.store.operation import LOCK_CLASS, TOPIC, register_worker
 
 log = Logger()
-SECRET_BYTES = 32
 DATABASE_THREADS = 8
-
-
-def read_secret(path: Path) -> bytes:
-    """
-    A key of the cluster's own, made at first use: complete or not there at all, and the same for all who ask at once.
-
-    :raises SettingsError: others may read it.
-    """
-    if not path.exists():
-        aside = path.with_name(f"{path.name}.{os.getpid()}.new")
-        handle = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(os.urandom(SECRET_BYTES))
-                file.flush()
-                os.fsync(file.fileno())
-            os.link(aside, path)
-        except FileExistsError:
-            pass  # another process was faster; its key is ours
-        finally:
-            aside.unlink(missing_ok=True)
-    if stat.S_IMODE(path.stat().st_mode) & 0o077:
-        raise SettingsError([f"{path}: others may read this secret; chmod 600 it"])
-    return path.read_bytes()
 
 
 def policy_of(settings: Settings) -> ClusterPolicy:
@@ -75,7 +49,7 @@ def policy_of(settings: Settings) -> ClusterPolicy:
     cluster, images, quota = settings.cluster, settings.images, settings.quota
     return ClusterPolicy(
         name=cluster.name,
-        secret=read_secret(state / "cluster.key"),
+        secret=ensure_secret(state / "cluster.key"),
         placement="pack" if cluster.placement == "pack" else "spread",
         hook_grace_s=cluster.hook_grace_s,
         shutdown_s=cluster.shutdown_s,
@@ -155,7 +129,7 @@ class ClusterManager:
 
     def _authenticator(self, listener: Listener) -> DatabaseAuthenticator:
         try:
-            session_key = ensure_session_key(self.settings.cluster.state_dir / "session.key")
+            session_key = ensure_signing_key(self.settings.cluster.state_dir / "session.key", "session")
             clm_keys = {name: path.read_bytes() for name, path in self.settings.trust.clm_keys.items()}
             made = DatabaseAuthenticator(self.services, session_key, clm_keys)
         except (OSError, ValueError) as error:

@@ -1,25 +1,11 @@
-"""Bringing a database to the schema of this version, under a lock, so that several starting processes are no matter."""
+"""The schema of a cluster's database: brought to this version, or found to be at another."""
 
 from __future__ import annotations
 
-from pathlib import Path
-
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import Engine
 
 import sql.cm
-
-LOCK = 0x57415745  # advisory lock of whoever migrates
-
-
-def config(connection: Connection | None = None) -> Config:
-    made = Config()
-    made.set_main_option("script_location", str(Path(sql.cm.__file__).parent))
-    made.attributes["connection"] = connection
-    return made
+from cm.runtime import migrate as runtime
 
 
 def migrate(engine: Engine) -> tuple[str | None, str | None]:
@@ -28,25 +14,9 @@ def migrate(engine: Engine) -> tuple[str | None, str | None]:
 
     :return: the revision before and after.
     """
-    with engine.connect() as connection:
-        connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": LOCK})
-        connection.commit()
-        try:
-            before = MigrationContext.configure(connection).get_current_revision()
-            connection.rollback()
-            command.upgrade(config(connection), "head")
-            connection.commit()
-            after = MigrationContext.configure(connection).get_current_revision()
-            connection.rollback()
-            return before, after
-        finally:
-            connection.rollback()
-            connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": LOCK})
-            connection.commit()
+    return runtime.migrate(engine, sql.cm)
 
 
 def pending(engine: Engine) -> bool:
     """Whether the database is not at this version's schema."""
-    with engine.connect() as connection:
-        current = MigrationContext.configure(connection).get_current_revision()
-    return current != ScriptDirectory.from_config(config()).get_current_head()
+    return runtime.pending(engine, sql.cm)

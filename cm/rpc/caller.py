@@ -31,6 +31,7 @@ _IMPLIED: Final = {
     Role.GUEST: frozenset({Role.GUEST}),
     Role.USER: frozenset({Role.GUEST, Role.USER}),
     Role.ADMIN: frozenset({Role.GUEST, Role.USER, Role.ADMIN}),
+    Role.CLOUD: frozenset({Role.GUEST, Role.USER, Role.ADMIN, Role.CLOUD}),
     Role.NODE: frozenset({Role.GUEST, Role.NODE}),
 }
 

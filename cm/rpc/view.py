@@ -174,6 +174,15 @@ def admin_view(function: Any = None, /, *, name: str | None = None, changing: bo
 
 
 @overload
+def cloud_view(function: Function, /) -> Function: ...
+@overload
+def cloud_view(*, name: str | None = None, changing: bool = False) -> Callable[[Function], Function]: ...
+def cloud_view(function: Any = None, /, *, name: str | None = None, changing: bool = False) -> Any:
+    """A view for administrators of a whole cloud."""
+    return _declare(Role.CLOUD, function, name, changing)
+
+
+@overload
 def node_view(function: Function, /) -> Function: ...
 @overload
 def node_view(*, name: str | None = None, changing: bool = False) -> Callable[[Function], Function]: ...

@@ -23,11 +23,15 @@ DriftId = NewType("DriftId", int)
 
 
 class Role(StrEnum):
-    """Who may call a view. A user is also a guest, an administrator also a user."""
+    """
+    Who may call a view. A user is also a guest, an administrator (of a cluster) also a user, a cloud administrator
+    all of these.
+    """
 
     GUEST = "guest"
     USER = "user"
     ADMIN = "admin"
+    CLOUD = "cloud"
     NODE = "node"
 
 

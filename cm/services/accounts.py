@@ -15,6 +15,7 @@ from cm.rpc.errors import Conflict, InUse, InvalidParameter, NameTaken, NotAuthe
 from cm.rpc.password import Passwords
 from cm.rpc.types import Secret
 from cm.runtime.database import notify
+from cm.runtime.taken import refused_by
 from cm.services.context import ClusterCall, ClusterPolicy, Services
 from cm.store.account import (
     LOCAL,
@@ -30,7 +31,6 @@ from cm.store.account import (
     write_password,
 )
 from cm.store.change import record_change
-from cm.store.taken import refused_by
 
 TOPIC: Final = "account"
 PASSWORD_MIN: Final = 8  # characters: NIST SP 800-63B, 5.1.1.2

@@ -7,46 +7,31 @@ bounded, and dropped at once when ``account:<id>`` is notified.
 
 from __future__ import annotations
 
-import hashlib
-import os
-import tempfile
 import time
-from collections import OrderedDict
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
-from typing import Any, Final, Generic, TypeVar
+from typing import Any, Final
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.serialization import (
-    Encoding,
-    NoEncryption,
-    PrivateFormat,
-    PublicFormat,
-    load_pem_private_key,
-)
 from sqlalchemy.orm import Session
 
 from cm.rpc.caller import ANONYMOUS, Identity
 from cm.rpc.credentials import Credentials, LoginThrottle, PasswordCredentials
 from cm.rpc.errors import AccountBlocked, NotAuthenticated
+from cm.rpc.keys import SigningKey
 from cm.rpc.password import PasswordCache
 from cm.rpc.token import SESSION_S, Claims, TokenSigner, TokenVerifier
 from cm.rpc.types import Secret
 from cm.rpc.vocabulary import Role
 from cm.runtime.database import notify
+from cm.runtime.remember import Remembered
 from cm.services.accounts import TOPIC, default_quotas, passwords_of
 from cm.services.context import ClusterPolicy, Services
 from cm.store.account import AccountFacts, ensure_external, find_external, find_facts, find_local, set_login
 from cm.store.change import record_change
 
-REMEMBER_S: Final = 30.0  # should a notification be lost, a blocked account goes on for this long
-REMEMBER_MAX: Final = 10_000
 # A cloud manager cannot make anybody a node of ours.
 _GRANTED: Final = frozenset({Role.GUEST, Role.USER, Role.ADMIN})
-
-Key = TypeVar("Key", bound=Hashable)
 
 
 @dataclass(frozen=True)
@@ -55,72 +40,6 @@ class OpenedSession:
 
     token: str
     expires: datetime
-
-
-@dataclass(frozen=True)
-class SessionKey:
-    """The key that a cluster signs the sessions of its own accounts with."""
-
-    key_id: str
-    private_pem: bytes
-    public_pem: bytes
-
-
-def ensure_session_key(path: Path) -> SessionKey:
-    """
-    Read the key, or make it: mode 0600, complete or not there at all, and the same for all who ask at once.
-
-    :raises OSError: it can neither be read nor written.
-    :raises ValueError: the file holds something else.
-    """
-    if not path.exists():
-        made = Ed25519PrivateKey.generate().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-        descriptor, aside = tempfile.mkstemp(prefix=path.name, dir=path.parent)  # mode 0600
-        try:
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(made)
-                file.flush()
-                os.fsync(file.fileno())
-            os.link(aside, path)
-        except FileExistsError:
-            pass  # another process was faster; its key is ours
-        finally:
-            os.unlink(aside)
-    private_pem = path.read_bytes()
-    key = load_pem_private_key(private_pem, password=None)
-    if not isinstance(key, Ed25519PrivateKey):
-        raise ValueError(f"{path} holds no Ed25519 key")
-    public = key.public_key()
-    raw = public.public_bytes(Encoding.Raw, PublicFormat.Raw)
-    key_id = f"session-{hashlib.sha256(raw).hexdigest()[:16]}"
-    return SessionKey(key_id, private_pem, public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))
-
-
-class _Memory(Generic[Key]):
-    """Facts for a while, bounded, the oldest pushed out."""
-
-    def __init__(self, clock: Callable[[], float]) -> None:
-        self._clock = clock
-        self._entries: OrderedDict[Key, tuple[AccountFacts, float]] = OrderedDict()
-
-    def find(self, key: Key) -> AccountFacts | None:
-        entry = self._entries.get(key)
-        if entry is None or self._clock() >= entry[1]:
-            return None
-        return entry[0]
-
-    def keep(self, key: Key, facts: AccountFacts) -> None:
-        self._entries[key] = (facts, self._clock() + REMEMBER_S)
-        self._entries.move_to_end(key)
-        if len(self._entries) > REMEMBER_MAX:
-            self._entries.popitem(last=False)
-
-    def forget(self, account_id: int | None) -> None:
-        if account_id is None:
-            self._entries.clear()
-            return
-        for key in [key for key, (facts, _) in self._entries.items() if facts.id == account_id]:
-            del self._entries[key]
 
 
 class DatabaseAuthenticator:
@@ -135,7 +54,7 @@ class DatabaseAuthenticator:
     def __init__(
         self,
         services: Services,
-        session_key: SessionKey,
+        session_key: SigningKey,
         clm_keys: Mapping[str, str | bytes] | None = None,
         throttle: LoginThrottle | None = None,
         clock: Callable[[], float] = time.monotonic,
@@ -156,9 +75,9 @@ class DatabaseAuthenticator:
         self._throttle = throttle or LoginThrottle(clock)
         services.extra.setdefault("throttle", self._throttle)
         self._right = PasswordCache(clock)
-        self._by_login: _Memory[str] = _Memory(clock)
-        self._by_id: _Memory[int] = _Memory(clock)
-        self._by_subject: _Memory[tuple[str, str]] = _Memory(clock)
+        self._by_login: Remembered[str, AccountFacts] = Remembered(clock)
+        self._by_id: Remembered[int, AccountFacts] = Remembered(clock)
+        self._by_subject: Remembered[tuple[str, str], AccountFacts] = Remembered(clock)
         self._news = 0  # grows with each notification: what was read before it is not kept
 
     # -------------------------------------------------------------- notifications
@@ -168,7 +87,7 @@ class DatabaseAuthenticator:
         self._news += 1
         account_id = int(subject) if subject.isdigit() else None
         for memory in (self._by_login, self._by_id, self._by_subject):
-            memory.forget(account_id)
+            memory.forget(None if account_id is None else lambda facts: facts.id == account_id)
 
     # -------------------------------------------------------------- recognising
 

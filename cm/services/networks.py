@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 from cm.interfaces import NetworkSpec
 from cm.rpc.errors import Conflict, InUse, InvalidParameter, NameTaken
 from cm.runtime.database import notify
+from cm.runtime.taken import refused_by
 from cm.services.context import ClusterCall
 from cm.store.change import record_change
 from cm.store.domain import network_name
@@ -27,7 +28,6 @@ from cm.store.network import (
     lock_leases,
     pool_of_vm,
 )
-from cm.store.taken import refused_by
 
 TOPIC: Final = "networks"
 PREFIX_MIN: Final = 20  # 4,093 guests: one libvirt network lists them all

@@ -25,6 +25,7 @@ from cm.rpc.errors import (
 )
 from cm.rpc.vocabulary import NodeState
 from cm.runtime.database import notify
+from cm.runtime.taken import refused_by
 from cm.services.agents import CREDENTIAL
 from cm.services.context import ClusterCall, ClusterPolicy, Services
 from cm.services.networks import vms
@@ -32,7 +33,6 @@ from cm.services.reconcile import record_node
 from cm.store.change import record_change
 from cm.store.domain import pool_name
 from cm.store.node import get_node
-from cm.store.taken import refused_by
 
 TOPIC: Final = "node"
 SCHEMES: Final = ("qemu", "test", "memory")

@@ -14,6 +14,7 @@ from sqlalchemy import text
 
 from cm.rpc.errors import InUse, InvalidParameter, NameTaken, ObjectNotFound
 from cm.rpc.vocabulary import OperationKind, StorageKind
+from cm.runtime.taken import refused_by
 from cm.services.context import ClusterCall
 from cm.services.networks import vms
 from cm.store.change import record_change
@@ -28,7 +29,6 @@ from cm.store.storage import (
     set_attachment,
     users_on_node,
 )
-from cm.store.taken import refused_by
 
 ATTACH_S: Final = 600.0
 PATH_MAX: Final = 200  # characters; volumes' names come after it

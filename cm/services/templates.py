@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from cm.rpc.errors import NameTaken
+from cm.runtime.taken import refused_by
 from cm.services.context import ClusterCall
 from cm.store.change import record_change
-from cm.store.taken import refused_by
 from cm.store.template import close_template, get_template, insert_template, update_template
 
 

@@ -11,10 +11,12 @@ from pathlib import Path
 import pytest
 from sqlalchemy import create_engine
 
+from clm.daemon.migrate import migrate as migrate_cloud
 from cm.daemon.migrate import migrate
 from cm.runtime.database import Database
 from cm.runtime.threads import InlineThreads
 from lab.postgres import PrivatePostgres
+from support.clm import CloudBench
 
 _numbers = itertools.count(1)
 
@@ -26,6 +28,10 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrivatePostgr
         server.create_database("wawel_template")
         engine = create_engine(server.url("wawel_template"))
         migrate(engine)
+        engine.dispose()
+        server.create_database("wawel_clm_template")
+        engine = create_engine(server.url("wawel_clm_template"))
+        migrate_cloud(engine)
         engine.dispose()
         yield server
         server.close()
@@ -39,6 +45,23 @@ def database_url(postgres: PrivatePostgres) -> Iterator[str]:
     postgres.create_database(name, template="wawel_template")
     yield postgres.url(name)
     postgres.drop_database(name)
+
+
+@pytest.fixture
+def clm_url(postgres: PrivatePostgres) -> Iterator[str]:
+    """The SQLAlchemy URL of a fresh, migrated database of a cloud manager."""
+    name = f"clm_{next(_numbers)}"
+    postgres.create_database(name, template="wawel_clm_template")
+    yield postgres.url(name)
+    postgres.drop_database(name)
+
+
+@pytest.fixture
+def bench(clm_url: str, tmp_path: Path) -> Iterator[CloudBench]:
+    """A cloud manager in this process, with users admin, ann and bob."""
+    made = CloudBench(clm_url, tmp_path / "clm")
+    yield made
+    made.stop()
 
 
 @pytest.fixture

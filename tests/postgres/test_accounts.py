@@ -30,12 +30,13 @@ from cm.rpc.errors import (
     RoleNeeded,
     VersionChanged,
 )
+from cm.rpc.keys import ensure_signing_key
 from cm.rpc.password import Passwords
 from cm.rpc.token import TokenSigner
 from cm.rpc.types import Secret
 from cm.rpc.vocabulary import Role
 from cm.services.accounts import LastAdmin, NotLocal
-from cm.services.authenticator import DatabaseAuthenticator, ensure_session_key
+from cm.services.authenticator import DatabaseAuthenticator
 from cm.store.claim import claim_quota
 from support.cloud import MemoryCloud, run
 
@@ -62,7 +63,7 @@ class Wire:
         private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
         self.clm = TokenSigner(private, "clm-1", "clm", clock=lambda: self.wall)
         self.made = DatabaseAuthenticator(
-            bench.services, ensure_session_key(directory / "session.key"), {"clm-1": public},
+            bench.services, ensure_signing_key(directory / "session.key", "session"), {"clm-1": public},
             clock=lambda: self.now, wall=lambda: self.wall,
         )  # fmt: skip
         bench.services.extra["authenticator"] = self.made
@@ -341,7 +342,8 @@ def test_session(wire: Wire, tmp_path: Path) -> None:
 def test_session_key(tmp_path: Path) -> None:
     """Whoever asks gets the one key; something else in its place is refused."""
     found = []
-    threads = [threading.Thread(target=lambda: found.append(ensure_session_key(tmp_path / "k"))) for _ in range(8)]
+    make = partial(ensure_signing_key, tmp_path / "k", "session")
+    threads = [threading.Thread(target=lambda: found.append(make())) for _ in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -350,7 +352,7 @@ def test_session_key(tmp_path: Path) -> None:
     assert [entry.name for entry in tmp_path.iterdir()] == ["k"]
     (tmp_path / "bad").write_text("nonsense")
     with pytest.raises(ValueError):
-        ensure_session_key(tmp_path / "bad")
+        ensure_signing_key(tmp_path / "bad", "session")
 
 
 def test_cloud_manager(wire: Wire) -> None:

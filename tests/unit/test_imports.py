@@ -29,7 +29,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "cm.rpc": WORDS | {"cm.runtime"},
     "cm.runtime": WORDS,
     "cm.rules": WORDS,
-    "cm.models": WORDS | {"cm.rules"},
+    "cm.models": WORDS | {"cm.rules", "cm.runtime.columns"},
     "cm.interfaces": COMMON,
     "cm.drivers": COMMON | {"cm.interfaces"},
     "cm.store": COMMON | {"cm.models"},
@@ -41,8 +41,18 @@ MAY_IMPORT: dict[str, set[str]] = {
     "cm.daemon": {"cm", "sql.cm"},  # wires the whole; sql.cm is where Alembic's versions are
     "contextualization": COMMON | {"cm.rpc", "cm.services", "cm.store", "cm.models"},
     "node_hooks": set(),  # copied to nodes alone
-    "clm": {"cm.rpc", "cm.runtime"},  # a cluster is reached through an ICaller
-    "sql": {"cm.models"},
+    # A cluster is reached through an ICaller; of cm.runtime nothing is about clusters.
+    "clm": {"cm.rpc", "cm.runtime"},
+    "clm.rules": WORDS,
+    "clm.models": WORDS | {"clm.rules", "cm.runtime.columns"},
+    "clm.drivers": {"cm.rpc", "cm.runtime", "clm.rules"},
+    "clm.store": {"cm.rpc", "cm.runtime", "clm.rules", "clm.models"},
+    "clm.services": {"cm.rpc", "cm.runtime", "clm.rules", "clm.store", "clm.drivers"},
+    "clm.views": {"cm.rpc", "cm.runtime", "clm.rules", "clm.store", "clm.services"},
+    "clm.daemon": {"cm.rpc", "cm.runtime", "clm", "sql.clm"},
+    "sql": set(),
+    "sql.cm": {"cm.models"},
+    "sql.clm": {"clm.models"},
 }
 
 # Arrows beyond the table: (who, whom) → why.
@@ -56,6 +66,7 @@ EXCEPTIONS: dict[tuple[str, str], str] = {
     ("cm.services.operations", "cm.operations.base"): "KINDS: what an abandoned operation undoes, stands with its kind",
     ("cm.store.domain", "cm.interfaces"): "builds DomainSpec out of rows: frozen records, no calls",
     ("cm.store.storage", "cm.interfaces"): "builds StorageSpec out of rows: frozen records, no calls",
+    ("cm.runtime.execute", "cm.rpc"): "what stands between the wire and the database, the same in both managers",
     ("cm.runtime.settings", "cm.rpc.types"): "Secret and how it is decoded; that module imports the vocabulary alone",
 }
 
@@ -76,7 +87,7 @@ RESERVED: dict[str, tuple[set[str], str]] = {
         "the wire, rules, interfaces and drivers have no database",
     ),
     "contextualization": ({"contextualization", "cm.daemon.app"}, "a program of its own, which the manager may host"),
-    "clm": ({"clm"}, "the cloud knows its clusters, and they do not know it"),
+    "clm": ({"clm", "sql.clm"}, "the cloud knows its clusters, and they do not know it"),
 }  # fmt: skip
 
 # Packages with no library beside Python's own: rules are pure, the wire's names are for everyone, and a node has

@@ -1,0 +1,1 @@
+"""The program wawel-clm: what it consists of, its settings, its command line."""

@@ -1,0 +1,22 @@
+"""The schema of a cloud's database: brought to this version, or found to be at another."""
+
+from __future__ import annotations
+
+from sqlalchemy import Engine
+
+import sql.clm
+from cm.runtime import migrate as runtime
+
+
+def migrate(engine: Engine) -> tuple[str | None, str | None]:
+    """
+    Apply what is missing.
+
+    :return: the revision before and after.
+    """
+    return runtime.migrate(engine, sql.clm)
+
+
+def pending(engine: Engine) -> bool:
+    """Whether the database is not at this version's schema."""
+    return runtime.pending(engine, sql.clm)

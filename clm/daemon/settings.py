@@ -1,0 +1,136 @@
+"""The settings of ``wawel-clm``: read once from a TOML file and the environment into frozen dataclasses."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+from urllib.parse import urlsplit
+
+from cm.rpc.types import Secret
+from cm.runtime.settings import SettingsError
+
+NAME: Final = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\Z")  # a DNS label: RFC 1123, 2.1
+
+
+@dataclass(frozen=True)
+class DatabaseSettings:
+    url: str = field(default="postgresql+psycopg2:///wawel_clm", repr=False)
+    pool_size: int = 8
+
+
+@dataclass(frozen=True)
+class ListenSettings:
+    """Without a certificate only loopback is listened on, unless ``insecure``."""
+
+    rpc: str = "127.0.0.1:8000"
+    tls_certificate: Path | None = None
+    tls_key: Path | None = None
+    insecure: bool = False
+
+
+@dataclass(frozen=True)
+class CloudSettings:
+    name: str = "cloud"
+    state_dir: Path = Path("/var/lib/wawel/clm")
+    public_url: str = "http://127.0.0.1:8000"
+    ec2_url: str = ""
+    contact_email: str = ""
+    issue_email: str = ""
+
+
+@dataclass(frozen=True)
+class AccountSettings:
+    registration: bool = True
+    auto_activation: bool = False
+    permissions: tuple[str, ...] = ("cloud_create",)
+    session_s: int = 12 * 3600
+    token_s: int = 24 * 3600
+    keys_max: int = 50
+    api_keys_max: int = 50
+    groups_max: int = 50
+
+
+@dataclass(frozen=True)
+class MailSettings:
+    """``host`` "": there is no mail, and people are activated by administrators alone."""
+
+    host: str = ""
+    port: int = 25
+    tls: str = "starttls"  # starttls, tls or none
+    login: str = ""
+    password: Secret | None = None
+    sender: str = ""
+    ca: Path | None = None
+    timeout_s: float = 20.0
+    templates_dir: Path | None = None
+
+
+@dataclass(frozen=True)
+class OIDCSettings:
+    issuer: str
+    client_id: str
+    client_secret: Secret | None = None
+    title: str = ""
+    scope: str = "openid email profile"
+    create: bool = True
+    link_email: bool = False
+
+
+@dataclass(frozen=True)
+class ClustersSettings:
+    deadline_s: float = 10.0
+    list_deadline_s: float = 5.0
+    check_s: float = 10.0
+    sync_s: float = 60.0
+
+
+@dataclass(frozen=True)
+class LogSettings:
+    level: str = "info"
+    format: str = "text"
+
+
+@dataclass(frozen=True)
+class Settings:
+    database: DatabaseSettings = DatabaseSettings()
+    listen: ListenSettings = ListenSettings()
+    cloud: CloudSettings = CloudSettings()
+    accounts: AccountSettings = AccountSettings()
+    mail: MailSettings = MailSettings()
+    oidc: dict[str, OIDCSettings] = field(default_factory=dict)
+    clusters: ClustersSettings = ClustersSettings()
+    log: LogSettings = LogSettings()
+
+
+def check_settings(settings: Settings) -> None:
+    """
+    :raises SettingsError: every value that has the right type and is not good all the same.
+    """
+    problems = []
+    if settings.log.level not in ("debug", "info", "warn", "error"):
+        problems.append("log.level is none of debug, info, warn, error")
+    if settings.log.format not in ("text", "json"):
+        problems.append("log.format is neither text nor json")
+    if not NAME.match(settings.cloud.name):
+        problems.append("cloud.name is no DNS label (lower case letters, digits, hyphens)")
+    if settings.mail.tls not in ("starttls", "tls", "none"):
+        problems.append("mail.tls is none of starttls, tls, none")
+    if settings.mail.host and not settings.mail.sender:
+        problems.append("mail.sender is needed with mail.host")
+    if settings.mail.login and settings.mail.tls == "none" and settings.mail.host not in ("localhost", "127.0.0.1"):
+        problems.append("mail.login would travel in the clear: set mail.tls")
+    for name, provider in settings.oidc.items():
+        parts = urlsplit(provider.issuer)
+        loopback = parts.hostname in ("localhost", "127.0.0.1", "::1")
+        if parts.scheme != "https" and not (parts.scheme == "http" and loopback):
+            problems.append(f"oidc.{name}.issuer is no https URL")
+    for what in ("deadline_s", "list_deadline_s", "check_s", "sync_s"):
+        if getattr(settings.clusters, what) <= 0:
+            problems.append(f"clusters.{what} is not above zero")
+    for what in ("session_s", "token_s"):
+        if getattr(settings.accounts, what) <= 0:
+            problems.append(f"accounts.{what} is not above zero")
+    if problems:
+        raise SettingsError(problems)

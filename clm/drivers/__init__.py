@@ -1,0 +1,1 @@
+"""The outside: mail, OpenID Connect providers, clusters over the wire."""

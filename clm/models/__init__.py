@@ -1,0 +1,32 @@
+"""SQLAlchemy mappings of a cloud's database: columns and relations, no behaviour. One module for each noun."""
+
+from __future__ import annotations
+
+from clm.models.base import Base
+from clm.models.cluster import Cluster, ClusterAccount, ClusterAdmin, DroppedGroup
+from clm.models.group import Group, Membership
+from clm.models.key import SSHKey
+from clm.models.message import Mail, Message, News
+from clm.models.record import Audit, Change, Request
+from clm.models.user import ApiKey, OneTimeToken, User, UserSession
+
+__all__ = [
+    "ApiKey",
+    "Audit",
+    "Base",
+    "Change",
+    "Cluster",
+    "ClusterAccount",
+    "ClusterAdmin",
+    "DroppedGroup",
+    "Group",
+    "Mail",
+    "Membership",
+    "Message",
+    "News",
+    "OneTimeToken",
+    "Request",
+    "SSHKey",
+    "User",
+    "UserSession",
+]

@@ -1,0 +1,1 @@
+"""Decisions about people and clusters: pure functions and tables."""

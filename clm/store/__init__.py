@@ -1,0 +1,1 @@
+"""Queries: a session in, records out."""

@@ -1,0 +1,1 @@
+"""Views for administrators of the cloud."""

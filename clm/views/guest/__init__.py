@@ -1,0 +1,1 @@
+"""Views for anybody; each of them has a rate limit (``rules/limits.py``)."""
