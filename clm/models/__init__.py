@@ -8,7 +8,7 @@ from clm.models.group import Group, Membership
 from clm.models.key import SSHKey
 from clm.models.message import Mail, Message, News
 from clm.models.record import Audit, Change, Request
-from clm.models.user import ApiKey, OneTimeToken, User, UserSession
+from clm.models.user import ApiKey, OIDCLogin, OneTimeToken, User, UserSession
 
 __all__ = [
     "ApiKey",
@@ -24,6 +24,7 @@ __all__ = [
     "Membership",
     "Message",
     "News",
+    "OIDCLogin",
     "OneTimeToken",
     "Request",
     "SSHKey",

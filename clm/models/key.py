@@ -10,7 +10,7 @@ from clm.models.base import Base, Key, Now
 
 class SSHKey(Base):
     __tablename__ = "ssh_key"
-    __table_args__ = (UniqueConstraint("user_id", "name"),)
+    __table_args__ = (UniqueConstraint("user_id", "name"), UniqueConstraint("user_id", "fingerprint"))
     id: Mapped[Key]
     user_id: Mapped[int] = mapped_column(ForeignKey("user_account.id", ondelete="CASCADE"))
     name: Mapped[str]

@@ -29,6 +29,7 @@ class Message(Base):
     read_at: Mapped[datetime | None]
     cluster_id: Mapped[int | None] = mapped_column(ForeignKey("cluster.id", ondelete="CASCADE"))
     cluster_message_id: Mapped[int | None]
+    deleted_at: Mapped[datetime | None]  # a cluster's, deleted by its reader: it is not to be taken over again
 
 
 class News(Base):

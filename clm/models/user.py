@@ -101,3 +101,11 @@ class ApiKey(Base):
     created_at: Mapped[Now]
     expires_at: Mapped[datetime | None]
     used_at: Mapped[datetime | None]
+
+
+class OIDCLogin(Base):
+    """A login by a provider that was finished, or tried to be: what it was begun with is good once."""
+
+    __tablename__ = "oidc_login"
+    state_hash: Mapped[str] = mapped_column(primary_key=True)
+    expires_at: Mapped[datetime] = mapped_column(index=True)  # no longer good then, so no longer to be remembered

@@ -75,6 +75,13 @@ def upgrade() -> None:
         postgresql_where=sa.text("sent_at IS NULL AND failed_at IS NULL"),
     )
     op.create_table(
+        "oidc_login",
+        sa.Column("state_hash", sa.Text(), nullable=False),
+        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("state_hash", name=op.f("pk_oidc_login")),
+    )
+    op.create_index(op.f("ix_oidc_login_expires_at"), "oidc_login", ["expires_at"], unique=False)
+    op.create_table(
         "request",
         sa.Column("account_id", sa.BigInteger(), nullable=False),
         sa.Column("request_id", sa.Text(), nullable=False),
@@ -235,6 +242,7 @@ def upgrade() -> None:
         sa.Column("read_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("cluster_id", sa.BigInteger(), nullable=True),
         sa.Column("cluster_message_id", sa.BigInteger(), nullable=True),
+        sa.Column("deleted_at", sa.DateTime(timezone=True), nullable=True),
         sa.ForeignKeyConstraint(["cluster_id"], ["cluster.id"], name=op.f("fk_message_cluster_id"), ondelete="CASCADE"),
         sa.ForeignKeyConstraint(["user_id"], ["user_account.id"], name=op.f("fk_message_user_id"), ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_message")),
@@ -285,6 +293,7 @@ def upgrade() -> None:
         sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.ForeignKeyConstraint(["user_id"], ["user_account.id"], name=op.f("fk_ssh_key_user_id"), ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_ssh_key")),
+        sa.UniqueConstraint("user_id", "fingerprint", name=op.f("uq_ssh_key_user_id_fingerprint")),
         sa.UniqueConstraint("user_id", "name", name=op.f("uq_ssh_key_user_id_name")),
     )
     op.create_table(
@@ -384,6 +393,8 @@ def downgrade() -> None:
     op.drop_table("change")
     op.drop_index(op.f("ix_request_at"), table_name="request")
     op.drop_table("request")
+    op.drop_index(op.f("ix_oidc_login_expires_at"), table_name="oidc_login")
+    op.drop_table("oidc_login")
     op.drop_index("ix_mail_due", table_name="mail", postgresql_where=sa.text("sent_at IS NULL AND failed_at IS NULL"))
     op.drop_table("mail")
     op.drop_index("uq_cluster_name", table_name="cluster", postgresql_where=sa.text("deleted_at IS NULL"))

@@ -1,0 +1,82 @@
+"""Queries about SSH keys."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from clm.rules.ssh_key import PublicKey
+from cm.rpc.errors import ObjectNotFound
+
+_KEY = """
+SELECT id AS key_id, name, kind, public_key, fingerprint, fingerprint_md5, created_at AS created
+  FROM ssh_key WHERE user_id = :user_id
+"""
+
+
+def list_keys(session: Session, user_id: int) -> list[dict[str, Any]]:
+    """A user's, by name."""
+    rows = session.execute(text(_KEY + " ORDER BY lower(name), id"), {"user_id": user_id})
+    return [dict(row._mapping) for row in rows]
+
+
+def get_key(session: Session, user_id: int, key_id: int) -> dict[str, Any]:
+    """:raises ObjectNotFound: the user has none of this id."""
+    found = session.execute(text(_KEY + " AND id = :id"), {"user_id": user_id, "id": key_id}).first()
+    if found is None:
+        raise ObjectNotFound("key", key_id)
+    return dict(found._mapping)
+
+
+def get_key_named(session: Session, user_id: int, name: str) -> dict[str, Any]:
+    """:raises ObjectNotFound: the user has none of this name."""
+    found = session.execute(text(_KEY + " AND name = :name"), {"user_id": user_id, "name": name}).first()
+    if found is None:
+        raise ObjectNotFound("key", name)
+    return dict(found._mapping)
+
+
+def find_name(session: Session, user_id: int, fingerprint: str) -> str | None:
+    """What the user calls the key that they have already."""
+    name: str | None = session.execute(
+        text("SELECT name FROM ssh_key WHERE user_id = :user_id AND fingerprint = :fingerprint"),
+        {"user_id": user_id, "fingerprint": fingerprint},
+    ).scalar()
+    return name
+
+
+def count_keys(session: Session, user_id: int) -> int:
+    """How many the user has; nobody else adds one for them until the transaction ends."""
+    session.execute(text("SELECT 1 FROM user_account WHERE id = :id FOR NO KEY UPDATE"), {"id": user_id})
+    count = session.execute(text("SELECT count(*) FROM ssh_key WHERE user_id = :id"), {"id": user_id})
+    return int(count.scalar_one())
+
+
+def insert_key(session: Session, user_id: int, name: str, key: PublicKey) -> int:
+    return int(
+        session.execute(
+            text(
+                "INSERT INTO ssh_key (user_id, name, kind, public_key, fingerprint, fingerprint_md5)"
+                " VALUES (:user_id, :name, :kind, :public_key, :fingerprint, :fingerprint_md5) RETURNING id"
+            ),
+            {
+                "user_id": user_id,
+                "name": name,
+                "kind": key.kind,
+                "public_key": key.text,
+                "fingerprint": key.fingerprint,
+                "fingerprint_md5": key.fingerprint_md5,
+            },
+        ).scalar_one()
+    )
+
+
+def delete_key(session: Session, user_id: int, key_id: int) -> bool:
+    """Whether it was still there."""
+    deleted = session.execute(
+        text("DELETE FROM ssh_key WHERE user_id = :user_id AND id = :id RETURNING id"),
+        {"user_id": user_id, "id": key_id},
+    )
+    return deleted.first() is not None

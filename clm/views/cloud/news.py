@@ -1,0 +1,48 @@
+"""News: what everybody is told."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from msgspec import Meta
+
+from clm.services import news
+from clm.services.context import CloudCall
+from clm.store.news import get_news
+from cm.rpc.types import Id
+from cm.rpc.view import cloud_view
+
+Topic = Annotated[
+    str, Meta(min_length=1, max_length=255, pattern=r"^[^\x00-\x1f\x7f-\x9f]*\S[^\x00-\x1f\x7f-\x9f]*(?![\s\S])")
+]
+Content = Annotated[str, Meta(max_length=50_000)]
+
+
+@cloud_view(changing=True)
+def add(caller: CloudCall, topic: Topic, content: Content = "", sticky: bool = False) -> dict[str, Any]:
+    """Tell everybody something. What is sticky stays above the rest."""
+    return news.add(caller, topic, content, sticky)
+
+
+@cloud_view
+def get_by_id(caller: CloudCall, news_id: Id) -> dict[str, Any]:
+    """One of the news."""
+    return get_news(caller.session, news_id)
+
+
+@cloud_view(changing=True)
+def edit(
+    caller: CloudCall,
+    news_id: Id,
+    topic: Topic | None = None,
+    content: Content | None = None,
+    sticky: bool | None = None,
+) -> dict[str, Any]:
+    """Change news; what is not given stays."""
+    return news.edit(caller, news_id, {"topic": topic, "content": content, "sticky": sticky})
+
+
+@cloud_view(changing=True)
+def delete(caller: CloudCall, news_id: Id) -> None:
+    """Delete news."""
+    news.delete(caller, news_id)

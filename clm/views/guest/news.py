@@ -1,0 +1,16 @@
+"""What the cloud's administrators tell everybody."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from clm.services.context import CloudCall
+from clm.store.news import list_news
+from cm.rpc.types import Id, Limit
+from cm.rpc.view import guest_view
+
+
+@guest_view
+def get_list(caller: CloudCall, limit: Limit = 50, before: Id | None = None) -> list[dict[str, Any]]:
+    """News, the sticky ones first and then the newest. before: news_id of the last one of the page before."""
+    return list_news(caller.session, limit, before)

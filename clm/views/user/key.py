@@ -1,0 +1,63 @@
+"""SSH keys of the caller's."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from msgspec import Meta
+
+from clm.services import keys
+from clm.services.context import CloudCall
+from clm.store.key import get_key, get_key_named, list_keys
+from cm.rpc.types import Id, Name
+from cm.rpc.view import user_view
+from cm.rpc.vocabulary import SSH_KEY_MAX
+
+# Read by rules/ssh_key.py, which says what is wrong with it.
+KeyLine = Annotated[
+    str, Meta(min_length=1, max_length=SSH_KEY_MAX, description="A public key: a line of an authorized_keys file.")
+]
+
+
+@user_view(changing=True)
+async def generate(
+    caller: CloudCall, name: Name, kind: Literal["ed25519", "rsa", "ecdsa"] = "ed25519"
+) -> dict[str, Any]:
+    """Make a pair of keys. The answer holds private_key, this once: it is kept nowhere."""
+    return await keys.generate(caller, name, kind)
+
+
+@user_view(changing=True)
+def add(caller: CloudCall, name: Name, key: KeyLine) -> dict[str, Any]:
+    """Import a public key: Ed25519, ECDSA, RSA of 2048 bits or more, or one of a security key."""
+    return keys.add_text(caller, name, key)
+
+
+@user_view
+def get(caller: CloudCall, name: Name) -> dict[str, Any]:
+    """One key, by its name."""
+    return get_key_named(caller.session, caller.user_id, name)
+
+
+@user_view
+def get_by_id(caller: CloudCall, key_id: Id) -> dict[str, Any]:
+    """One key."""
+    return get_key(caller.session, caller.user_id, key_id)
+
+
+@user_view
+def get_list(caller: CloudCall) -> list[dict[str, Any]]:
+    """All keys of the caller's, by name."""
+    return list_keys(caller.session, caller.user_id)
+
+
+@user_view(changing=True)
+def delete(caller: CloudCall, name: Name) -> None:
+    """Delete a key, by its name. VMs that have it keep it."""
+    keys.delete_named(caller, name)
+
+
+@user_view(changing=True)
+def delete_by_id(caller: CloudCall, key_id: Id) -> None:
+    """Delete a key. VMs that have it keep it."""
+    keys.delete(caller, key_id)
