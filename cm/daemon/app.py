@@ -22,10 +22,12 @@ from cm.operations import register_kinds
 from cm.operations.engine import Engine
 from cm.rpc.dispatch import Dispatcher
 from cm.rpc.endpoint import make_listener
+from cm.rpc.events import Events
 from cm.rpc.keys import ensure_secret, ensure_signing_key
 from cm.rpc.server import WireSite, make_root
 from cm.rpc.view import Registry
 from cm.runtime.database import Database
+from cm.runtime.feed import FeedReader
 from cm.runtime.listener import Listener
 from cm.runtime.metrics import Metrics
 from cm.runtime.settings import SettingsError
@@ -33,6 +35,7 @@ from cm.runtime.threads import IThreads, Threads
 from cm.services.authenticator import DatabaseAuthenticator
 from cm.services.context import ClusterPolicy, Services
 from cm.services.fleet import Fleet
+from cm.store.change import read_changes
 from cm.store.operation import LOCK_CLASS, TOPIC, register_worker
 
 log = Logger()
@@ -101,6 +104,8 @@ class ClusterManager:
         self.ports: list[IListeningPort] = []
         self.engine: Engine | None = None
         self.listener: Listener | None = None
+        self.feed = FeedReader(self.database, reactor, read_changes)
+        self.events: Events | None = None
         self.reconciler = Reconciler(self.services, reactor, settings.cluster.reconcile_s, self.metrics)
         register_kinds()
 
@@ -119,6 +124,10 @@ class ClusterManager:
         self.services.extra["signals"] = self.listener
         self.engine = Engine(self.services, self.reactor, worker_id, self.metrics)
         authenticator = self._authenticator(self.listener)
+        await authenticator.load_keys()
+        await self.feed.start()
+        self.events = Events(self.reactor, self.feed, authenticator)
+        authenticator.on_keys = self.events.account_changed
         dispatcher = Dispatcher(self.reactor, self.registry, self.executor.execute, authenticator, measure=self.metrics)
         self.dispatcher = dispatcher
         self._subscribe()
@@ -135,6 +144,7 @@ class ClusterManager:
         except (OSError, ValueError) as error:
             raise SettingsError([f"the keys of caller tokens: {error}"]) from None
         listener.subscribe("account", made.account_changed)
+        listener.subscribe("trust", made.trust_changed)
         self.services.extra["authenticator"] = made
         return made
 
@@ -144,6 +154,10 @@ class ClusterManager:
             self.listener.subscribe(TOPIC, self.engine.wake)
             self.listener.subscribe("look", self.reconciler.hint)
         self.listener.subscribe("node", self.reconciler.forget)
+        # After the authenticator has forgotten: what it then finds out anew says who may stay.
+        assert self.events is not None
+        self.listener.subscribe("account", self.events.account_changed)
+        self.listener.subscribe("feed", self.feed.afresh)  # nobody notifies it: it is called after reconnections
 
     def _listen(self, dispatcher: Dispatcher) -> None:
         listen = self.settings.listen
@@ -152,6 +166,7 @@ class ClusterManager:
         sites: list[tuple[str, str, Any]] = []
         if listen.rpc:
             root = make_root(dispatcher, self._exposition, self._wrong)
+            root.putChild(b"events", self.events)
             sites.append(("rpc", listen.rpc, WireSite(root, dispatcher.limits, self.reactor)))
         if listen.contextualization:
             # The endpoint is a program of its own that may also live here; nothing else in cm knows it.
@@ -182,6 +197,8 @@ class ClusterManager:
         """Listen no more, let what is under way come to the end of its step, and let go of everything."""
         for port in self.ports:
             await port.stopListening()
+        if self.events is not None:
+            self.events.stop()
         self.reconciler.stop()
         if self.engine is not None:
             await self.engine.stop()

@@ -5,18 +5,22 @@ Importing this package imports them all, so ``Base.metadata`` is whole. Start wi
 """
 
 from cm.models.account import Account
+from cm.models.acl import Acl
 from cm.models.base import Base
 from cm.models.image import Image, ImageAttachment
+from cm.models.message import Message
 from cm.models.network import AddressPool, NetworkLease
 from cm.models.node import EnrolmentToken, Node, VncPort
 from cm.models.operation import Operation, Placement, Worker
 from cm.models.record import Audit, Change, Drift, HookEvent, Request
 from cm.models.storage import Storage, StorageAttachment
 from cm.models.template import Template
+from cm.models.trust import TrustedKey
 from cm.models.vm import VM, Disk
 
 __all__ = [
     "Account",
+    "Acl",
     "AddressPool",
     "Audit",
     "Base",
@@ -27,6 +31,7 @@ __all__ = [
     "HookEvent",
     "Image",
     "ImageAttachment",
+    "Message",
     "NetworkLease",
     "Node",
     "Operation",
@@ -35,6 +40,7 @@ __all__ = [
     "Storage",
     "StorageAttachment",
     "Template",
+    "TrustedKey",
     "VM",
     "VncPort",
     "Worker",

@@ -21,6 +21,7 @@ class Account(Base):
     uuid: Mapped[NewUuid]
     origin: Mapped[str] = mapped_column(server_default=text("'local'"))  # "local", or the issuer of caller tokens
     external_id: Mapped[str | None]  # the issuer's id of the account
+    external_version: Mapped[Zero]  # of the issuer's record that was last taken over; an older one is not
     login: Mapped[str]
     name: Mapped[Empty]
     is_admin: Mapped[No]

@@ -6,7 +6,7 @@ import uuid
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ForeignKey, Index, Uuid, text
+from sqlalchemy import BigInteger, ForeignKey, Index, Uuid, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -80,11 +80,14 @@ class Request(Base):
 
 
 class Change(Base):
-    """A change of an object that callers may see, in the order of commits as far as one object goes."""
+    """A change of an object that callers may see, in the order in which transactions began to change something."""
 
     __tablename__ = "change"
+    __table_args__ = (Index("ix_change_order", "xid", "id"),)
     id: Mapped[Key]
-    at: Mapped[Now]
+    # Readers see a row only once all transactions before its own have ended: else one could be passed over.
+    xid: Mapped[int] = mapped_column(BigInteger, server_default=text("(pg_current_xact_id()::text)::bigint"))
+    at: Mapped[Now] = mapped_column(index=True)
     account_id: Mapped[int | None]
     kind: Mapped[str]  # vm, image, node, ...
     object_id: Mapped[int]

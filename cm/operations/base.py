@@ -16,6 +16,7 @@ from cm.rpc.errors import CloudError
 from cm.rpc.vocabulary import OperationKind, OperationState
 from cm.services.context import Services
 from cm.services.fleet import DEADLINE_S
+from cm.services.messages import tell_done
 from cm.store.operation import OperationRow, finish, holds, record_step
 from cm.store.vm import find_vm, render_vm
 
@@ -112,6 +113,7 @@ def _complete(
     finish(session, op.id, OperationState.DONE, result=result)
     if function is not None:
         function(session, *args)
+    tell_done(session, op)
     if op.vm_id is not None:
         row = find_vm(session, op.vm_id)
         if row is not None and row.closed_at is None:

@@ -22,6 +22,7 @@ from cm.rpc.errors import CloudError, DatabaseUnavailable, DeadlineExceeded, Inc
 from cm.rpc.vocabulary import OperationState
 from cm.runtime.metrics import Metrics
 from cm.services.context import Services
+from cm.services.messages import tell_failed
 from cm.store.operation import (
     OperationRow,
     claim_operations,
@@ -49,9 +50,7 @@ class Engine:
     :param worker_id: this process in the table ``worker``; its advisory lock is held by the listener.
     """
 
-    def __init__(
-        self, services: Services, clock: IReactorTime, worker_id: int, metrics: Metrics | None = None
-    ) -> None:
+    def __init__(self, services: Services, clock: IReactorTime, worker_id: int, metrics: Metrics | None = None) -> None:
         self._services = services
         self._metrics = metrics
         self._clock = clock
@@ -142,9 +141,7 @@ class Engine:
     async def _tend(self) -> None:
         """Renew the leases of what is under way, and take over what the dead left."""
         if self._running:
-            await self._services.database.transact(
-                renew_leases, self.worker_id, list(self._running), LEASE_S
-            )
+            await self._services.database.transact(renew_leases, self.worker_id, list(self._running), LEASE_S)
         taken = await self._services.database.transact(take_over, self.worker_id)
         if taken:
             log.info("took over {count} operations of dead workers: {ids}", count=len(taken), ids=list(taken))
@@ -256,6 +253,7 @@ def _fail(session: Session, worker_id: int, op: OperationRow, error: CloudError)
     text = str(error)
     finish(session, op.id, OperationState.FAILED, error=error.code, user_text=text, admin_text=repr(error.details()))
     KINDS[op.kind].failed(session, op, error)
+    tell_failed(session, op, error)
     if op.vm_id is not None:
         row = find_vm(session, op.vm_id)
         if row is not None and row.closed_at is None:

@@ -38,7 +38,11 @@ _IMPLIED: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Somebody recognised. ``account_id`` 0 is nobody; ``node_id`` is set for a node's own credential alone."""
+    """
+    Somebody recognised. ``account_id`` 0 is nobody; ``node_id`` is set for a node's own credential alone.
+
+    :ivar issuer: the cloud manager whose token this was, and whose ``groups`` these are; "" for accounts of our own.
+    """
 
     account_id: int
     login: str
@@ -46,6 +50,7 @@ class Identity:
     groups: tuple[int, ...] = ()
     node_id: int | None = None
     source: Source = "local"
+    issuer: str = ""
 
     def may(self, role: Role) -> bool:
         """Whether views of this role are open to them."""

@@ -3,20 +3,30 @@ An ``ICaller`` over JSON-RPC for the reactor, with kept connections and a deadli
 
 txjsonrpc-ng's query does the exchange; mended here are what it drops: an error's ``data``, other credentials than a
 password, a status that is not 200, and deadlines. Importing it imports the reactor, so import this from daemons alone.
+
+``call`` is the ``ICaller``; ``exchange`` gives an answer's bytes to whoever passes them on.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import msgspec
+from OpenSSL.SSL import Error as SSLError
 from twisted.internet.defer import CancelledError, Deferred
-from twisted.internet.error import ConnectError, ConnectionClosed, DNSLookupError, SSLError
+from twisted.internet.error import ConnectionClosed
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
-from twisted.web.client import Agent, HTTPConnectionPool, ResponseDone, ResponseFailed, ResponseNeverReceived
-from twisted.web.http import PotentialDataLoss
+from twisted.web.client import (
+    Agent,
+    HTTPConnectionPool,
+    RequestNotSent,
+    RequestTransmissionFailed,
+    ResponseDone,
+    ResponseFailed,
+    ResponseNeverReceived,
+)
 from twisted.web.http_headers import Headers
 from txjsonrpc_ng import jsonrpclib
 from txjsonrpc_ng.web.jsonrpc import QueryFactory, StringProducer
@@ -29,6 +39,20 @@ from cm.rpc.errors import DeadlineExceeded
 
 CONNECTIONS: Final = 8  # kept to one server
 KEPT_S: Final = 50  # less than the server keeps its side
+
+
+class LinkFault(Exception):
+    """
+    No answer came.
+
+    :ivar kind: ``late``: none in time; ``lost``: the connection ended before an answer, as a kept one does that the
+        server just closed; ``unreachable``: no connection, or what answers there speaks no HTTP.
+    """
+
+    def __init__(self, kind: Literal["late", "lost", "unreachable"], reason: str) -> None:
+        super().__init__(reason)
+        self.kind = kind
+        self.reason = reason
 
 
 class _Query(QueryFactory):
@@ -102,13 +126,14 @@ class HttpCaller:
         deadline_s: float = 30.0,
         context_factory: Any = None,
         agent: Any = None,
+        connections: int = CONNECTIONS,
     ) -> None:
         self._reactor = reactor
         self._url = url.rstrip("/")
         self._credentials = credentials
         self._deadline_s = deadline_s
         self._pool = HTTPConnectionPool(reactor)
-        self._pool.maxPersistentPerHost = CONNECTIONS
+        self._pool.maxPersistentPerHost = connections
         self._pool.cachedConnectionTimeout = KEPT_S
         # A kept connection may turn out to be closed; the pool would then repeat safe methods by itself, never a POST.
         self._pool.retryAutomatically = False
@@ -123,6 +148,28 @@ class HttpCaller:
         request_id: str | None = None,
         credentials: Credentials | None = None,
     ) -> Any:
+        try:
+            data, ident = await self.exchange(method, params, request_id=request_id, credentials=credentials)
+        except LinkFault as fault:
+            if fault.kind == "late":
+                raise DeadlineExceeded(self._url, self._deadline_s) from None
+            raise ServerUnreachable(self._url, fault.reason) from None
+        return read_answer(data, ident, self._url)
+
+    async def exchange(
+        self,
+        method: str,
+        params: Sequence[Any] | Mapping[str, Any] = (),
+        *,
+        request_id: str | None = None,
+        credentials: Credentials | None = None,
+        deadline_s: float | None = None,
+    ) -> tuple[bytes, int]:
+        """
+        The answer's bytes, and the id that it should carry.
+
+        :raises LinkFault: there was none.
+        """
         headers = request_headers(credentials or self._credentials, request_id)
         query = _Query(self._agent, f"{self._url}/jsonrpc", method, params, headers)
         exchange: Deferred[bytes] = Deferred.fromCoroutine(query.exchange())
@@ -133,24 +180,39 @@ class HttpCaller:
             late = True
             exchange.cancel()
 
-        timer = self._reactor.callLater(self._deadline_s, expire)
+        timer = self._reactor.callLater(self._deadline_s if deadline_s is None else deadline_s, expire)
         try:
-            data = await exchange
-        except (CancelledError, ResponseFailed) as error:
+            return await exchange, query.id
+        except CancelledError:
             if late:
-                raise DeadlineExceeded(self._url, self._deadline_s) from None
-            if isinstance(error, CancelledError):
-                raise
-            raise ServerUnreachable(self._url, "the connection was lost") from None
-        except ResponseNeverReceived:
-            raise ServerUnreachable(self._url, "the connection was closed") from None
-        except (ConnectError, ConnectionClosed, DNSLookupError, SSLError, PotentialDataLoss) as error:
-            raise ServerUnreachable(self._url, type(error).__name__) from None
+                raise LinkFault("late", "no answer in time") from None
+            raise
+        except Exception as error:
+            # Whatever the network, TLS or HTTP found wrong: there are many classes, and one consequence.
+            if late:
+                raise LinkFault("late", "no answer in time") from None
+            raise _fault(error) from None
         finally:
             if timer.active():
                 timer.cancel()
-        return read_answer(data, query.id, self._url)
 
     async def close(self) -> None:
         """Close the kept connections."""
         await self._pool.closeCachedConnections()
+
+
+def _fault(error: Exception) -> LinkFault:
+    causes: list[Any] = [error]
+    if isinstance(error, (ResponseFailed, RequestTransmissionFailed)):
+        causes = [getattr(reason, "value", reason) for reason in error.reasons] or [error]
+    if isinstance(error, RequestNotSent) or all(isinstance(cause, ConnectionClosed) for cause in causes):
+        answering = isinstance(error, ResponseFailed) and not isinstance(error, ResponseNeverReceived)
+        return LinkFault("lost", "the connection was lost" if answering else "the connection was closed")
+    return LinkFault("unreachable", _reason(causes[0]))
+
+
+def _reason(error: Any) -> str:
+    if isinstance(error, SSLError):  # OpenSSL's queue of (library, function, reason)
+        told = error.args[0] if error.args else ()
+        return "TLS: " + (str(told[0][-1]) if told and isinstance(told, list) else "it failed")
+    return type(error).__name__

@@ -6,6 +6,7 @@ They are views like any other, for guests, answered by the dispatcher without th
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from cm.rpc.caller import Call
@@ -26,6 +27,29 @@ _XML_TYPES: Final = {
     "object": "struct",
     "null": "nil",
 }
+
+
+@dataclass(frozen=True)
+class ReadySchema:
+    """
+    The annotation of a parameter or result whose type stands elsewhere: its JSON schema, and the definitions that the
+    schema refers to below ``#/components/schemas/``. A definition of one name is the same everywhere.
+    """
+
+    schema: dict[str, Any]
+    components: dict[str, Any] = field(default_factory=dict, repr=False)
+
+
+def described_types(annotations: list[Any]) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    """As ``types.schemas``, for annotations that may be ready schemas."""
+    made, components = schemas([each for each in annotations if not isinstance(each, ReadySchema)])
+    read = iter(made)
+    result = [each.schema if isinstance(each, ReadySchema) else next(read) for each in annotations]
+    for each in annotations:
+        if isinstance(each, ReadySchema):
+            for name, schema in each.components.items():
+                components.setdefault(name, schema)
+    return result, components
 
 
 def introspection(registry: Registry, title: str) -> Registry:
@@ -78,7 +102,7 @@ def introspection(registry: Registry, title: str) -> Registry:
 def signatures(view: View) -> list[list[str]]:
     positional = [p for p in view.parameters if p.kind == "either"]
     needed = sum(p.required for p in positional)
-    made, components = schemas([view.returns, *(p.annotation for p in positional)])
+    made, components = described_types([view.returns, *(p.annotation for p in positional)])
     types = [_xml_type(schema, components) for schema in made]
     return [types[: count + 1] for count in range(len(positional), needed - 1, -1)]
 
@@ -102,7 +126,7 @@ def openrpc(views: list[View], title: str) -> dict[str, Any]:
     for view in views:
         annotations += [view.returns, *(p.annotation for p in view.parameters)]
     control_annotations = list(CONTROLS.values())
-    made, components = schemas(annotations + control_annotations)
+    made, components = described_types(annotations + control_annotations)
     schema_of = iter(made)
     control_schemas = dict(zip(CONTROLS, made[len(annotations) :], strict=True))
     methods = []

@@ -2,12 +2,14 @@
 Caller tokens: what a cloud manager says of a caller to a cluster, signed with Ed25519, for a minute.
 
 A token is a JWT of these claims: ``sub`` (account id as text), ``login``, ``roles``, ``groups``, ``keys`` (opaque to
-the wire), ``aud`` (the cluster's name), ``iss``, ``iat``, ``exp``, ``jti``. Its header's ``kid`` names the key. A
-cluster also signs the sessions of its own accounts, as issuer ``cm:<name>``: these may live longer.
+the wire), ``aud`` (the cluster's name), ``iss``, ``iat``, ``exp``, ``jti``. Its header's ``kid`` names the key. It is
+good for one request. A cluster also signs the sessions of its own accounts, as issuer ``cm:<name>``: these live
+longer and are shown with every request.
 """
 
 from __future__ import annotations
 
+import heapq
 import secrets
 import time
 from collections import OrderedDict
@@ -16,6 +18,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import jwt
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key, load_pem_public_key
 
@@ -28,6 +31,8 @@ LIFETIME_S: Final = 60
 SESSION_S: Final = 12 * 3600
 LEEWAY_S: Final = 5
 TOKEN_MAX: Final = 8192  # characters
+JTI_MAX: Final = 128  # characters
+USED_MAX: Final = 200_000  # 3,000 a second for the 65 s that each is remembered; some 40 MB
 _REQUIRED: Final = ["sub", "login", "roles", "aud", "iss", "iat", "exp", "jti"]
 
 
@@ -47,6 +52,48 @@ class Claims:
     jti: str
     expires: float
     keys: tuple[Any, ...] = ()
+    key_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class IssuerKey:
+    """A public key (PEM) and the one issuer that it may speak for."""
+
+    public_key: str | bytes
+    issuer: str
+
+
+class UsedTokens:
+    """
+    The tokens that were seen, until they expire: none is good twice.
+
+    Bounded: where there are more, the ones that expire soonest are forgotten, and could be shown again for what is left
+    of their minute. Each process remembers for itself until it ends, so a token that was overheard on its way to one
+    could be shown to another of the same cluster, or to the next after a restart, within its minute. Remembering in
+    the database would cost every call a write; what stands in its place is TLS, under which nothing is overheard, and
+    the ``request_id`` that a forwarded change carries: shown twice it happens once, wherever.
+    """
+
+    def __init__(self, most: int = USED_MAX) -> None:
+        self._most = most
+        self._known: set[tuple[str, str]] = set()
+        self._by_end: list[tuple[float, tuple[str, str]]] = []
+
+    def __len__(self) -> int:
+        return len(self._known)
+
+    def use(self, issuer: str, jti: str, until: float, now: float) -> bool:
+        """Whether it is the first time; from now on it is not."""
+        while self._by_end and self._by_end[0][0] <= now:
+            self._known.discard(heapq.heappop(self._by_end)[1])
+        key = (issuer, jti)
+        if key in self._known:
+            return False
+        self._known.add(key)
+        heapq.heappush(self._by_end, (until, key))
+        if len(self._by_end) > self._most:
+            self._known.discard(heapq.heappop(self._by_end)[1])
+        return True
 
 
 class TokenSigner:
@@ -94,7 +141,9 @@ class TokenSigner:
 
 class TokenVerifier:
     """
-    :param keys: public keys by key id, in PEM.
+    What is verified is remembered for sessions alone: any other token is good once.
+
+    :param keys: public keys by key id, in PEM, for as long as the process lives; ``set_keys`` adds others to them.
     :param audience: this cluster's name; tokens for others are refused, whoever signed them.
     :param issuers: for a key id, the one issuer that it may speak for; without an entry, any but this cluster itself.
     """
@@ -108,17 +157,51 @@ class TokenVerifier:
         session_s: int = SESSION_S,
         issuers: Mapping[str, str] | None = None,
         cache_max: int = 10_000,
+        used_max: int = USED_MAX,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self._keys = {key_id: _public(key_id, pem) for key_id, pem in keys.items()}
+        self._fixed = {key_id: read_public_key(key_id, pem) for key_id, pem in keys.items()}
+        self._keys = dict(self._fixed)
         self._audience = audience
         self._leeway_s = leeway_s
         self._lifetimes = {f"cm:{audience}": session_s}
         self._lifetime_s = lifetime_s
-        self._issuers = dict(issuers or {})
+        self._fixed_issuers = dict(issuers or {})
+        self._issuers = dict(self._fixed_issuers)
         self._cache_max = cache_max
         self._clock = clock
         self._verified: OrderedDict[str, Claims] = OrderedDict()
+        self._used = UsedTokens(used_max)
+
+    def set_keys(self, keys: Mapping[str, IssuerKey]) -> list[str]:
+        """
+        Trust these besides those it was made with, and no longer others that were set before.
+
+        :return: ids of keys that were not taken: one it was made with has that id, or it is no Ed25519 key.
+        """
+        made, issuers, left = dict(self._fixed), dict(self._fixed_issuers), []
+        for key_id, key in keys.items():
+            try:
+                public = read_public_key(key_id, key.public_key)
+            except ValueError:
+                left.append(key_id)
+                continue
+            if key_id in self._fixed:
+                left.append(key_id)
+            else:
+                made[key_id], issuers[key_id] = public, key.issuer
+        changed = {key_id for key_id, was in self._keys.items() if _raw(was) != _raw(made.get(key_id))}
+        self._keys, self._issuers = made, issuers
+        for token in [token for token, claims in self._verified.items() if claims.key_id in changed]:
+            del self._verified[token]
+        return left
+
+    def knows(self, key_id: str) -> bool:
+        return key_id in self._keys
+
+    def trusts(self, issuer: str) -> bool:
+        """Whether any key may speak for this issuer now."""
+        return any(self._may_speak(key_id, issuer) for key_id in self._keys)
 
     def verify(self, token: str) -> Claims:
         """:raises TokenRefused: with the reason."""
@@ -132,6 +215,10 @@ class TokenVerifier:
         if len(token) > TOKEN_MAX:
             raise TokenRefused("it is too long")
         claims = self._read(token, now)
+        if claims.issuer not in self._lifetimes:
+            if not self._used.use(claims.issuer, claims.jti, claims.expires + self._leeway_s, now):
+                raise TokenRefused("it was used before")
+            return claims
         self._verified[token] = claims
         if len(self._verified) > self._cache_max:
             self._verified.popitem(last=False)
@@ -176,8 +263,7 @@ class TokenVerifier:
             raise TokenRefused("it is from the future; the clocks differ")
         if expires - issued > self._lifetimes.get(issuer, self._lifetime_s):
             raise TokenRefused("it lives too long")
-        allowed = self._issuers.get(key_id)
-        if issuer != allowed and (allowed is not None or issuer in self._lifetimes):
+        if not self._may_speak(key_id, issuer):
             raise TokenRefused("its key may not speak for its issuer")
         try:
             identity = Identity(
@@ -186,17 +272,42 @@ class TokenVerifier:
                 roles=frozenset(Role(role) for role in claims["roles"]),
                 groups=tuple(int(group) for group in claims.get("groups", ())),
                 source="token",
+                issuer="" if issuer in self._lifetimes else issuer,
             )
-            return Claims(identity, issuer, str(claims["jti"]), float(expires), tuple(claims.get("keys", ())))
+            jti = str(claims["jti"])
+            if len(jti) > JTI_MAX:
+                raise TokenRefused("it is malformed")
+            return Claims(identity, issuer, jti, float(expires), tuple(claims.get("keys", ())), key_id)
         except (TypeError, ValueError):
             raise TokenRefused("it is malformed") from None
 
+    def _may_speak(self, key_id: str, issuer: str) -> bool:
+        allowed = self._issuers.get(key_id)
+        return issuer == allowed or (allowed is None and issuer not in self._lifetimes)
 
-def _public(key_id: str, pem: str | bytes) -> Ed25519PublicKey:
-    key = load_pem_public_key(_bytes(pem))
+
+def key_id_of(token: str) -> str | None:
+    """Which key a token says that it was signed with; nothing of it is verified."""
+    try:
+        key_id = jwt.get_unverified_header(token).get("kid") if len(token) <= TOKEN_MAX else None
+    except (jwt.PyJWTError, ValueError, TypeError, RecursionError):
+        return None
+    return key_id if isinstance(key_id, str) else None
+
+
+def read_public_key(key_id: str, pem: str | bytes) -> Ed25519PublicKey:
+    """:raises ValueError: it is not an Ed25519 public key in PEM."""
+    try:
+        key = load_pem_public_key(_bytes(pem))
+    except UnsupportedAlgorithm as error:
+        raise ValueError(str(error)) from None
     if not isinstance(key, Ed25519PublicKey):
         raise ValueError(f"the key {key_id} is not an Ed25519 key")
     return key
+
+
+def _raw(key: Ed25519PublicKey | None) -> bytes:
+    return b"" if key is None else key.public_bytes_raw()
 
 
 def _bytes(pem: str | bytes) -> bytes:

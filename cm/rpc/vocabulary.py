@@ -182,6 +182,8 @@ class DriftKind(StrEnum):
     CLOCK_SKEW = "clock_skew"
 
 
+PROTOCOL: Final = 1  # grows when a cloud manager and a cluster of different numbers would not understand each other
+
 NAME_MAX: Final = 100  # characters of an object's name
 DESCRIPTION_MAX: Final = 2000  # characters
 USER_DATA_MAX: Final = 65_536  # bytes; EC2 stops at 16 KiB, cloud-init configurations are often larger

@@ -2,11 +2,12 @@
 Who calls: passwords of local accounts, sessions that this cluster signed, and caller tokens of cloud managers.
 
 What was found out is remembered for a while, so that a call costs no query: keyed by login, account and token subject,
-bounded, and dropped at once when ``account:<id>`` is notified.
+bounded, and dropped at once when ``account:<id>`` is notified. Keys of cloud managers are read when ``trust`` is.
 """
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -14,21 +15,30 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from sqlalchemy.orm import Session
+from twisted.internet.defer import Deferred
+from twisted.logger import Logger
 
 from cm.rpc.caller import ANONYMOUS, Identity
 from cm.rpc.credentials import Credentials, LoginThrottle, PasswordCredentials
 from cm.rpc.errors import AccountBlocked, NotAuthenticated
 from cm.rpc.keys import SigningKey
 from cm.rpc.password import PasswordCache
-from cm.rpc.token import SESSION_S, Claims, TokenSigner, TokenVerifier
-from cm.rpc.types import Secret
+from cm.rpc.token import SESSION_S, Claims, IssuerKey, TokenRefused, TokenSigner, TokenVerifier, key_id_of
+from cm.rpc.types import ID_MAX, Secret
 from cm.rpc.vocabulary import Role
 from cm.runtime.database import notify
-from cm.runtime.remember import Remembered
+from cm.runtime.remember import REMEMBER_S, Remembered
 from cm.services.accounts import TOPIC, default_quotas, passwords_of
 from cm.services.context import ClusterPolicy, Services
-from cm.store.account import AccountFacts, ensure_external, find_external, find_facts, find_local, set_login
+from cm.store.account import LOCAL, AccountFacts, ensure_external, find_external, find_facts, find_local, set_login
 from cm.store.change import record_change
+from cm.store.trust import list_keys
+
+log = Logger()
+
+# A key that is not known may have been added by another process just now; keys that nobody knows cost no more than
+# this many seconds allow.
+NEW_KEY_S: Final = 0.1
 
 # A cloud manager cannot make anybody a node of ours.
 _GRANTED: Final = frozenset({Role.GUEST, Role.USER, Role.ADMIN})
@@ -46,7 +56,8 @@ class DatabaseAuthenticator:
     """
     The wire's ``Authenticator`` over the table ``account``.
 
-    :param clm_keys: public keys (PEM) of cloud managers by key id; an issuer's accounts are its own.
+    :param clm_keys: public keys (PEM) of cloud managers by key id, from the settings; those of the table
+        ``trusted_key`` are added to them. An issuer's accounts are its own.
     :param session_key: signs and verifies this cluster's own sessions.
     :param clock: seconds that only grow, for what is remembered; ``wall`` for the times in tokens.
     """
@@ -62,6 +73,7 @@ class DatabaseAuthenticator:
     ) -> None:
         name = services.policy.name
         self._services = services
+        self._clock = clock
         self._wall = wall
         self._audience = name
         self._issuer = f"cm:{name}"
@@ -79,6 +91,11 @@ class DatabaseAuthenticator:
         self._by_id: Remembered[int, AccountFacts] = Remembered(clock)
         self._by_subject: Remembered[tuple[str, str], AccountFacts] = Remembered(clock)
         self._news = 0  # grows with each notification: what was read before it is not kept
+        self._own_keys = frozenset({session_key.key_id, *(clm_keys or {})})
+        self._keys_at = -REMEMBER_S  # when the database was last asked for its keys
+        self._key_reads = [0, 0]  # begun; and the number of the one whose keys are in force
+        self._trusted: dict[str, IssuerKey] = {}
+        self.on_keys: Callable[[], object] = lambda: None  # called when other keys are trusted than before
 
     # -------------------------------------------------------------- notifications
 
@@ -88,6 +105,35 @@ class DatabaseAuthenticator:
         account_id = int(subject) if subject.isdigit() else None
         for memory in (self._by_login, self._by_id, self._by_subject):
             memory.forget(None if account_id is None else lambda facts: facts.id == account_id)
+
+    def trust_changed(self, _subject: str = "") -> None:
+        """Notification ``trust``."""
+        self._keys_at = -math.inf  # should the reading fail, the next token tries again
+        Deferred.fromCoroutine(self.load_keys()).addErrback(
+            lambda failure: log.warn("the trusted keys could not be read: {error}", error=str(failure.value))
+        )
+
+    async def load_keys(self) -> None:
+        """Trust the keys that the database holds now, and no others but those of the settings."""
+        self._key_reads[0] += 1
+        mine, at = self._key_reads[0], self._clock()
+        rows = await self._services.database.read(list_keys)
+        if mine < self._key_reads[1]:
+            return  # a reading that began later has ended already
+        self._key_reads[1] = mine
+        self._keys_at = max(self._keys_at, at)
+        keys = {row["key_id"]: IssuerKey(row["public_key"], row["issuer"]) for row in rows}
+        if keys == self._trusted:
+            return
+        self._trusted = keys
+        left = self._verifier.set_keys(keys)
+        if left:
+            log.warn("keys of these ids are not trusted, as the settings have others: {ids}", ids=left)
+        self.on_keys()
+
+    def has_own_key(self, key_id: str) -> bool:
+        """Whether the settings have a key of this id, or it is that of our sessions."""
+        return key_id in self._own_keys
 
     # -------------------------------------------------------------- recognising
 
@@ -103,12 +149,31 @@ class DatabaseAuthenticator:
         if isinstance(credentials, PasswordCredentials):
             facts = await self._by_password(credentials.login, credentials.password, remote)
             return _identity(facts, "password")
-        claims = self._verifier.verify(credentials.token.reveal())
+        token = credentials.token.reveal()
+        await self._keys_for(token)
+        claims = self._verifier.verify(token)
         if claims.issuer == self._issuer:
             return _identity(await self._of_session(claims), "token")
         facts = await self._of_cloud(claims)
         roles = claims.identity.roles & _GRANTED
-        return Identity(facts.id, claims.identity.login, roles, claims.identity.groups, source="token")
+        login, groups = claims.identity.login, claims.identity.groups
+        return Identity(facts.id, login, roles, groups, source="token", issuer=claims.issuer)
+
+    async def still_good(self, identity: Identity) -> bool:
+        """
+        Whether a cloud manager's caller would still be let in, for a connection that outlives its token: their account
+        is active and a key is trusted to speak for their cloud manager. Others are asked by their credentials again.
+        """
+        if not self._verifier.trusts(identity.issuer):
+            return False
+        facts = await self._facts_of(identity.account_id)
+        return facts is not None and facts.active
+
+    async def _keys_for(self, token: str) -> None:
+        age = self._clock() - self._keys_at
+        if age >= REMEMBER_S or (age >= NEW_KEY_S and not self._verifier.knows(key_id_of(token) or "")):
+            self._keys_at = self._clock()  # whoever comes meanwhile goes on with the keys that there are
+            await self.load_keys()
 
     async def open_session(self, login: str, password: Secret, remote: str) -> OpenedSession:
         """
@@ -144,22 +209,28 @@ class DatabaseAuthenticator:
         return _active(facts)
 
     async def _of_session(self, claims: Claims) -> AccountFacts:
-        account_id = claims.identity.account_id
-        facts = self._by_id.find(account_id)
+        facts = await self._facts_of(claims.identity.account_id)
         if facts is None:
-            news = self._news
-            facts = await self._services.database.read(find_facts, account_id)
-            if facts is None:
-                raise NotAuthenticated()
-            if news == self._news:
-                self._by_id.keep(account_id, facts)
+            raise NotAuthenticated()
         if claims.keys != (facts.version,):
             # Blocked is worth telling; whoever holds the token was the account's owner at that time.
             _active(facts)
             raise NotAuthenticated()
         return _active(facts)
 
+    async def _facts_of(self, account_id: int) -> AccountFacts | None:
+        facts = self._by_id.find(account_id)
+        if facts is None:
+            news = self._news
+            facts = await self._services.database.read(find_facts, account_id)
+            if facts is not None and news == self._news:
+                self._by_id.keep(account_id, facts)
+        return facts
+
     async def _of_cloud(self, claims: Claims) -> AccountFacts:
+        # Our own accounts are nobody else's, and ids are what the database can count.
+        if claims.issuer == LOCAL or not 0 <= claims.identity.account_id <= ID_MAX:
+            raise TokenRefused("its key may not speak for its subject")
         subject = (claims.issuer, str(claims.identity.account_id))
         facts = self._by_subject.find(subject)
         if facts is None or facts.login != claims.identity.login:

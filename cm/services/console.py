@@ -6,25 +6,26 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from cm.rpc.errors import VolumeNotFound
+from cm.rules.access import Action
+from cm.services.access import Who, authorized_vm, person_of
 from cm.services.context import ClusterCall
 from cm.store.domain import console_volume, node_with_disks, pool_name
-from cm.store.vm import get_vm
 
 
 async def tail(caller: ClusterCall, vm_id: int, limit: int) -> str:
     """
-    :raises ObjectNotFound: no such VM of the caller's.
+    :raises ObjectNotFound: no such VM that the caller sees.
     :raises VolumeNotFound: it never started, or it is destroyed.
     :raises NotSupported: its hypervisor keeps no log.
     """
     assert caller.services is not None
-    node_id, pool, volume = await caller.services.database.read(_where, vm_id, caller.account_id)
+    node_id, pool, volume = await caller.services.database.read(_where, vm_id, person_of(caller.identity))
     found: bytes = await caller.services.fleet.call(node_id, "read_tail", pool, volume, limit)
     return found.decode("utf-8", errors="replace")
 
 
-def _where(session: Session, vm_id: int, account_id: int) -> tuple[int, str, str]:
-    row = get_vm(session, vm_id, account_id=account_id)
+def _where(session: Session, vm_id: int, who: Who) -> tuple[int, str, str]:
+    row = authorized_vm(session, who, vm_id, Action.SEE)
     storage_id = session.scalar(
         text("SELECT storage_id FROM disk WHERE vm_id = :id AND deleted_at IS NULL ORDER BY id LIMIT 1"),
         {"id": vm_id},

@@ -1,4 +1,4 @@
-"""Use cases of images: import, edit, delete. Public lets others use an image; only its owner changes it."""
+"""Use cases of images: import, edit, delete. Who may is ``access.py``'s to say."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from typing import Annotated, Any, Final
 from urllib.parse import urlsplit
 
 from msgspec import Meta
-from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from cm.rpc.errors import AddressRefused, Conflict, InUse, InvalidParameter, NotAuthenticated, WrongImageState
-from cm.rpc.vocabulary import DiskFormat, ImageAccess, ImageKind, ImageState, OperationKind
+from cm.rpc.vocabulary import DiskFormat, ImageAccess, ImageState, OperationKind
+from cm.rules.access import Person
 from cm.services.context import ClusterCall
 from cm.services.networks import vms
 from cm.store.change import record_change
@@ -25,6 +25,7 @@ from cm.store.image import (
     show_image,
     update_image,
     users_of,
+    write_access,
 )
 from cm.store.operation import open_operation
 from cm.store.storage import get_storage
@@ -120,46 +121,41 @@ def _import(caller: ClusterCall, storage_id: int, values: dict[str, Any], argume
 # ------------------------------------------------------------------ edit, delete
 
 
-def edit(caller: ClusterCall, row: ImageRow, values: dict[str, Any]) -> dict[str, Any]:
+def edit(caller: ClusterCall, row: ImageRow, values: dict[str, Any], viewer: Person | None = None) -> dict[str, Any]:
     """
     Change what is not None; VMs get the devices that their image says when they start next.
 
     :param row: authorized and under lock.
+    :param viewer: for whom the answer is; None for administrators.
     """
     if row.state is ImageState.DELETED:
         raise WrongImageState(row.id, row.state, "an image that is not deleted")
     update_image(caller.session, row.id, values)
     record_change(caller.session, "image", row.id, row.account_id)
     caller.note("edit image", image_id=row.id, **{k: v for k, v in values.items() if v is not None})
-    return show_image(caller.session, row.id, None)
+    return show_image(caller.session, row.id, viewer)
 
 
 def set_access(caller: ClusterCall, image_id: int, access: ImageAccess) -> dict[str, Any]:
-    """Let everybody use an image, or its owner alone; VMs made from it go on."""
+    """Let everybody use an image, or those alone whom it is shared with; VMs made from it go on."""
     session = caller.session
     row = get_image(session, image_id, lock=True, version=caller.if_version)
-    session.execute(
-        text("UPDATE image SET access = :access, version = version + 1 WHERE id = :id"),
-        {"access": access, "id": image_id},
-    )
+    write_access(session, image_id, access)
     record_change(session, "image", image_id, row.account_id)
     caller.note("set access", image_id=image_id, access=access)
     return show_image(session, image_id, None)
 
 
-def delete(
-    caller: ClusterCall, image_id: int, *, owner: int | None = None, kinds: tuple[ImageKind, ...] | None = None
-) -> dict[str, Any]:
+def delete(caller: ClusterCall, row: ImageRow) -> dict[str, Any]:
     """
     Nobody can use the image from now on; its volume is deleted, then its quota and room are given back.
 
-    :param owner: whose it must be; None for administrators.
+    :param row: authorized and under lock. ``FOR UPDATE``: whoever makes a VM of it just now holds it
+        ``FOR KEY SHARE``; the VM is seen here, or the deletion there.
     :raises InUse: live VMs need it.
     :raises WrongImageState: it is being made (give that operation up instead), or deleted already.
     """
-    session = caller.session
-    # FOR UPDATE: whoever makes a VM of it just now holds it FOR KEY SHARE; the VM is seen here, or the deletion there.
-    row = get_image(session, image_id, owner=owner, kinds=kinds, lock=True, version=caller.if_version)
+    session, image_id = caller.session, row.id
     if row.state is ImageState.ADDING:
         raise WrongImageState(image_id, row.state, "ok or failed; its operation can be abandoned")
     users = users_of(session, image_id)

@@ -10,11 +10,13 @@ from sqlalchemy.orm import Session
 from cm.operations.base import KINDS
 from cm.rpc.errors import VMBusy, WrongOperationState
 from cm.rpc.vocabulary import OPEN_OPERATIONS, OperationState
+from cm.rules.access import Action
 from cm.rules.vm import WANTED_BY
 from cm.runtime.database import notify
+from cm.services.access import Who, authorize_operation, authorized_vm, person_of, visible_operations
 from cm.services.context import ClusterCall
 from cm.services.vm import SECONDS, interrupt
-from cm.store.operation import TOPIC, OperationRow, get_operation
+from cm.store.operation import TOPIC, OperationRow, get_operation, list_operations
 from cm.store.vm import find_vm, get_vm, render_vm
 
 
@@ -46,21 +48,61 @@ def shown(op: OperationRow, *, admin: bool) -> dict[str, Any]:
     return shown
 
 
+def get(caller: ClusterCall, operation_id: int) -> OperationRow:
+    """
+    :raises ObjectNotFound: absent, or the caller does not see what it is about.
+    """
+    op = get_operation(caller.session, operation_id)
+    authorize_operation(caller.session, person_of(caller.identity), op, change=False)
+    return op
+
+
+def get_list(
+    caller: ClusterCall, *, vm_id: int | None, only_open: bool, before: int | None, limit: int
+) -> list[OperationRow]:
+    """
+    What the caller asked for and still sees, newest first.
+
+    :param vm_id: whatever was asked for that VM instead, by whomever.
+    :raises ObjectNotFound: the caller does not see that VM.
+    """
+    session: Session = caller.session
+    who = person_of(caller.identity)
+    if vm_id is not None:
+        authorized_vm(session, who, vm_id, Action.SEE)
+        return list(
+            list_operations(session, account_id=None, vm_id=vm_id, only_open=only_open, before=before, limit=limit)
+        )
+    found: list[OperationRow] = []
+    while True:
+        page = list_operations(
+            session, account_id=who.account_id, vm_id=None, only_open=only_open, before=before, limit=limit
+        )
+        found += visible_operations(session, who, page)
+        # A page shorter than its limit says to its reader that it is the last.
+        if len(found) >= limit or len(page) < limit:
+            return found[:limit]
+        before = page[-1].id
+
+
 def _locked(caller: ClusterCall, operation_id: int, owner_only: bool) -> OperationRow:
     """The operation, with its VM's row and then its own locked: everybody's order."""
     session: Session = caller.session
-    account_id = caller.account_id if owner_only else None
-    op = get_operation(session, operation_id, account_id=account_id)
+    who: Who = person_of(caller.identity) if owner_only else None
+    op = get_operation(session, operation_id)
     if op.vm_id is not None:
         find_vm(session, op.vm_id, lock=True)
+    authorize_operation(session, who, op, change=True)
     session.execute(text("SELECT 1 FROM operation WHERE id = :id FOR NO KEY UPDATE"), {"id": operation_id})
-    return get_operation(session, operation_id, account_id=account_id)
+    return get_operation(session, operation_id)
 
 
 def retry(caller: ClusterCall, operation_id: int, owner_only: bool = True) -> dict[str, Any]:
     """
     Queue a failed operation again, with a fresh deadline and what it had claimed before.
 
+    :param owner_only: False for administrators, for whom access is no question.
+    :raises AccessNeeded: the caller could not ask for it.
     :raises WrongOperationState: it did not fail; or it waits between attempts, then it only goes on at once.
     :raises VMBusy: another operation is under way on its VM.
     """
@@ -102,6 +144,8 @@ def abandon(caller: ClusterCall, operation_id: int, owner_only: bool = True) -> 
     """
     Give up an operation that is under way; its kind says what that undoes.
 
+    :param owner_only: False for administrators, for whom access is no question.
+    :raises AccessNeeded: the caller could not ask for it.
     :raises WrongOperationState: it has ended.
     :raises NotAbandonable: what it does cannot be undone.
     """

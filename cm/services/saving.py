@@ -34,6 +34,8 @@ def reserve_image(session: Session, row: VMRow, name: str, description: str) -> 
     """
     Make the image's row, with its owner's quota and its room on the storage claimed, and note it as the VM's.
 
+    It belongs to the VM's account, whoever asked for the save, as the disk did; and it is shared with nobody.
+
     :raises QuotaReached: it would not fit the owner's quota.
     :raises StorageFull: it would not fit the storage.
     """

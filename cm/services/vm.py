@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import secrets
 import uuid
 from collections.abc import Callable, Sequence
@@ -11,18 +12,22 @@ from typing import Any
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from cm.rpc.errors import CloudError, InUse, InvalidParameter, ObjectNotFound, WrongImageState, WrongVMState
+from cm.rpc.errors import CloudError, InUse, InvalidParameter, ObjectNotFound, WrongVMState
 from cm.rpc.vocabulary import ImageKind, OperationKind, PowerOffPolicy, StorageId
+from cm.rules.access import ACTION_OF, NEEDS, Action, Level, Shared, enough
 from cm.rules.placement import VMRequest
 from cm.rules.vm import ALLOWED, INTERRUPTIBLE, WANTED_BY
 from cm.runtime.prepared import Prepared
+from cm.services.access import authorized_vm, level_on, person_of, usable_image
 from cm.services.context import ClusterCall, vnc_password
 from cm.services.placing import choose_node, verdicts_text
 from cm.services.saving import reserve_image
+from cm.services.sharing import own_groups, share_with_groups
+from cm.store.access import list_shared_vms
 from cm.store.claim import claim_quota, claim_storage, mib
 from cm.store.creation import VMRows, insert_vm
 from cm.store.operation import open_operation
-from cm.store.vm import VMRow, get_vm, render_vm
+from cm.store.vm import VMRow, find_detail, render_vm
 
 # Seconds until an operation gives up; "nothing accepted is lost" makes the ends of VMs patient.
 SECONDS: dict[OperationKind, float] = {
@@ -56,42 +61,7 @@ class NewVM:
     ssh_username: str = ""
     on_poweroff: PowerOffPolicy = PowerOffPolicy.STOP
     mode: str = "overlay"
-
-
-@dataclass(frozen=True)
-class ImageFacts:
-    id: int
-    storage_id: int
-    size_bytes: int
-    format: str
-    bus: str
-
-
-_IMAGE = Prepared(
-    "usable_image",
-    """
-SELECT i.id, i.kind, i.state, i.account_id, i.access, i.storage_id, i.size_bytes, i.format, i.disk_controller, s.locked
-  FROM image i JOIN storage s ON s.id = i.storage_id
- WHERE i.id = :id AND i.deleted_at IS NULL FOR KEY SHARE OF i
-""",
-)
-
-
-def usable_image(session: Session, image_id: int, account_id: int, kinds: Sequence[ImageKind]) -> ImageFacts:
-    """
-    An image that an account may use now; it cannot be deleted until the transaction ends.
-
-    :raises ObjectNotFound: absent, of another kind, or private and somebody else's.
-    :raises WrongImageState: not ready, or its storage is locked.
-    """
-    found = _IMAGE(session, id=image_id).first()
-    if found is None or found.kind not in kinds or (found.access != "public" and found.account_id != account_id):
-        raise ObjectNotFound("image", image_id)
-    if found.state != "ok":
-        raise WrongImageState(image_id, found.state, "ok")
-    if found.locked:
-        raise WrongImageState(image_id, "on a locked storage", "an unlocked storage")
-    return ImageFacts(found.id, found.storage_id, found.size_bytes, found.format, found.disk_controller)
+    groups: Sequence[int] = ()
 
 
 _TEMPLATE = Prepared(
@@ -106,10 +76,12 @@ def create(caller: ClusterCall, new: NewVM) -> list[str]:
     :return: the VMs' summaries, as JSON texts.
     """
     session, account_id = caller.session, caller.account_id
+    person = person_of(caller.identity)
+    issuer = own_groups(caller, "groups", new.groups) if new.groups else ""
     template = _TEMPLATE(session, id=new.template_id).first()
     if template is None:
         raise ObjectNotFound("template", new.template_id)
-    image = usable_image(session, new.image_id, account_id, [ImageKind.SYSTEM])
+    image = usable_image(session, new.image_id, person, [ImageKind.SYSTEM])
     claim_quota(
         session,
         account_id,
@@ -120,8 +92,8 @@ def create(caller: ClusterCall, new: NewVM) -> list[str]:
     )
     caller.note("claim quota", cpu=template.cpu * new.count, memory_mib=template.memory_mib * new.count, vms=new.count)
     claim_storage(session, image.storage_id, image.size_bytes * new.count)
-    extra = [usable_image(session, i, account_id, [ImageKind.ISO]) for i in new.iso_list]
-    extra += [usable_image(session, i, account_id, [ImageKind.STORAGE]) for i in new.disk_list]
+    extra = [usable_image(session, i, person, [ImageKind.ISO]) for i in new.iso_list]
+    extra += [usable_image(session, i, person, [ImageKind.STORAGE]) for i in new.disk_list]
     request = VMRequest(template.cpu, template.memory_mib, frozenset({StorageId(image.storage_id)}))
     # Disks and ISOs go to the first VM, as in CC1: a writable disk has one user.
     first = VMRequest(
@@ -129,7 +101,7 @@ def create(caller: ClusterCall, new: NewVM) -> list[str]:
     )
     reservation = uuid.uuid4()
     loads = None
-    made = []
+    made, ids = [], []
     for number in range(1, new.count + 1):
         node_id, verdicts, loads = choose_node(
             session, first if number == 1 else request, caller.policy.placement, loads
@@ -171,9 +143,13 @@ def create(caller: ClusterCall, new: NewVM) -> list[str]:
             password = vnc_password(caller.policy.secret, str(key), 1)
             summary = f'{summary[:-1]},"vnc_password":"{password}"}}'
         made.append(summary)
+        ids.append(vm_id)
         caller.note("place", vm=name, node_id=node_id, verdicts=[f"{v.node}: {v.reason}" for v in verdicts])
         caller.note("lease", vm=name, address=str(address), vnc_port=port)
         caller.note("operation", vm=name, kind=OperationKind.VM_CREATE, steps=["volumes", "launch"])
+    if new.groups:
+        share_with_groups(session, Shared.VM, ids, issuer, new.groups)
+        caller.note("share", vms=len(ids), groups=list(new.groups), level=Level.USER)
     return made
 
 
@@ -203,6 +179,32 @@ def _attach(session: Session, vm_id: int, image_id: int, device: str, *, read_on
     )
 
 
+# ------------------------------------------------------------------ what callers see
+
+
+def detail(caller: ClusterCall, vm_id: int, *, administrator: bool = False) -> str:
+    """
+    Everything that a caller may know of one VM, as JSON text.
+
+    :raises ObjectNotFound: absent, not shared with the caller, or destroyed and somebody else's.
+    """
+    found = find_detail(caller.session, vm_id)
+    if found is None:
+        raise ObjectNotFound("vm", vm_id)
+    who = None if administrator else person_of(caller.identity)
+    level = level_on(caller.session, who, Shared.VM, vm_id, found.account_id, live=not found.closed)
+    if level is None:
+        raise ObjectNotFound("vm", vm_id)
+    return found.text(level, secrets=enough(level, NEEDS[Shared.VM, Action.SECRETS]))
+
+
+def shared_list(caller: ClusterCall, limit: int, before: int | None) -> str:
+    """Others' live VMs that are shared with the caller, newest first, as JSON text."""
+    found = list_shared_vms(caller.session, person_of(caller.identity), limit=limit, before=before)
+    shown = [f'{summary[:-1]},"user_login":{json.dumps(login)},"access":"{level}"}}' for summary, login, level in found]
+    return f"[{','.join(shown)}]"
+
+
 # ------------------------------------------------------------------ changes of state
 
 
@@ -211,26 +213,24 @@ def change_state(
     vm_id: int,
     kind: OperationKind,
     *,
-    owner_only: bool = True,
+    administrator: bool = False,
     arguments: dict[str, Any] | None = None,
     before: Callable[[Session, VMRow], None] | None = None,
 ) -> dict[str, Any]:
     """
     Write the intent of ``kind`` and open its operation.
 
+    Whoever asks, the VM's account pays: what is claimed is claimed of its quota.
+
     :param before: further checks and claims, under the VM's lock.
-    :raises ObjectNotFound: absent, somebody else's, or destroyed.
+    :raises ObjectNotFound: absent, not shared with the caller, or destroyed and somebody else's.
+    :raises AccessNeeded: the caller may see it, and not do this.
     :raises WrongVMState: its state does not allow this.
     :raises VMBusy: another operation is under way; destroy alone ends an interruptible one.
     """
     session = caller.session
-    row = get_vm(
-        session,
-        vm_id,
-        account_id=caller.account_id if owner_only else None,
-        lock=True,
-        version=caller.if_version,
-    )
+    who = None if administrator else person_of(caller.identity)
+    row = authorized_vm(session, who, vm_id, ACTION_OF[kind], lock=True, version=caller.if_version)
     if row.closed_at is not None:
         raise WrongVMState(vm_id, row.state, " or ".join(sorted(ALLOWED[kind])))
     if kind is OperationKind.VM_DESTROY and row.operation_kind in INTERRUPTIBLE and row.operation_id is not None:
@@ -282,13 +282,15 @@ def for_each(caller: ClusterCall, vm_ids: Sequence[int], act: Callable[[int], di
             with caller.session.begin_nested():
                 answers.append({"status": "ok", **act(vm_id)})
         except CloudError as error:
+            caller.note("refuse", vm_id=vm_id, status=error.code, message=str(error))
             answers.append({"status": error.code, "vm_id": vm_id, "message": str(error), "fields": error.details()})
     return answers
 
 
 def save_and_shutdown(caller: ClusterCall, vm_id: int, name: str, description: str) -> dict[str, Any]:
     """
-    Shut the guest down and keep its root disk as a new system image; the VM ends as by destroy.
+    Shut the guest down and keep its root disk as a new system image; the VM ends as by destroy. The image is the VM's
+    account's, whoever asks.
 
     :raises QuotaReached: the image would not fit the owner's storage quota; nothing is stopped then.
     """
@@ -303,7 +305,8 @@ def save_and_shutdown(caller: ClusterCall, vm_id: int, name: str, description: s
 
 def edit(caller: ClusterCall, vm_id: int, name: str | None, description: str | None) -> str:
     """Change a VM's name or description; what is None stays. Its summary, as JSON text."""
-    row = get_vm(caller.session, vm_id, account_id=caller.account_id, lock=True, version=caller.if_version)
+    who = person_of(caller.identity)
+    row = authorized_vm(caller.session, who, vm_id, Action.EDIT, lock=True, version=caller.if_version)
     if row.closed_at is not None:
         raise WrongVMState(vm_id, row.state, "a VM that is not destroyed")
     caller.session.execute(
@@ -324,7 +327,8 @@ def set_vnc(caller: ClusterCall, vm_id: int, enabled: bool) -> dict[str, Any]:
     :return: with ``operation_id``; when attached also the address, port and password.
     """
     session = caller.session
-    row = get_vm(session, vm_id, account_id=caller.account_id, lock=True, version=caller.if_version)
+    who = person_of(caller.identity)
+    row = authorized_vm(session, who, vm_id, Action.CONSOLE, lock=True, version=caller.if_version)
     allowed = ALLOWED[OperationKind.VM_VNC]
     if row.state not in allowed:
         raise WrongVMState(vm_id, row.state, " or ".join(sorted(allowed)))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from cm.rpc.vocabulary import OPEN_OPERATIONS
+from cm.services.access import Who, authorize_operation, person_of
 from cm.services.context import ClusterCall
 from cm.services.operations import shown
 from cm.store.operation import OperationRow, get_operation
@@ -15,16 +16,17 @@ async def wait_for(
 ) -> dict[str, Any]:
     """
     :return: the operation, ended or as it stands after ``timeout_s``.
-    :raises ObjectNotFound: no such operation of the caller's.
+    :param owner_only: False for administrators, for whom access is no question.
+    :raises ObjectNotFound: no such operation that the caller sees; asked anew when it has ended.
     """
     assert caller.services is not None
     admin = not owner_only
-    account_id = caller.account_id if owner_only else None
+    who = person_of(caller.identity) if owner_only else None
     signals = caller.services.extra["signals"]
 
     async def look() -> OperationRow:
         assert caller.services is not None
-        return await caller.services.database.read(_get, operation_id, account_id)
+        return await caller.services.database.read(_get, operation_id, who)
 
     # Asked for before the look, so that an end between the two is not missed.
     ended = signals.wait("finished", str(operation_id), timeout_s)
@@ -36,5 +38,7 @@ async def wait_for(
     return shown(await look(), admin=admin)
 
 
-def _get(session: Any, operation_id: int, account_id: int | None) -> OperationRow:
-    return get_operation(session, operation_id, account_id=account_id)
+def _get(session: Any, operation_id: int, who: Who) -> OperationRow:
+    op = get_operation(session, operation_id)
+    authorize_operation(session, who, op, change=False)
+    return op

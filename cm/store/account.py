@@ -79,6 +79,72 @@ def set_login(session: Session, account_id: int, login: str) -> None:
     session.execute(text("UPDATE account SET login = :login WHERE id = :id"), {"id": account_id, "login": login})
 
 
+@dataclass(frozen=True)
+class ExternalAccount:
+    """A cloud manager's account as it was last taken over. ``quotas`` are in the order of ``QUOTAS``."""
+
+    id: int
+    login: str
+    name: str
+    active: bool
+    external_version: int
+    quotas: tuple[int, ...]
+
+
+def lock_external(session: Session, origin: str, external_ids: Sequence[str]) -> dict[str, ExternalAccount]:
+    """An issuer's accounts of these ids, as far as there are any, held until the transaction ends."""
+    found = session.execute(
+        text(
+            f"SELECT id, external_id, login, name, active, external_version, {', '.join(QUOTAS)} FROM account"
+            " WHERE origin = :origin AND external_id = ANY(:ids) ORDER BY id FOR UPDATE"
+        ),
+        {"origin": origin, "ids": list(external_ids)},
+    )
+    return {
+        row.external_id: ExternalAccount(
+            row.id, row.login, row.name, row.active, row.external_version, tuple(getattr(row, q) for q in QUOTAS)
+        )
+        for row in found
+    }
+
+
+def write_external(session: Session, account: ExternalAccount, *, newer: bool) -> None:
+    """
+    Write all of it.
+
+    :param newer: whether cached verifications end.
+    """
+    session.execute(
+        text(
+            "UPDATE account SET login = :login, name = :name, active = :active, external_version = :external_version,"
+            " quota_cpu = :quota_cpu, quota_memory_mib = :quota_memory_mib, quota_storage_mib = :quota_storage_mib,"
+            " quota_vms = :quota_vms, version = version + CASE WHEN :newer THEN 1 ELSE 0 END WHERE id = :id"
+        ),
+        {
+            "id": account.id,
+            "login": account.login,
+            "name": account.name,
+            "active": account.active,
+            "external_version": account.external_version,
+            "newer": newer,
+            **dict(zip(QUOTAS, account.quotas, strict=True)),
+        },
+    )
+
+
+def list_external(session: Session, origin: str, *, after: int, limit: int) -> Sequence[dict[str, Any]]:
+    """A page of an issuer's accounts by their number there; the issuer's own, 0, is not among them."""
+    found = session.execute(
+        text(
+            "SELECT external_id, external_version AS version, id AS user_id, login, name, active,"
+            f" {', '.join(QUOTAS)} FROM account WHERE origin = :origin AND CAST(external_id AS numeric) > :after"
+            " ORDER BY CAST(external_id AS numeric) LIMIT :limit"
+        ),
+        {"origin": origin, "after": after, "limit": limit},
+    )
+    return [dict(row._mapping) for row in found]
+
+
 _ACCOUNT = """
 SELECT id AS user_id, uuid::text AS uuid, origin, external_id, login, name, is_admin, active,
        password_hash IS NOT NULL AS has_password, version, quota_cpu, quota_memory_mib, quota_storage_mib, quota_vms,

@@ -11,7 +11,9 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from cm.rpc.errors import ObjectNotFound, VersionChanged
-from cm.rpc.vocabulary import DiskFormat, ImageKind, ImageState
+from cm.rpc.vocabulary import DiskFormat, ImageAccess, ImageKind, ImageState
+from cm.rules.access import Level, Person, enough, highest
+from cm.store.access import FOR_CALLER, values_of
 from cm.store.claim import claim_quota, claim_storage, mib, release_quota, release_storage
 
 UNMADE: Final = ".new"  # ends the name of a volume that nothing was ever written to
@@ -33,12 +35,13 @@ class ImageRow:
     claimed_bytes: int
     sha256: str
     state: ImageState
+    access: ImageAccess
     version: int
 
 
 _ROW = """
 SELECT id, uuid::text AS uuid, kind, name, account_id, storage_id, volume, format, size_bytes, claimed_bytes, sha256,
-       state, version
+       state, access, version
   FROM image WHERE id = :id AND deleted_at IS NULL
 """
 
@@ -52,7 +55,7 @@ def find_image(session: Session, image_id: int, *, lock: bool = False) -> ImageR
         return None
     values = dict(found._mapping)
     values["kind"], values["state"] = ImageKind(values["kind"]), ImageState(values["state"])
-    values["format"] = DiskFormat(values["format"])
+    values["format"], values["access"] = DiskFormat(values["format"]), ImageAccess(values["access"])
     return ImageRow(**values)
 
 
@@ -60,56 +63,77 @@ def get_image(
     session: Session,
     image_id: int,
     *,
-    owner: int | None = None,
     kinds: Sequence[ImageKind] | None = None,
     lock: bool = False,
     version: int | None = None,
 ) -> ImageRow:
     """
-    :param owner: whose it must be: public lets others use an image, never change it. None for administrators.
-    :raises ObjectNotFound: absent, deleted, of another kind or somebody else's.
+    An image, whoever asks for it (``services/access.py`` asks who).
+
+    :raises ObjectNotFound: absent, deleted or of another kind.
     :raises VersionChanged: it is not at ``version``.
     """
     row = find_image(session, image_id, lock=lock)
-    if row is None or (owner is not None and row.account_id != owner) or (kinds is not None and row.kind not in kinds):
+    if row is None or (kinds is not None and row.kind not in kinds):
         raise ObjectNotFound("image", image_id)
     if version is not None and row.version != version:
         raise VersionChanged("image", image_id, row.version, version)
     return row
 
 
-_SHOWN = """
+_SHOWN = f"""
 SELECT i.id AS image_id, i.uuid::text AS uuid, i.kind, i.name, i.description, i.account_id AS user_id,
        a.login AS user_login, i.storage_id, s.name AS storage_name, i.format, i.size_bytes, i.claimed_bytes, i.sha256,
        i.state, i.progress, i.error, i.access, i.platform, i.disk_controller, i.network_device, i.video_device,
        i.version, i.created_at AS created,
        (SELECT max(o.id) FROM operation o WHERE o.image_id = i.id AND o.state IN ('queued', 'running', 'waiting'))
            AS operation_id,
-       (SELECT array_agg(t.vm_id ORDER BY t.vm_id) FROM image_attachment t WHERE t.image_id = i.id) AS vm_ids
+       (SELECT array_agg(t.vm_id ORDER BY t.vm_id) FROM image_attachment t WHERE t.image_id = i.id) AS vm_ids,
+       (SELECT array_agg(g.group_id ORDER BY g.group_id) FROM acl g
+         WHERE g.kind = 'image' AND g.object_id = i.id AND g.group_id IS NOT NULL
+           AND (g.issuer = :issuer OR CAST(:issuer AS text) IS NULL)
+           AND (i.account_id = :account_id OR CAST(:account_id AS bigint) IS NULL
+                OR g.group_id = ANY(CAST(:groups AS bigint[])))) AS group_ids,
+       (SELECT array_agg(g.level) FROM acl g WHERE g.kind = 'image' AND g.object_id = i.id AND {FOR_CALLER}) AS levels
   FROM image i JOIN account a ON a.id = i.account_id JOIN storage s ON s.id = i.storage_id
  WHERE i.deleted_at IS NULL
 """
-# Others see a public image, once it can be used, but not which VMs have it attached.
-_VISIBLE = " AND i.state <> 'deleted' AND (i.account_id = :viewer OR (i.access = 'public' AND i.state = 'ok'))"
+_GRANTED = f"i.id IN (SELECT g.object_id FROM acl g WHERE g.kind = 'image' AND {FOR_CALLER})"
+# Others see a public image once it can be used, and what they were granted until it is deleted.
+_VISIBLE = (
+    " AND i.state <> 'deleted' AND (i.account_id = :account_id OR (i.access = 'public' AND i.state = 'ok')"
+    f" OR {_GRANTED})"
+)
 
 
-def _shown(row: Any, viewer: int | None) -> dict[str, Any]:
+def _viewer(viewer: Person | None) -> dict[str, Any]:
+    return {"account_id": None, "issuer": None, "groups": []} if viewer is None else values_of(viewer)
+
+
+def _shown(row: Any, viewer: Person | None) -> dict[str, Any]:
+    """An image as its viewer sees it: users and operators are not told which VMs have it attached."""
     found = dict(row._mapping)
-    mine = viewer is None or found["user_id"] == viewer
-    found["vm_ids"] = (found["vm_ids"] or []) if mine else []
+    levels = [Level(level) for level in found.pop("levels") or ()]
+    mine = viewer is None or found["user_id"] == viewer.account_id
+    level = Level.OWNER if mine else highest([Level.USER, *levels])
+    found["vm_ids"] = (found["vm_ids"] or []) if enough(level, Level.OWNER) else []
+    found["group_ids"] = found["group_ids"] or []
     found["mine"] = mine
+    found["level"] = level
     return found
 
 
 def show_image(
-    session: Session, image_id: int, viewer: int | None, kinds: Sequence[ImageKind] | None = None
+    session: Session, image_id: int, viewer: Person | None, kinds: Sequence[ImageKind] | None = None
 ) -> dict[str, Any]:
     """
     :param viewer: the caller; None for administrators, who see all.
-    :raises ObjectNotFound: absent, deleted, of another kind, or private and somebody else's.
+    :return: with ``level``, the viewer's own, and ``group_ids``: of their cloud manager's groups those that may use
+        it, as far as they are in them or it is theirs.
+    :raises ObjectNotFound: absent, deleted, of another kind, or not shared with them.
     """
     where = " AND i.id = :id" + ("" if viewer is None else _VISIBLE)
-    found = session.execute(text(_SHOWN + where), {"id": image_id, "viewer": viewer}).first()
+    found = session.execute(text(_SHOWN + where), {"id": image_id, **_viewer(viewer)}).first()
     if found is None or (kinds is not None and found.kind not in kinds):
         raise ObjectNotFound("image", image_id)
     return _shown(found, viewer)
@@ -118,10 +142,11 @@ def show_image(
 def list_images(
     session: Session,
     *,
-    viewer: int | None,
+    viewer: Person | None,
     limit: int,
     kinds: Sequence[ImageKind] | None = None,
     access: str | None = None,
+    group_id: int | None = None,
     account_id: int | None = None,
     storage_id: int | None = None,
     before: int | None = None,
@@ -129,19 +154,25 @@ def list_images(
     """
     A page, newest first.
 
-    :param viewer: the caller, who sees their own and public ones; None for administrators, who see all.
-    :param access: "private" gives the viewer's own, "public" all that are public.
+    :param viewer: the caller, who sees their own, public ones and what is shared with them; None for administrators,
+        who see all.
+    :param access: "private" gives the viewer's own, "public" all that are public, "group" what the viewer's groups
+        share, of which ``group_id`` picks one; for administrators what is private, public or any group's.
     :param before: the last id of the page before.
     """
     where = "" if viewer is None else _VISIBLE
     if kinds is not None:
         where += " AND i.kind = ANY(:kinds)"
-    if access == "public" or (access is not None and viewer is None):
+    if access == "group" or group_id is not None:
+        where += " AND i.id IN (SELECT g.object_id FROM acl g WHERE g.kind = 'image' AND g.group_id IS NOT NULL"
+        where += "" if viewer is None else " AND g.issuer = :issuer AND g.group_id = ANY(CAST(:groups AS bigint[]))"
+        where += ")" if group_id is None else " AND g.group_id = :group_id)"
+    if access == "public" or (access == "private" and viewer is None):
         where += " AND i.access = :access"
     elif access == "private":
-        where += " AND i.account_id = :viewer"
-    if account_id is not None:
         where += " AND i.account_id = :account_id"
+    if account_id is not None:
+        where += " AND i.account_id = :whose"
     if storage_id is not None:
         where += " AND i.storage_id = :storage_id"
     if before is not None:
@@ -149,16 +180,24 @@ def list_images(
     found = session.execute(
         text(f"{_SHOWN}{where} ORDER BY i.id DESC LIMIT :limit"),
         {
-            "viewer": viewer,
+            **_viewer(viewer),
             "kinds": [str(kind) for kind in kinds or ()],
             "access": access,
-            "account_id": account_id,
+            "group_id": group_id,
+            "whose": account_id,
             "storage_id": storage_id,
             "before": before,
             "limit": limit,
         },
     )
     return [_shown(row, viewer) for row in found]
+
+
+def write_access(session: Session, image_id: int, access: ImageAccess) -> None:
+    session.execute(
+        text("UPDATE image SET access = :access, version = version + 1 WHERE id = :id"),
+        {"access": access, "id": image_id},
+    )
 
 
 _INSERT = text(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid as uuid_module
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -99,16 +99,15 @@ def find_vm(session: Session, vm_id: int, *, lock: bool = False) -> VMRow | None
     return _row(found) if found else None
 
 
-def get_vm(
-    session: Session, vm_id: int, *, account_id: int | None = None, lock: bool = False, version: int | None = None
-) -> VMRow:
+def get_vm(session: Session, vm_id: int, *, lock: bool = False, version: int | None = None) -> VMRow:
     """
-    :param account_id: the caller, where only the owner may see it; None for administrators and the cluster itself.
-    :raises ObjectNotFound: absent, closed for callers who own it not, or somebody else's.
+    A VM, whoever asks for it (``services/access.py`` asks who).
+
+    :raises ObjectNotFound: absent.
     :raises VersionChanged: it is not at ``version``.
     """
     row = find_vm(session, vm_id, lock=lock)
-    if row is None or (account_id is not None and row.account_id != account_id):
+    if row is None:
         raise ObjectNotFound("vm", vm_id)
     if version is not None and row.version != version:
         raise VersionChanged("vm", vm_id, row.version, version)
@@ -253,22 +252,44 @@ _LONG = Prepared(
     "vm_detail",
     """
 SELECT v.summary, v.account_id, v.wanted, v.seen, v.seen_reason, v.seen_at, v.ssh_username, v.user_data, v.closed_at,
-       v.contextualized_at, n.address AS node
-  FROM vm v LEFT JOIN node n ON n.id = v.node_id WHERE v.id = :id
+       v.contextualized_at, n.address AS node, a.login
+  FROM vm v JOIN account a ON a.id = v.account_id LEFT JOIN node n ON n.id = v.node_id WHERE v.id = :id
 """,
 )
 
 
-def detail_text(session: Session, vm_id: int, account_id: int | None) -> str:
-    """
-    Everything a caller may know of one VM, as JSON text: the summary and the rest.
+@dataclass(frozen=True)
+class VMDetail:
+    """Everything of a VM that is shown. ``summary`` is JSON text."""
 
-    :raises ObjectNotFound: absent or somebody else's.
-    """
+    summary: str
+    account_id: int
+    login: str
+    closed: bool
+    user_data: str = field(repr=False)
+    more: dict[str, Any]
+
+    def text(self, access: str, *, secrets: bool) -> str:
+        """
+        As JSON text.
+
+        :param access: the level of whoever gets it.
+        :param secrets: whether they are told the user data, which may hold passwords; else it is null.
+        """
+        rest = {
+            **self.more,
+            "user_data": self.user_data if secrets else None,
+            "user_login": self.login,
+            "access": access,
+        }
+        return f"{self.summary[:-1]},{_encode(rest).decode()[1:]}"
+
+
+def find_detail(session: Session, vm_id: int) -> VMDetail | None:
     found = _LONG(session, id=vm_id).first()
-    if found is None or (account_id is not None and found.account_id != account_id):
-        raise ObjectNotFound("vm", vm_id)
-    rest = {
+    if found is None:
+        return None
+    more = {
         "wanted": found.wanted,
         "seen": found.seen,
         "seen_reason": found.seen_reason,
@@ -276,10 +297,9 @@ def detail_text(session: Session, vm_id: int, account_id: int | None) -> str:
         "contextualized_at": found.contextualized_at,
         "node": found.node,
         "ssh_username": found.ssh_username,
-        "user_data": found.user_data,
         "closed": found.closed_at,
     }
-    return f"{found.summary[:-1]},{_encode(rest).decode()[1:]}"
+    return VMDetail(found.summary, found.account_id, found.login, found.closed_at is not None, found.user_data, more)
 
 
 def write_evidence(session: Session, row: VMRow, seen: Seen, reason: str, at: datetime) -> bool:

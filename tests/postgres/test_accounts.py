@@ -405,7 +405,7 @@ def test_forged(wire: Wire) -> None:
 def test_get_info(bench: Bench) -> None:
     """Anybody may ask for the name, the version and the time."""
     info = bench.anonymous("guest.cluster.get_info")
-    assert info["name"] == "krakow" and set(info) == {"name", "version", "time"}
+    assert info["name"] == "krakow" and set(info) == {"name", "version", "protocol", "time"}
 
 
 def test_notified(database_url: str, tmp_path: Path) -> None:

@@ -37,14 +37,20 @@ def run(function: Callable[[], Any], deadline_s: float = 60.0) -> Any:
 
 
 class MemoryCloud:
-    """A cluster of memory nodes with one storage, one network, one image and one template; and one user."""
+    """
+    A cluster of memory nodes with one storage, one network, one image and one template; and one user.
 
-    def __init__(self, url: str, state_dir: Path, *, nodes: int = 2, start: bool = True, **cluster: Any) -> None:
+    :param rpc: an address to listen on.
+    """
+
+    def __init__(
+        self, url: str, state_dir: Path, *, nodes: int = 2, start: bool = True, rpc: str = "", **cluster: Any
+    ) -> None:
         self.world = uuid.uuid4().hex[:8]
         cluster = {"hook_grace_s": 0.3, "shutdown_s": 1.0, "reconcile_s": 1.0, **cluster}
         self.settings = Settings(
             database=DatabaseSettings(url=url),
-            listen=ListenSettings(rpc="", contextualization=""),
+            listen=ListenSettings(rpc=rpc, contextualization=""),
             cluster=ClusterSettings(state_dir=state_dir, **cluster),
             images=ImportSettings(directories=(state_dir,), networks=("127.0.0.0/8",)),
         )

@@ -5,15 +5,17 @@ that the id may mean. What it walks is the registry, so a new view is in it from
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from cm.rpc.caller import RawJSON
 from cm.rpc.errors import CloudError
+from cm.rpc.introspection import described_types
 from cm.rpc.parameters import Parameter
-from cm.rpc.types import schemas
 from cm.rpc.view import Registry, View
+from support.cloud import MemoryCloud
 
 NOBODYS = 10**12  # an id that nothing has
 # Values of parameters that are required and no ids: by view and parameter, by parameter, else by their schema.
@@ -30,6 +32,7 @@ SAMPLES: dict[str, Any] = {
     "uri": "qemu+tls://n9.example.org/system",
     "address": "192.0.2.9",
     "level": "user",
+    "kind": "vm",
     "topic": "topic",
     "text": "text",
     "content": "content",
@@ -72,10 +75,7 @@ def sample(view: View, parameter: Parameter, samples: Mapping[str, Any]) -> Any:
     for key in (f"{view.name}.{parameter.name}", parameter.name):
         if key in samples:
             return samples[key]
-    schema = getattr(parameter.annotation, "schema", None)
-    components: dict[str, Any] = {}
-    if schema is None:
-        (schema,), components = schemas([parameter.annotation])
+    (schema,), components = described_types([parameter.annotation])
     return _of_schema(schema, components)
 
 
@@ -140,3 +140,78 @@ def outcome(call: Callable[[], Any]) -> str:
         if isinstance(status, str):
             return status
     return "ok"
+
+
+class Objects:
+    """
+    One object of each kind that an id may name, in a quiet cluster; what can belong to somebody belongs to the owner.
+
+    :ivar ids: by parameter; ``deleted`` those of objects that are gone.
+    """
+
+    # Tables that no refused call may touch, and what passes over nodes write there by and by.
+    KEPT = ("vm", "image", "account", "template", "storage", "node", "address_pool", "operation", "image_attachment")
+    SEEN = ("seen_at", "passed_at", "info", "state_reason", "checked_at", "used_bytes", "free_bytes")
+
+    def __init__(self, cloud: MemoryCloud, owner_id: int, vm_id: int, gone_id: int, group_id: int) -> None:
+        """
+        :param vm_id: the owner's running VM; ``gone_id`` a destroyed one.
+        """
+        self.cloud = cloud
+        self.owner_id = owner_id
+        image, disk, iso = (self._image(f"{kind}-kept", kind) for kind in ("system", "storage", "iso"))
+        self.ids: dict[str, Any] = {
+            "vm_id": vm_id,
+            "vm_ids": vm_id,
+            "object_id": vm_id,
+            "image_id": image,
+            "iso_list": iso,
+            "disk_list": disk,
+            "template_id": cloud.template_id,
+            "operation_id": cloud.sql("SELECT min(id) FROM operation WHERE vm_id = :v", v=vm_id),
+            "node_id": cloud.node_ids[0],
+            "storage_id": cloud.storage_id,
+            "pool_id": cloud.sql("SELECT min(id) FROM address_pool"),
+            "user_id": owner_id,
+            "public_ip_id": NOBODYS,
+            "group_id": group_id,
+            "group_ids": group_id,
+            "drift_id": cloud.sql(
+                "INSERT INTO drift (kind, node_id, subject, evidence) VALUES ('wrong_definition', :n, :s, '{}')"
+                " RETURNING id",
+                n=cloud.node_ids[0],
+                s="00000000-0000-4000-8000-000000000001",
+            ),
+            "message_ids": cloud.sql(
+                "INSERT INTO message (account_id, level, code, params) VALUES (:a, 'info', 'test', '{}') RETURNING id",
+                a=owner_id,
+            ),
+        }
+        self.deleted = {"vm_id": gone_id, "vm_ids": gone_id, "image_id": self._image("deleted", "system", "now()")}
+
+    def target(self, case: Case) -> Any:
+        """What a view is about: images are of the kind that the view's noun says."""
+        noun = case.view.name.split(".")[1]
+        kinds = {"iso_image": "iso_list", "storage_image": "disk_list"}
+        return self.ids[kinds.get(noun, "image_id") if case.parameter.name == "image_id" else case.parameter.name]
+
+    def _image(self, name: str, kind: str, deleted: str = "NULL") -> int:
+        made: int = self.cloud.sql(
+            "INSERT INTO image (kind, name, account_id, storage_id, volume, format, size_bytes, claimed_bytes, state,"
+            f" access, deleted_at) VALUES (:k, :n, :a, :s, :n, 'qcow2', 67108864, 0, 'ok', 'private', {deleted})"
+            " RETURNING id",
+            n=name,
+            k=kind,
+            a=self.owner_id,
+            s=self.cloud.storage_id,
+        )
+        return made
+
+    def digest(self) -> str:
+        made = hashlib.sha256()
+        with self.cloud.manager.database.engine.begin() as connection:
+            for table in self.KEPT:
+                statement = f"SELECT (to_jsonb(t) - CAST(%s AS text[]))::text FROM {table} t ORDER BY 1"
+                rows = connection.exec_driver_sql(statement, (list(self.SEEN),)).scalars().all()
+                made.update("\n".join(rows).encode())
+        return made.hexdigest()

@@ -9,6 +9,7 @@ from msgspec import Meta
 from cm.rpc.types import Id, Limit, Name, Text
 from cm.rpc.view import admin_view
 from cm.rpc.vocabulary import DiskBus, DiskFormat, ImageAccess, ImageKind, NicModel, VideoModel
+from cm.rules.access import ImageFilter
 from cm.services import images
 from cm.services.context import ClusterCall
 from cm.store.image import get_image, list_images, show_image
@@ -76,7 +77,7 @@ def import_url(
 def get_list(
     caller: ClusterCall,
     kind: ImageKind | None = None,
-    access: ImageAccess | None = None,
+    access: ImageFilter | None = None,
     user_id: Id | None = None,
     storage_id: Id | None = None,
     limit: Limit = 1000,
@@ -85,6 +86,7 @@ def get_list(
     """
     Everybody's images, newest first.
 
+    :param access: "private", "public", or "group": shared with a group.
     :param before: the last ``image_id`` of the page before.
     """
     found = list_images(
@@ -125,11 +127,11 @@ def edit(
 
 @admin_view(changing=True)
 def set_access(caller: ClusterCall, image_id: Id, access: ImageAccess) -> dict[str, Any]:
-    """Let everybody use an image, or its owner alone."""
+    """Let everybody use an image, or those alone whom it is shared with (``admin.acl``)."""
     return images.set_access(caller, image_id, access)
 
 
 @admin_view(changing=True)
 def delete(caller: ClusterCall, image_id: Id) -> dict[str, Any]:
     """Delete an image that no VM needs; the operation tells when its volume is gone."""
-    return images.delete(caller, image_id)
+    return images.delete(caller, get_image(caller.session, image_id, lock=True, version=caller.if_version))

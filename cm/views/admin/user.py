@@ -70,7 +70,11 @@ def edit(
     quota_storage_mib: Quota | None = None,
     quota_vms: Quota | None = None,
 ) -> dict[str, Any]:
-    """Change an account; what is not given stays. Blocking it (``active`` false) ends its sessions at once."""
+    """
+    Change an account; what is not given stays. Blocking it (``active`` false) ends its sessions at once.
+
+    An account of a cloud manager may be changed too; the next time it compares, it puts its own record back.
+    """
     values = {
         "name": name,
         "is_admin": is_admin,

@@ -38,11 +38,11 @@ def get_list(
 @admin_view
 def get_by_id(caller: ClusterCall, vm_id: Id) -> RawJSON:
     """Everything about one VM, also a destroyed one."""
-    return RawJSON(store.detail_text(caller.session, vm_id, None))
+    return RawJSON(service.detail(caller, vm_id, administrator=True))
 
 
 def _change(caller: ClusterCall, vm_id: int, kind: OperationKind) -> dict[str, Any]:
-    return service.change_state(caller, vm_id, kind, owner_only=False)
+    return service.change_state(caller, vm_id, kind, administrator=True)
 
 
 @admin_view(changing=True)

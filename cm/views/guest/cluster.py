@@ -3,23 +3,16 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from functools import cache
-from importlib import metadata
 from typing import Any
 
 from cm.rpc.view import guest_view
+from cm.rpc.vocabulary import PROTOCOL
+from cm.runtime.program import release
 from cm.services.context import ClusterCall
-
-
-@cache
-def _version() -> str:
-    try:
-        return metadata.version("wawel")
-    except metadata.PackageNotFoundError:
-        return "unreleased"
 
 
 @guest_view
 def get_info(caller: ClusterCall) -> dict[str, Any]:
-    """The cluster's name, its version and its clock."""
-    return {"name": caller.policy.name, "version": _version(), "time": datetime.now(UTC)}
+    """The cluster's name, its version, the version of what it and its cloud manager say to each other, its clock."""
+    now = datetime.now(UTC)
+    return {"name": caller.policy.name, "version": release(), "protocol": PROTOCOL, "time": now}

@@ -11,23 +11,25 @@ from cm.rpc.view import user_view
 from cm.services import operations as service
 from cm.services.context import ClusterCall
 from cm.services.waiting import wait_for
-from cm.store.operation import get_operation, list_operations
 
 
 @user_view
 def get(caller: ClusterCall, operation_id: Id) -> dict[str, Any]:
-    """One operation of the caller's."""
-    return service.shown(get_operation(caller.session, operation_id, account_id=caller.account_id), admin=False)
+    """One operation, of a VM or image that the caller sees."""
+    return service.shown(service.get(caller, operation_id), admin=False)
 
 
 @user_view
 def get_list(
     caller: ClusterCall, vm_id: Id | None = None, only_open: bool = False, before: Id | None = None, limit: Limit = 100
 ) -> list[dict[str, Any]]:
-    """The caller's operations, newest first."""
-    found = list_operations(
-        caller.session, account_id=caller.account_id, vm_id=vm_id, only_open=only_open, before=before, limit=limit
-    )
+    """
+    What the caller asked for, newest first.
+
+    :param vm_id: a VM that the caller sees: what anybody asked for it instead.
+    :param before: the last ``operation_id`` of the page before.
+    """
+    found = service.get_list(caller, vm_id=vm_id, only_open=only_open, before=before, limit=limit)
     return [service.shown(op, admin=False) for op in found]
 
 
@@ -41,11 +43,11 @@ async def wait(
 
 @user_view(changing=True)
 def retry(caller: ClusterCall, operation_id: Id) -> dict[str, Any]:
-    """Try a failed operation again."""
+    """Try a failed operation again; whoever could ask for it may."""
     return service.retry(caller, operation_id)
 
 
 @user_view(changing=True)
 def abandon(caller: ClusterCall, operation_id: Id) -> dict[str, Any]:
-    """Give up an operation that is under way; a creation is undone."""
+    """Give up an operation that is under way; a creation is undone. Whoever could ask for it may."""
     return service.abandon(caller, operation_id)

@@ -1,4 +1,4 @@
-"""Storage images, disks that VMs attach one at a time: the caller's own and public ones."""
+"""Storage images, disks that VMs attach one at a time: the caller's own, public ones, and what is shared with them."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ from typing import Any
 
 from cm.rpc.types import Id, Limit
 from cm.rpc.view import user_view
-from cm.rpc.vocabulary import ImageAccess, ImageKind
+from cm.rpc.vocabulary import ImageKind
+from cm.rules.access import Action, ImageFilter
 from cm.services import images
+from cm.services.access import authorized_image, person_of
 from cm.services.context import ClusterCall
 from cm.store.image import list_images, show_image
 
@@ -16,24 +18,48 @@ KINDS = (ImageKind.STORAGE,)
 
 @user_view
 def get_list(
-    caller: ClusterCall, access: ImageAccess | None = None, limit: Limit = 1000, before: Id | None = None
+    caller: ClusterCall,
+    access: ImageFilter | None = None,
+    group_id: Id | None = None,
+    limit: Limit = 1000,
+    before: Id | None = None,
 ) -> list[dict[str, Any]]:
     """
-    Storage images that the caller can use, newest first: their own ("private"), public ones, or both.
+    Storage images that the caller can use, newest first.
 
+    :param access: "private": the caller's own; "public"; "group": what the caller's groups share. Without it all of
+        these, and what is shared with the caller alone.
+    :param group_id: one of the caller's groups, to see what that one shares.
     :param before: the last ``image_id`` of the page before.
     """
-    viewer = caller.account_id
-    return list(list_images(caller.session, viewer=viewer, kinds=KINDS, access=access, limit=limit, before=before))
+    found = list_images(
+        caller.session,
+        viewer=person_of(caller.identity),
+        kinds=KINDS,
+        access=access,
+        group_id=group_id,
+        limit=limit,
+        before=before,
+    )
+    return list(found)
 
 
 @user_view
 def get_by_id(caller: ClusterCall, image_id: Id) -> dict[str, Any]:
     """One storage image that the caller can use."""
-    return show_image(caller.session, image_id, caller.account_id, KINDS)
+    return show_image(caller.session, image_id, person_of(caller.identity), KINDS)
 
 
 @user_view(changing=True)
 def delete(caller: ClusterCall, image_id: Id) -> dict[str, Any]:
-    """Delete one of the caller's own storage images that no VM has attached."""
-    return images.delete(caller, image_id, owner=caller.account_id, kinds=KINDS)
+    """Delete a storage image that no VM has attached; its owners may."""
+    row = authorized_image(
+        caller.session,
+        person_of(caller.identity),
+        image_id,
+        Action.DELETE,
+        kinds=KINDS,
+        lock=True,
+        version=caller.if_version,
+    )
+    return images.delete(caller, row)

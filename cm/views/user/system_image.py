@@ -1,4 +1,4 @@
-"""System images, which VMs are made from: the caller's own and public ones. Only their own are theirs to change."""
+"""System images, which VMs are made from: the caller's own, public ones, and what is shared with them."""
 
 from __future__ import annotations
 
@@ -6,31 +6,49 @@ from typing import Any
 
 from cm.rpc.types import Id, Limit, Name, Text
 from cm.rpc.view import user_view
-from cm.rpc.vocabulary import DiskBus, ImageAccess, ImageKind, NicModel, VideoModel
+from cm.rpc.vocabulary import DiskBus, ImageKind, NicModel, VideoModel
+from cm.rules.access import Action, ImageFilter
 from cm.services import images
+from cm.services.access import authorized_image, person_of
 from cm.services.context import ClusterCall
-from cm.store.image import get_image, list_images, show_image
+from cm.services.sharing import share_image
+from cm.store.image import list_images, show_image
 
 KINDS = (ImageKind.SYSTEM,)
 
 
 @user_view
 def get_list(
-    caller: ClusterCall, access: ImageAccess | None = None, limit: Limit = 1000, before: Id | None = None
+    caller: ClusterCall,
+    access: ImageFilter | None = None,
+    group_id: Id | None = None,
+    limit: Limit = 1000,
+    before: Id | None = None,
 ) -> list[dict[str, Any]]:
     """
-    System images that the caller can use, newest first: their own ("private"), public ones, or both.
+    System images that the caller can use, newest first.
 
+    :param access: "private": the caller's own; "public"; "group": what the caller's groups share. Without it all of
+        these, and what is shared with the caller alone.
+    :param group_id: one of the caller's groups, to see what that one shares.
     :param before: the last ``image_id`` of the page before.
     """
-    viewer = caller.account_id
-    return list(list_images(caller.session, viewer=viewer, kinds=KINDS, access=access, limit=limit, before=before))
+    found = list_images(
+        caller.session,
+        viewer=person_of(caller.identity),
+        kinds=KINDS,
+        access=access,
+        group_id=group_id,
+        limit=limit,
+        before=before,
+    )
+    return list(found)
 
 
 @user_view
 def get_by_id(caller: ClusterCall, image_id: Id) -> dict[str, Any]:
     """One system image that the caller can use."""
-    return show_image(caller.session, image_id, caller.account_id, KINDS)
+    return show_image(caller.session, image_id, person_of(caller.identity), KINDS)
 
 
 @user_view(changing=True)
@@ -44,15 +62,38 @@ def edit(
     network_device: NicModel | None = None,
     platform: images.Platform | None = None,
 ) -> dict[str, Any]:
-    """Change the description and devices of an image of the caller's own; what is not given stays."""
-    row = get_image(
-        caller.session, image_id, owner=caller.account_id, kinds=KINDS, lock=True, version=caller.if_version
+    """Change the description and devices of an image; what is not given stays. Its operators may."""
+    viewer = person_of(caller.identity)
+    row = authorized_image(
+        caller.session, viewer, image_id, Action.EDIT, kinds=KINDS, lock=True, version=caller.if_version
     )
     devices = {"disk_controller": disk_controller, "network_device": network_device, "video_device": video_device}
-    return images.edit(caller, row, {"name": name, "description": description, "platform": platform, **devices})
+    values = {"name": name, "description": description, "platform": platform, **devices}
+    return images.edit(caller, row, values, viewer)
+
+
+@user_view(changing=True)
+def set_group(caller: ClusterCall, image_id: Id, group_id: Id) -> None:
+    """Let one of the caller's groups use an image, and nobody by its being public any more; its owners may."""
+    share_image(caller, image_id, KINDS, group_id)
+
+
+@user_view(changing=True)
+def set_private(caller: ClusterCall, image_id: Id) -> None:
+    """Let neither groups nor the public use an image any more; its owners may. VMs made from it go on."""
+    share_image(caller, image_id, KINDS, None)
 
 
 @user_view(changing=True)
 def delete(caller: ClusterCall, image_id: Id) -> dict[str, Any]:
-    """Delete an image of the caller's own that no VM needs."""
-    return images.delete(caller, image_id, owner=caller.account_id, kinds=KINDS)
+    """Delete an image that no VM needs; its owners may."""
+    row = authorized_image(
+        caller.session,
+        person_of(caller.identity),
+        image_id,
+        Action.DELETE,
+        kinds=KINDS,
+        lock=True,
+        version=caller.if_version,
+    )
+    return images.delete(caller, row)

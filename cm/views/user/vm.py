@@ -2,6 +2,7 @@
 ``user.vm.*``: seed 002's functions with its names, order and defaults, and what a VM with a stopped state needs beside.
 
 Lists of VMs answer with one entry per VM: ``status`` is "ok", or the slug of the error that concerns this VM alone.
+VMs may be shared (``user.acl``): a user sees one, an operator has its screen, its power and its name, an owner all.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from msgspec import Meta
 
 from cm.rpc.caller import RawJSON
 from cm.rpc.errors import InvalidParameter, ObjectNotFound
-from cm.rpc.types import Count, Id, IdList, Limit, Name, SSHKey, Text, UserData
+from cm.rpc.types import Count, Id, IdList, Ids, Limit, Name, SSHKey, Text, UserData
 from cm.rpc.view import user_view
 from cm.rpc.vocabulary import PAGE_MAX, DeployMode, OperationKind, PowerOffPolicy
 from cm.services import console
@@ -35,7 +36,7 @@ def create(
     iso_list: MaybeIds | None = None,
     disk_list: MaybeIds | None = None,
     vnc: bool = False,
-    groups: list[Id] | None = None,
+    groups: Ids | None = None,
     count: Count = 1,
     user_data: UserData | None = None,
     ssh_key: SSHKey | None = None,
@@ -47,9 +48,10 @@ def create(
     Create virtual machines: claim what they need and start them.
 
     Several VMs (``count``) are named ``name_1``, ``name_2`` ...; ISO images and disks go to the first. ``on_poweroff``
-    says what becomes of a VM whose guest powers itself off: stop, save, destroy or restart. Public addresses and
-    sharing by groups are not there yet: ``public_ip_id`` must be empty, ``groups`` changes nothing.
+    says what becomes of a VM whose guest powers itself off: stop, save, destroy or restart. Public addresses are not
+    there yet: ``public_ip_id`` must be empty.
 
+    :param groups: of the caller's; whoever is in one of them will see the VMs (level user).
     :return: the VMs' summaries; ``operation_id`` tells how each is coming on. With ``vnc`` their screens are open from
         the start, and ``vnc_password`` is told, this once.
     """
@@ -73,6 +75,7 @@ def create(
             ssh_username=ssh_username or "",
             on_poweroff=on_poweroff,
             mode=deploy_mode,
+            groups=groups or (),
         ),
     )
     return RawJSON(f"[{','.join(made)}]")
@@ -97,23 +100,37 @@ def destroy(caller: ClusterCall, vm_ids: IdList) -> list[dict[str, Any]]:
 
 @user_view(changing=True)
 def edit(caller: ClusterCall, vm_id: Id, name: Name | None = None, description: Text | None = None) -> RawJSON:
-    """Change a VM's name or description; what is left out stays."""
+    """Change a VM's name or description; what is left out stays. Its operators may."""
     return RawJSON(service.edit(caller, vm_id, name, description))
 
 
 @user_view
 def get_by_id(caller: ClusterCall, vm_id: Id) -> RawJSON:
-    """Everything about one of the caller's VMs, also a destroyed one."""
-    return RawJSON(store.detail_text(caller.session, vm_id, caller.account_id))
+    """
+    Everything about one of the caller's VMs, also a destroyed one, or about one that is shared with them.
+
+    :return: ``access`` is the caller's level; whoever is not an owner gets no ``user_data``.
+    """
+    return RawJSON(service.detail(caller, vm_id))
 
 
 @user_view
-def get_list(caller: ClusterCall, limit: Limit = PAGE_MAX, before: Id | None = None, closed: bool = False) -> RawJSON:
+def get_list(
+    caller: ClusterCall,
+    limit: Limit = PAGE_MAX,
+    before: Id | None = None,
+    closed: bool = False,
+    shared: bool = False,
+) -> RawJSON:
     """
     The caller's VMs, newest first; destroyed ones only if ``closed``.
 
     :param before: the last ``vm_id`` of the page before.
+    :param shared: others' VMs that are shared with the caller instead, with ``user_login`` and ``access``, the
+        caller's level; a destroyed one is its own account's alone.
     """
+    if shared:
+        return RawJSON("[]" if closed else service.shared_list(caller, limit, before))
     return RawJSON(
         store.list_text(caller.session, account_id=caller.account_id, limit=limit, before=before, closed=closed)
     )

@@ -15,10 +15,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cm.rpc.caller import Identity
-from cm.rpc.token import TokenRefused, TokenSigner, TokenVerifier
+from cm.rpc.token import IssuerKey, TokenRefused, TokenSigner, TokenVerifier, UsedTokens, key_id_of
 from cm.rpc.vocabulary import Role
 
-ANNA = Identity(7, "anna", frozenset({Role.USER}), (1, 2), source="token")
+ANNA = Identity(7, "anna", frozenset({Role.USER}), (1, 2), source="token", issuer="clm")
 
 
 def pair() -> tuple[str, str]:
@@ -34,7 +34,7 @@ def pair() -> tuple[str, str]:
 
 
 PRIVATE, PUBLIC = pair()
-OTHER_PRIVATE, _ = pair()
+OTHER_PRIVATE, OTHER_PUBLIC = pair()
 
 
 class Time:
@@ -74,14 +74,97 @@ class TestTokens:
 
     def test_expiry(self) -> None:
         """A token is good for its minute and the leeway, remembered or not."""
-        wire = Wire()
-        token = wire.signer.sign(ANNA, "krakow")
-        unseen = wire.signer.sign(ANNA, "krakow")
+        wire = Wire(issuers={"k1": "cm:krakow"})
+        signer = TokenSigner(PRIVATE, "k1", issuer="cm:krakow", clock=wire.time)
+        token = signer.sign(ANNA, "krakow")
+        unseen = signer.sign(ANNA, "krakow")
         wire.verifier.verify(token)
         wire.time.now += 64
         assert wire.verifier.verify(token)
         wire.time.now += 1
         assert wire.refused(token) == wire.refused(token) == wire.refused(unseen) == "it has expired"
+
+    def test_used_once(self) -> None:
+        """A cloud manager's token is good for one request, also in its last second; a refusal does not use it up."""
+        wire = Wire()
+        token = wire.signer.sign(ANNA, "krakow")
+        elsewhere = TokenVerifier({"k1": PUBLIC}, "warszawa", clock=wire.time)
+        with pytest.raises(TokenRefused):
+            elsewhere.verify(token)
+        assert wire.verifier.verify(token).identity == ANNA
+        assert wire.refused(token) == "it was used before"
+        wire.time.now += 64
+        assert wire.refused(token) == "it was used before"
+        wire.time.now += 1
+        assert wire.refused(token) == "it has expired"
+
+    def test_set_keys(self) -> None:
+        """A key that is added speaks for its issuer alone; once removed, for nobody, whatever was remembered."""
+        wire = Wire()
+        other = TokenSigner(OTHER_PRIVATE, "k2", issuer="clm:b", clock=wire.time)
+        assert wire.verifier.set_keys({"k2": IssuerKey(OTHER_PUBLIC, "clm:b")}) == []
+        assert wire.verifier.verify(other.sign(ANNA, "krakow")).identity.issuer == "clm:b"
+        assert wire.verifier.verify(wire.signer.sign(ANNA, "krakow"))
+        forged = TokenSigner(OTHER_PRIVATE, "k2", issuer="clm", clock=wire.time)
+        assert wire.refused(forged.sign(ANNA, "krakow")) == "its key may not speak for its issuer"
+        wire.verifier.set_keys({})
+        assert wire.refused(other.sign(ANNA, "krakow")) == "its key is unknown"
+        assert wire.verifier.verify(wire.signer.sign(ANNA, "krakow"))
+
+    def test_removed_key_and_memory(self) -> None:
+        """What was verified with a key is forgotten with it, also when another takes its id."""
+        wire = Wire()
+        session = TokenSigner(OTHER_PRIVATE, "k2", issuer="cm:krakow", clock=wire.time).sign(ANNA, "krakow")
+        wire.verifier.set_keys({"k2": IssuerKey(OTHER_PUBLIC, "cm:krakow")})
+        assert wire.verifier.verify(session) == wire.verifier.verify(session)
+        wire.verifier.set_keys({"k2": IssuerKey(OTHER_PUBLIC, "cm:krakow")})
+        assert wire.verifier.verify(session)
+        wire.verifier.set_keys({"k2": IssuerKey(PUBLIC, "cm:krakow")})
+        assert wire.refused(session) == "its signature is wrong"
+        wire.verifier.set_keys({})
+        assert wire.refused(session) == "its key is unknown"
+
+    def test_keys_not_taken(self) -> None:
+        """What is no key, and an id that is taken from the start, change nothing."""
+        wire = Wire()
+        keys = {"k1": IssuerKey(OTHER_PUBLIC, "clm:b"), "bad": IssuerKey("nonsense", "clm:b")}
+        assert wire.verifier.set_keys(keys) == ["k1", "bad"]
+        assert wire.verifier.verify(wire.signer.sign(ANNA, "krakow"))
+        assert not wire.verifier.knows("bad")
+
+    def test_trusts(self) -> None:
+        wire = Wire(issuers={"k1": "clm"})
+        assert (wire.verifier.trusts("clm"), wire.verifier.trusts("clm:b")) == (True, False)
+        wire.verifier.set_keys({"k2": IssuerKey(OTHER_PUBLIC, "clm:b")})
+        assert wire.verifier.trusts("clm:b")
+
+    @given(st.lists(st.tuples(st.integers(0, 9), st.integers(1, 65), st.integers(0, 40)), max_size=60))
+    def test_used_tokens(self, calls: list[tuple[int, int, int]]) -> None:
+        """Exactly the ids whose time has not passed are refused a second time."""
+        used, model, now = UsedTokens(), dict[str, float](), 0.0
+        for number, lives, later in calls:
+            now += later
+            jti = str(number)
+            fresh = model.get(jti, 0.0) <= now
+            assert used.use("clm", jti, now + lives, now) == fresh
+            if fresh:
+                model[jti] = now + lives
+        assert len(used) == sum(end > now for end in model.values()) or not calls
+
+    def test_used_tokens_bounded(self) -> None:
+        """Beyond the bound the ones that end soonest go; an issuer's ids are its own."""
+        used = UsedTokens(most=3)
+        for end in (40, 10, 30, 20):
+            assert used.use("clm", str(end), end, 0)
+        assert len(used) == 3
+        assert [used.use("clm", str(end), end, 0) for end in (40, 30, 20)] == [False, False, False]
+        assert used.use("clm:b", "40", 50, 0)
+
+    @given(st.text() | st.binary().map(lambda b: base64.urlsafe_b64encode(b).decode() + ".e30.x"))
+    def test_key_id_of(self, token: str) -> None:
+        """Whatever the token, the question has an answer."""
+        assert key_id_of(token) is None or isinstance(key_id_of(token), str)
+        assert key_id_of(Wire().claims()) == "k1"
 
     def test_session(self) -> None:
         """A cluster's own sessions live for hours, others' tokens do not."""
@@ -110,6 +193,7 @@ class TestTokens:
             ({"roles": ["root"]}, "it is malformed"),
             ({"roles": 5}, "it is malformed"),
             ({"groups": ["a"]}, "it is malformed"),
+            ({"jti": "x" * 129}, "it is malformed"),
             ({"iss": "cm:krakow"}, "its key may not speak for its issuer"),
         ],
     )
@@ -155,9 +239,10 @@ class TestTokens:
         Wire().refused(token)
 
     def test_bounded_memory(self) -> None:
-        wire = Wire(cache_max=3)
+        wire = Wire(cache_max=3, issuers={"k1": "cm:krakow"})
+        signer = TokenSigner(PRIVATE, "k1", issuer="cm:krakow", clock=wire.time)
         for _ in range(10):
-            wire.verifier.verify(wire.signer.sign(ANNA, "krakow"))
+            wire.verifier.verify(signer.sign(ANNA, "krakow"))
         assert len(wire.verifier._verified) == 3
 
     def test_wrong_kind_of_key(self) -> None:

@@ -1,0 +1,367 @@
+"""
+The change feed on the wire: ``GET /events``, server-sent events of what happens to objects that the caller may see.
+
+    id: <cursor>
+    event: enter | change | exit | reset
+    data: {"kind": "vm", "object_id": 7, "uuid": "...", "event": "change", "at": "...", "object": {...} or null}
+
+``?cursor=`` (or the standard's Last-Event-ID, which counts more) goes on from an event that was had: none is lost or
+repeated. ``reset`` says that it cannot: load what there is, and go on from the id that comes with it. ``?all=1`` is for
+administrators; to a cloud manager each event then tells whom it may pass it on to. ``?kinds=vm,image`` leaves out
+others. ``"personal": true`` beside an exit: the object lives on, the reader may see it no longer. Comments come when
+nothing else does, with the cursor as an id where it has moved on meanwhile over what others are told.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.interfaces import IPushProducer
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from twisted.web import http
+from twisted.web.resource import Resource
+from twisted.web.server import NOT_DONE_YET
+from zope.interface import implementer
+
+from cm.rpc.caller import Identity
+from cm.rpc.credentials import Authenticator, Credentials, parse_authorization
+from cm.rpc.errors import (
+    CloudError,
+    Incident,
+    InvalidParameter,
+    MalformedRequest,
+    NotAuthenticated,
+    NotPermitted,
+    Overloaded,
+    Unavailable,
+)
+from cm.rpc.event_lines import encode_event, sees, sees_as_administrator
+from cm.rpc.jsonrpc import answer_error
+from cm.rpc.vocabulary import Role
+from cm.runtime.feed import FeedReader, FeedRow, Subscription, format_cursor
+
+log = Logger()
+
+STREAMS_MAX: Final = 2000  # in one process; each holds a connection and little more than BUFFER_MAX
+BUFFER_MAX: Final = 256 * 1024  # bytes that wait for a slow reader; what comes then is read for it once it has them
+STALL_S: Final = 30.0  # without taking anything; then it is cut off, and may go on from its cursor
+BEAT_S: Final = 15.0  # without anything to say; usual proxies let go of silent connections after 60 s
+CHECK_S: Final = 30.0  # between looks whether the caller may still read
+TICK_S: Final = 1.0
+KINDS_MAX: Final = 20
+RECONNECT_MS: Final = 2000
+_RESET: Final = '{"kind":null,"object_id":null,"uuid":null,"event":"reset","at":null,"object":null}'
+
+
+@implementer(IPushProducer)
+class EventStream:
+    """One subscriber's connection."""
+
+    def __init__(
+        self, events: Events, request: Any, identity: Identity, credentials: Credentials | None, everything: bool
+    ) -> None:
+        self._events = events
+        self._request = request
+        self.identity = identity
+        self.credentials = credentials
+        self.everything = everything
+        self.kinds: frozenset[str] = frozenset()
+        self.subscription: Subscription | None = None
+        self._paused = False
+        self._paused_at = 0.0
+        self._waiting: list[bytes] = []
+        self._waiting_bytes = 0
+        self._told = ""  # the cursor that was last sent
+        self.open = True
+        self.beat_at = 0.0
+        self.check_at = 0.0
+
+    def begin(self, subscription: Subscription) -> None:
+        self.subscription = subscription
+        headers = self._request.responseHeaders
+        headers.setRawHeaders(b"content-type", (b"text/event-stream; charset=utf-8",))
+        headers.setRawHeaders(b"cache-control", (b"no-store",))
+        headers.setRawHeaders(b"x-accel-buffering", (b"no",))  # nginx would hold events back
+        self._request.registerProducer(self, True)
+        cursor = self._told = subscription.cursor
+        first = f"retry: {RECONNECT_MS}\nid: {cursor}\n"
+        if subscription.reset:
+            first += f"event: reset\ndata: {_RESET}\n"
+        self._write([first.encode() + b"\n"])
+        subscription.start()
+
+    # -------------------------------------------------------------- what the feed calls
+
+    def deliver(self, rows: Sequence[FeedRow]) -> None:
+        identity, kinds = self.identity, self.kinds
+        issuer = identity.issuer if self.everything else ""
+        mine = self._events.sees_all if self.everything else sees
+        epoch = self._events.reader.epoch
+        told = [row for row in rows if (not kinds or row.kind in kinds) and mine(row, identity)]
+        if told:
+            self._told = format_cursor(epoch, told[-1].position)
+            self._write([encode_event(row, epoch, issuer) for row in told])
+
+    def beat(self) -> None:
+        """Show that the connection lives; a cursor that went on over others' events is told, so that it stays young."""
+        cursor = self.subscription.cursor if self.subscription is not None else self._told
+        if self._paused:
+            return
+        line = b":\n\n" if cursor == self._told else f":\nid: {cursor}\n\n".encode()
+        self._told = cursor
+        self._write([line])
+
+    def finish(self) -> None:
+        """End it in order; the reader connects again, and is told then why it may not."""
+        if self.open:
+            self._leave()
+            self._request.unregisterProducer()
+            self._request.finish()
+
+    def lost(self) -> None:
+        """The connection is gone."""
+        if self.open:
+            self._leave()
+
+    def _leave(self) -> None:
+        self.open = False
+        self._waiting.clear()
+        if self.subscription is not None:
+            self.subscription.close()
+        self._events.left(self)
+
+    def _write(self, lines: list[bytes]) -> None:
+        if not self.open:
+            return
+        if not self._paused:
+            self.beat_at = self._events.seconds() + BEAT_S
+            self._request.write(lines[0] if len(lines) == 1 else b"".join(lines))
+            return
+        self._waiting += lines
+        self._waiting_bytes += sum(map(len, lines))
+        if self._waiting_bytes > BUFFER_MAX and self.subscription is not None:
+            self.subscription.fall_back()
+
+    def cut_off(self) -> None:
+        log.info("{login} does not read its events and is cut off", login=self.identity.login)
+        self.lost()
+        self._request.transport.abortConnection()
+
+    # -------------------------------------------------------------- what the transport calls
+
+    @property
+    def stalled_since(self) -> float | None:
+        return self._paused_at if self._paused else None
+
+    def pauseProducing(self) -> None:
+        self._paused = True
+        self._paused_at = self._events.seconds()
+        if self.subscription is not None:
+            self.subscription.pause()
+
+    def resumeProducing(self) -> None:
+        self._paused = False
+        lines, self._waiting, self._waiting_bytes = self._waiting, [], 0
+        if lines:
+            self._write(lines)
+        if self.subscription is not None and not self._paused:
+            self.subscription.resume()
+
+    def stopProducing(self) -> None:
+        self.lost()
+
+
+class Events(Resource):
+    """
+    :param reactor: an ``IReactorTime``.
+    :param role: who may subscribe; ``all_role``: who may see everything, of which ``sees_all`` leaves them what is
+        theirs to see.
+    """
+
+    isLeaf = True
+
+    def __init__(
+        self,
+        reactor: Any,
+        reader: FeedReader,
+        authenticator: Authenticator,
+        role: Role = Role.USER,
+        all_role: Role = Role.ADMIN,
+        streams_max: int = STREAMS_MAX,
+        sees_all: Callable[[FeedRow, Identity], bool] = sees_as_administrator,
+    ) -> None:
+        super().__init__()
+        self.reader = reader
+        self.seconds: Callable[[], float] = reactor.seconds
+        self._reactor = reactor
+        self._authenticator = authenticator
+        self._role = role
+        self._all_role = all_role
+        self._streams_max = streams_max
+        self.sees_all = sees_all
+        self._streams: set[EventStream] = set()
+        self._opening = 0
+        self._tick: Any = None
+        self._stopped = False
+
+    def __len__(self) -> int:
+        return len(self._streams)
+
+    def stop(self) -> None:
+        """End all streams and let nobody in."""
+        self._stopped = True
+        for stream in list(self._streams):
+            stream.finish()
+
+    def account_changed(self, subject: str = "") -> None:
+        """Notification ``account:<id>``: look at once whether its owner may still read; without an id, at all."""
+        for stream in self._streams:
+            if not subject.isdigit() or stream.identity.account_id == int(subject):
+                stream.check_at = 0.0
+        self._look()
+
+    def left(self, stream: EventStream) -> None:
+        self._streams.discard(stream)
+
+    # -------------------------------------------------------------- coming in
+
+    def render(self, request: Any) -> Any:
+        serving = Deferred.fromCoroutine(self._serve(request))
+        if not serving.called:
+            request.notifyFinish().addErrback(lambda _: serving.cancel())
+        serving.addErrback(_unanswered)
+        return NOT_DONE_YET
+
+    async def _serve(self, request: Any) -> None:
+        self._opening += 1
+        try:
+            stream, cursor = await self._let_in(request)
+            subscription = await self.reader.subscribe(cursor, stream.deliver, stream.finish)
+        except CloudError as error:
+            _refuse(request, error)
+            return
+        except CancelledError:
+            raise
+        except Exception:
+            log.failure("a feed could not be opened")
+            _refuse(request, Incident("feed"))
+            return
+        finally:
+            self._opening -= 1
+        self._streams.add(stream)
+        request.notifyFinish().addBoth(lambda _: stream.lost())
+        stream.check_at = self.seconds() + CHECK_S
+        stream.begin(subscription)
+        if self._tick is None:
+            self._tick = self._reactor.callLater(TICK_S, self._ticked)
+
+    async def _let_in(self, request: Any) -> tuple[EventStream, str | None]:
+        if request.method != b"GET":
+            request.setHeader(b"allow", b"GET")
+            request.setResponseCode(http.NOT_ALLOWED)
+            raise MalformedRequest("events are read by GET")
+        arguments = _arguments(request)
+        headers = request.requestHeaders.getRawHeaders(b"authorization")
+        credentials = parse_authorization(headers[0]) if headers else None
+        remote = getattr(request.getClientAddress(), "host", "") or "local"
+        identity = await self._authenticator.authenticate(credentials, remote)
+        everything = arguments.get("all", "0") == "1"
+        identity.require(self._all_role if everything else self._role)
+        if self._stopped or len(self._streams) + self._opening > self._streams_max:
+            raise Overloaded()
+        stream = EventStream(self, request, identity, credentials, everything)
+        stream.kinds = frozenset(filter(None, arguments.get("kinds", "").split(",")))
+        if len(stream.kinds) > KINDS_MAX:
+            raise InvalidParameter("kinds", f"there are more than {KINDS_MAX}")
+        return stream, arguments.get("cursor")
+
+    # -------------------------------------------------------------- staying
+
+    def _ticked(self) -> None:
+        self._tick = None
+        self._look()
+        now = self.seconds()
+        for stream in list(self._streams):
+            since = stream.stalled_since
+            if since is not None and now - since > STALL_S:
+                stream.cut_off()
+            elif stream.beat_at <= now:
+                stream.beat()
+        if self._streams and not self._stopped:
+            self._tick = self._reactor.callLater(TICK_S, self._ticked)
+
+    def _look(self) -> None:
+        now = self.seconds()
+        for stream in list(self._streams):
+            if stream.check_at <= now:
+                stream.check_at = now + CHECK_S
+                Deferred.fromCoroutine(self._check(stream)).addErrback(
+                    lambda failure: log.failure("a reader's rights could not be checked", failure=failure)
+                )
+
+    async def _check(self, stream: EventStream) -> None:
+        try:
+            if await self._may_stay(stream):
+                return
+        except (NotAuthenticated, NotPermitted):
+            pass
+        except Unavailable:
+            return  # the database is away; the next look tells
+        stream.finish()
+
+    async def _may_stay(self, stream: EventStream) -> bool:
+        identity = stream.identity
+        if identity.issuer:
+            # Its token was good once; the connection it opened goes on for as long as its account and issuer do.
+            still_good = getattr(self._authenticator, "still_good", None)
+            return still_good is None or bool(await still_good(identity))
+        identity = await self._authenticator.authenticate(stream.credentials, "")
+        identity.require(self._all_role if stream.everything else self._role)
+        stream.identity = identity
+        return True
+
+
+def _arguments(request: Any) -> dict[str, str]:
+    """
+    :raises InvalidParameter: one is unknown. Credentials have no place in an address, which everybody on the way logs.
+    """
+    known = {b"cursor", b"all", b"kinds"}
+    for name in request.args:
+        if name not in known:
+            raise InvalidParameter(name[:50].decode("ascii", "replace"), "events have no such parameter")
+    arguments = {name.decode(): values[-1].decode("ascii", "replace") for name, values in request.args.items()}
+    last = request.requestHeaders.getRawHeaders(b"last-event-id")
+    if last:
+        arguments["cursor"] = last[-1].decode("ascii", "replace")
+    return arguments
+
+
+def _refuse(request: Any, error: CloudError) -> None:
+    if request.code == http.OK:
+        status = http.INTERNAL_SERVER_ERROR
+        for family, code in _STATUS:
+            if isinstance(error, family):
+                status = code
+                break
+        request.setResponseCode(status)
+    body = answer_error(error)
+    request.setHeader(b"content-type", b"application/json")
+    request.setHeader(b"content-length", b"%d" % len(body))
+    request.write(body)
+    request.finish()
+
+
+_STATUS: Final[tuple[tuple[type[CloudError], int], ...]] = (
+    (NotAuthenticated, http.UNAUTHORIZED),
+    (NotPermitted, http.FORBIDDEN),
+    (Unavailable, http.SERVICE_UNAVAILABLE),
+    (InvalidParameter, http.BAD_REQUEST),
+    (MalformedRequest, http.BAD_REQUEST),
+)
+
+
+def _unanswered(failure: Failure) -> None:
+    """Whoever asked has hung up meanwhile."""

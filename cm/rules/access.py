@@ -1,0 +1,165 @@
+"""
+Who may do what with a VM or an image: levels, what each action needs, and the level that somebody has.
+
+An object's own account is always its owner. Others have the highest level that they, or a group that their cloud
+manager says they are in, were granted; of a public image everybody is a user.
+
+Source: CIRCLE's levels (user, operator, owner) and its rule of granting; CC1's public and group access are the level
+user for all and for a group.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from cm.rpc.errors import NotPermitted
+from cm.rpc.vocabulary import OperationKind
+
+
+class Level(StrEnum):
+    USER = "user"
+    OPERATOR = "operator"
+    OWNER = "owner"
+
+
+class Shared(StrEnum):
+    """What can be shared. Images of all kinds are one."""
+
+    VM = "vm"
+    IMAGE = "image"
+
+
+class ImageFilter(StrEnum):
+    """CC1's three kinds of access, to filter lists by: one's own, everybody's, and what groups share."""
+
+    PRIVATE = "private"
+    PUBLIC = "public"
+    GROUP = "group"
+
+
+class Action(StrEnum):
+    SEE = "see"
+    CONSOLE = "console"  # the screen; what a VM wrote to its serial console is there to see
+    START = "start"
+    STOP = "stop"
+    SHUTDOWN = "shutdown"
+    RESET = "reset"
+    PAUSE = "pause"
+    RESUME = "resume"
+    EDIT = "edit"
+    SECRETS = "secrets"  # what its maker handed to the guest
+    SAVE = "save"
+    DESTROY = "destroy"
+    USE = "use"  # make VMs of an image, or attach it
+    DELETE = "delete"
+    GRANT = "grant"  # at least this; ``needed_to_grant`` says what for which level
+    SHARE = "share"  # with groups and with all, at once
+
+
+@dataclass(eq=False)
+class AccessNeeded(NotPermitted):
+    """The caller sees the object, and has not the level for this."""
+
+    code = "access_needed"
+    message = "This needs the level {needs} on {kind} {object_id}."
+    kind: Shared
+    object_id: int
+    needs: Level
+
+
+RANK: Final[dict[Level, int]] = {Level.USER: 1, Level.OPERATOR: 2, Level.OWNER: 3}
+
+# Which level an action needs. CIRCLE's code gives power to owners alone; its seed says "operator: change state".
+NEEDS: Final[dict[tuple[Shared, Action], Level]] = {
+    (Shared.VM, Action.SEE): Level.USER,
+    (Shared.VM, Action.CONSOLE): Level.OPERATOR,
+    (Shared.VM, Action.START): Level.OPERATOR,
+    (Shared.VM, Action.STOP): Level.OPERATOR,
+    (Shared.VM, Action.SHUTDOWN): Level.OPERATOR,
+    (Shared.VM, Action.RESET): Level.OPERATOR,
+    (Shared.VM, Action.PAUSE): Level.OPERATOR,
+    (Shared.VM, Action.RESUME): Level.OPERATOR,
+    (Shared.VM, Action.EDIT): Level.OPERATOR,
+    (Shared.VM, Action.GRANT): Level.OPERATOR,
+    (Shared.VM, Action.SECRETS): Level.OWNER,
+    (Shared.VM, Action.SAVE): Level.OWNER,
+    (Shared.VM, Action.DESTROY): Level.OWNER,
+    (Shared.IMAGE, Action.SEE): Level.USER,
+    (Shared.IMAGE, Action.USE): Level.USER,
+    (Shared.IMAGE, Action.EDIT): Level.OPERATOR,
+    (Shared.IMAGE, Action.GRANT): Level.OPERATOR,
+    (Shared.IMAGE, Action.DELETE): Level.OWNER,
+    (Shared.IMAGE, Action.SHARE): Level.OWNER,
+}
+
+# What the work of an operation is; whoever would retry it or give it up needs the level that asking for it needs.
+ACTION_OF: Final[dict[OperationKind, Action]] = {
+    OperationKind.VM_CREATE: Action.DESTROY,  # given up, it ends the VM
+    OperationKind.VM_START: Action.START,
+    OperationKind.VM_STOP: Action.STOP,
+    OperationKind.VM_SHUTDOWN: Action.SHUTDOWN,
+    OperationKind.VM_RESET: Action.RESET,
+    OperationKind.VM_PAUSE: Action.PAUSE,
+    OperationKind.VM_RESUME: Action.RESUME,
+    OperationKind.VM_VNC: Action.CONSOLE,
+    OperationKind.VM_SAVE: Action.SAVE,
+    OperationKind.VM_DESTROY: Action.DESTROY,
+    OperationKind.IMAGE_IMPORT: Action.DELETE,
+    OperationKind.IMAGE_DELETE: Action.DELETE,
+}
+
+
+@dataclass(frozen=True)
+class Person:
+    """A caller as grants know them: ``groups`` are ids of the cloud manager ``issuer``, "" for an account of ours."""
+
+    account_id: int
+    issuer: str = ""
+    groups: Collection[int] = ()
+
+
+@dataclass(frozen=True)
+class Grant:
+    """A level for an account, or for those in a group of an issuer; never both."""
+
+    level: Level
+    account_id: int | None = None
+    issuer: str | None = None
+    group_id: int | None = None
+
+    def is_for(self, person: Person) -> bool:
+        if self.account_id is not None:
+            return self.account_id == person.account_id
+        # Numbers of groups say something only together with whose they are.
+        return bool(self.issuer) and self.issuer == person.issuer and self.group_id in person.groups
+
+
+def highest(levels: Iterable[Level]) -> Level | None:
+    return max(levels, key=RANK.__getitem__, default=None)
+
+
+def level_of(person: Person, account_id: int, grants: Iterable[Grant], public: bool = False) -> Level | None:
+    """
+    The level somebody has on an object; None: they do not see it.
+
+    :param account_id: whose object it is.
+    """
+    if person.account_id == account_id:
+        return Level.OWNER
+    levels = [grant.level for grant in grants if grant.is_for(person)]
+    return highest([*levels, Level.USER] if public else levels)
+
+
+def enough(level: Level | None, needs: Level) -> bool:
+    return level is not None and RANK[level] >= RANK[needs]
+
+
+_ABOVE: Final = {Level.USER: Level.OPERATOR, Level.OPERATOR: Level.OWNER, Level.OWNER: Level.OWNER}
+
+
+def needed_to_grant(was: Level | None, becomes: Level | None) -> Level:
+    """What it takes to change somebody's level: the one above both, so that nobody makes others their equals."""
+    return highest(_ABOVE[level] for level in (was, becomes) if level is not None) or Level.OPERATOR

@@ -1,0 +1,212 @@
+"""
+Authorization on VMs, images and their operations. Sharing them is ``sharing.py``'s.
+
+What is absent, has ended or is not shared with the caller is not found, all three alike; what they see and may not do
+is ``AccessNeeded``. An object's own account costs no query of grants. A VM or image that has ended is its account's
+alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from cm.rpc.caller import Identity
+from cm.rpc.errors import ObjectNotFound, VersionChanged, WrongImageState
+from cm.rpc.vocabulary import ImageAccess, ImageKind, ImageState
+from cm.rules.access import ACTION_OF, NEEDS, AccessNeeded, Action, Level, Person, Shared, enough, level_of
+from cm.runtime.prepared import Prepared
+from cm.store import access as store
+from cm.store.change import record_change
+from cm.store.image import ImageRow, find_image
+from cm.store.operation import OperationRow
+from cm.store.vm import VMRow, find_vm
+
+# Who asks: None is an administrator, for whom access is no question.
+Who = Person | None
+
+
+def person_of(identity: Identity) -> Person:
+    return Person(identity.account_id, identity.issuer, identity.groups)
+
+
+def level_on(
+    session: Session, who: Who, kind: Shared, object_id: int, account_id: int, *, live: bool, public: bool = False
+) -> Level | None:
+    """
+    :param account_id: whose the object is.
+    :param live: whether what was granted on it still counts.
+    """
+    if who is None or who.account_id == account_id:
+        return Level.OWNER
+    return level_of(who, account_id, store.grants_for(session, who, kind, object_id), public) if live else None
+
+
+def require(level: Level | None, kind: Shared, object_id: int, needs: Level) -> None:
+    """
+    :raises ObjectNotFound: no level at all.
+    :raises AccessNeeded: a lower one.
+    """
+    if level is None:
+        raise ObjectNotFound(kind.value, object_id)
+    if not enough(level, needs):
+        raise AccessNeeded(kind, object_id, needs)
+
+
+def authorized_vm(
+    session: Session, who: Who, vm_id: int, action: Action, *, lock: bool = False, version: int | None = None
+) -> VMRow:
+    """
+    A VM that somebody may do this with.
+
+    :param lock: hold its row until the transaction ends; what is revoked meanwhile waits for that.
+    :raises ObjectNotFound: AccessNeeded: as ``require``.
+    :raises VersionChanged: it is not at ``version``.
+    """
+    row = find_vm(session, vm_id, lock=lock)
+    if row is None:
+        raise ObjectNotFound("vm", vm_id)
+    level = level_on(session, who, Shared.VM, vm_id, row.account_id, live=row.closed_at is None)
+    require(level, Shared.VM, vm_id, NEEDS[Shared.VM, action])
+    if version is not None and row.version != version:
+        raise VersionChanged("vm", vm_id, row.version, version)
+    return row
+
+
+def level_on_image(session: Session, who: Who, row: ImageRow) -> Level | None:
+    """Others see a public image once it can be used, and what was granted to them until it is deleted."""
+    public = row.access == ImageAccess.PUBLIC and row.state is ImageState.OK
+    live = row.state is not ImageState.DELETED
+    return level_on(session, who, Shared.IMAGE, row.id, row.account_id, live=live, public=public)
+
+
+def authorized_image(
+    session: Session,
+    who: Who,
+    image_id: int,
+    action: Action,
+    *,
+    kinds: Sequence[ImageKind] | None = None,
+    lock: bool = False,
+    version: int | None = None,
+) -> ImageRow:
+    """
+    An image that somebody may do this with; ``kinds`` as ``authorized_vm`` else.
+
+    :raises ObjectNotFound: also when it is of another kind.
+    """
+    row = find_image(session, image_id, lock=lock)
+    if row is None or (kinds is not None and row.kind not in kinds):
+        raise ObjectNotFound("image", image_id)
+    require(level_on_image(session, who, row), Shared.IMAGE, image_id, NEEDS[Shared.IMAGE, action])
+    if version is not None and row.version != version:
+        raise VersionChanged("image", image_id, row.version, version)
+    return row
+
+
+@dataclass(frozen=True)
+class ImageFacts:
+    id: int
+    storage_id: int
+    size_bytes: int
+    format: str
+    bus: str
+
+
+_IMAGE = Prepared(
+    "usable_image",
+    """
+SELECT i.id, i.kind, i.state, i.account_id, i.access, i.storage_id, i.size_bytes, i.format, i.disk_controller, s.locked
+  FROM image i JOIN storage s ON s.id = i.storage_id
+ WHERE i.id = :id AND i.deleted_at IS NULL FOR KEY SHARE OF i
+""",
+)
+
+
+def usable_image(session: Session, image_id: int, who: Person | int, kinds: Sequence[ImageKind]) -> ImageFacts:
+    """
+    An image that somebody may use now; it cannot be deleted until the transaction ends.
+
+    :param who: an account's id is as good for one without groups.
+    :raises ObjectNotFound: absent, of another kind, or not shared with them.
+    :raises WrongImageState: not ready, or its storage is locked.
+    """
+    person = Person(who) if isinstance(who, int) else who
+    found = _IMAGE(session, id=image_id).first()
+    if found is None or found.kind not in kinds:
+        raise ObjectNotFound("image", image_id)
+    if found.account_id != person.account_id and found.access != "public":
+        live = found.state != "deleted"
+        grants = store.grants_for(session, person, Shared.IMAGE, image_id) if live else ()
+        require(level_of(person, found.account_id, grants), Shared.IMAGE, image_id, NEEDS[Shared.IMAGE, Action.USE])
+    if found.state != "ok":
+        raise WrongImageState(image_id, found.state, "ok")
+    if found.locked:
+        raise WrongImageState(image_id, "on a locked storage", "an unlocked storage")
+    return ImageFacts(found.id, found.storage_id, found.size_bytes, found.format, found.disk_controller)
+
+
+# ------------------------------------------------------------------ operations
+
+_VM_OF = text("SELECT account_id, closed_at IS NULL AS live, false AS public FROM vm WHERE id = :id")
+_IMAGE_OF = text(
+    "SELECT account_id, deleted_at IS NULL AND state <> 'deleted' AS live, access = 'public' AND state = 'ok' AS public"
+    " FROM image WHERE id = :id"
+)
+
+
+def _object_of(op: OperationRow) -> tuple[Shared, int] | None:
+    if op.vm_id is not None:
+        return Shared.VM, op.vm_id
+    return None if op.image_id is None else (Shared.IMAGE, op.image_id)
+
+
+def authorize_operation(session: Session, who: Who, op: OperationRow, *, change: bool) -> None:
+    """
+    An operation is there for those who see its VM or image; retrying it or giving it up needs what asking for it does.
+    Whoever asked also sees it once that VM or image has ended, or without one.
+
+    :raises ObjectNotFound: AccessNeeded: as ``require``; the latter names the VM or image.
+    """
+    if who is None:
+        return
+    asked = op.account_id == who.account_id
+    about = _object_of(op)
+    if about is None:
+        if not asked:
+            raise ObjectNotFound("operation", op.id)
+        return
+    kind, object_id = about
+    found = session.execute(_VM_OF if kind is Shared.VM else _IMAGE_OF, {"id": object_id}).one()
+    level = level_on(session, who, kind, object_id, found.account_id, live=found.live, public=found.public)
+    if level is None and (found.live or not asked):
+        raise ObjectNotFound("operation", op.id)
+    if change and not enough(level, NEEDS[kind, ACTION_OF[op.kind]]):
+        raise AccessNeeded(kind, object_id, NEEDS[kind, ACTION_OF[op.kind]])
+
+
+def visible_operations(session: Session, who: Person, ops: Sequence[OperationRow]) -> list[OperationRow]:
+    """Of operations that somebody asked for, those that they still see."""
+    seen = {
+        kind: store.seen_or_ended(session, who, kind, {a[1] for a in map(_object_of, ops) if a and a[0] is kind})
+        for kind in Shared
+    }
+    return [op for op in ops if (about := _object_of(op)) is None or about[1] in seen[about[0]]]
+
+
+# ------------------------------------------------------------------ groups
+
+
+def drop_groups(session: Session, issuer: str, groups: Sequence[int]) -> int:
+    """
+    Groups of a cloud manager are no more: what they were granted ends.
+
+    :return: how many objects that concerned.
+    """
+    concerned = store.drop_groups(session, issuer, groups)
+    for (kind, object_id), account_id in concerned:
+        record_change(session, kind, object_id, account_id)
+    return len(concerned)

@@ -1,0 +1,85 @@
+"""
+Messages: what people are told of work that ended while they were not looking.
+
+They are codes with parameters, for each front to word; CC1's, where it had one. Written in the transaction that ends
+the work, so there is one for each end, and it reaches whoever reads the feed as an object of the kind ``message``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final, Literal
+
+from sqlalchemy.orm import Session
+
+from cm.rpc.errors import CloudError, ObjectNotFound
+from cm.rpc.vocabulary import OperationKind
+from cm.services.context import ClusterCall
+from cm.store.change import record_change
+from cm.store.message import about_image, about_vm, cause_of, delete_messages, insert_message
+from cm.store.operation import OperationRow
+
+Level = Literal["error", "warn", "info"]
+
+# What becomes of a VM that ended by itself, by the operation that its policy opened.
+THEN: Final = {
+    OperationKind.VM_STOP: "stopped",
+    OperationKind.VM_DESTROY: "destroyed",
+    OperationKind.VM_START: "restarted",
+}
+
+
+def tell(session: Session, account_ids: Sequence[int | None], level: Level, code: str, params: dict[str, Any]) -> None:
+    """One message to each of these; the same one twice, and nobody, are left out."""
+    for account_id in dict.fromkeys(account_ids):
+        if account_id is not None:
+            message_id = insert_message(session, account_id, level, code, params)
+            record_change(session, "message", message_id, account_id, "enter")
+
+
+def tell_failed(session: Session, op: OperationRow, error: CloudError) -> None:
+    """An operation failed: whoever asked for it is told, and whose object it is."""
+    params: dict[str, Any] = {"operation_id": op.id, "error": error.code, "reason": str(error)}
+    owner: int | None = None
+    for name, number in (("vm_id", op.vm_id), ("image_id", op.image_id)):
+        if number is not None:
+            found = about_vm(session, number) if name == "vm_id" else about_image(session, number)
+            params |= {name: number, "name": found.name}
+            owner = found.account_id
+    if op.storage_id is not None:
+        params["storage_id"] = op.storage_id
+    tell(session, (owner, op.account_id), "error", f"{op.kind}_failed", params)
+
+
+def tell_done(session: Session, op: OperationRow) -> None:
+    """An operation ended well: of what takes long, and of what nobody asked for, people are told."""
+    if op.kind is OperationKind.IMAGE_IMPORT and op.image_id is not None:
+        image = about_image(session, op.image_id)
+        params: dict[str, Any] = {"image_id": op.image_id, "name": image.name}
+        tell(session, (image.account_id, op.account_id), "info", "image_imported", params)
+    elif op.kind is OperationKind.VM_SAVE and op.vm_id is not None:
+        vm = about_vm(session, op.vm_id)
+        params = {"vm_id": op.vm_id, "name": vm.name, "image_id": vm.save_image_id, "image_name": vm.image_name}
+        tell(session, (vm.account_id, op.account_id), "info", "vm_saved", params)
+    elif op.kind in THEN and op.vm_id is not None and _by_itself(cause_of(session, op.id)):
+        vm = about_vm(session, op.vm_id)
+        params = {"vm_id": op.vm_id, "name": vm.name, "then": THEN[op.kind]}
+        tell(session, (vm.account_id,), "info", "vm_ended", params)
+
+
+def _by_itself(cause: str) -> bool:
+    """Whether ``evidence.py`` opened the operation, for a domain that had ended; callers' causes have no blanks."""
+    return cause.startswith("hook ") or cause == "look"
+
+
+def delete(caller: ClusterCall, message_ids: Sequence[int]) -> None:
+    """
+    :raises ObjectNotFound: one is not there, or somebody else's; then all stay.
+    """
+    session = caller.session
+    gone = delete_messages(session, caller.account_id, message_ids)
+    for message_id in message_ids:
+        if message_id not in gone:
+            raise ObjectNotFound("message", message_id)
+        record_change(session, "message", message_id, caller.account_id, "exit")
+        caller.note("delete message", message_id=message_id)

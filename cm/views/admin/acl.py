@@ -1,0 +1,39 @@
+"""Who has access to everybody's VMs and images."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from msgspec import Meta
+
+from cm.rpc.types import Id, Login
+from cm.rpc.view import admin_view
+from cm.rules.access import Level, Shared
+from cm.services import sharing
+from cm.services.context import ClusterCall
+
+Issuer = Annotated[str, Meta(min_length=1, max_length=200)]
+
+
+@admin_view
+def get_list(caller: ClusterCall, kind: Shared, object_id: Id) -> list[dict[str, Any]]:
+    """Who has which level on a VM or an image, its own account first."""
+    return sharing.get_list(caller, kind, object_id, administrator=True)
+
+
+@admin_view(changing=True)
+def set(
+    caller: ClusterCall,
+    kind: Shared,
+    object_id: Id,
+    level: Level | None,
+    login: Login | None = None,
+    group_id: Id | None = None,
+    issuer: Issuer | None = None,
+) -> None:
+    """
+    Change what an account or a group may do with a VM or an image; null takes it back.
+
+    :param issuer: the cloud manager whose login or group it is; without it the caller's own, or this cluster's logins.
+    """
+    sharing.set_level(caller, kind, object_id, level, login=login, group_id=group_id, administrator=True, issuer=issuer)

@@ -1,0 +1,38 @@
+"""Trust: keys of cloud managers, which may speak for their people here."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from msgspec import Meta
+
+from cm.rpc.types import Name
+from cm.rpc.view import admin_view
+from cm.services import trust
+from cm.services.context import ClusterCall
+from cm.store.trust import list_keys
+
+KeyId = Annotated[str, Meta(max_length=100, pattern=r"^[A-Za-z0-9._:@-]+(?![\s\S])")]
+PublicKey = Annotated[str, Meta(max_length=1000, description="Ed25519, in PEM.")]
+
+
+@admin_view(changing=True)
+async def add(caller: ClusterCall, key_id: KeyId, issuer: Name, public_key: PublicKey) -> dict[str, Any]:
+    """
+    Trust a cloud manager's key from now on. The same key again is no error.
+
+    :param issuer: the one cloud manager that the key may speak for; accounts of other issuers are out of its reach.
+    """
+    return await trust.add(caller, key_id, issuer, public_key)
+
+
+@admin_view
+def get_list(caller: ClusterCall) -> list[dict[str, Any]]:
+    """The trusted keys by id, without those of the cluster's settings."""
+    return list(list_keys(caller.session))
+
+
+@admin_view(changing=True)
+async def delete(caller: ClusterCall, key_id: KeyId) -> None:
+    """Trust a key no longer: tokens that it signed are refused at once, whatever was remembered of them."""
+    await trust.delete(caller, key_id)

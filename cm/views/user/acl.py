@@ -1,0 +1,43 @@
+"""
+Sharing VMs and images (of every kind) with other accounts and with groups.
+
+Levels: a *user* sees an object and may use an image; an *operator* also has a VM's screen and power, and edits; an
+*owner* does everything. To change somebody's level one needs the level above both the old and the new.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cm.rpc.types import Id, Login
+from cm.rpc.view import user_view
+from cm.rules.access import Level, Shared
+from cm.services import sharing
+from cm.services.context import ClusterCall
+
+
+@user_view
+def get_list(caller: ClusterCall, kind: Shared, object_id: Id) -> list[dict[str, Any]]:
+    """
+    Who has which level on a VM or an image, its own account first; whoever is only a user sees what concerns them.
+
+    :return: ``level`` and ``subject``: ``user_id`` and ``login``, or ``group_id`` and ``issuer``.
+    """
+    return sharing.get_list(caller, kind, object_id)
+
+
+@user_view(changing=True)
+def set(
+    caller: ClusterCall,
+    kind: Shared,
+    object_id: Id,
+    level: Level | None,
+    login: Login | None = None,
+    group_id: Id | None = None,
+) -> None:
+    """
+    Change what an account or a group of the caller's may do with a VM or an image; null takes it back.
+
+    :param login: of an account of the caller's own cloud manager that has been here before.
+    """
+    sharing.set_level(caller, kind, object_id, level, login=login, group_id=group_id)

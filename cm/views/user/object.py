@@ -1,0 +1,24 @@
+"""Objects by their uuids, which are unique everywhere."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from msgspec import Meta
+
+from cm.rpc.types import IDS_MAX
+from cm.rpc.view import user_view
+from cm.services import sharing
+from cm.services.context import ClusterCall
+
+Uuids = Annotated[list[Annotated[str, Meta(min_length=32, max_length=45)]], Meta(min_length=1, max_length=IDS_MAX)]
+
+
+@user_view
+def find(caller: ClusterCall, uuids: Uuids) -> list[dict[str, Any]]:
+    """
+    What these uuids are: VMs and images that the caller sees, and templates; all others are left out.
+
+    :return: ``uuid`` as it was sent, ``kind`` (vm, image, template) and ``id``.
+    """
+    return sharing.find_objects(caller, uuids)

@@ -1,0 +1,705 @@
+"""The change feed: nothing lost, nothing told twice, nobody told what is not theirs."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import random
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+from test_trust import Issuer
+from twisted.internet.defer import Deferred
+
+from cm.daemon.settings import ListenSettings
+from cm.rpc.caller import Control
+from cm.rpc.credentials import TokenCredentials, authorization
+from cm.rpc.vocabulary import Role
+from cm.runtime.database import Database
+from cm.runtime.feed import FeedReader, FeedRow, Subscription, format_cursor, prune_changes, read_head, settle_feed
+from cm.runtime.threads import Threads
+from cm.store.change import read_changes, record_change
+from support.cloud import MemoryCloud, reactor, run
+
+PASSWORD = "correct horse"
+
+
+class Feed:
+    """A database with the readers of several processes on it."""
+
+    def __init__(self, url: str, readers: int = 1) -> None:
+        self.threads = Threads(reactor, {"database": 8})
+        self.database = Database(url, self.threads)
+        self.readers = [FeedReader(self.database, reactor, read_changes) for _ in range(readers)]
+        for reader in self.readers:
+            run(reader.start)
+
+    def write(self, *object_ids: int, kind: str = "node", event: str = "change") -> None:
+        def rows(session: Any) -> None:
+            for object_id in object_ids:
+                record_change(session, kind, object_id, None, event)
+
+        self.database.transact_now(rows)
+
+    def subscribe(self, cursor: str | None = None, reader: FeedReader | None = None) -> Told:
+        told = Told()
+        reader = reader or self.readers[0]
+
+        async def go() -> Subscription:
+            made = await reader.subscribe(cursor, told.rows.extend, partial(setattr, told, "ended", True))
+            made.start()
+            return made
+
+        told.subscription = run(go)
+        return told
+
+    def all_rows(self) -> list[int]:
+        """The ids of rows in the order of the feed, without the first, which stands before all."""
+        statement = text("SELECT id FROM change WHERE kind <> 'feed' ORDER BY xid, id")
+        return list(self.database.transact_now(lambda session: session.scalars(statement).all()))
+
+    def rows(self) -> list[FeedRow]:
+        """The first rows that can be read now."""
+        found = self.database.read_now(read_changes, (0, 0), 10)
+        return [row for row in found if row.kind != "feed"]
+
+    def close(self) -> None:
+        run(self.threads.stop)
+        self.database.close()
+
+
+class Told:
+    """What one reader was told."""
+
+    subscription: Any = None
+
+    def __init__(self) -> None:
+        self.rows: list[FeedRow] = []
+        self.ended = False
+
+    @property
+    def objects(self) -> list[int]:
+        return [row.object_id for row in self.rows]
+
+    def close(self) -> None:
+        run(partial(_later, self.subscription.close))
+
+
+async def _later(function: Callable[[], Any]) -> Any:
+    return function()
+
+
+def until(condition: Callable[[], Any], seconds: float = 10.0) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it did not come"
+        time.sleep(0.005)
+
+
+@pytest.fixture
+def feed(database_url: str) -> Iterator[Feed]:
+    made = Feed(database_url, readers=2)
+    yield made
+    made.close()
+
+
+# ------------------------------------------------------------------ order
+
+
+def test_older_transaction_holds_back(feed: Feed) -> None:
+    """A row waits for every transaction that began to write before its own, whether that has rows yet or not."""
+    told = feed.subscribe()
+    engine = feed.database.engine
+    with engine.connect() as silent, engine.connect() as older:
+        silent.execute(text("SELECT pg_current_xact_id()"))
+        older.execute(text("INSERT INTO change (kind, object_id, event) VALUES ('node', 1, 'change')"))
+        feed.write(2)
+        time.sleep(0.5)
+        assert told.objects == []
+        older.commit()
+        feed.write(3)
+        time.sleep(0.5)
+        assert told.objects == []
+        silent.execute(text("INSERT INTO change (kind, object_id, event) VALUES ('node', 4, 'change')"))
+        silent.commit()
+    until(lambda: len(told.rows) == 4)
+    assert told.objects == [4, 1, 2, 3]
+
+
+def test_rolled_back(feed: Feed) -> None:
+    """What was rolled back is not told, and what came after it is."""
+    told = feed.subscribe()
+    with feed.database.engine.connect() as connection:
+        connection.execute(text("INSERT INTO change (kind, object_id, event) VALUES ('node', 1, 'change')"))
+        feed.write(2)
+        connection.rollback()
+    until(lambda: told.objects == [2])
+
+
+def test_starts_now(feed: Feed) -> None:
+    """Without a cursor what was before is not told; with one everything after it is, also beyond a page."""
+    feed.write(1)
+    told = feed.subscribe()
+    start = told.subscription.cursor
+    feed.write(*range(2, 1300))
+    until(lambda: len(told.rows) == 1298)
+    assert told.objects == list(range(2, 1300))
+    again = feed.subscribe(start, feed.readers[1])
+    until(lambda: len(again.rows) == 1298)
+    assert again.objects == told.objects
+    middle = format_cursor(feed.readers[0].epoch, told.rows[600].position)
+    rest = feed.subscribe(middle)
+    feed.write(1300)
+    until(lambda: rest.objects == [*told.objects[601:1298], 1300])
+    assert not rest.subscription.reset
+
+
+def test_idle_feed_asks_nothing(feed: Feed) -> None:
+    """Without subscribers there is no round."""
+    told = feed.subscribe()
+    until(lambda: feed.readers[0].position is not None)
+    told.close()
+    assert feed.readers[0].position is None and len(feed.readers[0]) == 0
+    feed.write(1)
+    again = feed.subscribe()
+    feed.write(2)
+    until(lambda: again.objects == [2])
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_no_loss_no_repeat(feed: Feed, seed: int) -> None:
+    """
+    Whatever order transactions commit in, and however often readers go away in the middle of what they are told and
+    come back to this process or another: each has every committed row once, in order.
+    """
+    dice = random.Random(seed)
+
+    def write(number: int) -> None:
+        mine = random.Random(f"{seed} {number}")
+        for _ in range(25):
+            with feed.database.engine.connect() as connection:
+                for _ in range(mine.randrange(1, 6)):
+                    statement = "INSERT INTO change (kind, object_id, event) VALUES ('node', :n, 'change')"
+                    connection.execute(text(statement), {"n": number})
+                    time.sleep(mine.choice((0, 0, 0.002, 0.02)))
+                time.sleep(mine.choice((0, 0, 0.01, 0.1)))
+                connection.rollback() if mine.random() < 0.2 else connection.commit()
+
+    readers = [Wanderer(feed, random.Random(f"{seed} reader {number}")) for number in range(6)]
+    for reader in readers:
+        run(reader.come)
+    writers = [threading.Thread(target=write, args=(number,)) for number in range(5)]
+    for writer in writers:
+        writer.start()
+    while any(writer.is_alive() for writer in writers):
+        run(dice.choice(readers).go_away)
+        time.sleep(dice.choice((0.01, 0.05)))
+    for writer in writers:
+        writer.join()
+    wanted = feed.all_rows()
+    assert len(wanted) > 50
+    for reader in readers:
+        reader.dice = None
+        until(lambda reader=reader: len(reader.had) >= len(wanted))
+    time.sleep(0.4)
+    assert [reader.had for reader in readers] == [wanted] * len(readers)
+    assert sum(reader.visits for reader in readers) > 12
+    assert not any(reader.reset for reader in readers)
+
+
+class Wanderer:
+    """A reader who goes away in the middle of a page, comes back elsewhere, and is slow at times."""
+
+    def __init__(self, feed: Feed, dice: random.Random | None) -> None:
+        self._feed = feed
+        self.dice = dice
+        self.had: list[int] = []
+        self.visits = 0
+        self.reset = False
+        self._cursor: str | None = None
+        self._here: Subscription | None = None
+
+    async def come(self) -> None:
+        self.visits += 1
+        reader = self.dice.choice(self._feed.readers) if self.dice else self._feed.readers[0]
+        visit = self.visits
+        made = await reader.subscribe(self._cursor, partial(self._deliver, visit), lambda: None)
+        self.reset = self.reset or made.reset
+        self._here = made
+        self._cursor = self._cursor or made.cursor
+        if self.dice and self.dice.random() < 0.3:
+            made.pause()
+            reactor.callLater(self.dice.choice((0.01, 0.2)), made.resume)
+        made.start()
+
+    def _deliver(self, visit: int, rows: Any) -> None:
+        assert visit == self.visits and self._here is not None
+        leaves = self.dice is not None and self.dice.random() < 0.4
+        taken = rows[: self.dice.randrange(len(rows) + 1)] if leaves and self.dice else rows
+        self.had += [row.position[1] for row in taken]
+        if taken:
+            self._cursor = format_cursor(self._feed.readers[0].epoch, taken[-1].position)
+        if leaves:
+            Deferred.fromCoroutine(self.go_away())
+
+    async def go_away(self) -> None:
+        here, self._here = self._here, None
+        if here is not None:
+            here.close()
+            await self.come()
+
+
+# ------------------------------------------------------------------ cursors
+
+
+def test_bad_cursors(feed: Feed) -> None:
+    """Garbage, another database's, one ahead, one whose row is not there: a reset, and a cursor that works."""
+    feed.write(1, 2, 3)
+    epoch = feed.readers[0].epoch
+    rows = feed.rows()
+    xid = rows[0].position[0]
+    for cursor in (
+        "x", "0.0", "..", f"{epoch}.{xid}", f"{epoch}.-1.0", f"{epoch}.{2**63}.1", f"{epoch}.٣.1", "x" * 10_000,
+        format_cursor("0" * 16, rows[0].position), format_cursor(epoch, (xid + 10_000, 1)),
+        format_cursor(epoch, (xid, 77)),
+    ):  # fmt: skip
+        told = feed.subscribe(cursor)
+        assert told.subscription.reset, cursor
+        assert not feed.subscribe(told.subscription.cursor).subscription.reset
+    good = feed.subscribe(format_cursor(epoch, rows[0].position))
+    assert not good.subscription.reset
+    until(lambda: good.objects == [2, 3])
+
+
+def test_pruned(feed: Feed) -> None:
+    """
+    Pruning takes old rows from the front and leaves the last; a cursor before what is left cannot go on, one at its
+    first row can.
+    """
+    start = feed.subscribe().subscription.cursor
+    for number in range(1, 7):
+        feed.write(number)
+    rows = feed.rows()
+    epoch = feed.readers[0].epoch
+    assert not feed.subscribe(start).subscription.reset
+    age = "UPDATE change SET at = now() - interval '8 days' WHERE object_id <> 3"
+    feed.database.transact_now(lambda session: session.execute(text(age)) and None)
+    assert feed.database.transact_now(prune_changes, 3) == 3
+    assert feed.database.transact_now(prune_changes, 1) == 0  # the next is young
+    told = feed.subscribe(format_cursor(epoch, rows[2].position))
+    until(lambda: told.objects == [4, 5, 6])
+    for cursor in (start, format_cursor(epoch, rows[0].position), format_cursor(epoch, rows[1].position)):
+        assert feed.subscribe(cursor).subscription.reset
+    assert feed.database.transact_now(prune_changes) == 3
+    assert [row.object_id for row in feed.rows()] == [6]
+    assert not feed.subscribe(format_cursor(epoch, rows[5].position)).subscription.reset
+
+
+def test_restored(feed: Feed) -> None:
+    """Rows that another server's transactions wrote are forgotten, and would not come up again later."""
+    feed.write(1)
+    head = feed.database.read_now(read_head)
+    insert = f"INSERT INTO change (xid, kind, object_id, event) VALUES ({head.xmax + 50}, 'node', 9, 'change')"
+    feed.database.transact_now(lambda session: session.execute(text(insert)) and None)
+    feed.database.transact_now(settle_feed)
+    assert [row.object_id for row in feed.rows()] == [1]
+
+
+def test_another_database(feed: Feed) -> None:
+    """Should the database be another one after it was away, all are sent to connect again."""
+    told = feed.subscribe()
+    feed.readers[0].epoch = "f" * 16
+    run(partial(_later, feed.readers[0].afresh))
+    until(lambda: told.ended)
+    assert len(feed.readers[0]) == 0
+
+
+# ------------------------------------------------------------------ the wire
+
+
+class Events:
+    """One connection to ``/events``, read as it comes."""
+
+    def __init__(self, port: int, authorization: str = "", query: str = "", **headers: str) -> None:
+        self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+        if authorization:
+            headers["Authorization"] = authorization
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        self._connection.request("GET", f"/events{query}", headers=named)
+        self.answer = self._connection.getresponse()
+        self.status = self.answer.status
+        self.cursor = ""
+        self.comments = 0
+
+    def next(self) -> tuple[str, dict[str, Any]] | None:
+        """The next event; None when the connection ends."""
+        kind, data = "", ""
+        while True:
+            line = self.answer.readline().decode()
+            if not line:
+                return None
+            name, _, value = line.rstrip("\n").partition(":")
+            value = value.removeprefix(" ")
+            if name == "id":
+                self.cursor = value
+            elif name == "event":
+                kind = value
+            elif name == "data":
+                data = value
+            elif line == "\n" and data:
+                return kind, json.loads(data)
+            elif line.startswith(":"):
+                self.comments += 1
+
+    def take(self, count: int) -> list[tuple[str, dict[str, Any]]]:
+        found = [self.next() for _ in range(count)]
+        return [event for event in found if event is not None]
+
+    def error(self) -> str:
+        return str(json.loads(self.answer.read())["error"]["data"]["slug"])
+
+    def close(self) -> None:
+        self._connection.close()
+        self.answer.close()
+
+
+class Wire:
+    """A whole cluster with its port open, and a password for everybody."""
+
+    def __init__(self, url: str, directory: Path) -> None:
+        self.cloud = MemoryCloud(url, directory, start=False)
+        self.cloud.settings = replace(
+            self.cloud.settings, listen=ListenSettings(rpc="127.0.0.1:0", contextualization="")
+        )
+        self.cloud.start()
+        self.cloud.fill()
+        self.manager = self.cloud.manager
+        self.port = self.manager.ports[0].getHost().port
+        self.tokens = {}
+        for name, account_id in (
+            ("admin", self.cloud.admin_id),
+            ("user", self.cloud.user_id),
+            ("other", self.cloud.other_id),
+        ):
+            self.cloud.call("admin.user.set_password", [account_id, PASSWORD], account="admin")
+            session = self.cloud.call("guest.session.login", [name, PASSWORD])
+            self.tokens[name] = f"Bearer {session['token']}"
+        self.issuer = Issuer("clm:a", "a-1")
+        self.cloud.call("admin.trust.add", ["a-1", "clm:a", self.issuer.public], account="admin")
+        self.opened: list[Events] = []
+
+    def events(self, who: str = "user", query: str = "", **headers: str) -> Events:
+        made = Events(self.port, self.tokens.get(who, who), query, **headers)
+        self.opened.append(made)
+        return made
+
+    def signed(self, account_id: int, *roles: Role, groups: tuple[int, ...] = ()) -> TokenCredentials:
+        name = self.manager.policy.name
+        return self.issuer.credentials(account_id, f"user{account_id}", *roles, cluster=name, groups=groups)
+
+    def change(self, kind: str, object_id: int, account_id: int | None, event: str = "change") -> None:
+        self.manager.database.transact_now(record_change, kind, object_id, account_id, event)
+
+    def mark(self) -> None:
+        """A change that everybody sees, to wait for: templates are public."""
+        self.change("template", self.cloud.template_id, None)
+
+    def close(self) -> None:
+        for each in self.opened:
+            each.close()
+        self.cloud.stop()
+
+
+@pytest.fixture
+def wire(database_url: str, tmp_path: Path) -> Iterator[Wire]:
+    made = Wire(database_url, tmp_path)
+    yield made
+    made.close()
+
+
+def test_life_of_a_vm(wire: Wire) -> None:
+    """Its owner is told of its coming, its changes and its end, with the object as lists show it; others are not."""
+    mine, others, admins = wire.events("user"), wire.events("other"), wire.events("admin", "?all=1&kinds=vm")
+    assert mine.status == 200 and mine.answer.headers["content-type"] == "text/event-stream; charset=utf-8"
+    vm = wire.cloud.create(name="seen")
+    seen = mine.take(1)
+    while seen[-1][1]["object"]["state"] != "running":
+        seen += mine.take(1)
+    wire.cloud.wait(vm["vm_id"], "running")
+    wire.cloud.call("user.vm.destroy", [[vm["vm_id"]]])
+    while seen[-1][0] != "exit":
+        seen += mine.take(1)
+    kind, first = seen[0]
+    assert (kind, first["event"], first["kind"], first["object_id"]) == ("enter", "enter", "vm", vm["vm_id"])
+    assert first["uuid"] == vm["uuid"] and set(first["object"]) == set(vm) - {"vnc_password"}
+    assert first["at"].endswith("Z") and "audience" not in first
+    assert seen[-1][1]["object"] is None and seen[-1][1]["uuid"] == vm["uuid"]
+    # The object is as it is when it is read, which is not the same moment for all.
+    told = [(data["event"], data["object_id"], data["at"]) for _, data in seen if data["kind"] == "vm"]
+    assert [(data["event"], data["object_id"], data["at"]) for _, data in admins.take(len(told))] == told
+    wire.mark()
+    assert [data["kind"] for _, data in others.take(1)] == ["template"]
+
+
+def test_whose(wire: Wire) -> None:
+    """Public images and templates are everybody's; accounts and private images their owners'; nodes administrators'."""
+    cloud = wire.cloud
+    mine, others, admins = wire.events("user"), wire.events("other"), wire.events("admin", "?all=1")
+    wire.change("node", cloud.node_ids[0], None)
+    wire.change("user", cloud.user_id, cloud.user_id)
+    wire.change("image", cloud.image_id, cloud.admin_id)
+    everything = admins.take(3)
+    assert [data["kind"] for _, data in mine.take(2)] == ["user", "image"]
+    assert [data["kind"] for _, data in others.take(1)] == ["image"]
+    cloud.sql("UPDATE image SET access = 'private', account_id = :a", a=cloud.user_id)
+    wire.change("image", cloud.image_id, cloud.user_id)
+    wire.mark()
+    assert [data["kind"] for _, data in mine.take(2)] == ["image", "template"]
+    assert [data["kind"] for _, data in others.take(1)] == ["template"]
+    everything += admins.take(2)
+    assert [data["kind"] for _, data in everything] == ["node", "user", "image", "image", "template"]
+    assert [data["object"] is not None for _, data in everything] == [False, True, True, True, True]
+    assert all(data["uuid"] for _, data in everything)
+    shown = everything[1][1]["object"]
+    assert shown["login"] == "user" and not any("password" in name for name in shown)
+
+
+def test_shared(wire: Wire) -> None:
+    """
+    Who was granted something on an object hears of it, and of the end of it as an exit that nobody else is told; a
+    cloud manager is told which of its people and groups to pass it on to.
+    """
+    made = wire.manager.services.extra["authenticator"]
+    person = run(partial(made.authenticate, wire.signed(7), ""))
+    vm = wire.cloud.create(name="shared")
+    vm_id = vm["vm_id"]
+    wire.cloud.wait(vm_id, "running")
+    grant = (
+        "INSERT INTO acl (kind, object_id, account_id, issuer, group_id, level) VALUES ('vm', :vm, :a, :i, :g, 'user')"
+    )
+    wire.cloud.sql(grant, vm=vm_id, a=person.account_id, i=None, g=None)
+    wire.cloud.sql(grant, vm=vm_id, a=None, i="clm:a", g=5)
+    wire.cloud.sql(grant, vm=vm_id, a=None, i="clm:b", g=6)
+    theirs = wire.events(authorization(wire.signed(7)), "?kinds=vm")
+    members = wire.events(authorization(wire.signed(8, groups=(5, 6))), "?kinds=vm")
+    strangers = wire.events(authorization(wire.signed(9, groups=(6,))), "?kinds=vm,template")
+    owners, admins = wire.events("user", "?kinds=vm"), wire.events("admin", "?all=1&kinds=vm")
+    clouds = wire.events(authorization(wire.signed(0, Role.ADMIN)), "?all=1&kinds=vm")
+    wire.change("vm", vm_id, wire.cloud.user_id)
+    for each in (theirs, members, owners, admins, clouds):
+        ((_, data),) = each.take(1)
+        assert (data["object_id"], data["object"]["name"]) == (vm_id, "shared")
+        audience = {"users": [7], "groups": [5], "public": False}
+        assert data.get("audience") == (audience if each is clouds else None)
+    wire.cloud.sql("DELETE FROM acl WHERE account_id IS NOT NULL")
+    wire.change("vm", vm_id, person.account_id, "exit")
+    wire.change("vm", vm_id, wire.cloud.user_id)
+    ((kind, data),) = theirs.take(1)
+    assert (kind, data["object"], data["personal"]) == ("exit", None, True)
+    for each in (members, owners, admins):
+        assert [kind for kind, _ in each.take(1)] == ["change"]
+    told = clouds.take(2)
+    assert [(kind, data["audience"]["users"], data["audience"]["groups"]) for kind, data in told] == [
+        ("exit", [7], []), ("change", [], [5]),
+    ]  # fmt: skip
+    execute, view = wire.manager.executor.execute, wire.manager.registry.get("admin.cloud.drop_groups")
+    caller = run(partial(made.authenticate, wire.signed(0, Role.ADMIN), ""))
+    assert run(lambda: execute(view, caller, {"group_ids": [5, 6]}, Control("test"))) == {"objects": 1}
+    assert wire.cloud.sql("SELECT string_agg(issuer, ' ') FROM acl") == "clm:b"
+    wire.mark()
+    assert [data["kind"] for _, data in strangers.take(1)] == ["template"]
+
+
+def test_cursor_on_the_wire(wire: Wire) -> None:
+    """The cursor of an event goes on after it, by parameter or header, the header first; a bad one is told by reset."""
+    first = wire.events()
+    for _ in range(3):
+        wire.mark()
+    first.take(1)
+    cursor = first.cursor
+    first.take(2)
+    for made in (wire.events(query=f"?cursor={cursor}"), wire.events(query="?cursor=x", Last_Event_ID=cursor)):
+        again = made.take(2)
+        assert [data["kind"] for _, data in again] == ["template"] * 2
+        assert made.cursor == first.cursor
+    lost = wire.events(query="?cursor=nonsense")
+    event = lost.next()
+    assert event is not None and event[0] == "reset" and event[1]["object"] is None
+    wire.mark()
+    on = wire.events(query=f"?cursor={lost.cursor}")
+    assert [kind for kind, _ in on.take(1)] == ["change"]
+
+
+def test_refused(wire: Wire) -> None:
+    """Who may not read is told why, as calls are."""
+    for who, query, status, slug in (
+        ("", "", 401, "not_authenticated"),
+        ("Bearer x", "", 401, "token_refused"),
+        ("user", "?all=1", 403, "role_needed"),
+        ("user", f"?token={wire.tokens['user'].split()[1]}", 400, "invalid_parameter"),
+        ("user", f"?kinds={','.join('abcdefghijklmnopqrstuvwxyz')}", 400, "invalid_parameter"),
+    ):
+        refused = wire.events(who, query)
+        assert (refused.status, refused.error()) == (status, slug)
+    connection = http.client.HTTPConnection("127.0.0.1", wire.port, timeout=10)
+    connection.request("POST", "/events", headers={"Authorization": wire.tokens["user"]})
+    assert connection.getresponse().status == 405
+    connection.close()
+    wire.manager.events._streams_max = 1
+    wire.events()
+    full = wire.events()
+    assert (full.status, full.error()) == (503, "overloaded")
+
+
+def test_blocked(wire: Wire) -> None:
+    """A blocked account's connections end at once, others' do not; coming again it is told why."""
+    mine, others = wire.events("user"), wire.events("other")
+    wire.cloud.call("admin.user.edit", {"user_id": wire.cloud.user_id, "active": False}, account="admin")
+    while mine.next() is not None:
+        pass
+    assert wire.events("user").error() == "account_blocked"
+    wire.mark()
+    assert len(others.take(1)) == 1
+
+
+def test_cloud_manager(wire: Wire) -> None:
+    """
+    A cloud manager's token opens a connection once. With ``all`` each event says whom of its people it concerns; it
+    ends with the trust in its key.
+    """
+    person = run(partial(wire.manager.services.extra["authenticator"].authenticate, wire.signed(7), ""))
+    once = authorization(wire.signed(0, Role.ADMIN))
+    feed = wire.events(once, "?all=1&kinds=user,template,image")
+    assert wire.events(once, "?all=1").error() == "token_refused"
+    theirs = wire.events(authorization(wire.signed(7)))
+    wire.change("user", wire.cloud.user_id, wire.cloud.user_id)
+    wire.change("user", person.account_id, person.account_id)
+    wire.mark()
+    told = []
+    while not told or told[-1]["kind"] != "template":
+        event = feed.next()
+        assert event is not None
+        told.append(event[1])
+    found = {(data["kind"], data["object_id"]): data["audience"] for data in told}
+    nobody: dict[str, Any] = {"users": [], "groups": [], "public": False}
+    assert found["user", wire.cloud.user_id] == nobody
+    assert found["user", person.account_id] == {**nobody, "users": [7]}
+    assert found["template", wire.cloud.template_id] == {**nobody, "public": True}
+    own = [data["object_id"] for _, data in theirs.take(2)]
+    assert own == [person.account_id, wire.cloud.template_id]
+    wire.cloud.call("admin.trust.delete", ["a-1"], account="admin")
+    for each in (feed, theirs):
+        while each.next() is not None:
+            pass
+
+
+def test_cloud_manager_blocks(wire: Wire) -> None:
+    """Whoever their cloud manager blocks is cut off, though their token opened the connection long ago."""
+    theirs = wire.events(authorization(wire.signed(7)))
+    execute, view = wire.manager.executor.execute, wire.manager.registry.get("admin.cloud.put_users")
+    users = [{"external_id": "7", "login": "user7", "version": 1, "active": False}]
+    arguments, _ = view.bind({"users": users})
+    made = wire.manager.services.extra["authenticator"]
+    caller = run(partial(made.authenticate, wire.signed(0, Role.ADMIN), ""))
+    run(lambda: execute(view, caller, arguments, Control("test")))
+    while theirs.next() is not None:
+        pass
+
+
+def test_heartbeat(wire: Wire, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A silent connection is heard of, and its cursor grows older with the feed, not with its own events."""
+    monkeypatch.setattr("cm.rpc.events.BEAT_S", 0.2)
+    others = wire.events("other")
+    before = ""
+    for _ in range(2):
+        wire.change("user", wire.cloud.user_id, wire.cloud.user_id)
+        beats = others.comments
+        line = b""
+        while others.comments == beats:
+            line = others.answer.readline()
+            if line.startswith(b"id: "):
+                others.cursor = line.decode().split()[1]
+            others.comments += line.startswith(b":")
+        before, others.cursor = others.cursor, ""
+        while not others.cursor:
+            line = others.answer.readline()
+            if line.startswith(b"id: "):
+                others.cursor = line.decode().split()[1]
+        assert others.cursor != before
+    wire.mark()
+    again = wire.events("other", f"?cursor={others.cursor}")
+    assert [data["kind"] for _, data in again.take(1)] == ["template"]
+
+
+def burst(wire: Wire, count: int) -> None:
+    """Changes of 2.3 kB each, more than the buffers of both ends hold."""
+
+    def write(session: Any) -> None:
+        for _ in range(100):
+            record_change(session, "template", wire.cloud.template_id, None)
+
+    wire.cloud.sql("UPDATE template SET description = repeat('x', 2000)")
+    for _ in range(count // 100):
+        wire.manager.database.transact_now(write)
+
+
+def test_slow_reader(wire: Wire) -> None:
+    """One who reads slowly has everything in the end, once; and few bytes wait for it meanwhile."""
+    slow, quick = wire.events("user"), wire.events("other")
+    count = 4000
+    rows: list[int] = []
+    reading = threading.Thread(target=lambda: rows.append(len(quick.take(count))))
+    reading.start()
+    burst(wire, count)
+    reading.join(30)
+    assert rows == [count]
+    (stream,) = [stream for stream in wire.manager.events._streams if stream.identity.login == "user"]
+    assert stream.stalled_since is not None and stream._waiting_bytes < 3_000_000
+    seen = set()
+    for _ in range(count):
+        assert slow.next() is not None
+        seen.add(slow.cursor)
+    assert len(seen) == count and slow.cursor == quick.cursor
+    wire.mark()
+    assert (len(slow.take(1)), len(quick.take(1))) == (1, 1) and slow.cursor == quick.cursor
+
+
+def test_stalled_reader(wire: Wire, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One who does not read at all is cut off, and goes on from its cursor without a gap."""
+    monkeypatch.setattr("cm.rpc.events.STALL_S", 0.5)
+    stalled = socket.create_connection(("127.0.0.1", wire.port))
+    head = f"GET /events HTTP/1.1\r\nHost: x\r\nAuthorization: {wire.tokens['user']}\r\n\r\n"
+    stalled.sendall(head.encode())
+    until(lambda: len(wire.manager.events) == 1)
+    count = 4000
+    burst(wire, count)
+    until(lambda: len(wire.manager.events) == 0)
+    received = b""
+    try:
+        while chunk := stalled.recv(65536):
+            received += chunk
+    except ConnectionResetError:
+        pass
+    stalled.close()
+    cursors = [line[4:].decode() for line in received.split(b"\n") if line.startswith(b"id: ") and len(line) > 20]
+    had = len(cursors) - 2  # the first is where it began, the last may be broken off
+    assert 0 < had < count
+    rest = wire.events("user", f"?cursor={cursors[-2]}")
+    assert len(rest.take(count - had)) == count - had
+    wire.mark()
+    assert len(rest.take(1)) == 1
+
+
+def test_stop(wire: Wire) -> None:
+    """A cluster manager that stops ends its connections in order."""
+    mine = wire.events("user")
+    wire.cloud.stop()
+    assert mine.next() is None
