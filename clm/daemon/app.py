@@ -12,17 +12,29 @@ from twisted.internet.interfaces import IListeningPort
 from twisted.logger import Logger
 
 from clm.daemon.execute import Executor
+from clm.daemon.mailer import Mailer
 from clm.daemon.migrate import pending
 from clm.daemon.settings import Settings, check_settings
+from clm.daemon.watcher import Watcher
+from clm.drivers.mail import SmtpSender
+from clm.services.accounts import TOPIC
+from clm.services.authenticator import CloudAuthenticator
+from clm.services.clusters import Clusters
 from clm.services.context import CloudPolicy, OIDCProvider, Services
+from clm.services.feed import FeedAuthenticator, sees_cluster
+from clm.services.forwarding import Forwarder
+from clm.store.feed import read_changes
+from clm.views.forward import add_forwarded
 from cm.rpc.dispatch import Dispatcher
 from cm.rpc.endpoint import make_listener
+from cm.rpc.events import Events
 from cm.rpc.keys import ensure_secret, ensure_signing_key
 from cm.rpc.server import WireSite, make_root
 from cm.rpc.token import TokenSigner
 from cm.rpc.types import Secret
 from cm.rpc.view import Registry
 from cm.runtime.database import Database
+from cm.runtime.feed import FeedReader
 from cm.runtime.listener import Listener
 from cm.runtime.metrics import Metrics
 from cm.runtime.settings import SettingsError
@@ -83,15 +95,25 @@ class CloudManager:
         self.settings = settings
         self.policy = policy_of(settings)
         size = settings.database.pool_size
-        self.threads = Threads(reactor, {"database": size, "password": 2, "mail": 1, "oidc": 4})
+        self.threads = Threads(reactor, {"database": size, "password": 2, "mail": 1, "oidc": 4, "duties": 1})
         threads = cast(IThreads, self.threads)
         self.database = Database(settings.database.url, threads, pool_size=size)
         self.services = Services(self.database, threads, self.policy, reactor)
         self.metrics = Metrics()
-        self.registry = Registry.collect("clm.views")
+        self.registry = add_forwarded(Registry.collect("clm.views"))
+        self.clusters = Clusters(self.services)
+        self.services.extra["clusters"] = self.clusters
+        self.forwarder = Forwarder(self.services, self.clusters)
+        self.services.extra["forwarder"] = self.forwarder
+        self.watcher = Watcher(
+            self.services, self.clusters, settings.database.url, settings.clusters.check_s, settings.clusters.sync_s
+        )
+        self.feed = FeedReader(self.database, reactor, read_changes)
+        self.events: Events | None = None
         self.executor = Executor(self.services)
         self.ports: list[IListeningPort] = []
         self.listener: Listener | None = None
+        self.mailer: Mailer | None = None
 
     async def start(self) -> None:
         """
@@ -105,6 +127,39 @@ class CloudManager:
         self.listener = Listener(self.reactor, self.settings.database.url)
         await self.listener.start()
         self.services.extra["signals"] = self.listener
+        await self.clusters.start()
+        authenticator = CloudAuthenticator(self.services)
+        self.listener.subscribe(TOPIC, authenticator.user_changed)
+        self.services.extra["authenticator"] = authenticator
+        execute = self.executor.execute
+        dispatcher = Dispatcher(self.reactor, self.registry, execute, authenticator, measure=self.metrics)
+        self.dispatcher = dispatcher
+        self._start_mailer()
+        await self._start_feed(authenticator)
+        self.watcher.start()
+        self._listen(dispatcher)
+
+    async def _start_feed(self, authenticator: CloudAuthenticator) -> None:
+        assert self.listener is not None
+        await self.feed.start()
+        self.services.extra["feed"] = self.feed
+        self.events = Events(self.reactor, self.feed, FeedAuthenticator(authenticator), sees_all=sees_cluster)
+        # After the authenticator has forgotten: what it then finds out anew says who may stay.
+        self.listener.subscribe(TOPIC, self.events.account_changed)
+        self.listener.subscribe("feed", self.feed.afresh)  # nobody notifies it: it is called after reconnections
+
+    def _start_mailer(self) -> None:
+        mail = self.settings.mail
+        if not mail.host:
+            return
+        assert self.listener is not None
+        sender = SmtpSender(
+            mail.host, mail.port, mail.sender, mail.tls, mail.login, mail.password, mail.ca, mail.timeout_s
+        )
+        self.mailer = Mailer(self.services, sender, self.reactor)
+        self.services.extra["mailer"] = self.mailer
+        self.listener.subscribe("mail", self.mailer.wake)
+        self.mailer.start()
 
     def _load_keys(self) -> None:
         try:
@@ -121,6 +176,7 @@ class CloudManager:
         certificate = str(listen.tls_certificate) if listen.tls_certificate else None
         key = str(listen.tls_key) if listen.tls_key else None
         root = make_root(dispatcher, self._exposition, self._wrong)
+        root.putChild(b"events", self.events)
         site = WireSite(root, dispatcher.limits, self.reactor)
         self.ports.append(make_listener(self.reactor, listen.rpc, site, certificate, key, listen.insecure))
         log.info("rpc listens on {address}", address=listen.rpc)
@@ -138,6 +194,13 @@ class CloudManager:
         """Listen no more, bring what is under way to its end, and let go of everything."""
         for port in self.ports:
             await port.stopListening()
+        if self.events is not None:
+            self.events.stop()
+        await self.watcher.stop()
+        if self.mailer is not None:
+            await self.mailer.stop()
+        await self.forwarder.stop()
+        await self.clusters.stop()
         if self.listener is not None:
             self.listener.stop()
         await self.threads.stop()

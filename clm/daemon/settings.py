@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
+from clm.rules.permissions import DEFAULT, unknown
 from cm.rpc.types import Secret
 from cm.runtime.settings import SettingsError
 
@@ -44,7 +45,7 @@ class CloudSettings:
 class AccountSettings:
     registration: bool = True
     auto_activation: bool = False
-    permissions: tuple[str, ...] = ("cloud_create",)
+    permissions: tuple[str, ...] = DEFAULT
     session_s: int = 12 * 3600
     token_s: int = 24 * 3600
     keys_max: int = 50
@@ -121,6 +122,8 @@ def check_settings(settings: Settings) -> None:
         problems.append("mail.sender is needed with mail.host")
     if settings.mail.login and settings.mail.tls == "none" and settings.mail.host not in ("localhost", "127.0.0.1"):
         problems.append("mail.login would travel in the clear: set mail.tls")
+    for permission in unknown(settings.accounts.permissions):
+        problems.append(f"accounts.permissions: there is no permission {permission}")
     for name, provider in settings.oidc.items():
         parts = urlsplit(provider.issuer)
         loopback = parts.hostname in ("localhost", "127.0.0.1", "::1")

@@ -58,4 +58,5 @@ class Change(Base):
     users: Mapped[list[int]] = mapped_column(ARRAY(BigInteger), server_default=text("'{}'"))  # who may see it
     groups: Mapped[list[int]] = mapped_column(ARRAY(BigInteger), server_default=text("'{}'"))
     public: Mapped[No]
+    personal: Mapped[No]  # these lost sight of what is still there: nobody else's business
     happened_at: Mapped[datetime | None]  # by the cluster's clock

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from clm.rules.permissions import DEFAULT
 from cm.rpc.caller import Call, Identity
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ class CloudPolicy:
     ec2_url: str = ""  # pattern with {cluster}
     registration: bool = True  # whether people may register themselves
     auto_activation: bool = False  # whether a confirmed address is enough
-    permissions: tuple[str, ...] = ("cloud_create",)  # of users who have none of their own
+    permissions: tuple[str, ...] = DEFAULT  # of users who have none of their own
     session_s: int = 12 * 3600
     token_s: int = 24 * 3600  # of a mailed link
     keys_max: int = 50
@@ -63,7 +64,7 @@ class Services:
     The living parts that asynchronous views and loops use.
 
     :ivar extra: parts by name, put there by ``daemon/app.py``: "authenticator", "signer", "signing_key", "clusters"
-        (``services/clusters.py``), "mailer", "throttle", "signals" (the Listener), "feed".
+        (``services/clusters.py``), "mailer", "throttle", "passwords", "signals" (the Listener), "feed".
     """
 
     database: Database
@@ -80,6 +81,7 @@ class CloudIdentity(Identity):
 
     :ivar scope: names and patterns of views that an API key is good for (``rules/scope.py``); None: all.
     :ivar administers: ids of the clusters that they administer; a cloud administrator, all of them.
+    :ivar version: the user's, when they were recognised.
     """
 
     permissions: frozenset[str] = frozenset()
@@ -88,6 +90,7 @@ class CloudIdentity(Identity):
     scope: tuple[str, ...] | None = None
     session_id: int | None = None
     api_key_id: int | None = None
+    version: int = 0
 
 
 @dataclass(slots=True)

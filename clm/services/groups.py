@@ -90,9 +90,11 @@ def join_request(caller: CloudCall, group_id: int) -> dict[str, Any]:
     Ask the leader to be let in.
 
     :raises WrongMembership: the caller has asked already, or is a member.
+    :raises ObjectNotFound: there is no such group.
     """
     session, user_id = caller.session, caller.user_id
     group = store.get_group(session, group_id, lock=True)
+    _require_active(session, user_id)
     _move(session, group_id, user_id, Event.REQUEST)
     _tell_of_request(session, group, group["leader_id"], user_id, caller.identity.login)
     _record(session, group_id)
@@ -149,13 +151,14 @@ def change_owner(caller: CloudCall, user_id: int, group_id: int) -> dict[str, An
     """
     session = caller.session
     group = _led(caller, group_id, version=caller.if_version)
-    if not store.is_active(session, user_id):
-        raise ObjectNotFound("user", user_id)
+    handed = user_id != group["leader_id"]
+    if handed:
+        _check_may_lead(caller, user_id)
+    _require_active(session, user_id)
     status = store.status_of(session, group_id, user_id)
     if status is not Status.MEMBER:
         raise WrongMembership(group_id, user_id, status.value, Status.MEMBER.value)
-    if user_id != group["leader_id"]:
-        _check_may_lead(caller, user_id)
+    if handed:
         store.update_group(session, group_id, leader_id=user_id)
         take_back(session, group["leader_id"], "group_request", {"group_id": group_id})
         told = {"group_id": group_id, "group": group["name"]}
@@ -198,6 +201,11 @@ def _led(caller: CloudCall, group_id: int, version: int | None = None) -> dict[s
     group = store.get_group(caller.session, group_id, lock=True)
     check_leads(group_id, group["leader_id"], caller.user_id, _is_cloud_admin(caller))
     return group if version is None else store.get_group(caller.session, group_id, version=version)
+
+
+def _require_active(session: Session, user_id: int) -> None:
+    if not store.is_active(session, user_id):
+        raise ObjectNotFound("user", user_id)
 
 
 def _check_may_lead(caller: CloudCall, user_id: int) -> None:

@@ -29,5 +29,6 @@ def identity_of(facts: UserFacts, policy: CloudPolicy, source: Source = "local",
         permissions=frozenset(granted),
         administers=frozenset(facts.administers),
         default_cluster_id=facts.default_cluster_id,
+        version=facts.version,
         **more,
     )

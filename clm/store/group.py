@@ -156,8 +156,10 @@ def get_login(session: Session, user_id: int) -> str:
 
 
 def is_active(session: Session, user_id: int) -> bool:
+    """They are not blocked or deleted either until the transaction ends."""
     found = session.execute(
-        text("SELECT 1 FROM user_account WHERE id = :id AND state = 'active' AND deleted_at IS NULL"), {"id": user_id}
+        text("SELECT 1 FROM user_account WHERE id = :id AND state = 'active' AND deleted_at IS NULL FOR SHARE"),
+        {"id": user_id},
     )
     return found.first() is not None
 

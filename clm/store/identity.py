@@ -57,6 +57,20 @@ def find_facts(session: Session, user_id: int) -> UserFacts | None:
     return _facts(session, "u.id = :id", id=user_id)
 
 
+def find_password(session: Session, login: str) -> str | None:
+    """The hash of somebody's password; None: there is nobody of this login, or they have none."""
+    found: str | None = session.execute(
+        text("SELECT password_hash FROM user_account WHERE lower(login) = lower(:login) AND deleted_at IS NULL"),
+        {"login": login},
+    ).scalar()
+    return found
+
+
+def find_by_email(session: Session, email: str) -> UserFacts | None:
+    """Addresses differ in more than upper and lower case, too."""
+    return _facts(session, "lower(u.email) = lower(:email) AND u.email <> '' AND u.deleted_at IS NULL", email=email)
+
+
 def find_by_login(session: Session, login: str) -> UserFacts | None:
     """Logins differ in more than upper and lower case."""
     return _facts(session, "lower(u.login) = lower(:login) AND u.deleted_at IS NULL", login=login)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import select
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -353,6 +355,7 @@ class Heard:
     """What is told to all processes while it is open."""
 
     def __init__(self, bench: CloudBench) -> None:
+        self._bench = bench
         self._engine = create_engine(bench.manager.database.url, poolclass=NullPool)
 
     def __enter__(self) -> Heard:
@@ -361,10 +364,18 @@ class Heard:
         return self
 
     def so_far(self) -> set[str]:
-        raw = self._connection.connection.dbapi_connection
-        assert raw is not None
-        raw.poll()  # type: ignore[attr-defined]
-        return {notice.payload for notice in raw.notifies}  # type: ignore[attr-defined]
+        """Notifications come in the order of commits, so all are there once one of our own is."""
+        self._bench.sql("SELECT pg_notify('wawel', 'so far')")
+        raw: Any = self._connection.connection.dbapi_connection
+        ends = time.monotonic() + 20
+        told: set[str] = set()
+        while "so far" not in told and time.monotonic() < ends:
+            select.select([raw], [], [], 1)
+            raw.poll()
+            told |= {notice.payload for notice in raw.notifies}
+            raw.notifies.clear()
+        assert "so far" in told
+        return told
 
     def __exit__(self, *_: object) -> None:
         self._connection.close()

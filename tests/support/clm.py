@@ -60,6 +60,11 @@ class CloudBench:
             state=state,
             admin=is_cloud_admin,
         )
+        # Clusters block whom the cloud does not vouch for.
+        self.sql(
+            "INSERT INTO cluster_account (cluster_id, user_id) SELECT id, :u FROM cluster WHERE deleted_at IS NULL",
+            u=self.ids[login],
+        )
         return self.ids[login]
 
     def sql(self, statement: str, **values: Any) -> Any:

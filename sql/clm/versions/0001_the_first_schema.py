@@ -107,6 +107,7 @@ def upgrade() -> None:
         sa.Column("users", postgresql.ARRAY(sa.BigInteger()), server_default=sa.text("'{}'"), nullable=False),
         sa.Column("groups", postgresql.ARRAY(sa.BigInteger()), server_default=sa.text("'{}'"), nullable=False),
         sa.Column("public", sa.Boolean(), server_default=sa.text("false"), nullable=False),
+        sa.Column("personal", sa.Boolean(), server_default=sa.text("false"), nullable=False),
         sa.Column("happened_at", sa.DateTime(timezone=True), nullable=True),
         sa.ForeignKeyConstraint(["cluster_id"], ["cluster.id"], name=op.f("fk_change_cluster_id"), ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_change")),

@@ -1,0 +1,208 @@
+"""
+The loops of a cloud: for each cluster health, accounts and change feed; for the whole, letting go of old rows.
+
+Each cluster is looked after by one process, whichever takes its lock; loops of one cluster never wait for another.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any, Final
+
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from clm.daemon.duties import CARE, Locks
+from clm.rules.cluster import INCOMPATIBLE
+from clm.services import sync
+from clm.services.cluster import check
+from clm.services.clusters import Clusters
+from clm.services.context import Services
+from clm.services.follow import Follower
+from clm.store.feed import BATCH, prune
+from cm.rpc.errors import CloudError
+
+if TYPE_CHECKING:
+    from clm.drivers.clusters import ClusterConnection
+
+log = Logger()
+TAKE_S: Final = 2.0  # between looks for duties that are free
+CARE_S: Final = 300.0
+RETRY_S: Final = 5.0
+
+
+class Loop:
+    """
+    Does something again and again.
+
+    :param step: gives how many seconds to wait then; None: as always.
+    """
+
+    def __init__(self, reactor: Any, what: str, every_s: float, step: Callable[[], Awaitable[float | None]]) -> None:
+        self._reactor = reactor
+        self._what = what
+        self._every_s = every_s
+        self._step = step
+        self._pause: Deferred[None] | None = None
+        self._again = False
+        self._stopped = False
+        self._running: Deferred[None] | None = None
+
+    def start(self) -> None:
+        self._running = Deferred.fromCoroutine(self._run())
+        self._running.addErrback(self._broken)
+
+    def wake(self) -> None:
+        """Do it now, or once more when it is under way."""
+        self._again = True
+        pause, self._pause = self._pause, None
+        if pause is not None:
+            pause.callback(None)
+
+    def stop(self) -> None:
+        self._stopped = True
+        if self._running is not None:
+            self._running.cancel()
+
+    def _broken(self, failure: Failure) -> None:
+        if not failure.check(CancelledError):
+            log.failure("{what} broke", failure, what=self._what)
+
+    async def _run(self) -> None:
+        while not self._stopped:
+            self._again = False
+            wait_s = self._every_s
+            try:
+                told = await self._step()
+                wait_s = self._every_s if told is None else told
+            except CancelledError:
+                return
+            except CloudError as error:
+                log.info("{what}: {error}", what=self._what, error=str(error))
+                wait_s = min(RETRY_S, self._every_s)
+            except Exception:
+                log.failure("{what} failed", what=self._what)
+            if not self._again:
+                await self._sleep(wait_s)
+
+    async def _sleep(self, seconds: float) -> None:
+        self._pause = pause = Deferred()
+        timer = self._reactor.callLater(seconds, self.wake)
+        try:
+            await pause
+        finally:
+            if timer.active():
+                timer.cancel()
+            self._pause = None
+
+
+class Duty:
+    """All that is done for one cluster, while its lock is ours."""
+
+    def __init__(self, services: Services, connection: ClusterConnection, check_s: float, sync_s: float) -> None:
+        self._services = services
+        self.connection = connection
+        self._sync_s = sync_s
+        self._compare_at = 0.0
+        name = connection.facts.name
+        reactor = services.reactor
+        self.health = Loop(reactor, f"looking at {name}", check_s, self._look)
+        self.accounts = Loop(reactor, f"telling {name} of accounts", sync_s, self._tell)
+        self.follower = Follower(services, connection)
+
+    def start(self) -> None:
+        self.health.start()
+        self.accounts.start()
+        self.follower.start()
+
+    def stop(self) -> None:
+        self.health.stop()
+        self.accounts.stop()
+        self.follower.stop()
+
+    def compare(self) -> None:
+        """Have all accounts compared at once."""
+        self._compare_at = 0.0
+        self.accounts.wake()
+
+    async def _look(self) -> None:
+        await check(self._services, self.connection)
+
+    async def _tell(self) -> None:
+        facts = self.connection.facts
+        if facts.locked or facts.state == INCOMPATIBLE:
+            return
+        clock = self._services.reactor.seconds
+        stale = await sync.push_due(self._services, self.connection)
+        if stale or clock() >= self._compare_at:
+            await sync.compare(self._services, self.connection)
+            self._compare_at = clock() + self._sync_s * 0.9
+        await sync.drop_groups(self._services, self.connection)
+
+
+class Watcher:
+    """
+    :param url: the database, for the locks.
+    """
+
+    def __init__(self, services: Services, clusters: Clusters, url: str, check_s: float, sync_s: float) -> None:
+        self._services = services
+        self._clusters = clusters
+        self._times = (check_s, sync_s)
+        self._locks = Locks(url)
+        self.duties: dict[int, Duty] = {}
+        self._stopped = False
+        self._taking = Loop(services.reactor, "taking duties", TAKE_S, self._take)
+        self._care = Loop(services.reactor, "letting go of old rows", CARE_S, self._prune)
+        self._cares = False
+
+    def start(self) -> None:
+        signals = self._services.extra["signals"]
+        signals.subscribe("sync", self.sync_changed)
+        self._clusters.subscribe(self._taking.wake)
+        self._taking.start()
+
+    def sync_changed(self, subject: str = "") -> None:
+        """Notification ``sync`` or ``sync:<cluster id>``, which says that all is to be compared."""
+        for cluster_id, duty in self.duties.items():
+            if subject == str(cluster_id):
+                duty.compare()
+            elif not subject:
+                duty.accounts.wake()
+
+    async def _take(self) -> None:
+        """Do what is ours to do: for each cluster whose lock is held."""
+        there = {each.facts.id: each for each in self._clusters.all()}
+        held = await self._services.threads.run("duties", self._locks.hold, {CARE, *there})
+        if self._stopped:
+            return
+        for cluster_id, duty in list(self.duties.items()):
+            # A connection that was made anew leads elsewhere.
+            if cluster_id not in held or there.get(cluster_id) is not duty.connection:
+                self.duties.pop(cluster_id).stop()
+        for cluster_id, connection in there.items():
+            if cluster_id in held and cluster_id not in self.duties:
+                self.duties[cluster_id] = duty = Duty(self._services, connection, *self._times)
+                duty.start()
+        if (CARE in held) != self._cares:
+            self._cares = CARE in held
+            if self._cares:
+                self._care = Loop(self._services.reactor, "letting go of old rows", CARE_S, self._prune)
+                self._care.start()
+            else:
+                self._care.stop()
+
+    async def _prune(self) -> float | None:
+        gone = await self._services.database.transact(prune)
+        return 1.0 if any(count >= BATCH for count in gone.values()) else None
+
+    async def stop(self) -> None:
+        """Do nothing more, and leave it to other processes."""
+        self._stopped = True
+        self._taking.stop()
+        self._care.stop()
+        for duty in self.duties.values():
+            duty.stop()
+        self.duties.clear()
+        await self._services.threads.run("duties", self._locks.close)

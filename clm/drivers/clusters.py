@@ -1,0 +1,274 @@
+"""
+Clusters over the wire: one connection object for each, with caller tokens, deadlines, a circuit and a bound.
+
+Importing it imports the reactor (``cm.rpc.http_caller``), so daemons and services import it when they need it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, TypeVar
+
+import msgspec
+from twisted.internet.defer import CancelledError, TimeoutError
+from twisted.internet.ssl import Certificate, trustRootFromCertificates
+from twisted.web.client import Agent, BrowserLikePolicyForHTTPS
+from twisted.web.http_headers import Headers
+
+from clm.rules.cluster import INCOMPATIBLE, UNREACHABLE, ClusterFacts
+from cm.rpc.caller import Identity
+from cm.rpc.codec import RawJSON, decode_error
+from cm.rpc.credentials import Credentials, TokenCredentials
+from cm.rpc.errors import Conflict, InvalidParameter, NotAuthenticated, Unavailable
+from cm.rpc.http_caller import HttpCaller, LinkFault
+from cm.rpc.token import TokenSigner
+from cm.rpc.types import Secret
+
+Read = TypeVar("Read")
+
+SUSPECT_S: Final = 30.0  # after a failure, how long a cluster is given little time
+SUSPECT_DEADLINE_S: Final = 1.0
+UNDER_WAY: Final = 256  # calls to one cluster at a time: what hangs must not hold all the calls that a cloud can carry
+CONNECTIONS: Final = 32
+
+
+@dataclass(eq=False)
+class ClusterUnavailable(Unavailable):
+    """No answer: what was asked may or may not have happened, so a change is repeated with the same request_id."""
+
+    code = "cluster_unavailable"
+    message = "The cluster {cluster} does not answer: {reason}."
+    cluster: str
+    reason: str
+
+
+@dataclass(eq=False)
+class ClusterRefused(Unavailable):
+    """The cluster does not believe this cloud; that is between them, and not about who calls."""
+
+    code = "cluster_refused"
+    message = "The cluster {cluster} does not accept this cloud: {reason}."
+    cluster: str
+    reason: str
+
+
+@dataclass(eq=False)
+class ClusterLocked(Conflict):
+    code = "cluster_locked"
+    message = "The cluster {cluster} is locked."
+    cluster: str
+
+
+@dataclass(eq=False)
+class ClusterIncompatible(Conflict):
+    code = "cluster_incompatible"
+    message = "The cluster {cluster} is of a version that this cloud cannot work with: {reason}."
+    cluster: str
+    reason: str
+
+
+class _Answer(msgspec.Struct, gc=False):
+    """A JSON-RPC answer; the result stays the text it is."""
+
+    id: int | str | None = None
+    result: msgspec.Raw = msgspec.Raw()
+    error: dict[str, Any] | None = None
+
+
+_decoder = msgspec.json.Decoder(_Answer)
+
+
+class ClusterConnection:
+    """
+    One cluster. ``facts`` are replaced when its row changes; a new address needs a new object.
+
+    :param reactor: the reactor.
+    :param signer: signs for this cloud; a token is good for one call.
+    """
+
+    def __init__(self, reactor: Any, facts: ClusterFacts, signer: TokenSigner, deadline_s: float) -> None:
+        self._reactor = reactor
+        self._signer = signer
+        self._deadline_s = deadline_s
+        self._policy = make_policy(facts.ca) if facts.url.startswith("https:") else None
+        self._caller = HttpCaller(
+            reactor,
+            facts.url,
+            deadline_s=deadline_s,
+            context_factory=self._policy,
+            connections=CONNECTIONS,
+        )
+        self._suspect_until = 0.0
+        self._answered = 0.0
+        self.under_way = 0
+        self.facts = facts
+        if facts.state == UNREACHABLE:
+            self._suspect()
+
+    def __repr__(self) -> str:
+        return f"<ClusterConnection {self.facts.name}>"
+
+    def renew(self, facts: ClusterFacts) -> None:
+        """Take over what the row says now; the address is the same."""
+        found_dead = facts.state == UNREACHABLE and self.facts.state != UNREACHABLE
+        self.facts = facts
+        # Another process may have found it dead; what we saw ourselves a moment ago is better evidence.
+        if found_dead and self._reactor.seconds() - self._answered > SUSPECT_DEADLINE_S:
+            self._suspect()
+
+    def is_same_place(self, facts: ClusterFacts) -> bool:
+        return (facts.url, facts.ca, facts.name) == (self.facts.url, self.facts.ca, self.facts.name)
+
+    def clock(self) -> float:
+        """Seconds that only grow."""
+        return float(self._reactor.seconds())
+
+    @property
+    def suspect(self) -> bool:
+        """Whether it failed a moment ago."""
+        return bool(self._reactor.seconds() < self._suspect_until)
+
+    def _suspect(self) -> None:
+        self._suspect_until = self._reactor.seconds() + SUSPECT_S
+
+    def check(self) -> None:
+        """
+        :raises ClusterLocked: ClusterIncompatible: nothing is passed on to it now.
+        """
+        if self.facts.locked:
+            raise ClusterLocked(self.facts.name)
+        if self.facts.state == INCOMPATIBLE:
+            raise ClusterIncompatible(self.facts.name, "its protocol is another")
+
+    async def call(
+        self,
+        identity: Identity | Credentials | None,
+        method: str,
+        params: Sequence[Any] | Mapping[str, Any] = (),
+        *,
+        deadline_s: float | None = None,
+        repeatable: bool = True,
+        patient: bool = False,
+    ) -> RawJSON:
+        """
+        A call's result, as the text it came in.
+
+        :param identity: on whose behalf; credentials of the cluster's own; None for a guest.
+        :param repeatable: whether it may be made again when a connection ended before the answer: reads, changes that
+            carry a ``request_id``, and those that may be repeated anyway.
+        :param patient: give it the whole deadline even when the cluster failed a moment ago.
+        :raises CloudError: the cluster's own refusal, as it is.
+        :raises ClusterUnavailable: ClusterRefused: no answer, or none of ours.
+        """
+        name = self.facts.name
+        wanted = self._deadline_s if deadline_s is None else deadline_s
+        if self.suspect and not patient:
+            wanted = min(wanted, SUSPECT_DEADLINE_S)
+        if self.under_way >= UNDER_WAY:
+            raise ClusterUnavailable(name, "too many calls wait for it")
+        started = self._reactor.seconds()
+        self.under_way += 1
+        try:
+            try:
+                data, ident = await self._exchange(identity, method, params, wanted)
+            except LinkFault as fault:
+                if fault.kind != "lost" or not repeatable:
+                    raise
+                left = wanted - (self._reactor.seconds() - started)
+                data, ident = await self._exchange(identity, method, params, max(left, 0.05))
+        except LinkFault as fault:
+            # One call that is late says nothing while others are answered.
+            if fault.kind != "late" or self._answered < started:
+                self._suspect()
+            reason = f"no answer within {wanted:g} s" if fault.kind == "late" else fault.reason
+            raise ClusterUnavailable(name, reason) from None
+        finally:
+            self.under_way -= 1
+        return self._read(data, ident)
+
+    async def _exchange(self, identity: Any, method: str, params: Any, deadline_s: float) -> tuple[bytes, int]:
+        credentials = identity
+        if isinstance(identity, Identity):
+            # A fresh one each time: clusters take a token once.
+            credentials = TokenCredentials(Secret(self._signer.sign(identity, self.facts.name)))
+        return await self._caller.exchange(method, params, credentials=credentials, deadline_s=deadline_s)
+
+    async def open(self, identity: Identity, path: str, connect_s: float, headers: Headers) -> Any:
+        """
+        A GET whose answer stays open: the ``IResponse``, once its head is there, on a connection of its own.
+
+        :raises ClusterUnavailable: it did not begin to answer in time.
+        """
+        token = self._signer.sign(identity, self.facts.name)
+        headers.setRawHeaders("Authorization", [f"Bearer {token}"])
+        options = {} if self._policy is None else {"contextFactory": self._policy}
+        agent = Agent(self._reactor, connectTimeout=connect_s, **options)
+        asking = agent.request(b"GET", (self.facts.url + path).encode(), headers)
+        asking.addTimeout(connect_s, self._reactor)
+        try:
+            return await asking
+        except CancelledError:
+            raise
+        except Exception as error:
+            reason = "no answer in time" if isinstance(error, TimeoutError) else type(error).__name__
+            raise ClusterUnavailable(self.facts.name, reason) from None
+
+    def _read(self, data: bytes, ident: int) -> RawJSON:
+        name = self.facts.name
+        try:
+            answer = _decoder.decode(data)
+            if not data.isascii():
+                data.decode()
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            self._suspect()
+            raise ClusterUnavailable(name, "what answers there is no cluster manager") from None
+        if answer.error is not None:
+            self._alive()
+            error = decode_error(answer.error)
+            if isinstance(error, NotAuthenticated):
+                raise ClusterRefused(name, str(error).rstrip(".")) from None
+            raise error
+        result = bytes(answer.result)
+        if not result or answer.id != ident:
+            self._suspect()
+            raise ClusterUnavailable(name, "the answer is to another request")
+        self._alive()
+        return RawJSON(result)
+
+    def read_as(self, answer: RawJSON, kind: type[Read]) -> Read:
+        """
+        An answer as what it should be.
+
+        :raises ClusterUnavailable: it is something else.
+        """
+        try:
+            return msgspec.json.decode(answer.data, type=kind)
+        except msgspec.DecodeError as error:
+            raise ClusterUnavailable(self.facts.name, f"its answer makes no sense: {error}") from None
+
+    def _alive(self) -> None:
+        self._answered = self._reactor.seconds()
+        self._suspect_until = 0.0
+
+    async def close(self) -> None:
+        await self._caller.close()
+
+
+def make_policy(ca: str) -> BrowserLikePolicyForHTTPS:
+    """
+    Whom to believe a server's certificate from: the system's authorities, or these alone.
+
+    :param ca: certificates in PEM; "": the system's.
+    :raises InvalidParameter: it holds none that can be read.
+    """
+    if not ca:
+        return BrowserLikePolicyForHTTPS()
+    begin = "-----BEGIN CERTIFICATE-----"
+    try:
+        roots = [Certificate.loadPEM((begin + block).encode()) for block in ca.split(begin)[1:]]
+    except Exception:  # pyOpenSSL's and cryptography's own
+        roots = []
+    if not roots:
+        raise InvalidParameter("ca", "it holds no certificate that can be read")
+    return BrowserLikePolicyForHTTPS(trustRoot=trustRootFromCertificates(roots))

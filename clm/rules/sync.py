@@ -1,0 +1,87 @@
+"""What a cluster has still to be told of people: wanted against seen, as a plan that may be repeated."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+QUOTAS: Final = ("quota_cpu", "quota_memory_mib", "quota_storage_mib", "quota_vms")
+Quotas = tuple[int | None, int | None, int | None, int | None]
+NO_QUOTAS: Final[Quotas] = (None, None, None, None)
+NAME_MAX: Final = 100  # characters of a full name at a cluster
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """
+    A user as a cluster should know them, or as it does.
+
+    :ivar quotas: wanted: none of one is the cluster's own affair; seen: all are there.
+    """
+
+    user_id: int
+    login: str
+    name: str
+    active: bool
+    version: int
+    quotas: Quotas = NO_QUOTAS
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """
+    :ivar puts: to be sent, by user id.
+    :ivar raised: those of them whose version must grow here first, since the cluster knows a later one (our database
+        came from a backup); with the version.
+    :ivar strangers: those of them that we do not know: blocked there, never deleted.
+    """
+
+    puts: tuple[Account, ...] = ()
+    raised: Mapping[int, int] = field(default_factory=dict)
+    strangers: frozenset[int] = frozenset()
+
+    @property
+    def is_empty(self) -> bool:
+        return not self.puts
+
+
+def plan(wanted: Mapping[int, Account], seen: Mapping[int, Account]) -> Plan:
+    """
+    What makes the cluster's accounts ours again. Applied once, the next plan is empty.
+
+    A cluster takes a record whose version is at least the one it knows, so what differs at the same version can be sent
+    as it is.
+    """
+    puts: list[Account] = []
+    raised: dict[int, int] = {}
+    strangers = set()
+    for user_id, account in sorted(wanted.items()):
+        there = seen.get(user_id)
+        if there is not None and agrees(account, there):
+            continue
+        if there is not None and there.version > account.version:
+            account = replace(account, version=there.version + 1)
+            raised[user_id] = account.version
+        puts.append(account)
+    for user_id, there in sorted(seen.items()):
+        if user_id not in wanted and there.active:
+            puts.append(replace(there, active=False, version=there.version + 1, quotas=NO_QUOTAS))
+            strangers.add(user_id)
+    return Plan(tuple(puts), raised, frozenset(strangers))
+
+
+def agrees(wanted: Account, there: Account) -> bool:
+    """Whether a cluster knows a user as it should; a later version than ours with the same content is as good."""
+    same = (wanted.login, wanted.name, wanted.active) == (there.login, there.name, there.active)
+    quotas = all(ours is None or ours == theirs for ours, theirs in zip(wanted.quotas, there.quotas, strict=True))
+    return same and quotas and there.version >= wanted.version
+
+
+def applied(put: Account, there: Account | None) -> Account | None:
+    """What a cluster knows after a record was sent: its side of the agreement, for simulations and properties."""
+    if there is not None and put.version < there.version:
+        return there
+    before = NO_QUOTAS if there is None else there.quotas
+    quotas = tuple(old if new is None else new for old, new in zip(before, put.quotas, strict=True))
+    return replace(put, quotas=quotas)  # type: ignore[arg-type]  # as long as before

@@ -1,0 +1,308 @@
+"""
+Who calls: passwords, sessions (``wls_...``) and API keys (``wak_...``).
+
+What was found out is remembered for a while, so that a call costs no query: keyed by login and by the token's hash,
+bounded, and dropped at once when ``user:<id>`` is notified. Passwords that were right are remembered as keyed digests
+(``cm/rpc/password.py``); tokens are never remembered, only their hashes.
+"""
+
+from __future__ import annotations
+
+import hmac
+import re
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from sqlalchemy.orm import Session
+from twisted.internet.defer import Deferred
+from twisted.logger import Logger
+
+from clm.rules.limits import place_of
+from clm.services import totp
+from clm.services.accounts import SESSION_PREFIX, OpenedSession, open_session, token_hash
+from clm.services.api_keys import ACCESS_LENGTH, EC2_PREFIX, ec2_secret
+from clm.services.context import CloudIdentity, Services
+from clm.services.identity import identity_of
+from clm.services.passwords import verified
+from clm.store.api_key import ApiKeyFacts, find_api_key, find_api_key_by_id, touch_api_key
+from clm.store.identity import UserFacts, find_by_login, find_facts, find_password
+from clm.store.session import find_session, find_session_by_id, touch_session
+from cm.rpc.caller import ANONYMOUS, Identity
+from cm.rpc.credentials import Credentials, LoginThrottle, PasswordCredentials
+from cm.rpc.errors import AccountBlocked, NotAuthenticated, NotPermitted, Overloaded
+from cm.rpc.password import PasswordCache
+from cm.rpc.types import Secret
+from cm.runtime.remember import Remembered
+
+log = Logger()
+
+USED_S: Final = 60.0  # the last use of a session or key is written at most this often
+# Passwords of one login and remote looked at together: the throttle counts those that have been looked at.
+AT_ONCE: Final = 5
+_TOKEN = re.compile(r"w(?:ls|ak)_[A-Za-z0-9_-]{43}\Z")
+
+
+@dataclass(eq=False)
+class AccountInactive(NotPermitted):
+    """Told to whoever has the right password alone."""
+
+    code = "account_inactive"
+    message = "The account is not active yet: it is {state}."
+    state: str
+
+
+@dataclass(frozen=True)
+class _Held:
+    """A token that was good when it was looked up."""
+
+    user: UserFacts
+    expires_at: datetime | None
+    session_id: int | None = None
+    api_key_id: int | None = None
+    scope: tuple[str, ...] | None = None
+    ec2_key: ApiKeyFacts | None = None
+
+
+class CloudAuthenticator:
+    """
+    The wire's ``Authenticator`` over a cloud's users.
+
+    :param clock: seconds that only grow, for what is remembered; ``wall`` for when sessions and keys expire.
+    """
+
+    def __init__(
+        self,
+        services: Services,
+        throttle: LoginThrottle | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        wall: Callable[[], float] = time.time,
+    ) -> None:
+        self._services = services
+        self._policy = services.policy
+        self._wall = wall
+        self._throttle = throttle or LoginThrottle(clock)
+        services.extra.setdefault("throttle", self._throttle)
+        self._right = PasswordCache(clock)
+        self._by_login: Remembered[str, UserFacts] = Remembered(clock)
+        self._by_token: Remembered[str, _Held] = Remembered(clock)
+        self._used: Remembered[tuple[str, int], bool] = Remembered(clock, USED_S)
+        self._looking: Counter[tuple[str, str]] = Counter()  # passwords being looked at, by remote and login
+        self._news = 0  # grows with each notification: what was read before it is not kept
+
+    def user_changed(self, subject: str = "") -> None:
+        """Notification ``user:<id>``; without an id (the notifications were interrupted) all is forgotten."""
+        self._news += 1
+        user_id = int(subject) if subject.isdigit() else None
+        self._by_login.forget(None if user_id is None else lambda facts: facts.id == user_id)
+        self._by_token.forget(None if user_id is None else lambda held: held.user.id == user_id)
+
+    async def authenticate(self, credentials: Credentials | None, remote: str) -> Identity:
+        """
+        :raises NotAuthenticated: the password is wrong or the token is not good (any more), which of these is not told;
+            OTPRequired: the password is right, and this user's session is opened by ``guest.session.login``.
+        :raises AccountBlocked: AccountInactive: told to whoever has the password or the token.
+        :raises Overloaded: too many wrong attempts.
+        """
+        if credentials is None:
+            return ANONYMOUS
+        if isinstance(credentials, PasswordCredentials):
+            facts = await self._by_password(credentials.login, credentials.password, remote)
+            if facts.has_totp:
+                raise totp.OTPRequired()
+            return identity_of(facts, self._policy, "password")
+        token = credentials.token.reveal()
+        if _TOKEN.match(token) is None:
+            raise NotAuthenticated()
+        lookup = _find_by_session if token.startswith(SESSION_PREFIX) else _find_by_key
+        return self._identified(await self._by_token_hash(token_hash(token), lookup, token), remote)
+
+    async def by_ec2_key(self, access_key: str, remote: str) -> tuple[CloudIdentity, Secret]:
+        """
+        Whose EC2 pair this is, and the secret that they must have signed with: it is the caller of this method who
+        looks whether they did.
+
+        :raises NotAuthenticated: there is none, or it has expired. AccountBlocked: AccountInactive: its user is.
+        """
+        if not access_key.startswith(EC2_PREFIX):
+            raise NotAuthenticated()
+        held = await self._by_token_hash(token_hash(access_key), _find_by_ec2_key, access_key)
+        assert held.ec2_key is not None
+        return self._identified(held, remote), Secret(ec2_secret(self._policy, held.ec2_key))
+
+    def _identified(self, held: _Held, remote: str) -> CloudIdentity:
+        self._note_use(held, remote)
+        return identity_of(
+            held.user,
+            self._policy,
+            "token",
+            scope=held.scope,
+            session_id=held.session_id,
+            api_key_id=held.api_key_id,
+        )
+
+    async def log_in(
+        self, login: str, password: Secret, otp: str | None, remote: str, client: str = ""
+    ) -> tuple[OpenedSession, CloudIdentity]:
+        """
+        Open a session.
+
+        :param otp: of the authenticator, or a recovery code; needed once the user has a second factor.
+        :raises OTPRequired: the password is right, and ``otp`` is missing.
+        :raises NotAuthenticated: AccountBlocked: AccountInactive: Overloaded: as ``authenticate``.
+        """
+        facts = await self._by_password(login, password, remote, afresh=True)
+        if facts.has_totp:
+            if otp is None:
+                raise totp.OTPRequired()
+            await totp.check(self._services, facts.id, otp)
+        opened = await self._services.database.transact(open_session, self._policy, facts, remote, client)
+        return opened, identity_of(facts, self._policy, "token", session_id=opened.session_id)
+
+    async def still_good(self, identity: Identity) -> bool:
+        """
+        Whether somebody recognised before would be recognised as the same now, with the same rights; for a connection
+        that outlives many calls.
+        """
+        if not isinstance(identity, CloudIdentity):
+            return False
+        return await self._services.database.read(self._still, identity)
+
+    def _still(self, session: Session, identity: CloudIdentity) -> bool:
+        facts = find_facts(session, identity.account_id)
+        if facts is None or not facts.active:
+            return False
+        scope: tuple[str, ...] | None = None
+        if identity.session_id is not None:
+            held = find_session_by_id(session, identity.session_id)
+            if held is None or held.user_version != facts.version or self._over(held.expires_at):
+                return False
+        if identity.api_key_id is not None:
+            key = find_api_key_by_id(session, identity.api_key_id)
+            if key is None or self._over(key.expires_at):
+                return False
+            scope = key.scope
+        now = identity_of(
+            facts,
+            self._policy,
+            identity.source,
+            scope=scope,
+            session_id=identity.session_id,
+            api_key_id=identity.api_key_id,
+        )
+        return now == identity
+
+    # -------------------------------------------------------------- passwords
+
+    async def _by_password(self, login: str, password: Secret, remote: str, *, afresh: bool = False) -> UserFacts:
+        """:param afresh: whatever is remembered."""
+        given = password.reveal()
+        # Nobody's login has other letters; ones that a database takes for the same would not be counted as the same.
+        login = login.lower() if login.isascii() else ""
+        known = None if afresh else self._by_login.find(login)
+        if known is not None and self._right.find(login, given) == known.version:
+            return _let_in(known)
+        who = (place_of(remote), login)
+        self._throttle.check(*who)
+        if self._looking[who] >= AT_ONCE:
+            raise Overloaded()
+        self._looking[who] += 1
+        try:
+            news = self._news
+            # The hash alone first: looking up all else takes longer for somebody who exists.
+            stored = await self._services.database.read(find_password, login)
+            right = await verified(self._services, stored, password)
+        finally:
+            self._looking[who] -= 1
+            if not self._looking[who]:
+                del self._looking[who]
+        facts = await self._services.database.read(find_by_login, login) if right else None
+        if facts is None or facts.password_hash != stored:
+            self._throttle.failed(*who)
+            raise NotAuthenticated()
+        self._throttle.succeeded(*who)
+        if news == self._news:
+            self._by_login.keep(login, facts)
+            self._right.remember(login, given, facts.version)
+        return _let_in(facts)
+
+    # -------------------------------------------------------------- tokens
+
+    async def _by_token_hash(
+        self, digest: str, lookup: Callable[[Session, str, str], _Held | None], token: str
+    ) -> _Held:
+        held = self._by_token.find(digest)
+        if held is None:
+            news = self._news
+            held = await self._services.database.read(lookup, token, digest)
+            if held is None:
+                raise NotAuthenticated()
+            if news == self._news:
+                self._by_token.keep(digest, held)
+        if self._over(held.expires_at):
+            raise NotAuthenticated()
+        _let_in(held.user)
+        return held
+
+    def _over(self, expires_at: datetime | None) -> bool:
+        return expires_at is not None and expires_at <= datetime.fromtimestamp(self._wall(), UTC)
+
+    def _note_use(self, held: _Held, remote: str) -> None:
+        """Write when a session or key was used, now and then, while its call goes on."""
+        what: tuple[str, int]
+        arguments: tuple[Any, ...]
+        if held.session_id is not None:
+            what, arguments = ("session", held.session_id), (touch_session, held.session_id, remote)
+        else:
+            assert held.api_key_id is not None
+            what, arguments = ("api_key", held.api_key_id), (touch_api_key, held.api_key_id)
+        if self._used.find(what):
+            return
+        self._used.keep(what, True)
+        Deferred.fromCoroutine(self._services.database.transact(*arguments)).addErrback(
+            lambda failure: log.debug("a use was not noted: {error}", error=str(failure.value))
+        )
+
+
+def _find_by_session(session: Session, token: str, digest: str) -> _Held | None:
+    found = find_session(session, digest)
+    if found is None:
+        return None
+    facts = find_facts(session, found.user_id)
+    # Blocked is worth telling; whoever holds the token was let in before it. What else is newer has ended it.
+    if facts is None or (facts.version != found.user_version and facts.state != "blocked"):
+        return None
+    return _Held(facts, found.expires_at, session_id=found.id)
+
+
+def _find_by_key(session: Session, token: str, digest: str) -> _Held | None:
+    found = find_api_key(session, token[:ACCESS_LENGTH])
+    if found is None or found.secret_hash is None or not hmac.compare_digest(found.secret_hash, digest):
+        return None
+    facts = find_facts(session, found.user_id)
+    if facts is None:
+        return None
+    return _Held(facts, found.expires_at, api_key_id=found.id, scope=found.scope)
+
+
+def _find_by_ec2_key(session: Session, access_key: str, digest: str) -> _Held | None:
+    found = find_api_key(session, access_key)
+    if found is None or found.secret_sealed is None:
+        return None
+    facts = find_facts(session, found.user_id)
+    if facts is None:
+        return None
+    return _Held(facts, found.expires_at, api_key_id=found.id, scope=found.scope, ec2_key=found)
+
+
+def _let_in(facts: UserFacts) -> UserFacts:
+    if facts.active:
+        return facts
+    if facts.state == "blocked":
+        raise AccountBlocked()
+    if facts.state == "deleted":
+        raise NotAuthenticated()
+    raise AccountInactive(facts.state)

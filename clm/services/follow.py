@@ -1,0 +1,307 @@
+"""
+Taking over a cluster's change feed: one connection that stays, its events written down in the order they came.
+
+Events and the cursor that stands for them are written in one transaction, which ends when the cursor is not where it
+was: so each event is there once, however often a connection ends, a process dies, or two follow at a time.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import quote
+
+import msgspec
+from sqlalchemy.orm import Session
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.protocol import Protocol, connectionDone
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from twisted.web.http_headers import Headers
+
+from clm.rules.cluster import as_uuid
+from clm.rules.events import Line, Reader, parse_at
+from clm.services.clusters import service_identity
+from clm.services.context import Services
+from clm.services.messages import take_over
+from clm.store import feed as store
+
+if TYPE_CHECKING:
+    from clm.drivers.clusters import ClusterConnection
+
+log = Logger()
+SILENCE_S: Final = 40.0  # a cluster says something every 15 s
+CONNECT_S: Final = 10.0
+RETRY_S: Final = (0.5, 15.0)  # the first wait after a failure, and the longest
+BATCH: Final = 500  # events of one transaction
+FULL: Final = 2000  # events that wait; more are not read before
+
+
+class Superseded(Exception):
+    """The cursor moved without us: another process follows."""
+
+
+class _Audience(msgspec.Struct, gc=False):
+    users: list[int] = []
+    groups: list[int] = []
+    public: bool = False
+
+
+class _Told(msgspec.Struct, gc=False):
+    """An event's data; the object stays the text it is."""
+
+    event: str
+    kind: str | None = None
+    object_id: int | None = None
+    uuid: str | None = None
+    at: str | None = None
+    object: msgspec.Raw = msgspec.Raw(b"null")
+    personal: bool = False
+    audience: _Audience = msgspec.field(default_factory=_Audience)
+
+
+class _Message(msgspec.Struct, gc=False):
+    level: str
+    code: str
+    params: dict[str, Any] = {}
+
+
+_told = msgspec.json.Decoder(_Told)
+_message = msgspec.json.Decoder(_Message)
+
+
+class Follower:
+    """
+    One cluster's follower. ``run`` ends when it is stopped.
+
+    :param connection: the cluster; asked for its address and a token at each connection.
+    """
+
+    def __init__(self, services: Services, connection: ClusterConnection) -> None:
+        self._services = services
+        self.connection = connection
+        self._running: Deferred[None] | None = None
+        self._stopped = False
+        self._moved = False  # whether this connection brought us anywhere
+        self.connected = False
+
+    def start(self) -> None:
+        self._running = Deferred.fromCoroutine(self._run())
+        self._running.addErrback(self._broken)
+
+    def stop(self) -> None:
+        self._stopped = True
+        if self._running is not None:
+            self._running.cancel()
+
+    def _broken(self, failure: Failure) -> None:
+        if not failure.check(CancelledError):
+            log.failure("the follower of {cluster} broke", failure, cluster=self.connection.facts.name)
+
+    async def _run(self) -> None:
+        wait, longest = RETRY_S
+        told = ""
+        while not self._stopped:
+            began = self._services.reactor.seconds()
+            self._moved = False
+            try:
+                await self._follow()
+                reason = "its feed ended"
+            except CancelledError:
+                return
+            except Superseded:
+                reason = "another process follows it"
+            except Exception as error:
+                reason = str(error) or type(error).__name__
+            finally:
+                self.connected = False
+            if self._moved or self._services.reactor.seconds() - began > longest:
+                wait, told = RETRY_S[0], ""
+            if reason != told:
+                log.info("{cluster} is followed no longer: {reason}", cluster=self.connection.facts.name, reason=reason)
+                told = reason
+            # Spread out, so that followers of a cluster that comes back do not come all at once.
+            await self._sleep(wait * random.uniform(0.8, 1.2))
+            wait = min(wait * 2, longest)
+
+    async def _sleep(self, seconds: float) -> None:
+        timer: list[Any] = []
+        pause: Deferred[None] = Deferred(lambda _: timer[0].cancel())
+        timer.append(self._services.reactor.callLater(seconds, pause.callback, None))
+        await pause
+
+    async def _follow(self) -> None:
+        """Connect, and write down what comes until the connection ends."""
+        cluster_id = self.connection.facts.id
+        cursor = await self._services.database.read(store.read_cursor, cluster_id)
+        if cursor is None:
+            raise Superseded()
+        response = await self.connection.open(
+            service_identity(), "/events?all=1" + (f"&cursor={quote(cursor)}" if cursor else ""), CONNECT_S,
+            Headers({"Accept": ["text/event-stream"]}),
+        )  # fmt: skip
+        stream = _Stream(self._services.reactor)
+        response.deliverBody(stream)
+        try:
+            if response.code != 200:
+                raise ConnectionError(f"it answers with {response.code}")
+            self.connected = True
+            if not cursor:
+                # What happened before this moment was not followed: whoever watches has to look for themselves.
+                stream.kept.append(Line("reset", "", ""))
+            while True:
+                lines = await stream.take(BATCH)
+                if not lines:
+                    return
+                cursor = await self._write(cursor, lines)
+                self._moved = True
+        finally:
+            stream.end()
+
+    async def _write(self, cursor: str, lines: Sequence[Line]) -> str:
+        now = next((line.id for line in reversed(lines) if line.id), cursor)
+        events: list[store.Event] = []
+        messages: list[tuple[_Told, _Message]] = []
+        for line in lines:
+            try:
+                self._read(line, events, messages)
+            except (msgspec.DecodeError, ValueError) as error:
+                # It would come again and again, and nothing after it.
+                name = self.connection.facts.name
+                log.error("{cluster} told an event that makes no sense: {error}", cluster=name, error=str(error))
+        await self._services.database.transact(_write, self.connection.facts.id, cursor, now, events, messages)
+        return now
+
+    def _read(self, line: Line, events: list[store.Event], messages: list[tuple[_Told, _Message]]) -> None:
+        if line.event == "reset":
+            facts = self.connection.facts
+            events.append(store.Event("cluster", facts.id, facts.uuid, "reset", None, public=True))
+            return
+        if not line.data:
+            return  # it moves the cursor alone
+        told = _told.decode(line.data)
+        if told.kind is None or told.object_id is None or told.event not in ("enter", "change", "exit"):
+            return
+        shown = bytes(told.object).decode()
+        if told.kind == "message":
+            if told.event == "enter" and shown != "null":
+                messages.append((told, _message.decode(shown)))
+            return
+        audience = told.audience
+        events.append(
+            store.Event(
+                told.kind,
+                told.object_id,
+                as_uuid(told.uuid),
+                told.event,
+                parse_at(told.at),
+                None if shown == "null" else shown,
+                audience.users,
+                audience.groups,
+                audience.public,
+                told.personal,
+            )
+        )
+
+
+def _write(
+    session: Session,
+    cluster_id: int,
+    was: str,
+    now: str,
+    events: Sequence[store.Event],
+    messages: Sequence[tuple[_Told, _Message]],
+) -> None:
+    """:raises Superseded: the cursor is not where it was."""
+    if not store.move_cursor(session, cluster_id, was, now):
+        raise Superseded()
+    store.insert_events(session, cluster_id, events)
+    for told, message in messages:
+        level: Any = message.level if message.level in ("error", "warn", "info") else "info"
+        for user_id in told.audience.users:
+            assert told.object_id is not None
+            take_over(
+                session, cluster_id, told.object_id, user_id, level, message.code, message.params, parse_at(told.at)
+            )
+
+
+class _Stream(Protocol):
+    """Events of one connection, as they come in; ``take`` waits for them."""
+
+    def __init__(self, reactor: Any) -> None:
+        self._reactor = reactor
+        self._reader = Reader()
+        self.kept: list[Line] = []
+        self._waiting: Deferred[None] | None = None
+        self._failure: str = ""
+        self._over = False
+        self._paused = False
+        self._timer = reactor.callLater(SILENCE_S, self._silent)
+
+    # -------------------------------------------------------------- from the network
+
+    def dataReceived(self, data: bytes) -> None:
+        if self._over:
+            return
+        self._timer.reset(SILENCE_S)
+        try:
+            self.kept += self._reader.feed(data)
+        except ValueError as error:
+            self._fail(str(error))
+            return
+        if len(self.kept) > FULL and not self._paused:
+            self._paused = True
+            self._transport("pauseProducing")
+        if self.kept:
+            self._wake()
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        self._stop("")
+
+    def _silent(self) -> None:
+        self._fail(f"it said nothing for {SILENCE_S:g} s")
+
+    def _fail(self, reason: str) -> None:
+        self._stop(reason)
+        self._transport("loseConnection")
+
+    def _stop(self, reason: str) -> None:
+        self._over = True
+        self._failure = self._failure or reason
+        if self._timer.active():
+            self._timer.cancel()
+        self._wake()
+
+    def _wake(self) -> None:
+        waiting, self._waiting = self._waiting, None
+        if waiting is not None:
+            waiting.callback(None)
+
+    def _transport(self, method: str) -> None:
+        if self.transport is not None:
+            getattr(self.transport, method)()
+
+    # -------------------------------------------------------------- for the follower
+
+    async def take(self, most: int) -> list[Line]:
+        """
+        What came, at least one; none at the end.
+
+        :raises ConnectionError: it ended in another way than by the other side.
+        """
+        while not self.kept and not self._over:
+            self._waiting = Deferred()
+            await self._waiting
+        if not self.kept and self._failure:
+            raise ConnectionError(self._failure)
+        taken, self.kept = self.kept[:most], self.kept[most:]
+        if self._paused and len(self.kept) < FULL // 2 and not self._over:
+            self._paused = False
+            self._timer.reset(SILENCE_S)
+            self._transport("resumeProducing")
+        return taken
+
+    def end(self) -> None:
+        if not self._over:
+            self._fail("")

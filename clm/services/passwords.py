@@ -1,0 +1,156 @@
+"""Passwords: hashed on threads of their own, before the transaction that writes the hash begins."""
+
+from __future__ import annotations
+
+from sqlalchemy.orm import Session
+from twisted.internet.defer import Deferred
+from twisted.logger import Logger
+
+from clm.rules.limits import place_of
+from clm.rules.user import UserState, wrong_with_password
+from clm.services.accounts import end_other_sessions, end_sessions
+from clm.services.context import CloudCall, CloudPolicy, Services
+from clm.services.tokens import ACTIVATION, PASSWORD, OneTimeTokenRefused, check_token, mail_token, take_token
+from clm.store.identity import UserFacts, find_by_email, find_facts
+from clm.store.token import drop_tokens
+from clm.store.user import get_user, write_password
+from cm.rpc.errors import InvalidParameter, NotAuthenticated
+from cm.rpc.password import Passwords
+from cm.rpc.types import Secret
+
+log = Logger()
+
+
+def passwords_of(services: Services) -> Passwords:
+    """The process's password hasher; it blocks, so it runs on the threads ``password``."""
+    made: Passwords = services.extra.get("passwords") or services.extra.setdefault("passwords", Passwords())
+    return made
+
+
+async def hashed(services: Services, password: Secret, login: str, parameter: str = "password") -> str:
+    """
+    :raises InvalidParameter: it may not be this user's password.
+    """
+    wrong = wrong_with_password(password.reveal(), login)
+    if wrong is not None:
+        raise InvalidParameter(parameter, wrong)
+    digest: str = await services.threads.run("password", passwords_of(services).hash, password.reveal())
+    return digest
+
+
+async def verified(services: Services, stored: str | None, password: Secret) -> bool:
+    """
+    Whether this is the password.
+
+    :param stored: its hash; None, of a login that does not exist or has none, takes as long to refuse.
+    """
+    right: bool = await services.threads.run("password", passwords_of(services).verify, stored, password.reveal())
+    return right
+
+
+async def check_own_password(caller: CloudCall, password: Secret) -> UserFacts:
+    """
+    Have the caller prove once more who they are.
+
+    :return: what it was checked against.
+    :raises NotAuthenticated: it is wrong, or they have none.
+    :raises Overloaded: too many wrong ones lately.
+    """
+    services = caller.services
+    assert services is not None
+    throttle = services.extra["throttle"]
+    who = (place_of(caller.remote), f"password of {caller.user_id}")
+    throttle.check(*who)
+    throttle.failed(*who)  # beforehand, as many may be on their way at once
+    facts = await services.database.read(find_facts, caller.user_id)
+    if not await verified(services, None if facts is None else facts.password_hash, password) or facts is None:
+        raise NotAuthenticated()
+    throttle.succeeded(*who)
+    return facts
+
+
+async def change_own(caller: CloudCall, old: Secret, new: Secret) -> None:
+    """
+    Change the caller's password; their other sessions end, and this one stays.
+
+    :raises NotAuthenticated: ``old`` is wrong. Overloaded: too many wrong ones lately.
+    :raises InvalidParameter: ``new`` is not good enough.
+    :raises VersionChanged: it was changed meanwhile.
+    """
+    services = caller.services
+    assert services is not None
+    facts = await check_own_password(caller, old)
+    digest = await hashed(services, new, facts.login, "new")
+    await services.database.transact(_write_own, caller, digest, facts.version)
+
+
+def _write_own(session: Session, caller: CloudCall, digest: str, version: int) -> None:
+    get_user(session, caller.user_id, lock=True, version=version)
+    write_password(session, caller.user_id, digest)
+    drop_tokens(session, caller.user_id)
+    end_other_sessions(session, caller)
+
+
+async def set_password(caller: CloudCall, user_id: int, new: Secret) -> None:
+    """Give somebody a new password; their sessions end."""
+    services = caller.services
+    assert services is not None
+    user = await services.database.read(get_user, user_id)
+    digest = await hashed(services, new, user["login"], "new")
+    await services.database.transact(write_new_password, user_id, digest, caller.if_version)
+
+
+def write_new_password(session: Session, user_id: int, digest: str, version: int | None = None) -> None:
+    """Store a password's hash; what was opened with the old one ends everywhere, and so do mailed tokens."""
+    get_user(session, user_id, lock=True, version=version)
+    write_password(session, user_id, digest)
+    drop_tokens(session, user_id)
+    end_sessions(session, user_id)
+
+
+# ------------------------------------------------------------------ forgotten
+
+
+def ask_reset(caller: CloudCall, email: str) -> None:
+    """
+    Mail whoever has this address a token for a new password. It goes on behind the answer: neither what is answered nor
+    how long it takes tells whether anybody has the address.
+    """
+    services = caller.services
+    assert services is not None
+    Deferred.fromCoroutine(services.database.transact(_mail_reset, caller.policy, email)).addErrback(
+        lambda failure: log.warn("a mail for a new password was not written: {error}", error=str(failure.value))
+    )
+
+
+def _mail_reset(session: Session, policy: CloudPolicy, email: str) -> None:
+    facts = find_by_email(session, email)
+    if facts is None or facts.state == UserState.BLOCKED or not policy.mail_from:
+        return
+    purpose, template = (PASSWORD, "password_reset")
+    if facts.state == UserState.REGISTERED:
+        purpose, template = (ACTIVATION, "activation")  # it is that mail which they lack
+    # To the address as they gave it: one that only looks like theirs (Unicode has such) is not theirs.
+    mail_token(session, policy, facts.id, purpose, template, facts.login, get_user(session, facts.id)["email"])
+
+
+async def set_by_token(caller: CloudCall, token: str, new: Secret) -> None:
+    """
+    Set a password by the token that was mailed.
+
+    :raises OneTimeTokenRefused: it is not good.
+    :raises InvalidParameter: the password is not good enough; the token still is.
+    """
+    services = caller.services
+    assert services is not None
+    found = await services.database.read(check_token, token)
+    if found.purpose != PASSWORD:
+        raise OneTimeTokenRefused()
+    user = await services.database.read(get_user, found.user_id)
+    digest = await hashed(services, new, user["login"], "new")
+    await services.database.transact(_set_by_token, token, digest)
+
+
+def _set_by_token(session: Session, token: str, digest: str) -> None:
+    _, facts = take_token(session, token, PASSWORD)
+    write_new_password(session, facts.id, digest)

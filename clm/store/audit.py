@@ -1,0 +1,34 @@
+"""Queries about who did what."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+
+def list_audit(
+    session: Session, user_id: int | None, method: str | None, limit: int, before: int | None
+) -> list[dict[str, Any]]:
+    """
+    The newest first.
+
+    :param method: a name, or the beginning of one with a ``*`` behind it.
+    """
+    where = ["true"]
+    if user_id is not None:
+        where.append("account_id = :user_id")
+    if method is not None:
+        where.append("starts_with(method, :method)" if method.endswith("*") else "method = :method")
+        method = method.removesuffix("*")
+    if before is not None:
+        where.append("id < :before")
+    rows = session.execute(
+        text(
+            "SELECT id AS audit_id, at, account_id AS user_id, login, method, call_id, request_id, remote, arguments"
+            f" FROM audit WHERE {' AND '.join(where)} ORDER BY id DESC LIMIT :limit"
+        ),
+        {"user_id": user_id, "method": method, "before": before, "limit": limit},
+    )
+    return [dict(row._mapping) for row in rows]

@@ -1,0 +1,31 @@
+"""Who did what."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from msgspec import Meta
+
+from clm.services.context import CloudCall
+from clm.store.audit import list_audit
+from cm.rpc.types import Id, Limit
+from cm.rpc.view import cloud_view
+
+Method = Annotated[
+    str,
+    Meta(
+        min_length=1, max_length=100, pattern=r"^[a-z0-9_.]*\*?(?![\s\S])", description="cloud.user.block, or cloud.*"
+    ),
+]
+
+
+@cloud_view
+def get_list(
+    caller: CloudCall,
+    user_id: Id | None = None,
+    method: Method | None = None,
+    limit: Limit = 100,
+    before: Id | None = None,
+) -> list[dict[str, Any]]:
+    """Changing calls that were accepted, the newest first. before: the last audit_id of the page before."""
+    return list_audit(caller.session, user_id, method, limit, before)

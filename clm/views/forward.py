@@ -1,0 +1,167 @@
+"""
+The views of clusters, as the cloud's: one table, ``cluster_views.json``, and no function of each.
+
+The table is what ``python -m clm.daemon.describe`` reads out of the cluster's own registry. Every row that the cloud
+does not define itself, and that ``rules/forward.py`` does not leave out, becomes a view of the same name, role and
+parameters. Added is ``cluster``: an id, name or uuid; ``*`` in lists for all of them. Where an id of an object may
+stand, its uuid may too. What was sent is checked by the cluster; here only the names of parameters are.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from clm.rules.forward import EVERYWHERE, ID_MAX, Row, id_shape, reason_left_out, with_uuid
+from clm.services.context import CloudCall
+from cm.rpc.errors import InvalidParameter
+from cm.rpc.introspection import ReadySchema
+from cm.rpc.parameters import REQUIRED, Binder, Parameter, Params, shown, unsendable
+from cm.rpc.view import Registry, View
+from cm.rpc.vocabulary import Role
+
+TABLE: Final = Path(__file__).with_name("cluster_views.json")
+_CLUSTER: Final = Parameter("cluster", int | str | None, False, None, "named")
+
+
+@dataclass(frozen=True, slots=True)
+class Forwarded(View):
+    """A view that is passed on."""
+
+    row: Row | None = None
+
+
+class ForwardBinder:
+    """Takes names and positions apart, and leaves the values to the cluster; only ``cluster`` and controls are ours."""
+
+    def __init__(self, parameters: tuple[Parameter, ...], changing: bool) -> None:
+        self._names = frozenset(p.name for p in parameters)
+        self._positional = tuple(p.name for p in parameters if p.kind == "either")
+        self._ours = Binder([_CLUSTER], changing)
+        self._own = frozenset({"cluster", *(("dry_run", "request_id", "if_version") if changing else ())})
+
+    def bind(self, params: Params) -> tuple[dict[str, Any], dict[str, Any]]:
+        """
+        :raises InvalidParameter: there is no such parameter, or a value that cannot be sent.
+        """
+        sent: dict[str, Any]
+        if isinstance(params, Mapping):
+            sent = dict(params)
+        else:
+            given = params or ()
+            if len(given) > len(self._positional):
+                names = ", ".join(self._positional) or "none"
+                reason = f"{len(given)} were given by position and the method takes {len(self._positional)} ({names})"
+                raise InvalidParameter(str(len(self._positional) + 1), reason)
+            sent = dict(zip(self._positional, given, strict=False))
+        own = {}
+        for name, value in sent.items():
+            if name in self._own:
+                own[name] = value
+            elif name not in self._names:
+                raise InvalidParameter(shown(str(name)), "the method has no such parameter")
+            elif fault := unsendable(value):
+                raise InvalidParameter(name, fault)
+        mine, controls = self._ours.bind(own)
+        arguments = {name: value for name, value in sent.items() if name not in self._own}
+        return {**arguments, **mine}, controls
+
+
+def read_table(path: Path = TABLE) -> dict[str, Any]:
+    table: dict[str, Any] = json.loads(path.read_text())
+    return table
+
+
+def forwarded_views(own: Registry, table: Mapping[str, Any] | None = None) -> Iterator[View]:
+    """The views that are passed on, beside the cloud's own."""
+    table = read_table() if table is None else table
+    components = table["components"]
+    for told in table["views"]:
+        if told["name"] not in own and reason_left_out(told["name"]) is None:
+            yield _view(told, components)
+
+
+def add_forwarded(registry: Registry) -> Registry:
+    """The registry, with what clusters do beside what the cloud does itself."""
+    for view in list(forwarded_views(registry)):
+        registry.add(view)
+    return registry
+
+
+def _view(told: Mapping[str, Any], components: dict[str, Any]) -> Forwarded:
+    role = Role(told["role"])
+    ids = {}
+    waiting = None
+    secrets = set()
+    parameters = []
+    for each in told["parameters"]:
+        name, schema = each["name"], each["schema"]
+        shape = id_shape(name, schema)
+        if shape is not None:
+            ids[name] = shape
+            schema = with_uuid(schema, shape)
+        if name == "timeout" and schema.get("type") in ("number", "integer"):
+            waiting = (name, float(each.get("default") or 0))
+        if schema.get("writeOnly") or any(part.get("writeOnly") for part in schema.get("anyOf", ())):
+            secrets.add(name)
+        parameters.append(
+            Parameter(
+                name=name,
+                annotation=ReadySchema(schema, components),
+                required="default" not in each,
+                default=each.get("default", REQUIRED),
+                kind="named" if each.get("named") else "either",
+            )
+        )
+    row = Row(told["name"], role is Role.ADMIN, told["changing"], ids, waiting, frozenset(secrets))
+    returns, doc = told["returns"], told["doc"]
+    if row.is_list:
+        returns = {"anyOf": [returns, _EVERYWHERE_ANSWER]}
+    every = (*parameters, Parameter("cluster", ReadySchema(_cluster_schema(row)), False, None, "named"))
+
+    async def forward(caller: CloudCall, **arguments: Any) -> Any:
+        assert caller.services is not None
+        return await caller.services.extra["forwarder"].forward(row, caller, arguments)
+
+    return Forwarded(
+        name=row.name,
+        role=role,
+        function=forward,
+        parameters=every,
+        changing=row.changing,
+        summary=doc.split("\n\n", 1)[0].replace("\n", " ").strip(),
+        doc=doc,
+        is_async=True,
+        returns=ReadySchema(returns, components),
+        _binder=ForwardBinder(tuple(parameters), row.changing),  # type: ignore[arg-type]  # binds as a Binder does
+        row=row,
+    )
+
+
+def _cluster_schema(row: Row) -> dict[str, Any]:
+    told = "The cluster: its id, name or uuid; otherwise where the objects are, your default, or the only one."
+    if row.is_list:
+        told += f' "{EVERYWHERE}" for all, each with its deadline; those that did not answer are named.'
+    kinds = [{"type": "integer", "minimum": 1, "maximum": ID_MAX}, {"type": "string"}, {"type": "null"}]
+    return {"anyOf": kinds, "description": told}
+
+
+_EVERYWHERE_ANSWER: Final = {
+    "type": "object",
+    "description": 'With cluster "*".',
+    "properties": {
+        "items": {"type": "array", "items": {"type": "object"}},
+        "missing": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "properties": {name: {"type": "string"} for name in ("cluster", "code", "message")},
+                "required": ["cluster", "code", "message"],
+            },
+        },
+    },
+    "required": ["items", "missing"],
+}

@@ -1,0 +1,39 @@
+"""Logging in."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from msgspec import Meta
+
+from clm.services.context import CloudCall
+from cm.rpc.types import Login, Secret
+from cm.rpc.view import guest_view
+
+OTP = Annotated[
+    str,
+    Meta(
+        min_length=6,
+        max_length=40,
+        pattern=r"^[A-Za-z0-9 -]+(?![\s\S])",
+        description="The code of an authenticator, or a recovery code.",
+    ),
+]
+
+
+@guest_view
+async def login(caller: CloudCall, login: Login, password: Secret, otp: OTP | None = None) -> dict[str, Any]:
+    """
+    A token in exchange for a password, and for a second factor where there is one; send it as Authorization: Bearer.
+
+    It ends early when the password or the role changes, or the account is blocked.
+    """
+    assert caller.services is not None
+    opened, identity = await caller.services.extra["authenticator"].log_in(login, password, otp, caller.remote)
+    return {
+        "token": opened.token,
+        "expires": opened.expires,
+        "user_id": identity.account_id,
+        "login": identity.login,
+        "roles": sorted(role.value for role in identity.roles),
+    }

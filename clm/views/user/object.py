@@ -1,0 +1,25 @@
+"""Objects by their uuids, which are unique in the whole cloud."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from msgspec import Meta
+
+from clm.rules.forward import UUIDS_MAX
+from clm.services.context import CloudCall
+from cm.rpc.view import user_view
+
+Uuids = Annotated[list[Annotated[str, Meta(min_length=32, max_length=45)]], Meta(min_length=1, max_length=UUIDS_MAX)]
+
+
+@user_view
+async def find(caller: CloudCall, uuids: Uuids) -> list[dict[str, Any]]:
+    """
+    What these uuids are and where: VMs, images and templates that the caller sees; all others are left out.
+
+    :return: ``uuid``, ``kind``, ``id`` and the name of the ``cluster`` that it is at.
+    """
+    assert caller.services is not None
+    found: list[dict[str, Any]] = await caller.services.extra["forwarder"].find(caller, uuids)
+    return found
