@@ -21,6 +21,10 @@ BENCHMARKS = {
     "reads": "get_by_id and get_list with 10,000 VMs, beside a constant resource",
     "memory": "resident memory of the cluster manager, idle and with 10,000 VMs",
     "burst": "200 VMs at once on libvirt's test driver, and one alone",
+    "forward": "a call through the cloud manager beside the same call at its cluster",
+    "feed": "500 subscribers of the cloud's change feed",
+    "lists": "a list over 20 simulated clusters of 1,000 VMs, one of them dead",
+    "console": "the console's start, beside an empty Python",
     "create": "user.vm.create beside raw libvirt-python on a QEMU host (needs root)",
 }
 Measure = Callable[[Settings], Iterator[Figure | Skipped]]

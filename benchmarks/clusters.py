@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +13,7 @@ from typing import Any
 
 from lab import furnish
 from lab.cloud import Cloud
+from lab.federation import Federation
 from lab.steps import Steps
 
 # As much room as any benchmark asks for: what is measured is the work, not the refusal.
@@ -57,6 +58,25 @@ def roomy_cloud(settings: Settings, nodes: int, hypervisor: str = "test") -> Ite
                 for number, network in enumerate(NETWORKS):
                     cloud.admin.call("admin.network.add", {"name": f"large{number}", "network": network})
             yield cloud
+
+
+@contextmanager
+def federation(
+    settings: Settings, clusters: int, more: Mapping[str, Mapping[str, Any]] | None = None
+) -> Iterator[Federation]:
+    """
+    A cloud manager over clusters of one node of libvirt's test driver each, with room; PostgreSQL writes durably.
+
+    :param more: of the cloud manager's settings, by table.
+    """
+    with tempfile.TemporaryDirectory(prefix="wawel-bench-") as directory:
+        os.chmod(directory, 0o755)
+        whole = Federation(
+            Path(directory) / "cloud", clusters, 1, "test", steps=settings.steps, settings=more,
+            cluster_settings={**ROOMY, "quota": {"cpu": 100_000, "memory_mib": 10**9, "vms": 100_000}},
+        )  # fmt: skip
+        with whole:
+            yield whole
 
 
 def user_headers(cloud: Cloud) -> dict[str, str]:

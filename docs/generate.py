@@ -22,12 +22,13 @@ from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
 DOCS = Path(__file__).parent
 sys.path.insert(0, str(DOCS.parent))
 
+from clm.daemon import settings as cloud  # noqa: E402
 from cm.daemon.settings import Settings  # noqa: E402
 from cm.operations import register_kinds  # noqa: E402
 from cm.operations.base import KINDS  # noqa: E402
 from cm.rpc.errors import CloudError  # noqa: E402
 from cm.rpc.introspection import introspection  # noqa: E402
-from cm.rpc.parameters import Parameter  # noqa: E402
+from cm.rpc.parameters import REQUIRED, Parameter  # noqa: E402
 from cm.rpc.view import Registry, View  # noqa: E402
 from cm.rpc.vocabulary import OperationKind  # noqa: E402
 from cm.services.images import DELETE_S, SPARE_S  # noqa: E402
@@ -67,6 +68,40 @@ MEANINGS = {
     "trust.clm_keys": "cloud managers that are believed: key id to the file with its Ed25519 public key",
     "metadata.imds_v1": "whether EC2 metadata is told without a token",
     "metadata.domain": "what the names of EC2's services end in",
+    "cloud.name": "a DNS label; clusters know the cloud's tokens by it, so it stays",
+    "cloud.state_dir": "its keys; all processes of the cloud need the same ones",
+    "cloud.public_url": "where people reach it: of the links in mails, and where OpenID Connect may return to",
+    "cloud.ec2_url": "address of EC2's endpoint of a cluster, with `{cluster}` in it; told to users",
+    "cloud.contact_email": "told to everybody",
+    "cloud.issue_email": "where the issue form goes; otherwise to `cloud.contact_email`",
+    "accounts.registration": "whether people may register themselves",
+    "accounts.auto_activation": "whether a confirmed address is enough; otherwise an administrator activates",
+    "accounts.permissions": "of users who were given none of their own",
+    "accounts.session_s": "seconds that a login lasts",
+    "accounts.token_s": "seconds that a mailed link is good for",
+    "accounts.keys_max": "SSH keys of one user",
+    "accounts.api_keys_max": "API keys of one user",
+    "accounts.groups_max": "groups that one user may lead",
+    "mail.host": "the mail server; `\"\"`: there is no mail, and administrators activate",
+    "mail.port": "its port",
+    "mail.tls": "`starttls`, `tls` (from the first byte) or `none`",
+    "mail.login": "login at the mail server; `\"\"`: none",
+    "mail.password": "its password; or `password_file`, a file with it",
+    "mail.sender": "the address that mails are from",
+    "mail.ca": "PEM file of the authority that signed the server's certificate; none: the system's",
+    "mail.timeout_s": "seconds that the server may take",
+    "mail.templates_dir": "directory whose texts replace our mails, by name",
+    "oidc.<name>.issuer": "an OpenID Connect provider, as its discovery document says it",
+    "oidc.<name>.client_id": "what the provider calls us",
+    "oidc.<name>.client_secret": "our secret there, if it gave one",
+    "oidc.<name>.title": "what people are shown; otherwise its name",
+    "oidc.<name>.scope": "what is asked for",
+    "oidc.<name>.create": "whether somebody unknown gets an account",
+    "oidc.<name>.link_email": "whether its word on a verified address is enough to enter the account that has it",
+    "clusters.deadline_s": "seconds of a call that is passed on to a cluster",
+    "clusters.list_deadline_s": "seconds that each cluster has in a list of all",
+    "clusters.check_s": "seconds between looks at each cluster",
+    "clusters.sync_s": "seconds between full comparisons of a cluster's accounts",
     "log.level": "`debug`, `info`, `warn` or `error`",
     "log.format": "`text` or `json`",
 }
@@ -97,39 +132,40 @@ ABANDONED = {
 }
 # Where classes of errors stand, and what there brings the reactor along and defines none that is sent.
 HOMES = ("cm.rpc", "cm.runtime", "cm.services", "cm.operations", "cm.store")
+CLOUD_HOMES = ("clm.drivers", "clm.services", "clm.store", "clm.rules", "clm.views", "clm.daemon.execute")
 LEFT_OUT = ("cm.rpc.http_caller", "cm.rpc.client", "cm.rpc.endpoint")
-ROLES = ("rpc", "system", "guest", "user", "admin", "node")
+ROLES = ("rpc", "system", "guest", "user", "admin", "cloud", "node")
 
 
-def cases() -> list[type[CloudError]]:
-    """Every error that may reach a caller, the families first in each."""
-    for home in HOMES:
-        for info in pkgutil.walk_packages(importlib.import_module(home).__path__, home + "."):
+def cases(program: str = "cm") -> list[type[CloudError]]:
+    """Every error of ``cm`` or ``clm`` that may reach a caller, the families first in each."""
+    for home in HOMES if program == "cm" else CLOUD_HOMES:
+        for info in pkgutil.walk_packages(getattr(importlib.import_module(home), "__path__", ()), home + "."):
             if info.name not in LEFT_OUT:
                 importlib.import_module(info.name)
-    families = [each for each in CloudError.__subclasses__() if _is_ours(each)]
-    return [case for each in families for case in (each, *sorted(_below(each), key=lambda c: c.code))]
+    families = [each for each in CloudError.__subclasses__() if _is_ours(each, "cm")]
+    found = [case for each in families for case in (each, *sorted(set(_below(each)), key=lambda c: c.code))]
+    return [case for case in found if _is_ours(case, program)]
 
 
 def _below(family: type[CloudError]) -> Iterator[type[CloudError]]:
     for each in family.__subclasses__():
-        if _is_ours(each):
-            yield each
-            yield from _below(each)
+        yield each
+        yield from _below(each)
 
 
-def _is_ours(case: type[CloudError]) -> bool:
+def _is_ours(case: type[CloudError], program: str) -> bool:
     """Not those of tests, of our clients, nor what stands in for errors that a client does not know."""
-    return case.__module__.startswith("cm.") and case.__module__ not in (*LEFT_OUT, "cm.rpc.codec")
+    return case.__module__.startswith(f"{program}.") and case.__module__ not in (*LEFT_OUT, "cm.rpc.codec")
 
 
 def family_of(case: type[CloudError]) -> type[CloudError]:
     return case.__mro__[case.__mro__.index(CloudError) - 1]
 
 
-def error_table() -> str:
+def error_table(program: str = "cm") -> str:
     lines = ["| slug | number | repeat? | message | fields |", "|---|---|---|---|---|"]
-    for case in cases():
+    for case in cases(program):
         family = family_of(case)
         if case is family and case.__name__ in ANSWERS:
             own = "" if case.message == CloudError.message else f"{case.message} "
@@ -150,13 +186,18 @@ def views() -> list[View]:
     return sorted([*introspection(registry, "Wawel"), *registry], key=lambda view: (_role(view), view.name))
 
 
+def cloud_views() -> list[View]:
+    """The cloud's own; what it passes on to clusters is in the clusters' table."""
+    return sorted(Registry.collect("clm.views"), key=lambda view: (_role(view), view.name))
+
+
 def _role(view: View) -> int:
     return ROLES.index(view.name.partition(".")[0])
 
 
-def view_table() -> str:
+def view_table(found: list[View]) -> str:
     parts = []
-    for noun, methods in groupby(views(), key=lambda view: view.name.rpartition(".")[0]):
+    for noun, methods in groupby(found, key=lambda view: view.name.rpartition(".")[0]):
         lines = [f"**{noun}**", "", "| method | parameters | | |", "|---|---|---|---|"]
         lines += [f"| `{m.name}` | {_parameters(m)} | {_effect(m)} | {_cell(m.summary)} |" for m in methods]
         parts.append("\n".join(lines))
@@ -209,8 +250,13 @@ def settings_table(settings: type[Any]) -> str:
 def settings_of(settings: type[Any]) -> Iterator[tuple[str, Any]]:
     """Every key with its default."""
     for name, table in get_type_hints(settings).items():
+        if get_origin(table) is dict:
+            name, table = f"{name}.<name>", get_args(table)[1]
         for field in fields(table):
-            made = field.default if field.default_factory is MISSING else field.default_factory()
+            if field.default is not MISSING:
+                made = field.default
+            else:
+                made = REQUIRED if field.default_factory is MISSING else field.default_factory()
             yield f"{name}.{field.name}", made
 
 
@@ -250,6 +296,8 @@ def _normal(name: str) -> str:
 
 
 def _toml(value: Any) -> str:
+    if value is REQUIRED:
+        return "required"
     if value is None:
         return "none"
     if isinstance(value, bool):
@@ -261,13 +309,16 @@ def _toml(value: Any) -> str:
 
 PARTS: dict[str, Callable[[], str]] = {
     "errors": error_table,
-    "views": view_table,
+    "cloud-errors": lambda: error_table("clm"),
+    "views": lambda: view_table(views()),
+    "cloud-views": lambda: view_table(cloud_views()),
+    "cloud-settings": lambda: settings_table(cloud.Settings),
     "settings": lambda: settings_table(Settings),
     "endpoint-settings": lambda: settings_table(contextualization.Settings),
     "operations": operation_table,
     "versions": version_table,
 }
-PAGES = ("api.md", "architecture.md", "dependencies.md", "operator.md")
+PAGES = ("api.md", "architecture.md", "cloud.md", "cloud-api.md", "dependencies.md", "operator.md")
 
 
 def renewed(text: str) -> str:

@@ -45,7 +45,8 @@ def test_tables(page: Path) -> None:
 def test_meanings() -> None:
     """Every setting has a meaning, and no meaning is of a setting that is gone."""
     made = generator()
-    keys = {key for each in (made.Settings, made.contextualization.Settings) for key, _ in made.settings_of(each)}
+    every = (made.Settings, made.contextualization.Settings, made.cloud.Settings)
+    keys = {key for each in every for key, _ in made.settings_of(each)}
     assert set(made.MEANINGS) == keys
 
 
@@ -65,7 +66,7 @@ def headings(page: Path) -> set[str]:
     return {re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in titles}
 
 
-TREES = "cm|contextualization|node_hooks|bin|docs|sql|tests|benchmarks|debian"
+TREES = "cm|clm|contextualization|node_hooks|bin|docs|sql|tests|benchmarks|debian"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
@@ -92,9 +93,9 @@ def defined(path: Path) -> set[str]:
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_methods(page: Path) -> None:
     """Every method that a page names can be called."""
-    methods = {view.name for view in generator().views()}
+    methods = {view.name for view in (*generator().views(), *generator().cloud_views())}
     nouns = {name.rpartition(".")[0] for name in methods}
-    for name in re.findall(r"\b(?:guest|user|admin|system)\.[a-z]\w*\.\w+", page.read_text()):
+    for name in re.findall(r"\b(?:guest|user|admin|cloud|system)\.[a-z]\w*\.\w+", page.read_text()):
         if name.rpartition(".")[0] in nouns:
             assert name in methods, f"{page.name} names {name}"
 
@@ -105,14 +106,14 @@ def test_settings(page: Path) -> None:
     known = set(generator().MEANINGS)
     tables = {key.partition(".")[0] for key in known} - {"log", "database"}
     for text in quoted(page):
-        if re.fullmatch(rf"(?:{'|'.join(tables)})\.\w+", text) and text != "cluster.key":  # a file
+        if re.fullmatch(rf"(?:{'|'.join(tables)})\.\w+", text) and text not in ("cluster.key", "cloud.key"):  # files
             assert text in known, f"{page.name} names {text}"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_slugs(page: Path) -> None:
     """Tables of errors elsewhere than in api.md name slugs that exist."""
-    slugs = {case.code for case in generator().cases()}
+    slugs = {case.code for program in ("cm", "clm") for case in generator().cases(program)}
     for block in re.findall(r"^\| slug \|.*\n\|[-|]+\|\n((?:\|.*\n)+)", page.read_text(), re.M):
         for slug in re.findall(r"^\| \**`(\w+)`", block, re.M):
             assert slug in slugs, f"{page.name} names {slug}"
