@@ -126,10 +126,11 @@ class CloudManager:
         self._load_keys()
         self.listener = Listener(self.reactor, self.settings.database.url)
         await self.listener.start()
+        self.database.told = self.listener.told
         self.services.extra["signals"] = self.listener
         await self.clusters.start()
         authenticator = CloudAuthenticator(self.services)
-        self.listener.subscribe(TOPIC, authenticator.user_changed)
+        self.listener.subscribe(TOPIC, authenticator.user_changed, at_once=True)
         self.services.extra["authenticator"] = authenticator
         execute = self.executor.execute
         dispatcher = Dispatcher(self.reactor, self.registry, execute, authenticator, measure=self.metrics)
@@ -145,7 +146,7 @@ class CloudManager:
         self.services.extra["feed"] = self.feed
         self.events = Events(self.reactor, self.feed, FeedAuthenticator(authenticator), sees_all=sees_cluster)
         # After the authenticator has forgotten: what it then finds out anew says who may stay.
-        self.listener.subscribe(TOPIC, self.events.account_changed)
+        self.listener.subscribe(TOPIC, self.events.account_changed, at_once=True)
         self.listener.subscribe("feed", self.feed.afresh)  # nobody notifies it: it is called after reconnections
 
     def _start_mailer(self) -> None:

@@ -62,7 +62,7 @@ class Clusters:
     async def start(self) -> None:
         signals = self._services.extra.get("signals")
         if signals is not None:
-            signals.subscribe(TOPIC, self.changed)
+            signals.subscribe(TOPIC, self.changed, at_once=True)
         await self.reload()
 
     def subscribe(self, callback: Any) -> None:

@@ -121,6 +121,7 @@ class ClusterManager:
         worker_id = await self.database.transact(register_worker, name)
         self.listener = Listener(self.reactor, self.settings.database.url, (LOCK_CLASS, worker_id))
         await self.listener.start()
+        self.database.told = self.listener.told
         self.services.extra["signals"] = self.listener
         self.engine = Engine(self.services, self.reactor, worker_id, self.metrics)
         authenticator = self._authenticator(self.listener)
@@ -143,8 +144,8 @@ class ClusterManager:
             made = DatabaseAuthenticator(self.services, session_key, clm_keys)
         except (OSError, ValueError) as error:
             raise SettingsError([f"the keys of caller tokens: {error}"]) from None
-        listener.subscribe("account", made.account_changed)
-        listener.subscribe("trust", made.trust_changed)
+        listener.subscribe("account", made.account_changed, at_once=True)
+        listener.subscribe("trust", made.trust_changed, at_once=True)
         self.services.extra["authenticator"] = made
         return made
 
@@ -156,7 +157,7 @@ class ClusterManager:
         self.listener.subscribe("node", self.reconciler.forget)
         # After the authenticator has forgotten: what it then finds out anew says who may stay.
         assert self.events is not None
-        self.listener.subscribe("account", self.events.account_changed)
+        self.listener.subscribe("account", self.events.account_changed, at_once=True)
         self.listener.subscribe("feed", self.feed.afresh)  # nobody notifies it: it is called after reconnections
 
     def _listen(self, dispatcher: Dispatcher) -> None:

@@ -11,6 +11,7 @@ import random
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any, TypeVar
 
 from psycopg2 import errorcodes
@@ -67,6 +68,8 @@ class Database:
         )
         self._local = threading.local()
         self._generation = 0  # grows when connections are known to be dead
+        # Called with what a transaction of ours notified, once it has been committed; see ``Listener.told``.
+        self.told: Callable[[list[str]], None] | None = None
         self.url = url
 
     def __repr__(self) -> str:
@@ -110,6 +113,8 @@ class Database:
                 session.flush()
                 committing = True
                 session.commit()
+                if self.told is not None and session.info.get("notified"):
+                    effects.append(partial(self.told, list(session.info["notified"])))
                 effects.extend(session.info.get("after_commit", ()))
                 return result
             except DBAPIError as error:
@@ -196,4 +201,5 @@ def after_commit(session: Session, effect: Callable[[], None]) -> None:
 def notify(session: Session, topic: str, subject: int | None = None) -> None:
     """Tell every process on this database, at commit, that ``topic`` has news. Equal ones in a transaction are one."""
     payload = topic if subject is None else f"{topic}:{subject}"
+    session.info.setdefault("notified", {})[payload] = True
     session.execute(text("SELECT pg_notify(:channel, :payload)"), {"channel": CHANNEL, "payload": payload})

@@ -17,6 +17,7 @@ import psycopg2
 from sqlalchemy.engine import make_url
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
+from twisted.python.threadable import isInIOThread
 
 from cm.runtime.database import CHANNEL
 
@@ -36,6 +37,7 @@ class Listener:
         self._url = url
         self._lock = lock
         self._subscribers: dict[str, list[Callable[[str], None]]] = {}
+        self._at_once: dict[str, list[Callable[[str], None]]] = {}
         self._waiting: dict[str, list[Deferred[None]]] = {}
         self._stopping = False
         self._wake_read, self._wake_write = _pipe()
@@ -43,12 +45,27 @@ class Listener:
         self.connected = False
         self._locked = False
 
-    def subscribe(self, topic: str, callback: Callable[[str], None]) -> None:
+    def subscribe(self, topic: str, callback: Callable[[str], None], *, at_once: bool = False) -> None:
         """
         Call ``callback(subject)`` on the reactor for each notification ``topic:subject``; with "" for a bare topic and
         after each reconnection.
+
+        :param at_once: what this process itself notifies is told before its transaction's answer is, and once more when
+            it comes round: for what must not be remembered a moment longer.
         """
         self._subscribers.setdefault(topic, []).append(callback)
+        if at_once:
+            self._at_once.setdefault(topic, []).append(callback)
+
+    def told(self, payloads: list[str]) -> None:
+        """What a transaction of this process notified; ``Database.told``."""
+        if not isInIOThread():
+            self._reactor.callFromThread(self.told, payloads)
+            return
+        for payload in payloads:
+            topic, _, subject = payload.partition(":")
+            for callback in self._at_once.get(topic, ()):
+                callback(subject)
 
     def wait(self, topic: str, subject: str, timeout_s: float) -> Deferred[None]:
         """A Deferred that fires at the next ``topic:subject``, at a reconnection, or after ``timeout_s``."""
