@@ -1,8 +1,8 @@
 """
 The lab: several real libvirt hosts, their guests and a private PostgreSQL on one machine, for the demo, the functional
 tests and the benchmarks. Importable as ``lab`` when ``bin/`` is on the path; standard library and Debian's programs
-only (``bin/bootstrap base hosts`` installs those), and nothing of the product: that is for ``cloud.py``, which starts
-a whole cloud, ``asking.py``, which calls it, and for ``demo.py`` and ``furnish.py`` on top of them.
+only (``bin/bootstrap base hosts`` installs those), and nothing of the product: that is for ``cloud.py`` and
+``federation.py``, which start a cloud, and for what stands on top of them.
 
 Open ``hosts.py`` first. What belongs where:
 
@@ -11,9 +11,13 @@ Open ``hosts.py`` first. What belongs where:
 - ``sessions.py``: ``TestDriverHost``, a libvirtd with libvirt's test driver; needs no rights at all.
 - ``postgres.py``: ``PrivatePostgres``, a cluster of its own on a UNIX socket.
 - ``image.py``: builds the tiny guest from ``guest/``; ``guests.py``: its overlays, domain XML and console markers.
-- ``cloud.py``: ``Cloud``, all of the product on top of the above. ``nodes.py``: its nodes, ``daemon.py``: its
-  programs, ``config.py`` and ``credentials.py``: their files, ``furnish.py``: what an administrator does first.
-- ``demo.py``: ``bin/demo``. ``steps.py`` prints its progress, ``hints.py`` the calls to try.
+- ``cloud.py``: ``Cloud``, one cluster of the product on top of the above. ``nodes.py``: its nodes, ``daemon.py``: its
+  programs, ``config.py`` and ``credentials.py``: their files, ``furnish.py``: what an administrator does first,
+  ``asking.py``: what its callers ask.
+- ``federation.py``: ``Federation``, several clusters below a cloud manager. ``clm.py``: that one, ``console.py``: the
+  program ``wawel``.
+- ``demo.py``: ``bin/demo``. ``tour.py`` is what it shows of a federation, ``lone_tour.py`` of a lone cluster;
+  ``steps.py`` prints its progress, ``hints.py`` what to try.
 - ``keeper.py``: ends and removes all of it when its owner ends, in whatever way. ``processes.py`` and ``places.py``
   hold what the others share.
 """

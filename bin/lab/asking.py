@@ -24,6 +24,7 @@ class Asking:
     """The part of ``Cloud`` that starts and stops nothing."""
 
     url: str
+    database = DATABASE
     credentials: Credentials
     nodes: list[Node]
     image_id: int
@@ -54,7 +55,7 @@ class Asking:
 
     def sql(self, statement: str) -> list[list[str]]:
         """Rows of the cluster manager's database, as texts."""
-        return [line.split("|") for line in self.postgres.psql(statement, DATABASE).splitlines()]
+        return [line.split("|") for line in self.postgres.psql(statement, self.database).splitlines()]
 
     def create(self, **more: Any) -> dict[str, Any]:
         """Ask for one VM of the tiny image, as the user; its summary."""

@@ -1,17 +1,16 @@
 """
-``Cloud``: a whole cloud on this machine, for the demo, the functional tests and the benchmarks: PostgreSQL, hosts, a
-cluster manager with contextualization, node agents, a storage, a network, templates, an image and a user.
+``Cloud``: a cloud of one cluster, for the demo, the functional tests and the benchmarks: PostgreSQL, hosts, a cluster
+manager with contextualization, node agents, a storage, a network, templates, an image and a user. ``federation.py``
+puts several of them below a cloud manager.
 
 It knows the product as an operator does, by its programs and its calls alone.
 """
 
 from __future__ import annotations
 
-import hashlib
 import os
 import shutil
 import subprocess
-import time
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
@@ -23,15 +22,17 @@ from lab.asking import DATABASE, Asking
 from lab.config import free_port, write_config
 from lab.credentials import FILE as CREDENTIALS
 from lab.credentials import keep_credentials, write_credentials
-from lab.daemon import Daemon, module_argv, program_environment
-from lab.hosts import Lab
+from lab.daemon import Daemon, module_argv, run_program
+from lab.hosts import Lab, lab_directory
 from lab.keeper import Keeper
 from lab.nodes import Node, RealNode, TestNode
 from lab.places import LabProblem, get_program, state_dir
 from lab.postgres import PrivatePostgres
-from lab.processes import find_lock, wait_until
+from lab.processes import claim_directory, wait_until
 from lab.sessions import TestDriverHost
 from lab.steps import Steps
+
+__all__ = ["CONTEXTUALIZATION_PORT", "DATABASE", "GREETING", "Cloud"]
 
 CONTEXTUALIZATION_PORT = 8002
 GREETING = "Welcome to"                                                  # what the tiny guest says on its console
@@ -43,6 +44,12 @@ class Cloud(Asking):
 
     A directory that was kept is taken up again: database, images, and VMs, which are then stopped.
     """
+
+    name = "demo"
+    suffix = ""                                                          # of its programs' names
+    guest_network = "10.128.0.0/24"
+    local_user = True                                                    # an account in the cluster manager itself
+    listen_port = CONTEXTUALIZATION_PORT                                 # on the network of the hosts
 
     def __init__(
         self,
@@ -97,46 +104,42 @@ class Cloud(Asking):
         """
         Start everything, and make what is not there yet.
 
-        :raises LabProblem: something is missing, or did not start; whatever was started is ended.
+        :raises LabProblem: something is missing, or did not start; ``close`` ends what was started.
         """
-        try:
-            self._claim()
-            kept = (self.base / CREDENTIALS).exists()
-            with self.steps.step("starting PostgreSQL"):
-                self.postgres.start()
-                if not kept:
-                    self.postgres.drop_database(DATABASE)                # of a run that could not clean up
-                if not self.postgres.psql(f"SELECT 1 FROM pg_database WHERE datname = '{DATABASE}'"):
-                    self.postgres.create_database(DATABASE)
-            kind = f"libvirt host{'s' if self._count > 1 else ''}"
-            with self.steps.step(f"starting {self._count} {kind}, hypervisor {self.hypervisor}"):
-                self._start_hosts()
-            with self.steps.step("preparing the database"):
-                self._configure()
-                self._run_cm("migrate")
-                self._run_cm("add-admin", "--login", self.credentials.admin.login, "--password-file", "-",
-                             standard_input=self.credentials.admin.password + "\n")
-            with self.steps.step("starting the cluster manager"):
-                self.start_cm()
-            if self.contextualization is not None:
-                self.start_endpoint()
-            furnish.furnish(self)
-            write_credentials(self.base, self.credentials, self.url)
-        except BaseException:
-            self.close()
-            raise
+        self._claim()
+        with self.steps.step("starting PostgreSQL"):
+            self.postgres.start()
+            self._ensure_database()
+        kind = f"libvirt host{'s' if self._count > 1 else ''}"
+        with self.steps.step(f"starting {self._count} {kind}, hypervisor {self.hypervisor}"):
+            self._start_hosts()
+        self._start_manager()
+        write_credentials(self.base, self.url, {"admin": self.credentials.admin, "user": self.credentials.user})
         return self
+
+    def _ensure_database(self) -> None:
+        if not (self.base / CREDENTIALS).exists():
+            self.postgres.drop_database(self.database)                   # of a run that could not clean up
+        self.postgres.ensure_database(self.database)
+
+    def _start_manager(self) -> None:
+        """What needs the database and the hosts."""
+        with self.steps.step("preparing the database"):
+            self._configure()
+            self._run_cm("migrate")
+            self._run_cm("add-admin", "--login", self.credentials.admin.login, "--password-file", "-",
+                         standard_input=self.credentials.admin.password + "\n")
+        with self.steps.step("starting the cluster manager"):
+            self.start_cm()
+        if self.contextualization is not None:
+            self.start_endpoint()
+        furnish.furnish(self)
 
     def _claim(self) -> None:
         for path in (self.base, self.storage_dir, self.run_dir):
             path.mkdir(mode=0o755, parents=True, exist_ok=True)
-        deadline = time.monotonic() + 5
-        while (lock := find_lock(self.base / "lock")) is None:           # a keeper may be at work still
-            if time.monotonic() > deadline:
-                raise LabProblem(f"another process uses the cloud in {self.base}")
-            time.sleep(0.1)
-        self._lock = lock
-        self._keeper = Keeper(self.base, lock=lock, remove=not self.keep)
+        self._lock = claim_directory(self.base)
+        self._keeper = Keeper(self.base, lock=self._lock, remove=not self.keep)
         self.credentials = keep_credentials(self.base)
 
     @cached_property
@@ -145,7 +148,8 @@ class Cloud(Asking):
 
     @cached_property
     def cm(self) -> Daemon:
-        return Daemon("wawel-cm", module_argv("cm.daemon.main", "run", "--config", str(self.config)), self.run_dir)
+        argv = module_argv("cm.daemon.main", "run", "--config", str(self.config))
+        return Daemon("wawel-cm" + self.suffix, argv, self.run_dir)
 
     def _start_hosts(self) -> None:
         if self.hypervisor == "test":
@@ -155,9 +159,7 @@ class Cloud(Asking):
                 host.start()
                 self.nodes.append(TestNode(host))
             return
-        # Its sockets stand in the nodes' URIs, so a kept cloud needs the same directory again; and a short one.
-        place = Path("/tmp") / f"wawel-{hashlib.sha256(str(self.base).encode()).hexdigest()[:10]}"
-        self._lab = Lab(place)
+        self._lab = Lab(lab_directory(self.base))
         for number in range(1, self._count + 1):
             self._lab.host(number, self.kvm)
         self.nodes += [RealNode(host, self.run_dir) for host in self._lab.up(self._count)]
@@ -166,37 +168,27 @@ class Cloud(Asking):
         port = free_port(self._wanted_port)
         self.url = f"http://127.0.0.1:{port}"
         gateway = self._lab.gateway if self._lab is not None else "127.0.0.1"
-        listens = CONTEXTUALIZATION_PORT if self._lab is not None else free_port(0)
+        listens = self.listen_port if self._lab is not None else free_port()
         self.endpoint = f"http://{gateway}:{listens}"
         told = write_config(
-            self.base, self.postgres.url(DATABASE), rpc=f"127.0.0.1:{port}", contextualization=f"{gateway}:{listens}",
-            images=[state_dir() / "images", self.base], separate=self._separate, more=self._settings,
+            self.base, self.name, self.postgres.url(self.database), rpc=f"127.0.0.1:{port}",
+            contextualization=f"{gateway}:{listens}", images=[state_dir() / "images", self.base],
+            separate=self._separate, more=self._settings,
         )  # fmt: skip
         if told is not None:
             argv = module_argv("contextualization.daemon.main", "run", "--config", str(told))
-            self.contextualization = Daemon("wawel-contextualization", argv, self.run_dir)
+            self.contextualization = Daemon("wawel-contextualization" + self.suffix, argv, self.run_dir)
 
     def _run_cm(self, *arguments: str, standard_input: str = "") -> None:
-        argv = module_argv("cm.daemon.main", *arguments, "--config", str(self.config))
-        done = subprocess.run(argv, input=standard_input, capture_output=True, text=True, timeout=120,
-                              env=program_environment())
-        if done.returncode:
-            raise LabProblem(f"wawel-cm {arguments[0]} failed: {(done.stderr or done.stdout).strip()[-800:]}")
+        run_program("wawel-cm", "cm.daemon.main", *arguments, config=self.config, standard_input=standard_input)
 
     def close(self) -> None:
         """End everything; may be repeated. The directory goes too, unless it is to be kept."""
-        for client in self._clients:
-            client.close()
-        self._clients.clear()
+        self._hang_up()
         if self._lock < 0:
             return
         try:
-            for node in self.nodes:
-                if isinstance(node, RealNode) and node.host.running:
-                    node.agent.stop(patience=5)
-            self.cm.stop()
-            if self.contextualization is not None:
-                self.contextualization.stop()
+            self.stop_programs()
         finally:
             for host in self._test_hosts:
                 host.close()
@@ -210,8 +202,26 @@ class Cloud(Asking):
             os.close(self._lock)
             self._lock = -1
 
+    def _hang_up(self) -> None:
+        for client in self._clients:
+            client.close()
+        self._clients.clear()
+
+    def stop_programs(self) -> None:
+        """End the managers and the agents; hosts and database go on."""
+        for node in self.nodes:
+            if isinstance(node, RealNode) and node.host.running:
+                node.agent.stop(patience=5)
+        self.cm.stop()
+        if self.contextualization is not None:
+            self.contextualization.stop()
+
     def __enter__(self) -> Cloud:
-        return self.start()
+        try:
+            return self.start()
+        except BaseException:
+            self.close()
+            raise
 
     def __exit__(self, *_: object) -> None:
         self.close()
@@ -241,6 +251,13 @@ class Cloud(Asking):
 
     def kill_cm(self) -> None:
         self.cm.kill()
+
+    def pause_cm(self) -> None:
+        """Let the cluster manager hang; ``resume_cm`` ends that."""
+        self.cm.pause()
+
+    def resume_cm(self) -> None:
+        self.cm.resume()
 
     def start_endpoint(self) -> None:
         """Start the endpoint that runs as a program of its own, and wait until it listens."""

@@ -1,16 +1,17 @@
-"""The configuration files of a ``cloud.Cloud``'s programs."""
+"""The configuration files of the product's programs, and the ports that stand in them."""
 
 from __future__ import annotations
 
 import json
 import socket
+import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 
 def write_config(
-    base: Path, database: str, *, rpc: str, contextualization: str, images: Sequence[Path], separate: bool,
+    base: Path, name: str, database: str, *, rpc: str, contextualization: str, images: Sequence[Path], separate: bool,
     more: Mapping[str, Mapping[str, Any]],
 ) -> Path | None:  # fmt: skip
     """
@@ -24,11 +25,11 @@ def write_config(
         "database": {"url": database},
         # The endpoint listens on the address that only our own hosts reach, so it may do without TLS.
         "listen": {"rpc": rpc, "contextualization": "" if separate else contextualization, "insecure": True},
-        "cluster": {"name": "demo", "state_dir": str(base / "cm")},
+        "cluster": {"name": name, "state_dir": str(base / "cm")},
         "images": {"directories": [str(path) for path in images]},
     }
-    for name, values in more.items():
-        tables.setdefault(name, {}).update(values)
+    for table, values in more.items():
+        tables.setdefault(table, {}).update(values)
     write_toml(base / "cm.toml", tables)
     if not separate:
         return None
@@ -50,13 +51,23 @@ def write_toml(path: Path, tables: Mapping[str, Mapping[str, Any]]) -> Path:
     return path
 
 
-def free_port(wanted: int) -> int:
-    """A port that is free on loopback now: the one wanted, if it is."""
-    with socket.socket() as found:
-        found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            found.bind(("127.0.0.1", wanted))
-        except OSError:
-            found.bind(("127.0.0.1", 0))
-        port: int = found.getsockname()[1]
-        return port
+_given: set[int] = set()
+_giving = threading.Lock()
+
+
+def free_port(wanted: int = 0) -> int:
+    """A port that is free on loopback now, and that was not given before: the one wanted, if it is."""
+    with _giving:
+        while True:
+            with socket.socket() as found:
+                found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                try:
+                    found.bind(("127.0.0.1", wanted))
+                except OSError:
+                    found.bind(("127.0.0.1", 0))
+                port: int = found.getsockname()[1]
+            # Several managers start at once; none of them listens yet.
+            if port not in _given:
+                _given.add(port)
+                return port
+            wanted = 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -27,18 +28,23 @@ def keep_credentials(base: Path) -> Credentials:
     """Those of an earlier start in the same directory, else new ones."""
     try:
         kept = json.loads((base / FILE).read_text())
-        return Credentials(*(Account(kept[name]["login"], kept[name]["password"]) for name in ("admin", "user")))
-    except (OSError, ValueError, KeyError, TypeError):
-        return Credentials(Account("admin", secrets.token_urlsafe(12)), Account("demo", secrets.token_urlsafe(12)))
+    except (OSError, ValueError):
+        kept = {}
+
+    def account(name: str, login: str) -> Account:
+        told = kept.get(name) or {"login": login, "password": secrets.token_urlsafe(12)}
+        return Account(told["login"], told["password"])
+
+    return Credentials(account("admin", "admin"), account("user", "demo"))
 
 
-def write_credentials(base: Path, credentials: Credentials, url: str) -> None:
+def write_credentials(base: Path, url: str, accounts: Mapping[str, Account]) -> None:
     """
-    Write what clients need: ``credentials.json`` for programs, ``admin.curl`` and ``user.curl`` for ``curl -K``, which
-    so gets the password without showing it in the process list.
+    Write what clients need: ``credentials.json`` for programs, ``admin.curl`` and the like for ``curl -K``, which so
+    gets the password without showing it in the process list.
     """
     told: dict[str, object] = {"url": url, "jsonrpc": f"{url}/jsonrpc"}
-    for name, account in (("admin", credentials.admin), ("user", credentials.user)):
+    for name, account in accounts.items():
         place = url.replace("://", f"://{account.login}:{account.password}@")
         told[name] = {"login": account.login, "password": account.password, "xmlrpc": f"{place}/RPC2"}
         write_private(

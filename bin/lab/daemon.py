@@ -23,6 +23,19 @@ def program_environment() -> dict[str, str]:
     return environment(PYTHONPATH=str(REPOSITORY), PYTHONUNBUFFERED="1")
 
 
+def run_program(name: str, module: str, *arguments: str, config: Path, standard_input: str = "") -> None:
+    """
+    Run one of our programs to its end.
+
+    :raises LabProblem: it failed; carries its last words.
+    """
+    argv = module_argv(module, *arguments, "--config", str(config))
+    done = subprocess.run(argv, input=standard_input, capture_output=True, text=True, timeout=120,
+                          env=program_environment())
+    if done.returncode:
+        raise LabProblem(f"{name} {arguments[0]} failed: {(done.stderr or done.stdout).strip()[-800:]}")
+
+
 class Daemon:
     """
     A program that runs until it is told to end. Its process is recorded for the keeper of ``directory``.
@@ -39,6 +52,7 @@ class Daemon:
         self._pid_file = directory / f"{name}.pid"
         self._spawn = spawn or subprocess.Popen
         self._process: subprocess.Popen[Any] | None = None
+        self._paused = False
 
     @property
     def running(self) -> bool:
@@ -69,6 +83,7 @@ class Daemon:
         process = self._process
         if process is not None and process.poll() is None:
             process.terminate()
+            self.resume()                                                # one that was paused has to wake first
             try:
                 process.wait(patience)
             except subprocess.TimeoutExpired:
@@ -80,6 +95,19 @@ class Daemon:
         if self._process is not None and self._process.poll() is None:
             self._process.kill()
         self._reap()
+
+    def pause(self) -> None:
+        """Let it hang (STOP): its connections stay open, and nothing answers."""
+        self.check()
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
+        self._paused = True
+
+    def resume(self) -> None:
+        """Let one that was paused go on."""
+        if self._paused and self._process is not None and self._process.poll() is None:
+            self._process.send_signal(signal.SIGCONT)
+        self._paused = False
 
     def _reap(self) -> None:
         if self._process is not None:

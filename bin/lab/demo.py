@@ -1,8 +1,9 @@
-"""``bin/demo``: a whole cloud on this machine, to try; see ``--help``."""
+"""``bin/demo``: a whole cloud on this machine, to try; see ``--help``. What it shows of it is in ``tour.py``."""
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import shutil
 import signal
@@ -11,17 +12,17 @@ import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from lab.hosts import Lab
 from lab.places import REPOSITORY, LabProblem, state_dir
 from lab.steps import Steps
 
 if TYPE_CHECKING:
-    from lab.cloud import Cloud
+    from lab.tour import Tour
 
-NODES_MAX = 20
-PORT = 8001
+HOSTS_MAX = 20
+CLUSTERS_MAX = 8
 EPILOGUE = """\
 The state (database, images, credentials) is in .state/demo; WAWEL_STATE moves .state.
 Exit status: 0 done, 1 failed, 2 wrong usage."""
@@ -30,11 +31,17 @@ Exit status: 0 done, 1 failed, 2 wrong usage."""
 def parser() -> argparse.ArgumentParser:
     made = argparse.ArgumentParser(
         prog="bin/demo", formatter_class=argparse.RawDescriptionHelpFormatter, epilog=EPILOGUE,
-        description="Start a whole cloud on this machine: PostgreSQL, libvirt hosts, a cluster manager, node agents.\n"
-        "Create a VM, wait until its guest is contextualized, and stay until Ctrl-C, which leaves nothing behind.",
+        description="Start a whole cloud on this machine: PostgreSQL, a cloud manager, clusters of libvirt hosts.\n"
+        "Let a user register and log in by the console, and create a VM on each cluster; then stay until Ctrl-C,\n"
+        "which leaves nothing behind.",
     )  # fmt: skip
-    made.add_argument("--once", action="store_true", help="destroy the VM, check that nothing leaked, and exit")
-    made.add_argument("--nodes", type=int, default=2, metavar="N", help="so many hosts, 1 to 20 (default: 2)")
+    made.add_argument("--once", action="store_true", help="destroy the VMs, check that nothing leaked, and exit")
+    made.add_argument("--clusters", type=int, default=2, metavar="N", help="so many clusters, 1 to 8 (default: 2)")
+    made.add_argument(
+        "--nodes", type=int, metavar="N",
+        help="so many hosts for each cluster, 20 in all at most (default: 1; 2 with --lone)",
+    )  # fmt: skip
+    made.add_argument("--lone", action="store_true", help="a single cluster, without a cloud manager above it")
     made.add_argument(
         "--hypervisor", choices=["qemu", "test"], default="qemu",
         help="qemu: real hosts and guests, needs root. test: libvirt's test driver, needs no rights (default: qemu)",
@@ -46,8 +53,13 @@ def parser() -> argparse.ArgumentParser:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     options = parser().parse_args(arguments)
-    if not 1 <= options.nodes <= NODES_MAX:
-        parser().error(f"--nodes must be 1 to {NODES_MAX}")
+    if not 1 <= options.clusters <= CLUSTERS_MAX:
+        parser().error(f"--clusters must be 1 to {CLUSTERS_MAX}")
+    if options.lone:
+        options.clusters = 1
+    options.nodes = (2 if options.lone else 1) if options.nodes is None else options.nodes
+    if not 1 <= options.nodes <= HOSTS_MAX // options.clusters:
+        parser().error(f"--nodes must be 1 to {HOSTS_MAX // options.clusters}")
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, interrupt)
     steps = Steps()
@@ -112,42 +124,69 @@ def run(options: argparse.Namespace, steps: Steps) -> int:
         Lab.sweep()
     kvm, why = choose_kvm() if options.hypervisor == "qemu" else (False, "none, libvirt's test driver plays the hosts")
     steps.say(f"virtualization: {why}")
-    # Both need the virtual environment.
+    # These need the virtual environment.
     from cm.rpc.errors import CloudError
-    from lab.cloud import Cloud
 
     base = state_dir() / "demo"
     if not options.keep:
         discard(base)
-    cloud = Cloud(base, options.nodes, options.hypervisor, kvm=kvm, keep=options.keep, rpc_port=PORT, steps=steps)
+    tour = choose_tour(options, base, kvm, steps)
     try:
-        cloud.start()
-        vm = show_vm(cloud)
+        tour.start()
+        tour.begin()
         if options.once:
-            finish(cloud, vm)
+            tour.end()
             return 0
-        from lab.hints import first_calls
-
-        print(first_calls(cloud, vm), flush=True)
-        stay(cloud)
+        print(tour.hints(), flush=True)
+        stay(tour)
     except CloudError as error:
-        raise LabProblem(f"the cluster manager says: {error} The logs are in {save_logs(cloud)}") from error
+        raise LabProblem(f"the manager says: {error} The logs are in {save_logs(tour)}") from error
     except LabProblem as problem:
-        raise LabProblem(f"{problem} (the logs are in {save_logs(cloud)})") from problem
+        raise LabProblem(f"{problem} (the logs are in {save_logs(tour)})") from problem
     finally:
         # A second Ctrl-C must not stop us from cleaning up.
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, signal.SIG_IGN)
         with steps.step("ending everything"):
-            cloud.close()
+            tour.close()
     return 0
 
 
-def save_logs(cloud: Cloud) -> Path:
+def choose_tour(options: argparse.Namespace, base: Path, kvm: bool, steps: Steps) -> Tour:
+    """
+    :raises LabProblem: what is kept is of the other kind, or of another size.
+    """
+    from lab.cloud import Cloud
+    from lab.federation import CM_PORT, Federation
+    from lab.lone_tour import LoneTour
+    from lab.tour import CloudTour
+
+    # A lone cluster may get more nodes at its next start; those of several are numbered throughout.
+    nodes = None if options.lone else options.nodes
+    shape = {"lone": options.lone, "clusters": options.clusters, "nodes": nodes, "hypervisor": options.hypervisor}
+    kept = base / "shape.json"
+    try:
+        told = json.loads(kept.read_text())
+    except (OSError, ValueError):
+        told = shape
+    if told != shape:
+        was = "--lone" if told.get("lone") else f"--clusters {told.get('clusters')} --nodes {told.get('nodes')}"
+        raise LabProblem(f"what is kept in {base} is of {was} --hypervisor {told.get('hypervisor')}; bin/demo --clean"
+                         " removes it")
+    base.mkdir(parents=True, exist_ok=True)
+    kept.write_text(json.dumps(shape))
+    if options.lone:
+        return LoneTour(Cloud(base, options.nodes, options.hypervisor, kvm=kvm, keep=options.keep, rpc_port=CM_PORT,
+                              steps=steps))  # fmt: skip
+    return CloudTour(Federation(base, options.clusters, options.nodes, options.hypervisor, kvm=kvm, keep=options.keep,
+                                known_ports=True, with_user=False, steps=steps))  # fmt: skip
+
+
+def save_logs(tour: Tour) -> Path:
     """Put what the cloud's programs wrote where it outlives the cloud."""
     place = state_dir() / "demo-failed.log"
     with place.open("w") as file:
-        for log in sorted(cloud.run_dir.glob("*.log")):
+        for log in sorted(tour.run_dir.glob("*.log")):
             file.write(f"==> {log.name}\n{log.read_text(errors='replace')}\n")
     return place
 
@@ -170,57 +209,15 @@ def discard(base: Path) -> None:
         os.close(lock)
 
 
-def show_vm(cloud: Cloud) -> dict[str, Any]:
-    """Create a VM and see its guest come up."""
-    real = cloud.hypervisor == "qemu"
-    with cloud.steps.step("creating a VM"):
-        made = cloud.create(name="first", description="Made by bin/demo", user_data=USER_DATA)
-        vm = cloud.wait_running(made["vm_id"], contextualized=False)
-    if real:
-        with cloud.steps.step("waiting for its guest to be contextualized"):
-            vm = cloud.wait_running(vm["vm_id"])
-    address = vm["leases"][0]["address"]
-    cloud.steps.say(f"VM {vm['vm_id']} '{vm['name']}' runs on {cloud.node_of(vm).name} with address {address}")
-    if real:
-        for line in greeting(cloud.console(vm["vm_id"])):
-            print(f"          | {line}", flush=True)
-    return vm
-
-
-USER_DATA = "#!/bin/sh\necho 'user data says hello'\n"
-
-
-def greeting(console: str) -> list[str]:
-    """The lines of a console that greet; serial lines end in CR LF."""
-    lines = [line.strip() for line in console.splitlines()]
-    return [line for line in lines if "Welcome to" in line or "user data says" in line]
-
-
-def finish(cloud: Cloud, vm: dict[str, Any]) -> None:
-    """
-    Destroy the VM and look for what is left of it.
-
-    :raises LabProblem: something is.
-    """
-    with cloud.steps.step("destroying the VM"):
-        cloud.user.call("user.vm.destroy", {"vm_ids": [vm["vm_id"]]})
-        cloud.wait_for(vm["vm_id"], "destroyed")
-    with cloud.steps.step("looking for leaks"):
-        left = cloud.check_leaks()
-    if left:
-        raise LabProblem("something is left of the VM: " + "; ".join(left))
-    cloud.steps.say("nothing leaked: no domain, volume, address, port, capacity or quota")
-
-
-def stay(cloud: Cloud) -> None:
+def stay(tour: Tour) -> None:
     """
     Wait for Ctrl-C.
 
-    :raises LabProblem: the cluster manager has ended by itself.
+    :raises LabProblem: a manager has ended by itself.
     """
     forever = threading.Event()
     while not forever.wait(1.0):
-        cloud.cm.check()
+        tour.check()
 
 
 if __name__ == "__main__":

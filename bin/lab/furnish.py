@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from lab.cloud import Cloud
 
 TEMPLATES = (("tiny", 1, 128), ("small", 1, 256), ("medium", 2, 512))    # name, CPUs, MiB
-NETWORK = "10.128.0.0/24"
 QUOTA = {"quota_cpu": 100, "quota_memory_mib": 32_768, "quota_storage_mib": 1_048_576, "quota_vms": 100}
 
 
@@ -29,7 +28,7 @@ def furnish(cloud: Cloud) -> None:
         cloud.storage_id = add_storage(cloud)
         restore_volumes(cloud)
         if by_name(cloud.admin.call("admin.network.get_list"), "guests") is None:
-            cloud.admin.call("admin.network.add", {"name": "guests", "network": NETWORK})
+            cloud.admin.call("admin.network.add", {"name": "guests", "network": cloud.guest_network})
     real = [node for node in cloud.nodes if isinstance(node, RealNode)]
     if real:
         with cloud.steps.step("enrolling the nodes' agents"):
@@ -41,7 +40,8 @@ def furnish(cloud: Cloud) -> None:
         kept = by_name(cloud.admin.call("admin.template.get_list"), name)
         kept = kept or cloud.admin.call("admin.template.add", {"name": name, "cpu": cpu, "memory_mib": memory})
         cloud.template_ids[name] = kept["template_id"]
-    cloud.user_id = add_user(cloud)
+    if cloud.local_user:
+        cloud.user_id = add_user(cloud)
     image = by_name(cloud.admin.call("admin.system_image.get_list"), "tiny")
     if image is not None and image["state"] == "ok":
         cloud.image_id = image["image_id"]

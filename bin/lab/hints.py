@@ -8,6 +8,36 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from lab.cloud import Cloud
+    from lab.federation import Federation
+
+CLOUD_TEXT = """
+  cloud manager  {url}  (JSON-RPC at /jsonrpc, XML-RPC at /RPC2)
+  clusters       {clusters}
+  administrator  {admin.login} / {admin.password}
+  user           {user.login} / {user.password}
+  logs           {run}/*.log
+
+Try, in another terminal of this directory:
+
+{commands}
+
+Ctrl-C ends everything{kept}.
+"""
+# What to type, and why. The profiles of both accounts are there: the demo logged in by them.
+COMMANDS = (
+    (". {base}/env", "finds wawel, and its profiles"),
+    ("wawel vm ls --all-clusters", ""),
+    ("wawel vm create second --image tiny --template tiny --cluster {last} {until}", ""),
+    ("wawel vm show second --cluster {last}", ""),
+    ("wawel vm console second --cluster {last}", "what its guest says"),
+    ("wawel vm destroy second --cluster {last} --wait --yes", ""),
+    ("wawel --profile admin cluster ls", "as the administrator"),
+    ("wawel --profile admin user ls", ""),
+)
+TALKS = (
+    ("wawel login --profile demo --url {url} --login {user.login}", "once more; asks for the password"),
+    ("wawel shell", "all of it, with completion; Ctrl-D ends it"),
+)
 
 TEXT = """
   JSON-RPC       {url}/jsonrpc
@@ -55,6 +85,32 @@ def first_calls(cloud: Cloud, vm: dict[str, Any]) -> str:
         vm_id=vm["vm_id"],
         image_id=cloud.image_id,
         template_id=cloud.template_ids["tiny"],
+        kept=f" and keeps {short(cloud.base)} for the next start" if cloud.keep else " and leaves nothing behind",
+    )
+
+
+def first_commands(cloud: Federation) -> list[tuple[str, str]]:
+    """Commands that may be run one after the other, each with a word on it."""
+    real = cloud.hypervisor == "qemu"
+    values = {"base": cloud.base, "last": cloud.clusters[-1].name, "until": "--wait-guest" if real else "--wait"}
+    return [(command.format(**values), why) for command, why in COMMANDS if real or "console" not in command]
+
+
+def cloud_text(cloud: Federation) -> str:
+    """The text for a cloud of several clusters."""
+    values = {"url": cloud.clm.url, "admin": cloud.credentials.admin, "user": cloud.credentials.user}
+    talks = [(command.format(**values), why) for command, why in TALKS]
+    return CLOUD_TEXT.format(
+        **values,
+        clusters=", ".join(
+            f"{cluster.name} ({cluster.url}; {', '.join(node.name for node in cluster.nodes)})"
+            for cluster in cloud.clusters
+        ),
+        run=short(cloud.run_dir),
+        commands="\n".join(
+            f"  {command.replace(str(cloud.base), short(cloud.base)):<40}{'  # ' + why if why else ''}".rstrip()
+            for command, why in [*first_commands(cloud), *talks]
+        ),
         kept=f" and keeps {short(cloud.base)} for the next start" if cloud.keep else " and leaves nothing behind",
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import hashlib
 import os
 import subprocess
 from pathlib import Path
@@ -16,6 +17,14 @@ from lab.processes import find_lock
 __all__ = ["Host", "Lab"]
 
 PROGRAMS = ("unshare", "nsenter", "setsid", "ip", "mount", "libvirtd", "qemu-system-x86_64", "qemu-img", "dnsmasq")
+
+
+def lab_directory(base: Path) -> Path:
+    """
+    The directory for the lab of a cloud in ``base``: short, and the same at each start, because its sockets stand in
+    the URIs of the nodes of a cloud that was kept.
+    """
+    return Path("/tmp") / f"wawel-{hashlib.sha256(str(base).encode()).hexdigest()[:10]}"
 
 
 class Lab:

@@ -117,6 +117,8 @@ class TestNode:
         self.host = host
         self.name = host.name
         self.node_id = 0
+        # The test driver forgets its domains and pools when nobody is connected, as while a cluster manager restarts.
+        self._held = host.open()
 
     @property
     def uri(self) -> str:

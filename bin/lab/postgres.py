@@ -211,6 +211,12 @@ class PrivatePostgres:
         self.psql(f"CREATE DATABASE {quoted(name)}{clause}")
         return self.url(name)
 
+    def ensure_database(self, name: str) -> str:
+        """Make a database unless it is there; its URL."""
+        if not self.psql(f"SELECT 1 FROM pg_database WHERE datname = '{name}'"):
+            self.create_database(name)
+        return self.url(name)
+
     def drop_database(self, name: str) -> None:
         """Remove a database, whoever is connected; one that is absent is not an error."""
         self.psql(f"DROP DATABASE IF EXISTS {quoted(name)} WITH (FORCE)")

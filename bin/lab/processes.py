@@ -85,6 +85,20 @@ def find_lock(path: Path, mode: int = 0o600) -> int | None:
         os.close(descriptor)
 
 
+def claim_directory(base: Path) -> int:
+    """
+    Take the lock of a cloud's directory.
+
+    :raises LabProblem: another process has it, and not just a keeper at its last work.
+    """
+    deadline = time.monotonic() + 5
+    while (lock := find_lock(base / "lock")) is None:
+        if time.monotonic() > deadline:
+            raise LabProblem(f"another process uses the cloud in {base}")
+        time.sleep(0.1)
+    return lock
+
+
 def holds(descriptor: int, path: Path) -> bool:
     """Whether an open file is still the one at that path."""
     try:

@@ -9,17 +9,19 @@ from typing import Any
 import pytest
 
 from lab.cloud import Cloud
+from lab.federation import Federation
 from lab.hosts import Lab
 from lab.processes import tail
 
 StartCloud = Callable[..., Cloud]
+StartFederation = Callable[..., Federation]
 
 
-def _starter(factory: pytest.TempPathFactory, stack: ExitStack) -> StartCloud:
-    def start(**options: Any) -> Cloud:
+def _starter(factory: pytest.TempPathFactory, stack: ExitStack, kind: Any) -> Callable[..., Any]:
+    def start(**options: Any) -> Any:
         if options.get("hypervisor", "qemu") == "qemu" and (lacking := Lab.missing()):
             pytest.skip("; ".join(lacking))
-        return stack.enter_context(Cloud(factory.mktemp("cloud"), **options))
+        return stack.enter_context(kind(factory.mktemp("cloud"), **options))
 
     return start
 
@@ -28,14 +30,21 @@ def _starter(factory: pytest.TempPathFactory, stack: ExitStack) -> StartCloud:
 def start_cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StartCloud]:
     """Starts a cloud with the options of ``Cloud``; it ends with the module."""
     with ExitStack() as stack:
-        yield _starter(tmp_path_factory, stack)
+        yield _starter(tmp_path_factory, stack, Cloud)
+
+
+@pytest.fixture(scope="module")
+def start_federation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StartFederation]:
+    """Starts a cloud manager and clusters, with the options of ``Federation``; they end with the module."""
+    with ExitStack() as stack:
+        yield _starter(tmp_path_factory, stack, Federation)
 
 
 @pytest.fixture(scope="session")
 def shared_cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
     """Two real hosts, for tests that neither kill nor stop anything of it."""
     with ExitStack() as stack:
-        yield _starter(tmp_path_factory, stack)(durable=False, settings={"cluster": {"shutdown_s": 15.0}})
+        yield _starter(tmp_path_factory, stack, Cloud)(durable=False, settings={"cluster": {"shutdown_s": 15.0}})
 
 
 @pytest.hookimpl(wrapper=True)
@@ -44,7 +53,7 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
     report = yield
     if report.failed:
         for cloud in getattr(item, "funcargs", {}).values():
-            if isinstance(cloud, Cloud):
+            if isinstance(cloud, Cloud | Federation):
                 for log in sorted(cloud.run_dir.glob("*.log")):
                     report.sections.append((log.name, tail(log, 60)))
     return report

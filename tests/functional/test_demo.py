@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -57,21 +58,36 @@ def reachable() -> None:
 
 
 def test_once(state: Path) -> None:
-    """``--once --hypervisor test`` ends well, tells each step with its time, and leaves no demo behind."""
+    """A user gets in by the console and has a VM on each of two clusters, which one list shows; nothing is left."""
     done = demo(state, "--once", "--hypervisor", "test")
     assert done.returncode == 0, done.stdout + done.stderr
+    assert "demo registers, admin activates, demo logs in" in done.stdout
+    listed = re.findall(r"\| .*\b(north|south)\b.*\bfirst-(\w+)\b.*running", done.stdout)
+    assert sorted(listed) == [("north", "north"), ("south", "south")], done.stdout
     assert "nothing leaked" in done.stdout
-    assert "hypervisor test" in done.stdout
     assert not (state / "demo").exists()
 
 
+def test_lone(state: Path) -> None:
+    """``--lone`` has one cluster and no cloud manager."""
+    done = demo(state, "--once", "--lone", "--hypervisor", "test")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "VM 1 'first' runs" in done.stdout
+    assert "nothing leaked" in done.stdout
+    assert "cloud manager" not in done.stdout
+
+
 def test_keep(state: Path) -> None:
-    """What ``--keep`` keeps is taken up by the next start, and removed by ``--clean``."""
+    """What ``--keep`` keeps is taken up by the next start of that kind alone, and removed by ``--clean``."""
     for number in (1, 2):
-        done = demo(state, "--once", "--keep", "--hypervisor", "test", "--nodes", "1")
+        done = demo(state, "--once", "--keep", "--hypervisor", "test", "--clusters", "1")
         assert done.returncode == 0, done.stdout + done.stderr
-        assert f"VM {number} 'first' runs" in done.stdout
-    assert (state / "demo" / "credentials.json").stat().st_mode & 0o077 == 0
+        assert re.search(rf"north +{number} +first-north\b", done.stdout), done.stdout
+    for path in ("credentials.json", "north/credentials.json", "console/config/wawel/sessions.json"):
+        assert (state / "demo" / path).stat().st_mode & 0o077 == 0
+    done = demo(state, "--once", "--keep", "--hypervisor", "test", "--lone")
+    assert done.returncode == 1
+    assert "bin/demo --clean" in done.stderr and done.stderr.count("\n") == 1
     done = demo(state, "--clean")
     assert done.returncode == 0, done.stdout + done.stderr
     assert not (state / "demo").exists()

@@ -35,7 +35,7 @@ def spawn_owner(code: str) -> subprocess.Popen[str]:
     """A process that makes something of the lab's, says a line about it, and then waits to be killed."""
     return subprocess.Popen(
         [sys.executable, "-u", "-c", f"import time\nfrom pathlib import Path\n{code}\ntime.sleep(600)"],
-        stdout=subprocess.PIPE, text=True, env={**os.environ, "PYTHONPATH": str(BIN)},
+        stdout=subprocess.PIPE, text=True, env={**os.environ, "PYTHONPATH": f"{BIN}:{BIN.parent}"},
     )
 
 
@@ -253,3 +253,27 @@ class TestDriverTests(unittest.TestCase):
             self.assertTrue(fresh.lookupByName("test").isActive())
             fresh.close()
         self.assertFalse(host.base.exists())
+
+
+@unittest.skipIf(lacking_postgres() or find_program("libvirtd") is None, "PostgreSQL or libvirtd is missing")
+class FederationTests(unittest.TestCase):
+    def test_owner_killed(self):
+        """A cloud whose owner is killed ends with all its managers, hosts and its database, and its directory goes."""
+        directory = tempfile.TemporaryDirectory(prefix="wawel-")
+        self.addCleanup(directory.cleanup)
+        os.chmod(directory.name, 0o755)
+        base = Path(directory.name) / "cloud"
+        owner = spawn_owner(
+            "from lab.federation import Federation\n"
+            f"cloud = Federation(Path({str(base)!r}), 1, hypervisor='test', durable=False).start()\n"
+            "(cluster,) = cloud.clusters\n"
+            "print(cloud.clm.daemon.pid, cluster.cm.pid, cloud.postgres.pid, cluster.nodes[0].host.pid)"
+        )
+        assert owner.stdout is not None
+        self.addCleanup(owner.stdout.close)
+        pids = [int(word) for word in owner.stdout.readline().split()]
+        started = {pid: born(pid) for pid in pids}
+        self.assertEqual(len(pids), 4)
+        owner.kill()
+        owner.wait()
+        wait_until(lambda: not base.exists() and all(born(pid) != started[pid] for pid in pids), "the keepers")

@@ -6,15 +6,18 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from lab.cloud import Cloud
-from lab.demo import show_vm
-from lab.hints import first_calls
+from lab.federation import Federation
+from lab.hints import first_calls, first_commands
+from lab.lone_tour import show_vm
 from lab.places import REPOSITORY
 from lab.processes import wait_until
+from lab.tour import CloudTour
 from support.rfb import RFBRefused, RFBViewer
 
 
@@ -26,16 +29,37 @@ def demo(start_cloud) -> Iterator[Cloud]:
     yield cloud
 
 
-def readme_block(language: str, cloud: Cloud) -> str:
-    """A block of the README, as it stands there but for the directory."""
-    found = re.findall(rf"^```{language}\n(.*?)^```", (REPOSITORY / "README.md").read_text(), re.S | re.M)
+def block(page: str, heading: str, language: str, base: Path) -> str:
+    """The one block in a language below a heading, as it stands there but for the demo's directory."""
+    section = (REPOSITORY / page).read_text().split(f"\n## {heading}\n")[1].split("\n## ")[0]
+    found = re.findall(rf"^```{language}\n(.*?)^```", section, re.S | re.M)
     assert len(found) == 1
-    return found[0].replace(".state/demo", str(cloud.base))
+    return found[0].replace(".state/demo", str(base))
+
+
+CALLS = ("docs/operator.md", "Try it: a VM's life, call by call")
+
+
+def test_readme(start_federation) -> None:
+    """The README's commands take a VM of a cloud through its life; what bin/demo prints works, too."""
+    if not (Path(sys.prefix) / "bin" / "wawel").exists():
+        pytest.skip("this virtual environment lacks the program wawel; bin/bootstrap venv installs it")
+    cloud: Federation = start_federation(durable=False)
+    tour = CloudTour(cloud)
+    tour.begin()
+    script = "set -e\n" + block("README.md", "The life of a VM", "bash", cloud.base)
+    done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, timeout=300, cwd="/")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "Welcome to web" in done.stdout
+    hints = "\n".join(command for command, _ in first_commands(cloud))
+    done = subprocess.run(["bash", "-ec", hints], capture_output=True, text=True, timeout=300, cwd="/")
+    assert done.returncode == 0, done.stdout + done.stderr
+    tour.end()
 
 
 def test_curl(demo: Cloud) -> None:
-    """The README's calls by curl take a VM through its life."""
-    script = "set -e\n" + readme_block("bash", demo)
+    """The calls by curl in docs/operator.md take a VM through its life."""
+    script = "set -e\n" + block(*CALLS, "bash", demo.base)
     done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
     assert '"error":' not in re.sub(r'"error":""', "", done.stdout), done.stdout
@@ -44,9 +68,9 @@ def test_curl(demo: Cloud) -> None:
 
 
 def test_xmlrpc(demo: Cloud) -> None:
-    """The README's calls by xmlrpc.client take a VM through its life; the console shows that user data ran."""
-    done = subprocess.run([sys.executable, "-I", "-c", readme_block("python", demo)], capture_output=True, text=True,
-                          timeout=300)
+    """The calls by xmlrpc.client there take a VM through its life; the console shows that user data ran."""
+    script = block(*CALLS, "python", demo.base)
+    done = subprocess.run([sys.executable, "-I", "-c", script], capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
     assert "made by Python" in done.stdout
     assert "Welcome to db" in done.stdout
@@ -69,7 +93,7 @@ def test_hints(demo: Cloud) -> None:
 
 
 def test_nothing_left(demo: Cloud) -> None:
-    """After the README's calls only the demo's own VM is there; when that is destroyed, nothing is."""
+    """After those calls only the demo's own VM is there; when that is destroyed, nothing is."""
     vm = demo.wait_running(1)
     assert demo.check_leaks(live=[vm["uuid"]]) == []
     demo.user.call("user.vm.destroy", {"vm_ids": [1]})
