@@ -17,7 +17,7 @@ from zope.interface import Interface, implementer
 from cm.rpc.codec import RawJSON, plain
 from cm.rpc.errors import NotAuthenticated, RoleNeeded
 from cm.rpc.vocabulary import Role
-from cm.runtime.threads import interface_method
+from cm.runtime.interface import interface_method
 
 if TYPE_CHECKING:
     from cm.rpc.view import Registry, View

@@ -11,28 +11,20 @@ import threading
 from collections import deque
 from collections.abc import Callable, Mapping
 from queue import SimpleQueue
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import Any, Final, TypeVar
 
 from twisted.internet.defer import Deferred, gatherResults
 from twisted.python.failure import Failure
 from zope.interface import Interface, implementer
 
 from cm.rpc.errors import DeadlineExceeded, Overloaded
+from cm.runtime.interface import interface_method
 
 Result = TypeVar("Result")
 
 SIZES: Final = {"database": 8, "images": 2, "password": 1}
 NODE_SIZE: Final = 4  # threads of each "node:<name>"; libvirt works on five calls of one client at a time
 QUEUE_MAX: Final = 1000  # calls waiting in one pool
-
-
-if TYPE_CHECKING:
-    interface_method = staticmethod
-else:
-
-    def interface_method(function: Any) -> Any:
-        """Marks a method of a zope interface, which has no ``self``, so that type checkers read it as zope does."""
-        return function
 
 
 class IThreads(Interface):

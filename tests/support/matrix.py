@@ -15,6 +15,8 @@ from cm.rpc.errors import CloudError
 from cm.rpc.introspection import described_types
 from cm.rpc.parameters import Parameter
 from cm.rpc.view import Registry, View
+from cm.rpc.vocabulary import ID_MAX, OperationKind
+from cm.rules.access import ACTION_OF, NEEDS, Action, Level, Shared, enough
 from support.cloud import MemoryCloud
 
 NOBODYS = 10**12  # an id that nothing has
@@ -52,22 +54,54 @@ class Case:
         return f"{self.view.name}({self.parameter.name})"
 
 
-def is_id(parameter: Parameter) -> tuple[bool, bool]:
+def is_id(view: View, parameter: Parameter) -> tuple[bool, bool]:
     """Whether a parameter names objects, and whether it names several."""
     name = parameter.name
-    if name in ("iso_list", "disk_list"):
+    if name in ("iso_list", "disk_list") or name.endswith("_ids"):
         return True, True
-    if name.endswith("_ids"):
-        return True, True
-    return name.endswith("_id") and name not in ("key_id", "external_id"), False
+    if name == "cluster":
+        return parameter.required, False  # optional, it says where to look for what the others name
+    if name == "key_id":
+        return not view.name.startswith("admin.trust."), False  # there it is the words that a key goes by
+    return name.endswith("_id") and name != "external_id", False
 
 
 def cases(registry: Registry) -> Iterator[Case]:
     for view in registry:
         for parameter in view.parameters:
-            named, many = is_id(parameter)
+            named, many = is_id(view, parameter)
             if named:
                 yield Case(view, parameter, many)
+
+
+def without_ids(registry: Registry) -> list[View]:
+    """The views that no case is about."""
+    return [view for view in registry if not any(is_id(view, parameter)[0] for parameter in view.parameters)]
+
+
+# Ids that no case is made of: a place in a list that is the caller's own anyway; groups, all the caller's or refused.
+PLACES = {"before", "after", "groups"}
+
+
+def overlooked(registry: Registry) -> list[str]:
+    """Parameters that take an object's id and are in no case: ``is_id`` has to know them, or ``PLACES``."""
+    found = []
+    for view in registry:
+        for parameter in view.parameters:
+            (schema,), components = described_types([parameter.annotation])
+            if _takes_id(schema, components) and not is_id(view, parameter)[0] and parameter.name not in PLACES:
+                found.append(f"{view.name}({parameter.name})")
+    return found
+
+
+def _takes_id(schema: Mapping[str, Any], components: Mapping[str, Any]) -> bool:
+    if "$ref" in schema:
+        return _takes_id(components[schema["$ref"].rpartition("/")[2]], components)
+    if "anyOf" in schema:
+        return any(_takes_id(part, components) for part in schema["anyOf"] if part.get("type") != "null")
+    if schema.get("type") == "array":
+        return _takes_id(schema.get("items", {}), components)
+    return bool(schema.get("type") == "integer" and schema.get("minimum") == 1 and schema.get("maximum") == ID_MAX)
 
 
 def sample(view: View, parameter: Parameter, samples: Mapping[str, Any]) -> Any:
@@ -106,16 +140,21 @@ def arguments(
     case: Case, object_id: Any, ids: Mapping[str, Any], samples: Mapping[str, Any], *, dry_run: bool
 ) -> dict[str, Any]:
     """The case's id, and what else is required: other ids are the caller's own objects."""
+    named = {case.parameter.name: [object_id] if case.many else object_id}
+    return {**filled(case.view, ids, samples, dry_run=dry_run), **named}
+
+
+def filled(view: View, ids: Mapping[str, Any], samples: Mapping[str, Any], *, dry_run: bool) -> dict[str, Any]:
+    """What a view requires, and what the samples have for it by its own name."""
     values: dict[str, Any] = {}
-    for parameter in case.view.parameters:
-        named, many = is_id(parameter)
-        if parameter.name == case.parameter.name:
-            values[parameter.name] = [object_id] if many else object_id
-        elif parameter.required and named:
-            values[parameter.name] = [ids[parameter.name]] if many else ids[parameter.name]
-        elif parameter.required:
-            values[parameter.name] = sample(case.view, parameter, samples)
-    if dry_run and case.view.changing:
+    for parameter in view.parameters:
+        named, many = is_id(view, parameter)
+        if named and parameter.required:
+            known = ids.get(parameter.name, NOBODYS)
+            values[parameter.name] = [known] if many else known
+        elif parameter.required or f"{view.name}.{parameter.name}" in samples:
+            values[parameter.name] = sample(view, parameter, samples)
+    if dry_run and view.changing:
         values["dry_run"] = True
     return values
 
@@ -142,6 +181,55 @@ def outcome(call: Callable[[], Any]) -> str:
     return "ok"
 
 
+# What a view does with the object that the parameter names; None: what the work of the operation is.
+ACTIONS: dict[tuple[str, str], tuple[Shared, Action] | None] = {
+    ("user.vm.get_by_id", "vm_id"): (Shared.VM, Action.SEE),
+    ("user.vm.get_console", "vm_id"): (Shared.VM, Action.SEE),
+    ("user.vm.edit", "vm_id"): (Shared.VM, Action.EDIT),
+    ("user.vm.attach_vnc", "vm_id"): (Shared.VM, Action.CONSOLE),
+    ("user.vm.detach_vnc", "vm_id"): (Shared.VM, Action.CONSOLE),
+    ("user.vm.start", "vm_id"): (Shared.VM, Action.START),
+    ("user.vm.stop", "vm_id"): (Shared.VM, Action.STOP),
+    ("user.vm.shutdown", "vm_id"): (Shared.VM, Action.SHUTDOWN),
+    ("user.vm.pause", "vm_id"): (Shared.VM, Action.PAUSE),
+    ("user.vm.resume", "vm_id"): (Shared.VM, Action.RESUME),
+    ("user.vm.reset", "vm_ids"): (Shared.VM, Action.RESET),
+    ("user.vm.save_and_shutdown", "vm_id"): (Shared.VM, Action.SAVE),
+    ("user.vm.destroy", "vm_ids"): (Shared.VM, Action.DESTROY),
+    **{("user.vm.create", name): (Shared.IMAGE, Action.USE) for name in ("image_id", "iso_list", "disk_list")},
+    **{(f"user.{noun}_image.get_by_id", "image_id"): (Shared.IMAGE, Action.SEE) for noun in ("system", "storage", "iso")},
+    **{(f"user.{noun}_image.delete", "image_id"): (Shared.IMAGE, Action.DELETE) for noun in ("system", "storage", "iso")},
+    ("user.system_image.edit", "image_id"): (Shared.IMAGE, Action.EDIT),
+    ("user.system_image.set_group", "image_id"): (Shared.IMAGE, Action.SHARE),
+    ("user.system_image.set_private", "image_id"): (Shared.IMAGE, Action.SHARE),
+    ("user.operation.get", "operation_id"): (Shared.VM, Action.SEE),
+    ("user.operation.wait", "operation_id"): (Shared.VM, Action.SEE),
+    ("user.operation.get_list", "vm_id"): (Shared.VM, Action.SEE),
+    ("user.operation.retry", "operation_id"): None,
+    ("user.operation.abandon", "operation_id"): None,
+    ("user.acl.get_list", "object_id"): (Shared.VM, Action.SEE),
+    ("user.acl.set", "object_id"): (Shared.VM, Action.GRANT),
+}
+# Ids of what is not shared by levels.
+UNSHARED = {"template_id", "public_ip_id", "group_id", "message_ids"}
+
+
+def needs_level(case: Case) -> Level:
+    """Which level a case needs, by the table of ``rules/access.py``; the operation is that of a VM's creation."""
+    key = (case.view.name, case.parameter.name)
+    assert key in ACTIONS, f"{case} is new: say in ACTIONS what it does with the object, or in UNSHARED that nothing"
+    return NEEDS[ACTIONS[key] or (Shared.VM, ACTION_OF[OperationKind.VM_CREATE])]
+
+
+def fits(told: str, held: Level | None, needs: Level) -> bool:
+    """Whether an outcome is what somebody with this level is to be told."""
+    if held is None:
+        return told in ("object_not_found", "empty")
+    if not enough(held, needs):
+        return told == "access_needed"
+    return told not in ("access_needed", "object_not_found", "empty", "role_needed", "incident", "internal_error")
+
+
 class Objects:
     """
     One object of each kind that an id may name, in a quiet cluster; what can belong to somebody belongs to the owner.
@@ -150,7 +238,10 @@ class Objects:
     """
 
     # Tables that no refused call may touch, and what passes over nodes write there by and by.
-    KEPT = ("vm", "image", "account", "template", "storage", "node", "address_pool", "operation", "image_attachment")
+    KEPT = (
+        *("vm", "image", "account", "template", "storage", "node", "address_pool", "operation", "image_attachment"),
+        *("acl", "message", "drift", "trusted_key"),
+    )
     SEEN = ("seen_at", "passed_at", "info", "state_reason", "checked_at", "used_bytes", "free_bytes")
 
     def __init__(self, cloud: MemoryCloud, owner_id: int, vm_id: int, gone_id: int, group_id: int) -> None:
@@ -194,6 +285,11 @@ class Objects:
         noun = case.view.name.split(".")[1]
         kinds = {"iso_image": "iso_list", "storage_image": "disk_list"}
         return self.ids[kinds.get(noun, "image_id") if case.parameter.name == "image_id" else case.parameter.name]
+
+    def shared(self) -> list[tuple[Shared, int]]:
+        """What can be granted levels on: the VM and an image of each kind."""
+        images = (self.ids[name] for name in ("image_id", "disk_list", "iso_list"))
+        return [(Shared.VM, self.ids["vm_id"]), *((Shared.IMAGE, image) for image in images)]
 
     def _image(self, name: str, kind: str, deleted: str = "NULL") -> int:
         made: int = self.cloud.sql(

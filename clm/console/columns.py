@@ -1,0 +1,190 @@
+"""
+Which columns a list of objects has, by noun; and how the values of well-known names are written.
+
+A column is ``HEADING=path`` with a path into the object, dots for what is within, or one of the makers below. A list of
+a noun that is not here takes its columns from the objects themselves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from clm.console import units
+from clm.console.problems import one_line
+
+Object = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Column:
+    heading: str
+    value: Callable[[Object], Any]
+
+
+def path(name: str) -> Callable[[Object], Any]:
+    """What stands at a path; of a list within, everything, with commas."""
+    parts = name.split(".")
+
+    def get(found: Any, left: Sequence[str]) -> Any:
+        if isinstance(found, list):
+            return ", ".join(str(each) for each in (get(item, left) for item in found) if each is not None)
+        if not left:
+            return found
+        return get(found.get(left[0]), left[1:]) if isinstance(found, Mapping) else None
+
+    return lambda item: written(parts[-1], get(item, parts))
+
+
+def first_of(*names: str) -> Callable[[Object], Any]:
+    """The first that is there: managers of different kinds call some things differently."""
+    getters = [path(name) for name in names]
+    return lambda item: next((found for found in (get(item) for get in getters) if found not in (None, "")), "")
+
+
+def used(name: str, of: str, power: int | None = None) -> Callable[[Object], Any]:
+    """Two figures as 3/16."""
+
+    def get(item: Object) -> str:
+        told = [item.get(name), item.get(of)]
+        numbers = [each for each in told if isinstance(each, (int, float))]
+        if len(numbers) < 2:
+            return "" if not numbers else str(numbers[0])
+        return "/".join(str(each) if power is None else units.size(each, power) for each in numbers)
+
+    return get
+
+
+def locked(item: Object) -> str:
+    state = str(item.get("state") or "")
+    return f"{state}, locked" if item.get("locked") and state else "locked" if item.get("locked") else state
+
+
+def written(name: str, value: Any) -> Any:
+    """A value by the unit that its name tells."""
+    if isinstance(value, bool) or value is None:
+        return value
+    if isinstance(value, (int, float)):
+        if name.endswith("_bytes") or name == "bytes":
+            return units.size(value)
+        if "_mib" in name:
+            return units.size(value, 2)
+        if name.endswith("_s"):
+            return units.span(value)
+    return value
+
+
+def _columns(*told: str | Column) -> tuple[Column, ...]:
+    made = []
+    for each in told:
+        if isinstance(each, Column):
+            made.append(each)
+        else:
+            heading, _, name = each.partition("=")
+            made.append(Column(heading, path(name or heading.lower())))
+    return tuple(made)
+
+
+def _age(name: str = "created", heading: str = "AGE") -> Column:
+    return Column(heading, lambda item: units.age(item.get(name)))
+
+
+def _release(item: Object) -> Any:
+    return item.get("release") if "release" in item else item.get("version")
+
+
+def _roles(item: Object) -> str:
+    told = item.get("roles")
+    if isinstance(told, list):
+        return ", ".join(str(each) for each in told)
+    return "cloud" if item.get("is_cloud_admin") else "admin" if item.get("is_admin") else "user"
+
+
+_LOCKED: Final = Column("STATE", locked)
+_CLUSTER: Final = "CLUSTER"
+_IMAGE: Final = _columns(
+    "ID=image_id", "NAME", "KIND", "STATE", "SIZE=size_bytes", "FORMAT", "ACCESS", "OWNER=user_login",
+    "STORAGE=storage_name", _age(),
+)  # fmt: skip
+
+NOUNS: Final[dict[str, tuple[Column, ...]]] = {
+    "vm": _columns(
+        "ID=vm_id", "NAME", "STATE", "ADDRESS=leases.address", "IMAGE=image_name", "TEMPLATE=template_name", "CPU",
+        "MEMORY=memory_mib", "NODE", "OWNER=user_login", "ACCESS", "OPERATION", _age(),
+    ),
+    "system_image": _IMAGE,
+    "storage_image": _IMAGE,
+    "iso_image": _IMAGE,
+    "template": _columns("ID=template_id", "NAME", "CPU", "MEMORY=memory_mib", "DESCRIPTION"),
+    "node": _columns(
+        "ID=node_id", "NAME", _LOCKED, "ADDRESS", "VMS=vms_used", Column("CPU", used("cpu_used", "cpu_total")),
+        Column("MEMORY", used("memory_mib_used", "memory_mib_total", 2)), "STORAGES=storages.name",
+        _age("seen_at", "SEEN"),
+    ),
+    "storage": _columns(
+        "ID=storage_id", "NAME", "KIND", Column("STATE", locked),
+        Column("SIZE", used("claimed_bytes", "capacity_bytes", 0)),
+        "PATH", "NODES=nodes.name",
+    ),
+    "network": _columns(
+        "ID=pool_id", "NAME", "NETWORK", "GATEWAY", "BRIDGE", Column("LEASES", used("leases_used", "leases")),
+        Column("STATE", locked),
+    ),
+    "operation": _columns(
+        "ID=operation_id", "KIND", "STATE", "PROGRESS", "STEP", "VM=vm_id", "IMAGE=image_id", _age(), "TEXT",
+    ),
+    "drift": _columns("ID=drift_id", "KIND", "NODE", "VM=vm_id", "AGE=age_s", "SUBJECT", "PROPOSAL"),
+    "placement": _columns("NODE", "FITS", "SCORE", "REASON", "CHANGE"),
+    "user": _columns(
+        "ID=user_id", "LOGIN", Column("NAME", first_of("name", "first_name")), "E-MAIL=email",
+        Column("STATE", lambda item: item.get("state") or ("active" if item.get("active") else "blocked")),
+        Column("ROLES", _roles),
+        _age(),
+    ),
+    "cluster": _columns(
+        "ID=cluster_id", "NAME", _LOCKED, "ERROR", Column("VERSION", _release), "URL",
+        _age("seen_at", "SEEN"),
+    ),
+    "key": _columns(
+        "ID=key_id", "NAME", "KIND", Column("FINGERPRINT", first_of("fingerprint_sha256", "fingerprint")), _age(),
+    ),
+    "news": _columns("ID=news_id", "TOPIC", _age(), "TEXT=content"),
+    "message": _columns("ID=message_id", "LEVEL", "CODE", "TEXT=params", _age()),
+    "session": _columns(
+        "ID=session_id", _age(), Column("EXPIRES", lambda item: units.when(item.get("expires"))), "REMOTE",
+    ),
+}  # fmt: skip
+
+COLUMNS_MAX = 9
+_LAST = ("description", "text", "comment")
+
+
+def columns(noun: str, items: Sequence[Object], lead: bool = False) -> tuple[Column, ...]:
+    """
+    A list's columns: those of its noun that any of the objects has something for.
+
+    :param lead: the cluster comes first: the objects are of several.
+    """
+    chosen = NOUNS.get(noun) or _found(items)
+    filled = [column for column in chosen if any(column.value(item) not in (None, "") for item in items)]
+    # What the objects are not like is not their noun's list: a view may answer with something else.
+    if len(filled) < min(2, len(chosen)):
+        filled = list(_found(items))
+    if lead:
+        filled.insert(0, Column(_CLUSTER, path("cluster")))
+    return tuple(filled)
+
+
+def _found(items: Sequence[Object]) -> tuple[Column, ...]:
+    names: dict[str, None] = {}
+    for item in items:
+        names |= dict.fromkeys(name for name, value in item.items() if not isinstance(value, (dict, list)))
+    short = [name for name in names if name != "uuid" and name not in _LAST]
+    kept = (short or list(names))[:COLUMNS_MAX] + [name for name in names if name in _LAST]
+    return tuple(Column(one_line(name.upper().replace("_", " ")), _aged(name)) for name in kept)
+
+
+def _aged(name: str) -> Callable[[Object], Any]:
+    get = path(name)
+    return lambda item: units.when(item.get(name)) if units.moment(item.get(name)) else get(item)

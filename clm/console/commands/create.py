@@ -1,0 +1,130 @@
+"""``wawel vm create``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from clm.console.context import Console
+from clm.console.names import Found, find
+from clm.console.options import shared
+from clm.console.output import emit, emit_list
+from clm.console.problems import REFUSED, Problem
+from clm.console.values import NUMBER, NamedType, read_file
+from clm.console.waiting import Deadline, Watch, check_ended, wait_operation, wait_vm
+
+
+@click.command("create")
+@click.argument("name")
+@click.option("--image", required=True, type=NamedType("image"), metavar="IMAGE", help="By name, id or uuid.")
+@click.option("--template", required=True, type=NamedType("template"), metavar="TEMPLATE", help="The size, likewise.")
+@click.option("--count", type=click.IntRange(1, 200), help="So many, named NAME_1, NAME_2 ...")
+@click.option("--description", default="", help="What it is for.")
+@click.option("--key", metavar="KEYNAME", help="The SSH key of this name, of those that the cloud keeps.")
+@click.option("--key-file", metavar="FILE", help="An SSH public key, such as ~/.ssh/id_ed25519.pub.")
+@click.option("--user", "username", metavar="LOGIN", help="The guest's account that gets the key.")
+@click.option("--user-data-file", metavar="FILE", help="For cloud-init; - is standard input.")
+@click.option("--vnc", is_flag=True, help="Open its screen from the start.")
+@click.option("--on-poweroff", type=click.Choice(["stop", "save", "destroy", "restart"]),
+              help="What becomes of it when its guest powers itself off.")  # fmt: skip
+@click.option("--copy", is_flag=True, help="A full copy of the image, in place of an overlay on it.")
+@click.option("--iso", multiple=True, metavar="ID", type=click.IntRange(1), help="An ISO image for it; repeatable.")
+@click.option("--disk", multiple=True, metavar="ID", type=click.IntRange(1), help="A storage image for it; repeatable.")
+@click.option("--wait", is_flag=True, help="Until it runs; exit code 5 if it does not come to that.")
+@click.option("--wait-guest", is_flag=True, help="Until its guest has said hello, too.")
+@click.option("--wait-timeout", type=click.FloatRange(0), default=600.0, show_default=True, metavar="SECONDS",
+              help="How long to wait; 0: for ever.")  # fmt: skip
+@click.pass_obj
+def create(
+    console: Console, name: str, image: str, template: str, count: int | None, description: str, key: str | None,
+    key_file: str | None, username: str | None, user_data_file: str | None, vnc: bool, on_poweroff: str | None,
+    copy: bool, iso: tuple[int, ...], disk: tuple[int, ...], wait: bool, wait_guest: bool, wait_timeout: float,
+) -> None:  # fmt: skip
+    """Create a VM, or several."""
+    params: dict[str, Any] = {"name": name, "description": description}
+    cluster = _place(console, params, image, template)
+    ssh_key = _key(console, key, key_file)
+    told: dict[str, Any] = {
+        "count": count, "vnc": vnc or None, "on_poweroff": on_poweroff, "deploy_mode": "copy" if copy else None,
+        "iso_list": list(iso) or None, "disk_list": list(disk) or None, "ssh_key": ssh_key,
+        "ssh_username": (username or "root") if ssh_key else username,
+        "user_data": read_file(user_data_file) if user_data_file else None,
+    }  # fmt: skip
+    params |= {option: value for option, value in told.items() if value is not None}
+    made = console.change("user.vm.create", params, cluster=cluster)
+    if console.options.dry_run or not isinstance(made, list):
+        emit(console, made, "vm")
+        return
+    if wait or wait_guest:
+        try:
+            made = _wait(console, made, cluster, wait_guest, wait_timeout)
+        except BaseException:
+            # What was made is made, and its VNC password is told only now.
+            emit_list(console, made, "vm")
+            raise
+    emit_list(console, made, "vm")
+    for each in made:
+        if each.get("vnc_password") and not console.options.output:
+            console.say(f"VNC of {each.get('name')}: {each.get('vnc_endpoint') or ''} password {each['vnc_password']}")
+
+
+create.params += shared(changes=True)
+
+
+def _place(console: Console, params: dict[str, Any], image: str, template: str) -> str:
+    """The image and the template, which have to be of one cluster; that cluster."""
+    found: list[Found] = [find(console, "image", image, prefer=_default_cluster(console, image))]
+    if found[0].cluster and not console.options.cluster:
+        console.options.cluster = found[0].cluster  # a template of the same name there is the one meant
+    found.append(find(console, "template", template))
+    params["image_id"], params["template_id"] = found[0].id, found[1].id
+    return found[0].cluster or found[1].cluster
+
+
+def _default_cluster(console: Console, image: str) -> str:
+    """The cluster that a cloud's user works on when nothing else is said; asked for where an image's name needs it."""
+    if NUMBER.match(image) or not console.is_cloud or console.cluster():
+        return ""
+    told = console.call("user.account.get")
+    return str(told.get("default_cluster") or "") if isinstance(told, dict) else ""
+
+
+def _key(console: Console, name: str | None, file: str | None) -> str | None:
+    if name and file:
+        raise Problem("Give --key or --key-file, not both.")
+    if file:
+        lines = [line.strip() for line in read_file(file).splitlines() if line.strip() and not line.startswith("#")]
+        if len(lines) != 1 or "PRIVATE KEY" in lines[0]:
+            raise Problem(f"{Path(file).name} holds not one public key; the file to give ends in .pub.")
+        return lines[0]
+    if name is None:
+        return None
+    if not console.is_cloud:
+        raise Problem("A lone cluster keeps no keys; give --key-file.")
+    told = console.call("user.key.get", {"name": name})
+    key = told.get("public_key") or told.get("key") if isinstance(told, dict) else None
+    if not isinstance(key, str):
+        raise Problem(f"The server tells no public key of {name!r}.", REFUSED)
+    return key
+
+
+def _wait(
+    console: Console, made: list[dict[str, Any]], cluster: str, guest: bool, timeout: float
+) -> list[dict[str, Any]]:  # fmt: skip
+    deadline, ended = Deadline(timeout), []
+    with Watch() as watch:
+        for vm in made:
+            name = str(vm.get("name"))
+
+            def note(state: str, percent: float, name: str = name) -> None:
+                watch.note(name, state, min(percent, 99.0))
+
+            if vm.get("operation_id"):
+                op = wait_operation(console, vm["operation_id"], cluster=cluster, deadline=deadline, note=note)
+                check_ended(op, f"VM {name}")
+            now = wait_vm(console, vm["vm_id"], cluster=cluster, guest=guest, deadline=deadline, note=note)
+            watch.note(name, str(now.get("state")), 100.0)
+            ended.append({**vm, **now})
+    return ended

@@ -1,0 +1,107 @@
+"""``wawel image``."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import PurePosixPath
+from typing import Any
+from urllib.parse import urlsplit
+
+import click
+
+from clm.console.context import EVERY_CLUSTER, Console
+from clm.console.groups import NounGroup
+from clm.console.names import find
+from clm.console.options import everybody, verb
+from clm.console.output import emit, emit_list
+from clm.console.problems import OperationFailed, Problem, one_line
+from clm.console.values import NamedType
+from clm.console.waiting import POLL_S, Deadline, Watch
+from cm.rpc.errors import Unavailable
+
+KINDS = ("system", "storage", "iso")
+
+
+@click.group(cls=NounGroup, noun="system_image", no_args_is_help=True)
+def image() -> None:
+    """Images: what VMs are made from, disks, ISO images."""
+
+
+@verb(image, "ls")
+@everybody
+@click.option("--kind", type=click.Choice(KINDS), default="system", show_default=True)
+@click.option("--access", type=click.Choice(["private", "public"]), help="Only mine, or only those for everybody.")
+@click.option("--all-clusters", is_flag=True, help="Of all clusters.")
+def ls(console: Console, admin: bool, kind: str, access: str | None, all_clusters: bool) -> None:
+    """List images, newest first."""
+    if all_clusters and not console.is_cloud:
+        raise Problem("This is a lone cluster: --all-clusters is for clouds.")
+    params: dict[str, Any] = {"access": access} if access else {}
+    method = f"user.{kind}_image.get_list"
+    if admin:
+        method, params = "admin.system_image.get_list", {**params, "kind": kind}
+    cluster = EVERY_CLUSTER if all_clusters else console.cluster()
+    emit_list(console, console.call(method, params, cluster=cluster), f"{kind}_image", every=all_clusters)
+
+
+@verb(image, "import", changes=True)
+@click.argument("source", metavar="FILE_OR_URL")
+@click.option("--storage", required=True, type=NamedType("storage"), metavar="STORAGE", help="Where to keep it.")
+@click.option("--name", help="Without it, the file's name.")
+@click.option("--description", default="")
+@click.option("--kind", type=click.Choice(KINDS), default="system", show_default=True)
+@click.option("--access", type=click.Choice(["private", "public"]), default="public", show_default=True)
+@click.option("--format", "image_format", type=click.Choice(["qcow2", "raw"]), help="What is found must be this.")
+@click.option("--platform", help="The guest's kind of system.")
+@click.option("--sha256", metavar="HEX", help="Refuse anything else; of a URL.")
+@click.option("--wait", is_flag=True, help="Until it is there; exit code 5 if it fails.")
+@click.option("--wait-timeout", type=click.FloatRange(0), default=3600.0, show_default=True, metavar="SECONDS")
+def import_(
+    console: Console, source: str, storage: str, name: str | None, description: str, kind: str, access: str,
+    image_format: str | None, platform: str | None, sha256: str | None, wait: bool, wait_timeout: float,
+) -> None:  # fmt: skip
+    """
+    Import an image, as an administrator.
+
+    A file is one of the cluster manager's machine, in a directory that is configured there for imports; a URL is
+    fetched by the cluster manager.
+    """
+    remote = "://" in source
+    if sha256 and not remote:
+        raise Problem("--sha256 is for URLs; a file's digest is told by the image, once it is there.")
+    found = find(console, "storage", storage, admin=True)
+    path = urlsplit(source).path if remote else source
+    params: dict[str, Any] = {
+        "name": name or PurePosixPath(path).stem or "image", "description": description, "storage_id": found.id,
+        "kind": kind, "access": access, "url" if remote else "path": source if remote else os.path.abspath(source),
+    }  # fmt: skip
+    optional = {"format": image_format, "platform": platform, "sha256": sha256}
+    params |= {key: value for key, value in optional.items() if value is not None}
+    method = f"admin.system_image.import_{'url' if remote else 'file'}"
+    made = console.change(method, params, cluster=found.cluster)
+    if wait and not console.options.dry_run:
+        made = wait_image(console, made, found.cluster, wait_timeout)
+    emit(console, made, "system_image")
+
+
+def wait_image(console: Console, made: dict[str, Any], cluster: str, timeout: float) -> dict[str, Any]:
+    """Wait until an image is there. :raises OperationFailed: it will not be."""
+    deadline = Deadline(timeout)
+    with Watch() as watch:
+        while True:
+            try:
+                params = {"image_id": made["image_id"]}
+                now = console.call("admin.system_image.get_by_id", params, cluster=cluster)
+                deadline.answered()
+            except Unavailable as error:
+                deadline.forgive(error)
+                continue
+            watch.note(str(now.get("name")), str(now.get("state")), float(now.get("progress") or 0))
+            if now.get("state") == "ok":
+                return dict(now)
+            if now.get("state") != "adding":
+                told = one_line(str(now.get("error") or ""))
+                raise OperationFailed(f"Image {now.get('name')} is {now.get('state')}{': ' + told if told else ''}")
+            deadline.check(f"The import of {now.get('name')}")
+            time.sleep(POLL_S)

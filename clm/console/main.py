@@ -1,0 +1,98 @@
+"""
+The program ``wawel``: runs a command and turns whatever goes wrong into a line and an exit code.
+
+0 done; 1 refused; 2 wrong usage; 3 not logged in; 4 no answer in time; 5 what was waited for failed; 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+
+import click
+
+from clm.console.context import Console
+from clm.console.problems import INTERRUPTED, OK, PIPE, REFUSED, Problem, problem_of
+from clm.console.root import COMPLETE, cli
+from cm.rpc.errors import CloudError
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """
+    Run a command line.
+
+    :return: the exit code.
+    """
+    for stream in (sys.stdin, sys.stdout, sys.stderr):
+        reconfigure = getattr(stream, "reconfigure", None)
+        if reconfigure is not None:
+            reconfigure(errors="replace")  # a terminal that lacks a character is no reason to fail
+    console = Console()
+    try:
+        code = run(list(sys.argv[1:] if arguments is None else arguments), console)
+        sys.stdout.flush()
+    except (BrokenPipeError, KeyboardInterrupt) as error:
+        code = PIPE if isinstance(error, BrokenPipeError) else INTERRUPTED
+    finally:
+        console.close()
+    if code == PIPE:
+        # Python flushes once more when it ends, and would complain.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return code
+
+
+def run(arguments: Sequence[str], console: Console) -> int:
+    """
+    Run one command, and tell what goes wrong.
+
+    :raises BrokenPipeError: nobody reads what it prints.
+    """
+    try:
+        made = cli.main(list(arguments), prog_name="wawel", standalone_mode=False, obj=console)
+        return made if isinstance(made, int) else OK
+    except click.exceptions.Exit as error:
+        return error.exit_code
+    except SystemExit:
+        if COMPLETE in os.environ:
+            raise
+        raise BrokenPipeError from None  # click's way to end then
+    except (click.Abort, KeyboardInterrupt, EOFError):
+        click.echo("\nInterrupted.", err=True)
+        return INTERRUPTED
+    except click.ClickException as error:
+        return tell(error)
+    except CloudError as error:
+        return tell(problem_of(error))
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        if console.options.debug:
+            raise
+        where = f": {error.filename}" if error.filename else ""
+        return tell(Problem(f"{error.strerror or error}{where}.", REFUSED))
+    except Exception as error:
+        if console.options.debug:
+            raise
+        told = f"wawel: internal error ({type(error).__name__}). Please report it with what --debug shows."
+        click.echo(told, err=True)
+        return REFUSED
+
+
+def tell(error: click.ClickException) -> int:
+    """One line of what is wrong, and one of what helps."""
+    if isinstance(error, click.exceptions.NoArgsIsHelpError):
+        error.show()
+        return error.exit_code
+    message = " ".join(error.format_message().split())
+    click.echo(f"wawel: {message}", err=True)
+    if isinstance(error, Problem):
+        if error.hint:
+            click.echo(error.hint, err=True)
+    elif isinstance(error, click.UsageError) and error.ctx is not None:
+        click.echo(f"Help: {error.ctx.command_path} --help", err=True)
+    return error.exit_code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,196 @@
+"""What commands print: tables for people, JSON and YAML for programs."""
+
+from __future__ import annotations
+
+import json
+import sys
+import unicodedata
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from clm.console import units
+from clm.console.columns import Column, columns, written
+from clm.console.context import Console
+from clm.console.problems import UNREACHABLE, one_line
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+FORMATS: Final = ("table", "json", "yaml")
+COLOURS: Final = {
+    "running": "green", "ok": "green", "done": "green", "active": "green", "True": "green", "error": "red",
+    "failed": "red", "unreachable": "red", "abandoned": "red", "blocked": "red", "False": "red", "stopped": "dim",
+    "destroyed": "dim", "paused": "yellow", "pending": "yellow", "starting": "yellow", "stopping": "yellow",
+    "destroying": "yellow", "saving": "yellow", "queued": "yellow", "waiting": "yellow", "new": "yellow",
+}  # fmt: skip
+
+
+def chosen(console: Console) -> str:
+    """The format asked for: by option, by the profile, or a table."""
+    if console.options.output:
+        return console.options.output
+    profile = console.find_profile()
+    return profile.output if profile is not None and profile.output in FORMATS else "table"
+
+
+def emit(console: Console, result: Any, noun: str = "") -> None:
+    """Print a call's result as what it is: a list, an object, a plan, a text."""
+    kind = chosen(console)
+    if kind == "json":
+        click.echo(json.dumps(result, indent=2, ensure_ascii=False))
+    elif kind == "yaml":
+        click.echo(_yaml(result), nl=False)
+    elif isinstance(result, Mapping) and result.get("dry_run") is True and isinstance(result.get("plan"), list):
+        emit_plan(result["plan"])
+    elif is_objects(result):
+        emit_table(console, result, noun)
+    elif isinstance(result, Mapping):
+        emit_object(console, result)
+    elif isinstance(result, list):
+        for each in result:
+            click.echo(cell(each))
+    elif result is not None:
+        click.echo(printable(result) if isinstance(result, str) else cell(result))
+
+
+def emit_list(console: Console, result: Any, noun: str, every: bool = False) -> None:
+    """
+    Print a list, which may be of several clusters, and say which of them did not answer.
+
+    :param every: the objects are of several clusters, so each tells its own.
+    """
+    missing: list[Any] = []
+    if isinstance(result, Mapping) and isinstance(result.get("items"), list):
+        missing = result.get("missing") or []
+        result, every = result["items"], True
+    if is_objects(result) and chosen(console) == "table":
+        emit_table(console, result, noun, lead=every)
+    else:
+        emit(console, result, noun)
+    tell_missing(console, missing)
+
+
+def tell_missing(console: Console, missing: Sequence[Any]) -> None:
+    """Say which clusters did not answer; the program's exit code says so, too."""
+    for each in missing:
+        name, told = (each.get("cluster"), each.get("message")) if isinstance(each, Mapping) else (each, "")
+        console.say(f"Cluster {one_line(str(name))} did not answer: {one_line(str(told))}")
+    if missing:
+        raise click.exceptions.Exit(UNREACHABLE)
+
+
+def is_objects(result: Any) -> bool:
+    return isinstance(result, list) and all(isinstance(item, Mapping) for item in result)
+
+
+def emit_table(console: Console, items: Sequence[Mapping[str, Any]], noun: str = "", lead: bool = False) -> None:
+    made = columns(noun, items, lead) if items else ()
+    if sys.stdout.isatty():
+        if not items:
+            console.say("There are none.")
+            return
+        from rich.console import Console as Rich
+
+        Rich().print(rich_table(made, items, console.options.headers))
+        return
+    rows = [[cell(column.value(item)) for column in made] for item in items]
+    if console.options.headers and made:
+        rows.insert(0, [column.heading for column in made])
+    for line in aligned(rows):
+        click.echo(line)
+
+
+def rich_table(made: Sequence[Column], items: Sequence[Mapping[str, Any]], headers: bool = True) -> Table:
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, show_header=headers, header_style="bold", pad_edge=False)
+    for column in made:
+        table.add_column(column.heading, overflow="fold", no_wrap=column.heading in ("ID", "STATE", "AGE"))
+    for item in items:
+        texts = [cell(column.value(item)) for column in made]
+        # Text, not markup: a name may hold brackets.
+        table.add_row(*(Text(text, style=COLOURS.get(text.partition(",")[0], "")) for text in texts))
+    return table
+
+
+def emit_object(console: Console, found: Mapping[str, Any]) -> None:
+    """One object, a line for each of its members."""
+    rows = []
+    for key, value in found.items():
+        name = one_line(str(key))
+        if isinstance(value, list) and is_objects(value) and value:
+            told = "; ".join(cell({k: v for k, v in item.items() if v not in (None, "")}) for item in value)
+        elif isinstance(value, Mapping):
+            told = cell(value)
+        elif units.moment(value) is not None:
+            told = units.when(value)
+        else:
+            told = cell(written(name, value), lines=True)
+        rows.append((name, told))
+    wide = max((len(name) for name, _ in rows), default=0)
+    for name, told in rows:
+        first, *more = told.split("\n")
+        click.echo(f"{name:<{wide}}  {first}".rstrip())
+        for line in more:
+            click.echo(f"{'':<{wide}}  {line}".rstrip())
+
+
+def emit_plan(plan: Sequence[Any]) -> None:
+    """What a change would do, step by step."""
+    if not plan:
+        click.echo("Nothing would be done.")
+    for number, step in enumerate(plan, 1):
+        if isinstance(step, Mapping):
+            told = "  ".join(
+                f"{one_line(str(k))}={cell(v)}" for k, v in step.items() if k != "step" and v not in (None, "")
+            )
+            step = f"{cell(step.get('step', 'step'))}  {told}".rstrip()
+        click.echo(f"{number:>3}. {cell(step)}")
+
+
+def cell(value: Any, lines: bool = False) -> str:
+    """A value in a table: of one line, and nothing that a terminal would obey."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:g}"
+    if isinstance(value, (list, tuple)):
+        return ", ".join(cell(each) for each in value)
+    if isinstance(value, Mapping):
+        return ", ".join(f"{one_line(str(k))}={cell(v)}" for k, v in value.items())
+    text = str(value)
+    return printable(text).rstrip("\n") if lines else one_line(text)
+
+
+def printable(text: str) -> str:
+    """Text of several lines without the characters that a terminal would obey: a guest writes its console itself."""
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
+    return "".join(c for c in text if c in "\n\t" or c.isprintable())
+
+
+def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Rows with columns beneath each other."""
+    widths = [max(map(width, column)) for column in zip(*rows, strict=True)]
+    return [
+        "  ".join(text + " " * (wide - width(text)) for text, wide in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    ]
+
+
+def width(text: str) -> int:
+    """Columns of a terminal that a text takes."""
+    if text.isascii():
+        return len(text)
+    return sum(0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
+
+
+def _yaml(result: Any) -> str:
+    import yaml
+
+    told: str = yaml.safe_dump(result, sort_keys=False, allow_unicode=True, default_flow_style=False)
+    return told.removesuffix("...\n")

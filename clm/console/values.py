@@ -1,0 +1,161 @@
+"""The types of options and arguments: ids that may be names, files, JSON, lists with commas."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import click
+from click.shell_completion import CompletionItem
+
+from clm.console.context import Console, is_interactive
+from clm.console.problems import Problem
+
+UUID: Final = re.compile(r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}\Z")
+NUMBER: Final = re.compile(r"[0-9]{1,19}\Z")
+FILE_MAX: Final = 16 * 1024 * 1024  # bytes; what is read goes into one call
+
+
+class NamedType(click.ParamType):
+    """A name, an id or a uuid of something that has a list: completed out of it. It stays the text that it is."""
+
+    def __init__(self, kind: str) -> None:
+        self.kind = kind
+        self.name = kind
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        from clm.console.completion import names
+
+        console = ctx.find_object(Console)
+        if console is None:
+            return []
+        before, comma, last = incomplete.rpartition(",")
+        return [CompletionItem(before + comma + name) for name in names(console, self.kind) if name.startswith(last)]
+
+
+class IdType(NamedType):
+    """An id: a number, a uuid, or a name where ids of the kind can be looked up by it."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if isinstance(value, int):
+            return value
+        text = str(value).strip()
+        if NUMBER.match(text):
+            return int(text)
+        from clm.console.names import KINDS
+
+        if not text or (self.kind not in KINDS and not UUID.match(text)):
+            self.fail(f"{value!r} is neither a number nor a uuid.", param, ctx)
+        return text
+
+
+@dataclass(frozen=True)
+class Json:
+    """A value that was given as JSON: its ``null`` is not nothing."""
+
+    value: Any
+
+
+class JsonType(click.ParamType):
+    """A value as JSON, or @FILE with it."""
+
+    name = "json"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if isinstance(value, Json):
+            return value
+        return Json(parse_json(read_file(value[1:]) if value.startswith("@") else str(value)))
+
+
+class CommasType(click.ParamType):
+    """Several values with commas between them."""
+
+    def __init__(self, inner: click.ParamType) -> None:
+        self.inner = inner
+        self.name = f"{inner.name},..."
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if isinstance(value, list):
+            return value
+        return [self.inner(part.strip(), param, ctx) for part in str(value).split(",") if part.strip()]
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        return self.inner.shell_complete(ctx, param, incomplete)
+
+
+def parse_json(text: str) -> Any:
+    """:raises Problem: it is none."""
+
+    def refuse(name: str) -> Any:
+        raise ValueError(f"{name} is no JSON")
+
+    try:
+        return json.loads(text, parse_constant=refuse)
+    except (ValueError, RecursionError) as error:
+        told = error.msg if isinstance(error, json.JSONDecodeError) else str(error) or "it is nested too deeply"
+        raise Problem(f"This is no JSON: {told}.") from None
+
+
+def read_file(name: str) -> str:
+    """
+    A text file that the user names; "-" is standard input.
+
+    :raises Problem: it cannot be read, or is no text.
+    """
+    try:
+        if name == "-":
+            data = sys.stdin.buffer.read(FILE_MAX + 1)
+        else:
+            with open(Path(name).expanduser(), "rb") as file:
+                data = file.read(FILE_MAX + 1)
+        if len(data) > FILE_MAX:
+            raise Problem(f"{name} has more than {FILE_MAX // 2**20} MiB.")
+        return data.decode("utf-8")
+    except (OSError, ValueError) as error:
+        if isinstance(error, UnicodeDecodeError):
+            raise Problem(f"{name} is no text in UTF-8.") from None
+        told = error.strerror if isinstance(error, OSError) else str(error)
+        raise Problem(f"{name} cannot be read: {told}.") from None
+    except RuntimeError:  # ~somebody
+        raise Problem(f"{name} cannot be read: there is no such home directory.") from None
+
+
+def ask(what: str, option: str) -> str:
+    """
+    What the user types, if there is somebody.
+
+    :raises Problem: there is nobody; names the option that says it.
+    """
+    if not is_interactive():
+        raise Problem(f"{what} is needed, and nobody is there to ask; give it by {option}.")
+    return str(click.prompt(what, err=True))
+
+
+def read_secret(file: str | None, what: str, again: bool = False) -> str:
+    """
+    A password: from a file's first line, or typed without showing.
+
+    :param again: have it typed twice.
+    :raises Problem: there is neither a file nor somebody to ask.
+    """
+    if file is None:
+        if not is_interactive():
+            option = what.lower().replace(" ", "-")
+            raise Problem(f"{what} is needed, and nobody is there to ask; give it by --{option}-file FILE (or -).")
+        return str(click.prompt(what, hide_input=True, confirmation_prompt=again, err=True))
+    if file == "-":
+        line = sys.stdin.buffer.readline(65_536)  # the rest may be for another question
+        try:
+            text = line.decode("utf-8")
+        except UnicodeDecodeError:
+            raise Problem(f"{what}: this is no text in UTF-8.") from None
+    else:
+        text = read_file(file)
+    secret = text.split("\n", 1)[0].rstrip("\r")
+    if not secret:
+        raise Problem(f"{what}: {'standard input' if file == '-' else file} begins with an empty line.")
+    return secret

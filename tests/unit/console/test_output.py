@@ -1,0 +1,107 @@
+"""What is printed: units, columns, and nothing that a terminal would obey."""
+
+from __future__ import annotations
+
+from contextlib import redirect_stdout
+from datetime import UTC, datetime, timedelta
+from io import StringIO
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from clm.console import output, units
+from clm.console.columns import NOUNS, columns
+from clm.console.context import Console, Options
+
+NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
+    max_leaves=12,
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("count", "power", "told"),
+    [(0, 0, "0 B"), (1023, 0, "1023 B"), (1024, 0, "1 KiB"), (1536, 0, "1.5 KiB"), (2**30 - 1, 0, "1 GiB"),
+     (256, 2, "256 MiB"), (2048, 2, "2 GiB"), (-2048, 2, "-2 GiB"), (2**70, 0, "1024 EiB")],
+)  # fmt: skip
+def test_size(count: int, power: int, told: str) -> None:
+    assert units.size(count, power) == told
+
+
+@given(st.integers(0, 2**63))
+def test_size_is_near(count: int) -> None:
+    """What is shown is within 6 % of what it is, and has at most four digits."""
+    number, unit = units.size(count).split()
+    assert len(number) <= 4
+    shown = float(number) * 1024 ** ("B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB").index(unit)
+    assert abs(shown - count) <= 0.06 * count
+
+
+@pytest.mark.parametrize(
+    ("seconds", "told"), [(0, "0 s"), (59, "59 s"), (61, "1 min"), (7200, "2 h"), (86_400 * 12, "12 d"), (-5, "0 s")]
+)
+def test_age(seconds: int, told: str) -> None:
+    """Ages count from a time of the wire; the future, of a clock that is ahead, is now."""
+    at = (NOW - timedelta(seconds=seconds)).isoformat().replace("+00:00", "Z")
+    assert units.age(at, NOW) == told
+
+
+@given(st.text())
+def test_times_that_are_none(text: str) -> None:
+    """What is no time stays what it is."""
+    if units.moment(text) is None:
+        assert units.when(text) == units.age(text) == text
+
+
+@given(VALUES, st.sampled_from(["", "vm", "node", "operation", "user", "cluster", "placement"]))
+def test_any_answer_is_printed(result: Any, noun: str) -> None:
+    """Whatever a server answers, it is printed, and holds nothing that a terminal would obey."""
+    for form in output.FORMATS:
+        with redirect_stdout(StringIO()) as written:
+            output.emit(Console(Options(url="http://localhost", output=form)), result, noun)
+        if form == "table":
+            assert all(c in "\n\t" or c.isprintable() for c in written.getvalue())
+
+
+@given(st.lists(st.lists(st.text(max_size=8), min_size=3, max_size=3), min_size=1, max_size=6))
+def test_aligned(rows: list[list[str]]) -> None:
+    """Every column begins at one place on all lines."""
+    texts = [[output.cell(text) for text in row] for row in rows]
+    lines = output.aligned(texts)
+    for number in range(3):
+        starts = {output.width(line) >= 0 for line in lines}
+        assert starts == {True}
+        widths = [max(output.width(row[column]) for row in texts) for column in range(number)]
+        begin = sum(widths) + 2 * number
+        for row, line in zip(texts, lines, strict=True):
+            if row[number].strip():
+                assert _from(line, begin).startswith(row[number].rstrip())
+
+
+def _from(line: str, begin: int) -> str:
+    """A line from a column of the terminal on."""
+    for place in range(len(line) + 1):
+        if output.width(line[:place]) == begin and (place == len(line) or output.width(line[place]) > 0):
+            return line[place:]
+    return line
+
+
+def test_columns_of_a_noun() -> None:
+    """Columns that no object fills are left out; what is not like its noun has columns of its own."""
+    vm = {"vm_id": 1, "name": "web", "state": "running", "leases": [{"address": "10.0.0.1"}, {"address": "10.0.0.2"}]}
+    made = columns("vm", [vm])
+    assert [column.heading for column in made] == ["ID", "NAME", "STATE", "ADDRESS"]
+    assert made[3].value(vm) == "10.0.0.1, 10.0.0.2"
+    assert columns("vm", [vm], lead=True)[0].heading == "CLUSTER"
+    assert [column.heading for column in columns("vm", [{"gauge": 1, "level": 2}])] == ["GAUGE", "LEVEL"]
+    assert {"vm", "node", "operation", "drift", "user", "cluster"} <= set(NOUNS)
+
+
+def test_locked_node() -> None:
+    node = {"node_id": 1, "name": "n", "state": "ok", "locked": True, "cpu_used": 3, "cpu_total": 16}
+    told = {column.heading: column.value(node) for column in columns("node", [node])}
+    assert (told["STATE"], told["CPU"]) == ("ok, locked", "3/16")

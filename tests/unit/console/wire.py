@@ -1,0 +1,367 @@
+"""Servers that the console talks to, over the real wire: a lone cluster, and a cloud of two."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from twisted.web.resource import Resource
+from twisted.web.server import NOT_DONE_YET
+
+from cm.rpc.caller import Call, Control, Identity
+from cm.rpc.credentials import StaticAuthenticator
+from cm.rpc.dispatch import Dispatcher
+from cm.rpc.errors import (
+    CloudError,
+    NoCapacity,
+    NotAuthenticated,
+    NotPermitted,
+    ObjectNotFound,
+    WrongVMState,
+)
+from cm.rpc.server import WireSite, make_root
+from cm.rpc.types import Id, IdList, Limit, Login, Name, Secret, Text
+from cm.rpc.view import Registry, View, admin_view, guest_view, user_view
+from cm.rpc.vocabulary import PowerOffPolicy, Role
+from tests.unit.runtime.reactor import Reactor
+
+from .cluster import Cluster
+
+PASSWORD, OTP = "open sesame", "123456"
+ANNA = Identity(7, "anna", frozenset({Role.USER}), source="password")
+ROOT = Identity(1, "root", frozenset({Role.ADMIN}), source="password")
+TOKENS = {"anna-token": ANNA, "root-token": ROOT, "anna-key": ANNA}
+ClusterName = int | str | None
+
+
+class OtpRequired(NotAuthenticated):
+    code = "otp_required"
+    message = "The code of the second factor is needed."
+
+
+Find = Callable[[ClusterName], list[Cluster]]
+
+
+def views(find: Find, cloud: bool) -> Registry:
+    """The views of a lone cluster; or of a cloud, which take ``cluster`` as well."""
+    registry = Registry()
+
+    def one(cluster: ClusterName) -> Cluster:
+        found = find(cluster)
+        if len(found) != 1:
+            raise ObjectNotFound("cluster", str(cluster))
+        return found[0]
+
+    def every(cluster: ClusterName, items: Callable[[Cluster], list[dict[str, Any]]]) -> Any:
+        if cluster != "*":
+            return items(one(cluster))
+        found = [{**item, "cluster": each.name} for each in find("*") for item in items(each)]
+        missing = {"cluster": "south", "code": "server_unreachable", "message": "south does not answer."}
+        return {
+            "items": found,
+            "missing": [missing] if any(each.name == "south" and each.full for each in find("*")) else [],
+        }
+
+    @guest_view(name="guest.session.login")
+    def login(caller: Call, login: Login, password: Secret, otp: str | None = None) -> dict[str, Any]:
+        """A token in exchange for a password."""
+        who = {"anna": "anna-token", "root": "root-token", "otto": "anna-token"}.get(login)
+        if who is None or password.reveal() != PASSWORD:
+            raise NotAuthenticated
+        if login == "otto" and otp != OTP:
+            raise OtpRequired
+        return {"token": who, "expires": datetime(2036, 1, 1, tzinfo=UTC), "login": login}
+
+    @user_view(name="user.account.get")
+    def account(caller: Call) -> dict[str, Any]:
+        """The caller's account."""
+        told = {"login": caller.identity.login, "user_id": caller.account_id, "quota_memory_mib": 2048}
+        return {**told, "default_cluster": find("*")[0].default} if cloud else told
+
+    @user_view(name="user.account.set_password", changing=True)
+    def set_password(caller: Call, old: Secret, new: Secret) -> None:
+        """Change the password."""
+        if old.reveal() != PASSWORD:
+            raise NotPermitted
+        one(None).calls.append(("set_password", {"new": new.reveal()}))
+
+    @user_view(name="user.vm.get_list")
+    def get_list(
+        caller: Call, limit: Limit = 10_000, closed: bool = False, shared: bool = False, *, cluster: ClusterName = None
+    ) -> Any:
+        """The caller's VMs; or all others', as if they were shared."""
+        mine = caller.account_id
+        return every(cluster, lambda c: [vm for vm in c.vms.values() if (vm["user_id"] == mine) != shared][:limit])
+
+    @admin_view(name="admin.vm.get_list")
+    def get_all(caller: Call, node_id: Id | None = None, limit: Limit = 1000, *, cluster: ClusterName = None) -> Any:
+        """Everybody's VMs."""
+        return every(cluster, lambda c: [vm for vm in c.vms.values() if node_id in (None, vm["node_id"])][:limit])
+
+    @user_view(name="user.vm.get_by_id")
+    def get_by_id(caller: Call, vm_id: Id, *, cluster: ClusterName = None) -> dict[str, Any]:
+        """One VM."""
+        return one(cluster).find(vm_id, caller.identity)
+
+    @admin_view(name="admin.vm.get_by_id")
+    def get_any(caller: Call, vm_id: Id, *, cluster: ClusterName = None) -> dict[str, Any]:
+        """One VM of anybody's."""
+        return one(cluster).find(vm_id, caller.identity)
+
+    @user_view(name="user.vm.create", changing=True)
+    def create(
+        caller: Call, name: Name, description: Text, image_id: Id, template_id: Id, count: int = 1,
+        user_data: str | None = None, ssh_key: str | None = None, ssh_username: str | None = None, vnc: bool = False,
+        on_poweroff: PowerOffPolicy = PowerOffPolicy.STOP, *, cluster: ClusterName = None,
+    ) -> Any:  # fmt: skip
+        """Create VMs."""
+        where = one(cluster)
+        told = {"name": name, "image_id": image_id, "template_id": template_id, "ssh_key": ssh_key,
+                "ssh_username": ssh_username, "user_data": user_data, "request_id": caller.request_id}  # fmt: skip
+        if where.full:
+            raise NoCapacity("all nodes are full")
+        if caller.dry_run:
+            return {"dry_run": True, "plan": [{"step": "place", "vm": name, "node_id": 1}]}
+        where.calls.append(("create", told))
+        made = [where.add_vm(name if count == 1 else f"{name}_{n + 1}", "starting") for n in range(count)]
+        return [{**vm, **where.begin("vm_create", vm, "running", caller.account_id)} for vm in made]
+
+    def change(name: str, needs: str, then: str, admin: bool = False) -> None:
+        def run(caller: Call, vm_id: Id, *, cluster: ClusterName = None) -> dict[str, Any]:
+            """Change a VM's state."""
+            where = one(cluster)
+            vm = where.find(vm_id, caller.identity)
+            if vm["state"] != needs:
+                raise WrongVMState(vm_id, vm["state"], needs)
+            if caller.dry_run:
+                return {"dry_run": True, "plan": [{"step": "operation", "vm_id": vm_id, "kind": f"vm_{name}"}]}
+            if name == "start" and where.full:
+                raise NoCapacity("all nodes are full")
+            where.calls.append((name, {"vm_id": vm_id}))
+            if admin and name == "start":
+                vm["node_id"] = next(n for n, node in where.nodes.items() if not node["locked"])
+                vm["node"] = f"node{vm['node_id']}"
+            return where.begin(f"vm_{name}", vm, then, caller.account_id)
+
+        decorate = admin_view if admin else user_view
+        registry.add(decorate(name=f"{'admin' if admin else 'user'}.vm.{name}", changing=True)(run))
+
+    change("start", "stopped", "running")
+    change("stop", "running", "stopped")
+    change("start", "stopped", "running", admin=True)
+    change("stop", "running", "stopped", admin=True)
+
+    @user_view(name="user.vm.destroy", changing=True)
+    def destroy(caller: Call, vm_ids: IdList, *, cluster: ClusterName = None) -> Any:
+        """Destroy VMs."""
+        where = one(cluster)
+        if caller.dry_run:
+            return {"dry_run": True, "plan": [{"step": "operation", "vm_id": vm_id} for vm_id in vm_ids]}
+        done: list[dict[str, Any]] = []
+        for vm_id in vm_ids:
+            try:
+                vm = where.find(vm_id, caller.identity)
+                done.append({"status": "ok", **where.begin("vm_destroy", vm, "destroyed", caller.account_id)})
+            except CloudError as error:
+                done.append({"status": error.code, "vm_id": vm_id, "message": str(error)})
+        return done
+
+    @user_view(name="user.vm.get_console")
+    def get_console(caller: Call, vm_id: Id, limit: int = 65_536, *, cluster: ClusterName = None) -> str:
+        """What a VM wrote."""
+        return one(cluster).console[-limit:]
+
+    @user_view(name="user.operation.wait")
+    def wait(caller: Call, operation_id: Id, timeout: float = 20.0, *, cluster: ClusterName = None) -> dict[str, Any]:
+        """Wait for an operation."""
+        return one(cluster).look(operation_id, caller.account_id)
+
+    @admin_view(name="admin.operation.get")
+    def operation(caller: Call, operation_id: Id, *, cluster: ClusterName = None) -> dict[str, Any]:
+        """One operation."""
+        return one(cluster).look(operation_id)
+
+    @user_view(name="user.system_image.get_list")
+    def images(caller: Call, *, cluster: ClusterName = None) -> Any:
+        """System images."""
+        return every(cluster, lambda c: list(c.images.values()))
+
+    @user_view(name="user.template.get_list")
+    def templates(caller: Call, *, cluster: ClusterName = None) -> Any:
+        """Templates."""
+        return every(cluster, lambda c: list(c.templates.values()))
+
+    @admin_view(name="admin.node.get_list")
+    def nodes(caller: Call, *, cluster: ClusterName = None) -> Any:
+        """Nodes."""
+        return every(cluster, lambda c: list(c.nodes.values()))
+
+    @admin_view(name="admin.node.get_by_id")
+    def node(caller: Call, node_id: Id, *, cluster: ClusterName = None) -> dict[str, Any]:
+        """One node."""
+        found = one(cluster).nodes.get(node_id)
+        if found is None:
+            raise ObjectNotFound("node", node_id)
+        return found
+
+    @admin_view(name="admin.node.lock", changing=True)
+    def lock(caller: Call, node_id: Id, *, cluster: ClusterName = None) -> dict[str, Any]:
+        """Lock a node."""
+        where = one(cluster)
+        where.calls.append(("lock", {"node_id": node_id}))
+        where.nodes[node_id]["locked"] = True
+        return where.nodes[node_id]
+
+    @user_view(name="user.broken")
+    def broken(caller: Call) -> None:
+        """Breaks."""
+        raise RuntimeError("hunter2")
+
+    @user_view(name="user.echo.back", changing=True)
+    def echo(caller: Call, value: Any = None) -> Any:
+        """What it is given."""
+        return value
+
+    for function in (
+        login, account, set_password, get_list, get_all, get_by_id, get_any, create, destroy, get_console, wait,
+        operation, images, templates, nodes, node, lock, broken, echo,
+    ):  # fmt: skip
+        registry.add(function)
+    if cloud:
+        _add_cloud(registry, find)
+    else:
+
+        @guest_view(name="guest.cluster.get_info")
+        def get_info(caller: Call) -> dict[str, Any]:
+            """The cluster's name."""
+            return {"name": "lone", "version": "0.1.0"}
+
+        registry.add(get_info)
+    return registry
+
+
+def _add_cloud(registry: Registry, find: Find) -> None:
+    users: dict[int, dict[str, Any]] = {7: {"user_id": 7, "login": "anna", "state": "active"}}
+
+    @guest_view(name="guest.cloud.get_info")
+    def get_info(caller: Call) -> dict[str, Any]:
+        """The cloud's name."""
+        return {"name": "cloud", "version": "0.1.0"}
+
+    @guest_view(name="guest.cluster.list_names")
+    def list_names(caller: Call) -> list[dict[str, Any]]:
+        """Clusters."""
+        return [{"cluster_id": n, "name": each.name, "state": "ok"} for n, each in enumerate(find("*"), 1)]
+
+    @guest_view(name="guest.user.register", changing=True)
+    def register(
+        caller: Call, login: Login, email: str, password: Secret, first_name: str = "", last_name: str = "",
+        organization: str = "",
+    ) -> dict[str, Any]:  # fmt: skip
+        """Register."""
+        users[8] = {"user_id": 8, "login": login, "email": email, "state": "pending"}
+        return {"user_id": 8, "state": "admin_confirmation"}
+
+    @admin_view(name="cloud.user.get_list")
+    def get_users(caller: Call, state: str | None = None, search: str | None = None, limit: Limit = 100) -> Any:
+        """Users."""
+        return [user for user in users.values() if state in (None, user["state"])]
+
+    @admin_view(name="cloud.user.activate", changing=True)
+    def activate(caller: Call, user_id: Id) -> dict[str, Any]:
+        """Activate."""
+        users[user_id]["state"] = "active"
+        return users[user_id]
+
+    @user_view(name="user.key.get")
+    def get_key(caller: Call, name: str) -> dict[str, Any]:
+        """A key."""
+        return {"key_id": 1, "name": name, "public_key": f"ssh-ed25519 {'A' * 60} {name}"}
+
+    @user_view(name="user.key.generate", changing=True)
+    def generate(caller: Call, name: str, kind: str = "ed25519") -> dict[str, Any]:
+        """Make a key."""
+        return {"key_id": 1, "name": name, "private_key": "-----BEGIN OPENSSH PRIVATE KEY-----\nx\n", "public_key": "x"}
+
+    @guest_view(name="guest.oidc.begin")
+    def begin(caller: Call, provider: str, redirect_uri: str) -> dict[str, Any]:
+        """Begin."""
+        return {"url": f"{redirect_uri}?code=the-code&state=the-state", "state": "the-state"}
+
+    @guest_view(name="guest.oidc.finish")
+    def finish(caller: Call, state: str, code: str) -> dict[str, Any]:
+        """Finish."""
+        if (state, code) != ("the-state", "the-code"):
+            raise NotAuthenticated
+        return {"token": "anna-token", "expires": datetime(2036, 1, 1, tzinfo=UTC), "login": "anna"}
+
+    for function in (get_info, list_names, register, get_users, activate, get_key, generate, begin, finish):
+        registry.add(function)
+
+
+class Events(Resource):
+    """The stream of events: what is in ``script``, a list for each connection; after the last one there is no more."""
+
+    isLeaf = True
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.script: list[list[bytes]] = []
+        self.asked: list[Mapping[bytes, list[bytes]]] = []
+
+    def render_GET(self, request: Any) -> Any:
+        self.asked.append(dict(request.args))
+        if request.getHeader("authorization") != "Bearer anna-token":
+            request.setResponseCode(401)
+            return b"no"
+        if not self.script:
+            request.setResponseCode(404)
+            return b"no"
+        request.setHeader("content-type", "text/event-stream; charset=utf-8")
+        request.write(b": hello\n\n")
+        for piece in self.script.pop(0):
+            request.write(piece)
+        request.finish()
+        return NOT_DONE_YET
+
+
+class Wire:
+    """A server on a port of the loopback. ``clusters`` are what it keeps: one, or a cloud's two."""
+
+    def __init__(self, cloud: bool = False, events: bool = False) -> None:
+        self.cloud = cloud
+        self.reset()
+        self.thread = Reactor()
+        registry = views(self._find, cloud)
+        dispatcher = Dispatcher(
+            self.thread.reactor, registry, self._execute, StaticAuthenticator({}, TOKENS), title="sample"
+        )
+        root = make_root(dispatcher)
+        self.events = Events()
+        if events:
+            root.putChild(b"events", self.events)
+        site = WireSite(root, dispatcher.limits, self.thread.reactor)
+        self._port = self.thread.do(lambda: self.thread.reactor.listenTCP(0, site, interface="127.0.0.1"))
+        self.url = f"http://127.0.0.1:{self._port.getHost().port}"
+
+    def reset(self) -> None:
+        self.clusters = [Cluster("north"), Cluster("south")] if self.cloud else [Cluster("lone")]
+
+    @property
+    def cluster(self) -> Cluster:
+        return self.clusters[0]
+
+    def _find(self, told: ClusterName) -> list[Cluster]:
+        if told == "*":
+            return self.clusters
+        if told is None:
+            return self.clusters[:1]
+        return [each for number, each in enumerate(self.clusters, 1) if told in (each.name, number)]
+
+    async def _execute(self, view: View, identity: Identity, arguments: dict[str, Any], control: Control) -> Any:
+        return view.function(Call.of(identity, control), **arguments)
+
+    def stop(self) -> None:
+        self.thread.do(self._port.stopListening)
+        self.thread.stop()
