@@ -16,7 +16,7 @@ from clm.rules.cluster import ClusterFacts, default_of, match
 from clm.services.context import CloudIdentity, Services
 from clm.store.cluster import list_facts
 from cm.rpc.caller import Identity
-from cm.rpc.errors import InvalidParameter, ObjectNotFound
+from cm.rpc.errors import CloudError, InvalidParameter, ObjectNotFound
 from cm.rpc.vocabulary import Role
 
 if TYPE_CHECKING:
@@ -83,6 +83,8 @@ class Clusters:
                 await self.reload()
                 if not self._again:
                     return
+        except CloudError as error:  # the database is away, or we are being stopped
+            log.warn("the clusters could not be read anew: {error}", error=str(error))
         except Exception:
             log.failure("the clusters could not be read anew")
         finally:
