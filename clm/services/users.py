@@ -153,11 +153,17 @@ async def delete(caller: CloudCall, user_id: int) -> None:
     """
     services = caller.services
     assert services is not None
-    if await services.database.read(was_active, user_id):
+    if await services.database.read(_is_known_to_clusters, user_id):
         held = await holdings(services, user_id)
         if held:
             raise InUse("user", user_id, ", ".join(f"{what} on {name}" for name, what in sorted(held.items())))
     await services.database.transact(_delete, user_id, caller.if_version)
+
+
+def _is_known_to_clusters(session: Session, user_id: int) -> bool:
+    """:raises ObjectNotFound: there is no such user, or no more: the clusters need not be asked."""
+    get_user(session, user_id)
+    return was_active(session, user_id)
 
 
 def _delete(session: Session, user_id: int, version: int | None) -> None:

@@ -12,13 +12,31 @@ from typing import Any
 import pytest
 
 from clm.views.forward import add_forwarded, forwarded_views
-from cm.rpc.view import Registry
+from cm.rpc.caller import Identity, LocalCaller
+from cm.rpc.view import Registry, View
 from cm.rpc.vocabulary import Role
+from cm.rules.access import Level
+from support.cloud import run
 from support.federation import Federation, federated, until
-from support.matrix import NOBODYS, SAMPLES, Case, Objects, arguments, cases, outcome
+from support.matrix import (
+    NOBODYS,
+    SAMPLES,
+    UNSHARED,
+    Case,
+    Objects,
+    arguments,
+    cases,
+    filled,
+    fits,
+    needs_level,
+    outcome,
+    overlooked,
+    without_ids,
+)
 
 OWN = Registry.collect("clm.views")
-CASES = list(cases(Registry(forwarded_views(OWN))))
+FORWARDED = Registry(forwarded_views(OWN))
+CASES = list(cases(FORWARDED))
 BROKEN = {"incident", "internal_error", "error", "cluster_unavailable", "cluster_refused"}
 UNSEEN = {"object_not_found", "empty"}
 FOR_ALL = {"template_id"}
@@ -46,6 +64,9 @@ class World:
     def __init__(self, federation: Federation) -> None:
         self.federation = federation
         bench, self.cloud = federation.bench, federation.clouds["alpha"]
+        people = [f"{how}-{level}" for level in Level for how in ("has", "in")]
+        for login in people:
+            bench.user(login)
         made = [federation.create("alpha", name=name)["vm_id"] for name in ("kept", "gone")]
         owner = self.cloud.sql("SELECT account_id FROM vm WHERE id = :v", v=made[0])
         for vm_id in made:
@@ -61,6 +82,29 @@ class World:
         until(lambda: bench.sql(pending) == 0, "all accounts on all clusters")
         group = federation.call("user.group.create", {"name": "others", "description": ""}, login="bob")
         self.objects = Objects(self.cloud, owner, made[0], made[1], group["group_id"])
+        self.holders = {login: Level(login.partition("-")[2]) for login in people}
+        self._share(group["group_id"])
+
+    def _share(self, others: int) -> None:
+        """ann gives each level to a user and to a group; another cloud gave one to its group numbered ``others``."""
+        federation = self.federation
+        issuer = federation.bench.manager.policy.issuer
+        for level in Level:
+            group_id = federation.call("user.group.create", {"name": f"group-{level}"})["group_id"]
+            federation.call("user.group.join_request", [group_id], login=f"in-{level}")
+            federation.call("user.group.activate_user", [federation.bench.ids[f"in-{level}"], group_id])
+            for kind, object_id in self.objects.shared():
+                told = {"cluster": "alpha", "kind": kind, "object_id": object_id, "level": level}
+                for subject in ({"login": f"has-{level}"}, {"group_id": group_id}):
+                    federation.call("user.acl.set", {**told, **subject})
+        for kind, object_id in self.objects.shared():
+            self.cloud.sql(
+                "INSERT INTO acl (kind, object_id, issuer, group_id, level) VALUES (:k, :o, :i, :g, 'owner')",
+                k=kind,
+                o=object_id,
+                i=f"{issuer}-of-another",
+                g=others,
+            )
 
     def _wait(self, vm_id: int, state: str) -> None:
         def there() -> bool:
@@ -80,7 +124,10 @@ class World:
         values = arguments(case, object_id, self.objects.ids, SAMPLES, dry_run=dry_run)
         if cluster is not None:
             values["cluster"] = cluster
-        return outcome(lambda: self.federation.call(case.view.name, values, login=login))
+        return self.told(login, case.view, values)
+
+    def told(self, login: str | None, view: View, values: Mapping[str, Any]) -> str:
+        return outcome(lambda: self.federation.call(view.name, values, login=login))
 
 
 @pytest.fixture(scope="module")
@@ -164,8 +211,45 @@ def test_deleted(world: World, case: Case) -> None:
     assert world.objects.digest() == before
 
 
+@pytest.mark.parametrize(
+    "case", [c for c in CASES if c.view.role is Role.USER and c.parameter.name not in UNSHARED], ids=str
+)
+def test_levels(world: World, case: Case) -> None:
+    """A level reaches through the cloud as far as at the cluster: one's own, or that of a group that one is in."""
+    before = world.objects.digest()
+    target, needs = world.objects.target(case), needs_level(case)
+    for login, held in world.holders.items():
+        for one, cluster in {target: "alpha", world.uuid(case, target): None}.items():
+            if one is not None:
+                told = world.ask(login, case, one, cluster=cluster, dry_run=True)
+                assert fits(told, held, needs), f"{login} was told {told} of {one}; it needs {needs}"
+    assert world.objects.digest() == before
+
+
+@pytest.mark.parametrize("view", without_ids(FORWARDED), ids=lambda view: view.name)
+def test_without_ids(world: World, view: View) -> None:
+    """Views that name no object are open to their role, at the cluster where one has it; all end in an answer."""
+    before = world.objects.digest()
+    values = {**filled(view, {}, SAMPLES, dry_run=True), "cluster": "alpha"}
+    manager = world.federation.bench.manager
+    node = LocalCaller(manager.registry, manager.executor.execute, Identity(0, "node", frozenset({Role.NODE})))
+    assert outcome(lambda: run(lambda: node.call(view.name, values))) == "role_needed"
+    assert world.told(None, view, values) == "not_authenticated"
+    for login in ("bob", "carl", "dora", "admin"):
+        told = world.told(login, view, values)
+        assert told not in BROKEN, f"{login} was told {told}"
+        if view.role is Role.ADMIN and login in ("bob", "carl"):
+            assert told == {"bob": "role_needed", "carl": "not_cluster_administrator"}[login]
+        else:
+            refused = ("role_needed", "not_authenticated", "not_cluster_administrator")
+            assert told not in refused, f"{login} was told {told}"
+    assert world.objects.digest() == before
+
+
 def test_every_view(world: World) -> None:
     """What the cloud answers for is its own views and those it passes on, and the walk is over all of the latter."""
     registry = world.federation.bench.manager.registry
     assert registry.names() == add_forwarded(Registry.collect("clm.views")).names()
     assert len(CASES) > 60
+    assert overlooked(FORWARDED) == []
+    assert {case.parameter.name for case in CASES} <= world.objects.ids.keys(), "Objects has none of a new kind of id"

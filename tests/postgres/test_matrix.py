@@ -12,10 +12,25 @@ from typing import Any
 import pytest
 
 from cm.rpc.caller import ANONYMOUS, Identity, LocalCaller
-from cm.rpc.view import Registry
+from cm.rpc.view import Registry, View
 from cm.rpc.vocabulary import Role
+from cm.rules.access import Level
 from support.cloud import MemoryCloud, run
-from support.matrix import NOBODYS, SAMPLES, Case, Objects, arguments, cases, outcome
+from support.matrix import (
+    NOBODYS,
+    SAMPLES,
+    UNSHARED,
+    Case,
+    Objects,
+    arguments,
+    cases,
+    filled,
+    fits,
+    needs_level,
+    outcome,
+    overlooked,
+    without_ids,
+)
 
 REGISTRY = Registry.collect("cm.views")
 CASES = list(cases(REGISTRY))
@@ -26,6 +41,7 @@ FOR_ALL = {"template_id"}
 # Ids that mean nothing yet: whatever is given there is refused.
 NOT_THERE = {"public_ip_id"}
 GROUP = 77
+HERE, ELSEWHERE = "clm:here", "clm:elsewhere"
 
 
 class World:
@@ -38,12 +54,40 @@ class World:
         cloud.call("user.vm.destroy", [[gone["vm_id"]]])
         cloud.wait(gone["vm_id"], "destroyed")
         self.objects = Objects(cloud, cloud.user_id, self.vm["vm_id"], gone["vm_id"], GROUP)
+        self.holders = self._holders()
+
+    def _holders(self) -> dict[str, tuple[Identity, Level | None]]:
+        """People with the level that they hold on all that the owner has: each level given to one, and to a group."""
+        groups = {level: 100 + number for number, level in enumerate(Level)}
+        made: dict[str, tuple[Identity, Level | None]] = {}
+        for level, group_id in groups.items():
+            account_id = self.cloud.account(f"has-{level}")
+            for kind, object_id in self.objects.shared():
+                told = {"k": kind, "o": object_id, "a": account_id, "i": HERE, "g": group_id, "l": level}
+                self.cloud.sql("INSERT INTO acl (kind, object_id, account_id, level) VALUES (:k, :o, :a, :l)", **told)
+                self.cloud.sql(
+                    "INSERT INTO acl (kind, object_id, issuer, group_id, level) VALUES (:k, :o, :i, :g, :l)", **told
+                )
+            made[level] = self._person(f"has-{level}", account_id, (), HERE), level
+            member_id = self.cloud.account(f"in-{level}")
+            made[f"group's {level}"] = self._person(f"in-{level}", member_id, (GROUP, group_id), HERE), level
+        everywhere = tuple(groups.values())
+        made["highest of groups"] = self._person("all", self.cloud.account("all"), everywhere, HERE), Level.OWNER
+        made["same groups elsewhere"] = self._person("there", self.cloud.account("there"), everywhere, ELSEWHERE), None
+        made["group of no issuer"] = self._person("local", self.cloud.account("local"), everywhere, ""), None
+        return made
+
+    @staticmethod
+    def _person(login: str, account_id: int, groups: tuple[int, ...], issuer: str) -> Identity:
+        return Identity(account_id, login, frozenset({Role.USER}), groups, source="token", issuer=issuer)
 
     def ask(self, who: Identity, case: Case, object_id: Any, *, dry_run: bool = False) -> str:
-        values = arguments(case, object_id, self.objects.ids, SAMPLES, dry_run=dry_run)
+        return self.told(who, case.view, arguments(case, object_id, self.objects.ids, SAMPLES, dry_run=dry_run))
+
+    def told(self, who: Identity, view: View, values: dict[str, Any]) -> str:
         manager = self.cloud.manager
         caller = LocalCaller(manager.registry, manager.executor.execute, who)
-        return outcome(lambda: run(lambda: caller.call(case.view.name, values)))
+        return outcome(lambda: run(lambda: caller.call(view.name, values)))
 
 
 @pytest.fixture(scope="module")
@@ -133,6 +177,35 @@ def test_owner(world: World, case: Case) -> None:
     assert world.objects.digest() == before
 
 
+@pytest.mark.parametrize(
+    "case", [c for c in CASES if c.view.role is Role.USER and c.parameter.name not in UNSHARED], ids=str
+)
+def test_levels(world: World, case: Case) -> None:
+    """Who holds a level, or is in a group that does, gets exactly as far as it reaches; groups elsewhere hold none."""
+    before = world.objects.digest()
+    target, needs = world.objects.target(case), needs_level(case)
+    for name, (who, held) in world.holders.items():
+        told = world.ask(who, case, target, dry_run=True)
+        assert fits(told, held, needs), f"{name} was told {told}; it needs {needs}"
+    assert world.objects.digest() == before
+
+
+@pytest.mark.parametrize("view", without_ids(REGISTRY), ids=lambda view: view.name)
+def test_without_ids(world: World, view: View) -> None:
+    """Views that name no object are open to their role alone, and all of them end in an answer of ours."""
+    before = world.objects.digest()
+    values = filled(view, {}, SAMPLES, dry_run=True)
+    for login in ("guest", "node", "owner", "admin"):
+        who = identity(world, login)
+        told = world.told(who, view, values)
+        assert told not in BROKEN, f"{login} was told {told}"
+        if not who.may(view.role):
+            assert told == ("not_authenticated" if login == "guest" else "role_needed"), f"{login} was told {told}"
+        else:
+            assert told != "role_needed", f"{login} was told {told}"
+    assert world.objects.digest() == before
+
+
 def _is_filter(case: Case) -> bool:
     """A list of what is there about an object: empty for an id that nothing has."""
     return not case.view.changing and not case.parameter.required
@@ -140,7 +213,8 @@ def _is_filter(case: Case) -> bool:
 
 def test_it_sees(world: World) -> None:
     """The walk is not empty, and an owner's real call is seen in the digest."""
-    assert len(CASES) > 60
+    assert len(CASES) > 60 and len(without_ids(REGISTRY)) > 20
+    assert overlooked(REGISTRY) == []
     before = world.objects.digest()
     world.cloud.call("user.vm.edit", [world.vm["vm_id"], "renamed"])
     assert world.objects.digest() != before

@@ -14,8 +14,9 @@ from cm.rpc.caller import RawJSON
 from cm.rpc.errors import CloudError
 from cm.rpc.introspection import described_types
 from cm.rpc.parameters import Parameter
+from cm.rpc.types import ID_MAX
 from cm.rpc.view import Registry, View
-from cm.rpc.vocabulary import ID_MAX, OperationKind
+from cm.rpc.vocabulary import OperationKind
 from cm.rules.access import ACTION_OF, NEEDS, Action, Level, Shared, enough
 from support.cloud import MemoryCloud
 
@@ -79,8 +80,9 @@ def without_ids(registry: Registry) -> list[View]:
     return [view for view in registry if not any(is_id(view, parameter)[0] for parameter in view.parameters)]
 
 
-# Ids that no case is made of: a place in a list that is the caller's own anyway; groups, all the caller's or refused.
-PLACES = {"before", "after", "groups"}
+# Ids that no case is made of: a place in a list that is the caller's own anyway; groups, all the caller's or refused;
+# the cluster that a call is passed on to.
+PLACES = {"before", "after", "groups", "cluster"}
 
 
 def overlooked(registry: Registry) -> list[str]:
@@ -181,6 +183,7 @@ def outcome(call: Callable[[], Any]) -> str:
     return "ok"
 
 
+_IMAGES = ("system_image", "storage_image", "iso_image")
 # What a view does with the object that the parameter names; None: what the work of the operation is.
 ACTIONS: dict[tuple[str, str], tuple[Shared, Action] | None] = {
     ("user.vm.get_by_id", "vm_id"): (Shared.VM, Action.SEE),
@@ -197,8 +200,8 @@ ACTIONS: dict[tuple[str, str], tuple[Shared, Action] | None] = {
     ("user.vm.save_and_shutdown", "vm_id"): (Shared.VM, Action.SAVE),
     ("user.vm.destroy", "vm_ids"): (Shared.VM, Action.DESTROY),
     **{("user.vm.create", name): (Shared.IMAGE, Action.USE) for name in ("image_id", "iso_list", "disk_list")},
-    **{(f"user.{noun}_image.get_by_id", "image_id"): (Shared.IMAGE, Action.SEE) for noun in ("system", "storage", "iso")},
-    **{(f"user.{noun}_image.delete", "image_id"): (Shared.IMAGE, Action.DELETE) for noun in ("system", "storage", "iso")},
+    **{(f"user.{noun}.get_by_id", "image_id"): (Shared.IMAGE, Action.SEE) for noun in _IMAGES},
+    **{(f"user.{noun}.delete", "image_id"): (Shared.IMAGE, Action.DELETE) for noun in _IMAGES},
     ("user.system_image.edit", "image_id"): (Shared.IMAGE, Action.EDIT),
     ("user.system_image.set_group", "image_id"): (Shared.IMAGE, Action.SHARE),
     ("user.system_image.set_private", "image_id"): (Shared.IMAGE, Action.SHARE),
