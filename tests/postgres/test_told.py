@@ -6,11 +6,11 @@ from typing import Any, cast
 
 import pytest
 from sqlalchemy.orm import Session
-from support.cloud import reactor, run
 
 from cm.runtime.database import Database, notify
 from cm.runtime.listener import Listener
 from cm.runtime.threads import IThreads, Threads
+from support.cloud import reactor, run
 
 
 class Refused(Exception):
