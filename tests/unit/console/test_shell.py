@@ -6,6 +6,7 @@ import os
 import pty
 import select
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -162,7 +163,15 @@ class Terminal:
         os.write(self.file, text.encode())
 
     def end(self) -> int:
-        _, status = os.waitpid(self.pid, 0)
+        until = time.monotonic() + 20
+        ended, status = os.waitpid(self.pid, os.WNOHANG)
+        while not ended:
+            if time.monotonic() > until:
+                os.kill(self.pid, signal.SIGKILL)
+                os.waitpid(self.pid, 0)
+                raise AssertionError("it did not end")
+            time.sleep(0.02)
+            ended, status = os.waitpid(self.pid, os.WNOHANG)
         os.close(self.file)
         return os.waitstatus_to_exitcode(status)
 
