@@ -129,6 +129,9 @@ def check_settings(settings: Settings) -> None:
         loopback = parts.hostname in ("localhost", "127.0.0.1", "::1")
         if parts.scheme != "https" and not (parts.scheme == "http" and loopback):
             problems.append(f"oidc.{name}.issuer is no https URL")
+        if provider.link_email and not settings.mail.host:
+            # Anybody could register with another's address, and have it when its owner comes by the provider.
+            problems.append(f"oidc.{name}.link_email needs mail.host: without mail nobody proves an address")
     for what in ("deadline_s", "list_deadline_s", "check_s", "sync_s"):
         if getattr(settings.clusters, what) <= 0:
             problems.append(f"clusters.{what} is not above zero")

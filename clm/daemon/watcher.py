@@ -20,6 +20,7 @@ from clm.services.cluster import check
 from clm.services.clusters import Clusters
 from clm.services.context import Services
 from clm.services.follow import Follower
+from clm.services.registration import PRUNED_MAX, prune_registrations
 from clm.store.feed import BATCH, prune
 from cm.rpc.errors import CloudError
 
@@ -194,8 +195,10 @@ class Watcher:
                 self._care.stop()
 
     async def _prune(self) -> float | None:
-        gone = await self._services.database.transact(prune)
-        return 1.0 if any(count >= BATCH for count in gone.values()) else None
+        database = self._services.database
+        lapsed = await database.transact(prune_registrations, self._services.policy)
+        gone = await database.transact(prune)
+        return 1.0 if lapsed >= PRUNED_MAX or any(count >= BATCH for count in gone.values()) else None
 
     async def stop(self) -> None:
         """Do nothing more, and leave it to other processes."""

@@ -43,7 +43,7 @@ class ClusterAdmin(Base):
 
 
 class ClusterAccount(Base):
-    """A user as one cluster should know them. A quota that is none is the cluster's own affair."""
+    """A user as one cluster should know them. A quota that is none is the cluster's own affair, -1 its default."""
 
     __tablename__ = "cluster_account"
     __table_args__ = (

@@ -79,11 +79,13 @@ def check_url(url: str) -> str:
 
 def check_ca(ca: str | None) -> str:
     """
-    :raises InvalidParameter: it is no PEM text.
+    :raises InvalidParameter: it is no PEM text, or holds what is to stay secret.
     """
     text = (ca or "").strip()
     if text and "-----BEGIN CERTIFICATE-----" not in text:
         raise InvalidParameter("ca", "it holds no certificate in PEM")
+    if "PRIVATE KEY-----" in text:
+        raise InvalidParameter("ca", "it holds a private key; only certificates belong here")
     return text + "\n" if text else ""
 
 
@@ -104,14 +106,19 @@ def judge(info: Any, name: str) -> Seen:
     """
     if not isinstance(info, Mapping) or not isinstance(info.get("name"), str):
         return Seen(UNREACHABLE, "what answers there is no cluster manager")
-    release = str(info.get("version", ""))[:100]
+    release = _shown(info.get("version", ""), 100)
     if info["name"] != name:
-        return Seen(REFUSED, f"the cluster there is named {str(info['name'])[:63]}", release)
+        return Seen(REFUSED, f"the cluster there is named {_shown(info['name'], 63)}", release)
     protocol = info.get("protocol")
     if protocol != PROTOCOL:
-        told = "none" if protocol is None else str(protocol)[:20]
+        told = "none" if protocol is None else _shown(protocol, 20)
         return Seen(INCOMPATIBLE, f"it speaks protocol {told}, this cloud {PROTOCOL}", release)
     return Seen(OK, "", release)
+
+
+def _shown(told: object, most: int) -> str:
+    """What a stranger said, bounded, without what cannot be stored or would turn a line round."""
+    return "".join(c if c.isprintable() else "\ufffd" for c in str(told)[:most])
 
 
 class HasFacts(Protocol):

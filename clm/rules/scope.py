@@ -23,6 +23,7 @@ SESSION_ONLY: Final = frozenset(
         "user.totp.begin",
         "user.totp.confirm",
         "user.totp.disable",
+        "admin.administrator.add",
         "cloud.user.set_admin",
         "cloud.user.set_password",
         "cloud.user.reset_totp",
@@ -42,6 +43,17 @@ class SessionNeeded(NotPermitted):
     code = "session_needed"
     message = "{method} needs somebody who has logged in; an API key is not enough."
     method: str
+
+
+def require_session(method: str, api_key_id: int | None) -> None:
+    """
+    For what only some calls of a view are: those that make an administrator or say where a password is mailed to.
+
+    :param api_key_id: the key that the caller comes with, if it is one.
+    :raises SessionNeeded: it is one.
+    """
+    if api_key_id is not None:
+        raise SessionNeeded(method)
 
 
 def allows(scope: Sequence[str], view: str, changing: bool) -> bool:

@@ -9,6 +9,7 @@ from typing import Final
 QUOTAS: Final = ("quota_cpu", "quota_memory_mib", "quota_storage_mib", "quota_vms")
 Quotas = tuple[int | None, int | None, int | None, int | None]
 NO_QUOTAS: Final[Quotas] = (None, None, None, None)
+DEFAULT: Final = -1  # a quota that is to be the cluster's default, whatever it was
 NAME_MAX: Final = 100  # characters of a full name at a cluster
 
 
@@ -17,7 +18,7 @@ class Account:
     """
     A user as a cluster should know them, or as it does.
 
-    :ivar quotas: wanted: none of one is the cluster's own affair; seen: all are there.
+    :ivar quotas: wanted: none of one is the cluster's own affair, ``DEFAULT`` its default; seen: all are there.
     """
 
     user_id: int
@@ -74,14 +75,19 @@ def plan(wanted: Mapping[int, Account], seen: Mapping[int, Account]) -> Plan:
 def agrees(wanted: Account, there: Account) -> bool:
     """Whether a cluster knows a user as it should; a later version than ours with the same content is as good."""
     same = (wanted.login, wanted.name, wanted.active) == (there.login, there.name, there.active)
-    quotas = all(ours is None or ours == theirs for ours, theirs in zip(wanted.quotas, there.quotas, strict=True))
+    # What a cluster's default is we do not know; it is told to take it whenever it is told of the user.
+    pairs = zip(wanted.quotas, there.quotas, strict=True)
+    quotas = all(ours is None or ours == DEFAULT or ours == theirs for ours, theirs in pairs)
     return same and quotas and there.version >= wanted.version
 
 
-def applied(put: Account, there: Account | None) -> Account | None:
+def applied(put: Account, there: Account | None, defaults: Quotas = NO_QUOTAS) -> Account | None:
     """What a cluster knows after a record was sent: its side of the agreement, for simulations and properties."""
     if there is not None and put.version < there.version:
         return there
     before = NO_QUOTAS if there is None else there.quotas
-    quotas = tuple(old if new is None else new for old, new in zip(before, put.quotas, strict=True))
+    quotas = tuple(
+        old if new is None else default if new == DEFAULT else new
+        for old, new, default in zip(before, put.quotas, defaults, strict=True)
+    )
     return replace(put, quotas=quotas)  # type: ignore[arg-type]  # as long as before

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 from urllib.parse import quote
 
 import msgspec
@@ -26,6 +26,8 @@ from clm.services.clusters import service_identity
 from clm.services.context import Services
 from clm.services.messages import take_over
 from clm.store import feed as store
+from cm.rpc.parameters import unsendable
+from cm.runtime.feed import parse_cursor
 
 if TYPE_CHECKING:
     from clm.drivers.clusters import ClusterConnection
@@ -36,15 +38,21 @@ CONNECT_S: Final = 10.0
 RETRY_S: Final = (0.5, 15.0)  # the first wait after a failure, and the longest
 BATCH: Final = 500  # events of one transaction
 FULL: Final = 2000  # events that wait; more are not read before
+FULL_CHARS: Final = 16 * 1024 * 1024  # likewise
 
 
 class Superseded(Exception):
     """The cursor moved without us: another process follows."""
 
 
+# What a column takes: one event that it does not would be told again and again, and nothing after it.
+_Id = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
+_Word = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9_.]{1,100}(?![\s\S])")]
+
+
 class _Audience(msgspec.Struct, gc=False):
-    users: list[int] = []
-    groups: list[int] = []
+    users: list[_Id] = []
+    groups: list[_Id] = []
     public: bool = False
 
 
@@ -52,8 +60,8 @@ class _Told(msgspec.Struct, gc=False):
     """An event's data; the object stays the text it is."""
 
     event: str
-    kind: str | None = None
-    object_id: int | None = None
+    kind: _Word | None = None
+    object_id: _Id | None = None
     uuid: str | None = None
     at: str | None = None
     object: msgspec.Raw = msgspec.Raw(b"null")
@@ -63,7 +71,7 @@ class _Told(msgspec.Struct, gc=False):
 
 class _Message(msgspec.Struct, gc=False):
     level: str
-    code: str
+    code: _Word
     params: dict[str, Any] = {}
 
 
@@ -160,13 +168,13 @@ class Follower:
             stream.end()
 
     async def _write(self, cursor: str, lines: Sequence[Line]) -> str:
-        now = next((line.id for line in reversed(lines) if line.id), cursor)
+        now = next((line.id for line in reversed(lines) if parse_cursor(line.id)), cursor)
         events: list[store.Event] = []
         messages: list[tuple[_Told, _Message]] = []
         for line in lines:
             try:
                 self._read(line, events, messages)
-            except (msgspec.DecodeError, ValueError) as error:
+            except (msgspec.DecodeError, ValueError, RecursionError) as error:
                 # It would come again and again, and nothing after it.
                 name = self.connection.facts.name
                 log.error("{cluster} told an event that makes no sense: {error}", cluster=name, error=str(error))
@@ -186,7 +194,10 @@ class Follower:
         shown = bytes(told.object).decode()
         if told.kind == "message":
             if told.event == "enter" and shown != "null":
-                messages.append((told, _message.decode(shown)))
+                message = _message.decode(shown)
+                if unsendable(message.params):
+                    raise ValueError("a message holds what cannot be stored")
+                messages.append((told, message))
             return
         audience = told.audience
         events.append(
@@ -250,11 +261,14 @@ class _Stream(Protocol):
         except ValueError as error:
             self._fail(str(error))
             return
-        if len(self.kept) > FULL and not self._paused:
+        if not self._paused and self._is_full():
             self._paused = True
             self._transport("pauseProducing")
         if self.kept:
             self._wake()
+
+    def _is_full(self) -> bool:
+        return len(self.kept) > FULL or sum(len(line.data) for line in self.kept) > FULL_CHARS
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         self._stop("")
@@ -296,7 +310,7 @@ class _Stream(Protocol):
         if not self.kept and self._failure:
             raise ConnectionError(self._failure)
         taken, self.kept = self.kept[:most], self.kept[most:]
-        if self._paused and len(self.kept) < FULL // 2 and not self._over:
+        if self._paused and len(self.kept) < FULL // 2 and not self._is_full() and not self._over:
             self._paused = False
             self._timer.reset(SILENCE_S)
             self._transport("resumeProducing")

@@ -23,7 +23,7 @@ from clm.services.context import CloudCall, Services
 from clm.services.trail import Trail
 from cm.rpc.caller import Identity, RawJSON
 from cm.rpc.codec import encode_json
-from cm.rpc.errors import CloudError, InvalidRequest, NotPermitted, ObjectNotFound
+from cm.rpc.errors import CloudError, Conflict, InvalidRequest, NotPermitted, ObjectNotFound
 from cm.runtime.remember import Remembered
 
 if TYPE_CHECKING:
@@ -35,6 +35,7 @@ PLACES_S: Final = 3600.0
 FIND_DEADLINE_S: Final = 3.0
 
 _items = msgspec.json.Decoder(list[msgspec.Raw])
+_members = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
 @dataclass(eq=False)
@@ -42,6 +43,16 @@ class NotClusterAdministrator(NotPermitted):
     code = "not_cluster_administrator"
     message = "You do not administer the cluster {cluster}."
     cluster: str
+
+
+@dataclass(eq=False)
+class ToldTwice(Conflict):
+    """One of them does not tell the truth, or was copied; which one, the caller may know."""
+
+    code = "object_told_twice"
+    message = "More than one cluster says that it has {uuid}: {clusters}. Name the cluster."
+    uuid: str
+    clusters: str
 
 
 class Forwarder:
@@ -180,10 +191,15 @@ class Forwarder:
     async def _ask(
         self, caller: CloudCall, asked: Sequence[ClusterConnection], is_admin: bool, uuids: Sequence[str]
     ) -> tuple[dict[str, Place], list[str]]:
-        """Where objects are, as far as it was told; and the clusters that did not tell. Locked ones are not asked."""
+        """
+        Where objects are, as far as it was told; and the clusters that did not tell. Locked ones are not asked.
+
+        :raises ToldTwice: they are all asked for the same, so any of them could take what is another's.
+        """
         method = "admin.object.find" if is_admin else "user.object.find"
         silent: list[str] = []
         made: dict[str, Place] = {}
+        twice: dict[str, set[int]] = {}
         wanted = frozenset(uuids)
         deadline_s = min(FIND_DEADLINE_S, self._services.policy.list_deadline_s)
 
@@ -195,15 +211,20 @@ class Forwarder:
                 for told in answer.decode():
                     known = as_uuid(told.get("uuid"))
                     if known in wanted and known is not None:
-                        made[known] = Place(connection.facts.id, str(told["kind"]), int(told["id"]))
-            except (CloudError, AttributeError, KeyError, TypeError, ValueError) as error:
+                        place = Place(connection.facts.id, str(told["kind"]), int(told["id"]))
+                        if made.setdefault(known, place).cluster_id != place.cluster_id:
+                            twice.setdefault(known, {made[known].cluster_id}).add(place.cluster_id)
+            except (CloudError, AttributeError, KeyError, TypeError, ValueError, RecursionError) as error:
                 log.info("{cluster} did not find: {error}", cluster=connection.facts.name, error=str(error))
                 silent.append(connection.facts.name)
 
         open_ones = [each for each in asked if not each.facts.locked]
         await gatherResults([Deferred.fromCoroutine(ask(each)) for each in open_ones])
         for known, place in made.items():
-            self._places.keep(known, place)
+            if known not in twice:
+                self._places.keep(known, place)
+        for known, ids in twice.items():
+            raise ToldTwice(known, ", ".join(sorted(each.facts.name for each in asked if each.facts.id in ids)))
         return made, sorted(silent)
 
     async def find(self, caller: CloudCall, uuids: Sequence[str]) -> list[dict[str, Any]]:
@@ -275,7 +296,7 @@ class Forwarder:
             return error
         try:
             return _named(answer.data, name)
-        except (msgspec.DecodeError, ValueError):
+        except (msgspec.DecodeError, ValueError, RecursionError):
             return ClusterUnavailable(name, "its list is none")
 
 
@@ -293,6 +314,14 @@ def _named(data: bytes, cluster: str) -> list[bytes]:
         item = bytes(raw)
         if item[:1] != b"{":
             raise ValueError("an item is no object")
+        if b'"cluster"' in item or b"\\u" in item:  # which cluster it is of, is not for the cluster to say
+            item = _without_cluster(item)
         rest = item[1:].lstrip()
         made.append(head + (b"" if rest[:1] == b"}" else b",") + rest)
     return made
+
+
+def _without_cluster(item: bytes) -> bytes:
+    members = _members.decode(item)
+    members.pop("cluster", None)
+    return msgspec.json.encode(members)

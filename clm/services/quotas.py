@@ -24,7 +24,7 @@ def edit(
     """
     Set quotas of users at one cluster: of all of them, or of none.
 
-    :param quotas: those to be set; null leaves one to the cluster.
+    :param quotas: those to be set; null: to the cluster's default.
     :raises ObjectNotFound: the cluster has not been told of one of them.
     """
     session = caller.session

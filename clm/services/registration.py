@@ -20,10 +20,19 @@ from clm.services.passwords import hashed
 from clm.services.tokens import ACTIVATION, EMAIL, OneTimeTokenRefused, mail_token, take_token
 from clm.store.change import record_change
 from clm.store.identity import UserFacts, find_by_email
-from clm.store.user import cloud_admin_emails, drop_lapsed, get_user, is_taken, update_user
+from clm.store.user import (
+    cloud_admin_emails,
+    drop_all_lapsed,
+    drop_lapsed,
+    get_user,
+    is_taken,
+    release_user,
+    update_user,
+)
 from cm.rpc.errors import NameTaken, NotPermitted
 from cm.rpc.types import Secret
 
+PRUNED_MAX: Final = 500  # of one transaction
 _ANSWERS: Final = {
     UserState.REGISTERED: "mail_confirmation",
     UserState.CONFIRMED: "admin_confirmation",
@@ -78,6 +87,15 @@ def _register(session: Session, policy: CloudPolicy, values: dict[str, Any]) -> 
         mail_token(session, policy, user_id, ACTIVATION, "activation", values["login"], values["email"])
         return {"user_id": None, "state": _ANSWERS[state]}
     return {"user_id": user_id, "state": _ANSWERS[state]}
+
+
+def prune_registrations(session: Session, policy: CloudPolicy) -> int:
+    """Let go of registrations that nobody confirmed; how many, at most ``PRUNED_MAX``."""
+    gone = drop_all_lapsed(session, policy.token_s, PRUNED_MAX)
+    for user_id in gone:
+        release_user(session, user_id)
+        record_change(session, "user", user_id, "exit", users=[user_id])
+    return len(gone)
 
 
 def mail_owner(session: Session, policy: CloudPolicy, email: str) -> None:

@@ -13,7 +13,7 @@ import msgspec
 from sqlalchemy.orm import Session
 from twisted.logger import Logger
 
-from clm.rules.sync import QUOTAS, Account, agrees, plan
+from clm.rules.sync import DEFAULT, QUOTAS, Account, agrees, plan
 from clm.services.clusters import service_identity
 from clm.services.context import Services
 from clm.store import sync as store
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 log = Logger()
 BATCH: Final = 200  # records of one call
 PAGE: Final = 1000
+SEEN_MAX: Final = 1_000_000  # accounts of one cluster, as many as are wanted at most
 DEADLINE_S: Final = 30.0
 
 
@@ -114,6 +115,8 @@ def _whole(session: Session, cluster_id: int, agreed: Sequence[tuple[int, int]],
 
 async def _seen(connection: ClusterConnection) -> dict[int, Account]:
     """All accounts of ours that a cluster has, but the one that is the cloud itself."""
+    from clm.drivers.clusters import ClusterUnavailable
+
     made: dict[int, Account] = {}
     after: str | None = None
     while True:
@@ -127,6 +130,8 @@ async def _seen(connection: ClusterConnection) -> dict[int, Account]:
         if len(page) < PAGE:
             made.pop(0, None)
             return made
+        if int(page[-1].external_id) <= int(after or 0) or len(made) > SEEN_MAX:
+            raise ClusterUnavailable(connection.facts.name, "its list of accounts has no end")
         after = page[-1].external_id
 
 
@@ -162,11 +167,14 @@ async def _put(
 
 
 def _record(account: Account) -> dict[str, Any]:
+    quotas = dict(zip(QUOTAS, account.quotas, strict=True))
+    defaults = [name for name, value in quotas.items() if value == DEFAULT]
     return {
         "external_id": str(account.user_id),
         "login": account.login,
         "name": account.name,
         "active": account.active,
         "version": account.version,
-        **dict(zip(QUOTAS, account.quotas, strict=True)),
+        **{name: None if value == DEFAULT else value for name, value in quotas.items()},
+        **({"defaults": defaults} if defaults else {}),  # clusters of an earlier version do not know the word
     }

@@ -8,10 +8,11 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from clm.rules.permissions import KNOWN, unknown
+from clm.rules.scope import require_session
 from clm.rules.user import UserEvent, UserState
 from clm.services import totp
 from clm.services.accounts import end_sessions, insert_user, move, record_user, step, user_changed
-from clm.services.context import CloudCall
+from clm.services.context import CloudCall, CloudIdentity
 from clm.services.holdings import holdings
 from clm.services.mails import send_mail
 from clm.services.passwords import hashed
@@ -46,9 +47,12 @@ async def add(caller: CloudCall, password: Secret | None, values: dict[str, Any]
 
     :param password: without one nobody can log in until it is set, or asked for by mail.
     :raises NameTaken: login or address is in use.
+    :raises SessionNeeded: an API key makes no administrators.
     """
     services = caller.services
     assert services is not None
+    if values["is_cloud_admin"]:
+        require_session("cloud.user.add", _key_of(caller))
     digest = None if password is None else await hashed(services, password, values["login"])
     made: dict[str, Any] = await services.database.transact(
         insert_user, {**values, "password_hash": digest, "state": UserState.ACTIVE}
@@ -62,9 +66,12 @@ def edit(caller: CloudCall, user_id: int, values: dict[str, Any]) -> dict[str, A
 
     :raises NameTaken: login or address is in use.
     :raises ObjectNotFound: there is no such cluster.
+    :raises SessionNeeded: another address is where a new password is mailed to; an API key gives none.
     """
     session = caller.session
     was = get_user(session, user_id, lock=True, version=caller.if_version)
+    if values.get("email") not in (None, was["email"]):
+        require_session("cloud.user.edit", _key_of(caller))
     check_cluster(session, values.get("default_cluster_id"))
     told = {name: value for name, value in values.items() if value is not None and value != was[name]}
     refusals = {
@@ -79,6 +86,10 @@ def edit(caller: CloudCall, user_id: int, values: dict[str, Any]) -> dict[str, A
         user_changed(session, user_id)
     caller.note("edit user", user_id=user_id, **told)
     return record_user(session, user_id)
+
+
+def _key_of(caller: CloudCall) -> int | None:
+    return caller.identity.api_key_id if isinstance(caller.identity, CloudIdentity) else None
 
 
 def check_cluster(session: Session, cluster_id: int | None) -> None:

@@ -128,6 +128,7 @@ _OLD: Final = (
     ("mail", "created_at < now() - interval '30 days' AND (sent_at IS NOT NULL OR failed_at IS NOT NULL)"),
     ("one_time_token", "expires_at < now() - interval '7 days'"),
     ("user_session", "expires_at < now() - interval '7 days'"),
+    ("oidc_login", "expires_at < now() - interval '1 minute'"),
 )
 
 

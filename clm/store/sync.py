@@ -14,7 +14,7 @@ from sqlalchemy import text
 from sqlalchemy.engine import Row
 from sqlalchemy.orm import Session
 
-from clm.rules.sync import NAME_MAX, QUOTAS, Account
+from clm.rules.sync import DEFAULT, NAME_MAX, QUOTAS, Account
 from cm.rpc.errors import ObjectNotFound
 from cm.runtime.database import notify
 
@@ -161,13 +161,14 @@ def forget_groups(session: Session, cluster_id: int, group_ids: Sequence[int]) -
 
 def get_quota(session: Session, cluster_id: int, user_id: int) -> dict[str, Any]:
     """
-    A user's quotas at a cluster, as wanted; null is the cluster's default.
+    A user's quotas at a cluster, as wanted; null is left to the cluster, or its default.
 
     :raises ObjectNotFound: the cluster has not been told of such a user.
     """
+    shown = ", ".join(f"nullif({name}, {DEFAULT}) AS {name}" for name in QUOTAS)
     found = session.execute(
         text(
-            f"SELECT cluster_id, user_id, {', '.join(QUOTAS)}, version, synced_version >= version AS synced"
+            f"SELECT cluster_id, user_id, {shown}, version, synced_version >= version AS synced"
             " FROM cluster_account WHERE cluster_id = :c AND user_id = :u"
         ),
         {"c": cluster_id, "u": user_id},
@@ -184,6 +185,7 @@ def set_quotas(
     :param quotas: columns to set; null for the cluster's default.
     :return: the users that were found.
     """
+    wanted = {name: DEFAULT if value is None else value for name, value in quotas.items()}
     columns = ", ".join(f"{name} = :{name}" for name in quotas)
     found = session.execute(
         text(
@@ -191,6 +193,6 @@ def set_quotas(
             " (SELECT cluster_id, user_id FROM cluster_account WHERE cluster_id = :c AND user_id = ANY(:ids)"
             " ORDER BY user_id FOR UPDATE) RETURNING user_id"
         ),
-        {**quotas, "c": cluster_id, "ids": sorted(user_ids)},
+        {**wanted, "c": cluster_id, "ids": sorted(user_ids)},
     )
     return sorted(found.scalars())

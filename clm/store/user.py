@@ -182,6 +182,24 @@ def drop_lapsed(session: Session, login: str, email: str, token_s: int) -> list[
     return [row.id for row in rows]
 
 
+def drop_all_lapsed(session: Session, token_s: int, limit: int) -> list[int]:
+    """
+    Delete registrations that nobody confirmed in time, so that neither their logins and addresses nor what strangers
+    wrote stays; their ids. Not those who have been sent another token since.
+    """
+    rows = session.execute(
+        text(
+            "UPDATE user_account SET state = 'deleted', deleted_at = now(), version = version + 1 WHERE id IN"
+            " (SELECT id FROM user_account u WHERE state = 'registered' AND deleted_at IS NULL"
+            " AND created_at < now() - make_interval(secs => :token_s) AND NOT EXISTS"
+            " (SELECT 1 FROM one_time_token t WHERE t.user_id = u.id AND t.expires_at > now())"
+            " ORDER BY id LIMIT :limit FOR UPDATE SKIP LOCKED) RETURNING id"
+        ),
+        {"token_s": token_s, "limit": limit},
+    )
+    return [row.id for row in rows]
+
+
 def release_user(session: Session, user_id: int) -> None:
     """What a user who was deleted had of their own goes; what they did stays in the audit."""
     for table in ("user_session", "one_time_token", "api_key", "ssh_key", "membership", "cluster_admin"):

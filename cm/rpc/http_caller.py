@@ -15,11 +15,13 @@ from typing import Any, Final, Literal
 import msgspec
 from OpenSSL.SSL import Error as SSLError
 from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.endpoints import HostnameEndpoint, wrapClientTLS
 from twisted.internet.error import ConnectionClosed
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
 from twisted.web.client import (
     Agent,
+    BrowserLikePolicyForHTTPS,
     HTTPConnectionPool,
     RequestNotSent,
     RequestTransmissionFailed,
@@ -28,6 +30,7 @@ from twisted.web.client import (
     ResponseNeverReceived,
 )
 from twisted.web.http_headers import Headers
+from twisted.web.iweb import IAgentEndpointFactory
 from txjsonrpc_ng import jsonrpclib
 from txjsonrpc_ng.web.jsonrpc import QueryFactory, StringProducer
 from zope.interface import implementer
@@ -109,6 +112,24 @@ class _Body(Protocol):
             self.transport.loseConnection()
 
 
+@implementer(IAgentEndpointFactory)
+class _OnePlace:
+    """The endpoint of the one server. The agent asks at each call, and to make one spells the host's name by IDNA."""
+
+    def __init__(self, reactor: Any, policy: Any, connect_s: float) -> None:
+        self._reactor = reactor
+        self._policy = policy
+        self._connect_s = connect_s
+        self._made: Any = None
+
+    def endpointForURI(self, uri: Any) -> Any:
+        if self._made is None:
+            self._made = HostnameEndpoint(self._reactor, uri.host, uri.port, self._connect_s)
+            if uri.scheme == b"https":
+                self._made = wrapClientTLS(self._policy.creatorForNetloc(uri.host, uri.port), self._made)
+        return self._made
+
+
 @implementer(ICaller)
 class HttpCaller:
     """
@@ -137,8 +158,11 @@ class HttpCaller:
         self._pool.cachedConnectionTimeout = KEPT_S
         # A kept connection may turn out to be closed; the pool would then repeat safe methods by itself, never a POST.
         self._pool.retryAutomatically = False
-        options = {} if context_factory is None else {"contextFactory": context_factory}
-        self._agent = agent or Agent(reactor, connectTimeout=deadline_s, pool=self._pool, **options)
+        # Two lines in the log for each connection would tell nobody anything.
+        self._pool._factory.noisy = False
+        self._agent = agent or Agent.usingEndpointFactory(
+            reactor, _OnePlace(reactor, context_factory or BrowserLikePolicyForHTTPS(), deadline_s), self._pool
+        )
 
     async def call(
         self,

@@ -11,6 +11,7 @@ import base64
 import hashlib
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, Protocol
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -61,6 +62,8 @@ class Executor:
 
         :raises CloudError: the view's refusal; nothing was changed then.
         """
+        if not identity.account_id and control.request_id is not None:
+            control = replace(control, request_id=_guests_own(control))
         call = self._make_call(view, identity, control)
         if view.is_async:
             if view.changing:
@@ -105,6 +108,14 @@ def _record_outside(
             ),
             {"a": call.account_id, "r": call.request_id, "digest": digest, "answer": _seal(key, result)},
         )
+
+
+def _guests_own(control: Control) -> str:
+    """
+    A guest's request id as it is kept: guests share an account that is none, and none may have another's answer, or be
+    in its way, by an id that both thought of.
+    """
+    return "guest-" + hashlib.sha256(f"{control.remote}\0{control.request_id}".encode()).hexdigest()
 
 
 def _digest(method: str, arguments: Mapping[str, Any]) -> str:

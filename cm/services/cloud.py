@@ -33,7 +33,10 @@ class CloudManagerNeeded(NotPermitted):
 
 @dataclass(frozen=True)
 class CloudRecord:
-    """A cloud manager's record of one of its people. A quota that is None: the cluster's, or what the account has."""
+    """
+    A cloud manager's record of one of its people. A quota that is None: what the account has; the cluster's where there
+    is no account yet, and for those in ``defaults``.
+    """
 
     external_id: str
     login: str
@@ -41,6 +44,7 @@ class CloudRecord:
     active: bool
     version: int
     quotas: Mapping[str, int | None]
+    defaults: frozenset[str] = frozenset()
 
 
 def issuer_of(caller: ClusterCall) -> str:
@@ -71,7 +75,7 @@ def put_users(caller: ClusterCall, records: Sequence[CloudRecord]) -> dict[str, 
             continue
         if record.version < was.external_version:
             stale.append(external_id)
-        elif _write(session, was, record):
+        elif _write(session, was, record, defaults):
             caller.note("edit user", external_id=external_id)
     for external_id in made:
         caller.note("add user", external_id=external_id)
@@ -87,7 +91,7 @@ def _add_missing(
     # In one order for all, so that two cannot wait for each other.
     for external_id in sorted(missing):
         record = records[external_id]
-        given = [record.quotas[quota] for quota in QUOTAS]
+        given = [None if quota in record.defaults else record.quotas[quota] for quota in QUOTAS]
         quotas = tuple(defaults[name] if value is None else value for name, value in zip(QUOTAS, given, strict=True))
         values = {
             "origin": issuer,
@@ -111,9 +115,9 @@ def _add_missing(
     return made
 
 
-def _write(session: Session, was: ExternalAccount, record: CloudRecord) -> bool:
+def _write(session: Session, was: ExternalAccount, record: CloudRecord, defaults: Mapping[str, int]) -> bool:
     """Whether it made a difference."""
-    given = [record.quotas[quota] for quota in QUOTAS]
+    given = [defaults[quota] if quota in record.defaults else record.quotas[quota] for quota in QUOTAS]
     now = replace(
         was,
         login=record.login,

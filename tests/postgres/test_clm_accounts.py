@@ -12,9 +12,11 @@ import pytest
 from clm.daemon.settings import MailSettings
 from clm.rules.permissions import PermissionNeeded
 from clm.rules.user import WrongUserState
-from clm.services.registration import RegistrationClosed
+from clm.services.registration import RegistrationClosed, prune_registrations
 from clm.services.tokens import OneTimeTokenRefused
 from clm.services.users import LastCloudAdmin
+from cm.rpc.caller import ANONYMOUS, Control
+from cm.rpc.codec import plain
 from cm.rpc.errors import (
     AccountBlocked,
     CloudError,
@@ -30,6 +32,7 @@ from cm.rpc.errors import (
 from cm.rpc.password import Passwords
 from support.clm import CloudBench
 from support.clm_mail import eventually, outbox, unused_port
+from support.cloud import run
 from support.federation import federated
 
 PASSWORD = "correct horse"
@@ -183,6 +186,40 @@ def test_lapsed(make: Make) -> None:
     bench.sql("UPDATE user_account SET created_at = now() - interval '25 hours' WHERE login = 'jan'")
     assert register(bench)["state"] == "mail_confirmation"
     assert bench.sql("SELECT count(*) FROM user_account WHERE login = 'jan' AND deleted_at IS NULL") == 1
+
+
+def test_lapsed_go(make: Make) -> None:
+    """Registrations that nobody confirmed in time are let go of by themselves; others are not."""
+    bench = make()
+    for login in ("jan", "ola", "ewa"):
+        register(bench, login=login, email=f"{login}@example.net")
+    bench.sql("UPDATE user_account SET created_at = now() - interval '25 hours' WHERE login IN ('jan', 'ola', 'bob')")
+    bench.sql(
+        "UPDATE one_time_token t SET expires_at = now() - interval '1 hour' FROM user_account u"
+        " WHERE u.id = t.user_id AND u.login = 'jan'"
+    )
+    assert bench.manager.database.transact_now(prune_registrations, bench.manager.policy) == 1
+    left = bench.sql("SELECT string_agg(login, ' ' ORDER BY login) FROM user_account WHERE deleted_at IS NULL")
+    assert left == "admin ann bob ewa ola"
+    assert bench.sql("SELECT password_hash FROM user_account WHERE login = 'jan'") is None
+
+
+def test_guests_share_no_request_ids(make: Make) -> None:
+    """What a guest was answered is no other guest's, and an id that one used is free for another."""
+    bench = make()
+    told = {"login": "jan", "email": "jan@example.net", "password": PASSWORD}
+
+    def ask(remote: str, **more: Any) -> Any:
+        view = bench.manager.registry.get("guest.user.register")
+        arguments, controls = view.bind({**told, **more, "request_id": "r-1"})
+        control = Control("call", remote=remote, **controls)
+        return plain(run(lambda: bench.manager.executor.execute(view, ANONYMOUS, arguments, control)))
+
+    first = ask("192.0.2.1")
+    assert ask("192.0.2.1") == first
+    with pytest.raises(NameTaken):
+        ask("192.0.2.2")
+    assert ask("192.0.2.3", login="ola", email="ola@example.net")["state"] == first["state"]
 
 
 @pytest.mark.parametrize("token", ["", "x" * 43, "A" * 101])

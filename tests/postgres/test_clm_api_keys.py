@@ -86,6 +86,8 @@ def test_session_only(wire: Wire) -> None:
         "user.totp.begin": [],
         "user.totp.confirm": ["123456"],
         "user.totp.disable": ["123456", "a"],
+        "admin.administrator.add": ["alpha", 1],
+        "admin.administrator.add": ["alpha", 1],
         "cloud.user.set_admin": [1, True],
         "cloud.user.set_password": [1, "a"],
         "cloud.user.reset_totp": [1],
@@ -190,3 +192,19 @@ def test_wrong_call(wire: Wire) -> None:
     for days in (0, -1, 4000):
         with pytest.raises(CloudError):
             create(wire, name="x", expires_days=days)
+
+
+def test_keys_make_no_administrators(wire: Wire) -> None:
+    """With whatever scope, a key makes nobody an administrator, and sends nobody's new password elsewhere."""
+    key = create(wire, "cloud.*", "admin.*", login="admin")["key"]
+    ann = wire.bench.ids["ann"]
+    for method, params in (
+        ("cloud.user.add", {"login": "eve", "is_cloud_admin": True}),
+        ("cloud.user.edit", {"user_id": ann, "email": "eve@example.org"}),
+        ("admin.administrator.add", {"cluster": "alpha", "user_id": ann}),
+    ):
+        with pytest.raises(SessionNeeded):
+            wire.call(wire.bearer(key), method, params)
+    assert wire.call(wire.bearer(key), "cloud.user.add", {"login": "eve"})["is_cloud_admin"] is False
+    kept = {"user_id": ann, "email": "ann@example.org", "first_name": "Anna"}
+    assert wire.call(wire.bearer(key), "cloud.user.edit", kept)["first_name"] == "Anna"

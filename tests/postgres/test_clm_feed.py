@@ -7,13 +7,17 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from time import sleep
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from clm.rules.events import Line
 from clm.services.follow import Follower
+from clm.store.cluster import list_facts
 from clm.store.feed import Event, insert_events, move_cursor, prune, read_changes
 from cm.runtime.feed import format_cursor
+from support.clm import CloudBench
 from support.cloud import run
 from support.federation import Federation, Proxy, Subscriber, federated, hanging, until
 
@@ -281,6 +285,33 @@ def test_rows(federation: Federation) -> None:
     row = next(row for row in database.read_now(read_changes, (0, 0), 10_000) if row.object == '{"a":1}')
     assert (row.users, row.groups, row.public) == ({7}, {("", 8)}, False)
     assert row.at == at and row.uuid == event.uuid
+
+
+_MESSAGE = '{"event":"enter","kind":"message","object_id":1,"audience":{"users":[1]},"object":%s}'
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        '{"event":"enter","kind":"vm","object_id":1,"object":' + "[" * 50_000 + "]" * 50_000 + "}",
+        '{"event":"enter","kind":"vm","object_id":9223372036854775808}',
+        '{"event":"enter","kind":"v\\u0000m","object_id":1}',
+        '{"event":"enter","kind":"vm","object_id":1,"audience":{"users":[9223372036854775808]}}',
+        _MESSAGE % '{"level":"info","code":"a\\u0000"}',
+        _MESSAGE % '{"level":"info","code":"a","params":{"x":"\\u0000"}}',
+    ],
+)
+def test_poison(bench: CloudBench, data: str) -> None:
+    """What a cluster tells and nobody can store is passed over; what comes after it is taken over."""
+    database = bench.manager.database
+    cluster_id = bench.sql("INSERT INTO cluster (name, url) VALUES ('x', 'http://127.0.0.1:1') RETURNING id")
+    facts = next(facts for facts in database.read_now(list_facts) if facts.id == cluster_id)
+    follower = Follower(bench.manager.services, SimpleNamespace(facts=facts))  # type: ignore[arg-type]
+    cursor = f"{'a' * 16}.1.1"
+    lines = [Line("enter", "", data), Line("change", cursor, '{"event":"change","kind":"vm","object_id":7}')]
+    assert run(lambda: follower._write("", lines)) == cursor
+    rows = database.read_now(read_changes, (0, 0), 1000)
+    assert [(row.kind, row.object_id) for row in rows if row.more.get("cluster") == "x"] == [("vm", 7)]
 
 
 def test_prune(federation: Federation) -> None:

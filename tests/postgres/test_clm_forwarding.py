@@ -11,7 +11,7 @@ import pytest
 from clm.daemon.settings import ClustersSettings
 from clm.drivers.clusters import ClusterLocked, ClusterRefused, ClusterUnavailable
 from clm.services.clusters import speaker
-from clm.services.forwarding import NotClusterAdministrator
+from clm.services.forwarding import NotClusterAdministrator, ToldTwice
 from cm.rpc.client import RpcClient
 from cm.rpc.errors import InvalidParameter, NotAuthenticated, ObjectNotFound, QuotaReached, RoleNeeded, VersionChanged
 from support.cloud import run
@@ -282,6 +282,47 @@ def test_list_of_rubbish(federation: Federation, elsewhere: Any, wrong: Any) -> 
         elsewhere("beta", port)
         answer = federation.call("user.vm.get_list", {"cluster": "*"})
         assert [each["cluster"] for each in answer["missing"]] == ["beta"] and answer["items"]
+
+
+@pytest.mark.parametrize("name", ["cluster", "\\u0063luster"])
+def test_spoofed_cluster(federation: Federation, elsewhere: Any, name: str) -> None:
+    """Which cluster an item of a list is of, is not for the cluster to say, however it writes the word."""
+
+    def answer(asked: dict[str, Any]) -> bytes:
+        items = b'[{"vm_id": 4711, "%s": "alpha", "name": "x"}]' % name.encode()
+        return b'{"jsonrpc": "2.0", "id": %d, "result": %s}' % (asked["id"], items)
+
+    with answering(answer) as port:
+        elsewhere("beta", port)
+        items = federation.call("user.vm.get_list", {"cluster": "*"})["items"]
+    assert [item for item in items if item["vm_id"] == 4711] == [{"cluster": "beta", "vm_id": 4711, "name": "x"}]
+
+
+def test_deep_list(federation: Federation, elsewhere: Any) -> None:
+    """A list that is nested deeper than can be read does not spoil the others, whoever finds that first."""
+    for depth in (400, 2_000, 100_000):
+
+        def answer(asked: dict[str, Any], deep: bytes = b"[" * depth + b"]" * depth) -> bytes:
+            return b'{"jsonrpc": "2.0", "id": %d, "result": [{"a": %s}]}' % (asked["id"], deep)
+
+        with answering(answer) as port:
+            elsewhere("beta", port)
+            told = federation.call("user.vm.get_list", {"cluster": "*"})
+        assert any(item["cluster"] == "alpha" for item in told["items"])
+    assert [each["cluster"] for each in told["missing"]] == ["beta"]
+
+
+def test_claimed_uuid(federation: Federation, elsewhere: Any) -> None:
+    """A cluster that says it has what another has gets no calls for it; who names the cluster reaches the right one."""
+    made = federation.create("alpha", name="wanted")
+    uuid = made["uuid"]
+    claim = [{"uuid": uuid, "kind": "vm", "id": 1}]
+    federation.bench.manager.services.extra["forwarder"]._places.forget(lambda _: True)
+    with answering(lambda asked: result(asked, claim)) as port:
+        elsewhere("beta", port)
+        with pytest.raises(ToldTwice, match="alpha, beta"):
+            federation.call("user.vm.get_by_id", {"vm_id": uuid})
+        assert federation.call("user.vm.get_by_id", {"vm_id": uuid, "cluster": "alpha"})["name"] == "wanted"
 
 
 def test_locked(federation: Federation) -> None:

@@ -19,7 +19,11 @@ from clm.services.seal import seal
 from cm.rpc.credentials import TokenCredentials
 from cm.rpc.errors import AccountBlocked, CloudError, InvalidParameter, ObjectNotFound
 from cm.rpc.types import Secret
+from cm.runtime.settings import SettingsError
 from support.cloud import run
+
+# Nobody listens there: mails stay where they are.
+MAIL = MailSettings(host="127.0.0.1", port=1, tls="none", sender="cloud@example.org")
 
 # ------------------------------------------------------------------ who is let in
 
@@ -126,7 +130,7 @@ def test_address_of_another(login: Login) -> None:
 
 def test_link(make: Make) -> None:
     """With link_email a verified address is enough, from then on whatever the address is; the user is told."""
-    login = make(link_email=True)
+    login = make(link_email=True, mail=MAIL)
     login.provider.person.update(email="Ann@example.org")
     assert login.log_in()["user_id"] == login.bench.ids["ann"]
     assert [message["code"] for message in login.bench.call("user.message.get_list")] == ["oidc_linked"]
@@ -138,9 +142,15 @@ def test_link(make: Make) -> None:
         login.log_in()
 
 
+def test_no_link_without_mail(make: Make) -> None:
+    """Where nobody proves an address, having it is no reason to be let in: the settings are refused."""
+    with pytest.raises(SettingsError, match="link_email needs mail.host"):
+        make(link_email=True)
+
+
 def test_no_link_to_unconfirmed(make: Make) -> None:
     """Whoever registered with an address that is not theirs does not get its owner's login."""
-    login = make(link_email=True)
+    login = make(link_email=True, mail=MAIL)
     login.bench.user("carol", state="registered")
     login.provider.person.update(email="carol@example.org")
     with pytest.raises(EmailOfAnother):
@@ -157,8 +167,7 @@ def test_no_new_ones(make: Make) -> None:
 
 def test_waiting(make: Make) -> None:
     """Where administrators activate users, somebody new is made, they hear of it, and it is let in once active."""
-    mail = MailSettings(host="127.0.0.1", port=1, tls="none", sender="cloud@example.org")
-    login = make(accounts={"auto_activation": False}, mail=mail)
+    login = make(accounts={"auto_activation": False}, mail=MAIL)
     for _ in range(2):
         with pytest.raises(AccountWaiting) as waiting:
             login.log_in()

@@ -76,7 +76,7 @@ def test_blocked(federation: Federation) -> None:
 
 
 def test_quota(federation: Federation) -> None:
-    """A quota that is set is in force at that cluster, for one user or many; what is null is left to the cluster."""
+    """A quota that is set is in force at that cluster, for one user or many; null restores the cluster's default."""
     ann, bob = federation.bench.ids["ann"], federation.bench.ids["bob"]
     before = there(federation, "alpha", "ann")
     assert before is not None
@@ -89,10 +89,10 @@ def test_quota(federation: Federation) -> None:
     with pytest.raises(QuotaReached):
         federation.create("alpha", login="bob", count=2)
     until(lambda: federation.call("cloud.quota.get", ["alpha", bob], login="admin")["synced"])
-    federation.call("cloud.quota.edit", {**told, "vms": before["quota_vms"]}, login="admin")
-    federation.call("cloud.quota.edit", {**told, "vms": None}, login="admin")
+    made = federation.call("cloud.quota.edit", {**told, "vms": None}, login="admin")
+    assert [each["quota_vms"] for each in made] == [None, None]
+    until(lambda: there(federation, "alpha", "bob")["quota_vms"] == before["quota_vms"])  # type: ignore[index]
     until(lambda: synced(federation))
-    assert there(federation, "alpha", "bob")["quota_vms"] == before["quota_vms"]  # type: ignore[index]
 
 
 def test_quota_refusals(federation: Federation) -> None:

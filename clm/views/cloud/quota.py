@@ -12,7 +12,9 @@ from cm.rpc.types import Id, IdList
 from cm.rpc.view import cloud_view
 
 UNSET = -1
-Setting = Annotated[int, Meta(ge=-1, le=1_000_000_000, description="-1 leaves it as it is, null to the cluster.")]
+Setting = Annotated[
+    int, Meta(ge=-1, le=1_000_000_000, description="-1 leaves it as it is, null is the cluster's default.")
+]
 
 
 @cloud_view
@@ -37,8 +39,7 @@ def edit(
     """
     Set quotas of one or many users at a cluster; it is told in the next moment.
 
-    A quota that is not given stays. One that is null is left to the cluster: it keeps what it has, and a user who comes
-    anew gets the cluster's default.
+    A quota that is not given stays. One that is null becomes the cluster's default again.
     """
     given = {"quota_cpu": cpu, "quota_memory_mib": memory_mib, "quota_storage_mib": storage_mib, "quota_vms": vms}
     return service.edit(caller, cluster, user_ids, {name: value for name, value in given.items() if value != UNSET})

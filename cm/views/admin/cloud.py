@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta
@@ -19,8 +19,14 @@ ExternalId = Annotated[
 ]
 
 
+QuotaName = Literal["quota_cpu", "quota_memory_mib", "quota_storage_mib", "quota_vms"]
+
+
 class CloudUser(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=True):
-    """A cloud manager's record of one of its people. A quota that is null: the cluster's default for a new account."""
+    """
+    A cloud manager's record of one of its people. A quota that is null: the cluster's default for a new account, what
+    it has for another; one that is named in ``defaults``: the cluster's default for either.
+    """
 
     external_id: ExternalId
     login: Login
@@ -31,6 +37,7 @@ class CloudUser(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen
     quota_memory_mib: Quota | None = None
     quota_storage_mib: Quota | None = None
     quota_vms: Quota | None = None
+    defaults: Annotated[list[QuotaName], Meta(max_length=4)] = []
 
 
 @admin_view(changing=True)
@@ -39,8 +46,9 @@ def put_users(caller: ClusterCall, users: Annotated[list[CloudUser], Meta(max_le
     Make accounts of the calling cloud manager as these records say: added, changed, blocked. All of them or none.
 
     A record of a lower version than the one in force is left alone and its ``external_id`` named in ``stale``; one of
-    the same version is written again, which repairs what was changed here. A quota that is null stays as it is. Who is
-    blocked is refused at once, by tokens that were signed before too.
+    the same version is written again, which repairs what was changed here. A quota that is null stays as it is, or is
+    the cluster's default again where ``defaults`` names it. Who is blocked is refused at once, by tokens that were
+    signed before too.
     """
     return cloud.put_users(
         caller,
@@ -52,6 +60,7 @@ def put_users(caller: ClusterCall, users: Annotated[list[CloudUser], Meta(max_le
                 active=user.active,
                 version=user.version,
                 quotas={quota: getattr(user, quota) for quota in QUOTAS},
+                defaults=frozenset(user.defaults),
             )
             for user in users
         ],

@@ -89,6 +89,8 @@ def test_ca() -> None:
     assert check_ca(None) == check_ca(" ") == ""
     with pytest.raises(InvalidParameter):
         check_ca("no certificate")
+    with pytest.raises(InvalidParameter, match="private key"):
+        check_ca("-----BEGIN CERTIFICATE-----\nAA==\n-----END CERTIFICATE-----\n-----BEGIN EC PRIVATE KEY-----\n")
 
 
 @pytest.mark.parametrize(
@@ -107,6 +109,12 @@ def test_ca() -> None:
 def test_judge(info: Any, state: str) -> None:
     """A cluster is well when it has our name for it and our protocol."""
     assert judge(info, "alpha").state == state
+
+
+def test_judge_tells_what_can_be_shown() -> None:
+    """What a stranger says of itself is bounded, and holds nothing that cannot be stored or printed."""
+    seen = judge({"name": "alpha", "version": "1\x00\u202e" + "x" * 200, "protocol": PROTOCOL}, "alpha")
+    assert seen.release.isprintable() and len(seen.release) == 100
 
 
 @given(st.recursive(st.none() | st.text() | st.integers(), lambda c: st.lists(c) | st.dictionaries(st.text(), c)))
