@@ -87,7 +87,6 @@ def test_session_only(wire: Wire) -> None:
         "user.totp.confirm": ["123456"],
         "user.totp.disable": ["123456", "a"],
         "admin.administrator.add": ["alpha", 1],
-        "admin.administrator.add": ["alpha", 1],
         "cloud.user.set_admin": [1, True],
         "cloud.user.set_password": [1, "a"],
         "cloud.user.reset_totp": [1],
