@@ -37,7 +37,8 @@ def person_of(issuer: str, subject: str, claims: Mapping[str, Any]) -> Person:
         email = ""
     first, last = _line(claims.get("given_name"), 100), _line(claims.get("family_name"), 100)
     if not first and not last:
-        first, _, last = _line(claims.get("name"), 100).partition(" ")
+        first, *rest = _line(claims.get("name"), 100).split(maxsplit=1) or [""]
+        last = rest[0] if rest else ""
     for wanted in (claims.get("preferred_username"), email.partition("@")[0], "user"):
         login = _LOGIN_LEFT_OUT.sub("", _line(wanted, 200)).lstrip(".@+-")[:64]
         if login:

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from clm.rules.oidc import check_redirect, person_of
@@ -21,6 +21,7 @@ claims = st.dictionaries(st.sampled_from(NAMES), anything)
 
 
 @given(claims)
+@example({"name": "Ada  Lovelace"})
 def test_any_claims(told: dict[str, Any]) -> None:
     """A login that is one, an address only if it was verified, and names that every dialect can carry."""
     person = person_of("https://id.example.org", "1", told)
