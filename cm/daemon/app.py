@@ -86,14 +86,24 @@ class ClusterManager:
     One process of a cluster manager. Several may run on one database.
 
     :param opener: makes an ``INodeDriver`` from a URI and a name.
+    :param threads: an ``IThreads`` in place of its own pools.
+    :param listen: makes its ``Listener``: ``listen(reactor, url, lock)``.
     """
 
-    def __init__(self, reactor: Any, settings: Settings, opener: Callable[[str, str], Any] = open_driver) -> None:
+    def __init__(
+        self,
+        reactor: Any,
+        settings: Settings,
+        opener: Callable[[str, str], Any] = open_driver,
+        threads: Any = None,
+        listen: Callable[[Any, str, tuple[int, int]], Listener] = Listener,
+    ) -> None:
         self.reactor = reactor
         self.settings = settings
         self.policy = policy_of(settings)
         size = settings.database.pool_size
-        self.threads = Threads(reactor, {"database": size, "probe": 2})
+        self.threads = threads or Threads(reactor, {"database": size, "probe": 2})
+        self._make_listener = listen
         threads = cast(IThreads, self.threads)
         self.database = Database(settings.database.url, threads, pool_size=size)
         self.fleet = Fleet(self.database, threads, opener)
@@ -119,7 +129,7 @@ class ClusterManager:
             raise SettingsError(["the database is not at this version's schema: run wawel-cm migrate"])
         name = f"{socket.gethostname()}:{os.getpid()}"
         worker_id = await self.database.transact(register_worker, name)
-        self.listener = Listener(self.reactor, self.settings.database.url, (LOCK_CLASS, worker_id))
+        self.listener = self._make_listener(self.reactor, self.settings.database.url, (LOCK_CLASS, worker_id))
         await self.listener.start()
         self.database.told = self.listener.told
         self.services.extra["signals"] = self.listener

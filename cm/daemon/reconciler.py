@@ -20,6 +20,7 @@ from cm.store.prune import prune
 
 log = Logger()
 STORAGE_S = 600.0  # between passes over storages: listing one reads every volume's header
+LATEST_S = 2.0  # between looks for turns that are due: a node may have been added
 HINT_S = 0.3  # after a hint: hooks and operations usually settle it themselves meanwhile
 
 
@@ -68,10 +69,18 @@ class Reconciler:
                 timer.cancel()
 
     def _tick(self) -> None:
-        if self._stopping:
-            return
-        self._timer = self._clock.callLater(min(self._every_s / 5, 1.0), self._tick)
-        Deferred.fromCoroutine(self._due()).addErrback(self._failed)
+        if not self._stopping:
+            Deferred.fromCoroutine(self._turn()).addErrback(self._failed)
+
+    async def _turn(self) -> None:
+        """Look at what is due, and come again when the next is; never sooner than ``least``, never later than 2 s."""
+        least = wait_s = min(self._every_s / 5, 1.0)
+        try:
+            await self._due()
+            wait_s = await self._services.database.read(_next_turn, self._every_s)
+        finally:
+            if not self._stopping:
+                self._timer = self._clock.callLater(max(least, min(wait_s, LATEST_S)), self._tick)
 
     def _failed(self, failure: Any) -> None:
         if failure.check(DatabaseUnavailable, Overloaded):
@@ -152,6 +161,19 @@ def _take_turns(session: Session, every_s: float) -> list[int]:
         {"every": every_s},
     )
     return sorted(found)
+
+
+def _next_turn(session: Session, every_s: float) -> float:
+    """Seconds until the next node's pass is due."""
+    found = session.scalar(
+        text(
+            "SELECT extract(epoch FROM min(CASE WHEN passed_at IS NULL THEN clock_timestamp() ELSE passed_at"
+            " + make_interval(secs => CASE WHEN state = 'ok' THEN :every ELSE least(:every, 2) END) END)"
+            " - clock_timestamp()) FROM node WHERE deleted_at IS NULL"
+        ),
+        {"every": every_s},
+    )
+    return every_s if found is None else max(0.0, float(found))
 
 
 def _storages(session: Session) -> list[tuple[int, int]]:

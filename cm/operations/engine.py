@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from datetime import UTC, datetime
 from typing import Any, Final
 
 from sqlalchemy.orm import Session
@@ -21,11 +20,13 @@ from cm.operations.base import KINDS, LeaseLost, Wait, Work
 from cm.rpc.errors import CloudError, DatabaseUnavailable, DeadlineExceeded, Incident, Overloaded, Unavailable
 from cm.rpc.vocabulary import OperationState
 from cm.runtime.metrics import Metrics
+from cm.runtime.wall import utc_now
 from cm.services.context import Services
 from cm.services.messages import tell_failed
 from cm.store.operation import (
     OperationRow,
     claim_operations,
+    due_in,
     finish,
     holds,
     let_go,
@@ -39,7 +40,8 @@ log = Logger()
 
 LEASE_S: Final = 15.0
 RENEW_S: Final = 4.0
-POLL_S: Final = 0.5  # for what becomes due by time alone; everything else is notified
+POLL_S: Final = 0.5  # at the least between looks for what becomes due by time alone; all else is notified
+IDLE_S: Final = 5.0  # at the most: what is due later is known by then
 PARALLEL: Final = 32  # operations under way in one process
 PER_NODE: Final = 6  # of them on one node: more would only queue in libvirt
 BACKOFF_MAX_S: Final = 30.0
@@ -61,11 +63,11 @@ class Engine:
         self._stopping = False
         self._idle: Deferred[None] | None = None
         self._timers: list[Any] = []
+        self._next: Any = None  # the timer of the next look
 
     # -------------------------------------------------------------- life
 
     def start(self) -> None:
-        self._every(POLL_S, self._pump)
         self._every(RENEW_S, self._tend)
         # What a killed predecessor was at is known by its lock at once; its leases need not run out.
         Deferred.fromCoroutine(self._tend()).addErrback(self._failed)
@@ -74,8 +76,8 @@ class Engine:
     async def stop(self, grace_s: float = 10.0) -> None:
         """Claim no more; let what is under way come to the end of its step or of the grace."""
         self._stopping = True
-        for timer in self._timers:
-            if timer.active():
+        for timer in [*self._timers, self._next]:
+            if timer is not None and timer.active():
                 timer.cancel()
         if self._running:
             self._idle = Deferred()
@@ -118,6 +120,7 @@ class Engine:
             self._again = True
             return
         self._pumping = True
+        wait_s = POLL_S
         try:
             while not self._stopping:
                 self._again = False
@@ -134,9 +137,18 @@ class Engine:
                     self._running[op.id] = op
                     Deferred.fromCoroutine(self._run(op)).addErrback(self._failed)
                 if not claimed and not self._again:
-                    return
+                    wait_s = await self._services.database.read(due_in, IDLE_S)
+                    if not self._again:
+                        return
         finally:
             self._pumping = False
+            self._look_in(POLL_S if self._again else max(POLL_S, wait_s))
+
+    def _look_in(self, seconds: float) -> None:
+        if self._next is not None and self._next.active():
+            self._next.cancel()
+        if not self._stopping:
+            self._next = self._clock.callLater(seconds, self.wake)
 
     async def _tend(self) -> None:
         """Renew the leases of what is under way, and take over what the dead left."""
@@ -165,7 +177,7 @@ class Engine:
     async def _walk(self, work: Work) -> None:
         op, kind = work.op, KINDS[work.op.kind]
         try:
-            if datetime.now(UTC) > op.deadline:
+            if utc_now() > op.deadline:
                 raise DeadlineExceeded(f"operation {op.id} ({op.kind})", (op.deadline - op.created_at).total_seconds())
             while work.step < len(kind.steps) and not work.completed:
                 await kind.steps[work.step](work)
@@ -179,7 +191,7 @@ class Engine:
         except Wait as wait:
             await self._hold(work, wait, "")
         except CloudError as error:
-            final = isinstance(error, DeadlineExceeded) and datetime.now(UTC) > op.deadline
+            final = isinstance(error, DeadlineExceeded) and utc_now() > op.deadline
             # Later it may work. After one call's DeadlineExceeded the outcome is unknown, but steps look first.
             if not final and (kind.patient or isinstance(error, (Unavailable, Overloaded))):
                 await self._retry(work, error)
@@ -221,7 +233,7 @@ class Engine:
 
     def _measure(self, op: OperationRow, state: str) -> None:
         if self._metrics is not None:
-            self._metrics.operation(op.kind, state, (datetime.now(UTC) - op.created_at).total_seconds())
+            self._metrics.operation(op.kind, state, (utc_now() - op.created_at).total_seconds())
 
     async def _insist(self, function: Any, *args: Any) -> None:
         """A transaction that must happen: go on until the database is back. Should we die, the lease runs out."""

@@ -7,7 +7,6 @@ held.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any, Final
 
 from sqlalchemy import text
@@ -18,6 +17,7 @@ from cm.operations.base import Kind, Wait, Work, register
 from cm.rpc.errors import CloudError, DomainNotRunning, GuestIgnored, NotAbandonable
 from cm.rpc.vocabulary import DiskFormat, OperationKind, Seen
 from cm.rules.vm import GONE
+from cm.runtime.wall import unix_seconds, utc_now
 from cm.services.evidence import SKEW, record_look
 from cm.services.release import rest_stopped, update_resources
 from cm.services.saving import give_back_image, reserve_image
@@ -57,7 +57,7 @@ def _gone(session: Session, op: OperationRow) -> bool:
 async def _look(work: Work, row: VMRow) -> Seen:
     """Ask the node itself, and record what it says."""
     assert row.node_id is not None
-    looked_at = datetime.now(UTC)
+    looked_at = utc_now()
     seen: DomainSeen = await work.call(row.node_id, "look", row.uuid)
     await work.db(record_look, row.id, None, seen.state, seen.reason, looked_at)
     return seen.state
@@ -96,7 +96,7 @@ async def await_end(work: Work) -> None:
     if row.seen in GONE or row.node_id is None or row.launches == 0:
         return
     # The hook of a VM that was launched a moment ago cannot be told from an earlier launch's: a look is surer.
-    fresh = row.launched_at is not None and datetime.now(UTC) - row.launched_at < 2 * SKEW
+    fresh = row.launched_at is not None and utc_now() - row.launched_at < 2 * SKEW
     if ending.hooks and not fresh and not work.arguments.get("graced"):
         raise Wait(work.services.policy.hook_grace_s, unless=_gone, graced=True)
     if await _look(work, row) not in GONE:
@@ -125,8 +125,8 @@ async def _obeyed(work: Work) -> bool:
     row = ending.row
     if row.seen in GONE or row.node_id is None:
         return True
-    pressed = float(work.arguments.get("pressed_at", 0.0)) or datetime.now(UTC).timestamp()
-    left = pressed + work.services.policy.shutdown_s - datetime.now(UTC).timestamp()
+    pressed = float(work.arguments.get("pressed_at", 0.0)) or unix_seconds()
+    left = pressed + work.services.policy.shutdown_s - unix_seconds()
     # The hook wakes us; looks are for guests whose hook was lost, so they may be rare.
     if work.arguments.get("pressed_at") and await _look(work, row) in GONE:
         return True

@@ -201,5 +201,10 @@ def after_commit(session: Session, effect: Callable[[], None]) -> None:
 def notify(session: Session, topic: str, subject: int | None = None) -> None:
     """Tell every process on this database, at commit, that ``topic`` has news. Equal ones in a transaction are one."""
     payload = topic if subject is None else f"{topic}:{subject}"
-    session.info.setdefault("notified", {})[payload] = True
+    note_notified(session, payload)
     session.execute(text("SELECT pg_notify(:channel, :payload)"), {"channel": CHANNEL, "payload": payload})
+
+
+def note_notified(session: Session, payload: str) -> None:
+    """Say that a statement of this transaction notifies ``payload`` by itself."""
+    session.info.setdefault("notified", {})[payload] = True

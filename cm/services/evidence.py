@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import uuid as uuid_module
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 from sqlalchemy import text
@@ -19,6 +19,7 @@ from cm.rpc.errors import LimitReached
 from cm.rpc.vocabulary import OperationKind, Seen, Wanted
 from cm.rules.vm import GONE, after_power_off
 from cm.runtime.database import notify
+from cm.runtime.wall import utc_now
 from cm.services.saving import reserve_image
 from cm.services.vm import SECONDS
 from cm.store.operation import open_operation, wake
@@ -194,4 +195,4 @@ def record_look(session: Session, vm_id: int, version: int | None, seen: Seen, r
 
 
 def now() -> datetime:
-    return datetime.now(UTC)
+    return utc_now()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import uuid as uuid_module
 from collections.abc import Sequence
-from datetime import UTC, datetime
 
 from sqlalchemy import text
 from sqlalchemy.orm import Session
@@ -14,6 +13,7 @@ from cm.interfaces import DomainSeen
 from cm.rpc.errors import CloudError, DeadlineExceeded, NodeBusy, NodeUnreachable, ObjectNotFound, Overloaded
 from cm.rpc.vocabulary import DriftKind, Seen, VMId, Wanted
 from cm.rules.reconcile import Discard, DomainFound, Plan, VMRecord, plan
+from cm.runtime.wall import utc_now
 from cm.services.context import Services
 from cm.services.evidence import record_look
 from cm.store.change import record_change
@@ -71,7 +71,7 @@ async def pass_over(services: Services, node_id: int) -> Plan | None:
     """
     database, fleet = services.database, services.fleet
     records = await database.read(recorded, node_id)
-    looked_at = datetime.now(UTC)
+    looked_at = utc_now()
     try:
         domains: Sequence[DomainSeen] = await fleet.call(node_id, "domains", deadline_s=PASS_DEADLINE_S)
     except (NodeBusy, Overloaded):

@@ -14,7 +14,7 @@ from ipaddress import IPv4Address
 from sqlalchemy.orm import Session
 
 from cm.rpc.errors import NoFreeAddress, NoFreePort
-from cm.runtime.database import CHANNEL
+from cm.runtime.database import CHANNEL, note_notified
 from cm.runtime.prepared import Prepared
 from cm.store.operation import TOPIC
 
@@ -112,6 +112,7 @@ def insert_vm(session: Session, rows: VMRows) -> tuple[int, IPv4Address, int]:
         channel=CHANNEL,
         topic=TOPIC,
     ).one()
+    note_notified(session, TOPIC)
     if found.address is None:
         raise NoFreeAddress()
     if found.port is None:

@@ -177,6 +177,17 @@ def claim_operations(
     return sorted((_row(row) for row in found), key=lambda row: row.id)
 
 
+def due_in(session: Session, most_s: float) -> float:
+    """Seconds until the next operation becomes due by time alone; not below 0, and ``most_s`` where none does."""
+    found = session.scalar(
+        text(
+            "SELECT extract(epoch FROM min(not_before) - clock_timestamp()) FROM operation"
+            " WHERE state IN ('queued', 'waiting')"
+        )
+    )
+    return most_s if found is None else min(most_s, max(0.0, float(found)))
+
+
 def register_worker(session: Session, name: str) -> int:
     return int(session.execute(text("INSERT INTO worker (name) VALUES (:n) RETURNING id"), {"n": name}).scalar_one())
 

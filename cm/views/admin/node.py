@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Annotated, Any
 
 from msgspec import Meta
 
 from cm.rpc.types import Id, Name, Text
 from cm.rpc.view import admin_view
+from cm.runtime.wall import utc_now
 from cm.services import nodes
 from cm.services.agents import issue_enrolment_token
 from cm.services.context import ClusterCall
@@ -121,7 +122,7 @@ def enrol(caller: ClusterCall, node_id: Id, ttl_s: Ttl = 3600) -> dict[str, Any]
     """A token that enrols the node's agent, once. It is not told again."""
     token = issue_enrolment_token(caller.session, node_id, ttl_s)
     caller.note("issue enrolment token", node_id=node_id, ttl_s=ttl_s)
-    return {"token": token, "expires": datetime.now(UTC) + timedelta(seconds=ttl_s)}
+    return {"token": token, "expires": utc_now() + timedelta(seconds=ttl_s)}
 
 
 @admin_view(changing=True)

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Any
 
 from cm.rpc.view import guest_view
 from cm.rpc.vocabulary import PROTOCOL
 from cm.runtime.program import release
+from cm.runtime.wall import utc_now
 from cm.services.context import ClusterCall
 
 
 @guest_view
 def get_info(caller: ClusterCall) -> dict[str, Any]:
     """The cluster's name, its version, the version of what it and its cloud manager say to each other, its clock."""
-    now = datetime.now(UTC)
+    now = utc_now()
     return {"name": caller.policy.name, "version": release(), "protocol": PROTOCOL, "time": now}

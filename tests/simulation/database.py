@@ -1,0 +1,72 @@
+"""
+A PostgreSQL whose clock and uuids are the simulation's: the functions that statements call for them are looked up first
+in a schema of ours, and take the time from a setting that goes along with each statement.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import Engine, create_engine, event, text
+
+from cm.daemon.migrate import migrate
+from lab.postgres import PrivatePostgres
+
+TEMPLATE = "sim_template"
+PATH = "sim, pg_catalog, public"
+FUNCTIONS = """
+CREATE SCHEMA sim;
+CREATE SEQUENCE sim.drawn;
+CREATE FUNCTION sim.clock_timestamp() RETURNS timestamptz LANGUAGE sql VOLATILE
+    AS $$ SELECT current_setting('sim.now')::timestamptz $$;
+CREATE FUNCTION sim.now() RETURNS timestamptz LANGUAGE sql STABLE
+    AS $$ SELECT current_setting('sim.now')::timestamptz $$;
+CREATE FUNCTION sim.gen_random_uuid() RETURNS uuid LANGUAGE sql VOLATILE
+    AS $$ SELECT md5(nextval('sim.drawn')::text)::uuid $$;
+"""
+
+
+def make_template(server: PrivatePostgres) -> None:
+    server.create_database(TEMPLATE)
+    bare = create_engine(server.url(TEMPLATE))
+    with bare.begin() as connection:
+        connection.execute(text(FUNCTIONS))
+        connection.execute(text(f"ALTER DATABASE {TEMPLATE} SET search_path = {PATH}"))
+        connection.execute(text(f"ALTER DATABASE {TEMPLATE} SET sim.now = '2026-01-01 00:00:00+00'"))
+    bare.dispose()
+    engine = create_engine(server.url(TEMPLATE))
+    migrate(engine)
+    engine.dispose()
+
+
+def make_database(server: PrivatePostgres, name: str) -> str:
+    """A migrated database; its URL."""
+    server.drop_database(name)
+    server.create_database(name, template=TEMPLATE)
+    engine = create_engine(server.url("postgres"), isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        # Settings of a database are not copied with it.
+        connection.execute(text(f"ALTER DATABASE {name} SET search_path = {PATH}"))
+        connection.execute(text(f"ALTER DATABASE {name} SET sim.now = '2026-01-01 00:00:00+00'"))
+    engine.dispose()
+    return server.url(name)
+
+
+def keep_time(engine: Engine, now: Callable[[], float]) -> None:
+    """Have each statement of an engine run at the simulated time ``now`` (unix seconds)."""
+
+    @event.listens_for(engine, "before_cursor_execute", retval=True)
+    def _(connection: Any, cursor: Any, statement: str, parameters: Any, context: Any, many: bool) -> Any:
+        at = now()
+        info = connection.info
+        if info.get("sim_now") != at:
+            info["sim_now"] = at
+            statement = f"SET sim.now = '{datetime.fromtimestamp(at, UTC).isoformat()}'; {statement}"
+        return statement, parameters
+
+    @event.listens_for(engine, "rollback")
+    def _(connection: Any) -> None:
+        if not connection.invalidated:
+            connection.info.pop("sim_now", None)  # the setting is what it was before

@@ -1,0 +1,262 @@
+"""
+A manager's process inside the simulation: its reactor, threads and notifications, and its death.
+
+Whatever blocks is a *step*: it begins a little after it was asked for, happens in one moment, and its result comes a
+little later. Between any two of these a process may be killed; then nothing of it ever happens again.
+"""
+
+from __future__ import annotations
+
+import contextvars
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import psycopg2
+from sqlalchemy.engine import make_url
+from twisted.internet.defer import Deferred, succeed
+from twisted.internet.interfaces import IReactorTime
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from cm.rpc.errors import DeadlineExceeded, NodeUnreachable, Overloaded
+from cm.runtime.listener import Listener
+from cm.runtime.threads import IThreads
+
+if TYPE_CHECKING:
+    from simulation.schedule import Event
+    from simulation.simulation import Simulation
+
+
+class Killed(BaseException):
+    """The process died while this function was under way: what it had done is done, the rest never is."""
+
+
+class Process:
+    """One life of a program."""
+
+    def __init__(self, simulation: Simulation, name: str) -> None:
+        self.simulation = simulation
+        self.name = name
+        self.alive = True
+        self.skew_s = 0.0
+        self.reactor = SimReactor(self)
+        self.threads = SimThreads(self)
+        self.listener: SimListener | None = None
+        self.manager: Any = None
+        self.endpoint: Any = None
+        # What the dead would still do must not be collected: a coroutine that is runs its ``finally`` clauses.
+        self.remains: list[Any] = []
+        self.steps = 0
+
+    def run(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        """Call as this process: its clock is the wall clock meanwhile."""
+        simulation = self.simulation
+        before, simulation.running = simulation.running, self
+        try:
+            return function(*args, **kwargs)
+        finally:
+            simulation.running = before
+
+    def kill(self) -> None:
+        self.alive = False
+        self.simulation.note("kill", self.name)
+        if self.listener is not None:
+            self.listener.cut()
+        if self.manager is not None:
+            self.manager.database.close()
+
+
+@implementer(IReactorTime)
+class SimReactor:
+    """The part of a reactor that managers use, of one process."""
+
+    def __init__(self, process: Process) -> None:
+        self._process = process
+        self._schedule = process.simulation.schedule
+
+    def seconds(self) -> float:
+        return self._schedule.seconds()
+
+    def callLater(self, delay: float, callable: Callable[..., Any], *args: Any, **kwargs: Any) -> Event:
+        return self._schedule.callLater(delay, self._happen, callable, args, kwargs)
+
+    def callFromThread(self, callable: Callable[..., Any], *args: Any, **kwargs: Any) -> None:
+        self._schedule.callLater(0, self._happen, callable, args, kwargs)
+
+    def getDelayedCalls(self) -> list[Event]:
+        return self._schedule.getDelayedCalls()
+
+    def _happen(self, callable: Callable[..., Any], args: Any, kwargs: Any) -> None:
+        process = self._process
+        if process.alive:
+            process.run(callable, *args, **kwargs)
+        else:
+            process.remains.append((callable, args))
+
+
+class Job:
+    __slots__ = ("pool", "function", "args", "context", "deferred", "timer")
+
+    def __init__(self, pool: str, function: Callable[..., Any], args: tuple[Any, ...]) -> None:
+        self.pool = pool
+        self.function = function
+        self.args = args
+        self.context = contextvars.copy_context()
+        self.deferred: Deferred[Any] = Deferred()
+        self.timer: Any = None
+
+
+@implementer(IThreads)
+class SimThreads:
+    """Blocking work, one step at a time, after delays that are drawn."""
+
+    def __init__(self, process: Process) -> None:
+        self._process = process
+        self._stopped = False
+
+    async def run(
+        self, pool: str, function: Callable[..., Any], *args: Any, deadline_s: float | None = None
+    ) -> Any:
+        process = self._process
+        job = Job(pool, function, args)
+        process.remains.append(job) if not process.alive else None
+        if process.alive:
+            if self._stopped:
+                raise Overloaded()
+            schedule = process.simulation.schedule
+            if deadline_s is not None:
+                job.timer = process.reactor.callLater(deadline_s, self._overrun, job, deadline_s)
+            schedule.callLater(process.simulation.delay_s(pool), self._begin, job)
+        return await job.deferred
+
+    def _overrun(self, job: Job, deadline_s: float) -> None:
+        if not job.deferred.called:
+            job.deferred.errback(
+                Failure(DeadlineExceeded(f"waiting for {job.pool.partition(':')[0]}", deadline_s))
+            )
+
+    def _begin(self, job: Job) -> None:
+        process, simulation = self._process, self._process.simulation
+        if not process.alive:
+            process.remains.append(job)
+            return
+        node = simulation.node_of(job.pool)
+        if node is not None and node.hangs_until > simulation.schedule.seconds():
+            # libvirt's keep-alive ends the call; should the node wake up before, it does what it was asked.
+            left_s = node.hangs_until - simulation.schedule.seconds()
+            if left_s > node.KEEPALIVE_S:
+                error = NodeUnreachable(node.name, "connection closed due to keepalive timeout")
+                simulation.schedule.callLater(node.KEEPALIVE_S, self._deliver, job, False, error)
+            else:
+                simulation.schedule.callLater(left_s + 0.01, self._begin, job)
+            return
+        process.run(self._perform, job)
+
+    def _perform(self, job: Job) -> None:
+        process, simulation = self._process, self._process.simulation
+        if simulation.crash_point(process, f"{job.pool.partition(':')[0]} {name_of(job)}", before=True):
+            process.remains.append(job)
+            return
+        value: Any
+        try:
+            value, well = job.context.run(job.function, *job.args), True
+        except Killed:
+            process.remains.append(job)
+            return
+        except Exception as error:
+            value, well = error, False
+        if simulation.crash_point(process, f"{job.pool.partition(':')[0]} {name_of(job)}", before=False):
+            process.remains.append(job)
+            return
+        simulation.schedule.callLater(simulation.answer_s(job.pool), self._deliver, job, well, value)
+
+    def _deliver(self, job: Job, well: bool, value: Any) -> None:
+        process = self._process
+        if not process.alive:
+            process.remains.append(job)
+            return
+        if job.deferred.called:
+            return  # its deadline passed
+        if job.timer is not None and job.timer.active():
+            job.timer.cancel()
+        if well:
+            process.run(job.deferred.callback, value)
+        else:
+            process.run(job.deferred.errback, Failure(value))
+
+    def waiting(self) -> dict[str, int]:
+        return {}
+
+    def forget(self, pool: str) -> None:
+        pass
+
+    async def stop(self, grace_s: float = 5.0) -> None:
+        self._stopped = True
+
+
+def name_of(job: Job) -> str:
+    """What a step does, for the journal: the function that it was handed, or the one within."""
+    for candidate in (*job.args, job.function):
+        if isinstance(candidate, str) and job.pool.startswith("node:"):
+            return candidate
+        name = getattr(candidate, "__name__", None)
+        if name is not None and name not in ("_fenced", "_transact", "read_now", "_invoke"):
+            return str(name)
+    return "?"
+
+
+class SimListener(Listener):
+    """
+    Notifications as the simulation carries them: after the commit, to every process on the database, each after a
+    delay of its own. The advisory lock is the real one.
+    """
+
+    def __init__(self, process: Process, url: str, lock: tuple[int, int]) -> None:
+        super().__init__(process.reactor, url, lock)
+        self._process = process
+        self._connection: Any = None
+        process.listener = self
+
+    def start(self) -> Deferred[None]:
+        self.hold()
+        return succeed(None)
+
+    def hold(self) -> None:
+        """Connect, and take the lock that says that this process lives."""
+        url = make_url(self._url).set(drivername="postgresql")
+        self._connection = psycopg2.connect(url.render_as_string(hide_password=False))
+        self._connection.autocommit = True
+        with self._connection.cursor() as cursor:
+            cursor.execute("SELECT pg_try_advisory_lock(%s, %s)", self._lock)
+        self.connected = True
+
+    def hear(self, payloads: list[str]) -> None:
+        if self.connected:
+            self._dispatch(payloads)
+
+    def lose(self) -> None:
+        """The connection ends; what is notified until ``find`` is lost."""
+        self.connected = False
+        self.cut()
+
+    def find(self) -> None:
+        """It is there again, and everybody looks afresh."""
+        if not self.connected:
+            self.hold()
+            self._afresh()
+
+    def cut(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None and not connection.closed:
+            try:
+                with connection.cursor() as cursor:
+                    cursor.execute("SELECT pg_advisory_unlock_all()")  # at once: the server would, a moment later
+                connection.close()
+            except psycopg2.Error:
+                pass
+
+    def stop(self) -> None:
+        self.connected = False
+        self.cut()
+        self._wake_read.close()
+        self._wake_write.close()

@@ -1,0 +1,392 @@
+"""A cloud, wired: processes of the cluster manager over one database, the world outside, and a journal of it all."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+from sqlalchemy import event, text
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.orm import Session
+from twisted.internet.defer import Deferred
+from twisted.logger import LogLevel, formatEvent, globalLogPublisher
+from twisted.python import threadable
+from twisted.python.failure import Failure
+
+from cm.daemon.app import ClusterManager
+from cm.daemon.settings import ClusterSettings, DatabaseSettings, ImportSettings, ListenSettings, Settings
+from cm.drivers.memory.node import MemoryNode
+from cm.drivers.memory.volumes import forget_exports
+from cm.interfaces import StorageSpec
+from cm.rpc.caller import Identity, LocalCaller
+from cm.rpc.vocabulary import DiskFormat, Role, StorageKind
+from cm.runtime import wall
+from contextualization.endpoint import make_endpoint
+from contextualization.settings import EndpointSettings, token_key_from
+from contextualization.wire import Exchange
+from lab.postgres import PrivatePostgres
+from simulation.chance import drawn_from, stream
+from simulation.database import keep_time, make_database
+from simulation.process import Process, SimListener
+from simulation.schedule import Schedule
+from simulation.world import Node, SimDriver
+
+EPOCH: Final = 1_767_225_600.0  # 2026-01-01, unix seconds: when every simulation begins
+LOGINS: Final = ("ann", "bob", "eve")
+GIB: Final = 2**30
+current: Simulation | None = None
+
+
+class BrokenInvariant(AssertionError):
+    """Something that must never be was."""
+
+
+class Simulation:
+    """
+    :param name: of its database and nodes; unique among those that run at once.
+    :param managers: processes of the cluster manager.
+    """
+
+    def __init__(
+        self, server: PrivatePostgres, state_dir: Path, seed: int, *, name: str = "sim", nodes: int = 3,
+        managers: int = 1,
+    ) -> None:  # fmt: skip
+        self.seed = seed
+        self.name = name
+        self._server = server
+        self._state_dir = state_dir
+        self.schedule = Schedule()
+        self.journal: list[str] = []
+        self.broken: list[str] = []
+        self.incidents: list[str] = []
+        self.running: Process | None = None
+        self.processes: list[Process] = []
+        self.dead: list[Process] = []
+        self._lives = itertools.count(1)
+        self._managers = managers
+        self._node_count = nodes
+        self.nodes: list[Node] = []
+        self.latency = stream(seed, "latency")
+        self.guests_rng = stream(seed, "guests")
+        self.faults_rng = stream(seed, "faults under way")
+        self.points = 0
+        self.points_seen: Counter[str] = Counter()
+        self.on_point: Callable[[Process, str, bool], bool] | None = None
+        self.database_down = False
+        self.commit_fault: str | None = None
+        self.notifications_lost = False
+        self.users: dict[str, int] = {}
+        self.excused_volumes: set[str] = set()
+        self.excused_uuids: set[str] = set()
+        self.over = False
+
+    # ------------------------------------------------------------------ life
+
+    def __enter__(self) -> Simulation:
+        global current
+        self._chance = drawn_from(self.seed)
+        self._chance.__enter__()
+        current = self
+        threadable.registerAsIOThread()
+        wall.hand_in(self._wall)
+        globalLogPublisher.addObserver(self._observe)
+        self.url = make_database(self._server, self.name)
+        self.nodes = [Node(self, number) for number in range(1, self._node_count + 1)]
+        self.by_id: dict[int, Node] = {}
+        for _ in range(self._managers):
+            self.boot()
+        self._settle_start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        global current
+        self.over = True
+        for process in self.processes:
+            process.alive = False
+            if process.listener is not None:
+                process.listener.cut()
+            process.manager.database.close()
+        globalLogPublisher.removeObserver(self._observe)
+        wall.hand_in(None)
+        current = None
+        self._chance.__exit__(None, None, None)
+        MemoryNode.forget_all()
+        forget_exports()
+        self._server.drop_database(self.name)
+
+    def boot(self) -> None:
+        """Start a process of the cluster manager."""
+        process = Process(self, f"cm{next(self._lives)}")
+        self.note("boot", process.name)
+        settings = Settings(
+            database=DatabaseSettings(url=self.url),
+            listen=ListenSettings(rpc="", contextualization=""),
+            cluster=ClusterSettings(state_dir=self._state_dir),
+            images=ImportSettings(directories=(self._state_dir,)),
+        )
+
+        def make() -> ClusterManager:
+            return ClusterManager(
+                process.reactor,
+                settings,
+                lambda uri, name: SimDriver(process, MemoryNode.named(uri.rpartition("/")[2], node=name)),
+                threads=process.threads,
+                listen=lambda _reactor, url, lock: SimListener(process, url, lock),
+            )
+
+        process.manager = manager = process.run(make)
+        for engine in (manager.database.engine, manager.database._reading):
+            keep_time(engine, self.unix_s)
+            event.listen(engine, "before_cursor_execute", self._before_statement)
+            event.listen(engine, "commit", self._before_commit)
+        self.processes.append(process)
+        started = process.run(lambda: Deferred.fromCoroutine(manager.start()))
+        started.addCallbacks(self._started, self._not_started, callbackArgs=(process,), errbackArgs=(process,))
+
+    def _started(self, _: Any, process: Process) -> None:
+        manager = process.manager
+        settings = EndpointSettings(token_key_from(manager.policy.secret))
+        site = make_endpoint(manager.database, settings, process.reactor, process.listener, self._wall)
+        process.endpoint = site.resource
+        self.note("up", process.name)
+
+    def _not_started(self, failure: Failure, process: Process) -> None:
+        """As under systemd: once more, a little later."""
+        self.note("not up", process.name, failure.type.__name__)
+        self.kill(process, 5.0)
+
+    def kill(self, process: Process, down_s: float) -> None:
+        """Kill a process; another takes its place after ``down_s``."""
+        if process in self.processes:
+            self.processes.remove(process)
+            self.dead.append(process)
+            process.kill()
+            self.later(down_s, self.boot)
+
+    def some_process(self) -> Process | None:
+        """One that serves, as a load balancer finds it."""
+        ready = [process for process in self.processes if process.endpoint is not None and process.alive]
+        return self.latency.choice(ready) if ready else None
+
+    # ------------------------------------------------------------------ time and chance
+
+    def unix_s(self) -> float:
+        """What a true clock shows."""
+        return EPOCH + self.schedule.seconds()
+
+    def _wall(self) -> float:
+        return self.unix_s() + (self.running.skew_s if self.running is not None else 0.0)
+
+    def later(self, seconds: float, function: Callable[..., Any], *args: Any) -> None:
+        self.schedule.callLater(seconds, function, *args)
+
+    def run_for(self, seconds: float) -> None:
+        self.schedule.run_until(self.schedule.seconds() + seconds)
+
+    def delay_s(self, pool: str) -> float:
+        """How long a step waits before it happens."""
+        node = self.node_of(pool)
+        if node is not None:
+            return self.latency.uniform(0.005, 0.25) * node.slow
+        return self.latency.uniform(0.0005, 0.004)
+
+    def answer_s(self, pool: str) -> float:
+        return self.latency.uniform(0.0001, 0.001)
+
+    def hook_delay_s(self) -> float:
+        return self.latency.uniform(0.01, 0.1)
+
+    def node_of(self, pool: str) -> Node | None:
+        kind, _, number = pool.partition(":")
+        return self.by_id.get(int(number)) if kind == "node" else None
+
+    # ------------------------------------------------------------------ what is told
+
+    def note(self, *fields: Any) -> None:
+        self.journal.append(f"{self.schedule.seconds():.6f} {' '.join(str(field) for field in fields)}")
+
+    def _observe(self, entry: dict[str, Any]) -> None:
+        if self.over or entry.get("log_level") is LogLevel.debug:
+            return
+        line = formatEvent(entry)
+        name = self.running.name if self.running is not None else "-"
+        self.note(name, line)
+        if entry.get("log_level") is LogLevel.critical:
+            failure = entry.get("log_failure")
+            trace = failure.getTraceback() if failure is not None else ""
+            self.incidents.append(f"{self.schedule.seconds():.3f} {name} {line}\n{trace}")
+
+    def publish(self, payloads: list[str]) -> None:
+        """What a transaction notified, once it is committed."""
+        for process in self.processes:
+            listener = process.listener
+            if listener is not None and not self.notifications_lost:
+                self.later(self.latency.uniform(0.0005, 0.005), self._tell, process, listener, payloads)
+
+    @staticmethod
+    def _tell(process: Process, listener: SimListener, payloads: list[str]) -> None:
+        if process.alive:
+            process.run(listener.hear, payloads)
+
+    # ------------------------------------------------------------------ faults that the database and crashes ask about
+
+    def _before_statement(self, *_: Any) -> None:
+        if self.database_down:
+            raise _away()
+
+    def _before_commit(self, connection: Any) -> None:
+        fault, self.commit_fault = self.commit_fault, None
+        if fault is None:
+            return
+        self.note("commit", fault)
+        if fault == "done":
+            session_payloads = self._committing
+            connection.connection.commit()
+            if session_payloads:
+                self.publish(session_payloads)
+        raise _away()
+
+    _committing: list[str] = []
+
+    def crash_point(self, process: Process, what: str, *, before: bool) -> bool:
+        """Whether the process dies here. Each point is counted; see ``on_point``."""
+        self.points += 1
+        self.points_seen[f"{'before' if before else 'after'} {what}"] += 1
+        if self.on_point is not None and process.endpoint is not None and self.on_point(process, what, before):
+            self.note("dies", process.name, "before" if before else "after", what)
+            return True
+        return False
+
+    def check_start(self, node: Node, uuid: str) -> None:
+        """A domain is about to run here: it must not run anywhere else."""
+        for other in self.nodes:
+            if other is not node and uuid in other.running():
+                self.break_invariant(f"VM {uuid} is started on {node.name} while it runs on {other.name}")
+
+    def break_invariant(self, message: str) -> None:
+        self.note("BROKEN", message)
+        self.broken.append(message)
+
+    # ------------------------------------------------------------------ asking
+
+    def ask(
+        self, method: str, params: Any = (), *, login: str = "admin", request_id: str | None = None,
+        process: Process | None = None,
+    ) -> Deferred[Any]:  # fmt: skip
+        """Call a view; fires with its answer, never where the process dies before."""
+        process = process or self.some_process()
+        if process is None:
+            raise LookupError("no process serves")
+        roles = frozenset({Role.ADMIN if login == "admin" else Role.USER})
+        identity = Identity(self.users[login], login, roles)
+        manager = process.manager
+        caller = LocalCaller(manager.registry, manager.executor.execute, identity)
+        asked: Deferred[Any] = process.run(
+            lambda: Deferred.fromCoroutine(caller.call(method, params, request_id=request_id))
+        )
+        return asked
+
+    def result(self, asked: Deferred[Any], limit_s: float = 120.0) -> Any:
+        """Let time pass until an answer is there."""
+        box: list[Any] = []
+        asked.addCallbacks(lambda value: box.append(value), lambda failure: box.append(failure))
+        end = self.schedule.seconds() + limit_s
+        while not box and self.schedule.seconds() < end:
+            self.run_for(0.05)
+        if not box:
+            raise TimeoutError("no answer came")
+        if isinstance(box[0], Failure):
+            box[0].raiseException()
+        return box[0]
+
+    def call(self, method: str, params: Any = (), *, login: str = "admin") -> Any:
+        return self.result(self.ask(method, params, login=login))
+
+    def sql(self, statement: str, **values: Any) -> Any:
+        """The rows of a statement of ours, outside of all that is simulated."""
+        if not hasattr(self, "_own"):
+            from sqlalchemy import create_engine
+
+            self._own = create_engine(self.url, pool_size=1)
+            keep_time(self._own, self.unix_s)
+        with self._own.begin() as connection:
+            found = connection.execute(text(statement), values)
+            return found.all() if found.returns_rows else None
+
+    # ------------------------------------------------------------------ the cluster to begin with
+
+    def _settle_start(self) -> None:
+        self.run_for(0.5)
+        for login in ("admin", *LOGINS):
+            self.users[login] = self.sql(
+                "INSERT INTO account (login, is_admin, quota_cpu, quota_memory_mib, quota_storage_mib, quota_vms)"
+                " VALUES (:login, :admin, 30, 30000, 1000000, 14) RETURNING id",
+                login=login,
+                admin=login == "admin",
+            )[0].id
+        self.call("admin.network.add", {"name": "net", "network": "10.128.0.0/24"})
+        # A network storage: every node reaches every disk.
+        storage = self.call(
+            "admin.storage.add",
+            {"name": "main", "kind": "netfs", "path": "/srv/main", "address": "nas", "source": f"/{self.name}"},
+        )
+        self.storage_id = storage["storage_id"]
+        for node in self.nodes:
+            added = self.call(
+                "admin.node.add", {"name": node.name, "uri": f"memory:///{node.world_name}", "address": "192.0.2.1"}
+            )
+            node.node_id = added["node_id"]
+            self.by_id[node.node_id] = node
+            token = self.call("admin.node.enrol", {"node_id": node.node_id})["token"]
+            process = self.some_process()
+            assert process is not None
+            body = json.dumps({"token": token, "hostname": node.name, "boot_id": node.agent.boot_id}).encode()
+            told = process.run(
+                lambda process=process, body=body: Deferred.fromCoroutine(
+                    process.endpoint.answer(Exchange("POST", "/node/enrol", {}, body))
+                )
+            )
+            node.agent.credential = json.loads(self.result(told).body)["credential"]
+            self.call("admin.storage.attach", {"storage_id": self.storage_id, "node_id": node.node_id})
+        self.run_for(5)
+        self.pool = f"wawel-{self.storage_id}"
+        self.share = self.nodes[0].memory.world.storages.share(self.pool)
+        self.nodes[0].memory.create_empty(self.pool, "image-1.qcow2", DiskFormat.QCOW2, 64 * 2**20)
+        self.image_id = self.sql(
+            "INSERT INTO image (kind, name, account_id, storage_id, volume, format, size_bytes, claimed_bytes, state,"
+            " access) VALUES ('system', 'tiny', :a, :s, 'image-1.qcow2', 'qcow2', 67108864, 0, 'ok', 'public')"
+            " RETURNING id",
+            a=self.users["admin"],
+            s=self.storage_id,
+        )[0].id
+        self.template_id = self.call("admin.template.add", {"name": "small", "cpu": 1, "memory_mib": 512})["template_id"]
+        self.sql("UPDATE storage SET capacity_bytes = 1099511627776 WHERE id = :id", id=self.storage_id)
+        for node in self.nodes:
+            assert self.sql("SELECT hooks FROM node WHERE id = :id", id=node.node_id)[0].hooks
+        self.note("begins")
+
+
+def _away() -> OperationalError:
+    import psycopg2
+
+    cause = psycopg2.OperationalError("server closed the connection unexpectedly")
+    return OperationalError("", None, cause, connection_invalidated=True)
+
+
+@event.listens_for(Session, "before_commit")
+def _remember(session: Session) -> None:
+    if current is not None:
+        current._committing = list(session.info.get("notified", ()))
+
+
+@event.listens_for(Session, "after_commit")
+def _publish(session: Session) -> None:
+    if current is not None and session.info.get("notified"):
+        current.publish(list(session.info["notified"]))
+
+
+__all__ = ["BrokenInvariant", "Simulation", "StorageKind", "StorageSpec"]

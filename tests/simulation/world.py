@@ -1,0 +1,277 @@
+"""
+What is outside of the managers: nodes with their domains and storages, the agent of each, and the guests.
+
+Nodes are the memory provider, which passes the contract suites that the libvirt driver passes.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, Final
+
+from twisted.internet.defer import Deferred
+
+from cm.drivers.memory.node import MemoryNode
+from cm.rules.network import address_of_mac
+from contextualization.wire import Answer, Exchange
+from node_hooks.signature import ADDRESS_HEADER, BRIDGE_HEADER, Authorization, sign
+from simulation.process import Killed, Process
+
+if TYPE_CHECKING:
+    from simulation.simulation import Simulation
+
+# The calls of a driver that change nothing are not worth dying at.
+LOOKS: Final = frozenset({"info", "domains", "look", "usage", "volumes", "find", "read_tail", "open", "close"})
+
+
+class Node:
+    """A physical host, and the faults that it suffers just now."""
+
+    KEEPALIVE_S: Final = 4.0
+
+    def __init__(self, simulation: Simulation, number: int) -> None:
+        self.simulation = simulation
+        self.number = number
+        self.name = f"n{number}"
+        self.world_name = f"{simulation.name}-{self.name}"
+        self.memory = MemoryNode.named(self.world_name)
+        self.memory.on_hook = self._on_hook
+        self.node_id = 0  # ours in the cluster
+        self.hangs_until = 0.0
+        self.slow = 1.0
+        self.skew_s = 0.0
+        self.boots = 1
+        self.agent = Agent(self)
+        self.launches: dict[str, int] = {}  # by uuid: which run of a domain this is
+
+    def running(self) -> list[str]:
+        return sorted(u for u, d in self.memory.world.domains.items() if d.running is not None)
+
+    def _on_hook(self, uuid: str, name: str, operation: str, sub_operation: str) -> None:
+        simulation = self.simulation
+        if operation == "prepare":
+            self.launches[uuid] = self.launches.get(uuid, 0) + 1
+            simulation.check_start(self, uuid)
+        self.agent.record(uuid, name, operation, sub_operation)
+        if operation == "started":
+            Guest(self, uuid, self.launches[uuid]).boot()
+
+    def cut_power(self) -> None:
+        """The host is off: its agent and guests with it."""
+        self.memory.power_cut()
+        self.agent.running = False
+
+    def boot(self) -> None:
+        self.boots += 1
+        self.agent.start()
+
+
+class Agent:
+    """
+    The node's agent with its spool: records in order, each until it is acknowledged. What the disk holds outlives the
+    agent, and the node's power.
+    """
+
+    def __init__(self, node: Node) -> None:
+        self.node = node
+        self.credential = ""
+        self.spool: list[dict[str, Any]] = []
+        self.sequence = 0
+        self.running = True
+        self.lose = 0  # records that the hook cannot write
+        self.skip = 0  # records that are written and lost
+        self.repeat = 0  # batches that are delivered again later
+        self.deaf = 0  # answers that are lost
+        self.stalled_until = 0.0
+        self.delivered = 0
+        self._sending = False
+        self._attempt = 0
+        self._pause_s = 0.1
+
+    def start(self) -> None:
+        self.running = True
+        self._attempt += 1
+        self._sending = False
+        self.wake()
+
+    @property
+    def boot_id(self) -> str:
+        return f"boot-{self.node.name}-{self.node.boots}"
+
+    def record(self, uuid: str, name: str, operation: str, sub_operation: str) -> None:
+        simulation = self.node.simulation
+        if self.lose and operation == "release":
+            self.lose -= 1
+            simulation.note("hook lost", self.node.name, operation, uuid)
+            return
+        self.sequence += 1
+        if self.skip and operation == "release":
+            self.skip -= 1
+            simulation.note("hook skipped", self.node.name, operation, uuid)
+            return
+        self.spool.append(
+            {
+                "domain_uuid": uuid, "domain_name": name, "operation": operation, "sub_operation": sub_operation,
+                "sequence": self.sequence, "boot_id": self.boot_id,
+                "time": round(simulation.unix_s() + self.node.skew_s, 6),
+            }
+        )  # fmt: skip
+        self.wake()
+
+    def wake(self) -> None:
+        if not self._sending and self.running and self.spool and self.credential:
+            self._sending = True
+            self._attempt += 1
+            self.node.simulation.later(self.node.simulation.hook_delay_s(), self._send, self._attempt)
+
+    def _again(self, attempt: int) -> None:
+        """After a failure, with growing pauses."""
+        if attempt == self._attempt:
+            self._attempt += 1
+            self._pause_s = min(5.0, self._pause_s * 2)
+            self.node.simulation.later(self._pause_s, self._send, self._attempt)
+
+    def _send(self, attempt: int) -> None:
+        simulation = self.node.simulation
+        if attempt != self._attempt or not self.running:
+            return
+        if simulation.schedule.seconds() < self.stalled_until or self.node.memory.unreachable:
+            self._again(attempt)
+            return
+        process = simulation.some_process()
+        if process is None:
+            self._again(attempt)
+            return
+        boot_id = self.spool[0]["boot_id"]
+        batch = [record for record in self.spool[:100] if record["boot_id"] == boot_id]
+        body = json.dumps({"boot_id": boot_id, "events": batch}).encode()
+        answered = self.ask(process, "POST", "/node/events", body)
+        answered.addCallback(self._answered, attempt)
+        simulation.later(15.0, self._again, attempt)
+        if self.repeat:
+            self.repeat -= 1
+            simulation.later(simulation.faults_rng.uniform(1, 60), self._repeat, body)
+
+    def _repeat(self, body: bytes) -> None:
+        simulation = self.node.simulation
+        process = simulation.some_process()
+        if process is not None and self.running:
+            simulation.note("hook repeated", self.node.name)
+            self.ask(process, "POST", "/node/events", body)
+
+    def _answered(self, answer: Answer, attempt: int) -> None:
+        if attempt != self._attempt or not self.running:
+            return
+        if self.deaf:
+            self.deaf -= 1
+            self.node.simulation.note("answer lost", self.node.name)
+            return  # its own timeout sends it again
+        if answer.status != 200:
+            self.node.simulation.note("hook refused", self.node.name, answer.status)
+            return
+        through = json.loads(answer.body)["acknowledged"]
+        boot_id = self.spool[0]["boot_id"]
+        before = len(self.spool)
+        self.spool = [r for r in self.spool if r["boot_id"] != boot_id or r["sequence"] > through]
+        self.delivered += before - len(self.spool)
+        self._pause_s = 0.1
+        self._attempt += 1
+        self._sending = False
+        self.wake()
+
+    def ask(
+        self, process: Process, method: str, path: str, body: bytes = b"", bridge: str = "", address: str = ""
+    ) -> Deferred[Answer]:
+        """A signed request to one process's endpoint."""
+        at = int(self.node.simulation.unix_s() + self.node.skew_s)
+        signature = sign(self.credential, method, path, at, body, bridge, address)
+        headers = {"authorization": (Authorization(self.node.node_id, at, signature).header(),)}
+        if bridge:
+            headers |= {BRIDGE_HEADER.lower(): (bridge,), ADDRESS_HEADER.lower(): (address,)}
+        exchange = Exchange(method, path, headers, body)
+        answered: Deferred[Answer] = process.run(
+            lambda: Deferred.fromCoroutine(process.endpoint.answer(exchange))
+        )
+        return answered
+
+
+class Guest:
+    """What runs in a domain from one start to its end: it boots, asks for its metadata, says hello, lives its life."""
+
+    def __init__(self, node: Node, uuid: str, launch: int) -> None:
+        self.node = node
+        self.uuid = uuid
+        self.launch = launch
+
+    def alive(self) -> bool:
+        domain = self.node.memory.world.domains.get(self.uuid)
+        return domain is not None and domain.running is not None and self.node.launches.get(self.uuid) == self.launch
+
+    def boot(self) -> None:
+        simulation = self.node.simulation
+        rng = simulation.guests_rng
+        simulation.later(rng.uniform(5, 40), self._hello, 0)
+        fate = rng.random()
+        if fate < 0.08:
+            simulation.later(rng.uniform(30, 900), self._power_off)
+        elif fate < 0.12:
+            simulation.later(rng.uniform(10, 900), self._crash)
+        if rng.random() < 0.1:
+            self.node.memory.ignores_power_button.add(self.uuid)
+        else:
+            self.node.memory.ignores_power_button.discard(self.uuid)
+
+    def _hello(self, attempt: int) -> None:
+        simulation = self.node.simulation
+        if not self.alive() or attempt > 20:
+            return
+        process = simulation.some_process()
+        reachable = process is not None and not self.node.memory.unreachable and self.node.agent.credential
+        domain = self.node.memory.world.domains[self.uuid]
+        nics = domain.running.nics if domain.running else ()
+        if not reachable or not nics or domain.paused or process is None:
+            simulation.later(5.0, self._hello, attempt + 1)
+            return
+        network = self.node.memory.world.networks[nics[0].network]
+        address = str(address_of_mac(nics[0].mac))
+        self.node.agent.ask(process, "GET", "/guest/latest/meta-data/instance-id", b"", network.bridge, address)
+        said = self.node.agent.ask(process, "POST", "/guest/hello", b"", network.bridge, address)
+        said.addCallback(self._heard, attempt)
+
+    def _heard(self, answer: Answer, attempt: int) -> None:
+        if answer.status != 200:
+            self.node.simulation.later(5.0, self._hello, attempt + 1)
+
+    def _power_off(self) -> None:
+        if self.alive() and self.node.agent.running:
+            self.node.simulation.note("guest powers off", self.node.name, self.uuid)
+            self.node.memory.guest_power_off(self.uuid)
+
+    def _crash(self) -> None:
+        if self.alive() and self.node.agent.running:
+            self.node.simulation.note("guest crashes", self.node.name, self.uuid)
+            self.node.memory.crash(self.uuid)
+
+
+class SimDriver:
+    """One process's connection to a node: every changing call is a place to die at, before and after it."""
+
+    def __init__(self, process: Process, memory: MemoryNode) -> None:
+        self._process = process
+        self._memory = memory
+
+    def __getattr__(self, method: str) -> Any:
+        function = getattr(self._memory, method)
+        if method in LOOKS:
+            return function
+        process = self._process
+
+        def call(*args: Any, **kwargs: Any) -> Any:
+            if process.simulation.crash_point(process, f"node {method}", before=True):
+                raise Killed()
+            value = function(*args, **kwargs)
+            if process.simulation.crash_point(process, f"node {method}", before=False):
+                raise Killed()
+            return value
+
+        return call
