@@ -1,5 +1,5 @@
 """
-The tables of the pages that say what the code says: errors, views, settings, kinds of work, versions.
+The tables of the pages that say what the code says: errors, views, settings, kinds of work, states, versions.
 
 ``python docs/generate.py`` from the repository's root renews them; ``tests/unit/test_docs.py`` fails when they are old.
 """
@@ -11,7 +11,7 @@ import pkgutil
 import re
 import sys
 import tomllib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import MISSING, fields, is_dataclass
 from enum import Enum
 from itertools import groupby
@@ -31,6 +31,7 @@ from cm.rpc.introspection import introspection  # noqa: E402
 from cm.rpc.parameters import REQUIRED, Parameter  # noqa: E402
 from cm.rpc.view import Registry, View  # noqa: E402
 from cm.rpc.vocabulary import OperationKind  # noqa: E402
+from cm.rules.transitions import ATTACHMENT, IMAGE, NODE, OPERATION, VM, Move, Noun, Standing  # noqa: E402
 from cm.services.images import DELETE_S, SPARE_S  # noqa: E402
 from cm.services.storages import ATTACH_S  # noqa: E402
 from cm.services.vm import SECONDS  # noqa: E402
@@ -134,6 +135,7 @@ ABANDONED = {
 HOMES = ("cm.rpc", "cm.runtime", "cm.services", "cm.operations", "cm.store")
 CLOUD_HOMES = ("clm.drivers", "clm.services", "clm.store", "clm.rules", "clm.views", "clm.daemon.execute")
 LEFT_OUT = ("cm.rpc.http_caller", "cm.rpc.client", "cm.rpc.endpoint")
+CROWD = 5  # states from which an event leads to the same one: so many arrows would hide the others
 ROLES = ("rpc", "system", "guest", "user", "admin", "cloud", "node")
 
 
@@ -263,16 +265,86 @@ def settings_of(settings: type[Any]) -> Iterator[tuple[str, Any]]:
 def operation_table() -> str:
     """What each kind of work is made of, and what becomes of it when it is given up."""
     register_kinds()
-    ends = {kind: f"{seconds:,.0f} s" for kind, seconds in SECONDS.items()}
-    ends |= {
-        OperationKind.IMAGE_IMPORT: f"2 × `images.timeout_s` + {SPARE_S:,.0f} s",
-        OperationKind.IMAGE_DELETE: f"{DELETE_S:,.0f} s",
-        OperationKind.STORAGE_ATTACH: f"{ATTACH_S:,.0f} s",
-    }
+    ends = deadlines()
     lines = ["| kind | steps | patient | deadline | giving it up |", "|---|---|---|---|---|"]
     for kind in OperationKind:
         steps = " → ".join(f"`{step.__name__}`" for step in KINDS[kind].steps)
         lines.append(f"| `{kind}` | {steps} | {_yes(KINDS[kind].patient)} | {ends[kind]} | {ABANDONED[kind]} |")
+    return "\n".join(lines)
+
+
+def deadlines() -> dict[OperationKind, str]:
+    """How long each kind of work may take from when it is asked for."""
+    return {kind: f"{seconds:,.0f} s" for kind, seconds in SECONDS.items()} | {
+        OperationKind.IMAGE_IMPORT: f"2 × `images.timeout_s` + {SPARE_S:,.0f} s",
+        OperationKind.IMAGE_DELETE: f"{DELETE_S:,.0f} s",
+        OperationKind.STORAGE_ATTACH: f"{ATTACH_S:,.0f} s",
+    }
+
+
+def state_part(noun: Noun) -> str:
+    """A noun's picture, its states, and who causes what."""
+    return "\n\n".join((state_picture(noun), state_table(noun), cause_table(noun)))
+
+
+def state_picture(noun: Noun) -> str:
+    """Moves between the same two states are one arrow; what leads to one state from nearly everywhere is told below."""
+    sources: dict[tuple[str, str], list[str]] = {}
+    for move in noun.drawn():
+        if move.source is not None:
+            sources.setdefault((move.event, _end(move.target)), []).append(move.source.value)
+    many = {key: found for key, found in sources.items() if len(found) >= CROWD}
+    arrows: dict[tuple[str, str], list[str]] = {}
+    for move in noun.drawn():
+        if (move.event, _end(move.target)) not in many or move.source is None:
+            arrows.setdefault((_end(move.source), _end(move.target)), []).append(move.event)
+    lines = ["```mermaid", "stateDiagram-v2"]
+    lines += [f"    {source} --> {target}: {' / '.join(events)}" for (source, target), events in arrows.items()]
+    lines += [f"    {each.state} --> [*]" for each in noun.standings if each.final]
+    lines += ["    classDef rest font-weight:bold", f"    class {','.join(_rests(noun))} rest", "```"]
+    if many:
+        told = [f"- `{event}` → {target}, from {', '.join(found)}" for (event, target), found in sorted(many.items())]
+        lines += ["", "Not drawn, because they lead there from many states:", "", *told]
+    return "\n".join(lines)
+
+
+def _rests(noun: Noun) -> list[str]:
+    return [each.state.value for each in noun.standings if each.rest]
+
+
+def _end(state: Enum | None) -> str:
+    return "[*]" if state is None else str(state.value)
+
+
+def state_table(noun: Noun) -> str:
+    lines = ["| state | rest? | owner | deadline | exits |", "|---|---|---|---|---|"]
+    for each in noun.standings:
+        rest = "final" if each.final else _yes(each.rest)
+        owner = each.owner or ", ".join(f"`{kind}`" for kind in each.work)
+        lines.append(f"| `{each.state}` | {rest} | {owner} | {_bound(each)} | {_exits(noun.exits(each.state))} |")
+    return "\n".join(lines)
+
+
+def _bound(standing: Standing) -> str:
+    ends = deadlines()
+    return standing.deadline or "; ".join(f"`{kind}` {ends[kind]}" for kind in standing.work)
+
+
+def _exits(moves: Sequence[Move]) -> str:
+    targets: dict[str, list[str]] = {}
+    for move in moves:
+        targets.setdefault(move.event, []).append("the end" if move.target is None else str(move.target.value))
+    return "; ".join(f"*{event}* → {' or '.join(found)}" for event, found in targets.items())
+
+
+def cause_table(noun: Noun) -> str:
+    causes: dict[str, list[str]] = {}
+    for move in noun.drawn():
+        found = causes.setdefault(move.event, [])
+        if move.by not in found:
+            found.append(move.by)
+    lines = ["| event | who causes it |", "|---|---|"]
+    lines += [f"| {event} | {'; '.join(by)} |" for event, by in causes.items()]
     return "\n".join(lines)
 
 
@@ -316,9 +388,14 @@ PARTS: dict[str, Callable[[], str]] = {
     "settings": lambda: settings_table(Settings),
     "endpoint-settings": lambda: settings_table(contextualization.Settings),
     "operations": operation_table,
+    "operation-states": lambda: state_part(OPERATION),
+    "image-states": lambda: state_part(IMAGE),
+    "node-states": lambda: state_part(NODE),
+    "attachment-states": lambda: state_part(ATTACHMENT),
+    "vm-states": lambda: state_part(VM),
     "versions": version_table,
 }
-PAGES = ("api.md", "architecture.md", "cloud.md", "cloud-api.md", "dependencies.md", "operator.md")
+PAGES = ("api.md", "architecture.md", "cloud.md", "cloud-api.md", "dependencies.md", "operator.md", "states.md")
 
 
 def renewed(text: str) -> str:

@@ -363,7 +363,8 @@ class Simulation:
             a=self.users["admin"],
             s=self.storage_id,
         )[0].id
-        self.template_id = self.call("admin.template.add", {"name": "small", "cpu": 1, "memory_mib": 512})["template_id"]
+        template = self.call("admin.template.add", {"name": "small", "cpu": 1, "memory_mib": 512})
+        self.template_id = template["template_id"]
         self.sql("UPDATE storage SET capacity_bytes = 1099511627776 WHERE id = :id", id=self.storage_id)
         for node in self.nodes:
             assert self.sql("SELECT hooks FROM node WHERE id = :id", id=node.node_id)[0].hooks

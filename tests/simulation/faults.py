@@ -1,0 +1,310 @@
+"""
+The plan of what goes wrong, drawn from a seed before the run: a list that can be shortened, so that a failure shows
+which faults it takes.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from cm.rpc.errors import HypervisorError, NodeUnreachable, StorageFull
+from simulation.chance import stream
+from simulation.process import Process
+
+if TYPE_CHECKING:
+    from simulation.simulation import Simulation
+    from simulation.world import Node
+
+
+@dataclass(frozen=True)
+class Fault:
+    """``at_s`` after the workload's begin; ``node`` counts from 0; ``size`` is the kind's own measure, 0 to 1."""
+
+    at_s: float
+    kind: str
+    node: int
+    size: float
+
+    def __str__(self) -> str:
+        return f"{self.kind}@{self.at_s:.1f}s(node {self.node + 1}, {self.size:.2f})"
+
+
+# How often each kind is drawn, compared to the others.
+KINDS: Final = {
+    "crash": 6, "hook_lost": 2, "hook_skipped": 2, "hook_delayed": 2, "hook_repeated": 3, "answer_lost": 3,
+    "agent_restart": 1, "node_hang": 2, "node_dead": 2, "node_partition": 2, "libvirtd_restart": 2,
+    "domain_destroyed": 2, "domain_undefined": 1, "domain_paused": 1, "domain_started": 1, "stranger": 1,
+    "volume_deleted": 1, "storage_slow": 2, "storage_fails": 3, "storage_full": 1, "call_fails": 4, "answer_gone": 3,
+    "clock_skew": 1, "node_skew": 1, "database_restart": 2, "commit_unknown": 3, "notifications_lost": 2,
+}  # fmt: skip
+MUTATING: Final = ("define", "start", "destroy", "undefine", "create_overlay", "create_copy", "delete", "shutdown")
+
+
+def draw(seed: int, seconds: float, kinds: Sequence[str] | None = None) -> list[Fault]:
+    """About one fault a minute, in the order of time."""
+    rng = stream(seed, "fault plan")
+    names = [name for name in KINDS if kinds is None or name in kinds]
+    if not names:
+        return []
+    count = round(seconds / 60 * rng.uniform(0.3, 1.6)) + 1
+    weights = [KINDS[name] for name in names]
+    made = [
+        Fault(rng.uniform(0, seconds), rng.choices(names, weights)[0], rng.randrange(3), rng.random())
+        for _ in range(count)
+    ]
+    return sorted(made, key=lambda fault: fault.at_s)
+
+
+class Faults:
+    """Carries a plan out."""
+
+    def __init__(self, simulation: Simulation, plan: Sequence[Fault]) -> None:
+        self.simulation = simulation
+        self.plan = plan
+        self.injected: Counter[str] = Counter()
+        self._armed: list[Fault] = []
+        self._ended = False
+        simulation.on_point = self._on_point
+        for fault in plan:
+            simulation.later(fault.at_s, self._inject, fault)
+
+    def _inject(self, fault: Fault) -> None:
+        if self._ended:
+            return
+        simulation = self.simulation
+        node = simulation.nodes[fault.node % len(simulation.nodes)]
+        simulation.note("FAULT", fault)
+        self.injected[fault.kind] += 1
+        getattr(self, "_" + fault.kind)(fault, node)
+
+    def end(self) -> None:
+        """All is well again from here on; what was done stays done."""
+        self._ended = True
+        self._armed.clear()
+        simulation = self.simulation
+        simulation.note("faults end")
+        simulation.database_down = False
+        simulation.notifications_lost = False
+        simulation.commit_fault = None
+        for process in simulation.processes:
+            process.skew_s = 0.0
+            if process.listener is not None and process.manager.listener is not None:
+                process.run(process.listener.find)
+        for node in simulation.nodes:
+            node.hangs_until, node.slow, node.skew_s = 0.0, 1.0, 0.0
+            node.memory.unreachable = False
+            node.memory._faults.next.clear()
+            agent = node.agent
+            agent.lose = agent.skip = agent.repeat = agent.deaf = 0
+            agent.stalled_until = 0.0
+            if not agent.running:
+                node.boot()
+        simulation.share.capacity_bytes = 2**40
+
+    # ------------------------------------------------------------------ processes and their database
+
+    def _on_point(self, process: Process, what: str, before: bool) -> bool:
+        if not self._armed:
+            return False
+        fault = self._armed[0]
+        skipped = int(fault.size * 40)
+        self._skipped += 1
+        if self._skipped <= skipped:
+            return False
+        self._armed.pop(0)
+        self._skipped = 0
+        self.simulation.kill(process, 1.0 + 30.0 * ((fault.size * 7) % 1.0))
+        return True
+
+    _skipped = 0
+
+    def _crash(self, fault: Fault, node: Node) -> None:
+        """The next process that comes to a step, some steps from now, dies there."""
+        self._armed.append(fault)
+
+    def _clock_skew(self, fault: Fault, node: Node) -> None:
+        for process in self.simulation.processes[:1]:
+            process.skew_s = (fault.size - 0.5) * 3.0  # seconds; further apart is told by the drift ledger
+
+    def _node_skew(self, fault: Fault, node: Node) -> None:
+        node.skew_s = (fault.size - 0.5) * 3.0
+
+    def _database_restart(self, fault: Fault, node: Node) -> None:
+        simulation = self.simulation
+        simulation.database_down = True
+        for process in list(simulation.processes):
+            if process.listener is not None and process.listener.connected:
+                process.run(process.listener.lose)
+        simulation.later(1.0 + 40.0 * fault.size**2, self._database_back)
+
+    def _database_back(self) -> None:
+        if self._ended:
+            return
+        simulation = self.simulation
+        simulation.note("database back")
+        simulation.database_down = False
+        for process in list(simulation.processes):
+            if process.listener is not None and process.endpoint is not None:
+                simulation.later(simulation.faults_rng.uniform(0.1, 1.0), self._find, process)
+
+    @staticmethod
+    def _find(process: Process) -> None:
+        if process.alive and process.listener is not None:
+            process.run(process.listener.find)
+
+    def _commit_unknown(self, fault: Fault, node: Node) -> None:
+        self.simulation.commit_fault = "done" if fault.size < 0.5 else "lost"
+
+    def _notifications_lost(self, fault: Fault, node: Node) -> None:
+        """The connections that bring them break unnoticed, and are made anew."""
+        simulation = self.simulation
+        for process in simulation.processes:
+            if process.listener is not None and process.endpoint is not None and process.listener.connected:
+                process.run(process.listener.lose)
+                simulation.later(0.5 + 5 * fault.size, self._find, process)
+
+    # ------------------------------------------------------------------ hooks
+
+    def _hook_lost(self, fault: Fault, node: Node) -> None:
+        node.agent.lose += 1
+
+    def _hook_skipped(self, fault: Fault, node: Node) -> None:
+        node.agent.skip += 1
+
+    def _hook_delayed(self, fault: Fault, node: Node) -> None:
+        node.agent.stalled_until = self.simulation.schedule.seconds() + 5 + 115 * fault.size
+
+    def _hook_repeated(self, fault: Fault, node: Node) -> None:
+        node.agent.repeat += 1 + int(3 * fault.size)
+
+    def _answer_lost(self, fault: Fault, node: Node) -> None:
+        node.agent.deaf += 1 + int(3 * fault.size)
+
+    def _agent_restart(self, fault: Fault, node: Node) -> None:
+        node.agent.running = False
+        self.simulation.later(1 + 30 * fault.size, self._agent_back, node)
+
+    @staticmethod
+    def _agent_back(node: Node) -> None:
+        if not node.memory.unreachable:
+            node.agent.start()
+
+    # ------------------------------------------------------------------ nodes
+
+    def _node_hang(self, fault: Fault, node: Node) -> None:
+        node.hangs_until = self.simulation.schedule.seconds() + 1 + 120 * fault.size**2
+
+    def _node_dead(self, fault: Fault, node: Node) -> None:
+        node.memory.unreachable = True
+        node.cut_power()
+        self.simulation.later(20 + 300 * fault.size**2, self._node_back, node)
+
+    def _node_back(self, node: Node) -> None:
+        if not self._ended:
+            self.simulation.note("node back", node.name)
+            node.memory.unreachable = False
+            if not node.agent.running:
+                node.boot()
+
+    def _node_partition(self, fault: Fault, node: Node) -> None:
+        """Its guests go on, and it is heard of no more for a while."""
+        node.memory.unreachable = True
+        self.simulation.later(5 + 300 * fault.size**2, self._node_back, node)
+
+    def _libvirtd_restart(self, fault: Fault, node: Node) -> None:
+        node.memory.unreachable = True
+        self.simulation.later(1 + 4 * fault.size, self._node_back, node)
+
+    def _call_fails(self, fault: Fault, node: Node) -> None:
+        method = MUTATING[int(fault.size * len(MUTATING))]
+        node.memory.fail_next(method, NodeUnreachable(node.name, "Connection reset by peer"))
+
+    def _answer_gone(self, fault: Fault, node: Node) -> None:
+        """It happens, and only the answer is lost."""
+        method = MUTATING[int(fault.size * len(MUTATING))]
+        node.memory.fail_next(method, NodeUnreachable(node.name, "Connection reset by peer"), after=True)
+
+    # ------------------------------------------------------------------ behind our back
+
+    def _some_domain(self, node: Node, fault: Fault, running: bool) -> str | None:
+        domains = node.memory.world.domains
+        found = sorted(u for u, d in domains.items() if (d.running is not None) == running)
+        return found[int(fault.size * len(found))] if found and node.agent.running else None
+
+    def _domain_destroyed(self, fault: Fault, node: Node) -> None:
+        uuid = self._some_domain(node, fault, running=True)
+        if uuid is not None:
+            node.memory.world.stop(uuid, "destroyed", "destroyed")
+
+    def _domain_undefined(self, fault: Fault, node: Node) -> None:
+        uuid = self._some_domain(node, fault, running=True)
+        if uuid is not None:
+            self.simulation.excused_uuids.add(uuid)
+            node.memory.world.stop(uuid, "destroyed", "destroyed")
+            node.memory.world.undefine(uuid)
+
+    def _domain_paused(self, fault: Fault, node: Node) -> None:
+        uuid = self._some_domain(node, fault, running=True)
+        if uuid is not None:
+            self.simulation.excused_uuids.add(uuid)
+            domain = node.memory.world.domains[uuid]
+            domain.paused, domain.reason = True, "ioerror"
+            node.memory.world.tell(uuid, domain.spec.name, "suspended", "ioerror")
+
+    def _domain_started(self, fault: Fault, node: Node) -> None:
+        uuid = self._some_domain(node, fault, running=False)
+        if uuid is not None and not any(uuid in other.running() for other in self.simulation.nodes):
+            self.simulation.excused_uuids.add(uuid)
+            try:
+                node.memory.world.start(uuid)
+            except HypervisorError:
+                pass  # its disk is in use, or gone
+
+    def _stranger(self, fault: Fault, node: Node) -> None:
+        """A domain that somebody else made."""
+        from cm.interfaces import DomainSpec
+
+        uuid = f"00000000-0000-4000-8000-{int(fault.size * 10**12):012d}"
+        node.memory.world.define(
+            DomainSpec(
+                name=f"stranger-{uuid[-12:]}", uuid=uuid, title="", vcpus=1, memory_mib=64, disks=(), nics=(), vnc=None,
+                console_log=None,
+            )  # fmt: skip
+        )
+        node.memory.world.start(uuid)
+
+    def _volume_deleted(self, fault: Fault, node: Node) -> None:
+        volumes = self.simulation.share.volumes
+        found = sorted(name for name in volumes if name.startswith("vm-") and name.endswith("-root.qcow2"))
+        if found:
+            name = found[int(fault.size * len(found))]
+            self.simulation.excused_volumes.add(name)
+            volumes.pop(name)
+
+    # ------------------------------------------------------------------ storage
+
+    def _storage_slow(self, fault: Fault, node: Node) -> None:
+        node.slow = 5 + 100 * fault.size
+        self.simulation.later(60, self._fast, node)
+
+    @staticmethod
+    def _fast(node: Node) -> None:
+        node.slow = 1.0
+
+    def _storage_fails(self, fault: Fault, node: Node) -> None:
+        method = ("create_overlay", "create_copy", "delete")[int(fault.size * 3)]
+        node.memory.fail_next(method, HypervisorError("Input/output error", 38))
+
+    def _storage_full(self, fault: Fault, node: Node) -> None:
+        share = self.simulation.share
+        share.capacity_bytes = 0
+        self.simulation.later(30 + 60 * fault.size, self._roomy)
+
+    def _roomy(self) -> None:
+        self.simulation.share.capacity_bytes = 2**40
+
+
+__all__ = ["KINDS", "Fault", "Faults", "StorageFull", "draw"]

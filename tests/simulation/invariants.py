@@ -1,0 +1,180 @@
+"""
+What must hold, in one place: during a run (no VM twice: ``Simulation.check_start``), when all has come to rest after
+the faults have ended, and when everything has then been destroyed.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from cm.store.claim import leaks
+
+if TYPE_CHECKING:
+    from simulation.simulation import Simulation
+    from simulation.workload import Workload
+
+_OPEN = "state IN ('queued', 'running', 'waiting')"
+
+
+def at_rest(simulation: Simulation, workload: Workload) -> list[str]:
+    """When faults have ended and time has run on: everything that is not as it must be."""
+    return [
+        *_operations(simulation),
+        *_books(simulation),
+        *_intent(simulation),
+        *_volumes(simulation),
+        *_hooks(simulation),
+        *_answers(simulation, workload),
+        *_secrets(simulation),
+        *(f"an incident: {incident}" for incident in simulation.incidents),
+    ]
+
+
+def in_the_end(simulation: Simulation) -> list[str]:
+    """When all VMs were destroyed: nothing is left of them."""
+    wrong = _operations(simulation) + _books(simulation)
+    for row in simulation.sql("SELECT id, wanted, seen, error FROM vm WHERE closed_at IS NULL ORDER BY id"):
+        wrong.append(f"VM {row.id} was not destroyed: wanted {row.wanted}, seen {row.seen}: {row.error}")
+    ours = {str(row.uuid) for row in simulation.sql("SELECT uuid FROM vm")}
+    for node in simulation.nodes:
+        for uuid in sorted(set(node.memory.world.domains) & ours):
+            wrong.append(f"a domain of a destroyed VM is left on {node.name}: {uuid}")
+    for name in ("network_lease", "vnc_port"):
+        for row in simulation.sql(f"SELECT vm_id FROM {name} WHERE vm_id IS NOT NULL"):
+            wrong.append(f"{name} is held by VM {row.vm_id}")
+    for row in simulation.sql("SELECT login FROM account WHERE used_cpu + used_memory_mib + used_vms > 0"):
+        wrong.append(f"{row.login} is still charged")
+    return wrong + _volumes(simulation) + [f"an incident: {incident}" for incident in simulation.incidents]
+
+
+def _operations(simulation: Simulation) -> list[str]:
+    """Nothing accepted is lost, and nothing is stuck: every operation has ended, with a reason where not well."""
+    wrong = [
+        f"operation {row.id} ({row.kind}) of VM {row.vm_id} is still {row.state}: {row.admin_text}"
+        for row in simulation.sql(
+            f"SELECT id, kind, vm_id, state, admin_text FROM operation WHERE {_OPEN} ORDER BY id"
+        )
+    ]
+    for row in simulation.sql(
+        "SELECT id, kind FROM operation WHERE state = 'failed' AND (error = '' OR user_text = '') ORDER BY id"
+    ):
+        wrong.append(f"operation {row.id} ({row.kind}) failed without a reason")
+    for row in simulation.sql(
+        "SELECT id FROM operation WHERE state IN ('done', 'failed', 'abandoned') AND finished_at > deadline"
+        " + interval '2 hours' ORDER BY id"
+    ):
+        wrong.append(f"operation {row.id} ended long after its deadline")
+    return wrong
+
+
+def _books(simulation: Simulation) -> list[str]:
+    """Capacity, quotas, ports, addresses, disks are exactly those of live objects."""
+    with_session: list[str] = []
+    from sqlalchemy.orm import Session
+
+    simulation.sql("SELECT 1")
+    with Session(simulation._own) as session:
+        for leak in leaks(session):
+            with_session.append(f"{leak['subject']}: {leak['finding']}")
+    return with_session
+
+
+def _intent(simulation: Simulation) -> list[str]:
+    """Intent equals evidence, and evidence is true; what differs is in the drift ledger or is the VM's error."""
+    wrong = []
+    drift = {row.vm_id for row in simulation.sql("SELECT vm_id FROM drift WHERE closed_at IS NULL")}
+    for row in simulation.sql(
+        "SELECT id, uuid::text AS uuid, wanted, seen, node_id, error, closed_at, node_claimed FROM vm ORDER BY id"
+    ):
+        there = [node for node in simulation.nodes if row.uuid in node.running()]
+        who = f"VM {row.id} ({row.uuid}, wanted {row.wanted}, seen {row.seen}, error {row.error!r})"
+        if len(there) > 1:
+            wrong.append(f"{who} runs on {[node.name for node in there]}")
+        if row.closed_at is not None:
+            if there:
+                wrong.append(f"{who} is closed and runs on {there[0].name}")
+            continue
+        if row.id in drift or row.uuid in simulation.excused_uuids:
+            continue
+        if there and there[0].node_id != row.node_id:
+            wrong.append(f"{who} runs on {there[0].name}, and is placed on node {row.node_id}")
+        running = bool(there)
+        if running != (row.seen in ("running", "paused")):
+            wrong.append(f"{who} is seen wrongly: running is {running}")
+        if row.wanted in ("running", "paused") and not running and not row.error:
+            wrong.append(f"{who} does not run, and nothing says why")
+        if row.wanted in ("stopped", "saved", "destroyed") and running:
+            wrong.append(f"{who} runs")
+        if row.wanted in ("saved", "destroyed") and not row.error:
+            failed = simulation.sql("SELECT 1 FROM operation WHERE vm_id = :v AND state = 'failed'", v=row.id)
+            if not failed:
+                wrong.append(f"{who} was accepted to end and lives")
+    return wrong
+
+
+def _volumes(simulation: Simulation) -> list[str]:
+    """On the storage are the volumes of live images and disks, and logs of live VMs, and no others."""
+    wrong = []
+    names = {row.volume for row in simulation.sql("SELECT volume FROM image WHERE deleted_at IS NULL AND state = 'ok'")}
+    disks = simulation.sql(
+        "SELECT d.volume, v.launches FROM disk d JOIN vm v ON v.id = d.vm_id WHERE d.deleted_at IS NULL"
+    )
+    may = {row.volume for row in disks}
+    may |= {
+        row.volume for row in simulation.sql("SELECT volume FROM image WHERE deleted_at IS NULL AND state = 'adding'")
+    }
+    logs = {f"vm-{row.uuid}-console.log" for row in simulation.sql("SELECT uuid FROM vm WHERE closed_at IS NULL")}
+    ledger = {
+        row.subject.rpartition("/")[2]
+        for row in simulation.sql("SELECT subject FROM drift WHERE closed_at IS NULL AND kind LIKE '%volume'")
+    }
+    there = simulation.share.volumes
+    for name in sorted(names - set(there) - simulation.excused_volumes):
+        wrong.append(f"the volume {name} of an image is missing")
+    for name in sorted({row.volume for row in disks if row.launches} - set(there) - simulation.excused_volumes):
+        wrong.append(f"the volume {name} of a disk is missing")
+    for name in sorted(set(there) - names - may - logs - ledger):
+        if not name.endswith(".part"):
+            wrong.append(f"the volume {name} belongs to nothing")
+    return wrong
+
+
+def _hooks(simulation: Simulation) -> list[str]:
+    """Every record that a hook wrote was taken once."""
+    wrong = []
+    rows = simulation.sql("SELECT node_id, boot_id, sequence, count(*) AS n FROM hook_event GROUP BY 1, 2, 3")
+    taken = Counter(row.node_id for row in rows)
+    wrong += [f"event {row.sequence} of {row.boot_id} was taken {row.n} times" for row in rows if row.n > 1]
+    for node in simulation.nodes:
+        if node.agent.spool:
+            wrong.append(f"{len(node.agent.spool)} records are left in the spool of {node.name}")
+        if taken[node.node_id] != node.agent.delivered:
+            wrong.append(
+                f"{node.name} had {node.agent.delivered} records acknowledged, {taken[node.node_id]} are stored"
+            )
+    return wrong
+
+
+def _answers(simulation: Simulation, workload: Workload) -> list[str]:
+    """One row of the audit for each accepted call; none for a refused one."""
+    rows = simulation.sql("SELECT request_id, count(*) AS n FROM audit WHERE request_id IS NOT NULL GROUP BY 1")
+    counted = {row.request_id: row.n for row in rows}
+    wrong = []
+    for ask in workload.asks:
+        n = counted.get(ask.request_id, 0)
+        if not ask.ended:
+            wrong.append(f"call {ask.number} ({ask.method}) was never answered")
+        elif ask.accepted and n != 1 and not (ask.method == "admin.node.check" and n > 1):
+            wrong.append(f"call {ask.number} ({ask.method}) was accepted, and the audit has it {n} times")
+        elif not ask.accepted and ask.error != "gave up" and n:
+            wrong.append(f"call {ask.number} ({ask.method}) was refused ({ask.error}), and the audit has it")
+    return wrong
+
+
+def _secrets(simulation: Simulation) -> list[str]:
+    """Nothing that is secret was logged."""
+    secrets = {node.agent.credential for node in simulation.nodes}
+    secrets |= {row.secret for row in simulation.sql("SELECT secret FROM vm WHERE secret <> ''")}
+    text = "\n".join(simulation.journal)
+    return [f"a secret was logged: {secret[:4]}..." for secret in sorted(secrets) if secret in text]

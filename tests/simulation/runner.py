@@ -1,0 +1,165 @@
+"""Runs seeds: one, with a replay that must be equal; many, on all cores; and the shortest plan that still fails."""
+
+from __future__ import annotations
+
+import gc
+import hashlib
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from cm.rpc.keys import ensure_secret, ensure_signing_key
+from lab.postgres import PrivatePostgres
+from simulation import invariants
+from simulation.chance import stream
+from simulation.faults import Fault, Faults, draw
+from simulation.simulation import Simulation
+from simulation.workload import Workload
+
+REST_LIMIT_S: Final = 2 * 3600.0
+STEP_S: Final = 30.0
+
+
+@dataclass
+class Outcome:
+    """What one run showed. ``problems`` is empty where every invariant held."""
+
+    seed: int
+    minutes: float
+    managers: int
+    plan: list[Fault]
+    problems: list[str] = field(default_factory=list)
+    journal: list[str] = field(default_factory=list, repr=False)
+    digest: str = ""
+    injected: Counter[str] = field(default_factory=Counter)
+    operations: Counter[str] = field(default_factory=Counter)
+    calls: Counter[str] = field(default_factory=Counter)
+    errors: Counter[str] = field(default_factory=Counter)
+    points: Counter[str] = field(default_factory=Counter)
+    deaths: Counter[str] = field(default_factory=Counter)
+    simulated_s: float = 0.0
+    seconds: float = 0.0
+    vms: int = 0
+
+
+def managers_of(seed: int) -> int:
+    """Two managers on one database in two of five seeds."""
+    return 2 if stream(seed, "managers").random() < 0.4 else 1
+
+
+def prepare(state_dir: Path) -> None:
+    """Keys are made before chance is drawn from a seed: the first run shall be like all others."""
+    state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    ensure_secret(state_dir / "cluster.key")
+    ensure_signing_key(state_dir / "session.key", "session")
+
+
+def run_seed(
+    server: PrivatePostgres, state_dir: Path, seed: int, *, minutes: float = 30.0, kinds: Sequence[str] | None = None,
+    plan: Sequence[Fault] | None = None, managers: int | None = None, name: str = "sim", pace_s: float = 4.0,
+) -> Outcome:  # fmt: skip
+    """
+    One run: a workload of ``minutes`` under faults, then rest, then the end of all VMs.
+
+    :param kinds: of faults; None for all.
+    :param plan: in place of the drawn one.
+    """
+    prepare(state_dir)
+    chosen = list(draw(seed, minutes * 60, kinds) if plan is None else plan)
+    count = managers_of(seed) if managers is None else managers
+    outcome = Outcome(seed, minutes, count, chosen)
+    began = time.perf_counter()
+    simulation = Simulation(server, state_dir, seed, name=name, managers=count)
+    with simulation:
+        try:
+            _live(simulation, outcome, pace_s)
+        except Exception as error:
+            import traceback
+
+            outcome.problems.append(f"the run broke: {error!r}\n{traceback.format_exc()}")
+        outcome.problems += simulation.broken
+        outcome.points = simulation.points_seen
+        outcome.simulated_s = simulation.schedule.seconds()
+        for row in simulation.sql("SELECT kind, state, count(*) AS n FROM operation GROUP BY 1, 2 ORDER BY 1, 2"):
+            outcome.operations[f"{row.kind} {row.state}"] += row.n
+        outcome.vms = simulation.sql("SELECT count(*) AS n FROM vm")[0].n
+        for row in simulation.sql(
+            "SELECT id, kind, state, vm_id, attempts, error, finished_at FROM operation ORDER BY id"
+        ):
+            simulation.note("operation", *row)
+        simulation._own.dispose()
+    outcome.journal = simulation.journal
+    outcome.digest = hashlib.sha256("\n".join(simulation.journal).encode()).hexdigest()
+    outcome.seconds = time.perf_counter() - began
+    simulation.dead.clear()
+    gc.collect()
+    return outcome
+
+
+def _live(simulation: Simulation, outcome: Outcome, pace_s: float) -> None:
+    seconds = outcome.minutes * 60
+    workload = Workload(simulation, seconds, pace_s)
+    faults = Faults(simulation, outcome.plan)
+    simulation.run_for(seconds)
+    faults.end()
+    outcome.injected, outcome.calls, outcome.errors = faults.injected, workload.counts, workload.errors
+    # Time runs on, until nothing is under way and every node was passed over since.
+    _rest(simulation, workload)
+    outcome.problems += invariants.at_rest(simulation, workload)
+    simulation.note("at rest")
+    _destroy_all(simulation, workload)
+    outcome.problems += [f"in the end: {problem}" for problem in invariants.in_the_end(simulation)]
+
+
+def _rest(simulation: Simulation, workload: Workload) -> None:
+    simulation.run_for(90)
+    end = simulation.schedule.seconds() + REST_LIMIT_S
+    calm = 0
+    while calm < 2 and simulation.schedule.seconds() < end:
+        busy = simulation.sql("SELECT 1 FROM operation WHERE state IN ('queued', 'running', 'waiting') LIMIT 1")
+        spooled = sum(len(node.agent.spool) for node in simulation.nodes)
+        calm = calm + 1 if not busy and not spooled and not workload.under_way else 0
+        simulation.run_for(STEP_S)
+
+
+def _destroy_all(simulation: Simulation, workload: Workload) -> None:
+    """Every state offers an exit, and taking it works: whatever became of a VM, its end can be asked for."""
+    for _ in range(3):
+        rows = simulation.sql("SELECT id FROM vm WHERE closed_at IS NULL ORDER BY id")
+        if not rows:
+            break
+        for row in rows:
+            workload.ask("admin", "admin.vm.destroy", vm_ids=[row.id])
+        _rest(simulation, workload)
+    # Should the ledger have said that a domain of a destroyed VM is left, the next passes discard it.
+    simulation.run_for(1300)
+
+
+def shrink(
+    outcome: Outcome, again: Callable[[Sequence[Fault]], Outcome], *, limit: int = 60
+) -> tuple[list[Fault], Outcome]:
+    """
+    The shortest plan found that still fails: parts are left out, larger ones first (Zeller's delta debugging).
+
+    :param again: runs the seed with another plan.
+    """
+    best, found = list(outcome.plan), outcome
+    size = max(1, len(best) // 2)
+    tried = 0
+    while best and tried < limit:
+        start, shorter = 0, False
+        while start < len(best) and tried < limit:
+            rest = best[:start] + best[start + size :]
+            result = again(rest)
+            tried += 1
+            if result.problems:
+                best, found, shorter = rest, result, True
+            else:
+                start += size
+        if size == 1 and not shorter:
+            break
+        size = max(1, size // 2)
+    return best, found

@@ -1,0 +1,298 @@
+"""Users and an administrator at work: calls over the changing views, drawn from a seed, repeated until answered."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+from twisted.python.failure import Failure
+
+from cm.rpc.errors import CloudError, Incident, Unavailable
+from simulation.chance import stream
+from simulation.simulation import LOGINS
+
+if TYPE_CHECKING:
+    from simulation.simulation import Simulation
+
+PATIENCE_S: Final = 20.0
+REPEATS: Final = 40
+
+# What is asked, and how often compared to the others.
+ACTIONS: Final = {
+    "create": 22, "burst": 1, "destroy": 9, "stop": 7, "start": 14, "shutdown": 5, "pause": 4, "resume": 8, "reset": 3,
+    "save": 3, "attach_vnc": 2, "detach_vnc": 2, "edit": 2, "abandon": 2, "retry": 3, "image_delete": 2, "share": 2,
+    "admin_stop": 1, "admin_start": 1, "admin_destroy": 1, "lock_node": 1, "unlock_node": 3, "check_node": 1,
+    "erase": 1, "template": 1, "image_edit": 1, "wrong_id": 2, "wrong_user": 2, "apply_drift": 2, "dismiss_drift": 1,
+}  # fmt: skip
+
+
+@dataclass
+class Ask:
+    """One call, with all its repeats."""
+
+    number: int
+    login: str
+    method: str
+    params: dict[str, Any]
+    request_id: str
+    asked_at: float
+    tries: int = 0
+    ended: bool = False
+    accepted: bool = False
+    error: str = ""
+    answer: Any = field(default=None, repr=False)
+
+
+class Workload:
+    """:param pace_s: mean seconds between two calls."""
+
+    def __init__(self, simulation: Simulation, seconds: float, pace_s: float = 4.0) -> None:
+        self.simulation = simulation
+        self.rng = stream(simulation.seed, "workload")
+        self.asks: list[Ask] = []
+        self.counts: Counter[str] = Counter()
+        self.errors: Counter[str] = Counter()
+        self._pace_s = pace_s
+        self._end_s = simulation.schedule.seconds() + seconds
+        simulation.later(0.1, self._tick)
+
+    @property
+    def under_way(self) -> int:
+        return sum(not ask.ended for ask in self.asks)
+
+    def _tick(self) -> None:
+        simulation = self.simulation
+        if simulation.schedule.seconds() >= self._end_s:
+            return
+        action = self.rng.choices(list(ACTIONS), list(ACTIONS.values()))[0]
+        getattr(self, "_" + action)()
+        simulation.later(self.rng.expovariate(1 / self._pace_s), self._tick)
+
+    def ask(self, login: str, method: str, /, **params: Any) -> Ask:
+        simulation = self.simulation
+        number = len(self.asks) + 1
+        ask = Ask(number, login, method, params, f"r{simulation.seed}-{number}", simulation.schedule.seconds())
+        self.asks.append(ask)
+        self.counts[method] += 1
+        self._try(ask)
+        if self.rng.random() < 0.06:  # an impatient client
+            simulation.later(self.rng.uniform(0.0, 0.5), self._try, ask, True)
+        return ask
+
+    def _try(self, ask: Ask, extra: bool = False) -> None:
+        if ask.ended:
+            return
+        simulation = self.simulation
+        process = simulation.some_process()
+        if not extra:
+            ask.tries += 1
+            if ask.tries > REPEATS:
+                ask.ended, ask.error = True, "gave up"
+                return
+            simulation.later(PATIENCE_S, self._again, ask, ask.tries)
+        if process is None:
+            return
+        answered = simulation.ask(
+            ask.method, ask.params, login=ask.login, request_id=ask.request_id, process=process
+        )
+        answered.addCallbacks(self._accepted, self._refused, callbackArgs=(ask,), errbackArgs=(ask,))
+
+    def _again(self, ask: Ask, tries: int) -> None:
+        if not ask.ended and ask.tries == tries:
+            self._try(ask)
+
+    def _accepted(self, answer: Any, ask: Ask) -> None:
+        simulation = self.simulation
+        if ask.accepted and ask.answer != answer and ask.method not in ASYNC:
+            simulation.break_invariant(f"a repeat of {ask.method} ({ask.request_id}) was answered otherwise")
+        if not ask.ended:
+            simulation.note("answer", ask.number, ask.login, ask.method, ask.params, "accepted")
+        ask.ended = ask.accepted = True
+        ask.answer = answer
+
+    def _refused(self, failure: Failure, ask: Ask) -> None:
+        simulation = self.simulation
+        if failure.check(Unavailable):
+            return  # asked again when patience ends
+        if ask.ended:
+            return
+        ask.ended = True
+        error = failure.value
+        ask.error = error.code if isinstance(error, CloudError) else repr(error)
+        self.errors[ask.error] += 1
+        simulation.note("answer", ask.number, ask.login, ask.method, ask.params, ask.error)
+        if not isinstance(error, CloudError) or isinstance(error, Incident):
+            simulation.break_invariant(f"{ask.method} {ask.params} raised {error!r}")
+
+    # ------------------------------------------------------------------ who asks for what
+
+    def _user(self) -> str:
+        return self.rng.choice(LOGINS)
+
+    def _vm(self, login: str | None = None) -> tuple[str, int] | None:
+        rows = self.simulation.sql(
+            "SELECT a.login, v.id FROM vm v JOIN account a ON a.id = v.account_id WHERE v.closed_at IS NULL ORDER BY 2"
+        )
+        found = [(row.login, row.id) for row in rows if login is None or row.login == login]
+        return self.rng.choice(found) if found else None
+
+    def _on_vm(self, view: str, **more: Any) -> None:
+        found = self._vm()
+        if found is not None:
+            many = view in ("destroy", "reset")
+            key = {"vm_ids": [found[1]]} if many else {"vm_id": found[1]}
+            self.ask(found[0], f"user.vm.{view}", **key, **more)
+
+    def _create(self, count: int = 1) -> None:
+        simulation = self.simulation
+        self.ask(
+            self._user(), "user.vm.create", name=f"vm{len(self.asks)}", description="", count=count,
+            image_id=simulation.image_id, template_id=simulation.template_id,
+            on_poweroff=self.rng.choice(["stop", "stop", "stop", "destroy", "restart"]),
+            vnc=self.rng.random() < 0.3, deploy_mode=self.rng.choice(["overlay", "overlay", "copy"]),
+        )  # fmt: skip
+
+    def _burst(self) -> None:
+        """A class begins."""
+        self._create(count=self.rng.randint(4, 8))
+
+    def _destroy(self) -> None:
+        self._on_vm("destroy")
+
+    def _stop(self) -> None:
+        self._on_vm("stop")
+
+    def _start(self) -> None:
+        self._on_vm("start")
+
+    def _shutdown(self) -> None:
+        self._on_vm("shutdown")
+
+    def _pause(self) -> None:
+        self._on_vm("pause")
+
+    def _resume(self) -> None:
+        self._on_vm("resume")
+
+    def _reset(self) -> None:
+        self._on_vm("reset")
+
+    def _save(self) -> None:
+        self._on_vm("save_and_shutdown", name=f"image{len(self.asks)}", description="")
+
+    def _attach_vnc(self) -> None:
+        self._on_vm("attach_vnc")
+
+    def _detach_vnc(self) -> None:
+        self._on_vm("detach_vnc")
+
+    def _edit(self) -> None:
+        self._on_vm("edit", name=f"named{len(self.asks)}")
+
+    def _share(self) -> None:
+        found = self._vm()
+        if found is not None:
+            level = self.rng.choice(["user", "operator", "owner", None])
+            others = [login for login in LOGINS if login != found[0]]
+            self.ask(
+                found[0], "user.acl.set", kind="vm", object_id=found[1], level=level, login=self.rng.choice(others)
+            )
+
+    def _operation(self, where: str) -> tuple[str, int] | None:
+        rows = self.simulation.sql(
+            "SELECT a.login, o.id FROM operation o JOIN account a ON a.id = o.account_id"
+            f" WHERE {where} ORDER BY o.id DESC LIMIT 5"
+        )
+        found = [(row.login, row.id) for row in rows if row.login in LOGINS]
+        return self.rng.choice(found) if found else None
+
+    def _abandon(self) -> None:
+        found = self._operation("o.state IN ('queued', 'running', 'waiting')")
+        if found is not None:
+            self.ask(found[0], "user.operation.abandon", operation_id=found[1])
+
+    def _retry(self) -> None:
+        found = self._operation("o.state = 'failed'")
+        if found is not None:
+            self.ask(found[0], "user.operation.retry", operation_id=found[1])
+
+    def _image(self) -> tuple[str, int] | None:
+        rows = self.simulation.sql(
+            "SELECT a.login, i.id FROM image i JOIN account a ON a.id = i.account_id"
+            " WHERE i.deleted_at IS NULL AND a.login <> 'admin' ORDER BY i.id"
+        )
+        return self.rng.choice([(row.login, row.id) for row in rows]) if rows else None
+
+    def _image_delete(self) -> None:
+        found = self._image()
+        if found is not None:
+            self.ask(found[0], "user.system_image.delete", image_id=found[1])
+
+    def _image_edit(self) -> None:
+        found = self._image()
+        if found is not None:
+            self.ask(found[0], "user.system_image.edit", image_id=found[1], description=f"{len(self.asks)}")
+
+    def _template(self) -> None:
+        self.ask("admin", "admin.template.add", name=f"template{len(self.asks)}", cpu=1, memory_mib=256)
+
+    def _admin_on(self, view: str) -> None:
+        found = self._vm()
+        if found is not None:
+            key = {"vm_ids": [found[1]]} if view == "destroy" else {"vm_id": found[1]}
+            self.ask("admin", f"admin.vm.{view}", **key)
+
+    def _admin_stop(self) -> None:
+        self._admin_on("stop")
+
+    def _admin_start(self) -> None:
+        self._admin_on("start")
+
+    def _admin_destroy(self) -> None:
+        self._admin_on("destroy")
+
+    def _erase(self) -> None:
+        """The last way out, for a VM on a node that does not answer; as an administrator would use it."""
+        rows = self.simulation.sql(
+            "SELECT v.id FROM vm v JOIN node n ON n.id = v.node_id WHERE v.closed_at IS NULL"
+            " AND n.state = 'unreachable' ORDER BY v.id"
+        )
+        if rows:
+            vm_id = self.rng.choice(rows).id
+            self.ask("admin", "admin.vm.erase", vm_id=vm_id)
+
+    def _node_id(self) -> int:
+        return self.rng.choice(self.simulation.nodes).node_id
+
+    def _lock_node(self) -> None:
+        self.ask("admin", "admin.node.lock", node_id=self._node_id())
+
+    def _unlock_node(self) -> None:
+        self.ask("admin", "admin.node.unlock", node_id=self._node_id())
+
+    def _check_node(self) -> None:
+        self.ask("admin", "admin.node.check", node_id=self._node_id())
+
+    def _drift(self, view: str) -> None:
+        rows = self.simulation.sql("SELECT id FROM drift WHERE closed_at IS NULL ORDER BY id")
+        if rows:
+            self.ask("admin", f"admin.drift.{view}", drift_id=self.rng.choice(rows).id)
+
+    def _apply_drift(self) -> None:
+        self._drift("apply")
+
+    def _dismiss_drift(self) -> None:
+        self._drift("dismiss")
+
+    def _wrong_id(self) -> None:
+        self.ask(self._user(), "user.vm.stop", vm_id=10**6 + len(self.asks))
+
+    def _wrong_user(self) -> None:
+        found = self._vm()
+        if found is not None:
+            other = self.rng.choice([login for login in LOGINS if login != found[0]])
+            self.ask(other, "user.vm.destroy", vm_ids=[found[1]])
+
+
+ASYNC: Final = frozenset({"admin.node.check"})  # these ask the outside anew where their answer was not yet recorded
