@@ -20,7 +20,9 @@ from cm.store.prune import prune
 
 log = Logger()
 STORAGE_S = 600.0  # between passes over storages: listing one reads every volume's header
-LATEST_S = 2.0  # between looks for turns that are due: a node may have been added
+LATEST_S = 5.0  # between looks for turns that are due; a node that is added or falls silent brings its own
+SILENT_S = 2.0  # between passes over a node that does not answer
+METRICS_S = 15.0
 HINT_S = 0.3  # after a hint: hooks and operations usually settle it themselves meanwhile
 
 
@@ -46,6 +48,7 @@ class Reconciler:
         self._stopping = False
         self._timer: Any = None
         self._storage_timer: Any = None
+        self._measure_at = 0.0
 
     def start(self) -> None:
         self._tick()
@@ -74,13 +77,19 @@ class Reconciler:
 
     async def _turn(self) -> None:
         """Look at what is due, and come again when the next is; never sooner than ``least``, never later than 2 s."""
-        least = wait_s = min(self._every_s / 5, 1.0)
+        wait_s = 0.0
         try:
-            await self._due()
             wait_s = await self._services.database.read(_next_turn, self._every_s)
+            if wait_s <= 0:
+                await self._due()
         finally:
-            if not self._stopping:
-                self._timer = self._clock.callLater(max(least, min(wait_s, LATEST_S)), self._tick)
+            self._turn_in(min(wait_s, LATEST_S))
+
+    def _turn_in(self, seconds: float) -> None:
+        if self._timer is not None and self._timer.active():
+            self._timer.cancel()
+        if not self._stopping:
+            self._timer = self._clock.callLater(max(min(self._every_s / 5, 1.0), seconds), self._tick)
 
     def _failed(self, failure: Any) -> None:
         if failure.check(DatabaseUnavailable, Overloaded):
@@ -109,10 +118,12 @@ class Reconciler:
     async def _pass(self, node_id: int) -> None:
         try:
             made = await pass_over(self._services, node_id)
-            if self._metrics is not None:
+            if self._metrics is not None and self._clock.seconds() >= self._measure_at:
+                self._measure_at = self._clock.seconds() + METRICS_S
                 self._metrics.nodes(await self._services.database.read(_by_state))
             if made is None:
                 self._subscribed.discard(node_id)
+                self._turn_in(min(SILENT_S, self._every_s))
             elif node_id not in self._subscribed:
                 await self._subscribe(node_id)
         finally:
@@ -147,6 +158,7 @@ class Reconciler:
         if subject:
             self._subscribed.discard(int(subject))
             Deferred.fromCoroutine(self._services.fleet.forget(int(subject))).addErrback(self._failed)
+            self._turn_in(0.0)
 
 
 def _take_turns(session: Session, every_s: float) -> list[int]:
@@ -155,10 +167,10 @@ def _take_turns(session: Session, every_s: float) -> list[int]:
         text(
             "UPDATE node SET passed_at = clock_timestamp() WHERE id IN ("
             " SELECT id FROM node WHERE deleted_at IS NULL AND (passed_at IS NULL OR passed_at < clock_timestamp()"
-            "  - make_interval(secs => CASE WHEN state = 'ok' THEN :every ELSE least(:every, 2) END))"
+            "  - make_interval(secs => CASE WHEN state = 'ok' THEN :every ELSE least(:every, :silent) END))"
             " ORDER BY passed_at NULLS FIRST FOR UPDATE SKIP LOCKED) RETURNING id"
         ),
-        {"every": every_s},
+        {"every": every_s, "silent": SILENT_S},
     )
     return sorted(found)
 
@@ -168,10 +180,10 @@ def _next_turn(session: Session, every_s: float) -> float:
     found = session.scalar(
         text(
             "SELECT extract(epoch FROM min(CASE WHEN passed_at IS NULL THEN clock_timestamp() ELSE passed_at"
-            " + make_interval(secs => CASE WHEN state = 'ok' THEN :every ELSE least(:every, 2) END) END)"
+            " + make_interval(secs => CASE WHEN state = 'ok' THEN :every ELSE least(:every, :silent) END) END)"
             " - clock_timestamp()) FROM node WHERE deleted_at IS NULL"
         ),
-        {"every": every_s},
+        {"every": every_s, "silent": SILENT_S},
     )
     return every_s if found is None else max(0.0, float(found))
 

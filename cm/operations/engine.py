@@ -26,6 +26,7 @@ from cm.services.messages import tell_failed
 from cm.store.operation import (
     OperationRow,
     claim_operations,
+    dead_left,
     due_in,
     finish,
     holds,
@@ -154,6 +155,8 @@ class Engine:
         """Renew the leases of what is under way, and take over what the dead left."""
         if self._running:
             await self._services.database.transact(renew_leases, self.worker_id, list(self._running), LEASE_S)
+        if not await self._services.database.read(dead_left, self.worker_id):
+            return
         taken = await self._services.database.transact(take_over, self.worker_id)
         if taken:
             log.info("took over {count} operations of dead workers: {ids}", count=len(taken), ids=list(taken))

@@ -81,12 +81,16 @@ async def pass_over(services: Services, node_id: int) -> Plan | None:
         return None
     except ObjectNotFound:
         return None
-    await database.transact(record_node, node_id, "ok", "")
     known = {record.uuid for record in records}
     strange = [d.uuid for d in domains if d.uuid not in known]
-    closed, elsewhere, here = await database.read(whose, node_id, strange)
+    closed: dict[str, VMId] = {}
+    elsewhere: dict[str, VMId] = {}
+    here: set[str] = set()
+    if strange:
+        closed, elsewhere, here = await database.read(whose, node_id, strange)
     found = [DomainFound(d.uuid, d.name, d.state, d.reason) for d in domains if d.uuid not in here]
     made = plan(records, found, closed, elsewhere)
+    await database.transact(_record_pass, node_id, made)
     for seen in made.observe:
         outcome = await database.transact(record_look, seen.vm_id, seen.version, seen.state, seen.reason, looked_at)
         log.info(
@@ -99,8 +103,13 @@ async def pass_over(services: Services, node_id: int) -> Plan | None:
         )
     for leftover in made.discard:
         await _discard(services, node_id, leftover)
-    await database.transact(record_findings, node_id, made.findings, KINDS)
     return made
+
+
+def _record_pass(session: Session, node_id: int, made: Plan) -> None:
+    """That the node answered, and what of its answer is for the drift ledger."""
+    record_node(session, node_id, "ok", "")
+    record_findings(session, node_id, made.findings, KINDS)
 
 
 async def _discard(services: Services, node_id: int, leftover: Discard) -> None:

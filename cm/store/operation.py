@@ -192,27 +192,31 @@ def register_worker(session: Session, name: str) -> int:
     return int(session.execute(text("INSERT INTO worker (name) VALUES (:n) RETURNING id"), {"n": name}).scalar_one())
 
 
+# Of an operation with a worker: that it is dead. Its lease has ended, or nobody holds its advisory lock.
+_DEAD = """(lease_until < clock_timestamp() OR worker_id <> :me AND NOT EXISTS (
+        SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND classid = :lock_class AND objid = worker_id
+           AND database = (SELECT oid FROM pg_database WHERE datname = current_database())))"""
+
 _ORPHANED = text(
-    """
+    f"""
 UPDATE operation SET state = 'queued', worker_id = NULL, lease_until = NULL, not_before = clock_timestamp(),
        attempts = attempts + 1
- WHERE state = 'running' AND (lease_until < clock_timestamp() OR worker_id <> :me AND NOT EXISTS (
-        SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND classid = :lock_class AND objid = worker_id
-           AND database = (SELECT oid FROM pg_database WHERE datname = current_database())))
+ WHERE state = 'running' AND {_DEAD}
 RETURNING id
 """
 )
-
-
 _LET_GO_DEAD = text(
-    """
+    f"""
 UPDATE operation SET worker_id = NULL, lease_until = NULL
- WHERE state <> 'running' AND worker_id IS NOT NULL
-   AND (lease_until < clock_timestamp() OR worker_id <> :me AND NOT EXISTS (
-        SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND classid = :lock_class AND objid = worker_id
-           AND database = (SELECT oid FROM pg_database WHERE datname = current_database())))
+ WHERE state <> 'running' AND worker_id IS NOT NULL AND {_DEAD}
 """
 )
+_DEAD_LEFT = text(f"SELECT EXISTS (SELECT 1 FROM operation WHERE worker_id IS NOT NULL AND {_DEAD})")
+
+
+def dead_left(session: Session, me: int) -> bool:
+    """Whether ``take_over`` would find anything."""
+    return bool(session.scalar(_DEAD_LEFT, {"me": me, "lock_class": LOCK_CLASS}))
 
 
 def take_over(session: Session, me: int) -> Sequence[int]:

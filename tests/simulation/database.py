@@ -7,12 +7,22 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Protocol
 
 from sqlalchemy import Engine, create_engine, event, text
 
 from cm.daemon.migrate import migrate
-from lab.postgres import PrivatePostgres
+
+
+class IServer(Protocol):
+    """As much of a server as simulations use."""
+
+    def url(self, name: str) -> str: ...
+
+    def create_database(self, name: str, template: str = ...) -> Any: ...
+
+    def drop_database(self, name: str) -> None: ...
+
 
 TEMPLATE = "sim_template"
 PATH = "sim, pg_catalog, public"
@@ -28,7 +38,7 @@ CREATE FUNCTION sim.gen_random_uuid() RETURNS uuid LANGUAGE sql VOLATILE
 """
 
 
-def make_template(server: PrivatePostgres) -> None:
+def make_template(server: IServer) -> None:
     server.create_database(TEMPLATE)
     bare = create_engine(server.url(TEMPLATE))
     with bare.begin() as connection:
@@ -41,7 +51,7 @@ def make_template(server: PrivatePostgres) -> None:
     engine.dispose()
 
 
-def make_database(server: PrivatePostgres, name: str) -> str:
+def make_database(server: IServer, name: str) -> str:
     """A migrated database; its URL."""
     server.drop_database(name)
     server.create_database(name, template=TEMPLATE)
@@ -70,3 +80,26 @@ def keep_time(engine: Engine, now: Callable[[], float]) -> None:
     def _(connection: Any) -> None:
         if not connection.invalidated:
             connection.info.pop("sim_now", None)  # the setting is what it was before
+
+
+class Server:
+    """A running PostgreSQL, for processes that did not start it."""
+
+    def __init__(self, url: str) -> None:
+        """:param url: of its database ``postgres``."""
+        self._url = url
+        self._engine = create_engine(url, isolation_level="AUTOCOMMIT", pool_size=1)
+
+    def url(self, name: str) -> str:
+        return self._url.replace("/postgres?", f"/{name}?")
+
+    def create_database(self, name: str, template: str = "template1") -> None:
+        with self._engine.connect() as connection:
+            connection.execute(text(f'CREATE DATABASE "{name}" TEMPLATE "{template}"'))
+
+    def drop_database(self, name: str) -> None:
+        with self._engine.connect() as connection:
+            connection.execute(text(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)'))
+
+    def close(self) -> None:
+        self._engine.dispose()

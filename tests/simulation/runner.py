@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Final
 
 from cm.rpc.keys import ensure_secret, ensure_signing_key
-from lab.postgres import PrivatePostgres
 from simulation import invariants
 from simulation.chance import stream
+from simulation.database import IServer
 from simulation.faults import Fault, Faults, draw
 from simulation.simulation import Simulation
 from simulation.workload import Workload
@@ -58,8 +58,8 @@ def prepare(state_dir: Path) -> None:
 
 
 def run_seed(
-    server: PrivatePostgres, state_dir: Path, seed: int, *, minutes: float = 30.0, kinds: Sequence[str] | None = None,
-    plan: Sequence[Fault] | None = None, managers: int | None = None, name: str = "sim", pace_s: float = 4.0,
+    server: IServer, state_dir: Path, seed: int, *, minutes: float = 30.0, kinds: Sequence[str] | None = None,
+    plan: Sequence[Fault] | None = None, managers: int | None = None, name: str = "sim", pace_s: float = 6.0,
 ) -> Outcome:  # fmt: skip
     """
     One run: a workload of ``minutes`` under faults, then rest, then the end of all VMs.
@@ -108,6 +108,7 @@ def _live(simulation: Simulation, outcome: Outcome, pace_s: float) -> None:
     outcome.injected, outcome.calls, outcome.errors = faults.injected, workload.counts, workload.errors
     # Time runs on, until nothing is under way and every node was passed over since.
     _rest(simulation, workload)
+    simulation.look_at_storages()
     outcome.problems += invariants.at_rest(simulation, workload)
     simulation.note("at rest")
     _destroy_all(simulation, workload)
@@ -134,8 +135,8 @@ def _destroy_all(simulation: Simulation, workload: Workload) -> None:
         for row in rows:
             workload.ask("admin", "admin.vm.destroy", vm_ids=[row.id])
         _rest(simulation, workload)
-    # Should the ledger have said that a domain of a destroyed VM is left, the next passes discard it.
-    simulation.run_for(1300)
+    simulation.run_for(20)  # a pass over every node discards the domains of VMs that were erased
+    simulation.look_at_storages()
 
 
 def shrink(

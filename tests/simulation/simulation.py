@@ -28,9 +28,8 @@ from cm.runtime import wall
 from contextualization.endpoint import make_endpoint
 from contextualization.settings import EndpointSettings, token_key_from
 from contextualization.wire import Exchange
-from lab.postgres import PrivatePostgres
 from simulation.chance import drawn_from, stream
-from simulation.database import keep_time, make_database
+from simulation.database import IServer, keep_time, make_database
 from simulation.process import Process, SimListener
 from simulation.schedule import Schedule
 from simulation.world import Node, SimDriver
@@ -52,7 +51,7 @@ class Simulation:
     """
 
     def __init__(
-        self, server: PrivatePostgres, state_dir: Path, seed: int, *, name: str = "sim", nodes: int = 3,
+        self, server: IServer, state_dir: Path, seed: int, *, name: str = "sim", nodes: int = 3,
         managers: int = 1,
     ) -> None:  # fmt: skip
         self.seed = seed
@@ -305,6 +304,13 @@ class Simulation:
 
     def call(self, method: str, params: Any = (), *, login: str = "admin") -> Any:
         return self.result(self.ask(method, params, login=login))
+
+    def look_at_storages(self) -> None:
+        """What managers do every ten minutes, now."""
+        process = self.some_process()
+        if process is not None:
+            looked = process.run(lambda: Deferred.fromCoroutine(process.manager.reconciler.check_storages()))
+            self.result(looked)
 
     def sql(self, statement: str, **values: Any) -> Any:
         """The rows of a statement of ours, outside of all that is simulated."""

@@ -1,0 +1,80 @@
+"""Seeds on all cores: one worker process each, one PostgreSQL for all of them."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import tempfile
+from collections.abc import Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from lab.postgres import PrivatePostgres
+from simulation.database import Server, make_template
+from simulation.faults import Fault
+from simulation.runner import Outcome, prepare, run_seed
+
+_server: Server | None = None
+_state_dir = Path()
+
+
+@contextmanager
+def server_of_our_own(base: Path | None = None) -> Iterator[PrivatePostgres]:
+    """A PostgreSQL with the template, for as long as the block lasts."""
+    with tempfile.TemporaryDirectory(prefix="wawel-sim-") as made:
+        place = base or Path(made)
+        place.mkdir(parents=True, exist_ok=True)
+        place.chmod(0o711)
+        with PrivatePostgres(place / "postgres", durable=False) as server:
+            make_template(server)
+            yield server
+
+
+def _begin(url: str, state_dir: str) -> None:
+    global _server, _state_dir
+    _server, _state_dir = Server(url), Path(state_dir)
+
+
+def run_here(seed: int, options: dict[str, Any]) -> Outcome:
+    """In a worker. The journal of a good run stays behind."""
+    assert _server is not None
+    outcome = run_seed(_server, _state_dir, seed, name=f"sim_{os.getpid()}", **options)
+    return outcome if outcome.problems else replace(outcome, journal=[])
+
+
+class Farm:
+    """:param workers: processes; as many as there are cores by default."""
+
+    def __init__(self, server: PrivatePostgres, state_dir: Path, workers: int | None = None) -> None:
+        prepare(state_dir)
+        self.workers = workers or os.cpu_count() or 1
+        # The order of sets of texts is part of what happens: a seed alone shall decide it.
+        os.environ["PYTHONHASHSEED"] = "0"
+        self._pool = ProcessPoolExecutor(
+            self.workers,
+            mp_context=multiprocessing.get_context("spawn"),
+            initializer=_begin,
+            initargs=(server.url("postgres"), str(state_dir)),
+            max_tasks_per_child=20,  # what the dead leave behind in a process is kept until it ends
+        )
+
+    def run(self, seeds: Sequence[int], **options: Any) -> Iterator[Outcome]:
+        """In the order in which they end."""
+        waiting = {self._pool.submit(run_here, seed, options) for seed in seeds}
+        try:
+            while waiting:
+                done, waiting = wait(waiting, return_when=FIRST_COMPLETED)
+                for each in sorted(done, key=lambda future: future.result().seed):
+                    yield each.result()
+        finally:
+            for each in waiting:
+                each.cancel()
+
+    def run_one(self, seed: int, plan: Sequence[Fault] | None = None, **options: Any) -> Outcome:
+        return self._pool.submit(run_here, seed, {**options, "plan": plan}).result()
+
+    def close(self) -> None:
+        self._pool.shutdown(cancel_futures=True)

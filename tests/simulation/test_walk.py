@@ -1,0 +1,45 @@
+"""A sample of the crash walk: the whole of it is ``bin/simulate --walk``."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from lab.postgres import PrivatePostgres
+from simulation.database import make_template
+from simulation.walk import KINDS, Walked, run, table, walk_kind
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrivatePostgres]:
+    base = Path(os.environ.get("WAWEL_TEST_POSTGRES") or tmp_path_factory.mktemp("pg"))
+    with PrivatePostgres(base, durable=False) as made:
+        make_template(made)
+        yield made
+        made.close()
+        shutil.rmtree(made.base, ignore_errors=True)  # it may lie elsewhere than asked for
+
+
+def _failures(result: Walked) -> list[str]:
+    return [f"{failure.point} {failure.name}: {failure.problem}" for failure in result.failures]
+
+
+@pytest.mark.parametrize(("name", "managers", "every"), [("vm_create", 1, 2), ("vm_destroy", 1, 3), ("vm_save", 2, 9)])
+def test_points(server: PrivatePostgres, tmp_path: Path, name: str, managers: int, every: int) -> None:
+    """Wherever the process dies, what was asked is done, once, and nothing is left of it in the end."""
+    kind = next(kind for kind in KINDS if kind.name == name)
+    result = walk_kind(server, tmp_path, kind, managers, every)
+    assert result.points > 20
+    assert _failures(result) == []
+
+
+def test_table(server: PrivatePostgres, tmp_path: Path) -> None:
+    """The walk tells how many runs ended well, by kind and number of managers."""
+    said: list[str] = []
+    results = run(server, tmp_path, ["vm_pause"], said.append, managers=(1,), every=5)
+    assert len(said) == 1
+    assert table(results).splitlines()[-1] == "| vm_pause | 2 of 2 |"
