@@ -149,7 +149,21 @@ class Engine:
         if self._next is not None and self._next.active():
             self._next.cancel()
         if not self._stopping:
-            self._next = self._clock.callLater(seconds, self.wake)
+            self._next = self._clock.callLater(seconds, self._poll)
+
+    def _poll(self) -> None:
+        Deferred.fromCoroutine(self._look()).addErrback(self._failed)
+
+    async def _look(self) -> None:
+        """Claim only where something is due: mostly nothing is, and to ask costs a third of trying."""
+        wait_s = 0.0
+        try:
+            wait_s = await self._services.database.read(due_in, IDLE_S)
+        finally:
+            if wait_s > 0 or self._stopping:
+                self._look_in(max(POLL_S, wait_s))
+            else:
+                self.wake()
 
     async def _tend(self) -> None:
         """Renew the leases of what is under way, and take over what the dead left."""

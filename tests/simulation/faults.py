@@ -44,12 +44,12 @@ MUTATING: Final = ("define", "start", "destroy", "undefine", "create_overlay", "
 
 
 def draw(seed: int, seconds: float, kinds: Sequence[str] | None = None) -> list[Fault]:
-    """About one fault a minute, in the order of time."""
+    """A fault or two a minute, in the order of time."""
     rng = stream(seed, "fault plan")
     names = [name for name in KINDS if kinds is None or name in kinds]
     if not names:
         return []
-    count = round(seconds / 60 * rng.uniform(0.3, 1.6)) + 1
+    count = round(seconds / 60 * rng.uniform(0.3, 2.5)) + 1
     weights = [KINDS[name] for name in names]
     made = [
         Fault(rng.uniform(0, seconds), rng.choices(names, weights)[0], rng.randrange(3), rng.random())

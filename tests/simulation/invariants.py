@@ -23,6 +23,7 @@ def at_rest(simulation: Simulation, workload: Workload) -> list[str]:
         *_operations(simulation),
         *_books(simulation),
         *_intent(simulation),
+        *_rests(simulation),
         *_volumes(simulation),
         *_hooks(simulation),
         *_answers(simulation, workload),
@@ -110,6 +111,24 @@ def _intent(simulation: Simulation) -> list[str]:
             failed = simulation.sql("SELECT 1 FROM operation WHERE vm_id = :v AND state = 'failed'", v=row.id)
             if not failed:
                 wrong.append(f"{who} was accepted to end and lives")
+    return wrong
+
+
+def _rests(simulation: Simulation) -> list[str]:
+    """No operation is open, so nothing is in a state that one should lead out of, or holds what it needs no longer."""
+    wrong = []
+    for row in simulation.sql("SELECT id, name FROM image WHERE state = 'adding' AND deleted_at IS NULL ORDER BY id"):
+        wrong.append(f"image {row.id} ({row.name}) is being added by nobody")
+    for row in simulation.sql(
+        "SELECT storage_id, node_id, state FROM storage_attachment WHERE state LIKE '%ing' ORDER BY 1, 2"
+    ):
+        wrong.append(f"storage {row.storage_id} is {row.state} at node {row.node_id}, by nobody")
+    for row in simulation.sql(
+        "SELECT id, wanted, seen, error FROM vm WHERE closed_at IS NULL AND node_claimed AND wanted = 'stopped'"
+        " AND seen IN ('off', 'absent', 'crashed') AND NOT EXISTS (SELECT 1 FROM drift d WHERE d.vm_id = vm.id AND"
+        " d.closed_at IS NULL) ORDER BY id"
+    ):
+        wrong.append(f"VM {row.id} is stopped ({row.seen}, {row.error!r}) and holds its node's share")
     return wrong
 
 

@@ -9,6 +9,7 @@ manager the program is started again, as by systemd; with two the other one take
 from __future__ import annotations
 
 import random
+import shutil
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -20,7 +21,7 @@ from twisted.python.failure import Failure as Raised
 
 from cm.operations import staging
 from cm.store.claim import leaks
-from lab.postgres import PrivatePostgres
+from simulation.database import IServer
 from simulation.process import Process
 from simulation.simulation import Simulation
 
@@ -479,13 +480,15 @@ NOTHING: Final = {
 
 
 def run_point(
-    server: PrivatePostgres, state_dir: Path, kind: Kind, managers: int, fatal: int | None
+    server: IServer, state_dir: Path, kind: Kind, managers: int, fatal: int | None
 ) -> tuple[Reaper, list[str]]:
     """One run with a death at point ``fatal``, or none; the points it came by, and its problems."""
     staging._staged.clear()
-    for left in (state_dir / "staging").glob("import-*"):
-        left.unlink()
-    with Simulation(server, state_dir, SEED, name="walk", nodes=2, managers=managers) as simulation:
+    # A fresh one each time: keys that are there already are not drawn, and all that is drawn later would be another.
+    own_dir = state_dir / "walk"
+    shutil.rmtree(own_dir, ignore_errors=True)
+    own_dir.mkdir(parents=True)
+    with Simulation(server, own_dir, SEED, name="walk", nodes=2, managers=managers) as simulation:
         simulation.guests_rng = CalmGuests()
         reaper = Reaper(simulation, fatal, DOWN_S[managers])
         run = Run(simulation, kind, reaper)
@@ -502,7 +505,7 @@ def run_point(
 
 
 def run(
-    server: PrivatePostgres,
+    server: IServer,
     state_dir: Path,
     kinds: Sequence[str] | None = None,
     progress: Callable[[str], object] = print,
@@ -530,7 +533,7 @@ def run(
     return results
 
 
-def walk_kind(server: PrivatePostgres, state_dir: Path, kind: Kind, managers: int, every: int = 1) -> Walked:
+def walk_kind(server: IServer, state_dir: Path, kind: Kind, managers: int, every: int = 1) -> Walked:
     began = time.monotonic()
     result = Walked(kind.name, managers)
     reaper, problems = run_point(server, state_dir, kind, managers, None)

@@ -21,9 +21,9 @@ REPEATS: Final = 40
 # What is asked, and how often compared to the others.
 ACTIONS: Final = {
     "create": 22, "burst": 1, "destroy": 9, "stop": 7, "start": 14, "shutdown": 5, "pause": 4, "resume": 8, "reset": 3,
-    "save": 3, "attach_vnc": 2, "detach_vnc": 2, "edit": 2, "abandon": 2, "retry": 3, "image_delete": 2, "share": 2,
+    "save": 5, "attach_vnc": 2, "detach_vnc": 2, "edit": 2, "abandon": 5, "retry": 4, "image_delete": 2, "share": 2,
     "admin_stop": 1, "admin_start": 1, "admin_destroy": 1, "lock_node": 1, "unlock_node": 3, "check_node": 1,
-    "erase": 1, "template": 1, "image_edit": 1, "wrong_id": 2, "wrong_user": 2, "apply_drift": 2, "dismiss_drift": 1,
+    "erase": 2, "template": 1, "image_edit": 1, "wrong_id": 2, "wrong_user": 2, "apply_drift": 2, "dismiss_drift": 1,
 }  # fmt: skip
 
 
@@ -149,7 +149,7 @@ class Workload:
         self.ask(
             self._user(), "user.vm.create", name=f"vm{len(self.asks)}", description="", count=count,
             image_id=simulation.image_id, template_id=simulation.template_id,
-            on_poweroff=self.rng.choice(["stop", "stop", "stop", "destroy", "restart"]),
+            on_poweroff=self.rng.choice(["stop", "stop", "destroy", "restart", "save"]),
             vnc=self.rng.random() < 0.3, deploy_mode=self.rng.choice(["overlay", "overlay", "copy"]),
         )  # fmt: skip
 

@@ -1,0 +1,72 @@
+"""Seeds of the simulated cloud: those that once failed, forty fixed ones, twenty that nobody chose, and replay."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from lab.postgres import PrivatePostgres
+from simulation.farm import Farm
+from simulation.runner import Outcome
+
+MINUTES = 8.0
+FIXED = range(1, 41)
+FRESH = 20
+
+
+@dataclass(frozen=True)
+class Regression:
+    """A seed that failed once. ``found``: the defect."""
+
+    seed: int
+    minutes: float
+    found: str
+
+
+REGRESSIONS: list[Regression] = []
+
+
+@pytest.fixture(scope="module")
+def farm(server: PrivatePostgres, state_dir: Path) -> Iterator[Farm]:
+    made = Farm(server, state_dir)
+    yield made
+    made.close()
+
+
+def told(outcome: Outcome) -> str:
+    problems = "\n".join(outcome.problems)
+    return f"bin/simulate --seed {outcome.seed} --minutes {outcome.minutes:g}\n{problems}"
+
+
+def failures(outcomes: Iterator[Outcome]) -> str:
+    return "\n\n".join(told(outcome) for outcome in outcomes if outcome.problems)
+
+
+@pytest.mark.parametrize("regression", REGRESSIONS, ids=lambda regression: regression.seed)
+def test_regression(farm: Farm, regression: Regression) -> None:
+    outcome = farm.run_one(regression.seed, minutes=regression.minutes)
+    assert not outcome.problems, told(outcome)
+
+
+def test_replay(farm: Farm) -> None:
+    """The same seed gives the same journal, byte for byte, in whichever process."""
+    digests = [outcome.digest for outcome in (farm.run_one(7, minutes=4.0) for _ in range(3))]
+    assert len(set(digests)) == 1
+
+
+def test_fixed(farm: Farm) -> None:
+    wrong = failures(farm.run(FIXED, minutes=MINUTES))
+    assert not wrong, wrong
+
+
+def test_fresh(farm: Farm, capsys: pytest.CaptureFixture[str]) -> None:
+    """New ones in each run; what they are is printed."""
+    first = random.SystemRandom().randrange(10**6, 10**9)
+    with capsys.disabled():
+        print(f"\nfresh seeds: {first} to {first + FRESH - 1}")
+    wrong = failures(farm.run(range(first, first + FRESH), minutes=MINUTES))
+    assert not wrong, wrong
