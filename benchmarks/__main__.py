@@ -25,6 +25,7 @@ BENCHMARKS = {
     "feed": "500 subscribers of the cloud's change feed",
     "lists": "a list over 20 simulated clusters of 1,000 VMs, one of them dead",
     "console": "the console's start, beside an empty Python",
+    "simulation": "how fast simulated time runs, three nodes with 30 VMs",
     "create": "user.vm.create beside raw libvirt-python on a QEMU host (needs root)",
 }
 Measure = Callable[[Settings], Iterator[Figure | Skipped]]

@@ -34,6 +34,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--journal", type=Path, metavar="FILE", help="write what happened here (one seed)")
     made.add_argument("--no-shrink", action="store_true", help="do not look for the shortest plan that fails")
     made.add_argument("--walk", action="store_true", help="kill a manager at every point of every kind of operation")
+    made.add_argument("--every", type=int, default=1, metavar="K", help="of a walk: only every K-th point (default: 1)")
     return made
 
 
@@ -50,10 +51,11 @@ def main(argv: list[str]) -> int:
         state_dir = Path(made) / "state"
         if options.walk:
             from simulation import walk
-            from simulation.runner import prepare
-
-            prepare(state_dir)
-            results = walk.run(server, state_dir, progress=print)
+            farm = Farm(server, state_dir, options.workers)
+            try:
+                results = farm.walk([kind.name for kind in walk.KINDS], every=options.every)
+            finally:
+                farm.close()
             print(walk.table(results))
             return 1 if any(result.failures for result in results) else 0
         first = random.SystemRandom().randrange(10**6, 10**9) if options.fresh else (options.seed or 1)

@@ -16,6 +16,7 @@ from lab.postgres import PrivatePostgres
 from simulation.database import Server, make_template
 from simulation.faults import Fault
 from simulation.runner import Outcome, prepare, run_seed
+from simulation.walk import Walked
 
 _server: Server | None = None
 _state_dir = Path()
@@ -43,6 +44,14 @@ def run_here(seed: int, options: dict[str, Any]) -> Outcome:
     assert _server is not None
     outcome = run_seed(_server, _state_dir, seed, name=f"sim_{os.getpid()}", **options)
     return outcome if outcome.problems else replace(outcome, journal=[])
+
+
+def walk_here(kind: str, managers: int, every: int) -> Walked:
+    """In a worker, with keys and a database of its own."""
+    from simulation.walk import KINDS, walk_kind
+
+    assert _server is not None
+    return walk_kind(_server, _state_dir / f"walk-{os.getpid()}", next(each for each in KINDS if each.name == kind), managers, every)
 
 
 class Farm:
@@ -75,6 +84,21 @@ class Farm:
 
     def run_one(self, seed: int, plan: Sequence[Fault] | None = None, **options: Any) -> Outcome:
         return self._pool.submit(run_here, seed, {**options, "plan": plan}).result()
+
+    def walk(self, kinds: Sequence[str], every: int = 1) -> list[Walked]:
+        """The crash walk of each kind, with one manager and with two."""
+        asked = [self._pool.submit(walk_here, kind, managers, every) for kind in kinds for managers in (1, 2)]
+        found = []
+        for each in asked:
+            found.append(each.result())
+            done = found[-1]
+            print(
+                f"{done.kind}, {done.managers} manager(s): {done.passed} of {done.walked} points, {done.seconds:.0f} s",
+                flush=True,
+            )
+            for failed in done.failures[:3]:
+                print(f"  {failed}", flush=True)
+        return found
 
     def close(self) -> None:
         self._pool.shutdown(cancel_futures=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextvars
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import psycopg2
 from sqlalchemy.engine import make_url
@@ -195,14 +195,21 @@ class SimThreads:
 
 
 def name_of(job: Job) -> str:
-    """What a step does, for the journal: the function that it was handed, or the one within."""
-    for candidate in (*job.args, job.function):
-        if isinstance(candidate, str) and job.pool.startswith("node:"):
-            return candidate
-        name = getattr(candidate, "__name__", None)
-        if name is not None and name not in ("_fenced", "_transact", "read_now", "_invoke"):
-            return str(name)
-    return "?"
+    """What a step does, for the journal: the method of a driver, or the innermost function that was handed over."""
+    function, args = job.function, job.args
+    while True:
+        if function.__name__ == "_invoke" and len(args) > 1:
+            return str(args[1])
+        inner = next((each for each in args if callable(each) and hasattr(each, "__name__")), None)
+        if function.__name__ not in THROUGH or inner is None:
+            return function.__name__
+        rest = args[args.index(inner) + 1 :]
+        # What transactions are handed comes as one tuple, behind the function.
+        nested = next((each for each in rest if isinstance(each, tuple) and any(callable(one) for one in each)), None)
+        function, args = inner, rest if nested is None else nested
+
+
+THROUGH: Final = frozenset({"_transact", "read_now", "_fenced"})
 
 
 class SimListener(Listener):

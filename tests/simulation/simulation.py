@@ -22,6 +22,7 @@ from cm.daemon.settings import ClusterSettings, DatabaseSettings, ImportSettings
 from cm.drivers.memory.node import MemoryNode
 from cm.drivers.memory.volumes import forget_exports
 from cm.interfaces import StorageSpec
+from cm.operations import staging
 from cm.rpc.caller import Identity, LocalCaller
 from cm.rpc.vocabulary import DiskFormat, Role, StorageKind
 from cm.runtime import wall
@@ -46,7 +47,7 @@ class BrokenInvariant(AssertionError):
 
 class Simulation:
     """
-    :param name: of its database and nodes; unique among those that run at once.
+    :param name: of its database; unique among those that run at once on one server.
     :param managers: processes of the cluster manager.
     """
 
@@ -55,7 +56,8 @@ class Simulation:
         managers: int = 1,
     ) -> None:  # fmt: skip
         self.seed = seed
-        self.name = name
+        self.name = "sim"
+        self._database = name
         self._server = server
         self._state_dir = state_dir
         self.schedule = Schedule()
@@ -93,7 +95,7 @@ class Simulation:
         threadable.registerAsIOThread()
         wall.hand_in(self._wall)
         globalLogPublisher.addObserver(self._observe)
-        self.url = make_database(self._server, self.name)
+        self.url = make_database(self._server, self._database)
         self.nodes = [Node(self, number) for number in range(1, self._node_count + 1)]
         self.by_id: dict[int, Node] = {}
         for _ in range(self._managers):
@@ -109,13 +111,16 @@ class Simulation:
             if process.listener is not None:
                 process.listener.cut()
             process.manager.database.close()
+        if hasattr(self, "_own"):
+            self._own.dispose()
+        staging._staged.clear()
         globalLogPublisher.removeObserver(self._observe)
         wall.hand_in(None)
         current = None
         self._chance.__exit__(None, None, None)
         MemoryNode.forget_all()
         forget_exports()
-        self._server.drop_database(self.name)
+        self._server.drop_database(self._database)
 
     def boot(self) -> None:
         """Start a process of the cluster manager."""
@@ -164,6 +169,7 @@ class Simulation:
             self.processes.remove(process)
             self.dead.append(process)
             process.kill()
+            staging._staged.clear()  # it dies with its process; those of others find their files again
             self.later(down_s, self.boot)
 
     def some_process(self) -> Process | None:

@@ -8,6 +8,7 @@ manager the program is started again, as by systemd; with two the other one take
 
 from __future__ import annotations
 
+import os
 import random
 import shutil
 import time
@@ -488,7 +489,7 @@ def run_point(
     own_dir = state_dir / "walk"
     shutil.rmtree(own_dir, ignore_errors=True)
     own_dir.mkdir(parents=True)
-    with Simulation(server, own_dir, SEED, name="walk", nodes=2, managers=managers) as simulation:
+    with Simulation(server, own_dir, SEED, name=f"walk_{os.getpid()}", nodes=2, managers=managers) as simulation:
         simulation.guests_rng = CalmGuests()
         reaper = Reaper(simulation, fatal, DOWN_S[managers])
         run = Run(simulation, kind, reaper)
