@@ -18,7 +18,7 @@ from cm.rpc.errors import CloudError, DomainNotRunning, GuestIgnored, NotAbandon
 from cm.rpc.vocabulary import DiskFormat, OperationKind, Seen
 from cm.rules.vm import GONE
 from cm.runtime.wall import unix_seconds, utc_now
-from cm.services.evidence import SKEW, record_look
+from cm.services.evidence import SKEW, record_look, rest_by_evidence
 from cm.services.release import rest_stopped, update_resources
 from cm.services.saving import give_back_image, reserve_image
 from cm.services.vm import intent_by_evidence
@@ -224,7 +224,7 @@ class VMStop(Kind):
     patient = True
 
     def abandoned(self, session: Session, op: OperationRow) -> None:
-        intent_by_evidence(session, op.vm_id)
+        rest_by_evidence(session, op)
 
 
 @register
@@ -234,10 +234,10 @@ class VMShutdown(Kind):
 
     def failed(self, session: Session, op: OperationRow, error: CloudError) -> None:
         """A guest that did not obey goes on running, and is wanted so."""
-        intent_by_evidence(session, op.vm_id)
+        rest_by_evidence(session, op)
 
     def abandoned(self, session: Session, op: OperationRow) -> None:
-        intent_by_evidence(session, op.vm_id)
+        rest_by_evidence(session, op)
 
 
 @register
@@ -259,10 +259,11 @@ class VMSave(Kind):
     steps = (press_button, await_shutdown_or_cut, await_end, keep, clean_up, close)
 
     def reopened(self, session: Session, op: OperationRow) -> None:
-        """The image was given back when the save failed: reserve another of the same name."""
+        """The image was given back when the save failed, or deleted since: reserve another of the same name."""
         assert op.vm_id is not None
         row = get_vm(session, op.vm_id)
-        if row.save_image_id is None:
+        state = session.scalar(text("SELECT state FROM image WHERE id = :id"), {"id": row.save_image_id})
+        if state not in ("adding", "ok"):
             reserve_image(session, row, row.save_name, row.save_description)
 
     def failed(self, session: Session, op: OperationRow, error: CloudError) -> None:

@@ -16,10 +16,10 @@ from cm.rpc.vocabulary import DeployMode, DiskFormat, OperationKind, StorageId
 from cm.rules.placement import VMRequest
 from cm.rules.vm import GONE
 from cm.services.context import ClusterPolicy, vnc_password
-from cm.services.evidence import settle
+from cm.services.evidence import rest_by_evidence, settle
 from cm.services.networks import network_specs
 from cm.services.placing import choose_node, record_placement
-from cm.services.vm import SECONDS, intent_by_evidence
+from cm.services.vm import SECONDS
 from cm.store.claim import claim_port
 from cm.store.domain import VolumePlan, console_volume, domain_spec, volume_plans
 from cm.store.operation import OperationRow, open_operation, others_at_work
@@ -165,7 +165,7 @@ def _mark_launch(session: Session, op: OperationRow, made: list[int]) -> datetim
     at: datetime = session.execute(
         text(
             "UPDATE vm SET launched_at = clock_timestamp(), launches = launches + 1, seen = 'unknown',"
-            " seen_reason = '', contextualized_at = NULL WHERE id = :id RETURNING launched_at"
+            " save_image_id = NULL, seen_reason = '', contextualized_at = NULL WHERE id = :id RETURNING launched_at"
         ),
         {"id": op.vm_id},
     ).scalar_one()
@@ -220,4 +220,4 @@ class VMStart(Kind):
         session.execute(text("UPDATE vm SET error = :e WHERE id = :id"), {"e": str(error), "id": op.vm_id})
 
     def abandoned(self, session: Session, op: OperationRow) -> None:
-        intent_by_evidence(session, op.vm_id)
+        rest_by_evidence(session, op)

@@ -9,8 +9,9 @@ from cm.interfaces import VncSpec
 from cm.operations.base import Kind, Work, register
 from cm.rpc.errors import CloudError, DomainNotRunning, ObjectNotFound
 from cm.rpc.vocabulary import OperationKind
+from cm.rules.vm import GONE
 from cm.services.context import ClusterPolicy, vnc_password
-from cm.services.vm import intent_by_evidence
+from cm.services.evidence import rest_by_evidence
 from cm.store.operation import OperationRow
 from cm.store.vm import VMRow, get_vm
 
@@ -42,6 +43,7 @@ def _was_reset(session: Session, op: OperationRow) -> None:
         ),
         {"id": op.vm_id},
     )
+    _settle_end(session, op)
 
 
 async def pause(work: Work) -> None:
@@ -62,6 +64,13 @@ def _seen(session: Session, op: OperationRow, seen: str, reason: str) -> None:
         ),
         {"s": seen, "r": reason, "id": op.vm_id},
     )
+    _settle_end(session, op)
+
+
+def _settle_end(session: Session, op: OperationRow) -> None:
+    """The guest may have ended after the call that we made; its end waited for us."""
+    if _row(session, op).seen in GONE:
+        rest_by_evidence(session, op, by_policy=True)
 
 
 async def apply_vnc(work: Work) -> None:
@@ -89,10 +98,10 @@ def _vnc(session: Session, op: OperationRow, policy: ClusterPolicy) -> tuple[VMR
 
 class _Power(Kind):
     def failed(self, session: Session, op: OperationRow, error: CloudError) -> None:
-        intent_by_evidence(session, op.vm_id)
+        rest_by_evidence(session, op, by_policy=True)
 
     def abandoned(self, session: Session, op: OperationRow) -> None:
-        intent_by_evidence(session, op.vm_id)
+        rest_by_evidence(session, op, by_policy=True)
 
 
 @register

@@ -8,7 +8,7 @@ for opens the operation that the VM's policy names.
 from __future__ import annotations
 
 import uuid as uuid_module
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -21,8 +21,8 @@ from cm.rules.vm import GONE, after_power_off
 from cm.runtime.database import notify
 from cm.runtime.wall import utc_now
 from cm.services.saving import reserve_image
-from cm.services.vm import SECONDS
-from cm.store.operation import open_operation, wake
+from cm.services.vm import SECONDS, intent_by_evidence
+from cm.store.operation import OperationRow, open_operation, wake
 from cm.store.vm import VMRow, find_by_uuid, find_vm, render_vm, write_evidence
 
 RESTART_SOON_S: Final = 60.0  # a guest that ended within this time of its launch ...
@@ -158,6 +158,24 @@ def settle(session: Session, row: VMRow, reason: str, cause: str) -> None:
             ),
             {"id": operation_id, "pause": RESTART_PAUSE_S, "soon": RESTART_SOON_S},
         )
+
+
+def rest_by_evidence(session: Session, op: OperationRow, *, by_policy: bool = False) -> None:
+    """
+    After an operation was given up or failed: want what is seen, so that nothing goes on by itself. A domain that has
+    ended meanwhile still holds its node, and nobody else is going to settle that: do as for any end.
+
+    :param by_policy: the operation was not to end it, so what follows is the VM's policy.
+    """
+    assert op.vm_id is not None
+    row = find_vm(session, op.vm_id, lock=True)
+    if row is None or row.closed_at is not None:
+        return
+    if row.seen not in GONE or row.node_id is None:
+        intent_by_evidence(session, row.id)
+        return
+    ended = replace(row, wanted=Wanted.RUNNING if by_policy else Wanted.STOPPED)
+    settle(session, ended, row.seen_reason, f"operation {op.id} ended")
 
 
 def _reserve_autosave(session: Session, row: VMRow) -> OperationKind:

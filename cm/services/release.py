@@ -15,6 +15,7 @@ from cm.rpc.vocabulary import Seen
 from cm.rules.vm import GONE
 from cm.runtime.database import notify
 from cm.services.context import ClusterCall
+from cm.services.saving import give_back_image
 from cm.store.claim import mib, release_addresses, release_node, release_quota, release_storage
 from cm.store.vm import find_vm, get_vm, render_vm
 
@@ -97,6 +98,8 @@ def erase(caller: ClusterCall, vm_id: int) -> dict[str, Any]:
         {"id": vm_id},
     )
     caller.session.execute(text("UPDATE vm SET wanted = 'destroyed' WHERE id = :id"), {"id": vm_id})
+    if row.save_image_id is not None:
+        give_back_image(caller.session, row.save_image_id, "erased")
     update_resources(caller.session, vm_id)
     if row.node_id is not None:
         notify(caller.session, "look", row.node_id)

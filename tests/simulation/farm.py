@@ -51,7 +51,8 @@ def walk_here(kind: str, managers: int, every: int) -> Walked:
     from simulation.walk import KINDS, walk_kind
 
     assert _server is not None
-    return walk_kind(_server, _state_dir / f"walk-{os.getpid()}", next(each for each in KINDS if each.name == kind), managers, every)
+    found = next(each for each in KINDS if each.name == kind)
+    return walk_kind(_server, _state_dir / f"walk-{os.getpid()}", found, managers, every)
 
 
 class Farm:
@@ -67,7 +68,6 @@ class Farm:
             mp_context=multiprocessing.get_context("spawn"),
             initializer=_begin,
             initargs=(server.url("postgres"), str(state_dir)),
-            max_tasks_per_child=20,  # what the dead leave behind in a process is kept until it ends
         )
 
     def run(self, seeds: Sequence[int], **options: Any) -> Iterator[Outcome]:

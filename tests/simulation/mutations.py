@@ -389,13 +389,13 @@ def _end(child: subprocess.Popen[str], hung: threading.Event) -> None:
 
 def watch(first: int, seeds: int, minutes: float) -> None:
     """Inside of a copy: one seed after the other up to the first that fails, each as a line of JSON."""
-    import cm
     from simulation.farm import Farm, server_of_our_own
 
-    for module in (cm, sys.modules[Farm.__module__]):
-        places = [Path(place).resolve() for place in getattr(module, "__path__", [module.__file__])]
-        if not all(place.is_relative_to(ROOT) for place in places):
-            raise MutationProblem(f"{module.__name__} was not imported from the copy")
+    ours = tuple(name.rpartition("/")[2] for name in TREE)
+    for name, module in sorted(sys.modules.items()):
+        place = getattr(module, "__file__", None)
+        if name.partition(".")[0] in ours and place and not Path(place).resolve().is_relative_to(ROOT):
+            raise MutationProblem(f"{name} was not imported from the copy")
     with tempfile.TemporaryDirectory(prefix="wawel-sim-") as made, server_of_our_own() as server:
         farm = Farm(server, Path(made) / "state", 1)
         try:

@@ -1,0 +1,105 @@
+"""Ways out of operations that were overtaken: by an erasure, by the end of their guest. Nothing stays held or half done."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.cloud import MemoryCloud
+
+from cm.rpc.errors import NodeUnreachable
+
+
+@pytest.fixture
+def cloud(database_url: str, tmp_path: Path) -> Iterator[MemoryCloud]:
+    made = MemoryCloud(database_url, tmp_path / "state")
+    yield made
+    made.stop()
+
+
+def node_of(cloud: MemoryCloud, vm_id: int) -> Any:
+    return cloud.memory[cloud.sql("SELECT node_id FROM vm WHERE id = :id", id=vm_id)]
+
+
+def running(cloud: MemoryCloud, **more: Any) -> int:
+    vm_id: int = cloud.create(**more)["vm_id"]
+    cloud.wait(vm_id, "running")
+    return vm_id
+
+
+def test_erase_during_save(cloud: MemoryCloud) -> None:
+    """The image that was reserved is given back: it would be added by nobody, and hold its owner's quota."""
+    vm_id = running(cloud)
+    node_of(cloud, vm_id).unreachable = True
+    cloud.call("user.vm.save_and_shutdown", [vm_id, "kept", ""])
+    cloud.call("admin.vm.erase", [vm_id], account="admin")
+    assert cloud.sql("SELECT count(*) FROM image WHERE state = 'adding'") == 0
+    assert cloud.sql("SELECT used_storage_mib FROM account WHERE id = :id", id=cloud.user_id) == 0
+    assert cloud.leaks() == []
+
+
+def test_saved_again(cloud: MemoryCloud) -> None:
+    """What was written since a save that made its image, and failed then, is in the image of the next save."""
+    vm_id = running(cloud)
+    node = node_of(cloud, vm_id)
+    cloud.sql("UPDATE operation SET deadline = now() + interval '1 hour'")
+    image_id = cloud.sql(
+        "INSERT INTO image (kind, name, account_id, storage_id, volume, format, size_bytes, claimed_bytes, state)"
+        " VALUES ('system', 'first', :a, :s, 'first.qcow2', 'qcow2', 67108864, 0, 'ok') RETURNING id",
+        a=cloud.user_id,
+        s=cloud.storage_id,
+    )
+    cloud.call("user.vm.stop", [vm_id])
+    cloud.wait(vm_id, "stopped")
+    cloud.sql("UPDATE vm SET save_image_id = :i WHERE id = :v", i=image_id, v=vm_id)
+    cloud.sql("UPDATE vm SET on_poweroff = 'save' WHERE id = :v", v=vm_id)
+    cloud.call("user.vm.start", [vm_id])
+    cloud.wait(vm_id, "running")
+    node = node_of(cloud, vm_id)
+    node.guest_power_off(cloud.sql("SELECT uuid::text FROM vm WHERE id = :id", id=vm_id))
+    cloud.wait_closed(vm_id) if hasattr(cloud, "wait_closed") else _closed(cloud, vm_id)
+    made = cloud.sql("SELECT count(*) FROM image WHERE state = 'ok' AND name LIKE '%_autosave'")
+    assert made == 1
+
+
+def _closed(cloud: MemoryCloud, vm_id: int) -> None:
+    import time
+
+    until = time.monotonic() + 20
+    while cloud.sql("SELECT closed_at FROM vm WHERE id = :id", id=vm_id) is None:
+        assert time.monotonic() < until
+        time.sleep(0.02)
+
+
+@pytest.mark.parametrize("view", ["pause", "reset"])
+def test_ended_meanwhile(cloud: MemoryCloud, view: str) -> None:
+    """A guest that powers itself off while a change of it is under way gets what its policy says."""
+    vm_id = running(cloud, on_poweroff="destroy")
+    node, uuid = node_of(cloud, vm_id), cloud.sql("SELECT uuid::text FROM vm WHERE id = :id", id=vm_id)
+    node.fail_next(view, NodeUnreachable("n1", "Connection reset by peer"))
+    node.guest_power_off(uuid)
+    cloud.call(f"user.vm.{view}", [[vm_id]] if view == "reset" else [vm_id])
+    _closed(cloud, vm_id)
+    assert cloud.leaks() == []
+
+
+def test_stop_given_up(cloud: MemoryCloud) -> None:
+    """A stop that is given up when its domain has ended still gives the node back."""
+    vm_id = running(cloud)
+    node = node_of(cloud, vm_id)
+    for _ in range(200):
+        node.fail_next("undefine", NodeUnreachable("n1", "Connection reset by peer"))
+    operation = cloud.call("user.vm.stop", [vm_id])
+    import time
+
+    until = time.monotonic() + 20
+    while cloud.sql("SELECT seen FROM vm WHERE id = :id", id=vm_id) not in ("off", "absent"):
+        assert time.monotonic() < until
+        time.sleep(0.02)
+    cloud.call("user.operation.abandon", [operation["operation_id"]])
+    node._faults.next.clear()
+    cloud.wait(vm_id, "stopped")
+    assert cloud.sql("SELECT node_claimed FROM vm WHERE id = :id", id=vm_id) is False
+    assert cloud.sql("SELECT sum(vms_used) FROM node") == 0
