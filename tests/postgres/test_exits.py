@@ -1,15 +1,16 @@
-"""Ways out of operations that were overtaken: by an erasure, by the end of their guest. Nothing stays held or half done."""
+"""Ways out of operations that were overtaken, by an erasure or by the end of their guest: nothing stays held."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from support.cloud import MemoryCloud
 
 from cm.rpc.errors import NodeUnreachable
+from support.cloud import MemoryCloud
 
 
 @pytest.fixture
@@ -59,14 +60,12 @@ def test_saved_again(cloud: MemoryCloud) -> None:
     cloud.wait(vm_id, "running")
     node = node_of(cloud, vm_id)
     node.guest_power_off(cloud.sql("SELECT uuid::text FROM vm WHERE id = :id", id=vm_id))
-    cloud.wait_closed(vm_id) if hasattr(cloud, "wait_closed") else _closed(cloud, vm_id)
+    _closed(cloud, vm_id)
     made = cloud.sql("SELECT count(*) FROM image WHERE state = 'ok' AND name LIKE '%_autosave'")
     assert made == 1
 
 
 def _closed(cloud: MemoryCloud, vm_id: int) -> None:
-    import time
-
     until = time.monotonic() + 20
     while cloud.sql("SELECT closed_at FROM vm WHERE id = :id", id=vm_id) is None:
         assert time.monotonic() < until
@@ -92,8 +91,6 @@ def test_stop_given_up(cloud: MemoryCloud) -> None:
     for _ in range(200):
         node.fail_next("undefine", NodeUnreachable("n1", "Connection reset by peer"))
     operation = cloud.call("user.vm.stop", [vm_id])
-    import time
-
     until = time.monotonic() + 20
     while cloud.sql("SELECT seen FROM vm WHERE id = :id", id=vm_id) not in ("off", "absent"):
         assert time.monotonic() < until

@@ -2,26 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from lab.postgres import PrivatePostgres
-from simulation.database import make_template
 from simulation.walk import KINDS, Walked, run, table, walk_kind
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrivatePostgres]:
-    base = Path(os.environ.get("WAWEL_TEST_POSTGRES") or tmp_path_factory.mktemp("pg"))
-    with PrivatePostgres(base, durable=False) as made:
-        make_template(made)
-        yield made
-        made.close()
-        shutil.rmtree(made.base, ignore_errors=True)  # it may lie elsewhere than asked for
 
 
 def _failures(result: Walked) -> list[str]:
