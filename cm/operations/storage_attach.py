@@ -77,8 +77,10 @@ class StorageAttach(Kind):
         # A storage or node that was deleted meanwhile cannot come back by a retry.
         storage_spec(session, storage_id)
         get_node(session, node_id)
-        if find_attachment(session, storage_id, node_id) != "attached":
-            set_attachment(session, storage_id, node_id, "detaching" if op.arguments.get("detach") else "attaching")
+        if op.arguments.get("detach"):
+            set_attachment(session, storage_id, node_id, "detaching")  # nothing is placed there while it goes
+        elif find_attachment(session, storage_id, node_id) != "attached":
+            set_attachment(session, storage_id, node_id, "attaching")
 
 
 def _rest(session: Session, op: OperationRow, error: CloudError | None) -> None:

@@ -132,14 +132,14 @@ def plan(
                     "resume it",
                 )
             )
-        elif state in (Seen.RUNNING, Seen.PAUSED) and record.wanted is Wanted.STOPPED:
+        elif state in (Seen.RUNNING, Seen.PAUSED) and record.wanted in (Wanted.STOPPED, Wanted.DESTROYED):
             findings.append(
                 Finding(
                     DriftKind.WRONG_STATE,
                     record.uuid,
                     record.id,
                     (("wanted", record.wanted), ("found", state)),
-                    "stop it",
+                    "stop it" if record.wanted is Wanted.STOPPED else "destroy it",
                 )
             )
     discard: list[Discard] = []

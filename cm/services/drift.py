@@ -37,6 +37,7 @@ _TOWARDS = {
     Wanted.PAUSED: OperationKind.VM_PAUSE,
     Wanted.RUNNING: OperationKind.VM_RESUME,
     Wanted.STOPPED: OperationKind.VM_STOP,
+    Wanted.DESTROYED: OperationKind.VM_DESTROY,
 }
 
 

@@ -124,6 +124,8 @@ def retry(caller: ClusterCall, operation_id: int, owner_only: bool = True) -> di
             session.execute(
                 text("UPDATE vm SET wanted = :w, error = '' WHERE id = :id"), {"w": WANTED_BY[op.kind], "id": op.vm_id}
             )
+    else:
+        _refuse_second(session, op)
     KINDS[op.kind].reopened(session, op)
     session.execute(
         text(
@@ -138,6 +140,25 @@ def retry(caller: ClusterCall, operation_id: int, owner_only: bool = True) -> di
     notify(session, TOPIC)
     caller.note("retry", operation_id=op.id, kind=op.kind)
     return {"operation_id": op.id}
+
+
+_SECOND = text(
+    """
+SELECT id, kind FROM operation
+ WHERE id <> :id AND state IN ('queued', 'running', 'waiting')
+   AND (image_id = :image_id OR kind = 'storage_attach' AND :kind = 'storage_attach'
+        AND storage_id = :storage_id AND node_id = :node_id)
+ LIMIT 1
+"""
+)
+
+
+def _refuse_second(session: Session, op: OperationRow) -> None:
+    """:raises WrongOperationState: another operation is under way on its image, or on its storage at that node."""
+    values = {"id": op.id, "kind": op.kind, "image_id": op.image_id, "storage_id": op.storage_id, "node_id": op.node_id}
+    other = session.execute(_SECOND, values).first()
+    if other is not None:
+        raise WrongOperationState(op.id, f"behind operation {other.id} ({other.kind})", "alone on its object")
 
 
 def abandon(caller: ClusterCall, operation_id: int, owner_only: bool = True) -> dict[str, Any]:

@@ -28,7 +28,7 @@ def server_of_our_own(base: Path | None = None) -> Iterator[PrivatePostgres]:
     with tempfile.TemporaryDirectory(prefix="wawel-sim-") as made:
         place = base or Path(made)
         place.mkdir(parents=True, exist_ok=True)
-        place.chmod(0o711)
+        place.chmod(0o711)  # the account of PostgreSQL enters it
         with PrivatePostgres(place / "postgres", durable=False) as server:
             make_template(server)
             yield server
