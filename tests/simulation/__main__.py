@@ -34,11 +34,18 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--journal", type=Path, metavar="FILE", help="write what happened here (one seed)")
     made.add_argument("--no-shrink", action="store_true", help="do not look for the shortest plan that fails")
     made.add_argument("--walk", action="store_true", help="kill a manager at every point of every kind of operation")
+    made.add_argument(
+        "--mutations", action="store_true", help="put known defects into copies of the tree, and find each; first word"
+    )
     made.add_argument("--every", type=int, default=1, metavar="K", help="of a walk: only every K-th point (default: 1)")
     return made
 
 
 def main(argv: list[str]) -> int:
+    if argv[:1] == ["--mutations"]:
+        from simulation import mutations
+
+        return mutations.main(argv[1:])
     options = parser().parse_args(argv)
     kinds = None
     if options.faults is not None:
