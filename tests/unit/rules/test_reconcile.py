@@ -83,3 +83,10 @@ def test_strangers(found: list[DomainFound]) -> None:
             assert (domain.uuid in reported) == (domain.state not in GONE)
         else:
             assert domain.uuid in reported
+
+
+def test_destroyed_and_running() -> None:
+    """A destroy that failed is not forgotten: its domain that runs on is a finding, with what to do."""
+    record = VMRecord(VMId(1), UUIDS[0], 1, Wanted.DESTROYED, Seen.RUNNING, False)
+    made = plan([record], [DomainFound(UUIDS[0], "vm-1", Seen.RUNNING, "booted")], {}, {})
+    assert [(finding.kind, finding.proposal) for finding in made.findings] == [(DriftKind.WRONG_STATE, "destroy it")]
