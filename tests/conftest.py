@@ -12,7 +12,7 @@ from hypothesis import settings
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # A landing is judged by the examples of the run before it (.ci/run sets WAWEL_FIXED); whoever runs the tests to learn
-# something gets new ones.
-settings.register_profile("fixed", derandomize=True)
-settings.register_profile("fresh")
+# something gets new ones. How long an example takes is for the benchmarks to say.
+settings.register_profile("fixed", derandomize=True, deadline=None)
+settings.register_profile("fresh", deadline=None)
 settings.load_profile("fixed" if os.environ.get("WAWEL_FIXED") else "fresh")

@@ -6,11 +6,13 @@ The whole of a cloud manager, wired: database, threads, authenticator, clusters,
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, cast
 
 from twisted.internet.interfaces import IListeningPort
 from twisted.logger import Logger
 
+from clm.daemon.duties import Locks
 from clm.daemon.execute import Executor
 from clm.daemon.mailer import Mailer
 from clm.daemon.migrate import pending
@@ -19,7 +21,7 @@ from clm.daemon.watcher import Watcher
 from clm.drivers.mail import SmtpSender
 from clm.services.accounts import TOPIC
 from clm.services.authenticator import CloudAuthenticator
-from clm.services.clusters import Clusters
+from clm.services.clusters import Clusters, Connect
 from clm.services.context import CloudPolicy, OIDCProvider, Services
 from clm.services.feed import FeedAuthenticator, sees_cluster
 from clm.services.forwarding import Forwarder
@@ -39,6 +41,7 @@ from cm.runtime.listener import Listener
 from cm.runtime.metrics import Metrics
 from cm.runtime.settings import SettingsError
 from cm.runtime.threads import IThreads, Threads
+from cm.runtime.wall import unix_seconds
 
 log = Logger()
 
@@ -88,26 +91,41 @@ def _revealed(secret: Secret | None) -> str:
 
 
 class CloudManager:
-    """One process of a cloud manager. Several may run on one database."""
+    """
+    One process of a cloud manager. Several may run on one database.
 
-    def __init__(self, reactor: Any, settings: Settings) -> None:
+    :param threads: in place of its own pools.
+    :param listen: makes its ``Listener``.
+    :param connect: makes the connection to a cluster; see ``Clusters``.
+    :param locks: makes the locks of its duties.
+    """
+
+    def __init__(
+        self,
+        reactor: Any,
+        settings: Settings,
+        threads: IThreads | None = None,
+        listen: Callable[[Any, str], Listener] = Listener,
+        connect: Connect | None = None,
+        locks: Callable[[str], Locks] = Locks,
+    ) -> None:
         self.reactor = reactor
         self.settings = settings
         self.policy = policy_of(settings)
         size = settings.database.pool_size
-        self.threads = Threads(reactor, {"database": size, "password": 2, "mail": 1, "oidc": 4, "duties": 1})
-        threads = cast(IThreads, self.threads)
+        pools = {"database": size, "password": 2, "mail": 1, "oidc": 4, "duties": 1}
+        self.threads = threads = threads or cast(IThreads, Threads(reactor, pools))
+        self._make_listener = listen
         self.database = Database(settings.database.url, threads, pool_size=size)
         self.services = Services(self.database, threads, self.policy, reactor)
         self.metrics = Metrics()
         self.registry = add_forwarded(Registry.collect("clm.views"))
-        self.clusters = Clusters(self.services)
+        self.clusters = Clusters(self.services, connect)
         self.services.extra["clusters"] = self.clusters
         self.forwarder = Forwarder(self.services, self.clusters)
         self.services.extra["forwarder"] = self.forwarder
-        self.watcher = Watcher(
-            self.services, self.clusters, settings.database.url, settings.clusters.check_s, settings.clusters.sync_s
-        )
+        times = (settings.clusters.check_s, settings.clusters.sync_s)
+        self.watcher = Watcher(self.services, self.clusters, locks(settings.database.url), *times)
         self.feed = FeedReader(self.database, reactor, read_changes)
         self.events: Events | None = None
         self.executor = Executor(self.services)
@@ -124,7 +142,7 @@ class CloudManager:
         if await self.threads.run("database", pending, self.database.engine):
             raise SettingsError(["the database is not at this version's schema: run wawel-clm migrate"])
         self._load_keys()
-        self.listener = Listener(self.reactor, self.settings.database.url)
+        self.listener = self._make_listener(self.reactor, self.settings.database.url)
         await self.listener.start()
         self.database.told = self.listener.told
         self.services.extra["signals"] = self.listener
@@ -168,7 +186,9 @@ class CloudManager:
         except (OSError, ValueError) as error:
             raise SettingsError([f"the key of caller tokens: {error}"]) from None
         self.services.extra["signing_key"] = key
-        self.services.extra["signer"] = TokenSigner(key.private_pem, key.key_id, self.policy.issuer)
+        self.services.extra["signer"] = TokenSigner(
+            key.private_pem, key.key_id, self.policy.issuer, clock=unix_seconds
+        )
 
     def _listen(self, dispatcher: Dispatcher) -> None:
         listen = self.settings.listen

@@ -144,14 +144,14 @@ class Duty:
 
 class Watcher:
     """
-    :param url: the database, for the locks.
+    :param locks: of the cloud's database, held by this process alone.
     """
 
-    def __init__(self, services: Services, clusters: Clusters, url: str, check_s: float, sync_s: float) -> None:
+    def __init__(self, services: Services, clusters: Clusters, locks: Locks, check_s: float, sync_s: float) -> None:
         self._services = services
         self._clusters = clusters
         self._times = (check_s, sync_s)
-        self._locks = Locks(url)
+        self._locks = locks
         self.duties: dict[int, Duty] = {}
         self._stopped = False
         self._taking = Loop(services.reactor, "taking duties", TAKE_S, self._take)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Protocol, TypeVar
 
 import msgspec
 from twisted.internet.defer import CancelledError, TimeoutError
@@ -79,20 +79,38 @@ class _Answer(msgspec.Struct, gc=False):
 _decoder = msgspec.json.Decoder(_Answer)
 
 
+class Exchanges(Protocol):
+    """As much of ``HttpCaller`` as a connection uses."""
+
+    async def exchange(
+        self,
+        method: str,
+        params: Sequence[Any] | Mapping[str, Any] = (),
+        *,
+        credentials: Credentials | None = None,
+        deadline_s: float | None = None,
+    ) -> tuple[bytes, int]: ...
+
+    async def close(self) -> None: ...
+
+
 class ClusterConnection:
     """
     One cluster. ``facts`` are replaced when its row changes; a new address needs a new object.
 
     :param reactor: the reactor.
     :param signer: signs for this cloud; a token is good for one call.
+    :param caller: carries the calls, in place of HTTP.
     """
 
-    def __init__(self, reactor: Any, facts: ClusterFacts, signer: TokenSigner, deadline_s: float) -> None:
+    def __init__(
+        self, reactor: Any, facts: ClusterFacts, signer: TokenSigner, deadline_s: float, caller: Exchanges | None = None
+    ) -> None:
         self._reactor = reactor
         self._signer = signer
         self._deadline_s = deadline_s
         self._policy = make_policy(facts.ca) if facts.url.startswith("https:") else None
-        self._caller = HttpCaller(
+        self._caller: Exchanges = caller or HttpCaller(
             reactor,
             facts.url,
             deadline_s=deadline_s,

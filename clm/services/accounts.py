@@ -11,7 +11,7 @@ import base64
 import hashlib
 import secrets
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from sqlalchemy import text
@@ -33,6 +33,7 @@ from clm.store.user import (
 from cm.rpc.errors import NameTaken, NotAuthenticated, ObjectNotFound
 from cm.runtime.database import notify
 from cm.runtime.taken import refused_by
+from cm.runtime.wall import utc_now
 
 TOPIC: Final = "user"
 SESSION_PREFIX: Final = "wls_"
@@ -77,7 +78,7 @@ def insert_user(session: Session, values: dict[str, Any]) -> dict[str, Any]:
     values = dict(values)
     if active:
         values.setdefault("default_cluster_id", first_cluster(session))
-        values.setdefault("activated_at", datetime.now(UTC))
+        values.setdefault("activated_at", utc_now())
     with refused_by(
         session,
         {
@@ -140,7 +141,7 @@ def open_session(
     if there is None:
         raise NotAuthenticated()
     token = random_token(SESSION_PREFIX)
-    expires = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=policy.session_s)
+    expires = utc_now().replace(microsecond=0) + timedelta(seconds=policy.session_s)
     session_id = insert_session(
         session,
         {

@@ -8,7 +8,7 @@ from __future__ import annotations
 import secrets
 import string
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any, Final
 
 from clm.rules.scope import wrong_items
@@ -19,6 +19,7 @@ from clm.store.api_key import ApiKeyFacts, count_api_keys, delete_api_key, get_a
 from clm.store.change import record_change
 from cm.rpc.errors import InvalidParameter, LimitReached, NameTaken, ObjectNotFound
 from cm.runtime.taken import refused_by
+from cm.runtime.wall import utc_now
 
 PREFIX: Final = "wak_"
 ACCESS_LENGTH: Final = len(PREFIX) + 12  # characters of a key by which it is found, and shown in lists; 72 of 256 bits
@@ -52,7 +53,7 @@ def create(caller: CloudCall, name: str, scope: list[str], expires_days: int | N
     if expires_days is None:
         values["expires_at"] = None
     else:
-        values["expires_at"] = datetime.now(UTC).replace(microsecond=0) + timedelta(days=expires_days)
+        values["expires_at"] = utc_now().replace(microsecond=0) + timedelta(days=expires_days)
     if ec2:
         access_key, secret = EC2_PREFIX + _random(_ACCESS, 16), _random(_SECRET, 40)
         values |= {"access_key": access_key, "secret_sealed": seal(policy, _purpose(access_key), secret.encode())}

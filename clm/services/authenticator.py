@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import hmac
 import re
-import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -37,6 +36,7 @@ from cm.rpc.errors import AccountBlocked, NotAuthenticated, NotPermitted, Overlo
 from cm.rpc.password import PasswordCache
 from cm.rpc.types import Secret
 from cm.runtime.remember import Remembered
+from cm.runtime.wall import steady_seconds, unix_seconds
 
 log = Logger()
 
@@ -78,8 +78,8 @@ class CloudAuthenticator:
         self,
         services: Services,
         throttle: LoginThrottle | None = None,
-        clock: Callable[[], float] = time.monotonic,
-        wall: Callable[[], float] = time.time,
+        clock: Callable[[], float] = steady_seconds,
+        wall: Callable[[], float] = unix_seconds,
     ) -> None:
         self._services = services
         self._policy = services.policy

@@ -7,6 +7,7 @@ Found as ``services.extra["clusters"]``. Rows are remembered here, so that a cal
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 from twisted.internet.defer import Deferred
@@ -17,6 +18,7 @@ from clm.services.context import CloudIdentity, Services
 from clm.store.cluster import list_facts
 from cm.rpc.caller import Identity
 from cm.rpc.errors import CloudError, InvalidParameter, ObjectNotFound
+from cm.rpc.token import TokenSigner
 from cm.rpc.vocabulary import Role
 
 if TYPE_CHECKING:
@@ -26,6 +28,8 @@ log = Logger()
 TOPIC: Final = "cluster"
 AFRESH_S: Final = 1.0  # a name that is not known is looked for in the database at most this often
 SERVICE_LOGIN: Final = "clm"
+Connect = Callable[[Any, ClusterFacts, TokenSigner, float], "ClusterConnection"]
+"""``connect(reactor, facts, signer, deadline_s)``, as ``ClusterConnection`` is made."""
 
 
 def speaker(identity: Identity, facts: ClusterFacts) -> Identity:
@@ -48,10 +52,15 @@ def administers(identity: Identity, cluster_id: int) -> bool:
 
 
 class Clusters:
-    """All clusters of the cloud, each with its connection."""
+    """
+    All clusters of the cloud, each with its connection.
 
-    def __init__(self, services: Services) -> None:
+    :param connect: makes a connection; over the network when left out.
+    """
+
+    def __init__(self, services: Services, connect: Connect | None = None) -> None:
         self._services = services
+        self._connect = connect
         self._held: dict[int, ClusterConnection] = {}
         self._loading: Deferred[None] | None = None
         self._again = False
@@ -118,7 +127,8 @@ class Clusters:
         from clm.drivers.clusters import ClusterConnection
 
         services = self._services
-        return ClusterConnection(services.reactor, facts, services.extra["signer"], services.policy.cluster_deadline_s)
+        make = self._connect or ClusterConnection
+        return make(services.reactor, facts, services.extra["signer"], services.policy.cluster_deadline_s)
 
     # -------------------------------------------------------------- finding one
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Final
 
 from sqlalchemy.orm import Session
@@ -15,6 +15,7 @@ from clm.services.mails import send_mail
 from clm.store.identity import UserFacts, find_facts
 from clm.store.token import OneTimeFacts, find_token, insert_token, use_token
 from cm.rpc.errors import NotPermitted
+from cm.runtime.wall import utc_now
 
 ACTIVATION: Final = "activation"
 PASSWORD: Final = "password"
@@ -34,7 +35,7 @@ def mail_token(
 ) -> None:
     """Mail somebody a new token; older ones of this purpose end."""
     token = random_token("")
-    expires = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=policy.token_s)
+    expires = utc_now().replace(microsecond=0) + timedelta(seconds=policy.token_s)
     insert_token(session, user_id, purpose, token_hash(token), email, expires)
     told = {"login": login, "token": token, "expires": f"{expires:%Y-%m-%d %H:%M} UTC"}
     send_mail(session, policy, template, email, told)

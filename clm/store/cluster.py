@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import text
@@ -12,6 +11,7 @@ from sqlalchemy.orm import Session
 from clm.rules.cluster import ClusterFacts, Seen, match_facts
 from cm.rpc.errors import NameTaken, ObjectNotFound, VersionChanged
 from cm.runtime.taken import refused_by
+from cm.runtime.wall import utc_now
 
 _FACTS = text(
     "SELECT id, uuid::text AS uuid, name, url, ca, locked, state FROM cluster WHERE deleted_at IS NULL ORDER BY name"
@@ -156,7 +156,7 @@ def record_seen(session: Session, cluster_id: int, seen: Seen, latency_ms: float
             "release": seen.release,
             "latency": latency_ms,
             "answered": answered,
-            "now": datetime.now(UTC),
+            "now": utc_now(),
         },
     )
     return bool(was != seen.state)

@@ -1,7 +1,8 @@
 """
-The wall clock of this process: the only place that rules, services and operations have the time of day from.
+The clocks of this process: the only place that rules, services and operations have the time of day from, and, where
+they have no reactor, seconds that only grow.
 
-The simulator hands in its own; a program leaves it as it is. Nodes and the database have clocks of their own.
+The simulator hands in its own; a program leaves them as they are. Nodes and the database have clocks of their own.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 _source: Callable[[], float] = time.time
+_steady: Callable[[], float] = time.monotonic
 
 
 def unix_seconds() -> float:
@@ -21,7 +23,13 @@ def utc_now() -> datetime:
     return datetime.fromtimestamp(_source(), UTC)
 
 
-def hand_in(source: Callable[[], float] | None) -> None:
-    """Have the time from ``source``, which gives unix seconds; from the system's clock with None."""
-    global _source
+def steady_seconds() -> float:
+    """Seconds since some moment; they only grow."""
+    return _steady()
+
+
+def hand_in(source: Callable[[], float] | None, steady: Callable[[], float] | None = None) -> None:
+    """Have the time from ``source`` (unix seconds) and from ``steady``; from the system's clocks with None."""
+    global _source, _steady
     _source = source or time.time
+    _steady = steady or time.monotonic

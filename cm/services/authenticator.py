@@ -8,7 +8,6 @@ bounded, and dropped at once when ``account:<id>`` is notified. Keys of cloud ma
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -28,6 +27,7 @@ from cm.rpc.types import ID_MAX, Secret
 from cm.rpc.vocabulary import Role
 from cm.runtime.database import notify
 from cm.runtime.remember import REMEMBER_S, Remembered
+from cm.runtime.wall import steady_seconds, unix_seconds
 from cm.services.accounts import TOPIC, default_quotas, passwords_of
 from cm.services.context import ClusterPolicy, Services
 from cm.store.account import LOCAL, AccountFacts, ensure_external, find_external, find_facts, find_local, set_login
@@ -68,8 +68,8 @@ class DatabaseAuthenticator:
         session_key: SigningKey,
         clm_keys: Mapping[str, str | bytes] | None = None,
         throttle: LoginThrottle | None = None,
-        clock: Callable[[], float] = time.monotonic,
-        wall: Callable[[], float] = time.time,
+        clock: Callable[[], float] = steady_seconds,
+        wall: Callable[[], float] = unix_seconds,
     ) -> None:
         name = services.policy.name
         self._services = services

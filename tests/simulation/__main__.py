@@ -12,7 +12,7 @@ from collections import Counter
 from pathlib import Path
 
 from simulation.farm import Farm, server_of_our_own
-from simulation.faults import KINDS
+from simulation.faults import CLOUD_KINDS, KINDS
 from simulation.runner import Outcome, shrink
 
 
@@ -27,9 +27,14 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--fresh", action="store_true", help="begin with a seed that nobody chose")
     made.add_argument("--minutes", type=float, default=30.0, help="simulated minutes of work (default: 30)")
     made.add_argument(
-        "--faults", metavar="LIST", help="kinds, with commas; 'none'; default: all. Known: " + ", ".join(KINDS)
+        "--faults",
+        metavar="LIST",
+        help="kinds, with commas; 'none'; default: all. Known: " + ", ".join(KINDS | CLOUD_KINDS),
     )
     made.add_argument("--managers", type=int, choices=(1, 2, 3), help="processes of the manager (default: by the seed)")
+    made.add_argument(
+        "--clouds", type=int, choices=(0, 1, 2), help="processes of a cloud manager before it (default: by the seed)"
+    )
     made.add_argument("--workers", type=int, help="worker processes (default: one a core)")
     made.add_argument("--journal", type=Path, metavar="FILE", help="write what happened here (one seed)")
     made.add_argument("--no-shrink", action="store_true", help="do not look for the shortest plan that fails")
@@ -50,7 +55,7 @@ def main(argv: list[str]) -> int:
     kinds = None
     if options.faults is not None:
         kinds = [kind for kind in options.faults.split(",") if kind and kind != "none"]
-        unknown = sorted(set(kinds) - set(KINDS))
+        unknown = sorted(set(kinds) - set(KINDS | CLOUD_KINDS))
         if unknown:
             print(f"bin/simulate: no such faults: {', '.join(unknown)}", file=sys.stderr)
             return 2
@@ -76,7 +81,7 @@ def main(argv: list[str]) -> int:
 
 def run_all(farm: Farm, seeds: range, options: argparse.Namespace, kinds: list[str] | None) -> int:
     began = time.monotonic()
-    given = {"minutes": options.minutes, "kinds": kinds, "managers": options.managers}
+    given = {"minutes": options.minutes, "kinds": kinds, "managers": options.managers, "clouds": options.clouds}
     if len(seeds) == 1:
         from simulation.farm import run_here
 
@@ -102,8 +107,9 @@ def run_all(farm: Farm, seeds: range, options: argparse.Namespace, kinds: list[s
 
 def line(outcome: Outcome) -> str:
     verdict = "passed" if not outcome.problems else f"FAILED: {outcome.problems[0].splitlines()[0]}"
+    cloud = f" behind {outcome.clouds} cloud manager(s)" if outcome.clouds else ""
     return (
-        f"seed {outcome.seed}: {outcome.managers} manager(s), {len(outcome.plan)} faults, {outcome.vms} VMs,"
+        f"seed {outcome.seed}: {outcome.managers} manager(s){cloud}, {len(outcome.plan)} faults, {outcome.vms} VMs,"
         f" {outcome.simulated_s / 60:.0f} min in {outcome.seconds:.1f} s, journal {outcome.digest[:12]}: {verdict}"
     )
 
@@ -149,7 +155,7 @@ def table(outcomes: list[Outcome], seconds: float) -> str:
         "",
         "| fault | injected |",
         "|---|---|",
-        *(f"| {kind} | {injected[kind]:,} |" for kind in KINDS),
+        *(f"| {kind} | {injected[kind]:,} |" for kind in KINDS | CLOUD_KINDS),
         f"| all | {injected.total():,} |",
         "",
         "| operation | done | failed | abandoned |",

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from sqlalchemy import Engine, create_engine, event, text
 
-from cm.daemon.migrate import migrate
+from clm.daemon.migrate import migrate as migrate_clm
+from cm.daemon.migrate import migrate as migrate_cm
 
 
 class IServer(Protocol):
@@ -24,7 +25,8 @@ class IServer(Protocol):
     def drop_database(self, name: str) -> None: ...
 
 
-TEMPLATE = "sim_template"
+TEMPLATES: Final = {"cm": "sim_template", "clm": "sim_clm_template"}
+MIGRATE: Final = {"cm": migrate_cm, "clm": migrate_clm}
 PATH = "sim, pg_catalog, public"
 FUNCTIONS = """
 CREATE SCHEMA sim;
@@ -35,33 +37,40 @@ CREATE FUNCTION sim.now() RETURNS timestamptz LANGUAGE sql STABLE
     AS $$ SELECT current_setting('sim.now')::timestamptz $$;
 CREATE FUNCTION sim.gen_random_uuid() RETURNS uuid LANGUAGE sql VOLATILE
     AS $$ SELECT md5(nextval('sim.drawn')::text)::uuid $$;
+-- No two transactions of a simulation are open at once; those of others on the same server are none of its business.
+CREATE FUNCTION sim.pg_snapshot_xmin(pg_snapshot) RETURNS xid8 LANGUAGE sql STABLE
+    AS $$ SELECT pg_catalog.pg_snapshot_xmax($1) $$;
 """
 
 
 def make_template(server: IServer) -> None:
-    server.create_database(TEMPLATE)
-    bare = create_engine(server.url(TEMPLATE))
-    with bare.begin() as connection:
-        connection.execute(text(FUNCTIONS))
-        connection.execute(text(f"ALTER DATABASE {TEMPLATE} SET search_path = {PATH}"))
-        connection.execute(text(f"ALTER DATABASE {TEMPLATE} SET sim.now = '2026-01-01 00:00:00+00'"))
-    bare.dispose()
-    engine = create_engine(server.url(TEMPLATE))
-    migrate(engine)
-    engine.dispose()
+    """One for each of the two managers."""
+    for manager, name in TEMPLATES.items():
+        server.create_database(name)
+        bare = create_engine(server.url(name))
+        with bare.begin() as connection:
+            connection.execute(text(FUNCTIONS))
+            _settings(connection, name)
+        bare.dispose()
+        engine = create_engine(server.url(name))
+        MIGRATE[manager](engine)
+        engine.dispose()
 
 
-def make_database(server: IServer, name: str) -> str:
+def make_database(server: IServer, name: str, manager: str = "cm") -> str:
     """A migrated database; its URL."""
     server.drop_database(name)
-    server.create_database(name, template=TEMPLATE)
+    server.create_database(name, template=TEMPLATES[manager])
     engine = create_engine(server.url("postgres"), isolation_level="AUTOCOMMIT")
     with engine.connect() as connection:
-        # Settings of a database are not copied with it.
-        connection.execute(text(f"ALTER DATABASE {name} SET search_path = {PATH}"))
-        connection.execute(text(f"ALTER DATABASE {name} SET sim.now = '2026-01-01 00:00:00+00'"))
+        _settings(connection, name)  # they are not copied with a database
     engine.dispose()
     return server.url(name)
+
+
+def _settings(connection: Any, name: str) -> None:
+    connection.execute(text(f"ALTER DATABASE {name} SET search_path = {PATH}"))
+    connection.execute(text(f"ALTER DATABASE {name} SET sim.now = '2026-01-01 00:00:00+00'"))
 
 
 def keep_time(engine: Engine, now: Callable[[], float]) -> None:

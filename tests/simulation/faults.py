@@ -5,8 +5,9 @@ which faults it takes.
 
 from __future__ import annotations
 
+import random
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -15,6 +16,7 @@ from simulation.chance import stream
 from simulation.process import Process
 
 if TYPE_CHECKING:
+    from simulation.cloud import Cloud
     from simulation.simulation import Simulation
     from simulation.world import Node
 
@@ -40,22 +42,35 @@ KINDS: Final = {
     "volume_deleted": 1, "storage_slow": 2, "storage_fails": 3, "storage_full": 1, "call_fails": 4, "answer_gone": 3,
     "clock_skew": 1, "node_skew": 1, "database_restart": 2, "commit_unknown": 3, "notifications_lost": 2,
 }  # fmt: skip
+# Those that take a cloud manager, drawn apart, so that a cluster's plan is the same with and without one.
+CLOUD_KINDS: Final = {"cloud_crash": 4, "link_cut": 3, "link_answer_lost": 3, "link_slow": 2, "forward_twice": 4}
 MUTATING: Final = ("define", "start", "destroy", "undefine", "create_overlay", "create_copy", "delete", "shutdown")
 
 
-def draw(seed: int, seconds: float, kinds: Sequence[str] | None = None) -> list[Fault]:
-    """A fault or two a minute, in the order of time."""
-    rng = stream(seed, "fault plan")
-    names = [name for name in KINDS if kinds is None or name in kinds]
+def draw(seed: int, seconds: float, kinds: Sequence[str] | None = None, *, cloud: bool = False) -> list[Fault]:
+    """
+    A fault or two a minute, in the order of time.
+
+    :param cloud: with those of a cloud manager.
+    """
+    made = _drawn(stream(seed, "fault plan"), seconds, KINDS, kinds)
+    if cloud:
+        made += _drawn(stream(seed, "cloud fault plan"), seconds, CLOUD_KINDS, kinds)
+    return sorted(made, key=lambda fault: fault.at_s)
+
+
+def _drawn(
+    rng: random.Random, seconds: float, among: Mapping[str, int], kinds: Sequence[str] | None
+) -> list[Fault]:
+    names = [name for name in among if kinds is None or name in kinds]
     if not names:
         return []
     count = round(seconds / 60 * rng.uniform(0.3, 2.5)) + 1
-    weights = [KINDS[name] for name in names]
-    made = [
+    weights = [among[name] for name in names]
+    return [
         Fault(rng.uniform(0, seconds), rng.choices(names, weights)[0], rng.randrange(3), rng.random())
         for _ in range(count)
     ]
-    return sorted(made, key=lambda fault: fault.at_s)
 
 
 class Faults:
@@ -65,7 +80,7 @@ class Faults:
         self.simulation = simulation
         self.plan = plan
         self.injected: Counter[str] = Counter()
-        self._armed: list[Fault] = []
+        self._armed: list[Fault] = []  # crashes that are due
         self._ended = False
         simulation.on_point = self._on_point
         for fault in plan:
@@ -86,10 +101,13 @@ class Faults:
         self._armed.clear()
         simulation = self.simulation
         simulation.note("faults end")
+        if simulation.cloud is not None:
+            simulation.cloud.cut, simulation.cloud.slow = False, 1.0
+            simulation.cloud.twice = simulation.cloud.answers_lost = 0
         simulation.database_down = False
         simulation.notifications_lost = False
         simulation.commit_fault = None
-        for process in simulation.processes:
+        for process in simulation.everyone():
             process.skew_s = 0.0
             if process.listener is not None and process.manager.listener is not None:
                 process.run(process.listener.find)
@@ -107,14 +125,14 @@ class Faults:
     # ------------------------------------------------------------------ processes and their database
 
     def _on_point(self, process: Process, what: str, before: bool) -> bool:
-        if not self._armed:
+        fault = next((each for each in self._armed if (each.kind == "cloud_crash") == process.is_cloud), None)
+        if fault is None:
             return False
-        fault = self._armed[0]
         skipped = int(fault.size * 40)
         self._skipped += 1
         if self._skipped <= skipped:
             return False
-        self._armed.pop(0)
+        self._armed.remove(fault)
         self._skipped = 0
         self.simulation.kill(process, 1.0 + 30.0 * ((fault.size * 7) % 1.0))
         return True
@@ -124,6 +142,38 @@ class Faults:
     def _crash(self, fault: Fault, node: Node) -> None:
         """The next process that comes to a step, some steps from now, dies there."""
         self._armed.append(fault)
+
+    def _cloud_crash(self, fault: Fault, node: Node) -> None:
+        self._armed.append(fault)
+
+    def _cloud_of_it(self) -> Cloud:
+        assert self.simulation.cloud is not None
+        return self.simulation.cloud
+
+    def _link_cut(self, fault: Fault, node: Node) -> None:
+        """Between cloud and cluster: what is open breaks, and nothing gets through for a while."""
+        cloud = self._cloud_of_it()
+        cloud.cut = True
+        for open_one in list(cloud.streams):
+            open_one.break_off()
+        self.simulation.later(1 + 90 * fault.size**2, self._link_back)
+
+    def _link_back(self) -> None:
+        self._cloud_of_it().cut = False
+
+    def _link_answer_lost(self, fault: Fault, node: Node) -> None:
+        self._cloud_of_it().answers_lost += 1 + int(3 * fault.size)
+
+    def _link_slow(self, fault: Fault, node: Node) -> None:
+        cloud = self._cloud_of_it()
+        cloud.slow = 50 + 5000 * fault.size**2
+        self.simulation.later(30, self._link_back_to_speed)
+
+    def _link_back_to_speed(self) -> None:
+        self._cloud_of_it().slow = 1.0
+
+    def _forward_twice(self, fault: Fault, node: Node) -> None:
+        self._cloud_of_it().twice += 1 + int(4 * fault.size)
 
     def _clock_skew(self, fault: Fault, node: Node) -> None:
         for process in self.simulation.processes[:1]:
@@ -135,7 +185,9 @@ class Faults:
     def _database_restart(self, fault: Fault, node: Node) -> None:
         simulation = self.simulation
         simulation.database_down = True
-        for process in list(simulation.processes):
+        if simulation.cloud is not None:
+            simulation.cloud.cut_locks()
+        for process in simulation.everyone():
             if process.listener is not None and process.listener.connected:
                 process.run(process.listener.lose)
         simulation.later(1.0 + 40.0 * fault.size**2, self._database_back)
@@ -146,7 +198,7 @@ class Faults:
         simulation = self.simulation
         simulation.note("database back")
         simulation.database_down = False
-        for process in list(simulation.processes):
+        for process in simulation.everyone():
             if process.listener is not None and process.endpoint is not None:
                 simulation.later(simulation.faults_rng.uniform(0.1, 1.0), self._find, process)
 
@@ -161,7 +213,7 @@ class Faults:
     def _notifications_lost(self, fault: Fault, node: Node) -> None:
         """The connections that bring them break unnoticed, and are made anew."""
         simulation = self.simulation
-        for process in simulation.processes:
+        for process in simulation.everyone():
             if process.listener is not None and process.endpoint is not None and process.listener.connected:
                 process.run(process.listener.lose)
                 simulation.later(0.5 + 5 * fault.size, self._find, process)
@@ -307,4 +359,4 @@ class Faults:
         self.simulation.share.capacity_bytes = 2**40
 
 
-__all__ = ["KINDS", "Fault", "Faults", "StorageFull", "draw"]
+__all__ = ["CLOUD_KINDS", "KINDS", "Fault", "Faults", "StorageFull", "draw"]

@@ -34,6 +34,8 @@ class Killed(BaseException):
 class Process:
     """One life of a program."""
 
+    is_cloud = False
+
     def __init__(self, simulation: Simulation, name: str) -> None:
         self.simulation = simulation
         self.name = name
@@ -46,7 +48,8 @@ class Process:
         self.endpoint: Any = None
         # What the dead would still do must not be collected: a coroutine that is runs its ``finally`` clauses.
         self.remains: list[Any] = []
-        self.steps = 0
+        self._ends: dict[int, Callable[[], None]] = {}
+        self._end_number = 0
 
     def run(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         """Call as this process: its clock is the wall clock meanwhile."""
@@ -57,9 +60,23 @@ class Process:
         finally:
             simulation.running = before
 
+    def when_dead(self, function: Callable[[], None]) -> Callable[[], None]:
+        """Have ``function`` called when it is killed, as others notice it; the answer calls that off."""
+        self._end_number += 1
+        number = self._end_number
+        self._ends[number] = function
+
+        def call_off() -> None:
+            self._ends.pop(number, None)
+
+        return call_off
+
     def kill(self) -> None:
         self.alive = False
         self.simulation.note("kill", self.name)
+        ends, self._ends = self._ends, {}
+        for function in ends.values():
+            function()
         if self.listener is not None:
             self.listener.cut()
         if self.manager is not None:
@@ -218,7 +235,7 @@ class SimListener(Listener):
     delay of its own. The advisory lock is the real one.
     """
 
-    def __init__(self, process: Process, url: str, lock: tuple[int, int]) -> None:
+    def __init__(self, process: Process, url: str, lock: tuple[int, int] | None) -> None:
         super().__init__(process.reactor, url, lock)
         self._process = process
         self._connection: Any = None
@@ -233,8 +250,9 @@ class SimListener(Listener):
         url = make_url(self._url).set(drivername="postgresql")
         self._connection = psycopg2.connect(url.render_as_string(hide_password=False))
         self._connection.autocommit = True
-        with self._connection.cursor() as cursor:
-            cursor.execute("SELECT pg_try_advisory_lock(%s, %s)", self._lock)
+        if self._lock is not None:
+            with self._connection.cursor() as cursor:
+                cursor.execute("SELECT pg_try_advisory_lock(%s, %s)", self._lock)
         self.connected = True
 
     def hear(self, payloads: list[str]) -> None:

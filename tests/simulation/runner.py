@@ -43,6 +43,7 @@ class Outcome:
     simulated_s: float = 0.0
     seconds: float = 0.0
     vms: int = 0
+    clouds: int = 0
 
 
 def managers_of(seed: int) -> int:
@@ -50,16 +51,25 @@ def managers_of(seed: int) -> int:
     return 2 if stream(seed, "managers").random() < 0.4 else 1
 
 
+def clouds_of(seed: int) -> int:
+    """A cloud manager before the cluster in every third seed, in half of these by two processes."""
+    return stream(seed, "clouds").choice((0, 0, 0, 0, 1, 2))
+
+
 def prepare(state_dir: Path) -> None:
     """Keys are made before chance is drawn from a seed: the first run shall be like all others."""
     state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     ensure_secret(state_dir / "cluster.key")
     ensure_signing_key(state_dir / "session.key", "session")
+    (state_dir / "clm").mkdir(mode=0o700, exist_ok=True)
+    ensure_secret(state_dir / "clm" / "cloud.key")
+    ensure_signing_key(state_dir / "clm" / "caller.key", "clm")
 
 
 def run_seed(
     server: IServer, state_dir: Path, seed: int, *, minutes: float = 30.0, kinds: Sequence[str] | None = None,
-    plan: Sequence[Fault] | None = None, managers: int | None = None, name: str = "sim", pace_s: float = 6.0,
+    plan: Sequence[Fault] | None = None, managers: int | None = None, clouds: int | None = None, name: str = "sim",
+    pace_s: float = 6.0,
 ) -> Outcome:  # fmt: skip
     """
     One run: a workload of ``minutes`` under faults, then rest, then the end of all VMs.
@@ -68,11 +78,12 @@ def run_seed(
     :param plan: in place of the drawn one.
     """
     prepare(state_dir)
-    chosen = list(draw(seed, minutes * 60, kinds) if plan is None else plan)
     count = managers_of(seed) if managers is None else managers
-    outcome = Outcome(seed, minutes, count, chosen)
+    clouds = clouds_of(seed) if clouds is None else clouds
+    chosen = list(draw(seed, minutes * 60, kinds, cloud=clouds > 0) if plan is None else plan)
+    outcome = Outcome(seed, minutes, count, chosen, clouds=clouds)
     began = time.perf_counter()
-    simulation = Simulation(server, state_dir, seed, name=name, managers=count)
+    simulation = Simulation(server, state_dir, seed, name=name, managers=count, clouds=clouds)
     with simulation:
         try:
             _live(simulation, outcome, pace_s)
@@ -103,6 +114,7 @@ def _live(simulation: Simulation, outcome: Outcome, pace_s: float) -> None:
     seconds = outcome.minutes * 60
     workload = Workload(simulation, seconds, pace_s)
     faults = Faults(simulation, outcome.plan)
+    simulation.watcher.begin()
     simulation.run_for(seconds)
     faults.end()
     outcome.injected, outcome.calls, outcome.errors = faults.injected, workload.counts, workload.errors

@@ -7,7 +7,7 @@ import json
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import event, text
 from sqlalchemy.exc import OperationalError
@@ -26,6 +26,7 @@ from cm.operations import staging
 from cm.rpc.caller import Identity, LocalCaller
 from cm.rpc.vocabulary import DiskFormat, Role, StorageKind
 from cm.runtime import wall
+from cm.runtime.database import Database
 from contextualization.endpoint import make_endpoint
 from contextualization.settings import EndpointSettings, token_key_from
 from contextualization.wire import Exchange
@@ -33,7 +34,11 @@ from simulation.chance import drawn_from, stream
 from simulation.database import IServer, keep_time, make_database
 from simulation.process import Process, SimListener
 from simulation.schedule import Schedule
+from simulation.watch import Watch
 from simulation.world import Node, SimDriver
+
+if TYPE_CHECKING:
+    from simulation.cloud import Cloud
 
 EPOCH: Final = 1_767_225_600.0  # 2026-01-01, unix seconds: when every simulation begins
 LOGINS: Final = ("ann", "bob", "eve")
@@ -49,13 +54,17 @@ class Simulation:
     """
     :param name: of its database; unique among those that run at once on one server.
     :param managers: processes of the cluster manager.
+    :param clouds: processes of a cloud manager that users call in its place; 0: they call the cluster.
     """
 
     def __init__(
         self, server: IServer, state_dir: Path, seed: int, *, name: str = "sim", nodes: int = 3,
-        managers: int = 1,
+        managers: int = 1, clouds: int = 0,
     ) -> None:  # fmt: skip
         self.seed = seed
+        self._clouds = clouds
+        self.cloud: Cloud | None = None
+        self.cloud_since = 0.0
         self.name = "sim"
         self._database = name
         self._server = server
@@ -83,6 +92,7 @@ class Simulation:
         self.users: dict[str, int] = {}
         self.excused_volumes: set[str] = set()
         self.excused_uuids: set[str] = set()
+        self.watcher = Watch(self)
         self.over = False
 
     # ------------------------------------------------------------------ life
@@ -93,7 +103,7 @@ class Simulation:
         self._chance.__enter__()
         current = self
         threadable.registerAsIOThread()
-        wall.hand_in(self._wall)
+        wall.hand_in(self._wall, self.schedule.seconds)
         globalLogPublisher.addObserver(self._observe)
         self.url = make_database(self._server, self._database)
         self.nodes = [Node(self, number) for number in range(1, self._node_count + 1)]
@@ -101,6 +111,13 @@ class Simulation:
         for _ in range(self._managers):
             self.boot()
         self._settle_start()
+        if self._clouds:
+            from simulation.cloud import Cloud
+
+            self.cloud = Cloud(self, self._state_dir, f"{self._database}_clm", self._clouds)
+            self.cloud.settle()
+            self.cloud_since = self.unix_s()
+            self.note("the cloud begins")
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -111,6 +128,8 @@ class Simulation:
             if process.listener is not None:
                 process.listener.cut()
             process.manager.database.close()
+        if self.cloud is not None:
+            self.cloud.close()
         if hasattr(self, "_own"):
             self._own.dispose()
         staging._staged.clear()
@@ -121,6 +140,8 @@ class Simulation:
         MemoryNode.forget_all()
         forget_exports()
         self._server.drop_database(self._database)
+        if self.cloud is not None:
+            self._server.drop_database(f"{self._database}_clm")
 
     def boot(self) -> None:
         """Start a process of the cluster manager."""
@@ -143,13 +164,17 @@ class Simulation:
             )
 
         process.manager = manager = process.run(make)
-        for engine in (manager.database.engine, manager.database._reading):
-            keep_time(engine, self.unix_s)
-            event.listen(engine, "before_cursor_execute", self._before_statement)
-            event.listen(engine, "commit", self._before_commit)
+        self.watch(manager.database)
         self.processes.append(process)
         started = process.run(lambda: Deferred.fromCoroutine(manager.start()))
         started.addCallbacks(self._started, self._not_started, callbackArgs=(process,), errbackArgs=(process,))
+
+    def watch(self, database: Database) -> None:
+        """Have a process's database show the simulated time, and fail when it is to."""
+        for engine in (database.engine, database._reading):
+            keep_time(engine, self.unix_s)
+            event.listen(engine, "before_cursor_execute", self._before_statement)
+            event.listen(engine, "commit", self._before_commit)
 
     def _started(self, _: Any, process: Process) -> None:
         manager = process.manager
@@ -165,12 +190,22 @@ class Simulation:
 
     def kill(self, process: Process, down_s: float) -> None:
         """Kill a process; another takes its place after ``down_s``."""
-        if process in self.processes:
+        if self.cloud is not None and process in self.cloud.processes:
+            self.cloud.kill(process, down_s)
+        elif process in self.processes:
             self.processes.remove(process)
             self.dead.append(process)
             process.kill()
             staging._staged.clear()  # it dies with its process; those of others find their files again
             self.later(down_s, self.boot)
+
+    def everyone(self) -> list[Process]:
+        """Every process that lives, of both managers."""
+        return [*self.processes, *(self.cloud.processes if self.cloud is not None else ())]
+
+    def running_cloud(self) -> Process:
+        assert self.cloud is not None
+        return self.cloud.processes[0]
 
     def some_process(self) -> Process | None:
         """One that serves, as a load balancer finds it."""
@@ -225,9 +260,11 @@ class Simulation:
             trace = failure.getTraceback() if failure is not None else ""
             self.incidents.append(f"{self.schedule.seconds():.3f} {name} {line}\n{trace}")
 
-    def publish(self, payloads: list[str]) -> None:
-        """What a transaction notified, once it is committed."""
-        for process in self.processes:
+    def publish(self, payloads: list[str], database: str) -> None:
+        """What a transaction notified, once it is committed: to all on that database."""
+        for process in self.everyone():
+            if process.manager.database.engine.url.database != database:
+                continue
             listener = process.listener
             if listener is not None and not self.notifications_lost:
                 self.later(self.latency.uniform(0.0005, 0.005), self._tell, process, listener, payloads)
@@ -252,7 +289,7 @@ class Simulation:
             session_payloads = self._committing
             connection.connection.commit()
             if session_payloads:
-                self.publish(session_payloads)
+                self.publish(session_payloads, connection.engine.url.database)
         raise _away()
 
     _committing: list[str] = []
@@ -265,12 +302,6 @@ class Simulation:
             self.note("dies", process.name, "before" if before else "after", what)
             return True
         return False
-
-    def check_start(self, node: Node, uuid: str) -> None:
-        """A domain is about to run here: it must not run anywhere else."""
-        for other in self.nodes:
-            if other is not node and uuid in other.running():
-                self.break_invariant(f"VM {uuid} is started on {node.name} while it runs on {other.name}")
 
     def break_invariant(self, message: str) -> None:
         self.note("BROKEN", message)
@@ -294,6 +325,16 @@ class Simulation:
             lambda: Deferred.fromCoroutine(caller.call(method, params, request_id=request_id))
         )
         return asked
+
+    def ask_as_user(self, method: str, params: Any, *, login: str, request_id: str) -> Deferred[Any]:
+        """
+        Call as a client does: the cloud where there is one, else a process of the cluster.
+
+        :raises LookupError: no process serves.
+        """
+        if self.cloud is not None:
+            return self.cloud.ask(method, params, login=login, request_id=request_id)
+        return self.ask(method, params, login=login, request_id=request_id)
 
     def result(self, asked: Deferred[Any], limit_s: float = 120.0) -> Any:
         """Let time pass until an answer is there."""
@@ -333,7 +374,8 @@ class Simulation:
 
     def _settle_start(self) -> None:
         self.run_for(0.5)
-        for login in ("admin", *LOGINS):
+        # A cloud's people come from there.
+        for login in ("admin", *(() if self._clouds else LOGINS)):
             self.users[login] = self.sql(
                 "INSERT INTO account (login, is_admin, quota_cpu, quota_memory_mib, quota_storage_mib, quota_vms)"
                 " VALUES (:login, :admin, 30, 30000, 1000000, 14) RETURNING id",
@@ -399,7 +441,7 @@ def _remember(session: Session) -> None:
 @event.listens_for(Session, "after_commit")
 def _publish(session: Session) -> None:
     if current is not None and session.info.get("notified"):
-        current.publish(list(session.info["notified"]))
+        current.publish(list(session.info["notified"]), session.get_bind().engine.url.database or "")
 
 
 __all__ = ["BrokenInvariant", "Simulation", "StorageKind", "StorageSpec"]

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from twisted.python.failure import Failure
 
+from cm.rpc.codec import encode_json
 from cm.rpc.errors import CloudError, Incident, Unavailable
 from simulation.chance import stream
+from simulation.chores import CHORES, PEOPLE, Chores
 from simulation.simulation import LOGINS
 
 if TYPE_CHECKING:
@@ -23,8 +25,10 @@ ACTIONS: Final = {
     "create": 22, "burst": 1, "destroy": 9, "stop": 7, "start": 14, "shutdown": 5, "pause": 4, "resume": 8, "reset": 3,
     "save": 5, "attach_vnc": 2, "detach_vnc": 2, "edit": 2, "abandon": 5, "retry": 4, "image_delete": 2, "share": 2,
     "admin_stop": 1, "admin_start": 1, "admin_destroy": 1, "lock_node": 1, "unlock_node": 3, "check_node": 1,
-    "erase": 2, "template": 1, "image_edit": 1, "wrong_id": 2, "wrong_user": 2, "apply_drift": 2, "dismiss_drift": 1,
+    "restart": 6, "erase": 2, "template": 1, "image_edit": 1, "wrong_id": 2, "wrong_user": 2,
+    "apply_drift": 2, "dismiss_drift": 1,
 }  # fmt: skip
+RESTART_S: Final = (12.0, 20.0, 30.0)
 
 
 @dataclass
@@ -42,9 +46,10 @@ class Ask:
     accepted: bool = False
     error: str = ""
     answer: Any = field(default=None, repr=False)
+    unsure: bool = False  # there was no answer, or that it is not known: it may have been done
 
 
-class Workload:
+class Workload(Chores):
     """:param pace_s: mean seconds between two calls."""
 
     def __init__(self, simulation: Simulation, seconds: float, pace_s: float = 4.0) -> None:
@@ -55,7 +60,17 @@ class Workload:
         self.errors: Counter[str] = Counter()
         self._pace_s = pace_s
         self._end_s = simulation.schedule.seconds() + seconds
+        self._actions = ACTIONS | CHORES | (PEOPLE if simulation.cloud is not None else {})
         simulation.later(0.1, self._tick)
+
+    @property
+    def own(self) -> frozenset[str]:
+        """The views that the cloud answers itself."""
+        if self.simulation.cloud is None:
+            return frozenset()
+        from simulation.cloud import OWN
+
+        return OWN
 
     @property
     def under_way(self) -> int:
@@ -65,7 +80,7 @@ class Workload:
         simulation = self.simulation
         if simulation.schedule.seconds() >= self._end_s:
             return
-        action = self.rng.choices(list(ACTIONS), list(ACTIONS.values()))[0]
+        action = self.rng.choices(list(self._actions), list(self._actions.values()))[0]
         getattr(self, "_" + action)()
         simulation.later(self.rng.expovariate(1 / self._pace_s), self._tick)
 
@@ -81,21 +96,19 @@ class Workload:
         return ask
 
     def _try(self, ask: Ask, extra: bool = False) -> None:
-        if ask.ended:
+        if ask.ended and not extra:
             return
         simulation = self.simulation
-        process = simulation.some_process()
         if not extra:
             ask.tries += 1
             if ask.tries > REPEATS:
                 ask.ended, ask.error = True, "gave up"
                 return
             simulation.later(PATIENCE_S, self._again, ask, ask.tries)
-        if process is None:
+        try:
+            answered = simulation.ask_as_user(ask.method, ask.params, login=ask.login, request_id=ask.request_id)
+        except LookupError:
             return
-        answered = simulation.ask(
-            ask.method, ask.params, login=ask.login, request_id=ask.request_id, process=process
-        )
         answered.addCallbacks(self._accepted, self._refused, callbackArgs=(ask,), errbackArgs=(ask,))
 
     def _again(self, ask: Ask, tries: int) -> None:
@@ -104,6 +117,7 @@ class Workload:
 
     def _accepted(self, answer: Any, ask: Ask) -> None:
         simulation = self.simulation
+        answer = encode_json(answer)  # a first answer holds times, which a repeat has as text
         if ask.accepted and ask.answer != answer and ask.method not in ASYNC:
             simulation.break_invariant(f"a repeat of {ask.method} ({ask.request_id}) was answered otherwise")
         if not ask.ended:
@@ -114,6 +128,7 @@ class Workload:
     def _refused(self, failure: Failure, ask: Ask) -> None:
         simulation = self.simulation
         if failure.check(Unavailable):
+            ask.unsure = True
             return  # asked again when patience ends
         if ask.ended:
             return
@@ -162,6 +177,14 @@ class Workload:
 
     def _stop(self) -> None:
         self._on_vm("stop")
+
+    def _restart(self) -> None:
+        """A stop, and a start as soon as it can be had."""
+        found = self._vm()
+        if found is not None:
+            self.ask(found[0], "user.vm.stop", vm_id=found[1])
+            for after_s in RESTART_S:
+                self._later(after_s, found[0], "user.vm.start", vm_id=found[1])
 
     def _start(self) -> None:
         self._on_vm("start")

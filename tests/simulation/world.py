@@ -51,7 +51,7 @@ class Node:
         simulation = self.simulation
         if operation == "prepare":
             self.launches[uuid] = self.launches.get(uuid, 0) + 1
-            simulation.check_start(self, uuid)
+            simulation.watcher.starts(self, uuid)
         self.agent.record(uuid, name, operation, sub_operation)
         if operation == "started":
             Guest(self, uuid, self.launches[uuid]).boot()
@@ -269,6 +269,8 @@ class SimDriver:
         def call(*args: Any, **kwargs: Any) -> Any:
             if process.simulation.crash_point(process, f"node {method}", before=True):
                 raise Killed()
+            if method == "delete":
+                process.simulation.watcher.deletes(self._memory, *args[:2])
             value = function(*args, **kwargs)
             if process.simulation.crash_point(process, f"node {method}", before=False):
                 raise Killed()

@@ -1,0 +1,199 @@
+"""What an administrator of a cluster does beside VMs, and what people and an administrator of a cloud do."""
+
+from __future__ import annotations
+
+import random
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from simulation.simulation import Simulation
+
+# As ``workload.ACTIONS``; the second kind only where there is a cloud.
+CHORES: Final = {
+    "network_add": 1, "network_lock": 1, "network_delete": 1, "storage_lock": 1, "storage_edit": 1, "storage_cycle": 1,
+    "node_edit": 1, "image_access": 1, "image_private": 1, "template_edit": 1, "template_delete": 1,
+    "message_delete": 1,
+}  # fmt: skip
+PEOPLE: Final = {
+    "profile": 2, "rename": 1, "block": 2, "quota": 2, "group_create": 2, "group_join": 3, "group_let_in": 3,
+    "group_leave": 1, "group_delete": 1, "group_share": 2, "key_add": 2, "key_delete": 1, "news": 1, "end_sessions": 1,
+}  # fmt: skip
+_KEY: Final = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIA"  # up to the first bits of the key itself
+_ALPHABET: Final = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+
+
+class Chores:
+    """Mixed into ``Workload``."""
+
+    simulation: Simulation
+    rng: random.Random
+    asks: list[Any]
+
+    def ask(self, login: str, method: str, /, **params: Any) -> Any:
+        raise NotImplementedError
+
+    def _user(self) -> str:
+        raise NotImplementedError
+
+    def _vm(self, login: str | None = None) -> tuple[str, int] | None:
+        raise NotImplementedError
+
+    def _later(self, seconds: float, login: str, method: str, /, **params: Any) -> None:
+        self.simulation.later(seconds, lambda: self.ask(login, method, **params))
+
+    def _one(self, statement: str) -> int | None:
+        rows = self.simulation.sql(statement)
+        return None if not rows else int(self.rng.choice(rows)[0])
+
+    # ------------------------------------------------------------------ a cluster's
+
+    def _network_add(self) -> None:
+        number = len(self.asks) % 200
+        self.ask("admin", "admin.network.add", name=f"net{len(self.asks)}", network=f"10.129.{number}.0/26")
+
+    def _network_lock(self) -> None:
+        found = self._one("SELECT id FROM address_pool WHERE deleted_at IS NULL ORDER BY id")
+        if found is not None:
+            self.ask("admin", "admin.network.lock", pool_id=found)
+            self._later(self.rng.uniform(5, 60), "admin", "admin.network.unlock", pool_id=found)
+
+    def _network_delete(self) -> None:
+        found = self._one("SELECT id FROM address_pool WHERE deleted_at IS NULL AND name <> 'net' ORDER BY id")
+        if found is not None:
+            self.ask("admin", "admin.network.delete", pool_id=found)
+
+    def _storage_lock(self) -> None:
+        self.ask("admin", "admin.storage.lock", storage_id=self.simulation.storage_id)
+        self._later(self.rng.uniform(3, 30), "admin", "admin.storage.unlock", storage_id=self.simulation.storage_id)
+
+    def _storage_edit(self) -> None:
+        self.ask("admin", "admin.storage.edit", storage_id=self.simulation.storage_id, overcommit=1.0)
+
+    def _storage_cycle(self) -> None:
+        """Away from a node, and back."""
+        both = {"storage_id": self.simulation.storage_id, "node_id": self.rng.choice(self.simulation.nodes).node_id}
+        self.ask("admin", "admin.storage.detach", **both)
+        self._later(self.rng.uniform(10, 90), "admin", "admin.storage.attach", **both)
+
+    def _node_edit(self) -> None:
+        node = self.rng.choice(self.simulation.nodes)
+        self.ask("admin", "admin.node.edit", node_id=node.node_id, comment=f"rack {len(self.asks)}")
+
+    def _image_access(self) -> None:
+        found = self._one("SELECT id FROM image WHERE deleted_at IS NULL AND name <> 'tiny' ORDER BY id")
+        if found is not None:
+            access = self.rng.choice(["public", "private"])
+            self.ask("admin", "admin.system_image.set_access", image_id=found, access=access)
+
+    def _image_private(self) -> None:
+        rows = self.simulation.sql(
+            "SELECT a.login, i.id FROM image i JOIN account a ON a.id = i.account_id"
+            " WHERE i.deleted_at IS NULL AND i.name <> 'tiny' ORDER BY i.id"
+        )
+        if rows:
+            found = self.rng.choice(rows)
+            self.ask(found.login, "user.system_image.set_private", image_id=found.id)
+
+    def _template_edit(self) -> None:
+        found = self._one("SELECT id FROM template WHERE deleted_at IS NULL AND name <> 'small' ORDER BY id")
+        if found is not None:
+            self.ask("admin", "admin.template.edit", template_id=found, memory_mib=self.rng.choice([128, 256]))
+
+    def _template_delete(self) -> None:
+        found = self._one("SELECT id FROM template WHERE deleted_at IS NULL AND name <> 'small' ORDER BY id")
+        if found is not None:
+            self.ask("admin", "admin.template.delete", template_id=found)
+
+    def _message_delete(self) -> None:
+        if self.simulation.cloud is not None:
+            rows = self.simulation.cloud.sql(
+                "SELECT u.login, m.id FROM message m JOIN user_account u ON u.id = m.user_id"
+                " WHERE m.deleted_at IS NULL ORDER BY m.id"
+            )
+        else:
+            rows = self.simulation.sql(
+                "SELECT a.login, m.id FROM message m JOIN account a ON a.id = m.account_id ORDER BY m.id"
+            )
+        if rows:
+            found = self.rng.choice(rows)
+            self.ask(found.login, "user.message.delete", message_ids=[found.id])
+
+    # ------------------------------------------------------------------ a cloud's
+
+    def _cloud_one(self, statement: str) -> Any:
+        assert self.simulation.cloud is not None
+        rows = self.simulation.cloud.sql(statement)
+        return self.rng.choice(rows) if rows else None
+
+    def _user_id(self) -> int:
+        assert self.simulation.cloud is not None
+        return self.simulation.cloud.user_ids[self._user()]
+
+    def _profile(self) -> None:
+        self.ask(self._user(), "user.account.edit", first_name=f"First {len(self.asks)}")
+
+    def _rename(self) -> None:
+        self.ask("admin", "cloud.user.edit", user_id=self._user_id(), last_name=f"Last {len(self.asks)}")
+
+    def _block(self) -> None:
+        user_id = self._user_id()
+        self.ask("admin", "cloud.user.block", user_id=user_id, block=True)
+        self._later(self.rng.uniform(5, 90), "admin", "cloud.user.block", user_id=user_id, block=False)
+
+    def _quota(self) -> None:
+        self.ask(
+            "admin", "cloud.quota.edit", cluster="cluster", user_ids=[self._user_id()],
+            vms=self.rng.choice([10, 12, 14]), cpu=self.rng.choice([20, 30]),
+        )  # fmt: skip
+
+    def _end_sessions(self) -> None:
+        self.ask("admin", "cloud.user.end_sessions", user_id=self._user_id())
+
+    def _group_create(self) -> None:
+        self.ask(self._user(), "user.group.create", name=f"group{len(self.asks)}")
+
+    def _group(self) -> Any:
+        return self._cloud_one(
+            "SELECT g.id, u.login FROM user_group g JOIN user_account u ON u.id = g.leader_id"
+            " WHERE g.deleted_at IS NULL ORDER BY g.id"
+        )
+
+    def _group_join(self) -> None:
+        found = self._group()
+        if found is not None:
+            self.ask(self._user(), "user.group.join_request", group_id=found.id)
+
+    def _group_let_in(self) -> None:
+        found = self._group()
+        if found is not None:
+            self.ask(found.login, "user.group.activate_user", group_id=found.id, user_id=self._user_id())
+
+    def _group_leave(self) -> None:
+        found = self._group()
+        if found is not None:
+            self.ask(found.login, "user.group.delete_user", group_id=found.id, user_id=self._user_id())
+
+    def _group_delete(self) -> None:
+        found = self._group()
+        if found is not None:
+            self.ask(found.login, "user.group.delete", group_id=found.id)
+
+    def _group_share(self) -> None:
+        """A VM to a group that its owner is in."""
+        group, vm = self._group(), self._vm()
+        if group is not None and vm is not None:
+            self.ask(vm[0], "user.acl.set", kind="vm", object_id=vm[1], level="user", group_id=group.id)
+
+    def _key_add(self) -> None:
+        rest = "".join(self.rng.choice(_ALPHABET) for _ in range(42))
+        self.ask(self._user(), "user.key.add", name=f"key{len(self.asks)}", key=_KEY + rest)
+
+    def _key_delete(self) -> None:
+        found = self._cloud_one(
+            "SELECT k.name, u.login FROM ssh_key k JOIN user_account u ON u.id = k.user_id ORDER BY k.id"
+        )
+        if found is not None:
+            self.ask(found.login, "user.key.delete", name=found.name)
+
+    def _news(self) -> None:
+        self.ask("admin", "cloud.news.add", topic=f"News {len(self.asks)}", content="All is well.")

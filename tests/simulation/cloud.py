@@ -1,0 +1,250 @@
+"""
+The cloud manager in the simulation: its processes over a database of its own, its people, and their way to the cluster.
+
+Users call the cloud with sessions, as a portal does; what is the cluster's is passed on by the cloud's own code.
+"""
+
+from __future__ import annotations
+
+import itertools
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, cast
+
+import psycopg2
+from sqlalchemy import create_engine, text
+from sqlalchemy.orm import Session
+from twisted.internet.defer import Deferred
+from twisted.python.failure import Failure
+
+from clm.daemon.app import CloudManager
+from clm.daemon.duties import Locks
+from clm.daemon.settings import CloudSettings, DatabaseSettings, ListenSettings, Settings
+from clm.services.accounts import SESSION_PREFIX, insert_user, open_session, token_hash
+from clm.store.identity import find_by_login
+from cm.rpc.caller import RawJSON
+from cm.rpc.dispatch import Peer
+from cm.rpc.view import Registry
+from cm.runtime.threads import IThreads
+from simulation.database import keep_time, make_database
+from simulation.link import Connection, Stream
+from simulation.process import Process, SimListener
+
+if TYPE_CHECKING:
+    from simulation.simulation import Simulation
+
+USERS: Final = ("admin", "ann", "bob", "eve")
+CLUSTER: Final = "cluster"
+QUOTAS: Final = {"cpu": 30, "memory_mib": 30_000, "storage_mib": 1_000_000, "vms": 14}
+OWN: Final = frozenset(view.name for view in Registry.collect("clm.views"))
+
+
+class SimLocks(Locks):
+    """The real advisory locks; they end with the process, or with its database, at that moment."""
+
+    def __init__(self, simulation: Simulation, url: str) -> None:
+        super().__init__(url)
+        self._simulation = simulation
+
+    def hold(self, wanted: Any) -> frozenset[int]:
+        if self._simulation.database_down:
+            self.cut()
+            return frozenset()
+        return super().hold(wanted)
+
+    def cut(self) -> None:
+        if self._connection is not None:
+            try:
+                with self._connection.cursor() as cursor:
+                    cursor.execute("SELECT pg_advisory_unlock_all()")
+            except psycopg2.Error:
+                pass
+        self.close()
+
+
+class CloudProcess(Process):
+    is_cloud = True
+    locks: SimLocks | None = None
+
+    def kill(self) -> None:
+        super().kill()
+        if self.locks is not None:
+            self.locks.cut()
+
+
+class Cloud:
+    """:param managers: processes of the cloud manager."""
+
+    def __init__(self, simulation: Simulation, state_dir: Path, database: str, managers: int = 1) -> None:
+        self.simulation = simulation
+        self.processes: list[CloudProcess] = []
+        self.streams: list[Stream] = []  # those that are open
+        self.opened: list[Stream] = []
+        self.cut = False
+        self.answers_lost = 0
+        self.twice = 0
+        self.doubtful: set[str] = set()  # request ids of which one of two forwarded calls was refused
+        self.slow = 1.0
+        self.deaths = 0
+        self._state_dir = state_dir
+        self._lives = itertools.count(1)
+        self._tokens: dict[str, str] = {}
+        self.secrets: set[str] = set()
+        self.url = make_database(simulation._server, database, "clm")
+        self._own = create_engine(self.url, pool_size=1)
+        keep_time(self._own, simulation.unix_s)
+        for _ in range(managers):
+            self.boot()
+
+    def close(self) -> None:
+        for stream in self.opened:
+            stream.forget()
+        for process in self.processes:
+            process.alive = False
+            if process.listener is not None:
+                process.listener.cut()
+            if process.locks is not None:
+                process.locks.cut()
+            process.manager.database.close()
+        self._own.dispose()
+
+    # ------------------------------------------------------------------ life
+
+    def boot(self) -> None:
+        simulation = self.simulation
+        process = CloudProcess(simulation, f"clm{next(self._lives)}")
+        simulation.note("boot", process.name)
+        settings = Settings(
+            database=DatabaseSettings(url=self.url),
+            listen=ListenSettings(rpc=""),
+            cloud=CloudSettings(state_dir=self._state_dir / "clm"),
+        )
+
+        def locks(url: str) -> Locks:
+            process.locks = SimLocks(simulation, url)
+            return process.locks
+
+        def make() -> CloudManager:
+            return CloudManager(
+                process.reactor,
+                settings,
+                threads=cast(IThreads, process.threads),
+                listen=lambda _reactor, url: SimListener(process, url, None),
+                connect=lambda *args: Connection(self, process, *args),
+                locks=locks,
+            )
+
+        process.manager = manager = process.run(make)
+        simulation.watch(manager.database)
+        self.processes.append(process)
+        started = process.run(lambda: Deferred.fromCoroutine(manager.start()))
+        started.addCallbacks(self._started, self._not_started, callbackArgs=(process,), errbackArgs=(process,))
+
+    def _started(self, _: Any, process: CloudProcess) -> None:
+        process.endpoint = process.manager.dispatcher
+        self.simulation.note("up", process.name)
+
+    def _not_started(self, failure: Failure, process: CloudProcess) -> None:
+        self.simulation.note("not up", process.name, failure.type.__name__)
+        self.kill(process, 5.0)
+
+    def kill(self, process: Process, down_s: float) -> None:
+        self.processes = [each for each in self.processes if each is not process]
+        self.simulation.dead.append(process)
+        self.deaths += 1
+        process.kill()
+        self.simulation.later(down_s, self.boot)
+
+    def cut_locks(self) -> None:
+        for process in self.processes:
+            if process.locks is not None:
+                process.locks.cut()
+
+    def latency_s(self) -> float:
+        return self.simulation.latency.uniform(0.0005, 0.005) * self.slow
+
+    # ------------------------------------------------------------------ asking
+
+    def ask(
+        self, method: str, params: Any = (), *, login: str = "admin", request_id: str | None = None
+    ) -> Deferred[Any]:
+        """
+        Call as somebody who is logged in; fires with the answer, never where the process dies before.
+
+        :raises LookupError: no process serves.
+        """
+        ready = [process for process in self.processes if process.endpoint is not None]
+        if not ready:
+            raise LookupError("no process serves")
+        process = self.simulation.latency.choice(ready)
+        peer = Peer("198.51.100.7", f"Bearer {self._token(login)}".encode(), request_id)
+        asked: Deferred[Any] = process.run(
+            lambda: Deferred.fromCoroutine(process.endpoint.call(method, params or None, peer))
+        )
+        return asked.addCallback(lambda value: value.decode() if isinstance(value, RawJSON) else value)
+
+    def call(self, method: str, params: Any = (), *, login: str = "admin") -> Any:
+        return self.simulation.result(self.ask(method, params, login=login))
+
+    def _token(self, login: str) -> str:
+        """Of a session that is open; whoever may not log in shows the last one."""
+        manager = self.simulation.running_cloud().manager
+        with Session(self._own) as session, session.begin():
+            facts = find_by_login(session, login)
+            assert facts is not None
+            known = self._tokens.get(login)
+            row = session.execute(
+                text(
+                    "SELECT u.state, EXISTS (SELECT 1 FROM user_session s WHERE s.user_id = u.id"
+                    " AND s.token_hash = :hash AND s.user_version = u.version) AS is_open"
+                    " FROM user_account u WHERE u.id = :id"
+                ),
+                {"id": facts.id, "hash": token_hash(known) if known else ""},
+            ).one()
+            if row.state != "active":
+                return known or f"{SESSION_PREFIX}{'0' * 43}"
+            if known is not None and row.is_open:
+                return known
+            opened = open_session(session, manager.policy, facts, "198.51.100.7")
+        self._tokens[login] = opened.token
+        self.secrets.add(opened.token)
+        return opened.token
+
+    def sql(self, statement: str, **values: Any) -> Any:
+        with self._own.begin() as connection:
+            found = connection.execute(text(statement), values)
+            return found.all() if found.returns_rows else None
+
+    # ------------------------------------------------------------------ the cloud to begin with
+
+    def settle(self) -> None:
+        """Its people, and the cluster, which believes it and has heard of them."""
+        simulation = self.simulation
+        simulation.run_for(1.0)
+        with Session(self._own) as session, session.begin():
+            for login in USERS:
+                insert_user(
+                    session,
+                    {"login": login, "email": f"{login}@example.org", "state": "active",
+                     "is_cloud_admin": login == "admin"},
+                )  # fmt: skip
+        manager = self.processes[0].manager
+        key = manager.services.extra["signing_key"]
+        simulation.call(
+            "admin.trust.add",
+            {"key_id": key.key_id, "issuer": manager.policy.issuer, "public_key": key.public_pem.decode()},
+        )
+        simulation.run_for(1.0)
+        self.cluster_id = self.call("cloud.cluster.add", {"name": CLUSTER, "url": "http://127.0.0.1:8001"})["cluster_id"]
+        ids = [row.id for row in self.sql("SELECT id FROM user_account ORDER BY id")]
+        self.user_ids = dict(zip(USERS, ids, strict=True))
+        self.call("cloud.quota.edit", {"cluster": CLUSTER, "user_ids": ids, **QUOTAS})
+        for _ in range(60):
+            simulation.run_for(1.0)
+            rows = simulation.sql(
+                "SELECT login, id FROM account WHERE origin <> 'local' AND quota_vms = :vms", vms=QUOTAS["vms"]
+            )
+            if len(rows) == len(USERS):
+                break
+        else:
+            raise TimeoutError("the cluster has not heard of the cloud's people")
+        self.accounts = {row.login: row.id for row in rows}
