@@ -13,6 +13,7 @@ from twisted.logger import Logger
 from cm.interfaces import DomainEvent
 from cm.rpc.errors import CloudError, DatabaseUnavailable, Overloaded
 from cm.runtime.metrics import Metrics
+from cm.runtime.prepared import Prepared
 from cm.services.context import Services
 from cm.services.reconcile import pass_over
 from cm.services.volumes import pass_over_storage
@@ -161,30 +162,29 @@ class Reconciler:
             self._turn_in(0.0)
 
 
+_EVERY = "CASE WHEN state = 'ok' THEN CAST(:every AS float8) ELSE least(:every, CAST(:silent AS float8)) END"
+_TURNS = Prepared(
+    "take_turns",
+    "UPDATE node SET passed_at = clock_timestamp() WHERE id IN ("
+    " SELECT id FROM node WHERE deleted_at IS NULL"
+    f"  AND (passed_at IS NULL OR passed_at < clock_timestamp() - make_interval(secs => {_EVERY}))"
+    " ORDER BY passed_at NULLS FIRST FOR UPDATE SKIP LOCKED) RETURNING id",
+)
+_NEXT = Prepared(
+    "next_turn",
+    "SELECT extract(epoch FROM min(CASE WHEN passed_at IS NULL THEN clock_timestamp() ELSE passed_at"
+    f" + make_interval(secs => {_EVERY}) END) - clock_timestamp()) FROM node WHERE deleted_at IS NULL",
+)
+
+
 def _take_turns(session: Session, every_s: float) -> list[int]:
     """Nodes whose pass is due, each given to one asker. One that does not answer is asked more often."""
-    found = session.scalars(
-        text(
-            "UPDATE node SET passed_at = clock_timestamp() WHERE id IN ("
-            " SELECT id FROM node WHERE deleted_at IS NULL AND (passed_at IS NULL OR passed_at < clock_timestamp()"
-            "  - make_interval(secs => CASE WHEN state = 'ok' THEN :every ELSE least(:every, :silent) END))"
-            " ORDER BY passed_at NULLS FIRST FOR UPDATE SKIP LOCKED) RETURNING id"
-        ),
-        {"every": every_s, "silent": SILENT_S},
-    )
-    return sorted(found)
+    return sorted(_TURNS(session, every=every_s, silent=SILENT_S).scalars())
 
 
 def _next_turn(session: Session, every_s: float) -> float:
     """Seconds until the next node's pass is due."""
-    found = session.scalar(
-        text(
-            "SELECT extract(epoch FROM min(CASE WHEN passed_at IS NULL THEN clock_timestamp() ELSE passed_at"
-            " + make_interval(secs => CASE WHEN state = 'ok' THEN :every ELSE least(:every, :silent) END) END)"
-            " - clock_timestamp()) FROM node WHERE deleted_at IS NULL"
-        ),
-        {"every": every_s, "silent": SILENT_S},
-    )
+    found = _NEXT(session, every=every_s, silent=SILENT_S).scalar()
     return every_s if found is None else max(0.0, float(found))
 
 

@@ -13,6 +13,7 @@ from cm.interfaces import DomainSeen
 from cm.rpc.errors import CloudError, DeadlineExceeded, NodeBusy, NodeUnreachable, ObjectNotFound, Overloaded
 from cm.rpc.vocabulary import DriftKind, Seen, VMId, Wanted
 from cm.rules.reconcile import Discard, DomainFound, Plan, VMRecord, plan
+from cm.runtime.prepared import Prepared
 from cm.runtime.wall import utc_now
 from cm.services.context import Services
 from cm.services.evidence import record_look
@@ -24,7 +25,8 @@ PASS_DEADLINE_S = 20.0
 KINDS = (DriftKind.UNKNOWN_DOMAIN, DriftKind.MISSING_DOMAIN, DriftKind.WRONG_STATE)
 
 
-_RECORDS = text(
+_RECORDS = Prepared(
+    "node_records",
     """
 SELECT v.id, v.uuid::text AS uuid, v.version, v.wanted, v.seen,
        EXISTS (SELECT 1 FROM operation o WHERE o.vm_id = v.id AND o.parent_id IS NULL AND NOT o.concurrent
@@ -38,7 +40,7 @@ def recorded(session: Session, node_id: int) -> tuple[VMRecord, ...]:
     """The live VMs of a node, before it is asked."""
     return tuple(
         VMRecord(VMId(r.id), r.uuid, r.version, Wanted(r.wanted), Seen(r.seen), r.busy)
-        for r in session.execute(_RECORDS, {"n": node_id})
+        for r in _RECORDS(session, n=node_id)
     )
 
 
@@ -121,19 +123,20 @@ async def _discard(services: Services, node_id: int, leftover: Discard) -> None:
         log.warn("node {node_id}: it could not be: {error}", node_id=node_id, error=str(error))
 
 
+_NODE_SEEN = Prepared(
+    "record_node",
+    "UPDATE node SET state = :state, state_reason = :reason,"
+    " seen_at = CASE WHEN :seen THEN clock_timestamp() ELSE seen_at END,"
+    " passed_at = CASE WHEN :seen THEN clock_timestamp() ELSE passed_at END"
+    " WHERE id = :id AND deleted_at IS NULL"
+    " RETURNING (SELECT n.state FROM node n WHERE n.id = :id) AS was",
+)
+
+
 def record_node(session: Session, node_id: int, state: str, reason: str) -> None:
     """Note whether a node answered. The change feed hears of it when that changed."""
     seen = state == "ok"
-    changed = session.execute(
-        text(
-            "UPDATE node SET state = :state, state_reason = :reason,"
-            " seen_at = CASE WHEN :seen THEN clock_timestamp() ELSE seen_at END,"
-            " passed_at = CASE WHEN :seen THEN clock_timestamp() ELSE passed_at END"
-            " WHERE id = :id AND deleted_at IS NULL"
-            " RETURNING (SELECT n.state FROM node n WHERE n.id = :id) AS was"
-        ),
-        {"id": node_id, "state": state, "reason": reason, "seen": seen},
-    ).first()
+    changed = _NODE_SEEN(session, id=node_id, state=state, reason=reason, seen=seen).first()
     if changed is not None and changed.was != state:
         log.info(
             "node {node_id}: {was} -> {state} {reason}", node_id=node_id, was=changed.was, state=state, reason=reason

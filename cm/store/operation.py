@@ -177,14 +177,16 @@ def claim_operations(
     return sorted((_row(row) for row in found), key=lambda row: row.id)
 
 
+_DUE_IN = Prepared(
+    "operation_due_in",
+    "SELECT extract(epoch FROM min(not_before) - clock_timestamp()) FROM operation"
+    " WHERE state IN ('queued', 'waiting')",
+)
+
+
 def due_in(session: Session, most_s: float) -> float:
     """Seconds until the next operation becomes due by time alone; not below 0, and ``most_s`` where none does."""
-    found = session.scalar(
-        text(
-            "SELECT extract(epoch FROM min(not_before) - clock_timestamp()) FROM operation"
-            " WHERE state IN ('queued', 'waiting')"
-        )
-    )
+    found = _DUE_IN(session).scalar()
     return most_s if found is None else min(most_s, max(0.0, float(found)))
 
 
@@ -211,12 +213,12 @@ UPDATE operation SET worker_id = NULL, lease_until = NULL
  WHERE state <> 'running' AND worker_id IS NOT NULL AND {_DEAD}
 """
 )
-_DEAD_LEFT = text(f"SELECT EXISTS (SELECT 1 FROM operation WHERE worker_id IS NOT NULL AND {_DEAD})")
+_DEAD_LEFT = Prepared("dead_left", f"SELECT EXISTS (SELECT 1 FROM operation WHERE worker_id IS NOT NULL AND {_DEAD})")
 
 
 def dead_left(session: Session, me: int) -> bool:
     """Whether ``take_over`` would find anything."""
-    return bool(session.scalar(_DEAD_LEFT, {"me": me, "lock_class": LOCK_CLASS}))
+    return bool(_DEAD_LEFT(session, me=me, lock_class=LOCK_CLASS).scalar())
 
 
 def take_over(session: Session, me: int) -> Sequence[int]:

@@ -253,6 +253,72 @@ MUTATIONS: Final = (
             ),
         ),
     ),
+    Mutation(
+        "image_orphaned",
+        "Ours once: erasing a VM that is being saved leaves its image to be added by nobody.",
+        (
+            Edit(
+                RELEASE,
+                '        give_back_image(caller.session, row.save_image_id, "erased")\n',
+                "        pass\n",
+            ),
+        ),
+    ),
+    Mutation(
+        "share_kept",
+        "Ours once: a stop that is given up after its domain has ended keeps the node's share.",
+        (Edit(EVIDENCE, "    if row.seen not in GONE or row.node_id is None:\n", "    if True:\n"),),
+    ),
+    Mutation(
+        "feed_repeated",
+        "Two processes of a cloud that follow a cluster at once both write down what it tells.",
+        (
+            Edit(
+                "clm/services/follow.py",
+                "    if not store.move_cursor(session, cluster_id, was, now):\n        raise Superseded()\n",
+                "    store.move_cursor(session, cluster_id, was, now)\n",
+            ),
+        ),
+    ),
+    Mutation(
+        "feed_lost",
+        "The cloud's place in a cluster's feed moves in one transaction, and what was read is written in the next.",
+        (
+            Edit(
+                "clm/services/follow.py",
+                "        await self._services.database.transact(_write, self.connection.facts.id, cursor, now, events,"
+                " messages)\n",
+                "        cluster_id = self.connection.facts.id\n"
+                "        await self._services.database.transact(_write, cluster_id, cursor, now, [], [])\n"
+                "        await self._services.database.transact(_write, cluster_id, now, now, events, messages)\n",
+            ),
+        ),
+    ),
+    Mutation(
+        "forwarded_unnamed",
+        "The cloud gives each call that it passes on a name of its own, also a repeated one.",
+        (
+            Edit(
+                "clm/services/forwarding.py",
+                'params["request_id"] = caller.request_id or f"clm-{uuid.uuid4().hex}"',
+                'params["request_id"] = f"clm-{uuid.uuid4().hex}"',
+            ),
+        ),
+    ),
+    Mutation(
+        "people_told_once",
+        "What the cloud has to tell of people counts as told before the cluster has heard it.",
+        (
+            Edit(
+                "clm/services/sync.py",
+                "        after = due[-1].user_id\n",
+                "        after = due[-1].user_id\n"
+                "        told = [(each.user_id, each.version) for each in due]\n"
+                "        await services.database.transact(store.mark_synced, cluster_id, told)\n",
+            ),
+            Edit("clm/daemon/watcher.py", "        if stale or clock() >= self._compare_at:\n", "        if stale:\n"),
+        ),
+    ),
 )
 
 # A run that has failed already need not be driven on: what hangs would be waited for for simulated hours.
