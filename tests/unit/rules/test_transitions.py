@@ -152,6 +152,9 @@ def texts_in(tree: ast.AST) -> Iterator[tuple[str, int, str]]:
     def walk(node: ast.AST, function: str) -> Iterator[tuple[str, int, str]]:
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
             function = node.name
+        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Prepared":
+            if not function and isinstance(node.args[0], ast.Constant):
+                function = str(node.args[0].value)  # it is named after the function that runs it
         if isinstance(node, ast.Constant) and isinstance(node.value, str):
             yield node.value, node.lineno, function
         elif isinstance(node, ast.JoinedStr):
