@@ -29,14 +29,13 @@ class Chores:
     rng: random.Random
     asks: list[Any]
 
-    def ask(self, login: str, method: str, /, **params: Any) -> Any:
-        raise NotImplementedError
+    if TYPE_CHECKING:  # what it has from ``Workload``
 
-    def _user(self) -> str:
-        raise NotImplementedError
+        def ask(self, login: str, method: str, /, **params: Any) -> Any: ...
 
-    def _vm(self, login: str | None = None) -> tuple[str, int] | None:
-        raise NotImplementedError
+        def _user(self) -> str: ...
+
+        def _vm(self, login: str | None = None) -> tuple[str, int] | None: ...
 
     def _later(self, seconds: float, login: str, method: str, /, **params: Any) -> None:
         self.simulation.later(seconds, lambda: self.ask(login, method, **params))

@@ -10,7 +10,6 @@ import itertools
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, cast
 
-import psycopg2
 from sqlalchemy import create_engine, text
 from sqlalchemy.orm import Session
 from twisted.internet.defer import Deferred
@@ -27,7 +26,7 @@ from cm.rpc.view import Registry
 from cm.runtime.threads import IThreads
 from simulation.database import keep_time, make_database
 from simulation.link import Connection, Stream
-from simulation.process import Process, SimListener
+from simulation.process import Process, SimListener, cut_off
 
 if TYPE_CHECKING:
     from simulation.simulation import Simulation
@@ -52,12 +51,7 @@ class SimLocks(Locks):
         return super().hold(wanted)
 
     def cut(self) -> None:
-        if self._connection is not None:
-            try:
-                with self._connection.cursor() as cursor:
-                    cursor.execute("SELECT pg_advisory_unlock_all()")
-            except psycopg2.Error:
-                pass
+        cut_off(self._connection)
         self.close()
 
 
@@ -84,7 +78,6 @@ class Cloud:
         self.twice = 0
         self.doubtful: set[str] = set()  # request ids of which one of two forwarded calls was refused
         self.slow = 1.0
-        self.deaths = 0
         self._state_dir = state_dir
         self._lives = itertools.count(1)
         self._tokens: dict[str, str] = {}
@@ -150,7 +143,6 @@ class Cloud:
     def kill(self, process: Process, down_s: float) -> None:
         self.processes = [each for each in self.processes if each is not process]
         self.simulation.dead.append(process)
-        self.deaths += 1
         process.kill()
         self.simulation.later(down_s, self.boot)
 
@@ -187,7 +179,7 @@ class Cloud:
 
     def _token(self, login: str) -> str:
         """Of a session that is open; whoever may not log in shows the last one."""
-        manager = self.simulation.running_cloud().manager
+        policy = self.processes[0].manager.policy
         with Session(self._own) as session, session.begin():
             facts = find_by_login(session, login)
             assert facts is not None
@@ -204,7 +196,7 @@ class Cloud:
                 return known or f"{SESSION_PREFIX}{'0' * 43}"
             if known is not None and row.is_open:
                 return known
-            opened = open_session(session, manager.policy, facts, "198.51.100.7")
+            opened = open_session(session, policy, facts, "198.51.100.7")
         self._tokens[login] = opened.token
         self.secrets.add(opened.token)
         return opened.token

@@ -155,7 +155,7 @@ class Faults:
         cloud = self._cloud_of_it()
         cloud.cut = True
         for open_one in list(cloud.streams):
-            open_one.break_off()
+            open_one.abortConnection()
         self.simulation.later(1 + 90 * fault.size**2, self._link_back)
 
     def _link_back(self) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qs
 
 import msgspec
 from twisted.internet.address import IPv4Address
@@ -91,13 +92,7 @@ class Link:
             self._later(self._tell, answered, data)
 
     def _later(self, function: Callable[..., Any], *args: Any) -> None:
-        self._cloud.simulation.later(self._cloud.latency_s(), self._happen, function, args)
-
-    def _happen(self, function: Callable[..., Any], args: tuple[Any, ...]) -> None:
-        if self._process.alive:
-            self._process.run(function, *args)
-        else:
-            self._process.remains.append((function, args))
+        self._cloud.simulation.later(self._cloud.latency_s(), self._process.happen, function, args)
 
     @staticmethod
     def _tell(answered: Deferred[bytes], data: bytes) -> None:
@@ -194,8 +189,6 @@ class Stream:
         self.code = 200
         self.transport = self
         query = path.partition("?")[2]
-        from urllib.parse import parse_qs
-
         self.args = {name.encode(): [v.encode() for v in values] for name, values in parse_qs(query).items()}
         self.begun: Deferred[None] = Deferred()
         self._finished: list[Deferred[None]] = []
@@ -205,7 +198,7 @@ class Stream:
         self._over = False
         cloud.streams.append(self)
         cloud.opened.append(self)
-        self._forget = [process.when_dead(self._reader_gone), cluster.when_dead(lambda: self._end(ConnectionLost()))]
+        self._forget = [process.when_dead(self._reader_gone), cluster.when_dead(self._end)]
         cloud.simulation.later(cloud.latency_s(), self._arrive)
 
     def _arrive(self) -> None:
@@ -243,7 +236,7 @@ class Stream:
         self._leave_cluster(None)
 
     def abortConnection(self) -> None:
-        self._end(ConnectionLost())
+        self._end()
 
     # ------------------------------------------------------------------ the way, in order
 
@@ -251,13 +244,7 @@ class Stream:
         simulation = self._cloud.simulation
         now = simulation.schedule.seconds()
         self._at = max(self._at, now + self._cloud.latency_s())
-        simulation.later(self._at - now, self._happen, function, args)
-
-    def _happen(self, function: Callable[..., Any], args: tuple[Any, ...]) -> None:
-        if self._process.alive:
-            self._process.run(function, *args)
-        else:
-            self._process.remains.append((function, args))
+        simulation.later(self._at - now, self._process.happen, function, args)
 
     def _deliver(self, data: bytes) -> None:
         if self._over:
@@ -281,14 +268,11 @@ class Stream:
         else:
             self._kept.append(reason)
 
-    def _end(self, reason: Exception) -> None:
+    def _end(self) -> None:
         """The connection breaks, for both."""
-        self._carry(self._closed, reason)
+        self._carry(self._closed, ConnectionLost())
         if self._cluster.alive:
             self._cluster.run(self._leave_cluster, Failure(ConnectionLost()))
-
-    def break_off(self) -> None:
-        self._end(ConnectionLost())
 
     def _reader_gone(self) -> None:
         self._over = True

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextvars
 from collections.abc import Callable
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 import psycopg2
@@ -60,6 +61,13 @@ class Process:
         finally:
             simulation.running = before
 
+    def happen(self, function: Callable[..., Any], args: Any, kwargs: Any = MappingProxyType({})) -> None:
+        """Call as this process, unless it has died meanwhile."""
+        if self.alive:
+            self.run(function, *args, **kwargs)
+        else:
+            self.remains.append((function, args))
+
     def when_dead(self, function: Callable[[], None]) -> Callable[[], None]:
         """Have ``function`` called when it is killed, as others notice it; the answer calls that off."""
         self._end_number += 1
@@ -95,20 +103,13 @@ class SimReactor:
         return self._schedule.seconds()
 
     def callLater(self, delay: float, callable: Callable[..., Any], *args: Any, **kwargs: Any) -> Event:
-        return self._schedule.callLater(delay, self._happen, callable, args, kwargs)
+        return self._schedule.callLater(delay, self._process.happen, callable, args, kwargs)
 
     def callFromThread(self, callable: Callable[..., Any], *args: Any, **kwargs: Any) -> None:
-        self._schedule.callLater(0, self._happen, callable, args, kwargs)
+        self._schedule.callLater(0, self._process.happen, callable, args, kwargs)
 
     def getDelayedCalls(self) -> list[Event]:
         return self._schedule.getDelayedCalls()
-
-    def _happen(self, callable: Callable[..., Any], args: Any, kwargs: Any) -> None:
-        process = self._process
-        if process.alive:
-            process.run(callable, *args, **kwargs)
-        else:
-            process.remains.append((callable, args))
 
 
 class Job:
@@ -229,6 +230,17 @@ def name_of(job: Job) -> str:
 THROUGH: Final = frozenset({"_transact", "read_now", "_fenced"})
 
 
+def cut_off(connection: Any) -> None:
+    """End a connection, if there is one, and its locks with it."""
+    if connection is not None and not connection.closed:
+        try:
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT pg_advisory_unlock_all()")  # at once: the server would, a moment later
+            connection.close()
+        except psycopg2.Error:
+            pass
+
+
 class SimListener(Listener):
     """
     Notifications as the simulation carries them: after the commit, to every process on the database, each after a
@@ -272,13 +284,7 @@ class SimListener(Listener):
 
     def cut(self) -> None:
         connection, self._connection = self._connection, None
-        if connection is not None and not connection.closed:
-            try:
-                with connection.cursor() as cursor:
-                    cursor.execute("SELECT pg_advisory_unlock_all()")  # at once: the server would, a moment later
-                connection.close()
-            except psycopg2.Error:
-                pass
+        cut_off(connection)
 
     def stop(self) -> None:
         self.connected = False

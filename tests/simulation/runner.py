@@ -76,6 +76,7 @@ def run_seed(
 
     :param kinds: of faults; None for all.
     :param plan: in place of the drawn one.
+    :param clouds: processes of a cloud manager; None: as the seed says.
     """
     prepare(state_dir)
     count = managers_of(seed) if managers is None else managers

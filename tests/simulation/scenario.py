@@ -12,13 +12,11 @@ from pathlib import Path
 from typing import Any, Final
 from unittest import mock
 
-from sqlalchemy.orm import Session
 from twisted.python.failure import Failure
 
 from cm.drivers.memory.node import MemoryNode
 from cm.interfaces import DomainSeen
 from cm.rpc.errors import CloudError
-from cm.store.claim import leaks
 from simulation import invariants
 from simulation.database import IServer, Server
 from simulation.process import Process
@@ -138,9 +136,7 @@ class Scene(Simulation):
 
     def books(self) -> list[str]:
         """What is counted and is not there."""
-        self.sql("SELECT 1")
-        with Session(self._own) as session:
-            return [f"{leak['subject']}: {leak['finding']}" for leak in leaks(session)]
+        return invariants._books(self)
 
     def told(self, words: str) -> bool:
         return any(words in line for line in self.journal)

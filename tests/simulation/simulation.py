@@ -203,10 +203,6 @@ class Simulation:
         """Every process that lives, of both managers."""
         return [*self.processes, *(self.cloud.processes if self.cloud is not None else ())]
 
-    def running_cloud(self) -> Process:
-        assert self.cloud is not None
-        return self.cloud.processes[0]
-
     def some_process(self) -> Process | None:
         """One that serves, as a load balancer finds it."""
         ready = [process for process in self.processes if process.endpoint is not None and process.alive]
