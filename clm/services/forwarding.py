@@ -70,7 +70,7 @@ class Forwarder:
 
     async def stop(self) -> None:
         """Write down what is not yet."""
-        await self._trail.flush()
+        await self._trail.stop()
 
     async def forward(self, row: Row, caller: CloudCall, arguments: dict[str, Any]) -> Any:
         """

@@ -18,6 +18,8 @@ from cm.runtime.taken import refused_by
 from cm.services.context import ClusterCall
 from cm.services.networks import vms
 from cm.store.change import record_change
+from cm.store.domain import pool_name
+from cm.store.drift import close_storage
 from cm.store.node import get_node
 from cm.store.operation import open_operation
 from cm.store.storage import (
@@ -128,6 +130,7 @@ def delete(caller: ClusterCall, storage_id: int) -> None:
         text("UPDATE storage SET deleted_at = clock_timestamp(), version = version + 1 WHERE id = :id"),
         {"id": storage_id},
     )
+    close_storage(session, pool_name(storage_id))
     record_change(session, "storage", storage_id, None, "exit")
     caller.note("delete storage", storage_id=storage_id, name=row["name"])
 

@@ -1,14 +1,14 @@
 """
 The slow pass over storages: volumes that nothing of ours needs any more, and volumes that are missing.
 
-A leaked volume that was a closed VM's or a given-up image's is deleted, since nobody can miss it; one that we cannot
-account for becomes a row of the drift ledger, as does a missing one.
+A leaked volume that was a closed VM's or a given-up image's is deleted, since nobody can miss it, once no domain can
+write to it; one that we cannot account for becomes a row of the drift ledger, as does a missing one.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -22,7 +22,7 @@ from cm.rpc.vocabulary import DriftKind
 from cm.rules.reconcile import Finding
 from cm.services.context import Services
 from cm.store.domain import pool_name
-from cm.store.drift import record_findings
+from cm.store.drift import record_storage_findings
 
 log = Logger()
 LIST_DEADLINE_S: Final = 120.0
@@ -61,17 +61,45 @@ def expected(session: Session, storage_id: int) -> Expected:
     return Expected(frozenset(live), frozenset(passing))
 
 
-def ended(session: Session, uuids: Sequence[str]) -> frozenset[str]:
-    """Of some uuids, those of closed VMs and of images that ended."""
-    found = session.scalars(
+@dataclass(frozen=True)
+class Ended:
+    """Of the uuids in volumes' names, those of closed VMs and of images that ended."""
+
+    over: frozenset[str]
+    last_on: Mapping[str, int]  # those of VMs that may still run, where one was erased; by uuid, the node's id
+
+
+def ended(session: Session, uuids: Sequence[str]) -> Ended:
+    """A VM may be closed without its node's word (``release.erase``): until that node answers or is deleted, its domain
+    may be there, and write."""
+    found = session.execute(
         text(
-            "SELECT uuid::text FROM vm WHERE uuid::text = ANY(:u) AND closed_at < now() - interval '1 minute'"
-            " UNION ALL SELECT uuid::text FROM image WHERE uuid::text = ANY(:u)"
+            "SELECT v.uuid::text AS uuid, n.id AS node_id FROM vm v"
+            " LEFT JOIN node n ON n.id = v.node_id AND n.deleted_at IS NULL"
+            " WHERE v.uuid::text = ANY(:u) AND v.closed_at < now() - interval '1 minute'"
+            " UNION ALL SELECT uuid::text, NULL FROM image WHERE uuid::text = ANY(:u)"
             " AND deleted_at < now() - interval '1 minute'"
         ),
         {"u": list(uuids)},
+    ).all()
+    return Ended(
+        frozenset(row.uuid for row in found if row.node_id is None),
+        {row.uuid: row.node_id for row in found if row.node_id is not None},
     )
-    return frozenset(found)
+
+
+async def not_running(services: Services, last_on: Mapping[str, int]) -> frozenset[str]:
+    """Of VMs, by their uuids, those that their nodes have no domain of. A node that does not answer tells nothing."""
+    gone: set[str] = set()
+    for node_id in sorted(set(last_on.values())):
+        try:
+            domains = await services.fleet.call(node_id, "domains", deadline_s=LIST_DEADLINE_S)
+        except CloudError as error:
+            log.info("node {id}: whether VMs of it have ended is not known: {error}", id=node_id, error=str(error))
+            continue
+        there = {domain.uuid for domain in domains}
+        gone |= {uuid for uuid, node in last_on.items() if node == node_id and uuid not in there}
+    return frozenset(gone)
 
 
 async def pass_over_storage(services: Services, storage_id: int, node_id: int) -> None:
@@ -86,7 +114,8 @@ async def pass_over_storage(services: Services, storage_id: int, node_id: int) -
     present = {volume.name for volume in volumes}
     unaccounted = sorted(present - before.live - before.passing)
     uuids = {name: found[2] for name in unaccounted if (found := OURS.match(name))}
-    over = await database.read(ended, sorted(set(uuids.values())))
+    closed = await database.read(ended, sorted(set(uuids.values())))
+    over = closed.over | await not_running(services, closed.last_on)
     findings = []
     for name, uuid in uuids.items():
         if uuid in over:
@@ -95,10 +124,13 @@ async def pass_over_storage(services: Services, storage_id: int, node_id: int) -
                 await fleet.call(node_id, "delete", pool, name)
             except CloudError as error:
                 log.info("storage {id}: {name}: {error}", id=storage_id, name=name, error=str(error))
+        elif uuid in closed.last_on:
+            proposal = f"it is deleted when node {closed.last_on[uuid]} has no domain of it any more, or is deleted"
+            findings.append(Finding(DriftKind.LEAKED_VOLUME, f"{pool}/{name}", None, (), proposal))
         else:
             findings.append(Finding(DriftKind.LEAKED_VOLUME, f"{pool}/{name}", None, (), "delete it by hand"))
     # Asked again: what ended while the storage was listed is not missing.
     still = (await database.read(expected, storage_id)).live
     for name in sorted((before.live & still) - present):
         findings.append(Finding(DriftKind.MISSING_VOLUME, f"{pool}/{name}", None, (), "restore it from a backup"))
-    await database.transact(record_findings, node_id, findings, KINDS)
+    await database.transact(record_storage_findings, pool, node_id, findings, KINDS)

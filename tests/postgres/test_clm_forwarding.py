@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
+import time
 import xmlrpc.client
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from clm.daemon.settings import ClustersSettings
 from clm.drivers.clusters import ClusterLocked, ClusterRefused, ClusterUnavailable
+from clm.services import trail as trail_module
 from clm.services.clusters import speaker
 from clm.services.forwarding import NotClusterAdministrator, ToldTwice
 from cm.rpc.client import RpcClient
-from cm.rpc.errors import InvalidParameter, NotAuthenticated, ObjectNotFound, QuotaReached, RoleNeeded, VersionChanged
+from cm.rpc.errors import (
+    DatabaseUnavailable,
+    InvalidParameter,
+    NotAuthenticated,
+    ObjectNotFound,
+    QuotaReached,
+    RoleNeeded,
+    VersionChanged,
+)
+from cm.runtime.database import CommitUnknown
 from support.cloud import run
 from support.federation import Federation, answering, federated, hanging, result
 
@@ -198,6 +210,52 @@ def test_trail(federation: Federation) -> None:
     assert row == 1
     assert federation.bench.sql("SELECT count(*) FROM audit WHERE method = 'admin.user.add'") == 1
     assert federation.bench.sql("SELECT count(*) FROM audit WHERE arguments::text LIKE '%a secret%'") == 0
+
+
+@pytest.mark.parametrize("lost", ["before", "in the commit"])
+def test_trail_outlives_the_database(federation: Federation, monkeypatch: pytest.MonkeyPatch, lost: str) -> None:
+    """What cannot be written at once is written later, unasked, and once."""
+    database = federation.bench.manager.services.database
+    transact, failed = database.transact, []
+
+    async def failing(function: Any, *args: Any) -> Any:
+        if function.__module__ == "clm.services.trail" and len(failed) < 2:
+            failed.append(function)
+            if lost == "in the commit":
+                await transact(function, *args)
+                raise CommitUnknown
+            raise DatabaseUnavailable
+        return await transact(function, *args)
+
+    monkeypatch.setattr(database, "transact", failing)
+    federation.create("alpha", name=f"lost {lost}")
+    counted = (
+        "SELECT count(*) FROM audit WHERE method = 'user.vm.create' AND arguments->>'name' = :name"
+        " AND arguments->>'cluster' = 'alpha'"
+    )
+    trail = federation.bench.manager.forwarder._trail
+    until = time.monotonic() + 20
+    while len(failed) < 2 or trail._kept or trail._lock.locked:
+        assert time.monotonic() < until
+        time.sleep(0.05)
+    assert federation.bench.sql(counted, name=f"lost {lost}") == 1
+
+
+def test_trail_refused(federation: Federation, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A row that the database refuses does not take others with it, and is not tried for ever."""
+    trail = federation.bench.manager.forwarder._trail
+
+    async def refused() -> None:
+        (kept, *_), call = trail._kept, "a test"
+        trail._kept.append((call, replace(kept[1], call_id="refused"), {"name": "\0"}))
+        await trail.flush()
+
+    monkeypatch.setattr(trail_module, "DELAY_S", 60.0)
+    federation.create("alpha", name="beside")
+    run(refused)
+    assert trail._kept == []
+    assert federation.bench.sql("SELECT count(*) FROM audit WHERE arguments->>'name' = 'beside'") == 1
+    assert federation.bench.sql("SELECT count(*) FROM audit WHERE method = 'a test'") == 0
 
 
 # ------------------------------------------------------------------ all at once

@@ -2,19 +2,33 @@
 
 from __future__ import annotations
 
+import time
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from cm.rpc.vocabulary import DiskFormat
+from cm.interfaces import StorageSpec
+from cm.rpc.vocabulary import DiskFormat, StorageKind
 from support.cloud import MemoryCloud, run
 
 
 @pytest.fixture
 def cloud(database_url: str, tmp_path: Path) -> Iterator[MemoryCloud]:
     made = MemoryCloud(database_url, tmp_path, nodes=1)
+    yield made
+    made.stop()
+
+
+@pytest.fixture
+def two(database_url: str, tmp_path: Path) -> Iterator[MemoryCloud]:
+    """Two nodes that share their storage."""
+    made = MemoryCloud(database_url, tmp_path, nodes=2)
+    pool = f"wawel-{made.storage_id}"
+    for node in made.memory.values():
+        node.attach(StorageSpec(pool, StorageKind.NETFS, "/srv/main", "filer", f"/export/{made.world}"))
+    node.create_empty(pool, "image-1.qcow2", DiskFormat.QCOW2, 64 * 2**20)
     yield made
     made.stop()
 
@@ -43,3 +57,69 @@ def test_pass(cloud: MemoryCloud) -> None:
         ("leaked_volume", f"{pool}/{strange}"),
         ("missing_volume", f"{pool}/vm-{lost['uuid']}-root.qcow2"),
     }
+
+
+@pytest.mark.parametrize("end", ["it comes back", "it is deleted"])
+def test_erased(two: MemoryCloud, end: str) -> None:
+    """The disk of an erased VM stays as long as its domain may write to it: until its node answers without it, or is
+    deleted."""
+    vm, pool = two.create(), f"wawel-{two.storage_id}"
+    two.wait(vm["vm_id"], "running")
+    node_id = two.sql("SELECT node_id FROM vm WHERE id = :i", i=vm["vm_id"])
+    (other,) = [node for number, node in two.memory.items() if number != node_id]
+    away = two.memory[node_id]
+    away.unreachable = True
+    two.call("admin.vm.erase", [vm["vm_id"]], account="admin")
+    two.sql("UPDATE vm SET closed_at = closed_at - interval '1 hour' WHERE id = :i", i=vm["vm_id"])
+    disk = f"vm-{vm['uuid']}-root.qcow2"
+
+    while two.sql("SELECT state FROM node WHERE id = :n", n=node_id) == "ok":
+        time.sleep(0.1)
+
+    def after_a_pass() -> bool:
+        run(two.manager.reconciler.check_storages)
+        return disk in {volume.name for volume in other.volumes(pool)}
+
+    assert after_a_pass()
+    (row,) = [row for row in two.call("admin.drift.get_list", account="admin") if row["subject"] == f"{pool}/{disk}"]
+    assert row["kind"] == "leaked_volume" and f"node {node_id}" in row["proposal"]
+    if end == "it is deleted":
+        two.call("admin.node.delete", [node_id], account="admin")
+    else:
+        away.unreachable = False
+        until = time.monotonic() + 20
+        while away.domains():
+            assert time.monotonic() < until
+            time.sleep(0.1)
+    assert not after_a_pass()
+    assert f"{pool}/{disk}" not in {row["subject"] for row in two.call("admin.drift.get_list", account="admin")}
+
+
+def test_two_storages(cloud: MemoryCloud) -> None:
+    """What is amiss on a storage stays in the ledger while another is looked at; what is of a deleted one does not."""
+    (node,) = cloud.memory.values()
+    second = cloud.sql(
+        "INSERT INTO storage (name, kind, path, capacity_bytes, overcommit)"
+        " VALUES ('second', 'dir', '/srv/second', 1099511627776, 4.0) RETURNING id"
+    )
+    cloud.sql(
+        "INSERT INTO storage_attachment (storage_id, node_id, state) VALUES (:s, :n, 'attached')",
+        s=second,
+        n=cloud.node_ids[0],
+    )
+    node.attach(StorageSpec(f"wawel-{second}", StorageKind.DIR, "/srv/second"))
+    strange = {f"wawel-{storage_id}/vm-{uuid.uuid4()}-root.qcow2" for storage_id in (cloud.storage_id, second)}
+    for subject in strange:
+        node.create_empty(*subject.split("/"), DiskFormat.QCOW2, 2**20)
+
+    def rows() -> dict[str, int]:
+        return {row["subject"]: row["drift_id"] for row in cloud.call("admin.drift.get_list", account="admin")}
+
+    run(cloud.manager.reconciler.check_storages)
+    first = rows()
+    assert set(first) == strange
+    run(cloud.manager.reconciler.check_storages)
+    assert rows() == first
+    cloud.sql("DELETE FROM storage_attachment WHERE storage_id = :s", s=second)
+    cloud.call("admin.storage.delete", [second], account="admin")
+    assert set(rows()) == {subject for subject in strange if subject.startswith(f"wawel-{cloud.storage_id}/")}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import random
+import signal
 import sys
 import tempfile
 import time
@@ -170,6 +171,10 @@ def table(outcomes: list[Outcome], seconds: float) -> str:
 
 
 if __name__ == "__main__":
+    # A run that is told to end takes its workers and its PostgreSQL with it; also one in the background, for which a
+    # shell ignores interrupts.
+    for told in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(told, signal.default_int_handler)
     try:
         sys.exit(main(sys.argv[1:]))
     except KeyboardInterrupt:
