@@ -55,11 +55,15 @@ def _gone(session: Session, op: OperationRow) -> bool:
 
 
 async def _look(work: Work, row: VMRow) -> Seen:
-    """Ask the node itself, and record what it says."""
+    """
+    Ask the node itself, and record what it says. What could not be recorded was not seen: nothing may be built on it.
+
+    :raises Wait: the VM moved on meanwhile.
+    """
     assert row.node_id is not None
-    looked_at = utc_now()
     seen: DomainSeen = await work.call(row.node_id, "look", row.uuid)
-    await work.db(record_look, row.id, None, seen.state, seen.reason, looked_at)
+    if await work.db(record_look, row.id, None, row.launched_at, seen.state, seen.reason) == "changed":
+        raise Wait(LOOK_S)
     return seen.state
 
 

@@ -188,11 +188,15 @@ def _reserve_autosave(session: Session, row: VMRow) -> OperationKind:
     return OperationKind.VM_SAVE
 
 
-def record_look(session: Session, vm_id: int, version: int | None, seen: Seen, reason: str, looked_at: datetime) -> str:
+def record_look(
+    session: Session, vm_id: int, version: int | None, launched_at: datetime | None, seen: Seen, reason: str
+) -> str:
     """
-    Record what a look at the node itself saw; it began at ``looked_at``.
+    Record what a look at the node itself saw.
 
     :param version: the VM's version before the look; None inside the VM's own operation.
+    :param launched_at: the VM's last launch as it was recorded before the look. It names the launch: which of two
+        moments was first, the clocks of a manager and of the database cannot tell.
     :return: "ended", "recorded", "changed" (the VM moved on meanwhile; look again), "same".
     """
     row = find_vm(session, vm_id, lock=True)
@@ -200,13 +204,13 @@ def record_look(session: Session, vm_id: int, version: int | None, seen: Seen, r
         return "changed"
     if version is not None and row.version != version:
         return "changed"
-    if row.launched_at is not None and row.launched_at > looked_at:
+    if row.launched_at != launched_at:
         return "changed"
     if row.seen is seen or (row.seen in GONE and seen in GONE):
         return "same"
     if seen in GONE:
-        return "ended" if record_end(session, row, seen, reason, looked_at, cause="look") else "changed"
-    if not write_evidence(session, row, seen, reason, looked_at):
+        return "ended" if record_end(session, row, seen, reason, now(), cause="look") else "changed"
+    if not write_evidence(session, row, seen, reason, now()):
         return "changed"
     render_vm(session, vm_id)
     return "recorded"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid as uuid_module
 from collections.abc import Sequence
+from datetime import datetime
 
 from sqlalchemy import text
 from sqlalchemy.orm import Session
@@ -14,7 +15,6 @@ from cm.rpc.errors import CloudError, DeadlineExceeded, NodeBusy, NodeUnreachabl
 from cm.rpc.vocabulary import DriftKind, Seen, VMId, Wanted
 from cm.rules.reconcile import Discard, DomainFound, Plan, VMRecord, plan
 from cm.runtime.prepared import Prepared
-from cm.runtime.wall import utc_now
 from cm.services.context import Services
 from cm.services.evidence import record_look
 from cm.store.change import record_change
@@ -28,7 +28,7 @@ KINDS = (DriftKind.UNKNOWN_DOMAIN, DriftKind.MISSING_DOMAIN, DriftKind.WRONG_STA
 _RECORDS = Prepared(
     "node_records",
     """
-SELECT v.id, v.uuid::text AS uuid, v.version, v.wanted, v.seen,
+SELECT v.id, v.uuid::text AS uuid, v.version, v.wanted, v.seen, v.launched_at,
        EXISTS (SELECT 1 FROM operation o WHERE o.vm_id = v.id AND o.parent_id IS NULL AND NOT o.concurrent
                 AND o.state IN ('queued', 'running', 'waiting')) AS busy
   FROM vm v WHERE v.node_id = :n AND v.closed_at IS NULL AND (v.node_claimed OR v.seen NOT IN ('off', 'absent'))
@@ -36,12 +36,11 @@ SELECT v.id, v.uuid::text AS uuid, v.version, v.wanted, v.seen,
 )
 
 
-def recorded(session: Session, node_id: int) -> tuple[VMRecord, ...]:
-    """The live VMs of a node, before it is asked."""
-    return tuple(
-        VMRecord(VMId(r.id), r.uuid, r.version, Wanted(r.wanted), Seen(r.seen), r.busy)
-        for r in _RECORDS(session, n=node_id)
-    )
+def recorded(session: Session, node_id: int) -> tuple[tuple[VMRecord, ...], dict[VMId, datetime | None]]:
+    """The live VMs of a node, before it is asked; and when each was launched last."""
+    rows = _RECORDS(session, n=node_id).all()
+    records = (VMRecord(VMId(r.id), r.uuid, r.version, Wanted(r.wanted), Seen(r.seen), r.busy) for r in rows)
+    return tuple(records), {VMId(r.id): r.launched_at for r in rows}
 
 
 def whose(session: Session, node_id: int, uuids: Sequence[str]) -> tuple[dict[str, VMId], dict[str, VMId], set[str]]:
@@ -72,8 +71,7 @@ async def pass_over(services: Services, node_id: int) -> Plan | None:
     :return: the plan that was applied; None where the node did not answer.
     """
     database, fleet = services.database, services.fleet
-    records = await database.read(recorded, node_id)
-    looked_at = utc_now()
+    records, launched = await database.read(recorded, node_id)
     try:
         domains: Sequence[DomainSeen] = await fleet.call(node_id, "domains", deadline_s=PASS_DEADLINE_S)
     except (NodeBusy, Overloaded):
@@ -94,7 +92,9 @@ async def pass_over(services: Services, node_id: int) -> Plan | None:
     made = plan(records, found, closed, elsewhere)
     await database.transact(_record_pass, node_id, made)
     for seen in made.observe:
-        outcome = await database.transact(record_look, seen.vm_id, seen.version, seen.state, seen.reason, looked_at)
+        outcome = await database.transact(
+            record_look, seen.vm_id, seen.version, launched[seen.vm_id], seen.state, seen.reason
+        )
         log.info(
             "node {node_id}: VM {vm_id} was found {state} ({reason}): {outcome}",
             node_id=node_id,

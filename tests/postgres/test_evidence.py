@@ -96,12 +96,12 @@ def test_look_is_not_stale(cloud: MemoryCloud) -> None:
     cloud.wait(vm["vm_id"], "running")
     database = cloud.manager.database
     row = database.read_now(find_vm, vm["vm_id"])
-    now = datetime.now(UTC)
-    assert database.transact_now(record_look, row.id, row.version - 1, Seen.OFF, "shutdown", now) == "changed"
-    before = row.launched_at - timedelta(seconds=1)
-    assert database.transact_now(record_look, row.id, row.version, Seen.OFF, "shutdown", before) == "changed"
+    launch = row.launched_at
+    assert database.transact_now(record_look, row.id, row.version - 1, launch, Seen.OFF, "shutdown") == "changed"
+    earlier = launch - timedelta(seconds=1)
+    assert database.transact_now(record_look, row.id, row.version, earlier, Seen.OFF, "shutdown") == "changed"
     assert cloud.vm(vm["vm_id"])["state"] == "running"
-    assert database.transact_now(record_look, row.id, row.version, Seen.OFF, "shutdown", now) == "ended"
+    assert database.transact_now(record_look, row.id, row.version, launch, Seen.OFF, "shutdown") == "ended"
 
 
 def test_host_restart(cloud: MemoryCloud) -> None:
@@ -112,7 +112,7 @@ def test_host_restart(cloud: MemoryCloud) -> None:
     row = database.read_now(find_vm, vm["vm_id"])
     for node in cloud.memory.values():
         node.power_cut()
-    database.transact_now(record_look, row.id, row.version, Seen.OFF, "unknown", datetime.now(UTC))
+    database.transact_now(record_look, row.id, row.version, row.launched_at, Seen.OFF, "unknown")
     again = cloud.wait(vm["vm_id"], "running")
     assert again["launched"] > vm["created"]
     assert cloud.sql("SELECT launches FROM vm WHERE id = :i", i=row.id) == 2

@@ -7,6 +7,7 @@ Users call the cloud with sessions, as a portal does; what is the cluster's is p
 from __future__ import annotations
 
 import itertools
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, cast
 
@@ -77,6 +78,8 @@ class Cloud:
         self.answers_lost = 0
         self.twice = 0
         self.doubtful: set[str] = set()  # request ids of which one of two forwarded calls was refused
+        self.answered: dict[str, CloudProcess] = {}  # by request id, who last passed on a call and answered it
+        self.asked: Counter[str] = Counter()  # by request id
         self.slow = 1.0
         self._state_dir = state_dir
         self._lives = itertools.count(1)
@@ -169,10 +172,18 @@ class Cloud:
             raise LookupError("no process serves")
         process = self.simulation.latency.choice(ready)
         peer = Peer("198.51.100.7", f"Bearer {self._token(login)}".encode(), request_id)
+        if request_id is not None:
+            self.asked[request_id] += 1
         asked: Deferred[Any] = process.run(
             lambda: Deferred.fromCoroutine(process.endpoint.call(method, params or None, peer))
         )
-        return asked.addCallback(lambda value: value.decode() if isinstance(value, RawJSON) else value)
+
+        def answered(value: Any) -> Any:
+            if request_id is not None and method not in OWN:
+                self.answered[request_id] = process
+            return value.decode() if isinstance(value, RawJSON) else value
+
+        return asked.addCallback(answered)
 
     def call(self, method: str, params: Any = (), *, login: str = "admin") -> Any:
         return self.simulation.result(self.ask(method, params, login=login))

@@ -31,6 +31,7 @@ def at_rest(simulation: Simulation, workload: Workload) -> list[str]:
         *_volumes(simulation),
         *_hooks(simulation),
         *_answers(simulation, workload),
+        *_trail(simulation, workload),
         *_secrets(simulation),
         *(_people(simulation) if simulation.cloud is not None else ()),
         *(_told(simulation) if simulation.cloud is not None else ()),
@@ -206,6 +207,26 @@ def _answers(simulation: Simulation, workload: Workload) -> list[str]:
             continue
         elif not ask.accepted and ask.error != "gave up" and n:
             wrong.append(f"call {ask.number} ({ask.method}) was refused ({ask.error}), and the audit has it")
+    return wrong
+
+
+def _trail(simulation: Simulation, workload: Workload) -> list[str]:
+    """The cloud's audit has each call that it passed on and answered, unless it was killed before it wrote that down;
+    and no call more often than it was asked."""
+    cloud = simulation.cloud
+    if cloud is None:
+        return []
+    query = "SELECT request_id, count(*) AS n FROM audit WHERE request_id IS NOT NULL GROUP BY 1"
+    counted = {row.request_id: row.n for row in cloud.sql(query)}
+    wrong = []
+    for ask in workload.asks:
+        if ask.method in workload.own:
+            continue
+        n, process = counted.get(ask.request_id, 0), cloud.answered.get(ask.request_id)
+        if n == 0 and process is not None and process.alive:
+            wrong.append(f"call {ask.number} ({ask.method}) was passed on by {process.name}, and its audit lacks it")
+        elif n > (asked := cloud.asked[ask.request_id]):
+            wrong.append(f"call {ask.number} ({ask.method}) was asked {asked} times, and the cloud's audit has it {n}")
     return wrong
 
 

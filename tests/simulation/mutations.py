@@ -222,7 +222,7 @@ MUTATIONS: Final = (
         "What a look saw before a VM changed overwrites what is known since.",
         (
             Edit(EVIDENCE, "    if version is not None and row.version != version:\n", "    if False:\n"),
-            Edit(EVIDENCE, "    if row.launched_at is not None and row.launched_at > looked_at:\n", "    if False:\n"),
+            Edit(EVIDENCE, "    if row.launched_at != launched_at:\n", "    if False:\n"),
         ),
     ),
     Mutation(
@@ -268,6 +268,34 @@ MUTATIONS: Final = (
         "share_kept",
         "Ours once: a stop that is given up after its domain has ended keeps the node's share.",
         (Edit(EVIDENCE, "    if row.seen not in GONE or row.node_id is None:\n", "    if True:\n"),),
+    ),
+    Mutation(
+        "clocks_compared",
+        "Ours once: a look is dropped where a manager's clock says that it was before the launch, and believed.",
+        (
+            Edit(
+                EVIDENCE,
+                "    if row.launched_at != launched_at:\n",
+                "    if row.launched_at is not None and row.launched_at > now():\n",
+            ),
+            Edit("cm/operations/vm_end.py", '== "changed":\n        raise Wait(LOOK_S)\n', '== "changed":\n        pass\n'),
+        ),
+    ),
+    Mutation(
+        "erased_disk_deleted",
+        "Ours once: the disk of an erased VM is deleted while its domain runs on a node that does not answer.",
+        (
+            Edit(
+                "cm/services/volumes.py",
+                "closed.over | await not_running(services, closed.last_on)",
+                "closed.over | closed.last_on.keys()",
+            ),
+        ),
+    ),
+    Mutation(
+        "trail_given_up",
+        "Ours once: the cloud's audit of what it passed on is not tried again by itself while the database is away.",
+        (Edit("clm/services/trail.py", "            self._write_in(AGAIN_S)\n", ""),),
     ),
     Mutation(
         "feed_repeated",
