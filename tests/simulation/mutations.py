@@ -278,7 +278,7 @@ MUTATIONS: Final = (
                 "    if row.launched_at != launched_at:\n",
                 "    if row.launched_at is not None and row.launched_at > now():\n",
             ),
-            Edit("cm/operations/vm_end.py", '== "changed":\n        raise Wait(LOOK_S)\n', '== "changed":\n        pass\n'),
+            Edit("cm/operations/vm_end.py", '== "changed":\n        raise Wait(', '== "changed":\n        repr('),
         ),
     ),
     Mutation(
