@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qs
 
 import msgspec
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from simulation.cloud import Cloud
 
 REMOTE = "192.0.2.10"
+ASYNC: Final = frozenset({"admin.node.check"})  # these ask the outside anew where their answer was not yet recorded
 
 
 class Link:
@@ -145,7 +146,7 @@ class Connection(ClusterConnection):
         """Two that were accepted were answered alike. Of two under way, one may be refused: which, its caller hears."""
         outcomes.append(outcome)
         refused = [isinstance(each, CloudError) for each in outcomes]
-        if refused == [False, False]:
+        if refused == [False, False] and method not in ASYNC:
             first, second = (each.decode() for each in outcomes)
             if first != second:
                 self._cloud.simulation.break_invariant(f"{method}, forwarded twice, was answered {first} and {second}")

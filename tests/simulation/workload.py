@@ -12,6 +12,7 @@ from cm.rpc.codec import encode_json
 from cm.rpc.errors import CloudError, Incident, Unavailable
 from simulation.chance import stream
 from simulation.chores import CHORES, PEOPLE, Chores
+from simulation.link import ASYNC
 from simulation.simulation import LOGINS
 
 if TYPE_CHECKING:
@@ -316,6 +317,3 @@ class Workload(Chores):
         if found is not None:
             other = self.rng.choice([login for login in LOGINS if login != found[0]])
             self.ask(other, "user.vm.destroy", vm_ids=[found[1]])
-
-
-ASYNC: Final = frozenset({"admin.node.check"})  # these ask the outside anew where their answer was not yet recorded
