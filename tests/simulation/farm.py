@@ -101,4 +101,9 @@ class Farm:
         return found
 
     def close(self) -> None:
-        self._pool.shutdown(cancel_futures=True)
+        """What still runs is not waited for: its outcome is of no use to anybody."""
+        workers = list(self._pool._processes.values())
+        self._pool.shutdown(wait=False, cancel_futures=True)
+        for worker in workers:
+            worker.terminate()
+            worker.join()
