@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from cm.rpc.errors import AddressRefused, Conflict, InUse, InvalidParameter, NotAuthenticated, WrongImageState
 from cm.rpc.vocabulary import DiskFormat, ImageAccess, ImageState, OperationKind
 from cm.rules.access import Person
-from cm.services.context import ClusterCall
+from cm.services.context import ClusterCall, ClusterPolicy
 from cm.services.networks import vms
 from cm.store.change import record_change
 from cm.store.image import (
@@ -42,6 +42,11 @@ class StorageLocked(Conflict):
     code = "storage_locked"
     message = "Storage {storage_id} is locked."
     storage_id: int
+
+
+def import_seconds(policy: ClusterPolicy) -> float:
+    """Until an import gives up."""
+    return 2 * policy.import_timeout_s + SPARE_S
 
 
 def import_file(
@@ -108,7 +113,7 @@ def _import(caller: ClusterCall, storage_id: int, values: dict[str, Any], argume
         account_id=caller.account_id,
         image_id=image_id,
         storage_id=storage_id,
-        seconds=2 * caller.policy.import_timeout_s + SPARE_S,
+        seconds=import_seconds(caller.policy),
         arguments=arguments,
         cause=caller.request_id or caller.call_id,
     )

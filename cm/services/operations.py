@@ -9,12 +9,14 @@ from sqlalchemy.orm import Session
 
 from cm.operations.base import KINDS
 from cm.rpc.errors import VMBusy, WrongOperationState
-from cm.rpc.vocabulary import OPEN_OPERATIONS, OperationState
+from cm.rpc.vocabulary import OPEN_OPERATIONS, OperationKind, OperationState
 from cm.rules.access import Action
 from cm.rules.vm import WANTED_BY
 from cm.runtime.database import notify
 from cm.services.access import Who, authorize_operation, authorized_vm, person_of, visible_operations
-from cm.services.context import ClusterCall
+from cm.services.context import ClusterCall, ClusterPolicy
+from cm.services.images import DELETE_S, import_seconds
+from cm.services.storages import ATTACH_S
 from cm.services.vm import SECONDS, interrupt
 from cm.store.operation import TOPIC, OperationRow, get_operation, list_operations
 from cm.store.vm import find_vm, get_vm, render_vm
@@ -133,13 +135,20 @@ def retry(caller: ClusterCall, operation_id: int, owner_only: bool = True) -> di
             " user_text = '', attempts = attempts + 1, arguments = arguments - 'graced' - 'pressed_at',"
             " deadline = now() + make_interval(secs => :seconds) WHERE id = :id"
         ),
-        {"id": op.id, "seconds": SECONDS.get(op.kind, 3600.0)},
+        {"id": op.id, "seconds": _seconds(op.kind, caller.policy)},
     )
     if op.vm_id is not None:
         render_vm(session, op.vm_id)
     notify(session, TOPIC)
     caller.note("retry", operation_id=op.id, kind=op.kind)
     return {"operation_id": op.id}
+
+
+def _seconds(kind: OperationKind, policy: ClusterPolicy) -> float:
+    """Until an operation that begins again gives up: as long as the first time."""
+    if kind is OperationKind.IMAGE_IMPORT:
+        return import_seconds(policy)
+    return {**SECONDS, OperationKind.IMAGE_DELETE: DELETE_S, OperationKind.STORAGE_ATTACH: ATTACH_S}[kind]
 
 
 _SECOND = text(
