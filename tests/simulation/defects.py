@@ -1,0 +1,320 @@
+"""Known defects, as edits of the tree: rules that others or we broke once, each put in alone by ``mutations``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+
+@dataclass(frozen=True)
+class Edit:
+    """:ivar old: occurs exactly once in ``file`` (a path in the repository)."""
+
+    file: str
+    old: str
+    new: str
+
+
+@dataclass(frozen=True)
+class Mutation:
+    """A defect. ``what`` says in a sentence what the product does then."""
+
+    name: str
+    what: str
+    edits: tuple[Edit, ...]
+
+
+ENGINE: Final = "cm/operations/engine.py"
+EVIDENCE: Final = "cm/services/evidence.py"
+EXECUTE: Final = "cm/runtime/execute.py"
+LAUNCH: Final = "cm/operations/vm_launch.py"
+RELEASE: Final = "cm/services/release.py"
+VM_END: Final = "cm/operations/vm_end.py"
+
+# `holds` without its answer: every worker may write.
+_NO_FENCE: Final = Edit(
+    "cm/store/operation.py",
+    "    return found is not None\n\n\ndef record_step(",
+    "    return True\n\n\ndef record_step(",
+)
+
+MUTATIONS: Final = (
+    Mutation(
+        "event_lost",
+        "A batch of hook events is acknowledged though storing its first failed.",
+        (
+            Edit(
+                "contextualization/events.py",
+                "self._give_up(node_id, record)\n                raise\n",
+                "self._give_up(node_id, record)\n                return records[-1].sequence\n",
+            ),
+        ),
+    ),
+    Mutation(
+        "event_repeated",
+        "The table of hook events lacks its unique key: a repeated event is stored and takes effect again.",
+        (
+            Edit(
+                "sql/cm/versions/0001_the_first_schema.py",
+                '        sa.PrimaryKeyConstraint("node_id", "boot_id", "sequence", name=op.f("pk_hook_event")),\n',
+                "",
+            ),
+        ),
+    ),
+    Mutation(
+        "request_repeated",
+        "A request_id is not recognised: a repeated call is done again.",
+        (Edit(EXECUTE, "answered = _first_answer(session, call, digest, key)", "answered = None"),),
+    ),
+    Mutation(
+        "no_lease",
+        "Leases are not renewed, and a worker that lost its operation writes on.",
+        (
+            Edit(
+                ENGINE,
+                "await self._services.database.transact(renew_leases, self.worker_id, list(self._running), LEASE_S)",
+                "pass",
+            ),
+            _NO_FENCE,
+        ),
+    ),
+    Mutation("no_fence", "A worker whose operation was given up or taken over writes on.", (_NO_FENCE,)),
+    Mutation(
+        "silence_is_absence",
+        "A node that does not answer has no domains, and a running VM without domain has ended.",
+        (
+            Edit(
+                "cm/services/reconcile.py",
+                'record_node, node_id, "unreachable", str(error))\n        return None\n',
+                'record_node, node_id, "unreachable", str(error))\n        domains = []\n',
+            ),
+            Edit(
+                "cm/rules/reconcile.py",
+                "        if state is Seen.ABSENT and record.seen in (Seen.RUNNING, Seen.PAUSED):\n",
+                "        if False:\n",
+            ),
+        ),
+    ),
+    Mutation(
+        "node_kept",
+        "A stopped VM does not give its share of the node back.",
+        (
+            Edit(
+                RELEASE,
+                "    release_node(session, vm_id)\n    session.execute(\n        text(\"UPDATE vm SET error = ''",
+                "    session.execute(\n        text(\"UPDATE vm SET error = ''",
+            ),
+        ),
+    ),
+    Mutation(
+        "node_taken_twice",
+        "A VM that holds a node is placed again and claims another share.",
+        (Edit(LAUNCH, "    if row.node_claimed:\n        return\n", ""),),
+    ),
+    Mutation(
+        "done_too_early",
+        "An operation is done in one transaction, and what its end means is written in the next.",
+        (
+            Edit(
+                "cm/operations/base.py",
+                "        await self.db(_complete, self.op, function, args, result or {})\n",
+                "        await self.db(_complete, self.op, None, (), result or {})\n"
+                "        if function is not None:\n"
+                "            await self.services.database.transact(function, *args)\n",
+            ),
+        ),
+    ),
+    Mutation(
+        "dead_not_taken_over",
+        "Nobody takes over what a dead worker was at.",
+        (Edit(ENGINE, "await self._services.database.transact(take_over, self.worker_id)", "list[int]()"),),
+    ),
+    Mutation(
+        "quota_kept",
+        "A failed or abandoned save does not give back its image's quota.",
+        (
+            Edit(
+                "cm/services/saving.py",
+                "    release_quota(session, found.account_id, storage_mib=mib(found.claimed_bytes))\n",
+                "",
+            ),
+        ),
+    ),
+    Mutation(
+        "address_kept",
+        "The addresses of a destroyed VM stay leased to it.",
+        (Edit(RELEASE, "    release_addresses(session, vm_id)\n", ""),),
+    ),
+    Mutation(
+        "volumes_left",
+        "The end of a VM leaves its volumes on the storage.",
+        (
+            Edit(
+                VM_END,
+                "        await work.run(node_id, delete_volumes, volumes, row.uuid, deadline_s=120.0)\n",
+                "        pass\n",
+            ),
+        ),
+    ),
+    Mutation(
+        "volumes_first",
+        "The volumes of a VM are deleted while its domain runs.",
+        (Edit(VM_END, "(cut_power, await_end, clean_up, close)", "(clean_up, cut_power, await_end, close)"),),
+    ),
+    Mutation(
+        "disk_made_anew",
+        "Each start makes the disk anew: what the guest had written is lost.",
+        (Edit(LAUNCH, "        if plan.made:\n            continue\n", ""),),
+    ),
+    Mutation(
+        "late_release",
+        "A release that an earlier launch left behind ends the run of now.",
+        (
+            Edit(
+                EVIDENCE,
+                "    if row.launched_at is not None and event.time < row.launched_at + SKEW:\n",
+                "    if False:\n",
+            ),
+        ),
+    ),
+    Mutation(
+        "stale_look",
+        "What a look saw before a VM changed overwrites what is known since.",
+        (
+            Edit(EVIDENCE, "    if version is not None and row.version != version:\n", "    if False:\n"),
+            Edit(EVIDENCE, "    if row.launched_at != launched_at:\n", "    if False:\n"),
+        ),
+    ),
+    Mutation(
+        "domain_left",
+        "A pass leaves the domains of closed VMs alone.",
+        (Edit("cm/services/reconcile.py", "    for leftover in made.discard:\n", "    for leftover in ():\n"),),
+    ),
+    Mutation(
+        "audit_missing",
+        "One view writes no row of the audit.",
+        (
+            Edit(
+                EXECUTE,
+                "    write_audit(session, view.name, call, arguments)\n",
+                '    if view.name != "user.vm.edit":\n        write_audit(session, view.name, call, arguments)\n',
+            ),
+        ),
+    ),
+    Mutation(
+        "credential_logged",
+        "The endpoint logs a node's credential when it enrols.",
+        (
+            Edit(
+                "contextualization/endpoint.py",
+                '        log.info("node {node_id}: enrolled from {hostname}",',
+                '        log.info("enrolled: {enrolled}", enrolled=enrolled.credential)\n'
+                '        log.info("node {node_id}: enrolled from {hostname}",',
+            ),
+        ),
+    ),
+    Mutation(
+        "image_orphaned",
+        "Ours once: erasing a VM that is being saved leaves its image to be added by nobody.",
+        (
+            Edit(
+                RELEASE,
+                '        give_back_image(caller.session, row.save_image_id, "erased")\n',
+                "        pass\n",
+            ),
+        ),
+    ),
+    Mutation(
+        "share_kept",
+        "Ours once: a stop that is given up after its domain has ended keeps the node's share.",
+        (Edit(EVIDENCE, "    if row.seen not in GONE or row.node_id is None:\n", "    if True:\n"),),
+    ),
+    Mutation(
+        "clocks_compared",
+        "Ours once: a look is dropped where a manager's clock says that it was before the launch, and believed.",
+        (
+            Edit(
+                EVIDENCE,
+                "    if row.launched_at != launched_at:\n",
+                "    if row.launched_at is not None and row.launched_at > now():\n",
+            ),
+            Edit(VM_END, '== "changed":\n        raise Wait(', '== "changed":\n        repr('),
+        ),
+    ),
+    Mutation(
+        "erased_disk_deleted",
+        "Ours once: the disk of an erased VM is deleted while its domain runs on a node that does not answer.",
+        (
+            Edit(
+                "cm/services/volumes.py",
+                "closed.over | await not_running(services, closed.last_on)",
+                "closed.over | closed.last_on.keys()",
+            ),
+        ),
+    ),
+    Mutation(
+        "trail_given_up",
+        "Ours once: the cloud's audit of what it passed on is not tried again by itself while the database is away.",
+        (Edit("clm/services/trail.py", "            self._write_in(AGAIN_S)\n", ""),),
+    ),
+    Mutation(
+        "feed_repeated",
+        "Two processes of a cloud that follow a cluster at once both write down what it tells.",
+        (
+            Edit(
+                "clm/services/follow.py",
+                "    if not store.move_cursor(session, cluster_id, was, now):\n        raise Superseded()\n",
+                "    store.move_cursor(session, cluster_id, was, now)\n",
+            ),
+        ),
+    ),
+    Mutation(
+        "feed_lost",
+        "The cloud's place in a cluster's feed moves in one transaction, and what was read is written in the next.",
+        (
+            Edit(
+                "clm/services/follow.py",
+                "        await self._services.database.transact(_write, self.connection.facts.id, cursor, now, events,"
+                " messages)\n",
+                "        cluster_id = self.connection.facts.id\n"
+                "        await self._services.database.transact(_write, cluster_id, cursor, now, [], [])\n"
+                "        await self._services.database.transact(_write, cluster_id, now, now, events, messages)\n",
+            ),
+        ),
+    ),
+    Mutation(
+        "forwarded_unnamed",
+        "The cloud gives each call that it passes on a name of its own, also a repeated one.",
+        (
+            Edit(
+                "clm/services/forwarding.py",
+                'params["request_id"] = caller.request_id or f"clm-{uuid.uuid4().hex}"',
+                'params["request_id"] = f"clm-{uuid.uuid4().hex}"',
+            ),
+        ),
+    ),
+    Mutation(
+        "people_told_once",
+        "What the cloud has to tell of people counts as told before the cluster has heard it.",
+        (
+            Edit(
+                "clm/services/sync.py",
+                "        after = due[-1].user_id\n",
+                "        after = due[-1].user_id\n"
+                "        told = [(each.user_id, each.version) for each in due]\n"
+                "        await services.database.transact(store.mark_synced, cluster_id, told)\n",
+            ),
+            Edit("clm/daemon/watcher.py", "        if stale or clock() >= self._compare_at:\n", "        if stale:\n"),
+        ),
+    ),
+)
+
+# A run that has failed already need not be driven on: what hangs would be waited for for simulated hours.
+HASTE: Final = (
+    Edit("tests/simulation/runner.py", "REST_LIMIT_S: Final = 2 * 3600.0", "REST_LIMIT_S: Final = 3600.0"),
+    Edit(
+        "tests/simulation/runner.py",
+        "    _destroy_all(simulation, workload)\n",
+        "    if outcome.problems or simulation.broken:\n        return\n    _destroy_all(simulation, workload)\n",
+    ),
+)
