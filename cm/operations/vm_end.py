@@ -67,6 +67,21 @@ async def _look(work: Work, row: VMRow) -> Seen:
     return seen.state
 
 
+async def _seal(work: Work, row: VMRow) -> None:
+    """See to it that nothing writes to the VM's disks from here on: its end is on record, but not that it stays so."""
+    if row.node_id is not None and row.launches:
+        await work.run(row.node_id, seal, row.uuid)
+
+
+def seal(driver: Any, uuid: str) -> None:
+    """
+    On the node's threads. Without a definition nobody can start the domain any more, by hand or by its host's restart;
+    one that was started since its end was seen ends now.
+    """
+    driver.undefine(uuid)
+    driver.destroy(uuid)
+
+
 # ------------------------------------------------------------------ steps
 
 
@@ -142,16 +157,14 @@ async def _obeyed(work: Work) -> bool:
 async def rest(work: Work) -> None:
     """Forget the definition and give the node back; the disk, address and quota stay."""
     ending = await work.db(_ending, work.op)
-    if ending.row.node_id is not None and ending.row.launches:
-        await work.call(ending.row.node_id, "undefine", ending.row.uuid)
+    await _seal(work, ending.row)
     await work.complete(rest_stopped, ending.row.id)
 
 
 async def clean_up(work: Work) -> None:
     """Forget the definition and delete the volumes, on the node or on any other that has their storage."""
     row, volumes, node_id = await work.db(_clean_up_facts, work.op)
-    if row.node_id is not None and row.launches:
-        await work.call(row.node_id, "undefine", row.uuid)
+    await _seal(work, row)
     if volumes:
         if node_id is None:
             raise Wait(5 * LOOK_S)  # no node that answers reaches the disks
@@ -185,6 +198,7 @@ async def keep(work: Work) -> None:
         return
     row, image_id, image_volume, node_id, pool, source = facts
     await work.progress(20)
+    await _seal(work, row)
     # The image's row still says that it is being added, so a volume of that name is an unfinished copy.
     await work.call(node_id, "delete", pool, image_volume)
     seen = await work.call(node_id, "create_copy", pool, image_volume, source, DiskFormat.QCOW2, deadline_s=COPY_S)

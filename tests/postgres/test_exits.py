@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from cm.drivers.memory.node import MemoryNode
 from cm.rpc.errors import NodeUnreachable
 from support.cloud import MemoryCloud
 
@@ -100,3 +101,45 @@ def test_stop_given_up(cloud: MemoryCloud) -> None:
     cloud.wait(vm_id, "stopped")
     assert cloud.sql("SELECT node_claimed FROM vm WHERE id = :id", id=vm_id) is False
     assert cloud.sql("SELECT sum(vms_used) FROM node") == 0
+
+
+@pytest.mark.parametrize("policy", ["stop", "destroy", "save"])
+def test_started_by_hand(cloud: MemoryCloud, monkeypatch: pytest.MonkeyPatch, policy: str) -> None:
+    """A domain that somebody starts after its end was seen ends before its disk is copied, deleted or free for
+    another start."""
+    vm_id = running(cloud, on_poweroff=policy)
+    node, uuid = node_of(cloud, vm_id), cloud.sql("SELECT uuid::text FROM vm WHERE id = :id", id=vm_id)
+    written_to = []
+
+    def noted(method: str, name_at: int) -> None:
+        real = getattr(MemoryNode, method)
+
+        def call(self: MemoryNode, *args: Any) -> Any:
+            volume = self.world.storages.find(args[0], args[name_at])
+            if volume is not None and volume.writer is not None:
+                written_to.append((method, volume.name))
+            return real(self, *args)
+
+        monkeypatch.setattr(MemoryNode, method, call)
+
+    noted("delete", 1)
+    noted("create_copy", 2)
+    for _ in range(200):
+        node.fail_next("undefine", NodeUnreachable("n1", "Connection reset by peer"))
+    node.guest_power_off(uuid)
+    until = time.monotonic() + 20
+    while cloud.sql("SELECT seen FROM vm WHERE id = :id", id=vm_id) not in ("off", "absent"):
+        assert time.monotonic() < until
+        time.sleep(0.02)
+    node.world.start(uuid)
+    node._faults.next.clear()
+    if policy == "stop":
+        cloud.wait(vm_id, "stopped")
+    else:
+        _closed(cloud, vm_id)
+    assert uuid not in {domain.uuid for domain in node.domains()}
+    assert written_to == []
+    if policy == "stop":
+        cloud.call("user.vm.destroy", [[vm_id]])
+        _closed(cloud, vm_id)
+    assert cloud.leaks() == []

@@ -159,7 +159,15 @@ MUTATIONS: Final = (
     Mutation(
         "volumes_first",
         "The volumes of a VM are deleted while its domain runs.",
-        (Edit(VM_END, "(cut_power, await_end, clean_up, close)", "(clean_up, cut_power, await_end, close)"),),
+        (
+            Edit(VM_END, "(cut_power, await_end, clean_up, close)", "(clean_up, cut_power, await_end, close)"),
+            Edit(VM_END, "    driver.destroy(uuid)\n", ""),
+        ),
+    ),
+    Mutation(
+        "not_sealed",
+        "Ours once: a domain that somebody starts after its end was seen runs on while its VM's volumes are deleted.",
+        (Edit(VM_END, "    driver.destroy(uuid)\n", ""),),
     ),
     Mutation(
         "disk_made_anew",
