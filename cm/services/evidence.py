@@ -15,7 +15,7 @@ from typing import Final
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from cm.rpc.errors import LimitReached
+from cm.rpc.errors import CloudError
 from cm.rpc.vocabulary import OperationKind, Seen, Wanted
 from cm.rules.vm import GONE, after_power_off
 from cm.runtime.database import notify
@@ -179,11 +179,14 @@ def rest_by_evidence(session: Session, op: OperationRow, *, by_policy: bool = Fa
 
 
 def _reserve_autosave(session: Session, row: VMRow) -> OperationKind:
-    """Reserve the image of an automatic save; where quota or storage refuse it, the VM stops and keeps its disk."""
+    """
+    Reserve the image of an automatic save. Where that is refused, by quota, by storage or since the account is blocked,
+    the VM stops and keeps its disk: that it has ended must be on record whatever else can be done.
+    """
     try:
         with session.begin_nested():
             reserve_image(session, row, f"{row.name[:90]}_autosave", "")
-    except LimitReached:
+    except CloudError:
         return OperationKind.VM_STOP
     return OperationKind.VM_SAVE
 

@@ -66,6 +66,22 @@ def test_saved_again(cloud: MemoryCloud) -> None:
     assert made == 1
 
 
+def test_save_of_a_blocked_account(cloud: MemoryCloud) -> None:
+    """The end of a guest is on record though its account is blocked, and may save nothing: its VM keeps the disk."""
+    vm_id = running(cloud, on_poweroff="save")
+    cloud.sql("UPDATE account SET active = false WHERE id = :id", id=cloud.user_id)
+    node_of(cloud, vm_id).guest_power_off(cloud.sql("SELECT uuid::text FROM vm WHERE id = :id", id=vm_id))
+    until = time.monotonic() + 20
+    while cloud.sql("SELECT node_id FROM vm WHERE id = :id", id=vm_id) is not None:
+        assert time.monotonic() < until
+        time.sleep(0.02)
+    assert cloud.sql("SELECT wanted FROM vm WHERE id = :id", id=vm_id) == "stopped"
+    assert cloud.sql("SELECT count(*) FROM disk WHERE vm_id = :id AND deleted_at IS NULL", id=vm_id) == 1
+    cloud.call("admin.vm.destroy", [[vm_id]], account="admin")
+    _closed(cloud, vm_id)
+    assert cloud.leaks() == []
+
+
 def _closed(cloud: MemoryCloud, vm_id: int) -> None:
     until = time.monotonic() + 20
     while cloud.sql("SELECT closed_at FROM vm WHERE id = :id", id=vm_id) is None:
