@@ -26,6 +26,7 @@ from cm.store.drift import record_storage_findings
 
 log = Logger()
 LIST_DEADLINE_S: Final = 120.0
+DOMAINS_DEADLINE_S: Final = 20.0
 # Names that only we give: a VM's disk or console, an image.
 OURS = re.compile(r"(vm|image)-([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})[-.]")
 KINDS: Final = (DriftKind.LEAKED_VOLUME, DriftKind.MISSING_VOLUME)
@@ -93,7 +94,7 @@ async def not_running(services: Services, last_on: Mapping[str, int]) -> frozens
     gone: set[str] = set()
     for node_id in sorted(set(last_on.values())):
         try:
-            domains = await services.fleet.call(node_id, "domains", deadline_s=LIST_DEADLINE_S)
+            domains = await services.fleet.call(node_id, "domains", deadline_s=DOMAINS_DEADLINE_S)
         except CloudError as error:
             log.info("node {id}: whether VMs of it have ended is not known: {error}", id=node_id, error=str(error))
             continue
