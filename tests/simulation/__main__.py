@@ -37,7 +37,12 @@ def parser() -> argparse.ArgumentParser:
         "--clouds", type=int, choices=(0, 1, 2), help="processes of a cloud manager before it (default: by the seed)"
     )
     made.add_argument("--workers", type=int, help="worker processes (default: one a core)")
-    made.add_argument("--journal", type=Path, metavar="FILE", help="write what happened here (one seed)")
+    made.add_argument(
+        "--journal",
+        type=Path,
+        metavar="FILE",
+        help="write what happened here; of many seeds: a folder, with a file for each",
+    )
     made.add_argument("--no-shrink", action="store_true", help="do not look for the shortest plan that fails")
     made.add_argument("--walk", action="store_true", help="kill a manager at every point of every kind of operation")
     made.add_argument(
@@ -86,14 +91,14 @@ def run_all(farm: Farm, seeds: range, options: argparse.Namespace, kinds: list[s
     if len(seeds) == 1:
         from simulation.farm import run_here
 
-        outcome = farm._pool.submit(run_here, seeds[0], given).result()
+        outcome = farm._pool.submit(run_here, seeds[0], given, options.journal).result()
         outcomes = [outcome]
         print(line(outcome))
-        if options.journal:
-            options.journal.write_text("\n".join(outcome.journal) + "\n")
     else:
         outcomes = []
-        for outcome in farm.run(seeds, **given):
+        if options.journal:
+            options.journal.mkdir(parents=True, exist_ok=True)
+        for outcome in farm.run(seeds, options.journal, **given):
             outcomes.append(outcome)
             if outcome.problems or sys.stdout.isatty():
                 print(line(outcome), flush=True)

@@ -39,10 +39,12 @@ def _begin(url: str, state_dir: str) -> None:
     _server, _state_dir = Server(url), Path(state_dir)
 
 
-def run_here(seed: int, options: dict[str, Any]) -> Outcome:
-    """In a worker. The journal of a good run stays behind."""
+def run_here(seed: int, options: dict[str, Any], journal: Path | None = None) -> Outcome:
+    """In a worker. The journal of a good run stays behind, or in the file ``journal``."""
     assert _server is not None
     outcome = run_seed(_server, _state_dir, seed, name=f"sim_{os.getpid()}", **options)
+    if journal is not None:
+        journal.write_text("\n".join(outcome.journal) + "\n")
     return outcome if outcome.problems else replace(outcome, journal=[])
 
 
@@ -70,9 +72,11 @@ class Farm:
             initargs=(server.url("postgres"), str(state_dir)),
         )
 
-    def run(self, seeds: Sequence[int], **options: Any) -> Iterator[Outcome]:
-        """In the order in which they end."""
-        waiting = {self._pool.submit(run_here, seed, options) for seed in seeds}
+    def run(self, seeds: Sequence[int], journals: Path | None = None, **options: Any) -> Iterator[Outcome]:
+        """In the order in which they end. :param journals: a folder that gets a file for each, by its seed."""
+        waiting = {
+            self._pool.submit(run_here, seed, options, journals and journals / str(seed)) for seed in seeds
+        }
         try:
             while waiting:
                 done, waiting = wait(waiting, return_when=FIRST_COMPLETED)

@@ -21,6 +21,7 @@ from simulation.workload import Workload
 
 REST_LIMIT_S: Final = 2 * 3600.0
 STEP_S: Final = 30.0
+QUIET_S: Final = 5.0  # what a guest does at the last moment has reached its last reader by then
 
 
 @dataclass
@@ -137,6 +138,12 @@ def _rest(simulation: Simulation, workload: Workload) -> None:
         spooled = sum(len(node.agent.spool) for node in simulation.nodes)
         calm = calm + 1 if not busy and not spooled and not workload.under_way else 0
         simulation.run_for(STEP_S)
+    # Guests go on ending by themselves, whenever that is.
+    said = -1
+    while said != (said := simulation.sql("SELECT coalesce(max(id), 0) AS last FROM change")[0].last):
+        if simulation.schedule.seconds() >= end:
+            break
+        simulation.run_for(QUIET_S)
 
 
 def _destroy_all(simulation: Simulation, workload: Workload) -> None:

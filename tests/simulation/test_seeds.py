@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import random
 from collections.abc import Iterator
@@ -65,6 +66,14 @@ def test_replay(farm: Farm, clouds: int) -> None:
     """The same seed gives the same journal, byte for byte, in whichever process, with a cloud and without."""
     digests = [outcome.digest for outcome in (farm.run_one(7, minutes=3.0, clouds=clouds) for _ in range(3))]
     assert len(set(digests)) == 1
+
+
+def test_journal_is_written(farm: Farm, tmp_path: Path) -> None:
+    """What happened is there to read of a run in which nothing failed, too."""
+    (outcome,) = farm.run([8], tmp_path, minutes=1.0)
+    written = (tmp_path / "8").read_text()
+    assert hashlib.sha256(written.removesuffix("\n").encode()).hexdigest() == outcome.digest
+    assert "faults end" in written
 
 
 def test_fixed(farm: Farm) -> None:
