@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import itertools
 import json
 from collections import Counter
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
 EPOCH: Final = 1_767_225_600.0  # 2026-01-01, unix seconds: when every simulation begins
 LOGINS: Final = ("ann", "bob", "eve")
 GIB: Final = 2**30
+SWEEP_S: Final = 60.0
 current: Simulation | None = None
 
 
@@ -94,11 +96,17 @@ class Simulation:
         self.excused_uuids: set[str] = set()
         self.watcher = Watch(self)
         self.over = False
+        self._sweeping = False
 
     # ------------------------------------------------------------------ life
 
     def __enter__(self) -> Simulation:
         global current
+        # What is collected ends: what a process that died was at comes to its "finally" then. That is part of what
+        # happens, so it has its moments, whatever the interpreter did before.
+        gc.collect()
+        gc.disable()
+        gc.freeze()  # none of this has to be looked through again
         self._chance = drawn_from(self.seed)
         self._chance.__enter__()
         current = self
@@ -110,6 +118,7 @@ class Simulation:
         self.by_id: dict[int, Node] = {}
         for _ in range(self._managers):
             self.boot()
+        self.later(SWEEP_S, self._sweep)
         self._settle_start()
         if self._clouds:
             from simulation.cloud import Cloud
@@ -142,6 +151,14 @@ class Simulation:
         self._server.drop_database(self._database)
         if self.cloud is not None:
             self._server.drop_database(f"{self._database}_clm")
+        gc.unfreeze()
+        gc.enable()
+
+    def _sweep(self) -> None:
+        self._sweeping = True
+        gc.collect()
+        self._sweeping = False
+        self.later(SWEEP_S, self._sweep)
 
     def boot(self) -> None:
         """Start a process of the cluster manager."""
@@ -248,6 +265,8 @@ class Simulation:
     def _observe(self, entry: dict[str, Any]) -> None:
         if self.over or entry.get("log_level") is LogLevel.debug:
             return
+        if self._sweeping and entry.get("log_level") is not LogLevel.critical:
+            return  # the dead do not speak
         line = formatEvent(entry)
         name = self.running.name if self.running is not None else "-"
         self.note(name, line)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import os
 import random
@@ -13,7 +14,7 @@ import pytest
 
 from lab.postgres import PrivatePostgres
 from simulation.farm import Farm
-from simulation.runner import Outcome
+from simulation.runner import Outcome, run_seed
 
 MINUTES = 6.0
 FIXED = range(1, 41)
@@ -66,6 +67,19 @@ def test_replay(farm: Farm, clouds: int) -> None:
     """The same seed gives the same journal, byte for byte, in whichever process, with a cloud and without."""
     digests = [outcome.digest for outcome in (farm.run_one(7, minutes=3.0, clouds=clouds) for _ in range(3))]
     assert len(set(digests)) == 1
+
+
+def test_replay_whatever_is_collected(server: PrivatePostgres, state_dir: Path) -> None:
+    """What processes that died were at comes to its end when it is collected; when that is shall not matter."""
+    digests, usual = set(), gc.get_threshold()
+    try:
+        for threshold in (usual, (30, 3, 3)):
+            gc.set_threshold(*threshold)
+            outcome = run_seed(server, state_dir, 4, minutes=4.0, clouds=1, kinds=["cloud_crash", "link_slow", "crash"])
+            digests.add(outcome.digest)
+    finally:
+        gc.set_threshold(*usual)
+    assert len(digests) == 1
 
 
 def test_journal_is_written(farm: Farm, tmp_path: Path) -> None:
