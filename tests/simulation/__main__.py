@@ -89,9 +89,7 @@ def run_all(farm: Farm, seeds: range, options: argparse.Namespace, kinds: list[s
     began = time.monotonic()
     given = {"minutes": options.minutes, "kinds": kinds, "managers": options.managers, "clouds": options.clouds}
     if len(seeds) == 1:
-        from simulation.farm import run_here
-
-        outcome = farm._pool.submit(run_here, seeds[0], given, options.journal).result()
+        outcome = farm.run_one(seeds[0], journal=options.journal, **given)
         outcomes = [outcome]
         print(line(outcome))
     else:

@@ -86,8 +86,10 @@ class Farm:
             for each in waiting:
                 each.cancel()
 
-    def run_one(self, seed: int, plan: Sequence[Fault] | None = None, **options: Any) -> Outcome:
-        return self._pool.submit(run_here, seed, {**options, "plan": plan}).result()
+    def run_one(
+        self, seed: int, plan: Sequence[Fault] | None = None, journal: Path | None = None, **options: Any
+    ) -> Outcome:
+        return self._pool.submit(run_here, seed, {**options, "plan": plan}, journal).result()
 
     def walk(self, kinds: Sequence[str], every: int = 1) -> list[Walked]:
         """The crash walk of each kind, with one manager and with two."""

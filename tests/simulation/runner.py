@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import hashlib
 import time
 from collections import Counter
@@ -107,8 +106,6 @@ def run_seed(
     outcome.journal = simulation.journal
     outcome.digest = hashlib.sha256("\n".join(simulation.journal).encode()).hexdigest()
     outcome.seconds = time.perf_counter() - began
-    simulation.dead.clear()
-    gc.collect()
     return outcome
 
 
