@@ -139,7 +139,7 @@ class Cloud(Asking):
         for path in (self.base, self.storage_dir, self.run_dir):
             path.mkdir(mode=0o755, parents=True, exist_ok=True)
         self._lock = claim_directory(self.base)
-        self._keeper = Keeper(self.base, lock=self._lock, remove=not self.keep)
+        self._keeper = Keeper(self.base, locks=[self._lock], remove=not self.keep)
         self.credentials = keep_credentials(self.base)
 
     @cached_property
@@ -159,7 +159,7 @@ class Cloud(Asking):
                 host.start()
                 self.nodes.append(TestNode(host))
             return
-        self._lab = Lab(lab_directory(self.base))
+        self._lab = Lab(lab_directory(self.base), users=self.base)
         for number in range(1, self._count + 1):
             self._lab.host(number, self.kvm)
         self.nodes += [RealNode(host, self.run_dir) for host in self._lab.up(self._count)]

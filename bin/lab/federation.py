@@ -186,7 +186,7 @@ class Federation:
         return self
 
     def _start_lab(self) -> None:
-        self.lab = Lab(lab_directory(self.base))
+        self.lab = Lab(lab_directory(self.base), users=self.base)
         for number in range(1, self._hosts + 1):
             self.lab.host(number, self.kvm)
         self.lab.up(self._hosts)
@@ -195,7 +195,7 @@ class Federation:
         for path in (self.base, self.run_dir):
             path.mkdir(mode=0o755, parents=True, exist_ok=True)
         self._lock = claim_directory(self.base)
-        self._keeper = Keeper(self.base, lock=self._lock, remove=not self.keep)
+        self._keeper = Keeper(self.base, locks=[self._lock], remove=not self.keep)
         self.credentials = keep_credentials(self.base)
 
     def _start_clm(self) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from lab.host import Host
 from lab.keeper import Keeper
-from lab.network import NUMBERS, claim, default_base, lock_path, release, run_ip, sweep_number
+from lab.network import add_bridge, claim, default_base, lock_path, sweep_all
 from lab.places import LabProblem, find_program
 from lab.processes import find_lock
 
@@ -34,18 +34,22 @@ class Lab:
     stays behind, neither processes nor links nor the directory.
     """
 
-    def __init__(self, base: Path | None = None):
+    def __init__(self, base: Path | None = None, users: Path | None = None):
         """
         :param base: a directory to be created, and removed at the end. Keep it short (a UNIX socket's path has room for
             107 bytes) and outside ``/run``, which each host hides behind its own. By default one in the temporary
             directory.
+        :param users: the directory of the cloud whose programs call the hosts.
         :raises LabProblem: something is missing (see ``missing``), or all networks are taken.
         """
         lacking = self.missing()
         if lacking:
             raise LabProblem("the lab cannot run here: " + "; ".join(lacking))
-        self.number, self._lock = claim()
-        self.bridge = f"wlab{self.number}"
+        self._claim = claim()
+        self._directory_lock = -1
+        self._open = True
+        self.number = self._claim.number
+        self.bridge = self._claim.bridge
         self.gateway = self.address(254)
         self.base = base.resolve() if base else default_base(self.number)
         self.hosts: dict[int, Host] = {}
@@ -57,16 +61,17 @@ class Lab:
                 self.base.mkdir(mode=0o755)
             except FileExistsError:
                 raise LabProblem(f"{self.base} exists already, and belongs to no lab that ended") from None
-            # Written for sweep(), which knows only the lock.
-            os.write(self._lock, str(self.base).encode())
-            self._keeper = Keeper(self.base, lock=self._lock, lock_file=lock_path(self.number), bridge=self.bridge,
-                                  remove=True)
+            self._claim.record(self.base)
+            lock = find_lock(self.base / "lock")
+            if lock is None:
+                raise LabProblem(f"somebody removes {self.base} just now")
+            self._directory_lock = lock
+            self._keeper = Keeper(self.base, locks=[lock, *self._claim.locks], lock_file=lock_path(self.number),
+                                  bridge=self.bridge, remove=True, network=self._claim.network, users=users)
             atexit.register(self.close)
             self.shared_dir = self.base / "images"
             self.shared_dir.mkdir()
-            run_ip("link", "add", self.bridge, "type", "bridge", "forward_delay", "0", "mcast_snooping", "0")
-            run_ip("addr", "add", f"{self.gateway}/24", "dev", self.bridge)
-            run_ip("link", "set", self.bridge, "up")
+            add_bridge(self._claim, self.gateway)
         except BaseException:
             self.close()
             raise
@@ -112,7 +117,7 @@ class Lab:
     def close(self) -> None:
         """Power off all hosts and remove everything; may be repeated."""
         atexit.unregister(self.close)
-        if self._lock < 0:
+        if not self._open:
             return
         try:
             for host in self.hosts.values():
@@ -122,8 +127,10 @@ class Lab:
                 self._keeper.close()
             for host in self.hosts.values():
                 host.power_off()                                         # reaps; the keeper has ended them
-            release(self.number, self._lock)
-            self._lock = -1
+            if self._directory_lock >= 0:
+                os.close(self._directory_lock)
+            self._claim.release()
+            self._open = False
 
     def __enter__(self) -> Lab:
         return self
@@ -134,13 +141,4 @@ class Lab:
     @staticmethod
     def sweep() -> list[str]:
         """Remove what labs left behind whose process, and whose keeper, were killed. Names the bridges removed."""
-        swept = []
-        for number in NUMBERS:
-            if not lock_path(number).exists() and not Path(f"/sys/class/net/wlab{number}").exists():
-                continue
-            lock = find_lock(lock_path(number))
-            if lock is not None:
-                if sweep_number(number, lock):
-                    swept.append(f"wlab{number}")
-                release(number, lock)
-        return swept
+        return sweep_all()

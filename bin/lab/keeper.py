@@ -6,21 +6,30 @@ when the owner exits, is interrupted or is killed. PR_SET_PDEATHSIG would be sho
 that started a child ends, and pools end threads. The keeper also holds the owner's lock, so nobody claims the place
 before it is clean. This file runs as a script of its own and imports nothing of ours.
 
+Its network has one thing more: a route that makes the lab's range unreachable (``guard_range``). It goes last, when no
+program is left that might call a host: with the bridge gone, such calls would leave the machine by the default route.
+
 What there is to end stands on disk, in ``*.pid`` files of the directory and its sub-directories, one line each: pid,
 start time, signals to try. So ``sweep`` can also clean up after a keeper that was killed itself.
 """
 
+import fcntl
 import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 # Seconds between one signal and the next stronger one; PostgreSQL's fast shutdown writes a checkpoint.
 PATIENCE = 10.0
+USERS_PATIENCE = 60.0  # for the programs that call the hosts; their own keeper ends them at the same time
+# Behind everything else that knows the way, the bridge's own route and an operator's alike.
+METRIC = "9999"
 
 
 def born(pid: int) -> int | None:
@@ -66,42 +75,82 @@ def end_recorded(directory: Path) -> None:
 
 def remove_links(bridge: str) -> None:
     """Delete a bridge and the veths named after it. The kernel frees a dead host's veth late, so: by name."""
-    for name in sorted(os.listdir("/sys/class/net"), reverse=True):
+    # By the kernel's own list: /sys shows the namespace in which it was mounted.
+    for name in sorted((name for _, name in socket.if_nameindex()), reverse=True):
         if name == bridge or name.startswith(bridge + "-"):
             subprocess.run(["ip", "link", "del", name], capture_output=True, timeout=30)
 
 
-def sweep(directory: Path, bridge: str | None, remove: bool) -> None:
-    """End and remove what was recorded under a directory, which nobody owns any more. May be repeated."""
+def guard_range(network: str, add: bool) -> None:
+    """Make what no link serves of a lab's network unreachable, or no longer so. May be repeated."""
+    verb = "replace" if add else "del"
+    subprocess.run(["ip", "route", verb, "unreachable", network, "metric", METRIC],
+                   check=add, capture_output=True, timeout=30)
+
+
+def await_users(directory: Path) -> None:
+    """Wait until nobody holds the lock of a cloud's directory: its keeper lets go when its programs have ended."""
+    deadline = time.monotonic() + USERS_PATIENCE
+    try:
+        with (directory / "lock").open() as lock:
+            while time.monotonic() < deadline:
+                try:
+                    return fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except BlockingIOError:
+                    time.sleep(0.05)
+    except FileNotFoundError:
+        return
+
+
+def sweep(directory: Path, bridge: str | None, remove: bool, network: str = "", users: Path | None = None) -> None:
+    """
+    End and remove what was recorded under a directory, which nobody owns any more. May be repeated.
+
+    :param network: of the bridge; its guard goes too.
+    :param users: the directory of the cloud whose programs call the hosts; their end is waited for.
+    """
     end_recorded(directory)
     if bridge:
         remove_links(bridge)
     if remove:
         shutil.rmtree(directory, ignore_errors=True)
+    if network:
+        if users is not None:
+            await_users(users)
+        guard_range(network, add=False)
+
+
+CLOSED = b"closed"                                                       # by an owner that ended its programs first
 
 
 class Keeper:
     """The owner's side."""
 
-    def __init__(self, directory: Path, *, lock: int | None = None, lock_file: Path | None = None,
-                 bridge: str | None = None, remove: bool = False):
+    def __init__(self, directory: Path, *, locks: Sequence[int] = (), lock_file: Path | None = None,
+                 bridge: str | None = None, remove: bool = False, network: str = "", users: Path | None = None):
         """
-        :param lock: a file descriptor with a ``flock`` that must outlive us as long as there is something to clean.
-        :param lock_file: its file, to be removed at the very end.
+        :param locks: descriptors of locks that must outlive us as long as there is something to clean.
+        :param lock_file: the file of one, to be removed at the very end.
         :param remove: remove the directory too.
+        :param network: of the bridge. :param users: the directory of the cloud that stands on it.
         """
-        self._arguments = (directory, bridge, remove)
+        self._arguments = (directory, bridge, remove, network)
         self._process = subprocess.Popen(
             [sys.executable, "-I", "-S", __file__, str(directory), bridge or "", "remove" if remove else "",
-             str(lock_file or "")],
+             str(lock_file or ""), network, str(users or "")],
             stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-            pass_fds=[] if lock is None else [lock], start_new_session=True, cwd="/",
+            pass_fds=list(locks), start_new_session=True, cwd="/",
         )
 
     def close(self) -> None:
         """Let the keeper do its work now, and wait for it; may be repeated."""
         assert self._process.stdin is not None
-        self._process.stdin.close()
+        try:
+            if not self._process.stdin.closed:
+                self._process.stdin.write(CLOSED)
+            self._process.stdin.close()
+        except BrokenPipeError:
+            pass                                                         # it was killed
         try:
             failed = self._process.wait(120) != 0
         except subprocess.TimeoutExpired:
@@ -112,11 +161,11 @@ class Keeper:
             sweep(*self._arguments)
 
 
-def main(directory: str, bridge: str, remove: str, lock_file: str) -> None:
+def main(directory: str, bridge: str, remove: str, lock_file: str, network: str, users: str) -> None:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
-    sys.stdin.buffer.read()
-    sweep(Path(directory), bridge or None, remove == "remove")
+    in_order = sys.stdin.buffer.read() == CLOSED
+    sweep(Path(directory), bridge or None, remove == "remove", network, Path(users) if users and not in_order else None)
     if lock_file:
         Path(lock_file).unlink(missing_ok=True)
 

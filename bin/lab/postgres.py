@@ -123,7 +123,7 @@ class PrivatePostgres:
         os.ftruncate(lock, 0)
         os.pwrite(lock, f"{os.getpid()} {born(os.getpid())}".encode(), 0)
         self._lock = lock
-        self._keeper = Keeper(self.base, lock=lock)
+        self._keeper = Keeper(self.base, locks=[lock])
         atexit.register(self.close)
         # Whoever wrote it is dead, and so is its keeper, for we hold the lock; the server may have been left over.
         try:

@@ -3,6 +3,7 @@
 import fcntl
 import os
 import pwd
+import socket
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -83,6 +84,21 @@ def find_lock(path: Path, mode: int = 0o600) -> int | None:
             os.close(descriptor)
             return None
         os.close(descriptor)
+
+
+def find_name_lock(name: str) -> int | None:
+    """
+    Take a name in this network namespace, as an abstract UNIX socket: it holds for everybody who sees the same links,
+    whatever their files, for as long as the returned descriptor, or a copy passed to a child, is open.
+
+    :return: None when somebody living has it.
+    """
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as lock:
+        try:
+            lock.bind(f"\0{name}")
+        except OSError:
+            return None
+        return lock.detach()
 
 
 def claim_directory(base: Path) -> int:

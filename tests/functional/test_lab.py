@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -15,7 +16,7 @@ from lab.hosts import Host, Lab
 from lab.keeper import born
 from lab.places import LabProblem, find_program
 from lab.postgres import PrivatePostgres, find_binaries
-from lab.processes import wait_until
+from lab.processes import find_lock, wait_until
 from lab.sessions import TestDriverHost
 
 BIN = Path(__file__).resolve().parents[2] / "bin"
@@ -172,6 +173,83 @@ class LabTests(unittest.TestCase):
         self.assertIn(f"wlab{number}", Lab.sweep())
         self.assertNothingLeft(number, base)
         self.assertNotEqual(born(self.inside[0]), self.inside[1])
+
+
+@unittest.skipIf(Lab.missing(), "; ".join(Lab.missing()))
+class SharedMachineTests(unittest.TestCase):
+    """Labs of other namespaces, and what is meant for a lab whose bridge has gone."""
+
+    lab: Lab
+
+    @classmethod
+    def setUpClass(cls):
+        cls.lab = Lab()
+        cls.addClassCleanup(cls.lab.close)
+        cls.lab.host(1).boot()
+
+    def sweep_from(self, *namespaces: str, private: str = "") -> list[str]:
+        """What a sweep in other namespaces says it removed; ``private``: directories it has for itself."""
+        script = "".join(f"mount -t tmpfs tmpfs {each} && " for each in private.split())
+        script += f"exec {sys.executable} -c 'from lab.hosts import Lab; print(*Lab.sweep())'"
+        done = subprocess.run(["unshare", *namespaces, "sh", "-c", script], capture_output=True, text=True,
+                              env={**os.environ, "PYTHONPATH": f"{BIN}:{BIN.parent}"}, timeout=60)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        return done.stdout.split()
+
+    def assertAlive(self):
+        self.assertTrue(self.lab.base.is_dir())
+        ping = ["ping", "-c", "1", "-W", "2", self.lab.gateway]
+        self.assertEqual(self.lab.hosts[1].run(ping, check=False).returncode, 0)
+
+    def test_sweep_with_other_files(self):
+        """A sweep that sees our links, and none of our files, leaves a living lab alone."""
+        self.assertNotIn(self.lab.bridge, self.sweep_from("--mount", private="/run /tmp"))
+        self.assertAlive()
+
+    def test_sweep_with_other_links(self):
+        """A sweep that sees our files, and none of our links, does so too; also when it has locks of its own."""
+        self.sweep_from("--net")
+        self.assertAlive()
+        self.sweep_from("--net", "--mount", private="/run")
+        self.assertAlive()
+
+    def route_to(self, address: str) -> str:
+        done = subprocess.run(["ip", "route", "get", address], capture_output=True, text=True)
+        return done.stdout + done.stderr
+
+    def test_bridge_gone(self):
+        """Without its bridge a lab's range is unreachable, so that nothing meant for it takes the default route."""
+        with Lab() as lab:
+            self.assertIn(lab.bridge, self.route_to(lab.address(1)))
+            subprocess.run(["ip", "link", "del", lab.bridge], check=True)
+            self.assertIn("No route to host", self.route_to(lab.address(1)))
+            self.assertIn("No route to host", self.route_to(lab.gateway))
+        self.assertNotIn("No route to host", self.route_to(lab.address(1)))
+
+    def test_owner_killed(self):
+        """The range stays unreachable until the programs that call into it have ended, and no longer."""
+        directory = tempfile.TemporaryDirectory(prefix="wawel-")
+        self.addCleanup(directory.cleanup)
+        lock = find_lock(Path(directory.name) / "lock")
+        assert lock is not None
+        owner = spawn_owner(f"from lab.hosts import Lab\nlab = Lab(users=Path({directory.name!r}))\n"
+                            "print(lab.bridge, lab.address(1), lab.base)")
+        assert owner.stdout is not None
+        self.addCleanup(owner.stdout.close)
+        bridge, address, base = owner.stdout.readline().split()
+        owner.kill()
+        owner.wait()
+        wait_until(lambda: not Path(base).exists(), "the keeper")
+        wait_until(lambda: bridge not in {name for _, name in socket.if_nameindex()}, "the bridge's end")
+        self.assertIn("No route to host", self.route_to(address))
+        os.close(lock)
+        wait_until(lambda: "No route to host" not in self.route_to(address), "the keeper's end")
+
+    def test_forwards_nothing(self):
+        """The machine forwards nothing that comes from a lab's hosts."""
+        for family in ("ipv4", "ipv6"):
+            setting = Path(f"/proc/sys/net/{family}/conf/{self.lab.bridge}/forwarding")
+            self.assertEqual(setting.read_text(), "0\n")
 
 
 @unittest.skipIf(lacking_postgres(), lacking_postgres())
