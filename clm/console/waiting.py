@@ -115,7 +115,8 @@ def wait_operation(
             deadline.forgive(error)
             continue
         if note is not None:
-            note(f"{op.get('state')} {op.get('step') or ''}", float(op.get("progress") or 0))
+            state = f"{op.get('state')} {op.get('step') or ''}"
+            note(because(state, op.get("waiting_for")), float(op.get("progress") or 0))
         if op.get("state") not in OPEN:
             return op
         deadline.check(f"Operation {operation_id}")
@@ -134,6 +135,11 @@ def _look(console: Console, operation_id: int, cluster: str, polling: bool, seco
     return found
 
 
+def because(state: str, reason: Any) -> str:
+    """A state, with what it waits for."""
+    return f"{state}: {reason}" if reason else state
+
+
 def check_ended(op: Mapping[str, Any], what: str) -> None:
     """:raises OperationFailed: it ended otherwise than done."""
     if op.get("state") != "done":
@@ -143,6 +149,17 @@ def check_ended(op: Mapping[str, Any], what: str) -> None:
             f"{what}: operation {number} {op.get('state')}{': ' + told if told else ''}",
             f"Try again with: wawel op retry {number}" if op.get("state") == "failed" else "",
         )
+
+
+def _reason(console: Console, vm: Mapping[str, Any], cluster: str) -> str:
+    """What the operation on a VM waits for; "": nothing, or nobody says."""
+    if vm.get("operation_id") is None:
+        return ""
+    try:
+        op = console.call("user.operation.get", {"operation_id": vm["operation_id"]}, cluster=cluster)
+    except (ObjectNotFound, Unavailable):
+        return ""  # it has ended, or the next look waits for the server
+    return str(op.get("waiting_for") or "") if isinstance(op, dict) else ""
 
 
 def wait_vm(
@@ -169,6 +186,7 @@ def wait_vm(
             told = one_line(str(vm.get("error") or ""))
             raise OperationFailed(f"VM {vm.get('name')} is {state}{': ' + told if told else ''}")
         if note is not None:
-            note("waiting for its guest" if state == "running" else str(vm.get("operation") or state), 99.0)
+            told = "waiting for its guest" if state == "running" else str(vm.get("operation") or state)
+            note(because(told, _reason(console, vm, cluster)), 99.0)
         deadline.check(f"VM {vm.get('name')}")
         time.sleep(POLL_S)

@@ -8,7 +8,7 @@ whose transaction first makes sure that this worker still holds the operation.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, Final, TypeVar
 
 from sqlalchemy.orm import Session
 
@@ -27,17 +27,27 @@ class Wait(Exception):
     """
     Raised by a step: call it again ``seconds`` from now, or when its VM's evidence changes.
 
+    :param reason: what for, in a sentence for whoever asked; "": it goes on at once, or stays as it was told before.
     :param unless: asked under the VM's lock before it waits: ``unless(session, op)`` true means do not wait at all.
     :param note: kept in the operation's arguments.
     """
 
     def __init__(
-        self, seconds: float, unless: Callable[[Session, OperationRow], bool] | None = None, **note: Any
+        self,
+        seconds: float,
+        reason: str,
+        unless: Callable[[Session, OperationRow], bool] | None = None,
+        **note: Any,
     ) -> None:
         super().__init__(seconds)
         self.seconds = seconds
+        self.reason = reason
         self.unless = unless
         self.note = note
+
+
+OTHERS: Final = "An operation on it that was given up has not let go yet."
+NO_NODE: Final = "No node that answers has the storage attached."
 
 
 class LeaseLost(Exception):
@@ -144,6 +154,15 @@ class Kind:
 
         :raises NotAbandonable: it cannot be given up.
         """
+
+    def tried(self, op: OperationRow, error: CloudError) -> dict[str, Any]:
+        """
+        An attempt failed, and another is to follow.
+
+        :return: what is to be found in the arguments then.
+        :raises CloudError: enough is enough: the operation fails with this.
+        """
+        return {}
 
     def reopened(self, session: Session, op: OperationRow) -> None:
         """What a retry of a failed operation must claim again, in the transaction that queues it."""

@@ -46,6 +46,7 @@ IDLE_S: Final = 5.0  # at the most: what is due later is known by then
 PARALLEL: Final = 32  # operations under way in one process
 PER_NODE: Final = 6  # of them on one node: more would only queue in libvirt
 BACKOFF_MAX_S: Final = 30.0
+ASKED_MAX_S: Final = 3600.0  # whatever a server asks for (Retry-After): an operation has a deadline too
 
 
 class Engine:
@@ -195,18 +196,22 @@ class Engine:
         op, kind = work.op, KINDS[work.op.kind]
         try:
             if utc_now() > op.deadline:
-                raise DeadlineExceeded(f"operation {op.id} ({op.kind})", (op.deadline - op.created_at).total_seconds())
+                seconds = (op.deadline - op.created_at).total_seconds()
+                late = DeadlineExceeded(f"operation {op.id} ({op.kind})", seconds, op.user_text)
+                if op.admin_text != op.user_text:
+                    late.add_note(op.admin_text)
+                raise late
             while work.step < len(kind.steps) and not work.completed:
                 await kind.steps[work.step](work)
                 work.step += 1
                 if self._stopping and not work.completed:
-                    raise Wait(0.0)
+                    raise Wait(0.0, "")
             log.info("operation {id} ({kind}) of VM {vm_id} is done", id=op.id, kind=op.kind, vm_id=op.vm_id)
             self._measure(op, "done")
         except LeaseLost:
             raise
         except Wait as wait:
-            await self._hold(work, wait, "")
+            await self._hold(work, wait, None)
         except CloudError as error:
             final = isinstance(error, DeadlineExceeded) and utc_now() > op.deadline
             # Later it may work. After one call's DeadlineExceeded the outcome is unknown, but steps look first.
@@ -224,17 +229,23 @@ class Engine:
                 await self._fail(work, broken)
 
     async def _retry(self, work: Work, error: CloudError) -> None:
+        try:
+            note = KINDS[work.op.kind].tried(work.op, error)
+        except CloudError as enough:
+            await self._fail(work, enough)
+            return
         delay = min(0.2 * 2 ** min(work.op.attempts, 10), BACKOFF_MAX_S) * random.uniform(0.7, 1.3)
+        delay = max(delay, min(float(getattr(error, "after_s", 0.0)), ASKED_MAX_S))
         log.warn(
             "operation {id} ({kind}) goes on in {delay} s: {error}",
             id=work.op.id,
             kind=work.op.kind,
             delay=round(delay, 1),
-            error=str(error),
+            error=error.for_administrator(),
         )
-        await self._hold(work, Wait(delay), str(error))
+        await self._hold(work, Wait(delay, error.for_user(), **note), error)
 
-    async def _hold(self, work: Work, wait: Wait, failure: str) -> None:
+    async def _hold(self, work: Work, wait: Wait, failure: CloudError | None) -> None:
         await self._insist(_put_back, work.worker_id, work.op, work.step, wait, failure)
 
     async def _fail(self, work: Work, error: CloudError) -> None:
@@ -243,7 +254,7 @@ class Engine:
             id=work.op.id,
             kind=work.op.kind,
             vm_id=work.op.vm_id,
-            error=str(error),
+            error=error.for_administrator(),
         )
         await self._insist(_fail, work.worker_id, work.op, error)
         self._measure(work.op, "failed")
@@ -266,21 +277,33 @@ class Engine:
                 await pause
 
 
-def _put_back(session: Session, worker_id: int, op: OperationRow, step: int, wait: Wait, failure: str) -> None:
+def _put_back(
+    session: Session, worker_id: int, op: OperationRow, step: int, wait: Wait, failure: CloudError | None
+) -> None:
     if not holds(session, op.id, worker_id, op.vm_id):
         let_go(session, op.id, worker_id)
         return
     # Evidence may have arrived since the step looked; its wake-up found nobody waiting yet.
     seconds = 0.0 if wait.unless is not None and wait.unless(session, op) else wait.seconds
-    put_back(session, op.id, seconds=seconds, waiting=not failure, step=step, reason=failure, note=wait.note)
+    told = wait.reason if failure is None else failure.for_administrator()
+    put_back(
+        session,
+        op.id,
+        seconds=seconds,
+        waiting=failure is None,
+        step=step,
+        user_text=wait.reason,
+        admin_text=told,
+        note=wait.note,
+    )
 
 
 def _fail(session: Session, worker_id: int, op: OperationRow, error: CloudError) -> None:
     if not holds(session, op.id, worker_id, op.vm_id):
         let_go(session, op.id, worker_id)
         return
-    text = str(error)
-    finish(session, op.id, OperationState.FAILED, error=error.code, user_text=text, admin_text=repr(error.details()))
+    told, more = error.for_user(), error.for_administrator()
+    finish(session, op.id, OperationState.FAILED, error=error.code, user_text=told, admin_text=more)
     KINDS[op.kind].failed(session, op, error)
     tell_failed(session, op, error)
     if op.vm_id is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from cm.operations.base import Kind, Wait, Work, register
+from cm.operations.base import NO_NODE, OTHERS, Kind, Wait, Work, register
 from cm.rpc.vocabulary import OperationKind
 from cm.store.change import record_change
 from cm.store.domain import pool_name
@@ -21,12 +21,12 @@ async def delete(work: Work) -> None:
     """Delete the volume through a node that has the storage attached and answers; an absent one is as good."""
     assert work.op.image_id is not None
     if await work.read(_others, work.op):
-        raise Wait(1.0)
+        raise Wait(1.0, OTHERS)
     row: ImageRow | None = await work.read(find_image, work.op.image_id)
     if row is not None and not row.volume.endswith(UNMADE):
         node_id = await work.read(node_reaching, row.storage_id, work.op.attempts)
         if node_id is None:
-            raise Wait(NODE_WAIT_S)
+            raise Wait(NODE_WAIT_S, NO_NODE)
         await work.call(node_id, "delete", pool_name(row.storage_id), row.volume, deadline_s=DELETE_S)
     await work.complete(_gone, work.op)
 

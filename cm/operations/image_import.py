@@ -24,7 +24,7 @@ from cm.drivers.images.local import copy_local
 from cm.drivers.images.policy import FetchPolicy
 from cm.drivers.images.target import Fetched
 from cm.operations import staging
-from cm.operations.base import Kind, LeaseLost, Wait, Work, register
+from cm.operations.base import NO_NODE, Kind, LeaseLost, Wait, Work, register
 from cm.rpc.errors import CloudError, DownloadFailed, ImageRefused, ObjectNotFound, WrongImageState
 from cm.rpc.vocabulary import DiskFormat, ImageKind, ImageState, OperationKind
 from cm.services.context import ClusterPolicy
@@ -206,7 +206,7 @@ async def upload(work: Work) -> None:
     image = await work.read(get_image, _image_id(work.op))
     node_id = await work.read(node_reaching, image.storage_id, work.op.attempts)
     if node_id is None:
-        raise Wait(NODE_WAIT_S)
+        raise Wait(NODE_WAIT_S, NO_NODE)
     meter = Meter(work, INSPECTED, UPLOADED)
     await work.call(
         node_id,

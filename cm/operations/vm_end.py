@@ -13,7 +13,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from cm.interfaces import DomainSeen
-from cm.operations.base import Kind, Wait, Work, register
+from cm.operations.base import NO_NODE, OTHERS, Kind, Wait, Work, register
 from cm.rpc.errors import CloudError, DomainNotRunning, GuestIgnored, NotAbandonable
 from cm.rpc.vocabulary import DiskFormat, OperationKind, Seen
 from cm.rules.vm import GONE
@@ -41,7 +41,7 @@ def _ending(session: Session, op: OperationRow) -> Ending:
     assert op.vm_id is not None
     row = get_vm(session, op.vm_id)
     if others_at_work(session, row.id, op.id):
-        raise Wait(0.2)
+        raise Wait(0.2, OTHERS)
     hooks = False
     if row.node_id is not None:
         hooks = bool(session.scalar(text("SELECT hooks FROM node WHERE id = :id"), {"id": row.node_id}))
@@ -63,7 +63,7 @@ async def _look(work: Work, row: VMRow) -> Seen:
     assert row.node_id is not None
     seen: DomainSeen = await work.call(row.node_id, "look", row.uuid)
     if await work.db(record_look, row.id, None, row.launched_at, seen.state, seen.reason) == "changed":
-        raise Wait(LOOK_S)
+        raise Wait(LOOK_S, "The VM moved on while it was looked at.")
     return seen.state
 
 
@@ -117,10 +117,10 @@ async def await_end(work: Work) -> None:
     # The hook of a VM that was launched a moment ago cannot be told from an earlier launch's: a look is surer.
     fresh = row.launched_at is not None and utc_now() - row.launched_at < 2 * SKEW
     if ending.hooks and not fresh and not work.arguments.get("graced"):
-        raise Wait(work.services.policy.hook_grace_s, unless=_gone, graced=True)
+        raise Wait(work.services.policy.hook_grace_s, "The node has not reported the end yet.", _gone, graced=True)
     if await _look(work, row) not in GONE:
         await work.call(row.node_id, "destroy", row.uuid)
-        raise Wait(LOOK_S, unless=_gone)
+        raise Wait(LOOK_S, "The VM has not ended yet.", _gone)
 
 
 async def await_shutdown(work: Work) -> None:
@@ -150,7 +150,8 @@ async def _obeyed(work: Work) -> bool:
     if work.arguments.get("pressed_at") and await _look(work, row) in GONE:
         return True
     if left > 0:
-        raise Wait(min(LOOK_S if not ending.hooks else 5 * LOOK_S, left), unless=_gone, pressed_at=pressed)
+        reason = f"The guest was asked to shut down and has {work.services.policy.shutdown_s:g} s for it."
+        raise Wait(min(LOOK_S if not ending.hooks else 5 * LOOK_S, left), reason, _gone, pressed_at=pressed)
     return False
 
 
@@ -167,7 +168,7 @@ async def clean_up(work: Work) -> None:
     await _seal(work, row)
     if volumes:
         if node_id is None:
-            raise Wait(5 * LOOK_S)  # no node that answers reaches the disks
+            raise Wait(5 * LOOK_S, NO_NODE)
         await work.run(node_id, delete_volumes, volumes, row.uuid, deadline_s=120.0)
 
 
@@ -216,7 +217,7 @@ def _keep_facts(session: Session, op: OperationRow) -> tuple[VMRow, int, str, in
         return None
     node_id = row.node_id or node_with_disks(session, row.id)
     if node_id is None:
-        raise Wait(LOOK_S)
+        raise Wait(LOOK_S, NO_NODE)
     root = volume_plans(session, row.id)[0]
     return row, image.id, image.volume, node_id, pool_name(image.storage_id), root.volume
 

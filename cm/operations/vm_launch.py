@@ -10,7 +10,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from cm.interfaces import DomainSpec, NetworkSpec
-from cm.operations.base import Kind, Wait, Work, register
+from cm.operations.base import OTHERS, Kind, Wait, Work, register
 from cm.rpc.errors import CloudError, ObjectNotFound
 from cm.rpc.vocabulary import DeployMode, DiskFormat, OperationKind, StorageId
 from cm.rules.placement import VMRequest
@@ -46,7 +46,7 @@ class Launch:
 async def place(work: Work) -> None:
     """Have the VM hold a node. A new VM does since it was accepted; a stopped one is placed again."""
     if await work.db(_others, work.op):
-        raise Wait(0.2)
+        raise Wait(0.2, OTHERS)
     await work.db(_place, work.op, work.services.policy)
 
 

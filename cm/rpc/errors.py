@@ -23,6 +23,14 @@ class CloudError(Exception):
     def __str__(self) -> str:
         return self.message.format(**self.details())
 
+    def for_user(self) -> str:
+        """What somebody is told of it who may not know which machines there are."""
+        return str(self)
+
+    def for_administrator(self) -> str:
+        """The same with what was noted (``add_note``) for administrators alone, who may also read it in the log."""
+        return " ".join([str(self), *getattr(self, "__notes__", ())])
+
     def details(self) -> dict[str, Any]:
         """The case's own fields, for the wire; never secrets."""
         return {f.name: getattr(self, f.name) for f in fields(self)} if is_dataclass(self) else {}
@@ -153,6 +161,10 @@ class DeadlineExceeded(Unavailable):
     message = "{what} did not end within {seconds} s."
     what: str
     seconds: float
+    last: str = ""  # the reason of the last attempt, or what it waited for
+
+    def __str__(self) -> str:
+        return f"{super().__str__()} At the end: {self.last}" if self.last else super().__str__()
 
 
 @dataclass(eq=False)
@@ -344,6 +356,9 @@ class NodeUnreachable(Unavailable):
     node: str
     reason: str
 
+    def for_user(self) -> str:
+        return "The node does not answer."
+
 
 @dataclass(eq=False)
 class NodeBusy(Unavailable):
@@ -351,6 +366,9 @@ class NodeBusy(Unavailable):
     message = "Node {node} is busy: {reason}."
     node: str
     reason: str
+
+    def for_user(self) -> str:
+        return "The node is busy."
 
 
 @dataclass(eq=False)

@@ -39,7 +39,7 @@ def tell(session: Session, account_ids: Sequence[int | None], level: Level, code
 
 def tell_failed(session: Session, op: OperationRow, error: CloudError) -> None:
     """An operation failed: whoever asked for it is told, and whose object it is."""
-    params: dict[str, Any] = {"operation_id": op.id, "error": error.code, "reason": str(error)}
+    params: dict[str, Any] = {"operation_id": op.id, "error": error.code, "reason": error.for_user()}
     owner: int | None = None
     for name, number in (("vm_id", op.vm_id), ("image_id", op.image_id)):
         if number is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import text
@@ -18,13 +19,20 @@ from cm.services.context import ClusterCall, ClusterPolicy
 from cm.services.images import DELETE_S, import_seconds
 from cm.services.storages import ATTACH_S
 from cm.services.vm import SECONDS, interrupt
-from cm.store.operation import TOPIC, OperationRow, get_operation, list_operations
+from cm.store.operation import TOPIC, OperationRow, count_running, get_operation, list_operations
 from cm.store.vm import find_vm, get_vm, render_vm
 
 
-def shown(op: OperationRow, *, admin: bool) -> dict[str, Any]:
-    """An operation as callers see it; administrators get the administrators' text too."""
+def shown(session: Session, ops: Sequence[OperationRow], *, admin: bool) -> list[dict[str, Any]]:
+    """Operations as callers see them; administrators get the administrators' text too."""
+    idle = [op for op in ops if op.state in (OperationState.QUEUED, OperationState.WAITING) and not op.user_text]
+    running = count_running(session) if idle else {}
+    return [_shown(op, running, admin) for op in ops]
+
+
+def _shown(op: OperationRow, running: Mapping[int | None, int], admin: bool) -> dict[str, Any]:
     steps = KINDS[op.kind].steps
+    waiting_for = _waiting_for(op, running, admin)
     shown = {
         "operation_id": op.id,
         "kind": op.kind,
@@ -38,16 +46,30 @@ def shown(op: OperationRow, *, admin: bool) -> dict[str, Any]:
         "node_id": op.node_id if admin else None,
         "storage_id": op.storage_id,
         "error": op.error,
-        "text": op.user_text,
+        "text": waiting_for or op.user_text,
+        "waiting_for": waiting_for,
         "result": op.result,
         "created": op.created_at,
         "started": op.started_at,
         "finished": op.finished_at,
+        "next_attempt": op.not_before if op.state in (OperationState.QUEUED, OperationState.WAITING) else None,
         "deadline": op.deadline,
     }
     if admin:
         shown["admin_text"] = op.admin_text
     return shown
+
+
+def _waiting_for(op: OperationRow, running: Mapping[int | None, int], admin: bool) -> str:
+    """Why an operation that has not ended is not further: what it waits for, or what its last attempt failed on."""
+    if op.state not in OPEN_OPERATIONS:
+        return ""
+    told = (op.admin_text if admin else "") or op.user_text
+    if told or op.state is OperationState.RUNNING:
+        return told
+    if op.node_id is not None and running.get(op.node_id):
+        return f"Its turn: {running[op.node_id]} operations are under way on the node."
+    return f"Its turn: {sum(running.values())} operations are under way."
 
 
 def get(caller: ClusterCall, operation_id: int) -> OperationRow:
@@ -132,7 +154,8 @@ def retry(caller: ClusterCall, operation_id: int, owner_only: bool = True) -> di
     session.execute(
         text(
             "UPDATE operation SET state = 'queued', step = 0, not_before = now(), finished_at = NULL, error = '',"
-            " user_text = '', attempts = attempts + 1, arguments = arguments - 'graced' - 'pressed_at',"
+            " user_text = '', admin_text = '', attempts = attempts + 1,"
+            " arguments = arguments - 'graced' - 'pressed_at' - 'again',"
             " deadline = now() + make_interval(secs => :seconds) WHERE id = :id"
         ),
         {"id": op.id, "seconds": _seconds(op.kind, caller.policy)},

@@ -8,7 +8,7 @@ from cm.rpc.vocabulary import OPEN_OPERATIONS
 from cm.services.access import Who, authorize_operation, person_of
 from cm.services.context import ClusterCall
 from cm.services.operations import shown
-from cm.store.operation import OperationRow, get_operation
+from cm.store.operation import get_operation
 
 
 async def wait_for(
@@ -24,21 +24,21 @@ async def wait_for(
     who = person_of(caller.identity) if owner_only else None
     signals = caller.services.extra["signals"]
 
-    async def look() -> OperationRow:
+    async def look() -> dict[str, Any]:
         assert caller.services is not None
-        return await caller.services.database.read(_get, operation_id, who)
+        return await caller.services.database.read(_get, operation_id, who, admin)
 
     # Asked for before the look, so that an end between the two is not missed.
     ended = signals.wait("finished", str(operation_id), timeout_s)
     op = await look()
-    if op.state not in OPEN_OPERATIONS:
+    if op["state"] not in OPEN_OPERATIONS:
         ended.cancel()
-        return shown(op, admin=admin)
+        return op
     await ended
-    return shown(await look(), admin=admin)
+    return await look()
 
 
-def _get(session: Any, operation_id: int, who: Who) -> OperationRow:
+def _get(session: Any, operation_id: int, who: Who, admin: bool) -> dict[str, Any]:
     op = get_operation(session, operation_id)
     authorize_operation(session, who, op, change=False)
-    return op
+    return shown(session, [op], admin=admin)[0]

@@ -86,8 +86,7 @@ SELECT i.id AS image_id, i.uuid::text AS uuid, i.kind, i.name, i.description, i.
        a.login AS user_login, i.storage_id, s.name AS storage_name, i.format, i.size_bytes, i.claimed_bytes, i.sha256,
        i.state, i.progress, i.error, i.access, i.platform, i.disk_controller, i.network_device, i.video_device,
        i.version, i.created_at AS created,
-       (SELECT max(o.id) FROM operation o WHERE o.image_id = i.id AND o.state IN ('queued', 'running', 'waiting'))
-           AS operation_id,
+       o.id AS operation_id, coalesce(o.user_text, '') AS waiting_for,
        (SELECT array_agg(t.vm_id ORDER BY t.vm_id) FROM image_attachment t WHERE t.image_id = i.id) AS vm_ids,
        (SELECT array_agg(g.group_id ORDER BY g.group_id) FROM acl g
          WHERE g.kind = 'image' AND g.object_id = i.id AND g.group_id IS NOT NULL
@@ -96,6 +95,9 @@ SELECT i.id AS image_id, i.uuid::text AS uuid, i.kind, i.name, i.description, i.
                 OR g.group_id = ANY(CAST(:groups AS bigint[])))) AS group_ids,
        (SELECT array_agg(g.level) FROM acl g WHERE g.kind = 'image' AND g.object_id = i.id AND {FOR_CALLER}) AS levels
   FROM image i JOIN account a ON a.id = i.account_id JOIN storage s ON s.id = i.storage_id
+  LEFT JOIN LATERAL (SELECT id, user_text FROM operation
+                      WHERE image_id = i.id AND state IN ('queued', 'running', 'waiting') ORDER BY id DESC LIMIT 1) o
+       ON true
  WHERE i.deleted_at IS NULL
 """
 _GRANTED = f"i.id IN (SELECT g.object_id FROM acl g WHERE g.kind = 'image' AND {FOR_CALLER})"

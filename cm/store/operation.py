@@ -35,6 +35,7 @@ class OperationRow:
     step: int
     progress: int
     attempts: int
+    not_before: datetime
     deadline: datetime
     worker_id: int | None
     error: str
@@ -48,7 +49,8 @@ class OperationRow:
 
 _COLUMNS = (
     "id, kind, account_id, vm_id, image_id, node_id, storage_id, concurrent, arguments, state, step, progress,"
-    " attempts, deadline, worker_id, error, user_text, admin_text, result, created_at, started_at, finished_at"
+    " attempts, not_before, deadline, worker_id, error, user_text, admin_text, result, created_at, started_at,"
+    " finished_at"
 )
 
 
@@ -148,6 +150,17 @@ def list_operations(
     statement = text(f"SELECT {_COLUMNS} FROM operation WHERE {' AND '.join(where)} ORDER BY id DESC LIMIT :limit")
     found = session.execute(statement, {"account_id": account_id, "vm_id": vm_id, "before": before, "limit": limit})
     return [_row(row) for row in found]
+
+
+def count_running(session: Session) -> dict[int | None, int]:
+    """Operations that workers are at now, by node; None: of no node."""
+    found = session.execute(
+        text(
+            "SELECT node_id, count(*) AS number FROM operation WHERE worker_id IS NOT NULL AND state = 'running'"
+            " GROUP BY node_id"
+        )
+    )
+    return {row.node_id: int(row.number) for row in found}
 
 
 # ------------------------------------------------------------------ workers
@@ -281,8 +294,12 @@ def holds(session: Session, operation_id: int, worker_id: int, vm_id: int | None
 
 
 def record_step(session: Session, operation_id: int, step: int, progress: int) -> None:
+    """It goes on: what it waited for, or failed on before, is behind it."""
     session.execute(
-        text("UPDATE operation SET step = :step, progress = greatest(progress, :progress) WHERE id = :id"),
+        text(
+            "UPDATE operation SET step = :step, progress = greatest(progress, :progress), user_text = '',"
+            " admin_text = '' WHERE id = :id"
+        ),
         {"id": operation_id, "step": step, "progress": progress},
     )
 
@@ -294,12 +311,14 @@ def put_back(
     seconds: float,
     waiting: bool,
     step: int,
-    reason: str = "",
+    user_text: str = "",
+    admin_text: str = "",
     note: dict[str, Any] | None = None,
 ) -> None:
     """
     Release a claimed operation until ``seconds`` from now: it waits for something, or failed and will be retried.
 
+    :param user_text, admin_text: what for, or why; "": what was told before stays.
     :param note: what it wants to find again in its arguments.
     """
     session.execute(
@@ -307,7 +326,8 @@ def put_back(
             "UPDATE operation SET state = :state, worker_id = NULL, lease_until = NULL, step = :step,"
             " not_before = clock_timestamp() + make_interval(secs => :seconds),"
             " attempts = attempts + CASE WHEN :waiting THEN 0 ELSE 1 END,"
-            " admin_text = CASE WHEN :waiting THEN admin_text ELSE :reason END,"
+            " user_text = coalesce(nullif(:user_text, ''), user_text),"
+            " admin_text = coalesce(nullif(:admin_text, ''), admin_text),"
             " arguments = arguments || CAST(:note AS jsonb) WHERE id = :id"
         ),
         {
@@ -317,7 +337,8 @@ def put_back(
             "seconds": seconds,
             "waiting": waiting,
             "step": step,
-            "reason": reason,
+            "user_text": user_text,
+            "admin_text": admin_text,
         },
     )
 

@@ -64,8 +64,12 @@ def test_shutdown_ignored(cloud: MemoryCloud) -> None:
     for node in cloud.memory.values():
         node.ignores_power_button.add(vm["uuid"])
     answer = cloud.call("user.vm.shutdown", [vm_id])
-    ended = cloud.ended(answer["operation_id"])
-    assert (ended["state"], ended["error"]) == ("failed", "guest_ignored")
+    reasons = set()
+    while (op := cloud.call("user.operation.get", [answer["operation_id"]]))["state"] != "failed":
+        reasons.add(op["waiting_for"])
+        time.sleep(0.01)
+    assert "The guest was asked to shut down and has 1 s for it." in reasons
+    assert (op["error"], op["waiting_for"]) == ("guest_ignored", "")
     assert cloud.wait(vm_id, "running")["wanted"] == "running"
 
 

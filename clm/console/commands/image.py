@@ -17,7 +17,7 @@ from clm.console.options import everybody, verb
 from clm.console.output import emit, emit_list
 from clm.console.problems import OperationFailed, Problem, one_line
 from clm.console.values import NamedType
-from clm.console.waiting import POLL_S, Deadline, Watch
+from clm.console.waiting import POLL_S, Deadline, Watch, because
 from cm.rpc.errors import Unavailable
 
 KINDS = ("system", "storage", "iso")
@@ -97,7 +97,8 @@ def wait_image(console: Console, made: dict[str, Any], cluster: str, timeout: fl
             except Unavailable as error:
                 deadline.forgive(error)
                 continue
-            watch.note(str(now.get("name")), str(now.get("state")), float(now.get("progress") or 0))
+            state = because(str(now.get("state")), now.get("waiting_for"))
+            watch.note(str(now.get("name")), state, float(now.get("progress") or 0))
             if now.get("state") == "ok":
                 return dict(now)
             if now.get("state") != "adding":

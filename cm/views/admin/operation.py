@@ -14,7 +14,7 @@ from cm.store.operation import get_operation, list_operations
 @admin_view
 def get(caller: ClusterCall, operation_id: Id) -> dict[str, Any]:
     """One operation."""
-    return service.shown(get_operation(caller.session, operation_id), admin=True)
+    return service.shown(caller.session, [get_operation(caller.session, operation_id)], admin=True)[0]
 
 
 @admin_view
@@ -34,7 +34,7 @@ def get_list(
     found = list_operations(
         caller.session, account_id=user_id, vm_id=vm_id, only_open=only_open, before=before, limit=limit
     )
-    return [service.shown(op, admin=True) for op in found]
+    return service.shown(caller.session, found, admin=True)
 
 
 @admin_view(changing=True)

@@ -16,7 +16,7 @@ from cm.services.waiting import wait_for
 @user_view
 def get(caller: ClusterCall, operation_id: Id) -> dict[str, Any]:
     """One operation, of a VM or image that the caller sees."""
-    return service.shown(service.get(caller, operation_id), admin=False)
+    return service.shown(caller.session, [service.get(caller, operation_id)], admin=False)[0]
 
 
 @user_view
@@ -30,7 +30,7 @@ def get_list(
     :param before: the last ``operation_id`` of the page before.
     """
     found = service.get_list(caller, vm_id=vm_id, only_open=only_open, before=before, limit=limit)
-    return [service.shown(op, admin=False) for op in found]
+    return service.shown(caller.session, found, admin=False)
 
 
 @user_view

@@ -74,10 +74,11 @@ class Cluster:
             raise ObjectNotFound("operation", operation_id)
         if op["looks"]:
             op["looks"] -= 1
-            op["progress"] = 50
+            op["progress"], op["waiting_for"] = 50, "The guest takes its time."
         elif op["state"] == "running":
             failed = op["then"] == "error"
             op["state"], op["progress"] = ("failed", 50) if failed else ("done", 100)
+            op["waiting_for"] = ""
             op["text"] = "It does not boot." if failed else ""
             vm = self.vms[op["vm_id"]]
             vm["state"], vm["operation_id"], vm["operation"], vm["error"] = op["then"], None, None, op["text"]

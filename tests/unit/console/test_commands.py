@@ -237,6 +237,16 @@ def test_call(anna: Wawel, lone: Wire) -> None:
         assert told(anna("call", "user.echo.back", f"value={given}", "-o", "json")) == value
 
 
+def test_waiting_line(anna: Wawel, lone: Wire, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever waits sees what the operation itself waits for, and no more of it once it goes on."""
+    lines: list[str] = []
+    monkeypatch.setattr("clm.console.waiting.Watch.note", lambda self, what, state, percent: lines.append(state))
+    lone.cluster.add_vm("web")
+    lone.cluster.patience = 3
+    assert anna("vm", "stop", "web", "--wait").code == 0
+    assert lines[0] == "running launch: The guest takes its time." and lines[-1] == "done launch"
+
+
 # ------------------------------------------------------------------ evacuating
 
 
