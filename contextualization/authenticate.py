@@ -25,17 +25,24 @@ KEY_S: Final = 10.0
 AGAIN_S: Final = 1.0  # between two looks for the key of a node whose signature is not good, or that has none
 KEYS_MAX: Final = 4096
 LOOKUPS_MAX: Final = 32  # at once: before its signature is checked anybody may name any node
+USED_MAX: Final = 50_000  # signatures of agents remembered: 80 a second for as long as each may be shown
 SKEW_S: Final = 5.0
 SKEW_PERSISTS_S: Final = 60.0
 
 
 @dataclass(frozen=True)
 class Sender:
-    """A node whose signature is good; ``bridge`` and ``address`` are those it signed, empty without a guest."""
+    """
+    A node whose signature is good; ``bridge`` and ``address`` are those it signed, empty without a guest.
+
+    :ivar first: whether this very request came for the first time. One that comes again, as whoever overheard it could
+        send it, is answered alike, and is evidence of nothing.
+    """
 
     node_id: int
     bridge: str = ""
     address: str = ""
+    first: bool = True
 
 
 @dataclass
@@ -64,6 +71,9 @@ class Authenticator:
         self._lookups = 0
         self._forgotten = 0
         self._skews: dict[int, _Skew | None] = {}
+        self._since = wall()  # of what was signed before, a former process may have had it already
+        self._used: OrderedDict[str, float] = OrderedDict()
+        self._told: dict[int, float] = {}  # when the log was told of a node's times beyond the window
 
     def forget(self, payload: str) -> None:
         """
@@ -95,10 +105,37 @@ class Authenticator:
             log.info("a request that claims to be of node {node_id} has no good signature", node_id=claim.node_id)
             raise Refusal(401, "bad_signature", "The signature is not that of the node.")
         skew_s = claim.time - self._wall()
-        await self._watch_clock(claim.node_id, skew_s)
         if abs(skew_s) > WINDOW_S:
+            # A clock that is far off, or an old request of a good one: nothing here tells which, so nothing is written.
+            self._tell(claim.node_id, skew_s)
             raise Refusal(401, "clock_skew", f"The node's clock is {skew_s:+.0f} s off ours.")
-        return Sender(claim.node_id, bridge, address)
+        # Those on behalf of guests are many, may be alike within a second, and are no evidence.
+        first = not address and self._is_first(claim.signature)
+        if first and claim.time > self._since:
+            await self._watch_clock(claim.node_id, skew_s)
+        return Sender(claim.node_id, bridge, address, first)
+
+    def _is_first(self, signature: str) -> bool:
+        now = self._monotonic()
+        while self._used and next(iter(self._used.values())) <= now:
+            self._used.popitem(last=False)
+        if signature in self._used:
+            return False
+        if len(self._used) >= USED_MAX:
+            return False  # it cannot be told; evidence comes again with the next request
+        self._used[signature] = now + 2 * WINDOW_S  # signed by a clock that is ahead, it is good for as long
+        return True
+
+    def _tell(self, node_id: int, skew_s: float) -> None:
+        now = self._monotonic()
+        if now - self._told.get(node_id, float("-inf")) >= SKEW_PERSISTS_S:
+            self._told[node_id] = now
+            log.warn(
+                "node {node_id}: a request is {skew_s:+.0f} s off our clock and refused: its clock is wrong, or the"
+                " request is an old one",
+                node_id=node_id,
+                skew_s=skew_s,
+            )
 
     @staticmethod
     def _is_signed(claim: Authorization, key: bytes | None, exchange: Exchange, bridge: str, address: str) -> bool:

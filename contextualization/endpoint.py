@@ -29,6 +29,7 @@ from twisted.python.failure import Failure
 from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET, Request, Site
 
+from cm.rpc.channel import StrictSite
 from cm.rpc.errors import CloudError, InvalidRequest, LimitReached, NotFound, NotPermitted, Unavailable
 from cm.rpc.limits import check_depth
 from cm.runtime.database import Database
@@ -170,6 +171,8 @@ class Endpoint(Resource):
 
     async def _saw(self, sender: Sender, boot_id: str = "", hook_version: str = "") -> None:
         """Record that the agent spoke; what was written seconds ago is not written again."""
+        if not sender.first:
+            return
         now = self._clock.seconds()
         at, last_boot, last_hook = self._seen.get(sender.node_id, (float("-inf"), "", ""))
         told = (boot_id or last_boot, hook_version or last_hook)
@@ -283,13 +286,6 @@ class EndpointRequest(Request):
             self.content.write(data)
 
 
-class QuietSite(Site):
-    """Keeps no access log: paths of NoCloud hold secrets."""
-
-    def log(self, request: Request) -> None:
-        pass
-
-
 def make_endpoint(
     database: Database,
     settings: EndpointSettings,
@@ -302,7 +298,7 @@ def make_endpoint(
     endpoint.
     """
     endpoint = Endpoint(database, settings, reactor, listener, wall)
-    site = QuietSite(
+    site = StrictSite(
         endpoint, requestFactory=EndpointRequest, parsePOSTFormSubmission=False, timeout=60, reactor=reactor
     )
     site.displayTracebacks = False

@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import binascii
 import hmac
+import re
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from cm.rpc.types import SECRET_MAX, Secret
 
 HEADER_MAX: Final = 8192  # bytes of an Authorization header
 LOGIN_MAX: Final = 64
+_TOKEN: Final = re.compile(rb"[A-Za-z0-9._~+/-]+=*\Z")  # b64token: RFC 6750, 2.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,16 +57,16 @@ def parse_authorization(header: bytes | None) -> Credentials | None:
     """
     if header is None:
         return None
-    scheme, _, rest = header.strip().partition(b" ")
-    rest = rest.strip()
+    # Blanks around a header are none of it; anything else that Python takes for blank is.
+    scheme, _, rest = header.strip(b" \t").partition(b" ")
+    rest = rest.lstrip(b" ")
     if not rest or len(header) > HEADER_MAX:
         raise NotAuthenticated()
     kind = scheme.lower()
     if kind == b"bearer":
-        try:
-            return TokenCredentials(Secret(rest.decode("ascii")))
-        except UnicodeDecodeError:
-            raise NotAuthenticated() from None
+        if _TOKEN.match(rest) is None:
+            raise NotAuthenticated()
+        return TokenCredentials(Secret(rest.decode("ascii")))
     if kind == b"basic":
         try:
             login, colon, password = base64.b64decode(rest, validate=True).decode().partition(":")

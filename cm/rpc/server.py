@@ -18,9 +18,10 @@ from twisted.python.failure import Failure
 from twisted.web import http
 from twisted.web.pages import notFound
 from twisted.web.resource import Resource
-from twisted.web.server import NOT_DONE_YET, Request, Site
+from twisted.web.server import NOT_DONE_YET, Request
 
 from cm.rpc import jsonrpc
+from cm.rpc.channel import StrictSite
 from cm.rpc.codec import encode_xml_fault
 from cm.rpc.dispatch import Dispatcher, Peer
 from cm.rpc.errors import CloudError, InvalidParameter, MalformedRequest, TooLarge
@@ -67,7 +68,7 @@ class WireRequest(Request):
             self.channel.transport.abortConnection()
 
 
-class WireSite(Site):
+class WireSite(StrictSite):
     """
     A site over a root resource.
 
@@ -81,9 +82,6 @@ class WireSite(Site):
         super().__init__(root, reactor=reactor, timeout=IDLE_S, parsePOSTFormSubmission=False)
         self.limits = limits
         self.larger = dict(larger or {})
-
-    def log(self, request: Any) -> None:
-        """No access log: the dispatcher counts calls, and logs those that change something."""
 
 
 class Endpoint(Resource):

@@ -10,20 +10,23 @@ longer and are shown with every request.
 from __future__ import annotations
 
 import heapq
+import re
 import secrets
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 import jwt
+import msgspec
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key, load_pem_public_key
 
 from cm.rpc.caller import Identity
 from cm.rpc.errors import NotAuthenticated
+from cm.rpc.types import ID_MAX, Login, Name
 from cm.rpc.vocabulary import Role
 
 ALGORITHM: Final = "EdDSA"
@@ -31,9 +34,12 @@ LIFETIME_S: Final = 60
 SESSION_S: Final = 12 * 3600
 LEEWAY_S: Final = 5
 TOKEN_MAX: Final = 8192  # characters
+LOGIN_MAX: Final = 64  # characters, as the wire's logins
 JTI_MAX: Final = 128  # characters
 USED_MAX: Final = 200_000  # 3,000 a second for the 65 s that each is remembered; some 40 MB
 _REQUIRED: Final = ["sub", "login", "roles", "aud", "iss", "iat", "exp", "jti"]
+# Base64 as Python decodes it takes blanks and signs between; one token has one spelling.
+_TOKEN: Final = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*\Z")
 
 
 @dataclass(eq=False)
@@ -61,6 +67,23 @@ class IssuerKey:
 
     public_key: str | bytes
     issuer: str
+
+
+class _Payload(msgspec.Struct, gc=False):
+    """
+    What a token may say, whoever signed it: what the database and the log can hold, and ids in their one spelling.
+    Times, audience and issuer's right are looked at beside it.
+    """
+
+    sub: Annotated[str, msgspec.Meta(pattern=r"^(0|[1-9][0-9]{0,18})(?![\s\S])")]
+    login: Annotated[
+        str, msgspec.Meta(min_length=1, max_length=LOGIN_MAX, pattern=r"^[^\x00-\x1f\x7f-\x9f]+(?![\s\S])")
+    ]
+    roles: list[Role]
+    iss: Name
+    jti: Annotated[str, msgspec.Meta(min_length=1, max_length=JTI_MAX)]
+    groups: list[Annotated[int, msgspec.Meta(ge=0, le=ID_MAX)]] = []
+    keys: list[Any] = []
 
 
 class UsedTokens:
@@ -214,6 +237,8 @@ class TokenVerifier:
             raise TokenRefused("it has expired")
         if len(token) > TOKEN_MAX:
             raise TokenRefused("it is too long")
+        if _TOKEN.match(token) is None:
+            raise TokenRefused("it is malformed")
         claims = self._read(token, now)
         if claims.issuer not in self._lifetimes:
             if not self._used.use(claims.issuer, claims.jti, claims.expires + self._leeway_s, now):
@@ -266,20 +291,23 @@ class TokenVerifier:
         if not self._may_speak(key_id, issuer):
             raise TokenRefused("its key may not speak for its issuer")
         try:
-            identity = Identity(
-                account_id=int(claims["sub"]),
-                login=str(claims["login"]),
-                roles=frozenset(Role(role) for role in claims["roles"]),
-                groups=tuple(int(group) for group in claims.get("groups", ())),
-                source="token",
-                issuer="" if issuer in self._lifetimes else issuer,
-            )
-            jti = str(claims["jti"])
-            if len(jti) > JTI_MAX:
-                raise TokenRefused("it is malformed")
-            return Claims(identity, issuer, jti, float(expires), tuple(claims.get("keys", ())), key_id)
-        except (TypeError, ValueError):
+            told = msgspec.convert(claims, _Payload)
+            account_id = int(told.sub)
+            if issuer not in self._lifetimes:
+                msgspec.convert(told.login, Login)  # of our own accounts, administrators may have named some otherwise
+        except (msgspec.ValidationError, UnicodeError):
             raise TokenRefused("it is malformed") from None
+        if account_id > ID_MAX or not (told.login + issuer).isprintable():  # lone surrogates, which no pattern tells
+            raise TokenRefused("it is malformed")
+        identity = Identity(
+            account_id,
+            told.login,
+            frozenset(told.roles),
+            tuple(told.groups),
+            source="token",
+            issuer="" if issuer in self._lifetimes else issuer,
+        )
+        return Claims(identity, issuer, told.jti, float(expires), tuple(told.keys), key_id)
 
     def _may_speak(self, key_id: str, issuer: str) -> bool:
         allowed = self._issuers.get(key_id)

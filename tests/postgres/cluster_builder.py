@@ -116,8 +116,12 @@ class Peer:
         self.now = 1_700_000_000.0
         self.ids = database.transact_now(add_cluster)
         self.credentials: dict[int, str] = {}
-        chosen = EndpointSettings(b"k" * 32, region="krakow", **settings)
-        self.endpoint = Endpoint(database, chosen, self.clock, None, lambda: self.now)
+        self._settings = EndpointSettings(b"k" * 32, region="krakow", **settings)
+        self.start()
+
+    def start(self) -> None:
+        """Another process takes over."""
+        self.endpoint = Endpoint(self.database, self._settings, self.clock, None, lambda: self.now)
 
     def enrol(self, name: str) -> str:
         node_id = self.ids[name]

@@ -182,19 +182,58 @@ class TestSignatures:
         """A clock that stays wrong for a minute becomes drift, one row; it ends when the clock is right."""
         drift = "SELECT count(*) FROM drift WHERE kind = 'clock_skew' AND closed_at IS NULL"
         for _ in range(5):
+            peer.now += 29
             peer.send(peer.signed("a", "GET", "/node/document?version=&wait=0", skew_s=30))
             peer.clock.advance(29)
         assert value(peer.database, drift) == 1
         assert value(peer.database, "SELECT evidence->>'skew_s' FROM drift") == "30.0"
+        peer.now += 2
         peer.send(peer.signed("a", "GET", "/node/document?version=&wait=0"))
         assert value(peer.database, drift) == 0
 
     def test_no_drift(self, peer: Peer) -> None:
         """A clock that was wrong for a moment does not matter."""
         for skew_s in (30, 0, 30, 0):
+            peer.now += 40
             peer.send(peer.signed("a", "GET", "/node/document?version=&wait=0", skew_s=skew_s))
             peer.clock.advance(40)
         assert value(peer.database, "SELECT count(*) FROM drift") == 0
+
+    @pytest.mark.parametrize("age_s", [100, 400], ids=["within the window", "beyond it"])
+    def test_replayed(self, peer: Peer, age_s: int) -> None:
+        """An old request of a good clock, sent again and again, writes no drift."""
+        peer.now += 1
+        overheard = peer.signed("a", "GET", "/node/document?version=&wait=0")
+        assert peer.send(overheard).status == 200
+        peer.now += age_s
+        for _ in range(5):
+            assert peer.send(overheard).status == (200 if age_s < 300 else 401)
+            peer.now += 29
+            peer.clock.advance(29)
+        assert value(peer.database, "SELECT count(*) FROM drift") == 0
+
+    def test_replayed_to_another_process(self, peer: Peer) -> None:
+        """What was signed before a process began is no evidence to it of a clock, and neither is anything twice."""
+        old = [peer.signed("a", "GET", f"/node/document?version={n}&wait=0") for n in range(5)]
+        peer.now += 100
+        peer.start()
+        for request in old:
+            assert peer.send(request).status == 200
+            peer.now += 30
+            peer.clock.advance(30)
+        assert value(peer.database, "SELECT count(*) FROM drift") == 0
+
+    def test_replayed_sign_of_life(self, peer: Peer) -> None:
+        """A dead agent's last words, sent again, do not make it look alive."""
+        peer.now += 1
+        overheard = peer.signed("a", "GET", "/node/document?version=&wait=0")
+        seen = "SELECT agent_seen_at FROM node WHERE id = :id"
+        peer.send(overheard)
+        change(peer.database, "UPDATE node SET agent_seen_at = now() - interval '1 hour'")
+        was = value(peer.database, seen, id=peer.ids["a"])
+        peer.clock.advance(100)
+        assert peer.send(overheard).status == 200
+        assert value(peer.database, seen, id=peer.ids["a"]) == was
 
     def test_paths(self, peer: Peer) -> None:
         """Paths and methods that are not there."""
@@ -464,7 +503,7 @@ class TestProgram:
                     connection.shutdown(socket.SHUT_WR)
                     while connection.recv(65536):
                         pass
-                except (ConnectionResetError, BrokenPipeError):
+                except OSError:  # it may have ended before all of this was said
                     pass
         assert Client(parse_endpoint(url), None).request("GET", "/health").status == 200
 

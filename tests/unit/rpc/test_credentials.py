@@ -46,7 +46,9 @@ class TestAuthorization:
         "header",
         [b"", b"Basic", b"Basic ", b"Basic !!!", b"Basic " + base64.b64encode(b"anna"), b"Bearer \xff", b"Digest a=b",
          b"Basic " + base64.b64encode(b":x"), b"Basic " + base64.b64encode(b"a:"), b"Basic /zp4",
-         b"Bearer " + b"x" * 9000, b"Basic " + base64.b64encode(b"a:" + b"x" * 2000)],
+         b"Bearer " + b"x" * 9000,
+         b"Bearer a b", b"Bearer a\x0b", b"Bearer a\x0c", b"Bearer \x0ba", b"Bearer a\xa0", b"Bearer\ta",
+         b"Basic " + base64.b64encode(b"a:" + b"x" * 2000)],
     )  # fmt: skip
     def test_refused(self, header: bytes) -> None:
         with pytest.raises(NotAuthenticated):

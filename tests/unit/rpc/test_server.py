@@ -11,7 +11,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from twisted.web.resource import Resource
 
+from cm.rpc.channel import StrictSite
 from cm.rpc.client import RpcClient, ServerUnreachable
 from cm.rpc.credentials import PasswordCredentials, TokenCredentials
 from cm.rpc.errors import (
@@ -70,6 +72,49 @@ def until(condition: Any, timeout_s: float = 5) -> None:
     while not condition():
         assert time.monotonic() < end, "it did not come about"
         time.sleep(0.005)
+
+
+CHUNKED = b"%x\r\n%s\r\n0\r\n\r\n" % (len(GET_DATA), GET_DATA)
+SMUGGLED = {
+    "two encodings": (b"1.1", b"Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked", CHUNKED),
+    "identity, then chunked": (b"1.1", b"Transfer-Encoding: identity\r\nTransfer-Encoding: chunked", CHUNKED),
+    "chunked, then identity": (b"1.1", b"Transfer-Encoding: chunked\r\nTransfer-Encoding: identity", CHUNKED),
+    "identity with a length": (b"1.1", b"Transfer-Encoding: identity\r\nContent-Length: %d" % len(GET_DATA), GET_DATA),
+    "a list": (b"1.1", b"Transfer-Encoding: identity, chunked", CHUNKED),
+    "encoding and length": (b"1.1", b"Content-Length: 5\r\nTransfer-Encoding: chunked", CHUNKED),
+    "length and encoding": (b"1.1", b"Transfer-Encoding: chunked\r\nContent-Length: 5", CHUNKED),
+    "HTTP/1.0": (b"1.0", b"Transfer-Encoding: chunked", CHUNKED),
+    "two lengths": (b"1.1", b"Content-Length: %d\r\nContent-Length: 5" % len(GET_DATA), GET_DATA),
+    "the same length twice": (b"1.1", (b"Content-Length: %d\r\n" % len(GET_DATA) * 2)[:-2], GET_DATA),
+    "a list of lengths": (b"1.1", b"Content-Length: %d, 5" % len(GET_DATA), GET_DATA),
+    "a sign": (b"1.1", b"Content-Length: +%d" % len(GET_DATA), GET_DATA),
+    "a long number": (b"1.1", b"Content-Length: " + b"0" * 5000 + b"%d" % len(GET_DATA), GET_DATA),
+    "a folded encoding": (b"1.1", b"Transfer-Encoding:\r\n chunked", CHUNKED),
+    "a folded length": (b"1.1", b"X: y\r\n Content-Length: 5\r\nContent-Length: %d" % len(GET_DATA), GET_DATA),
+    "a blank before the colon": (b"1.1", b"Transfer-Encoding : chunked", CHUNKED),
+    "a line feed alone": (b"1.1", b"X: y\nTransfer-Encoding: chunked\r\nContent-Length: %d" % len(GET_DATA), GET_DATA),
+    "two callers": (b"1.1", b"Authorization: Bearer x\r\nContent-Length: %d" % len(GET_DATA), GET_DATA),
+    "two hosts": (b"1.1", b"Host: y\r\nContent-Length: %d" % len(GET_DATA), GET_DATA),
+    "two ids": (b"1.1", b"X-Request-Id: a\r\nX-Request-Id: b\r\nContent-Length: %d" % len(GET_DATA), GET_DATA),
+}
+
+
+class TestOneReading:
+    @pytest.mark.parametrize("version, headers, body", SMUGGLED.values(), ids=SMUGGLED)
+    def test_refused(self, server: Server, version: bytes, headers: bytes, body: bytes) -> None:
+        """What two readers could take for different requests is none, and nothing behind it on the connection is."""
+        head = b"POST /jsonrpc HTTP/%b\r\nHost: x\r\nAuthorization: %b\r\nContent-Type: application/json\r\n%b\r\n\r\n"
+        behind = head % (b"1.1", AS_ANNA, b"Content-Length: %d" % len(GET_DATA)) + GET_DATA
+        answer = raw(server, head % (version, AS_ANNA, headers) + body + behind)
+        assert answer.startswith(b"HTTP/1.1 400 ") and b"hello" not in answer and answer.count(b"HTTP/1.") == 1
+
+    def test_chunked(self, server: Server) -> None:
+        """One Transfer-Encoding alone is fine."""
+        head = b"POST /jsonrpc HTTP/1.1\r\nHost: x\r\nAuthorization: %b\r\nTransfer-Encoding: Chunked\r\n\r\n" % AS_ANNA
+        assert b"hello" in raw(server, head + CHUNKED)
+
+    def test_no_http_2(self) -> None:
+        assert StrictSite(Resource()).acceptableProtocols() == [b"http/1.1"]
 
 
 class TestHTTP:

@@ -195,12 +195,49 @@ class TestTokens:
             ({"groups": ["a"]}, "it is malformed"),
             ({"jti": "x" * 129}, "it is malformed"),
             ({"iss": "cm:krakow"}, "its key may not speak for its issuer"),
+            # What no column takes, what has two spellings, and what nobody could be called.
+            *(
+                ({"sub": sub}, "it is malformed")
+                for sub in (str(2**63), "9" * 19, "9" * 5000, "-1", "1_0", "07", " 7", "٣")
+            ),
+            *(
+                ({"login": login}, "it is malformed")
+                for login in ("an\0na", "", "a" * 65, "a b", "anna\n", "\ud800", "ann\u0430", "-x", 7, True, ["a"])
+            ),
+            *(({"iss": iss}, "it is malformed") for iss in ("c\0lm", "", "\ud800", "x" * 300)),
+            *(
+                ({"groups": groups}, "it is malformed")
+                for groups in ([2**63], [-1], ["1"], [1.5], [True], {"1": 2}, "12")
+            ),
+            *(({"roles": roles}, "it is malformed") for roles in ("user", {"user": 1}, [["user"]], [1])),
+            *(({"jti": jti}, "it is malformed") for jti in (7, "", ["x"])),
+            ({"keys": {"a": 1}}, "it is malformed"),
         ],
     )
     def test_claims(self, changes: dict[str, Any], reason: str) -> None:
         wire = Wire()
         refused = wire.refused(wire.claims(**changes))
         assert refused == reason or (changes == {"aud": None} and refused == "it lacks aud")
+
+    def test_one_spelling(self) -> None:
+        """Base64 in Python takes blanks and signs in between; a token with any is another text, and no token."""
+        wire = Wire()
+        token = wire.claims()
+        for spelling in (
+            token + " ",
+            token + "\n",
+            " " + token,
+            token[:-4] + " " + token[-4:],
+            token + "!",
+            token + "=",
+        ):
+            assert wire.refused(spelling) == "it is malformed"
+        assert wire.verifier.verify(token).jti == "x"
+
+    def test_local_login(self) -> None:
+        """An administrator's own account may be called otherwise than people at the wire."""
+        wire = Wire(issuers={"k1": "cm:krakow"})
+        assert wire.verifier.verify(wire.claims(iss="cm:krakow", login="Anna Nowak")).identity.login == "Anna Nowak"
 
     def test_unknown_key(self) -> None:
         wire = Wire()

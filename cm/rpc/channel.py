@@ -1,0 +1,72 @@
+"""
+HTTP as strictly as it can be read in one way alone, for every daemon's sites.
+
+Between a proxy and us, a request that two readers could take for different ones is how somebody's request is smuggled
+into another's. Twisted refuses a repeated Content-Length, and one beside Transfer-Encoding; here goes what it lets by:
+a Transfer-Encoding that is repeated, ``identity`` or of HTTP/1.0, folded header lines, headers given twice of which
+readers take the first or the last, lengths too long to be numbers (RFC 9112: 5.2, 6.1, 6.3, 11.2).
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from twisted.web.http import HTTPChannel
+from twisted.web.server import Site
+
+LENGTH_DIGITS: Final = 15  # of a Content-Length; Python reads numbers of thousands of them, and then no longer
+
+# Given twice they make two requests of one, or two callers.
+SINGLE: Final = frozenset(
+    {
+        b"authorization",
+        b"content-encoding",
+        b"content-length",
+        b"content-type",
+        b"host",
+        b"idempotency-key",
+        b"last-event-id",
+        b"transfer-encoding",
+        b"x-request-id",
+    }
+)
+
+
+class StrictChannel(HTTPChannel):
+    """One connection. What is refused is answered by 400 and its end, before any view or credential is looked at."""
+
+    def lineReceived(self, line: bytes) -> None:
+        if line[:1] in (b" ", b"\t"):
+            self._refuse()
+            return
+        super().lineReceived(line)
+
+    def headerReceived(self, line: bytes) -> bool:
+        name, _, value = line.partition(b":")
+        if self._is_ambiguous(name.lower(), value.strip(b" \t")):
+            self._refuse()
+            return False
+        return bool(super().headerReceived(line))
+
+    def _is_ambiguous(self, name: bytes, value: bytes) -> bool:
+        if name in SINGLE and self.requests[-1].requestHeaders.hasHeader(name):
+            return True
+        if name == b"transfer-encoding":
+            return value.lower() != b"chunked" or self._version != b"HTTP/1.1"
+        return name == b"content-length" and not (value.isdigit() and len(value) <= LENGTH_DIGITS)
+
+    def _refuse(self) -> None:
+        self.transport.write(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+        self.loseConnection()
+
+
+class StrictSite(Site):
+    """A site whose connections are ``StrictChannel``: HTTP/1 alone, also under TLS, where HTTP/2 could be agreed on."""
+
+    protocol = StrictChannel
+
+    def acceptableProtocols(self) -> list[bytes]:
+        return [b"http/1.1"]
+
+    def log(self, request: Any) -> None:
+        """No access log: paths and headers hold secrets; calls are counted and logged by whoever answers them."""
