@@ -131,7 +131,7 @@ def _secret(method: Method, param: Param, given: Mapping[str, Any]) -> str | Non
     file = given.get(_key(param))
     if file is None and not param.required:
         return None
-    again = param.name == "new" or method.verb == "register"  # what is typed for the first time
+    again = param.name == "new_password" or method.verb == "register"  # what is typed for the first time
     return read_secret(file, param.name.replace("_", " ").capitalize(), again=again)
 
 

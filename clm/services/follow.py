@@ -27,6 +27,7 @@ from clm.services.context import Services
 from clm.services.messages import take_over
 from clm.store import feed as store
 from cm.rpc.parameters import unsendable
+from cm.rpc.types import matching
 from cm.runtime.feed import parse_cursor
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ class Superseded(Exception):
 
 # What a column takes: one event that it does not would be told again and again, and nothing after it.
 _Id = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
-_Word = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9_.]{1,100}(?![\s\S])")]
+_Word = Annotated[str, msgspec.Meta(pattern=matching(r"[a-z0-9_.]{1,100}", "it must be one word"))]
 
 
 class _Audience(msgspec.Struct, gc=False):

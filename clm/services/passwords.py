@@ -80,7 +80,7 @@ async def change_own(caller: CloudCall, old: Secret, new: Secret) -> None:
     services = caller.services
     assert services is not None
     facts = await check_own_password(caller, old)
-    digest = await hashed(services, new, facts.login, "new")
+    digest = await hashed(services, new, facts.login, "new_password")
     await services.database.transact(_write_own, caller, digest, facts.version)
 
 
@@ -96,7 +96,7 @@ async def set_password(caller: CloudCall, user_id: int, new: Secret) -> None:
     services = caller.services
     assert services is not None
     user = await services.database.read(get_user, user_id)
-    digest = await hashed(services, new, user["login"], "new")
+    digest = await hashed(services, new, user["login"], "new_password")
     await services.database.transact(write_new_password, user_id, digest, caller.if_version)
 
 
@@ -147,7 +147,7 @@ async def set_by_token(caller: CloudCall, token: str, new: Secret) -> None:
     if found.purpose != PASSWORD:
         raise OneTimeTokenRefused()
     user = await services.database.read(get_user, found.user_id)
-    digest = await hashed(services, new, user["login"], "new")
+    digest = await hashed(services, new, user["login"], "new_password")
     await services.database.transact(_set_by_token, token, digest)
 
 

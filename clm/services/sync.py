@@ -18,6 +18,7 @@ from clm.services.clusters import service_identity
 from clm.services.context import Services
 from clm.store import sync as store
 from cm.rpc.errors import InvalidRequest
+from cm.rpc.types import matching
 
 if TYPE_CHECKING:
     from clm.drivers.clusters import ClusterConnection
@@ -29,10 +30,13 @@ SEEN_MAX: Final = 1_000_000  # accounts of one cluster, as many as are wanted at
 DEADLINE_S: Final = 30.0
 
 
+_Number = Annotated[str, msgspec.Meta(pattern=matching("[0-9]{1,18}", "it must be a number as text"))]
+
+
 class _Seen(msgspec.Struct, gc=False):
     """An account as a cluster tells it."""
 
-    external_id: Annotated[str, msgspec.Meta(pattern="^[0-9]{1,18}$")]
+    external_id: _Number
     login: str
     name: str
     active: bool
@@ -44,7 +48,7 @@ class _Seen(msgspec.Struct, gc=False):
 
 
 class _Put(msgspec.Struct, gc=False):
-    stale: list[Annotated[str, msgspec.Meta(pattern="^[0-9]{1,18}$")]]
+    stale: list[_Number]
 
 
 async def push_due(services: Services, connection: ClusterConnection) -> bool:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 from zope.interface import Interface, implementer
 
-from cm.rpc.codec import RawJSON, plain
+from cm.rpc.codec import RawJSON, RawList, RawObject, plain
 from cm.rpc.errors import NotAuthenticated, RoleNeeded
 from cm.rpc.vocabulary import Role
 from cm.runtime.interface import interface_method
@@ -22,7 +22,10 @@ from cm.runtime.interface import interface_method
 if TYPE_CHECKING:
     from cm.rpc.view import Registry, View
 
-__all__ = ["ANONYMOUS", "Call", "Control", "Execute", "ICaller", "Identity", "LocalCaller", "RawJSON", "Source"]
+__all__ = [
+    "ANONYMOUS", "Call", "Control", "Execute", "ICaller", "Identity", "LocalCaller", "RawJSON", "RawList", "RawObject",
+    "Source",
+]  # fmt: skip
 
 Source = Literal["token", "password", "node", "local", "none"]
 

@@ -16,7 +16,7 @@ from decimal import Decimal
 from enum import Enum
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6Interface, IPv6Network
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 from xml.sax.saxutils import escape
 
 import msgspec
@@ -64,6 +64,20 @@ class RawJSON:
         return hash(self.data)
 
 
+class RawObject(RawJSON):
+    """The text of a JSON object. ``SCHEMA`` is what ``rpc.discover`` tells of a result of this type."""
+
+    __slots__ = ()
+    SCHEMA: ClassVar[dict[str, Any]] = {"type": "object"}
+
+
+class RawList(RawJSON):
+    """The text of a JSON array of objects."""
+
+    __slots__ = ()
+    SCHEMA: ClassVar[dict[str, Any]] = {"type": "array", "items": {"type": "object"}}
+
+
 def _encode_hook(value: Any) -> Any:
     if isinstance(value, RawJSON):
         return msgspec.Raw(value.data)
@@ -85,7 +99,7 @@ def encode_json(value: Any) -> bytes:
 
     :raises TypeError: it holds what has no place on the wire; a fault of ours.
     """
-    if type(value) is RawJSON:
+    if isinstance(value, RawJSON):
         return value.data
     try:
         data = _encoder.encode(value)

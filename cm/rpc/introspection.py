@@ -108,16 +108,18 @@ def signatures(view: View) -> list[list[str]]:
 
 
 def _xml_type(schema: dict[str, Any], components: dict[str, Any]) -> str:
+    """What XML-RPC calls a schema's values; of several, the first that is not null."""
+    told = _json_types(schema, components)
+    return _XML_TYPES.get(next((name for name in told if name != "null"), told[0]), "struct")
+
+
+def _json_types(schema: dict[str, Any], components: dict[str, Any]) -> list[str]:
     if "$ref" in schema:
         schema = components.get(schema["$ref"].rpartition("/")[2], {})
-    told = schema.get("type")
-    if told is None and "anyOf" in schema:
-        told = [part.get("type", "object") for part in schema["anyOf"]]
-    if told is None and schema.get("enum"):
-        told = "string" if isinstance(schema["enum"][0], str) else "integer"
-    if isinstance(told, list):
-        told = next((name for name in told if name != "null"), "null")
-    return _XML_TYPES.get(told or "object", "struct")
+    if "anyOf" in schema:
+        return [name for part in schema["anyOf"] for name in _json_types(part, components)]
+    told = schema.get("type", "object")
+    return told if isinstance(told, list) else [told]
 
 
 def openrpc(views: list[View], title: str) -> dict[str, Any]:

@@ -18,23 +18,47 @@ ID_MAX: Final = 2**63 - 1  # PostgreSQL's bigint
 IDS_MAX: Final = 200  # objects named by one call
 SECRET_MAX: Final = 1024  # characters; argon2 would hash megabytes, at our cost
 
-# Read by Python's ``re`` and, out of JSON Schemas, by ECMAScript's: hence this end, as Python's ``$`` also matches
-# before a last line feed and ECMAScript has no ``\Z``. C1 controls (80-9f) are refused with C0: terminals obey them.
-_END = r"(?![\s\S])"
-_NAME = r"^[^\x00-\x1f\x7f-\x9f]*[^\x00-\x20\x7f-\xa0][^\x00-\x1f\x7f-\x9f]*" + _END
-_TEXT = r"^[^\x00-\x08\x0b-\x1f\x7f-\x9f]*" + _END
-_LOGIN = r"^[A-Za-z0-9_][A-Za-z0-9_.@+-]*" + _END
-_CURSOR = r"^[A-Za-z0-9_=.:-]*" + _END
-_REQUEST_ID = r"^[\x21-\x7e]+" + _END
-_SSH_KEY = (
-    r"^(?:ssh-ed25519|ssh-rsa|ecdsa-sha2-nistp(?:256|384|521)|sk-ssh-ed25519@openssh\.com"
-    r"|sk-ecdsa-sha2-nistp256@openssh\.com) [A-Za-z0-9+/]{40,}={0,3}(?: [^\x00-\x1f\x7f-\x9f]*)?" + _END
+# What an error says in place of a pattern.
+PATTERNS: Final[dict[str, str]] = {}
+
+
+def matching(pattern: str, told: str) -> str:
+    """
+    The pattern of a parameter, for ``Meta``: one that the whole text matches, in Python's ``re`` as in ECMAScript's,
+    which reads it out of the JSON Schemas. Hence its end: Python's ``$`` also matches before a last line feed, and
+    ECMAScript has no ``\\Z``.
+
+    :param pattern: without anchors.
+    :param told: what an error says of a text that does not match: "it must be ...".
+    """
+    whole = f"^(?:{pattern})(?![\\s\\S])"
+    PATTERNS[whole] = told
+    return whole
+
+
+# C1 controls (80-9f) are refused with C0: terminals obey them.
+NOT_BLANK: Final = matching(
+    r"[^\x00-\x1f\x7f-\x9f]*[^\x00-\x20\x7f-\xa0][^\x00-\x1f\x7f-\x9f]*",
+    "it must be one line, not blank, without control characters",
+)
+_TEXT = matching(r"[^\x00-\x08\x0b-\x1f\x7f-\x9f]*", "it holds a control character other than line feed and tab")
+LINE: Final = matching(r"[^\x00-\x1f\x7f-\x9f]*", "it must be one line, without control characters")
+_LOGIN = matching(r"[A-Za-z0-9_][A-Za-z0-9_.@+-]*", "it must be letters, digits and _ . @ + -")
+_CURSOR = matching(r"[A-Za-z0-9_=.:-]*", "it is not a cursor that a page gave")
+_REQUEST_ID = matching(r"[\x21-\x7e]+", "it must be printable ASCII without spaces")
+_SSH_KEY = matching(
+    r"(?:ssh-ed25519|ssh-rsa|ecdsa-sha2-nistp(?:256|384|521)|sk-ssh-ed25519@openssh\.com"
+    r"|sk-ecdsa-sha2-nistp256@openssh\.com) [A-Za-z0-9+/]{40,}={0,3}(?: [^\x00-\x1f\x7f-\x9f]*)?",
+    "it must be one public key: a known type, base64, and perhaps a comment",
 )
 
 Name = Annotated[
     str,
     Meta(
-        min_length=1, max_length=NAME_MAX, pattern=_NAME, description="One line, not blank, without control characters."
+        min_length=1,
+        max_length=NAME_MAX,
+        pattern=NOT_BLANK,
+        description="One line, not blank, without control characters.",
     ),
 ]
 Text = Annotated[
@@ -85,17 +109,6 @@ class Secret:
         raise TypeError("a secret is not pickled")
 
 
-# What an error says in place of a pattern.
-PATTERNS: Final = {
-    _NAME: "it must be one line, not blank, without control characters",
-    _TEXT: "it holds a control character other than line feed and tab",
-    _LOGIN: "it must be letters, digits and _ . @ + -",
-    _SSH_KEY: "it must be one public key: a known type, base64, and perhaps a comment",
-    _CURSOR: "it is not a cursor that a page gave",
-    _REQUEST_ID: "it must be printable ASCII without spaces",
-}
-
-
 def decode_hook(kind: type, value: Any) -> Any:
     """For ``msgspec.convert``: our own types from what the wire carries."""
     if kind is Secret:
@@ -113,7 +126,13 @@ def schema_hook(kind: type) -> dict[str, Any]:
     """For ``msgspec.json.schema_components``."""
     if kind is Secret:
         return {"type": "string", "minLength": 1, "maxLength": SECRET_MAX, "writeOnly": True}
+    told: dict[str, Any] | None = getattr(kind, "SCHEMA", None)
+    if told is not None:
+        return dict(told)
     return {"title": kind.__name__}  # the type of a result that says nothing about its JSON
+
+
+_JSON_TYPES: Final = {str: "string", int: "integer", bool: "boolean", float: "number", type(None): "null"}
 
 
 def schemas(annotations: list[Any]) -> tuple[list[dict[str, Any]], dict[str, Any]]:
@@ -121,4 +140,20 @@ def schemas(annotations: list[Any]) -> tuple[list[dict[str, Any]], dict[str, Any
     made, components = msgspec.json.schema_components(
         annotations, schema_hook=schema_hook, ref_template="#/components/schemas/{name}"
     )
+    _type_enumerations([*made, components])
     return list(made), components
+
+
+def _type_enumerations(schemas: Any) -> None:
+    """Give each ``enum`` its ``type``, which msgspec leaves out and generators of typed clients ask for."""
+    if isinstance(schemas, list):
+        for each in schemas:
+            _type_enumerations(each)
+    elif isinstance(schemas, dict):
+        values = schemas.get("enum")
+        # A property may be called "enum"; its value is a schema, no list.
+        if isinstance(values, list) and "type" not in schemas:
+            kinds = {_JSON_TYPES[type(value)] for value in values}
+            schemas["type"] = kinds.pop() if len(kinds) == 1 else sorted(kinds)
+        for each in schemas.values():
+            _type_enumerations(each)

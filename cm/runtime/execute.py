@@ -30,7 +30,7 @@ from cm.runtime.prepared import Prepared
 log = Logger()
 
 # Values that the audit row never keeps, by the name of their parameter; secrets are left out by their type.
-UNTOLD = frozenset({"user_data", "password", "old", "new", "token", "otp", "code", "text"})
+UNTOLD = frozenset({"user_data", "password", "old_password", "new_password", "token", "otp", "code", "text"})
 
 
 class MakeCall(Protocol):

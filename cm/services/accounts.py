@@ -137,7 +137,7 @@ async def set_password(caller: ClusterCall, account_id: int, new: Secret) -> Non
     :raises NotLocal: it logs in elsewhere.
     """
     assert caller.services is not None
-    digest = await hashed(caller.services, new, "new")
+    digest = await hashed(caller.services, new, "new_password")
     await caller.services.database.transact(_write, account_id, digest, caller.if_version)
 
 
@@ -176,7 +176,7 @@ async def change_password(caller: ClusterCall, old: Secret, new: Secret) -> None
         if throttle is not None:
             throttle.failed(caller.remote, who)
         raise NotAuthenticated()
-    digest = await hashed(services, new, "new")
+    digest = await hashed(services, new, "new_password")
     # What was verified is the password at that version; one changed meanwhile is not overwritten.
     await services.database.transact(_write, caller.account_id, digest, facts.version)
 

@@ -12,6 +12,7 @@ from msgspec import Meta
 from sqlalchemy.orm import Session
 
 from cm.rpc.errors import AddressRefused, Conflict, InUse, InvalidParameter, NotAuthenticated, WrongImageState
+from cm.rpc.types import matching
 from cm.rpc.vocabulary import DiskFormat, ImageAccess, ImageState, OperationKind
 from cm.rules.access import Person
 from cm.services.context import ClusterCall, ClusterPolicy
@@ -30,7 +31,8 @@ from cm.store.image import (
 from cm.store.operation import open_operation
 from cm.store.storage import get_storage
 
-Platform = Annotated[str, Meta(min_length=1, max_length=20, pattern=r"\A[a-z][a-z0-9_-]*\Z")]
+_LOWER: Final = "it must be lower-case letters, digits, _ and -, a letter first"
+Platform = Annotated[str, Meta(min_length=1, max_length=20, pattern=matching(r"[a-z][a-z0-9_-]*", _LOWER))]
 DELETE_S: Final = 7 * 86_400.0  # for a storage whose nodes are all away
 SPARE_S: Final = 3600.0  # of an import, beside its download
 URL_MAX: Final = 4096  # characters

@@ -152,7 +152,7 @@ def test_edit(bench: Bench) -> None:
 def test_last_admin(bench: Bench) -> None:
     """The last administrator who can log in stays one; two who remove each other at once leave one."""
     root = bench.admin.account_id
-    bench.call("admin.user.set_password", user_id=root, new=PASSWORD)
+    bench.call("admin.user.set_password", user_id=root, new_password=PASSWORD)
     for refused in ({"is_admin": False}, {"active": False}):
         with pytest.raises(LastAdmin):
             bench.call("admin.user.edit", user_id=root, **refused)
@@ -234,7 +234,7 @@ def test_quota_race(bench: Bench) -> None:
 def test_password(wire: Wire) -> None:
     """A right password is recognised, and remembered without a query; a wrong one is not."""
     bench = wire.bench
-    bench.call("admin.user.set_password", user_id=bench.user.account_id, new=PASSWORD)
+    bench.call("admin.user.set_password", user_id=bench.user.account_id, new_password=PASSWORD)
     identity = wire.password("ala")
     assert identity == Identity(bench.user.account_id, "ala", frozenset({Role.USER}), source="password")
     assert wire.queries(lambda: wire.password("ala")) == 0
@@ -253,22 +253,22 @@ def test_unknown_login(wire: Wire) -> None:
         with pytest.raises(NotAuthenticated):
             wire.password(login)
 
-    wire.bench.call("admin.user.set_password", user_id=wire.bench.admin.account_id, new="another password")
+    wire.bench.call("admin.user.set_password", user_id=wire.bench.admin.account_id, new_password="another password")
     assert wire.queries(lambda: refused("nobody")) == wire.queries(lambda: refused("root")) == 2
 
 
 def test_password_changed(wire: Wire) -> None:
     """Old password and old sessions end with the notification of the change."""
     bench = wire.bench
-    bench.call("admin.user.set_password", user_id=bench.user.account_id, new=PASSWORD)
+    bench.call("admin.user.set_password", user_id=bench.user.account_id, new_password=PASSWORD)
     wire.password("ala")
     session = bench.anonymous("guest.session.login", login="ala", password=PASSWORD)
     assert wire.token(session["token"]).account_id == bench.user.account_id
     with pytest.raises(NotAuthenticated):
-        bench.call("user.account.set_password", by=bench.user, old="wrong one", new="next password")
+        bench.call("user.account.set_password", by=bench.user, old_password="wrong one", new_password="next password")
     with pytest.raises(InvalidParameter):
-        bench.call("user.account.set_password", by=bench.user, old=PASSWORD, new="short")
-    bench.call("user.account.set_password", by=bench.user, old=PASSWORD, new="next password")
+        bench.call("user.account.set_password", by=bench.user, old_password=PASSWORD, new_password="short")
+    bench.call("user.account.set_password", by=bench.user, old_password=PASSWORD, new_password="next password")
     wire.heard()
     for stale in (lambda: wire.password("ala"), lambda: wire.token(session["token"])):
         with pytest.raises(NotAuthenticated):
@@ -279,7 +279,7 @@ def test_password_changed(wire: Wire) -> None:
 def test_stale_read(wire: Wire) -> None:
     """What was read before a notification that comes during the check is not kept."""
     bench = wire.bench
-    bench.call("admin.user.set_password", user_id=bench.user.account_id, new=PASSWORD)
+    bench.call("admin.user.set_password", user_id=bench.user.account_id, new_password=PASSWORD)
     passwords = bench.services.extra["passwords"]
     verify = passwords.verify
 
@@ -294,7 +294,7 @@ def test_stale_read(wire: Wire) -> None:
 
 def test_throttle(wire: Wire) -> None:
     """After ten wrong passwords even the right one waits."""
-    wire.bench.call("admin.user.set_password", user_id=wire.bench.user.account_id, new=PASSWORD)
+    wire.bench.call("admin.user.set_password", user_id=wire.bench.user.account_id, new_password=PASSWORD)
     for _ in range(10):
         with pytest.raises(NotAuthenticated):
             wire.password("ala", "wrong")
@@ -307,7 +307,7 @@ def test_throttle(wire: Wire) -> None:
 def test_blocked(wire: Wire) -> None:
     """A blocked account is told so, by password and by session, and only with the right one."""
     bench = wire.bench
-    bench.call("admin.user.set_password", user_id=bench.user.account_id, new=PASSWORD)
+    bench.call("admin.user.set_password", user_id=bench.user.account_id, new_password=PASSWORD)
     session = bench.anonymous("guest.session.login", login="ala", password=PASSWORD)
     bench.call("admin.user.edit", user_id=bench.user.account_id, active=False)
     wire.heard()
@@ -327,7 +327,7 @@ def test_blocked(wire: Wire) -> None:
 def test_session(wire: Wire, tmp_path: Path) -> None:
     """A session lives for twelve hours, costs no query, and carries the account's role of now."""
     bench = wire.bench
-    bench.call("admin.user.set_password", user_id=bench.admin.account_id, new=PASSWORD)
+    bench.call("admin.user.set_password", user_id=bench.admin.account_id, new_password=PASSWORD)
     session = bench.anonymous("guest.session.login", login="root", password=PASSWORD)
     identity = wire.token(session["token"])
     assert (identity.account_id, identity.roles) == (bench.admin.account_id, {Role.USER, Role.ADMIN})
@@ -370,7 +370,7 @@ def test_cloud_manager(wire: Wire) -> None:
     assert wire.from_clm(17, "janek").account_id == identity.account_id
     assert bench.call("admin.user.get_by_id", user_id=identity.account_id)["login"] == "janek"
     with pytest.raises(NotLocal):
-        bench.call("admin.user.set_password", user_id=identity.account_id, new=PASSWORD)
+        bench.call("admin.user.set_password", user_id=identity.account_id, new_password=PASSWORD)
     with pytest.raises(NotLocal):
         bench.call("admin.user.edit", user_id=identity.account_id, is_admin=True)
     bench.call("admin.user.edit", user_id=identity.account_id, active=False)

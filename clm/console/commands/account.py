@@ -84,7 +84,10 @@ def password() -> None:
 def change(console: Console, old_file: str | None, new_file: str | None) -> None:
     """Change my password; my sessions end."""
     console.require_session()
-    params = {"old": read_secret(old_file, "Old"), "new": read_secret(new_file, "New", again=True)}
+    params = {
+        "old_password": read_secret(old_file, "Old password"),
+        "new_password": read_secret(new_file, "New password", again=True),
+    }
     check_params(params)
     console.change("user.account.set_password", params)
     console.say("The password is changed. Log in anew: wawel login")
@@ -103,6 +106,6 @@ def reset(console: Console, email: str) -> None:
 @click.option("--new-file", metavar="FILE", help="The new password; - is standard input. Asked for without it.")
 def set_(console: Console, token: str, new_file: str | None) -> None:
     """Set a new password by a mailed token."""
-    new = read_secret(new_file, "New", again=True)
-    console.change("guest.user.set_password_token", {"token": token, "new": new})
+    new = read_secret(new_file, "New password", again=True)
+    console.change("guest.user.set_password_token", {"token": token, "new_password": new})
     console.say("The password is set. Log in: wawel login")

@@ -8,13 +8,16 @@ from msgspec import Meta
 
 from clm.services.context import CloudCall
 from clm.store.audit import list_audit
-from cm.rpc.types import Id, Limit
+from cm.rpc.types import Id, Limit, matching
 from cm.rpc.view import cloud_view
 
 Method = Annotated[
     str,
     Meta(
-        min_length=1, max_length=100, pattern=r"^[a-z0-9_.]*\*?(?![\s\S])", description="cloud.user.block, or cloud.*"
+        min_length=1,
+        max_length=100,
+        pattern=matching(r"[a-z0-9_.]*\*?", "it must be a method's name, or its beginning and *"),
+        description="cloud.user.block, or cloud.*",
     ),
 ]
 

@@ -9,12 +9,10 @@ from msgspec import Meta
 from clm.services import news
 from clm.services.context import CloudCall
 from clm.store.news import get_news
-from cm.rpc.types import Id
+from cm.rpc.types import NOT_BLANK, Id
 from cm.rpc.view import cloud_view
 
-Topic = Annotated[
-    str, Meta(min_length=1, max_length=255, pattern=r"^[^\x00-\x1f\x7f-\x9f]*\S[^\x00-\x1f\x7f-\x9f]*(?![\s\S])")
-]
+Topic = Annotated[str, Meta(min_length=1, max_length=255, pattern=NOT_BLANK)]
 Content = Annotated[str, Meta(max_length=50_000)]
 
 

@@ -97,9 +97,9 @@ def set_admin(caller: CloudCall, user_id: Id, admin: bool) -> dict[str, Any]:
 
 
 @cloud_view(changing=True)
-async def set_password(caller: CloudCall, user_id: Id, new: Secret) -> None:
+async def set_password(caller: CloudCall, user_id: Id, new_password: Secret) -> None:
     """Give somebody a new password; their sessions end."""
-    await passwords.set_password(caller, user_id, new)
+    await passwords.set_password(caller, user_id, new_password)
 
 
 @cloud_view(changing=True)

@@ -8,11 +8,14 @@ from msgspec import Meta
 
 from clm.services import oidc
 from clm.services.context import CloudCall
+from cm.rpc.types import matching
 from cm.rpc.view import guest_view
 
 ProviderName = Annotated[str, Meta(min_length=1, max_length=100)]
 Uri = Annotated[str, Meta(min_length=1, max_length=1000)]
-State = Annotated[str, Meta(min_length=1, max_length=4000, pattern=r"^[A-Za-z0-9_-]+(?![\s\S])")]
+State = Annotated[
+    str, Meta(min_length=1, max_length=4000, pattern=matching(r"[A-Za-z0-9_-]+", "it is not as it was given out"))
+]
 Code = Annotated[str, Meta(min_length=1, max_length=4000)]
 
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from msgspec import Meta
 
 from clm.services.context import CloudCall
-from cm.rpc.types import Login, Secret
+from cm.rpc.types import Login, Secret, matching
 from cm.rpc.view import guest_view
 
 OTP = Annotated[
@@ -15,7 +15,7 @@ OTP = Annotated[
     Meta(
         min_length=6,
         max_length=40,
-        pattern=r"^[A-Za-z0-9 -]+(?![\s\S])",
+        pattern=matching(r"[A-Za-z0-9 -]+", "it must be letters, digits, blanks and -"),
         description="The code of an authenticator, or a recovery code.",
     ),
 ]

@@ -76,6 +76,6 @@ def check_token(caller: CloudCall, token: OneTimeToken) -> dict[str, Any]:
 
 
 @guest_view(changing=True)
-async def set_password_token(caller: CloudCall, token: OneTimeToken, new: Secret) -> None:
+async def set_password_token(caller: CloudCall, token: OneTimeToken, new_password: Secret) -> None:
     """Set a new password with the token that was mailed. All sessions end."""
-    await passwords.set_by_token(caller, token, new)
+    await passwords.set_by_token(caller, token, new_password)

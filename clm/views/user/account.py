@@ -38,6 +38,6 @@ def edit(
 
 
 @user_view(changing=True)
-async def set_password(caller: CloudCall, old: Secret, new: Secret) -> None:
+async def set_password(caller: CloudCall, old_password: Secret, new_password: Secret) -> None:
     """Change the caller's password; their other sessions end, this one goes on."""
-    await passwords.change_own(caller, old, new)
+    await passwords.change_own(caller, old_password, new_password)

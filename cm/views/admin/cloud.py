@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
-from cm.rpc.types import ID_MAX, IdList, Limit, Login
+from cm.rpc.types import ID_MAX, IdList, Limit, Login, matching
 from cm.rpc.view import admin_view
 from cm.services import cloud
 from cm.services.context import ClusterCall
@@ -15,7 +15,11 @@ from cm.store.account import QUOTAS, list_external
 from cm.views.admin.user import FullName, Quota
 
 ExternalId = Annotated[
-    str, Meta(pattern=r"^[1-9][0-9]{0,17}(?![\s\S])", description="The cloud manager's number of the account, as text.")
+    str,
+    Meta(
+        pattern=matching(r"[1-9][0-9]{0,17}", "it must be a whole number as text"),
+        description="The cloud manager's number of the account, as text.",
+    ),
 ]
 
 

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from msgspec import Meta
 
-from cm.rpc.types import Id, Name, Size, Text
+from cm.rpc.types import Id, Name, Size, Text, matching
 from cm.rpc.view import admin_view
 from cm.services import templates
 from cm.services.context import ClusterCall
@@ -14,7 +14,9 @@ from cm.store.template import get_template, list_templates
 
 Cpus = Annotated[int, Meta(ge=1, le=1024)]
 Memory = Annotated[int, Meta(ge=1, le=2**24, description="MiB.")]
-Ec2Name = Annotated[str, Meta(max_length=40, pattern=r"\A[a-z0-9.-]*\Z")]
+Ec2Name = Annotated[
+    str, Meta(max_length=40, pattern=matching(r"[a-z0-9.-]*", "it must be lower-case letters, digits, . and -"))
+]
 
 
 @admin_view(changing=True)

@@ -6,13 +6,15 @@ from typing import Annotated, Any
 
 from msgspec import Meta
 
-from cm.rpc.types import Name
+from cm.rpc.types import Name, matching
 from cm.rpc.view import admin_view
 from cm.services import trust
 from cm.services.context import ClusterCall
 from cm.store.trust import list_keys
 
-KeyId = Annotated[str, Meta(max_length=100, pattern=r"^[A-Za-z0-9._:@-]+(?![\s\S])")]
+KeyId = Annotated[
+    str, Meta(max_length=100, pattern=matching(r"[A-Za-z0-9._:@-]+", "it must be letters, digits and . _ : @ -"))
+]
 PublicKey = Annotated[str, Meta(max_length=1000, description="Ed25519, in PEM.")]
 
 

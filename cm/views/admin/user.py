@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from msgspec import Meta
 
-from cm.rpc.types import Id, Limit, Login, Secret
+from cm.rpc.types import LINE, Id, Limit, Login, Secret
 from cm.rpc.view import admin_view
 from cm.rpc.vocabulary import NAME_MAX
 from cm.services import accounts
@@ -14,7 +14,7 @@ from cm.services.context import ClusterCall
 from cm.store.account import get_account, list_accounts
 
 Quota = Annotated[int, Meta(ge=0, le=2**40)]
-FullName = Annotated[str, Meta(max_length=NAME_MAX, pattern=r"\A[^\x00-\x1f\x7f-\x9f]*\Z")]
+FullName = Annotated[str, Meta(max_length=NAME_MAX, pattern=LINE)]
 
 
 @admin_view(changing=True)
@@ -88,9 +88,9 @@ def edit(
 
 
 @admin_view(changing=True)
-async def set_password(caller: ClusterCall, user_id: Id, new: Secret) -> None:
+async def set_password(caller: ClusterCall, user_id: Id, new_password: Secret) -> None:
     """Give a local account a new password; its sessions end."""
-    await accounts.set_password(caller, user_id, new)
+    await accounts.set_password(caller, user_id, new_password)
 
 
 @admin_view(changing=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from cm.rpc.caller import RawJSON
+from cm.rpc.caller import RawList, RawObject
 from cm.rpc.types import Id, IdList, Limit
 from cm.rpc.view import admin_view
 from cm.rpc.vocabulary import OperationKind
@@ -22,7 +22,7 @@ def get_list(
     limit: Limit = 1000,
     before: Id | None = None,
     closed: bool = False,
-) -> RawJSON:
+) -> RawList:
     """
     VMs, newest first; destroyed ones only if ``closed``.
 
@@ -32,13 +32,13 @@ def get_list(
     found = store.list_text(
         caller.session, account_id=user_id, node_id=node_id, limit=limit, before=before, closed=closed
     )
-    return RawJSON(found)
+    return RawList(found)
 
 
 @admin_view
-def get_by_id(caller: ClusterCall, vm_id: Id) -> RawJSON:
+def get_by_id(caller: ClusterCall, vm_id: Id) -> RawObject:
     """Everything about one VM, also a destroyed one."""
-    return RawJSON(service.detail(caller, vm_id, administrator=True))
+    return RawObject(service.detail(caller, vm_id, administrator=True))
 
 
 def _change(caller: ClusterCall, vm_id: int, kind: OperationKind) -> dict[str, Any]:

@@ -18,9 +18,9 @@ def get(caller: ClusterCall) -> dict[str, Any]:
 
 
 @user_view(changing=True)
-async def set_password(caller: ClusterCall, old: Secret, new: Secret) -> None:
+async def set_password(caller: ClusterCall, old_password: Secret, new_password: Secret) -> None:
     """Change the caller's password; all their sessions end, this one too."""
-    await accounts.change_password(caller, old, new)
+    await accounts.change_password(caller, old_password, new_password)
 
 
 @user_view(name="user.user.check_quota")

@@ -11,9 +11,9 @@ from typing import Annotated, Any
 
 from msgspec import Meta
 
-from cm.rpc.caller import RawJSON
+from cm.rpc.caller import RawList, RawObject
 from cm.rpc.errors import InvalidParameter, ObjectNotFound
-from cm.rpc.types import Count, Id, IdList, Ids, Limit, Name, SSHKey, Text, UserData
+from cm.rpc.types import Count, Id, IdList, Ids, Limit, Name, SSHKey, Text, UserData, matching
 from cm.rpc.view import user_view
 from cm.rpc.vocabulary import PAGE_MAX, DeployMode, OperationKind, PowerOffPolicy
 from cm.services import console
@@ -22,7 +22,14 @@ from cm.services.context import ClusterCall
 from cm.store import vm as store
 
 MaybeIds = Annotated[list[Id], Meta(max_length=24)]
-Username = Annotated[str, Meta(min_length=1, max_length=32, pattern=r"\A[a-z_][a-z0-9_-]*\Z")]
+Username = Annotated[
+    str,
+    Meta(
+        min_length=1,
+        max_length=32,
+        pattern=matching(r"[a-z_][a-z0-9_-]*", "it must be lower-case letters, digits, _ and -, no digit or - first"),
+    ),
+]
 
 
 @user_view(changing=True)
@@ -43,7 +50,7 @@ def create(
     ssh_username: Username | None = None,
     on_poweroff: PowerOffPolicy = PowerOffPolicy.STOP,
     deploy_mode: DeployMode = DeployMode.OVERLAY,
-) -> RawJSON:
+) -> RawList:
     """
     Create virtual machines: claim what they need and start them.
 
@@ -78,7 +85,7 @@ def create(
             groups=groups or (),
         ),
     )
-    return RawJSON(f"[{','.join(made)}]")
+    return RawList(f"[{','.join(made)}]")
 
 
 def _distinct(parameter: str, ids: list[Id] | None) -> list[Id]:
@@ -99,19 +106,19 @@ def destroy(caller: ClusterCall, vm_ids: IdList) -> list[dict[str, Any]]:
 
 
 @user_view(changing=True)
-def edit(caller: ClusterCall, vm_id: Id, name: Name | None = None, description: Text | None = None) -> RawJSON:
+def edit(caller: ClusterCall, vm_id: Id, name: Name | None = None, description: Text | None = None) -> RawObject:
     """Change a VM's name or description; what is left out stays. Its operators may."""
-    return RawJSON(service.edit(caller, vm_id, name, description))
+    return RawObject(service.edit(caller, vm_id, name, description))
 
 
 @user_view
-def get_by_id(caller: ClusterCall, vm_id: Id) -> RawJSON:
+def get_by_id(caller: ClusterCall, vm_id: Id) -> RawObject:
     """
     Everything about one of the caller's VMs, also a destroyed one, or about one that is shared with them.
 
     :return: ``access`` is the caller's level; whoever is not an owner gets no ``user_data``.
     """
-    return RawJSON(service.detail(caller, vm_id))
+    return RawObject(service.detail(caller, vm_id))
 
 
 @user_view
@@ -121,7 +128,7 @@ def get_list(
     before: Id | None = None,
     closed: bool = False,
     shared: bool = False,
-) -> RawJSON:
+) -> RawList:
     """
     The caller's VMs, newest first; destroyed ones only if ``closed``.
 
@@ -130,8 +137,8 @@ def get_list(
         caller's level; a destroyed one is its own account's alone.
     """
     if shared:
-        return RawJSON("[]" if closed else service.shared_list(caller, limit, before))
-    return RawJSON(
+        return RawList("[]" if closed else service.shared_list(caller, limit, before))
+    return RawList(
         store.list_text(caller.session, account_id=caller.account_id, limit=limit, before=before, closed=closed)
     )
 

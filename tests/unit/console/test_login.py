@@ -158,7 +158,7 @@ def test_oidc_patience() -> None:
 def test_password_change(anna: Wawel, lone: Wire) -> None:
     """Both passwords may come by standard input, a line each."""
     done = anna("password", "change", "--old-file", "-", "--new-file", "-", standard_input=f"{PASSWORD}\nnewer one\n")
-    assert (done.code, lone.cluster.calls) == (0, [("set_password", {"new": "newer one"})])
+    assert (done.code, lone.cluster.calls) == (0, [("set_password", {"new_password": "newer one"})])
     assert anna("password", "change", "--old-file", "-", "--new-file", "-", standard_input="x\ny\n").code == 1
 
 

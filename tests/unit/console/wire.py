@@ -80,11 +80,11 @@ def views(find: Find, cloud: bool) -> Registry:
         return {**told, "default_cluster": find("*")[0].default} if cloud else told
 
     @user_view(name="user.account.set_password", changing=True)
-    def set_password(caller: Call, old: Secret, new: Secret) -> None:
+    def set_password(caller: Call, old_password: Secret, new_password: Secret) -> None:
         """Change the password."""
-        if old.reveal() != PASSWORD:
+        if old_password.reveal() != PASSWORD:
             raise NotPermitted
-        one(None).calls.append(("set_password", {"new": new.reveal()}))
+        one(None).calls.append(("set_password", {"new_password": new_password.reveal()}))
 
     @user_view(name="user.vm.get_list")
     def get_list(
