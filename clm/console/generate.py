@@ -150,7 +150,8 @@ def _looked_up(
         if method.cluster and all(isinstance(each, int) or UUID.match(each) for each in texts) and console.is_cloud:
             continue
         admin = method.role != "user"
-        found = [names.find(console, kind, each, admin=admin, own=not method.cluster) for each in texts]
+        look = names.Look(console, kind, admin, own=not method.cluster)
+        found = [look.find(each) for each in texts]
         where = {each.cluster for each in found if each.cluster}
         if len(where | ({cluster} if cluster else set())) > 1:
             raise Problem(f"These are of several clusters: {', '.join(sorted(where))}.")

@@ -9,6 +9,8 @@ from typing import Any, Final
 from clm.console.context import EVERY_CLUSTER, Console
 from clm.console.problems import REFUSED, Problem, one_line
 from clm.console.values import NUMBER, UUID
+from cm.rpc.errors import CloudError, Unavailable
+from cm.rpc.vocabulary import PAGE_MAX
 
 
 @dataclass(frozen=True)
@@ -51,59 +53,136 @@ def find(
     console: Console, kind: str, text: str | int, *, admin: bool = False, own: bool = True, prefer: str = ""
 ) -> Found:
     """
-    The object meant. A number is an id and is asked of nobody.
+    The object meant: by id, uuid or name; ``id:`` or ``name:`` before it says which.
 
     :param admin: of everybody's.
     :param own: of what clouds and clusters both have, users, a cloud's.
     :param prefer: the cluster whose object is meant where several have one of the name.
-    :raises Problem: there is none, or there are several.
+    :raises Problem: there is none, or there are several: also where a word is the id of one and the name of another.
     """
-    cluster = "" if kind == "cluster" else console.cluster()
-    if isinstance(text, int) or NUMBER.match(text):
-        return Found(int(text), cluster)
-    items = listed(console, kind, cluster, admin, own)
-    return pick(kind, text, items, cluster, prefer)
+    return Look(console, kind, admin, own, prefer).find(text)
 
 
 def find_all(console: Console, kind: str, texts: Iterable[str], *, admin: bool = False) -> list[Found]:
     """Likewise several, with one look at the list; each once."""
-    cluster = console.cluster()
-    items: list[dict[str, Any]] | None = None
+    look = Look(console, kind, admin)
     found: dict[tuple[str, int], Found] = {}
     for text in texts:
-        if NUMBER.match(text):
-            each = Found(int(text), cluster)
-        else:
-            if items is None:
-                items = listed(console, kind, cluster, admin)
-            each = pick(kind, text, items, cluster)
+        each = look.find(text)
         key = (each.cluster, each.id)
         if each.name or key not in found:
             found[key] = each
     return list(found.values())
 
 
+class Look:
+    """A look at the list of a kind, taken when a word first needs it."""
+
+    def __init__(self, console: Console, kind: str, admin: bool = False, own: bool = True, prefer: str = "") -> None:
+        self._console, self._kind, self._admin, self._own, self._prefer = console, kind, admin, own, prefer
+        self._cluster = "" if kind == "cluster" else console.cluster()
+        self._items: list[dict[str, Any]] | None = None
+
+    def find(self, text: str | int) -> Found:
+        """:raises Problem: as ``find`` says."""
+        if isinstance(text, int):
+            return Found(text, self._cluster)
+        how, word = split_word(text)
+        number = int(word) if how != "name" and NUMBER.match(word) else None
+        if how == "id":
+            if number is None:
+                raise Problem(f"{one_line(text)!r}: after id: stands a number.")
+            if self._cluster or not self._console.is_cloud:
+                return Found(number, self._cluster)
+        try:
+            items = self._listed()
+        except Unavailable:
+            raise
+        except (CloudError, Problem):
+            if number is None:
+                raise
+            return Found(number, self._cluster)  # who may not see the list may still know an id
+        if number is None:
+            return pick(self._kind, text, items, self._cluster, self._prefer)
+        named = [] if how == "id" else matches(self._kind, f"name:{word}", items)
+        numbered = matches(self._kind, f"id:{number}", items)
+        if not numbered and named and self._is_there(number):
+            raise Problem(
+                f"{word!r} is the id of one {self._kind} and the name of another, "
+                f"{_told(KINDS[self._kind], named[0])}.", hint=_WHICH.format(word=word),
+            )  # fmt: skip
+        return pick(self._kind, text, items, self._cluster, self._prefer) if named or numbered else Found(
+            number, self._cluster
+        )  # fmt: skip
+
+    def _listed(self) -> list[dict[str, Any]]:
+        if self._items is None:
+            self._items = listed(self._console, self._kind, self._cluster, self._admin, self._own)
+        return self._items
+
+    def _is_there(self, number: int) -> bool:
+        """Whether something has this id that the list does not hold: lists end somewhere."""
+        known = KINDS[self._kind]
+        method, cluster = _method(self._console, self._kind, self._cluster, self._admin, self._own)
+        if not method.endswith(".get_list"):
+            return False
+        try:
+            where = "" if cluster == EVERY_CLUSTER else cluster
+            self._console.call(method.replace(".get_list", ".get_by_id"), {known.id_field: number}, cluster=where)
+        except CloudError:
+            return False
+        return True
+
+
+_WHICH: Final = "Say which: id:{word} or name:{word}."
+
+
+def split_word(text: str) -> tuple[str, str]:
+    """What a word says of itself, "id", "name" or nothing, and the rest of it."""
+    for how in ("id", "name"):
+        if text.startswith(f"{how}:"):
+            return how, text[len(how) + 1 :]
+    return "", text
+
+
+def matches(kind: str, text: str, items: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """The objects that a word may mean."""
+    known, (how, word) = KINDS[kind], split_word(text)
+    number = int(word) if how != "name" and NUMBER.match(word) else None
+    uuid = word.lower() if not how and UUID.match(word) else None
+    return [
+        item for item in items
+        if (number is not None and item.get(known.id_field) == number)
+        or (uuid is not None and item.get("uuid") == uuid)
+        or (how != "id" and str(item.get(known.name_field, "")) == word)
+    ]  # fmt: skip
+
+
 def pick(kind: str, text: str, items: Sequence[Mapping[str, Any]], cluster: str = "", prefer: str = "") -> Found:
-    known = KINDS[kind]
-    field = "uuid" if UUID.match(text) else known.name_field
-    wanted = text.lower() if field == "uuid" else text
-    same = [item for item in items if str(item.get(field, "")) == wanted]
+    known, word = KINDS[kind], split_word(text)[1]
+    same = matches(kind, text, items)
     if not same:
-        raise Problem(f"There is no {kind} {one_line(text)!r}.", REFUSED)
+        raise Problem(f"There is no {kind} {one_line(word)!r}.", REFUSED)
     near = [item for item in same if prefer and item.get("cluster") == prefer]
     same = near if len(near) == 1 else same
     if len(same) > 1:
         told = ", ".join(_told(known, item) for item in same[:8])
-        raise Problem(f"Several {kind}s are named {one_line(text)!r}: {told}.", hint="Say which by its id or uuid.")
+        named = [item for item in same if str(item.get(known.name_field, "")) == word]
+        if len(named) == len(same):
+            raise Problem(f"Several {kind}s are named {one_line(word)!r}: {told}.", hint="Say which by its id or uuid.")
+        if named:
+            told = f"{one_line(word)!r} is the id of one {kind} and the name of another: {told}."
+            raise Problem(told, hint=_WHICH.format(word=one_line(word)))
+        raise Problem(f"Several {kind}s have the id {one_line(word)}: {told}.", hint="Say which with --cluster.")
     number = same[0].get(known.id_field)
     if not isinstance(number, int):
-        raise Problem(f"The server tells no id of {kind} {one_line(text)!r}.", REFUSED)
+        raise Problem(f"The server tells no id of {kind} {one_line(word)!r}.", REFUSED)
     return Found(number, str(same[0].get("cluster") or cluster), str(same[0].get(known.name_field) or ""))
 
 
 def _told(known: Named, item: Mapping[str, Any]) -> str:
     where = f" on {item['cluster']}" if item.get("cluster") else ""
-    return one_line(f"{item.get(known.id_field)}{where}")
+    return one_line(f"{item.get(known.id_field)}{where} ({item.get(known.name_field)})")
 
 
 def listed(
@@ -114,15 +193,19 @@ def listed(
 
     :raises Problem: there is no such list.
     """
-    known = KINDS[kind]
-    if known.cloud and own and console.is_cloud:
-        method, cluster = known.cloud, ""
-    else:
-        method = known.admin if admin or not known.user else known.user
-        if not method:
-            raise Problem(f"Here are no {kind}s: this is a lone cluster.", REFUSED)
-        cluster = cluster or (EVERY_CLUSTER if console.is_cloud else "")
-    answer = console.call(method, cluster=cluster)
+    method, cluster = _method(console, kind, cluster, admin, own)
+    answer = console.call(method, {"limit": PAGE_MAX} if method.endswith(".vm.get_list") else {}, cluster=cluster)
     if isinstance(answer, Mapping):
         answer = answer.get("items")
     return [item for item in answer if isinstance(item, dict)] if isinstance(answer, list) else []
+
+
+def _method(console: Console, kind: str, cluster: str, admin: bool, own: bool) -> tuple[str, str]:
+    """Which method lists a kind, and of which cluster."""
+    known = KINDS[kind]
+    if known.cloud and own and console.is_cloud:
+        return known.cloud, ""
+    method = known.admin if admin or not known.user else known.user
+    if not method:
+        raise Problem(f"Here are no {kind}s: this is a lone cluster.", REFUSED)
+    return method, cluster or (EVERY_CLUSTER if console.is_cloud else "")

@@ -17,6 +17,7 @@ from clm.console.problems import Problem
 
 UUID: Final = re.compile(r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}\Z")
 NUMBER: Final = re.compile(r"[0-9]{1,19}\Z")
+PREFIXES: Final = ("name:", "id:")  # say what a word is, where it might be either
 FILE_MAX: Final = 16 * 1024 * 1024  # bytes; what is read goes into one call
 
 
@@ -31,10 +32,19 @@ class NamedType(click.ParamType):
         from clm.console.completion import names
 
         console = ctx.find_object(Console)
-        if console is None:
-            return []
-        before, comma, last = incomplete.rpartition(",")
-        return [CompletionItem(before + comma + name) for name in names(console, self.kind) if name.startswith(last)]
+        found = names(console, self.kind) if console is not None else []
+        spelled = {name: name if self.kind == "profile" else spell(name) for name in found}
+        return [
+            CompletionItem(word)
+            for name, word in spelled.items()
+            if name.startswith(incomplete) or word.startswith(incomplete)
+        ]
+
+
+def spell(name: str) -> str:
+    """A name as a word that means it: with ``name:`` where it would be taken for an id or an option."""
+    clear = not name.startswith(("-", *PREFIXES)) and not NUMBER.match(name) and not UUID.match(name)
+    return name if clear else f"name:{name}"
 
 
 class IdType(NamedType):
@@ -43,12 +53,15 @@ class IdType(NamedType):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         if isinstance(value, int):
             return value
-        text = str(value).strip()
-        if NUMBER.match(text):
-            return int(text)
         from clm.console.names import KINDS
 
-        if not text or (self.kind not in KINDS and not UUID.match(text)):
+        text = str(value)
+        if self.kind in KINDS and text.strip():
+            return text  # which may be a name of digits, too: the list tells
+        text = text.strip().removeprefix("id:")
+        if NUMBER.match(text):
+            return int(text)
+        if not UUID.match(text):
             self.fail(f"{value!r} is neither a number nor a uuid.", param, ctx)
         return text
 
@@ -84,7 +97,10 @@ class CommasType(click.ParamType):
         return [self.inner(part.strip(), param, ctx) for part in str(value).split(",") if part.strip()]
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-        return self.inner.shell_complete(ctx, param, incomplete)
+        before, comma, last = incomplete.rpartition(",")
+        found = self.inner.shell_complete(ctx, param, last)
+        # What holds a comma itself cannot stand among commas.
+        return [CompletionItem(before + comma + each.value) for each in found if "," not in each.value]
 
 
 def parse_json(text: str) -> Any:
