@@ -48,14 +48,17 @@ def run(arguments: Sequence[str], console: Console) -> int:
 
     :raises BrokenPipeError: nobody reads what it prints.
     """
+    if COMPLETE in os.environ:
+        from clm.console.shells import complete
+
+        complete(cli, console, os.environ[COMPLETE], arguments)
+        return OK
     try:
         made = cli.main(list(arguments), prog_name="wawel", standalone_mode=False, obj=console)
         return made if isinstance(made, int) else OK
     except click.exceptions.Exit as error:
         return error.exit_code
     except SystemExit:
-        if COMPLETE in os.environ:
-            raise
         raise BrokenPipeError from None  # click's way to end then
     except (click.Abort, KeyboardInterrupt, EOFError):
         click.echo("\nInterrupted.", err=True)

@@ -12,7 +12,7 @@ from clm.console.options import keep
 from clm.console.output import FORMATS
 from clm.console.values import NamedType
 
-COMPLETE: Final = "_WAWEL_COMPLETE"  # where click looks whether a shell wants completion, in a program of our name
+COMPLETE: Final = "_WAWEL_COMPLETE"  # a shell wants completion; click would look there, too
 DAILY: Final = {
     "vm": "Virtual machines.",
     "image": "Images that VMs are made from.",

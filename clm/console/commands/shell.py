@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import shlex
 import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from clm.console import quoting
 from clm.console.context import Console, Options
 from clm.console.places import state_dir
 from clm.console.problems import OK, USAGE, Problem
@@ -67,10 +67,7 @@ def run_lines(console: Console, base: Options, lines: Iterable[str], keep_going:
 
 def split(line: str) -> list[str] | None:
     """A line as words, quoted as for a shell; ``None``: a quotation mark is open."""
-    try:
-        words = shlex.split(line, comments=True)
-    except ValueError:
-        return None
+    words = quoting.split(line)
     return words[1:] if words and words[0] == "wawel" else words
 
 
@@ -134,22 +131,20 @@ def _session(console: Console, base: Options) -> PromptSession[str]:
 
 def completions(text: str, base: Options) -> Iterator[Completion]:
     """What may stand at the end of a line: click's own answers, as for bash."""
-    from click.shell_completion import ShellComplete
     from prompt_toolkit.completion import Completion
 
-    from clm.console.root import COMPLETE, cli
+    from clm.console.root import cli
+    from clm.console.shells import items
 
-    words = split(text)
-    if words is None:
+    line = quoting.parse(text)
+    if line.quote == "\\":
         return
-    incomplete = words.pop() if words and not text[-1:].isspace() else ""
+    words = list(line.words[1:] if line.words[:1] == ("wawel",) else line.words)
     # A connection of its own: this runs in a thread, beside the command that is typed.
     own = Console(replace(base))
     try:
-        found = ShellComplete(cli, {"obj": own}, "wawel", COMPLETE).get_completions(words, incomplete)
-        for item in found:
-            if item.type == "plain":
-                yield Completion(shlex.quote(item.value), start_position=-len(incomplete), display_meta=item.help or "")
+        for value, told in items(cli, own, words, line.word):
+            yield Completion(quoting.argument(value), start_position=line.start - len(text), display_meta=told)
     except Exception:  # noqa: BLE001 - whatever is half typed, the line stays usable
         return
     finally:

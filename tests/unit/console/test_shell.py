@@ -3,27 +3,21 @@
 from __future__ import annotations
 
 import os
-import pty
-import select
 import shutil
-import signal
 import subprocess
-import sys
-import time
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clm.console import completion
+from clm.console import completion, quoting
 from clm.console.commands.shell import completions, split
 from clm.console.context import Options
 
 from .conftest import Wawel
+from .terminal import PROGRAM, Terminal
 from .wire import Wire
-
-PROGRAM = [sys.executable, "-m", "clm.console.main"]
 
 
 @pytest.mark.parametrize("kind", ["bash", "zsh", "fish"])
@@ -41,10 +35,10 @@ def complete(home: Path, *words: str) -> list[str]:
     done = subprocess.run(
         PROGRAM, capture_output=True, text=True, timeout=20,
         env={**os.environ, "HOME": str(home), "_WAWEL_COMPLETE": "bash_complete",
-             "COMP_WORDS": " ".join(["wawel", *words]), "COMP_CWORD": str(len(words))},
+             "_WAWEL_LINE": " ".join(["wawel", *words]), "_WAWEL_WORD": words[-1]},
     )  # fmt: skip
     assert (done.returncode, done.stderr) == (0, "")
-    return [line.partition(",")[2] for line in done.stdout.splitlines() if line]
+    return done.stdout.splitlines()
 
 
 def test_completion(anna: Wawel, lone: Wire, home: Path) -> None:
@@ -112,7 +106,7 @@ def test_any_line_is_split(line: str) -> None:
 
 @given(st.lists(st.text(st.characters(exclude_categories=("Cs",)), max_size=6), max_size=4).map(" ".join))
 def test_any_line_is_completed(anna_home: object, line: str) -> None:
-    """Whatever is half typed, completion says something or nothing."""
+    """Whatever is half typed, completion says something or nothing, and not of what stands before the word."""
     for item in completions(line, Options(url="http://127.0.0.1:1", timeout=0.2)):
         assert item.start_position <= 0
 
@@ -132,48 +126,9 @@ def test_completions_in_the_shell(anna: Wawel, lone: Wire) -> None:
     assert [item.text for item in completions("vm sto", Options())] == ["stop"]
     assert "--wait" in [item.text for item in completions("vm stop --", Options())]
     assert [item.text for item in completions("vm stop ", Options())] == ["'two words'"]
-    assert [item.text for item in completions("wawel vm stop 'tw", Options())] == []
-
-
-class Terminal:
-    """A program on a terminal of its own."""
-
-    def __init__(self, words: list[str], home: Path) -> None:
-        self.pid, self.file = pty.fork()
-        if self.pid == 0:
-            os.environ.update(HOME=str(home), TERM="xterm", COLUMNS="100")
-            os.execv(sys.executable, [*PROGRAM, *words])
-        self.seen = ""
-
-    def expect(self, text: str, seconds: float = 20) -> None:
-        end = time.monotonic() + seconds
-        while text not in self.seen:
-            assert time.monotonic() < end, self.seen
-            if select.select([self.file], [], [], 0.1)[0]:
-                try:
-                    got = os.read(self.file, 65_536).decode(errors="replace")
-                except OSError:
-                    got = ""
-                if "\x1b[6n" in got:
-                    os.write(self.file, b"\x1b[1;1R")  # where is the cursor? a terminal answers
-                self.seen += got
-        self.seen = self.seen.partition(text)[2]
-
-    def type(self, text: str) -> None:
-        os.write(self.file, text.encode())
-
-    def end(self) -> int:
-        until = time.monotonic() + 20
-        ended, status = os.waitpid(self.pid, os.WNOHANG)
-        while not ended:
-            if time.monotonic() > until:
-                os.kill(self.pid, signal.SIGKILL)
-                os.waitpid(self.pid, 0)
-                raise AssertionError("it did not end")
-            time.sleep(0.02)
-            ended, status = os.waitpid(self.pid, os.WNOHANG)
-        os.close(self.file)
-        return os.waitstatus_to_exitcode(status)
+    for begun in ("'tw", '"two w', "two\\ w"):
+        item = next(iter(completions(f"wawel vm stop {begun}", Options())))
+        assert (item.text, item.start_position) == ("'two words'", -len(begun))
 
 
 def test_on_a_terminal(anna: Wawel, lone: Wire, home: Path) -> None:
@@ -184,7 +139,8 @@ def test_on_a_terminal(anna: Wawel, lone: Wire, home: Path) -> None:
     terminal.type("vm show we")
     terminal.expect("we")
     terminal.type("\t")
-    terminal.expect("b")  # what was added to it
+    terminal.expect("b")  # what was added to it, or the menu that comes before
+    terminal.settle()
     terminal.type("\r")
     terminal.expect("10.0.0.1")
     terminal.expect("wawel anna>")
@@ -228,3 +184,16 @@ def test_wait_on_a_terminal(anna: Wawel, lone: Wire, home: Path) -> None:
     terminal = Terminal(["vm", "stop", "web", "--wait"], home)
     terminal.expect("100%")
     assert terminal.end() == 0
+
+
+HOSTILE = st.text(st.sampled_from("ab '\"\\$`!;|&<>()#~*?[]{}:=-,\n\t\x1b\u202e\u017c\U0001f3f0"), max_size=12)
+
+
+@given(HOSTILE, st.sampled_from(["", "'", '"', "$'"]), HOSTILE)
+def test_quoted_is_read_back(name: str, quote: str, before: str) -> None:
+    """What is quoted is one word again, by the rules that the shells in test_real_shells.py follow; no part runs."""
+    line = f"wawel {quoting.argument(before)} {quote}{quoting.quoted(name, quote)}"
+    assert quoting.split(line) == ["wawel", before, name] if name or quote else True
+    for end in range(len(line)):
+        assert not quoting.parse(line[:end]).opaque
+    assert all(c.isprintable() for c in line)
