@@ -150,8 +150,8 @@ class CloudManager:
         authenticator = CloudAuthenticator(self.services)
         self.listener.subscribe(TOPIC, authenticator.user_changed, at_once=True)
         self.services.extra["authenticator"] = authenticator
-        execute = self.executor.execute
-        dispatcher = Dispatcher(self.reactor, self.registry, execute, authenticator, measure=self.metrics)
+        execute, limits = self.executor.execute, self.settings.limits
+        dispatcher = Dispatcher(self.reactor, self.registry, execute, authenticator, limits, self.metrics)
         self.dispatcher = dispatcher
         self._start_mailer()
         await self._start_feed(authenticator)
@@ -186,9 +186,7 @@ class CloudManager:
         except (OSError, ValueError) as error:
             raise SettingsError([f"the key of caller tokens: {error}"]) from None
         self.services.extra["signing_key"] = key
-        self.services.extra["signer"] = TokenSigner(
-            key.private_pem, key.key_id, self.policy.issuer, clock=unix_seconds
-        )
+        self.services.extra["signer"] = TokenSigner(key.private_pem, key.key_id, self.policy.issuer, clock=unix_seconds)
 
     def _listen(self, dispatcher: Dispatcher) -> None:
         listen = self.settings.listen

@@ -9,6 +9,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from clm.rules.permissions import DEFAULT, unknown
+from cm.rpc.limits import Limits
 from cm.rpc.types import Secret
 from cm.runtime.settings import SettingsError
 
@@ -102,6 +103,7 @@ class Settings:
     mail: MailSettings = MailSettings()
     oidc: dict[str, OIDCSettings] = field(default_factory=dict)
     clusters: ClustersSettings = ClustersSettings()
+    limits: Limits = Limits()
     log: LogSettings = LogSettings()
 
 
@@ -138,5 +140,6 @@ def check_settings(settings: Settings) -> None:
     for what in ("session_s", "token_s"):
         if getattr(settings.accounts, what) <= 0:
             problems.append(f"accounts.{what} is not above zero")
+    problems += settings.limits.problems()
     if problems:
         raise SettingsError(problems)

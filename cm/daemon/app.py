@@ -139,7 +139,8 @@ class ClusterManager:
         await self.feed.start()
         self.events = Events(self.reactor, self.feed, authenticator)
         authenticator.on_keys = self.events.account_changed
-        dispatcher = Dispatcher(self.reactor, self.registry, self.executor.execute, authenticator, measure=self.metrics)
+        execute, limits = self.executor.execute, self.settings.limits
+        dispatcher = Dispatcher(self.reactor, self.registry, execute, authenticator, limits, self.metrics)
         self.dispatcher = dispatcher
         self._subscribe()
         if self.settings.cluster.workers:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from ipaddress import ip_network
 from pathlib import Path
 
+from cm.rpc.limits import Limits
 from cm.runtime.settings import SettingsError
 
 
@@ -82,6 +83,7 @@ class Settings:
     images: ImportSettings = ImportSettings()
     quota: QuotaSettings = QuotaSettings()
     trust: TrustSettings = TrustSettings()
+    limits: Limits = Limits()
     log: LogSettings = LogSettings()
 
 
@@ -106,5 +108,6 @@ def check_settings(settings: Settings) -> None:
             problems.append(f"cluster.{what} is not above zero")
     if not 1 <= settings.cluster.vnc_first_port <= 65_535 - settings.cluster.vnc_ports:
         problems.append("cluster.vnc_first_port and vnc_ports lead beyond port 65535")
+    problems += settings.limits.problems()
     if problems:
         raise SettingsError(problems)

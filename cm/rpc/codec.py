@@ -78,8 +78,37 @@ class RawList(RawJSON):
     SCHEMA: ClassVar[dict[str, Any]] = {"type": "array", "items": {"type": "object"}}
 
 
+class Rendered(RawJSON):
+    """A result that is the same for everybody and always: kept as text in both dialects."""
+
+    __slots__ = ("_xml",)
+
+    def __init__(self, text: str | bytes) -> None:
+        super().__init__(text)
+        self._xml = ""
+
+    @property
+    def xml(self) -> str:
+        if not self._xml:
+            self._xml = encode_xml(self.decode())
+        return self._xml
+
+
+class Written:
+    """A result that its dialect has written already, within one that it has not."""
+
+    __slots__ = ("data",)
+
+    def __init__(self, data: bytes) -> None:
+        self.data = data
+
+
+class Several(list[Any]):
+    """The results of several calls in one: ``[Written]`` for each, or an error's struct of plain values."""
+
+
 def _encode_hook(value: Any) -> Any:
-    if isinstance(value, RawJSON):
+    if isinstance(value, (RawJSON, Written)):
         return msgspec.Raw(value.data)
     if isinstance(value, _ADDRESSES):
         return str(value)
@@ -101,6 +130,8 @@ def encode_json(value: Any) -> bytes:
     """
     if isinstance(value, RawJSON):
         return value.data
+    if type(value) is Several:
+        return _encoder.encode(value)
     try:
         data = _encoder.encode(value)
     except UnicodeEncodeError:  # a lone surrogate, such as Python's reading of a file name that is not UTF-8
@@ -140,6 +171,9 @@ def _lone(text: str) -> bool:
 
 # ------------------------------------------------------------------ XML-RPC values
 
+_XML_BEFORE: Final = b'<?xml version="1.0" encoding="utf-8"?>\n<methodResponse><params><param><value>'
+_XML_AFTER: Final = b"</value></param></params></methodResponse>\n"
+
 
 def encode_xml(value: Any) -> str:
     """The inside of ``<value>`` for a plain value. Characters that XML cannot carry become U+FFFD."""
@@ -165,7 +199,7 @@ def _write_xml(value: Any, parts: list[str]) -> None:
             _write_xml(item, parts)
             parts.append("</value></member>")
         parts.append("</struct>")
-    elif kind is list:
+    elif kind is list or kind is Several:
         parts.append("<array><data>")
         for item in value:
             parts.append("<value>")
@@ -178,6 +212,10 @@ def _write_xml(value: Any, parts: list[str]) -> None:
         parts.append(f"<double>{format(Decimal(text), 'f') if 'e' in text else text}</double>")
     elif kind is bytes:
         parts.append(f"<base64>{base64.b64encode(value).decode()}</base64>")
+    elif isinstance(value, Rendered):
+        parts.append(value.xml)
+    elif kind is Written:
+        parts.append(value.data.decode())
     else:
         _write_xml(plain(value), parts)
 
@@ -192,12 +230,18 @@ def _xml_int(value: int) -> str:
     return f"<i8>{value}</i8>" if -(2**63) <= value < 2**63 else f"<string>{value}</string>"
 
 
+def encode_xml_result(value: Any) -> bytes:
+    """The inside of ``<value>`` for a view's result."""
+    return encode_xml(value if isinstance(value, (Several, Rendered)) else plain(value)).encode()
+
+
 def encode_xml_answer(value: Any) -> bytes:
-    text = encode_xml(plain(value))
-    return (
-        '<?xml version="1.0" encoding="utf-8"?>\n<methodResponse><params><param><value>'
-        f"{text}</value></param></params></methodResponse>\n"
-    ).encode()
+    return xml_answer(encode_xml_result(value))
+
+
+def xml_answer(data: bytes) -> bytes:
+    """The answer around a result that is written already."""
+    return b"".join((_XML_BEFORE, data, _XML_AFTER))
 
 
 def encode_xml_fault(error: CloudError) -> bytes:

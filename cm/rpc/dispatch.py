@@ -7,15 +7,16 @@ Both dialects come here; what they differ in is done before and after. Whatever 
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Hashable, Mapping
 from typing import Any, Protocol
 
-from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.defer import CancelledError, Deferred, TimeoutError
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from cm.rpc.budget import Budget
 from cm.rpc.caller import ANONYMOUS, Call, Control, Execute, Identity
-from cm.rpc.codec import fault_of, plain
+from cm.rpc.codec import Several, Written, encode_json, fault_of
 from cm.rpc.credentials import Authenticator, Credentials, parse_authorization
 from cm.rpc.errors import (
     CloudError,
@@ -24,11 +25,11 @@ from cm.rpc.errors import (
     InvalidParameter,
     MalformedRequest,
     Overloaded,
-    TooLarge,
 )
 from cm.rpc.introspection import MULTICALL, introspection
 from cm.rpc.limits import Limits
 from cm.rpc.parameters import Params
+from cm.rpc.turns import Turns
 from cm.rpc.view import Registry, View, unknown
 
 log = Logger()
@@ -43,9 +44,12 @@ class Peer:
     Who is at the other end of one HTTP request; asked for once, however many calls the request holds.
 
     :ivar request_id: from a header, for a request of one call.
+    :ivar budget: what the request may still take; made with its first call.
+    :ivar encode: how its dialect writes a result. Results of a multicall are written one by one, so that their size
+        is known and none of them stays as objects.
     """
 
-    __slots__ = ("remote", "call_id", "request_id", "_authorization", "_identity")
+    __slots__ = ("remote", "call_id", "request_id", "budget", "encode", "_authorization", "_identity", "_refusal")
 
     def __init__(
         self,
@@ -57,16 +61,38 @@ class Peer:
         self.remote = remote
         self.call_id = secrets.token_hex(8)
         self.request_id = request_id
+        self.budget: Budget | None = None
+        self.encode: Callable[[Any], bytes] = encode_json
         self._authorization = authorization
         self._identity = identity
+        self._refusal: CloudError | None = None
+
+    @property
+    def is_guest(self) -> bool:
+        """Whether the request came without credentials."""
+        return self._authorization is None and self._identity is None
+
+    @property
+    def key(self) -> Hashable:
+        """For whom its work counts: the account, once that is known, else the address."""
+        return self.remote if self._identity is None else self._identity.account_id or self._identity.login
 
     async def identity(self, authenticator: Authenticator) -> Identity:
-        """:raises NotAuthenticated: the credentials are not good; having none is no error."""
+        """
+        :raises NotAuthenticated: the credentials are not good; having none is no error. They are tried once: all calls
+            of the request are told the same.
+        """
         if self._identity is None:
             if self._authorization is None:
                 return ANONYMOUS
-            credentials: Credentials | None = parse_authorization(self._authorization)
-            self._identity = await authenticator.authenticate(credentials, self.remote)
+            if self._refusal is not None:
+                raise self._refusal
+            try:
+                credentials: Credentials | None = parse_authorization(self._authorization)
+                self._identity = await authenticator.authenticate(credentials, self.remote)
+            except CloudError as error:
+                self._refusal = error
+                raise
         return self._identity
 
 
@@ -93,14 +119,38 @@ class Dispatcher:
         self.limits = limits or Limits()
         self._measure = measure
         self._own = introspection(registry, title)
+        self.turns = Turns(reactor)
         self.under_way = 0
 
     def find(self, method: str) -> View | None:
         return self._registry.find(method) or self._own.find(method)
 
+    def budget(self, peer: Peer) -> Budget:
+        """What the peer's request may still take."""
+        if peer.budget is None:
+            peer.budget = Budget(self.limits, self._reactor.seconds(), peer.is_guest)
+        return peer.budget
+
+    async def identify(self, peer: Peer) -> Identity:
+        """
+        :raises NotAuthenticated: as ``Peer.identity``.
+        :raises DeadlineExceeded: it took as long as the whole request may.
+        """
+        asking = Deferred.fromCoroutine(peer.identity(self._authenticator))
+        if not asking.called:
+            asking.addTimeout(max(0.0, self.budget(peer).until - self._reactor.seconds()), self._reactor)
+        try:
+            return await asking
+        except TimeoutError:
+            raise DeadlineExceeded("looking at the credentials", self.limits.request_s) from None
+
+    async def pause(self, peer: Peer) -> None:
+        """Give the reactor back before the next call of the same request: others' come first."""
+        await self.turns.take(peer.key, yielding=True)
+
     async def call(self, method: str, params: Params, peer: Peer, within_multicall: bool = False) -> Any:
         """
-        The result of one call, as the view gave it.
+        The result of one call, as the view gave it; of ``system.multicall`` ``Several``, whose bytes are counted.
 
         :raises CloudError: the view's own, or what was wrong with the call; anything unforeseen is an ``Incident``.
         """
@@ -109,9 +159,11 @@ class Dispatcher:
         view: View | None = None
         try:
             view = self._registry.find(method) or self._own.find(method)
+            if view is None or view.name != MULTICALL:  # that counts as the calls in it
+                self.budget(peer).take_call(started)
             if view is None:
                 raise unknown(method)
-            identity = await peer.identity(self._authenticator)
+            identity = await self.identify(peer)
             login = identity.login
             identity.require(view.role)
             arguments, controls = view.bind(params)
@@ -122,7 +174,7 @@ class Dispatcher:
             control = Control(peer.call_id, remote=peer.remote, **controls)
             if self.under_way >= self.limits.under_way:
                 raise Overloaded()
-            return await self._run(view, identity, arguments, control)
+            return await self._run(view, identity, arguments, control, self.budget(peer))
         except CloudError as error:
             outcome = error.code
             raise
@@ -150,7 +202,9 @@ class Dispatcher:
         log.failure("call {call_id}: {method} broke", call_id=peer.call_id, method=method)
         return Incident(peer.call_id)
 
-    async def _run(self, view: View, identity: Identity, arguments: dict[str, Any], control: Control) -> Any:
+    async def _run(
+        self, view: View, identity: Identity, arguments: dict[str, Any], control: Control, budget: Budget
+    ) -> Any:
         """
         Execute within the time a call has. Whoever waits may leave, by deadline or by hanging up: a read then ends, a
         change goes on to its end without them.
@@ -169,7 +223,8 @@ class Dispatcher:
             lambda result: None if waiter.called else waiter.callback(result),
             lambda failure: self._failed_late(failure, view, control) if waiter.called else waiter.errback(failure),
         )
-        timer = self._reactor.callLater(self.limits.call_s, self._expire, waiter, view, work)
+        seconds = min(self.limits.call_s, max(0.0, budget.until - self._reactor.seconds()))
+        timer = self._reactor.callLater(seconds, self._expire, waiter, view, work, seconds)
         try:
             return await waiter
         finally:
@@ -180,9 +235,9 @@ class Dispatcher:
         self.under_way -= 1
         return result
 
-    def _expire(self, waiter: Deferred[Any], view: View, work: Deferred[Any]) -> None:
+    def _expire(self, waiter: Deferred[Any], view: View, work: Deferred[Any], seconds: float) -> None:
         if not waiter.called:
-            waiter.errback(Failure(DeadlineExceeded(view.name, self.limits.call_s)))
+            waiter.errback(Failure(DeadlineExceeded(view.name, round(seconds, 1))))
             if not view.changing:
                 work.cancel()
 
@@ -205,22 +260,39 @@ class Dispatcher:
                 method=view.name,
             )
 
-    async def _multicall(self, calls: list[Any], peer: Peer, nested: bool) -> list[Any]:
+    async def _multicall(self, calls: list[Any], peer: Peer, nested: bool) -> Several:
         """``system.multicall``: each result alone in a list, each error as a fault struct; in order, one by one."""
         if nested:
             raise MalformedRequest("system.multicall does not call itself")
-        if len(calls) > self.limits.batch:
-            raise TooLarge("The list of calls", self.limits.batch)
+        self.budget(peer).check_calls(len(calls))
         request_id = peer.request_id
-        results: list[Any] = []
+        results = Several()
         for index, one in enumerate(calls):
+            if index:
+                await self.pause(peer)
             try:
                 if not isinstance(one, Mapping) or not isinstance(one.get("methodName"), str):
                     raise InvalidParameter("calls", "each is a struct of methodName and params")
                 peer.request_id = None if request_id is None else f"{request_id}:{index}"
-                results.append([plain(await self.call(one["methodName"], one.get("params", []), peer, True))])
+                method = one["methodName"]
+                result = await self.call(method, one.get("params", []), peer, True)
+                results.append([Written(self.written(result, method, peer))])
             except CloudError as error:
                 results.append(fault_of(error))
-            except TypeError:
-                results.append(fault_of(self.incident(peer, one["methodName"])))
         return results
+
+    def written(self, result: Any, method: str, peer: Peer) -> bytes:
+        """
+        A result in its dialect, counted.
+
+        :raises TooLarge: the answer has no room for it.
+        :raises Incident: it holds what has no place on the wire.
+        """
+        try:
+            data = peer.encode(result)
+        except Exception:
+            raise self.incident(peer, method) from None
+        if type(result) is not Several:
+            view = self.find(method)
+            self.budget(peer).take_bytes(len(data), view is not None and view.changing)
+        return data

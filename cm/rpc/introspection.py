@@ -6,11 +6,12 @@ They are views like any other, for guests, answered by the dispatcher without th
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from cm.rpc.caller import Call
-from cm.rpc.codec import RawJSON, encode_json
+from cm.rpc.codec import Rendered, encode_json
 from cm.rpc.parameters import CONTROLS, REQUIRED, Parameter
 from cm.rpc.types import schemas
 from cm.rpc.view import Registry, View, guest_view, unknown
@@ -53,9 +54,19 @@ def described_types(annotations: list[Any]) -> tuple[list[dict[str, Any]], dict[
 
 
 def introspection(registry: Registry, title: str) -> Registry:
-    """The server's own methods, which tell of the registry's and of themselves."""
+    """
+    The server's own methods, which tell of the registry's and of themselves. What they tell stays the same as long as
+    the server lives, so each answer is made once and kept as text.
+    """
     own = Registry()
-    made: list[RawJSON] = []
+    made: dict[tuple[str, str], Rendered] = {}
+
+    def kept(what: str, of: str, make: Callable[[], Any]) -> Any:
+        """:return: the text of what ``make`` makes. Only names of views come here, so there are few."""
+        found = made.get((what, of))
+        if found is None:
+            found = made[what, of] = Rendered(encode_json(make()))
+        return found
 
     def described(name: str) -> View:
         view = registry.find(name) or own.find(name)
@@ -66,17 +77,19 @@ def introspection(registry: Registry, title: str) -> Registry:
     @guest_view(name="system.listMethods")
     async def list_methods(caller: Call) -> list[str]:
         """The names of all methods."""
-        return sorted([*registry.names(), *own.names()])
+        return kept("methods", "", lambda: sorted([*registry.names(), *own.names()]))
 
     @guest_view(name="system.methodSignature")
     async def method_signature(caller: Call, method: str) -> list[list[str]]:
         """The XML-RPC types of a method, its result's first: one list for each number of parameters it takes."""
-        return signatures(described(method))
+        view = described(method)
+        return kept("signature", method, lambda: signatures(view))
 
     @guest_view(name="system.methodHelp")
     async def method_help(caller: Call, method: str) -> str:
         """The documentation of a method."""
-        return described(method).doc
+        view = described(method)
+        return kept("help", method, lambda: view.doc)
 
     @guest_view(name=MULTICALL)
     async def multicall(caller: Call, calls: list[Any]) -> list[Any]:
@@ -90,9 +103,7 @@ def introspection(registry: Registry, title: str) -> Registry:
     @guest_view(name="rpc.discover")
     async def discover(caller: Call) -> dict[str, Any]:
         """This service as an OpenRPC document."""
-        if not made:
-            made.append(RawJSON(encode_json(openrpc([*registry, *own], title))))
-        return made[0]  # type: ignore[return-value]  # the text of that dict
+        return kept("document", "", lambda: openrpc([*registry, *own], title))
 
     for function in (list_methods, method_signature, method_help, multicall, discover):
         own.add(function)

@@ -14,6 +14,7 @@ from msgspec import UNSET, UnsetType
 from cm.rpc.codec import encode_error, encode_json
 from cm.rpc.dispatch import Dispatcher, Peer
 from cm.rpc.errors import CloudError, MalformedRequest, TooLarge, UnparsableRequest
+from cm.rpc.introspection import MULTICALL
 from cm.rpc.limits import check_depth
 from cm.rpc.parameters import shown
 
@@ -41,8 +42,9 @@ class JSONRPC:
 
     async def answer(self, body: bytes, peer: Peer) -> bytes:
         """The answer's body; empty where none is due, for notifications. Never raises what is the caller's fault."""
+        limits = self._dispatcher.limits
         try:
-            check_depth(body, self._dispatcher.limits.depth)
+            check_depth(body, limits.depth, limits.elements)
             if body.lstrip(_SPACE)[:1] == b"[":
                 return await self._batch(_parsed(body), peer)
             try:
@@ -56,11 +58,14 @@ class JSONRPC:
     async def _batch(self, items: list[Any], peer: Peer) -> bytes:
         if not items:
             raise MalformedRequest("the batch is empty")
-        if len(items) > self._dispatcher.limits.batch:
-            raise TooLarge("The batch", self._dispatcher.limits.batch)
+        # Before the first is made, so that a batch is refused as a whole; the budget would stop it on its way.
+        if sum(map(_calls_in, items)) > self._dispatcher.limits.calls:
+            raise TooLarge("The number of calls", self._dispatcher.limits.calls)
         request_id = peer.request_id
         answers = []
         for index, item in enumerate(items):
+            if index:
+                await self._dispatcher.pause(peer)
             # One header names the whole batch; each of its calls needs a name of its own.
             peer.request_id = None if request_id is None else f"{request_id}:{index}"
             try:
@@ -81,14 +86,22 @@ class JSONRPC:
             result = await self._dispatcher.call(request.method, params, peer)
             if not told:
                 return b""
-            try:
-                data = encode_json(result)
-            except Exception:
-                raise self._dispatcher.incident(peer, request.method) from None
+            data = self._dispatcher.written(result, request.method, peer)
         except CloudError as error:
             return _error(error, ident) if told else b""
         # One copy: a list of thousands is megabytes.
         return b"".join((b'{"jsonrpc":"2.0","result":', data, b',"id":', ident, b"}"))
+
+
+def _calls_in(item: Any) -> int:
+    """The calls that an item of a batch makes: a multicall makes those in it."""
+    if not isinstance(item, dict) or item.get("method") != MULTICALL:
+        return 1
+    params = item.get("params")
+    if not isinstance(params, (list, dict)):
+        return 1
+    calls = params.get("calls") if isinstance(params, dict) else next(iter(params), None) if params else None
+    return max(1, len(calls)) if isinstance(calls, list) else 1
 
 
 def answer_error(error: CloudError) -> bytes:

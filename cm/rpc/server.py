@@ -9,6 +9,7 @@ a view with credentials, validation, deadline and metrics takes here).
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 from typing import Any, Final, Protocol
 
@@ -46,7 +47,7 @@ class WireRequest(Request):
     """A request whose body is counted while it comes in: what is beyond the limit is not kept."""
 
     _received = 0
-    _limit = 0
+    limit = 0
     oversized = False
 
     def gotLength(self, length: int | None) -> None:
@@ -54,15 +55,17 @@ class WireRequest(Request):
         # A request learns of its path only after its body; its channel knows it already.
         path = self.channel._path
         larger = next((limit for prefix, limit in site.larger.items() if path.startswith(prefix)), None)
-        self._limit = site.limits.body_bytes if larger is None else larger
+        guest = not self.requestHeaders.hasHeader(b"authorization")
+        ours = site.limits.guest_body_bytes if guest else site.limits.body_bytes
+        self.limit = ours if larger is None else larger
         # Twisted keeps bodies over 100 kB in temporary files; those of calls are bounded, so they stay in memory.
         super().gotLength(min(length or 0, 1) if larger is None else length)
 
     def handleContentChunk(self, data: bytes) -> None:
         self._received += len(data)
-        if self._received <= self._limit:
+        if self._received <= self.limit:
             self.content.write(data)
-        elif self._received <= self._limit + self.channel.site.limits.drain_bytes:
+        elif self._received <= self.limit + self.channel.site.limits.drain_bytes:
             self.oversized = True
         else:
             self.channel.transport.abortConnection()
@@ -100,28 +103,29 @@ class Endpoint(Resource):
         super().__init__()
         self._dialect = dialect
         self._dispatcher = dispatcher
+        dispatcher.turns.cpu = time.thread_time
         self._accepted = accepted
         self._content_type = content_type
         self._refusal = refusal
 
     def render(self, request: WireRequest) -> Any:
-        serving = Deferred.fromCoroutine(self._serve(request))
+        peer = Peer(_remote(request), _one(request.requestHeaders, b"authorization"))
+        # What it takes until it waits for something is read and begun here, and counts as its caller's turn.
+        run = self._dispatcher.turns.run
+        serving: Deferred[None] = run(lambda: peer.key, Deferred.fromCoroutine, self._serve(request, peer))
         if not serving.called:
             request.notifyFinish().addErrback(_hung_up, serving)
         serving.addErrback(_broken, request)
         return NOT_DONE_YET
 
-    async def _serve(self, request: WireRequest) -> None:
-        headers = request.requestHeaders
-        peer = Peer(_remote(request), _one(headers, b"authorization"))
+    async def _serve(self, request: WireRequest, peer: Peer) -> None:
         call_id.set(peer.call_id)
         try:
             self._check(request)
-            peer.request_id = _request_id(headers)
+            peer.request_id = _request_id(request.requestHeaders)
+            body = await self._answered(request.content.read(), peer)
         except CloudError as error:
             body = self._refusal(error)
-        else:
-            body = await self._dialect.answer(request.content.read(), peer)
         if request.code == http.OK and not body:
             request.setResponseCode(http.NO_CONTENT)
         set_header = request.responseHeaders.setRawHeaders
@@ -132,6 +136,28 @@ class Endpoint(Resource):
             request.write(body)
         request.finish()
 
+    async def _answered(self, body: bytes, peer: Peer) -> bytes:
+        """
+        The answer, once it is this caller's turn.
+
+        :raises CloudError: the body is large, and its credentials are not good: it is not even read.
+        """
+        waited = False
+        if not peer.is_guest:
+            asking = Deferred.fromCoroutine(self._dispatcher.identify(peer))
+            waited = not asking.called
+            try:
+                await asking
+            except CancelledError:
+                raise
+            except CloudError:
+                if len(body) > self._dispatcher.limits.guest_body_bytes:
+                    raise
+            except Exception:
+                pass  # each call meets it again, and tells it as an incident
+        await self._dispatcher.turns.take(peer.key, yielding=waited)
+        return await self._dialect.answer(body, peer)
+
     def _check(self, request: WireRequest) -> None:
         """:raises CloudError: this is no request of ours; the HTTP status is set."""
         if request.method != b"POST":
@@ -140,7 +166,7 @@ class Endpoint(Resource):
             raise MalformedRequest("calls are made by POST")
         if request.oversized:
             request.setResponseCode(http.REQUEST_ENTITY_TOO_LARGE)
-            raise TooLarge("The body", self._dispatcher.limits.body_bytes)
+            raise TooLarge("The body", request.limit)
         kind = _one(request.requestHeaders, b"content-type")
         # Forms of web pages elsewhere can post text/plain and form types with a browser's stored password; not ours.
         if kind is not None and kind.partition(b";")[0].strip().lower() not in self._accepted:

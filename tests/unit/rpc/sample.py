@@ -201,22 +201,33 @@ class Sample:
     def post(self, body: Any, authorization: bytes | None = AS_ANNA, request_id: str | None = None) -> Any:
         """A JSON-RPC answer, parsed; ``None`` for an empty one."""
         data = body if isinstance(body, bytes) else msgspec.json.encode(body)
-        answer = done(self.json.answer(data, Peer("192.0.2.1", authorization, request_id)))
+        answer = done(self.json.answer(data, Peer("192.0.2.1", authorization, request_id)), self.clock)
         return msgspec.json.decode(answer) if answer else None
 
     def call(self, method: str, params: Any = (), **options: Any) -> Any:
         return self.post({"jsonrpc": "2.0", "method": method, "params": params, "id": 1}, **options)
 
     def post_xml(self, body: bytes, authorization: bytes | None = AS_ANNA) -> bytes:
-        answer: bytes = done(self.xml.answer(body, Peer("192.0.2.1", authorization)))
+        answer: bytes = done(self.xml.answer(body, Peer("192.0.2.1", authorization)), self.clock)
         return answer
 
 
-def done(coroutine: Coroutine[Any, Any, Any]) -> Any:
-    """The result of what does not wait."""
+def one_round(clock: Clock) -> None:
+    """What is due now, as a reactor does it: what that makes due in turn waits for the next round."""
+    for call in [call for call in clock.calls if call.time <= clock.seconds()]:
+        if call.active():
+            clock.calls.remove(call)
+            call.called = 1
+            call.func(*call.args, **call.kw)
+
+
+def done(coroutine: Coroutine[Any, Any, Any], clock: Any = None) -> Any:
+    """The result of what does not wait, but for rounds of the reactor."""
     results: list[Any] = []
     deferred = Deferred.fromCoroutine(coroutine)
     deferred.addBoth(results.append)
+    while clock is not None and not results and any(each.time <= clock.seconds() for each in clock.getDelayedCalls()):
+        clock.advance(0)
     assert results, "it waits"
     if hasattr(results[0], "raiseException"):
         results[0].raiseException()

@@ -160,6 +160,18 @@ class TestHTTP:
         assert response.status == 413 and b"too_large" in response.read()
         connection.close()
 
+    @pytest.mark.parametrize("path", ["/jsonrpc", "/RPC2"])
+    def test_guests_body(self, server: Server, path: str) -> None:
+        """Without credentials a body may be smaller; with bad ones it is no longer read."""
+        kind = {"Content-Type": "application/json" if path == "/jsonrpc" else "text/xml"}
+        large = b"x" * 100_000
+        status, _, answer = ask(server, path, large, kind)
+        assert status == 413 and b"larger than 65536" in answer
+        answer = ask(server, path, large, {**kind, "Authorization": "Basic YW5uYTp3cm9uZw=="})[2]
+        assert b"not_authenticated" in answer or b"-32001" in answer
+        answer = ask(server, path, large, {**kind, "Authorization": AS_ANNA.decode()})[2]
+        assert b"unparsable_request" in answer
+
     def test_larger_body(self, server: Server) -> None:
         """Where a resource takes more it gets more, in a file; and is told when that was too much."""
         status, _, body = ask(server, "/upload", b"x" * 2_000_000, {})
