@@ -23,6 +23,7 @@ from node_hooks.metadata import Forwarder
 from node_hooks.network import Converger, Forwards
 from node_hooks.spool import Spool
 from node_hooks.state import Identity, StateFile
+from node_hooks.supervisor import Supervisor
 from node_hooks.watch import DirectoryWatch
 
 log = logging.getLogger("wawel.node.agent")
@@ -41,9 +42,11 @@ class Agent:
     def __init__(
         self, state_dir: Path, identity: Identity, forward: Callable[[str], Forwards] | None = None,
         make_converger: Callable[[StateFile, Callable[[str], Forwards]], Converger] = Converger,
+        supervisor: Supervisor | None = None,
     ) -> None:
         self.identity = identity
         self.state_dir = state_dir
+        self._supervisor = supervisor or Supervisor({})
         self.state = StateFile(state_dir)
         self.spool = Spool(Path(identity.spool))
         self.spool.ensure()
@@ -71,9 +74,11 @@ class Agent:
         ]
         for worker in workers:
             worker.start()
+        self._supervisor.ready(f"node {self.identity.node_id}, delivers to {self.identity.endpoint}")
         try:
             self._deliver()
         finally:
+            self._supervisor.stopping()
             self._ended.set()
             self._document_changed.set()
             self._poller.abort()

@@ -14,6 +14,7 @@ from node_hooks.enrol import AGENT_VERSION, enrol
 from node_hooks.errors import NodeError, WrongUse
 from node_hooks.state import DEFAULT_STATE_DIR, get_identity
 from node_hooks.status import describe, get_status
+from node_hooks.supervisor import Supervisor
 
 _EPILOGUE = "Exit status: 0 done or healthy, 1 failed or not healthy, 2 wrong usage."
 
@@ -118,7 +119,7 @@ def _run(options: argparse.Namespace) -> int:
     logging.basicConfig(
         stream=sys.stderr, level=options.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )
-    agent = Agent(options.state_dir, get_identity(options.state_dir))
+    agent = Agent(options.state_dir, get_identity(options.state_dir), supervisor=Supervisor())
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: agent.stop())
     agent.run()

@@ -16,6 +16,7 @@ from sqlalchemy.exc import OperationalError
 from cm.runtime import log as logging
 from cm.runtime.memory import bound_heap
 from cm.runtime.settings import SettingsError, read_settings
+from cm.runtime.supervisor import Supervisor
 
 Settings = TypeVar("Settings")
 Result = TypeVar("Result")
@@ -54,9 +55,10 @@ def load_settings(
 
 def run_until_signal(settings: Any, make: Callable[[Any], tuple[Any, Manager]]) -> None:
     """
-    Run a manager in the foreground; what is under way is brought to the end of its step.
+    Run a manager in the foreground; what is under way is brought to the end of its step. Whoever supervises us hears
+    when it listens.
 
-    :param settings: those of a manager: its table ``log`` is looked at here.
+    :param settings: those of a manager: its tables ``log`` and ``listen`` are looked at here.
     :param make: the reactor, and the manager on it.
     :raises click.ClickException: it could not start.
     """
@@ -65,9 +67,14 @@ def run_until_signal(settings: Any, make: Callable[[Any], tuple[Any, Manager]]) 
     from twisted.internet.defer import Deferred
 
     failed: list[str] = []
+    supervisor = Supervisor()
 
     def start() -> None:
-        Deferred.fromCoroutine(manager.start()).addErrback(give_up)
+        supervisor.told("connecting to the database")
+        Deferred.fromCoroutine(manager.start()).addCallbacks(listening, give_up)
+
+    def listening(_: object) -> None:
+        supervisor.ready(reactor, f"listens on {_addresses(settings.listen)}")
 
     def give_up(failure: Any) -> None:
         if failure.check(SettingsError):
@@ -77,15 +84,25 @@ def run_until_signal(settings: Any, make: Callable[[Any], tuple[Any, Manager]]) 
             failed.append(f"it could not start: {failure.value}")
         reactor.stop()
 
+    def stop() -> Deferred[None]:
+        supervisor.stopping(failed[0] if failed else "ending: what is under way comes to the end of its step")
+        return Deferred.fromCoroutine(manager.stop())
+
     try:
         reactor, manager = make(settings)
     except SettingsError as error:
+        supervisor.told(str(error))
         raise click.ClickException(str(error)) from None
     reactor.callWhenRunning(start)
-    reactor.addSystemEventTrigger("before", "shutdown", lambda: Deferred.fromCoroutine(manager.stop()))
+    reactor.addSystemEventTrigger("before", "shutdown", stop)
     reactor.run()
     if failed:
         raise click.ClickException(failed[0])
+
+
+def _addresses(listen: Any) -> str:
+    told = [getattr(listen, name, "") for name in ("rpc", "contextualization")]
+    return " and ".join(address for address in told if address) or "nothing"
 
 
 def on_database(url: str, function: Callable[..., Result], *arguments: Any) -> Result:

@@ -7,9 +7,8 @@ from typing import Any
 
 import click
 
-from cm.runtime import log as logging
-from cm.runtime.settings import SettingsError, read_settings
-from contextualization.daemon.settings import PREFIX, Settings
+from cm.runtime.program import Manager, load_settings, run_until_signal
+from contextualization.daemon.settings import PREFIX, Settings, check_settings
 
 DEFAULT = Path("/etc/wawel/contextualization.toml")
 CONFIG = click.option(
@@ -23,11 +22,15 @@ CONFIG = click.option(
 
 def load(config: Path | None) -> Settings:
     """:raises click.ClickException: with every problem of the settings."""
-    path = config or (DEFAULT if DEFAULT.exists() else None)
-    try:
-        return read_settings(Settings, path, PREFIX)
-    except SettingsError as error:
-        raise click.ClickException("the settings are not good:\n  " + "\n  ".join(error.problems)) from None
+    return load_settings(Settings, config, DEFAULT, PREFIX, check_settings)
+
+
+def _make(settings: Settings) -> tuple[Any, Manager]:
+    from twisted.internet import reactor
+
+    from contextualization.daemon.app import Contextualization
+
+    return reactor, Contextualization(reactor, settings)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -40,29 +43,7 @@ def main() -> None:
 @CONFIG
 def run(config: Path | None) -> None:
     """Run in the foreground until a signal."""
-    settings = load(config)
-    logging.start("json" if settings.log.format == "json" else "text", settings.log.level)  # type: ignore[arg-type]
-    from twisted.internet import reactor as installed
-    from twisted.internet.defer import Deferred
-
-    from contextualization.daemon.app import Contextualization
-
-    reactor: Any = installed
-    failed: list[str] = []
-
-    def give_up(failure: Any) -> None:
-        failed.append(str(failure.value) if failure.check(SettingsError) else f"it could not start: {failure.value}")
-        reactor.stop()
-
-    try:
-        endpoint = Contextualization(reactor, settings)
-    except SettingsError as error:
-        raise click.ClickException(str(error)) from None
-    reactor.callWhenRunning(lambda: Deferred.fromCoroutine(endpoint.start()).addErrback(give_up))
-    reactor.addSystemEventTrigger("before", "shutdown", lambda: Deferred.fromCoroutine(endpoint.stop()))
-    reactor.run()
-    if failed:
-        raise click.ClickException(failed[0])
+    run_until_signal(load(config), _make)
 
 
 @main.command()

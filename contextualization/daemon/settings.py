@@ -60,6 +60,19 @@ class Settings:
     log: LogSettings = LogSettings()
 
 
+def check_settings(settings: Settings) -> None:
+    """
+    :raises SettingsError: every value that has the right type and is not good all the same.
+    """
+    problems = []
+    if settings.log.level not in ("debug", "info", "warn", "error"):
+        problems.append("log.level is none of debug, info, warn, error")
+    if settings.log.format not in ("text", "json"):
+        problems.append("log.format is neither text nor json")
+    if problems:
+        raise SettingsError(problems)
+
+
 def read_cluster_key(state_dir: Path) -> bytes:
     """
     The cluster's secret, made at first use, readable by its owner alone.

@@ -4,6 +4,7 @@ import json
 import logging
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -57,6 +58,22 @@ def agent(tmp_path: Path, endpoint: Endpoint, spool: Spool) -> Iterator[Agent]:
 def start_process(tmp_path: Path) -> subprocess.Popen[str]:
     arguments = [sys.executable, "-m", "node_hooks", "run", "--state-dir", str(tmp_path), "--log-level", "debug"]
     return subprocess.Popen(arguments, cwd=ROOT, stderr=subprocess.PIPE, text=True)
+
+
+def test_supervised(tmp_path: Path, endpoint: Endpoint, spool: Spool) -> None:
+    """A supervisor that asks for it (systemd's Type=notify) hears that the agent works, and that it ends."""
+    enrolled(tmp_path, endpoint, spool)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as ear:
+        ear.bind(str(tmp_path / "notify"))
+        ear.settimeout(30)
+        arguments = [sys.executable, "-m", "node_hooks", "run", "--state-dir", str(tmp_path)]
+        environment = {**os.environ, "NOTIFY_SOCKET": str(tmp_path / "notify")}
+        with subprocess.Popen(arguments, cwd=ROOT, stderr=subprocess.DEVNULL, env=environment) as process:
+            told = ear.recv(4096).decode()
+            assert told == f"READY=1\nSTATUS=node 7, delivers to {endpoint.url}"
+            process.terminate()
+            assert ear.recv(4096).startswith(b"STOPPING=1")
+            assert process.wait(30) == 0
 
 
 def test_batches(delivery: Delivery, endpoint: Endpoint, spool: Spool) -> None:
