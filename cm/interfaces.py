@@ -93,6 +93,35 @@ class DomainSeen:
 
 
 @dataclass(frozen=True)
+class DiskDescription:
+    """A disk of a domain as its definition has it. ``bases``: of a running one, the files that its own stands on."""
+
+    path: str
+    format: str
+    device: str
+    bus: str
+    cdrom: bool = False
+    read_only: bool = False
+    bases: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class DomainDescription:
+    """What a domain holds of its node and of its cluster, ours or not: its definition, as far as we understand one."""
+
+    uuid: str
+    name: str
+    title: str
+    vcpus: int
+    memory_mib: int
+    disks: tuple[DiskDescription, ...]
+    macs: tuple[str, ...]
+    ports: tuple[int, ...]  # that its screens listen on
+    console_log: str | None = None
+    smbios_serial: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True)
 class DomainEvent:
     """A hint by the hypervisor that something happened to a domain; never a verdict."""
 
@@ -113,6 +142,10 @@ class IHypervisor(Interface):
 
     def look(uuid: str) -> DomainSeen:
         """One domain; state ABSENT where there is none. Never raises for absence."""
+
+    def describe(uuid: str) -> DomainDescription | None:
+        """What the definition of any domain says, as it runs or, where it is off, as it would; None where there is
+        none."""
 
     def define(spec: DomainSpec) -> None:
         """Make the persistent definition be ``spec``; repeatable. A running domain of that uuid goes on unchanged."""
@@ -195,6 +228,7 @@ class VolumeSeen:
     path: str
     capacity_bytes: int  # what a guest sees
     allocation_bytes: int  # what it takes now
+    base: str = ""  # the path of the volume that it is an overlay on
 
 
 class IImageStore(Interface):

@@ -1,4 +1,4 @@
-"""What was seen and done: hook events, drift, audit, answered requests, changes."""
+"""What was seen and done: hook events, drift, unknown domains, audit, answered requests, changes."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import uuid
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, ForeignKey, Index, Uuid, text
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy import BigInteger, ForeignKey, Index, Text, Uuid, text
+from sqlalchemy.dialects.postgresql import ARRAY, INET, JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from cm.models.base import Base, Empty, Key, Now
@@ -50,6 +50,24 @@ class Drift(Base):
     last_seen_at: Mapped[Now]
     closed_at: Mapped[datetime | None]
     outcome: Mapped[Empty]
+
+
+class UnknownDomain(Base):
+    """
+    A domain of a node that is no VM's of ours on that node, and what it holds; there while passes see it. What it holds
+    is nobody else's: creation and placement leave it alone.
+    """
+
+    __tablename__ = "unknown_domain"
+    node_id: Mapped[int] = mapped_column(ForeignKey("node.id"), primary_key=True)
+    uuid: Mapped[uuid.UUID] = mapped_column(Uuid, primary_key=True)
+    name: Mapped[str]
+    state: Mapped[str]
+    addresses: Mapped[list[str]] = mapped_column(ARRAY(INET), server_default=text("'{}'"))  # that its MACs are made of
+    ports: Mapped[list[int]] = mapped_column(ARRAY(BigInteger), server_default=text("'{}'"))  # of its screens
+    paths: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default=text("'{}'"))  # of disks, bases, its console
+    described_at: Mapped[datetime | None]  # None: its definition was not read yet
+    first_seen_at: Mapped[Now]
 
 
 class Audit(Base):

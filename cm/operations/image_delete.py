@@ -12,6 +12,7 @@ from cm.store.domain import pool_name
 from cm.store.image import UNMADE, ImageRow, close_image, find_image, release_image
 from cm.store.operation import OperationRow
 from cm.store.storage import node_reaching
+from cm.store.unknown import refuse_held_volume
 
 NODE_WAIT_S = 5.0
 DELETE_S = 120.0
@@ -27,6 +28,7 @@ async def delete(work: Work) -> None:
         node_id = await work.read(node_reaching, row.storage_id, work.op.attempts)
         if node_id is None:
             raise Wait(NODE_WAIT_S, NO_NODE)
+        await work.read(refuse_held_volume, row.storage_id, row.volume)
         await work.call(node_id, "delete", pool_name(row.storage_id), row.volume, deadline_s=DELETE_S)
     await work.complete(_gone, work.op)
 

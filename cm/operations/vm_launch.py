@@ -11,10 +11,11 @@ from sqlalchemy.orm import Session
 
 from cm.interfaces import DomainSpec, NetworkSpec
 from cm.operations.base import OTHERS, Kind, Wait, Work, register
-from cm.rpc.errors import CloudError, ObjectNotFound
+from cm.rpc.errors import CloudError, ObjectNotFound, RunsElsewhere
 from cm.rpc.vocabulary import DeployMode, DiskFormat, OperationKind, StorageId
 from cm.rules.placement import VMRequest
 from cm.rules.vm import GONE
+from cm.runtime.database import notify
 from cm.services.context import ClusterPolicy, vnc_password
 from cm.services.evidence import rest_by_evidence, settle
 from cm.services.networks import network_specs
@@ -23,6 +24,7 @@ from cm.services.vm import SECONDS
 from cm.store.claim import claim_port
 from cm.store.domain import VolumePlan, console_volume, domain_spec, volume_plans
 from cm.store.operation import OperationRow, open_operation, others_at_work
+from cm.store.unknown import refuse_held, runs_elsewhere
 from cm.store.vm import get_vm, render_vm
 
 COPY_S = 1800.0  # for a full copy of an image
@@ -47,7 +49,20 @@ async def place(work: Work) -> None:
     """Have the VM hold a node. A new VM does since it was accepted; a stopped one is placed again."""
     if await work.db(_others, work.op):
         raise Wait(0.2, OTHERS)
+    await refuse_twice(work)
     await work.db(_place, work.op, work.services.policy)
+
+
+async def refuse_twice(work: Work) -> None:
+    """
+    :raises RunsElsewhere: a pass saw the VM's domain run on a node that it is not placed on; that node is looked at
+        again.
+    """
+    assert work.op.vm_id is not None
+    node_id = await work.read(runs_elsewhere, work.op.vm_id)
+    if node_id is not None:
+        await work.db(notify, "look", node_id)
+        raise RunsElsewhere(work.op.vm_id, node_id)
 
 
 def _others(session: Session, op: OperationRow) -> bool:
@@ -110,6 +125,7 @@ def _prepare(session: Session, op: OperationRow, policy: ClusterPolicy) -> Launc
     row = get_vm(session, op.vm_id)
     if row.node_id is None:
         raise ObjectNotFound("node of vm", row.id)
+    refuse_held(session, row.id)
     spec = domain_spec(session, row.id, vnc_password(policy.secret, row.uuid, row.vnc_generation))
     wanted = {nic.network for nic in spec.nics}
     volumes = tuple(volume_plans(session, row.id))

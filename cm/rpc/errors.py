@@ -361,6 +361,14 @@ class NodeUnreachable(Unavailable):
 
 
 @dataclass(eq=False)
+class RunsElsewhere(Unavailable):
+    code = "vm_runs_elsewhere"
+    message = "VM {vm_id} was seen running on node {node_id}, where it is not placed; it must not run twice."
+    vm_id: int
+    node_id: int
+
+
+@dataclass(eq=False)
 class NodeBusy(Unavailable):
     code = "node_busy"
     message = "Node {node} is busy: {reason}."

@@ -33,6 +33,7 @@ from cm.services.reconcile import record_node
 from cm.store.change import record_change
 from cm.store.domain import pool_name
 from cm.store.node import get_node
+from cm.store.unknown import forget_node
 
 TOPIC: Final = "node"
 SCHEMES: Final = ("qemu", "test", "memory")
@@ -234,6 +235,7 @@ def delete(caller: ClusterCall, node_id: int) -> None:
     session.execute(text("DELETE FROM vnc_port WHERE node_id = :id"), parameters)
     session.execute(text("DELETE FROM storage_attachment WHERE node_id = :id"), parameters)
     session.execute(text("DELETE FROM enrolment_token WHERE node_id = :id"), parameters)
+    forget_node(session, node_id)
     session.execute(
         text(
             "UPDATE drift SET closed_at = clock_timestamp(), outcome = 'node deleted' WHERE node_id = :id"

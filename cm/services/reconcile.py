@@ -17,8 +17,10 @@ from cm.rules.reconcile import Discard, DomainFound, Plan, VMRecord, plan
 from cm.runtime.prepared import Prepared
 from cm.services.context import Services
 from cm.services.evidence import record_look
+from cm.services.unknown import look_at_unknown
 from cm.store.change import record_change
 from cm.store.drift import record_findings
+from cm.store.unknown import UnknownSeen, record_unknown
 
 log = Logger()
 PASS_DEADLINE_S = 20.0
@@ -32,7 +34,7 @@ SELECT v.id, v.uuid::text AS uuid, v.version, v.wanted, v.seen, v.launched_at,
        EXISTS (SELECT 1 FROM operation o WHERE o.vm_id = v.id AND o.parent_id IS NULL AND NOT o.concurrent
                 AND o.state IN ('queued', 'running', 'waiting')) AS busy
   FROM vm v WHERE v.node_id = :n AND v.closed_at IS NULL AND (v.node_claimed OR v.seen NOT IN ('off', 'absent'))
-"""
+""",
 )
 
 
@@ -82,15 +84,17 @@ async def pass_over(services: Services, node_id: int) -> Plan | None:
     except ObjectNotFound:
         return None
     known = {record.uuid for record in records}
-    strange = [d.uuid for d in domains if d.uuid not in known]
+    strange = {d.uuid for d in domains} - known
     closed: dict[str, VMId] = {}
     elsewhere: dict[str, VMId] = {}
     here: set[str] = set()
     if strange:
-        closed, elsewhere, here = await database.read(whose, node_id, strange)
+        closed, elsewhere, here = await database.read(whose, node_id, sorted(strange))
     found = [DomainFound(d.uuid, d.name, d.state, d.reason) for d in domains if d.uuid not in here]
     made = plan(records, found, closed, elsewhere)
-    await database.transact(_record_pass, node_id, made)
+    unknown = [d for d in domains if d.uuid in strange and d.uuid not in closed and d.uuid not in here]
+    seen_unknown = await look_at_unknown(services, node_id, unknown)
+    await database.transact(_record_pass, node_id, made, seen_unknown)
     for seen in made.observe:
         outcome = await database.transact(
             record_look, seen.vm_id, seen.version, launched[seen.vm_id], seen.state, seen.reason
@@ -108,9 +112,10 @@ async def pass_over(services: Services, node_id: int) -> Plan | None:
     return made
 
 
-def _record_pass(session: Session, node_id: int, made: Plan) -> None:
-    """That the node answered, and what of its answer is for the drift ledger."""
+def _record_pass(session: Session, node_id: int, made: Plan, unknown: Sequence[UnknownSeen]) -> None:
+    """That the node answered, what of its answer is for the drift ledger, and what is there that is not ours."""
     record_node(session, node_id, "ok", "")
+    record_unknown(session, node_id, unknown)
     record_findings(session, node_id, made.findings, KINDS)
 
 

@@ -23,6 +23,7 @@ from cm.rules.reconcile import Finding
 from cm.services.context import Services
 from cm.store.domain import pool_name
 from cm.store.drift import record_storage_findings
+from cm.store.unknown import held_volumes
 
 log = Logger()
 LIST_DEADLINE_S: Final = 120.0
@@ -89,6 +90,16 @@ def ended(session: Session, uuids: Sequence[str]) -> Ended:
     )
 
 
+def in_use(session: Session, storage_id: int, volumes: Sequence[VolumeSeen]) -> Mapping[str, str]:
+    """Volumes that are not to be deleted whatever our records say of them, and why: a domain that is no VM's of ours
+    uses them, or another volume is an overlay on them."""
+    path = session.scalar(text("SELECT path FROM storage WHERE id = :s"), {"s": storage_id})
+    by_path = {volume.path: volume.name for volume in volumes}
+    bases = {by_path[v.base]: f"volume {v.name} is an overlay on it" for v in volumes if v.base in by_path}
+    held = held_volumes(session, path) if path else {}
+    return {**bases, **{name: f"{domain} uses it; adopt that domain" for name, domain in held.items()}}
+
+
 async def not_running(services: Services, last_on: Mapping[str, int]) -> frozenset[str]:
     """Of VMs, by their uuids, those that their nodes have no domain of. A node that does not answer tells nothing."""
     gone: set[str] = set()
@@ -113,13 +124,16 @@ async def pass_over_storage(services: Services, storage_id: int, node_id: int) -
         log.info("storage {id}: not listed: {error}", id=storage_id, error=str(error))
         return
     present = {volume.name for volume in volumes}
+    used = await database.read(in_use, storage_id, volumes)
     unaccounted = sorted(present - before.live - before.passing)
     uuids = {name: found[2] for name in unaccounted if (found := OURS.match(name))}
     closed = await database.read(ended, sorted(set(uuids.values())))
     over = closed.over | await not_running(services, closed.last_on)
     findings = []
     for name, uuid in uuids.items():
-        if uuid in over:
+        if name in used:
+            findings.append(Finding(DriftKind.LEAKED_VOLUME, f"{pool}/{name}", None, (), f"leave it: {used[name]}"))
+        elif uuid in over:
             log.warn("storage {id}: leftover volume {name} is deleted", id=storage_id, name=name)
             try:
                 await fleet.call(node_id, "delete", pool, name)

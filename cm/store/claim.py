@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 
 from cm.rpc.errors import AccountBlocked, NoFreePort, ObjectNotFound, QuotaReached, StorageFull
 from cm.runtime.prepared import Prepared
+from cm.store.unknown import HELD_PORTS
 
 MIB = 1024 * 1024
 
@@ -168,10 +169,11 @@ def release_addresses(session: Session, vm_id: int) -> Sequence[str]:
 
 _CLAIM_PORT = Prepared(
     "claim_port",
-    """
+    f"""
 UPDATE vnc_port SET vm_id = :vm_id
  WHERE (node_id, port) = (SELECT node_id, port FROM vnc_port WHERE node_id = :node_id AND vm_id IS NULL
-                           ORDER BY port LIMIT 1 FOR UPDATE SKIP LOCKED)
+                              AND port NOT IN {HELD_PORTS.format(node_id=":node_id")}
+                            ORDER BY port LIMIT 1 FOR UPDATE SKIP LOCKED)
 RETURNING port
 """,
 )
@@ -179,7 +181,7 @@ RETURNING port
 
 def claim_port(session: Session, vm_id: int, node_id: int) -> int:
     """
-    :raises NoFreePort: every VNC port of the node belongs to a VM.
+    :raises NoFreePort: every VNC port of the node belongs to a VM, or to a domain that is none of ours.
     """
     port = _CLAIM_PORT(session, vm_id=vm_id, node_id=node_id).scalar()
     if port is None:

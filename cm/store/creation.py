@@ -17,6 +17,7 @@ from cm.rpc.errors import NoFreeAddress, NoFreePort
 from cm.runtime.database import CHANNEL, note_notified
 from cm.runtime.prepared import Prepared
 from cm.store.operation import TOPIC
+from cm.store.unknown import HELD_ADDRESSES, HELD_PORTS
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ class VMRows:
 
 _INSERT = Prepared(
     "insert_vm_rows",
-    """
+    f"""
 WITH new AS (
     INSERT INTO vm (uuid, name, description, account_id, image_id, template_id, reservation_id, cpu, memory_mib,
                     user_data, ssh_key, ssh_username, secret, wanted, on_poweroff, vnc_enabled, vnc_generation,
@@ -63,6 +64,7 @@ WITH new AS (
     UPDATE network_lease SET vm_id = (SELECT id FROM new), nic = 0
      WHERE id = (SELECT l.id FROM address_pool p CROSS JOIN LATERAL
                         (SELECT id FROM network_lease WHERE pool_id = p.id AND vm_id IS NULL
+                            AND address NOT IN {HELD_ADDRESSES}
                           ORDER BY address LIMIT 1 FOR UPDATE SKIP LOCKED) AS l
                   WHERE NOT p.locked AND p.deleted_at IS NULL ORDER BY p.id LIMIT 1)
     RETURNING host(address) AS address
@@ -70,6 +72,7 @@ WITH new AS (
     UPDATE vnc_port SET vm_id = (SELECT id FROM new)
      WHERE (node_id, port) = (SELECT node_id, port FROM vnc_port
                                WHERE node_id = CAST(:node_id AS bigint) AND vm_id IS NULL
+                                 AND port NOT IN {HELD_PORTS.format(node_id="CAST(:node_id AS bigint)")}
                                ORDER BY port LIMIT 1 FOR UPDATE SKIP LOCKED)
     RETURNING port
 ), disked AS (
@@ -98,8 +101,8 @@ _PLAIN = [f.name for f in fields(VMRows) if f.name not in ("uuid", "reservation_
 def insert_vm(session: Session, rows: VMRows) -> tuple[int, IPv4Address, int]:
     """
     :return: the VM's id, its address and its VNC port.
-    :raises NoFreeAddress: all are leased, or being leased by others just now.
-    :raises NoFreePort: every VNC port of the node belongs to a VM.
+    :raises NoFreeAddress: all are leased, being leased by others just now, or in use by unknown domains.
+    :raises NoFreePort: every VNC port of the node belongs to a VM or an unknown domain.
     """
     values = {name: getattr(rows, name) for name in _PLAIN}
     found = _INSERT(

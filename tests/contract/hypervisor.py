@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 from zope.interface.verify import verifyObject
 
-from cm.interfaces import DomainEvent, DomainSpec, IHypervisor, VncSpec
+from cm.interfaces import DiskSpec, DomainEvent, DomainSpec, IHypervisor, NicSpec, VncSpec
 from cm.rpc.errors import DomainNotFound, DomainNotRunning, HypervisorError, InvalidParameter
-from cm.rpc.vocabulary import Seen
+from cm.rpc.vocabulary import DiskFormat, Seen
 
 
 def domain_spec(**changes: Any) -> DomainSpec:
@@ -46,6 +46,8 @@ def eventually(test: Callable[[], bool], timeout_s: float = 5.0) -> bool:
 
 class HypervisorContract:
     """``make`` gives a hypervisor; what a test defines on it is removed afterwards."""
+
+    starts_anything = False  # also a domain whose disk and network are not there
 
     def make(self) -> Any:
         raise NotImplementedError
@@ -99,6 +101,29 @@ class HypervisorContract:
         seen = hypervisor.look(spec.uuid)
         assert (seen.uuid, seen.name, seen.state, seen.persistent) == (spec.uuid, spec.name, Seen.OFF, True)
         assert [domain for domain in hypervisor.domains() if domain.uuid == spec.uuid] == [seen]
+
+    def test_describe(self, hypervisor: Any) -> None:
+        """A definition is read back, off and running alike; of an absent domain there is nothing to read."""
+        spec = self.defined(
+            hypervisor,
+            title="a <title> & more",
+            memory_mib=48,
+            nics=(NicSpec("default", "02:57:c0:00:02:07", "wvc0000207"),),
+            vnc=VncSpec("127.0.0.1", 5999, "secret"),
+            disks=(DiskSpec("/nowhere/a.qcow2", DiskFormat.QCOW2, "vda"),),
+        )
+        for _ in range(2):
+            told = hypervisor.describe(spec.uuid)
+            assert (told.uuid, told.name, told.title) == (spec.uuid, spec.name, spec.title)
+            assert (told.vcpus, told.memory_mib) == (1, 48)
+            assert (told.macs, told.ports) == (("02:57:c0:00:02:07",), (5999,))
+            (disk,) = told.disks
+            assert (disk.path, disk.device, disk.bus, disk.cdrom) == ("/nowhere/a.qcow2", "vda", "virtio", False)
+            assert "secret" not in repr(told)
+            if not self.starts_anything:
+                break
+            hypervisor.start(spec.uuid)
+        assert hypervisor.describe(str(uuid.uuid4())) is None
 
     def test_define_hostile_title(self, hypervisor: Any) -> None:
         """A title may hold any characters."""

@@ -22,6 +22,8 @@ class ImageStoreContract:
 
     uploads = True  # whether bytes can be sent and read back
 
+    headers = True  # it makes files, and reads of an overlay's what it stands on
+
     def make(self) -> Any:
         raise NotImplementedError
 
@@ -79,6 +81,11 @@ class ImageStoreContract:
         assert made.capacity_bytes == 16 * MIB and made.path == f"{spec.path}/disk.qcow2"
         again = store.create_overlay(spec.name, "disk.qcow2", "base.qcow2", DiskFormat.QCOW2, 16 * MIB)
         assert again.path == made.path
+        if self.headers:
+            assert {each.name: each.base for each in store.volumes(spec.name)} == {
+                "base.qcow2": "",
+                "disk.qcow2": f"{spec.path}/base.qcow2",
+            }
         with pytest.raises(InvalidParameter):
             store.create_overlay(spec.name, "small.qcow2", "base.qcow2", DiskFormat.QCOW2, 4 * MIB)
         assert store.find(spec.name, "small.qcow2") is None

@@ -40,8 +40,8 @@ TEMPLATE_VOLUME: Final = "image-1.qcow2"
 BACKGROUND: Final = frozenset(
     {
         "due_in", "renew_leases", "take_over", "_take_turns", "_next_turn", "recorded", "domains", "record_node",
-        "whose", "record_findings", "record_storage_findings", "_by_state", "subscribe", "_storages", "prune",
-        "read_changes", "pending", "register_worker",
+        "whose", "described", "record_findings", "record_storage_findings", "_by_state", "subscribe", "_storages",
+        "prune", "read_changes", "pending", "register_worker",
     }
 )  # fmt: skip
 

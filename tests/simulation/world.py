@@ -21,7 +21,9 @@ if TYPE_CHECKING:
     from simulation.simulation import Simulation
 
 # The calls of a driver that change nothing are not worth dying at.
-LOOKS: Final = frozenset({"info", "domains", "look", "usage", "volumes", "find", "read_tail", "open", "close"})
+LOOKS: Final = frozenset(
+    {"info", "domains", "look", "describe", "usage", "volumes", "find", "read_tail", "open", "close"}
+)
 
 
 class Node:

@@ -12,12 +12,13 @@ import libvirt
 from zope.interface import implementer
 
 from cm.drivers.libvirt.connection import Connections
+from cm.drivers.libvirt.domain_read import described_domain
 from cm.drivers.libvirt.domain_xml import changed_graphics, domain_xml
 from cm.drivers.libvirt.errors import is_connection_error
 from cm.drivers.libvirt.session import Session
 from cm.drivers.libvirt.states import event_words, seen
 from cm.drivers.libvirt.xml_text import parsed
-from cm.interfaces import DomainEvent, DomainSeen, DomainSpec, IHypervisor, NodeInfo, VncSpec
+from cm.interfaces import DomainDescription, DomainEvent, DomainSeen, DomainSpec, IHypervisor, NodeInfo, VncSpec
 from cm.rpc.errors import CloudError, DomainNotFound, DomainNotRunning, HypervisorError, NotSupported
 from cm.rpc.vocabulary import Seen
 
@@ -98,6 +99,14 @@ class LibvirtHypervisor:
                 return seen(uuid, domain.name(), state, reason, bool(domain.isPersistent()))
         except DomainNotFound:
             return DomainSeen(uuid, "", Seen.ABSENT, "unknown", persistent=False)
+
+    def describe(self, uuid: str) -> DomainDescription | None:
+        """Without the passwords of its screens: libvirt tells them only to who asks for them."""
+        try:
+            with self._connections.fast(uuid) as connection:
+                return described_domain(connection.lookupByUUIDString(uuid).XMLDesc())
+        except DomainNotFound:
+            return None
 
     def define(self, spec: DomainSpec) -> None:
         xml = domain_xml(spec, self._info or self.info(), disk_cache=self._disk_cache)

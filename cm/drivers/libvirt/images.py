@@ -325,5 +325,12 @@ def _usage(pool: Any) -> StorageUsage:
 
 
 def _seen(volume: Any) -> VolumeSeen:
-    _, capacity, allocation = volume.info()
-    return VolumeSeen(volume.name(), volume.path(), capacity, allocation)
+    """From the description alone, which has all that three calls would tell, and what it stands on."""
+    told = parsed(volume.XMLDesc())
+    return VolumeSeen(
+        told.findtext("name") or "",
+        told.findtext("target/path") or "",
+        int(told.findtext("capacity") or 0),
+        int(told.findtext("allocation") or 0),
+        told.findtext("backingStore/path") or "",
+    )

@@ -33,6 +33,7 @@ class LibvirtNode:
         self.info = hypervisor.info
         self.domains = hypervisor.domains
         self.look = hypervisor.look
+        self.describe = hypervisor.describe
         self.define = hypervisor.define
         self.start = hypervisor.start
         self.destroy = hypervisor.destroy

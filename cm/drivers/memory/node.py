@@ -19,6 +19,7 @@ from zope.interface import implementer
 from cm.drivers.memory.volumes import CONTENT_MAX, Volume
 from cm.drivers.memory.world import Domain, Hook, World, check_vnc
 from cm.interfaces import (
+    DomainDescription,
     DomainEvent,
     DomainSeen,
     DomainSpec,
@@ -115,6 +116,11 @@ class MemoryNode:
         with self._call("look") as world, world.lock:
             domain = world.domains.get(uuid)
             return DomainSeen(uuid, "", Seen.ABSENT, "unknown", persistent=False) if domain is None else domain.seen()
+
+    def describe(self, uuid: str) -> DomainDescription | None:
+        with self._call("describe") as world, world.lock:
+            domain = world.domains.get(uuid)
+            return None if domain is None else world.described(domain)
 
     def define(self, spec: DomainSpec) -> None:
         with self._call("define") as world:

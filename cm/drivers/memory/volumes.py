@@ -105,8 +105,19 @@ class Storages:
             volume.capacity_bytes += len(content)
 
     def seen(self, name: str, volume: Volume) -> VolumeSeen:
-        path = str(PurePosixPath(self._pools[name][0].path) / volume.name)
-        return VolumeSeen(volume.name, path, volume.capacity_bytes, volume.allocation_bytes)
+        directory = PurePosixPath(self._pools[name][0].path)
+        base = str(directory / volume.base) if volume.base else ""
+        path = str(directory / volume.name)
+        return VolumeSeen(volume.name, path, volume.capacity_bytes, volume.allocation_bytes, base)
+
+    def chain(self, path: str) -> tuple[str, ...]:
+        """The paths of all that a path's volume stands on."""
+        found: list[str] = []
+        pure = PurePosixPath(path)
+        while (volume := self.behind(str(pure))) is not None and volume.base:
+            pure = pure.parent / volume.base
+            found.append(str(pure))
+        return tuple(found)
 
     def find(self, name: str, volume: str) -> Volume | None:
         found = self.share(name).volumes.get(volume)

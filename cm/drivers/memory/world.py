@@ -12,7 +12,16 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from cm.drivers.memory.volumes import Storages, Volume
-from cm.interfaces import DomainEvent, DomainSeen, DomainSpec, NetworkSpec, NodeInfo, VncSpec
+from cm.interfaces import (
+    DiskDescription,
+    DomainDescription,
+    DomainEvent,
+    DomainSeen,
+    DomainSpec,
+    NetworkSpec,
+    NodeInfo,
+    VncSpec,
+)
 from cm.rpc.errors import DomainNotFound, HypervisorError, InvalidParameter
 from cm.rpc.vocabulary import Seen
 
@@ -83,6 +92,32 @@ class World:
         if domain is None:
             raise DomainNotFound(uuid)
         return domain
+
+    def described(self, domain: Domain) -> DomainDescription:
+        spec = domain.running or domain.spec
+        return DomainDescription(
+            spec.uuid,
+            spec.name,
+            spec.title,
+            spec.vcpus,
+            spec.memory_mib,
+            tuple(
+                DiskDescription(
+                    disk.path,
+                    disk.format,
+                    disk.device,
+                    disk.bus,
+                    disk.cdrom,
+                    disk.read_only or disk.cdrom,
+                    self.storages.chain(disk.path) if domain.running is not None else (),
+                )
+                for disk in spec.disks
+            ),
+            tuple(nic.mac for nic in spec.nics),
+            (spec.vnc.port,) if spec.vnc is not None else (),
+            spec.console_log,
+            spec.smbios_serial,
+        )
 
     def define(self, spec: DomainSpec) -> None:
         check_vnc(spec.vnc)

@@ -23,12 +23,15 @@ def make() -> Any:
 
 
 class TestTestDriverHypervisor(HypervisorContract):
+    starts_anything = True
+
     def make(self) -> Any:
         return make()
 
 
 class TestTestDriverImages(ImageStoreContract):
     uploads = False
+    headers = False
 
     def make(self) -> Any:
         return make()

@@ -1,0 +1,64 @@
+"""
+A domain's definition read back: what it holds. The inverse of ``domain_xml`` for definitions of ours, and as much as
+matters of anybody's: nothing in it is relied on to be there.
+"""
+
+from __future__ import annotations
+
+from cm.drivers.libvirt.xml_text import Element, parsed
+from cm.interfaces import DiskDescription, DomainDescription
+
+# libvirt writes memory in KiB, whatever unit it was defined in; a unit that is not here is read as that.
+_MIB = {"b": 2**-20, "bytes": 2**-20, "KiB": 2**-10, "MiB": 1, "GiB": 2**10, "TiB": 2**20}
+
+
+def described_domain(xml: str) -> DomainDescription:
+    """
+    :param xml: as ``virDomainGetXMLDesc`` gives it. The chain that a disk stands on is in that of a running domain.
+    """
+    root = parsed(xml)
+    memory = root.find("memory")
+    amount = 0 if memory is None else _number(memory.text) * _MIB.get(memory.get("unit", "KiB"), 2**-10)
+    return DomainDescription(
+        uuid=root.findtext("uuid") or "",
+        name=root.findtext("name") or "",
+        title=root.findtext("title") or "",
+        vcpus=_number(root.findtext("vcpu")),
+        memory_mib=round(amount),
+        disks=tuple(_disk(disk) for disk in root.findall("devices/disk") if _path(disk)),
+        macs=tuple(mac.get("address", "").lower() for mac in root.findall("devices/interface/mac")),
+        ports=tuple(
+            port
+            for screen in root.findall("devices/graphics")
+            for name in ("port", "tlsPort")
+            if (port := _number(screen.get(name))) > 0  # -1 is "any", of a domain that is off
+        ),
+        console_log=next((log.get("file") for log in root.findall("devices/serial/log")), None),
+        smbios_serial=root.findtext("sysinfo/system/entry[@name='serial']") or "",
+    )
+
+
+def _disk(disk: Element) -> DiskDescription:
+    driver, target = disk.find("driver"), disk.find("target")
+    return DiskDescription(
+        path=_path(disk),
+        format="" if driver is None else driver.get("type", ""),
+        device="" if target is None else target.get("dev", ""),
+        bus="" if target is None else target.get("bus", ""),
+        cdrom=disk.get("device") == "cdrom",
+        read_only=disk.find("readonly") is not None,
+        bases=tuple(path for store in disk.iterfind(".//backingStore") if (path := _path(store))),
+    )
+
+
+def _path(of: Element) -> str:
+    """A file or block device; empty for an empty drive and for disks that come over the network."""
+    source = of.find("source")
+    return "" if source is None else source.get("file") or source.get("dev") or ""
+
+
+def _number(text: str | None) -> int:
+    try:
+        return int(text or 0)
+    except ValueError:
+        return 0

@@ -1,0 +1,198 @@
+"""
+Domains of nodes that are no VM's of ours there, and what they hold: numbers, addresses, ports, volumes. There are some
+after an older dump was restored, and on hosts that others use too. What they hold counts as taken while they exist.
+"""
+
+from __future__ import annotations
+
+import re
+import uuid as uuid_module
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from ipaddress import IPv4Address
+from typing import Final
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from cm.rpc.errors import InUse
+from cm.rules.network import address_of_mac
+
+DESCRIBE_AGAIN_S: Final = 600.0  # a definition may be changed while its domain stays in its state
+OUR_NAME: Final = re.compile(r"vm-([1-9][0-9]{0,17})\Z")  # what ``domain_spec`` calls a VM's domain
+# A leap of the numbers by this much and more is made at once; a smaller one number by number, which no other
+# transaction can take back.
+_LEAP: Final = 10_000
+
+# For statements that choose an address or a port: what an unknown domain holds.
+HELD_ADDRESSES: Final = "(SELECT unnest(addresses) FROM unknown_domain)"
+HELD_PORTS: Final = "(SELECT unnest(ports) FROM unknown_domain WHERE node_id = {node_id})"
+
+
+@dataclass(frozen=True)
+class Held:
+    """What a domain's definition says that it holds. ``paths``: of its disks, of what they stand on, of its console."""
+
+    addresses: tuple[IPv4Address, ...] = ()
+    ports: tuple[int, ...] = ()
+    paths: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class UnknownSeen:
+    """
+    A domain that a pass found, which is no VM's of ours on that node.
+
+    :ivar held: None where its definition is on record and was not read anew, or could not be read.
+    """
+
+    uuid: str
+    name: str
+    state: str
+    held: Held | None
+
+
+def our_number(name: str) -> int | None:
+    """The number of the VM whose domain would have this name."""
+    found = OUR_NAME.match(name)
+    return int(found[1]) if found else None
+
+
+def our_addresses(macs: Iterable[str]) -> list[IPv4Address]:
+    """The addresses that MACs of our making stand for."""
+    found = []
+    for mac in macs:
+        try:
+            found.append(address_of_mac(mac))
+        except ValueError:
+            continue  # somebody else's
+    return found
+
+
+def described(session: Session, node_id: int) -> Mapping[str, tuple[str, str]]:
+    """Of a node's unknown domains whose definition was read a short while ago, by uuid: name and state."""
+    found = session.execute(
+        text(
+            "SELECT uuid::text AS uuid, name, state FROM unknown_domain WHERE node_id = :n"
+            " AND described_at > clock_timestamp() - make_interval(secs => :s)"
+        ),
+        {"n": node_id, "s": DESCRIBE_AGAIN_S},
+    )
+    return {row.uuid: (row.name, row.state) for row in found}
+
+
+_KEEP = text(
+    """
+INSERT INTO unknown_domain (node_id, uuid, name, state, addresses, ports, paths, described_at)
+VALUES (:n, :u, :name, :state, CAST(:addresses AS inet[]), :ports, :paths,
+        CASE WHEN :told THEN clock_timestamp() END)
+ON CONFLICT (node_id, uuid) DO UPDATE SET name = excluded.name, state = excluded.state,
+   addresses = CASE WHEN :told THEN excluded.addresses ELSE unknown_domain.addresses END,
+   ports = CASE WHEN :told THEN excluded.ports ELSE unknown_domain.ports END,
+   paths = CASE WHEN :told THEN excluded.paths ELSE unknown_domain.paths END,
+   described_at = coalesce(excluded.described_at, unknown_domain.described_at)
+"""
+)
+
+
+def record_unknown(session: Session, node_id: int, domains: Sequence[UnknownSeen]) -> None:
+    """Bring a node's rows up to date. VMs' numbers go on behind the greatest that a domain has."""
+    session.execute(
+        text("DELETE FROM unknown_domain WHERE node_id = :n AND NOT uuid = ANY(:u)"),
+        {"n": node_id, "u": [uuid_module.UUID(domain.uuid) for domain in domains]},
+    )
+    for domain in domains:
+        held = domain.held or Held()
+        session.execute(
+            _KEEP,
+            {
+                "n": node_id,
+                "u": uuid_module.UUID(domain.uuid),
+                "name": domain.name,
+                "state": domain.state,
+                "told": domain.held is not None,
+                "addresses": [str(address) for address in held.addresses],
+                "ports": list(held.ports),
+                "paths": list(held.paths),
+            },
+        )
+    numbers = [number for domain in domains if (number := our_number(domain.name)) is not None]
+    if numbers:
+        pass_numbers(session, max(numbers))
+
+
+def pass_numbers(session: Session, number: int) -> None:
+    """Have the next VM's number be greater than this one; outside of the transaction, as sequences are."""
+    behind = session.scalar(
+        text("SELECT :number - CASE WHEN is_called THEN last_value ELSE last_value - 1 END FROM vm_id_seq"),
+        {"number": number},
+    )
+    if behind is None or behind <= 0:
+        return
+    if behind < _LEAP:
+        session.execute(text("SELECT nextval('vm_id_seq') FROM generate_series(1, :behind)"), {"behind": behind})
+    else:
+        session.execute(text("SELECT setval('vm_id_seq', :number)"), {"number": number})
+
+
+def forget_node(session: Session, node_id: int) -> None:
+    session.execute(text("DELETE FROM unknown_domain WHERE node_id = :n"), {"n": node_id})
+
+
+def forget_domain(session: Session, node_id: int, uuid: str) -> None:
+    session.execute(
+        text("DELETE FROM unknown_domain WHERE node_id = :n AND uuid = :u"),
+        {"n": node_id, "u": uuid_module.UUID(uuid)},
+    )
+
+
+def held_volumes(session: Session, directory: str) -> Mapping[str, str]:
+    """The volumes of a storage that unknown domains use, and which domain each."""
+    found = session.execute(
+        text(
+            "SELECT d.name, n.name AS node, p.path FROM unknown_domain d JOIN node n ON n.id = d.node_id"
+            " CROSS JOIN LATERAL unnest(d.paths) AS p (path) WHERE starts_with(p.path, :directory)"
+        ),
+        {"directory": directory.rstrip("/") + "/"},
+    )
+    cut = len(directory.rstrip("/")) + 1
+    return {row.path[cut:]: f"domain {row.name} of node {row.node}" for row in found}
+
+
+def refuse_held_volume(session: Session, storage_id: int, volume: str) -> None:
+    """
+    :raises InUse: an unknown domain uses the volume, or stands on it.
+    """
+    path = session.scalar(text("SELECT path FROM storage WHERE id = :s"), {"s": storage_id})
+    held = held_volumes(session, path).get(volume) if path else None
+    if held is not None:
+        raise InUse(f"volume {volume} of storage", storage_id, held)
+
+
+def refuse_held(session: Session, vm_id: int) -> None:
+    """
+    :raises InUse: an address of the VM is an unknown domain's: two guests would have it.
+    """
+    held = session.execute(
+        text(
+            "SELECT l.id, d.name, n.name AS node FROM network_lease l JOIN unknown_domain d"
+            " ON l.address = ANY(d.addresses) JOIN node n ON n.id = d.node_id JOIN vm v ON v.id = l.vm_id"
+            " WHERE l.vm_id = :id AND d.uuid <> v.uuid LIMIT 1"
+        ),
+        {"id": vm_id},
+    ).first()
+    if held is not None:
+        raise InUse("address of VM", vm_id, f"domain {held.name} of node {held.node}")
+
+
+def runs_elsewhere(session: Session, vm_id: int) -> int | None:
+    """A node on which a VM was seen to run though it is not placed there: started twice, it would write its disk
+    twice."""
+    found: int | None = session.scalar(
+        text(
+            "SELECT d.node_id FROM unknown_domain d JOIN vm v ON v.uuid = d.uuid JOIN node n ON n.id = d.node_id"
+            " WHERE v.id = :id AND d.node_id IS DISTINCT FROM v.node_id AND d.state IN ('running', 'paused') LIMIT 1"
+        ),
+        {"id": vm_id},
+    )
+    return found

@@ -1,0 +1,226 @@
+"""An older dump is restored: what domains hold that it does not know is left alone, and they can be taken in again."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from ipaddress import IPv4Address
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cm.interfaces import DiskSpec, DomainSpec, NicSpec, StorageSpec, VncSpec
+from cm.rpc.vocabulary import DiskFormat, StorageKind
+from cm.rules.network import mac_of, tap_of
+from lab.postgres import PrivatePostgres
+from support.cloud import MemoryCloud, run
+
+ADDRESS = "10.128.0.2"  # the first of the pool, which a new VM would get
+
+
+def later(test: Callable[[], Any], deadline_s: float = 20.0) -> Any:
+    """What ``test`` answers once that is true."""
+    until = time.monotonic() + deadline_s
+    while not (found := test()):
+        assert time.monotonic() < until
+        time.sleep(0.05)
+    return found
+
+
+def address(vm: dict[str, Any]) -> str:
+    (lease,) = vm["leases"]
+    return str(lease["address"])
+
+
+class Restored:
+    """A cluster of two nodes with a shared storage, and its dump."""
+
+    def __init__(self, postgres: PrivatePostgres, name: str, path: Path) -> None:
+        self.postgres, self.name, self.file = postgres, name, path / "wawel_cm.dump"
+        self.cloud = MemoryCloud(postgres.url(name), path)
+        self.pool = f"wawel-{self.cloud.storage_id}"
+        self.nodes = list(self.cloud.memory.values())
+        for node in self.nodes:
+            node.attach(StorageSpec(self.pool, StorageKind.NETFS, "/srv/main", "filer", f"/export/{self.cloud.world}"))
+        self.nodes[0].create_empty(self.pool, "image-1.qcow2", DiskFormat.QCOW2, 64 * 2**20)
+
+    def shell(self, *argv: str) -> None:
+        environment = {**os.environ, "PGHOST": str(self.postgres.socket_dir), "PGUSER": "wawel"}
+        subprocess.run(argv, env=environment, check=True, timeout=60)
+
+    def dump(self) -> None:
+        self.shell("pg_dump", "--format=custom", f"--file={self.file}", self.name)
+
+    def restore(self) -> None:
+        """Stop, put the older state back, start, and wait until every node was passed over."""
+        self.cloud.stop()
+        self.shell("dropdb", "--force", self.name)
+        self.shell("createdb", self.name)
+        self.shell("pg_restore", "--exit-on-error", f"--dbname={self.name}", str(self.file))
+        self.cloud.start()
+        self.pass_over()
+
+    def pass_over(self) -> None:
+        """Until every node was passed over after this moment."""
+        since = self.cloud.sql("SELECT clock_timestamp()")
+        self.cloud.sql("UPDATE node SET passed_at = NULL")
+        later(lambda: self.cloud.sql("SELECT bool_and(coalesce(seen_at > :s, false)) FROM node", s=since))
+
+    def running(self, **more: Any) -> dict[str, Any]:
+        return self.cloud.wait(self.cloud.create(**more)["vm_id"], "running")
+
+    def drift(self, kind: str = "unknown_domain") -> dict[str, Any]:
+        return {row["subject"]: row for row in self.cloud.call("admin.drift.get_list", account="admin")
+                if row["kind"] == kind}  # fmt: skip
+
+
+@pytest.fixture
+def restored(postgres: PrivatePostgres, tmp_path: Path) -> Iterator[Restored]:
+    postgres.create_database("restored", template="wawel_template")
+    made = Restored(postgres, "restored", tmp_path)
+    yield made
+    made.cloud.stop()
+    postgres.drop_database("restored")
+
+
+def test_no_clash(restored: Restored) -> None:
+    """VMs that are made after an older dump was restored get numbers, addresses and ports that nobody uses."""
+    cloud = restored.cloud
+    restored.running(name="before")
+    restored.dump()
+    since = [restored.running(name=f"since-{n}") for n in range(4)]
+    restored.restore()
+    assert set(restored.drift()) == {vm["uuid"] for vm in since}
+    made = [restored.running(name=f"after-{n}") for n in range(4)]
+    assert {vm["vm_id"] for vm in made}.isdisjoint(vm["vm_id"] for vm in since)
+    assert {address(vm) for vm in made}.isdisjoint(address(vm) for vm in since)
+    descriptions = [node.describe(domain.uuid) for node in restored.nodes for domain in node.domains()]
+    for number, node in enumerate(restored.nodes, start=1):
+        ports = [port for domain in node.domains() for port in node.describe(domain.uuid).ports]
+        assert ports and len(set(ports)) == len(ports), f"on node {number}"
+    macs = [mac for each in descriptions for mac in each.macs]
+    assert len(macs) == 9 and len(set(macs)) == 9
+    assert cloud.leaks() == []
+
+
+def foreign(node: Any, **changes: Any) -> DomainSpec:
+    """A domain on a node that Wawel has no record of."""
+    key = str(uuid.uuid4())
+    first = IPv4Address(ADDRESS)
+    spec = DomainSpec(
+        name="vm-500",
+        uuid=key,
+        title="foreign",
+        vcpus=1,
+        memory_mib=128,
+        disks=(DiskSpec(f"/srv/main/vm-{key}-root.qcow2", DiskFormat.QCOW2, "vda"),),
+        nics=(NicSpec("wawel-net", mac_of(first), tap_of(first)),),
+        vnc=VncSpec("192.0.2.1", 5900, "secret"),
+        console_log=f"/srv/main/vm-{key}-console.log",
+    )
+    spec = replace(spec, **changes)
+    node.define(spec)
+    return spec
+
+
+def test_held(restored: Restored) -> None:
+    """What an unknown domain holds is claimed for as long as it exists, also while it is off, and free afterwards."""
+    cloud, node = restored.cloud, restored.nodes[0]
+    spec = foreign(node)
+    restored.pass_over()
+    assert cloud.sql("SELECT count(*) FROM unknown_domain WHERE name = 'vm-500' AND 5900 = ANY(ports)") == 1
+    vms = [restored.running(name=f"vm{n}") for n in range(2)]
+    assert min(vm["vm_id"] for vm in vms) > 500
+    assert ADDRESS not in {address(vm) for vm in vms}
+    here = [d for d in node.domains() if d.uuid != spec.uuid]
+    assert [node.describe(domain.uuid).ports for domain in here] == [(5901,)]
+    node.undefine(spec.uuid)
+    restored.pass_over()
+    assert cloud.sql("SELECT count(*) FROM unknown_domain") == 0
+    assert address(restored.running(name="last")) == ADDRESS
+
+
+def test_lease_held(restored: Restored) -> None:
+    """A stopped VM is not started while an unknown domain has its address: two guests would have it."""
+    cloud = restored.cloud
+    vm = restored.running()
+    cloud.call("user.vm.stop", [vm["vm_id"]])
+    cloud.wait(vm["vm_id"], "stopped")
+    assert address(vm) == ADDRESS
+    spec = foreign(restored.nodes[0])
+    restored.pass_over()
+    cloud.call("user.vm.start", [vm["vm_id"]])
+    assert "vm-500" in cloud.wait(vm["vm_id"], "error")["error"]
+    restored.nodes[0].undefine(spec.uuid)
+    restored.pass_over()
+    cloud.call("user.vm.start", [vm["vm_id"]])
+    cloud.wait(vm["vm_id"], "running")
+
+
+def test_started_since(restored: Restored) -> None:
+    """A VM that the dump has as stopped and that runs is not started a second time: two would write its disk."""
+    cloud = restored.cloud
+    vm = restored.running()
+    cloud.call("user.vm.stop", [vm["vm_id"]])
+    cloud.wait(vm["vm_id"], "stopped")
+    restored.dump()
+    cloud.call("user.vm.start", [vm["vm_id"]])
+    cloud.wait(vm["vm_id"], "running")
+    restored.restore()
+    operation = cloud.call("user.vm.start", [vm["vm_id"]])["operation_id"]
+    told = later(lambda: cloud.call("admin.operation.get", [operation], account="admin")["admin_text"])
+    assert "must not run twice" in told
+    assert sum(domain.uuid == vm["uuid"] for node in restored.nodes for domain in node.domains()) == 1
+
+
+def test_volumes(restored: Restored) -> None:
+    """The pass over storages deletes nothing that an unknown domain uses or that another volume stands on."""
+    cloud, node = restored.cloud, restored.nodes[0]
+    image, key = "image-00000000-0000-4000-8000-000000000001.qcow2", "00000000-0000-4000-8000-000000000002"
+    disk, late = f"vm-{key}-root.qcow2", "vm-00000000-0000-4000-8000-000000000003-root.qcow2"
+    node.create_empty(restored.pool, image, DiskFormat.QCOW2, 2**20)
+    for overlay in (disk, late):
+        node.create_overlay(restored.pool, overlay, image, DiskFormat.QCOW2, 2**20)
+    # All three are volumes of what ended, as far as the records go.
+    closed = "INSERT INTO vm (uuid, name, account_id, image_id, template_id, reservation_id, cpu, memory_mib, secret,"
+    closed += " closed_at) VALUES (:u, 'x', :a, :i, :t, gen_random_uuid(), 1, 1, 'x', now() - interval '1 hour')"
+    for ended in (key, late[3:39]):
+        cloud.sql(closed, u=ended, a=cloud.user_id, i=cloud.image_id, t=cloud.template_id)
+    cloud.sql(
+        "INSERT INTO image (uuid, kind, name, account_id, storage_id, volume, format, state, deleted_at)"
+        " VALUES (:u, 'system', 'old', :a, :s, :v, 'qcow2', 'deleted', now() - interval '1 hour')",
+        u=image[6:42],
+        a=cloud.user_id,
+        s=cloud.storage_id,
+        v=image,
+    )
+    foreign(node, disks=(DiskSpec(f"/srv/main/{disk}", DiskFormat.QCOW2, "vda"),))
+    restored.pass_over()
+    run(cloud.manager.reconciler.check_storages)
+    assert {image, disk} <= {volume.name for volume in node.volumes(restored.pool)}
+    assert late not in {volume.name for volume in node.volumes(restored.pool)}
+    found = restored.drift("leaked_volume")
+    assert "vm-500" in found[f"{restored.pool}/{disk}"]["proposal"]
+    assert "overlay" in found[f"{restored.pool}/{image}"]["proposal"]
+
+
+def test_image_kept(restored: Restored) -> None:
+    """An image on which an unknown domain's disk stands is not deleted until that domain is gone."""
+    cloud, node = restored.cloud, restored.nodes[0]
+    spec = foreign(node, name="strange", nics=(), vnc=None)
+    node.create_overlay(restored.pool, f"vm-{spec.uuid}-root.qcow2", "image-1.qcow2", DiskFormat.QCOW2, 64 * 2**20)
+    node.start(spec.uuid)
+    restored.pass_over()
+    cloud.call("admin.system_image.delete", [cloud.image_id], account="admin")
+    operation = cloud.sql("SELECT max(id) FROM operation WHERE kind = 'image_delete'")
+    told = later(lambda: cloud.call("admin.operation.get", [operation], account="admin")["admin_text"])
+    assert "strange" in told and node.find(restored.pool, "image-1.qcow2") is not None
+    node.destroy(spec.uuid)
+    node.undefine(spec.uuid)
+    restored.pass_over()
+    later(lambda: node.find(restored.pool, "image-1.qcow2") is None)
