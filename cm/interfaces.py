@@ -2,8 +2,9 @@
 What services and operations ask of the outside. Each interface has a memory provider and a real one; one contract suite
 (``tests/contract``) runs on both.
 
-All calls block and are run on the threads of their node (``runtime/threads.py``). Errors are those of
-``rpc/errors.py``: ``NodeUnreachable`` always may arise, and then what was asked may or may not have happened.
+All calls block and are run on the threads of their node (``runtime/threads.py``): those marked ``slow`` on threads and
+connections of their own, so that they hold up only each other. Errors are those of ``rpc/errors.py``:
+``NodeUnreachable`` always may arise, and then what was asked may or may not have happened.
 """
 
 from __future__ import annotations
@@ -11,10 +12,28 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Network
+from typing import Any, TypeVar
 
 from zope.interface import Interface
 
 from cm.rpc.vocabulary import DiskBus, DiskFormat, NicModel, Seen, StorageKind, VideoModel
+
+Call = TypeVar("Call", bound=Callable[..., Any])
+
+
+def slow(function: Call) -> Call:
+    """
+    Mark a call of a node's driver, or a function that is run with one, as slow: while it lasts it must not keep anybody
+    from looking at the node.
+    """
+    function.__dict__["slow"] = True  # zope makes a tagged value of it
+    return function
+
+
+def lasting(function: Call) -> Call:
+    """Likewise of what may last for minutes, up to an hour: few of these may be under way at a node at a time."""
+    function.__dict__["lasting"] = True
+    return slow(function)
 
 
 @dataclass(frozen=True)
@@ -147,9 +166,11 @@ class IHypervisor(Interface):
         """What the definition of any domain says, as it runs or, where it is off, as it would; None where there is
         none."""
 
+    @slow
     def define(spec: DomainSpec) -> None:
         """Make the persistent definition be ``spec``; repeatable. A running domain of that uuid goes on unchanged."""
 
+    @slow
     def start(uuid: str) -> None:
         """
         Boot a defined domain. One that already runs is not an error.
@@ -184,6 +205,7 @@ class IHypervisor(Interface):
         :raises DomainNotRunning: it is off.
         """
 
+    @slow
     def undefine(uuid: str) -> None:
         """Forget a definition, managed-save files and snapshot metadata too. An absent one is not an error."""
 
@@ -234,21 +256,26 @@ class VolumeSeen:
 class IImageStore(Interface):
     """The volumes of one node's storages. Names are made by us: lower-case letters, digits, ``-`` and ``.`` only."""
 
+    @slow
     def attach(storage: StorageSpec) -> StorageUsage:
         """Make the pool be defined, started and marked for autostart on this node; repeatable."""
 
+    @slow
     def detach(storage_name: str) -> None:
         """Stop and forget the pool; its files stay. An absent one is not an error."""
 
+    @slow
     def usage(storage_name: str) -> StorageUsage:
         """Fresh figures of the pool."""
 
+    @slow
     def volumes(storage_name: str) -> Sequence[VolumeSeen]:
         """Every volume after a refresh: slow, for reconciliation."""
 
     def find(storage_name: str, volume: str) -> VolumeSeen | None:
         """One volume, or None."""
 
+    @slow
     def create_overlay(
         storage_name: str, volume: str, base: str, base_format: DiskFormat, size_bytes: int
     ) -> VolumeSeen:
@@ -258,6 +285,7 @@ class IImageStore(Interface):
         :raises StorageFull: no room.
         """
 
+    @lasting
     def create_copy(storage_name: str, volume: str, source: str, source_format: DiskFormat) -> VolumeSeen:
         """
         A flat, complete qcow2 copy of volume ``source`` (an overlay's base is folded in). Repeatable: a half-made
@@ -265,9 +293,11 @@ class IImageStore(Interface):
         is thrown away, a finished one is taken as done.
         """
 
+    @slow
     def create_empty(storage_name: str, volume: str, format: DiskFormat, size_bytes: int) -> VolumeSeen:
         """A new volume that reads as zeros (sparse). An existing one is taken as done."""
 
+    @lasting
     def upload(
         storage_name: str, volume: str, path: str, format: DiskFormat, size_bytes: int, progress: Callable[[int], None]
     ) -> VolumeSeen:
@@ -277,6 +307,7 @@ class IImageStore(Interface):
         :raises NotSupported: this hypervisor takes no uploads.
         """
 
+    @slow
     def read_tail(storage_name: str, volume: str, limit_bytes: int) -> bytes:
         """
         The last bytes of a raw volume (a console log).
@@ -284,6 +315,7 @@ class IImageStore(Interface):
         :raises NotSupported: this hypervisor gives no downloads.
         """
 
+    @slow
     def delete(storage_name: str, volume: str) -> None:
         """Delete a volume; an absent one is not an error."""
 
@@ -324,3 +356,17 @@ class INodeDriver(IHypervisor, IImageStore, INetwork):
         Connect within the deadline and return the node's facts; repeatable.
         :raises NodeUnreachable: no answer in time.
         """
+
+
+def is_slow(method: str) -> bool:
+    """
+    Whether a call of a node's driver is slow.
+
+    :raises KeyError: no driver has it.
+    """
+    return INodeDriver[method].queryTaggedValue("slow", False) is True
+
+
+def is_lasting(method: str) -> bool:
+    """Likewise, whether it may last for minutes."""
+    return INodeDriver[method].queryTaggedValue("lasting", False) is True

@@ -175,7 +175,8 @@ class ClusterConnection:
         :param identity: on whose behalf; credentials of the cluster's own; None for a guest.
         :param repeatable: whether it may be made again when a connection ended before the answer: reads, changes that
             carry a ``request_id``, and those that may be repeated anyway.
-        :param patient: give it the whole deadline even when the cluster failed a moment ago.
+        :param patient: give it the whole deadline even when the cluster failed a moment ago, and a place however many
+            calls wait for it.
         :raises CloudError: the cluster's own refusal, as it is.
         :raises ClusterUnavailable: ClusterRefused: no answer, or none of ours.
         """
@@ -183,7 +184,8 @@ class ClusterConnection:
         wanted = self._deadline_s if deadline_s is None else deadline_s
         if self.suspect and not patient:
             wanted = min(wanted, SUSPECT_DEADLINE_S)
-        if self.under_way >= UNDER_WAY:
+        # Those that look whether it is well are few, and must not take our own queue for its silence.
+        if self.under_way >= UNDER_WAY and not patient:
             raise ClusterUnavailable(name, "too many calls wait for it")
         started = self._reactor.seconds()
         self.under_way += 1

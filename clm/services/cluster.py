@@ -31,7 +31,7 @@ from clm.store import cluster as store
 from clm.store.change import record_change
 from clm.store.sync import enrol_cluster
 from cm.rpc.credentials import PasswordCredentials
-from cm.rpc.errors import CloudError, Conflict, NameTaken
+from cm.rpc.errors import CloudError, Conflict, NameTaken, Overloaded
 from cm.rpc.types import Secret
 from cm.runtime.database import notify
 
@@ -65,6 +65,8 @@ async def look(connection: ClusterConnection, deadline_s: float | None = None) -
     """
     What a cluster says of itself and whether it believes us, with the time its answer took in milliseconds; without
     one, if there was none.
+
+    :raises Overloaded: it answers, and has no time for us: that is no evidence of anything.
     """
     from clm.drivers.clusters import ClusterRefused
 
@@ -72,7 +74,7 @@ async def look(connection: ClusterConnection, deadline_s: float | None = None) -
     began = clock()
     try:
         told = await connection.call(None, "guest.cluster.get_info", deadline_s=deadline_s, patient=True)
-    except CancelledError:
+    except (CancelledError, Overloaded):
         raise
     except CloudError as error:
         return Seen(UNREACHABLE, str(getattr(error, "reason", error))), None
@@ -82,7 +84,7 @@ async def look(connection: ClusterConnection, deadline_s: float | None = None) -
         return seen, latency_ms
     try:
         await connection.call(service_identity(), PROOF, {"limit": 1}, deadline_s=deadline_s, patient=True)
-    except CancelledError:
+    except (CancelledError, Overloaded):
         raise
     except ClusterRefused as error:
         return replace(seen, state=REFUSED, error=error.reason), latency_ms
@@ -98,7 +100,11 @@ async def check(services: Services, connection: ClusterConnection, deadline_s: f
 
     :return: whether it is well.
     """
-    seen, latency_ms = await look(connection, deadline_s)
+    try:
+        seen, latency_ms = await look(connection, deadline_s)
+    except Overloaded as error:
+        log.info("{cluster}: how it is was not told: {error}", cluster=connection.facts.name, error=str(error))
+        return connection.facts.state == OK
     await services.database.transact(_note, connection.facts.id, seen, latency_ms)
     return seen.state == OK
 

@@ -102,7 +102,7 @@ class ClusterManager:
         self.settings = settings
         self.policy = policy_of(settings)
         size = settings.database.pool_size
-        self.threads = threads or Threads(reactor, {"database": size, "probe": 2})
+        self.threads = threads or Threads(reactor, {"database": size})
         self._make_listener = listen
         threads = cast(IThreads, self.threads)
         self.database = Database(settings.database.url, threads, pool_size=size)

@@ -20,6 +20,7 @@ from cm.operations.base import KINDS, LeaseLost, Wait, Work
 from cm.rpc.errors import CloudError, DatabaseUnavailable, DeadlineExceeded, Incident, Overloaded, Unavailable
 from cm.rpc.vocabulary import OperationState
 from cm.runtime.metrics import Metrics
+from cm.runtime.threads import NODE_SLOW_SIZE
 from cm.runtime.wall import utc_now
 from cm.services.context import Services
 from cm.services.messages import tell_failed
@@ -44,7 +45,7 @@ RENEW_S: Final = 4.0
 POLL_S: Final = 0.5  # at the least between looks for what becomes due by time alone; all else is notified
 IDLE_S: Final = 5.0  # at the most: what is due later is known by then
 PARALLEL: Final = 32  # operations under way in one process
-PER_NODE: Final = 6  # of them on one node: more would only queue in libvirt
+PER_NODE: Final = NODE_SLOW_SIZE  # of them on one node: more would only queue for its slow threads and connections
 BACKOFF_MAX_S: Final = 30.0
 ASKED_MAX_S: Final = 3600.0  # whatever a server asks for (Retry-After): an operation has a deadline too
 

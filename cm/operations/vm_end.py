@@ -12,7 +12,7 @@ from typing import Any, Final
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from cm.interfaces import DomainSeen
+from cm.interfaces import DomainSeen, slow
 from cm.operations.base import NO_NODE, OTHERS, Kind, Wait, Work, register
 from cm.rpc.errors import CloudError, DomainNotRunning, GuestIgnored, NotAbandonable
 from cm.rpc.vocabulary import DiskFormat, OperationKind, Seen
@@ -73,6 +73,7 @@ async def _seal(work: Work, row: VMRow) -> None:
         await work.run(row.node_id, seal, row.uuid)
 
 
+@slow
 def seal(driver: Any, uuid: str) -> None:
     """
     On the node's threads. Without a definition nobody can start the domain any more, by hand or by its host's restart;
@@ -179,6 +180,7 @@ def _clean_up_facts(session: Session, op: OperationRow) -> tuple[VMRow, tuple[Vo
     return row, volumes, row.node_id or node_with_disks(session, row.id)
 
 
+@slow
 def delete_volumes(driver: Any, volumes: tuple[VolumePlan, ...], vm_uuid: str) -> None:
     """On the node's threads."""
     for plan in volumes:

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from cm.interfaces import DomainSpec, NetworkSpec
+from cm.interfaces import DomainSpec, NetworkSpec, lasting, slow
 from cm.operations.base import OTHERS, Kind, Wait, Work, register
 from cm.rpc.errors import CloudError, ObjectNotFound, RunsElsewhere
 from cm.rpc.vocabulary import DeployMode, DiskFormat, OperationKind, StorageId
@@ -99,18 +99,18 @@ def _place(session: Session, op: OperationRow, policy: ClusterPolicy) -> None:
 async def launch(work: Work) -> None:
     """Make what is missing and start; found running, it is only recorded."""
     prepared = await work.db(_prepare, work.op, work.services.policy)
-    slow = any(v.mode is DeployMode.COPY and not v.made for v in prepared.volumes)
-    if slow:
+    copies = any(v.mode is DeployMode.COPY and not v.made for v in prepared.volumes)
+    if copies:
         await work.progress(10)
     made = await work.run(
         prepared.node_id,
-        make_volumes,
+        make_copies if copies else make_volumes,
         prepared.volumes,
         prepared.console_pool,
         prepared.uuid,
-        deadline_s=COPY_S if slow else 60.0,
+        deadline_s=COPY_S if copies else 60.0,
     )
-    if slow:
+    if copies:
         await work.db(_volumes_made, made)
     if work.op.attempts and (await work.call(prepared.node_id, "look", prepared.uuid)).state not in GONE:
         launched_at = None
@@ -139,6 +139,7 @@ def _prepare(session: Session, op: OperationRow, policy: ClusterPolicy) -> Launc
     )
 
 
+@slow
 def make_volumes(driver: Any, volumes: tuple[VolumePlan, ...], console_pool: str | None, vm_uuid: str) -> list[int]:
     """On the node's threads: the volumes that are missing. The ids of disks that were made now."""
     made = []
@@ -159,6 +160,13 @@ def make_volumes(driver: Any, volumes: tuple[VolumePlan, ...], console_pool: str
     return made
 
 
+@lasting
+def make_copies(driver: Any, volumes: tuple[VolumePlan, ...], console_pool: str | None, vm_uuid: str) -> list[int]:
+    """The same, where some of them are full copies."""
+    return make_volumes(driver, volumes, console_pool, vm_uuid)
+
+
+@slow
 def boot(driver: Any, prepared: Launch) -> None:
     """On the node's threads."""
     for network in prepared.networks:

@@ -22,8 +22,11 @@ from cm.runtime.interface import interface_method
 
 Result = TypeVar("Result")
 
-SIZES: Final = {"database": 8, "images": 2, "password": 1}
-NODE_SIZE: Final = 4  # threads of each "node:<name>"; libvirt works on five calls of one client at a time
+NODE_SIZE: Final = 4  # of each "node:<name>", and connections; libvirt works on five calls of a client at a time
+NODE_SLOW_SIZE: Final = 6  # of each "node-slow:<name>"; the engine runs no more operations at one node
+SIZES: Final = {
+    "database": 8, "images": 2, "password": 1, "probe": 2, "node": NODE_SIZE, "node-slow": NODE_SLOW_SIZE,
+}  # fmt: skip
 QUEUE_MAX: Final = 1000  # calls waiting in one pool
 
 
@@ -35,11 +38,13 @@ class IThreads(Interface):
         """
         Run a function in a thread of a pool and give its result. The caller's context variables go with it.
 
-        :param pool: what the function waits on: ``database``, ``images``, ``password`` or ``node:<name>``.
-        :param deadline_s: seconds to wait, queue included. A call that has begun cannot be stopped: its thread goes on
-            and its result is dropped. One that was still queued never begins.
-        :raises DeadlineExceeded: the deadline passed.
-        :raises Overloaded: too many calls wait in this pool already, or the pools are stopped.
+        :param pool: what the function waits on: ``database``, ``images``, ``password``, ``node:<name>``...
+        :param deadline_s: seconds from the moment the call begins, and as many at the most for it to begin: what
+            waited in our own queue had the whole time all the same. A call that has begun cannot be stopped: its thread
+            goes on and its result is dropped.
+        :raises DeadlineExceeded: it began, and had not ended so many seconds later: evidence of what it waits on.
+        :raises Overloaded: it never began, and never will: too many calls wait in this pool, or waited before it for
+            the whole deadline, or the pools are stopped. That says nothing of what the pool waits on.
         """
 
 
@@ -60,6 +65,14 @@ class InlineThreads:
         pass
 
 
+def size_of(pool: str, sizes: Mapping[str, int] = SIZES) -> int:
+    """Threads of a pool; a name before a colon stands for all pools of that kind."""
+    size = sizes.get(pool) or sizes.get(pool.partition(":")[0])
+    if size is None:
+        raise ValueError(f"no size is known for the thread pool {pool}")
+    return size
+
+
 @implementer(IThreads)
 class Threads:
     """
@@ -71,7 +84,7 @@ class Threads:
 
     def __init__(self, reactor: Any, sizes: Mapping[str, int] | None = None, queue_max: int = QUEUE_MAX) -> None:
         self._reactor = reactor
-        self._sizes = {"node": NODE_SIZE, **SIZES, **(sizes or {})}
+        self._sizes = {**SIZES, **(sizes or {})}
         self._queue_max = queue_max
         self._pools: dict[str, _Pool] = {}
         self._stopped = False
@@ -88,10 +101,7 @@ class Threads:
     def _make(self, name: str) -> _Pool:
         if self._stopped:
             raise Overloaded()
-        size = self._sizes.get(name) or self._sizes.get(name.partition(":")[0])
-        if size is None:
-            raise ValueError(f"no size is known for the thread pool {name}")
-        self._pools[name] = made = _Pool(self._reactor, name, size, self._queue_max)
+        self._pools[name] = made = _Pool(self._reactor, name, size_of(name, self._sizes), self._queue_max)
         return made
 
     def waiting(self) -> dict[str, int]:
@@ -112,7 +122,7 @@ class Threads:
 
 
 class _Job:
-    __slots__ = ("function", "args", "context", "deferred", "timer", "begun", "ended", "late")
+    __slots__ = ("function", "args", "context", "deferred", "timer", "token", "begun_at", "ended", "late")
 
     def __init__(self, function: Callable[..., Any], args: tuple[Any, ...]) -> None:
         self.function = function
@@ -120,9 +130,18 @@ class _Job:
         self.context = contextvars.copy_context()
         self.deferred: Deferred[Any] | None = None  # None once nobody waits
         self.timer: Any = None
-        self.begun = False
+        self.token = [None]  # whoever takes it decides: a thread, that it begins; its deadline, that it never does
+        self.begun_at = 0.0  # by the reactor's clock; set before the token is taken
         self.ended = False
         self.late = False  # its thread was replaced
+
+    def take(self) -> bool:
+        """Whether the caller is the one who decides. Atomic, and cheaper than a lock."""
+        try:
+            self.token.pop()
+        except IndexError:
+            return False
+        return True
 
 
 class _Pool:
@@ -178,13 +197,20 @@ class _Pool:
             job.timer.cancel()
 
     def _overrun(self, job: _Job, deadline_s: float) -> None:
+        error: Exception = Overloaded()
+        if not job.take():
+            left_s = job.begun_at + deadline_s - self._reactor.seconds()
+            if left_s > 0.001:
+                job.timer = self._reactor.callLater(left_s, self._overrun, job, deadline_s)
+                return
+            error = DeadlineExceeded(f"waiting for {self._name.partition(':')[0]}", deadline_s)
+            if not job.ended and self._threads < 2 * self._size:
+                job.late = True
+                self._late += 1
+                self._start()
         deferred, job.deferred = job.deferred, None
-        if job.begun and not job.ended and self._threads < 2 * self._size:
-            job.late = True
-            self._late += 1
-            self._start()
         if deferred is not None:
-            deferred.errback(Failure(DeadlineExceeded(f"waiting for {self._name.partition(':')[0]}", deadline_s)))
+            deferred.errback(Failure(error))
 
     def _deliver(self) -> None:
         self._woken = False
@@ -233,8 +259,8 @@ class _Pool:
             if job is None:
                 return
             succeeded, value = True, None
-            if job.deferred is not None:
-                job.begun = True
+            job.begun_at = self._reactor.seconds()
+            if job.deferred is not None and job.take():
                 try:
                     value = job.context.run(job.function, *job.args)
                 except BaseException as error:

@@ -41,6 +41,7 @@ URI_MAX: Final = 500  # characters
 ADDRESS: Final = re.compile(r"[A-Za-z0-9:][A-Za-z0-9:.-]{0,252}\Z")  # a name, IPv4 or IPv6
 # libvirt's URI parameters that name programs to run, on this machine or on the node.
 _PROGRAMS: Final = {"command", "netcat", "proxy"}
+FIGURES_DEADLINE_S: Final = 8.0  # of each storage; copies may hold all that is slow of a node, and a caller waits
 HOST_MIB: Final = 1024  # kept for the host itself, or a sixteenth of its memory where that is more
 
 
@@ -279,7 +280,9 @@ async def check(caller: ClusterCall, node_id: int) -> dict[str, Any]:
 
 async def _figures(services: Services, node_id: int, storage_id: int) -> dict[str, Any]:
     try:
-        usage: StorageUsage = await services.fleet.call(node_id, "usage", pool_name(storage_id))
+        usage: StorageUsage = await services.fleet.call(
+            node_id, "usage", pool_name(storage_id), deadline_s=FIGURES_DEADLINE_S
+        )
     except CloudError as error:
         return {"storage_id": storage_id, "error": str(error)}
     return {"storage_id": storage_id, "error": "", **asdict(usage)}

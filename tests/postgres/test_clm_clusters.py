@@ -9,19 +9,21 @@ from typing import Any
 import pytest
 
 from clm.daemon.settings import ClustersSettings
+from clm.drivers import clusters
 from clm.drivers.clusters import ClusterIncompatible, ClusterUnavailable
 from clm.services.cluster import ClusterNotAdded
 from cm.rpc.errors import (
     InvalidParameter,
     NameTaken,
     ObjectNotFound,
+    Overloaded,
     RequestIdReused,
     RoleNeeded,
     VersionChanged,
 )
 from support.clm import CloudBench
 from support.cloud import run
-from support.federation import Federation, answering, federated, hanging, result
+from support.federation import Federation, answering, federated, hanging, refusal, result
 
 
 @pytest.fixture
@@ -265,6 +267,26 @@ def test_check(federation: Federation) -> None:
         " WHERE kind = 'cluster' AND public AND event <> 'reset'"
     )
     assert changes == "ok unreachable ok refused incompatible"
+
+
+def test_busy_is_not_silent(federation: Federation, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A cluster that answers "overloaded" answers; and calls of ours that wait for it are no evidence of it."""
+    federation.add("alpha")
+    cluster_id = federation.ids["alpha"]
+
+    def look() -> dict[str, Any]:
+        return federation.call("cloud.cluster.check", [cluster_id], login="admin")
+
+    seen_at = look()["seen_at"]
+    monkeypatch.setattr(clusters, "UNDER_WAY", 0)
+    with pytest.raises(ClusterUnavailable, match="too many calls wait for it"):
+        federation.call("user.vm.get_list", {"cluster": "alpha"})
+    well = look()
+    assert (well["state"], well["error"]) == ("ok", "") and well["seen_at"] > seen_at
+    federation.kill("alpha")
+    with answering(lambda asked: refusal(asked, Overloaded()), federation.ports["alpha"]):
+        busy = look()
+    assert (busy["state"], busy["error"], busy["seen_at"]) == ("ok", "", well["seen_at"])
 
 
 # ------------------------------------------------------------------ administrators

@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+import threading
 import uuid
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
+from twisted.internet.defer import Deferred
 
+from cm.drivers.memory.node import MemoryNode
+from cm.rpc.errors import Overloaded
 from cm.rpc.vocabulary import Seen
+from cm.runtime.threads import size_of
+from cm.services import reconcile
 from cm.services.evidence import HookRecord, record_look, update_vm
+from cm.services.fleet import LASTING_MAX
 from cm.services.release import update_resources
 from cm.store.vm import find_vm
-from support.cloud import MemoryCloud
+from support.cloud import MemoryCloud, run
 
 
 @pytest.fixture
@@ -116,3 +124,58 @@ def test_host_restart(cloud: MemoryCloud) -> None:
     again = cloud.wait(vm["vm_id"], "running")
     assert again["launched"] > vm["created"]
     assert cloud.sql("SELECT launches FROM vm WHERE id = :i", i=row.id) == 2
+
+
+def test_own_queue_is_no_evidence(
+    database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    As many copies as a node is given at once, and more that wait, say nothing of it: passes go on, it counts as well,
+    and others start and stop VMs there. One that has no free thread in time writes nothing down either.
+    """
+    gate, create_copy = threading.Event(), MemoryNode.create_copy
+    began: list[str] = []
+
+    def slow_copy(self: MemoryNode, *arguments: Any) -> Any:
+        began.append(arguments[1])
+        gate.wait(60)
+        return create_copy(self, *arguments)
+
+    monkeypatch.setattr(MemoryNode, "create_copy", slow_copy)
+    monkeypatch.setattr(reconcile, "PASS_DEADLINE_S", 0.5)
+    cloud = MemoryCloud(database_url, tmp_path, nodes=1, reconcile_s=0.2)
+    try:
+        copies = [cloud.create(name=f"copy{number}", deploy_mode="copy") for number in range(7)]
+        cloud.until(lambda: len(began) == LASTING_MAX, "copies are under way")
+        cloud.until(lambda: cloud.sql("SELECT seen_at FROM node"), "it is passed over")
+        passed = cloud.sql("SELECT seen_at FROM node")
+        vm_id = cloud.create(name="other")["vm_id"]
+        cloud.wait(vm_id, "running", 5.0)
+        cloud.call("user.vm.stop", [vm_id])
+        cloud.wait(vm_id, "stopped", 5.0)
+        cloud.until(lambda: cloud.sql("SELECT seen_at FROM node") > passed, "it was passed over meanwhile")
+        assert cloud.call("admin.node.check", [cloud.node_ids[0]], account="admin")["state"] == "ok"
+        assert (cloud.sql("SELECT state FROM node"), len(began)) == ("ok", LASTING_MAX)
+
+        # And where nothing gets a thread at all.
+        held = threading.Event()
+        pool = f"node:{cloud.node_ids[0]}"
+        threads = cloud.manager.threads
+        blocked: list[Any] = []
+        run(lambda: _block(threads, pool, held, blocked))
+        with pytest.raises(Overloaded):
+            run(lambda: cloud.manager.fleet.call(cloud.node_ids[0], "info", deadline_s=0.3))
+        assert run(lambda: reconcile.pass_over(cloud.manager.services, cloud.node_ids[0])) is None
+        assert cloud.sql("SELECT state FROM node") == "ok"
+        held.set()
+        gate.set()
+        for vm in copies:
+            cloud.wait(vm["vm_id"], "running", 60.0)
+    finally:
+        gate.set()
+        cloud.stop()
+
+
+async def _block(threads: Any, pool: str, held: threading.Event, blocked: list[Any]) -> None:
+    """Have every thread of a pool, and those that would replace them, wait for an event."""
+    blocked += [Deferred.fromCoroutine(threads.run(pool, held.wait, 30)) for _ in range(2 * size_of(pool))]

@@ -27,6 +27,7 @@ class Mutation:
 ENGINE: Final = "cm/operations/engine.py"
 EVIDENCE: Final = "cm/services/evidence.py"
 EXECUTE: Final = "cm/runtime/execute.py"
+FLEET: Final = "cm/services/fleet.py"
 LAUNCH: Final = "cm/operations/vm_launch.py"
 RELEASE: Final = "cm/services/release.py"
 VM_END: Final = "cm/operations/vm_end.py"
@@ -92,6 +93,25 @@ MUTATIONS: Final = (
                 "cm/rules/reconcile.py",
                 "        if state is Seen.ABSENT and record.seen in (Seen.RUNNING, Seen.PAUSED):\n",
                 "        if False:\n",
+            ),
+        ),
+    ),
+    Mutation(
+        "one_pool",
+        "Ours once: slow calls of a node hold the threads of all, and a pass takes its wait for one for the node's"
+        " silence.",
+        (
+            Edit(FLEET, "LASTING_MAX: Final = NODE_SLOW_SIZE // 2", "LASTING_MAX: Final = NODE_SLOW_SIZE"),
+            Edit(FLEET, "f\"{'node-slow' if slow else 'node'}:{node_id}\"", 'f"node:{node_id}"'),
+            Edit(
+                "cm/services/reconcile.py",
+                "    except (NodeBusy, Overloaded):\n        return None  # it answers others: that is no evidence",
+                "    except NodeBusy:\n        return None  # it answers others: that is no evidence",
+            ),
+            Edit(
+                "cm/services/reconcile.py",
+                "    except (NodeUnreachable, DeadlineExceeded) as error:\n",
+                "    except (NodeUnreachable, DeadlineExceeded, Overloaded) as error:\n",
             ),
         ),
     ),

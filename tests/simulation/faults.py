@@ -112,7 +112,7 @@ class Faults:
             if process.listener is not None and process.manager.listener is not None:
                 process.run(process.listener.find)
         for node in simulation.nodes:
-            node.hangs_until, node.slow, node.skew_s = 0.0, 1.0, 0.0
+            node.hangs_until, node.slow, node.copy_s, node.skew_s = 0.0, 1.0, 0.0, 0.0
             node.memory.unreachable = False
             node.memory._faults.next.clear()
             agent = node.agent
@@ -339,12 +339,12 @@ class Faults:
     # ------------------------------------------------------------------ storage
 
     def _storage_slow(self, fault: Fault, node: Node) -> None:
-        node.slow = 5 + 100 * fault.size
+        node.slow, node.copy_s = 5 + 100 * fault.size, 300 * fault.size
         self.simulation.later(60, self._fast, node)
 
     @staticmethod
     def _fast(node: Node) -> None:
-        node.slow = 1.0
+        node.slow, node.copy_s = 1.0, 0.0
 
     def _storage_fails(self, fault: Fault, node: Node) -> None:
         method = ("create_overlay", "create_copy", "delete")[int(fault.size * 3)]

@@ -8,6 +8,7 @@ little later. Between any two of these a process may be killed; then nothing of 
 from __future__ import annotations
 
 import contextvars
+from collections import deque
 from collections.abc import Callable
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
@@ -19,9 +20,10 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from cm.interfaces import is_lasting, is_slow
 from cm.rpc.errors import DeadlineExceeded, NodeUnreachable, Overloaded
 from cm.runtime.listener import Listener
-from cm.runtime.threads import IThreads
+from cm.runtime.threads import SIZES, IThreads, size_of
 
 if TYPE_CHECKING:
     from simulation.schedule import Event
@@ -112,8 +114,27 @@ class SimReactor:
         return self._schedule.getDelayedCalls()
 
 
+# Of each process; those of the cloud manager are named where it starts.
+THREADS: Final = {**SIZES, "mail": 1, "duties": 1, "oidc": 4}
+
+
+class Pool:
+    """So many threads, and who waits for one."""
+
+    __slots__ = ("size", "busy", "late", "queue")
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+        self.busy = 0
+        self.late = 0  # those whose call overran its deadline: others take their place
+        self.queue: deque[Job] = deque()
+
+    def has_room(self) -> bool:
+        return self.busy - self.late < self.size and self.busy < 2 * self.size
+
+
 class Job:
-    __slots__ = ("pool", "function", "args", "context", "deferred", "timer")
+    __slots__ = ("pool", "function", "args", "context", "deferred", "timer", "begun_at", "late")
 
     def __init__(self, pool: str, function: Callable[..., Any], args: tuple[Any, ...]) -> None:
         self.pool = pool
@@ -122,15 +143,18 @@ class Job:
         self.context = contextvars.copy_context()
         self.deferred: Deferred[Any] = Deferred()
         self.timer: Any = None
+        self.begun_at: float | None = None
+        self.late = False
 
 
 @implementer(IThreads)
 class SimThreads:
-    """Blocking work, one step at a time, after delays that are drawn."""
+    """Blocking work, one step at a time, after delays that are drawn; in pools of the size that they really have."""
 
     def __init__(self, process: Process) -> None:
         self._process = process
         self._stopped = False
+        self._pools: dict[str, Pool] = {}
 
     async def run(
         self, pool: str, function: Callable[..., Any], *args: Any, deadline_s: float | None = None
@@ -141,17 +165,43 @@ class SimThreads:
         if process.alive:
             if self._stopped:
                 raise Overloaded()
-            schedule = process.simulation.schedule
             if deadline_s is not None:
                 job.timer = process.reactor.callLater(deadline_s, self._overrun, job, deadline_s)
-            schedule.callLater(process.simulation.delay_s(pool), self._begin, job)
+            self._pool(pool).queue.append(job)
+            self._next(pool)
         return await job.deferred
 
+    def _pool(self, name: str) -> Pool:
+        if name not in self._pools:
+            self._pools[name] = Pool(size_of(name, THREADS))
+        return self._pools[name]
+
+    def _next(self, name: str) -> None:
+        """Threads that are free take what waits."""
+        pool, simulation = self._pool(name), self._process.simulation
+        while pool.queue and pool.has_room():
+            job = pool.queue.popleft()
+            pool.busy += 1
+            job.begun_at = simulation.schedule.seconds()
+            simulation.schedule.callLater(simulation.delay_s(name, pace_of(job)), self._begin, job)
+
     def _overrun(self, job: Job, deadline_s: float) -> None:
-        if not job.deferred.called:
-            job.deferred.errback(
-                Failure(DeadlineExceeded(f"waiting for {job.pool.partition(':')[0]}", deadline_s))
-            )
+        """As ``Threads``: what never began says nothing, and never will."""
+        if job.deferred.called:
+            return
+        pool = self._pool(job.pool)
+        if job.begun_at is None:
+            pool.queue.remove(job)
+            job.deferred.errback(Failure(Overloaded()))
+            return
+        left_s = job.begun_at + deadline_s - self._process.simulation.schedule.seconds()
+        if left_s > 0:
+            job.timer = self._process.reactor.callLater(left_s, self._overrun, job, deadline_s)
+            return
+        job.late = True
+        pool.late += 1
+        job.deferred.errback(Failure(DeadlineExceeded(f"waiting for {job.pool.partition(':')[0]}", deadline_s)))
+        self._next(job.pool)
 
     def _begin(self, job: Job) -> None:
         process, simulation = self._process, self._process.simulation
@@ -162,6 +212,7 @@ class SimThreads:
         if node is not None and node.hangs_until > simulation.schedule.seconds():
             # libvirt's keep-alive ends the call; should the node wake up before, it does what it was asked.
             left_s = node.hangs_until - simulation.schedule.seconds()
+            node.silent_at = simulation.schedule.seconds()
             if left_s > node.KEEPALIVE_S:
                 error = NodeUnreachable(node.name, "connection closed due to keepalive timeout")
                 simulation.schedule.callLater(node.KEEPALIVE_S, self._deliver, job, False, error)
@@ -183,6 +234,9 @@ class SimThreads:
             return
         except Exception as error:
             value, well = error, False
+            node = simulation.node_of(job.pool)
+            if node is not None and isinstance(error, NodeUnreachable):
+                node.silent_at = simulation.schedule.seconds()
         if simulation.crash_point(process, f"{job.pool.partition(':')[0]} {name_of(job)}", before=False):
             process.remains.append(job)
             return
@@ -193,6 +247,10 @@ class SimThreads:
         if not process.alive:
             process.remains.append(job)
             return
+        pool = self._pool(job.pool)
+        pool.busy -= 1
+        pool.late -= job.late
+        process.run(self._next, job.pool)
         if job.deferred.called:
             return  # its deadline passed
         if job.timer is not None and job.timer.active():
@@ -210,6 +268,13 @@ class SimThreads:
 
     async def stop(self, grace_s: float = 5.0) -> None:
         self._stopped = True
+
+
+def pace_of(job: Job) -> str:
+    """Of a node's call, in whichever pool it is: "lasting", "slow" or ""."""
+    if job.function.__name__ == "_invoke":
+        return "lasting" if is_lasting(job.args[1]) else "slow" if is_slow(job.args[1]) else ""
+    return next((pace for pace in ("lasting", "slow") if getattr(job.function, pace, False)), "")
 
 
 def name_of(job: Job) -> str:

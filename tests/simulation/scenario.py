@@ -228,7 +228,7 @@ class Scene(Simulation):
     def heal(self) -> None:
         """All nodes are there again, with what they had on disk."""
         for node in self.nodes:
-            node.memory.unreachable, node.slow = False, 1.0
+            node.memory.unreachable, node.slow, node.copy_s = False, 1.0, 0.0
             agent = node.agent
             agent.lose = agent.skip = agent.repeat = agent.deaf = 0
             agent.stalled_until = 0.0

@@ -240,11 +240,16 @@ class Simulation:
     def run_for(self, seconds: float) -> None:
         self.schedule.run_until(self.schedule.seconds() + seconds)
 
-    def delay_s(self, pool: str) -> float:
-        """How long a step waits before it happens."""
+    def delay_s(self, pool: str, pace: str = "") -> float:
+        """
+        How long a step waits before it happens.
+
+        :param pace: of a node's call: "", "slow" or "lasting".
+        """
         node = self.node_of(pool)
         if node is not None:
-            return self.latency.uniform(0.005, 0.25) * node.slow
+            copying_s = node.copy_s * self.latency.uniform(0.5, 1.0) if pace == "lasting" else 0.0
+            return self.latency.uniform(0.005, 0.25) * (node.slow if pace else 1.0) + copying_s
         return self.latency.uniform(0.0005, 0.004)
 
     def answer_s(self, pool: str) -> float:
@@ -255,7 +260,7 @@ class Simulation:
 
     def node_of(self, pool: str) -> Node | None:
         kind, _, number = pool.partition(":")
-        return self.by_id.get(int(number)) if kind == "node" else None
+        return self.by_id.get(int(number)) if kind in ("node", "node-slow") else None
 
     # ------------------------------------------------------------------ what is told
 

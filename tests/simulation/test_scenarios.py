@@ -15,6 +15,7 @@ import pytest
 
 from cm.interfaces import DomainSeen
 from cm.rpc.errors import CloudError, HypervisorError, NodeUnreachable, QuotaReached
+from cm.services.fleet import LASTING_MAX
 from lab.postgres import PrivatePostgres
 from simulation.process import Process
 from simulation.scenario import OPEN, Scene
@@ -94,6 +95,49 @@ def test_node_that_is_silent(server: PrivatePostgres, state_dir: Path) -> None:
         assert scene.call("admin.node.get_by_id", {"node_id": node.node_id})["state"] == "ok"
         _nothing_happened(scene, vm_id)
         assert (scene.used(), scene.leased(), scene.ledger()) == (*held, [])
+        scene.finish()
+
+
+def test_node_that_copies(server: PrivatePostgres, state_dir: Path) -> None:
+    """
+    Ours once: four copies at a time held all the threads of a node; a pass then took its own wait for one for the
+    node's silence, and nothing was placed there for as long as they lasted.
+
+    More copies than are worked at a time, of minutes each: the node is passed over as always and counts as well; VMs
+    end there, are paused, stopped and started. Copies that have no place yet say so.
+    """
+    with Scene(server, state_dir, 104, nodes=1) as scene:
+        (node,) = scene.nodes
+        other, ending = scene.vm(), scene.vm()
+        node.copy_s = 1200.0
+        copies = scene.call("user.vm.create", scene.new(count=6, deploy_mode="copy"), login="bob")
+        scene.run_for(30)
+
+        def passed() -> float:
+            at = scene.sql("SELECT extract(epoch FROM seen_at) AS at FROM node WHERE id = :n", n=node.node_id)[0].at
+            return scene.unix_s() - float(at)
+
+        node.memory.guest_power_off(scene.uuid(ending))
+        for _ in range(12):
+            scene.run_for(10)
+            shown = scene.call("admin.node.get_by_id", {"node_id": node.node_id})
+            assert (shown["state"], shown["state_reason"]) == ("ok", "")
+            assert passed() < 30
+        assert (scene.state(ending), scene.ledger()) == ("stopped", [])
+        assert scene.call("admin.node.check", {"node_id": node.node_id})["state"] == "ok"
+        scene.act("pause", other)
+        scene.until_state(other, "paused", 5.0)
+        scene.act("stop", other)
+        scene.until_state(other, "stopped", 30.0)
+        for vm_id in (other, ending):
+            scene.act("start", vm_id)
+            scene.until_state(vm_id, "running", 5.0)
+        waiting = [row.admin_text for row in scene.sql("SELECT admin_text FROM operation WHERE state = 'queued'")]
+        assert len(waiting) >= len(copies) - LASTING_MAX
+        assert all("are being copied there already" in text for text in waiting)
+        node.copy_s = 10.0
+        scene.quiet(3000.0)
+        assert {scene.state(vm["vm_id"]) for vm in copies} == {"running"}
         scene.finish()
 
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from simulation.world import Node
 
 LOOK_S: Final = 2.0
+SILENCE_S: Final = 60.0  # how long after a call without answer that may be written down
 
 
 class Watch:
@@ -25,6 +26,7 @@ class Watch:
         self._written: dict[str, Any] = {}  # what a domain wrote to, by the volume's name
         self._gone: frozenset[str] = frozenset()
         self._looked_at = 0.0
+        self._silent: dict[int, bool] = {}  # nodes that were recorded so at the last look
 
     def starts(self, node: Node, uuid: str) -> None:
         """A domain is about to run: nowhere else, and with the disks that it wrote to before."""
@@ -66,5 +68,14 @@ class Watch:
                 if new and self._begun.get(uuid, 0.0) < self._looked_at:
                     simulation.break_invariant(f"VM {uuid} was recorded as ended while it runs on {node.name}")
         self._gone = gone
+        for row in simulation.sql("SELECT id, state, state_reason FROM node WHERE deleted_at IS NULL"):
+            node = simulation.by_id.get(row.id)
+            if node is None:
+                continue
+            silent = row.state == "unreachable"
+            told = node.silent_at is not None and node.silent_at > self._looked_at - SILENCE_S
+            if silent and not self._silent.get(row.id) and not told:
+                simulation.break_invariant(f"{node.name} answers, and was recorded as silent: {row.state_reason}")
+            self._silent[row.id] = silent
         self._looked_at = simulation.schedule.seconds()
         simulation.later(LOOK_S, self._look)

@@ -40,7 +40,9 @@ class Node:
         self.memory.on_hook = self._on_hook
         self.node_id = 0  # ours in the cluster
         self.hangs_until = 0.0
-        self.slow = 1.0
+        self.slow = 1.0  # how much longer than usual its slow calls last
+        self.copy_s = 0.0  # how long a copy lasts besides, at the most
+        self.silent_at: float | None = None  # when a call to it last had no answer
         self.skew_s = 0.0
         self.boots = 1
         self.agent = Agent(self)

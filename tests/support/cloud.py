@@ -165,6 +165,13 @@ class MemoryCloud:
                 raise AssertionError(f"VM {vm_id} is {vm['state']} ({vm['operation']}, {vm['error']!r}), not {state}")
             time.sleep(0.01)
 
+    def until(self, holds: Callable[[], Any], what: str, deadline_s: float = 20.0) -> None:
+        """Wait until something holds."""
+        until = time.monotonic() + deadline_s
+        while not holds():
+            assert time.monotonic() < until, f"it never came to this: {what}"
+            time.sleep(0.01)
+
     def ended(self, operation_id: int, deadline_s: float = 20.0) -> dict[str, Any]:
         until = time.monotonic() + deadline_s
         while True:

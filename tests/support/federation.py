@@ -20,6 +20,8 @@ from twisted.internet.tcp import Server
 from clm.daemon.settings import ClustersSettings, ListenSettings
 from clm.services.accounts import open_session
 from clm.store.identity import find_by_login
+from cm.rpc.codec import encode_error
+from cm.rpc.errors import CloudError
 from support.clm import CloudBench
 from support.cloud import MemoryCloud, reactor, run
 
@@ -96,6 +98,11 @@ def answering(answer: Callable[[dict[str, Any]], bytes | None], port: int = 0) -
 def result(asked: dict[str, Any], value: Any) -> bytes:
     """The JSON-RPC answer to a call."""
     return json.dumps({"jsonrpc": "2.0", "result": value, "id": asked["id"]}).encode()
+
+
+def refusal(asked: dict[str, Any], error: CloudError) -> bytes:
+    """Likewise, an error."""
+    return json.dumps({"jsonrpc": "2.0", "error": encode_error(error), "id": asked["id"]}).encode()
 
 
 class Proxy:

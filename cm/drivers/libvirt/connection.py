@@ -2,7 +2,8 @@
 A node's connections: a fast pool and a slow pool, and one call at a time on each connection.
 
 **Two pools**: libvirtd serves five calls of one client at a time (``max_client_requests``), and with five slow ones
-under way even ``getInfo`` waits. So storage jobs, define and start travel apart from everything else.
+under way even ``getInfo`` waits. So storage jobs, define and start travel apart from everything else
+(``interfaces.slow``), on threads of their own, too.
 
 **One call at a time**: with libvirt 9.0 ten threads on one connection, whose libvirtd was killed again and again,
 ended in a segmentation fault of the whole process within seconds, below ``virNetClientIOEventLoop``, three runs of
@@ -24,10 +25,11 @@ from cm.drivers.libvirt.errors import translate
 from cm.drivers.libvirt.lane import Lane
 from cm.drivers.libvirt.session import Session
 from cm.rpc.errors import NodeBusy, NodeUnreachable
+from cm.runtime.threads import NODE_SIZE, NODE_SLOW_SIZE
 
-FAST_LANES: Final = 4
-SLOW_LANES: Final = 6
-WAIT_S: Final = 30.0  # for a free connection
+# For a free connection. Well under the deadline of a pass (20 s) and of all that is taken for evidence of the node: to
+# wait for our own connections says nothing of it, and must end as NodeBusy before that.
+WAIT_S: Final = 8.0
 
 
 class LanePool:
@@ -98,7 +100,7 @@ class Connections:
                     _in_process[uri] = pool(1)
                 self._fast = self._slow = _in_process[uri]
         else:
-            self._fast, self._slow = pool(FAST_LANES), pool(SLOW_LANES)
+            self._fast, self._slow = pool(NODE_SIZE), pool(NODE_SLOW_SIZE)
 
     @contextmanager
     def fast(self, subject: str = "", storage: str = "") -> Iterator[Any]:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from twisted.internet.defer import CancelledError, Deferred, gatherResults
+from twisted.internet.defer import CancelledError, Deferred, FirstError, gatherResults
 from zope.interface.verify import verifyObject
 
 from cm.rpc.errors import DeadlineExceeded, Overloaded
@@ -93,7 +93,7 @@ class TestThreads:
         assert reactor.do(lambda: threads.run("small", pow, 2, 3)) == 8
 
     def test_queued_call_never_begins(self, reactor: Reactor, threads: Threads) -> None:
-        """A call whose deadline passes, or whose waiter leaves, while it is queued does not begin."""
+        """A call whose deadline passes, or whose waiter leaves, while it is queued never begins: our doing."""
         gate, began = threading.Event(), []
 
         def start() -> Any:
@@ -102,13 +102,40 @@ class TestThreads:
             left = Deferred.fromCoroutine(threads.run("small", began.append, 2))
             left.cancel()
             left.addErrback(lambda failure: failure.trap(CancelledError))
-            queued.addErrback(lambda failure: failure.trap(DeadlineExceeded))
+            queued.addErrback(lambda failure: failure.trap(Overloaded))
             queued.addCallback(lambda _: gate.set())
             return gatherResults([first, queued, left])
 
         reactor.do(start)
         until(lambda: threads._pools["small"].pending == 0)
         assert began == []
+
+    def test_deadline_is_from_the_beginning(self, reactor: Reactor, threads: Threads) -> None:
+        """A call that waited in our own queue has its whole time all the same; then its lateness is evidence."""
+        gate, second = threading.Event(), threading.Event()
+
+        def start() -> Any:
+            first = Deferred.fromCoroutine(threads.run("small", gate.wait))
+            queued = Deferred.fromCoroutine(threads.run("small", second.wait, deadline_s=0.6))
+            reactor.reactor.callLater(0.4, gate.set)
+            reactor.reactor.callLater(0.8, second.set)  # within 0.6 s of its beginning, though not of its asking
+            return gatherResults([first, queued])
+
+        assert reactor.do(start) == [True, True]
+        gate.clear()
+        second.clear()
+
+        def late() -> Any:
+            first = Deferred.fromCoroutine(threads.run("small", gate.wait))
+            reactor.reactor.callLater(0.05, gate.set)
+            queued = Deferred.fromCoroutine(threads.run("small", second.wait, deadline_s=0.2))
+            return gatherResults([first, queued], consumeErrors=True)
+
+        with pytest.raises(FirstError) as raised:
+            reactor.do(late)
+        assert raised.value.subFailure.check(DeadlineExceeded)
+        second.set()
+        until(lambda: threads._pools["small"].pending == 0)
 
     def test_bounded_queue(self, reactor: Reactor, threads: Threads) -> None:
         """A full pool refuses at once."""
