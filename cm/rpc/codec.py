@@ -8,6 +8,7 @@ as text, bytes as base64. XML-RPC carries exactly the values that JSON does: wha
 from __future__ import annotations
 
 import base64
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
@@ -37,6 +38,7 @@ from cm.rpc.errors import (
 from cm.rpc.parameters import ILLEGAL
 from cm.rpc.types import Secret
 
+ERROR_HEADER_MAX: Final = 4096  # bytes; servers and proxies take 8 kB for all headers together
 _ADDRESSES: Final = (IPv4Address, IPv6Address, IPv4Network, IPv6Network, IPv4Interface, IPv6Interface)
 # A time that msgspec wrote with an offset, or with none: only UTC's are as we want them. A text of a caller's that
 # looks the same costs a second look and stays as it is.
@@ -264,8 +266,23 @@ def encode_error(error: CloudError) -> dict[str, Any]:
 
 
 def fault_of(error: CloudError) -> dict[str, Any]:
-    """An error as XML-RPC's fault struct; its fields do not fit there."""
+    """
+    An error as XML-RPC's fault struct. Nothing else may stand in one ("a struct fault may not contain other members"),
+    and clients break over what does: its fields go by a header, and within a multicall's results beside these two.
+    """
     return {"faultCode": error.number, "faultString": f"{error.code}: {error}"}
+
+
+def fault_details(error: CloudError) -> dict[str, Any]:
+    """What a program needs of an error beside its number and text."""
+    told = plain(encode_error(error)["data"])
+    return {"faultSlug": told["slug"], "faultFields": told["fields"], "faultRetry": told["retry"]}
+
+
+def error_header(error: CloudError) -> bytes | None:
+    """An error's ``data`` for a header: JSON in ASCII; none where it would be longer than headers should be."""
+    text = json.dumps(plain(encode_error(error)["data"]), separators=(",", ":")).encode("ascii")
+    return text if len(text) <= ERROR_HEADER_MAX else None
 
 
 def decode_error(error: Mapping[str, Any]) -> CloudError:

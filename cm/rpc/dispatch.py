@@ -16,7 +16,7 @@ from twisted.python.failure import Failure
 
 from cm.rpc.budget import Budget
 from cm.rpc.caller import ANONYMOUS, Call, Control, Execute, Identity
-from cm.rpc.codec import Several, Written, encode_json, fault_of
+from cm.rpc.codec import Several, Written, encode_json, fault_details, fault_of
 from cm.rpc.credentials import Authenticator, Credentials, parse_authorization
 from cm.rpc.errors import (
     CloudError,
@@ -47,9 +47,14 @@ class Peer:
     :ivar budget: what the request may still take; made with its first call.
     :ivar encode: how its dialect writes a result. Results of a multicall are written one by one, so that their size
         is known and none of them stays as objects.
+    :ivar named: how its dialect gives parameters by name.
+    :ivar failed: the error that the whole request was answered with, for what HTTP's headers say of it.
     """
 
-    __slots__ = ("remote", "call_id", "request_id", "budget", "encode", "_authorization", "_identity", "_refusal")
+    __slots__ = (
+        "remote", "call_id", "request_id", "budget", "encode", "named", "failed",
+        "_authorization", "_identity", "_refusal",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -63,6 +68,8 @@ class Peer:
         self.request_id = request_id
         self.budget: Budget | None = None
         self.encode: Callable[[Any], bytes] = encode_json
+        self.named: Callable[[str, Params], Params] = lambda _, params: params
+        self.failed: CloudError | None = None
         self._authorization = authorization
         self._identity = identity
         self._refusal: CloudError | None = None
@@ -275,10 +282,10 @@ class Dispatcher:
                     raise InvalidParameter("calls", "each is a struct of methodName and params")
                 peer.request_id = None if request_id is None else f"{request_id}:{index}"
                 method = one["methodName"]
-                result = await self.call(method, one.get("params", []), peer, True)
+                result = await self.call(method, peer.named(method, one.get("params", [])), peer, True)
                 results.append([Written(self.written(result, method, peer))])
             except CloudError as error:
-                results.append(fault_of(error))
+                results.append({**fault_of(error), **fault_details(error)})
         return results
 
     def written(self, result: Any, method: str, peer: Peer) -> bytes:

@@ -40,6 +40,7 @@ from cm.rpc.errors import (
 )
 from cm.rpc.event_lines import encode_event, sees, sees_as_administrator
 from cm.rpc.jsonrpc import answer_error
+from cm.rpc.server import tell_failure
 from cm.rpc.vocabulary import Role
 from cm.runtime.feed import FeedReader, FeedRow, Subscription, format_cursor
 
@@ -348,6 +349,7 @@ def _refuse(request: Any, error: CloudError) -> None:
                 break
         request.setResponseCode(status)
     body = answer_error(error)
+    tell_failure(request, error)
     request.setHeader(b"content-type", b"application/json")
     request.setHeader(b"content-length", b"%d" % len(body))
     request.write(body)

@@ -6,6 +6,7 @@ Calls of a batch are made one after another, in order; its answers stand in the 
 
 from __future__ import annotations
 
+from types import NoneType
 from typing import Any, Final, Literal
 
 import msgspec
@@ -20,6 +21,7 @@ from cm.rpc.parameters import shown
 
 _SPACE: Final = b" \t\r\n"
 _NULL: Final = b"null"
+_MARK: Final = b"\xef\xbb\xbf"  # UTF-8's byte order mark, which some systems write before any text
 
 
 class _Request(msgspec.Struct, gc=False):
@@ -27,7 +29,7 @@ class _Request(msgspec.Struct, gc=False):
 
     jsonrpc: Literal["2.0"]
     method: str
-    params: list[Any] | dict[str, Any] | UnsetType = UNSET
+    params: list[Any] | dict[str, Any] | None | UnsetType = UNSET  # null: some clients' word for none
     id: str | int | float | None | UnsetType = UNSET
 
 
@@ -43,6 +45,7 @@ class JSONRPC:
     async def answer(self, body: bytes, peer: Peer) -> bytes:
         """The answer's body; empty where none is due, for notifications. Never raises what is the caller's fault."""
         limits = self._dispatcher.limits
+        body = body.removeprefix(_MARK)
         try:
             check_depth(body, limits.depth, limits.elements)
             if body.lstrip(_SPACE)[:1] == b"[":
@@ -52,8 +55,9 @@ class JSONRPC:
             except (msgspec.DecodeError, UnicodeDecodeError):
                 return _error(*_fault(_parsed(body)))
         except CloudError as error:
+            peer.failed = error
             return _error(error, _NULL)
-        return await self._single(request, peer)
+        return await self._single(request, peer, alone=True)
 
     async def _batch(self, items: list[Any], peer: Peer) -> bytes:
         if not items:
@@ -78,7 +82,7 @@ class JSONRPC:
                 answers.append(answer)
         return b"[" + b",".join(answers) + b"]" if answers else b""
 
-    async def _single(self, request: _Request, peer: Peer) -> bytes:
+    async def _single(self, request: _Request, peer: Peer, alone: bool = False) -> bytes:
         told = request.id is not UNSET
         ident = encode_json(request.id) if told else _NULL
         params = None if request.params is UNSET else request.params
@@ -88,6 +92,8 @@ class JSONRPC:
                 return b""
             data = self._dispatcher.written(result, request.method, peer)
         except CloudError as error:
+            if alone:
+                peer.failed = error
             return _error(error, ident) if told else b""
         # One copy: a list of thousands is megabytes.
         return b"".join((b'{"jsonrpc":"2.0","result":', data, b',"id":', ident, b"}"))
@@ -138,7 +144,7 @@ def _fault(item: Any) -> tuple[CloudError, bytes]:
         reason = 'its jsonrpc is not "2.0"'
     elif not isinstance(item.get("method"), str):
         reason = "its method is no text"
-    elif not isinstance(item.get("params", []), (list, dict)):
+    elif not isinstance(item.get("params", []), (list, dict, NoneType)):
         reason = "its params are neither an array nor an object"
     else:
         reason = "it does not follow JSON-RPC 2.0"

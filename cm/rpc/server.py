@@ -17,15 +17,15 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from twisted.web import http
-from twisted.web.pages import notFound
 from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET, Request
 
 from cm.rpc import jsonrpc
 from cm.rpc.channel import StrictSite
-from cm.rpc.codec import encode_xml_fault
+from cm.rpc.codec import encode_xml_fault, error_header
 from cm.rpc.dispatch import Dispatcher, Peer
-from cm.rpc.errors import CloudError, InvalidParameter, MalformedRequest, TooLarge
+from cm.rpc.encoding import WORTH_BYTES, UnknownEncoding, accepts_gzip, compressed, decoded
+from cm.rpc.errors import CloudError, InvalidParameter, MalformedRequest, NotAuthenticated, TooLarge
 from cm.rpc.jsonrpc import JSONRPC
 from cm.rpc.limits import Limits
 from cm.rpc.types import REQUEST_ID
@@ -36,6 +36,7 @@ log = Logger()
 
 JSON_TYPES: Final = frozenset({b"application/json", b"application/json-rpc", b"application/jsonrequest"})
 XML_TYPES: Final = frozenset({b"text/xml", b"application/xml"})
+CHALLENGES: Final = (b'Basic realm="Wawel", charset="UTF-8"', b'Bearer realm="Wawel"')  # RFC 7617, RFC 6750
 IDLE_S: Final = 75  # a connection without a request; more than the 60 s after which usual proxies let go of theirs
 
 
@@ -123,14 +124,22 @@ class Endpoint(Resource):
         try:
             self._check(request)
             peer.request_id = _request_id(request.requestHeaders)
-            body = await self._answered(request.content.read(), peer)
+            body = await self._answered(_content(request), peer)
         except CloudError as error:
+            peer.failed = error
             body = self._refusal(error)
         if request.code == http.OK and not body:
             request.setResponseCode(http.NO_CONTENT)
         set_header = request.responseHeaders.setRawHeaders
         set_header(b"content-type", (self._content_type,))
         set_header(b"x-wawel-call", (peer.call_id.encode(),))
+        if peer.failed is not None:
+            tell_failure(request, peer.failed)
+        if len(body) >= WORTH_BYTES:
+            set_header(b"vary", (b"accept-encoding",))
+            if accepts_gzip(_text(request.requestHeaders, b"accept-encoding")):
+                set_header(b"content-encoding", (b"gzip",))
+                body = await compressed(body, lambda: self._dispatcher.pause(peer))
         if body:
             set_header(b"content-length", (b"%d" % len(body),))
             request.write(body)
@@ -176,7 +185,21 @@ class Endpoint(Resource):
 
 class Root(Resource):
     def getChild(self, path: bytes, request: Request) -> Any:
-        return notFound()
+        return NOT_HERE
+
+
+class _NotHere(Resource):
+    """Tells whoever guessed the address where calls are taken."""
+
+    isLeaf = True
+
+    def render(self, request: Request) -> bytes:
+        request.setResponseCode(http.NOT_FOUND)
+        request.setHeader(b"content-type", b"text/plain; charset=utf-8")
+        return b"There is nothing here. Calls go by POST to /jsonrpc (JSON-RPC 2.0) or /RPC2 (XML-RPC).\n"
+
+
+NOT_HERE: Final = _NotHere()
 
 
 class Health(Resource):
@@ -230,6 +253,39 @@ def make_root(
 
 def make_site(reactor: Any, dispatcher: Dispatcher, exposition: Callable[[], bytes] | None = None) -> WireSite:
     return WireSite(make_root(dispatcher, exposition), dispatcher.limits, reactor)
+
+
+def tell_failure(request: Request, error: CloudError) -> None:
+    """
+    What headers say of an error: its slug and fields, which have no place in an XML-RPC fault; how to say who one is.
+
+    The status of calls stays 200, as both dialects' clients expect: with 401 a browser would ask its user for a
+    password in a window of its own.
+    """
+    data = error_header(error)
+    if data is not None:
+        request.setHeader(b"x-wawel-error", data)
+    if isinstance(error, NotAuthenticated):
+        request.responseHeaders.setRawHeaders(b"www-authenticate", CHALLENGES)
+
+
+def _content(request: WireRequest) -> bytes:
+    """:raises CloudError: the body is compressed in a way that is not ours; the HTTP status is set."""
+    try:
+        return decoded(request.content.read(), _text(request.requestHeaders, b"content-encoding"), request.limit)
+    except UnknownEncoding:
+        request.setResponseCode(http.UNSUPPORTED_MEDIA_TYPE)
+        request.setHeader(b"accept-encoding", b"gzip")
+        raise MalformedRequest("its content encoding is not gzip") from None
+    except TooLarge:
+        request.setResponseCode(http.REQUEST_ENTITY_TOO_LARGE)
+        raise
+
+
+def _text(headers: Any, name: bytes) -> str | None:
+    """A header's lines in one, as RFC 9110, 5.3 joins them."""
+    values = headers.getRawHeaders(name)
+    return b",".join(values).decode("latin-1") if values else None
 
 
 def _one(headers: Any, name: bytes) -> bytes | None:

@@ -3,6 +3,9 @@ XML-RPC (http://xmlrpc.com/spec.md, with ``<nil/>`` and ``<i8>``): a request's b
 
 XML-RPC knows no names for parameters. A last parameter that is a struct, where the method takes none at its place,
 gives the remaining parameters by name; so ``dry_run`` and its like can be sent.
+
+Apache's clients, once their extensions are switched on, declare a namespace for them and understand ``nil`` and ``i8``
+in that alone. Such a call is answered in kind (https://ws.apache.org/xmlrpc/types.html).
 """
 
 from __future__ import annotations
@@ -21,6 +24,9 @@ from cm.rpc.parameters import Params, shown, takes_struct
 
 _LEVELS: Final = frozenset({"array", "struct"})
 _ELEMENTS_PER_LEVEL: Final = 4  # value, struct, member, value
+_EXTENSIONS: Final = "http://ws.apache.org/xmlrpc/namespaces/extensions"
+# Of the extensions those that say what plain XML-RPC can say.
+_EXTENDED: Final = {"nil": "nil", "i1": "int", "i2": "int", "i8": "i8", "float": "double"}
 
 
 class XMLRPC:
@@ -32,18 +38,22 @@ class XMLRPC:
     async def answer(self, body: bytes, peer: Peer) -> bytes:
         """The answer's body. Never raises what is the caller's fault."""
         peer.encode = encode_xml_result
+        peer.named = self._named
         limits = self._dispatcher.limits
+        extended = False
         try:
-            method, given = parse_call(body, limits.depth, limits.elements)
+            method, given, extended = parse_call(body, limits.depth, limits.elements)
             result = await self._dispatcher.call(method, self._named(method, given), peer)
-            return xml_answer(self._dispatcher.written(result, method, peer))
+            answer = xml_answer(self._dispatcher.written(result, method, peer))
         except CloudError as error:
-            return encode_xml_fault(error)
+            peer.failed = error
+            answer = encode_xml_fault(error)
+        return _in_kind(answer) if extended else answer
 
-    def _named(self, method: str, given: list[Any]) -> Params:
+    def _named(self, method: str, given: Params) -> Params:
         """The parameters by name, where a trailing struct names some."""
         view = self._dispatcher.find(method)
-        if view is None or not given or not isinstance(given[-1], dict):
+        if view is None or not isinstance(given, list) or not given or not isinstance(given[-1], dict):
             return given
         positional = [p for p in view.parameters if p.kind == "either"]
         place = len(given) - 1
@@ -57,9 +67,22 @@ class XMLRPC:
         return params
 
 
-def parse_call(body: bytes, depth: int, elements: int = 20_000) -> tuple[str, list[Any]]:
+def _in_kind(answer: bytes) -> bytes:
+    """An answer in the words of Apache's extensions. What stands in texts is escaped, so these are tags."""
+    for plain, extended in (
+        (b"<methodResponse>", f'<methodResponse xmlns:ex="{_EXTENSIONS}">'.encode()),
+        (b"<nil/>", b"<ex:nil/>"),
+        (b"<i8>", b"<ex:i8>"),
+        (b"</i8>", b"</ex:i8>"),
+    ):
+        answer = answer.replace(plain, extended)
+    return answer
+
+
+def parse_call(body: bytes, depth: int, elements: int = 20_000) -> tuple[str, list[Any], bool]:
     """
-    The method's name and its parameters. Times are ``datetime``, base64 is ``bytes``.
+    The method's name, its parameters, and whether its sender speaks Apache's extensions. Times are ``datetime``,
+    base64 is ``bytes``.
 
     :raises UnparsableRequest: no well-formed XML, or one with a DTD or entities.
     :raises MalformedRequest: well-formed and no XML-RPC call.
@@ -94,7 +117,7 @@ def parse_call(body: bytes, depth: int, elements: int = 20_000) -> tuple[str, li
     method = target.getmethodname()
     if not isinstance(method, str) or not parser.is_call:
         raise MalformedRequest("it is no methodCall")
-    return method, list(params)
+    return method, list(params), parser.prefix is not None
 
 
 class _Unmarshaller(xmlrpc.client.Unmarshaller):
@@ -122,6 +145,7 @@ class _Parser(DefusedExpatParser):
         self._limit = depth
         self._levels = self._open = self._count = 0
         self.is_call = False
+        self.prefix: str | None = None  # of Apache's extensions
         self._parser.StartElementHandler = self._start
         self._parser.EndElementHandler = self._end
 
@@ -131,6 +155,9 @@ class _Parser(DefusedExpatParser):
         self._levels += tag in _LEVELS
         if self._count == 1:
             self.is_call = tag == "methodCall"
+            declared = (name for name, value in attributes.items() if value == _EXTENSIONS)
+            self.prefix = next((name[6:] for name in declared if name.startswith("xmlns:")), None)
+        tag = self._plain(tag)
         if self._levels > self._limit or self._open > self._limit * _ELEMENTS_PER_LEVEL + 8:
             raise TooLarge("The nesting", self._limit)
         if self._count > self._elements:
@@ -139,7 +166,14 @@ class _Parser(DefusedExpatParser):
             raise MalformedRequest(f"the element {shown(tag)} is unknown")
         self._target_start(tag, attributes)
 
+    def _plain(self, tag: str) -> str:
+        """An extension's element by its plain name."""
+        if self.prefix is None or not tag.startswith(f"{self.prefix}:"):
+            return tag
+        return _EXTENDED.get(tag[len(self.prefix) + 1 :], tag)
+
     def _end(self, tag: str) -> None:
         self._open -= 1
+        tag = self._plain(tag)
         self._levels -= tag in _LEVELS
         self._target_end(tag)

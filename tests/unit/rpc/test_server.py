@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import http.client
 import json
 import socket
@@ -225,6 +226,83 @@ class TestHTTP:
         assert answer["result"]["request_id"] == "abc"
         answer = json.loads(ask(server, "/jsonrpc", body, {**JSON, name: "a b"})[2])
         assert answer["error"]["data"]["fields"]["parameter"] == "X-Request-Id"
+
+    def test_gzip_body(self, server: Server) -> None:
+        """A compressed body is read; what is made of it is bounded as a plain one is."""
+        headers = {**JSON, "Content-Encoding": "gzip"}
+        status, _, body = ask(server, "/jsonrpc", gzip.compress(GET_DATA), headers)
+        assert (status, json.loads(body)["result"]) == (200, ["hello", 5])
+        bomb = gzip.compress(b"[" * 50_000_000)
+        status, _, body = ask(server, "/jsonrpc", bomb, headers)
+        assert status == 413 and b"too_large" in body
+
+    @pytest.mark.parametrize(
+        ("encoding", "body", "status", "slug"),
+        [
+            ("br", GET_DATA, 415, "malformed_request"),
+            ("gzip", GET_DATA, 200, "unparsable_request"),
+            ("gzip", gzip.compress(GET_DATA)[:-4], 200, "unparsable_request"),
+            ("gzip", gzip.compress(GET_DATA) + b"more", 200, "unparsable_request"),
+            ("gzip, gzip", gzip.compress(gzip.compress(GET_DATA)), 415, "malformed_request"),
+        ],
+    )
+    def test_wrong_encodings(self, server: Server, encoding: str, body: bytes, status: int, slug: str) -> None:
+        got, _, answer = ask(server, "/jsonrpc", body, {**JSON, "Content-Encoding": encoding})
+        assert (got, json.loads(answer)["error"]["data"]["slug"]) == (status, slug)
+
+    def test_gzip_answer(self, server: Server) -> None:
+        """Answers are compressed for who asks, when they are worth it."""
+        large = json.dumps({"jsonrpc": "2.0", "method": "user.echo", "params": ["x" * 400_000], "id": 1}).encode()
+        for accepted in (None, "identity", "gzip;q=0", "br, *"):
+            headers = JSON if accepted is None else {**JSON, "Accept-Encoding": accepted}
+            _, told, body = ask(server, "/jsonrpc", large, headers)
+            assert "content-encoding" not in told and told["vary"] == "accept-encoding" and len(body) > 400_000
+        echo = xmlrpc.client.dumps(("x" * 9_000,), "user.echo").encode()
+        for path, sent, kind in (("/jsonrpc", large, "application/json"), ("/RPC2", echo, "text/xml")):
+            headers = {**JSON, "Content-Type": kind, "Accept-Encoding": "deflate, gzip;q=0.5"}
+            _, told, body = ask(server, path, sent, headers)
+            assert told["content-encoding"] == "gzip" and len(body) < 10_000
+            assert b"x" * 9_000 in gzip.decompress(body)
+        _, told, _ = ask(server, "/jsonrpc", GET_DATA, {**JSON, "Accept-Encoding": "gzip"})
+        assert "content-encoding" not in told and "vary" not in told
+
+    def test_null_params_and_mark(self, server: Server) -> None:
+        """Some clients send null for no parameters, and a byte order mark before the text."""
+        for body in (GET_DATA.replace(b'"id"', b'"params":null,"id"'), b"\xef\xbb\xbf" + GET_DATA):
+            assert json.loads(ask(server, "/jsonrpc", body)[2])["result"] == ["hello", 5]
+        batch = b"\xef\xbb\xbf[" + GET_DATA + b"]"
+        assert json.loads(ask(server, "/jsonrpc", batch)[2])[0]["result"] == ["hello", 5]
+        sent = b"\xef\xbb\xbf" + xmlrpc.client.dumps((), "get_data").encode()
+        assert b"hello" in ask(server, "/RPC2", sent, {**JSON, "Content-Type": "text/xml"})[2]
+
+    @pytest.mark.parametrize("path", ["/jsonrpc", "/RPC2"])
+    def test_failure_headers(self, server: Server, path: str) -> None:
+        """An error's fields, which an XML-RPC fault has no room for, and how to say who one is, stand in headers."""
+        kind = "application/json" if path == "/jsonrpc" else "text/xml"
+
+        def asked(method: str, params: list[Any], **headers: str) -> dict[str, str]:
+            body = (
+                json.dumps({"jsonrpc": "2.0", "method": method, "params": params, "id": 1})
+                if path == "/jsonrpc"
+                else xmlrpc.client.dumps(tuple(params), method)
+            )
+            return ask(server, path, body.encode(), {"Content-Type": kind, **headers})[1]
+
+        who = {"Authorization": AS_ANNA.decode()}
+        told = json.loads(asked("user.vm.destroy", [[13]], **who)["x-wawel-error"])
+        assert told["slug"] == "vm_busy" and told["fields"]["operation_id"] == 4
+        assert "www-authenticate" not in asked("user.vm.destroy", [[13]], **who)
+        wrongs: list[dict[str, str]] = [{}, {"Authorization": "Basic YW5uYTp3cm9uZw=="}]
+        for wrong in wrongs:  # of several lines of a header the last is seen here
+            assert asked("get_data", [], **wrong)["www-authenticate"] == 'Bearer realm="Wawel"'
+        good = asked("get_data", [], **who)
+        assert "x-wawel-error" not in good and "www-authenticate" not in good
+
+    @pytest.mark.parametrize("path", ["/", "/rpc2", "/xmlrpc", "/json-rpc"])
+    def test_elsewhere(self, server: Server, path: str) -> None:
+        """Who calls a wrong address is told the right ones."""
+        status, _, body = ask(server, path, GET_DATA)
+        assert status == 404 and b"/jsonrpc" in body and b"/RPC2" in body
 
     def test_health_and_metrics(self, server: Server) -> None:
         assert ask(server, "/health", None, {}, "GET")[::2] == (200, b"ok\n")

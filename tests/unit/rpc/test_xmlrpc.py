@@ -114,6 +114,56 @@ class TestCalls:
         with pytest.raises(xmlrpc.client.Fault, match="too_large"):
             call(Sample(), "system.multicall", [{"methodName": "get_data", "params": []}] * 101)
 
+    def test_multicall_named(self) -> None:
+        """A trailing struct gives names in a multicall too, and where it does not fit, to that call alone."""
+        results = call(
+            Sample(),
+            "system.multicall",
+            [
+                {"methodName": "user.vm.create", "params": ["a", {"dry_run": True}]},
+                {"methodName": "user.vm.create", "params": ["a", {"name": "b"}]},
+                {"methodName": "user.vm.create", "params": ["a", "", {"cpus": 2, "memory_mib": 1}]},
+            ],
+        )
+        assert results[0][0]["plan"] == [{"step": "claim", "name": "a"}]
+        assert "by position and by name" in results[1]["faultString"]
+        assert results[2][0]["cpus"] == 2
+
+    def test_multicall_fields(self) -> None:
+        """What a program needs of an error stands beside its number and text, and clients still read it."""
+        asked = [{"methodName": "user.vm.destroy", "params": [[13]]}, {"methodName": "user.broken", "params": []}]
+        busy, broken = call(Sample(), "system.multicall", asked)
+        assert (busy["faultSlug"], busy["faultRetry"]) == ("vm_busy", False)
+        assert busy["faultFields"] == {"vm_id": 13, "operation_id": 4, "kind": "vm_start"}
+        assert broken["faultSlug"] == "incident"
+        with pytest.raises(xmlrpc.client.Fault, match="vm_busy"):
+            list(xmlrpc.client.MultiCallIterator([busy]))
+
+    def test_apache_extensions(self) -> None:
+        """Values in Apache's name space are read, and the answer is in it, since its clients read no others."""
+        uri = "http://ws.apache.org/xmlrpc/namespaces/extensions"
+        values = [
+            ("nil", "", b"<ex:nil/>"),
+            ("i8", "1099511627776", b"<ex:i8>1099511627776</ex:i8>"),
+            ("i1", "5", b"<int>5</int>"),
+            ("i2", "-5", b"<int>-5</int>"),
+            ("float", "1.5", b"<double>1.5</double>"),
+        ]
+        for prefix in ("ex", "e"):
+            for name, text, expected in values:
+                body = value(f"<{prefix}:{name}>{text}</{prefix}:{name}>")
+                body = body.replace(b"<methodCall>", f"<methodCall xmlns:{prefix}='{uri}'>".encode())
+                answer = Sample().post_xml(body)
+                assert b"<value>" + expected + b"</value>" in answer
+                assert f'xmlns:ex="{uri}"'.encode() in answer
+        assert fault(value("<ex:nil/>")).faultCode == -32600
+        body = value("<ex:serializable>aGk=</ex:serializable>")
+        assert fault(body.replace(b"<methodCall>", f"<methodCall xmlns:ex='{uri}'>".encode())).faultCode == -32600
+        echoed = Sample().post_xml(
+            value("<string>&lt;nil/&gt;</string>").replace(b"<methodCall>", f"<methodCall xmlns:ex='{uri}'>".encode())
+        )
+        assert b"<string>&lt;nil/&gt;</string>" in echoed
+
 
 class TestBadInput:
     @pytest.mark.parametrize("body", [LAUGHS, EXTERNAL, b"<!DOCTYPE x>" + value("1")[21:]])
