@@ -10,22 +10,24 @@ from __future__ import annotations
 import ipaddress
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import unquote, urlsplit
 
 from sqlalchemy.orm import Session
 
 from cm.drivers.images import qemu_img
 from cm.drivers.images.fetch import fetch as fetch_url
-from cm.drivers.images.inspect import ImageFormat, inspect
+from cm.drivers.images.inspect import ImageFormat, inspect, refuse_head
 from cm.drivers.images.local import copy_local
 from cm.drivers.images.policy import FetchPolicy
+from cm.drivers.images.promise import check_disk, check_name
 from cm.drivers.images.target import Fetched
 from cm.operations import staging
 from cm.operations.base import NO_NODE, Kind, LeaseLost, Wait, Work, register
-from cm.rpc.errors import CloudError, DownloadFailed, ImageRefused, ObjectNotFound, WrongImageState
+from cm.rpc.errors import CloudError, DownloadFailed, DownloadRefused, ImageRefused, ObjectNotFound, WrongImageState
 from cm.rpc.vocabulary import DiskFormat, ImageKind, ImageState, OperationKind
 from cm.services.context import ClusterPolicy
 from cm.services.images import open_delete
@@ -130,11 +132,12 @@ def _fetch(staged: staging.Staged, arguments: dict[str, Any], policy: ClusterPol
         return
     part = staging.partial(staged.path)
     part.unlink(missing_ok=True)
-    limits: dict[str, Any] = {"progress": meter.moved, "cancelled": lambda: meter.lost}
+    limits: dict[str, Any] = {"progress": meter.moved, "cancelled": lambda: meter.lost, "judge": refuse_head}
     try:
         fetched: Fetched
         if "url" in arguments:
-            fetched = fetch_url(arguments["url"], str(part), _fetch_policy(policy), **limits)
+            given = arguments.get("format") is not None
+            fetched = fetch_url(arguments["url"], str(part), _fetch_policy(policy), take_pages=given, **limits)
         else:
             allowed = [str(directory) for directory in policy.import_dirs]
             fetched = copy_local(arguments["path"], str(part), allowed, max_bytes=policy.import_max_bytes, **limits)
@@ -169,14 +172,25 @@ async def inspect_and_claim(work: Work) -> None:
     """Look into the file with our own reader, then with qemu-img on its leash; claim quota and storage for it."""
     staged = await _ensure_fetched(work)
     image = await work.read(get_image, _image_id(work.op))
-    facts = await work.run_images(_inspect, staged.path, image.kind, work.arguments.get("format"))
+    facts = await work.run_images(_inspect, staged.path, image.kind, work.arguments.get("format"), _names(work, image))
     await work.db(_claim, image.id, facts, staged.sha256)
     await work.progress(INSPECTED)
 
 
-def _inspect(path: Path, kind: ImageKind, claimed: str | None) -> Inspected:
+def _names(work: Work, image: ImageRow) -> list[str]:
+    """What it was called where it came from, and is to be called here."""
+    source = urlsplit(work.arguments["url"]).path if "url" in work.arguments else work.arguments["path"]
+    return [unquote(source), image.name]
+
+
+def _inspect(path: Path, kind: ImageKind, claimed: str | None, names: Sequence[str]) -> Inspected:
     with path.open("rb") as file:
         facts = inspect(file)
+        if claimed is None:
+            for name in names:
+                check_name(name, facts.format)
+            if facts.format is ImageFormat.RAW:
+                check_disk(file)
     if kind is ImageKind.ISO:
         if facts.format is not ImageFormat.ISO:
             raise ImageRefused(f"it is {facts.format}, not an ISO image")
@@ -263,6 +277,19 @@ class ImageImport(Kind):
         set_state(session, row.id, ImageState.DELETED, "given up")
         open_delete(session, row, account_id=op.account_id, cause=f"operation {op.id} abandoned")
         record_change(session, "image", row.id, row.account_id)
+
+    def tried(self, op: OperationRow, error: CloudError) -> dict[str, Any]:
+        """What a network's whim may be once is the server's fault when it comes again and again."""
+        if not isinstance(error, DownloadFailed):
+            return {"again": None}
+        before = op.arguments.get("again") or {}
+        times = before.get("times", 0) + 1 if before.get("reason") == error.reason else 1
+        if error.tries and times >= error.tries:
+            enough = DownloadRefused(f"{error.reason}, {times} times in a row")
+            for note in getattr(error, "__notes__", ()):
+                enough.add_note(note)
+            raise enough
+        return {"again": {"reason": error.reason, "times": times}}
 
     def reopened(self, session: Session, op: OperationRow) -> None:
         """

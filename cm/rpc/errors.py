@@ -339,8 +339,21 @@ class AddressRefused(InvalidRequest):
 
 @dataclass(eq=False)
 class DownloadFailed(Unavailable):
+    """It may work later. ``after_s``: not before; ``tries``: so often for this reason in a row, and no more (0: on)."""
+
     code = "download_failed"
     message = "The download failed: {reason}."
+    reason: str
+    after_s: float = 0.0
+    tries: int = 0
+
+
+@dataclass(eq=False)
+class DownloadRefused(InvalidRequest):
+    """A server's answer that asking again would not change."""
+
+    code = "download_refused"
+    message = "The download cannot work: {reason}."
     reason: str
 
 

@@ -112,7 +112,7 @@ def test_saved(cloud: MemoryCloud) -> None:
 def test_imported(cloud: MemoryCloud, tmp_path: Path) -> None:
     """An import that ended is told: well, with its name; refused, with the reason."""
     path = tmp_path / "disk.raw"
-    path.write_bytes(b"\0" * 2**20)
+    path.write_bytes(bytes(510) + b"\x55\xaa" + bytes(2**20 - 512))
     values = {"name": "big", "description": "", "path": str(path), "storage_id": cloud.storage_id}
     answer = cloud.call("admin.system_image.import_file", values, account="admin")
     message = told(cloud, "image_imported", "admin")

@@ -167,7 +167,7 @@ def _to_attach(simulation: Simulation) -> dict[str, Any]:
 
 def _to_import(simulation: Simulation) -> dict[str, Any]:
     source = simulation._state_dir / SOURCE
-    source.write_bytes(b"walk" * 16384)
+    source.write_bytes(bytes(510) + b"\x55\xaa" + b"walk" * 16256)
     return {"name": "imported", "description": "", "path": str(source), "storage_id": simulation.storage_id}
 
 

@@ -17,14 +17,16 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from typing import Final
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urlsplit
 
+from cm.drivers.images import answer
 from cm.drivers.images.policy import Address, FetchPolicy, refusal
 from cm.drivers.images.target import Fetched, Target
-from cm.rpc.errors import AddressRefused, DownloadFailed, InvalidParameter
+from cm.rpc.errors import AddressRefused, CloudError, DownloadFailed, DownloadRefused, InvalidParameter
 
 CHUNK_BYTES: Final = 256 * 1024
 URL_MAX: Final = 4096  # characters
+HANDSHAKE_S: Final = 15.0  # a server of plain HTTP may wait for the end of the line for ever
 _REDIRECTS: Final = (301, 302, 303, 307, 308)
 _PORTS: Final = {"http": 80, "https": 443}
 
@@ -54,7 +56,7 @@ class _Deadline:
     def wait_s(self) -> float:
         left_s = self._end - time.monotonic()
         if left_s <= 0:
-            raise DownloadFailed(f"it took longer than {self._policy.timeout_s:g} s")
+            raise DownloadFailed(f"it took longer than {self._policy.timeout_s:g} s", tries=2)
         return min(left_s, self._policy.stall_s)
 
     def cut_at_end(self, connection: _Pinned) -> threading.Timer:
@@ -85,6 +87,9 @@ class _Pinned:
             except OSError:
                 pass  # it has ended by itself
 
+    def secure(self) -> None:
+        """The TLS handshake, where there is to be one."""
+
     def let_go(self) -> None:
         if self._plain is not None:
             self._plain.close()
@@ -99,12 +104,11 @@ class _PinnedHTTPS(_Pinned, http.client.HTTPSConnection):
     tls: ssl.SSLContext
 
     def connect(self) -> None:
-        plain = self._open(self.port)
-        try:
-            self.sock = self.tls.wrap_socket(plain, server_hostname=self.host)
-        except BaseException:
-            plain.close()
-            raise
+        self.sock = self._open(self.port)
+
+    def secure(self) -> None:
+        self.sock.settimeout(min(self.wait_s, HANDSHAKE_S))
+        self.sock = self.tls.wrap_socket(self.sock, server_hostname=self.host)
 
 
 def fetch(
@@ -116,6 +120,8 @@ def fetch(
     cancelled: Callable[[], bool] = lambda: False,
     resolver: Resolver = resolve,
     tls: ssl.SSLContext | None = None,
+    judge: Callable[[bytes], None] | None = None,
+    take_pages: bool = False,
 ) -> Fetched:
     """
     Stream ``url`` into the new file ``target``. After any error ``target`` is gone.
@@ -123,35 +129,45 @@ def fetch(
     :param progress: gets the bytes done and the bytes in all (None: the server does not say).
     :param cancelled: asked before each chunk; true ends the import with ``DownloadFailed``.
     :param tls: another trust than the system's.
+    :param judge: called with the first bytes; what it raises ends the import.
+    :param take_pages: whether to go on where the server says that it is a page.
     :raises AddressRefused: the URL, or one that it redirects to, leads where imports may not go.
     :raises DownloadFailed: worth a retry: no answer, a stall, an error of the server, a body shorter than announced.
+    :raises DownloadRefused: not worth one: an answer that will be the same, a certificate or protocol that is not good.
+    :raises ImageRefused: it is said to be a page, or ``judge`` raised it.
     :raises TooLarge: more than ``policy.max_bytes``.
     :raises StorageFull: no room.
     """
     deadline = _Deadline(policy)
     tls = tls or ssl.create_default_context()
-    for _ in range(policy.redirects_max + 1):
+    met = [url]
+    while True:
         if cancelled():
             raise DownloadFailed("it was called off")
         connection, path = _connection(url, policy, deadline, resolver, tls)
+        host = connection.host
         timer = deadline.cut_at_end(connection)
         try:
             response = _ask(connection, path, deadline)
-            if response.status in _REDIRECTS:
-                location = response.getheader("Location")
-                if not location:
-                    raise DownloadFailed("the server redirects to nowhere")
-                url = urljoin(url, location)
-                continue
-            if response.status != 200:
-                raise DownloadFailed(f"the server answers {response.status}")
-            with Target(target, max_bytes=policy.max_bytes, cancelled=cancelled, what="the download") as out:
-                return _read(connection, response, out, deadline, progress, url)
+            if response.status not in _REDIRECTS:
+                answer.check_status(response, host)
+                answer.check_headers(response, host, take_pages)
+                with Target(target, max_bytes=policy.max_bytes, cancelled=cancelled, what="the download") as out:
+                    out.judge = judge
+                    return _read(connection, response, out, deadline, progress, url)
+            url = answer.located(url, response.getheader("Location"), host)
+            if url in met:
+                raise DownloadRefused(f"{host} redirects in a circle")
+            if len(met) > policy.redirects_max:
+                raise DownloadRefused(f"{policy.redirects_max} redirects led to no file, the last of them by {host}")
+            met.append(url)
+        except CloudError as error:
+            error.add_note(answer.told_to_administrators(met[-1], connection.address))
+            raise
         finally:
             timer.cancel()
             connection.close()
             connection.let_go()
-    raise DownloadFailed(f"more than {policy.redirects_max} redirects")
 
 
 def _connection(
@@ -194,15 +210,15 @@ def _judged(host: str, port: int, shown: str, policy: FetchPolicy, resolver: Res
     try:
         answers = resolver(host, port)
     except (OSError, UnicodeError) as error:
-        raise DownloadFailed(f"{host} has no address: {getattr(error, 'strerror', None) or error}") from error
+        raise answer.no_name(error, host) from error
     judged: list[Address] = []
-    for answer in answers:
+    for each in answers:
         try:
-            judged.append(ipaddress.ip_address(answer.partition("%")[0]))
+            judged.append(ipaddress.ip_address(each.partition("%")[0]))
         except ValueError:
-            raise AddressRefused(shown, f"{answer!r} is no address") from None
+            raise AddressRefused(shown, f"{each!r} is no address") from None
     if not judged:
-        raise DownloadFailed(f"{host} has no address")
+        raise DownloadFailed(f"{host} has no address", tries=answer.LOOKUPS)
     for address in judged:
         reason = refusal(address, policy)
         if reason is not None:
@@ -210,16 +226,25 @@ def _judged(host: str, port: int, shown: str, policy: FetchPolicy, resolver: Res
     return str(judged[0])
 
 
-def _ask(connection: http.client.HTTPConnection, path: str, deadline: _Deadline) -> http.client.HTTPResponse:
+def _ask(connection: _PinnedHTTP | _PinnedHTTPS, path: str, deadline: _Deadline) -> http.client.HTTPResponse:
+    host, port, address = connection.host, connection.port, connection.address
     try:
         connection.connect()
+    except OSError as error:
+        deadline.wait_s()
+        told = "no answer" if isinstance(error, TimeoutError) else answer.words(error)
+        raise DownloadFailed(f"{host} cannot be reached at port {port}: {told}") from error
+    try:
+        connection.secure()
+    except OSError as error:
+        raise answer.handshake_failed(error, host, address, port, deadline.wait_s()) from error
+    try:
         _limit(connection, deadline)
         # http.client adds Host. Compressed transfers would hide the size.
         connection.request("GET", path, headers={"User-Agent": "wawel", "Accept-Encoding": "identity"})
         return connection.getresponse()
     except (OSError, http.client.HTTPException) as error:
-        deadline.wait_s()
-        raise DownloadFailed(_words(error)) from error
+        raise answer.no_answer(error, host, address, port, deadline.wait_s()) from error
 
 
 def _read(
@@ -231,8 +256,6 @@ def _read(
     url: str,
 ) -> Fetched:
     total = response.length  # None: chunked, or until the server hangs up
-    if response.getheader("Content-Encoding", "identity").lower() not in ("identity", ""):
-        raise DownloadFailed("the server sends a compressed body")
     if total is not None:
         out.expect(total)
     digest = hashlib.sha256()
@@ -242,7 +265,7 @@ def _read(
             chunk = response.read1(CHUNK_BYTES)
         except (OSError, http.client.HTTPException) as error:
             deadline.wait_s()
-            raise DownloadFailed(_words(error)) from error
+            raise _broken(error, connection.host, out.size_bytes) from error
         if not chunk:
             deadline.wait_s()
             break
@@ -250,7 +273,9 @@ def _read(
         out.write(chunk)
         progress(out.size_bytes, total)
     if total is not None and out.size_bytes != total:
-        raise DownloadFailed(f"{out.size_bytes} bytes came of {total}")
+        # Told by the number: a network breaks off here and there, a server that announces a wrong length always here.
+        reason = f"{connection.host} announced {total} bytes and sent {out.size_bytes}"
+        raise DownloadFailed(reason, tries=answer.SAME_MAX)
     return out.keep(digest.hexdigest(), url)
 
 
@@ -262,9 +287,9 @@ def _limit(connection: http.client.HTTPConnection, deadline: _Deadline) -> None:
         deadline.wait_s()
 
 
-def _words(error: Exception) -> str:
+def _broken(error: Exception, host: str, done: int) -> DownloadFailed:
     if isinstance(error, TimeoutError):
-        return "the server stalls"
+        return DownloadFailed(f"{host} stalls after {done} bytes")
     if isinstance(error, http.client.IncompleteRead):
-        return "the body ends early"
-    return str(error) or type(error).__name__
+        return DownloadFailed(f"{host} ends early, after {done} bytes", tries=answer.SAME_MAX)
+    return DownloadFailed(f"{host} breaks off: {answer.words(error)}")

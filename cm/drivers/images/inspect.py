@@ -9,6 +9,7 @@ QEMU, or the next tool that guesses, to files of the host.
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import BinaryIO, Final
@@ -63,6 +64,7 @@ _VDI: Final = b"\x7f\x10\xda\xbe"
 _DMG_TRAILER: Final = b"koly"
 _TAR_AT: Final = 257
 _QCOW: Final = b"QFI\xfb"
+_CONTROL: Final = re.compile(rb"[\x00-\x08\x0b\x0e-\x1a\x1c-\x1f\x7f]")
 
 
 def inspect(
@@ -90,11 +92,14 @@ def _inspect(file: BinaryIO, virtual_size_max: int) -> ImageFacts:
     if size_bytes == 0:
         raise ImageRefused("it is empty")
     head = read_at(file, 0, SECTOR)
+    refuse_head(head)
     if head.startswith(_QCOW):
         virtual_size_bytes = virtual_size_of(file, size_bytes)
         image_format = ImageFormat.QCOW2
     else:
-        _refuse_foreign(file, head, size_bytes)
+        if size_bytes < SECTOR:
+            raise ImageRefused(f"it has {size_bytes} bytes, and a disk has {SECTOR} at the least")
+        _refuse_tail(file, size_bytes)
         image_format = ImageFormat.ISO if read_at(file, _ISO_AT, 5) == b"CD001" else ImageFormat.RAW
         virtual_size_bytes = -(-size_bytes // SECTOR) * SECTOR  # QEMU rounds a raw file up to whole sectors
     if virtual_size_bytes > virtual_size_max:
@@ -102,7 +107,14 @@ def _inspect(file: BinaryIO, virtual_size_max: int) -> ImageFacts:
     return ImageFacts(image_format, virtual_size_bytes, size_bytes)
 
 
-def _refuse_foreign(file: BinaryIO, head: bytes, size_bytes: int) -> None:
+def refuse_head(head: bytes) -> None:
+    """
+    What the first sector shows already: a foreign or compressed format, text.
+
+    :raises ImageRefused: with what it is.
+    """
+    if head.startswith(_QCOW):
+        return
     for magic, what in _REFUSED:
         if head.startswith(magic):
             raise ImageRefused(f"it is {what}")
@@ -110,6 +122,35 @@ def _refuse_foreign(file: BinaryIO, head: bytes, size_bytes: int) -> None:
         raise ImageRefused("it is a VDI image")
     if head[_TAR_AT : _TAR_AT + 5] == b"ustar":
         raise ImageRefused("it is a tar archive (an OVA?); unpack first")
+    text = text_in(head)
+    if text is not None:
+        raise ImageRefused(f"it is {text}, no disk")
+
+
+def text_in(head: bytes) -> str | None:
+    """What kind of text begins like this; None: it is none. Boot code and file systems have control characters."""
+    if head.startswith((b"\xff\xfe", b"\xfe\xff")):
+        plain = head[2:].replace(b"\0", b"")  # UTF-16, of which ASCII is enough to tell
+    else:
+        plain = head.removeprefix(b"\xef\xbb\xbf")
+    begins = plain.lstrip().lower()
+    if begins.startswith((b"<!doctype html", b"<html", b"<head", b"<body")):
+        return "an HTML page"
+    if not plain or _CONTROL.search(plain):
+        return None
+    if begins.startswith((b"<?xml", b"<!", b"<")):
+        return "markup (XML or HTML)"
+    if begins.startswith((b"{", b"[")):
+        return "JSON or text like it"
+    try:
+        plain.decode()
+    except UnicodeDecodeError as error:
+        if error.reason != "unexpected end of data":  # else it is a character that the sector's end has cut
+            return None
+    return "text"
+
+
+def _refuse_tail(file: BinaryIO, size_bytes: int) -> None:
     # A fixed VHD and a DMG are told by their last sector alone.
     tail = read_at(file, max(0, size_bytes - SECTOR), SECTOR)
     if tail.startswith(b"conectix"):

@@ -7,6 +7,7 @@ Each component of the path is opened relative to the one before, without followi
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import stat
@@ -48,12 +49,23 @@ def _walk(directory: str, parts: tuple[str, ...]) -> int:
             file = os.open(parts[-1], os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=at)
         finally:
             os.close(at)
+    except FileNotFoundError:
+        raise InvalidParameter("path", "there is no such file on the cluster manager's machine") from None
     except OSError as error:
-        raise InvalidParameter("path", f"cannot be opened without following links: {error.strerror}") from None
+        raise InvalidParameter("path", _words(error)) from None
     if not stat.S_ISREG(os.fstat(file).st_mode):
         os.close(file)
         raise InvalidParameter("path", "is no regular file")
     return file
+
+
+def _words(error: OSError) -> str:
+    # ENOTDIR: a directory on the way is a link (O_DIRECTORY with O_NOFOLLOW), or a file.
+    if error.errno in (errno.ELOOP, errno.ENOTDIR):
+        return "it leads over a symbolic link or a file, and neither is followed"
+    if error.errno in (errno.EACCES, errno.EPERM):
+        return f"the cluster manager, which runs as user {os.geteuid()}, may not read it"
+    return f"it cannot be opened: {error.strerror}"
 
 
 def copy_local(
@@ -64,12 +76,14 @@ def copy_local(
     max_bytes: int,
     progress: Callable[[int, int | None], None] = lambda done, total: None,
     cancelled: Callable[[], bool] = lambda: False,
+    judge: Callable[[bytes], None] | None = None,
 ) -> Fetched:
     """
     Copy a file to ``target``, which must not exist yet. After any error ``target`` is gone.
 
     :param progress: gets the bytes done and the bytes in all.
     :param cancelled: asked before each MiB; true ends the copy with ``DownloadFailed``.
+    :param judge: called with the first bytes; what it raises ends the copy.
     :raises InvalidParameter: see ``open_beneath``.
     :raises TooLarge: the file has more than ``max_bytes``.
     :raises StorageFull: no room for it.
@@ -78,6 +92,7 @@ def copy_local(
     try:
         total = os.fstat(source).st_size
         with Target(target, max_bytes=max_bytes, cancelled=cancelled, what="the file") as out:
+            out.judge = judge
             out.expect(total)
             digest = hashlib.sha256()
             while chunk := os.read(source, CHUNK_BYTES):

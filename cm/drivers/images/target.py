@@ -11,6 +11,7 @@ from typing import Final
 
 from cm.rpc.errors import DownloadFailed, StorageFull, TooLarge
 
+HEAD_BYTES: Final = 512  # that a file is judged by before the rest has come
 RESERVE_BYTES: Final = 64 * 2**20  # left free on the file system, always
 _CHECK_EVERY_BYTES: Final = 64 * 2**20
 
@@ -41,6 +42,8 @@ class Target:
         self._kept = False
         self._checked_at = 0
         self._fd = -1
+        self._head: bytes | None = b""
+        self.judge: Callable[[bytes], None] | None = None  # gets the first bytes, as soon as they are here
 
     def __enter__(self) -> Target:
         self._fd = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
@@ -61,6 +64,7 @@ class Target:
         :raises TooLarge: more came than may come.
         :raises StorageFull: the file system is (almost) full.
         :raises DownloadFailed: it was called off.
+        :raises ImageRefused: ``judge`` did.
         """
         if self._cancelled():
             raise DownloadFailed("it was called off")
@@ -78,6 +82,15 @@ class Target:
                 raise StorageFull(0, 0, len(view)) from error
             raise
         self.size_bytes += len(chunk)
+        if self._head is not None:
+            self._head += chunk[:HEAD_BYTES]
+            if len(self._head) >= HEAD_BYTES:
+                self._judge()
+
+    def _judge(self) -> None:
+        head, self._head = self._head, None
+        if self.judge is not None and head is not None:
+            self.judge(head[:HEAD_BYTES])
 
     def _require(self, needed_bytes: int) -> None:
         figures = os.fstatvfs(self._fd)
@@ -86,7 +99,11 @@ class Target:
             raise StorageFull(0, free_bytes, needed_bytes)
 
     def keep(self, sha256: str, url: str = "") -> Fetched:
-        """The file is complete: write it to disk and let it stay."""
+        """
+        The file is complete: write it to disk and let it stay.
+        :raises ImageRefused: ``judge`` did.
+        """
+        self._judge()
         os.fsync(self._fd)
         self._kept = True
         return Fetched(self.size_bytes, sha256, url)

@@ -116,6 +116,17 @@ HOSTILE = {
     "zstd": (b"\x28\xb5\x2f\xfd" + bytes(600), "unpack first"),
     "bzip2": (b"BZh9" + bytes(600), "unpack first"),
     "tar": (bytes(257) + b"ustar\0" + bytes(600), "unpack first"),
+    "a page of 40 bytes": (b"<html><body>Log in first</body></html>\n\n", "an HTML page"),
+    "a long page": (b"\n <!DOCTYPE html>\n<html>" + b"<p>x</p>" * 1000, "an HTML page"),
+    "a page with control characters": (b"<html>\0\1" + bytes(600), "an HTML page"),
+    "XML": (b'<?xml version="1.0"?><Error><Code>AccessDenied</Code></Error>', "markup"),
+    "JSON": (b'{"message": "Not Found"}' + b" " * 600, "JSON"),
+    "text": (b"Not Found\r\n" * 100, "it is text"),
+    "text in UTF-8": ("Zażółć gęślą jaźń. ".encode() * 40, "it is text"),
+    "text in UTF-8 with a mark": (b"\xef\xbb\xbf" + b"moved " * 100, "it is text"),
+    "text in UTF-16": (("moved " * 100).encode("utf-16"), "it is text"),
+    "less than a sector": (bytes(511), "511 bytes"),
+    "one byte": (b"\0", "1 bytes"),
 }
 
 
