@@ -22,7 +22,8 @@ SUBSCRIBERS = 500
 
 def measure(settings: Settings) -> Iterator[Figure]:
     changes = 5 if settings.quick else 40
-    with federation(settings, clusters=1) as whole:
+    # All of them are one account's.
+    with federation(settings, clusters=1, more={"limits": {"streams_per_account": SUBSCRIBERS}}) as whole:
         cluster = whole.clusters[0]
         vm_id = cluster.create(name="watched")["vm_id"]
         cluster.wait_running(vm_id, contextualized=False)

@@ -31,6 +31,7 @@ from cm.rpc.dispatch import Dispatcher
 from cm.rpc.endpoint import make_listener
 from cm.rpc.events import Events
 from cm.rpc.keys import ensure_secret, ensure_signing_key
+from cm.rpc.limits import Share
 from cm.rpc.server import WireSite, make_root
 from cm.rpc.token import TokenSigner
 from cm.rpc.types import Secret
@@ -83,7 +84,14 @@ def policy_of(settings: Settings) -> CloudPolicy:
         },
         cluster_deadline_s=clusters.deadline_s,
         list_deadline_s=clusters.list_deadline_s,
+        cluster_calls=_share(clusters.calls, clusters.calls_per_account, clusters.calls_kept, settings),
+        cluster_waits=_share(clusters.waits, clusters.waits_per_account, clusters.waits_kept, settings),
     )
+
+
+def _share(size: int, per_account: int, kept: int, settings: Settings) -> Share:
+    # Addresses have their shares where people come in.
+    return Share(size, per_account, size, kept, settings.limits.privileged_times)
 
 
 def _revealed(secret: Secret | None) -> str:
@@ -162,7 +170,8 @@ class CloudManager:
         assert self.listener is not None
         await self.feed.start()
         self.services.extra["feed"] = self.feed
-        self.events = Events(self.reactor, self.feed, FeedAuthenticator(authenticator), sees_all=sees_cluster)
+        readers, limits = FeedAuthenticator(authenticator), self.settings.limits
+        self.events = Events(self.reactor, self.feed, readers, limits=limits, sees_all=sees_cluster)
         # After the authenticator has forgotten: what it then finds out anew says who may stay.
         self.listener.subscribe(TOPIC, self.events.account_changed, at_once=True)
         self.listener.subscribe("feed", self.feed.afresh)  # nobody notifies it: it is called after reconnections

@@ -86,6 +86,12 @@ class ClustersSettings:
     list_deadline_s: float = 5.0
     check_s: float = 10.0
     sync_s: float = 60.0
+    calls: int = 256
+    calls_per_account: int = 64
+    calls_kept: int = 32
+    waits: int = 1000
+    waits_per_account: int = 50
+    waits_kept: int = 100
 
 
 @dataclass(frozen=True)
@@ -137,6 +143,11 @@ def check_settings(settings: Settings) -> None:
     for what in ("deadline_s", "list_deadline_s", "check_s", "sync_s"):
         if getattr(settings.clusters, what) <= 0:
             problems.append(f"clusters.{what} is not above zero")
+    for what in ("calls", "waits"):
+        if not 0 <= getattr(settings.clusters, f"{what}_kept") < getattr(settings.clusters, what):
+            problems.append(f"clusters.{what}_kept leaves none of clusters.{what} to users")
+        if getattr(settings.clusters, f"{what}_per_account") < 1:
+            problems.append(f"clusters.{what}_per_account is not above zero")
     for what in ("session_s", "token_s"):
         if getattr(settings.accounts, what) <= 0:
             problems.append(f"accounts.{what} is not above zero")

@@ -20,17 +20,21 @@ from clm.rules.cluster import INCOMPATIBLE, UNREACHABLE, ClusterFacts
 from cm.rpc.caller import Identity
 from cm.rpc.codec import RawJSON, decode_error
 from cm.rpc.credentials import Credentials, TokenCredentials
-from cm.rpc.errors import Conflict, InvalidParameter, NotAuthenticated, Unavailable
+from cm.rpc.errors import Conflict, InvalidParameter, NotAuthenticated, Overloaded, Unavailable
 from cm.rpc.http_caller import HttpCaller, LinkFault
+from cm.rpc.limits import Share
+from cm.rpc.places import Places
 from cm.rpc.token import TokenSigner
 from cm.rpc.types import Secret
+from cm.rpc.vocabulary import Role
 
 Read = TypeVar("Read")
 
 SUSPECT_S: Final = 30.0  # after a failure, how long a cluster is given little time
 SUSPECT_DEADLINE_S: Final = 1.0
-UNDER_WAY: Final = 256  # calls to one cluster at a time: what hangs must not hold all the calls that a cloud can carry
 CONNECTIONS: Final = 32
+CALLS: Final = Share(size=256, per_account=64, per_address=256, kept=32, times=10)
+WAITS: Final = Share(size=1000, per_account=50, per_address=1000, kept=100, times=10)
 
 
 @dataclass(eq=False)
@@ -66,6 +70,12 @@ class ClusterIncompatible(Conflict):
     message = "The cluster {cluster} is of a version that this cloud cannot work with: {reason}."
     cluster: str
     reason: str
+
+
+_CLOUD: Final = Identity(0, "cloud", frozenset({Role.ADMIN}))
+
+
+def _nothing() -> None: ...
 
 
 class _Answer(msgspec.Struct, gc=False):
@@ -119,8 +129,8 @@ class ClusterConnection:
         )
         self._suspect_until = 0.0
         self._answered = 0.0
-        self.under_way = 0
         self.facts = facts
+        self.share_out(CALLS, WAITS)
         if facts.state == UNREACHABLE:
             self._suspect()
 
@@ -137,6 +147,14 @@ class ClusterConnection:
 
     def is_same_place(self, facts: ClusterFacts) -> bool:
         return (facts.url, facts.ca, facts.name) == (self.facts.url, self.facts.ca, self.facts.name)
+
+    def share_out(self, calls: Share, waits: Share) -> None:
+        """
+        Have so many calls at a time: what hangs must not hold all that a cloud can carry, nor one user all of these.
+        Before the first of them.
+        """
+        self._working = Places(f"calls of cluster {self.facts.name}", calls)
+        self._waiting = Places(f"waiting calls of cluster {self.facts.name}", waits)
 
     def clock(self) -> float:
         """Seconds that only grow."""
@@ -168,6 +186,7 @@ class ClusterConnection:
         deadline_s: float | None = None,
         repeatable: bool = True,
         patient: bool = False,
+        waiting: bool = False,
     ) -> RawJSON:
         """
         A call's result, as the text it came in.
@@ -177,18 +196,24 @@ class ClusterConnection:
             carry a ``request_id``, and those that may be repeated anyway.
         :param patient: give it the whole deadline even when the cluster failed a moment ago, and a place however many
             calls wait for it.
+        :param waiting: it waits for something there, and holds no place of those that work.
         :raises CloudError: the cluster's own refusal, as it is.
         :raises ClusterUnavailable: ClusterRefused: no answer, or none of ours.
+        :raises TooManyAtOnce: the caller has its share of this cluster's calls already.
         """
         name = self.facts.name
         wanted = self._deadline_s if deadline_s is None else deadline_s
         if self.suspect and not patient:
             wanted = min(wanted, SUSPECT_DEADLINE_S)
-        # Those that look whether it is well are few, and must not take our own queue for its silence.
-        if self.under_way >= UNDER_WAY and not patient:
-            raise ClusterUnavailable(name, "too many calls wait for it")
+        places = self._waiting if waiting else self._working
+        try:
+            # Those that look whether it is well are few, and must not take our own queue for its silence. Who is no
+            # identity of ours is the cloud itself.
+            whose = identity if isinstance(identity, Identity) else _CLOUD
+            give_back = _nothing if patient else places.take(whose)
+        except Overloaded:
+            raise ClusterUnavailable(name, "too many calls wait for it") from None
         started = self._reactor.seconds()
-        self.under_way += 1
         try:
             try:
                 data, ident = await self._exchange(identity, method, params, wanted)
@@ -204,7 +229,7 @@ class ClusterConnection:
             reason = f"no answer within {wanted:g} s" if fault.kind == "late" else fault.reason
             raise ClusterUnavailable(name, reason) from None
         finally:
-            self.under_way -= 1
+            give_back()
         return self._read(data, ident)
 
     async def _exchange(self, identity: Any, method: str, params: Any, deadline_s: float) -> tuple[bytes, int]:

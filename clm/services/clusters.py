@@ -128,7 +128,11 @@ class Clusters:
 
         services = self._services
         make = self._connect or ClusterConnection
-        return make(services.reactor, facts, services.extra["signer"], services.policy.cluster_deadline_s)
+        made = make(services.reactor, facts, services.extra["signer"], services.policy.cluster_deadline_s)
+        policy = services.policy
+        if policy.cluster_calls is not None and policy.cluster_waits is not None:
+            made.share_out(policy.cluster_calls, policy.cluster_waits)
+        return made
 
     # -------------------------------------------------------------- finding one
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from clm.rules.permissions import DEFAULT
 from cm.rpc.caller import Call, Identity
+from cm.rpc.limits import Share
 
 if TYPE_CHECKING:
     from cm.runtime.database import Database
@@ -51,6 +52,8 @@ class CloudPolicy:
     oidc: Mapping[str, OIDCProvider] = field(default_factory=dict)
     cluster_deadline_s: float = 10.0  # of a call that is passed on
     list_deadline_s: float = 5.0  # of each cluster in a list of all
+    cluster_calls: Share | None = None  # of each cluster at a time; None: as its driver has them
+    cluster_waits: Share | None = None
 
     @property
     def issuer(self) -> str:

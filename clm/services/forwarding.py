@@ -126,7 +126,8 @@ class Forwarder:
             given = arguments.get(row.waiting[0], row.waiting[1])
             deadline_s += float(given) if isinstance(given, (int, float)) else 0.0
         identity = speaker(caller.identity, connection.facts)
-        return await connection.call(identity, row.name, params, deadline_s=deadline_s)
+        waiting = row.waiting is not None
+        return await connection.call(identity, row.name, params, deadline_s=deadline_s, waiting=waiting)
 
     # -------------------------------------------------------------- which cluster
 

@@ -136,6 +136,7 @@ def _view(told: Mapping[str, Any], components: dict[str, Any]) -> Forwarded:
         doc=doc,
         is_async=True,
         returns=ReadySchema(returns, components),
+        waiting=waiting is not None,
         _binder=ForwardBinder(tuple(parameters), row.changing),  # type: ignore[arg-type]  # binds as a Binder does
         row=row,
     )

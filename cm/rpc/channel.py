@@ -9,10 +9,14 @@ readers take the first or the last, lengths too long to be numbers (RFC 9112: 5.
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any, Final
 
+from twisted.internet.protocol import Protocol
 from twisted.web.http import HTTPChannel
 from twisted.web.server import Site
+
+from cm.rpc.limits import CONNECTIONS, CONNECTIONS_PER_ADDRESS, counted_address
 
 LENGTH_DIGITS: Final = 15  # of a Content-Length; Python reads numbers of thousands of them, and then no longer
 
@@ -60,10 +64,45 @@ class StrictChannel(HTTPChannel):
         self.loseConnection()
 
 
+class _Refused(Protocol):
+    """A connection that is one too many."""
+
+    def connectionMade(self) -> None:
+        self.transport.abortConnection()
+
+
 class StrictSite(Site):
-    """A site whose connections are ``StrictChannel``: HTTP/1 alone, also under TLS, where HTTP/2 could be agreed on."""
+    """
+    A site whose connections are ``StrictChannel``: HTTP/1 alone, also under TLS, where HTTP/2 could be agreed on.
+
+    :ivar connections: open at once; ``connections_per_address`` of one address, so that nobody takes all the files that
+        a process may have open. Beyond them a connection is closed before anything is read from it.
+    """
 
     protocol = StrictChannel
+    connections = CONNECTIONS
+    connections_per_address = CONNECTIONS_PER_ADDRESS
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._open: Counter[str] = Counter()
+
+    def buildProtocol(self, addr: Any) -> Any:
+        place = counted_address(getattr(addr, "host", ""))
+        if self._open.total() >= self.connections or (place and self._open[place] >= self.connections_per_address):
+            return _Refused()
+        made = super().buildProtocol(addr)
+        lost = made.connectionLost
+
+        def count_out(reason: Any) -> None:
+            self._open[place] -= 1
+            if not self._open[place]:
+                del self._open[place]
+            lost(reason)
+
+        self._open[place] += 1
+        made.connectionLost = count_out
+        return made
 
     def acceptableProtocols(self) -> list[bytes]:
         return [b"http/1.1"]

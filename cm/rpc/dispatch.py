@@ -24,11 +24,11 @@ from cm.rpc.errors import (
     Incident,
     InvalidParameter,
     MalformedRequest,
-    Overloaded,
 )
 from cm.rpc.introspection import MULTICALL, introspection
 from cm.rpc.limits import Limits
 from cm.rpc.parameters import Params
+from cm.rpc.places import Places
 from cm.rpc.turns import Turns
 from cm.rpc.view import Registry, View, unknown
 
@@ -127,7 +127,13 @@ class Dispatcher:
         self._measure = measure
         self._own = introspection(registry, title)
         self.turns = Turns(reactor)
-        self.under_way = 0
+        self._working = Places("calls", self.limits.share("under_way"))
+        self._waiting = Places("waiting calls", self.limits.share("waits"))
+
+    @property
+    def under_way(self) -> int:
+        """Calls that have begun and not ended, whether they work or wait."""
+        return len(self._working) + len(self._waiting)
 
     def find(self, method: str) -> View | None:
         return self._registry.find(method) or self._own.find(method)
@@ -179,9 +185,9 @@ class Dispatcher:
             if view.name == MULTICALL:
                 return await self._multicall(arguments["calls"], peer, within_multicall)
             control = Control(peer.call_id, remote=peer.remote, **controls)
-            if self.under_way >= self.limits.under_way:
-                raise Overloaded()
-            return await self._run(view, identity, arguments, control, self.budget(peer))
+            # What waits holds no place of those that work.
+            done = (self._waiting if view.waiting else self._working).take(identity, peer.remote)
+            return await self._run(view, identity, arguments, control, self.budget(peer), done)
         except CloudError as error:
             outcome = error.code
             raise
@@ -210,19 +216,24 @@ class Dispatcher:
         return Incident(peer.call_id)
 
     async def _run(
-        self, view: View, identity: Identity, arguments: dict[str, Any], control: Control, budget: Budget
+        self,
+        view: View,
+        identity: Identity,
+        arguments: dict[str, Any],
+        control: Control,
+        budget: Budget,
+        done: Callable[[], None],
     ) -> Any:
         """
         Execute within the time a call has. Whoever waits may leave, by deadline or by hanging up: a read then ends, a
         change goes on to its end without them.
         """
-        self.under_way += 1
         if self._own.find(view.name) is view:
             execution = view.function(Call.of(identity, control), **arguments)
         else:
             execution = self._execute(view, identity, arguments, control)
         work: Deferred[Any] = Deferred.fromCoroutine(execution)
-        work.addBoth(self._ended)
+        work.addBoth(_ended, done)
         if work.called:
             return await work
         waiter: Deferred[Any] = Deferred(None if view.changing else lambda _: work.cancel())
@@ -237,10 +248,6 @@ class Dispatcher:
         finally:
             if timer.active():
                 timer.cancel()
-
-    def _ended(self, result: Any) -> Any:
-        self.under_way -= 1
-        return result
 
     def _expire(self, waiter: Deferred[Any], view: View, work: Deferred[Any], seconds: float) -> None:
         if not waiter.called:
@@ -303,3 +310,8 @@ class Dispatcher:
             view = self.find(method)
             self.budget(peer).take_bytes(len(data), view is not None and view.changing)
         return data
+
+
+def _ended(result: Any, done: Callable[[], None]) -> Any:
+    done()
+    return result

@@ -174,6 +174,16 @@ class Overloaded(Unavailable):
 
 
 @dataclass(eq=False)
+class TooManyAtOnce(Unavailable):
+    """The caller's own share is used up; others are served."""
+
+    code = "too_many_at_once"
+    message = "You have {limit} {what} at once already; try again when one of them has ended."
+    what: str
+    limit: int
+
+
+@dataclass(eq=False)
 class DatabaseUnavailable(Unavailable):
     code = "database_unavailable"
     message = "The database does not answer; try again shortly."

@@ -36,18 +36,22 @@ from cm.rpc.errors import (
     NotAuthenticated,
     NotPermitted,
     Overloaded,
+    TooManyAtOnce,
     Unavailable,
 )
 from cm.rpc.event_lines import encode_event, sees, sees_as_administrator
 from cm.rpc.jsonrpc import answer_error
+from cm.rpc.limits import Limits
+from cm.rpc.places import Places
 from cm.rpc.server import tell_failure
 from cm.rpc.vocabulary import Role
 from cm.runtime.feed import FeedReader, FeedRow, Subscription, format_cursor
 
 log = Logger()
 
-STREAMS_MAX: Final = 2000  # in one process; each holds a connection and little more than BUFFER_MAX
-BUFFER_MAX: Final = 256 * 1024  # bytes that wait for a slow reader; what comes then is read for it once it has them
+BUFFER_MAX: Final = (
+    256 * 1024
+)  # bytes of one stream that wait for a slow reader; what comes then is read for it once it has them
 STALL_S: Final = 30.0  # without taking anything; then it is cut off, and may go on from its cursor
 BEAT_S: Final = 15.0  # without anything to say; usual proxies let go of silent connections after 60 s
 CHECK_S: Final = 30.0  # between looks whether the caller may still read
@@ -70,6 +74,7 @@ class EventStream:
         self.credentials = credentials
         self.everything = everything
         self.kinds: frozenset[str] = frozenset()
+        self.give_back: Callable[[], None] = lambda: None  # its place
         self.subscription: Subscription | None = None
         self._paused = False
         self._paused_at = 0.0
@@ -191,7 +196,7 @@ class Events(Resource):
         authenticator: Authenticator,
         role: Role = Role.USER,
         all_role: Role = Role.ADMIN,
-        streams_max: int = STREAMS_MAX,
+        limits: Limits | None = None,
         sees_all: Callable[[FeedRow, Identity], bool] = sees_as_administrator,
     ) -> None:
         super().__init__()
@@ -201,10 +206,9 @@ class Events(Resource):
         self._authenticator = authenticator
         self._role = role
         self._all_role = all_role
-        self._streams_max = streams_max
+        self._places = Places("streams of events", (limits or Limits()).share("streams"))
         self.sees_all = sees_all
         self._streams: set[EventStream] = set()
-        self._opening = 0
         self._tick: Any = None
         self._stopped = False
 
@@ -226,6 +230,7 @@ class Events(Resource):
 
     def left(self, stream: EventStream) -> None:
         self._streams.discard(stream)
+        stream.give_back()
 
     # -------------------------------------------------------------- coming in
 
@@ -237,10 +242,12 @@ class Events(Resource):
         return NOT_DONE_YET
 
     async def _serve(self, request: Any) -> None:
-        self._opening += 1
+        stream: EventStream | None = None
+        begun = False
         try:
             stream, cursor = await self._let_in(request)
             subscription = await self.reader.subscribe(cursor, stream.deliver, stream.finish)
+            begun = True
         except CloudError as error:
             _refuse(request, error)
             return
@@ -251,7 +258,8 @@ class Events(Resource):
             _refuse(request, Incident("feed"))
             return
         finally:
-            self._opening -= 1
+            if stream is not None and not begun:
+                stream.give_back()
         self._streams.add(stream)
         request.notifyFinish().addBoth(lambda _: stream.lost())
         stream.check_at = self.seconds() + CHECK_S
@@ -271,12 +279,14 @@ class Events(Resource):
         identity = await self._authenticator.authenticate(credentials, remote)
         everything = arguments.get("all", "0") == "1"
         identity.require(self._all_role if everything else self._role)
-        if self._stopped or len(self._streams) + self._opening > self._streams_max:
+        if self._stopped:
             raise Overloaded()
-        stream = EventStream(self, request, identity, credentials, everything)
-        stream.kinds = frozenset(filter(None, arguments.get("kinds", "").split(",")))
-        if len(stream.kinds) > KINDS_MAX:
+        kinds = frozenset(filter(None, arguments.get("kinds", "").split(",")))
+        if len(kinds) > KINDS_MAX:
             raise InvalidParameter("kinds", f"there are more than {KINDS_MAX}")
+        stream = EventStream(self, request, identity, credentials, everything)
+        stream.kinds = kinds
+        stream.give_back = self._places.take(identity, remote)
         return stream, arguments.get("cursor")
 
     # -------------------------------------------------------------- staying
@@ -359,6 +369,7 @@ def _refuse(request: Any, error: CloudError) -> None:
 _STATUS: Final[tuple[tuple[type[CloudError], int], ...]] = (
     (NotAuthenticated, http.UNAUTHORIZED),
     (NotPermitted, http.FORBIDDEN),
+    (TooManyAtOnce, 429),
     (Unavailable, http.SERVICE_UNAVAILABLE),
     (InvalidParameter, http.BAD_REQUEST),
     (MalformedRequest, http.BAD_REQUEST),

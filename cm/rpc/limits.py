@@ -8,8 +8,32 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, fields
+from ipaddress import ip_address
+from typing import Final, Literal
 
 from cm.rpc.errors import TooLarge
+from cm.rpc.place import place_of
+
+CONNECTIONS: Final = 12_000  # a process may have 65,536 files open by its unit; each holds some 15 kB here
+CONNECTIONS_PER_ADDRESS: Final = 3000  # as many as one cloud manager needs at its cluster: its calls and its waits
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """
+    How places are shared out.
+
+    :ivar size: all of them.
+    :ivar per_account: of one account; administrators and cloud managers have ``times`` as many.
+    :ivar per_address: of one address, for callers that do not come by a cloud manager; see ``counted_address``.
+    :ivar kept: the last ones, which only administrators and cloud managers get.
+    """
+
+    size: int
+    per_account: int
+    per_address: int
+    kept: int
+    times: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +47,11 @@ class Limits:
     :ivar answer_bytes: of the answer to one request; ``guest_answer_bytes`` where it came without credentials.
     :ivar call_s: seconds for one call. A read is given up then; a change goes on, only its caller stops waiting.
     :ivar request_s: seconds for all calls of a request; what has not begun then does not begin.
-    :ivar under_way: calls of all clients together, those included whose callers stopped waiting.
+    :ivar under_way: calls of all clients together, those included whose callers stopped waiting; ``waits`` those that
+        wait for something to happen and work on nothing; ``streams`` readers of the change feed. Of each an account
+        and an address have their share, and the last ones are kept for those who run the cloud: see ``Places``.
+    :ivar privileged_times: how many times an account's share administrators and cloud managers have.
+    :ivar connections: open at once, whether they ask for something or not.
     """
 
     body_bytes: int = 1_048_576
@@ -37,10 +65,51 @@ class Limits:
     call_s: float = 30.0
     request_s: float = 60.0
     under_way: int = 1000
+    under_way_per_account: int = 100
+    under_way_per_address: int = 300
+    under_way_kept: int = 100
+    waits: int = 4000
+    waits_per_account: int = 50
+    waits_per_address: int = 500
+    waits_kept: int = 500
+    streams: int = 2000
+    streams_per_account: int = 20
+    streams_per_address: int = 400
+    streams_kept: int = 200
+    privileged_times: int = 10
+    connections: int = CONNECTIONS
+    connections_per_address: int = CONNECTIONS_PER_ADDRESS
+
+    def share(self, kind: Literal["under_way", "waits", "streams"]) -> Share:
+        size, account, address, kept = (
+            getattr(self, kind + ending) for ending in ("", "_per_account", "_per_address", "_kept")
+        )
+        return Share(size, account, address, kept, self.privileged_times)
 
     def problems(self) -> list[str]:
         """What is wrong with them as settings, one line each."""
-        return [f"limits.{each.name} is not above zero" for each in fields(self) if getattr(self, each.name) <= 0]
+        found = [
+            f"limits.{each.name} is not above zero"
+            for each in fields(self)
+            if getattr(self, each.name) < (0 if each.name.endswith("_kept") else 1e-9)
+        ]
+        for each in fields(self):
+            whole, _, part = each.name.rpartition("_")
+            if part == "kept" and getattr(self, each.name) >= getattr(self, whole):
+                found.append(f"limits.{each.name} leaves none of limits.{whole} to users")
+        return found
+
+
+def counted_address(remote: str) -> str:
+    """
+    The address that a peer counts for (of IPv6 its /64), or "" where it says nothing of who calls: on a UNIX socket
+    and on loopback, where a proxy on the same machine has everybody's calls.
+    """
+    place = place_of(remote)
+    try:
+        return "" if ip_address(remote).is_loopback else place
+    except ValueError:
+        return ""
 
 
 # A string is one token, so that brackets and commas in it do not count. Possessive, against inputs of many quotes.

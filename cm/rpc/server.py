@@ -85,6 +85,7 @@ class WireSite(StrictSite):
     def __init__(self, root: Resource, limits: Limits, reactor: Any, larger: Mapping[bytes, int] | None = None) -> None:
         super().__init__(root, reactor=reactor, timeout=IDLE_S, parsePOSTFormSubmission=False)
         self.limits = limits
+        self.connections, self.connections_per_address = limits.connections, limits.connections_per_address
         self.larger = dict(larger or {})
 
 

@@ -31,7 +31,10 @@ _METHOD_SHOWN = 100  # characters of an unknown method's name that an error repe
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """One view. ``returns`` is the annotation of the function's result, ``Any`` without one."""
+    """
+    One view. ``returns`` is the annotation of the function's result, ``Any`` without one. A ``waiting`` one waits for
+    something to happen and works on nothing meanwhile.
+    """
 
     name: str
     role: Role
@@ -42,6 +45,7 @@ class View:
     doc: str
     is_async: bool
     returns: Any = Any
+    waiting: bool = False
     _binder: Binder | None = field(default=None, repr=False, compare=False)
 
     def bind(self, params: Params) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -59,6 +63,7 @@ class _Declared:
     role: Role
     name: str | None
     changing: bool
+    waiting: bool = False
 
 
 class Registry:
@@ -142,6 +147,7 @@ def view_of(function: Callable[..., Any]) -> View:
         doc=doc,
         is_async=inspect.iscoroutinefunction(function),
         returns=returns,
+        waiting=declared.waiting,
         _binder=Binder(parameters, declared.changing),
     )
 
@@ -158,10 +164,14 @@ def guest_view(function: Any = None, /, *, name: str | None = None, changing: bo
 @overload
 def user_view(function: Function, /) -> Function: ...
 @overload
-def user_view(*, name: str | None = None, changing: bool = False) -> Callable[[Function], Function]: ...
-def user_view(function: Any = None, /, *, name: str | None = None, changing: bool = False) -> Any:
+def user_view(
+    *, name: str | None = None, changing: bool = False, waiting: bool = False
+) -> Callable[[Function], Function]: ...
+def user_view(
+    function: Any = None, /, *, name: str | None = None, changing: bool = False, waiting: bool = False
+) -> Any:
     """A view for people with an account, about what is theirs."""
-    return _declare(Role.USER, function, name, changing)
+    return _declare(Role.USER, function, name, changing, waiting)
 
 
 @overload
@@ -191,9 +201,9 @@ def node_view(function: Any = None, /, *, name: str | None = None, changing: boo
     return _declare(Role.NODE, function, name, changing)
 
 
-def _declare(role: Role, function: Any, name: str | None, changing: bool) -> Any:
+def _declare(role: Role, function: Any, name: str | None, changing: bool, waiting: bool = False) -> Any:
     def mark(decorated: Any) -> Any:
-        setattr(decorated, _MARK, _Declared(role, name, changing))
+        setattr(decorated, _MARK, _Declared(role, name, changing, waiting))
         return decorated
 
     return mark if function is None else mark(function)

@@ -14,6 +14,7 @@ from sqlalchemy import Engine, create_engine
 from sqlalchemy.exc import OperationalError
 
 from cm.runtime import log as logging
+from cm.runtime.files import raise_file_limit
 from cm.runtime.memory import bound_heap
 from cm.runtime.settings import SettingsError, read_settings
 from cm.runtime.supervisor import Supervisor
@@ -63,6 +64,7 @@ def run_until_signal(settings: Any, make: Callable[[Any], tuple[Any, Manager]]) 
     :raises click.ClickException: it could not start.
     """
     bound_heap()
+    raise_file_limit()
     logging.start("json" if settings.log.format == "json" else "text", settings.log.level)
     from twisted.internet.defer import Deferred
 

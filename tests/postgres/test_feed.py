@@ -22,6 +22,7 @@ from twisted.internet.defer import Deferred
 from cm.daemon.settings import ListenSettings
 from cm.rpc.caller import Control
 from cm.rpc.credentials import TokenCredentials, authorization
+from cm.rpc.limits import Share
 from cm.rpc.vocabulary import Role
 from cm.runtime.database import Database
 from cm.runtime.feed import FeedReader, FeedRow, Subscription, format_cursor, prune_changes, read_head, settle_feed
@@ -553,10 +554,18 @@ def test_refused(wire: Wire) -> None:
     connection.request("POST", "/events", headers={"Authorization": wire.tokens["user"]})
     assert connection.getresponse().status == 405
     connection.close()
-    wire.manager.events._streams_max = 1
+    # One of them is kept: a user gets none of the last two, an administrator does.
+    places = wire.manager.events._places
+    places.share = Share(size=len(places) + 2, per_account=20, per_address=400, kept=1)
     wire.events()
     full = wire.events()
     assert (full.status, full.error()) == (503, "overloaded")
+    assert wire.events("admin").status == 200
+    # Another time an account has its share, while others are let in.
+    places.share = Share(size=2000, per_account=1, per_address=400, kept=0)
+    full = wire.events()
+    assert (full.status, full.error()) == (429, "too_many_at_once")
+    assert wire.events("other").status == 200
 
 
 def test_blocked(wire: Wire) -> None:

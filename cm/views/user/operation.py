@@ -33,7 +33,7 @@ def get_list(
     return service.shown(caller.session, found, admin=False)
 
 
-@user_view
+@user_view(waiting=True)
 async def wait(
     caller: ClusterCall, operation_id: Id, timeout: Annotated[float, Meta(ge=0, le=25)] = 20.0
 ) -> dict[str, Any]:

@@ -143,6 +143,11 @@ async def slow_change(caller: Call) -> str:
     raise AssertionError("the executor does this")
 
 
+@user_view(waiting=True, name="user.slow_wait")
+async def slow_wait(caller: Call) -> str:
+    raise AssertionError("the executor does this")
+
+
 @admin_view(name="admin.node.lock", changing=True)
 def lock(caller: Call, node_id: Id, locked: bool = True) -> bool:
     return locked
@@ -156,7 +161,7 @@ def report(caller: Call, sequence: int) -> dict[str, Any]:
 VIEWS = [
     guest_time, get_by_id, get_list, create, destroy, broken, unsendable, nothing, echo, subtract, add, get_data,
     update,
-    which_call, slow, slow_change, lock, report,
+    which_call, slow, slow_change, slow_wait, lock, report,
 ]  # fmt: skip
 
 

@@ -284,7 +284,7 @@ class TestTime:
 
     def test_overloaded(self) -> None:
         """Beyond the number of calls under way more are refused, and served again later."""
-        sample = Sample(limits=Limits(under_way=2))
+        sample = Sample(limits=Limits(under_way=2, under_way_kept=0))
         self.start(sample, "user.slow")
         self.start(sample, "user.slow")
         assert sample.call("user.echo")["error"]["data"] == {"slug": "overloaded", "fields": {}, "retry": True}

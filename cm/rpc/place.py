@@ -1,0 +1,21 @@
+"""Whom what comes from an address counts for; it imports nothing of ours."""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Address, IPv6Network, ip_address
+
+
+def place_of(remote: str) -> str:
+    """
+    The address itself, of an IPv6 address its /64: one who has such an address has 2^64 of them (RFC 6177, 2). What is
+    no address (``local``, of a UNIX socket) is a place of its own.
+    """
+    try:
+        address = ip_address(remote)
+    except ValueError:
+        return remote
+    if isinstance(address, IPv4Address):
+        return remote
+    if address.ipv4_mapped is not None:
+        return str(address.ipv4_mapped)
+    return str(IPv6Network((int(address) >> 64 << 64, 64)))

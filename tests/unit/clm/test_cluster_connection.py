@@ -1,0 +1,73 @@
+"""A connection to a cluster: what one caller's calls leave to others."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from twisted.internet.defer import Deferred
+from twisted.internet.task import Clock
+
+from clm.drivers.clusters import CALLS, WAITS, ClusterConnection, ClusterUnavailable
+from clm.rules.cluster import OK, ClusterFacts
+from clm.services.clusters import service_identity
+from cm.rpc.caller import Identity
+from cm.rpc.errors import TooManyAtOnce
+from cm.rpc.vocabulary import Role
+
+
+class Silent:
+    """A cluster that takes calls and does not answer."""
+
+    def __init__(self) -> None:
+        self.gates: list[Deferred[None]] = []
+
+    async def exchange(self, method: str, params: Any = (), **options: Any) -> tuple[bytes, int]:
+        self.gates.append(Deferred())
+        await self.gates[-1]
+        raise AssertionError
+
+    async def close(self) -> None: ...
+
+
+class Signer:
+    def sign(self, identity: Identity, audience: str) -> str:
+        return "token"
+
+
+def person(number: int) -> Identity:
+    return Identity(number, f"user{number}", frozenset({Role.USER}), source="token")
+
+
+def fill(connection: ClusterConnection, identity: Any, waiting: bool) -> tuple[int, Exception]:
+    """As many calls as they get, and how the next one is refused."""
+    count = 0
+    while True:
+        refused: list[Any] = []
+        Deferred.fromCoroutine(connection.call(identity, "user.x", waiting=waiting)).addErrback(refused.append)
+        if refused:
+            return count, refused[0].value
+        count += 1
+
+
+@pytest.fixture
+def connection() -> ClusterConnection:
+    facts = ClusterFacts(id=1, uuid="u", name="krakow", url="http://127.0.0.1:1", ca="", locked=False, state=OK)
+    signer: Any = Signer()
+    return ClusterConnection(Clock(), facts, signer, 10.0, caller=Silent())
+
+
+def test_waits(connection: ClusterConnection) -> None:
+    """One user's waits leave room for others' waits, and all the room for calls that work."""
+    count, error = fill(connection, person(1), waiting=True)
+    assert count == WAITS.per_account and isinstance(error, TooManyAtOnce)
+    assert fill(connection, person(2), waiting=True)[0] == WAITS.per_account
+    assert fill(connection, person(1), waiting=False)[0] == CALLS.per_account
+
+
+def test_kept(connection: ClusterConnection) -> None:
+    """When users hang at a cluster, its administrators and the cloud itself still reach it."""
+    counts = [fill(connection, person(number), waiting=False) for number in range(10)]
+    assert sum(count for count, _ in counts) == CALLS.size - CALLS.kept
+    assert isinstance(counts[-1][1], ClusterUnavailable)
+    assert fill(connection, service_identity(), waiting=False)[0] == CALLS.kept
