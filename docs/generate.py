@@ -61,6 +61,7 @@ MEANINGS = {
     "images.private_networks": "whether images may be fetched by URL from private addresses",
     "images.networks": "networks (CIDR) that URLs may lead to whatever else is said, such as a mirror's",
     "images.max_bytes": "the largest image",
+    "images.failed_s": "seconds that an image whose import failed is kept, for `retry` and to be read by its id",
     "images.timeout_s": "seconds of one download, and of one upload to a storage",
     "quota.cpu": "CPUs of a new account's VMs, stopped ones included",
     "quota.memory_mib": "their memory",

@@ -67,6 +67,7 @@ def policy_of(settings: Settings) -> ClusterPolicy:
         import_networks=images.networks,
         import_max_bytes=images.max_bytes,
         import_timeout_s=images.timeout_s,
+        failed_images_s=images.failed_s,
         quota_cpu=quota.cpu,
         quota_memory_mib=quota.memory_mib,
         quota_storage_mib=quota.storage_mib,

@@ -15,6 +15,7 @@ from cm.rpc.errors import CloudError, DatabaseUnavailable, Overloaded
 from cm.runtime.metrics import Metrics
 from cm.runtime.prepared import Prepared
 from cm.services.context import Services
+from cm.services.images import close_failed
 from cm.services.reconcile import pass_over
 from cm.services.volumes import pass_over_storage
 from cm.store.prune import prune
@@ -65,6 +66,7 @@ class Reconciler:
         for storage_id, node_id in await self._services.database.read(_storages):
             await pass_over_storage(self._services, storage_id, node_id)
         await self._services.database.transact(prune)
+        await self._services.database.transact(close_failed, self._services.policy.failed_images_s)
 
     def stop(self) -> None:
         self._stopping = True

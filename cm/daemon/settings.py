@@ -50,6 +50,7 @@ class ImportSettings:
     networks: tuple[str, ...] = ()
     max_bytes: int = 64 * 2**30
     timeout_s: float = 3600.0
+    failed_s: float = 7 * 86_400.0
 
 
 @dataclass(frozen=True)
@@ -106,6 +107,9 @@ def check_settings(settings: Settings) -> None:
     for what in ("cpu_overcommit", "memory_overcommit", "storage_overcommit", "reconcile_s", "shutdown_s"):
         if getattr(settings.cluster, what) <= 0:
             problems.append(f"cluster.{what} is not above zero")
+    for what in ("max_bytes", "timeout_s", "failed_s"):
+        if getattr(settings.images, what) <= 0:
+            problems.append(f"images.{what} is not above zero")
     if not 1 <= settings.cluster.vnc_first_port <= 65_535 - settings.cluster.vnc_ports:
         problems.append("cluster.vnc_first_port and vnc_ports lead beyond port 65535")
     problems += settings.limits.problems()

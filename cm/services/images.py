@@ -20,8 +20,10 @@ from cm.services.networks import vms
 from cm.store.change import record_change
 from cm.store.image import (
     ImageRow,
+    close_image,
     get_image,
     insert_image,
+    long_failed,
     set_state,
     show_image,
     update_image,
@@ -78,7 +80,7 @@ def import_url(
     """
     Import what a URL gives. Where it leads is judged when it is fetched, at each redirect anew.
 
-    :param sha256: what the file must have.
+    :param sha256: what the file must have; ``sha256:`` may stand before it.
     :raises InvalidParameter: no URL, or no SHA-256.
     :raises AddressRefused: neither http nor https, or it holds credentials.
     """
@@ -94,9 +96,9 @@ def import_url(
         raise AddressRefused(shown, "only http and https with a host are taken")
     if credentials:
         raise AddressRefused(shown, "it carries credentials")
-    wanted = None if sha256 is None else sha256.lower()
+    wanted = None if sha256 is None else sha256.strip().lower().removeprefix("sha256:")
     if wanted is not None and not _SHA256.match(wanted):
-        raise InvalidParameter("sha256", "it must be 64 hexadecimal digits")
+        raise InvalidParameter("sha256", "it must be 64 hexadecimal digits, as sha256sum prints them")
     return _import(caller, storage_id, values, {"url": url, "sha256": wanted, "format": format})
 
 
@@ -173,6 +175,13 @@ def delete(caller: ClusterCall, row: ImageRow) -> dict[str, Any]:
     record_change(session, "image", image_id, row.account_id)
     caller.note("operation", kind=OperationKind.IMAGE_DELETE, image_id=image_id, volume=row.volume)
     return {"image_id": image_id, "operation_id": operation_id}
+
+
+def close_failed(session: Session, seconds: float) -> None:
+    """End images whose import failed so long ago. Lists leave them out from the start; their operations stay."""
+    for image_id, account_id in long_failed(session, seconds):
+        close_image(session, image_id)
+        record_change(session, "image", image_id, account_id, "exit")
 
 
 def _cause(caller: ClusterCall) -> str:

@@ -146,6 +146,7 @@ def list_images(
     *,
     viewer: Person | None,
     limit: int,
+    failed: bool = False,
     kinds: Sequence[ImageKind] | None = None,
     access: str | None = None,
     group_id: int | None = None,
@@ -158,11 +159,14 @@ def list_images(
 
     :param viewer: the caller, who sees their own, public ones and what is shared with them; None for administrators,
         who see all.
+    :param failed: with those whose import failed.
     :param access: "private" gives the viewer's own, "public" all that are public, "group" what the viewer's groups
         share, of which ``group_id`` picks one; for administrators what is private, public or any group's.
     :param before: the last id of the page before.
     """
     where = "" if viewer is None else _VISIBLE
+    if not failed:
+        where += " AND i.state <> 'failed'"
     if kinds is not None:
         where += " AND i.kind = ANY(:kinds)"
     if access == "group" or group_id is not None:
@@ -290,6 +294,23 @@ def claim_image(session: Session, row: ImageRow, format: DiskFormat, size_bytes:
             "suffix": "iso" if row.kind is ImageKind.ISO else str(format),
         },
     )
+
+
+_FAILED = text(
+    """
+SELECT i.id, i.account_id FROM image i
+ WHERE i.state = 'failed' AND i.deleted_at IS NULL AND i.claimed_bytes = 0
+   AND NOT EXISTS (SELECT 1 FROM operation o WHERE o.image_id = i.id
+                    AND (o.state IN ('queued', 'running', 'waiting')
+                         OR o.finished_at > now() - make_interval(secs => :seconds)))
+ ORDER BY i.id LIMIT 1000 FOR UPDATE OF i SKIP LOCKED
+"""
+)
+
+
+def long_failed(session: Session, seconds: float) -> Sequence[tuple[int, int]]:
+    """Images, with their owners, that failed so long ago, hold nothing, and that nobody tries again; locked."""
+    return [(row.id, row.account_id) for row in session.execute(_FAILED, {"seconds": seconds})]
 
 
 def release_image(session: Session, image_id: int) -> None:

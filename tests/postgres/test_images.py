@@ -33,7 +33,7 @@ from cm.rpc.errors import (
 from cm.rpc.vocabulary import ImageKind
 from cm.rules.access import AccessNeeded
 from cm.services.access import usable_image
-from cm.services.images import StorageLocked
+from cm.services.images import StorageLocked, close_failed
 from cm.services.vm import interrupt
 from cm.store.operation import claim_operations, register_worker
 from support.cloud import MemoryCloud
@@ -172,6 +172,7 @@ def test_import_url(bench: Bench) -> None:
         digest = hashlib.sha256(content).hexdigest()
         image = _import(bench, url=server.url, sha256=digest.upper(), kind="storage")
         assert (image["sha256"], image["size_bytes"], image["kind"]) == (digest, MIB, "storage")
+        _import(bench, url=server.url, sha256=f"sha256:{digest}")
         answer = _start(bench, url=server.url, sha256="0" * 64)
         failed = bench.operation(answer["operation_id"])
         assert failed["error"] == "image_refused" and digest in failed["text"]
@@ -203,6 +204,8 @@ def test_import_forbidden_address(bench: Bench) -> None:
         (AddressRefused, {"url": "http://ala:pw@example.org/x"}),
         (InvalidParameter, {"url": "http://example.org/a b"}),
         (InvalidParameter, {"url": "http://example.org/x", "sha256": "z" * 64}),
+        (InvalidParameter, {"url": "http://example.org/x", "sha256": "sha256:" + "0" * 63}),
+        (InvalidParameter, {"url": "http://example.org/x", "sha256": "0" * 40}),
     ],
 )
 def test_import_refused(bench: Bench, refusal: type[CloudError], values: dict[str, Any]) -> None:
@@ -527,6 +530,34 @@ def test_delete_while_adding(bench: Bench) -> None:
     with pytest.raises(WrongImageState):
         bench.call("admin.system_image.delete", image_id=answer["image_id"])
     assert bench.trace() == before
+
+
+def test_failed_do_not_pile_up(bench: Bench) -> None:
+    """Lists leave out what failed, unless it is asked for; by its id it stays, and can be retried, for a while."""
+    kept = _import(bench)["image_id"]
+    answer = _start(bench, format="qcow2")
+    assert bench.operation(answer["operation_id"])["state"] == "failed"
+    image_id = answer["image_id"]
+    listed = lambda **values: [  # noqa: E731
+        image["image_id"] for image in bench.call("admin.system_image.get_list", **values)
+    ]
+    assert listed() == [kept] and listed(failed=True) == [image_id, kept]
+    assert [i["image_id"] for i in bench.call("user.system_image.get_list")] == [kept]
+    assert "not qcow2" in bench.call("admin.system_image.get_by_id", image_id=image_id)["error"]
+    bench.database.transact_now(close_failed, 60.0)
+    assert listed(failed=True) == [image_id, kept]
+    bench.call("admin.operation.retry", operation_id=answer["operation_id"])
+    bench.change("UPDATE operation SET finished_at = finished_at - interval '1 hour'")
+    bench.database.transact_now(close_failed, 60.0)
+    assert listed(failed=True) == [image_id, kept]  # it is being tried again
+    assert bench.operation(answer["operation_id"])["state"] == "failed"
+    bench.change("UPDATE operation SET finished_at = finished_at - interval '1 hour'")
+    bench.database.transact_now(close_failed, 60.0)
+    assert listed(failed=True) == [kept]
+    assert bench.call("admin.operation.get", operation_id=answer["operation_id"])["image_id"] == image_id
+    with pytest.raises(ObjectNotFound):
+        bench.call("admin.operation.retry", operation_id=answer["operation_id"])
+    _settled(bench)
 
 
 def test_delete_failed(bench: Bench) -> None:

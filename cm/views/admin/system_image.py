@@ -16,7 +16,7 @@ from cm.store.image import get_image, list_images, show_image
 
 Url = Annotated[str, Meta(min_length=1, max_length=images.URL_MAX)]
 Path = Annotated[str, Meta(min_length=1, max_length=4096)]
-Sha256 = Annotated[str, Meta(min_length=64, max_length=64)]
+Sha256 = Annotated[str, Meta(min_length=1, max_length=100)]
 
 
 @admin_view(changing=True)
@@ -65,7 +65,7 @@ def import_url(
     """
     Import an image from a URL.
 
-    :param sha256: what the file must have, in hexadecimal.
+    :param sha256: what the file must have: 64 hexadecimal digits, with or without ``sha256:`` before them.
     :return: the image to be and the operation, which tells the progress.
     """
     devices = {"disk_controller": disk_controller, "network_device": network_device, "video_device": video_device}
@@ -82,16 +82,19 @@ def get_list(
     storage_id: Id | None = None,
     limit: Limit = 1000,
     before: Id | None = None,
+    failed: bool = False,
 ) -> list[dict[str, Any]]:
     """
     Everybody's images, newest first.
 
     :param access: "private", "public", or "group": shared with a group.
     :param before: the last ``image_id`` of the page before.
+    :param failed: with those whose import failed; they stay for ``images.failed_s``.
     """
     found = list_images(
         caller.session,
         viewer=None,
+        failed=failed,
         kinds=None if kind is None else [kind],
         access=access,
         account_id=user_id,
