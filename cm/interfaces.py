@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 
 from zope.interface import Interface
 
-from cm.rpc.vocabulary import DiskBus, DiskFormat, NicModel, Seen, StorageKind, VideoModel
+from cm.rpc.vocabulary import DiskBus, DiskFormat, NicModel, Seen, SeenReason, StorageKind, VideoModel
 
 Call = TypeVar("Call", bound=Callable[..., Any])
 
@@ -101,13 +101,12 @@ class DomainSpec:
 
 @dataclass(frozen=True)
 class DomainSeen:
-    """One line of evidence about a domain. ``reason`` is libvirt's, as a word: "shutdown", "destroyed", "crashed",
-    "failed", "saved", "unknown" (the host was restarted), "booted"..."""
+    """One line of evidence about a domain."""
 
     uuid: str
     name: str
     state: Seen
-    reason: str
+    reason: SeenReason
     persistent: bool = True
 
 

@@ -44,6 +44,7 @@ class Operation(Base):
         Index("ix_operation_account", "account_id", "id"),
         # An operation that was given up keeps its worker's mark until that worker has let go.
         CheckConstraint("state <> 'running' OR worker_id IS NOT NULL", "running_has_worker"),
+        CheckConstraint("cause_kind IN ('call', 'hook', 'look', 'drift', 'operation')", "cause_kind"),
     )
     id: Mapped[Key]
     kind: Mapped[str]
@@ -55,7 +56,8 @@ class Operation(Base):
     parent_id: Mapped[int | None] = mapped_column(ForeignKey("operation.id"))
     concurrent: Mapped[No]
     arguments: Mapped[dict[str, Any]] = mapped_column(JSONB, server_default=text("'{}'"))
-    cause: Mapped[Empty]  # request id, hook event or pass that led to it
+    cause_kind: Mapped[str] = mapped_column(server_default=text("'call'"))
+    cause_ref: Mapped[Empty]  # which call, hook event, node, row of the drift ledger or operation led to it
     state: Mapped[str] = mapped_column(server_default=text("'queued'"))
     step: Mapped[Zero]
     progress: Mapped[Zero]  # 0-100

@@ -28,7 +28,8 @@ from cm.drivers.images.target import Fetched
 from cm.operations import staging
 from cm.operations.base import NO_NODE, Kind, LeaseLost, Wait, Work, register
 from cm.rpc.errors import CloudError, DownloadFailed, DownloadRefused, ImageRefused, ObjectNotFound, WrongImageState
-from cm.rpc.vocabulary import DiskFormat, ImageKind, ImageState, OperationKind
+from cm.rpc.vocabulary import CauseKind, DiskFormat, ImageKind, ImageState, OperationKind
+from cm.rules.cause import Cause
 from cm.services.context import ClusterPolicy
 from cm.services.images import open_delete
 from cm.store.change import record_change
@@ -265,7 +266,7 @@ class ImageImport(Kind):
             return
         set_state(session, row.id, ImageState.FAILED, str(error))
         if row.claimed_bytes:
-            open_delete(session, row, account_id=op.account_id, cause=f"operation {op.id} failed", keep=True)
+            open_delete(session, row, account_id=op.account_id, cause=Cause(CauseKind.OPERATION, str(op.id)), keep=True)
         record_change(session, "image", row.id, row.account_id)
 
     def abandoned(self, session: Session, op: OperationRow) -> None:
@@ -275,7 +276,7 @@ class ImageImport(Kind):
         if row is None:
             return
         set_state(session, row.id, ImageState.DELETED, "given up")
-        open_delete(session, row, account_id=op.account_id, cause=f"operation {op.id} abandoned")
+        open_delete(session, row, account_id=op.account_id, cause=Cause(CauseKind.OPERATION, str(op.id)))
         record_change(session, "image", row.id, row.account_id)
 
     def tried(self, op: OperationRow, error: CloudError) -> dict[str, Any]:

@@ -12,7 +12,8 @@ from sqlalchemy.orm import Session
 from cm.interfaces import DomainSpec, NetworkSpec, lasting, slow
 from cm.operations.base import OTHERS, Kind, Wait, Work, register
 from cm.rpc.errors import CloudError, ObjectNotFound, RunsElsewhere
-from cm.rpc.vocabulary import DeployMode, DiskFormat, OperationKind, StorageId
+from cm.rpc.vocabulary import CauseKind, DeployMode, DiskFormat, OperationKind, StorageId
+from cm.rules.cause import Cause
 from cm.rules.placement import VMRequest
 from cm.rules.vm import GONE
 from cm.runtime.database import notify
@@ -201,7 +202,7 @@ def _launched(session: Session, op: OperationRow, launched_at: datetime | None) 
     row = get_vm(session, op.vm_id)
     if row.seen in GONE and launched_at is not None:
         # It ended before we could say that it runs; the hook was faster.
-        settle(session, row, row.seen_reason, f"operation {op.id}")
+        settle(session, row, row.seen_reason, Cause(CauseKind.OPERATION, str(op.id)))
         return
     session.execute(
         text(
@@ -231,7 +232,7 @@ class VMCreate(Kind):
             vm_id=op.vm_id,
             node_id=op.node_id,
             seconds=SECONDS[OperationKind.VM_DESTROY],
-            cause=f"operation {op.id} abandoned",
+            cause=Cause(CauseKind.OPERATION, str(op.id)),
         )
 
 

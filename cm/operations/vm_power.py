@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 from cm.interfaces import VncSpec
 from cm.operations.base import Kind, Work, register
 from cm.rpc.errors import CloudError, DomainNotRunning, ObjectNotFound
-from cm.rpc.vocabulary import OperationKind
+from cm.rpc.vocabulary import OperationKind, Seen, SeenReason
 from cm.rules.vm import GONE
 from cm.services.context import ClusterPolicy, vnc_password
 from cm.services.evidence import rest_by_evidence
@@ -48,15 +48,15 @@ def _was_reset(session: Session, op: OperationRow) -> None:
 
 async def pause(work: Work) -> None:
     await _do(work, "pause")
-    await work.complete(_seen, work.op, "paused", "by us")
+    await work.complete(_seen, work.op, Seen.PAUSED, SeenReason.BY_US)
 
 
 async def resume(work: Work) -> None:
     await _do(work, "resume")
-    await work.complete(_seen, work.op, "running", "unpaused")
+    await work.complete(_seen, work.op, Seen.RUNNING, SeenReason.UNPAUSED)
 
 
-def _seen(session: Session, op: OperationRow, seen: str, reason: str) -> None:
+def _seen(session: Session, op: OperationRow, seen: Seen, reason: SeenReason) -> None:
     session.execute(
         text(
             "UPDATE vm SET seen = :s, seen_reason = :r, seen_at = clock_timestamp() WHERE id = :id"

@@ -72,6 +72,62 @@ class Seen(StrEnum):
     CRASHED = "crashed"
 
 
+class SeenReason(StrEnum):
+    """
+    Why a domain is as it was seen: libvirt's words, and some of ours. What follows from an end depends on it, so a word
+    that we do not know is ``OTHER``, never one that we know.
+    """
+
+    NONE = ""
+    HOST_RESTARTED = "unknown"  # what libvirt says of a domain that is off since its host was
+    OTHER = "other"
+    ABSENT = "absent"  # there is no domain
+    RELEASED = "released"  # a hook's
+    BY_US = "by us"
+    RESET = "reset"
+    BOOTED = "booted"
+    MIGRATED = "migrated"
+    RESTORED = "restored"
+    FROM_SNAPSHOT = "from_snapshot"
+    UNPAUSED = "unpaused"
+    MIGRATION_CANCELED = "migration_canceled"
+    SAVE_CANCELED = "save_canceled"
+    WAKEUP = "wakeup"
+    CRASHED = "crashed"
+    POSTCOPY = "postcopy"
+    POSTCOPY_FAILED = "postcopy_failed"
+    USER = "user"
+    MIGRATION = "migration"
+    SAVE = "save"
+    DUMP = "dump"
+    IO_ERROR = "io_error"
+    WATCHDOG = "watchdog"
+    SHUTTING_DOWN = "shutting_down"
+    SNAPSHOT = "snapshot"
+    STARTING_UP = "starting_up"
+    API_ERROR = "api_error"
+    SHUTDOWN = "shutdown"
+    DESTROYED = "destroyed"
+    SAVED = "saved"
+    FAILED = "failed"
+    DAEMON = "daemon"
+    PANICKED = "panicked"
+
+    @classmethod
+    def _missing_(cls, value: object) -> SeenReason:
+        return cls.OTHER
+
+
+class CauseKind(StrEnum):
+    """What led to an operation."""
+
+    CALL = "call"
+    HOOK = "hook"
+    LOOK = "look"
+    DRIFT = "drift"
+    OPERATION = "operation"
+
+
 class PowerOffPolicy(StrEnum):
     """What happens to a VM whose guest powered itself off."""
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from cm.rpc.vocabulary import DriftKind, Seen, VMId, Wanted
+from cm.rpc.vocabulary import DriftKind, Seen, SeenReason, VMId, Wanted
 from cm.rules.vm import GONE
 
 
@@ -33,7 +33,7 @@ class DomainFound:
     uuid: str
     name: str
     state: Seen
-    reason: str
+    reason: SeenReason
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Observe:
     vm_id: VMId
     version: int
     state: Seen
-    reason: str
+    reason: SeenReason
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,7 @@ def plan(
             continue
         domain = found.get(record.uuid)
         state = domain.state if domain else Seen.ABSENT
-        reason = domain.reason if domain else "absent"
+        reason = domain.reason if domain else SeenReason.ABSENT
         if state is Seen.ABSENT and record.seen in (Seen.RUNNING, Seen.PAUSED):
             # Absence from one list is evidence, not a verdict: the volumes may be there, the definition is ours.
             findings.append(

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from cm.rpc.vocabulary import OperationKind, PowerOffPolicy, Seen, VMState, Wanted
+from cm.rpc.vocabulary import OperationKind, PowerOffPolicy, Seen, SeenReason, VMState, Wanted
 
 GONE: Final = frozenset({Seen.ABSENT, Seen.OFF, Seen.CRASHED})  # no QEMU process runs for it
 
@@ -103,11 +103,11 @@ WANTED_BY: Final[dict[OperationKind, Wanted]] = {
 }
 
 
-def after_power_off(wanted: Wanted, policy: PowerOffPolicy, reason: str) -> OperationKind:
+def after_power_off(wanted: Wanted, policy: PowerOffPolicy, reason: SeenReason) -> OperationKind:
     """
     What to do with a VM whose domain ended though no operation of ours was under way.
 
-    :param reason: the hypervisor's word; "unknown" means that the host itself was restarted.
+    :param reason: why it ended; the restart of the host itself is nobody's wish, so the VM starts again.
     :return: the operation that settles it. Stopping only records the end and frees the node.
     """
     if wanted is Wanted.DESTROYED:
@@ -116,7 +116,7 @@ def after_power_off(wanted: Wanted, policy: PowerOffPolicy, reason: str) -> Oper
         return OperationKind.VM_SAVE
     if wanted is Wanted.STOPPED:
         return OperationKind.VM_STOP
-    if reason == "unknown":
+    if reason is SeenReason.HOST_RESTARTED:
         return OperationKind.VM_START
     return {
         PowerOffPolicy.STOP: OperationKind.VM_STOP,

@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cm.rpc.caller import Call
+from cm.rpc.vocabulary import CauseKind
+from cm.rules.cause import Cause
 from cm.rules.placement import Policy
 
 if TYPE_CHECKING:
@@ -72,3 +74,8 @@ class ClusterCall(Call):
 
     policy: ClusterPolicy = field(default_factory=ClusterPolicy)
     services: Services | None = None
+
+    @property
+    def cause(self) -> Cause:
+        """Of the operations that it leads to."""
+        return Cause(CauseKind.CALL, self.request_id or self.call_id)

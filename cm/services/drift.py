@@ -8,7 +8,8 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from cm.rpc.errors import NotSupported, ObjectNotFound
-from cm.rpc.vocabulary import DriftKind, OperationKind, Seen, Wanted
+from cm.rpc.vocabulary import CauseKind, DriftKind, OperationKind, Seen, SeenReason, Wanted
+from cm.rules.cause import Cause
 from cm.services.context import ClusterCall
 from cm.services.evidence import now, record_end
 from cm.services.vm import SECONDS
@@ -50,9 +51,10 @@ def apply(caller: ClusterCall, drift_id: int) -> dict[str, Any]:
     session: Session = caller.session
     drift = _open(session, drift_id)
     answer: dict[str, Any] = {"drift_id": drift_id}
+    cause = Cause(CauseKind.DRIFT, str(drift_id))
     if drift.kind == DriftKind.MISSING_DOMAIN:
         row = get_vm(session, drift.vm_id, lock=True)
-        record_end(session, row, Seen.ABSENT, "absent", now(), cause=f"drift {drift_id}")
+        record_end(session, row, Seen.ABSENT, SeenReason.ABSENT, now(), cause=cause)
     elif drift.kind == DriftKind.WRONG_STATE:
         row = get_vm(session, drift.vm_id, lock=True)
         kind = _TOWARDS.get(row.wanted)
@@ -65,7 +67,7 @@ def apply(caller: ClusterCall, drift_id: int) -> dict[str, Any]:
             vm_id=row.id,
             node_id=row.node_id,
             seconds=SECONDS[kind],
-            cause=f"drift {drift_id}",
+            cause=cause,
         )
         render_vm(session, row.id)
     else:

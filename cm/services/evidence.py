@@ -16,7 +16,8 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from cm.rpc.errors import CloudError
-from cm.rpc.vocabulary import OperationKind, Seen, Wanted
+from cm.rpc.vocabulary import CauseKind, OperationKind, Seen, SeenReason, Wanted
+from cm.rules.cause import Cause
 from cm.rules.vm import GONE, after_power_off
 from cm.runtime.database import notify
 from cm.runtime.wall import utc_now
@@ -108,11 +109,12 @@ def _effect(session: Session, node_id: int, event: HookRecord) -> str:
             wake(session, row.id)
         notify(session, "look", node_id)
         return "look"
-    record_end(session, row, Seen.OFF, "released", event.time, cause=f"hook {event.sequence}")
+    cause = Cause(CauseKind.HOOK, f"{node_id}:{event.boot_id}:{event.sequence}")
+    record_end(session, row, Seen.OFF, SeenReason.RELEASED, event.time, cause=cause)
     return "ended"
 
 
-def record_end(session: Session, row: VMRow, seen: Seen, reason: str, at: datetime, *, cause: str) -> bool:
+def record_end(session: Session, row: VMRow, seen: Seen, reason: SeenReason, at: datetime, *, cause: Cause) -> bool:
     """
     Record that a VM's domain has ended, and what follows from it. ``row`` was read under the VM's lock.
 
@@ -129,7 +131,7 @@ def record_end(session: Session, row: VMRow, seen: Seen, reason: str, at: dateti
     return True
 
 
-def settle(session: Session, row: VMRow, reason: str, cause: str) -> None:
+def settle(session: Session, row: VMRow, reason: SeenReason, cause: Cause) -> None:
     """Open the operation that an end which nobody asked for leads to, by the VM's policy, never by a guess."""
     kind = after_power_off(row.wanted, row.on_poweroff, reason)
     if kind is OperationKind.VM_SAVE and row.save_image_id is None:
@@ -175,7 +177,7 @@ def rest_by_evidence(session: Session, op: OperationRow, *, by_policy: bool = Fa
         intent_by_evidence(session, row.id)
         return
     ended = replace(row, wanted=Wanted.RUNNING if by_policy else Wanted.STOPPED)
-    settle(session, ended, row.seen_reason, f"operation {op.id} ended")
+    settle(session, ended, row.seen_reason, Cause(CauseKind.OPERATION, str(op.id)))
 
 
 def _reserve_autosave(session: Session, row: VMRow) -> OperationKind:
@@ -192,7 +194,7 @@ def _reserve_autosave(session: Session, row: VMRow) -> OperationKind:
 
 
 def record_look(
-    session: Session, vm_id: int, version: int | None, launched_at: datetime | None, seen: Seen, reason: str
+    session: Session, vm_id: int, version: int | None, launched_at: datetime | None, seen: Seen, reason: SeenReason
 ) -> str:
     """
     Record what a look at the node itself saw.
@@ -212,7 +214,8 @@ def record_look(
     if row.seen is seen or (row.seen in GONE and seen in GONE):
         return "same"
     if seen in GONE:
-        return "ended" if record_end(session, row, seen, reason, now(), cause="look") else "changed"
+        cause = Cause(CauseKind.LOOK, str(row.node_id or ""))
+        return "ended" if record_end(session, row, seen, reason, now(), cause=cause) else "changed"
     if not write_evidence(session, row, seen, reason, now()):
         return "changed"
     render_vm(session, vm_id)

@@ -15,6 +15,7 @@ from cm.rpc.errors import AddressRefused, Conflict, InUse, InvalidParameter, Not
 from cm.rpc.types import matching
 from cm.rpc.vocabulary import DiskFormat, ImageAccess, ImageState, OperationKind
 from cm.rules.access import Person
+from cm.rules.cause import Cause
 from cm.services.context import ClusterCall, ClusterPolicy
 from cm.services.networks import vms
 from cm.store.change import record_change
@@ -119,7 +120,7 @@ def _import(caller: ClusterCall, storage_id: int, values: dict[str, Any], argume
         storage_id=storage_id,
         seconds=import_seconds(caller.policy),
         arguments=arguments,
-        cause=caller.request_id or caller.call_id,
+        cause=caller.cause,
     )
     record_change(session, "image", image_id, caller.account_id, "enter")
     steps = ["fetch", "inspect and claim", "upload", "finish"]
@@ -171,7 +172,7 @@ def delete(caller: ClusterCall, row: ImageRow) -> dict[str, Any]:
     if users:
         raise InUse("image", image_id, vms(users))
     set_state(session, image_id, ImageState.DELETED)
-    operation_id = open_delete(session, row, account_id=caller.account_id or None, cause=_cause(caller))
+    operation_id = open_delete(session, row, account_id=caller.account_id or None, cause=caller.cause)
     record_change(session, "image", image_id, row.account_id)
     caller.note("operation", kind=OperationKind.IMAGE_DELETE, image_id=image_id, volume=row.volume)
     return {"image_id": image_id, "operation_id": operation_id}
@@ -184,11 +185,7 @@ def close_failed(session: Session, seconds: float) -> None:
         record_change(session, "image", image_id, account_id, "exit")
 
 
-def _cause(caller: ClusterCall) -> str:
-    return caller.request_id or caller.call_id
-
-
-def open_delete(session: Session, row: ImageRow, *, account_id: int | None, cause: str, keep: bool = False) -> int:
+def open_delete(session: Session, row: ImageRow, *, account_id: int | None, cause: Cause, keep: bool = False) -> int:
     """
     Open the operation that deletes an image's volume and then gives back what it claims.
 

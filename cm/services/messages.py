@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 
 from cm.rpc.errors import CloudError, ObjectNotFound
 from cm.rpc.vocabulary import OperationKind
+from cm.rules.cause import BY_ITSELF
 from cm.services.context import ClusterCall
 from cm.store.change import record_change
 from cm.store.message import about_image, about_vm, cause_of, delete_messages, insert_message
@@ -61,15 +62,10 @@ def tell_done(session: Session, op: OperationRow) -> None:
         vm = about_vm(session, op.vm_id)
         params = {"vm_id": op.vm_id, "name": vm.name, "image_id": vm.save_image_id, "image_name": vm.image_name}
         tell(session, (vm.account_id, op.account_id), "info", "vm_saved", params)
-    elif op.kind in THEN and op.vm_id is not None and _by_itself(cause_of(session, op.id)):
+    elif op.kind in THEN and op.vm_id is not None and cause_of(session, op.id) in BY_ITSELF:
         vm = about_vm(session, op.vm_id)
         params = {"vm_id": op.vm_id, "name": vm.name, "then": THEN[op.kind]}
         tell(session, (vm.account_id,), "info", "vm_ended", params)
-
-
-def _by_itself(cause: str) -> bool:
-    """Whether ``evidence.py`` opened the operation, for a domain that had ended; callers' causes have no blanks."""
-    return cause.startswith("hook ") or cause == "look"
 
 
 def delete(caller: ClusterCall, message_ids: Sequence[int]) -> None:

@@ -193,7 +193,7 @@ def _open(caller: ClusterCall, storage_id: int, node_id: int, *, detach: bool) -
         storage_id=storage_id,
         seconds=ATTACH_S,
         arguments={"detach": detach},
-        cause=caller.request_id or caller.call_id,
+        cause=caller.cause,
     )
     record_change(session, "storage", storage_id, None)
     caller.note("operation", kind=OperationKind.STORAGE_ATTACH, storage_id=storage_id, node_id=node_id, detach=detach)

@@ -133,7 +133,7 @@ def create(caller: ClusterCall, new: NewVM) -> list[str]:
                 size_bytes=image.size_bytes,
                 verdicts=verdicts_text(verdicts),
                 seconds=SECONDS[OperationKind.VM_CREATE],
-                cause=caller.request_id or caller.call_id,
+                cause=caller.cause,
             ),
         )
         if number == 1:
@@ -248,7 +248,7 @@ def change_state(
         node_id=row.node_id,
         seconds=SECONDS[kind],
         arguments=arguments,
-        cause=caller.request_id or caller.call_id,
+        cause=caller.cause,
     )
     session.execute(
         text("UPDATE vm SET wanted = :wanted, error = '' WHERE id = :id"), {"id": vm_id, "wanted": WANTED_BY[kind]}
@@ -345,7 +345,7 @@ def set_vnc(caller: ClusterCall, vm_id: int, enabled: bool) -> dict[str, Any]:
         node_id=row.node_id,
         concurrent=True,
         seconds=SECONDS[OperationKind.VM_VNC],
-        cause=caller.request_id or caller.call_id,
+        cause=caller.cause,
     )
     render_vm(session, vm_id)
     caller.note("operation", vm_id=vm_id, kind=OperationKind.VM_VNC, enabled=enabled)

@@ -14,6 +14,7 @@ from ipaddress import IPv4Address
 from sqlalchemy.orm import Session
 
 from cm.rpc.errors import NoFreeAddress, NoFreePort
+from cm.rules.cause import Cause
 from cm.runtime.database import CHANNEL, note_notified
 from cm.runtime.prepared import Prepared
 from cm.store.operation import TOPIC
@@ -46,7 +47,7 @@ class VMRows:
     size_bytes: int
     verdicts: str  # JSON
     seconds: float  # until the operation's deadline
-    cause: str
+    cause: Cause
 
 
 _INSERT = Prepared(
@@ -83,8 +84,9 @@ WITH new AS (
     INSERT INTO placement (vm_id, node_id, verdicts)
     SELECT id, CAST(:node_id AS bigint), CAST(:verdicts AS jsonb) FROM new
 ), opened AS (
-    INSERT INTO operation (kind, account_id, vm_id, node_id, cause, deadline)
-    SELECT 'vm_create', CAST(:account_id AS bigint), id, CAST(:node_id AS bigint), CAST(:cause AS text),
+    INSERT INTO operation (kind, account_id, vm_id, node_id, cause_kind, cause_ref, deadline)
+    SELECT 'vm_create', CAST(:account_id AS bigint), id, CAST(:node_id AS bigint), CAST(:cause_kind AS text),
+           CAST(:cause_ref AS text),
            now() + make_interval(secs => CAST(:seconds AS double precision)) FROM new
     RETURNING id
 )
@@ -95,7 +97,7 @@ SELECT new.id, (SELECT address FROM leased) AS address, (SELECT port FROM ported
 
 
 # Fields whose values go into the statement as they are.
-_PLAIN = [f.name for f in fields(VMRows) if f.name not in ("uuid", "reservation_id")]
+_PLAIN = [f.name for f in fields(VMRows) if f.name not in ("uuid", "reservation_id", "cause")]
 
 
 def insert_vm(session: Session, rows: VMRows) -> tuple[int, IPv4Address, int]:
@@ -108,6 +110,8 @@ def insert_vm(session: Session, rows: VMRows) -> tuple[int, IPv4Address, int]:
     found = _INSERT(
         session,
         **values,
+        cause_kind=rows.cause.kind,
+        cause_ref=rows.cause.ref,
         uuid=str(rows.uuid),
         reservation_id=str(rows.reservation_id),
         volume=f"vm-{rows.uuid}-root.qcow2",

@@ -9,6 +9,7 @@ import msgspec
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from cm.rpc.vocabulary import CauseKind
 from cm.runtime.prepared import Prepared
 
 _INSERT = Prepared(
@@ -48,7 +49,7 @@ _VM = Prepared(
     " FROM vm v LEFT JOIN image i ON i.id = v.save_image_id WHERE v.id = :id",
 )
 _IMAGE = Prepared("message_about_image", "SELECT name, account_id FROM image WHERE id = :id")
-_CAUSE = Prepared("message_cause", "SELECT cause FROM operation WHERE id = :id")
+_CAUSE = Prepared("message_cause", "SELECT cause_kind FROM operation WHERE id = :id")
 
 
 def about_vm(session: Session, vm_id: int) -> Any:
@@ -61,6 +62,6 @@ def about_image(session: Session, image_id: int) -> Any:
     return _IMAGE(session, id=image_id).one()
 
 
-def cause_of(session: Session, operation_id: int) -> str:
+def cause_of(session: Session, operation_id: int) -> CauseKind:
     """What led to an operation."""
-    return str(_CAUSE(session, id=operation_id).scalar_one())
+    return CauseKind(_CAUSE(session, id=operation_id).scalar_one())

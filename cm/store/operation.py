@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 
 from cm.rpc.errors import ObjectNotFound, VMBusy, WrongImageState
 from cm.rpc.vocabulary import OperationId, OperationKind, OperationState
+from cm.rules.cause import Cause
 from cm.runtime.database import notify
 from cm.runtime.prepared import Prepared
 
@@ -64,10 +65,10 @@ def _row(found: Any) -> OperationRow:
 _INSERT = Prepared(
     "open_operation",
     """
-INSERT INTO operation (kind, account_id, vm_id, image_id, node_id, storage_id, parent_id, concurrent, arguments, cause,
-                       deadline)
+INSERT INTO operation (kind, account_id, vm_id, image_id, node_id, storage_id, parent_id, concurrent, arguments,
+                       cause_kind, cause_ref, deadline)
 VALUES (:kind, :account_id, :vm_id, :image_id, :node_id, :storage_id, :parent_id, :concurrent,
-        CAST(:arguments AS jsonb), :cause, now() + make_interval(secs => :seconds))
+        CAST(:arguments AS jsonb), :cause_kind, :cause_ref, now() + make_interval(secs => :seconds))
 ON CONFLICT DO NOTHING RETURNING id
 """,
 )
@@ -79,13 +80,13 @@ def open_operation(
     *,
     account_id: int | None,
     seconds: float,
+    cause: Cause,
     vm_id: int | None = None,
     image_id: int | None = None,
     node_id: int | None = None,
     storage_id: int | None = None,
     concurrent: bool = False,
     arguments: dict[str, Any] | None = None,
-    cause: str = "",
 ) -> OperationId:
     """
     Insert an operation and tell the workers at commit.
@@ -104,7 +105,8 @@ def open_operation(
         "parent_id": None,
         "concurrent": concurrent,
         "arguments": msgspec.json.encode(arguments or {}).decode(),
-        "cause": cause,
+        "cause_kind": cause.kind,
+        "cause_ref": cause.ref,
         "seconds": seconds,
     }
     operation_id = _INSERT(session, **values).scalar()

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from cm.models import VM
 from cm.rpc.errors import ObjectNotFound, VersionChanged
-from cm.rpc.vocabulary import NodeId, OperationKind, PowerOffPolicy, Seen, VMId, VMState, Wanted
+from cm.rpc.vocabulary import NodeId, OperationKind, PowerOffPolicy, Seen, SeenReason, VMId, VMState, Wanted
 from cm.rules.vm import EC2_STATE, XO_POWER_STATE, VMFacts, cc1_code, status
 from cm.runtime.prepared import Prepared
 
@@ -41,7 +41,7 @@ class VMRow:
     vnc_enabled: bool
     vnc_generation: int
     seen: Seen
-    seen_reason: str
+    seen_reason: SeenReason
     contextualized_at: datetime | None
     launched_at: datetime | None
     launches: int
@@ -79,6 +79,7 @@ def _row(found: Any) -> VMRow:
     values = dict(found._mapping)
     values["wanted"] = Wanted(values["wanted"])
     values["seen"] = Seen(values["seen"])
+    values["seen_reason"] = SeenReason(values["seen_reason"])
     values["on_poweroff"] = PowerOffPolicy(values["on_poweroff"])
     values["operation_kind"] = OperationKind(values["operation_kind"]) if values["operation_kind"] else None
     return VMRow(**values)
@@ -302,7 +303,7 @@ def find_detail(session: Session, vm_id: int) -> VMDetail | None:
     return VMDetail(found.summary, found.account_id, found.login, found.closed_at is not None, found.user_data, more)
 
 
-def write_evidence(session: Session, row: VMRow, seen: Seen, reason: str, at: datetime) -> bool:
+def write_evidence(session: Session, row: VMRow, seen: Seen, reason: SeenReason, at: datetime) -> bool:
     """
     Record what was seen of a VM's domain, if nothing else has changed the VM since ``row`` was read.
 

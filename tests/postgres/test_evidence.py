@@ -14,7 +14,7 @@ from twisted.internet.defer import Deferred
 
 from cm.drivers.memory.node import MemoryNode
 from cm.rpc.errors import Overloaded
-from cm.rpc.vocabulary import Seen
+from cm.rpc.vocabulary import Seen, SeenReason
 from cm.runtime.threads import size_of
 from cm.services import reconcile
 from cm.services.evidence import HookRecord, record_look, update_vm
@@ -120,7 +120,7 @@ def test_host_restart(cloud: MemoryCloud) -> None:
     row = database.read_now(find_vm, vm["vm_id"])
     for node in cloud.memory.values():
         node.power_cut()
-    database.transact_now(record_look, row.id, row.version, row.launched_at, Seen.OFF, "unknown")
+    database.transact_now(record_look, row.id, row.version, row.launched_at, Seen.OFF, SeenReason.HOST_RESTARTED)
     again = cloud.wait(vm["vm_id"], "running")
     assert again["launched"] > vm["created"]
     assert cloud.sql("SELECT launches FROM vm WHERE id = :i", i=row.id) == 2

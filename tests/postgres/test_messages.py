@@ -141,6 +141,18 @@ def test_ended_by_itself(cloud: MemoryCloud, policy: str, state: str, then: str)
     assert len(messages(cloud)) == 1
 
 
+@pytest.mark.parametrize("request_id", ["look", "hook", "hook:1", "drift:1", "operation:1"])
+def test_request_id_is_no_cause(cloud: MemoryCloud, request_id: str) -> None:
+    """Whatever a caller names a request, it is a call, and its owner knows of it already."""
+    vm_id = cloud.create()["vm_id"]
+    cloud.wait(vm_id, "running")
+    cloud.ended(cloud.call("user.vm.stop", [vm_id], request_id=request_id)["operation_id"])
+    assert messages(cloud) == []
+    assert cloud.sql("SELECT cause_kind || ' ' || cause_ref FROM operation WHERE kind = 'vm_stop'") == (
+        f"call {request_id}"
+    )
+
+
 def test_asked_by_another(cloud: MemoryCloud) -> None:
     """Whoever asked for what failed is told beside the owner, each by a message of their own."""
     vm_id = cloud.create()["vm_id"]

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import create_engine, text
+from sqlalchemy import Connection, Engine, create_engine, text
 from sqlalchemy.exc import IntegrityError
 
+import sql.cm
 from cm.daemon.migrate import migrate, pending
 from cm.models import Base
+from cm.runtime.migrate import config
 from cm.store.prune import prune
+from lab.postgres import PrivatePostgres
 
 
 def test_models_match(database_url: str) -> None:
@@ -27,6 +34,72 @@ def test_migrate_is_repeatable(database_url: str) -> None:
     before, after = migrate(engine)
     assert before == after and not pending(engine)
     engine.dispose()
+
+
+# What led to operations, as text of before; and what it is now.
+CAUSES = [
+    ("hook 17", "hook", "17"),
+    ("look", "look", "look"),
+    ("drift 3", "drift", "3"),
+    ("operation 5 abandoned", "operation", "5"),
+    ("operation 6", "operation", "6"),
+    ("", "call", ""),
+    ("clm-0a1b", "call", "clm-0a1b"),
+    ("hook", "call", "hook"),
+    ("looked", "call", "looked"),
+]
+
+
+def test_causes_are_converted(postgres: PrivatePostgres) -> None:
+    """Stored causes keep what they say; a request id of "look" is known for what it is by its request."""
+    postgres.create_database("causes")
+    engine = create_engine(postgres.url("causes"))
+    try:
+        with at_revision(engine, "0004") as connection:
+            for login in ("ann", "bob"):
+                connection.execute(
+                    text(
+                        "INSERT INTO account (login, quota_cpu, quota_memory_mib, quota_storage_mib, quota_vms)"
+                        " VALUES (:l, 1, 1, 1, 1)"
+                    ),
+                    {"l": login},
+                )
+            ids = dict(connection.execute(text("SELECT login, id FROM account")).all())
+            insert = text(
+                "INSERT INTO operation (kind, account_id, cause, state, deadline)"
+                " VALUES ('vm_stop', :a, :c, 'done', now())"
+            )
+            for cause, _, _ in CAUSES:
+                connection.execute(insert, {"a": ids["ann"], "c": cause})
+            connection.execute(
+                text("INSERT INTO request (account_id, request_id, digest) VALUES (:a, 'look', '')"), {"a": ids["bob"]}
+            )
+            connection.execute(insert, {"a": ids["bob"], "c": "look"})
+        migrate(engine)
+        select = text("SELECT cause_kind, cause_ref FROM operation ORDER BY id")
+        with engine.connect() as connection:
+            found = [tuple(row) for row in connection.execute(select)]
+        assert found == [*((kind, ref) for _, kind, ref in CAUSES), ("call", "look")]
+        with at_revision(engine, "0004") as connection:
+            back = list(connection.scalars(text("SELECT cause FROM operation ORDER BY id")))
+        assert back[:5] == ["hook 17", "look", "drift 3", "operation 5", "operation 6"]
+        assert back[5:] == [*(cause for cause, _, _ in CAUSES[5:]), "look"]
+        with pytest.raises(IntegrityError), engine.begin() as connection:
+            migrate(engine)
+            connection.execute(text("UPDATE operation SET cause_kind = 'nonsense'"))
+    finally:
+        engine.dispose()
+        postgres.drop_database("causes")
+
+
+@contextmanager
+def at_revision(engine: Engine, revision: str) -> Iterator[Connection]:
+    """A transaction on the schema of some time ago, which ``migrate`` then brings up to date."""
+    with engine.begin() as connection:
+        fresh = MigrationContext.configure(connection).get_current_revision() is None
+        (command.upgrade if fresh else command.downgrade)(config(sql.cm, connection), revision)
+    with engine.begin() as connection:
+        yield connection
 
 
 POOL = "INSERT INTO address_pool (name, network, gateway, bridge) VALUES (:n, :c, '10.0.0.1', :n)"

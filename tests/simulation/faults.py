@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from cm.rpc.errors import HypervisorError, NodeUnreachable, StorageFull
+from cm.rpc.vocabulary import SeenReason
 from simulation.chance import stream
 from simulation.process import Process
 
@@ -289,13 +290,13 @@ class Faults:
     def _domain_destroyed(self, fault: Fault, node: Node) -> None:
         uuid = self._some_domain(node, fault, running=True)
         if uuid is not None:
-            node.memory.world.stop(uuid, "destroyed", "destroyed")
+            node.memory.world.stop(uuid, SeenReason.DESTROYED)
 
     def _domain_undefined(self, fault: Fault, node: Node) -> None:
         uuid = self._some_domain(node, fault, running=True)
         if uuid is not None:
             self.simulation.excused_uuids.add(uuid)
-            node.memory.world.stop(uuid, "destroyed", "destroyed")
+            node.memory.world.stop(uuid, SeenReason.DESTROYED)
             node.memory.world.undefine(uuid)
 
     def _domain_paused(self, fault: Fault, node: Node) -> None:
@@ -303,7 +304,7 @@ class Faults:
         if uuid is not None:
             self.simulation.excused_uuids.add(uuid)
             domain = node.memory.world.domains[uuid]
-            domain.paused, domain.reason = True, "ioerror"
+            domain.paused, domain.reason = True, SeenReason.IO_ERROR
             node.memory.world.tell(uuid, domain.spec.name, "suspended", "ioerror")
 
     def _domain_started(self, fault: Fault, node: Node) -> None:

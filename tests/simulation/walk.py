@@ -309,7 +309,8 @@ class Reaper:
         if what == "claim_operations":
             due = "SELECT 1 FROM operation WHERE state IN ('queued', 'waiting') AND not_before <= clock_timestamp()"
             return bool(self._simulation.sql(due))
-        states = [row.state for row in self._simulation.sql("SELECT state FROM operation WHERE cause = :c", c=REQUEST)]
+        made = self._simulation.sql("SELECT state FROM operation WHERE cause_ref = :c", c=REQUEST)
+        states = [row.state for row in made]
         return not states or any(state in OPEN for state in states)
 
 
@@ -388,7 +389,7 @@ class Run:
 
     def _check(self, answer: Any) -> None:
         simulation, kind, problems = self._simulation, self._kind, self.problems
-        found = simulation.sql("SELECT state, error, user_text FROM operation WHERE cause = :c", c=REQUEST)
+        found = simulation.sql("SELECT state, error, user_text FROM operation WHERE cause_ref = :c", c=REQUEST)
         if [(row.state, row.error) for row in found] != [kind.ends]:
             problems.append(f"operations of the call: {[tuple(row) for row in found]}")
         count = simulation.sql("SELECT count(*) FROM audit WHERE request_id = :r", r=REQUEST)[0][0]

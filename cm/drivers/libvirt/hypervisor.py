@@ -20,7 +20,7 @@ from cm.drivers.libvirt.states import event_words, seen
 from cm.drivers.libvirt.xml_text import parsed
 from cm.interfaces import DomainDescription, DomainEvent, DomainSeen, DomainSpec, IHypervisor, NodeInfo, VncSpec
 from cm.rpc.errors import CloudError, DomainNotFound, DomainNotRunning, HypervisorError, NotSupported
-from cm.rpc.vocabulary import Seen
+from cm.rpc.vocabulary import Seen, SeenReason
 
 log = logging.getLogger(__name__)
 
@@ -98,7 +98,7 @@ class LibvirtHypervisor:
                 state, reason = domain.state()
                 return seen(uuid, domain.name(), state, reason, bool(domain.isPersistent()))
         except DomainNotFound:
-            return DomainSeen(uuid, "", Seen.ABSENT, "unknown", persistent=False)
+            return DomainSeen(uuid, "", Seen.ABSENT, SeenReason.ABSENT, persistent=False)
 
     def describe(self, uuid: str) -> DomainDescription | None:
         """Without the passwords of its screens: libvirt tells them only to who asks for them."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from cm.interfaces import DomainSeen
-from cm.rpc.vocabulary import Seen
+from cm.rpc.vocabulary import Seen, SeenReason
 
 # virDomainState. Nothing is known of 0 ("no state"); 2 is Xen's "blocked"; in 4 ("being shut down") QEMU still runs.
 _STATES: Final = {
@@ -19,17 +19,18 @@ _STATES: Final = {
     7: Seen.PAUSED,
 }
 _RUNNING: Final = (
-    "unknown", "booted", "migrated", "restored", "from_snapshot", "unpaused", "migration_canceled", "save_canceled",
+    "other", "booted", "migrated", "restored", "from_snapshot", "unpaused", "migration_canceled", "save_canceled",
     "wakeup", "crashed", "postcopy", "postcopy_failed",
 )  # fmt: skip
 _PAUSED: Final = (
-    "unknown", "user", "migration", "save", "dump", "io_error", "watchdog", "from_snapshot", "shutting_down",
+    "other", "user", "migration", "save", "dump", "io_error", "watchdog", "from_snapshot", "shutting_down",
     "snapshot", "crashed", "starting_up", "postcopy", "postcopy_failed", "api_error",
 )  # fmt: skip
 _OFF: Final = (
     "unknown", "shutdown", "destroyed", "crashed", "migrated", "saved", "failed", "from_snapshot", "daemon",
 )  # fmt: skip
-_REASONS: Final = {1: _RUNNING, 3: _PAUSED, 4: ("unknown", "user"), 5: _OFF, 6: ("unknown", "panicked")}
+# virDomain...Reason: 0 says nothing, but of a domain that is off: it is so since its host was.
+_REASONS: Final = {1: _RUNNING, 3: _PAUSED, 4: ("other", "user"), 5: _OFF, 6: ("other", "panicked")}
 
 # virDomainEventType and the details of each
 _EVENTS: Final = (
@@ -50,7 +51,7 @@ _DETAILS: Final = {
 
 def seen(uuid: str, name: str, state: int, reason: int, persistent: bool = True) -> DomainSeen:
     words = _REASONS.get(state, ())
-    word = words[reason] if 0 <= reason < len(words) else "unknown"
+    word = SeenReason(words[reason]) if 0 <= reason < len(words) else SeenReason.OTHER
     return DomainSeen(uuid, name, _STATES.get(state, Seen.UNKNOWN), word, persistent)
 
 

@@ -32,7 +32,7 @@ from cm.interfaces import (
     VolumeSeen,
 )
 from cm.rpc.errors import CloudError, DomainNotRunning, NodeUnreachable, NotSupported, VolumeNotFound
-from cm.rpc.vocabulary import DiskFormat, Seen
+from cm.rpc.vocabulary import DiskFormat, Seen, SeenReason
 
 KEEPALIVE_S: Final = 4.0  # when libvirt's keep-alive ends a call to a node that hangs
 
@@ -115,7 +115,9 @@ class MemoryNode:
     def look(self, uuid: str) -> DomainSeen:
         with self._call("look") as world, world.lock:
             domain = world.domains.get(uuid)
-            return DomainSeen(uuid, "", Seen.ABSENT, "unknown", persistent=False) if domain is None else domain.seen()
+            if domain is None:
+                return DomainSeen(uuid, "", Seen.ABSENT, SeenReason.ABSENT, persistent=False)
+            return domain.seen()
 
     def describe(self, uuid: str) -> DomainDescription | None:
         with self._call("describe") as world, world.lock:
@@ -132,7 +134,7 @@ class MemoryNode:
 
     def destroy(self, uuid: str) -> None:
         with self._call("destroy") as world:
-            world.stop(uuid, "destroyed", "destroyed")
+            world.stop(uuid, SeenReason.DESTROYED)
 
     def shutdown(self, uuid: str) -> None:
         """The guest obeys at once unless ``ignores_power_button`` holds its uuid."""
@@ -140,7 +142,7 @@ class MemoryNode:
             domain = self._running(uuid)
             if uuid not in self.ignores_power_button:
                 world.tell(uuid, domain.spec.name, "shutdown", "host")
-                world.stop(uuid, "shutdown", "shutdown")
+                world.stop(uuid, SeenReason.SHUTDOWN)
 
     def reset(self, uuid: str) -> None:
         with self._call("reset"):
@@ -150,14 +152,14 @@ class MemoryNode:
         with self._call("pause") as world:
             domain = self._running(uuid)
             if not domain.paused:
-                domain.paused, domain.reason = True, "user"
+                domain.paused, domain.reason = True, SeenReason.USER
                 world.tell(uuid, domain.spec.name, "suspended", "paused")
 
     def resume(self, uuid: str) -> None:
         with self._call("resume") as world:
             domain = self._running(uuid)
             if domain.paused:
-                domain.paused, domain.reason = False, "unpaused"
+                domain.paused, domain.reason = False, SeenReason.UNPAUSED
                 world.tell(uuid, domain.spec.name, "resumed", "unpaused")
 
     def undefine(self, uuid: str) -> None:
@@ -347,12 +349,12 @@ class MemoryNode:
         """The guest powers itself off."""
         domain = self._running(uuid)
         self.world.tell(uuid, domain.spec.name, "shutdown", "guest")
-        self.world.stop(uuid, "shutdown", "shutdown")
+        self.world.stop(uuid, SeenReason.SHUTDOWN)
 
     def crash(self, uuid: str) -> None:
         """QEMU dies."""
         self._running(uuid)
-        self.world.stop(uuid, "crashed", "crashed")
+        self.world.stop(uuid, SeenReason.CRASHED)
 
     def write_console(self, uuid: str, text: bytes) -> None:
         """The guest writes to its serial console."""
@@ -368,7 +370,7 @@ class MemoryNode:
                 for volume in domain.writes:
                     volume.writer = None
                 domain.writes, domain.running, domain.vnc, domain.paused = [], None, None, False
-                domain.reason = "unknown"
+                domain.reason = SeenReason.HOST_RESTARTED
                 if not domain.defined:
                     del self.world.domains[uuid]
         self.lose_connection()

@@ -23,7 +23,7 @@ from cm.interfaces import (
     VncSpec,
 )
 from cm.rpc.errors import DomainNotFound, HypervisorError, InvalidParameter
-from cm.rpc.vocabulary import Seen
+from cm.rpc.vocabulary import Seen, SeenReason
 
 Hook = Callable[[str, str, str, str], None]
 
@@ -42,7 +42,7 @@ class Domain:
     spec: DomainSpec
     running: DomainSpec | None = None
     paused: bool = False
-    reason: str = "unknown"
+    reason: SeenReason = SeenReason.HOST_RESTARTED
     defined: bool = True
     vnc: VncSpec | None = None  # as the running one has it
     writes: list[Volume] = field(default_factory=list)
@@ -145,13 +145,13 @@ class World:
                 return
             spec = domain.spec
             self._claim(domain)
-            domain.running, domain.paused, domain.reason, domain.vnc = spec, False, "booted", spec.vnc
+            domain.running, domain.paused, domain.reason, domain.vnc = spec, False, SeenReason.BOOTED, spec.vnc
         try:
             for operation in ("prepare", "start", "started"):
                 self.hook(spec, operation, "begin")
         except Exception as error:
             # A hook that fails makes the start fail, and the stopping hooks run.
-            self.stop(uuid, "failed", "failed")
+            self.stop(uuid, SeenReason.FAILED)
             raise HypervisorError(f"Hook script execution failed: {error}", HOOK_SCRIPT_FAILED) from error
         with self.lock:
             if spec.console_log is not None:
@@ -186,7 +186,7 @@ class World:
             volume.writer = spec.uuid
         domain.writes = writes
 
-    def stop(self, uuid: str, reason: str, detail: str) -> None:
+    def stop(self, uuid: str, reason: SeenReason) -> None:
         """End a running domain: by a call, by its guest, by a crash."""
         with self.lock:
             domain = self.domains.get(uuid)
@@ -204,7 +204,7 @@ class World:
                 self.hook(spec, operation, "end")
             except Exception:  # noqa: S110 - libvirt ignores what these two answer
                 pass
-        self.tell(uuid, spec.name, "stopped", detail)
+        self.tell(uuid, spec.name, "stopped", reason)
 
     def undefine(self, uuid: str) -> None:
         with self.lock:

@@ -27,7 +27,7 @@ from cm.rpc.errors import (  # noqa: E402
     StorageFull,
     VolumeNotFound,
 )
-from cm.rpc.vocabulary import Seen  # noqa: E402
+from cm.rpc.vocabulary import Seen, SeenReason  # noqa: E402
 
 
 @pytest.mark.parametrize(
@@ -98,7 +98,11 @@ def test_translate(error: Any, expected: type[Exception]) -> None:
 def test_states() -> None:
     """Numbers that a later libvirt may send are no reason to fail."""
     assert seen("u", "n", 5, 2).reason == "destroyed"
-    assert (seen("u", "n", 99, 99).state, seen("u", "n", 99, 99).reason) == (Seen.UNKNOWN, "unknown")
+    assert (seen("u", "n", 99, 99).state, seen("u", "n", 99, 99).reason) == (Seen.UNKNOWN, SeenReason.OTHER)
+    # Off for a reason that is not known is not off since the host was restarted, which alone starts a VM again.
+    assert seen("u", "n", 5, 99).reason is SeenReason.OTHER
+    assert seen("u", "n", 6, 0).reason is SeenReason.OTHER
+    assert seen("u", "n", 5, 0).reason is SeenReason.HOST_RESTARTED
     assert event_words(5, 1) == ("stopped", "destroyed")
     assert event_words(77, 1) == ("unknown", "unknown")
 

@@ -7,7 +7,7 @@ import uuid
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cm.rpc.vocabulary import DriftKind, Seen, VMId, Wanted
+from cm.rpc.vocabulary import DriftKind, Seen, SeenReason, VMId, Wanted
 from cm.rules.reconcile import DomainFound, VMRecord, plan
 from cm.rules.vm import GONE
 
@@ -88,5 +88,5 @@ def test_strangers(found: list[DomainFound]) -> None:
 def test_destroyed_and_running() -> None:
     """A destroy that failed is not forgotten: its domain that runs on is a finding, with what to do."""
     record = VMRecord(VMId(1), UUIDS[0], 1, Wanted.DESTROYED, Seen.RUNNING, False)
-    made = plan([record], [DomainFound(UUIDS[0], "vm-1", Seen.RUNNING, "booted")], {}, {})
+    made = plan([record], [DomainFound(UUIDS[0], "vm-1", Seen.RUNNING, SeenReason.BOOTED)], {}, {})
     assert [(finding.kind, finding.proposal) for finding in made.findings] == [(DriftKind.WRONG_STATE, "destroy it")]

@@ -13,7 +13,16 @@ from pathlib import Path
 
 import pytest
 
-from cm.rpc.vocabulary import OPEN_OPERATIONS, OperationKind, OperationState, PowerOffPolicy, Seen, VMState, Wanted
+from cm.rpc.vocabulary import (
+    OPEN_OPERATIONS,
+    OperationKind,
+    OperationState,
+    PowerOffPolicy,
+    Seen,
+    SeenReason,
+    VMState,
+    Wanted,
+)
 from cm.rules.transitions import ATTACHMENT, IMAGE, NODE, NOUNS, OPERATION, VM, AttachmentState, Noun
 from cm.rules.vm import ALLOWED, GONE, INTERRUPTIBLE, UNDER_WAY, WANTED_BY, VMFacts, after_power_off, status
 
@@ -385,7 +394,7 @@ def test_calls_are_moves() -> None:
 
 def settled(facts: VMFacts, seen: Seen) -> Iterator[VMFacts]:
     """After an end that nobody asked for; a save whose image fits no quota becomes a stop."""
-    for policy, reason in itertools.product(PowerOffPolicy, ("shutdown", "unknown")):
+    for policy, reason in itertools.product(PowerOffPolicy, (SeenReason.SHUTDOWN, SeenReason.HOST_RESTARTED)):
         kind = after_power_off(facts.wanted, policy, reason)
         for each in (kind, OperationKind.VM_STOP) if kind is OperationKind.VM_SAVE else (kind,):
             yield replace(facts, seen=seen, work=each, wanted=WANTED_BY[each])

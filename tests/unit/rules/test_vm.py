@@ -6,7 +6,7 @@ import itertools
 
 import pytest
 
-from cm.rpc.vocabulary import OperationKind, PowerOffPolicy, Seen, VMState, Wanted
+from cm.rpc.vocabulary import OperationKind, PowerOffPolicy, Seen, SeenReason, VMState, Wanted
 from cm.rules.vm import (
     ALLOWED,
     CC1_CODES,
@@ -68,14 +68,14 @@ def test_calls_are_complete() -> None:
 @pytest.mark.parametrize(("wanted", "policy"), list(itertools.product(Wanted, PowerOffPolicy)))
 def test_power_off(wanted: Wanted, policy: PowerOffPolicy) -> None:
     """Intent outweighs policy; a host's restart brings back what should run; nothing is destroyed unasked."""
-    for reason in ("shutdown", "crashed", "unknown"):
+    for reason in (SeenReason.SHUTDOWN, SeenReason.CRASHED, SeenReason.OTHER, SeenReason.HOST_RESTARTED):
         kind = after_power_off(wanted, policy, reason)
         if kind is OperationKind.VM_DESTROY:
             assert wanted is Wanted.DESTROYED or policy is PowerOffPolicy.DESTROY
         if wanted is Wanted.STOPPED:
             assert kind is OperationKind.VM_STOP
     if wanted in (Wanted.RUNNING, Wanted.PAUSED):
-        assert after_power_off(wanted, policy, "unknown") is OperationKind.VM_START
+        assert after_power_off(wanted, policy, SeenReason.HOST_RESTARTED) is OperationKind.VM_START
 
 
 def test_running_ctx() -> None:
