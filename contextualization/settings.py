@@ -6,6 +6,8 @@ import hashlib
 import hmac
 from dataclasses import dataclass, field
 
+from cm.services.agents import Reach
+
 
 @dataclass(frozen=True)
 class EndpointSettings:
@@ -15,6 +17,7 @@ class EndpointSettings:
     :ivar domain: that of EC2's services here.
     :ivar imds_v1: whether metadata is told without a token, as EC2's own default is.
     :ivar hello_url: where a guest says hello, as it reaches us.
+    :ivar reach: where guests may go; for their nodes.
     """
 
     token_key: bytes = field(repr=False)
@@ -22,6 +25,7 @@ class EndpointSettings:
     domain: str = "internal"
     imds_v1: bool = True
     hello_url: str = "http://169.254.169.254/hello"
+    reach: Reach = Reach()
 
     def __post_init__(self) -> None:
         if len(self.token_key) < 32:

@@ -63,6 +63,8 @@ MEANINGS = {
     "images.max_bytes": "the largest image",
     "images.failed_s": "seconds that an image whose import failed is kept, for `retry` and to be read by its id",
     "images.timeout_s": "seconds of one download, and of one upload to a storage",
+    "guests.management_networks": "IPv4 networks (CIDR) that guests do not reach, besides those of each node's links",
+    "guests.reachable_networks": "networks that they reach all the same, such as a mirror's on a node's own link",
     "quota.cpu": "CPUs of a new account's VMs, stopped ones included",
     "quota.memory_mib": "their memory",
     "quota.storage_mib": "virtual size of its disks and images",

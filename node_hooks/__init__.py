@@ -6,7 +6,7 @@ Start at ``qemu_hook.py`` (what libvirt runs), then ``delivery.py`` (how a recor
 
     qemu_hook   the libvirt hook, a script of its own     spool       the records, read and acknowledged
     delivery    spool -> endpoint, in order               client      signed HTTP; signature: pure, also the server's
-    document    what the manager wants of this node       network     converges it; firewall: the nftables text
+    document    what the manager wants of this node       network     converges it; firewall, guard: the nftables texts
     metadata    forwards guests; guest_request: parsing   watch       wakes the delivery when a record appears
     agent       the daemon's threads                      main        the `wawel-node` command; install, state, status
 """

@@ -11,6 +11,8 @@ import os
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
+from ipaddress import IPv4Network
 from pathlib import Path
 
 from node_hooks import document as documents
@@ -176,7 +178,20 @@ class Agent:
             self._document_changed.clear()
             if self._document is not None:
                 try:
-                    self._converger.converge(self._document)
+                    self._converger.converge(with_endpoint(self._document, self._poller.peer))
                 except Exception:
                     log.exception("the network is not converged")
             self._document_changed.wait(CONVERGE_S)
+
+
+def with_endpoint(document: Document, peer: str) -> Document:
+    """
+    A document that keeps guests from the endpoint too: they speak to it through us alone.
+
+    :param peer: its address; empty or IPv6: nothing to add.
+    """
+    try:
+        endpoint = IPv4Network(peer)
+    except ValueError:
+        return document
+    return replace(document, management=(*document.management, endpoint))

@@ -82,6 +82,7 @@ class Client:
         self.address = address
         self.credential = credential
         self.clock = clock
+        self.peer = ""  # the address that the endpoint's name led to, once connected
         self._connection: http.client.HTTPConnection | None = None
         self._aborted = False
         self._context = ssl.create_default_context(cafile=address.ca_file) if address.secure else None
@@ -197,6 +198,7 @@ class Client:
             connection = http.client.HTTPConnection(where.host, where.port, timeout=timeout_s)
         connection.connect()
         assert connection.sock is not None
+        self.peer = connection.sock.getpeername()[0]
         connection.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return connection
 

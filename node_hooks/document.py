@@ -37,11 +37,19 @@ class NodeNetwork:
 
 @dataclass(frozen=True)
 class Document:
-    """:ivar problems: networks that could not be understood; the others are used all the same."""
+    """
+    :ivar management: networks that guests do not reach, besides those of the node's own links.
+    :ivar reachable: exceptions from both.
+    :ivar vnc_ports: of this node's screens, first and last.
+    :ivar problems: what could not be understood; the rest is used all the same.
+    """
 
     version: str
     networks: tuple[NodeNetwork, ...]
     hook_version: str
+    management: tuple[IPv4Network, ...] = ()
+    reachable: tuple[IPv4Network, ...] = ()
+    vnc_ports: tuple[int, int] | None = None
     problems: tuple[str, ...] = ()
 
 
@@ -57,7 +65,31 @@ def parse_document(content: Mapping[str, Any]) -> Document:
             networks.append(_parse_network(entry))
         except (ValueError, TypeError, KeyError) as error:
             problems.append(f"network {entry!r:.200}: {error}")
-    return Document(version, tuple(networks), hook_version, tuple(problems))
+    management = _parse_networks(content, "management", problems)
+    reachable = _parse_networks(content, "reachable", problems)
+    ports = _parse_ports(content.get("vnc_ports"), problems)
+    return Document(version, tuple(networks), hook_version, management, reachable, ports, tuple(problems))
+
+
+def _parse_networks(content: Mapping[str, Any], key: str, problems: list[str]) -> tuple[IPv4Network, ...]:
+    """Absent in the document of an older manager."""
+    listed = content.get(key, [])
+    found = set()
+    for entry in listed if isinstance(listed, list) else [listed]:
+        try:
+            found.add(IPv4Network(_text(entry)))
+        except (ValueError, TypeError) as error:
+            problems.append(f"{key} {entry!r:.200}: {error}")
+    return tuple(sorted(found))
+
+
+def _parse_ports(given: object, problems: list[str]) -> tuple[int, int] | None:
+    if given is None:
+        return None
+    if isinstance(given, list) and len(given) == 2 and all(type(port) is int and 0 < port < 65536 for port in given):
+        return min(given), max(given)
+    problems.append(f"vnc_ports {given!r:.200}: not two ports")
+    return None
 
 
 def _parse_network(entry: Mapping[str, Any]) -> NodeNetwork:

@@ -1,10 +1,10 @@
 """
-Converges the node's network to the document: the metadata address and a forwarder on each bridge, one nftables table.
+Converges the node's network to the document: the metadata address and a forwarder on each bridge, two nftables tables.
 
 Bridges are libvirt's: they appear and go when it likes. So each round starts from what is there and may be repeated.
 """
 
-import hashlib
+import json
 import logging
 import os
 import shutil
@@ -13,10 +13,12 @@ import subprocess
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from ipaddress import IPv4Interface
 from typing import Protocol
 
 from node_hooks.document import Document, NodeNetwork
 from node_hooks.firewall import TABLE, ruleset
+from node_hooks.guard import Guarded, guard, own_networks
 from node_hooks.state import StateFile
 
 log = logging.getLogger("wawel.node.network")
@@ -25,6 +27,7 @@ METADATA_ADDRESS = "169.254.169.254"
 COMMAND_TIMEOUT_S = 20.0
 RECHECK_S = 30.0  # somebody may have removed what we made: `nft flush ruleset`, `ip addr flush`
 RETRY_S = 5.0
+_LINKS = "own networks"  # with its blank no bridge's name
 _SBIN = "/usr/sbin:/sbin:/usr/bin:/bin"
 
 
@@ -71,6 +74,28 @@ def find_interface(name: str) -> int | None:
 
 
 @dataclass
+class _Table:
+    """
+    One of our nftables tables.
+
+    :ivar danger: what guests can do without it.
+    :ivar wanted: what it follows from, as last tried.
+    :ivar listing: as nft tells it, without the contents of sets and counters; another one: somebody changed it.
+    """
+
+    family: str
+    danger: str
+    wanted: str = ""
+    due: float = 0.0
+    listing: str = ""
+
+    @property
+    def subject(self) -> str:
+        """Among the problems; with its blank no bridge's name."""
+        return f"table {self.family}"
+
+
+@dataclass
 class _Served:
     """What we made for one bridge, which had this index then."""
 
@@ -99,8 +124,10 @@ class Converger:
         self._clock = clock
         self._served: dict[str, _Served] = {}
         self._problems: dict[str, str] = {}
-        self._table = ""  # digest of the pools last tried
-        self._table_due = 0.0
+        self._spoofing = _Table("bridge", "forge their addresses")
+        self._guard = _Table("inet", "reach each other, and this node")
+        self._links: list[tuple[str, IPv4Interface]] = []
+        self._links_due = 0.0
 
     def converge(self, document: Document) -> None:
         """One round. What fails is noted in the state, logged when it is new, and tried again next time."""
@@ -163,32 +190,66 @@ class Converger:
 
     def _firewall(self, document: Document) -> None:
         pools = sorted({network.pool for network in document.networks})
-        wanted = hashlib.sha256(" ".join(map(str, pools)).encode()).hexdigest()
-        now = self._clock()
-        if wanted == self._table and now < self._table_due:
-            return
-        known = wanted == self._table and "firewall" not in self._problems
-        self._table, self._table_due = wanted, now + RECHECK_S
-        try:
-            if known and self._has_table():
-                return
-            self._run(["nft", "-f", "-"], ruleset(pools))
-        except CommandMissing:
-            self._complain("firewall", "nft is not installed: guests of this node can forge their addresses")
-        except CommandFailed as error:
-            self._table_due = now + RETRY_S
-            self._complain("firewall", f"the table is not applied: {error}")
-        else:
-            self._problems.pop("firewall", None)
-            log.info("the firewall is applied for %d pools", len(pools))
-        self._state.note(firewall=self._problems.get("firewall", "applied"))
+        self._apply(self._spoofing, repr(pools), lambda: ruleset(pools))
+        guarded = self._guarded(document)
+        self._apply(self._guard, repr(guarded), lambda: guard(guarded))
+        subjects = (self._spoofing.subject, self._guard.subject, _LINKS)
+        problems = [self._problems[each] for each in subjects if each in self._problems]
+        self._state.note(firewall="; ".join(problems) or "applied")
 
-    def _has_table(self) -> bool:
+    def _guarded(self, document: Document) -> Guarded:
+        bridges = sorted({(each.bridge, each.gateway, each.metadata) for each in document.networks})
+        return Guarded(
+            bridges=bridges,
+            pools=sorted({network.pool for network in document.networks}),
+            management=sorted({*document.management, *own_networks(self._find_links(), [each[0] for each in bridges])}),
+            reachable=document.reachable,
+            vnc_ports=document.vnc_ports,
+        )
+
+    def _find_links(self) -> list[tuple[str, IPv4Interface]]:
+        """Each interface with an IPv4 address of the node's; as known last while ``ip`` fails."""
+        now = self._clock()
+        if now >= self._links_due:
+            self._links_due = now + RECHECK_S
+            try:
+                listed = json.loads(self._run(["ip", "-4", "-json", "address"], "") or "[]")
+                self._links = [
+                    (link["ifname"], IPv4Interface(f"{address['local']}/{address['prefixlen']}"))
+                    for link in listed for address in link.get("addr_info", []) if "local" in address
+                ]
+                self._problems.pop(_LINKS, None)
+            except (CommandMissing, CommandFailed, ValueError, KeyError, TypeError) as error:
+                self._complain(_LINKS, f"this node's own networks are not known, so guests may reach them: {error}")
+        return self._links
+
+    def _apply(self, table: _Table, wanted: str, text: Callable[[], str]) -> None:
+        """One round of one table: replaced when it is wanted otherwise or was changed, else looked at now and then."""
+        now = self._clock()
+        if wanted == table.wanted and now < table.due:
+            return
+        known = wanted == table.wanted and table.subject not in self._problems
+        table.wanted, table.due = wanted, now + RECHECK_S
         try:
-            self._run(["nft", "--terse", "list", "table", "bridge", TABLE], "")
+            if known and self._list(table) == table.listing:
+                return
+            self._run(["nft", "-f", "-"], text())
+            table.listing = self._list(table)
+        except CommandMissing:
+            self._complain(table.subject, f"nft is not installed: guests of this node can {table.danger}")
+        except CommandFailed as error:
+            table.due = now + RETRY_S
+            self._complain(table.subject, f"not applied ({error}): guests of this node can {table.danger}")
+        else:
+            self._problems.pop(table.subject, None)
+            log.info("the table %s %s is applied", table.family, TABLE)
+
+    def _list(self, table: _Table) -> str:
+        """Empty: it is not there."""
+        try:
+            return self._run(["nft", "--stateless", "--terse", "list", "table", table.family, TABLE], "")
         except CommandFailed:
-            return False
-        return True
+            return ""
 
     def _complain(self, subject: str, problem: str) -> None:
         if self._problems.get(subject) != problem:

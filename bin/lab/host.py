@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 LIBVIRTD_CONF = """\
 listen_tls = 0
-listen_tcp = 1
+listen_tcp = {tcp}
 listen_addr = "{address}"
 auth_tcp = "none"
 auth_unix_rw = "none"
@@ -75,10 +75,11 @@ class Host:
     the machine's own: the same path is the same file on all hosts. Made by ``Lab.host``.
     """
 
-    def __init__(self, lab: Lab, index: int, kvm: bool = False):
+    def __init__(self, lab: Lab, index: int, kvm: bool = False, tcp: bool = False):
         self.lab = lab
         self.index = index
         self.kvm = kvm
+        self.tcp = tcp
         self.name = f"node{index}"
         self.address = lab.address(index)
         self.root = lab.base / self.name
@@ -109,7 +110,7 @@ class Host:
             f"{self.lab.address(n)} node{n}.lab.test node{n}\n" for n in range(1, 100)
         ))
         (self.root / "etc" / "libvirtd.conf").write_text(
-            LIBVIRTD_CONF.format(address=self.address, host_uuid=host_uuid))
+            LIBVIRTD_CONF.format(address=self.address, host_uuid=host_uuid, tcp=int(self.tcp)))
         (self.root / "etc" / "qemu.conf").write_text(QEMU_CONF.format(address=self.address))
         if Path("/etc/libvirt/nwfilter").is_dir():
             shutil.copytree("/etc/libvirt/nwfilter", self.root / "etc" / "nwfilter", dirs_exist_ok=True)
@@ -225,13 +226,14 @@ class Host:
         """
         Start libvirtd; a running one stays. Guests of an earlier one are taken up again *after* it answers.
 
-        :return: seconds until it listened on both its UNIX socket and its TCP port.
+        :return: seconds until it listened on its UNIX socket, and on its TCP port if it has one.
         :raises LabProblem: it ended or did not listen within a minute.
         """
         if self.libvirtd_pid() is None:
             # setsid -f: nsenter must not be its parent, or stopping libvirtd would stop nsenter, which nobody wakes.
             with (self.root / "libvirtd.out").open("ab") as output:
-                subprocess.run(self._enter(["setsid", "-f", get_program("libvirtd"), "--listen"]), check=True,
+                listens = ["--listen"] if self.tcp else []
+                subprocess.run(self._enter(["setsid", "-f", get_program("libvirtd"), *listens]), check=True,
                                stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=environment(), timeout=60)
         return self.wait_for_libvirtd() if wait else 0.0
 
@@ -242,7 +244,7 @@ class Host:
             if time.monotonic() - began > 2 and self.libvirtd_pid() is None:
                 raise LabProblem(f"libvirtd of {self.name} ended: {tail(self.log_dir / 'libvirtd.log')}")
             return (accepts(socket.AF_UNIX, f"{self.root}/run/libvirt/libvirt-sock")
-                    and accepts(socket.AF_INET, (self.address, 16509)))
+                    and (not self.tcp or accepts(socket.AF_INET, (self.address, 16509))))
 
         return wait_until(listens, f"libvirtd of {self.name}", deadline)
 

@@ -16,7 +16,8 @@ from lab.processes import find_lock
 
 __all__ = ["Host", "Lab"]
 
-PROGRAMS = ("unshare", "nsenter", "setsid", "ip", "mount", "libvirtd", "qemu-system-x86_64", "qemu-img", "dnsmasq")
+PROGRAMS = ("unshare", "nsenter", "setsid", "ip", "mount", "libvirtd", "qemu-system-x86_64", "qemu-img", "dnsmasq",
+            "nft")
 
 
 def lab_directory(base: Path) -> Path:
@@ -94,19 +95,24 @@ class Lab:
     def address(self, index: int) -> str:
         return f"10.77.{self.number}.{index}"
 
-    def host(self, index: int, kvm: bool = False) -> Host:
-        """The host of that number (1-99), its files written at the first call; not yet booted."""
+    def host(self, index: int, kvm: bool = False, tcp: bool = False) -> Host:
+        """
+        The host of that number (1-99), its files written at the first call; not yet booted.
+
+        :param tcp: whether its libvirtd listens on TCP too, where it asks nobody who he is. Only for hosts whose guests
+            nobody but the test commands: who reaches that port is root of this machine.
+        """
         if not 1 <= index <= 99:
             raise LabProblem(f"there is no host {index}; 1 to 99 are possible")
         if index not in self.hosts:
             for other in self.hosts.values():
                 other.keep_capabilities()                                # a new host starts with what the others learnt
-            self.hosts[index] = Host(self, index, kvm).create()
+            self.hosts[index] = Host(self, index, kvm, tcp).create()
         return self.hosts[index]
 
-    def up(self, count: int) -> list[Host]:
+    def up(self, count: int, tcp: bool = False) -> list[Host]:
         """Hosts 1 to ``count`` with libvirtd listening; those that are up stay as they are."""
-        hosts = [self.host(index) for index in range(1, count + 1)]
+        hosts = [self.host(index, tcp=tcp) for index in range(1, count + 1)]
         for host in hosts:
             host.boot()
             host.start_libvirtd(wait=False)

@@ -9,6 +9,8 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Callable
+from dataclasses import replace
+from ipaddress import IPv4Address
 from typing import Any, cast
 
 from twisted.internet.interfaces import IListeningPort
@@ -32,6 +34,7 @@ from cm.runtime.listener import Listener
 from cm.runtime.metrics import Metrics
 from cm.runtime.settings import SettingsError
 from cm.runtime.threads import IThreads, Threads
+from cm.services.agents import Reach
 from cm.services.authenticator import DatabaseAuthenticator
 from cm.services.context import ClusterPolicy, Services
 from cm.services.fleet import Fleet
@@ -40,6 +43,18 @@ from cm.store.operation import LOCK_CLASS, TOPIC, register_worker
 
 log = Logger()
 DATABASE_THREADS = 8
+
+
+def reach_of(settings: Settings) -> Reach:
+    """Where guests may go: not to us either, where we listen on an address of our own."""
+    host = settings.listen.rpc.rpartition(":")[0]
+    try:
+        own = IPv4Address(host)
+    except ValueError:
+        return settings.guests
+    if own.is_unspecified or own.is_loopback:
+        return settings.guests
+    return replace(settings.guests, management_networks=(*settings.guests.management_networks, f"{own}/32"))
 
 
 def policy_of(settings: Settings) -> ClusterPolicy:
@@ -189,7 +204,14 @@ class ClusterManager:
                 (
                     "contextualization",
                     listen.contextualization,
-                    make_site(self.reactor, self.database, self.listener, self.policy.name, self.policy.secret),
+                    make_site(
+                        self.reactor,
+                        self.database,
+                        self.listener,
+                        self.policy.name,
+                        self.policy.secret,
+                        reach=reach_of(self.settings),
+                    ),
                 )
             )
         for what, address, site in sites:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from cm.rpc.limits import Limits
 from cm.runtime.settings import SettingsError
+from cm.services.agents import Reach
 
 
 @dataclass(frozen=True)
@@ -82,6 +83,7 @@ class Settings:
     listen: ListenSettings = ListenSettings()
     cluster: ClusterSettings = ClusterSettings()
     images: ImportSettings = ImportSettings()
+    guests: Reach = Reach()
     quota: QuotaSettings = QuotaSettings()
     trust: TrustSettings = TrustSettings()
     limits: Limits = Limits()
@@ -104,6 +106,7 @@ def check_settings(settings: Settings) -> None:
             ip_network(network)
         except ValueError as error:
             problems.append(f"images.networks: {error}")
+    problems += settings.guests.problems()
     for what in ("cpu_overcommit", "memory_overcommit", "storage_overcommit", "reconcile_s", "shutdown_s"):
         if getattr(settings.cluster, what) <= 0:
             problems.append(f"cluster.{what} is not above zero")

@@ -16,6 +16,7 @@ from cm.rpc.errors import EnrolmentRefused, ObjectNotFound
 from cm.rpc.vocabulary import DriftKind, NodeId
 from cm.runtime.database import notify
 from cm.store.change import record_change
+from cm.store.node import managed_addresses, vnc_ports
 
 CREDENTIAL: Final = "credential"  # topic, with the node's id: its key has changed
 NETWORKS: Final = "networks"  # topic: a document may have changed; whoever changes address pools sends it
@@ -157,7 +158,34 @@ DO UPDATE SET evidence = excluded.evidence, last_seen_at = clock_timestamp()
         )
 
 
-def document(session: Session, node_id: int, hook_version: str = "") -> dict[str, Any]:
+@dataclass(frozen=True)
+class Reach:
+    """
+    What the cluster's settings say of where guests may go: IPv4 networks (CIDR).
+
+    :ivar management_networks: not there, besides the addresses of nodes and storages.
+    :ivar reachable_networks: there all the same, also on the networks of each node's own links.
+    """
+
+    management_networks: tuple[str, ...] = ()
+    reachable_networks: tuple[str, ...] = ()
+
+    def problems(self) -> list[str]:
+        """What is wrong with them, one line each."""
+        found = []
+        for key in ("management_networks", "reachable_networks"):
+            for network in getattr(self, key):
+                try:
+                    ipaddress.IPv4Network(network)
+                except ValueError as error:
+                    found.append(f"guests.{key}: {error}")
+        return found
+
+
+ANYWHERE_ELSE: Final = Reach()
+
+
+def document(session: Session, node_id: int, hook_version: str = "", reach: Reach = ANYWHERE_ELSE) -> dict[str, Any]:
     """
     What the agent of a node is to converge to. Its ``version`` is the digest of the rest: equal content, equal version.
 
@@ -182,7 +210,13 @@ def document(session: Session, node_id: int, hook_version: str = "") -> dict[str
         }
         for pool in pools
     ]
-    content: dict[str, Any] = {"networks": networks, "hook_version": hook_version}
+    content: dict[str, Any] = {
+        "networks": networks,
+        "hook_version": hook_version,
+        "management": sorted({*reach.management_networks, *managed_addresses(session)}),
+        "reachable": sorted(reach.reachable_networks),
+        "vnc_ports": vnc_ports(session, node_id),
+    }
     version = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:32]
     return {"version": version, **content}
 

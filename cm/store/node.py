@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from ipaddress import IPv4Network
 from typing import Any
 
 from sqlalchemy import text
@@ -76,3 +77,30 @@ def get_node(session: Session, node_id: int) -> dict[str, Any]:
 
 def list_nodes(session: Session) -> list[dict[str, Any]]:
     return [_node(row) for row in session.execute(text(_NODE + " ORDER BY n.id"))]
+
+
+def managed_addresses(session: Session) -> list[str]:
+    """
+    IPv4 addresses of nodes and of storages' servers (CIDR). Names are left out: where one leads is not known here.
+    """
+    listed = session.scalars(
+        text(
+            "SELECT address FROM node WHERE deleted_at IS NULL"
+            " UNION SELECT address FROM storage WHERE deleted_at IS NULL"
+        )
+    )
+    found = []
+    for address in listed:
+        try:
+            found.append(str(IPv4Network(address)))
+        except ValueError:
+            continue
+    return found
+
+
+def vnc_ports(session: Session, node_id: int) -> tuple[int, int] | None:
+    """The first and the last port of a node's screens; None: it has none."""
+    found = session.execute(
+        text("SELECT min(port) AS first, max(port) AS last FROM vnc_port WHERE node_id = :id"), {"id": node_id}
+    ).one()
+    return None if found.first is None else (found.first, found.last)

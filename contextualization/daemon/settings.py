@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from cm.runtime.settings import SettingsError
+from cm.services.agents import Reach
 
 PREFIX = "WAWEL_CONTEXTUALIZATION"
 KEY_NAME = "cluster.key"  # the cluster's secret in the state directory, shared with the cluster manager
@@ -57,6 +58,7 @@ class Settings:
     listen: ListenSettings = ListenSettings()
     cluster: ClusterSettings = ClusterSettings()
     metadata: MetadataSettings = MetadataSettings()
+    guests: Reach = Reach()
     log: LogSettings = LogSettings()
 
 
@@ -69,6 +71,7 @@ def check_settings(settings: Settings) -> None:
         problems.append("log.level is none of debug, info, warn, error")
     if settings.log.format not in ("text", "json"):
         problems.append("log.format is neither text nor json")
+    problems += settings.guests.problems()
     if problems:
         raise SettingsError(problems)
 

@@ -51,7 +51,7 @@ class HostTests(unittest.TestCase):
         cls.image = image.build()
         cls.lab = Lab()
         cls.addClassCleanup(cls.lab.close)
-        cls.one, cls.two = cls.lab.up(2)
+        cls.one, cls.two = cls.lab.up(2, tcp=True)
 
     def connect(self, host: Host) -> libvirt.virConnect:
         connection = host.open()

@@ -23,9 +23,10 @@ from sqlalchemy.engine import make_url
 
 from cm.rpc.errors import EnrolmentRefused, ObjectNotFound
 from cm.runtime.database import Database, notify
-from cm.services.agents import credential_key, enrol, issue_enrolment_token, record_agent
+from cm.services.agents import Reach, credential_key, enrol, issue_enrolment_token, record_agent
 from contextualization.wire import Exchange
 from node_hooks.client import Client, Credential, parse_endpoint
+from node_hooks.document import parse_document
 from node_hooks.errors import EndpointRefused
 
 
@@ -369,6 +370,34 @@ class TestDocument:
             {"name": "net", "bridge": "wbr0", "gateway": "10.128.0.1/28", "pool": "10.128.0.0/28", "metadata": True}
         ]
         assert json.loads(result_of(self.poll(peer, "x")).body)["version"] == first["version"]
+
+    def test_reach(self, database: Database) -> None:
+        """Guests are kept from nodes, storages' servers and what the settings name; ports are the node's own."""
+        reach = Reach(management_networks=("10.9.0.0/16",), reachable_networks=("10.9.0.7/32",))
+        peer = Peer(database, reach=reach)
+        peer.enrol("a")
+        change(database, "UPDATE node SET address = CASE name WHEN 'a' THEN '10.1.0.1' ELSE 'b.example' END")
+        change(
+            database,
+            "INSERT INTO storage (name, kind, path, address, capacity_bytes, overcommit)"
+            " VALUES ('shared', 'netfs', '/srv', '10.2.0.9', 1, 1)",
+        )
+        change(database, "DELETE FROM vnc_port")
+        ports = "INSERT INTO vnc_port (node_id, port) SELECT :id, generate_series(5900, 5909)"
+        change(database, ports, id=peer.ids["a"])
+        told = json.loads(result_of(self.poll(peer, "")).body)
+        assert told["management"] == ["10.1.0.1/32", "10.2.0.9/32", "10.9.0.0/16"]
+        assert told["reachable"] == ["10.9.0.7/32"] and told["vnc_ports"] == [5900, 5909]
+        assert parse_document(told).problems == ()
+        change(database, "DELETE FROM vnc_port")
+        assert json.loads(result_of(self.poll(peer, "")).body)["vnc_ports"] is None
+
+    def test_bad_reach(self) -> None:
+        """Settings that are no networks are named."""
+        assert Reach().problems() == []
+        found = Reach(("10.0.0.1/8", "fd00::/8"), ("everywhere",)).problems()
+        named = [each.partition(":")[0] for each in found]
+        assert named == ["guests.management_networks"] * 2 + ["guests.reachable_networks"]
 
     def test_wakes(self, peer: Peer) -> None:
         """The poll waits while nothing changes, takes no thread meanwhile, and wakes for a new version alone."""

@@ -41,7 +41,7 @@ class QemuTests:
     @pytest.fixture(scope="class")
     @classmethod
     def host(cls, lab: Lab) -> Host:
-        return lab.up(1)[0]
+        return lab.up(1, tcp=True)[0]
 
     @pytest.fixture(autouse=True)
     def healthy(self, host: Host) -> Iterator[None]:

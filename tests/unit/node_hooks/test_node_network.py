@@ -1,5 +1,6 @@
 """The document, the nft text and the convergence, without a kernel."""
 
+import json
 import re
 from collections.abc import Sequence
 from ipaddress import IPv4Address, IPv4Network
@@ -10,9 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from node_hooks.agent import with_endpoint
 from node_hooks.document import Document, find_document, parse_document, save_document
 from node_hooks.firewall import mac_of, ruleset, tap_of
-from node_hooks.network import RECHECK_S, CommandFailed, CommandMissing, Converger
+from node_hooks.network import RECHECK_S, RETRY_S, CommandFailed, CommandMissing, Converger
 from node_hooks.state import StateFile
 
 NETWORK = {"name": "net-1", "bridge": "br1", "gateway": "10.128.0.1/24", "pool": "10.128.0.0/20", "metadata": True}
@@ -93,11 +95,12 @@ class World:
 
     def __init__(self, tmp_path: Path) -> None:
         self.commands: list[str] = []
-        self.texts: list[str] = []
         self.interfaces: dict[str, int] = {}
         self.forwarding: list[str] = []
         self.failing: dict[str, Exception] = {}
         self.now = 1000.0
+        self.tables: dict[str, str] = {}
+        self.links: dict[str, str] = {"lo": "127.0.0.1/8"}
         self.state = StateFile(tmp_path)
         self.converger = Converger(self.state, self.forward, self.run, self.interfaces.get, lambda: self.now)
 
@@ -114,10 +117,23 @@ class World:
         return Running()
 
     def run(self, arguments: Sequence[str], text: str) -> str:
-        self.commands.append(" ".join(arguments))
+        command = " ".join(arguments)
         if error := self.failing.get(arguments[0]):
             raise error
-        self.texts.append(text)
+        if command == "ip -4 -json address":
+            return json.dumps([
+                {"ifname": name, "addr_info": [dict(zip(("local", "prefixlen"), address.split("/"), strict=True))]}
+                for name, address in self.links.items()
+            ])
+        if command.startswith("nft --stateless --terse list table "):
+            family = arguments[-2]
+            if family not in self.tables:
+                raise CommandFailed("No such file or directory")
+            return self.tables[family]
+        if command == "nft -f -":
+            command = f"table {text.split()[1]}"
+            self.tables[text.split()[1]] = text
+        self.commands.append(command)
         return ""
 
     def states(self) -> dict[str, str]:
@@ -137,7 +153,7 @@ def test_bridge_appears(world: World) -> None:
     for _ in range(3):
         world.converger.converge(document(NETWORK))
     assert world.forwarding == ["br1"] and world.states() == {"net-1": "served"}
-    assert world.commands == ["nft -f -", "ip address replace 169.254.169.254/32 dev br1"]
+    assert world.commands == ["table bridge", "table inet", "ip address replace 169.254.169.254/32 dev br1"]
     world.interfaces["br1"] = 9
     world.converger.converge(document(NETWORK))
     assert world.forwarding == ["br1"] and world.commands[-1].endswith("replace 169.254.169.254/32 dev br1")
@@ -167,24 +183,66 @@ def test_forwarder_retried(world: World) -> None:
 
 
 def test_firewall_rounds(world: World) -> None:
-    """The table is written when pools change or when somebody removed it, else only looked at now and then."""
+    """The tables are written when pools change or when somebody changed or removed one, else only looked at."""
     for _ in range(3):
         world.converger.converge(document(NETWORK))
     world.converger.converge(document(NETWORK, version="v2"))
-    assert world.commands == ["nft -f -"] and world.state.get("firewall") == "applied"
     world.now += RECHECK_S
     world.converger.converge(document(NETWORK))
-    assert world.commands[1:] == ["nft --terse list table bridge wawel"]
-    world.converger.converge(document(NETWORK | {"pool": "10.129.0.0/24"}))
-    assert world.commands[2:] == ["nft -f -"]
-    world.failing["nft"] = CommandFailed("No such file")
+    assert world.commands == ["table bridge", "table inet"] and world.state.get("firewall") == "applied"
+    moved = NETWORK | {"pool": "10.129.0.0/24", "gateway": "10.129.0.1/24"}
+    world.converger.converge(document(moved))
+    assert world.commands[2:] == ["table bridge", "table inet"]
+    world.tables = {"inet": world.tables["inet"] + "\tchain more {}"}
     world.now += RECHECK_S
-    world.converger.converge(document(NETWORK | {"pool": "10.129.0.0/24"}))
-    assert world.commands[3:] == ["nft --terse list table bridge wawel", "nft -f -"]
+    world.converger.converge(document(moved))
+    assert world.commands[4:] == ["table bridge", "table inet"]
+    world.failing["nft"] = CommandFailed("Operation not supported")
+    world.now += RECHECK_S
+    world.converger.converge(document(moved))
+    assert "not applied" in world.state.get("firewall")
     del world.failing["nft"]
+    world.now += RETRY_S
+    world.converger.converge(document(moved))
+    assert world.commands[6:] == ["table bridge", "table inet"] and world.state.get("firewall") == "applied"
+
+
+def test_own_networks(world: World) -> None:
+    """Guests do not reach what the node is linked to, later links included; their own bridges are none."""
+    world.links |= {"eth0": "10.1.0.5/24", "br1": "10.128.0.1/20", "tun0": "10.9.0.1/0"}
+    world.converger.converge(document(NETWORK))
+    told = "ip daddr {{ {} }} counter drop"
+    assert told.format("10.1.0.0/24, 127.0.0.0/8, 169.254.0.0/16") in world.tables["inet"]
+    world.links["storage"] = "10.2.0.5/24"
     world.now += RECHECK_S
-    world.converger.converge(document(NETWORK | {"pool": "10.129.0.0/24"}))
-    assert world.commands[-1] == "nft -f -" and world.state.get("firewall") == "applied"
+    world.converger.converge(document(NETWORK))
+    assert told.format("10.1.0.0/24, 10.2.0.0/24, 127.0.0.0/8, 169.254.0.0/16") in world.tables["inet"]
+    world.failing["ip"] = CommandFailed("no netlink")
+    world.now += RECHECK_S
+    world.converger.converge(document(NETWORK))
+    assert "own networks are not known" in world.state.get("firewall") and "10.2.0.0/24" in world.tables["inet"]
+
+
+def test_reach(world: World) -> None:
+    """What the manager says of where guests may go, and of the node's screens, stands in the table."""
+    told = {"management": ["10.5.0.0/24"], "reachable": ["10.5.0.9/32"], "vnc_ports": [5900, 5999]}
+    world.converger.converge(parse_document({"version": "v1", "networks": [NETWORK], "hook_version": "1", **told}))
+    table = world.tables["inet"]
+    assert table.index("ip daddr { 10.5.0.9/32 } accept") < table.index("10.5.0.0/24")
+    assert "tcp dport 5900-5999 ct state new update @vnc_callers" in table
+    parsed = with_endpoint(document(NETWORK), "192.0.2.7")
+    assert [str(each) for each in parsed.management] == ["192.0.2.7/32"]
+    assert with_endpoint(document(NETWORK), "2001:db8::1") == with_endpoint(document(NETWORK), "") == document(NETWORK)
+
+
+@pytest.mark.parametrize(
+    "told", [{"management": ["10.0.0.1/8"]}, {"reachable": [7]}, {"management": "x"}, {"vnc_ports": [1]},
+             {"vnc_ports": [0, 5]}]
+)  # fmt: skip
+def test_bad_reach(told: dict[str, Any]) -> None:
+    """What makes no sense is named and left out; the networks stay."""
+    parsed = parse_document({"version": "v1", "networks": [NETWORK], "hook_version": "1", **told})
+    assert len(parsed.networks) == 1 and len(parsed.problems) == 1
 
 
 def test_nft_missing(world: World, caplog: pytest.LogCaptureFixture) -> None:
@@ -194,8 +252,9 @@ def test_nft_missing(world: World, caplog: pytest.LogCaptureFixture) -> None:
     for _ in range(4):
         world.converger.converge(document(NETWORK))
         world.now += RECHECK_S
-    assert caplog.text.count("nft is not installed") == 1
-    assert "nft is not installed" in world.state.get("firewall")
+    assert caplog.text.count("nft is not installed") == 2                # once of each table
+    assert "forge their addresses" in world.state.get("firewall")
+    assert "reach each other, and this node" in world.state.get("firewall")
     assert world.forwarding == ["br1"]
 
 

@@ -1,0 +1,119 @@
+"""
+What guests may reach, as nft text: the outside, and of their node DHCP, DNS and the metadata address. Pure.
+
+The bridge keeps guests apart as long as they speak to each other directly; but a node routes, so a guest that takes the
+gateway for its only neighbour has every packet carried to wherever its address leads: to guests of the same network and
+of others, to libvirt and the screens of VMs, to the manager. So what comes from a guests' bridge is looked at where it
+is routed, whatever else the node's own firewall says: accepted here is not yet accepted there, dropped is dropped.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from ipaddress import IPv4Interface, IPv4Network, collapse_addresses
+
+TABLE = "wawel"
+METADATA = "169.254.169.254"
+# A node that is itself somebody's VM has its credentials at the metadata address of that cloud.
+NEVER = (IPv4Network("169.254.0.0/16"), IPv4Network("127.0.0.0/8"))
+VNC_RATE = "30/minute burst 30 packets"  # of one caller; each connection is one try of a password
+
+
+@dataclass(frozen=True)
+class Guarded:
+    """
+    :ivar bridges: of the guests, each with the node's address on it and whether metadata is served there.
+    :ivar pools: the addresses of guests, here and on other nodes.
+    :ivar management: networks that guests do not reach.
+    :ivar reachable: exceptions from those.
+    :ivar vnc_ports: first and last; ``None``: no screens here.
+    """
+
+    bridges: Sequence[tuple[str, IPv4Interface, bool]]
+    pools: Sequence[IPv4Network]
+    management: Sequence[IPv4Network] = ()
+    reachable: Sequence[IPv4Network] = ()
+    vnc_ports: tuple[int, int] | None = None
+
+
+def guard(guarded: Guarded) -> str:
+    """
+    A whole replacement of the table, for ``nft -f -``: one transaction.
+
+    Between guests there is no exception for what is established: nothing of it ever began in order. Callers of VNC are
+    counted by address, and of IPv6 by /64, which is what one customer has. What is told here stands in the rules, not
+    in named sets: so a listing without the contents of sets shows whether somebody changed it.
+    """
+    bridges = _any(f'"{bridge}"' for bridge, _, _ in guarded.bridges)
+    served = _any(f'"{bridge}"' for bridge, _, metadata in guarded.bridges if metadata)
+    gateways = _any(f'"{bridge}" . {gateway.ip}' for bridge, gateway, _ in guarded.bridges)
+    lines = [
+        f"table inet {TABLE}",
+        f"delete table inet {TABLE}",
+        f"table inet {TABLE} {{",
+        "\tset vnc_callers { type ipv4_addr; size 65535; flags dynamic, timeout; timeout 2m; }",
+        "\tset vnc_callers6 { type ipv6_addr; size 65535; flags dynamic, timeout; timeout 2m; }",
+        *_chain(
+            "from_guest",
+            f"oifname {bridges} counter drop" if bridges else "",
+            "meta nfproto != ipv4 counter drop",
+            _to(guarded.pools, "counter drop"),
+            "ct state established,related accept",
+            _to(guarded.reachable, "accept"),
+            _to([*guarded.management, *NEVER], "counter drop"),
+        ),
+        *_chain(
+            "to_node",
+            "ct state established,related accept",
+            "ip daddr 255.255.255.255 udp sport 68 udp dport 67 accept",
+            f"iifname . ip daddr {gateways} udp sport 68 udp dport 67 accept" if gateways else "",
+            f"iifname . ip daddr {gateways} meta l4proto {{ tcp, udp }} th dport 53 accept" if gateways else "",
+            f"iifname {served} ip daddr {METADATA} tcp dport 80 accept" if served else "",
+            "counter drop",
+        ),
+        *_chain(
+            "forward",
+            "type filter hook forward priority filter - 10; policy accept;",
+            f"iifname {bridges} goto from_guest" if bridges else "",
+        ),
+        *_chain(
+            "input",
+            "type filter hook input priority filter - 10; policy accept;",
+            f"iifname {bridges} goto to_node" if bridges else "",
+            *_vnc(guarded.vnc_ports),
+        ),
+        "}",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _vnc(ports: tuple[int, int] | None) -> list[str]:
+    if ports is None:
+        return []
+    new = f"tcp dport {ports[0]}-{ports[1]} ct state new"
+    return [
+        f"{new} update @vnc_callers {{ ip saddr limit rate over {VNC_RATE} }} counter drop",
+        f"{new} update @vnc_callers6 {{ ip6 saddr and ffff:ffff:ffff:ffff:: limit rate over {VNC_RATE} }} counter drop",
+    ]
+
+
+def own_networks(addresses: Iterable[tuple[str, IPv4Interface]], bridges: Iterable[str]) -> list[IPv4Network]:
+    """The networks of a node's links, by (interface, its address), other than those of the guests' bridges."""
+    guests = set(bridges)
+    found = {address.network for name, address in addresses if name not in guests and name != "lo"}
+    return sorted(network for network in found if network.prefixlen)  # a /0 is a tunnel's way to say everywhere
+
+
+def _chain(name: str, *rules: str) -> list[str]:
+    """Empty rules are left out."""
+    return [f"\tchain {name} {{", *(f"\t\t{rule}" for rule in rules if rule), "\t}"]
+
+
+def _to(networks: Iterable[IPv4Network], verdict: str) -> str:
+    listed = _any(map(str, collapse_addresses(networks)))
+    return f"ip daddr {listed} {verdict}" if listed else ""
+
+
+def _any(elements: Iterable[str]) -> str:
+    """A set; empty: there is none to match."""
+    listed = ", ".join(elements)
+    return f"{{ {listed} }}" if listed else ""
