@@ -5,15 +5,18 @@ from __future__ import annotations
 import json
 import socket
 import sys
-from collections.abc import Iterator
-from ipaddress import IPv4Network
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from cm.drivers.libvirt import pool_xml
 from cm.drivers.libvirt.node import LibvirtNode
-from cm.interfaces import NetworkSpec
+from cm.interfaces import DomainSpec, NetworkSpec, NicSpec
+from cm.rpc.vocabulary import NicModel
 from lab.daemon import program_environment
 from lab.hosts import Host, Lab
 from tests.support.qemu import QemuTests
@@ -70,7 +73,40 @@ class TestGuestNetwork(QemuTests):
         barred = {name for name, reached in found["control"].items() if not reached}
         assert barred == {"another", "another pool", "c heard"}
 
+    def test_names(self, found: dict[str, Any]) -> None:
+        """What a guest calls itself is no name for others; neither are names of the node's own."""
+        assert set(found["names"].values()) == {"unknown"}, found["names"]
+
     def test_tries_of_passwords(self, found: dict[str, Any]) -> None:
         """Connections to screens are taken at a rate for each caller; others are not held up."""
         assert 30 <= found["tries"] < 60
         assert found["another's tries"] == 1
+
+    def test_upgrade(
+        self, node: LibvirtNode, host: Host, domain: Callable[..., DomainSpec], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A network as an older version defined it stays while guests are on it, and is then defined anew."""
+        blue = network("blue", "10.130.0.0/28")
+
+        def options() -> set[str]:
+            connection = host.open()
+            try:
+                xml = connection.networkLookupByName("blue").XMLDesc()
+            finally:
+                connection.close()
+            return {option for option in pool_xml.DNSMASQ_OPTIONS if f"'{option}'" in xml}
+
+        with monkeypatch.context() as older:
+            older.setattr(pool_xml, "DNSMASQ_OPTIONS", ("no-ping",))
+            LibvirtNode(host.uri, name="older").ensure(blue)
+        nic = NicSpec("blue", "02:57:0a:82:00:02", "wv0a820002", NicModel.VIRTIO)
+        spec = domain(nics=(nic,))
+        node.ensure(blue)
+        assert options() == {"no-ping"}
+        assert "master blue" in host.run(["ip", "link", "show", nic.tap]).stdout
+        node.destroy(spec.uuid)
+        node.ensure(blue)
+        assert options() == set(pool_xml.DNSMASQ_OPTIONS)
+        other = replace(blue, gateway=IPv4Address("10.130.0.2"))
+        node.ensure(other)
+        node.remove("blue")

@@ -10,7 +10,7 @@ import libvirt
 from zope.interface import implementer
 
 from cm.drivers.libvirt.connection import Connections
-from cm.drivers.libvirt.pool_xml import network_xml
+from cm.drivers.libvirt.pool_xml import network_xml, same_addresses
 from cm.interfaces import INetwork, NetworkSpec
 
 _NAMESPACE: Final = uuid.UUID("5d0c9c0b-6e37-5c1f-9a55-0a57f8be3d10")
@@ -36,8 +36,9 @@ class LibvirtNetworks:
 
     def ensure(self, network: NetworkSpec) -> None:
         """
-        A network of that name that is defined otherwise is stopped and defined anew. Guests that run on it lose their
-        link until they are started again: dnsmasq and bridge are replaced, and libvirt does not plug taps back in.
+        A network of that name that is defined otherwise is stopped and defined anew. That replaces dnsmasq and bridge,
+        and libvirt does not plug taps back in; so while guests are on it one that differs in nothing that they have,
+        as an older version of ours defined it, goes on.
         """
         wanted = self._uuids.get(network)
         if wanted is None:
@@ -46,6 +47,8 @@ class LibvirtNetworks:
             found = _find(lambda: connection.networkLookupByUUIDString(wanted))
             if found is None:
                 other = _find(lambda: connection.networkLookupByName(network.name))
+                if other is not None and other.isActive() and _serves(other, network):
+                    return
                 if other is not None:
                     _stop_and_forget(other)
                 found = connection.networkDefineXML(network_xml(network, wanted))
@@ -67,6 +70,16 @@ def _find(ask: Any) -> Any | None:
     except libvirt.libvirtError as error:
         if error.get_error_code() == libvirt.VIR_ERR_NO_NETWORK:
             return None
+        raise
+
+
+def _serves(found: Any, network: NetworkSpec) -> bool:
+    """Whether guests are on a network as this one says it."""
+    try:
+        return bool(found.listAllPorts()) and same_addresses(found.XMLDesc(), network)
+    except libvirt.libvirtError as error:
+        if error.get_error_code() in (libvirt.VIR_ERR_NO_SUPPORT, libvirt.VIR_ERR_NO_NETWORK):
+            return False  # libvirt's test driver knows no ports
         raise
 
 

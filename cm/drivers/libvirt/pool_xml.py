@@ -13,6 +13,9 @@ from cm.rpc.errors import InvalidParameter
 from cm.rpc.vocabulary import DiskFormat, StorageKind
 from cm.rules.network import mac_of
 
+# no-ping saves the 3 s that dnsmasq waits before each offer. The others keep names to those that we give: what a guest
+# calls itself in its DHCP request is no name for others, and neither are those of the node's /etc/hosts.
+DNSMASQ_OPTIONS: Final = ("no-ping", "dhcp-ignore-names", "no-hosts")
 _DNSMASQ: Final = "http://libvirt.org/schemas/network/dnsmasq/1.0"
 ADDRESSES_MAX: Final = (
     16_384  # of one network: libvirt's strings end at 4 MiB (REMOTE_STRING_MAX), a host takes 60 bytes
@@ -77,13 +80,22 @@ def volume_xml(
     )
 
 
+def same_addresses(xml: str, network: NetworkSpec) -> bool:
+    """Whether a network that libvirt knows has this bridge, gateway and size, however else it may be defined."""
+    root = parsed(xml)
+    bridge, ip = root.find("bridge"), root.find("ip")
+    if bridge is None or ip is None:
+        return False
+    found = (bridge.get("name"), ip.get("address"), ip.get("prefix"))
+    return found == (network.bridge, str(network.gateway), str(network.pool.prefixlen))
+
+
 def network_xml(network: NetworkSpec, uuid: str) -> str:
     """
     :param uuid: says which definition this is, see ``network.definition_uuid``.
     :raises InvalidParameter: more addresses than libvirt can take in one definition.
 
-    There is no dynamic range: with hosts alone libvirt tells dnsmasq ``static``. ``no-ping`` saves the 3 s that dnsmasq
-    waits before each offer.
+    There is no dynamic range: with hosts alone libvirt tells dnsmasq ``static``.
     """
     count = int(network.last) - int(network.first) + 1
     if not 0 < count <= ADDRESSES_MAX:
@@ -94,7 +106,8 @@ def network_xml(network: NetworkSpec, uuid: str) -> str:
     ]
     forwarders = [element("forwarder", addr=str(IPv4Address(server))) for server in network.dns]
     options = etree.Element(f"{{{_DNSMASQ}}}options", nsmap={"dnsmasq": _DNSMASQ})
-    etree.SubElement(options, f"{{{_DNSMASQ}}}option", value="no-ping")
+    for value in DNSMASQ_OPTIONS:
+        etree.SubElement(options, f"{{{_DNSMASQ}}}option", value=value)
     return serialized(
         element(
             "network",
