@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -34,7 +35,9 @@ class Wawel:
 
     def write_environment(self, path: Path) -> None:
         """A file that a shell reads, to be where we are."""
-        path.write_text(ENVIRONMENT.format(programs=Path(sys.executable).parent, base=self.base))
+        path.write_text(
+            ENVIRONMENT.format(programs=shlex.quote(str(Path(sys.executable).parent)), base=shlex.quote(str(self.base)))
+        )
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
         """Run it; its output is to be read by ``end``."""

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from clm.console.problems import LOGIN, LOGIN_HINT, Problem, problem_of
+from clm.console.problems import LOGIN, LOGIN_HINT, Problem, problem_of, visible
 from clm.console.profiles import (
     Profile,
     Session,
@@ -211,7 +211,7 @@ class Console:
 
     def say(self, text: str) -> None:
         """A word beside the output proper: not on standard output, which may be a pipe's."""
-        click.echo(text, err=True)
+        click.echo(visible(text), err=True)
 
     def confirm(self, question: str) -> None:
         """
@@ -221,7 +221,7 @@ class Console:
         """
         if self.options.yes or self.options.dry_run or not is_interactive():
             return
-        click.confirm(question, abort=True, err=True)
+        click.confirm(visible(question), abort=True, err=True)
 
 
 def kind_of(client: RpcClient) -> str:

@@ -16,7 +16,7 @@ from typing import Any, Final, Literal
 import msgspec
 
 from clm.console.places import cache_dir, write_private
-from clm.console.problems import Problem
+from clm.console.problems import Problem, visible
 
 DATA: Final = Path(__file__).parent / "data"
 KINDS: Final = ("cm", "clm")
@@ -116,7 +116,7 @@ def param_of(told: Mapping[str, Any], schemas: Mapping[str, Any], meanings: Mapp
         else:
             schema = inner
     kind: Kind = _kind(schema)
-    choices = [str(each) for each in schema.get("enum", [])] if kind == "string" else []
+    choices = [visible(str(each)) for each in schema.get("enum", [])] if kind == "string" else []
     bounded = kind in ("integer", "number")
     return Param(
         name=told["name"],
@@ -202,7 +202,7 @@ def read_doc(doc: str) -> tuple[str, dict[str, str]]:
 
 
 def _plain(text: str) -> str:
-    return text.replace("``", "`")
+    return visible(text.replace("``", "`"))
 
 
 def encode(methods: list[Method]) -> bytes:

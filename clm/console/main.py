@@ -13,7 +13,7 @@ from collections.abc import Sequence
 import click
 
 from clm.console.context import Console
-from clm.console.problems import INTERRUPTED, OK, PIPE, REFUSED, Problem, problem_of
+from clm.console.problems import INTERRUPTED, OK, PIPE, REFUSED, Problem, one_line, problem_of, structure, visible
 from clm.console.root import COMPLETE, cli
 from cm.rpc.errors import CloudError
 
@@ -61,40 +61,65 @@ def run(arguments: Sequence[str], console: Console) -> int:
     except SystemExit:
         raise BrokenPipeError from None  # click's way to end then
     except (click.Abort, KeyboardInterrupt, EOFError):
-        click.echo("\nInterrupted.", err=True)
-        return INTERRUPTED
+        return tell(click.ClickException("Interrupted."), console, arguments, INTERRUPTED)
     except click.ClickException as error:
-        return tell(error)
+        return tell(error, console, arguments)
     except CloudError as error:
-        return tell(problem_of(error))
+        return tell(problem_of(error), console, arguments)
     except BrokenPipeError:
         raise
     except OSError as error:
         if console.options.debug:
             raise
         where = f": {error.filename}" if error.filename else ""
-        return tell(Problem(f"{error.strerror or error}{where}.", REFUSED))
+        return tell(Problem(f"{error.strerror or error}{where}.", REFUSED), console, arguments)
     except Exception as error:
         if console.options.debug:
             raise
-        told = f"wawel: internal error ({type(error).__name__}). Please report it with what --debug shows."
-        click.echo(told, err=True)
-        return REFUSED
+        told = f"internal error ({type(error).__name__}). Please report it with what --debug shows."
+        return tell(Problem(told, REFUSED), console, arguments)
 
 
-def tell(error: click.ClickException) -> int:
-    """One line of what is wrong, and one of what helps."""
+def tell(
+    error: click.ClickException, console: Console, arguments: Sequence[str] = (), code: int | None = None
+) -> int:  # fmt: skip
+    """One line of what is wrong, and one of what helps; for programs, the same as an object."""
     if isinstance(error, click.exceptions.NoArgsIsHelpError):
         error.show()
         return error.exit_code
-    message = " ".join(error.format_message().split())
-    click.echo(f"wawel: {message}", err=True)
-    if isinstance(error, Problem):
-        if error.hint:
-            click.echo(error.hint, err=True)
-    elif isinstance(error, click.UsageError) and error.ctx is not None:
-        click.echo(f"Help: {error.ctx.command_path} --help", err=True)
-    return error.exit_code
+    code = error.exit_code if code is None else code
+    message = one_line(" ".join(error.format_message().split()))
+    hint = visible(error.hint) if isinstance(error, Problem) else ""
+    if isinstance(error, click.UsageError) and error.ctx is not None:
+        hint = f"Help: {error.ctx.command_path} --help"
+    form = _form(console, arguments)
+    if form == "table":
+        interrupted = code == INTERRUPTED
+        click.echo(f"\n{message}" if interrupted else f"wawel: {message}", err=True)
+        if hint:
+            click.echo(hint, err=True)
+        return code
+    from clm.console.output import as_json, as_yaml
+
+    cause = error.error if isinstance(error, Problem) else None
+    told = structure(message, code, hint, cause)
+    click.echo(as_json(told, indent=None) if form == "json" else as_yaml(told).rstrip("\n"), err=True)
+    return code
+
+
+def _form(console: Console, arguments: Sequence[str]) -> str:
+    """How answers are to be printed, which matters also for the error that kept the option from being read."""
+    from clm.console.output import FORMATS, chosen
+
+    if not console.options.output:
+        for word, following in zip(arguments, [*arguments[1:], ""], strict=False):
+            told = following if word in ("-o", "--output") else word.removeprefix("--output=").removeprefix("-o")
+            if word.startswith(("-o", "--output")) and told in FORMATS:
+                return told
+    try:
+        return chosen(console)
+    except (Problem, OSError):
+        return "table"
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 import unicodedata
 from collections.abc import Mapping, Sequence
@@ -13,7 +14,7 @@ import click
 from clm.console import units
 from clm.console.columns import Column, columns, written
 from clm.console.context import Console
-from clm.console.problems import UNREACHABLE, one_line
+from clm.console.problems import UNREACHABLE, Problem, one_line, visible
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -39,9 +40,9 @@ def emit(console: Console, result: Any, noun: str = "") -> None:
     """Print a call's result as what it is: a list, an object, a plan, a text."""
     kind = chosen(console)
     if kind == "json":
-        click.echo(json.dumps(result, indent=2, ensure_ascii=False))
+        click.echo(as_json(result))
     elif kind == "yaml":
-        click.echo(_yaml(result), nl=False)
+        click.echo(as_yaml(result), nl=False)
     elif isinstance(result, Mapping) and result.get("dry_run") is True and isinstance(result.get("plan"), list):
         emit_plan(result["plan"])
     elif is_objects(result):
@@ -50,9 +51,9 @@ def emit(console: Console, result: Any, noun: str = "") -> None:
         emit_object(console, result)
     elif isinstance(result, list):
         for each in result:
-            click.echo(cell(each))
+            write(cell(each))
     elif result is not None:
-        click.echo(printable(result) if isinstance(result, str) else cell(result))
+        write(printable(result) if isinstance(result, str) else cell(result))
 
 
 def emit_list(console: Console, result: Any, noun: str, every: bool = False) -> None:
@@ -73,12 +74,13 @@ def emit_list(console: Console, result: Any, noun: str, every: bool = False) -> 
 
 
 def tell_missing(console: Console, missing: Sequence[Any]) -> None:
-    """Say which clusters did not answer; the program's exit code says so, too."""
+    """:raises Problem: clusters did not answer; the rest is printed already."""
+    told = []
     for each in missing:
-        name, told = (each.get("cluster"), each.get("message")) if isinstance(each, Mapping) else (each, "")
-        console.say(f"Cluster {one_line(str(name))} did not answer: {one_line(str(told))}")
-    if missing:
-        raise click.exceptions.Exit(UNREACHABLE)
+        name, reason = (each.get("cluster"), each.get("message")) if isinstance(each, Mapping) else (each, "")
+        told.append(f"Cluster {one_line(str(name))} did not answer: {one_line(str(reason))}")
+    if told:
+        raise Problem("  ".join(told), UNREACHABLE)
 
 
 def is_objects(result: Any) -> bool:
@@ -99,7 +101,7 @@ def emit_table(console: Console, items: Sequence[Mapping[str, Any]], noun: str =
     if console.options.headers and made:
         rows.insert(0, [column.heading for column in made])
     for line in aligned(rows):
-        click.echo(line)
+        write(line)
 
 
 def rich_table(made: Sequence[Column], items: Sequence[Mapping[str, Any]], headers: bool = True) -> Table:
@@ -133,22 +135,22 @@ def emit_object(console: Console, found: Mapping[str, Any]) -> None:
     wide = max((len(name) for name, _ in rows), default=0)
     for name, told in rows:
         first, *more = told.split("\n")
-        click.echo(f"{name:<{wide}}  {first}".rstrip())
+        write(f"{name:<{wide}}  {first}".rstrip())
         for line in more:
-            click.echo(f"{'':<{wide}}  {line}".rstrip())
+            write(f"{'':<{wide}}  {line}".rstrip())
 
 
 def emit_plan(plan: Sequence[Any]) -> None:
     """What a change would do, step by step."""
     if not plan:
-        click.echo("Nothing would be done.")
+        write("Nothing would be done.")
     for number, step in enumerate(plan, 1):
         if isinstance(step, Mapping):
             told = "  ".join(
                 f"{one_line(str(k))}={cell(v)}" for k, v in step.items() if k != "step" and v not in (None, "")
             )
             step = f"{cell(step.get('step', 'step'))}  {told}".rstrip()
-        click.echo(f"{number:>3}. {cell(step)}")
+        write(f"{number:>3}. {cell(step)}")
 
 
 def cell(value: Any, lines: bool = False) -> str:
@@ -164,13 +166,21 @@ def cell(value: Any, lines: bool = False) -> str:
     if isinstance(value, Mapping):
         return ", ".join(f"{one_line(str(k))}={cell(v)}" for k, v in value.items())
     text = str(value)
-    return printable(text).rstrip("\n") if lines else one_line(text)
+    return visible(text).rstrip("\n") if lines else one_line(text)
+
+
+_SEQUENCES: Final = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[ -/]*[0-Z\\^-~])")
 
 
 def printable(text: str) -> str:
-    """Text of several lines without the characters that a terminal would obey: a guest writes its console itself."""
-    text = text.replace("\r\n", "\n").replace("\r", "\n")
+    """Text of several lines without what a terminal would obey: a guest writes its console for a terminal."""
+    text = _SEQUENCES.sub("", text.replace("\r\n", "\n").replace("\r", "\n"))
     return "".join(c for c in text if c in "\n\t" or c.isprintable())
+
+
+def write(text: str = "") -> None:
+    """Print lines to standard output that may hold what a server said."""
+    click.echo(visible(text))
 
 
 def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
@@ -189,8 +199,18 @@ def width(text: str) -> int:
     return sum(0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
 
 
-def _yaml(result: Any) -> str:
+def as_json(result: Any, indent: int | None = 2) -> str:
+    """JSON whose strings have escapes for all that a terminal would obey, which means the same."""
+    text = json.dumps(result, indent=indent, ensure_ascii=False)
+    if text.replace("\n", "").isprintable():
+        return text
+    return "".join(c if c == "\n" or c.isprintable() else json.dumps(c)[1:-1] for c in text)
+
+
+def as_yaml(result: Any) -> str:
     import yaml
 
     told: str = yaml.safe_dump(result, sort_keys=False, allow_unicode=True, default_flow_style=False)
+    if not told.replace("\n", "").isprintable():
+        told = yaml.safe_dump(result, sort_keys=False, default_flow_style=False)
     return told.removesuffix("...\n")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 import click
 
@@ -25,10 +25,11 @@ class Problem(click.ClickException):
 
     exit_code: int  # type: ignore[misc]  # click has one for each class; ours says it with each problem
 
-    def __init__(self, message: str, code: int = USAGE, hint: str = "") -> None:
+    def __init__(self, message: str, code: int = USAGE, hint: str = "", error: CloudError | None = None) -> None:
         super().__init__(message)
         self.exit_code = code
         self.hint = hint
+        self.error = error
 
 
 class OperationFailed(Problem):
@@ -67,9 +68,55 @@ def problem_of(error: CloudError, again: str = "") -> Problem:
     :param again: how to repeat a change whose end is not known.
     """
     told = again if again and isinstance(error, Unavailable) else hint(error)
-    return Problem(one_line(str(error)) or error.code, exit_code(error), told)
+    return Problem(one_line(str(error)) or error.code, exit_code(error), told, error)
+
+
+# What is no server's error has no code of its own: the exit code's word stands for it.
+_CODES: Final = {REFUSED: "refused", USAGE: "usage", LOGIN: "not_logged_in", UNREACHABLE: "unavailable",
+                 FAILED: "failed", INTERRUPTED: "interrupted"}  # fmt: skip
+
+
+def structure(message: str, code: int, hint: str = "", error: CloudError | None = None) -> dict[str, Any]:
+    """
+    A problem for programs.
+
+    :return: with the server's ``code`` and ``fields``, where it was one's; ``retry``: the same may succeed later.
+    """
+    return {
+        "error": {
+            "code": error.code if error is not None else _CODES.get(code, "refused"),
+            "message": message,
+            "fields": plain_fields(error) if error is not None else {},
+            "retry": error.retry if error is not None else code == UNREACHABLE,
+            "hint": hint,
+            "exit_code": code,
+        }
+    }
+
+
+def plain_fields(error: CloudError) -> dict[str, Any]:
+    return {name: value if _is_plain(value) else str(value) for name, value in error.details().items()}
+
+
+def _is_plain(value: Any) -> bool:
+    if isinstance(value, (list, tuple)):
+        return all(_is_plain(each) for each in value)
+    if isinstance(value, dict):
+        return all(isinstance(key, str) and _is_plain(each) for key, each in value.items())
+    return value is None or isinstance(value, (str, int, float, bool))
 
 
 def one_line(text: str) -> str:
     """A text from outside as it may stand on a terminal, in one line."""
-    return "".join(c if c.isprintable() else " " for c in text).strip()
+    return visible("".join(" " if c.isspace() else c for c in text)).strip()
+
+
+def visible(text: str) -> str:
+    """A text from outside in its lines; what a terminal would obey, or not show, is written as in Python: \\x1b."""
+    if text.isprintable():
+        return text
+    return "".join(c if c in "\n\t" or c.isprintable() else _escaped(c) for c in text)
+
+
+def _escaped(c: str) -> str:
+    return " " if c == "\xa0" else c.encode("unicode_escape", "surrogatepass").decode()

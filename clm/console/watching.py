@@ -9,11 +9,9 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
-import click
-
 from clm.console.columns import columns
 from clm.console.context import Console
-from clm.console.output import chosen, emit_list, rich_table
+from clm.console.output import chosen, emit_list, rich_table, write
 from clm.console.problems import Problem, one_line
 from clm.console.sources import NoFeed, follow
 from cm.rpc.errors import Unavailable
@@ -47,12 +45,12 @@ def watch_list(console: Console, look: Callable[[], Any], noun: str, every: bool
             console.say(trouble)
         elif found != last:
             if last is not None and chosen(console) == "table":
-                click.echo()
+                write()
             last = found
             try:
                 emit_list(console, found, noun, every=lead)
-            except click.exceptions.Exit:
-                pass  # a cluster that did not answer was named; it may answer next time
+            except Problem as problem:
+                console.say(problem.message)  # a cluster did not answer; it may do so next time
             sys.stdout.flush()
 
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import sys
 
 import click
 
 from clm.console.context import Console
 from clm.console.options import shared
-from clm.console.output import chosen
+from clm.console.output import as_json as json_of
+from clm.console.output import chosen, write
 from clm.console.problems import REFUSED, Problem, one_line
 from clm.console.sources import Event, NoFeed, follow
 
@@ -49,7 +49,7 @@ events.params += shared(cluster=False)
 
 def _tell(event: Event, told: dict[str, object], as_json: bool) -> None:
     if as_json:
-        line = json.dumps({"cursor": event.id, "event": event.name, **told}, ensure_ascii=False)
+        line = json_of({"cursor": event.id, "event": event.name, **told}, indent=None)
     elif event.name == "reset":
         line = "reset  the cursor is too old, or of another server: look anew"
     else:
@@ -58,5 +58,5 @@ def _tell(event: Event, told: dict[str, object], as_json: bool) -> None:
         name = inner.get("name") or inner.get("login") or told.get("uuid") or ""
         what = f"{event.name:<7} {told.get('kind')} {told.get('object_id')}"
         line = f"{told.get('at') or ''}  {what}  {name}  {inner.get('state') or ''}"
-    click.echo(one_line(line))
+    write(line if as_json else one_line(line))
     sys.stdout.flush()

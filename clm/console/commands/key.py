@@ -9,7 +9,7 @@ import click
 from clm.console.context import Console
 from clm.console.groups import NounGroup
 from clm.console.options import verb
-from clm.console.output import chosen, emit, emit_list
+from clm.console.output import chosen, emit, emit_list, write
 from clm.console.problems import REFUSED, Problem
 from clm.console.values import read_file
 
@@ -54,13 +54,13 @@ def generate(console: Console, name: str, kind: str | None, out: str | None) -> 
         if chosen(console) != "table":
             emit(console, made, "key")
         else:
-            click.echo(private.rstrip("\n"))
+            write(private.rstrip("\n"))
         return
     try:
         with open(path, "x", opener=_private) as file:
             file.write(private if private.endswith("\n") else private + "\n")
     except OSError as error:
-        click.echo(private.rstrip("\n"))
+        write(private.rstrip("\n"))
         raise Problem(f"{path} cannot be written: {error.strerror}; the key is on standard output.", REFUSED) from None
     emit(console, {name: value for name, value in made.items() if name != "private_key"} | {"file": str(path)}, "key")
 

@@ -8,7 +8,8 @@ import click
 
 from clm.console.context import Console
 from clm.console.options import shared
-from clm.console.output import chosen, emit_list, printable
+from clm.console.output import chosen, emit_list, write
+from clm.console.problems import one_line
 from clm.console.units import when
 
 
@@ -42,9 +43,9 @@ def news(console: Console, limit: int) -> None:
         emit_list(console, found, "news")
         return
     for each in found:
-        click.echo(f"{printable(str(each.get('topic') or ''))}  ({when(each.get('created'))})")
-        for line in printable(str(each.get("content") or "")).splitlines():
-            click.echo(f"  {line}")
+        write(f"{one_line(str(each.get('topic') or ''))}  ({when(each.get('created'))})")
+        for line in str(each.get("content") or "").split("\n"):
+            write(f"  {line}")
 
 
 news.params += shared(cluster=False)

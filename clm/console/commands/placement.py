@@ -9,7 +9,7 @@ import click
 from clm.console.context import Console
 from clm.console.names import find
 from clm.console.options import shared
-from clm.console.output import chosen, emit, emit_table
+from clm.console.output import chosen, emit, emit_table, write
 from clm.console.units import when
 from clm.console.values import NamedType
 
@@ -42,9 +42,9 @@ def explain(console: Console, which: str | None, template: str | None, image: st
     verdicts = answer.get("verdicts") or []
     place = next((v.get("node") for v in verdicts if v.get("node_id") == answer.get("node_id")), answer.get("node_id"))
     if answer.get("trial"):
-        click.echo(f"It would go to {place}." if place else "It would fit nowhere now.")
+        write(f"It would go to {place}." if place else "It would fit nowhere now.")
     else:
-        click.echo(f"Placed on {place}, {when(answer.get('at'))}.")
+        write(f"Placed on {place}, {when(answer.get('at'))}.")
     emit_table(console, verdicts, "placement")
 
 

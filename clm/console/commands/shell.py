@@ -72,11 +72,10 @@ def split(line: str) -> list[str] | None:
 
 
 def run_words(console: Console, base: Options, words: list[str] | None) -> int:
-    from clm.console.main import run
+    from clm.console.main import run, tell
 
     if words is None:
-        click.echo("wawel: A quotation mark is open.", err=True)
-        return USAGE
+        return tell(Problem("A quotation mark is open.", USAGE), console)
     if not words:
         return OK
     console.begin(base)

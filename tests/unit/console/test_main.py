@@ -274,3 +274,37 @@ def test_help_names_everything(home: Path) -> None:
 
 def test_versions(home: Path) -> None:
     assert json.dumps(run("--version").out).startswith('"wawel ')
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "slug", "fields"),
+    [
+        (["vm", "show", "77", "-o", "json"], 1, "object_not_found", {"kind": "vm", "object_id": 77}),
+        (["vm", "stop", "77", "-o", "json"], 1, "object_not_found", {"kind": "vm", "object_id": 77}),
+        (["vm", "start", "1", "-ojson"], 1, "vm_wrong_state", {"vm_id": 1, "state": "running", "needs": "stopped"}),
+        (["-o", "json", "call", "admin.vm.get_list"], 1, "role_needed", {"role": "admin"}),
+        (["vm", "show", "nobody", "-o", "json"], 1, "refused", {}),
+        (["vm", "show", "--output=json"], 2, "usage", {}),
+        (["vm", "stop", "--output", "json", "--no-such"], 2, "usage", {}),
+        (["vm", "ls", "--cluster", "north", "-o", "json"], 2, "usage", {}),
+        (["-o", "json", "--url", "http://127.0.0.1:1", "vm", "ls"], 4, "server_unreachable", None),
+    ],
+)
+def test_errors_for_programs(
+    anna: Wawel, lone: Wire, words: list[str], code: int, slug: str, fields: dict[str, object] | None
+) -> None:
+    """With -o json an error is one object, with the server's code and fields and whether a repeat may help."""
+    lone.cluster.add_vm("web")
+    done = fine(anna(*words))
+    assert (done.code, done.out) == (code, ""), done
+    told = json.loads(done.told)["error"]
+    assert (told["code"], told["exit_code"], told["retry"]) == (slug, code, code == 4)
+    assert told["message"] and (fields is None or told["fields"] == fields)
+
+
+def test_errors_for_programs_of_a_profile(anna: Wawel, lone: Wire) -> None:
+    """Likewise where the profile says the format, and in YAML."""
+    assert anna("profile", "set", "anna", "--format", "json").code == 0
+    assert json.loads(anna("vm", "show", "77").told)["error"]["code"] == "object_not_found"
+    told = anna("vm", "show", "77", "-o", "yaml").told
+    assert "code: object_not_found" in told and "retry: false" in told

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import ast
+import json
 from contextlib import redirect_stdout
 from datetime import UTC, datetime, timedelta
 from io import StringIO
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
 from clm.console import output, units
 from clm.console.columns import NOUNS, columns
 from clm.console.context import Console, Options
+
+from .conftest import Wawel
+from .wire import Wire
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 VALUES = st.recursive(
@@ -105,3 +112,32 @@ def test_locked_node() -> None:
     node = {"node_id": 1, "name": "n", "state": "ok", "locked": True, "cpu_used": 3, "cpu_total": 16}
     told = {column.heading: column.value(node) for column in columns("node", [node])}
     assert (told["STATE"], told["CPU"]) == ("ok, locked", "3/16")
+
+
+HOSTILE = "x\x1b]0;owned\x07\x1b[2J\x9b31m\u202e\r\x7f"
+
+
+def test_a_servers_texts_on_a_terminal(root: Wawel, lone: Wire) -> None:
+    """Whatever a server says, in lists, objects, plans, refusals and questions: controls are shown, not obeyed."""
+    lone.cluster.add_vm(HOSTILE, "stopped")
+    lone.cluster.nodes[1] |= {"name": HOSTILE, "state": HOSTILE, "comment": HOSTILE}
+    lone.cluster.console = HOSTILE
+    for words in (["vm", "ls", "-A"], ["vm", "show", "-A", "1"], ["node", "ls"], ["node", "show", "1"],
+                  ["vm", "stop", "-A", HOSTILE], ["vm", "stop", "-A", HOSTILE, "--dry-run"], ["vm", "console", "1"],
+                  ["vm", "show", HOSTILE + "?"], ["call", HOSTILE], ["vm", HOSTILE], ["vm", "ls", "-A", "-o", "yaml"],
+                  ["vm", "ls", "-A", "-o", "json"], ["node", "evacuate", "1", "--dry-run"]):  # fmt: skip
+        done = root(*words)
+        assert all(c == "\n" or c.isprintable() for c in done.out + done.told), (words, done)
+    assert r"x\x1b]0;owned\x07\x1b[2J\x9b31m\u202e" in root("vm", "ls", "-A").out
+    assert json.loads(root("vm", "ls", "-A", "-o", "json").out)[0]["name"] == HOSTILE
+    assert yaml.safe_load(root("vm", "ls", "-A", "-o", "yaml").out)[0]["name"] == HOSTILE
+    assert "\x1b" in root("vm", "console", "1", "--raw").out
+
+
+def test_one_way_out() -> None:
+    """What is printed passes through few functions, which see to it: no command prints by itself."""
+    allowed = {"output.py", "main.py", "context.py", "root.py", "describe.py", "completion.py", "vm.py"}
+    for path in Path(output.__file__).parent.rglob("*.py"):
+        calls = [ast.unparse(node.func) for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call)]
+        used = {"click.echo", "click.secho", "print", "sys.stdout.write", "sys.stderr.write"} & set(calls)
+        assert not used or path.name in allowed, (path, used)
