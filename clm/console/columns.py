@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from clm.console import units
 from clm.console.problems import one_line
+from clm.console.sentences import sentence
 
 Object = Mapping[str, Any]
 
@@ -150,7 +151,7 @@ NOUNS: Final[dict[str, tuple[Column, ...]]] = {
         "ID=key_id", "NAME", "KIND", Column("FINGERPRINT", first_of("fingerprint_sha256", "fingerprint")), _age(),
     ),
     "news": _columns("ID=news_id", "TOPIC", _age(), "TEXT=content"),
-    "message": _columns("ID=message_id", "LEVEL", "CODE", "TEXT=params", _age()),
+    "message": _columns("ID=message_id", "LEVEL", "CLUSTER", Column("TEXT", sentence), _age()),
     "session": _columns(
         "ID=session_id", _age(), Column("EXPIRES", lambda item: units.when(item.get("expires"))), "REMOTE",
     ),

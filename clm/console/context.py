@@ -7,6 +7,7 @@ Everything is found out when it is first needed: most commands need no more than
 from __future__ import annotations
 
 import os
+import re
 import sys
 import uuid
 from collections.abc import Mapping
@@ -25,7 +26,7 @@ from clm.console.profiles import (
     read_sessions,
     unknown_profile,
 )
-from cm.rpc.errors import CloudError, UnknownMethod
+from cm.rpc.errors import CloudError, ObjectNotFound, UnknownMethod
 
 if TYPE_CHECKING:
     from cm.rpc.client import RpcClient
@@ -60,10 +61,12 @@ class Console:
         self.in_shell = False
         self._made: tuple[tuple[str, ...], RpcClient] | None = None
         self._kinds: dict[str, str] = {}
+        self._words: dict[tuple[str, int], str] = {}
 
     def begin(self, base: Options) -> None:
         """Start the next command of a shell: its options are the shell's again, the connection stays."""
         self.options = replace(base)
+        self._words = {}
 
     def close(self) -> None:
         if self._made is not None:
@@ -161,7 +164,7 @@ class Console:
         if told:
             if not self.is_cloud:
                 raise Problem("This is a lone cluster: --cluster chooses among those of a cloud.")
-            return told
+            return told.removeprefix("name:")
         profile = self.find_profile()
         otherwise = os.environ.get("WAWEL_CLUSTER", "") or (profile.cluster if profile else "")
         return otherwise if otherwise and self.is_cloud else ""
@@ -200,7 +203,7 @@ class Console:
             return self.client().call(method, sent, request_id=None if options.dry_run else request_id)
         except CloudError as error:
             again = f"It may have been done. Repeat it with --request-id {request_id}, which does it once."
-            raise problem_of(error, "" if options.dry_run else again) from error
+            raise self.problem(error, "" if options.dry_run else again) from error
 
     def require_session(self) -> None:
         """:raises Problem: nobody is logged in; said before anything is asked of the user."""
@@ -208,6 +211,32 @@ class Console:
             raise Problem("You are not logged in.", LOGIN, LOGIN_HINT)
 
     # ------------------------------------------------------------------ people
+
+    def note_word(self, kind: str, number: int, word: str) -> None:
+        """Remember by what word the user named an object: messages tell it beside the id."""
+        if word != str(number):
+            self._words[kind, number] = word
+
+    def worded(self, text: str) -> str:
+        """A server's message, with the word that was typed beside the id that it tells."""
+        for (kind, number), word in self._words.items():
+            label = "pool|network" if kind == "pool" else kind
+            beside = f"{word} ({number})".replace("\\", "\\\\")
+            text = re.sub(rf"\b({label}) {number}\b(?! \()", rf"\1 {beside}", text, flags=re.IGNORECASE)
+        return text
+
+    def problem(self, error: CloudError, again: str = "") -> Problem:
+        """A server's error as a problem, in the words that were typed; a wrong cluster comes with the right ones."""
+        found = problem_of(error, again)
+        hint = found.hint
+        if isinstance(error, ObjectNotFound) and error.kind == "cluster" and self.is_cloud:
+            from clm.console.scope import cluster_names
+
+            try:
+                hint = f"The clusters are: {', '.join(cluster_names(self)) or 'none yet'}."
+            except CloudError:
+                pass
+        return Problem(self.worded(found.message), found.exit_code, hint, error)
 
     def say(self, text: str) -> None:
         """A word beside the output proper: not on standard output, which may be a pipe's."""

@@ -18,23 +18,47 @@ from clm.console.context import Console
 from clm.console.descriptions import Method, Param
 from clm.console.output import emit_list
 from clm.console.problems import Problem
-from clm.console.values import UUID, CommasType, IdType, Json, JsonType, NamedType, read_secret
+from clm.console.scope import scope
+from clm.console.values import UUID, CommasType, IdType, Json, JsonType, NamedType, Real, Whole, read_secret
 
 ASKS: Final = re.compile(r"(delete|destroy|erase|remove|drop|reset_totp|end_sessions)(_|$)")
 _ID: Final = re.compile(r"(?:.*_)?([a-z]+)_ids?\Z")
 _OTHER_NAMES: Final = {"iso_list": "image", "disk_list": "image"}
+# Optional ones with a place of their own, after the required ones.
+POSITIONAL: Final[Mapping[str, tuple[str, ...]]] = {
+    "admin.network.add": ("network", "gateway"),
+    "admin.template.add": ("cpu", "memory_mib"),
+    "admin.storage.add": ("address", "source"),
+    "admin.user.add": ("name",),
+    "cloud.user.add": ("email",),
+    "user.vm.edit": ("name",),
+    "user.system_image.edit": ("name",),
+    "user.group.edit": ("name",),
+    "user.group.create": ("description",),
+    "user.acl.set": ("login",),
+    "admin.acl.set": ("login",),
+    "cloud.news.add": ("content",),
+}
 # Options that a command has anyway, which a parameter of the same name must not hide.
-_TAKEN: Final = frozenset({"output", "no_headers", "dry_run", "request_id", "if_version", "yes", "help", "args"})
+_TAKEN: Final = frozenset(
+    {"output", "no_headers", "dry_run", "request_id", "if_version", "yes", "help", "args", "admin", "all_clusters"}
+)
 
 
-def command_of(method: Method, name: str | None = None) -> click.Command:
-    """The command that calls a method."""
+def command_of(method: Method, name: str | None = None, admin: Method | None = None) -> click.Command:
+    """
+    The command that calls a method.
+
+    :param admin: an administrator's of the same name, which it calls with --admin.
+    """
 
     @click.pass_obj
-    def run(console: Console, args: tuple[str, ...] = (), **given: Any) -> None:
-        run_method(console, method, args, given)
+    def run(
+        console: Console, args: tuple[str, ...] = (), as_admin: bool = False, every: bool = False, **given: Any
+    ) -> None:  # fmt: skip
+        run_method(console, admin if admin is not None and as_admin else method, args, given, every)
 
-    positional = [param for param in method.params if _is_positional(param)]
+    positional = _in_order(method)
     asks = method.changing and ASKS.match(method.name.rpartition(".")[2]) is not None
     params: list[click.Parameter] = []
     if positional:
@@ -44,6 +68,10 @@ def command_of(method: Method, name: str | None = None) -> click.Command:
         params += _options_of(param)
     if method.changing:
         params += [maker() for maker in options.VERSION]
+    if admin is not None:
+        params.append(click.Option(["-A", "--admin", "as_admin"], is_flag=True, help="As an administrator: anybody's."))
+    if _is_list(method):
+        params.append(click.Option(["--all-clusters", "every"], is_flag=True, help="Of all clusters of the cloud."))
     params += options.shared(changes=method.changing, cluster=method.cluster, asks=asks)
     return click.Command(
         name or method.verb, callback=run, params=params, help=_help(method), short_help=method.summary
@@ -63,7 +91,9 @@ class _Positional(click.Argument):
         return _single_type(self.positional[turn]).shell_complete(ctx, self, incomplete)
 
 
-def run_method(console: Console, method: Method, args: tuple[str, ...], given: Mapping[str, Any]) -> None:
+def run_method(
+    console: Console, method: Method, args: tuple[str, ...], given: Mapping[str, Any], every: bool = False
+) -> None:  # fmt: skip
     params = collect(method, args, given)
     if method.changing and ASKS.match(method.name.rpartition(".")[2]):
         told = ", ".join(f"{name} {value}" for name, value in params.items() if not isinstance(value, (dict, bool)))
@@ -74,9 +104,12 @@ def run_method(console: Console, method: Method, args: tuple[str, ...], given: M
             if secret is not None:
                 params[param.name] = secret
     cluster = console.cluster() if method.cluster else ""
+    if _is_list(method) and (every or not any(_id_kind(param) in names.KINDS for param in method.params
+                                              if params.get(param.name) is not None)):  # fmt: skip
+        cluster = scope(console, every)
     params, cluster = _looked_up(console, method, params, cluster)
     result = (console.change if method.changing else console.call)(method.name, params, cluster=cluster)
-    emit_list(console, result, method.noun)
+    emit_list(console, result, method.noun, every=every)
 
 
 def collect(method: Method, args: tuple[str, ...], given: Mapping[str, Any]) -> dict[str, Any]:
@@ -86,18 +119,19 @@ def collect(method: Method, args: tuple[str, ...], given: Mapping[str, Any]) -> 
     :raises click.UsageError: one is missing, or there are too many words.
     """
     values = {param.name: _given(param, given) for param in method.params if param.kind != "secret"}
-    left = list(args)
-    for param in method.params:
-        if not left or not _is_positional(param) or values[param.name] is not None:
+    left, order = list(args), _in_order(method)
+    for number, param in enumerate(order):
+        if not left or values[param.name] is not None:
             continue
-        last = not any(_is_positional(p) and values[p.name] is None for p in _after(method, param))
+        last = not any(values[p.name] is None for p in order[number + 1 :])
         if param.many and last:
             values[param.name] = [each for word in left for each in _value(param, word)]
             left = []
         else:
             values[param.name] = _value(param, left.pop(0))
     if left:
-        raise click.UsageError(f"Too many words: {' '.join(left)}")
+        takes = f"in order it takes {', '.join(map(_metavar, order))}" if order else "it takes none without an option"
+        raise click.UsageError(f"Too many words: {' '.join(left)}; {takes}.")
     for param in method.params:
         if param.required and param.kind != "secret" and values[param.name] is None:
             raise click.UsageError(f"Missing {_metavar(param)}: {_flag(param)} or its place.")
@@ -105,8 +139,17 @@ def collect(method: Method, args: tuple[str, ...], given: Mapping[str, Any]) -> 
     return {name: value.value if isinstance(value, Json) else value for name, value in found.items()}
 
 
-def _after(method: Method, param: Param) -> list[Param]:
-    return method.params[method.params.index(param) + 1 :]
+def _in_order(method: Method) -> list[Param]:
+    """The parameters that may be given without their names: the required ones, and what else has an obvious place."""
+    more = POSITIONAL.get(method.name, ())
+    by_name = {param.name: param for param in method.params}
+    required = [param for param in method.params if _is_positional(param)]
+    return required + [by_name[name] for name in more if name in by_name and by_name[name] not in required]
+
+
+def _is_list(method: Method) -> bool:
+    """Whether a cloud answers it for all of its clusters."""
+    return method.cluster and not method.changing and method.verb == "get-list"
 
 
 def _given(param: Param, given: Mapping[str, Any]) -> Any:
@@ -219,9 +262,9 @@ def _single_type(param: Param) -> click.ParamType:
     if kind is not None:
         return IdType(kind)
     if param.kind == "integer":
-        return click.IntRange(_int(param.minimum), _int(param.maximum))
+        return Whole(_int(param.minimum), _int(param.maximum))
     if param.kind == "number":
-        return click.FloatRange(param.minimum, param.maximum)
+        return Real(param.minimum, param.maximum)
     if param.kind == "boolean":
         return click.BOOL
     if param.kind == "json":

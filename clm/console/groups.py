@@ -18,6 +18,8 @@ ALIASES: Final = {
     "show": ("get-by-id", "get"),
     "get": ("get-by-id", "show"),
     "rm": ("delete", "destroy"),
+    "delete": ("destroy",),
+    "remove": ("delete", "destroy"),
 }
 
 
@@ -35,22 +37,54 @@ def methods(ctx: click.Context) -> Mapping[str, Method]:
     return kept
 
 
-class NounGroup(click.Group):
+class Hinting(click.Group):
+    """A group that tells what a word may mean that it does not know."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            from clm.console.hints import for_word
+
+            names = [part.info_name or "" for part in _parents(ctx)]
+            hint = for_word(" ".join(names), args[0], self.list_commands(ctx))
+            if not hint:
+                raise
+            where = " ".join(["wawel", *names])
+            told = f"Perhaps: {hint}" if hint.startswith("wawel ") else hint
+            raise Problem(f"There is no command {args[0]!r} below {where}.", hint=told) from error
+
+
+def _parents(ctx: click.Context) -> list[click.Context]:
+    """The contexts from below the program's own to this one."""
+    return [] if ctx.parent is None else [*_parents(ctx.parent), ctx]
+
+
+class NounGroup(Hinting):
     """
     The commands of a noun: those made by hand, and the views' that have no such.
 
     :param noun: of the views, as in ``user.<noun>.create``.
+    :param role: whose views these are. Below "user" administrators' come, too: beside a user's of the same name as
+        its ``--admin``.
     """
 
     def __init__(self, *args: Any, role: str = "user", noun: str = "", **more: Any) -> None:
         super().__init__(*args, **more)
-        self.role = role
+        self.roles = ("user", "cloud", "admin") if role == "user" else (role,)
         self.noun = noun or (self.name or "").replace("-", "_")
 
-    def views(self, ctx: click.Context) -> dict[str, Method]:
-        prefix = f"{self.role}.{self.noun}."
-        found = {method.verb: method for name, method in methods(ctx).items() if name.startswith(prefix)}
-        return {verb: method for verb, method in found.items() if verb not in self.commands}
+    def views(self, ctx: click.Context) -> dict[str, list[Method]]:
+        """By verb: the method that is meant, and an administrator's of the same name."""
+        known, found = methods(ctx), dict[str, list[Method]]()
+        for role in self.roles:
+            prefix = f"{role}.{self.noun}."
+            for name, method in known.items():
+                if name.startswith(prefix) and method.verb not in self.commands:
+                    found.setdefault(method.verb, []).append(method)
+        return found
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return [*self.commands, *sorted(self.views(ctx))]
@@ -63,19 +97,27 @@ class NounGroup(click.Group):
             if name in made:
                 from clm.console.generate import command_of
 
-                return command_of(made[name])
+                meant, *others = made[name]
+                return command_of(meant, admin=others[0] if others and meant.role == "user" else None)
             if name in self.commands:
                 return self.commands[name]
         return None
 
+    def _shown(self, verb: str) -> str:
+        short = {"get-list": "ls", "get-by-id": "show"}.get(verb)
+        return f"{short}, {verb}" if short and short not in self.commands else verb
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         views = self.views(ctx)
         by_hand = [(name, command.get_short_help_str(90)) for name, command in self.commands.items()]
-        sections = {"Commands": by_hand, "Views": [(verb, views[verb].summary) for verb in sorted(views)]}
+        sections = {
+            "Commands": by_hand,
+            "Views": [(self._shown(verb), views[verb][0].summary) for verb in sorted(views)],
+        }
         write_sections(formatter, sections)
 
 
-class RoleGroup(click.Group):
+class RoleGroup(Hinting):
     """The nouns of a role: ``wawel admin node add``."""
 
     def __init__(self, role: str, **more: Any) -> None:
@@ -116,10 +158,12 @@ def nouns(known: Mapping[str, Method], role: str) -> list[str]:
 
 def noun_group(ctx: click.Context, role: str, name: str) -> click.Command | None:
     """A group of views alone."""
-    noun = name.replace("-", "_")
-    if not any(method.role == role and method.noun == noun for method in methods(ctx).values()):
+    group = NounGroup(name, role=role, no_args_is_help=True)
+    found = {method.role for verbs in group.views(ctx).values() for method in verbs}
+    if not found:
         return None
-    return NounGroup(name, role=role, noun=noun, help=f"Views {role}.{noun}.*", no_args_is_help=True)
+    group.help = f"Views {', '.join(f'{each}.{group.noun}.*' for each in group.roles if each in found)}."
+    return group
 
 
 def write_sections(formatter: click.HelpFormatter, sections: Mapping[str, list[tuple[str, str]]]) -> None:

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 import click
 
 from clm.console.context import Console
-from clm.console.problems import INTERRUPTED, OK, PIPE, REFUSED, Problem, one_line, problem_of, structure, visible
+from clm.console.problems import INTERRUPTED, OK, PIPE, REFUSED, Problem, one_line, structure, visible
 from clm.console.root import COMPLETE, cli
 from cm.rpc.errors import CloudError
 
@@ -65,7 +65,7 @@ def run(arguments: Sequence[str], console: Console) -> int:
     except click.ClickException as error:
         return tell(error, console, arguments)
     except CloudError as error:
-        return tell(problem_of(error), console, arguments)
+        return tell(console.problem(error), console, arguments)
     except BrokenPipeError:
         raise
     except OSError as error:

@@ -8,7 +8,8 @@ from typing import Any, Final
 
 from clm.console.context import EVERY_CLUSTER, Console
 from clm.console.problems import REFUSED, Problem, one_line
-from clm.console.values import NUMBER, UUID
+from clm.console.quoting import argument
+from clm.console.values import NUMBER, UUID, spell
 from cm.rpc.errors import CloudError, Unavailable
 from cm.rpc.vocabulary import PAGE_MAX
 
@@ -85,6 +86,11 @@ class Look:
 
     def find(self, text: str | int) -> Found:
         """:raises Problem: as ``find`` says."""
+        found = self._found(text)
+        self._console.note_word(self._kind, found.id, found.name or split_word(str(text))[1])
+        return found
+
+    def _found(self, text: str | int) -> Found:
         if isinstance(text, int):
             return Found(text, self._cluster)
         how, word = split_word(text)
@@ -162,7 +168,12 @@ def pick(kind: str, text: str, items: Sequence[Mapping[str, Any]], cluster: str 
     known, word = KINDS[kind], split_word(text)[1]
     same = matches(kind, text, items)
     if not same:
-        raise Problem(f"There is no {kind} {one_line(word)!r}.", REFUSED)
+        from difflib import get_close_matches
+
+        near_by = get_close_matches(word, [str(item.get(known.name_field)) for item in items], 3, 0.7)
+        near_by = [argument(spell(name)) for name in dict.fromkeys(near_by)]
+        hint = f"There is {' and '.join(near_by)}." if near_by else ""
+        raise Problem(f"There is no {kind} {one_line(word)!r}.", REFUSED, hint)
     near = [item for item in same if prefer and item.get("cluster") == prefer]
     same = near if len(near) == 1 else same
     if len(same) > 1:

@@ -9,7 +9,7 @@ import click
 
 from clm.console.context import Console
 from clm.console.output import FORMATS
-from clm.console.values import NamedType
+from clm.console.values import NamedType, Whole
 
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 _PLACES = {"no_headers": "headers"}
@@ -45,9 +45,7 @@ CHANGE = (
     lambda: click.Option(["--request-id"], expose_value=False, callback=request_id, metavar="ID",
                          help="A repeat with the same id gives the first answer."),
 )  # fmt: skip
-VERSION = (
-    _option("--if-version", type=click.IntRange(min=0), help="Refuse if the object has another version than this."),
-)
+VERSION = (_option("--if-version", type=Whole(min=0), help="Refuse if the object has another version than this."),)
 ASKS = (_option("-y", "--yes", is_flag=True, help="Do not ask."),)
 CLUSTER = (_option("--cluster", type=NamedType("cluster"), metavar="CLUSTER", help="Which cluster of the cloud."),)
 

@@ -7,10 +7,10 @@ from typing import Any, Final
 import click
 
 from clm.console.descriptions import ROLES
-from clm.console.groups import RoleGroup, ViewsGroup, methods, noun_group, nouns, write_sections
+from clm.console.groups import Hinting, NounGroup, RoleGroup, ViewsGroup, methods, noun_group, nouns, write_sections
 from clm.console.options import keep
 from clm.console.output import FORMATS
-from clm.console.values import NamedType
+from clm.console.values import NamedType, Real
 
 COMPLETE: Final = "_WAWEL_COMPLETE"  # a shell wants completion; click would look there, too
 DAILY: Final = {
@@ -28,6 +28,10 @@ OPERATOR: Final = {
     "explain": "Why a VM is where it is, or would not fit.",
     "user": "Users and their accounts.",
     "cluster": "Clusters of the cloud.",
+    "storage": "Storages: where disks and images lie.",
+    "network": "Networks: the addresses that VMs get.",
+    "template": "Templates: the sizes that VMs come in.",
+    "quota": "Quotas: how much somebody may have, and has.",
 }
 ACCOUNT: Final = {
     "login": "Log in, and keep a profile.",
@@ -50,17 +54,18 @@ EVERYTHING: Final = {
 BY_HAND: Final = {**DAILY, **OPERATOR, **ACCOUNT, **EVERYTHING}
 
 
-class Root(click.Group):
-    """Commands by hand, and below them a group for each noun of the user's views."""
+class Root(Hinting):
+    """Commands by hand, and below them a group for each noun of the views, users' and administrators'."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return [*BY_HAND, *(noun for noun in nouns(methods(ctx), "user") if noun not in BY_HAND)]
+        found = {noun for role in ("user", "cloud", "admin") for noun in nouns(methods(ctx), role)}
+        return [*BY_HAND, *sorted(noun for noun in found if noun not in BY_HAND)]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         return by_hand(cmd_name) or noun_group(ctx, "user", cmd_name)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        made = [(noun, f"Views user.{noun.replace('-', '_')}.*") for noun in self.list_commands(ctx)[len(BY_HAND) :]]
+        made = [(noun, f"Views *.{noun.replace('-', '_')}.*") for noun in self.list_commands(ctx)[len(BY_HAND) :]]
         sections = {"Daily work": DAILY, "For operators": OPERATOR, "Account": ACCOUNT, "Everything": EVERYTHING}
         write_sections(formatter, {heading: list(rows.items()) for heading, rows in sections.items()})
         write_sections(formatter, {"More nouns": made})
@@ -94,6 +99,12 @@ def by_hand(name: str) -> click.Command | None:
             from clm.console.commands.user import user as found
         case "cluster":
             from clm.console.commands.cluster import cluster as found
+        case "storage" | "network":
+            found = NounGroup(name, role="admin", help=OPERATOR[name], no_args_is_help=True)
+        case "template":
+            found = NounGroup(name, help=OPERATOR[name], no_args_is_help=True)
+        case "quota":
+            from clm.console.commands.quota import quota as found
         case "login":
             from clm.console.commands.login import login as found
         case "logout":
@@ -147,7 +158,7 @@ _SETTINGS: Final = {"help_option_names": ["-h", "--help"], "max_content_width": 
 @_shared("--profile", type=NamedType("profile"), metavar="NAME", help="The profile to use (WAWEL_PROFILE).")
 @_shared("--url", metavar="URL", help="The server to talk to (WAWEL_URL).")
 @_shared("--ca", metavar="FILE", help="Certificates to trust in place of the system's (WAWEL_CA).")
-@_shared("--timeout", type=click.FloatRange(0.1, 3600), metavar="SECONDS", help="Of one call; 30 without it.")
+@_shared("--timeout", type=Real(0.1, 3600), metavar="SECONDS", help="Of one call; 30 without it.")
 @_shared("-o", "--output", type=click.Choice(FORMATS), help="How to print answers.")
 @_shared("--debug", is_flag=True, help="Show the traceback of an internal error.")
 @click.option("--version", is_flag=True, expose_value=False, is_eager=True, callback=_version, help="Tell the version.")

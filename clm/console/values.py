@@ -66,6 +66,36 @@ class IdType(NamedType):
         return text
 
 
+class Whole(click.IntRange):
+    """A whole number; what is none is told in words."""
+
+    name = "number"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        try:
+            return super().convert(value, param, ctx)
+        except click.BadParameter:
+            self.fail(f"{value!r} is no whole number{_between(self.min, self.max)}.", param, ctx)
+
+
+class Real(click.FloatRange):
+    """A number; what is none is told in words."""
+
+    name = "number"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        try:
+            return super().convert(value, param, ctx)
+        except click.BadParameter:
+            self.fail(f"{value!r} is no number{_between(self.min, self.max)}.", param, ctx)
+
+
+def _between(least: float | None, most: float | None) -> str:
+    if least is not None and most is not None:
+        return f" from {least:g} to {most:.15g}"
+    return f" of at least {least:g}" if least is not None else f" of at most {most:.15g}" if most is not None else ""
+
+
 @dataclass(frozen=True)
 class Json:
     """A value that was given as JSON: its ``null`` is not nothing."""

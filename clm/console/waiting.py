@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final
 
 from clm.console.context import Console
-from clm.console.problems import UNREACHABLE, OperationFailed, Problem, one_line
+from clm.console.problems import INTERRUPTED, UNREACHABLE, OperationFailed, Problem, one_line
+from clm.console.quoting import argument
 from cm.rpc.errors import ObjectNotFound, Unavailable
 
 if TYPE_CHECKING:
@@ -68,10 +70,10 @@ class Deadline:
     def left(self) -> float:
         return self._end - time.monotonic()
 
-    def check(self, what: str) -> None:
+    def check(self, what: str, hint: str = "") -> None:
         """:raises Problem: it is over."""
         if self.left() <= 0:
-            raise Problem(f"{what} did not end within {self.seconds:g} s; it goes on.", UNREACHABLE)
+            raise Problem(f"{what} did not end within {self.seconds:g} s; it goes on.", UNREACHABLE, hint)
 
     def forgive(self, error: Unavailable) -> None:
         """
@@ -98,9 +100,33 @@ def wait_operation(
 
     :param admin: it may be somebody else's.
     :return: the operation, however it ended.
-    :raises Problem: the deadline passed first; the operation goes on.
+    :raises Problem: the deadline passed first, or somebody interrupted the wait; the operation goes on.
     """
-    deadline = deadline or Deadline(0)
+    with interruptible(_goes_on(operation_id, cluster, admin)):
+        return _wait(console, operation_id, cluster, admin, deadline or Deadline(0), note)
+
+
+@contextmanager
+def interruptible(hint: str) -> Iterator[None]:
+    """
+    Ctrl-C ends a wait, not the work: say so, and how to wait on.
+
+    :raises Problem: somebody interrupted.
+    """
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise Problem("Interrupted.", INTERRUPTED, f"It goes on. {hint}") from None
+
+
+def _goes_on(operation_id: int, cluster: str, admin: bool) -> str:
+    where = f" --cluster {argument(cluster)}" if cluster else ""
+    return f"To wait for it: wawel op wait {operation_id}{' -A' if admin else ''}{where}"
+
+
+def _wait(
+    console: Console, operation_id: int, cluster: str, admin: bool, deadline: Deadline, note: Note | None
+) -> dict[str, Any]:  # fmt: skip
     polling = False
     while True:
         try:
@@ -119,7 +145,7 @@ def wait_operation(
             note(because(state, op.get("waiting_for")), float(op.get("progress") or 0))
         if op.get("state") not in OPEN:
             return op
-        deadline.check(f"Operation {operation_id}")
+        deadline.check(f"Operation {operation_id}", _goes_on(operation_id, cluster, admin))
         if polling:
             time.sleep(POLL_S)
 

@@ -12,15 +12,16 @@ from clm.console.names import Found, find
 from clm.console.options import shared
 from clm.console.output import emit, emit_list
 from clm.console.problems import REFUSED, Problem
-from clm.console.values import NUMBER, NamedType, read_file
-from clm.console.waiting import Deadline, Watch, check_ended, wait_operation, wait_vm
+from clm.console.quoting import argument
+from clm.console.values import NUMBER, NamedType, Real, Whole, read_file
+from clm.console.waiting import Deadline, Watch, check_ended, interruptible, wait_operation, wait_vm
 
 
 @click.command("create")
 @click.argument("name")
 @click.option("--image", required=True, type=NamedType("image"), metavar="IMAGE", help="By name, id or uuid.")
 @click.option("--template", required=True, type=NamedType("template"), metavar="TEMPLATE", help="The size, likewise.")
-@click.option("--count", type=click.IntRange(1, 200), help="So many, named NAME_1, NAME_2 ...")
+@click.option("--count", type=Whole(1, 200), help="So many, named NAME_1, NAME_2 ...")
 @click.option("--description", default="", help="What it is for.")
 @click.option("--key", metavar="KEYNAME", help="The SSH key of this name, of those that the cloud keeps.")
 @click.option("--key-file", metavar="FILE", help="An SSH public key, such as ~/.ssh/id_ed25519.pub.")
@@ -30,11 +31,11 @@ from clm.console.waiting import Deadline, Watch, check_ended, wait_operation, wa
 @click.option("--on-poweroff", type=click.Choice(["stop", "save", "destroy", "restart"]),
               help="What becomes of it when its guest powers itself off.")  # fmt: skip
 @click.option("--copy", is_flag=True, help="A full copy of the image, in place of an overlay on it.")
-@click.option("--iso", multiple=True, metavar="ID", type=click.IntRange(1), help="An ISO image for it; repeatable.")
-@click.option("--disk", multiple=True, metavar="ID", type=click.IntRange(1), help="A storage image for it; repeatable.")
+@click.option("--iso", multiple=True, metavar="ID", type=Whole(1), help="An ISO image for it; repeatable.")
+@click.option("--disk", multiple=True, metavar="ID", type=Whole(1), help="A storage image for it; repeatable.")
 @click.option("--wait", is_flag=True, help="Until it runs; exit code 5 if it does not come to that.")
 @click.option("--wait-guest", is_flag=True, help="Until its guest has said hello, too.")
-@click.option("--wait-timeout", type=click.FloatRange(0), default=600.0, show_default=True, metavar="SECONDS",
+@click.option("--wait-timeout", type=Real(0), default=600.0, show_default=True, metavar="SECONDS",
               help="How long to wait; 0: for ever.")  # fmt: skip
 @click.pass_obj
 def create(
@@ -114,7 +115,8 @@ def _wait(
     console: Console, made: list[dict[str, Any]], cluster: str, guest: bool, timeout: float
 ) -> list[dict[str, Any]]:  # fmt: skip
     deadline, ended = Deadline(timeout), []
-    with Watch() as watch:
+    names = " ".join(argument(str(vm.get("name"))) for vm in made[:1])
+    with Watch() as watch, interruptible(f"wawel vm show {names} tells how it is."):
         for vm in made:
             name = str(vm.get("name"))
 

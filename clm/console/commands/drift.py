@@ -4,32 +4,43 @@ from __future__ import annotations
 
 import click
 
-from clm.console.context import EVERY_CLUSTER, Console
+from clm.console.context import Console
 from clm.console.groups import NounGroup
 from clm.console.names import find
-from clm.console.options import verb
+from clm.console.options import shared, verb
 from clm.console.output import emit, emit_list
-from clm.console.problems import Problem
-from clm.console.values import NamedType
+from clm.console.scope import all_clusters as all_clusters_option
+from clm.console.scope import scope
+from clm.console.values import NamedType, Whole
 
 
 @click.group(cls=NounGroup, role="admin", invoke_without_command=True)
+@click.option("--node", type=NamedType("node"), metavar="NODE", help="Of one node.")
+@click.option("--closed", is_flag=True, help="Settled ones.")
+@all_clusters_option
 @click.pass_context
-def drift(ctx: click.Context) -> None:
-    """Differences between what is wanted and what is seen, that have no safe automatic answer."""
+def drift(ctx: click.Context, node: str | None, closed: bool, all_clusters: bool) -> None:
+    """
+    Differences between what is wanted and what is seen, that have no safe automatic answer.
+
+    Without a command it lists them, as "drift ls" does.
+    """
     if ctx.invoked_subcommand is None:
-        ctx.invoke(ls)
+        ctx.invoke(ls, node=node, closed=closed, all_clusters=all_clusters)
+    elif node is not None or closed or all_clusters:
+        raise click.UsageError(f"These options go after the command: drift {ctx.invoked_subcommand} ...")
+
+
+drift.params += shared()
 
 
 @verb(drift, "ls")
 @click.option("--node", type=NamedType("node"), metavar="NODE", help="Of one node.")
 @click.option("--closed", is_flag=True, help="Settled ones.")
-@click.option("--all-clusters", is_flag=True, help="Of all clusters.")
+@all_clusters_option
 def ls(console: Console, node: str | None = None, closed: bool = False, all_clusters: bool = False) -> None:
     """List findings, newest first."""
-    if all_clusters and not console.is_cloud:
-        raise Problem("This is a lone cluster: --all-clusters is for clouds.")
-    cluster = EVERY_CLUSTER if all_clusters else console.cluster()
+    cluster = scope(console, all_clusters)
     params: dict[str, object] = {"closed": True} if closed else {}
     if node is not None:
         found = find(console, "node", node, admin=True)
@@ -48,14 +59,14 @@ def _change(console: Console, action: str, ids: tuple[int, ...]) -> None:
 
 
 @verb(drift, "apply", changes=True)
-@click.argument("ids", nargs=-1, required=True, type=click.IntRange(1), metavar="DRIFT_ID...")
+@click.argument("ids", nargs=-1, required=True, type=Whole(1), metavar="DRIFT_ID...")
 def apply(console: Console, ids: tuple[int, ...]) -> None:
     """Do what findings propose."""
     _change(console, "apply", ids)
 
 
 @verb(drift, "dismiss", changes=True)
-@click.argument("ids", nargs=-1, required=True, type=click.IntRange(1), metavar="DRIFT_ID...")
+@click.argument("ids", nargs=-1, required=True, type=Whole(1), metavar="DRIFT_ID...")
 def dismiss(console: Console, ids: tuple[int, ...]) -> None:
     """Close findings that are all right as they are."""
     _change(console, "dismiss", ids)

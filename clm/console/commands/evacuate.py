@@ -21,7 +21,7 @@ from clm.console.options import shared
 from clm.console.output import chosen, emit, emit_list
 from clm.console.places import read_text, state_dir, write_private
 from clm.console.problems import FAILED, OperationFailed, Problem, one_line
-from clm.console.values import NamedType
+from clm.console.values import NamedType, Real
 from clm.console.waiting import Deadline, Watch, check_ended, wait_operation
 from cm.rpc.errors import CloudError
 
@@ -30,7 +30,7 @@ Object = dict[str, Any]
 
 @click.command()
 @click.argument("which", type=NamedType("node"), metavar="NODE")
-@click.option("--wait-timeout", type=click.FloatRange(0), default=300.0, show_default=True, metavar="SECONDS",
+@click.option("--wait-timeout", type=Real(0), default=300.0, show_default=True, metavar="SECONDS",
               help="How long one VM's stop or start may take; 0: for ever.")  # fmt: skip
 @click.pass_obj
 def evacuate(console: Console, which: str, wait_timeout: float) -> None:

@@ -12,13 +12,14 @@ from clm.console.output import as_json as json_of
 from clm.console.output import chosen, write
 from clm.console.problems import REFUSED, Problem, one_line
 from clm.console.sources import Event, NoFeed, follow
+from clm.console.values import Whole
 
 
 @click.command()
 @click.option("-A", "--admin", is_flag=True, help="As an administrator: everybody's.")
 @click.option("-f", "--follow", "stay", is_flag=True, help="For ever, until Ctrl-C.")
 @click.option("--cursor", default="", help="Begin after this event, as an earlier run told it.")
-@click.option("--count", type=click.IntRange(1), help="End after so many.")
+@click.option("--count", type=Whole(1), help="End after so many.")
 @click.option("--kind", help="Only of such objects: vm, image, operation ...")
 @click.pass_obj
 def events(console: Console, admin: bool, stay: bool, cursor: str, count: int | None, kind: str | None) -> None:

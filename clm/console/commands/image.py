@@ -10,14 +10,16 @@ from urllib.parse import urlsplit
 
 import click
 
-from clm.console.context import EVERY_CLUSTER, Console
+from clm.console.context import Console
 from clm.console.groups import NounGroup
 from clm.console.names import find
 from clm.console.options import everybody, verb
 from clm.console.output import emit, emit_list
 from clm.console.problems import OperationFailed, Problem, one_line
-from clm.console.values import NamedType
-from clm.console.waiting import POLL_S, Deadline, Watch, because
+from clm.console.scope import all_clusters as all_clusters_option
+from clm.console.scope import scope
+from clm.console.values import NamedType, Real
+from clm.console.waiting import POLL_S, Deadline, Watch, because, interruptible
 from cm.rpc.errors import Unavailable
 
 KINDS = ("system", "storage", "iso")
@@ -32,16 +34,14 @@ def image() -> None:
 @everybody
 @click.option("--kind", type=click.Choice(KINDS), default="system", show_default=True)
 @click.option("--access", type=click.Choice(["private", "public"]), help="Only mine, or only those for everybody.")
-@click.option("--all-clusters", is_flag=True, help="Of all clusters.")
+@all_clusters_option
 def ls(console: Console, admin: bool, kind: str, access: str | None, all_clusters: bool) -> None:
     """List images, newest first."""
-    if all_clusters and not console.is_cloud:
-        raise Problem("This is a lone cluster: --all-clusters is for clouds.")
     params: dict[str, Any] = {"access": access} if access else {}
     method = f"user.{kind}_image.get_list"
     if admin:
         method, params = "admin.system_image.get_list", {**params, "kind": kind}
-    cluster = EVERY_CLUSTER if all_clusters else console.cluster()
+    cluster = scope(console, all_clusters)
     emit_list(console, console.call(method, params, cluster=cluster), f"{kind}_image", every=all_clusters)
 
 
@@ -56,7 +56,7 @@ def ls(console: Console, admin: bool, kind: str, access: str | None, all_cluster
 @click.option("--platform", help="The guest's kind of system.")
 @click.option("--sha256", metavar="HEX", help="Refuse anything else; of a URL.")
 @click.option("--wait", is_flag=True, help="Until it is there; exit code 5 if it fails.")
-@click.option("--wait-timeout", type=click.FloatRange(0), default=3600.0, show_default=True, metavar="SECONDS")
+@click.option("--wait-timeout", type=Real(0), default=3600.0, show_default=True, metavar="SECONDS")
 def import_(
     console: Console, source: str, storage: str, name: str | None, description: str, kind: str, access: str,
     image_format: str | None, platform: str | None, sha256: str | None, wait: bool, wait_timeout: float,
@@ -88,7 +88,9 @@ def import_(
 def wait_image(console: Console, made: dict[str, Any], cluster: str, timeout: float) -> dict[str, Any]:
     """Wait until an image is there. :raises OperationFailed: it will not be."""
     deadline = Deadline(timeout)
-    with Watch() as watch:
+    number = made.get("operation_id")
+    on = f"To wait for it: wawel op wait {number} -A" if number else f"wawel image show {made['image_id']} tells more."
+    with Watch() as watch, interruptible(on):
         while True:
             try:
                 params = {"image_id": made["image_id"]}

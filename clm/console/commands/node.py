@@ -5,12 +5,13 @@ from __future__ import annotations
 import click
 
 from clm.console.commands.evacuate import evacuate
-from clm.console.context import EVERY_CLUSTER, Console
+from clm.console.context import Console
 from clm.console.groups import NounGroup
 from clm.console.names import find
 from clm.console.options import verb
 from clm.console.output import emit, emit_list
-from clm.console.problems import Problem
+from clm.console.scope import all_clusters as all_clusters_option
+from clm.console.scope import scope
 from clm.console.values import NamedType
 
 
@@ -23,12 +24,10 @@ node.add_command(evacuate)
 
 
 @verb(node, "ls")
-@click.option("--all-clusters", is_flag=True, help="Of all clusters.")
+@all_clusters_option
 def ls(console: Console, all_clusters: bool) -> None:
     """List nodes, with what is used of them."""
-    if all_clusters and not console.is_cloud:
-        raise Problem("This is a lone cluster: --all-clusters is for clouds.")
-    cluster = EVERY_CLUSTER if all_clusters else console.cluster()
+    cluster = scope(console, all_clusters)
     emit_list(console, console.call("admin.node.get_list", cluster=cluster), "node", every=all_clusters)
 
 

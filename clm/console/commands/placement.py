@@ -36,11 +36,16 @@ def explain(console: Console, which: str | None, template: str | None, image: st
             found = find(console, kind, told, admin=True)
             params[f"{kind}_id"], cluster = found.id, cluster or found.cluster
     answer = console.call("admin.placement.explain", params, cluster=cluster)
+    vm = console.call("admin.vm.get_by_id", {"vm_id": params["vm_id"]}, cluster=cluster) if which is not None else {}
+    if isinstance(answer, dict) and vm:
+        answer = {**answer, "state": vm.get("state"), "error": vm.get("error")}
     if chosen(console) != "table":
         emit(console, answer)
         return
     verdicts = answer.get("verdicts") or []
     place = next((v.get("node") for v in verdicts if v.get("node_id") == answer.get("node_id")), answer.get("node_id"))
+    if vm.get("state") == "error":
+        write(f"VM {vm.get('name')} is in error: {vm.get('error') or 'no reason is told'}")
     if answer.get("trial"):
         write(f"It would go to {place}." if place else "It would fit nowhere now.")
     else:

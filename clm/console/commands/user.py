@@ -11,7 +11,7 @@ from clm.console.groups import NounGroup
 from clm.console.names import find
 from clm.console.options import verb
 from clm.console.output import emit, emit_list
-from clm.console.values import NamedType
+from clm.console.values import NamedType, Whole
 
 
 @click.group(cls=NounGroup, noun="user", no_args_is_help=True)
@@ -22,7 +22,7 @@ def user() -> None:
 @verb(user, "ls", cluster=False)
 @click.option("--state", help="Only those in this state.")
 @click.option("--search", metavar="TEXT", help="Only those with this in login, name or address.")
-@click.option("--limit", type=click.IntRange(1, 10_000), help="No more than so many.")
+@click.option("--limit", type=Whole(1, 10_000), help="No more than so many.")
 def ls(console: Console, state: str | None, search: str | None, limit: int | None) -> None:
     """List accounts, as an administrator."""
     told: dict[str, Any] = {"state": state, "search": search, "limit": limit}

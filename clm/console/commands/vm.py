@@ -9,15 +9,17 @@ from typing import Any
 import click
 
 from clm.console.commands.create import create
-from clm.console.context import EVERY_CLUSTER, Console
+from clm.console.context import Console
 from clm.console.groups import NounGroup
 from clm.console.names import find, find_all
 from clm.console.options import everybody, verb
 from clm.console.output import chosen, emit, emit_list, printable
-from clm.console.problems import REFUSED, Problem, one_line, problem_of
-from clm.console.values import NamedType
+from clm.console.problems import REFUSED, Problem, one_line
+from clm.console.scope import all_clusters as all_clusters_option
+from clm.console.scope import scope
+from clm.console.values import NamedType, Real, Whole
 from clm.console.waiting import Deadline, Watch, check_ended, wait_operation
-from cm.rpc.errors import CloudError, Unavailable
+from cm.rpc.errors import Unavailable
 
 POLL_S = 1.0  # of a console that is followed
 
@@ -32,10 +34,10 @@ vm.add_command(create)
 
 @verb(vm, "ls")
 @everybody
-@click.option("--all-clusters", is_flag=True, help="Of all clusters; those that do not answer are named.")
+@all_clusters_option
 @click.option("--closed", is_flag=True, help="Destroyed ones.")
 @click.option("--shared", is_flag=True, help="Those of others that are shared with me.")
-@click.option("--limit", type=click.IntRange(1, 10_000), help="No more than so many.")
+@click.option("--limit", type=Whole(1, 10_000), help="No more than so many.")
 @click.option("--watch", is_flag=True, help="Stay, and show what changes.")
 def ls(
     console: Console, admin: bool, all_clusters: bool, closed: bool, shared: bool, limit: int | None, watch: bool
@@ -43,9 +45,7 @@ def ls(
     """List VMs, newest first."""
     if admin and shared:
         raise Problem("Administrators see everybody's VMs: give --admin or --shared.")
-    if all_clusters and not console.is_cloud:
-        raise Problem("This is a lone cluster: --all-clusters is for clouds.")
-    cluster = EVERY_CLUSTER if all_clusters else console.cluster()
+    cluster = scope(console, all_clusters)
     params: dict[str, Any] = {"closed": True} if closed else {}
     if shared:
         params["shared"] = True
@@ -121,8 +121,9 @@ def _changed(
         return [{"dry_run": True, "plan": plan}] if many else plan
     entries = answer if isinstance(answer, list) else [answer]
     if alone and isinstance(entries[0], dict) and entries[0].get("status", "ok") != "ok":
-        raise Problem(one_line(str(entries[0].get("message") or entries[0]["status"])), REFUSED)
-    return [{"status": "ok", **(each if isinstance(each, dict) else {"vm_id": ids[0]})} for each in entries]
+        raise Problem(console.worded(one_line(str(entries[0].get("message") or entries[0]["status"]))), REFUSED)
+    made = [{"status": "ok", **(each if isinstance(each, dict) else {"vm_id": ids[0]})} for each in entries]
+    return [{**each, "message": console.worded(str(each["message"]))} if each.get("message") else each for each in made]
 
 
 def _bare(result: dict[str, Any]) -> dict[str, Any]:
@@ -156,8 +157,6 @@ def _wait(console: Console, results: list[dict[str, Any]], admin: bool, timeout:
                 )
                 check_ended(op, f"VM {shown}")
                 result["status"] = "done"
-            except CloudError as error:
-                raise problem_of(error) from None
             except Problem as problem:
                 if problem.exit_code != 5:
                     raise
@@ -187,7 +186,7 @@ def _add_action(action: str, summary: str, many: bool) -> None:
     @verb(vm, action, changes=True, asks=action == "destroy", help=summary)
     @everybody
     @click.option("--wait", is_flag=True, help="Until it is done; exit code 5 if it fails.")
-    @click.option("--wait-timeout", type=click.FloatRange(0), default=300.0, show_default=True, metavar="SECONDS",
+    @click.option("--wait-timeout", type=Real(0), default=300.0, show_default=True, metavar="SECONDS",
                   help="How long to wait; 0: for ever.")  # fmt: skip
     @click.argument("which", nargs=-1, required=True, type=NamedType("vm"), metavar="VM...")
     def run(console: Console, admin: bool, wait: bool, wait_timeout: float, which: tuple[str, ...]) -> None:
@@ -201,7 +200,7 @@ for _action, (_summary, _many) in ACTIONS.items():
 @verb(vm, "console")
 @click.argument("which", type=NamedType("vm"), metavar="VM")
 @click.option("-f", "--follow", is_flag=True, help="Stay, and show what is added.")
-@click.option("--bytes", "limit", type=click.IntRange(1, 262_144), default=65_536, show_default=True,
+@click.option("--bytes", "limit", type=Whole(1, 262_144), default=65_536, show_default=True,
               help="So many of the last.")  # fmt: skip
 @click.option("--raw", is_flag=True, help="As it is, with what a terminal would obey.")
 def serial_console(console: Console, which: str, follow: bool, limit: int, raw: bool) -> None:

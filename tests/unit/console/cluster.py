@@ -36,6 +36,7 @@ class Cluster:
         self.default: str | None = None
         self.console = "Welcome to the guest\r\n"
         self.full = False
+        self.messages: list[dict[str, Any]] = []
 
     def add_vm(self, name: str, state: str = "running", node_id: int = 1, user_id: int = 7) -> dict[str, Any]:
         vm_id = next(self.ids)

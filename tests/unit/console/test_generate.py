@@ -60,7 +60,7 @@ def test_groups_list_their_views(home: Path) -> None:
                 group = group.get_command(ctx, word)
             hidden = method.verb in group.commands and method.verb not in group.views(ctx)
             assert hidden or method.verb in group.list_commands(ctx), method.name
-    assert set(ALIASES) == {"ls", "list", "show", "get", "rm"}
+    assert set(ALIASES) == {"ls", "list", "show", "get", "rm", "delete", "remove"}
 
 
 def parsed(method: Method, words: list[str]) -> dict[str, Any]:

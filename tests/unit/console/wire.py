@@ -187,6 +187,33 @@ def views(find: Find, cloud: bool) -> Registry:
         """System images."""
         return every(cluster, lambda c: list(c.images.values()))
 
+    @user_view(name="user.operation.get_list")
+    def operations(caller: Call, vm_id: Id | None = None, limit: Limit = 100, *, cluster: ClusterName = None) -> Any:
+        """Operations."""
+        return every(cluster, lambda c: [{**op, "text": ""} for op in c.operations.values()])
+
+    @admin_view(name="admin.placement.explain")
+    def explain(
+        caller: Call, vm_id: Id | None = None, template_id: Id | None = None, *, cluster: ClusterName = None
+    ) -> dict[str, Any]:  # fmt: skip
+        """Why it is there."""
+        verdicts = [{"node": "node1", "node_id": 1, "fits": True}]
+        return {"trial": vm_id is None, "node_id": 1, "at": "2026-01-02T03:04:05Z", "verdicts": verdicts}
+
+    @user_view(name="user.message.get_list")
+    def messages(caller: Call, unread_only: bool = False, limit: Limit = 100) -> list[dict[str, Any]]:
+        """Messages."""
+        return one(None).messages
+
+    @admin_view(name="admin.network.add", changing=True)
+    def add_network(
+        caller: Call, name: Name, network: str = "", gateway: str = "", *, cluster: ClusterName = None
+    ) -> dict[str, Any]:  # fmt: skip
+        """Add a network."""
+        told = {"name": name, "network": network, "gateway": gateway}
+        one(cluster).calls.append(("add_network", told))
+        return {"pool_id": 1, **told}
+
     @user_view(name="user.template.get_list")
     def templates(caller: Call, *, cluster: ClusterName = None) -> Any:
         """Templates."""
@@ -225,7 +252,7 @@ def views(find: Find, cloud: bool) -> Registry:
 
     for function in (
         login, account, set_password, get_list, get_all, get_by_id, get_any, create, destroy, get_console, wait,
-        operation, images, templates, nodes, node, lock, broken, echo,
+        operation, images, templates, nodes, node, lock, broken, echo, operations, explain, messages, add_network,
     ):  # fmt: skip
         registry.add(function)
     if cloud:

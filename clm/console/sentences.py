@@ -1,0 +1,60 @@
+"""What servers tell people, a code and its parameters, as sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from clm.console.problems import one_line
+
+SENTENCES: Final = {
+    "vm_ended": "VM {name} ended by itself; it is {then} now.",
+    "vm_saved": "VM {name} was saved as image {image_name}, and is gone.",
+    "image_imported": "Image {name} is there.",
+    "oidc_linked": "Your account can log in by {provider} from now on.",
+    "group_deleted": "Group {group} was deleted.",
+    "group_accepted": "You are in group {group} now.",
+    "group_rejected": "Group {group} did not take you.",
+    "group_removed": "You are in group {group} no more.",
+    "group_left": "{login} left group {group}.",
+    "group_leader": "You lead group {group} now.",
+    "group_leader_changed": "Group {group} is led by somebody else now.",
+    "group_request": "{login} asks to be taken into group {group}.",
+}
+# Of operations that failed, <kind>_failed: what was to happen.
+WORK: Final = {
+    "vm_create": "VM {name} could not be created",
+    "vm_start": "VM {name} could not be started",
+    "vm_stop": "VM {name} could not be stopped",
+    "vm_shutdown": "VM {name} could not be shut down",
+    "vm_reset": "VM {name} could not be reset",
+    "vm_pause": "VM {name} could not be paused",
+    "vm_resume": "VM {name} could not be resumed",
+    "vm_destroy": "VM {name} could not be destroyed",
+    "vm_save_and_shutdown": "VM {name} could not be saved",
+    "vm_vnc": "The screen of VM {name} could not be switched",
+    "image_import": "Image {name} could not be imported",
+    "image_delete": "Image {name} could not be deleted",
+    "storage_attach": "Storage {storage_id} could not be attached",
+}
+
+
+class _Params(dict[str, str]):
+    def __missing__(self, key: str) -> str:
+        return "?"
+
+
+def sentence(message: Mapping[str, Any]) -> str:
+    """A message in words; of a code that is not known here, its parameters."""
+    code, told = str(message.get("code") or ""), message.get("params")
+    params = told if isinstance(told, Mapping) else {}
+    shown = _Params({str(name): one_line(str(value)) for name, value in params.items()})
+    if code in SENTENCES:
+        return SENTENCES[code].format_map(shown)
+    if code.removesuffix("_failed") in WORK:
+        reason = one_line(str(params.get("reason") or params.get("error") or ""))
+        number = params.get("operation_id")
+        again = f" Operation {number}." if isinstance(number, int) else ""
+        what = WORK[code.removesuffix("_failed")].format_map(shown)
+        return f"{what}: {reason.rstrip('.') or 'no reason is told'}.{again}"
+    return ", ".join(f"{one_line(name)}={value}" for name, value in shown.items())
