@@ -33,6 +33,7 @@ from cm.rpc.channel import StrictSite
 from cm.rpc.errors import CloudError, InvalidRequest, LimitReached, NotFound, NotPermitted, Unavailable
 from cm.rpc.limits import check_depth
 from cm.runtime.database import Database
+from cm.runtime.threads import on_behalf
 from cm.services.agents import CREDENTIAL, NETWORKS, SEEN_EVERY_S, enrol, record_agent
 from contextualization.authenticate import Authenticator, Sender
 from contextualization.document import Documents
@@ -112,7 +113,7 @@ class Endpoint(Resource):
         if exchange.method not in METHODS:
             raise Refusal(405, "method_not_allowed", "This method is not served.", allow=", ".join(METHODS))
         if _is_guest(exchange):
-            sender = await self.authenticator.authenticate(exchange)
+            sender = await self._sender(exchange)
             if not sender.address:
                 raise Refusal(400, "bad_request", "The request names no guest.")
             with self._place("guest", sender.node_id, PER_NODE, 503):
@@ -124,6 +125,13 @@ class Endpoint(Resource):
         if exchange.method != method:
             raise Refusal(405, "method_not_allowed", f"This takes {method}.", allow=method)
         return await handler(self, exchange)
+
+    async def _sender(self, exchange: Exchange) -> Sender:
+        """Who asks, by a signature; the database's threads then work for them in turn with others."""
+        on_behalf.set("whoever says to be a node")
+        sender = await self.authenticator.authenticate(exchange)
+        on_behalf.set(("node", sender.node_id, sender.address))
+        return sender
 
     async def _health(self, exchange: Exchange) -> Answer:
         return text_answer("ok\n")
@@ -143,7 +151,7 @@ class Endpoint(Resource):
         return json_answer({"node_id": enrolled.node_id, "credential": enrolled.credential})
 
     async def _take_events(self, exchange: Exchange) -> Answer:
-        sender = await self.authenticator.authenticate(exchange)
+        sender = await self._sender(exchange)
         with self._place("events", sender.node_id, PER_NODE, 429):
             check_depth(exchange.body, DEPTH_MAX)
             boot_id, records, hook_version = parse_batch(exchange.body)
@@ -153,7 +161,7 @@ class Endpoint(Resource):
             return json_answer({"acknowledged": through})
 
     async def _document(self, exchange: Exchange) -> Answer:
-        sender = await self.authenticator.authenticate(exchange)
+        sender = await self._sender(exchange)
         asked = parse_qs(exchange.query, keep_blank_values=True, max_num_fields=8)
         version, wait = asked.get("version", [""])[0], asked.get("wait", ["0"])[0]
         if not re.fullmatch(r"[0-9]{1,4}(\.[0-9]{1,6})?", wait):

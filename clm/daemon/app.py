@@ -122,7 +122,7 @@ class CloudManager:
         self.policy = policy_of(settings)
         size = settings.database.pool_size
         pools = {"database": size, "password": 2, "mail": 1, "oidc": 4, "duties": 1}
-        self.threads = threads = threads or cast(IThreads, Threads(reactor, pools))
+        self.threads = threads = threads or cast(IThreads, Threads(reactor, pools, share=settings.limits.thread_share))
         self._make_listener = listen
         self.database = Database(settings.database.url, threads, pool_size=size)
         self.services = Services(self.database, threads, self.policy, reactor)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Network, ip_address
 from typing import Any, Final
 
-from cm.rpc.errors import Unavailable
+from cm.rpc.errors import RateLimited
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,14 +65,6 @@ def place_of(remote: str) -> str:
     if address.ipv4_mapped is not None:
         return str(address.ipv4_mapped)
     return str(IPv6Network((int(address) >> 64 << 64, 64)))
-
-
-@dataclass(eq=False)
-class RateLimited(Unavailable):
-    code = "rate_limited"
-    message = "Too many calls of {method}; try again in {seconds} s."
-    method: str
-    seconds: int
 
 
 class RateLimits:

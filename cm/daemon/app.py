@@ -118,7 +118,7 @@ class ClusterManager:
         self.settings = settings
         self.policy = policy_of(settings)
         size = settings.database.pool_size
-        self.threads = threads or Threads(reactor, {"database": size})
+        self.threads = threads or Threads(reactor, {"database": size}, share=settings.limits.thread_share)
         self._make_listener = listen
         threads = cast(IThreads, self.threads)
         self.database = Database(settings.database.url, threads, pool_size=size)

@@ -265,6 +265,12 @@ def encode_error(error: CloudError) -> dict[str, Any]:
     return {"code": error.number, "message": str(error), "data": data}
 
 
+def retry_after(error: CloudError) -> int | None:
+    """Seconds before a repeat can help, where the error tells them."""
+    seconds = getattr(error, "retry_after_s", None)
+    return seconds if isinstance(seconds, int) else None
+
+
 def fault_of(error: CloudError) -> dict[str, Any]:
     """
     An error as XML-RPC's fault struct. Nothing else may stand in one ("a struct fault may not contain other members"),

@@ -28,9 +28,12 @@ from cm.rpc.errors import (
 from cm.rpc.introspection import MULTICALL, introspection
 from cm.rpc.limits import Limits
 from cm.rpc.parameters import Params
+from cm.rpc.place import place_of
 from cm.rpc.places import Places
+from cm.rpc.rate import ChangeRate
 from cm.rpc.turns import Turns
 from cm.rpc.view import Registry, View, unknown
+from cm.runtime.threads import on_behalf
 
 log = Logger()
 
@@ -82,7 +85,9 @@ class Peer:
     @property
     def key(self) -> Hashable:
         """For whom its work counts: the account, once that is known, else the address."""
-        return self.remote if self._identity is None else self._identity.account_id or self._identity.login
+        if self._identity is None:
+            return place_of(self.remote)
+        return self._identity.account_id or self._identity.login
 
     async def identity(self, authenticator: Authenticator) -> Identity:
         """
@@ -127,6 +132,7 @@ class Dispatcher:
         self._measure = measure
         self._own = introspection(registry, title)
         self.turns = Turns(reactor)
+        self._rate = ChangeRate(reactor.seconds, self.limits)
         self._working = Places("calls", self.limits.share("under_way"))
         self._waiting = Places("waiting calls", self.limits.share("waits"))
 
@@ -149,11 +155,14 @@ class Dispatcher:
         :raises NotAuthenticated: as ``Peer.identity``.
         :raises DeadlineExceeded: it took as long as the whole request may.
         """
+        on_behalf.set(peer.key)
         asking = Deferred.fromCoroutine(peer.identity(self._authenticator))
         if not asking.called:
             asking.addTimeout(max(0.0, self.budget(peer).until - self._reactor.seconds()), self._reactor)
         try:
-            return await asking
+            identity = await asking
+            on_behalf.set(peer.key)
+            return identity
         except TimeoutError:
             raise DeadlineExceeded("looking at the credentials", self.limits.request_s) from None
 
@@ -185,6 +194,8 @@ class Dispatcher:
             if view.name == MULTICALL:
                 return await self._multicall(arguments["calls"], peer, within_multicall)
             control = Control(peer.call_id, remote=peer.remote, **controls)
+            if view.changing:
+                self._rate.take(identity)
             # What waits holds no place of those that work.
             done = (self._waiting if view.waiting else self._working).take(identity, peer.remote)
             return await self._run(view, identity, arguments, control, self.budget(peer), done)

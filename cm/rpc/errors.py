@@ -174,6 +174,14 @@ class Overloaded(Unavailable):
 
 
 @dataclass(eq=False)
+class RateLimited(Unavailable):
+    code = "rate_limited"
+    message = "Too many calls of {method}; try again in {retry_after_s} s."
+    method: str
+    retry_after_s: int
+
+
+@dataclass(eq=False)
 class TooManyAtOnce(Unavailable):
     """The caller's own share is used up; others are served."""
 

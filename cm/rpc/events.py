@@ -42,10 +42,12 @@ from cm.rpc.errors import (
 from cm.rpc.event_lines import encode_event, sees, sees_as_administrator
 from cm.rpc.jsonrpc import answer_error
 from cm.rpc.limits import Limits
+from cm.rpc.place import place_of
 from cm.rpc.places import Places
 from cm.rpc.server import tell_failure
 from cm.rpc.vocabulary import Role
 from cm.runtime.feed import FeedReader, FeedRow, Subscription, format_cursor
+from cm.runtime.threads import on_behalf
 
 log = Logger()
 
@@ -276,6 +278,7 @@ class Events(Resource):
         headers = request.requestHeaders.getRawHeaders(b"authorization")
         credentials = parse_authorization(headers[0]) if headers else None
         remote = getattr(request.getClientAddress(), "host", "") or "local"
+        on_behalf.set(place_of(remote))
         identity = await self._authenticator.authenticate(credentials, remote)
         everything = arguments.get("all", "0") == "1"
         identity.require(self._all_role if everything else self._role)

@@ -13,6 +13,7 @@ from typing import Final, Literal
 
 from cm.rpc.errors import TooLarge
 from cm.rpc.place import place_of
+from cm.runtime.threads import SHARE
 
 CONNECTIONS: Final = 12_000  # a process may have 65,536 files open by its unit; each holds some 15 kB here
 CONNECTIONS_PER_ADDRESS: Final = 3000  # as many as one cloud manager needs at its cluster: its calls and its waits
@@ -50,6 +51,8 @@ class Limits:
     :ivar under_way: calls of all clients together, those included whose callers stopped waiting; ``waits`` those that
         wait for something to happen and work on nothing; ``streams`` readers of the change feed. Of each an account
         and an address have their share, and the last ones are kept for those who run the cloud: see ``Places``.
+    :ivar thread_share: the part of a pool's threads that works for one account at most.
+    :ivar changes_burst: changing calls that an account may make at once, of which ``changes_per_s`` come back.
     :ivar privileged_times: how many times an account's share administrators and cloud managers have.
     :ivar connections: open at once, whether they ask for something or not.
     """
@@ -76,6 +79,9 @@ class Limits:
     streams_per_account: int = 20
     streams_per_address: int = 400
     streams_kept: int = 200
+    thread_share: float = SHARE
+    changes_burst: int = 500
+    changes_per_s: float = 5.0
     privileged_times: int = 10
     connections: int = CONNECTIONS
     connections_per_address: int = CONNECTIONS_PER_ADDRESS
@@ -93,6 +99,8 @@ class Limits:
             for each in fields(self)
             if getattr(self, each.name) < (0 if each.name.endswith("_kept") else 1e-9)
         ]
+        if self.thread_share > 1:
+            found.append("limits.thread_share is above 1")
         for each in fields(self):
             whole, _, part = each.name.rpartition("_")
             if part == "kept" and getattr(self, each.name) >= getattr(self, whole):

@@ -22,7 +22,7 @@ from twisted.web.server import NOT_DONE_YET, Request
 
 from cm.rpc import jsonrpc
 from cm.rpc.channel import StrictSite
-from cm.rpc.codec import encode_xml_fault, error_header
+from cm.rpc.codec import encode_xml_fault, error_header, retry_after
 from cm.rpc.dispatch import Dispatcher, Peer
 from cm.rpc.encoding import WORTH_BYTES, UnknownEncoding, accepts_gzip, compressed, decoded
 from cm.rpc.errors import CloudError, InvalidParameter, MalformedRequest, NotAuthenticated, TooLarge
@@ -258,7 +258,8 @@ def make_site(reactor: Any, dispatcher: Dispatcher, exposition: Callable[[], byt
 
 def tell_failure(request: Request, error: CloudError) -> None:
     """
-    What headers say of an error: its slug and fields, which have no place in an XML-RPC fault; how to say who one is.
+    What headers say of an error: its slug and fields, which have no place in an XML-RPC fault; when a repeat can help;
+    how to say who one is.
 
     The status of calls stays 200, as both dialects' clients expect: with 401 a browser would ask its user for a
     password in a window of its own.
@@ -266,6 +267,9 @@ def tell_failure(request: Request, error: CloudError) -> None:
     data = error_header(error)
     if data is not None:
         request.setHeader(b"x-wawel-error", data)
+    seconds = retry_after(error)
+    if seconds is not None:
+        request.setHeader(b"retry-after", b"%d" % seconds)
     if isinstance(error, NotAuthenticated):
         request.responseHeaders.setRawHeaders(b"www-authenticate", CHALLENGES)
 

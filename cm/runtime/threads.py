@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import contextvars
 import threading
-from collections import deque
-from collections.abc import Callable, Mapping
+from collections import Counter, OrderedDict, deque
+from collections.abc import Callable, Hashable, Mapping
 from queue import SimpleQueue
 from typing import Any, Final, TypeVar
 
@@ -22,12 +22,16 @@ from cm.runtime.interface import interface_method
 
 Result = TypeVar("Result")
 
+# For whom work is done: an account, or the address of somebody not known. None is the program itself.
+on_behalf: Final[contextvars.ContextVar[Hashable]] = contextvars.ContextVar("on_behalf", default=None)
+
 NODE_SIZE: Final = 4  # of each "node:<name>", and connections; libvirt works on five calls of a client at a time
 NODE_SLOW_SIZE: Final = 6  # of each "node-slow:<name>"; the engine runs no more operations at one node
 SIZES: Final = {
     "database": 8, "images": 2, "password": 1, "probe": 2, "node": NODE_SIZE, "node-slow": NODE_SLOW_SIZE,
 }  # fmt: skip
 QUEUE_MAX: Final = 1000  # calls waiting in one pool
+SHARE: Final = 0.5  # of a pool's threads, that work on behalf of one at most: others find one free at once
 
 
 class IThreads(Interface):
@@ -80,12 +84,21 @@ class Threads:
 
     :param reactor: an ``IReactorTime`` and ``IReactorFromThreads``; ``run`` belongs to its thread.
     :param sizes: threads per pool; a name before a colon stands for all pools of that kind (``{"node": 4}``).
+    :param share: the part of a pool's threads that works for one account at most, and for at least one of its calls.
+        What waits is taken up in turn between accounts.
     """
 
-    def __init__(self, reactor: Any, sizes: Mapping[str, int] | None = None, queue_max: int = QUEUE_MAX) -> None:
+    def __init__(
+        self,
+        reactor: Any,
+        sizes: Mapping[str, int] | None = None,
+        queue_max: int = QUEUE_MAX,
+        share: float = SHARE,
+    ) -> None:
         self._reactor = reactor
         self._sizes = {**SIZES, **(sizes or {})}
         self._queue_max = queue_max
+        self._share = share
         self._pools: dict[str, _Pool] = {}
         self._stopped = False
 
@@ -101,7 +114,9 @@ class Threads:
     def _make(self, name: str) -> _Pool:
         if self._stopped:
             raise Overloaded()
-        self._pools[name] = made = _Pool(self._reactor, name, size_of(name, self._sizes), self._queue_max)
+        size = size_of(name, self._sizes)
+        share = max(1, int(size * self._share))
+        self._pools[name] = made = _Pool(self._reactor, name, size, self._queue_max, share)
         return made
 
     def waiting(self) -> dict[str, int]:
@@ -122,12 +137,13 @@ class Threads:
 
 
 class _Job:
-    __slots__ = ("function", "args", "context", "deferred", "timer", "token", "begun_at", "ended", "late")
+    __slots__ = ("function", "args", "context", "whose", "deferred", "timer", "token", "begun_at", "ended", "late")
 
     def __init__(self, function: Callable[..., Any], args: tuple[Any, ...]) -> None:
         self.function = function
         self.args = args
         self.context = contextvars.copy_context()
+        self.whose = on_behalf.get()
         self.deferred: Deferred[Any] | None = None  # None once nobody waits
         self.timer: Any = None
         self.token = [None]  # whoever takes it decides: a thread, that it begins; its deadline, that it never does
@@ -154,13 +170,20 @@ class _Pool:
 
     A thread whose call overran its deadline is replaced, up to twice the size in all: so that a few calls which hang do
     not stop the pool, and many do not eat the process. When the late call does end, one thread ends with it.
+
+    The queue holds no more than keeps the threads busy. What else waits does so by account on the reactor's side, from
+    where it is handed on in turn.
     """
 
-    def __init__(self, reactor: Any, name: str, size: int, queue_max: int) -> None:
+    def __init__(self, reactor: Any, name: str, size: int, queue_max: int, share: int) -> None:
         self._reactor = reactor
         self._name = name
         self._size = size
         self._queue_max = queue_max + size
+        self._share = share
+        self._waiting: OrderedDict[Hashable, deque[_Job]] = OrderedDict()
+        self._handed: Counter[Hashable] = Counter()
+        self._handed_on = 0
         self._queue: SimpleQueue[_Job | None] = SimpleQueue()
         self._results: deque[tuple[_Job, bool, Any]] = deque()
         self._woken = False
@@ -180,10 +203,39 @@ class _Pool:
         if deadline_s is not None:
             job.timer = self._reactor.callLater(deadline_s, self._overrun, job, deadline_s)
         self.pending += 1
-        if self._threads - self._late < min(self._size, self.pending - self._late):
+        if job.whose not in self._waiting and self._has_room(job.whose):
+            self._hand_on(job)
+        else:
+            self._waiting.setdefault(job.whose, deque()).append(job)
+        return deferred
+
+    def _has_room(self, whose: Hashable) -> bool:
+        if self._handed_on - self._late >= 2 * self._size:
+            return False
+        return whose is None or self._handed[whose] < self._share
+
+    def _hand_on(self, job: _Job) -> None:
+        self._handed[job.whose] += 1
+        self._handed_on += 1
+        if self._threads - self._late < min(self._size, self._handed_on - self._late):
             self._start()
         self._queue.put(job)
-        return deferred
+
+    def _came_back(self, job: _Job) -> None:
+        """Hand on what may be done in its place: of who waited longest since their last turn first."""
+        self._handed_on -= 1
+        self._handed[job.whose] -= 1
+        if not self._handed[job.whose]:
+            del self._handed[job.whose]
+        for whose in list(self._waiting):
+            if self._has_room(whose):
+                queue = self._waiting[whose]
+                self._hand_on(queue.popleft())
+                if queue:
+                    self._waiting.move_to_end(whose)
+                else:
+                    del self._waiting[whose]
+                return
 
     def _start(self) -> None:
         self._threads += 1
@@ -221,6 +273,7 @@ class _Pool:
                 self._threads -= 1
                 self._late -= 1
                 self._queue.put(None)  # its thread is back, so one is too many
+            self._came_back(job)
             deferred, job.deferred = job.deferred, None
             if deferred is None:
                 continue
@@ -236,6 +289,10 @@ class _Pool:
 
     def close(self) -> None:
         self._closed = True
+        for queue in self._waiting.values():
+            for job in queue:
+                self._hand_on(job)
+        self._waiting.clear()
         for _ in range(self._threads):
             self._queue.put(None)
 

@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from clm.rules.limits import LIMITS, RateLimited
+from clm.rules.limits import LIMITS
 from cm.rpc.caller import ANONYMOUS, Control
+from cm.rpc.errors import RateLimited
 from support.clm import CloudBench
 from support.cloud import run
 
@@ -26,7 +27,7 @@ def test_address(bench: CloudBench) -> None:
         assert not call(bench, "guest.user.exists", "192.0.2.1", login=f"user{number}")
     with pytest.raises(RateLimited) as refused:
         call(bench, "guest.user.exists", "192.0.2.1", login="ann")
-    assert refused.value.retry and 0 < refused.value.seconds <= 31
+    assert refused.value.retry and 0 < refused.value.retry_after_s <= 31
     assert call(bench, "guest.user.exists", "192.0.2.2", login="ann")
 
 

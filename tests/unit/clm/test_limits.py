@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clm.rules.limits import LIMITS, Limit, RateLimited, RateLimits, place_of
+from clm.rules.limits import LIMITS, Limit, RateLimits, place_of
+from cm.rpc.errors import RateLimited
 from cm.rpc.view import Registry
 from cm.rpc.vocabulary import Role
 
@@ -37,10 +38,10 @@ def test_bucket(pauses: list[float]) -> None:
             limits.take("m", "192.0.2.1", {})
             given_at.append(now)
         except RateLimited as limited:
-            refused_at, now = now, now + limited.seconds
+            refused_at, now = now, now + limited.retry_after_s
             limits.take("m", "192.0.2.1", {})
             given_at.append(now)
-            assert limited.seconds <= LIMIT.refill_s + 1 and now > refused_at
+            assert limited.retry_after_s <= LIMIT.refill_s + 1 and now > refused_at
     for first in range(len(given_at)):
         for last in range(first, len(given_at)):
             window = given_at[last] - given_at[first]
@@ -54,7 +55,7 @@ def test_keys() -> None:
         limits.take("m", remote, {"email": "X@y.z"})
     with pytest.raises(RateLimited) as refused:
         limits.take("m", "c", {"email": "x@Y.z"})
-    assert (refused.value.method, refused.value.seconds) == ("m", 2)
+    assert (refused.value.method, refused.value.retry_after_s) == ("m", 2)
     limits.take("m", "c", {"email": "other@y.z"})
     with pytest.raises(RateLimited):
         limits.take("m", "a", {"email": "third@y.z"})

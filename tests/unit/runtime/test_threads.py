@@ -13,7 +13,7 @@ from twisted.internet.defer import CancelledError, Deferred, FirstError, gatherR
 from zope.interface.verify import verifyObject
 
 from cm.rpc.errors import DeadlineExceeded, Overloaded
-from cm.runtime.threads import InlineThreads, IThreads, Threads
+from cm.runtime.threads import InlineThreads, IThreads, Threads, on_behalf
 
 from .reactor import Reactor
 
@@ -178,3 +178,74 @@ class TestInlineThreads:
         results: list[Any] = []
         Deferred.fromCoroutine(threads.run("database", divmod, 7, 2, deadline_s=1)).addCallback(results.append)
         assert results == [(3, 1)] and threads.pools == ["database"]
+
+
+class TestShares:
+    """Whose work is done when; a gate holds the threads."""
+
+    def begin(self, reactor: Reactor, threads: Threads, calls: list[tuple[Any, str]], gate: threading.Event) -> Any:
+        """Have these done, each for whom it says; the order in which they began, and who waits for all."""
+        order: list[str] = []
+
+        def work(name: str) -> None:
+            order.append(name)
+            gate.wait(10)
+
+        def start() -> Any:
+            made = []
+            for whose, name in calls:
+                context = contextvars.copy_context()
+                context.run(on_behalf.set, whose)
+                made.append(context.run(Deferred.fromCoroutine, threads.run("four", work, name)))
+            return gatherResults(made)
+
+        waiting: list[Any] = []
+        reactor.do(lambda: waiting.append(start()))
+        return order, waiting[0]
+
+    @pytest.fixture
+    def four(self, reactor: Reactor) -> Iterator[Threads]:
+        made = Threads(reactor.reactor, {"four": 4, "one": 1})
+        yield made
+        reactor.do(made.stop, 0.1)
+
+    def test_share(self, reactor: Reactor, four: Threads) -> None:
+        """Half of the threads work for one account; others find one free, also behind many calls of the first."""
+        gate = threading.Event()
+        order, waiting = self.begin(reactor, four, [(1, "a")] * 20 + [(2, "b"), (3, "c")], gate)
+        until(lambda: len(order) == 4)
+        assert sorted(order) == ["a", "a", "b", "c"]
+        gate.set()
+        reactor.do(lambda: waiting)
+        assert order.count("a") == 20
+
+    def test_in_turn(self, reactor: Reactor, four: Threads) -> None:
+        """What waits is taken up in turn, whoever has more of it."""
+        gate = threading.Event()
+        gate.set()
+        threads = Threads(reactor.reactor, {"four": 1}, share=1.0)
+        held = threading.Event()
+        reactor.do(lambda: Deferred.fromCoroutine(threads.run("four", held.wait, 10)) and None)
+        reactor.do(lambda: Deferred.fromCoroutine(threads.run("four", held.wait, 10)) and None)
+        order, waiting = self.begin(reactor, threads, [(1, "a")] * 5 + [(2, "b")] * 2 + [(3, "c")], gate)
+        held.set()
+        reactor.do(lambda: waiting)
+        reactor.do(threads.stop, 0.1)
+        assert "".join(order) == "abcabaaa"
+
+    def test_own_work(self, reactor: Reactor, four: Threads) -> None:
+        """Work that is nobody's, the engine's, may have all threads."""
+        gate = threading.Event()
+        order, waiting = self.begin(reactor, four, [(None, "own")] * 6, gate)
+        until(lambda: len(order) == 4)
+        gate.set()
+        reactor.do(lambda: waiting)
+
+    def test_forgotten(self, reactor: Reactor, four: Threads) -> None:
+        """A pool that is let go does what it was given, that which waited for its turn too."""
+        gate = threading.Event()
+        order, waiting = self.begin(reactor, four, [(1, "a")] * 7, gate)
+        reactor.do(four.forget, "four")
+        gate.set()
+        reactor.do(lambda: waiting)
+        assert len(order) == 7
