@@ -80,6 +80,7 @@ class Cloud(Asking):
         self.kvm = kvm
         self.nodes = []
         self.storage_dir = self.base / "storage"
+        self.import_dir = self.base / "import"
         self.run_dir = self.base / "run"
         self.config = self.base / "cm.toml"
         self.image_id = self.storage_id = self.user_id = 0
@@ -165,6 +166,7 @@ class Cloud(Asking):
         self.nodes += [RealNode(host, self.run_dir) for host in self._lab.up(self._count)]
 
     def _configure(self) -> None:
+        self.import_dir.mkdir(parents=True, exist_ok=True)
         port = free_port(self._wanted_port)
         self.url = f"http://127.0.0.1:{port}"
         gateway = self._lab.gateway if self._lab is not None else "127.0.0.1"
@@ -172,7 +174,7 @@ class Cloud(Asking):
         self.endpoint = f"http://{gateway}:{listens}"
         told = write_config(
             self.base, self.name, self.postgres.url(self.database), rpc=f"127.0.0.1:{port}",
-            contextualization=f"{gateway}:{listens}", images=[state_dir() / "images", self.base],
+            contextualization=f"{gateway}:{listens}", images=[state_dir() / "images", self.import_dir],
             separate=self._separate, more=self._settings,
         )  # fmt: skip
         if told is not None:
@@ -297,7 +299,7 @@ class Cloud(Asking):
 
     def import_blank(self, name: str = "blank", size_mib: int = 8) -> int:
         """Import an empty disk: guests that stay in their firmware, where nobody needs a boot. Its image's id."""
-        path = self.base / f"{name}.qcow2"
+        path = self.import_dir / f"{name}.qcow2"
         if not path.exists():
             subprocess.run([get_program("qemu-img"), "create", "-q", "-f", "qcow2", str(path), f"{size_mib}M"],
                            check=True, timeout=60)
@@ -307,7 +309,7 @@ class Cloud(Asking):
         """The image every cloud begins with, and what it is."""
         if self.hypervisor == "qemu":
             return image.build().disk, "Linux and busybox, 13 MB; says on its console how far it is"
-        path = self.base / "tiny.qcow2"
+        path = self.import_dir / "tiny.qcow2"
         if not path.exists():
             subprocess.run([get_program("qemu-img"), "create", "-q", "-f", "qcow2", str(path), "16M"], check=True,
                            timeout=60)

@@ -16,10 +16,11 @@ from typing import Any, cast
 from twisted.internet.interfaces import IListeningPort
 from twisted.logger import Logger
 
+from cm.daemon.directories import check_all, data_directory, overlap, pool_problems
 from cm.daemon.execute import Executor
 from cm.daemon.migrate import pending
 from cm.daemon.reconciler import Reconciler
-from cm.daemon.settings import Settings, check_settings
+from cm.daemon.settings import Settings
 from cm.operations import register_kinds
 from cm.operations.engine import Engine
 from cm.rpc.dispatch import Dispatcher
@@ -40,6 +41,7 @@ from cm.services.context import ClusterPolicy, Services
 from cm.services.fleet import Fleet
 from cm.store.change import read_changes
 from cm.store.operation import LOCK_CLASS, TOPIC, register_worker
+from cm.store.storage import pool_paths
 
 log = Logger()
 DATABASE_THREADS = 8
@@ -59,7 +61,7 @@ def reach_of(settings: Settings) -> Reach:
 
 def policy_of(settings: Settings) -> ClusterPolicy:
     """What decisions depend on, out of the settings; makes the state directory."""
-    check_settings(settings)
+    check_all(settings)
     state = settings.cluster.state_dir
     state.mkdir(mode=0o750, parents=True, exist_ok=True)
     staging = state / "staging"
@@ -143,6 +145,7 @@ class ClusterManager:
         """
         if await self.threads.run("database", pending, self.database.engine):
             raise SettingsError(["the database is not at this version's schema: run wawel-cm migrate"])
+        await self._check_directories()
         name = f"{socket.gethostname()}:{os.getpid()}"
         worker_id = await self.database.transact(register_worker, name)
         self.listener = self._make_listener(self.reactor, self.settings.database.url, (LOCK_CLASS, worker_id))
@@ -163,6 +166,21 @@ class ClusterManager:
             self.engine.start()
             self.reconciler.start()
         self._listen(dispatcher)
+
+    async def _check_directories(self) -> None:
+        """:raises SettingsError: images may be imported from where the database, or users' disks, are."""
+        directories = self.settings.images.directories
+        if not directories:
+            return
+        problems = pool_problems(directories, await self.database.read(pool_paths))
+        data = await self.database.read(data_directory)
+        if data is not None:
+            for directory in directories:
+                reason = overlap(directory.resolve(), data)
+                if reason is not None:
+                    problems.append(f"images.directories: {directory} {reason} {data}: PostgreSQL's data")
+        if problems:
+            raise SettingsError(problems)
 
     def _authenticator(self, listener: Listener) -> DatabaseAuthenticator:
         try:

@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import Engine
 
+from cm.daemon.directories import check_all
 from cm.daemon.migrate import migrate as migrate_database
-from cm.daemon.settings import Settings, check_settings
+from cm.daemon.settings import Settings
 from cm.runtime.program import load_settings, make_program
+
+DEFAULT: Final = Path("/etc/wawel/cm.toml")
 
 
 def load(config: Path | None) -> Settings:
     """:raises click.ClickException: with every problem of the settings."""
-    return load_settings(Settings, config, Path("/etc/wawel/cm.toml"), "WAWEL_CM", check_settings)
+
+    def check(settings: Settings) -> None:
+        check_all(settings, config or DEFAULT)
+
+    return load_settings(Settings, config, DEFAULT, "WAWEL_CM", check)
 
 
 # What runs the manager is imported by the commands that do: the others answer sooner without.

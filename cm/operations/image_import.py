@@ -36,7 +36,7 @@ from cm.store.change import record_change
 from cm.store.domain import pool_name
 from cm.store.image import ImageRow, claim_image, find_image, get_image, set_progress, set_state
 from cm.store.operation import OperationRow, holds, record_step
-from cm.store.storage import node_reaching
+from cm.store.storage import node_reaching, pool_paths
 
 FETCHED: Final = 50  # percent
 INSPECTED: Final = 55
@@ -118,7 +118,8 @@ async def _ensure_fetched(work: Work) -> staging.Staged:
     """
     staged = staging.staged(work)
     meter = Meter(work, 0, FETCHED)
-    await work.run_images(_fetch, staged, dict(work.arguments), work.services.policy, meter)
+    pools = [path for _, path in await work.read(pool_paths)]
+    await work.run_images(_fetch, staged, dict(work.arguments), work.services.policy, meter, pools)
     wanted = work.arguments.get("sha256")
     if wanted and staged.sha256 != wanted:
         raise ImageRefused(f"its SHA-256 is {staged.sha256}, not the one that was given")
@@ -128,7 +129,9 @@ async def _ensure_fetched(work: Work) -> staging.Staged:
     return staged
 
 
-def _fetch(staged: staging.Staged, arguments: dict[str, Any], policy: ClusterPolicy, meter: Meter) -> None:
+def _fetch(
+    staged: staging.Staged, arguments: dict[str, Any], policy: ClusterPolicy, meter: Meter, pools: Sequence[str]
+) -> None:
     if staged.sha256 and staged.path.exists():
         return
     part = staging.partial(staged.path)
@@ -141,7 +144,8 @@ def _fetch(staged: staging.Staged, arguments: dict[str, Any], policy: ClusterPol
             fetched = fetch_url(arguments["url"], str(part), _fetch_policy(policy), take_pages=given, **limits)
         else:
             allowed = [str(directory) for directory in policy.import_dirs]
-            fetched = copy_local(arguments["path"], str(part), allowed, max_bytes=policy.import_max_bytes, **limits)
+            limits["max_bytes"] = policy.import_max_bytes
+            fetched = copy_local(arguments["path"], str(part), allowed, pools, **limits)
     except DownloadFailed:
         if meter.lost:
             raise LeaseLost() from None

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import posixpath
 import re
+from pathlib import PurePosixPath
 from typing import Any, Final
 
 from sqlalchemy import text
@@ -15,7 +16,7 @@ from sqlalchemy import text
 from cm.rpc.errors import InUse, InvalidParameter, NameTaken, ObjectNotFound
 from cm.rpc.vocabulary import OperationKind, StorageKind
 from cm.runtime.taken import refused_by
-from cm.services.context import ClusterCall
+from cm.services.context import ClusterCall, ClusterPolicy
 from cm.services.networks import vms
 from cm.store.change import record_change
 from cm.store.domain import pool_name
@@ -54,6 +55,20 @@ def check_path(path: str, parameter: str = "path") -> None:
         raise InvalidParameter(parameter, "that directory belongs to the system")
 
 
+def _apart(policy: ClusterPolicy, path: str) -> None:
+    """
+    Where administrators may import files from, nobody's disks are to lie, nor where the manager has its keys.
+    :raises InvalidParameter: the path is such a place, lies in one, or around one.
+    """
+    pool = PurePosixPath(path)
+    for private, what in (
+        (policy.staging_dir.parent, "the manager has its keys there"),
+        *((directory, "images may be imported from there") for directory in policy.import_dirs),
+    ):
+        if pool.is_relative_to(private) or private.is_relative_to(pool):
+            raise InvalidParameter("path", f"{what} ({private})")
+
+
 def add(caller: ClusterCall, values: dict[str, Any]) -> dict[str, Any]:
     """
     :param values: those of the view. Without ``capacity_bytes`` the first attachment says it, and until then nothing
@@ -62,6 +77,7 @@ def add(caller: ClusterCall, values: dict[str, Any]) -> dict[str, Any]:
     :raises NameTaken: the name is in use.
     """
     check_path(values["path"])
+    _apart(caller.policy, values["path"])
     if values["kind"] == StorageKind.NETFS:
         if not _HOST.match(values["address"]):
             raise InvalidParameter("address", "a netfs needs the address or name of its server")

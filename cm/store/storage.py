@@ -33,6 +33,12 @@ def list_storages(session: Session) -> Sequence[dict[str, Any]]:
     return [_storage(row) for row in session.execute(text(_STORAGE + " ORDER BY s.id"))]
 
 
+def pool_paths(session: Session) -> Sequence[tuple[str, str]]:
+    """Names of storages, and where nodes have their pools."""
+    found = session.execute(text("SELECT name, path FROM storage WHERE deleted_at IS NULL ORDER BY id"))
+    return [(row.name, row.path) for row in found]
+
+
 def get_storage(session: Session, storage_id: int, *, lock: bool = False, version: int | None = None) -> dict[str, Any]:
     """
     :param lock: hold its row until the transaction ends.

@@ -28,7 +28,7 @@ def blank(shared_cloud: Cloud, wawel: Wawel) -> Iterator[str]:
     """An image whose guests stay in their firmware, imported by the console; its name."""
     name = "console-blank"
     if name not in [image["name"] for image in wawel.json("image", "ls")]:
-        path = shared_cloud.base / f"{name}.qcow2"
+        path = shared_cloud.import_dir / f"{name}.qcow2"
         subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", str(path), "8M"], check=True, timeout=60)
         made = wawel.json("--profile", "root", "image", "import", str(path), "--storage", "main", "--wait")
         assert (made["name"], made["state"]) == (name, "ok")

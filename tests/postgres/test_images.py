@@ -595,15 +595,16 @@ def test_quota_race(bench: Bench) -> None:
 
 def test_with_threads(database_url: str, tmp_path: Path) -> None:
     """A whole process does the same: imports at once, one given up half-way, a deletion, and a VM of an image."""
+    (tmp_path / "images").mkdir()
     for number in range(3):
-        (tmp_path / f"{number}.raw").write_bytes(_disk(b"x" * (number + 1) * MIB))
+        (tmp_path / "images" / f"{number}.raw").write_bytes(_disk(b"x" * (number + 1) * MIB))
     cloud = MemoryCloud(database_url, tmp_path)
     try:
         values = {"description": "", "storage_id": cloud.storage_id}
         answers = [
             cloud.call(
                 "admin.system_image.import_file",
-                {"name": f"i{n}", "path": str(tmp_path / f"{n}.raw"), **values},
+                {"name": f"i{n}", "path": str(tmp_path / "images" / f"{n}.raw"), **values},
                 account="admin",
             )
             for n in range(3)

@@ -111,7 +111,8 @@ def test_saved(cloud: MemoryCloud) -> None:
 
 def test_imported(cloud: MemoryCloud, tmp_path: Path) -> None:
     """An import that ended is told: well, with its name; refused, with the reason."""
-    path = tmp_path / "disk.raw"
+    path = tmp_path / "images" / "disk.raw"
+    path.parent.mkdir()
     path.write_bytes(bytes(510) + b"\x55\xaa" + bytes(2**20 - 512))
     values = {"name": "big", "description": "", "path": str(path), "storage_id": cloud.storage_id}
     answer = cloud.call("admin.system_image.import_file", values, account="admin")

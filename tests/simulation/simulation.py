@@ -71,6 +71,7 @@ class Simulation:
         self._database = name
         self._server = server
         self._state_dir = state_dir
+        self.import_dir = state_dir.with_name(f"{state_dir.name}-images")
         self.schedule = Schedule()
         self.journal: list[str] = []
         self.broken: list[str] = []
@@ -168,7 +169,7 @@ class Simulation:
             database=DatabaseSettings(url=self.url),
             listen=ListenSettings(rpc="", contextualization=""),
             cluster=ClusterSettings(state_dir=self._state_dir),
-            images=ImportSettings(directories=(self._state_dir,)),
+            images=ImportSettings(directories=(self.import_dir,)),
         )
 
         def make() -> ClusterManager:

@@ -51,8 +51,8 @@ class MemoryCloud:
         self.settings = Settings(
             database=DatabaseSettings(url=url),
             listen=ListenSettings(rpc=rpc, contextualization=""),
-            cluster=ClusterSettings(state_dir=state_dir, **cluster),
-            images=ImportSettings(directories=(state_dir,), networks=("127.0.0.0/8",)),
+            cluster=ClusterSettings(state_dir=state_dir / "cm", **cluster),
+            images=ImportSettings(directories=(state_dir / "images",), networks=("127.0.0.0/8",)),
         )
         self.manager: Any = None
         self._nodes = nodes

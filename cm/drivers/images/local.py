@@ -21,10 +21,11 @@ from cm.rpc.errors import InvalidParameter
 CHUNK_BYTES: Final = 2**20
 
 
-def open_beneath(path: str, allowed_dirs: Sequence[str]) -> int:
+def open_beneath(path: str, allowed_dirs: Sequence[str], denied_dirs: Sequence[str] = ()) -> int:
     """
     A read-only descriptor of the regular file ``path``.
     :param allowed_dirs: absolute directories; they themselves may be reached over links, nothing below them may.
+    :param denied_dirs: absolute directories from which nothing may come all the same.
     :raises InvalidParameter: it lies elsewhere, leads over a link, is absent or no regular file.
     """
     pure = PurePosixPath(path)
@@ -32,6 +33,10 @@ def open_beneath(path: str, allowed_dirs: Sequence[str]) -> int:
         raise InvalidParameter("path", "must be absolute, without '..'")
     for allowed in allowed_dirs:
         if pure.is_relative_to(allowed) and pure != PurePosixPath(allowed):
+            real = PurePosixPath(os.path.realpath(allowed)) / pure.relative_to(allowed)
+            for denied in denied_dirs:
+                if pure.is_relative_to(denied) or real.is_relative_to(denied):
+                    raise InvalidParameter("path", f"{denied} holds the disks of a storage")
             return _walk(allowed, pure.relative_to(allowed).parts)
     raise InvalidParameter("path", "is beneath none of the directories that imports may come from")
 
@@ -72,6 +77,7 @@ def copy_local(
     path: str,
     target: str,
     allowed_dirs: Sequence[str],
+    denied_dirs: Sequence[str] = (),
     *,
     max_bytes: int,
     progress: Callable[[int, int | None], None] = lambda done, total: None,
@@ -88,7 +94,7 @@ def copy_local(
     :raises TooLarge: the file has more than ``max_bytes``.
     :raises StorageFull: no room for it.
     """
-    source = open_beneath(path, allowed_dirs)
+    source = open_beneath(path, allowed_dirs, denied_dirs)
     try:
         total = os.fstat(source).st_size
         with Target(target, max_bytes=max_bytes, cancelled=cancelled, what="the file") as out:
