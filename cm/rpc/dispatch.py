@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Hashable, Mapping
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from twisted.internet.defer import CancelledError, Deferred, TimeoutError
 from twisted.logger import Logger
@@ -24,6 +24,7 @@ from cm.rpc.errors import (
     Incident,
     InvalidParameter,
     MalformedRequest,
+    Stopping,
 )
 from cm.rpc.introspection import MULTICALL, introspection
 from cm.rpc.limits import Limits
@@ -36,6 +37,7 @@ from cm.rpc.view import Registry, View, unknown
 from cm.runtime.threads import on_behalf
 
 log = Logger()
+STOP_GRACE_S: Final = 10.0  # calls last milliseconds, but for those that wait: they are told to come again
 
 
 class Measure(Protocol):
@@ -135,11 +137,27 @@ class Dispatcher:
         self._rate = ChangeRate(reactor.seconds, self.limits)
         self._working = Places("calls", self.limits.share("under_way"))
         self._waiting = Places("waiting calls", self.limits.share("waits"))
+        self._waiters: set[Deferred[Any]] = set()  # of the waiting calls
+        self._idle: Deferred[None] | None = None  # while it is being stopped
 
     @property
     def under_way(self) -> int:
         """Calls that have begun and not ended, whether they work or wait."""
         return len(self._working) + len(self._waiting)
+
+    async def stop(self, grace_s: float = STOP_GRACE_S) -> None:
+        """
+        Begin no more calls, tell those that wait to come again, and let those that work be answered, for as long as
+        the grace.
+        """
+        self._idle = idle = Deferred()
+        for waiter in list(self._waiters):
+            waiter.errback(Failure(Stopping()))
+        if self.under_way:
+            timer = self._reactor.callLater(grace_s, idle.callback, None)
+            await idle
+            if timer.active():
+                timer.cancel()
 
     def find(self, method: str) -> View | None:
         return self._registry.find(method) or self._own.find(method)
@@ -194,6 +212,8 @@ class Dispatcher:
             if view.name == MULTICALL:
                 return await self._multicall(arguments["calls"], peer, within_multicall)
             control = Control(peer.call_id, remote=peer.remote, **controls)
+            if self._idle is not None:
+                raise Stopping()
             if view.changing:
                 self._rate.take(identity)
             # What waits holds no place of those that work.
@@ -244,7 +264,7 @@ class Dispatcher:
         else:
             execution = self._execute(view, identity, arguments, control)
         work: Deferred[Any] = Deferred.fromCoroutine(execution)
-        work.addBoth(_ended, done)
+        work.addBoth(self._ended, done)
         if work.called:
             return await work
         waiter: Deferred[Any] = Deferred(None if view.changing else lambda _: work.cancel())
@@ -254,11 +274,23 @@ class Dispatcher:
         )
         seconds = min(self.limits.call_s, max(0.0, budget.until - self._reactor.seconds()))
         timer = self._reactor.callLater(seconds, self._expire, waiter, view, work, seconds)
+        if view.waiting:
+            self._waiters.add(waiter)
         try:
             return await waiter
+        except Stopping:
+            work.cancel()
+            raise
         finally:
+            self._waiters.discard(waiter)
             if timer.active():
                 timer.cancel()
+
+    def _ended(self, result: Any, done: Callable[[], None]) -> Any:
+        done()
+        if self._idle is not None and not self._idle.called and not self.under_way:
+            self._idle.callback(None)
+        return result
 
     def _expire(self, waiter: Deferred[Any], view: View, work: Deferred[Any], seconds: float) -> None:
         if not waiter.called:
@@ -321,8 +353,3 @@ class Dispatcher:
             view = self.find(method)
             self.budget(peer).take_bytes(len(data), view is not None and view.changing)
         return data
-
-
-def _ended(result: Any, done: Callable[[], None]) -> Any:
-    done()
-    return result

@@ -173,6 +173,11 @@ class Overloaded(Unavailable):
     message = "Too many calls are waiting; try again shortly."
 
 
+class Stopping(Unavailable):
+    code = "stopping"
+    message = "The server is being stopped. What it had accepted goes on with its next start; call again then."
+
+
 @dataclass(eq=False)
 class RateLimited(Unavailable):
     code = "rate_limited"

@@ -14,11 +14,14 @@ from queue import SimpleQueue
 from typing import Any, Final, TypeVar
 
 from twisted.internet.defer import Deferred, gatherResults
+from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import Interface, implementer
 
-from cm.rpc.errors import DeadlineExceeded, Overloaded
+from cm.rpc.errors import DeadlineExceeded, Overloaded, Stopping
 from cm.runtime.interface import interface_method
+
+log = Logger()
 
 Result = TypeVar("Result")
 
@@ -196,7 +199,9 @@ class _Pool:
     # ---- the reactor's thread
 
     def submit(self, function: Callable[..., Any], args: tuple[Any, ...], deadline_s: float | None) -> Deferred[Any]:
-        if self._closed or self.pending >= self._queue_max:
+        if self._closed:
+            raise Stopping()
+        if self.pending >= self._queue_max:
             raise Overloaded()
         job = _Job(function, args)
         job.deferred = deferred = Deferred(lambda _: self._let_go(job))
@@ -204,7 +209,12 @@ class _Pool:
             job.timer = self._reactor.callLater(deadline_s, self._overrun, job, deadline_s)
         self.pending += 1
         if job.whose not in self._waiting and self._has_room(job.whose):
-            self._hand_on(job)
+            try:
+                self._hand_on(job)
+            except Overloaded:
+                self.pending -= 1
+                self._let_go(job)
+                raise
         else:
             self._waiting.setdefault(job.whose, deque()).append(job)
         return deferred
@@ -215,10 +225,14 @@ class _Pool:
         return whose is None or self._handed[whose] < self._share
 
     def _hand_on(self, job: _Job) -> None:
+        if self._threads - self._late < min(self._size, self._handed_on + 1 - self._late):
+            try:
+                self._start()
+            except RuntimeError:  # the system gives no more threads: those that there are will take it
+                if self._threads == 0:
+                    raise Overloaded() from None
         self._handed[job.whose] += 1
         self._handed_on += 1
-        if self._threads - self._late < min(self._size, self._handed_on - self._late):
-            self._start()
         self._queue.put(job)
 
     def _came_back(self, job: _Job) -> None:
@@ -238,9 +252,9 @@ class _Pool:
                 return
 
     def _start(self) -> None:
-        self._threads += 1
         # Daemons: a call that hangs in C must not keep the process from ending.
-        threading.Thread(target=self._work, name=f"{self._name}-{self._threads}", daemon=True).start()
+        threading.Thread(target=self._work, name=f"{self._name}-{self._threads + 1}", daemon=True).start()
+        self._threads += 1
 
     def _let_go(self, job: _Job) -> None:
         """The waiter was cancelled."""
@@ -257,9 +271,13 @@ class _Pool:
                 return
             error = DeadlineExceeded(f"waiting for {self._name.partition(':')[0]}", deadline_s)
             if not job.ended and self._threads < 2 * self._size:
-                job.late = True
-                self._late += 1
-                self._start()
+                try:
+                    self._start()
+                except RuntimeError:
+                    log.warn("pool {name}: no thread in place of one that is late", name=self._name)
+                else:
+                    job.late = True
+                    self._late += 1
         deferred, job.deferred = job.deferred, None
         if deferred is not None:
             deferred.errback(Failure(error))

@@ -282,6 +282,34 @@ class TestTime:
         sample.waiting[0].errback(RuntimeError("late"))
         assert sample.ended == ["RuntimeError"] and sample.dispatcher.under_way == 0
 
+    def test_stop(self) -> None:
+        """While it stops, calls that were begun are answered, waiting ones are told to come again, and none begins."""
+        sample = Sample()
+        _, working = self.start(sample, "user.slow")
+        _, changing = self.start(sample, "user.slow_change")
+        _, waiting = self.start(sample, "user.slow_wait")
+        stopped: list[None] = []
+        Deferred.fromCoroutine(sample.dispatcher.stop()).addCallback(stopped.append)
+        assert waiting[0]["error"]["data"] == {"slug": "stopping", "fields": {}, "retry": True}
+        assert sample.call("user.echo")["error"]["data"]["slug"] == "stopping"
+        assert (working, changing, stopped, sample.ended) == ([], [], [], ["CancelledError"])
+        sample.waiting[0].callback("read")
+        sample.waiting[1].callback("changed")
+        assert (working, changing, stopped) == ([ok("read", 1)], [ok("changed", 1)], [None])
+        assert not sample.clock.getDelayedCalls()
+
+    def test_stop_has_a_deadline(self) -> None:
+        """A call that does not end holds a stop up for the grace alone."""
+        sample = Sample()
+        self.start(sample, "user.slow_change")
+        stopped: list[None] = []
+        Deferred.fromCoroutine(sample.dispatcher.stop(5.0)).addCallback(stopped.append)
+        sample.clock.advance(4.9)
+        assert stopped == []
+        sample.clock.advance(0.2)
+        assert stopped == [None]
+        sample.waiting[0].callback("late")
+
     def test_overloaded(self) -> None:
         """Beyond the number of calls under way more are refused, and served again later."""
         sample = Sample(limits=Limits(under_way=2, under_way_kept=0))

@@ -12,7 +12,7 @@ import pytest
 from twisted.internet.defer import CancelledError, Deferred, FirstError, gatherResults
 from zope.interface.verify import verifyObject
 
-from cm.rpc.errors import DeadlineExceeded, Overloaded
+from cm.rpc.errors import DeadlineExceeded, Overloaded, Stopping
 from cm.runtime.threads import InlineThreads, IThreads, Threads, on_behalf
 
 from .reactor import Reactor
@@ -39,6 +39,12 @@ def until(condition: Any, timeout_s: float = 5) -> None:
     while not condition():
         assert time.monotonic() < end, "it did not come about"
         time.sleep(0.002)
+
+
+async def gather(threads: Threads, count: int) -> list[int]:
+    calls = [Deferred.fromCoroutine(threads.run("pair", int)) for _ in range(count)]
+    found: list[int] = await gatherResults(calls)
+    return found
 
 
 class TestThreads:
@@ -171,6 +177,39 @@ class TestThreads:
 
 
 class TestInlineThreads:
+    def test_stopped(self, reactor: Reactor) -> None:
+        """Whoever comes while a pool is being stopped is told so, and not that there are too many."""
+        threads = Threads(reactor.reactor)
+        gate = threading.Event()
+
+        async def go() -> None:
+            waiting = Deferred.fromCoroutine(threads.run("database", gate.wait))
+            pool = threads._pools["database"]
+            pool.close()
+            with pytest.raises(Stopping):
+                pool.submit(int, (), None)
+            gate.set()
+            await waiting
+
+        reactor.do(go)
+
+    def test_no_more_threads(self, reactor: Reactor, threads: Threads, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Where the system gives no thread, those that there are do the work; without any, the place is free again."""
+
+        def refused(_: Any) -> None:
+            raise RuntimeError("can't start new thread")
+
+        with monkeypatch.context() as patch:
+            patch.setattr(threading.Thread, "start", refused)
+            for _ in range(10):
+                with pytest.raises(Overloaded):
+                    reactor.do(lambda: threads.run("pair", int))
+        assert reactor.do(lambda: threads.run("pair", int)) == 0
+        with monkeypatch.context() as patch:
+            patch.setattr(threading.Thread, "start", refused)
+            assert reactor.do(lambda: gather(threads, 3)) == [0, 0, 0]
+        assert threads.waiting()["pair"] == 0
+
     def test_inline(self) -> None:
         """Everything happens at once, where it is called."""
         threads = InlineThreads()
