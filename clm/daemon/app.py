@@ -138,6 +138,7 @@ class CloudManager:
         self.events: Events | None = None
         self.executor = Executor(self.services)
         self.ports: list[IListeningPort] = []
+        self.dispatcher: Dispatcher | None = None
         self.listener: Listener | None = None
         self.mailer: Mailer | None = None
 
@@ -214,14 +215,19 @@ class CloudManager:
         return self.metrics.exposition()
 
     def _wrong(self) -> str | None:
-        if self.listener is None or not self.listener.connected:
-            return "the database does not answer"
-        return None
+        """What is wrong with this process: a thread, a loop or a lock of its own that is not as it should be."""
+        if self.listener is None:
+            return "it is being started"
+        pulses = self.watcher.pulses() + ([self.mailer.pulse] if self.mailer is not None else [])
+        found = [self.listener.wrong, *(pulse.wrong() for pulse in pulses)]
+        return "; ".join(filter(None, found)) or None
 
     async def stop(self) -> None:
         """Listen no more, bring what is under way to its end, and let go of everything."""
         for port in self.ports:
             await port.stopListening()
+        if self.dispatcher is not None:
+            await self.dispatcher.stop()
         if self.events is not None:
             self.events.stop()
         await self.watcher.stop()

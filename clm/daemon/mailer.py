@@ -12,11 +12,13 @@ from clm.services.context import Services
 from clm.services.mails import send_one
 from clm.store.mail import seconds_until_due
 from cm.rpc.errors import DatabaseUnavailable, Overloaded
+from cm.runtime.pulse import Pulse
 
 log = Logger()
 
 IDLE_S: Final = 60.0  # should a notification be lost
 AWAY_S: Final = 5.0  # before a server that did not answer is asked again, for whichever mail
+LOST_S: Final = 600.0  # more than one mail takes with all its waits for the server
 WAITS: Final = 15  # waits for the server that one mail has at the most
 
 
@@ -34,6 +36,7 @@ class Mailer:
         self._deaf = False
         self._news = False
         self._done: Deferred[None] | None = None
+        self.pulse = Pulse(reactor, "the sending of mail", LOST_S)
 
     def start(self) -> None:
         self._done = Deferred.fromCoroutine(self._work())
@@ -54,10 +57,12 @@ class Mailer:
     async def _work(self) -> None:
         while not self._stopping:
             self._news = False
+            self.pulse.beat()
             pause_s, deaf = IDLE_S, False
             try:
                 sent: bool | None = True
                 while sent and not self._stopping:
+                    self.pulse.beat()
                     sent = await send_one(self._services, self._sender.send, self._sender.timeout_s * WAITS)
                 if sent is False:
                     log.warn("the mail server {host} is away", host=self._sender.host)

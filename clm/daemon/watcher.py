@@ -23,6 +23,7 @@ from clm.services.follow import Follower
 from clm.services.registration import PRUNED_MAX, prune_registrations
 from clm.store.feed import BATCH, prune
 from cm.rpc.errors import CloudError
+from cm.runtime.pulse import Pulse
 
 if TYPE_CHECKING:
     from clm.drivers.clusters import ClusterConnection
@@ -31,6 +32,7 @@ log = Logger()
 TAKE_S: Final = 2.0  # between looks for duties that are free
 CARE_S: Final = 300.0
 RETRY_S: Final = 5.0
+LOST_S: Final = 300.0  # more than a turn's calls and statements take with all their deadlines
 
 
 class Loop:
@@ -49,6 +51,7 @@ class Loop:
         self._again = False
         self._stopped = False
         self._running: Deferred[None] | None = None
+        self.pulse = Pulse(reactor, what, every_s + LOST_S)
 
     def start(self) -> None:
         self._running = Deferred.fromCoroutine(self._run())
@@ -63,6 +66,7 @@ class Loop:
 
     def stop(self) -> None:
         self._stopped = True
+        self.pulse.stop()
         if self._running is not None:
             self._running.cancel()
 
@@ -73,6 +77,7 @@ class Loop:
     async def _run(self) -> None:
         while not self._stopped:
             self._again = False
+            self.pulse.beat()
             wait_s = self._every_s
             try:
                 told = await self._step()
@@ -171,6 +176,11 @@ class Watcher:
                 duty.compare()
             elif not subject:
                 duty.accounts.wake()
+
+    def pulses(self) -> list[Pulse]:
+        """Of all loops that are ours now."""
+        duties = [loop.pulse for duty in self.duties.values() for loop in (duty.health, duty.accounts)]
+        return [self._taking.pulse, self._care.pulse, *duties]
 
     async def _take(self) -> None:
         """Do what is ours to do: for each cluster whose lock is held."""

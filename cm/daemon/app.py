@@ -130,6 +130,7 @@ class ClusterManager:
         self.registry = Registry.collect("cm.views")
         self.executor = Executor(self.services)
         self.ports: list[IListeningPort] = []
+        self.dispatcher: Dispatcher | None = None
         self.engine: Engine | None = None
         self.listener: Listener | None = None
         self.feed = FeedReader(self.database, reactor, read_changes)
@@ -242,14 +243,21 @@ class ClusterManager:
         return self.metrics.exposition()
 
     def _wrong(self) -> str | None:
-        if self.listener is None or not self.listener.connected:
-            return "the database does not answer"
-        return None
+        """What is wrong with this process: a thread, a loop or a lock of its own that is not as it should be."""
+        if self.listener is None:
+            return "it is being started"
+        from cm.drivers.libvirt import events
+
+        loops = [self.reconciler.pulse] if self.engine is None else [self.engine.pulse, self.reconciler.pulse]
+        found = [self.listener.wrong, events.wrong(), *(pulse.wrong() for pulse in loops)]
+        return "; ".join(filter(None, found)) or None
 
     async def stop(self) -> None:
         """Listen no more, let what is under way come to the end of its step, and let go of everything."""
         for port in self.ports:
             await port.stopListening()
+        if self.dispatcher is not None:
+            await self.dispatcher.stop()
         if self.events is not None:
             self.events.stop()
         self.reconciler.stop()

@@ -14,6 +14,7 @@ from cm.interfaces import DomainEvent
 from cm.rpc.errors import CloudError, DatabaseUnavailable, Overloaded
 from cm.runtime.metrics import Metrics
 from cm.runtime.prepared import Prepared
+from cm.runtime.pulse import Pulse
 from cm.services.context import Services
 from cm.services.images import close_failed
 from cm.services.reconcile import pass_over
@@ -23,6 +24,7 @@ from cm.store.prune import prune
 log = Logger()
 STORAGE_S = 600.0  # between passes over storages: listing one reads every volume's header
 LATEST_S = 5.0  # between looks for turns that are due; a node that is added or falls silent brings its own
+LOST_S = 120.0  # a turn takes two statements at the most, of 30 s each
 SILENT_S = 2.0  # between passes over a node that does not answer
 METRICS_S = 15.0
 HINT_S = 0.3  # after a hint: hooks and operations usually settle it themselves meanwhile
@@ -51,6 +53,7 @@ class Reconciler:
         self._timer: Any = None
         self._storage_timer: Any = None
         self._measure_at = 0.0
+        self.pulse = Pulse(reactor, "the passes over nodes", LOST_S)
 
     def start(self) -> None:
         self._tick()
@@ -70,6 +73,7 @@ class Reconciler:
 
     def stop(self) -> None:
         self._stopping = True
+        self.pulse.stop()
         for timer in (self._timer, self._storage_timer):
             if timer is not None and timer.active():
                 timer.cancel()
@@ -81,6 +85,7 @@ class Reconciler:
     async def _turn(self) -> None:
         """Look at what is due, and come again when the next is; never sooner than ``least``, never later than 2 s."""
         wait_s = 0.0
+        self.pulse.beat()
         try:
             wait_s = await self._services.database.read(_next_turn, self._every_s)
             if wait_s <= 0:

@@ -20,6 +20,7 @@ from cm.operations.base import KINDS, LeaseLost, Wait, Work
 from cm.rpc.errors import CloudError, DatabaseUnavailable, DeadlineExceeded, Incident, Overloaded, Unavailable
 from cm.rpc.vocabulary import OperationState
 from cm.runtime.metrics import Metrics
+from cm.runtime.pulse import Pulse
 from cm.runtime.threads import NODE_SLOW_SIZE
 from cm.runtime.wall import utc_now
 from cm.services.context import Services
@@ -43,6 +44,7 @@ log = Logger()
 LEASE_S: Final = 15.0
 RENEW_S: Final = 4.0
 POLL_S: Final = 0.5  # at the least between looks for what becomes due by time alone; all else is notified
+LOST_S: Final = 60.0  # a look takes at most the 30 s that a statement may, and the rest before it
 IDLE_S: Final = 5.0  # at the most: what is due later is known by then
 PARALLEL: Final = 32  # operations under way in one process
 PER_NODE: Final = NODE_SLOW_SIZE  # of them on one node: more would only queue for its slow threads and connections
@@ -67,6 +69,7 @@ class Engine:
         self._idle: Deferred[None] | None = None
         self._timers: list[Any] = []
         self._next: Any = None  # the timer of the next look
+        self.pulse = Pulse(clock, "the journal", LOST_S)
 
     # -------------------------------------------------------------- life
 
@@ -79,6 +82,7 @@ class Engine:
     async def stop(self, grace_s: float = 10.0) -> None:
         """Claim no more; let what is under way come to the end of its step or of the grace."""
         self._stopping = True
+        self.pulse.stop()
         for timer in [*self._timers, self._next]:
             if timer is not None and timer.active():
                 timer.cancel()
@@ -127,6 +131,7 @@ class Engine:
         try:
             while not self._stopping:
                 self._again = False
+                self.pulse.beat()
                 room = PARALLEL - len(self._running)
                 if room <= 0:
                     return
@@ -158,6 +163,7 @@ class Engine:
 
     async def _look(self) -> None:
         """Claim only where something is due: mostly nothing is, and to ask costs a third of trying."""
+        self.pulse.beat()
         wait_s = 0.0
         try:
             wait_s = await self._services.database.read(due_in, IDLE_S)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import http.client
 import itertools
-import select
 import socket
 import ssl
 from collections.abc import Mapping, Sequence
@@ -22,6 +21,7 @@ from cm.rpc.codec import decode_error
 from cm.rpc.credentials import Credentials, PasswordCredentials, TokenCredentials, authorization
 from cm.rpc.errors import DeadlineExceeded, Unavailable
 from cm.rpc.types import Secret
+from cm.runtime.readable import wait_readable
 
 ANSWER_MAX: Final = 256 * 1024 * 1024  # bytes
 _ids = itertools.count(1)
@@ -152,7 +152,7 @@ class _UnixConnection(http.client.HTTPConnection):
 
 def _is_stale(connection: http.client.HTTPConnection) -> bool:
     """Whether the server closed a kept connection meanwhile: nothing is due on it, so what can be read is its end."""
-    return connection.sock is None or bool(select.select([connection.sock], [], [], 0)[0])
+    return connection.sock is None or wait_readable(0, connection.sock.fileno())
 
 
 def make_credentials(login: str | None, password: str | None, token: str | None) -> Credentials | None:

@@ -7,10 +7,9 @@ notifications that came meanwhile are lost.
 
 from __future__ import annotations
 
-import select
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import psycopg2
@@ -20,6 +19,7 @@ from twisted.logger import Logger
 from twisted.python.threadable import isInIOThread
 
 from cm.runtime.database import CHANNEL
+from cm.runtime.readable import wait_readable
 
 log = Logger()
 RETRY_S = 0.5
@@ -45,6 +45,15 @@ class Listener:
         self.connected = False
         self._locked = False
 
+    @property
+    def wrong(self) -> str | None:
+        """What keeps this process from hearing of others' changes, or others from knowing that it lives."""
+        if self._thread is not None and not self._thread.is_alive() and not self._stopping:
+            return "the listener's thread has ended"
+        if not self.connected:
+            return "the database does not answer"
+        return None if self._locked else "another connection still holds this process's lock"
+
     def subscribe(self, topic: str, callback: Callable[[str], None], *, at_once: bool = False) -> None:
         """
         Call ``callback(subject)`` on the reactor for each notification ``topic:subject``; with "" for a bare topic and
@@ -64,8 +73,15 @@ class Listener:
             return
         for payload in payloads:
             topic, _, subject = payload.partition(":")
-            for callback in self._at_once.get(topic, ()):
+            self._tell(self._at_once.get(topic, ()), subject)
+
+    def _tell(self, callbacks: Iterable[Callable[[str], None]], subject: str) -> None:
+        """One subscriber's fault is not another's."""
+        for callback in callbacks:
+            try:
                 callback(subject)
+            except Exception:
+                log.failure("a subscriber of notifications failed")
 
     def wait(self, topic: str, subject: str, timeout_s: float) -> Deferred[None]:
         """A Deferred that fires at the next ``topic:subject``, at a reconnection, or after ``timeout_s``."""
@@ -113,16 +129,14 @@ class Listener:
     def _dispatch(self, payloads: list[str]) -> None:
         for payload in payloads:
             topic, _, subject = payload.partition(":")
-            for callback in self._subscribers.get(topic, ()):
-                callback(subject)
+            self._tell(self._subscribers.get(topic, ()), subject)
             for deferred in list(self._waiting.get(payload, ())):
                 self._fire(payload, deferred)
 
     def _afresh(self) -> None:
         """After a gap nobody knows what was missed."""
         for callbacks in list(self._subscribers.values()):
-            for callback in callbacks:
-                callback("")
+            self._tell(callbacks, "")
         for key, waiting in list(self._waiting.items()):
             for deferred in list(waiting):
                 self._fire(key, deferred)
@@ -130,9 +144,13 @@ class Listener:
     # -------------------------------------------------------------- on its thread
 
     def _work(self, ready: Deferred[None]) -> None:
+        """
+        Listen until the process ends. This thread must not end before: nobody would hear of a blocked account, and the
+        lock that says that this process lives would be gone.
+        """
         first = True
         while not self._stopping:
-            connection = None
+            connection: Any = None
             try:
                 connection = self._connect()
                 self.connected = True
@@ -146,11 +164,18 @@ class Listener:
             except psycopg2.Error as error:
                 if self.connected or first:
                     log.warn("the database's notifications are away: {error}", error=str(error).strip())
-                self.connected = False
-                time.sleep(RETRY_S)
+                self._pause()
+            except Exception:
+                log.failure("listening to the database failed; it is begun anew")
+                self._pause()
             finally:
+                self.connected = self._locked = False
                 if connection is not None:
-                    connection.close()
+                    _close(connection)
+
+    def _pause(self) -> None:
+        self.connected = False
+        time.sleep(RETRY_S)
 
     def _connect(self) -> Any:
         url = make_url(self._url).set(drivername="postgresql")
@@ -173,8 +198,7 @@ class Listener:
 
     def _listen(self, connection: Any) -> None:
         while not self._stopping:
-            ready, _, _ = select.select([connection, self._wake_read], [], [], WAIT_S)
-            if not ready:
+            if not wait_readable(WAIT_S, connection.fileno(), self._wake_read.fileno()):
                 with connection.cursor() as cursor:
                     cursor.execute("SELECT 1")  # a dead connection shows itself
                 self._take_lock(connection)
@@ -183,6 +207,13 @@ class Listener:
             connection.notifies.clear()
             if payloads:
                 self._reactor.callFromThread(self._dispatch, payloads)
+
+
+def _close(connection: Any) -> None:
+    try:
+        connection.close()
+    except psycopg2.Error:
+        pass  # it was dead
 
 
 def _pipe() -> tuple[Any, Any]:

@@ -44,3 +44,14 @@ def _run() -> None:
             # The loop serves every node: it goes on. The pause keeps a lasting fault from eating a CPU.
             log.error("libvirt's event loop: %s", error)
             time.sleep(0.1)
+        except Exception:
+            # A callback of ours: libvirt has printed or raised it, and nobody else's events may stop for it.
+            log.exception("libvirt's event loop")
+            time.sleep(0.1)
+
+
+def wrong() -> str | None:
+    """What is wrong with the loop, once it was started."""
+    if _thread is not None and not _thread.is_alive():
+        return "libvirt's event loop has ended"
+    return None
