@@ -95,7 +95,7 @@ class DomainSpec:
     nics: tuple[NicSpec, ...]
     vnc: VncSpec | None
     console_log: str | None  # path on the node that the serial console is logged to
-    smbios_serial: str = field(default="", repr=False)  # holds the secret address of the guest's metadata
+    smbios_serial: str = ""  # where the guest's metadata is; anybody on the node may read it
     video: VideoModel = VideoModel.VGA
 
 
@@ -136,7 +136,7 @@ class DomainDescription:
     macs: tuple[str, ...]
     ports: tuple[int, ...]  # that its screens listen on
     console_log: str | None = None
-    smbios_serial: str = field(default="", repr=False)
+    smbios_serial: str = ""
 
 
 @dataclass(frozen=True)

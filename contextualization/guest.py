@@ -25,7 +25,7 @@ BODY_MAX: Final = 65_536  # bytes
 PATH_MAX: Final = 1024  # characters
 FORWARDED: Final = ("forwarded", "x-real-ip")
 FORWARDED_PREFIX: Final = "x-forwarded-"
-_SECRET_PATH = re.compile(r"(/nocloud/)[^/]*")
+_SECRET_PATH = re.compile(r"(/nocloud/)(?!(?:meta|user|vendor)-data$|network-config$)[^/]+")
 
 
 class Guests:
@@ -74,7 +74,13 @@ class Guests:
             if exchange.method != "GET":
                 raise Refusal(405, "method_not_allowed", "This takes GET.", allow="GET")
             try:
-                return answer_nocloud(guest, path.removeprefix("/nocloud/"), settings.hello_url)
+                return answer_nocloud(
+                    guest,
+                    path.removeprefix("/nocloud/"),
+                    settings.hello_url,
+                    agent=exchange.header("user-agent"),
+                    strict=not settings.imds_v1,
+                )
             except Refusal:
                 log.info("vm {vm_id}: its guest asks in vain for {path}", vm_id=guest.vm_id, path=_shown(path))
                 raise

@@ -98,7 +98,7 @@ MEANINGS = {
     "limits.privileged_times": "how many times an account's share administrators and cloud managers have",
     "limits.connections": "connections of all clients at once; each is an open file of the process",
     "limits.connections_per_address": "of one address (IPv6: one /64) but loopback, where a proxy may be",
-    "metadata.imds_v1": "whether EC2 metadata is told without a token",
+    "metadata.imds_v1": "whether EC2 metadata is told without a token, and NoCloud's to others than cloud-init",
     "metadata.domain": "what the names of EC2's services end in",
     "cloud.name": "a DNS label; clusters know the cloud's tokens by it, so it stays",
     "cloud.state_dir": "its keys; all processes of the cloud need the same ones",

@@ -13,6 +13,7 @@ TOKEN_PATH = "/latest/api/token"
 
 _FORWARDED = {
     "content-type": "Content-Type",
+    "user-agent": "User-Agent",
     "x-aws-ec2-metadata-token": "X-aws-ec2-metadata-token",
     "x-aws-ec2-metadata-token-ttl-seconds": "X-aws-ec2-metadata-token-ttl-seconds",
 }

@@ -42,7 +42,7 @@ class VM(Base):
     user_data: Mapped[Empty]
     ssh_key: Mapped[Empty]
     ssh_username: Mapped[Empty]
-    secret: Mapped[str]  # the unguessable part of the guest's metadata address
+    secret: Mapped[str]  # in the metadata address of VMs that an older version launched
     # intent
     wanted: Mapped[str] = mapped_column(server_default=text("'running'"))
     on_poweroff: Mapped[str] = mapped_column(server_default=text("'stop'"))

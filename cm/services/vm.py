@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import secrets
 import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -123,7 +122,6 @@ def create(caller: ClusterCall, new: NewVM) -> list[str]:
                 user_data=new.user_data,
                 ssh_key=new.ssh_key,
                 ssh_username=new.ssh_username,
-                secret=secrets.token_urlsafe(24),
                 on_poweroff=new.on_poweroff,
                 vnc=new.vnc,
                 node_id=node_id,

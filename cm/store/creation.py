@@ -37,7 +37,6 @@ class VMRows:
     user_data: str = field(repr=False)
     ssh_key: str
     ssh_username: str
-    secret: str = field(repr=False)
     on_poweroff: str
     vnc: bool
     node_id: int
@@ -58,7 +57,7 @@ WITH new AS (
                     user_data, ssh_key, ssh_username, secret, wanted, on_poweroff, vnc_enabled, vnc_generation,
                     node_id, node_claimed)
     VALUES (CAST(:uuid AS uuid), :name, :description, :account_id, :image_id, :template_id, :reservation_id, :cpu,
-            :memory_mib, :user_data, :ssh_key, :ssh_username, :secret, 'running', :on_poweroff, :vnc,
+            :memory_mib, :user_data, :ssh_key, :ssh_username, '', 'running', :on_poweroff, :vnc,
             CASE WHEN CAST(:vnc AS boolean) THEN 1 ELSE 0 END, :node_id, true)
     RETURNING id
 ), leased AS (

@@ -12,7 +12,9 @@ from cm.interfaces import DiskSpec, DomainSpec, NicSpec, VncSpec
 from cm.rpc.vocabulary import DeployMode, DiskBus, DiskFormat, NicModel, VideoModel
 from cm.rules.network import mac_of, tap_of
 
-METADATA = "http://169.254.169.254/nocloud"
+# Where cloud-init reads its documents. Whose they are, the asker's bridge and address say: a serial stands in QEMU's
+# command line, which every account of the node may read, so it is no place for a secret.
+SERIAL = "ds=nocloud-net;s=http://169.254.169.254/nocloud/"
 
 
 @dataclass(frozen=True)
@@ -90,7 +92,7 @@ def domain_spec(session: Session, vm_id: int, vnc_password: str) -> DomainSpec:
     """The definition of a VM's domain on the node that it is placed on."""
     vm = session.execute(
         text(
-            "SELECT v.uuid::text AS uuid, v.name, v.cpu, v.memory_mib, v.secret, v.vnc_enabled, n.address, p.port"
+            "SELECT v.uuid::text AS uuid, v.name, v.cpu, v.memory_mib, v.vnc_enabled, n.address, p.port"
             " FROM vm v JOIN node n ON n.id = v.node_id LEFT JOIN vnc_port p ON p.vm_id = v.id WHERE v.id = :id"
         ),
         {"id": vm_id},
@@ -124,7 +126,7 @@ def domain_spec(session: Session, vm_id: int, vnc_password: str) -> DomainSpec:
         nics=tuple(nics),
         vnc=None if vm.port is None else VncSpec(vm.address, vm.port, vnc_password, vm.vnc_enabled),
         console_log=f"{own[0].path}/{console_volume(vm.uuid)}" if own else None,
-        smbios_serial=f"ds=nocloud-net;s={METADATA}/{vm.secret}/",
+        smbios_serial=SERIAL,
         video=VideoModel(own[0].video_device or "vga") if own else VideoModel.VGA,
     )
 

@@ -15,19 +15,27 @@ from typing import Any
 from cm.rules.network import mac_of
 from cm.services.guests import Guest
 from contextualization.metadata.names import hostname, public_keys, user_data
-from contextualization.wire import BINARY, PLAIN, Answer, not_found
+from contextualization.wire import BINARY, PLAIN, Answer, Refusal, not_found
 
 HEADER = "#cloud-config\n"
+AGENT = "Cloud-Init/"  # all its versions say so
 POSTED = ("instance_id", "hostname", "fqdn")
 
 
-def answer_nocloud(guest: Guest, path: str, hello_url: str) -> Answer:
+def answer_nocloud(guest: Guest, path: str, hello_url: str, *, agent: str = "", strict: bool = False) -> Answer:
     """
-    :param path: ``<secret>/<document>``.
-    :raises Refusal: 404, also for another VM's secret: whose it is, the address has said already.
+    :param path: ``<document>``; ``<secret>/<document>`` for guests that an older version launched.
+    :param agent: what the client calls itself.
+    :param strict: answer cloud-init alone. An application in the guest that fetches whatever address somebody gives it
+        says its own name; so this does here what a token does for EC2's metadata.
+    :raises Refusal: 401; 404, also for another VM's secret: whose it is, the address has said already.
     """
-    secret, _, name = path.partition("/")
-    if not guest.secret or not hmac.compare_digest(secret.encode("utf-8", "replace"), guest.secret.encode()):
+    secret, slash, name = path.partition("/")
+    if not slash:
+        name = secret
+        if strict and not agent.startswith(AGENT):
+            raise Refusal(401, "unauthorized", "Only cloud-init is answered here.")
+    elif not guest.secret or not hmac.compare_digest(secret.encode("utf-8", "replace"), guest.secret.encode()):
         raise not_found()
     if name == "meta-data":
         return Answer(200, json.dumps(meta_data(guest)).encode(), PLAIN)

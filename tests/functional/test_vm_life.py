@@ -15,6 +15,7 @@ from lab.cloud import Cloud
 from lab.federation import Federation
 from lab.hints import first_calls, first_commands
 from lab.lone_tour import show_vm
+from lab.nodes import RealNode
 from lab.places import REPOSITORY
 from lab.processes import wait_until
 from lab.tour import CloudTour
@@ -146,6 +147,24 @@ def test_vnc(demo: Cloud) -> None:
         with pytest.raises((RFBRefused, OSError)):
             RFBViewer(vnc["address"], vnc["port"], password)
     destroy(demo, vm_id)
+
+
+def test_command_line(demo: Cloud) -> None:
+    """QEMU's command line, which every account of a node may read, holds no secret of a VM's."""
+    user_data = "#!/bin/sh\n# hidden-user-data"
+    told = {"image_id": demo.import_blank(), "user_data": user_data, "vnc": True}
+    vm = demo.wait_running(demo.create(name="secretive", **told)["vm_id"], contextualized=False)
+    vnc = demo.user.call("user.vm.attach_vnc", {"vm_id": vm["vm_id"]})
+    demo.wait_operation(demo.user, vnc["operation_id"])
+    node = demo.node_of(vm)
+    assert isinstance(node, RealNode)
+    lines = [Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode() for pid in node.host.pids()]
+    (line,) = [line for line in lines if vm["uuid"] in line and "qemu-system" in line]
+    seeds = re.findall(r"serial=(\S+)", line)
+    assert seeds == ["ds=nocloud-net;s=http://169.254.169.254/nocloud/"]
+    assert vnc["password"] not in line and "hidden-user-data" not in line
+    assert demo.sql(f"SELECT secret FROM vm WHERE id = {vm['vm_id']}") in ([[""]], [])
+    destroy(demo, vm["vm_id"])
 
 
 def test_other_node(demo: Cloud) -> None:

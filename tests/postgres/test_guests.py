@@ -108,15 +108,15 @@ class TestNoCloud:
 
     def test_sequence(self, peer: Peer) -> None:
         """What cloud-init asks for by the SMBIOS serial, in its order."""
-        base = f"/nocloud/{self.secret(peer, 'A')}/"
-        answers = [
-            peer.ask("a", A, base + name) for name in ("user-data", "meta-data", "vendor-data", "network-config")
-        ]
+        names = ("user-data", "meta-data", "vendor-data", "network-config")
+        answers = [peer.ask("a", A, "/nocloud/" + name) for name in names]
         assert [answer.status for answer in answers] == [200] * 4
         assert answers[0].body.startswith(b"#cloud-config")
         assert json.loads(answers[1].body)["local-hostname"] == "a"
         assert b"http://169.254.169.254/hello" in answers[2].body
-        assert peer.ask("a", A, "//nocloud//" + self.secret(peer, "A") + "/meta-data").status == 200
+        assert peer.ask("a", A, "//nocloud//meta-data").status == 200
+        older = [peer.ask("a", A, f"/nocloud/{self.secret(peer, 'A')}/{name}") for name in names]
+        assert [answer.body for answer in older] == [answer.body for answer in answers]
 
     def test_others_secret(self, peer: Peer) -> None:
         """B's secret gives A nothing, on no node."""
@@ -127,7 +127,7 @@ class TestNoCloud:
 
     def test_posted(self, peer: Peer) -> None:
         """The documents are read alone."""
-        assert peer.ask("a", A, f"/nocloud/{self.secret(peer, 'A')}/user-data", "POST").status == 405
+        assert peer.ask("a", A, "/nocloud/user-data", "POST").status == 405
 
 
 class TestIMDS:
@@ -169,6 +169,8 @@ class TestIMDS:
         peer.enrol("a")
         database.transact_now(lambda session: add_vm(session, peer.ids, "a", A))
         assert peer.ask("a", A, "/latest/").status == 401
+        assert peer.ask("a", A, "/nocloud/user-data").status == 401
+        assert peer.ask("a", A, "/nocloud/user-data", **{"User-Agent": "Cloud-Init/22.4.2"}).status == 200
         assert peer.ask("a", A, "/latest/", **{TOKEN_HEADER: self.token(peer, "a", A)}).status == 200
 
 

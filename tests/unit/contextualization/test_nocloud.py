@@ -16,7 +16,7 @@ HELLO = "http://169.254.169.254/hello"
 
 
 def document(made: object, name: str) -> str:
-    return answer_nocloud(made, f"s3cr3t-of-7/{name}", HELLO).body.decode()  # type: ignore[arg-type]
+    return answer_nocloud(made, name, HELLO).body.decode()  # type: ignore[arg-type]
 
 
 def test_meta_data() -> None:
@@ -61,13 +61,31 @@ def test_network_config() -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["other/meta-data", "/meta-data", "s3cr3t-of-7", "s3cr3t-of-7/", "s3cr3t-of-7/x", "s3cr3t-of-7/meta-data/x"]
-)
+    "path",
+    ["other", "", "other/meta-data", "/meta-data", "s3cr3t-of-7", "s3cr3t-of-7/", "s3cr3t-of-7/x",
+     "s3cr3t-of-7/meta-data/x"],
+)  # fmt: skip
 def test_absent(path: str) -> None:
     """A wrong secret and a wrong document look the same."""
     with pytest.raises(Refusal) as refused:
         answer_nocloud(guest(), path, HELLO)
     assert refused.value.status == 404
+
+
+def test_older_address() -> None:
+    """A guest that an older version launched asks with its secret, and gets the same; strictness is not for it."""
+    for name in ("meta-data", "user-data", "vendor-data", "network-config"):
+        answer = answer_nocloud(guest(), f"s3cr3t-of-7/{name}", HELLO, strict=True)
+        assert answer.body.decode() == document(guest(), name)
+
+
+def test_strict() -> None:
+    """Where EC2's metadata wants a token, these documents want cloud-init."""
+    for agent in ("", "python-requests/2.28", "curl/7.88 Cloud-Init/22"):
+        with pytest.raises(Refusal) as refused:
+            answer_nocloud(guest(), "user-data", HELLO, agent=agent, strict=True)
+        assert refused.value.status == 401
+    assert answer_nocloud(guest(), "user-data", HELLO, agent="Cloud-Init/22.4.2", strict=True).status == 200
 
 
 def test_no_secret() -> None:

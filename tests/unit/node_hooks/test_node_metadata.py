@@ -50,11 +50,13 @@ def is_turned_away(forwarder: Forwarder) -> bool:
 
 def test_forward(forwarder: Forwarder, endpoint: Endpoint) -> None:
     """A request arrives signed with bridge and address; only safe headers go either way."""
-    status, head, body = ask(forwarder, get("/latest//meta-data/?a=b", "X-aws-ec2-metadata-token: T", "Cookie: c"))
+    told = ("X-aws-ec2-metadata-token: T", "User-Agent: Cloud-Init/22.4.2", "Cookie: c")
+    status, head, body = ask(forwarder, get("/latest//meta-data/?a=b", *told))
     assert (status, body) == (200, b"for br-test 127.0.0.1")
     ((method, path, bridge, address, headers, _),) = endpoint.guests
     assert (method, path, bridge, address) == ("GET", "/guest/latest/meta-data/?a=b", "br-test", "127.0.0.1")
     assert headers["X-aws-ec2-metadata-token"] == "T" and "Cookie" not in headers
+    assert headers["User-Agent"] == "Cloud-Init/22.4.2"
     assert b"text/x-test" in head and b"Secret" not in head
     assert endpoint.unsigned == 0
 
