@@ -60,7 +60,9 @@ def _block(block: str, addresses: list[IPv4Address]) -> list[str]:
         f"\t\tether type arp iifname . arp saddr ether . arp saddr ip @guests_{block} accept",
         # A probe asks whether an address is in use before taking it, so it has none yet (RFC 5227).
         f"\t\tether type arp arp saddr ip 0.0.0.0 iifname . arp saddr ether @macs_{block} accept",
+        # A client listens on port 68, and takes an answer from any.
         "\t\tether type ip udp sport 67 counter drop",
+        "\t\tether type ip udp dport 68 counter drop",
         f"\t\tether type ip iifname . ether saddr . ip saddr @guests_{block} accept",
         "\t\tether type ip ip saddr 0.0.0.0 udp sport 68 udp dport 67 accept",
         "\t\tcounter drop",

@@ -131,6 +131,7 @@ def main(state_dir: str) -> None:
         "ARP with another's MAC inside": frame("0806", arp(other, "10.128.0.2")),
         "ARP probe with another's MAC inside": frame("0806", arp(other, "0.0.0.0")),
         "DHCP answer": frame("0800", ip("10.128.0.2", 67, 68)),
+        "DHCP answer from another port": frame("0800", ip("10.128.0.2", 1067, 68)),
         "no address, no DHCP": frame("0800", ip("0.0.0.0", 5000, 5001)),
         "IPv6": frame("86dd", IPV6),
         "VLAN tag": frame("8100", b"\0\x05\x08\0" + ip("10.128.0.2", 5000, 5001)),
