@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv6Network, ip_address
 from typing import Any, Final
 
 from cm.rpc.errors import RateLimited
+from cm.rpc.place import place_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ LIMITS: Final[Mapping[str, tuple[Limit, ...]]] = {
     "guest.news.get_list": _CHEAP,
     "guest.oidc.get_list": _CHEAP,
     "guest.user.is_mailer_active": _CHEAP,
-    # Wrong passwords are counted by LoginThrottle; this bounds the hashing that is asked for.
+    # Wrong passwords are counted by LoginThrottle (cm/rpc/throttle.py); this bounds the right ones.
     "guest.session.login": (Limit(60, 1.0),),
     "guest.oidc.begin": (Limit(30, 2.0),),
     "guest.oidc.finish": (Limit(30, 2.0),),
@@ -50,21 +50,6 @@ LIMITS: Final[Mapping[str, tuple[Limit, ...]]] = {
 }
 
 DEFAULT: Final = (Limit(30, 2.0),)  # a view that has been forgotten here, until its test says so
-
-
-def place_of(remote: str) -> str:
-    """
-    Whom calls from this address count for. One who has an IPv6 address has 2^64 of them: RFC 6177, 2.
-    """
-    try:
-        address = ip_address(remote)
-    except ValueError:
-        return remote
-    if isinstance(address, IPv4Address):
-        return remote
-    if address.ipv4_mapped is not None:
-        return str(address.ipv4_mapped)
-    return str(IPv6Network((int(address) >> 64 << 64, 64)))
 
 
 class RateLimits:

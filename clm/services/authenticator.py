@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import hmac
 import re
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -20,20 +19,20 @@ from sqlalchemy.orm import Session
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
-from clm.rules.limits import place_of
 from clm.services import totp
 from clm.services.accounts import SESSION_PREFIX, OpenedSession, open_session, token_hash
 from clm.services.api_keys import ACCESS_LENGTH, EC2_PREFIX, ec2_secret
 from clm.services.context import CloudIdentity, Services
 from clm.services.identity import identity_of
-from clm.services.passwords import verified
 from clm.store.api_key import ApiKeyFacts, find_api_key, find_api_key_by_id, touch_api_key
 from clm.store.identity import UserFacts, find_by_login, find_facts, find_password
 from clm.store.session import find_session, find_session_by_id, touch_session
 from cm.rpc.caller import ANONYMOUS, Identity
-from cm.rpc.credentials import Credentials, LoginThrottle, PasswordCredentials
-from cm.rpc.errors import AccountBlocked, NotAuthenticated, NotPermitted, Overloaded
+from cm.rpc.credentials import Credentials, PasswordCredentials
+from cm.rpc.errors import AccountBlocked, NotAuthenticated, NotPermitted
+from cm.rpc.gate import PasswordGate
 from cm.rpc.password import PasswordCache
+from cm.rpc.throttle import LoginThrottle
 from cm.rpc.types import Secret
 from cm.runtime.remember import Remembered
 from cm.runtime.wall import steady_seconds, unix_seconds
@@ -41,8 +40,7 @@ from cm.runtime.wall import steady_seconds, unix_seconds
 log = Logger()
 
 USED_S: Final = 60.0  # the last use of a session or key is written at most this often
-# Passwords of one login and remote looked at together: the throttle counts those that have been looked at.
-AT_ONCE: Final = 5
+HASHING: Final = 2  # passwords looked at together: as many as there are threads for them
 _TOKEN = re.compile(r"w(?:ls|ak)_[A-Za-z0-9_-]{43}\Z")
 
 
@@ -84,13 +82,11 @@ class CloudAuthenticator:
         self._services = services
         self._policy = services.policy
         self._wall = wall
-        self._throttle = throttle or LoginThrottle(clock)
-        services.extra.setdefault("throttle", self._throttle)
+        self._gate = services.extra["gate"] = PasswordGate(services, clock, throttle, HASHING)
         self._right = PasswordCache(clock)
         self._by_login: Remembered[str, UserFacts] = Remembered(clock)
         self._by_token: Remembered[str, _Held] = Remembered(clock)
         self._used: Remembered[tuple[str, int], bool] = Remembered(clock, USED_S)
-        self._looking: Counter[tuple[str, str]] = Counter()  # passwords being looked at, by remote and login
         self._news = 0  # grows with each notification: what was read before it is not kept
 
     def user_changed(self, subject: str = "") -> None:
@@ -105,7 +101,7 @@ class CloudAuthenticator:
         :raises NotAuthenticated: the password is wrong or the token is not good (any more), which of these is not told;
             OTPRequired: the password is right, and this user's session is opened by ``guest.session.login``.
         :raises AccountBlocked: AccountInactive: told to whoever has the password or the token.
-        :raises Overloaded: too many wrong attempts.
+        :raises TooManyLogins: too many wrong ones lately; this one was not looked at.
         """
         if credentials is None:
             return ANONYMOUS
@@ -152,13 +148,13 @@ class CloudAuthenticator:
 
         :param otp: of the authenticator, or a recovery code; needed once the user has a second factor.
         :raises OTPRequired: the password is right, and ``otp`` is missing.
-        :raises NotAuthenticated: AccountBlocked: AccountInactive: Overloaded: as ``authenticate``.
+        :raises NotAuthenticated: AccountBlocked: AccountInactive: TooManyLogins: as ``authenticate``.
         """
         facts = await self._by_password(login, password, remote, afresh=True)
         if facts.has_totp:
             if otp is None:
                 raise totp.OTPRequired()
-            await totp.check(self._services, facts.id, otp)
+            await totp.check(self._services, facts.id, otp, remote)
         opened = await self._services.database.transact(open_session, self._policy, facts, remote, client)
         return opened, identity_of(facts, self._policy, "token", session_id=opened.session_id)
 
@@ -202,28 +198,17 @@ class CloudAuthenticator:
         given = password.reveal()
         # Nobody's login has other letters; ones that a database takes for the same would not be counted as the same.
         login = login.lower() if login.isascii() else ""
+        lately = self._right.find(login, given)
         known = None if afresh else self._by_login.find(login)
-        if known is not None and self._right.find(login, given) == known.version:
+        if known is not None and lately == known.version:
             return _let_in(known)
-        who = (place_of(remote), login)
-        self._throttle.check(*who)
-        if self._looking[who] >= AT_ONCE:
-            raise Overloaded()
-        self._looking[who] += 1
-        try:
-            news = self._news
-            # The hash alone first: looking up all else takes longer for somebody who exists.
-            stored = await self._services.database.read(find_password, login)
-            right = await verified(self._services, stored, password)
-        finally:
-            self._looking[who] -= 1
-            if not self._looking[who]:
-                del self._looking[who]
-        facts = await self._services.database.read(find_by_login, login) if right else None
+        news = self._news
+        database = self._services.database
+        # The hash alone first: looking up all else takes longer for somebody who exists.
+        stored = await self._gate.right_hash(remote, login, password, lambda: database.read(find_password, login))
+        facts = None if stored is None else await database.read(find_by_login, login)
         if facts is None or facts.password_hash != stored:
-            self._throttle.failed(*who)
             raise NotAuthenticated()
-        self._throttle.succeeded(*who)
         if news == self._news:
             self._by_login.keep(login, facts)
             self._right.remember(login, given, facts.version)

@@ -67,7 +67,8 @@ class Services:
     The living parts that asynchronous views and loops use.
 
     :ivar extra: parts by name, put there by ``daemon/app.py``: "authenticator", "signer", "signing_key", "clusters"
-        (``services/clusters.py``), "mailer", "throttle", "passwords", "signals" (the Listener), "feed".
+        (``services/clusters.py``), "mailer", "gate" (``cm/rpc/gate.py``), "passwords", "signals" (the
+        Listener), "feed".
     """
 
     database: Database

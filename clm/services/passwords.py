@@ -6,46 +6,30 @@ from sqlalchemy.orm import Session
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
-from clm.rules.limits import place_of
 from clm.rules.user import UserState, wrong_with_password
 from clm.services.accounts import end_other_sessions, end_sessions
-from clm.services.context import CloudCall, CloudPolicy, Services
+from clm.services.context import CloudCall, CloudPolicy
 from clm.services.tokens import ACTIVATION, PASSWORD, OneTimeTokenRefused, check_token, mail_token, take_token
 from clm.store.identity import UserFacts, find_by_email, find_facts
 from clm.store.token import drop_tokens
 from clm.store.user import get_user, write_password
 from cm.rpc.errors import InvalidParameter, NotAuthenticated
-from cm.rpc.password import Passwords
+from cm.rpc.gate import gate_of
 from cm.rpc.types import Secret
 
 log = Logger()
 
 
-def passwords_of(services: Services) -> Passwords:
-    """The process's password hasher; it blocks, so it runs on the threads ``password``."""
-    made: Passwords = services.extra.get("passwords") or services.extra.setdefault("passwords", Passwords())
-    return made
-
-
-async def hashed(services: Services, password: Secret, login: str, parameter: str = "password") -> str:
+async def hashed(caller: CloudCall, password: Secret, login: str, parameter: str = "password") -> str:
     """
     :raises InvalidParameter: it may not be this user's password.
+    :raises Overloaded: too many wait for the hashing threads.
     """
+    assert caller.services is not None
     wrong = wrong_with_password(password.reveal(), login)
     if wrong is not None:
         raise InvalidParameter(parameter, wrong)
-    digest: str = await services.threads.run("password", passwords_of(services).hash, password.reveal())
-    return digest
-
-
-async def verified(services: Services, stored: str | None, password: Secret) -> bool:
-    """
-    Whether this is the password.
-
-    :param stored: its hash; None, of a login that does not exist or has none, takes as long to refuse.
-    """
-    right: bool = await services.threads.run("password", passwords_of(services).verify, stored, password.reveal())
-    return right
+    return await gate_of(caller.services).hash(caller.remote, password)
 
 
 async def check_own_password(caller: CloudCall, password: Secret) -> UserFacts:
@@ -54,18 +38,18 @@ async def check_own_password(caller: CloudCall, password: Secret) -> UserFacts:
 
     :return: what it was checked against.
     :raises NotAuthenticated: it is wrong, or they have none.
-    :raises Overloaded: too many wrong ones lately.
+    :raises TooManyLogins: too many wrong ones lately; this one was not looked at.
     """
     services = caller.services
     assert services is not None
-    throttle = services.extra["throttle"]
-    who = (place_of(caller.remote), f"password of {caller.user_id}")
-    throttle.check(*who)
-    throttle.failed(*who)  # beforehand, as many may be on their way at once
     facts = await services.database.read(find_facts, caller.user_id)
-    if not await verified(services, None if facts is None else facts.password_hash, password) or facts is None:
+
+    async def find() -> str | None:
+        return None if facts is None else facts.password_hash
+
+    who = f"password of {caller.user_id}"
+    if await gate_of(services).right_hash(caller.remote, who, password, find) is None or facts is None:
         raise NotAuthenticated()
-    throttle.succeeded(*who)
     return facts
 
 
@@ -73,14 +57,14 @@ async def change_own(caller: CloudCall, old: Secret, new: Secret) -> None:
     """
     Change the caller's password; their other sessions end, and this one stays.
 
-    :raises NotAuthenticated: ``old`` is wrong. Overloaded: too many wrong ones lately.
+    :raises NotAuthenticated: ``old`` is wrong. TooManyLogins: too many wrong ones lately.
     :raises InvalidParameter: ``new`` is not good enough.
     :raises VersionChanged: it was changed meanwhile.
     """
     services = caller.services
     assert services is not None
     facts = await check_own_password(caller, old)
-    digest = await hashed(services, new, facts.login, "new_password")
+    digest = await hashed(caller, new, facts.login, "new_password")
     await services.database.transact(_write_own, caller, digest, facts.version)
 
 
@@ -96,7 +80,7 @@ async def set_password(caller: CloudCall, user_id: int, new: Secret) -> None:
     services = caller.services
     assert services is not None
     user = await services.database.read(get_user, user_id)
-    digest = await hashed(services, new, user["login"], "new_password")
+    digest = await hashed(caller, new, user["login"], "new_password")
     await services.database.transact(write_new_password, user_id, digest, caller.if_version)
 
 
@@ -147,7 +131,7 @@ async def set_by_token(caller: CloudCall, token: str, new: Secret) -> None:
     if found.purpose != PASSWORD:
         raise OneTimeTokenRefused()
     user = await services.database.read(get_user, found.user_id)
-    digest = await hashed(services, new, user["login"], "new_password")
+    digest = await hashed(caller, new, user["login"], "new_password")
     await services.database.transact(_set_by_token, token, digest)
 
 

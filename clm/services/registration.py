@@ -58,7 +58,7 @@ async def register(caller: CloudCall, password: Secret, values: dict[str, Any]) 
     assert services is not None
     if not caller.policy.registration:
         raise RegistrationClosed()
-    digest = await hashed(services, password, values["login"])
+    digest = await hashed(caller, password, values["login"])
     row = {**values, "password_hash": digest}
     answer: dict[str, Any] = await services.database.transact(_register, caller.policy, row)
     return answer

@@ -21,8 +21,8 @@ from clm.services.context import CloudCall, CloudPolicy, Services
 from clm.services.passwords import check_own_password
 from clm.services.seal import seal, unseal
 from clm.store.totp import TotpFacts, confirm_totp, get_totp, use_recovery_code, use_step, write_totp
-from cm.rpc.credentials import LoginThrottle
 from cm.rpc.errors import Conflict, NotAuthenticated
+from cm.rpc.gate import gate_of
 from cm.rpc.types import Secret
 
 STEP_S: Final = 30
@@ -84,7 +84,7 @@ async def confirm(caller: CloudCall, otp: str) -> dict[str, Any]:
     assert caller.services is not None
     codes = [_recovery_code() for _ in range(RECOVERY_CODES)]
     hashes = [token_hash(code) for code in codes]
-    await throttled(caller.services, caller.user_id, _confirm, caller, otp, hashes)
+    await throttled(caller.services, caller.user_id, caller.remote, _confirm, caller, otp, hashes)
     return {"recovery_codes": codes}
 
 
@@ -102,14 +102,14 @@ def _confirm(session: Session, caller: CloudCall, otp: str, hashes: list[str]) -
     return True
 
 
-async def check(services: Services, user_id: int, otp: str) -> None:
+async def check(services: Services, user_id: int, otp: str, remote: str) -> None:
     """
     Use a code up.
 
     :raises OTPRefused: it is wrong, or was used.
-    :raises Overloaded: too many wrong ones lately, whoever sent them.
+    :raises TooManyLogins: too many wrong ones lately, whoever sent them; this one was not looked at.
     """
-    await throttled(services, user_id, _use, services.policy, user_id, otp)
+    await throttled(services, user_id, remote, _use, services.policy, user_id, otp)
 
 
 def _use(session: Session, policy: CloudPolicy, user_id: int, otp: str) -> bool:
@@ -122,16 +122,15 @@ def _use(session: Session, policy: CloudPolicy, user_id: int, otp: str) -> bool:
     return step is not None and use_step(session, user_id, step)
 
 
-async def throttled(services: Services, user_id: int, use: Any, *arguments: Any) -> None:
-    """Run ``use(session, ...)``, which says whether a code was right, as often as guessing may be allowed."""
-    throttle: LoginThrottle = services.extra["throttle"]
-    # A code has a million values, and whoever guesses may come from everywhere: failures count for the user alone.
-    who = (f"otp of {user_id}", "otp")
-    throttle.check(*who)
-    throttle.failed(*who)  # beforehand, as many may be on their way at once
-    if not await services.database.transact(use, *arguments):
+async def throttled(services: Services, user_id: int, remote: str, use: Any, *arguments: Any) -> None:
+    """
+    Run ``use(session, ...)``, which says whether a code was right, as often as guessing may be allowed: failures count
+    for the user wherever they come from, but not against places where they had the code right lately.
+    """
+    with gate_of(services).otp_throttle.attempt(remote, str(user_id), everywhere=True) as attempt:
+        attempt.right = bool(await services.database.transact(use, *arguments))
+    if not attempt.right:
         raise OTPRefused()
-    throttle.succeeded(*who)
 
 
 async def disable(caller: CloudCall, otp: str, password: Secret) -> None:
@@ -143,7 +142,7 @@ async def disable(caller: CloudCall, otp: str, password: Secret) -> None:
     await check_own_password(caller, password)
     if not (await caller.services.database.read(get_totp, caller.user_id)).confirmed:
         raise TOTPMissing("on")
-    await check(caller.services, caller.user_id, otp)
+    await check(caller.services, caller.user_id, otp, caller.remote)
     await caller.services.database.transact(clear, caller.user_id)
 
 

@@ -53,7 +53,7 @@ async def add(caller: CloudCall, password: Secret | None, values: dict[str, Any]
     assert services is not None
     if values["is_cloud_admin"]:
         require_session("cloud.user.add", _key_of(caller))
-    digest = None if password is None else await hashed(services, password, values["login"])
+    digest = None if password is None else await hashed(caller, password, values["login"])
     made: dict[str, Any] = await services.database.transact(
         insert_user, {**values, "password_hash": digest, "state": UserState.ACTIVE}
     )

@@ -1,5 +1,5 @@
 """
-What callers say of who they are, and how often they may say it wrongly.
+What callers say of who they are.
 
 Who turns credentials into an ``Identity`` is an ``Authenticator``; the one that asks the database is not the wire's.
 """
@@ -10,13 +10,13 @@ import base64
 import binascii
 import hmac
 import re
-from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, Protocol
 
 from cm.rpc.caller import ANONYMOUS, Identity
-from cm.rpc.errors import NotAuthenticated, Overloaded
+from cm.rpc.errors import NotAuthenticated
+from cm.rpc.throttle import LoginThrottle
 from cm.rpc.types import SECRET_MAX, Secret
 
 HEADER_MAX: Final = 8192  # bytes of an Authorization header
@@ -44,7 +44,7 @@ class Authenticator(Protocol):
         Who this is; ``ANONYMOUS`` without credentials.
 
         :raises NotAuthenticated: the credentials are not good. Whether the login exists is not told.
-        :raises Overloaded: too many wrong attempts.
+        :raises TooManyLogins: too many wrong ones lately; these were not looked at.
         """
         ...
 
@@ -72,7 +72,8 @@ def parse_authorization(header: bytes | None) -> Credentials | None:
             login, colon, password = base64.b64decode(rest, validate=True).decode().partition(":")
         except (binascii.Error, ValueError):
             raise NotAuthenticated() from None
-        if colon and 0 < len(login) <= LOGIN_MAX and 0 < len(password) <= SECRET_MAX:
+        # Nobody's login has what cannot be printed; no database takes NUL.
+        if colon and 0 < len(login) <= LOGIN_MAX and login.isprintable() and 0 < len(password) <= SECRET_MAX:
             return PasswordCredentials(login, Secret(password))
     raise NotAuthenticated()
 
@@ -83,54 +84,6 @@ def authorization(credentials: Credentials) -> str:
         return f"Bearer {credentials.token.reveal()}"
     pair = f"{credentials.login}:{credentials.password.reveal()}".encode()
     return f"Basic {base64.b64encode(pair).decode()}"
-
-
-class LoginThrottle:
-    """
-    Counts wrong passwords per remote address and login, and per remote address alone, in token buckets.
-
-    In memory and per process: with several processes each allows as much. Addresses beyond ``remember`` push out the
-    ones that failed longest ago.
-    """
-
-    def __init__(
-        self,
-        clock: Callable[[], float],
-        burst: int = 10,
-        per_remote_burst: int = 100,
-        refill_s: float = 6.0,
-        remember: int = 10_000,
-    ) -> None:
-        self._clock = clock
-        self._bursts = (burst, per_remote_burst)
-        self._refill_s = refill_s
-        self._remember = remember
-        self._failures: OrderedDict[tuple[str, str | None], tuple[float, float]] = OrderedDict()
-
-    def check(self, remote: str, login: str) -> None:
-        """:raises Overloaded: too many failures lately; the password is not even looked at."""
-        for key, burst in self._keys(remote, login):
-            if self._level(key) >= burst:
-                raise Overloaded()
-
-    def failed(self, remote: str, login: str) -> None:
-        now = self._clock()
-        for key, _ in self._keys(remote, login):
-            self._failures[key] = (self._level(key) + 1, now)
-            self._failures.move_to_end(key)
-        while len(self._failures) > self._remember:
-            self._failures.popitem(last=False)
-
-    def succeeded(self, remote: str, login: str) -> None:
-        self._failures.pop((remote, login), None)
-
-    def _keys(self, remote: str, login: str) -> tuple[tuple[tuple[str, str | None], int], ...]:
-        return (((remote, login), self._bursts[0]), ((remote, None), self._bursts[1]))
-
-    def _level(self, key: tuple[str, str | None]) -> float:
-        """How full the bucket of failures is; it empties by one every ``refill_s`` seconds."""
-        level, since = self._failures.get(key, (0.0, 0.0))
-        return max(0.0, level - (self._clock() - since) / self._refill_s)
 
 
 class StaticAuthenticator:
@@ -154,14 +107,17 @@ class StaticAuthenticator:
             if identity is None:
                 raise NotAuthenticated()
             return identity
-        login = credentials.login
-        if self._throttle:
-            self._throttle.check(remote, login)
-        password, known = self._passwords.get(login, ("", None))
-        if known is None or not hmac.compare_digest(password.encode(), credentials.password.reveal().encode()):
-            if self._throttle:
-                self._throttle.failed(remote, login)
+        if self._throttle is None:
+            identity = self._recognise(credentials)
+        else:
+            with self._throttle.attempt(remote, credentials.login) as attempt:
+                identity = self._recognise(credentials)
+                attempt.right = identity is not None
+        if identity is None:
             raise NotAuthenticated()
-        if self._throttle:
-            self._throttle.succeeded(remote, login)
-        return known
+        return identity
+
+    def _recognise(self, credentials: PasswordCredentials) -> Identity | None:
+        password, known = self._passwords.get(credentials.login, ("", None))
+        right = hmac.compare_digest(password.encode(), credentials.password.reveal().encode())
+        return known if right else None

@@ -187,6 +187,15 @@ class RateLimited(Unavailable):
 
 
 @dataclass(eq=False)
+class TooManyLogins(Unavailable):
+    """Too many wrong passwords or codes lately; this one was not looked at."""
+
+    code = "too_many_logins"
+    message = "Too many wrong logins; try again in {retry_after_s} s."
+    retry_after_s: int
+
+
+@dataclass(eq=False)
 class TooManyAtOnce(Unavailable):
     """The caller's own share is used up; others are served."""
 

@@ -67,6 +67,7 @@ class PasswordCache:
 
     def find(self, login: str, password: str) -> int | None:
         """The account's version when this was right lately."""
+        given = self._digest(login, password)  # first, so that how long it takes does not tell whose login was seen
         entry = self._entries.get(login)
         if entry is None:
             return None
@@ -74,7 +75,7 @@ class PasswordCache:
         if self._clock() >= until:
             del self._entries[login]
             return None
-        return version if hmac.compare_digest(digest, self._digest(login, password)) else None
+        return version if hmac.compare_digest(digest, given) else None
 
     def remember(self, login: str, password: str, version: int) -> None:
         self._entries[login] = (self._digest(login, password), version, self._clock() + self._ttl_s)

@@ -12,11 +12,11 @@ from typing import Any, Final
 from sqlalchemy.orm import Session
 
 from cm.rpc.errors import Conflict, InUse, InvalidParameter, NameTaken, NotAuthenticated
-from cm.rpc.password import Passwords
+from cm.rpc.gate import gate_of
 from cm.rpc.types import Secret
 from cm.runtime.database import notify
 from cm.runtime.taken import refused_by
-from cm.services.context import ClusterCall, ClusterPolicy, Services
+from cm.services.context import ClusterCall, ClusterPolicy
 from cm.store.account import (
     LOCAL,
     QUOTAS,
@@ -51,20 +51,15 @@ class NotLocal(Conflict):
     origin: str
 
 
-def passwords_of(services: Services) -> Passwords:
-    """The process's password hasher; it blocks, so it runs on the threads ``password``."""
-    made: Passwords = services.extra.get("passwords") or services.extra.setdefault("passwords", Passwords())
-    return made
-
-
-async def hashed(services: Services, password: Secret, parameter: str = "password") -> str:
+async def hashed(caller: ClusterCall, password: Secret, parameter: str = "password") -> str:
     """
     :raises InvalidParameter: it is too short.
+    :raises Overloaded: too many wait for the hashing threads.
     """
+    assert caller.services is not None
     if len(password.reveal()) < PASSWORD_MIN:
         raise InvalidParameter(parameter, f"it must have at least {PASSWORD_MIN} characters")
-    digest: str = await services.threads.run("password", passwords_of(services).hash, password.reveal())
-    return digest
+    return await gate_of(caller.services).hash(caller.remote, password)
 
 
 def default_quotas(policy: ClusterPolicy) -> dict[str, int]:
@@ -97,7 +92,7 @@ async def add(caller: ClusterCall, password: Secret | None, values: dict[str, An
     :raises NameTaken: the login is in use.
     """
     assert caller.services is not None
-    digest = None if password is None else await hashed(caller.services, password)
+    digest = None if password is None else await hashed(caller, password)
     values = {**values, "password_hash": digest}
     return await caller.services.database.transact(insert_local, caller.policy, values)
 
@@ -137,7 +132,7 @@ async def set_password(caller: ClusterCall, account_id: int, new: Secret) -> Non
     :raises NotLocal: it logs in elsewhere.
     """
     assert caller.services is not None
-    digest = await hashed(caller.services, new, "new_password")
+    digest = await hashed(caller, new, "new_password")
     await caller.services.database.transact(_write, account_id, digest, caller.if_version)
 
 
@@ -160,23 +155,22 @@ async def change_password(caller: ClusterCall, old: Secret, new: Secret) -> None
 
     :raises NotAuthenticated: ``old`` is wrong.
     :raises NotLocal: they log in elsewhere.
-    :raises Overloaded: too many wrong attempts lately.
+    :raises TooManyLogins: too many wrong ones lately; this one was not looked at.
     """
     services = caller.services
     assert services is not None
-    throttle = services.extra.get("throttle")
-    who = f"password of {caller.account_id}"
-    if throttle is not None:
-        throttle.check(caller.remote, who)
     facts: AccountFacts | None = await services.database.read(find_facts, caller.account_id)
     stored = None if facts is None else facts.password_hash
     if facts is None or stored is None:
         raise NotLocal(caller.account_id, "somebody else")
-    if not await services.threads.run("password", passwords_of(services).verify, stored, old.reveal()):
-        if throttle is not None:
-            throttle.failed(caller.remote, who)
+
+    async def find() -> str | None:
+        return stored
+
+    who = f"password of {caller.account_id}"
+    if await gate_of(services).right_hash(caller.remote, who, old, find) is None:
         raise NotAuthenticated()
-    digest = await hashed(services, new, "new_password")
+    digest = await hashed(caller, new, "new_password")
     # What was verified is the password at that version; one changed meanwhile is not overwritten.
     await services.database.transact(_write, caller.account_id, digest, facts.version)
 

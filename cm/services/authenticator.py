@@ -18,19 +18,30 @@ from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
 from cm.rpc.caller import ANONYMOUS, Identity
-from cm.rpc.credentials import Credentials, LoginThrottle, PasswordCredentials
+from cm.rpc.credentials import Credentials, PasswordCredentials
 from cm.rpc.errors import AccountBlocked, NotAuthenticated
+from cm.rpc.gate import PasswordGate
 from cm.rpc.keys import SigningKey
 from cm.rpc.password import PasswordCache
+from cm.rpc.throttle import LoginThrottle
 from cm.rpc.token import SESSION_S, Claims, IssuerKey, TokenRefused, TokenSigner, TokenVerifier, key_id_of
 from cm.rpc.types import ID_MAX, Secret
 from cm.rpc.vocabulary import Role
 from cm.runtime.database import notify
 from cm.runtime.remember import REMEMBER_S, Remembered
 from cm.runtime.wall import steady_seconds, unix_seconds
-from cm.services.accounts import TOPIC, default_quotas, passwords_of
+from cm.services.accounts import TOPIC, default_quotas
 from cm.services.context import ClusterPolicy, Services
-from cm.store.account import LOCAL, AccountFacts, ensure_external, find_external, find_facts, find_local, set_login
+from cm.store.account import (
+    LOCAL,
+    AccountFacts,
+    ensure_external,
+    find_external,
+    find_facts,
+    find_local,
+    find_password,
+    set_login,
+)
 from cm.store.change import record_change
 from cm.store.trust import list_keys
 
@@ -84,8 +95,7 @@ class DatabaseAuthenticator:
             issuers={session_key.key_id: self._issuer},
             clock=wall,
         )
-        self._throttle = throttle or LoginThrottle(clock)
-        services.extra.setdefault("throttle", self._throttle)
+        self._gate = services.extra["gate"] = PasswordGate(services, clock, throttle)
         self._right = PasswordCache(clock)
         self._by_login: Remembered[str, AccountFacts] = Remembered(clock)
         self._by_id: Remembered[int, AccountFacts] = Remembered(clock)
@@ -142,7 +152,7 @@ class DatabaseAuthenticator:
         :raises NotAuthenticated: the credentials are not good; whether the login exists is not told.
         :raises TokenRefused: a token is not good, with the reason.
         :raises AccountBlocked: they are good, and the account is blocked.
-        :raises Overloaded: too many wrong attempts.
+        :raises TooManyLogins: too many wrong passwords lately; this one was not looked at.
         """
         if credentials is None:
             return ANONYMOUS
@@ -179,7 +189,7 @@ class DatabaseAuthenticator:
         """
         A token for twelve hours, or until the account's password, role or activity changes.
 
-        :raises NotAuthenticated: AccountBlocked: Overloaded: as ``authenticate``.
+        :raises NotAuthenticated: AccountBlocked: TooManyLogins: as ``authenticate``.
         """
         facts = await self._by_password(login, password, remote)
         # Rounded down, as the token's own times are.
@@ -189,20 +199,16 @@ class DatabaseAuthenticator:
 
     async def _by_password(self, login: str, password: Secret, remote: str) -> AccountFacts:
         given = password.reveal()
-        known = self._by_login.find(login)
-        if known is not None and self._right.find(login, given) == known.version:
+        lately, known = self._right.find(login, given), self._by_login.find(login)
+        if known is not None and lately == known.version:
             return _active(known)
-        self._throttle.check(remote, login)
         news = self._news
-        facts = await self._services.database.read(find_local, login)
-        stored = None if facts is None else facts.password_hash
-        # A login that does not exist takes as long.
-        verify = passwords_of(self._services).verify
-        right = await self._services.threads.run("password", verify, stored, given)
-        if facts is None or not right:
-            self._throttle.failed(remote, login)
+        database = self._services.database
+        # The hash alone first: looking up all else takes longer for somebody who exists.
+        stored = await self._gate.right_hash(remote, login, password, lambda: database.read(find_password, login))
+        facts = None if stored is None else await database.read(find_local, login)
+        if facts is None or facts.password_hash != stored:
             raise NotAuthenticated()
-        self._throttle.succeeded(remote, login)
         if news == self._news:
             self._by_login.keep(login, facts)
             self._right.remember(login, given, facts.version)

@@ -47,6 +47,15 @@ def find_local(session: Session, login: str) -> AccountFacts | None:
     return _facts(session.execute(text(_FACTS + where), {"login": login}).first())
 
 
+def find_password(session: Session, login: str) -> str | None:
+    """The hash of a local account's password; None: there is no such account, or it has none."""
+    found: str | None = session.scalar(
+        text("SELECT password_hash FROM account WHERE origin = 'local' AND login = :login AND deleted_at IS NULL"),
+        {"login": login},
+    )
+    return found
+
+
 def find_external(session: Session, origin: str, external_id: str) -> AccountFacts | None:
     """The account that a cloud manager knows as ``external_id``."""
     where = "origin = :origin AND external_id = :external_id"

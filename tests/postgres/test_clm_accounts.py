@@ -368,7 +368,7 @@ def test_own_password(make: Make) -> None:
         with pytest.raises(CloudError) as error:
             bench.call("user.account.set_password", ["wrong horse", "another horse"])
         codes.append(error.value.code)
-    assert codes[0] == "not_authenticated" and codes[-1] == "overloaded"
+    assert codes[0] == "not_authenticated" and codes[-1] == "too_many_logins"
 
 
 def test_secrets_are_untold(make: Make) -> None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clm.rules.limits import LIMITS, Limit, RateLimits, place_of
+from clm.rules.limits import LIMITS, Limit, RateLimits
 from cm.rpc.errors import RateLimited
 from cm.rpc.view import Registry
 from cm.rpc.vocabulary import Role
@@ -84,12 +84,6 @@ def test_bounded() -> None:
         limits.take("m", "999", {})
     limits.take("m", "0", {})
 
-
-def test_places() -> None:
-    """Whoever has one IPv6 address has its whole network; an IPv4 address is one however it is written."""
-    assert place_of("2001:db8:1:2::1") == place_of("2001:db8:1:2:ffff::") != place_of("2001:db8:1:3::1")
-    assert place_of("::ffff:192.0.2.1") == place_of("192.0.2.1") == "192.0.2.1"
-    assert place_of("") == "" and place_of("/run/socket") == "/run/socket"
 
 
 def test_unlisted() -> None:

@@ -1,0 +1,135 @@
+"""
+Where every password of a process is looked at, at both managers: counted first, hashed by turns of the addresses that
+asked, and equal in what it costs whether the login exists.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import secrets
+from collections.abc import Awaitable, Callable
+from typing import Any, Protocol
+
+from twisted.internet.defer import Deferred
+from twisted.python.failure import Failure
+
+from cm.rpc.password import Passwords
+from cm.rpc.place import place_of
+from cm.rpc.throttle import OTP, LoginThrottle
+from cm.rpc.types import Secret
+from cm.runtime.fair import FairQueue
+from cm.runtime.threads import IThreads
+from cm.runtime.wall import steady_seconds
+
+
+class HasThreads(Protocol):
+    """The living parts of either manager."""
+
+    threads: IThreads
+    extra: dict[str, Any]
+
+
+class PasswordGate:
+    """
+    :param services: whose ``extra["passwords"]`` hashes, by default with the parameters of ``password.py``.
+    :param clock: seconds that only grow.
+    :param slots: hashes at once; as many as the pool ``password`` has threads.
+    """
+
+    def __init__(
+        self,
+        services: HasThreads,
+        clock: Callable[[], float] = steady_seconds,
+        throttle: LoginThrottle | None = None,
+        slots: int = 1,
+    ) -> None:
+        self._threads = services.threads
+        self._extra = services.extra
+        self.throttle = throttle or LoginThrottle(clock)
+        self.otp_throttle = LoginThrottle(clock, OTP)
+        self._queue = FairQueue(slots)
+        self._under_way: dict[tuple[str, bytes], _Shared] = {}
+        self._key = secrets.token_bytes(32)
+
+    @property
+    def passwords(self) -> Passwords:
+        """The process's hasher; it blocks."""
+        made: Passwords = self._extra.get("passwords") or self._extra.setdefault("passwords", Passwords())
+        return made
+
+    async def right_hash(
+        self, remote: str, login: str, password: Secret, find: Callable[[], Awaitable[str | None]]
+    ) -> str | None:
+        """
+        The stored hash that this is the password of; None when it is wrong, or there is none.
+
+        The same guess sent many times together is one guess. It is looked at to its end also when whoever sent it has
+        hung up: else its place among those at once would be free while it is still being hashed.
+
+        :param login: as it is compared; another spelling is another login.
+        :param find: the stored hash, asked for once the try is counted; it must take as long for nobody's login.
+        :raises TooManyLogins: it was not looked at. Overloaded: too many wait for the hashing threads.
+        """
+        given = password.reveal()
+        text = f"{len(login)}:{login}{given}".encode("utf-8", "surrogatepass")
+        key = (place_of(remote), hmac.new(self._key, text, hashlib.sha256).digest())
+        shared = self._under_way.get(key)
+        if shared is None:
+            shared = self._under_way[key] = _Shared()
+            looking = Deferred.fromCoroutine(self._look(remote, login, given, find))
+            looking.addBoth(self._told, key, shared)
+        return await shared.wait()
+
+    def _told(self, outcome: Any, key: tuple[str, bytes], shared: _Shared) -> None:
+        del self._under_way[key]
+        shared.end(outcome)
+
+    async def _look(self, remote: str, login: str, given: str, find: Callable[[], Awaitable[str | None]]) -> str | None:
+        with self.throttle.attempt(remote, login) as attempt:
+            await self._queue.enter(place_of(remote))
+            with self._queue.inside():
+                stored = await find()
+                attempt.right = await self._threads.run("password", self.passwords.verify, stored, given)
+        return stored if attempt.right else None
+
+    async def hash(self, remote: str, password: Secret) -> str:
+        """
+        A password's hash, to be stored.
+
+        :raises Overloaded: too many wait for the hashing threads.
+        """
+        await self._queue.enter(place_of(remote))
+        with self._queue.inside():
+            digest: str = await self._threads.run("password", self.passwords.hash, password.reveal())
+        return digest
+
+
+class _Shared:
+    """What several wait for. Who leaves does not end it."""
+
+    def __init__(self) -> None:
+        self._ended = False
+        self._outcome: Any = None
+        self._waiting: list[Deferred[Any]] = []
+
+    async def wait(self) -> Any:
+        if self._ended:
+            if isinstance(self._outcome, Failure):
+                self._outcome.raiseException()
+            return self._outcome
+        waiter: Deferred[Any] = Deferred(self._waiting.remove)
+        self._waiting.append(waiter)
+        return await waiter
+
+    def end(self, outcome: Any) -> None:
+        self._ended, self._outcome = True, outcome
+        waiting, self._waiting = self._waiting, []
+        for waiter in waiting:
+            waiter.callback(outcome)
+
+
+def gate_of(services: HasThreads) -> PasswordGate:
+    """The process's; an authenticator makes it, with its clock."""
+    made: PasswordGate = services.extra.get("gate") or services.extra.setdefault("gate", PasswordGate(services))
+    return made
