@@ -17,7 +17,7 @@ from clm.console.context import Console
 from clm.console.problems import UNREACHABLE, Problem, one_line, visible
 
 if TYPE_CHECKING:
-    from rich.table import Table
+    from rich.console import RenderableType
 
 FORMATS: Final = ("table", "json", "yaml")
 COLOURS: Final = {
@@ -95,7 +95,11 @@ def emit_table(console: Console, items: Sequence[Mapping[str, Any]], noun: str =
             return
         from rich.console import Console as Rich
 
-        Rich().print(rich_table(made, items, console.options.headers))
+        screen = Rich()
+        made_table, left_out = rich_table(made, items, screen.width, console.options.headers)
+        screen.print(made_table)
+        if left_out:
+            console.say(f"No room for {', '.join(left_out)}; -o json has all.")
         return
     rows = [[cell(column.value(item)) for column in made] for item in items]
     if console.options.headers and made:
@@ -104,18 +108,48 @@ def emit_table(console: Console, items: Sequence[Mapping[str, Any]], noun: str =
         write(line)
 
 
-def rich_table(made: Sequence[Column], items: Sequence[Mapping[str, Any]], headers: bool = True) -> Table:
+def rich_table(
+    made: Sequence[Column], items: Sequence[Mapping[str, Any]], room: int, headers: bool = True
+) -> tuple[RenderableType, tuple[str, ...]]:  # fmt: skip
+    """
+    A list as it fits on a terminal.
+
+    :param room: columns of the terminal.
+    :return: what rich prints, and the headings for which there was no room.
+    """
     from rich.table import Table
     from rich.text import Text
 
+    from clm.console.layout import cut, fit
+
+    rows = [[cell(column.value(item)) for column in made] for item in items]
+    headings = [column.heading for column in made]
+    wide = [max([width(row[n]) for row in rows] + [len(heading)]) for n, heading in enumerate(headings)]
+    layout = fit(headings, wide, room)
+    # Text, not markup: a name may hold brackets.
+    if not layout.widths:
+        return _by_lines(headings, rows, room), ()
     table = Table(box=None, show_header=headers, header_style="bold", pad_edge=False)
-    for column in made:
-        table.add_column(column.heading, overflow="fold", no_wrap=column.heading in ("ID", "STATE", "AGE"))
-    for item in items:
-        texts = [cell(column.value(item)) for column in made]
-        # Text, not markup: a name may hold brackets.
-        table.add_row(*(Text(text, style=COLOURS.get(text.partition(",")[0], "")) for text in texts))
-    return table
+    for number in layout.widths:
+        table.add_column(headings[number], no_wrap=True, overflow="ignore", min_width=layout.widths[number])
+    for row in rows:
+        texts = [(cut(row[n], most, width(row[n])), row[n]) for n, most in layout.widths.items()]
+        table.add_row(*(Text(text, style=COLOURS.get(whole.partition(",")[0], "")) for text, whole in texts))
+    return table, layout.left_out
+
+
+def _by_lines(headings: Sequence[str], rows: Sequence[Sequence[str]], room: int) -> RenderableType:
+    """Each object's members beneath each other: where a line is too long a terminal breaks it, and nothing is lost."""
+    from rich.text import Text
+
+    wide = max(map(len, headings))
+    if wide > room // 2:
+        wide = 0
+    told = []
+    for row in rows:
+        pairs = zip(headings, row, strict=True)
+        told.append("\n".join(f"{heading:<{wide}}  {text}" for heading, text in pairs if text))
+    return Text("\n\n".join(told), overflow="ignore", no_wrap=True)
 
 
 def emit_object(console: Console, found: Mapping[str, Any]) -> None:

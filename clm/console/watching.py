@@ -78,7 +78,7 @@ def _show(console: Console, live: Live, found: Any, trouble: str, noun: str, lea
     lines = [Text("There are none.", style="dim")] if not found else []
     lines += [Text(f"{one_line(str(each.get('cluster')))} did not answer", style="red") for each in missing]
     lines.append(Text(f"{time.strftime('%H:%M:%S')}  Ctrl-C ends this.  {trouble}", style="dim"))
-    table = [rich_table(made, found, console.options.headers)] if found else []
+    table = [rich_table(made, found, live.console.width, console.options.headers)[0]] if found else []
     live.update(Group(*table, *lines), refresh=True)
 
 
