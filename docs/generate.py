@@ -171,7 +171,7 @@ ABANDONED = {
 # Where classes of errors stand, and what there brings the reactor along and defines none that is sent.
 HOMES = ("cm.rpc", "cm.runtime", "cm.services", "cm.operations", "cm.store")
 CLOUD_HOMES = ("clm.drivers", "clm.services", "clm.store", "clm.rules", "clm.views", "clm.daemon.execute")
-LEFT_OUT = ("cm.rpc.http_caller", "cm.rpc.client", "cm.rpc.endpoint")
+LEFT_OUT = ("cm.rpc.http_caller", "cm.rpc.client", "cm.rpc.schemes", "cm.rpc.endpoint")
 CROWD = 5  # states from which an event leads to the same one: so many arrows would hide the others
 ROLES = ("rpc", "system", "guest", "user", "admin", "cloud", "node")
 

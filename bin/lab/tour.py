@@ -64,7 +64,7 @@ class CloudTour:
                 wawel("--url", cloud.clm.url, "register", "--login", user.login, "--email",
                       f"{user.login}@wawel.example", "--password-file", "-", standard_input=user.password + "\n")
                 wawel("--profile", "admin", "user", "activate", user.login)
-            wawel(*log_in, "--profile", "demo", "--login", user.login, standard_input=user.password + "\n")
+            wawel(*log_in, "--use", "--profile", "demo", "--login", user.login, standard_input=user.password + "\n")
 
     def create(self) -> None:
         """A VM on each cluster, all at once."""

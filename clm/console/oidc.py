@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hmac
+import subprocess
+import sys
 import time
-import webbrowser
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qs, urlsplit
@@ -15,7 +16,7 @@ from clm.console.problems import LOGIN, REFUSED, UNREACHABLE, Problem, one_line
 if TYPE_CHECKING:
     from cm.rpc.client import RpcClient
 
-PATIENCE_S: Final = 300.0
+PATIENCE_S: Final = 300.0  # for typing a password and a second factor
 PATH: Final = "/callback"
 DONE: Final = b"<!doctype html><title>Wawel</title><p>That is all: go back to the terminal."
 
@@ -69,7 +70,21 @@ class _Handler(BaseHTTPRequestHandler):
         """What passes here is a code; nobody needs it on the terminal."""
 
 
-def by_provider(console: Console, client: RpcClient, provider: str, patience_s: float = PATIENCE_S) -> dict[str, Any]:
+def open_browser(url: str) -> None:
+    """
+    Have a browser opened, and go on: some stay in the foreground until somebody ends them, and what is to be heard
+    meanwhile is their visit. It has no terminal, which is ours; a browser that needs one ends, the address was told.
+    """
+    try:
+        subprocess.Popen(
+            [sys.executable, "-m", "webbrowser", "-t", url], start_new_session=True, stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        )  # fmt: skip
+    except OSError:
+        pass  # the address was told
+
+
+def by_provider(console: Console, client: RpcClient, provider: str) -> dict[str, Any]:
     """
     Log in by a provider. :return: what ``guest.session.login`` would answer.
 
@@ -81,12 +96,9 @@ def by_provider(console: Console, client: RpcClient, provider: str, patience_s: 
         if not url.startswith(("https://", "http://")) or not url.isprintable() or not state:
             raise Problem("The server's answer is no address of a provider.", REFUSED)
         listener.state = state
-        console.say(f"Log in here, if no browser opens:\n{url}")
-        try:
-            webbrowser.open(url)
-        except webbrowser.Error:
-            pass
-        answer = listener.wait(patience_s)
+        console.say(f"Log in here within {PATIENCE_S / 60:g} min, if no browser opens:\n{url}")
+        open_browser(url)
+        answer = listener.wait(PATIENCE_S)
     if "code" not in answer:
         told = answer.get("error_description") or answer.get("error") or "it gave no code"
         raise Problem(f"The provider refused: {one_line(told)}.", LOGIN)

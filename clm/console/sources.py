@@ -143,6 +143,8 @@ def connect(url: str, ca: str) -> http.client.HTTPConnection:
     parts = urlsplit(url)
     host, port = parts.hostname or "", parts.port
     if parts.scheme == "https":
+        from cm.rpc.schemes import TlsConnection
+
         context = ssl.create_default_context(cafile=ca or None)
-        return http.client.HTTPSConnection(host, port, timeout=SILENCE_S, context=context)
+        return TlsConnection(host, port, timeout=SILENCE_S, context=context)
     return http.client.HTTPConnection(host, port, timeout=SILENCE_S)

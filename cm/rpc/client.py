@@ -11,7 +11,6 @@ import itertools
 import socket
 import ssl
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -19,22 +18,13 @@ import msgspec
 
 from cm.rpc.codec import decode_error
 from cm.rpc.credentials import Credentials, PasswordCredentials, TokenCredentials, authorization
-from cm.rpc.errors import DeadlineExceeded, Unavailable
+from cm.rpc.errors import DeadlineExceeded
+from cm.rpc.schemes import ServerUnreachable, TlsConnection, WrongScheme, speaks_tls
 from cm.rpc.types import Secret
 from cm.runtime.readable import wait_readable
 
 ANSWER_MAX: Final = 256 * 1024 * 1024  # bytes
 _ids = itertools.count(1)
-
-
-@dataclass(eq=False)
-class ServerUnreachable(Unavailable):
-    """No answer; what was asked may or may not have happened."""
-
-    code = "server_unreachable"
-    message = "{url} does not answer: {reason}."
-    url: str
-    reason: str
 
 
 class RpcClient:
@@ -106,12 +96,16 @@ class RpcClient:
             # the same, so only what carries a request_id is repeated.
             if kept and retriable:
                 return self._exchange(body, headers, retriable)
+            if not kept:
+                self._check_scheme()
             raise ServerUnreachable(self.url, "the connection was closed") from None
         except TimeoutError:
             connection.close()
             raise DeadlineExceeded(self.url, self._timeout_s) from None
         except (OSError, http.client.HTTPException) as error:
             connection.close()
+            if isinstance(error, http.client.BadStatusLine):
+                self._check_scheme()
             raise ServerUnreachable(self.url, getattr(error, "strerror", None) or type(error).__name__) from None
         if response.will_close:
             connection.close()
@@ -119,14 +113,22 @@ class RpcClient:
             self._connection = connection
         return data
 
+    def _check_scheme(self) -> None:
+        """
+        What was told in plain text was not understood: it may be that TLS is spoken there.
+
+        :raises WrongScheme: it is.
+        """
+        parts = urlsplit(self.url)
+        if parts.scheme == "http" and speaks_tls(parts.hostname or "", parts.port or 80):
+            raise WrongScheme(self.url, f"it speaks TLS; its address is https://{parts.netloc}")
+
     def _connect(self) -> http.client.HTTPConnection:
         if self.url.startswith("unix:"):
             return _UnixConnection(self.url.removeprefix("unix:"), self._timeout_s)
         parts = urlsplit(self.url)
         if parts.scheme == "https" and self._context is not None:
-            return http.client.HTTPSConnection(
-                parts.hostname or "", parts.port, timeout=self._timeout_s, context=self._context
-            )
+            return TlsConnection(parts.hostname or "", parts.port, timeout=self._timeout_s, context=self._context)
         if parts.scheme == "http":
             return _Connection(parts.hostname or "", parts.port, timeout=self._timeout_s)
         raise ValueError(f"{self.url} is neither https, http nor unix")

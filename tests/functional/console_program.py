@@ -22,7 +22,7 @@ class Wawel:
         self.environment = {**kept, "HOME": str(home), "PYTHONPATH": str(REPOSITORY)}
 
     def log_in(self, url: str, profile: str, account: Account) -> None:
-        self.run("login", "--url", url, "--profile", profile, "--login", account.login, "--password-file", "-",
+        self.run("login", "--use", "--url", url, "--profile", profile, "--login", account.login, "--password-file", "-",
                  standard_input=account.password + "\n")  # fmt: skip
 
     def run(self, *words: str, code: int = 0, standard_input: str = "") -> str:

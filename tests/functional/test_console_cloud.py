@@ -37,7 +37,7 @@ def anna(cloud: Federation, wawel: Wawel) -> Wawel:
     url = cloud.clm.url
     wawel.run("--url", url, "register", "--login", "anna", "--email", "anna@wawel.example", "--password-file", "-",
               standard_input=PASSWORD + "\n")  # fmt: skip
-    words = ("login", "--url", url, "--profile", "anna", "--login", "anna", "--password-file", "-")
+    words = ("login", "--use", "--url", url, "--profile", "anna", "--login", "anna", "--password-file", "-")
     assert "wawel" in wawel.run(*words, code=1, standard_input=PASSWORD + "\n")  # not activated yet
     wawel.run("--profile", "root", "user", "activate", "anna")
     wawel.run(*words, standard_input=PASSWORD + "\n")

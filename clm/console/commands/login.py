@@ -34,10 +34,11 @@ _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 @click.option("--oidc", metavar="PROVIDER", help="Log in at a provider of identities, in the browser.")
 @click.option("--ca", metavar="FILE", help="Certificates to trust in place of the system's.")
 @click.option("--cluster", metavar="CLUSTER", help="The cluster that commands of this profile mean.")
+@click.option("--use", is_flag=True, help="Use this profile from now on, if another is in use.")
 @click.pass_obj
 def login(
     console: Console, name: str | None, url: str | None, who: str | None, password_file: str | None, otp: bool,
-    api_key_file: str | None, oidc: str | None, ca: str | None, cluster: str | None,
+    api_key_file: str | None, oidc: str | None, ca: str | None, cluster: str | None, use: bool,
 ) -> None:  # fmt: skip
     """
     Log in to a cloud or a lone cluster, and keep a profile for it.
@@ -64,7 +65,7 @@ def login(
             told = _by_password(console, client, kind, who, password_file, otp)
             session = _session(profile, told)
         profile = replace(profile, login=str(told.get("login") or who or ""))
-        profiles.save_profile(profile)
+        profiles.save_profile(profile, make_default=use)
         profiles.save_session(profile.name, session)
         _learn(console, client, profile)
     finally:
@@ -72,6 +73,12 @@ def login(
     until = f", until {when(session.expires)}" if session.expires else ""
     what = "cloud" if kind == CLOUD else "lone cluster"
     console.say(f"Logged in to the {what} at {profile.url} as {profile.login}{until}. Profile: {profile.name}")
+    in_use = profiles.read_config().default
+    if in_use != profile.name:
+        console.say(
+            f"Commands still mean profile {in_use}. This one: wawel --profile {profile.name} ...; "
+            f"from now on: wawel profile use {profile.name}"
+        )
 
 
 def _profile(console: Console, name: str | None, url: str | None, ca: str | None, cluster: str | None) -> Profile:

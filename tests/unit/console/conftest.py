@@ -81,7 +81,17 @@ def wawel(home: Path) -> Wawel:
 
 def log_in(wire: Wire, who: str = "anna") -> None:
     done = run(
-        "login", "--url", wire.url, "--profile", who, "--login", who, "--password-file", "-", standard_input=PASSWORD
+        "login",
+        "--url",
+        wire.url,
+        "--profile",
+        who,
+        "--login",
+        who,
+        "--password-file",
+        "-",
+        "--use",
+        standard_input=PASSWORD,
     )
     assert done.code == 0, done.told
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import stat
-import threading
+import sys
 import tomllib
 from pathlib import Path
-from urllib.request import urlopen
 
 import pytest
 
@@ -117,6 +118,19 @@ def test_profiles(wawel: Wawel, lone: Wire, cloud: Wire) -> None:
     assert list(profiles.read_sessions()) == ["anna"]
 
 
+def test_another_profile_is_not_put_to_use(wawel: Wawel, lone: Wire, cloud: Wire) -> None:
+    """Logging in elsewhere leaves the profile in use as it is, and says so; --use changes it, also a first login."""
+    log_in(lone)
+    words = ["login", "--url", cloud.url, "--login", "root", "--password-file", "-", "--profile", "other"]
+    done = wawel(*words, standard_input=PASSWORD)
+    assert (done.code, "Commands still mean profile anna" in done.told) == (0, True)
+    assert "wawel profile use other" in done.told
+    assert json.loads(wawel("whoami", "-o", "json").out)["profile"] == "anna"
+    done = wawel(*words, "--use", standard_input=PASSWORD)
+    assert (done.code, "still" in done.told) == (0, False)
+    assert json.loads(wawel("whoami", "-o", "json").out)["profile"] == "other"
+
+
 def test_newer_server(wawel: Wawel, lone: Wire) -> None:
     """What a server can beyond what we know can be called once somebody logged in."""
     assert wawel("--url", lone.url, "echo", "back", "--value", "[1]").code == 2
@@ -125,27 +139,60 @@ def test_newer_server(wawel: Wawel, lone: Wire) -> None:
     assert (done.code, json.loads(done.out)) == (0, {"a": [1]})
 
 
-def test_oidc(wawel: Wawel, cloud: Wire, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The browser, here a thread, comes back to the listener with the code."""
-    visits: list[int] = []
+BROWSER = """\
+#!{python}
+import sys, time
+from urllib.error import HTTPError
+from urllib.request import urlopen
 
-    def open_browser(url: str) -> bool:
-        def visit() -> None:
-            stray = url.replace("the-state", "another")
-            for each in (stray, url):
-                try:
-                    with urlopen(each, timeout=5) as answer:
-                        visits.append(answer.status)
-                except OSError as error:
-                    visits.append(getattr(error, "code", 0))
+for url in (sys.argv[1].replace("the-state", "another"), sys.argv[1]):
+    try:
+        with urlopen(url, timeout=10) as answer:
+            status = answer.status
+    except HTTPError as error:
+        status = error.code
+    with open("{home}/visits", "a") as file:
+        print(status, file=file)
+with open("{home}/stays", "w") as file:
+    print(sys.stdin.isatty() or sys.stdout.isatty(), file=file)
+time.sleep(60)
+"""
 
-        threading.Thread(target=visit).start()
-        return True
 
-    monkeypatch.setattr("webbrowser.open", open_browser)
+def test_oidc(wawel: Wawel, cloud: Wire, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A browser that stays in the foreground, as lynx and w3m do, comes back with the code; nobody waits for it."""
+    browser = home / "browser"
+    browser.write_text(BROWSER.format(python=sys.executable, home=home) + f"# {home}\n")
+    browser.chmod(0o755)
+    monkeypatch.setenv("BROWSER", str(browser))
+    monkeypatch.delenv("DISPLAY", raising=False)
     done = wawel("login", "--url", cloud.url, "--oidc", "google")
     assert (done.code, "as anna" in done.told) == (0, True), done.told
-    assert visits[0] == 404  # a visit that does not know the state is turned away
+    assert "http://127.0.0.1:" in done.told  # for somebody whose browser is elsewhere
+    assert (home / "visits").read_text().splitlines()[0] == "404"  # a visit that does not know the state is turned away
+    assert end_of(browser)  # so the login did not wait for it
+
+
+def end_of(browser: Path) -> int:
+    """End what the login left behind, as its user would, and tell how many that were."""
+    ended = 0
+    for process in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            words = process.read_bytes().split(b"\0")
+        except OSError:
+            continue
+        if str(browser).encode() in words:
+            os.kill(int(process.parent.name), signal.SIGKILL)
+            ended += 1
+    return ended
+
+
+def test_oidc_without_a_browser(wawel: Wawel, cloud: Wire, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where none can be started the address is told, and the wait has an end."""
+    monkeypatch.setenv("BROWSER", "/bin/false")
+    monkeypatch.setattr("clm.console.oidc.PATIENCE_S", 1.0)
+    done = wawel("login", "--url", cloud.url, "--oidc", "google")
+    assert (done.code, "http://127.0.0.1:" in done.told, "within 1 s" in done.told) == (4, True, True), done.told
 
 
 def test_oidc_patience() -> None:
