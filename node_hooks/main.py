@@ -3,6 +3,7 @@
 import argparse
 import json
 import logging
+import os
 import signal
 import sys
 from collections.abc import Sequence
@@ -34,17 +35,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="wawel-node", epilog=_EPILOGUE,
+        prog="wawel-node",
+        epilog=_EPILOGUE,
         description="The agent of a node: delivers what libvirt's hook records, forwards the guests' metadata requests "
         "and keeps the anti-spoofing rules.",
     )
-    parser.add_argument(
-        "--version", action="version", version=f"agent {AGENT_VERSION}, hook {qemu_hook.HOOK_VERSION}"
-    )
+    parser.add_argument("--version", action="version", version=f"agent {AGENT_VERSION}, hook {qemu_hook.HOOK_VERSION}")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
 
     command = commands.add_parser(
-        "enrol", epilog=_EPILOGUE, help="make this machine a node",
+        "enrol",
+        epilog=_EPILOGUE,
+        help="make this machine a node",
         description="Spend a one-time token for this node's credential, make the spool and install the hook. Safe to "
         "repeat: a node that the endpoint still knows keeps its credential and does not spend the token.",
     )
@@ -53,21 +55,31 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--ca", metavar="FILE", help="trust this CA instead of the system's")
     _add_state_dir(command)
     command.add_argument(
-        "--spool", type=Path, default=Path(qemu_hook.SPOOL), metavar="DIR",
+        "--spool",
+        type=Path,
+        default=Path(qemu_hook.SPOOL),
+        metavar="DIR",
         help="where the hook writes its records (default: %(default)s)",
     )
     command.add_argument(
-        "--hooks-dir", type=Path, default=Path("/etc/libvirt/hooks"), metavar="DIR",
+        "--hooks-dir",
+        type=Path,
+        default=Path("/etc/libvirt/hooks"),
+        metavar="DIR",
         help="where libvirt looks for hooks (default: %(default)s)",
     )
     command.add_argument(
-        "--boot-id-file", type=Path, metavar="FILE",
+        "--boot-id-file",
+        type=Path,
+        metavar="FILE",
         help="take the boot id from this file; for simulated hosts, which share one kernel",
     )
     command.set_defaults(command=_enrol)
 
     command = commands.add_parser(
-        "run", epilog=_EPILOGUE, help="run the agent in the foreground",
+        "run",
+        epilog=_EPILOGUE,
+        help="run the agent in the foreground",
         description="Run the agent until SIGTERM or SIGINT. It logs to stderr and is safe to kill at any moment.",
     )
     _add_state_dir(command)
@@ -77,7 +89,9 @@ def _parser() -> argparse.ArgumentParser:
     command.set_defaults(command=_run)
 
     command = commands.add_parser(
-        "status", epilog=_EPILOGUE, help="show how the node is",
+        "status",
+        epilog=_EPILOGUE,
+        help="show how the node is",
         description="Show enrolment, endpoint, spool, document, networks and hook versions.",
     )
     _add_state_dir(command)
@@ -88,7 +102,10 @@ def _parser() -> argparse.ArgumentParser:
 
 def _add_state_dir(command: argparse.ArgumentParser) -> None:
     command.add_argument(
-        "--state-dir", type=Path, default=DEFAULT_STATE_DIR, metavar="DIR",
+        "--state-dir",
+        type=Path,
+        default=DEFAULT_STATE_DIR,
+        metavar="DIR",
         help="the agent's own files (default: %(default)s)",
     )
 
@@ -115,10 +132,33 @@ def _enrol(options: argparse.Namespace) -> int:
     return 0
 
 
+class _Formatter(logging.Formatter):
+    """Each line, those of tracebacks too, begins with its priority where journald reads it: sd-daemon(3)."""
+
+    PRIORITIES = ((logging.CRITICAL, 2), (logging.ERROR, 3), (logging.WARNING, 4), (logging.INFO, 6))
+
+    def __init__(self, priorities: bool) -> None:
+        super().__init__("%(asctime)s %(levelname)s %(name)s: %(message)s")
+        self._priorities = priorities
+
+    def format(self, record: logging.LogRecord) -> str:
+        text = super().format(record)
+        if not self._priorities:
+            return text
+        prefix = next((number for level, number in self.PRIORITIES if record.levelno >= level), 7)
+        return "\n".join(f"<{prefix}>{line}" for line in text.split("\n"))
+
+
+def _is_journal() -> bool:
+    """Whether standard error goes to journald: systemd.exec(5), JOURNAL_STREAM."""
+    found = os.fstat(sys.stderr.fileno())
+    return os.environ.get("JOURNAL_STREAM") == f"{found.st_dev}:{found.st_ino}"
+
+
 def _run(options: argparse.Namespace) -> int:
-    logging.basicConfig(
-        stream=sys.stderr, level=options.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s"
-    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_Formatter(_is_journal()))
+    logging.basicConfig(handlers=[handler], level=options.log_level.upper())
     agent = Agent(options.state_dir, get_identity(options.state_dir), supervisor=Supervisor())
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: agent.stop())

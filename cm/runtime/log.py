@@ -1,5 +1,6 @@
 """
-The log: twisted.logger's events as lines of text or of JSON on standard error.
+The log: twisted.logger's events as lines of text or of JSON on standard error. Under journald each line begins with its
+priority (``<3>``), which journald takes off: ``journalctl -p err`` shows errors with the whole of their tracebacks.
 
 An event is a fixed text with its values as fields. Every line carries the id of the call it was written for, in
 threads too (``IThreads`` takes context variables along). Fields whose names say that they are secret are not written.
@@ -9,8 +10,10 @@ from __future__ import annotations
 
 import contextvars
 import logging
+import os
 import re
 import sys
+import threading
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Final, Literal, TextIO
@@ -40,6 +43,7 @@ _LEVELS: Final = {
     logging.ERROR: LogLevel.error,
     logging.CRITICAL: LogLevel.critical,
 }
+_PRIORITIES: Final = {"debug": 7, "info": 6, "warn": 4, "error": 3, "critical": 2}  # syslog's: sd-daemon(3)
 _SHOWN_MAX: Final = 10_000  # characters of one field
 
 
@@ -58,24 +62,32 @@ def _redacted(value: Any) -> Any:
 
 @implementer(ILogObserver)
 class LineObserver:
-    """Writes an event as one line, a failure's traceback below it (text) or in the field ``traceback`` (JSON)."""
+    """
+    Writes an event as one line, a failure's traceback below it, indented (text), or in the field ``traceback`` (JSON).
 
-    def __init__(self, out: TextIO, style: Literal["text", "json"] = "text") -> None:
+    :param priorities: before each line, those of a traceback too, as journald reads them.
+    """
+
+    def __init__(self, out: TextIO, style: Literal["text", "json"] = "text", priorities: bool = False) -> None:
         self._out = out
         self._json = style == "json"
+        self._priorities = priorities
 
     def __call__(self, event: dict[str, Any]) -> None:
         try:
             line = self._json_line(event) if self._json else self._text_line(event)
         except Exception as error:  # an event must not break who logs it
             line = f"an event could not be written: {type(error).__name__}"
+        if self._priorities:
+            line = _prioritised(line, getattr(event.get("log_level"), "name", "info"))
         self._out.write(line + "\n")
         self._out.flush()
 
     def _text_line(self, event: dict[str, Any]) -> str:
         time, level, system, call, text, traceback, _ = self._parts(event)
         line = f"{time} {level:<8} {system}{f' [{call}]' if call else ''} {_one_line(text)}"
-        return f"{line}\n{traceback.rstrip()}" if traceback else line
+        # Indented, as an exception's own text may have lines: none of them begins like one of ours.
+        return "\n".join([line, *(f"  {_one_line(each)}" for each in traceback.rstrip().split("\n") if traceback)])
 
     def _json_line(self, event: dict[str, Any]) -> str:
         time, level, system, call, text, traceback, fields = self._parts(event)
@@ -101,6 +113,20 @@ class LineObserver:
             failure.getTraceback() if failure is not None else "",
             fields,
         )
+
+
+def _prioritised(text: str, level: str) -> str:
+    prefix = f"<{_PRIORITIES.get(level, 6)}>"
+    return "\n".join(prefix + line for line in text.split("\n"))
+
+
+def is_journal(out: TextIO) -> bool:
+    """Whether what is written there goes to journald: systemd.exec(5), JOURNAL_STREAM."""
+    try:
+        found = os.fstat(out.fileno())
+    except (OSError, ValueError):
+        return False
+    return os.environ.get("JOURNAL_STREAM") == f"{found.st_dev}:{found.st_ino}"
 
 
 _LEGACY: Final = frozenset({"message", "time", "system", "format", "isError", "failure", "why", "logLevel"})
@@ -137,12 +163,23 @@ def start(
     out: TextIO | None = None,
     beginner: LogBeginner = globalLogBeginner,
 ) -> None:
-    """Send the log to standard error from now on; once per process. Standard output stays as it is."""
+    """
+    Send the log to standard error from now on, with what ends a thread or the program; once per process. Standard
+    output stays as it is.
+    """
+    out = out or sys.stderr
     observer = FilteringLogObserver(
-        LineObserver(out or sys.stderr, style), [LogLevelFilterPredicate(LogLevel.levelWithName(level))]
+        LineObserver(out, style, is_journal(out)), [LogLevelFilterPredicate(LogLevel.levelWithName(level))]
     )
     beginner.beginLoggingTo([observer], redirectStandardIO=False, discardBuffer=False)
     bridge_standard_logging(level)
+    sys.excepthook = _uncaught
+    threading.excepthook = lambda args: _uncaught(args.exc_type, args.exc_value, args.exc_traceback)
+
+
+def _uncaught(kind: type[BaseException], error: BaseException | None, traceback: Any) -> None:
+    if not issubclass(kind, (KeyboardInterrupt, SystemExit)):
+        Logger().failure("nobody caught this", Failure(error, kind, traceback))
 
 
 def bridge_standard_logging(level: str = "info") -> None:

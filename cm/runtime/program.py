@@ -12,6 +12,7 @@ from typing import Any, Protocol, TypeVar
 import click
 from sqlalchemy import Engine, create_engine
 from sqlalchemy.exc import OperationalError
+from twisted.logger import Logger
 
 from cm.runtime import log as logging
 from cm.runtime.files import raise_file_limit
@@ -19,6 +20,7 @@ from cm.runtime.memory import bound_heap
 from cm.runtime.settings import SettingsError, read_settings
 from cm.runtime.supervisor import Supervisor
 
+log = Logger()
 Settings = TypeVar("Settings")
 Result = TypeVar("Result")
 
@@ -82,7 +84,7 @@ def run_until_signal(settings: Any, make: Callable[[Any], tuple[Any, Manager]]) 
         if failure.check(SettingsError):
             failed.append(str(failure.value))
         else:
-            failure.printTraceback()
+            log.failure("it could not start", failure)
             failed.append(f"it could not start: {failure.value}")
         reactor.stop()
 
@@ -94,11 +96,13 @@ def run_until_signal(settings: Any, make: Callable[[Any], tuple[Any, Manager]]) 
         reactor, manager = make(settings)
     except SettingsError as error:
         supervisor.told(str(error))
+        log.critical("{problem}", problem=str(error))
         raise click.ClickException(str(error)) from None
     reactor.callWhenRunning(start)
     reactor.addSystemEventTrigger("before", "shutdown", stop)
     reactor.run()
     if failed:
+        log.critical("{problem}", problem=failed[0])
         raise click.ClickException(failed[0])
 
 

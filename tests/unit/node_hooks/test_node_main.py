@@ -2,6 +2,7 @@
 
 import io
 import json
+import logging
 import os
 import stat
 import subprocess
@@ -18,7 +19,7 @@ from node_endpoint import SYSTEM_PYTHON, UUID, Endpoint, run_hook
 from node_hooks import install as installer
 from node_hooks.agent import Agent
 from node_hooks.install import hook_source, install_hook, installed_version
-from node_hooks.main import main
+from node_hooks.main import _Formatter, main
 from node_hooks.qemu_hook import HOOK_VERSION
 from node_hooks.spool import Spool
 from node_hooks.state import find_identity, get_identity
@@ -206,3 +207,14 @@ def test_spool_with_quotes(tmp_path: Path) -> None:
     exec(line, scope)
     assert scope["SPOOL"] == str(tmp_path / "it's a \"spool\" \\1")
     assert installer._SPOOL.findall(source) == [line]
+
+
+@pytest.mark.parametrize("journal", [True, False])
+def test_priorities(journal: bool) -> None:
+    """Where journald reads, every line of the agent's log tells its priority, those of a traceback too."""
+    try:
+        raise ValueError("two\nlines")
+    except ValueError:
+        record = logging.LogRecord("x", logging.ERROR, "x.py", 1, "it broke", (), sys.exc_info())
+    lines = _Formatter(journal).format(record).splitlines()
+    assert len(lines) > 3 and all(line.startswith("<3>") == journal for line in lines)

@@ -5,6 +5,10 @@ from __future__ import annotations
 import io
 import json
 import logging
+import os
+import sys
+from pathlib import Path
+from subprocess import run
 from typing import Any
 
 import pytest
@@ -66,6 +70,47 @@ class TestLines:
         text = "\n".join(lines(style, write))
         assert "it broke in test" in text and "Traceback" in text and "boom" in text
         assert len(lines("json", write)) == 1
+
+    def test_lines_of_a_failure(self) -> None:
+        """An exception's text may have lines; none of them looks like one of ours."""
+
+        def write(log: Logger) -> None:
+            try:
+                raise ValueError("x\n2026-01-01T00:00:00.000Z warn     wawel.login login refused\r\x1b[2J")
+            except ValueError:
+                log.failure("it broke")
+
+        first, *others = lines("text", write)
+        assert first.endswith("it broke") and len(others) > 3
+        assert all(line.startswith("  ") and line.isprintable() for line in others)
+
+    @pytest.mark.parametrize("style", ["text", "json"])
+    def test_priorities(self, style: Any, tmp_path: Path) -> None:
+        """Where journald reads, each line tells its priority, those of a traceback too; elsewhere none does."""
+        program = (
+            "import sys, threading\n"
+            "from cm.runtime import log\n"
+            f"log.start({style!r}, 'debug')\n"
+            "from twisted.logger import Logger\n"
+            "it = Logger()\n"
+            "it.debug('d'); it.info('i'); it.warn('w'); it.error('e')\n"
+            "try: 1 / 0\n"
+            "except ZeroDivisionError: it.failure('caught')\n"
+            "thread = threading.Thread(target=lambda: 2 / 0); thread.start(); thread.join()\n"
+            "3 / 0\n"
+        )
+        written = {}
+        for journal in (True, False):
+            with open(tmp_path / str(journal), "w+") as out:
+                found = os.fstat(out.fileno())
+                stream = f"{found.st_dev}:{found.st_ino + (not journal)}"
+                run([sys.executable, "-c", program], stderr=out, env={**os.environ, "JOURNAL_STREAM": stream})
+                out.seek(0)
+                written[journal] = out.read().splitlines()
+        priorities = [line[:3] for line in written[True]]
+        assert priorities[:4] == ["<7>", "<6>", "<4>", "<3>"] and set(priorities[4:]) == {"<2>"}
+        assert sum("ZeroDivisionError" in line for line in written[True]) >= 3
+        assert not any(line.startswith("<") for line in written[False])
 
     def test_broken_value(self) -> None:
         """An event that cannot be written does not break who logs it."""
