@@ -50,6 +50,7 @@ class NodeInfo:
     domain_types: tuple[str, ...]  # "kvm", "qemu", "test"; the first is the best
     arch: str
     hooks: bool  # whether libvirt calls hook scripts for this driver
+    host_uuid: str = ""  # the machine's, by libvirt; "" where the driver stands for none
 
 
 @dataclass(frozen=True)

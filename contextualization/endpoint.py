@@ -30,7 +30,7 @@ from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET, Request, Site
 
 from cm.rpc.channel import StrictSite
-from cm.rpc.errors import CloudError, InvalidRequest, LimitReached, NotFound, NotPermitted, Unavailable
+from cm.rpc.errors import CloudError, Conflict, InvalidRequest, LimitReached, NotFound, NotPermitted, Unavailable
 from cm.rpc.limits import check_depth
 from cm.runtime.database import Database
 from cm.runtime.threads import on_behalf
@@ -138,13 +138,20 @@ class Endpoint(Resource):
 
     async def _enrol(self, exchange: Exchange) -> Answer:
         told = _json(exchange.body)
-        texts = {name: told.get(name, "") for name in ("token", "hostname", "boot_id", "agent_version", "hook_version")}
+        names = ("token", "hostname", "boot_id", "agent_version", "hook_version", "machine_id")
+        texts = {name: told.get(name, "") for name in names}
         for name, value in texts.items():
             if not isinstance(value, str) or len(value) > 256 or not value.isprintable():
                 raise Refusal(400, "invalid_parameter", f"{name} is no text of at most 256 characters.")
         with self._place("enrol", 0, ENROLMENTS, 429):
             enrolled = await self._database.transact(
-                enrol, texts["token"], texts["boot_id"], texts["agent_version"], texts["hook_version"]
+                enrol,
+                texts["token"],
+                texts["boot_id"],
+                texts["agent_version"],
+                texts["hook_version"],
+                texts["machine_id"],
+                texts["hostname"],
             )
         self.authenticator.forget(f"{CREDENTIAL}:{enrolled.node_id}")
         log.info("node {node_id}: enrolled from {hostname}", node_id=enrolled.node_id, hostname=texts["hostname"])
@@ -339,6 +346,7 @@ def _json(body: bytes) -> dict[str, Any]:
 _STATUS: Final = (
     (NotPermitted, 403),
     (NotFound, 404),
+    (Conflict, 409),
     (InvalidRequest, 400),
     (LimitReached, 429),
     (Unavailable, 503),

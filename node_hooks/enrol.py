@@ -1,5 +1,6 @@
 """Making a machine a node: spend the one-time token, keep the credential, install the hook."""
 
+import hmac
 import os
 import socket
 from dataclasses import dataclass
@@ -96,7 +97,7 @@ def _spend(address: EndpointAddress, token: str, boot_id: str) -> tuple[int, str
     try:
         answer = client.json("POST", "/node/enrol", {
             "token": token, "hostname": socket.gethostname(), "boot_id": boot_id,
-            "agent_version": AGENT_VERSION, "hook_version": qemu_hook.HOOK_VERSION,
+            "agent_version": AGENT_VERSION, "hook_version": qemu_hook.HOOK_VERSION, "machine_id": machine_digest(),
         })
     finally:
         client.close()
@@ -104,6 +105,20 @@ def _spend(address: EndpointAddress, token: str, boot_id: str) -> tuple[int, str
     if type(node_id) is not int or not isinstance(credential, str) or not credential:
         raise EndpointUnavailable("The endpoint answered without node_id and credential; the token may be spent.")
     return node_id, credential
+
+
+def machine_digest(path: Path = Path("/etc/machine-id")) -> str:
+    """
+    Which machine this is, so that it does not become two nodes; "" where it has no id. The id itself is to stay on the
+    machine (machine-id(5)).
+    """
+    try:
+        machine_id = path.read_text("ascii").strip()
+    except (OSError, UnicodeDecodeError):
+        return ""
+    if len(machine_id) != 32:
+        return ""  # "uninitialized" of an image that never booted
+    return hmac.new(machine_id.encode(), b"wawel-node", "sha256").hexdigest()
 
 
 def _save(state_dir: Path, identity: Identity) -> None:

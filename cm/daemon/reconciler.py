@@ -125,7 +125,7 @@ class Reconciler:
 
     async def _pass(self, node_id: int) -> None:
         try:
-            made = await pass_over(self._services, node_id)
+            made = await pass_over(self._services, node_id, fresh=node_id not in self._subscribed)
             if self._metrics is not None and self._clock.seconds() >= self._measure_at:
                 self._measure_at = self._clock.seconds() + METRICS_S
                 self._metrics.nodes(await self._services.database.read(_by_state))

@@ -17,6 +17,14 @@ class Node(Base):
     __table_args__ = (
         Index("uq_node_name", "name", unique=True, postgresql_where=text("deleted_at IS NULL")),
         Index("uq_node_uri", "uri", unique=True, postgresql_where=text("deleted_at IS NULL")),
+        Index(
+            "uq_node_host", "host_uuid", "host_label", unique=True,
+            postgresql_where=text("deleted_at IS NULL AND host_uuid <> ''"),
+        ),
+        Index(
+            "uq_node_machine", "machine_id", "machine_label", unique=True,
+            postgresql_where=text("deleted_at IS NULL AND machine_id <> ''"),
+        ),
         CheckConstraint("cpu_used >= 0 AND memory_mib_used >= 0 AND vms_used >= 0", "used"),
     )
     id: Mapped[Key]
@@ -40,6 +48,12 @@ class Node(Base):
     passed_at: Mapped[datetime | None]  # last full pass of reconciliation
     info: Mapped[dict[str, Any]] = mapped_column(JSONB, server_default=text("'{}'"))
     hooks: Mapped[No]  # whether libvirt calls hook scripts there, and an agent delivers them
+    host_uuid: Mapped[Empty]  # with its label: the machine that the node is
+    host_label: Mapped[Empty]
+    seen_host_uuid: Mapped[Empty]  # and the one that its address led to last
+    seen_host_label: Mapped[Empty]
+    machine_id: Mapped[Empty]  # a digest of the machine's own id; with the label: where its agent was enrolled
+    machine_label: Mapped[Empty]
     credential_key: Mapped[bytes | None] = mapped_column(LargeBinary)  # SHA-256 of the agent's credential
     agent_seen_at: Mapped[datetime | None]
     agent_boot_id: Mapped[Empty]

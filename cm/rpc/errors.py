@@ -393,6 +393,17 @@ class DownloadRefused(InvalidRequest):
 
 
 @dataclass(eq=False)
+class SameHost(Conflict):
+    """One machine cannot be two nodes."""
+
+    code = "same_host"
+    message = "The machine {host} is node {node} ({node_id}) already."
+    host: str
+    node: str
+    node_id: int
+
+
+@dataclass(eq=False)
 class NodeUnreachable(Unavailable):
     """No answer in time; what was asked may or may not have happened."""
 

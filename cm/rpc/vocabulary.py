@@ -236,6 +236,7 @@ class DriftKind(StrEnum):
     MISSING_VOLUME = "missing_volume"
     WRONG_HOOK = "wrong_hook"
     CLOCK_SKEW = "clock_skew"
+    OTHER_HOST = "other_host"
 
 
 PROTOCOL: Final = 1  # grows when a cloud manager and a cluster of different numbers would not understand each other

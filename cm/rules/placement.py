@@ -40,6 +40,7 @@ class NodeLoad:
     memory_mib_used: int
     storages: frozenset[StorageId]
     priority: int = 0
+    other_host: bool = False  # its address leads to another machine than the node's
 
 
 @dataclass(frozen=True)
@@ -64,6 +65,8 @@ def judge(vm: VMRequest, node: NodeLoad, policy: Policy = "spread") -> Verdict:
         return no("locked", "unlock it")
     if node.state is not NodeState.OK:
         return no(f"{node.state}", "wait until it answers")
+    if node.other_host:
+        return no("other_host", "accept its machine in the drift ledger, or correct its URI")
     missing = vm.storages - node.storages
     if missing:
         names = ", ".join(str(s) for s in sorted(missing))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from cm.rpc.vocabulary import DriftKind, Seen, SeenReason, VMId, Wanted
 from cm.rules.vm import GONE
@@ -34,6 +35,21 @@ class DomainFound:
     name: str
     state: Seen
     reason: SeenReason
+
+
+@dataclass(frozen=True)
+class Placed:
+    """
+    A live VM of ours whose domain was found where the VM is not placed.
+
+    :ivar node: the name of the node that it is placed on, "" for none.
+    :ivar others: names of further nodes that have a domain of it.
+    """
+
+    vm_id: VMId
+    name: str
+    node: str = ""
+    others: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -72,17 +88,33 @@ class Plan:
     findings: tuple[Finding, ...] = ()
 
 
+DESTROY: Final = "destroy it and its disks: its VM was to be destroyed, which failed"
+
+
+def _misplaced(domain: DomainFound, vm: Placed) -> str:
+    """What to do about a domain that is not where its VM is: nothing that ends it while somebody else claims it."""
+    who = f"VM {vm.vm_id} ({vm.name})"
+    others = [f"node {name} has a domain of it" for name in vm.others if name != vm.node]
+    if vm.node or others:
+        claims = " and ".join([*([f"{who} is placed on node {vm.node}"] if vm.node else [f"it is {who}"]), *others])
+        return f"leave it: {claims}; it is ended by hand, on the node, when it is certain which of them is right"
+    return (
+        f"destroy domain {domain.name} ({domain.uuid}) on this node: {who} is placed nowhere, and no other node has a"
+        " domain of it; its disks stay"
+    )
+
+
 def plan(
     records: Sequence[VMRecord],
     domains: Sequence[DomainFound],
     closed: Mapping[str, VMId],
-    elsewhere: Mapping[str, VMId],
+    elsewhere: Mapping[str, Placed],
 ) -> Plan:
     """
     :param records: the live VMs placed on the node, read before the node was asked.
     :param domains: every domain of the node.
     :param closed: uuid → id of our closed VMs among those domains.
-    :param elsewhere: uuid → id of our live VMs among those domains that are placed on no node or on another one.
+    :param elsewhere: uuid → our live VMs among those domains that are placed on no node or on another one.
     :return: converging: applied to a node that then changes no more, the next plan is empty but for open findings.
     """
     found = {domain.uuid: domain for domain in domains}
@@ -139,7 +171,7 @@ def plan(
                     record.uuid,
                     record.id,
                     (("wanted", record.wanted), ("found", state)),
-                    "stop it" if record.wanted is Wanted.STOPPED else "destroy it",
+                    "stop it" if record.wanted is Wanted.STOPPED else DESTROY,
                 )
             )
     discard: list[Discard] = []
@@ -154,9 +186,13 @@ def plan(
                     Finding(
                         DriftKind.UNKNOWN_DOMAIN,
                         uuid,
-                        elsewhere[uuid],
-                        (("name", domain.name), ("found", domain.state), ("placed", "elsewhere")),
-                        "destroy this domain: its VM is not placed here",
+                        elsewhere[uuid].vm_id,
+                        (
+                            ("name", domain.name),
+                            ("found", domain.state),
+                            ("placed", elsewhere[uuid].node or "nowhere"),
+                        ),
+                        _misplaced(domain, elsewhere[uuid]),
                     )
                 )
         else:

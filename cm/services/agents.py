@@ -14,8 +14,10 @@ from sqlalchemy.orm import Session
 
 from cm.rpc.errors import EnrolmentRefused, ObjectNotFound
 from cm.rpc.vocabulary import DriftKind, NodeId
+from cm.rules.host import host_of
 from cm.runtime.database import notify
 from cm.store.change import record_change
+from cm.store.host import machine_node
 from cm.store.node import managed_addresses, vnc_ports
 
 CREDENTIAL: Final = "credential"  # topic, with the node's id: its key has changed
@@ -53,11 +55,21 @@ def issue_enrolment_token(session: Session, node_id: int, ttl_s: int = 3600) -> 
     return token
 
 
-def enrol(session: Session, token: str, boot_id: str, agent_version: str, hook_version: str) -> Enrolled:
+def enrol(
+    session: Session,
+    token: str,
+    boot_id: str,
+    agent_version: str,
+    hook_version: str,
+    machine_id: str = "",
+    hostname: str = "",
+) -> Enrolled:
     """
     Spend a token. The node's former credential ends, and from now on its evidence comes by hooks.
 
+    :param machine_id: a digest of the machine's own id; "" where the agent did not tell.
     :raises EnrolmentRefused: the token is unknown, used or expired; which of them is not told.
+    :raises SameHost: the machine's agent is another node's already. The token is still good.
     """
     node_id = session.scalar(
         text(
@@ -69,17 +81,24 @@ def enrol(session: Session, token: str, boot_id: str, agent_version: str, hook_v
     )
     if node_id is None:
         raise EnrolmentRefused()
+    label = host_of("", hostname).label
+    other = machine_node(session, machine_id, label, node_id) if machine_id else None
+    if other is not None:
+        raise other
     credential = secrets.token_urlsafe(32)
     session.execute(
         text(
             "UPDATE node SET credential_key = :key, hooks = true, agent_boot_id = :boot_id, agent_version = :agent,"
-            " hook_version = :hook, agent_seen_at = clock_timestamp(), version = version + 1 WHERE id = :id"
+            " hook_version = :hook, machine_id = :machine, machine_label = :label, agent_seen_at = clock_timestamp(),"
+            " version = version + 1 WHERE id = :id"
         ),
         {
             "key": _digest(credential),
             "boot_id": boot_id[:TEXT_MAX],
             "agent": agent_version[:TEXT_MAX],
             "hook": hook_version[:TEXT_MAX],
+            "machine": machine_id[:TEXT_MAX],
+            "label": label[:TEXT_MAX],
             "id": node_id,
         },
     )

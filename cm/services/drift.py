@@ -7,14 +7,17 @@ from typing import Any
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from cm.rpc.errors import NotSupported, ObjectNotFound
+from cm.rpc.errors import NotSupported, ObjectNotFound, RunsElsewhere
 from cm.rpc.vocabulary import CauseKind, DriftKind, OperationKind, Seen, SeenReason, Wanted
 from cm.rules.cause import Cause
 from cm.services.context import ClusterCall
 from cm.services.evidence import now, record_end
+from cm.services.hosts import accept
 from cm.services.vm import SECONDS
+from cm.store.host import lock_host
 from cm.store.operation import open_operation
-from cm.store.vm import get_vm, render_vm
+from cm.store.unknown import runs_elsewhere
+from cm.store.vm import VMRow, get_vm, render_vm
 
 
 def _open(session: Session, drift_id: int) -> Any:
@@ -47,6 +50,8 @@ def apply(caller: ClusterCall, drift_id: int) -> dict[str, Any]:
     Do what a finding proposes.
 
     :raises NotSupported: nothing can be done from here; the proposal says what to do by hand.
+    :raises RunsElsewhere: it would end a VM that another node runs.
+    :raises SameHost: the machine is another node's.
     """
     session: Session = caller.session
     drift = _open(session, drift_id)
@@ -54,6 +59,7 @@ def apply(caller: ClusterCall, drift_id: int) -> dict[str, Any]:
     cause = Cause(CauseKind.DRIFT, str(drift_id))
     if drift.kind == DriftKind.MISSING_DOMAIN:
         row = get_vm(session, drift.vm_id, lock=True)
+        _refuse_claimed(session, drift, row)
         record_end(session, row, Seen.ABSENT, SeenReason.ABSENT, now(), cause=cause)
     elif drift.kind == DriftKind.WRONG_STATE:
         row = get_vm(session, drift.vm_id, lock=True)
@@ -70,11 +76,29 @@ def apply(caller: ClusterCall, drift_id: int) -> dict[str, Any]:
             cause=cause,
         )
         render_vm(session, row.id)
+    elif drift.kind == DriftKind.OTHER_HOST:
+        accept(session, drift.node_id)
     else:
         raise NotSupported(f"apply: {drift.proposal or 'settle it by hand'}")
     _close(session, drift_id, "applied")
     caller.note("apply", drift_id=drift_id, proposal=drift.proposal)
     return answer
+
+
+def _refuse_claimed(session: Session, drift: Any, row: VMRow) -> None:
+    """
+    A domain is missing on its node: to say that it ended may start it again, or delete its disks. Not while it may be
+    somewhere.
+
+    :raises RunsElsewhere: another node runs it.
+    :raises NotSupported: the node's address leads to another machine than the one it ran on.
+    """
+    node_id = runs_elsewhere(session, row.id)
+    if node_id is not None:
+        raise RunsElsewhere(row.id, node_id)
+    host = lock_host(session, drift.node_id)
+    if host is not None and host.seen.known and host.seen != host.accepted:
+        raise NotSupported("say that a domain ended whose node's address leads to another machine")
 
 
 def dismiss(caller: ClusterCall, drift_id: int) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from cm.rpc.errors import (
     NameTaken,
     NodeUnreachable,
     ObjectNotFound,
+    SameHost,
     VersionChanged,
 )
 from cm.rpc.vocabulary import NodeState
@@ -28,10 +29,12 @@ from cm.runtime.database import notify
 from cm.runtime.taken import refused_by
 from cm.services.agents import CREDENTIAL
 from cm.services.context import ClusterCall, ClusterPolicy, Services
+from cm.services.hosts import recognise, seen_host
 from cm.services.networks import vms
 from cm.services.reconcile import record_node
 from cm.store.change import record_change
 from cm.store.domain import pool_name
+from cm.store.host import hosts_taken, node_of
 from cm.store.node import get_node
 from cm.store.unknown import forget_node
 
@@ -87,6 +90,7 @@ async def add(caller: ClusterCall, values: dict[str, Any]) -> dict[str, Any]:
     :param values: those of the view; totals and overcommits may be None.
     :raises NodeUnreachable: it does not answer.
     :raises NameTaken: its name or URI is in use.
+    :raises SameHost: the machine that answers is a node already.
     """
     services = caller.services
     assert services is not None
@@ -99,16 +103,21 @@ async def add(caller: ClusterCall, values: dict[str, Any]) -> dict[str, Any]:
 _INSERT = text(
     """
 INSERT INTO node (name, address, uri, comment, priority, cpu_total, memory_mib_total, cpu_overcommit, memory_overcommit,
-                  state, seen_at, info)
+                  host_uuid, host_label, seen_host_uuid, seen_host_label, state, seen_at, info)
 VALUES (:name, :address, :uri, :comment, :priority, :cpu_total, :memory_mib_total, :cpu_overcommit, :memory_overcommit,
-        'ok', clock_timestamp(), CAST(:info AS jsonb))
+        :host_uuid, :host_label, :host_uuid, :host_label, 'ok', clock_timestamp(), CAST(:info AS jsonb))
 RETURNING id
 """
 )
 
 
 def insert_node(session: Session, policy: ClusterPolicy, values: dict[str, Any], info: NodeInfo) -> dict[str, Any]:
-    """A node that has just answered, with its VNC ports."""
+    """
+    A node that has just answered, with its VNC ports.
+
+    :raises SameHost: the machine is a node already, perhaps by another way to it.
+    """
+    host = seen_host(info)
     defaults = {
         "cpu_total": info.cpus,
         "memory_mib_total": usable_memory(info),
@@ -116,8 +125,12 @@ def insert_node(session: Session, policy: ClusterPolicy, values: dict[str, Any],
         "memory_overcommit": policy.memory_overcommit,
     }
     given = {name: default if values[name] is None else values[name] for name, default in defaults.items()}
-    with refused_by(session, _taken(values["name"], values["uri"])):
-        node_id = session.execute(_INSERT, {**values, **given, "info": _encoded(info)}).scalar_one()
+    known = {"host_uuid": host.uuid, "host_label": host.label, "info": _encoded(info)}
+    try:
+        with refused_by(session, {**_taken(values["name"], values["uri"]), **hosts_taken(host)}):
+            node_id = session.execute(_INSERT, {**values, **given, **known}).scalar_one()
+    except SameHost as refusal:
+        raise node_of(session, host) or refusal from None
     session.execute(
         text("INSERT INTO vnc_port (node_id, port) SELECT :id, generate_series(:first, :last)"),
         {"id": node_id, "first": policy.vnc_first_port, "last": policy.vnc_first_port + policy.vnc_ports - 1},
@@ -175,7 +188,13 @@ def edit(caller: ClusterCall, node_id: int, values: dict[str, Any]) -> dict[str,
                 " cpu_overcommit = coalesce(:cpu_overcommit, cpu_overcommit),"
                 " memory_overcommit = coalesce(:memory_overcommit, memory_overcommit),"
                 " priority = coalesce(:priority, priority), comment = coalesce(:comment, comment),"
-                " state = CASE WHEN :moves THEN :new ELSE state END, version = version + 1 WHERE id = :id"
+                " state = CASE WHEN :moves THEN :new ELSE state END,"
+                # It may be another machine, with which the node begins anew.
+                " host_uuid = CASE WHEN :moves THEN '' ELSE host_uuid END,"
+                " host_label = CASE WHEN :moves THEN '' ELSE host_label END,"
+                " seen_host_uuid = CASE WHEN :moves THEN '' ELSE seen_host_uuid END,"
+                " seen_host_label = CASE WHEN :moves THEN '' ELSE seen_host_label END,"
+                " version = version + 1 WHERE id = :id"
             ),
             {**values, "id": node_id, "moves": moves, "new": NodeState.NEW},
         )
@@ -303,4 +322,5 @@ def _record_info(session: Session, node_id: int, info: NodeInfo) -> dict[str, An
         {"id": node_id, "info": _encoded(info)},
     )
     record_node(session, node_id, NodeState.OK.value, "")
+    recognise(session, node_id, seen_host(info))
     return get_node(session, node_id)

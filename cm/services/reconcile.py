@@ -10,13 +10,15 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 from twisted.logger import Logger
 
-from cm.interfaces import DomainSeen
+from cm.interfaces import DomainSeen, NodeInfo
 from cm.rpc.errors import CloudError, DeadlineExceeded, NodeBusy, NodeUnreachable, ObjectNotFound, Overloaded
 from cm.rpc.vocabulary import DriftKind, Seen, VMId, Wanted
-from cm.rules.reconcile import Discard, DomainFound, Plan, VMRecord, plan
+from cm.rules.host import Host
+from cm.rules.reconcile import Discard, DomainFound, Placed, Plan, VMRecord, plan
 from cm.runtime.prepared import Prepared
 from cm.services.context import Services
 from cm.services.evidence import record_look
+from cm.services.hosts import recognise, seen_host
 from cm.services.unknown import look_at_unknown
 from cm.store.change import record_change
 from cm.store.drift import record_findings
@@ -45,16 +47,22 @@ def recorded(session: Session, node_id: int) -> tuple[tuple[VMRecord, ...], dict
     return tuple(records), {VMId(r.id): r.launched_at for r in rows}
 
 
-def whose(session: Session, node_id: int, uuids: Sequence[str]) -> tuple[dict[str, VMId], dict[str, VMId], set[str]]:
+def whose(session: Session, node_id: int, uuids: Sequence[str]) -> tuple[dict[str, VMId], dict[str, Placed], set[str]]:
     """Of domains that are not recorded on a node: those of closed VMs, those of VMs placed elsewhere, and those of VMs
     that were placed there meanwhile."""
     keys = [uuid_module.UUID(u) for u in uuids]
     closed: dict[str, VMId] = {}
-    elsewhere: dict[str, VMId] = {}
+    elsewhere: dict[str, Placed] = {}
     here: set[str] = set()
     found = session.execute(
-        text("SELECT id, uuid::text AS uuid, closed_at IS NOT NULL AS closed, node_id FROM vm WHERE uuid = ANY(:keys)"),
-        {"keys": keys},
+        text(
+            "SELECT v.id, v.uuid::text AS uuid, v.name, v.closed_at IS NOT NULL AS closed, v.node_id, n.name AS node,"
+            " ARRAY(SELECT o.name FROM unknown_domain d JOIN node o ON o.id = d.node_id"
+            "  WHERE d.uuid = v.uuid AND d.node_id <> :n AND d.state IN ('running', 'paused')"
+            "  ORDER BY o.name) AS others"
+            " FROM vm v LEFT JOIN node n ON n.id = v.node_id WHERE v.uuid = ANY(:keys)"
+        ),
+        {"keys": keys, "n": node_id},
     )
     for row in found:
         if row.closed:
@@ -62,20 +70,22 @@ def whose(session: Session, node_id: int, uuids: Sequence[str]) -> tuple[dict[st
         elif row.node_id == node_id:
             here.add(row.uuid)
         else:
-            elsewhere[row.uuid] = VMId(row.id)
+            elsewhere[row.uuid] = Placed(VMId(row.id), row.name, row.node or "", tuple(row.others))
     return closed, elsewhere, here
 
 
-async def pass_over(services: Services, node_id: int) -> Plan | None:
+async def pass_over(services: Services, node_id: int, *, fresh: bool = False) -> Plan | None:
     """
     One full pass. A node that does not answer keeps its VMs as they were, and is noted as unreachable.
 
+    :param fresh: it is the first since we are connected: which machine answers is asked, too.
     :return: the plan that was applied; None where the node did not answer.
     """
     database, fleet = services.database, services.fleet
     records, launched = await database.read(recorded, node_id)
     try:
         domains: Sequence[DomainSeen] = await fleet.call(node_id, "domains", deadline_s=PASS_DEADLINE_S)
+        info: NodeInfo | None = await fleet.call(node_id, "info", deadline_s=PASS_DEADLINE_S) if fresh else None
     except (NodeBusy, Overloaded):
         return None  # it answers others: that is no evidence of anything
     except (NodeUnreachable, DeadlineExceeded) as error:
@@ -86,7 +96,7 @@ async def pass_over(services: Services, node_id: int) -> Plan | None:
     known = {record.uuid for record in records}
     strange = {d.uuid for d in domains} - known
     closed: dict[str, VMId] = {}
-    elsewhere: dict[str, VMId] = {}
+    elsewhere: dict[str, Placed] = {}
     here: set[str] = set()
     if strange:
         closed, elsewhere, here = await database.read(whose, node_id, sorted(strange))
@@ -94,7 +104,7 @@ async def pass_over(services: Services, node_id: int) -> Plan | None:
     made = plan(records, found, closed, elsewhere)
     unknown = [d for d in domains if d.uuid in strange and d.uuid not in closed and d.uuid not in here]
     seen_unknown = await look_at_unknown(services, node_id, unknown)
-    await database.transact(_record_pass, node_id, made, seen_unknown)
+    await database.transact(_record_pass, node_id, made, seen_unknown, None if info is None else seen_host(info))
     for seen in made.observe:
         outcome = await database.transact(
             record_look, seen.vm_id, seen.version, launched[seen.vm_id], seen.state, seen.reason
@@ -112,9 +122,14 @@ async def pass_over(services: Services, node_id: int) -> Plan | None:
     return made
 
 
-def _record_pass(session: Session, node_id: int, made: Plan, unknown: Sequence[UnknownSeen]) -> None:
-    """That the node answered, what of its answer is for the drift ledger, and what is there that is not ours."""
+def _record_pass(
+    session: Session, node_id: int, made: Plan, unknown: Sequence[UnknownSeen], host: Host | None
+) -> None:
+    """That the node answered, and as which machine; what of its answer is for the drift ledger, and what is there that
+    is not ours."""
     record_node(session, node_id, "ok", "")
+    if host is not None:
+        recognise(session, node_id, host)
     record_unknown(session, node_id, unknown)
     record_findings(session, node_id, made.findings, KINDS)
 

@@ -14,7 +14,9 @@ from cm.drivers.libvirt.node import LibvirtNode
 from cm.interfaces import DiskSpec, DomainSpec, NicSpec, StorageSpec, VncSpec
 from cm.rpc.errors import HypervisorError, NodeUnreachable
 from cm.rpc.vocabulary import DiskBus, DiskFormat, Seen, StorageKind, VideoModel
+from cm.rules.host import Host as Machine
 from cm.rules.network import mac_of, tap_of
+from cm.services.hosts import seen_host
 from lab import guests, image
 from lab.hosts import Host, Lab
 from tests.contract.hypervisor import HypervisorContract, eventually
@@ -34,6 +36,16 @@ class TestQemuNetwork(OnQemu, NetworkContract):
 
 
 class TestDevices(QemuTests):
+    def test_one_machine(self, node: LibvirtNode, host: Host) -> None:
+        """A host is the same machine by its socket and by TCP; its UUID is its own, not that of the machine below."""
+        by_socket = LibvirtNode(host.uri, name="by socket")
+        try:
+            seen = seen_host(node.open())
+            assert seen == Machine((host.root / "uuid").read_text(), host.name)
+            assert seen_host(by_socket.open()) == seen
+        finally:
+            by_socket.close()
+
     def test_everything(
         self, node: LibvirtNode, storage: StorageSpec, domain: Callable[..., DomainSpec], host: Host
     ) -> None:

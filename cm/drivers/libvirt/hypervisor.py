@@ -72,6 +72,7 @@ class LibvirtHypervisor:
                 domain_types=tuple(sorted(types, key=lambda kind: (kind != "kvm", kind != "qemu", kind))),
                 arch=guests[0].get("name") if guests else arch,
                 hooks=hypervisor == "QEMU",
+                host_uuid=(capabilities.findtext("host/uuid") or "") if hypervisor == "QEMU" else "",
             )
             return self._info
 

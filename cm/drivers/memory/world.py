@@ -7,6 +7,7 @@ Everything is guarded by ``lock``; hooks and event callbacks are called without 
 from __future__ import annotations
 
 import threading
+import uuid as uuid_module
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Final
@@ -80,6 +81,7 @@ class World:
             domain_types=("memory",),
             arch="x86_64",
             hooks=False,
+            host_uuid=str(uuid_module.uuid5(uuid_module.NAMESPACE_OID, name)),
         )
 
     def facts(self) -> NodeInfo:

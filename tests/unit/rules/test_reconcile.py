@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import uuid
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from cm.rpc.vocabulary import DriftKind, Seen, SeenReason, VMId, Wanted
-from cm.rules.reconcile import DomainFound, VMRecord, plan
+from cm.rules.reconcile import DESTROY, DomainFound, Placed, VMRecord, plan
 from cm.rules.vm import GONE
 
 UUIDS = [str(uuid.UUID(int=n)) for n in range(6)]
@@ -72,7 +73,7 @@ def test_absence_is_no_verdict(recorded: list[VMRecord]) -> None:
 def test_strangers(found: list[DomainFound]) -> None:
     """Only domains of our closed VMs are discarded; a stranger's domain is reported, never touched."""
     closed = {UUIDS[0]: VMId(7)}
-    elsewhere = {UUIDS[1]: VMId(8)}
+    elsewhere = {UUIDS[1]: Placed(VMId(8), "web")}
     made = plan([], found, closed, elsewhere)
     assert {d.uuid for d in made.discard} <= set(closed)
     reported = {f.subject for f in made.findings}
@@ -89,4 +90,27 @@ def test_destroyed_and_running() -> None:
     """A destroy that failed is not forgotten: its domain that runs on is a finding, with what to do."""
     record = VMRecord(VMId(1), UUIDS[0], 1, Wanted.DESTROYED, Seen.RUNNING, False)
     made = plan([record], [DomainFound(UUIDS[0], "vm-1", Seen.RUNNING, SeenReason.BOOTED)], {}, {})
-    assert [(finding.kind, finding.proposal) for finding in made.findings] == [(DriftKind.WRONG_STATE, "destroy it")]
+    assert [(finding.kind, finding.proposal) for finding in made.findings] == [(DriftKind.WRONG_STATE, DESTROY)]
+
+
+@pytest.mark.parametrize(
+    ("placed", "words"),
+    [
+        (Placed(VMId(8), "web", "n2"), "leave it: VM 8 (web) is placed on node n2;"),
+        (Placed(VMId(8), "web", "n2", ("n2", "n3")), "is placed on node n2 and node n3 has a domain of it;"),
+        (Placed(VMId(8), "web", "", ("n3",)), "leave it: it is VM 8 (web) and node n3 has a domain of it;"),
+    ],
+)
+def test_claimed_domain(placed: Placed, words: str) -> None:
+    """What another node or the VM's own place claims is not proposed to be destroyed."""
+    found = DomainFound(UUIDS[0], "vm-8", Seen.RUNNING, SeenReason.BOOTED)
+    (finding,) = plan([], [found], {}, {UUIDS[0]: placed}).findings
+    assert words in finding.proposal and "destroy" not in finding.proposal
+
+
+def test_unclaimed_domain() -> None:
+    """A proposal to destroy says what, and why nothing else claims it."""
+    found = DomainFound(UUIDS[0], "vm-8", Seen.RUNNING, SeenReason.BOOTED)
+    (finding,) = plan([], [found], {}, {UUIDS[0]: Placed(VMId(8), "web")}).findings
+    assert finding.proposal.startswith(f"destroy domain vm-8 ({UUIDS[0]}) on this node: VM 8 (web) is placed nowhere")
+    assert "no other node has a domain of it" in finding.proposal
