@@ -8,7 +8,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 
 from cm.runtime.database import Database
-from cm.services.agents import ANYWHERE_ELSE, Reach, document
+from cm.services.agents import GUEST_DEFAULTS, GuestSettings, document
 
 WAIT_MAX_S: Final = 60.0
 
@@ -16,16 +16,16 @@ WAIT_MAX_S: Final = 60.0
 class Documents:
     """
     :param hook_version: of the hook that nodes should have installed.
-    :param reach: where guests may go.
+    :param guests: what the settings say of them.
     """
 
     def __init__(
-        self, database: Database, clock: IReactorTime, hook_version: str, reach: Reach = ANYWHERE_ELSE
+        self, database: Database, clock: IReactorTime, hook_version: str, guests: GuestSettings = GUEST_DEFAULTS
     ) -> None:
         self._database = database
         self._clock = clock
         self._hook_version = hook_version
-        self._reach = reach
+        self._guests = guests
         self._generation = 0
         self._waiting: set[Deferred[None]] = set()
 
@@ -50,7 +50,7 @@ class Documents:
         end = self._clock.seconds() + min(max(wait_s, 0.0), WAIT_MAX_S)
         while True:
             generation = self._generation
-            found: dict[str, Any] = await self._database.read(document, node_id, self._hook_version, self._reach)
+            found: dict[str, Any] = await self._database.read(document, node_id, self._hook_version, self._guests)
             left_s = end - self._clock.seconds()
             if found["version"] != version or left_s <= 0:
                 return found

@@ -84,7 +84,7 @@ class Endpoint(Resource):
         self._database = database
         self._clock = clock
         self.authenticator = Authenticator(database, wall, clock.seconds)
-        self.documents = Documents(database, clock, HOOK_VERSION, settings.reach)
+        self.documents = Documents(database, clock, HOOK_VERSION, settings.guests)
         self._events = EventTaker(database)
         self._guests = Guests(database, settings, wall)
         self._under_way: Counter[tuple[str, int]] = Counter()

@@ -6,7 +6,7 @@ import hashlib
 import hmac
 from dataclasses import dataclass, field
 
-from cm.services.agents import Reach
+from cm.services.agents import GuestSettings
 
 
 @dataclass(frozen=True)
@@ -17,7 +17,7 @@ class EndpointSettings:
     :ivar domain: that of EC2's services here.
     :ivar imds_v1: whether metadata is told without a token, as EC2's own default is.
     :ivar hello_url: where a guest says hello, as it reaches us.
-    :ivar reach: where guests may go; for their nodes.
+    :ivar guests: what the settings say of them; for their nodes.
     """
 
     token_key: bytes = field(repr=False)
@@ -25,7 +25,7 @@ class EndpointSettings:
     domain: str = "internal"
     imds_v1: bool = True
     hello_url: str = "http://169.254.169.254/hello"
-    reach: Reach = Reach()
+    guests: GuestSettings = GuestSettings()
 
     def __post_init__(self) -> None:
         if len(self.token_key) < 32:

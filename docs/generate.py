@@ -65,6 +65,7 @@ MEANINGS = {
     "images.timeout_s": "seconds of one download, and of one upload to a storage",
     "guests.management_networks": "IPv4 networks (CIDR) that guests do not reach, besides those of each node's links",
     "guests.reachable_networks": "networks that they reach all the same, such as a mirror's on a node's own link",
+    "guests.console_log_bytes": "a larger log of a VM's serial console loses its older part; half of this is left",
     "quota.cpu": "CPUs of a new account's VMs, stopped ones included",
     "quota.memory_mib": "their memory",
     "quota.storage_mib": "virtual size of its disks and images",

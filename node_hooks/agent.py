@@ -1,8 +1,9 @@
 """
-The daemon: three threads that survive whatever their work raises.
+The daemon: four threads that survive whatever their work raises.
 
 The caller's thread empties the spool; one long-polls the document; one converges the network, twice a second because
-bridges come and go without notice. They share the state file and the document, nothing else.
+bridges come and go without notice; one keeps console logs within bounds. They share the state file and the document,
+nothing else.
 """
 
 import fcntl
@@ -17,6 +18,8 @@ from pathlib import Path
 
 from node_hooks import document as documents
 from node_hooks.client import Client
+from node_hooks.consoles import LOOK_S as CONSOLES_S
+from node_hooks.consoles import Consoles
 from node_hooks.delivery import Backoff, Delivery
 from node_hooks.document import Document, find_document, parse_document, save_document
 from node_hooks.errors import EndpointRefused, EndpointUnavailable, WrongUse
@@ -73,6 +76,7 @@ class Agent:
         workers = [
             threading.Thread(target=self._poll_documents, name="document", daemon=True),
             threading.Thread(target=self._converge, name="network", daemon=True),
+            threading.Thread(target=self._trim, name="consoles", daemon=True),
         ]
         for worker in workers:
             worker.start()
@@ -182,6 +186,17 @@ class Agent:
                 except Exception:
                     log.exception("the network is not converged")
             self._document_changed.wait(CONVERGE_S)
+
+    def _trim(self) -> None:
+        consoles = Consoles()
+        while not self._ended.wait(CONSOLES_S):
+            document = self._document
+            if document is None or not document.console_directories:
+                continue
+            try:
+                consoles.trim(document.console_directories, document.console_bytes)
+            except Exception:
+                log.exception("console logs are not kept within bounds")
 
 
 def with_endpoint(document: Document, peer: str) -> Document:

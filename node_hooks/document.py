@@ -15,6 +15,7 @@ from node_hooks.state import read_json, write_durably
 
 POLL_S = 20
 _GRACE_S = 10.0
+CONSOLE_BYTES_MIN = 65_536
 LARGEST_POOL_PREFIX = 16  # 65,536 addresses; nft takes 1.3 s for them
 
 _INTERFACE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,14}")
@@ -41,6 +42,7 @@ class Document:
     :ivar management: networks that guests do not reach, besides those of the node's own links.
     :ivar reachable: exceptions from both.
     :ivar vnc_ports: of this node's screens, first and last.
+    :ivar console_directories: where consoles are logged. :ivar console_bytes: how large such a file may grow.
     :ivar problems: what could not be understood; the rest is used all the same.
     """
 
@@ -50,6 +52,8 @@ class Document:
     management: tuple[IPv4Network, ...] = ()
     reachable: tuple[IPv4Network, ...] = ()
     vnc_ports: tuple[int, int] | None = None
+    console_directories: tuple[str, ...] = ()
+    console_bytes: int = 0
     problems: tuple[str, ...] = ()
 
 
@@ -68,7 +72,10 @@ def parse_document(content: Mapping[str, Any]) -> Document:
     management = _parse_networks(content, "management", problems)
     reachable = _parse_networks(content, "reachable", problems)
     ports = _parse_ports(content.get("vnc_ports"), problems)
-    return Document(version, tuple(networks), hook_version, management, reachable, ports, tuple(problems))
+    directories, max_bytes = _parse_consoles(content.get("console_logs"), problems)
+    return Document(
+        version, tuple(networks), hook_version, management, reachable, ports, directories, max_bytes, tuple(problems)
+    )
 
 
 def _parse_networks(content: Mapping[str, Any], key: str, problems: list[str]) -> tuple[IPv4Network, ...]:
@@ -90,6 +97,19 @@ def _parse_ports(given: object, problems: list[str]) -> tuple[int, int] | None:
         return min(given), max(given)
     problems.append(f"vnc_ports {given!r:.200}: not two ports")
     return None
+
+
+def _parse_consoles(given: object, problems: list[str]) -> tuple[tuple[str, ...], int]:
+    """Without a bound no directory: what is not understood is left alone."""
+    if given is None:
+        return (), 0
+    listed = given.get("directories") if isinstance(given, dict) else None
+    max_bytes = given.get("max_bytes") if isinstance(given, dict) else None
+    if isinstance(listed, list) and type(max_bytes) is int and max_bytes >= CONSOLE_BYTES_MIN:
+        if all(isinstance(each, str) and each.startswith("/") and "\0" not in each for each in listed):
+            return tuple(listed), max_bytes
+    problems.append(f"console_logs {given!r:.200}: no directories with a bound")
+    return (), 0
 
 
 def _parse_network(entry: Mapping[str, Any]) -> NodeNetwork:

@@ -35,7 +35,7 @@ from cm.runtime.listener import Listener
 from cm.runtime.metrics import Metrics
 from cm.runtime.settings import SettingsError
 from cm.runtime.threads import IThreads, Threads
-from cm.services.agents import Reach
+from cm.services.agents import GuestSettings
 from cm.services.authenticator import DatabaseAuthenticator
 from cm.services.context import ClusterPolicy, Services
 from cm.services.fleet import Fleet
@@ -47,7 +47,7 @@ log = Logger()
 DATABASE_THREADS = 8
 
 
-def reach_of(settings: Settings) -> Reach:
+def guests_of(settings: Settings) -> GuestSettings:
     """Where guests may go: not to us either, where we listen on an address of our own."""
     host = settings.listen.rpc.rpartition(":")[0]
     try:
@@ -229,7 +229,7 @@ class ClusterManager:
                         self.listener,
                         self.policy.name,
                         self.policy.secret,
-                        reach=reach_of(self.settings),
+                        guests=guests_of(self.settings),
                     ),
                 )
             )

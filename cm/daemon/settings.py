@@ -8,7 +8,7 @@ from pathlib import Path
 
 from cm.rpc.limits import Limits
 from cm.runtime.settings import SettingsError
-from cm.services.agents import Reach
+from cm.services.agents import GuestSettings
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ class Settings:
     listen: ListenSettings = ListenSettings()
     cluster: ClusterSettings = ClusterSettings()
     images: ImportSettings = ImportSettings()
-    guests: Reach = Reach()
+    guests: GuestSettings = GuestSettings()
     quota: QuotaSettings = QuotaSettings()
     trust: TrustSettings = TrustSettings()
     limits: Limits = Limits()

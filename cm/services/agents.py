@@ -18,12 +18,14 @@ from cm.rules.host import host_of
 from cm.runtime.database import notify
 from cm.store.change import record_change
 from cm.store.host import machine_node
-from cm.store.node import managed_addresses, vnc_ports
+from cm.store.node import managed_addresses, storage_paths, vnc_ports
 
 CREDENTIAL: Final = "credential"  # topic, with the node's id: its key has changed
 NETWORKS: Final = "networks"  # topic: a document may have changed; whoever changes address pools sends it
 TEXT_MAX: Final = 200  # characters of what an agent says of itself
 SEEN_EVERY_S: Final = 5
+CONSOLE_LOG_MIN: Final = 1 << 19  # half of it is left after each cut, which is what get_console gives at most
+CONSOLE_LOG_MAX: Final = 1 << 30
 CLOCK: Final = "clock"  # subject of clock_skew drift: a node has one
 
 
@@ -178,16 +180,18 @@ DO UPDATE SET evidence = excluded.evidence, last_seen_at = clock_timestamp()
 
 
 @dataclass(frozen=True)
-class Reach:
+class GuestSettings:
     """
-    What the cluster's settings say of where guests may go: IPv4 networks (CIDR).
+    What the cluster's settings say of guests, for their nodes. Networks are IPv4 (CIDR).
 
-    :ivar management_networks: not there, besides the addresses of nodes and storages.
-    :ivar reachable_networks: there all the same, also on the networks of each node's own links.
+    :ivar management_networks: that guests do not reach, besides the addresses of nodes and storages.
+    :ivar reachable_networks: that they reach all the same, also on the networks of each node's own links.
+    :ivar console_log_bytes: a larger log of a VM's serial console loses its older part.
     """
 
     management_networks: tuple[str, ...] = ()
     reachable_networks: tuple[str, ...] = ()
+    console_log_bytes: int = 1 << 20
 
     def problems(self) -> list[str]:
         """What is wrong with them, one line each."""
@@ -198,13 +202,17 @@ class Reach:
                     ipaddress.IPv4Network(network)
                 except ValueError as error:
                     found.append(f"guests.{key}: {error}")
+        if not CONSOLE_LOG_MIN <= self.console_log_bytes <= CONSOLE_LOG_MAX:
+            found.append(f"guests.console_log_bytes is not between {CONSOLE_LOG_MIN} and {CONSOLE_LOG_MAX}")
         return found
 
 
-ANYWHERE_ELSE: Final = Reach()
+GUEST_DEFAULTS: Final = GuestSettings()
 
 
-def document(session: Session, node_id: int, hook_version: str = "", reach: Reach = ANYWHERE_ELSE) -> dict[str, Any]:
+def document(
+    session: Session, node_id: int, hook_version: str = "", guests: GuestSettings = GUEST_DEFAULTS
+) -> dict[str, Any]:
     """
     What the agent of a node is to converge to. Its ``version`` is the digest of the rest: equal content, equal version.
 
@@ -232,9 +240,10 @@ def document(session: Session, node_id: int, hook_version: str = "", reach: Reac
     content: dict[str, Any] = {
         "networks": networks,
         "hook_version": hook_version,
-        "management": sorted({*reach.management_networks, *managed_addresses(session)}),
-        "reachable": sorted(reach.reachable_networks),
+        "management": sorted({*guests.management_networks, *managed_addresses(session)}),
+        "reachable": sorted(guests.reachable_networks),
         "vnc_ports": vnc_ports(session, node_id),
+        "console_logs": {"directories": storage_paths(session, node_id), "max_bytes": guests.console_log_bytes},
     }
     version = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:32]
     return {"version": version, **content}

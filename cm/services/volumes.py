@@ -33,6 +33,14 @@ OURS = re.compile(r"(vm|image)-([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-
 KINDS: Final = (DriftKind.LEAKED_VOLUME, DriftKind.MISSING_VOLUME)
 
 
+ROTATED = re.compile(r"(-console\.log)\.[0-9]{1,3}\Z")
+
+
+def unrotated(volume: str) -> str:
+    """What a volume's name was before libvirt's virtlogd gave a full console log a number and began another."""
+    return ROTATED.sub(r"\1", volume)
+
+
 @dataclass(frozen=True)
 class Expected:
     """What should be on a storage, read before it was listed."""
@@ -125,7 +133,7 @@ async def pass_over_storage(services: Services, storage_id: int, node_id: int) -
         return
     present = {volume.name for volume in volumes}
     used = await database.read(in_use, storage_id, volumes)
-    unaccounted = sorted(present - before.live - before.passing)
+    unaccounted = sorted(name for name in present - before.live if unrotated(name) not in before.passing)
     uuids = {name: found[2] for name in unaccounted if (found := OURS.match(name))}
     closed = await database.read(ended, sorted(set(uuids.values())))
     over = closed.over | await not_running(services, closed.last_on)

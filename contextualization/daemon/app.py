@@ -13,7 +13,7 @@ from cm.rpc.endpoint import make_listener
 from cm.runtime.database import Database
 from cm.runtime.listener import Listener
 from cm.runtime.threads import Threads
-from cm.services.agents import ANYWHERE_ELSE, Reach
+from cm.services.agents import GUEST_DEFAULTS, GuestSettings
 from contextualization.daemon.settings import Settings, read_cluster_key
 from contextualization.endpoint import IListens, make_endpoint
 from contextualization.settings import EndpointSettings, token_key_from
@@ -30,14 +30,14 @@ def make_site(
     *,
     imds_v1: bool = True,
     domain: str = "internal",
-    reach: Reach = ANYWHERE_ELSE,
+    guests: GuestSettings = GUEST_DEFAULTS,
 ) -> Site:
     """
     :param region: the cluster's name.
-    :param reach: where guests may go.
+    :param guests: what the settings say of them.
     :param secret: the cluster's; what guests are given is signed by a key derived from it.
     """
-    settings = EndpointSettings(token_key_from(secret), region=region, domain=domain, imds_v1=imds_v1, reach=reach)
+    settings = EndpointSettings(token_key_from(secret), region=region, domain=domain, imds_v1=imds_v1, guests=guests)
     return make_endpoint(database, settings, reactor, listener)
 
 
@@ -74,7 +74,7 @@ class Contextualization:
             self._secret,
             imds_v1=settings.metadata.imds_v1,
             domain=settings.metadata.domain,
-            reach=settings.guests,
+            guests=settings.guests,
         )
         await self._listener.start()
         self.port = make_listener(

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from cm.runtime.settings import SettingsError
-from cm.services.agents import Reach
+from cm.services.agents import GuestSettings
 
 PREFIX = "WAWEL_CONTEXTUALIZATION"
 KEY_NAME = "cluster.key"  # the cluster's secret in the state directory, shared with the cluster manager
@@ -58,7 +58,7 @@ class Settings:
     listen: ListenSettings = ListenSettings()
     cluster: ClusterSettings = ClusterSettings()
     metadata: MetadataSettings = MetadataSettings()
-    guests: Reach = Reach()
+    guests: GuestSettings = GuestSettings()
     log: LogSettings = LogSettings()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -165,6 +166,28 @@ def test_command_line(demo: Cloud) -> None:
     assert vnc["password"] not in line and "hidden-user-data" not in line
     assert demo.sql(f"SELECT secret FROM vm WHERE id = {vm['vm_id']}") in ([[""]], [])
     destroy(demo, vm["vm_id"])
+
+
+def test_console_bound(demo: Cloud) -> None:
+    """A console's log that grew too large loses its older part, while its VM goes on writing to it."""
+    vm = demo.wait_running(demo.create(name="talkative", image_id=demo.import_blank())["vm_id"], contextualized=False)
+    log = demo.console_file(vm)
+    node = demo.node_of(vm)
+    assert isinstance(node, RealNode)
+    flags = [
+        int(re.findall(r"flags:\s+(\d+)", (link.parents[1] / "fdinfo" / link.name).read_text())[0], 8)
+        for pid in node.host.pids() for link in Path(f"/proc/{pid}/fd").glob("*")
+        if os.path.realpath(link) == str(log)
+    ]  # fmt: skip
+    assert flags and all(each & os.O_APPEND for each in flags)           # else it would write on at its old place
+    with log.open("ab") as file:
+        file.write(b"old" * (1 << 20))
+        file.write(b"the end")
+    wait_until(lambda: log.stat().st_size <= 1 << 20, "the node's agent", 60)
+    assert demo.console(vm["vm_id"]).endswith("the end")
+    assert log.stat().st_size >= 1 << 19
+    destroy(demo, vm["vm_id"])
+    assert not log.exists()
 
 
 def test_other_node(demo: Cloud) -> None:

@@ -23,7 +23,7 @@ from sqlalchemy.engine import make_url
 
 from cm.rpc.errors import EnrolmentRefused, ObjectNotFound
 from cm.runtime.database import Database, notify
-from cm.services.agents import Reach, credential_key, enrol, issue_enrolment_token, record_agent
+from cm.services.agents import GuestSettings, credential_key, enrol, issue_enrolment_token, record_agent
 from contextualization.wire import Exchange
 from node_hooks.client import Client, Credential, parse_endpoint
 from node_hooks.document import parse_document
@@ -373,8 +373,8 @@ class TestDocument:
 
     def test_reach(self, database: Database) -> None:
         """Guests are kept from nodes, storages' servers and what the settings name; ports are the node's own."""
-        reach = Reach(management_networks=("10.9.0.0/16",), reachable_networks=("10.9.0.7/32",))
-        peer = Peer(database, reach=reach)
+        guests = GuestSettings(management_networks=("10.9.0.0/16",), reachable_networks=("10.9.0.7/32",))
+        peer = Peer(database, guests=guests)
         peer.enrol("a")
         change(database, "UPDATE node SET address = CASE name WHEN 'a' THEN '10.1.0.1' ELSE 'b.example' END")
         change(
@@ -392,10 +392,30 @@ class TestDocument:
         change(database, "DELETE FROM vnc_port")
         assert json.loads(result_of(self.poll(peer, "")).body)["vnc_ports"] is None
 
+    def test_console_logs(self, database: Database) -> None:
+        """A node keeps the logs of consoles within bounds where it has storages attached."""
+        peer = Peer(database, guests=GuestSettings(console_log_bytes=600_000))
+        peer.enrol("a")
+        change(database, "DELETE FROM storage_attachment")
+        told = json.loads(result_of(self.poll(peer, "")).body)
+        assert told["console_logs"] == {"directories": [], "max_bytes": 600_000}
+        change(
+            database,
+            "WITH s AS (INSERT INTO storage (name, kind, path, capacity_bytes, overcommit)"
+            " SELECT name, 'dir', '/srv/' || name, 1, 1 FROM unnest(ARRAY['main', 'failing']) AS name"
+            " RETURNING id, name) INSERT INTO storage_attachment (storage_id, node_id, state)"
+            " SELECT id, :id, CASE name WHEN 'main' THEN 'attached' ELSE 'failed' END FROM s",
+            id=peer.ids["a"],
+        )
+        told = json.loads(result_of(self.poll(peer, "")).body)
+        parsed = parse_document(told)
+        assert (parsed.console_directories, parsed.console_bytes) == (("/srv/main",), 600_000)
+
     def test_bad_reach(self) -> None:
         """Settings that are no networks are named."""
-        assert Reach().problems() == []
-        found = Reach(("10.0.0.1/8", "fd00::/8"), ("everywhere",)).problems()
+        assert GuestSettings().problems() == []
+        found = GuestSettings(("10.0.0.1/8", "fd00::/8"), ("everywhere",)).problems()
+        assert len(GuestSettings(console_log_bytes=1000).problems()) == 1
         named = [each.partition(":")[0] for each in found]
         assert named == ["guests.management_networks"] * 2 + ["guests.reachable_networks"]
 

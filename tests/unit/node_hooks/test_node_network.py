@@ -237,12 +237,15 @@ def test_reach(world: World) -> None:
 
 @pytest.mark.parametrize(
     "told", [{"management": ["10.0.0.1/8"]}, {"reachable": [7]}, {"management": "x"}, {"vnc_ports": [1]},
-             {"vnc_ports": [0, 5]}]
+             {"vnc_ports": [0, 5]}, {"console_logs": {"directories": ["/srv"]}}, {"console_logs": []},
+             {"console_logs": {"directories": ["srv"], "max_bytes": 1 << 20}},
+             {"console_logs": {"directories": ["/srv"], "max_bytes": 10}}]
 )  # fmt: skip
 def test_bad_reach(told: dict[str, Any]) -> None:
     """What makes no sense is named and left out; the networks stay."""
     parsed = parse_document({"version": "v1", "networks": [NETWORK], "hook_version": "1", **told})
     assert len(parsed.networks) == 1 and len(parsed.problems) == 1
+    assert parsed.console_directories == ()
 
 
 def test_nft_missing(world: World, caplog: pytest.LogCaptureFixture) -> None:
