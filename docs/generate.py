@@ -160,6 +160,7 @@ ABANDONED = {
     OperationKind.VM_STOP: "likewise",
     OperationKind.VM_SHUTDOWN: "likewise",
     OperationKind.VM_RESET: "likewise",
+    OperationKind.VM_MOVE: "likewise; the place that it had claimed goes back",
     OperationKind.VM_PAUSE: "likewise",
     OperationKind.VM_RESUME: "likewise",
     OperationKind.VM_DESTROY: "refused: its disk may be gone already",

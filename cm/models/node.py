@@ -77,9 +77,13 @@ class VncPort(Base):
 
     __tablename__ = "vnc_port"
     __table_args__ = (
-        Index("ix_vnc_port_free", "node_id", "port", postgresql_where=text("vm_id IS NULL")),
+        Index("ix_vnc_port_free", "node_id", "port", postgresql_where=text("vm_id IS NULL AND reserved_for IS NULL")),
+        Index(
+            "uq_vnc_port_reserved_for", "reserved_for", unique=True, postgresql_where=text("reserved_for IS NOT NULL")
+        ),
         Index("uq_vnc_port_vm_id", "vm_id", unique=True, postgresql_where=text("vm_id IS NOT NULL")),
     )
     node_id: Mapped[int] = mapped_column(ForeignKey("node.id"), primary_key=True)
     port: Mapped[int] = mapped_column(primary_key=True)
     vm_id: Mapped[int | None] = mapped_column(ForeignKey("vm.id"))
+    reserved_for: Mapped[int | None] = mapped_column(ForeignKey("vm.id"))  # which is going to move to this node

@@ -3,7 +3,8 @@ VMs and their disks. Intent, evidence and claims stand in separate columns and a
 
 Intent (views write it): ``wanted on_poweroff save_name save_description vnc_enabled``. Evidence (hooks, looks and
 passes write it): ``seen seen_reason seen_at contextualized_at``. Claims (claim and release write them): ``node_id
-node_claimed closed_at``. ``summary`` is the rendered body that lists join, written by one function (``store/vm.py``).
+node_claimed moves_to closed_at``. ``summary`` is the rendered body that lists join, written by one function
+(``store/vm.py``).
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ class VM(Base):
         Index("ix_vm_live_node", "node_id", "id", postgresql_where=LIVE),
         Index("ix_vm_live_image", "image_id", postgresql_where=LIVE),
         CheckConstraint("closed_at IS NULL OR NOT node_claimed", "closed_holds_nothing"),
+        CheckConstraint("closed_at IS NULL OR moves_to IS NULL", "closed_moves_nowhere"),
         CheckConstraint("NOT node_claimed OR node_id IS NOT NULL", "claim_has_node"),
     )
     id: Mapped[Key]
@@ -61,6 +63,7 @@ class VM(Base):
     # claims
     node_id: Mapped[int | None] = mapped_column(ForeignKey("node.id"))
     node_claimed: Mapped[No]
+    moves_to: Mapped[int | None] = mapped_column(ForeignKey("node.id"))  # holds a share there too, until it is there
     error: Mapped[Empty]  # of the last operation that failed, in words for the user; empty after a good one
     created_at: Mapped[Now]
     closed_at: Mapped[datetime | None]

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import importlib
 
-MODULES = ("vm_launch", "vm_end", "vm_power", "image_import", "image_delete", "storage_attach")
+MODULES = ("vm_launch", "vm_end", "vm_power", "vm_move", "image_import", "image_delete", "storage_attach")
 
 
 def register_kinds() -> None:

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from cm.interfaces import DomainSpec, NetworkSpec, lasting, slow
 from cm.operations.base import OTHERS, Kind, Wait, Work, register
 from cm.rpc.errors import CloudError, ObjectNotFound, RunsElsewhere
-from cm.rpc.vocabulary import CauseKind, DeployMode, DiskFormat, OperationKind, StorageId
+from cm.rpc.vocabulary import CauseKind, DeployMode, DiskFormat, OperationKind
 from cm.rules.cause import Cause
 from cm.rules.placement import VMRequest
 from cm.rules.vm import GONE
@@ -20,7 +20,7 @@ from cm.runtime.database import notify
 from cm.services.context import ClusterPolicy, vnc_password
 from cm.services.evidence import rest_by_evidence, settle
 from cm.services.networks import network_specs
-from cm.services.placing import choose_node, record_placement
+from cm.services.placing import choose_node, record_placement, storages_of
 from cm.services.vm import SECONDS
 from cm.store.claim import claim_port
 from cm.store.domain import VolumePlan, console_volume, domain_spec, volume_plans
@@ -76,14 +76,7 @@ def _place(session: Session, op: OperationRow, policy: ClusterPolicy) -> None:
     row = get_vm(session, op.vm_id)
     if row.node_claimed:
         return
-    storages = session.scalars(
-        text(
-            "SELECT storage_id FROM disk WHERE vm_id = :id AND deleted_at IS NULL UNION SELECT i.storage_id"
-            " FROM image_attachment a JOIN image i ON i.id = a.image_id WHERE a.vm_id = :id"
-        ),
-        {"id": row.id},
-    )
-    request = VMRequest(row.cpu, row.memory_mib, frozenset(StorageId(s) for s in storages))
+    request = VMRequest(row.cpu, row.memory_mib, storages_of(session, row.id))
     node_id, verdicts, _ = choose_node(session, request, policy.placement)
     session.execute(
         text("UPDATE vm SET node_id = :n, node_claimed = true WHERE id = :id"), {"n": node_id, "id": row.id}

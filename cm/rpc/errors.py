@@ -425,6 +425,14 @@ class RunsElsewhere(Unavailable):
 
 
 @dataclass(eq=False)
+class NowhereToStart(Unavailable):
+    code = "vm_nowhere_to_start"
+    message = "VM {vm_id} is off, and no node can take it now: {reason}."
+    vm_id: int
+    reason: str
+
+
+@dataclass(eq=False)
 class NodeBusy(Unavailable):
     code = "node_busy"
     message = "Node {node} is busy: {reason}."

@@ -155,6 +155,7 @@ class OperationKind(StrEnum):
     VM_STOP = "vm_stop"
     VM_SHUTDOWN = "vm_shutdown"
     VM_RESET = "vm_reset"
+    VM_MOVE = "vm_move"
     VM_PAUSE = "vm_pause"
     VM_RESUME = "vm_resume"
     VM_DESTROY = "vm_destroy"

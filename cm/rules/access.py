@@ -102,6 +102,7 @@ ACTION_OF: Final[dict[OperationKind, Action]] = {
     OperationKind.VM_STOP: Action.STOP,
     OperationKind.VM_SHUTDOWN: Action.SHUTDOWN,
     OperationKind.VM_RESET: Action.RESET,
+    OperationKind.VM_MOVE: Action.STOP,  # given up half-way, it leaves the VM stopped
     OperationKind.VM_PAUSE: Action.PAUSE,
     OperationKind.VM_RESUME: Action.RESUME,
     OperationKind.VM_VNC: Action.CONSOLE,

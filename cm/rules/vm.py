@@ -32,6 +32,7 @@ UNDER_WAY: Final[dict[OperationKind, VMState]] = {
     OperationKind.VM_STOP: VMState.STOPPING,
     OperationKind.VM_SHUTDOWN: VMState.STOPPING,
     OperationKind.VM_RESET: VMState.REBOOTING,
+    OperationKind.VM_MOVE: VMState.REBOOTING,
     OperationKind.VM_SAVE: VMState.SAVING,
     OperationKind.VM_DESTROY: VMState.DESTROYING,
 }
@@ -69,6 +70,8 @@ ALLOWED: Final[dict[OperationKind, frozenset[VMState]]] = {
     OperationKind.VM_STOP: frozenset({VMState.RUNNING, VMState.PAUSED, VMState.ERROR, VMState.PENDING}),
     OperationKind.VM_SHUTDOWN: frozenset({VMState.RUNNING}),
     OperationKind.VM_RESET: frozenset({VMState.RUNNING}),
+    # An error is what an earlier move left, if it ended half-way; ``evacuate`` tells it from others.
+    OperationKind.VM_MOVE: frozenset({VMState.RUNNING, VMState.ERROR}),
     OperationKind.VM_PAUSE: frozenset({VMState.RUNNING}),
     OperationKind.VM_RESUME: frozenset({VMState.PAUSED}),
     OperationKind.VM_SAVE: frozenset({VMState.RUNNING, VMState.PAUSED, VMState.STOPPED}),
@@ -84,6 +87,7 @@ INTERRUPTIBLE: Final = frozenset(
         OperationKind.VM_STOP,
         OperationKind.VM_SHUTDOWN,
         OperationKind.VM_RESET,
+        OperationKind.VM_MOVE,
         OperationKind.VM_PAUSE,
         OperationKind.VM_RESUME,
     }
@@ -96,6 +100,7 @@ WANTED_BY: Final[dict[OperationKind, Wanted]] = {
     OperationKind.VM_STOP: Wanted.STOPPED,
     OperationKind.VM_SHUTDOWN: Wanted.STOPPED,
     OperationKind.VM_RESET: Wanted.RUNNING,
+    OperationKind.VM_MOVE: Wanted.RUNNING,
     OperationKind.VM_PAUSE: Wanted.PAUSED,
     OperationKind.VM_RESUME: Wanted.RUNNING,
     OperationKind.VM_SAVE: Wanted.SAVED,

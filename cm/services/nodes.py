@@ -222,7 +222,7 @@ def set_locked(caller: ClusterCall, node_id: int, locked: bool) -> dict[str, Any
 # VMs that rest there hold nothing of it, unless something is just being done to them.
 _HELD = text(
     """
-SELECT v.id FROM vm v WHERE v.node_id = :id AND v.closed_at IS NULL
+SELECT v.id FROM vm v WHERE (v.node_id = :id OR v.moves_to = :id) AND v.closed_at IS NULL
    AND (v.node_claimed OR EXISTS (SELECT 1 FROM operation o WHERE o.vm_id = v.id
                                    AND o.state IN ('queued', 'running', 'waiting')))
  ORDER BY v.id

@@ -16,7 +16,7 @@ from cm.rules.vm import GONE
 from cm.runtime.database import notify
 from cm.services.context import ClusterCall
 from cm.services.saving import give_back_image
-from cm.store.claim import mib, release_addresses, release_node, release_quota, release_storage
+from cm.store.claim import mib, release_addresses, release_node, release_quota, release_storage, release_target
 from cm.store.vm import find_vm, get_vm, render_vm
 
 
@@ -48,6 +48,7 @@ def update_resources(session: Session, vm_id: int) -> bool:
     for disk in sorted(disks):
         release_storage(session, disk.storage_id, disk.size_bytes)
     release_node(session, vm_id)
+    release_target(session, vm_id)
     release_addresses(session, vm_id)
     session.execute(text("DELETE FROM image_attachment WHERE vm_id = :id"), {"id": vm_id})
     session.execute(

@@ -23,7 +23,7 @@ from cm.services.placing import choose_node, verdicts_text
 from cm.services.saving import reserve_image
 from cm.services.sharing import own_groups, share_with_groups
 from cm.store.access import list_shared_vms
-from cm.store.claim import claim_quota, claim_storage, mib
+from cm.store.claim import claim_quota, claim_storage, mib, release_target
 from cm.store.creation import VMRows, insert_vm
 from cm.store.operation import open_operation
 from cm.store.vm import VMRow, find_detail, render_vm
@@ -35,6 +35,7 @@ SECONDS: dict[OperationKind, float] = {
     OperationKind.VM_STOP: 3600,
     OperationKind.VM_SHUTDOWN: 3600,
     OperationKind.VM_RESET: 120,
+    OperationKind.VM_MOVE: 3600,
     OperationKind.VM_PAUSE: 120,
     OperationKind.VM_RESUME: 120,
     OperationKind.VM_VNC: 120,
@@ -260,13 +261,15 @@ def interrupt(session: Session, operation_id: int) -> None:
     """
     Give an operation up. A worker that is at it keeps its mark until it has let go, and whoever follows waits for that.
     """
-    session.execute(
+    given_up = session.execute(
         text(
             "UPDATE operation SET state = 'abandoned', finished_at = clock_timestamp() WHERE id = :id"
-            " AND state IN ('queued', 'running', 'waiting')"
+            " AND state IN ('queued', 'running', 'waiting') RETURNING kind, vm_id"
         ),
         {"id": operation_id},
-    )
+    ).first()
+    if given_up is not None and given_up.kind == OperationKind.VM_MOVE:
+        release_target(session, given_up.vm_id)
 
 
 def for_each(caller: ClusterCall, vm_ids: Sequence[int], act: Callable[[int], dict[str, Any]]) -> list[dict[str, Any]]:

@@ -97,6 +97,12 @@ def claim_node(session: Session, node_id: int, *, cpu: int, memory_mib: int) -> 
     return bool(moved.rowcount == 1)
 
 
+_RELEASE_SHARE = text(
+    "UPDATE node SET cpu_used = cpu_used - :cpu, memory_mib_used = memory_mib_used - :memory_mib,"
+    " vms_used = vms_used - 1 WHERE id = :id"
+)
+
+
 def release_node(session: Session, vm_id: int) -> bool:
     """
     Give back a VM's share of its node and its VNC port, once: a second call finds nothing claimed.
@@ -109,13 +115,7 @@ def release_node(session: Session, vm_id: int) -> bool:
     ).first()
     if found is None:
         return False
-    session.execute(
-        text(
-            "UPDATE node SET cpu_used = cpu_used - :cpu, memory_mib_used = memory_mib_used - :memory_mib,"
-            " vms_used = vms_used - 1 WHERE id = :id"
-        ),
-        {"id": found.node_id, "cpu": found.cpu, "memory_mib": found.memory_mib},
-    )
+    session.execute(_RELEASE_SHARE, {"id": found.node_id, "cpu": found.cpu, "memory_mib": found.memory_mib})
     session.execute(text("UPDATE vnc_port SET vm_id = NULL WHERE vm_id = :id"), {"id": vm_id})
     return True
 
@@ -171,7 +171,8 @@ _CLAIM_PORT = Prepared(
     "claim_port",
     f"""
 UPDATE vnc_port SET vm_id = :vm_id
- WHERE (node_id, port) = (SELECT node_id, port FROM vnc_port WHERE node_id = :node_id AND vm_id IS NULL
+ WHERE (node_id, port) = (SELECT node_id, port FROM vnc_port WHERE node_id = :node_id
+                              AND vm_id IS NULL AND reserved_for IS NULL
                               AND port NOT IN {HELD_PORTS.format(node_id=":node_id")}
                             ORDER BY port LIMIT 1 FOR UPDATE SKIP LOCKED)
 RETURNING port
@@ -187,6 +188,58 @@ def claim_port(session: Session, vm_id: int, node_id: int) -> int:
     if port is None:
         raise NoFreePort(node_id)
     return int(port)
+
+
+def claim_target(session: Session, vm_id: int, node_id: int) -> None:
+    """
+    Have a VM hold a port of the node that it is going to move to; that node's share is claimed for it already
+    (``claim_node``). Both go back by ``release_target``, or are what the VM holds by ``take_target``.
+
+    :raises NoFreePort: every VNC port of the node is taken.
+    """
+    reserved = session.execute(
+        text(
+            "UPDATE vnc_port SET reserved_for = :vm_id WHERE (node_id, port) = (SELECT node_id, port FROM vnc_port"
+            " WHERE node_id = :node_id AND vm_id IS NULL AND reserved_for IS NULL AND port NOT IN "
+            f"{HELD_PORTS.format(node_id=':node_id')} ORDER BY port LIMIT 1 FOR UPDATE SKIP LOCKED) RETURNING port"
+        ),
+        {"vm_id": vm_id, "node_id": node_id},
+    ).scalar()
+    if reserved is None:
+        raise NoFreePort(node_id)
+    session.execute(text("UPDATE vm SET moves_to = :n WHERE id = :id"), {"n": node_id, "id": vm_id})
+
+
+def release_target(session: Session, vm_id: int) -> bool:
+    """Give back what a VM holds of the node that it was going to move to, once. :return: whether it held any."""
+    found = session.execute(
+        text(
+            "UPDATE vm SET moves_to = NULL FROM (SELECT id, moves_to AS was FROM vm WHERE id = :id FOR UPDATE) old"
+            " WHERE vm.id = old.id AND old.was IS NOT NULL RETURNING old.was AS node_id, vm.cpu, vm.memory_mib"
+        ),
+        {"id": vm_id},
+    ).first()
+    if found is None:
+        return False
+    session.execute(_RELEASE_SHARE, {"id": found.node_id, "cpu": found.cpu, "memory_mib": found.memory_mib})
+    session.execute(text("UPDATE vnc_port SET reserved_for = NULL WHERE reserved_for = :id"), {"id": vm_id})
+    return True
+
+
+def take_target(session: Session, vm_id: int) -> int | None:
+    """Place a VM, which is placed nowhere, on the node that it holds a share of. :return: that node, if any."""
+    node_id: int | None = session.scalar(
+        text(
+            "UPDATE vm SET node_id = moves_to, node_claimed = true, moves_to = NULL WHERE id = :id AND NOT node_claimed"
+            " AND moves_to IS NOT NULL RETURNING node_id"
+        ),
+        {"id": vm_id},
+    )
+    if node_id is not None:
+        session.execute(
+            text("UPDATE vnc_port SET vm_id = :id, reserved_for = NULL WHERE reserved_for = :id"), {"id": vm_id}
+        )
+    return node_id
 
 
 LEAKS = text(
@@ -207,8 +260,10 @@ SELECT 'account ' || a.login AS subject, 'counted ' || used_cpu || ' CPUs ' || u
 UNION ALL
 SELECT 'node ' || n.name, 'counted ' || cpu_used || ' CPUs ' || memory_mib_used || ' MiB ' || vms_used || ' VMs; live '
        || coalesce(l.cpu, 0) || ' ' || coalesce(l.memory, 0) || ' ' || coalesce(l.vms, 0)
-  FROM node n LEFT JOIN (SELECT node_id, sum(cpu) AS cpu, sum(memory_mib) AS memory, count(*) AS vms FROM vm
-                          WHERE node_claimed GROUP BY node_id) l ON l.node_id = n.id
+  FROM node n LEFT JOIN (SELECT node_id, sum(cpu) AS cpu, sum(memory_mib) AS memory, count(*) AS vms FROM
+                          (SELECT node_id, cpu, memory_mib FROM vm WHERE node_claimed UNION ALL
+                           SELECT moves_to, cpu, memory_mib FROM vm WHERE moves_to IS NOT NULL) held
+                          GROUP BY node_id) l ON l.node_id = n.id
  WHERE (cpu_used, memory_mib_used, vms_used) <> (coalesce(l.cpu, 0), coalesce(l.memory, 0), coalesce(l.vms, 0))
 UNION ALL
 SELECT 'storage ' || s.name, 'counted ' || claimed_bytes || ' bytes; live '
@@ -225,6 +280,13 @@ SELECT 'address ' || host(l.address), 'leased to closed VM ' || v.id
 UNION ALL
 SELECT 'port ' || p.node_id || ':' || p.port, 'held by VM ' || v.id || ', which holds no node'
   FROM vnc_port p JOIN vm v ON v.id = p.vm_id WHERE NOT v.node_claimed
+UNION ALL
+SELECT 'port ' || p.node_id || ':' || p.port, 'kept for VM ' || v.id || ', which is not going to move there'
+  FROM vnc_port p JOIN vm v ON v.id = p.reserved_for WHERE v.moves_to IS DISTINCT FROM p.node_id
+UNION ALL
+SELECT 'place for VM ' || v.id, 'claimed on node ' || v.moves_to || ' though no move is under way'
+  FROM vm v WHERE v.moves_to IS NOT NULL AND NOT EXISTS (SELECT 1 FROM operation o WHERE o.vm_id = v.id
+   AND o.kind = 'vm_move' AND o.state IN ('queued', 'running', 'waiting'))
 UNION ALL
 SELECT 'disk ' || k.volume, 'live though VM ' || v.id || ' is closed'
   FROM disk k JOIN vm v ON v.id = k.vm_id WHERE k.deleted_at IS NULL AND v.closed_at IS NOT NULL

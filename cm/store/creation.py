@@ -71,7 +71,7 @@ WITH new AS (
 ), ported AS (
     UPDATE vnc_port SET vm_id = (SELECT id FROM new)
      WHERE (node_id, port) = (SELECT node_id, port FROM vnc_port
-                               WHERE node_id = CAST(:node_id AS bigint) AND vm_id IS NULL
+                               WHERE node_id = CAST(:node_id AS bigint) AND vm_id IS NULL AND reserved_for IS NULL
                                  AND port NOT IN {HELD_PORTS.format(node_id="CAST(:node_id AS bigint)")}
                                ORDER BY port LIMIT 1 FOR UPDATE SKIP LOCKED)
     RETURNING port

@@ -138,7 +138,7 @@ def delete_attachment(session: Session, storage_id: int, node_id: int) -> None:
 
 _USERS = text(
     """
-SELECT v.id FROM vm v WHERE v.node_id = :n AND v.closed_at IS NULL AND v.node_claimed
+SELECT v.id FROM vm v WHERE (v.node_id = :n AND v.node_claimed OR v.moves_to = :n) AND v.closed_at IS NULL
    AND (EXISTS (SELECT 1 FROM disk d WHERE d.vm_id = v.id AND d.storage_id = :s AND d.deleted_at IS NULL)
         OR EXISTS (SELECT 1 FROM image_attachment a JOIN image i ON i.id = a.image_id
                     WHERE a.vm_id = v.id AND i.storage_id = :s))

@@ -47,6 +47,7 @@ class VMRow:
     launches: int
     node_id: NodeId | None
     node_claimed: bool
+    moves_to: NodeId | None
     error: str
     closed_at: datetime | None
     version: int
@@ -68,7 +69,7 @@ _ROW = f"""
 SELECT v.id, v.uuid::text AS uuid, v.name, v.account_id, v.image_id, v.template_id, v.cpu, v.memory_mib, v.wanted,
        v.on_poweroff, v.save_image_id, v.save_name, v.save_description, v.vnc_enabled, v.vnc_generation, v.seen,
        v.seen_reason, v.contextualized_at,
-       v.launched_at, v.launches, v.node_id, v.node_claimed, v.error, v.closed_at, v.version,
+       v.launched_at, v.launches, v.node_id, v.node_claimed, v.moves_to, v.error, v.closed_at, v.version,
        o.id AS operation_id, o.kind AS operation_kind
   FROM vm v LEFT JOIN operation o ON o.vm_id = v.id AND o.{ROOT_OPEN.replace(" AND ", " AND o.")}
 """

@@ -117,7 +117,7 @@ def test_evacuate(shared_cloud: Cloud, wawel: Wawel, blank: str) -> None:
         moving = {vm["name"] for vm in wawel.json(*root, *there)}
         assert moving & set(names)
         plan = wawel.json(*root, "node", "evacuate", first, "--dry-run")["plan"]
-        assert {step.get("vm") for step in plan if step["step"] == "stop"} == moving
+        assert {step.get("name") for step in plan if step["step"] == "move"} == moving
         results = wawel.json(*root, "node", "evacuate", first)
         assert {result["status"] for result in results} == {"moved"}
         assert wawel.json(*root, *there) == []

@@ -156,6 +156,12 @@ def _stubborn(simulation: Simulation) -> dict[str, Any]:
     return params
 
 
+def _on_node(simulation: Simulation) -> dict[str, Any]:
+    """A running VM's node, which is to be emptied."""
+    vm_id = _vm(simulation)
+    return {"node_id": simulation.sql("SELECT node_id FROM vm WHERE id = :id", id=vm_id)[0].node_id}
+
+
 def _to_save(simulation: Simulation) -> dict[str, Any]:
     return {"vm_id": _vm(simulation), "name": "saved", "description": ""}
 
@@ -190,6 +196,14 @@ def _one_vm(simulation: Simulation, answer: Any) -> Iterable[str]:
 def _was_reset(simulation: Simulation, answer: Any) -> Iterable[str]:
     if not any("reset" in node.memory._faults.calls for node in simulation.nodes):
         yield "no reset button was pressed"
+
+
+def _moved(simulation: Simulation, answer: Any) -> Iterable[str]:
+    """The VM is where the answer said that its place was."""
+    (move,) = answer["moving"]
+    places = [row.node_id for row in simulation.sql("SELECT node_id FROM vm WHERE closed_at IS NULL")]
+    if places != [move["node_id"]] or places == [answer["node_id"]] or answer["left"]:
+        yield f"VMs are on {places}, though the answer was {answer}"
 
 
 def _screen(simulation: Simulation, answer: Any) -> Iterable[str]:
@@ -246,6 +260,7 @@ KINDS: Final[tuple[Kind, ...]] = (
     Kind("vm_shutdown, ignored", "user.vm.shutdown", _stubborn, "running", ends=("failed", "guest_ignored"),
          margin=24),
     Kind("vm_reset", "user.vm.reset", _running_list, "running", _was_reset, hello=False),
+    Kind("vm_move", "admin.node.evacuate", _on_node, "running", _moved, "admin"),
     Kind("vm_pause", "user.vm.pause", _running, "paused"),
     Kind("vm_resume", "user.vm.resume", _after("user.vm.pause", _running), "running"),
     Kind("vm_destroy", "user.vm.destroy", _running_list, "destroyed"),

@@ -27,7 +27,7 @@ ACTIONS: Final = {
     "save": 5, "attach_vnc": 2, "detach_vnc": 2, "edit": 2, "abandon": 5, "retry": 4, "image_delete": 2, "share": 2,
     "admin_stop": 1, "admin_start": 1, "admin_destroy": 1, "lock_node": 1, "unlock_node": 3, "check_node": 1,
     "restart": 6, "erase": 2, "template": 1, "image_edit": 1, "wrong_id": 2, "wrong_user": 2,
-    "apply_drift": 2, "dismiss_drift": 1,
+    "apply_drift": 2, "dismiss_drift": 1, "evacuate": 1,
 }  # fmt: skip
 RESTART_S: Final = (12.0, 20.0, 30.0)
 
@@ -294,6 +294,12 @@ class Workload(Chores):
 
     def _unlock_node(self) -> None:
         self.ask("admin", "admin.node.unlock", node_id=self._node_id())
+
+    def _evacuate(self) -> None:
+        """A node is emptied, and used again a while later."""
+        node_id = self._node_id()
+        self.ask("admin", "admin.node.evacuate", node_id=node_id)
+        self._later(self.rng.uniform(5.0, 60.0), "admin", "admin.node.unlock", node_id=node_id)
 
     def _check_node(self) -> None:
         self.ask("admin", "admin.node.check", node_id=self._node_id())

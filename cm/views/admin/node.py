@@ -10,7 +10,7 @@ from msgspec import Meta
 from cm.rpc.types import Id, Name, Text
 from cm.rpc.view import admin_view
 from cm.runtime.wall import utc_now
-from cm.services import nodes
+from cm.services import moving, nodes
 from cm.services.agents import issue_enrolment_token
 from cm.services.context import ClusterCall
 from cm.store.node import get_node, list_nodes
@@ -109,6 +109,18 @@ def lock(caller: ClusterCall, node_id: Id) -> dict[str, Any]:
 def unlock(caller: ClusterCall, node_id: Id) -> dict[str, Any]:
     """Place VMs on a node again."""
     return nodes.set_locked(caller, node_id, False)
+
+
+@admin_view(changing=True)
+def evacuate(caller: ClusterCall, node_id: Id) -> dict[str, Any]:
+    """
+    Lock a node and move its VMs to others: their power is cut, and they are started there.
+
+    Each VM's place is claimed before the first is stopped, and each is moved by an operation of its own. Those that no
+    other node takes, and those in a state that a move would harm, are named with the reason and left as they are.
+    What an earlier evacuation left half-way goes on.
+    """
+    return moving.evacuate(caller, node_id)
 
 
 @admin_view(changing=True)

@@ -251,48 +251,73 @@ def test_waiting_line(anna: Wawel, lone: Wire, monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_evacuate_plan(root: Wawel, lone: Wire) -> None:
-    """--dry-run tells every step, and does none."""
+    """--dry-run tells the manager's plan, and does nothing."""
     for name, state in (("web", "running"), ("off", "stopped"), ("new", "starting")):
         lone.cluster.add_vm(name, state)
     done = root("node", "evacuate", "node1", "--dry-run", "-o", "json")
-    steps = [(step["step"], step.get("vm")) for step in told(done)["plan"]]
-    assert steps == [("lock", None), ("stop", "web"), ("start elsewhere", "web"), ("leave", "new")]
+    steps = [(step["step"], step["name"]) for step in told(done)["plan"]]
+    assert steps == [("move", "web"), ("leave", "new")]
     assert lone.cluster.calls == []
 
 
 def test_evacuate(root: Wawel, lone: Wire) -> None:
-    """The node is locked first; what ran runs elsewhere, what was stopped stays so, others' nodes are left alone."""
-    web, off = lone.cluster.add_vm("web"), lone.cluster.add_vm("off", "stopped")
-    other = lone.cluster.add_vm("other", node_id=2)
+    """One call; then each VM's operation is waited for, and where each is now is told."""
+    lone.cluster.add_vm("web"), lone.cluster.add_vm("off", "stopped"), lone.cluster.add_vm("db")
     lone.cluster.patience = 2
-    done = root("node", "evacuate", "node1")
+    done = root("node", "evacuate", "node1", "-o", "json")
     assert done.code == 0, done.told
-    assert [name for name, _ in lone.cluster.calls] == ["lock", "stop", "start"]
-    assert (web["state"], web["node_id"], off["state"], other["node_id"]) == ("running", 2, "stopped", 2)
-    # Once more: nothing is left to do.
-    assert (root("node", "evacuate", "node1").code, len(lone.cluster.calls)) == (0, 3)
+    assert [(each["name"], each["status"], each["node"]) for each in told(done)] == [
+        ("web", "moved", "node2"),
+        ("db", "moved", "node2"),
+    ]
+    assert lone.cluster.calls == [("evacuate", {"node_id": 1})]
+    again = root("node", "evacuate", "node1")
+    assert (again.code, "runs no VM" in again.told) == (0, True)
 
 
-def test_evacuate_goes_on(root: Wawel, lone: Wire) -> None:
-    """What was stopped and found no place is started by the next run, though it is stopped like others."""
-    web, off = lone.cluster.add_vm("web"), lone.cluster.add_vm("off", "stopped")
-    lone.cluster.full = True
-    done = root("node", "evacuate", "node1")
-    assert (done.code, web["state"], "again" in done.told) == (5, "stopped", True)
-    steps = told(root("node", "evacuate", "node1", "--dry-run", "-o", "json"))["plan"]
-    assert [(step["step"], step["vm"]) for step in steps] == [("start elsewhere", "web")]
-    lone.cluster.full = False
-    assert (root("node", "evacuate", "node1").code, web["state"], off["state"]) == (0, "running", "stopped")
-    assert (web["node_id"], [name for name, _ in lone.cluster.calls]) == (2, ["lock", "stop", "start"])
+def test_evacuate_leaves(root: Wawel, lone: Wire) -> None:
+    """What has no place and what failed is told with its reason, and the exit code says that something is left."""
+    for name in ("web", "big", "doomed"):
+        lone.cluster.add_vm(name)
+    done = root("node", "evacuate", "node1", "-o", "json")
+    assert done.code == 5
+    results = {each["name"]: (each["status"], each.get("message")) for each in json.loads(done.out)}
+    assert results["web"] == ("moved", None)
+    assert results["big"] == ("left", "no other node takes it")
+    assert results["doomed"][0] == "failed" and "It does not boot." in str(results["doomed"][1])
+    assert "2 of 3 VMs" in done.told
 
 
-def test_evacuate_forgets_what_is_gone(root: Wawel, lone: Wire) -> None:
-    """A VM that its owner destroyed or started meanwhile is no longer an evacuation's."""
-    web, db = lone.cluster.add_vm("web"), lone.cluster.add_vm("db")
-    lone.cluster.full = True
-    assert root("node", "evacuate", "node1").code == 5
-    lone.cluster.full = False
-    del lone.cluster.vms[web["vm_id"]]
-    db["state"], db["node_id"] = "running", 2
-    assert root("node", "evacuate", "node1").code == 0
-    assert [name for name, _ in lone.cluster.calls] == ["lock", "stop", "stop"]
+def test_evacuate_asks(root: Wawel, lone: Wire, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a terminal the plan is told first, and a no changes nothing."""
+    lone.cluster.add_vm("web"), lone.cluster.add_vm("big")
+    for module in ("clm.console.context", "clm.console.commands.evacuate"):
+        monkeypatch.setattr(f"{module}.is_interactive", lambda: True)
+    done = root("node", "evacuate", "node1", standard_input="n\n")
+    assert done.code != 0 and "power of web" in done.told and "big stay" in done.told
+    assert lone.cluster.calls == []
+
+
+def test_evacuate_is_patient(root: Wawel, lone: Wire) -> None:
+    """A move that takes longer than one waits goes on, and is told by its operation."""
+    lone.cluster.add_vm("web")
+    lone.cluster.patience = 10**6
+    done = root("node", "evacuate", "node1", "--wait-timeout", "0.3", "-o", "json")
+    (result,) = json.loads(done.out)
+    assert (done.code, result["status"]) == (5, "under way") and "operation" in result["message"]
+
+
+def test_evacuate_late(root: Wawel, lone: Wire, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A VM that came to the node while others left is not passed over in silence."""
+    lone.cluster.add_vm("web")
+    begin = lone.cluster.begin
+
+    def late(*args: Any) -> Any:
+        if not any(vm["name"] == "late" for vm in lone.cluster.vms.values()):
+            lone.cluster.add_vm("late")
+        return begin(*args)
+
+    monkeypatch.setattr(lone.cluster, "begin", late)
+    done = root("node", "evacuate", "node1", "-o", "json")
+    assert done.code == 5
+    assert {each["name"]: each["status"] for each in json.loads(done.out)} == {"web": "moved", "late": "left"}

@@ -232,13 +232,23 @@ def views(find: Find, cloud: bool) -> Registry:
             raise ObjectNotFound("node", node_id)
         return found
 
-    @admin_view(name="admin.node.lock", changing=True)
-    def lock(caller: Call, node_id: Id, *, cluster: ClusterName = None) -> dict[str, Any]:
-        """Lock a node."""
+    @admin_view(name="admin.node.evacuate", changing=True)
+    def evacuate(caller: Call, node_id: Id, *, cluster: ClusterName = None) -> dict[str, Any]:
+        """Move a node's VMs; one named "big" fits nowhere."""
         where = one(cluster)
-        where.calls.append(("lock", {"node_id": node_id}))
-        where.nodes[node_id]["locked"] = True
-        return where.nodes[node_id]
+        there = [vm for vm in where.vms.values() if vm["node_id"] == node_id and vm["state"] != "stopped"]
+        fits = [vm for vm in there if vm["state"] == "running" and vm["name"] != "big"]
+        left = [{**vm, "reason": "no other node takes it"} for vm in there if vm not in fits]
+        if caller.dry_run:
+            plan = [{"step": "move", "vm_id": vm["vm_id"], "name": vm["name"]} for vm in fits]
+            return {"dry_run": True, "plan": plan + [{"step": "leave", "name": vm["name"]} for vm in left]}
+        where.calls.append(("evacuate", {"node_id": node_id}))
+        moving = []
+        for vm in fits:
+            vm["node_id"], vm["node"] = 2, "node2"
+            begun = where.begin("vm_move", vm, "error" if vm["name"] == "doomed" else "running", caller.account_id)
+            moving.append({**vm, "node": "node2", "operation_id": begun["operation_id"]})
+        return {"node_id": node_id, "node": f"node{node_id}", "moving": moving, "left": left}
 
     @user_view(name="user.broken")
     def broken(caller: Call) -> None:
@@ -252,7 +262,7 @@ def views(find: Find, cloud: bool) -> Registry:
 
     for function in (
         login, account, set_password, get_list, get_all, get_by_id, get_any, create, destroy, get_console, wait,
-        operation, images, templates, nodes, node, lock, broken, echo, operations, explain, messages, add_network,
+        operation, images, templates, nodes, node, evacuate, broken, echo, operations, explain, messages, add_network,
     ):  # fmt: skip
         registry.add(function)
     if cloud:

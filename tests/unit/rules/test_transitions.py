@@ -344,6 +344,7 @@ NAMES = {
     OperationKind.VM_STOP: "vm.stop",
     OperationKind.VM_SHUTDOWN: "vm.shutdown",
     OperationKind.VM_RESET: "vm.reset",
+    OperationKind.VM_MOVE: "node.evacuate",
     OperationKind.VM_PAUSE: "vm.pause",
     OperationKind.VM_RESUME: "vm.resume",
     OperationKind.VM_SAVE: "vm.save_and_shutdown",

@@ -1,0 +1,181 @@
+"""Use cases of moving VMs: a node is emptied, each VM by an operation of its own whose place is claimed first."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from cm.rpc.errors import NoCapacity, NoFreePort
+from cm.rpc.vocabulary import OperationKind, VMState
+from cm.rules.placement import NodeLoad, VMRequest
+from cm.rules.vm import GONE, WANTED_BY
+from cm.services.context import ClusterCall, ClusterPolicy
+from cm.services.nodes import set_locked
+from cm.services.placing import choose_node, record_placement, storages_of
+from cm.services.vm import SECONDS
+from cm.store.claim import claim_target
+from cm.store.node import get_node, node_loads
+from cm.store.operation import open_operation
+from cm.store.vm import VMRow, get_vm, render_vm
+
+
+@dataclass(frozen=True)
+class Moving:
+    """A VM that is being moved. ``state``: as it was found; ``node_id``: None where no place is claimed yet."""
+
+    vm_id: int
+    name: str
+    state: str
+    node_id: int | None
+    node: str | None
+    operation_id: int
+    begun: bool  # before this call
+
+
+@dataclass(frozen=True)
+class Left:
+    """A VM that stays as it is, and why."""
+
+    vm_id: int
+    name: str
+    state: str
+    reason: str
+    operation_id: int | None
+
+
+def reserve_place(
+    session: Session, row: VMRow, policy: ClusterPolicy, *, without: int, loads: Sequence[NodeLoad] | None = None
+) -> Sequence[NodeLoad]:
+    """
+    Choose the node that a VM is to move to, and claim its share and a port of it. The VM's row is locked.
+
+    :param without: the node that it leaves.
+    :param loads: a snapshot of this transaction to begin with.
+    :return: the snapshot with the claim in it.
+    :raises NoCapacity: no other node takes it; nothing is claimed then.
+    """
+    request = VMRequest(row.cpu, row.memory_mib, storages_of(session, row.id))
+    left = [node for node in (node_loads(session) if loads is None else loads) if node.id != without]
+    while True:
+        try:
+            with session.begin_nested():
+                node_id, verdicts, after = choose_node(session, request, policy.placement, left, without=without)
+                claim_target(session, row.id, node_id)
+        except NoFreePort as error:
+            left = [node for node in left if node.id != error.node_id]
+            if not left:
+                raise NoCapacity(str(error)) from error
+            continue
+        record_placement(session, row.id, node_id, verdicts)
+        return after
+
+
+_VMS = text(
+    """
+SELECT v.id, last.kind, last.id AS last_id, last.state AS last_state
+  FROM vm v
+  LEFT JOIN LATERAL (SELECT o.id, o.kind, o.state, o.arguments FROM operation o
+                      WHERE o.vm_id = v.id AND o.parent_id IS NULL AND NOT o.concurrent
+                      ORDER BY o.id DESC LIMIT 1) last ON true
+ WHERE v.closed_at IS NULL
+   AND (v.node_id = :node_id
+        OR last.kind = 'vm_move' AND last.state <> 'done' AND last.arguments @> jsonb_build_object('source', :node_id))
+ ORDER BY v.memory_mib DESC, v.cpu DESC, v.id
+"""
+)
+
+
+def evacuate(caller: ClusterCall, node_id: int) -> dict[str, Any]:
+    """
+    Lock a node and have its VMs run elsewhere: a place is claimed for every VM that has one, and an operation opened
+    that moves it. Those without a place are named with the reason, and go on as they are. What an earlier run left
+    half-way goes on.
+
+    Big VMs choose first: small ones fit into what is left.
+
+    :raises ObjectNotFound: there is no such node.
+    """
+    session = caller.session
+    node = get_node(session, node_id)
+    # VMs before nodes: the order of those who place them.
+    there = sorted(found.id for found in session.execute(_VMS, {"node_id": node_id}))
+    session.execute(text("SELECT 1 FROM vm WHERE id = ANY(:ids) ORDER BY id FOR NO KEY UPDATE"), {"ids": there})
+    if not node["locked"] or caller.if_version is not None:
+        set_locked(caller, node_id, True)
+    moving: list[Moving] = []
+    left: list[Left] = []
+    loads: Sequence[NodeLoad] = [load for load in node_loads(session) if load.id != node_id]
+    names = {load.id: load.name for load in loads}
+    for found in session.execute(_VMS, {"node_id": node_id}).all():
+        row = get_vm(session, found.id, lock=True)
+        if row.operation_kind == OperationKind.VM_MOVE and row.operation_id is not None:
+            place = row.moves_to or (row.node_id if row.node_id != node_id else None)
+            moving.append(
+                Moving(row.id, row.name, row.state, place, names.get(place) if place else None, row.operation_id, True)
+            )
+            continue
+        half_way = found.kind == OperationKind.VM_MOVE and found.last_state == "failed" and row.seen in GONE
+        reason = _stays(row, node_id, half_way, found.last_id if found.kind == OperationKind.VM_MOVE else None)
+        if reason is None:
+            continue
+        if not reason:
+            try:
+                loads = reserve_place(session, row, caller.policy, without=node_id, loads=loads)
+            except NoCapacity as error:
+                reason = f"no other node takes it: {error.reason}"
+        if reason:
+            left.append(Left(row.id, row.name, row.state, reason, row.operation_id))
+            continue
+        place = get_vm(session, row.id).moves_to
+        assert place is not None
+        moving.append(Moving(row.id, row.name, row.state, place, names[place], _open(caller, row, node_id), False))
+    for move in moving:
+        caller.note("move", **{**asdict(move), "operation_id": move.operation_id if move.begun else None})
+    for stay in left:
+        caller.note("leave", **asdict(stay))
+    return {
+        "node_id": node_id,
+        "node": node["name"],
+        "moving": [asdict(move) for move in moving],
+        "left": [asdict(stay) for stay in left],
+    }
+
+
+def _stays(row: VMRow, node_id: int, half_way: bool, given_up: int | None) -> str | None:
+    """Why a VM of a node is not moved; "": it is to be; None: it is no concern of that node's any more."""
+    if row.operation_id is not None:
+        return f"{row.operation_kind} is under way (operation {row.operation_id}); run this again after it"
+    if half_way or row.state is VMState.RUNNING and row.node_id == node_id:
+        return ""
+    if row.node_id not in (node_id, None) and row.state not in (VMState.ERROR, VMState.PENDING):
+        return None  # what a move had left, somebody has started since
+    if row.state is VMState.PAUSED:
+        return "it is paused, and its memory would be lost: resume or stop it first"
+    if row.state is VMState.STOPPED:
+        return (
+            f"its move was given up half-way (operation {given_up}), so it is stopped: start it" if given_up else None
+        )
+    return f"it is {row.state}: settle that first" + (f" ({row.error})" if row.error else "")
+
+
+def _open(caller: ClusterCall, row: VMRow, source: int) -> int:
+    operation_id = open_operation(
+        caller.session,
+        OperationKind.VM_MOVE,
+        account_id=caller.account_id or None,
+        vm_id=row.id,
+        node_id=row.node_id,
+        seconds=SECONDS[OperationKind.VM_MOVE],
+        arguments={"source": source, "launches": row.launches},
+        cause=caller.cause,
+    )
+    caller.session.execute(
+        text("UPDATE vm SET wanted = :wanted, error = '' WHERE id = :id"),
+        {"id": row.id, "wanted": WANTED_BY[OperationKind.VM_MOVE]},
+    )
+    render_vm(caller.session, row.id)
+    return operation_id
