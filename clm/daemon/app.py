@@ -16,7 +16,7 @@ from clm.daemon.duties import Locks
 from clm.daemon.execute import Executor
 from clm.daemon.mailer import Mailer
 from clm.daemon.migrate import pending
-from clm.daemon.settings import Settings, check_settings
+from clm.daemon.settings import MailSettings, Settings, check_settings
 from clm.daemon.watcher import Watcher
 from clm.drivers.mail import SmtpSender
 from clm.services.accounts import TOPIC
@@ -57,6 +57,7 @@ def policy_of(settings: Settings) -> CloudPolicy:
         name=cloud.name,
         secret=ensure_secret(state / "cloud.key"),
         public_url=cloud.public_url.rstrip("/"),
+        portal_url=cloud.portal_url.rstrip("/"),
         ec2_url=cloud.ec2_url,
         registration=accounts.registration,
         auto_activation=accounts.auto_activation,
@@ -92,6 +93,10 @@ def policy_of(settings: Settings) -> CloudPolicy:
 def _share(size: int, per_account: int, kept: int, settings: Settings) -> Share:
     # Addresses have their shares where people come in.
     return Share(size, per_account, size, kept, settings.limits.privileged_times)
+
+
+def sender_of(mail: MailSettings) -> SmtpSender:
+    return SmtpSender(mail.host, mail.port, mail.sender, mail.tls, mail.login, mail.password, mail.ca, mail.timeout_s)
 
 
 def _revealed(secret: Secret | None) -> str:
@@ -182,10 +187,7 @@ class CloudManager:
         if not mail.host:
             return
         assert self.listener is not None
-        sender = SmtpSender(
-            mail.host, mail.port, mail.sender, mail.tls, mail.login, mail.password, mail.ca, mail.timeout_s
-        )
-        self.mailer = Mailer(self.services, sender, self.reactor)
+        self.mailer = Mailer(self.services, sender_of(mail), self.reactor)
         self.services.extra["mailer"] = self.mailer
         self.listener.subscribe("mail", self.mailer.wake)
         self.mailer.start()

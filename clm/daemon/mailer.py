@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any, Final
 
 from twisted.internet.defer import Deferred
-from twisted.logger import Logger
+from twisted.logger import Logger, LogLevel
 
-from clm.drivers.mail import SmtpSender
+from clm.drivers.mail import MailFailed, SmtpSender
+from clm.rules.mail import MEND, pause_after
 from clm.services.context import Services
 from clm.services.mails import send_one
 from clm.store.mail import seconds_until_due
@@ -17,7 +18,7 @@ from cm.runtime.pulse import Pulse
 log = Logger()
 
 IDLE_S: Final = 60.0  # should a notification be lost
-AWAY_S: Final = 5.0  # before a server that did not answer is asked again, for whichever mail
+AWAY_S: Final = 5.0  # before a database that did not answer is asked again
 LOST_S: Final = 600.0  # more than one mail takes with all its waits for the server
 WAITS: Final = 15  # waits for the server that one mail has at the most
 
@@ -60,13 +61,14 @@ class Mailer:
             self.pulse.beat()
             pause_s, deaf = IDLE_S, False
             try:
-                sent: bool | None = True
-                while sent and not self._stopping:
+                sent: bool | MailFailed = True
+                while sent is True and not self._stopping:
                     self.pulse.beat()
                     sent = await send_one(self._services, self._sender.send, self._sender.timeout_s * WAITS)
-                if sent is False:
-                    log.warn("the mail server {host} is away", host=self._sender.host)
-                    pause_s, deaf = AWAY_S, True
+                if isinstance(sent, MailFailed):
+                    level = LogLevel.error if sent.trouble in MEND else LogLevel.warn
+                    log.emit(level, "no mail is sent ({trouble}): {error}", trouble=sent.trouble, error=str(sent))
+                    pause_s, deaf = pause_after(sent.trouble), True
                 elif not self._stopping:
                     due_s = await self._services.database.read(seconds_until_due)
                     pause_s = IDLE_S if due_s is None else min(max(due_s, 0.1), IDLE_S)

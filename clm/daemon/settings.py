@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
+from clm.rules.mail import parse_mailbox
 from clm.rules.permissions import DEFAULT, unknown
 from cm.rpc.limits import Limits
 from cm.rpc.types import Secret
@@ -37,6 +38,7 @@ class CloudSettings:
     name: str = "cloud"
     state_dir: Path = Path("/var/lib/wawel/clm")
     public_url: str = "http://127.0.0.1:8000"
+    portal_url: str = ""
     ec2_url: str = ""
     contact_email: str = ""
     issue_email: str = ""
@@ -113,6 +115,11 @@ class Settings:
     log: LogSettings = LogSettings()
 
 
+def _is_url(text: str) -> bool:
+    """Whether mails may name it, in a command to be typed, too; "": there is none to name."""
+    return re.fullmatch(r"(https?://[A-Za-z0-9.:\[\]-]+(/[A-Za-z0-9._~/-]*)?)?", text) is not None
+
+
 def check_settings(settings: Settings) -> None:
     """
     :raises SettingsError: every value that has the right type and is not good all the same.
@@ -128,6 +135,18 @@ def check_settings(settings: Settings) -> None:
         problems.append("mail.tls is none of starttls, tls, none")
     if settings.mail.host and not settings.mail.sender:
         problems.append("mail.sender is needed with mail.host")
+    for name, told in (
+        ("mail.sender", settings.mail.sender),
+        ("cloud.contact_email", settings.cloud.contact_email),
+        ("cloud.issue_email", settings.cloud.issue_email),
+    ):
+        try:
+            if told:
+                parse_mailbox(told)
+        except ValueError as error:
+            problems.append(f"{name}: {error}")
+    problems += [f"cloud.{name} is no http or https URL" for name in ("public_url", "portal_url") if not _is_url(
+        getattr(settings.cloud, name))]  # fmt: skip
     if settings.mail.login and settings.mail.tls == "none" and settings.mail.host not in ("localhost", "127.0.0.1"):
         problems.append("mail.login would travel in the clear: set mail.tls")
     for permission in unknown(settings.accounts.permissions):

@@ -58,5 +58,6 @@ class Mail(Base):
     due_at: Mapped[Now]
     attempts: Mapped[Zero]
     error: Mapped[Empty]
+    trouble: Mapped[Empty]  # a ``Trouble``
     sent_at: Mapped[datetime | None]
     failed_at: Mapped[datetime | None]

@@ -35,7 +35,8 @@ class CloudPolicy:
 
     name: str = "cloud"
     secret: bytes = field(default=b"", repr=False)  # seals what is kept secret; the same for all processes
-    public_url: str = ""  # where people reach it: of links in mails
+    public_url: str = ""  # where people's programs reach it: of commands in mails
+    portal_url: str = ""  # where a web portal is served, of links in mails; "": there is none
     ec2_url: str = ""  # pattern with {cluster}
     registration: bool = True  # whether people may register themselves
     auto_activation: bool = False  # whether a confirmed address is enough

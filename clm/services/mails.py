@@ -12,15 +12,17 @@ from dataclasses import dataclass
 from typing import Final
 
 from sqlalchemy.orm import Session
+from twisted.logger import Logger
 
 from clm.drivers.mail import Letter, MailFailed, MailRefused, Send, render
-from clm.rules.mail import retry_after
+from clm.rules.mail import Trouble, retry_after
 from clm.services.context import CloudCall, CloudPolicy, Services
 from clm.services.seal import Unsealable, seal, unseal
 from clm.store.mail import DueMail, claim_mail, insert_mail, mail_postponed, mail_sent, retry_mail
 from cm.rpc.errors import Conflict
 from cm.runtime.database import notify
 
+log = Logger()
 TOPIC: Final = "mail"
 
 
@@ -52,6 +54,7 @@ def send_mail(
         "cloud": policy.name,
         "public_url": policy.public_url,
         "contact": policy.contact_email or policy.mail_from,
+        **ways(policy, str(values.get("token", "")), str(values.get("user_id", ""))),
     }
     subject, body = render(template, {**common, **values}, policy.templates_dir)
     content = json.dumps([subject, body]).encode()
@@ -60,24 +63,48 @@ def send_mail(
     return True
 
 
-async def send_one(services: Services, send: Send, lease_s: float) -> bool | None:
+def ways(policy: CloudPolicy, token: str, user_id: str) -> dict[str, str]:
+    """
+    How to do what a mail is about: by a command of the console, which every user has, and in the portal, where one is.
+
+    :param token: the mail's.
+    :param user_id: whom an administrator is to look at.
+    """
+    wawel, portal = f"wawel --url {policy.public_url}", policy.portal_url
+    return {
+        "to_log_in": _way(f"{wawel} login", portal),
+        "to_activate": _way(f"{wawel} activate {token}", f"{portal}/activate#token={token}" if portal else ""),
+        "to_set_password": _way(f"{wawel} password set {token}", f"{portal}/reset#token={token}" if portal else ""),
+        "to_ask_for_password": _way(f"{wawel} password reset YOUR-ADDRESS", portal),
+        "to_activate_user": _way(f"wawel user activate {user_id}", portal),
+    }
+
+
+def _way(command: str, link: str) -> str:
+    return f"  {link}\n\nor, in a terminal,\n\n  {command}" if link else f"  {command}"
+
+
+async def send_one(services: Services, send: Send, lease_s: float) -> bool | MailFailed:
     """
     Send the mail that has been due for longest.
 
     :param lease_s: longer than ``send`` takes at the most.
-    :return: None: nothing was due; False: the server is away, so that another attempt has to wait.
+    :return: whether one was due; ``MailFailed``: what is wrong with the server, so that other mails have to wait, too.
     """
     due = await services.database.transact(claim_mail, lease_s)
     if due is None:
-        return None
+        return False
     try:
         await services.threads.run("mail", send, _letter(services.policy, due))
     except (MailRefused, Unsealable) as error:
-        await services.database.transact(mail_postponed, due.id, str(error), None)
+        log.warn("mail {id} will not be sent: {error}", id=due.id, error=str(error))
+        await services.database.transact(mail_postponed, due.id, str(error), Trouble.REFUSED, None)
     except MailFailed as error:
         after_s = retry_after(due.attempts, due.age_s)
-        await services.database.transact(mail_postponed, due.id, str(error), after_s)
-        return not error.away
+        if after_s is None:
+            log.warn("mail {id} is given up: {error}", id=due.id, error=str(error))
+        await services.database.transact(mail_postponed, due.id, str(error), error.trouble, after_s)
+        return error if error.away else True
     else:
         await services.database.transact(mail_sent, due.id)
     return True

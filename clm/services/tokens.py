@@ -34,7 +34,7 @@ def mail_token(
     session: Session, policy: CloudPolicy, user_id: int, purpose: str, template: str, login: str, email: str
 ) -> None:
     """Mail somebody a new token; older ones of this purpose end."""
-    token = random_token("")
+    token = random_token("t")  # one that began with a hyphen would be an option where it is typed
     expires = utc_now().replace(microsecond=0) + timedelta(seconds=policy.token_s)
     insert_token(session, user_id, purpose, token_hash(token), email, expires)
     told = {"login": login, "token": token, "expires": f"{expires:%Y-%m-%d %H:%M} UTC"}

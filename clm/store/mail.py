@@ -55,18 +55,19 @@ def claim_mail(session: Session, lease_s: float) -> DueMail | None:
 
 def mail_sent(session: Session, mail_id: int) -> None:
     """What it said is forgotten: it may have held a token."""
-    session.execute(text("UPDATE mail SET sent_at = now(), content = NULL, error = '' WHERE id = :id"), {"id": mail_id})
+    statement = text("UPDATE mail SET sent_at = now(), content = NULL, error = '', trouble = '' WHERE id = :id")
+    session.execute(statement, {"id": mail_id})
 
 
-def mail_postponed(session: Session, mail_id: int, error: str, after_s: float | None) -> None:
+def mail_postponed(session: Session, mail_id: int, error: str, trouble: str, after_s: float | None) -> None:
     """:param after_s: until the next attempt; None: there will be none."""
     session.execute(
         text(
-            "UPDATE mail SET error = :error,"
+            "UPDATE mail SET error = :error, trouble = :trouble,"
             " failed_at = CASE WHEN CAST(:after AS float) IS NULL THEN now() END,"
             " due_at = now() + make_interval(secs => coalesce(CAST(:after AS float), 0)) WHERE id = :id"
         ),
-        {"id": mail_id, "error": error, "after": after_s},
+        {"id": mail_id, "error": error, "trouble": trouble, "after": after_s},
     )
 
 
@@ -95,8 +96,8 @@ def list_mails(session: Session, state: str | None, limit: int, before: int | No
         where.append("id < :before")
     rows = session.execute(
         text(
-            f"SELECT id AS mail_id, recipient, template, {_STATE} AS state, attempts, error, created_at AS created,"
-            " due_at AS due, sent_at AS sent, failed_at AS failed FROM mail"
+            f"SELECT id AS mail_id, recipient, template, {_STATE} AS state, attempts, error, trouble,"
+            " created_at AS created, due_at AS due, sent_at AS sent, failed_at AS failed FROM mail"
             f" WHERE {' AND '.join(where)} ORDER BY id DESC LIMIT :limit"
         ),
         {"state": state, "limit": limit, "before": before},

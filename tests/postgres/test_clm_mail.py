@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import email
 import email.policy
+import re
 import ssl
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -12,14 +13,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
 
-from clm.daemon.settings import MailSettings
+from clm.console.main import main as console
+from clm.daemon.settings import CloudSettings, MailSettings
 from clm.services.mails import MailSent, send_mail
+from clm.services.tokens import mail_token
 from cm.rpc.errors import ObjectNotFound, RoleNeeded
 from cm.rpc.types import Secret
 from support.clm import CloudBench
@@ -137,7 +141,8 @@ def test_server_away(start: Start) -> None:
     port = unused_port()
     bench = start(port)
     send(bench)
-    eventually(lambda: states(bench)[0][:2] == ("due", 1) and states(bench)[0][2])
+    eventually(lambda: states(bench)[0][:2] == ("due", 1) and "Connection refused" in states(bench)[0][2])
+    assert bench.call("cloud.mail.get_list", login="admin")[0]["trouble"] == "unreachable"
     bench.stop()
     server = SmtpServer(port)
     try:
@@ -219,9 +224,15 @@ def test_starttls(start: Start, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"ca": None}, {"password": Secret("wrong")}, {"tls": "tls"}, {"tls": "none", "login": ""}]
+    ("wrong", "state", "trouble"),
+    [
+        ({"ca": None}, "due", "certificate"),
+        ({"password": Secret("wrong")}, "due", "login"),
+        ({"tls": "tls"}, "due", "no_tls"),
+        ({"tls": "none", "login": ""}, "failed", "refused"),
+    ],
 )
-def test_not_trusted(start: Start, tmp_path: Path, wrong: dict[str, Any]) -> None:
+def test_not_trusted(start: Start, tmp_path: Path, wrong: dict[str, Any], state: str, trouble: str) -> None:
     """An unknown authority, a wrong password, TLS of the other kind or none: nothing is handed over, and it is told."""
     authority = Authority(tmp_path)
     server = SmtpServer(tls=authority.server, login=("cloud", "a secret"))
@@ -230,7 +241,8 @@ def test_not_trusted(start: Start, tmp_path: Path, wrong: dict[str, Any]) -> Non
         bench = start(server.port, **{**right, **wrong})
         send(bench)
         eventually(lambda: states(bench)[0][2])
-        assert server.received == [] and states(bench)[0][0] != "sent"
+        (row,) = bench.call("cloud.mail.get_list", login="admin")
+        assert server.received == [] and (row["state"], row["trouble"]) == (state, trouble)
     finally:
         server.stop()
 
@@ -244,6 +256,70 @@ def test_starttls_is_needed(start: Start, server: SmtpServer) -> None:
 
 
 # ------------------------------------------------------------------ texts
+
+
+def test_sender_in_any_script(start: Start, server: SmtpServer) -> None:
+    """A name that is not ASCII is the sender's all the same."""
+    bench = start(server.port, sender="Chmura Żółw <cloud@example.org>")
+    send(bench)
+    ((_, content),) = eventually(lambda: server.received)
+    message = email.message_from_string(content, policy=email.policy.default)
+    assert message["From"] == "Chmura Żółw <cloud@example.org>"
+    eventually(lambda: states(bench) == [("sent", 1, "")])
+
+
+URL = "https://cloud.example:8000"
+TOKEN = {"token": "tAbc", "expires": "tomorrow"}
+WAYS: dict[str, tuple[dict[str, Any], str, str]] = {
+    "activated": ({}, "wawel --url {url} login", "{portal}"),
+    "activation": (TOKEN, "wawel --url {url} activate tAbc", "{portal}/activate#token=tAbc"),
+    "admin_notice": ({"email": "bob@example.org", "user_id": 7}, "wawel user activate 7", "{portal}"),
+    "email_change": (TOKEN, "wawel --url {url} activate tAbc", "{portal}/activate#token=tAbc"),
+    "email_taken": ({}, "wawel --url {url} password reset YOUR-ADDRESS", "{portal}"),
+    "password_reset": (TOKEN, "wawel --url {url} password set tAbc", "{portal}/reset#token=tAbc"),
+    "unblocked": ({}, "wawel --url {url} login", "{portal}"),
+}
+
+
+@pytest.mark.parametrize("portal", ["", "https://portal.example"])
+def test_ways(clm_url: str, tmp_path: Path, portal: str) -> None:
+    """A mail says what to type, in a command that the console has; it links to a portal only where there is one."""
+    cloud = CloudSettings(state_dir=tmp_path / "clm", public_url=URL, portal_url=portal)
+    mail = MailSettings(host="127.0.0.1", port=unused_port(), sender="cloud@example.org", tls="none")
+    bench = CloudBench(clm_url, tmp_path / "clm", cloud=cloud, mail=mail)
+    try:
+        for template, (values, command, link) in WAYS.items():
+            assert send(bench, template=template, **values)
+            body = outbox(bench, template)[0].body
+            lines = [line.strip() for line in body.splitlines()]
+            assert command.format(url=URL) in lines, body
+            if portal:
+                assert link.format(portal=portal) in lines, body
+            else:
+                assert re.findall(r"https?://\S+", body) == re.findall(r"--url (\S+)", body), body
+    finally:
+        bench.stop()
+
+
+@pytest.mark.parametrize("command", sorted({command for _, command, _ in WAYS.values()}))
+def test_ways_are_commands(command: str) -> None:
+    """What mails have people type is there."""
+    words = command.format(url=URL).split()[1:]
+    with CliRunner().isolation() as streams:
+        code = console([*words, "--help"])
+        told = streams[0].getvalue().decode()
+    assert code == 0 and "Usage: " in told and words[2 if words[0] == "--url" else 0] in told.splitlines()[0], told
+
+
+def test_token_can_be_typed(start: Start) -> None:
+    """No token is taken for an option where it is typed."""
+    bench = start(unused_port())
+    for _ in range(200):
+        bench.manager.database.transact_now(
+            mail_token, bench.manager.policy, bench.ids["ann"], "password", "password_reset", "ann", "ann@example.org"
+        )
+        bench.sql("DELETE FROM mail WHERE id < (SELECT max(id) FROM mail)")
+        assert not outbox(bench)[0].token.startswith("-")
 
 
 def test_templates(start: Start, server: SmtpServer, tmp_path: Path) -> None:

@@ -28,7 +28,7 @@ class Waiting(NamedTuple):
 
     @property
     def token(self) -> str:
-        found = re.search(r"#token=(\S+)", self.body)
+        found = re.search(r"wawel --url \S+ (?:activate|password set) (\S+)", self.body)
         assert found is not None, self.body
         return found[1]
 
