@@ -15,13 +15,17 @@ TABLE = "wawel"
 METADATA = "169.254.169.254"
 # A node that is itself somebody's VM has its credentials at the metadata address of that cloud.
 NEVER = (IPv4Network("169.254.0.0/16"), IPv4Network("127.0.0.0/8"))
+# To what did not begin at a guest. What a guest began is looked at packet by packet, so that a rule holds from when it
+# is there, also for connections that are older.
+ANSWERS = "ct state established,related ct direction reply accept"
 VNC_RATE = "30/minute burst 30 packets"  # of one caller; each connection is one try of a password
 
 
 @dataclass(frozen=True)
 class Guarded:
     """
-    :ivar bridges: of the guests, each with the node's address on it and whether metadata is served there.
+    :ivar bridges: of the guests, each with the node's address on it and whether metadata is served there now: else
+        whatever listens on all addresses would be reached by the metadata's.
     :ivar pools: the addresses of guests, here and on other nodes.
     :ivar management: networks that guests do not reach.
     :ivar reachable: exceptions from those.
@@ -39,9 +43,8 @@ def guard(guarded: Guarded) -> str:
     """
     A whole replacement of the table, for ``nft -f -``: one transaction.
 
-    Between guests there is no exception for what is established: nothing of it ever began in order. Callers of VNC are
-    counted by address, and of IPv6 by /64, which is what one customer has. What is told here stands in the rules, not
-    in named sets: so a listing without the contents of sets shows whether somebody changed it.
+    Callers of VNC are counted by address, and of IPv6 by /64, which is what one customer has. What is told here stands
+    in the rules, not in named sets: so a listing without the contents of sets shows whether somebody changed it.
     """
     bridges = _any(f'"{bridge}"' for bridge, _, _ in guarded.bridges)
     served = _any(f'"{bridge}"' for bridge, _, metadata in guarded.bridges if metadata)
@@ -57,13 +60,13 @@ def guard(guarded: Guarded) -> str:
             f"oifname {bridges} counter drop" if bridges else "",
             "meta nfproto != ipv4 counter drop",
             _to(guarded.pools, "counter drop"),
-            "ct state established,related accept",
+            ANSWERS,
             _to(guarded.reachable, "accept"),
             _to([*guarded.management, *NEVER], "counter drop"),
         ),
         *_chain(
             "to_node",
-            "ct state established,related accept",
+            ANSWERS,
             "ip daddr 255.255.255.255 udp sport 68 udp dport 67 accept",
             f"iifname . ip daddr {gateways} udp sport 68 udp dport 67 accept" if gateways else "",
             f"iifname . ip daddr {gateways} meta l4proto {{ tcp, udp }} th dport 53 accept" if gateways else "",

@@ -137,6 +137,7 @@ class Converger:
             self._withdraw(bridge)
         for bridge in wanted:
             self._serve(bridge)
+        self._firewall(document)  # by now it may be known that metadata is served
         self._state.note(networks=[self._describe(network) for network in document.networks])
 
     def close(self) -> None:
@@ -198,7 +199,9 @@ class Converger:
         self._state.note(firewall="; ".join(problems) or "applied")
 
     def _guarded(self, document: Document) -> Guarded:
-        bridges = sorted({(each.bridge, each.gateway, each.metadata) for each in document.networks})
+        bridges = sorted(
+            {(each.bridge, each.gateway, each.metadata and self._is_served(each.bridge)) for each in document.networks}
+        )
         return Guarded(
             bridges=bridges,
             pools=sorted({network.pool for network in document.networks}),
@@ -206,6 +209,10 @@ class Converger:
             reachable=document.reachable,
             vnc_ports=document.vnc_ports,
         )
+
+    def _is_served(self, bridge: str) -> bool:
+        served = self._served.get(bridge)
+        return served is not None and served.forwarder is not None
 
     def _find_links(self) -> list[tuple[str, IPv4Interface]]:
         """Each interface with an IPv4 address of the node's; as known last while ``ip`` fails."""
@@ -257,12 +264,11 @@ class Converger:
             log.warning("%s: %s", subject, problem)
 
     def _describe(self, network: NodeNetwork) -> dict[str, object]:
-        served = self._served.get(network.bridge)
         if self._find(network.bridge) is None:
             state = "no bridge yet"
         elif not network.metadata:
             state = "no metadata wanted"
-        elif served is not None and served.forwarder is not None:
+        elif self._is_served(network.bridge):
             state = "served"
         else:
             state = self._problems.get(network.bridge, "not served yet")

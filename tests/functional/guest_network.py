@@ -62,6 +62,16 @@ threading.Thread(target=accept, daemon=True).start()
 with open(sys.argv[1], 'ab', buffering=0) as log:
     while True: log.write(udp.recv(100) + b' ')
 """
+# How many bytes of what is sent, once a line came in, are not taken in half a second.
+HELD = """
+import fcntl, socket, struct, sys, termios, time
+s = socket.create_connection((sys.argv[1], int(sys.argv[2])), 3)
+print('up', flush=True)
+sys.stdin.readline()
+s.send(b'on')
+time.sleep(0.5)
+print(struct.unpack('i', fcntl.ioctl(s, termios.TIOCOUTQ, b'1234'))[0])
+"""
 ASK = """
 import socket
 s = socket.create_connection(('169.254.169.254', 80), 3)
@@ -209,8 +219,12 @@ def main(told: dict[str, Any]) -> None:
     found["tricks"] = tricks()
     sh("nft delete table inet wawel && nft delete table bridge wawel")
     found["control"] = tricks() | a.reaches(**barred)
+    older = subprocess.Popen(["ip", "netns", "exec", "a", sys.executable, "-IS", "-c", HELD, node, "5900"], text=True,
+                             stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert older.stdout is not None and older.stdout.readline() == "up\n"
     now[0] += RECHECK_S
     converger.converge(document)
+    found["held"] = int(older.communicate("\n", timeout=10)[0])
     found["again"] = tricks()
     found["tries"] = tries("outside", node, 5900, 60)
     sh("ip -n outside addr add 198.51.100.3/24 dev eth0")

@@ -72,6 +72,7 @@ class TestGuestNetwork(QemuTests):
             assert {name for name, reached in found[when].items() if reached} == {"outside", "DNS by TCP"}, when
         barred = {name for name, reached in found["control"].items() if not reached}
         assert barred == {"another", "another pool", "c heard"}
+        assert found["held"] == len("on"), "a connection that is older than the rules goes on"
 
     def test_names(self, found: dict[str, Any]) -> None:
         """What a guest calls itself is no name for others; neither are names of the node's own."""

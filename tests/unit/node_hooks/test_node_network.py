@@ -153,13 +153,16 @@ def test_bridge_appears(world: World) -> None:
     for _ in range(3):
         world.converger.converge(document(NETWORK))
     assert world.forwarding == ["br1"] and world.states() == {"net-1": "served"}
-    assert world.commands == ["table bridge", "table inet", "ip address replace 169.254.169.254/32 dev br1"]
+    assert world.commands == [
+        "table bridge", "table inet", "ip address replace 169.254.169.254/32 dev br1", "table inet"
+    ]  # fmt: skip
     world.interfaces["br1"] = 9
     world.converger.converge(document(NETWORK))
-    assert world.forwarding == ["br1"] and world.commands[-1].endswith("replace 169.254.169.254/32 dev br1")
+    assert world.forwarding == ["br1"] and world.commands[4:] == ["ip address replace 169.254.169.254/32 dev br1"]
+    assert "ip daddr 169.254.169.254 tcp dport 80 accept" in world.tables["inet"]
     del world.interfaces["br1"]
     world.converger.converge(document(NETWORK))
-    assert world.forwarding == []
+    assert world.forwarding == [] and "169.254.169.254 tcp" not in world.tables["inet"]
 
 
 def test_network_withdrawn(world: World) -> None:
@@ -167,7 +170,7 @@ def test_network_withdrawn(world: World) -> None:
     world.interfaces["br1"] = 5
     world.converger.converge(document(NETWORK))
     world.converger.converge(document(NETWORK | {"metadata": False}))
-    assert world.forwarding == [] and world.commands[-1] == "ip address delete 169.254.169.254/32 dev br1"
+    assert world.forwarding == [] and "ip address delete 169.254.169.254/32 dev br1" in world.commands
     assert world.states() == {"net-1": "no metadata wanted"}
 
 
@@ -177,6 +180,7 @@ def test_forwarder_retried(world: World) -> None:
     world.failing["forward"] = OSError("address in use")
     world.converger.converge(document(NETWORK))
     assert world.states() == {"net-1": "metadata is not forwarded: address in use"}
+    assert "169.254.169.254 tcp" not in world.tables["inet"]             # who has the port is not for guests
     del world.failing["forward"]
     world.converger.converge(document(NETWORK))
     assert world.states() == {"net-1": "served"}
