@@ -28,7 +28,7 @@ class HookEvent(Base):
     extra: Mapped[Empty]
     xml_sha256: Mapped[Empty]
     happened_at: Mapped[datetime]  # by the node's clock
-    received_at: Mapped[Now]
+    received_at: Mapped[Now] = mapped_column(index=True)
     effect: Mapped[Empty]  # what it led to
 
 
@@ -37,6 +37,7 @@ class Drift(Base):
 
     __tablename__ = "drift"
     __table_args__ = (
+        Index("ix_drift_closed", "closed_at", postgresql_where=text("closed_at IS NOT NULL")),
         Index("uq_drift_open", "kind", "node_id", "subject", unique=True, postgresql_where=text("closed_at IS NULL")),
     )
     id: Mapped[Key]

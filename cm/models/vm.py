@@ -18,6 +18,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from cm.models.base import Base, Empty, Key, NewUuid, No, Now, Zero
 
 LIVE = text("closed_at IS NULL")
+CLOSED = text("closed_at IS NOT NULL")
 
 
 class VM(Base):
@@ -27,6 +28,8 @@ class VM(Base):
         Index("ix_vm_live", "id", postgresql_where=LIVE),
         Index("ix_vm_live_node", "node_id", "id", postgresql_where=LIVE),
         Index("ix_vm_live_image", "image_id", postgresql_where=LIVE),
+        Index("ix_vm_closed_account", "account_id", "id", postgresql_where=CLOSED),
+        Index("ix_vm_closed_node", "node_id", "id", postgresql_where=CLOSED),
         CheckConstraint("closed_at IS NULL OR NOT node_claimed", "closed_holds_nothing"),
         CheckConstraint("closed_at IS NULL OR moves_to IS NULL", "closed_moves_nowhere"),
         CheckConstraint("NOT node_claimed OR node_id IS NOT NULL", "claim_has_node"),

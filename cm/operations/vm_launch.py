@@ -19,7 +19,7 @@ from cm.rules.vm import GONE
 from cm.runtime.database import notify
 from cm.services.context import ClusterPolicy, vnc_password
 from cm.services.evidence import rest_by_evidence, settle
-from cm.services.networks import network_specs
+from cm.services.networks import networks_of
 from cm.services.placing import choose_node, record_placement, storages_of
 from cm.services.vm import SECONDS
 from cm.store.claim import claim_port
@@ -121,13 +121,12 @@ def _prepare(session: Session, op: OperationRow, policy: ClusterPolicy) -> Launc
         raise ObjectNotFound("node of vm", row.id)
     refuse_held(session, row.id)
     spec = domain_spec(session, row.id, vnc_password(policy.secret, row.uuid, row.vnc_generation))
-    wanted = {nic.network for nic in spec.nics}
     volumes = tuple(volume_plans(session, row.id))
     return Launch(
         row.uuid,
         row.node_id,
         spec,
-        tuple(network for network in network_specs(session) if network.name in wanted),
+        tuple(networks_of(session, row.id)),
         volumes,
         volumes[0].pool if volumes else None,
     )

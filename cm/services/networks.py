@@ -24,9 +24,8 @@ from cm.store.network import (
     find_overlap,
     get_pool,
     insert_pool,
-    list_pools,
     lock_leases,
-    pool_of_vm,
+    pools_of_vm,
 )
 
 TOPIC: Final = "networks"
@@ -59,15 +58,9 @@ def network_spec(row: PoolRow) -> NetworkSpec:
     )
 
 
-def network_specs(session: Session) -> list[NetworkSpec]:
-    """Every live pool's network; locked ones too: their guests go on."""
-    return [network_spec(row) for row in list_pools(session)]
-
-
-def network_of(session: Session, vm_id: int) -> NetworkSpec | None:
-    """The network of a VM's first NIC."""
-    row = pool_of_vm(session, vm_id)
-    return None if row is None else network_spec(row)
+def networks_of(session: Session, vm_id: int) -> list[NetworkSpec]:
+    """The networks of a VM's NICs; locked ones too: their guests go on."""
+    return [network_spec(row) for row in pools_of_vm(session, vm_id)]
 
 
 def describe(row: PoolRow) -> dict[str, Any]:

@@ -86,8 +86,8 @@ def ended(session: Session, uuids: Sequence[str]) -> Ended:
         text(
             "SELECT v.uuid::text AS uuid, n.id AS node_id FROM vm v"
             " LEFT JOIN node n ON n.id = v.node_id AND n.deleted_at IS NULL"
-            " WHERE v.uuid::text = ANY(:u) AND v.closed_at < now() - interval '1 minute'"
-            " UNION ALL SELECT uuid::text, NULL FROM image WHERE uuid::text = ANY(:u)"
+            " WHERE v.uuid = ANY(CAST(:u AS uuid[])) AND v.closed_at < now() - interval '1 minute'"
+            " UNION ALL SELECT uuid::text, NULL FROM image WHERE uuid = ANY(CAST(:u AS uuid[]))"
             " AND deleted_at < now() - interval '1 minute'"
         ),
         {"u": list(uuids)},

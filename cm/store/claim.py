@@ -261,8 +261,9 @@ UNION ALL
 SELECT 'node ' || n.name, 'counted ' || cpu_used || ' CPUs ' || memory_mib_used || ' MiB ' || vms_used || ' VMs; live '
        || coalesce(l.cpu, 0) || ' ' || coalesce(l.memory, 0) || ' ' || coalesce(l.vms, 0)
   FROM node n LEFT JOIN (SELECT node_id, sum(cpu) AS cpu, sum(memory_mib) AS memory, count(*) AS vms FROM
-                          (SELECT node_id, cpu, memory_mib FROM vm WHERE node_claimed UNION ALL
-                           SELECT moves_to, cpu, memory_mib FROM vm WHERE moves_to IS NOT NULL) held
+                          (SELECT node_id, cpu, memory_mib FROM vm WHERE node_claimed AND closed_at IS NULL UNION ALL
+                           SELECT moves_to, cpu, memory_mib FROM vm WHERE closed_at IS NULL AND moves_to IS NOT NULL
+                          ) held
                           GROUP BY node_id) l ON l.node_id = n.id
  WHERE (cpu_used, memory_mib_used, vms_used) <> (coalesce(l.cpu, 0), coalesce(l.memory, 0), coalesce(l.vms, 0))
 UNION ALL
@@ -282,11 +283,13 @@ SELECT 'port ' || p.node_id || ':' || p.port, 'held by VM ' || v.id || ', which 
   FROM vnc_port p JOIN vm v ON v.id = p.vm_id WHERE NOT v.node_claimed
 UNION ALL
 SELECT 'port ' || p.node_id || ':' || p.port, 'kept for VM ' || v.id || ', which is not going to move there'
-  FROM vnc_port p JOIN vm v ON v.id = p.reserved_for WHERE v.moves_to IS DISTINCT FROM p.node_id
+  FROM vnc_port p JOIN vm v ON v.id = p.reserved_for
+ WHERE p.reserved_for IS NOT NULL AND v.moves_to IS DISTINCT FROM p.node_id
 UNION ALL
 SELECT 'place for VM ' || v.id, 'claimed on node ' || v.moves_to || ' though no move is under way'
-  FROM vm v WHERE v.moves_to IS NOT NULL AND NOT EXISTS (SELECT 1 FROM operation o WHERE o.vm_id = v.id
-   AND o.kind = 'vm_move' AND o.state IN ('queued', 'running', 'waiting'))
+  FROM vm v WHERE v.closed_at IS NULL AND v.moves_to IS NOT NULL
+   AND NOT EXISTS (SELECT 1 FROM operation o WHERE o.vm_id = v.id AND o.kind = 'vm_move'
+                    AND o.state IN ('queued', 'running', 'waiting'))
 UNION ALL
 SELECT 'disk ' || k.volume, 'live though VM ' || v.id || ' is closed'
   FROM disk k JOIN vm v ON v.id = k.vm_id WHERE k.deleted_at IS NULL AND v.closed_at IS NOT NULL

@@ -12,6 +12,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from cm.rpc.errors import ObjectNotFound, VersionChanged
+from cm.runtime.prepared import Prepared
 
 
 @dataclass(frozen=True)
@@ -32,9 +33,10 @@ class PoolRow:
     used: int
 
 
-_POOL = """
-SELECT p.id, p.uuid::text AS uuid, p.name, p.network::text AS network, host(p.gateway) AS gateway, p.bridge, p.dns,
-       p.locked, p.version, p.created_at, coalesce(l.leases, 0) AS leases, coalesce(l.used, 0) AS used
+_SHOWN = """p.id, p.uuid::text AS uuid, p.name, p.network::text AS network, host(p.gateway) AS gateway, p.bridge,
+       p.dns, p.locked, p.version, p.created_at"""
+_POOL = f"""
+SELECT {_SHOWN}, coalesce(l.leases, 0) AS leases, coalesce(l.used, 0) AS used
   FROM address_pool p
   LEFT JOIN (SELECT pool_id, count(*) AS leases, count(vm_id) AS used FROM network_lease GROUP BY pool_id) l
          ON l.pool_id = p.id
@@ -70,12 +72,16 @@ def get_pool(session: Session, pool_id: int, *, lock: bool = False, version: int
     return row
 
 
-def pool_of_vm(session: Session, vm_id: int) -> PoolRow | None:
-    """The pool of a VM's first NIC."""
-    pool_id = session.scalar(
-        text("SELECT pool_id FROM network_lease WHERE vm_id = :id ORDER BY nic LIMIT 1"), {"id": vm_id}
-    )
-    return None if pool_id is None else get_pool(session, pool_id)
+_POOLS_OF_VM = Prepared(
+    "pools_of_vm",
+    f"SELECT {_SHOWN}, 0 AS leases, 0 AS used FROM network_lease l JOIN address_pool p ON p.id = l.pool_id"
+    " WHERE l.vm_id = :vm_id AND p.deleted_at IS NULL ORDER BY l.nic",
+)
+
+
+def pools_of_vm(session: Session, vm_id: int) -> Sequence[PoolRow]:
+    """The pools of a VM's NICs, in their order; without counts of their leases, for which a launch has no use."""
+    return [_pool(row) for row in _POOLS_OF_VM(session, vm_id=vm_id)]
 
 
 _INSERT = text(

@@ -11,7 +11,8 @@ import pytest
 from admin_bench import Bench
 
 from cm.rpc.errors import CloudError, InUse, InvalidParameter, NameTaken, ObjectNotFound, RoleNeeded, VersionChanged
-from cm.services.networks import NetworkOverlaps, network_of, network_specs
+from cm.services.networks import NetworkOverlaps, network_spec, networks_of
+from cm.store.network import list_pools
 
 
 @pytest.fixture
@@ -39,7 +40,8 @@ def test_gateway_in_the_middle(bench: Bench) -> None:
     """A gateway may be any host address; it is never leased, and nodes are told the whole range."""
     bench.call("admin.network.add", name="lan", network="10.1.0.0/29", gateway="10.1.0.4", bridge="br-lan")
     assert bench.sql("SELECT count(*) FROM network_lease WHERE host(address) = '10.1.0.4'") == 0
-    [spec] = bench.database.read_now(network_specs)
+    [row] = bench.database.read_now(list_pools)
+    spec = network_spec(row)
     assert (spec.name, spec.bridge, spec.gateway) == ("wawel-lan", "br-lan", IPv4Address("10.1.0.4"))
     assert (spec.pool, spec.first, spec.last) == (
         IPv4Network("10.1.0.0/29"), IPv4Address("10.1.0.1"), IPv4Address("10.1.0.6"),
@@ -142,8 +144,8 @@ def test_delete(bench: Bench) -> None:
     )
     vm_id = bench.vm(node_id, storage_id, bench.sql("SELECT id FROM image"))
     bench.change("UPDATE network_lease SET vm_id = :v WHERE host(address) = '10.1.0.2'", v=vm_id)
-    spec = bench.database.read_now(network_of, vm_id)
-    assert spec is not None and spec.name == "wawel-lan"
+    [spec] = bench.database.read_now(networks_of, vm_id)
+    assert spec.name == "wawel-lan"
     before = bench.trace()
     with pytest.raises(InUse) as refused:
         bench.call("admin.network.delete", pool_id=pool_id)
@@ -151,7 +153,7 @@ def test_delete(bench: Bench) -> None:
     assert bench.trace() == before
     bench.change("UPDATE network_lease SET vm_id = NULL")
     bench.call("admin.network.delete", pool_id=pool_id)
-    assert bench.database.read_now(network_specs) == []
+    assert bench.database.read_now(list_pools) == []
     assert bench.sql("SELECT count(*) FROM network_lease") == 0
     with pytest.raises(ObjectNotFound):
         bench.call("admin.network.get_by_id", pool_id=pool_id)
