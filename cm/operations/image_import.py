@@ -66,7 +66,9 @@ class Meter:
         self._told_at = now
         share = min(done / total, 1.0) if total else 0.0
         self._told = max(self._told, int(self._first + share * (self._last - self._first)))
-        self.lost = not self._work.services.database.transact_now(_tell, self._work, self._told)
+        # Without a length there is no share of it; that bytes come can be told all the same.
+        come = "" if total else f"{done >> 20} MiB have come; the server does not say of how many."
+        self.lost = not self._work.services.database.transact_now(_tell, self._work, self._told, come)
 
     def sent(self, total: int) -> Callable[[int], None]:
         """For an upload: its end is to raise."""
@@ -79,10 +81,10 @@ class Meter:
         return progress
 
 
-def _tell(session: Session, work: Work, percent: int) -> bool:
+def _tell(session: Session, work: Work, percent: int, come: str) -> bool:
     if not holds(session, work.op.id, work.worker_id, None):
         return False
-    record_step(session, work.op.id, work.step, percent)
+    record_step(session, work.op.id, work.step, percent, come)
     set_progress(session, _image_id(work.op), percent)
     return True
 

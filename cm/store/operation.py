@@ -295,14 +295,17 @@ def holds(session: Session, operation_id: int, worker_id: int, vm_id: int | None
     return found is not None
 
 
-def record_step(session: Session, operation_id: int, step: int, progress: int) -> None:
-    """It goes on: what it waited for, or failed on before, is behind it."""
+def record_step(session: Session, operation_id: int, step: int, progress: int, told: str = "") -> None:
+    """
+    It goes on: what it waited for, or failed on before, is behind it.
+    :param told: how far it is, where percent do not say it.
+    """
     session.execute(
         text(
-            "UPDATE operation SET step = :step, progress = greatest(progress, :progress), user_text = '',"
+            "UPDATE operation SET step = :step, progress = greatest(progress, :progress), user_text = :told,"
             " admin_text = '' WHERE id = :id"
         ),
-        {"id": operation_id, "step": step, "progress": progress},
+        {"id": operation_id, "step": step, "progress": progress, "told": told},
     )
 
 

@@ -9,7 +9,10 @@ from typing import Any
 import pytest
 from admin_bench import Bench
 
+from cm.operations import image_import
+from cm.operations.base import Work
 from cm.rpc.errors import NodeUnreachable
+from cm.store.operation import claim_operations
 
 MIB = 2**20
 
@@ -68,6 +71,19 @@ def test_waits(bench: Bench) -> None:
     bench.change("UPDATE storage_attachment SET state = 'attached'")
     bench.call("admin.operation.retry", operation_id=answer["operation_id"])
     assert bench.operation(answer["operation_id"])["state"] == "done"
+
+
+def test_unknown_length(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A download whose length nobody says tells how much has come; one with a length goes by percent alone."""
+    monkeypatch.setattr(image_import, "TELL_S", 0.0)
+    answer = start(bench)
+    [op] = bench.database.transact_now(claim_operations, bench.worker_id, 1, [], 60.0)
+    meter = image_import.Meter(Work(op, bench.worker_id, bench.services), 0, 50)
+    meter.moved(5 * MIB + 1, None)
+    assert told(bench, answer) == ("5 MiB have come; the server does not say of how many.",) * 2
+    meter.moved(6 * MIB, 12 * MIB)
+    assert told(bench, answer) == ("", "")
+    assert bench.call("user.operation.get", operation_id=answer["operation_id"])["progress"] == 25
 
 
 def test_queued(bench: Bench) -> None:
