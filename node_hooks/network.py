@@ -191,9 +191,10 @@ class Converger:
 
     def _firewall(self, document: Document) -> None:
         pools = sorted({network.pool for network in document.networks})
-        self._apply(self._spoofing, repr(pools), lambda: ruleset(pools))
+        needed = bool(document.networks)
+        self._apply(self._spoofing, repr(pools), lambda: ruleset(pools), needed)
         guarded = self._guarded(document)
-        self._apply(self._guard, repr(guarded), lambda: guard(guarded))
+        self._apply(self._guard, repr(guarded), lambda: guard(guarded), needed)
         subjects = (self._spoofing.subject, self._guard.subject, _LINKS)
         problems = [self._problems[each] for each in subjects if each in self._problems]
         self._state.note(firewall="; ".join(problems) or "applied")
@@ -230,8 +231,12 @@ class Converger:
                 self._complain(_LINKS, f"this node's own networks are not known, so guests may reach them: {error}")
         return self._links
 
-    def _apply(self, table: _Table, wanted: str, text: Callable[[], str]) -> None:
-        """One round of one table: replaced when it is wanted otherwise or was changed, else looked at now and then."""
+    def _apply(self, table: _Table, wanted: str, text: Callable[[], str], needed: bool) -> None:
+        """
+        One round of one table: replaced when it is wanted otherwise or was changed, else looked at now and then.
+
+        :param needed: whether there are networks; without, a table that is not there is not made.
+        """
         now = self._clock()
         if wanted == table.wanted and now < table.due:
             return
@@ -239,6 +244,9 @@ class Converger:
         table.wanted, table.due = wanted, now + RECHECK_S
         try:
             if known and self._list(table) == table.listing:
+                return
+            if not needed and not table.listing and not self._list(table):
+                self._problems.pop(table.subject, None)
                 return
             self._run(["nft", "-f", "-"], text())
             table.listing = self._list(table)

@@ -14,6 +14,8 @@ from node_hooks.install import installed_version
 from node_hooks.spool import Spool
 from node_hooks.state import Identity, find_identity, read_json
 
+NO_DOCUMENT = "no document yet"
+
 
 @dataclass(frozen=True)
 class Status:
@@ -32,7 +34,7 @@ class Status:
     last_delivery: float | None = None
     delivery_problem: str | None = None
     document_version: str | None = None
-    firewall: str = "no document yet"
+    firewall: str = NO_DOCUMENT
     networks: tuple[dict[str, Any], ...] = ()
     hook_path: str | None = None
     hook_installed: str | None = None
@@ -41,7 +43,10 @@ class Status:
 
     @property
     def healthy(self) -> bool:
-        return self.enrolled and self.agent_running and self.endpoint_state == "ok" and self.hook_installed is not None
+        return (
+            self.enrolled and self.agent_running and self.endpoint_state == "ok" and self.hook_installed is not None
+            and self.firewall in ("applied", NO_DOCUMENT)
+        )
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self) | {"healthy": self.healthy}
@@ -71,7 +76,7 @@ def get_status(state_dir: Path) -> Status:
         last_delivery=facts.get("last_delivery"),
         delivery_problem=facts.get("problem"),
         document_version=facts.get("document_version"),
-        firewall=facts.get("firewall", "no document yet"),
+        firewall=facts.get("firewall", NO_DOCUMENT),
         networks=tuple(facts.get("networks", ())),
         hook_path=identity.hook_path or None,
         hook_installed=installed_version(Path(identity.hook_path)) if identity.hook_path else None,

@@ -14,6 +14,7 @@ import libvirt
 from lab import guests, image
 from lab.hosts import Host, Lab
 from lab.keeper import born
+from lab.network import accepts
 from lab.places import LabProblem, find_program
 from lab.postgres import PrivatePostgres, find_binaries
 from lab.processes import find_lock, wait_until
@@ -137,6 +138,7 @@ class LabTests(unittest.TestCase):
                 self.assertNotEqual(first.number, second.number)
                 (one,), (two,) = first.up(1), second.up(1)
                 self.assertNotEqual(one.address, two.address)
+                self.assertFalse(accepts(socket.AF_INET, (one.address, 16509)))  # whoever calls there is root here
             self.assertNothingLeft(second.number, second.base)
             self.assertEqual(two.pids(), [])
             self.assertEqual(one.run(["hostname"]).stdout, "node1\n")

@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from node_hooks.main import _Formatter, main
 from node_hooks.qemu_hook import HOOK_VERSION
 from node_hooks.spool import Spool
 from node_hooks.state import find_identity, get_identity
+from node_hooks.status import get_status
 
 ROOT = Path(__file__).parents[3]
 needs_system_python = pytest.mark.skipif(SYSTEM_PYTHON != "/usr/bin/python3", reason="there is no /usr/bin/python3")
@@ -165,6 +167,8 @@ def test_status(
     assert now["hook_installed"] == now["hook_packaged"] == HOOK_VERSION
     assert main(["status", "--state-dir", str(tmp_path / "state")]) == 0
     assert "running" in capsys.readouterr().out
+    found = get_status(tmp_path / "state")
+    assert found.healthy and not replace(found, firewall="nft is not installed").healthy
     endpoint.close()
     (tmp_path / "spool/corrupt/x").write_text("")
     now = status(tmp_path, capsys)

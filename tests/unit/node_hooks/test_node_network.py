@@ -211,6 +211,16 @@ def test_firewall_rounds(world: World) -> None:
     assert world.commands[6:] == ["table bridge", "table inet"] and world.state.get("firewall") == "applied"
 
 
+def test_no_networks(world: World) -> None:
+    """A node without networks gets no table; one that had some keeps what bars every guest."""
+    world.converger.converge(document())
+    assert world.commands == [] and world.state.get("firewall") == "applied"
+    world.converger.converge(document(NETWORK))
+    world.converger.converge(document())
+    assert world.commands == ["table bridge", "table inet"] * 2
+    assert "block_" not in world.tables["bridge"]
+
+
 def test_own_networks(world: World) -> None:
     """Guests do not reach what the node is linked to, later links included; their own bridges are none."""
     world.links |= {"eth0": "10.1.0.5/24", "br1": "10.128.0.1/20", "tun0": "10.9.0.1/0"}
