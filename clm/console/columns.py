@@ -62,6 +62,26 @@ def locked(item: Object) -> str:
     return f"{state}, locked" if item.get("locked") and state else "locked" if item.get("locked") else state
 
 
+def doubtful(item: Object) -> str:
+    """The state, and for how long it has not been certain."""
+    state, doubt = str(item.get("state") or ""), item.get("doubtful")
+    if not isinstance(doubt, Mapping):
+        return state
+    return f"{state}, doubtful {units.age(doubt.get('since'))}".rstrip()
+
+
+def health(item: Object) -> str:
+    """What a node lacks, and for how long."""
+    troubles = item.get("troubles")
+    if not isinstance(troubles, list) or not troubles:
+        return str(item.get("health") or "")
+    return ", ".join(
+        f"{str(each.get('code')).replace('_', ' ')} {units.age(each.get('since'))}".rstrip()
+        for each in troubles
+        if isinstance(each, Mapping)
+    )
+
+
 def written(name: str, value: Any) -> Any:
     """A value by the unit that its name tells."""
     if isinstance(value, bool) or value is None:
@@ -111,17 +131,17 @@ _IMAGE: Final = _columns(
 
 NOUNS: Final[dict[str, tuple[Column, ...]]] = {
     "vm": _columns(
-        "ID=vm_id", "NAME", "STATE", "ADDRESS=leases.address", "IMAGE=image_name", "TEMPLATE=template_name", "CPU",
-        "MEMORY=memory_mib", "NODE", "OWNER=user_login", "ACCESS", "OPERATION", _age(),
+        "ID=vm_id", "NAME", Column("STATE", doubtful), "ADDRESS=leases.address", "IMAGE=image_name",
+        "TEMPLATE=template_name", "CPU", "MEMORY=memory_mib", "NODE", "OWNER=user_login", "ACCESS", "OPERATION", _age(),
     ),
     "system_image": _IMAGE,
     "storage_image": _IMAGE,
     "iso_image": _IMAGE,
     "template": _columns("ID=template_id", "NAME", "CPU", "MEMORY=memory_mib", "DESCRIPTION"),
     "node": _columns(
-        "ID=node_id", "NAME", _LOCKED, "ADDRESS", "VMS=vms_used", Column("CPU", used("cpu_used", "cpu_total")),
-        Column("MEMORY", used("memory_mib_used", "memory_mib_total", 2)), "STORAGES=storages.name",
-        _age("seen_at", "SEEN"),
+        "ID=node_id", "NAME", _LOCKED, Column("HEALTH", health), "ADDRESS", "VMS=vms_used",
+        Column("CPU", used("cpu_used", "cpu_total")), Column("MEMORY", used("memory_mib_used", "memory_mib_total", 2)),
+        "STORAGES=storages.name", _age("seen_at", "SEEN"),
     ),
     "storage": _columns(
         "ID=storage_id", "NAME", "KIND", Column("STATE", locked),

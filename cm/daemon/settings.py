@@ -36,6 +36,9 @@ class ClusterSettings:
     hook_grace_s: float = 5.0
     shutdown_s: float = 60.0
     reconcile_s: float = 15.0
+    agent_silent_s: float = 60.0
+    hooks_silent_s: float = 60.0
+    doubtful_s: float = 60.0
     cpu_overcommit: float = 4.0
     memory_overcommit: float = 1.0
     storage_overcommit: float = 4.0
@@ -107,7 +110,8 @@ def check_settings(settings: Settings) -> None:
         except ValueError as error:
             problems.append(f"images.networks: {error}")
     problems += settings.guests.problems()
-    for what in ("cpu_overcommit", "memory_overcommit", "storage_overcommit", "reconcile_s", "shutdown_s"):
+    for what in ("cpu_overcommit", "memory_overcommit", "storage_overcommit", "reconcile_s", "shutdown_s",
+                 "agent_silent_s", "hooks_silent_s", "doubtful_s"):
         if getattr(settings.cluster, what) <= 0:
             problems.append(f"cluster.{what} is not above zero")
     for what in ("max_bytes", "timeout_s", "failed_s"):

@@ -56,6 +56,10 @@ class Node(Base):
     machine_label: Mapped[Empty]
     credential_key: Mapped[bytes | None] = mapped_column(LargeBinary)  # SHA-256 of the agent's credential
     agent_seen_at: Mapped[datetime | None]
+    agent_silent_since: Mapped[datetime | None]  # its last word, once that is too long ago
+    hooked_at: Mapped[datetime | None]  # when the last word of a hook came in
+    hooks_since: Mapped[datetime | None]  # launches from then on must have a hook's word
+    unhooked_since: Mapped[datetime | None]  # the first launch that has none, once that is too long ago
     agent_boot_id: Mapped[Empty]
     agent_version: Mapped[Empty]
     hook_version: Mapped[Empty]

@@ -60,6 +60,8 @@ class VM(Base):
     seen: Mapped[str] = mapped_column(server_default=text("'unknown'"))
     seen_reason: Mapped[Empty]
     seen_at: Mapped[datetime | None]
+    doubt: Mapped[Empty]  # why what was seen may not be so any more, and since when
+    doubt_since: Mapped[datetime | None]
     contextualized_at: Mapped[datetime | None]  # the guest's hello since its last launch
     launched_at: Mapped[datetime | None]  # just before the last start was asked of the hypervisor
     launches: Mapped[Zero]

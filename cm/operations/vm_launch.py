@@ -182,7 +182,8 @@ def _mark_launch(session: Session, op: OperationRow, made: list[int]) -> datetim
     at: datetime = session.execute(
         text(
             "UPDATE vm SET launched_at = clock_timestamp(), launches = launches + 1, seen = 'unknown',"
-            " save_image_id = NULL, seen_reason = '', contextualized_at = NULL WHERE id = :id RETURNING launched_at"
+            " save_image_id = NULL, seen_reason = '', doubt = '', doubt_since = NULL,"
+            " contextualized_at = NULL WHERE id = :id RETURNING launched_at"
         ),
         {"id": op.vm_id},
     ).scalar_one()

@@ -228,6 +228,29 @@ class NodeState(StrEnum):
     UNREACHABLE = "unreachable"
 
 
+class NodeHealth(StrEnum):
+    """Whether a node that answers does what VMs need of it; apart from whether it answers."""
+
+    OK = "ok"
+    DEGRADED = "degraded"
+
+
+class NodeTrouble(StrEnum):
+    """What makes a node's health degraded; placement leaves it out."""
+
+    AGENT_SILENT = "agent_silent"
+    HOOKS_SILENT = "hooks_silent"
+    OTHER_HOST = "other_host"
+
+
+class Doubt(StrEnum):
+    """Why what is shown of a VM may not be so any more."""
+
+    NONE = ""
+    NODE_SILENT = "node_silent"
+    DOMAIN_MISSING = "domain_missing"
+
+
 class DriftKind(StrEnum):
     UNKNOWN_DOMAIN = "unknown_domain"
     MISSING_DOMAIN = "missing_domain"

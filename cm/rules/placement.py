@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from cm.rpc.errors import NoCapacity
-from cm.rpc.vocabulary import NodeId, NodeState, StorageId
+from cm.rpc.vocabulary import NodeId, NodeState, NodeTrouble, StorageId
 
 Policy = Literal["spread", "pack"]
 PRIORITY_WEIGHT: Final = 0.01  # of one score point, per step of a node's priority
@@ -40,7 +40,10 @@ class NodeLoad:
     memory_mib_used: int
     storages: frozenset[StorageId]
     priority: int = 0
-    other_host: bool = False  # its address leads to another machine than the node's
+    # What makes VMs fail there, see ``NodeTrouble``. Only nodes that have an agent are ever said to lack its word.
+    other_host: bool = False
+    agent_silent: bool = False
+    hooks_silent: bool = False
 
 
 @dataclass(frozen=True)
@@ -66,7 +69,11 @@ def judge(vm: VMRequest, node: NodeLoad, policy: Policy = "spread") -> Verdict:
     if node.state is not NodeState.OK:
         return no(f"{node.state}", "wait until it answers")
     if node.other_host:
-        return no("other_host", "accept its machine in the drift ledger, or correct its URI")
+        return no(NodeTrouble.OTHER_HOST, "accept its machine in the drift ledger, or correct its URI")
+    if node.agent_silent:
+        return no(NodeTrouble.AGENT_SILENT, "start wawel-node there, or let it reach the endpoint")
+    if node.hooks_silent:
+        return no(NodeTrouble.HOOKS_SILENT, "reload libvirtd there, which then finds its hook, and unlock the node")
     missing = vm.storages - node.storages
     if missing:
         names = ", ".join(str(s) for s in sorted(missing))

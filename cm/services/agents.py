@@ -92,6 +92,7 @@ def enrol(
         text(
             "UPDATE node SET credential_key = :key, hooks = true, agent_boot_id = :boot_id, agent_version = :agent,"
             " hook_version = :hook, machine_id = :machine, machine_label = :label, agent_seen_at = clock_timestamp(),"
+            " hooks_since = clock_timestamp(), unhooked_since = NULL, agent_silent_since = NULL,"
             " version = version + 1 WHERE id = :id"
         ),
         {
@@ -130,17 +131,21 @@ def record_agent(session: Session, node_id: int, boot_id: str = "", hook_version
     found = session.execute(
         text(
             """
-UPDATE node n SET agent_seen_at = clock_timestamp(), agent_boot_id = coalesce(nullif(:boot_id, ''), n.agent_boot_id),
+UPDATE node n SET agent_seen_at = clock_timestamp(), agent_silent_since = NULL,
+                  agent_boot_id = coalesce(nullif(:boot_id, ''), n.agent_boot_id),
                   hook_version = coalesce(nullif(:hook, ''), n.hook_version)
-  FROM (SELECT id, agent_boot_id FROM node WHERE id = :id AND deleted_at IS NULL FOR NO KEY UPDATE) old
+  FROM (SELECT id, agent_boot_id, agent_silent_since FROM node WHERE id = :id AND deleted_at IS NULL
+           FOR NO KEY UPDATE) old
  WHERE n.id = old.id
    AND (n.agent_seen_at IS NULL OR n.agent_seen_at < clock_timestamp() - make_interval(secs => :every)
         OR :boot_id NOT IN ('', n.agent_boot_id) OR :hook NOT IN ('', n.hook_version))
-RETURNING :boot_id NOT IN ('', old.agent_boot_id) AS rebooted
+RETURNING :boot_id NOT IN ('', old.agent_boot_id) AS rebooted, old.agent_silent_since IS NOT NULL AS silent
 """
         ),
         {"id": node_id, "boot_id": boot_id[:TEXT_MAX], "hook": hook_version[:TEXT_MAX], "every": SEEN_EVERY_S},
     ).first()
+    if found is not None and found.silent:
+        record_change(session, "node", node_id, None)
     if found is not None and found.rebooted:
         notify(session, "look", node_id)
     return found is not None

@@ -28,6 +28,9 @@ class ClusterPolicy:
     secret: bytes = field(default=b"", repr=False)  # derives one-time VNC passwords; the same for all processes
     placement: Policy = "spread"
     hook_grace_s: float = 5.0  # how long an end waits for its hook before it looks for itself
+    agent_silent_s: float = 60.0  # after which a node whose agent does not speak takes no VMs
+    hooks_silent_s: float = 60.0  # after which a launch that no hook told of makes its node take no more
+    doubtful_s: float = 60.0  # how long a node may be silent before its VMs are shown as doubtful
     shutdown_s: float = 60.0  # how long a guest may take to obey the power button
     cpu_overcommit: float = 4.0
     memory_overcommit: float = 1.0

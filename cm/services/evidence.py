@@ -23,11 +23,15 @@ from cm.runtime.database import notify
 from cm.runtime.wall import utc_now
 from cm.services.saving import reserve_image
 from cm.services.vm import SECONDS, intent_by_evidence
+from cm.store.change import record_change
+from cm.store.health import record_hooked
 from cm.store.operation import OperationRow, open_operation, wake
 from cm.store.vm import VMRow, find_by_uuid, find_vm, render_vm, write_evidence
 
 RESTART_SOON_S: Final = 60.0  # a guest that ended within this time of its launch ...
 RESTART_PAUSE_S: Final = 20.0  # ... is started again after this pause, from the second time on
+# Of the calls of a hook one for each start, end and reconnection: enough to know that there is one.
+WORDS: Final = frozenset({"started", "release", "reconnect"})
 SKEW: Final = timedelta(seconds=2)  # clocks of nodes may differ so much; what lies closer is settled by a look
 
 
@@ -82,6 +86,9 @@ def update_vm(session: Session, node_id: int, event: HookRecord) -> str:
     if fresh is None:
         return "repeat"
     effect = _effect(session, node_id, event)
+    # Last: the locks of nodes come behind those of accounts, storages and VMs.
+    if event.operation in WORDS and record_hooked(session, node_id):
+        record_change(session, "node", node_id, None)
     session.execute(
         text("UPDATE hook_event SET effect = :e WHERE node_id = :n AND boot_id = :b AND sequence = :s"),
         {"e": effect, "n": node_id, "b": event.boot_id, "s": event.sequence},

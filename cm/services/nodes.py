@@ -29,6 +29,7 @@ from cm.runtime.database import notify
 from cm.runtime.taken import refused_by
 from cm.services.agents import CREDENTIAL
 from cm.services.context import ClusterCall, ClusterPolicy, Services
+from cm.services.health import judge
 from cm.services.hosts import recognise, seen_host
 from cm.services.networks import vms
 from cm.services.reconcile import record_node
@@ -207,11 +208,15 @@ def edit(caller: ClusterCall, node_id: int, values: dict[str, Any]) -> dict[str,
 
 
 def set_locked(caller: ClusterCall, node_id: int, locked: bool) -> dict[str, Any]:
-    """Nothing is placed on a locked node; its VMs go on."""
+    """Nothing is placed on a locked node; its VMs go on. To unlock it also says that its hooks were mended."""
     session = caller.session
     _lock(session, node_id, caller.if_version)
     session.execute(
-        text("UPDATE node SET locked = :locked, version = version + 1 WHERE id = :id"),
+        text(
+            "UPDATE node SET locked = :locked, version = version + 1,"
+            " hooks_since = CASE WHEN :locked THEN hooks_since ELSE clock_timestamp() END,"
+            " unhooked_since = CASE WHEN :locked THEN unhooked_since END WHERE id = :id"
+        ),
         {"locked": locked, "id": node_id},
     )
     record_change(session, "node", node_id, None)
@@ -293,7 +298,7 @@ async def check(caller: ClusterCall, node_id: int) -> dict[str, Any]:
         await services.database.transact(record_node, node_id, NodeState.UNREACHABLE.value, str(error))
         raise
     figures = [await _figures(services, node_id, s) for s in await services.database.read(_attached, node_id)]
-    node = await services.database.transact(_record_info, node_id, info)
+    node = await services.database.transact(_record_info, node_id, info, services.policy)
     return {**node, "storage_usage": figures}
 
 
@@ -316,11 +321,12 @@ def _attached(session: Session, node_id: int) -> Sequence[int]:
     )
 
 
-def _record_info(session: Session, node_id: int, info: NodeInfo) -> dict[str, Any]:
+def _record_info(session: Session, node_id: int, info: NodeInfo, policy: ClusterPolicy) -> dict[str, Any]:
     session.execute(
         text("UPDATE node SET info = CAST(:info AS jsonb) WHERE id = :id AND deleted_at IS NULL"),
         {"id": node_id, "info": _encoded(info)},
     )
     record_node(session, node_id, NodeState.OK.value, "")
     recognise(session, node_id, seen_host(info))
+    judge(session, node_id, policy)
     return get_node(session, node_id)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid as uuid_module
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import text
@@ -12,12 +13,13 @@ from twisted.logger import Logger
 
 from cm.interfaces import DomainSeen, NodeInfo
 from cm.rpc.errors import CloudError, DeadlineExceeded, NodeBusy, NodeUnreachable, ObjectNotFound, Overloaded
-from cm.rpc.vocabulary import DriftKind, Seen, VMId, Wanted
+from cm.rpc.vocabulary import Doubt, DriftKind, Seen, VMId, Wanted
 from cm.rules.host import Host
 from cm.rules.reconcile import Discard, DomainFound, Placed, Plan, VMRecord, plan
 from cm.runtime.prepared import Prepared
-from cm.services.context import Services
+from cm.services.context import ClusterPolicy, Services
 from cm.services.evidence import record_look
+from cm.services.health import doubt_missing, doubt_silent, judge
 from cm.services.hosts import recognise, seen_host
 from cm.services.unknown import look_at_unknown
 from cm.store.change import record_change
@@ -32,7 +34,7 @@ KINDS = (DriftKind.UNKNOWN_DOMAIN, DriftKind.MISSING_DOMAIN, DriftKind.WRONG_STA
 _RECORDS = Prepared(
     "node_records",
     """
-SELECT v.id, v.uuid::text AS uuid, v.version, v.wanted, v.seen, v.launched_at,
+SELECT v.id, v.uuid::text AS uuid, v.version, v.wanted, v.seen, v.launched_at, v.doubt,
        EXISTS (SELECT 1 FROM operation o WHERE o.vm_id = v.id AND o.parent_id IS NULL AND NOT o.concurrent
                 AND o.state IN ('queued', 'running', 'waiting')) AS busy
   FROM vm v WHERE v.node_id = :n AND v.closed_at IS NULL AND (v.node_claimed OR v.seen NOT IN ('off', 'absent'))
@@ -40,11 +42,22 @@ SELECT v.id, v.uuid::text AS uuid, v.version, v.wanted, v.seen, v.launched_at,
 )
 
 
-def recorded(session: Session, node_id: int) -> tuple[tuple[VMRecord, ...], dict[VMId, datetime | None]]:
-    """The live VMs of a node, before it is asked; and when each was launched last."""
+@dataclass(frozen=True)
+class Recorded:
+    """The live VMs of a node, before it is asked; when each was launched last, and what is doubted of them."""
+
+    records: tuple[VMRecord, ...]
+    launched: dict[VMId, datetime | None]
+    doubted: dict[VMId, Doubt]
+
+
+def recorded(session: Session, node_id: int) -> Recorded:
     rows = _RECORDS(session, n=node_id).all()
     records = (VMRecord(VMId(r.id), r.uuid, r.version, Wanted(r.wanted), Seen(r.seen), r.busy) for r in rows)
-    return tuple(records), {VMId(r.id): r.launched_at for r in rows}
+    shown = [r for r in rows if Seen(r.seen) in (Seen.RUNNING, Seen.PAUSED) or r.doubt]
+    return Recorded(
+        tuple(records), {VMId(r.id): r.launched_at for r in rows}, {VMId(r.id): Doubt(r.doubt) for r in shown}
+    )
 
 
 def whose(session: Session, node_id: int, uuids: Sequence[str]) -> tuple[dict[str, VMId], dict[str, Placed], set[str]]:
@@ -82,14 +95,16 @@ async def pass_over(services: Services, node_id: int, *, fresh: bool = False) ->
     :return: the plan that was applied; None where the node did not answer.
     """
     database, fleet = services.database, services.fleet
-    records, launched = await database.read(recorded, node_id)
+    known_here = await database.read(recorded, node_id)
+    records, launched = known_here.records, known_here.launched
     try:
         domains: Sequence[DomainSeen] = await fleet.call(node_id, "domains", deadline_s=PASS_DEADLINE_S)
         info: NodeInfo | None = await fleet.call(node_id, "info", deadline_s=PASS_DEADLINE_S) if fresh else None
     except (NodeBusy, Overloaded):
         return None  # it answers others: that is no evidence of anything
     except (NodeUnreachable, DeadlineExceeded) as error:
-        await database.transact(record_node, node_id, "unreachable", str(error))
+        await database.transact(_record_silence, node_id, str(error), services.policy)
+        await doubt_silent(services, node_id, known_here.doubted)
         return None
     except ObjectNotFound:
         return None
@@ -104,7 +119,10 @@ async def pass_over(services: Services, node_id: int, *, fresh: bool = False) ->
     made = plan(records, found, closed, elsewhere)
     unknown = [d for d in domains if d.uuid in strange and d.uuid not in closed and d.uuid not in here]
     seen_unknown = await look_at_unknown(services, node_id, unknown)
-    await database.transact(_record_pass, node_id, made, seen_unknown, None if info is None else seen_host(info))
+    host = None if info is None else seen_host(info)
+    await database.transact(_record_pass, node_id, made, seen_unknown, host, services.policy)
+    missing = {f.vm_id for f in made.findings if f.kind is DriftKind.MISSING_DOMAIN and f.vm_id is not None}
+    await doubt_missing(services, missing, known_here.doubted)
     for seen in made.observe:
         outcome = await database.transact(
             record_look, seen.vm_id, seen.version, launched[seen.vm_id], seen.state, seen.reason
@@ -123,15 +141,21 @@ async def pass_over(services: Services, node_id: int, *, fresh: bool = False) ->
 
 
 def _record_pass(
-    session: Session, node_id: int, made: Plan, unknown: Sequence[UnknownSeen], host: Host | None
+    session: Session, node_id: int, made: Plan, unknown: Sequence[UnknownSeen], host: Host | None, policy: ClusterPolicy
 ) -> None:
     """That the node answered, and as which machine; what of its answer is for the drift ledger, and what is there that
     is not ours."""
     record_node(session, node_id, "ok", "")
     if host is not None:
         recognise(session, node_id, host)
+    judge(session, node_id, policy)
     record_unknown(session, node_id, unknown)
     record_findings(session, node_id, made.findings, KINDS)
+
+
+def _record_silence(session: Session, node_id: int, reason: str, policy: ClusterPolicy) -> None:
+    record_node(session, node_id, "unreachable", reason)
+    judge(session, node_id, policy)
 
 
 async def _discard(services: Services, node_id: int, leftover: Discard) -> None:

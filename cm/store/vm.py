@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid as uuid_module
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 from sqlalchemy import text, update
@@ -131,6 +131,7 @@ _RENDER = Prepared(
     """
 SELECT v.id, v.uuid::text AS uuid, v.name, v.description, v.account_id, v.image_id, i.name AS image_name,
        i.platform, v.template_id, t.name AS template_name, v.cpu, v.memory_mib, v.wanted, v.seen, v.seen_reason,
+       v.doubt, v.doubt_since,
        v.error, v.contextualized_at, v.launched_at, v.created_at, v.closed_at, v.vnc_enabled, v.version, v.node_id,
        v.reservation_id::text AS reservation_id, v.on_poweroff,
        (SELECT n.address || ':' || p.port FROM vnc_port p JOIN node n ON n.id = p.node_id WHERE p.vm_id = v.id)
@@ -155,6 +156,10 @@ INSERT INTO change (account_id, kind, object_id, event) SELECT account_id, 'vm',
 )
 
 
+# Others tell of work that is under way, or of what was wanted: a silent node makes nothing of that doubtful.
+SHOWN_BY_EVIDENCE: Final = frozenset({VMState.RUNNING, VMState.PAUSED})
+
+
 def summarize(found: Any) -> dict[str, Any]:
     """A VM as callers see it in lists: CC1's names where it had them."""
     kind = OperationKind(found.operation_kind) if found.operation_kind else None
@@ -163,6 +168,7 @@ def summarize(found: Any) -> dict[str, Any]:
     )
     contextualized = found.contextualized_at is not None
     attached = found.attached or []
+    doubtful = bool(found.doubt) and state in SHOWN_BY_EVIDENCE
     return {
         "vm_id": found.id,
         "uuid": found.uuid,
@@ -175,6 +181,7 @@ def summarize(found: Any) -> dict[str, Any]:
         "ec2_state": EC2_STATE[state],
         "contextualized": contextualized,
         "error": found.error,
+        "doubtful": {"reason": found.doubt, "since": found.doubt_since} if doubtful else None,
         "image_id": found.image_id,
         "image_name": found.image_name,
         "platform": found.platform,
@@ -313,6 +320,6 @@ def write_evidence(session: Session, row: VMRow, seen: Seen, reason: SeenReason,
     moved = session.execute(
         update(VM)
         .where(VM.id == row.id, VM.version == row.version, VM.closed_at.is_(None))
-        .values(seen=seen, seen_reason=reason, seen_at=at)
+        .values(seen=seen, seen_reason=reason, seen_at=at, doubt='', doubt_since=None)
     )
     return bool(moved.rowcount == 1)  # type: ignore[attr-defined]

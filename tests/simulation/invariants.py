@@ -135,6 +135,16 @@ def _rests(simulation: Simulation) -> list[str]:
         " d.closed_at IS NULL) ORDER BY id"
     ):
         wrong.append(f"VM {row.id} is stopped ({row.seen}, {row.error!r}) and holds its node's share")
+    for row in simulation.sql(
+        "SELECT id, agent_silent_since, unhooked_since FROM node WHERE deleted_at IS NULL"
+        " AND (agent_silent_since IS NOT NULL OR unhooked_since IS NOT NULL) ORDER BY id"
+    ):
+        wrong.append(f"node {row.id} speaks, and is said not to: {row.agent_silent_since}, {row.unhooked_since}")
+    for row in simulation.sql(
+        "SELECT id, seen, doubt FROM vm WHERE closed_at IS NULL AND doubt <> '' AND seen IN ('running', 'paused')"
+        " AND NOT EXISTS (SELECT 1 FROM drift d WHERE d.vm_id = vm.id AND d.closed_at IS NULL) ORDER BY id"
+    ):
+        wrong.append(f"VM {row.id} is {row.seen}, and doubted: {row.doubt}")
     return wrong
 
 

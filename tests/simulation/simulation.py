@@ -426,6 +426,7 @@ class Simulation:
                 )
             )
             node.agent.credential = json.loads(self.result(told).body)["credential"]
+            node.agent.listen()
             self.call("admin.storage.attach", {"storage_id": self.storage_id, "node_id": node.node_id})
         self.run_for(5)
         self.pool = f"wawel-{self.storage_id}"

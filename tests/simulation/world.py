@@ -20,6 +20,7 @@ from simulation.process import Killed, Process
 if TYPE_CHECKING:
     from simulation.simulation import Simulation
 
+POLL_S: Final = 20.0
 # The calls of a driver that change nothing are not worth dying at.
 LOOKS: Final = frozenset(
     {"info", "domains", "look", "describe", "usage", "volumes", "find", "read_tail", "open", "close"}
@@ -91,6 +92,15 @@ class Agent:
         self._sending = False
         self._attempt = 0
         self._pause_s = 0.1
+
+    def listen(self) -> None:
+        """Ask for the document again and again, as agents do: so that it is known that it lives."""
+        simulation = self.node.simulation
+        simulation.later(POLL_S, self.listen)
+        process = simulation.some_process()
+        speaks = self.running and not self.node.memory.unreachable and bool(self.credential)
+        if process is not None and speaks and simulation.schedule.seconds() >= self.stalled_until:
+            self.ask(process, "GET", "/node/document")
 
     def start(self) -> None:
         self.running = True

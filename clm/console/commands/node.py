@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import click
 
+from clm.console.columns import health
 from clm.console.commands.evacuate import evacuate
 from clm.console.context import Console
 from clm.console.groups import NounGroup
 from clm.console.names import find
 from clm.console.options import verb
 from clm.console.output import emit, emit_list
+from clm.console.problems import FAILED, Problem
 from clm.console.scope import all_clusters as all_clusters_option
 from clm.console.scope import scope
 from clm.console.values import NamedType
@@ -29,6 +33,22 @@ def ls(console: Console, all_clusters: bool) -> None:
     """List nodes, with what is used of them."""
     cluster = scope(console, all_clusters)
     emit_list(console, console.call("admin.node.get_list", cluster=cluster), "node", every=all_clusters)
+
+
+@verb(node, "check", changes=True)
+@click.argument("which", type=NamedType("node"), metavar="NODE")
+def check(console: Console, which: str) -> None:
+    """
+    Look at a node now: its facts, its storages, its agent and its hooks.
+
+    The exit status is not 0 where it does not answer, or its health is degraded.
+    """
+    found = find(console, "node", which, admin=True)
+    seen = console.change("admin.node.check", {"node_id": found.id}, cluster=found.cluster)
+    emit(console, seen, "node")
+    if isinstance(seen, Mapping) and seen.get("health") == "degraded":
+        told = [f"{each.get('text')} ({health({'troubles': [each]})})" for each in seen.get("troubles") or []]
+        raise Problem(f"Node {found.name or which} takes no VMs: {' '.join(told)}", FAILED)
 
 
 @verb(node, "show")

@@ -18,6 +18,9 @@ SELECT (SELECT count(*) FROM drift WHERE closed_at IS NULL) AS open_drift,
            AS overdue_operations,
        (SELECT count(*) FROM node WHERE deleted_at IS NULL AND state = 'ok') AS nodes_ok,
        (SELECT count(*) FROM node WHERE deleted_at IS NULL AND state <> 'ok') AS nodes_away,
+       (SELECT count(*) FROM node WHERE deleted_at IS NULL AND (agent_silent_since IS NOT NULL
+           OR unhooked_since IS NOT NULL
+           OR seen_host_uuid <> '' AND (seen_host_uuid, seen_host_label) <> (host_uuid, host_label))) AS nodes_degraded,
        (SELECT count(*) FROM vm WHERE closed_at IS NULL) AS vms
 """
 )

@@ -107,7 +107,7 @@ def lock(caller: ClusterCall, node_id: Id) -> dict[str, Any]:
 
 @admin_view(changing=True)
 def unlock(caller: ClusterCall, node_id: Id) -> dict[str, Any]:
-    """Place VMs on a node again."""
+    """Place VMs on a node again. Where its hooks were silent, launches from now on tell whether they were mended."""
     return nodes.set_locked(caller, node_id, False)
 
 

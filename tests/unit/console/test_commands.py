@@ -321,3 +321,16 @@ def test_evacuate_late(root: Wawel, lone: Wire, monkeypatch: pytest.MonkeyPatch)
     done = root("node", "evacuate", "node1", "-o", "json")
     assert done.code == 5
     assert {each["name"]: each["status"] for each in json.loads(done.out)} == {"web": "moved", "late": "left"}
+
+
+def test_node_check(root: Wawel, lone: Wire) -> None:
+    """A node that is well is 0; one that answers and is not well says what is wrong, and is not."""
+    lone.cluster.nodes[1] |= {"health": "ok", "troubles": []}
+    done = root("node", "check", "node1")
+    assert (done.code, done.told) == (0, ""), done
+    trouble = {"code": "hooks_silent", "since": None, "text": "No hook has told of a VM that was launched there then."}
+    lone.cluster.nodes[1] |= {"health": "degraded", "troubles": [trouble]}
+    done = root("node", "check", "node1", "-o", "json")
+    assert done.code == 5
+    assert json.loads(done.out)["troubles"] == [trouble]
+    assert "takes no VMs: No hook has told of a VM" in done.told

@@ -114,6 +114,24 @@ def test_locked_node() -> None:
     assert (told["STATE"], told["CPU"]) == ("ok, locked", "3/16")
 
 
+def test_health_and_doubt() -> None:
+    """What a node lacks and what is doubtful of a VM is told with its age; servers without that say nothing of it."""
+    minutes_ago = (datetime.now(UTC) - timedelta(minutes=13, seconds=5)).isoformat()
+    trouble = {"code": "agent_silent", "since": minutes_ago, "text": "Its agent has not spoken since then."}
+    other = {"code": "other_host", "since": None, "text": "Its URI leads to another machine."}
+    for node, told in (
+        ({"state": "ok", "health": "degraded", "troubles": [other, trouble]}, "other host, agent silent 13 min"),
+        ({"state": "ok", "health": "ok", "troubles": []}, "ok"),
+        ({"state": "ok"}, ""),
+    ):
+        headed = {column.heading: column.value({"node_id": 1, **node}) for column in NOUNS["node"]}
+        assert (headed["STATE"], headed["HEALTH"]) == ("ok", told)
+    silent = {"reason": "node_silent", "since": minutes_ago}
+    for doubt, told in ((silent, "running, doubtful 13 min"), (None, "running")):
+        vm = {"vm_id": 1, "state": "running", "doubtful": doubt}
+        assert {column.heading: column.value(vm) for column in NOUNS["vm"]}["STATE"] == told
+
+
 HOSTILE = "x\x1b]0;owned\x07\x1b[2J\x9b31m\u202e\r\x7f"
 
 

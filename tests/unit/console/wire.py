@@ -232,6 +232,11 @@ def views(find: Find, cloud: bool) -> Registry:
             raise ObjectNotFound("node", node_id)
         return found
 
+    @admin_view(name="admin.node.check", changing=True)
+    def check(caller: Call, node_id: Id, *, cluster: ClusterName = None) -> dict[str, Any]:
+        """Look at a node."""
+        return one(cluster).nodes[node_id]
+
     @admin_view(name="admin.node.evacuate", changing=True)
     def evacuate(caller: Call, node_id: Id, *, cluster: ClusterName = None) -> dict[str, Any]:
         """Move a node's VMs; one named "big" fits nowhere."""
@@ -262,7 +267,8 @@ def views(find: Find, cloud: bool) -> Registry:
 
     for function in (
         login, account, set_password, get_list, get_all, get_by_id, get_any, create, destroy, get_console, wait,
-        operation, images, templates, nodes, node, evacuate, broken, echo, operations, explain, messages, add_network,
+        operation, images, templates, nodes, node, check, evacuate, broken, echo, operations, explain, messages,
+        add_network,
     ):  # fmt: skip
         registry.add(function)
     if cloud:
