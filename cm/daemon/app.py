@@ -16,6 +16,7 @@ from typing import Any, cast
 from twisted.internet.interfaces import IListeningPort
 from twisted.logger import Logger
 
+from cm.daemon.care import Care
 from cm.daemon.directories import check_all, data_directory, overlap, pool_problems
 from cm.daemon.execute import Executor
 from cm.daemon.migrate import pending
@@ -139,6 +140,7 @@ class ClusterManager:
         self.feed = FeedReader(self.database, reactor, read_changes)
         self.events: Events | None = None
         self.reconciler = Reconciler(self.services, reactor, settings.cluster.reconcile_s, self.metrics)
+        self.care = Care(self.services, reactor, settings.retention)
         register_kinds()
 
     async def start(self) -> None:
@@ -169,6 +171,7 @@ class ClusterManager:
         if self.settings.cluster.workers:
             self.engine.start()
             self.reconciler.start()
+            self.care.start()
         self._listen(dispatcher)
 
     async def _check_directories(self) -> None:
@@ -251,8 +254,8 @@ class ClusterManager:
             return "it is being started"
         from cm.drivers.libvirt import events
 
-        loops = [self.reconciler.pulse] if self.engine is None else [self.engine.pulse, self.reconciler.pulse]
-        found = [self.listener.wrong, events.wrong(), *(pulse.wrong() for pulse in loops)]
+        pulses = [self.care.pulse, self.reconciler.pulse, *([] if self.engine is None else [self.engine.pulse])]
+        found = [self.listener.wrong, events.wrong(), *(pulse.wrong() for pulse in pulses)]
         return "; ".join(filter(None, found)) or None
 
     async def stop(self) -> None:
@@ -264,6 +267,7 @@ class ClusterManager:
         if self.events is not None:
             self.events.stop()
         self.reconciler.stop()
+        self.care.stop()
         if self.engine is not None:
             await self.engine.stop()
         await self.fleet.close()

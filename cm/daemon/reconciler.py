@@ -16,10 +16,8 @@ from cm.runtime.metrics import Metrics
 from cm.runtime.prepared import Prepared
 from cm.runtime.pulse import Pulse
 from cm.services.context import Services
-from cm.services.images import close_failed
 from cm.services.reconcile import pass_over
 from cm.services.volumes import pass_over_storage
-from cm.store.prune import prune
 
 log = Logger()
 STORAGE_S = 600.0  # between passes over storages: listing one reads every volume's header
@@ -65,11 +63,9 @@ class Reconciler:
             Deferred.fromCoroutine(self.check_storages()).addErrback(self._failed)
 
     async def check_storages(self) -> None:
-        """Pass over every storage, each through one node; and let go of records that are old."""
+        """Pass over every storage, each through one node."""
         for storage_id, node_id in await self._services.database.read(_storages):
             await pass_over_storage(self._services, storage_id, node_id)
-        await self._services.database.transact(prune)
-        await self._services.database.transact(close_failed, self._services.policy.failed_images_s)
 
     def stop(self) -> None:
         self._stopping = True

@@ -9,6 +9,7 @@ from pathlib import Path
 from cm.rpc.limits import Limits
 from cm.runtime.settings import SettingsError
 from cm.services.agents import GuestSettings
+from cm.store.prune import Retention
 
 
 @dataclass(frozen=True)
@@ -90,6 +91,7 @@ class Settings:
     quota: QuotaSettings = QuotaSettings()
     trust: TrustSettings = TrustSettings()
     limits: Limits = Limits()
+    retention: Retention = Retention()
     log: LogSettings = LogSettings()
 
 
@@ -119,6 +121,6 @@ def check_settings(settings: Settings) -> None:
             problems.append(f"images.{what} is not above zero")
     if not 1 <= settings.cluster.vnc_first_port <= 65_535 - settings.cluster.vnc_ports:
         problems.append("cluster.vnc_first_port and vnc_ports lead beyond port 65535")
-    problems += settings.limits.problems()
+    problems += settings.limits.problems() + settings.retention.problems()
     if problems:
         raise SettingsError(problems)

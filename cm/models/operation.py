@@ -38,6 +38,9 @@ class Operation(Base):
             unique=True,
             postgresql_where=text(f"{OPEN} AND vm_id IS NULL AND parent_id IS NULL AND NOT concurrent"),
         ),
+        # By rows' places: old ones lie together, and kilobytes tell where.
+        Index("ix_operation_finished", "finished_at", postgresql_using="brin"),
+        Index("ix_operation_parent", "parent_id", postgresql_where=text("parent_id IS NOT NULL")),
         # Of a journal of millions a few hundred are open at a time: this index has kilobytes.
         Index("ix_operation_open", "id", postgresql_where=text(OPEN)),
         Index("ix_operation_open_image", "image_id", "id", postgresql_where=text(f"{OPEN} AND image_id IS NOT NULL")),

@@ -82,6 +82,7 @@ class Disk(Base):
     __tablename__ = "disk"
     __table_args__ = (
         Index("uq_disk_volume", "storage_id", "volume", unique=True, postgresql_where=text("deleted_at IS NULL")),
+        Index("ix_disk_deleted", "deleted_at", postgresql_using="brin"),
         Index("uq_disk_device", "vm_id", "device", unique=True, postgresql_where=text("deleted_at IS NULL")),
     )
     id: Mapped[Key]

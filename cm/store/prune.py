@@ -1,7 +1,8 @@
-"""Letting go of records that nobody asks for any more; audit rows and closed VMs stay."""
+"""Letting go of records that nobody asks for any more: a table at a time, a batch in a transaction."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass, fields
 from typing import Final
 
 from sqlalchemy import text
@@ -11,35 +12,83 @@ from cm.runtime.feed import prune_changes
 from cm.store.operation import LOCK_CLASS
 
 BATCH: Final = 10_000  # rows of a table in one transaction, so that nobody waits for it
+_LOCKS: Final = 0x50524E  # first key of the locks that give one table to one process at a time
 
-# Table, the condition on what may go, and its key.
-OLD: Final = (
-    ("request", "at < now() - interval '7 days'"),
-    ("hook_event", "received_at < now() - interval '30 days'"),
-    ("placement", "at < now() - interval '30 days' AND vm_id IN (SELECT id FROM vm WHERE closed_at IS NOT NULL)"),
-    ("drift", "closed_at < now() - interval '30 days'"),
-    # What it was shared with hears of its end through the feed, so grants outlive their object by as long as changes.
-    (
-        "acl",
-        "kind = 'vm' AND EXISTS (SELECT 1 FROM vm v WHERE v.id = object_id AND v.closed_at < now() - interval '7 days')"
-        " OR kind = 'image' AND EXISTS"
-        " (SELECT 1 FROM image i WHERE i.id = object_id AND i.deleted_at < now() - interval '7 days')",
+
+@dataclass(frozen=True)
+class Retention:
+    """For how many days what is kept; 0: for ever. What is needed of something that lives stays as long as it does."""
+
+    change_days: int = 7  # a reader who stays away for longer has to load everything anew
+    request_days: int = 7  # for as long a repeat gets the first answer
+    hook_event_days: int = 30
+    placement_days: int = 30
+    drift_days: int = 30
+    message_days: int = 30
+    operation_days: int = 366
+    audit_days: int = 0
+
+    def problems(self) -> list[str]:
+        return [f"retention.{f.name} is below zero" for f in fields(self) if getattr(self, f.name) < 0]
+
+
+# Per table: the setting, and what may go once it is older than :days.
+_OLD: Final = {
+    "request": ("request_days", "at < now() - make_interval(days => :days)"),
+    "hook_event": ("hook_event_days", "received_at < now() - make_interval(days => :days)"),
+    "placement": (
+        "placement_days",
+        "at < now() - make_interval(days => :days) AND vm_id IN (SELECT id FROM vm WHERE closed_at IS NOT NULL)",
     ),
-    ("message", "created_at < now() - interval '30 days'"),
-    ("enrolment_token", "expires_at < now() - interval '1 day'"),
-)
+    "drift": ("drift_days", "closed_at < now() - make_interval(days => :days)"),
+    # What it was shared with hears of its end through the feed, so grants outlive their object by as long as changes.
+    "acl": (
+        "change_days",
+        "kind = 'vm' AND EXISTS"
+        " (SELECT 1 FROM vm v WHERE v.id = object_id AND v.closed_at < now() - make_interval(days => :days))"
+        " OR kind = 'image' AND EXISTS"
+        " (SELECT 1 FROM image i WHERE i.id = object_id AND i.deleted_at < now() - make_interval(days => :days))",
+    ),
+    "message": ("message_days", "created_at < now() - make_interval(days => :days)"),
+    # Of a VM that lives, all is kept: it tells how it came to be what it is. A parent goes after its children.
+    "operation": (
+        "operation_days",
+        "finished_at < now() - make_interval(days => :days)"
+        " AND (vm_id IS NULL OR vm_id IN (SELECT id FROM vm WHERE closed_at IS NOT NULL))"
+        " AND NOT EXISTS (SELECT 1 FROM operation c WHERE c.parent_id = operation.id) AND worker_id IS NULL",
+    ),
+    "disk": ("operation_days", "deleted_at < now() - make_interval(days => :days)"),
+    "audit": ("audit_days", "at < now() - make_interval(days => :days)"),
+    "enrolment_token": ("", "expires_at < now() - interval '1 day'"),
+}
+TABLES: Final = ("change", *_OLD, "worker")
 
 
-def prune(session: Session) -> dict[str, int]:
+def prune_table(session: Session, table: str, retention: Retention) -> int:
     """
-    :return: rows deleted, by table.
+    Delete a batch of what is old.
+
+    :param table: of ``TABLES``.
+    :return: how many rows went; ``BATCH`` of them: there may be more. 0 while another process is at that table.
     """
-    gone = {"change": prune_changes(session, BATCH)}
-    for table, condition in OLD:
-        statement = f"DELETE FROM {table} WHERE ctid IN (SELECT ctid FROM {table} WHERE {condition} LIMIT :batch)"
-        done = session.execute(text(statement), {"batch": BATCH})
-        gone[table] = int(done.rowcount)  # type: ignore[attr-defined]
-    session.execute(
+    key = {"class": _LOCKS, "table": TABLES.index(table)}
+    if not session.scalar(text("SELECT pg_try_advisory_xact_lock(:class, :table)"), key):
+        return 0
+    if table == "change":
+        return prune_changes(session, BATCH, retention.change_days) if retention.change_days else 0
+    if table == "worker":
+        return _prune_workers(session)
+    setting, condition = _OLD[table]
+    days = getattr(retention, setting) if setting else 1
+    if not days:
+        return 0
+    statement = f"DELETE FROM {table} WHERE ctid IN (SELECT ctid FROM {table} WHERE {condition} LIMIT :batch)"
+    done = session.execute(text(statement), {"batch": BATCH, "days": days} if setting else {"batch": BATCH})
+    return int(done.rowcount)  # type: ignore[attr-defined]
+
+
+def _prune_workers(session: Session) -> int:
+    done = session.execute(
         text(
             "DELETE FROM worker w WHERE started_at < now() - interval '1 day'"
             " AND NOT EXISTS (SELECT 1 FROM operation o WHERE o.worker_id = w.id)"
@@ -48,4 +97,13 @@ def prune(session: Session) -> dict[str, int]:
         ),
         {"lock_class": LOCK_CLASS},
     )
-    return gone
+    return int(done.rowcount)  # type: ignore[attr-defined]
+
+
+def prune(session: Session, retention: Retention | None = None) -> dict[str, int]:
+    """
+    All tables in one transaction, for tests and tools.
+
+    :return: rows deleted, by table.
+    """
+    return {table: prune_table(session, table, retention or Retention()) for table in TABLES}

@@ -26,11 +26,19 @@ def upgrade() -> None:
     op.create_index("ix_vm_closed_node", "vm", ["node_id", "id"], postgresql_where=sa.text(CLOSED))
     op.create_index(op.f("ix_hook_event_received_at"), "hook_event", ["received_at"])
     op.create_index(op.f("ix_placement_at"), "placement", ["at"])
+    op.create_index("ix_operation_finished", "operation", ["finished_at"], postgresql_using="brin")
+    op.create_index(
+        "ix_operation_parent", "operation", ["parent_id"], postgresql_where=sa.text("parent_id IS NOT NULL")
+    )
+    op.create_index("ix_disk_deleted", "disk", ["deleted_at"], postgresql_using="brin")
     op.create_index("ix_drift_closed", "drift", ["closed_at"], postgresql_where=sa.text(CLOSED))
 
 
 def downgrade() -> None:
     op.drop_index("ix_drift_closed", table_name="drift")
+    op.drop_index("ix_disk_deleted", table_name="disk")
+    op.drop_index("ix_operation_parent", table_name="operation")
+    op.drop_index("ix_operation_finished", table_name="operation")
     op.drop_index(op.f("ix_placement_at"), table_name="placement")
     op.drop_index(op.f("ix_hook_event_received_at"), table_name="hook_event")
     op.drop_index("ix_vm_closed_node", table_name="vm")

@@ -1,0 +1,40 @@
+"""The loop that lets go of what is old, and goes on while there is more."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from cm.runtime.loop import Loop
+from cm.services.context import Services
+from cm.services.images import close_failed
+from cm.store.prune import BATCH, TABLES, Retention, prune_table
+
+CARE_S: Final = 300.0  # between rounds, when all that was old is gone
+MORE_S: Final = 1.0  # between batches: the database has others to serve
+
+
+class Care:
+    """
+    :param reactor: an ``IReactorTime``.
+    """
+
+    def __init__(self, services: Services, reactor: Any, retention: Retention) -> None:
+        self._services = services
+        self._retention = retention
+        self._loop = Loop(reactor, "letting go of old records", CARE_S, self.round)
+        self.pulse = self._loop.pulse
+
+    def start(self) -> None:
+        self._loop.start()
+
+    def stop(self) -> None:
+        self._loop.stop()
+
+    async def round(self) -> float | None:
+        """One batch of each table, each in a transaction of its own: while one lasts the change feed stands still."""
+        database = self._services.database
+        await database.transact(close_failed, self._services.policy.failed_images_s)
+        more = False
+        for table in TABLES:
+            more |= await database.transact(prune_table, table, self._retention) >= BATCH
+        return MORE_S if more else None
