@@ -19,11 +19,11 @@ from clm.console.descriptions import Method, Param
 from clm.console.output import emit_list
 from clm.console.problems import Problem
 from clm.console.scope import scope
-from clm.console.values import UUID, CommasType, IdType, Json, JsonType, NamedType, Real, Whole, read_secret
+from clm.console.values import OBJECT, UUID, CommasType, IdType, Json, JsonType, NamedType, Real, Whole, read_secret
 
 ASKS: Final = re.compile(r"(delete|destroy|erase|remove|drop|reset_totp|end_sessions)(_|$)")
 _ID: Final = re.compile(r"(?:.*_)?([a-z]+)_ids?\Z")
-_OTHER_NAMES: Final = {"iso_list": "image", "disk_list": "image"}
+_OTHER_NAMES: Final = {"iso_list": "iso", "disk_list": "disk", "api_key_id": "apikey"}
 # Optional ones with a place of their own, after the required ones.
 POSITIONAL: Final[Mapping[str, tuple[str, ...]]] = {
     "admin.network.add": ("network", "gateway"),
@@ -185,6 +185,8 @@ def _looked_up(
     made = dict(params)
     for param in method.params:
         kind, value = _id_kind(param), made.get(param.name)
+        if kind == OBJECT:
+            kind = str(made.get("kind") or "")  # what it is of another parameter says
         if kind is None or value is None or kind not in names.KINDS:
             continue
         texts = value if param.many else [value]

@@ -27,7 +27,7 @@ WORDS: Final[dict[str, dict[str, str]]] = {
         "log": "wawel vm console", "logs": "wawel vm console", "info": "wawel vm show", "status": "wawel vm show",
         "describe": "wawel vm show", "inspect": "wawel vm show", "screen": "wawel vm vnc",
         "watch": "wawel vm ls --watch",
-        "share": "wawel acl set vm VM use --login LOGIN", "events": "wawel events --kind vm --follow",
+        "share": "wawel acl set vm VM user --login LOGIN", "events": "wawel events --kind vm --follow",
     },
     "user": {
         "passwd": "wawel password change, or as an administrator: wawel user set-password USER",
@@ -39,7 +39,7 @@ WORDS: Final[dict[str, dict[str, str]]] = {
     "image": {
         "add": "wawel image import", "upload": "wawel image import",
         "create": "wawel image import, or of a VM: wawel vm save-and-shutdown VM IMAGE_NAME",
-        "publish": "wawel image set-access IMAGE public", "share": "wawel acl set image IMAGE use --login LOGIN",
+        "publish": "wawel image set-access IMAGE public", "share": "wawel acl set image IMAGE user --login LOGIN",
         "rename": "wawel image edit IMAGE --name NEW_NAME", "download": "There is no download of images.",
     },
     "node": {

@@ -34,6 +34,11 @@ KINDS: Final[dict[str, Named]] = {
     "pool": Named("pool_id", "", "admin.network.get_list"),
     "user": Named("user_id", "", "admin.user.get_list", "cloud.user.get_list", "login"),
     "cluster": Named("cluster_id", "", "", "guest.cluster.list_names"),
+    "iso": Named("image_id", "user.iso_image.get_list", "user.iso_image.get_list"),
+    "disk": Named("image_id", "user.storage_image.get_list", "user.storage_image.get_list"),
+    "group": Named("group_id", "", "", "user.group.get_list"),
+    "key": Named("key_id", "", "", "user.key.get_list"),
+    "apikey": Named("api_key_id", "", "", "user.api_key.get_list"),
 }
 
 
@@ -214,7 +219,7 @@ def listed(
 def _method(console: Console, kind: str, cluster: str, admin: bool, own: bool) -> tuple[str, str]:
     """Which method lists a kind, and of which cluster."""
     known = KINDS[kind]
-    if known.cloud and own and console.is_cloud:
+    if known.cloud and console.is_cloud and (own or not (known.user or known.admin)):
         return known.cloud, ""
     method = known.admin if admin or not known.user else known.user
     if not method:

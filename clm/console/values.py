@@ -18,6 +18,7 @@ from clm.console.problems import Problem
 UUID: Final = re.compile(r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}\Z")
 NUMBER: Final = re.compile(r"[0-9]{1,19}\Z")
 PREFIXES: Final = ("name:", "id:")  # say what a word is, where it might be either
+OBJECT: Final = "object"  # an id whose kind another parameter says
 FILE_MAX: Final = 16 * 1024 * 1024  # bytes; what is read goes into one call
 
 
@@ -56,7 +57,7 @@ class IdType(NamedType):
         from clm.console.names import KINDS
 
         text = str(value)
-        if self.kind in KINDS and text.strip():
+        if (self.kind in KINDS or self.kind == OBJECT) and text.strip():
             return text  # which may be a name of digits, too: the list tells
         text = text.strip().removeprefix("id:")
         if NUMBER.match(text):
@@ -153,6 +154,14 @@ def read_file(name: str) -> str:
     :raises Problem: it cannot be read, or is no text.
     """
     try:
+        return read_bytes(name).decode("utf-8")
+    except UnicodeDecodeError:
+        raise Problem(f"{name} is no text in UTF-8.") from None
+
+
+def read_bytes(name: str) -> bytes:
+    """Likewise a file of any kind. :raises Problem: it cannot be read."""
+    try:
         if name == "-":
             data = sys.stdin.buffer.read(FILE_MAX + 1)
         else:
@@ -160,14 +169,32 @@ def read_file(name: str) -> str:
                 data = file.read(FILE_MAX + 1)
         if len(data) > FILE_MAX:
             raise Problem(f"{name} has more than {FILE_MAX // 2**20} MiB.")
-        return data.decode("utf-8")
+        return data
     except (OSError, ValueError) as error:
-        if isinstance(error, UnicodeDecodeError):
-            raise Problem(f"{name} is no text in UTF-8.") from None
         told = error.strerror if isinstance(error, OSError) else str(error)
         raise Problem(f"{name} cannot be read: {told}.") from None
     except RuntimeError:  # ~somebody
         raise Problem(f"{name} cannot be read: there is no such home directory.") from None
+
+
+def read_user_data(name: str) -> str:
+    """
+    What a guest's cloud-init is to read: a text as it stands; gzip, which is no text, as base64, which servers undo.
+
+    :raises Problem: it is neither.
+    """
+    data = read_bytes(name)
+    if data.startswith(b"\x1f\x8b"):
+        import base64
+
+        return base64.b64encode(data).decode()
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError:
+        text = "\0"
+    if "\0" in text:
+        raise Problem(f"{name} is neither text in UTF-8 nor gzip, which is what cloud-init reads.")
+    return text
 
 
 def ask(what: str, option: str) -> str:

@@ -486,6 +486,16 @@ class NotSupported(Conflict):
 
 
 @dataclass(eq=False)
+class NotApplicable(Conflict):
+    """A finding that only somebody who looks can settle."""
+
+    code = "drift_not_applicable"
+    message = "Finding {drift_id} cannot be settled from here; what to do: {proposal}."
+    drift_id: int
+    proposal: str
+
+
+@dataclass(eq=False)
 class EnrolmentRefused(NotPermitted):
     code = "enrolment_refused"
     message = "The enrolment token is unknown, used or expired."

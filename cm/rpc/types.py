@@ -46,10 +46,13 @@ LINE: Final = matching(r"[^\x00-\x1f\x7f-\x9f]*", "it must be one line, without 
 _LOGIN = matching(r"[A-Za-z0-9_][A-Za-z0-9_.@+-]*", "it must be letters, digits and _ . @ + -")
 _CURSOR = matching(r"[A-Za-z0-9_=.:-]*", "it is not a cursor that a page gave")
 _REQUEST_ID = matching(r"[\x21-\x7e]+", "it must be printable ASCII without spaces")
-_SSH_KEY = matching(
+_ONE_KEY = (
     r"(?:ssh-ed25519|ssh-rsa|ecdsa-sha2-nistp(?:256|384|521)|sk-ssh-ed25519@openssh\.com"
-    r"|sk-ecdsa-sha2-nistp256@openssh\.com) [A-Za-z0-9+/]{40,}={0,3}(?: [^\x00-\x1f\x7f-\x9f]*)?",
-    "it must be one public key: a known type, base64, and perhaps a comment",
+    r"|sk-ecdsa-sha2-nistp256@openssh\.com) [A-Za-z0-9+/]{40,}={0,3}(?: [^\x00-\x1f\x7f-\x9f]*)?"
+)
+_SSH_KEYS = matching(
+    rf"{_ONE_KEY}(?:\n{_ONE_KEY})*\n?",
+    "it must be public keys, one a line: a known type, base64, and perhaps a comment",
 )
 
 Name = Annotated[
@@ -70,9 +73,9 @@ Version = Annotated[int, Meta(ge=0, le=ID_MAX, description="The version of the o
 Count = Annotated[int, Meta(ge=1, le=COUNT_MAX)]
 Size = Annotated[int, Meta(ge=0, le=ID_MAX)]
 UserData = Annotated[str, Meta(max_length=USER_DATA_MAX, description="For cloud-init: plain text, or base64.")]
-SSHKey = Annotated[
+SSHKeys = Annotated[
     str,
-    Meta(min_length=1, max_length=SSH_KEY_MAX, pattern=_SSH_KEY, description="One line of an authorized_keys file."),
+    Meta(min_length=1, max_length=SSH_KEY_MAX, pattern=_SSH_KEYS, description="Lines of an authorized_keys file."),
 ]
 Login = Annotated[str, Meta(min_length=1, max_length=64, pattern=_LOGIN)]
 Cursor = Annotated[str, Meta(max_length=200, pattern=_CURSOR, description="As the last page gave it.")]

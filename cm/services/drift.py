@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from cm.rpc.errors import NotSupported, ObjectNotFound, RunsElsewhere
+from cm.rpc.errors import NotApplicable, ObjectNotFound, RunsElsewhere
 from cm.rpc.vocabulary import CauseKind, DriftKind, OperationKind, Seen, SeenReason, Wanted
 from cm.rules.cause import Cause
 from cm.services.context import ClusterCall
@@ -49,7 +49,7 @@ def apply(caller: ClusterCall, drift_id: int) -> dict[str, Any]:
     """
     Do what a finding proposes.
 
-    :raises NotSupported: nothing can be done from here; the proposal says what to do by hand.
+    :raises NotApplicable: nothing can be done from here; the proposal says what to do by hand.
     :raises RunsElsewhere: it would end a VM that another node runs.
     :raises SameHost: the machine is another node's.
     """
@@ -65,7 +65,7 @@ def apply(caller: ClusterCall, drift_id: int) -> dict[str, Any]:
         row = get_vm(session, drift.vm_id, lock=True)
         kind = _TOWARDS.get(row.wanted)
         if kind is None:
-            raise NotSupported(f"bring a VM to {row.wanted}")
+            raise NotApplicable(drift_id, f"bring the VM to {row.wanted} by hand")
         answer["operation_id"] = open_operation(
             session,
             kind,
@@ -79,7 +79,7 @@ def apply(caller: ClusterCall, drift_id: int) -> dict[str, Any]:
     elif drift.kind == DriftKind.OTHER_HOST:
         accept(session, drift.node_id)
     else:
-        raise NotSupported(f"apply: {drift.proposal or 'settle it by hand'}")
+        raise NotApplicable(drift_id, drift.proposal or "look at it, and dismiss the finding")
     _close(session, drift_id, "applied")
     caller.note("apply", drift_id=drift_id, proposal=drift.proposal)
     return answer
@@ -91,14 +91,14 @@ def _refuse_claimed(session: Session, drift: Any, row: VMRow) -> None:
     somewhere.
 
     :raises RunsElsewhere: another node runs it.
-    :raises NotSupported: the node's address leads to another machine than the one it ran on.
+    :raises NotApplicable: the node's address leads to another machine than the one it ran on.
     """
     node_id = runs_elsewhere(session, row.id)
     if node_id is not None:
         raise RunsElsewhere(row.id, node_id)
     host = lock_host(session, drift.node_id)
     if host is not None and host.seen.known and host.seen != host.accepted:
-        raise NotSupported("say that a domain ended whose node's address leads to another machine")
+        raise NotApplicable(drift.id, "look after its node first, whose address leads to another machine")
 
 
 def dismiss(caller: ClusterCall, drift_id: int) -> dict[str, Any]:

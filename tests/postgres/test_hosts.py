@@ -11,7 +11,7 @@ import pytest
 from admin_bench import Bench, ended
 
 from cm.drivers.memory.node import MemoryNode
-from cm.rpc.errors import EnrolmentRefused, NoCapacity, NotSupported, RunsElsewhere, SameHost
+from cm.rpc.errors import EnrolmentRefused, NoCapacity, NotApplicable, RunsElsewhere, SameHost
 from cm.services import nodes
 from cm.services.agents import enrol
 from cm.services.reconcile import pass_over
@@ -191,7 +191,7 @@ def test_missing_domain_is_not_over(bench: Bench) -> None:
     become("n1", UUID, "right")
     connect(bench, node_id)
     ids = {drift["kind"]: drift["drift_id"] for drift in bench.call("admin.drift.get_list")}
-    with pytest.raises(NotSupported, match="leads to another machine"):
+    with pytest.raises(NotApplicable, match="leads to another machine"):
         bench.call("admin.drift.apply", drift_id=ids["missing_domain"])
     become("n1", UUID, "left")
     connect(bench, node_id)

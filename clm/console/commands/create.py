@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import click
 
 from clm.console.context import Console
-from clm.console.names import Found, find
+from clm.console.keys import read_keys
+from clm.console.names import Found, find, find_all
 from clm.console.options import shared
 from clm.console.output import emit, emit_list
-from clm.console.problems import REFUSED, Problem
+from clm.console.problems import REFUSED, Problem, one_line
 from clm.console.quoting import argument
-from clm.console.values import NUMBER, NamedType, Real, Whole, read_file
+from clm.console.values import NUMBER, NamedType, Real, Whole, read_user_data
 from clm.console.waiting import Deadline, Watch, check_ended, interruptible, wait_operation, wait_vm
 
 
@@ -23,35 +23,50 @@ from clm.console.waiting import Deadline, Watch, check_ended, interruptible, wai
 @click.option("--template", required=True, type=NamedType("template"), metavar="TEMPLATE", help="The size, likewise.")
 @click.option("--count", type=Whole(1, 200), help="So many, named NAME_1, NAME_2 ...")
 @click.option("--description", default="", help="What it is for.")
-@click.option("--key", metavar="KEYNAME", help="The SSH key of this name, of those that the cloud keeps.")
-@click.option("--key-file", metavar="FILE", help="An SSH public key, such as ~/.ssh/id_ed25519.pub.")
+@click.option(
+    "--key",
+    "keys",
+    multiple=True,
+    type=NamedType("key"),
+    metavar="KEYNAME",
+    help="The SSH key of this name, of those that the cloud keeps; repeatable.",
+)
+@click.option(
+    "--key-file",
+    "key_files",
+    multiple=True,
+    metavar="FILE",
+    help="SSH public keys, such as ~/.ssh/id_ed25519.pub; repeatable.",
+)
 @click.option("--user", "username", metavar="LOGIN", help="The guest's account that gets the key.")
-@click.option("--user-data-file", metavar="FILE", help="For cloud-init; - is standard input.")
+@click.option("--user-data-file", metavar="FILE", help="For cloud-init, text or gzip; - is standard input.")
 @click.option("--vnc", is_flag=True, help="Open its screen from the start.")
 @click.option("--on-poweroff", type=click.Choice(["stop", "save", "destroy", "restart"]),
               help="What becomes of it when its guest powers itself off.")  # fmt: skip
 @click.option("--copy", is_flag=True, help="A full copy of the image, in place of an overlay on it.")
-@click.option("--iso", multiple=True, metavar="ID", type=Whole(1), help="An ISO image for it; repeatable.")
-@click.option("--disk", multiple=True, metavar="ID", type=Whole(1), help="A storage image for it; repeatable.")
+@click.option("--iso", multiple=True, metavar="IMAGE", type=NamedType("iso"), help="An ISO image for it; repeatable.")
+@click.option("--disk", multiple=True, metavar="IMAGE", type=NamedType("disk"), help="A storage image; repeatable.")
 @click.option("--wait", is_flag=True, help="Until it runs; exit code 5 if it does not come to that.")
 @click.option("--wait-guest", is_flag=True, help="Until its guest has said hello, too.")
 @click.option("--wait-timeout", type=Real(0), default=600.0, show_default=True, metavar="SECONDS",
               help="How long to wait; 0: for ever.")  # fmt: skip
 @click.pass_obj
 def create(
-    console: Console, name: str, image: str, template: str, count: int | None, description: str, key: str | None,
-    key_file: str | None, username: str | None, user_data_file: str | None, vnc: bool, on_poweroff: str | None,
-    copy: bool, iso: tuple[int, ...], disk: tuple[int, ...], wait: bool, wait_guest: bool, wait_timeout: float,
+    console: Console, name: str, image: str, template: str, count: int | None, description: str,
+    keys: tuple[str, ...], key_files: tuple[str, ...], username: str | None, user_data_file: str | None, vnc: bool,
+    on_poweroff: str | None, copy: bool, iso: tuple[str, ...], disk: tuple[str, ...], wait: bool, wait_guest: bool,
+    wait_timeout: float,
 ) -> None:  # fmt: skip
     """Create a VM, or several."""
     params: dict[str, Any] = {"name": name, "description": description}
     cluster = _place(console, params, image, template)
-    ssh_key = _key(console, key, key_file)
+    ssh_key = _keys(console, keys, key_files)
+    drives = {kind: _drives(console, kind, told, cluster) for kind, told in (("iso", iso), ("disk", disk))}
     told: dict[str, Any] = {
         "count": count, "vnc": vnc or None, "on_poweroff": on_poweroff, "deploy_mode": "copy" if copy else None,
-        "iso_list": list(iso) or None, "disk_list": list(disk) or None, "ssh_key": ssh_key,
+        "iso_list": drives["iso"] or None, "disk_list": drives["disk"] or None, "ssh_key": ssh_key,
         "ssh_username": (username or "root") if ssh_key else username,
-        "user_data": read_file(user_data_file) if user_data_file else None,
+        "user_data": read_user_data(user_data_file) if user_data_file else None,
     }  # fmt: skip
     params |= {option: value for option, value in told.items() if value is not None}
     made = console.change("user.vm.create", params, cluster=cluster)
@@ -92,23 +107,26 @@ def _default_cluster(console: Console, image: str) -> str:
     return str(told.get("default_cluster") or "") if isinstance(told, dict) else ""
 
 
-def _key(console: Console, name: str | None, file: str | None) -> str | None:
-    if name and file:
-        raise Problem("Give --key or --key-file, not both.")
-    if file:
-        lines = [line.strip() for line in read_file(file).splitlines() if line.strip() and not line.startswith("#")]
-        if len(lines) != 1 or "PRIVATE KEY" in lines[0]:
-            raise Problem(f"{Path(file).name} holds not one public key; the file to give ends in .pub.")
-        return lines[0]
-    if name is None:
-        return None
-    if not console.is_cloud:
+def _drives(console: Console, kind: str, told: tuple[str, ...], cluster: str) -> list[int]:
+    found = find_all(console, kind, told)
+    elsewhere = [each.shown for each in found if each.cluster and cluster and each.cluster != cluster]
+    if elsewhere:
+        raise Problem(f"Not on cluster {cluster}: {one_line(', '.join(elsewhere))}.")
+    return [each.id for each in found]
+
+
+def _keys(console: Console, kept: tuple[str, ...], files: tuple[str, ...]) -> str | None:
+    """The keys that the guest is to get, one a line."""
+    found = [key for file in files for key in read_keys(file)]
+    if kept and not console.is_cloud:
         raise Problem("A lone cluster keeps no keys; give --key-file.")
-    told = console.call("user.key.get", {"name": name})
-    key = told.get("public_key") or told.get("key") if isinstance(told, dict) else None
-    if not isinstance(key, str):
-        raise Problem(f"The server tells no public key of {name!r}.", REFUSED)
-    return key
+    for name in kept:
+        told = console.call("user.key.get", {"name": name.removeprefix("name:")})
+        key = told.get("public_key") or told.get("key") if isinstance(told, dict) else None
+        if not isinstance(key, str):
+            raise Problem(f"The server tells no public key of {name!r}.", REFUSED)
+        found.append(key)
+    return "\n".join(dict.fromkeys(found)) or None
 
 
 def _wait(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import time
 from pathlib import PurePosixPath
 from typing import Any
@@ -22,6 +23,7 @@ from clm.console.values import NamedType, Real
 from clm.console.waiting import POLL_S, Deadline, Watch, because, interruptible
 from cm.rpc.errors import Unavailable
 
+_SHA256 = re.compile(r"(?:sha256:)?[0-9a-fA-F]{64}\Z")
 KINDS = ("system", "storage", "iso")
 
 
@@ -55,11 +57,15 @@ def ls(console: Console, admin: bool, kind: str, access: str | None, all_cluster
 @click.option("--format", "image_format", type=click.Choice(["qcow2", "raw"]), help="What is found must be this.")
 @click.option("--platform", help="The guest's kind of system.")
 @click.option("--sha256", metavar="HEX", help="Refuse anything else; of a URL.")
+@click.option("--disk-controller", type=click.Choice(["virtio", "scsi", "sata", "ide"]), help="virtio without it.")
+@click.option("--network-device", type=click.Choice(["virtio", "e1000", "rtl8139"]), help="virtio without it.")
+@click.option("--video-device", type=click.Choice(["vga", "virtio", "cirrus"]), help="vga without it.")
 @click.option("--wait", is_flag=True, help="Until it is there; exit code 5 if it fails.")
 @click.option("--wait-timeout", type=Real(0), default=3600.0, show_default=True, metavar="SECONDS")
 def import_(
     console: Console, source: str, storage: str, name: str | None, description: str, kind: str, access: str,
-    image_format: str | None, platform: str | None, sha256: str | None, wait: bool, wait_timeout: float,
+    image_format: str | None, platform: str | None, sha256: str | None, disk_controller: str | None,
+    network_device: str | None, video_device: str | None, wait: bool, wait_timeout: float,
 ) -> None:  # fmt: skip
     """
     Import an image, as an administrator.
@@ -70,13 +76,19 @@ def import_(
     remote = "://" in source
     if sha256 and not remote:
         raise Problem("--sha256 is for URLs; a file's digest is told by the image, once it is there.")
+    if sha256 and not _SHA256.match(sha256):
+        raise Problem("--sha256 is 64 hexadecimal digits, with or without sha256: before them.")
     found = find(console, "storage", storage, admin=True)
     path = urlsplit(source).path if remote else source
     params: dict[str, Any] = {
         "name": name or PurePosixPath(path).stem or "image", "description": description, "storage_id": found.id,
         "kind": kind, "access": access, "url" if remote else "path": source if remote else os.path.abspath(source),
     }  # fmt: skip
-    optional = {"format": image_format, "platform": platform, "sha256": sha256}
+    optional = {
+        "format": image_format, "platform": platform, "disk_controller": disk_controller,
+        "network_device": network_device, "video_device": video_device,
+        "sha256": sha256.removeprefix("sha256:").lower() if sha256 else None,
+    }  # fmt: skip
     params |= {key: value for key, value in optional.items() if value is not None}
     method = f"admin.system_image.import_{'url' if remote else 'file'}"
     made = console.change(method, params, cluster=found.cluster)

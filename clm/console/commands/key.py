@@ -8,10 +8,10 @@ import click
 
 from clm.console.context import Console
 from clm.console.groups import NounGroup
+from clm.console.keys import read_key
 from clm.console.options import verb
 from clm.console.output import chosen, emit, emit_list, write
 from clm.console.problems import REFUSED, Problem
-from clm.console.values import read_file
 
 
 @click.group(cls=NounGroup, no_args_is_help=True)
@@ -30,10 +30,7 @@ def ls(console: Console) -> None:
 @click.argument("file", metavar="FILE")
 def add(console: Console, name: str, file: str) -> None:
     """Keep a public key: a line of FILE, such as ~/.ssh/id_ed25519.pub; - is standard input."""
-    lines = [line.strip() for line in read_file(file).splitlines() if line.strip() and not line.startswith("#")]
-    if len(lines) != 1 or "PRIVATE KEY" in lines[0]:
-        raise Problem(f"{file} holds not one public key; the file to give ends in .pub.")
-    emit(console, console.change("user.key.add", {"name": name, "key": lines[0]}), "key")
+    emit(console, console.change("user.key.add", {"name": name, "key": read_key(file)}), "key")
 
 
 @verb(key, "generate", changes=True, cluster=False)

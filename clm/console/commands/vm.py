@@ -9,6 +9,8 @@ from typing import Any
 import click
 
 from clm.console.commands.create import create
+from clm.console.commands.save import save
+from clm.console.commands.screen import vnc
 from clm.console.context import Console
 from clm.console.groups import NounGroup
 from clm.console.names import find, find_all
@@ -29,7 +31,8 @@ def vm() -> None:
     """Virtual machines."""
 
 
-vm.add_command(create)
+for _command in (create, save, vnc):
+    vm.add_command(_command)
 
 
 @verb(vm, "ls")
@@ -235,17 +238,3 @@ def added_since(before: str, now: str) -> str:
         if place >= 0:
             return now[place + len(end) :]
     return now
-
-
-@verb(vm, "vnc", changes=True)
-@click.argument("which", type=NamedType("vm"), metavar="VM")
-@click.option("--off", is_flag=True, help="Close the screen again.")
-def vnc(console: Console, which: str, off: bool) -> None:
-    """Open a VM's screen over VNC, and tell where it is."""
-    found = find(console, "vm", which)
-    method = "user.vm.detach_vnc" if off else "user.vm.attach_vnc"
-    answer = console.change(method, {"vm_id": found.id}, cluster=found.cluster)
-    if not console.options.dry_run and isinstance(answer, dict) and answer.get("operation_id"):
-        op = wait_operation(console, answer["operation_id"], cluster=found.cluster, deadline=Deadline(60))
-        check_ended(op, f"VM {found.shown}")
-    emit(console, answer, "vnc")

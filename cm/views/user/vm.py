@@ -13,7 +13,7 @@ from msgspec import Meta
 
 from cm.rpc.caller import RawList, RawObject
 from cm.rpc.errors import InvalidParameter, ObjectNotFound
-from cm.rpc.types import Count, Id, IdList, Ids, Limit, Name, SSHKey, Text, UserData, matching
+from cm.rpc.types import Count, Id, IdList, Ids, Limit, Name, SSHKeys, Text, UserData, matching
 from cm.rpc.view import user_view
 from cm.rpc.vocabulary import PAGE_MAX, DeployMode, OperationKind, PowerOffPolicy
 from cm.services import console
@@ -46,7 +46,7 @@ def create(
     groups: Ids | None = None,
     count: Count = 1,
     user_data: UserData | None = None,
-    ssh_key: SSHKey | None = None,
+    ssh_key: SSHKeys | None = None,
     ssh_username: Username | None = None,
     on_poweroff: PowerOffPolicy = PowerOffPolicy.STOP,
     deploy_mode: DeployMode = DeployMode.OVERLAY,

@@ -68,8 +68,8 @@ def test_every_noun(root: Wawel, lone: Wire, noun: str) -> None:
     assert (done.code, lone.cluster.calls) == (2, []), done.told
     assert f"'2' is the id of one {noun} and the name of another" in done.told
     if noun == "node":
-        assert root("view", "admin.node.lock", "2").code == 2
-        assert root("view", "admin.node.lock", "id:2").code == 0
+        assert root("view", "admin.node.evacuate", "2").code == 2
+        assert root("view", "admin.node.evacuate", "id:2").code == 0
 
 
 def test_ids_of_several_clusters(wawel: Wawel, cloud: Wire) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Literal
 
 from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET
@@ -187,6 +187,31 @@ def views(find: Find, cloud: bool) -> Registry:
         """System images."""
         return every(cluster, lambda c: list(c.images.values()))
 
+    @user_view(name="user.vm.save_and_shutdown", changing=True)
+    def save(caller: Call, vm_id: Id, name: Name, description: Text, *, cluster: ClusterName = None) -> dict[str, Any]:
+        """Save a VM."""
+        where = one(cluster)
+        vm = where.find(vm_id, caller.identity)
+        where.calls.append(("save", {"vm_id": vm_id, "name": name, "description": description}))
+        return {**where.begin("vm_save_and_shutdown", vm, "destroyed", caller.account_id), "image_id": 9}
+
+    @user_view(name="user.vm.attach_vnc", changing=True)
+    def attach_vnc(caller: Call, vm_id: Id, *, cluster: ClusterName = None) -> dict[str, Any]:
+        """Open a screen."""
+        where = one(cluster)
+        begun = where.begin("vm_vnc", where.find(vm_id, caller.identity), "running", caller.account_id)
+        return {**begun, "address": "10.1.0.7", "port": 5901, "password": "hunter22"}
+
+    @user_view(name="user.acl.set", changing=True)
+    def set_acl(
+        caller: Call, kind: Literal["vm", "image"], object_id: Id, level: str, login: str | None = None, *,
+        cluster: ClusterName = None,
+    ) -> dict[str, Any]:  # fmt: skip
+        """Share something."""
+        told = {"kind": kind, "object_id": object_id, "level": level, "login": login}
+        one(cluster).calls.append(("acl", told))
+        return told
+
     @user_view(name="user.operation.get_list")
     def operations(caller: Call, vm_id: Id | None = None, limit: Limit = 100, *, cluster: ClusterName = None) -> Any:
         """Operations."""
@@ -268,7 +293,7 @@ def views(find: Find, cloud: bool) -> Registry:
     for function in (
         login, account, set_password, get_list, get_all, get_by_id, get_any, create, destroy, get_console, wait,
         operation, images, templates, nodes, node, check, evacuate, broken, echo, operations, explain, messages,
-        add_network,
+        add_network, save, attach_vnc, set_acl,
     ):  # fmt: skip
         registry.add(function)
     if cloud:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from cm.rpc.caller import Call
 from cm.rpc.errors import InvalidParameter, UnknownMethod
-from cm.rpc.types import Cursor, Id, IdList, Ids, Limit, Login, Name, Secret, SSHKey, Text, UserData
+from cm.rpc.types import Cursor, Id, IdList, Ids, Limit, Login, Name, Secret, SSHKeys, Text, UserData
 from cm.rpc.view import Registry, admin_view, user_view, view_of
 from cm.rpc.vocabulary import NodeId, Role, VMState
 
@@ -162,12 +162,17 @@ class TestBind:
             (Limit, [1, 10_000], [0, 10_001]),
             (Cursor, ["", "AbC_-="], ["a b", "\n"]),
             (
-                SSHKey,
-                ["ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIBPgCQSEWGzzXq8vN3rTnYk2LmWJxUcDfHs7 anna@home"],
+                SSHKeys,
+                [
+                    "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIBPgCQSEWGzzXq8vN3rTnYk2LmWJxUcDfHs7 anna@home",
+                    f"ssh-rsa {'A' * 60}\necdsa-sha2-nistp256 {'A' * 60} two\n",
+                ],
                 [
                     "ssh-dss AAAA",
                     "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIBPgCQSEWGzzXq8vN3rTnYk2LmWJxUcDfHs7 a\nssh-rsa AAAA",
                     "ssh-rsa ",
+                    f"ssh-rsa {'A' * 60}\n\n",
+                    f"ssh-rsa {'A' * 60}\ncommand=x ssh-rsa {'A' * 60}",
                 ],
             ),
         ],
