@@ -41,7 +41,8 @@ POSITIONAL: Final[Mapping[str, tuple[str, ...]]] = {
 }
 # Options that a command has anyway, which a parameter of the same name must not hide.
 _TAKEN: Final = frozenset(
-    {"output", "no_headers", "dry_run", "request_id", "if_version", "yes", "help", "args", "admin", "all_clusters"}
+    {"output", "no_headers", "dry_run", "request_id", "if_version", "yes", "help", "args"}
+    | {"admin", "all_clusters", "wait"}
 )
 
 
@@ -54,9 +55,10 @@ def command_of(method: Method, name: str | None = None, admin: Method | None = N
 
     @click.pass_obj
     def run(
-        console: Console, args: tuple[str, ...] = (), as_admin: bool = False, every: bool = False, **given: Any
+        console: Console, args: tuple[str, ...] = (), as_admin: bool = False, every: bool = False,
+        wait: bool = False, **given: Any,
     ) -> None:  # fmt: skip
-        run_method(console, admin if admin is not None and as_admin else method, args, given, every)
+        run_method(console, admin if admin is not None and as_admin else method, args, given, every, wait)
 
     positional = _in_order(method)
     asks = method.changing and ASKS.match(method.name.rpartition(".")[2]) is not None
@@ -68,6 +70,7 @@ def command_of(method: Method, name: str | None = None, admin: Method | None = N
         params += _options_of(param)
     if method.changing:
         params += [maker() for maker in options.VERSION]
+        params.append(click.Option(["--wait"], is_flag=True, help="Until the work that it begins, if any, has ended."))
     if admin is not None:
         params.append(click.Option(["-A", "--admin", "as_admin"], is_flag=True, help="As an administrator: anybody's."))
     if _is_list(method):
@@ -92,7 +95,8 @@ class _Positional(click.Argument):
 
 
 def run_method(
-    console: Console, method: Method, args: tuple[str, ...], given: Mapping[str, Any], every: bool = False
+    console: Console, method: Method, args: tuple[str, ...], given: Mapping[str, Any], every: bool = False,
+    wait: bool = False,
 ) -> None:  # fmt: skip
     params = collect(method, args, given)
     if method.changing and ASKS.match(method.name.rpartition(".")[2]):
@@ -109,6 +113,13 @@ def run_method(
         cluster = scope(console, every)
     params, cluster = _looked_up(console, method, params, cluster)
     result = (console.change if method.changing else console.call)(method.name, params, cluster=cluster)
+    if wait and isinstance(result, Mapping) and isinstance(result.get("operation_id"), int):
+        from clm.console.waiting import check_ended, wait_operation
+
+        admin = method.role != "user"
+        ended = wait_operation(console, result["operation_id"], cluster=cluster, admin=admin)
+        check_ended(ended, method.name)
+        result = {**result, "state": ended.get("state")}
     emit_list(console, result, method.noun, every=every)
 
 

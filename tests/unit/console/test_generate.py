@@ -265,3 +265,12 @@ def test_names_for_ids(anna: Wawel, lone: Wire) -> None:
 def test_aliases(anna: Wawel, lone: Wire) -> None:
     """Nouns without commands by hand know ls and show, too."""
     assert anna("template", "ls").out == anna("template", "get-list").out != ""
+
+
+def test_wait_for_what_a_view_began(anna: Wawel, lone: Wire) -> None:
+    """A view's command can wait for the operation that it begins; one that fails is exit code 5."""
+    lone.cluster.patience = 2
+    lone.cluster.add_vm("web", "stopped")
+    done = anna("view", "user.vm.start", "web", "--wait", "-o", "json")
+    assert (done.code, json.loads(done.out)["state"]) == (0, "done"), done
+    assert lone.cluster.vms[1]["state"] == "running"
