@@ -245,7 +245,10 @@ class Objects:
         *("vm", "image", "account", "template", "storage", "node", "address_pool", "operation", "image_attachment"),
         *("acl", "message", "drift", "trusted_key"),
     )
-    SEEN = ("seen_at", "passed_at", "info", "state_reason", "checked_at", "used_bytes", "free_bytes")
+    SEEN = (
+        *("seen_at", "passed_at", "info", "state_reason", "checked_at", "used_bytes", "free_bytes"),
+        *("host_uuid", "host_label", "seen_host_uuid", "seen_host_label", "machine_id", "machine_label"),
+    )
 
     def __init__(self, cloud: MemoryCloud, owner_id: int, vm_id: int, gone_id: int, group_id: int) -> None:
         """
