@@ -10,7 +10,7 @@ from typing import Final
 from support.cloud import MemoryCloud
 
 CLOSED: Final = 20_000
-LIVE: Final = 60
+LIVE: Final = 30
 IMAGES: Final = 40
 USERS: Final = 100  # they share the closed VMs; "other" has none, "user" has a twentieth
 
