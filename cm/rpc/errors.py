@@ -233,6 +233,14 @@ class NameTaken(Conflict):
 
 
 @dataclass(eq=False)
+class CannotAdopt(Conflict):
+    code = "cannot_adopt"
+    message = "Domain {domain} cannot be adopted: {reason}."
+    domain: str
+    reason: str
+
+
+@dataclass(eq=False)
 class InUse(Conflict):
     code = "in_use"
     message = "{kind} {object_id} is in use by {users}."
@@ -430,6 +438,13 @@ class NowhereToStart(Unavailable):
     message = "VM {vm_id} is off, and no node can take it now: {reason}."
     vm_id: int
     reason: str
+
+
+@dataclass(eq=False)
+class StorageUnreached(Unavailable):
+    code = "storage_unreached"
+    message = "No node that answers has storage {storage_id} attached."
+    storage_id: int
 
 
 @dataclass(eq=False)

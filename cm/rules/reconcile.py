@@ -202,7 +202,7 @@ def plan(
                     uuid,
                     None,
                     (("name", domain.name), ("found", domain.state)),
-                    "leave it, or adopt it by hand",
+                    "leave it; if Wawel made it, adopt it: wawel drift adopt DRIFT_ID --user USER (admin.vm.adopt)",
                 )
             )
     return Plan(tuple(observe), tuple(discard), tuple(findings))

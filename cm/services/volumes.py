@@ -10,19 +10,20 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 from twisted.logger import Logger
 
 from cm.interfaces import VolumeSeen
-from cm.rpc.errors import CloudError
+from cm.rpc.errors import CloudError, StorageUnreached
 from cm.rpc.vocabulary import DriftKind
 from cm.rules.reconcile import Finding
-from cm.services.context import Services
+from cm.services.context import ClusterCall, Services
 from cm.store.domain import pool_name
 from cm.store.drift import record_storage_findings
+from cm.store.storage import get_storage, node_reaching
 from cm.store.unknown import held_volumes
 
 log = Logger()
@@ -122,22 +123,49 @@ async def not_running(services: Services, last_on: Mapping[str, int]) -> frozens
     return frozenset(gone)
 
 
+async def check_storage(caller: ClusterCall, storage_id: int) -> dict[str, Any]:
+    """
+    Pass over a storage now.
+
+    :return: through which node, the volumes that were deleted, and what is in the drift ledger of it.
+    :raises StorageUnreached: no node that answers has it attached.
+    """
+    services = caller.services
+    assert services is not None
+    await services.database.read(get_storage, storage_id)
+    node_id = await services.database.read(node_reaching, storage_id)
+    if node_id is None:
+        raise StorageUnreached(storage_id)
+    deleted, findings = await settle_storage(services, storage_id, node_id)
+    found = [{"kind": f.kind, "subject": f.subject, "proposal": f.proposal} for f in findings]
+    return {"storage_id": storage_id, "node_id": node_id, "deleted": deleted, "findings": found}
+
+
 async def pass_over_storage(services: Services, storage_id: int, node_id: int) -> None:
-    """List a storage through a node that has it attached, and settle what differs."""
-    database, fleet, pool = services.database, services.fleet, pool_name(storage_id)
-    before = await database.read(expected, storage_id)
+    """``settle_storage`` in its turn: a storage that cannot be listed now is listed another time."""
     try:
-        volumes: Sequence[VolumeSeen] = await fleet.call(node_id, "volumes", pool, deadline_s=LIST_DEADLINE_S)
+        await settle_storage(services, storage_id, node_id)
     except CloudError as error:
         log.info("storage {id}: not listed: {error}", id=storage_id, error=str(error))
-        return
+
+
+async def settle_storage(services: Services, storage_id: int, node_id: int) -> tuple[list[str], list[Finding]]:
+    """
+    List a storage through a node that has it attached, and settle what differs.
+
+    :return: the volumes that were deleted, and what is for the ledger.
+    """
+    database, fleet, pool = services.database, services.fleet, pool_name(storage_id)
+    before = await database.read(expected, storage_id)
+    volumes: Sequence[VolumeSeen] = await fleet.call(node_id, "volumes", pool, deadline_s=LIST_DEADLINE_S)
     present = {volume.name for volume in volumes}
     used = await database.read(in_use, storage_id, volumes)
     unaccounted = sorted(name for name in present - before.live if unrotated(name) not in before.passing)
     uuids = {name: found[2] for name in unaccounted if (found := OURS.match(name))}
     closed = await database.read(ended, sorted(set(uuids.values())))
     over = closed.over | await not_running(services, closed.last_on)
-    findings = []
+    findings: list[Finding] = []
+    deleted: list[str] = []
     for name, uuid in uuids.items():
         if name in used:
             findings.append(Finding(DriftKind.LEAKED_VOLUME, f"{pool}/{name}", None, (), f"leave it: {used[name]}"))
@@ -145,15 +173,18 @@ async def pass_over_storage(services: Services, storage_id: int, node_id: int) -
             log.warn("storage {id}: leftover volume {name} is deleted", id=storage_id, name=name)
             try:
                 await fleet.call(node_id, "delete", pool, name)
+                deleted.append(name)
             except CloudError as error:
                 log.info("storage {id}: {name}: {error}", id=storage_id, name=name, error=str(error))
         elif uuid in closed.last_on:
             proposal = f"it is deleted when node {closed.last_on[uuid]} has no domain of it any more, or is deleted"
             findings.append(Finding(DriftKind.LEAKED_VOLUME, f"{pool}/{name}", None, (), proposal))
         else:
-            findings.append(Finding(DriftKind.LEAKED_VOLUME, f"{pool}/{name}", None, (), "delete it by hand"))
+            proposal = "delete it by hand, when you know what it was; an older dump may just not know it"
+            findings.append(Finding(DriftKind.LEAKED_VOLUME, f"{pool}/{name}", None, (), proposal))
     # Asked again: what ended while the storage was listed is not missing.
     still = (await database.read(expected, storage_id)).live
     for name in sorted((before.live & still) - present):
         findings.append(Finding(DriftKind.MISSING_VOLUME, f"{pool}/{name}", None, (), "restore it from a backup"))
     await database.transact(record_storage_findings, pool, node_id, findings, KINDS)
+    return deleted, findings

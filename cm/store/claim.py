@@ -61,6 +61,50 @@ def claim_quota(
     raise QuotaReached("vms", found["quota_vms"], found["used_vms"], vms)
 
 
+def count_quota(
+    session: Session, account_id: int, *, cpu: int, memory_mib: int, storage_mib: int, vms: int, force: bool
+) -> None:
+    """
+    ``claim_quota`` for what is there already.
+
+    :param force: beyond the quota, and also of a blocked account.
+    :raises QuotaReached: without ``force``.
+    """
+    asked = {"cpu": cpu, "memory_mib": memory_mib, "storage_mib": storage_mib, "vms": vms}
+    if not force:
+        claim_quota(session, account_id, **asked)
+        return
+    counted = session.execute(
+        text(
+            "UPDATE account SET used_cpu = used_cpu + :cpu, used_memory_mib = used_memory_mib + :memory_mib,"
+            " used_storage_mib = used_storage_mib + :storage_mib, used_vms = used_vms + :vms"
+            " WHERE id = :id AND deleted_at IS NULL RETURNING id"
+        ),
+        {"id": account_id, **asked},
+    ).first()
+    if counted is None:
+        raise ObjectNotFound("account", account_id)
+
+
+def count_storage(session: Session, storage_id: int, size_bytes: int) -> None:
+    """Count what lies on a storage already, whether it has room or not."""
+    session.execute(
+        text("UPDATE storage SET claimed_bytes = claimed_bytes + :size WHERE id = :id"),
+        {"id": storage_id, "size": size_bytes},
+    )
+
+
+def count_node(session: Session, node_id: int, *, cpu: int, memory_mib: int) -> None:
+    """Count a VM that is on a node already, whether it is locked or full or not."""
+    session.execute(
+        text(
+            "UPDATE node SET cpu_used = cpu_used + :cpu, memory_mib_used = memory_mib_used + :memory_mib,"
+            " vms_used = vms_used + 1 WHERE id = :id"
+        ),
+        {"id": node_id, "cpu": cpu, "memory_mib": memory_mib},
+    )
+
+
 _RELEASE_QUOTA = text(
     """
 UPDATE account SET used_cpu = used_cpu - :cpu, used_memory_mib = used_memory_mib - :memory_mib,

@@ -15,6 +15,17 @@ from typing import Any
 import pytest
 
 from cm.interfaces import DiskSpec, DomainSpec, NicSpec, StorageSpec, VncSpec
+from cm.rpc.errors import (
+    CannotAdopt,
+    DomainNotFound,
+    InUse,
+    InvalidParameter,
+    ObjectNotFound,
+    QuotaReached,
+    RunsElsewhere,
+    StorageUnreached,
+    VolumeNotFound,
+)
 from cm.rpc.vocabulary import DiskFormat, StorageKind
 from cm.rules.network import mac_of, tap_of
 from lab.postgres import PrivatePostgres
@@ -224,3 +235,212 @@ def test_image_kept(restored: Restored) -> None:
     node.undefine(spec.uuid)
     restored.pass_over()
     later(lambda: node.find(restored.pool, "image-1.qcow2") is None)
+
+
+# ------------------------------------------------------------------ adopting
+
+
+def adopt(restored: Restored, vm: dict[str, Any], **more: Any) -> dict[str, Any]:
+    """Take a VM's domain in again, through the node that has it."""
+    cloud = restored.cloud
+    node_id = next(
+        number for number, node in cloud.memory.items() if vm["uuid"] in {domain.uuid for domain in node.domains()}
+    )
+    values = {"node_id": node_id, "uuid": vm["uuid"], "user_id": cloud.user_id, **more}
+    made: dict[str, Any] = cloud.call("admin.vm.adopt", values, account="admin")
+    return made
+
+
+def test_adopt(restored: Restored) -> None:
+    """A domain is taken in as the VM that it was, untouched, with all that it holds; it lives and ends as any VM."""
+    cloud = restored.cloud
+    restored.dump()
+    vm = restored.running(name="made since")
+    restored.restore()
+    calls = [len(node.calls) for node in restored.nodes]
+    made = adopt(restored, vm)
+    changing = {"define", "start", "destroy", "undefine", "reset", "delete"}
+    assert not changing & {call for node, n in zip(restored.nodes, calls, strict=True) for call in node.calls[n:]}
+    assert (made["vm_id"], made["uuid"], made["name"]) == (vm["vm_id"], vm["uuid"], vm["name"])
+    now = cloud.wait(vm["vm_id"], "running")
+    kept = ("leases", "node", "cpu", "memory_mib", "image_id", "template_id")
+    assert {name: now[name] for name in kept} == {name: vm[name] for name in kept}
+    assert cloud.leaks() == []
+    restored.pass_over()
+    assert restored.drift() == {} and cloud.sql("SELECT count(*) FROM unknown_domain") == 0
+    run(cloud.manager.reconciler.check_storages)
+    assert restored.drift("leaked_volume") == {}
+    assert cloud.sql("SELECT count(*) FROM audit WHERE method = 'admin.vm.adopt'") == 1
+    # Its screen's password, which nobody here knows, is good for nothing any more.
+    port = cloud.sql("SELECT port FROM vnc_port WHERE vm_id = :v", v=vm["vm_id"])
+    node = next(node for node in restored.nodes if vm["uuid"] in {domain.uuid for domain in node.domains()})
+    later(lambda: not cloud.sql("SELECT count(*) FROM operation WHERE finished_at IS NULL"))
+    assert (node.vnc_of(vm["uuid"]).port, node.vnc_of(vm["uuid"]).enabled) == (port, False)
+    cloud.call("user.vm.stop", [vm["vm_id"]])
+    cloud.wait(vm["vm_id"], "stopped")
+    cloud.call("user.vm.start", [vm["vm_id"]])
+    cloud.wait(vm["vm_id"], "running")
+    cloud.call("user.vm.destroy", [[vm["vm_id"]]])
+    cloud.wait(vm["vm_id"], "destroyed")
+    assert {volume.name for volume in node.volumes(restored.pool)} == {"image-1.qcow2"} and cloud.leaks() == []
+
+
+def test_adopt_others(restored: Restored) -> None:
+    """One that is off becomes a stopped VM, a paused one a paused VM; disks and ISOs of the records stay attached."""
+    cloud = restored.cloud
+    disk = cloud.sql(
+        "INSERT INTO image (kind, name, account_id, storage_id, volume, format, size_bytes, claimed_bytes, state)"
+        " VALUES ('storage', 'd', :a, :s, 'data.raw', 'raw', 1048576, 0, 'ok') RETURNING id",
+        a=cloud.user_id,
+        s=cloud.storage_id,
+    )
+    restored.nodes[0].create_empty(restored.pool, "data.raw", DiskFormat.RAW, 2**20)
+    restored.dump()
+    off, paused = restored.running(name="off"), restored.running(name="paused", disk_list=[disk])
+    cloud.call("user.vm.pause", [paused["vm_id"]])
+    cloud.wait(paused["vm_id"], "paused")
+    cloud.stop()
+    next(node for node in restored.nodes if off["uuid"] in {d.uuid for d in node.domains()}).destroy(off["uuid"])
+    restored.restore()
+    for vm in (off, paused):
+        adopt(restored, vm)
+    cloud.wait(off["vm_id"], "stopped")
+    cloud.wait(paused["vm_id"], "paused")
+    assert cloud.sql("SELECT device FROM image_attachment WHERE vm_id = :v AND image_id = :i",
+                     v=paused["vm_id"], i=disk) == "vdb"  # fmt: skip
+    assert cloud.leaks() == []
+    assert off["uuid"] not in {d.uuid for node in restored.nodes for d in node.domains()}
+    cloud.call("user.vm.start", [off["vm_id"]])
+    cloud.wait(off["vm_id"], "running")
+    cloud.call("user.vm.resume", [paused["vm_id"]])
+    cloud.wait(paused["vm_id"], "running")
+
+
+def test_adopt_back(restored: Restored) -> None:
+    """A VM that the dump has as stopped, or on another node, is placed where its domain is."""
+    cloud = restored.cloud
+    stopped, moved = restored.running(name="stopped"), restored.running(name="moved")
+    cloud.call("user.vm.stop", [stopped["vm_id"]])
+    cloud.wait(stopped["vm_id"], "stopped")
+    first = cloud.sql("SELECT node_id FROM vm WHERE id = :v", v=moved["vm_id"])
+    restored.dump()
+    cloud.call("user.vm.start", [stopped["vm_id"]])
+    cloud.wait(stopped["vm_id"], "running")
+    cloud.call("admin.node.evacuate", [first], account="admin")
+    cloud.wait(moved["vm_id"], "running")
+    restored.restore()
+    for vm in (stopped, moved):
+        assert vm["uuid"] in restored.drift()
+        with pytest.raises(InvalidParameter):
+            adopt(restored, vm, user_id=cloud.other_id)
+        adopt(restored, vm)
+    for vm in (stopped, moved):
+        cloud.wait(vm["vm_id"], "running")
+    assert cloud.sql("SELECT node_id FROM vm WHERE id = :v", v=moved["vm_id"]) != first
+    restored.pass_over()
+    assert restored.drift() == {} and restored.drift("missing_domain") == {} and cloud.leaks() == []
+
+
+def test_adopt_elsewhere(restored: Restored) -> None:
+    """A VM whose own node still has its domain is not placed elsewhere."""
+    cloud = restored.cloud
+    vm = restored.running()
+    here = cloud.sql("SELECT node_id FROM vm WHERE id = :v", v=vm["vm_id"])
+    (there,) = [node_id for node_id in cloud.memory if node_id != here]
+    told = cloud.memory[here].world.domains[vm["uuid"]].spec
+    cloud.memory[there].define(told)
+    with pytest.raises(RunsElsewhere):
+        cloud.call("admin.vm.adopt", [there, vm["uuid"], cloud.user_id], account="admin")
+    with pytest.raises(CannotAdopt):
+        cloud.call("admin.vm.adopt", [here, vm["uuid"], cloud.user_id], account="admin")
+    assert cloud.wait(vm["vm_id"], "running")["node"] == cloud.vm(vm["vm_id"])["node"] and cloud.leaks() == []
+
+
+def test_adopt_quota(restored: Restored) -> None:
+    """A quota refuses, and is exceeded by ``force`` alone; a locked and full node does not, since it is there."""
+    cloud = restored.cloud
+    restored.dump()
+    vm = restored.running()
+    restored.restore()
+    cloud.sql("UPDATE account SET quota_vms = 0 WHERE id = :u", u=cloud.user_id)
+    cloud.sql("UPDATE node SET locked = true, memory_mib_total = 1")
+    with pytest.raises(QuotaReached):
+        adopt(restored, vm)
+    assert cloud.leaks() == []
+    adopt(restored, vm, force=True)
+    cloud.wait(vm["vm_id"], "running")
+    assert cloud.leaks() == []
+
+
+def test_adopt_refused(restored: Restored) -> None:
+    """What Wawel did not make, and what would clash, is refused with the reason, and changes nothing."""
+    cloud, node = restored.cloud, restored.nodes[0]
+    node_id = cloud.node_ids[0]
+
+    def refused(error: type[Exception], words: str, uuid: str, **more: Any) -> None:
+        before = cloud.sql("SELECT count(*) FROM vm"), cloud.leaks()
+        with pytest.raises(error, match=words):
+            cloud.call("admin.vm.adopt", {"node_id": node_id, "uuid": uuid, "user_id": cloud.user_id, **more},
+                       account="admin")  # fmt: skip
+        assert (cloud.sql("SELECT count(*) FROM vm"), cloud.leaks()) == before
+
+    def domain(**changes: Any) -> str:
+        """A foreign domain with a volume of its own; its uuid."""
+        spec = foreign(node, **changes)
+        if not changes.get("disks"):
+            node.create_overlay(restored.pool, f"vm-{spec.uuid}-root.qcow2", "image-1.qcow2", DiskFormat.QCOW2, 2**26)
+        return spec.uuid
+
+    refused(DomainNotFound, "domain", str(uuid.uuid4()))
+    refused(InvalidParameter, "uuid", "x" * 36)
+    refused(CannotAdopt, "vm-NUMBER", domain(name="web"))
+    refused(CannotAdopt, "in no storage", domain(name="vm-601", disks=(DiskSpec("/a/b", DiskFormat.QCOW2, "vda"),)))
+    refused(CannotAdopt, "no disk", domain(name="vm-602", disks=(DiskSpec("/srv/main/b", DiskFormat.QCOW2, "vda"),)))
+    refused(CannotAdopt, "no template", domain(name="vm-603", memory_mib=129))
+    refused(CannotAdopt, "MAC", domain(name="vm-604", nics=(NicSpec("n", "52:54:00:00:00:01", "tap0"),)))
+    late = IPv4Address("192.0.2.77")
+    refused(CannotAdopt, "no network", domain(name="vm-605", nics=(NicSpec("n", mac_of(late), tap_of(late)),)))
+    spec = foreign(node, name="vm-606")
+    refused(VolumeNotFound, "volume", spec.uuid)
+    node.create_empty(restored.pool, "image-lost.qcow2", DiskFormat.QCOW2, 2**20)
+    lost = foreign(node, name="vm-607", nics=(), vnc=None).uuid
+    node.create_overlay(restored.pool, f"vm-{lost}-root.qcow2", "image-lost.qcow2", DiskFormat.QCOW2, 2**20)
+    refused(CannotAdopt, "no record", lost)
+    refused(ObjectNotFound, "image", lost, image_id=10**6)
+    cloud.call("admin.node.lock", [node_id], account="admin")
+    vm = restored.running()
+    refused(InUse, "number", domain(name=f"vm-{vm['vm_id']}", nics=(), vnc=None))
+    port = cloud.sql("SELECT port FROM vnc_port WHERE node_id = :n ORDER BY port DESC LIMIT 1", n=node_id)
+    cloud.sql("UPDATE vnc_port SET reserved_for = :v WHERE node_id = :n AND port = :p",
+              v=vm["vm_id"], n=node_id, p=port)  # fmt: skip
+    refused(InUse, "port", domain(name="vm-611", nics=(), vnc=VncSpec("192.0.2.1", port, "secret")))
+    cloud.sql("UPDATE vnc_port SET reserved_for = NULL")
+    taken = IPv4Address(address(vm))
+    refused(InUse, "address", domain(name="vm-608", nics=(NicSpec("n", mac_of(taken), tap_of(taken)),)))
+    refused(ObjectNotFound, "account", domain(name="vm-609", nics=(), vnc=None), user_id=10**6)
+    refused(ObjectNotFound, "template", domain(name="vm-610", nics=(), vnc=None), template_id=10**6)
+    made = cloud.call("admin.vm.adopt", [node_id, lost, cloud.user_id, "found again", cloud.image_id], account="admin")
+    assert (made["vm_id"], made["name"]) == (607, "found again")
+    cloud.wait(607, "stopped")
+    assert cloud.leaks() == []
+
+
+def test_storage_check(restored: Restored) -> None:
+    """The pass over a storage can be asked for: what it deleted and what it found is told, and is in the ledger."""
+    cloud = restored.cloud
+    vm = restored.running()
+    cloud.call("user.vm.destroy", [[vm["vm_id"]]])
+    cloud.wait(vm["vm_id"], "destroyed")
+    cloud.sql("UPDATE vm SET closed_at = closed_at - interval '1 hour'")
+    leftover, strange = f"vm-{vm['uuid']}-root.qcow2", f"vm-{uuid.uuid4()}-root.qcow2"
+    for volume in (leftover, strange):
+        restored.nodes[0].create_empty(restored.pool, volume, DiskFormat.QCOW2, 2**20)
+    told = cloud.call("admin.storage.check", [cloud.storage_id], account="admin")
+    assert told["deleted"] == [leftover]
+    assert [found["subject"] for found in told["findings"]] == [f"{restored.pool}/{strange}"]
+    assert set(restored.drift("leaked_volume")) == {f"{restored.pool}/{strange}"}
+    cloud.sql("DELETE FROM storage_attachment")
+    with pytest.raises(StorageUnreached):
+        cloud.call("admin.storage.check", [cloud.storage_id], account="admin")
+    with pytest.raises(ObjectNotFound):
+        cloud.call("admin.storage.check", [10**6], account="admin")

@@ -9,6 +9,7 @@ from clm.console.groups import NounGroup
 from clm.console.names import find
 from clm.console.options import shared, verb
 from clm.console.output import emit, emit_list
+from clm.console.problems import Problem
 from clm.console.scope import all_clusters as all_clusters_option
 from clm.console.scope import scope
 from clm.console.values import NamedType, Whole
@@ -63,6 +64,35 @@ def _change(console: Console, action: str, ids: tuple[int, ...]) -> None:
 def apply(console: Console, ids: tuple[int, ...]) -> None:
     """Do what findings propose."""
     _change(console, "apply", ids)
+
+
+@verb(drift, "adopt", changes=True)
+@click.argument("drift_id", type=Whole(1), metavar="DRIFT_ID")
+@click.option("--user", required=True, type=NamedType("user"), metavar="USER", help="Whose VM it becomes.")
+@click.option("--name", help="The VM's name; without it, the domain's title.")
+@click.option("--image", type=NamedType("image"), metavar="IMAGE",
+              help="What it counts as made of, where its disk does not say.")  # fmt: skip
+@click.option("--template", type=NamedType("template"), metavar="TEMPLATE",
+              help="What it counts as made by; without it, one of its size.")  # fmt: skip
+@click.option("--force", is_flag=True, help="Also beyond the user's quota.")
+def adopt(
+    console: Console, drift_id: int, user: str, name: str | None, image: str | None, template: str | None, force: bool
+) -> None:
+    """Take a domain that Wawel made and does not know into its records, as a VM of a user. It goes on as it is."""
+    cluster = console.cluster()
+    rows = console.call("admin.drift.get_list", {"limit": 10_000}, cluster=cluster)
+    row = next((each for each in rows if each["drift_id"] == drift_id), None)
+    if row is None or row["kind"] != "unknown_domain":
+        raise Problem(f"Finding {drift_id} is no unknown domain.", hint="They are listed by: wawel drift ls")
+    params: dict[str, object] = {"node_id": row["node_id"], "uuid": row["subject"]}
+    params["user_id"] = find(console, "user", user, admin=True, own=False).id
+    if image is not None:
+        params["image_id"] = find(console, "image", image, admin=True).id
+    if template is not None:
+        params["template_id"] = find(console, "template", template).id
+    params |= {"name": name} if name is not None else {}
+    params |= {"force": True} if force else {}
+    emit(console, console.change("admin.vm.adopt", params, cluster=cluster), "vm")
 
 
 @verb(drift, "dismiss", changes=True)

@@ -11,6 +11,7 @@ from cm.rpc.view import admin_view
 from cm.rpc.vocabulary import StorageKind
 from cm.services import storages
 from cm.services.context import ClusterCall
+from cm.services.volumes import check_storage
 from cm.store.storage import get_storage, list_storages
 
 Path = Annotated[str, Meta(min_length=1, max_length=storages.PATH_MAX)]
@@ -76,6 +77,15 @@ def attach(caller: ClusterCall, storage_id: Id, node_id: Id) -> dict[str, Any]:
 def detach(caller: ClusterCall, storage_id: Id, node_id: Id) -> dict[str, Any]:
     """Detach a storage from a node on which no VM uses it; its files stay."""
     return storages.detach(caller, storage_id, node_id)
+
+
+@admin_view(changing=True)
+async def check(caller: ClusterCall, storage_id: Id) -> dict[str, Any]:
+    """
+    Look through a storage now, through a node that has it attached: leftovers of what has ended are deleted, and what
+    is missing or cannot be accounted for is told, and written to the drift ledger.
+    """
+    return await check_storage(caller, storage_id)
 
 
 @admin_view(changing=True)

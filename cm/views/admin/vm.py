@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
+
+from msgspec import Meta
 
 from cm.rpc.caller import RawList, RawObject
-from cm.rpc.types import Id, IdList, Limit
+from cm.rpc.types import Id, IdList, Limit, Name
 from cm.rpc.view import admin_view
 from cm.rpc.vocabulary import OperationKind
-from cm.services import release
+from cm.services import adopting, release
 from cm.services import vm as service
 from cm.services.context import ClusterCall
 from cm.store import vm as store
+
+Uuid = Annotated[str, Meta(min_length=32, max_length=36)]
 
 
 @admin_view
@@ -61,6 +65,32 @@ def start(caller: ClusterCall, vm_id: Id) -> dict[str, Any]:
 def stop(caller: ClusterCall, vm_id: Id) -> dict[str, Any]:
     """Cut a VM's power; its disk, address and quota stay."""
     return _change(caller, vm_id, OperationKind.VM_STOP)
+
+
+@admin_view(changing=True)
+async def adopt(
+    caller: ClusterCall,
+    node_id: Id,
+    uuid: Uuid,
+    user_id: Id,
+    name: Name | None = None,
+    image_id: Id | None = None,
+    template_id: Id | None = None,
+    force: bool = False,
+) -> dict[str, Any]:
+    """
+    Take a domain into the records that Wawel made and the database does not know, or knows elsewhere: after an older
+    dump was restored. It goes on as it is, as a VM of a user.
+
+    :param uuid: the domain's; an ``unknown_domain`` of the drift ledger has it as its subject.
+    :param user_id: whose VM it is.
+    :param name: without it, the domain's title.
+    :param image_id: the image it counts as made of, where its disk does not say.
+    :param template_id: likewise the template; without it, one of its size.
+    :param force: also beyond the user's quota, and without a word of the node that the VM is placed on.
+    """
+    wanted = adopting.Wanted(user_id, name, image_id, template_id, force)
+    return await adopting.adopt(caller, node_id, uuid, wanted)
 
 
 @admin_view(changing=True)

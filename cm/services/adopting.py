@@ -1,0 +1,389 @@
+"""
+Taking a domain into the records: one that Wawel made, and that the database does not know, or knows elsewhere, since an
+older dump of it was restored. The domain goes on as it is; what it holds becomes its VM's.
+
+Whatever the domain takes of its node and its storage is counted, full or not, for it does take it; only a quota may
+refuse.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import secrets
+import uuid as uuid_module
+from dataclasses import dataclass
+from ipaddress import IPv4Address
+from pathlib import PurePosixPath
+from typing import Any, Final
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from cm.interfaces import DiskDescription, DomainDescription, DomainSeen, VolumeSeen
+from cm.rpc.errors import (
+    CannotAdopt,
+    DomainNotFound,
+    InUse,
+    InvalidParameter,
+    ObjectNotFound,
+    RunsElsewhere,
+    VMBusy,
+    VolumeNotFound,
+)
+from cm.rpc.vocabulary import DiskBus, DiskFormat, OperationKind, Seen
+from cm.rules.vm import GONE
+from cm.runtime.taken import refused_by
+from cm.services.context import ClusterCall, Services
+from cm.services.placing import record_placement
+from cm.services.vm import SECONDS
+from cm.store.claim import count_node, count_quota, count_storage, mib, release_node
+from cm.store.domain import pool_name
+from cm.store.node import get_node
+from cm.store.operation import open_operation
+from cm.store.unknown import forget_domain, our_addresses, our_number, pass_numbers
+from cm.store.vm import VMRow, find_by_uuid, find_detail, get_vm, render_vm
+
+_OLD_SECRET: Final = re.compile(r"/nocloud/([A-Za-z0-9_-]{16,64})/")  # in the serial of VMs of an earlier release
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What the administrator says of it; None is found out."""
+
+    user_id: int
+    name: str | None
+    image_id: int | None
+    template_id: int | None
+    force: bool
+
+
+@dataclass(frozen=True)
+class Place:
+    """A disk's volume. ``storage_id`` and what it is called there."""
+
+    storage_id: int
+    volume: str
+
+
+@dataclass(frozen=True)
+class Found:
+    """What the node says of the domain."""
+
+    seen: DomainSeen
+    told: DomainDescription
+    root: VolumeSeen
+    root_place: Place
+    others: tuple[tuple[DiskDescription, Place], ...]
+
+
+async def adopt(caller: ClusterCall, node_id: int, uuid: str, wanted: Wanted) -> dict[str, Any]:
+    """
+    Look at a domain and at its root volume on its node, and make a VM of it, or place its VM there.
+
+    :return: the VM's summary.
+    :raises DomainNotFound: the node has none of that uuid.
+    :raises CannotAdopt: it is none that Wawel made, or its disk or its VM is not as it must be; the reason says what.
+    :raises InUse: its number, address or port is another VM's.
+    :raises QuotaReached: the user's quota would be exceeded; ``force`` exceeds it.
+    """
+    services = caller.services
+    assert services is not None
+    await services.database.read(get_node, node_id)
+    try:
+        key = str(uuid_module.UUID(uuid))
+    except ValueError:
+        raise InvalidParameter("uuid", "it is no UUID") from None
+    found = await _look(services, node_id, key)
+    known = await services.database.read(find_by_uuid, key)
+    elsewhere = known is not None and known.node_claimed and known.node_id != node_id
+    if elsewhere and not wanted.force:
+        assert known is not None and known.node_id is not None
+        if (await services.fleet.call(known.node_id, "look", key)).state is not Seen.ABSENT:
+            raise RunsElsewhere(known.id, known.node_id)
+    summary: dict[str, Any] = json.loads(await services.database.transact(_adopt, caller, node_id, found, wanted))
+    return summary
+
+
+async def _look(services: Services, node_id: int, uuid: str) -> Found:
+    seen: DomainSeen = await services.fleet.call(node_id, "look", uuid)
+    told: DomainDescription | None = await services.fleet.call(node_id, "describe", uuid)
+    if seen.state is Seen.ABSENT or told is None:
+        raise DomainNotFound(uuid)
+    paths = await services.database.read(_storages, node_id)
+    places = []
+    for disk in told.disks:
+        pure = PurePosixPath(disk.path)
+        storage_id = paths.get(str(pure.parent))
+        if storage_id is None:
+            raise CannotAdopt(told.name, f"its disk {disk.path} is in no storage that is attached to the node")
+        places.append((disk, Place(storage_id, pure.name)))
+    roots = [(disk, place) for disk, place in places if place.volume == f"vm-{uuid}-root.qcow2"]
+    if len(roots) != 1:
+        raise CannotAdopt(told.name, f"it has no disk vm-{uuid}-root.qcow2")
+    disk, place = roots[0]
+    root: VolumeSeen | None = await services.fleet.call(node_id, "find", pool_name(place.storage_id), place.volume)
+    if root is None:
+        raise VolumeNotFound(pool_name(place.storage_id), place.volume)
+    return Found(seen, told, root, place, tuple(each for each in places if each[0] is not disk))
+
+
+def _storages(session: Session, node_id: int) -> dict[str, int]:
+    """The directories of the storages that a node has, and their ids."""
+    found = session.execute(
+        text(
+            "SELECT s.path, s.id FROM storage s JOIN storage_attachment a ON a.storage_id = s.id"
+            " WHERE a.node_id = :n AND a.state = 'attached' AND s.deleted_at IS NULL"
+        ),
+        {"n": node_id},
+    )
+    return {row.path.rstrip("/"): row.id for row in found}
+
+
+# ------------------------------------------------------------------ in one transaction
+
+
+def _adopt(session: Session, caller: ClusterCall, node_id: int, found: Found, wanted: Wanted) -> str:
+    row = find_by_uuid(session, found.told.uuid, lock=True)
+    vm_id = _make(session, node_id, found, wanted) if row is None else _take_back(session, row, node_id, found, wanted)
+    pass_numbers(session, vm_id)
+    forget_domain(session, node_id, found.told.uuid)
+    session.execute(
+        text(
+            "UPDATE drift SET closed_at = clock_timestamp(), outcome = 'adopted' WHERE closed_at IS NULL"
+            " AND subject = :uuid AND kind IN ('unknown_domain', 'missing_domain')"
+        ),
+        {"uuid": found.told.uuid},
+    )
+    if found.seen.state in GONE:
+        # Its definition is forgotten as any stopped VM's, and the node's share goes back.
+        _open(session, caller, OperationKind.VM_STOP, vm_id, node_id)
+    elif found.told.ports:
+        # Whatever password its screen has is no longer known to anybody here.
+        _open(session, caller, OperationKind.VM_VNC, vm_id, node_id)
+    return render_vm(session, vm_id, "enter" if row is None else "change")
+
+
+def _open(session: Session, caller: ClusterCall, kind: OperationKind, vm_id: int, node_id: int) -> None:
+    open_operation(
+        session,
+        kind,
+        account_id=caller.account_id or None,
+        vm_id=vm_id,
+        node_id=node_id,
+        concurrent=kind is OperationKind.VM_VNC,
+        seconds=SECONDS[kind],
+        cause=caller.cause,
+    )
+
+
+def _make(session: Session, node_id: int, found: Found, wanted: Wanted) -> int:
+    told = found.told
+    number = our_number(told.name)
+    if number is None:
+        raise CannotAdopt(told.name, "it is not named as Wawel names its own, vm-NUMBER")
+    if told.vcpus < 1 or told.memory_mib < 1:
+        raise CannotAdopt(told.name, "its definition has no CPUs or no memory")
+    image_id, overlay = _image(session, found, wanted.image_id)
+    size = found.root.capacity_bytes
+    count_quota(
+        session, wanted.user_id, cpu=told.vcpus, memory_mib=told.memory_mib, storage_mib=mib(size), vms=1,
+        force=wanted.force,
+    )  # fmt: skip
+    count_storage(session, found.root_place.storage_id, size)
+    count_node(session, node_id, cpu=told.vcpus, memory_mib=told.memory_mib)
+    old = _OLD_SECRET.search(told.smbios_serial)
+    values = {
+        "id": number,
+        "uuid": uuid_module.UUID(told.uuid),
+        "name": wanted.name or told.title.strip()[:100] or told.name,
+        "account_id": wanted.user_id,
+        "image_id": image_id,
+        "template_id": _template(session, told, wanted.template_id),
+        "reservation_id": uuid_module.uuid4(),
+        "cpu": told.vcpus,
+        "memory_mib": told.memory_mib,
+        "secret": old[1] if old else secrets.token_urlsafe(24),
+        **_state(found),
+        "node_id": node_id,
+    }
+    with refused_by(session, {"pk_vm": InUse("VM number", number, "another VM")}):
+        session.execute(_INSERT, values)
+    session.execute(
+        text(
+            "INSERT INTO disk (vm_id, storage_id, image_id, volume, device, bus, format, mode, size_bytes, made)"
+            " VALUES (:vm_id, :storage_id, :image_id, :volume, :device, :bus, 'qcow2', :mode, :size, true)"
+        ),
+        {
+            "vm_id": number,
+            "storage_id": found.root_place.storage_id,
+            "image_id": image_id if overlay else None,
+            "volume": found.root_place.volume,
+            **_root_device(found),
+            "mode": "overlay" if overlay else "copy",
+            "size": size,
+        },
+    )
+    for disk, place in found.others:
+        _attach(session, number, told, disk, place)
+    for nic, address in enumerate(_addresses(told)):
+        _lease(session, number, nic, address)
+    _port(session, number, node_id, told)
+    record_placement(session, number, node_id, [])
+    return number
+
+
+_INSERT = text(
+    """
+INSERT INTO vm (id, uuid, name, account_id, image_id, template_id, reservation_id, cpu, memory_mib, secret, wanted,
+                seen, seen_reason, seen_at, launched_at, launches, node_id, node_claimed)
+VALUES (:id, :uuid, :name, :account_id, :image_id, :template_id, :reservation_id, :cpu, :memory_mib, :secret, :wanted,
+        :seen, :seen_reason, clock_timestamp(), clock_timestamp(), 1, :node_id, true)
+"""
+)
+
+
+def _state(found: Found) -> dict[str, str]:
+    """Evidence, and the intent that it suggests: that it goes on as it is."""
+    state = found.seen.state
+    intent = {Seen.RUNNING: "running", Seen.PAUSED: "paused"}.get(state, "stopped")
+    return {"wanted": intent, "seen": state, "seen_reason": found.seen.reason}
+
+
+def _root_device(found: Found) -> dict[str, str]:
+    disk = next(d for d in found.told.disks if PurePosixPath(d.path).name == found.root_place.volume)
+    if disk.format not in ("", DiskFormat.QCOW2):
+        raise CannotAdopt(found.told.name, f"its root disk is {disk.format}, not qcow2")
+    if disk.bus not in set(DiskBus):
+        raise CannotAdopt(found.told.name, f"its root disk is on a bus that is not known here: {disk.bus}")
+    return {"device": disk.device, "bus": disk.bus}
+
+
+def _image(session: Session, found: Found, image_id: int | None) -> tuple[int, bool]:
+    """
+    The system image that the VM counts as made of, and whether its disk stands on it.
+
+    :raises CannotAdopt: its disk stands on an image that is not on record.
+    """
+    base = PurePosixPath(found.root.base).name if found.root.base else ""
+    below = session.scalar(
+        text("SELECT id FROM image WHERE storage_id = :s AND volume = :v AND deleted_at IS NULL AND kind = 'system'"),
+        {"s": found.root_place.storage_id, "v": base},
+    )
+    if below is not None and image_id in (None, below):
+        return int(below), True
+    if below is not None:
+        raise InvalidParameter("image_id", f"its disk stands on image {below}")
+    if image_id is None:
+        what = f"its disk stands on {base}, of which there is no record" if base else "its disk stands alone"
+        raise CannotAdopt(found.told.name, f"{what}: say by image_id which image it is to count as made of")
+    known = session.scalar(
+        text("SELECT 1 FROM image WHERE id = :i AND deleted_at IS NULL AND kind = 'system'"), {"i": image_id}
+    )
+    if known is None:
+        raise ObjectNotFound("image", image_id)
+    return image_id, False
+
+
+def _template(session: Session, told: DomainDescription, template_id: int | None) -> int:
+    """The template that the VM counts as made by: the one asked for, or one of its size."""
+    found: int | None = session.scalar(
+        text(
+            "SELECT id FROM template WHERE deleted_at IS NULL AND CASE WHEN CAST(:id AS bigint) IS NULL"
+            " THEN cpu = :cpu AND memory_mib = :memory ELSE id = :id END ORDER BY id LIMIT 1"
+        ),
+        {"id": template_id, "cpu": told.vcpus, "memory": told.memory_mib},
+    )
+    if found is not None:
+        return found
+    if template_id is not None:
+        raise ObjectNotFound("template", template_id)
+    size = f"{told.vcpus} CPUs and {told.memory_mib} MiB"
+    raise CannotAdopt(told.name, f"no template has its size, {size}: say by template_id which it counts as made by")
+
+
+def _attach(session: Session, vm_id: int, told: DomainDescription, disk: DiskDescription, place: Place) -> None:
+    """A disk that is an image of its own: it is attached, as it was."""
+    image = session.execute(
+        text(
+            "SELECT i.id, (SELECT vm_id FROM image_attachment t WHERE t.image_id = i.id AND NOT t.read_only) AS user_id"
+            " FROM image i WHERE i.storage_id = :s AND i.volume = :v AND i.deleted_at IS NULL AND kind <> 'system'"
+        ),
+        {"s": place.storage_id, "v": place.volume},
+    ).first()
+    if image is None:
+        raise CannotAdopt(told.name, f"of its disk {disk.path} there is no record")
+    read_only = disk.read_only or disk.cdrom
+    if image.user_id is not None and not read_only:
+        raise InUse("image", image.id, f"VM {image.user_id}")
+    session.execute(
+        text("INSERT INTO image_attachment (vm_id, image_id, device, read_only) VALUES (:v, :i, :d, :r)"),
+        {"v": vm_id, "i": image.id, "d": disk.device, "r": read_only},
+    )
+
+
+def _addresses(told: DomainDescription) -> list[IPv4Address]:
+    found = our_addresses(told.macs)
+    if len(found) != len(told.macs):
+        raise CannotAdopt(told.name, "it has a network card whose MAC address is none of Wawel's")
+    return found
+
+
+def _lease(session: Session, vm_id: int, nic: int, address: IPv4Address) -> None:
+    row = session.execute(
+        text("SELECT id, vm_id FROM network_lease WHERE address = CAST(:a AS inet) FOR UPDATE"), {"a": str(address)}
+    ).first()
+    if row is None:
+        raise CannotAdopt(f"vm-{vm_id}", f"no network has its address {address}")
+    if row.vm_id is not None:
+        raise InUse(f"address {address} of VM", vm_id, f"VM {row.vm_id}; settle that one first")
+    session.execute(
+        text("UPDATE network_lease SET vm_id = :v, nic = :nic WHERE id = :id"), {"v": vm_id, "nic": nic, "id": row.id}
+    )
+
+
+def _port(session: Session, vm_id: int, node_id: int, told: DomainDescription) -> None:
+    """The port of its screen; one beyond those of the node stays its own affair until it is started again."""
+    for port in told.ports[:1]:
+        row = session.execute(
+            text("SELECT vm_id, reserved_for FROM vnc_port WHERE node_id = :n AND port = :p FOR UPDATE"),
+            {"n": node_id, "p": port},
+        ).first()
+        other = None if row is None else row.vm_id or row.reserved_for
+        if other is not None:
+            raise InUse(f"VNC port {port} of VM", vm_id, f"VM {other}; settle that one first")
+        session.execute(
+            text("UPDATE vnc_port SET vm_id = :v WHERE node_id = :n AND port = :p"),
+            {"v": vm_id, "n": node_id, "p": port},
+        )
+
+
+def _take_back(session: Session, row: VMRow, node_id: int, found: Found, wanted: Wanted) -> int:
+    """A VM that is on record, and runs where it is not placed: it is placed there."""
+    told = found.told
+    if row.closed_at is not None:
+        raise CannotAdopt(told.name, f"it was VM {row.id}, which is destroyed")
+    if row.account_id != wanted.user_id:
+        raise InvalidParameter("user_id", f"it is VM {row.id} of user {row.account_id}")
+    if row.operation_id is not None:
+        raise VMBusy(row.id, row.operation_id, row.operation_kind or "")
+    if row.node_claimed and row.node_id == node_id:
+        raise CannotAdopt(told.name, f"it is VM {row.id}, which is placed there")
+    detail = find_detail(session, row.id)
+    leased = session.scalars(
+        text("SELECT host(address) FROM network_lease WHERE vm_id = :v ORDER BY nic"), {"v": row.id}
+    ).all()
+    if detail is None or list(leased) != [str(address) for address in _addresses(told)]:
+        raise CannotAdopt(told.name, f"its addresses are not those of VM {row.id}, {', '.join(leased)}")
+    release_node(session, row.id)
+    count_node(session, node_id, cpu=row.cpu, memory_mib=row.memory_mib)
+    session.execute(
+        text(
+            "UPDATE vm SET node_id = :n, node_claimed = true, wanted = :wanted, seen = :seen,"
+            " seen_reason = :seen_reason, seen_at = clock_timestamp(), error = '' WHERE id = :id"
+        ),
+        {"n": node_id, "id": row.id, **_state(found)},
+    )
+    _port(session, row.id, node_id, told)
+    record_placement(session, row.id, node_id, [])
+    return get_vm(session, row.id).id
