@@ -91,7 +91,11 @@ class _Positional(click.Argument):
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[Any]:
         already = ctx.params.get("args") or ()
         turn = min(len(already), len(self.positional) - 1)
-        return _single_type(self.positional[turn]).shell_complete(ctx, self, incomplete)
+        param = self.positional[turn]
+        if _id_kind(param) == OBJECT:  # what it is of was said before
+            told = dict(zip((each.name for each in self.positional), already, strict=False)).get("kind")
+            return NamedType(str(told or ctx.params.get("p_kind") or "")).shell_complete(ctx, self, incomplete)
+        return _single_type(param).shell_complete(ctx, self, incomplete)
 
 
 def run_method(

@@ -42,6 +42,10 @@ KINDS: Final[dict[str, Named]] = {
 }
 
 
+# Kinds of which servers tell a page at a time, of a hundred or so unless more are asked for.
+LONG: Final = frozenset({"vm", "image", "iso", "disk", "user"})
+
+
 @dataclass(frozen=True)
 class Found:
     """:ivar cluster: where it is, of a cloud; "" leaves it to the cloud."""
@@ -210,7 +214,7 @@ def listed(
     :raises Problem: there is no such list.
     """
     method, cluster = _method(console, kind, cluster, admin, own)
-    answer = console.call(method, {"limit": PAGE_MAX} if method.endswith(".vm.get_list") else {}, cluster=cluster)
+    answer = console.call(method, {"limit": PAGE_MAX} if kind in LONG else {}, cluster=cluster)
     if isinstance(answer, Mapping):
         answer = answer.get("items")
     return [item for item in answer if isinstance(item, dict)] if isinstance(answer, list) else []

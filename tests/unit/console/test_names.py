@@ -91,3 +91,11 @@ def test_spelled_names(anna: Wawel, lone: Wire) -> None:
     for name in ("17", "-rf", "--yes", "id:3", "name:x", "00000000-0000-4000-8000-000000000001", "plain", " a"):
         vm = lone.cluster.add_vm(name)
         assert shown(anna, spell(name)) == vm["vm_id"]
+
+
+def test_names_beyond_the_first_page(anna: Wawel, lone: Wire) -> None:
+    """Servers tell lists a page at a time; a name is looked for beyond the first."""
+    for number in range(2, 150):
+        lone.cluster.images[number] = {**lone.cluster.images[1], "image_id": number, "name": f"more-{number}"}
+    done = anna("vm", "create", "x", "--image", "tiny", "--template", "small")
+    assert (done.code, lone.cluster.calls[0][1]["image_id"]) == (0, 1), done.told

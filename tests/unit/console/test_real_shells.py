@@ -28,6 +28,8 @@ NAMES = {
     "name:-": "-rf $(touch pwned)",
     "name:7": "77",
 }
+# Two that begin alike: the first Tab writes what they share, which is half of a quotation to be gone on with.
+ALIKE = ("n9 'a'$(touch pwned)-x", "n9 'a'$(touch pwned)-y")
 # In the middle of a word, and within a quotation that was begun by hand.
 WITHIN = {
     "bash": {"n6:wi": "n6", "'n1$(t": "n1", '"n2 ': "n2", '"n3 ': "n3", '"n4': "n4", "'n2 ": "n2", '"n7': "n7",
@@ -67,7 +69,7 @@ def test_hostile_names(anna: Wawel, lone: Wire, home: Path, program: Path, shell
     found = shutil.which(shell)
     if found is None:
         pytest.skip(f"{shell} is not installed: bin/bootstrap installs it")
-    for name in NAMES.values():
+    for name in (*NAMES.values(), *ALIKE):
         lone.cluster.add_vm(name)
     (home / "completion").write_text(anna("completion", shell).out)
     terminal = _start(found, shell, home, program)
@@ -83,6 +85,16 @@ def test_hostile_names(anna: Wawel, lone: Wire, home: Path, program: Path, shell
         meant = [name, f"name:{name}"] if typed.startswith("name:") else [name]
         assert words[:2] == ["vm", "show"] and len(words) == 3 and words[2] in meant, (typed, words, terminal.seen)
         assert not (home / "pwned").exists(), (typed, name)
+    terminal.type("wawel vm show n9\t")
+    terminal.settle()
+    terminal.type("x\t")
+    terminal.settle()
+    terminal.type("\r")
+    end = time.monotonic() + 20
+    while len(ran(home)) <= len(cases):
+        assert time.monotonic() < end, terminal.seen
+        terminal.read()
+    assert ran(home)[-1][2] == ALIKE[0] and not (home / "pwned").exists(), terminal.seen
     # Two presses list what there is; a name's own colours are none.
     terminal.type("wawel vm show \t\t")
     terminal.expect("zażółć")

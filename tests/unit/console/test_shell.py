@@ -51,6 +51,7 @@ def test_completion(anna: Wawel, lone: Wire, home: Path) -> None:
     assert complete(home, "vm", "ls", "-o", "j") == ["json"]
     assert complete(home, "vm", "stop", "web") == ["web-1"]
     assert complete(home, "vm", "get-by-id", "d") == ["db"]
+    assert complete(home, "acl", "set", "vm", "we") == ["web-1"]
     assert complete(home, "vm", "create", "x", "--image", "") == ["tiny"]
     assert complete(home, "--profile", "") == ["anna"]
     assert complete(home, "--profile", "nobody", "vm", "stop", "") == []

@@ -183,9 +183,9 @@ def views(find: Find, cloud: bool) -> Registry:
         return one(cluster).look(operation_id)
 
     @user_view(name="user.system_image.get_list")
-    def images(caller: Call, *, cluster: ClusterName = None) -> Any:
-        """System images."""
-        return every(cluster, lambda c: list(c.images.values()))
+    def images(caller: Call, limit: Limit = 100, *, cluster: ClusterName = None) -> Any:
+        """System images, newest first."""
+        return every(cluster, lambda c: list(reversed(c.images.values()))[:limit])
 
     @user_view(name="user.vm.save_and_shutdown", changing=True)
     def save(caller: Call, vm_id: Id, name: Name, description: Text, *, cluster: ClusterName = None) -> dict[str, Any]:
@@ -334,7 +334,7 @@ def _add_cloud(registry: Registry, find: Find) -> None:
     @admin_view(name="cloud.user.get_list")
     def get_users(caller: Call, state: str | None = None, search: str | None = None, limit: Limit = 100) -> Any:
         """Users."""
-        return [user for user in users.values() if state in (None, user["state"])]
+        return [user for user in users.values() if state in (None, user["state"])][:limit]
 
     @admin_view(name="cloud.user.activate", changing=True)
     def activate(caller: Call, user_id: Id) -> dict[str, Any]:
