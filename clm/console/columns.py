@@ -172,6 +172,10 @@ NOUNS: Final[dict[str, tuple[Column, ...]]] = {
     ),
     "news": _columns("ID=news_id", "TOPIC", _age(), "TEXT=content"),
     "message": _columns("ID=message_id", "LEVEL", "CLUSTER", Column("TEXT", sentence), _age()),
+    "login": _columns(
+        "ID=login_id", Column("LAST", lambda item: units.when(item.get("last"))), "COUNT", "LOGIN", "USER=user_id",
+        "REMOTE", "HOW", "OUTCOME",
+    ),
     "session": _columns(
         "ID=session_id", _age(), Column("EXPIRES", lambda item: units.when(item.get("expires"))), "REMOTE",
     ),

@@ -31,6 +31,7 @@ OPERATOR: Final = {
     "storage": "Storages: where disks and images lie.",
     "network": "Networks: the addresses that VMs get.",
     "template": "Templates: the sizes that VMs come in.",
+    "logins": "Who logged in, from where, and who was refused.",
     "quota": "Quotas: how much somebody may have, and has.",
 }
 ACCOUNT: Final = {
@@ -103,6 +104,8 @@ def by_hand(name: str) -> click.Command | None:
             found = NounGroup(name, role="admin", help=OPERATOR[name], no_args_is_help=True)
         case "template":
             found = NounGroup(name, help=OPERATOR[name], no_args_is_help=True)
+        case "logins":
+            from clm.console.commands.logins import logins as found
         case "quota":
             from clm.console.commands.quota import quota as found
         case "login":

@@ -39,6 +39,7 @@ from cm.rpc.view import Registry
 from cm.runtime.database import Database
 from cm.runtime.feed import FeedReader
 from cm.runtime.listener import Listener
+from cm.runtime.logins import LoginTrail
 from cm.runtime.metrics import Metrics
 from cm.runtime.settings import SettingsError
 from cm.runtime.threads import IThreads, Threads
@@ -85,6 +86,7 @@ def policy_of(settings: Settings) -> CloudPolicy:
         },
         cluster_deadline_s=clusters.deadline_s,
         list_deadline_s=clusters.list_deadline_s,
+        login_days=settings.retention.login_days,
         cluster_calls=_share(clusters.calls, clusters.calls_per_account, clusters.calls_kept, settings),
         cluster_waits=_share(clusters.waits, clusters.waits_per_account, clusters.waits_kept, settings),
     )
@@ -131,6 +133,7 @@ class CloudManager:
         self._make_listener = listen
         self.database = Database(settings.database.url, threads, pool_size=size)
         self.services = Services(self.database, threads, self.policy, reactor)
+        self.logins = self.services.extra["logins"] = LoginTrail(self.database, reactor)
         self.metrics = Metrics()
         self.registry = add_forwarded(Registry.collect("clm.views"))
         self.clusters = Clusters(self.services, connect)
@@ -235,6 +238,7 @@ class CloudManager:
         await self.watcher.stop()
         if self.mailer is not None:
             await self.mailer.stop()
+        await self.logins.stop()
         await self.forwarder.stop()
         await self.clusters.stop()
         if self.listener is not None:

@@ -97,6 +97,13 @@ class ClustersSettings:
 
 
 @dataclass(frozen=True)
+class RetentionSettings:
+    """For how many days what is kept; 0: for ever."""
+
+    login_days: int = 90
+
+
+@dataclass(frozen=True)
 class LogSettings:
     level: str = "info"
     format: str = "text"
@@ -112,6 +119,7 @@ class Settings:
     oidc: dict[str, OIDCSettings] = field(default_factory=dict)
     clusters: ClustersSettings = ClustersSettings()
     limits: Limits = Limits()
+    retention: RetentionSettings = RetentionSettings()
     log: LogSettings = LogSettings()
 
 
@@ -171,5 +179,7 @@ def check_settings(settings: Settings) -> None:
         if getattr(settings.accounts, what) <= 0:
             problems.append(f"accounts.{what} is not above zero")
     problems += settings.limits.problems()
+    if settings.retention.login_days < 0:
+        problems.append("retention.login_days is below zero")
     if problems:
         raise SettingsError(problems)

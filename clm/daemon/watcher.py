@@ -19,6 +19,7 @@ from clm.services.context import Services
 from clm.services.follow import Follower
 from clm.services.registration import PRUNED_MAX, prune_registrations
 from clm.store.feed import BATCH, prune
+from cm.runtime.logins import prune_logins
 from cm.runtime.loop import Loop
 from cm.runtime.pulse import Pulse
 
@@ -135,6 +136,7 @@ class Watcher:
         database = self._services.database
         lapsed = await database.transact(prune_registrations, self._services.policy)
         gone = await database.transact(prune)
+        gone["login"] = await database.transact(prune_logins, self._services.policy.login_days, BATCH)
         return 1.0 if lapsed >= PRUNED_MAX or any(count >= BATCH for count in gone.values()) else None
 
     async def stop(self) -> None:

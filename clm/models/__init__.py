@@ -7,7 +7,7 @@ from clm.models.cluster import Cluster, ClusterAccount, ClusterAdmin, DroppedGro
 from clm.models.group import Group, Membership
 from clm.models.key import SSHKey
 from clm.models.message import Mail, Message, News
-from clm.models.record import Audit, Change, Request
+from clm.models.record import Audit, Change, Login, Request
 from clm.models.user import ApiKey, OIDCLogin, OneTimeToken, User, UserSession
 
 __all__ = [
@@ -20,6 +20,7 @@ __all__ = [
     "ClusterAdmin",
     "DroppedGroup",
     "Group",
+    "Login",
     "Mail",
     "Membership",
     "Message",

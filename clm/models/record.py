@@ -29,6 +29,22 @@ class Audit(Base):
     arguments: Mapped[dict[str, Any]] = mapped_column(JSONB)  # ids and names; never secrets
 
 
+class Login(Base):
+    """Logins that were alike: who was claimed, from where, how, and what came of it; ``cm/runtime/logins.py``."""
+
+    __tablename__ = "login"
+    __table_args__ = (Index("ix_login_login", "login", "id"), Index("ix_login_account", "account_id", "id"))
+    id: Mapped[Key]
+    first_at: Mapped[datetime]
+    last_at: Mapped[datetime] = mapped_column(index=True)
+    count: Mapped[int]
+    login: Mapped[str]
+    account_id: Mapped[int | None]  # of those let in
+    remote: Mapped[str]
+    how: Mapped[str]
+    outcome: Mapped[str]
+
+
 class Request(Base):
     """A call that carried a ``request_id``, with its answer, which a repeat gets again."""
 

@@ -34,6 +34,7 @@ from cm.rpc.gate import PasswordGate
 from cm.rpc.password import PasswordCache
 from cm.rpc.throttle import LoginThrottle
 from cm.rpc.types import Secret
+from cm.runtime.logins import watched
 from cm.runtime.remember import Remembered
 from cm.runtime.wall import steady_seconds, unix_seconds
 
@@ -105,16 +106,23 @@ class CloudAuthenticator:
         """
         if credentials is None:
             return ANONYMOUS
+        extra = self._services.extra
         if isinstance(credentials, PasswordCredentials):
-            facts = await self._by_password(credentials.login, credentials.password, remote)
-            if facts.has_totp:
-                raise totp.OTPRequired()
+            with watched(extra, credentials.login, remote, "basic") as claim:
+                facts = await self._by_password(credentials.login, credentials.password, remote)
+                claim.account_id = facts.id
+                if facts.has_totp:
+                    raise totp.OTPRequired()
             return identity_of(facts, self._policy, "password")
         token = credentials.token.reveal()
-        if _TOKEN.match(token) is None:
-            raise NotAuthenticated()
-        lookup = _find_by_session if token.startswith(SESSION_PREFIX) else _find_by_key
-        return self._identified(await self._by_token_hash(token_hash(token), lookup, token), remote)
+        is_session = token.startswith(SESSION_PREFIX)
+        with watched(extra, "", remote, "session" if is_session else "key") as claim:
+            if _TOKEN.match(token) is None:
+                raise NotAuthenticated()
+            lookup = _find_by_session if is_session else _find_by_key
+            identity = self._identified(await self._by_token_hash(token_hash(token), lookup, token), remote)
+            claim.login, claim.account_id = identity.login, identity.account_id
+        return identity
 
     async def by_ec2_key(self, access_key: str, remote: str) -> tuple[CloudIdentity, Secret]:
         """
@@ -123,9 +131,11 @@ class CloudAuthenticator:
 
         :raises NotAuthenticated: there is none, or it has expired. AccountBlocked: AccountInactive: its user is.
         """
-        if not access_key.startswith(EC2_PREFIX):
-            raise NotAuthenticated()
-        held = await self._by_token_hash(token_hash(access_key), _find_by_ec2_key, access_key)
+        # That they were let in is for the caller of this to note, once the signature is good.
+        with watched(self._services.extra, "", remote, "ec2"):
+            if not access_key.startswith(EC2_PREFIX):
+                raise NotAuthenticated()
+            held = await self._by_token_hash(token_hash(access_key), _find_by_ec2_key, access_key)
         assert held.ec2_key is not None
         return self._identified(held, remote), Secret(ec2_secret(self._policy, held.ec2_key))
 
@@ -150,12 +160,15 @@ class CloudAuthenticator:
         :raises OTPRequired: the password is right, and ``otp`` is missing.
         :raises NotAuthenticated: AccountBlocked: AccountInactive: TooManyLogins: as ``authenticate``.
         """
-        facts = await self._by_password(login, password, remote, afresh=True)
-        if facts.has_totp:
-            if otp is None:
-                raise totp.OTPRequired()
-            await totp.check(self._services, facts.id, otp, remote)
-        opened = await self._services.database.transact(open_session, self._policy, facts, remote, client)
+        with watched(self._services.extra, login, remote, "password") as claim:
+            facts = await self._by_password(login, password, remote, afresh=True)
+            claim.account_id = facts.id
+            if facts.has_totp:
+                if otp is None:
+                    raise totp.OTPRequired()
+                claim.how = "totp"
+                await totp.check(self._services, facts.id, otp, remote)
+            opened = await self._services.database.transact(open_session, self._policy, facts, remote, client)
         return opened, identity_of(facts, self._policy, "token", session_id=opened.session_id)
 
     async def still_good(self, identity: Identity) -> bool:

@@ -53,6 +53,7 @@ class CloudPolicy:
     oidc: Mapping[str, OIDCProvider] = field(default_factory=dict)
     cluster_deadline_s: float = 10.0  # of a call that is passed on
     list_deadline_s: float = 5.0  # of each cluster in a list of all
+    login_days: int = 90  # that logins are kept; 0: for ever
     cluster_calls: Share | None = None  # of each cluster at a time; None: as its driver has them
     cluster_waits: Share | None = None
 

@@ -43,6 +43,7 @@ from cm.rpc.errors import (
     NotPermitted,
     ObjectNotFound,
 )
+from cm.runtime.logins import Claim, watched
 from cm.runtime.taken import refused_by
 
 STATE_S: Final = 600  # to log in at the provider's
@@ -140,6 +141,13 @@ async def finish(caller: CloudCall, state: str, code: str) -> dict[str, Any]:
     :raises AccountBlocked: AccountWaiting: NotKnown: EmailOfAnother: the provider's word is good; it does not do.
     :raises ProviderUnavailable: begin again later.
     """
+    with watched(_services(caller).extra, "", caller.remote, "oidc") as claim:
+        answer = await _finish(caller, state, code, claim)
+        claim.account_id = answer["user_id"]
+    return answer
+
+
+async def _finish(caller: CloudCall, state: str, code: str, claim: Claim) -> dict[str, Any]:
     services = _services(caller)
     begun = _unsealed(services.policy, state)
     client = _client(services, begun.provider)
@@ -155,6 +163,7 @@ async def finish(caller: CloudCall, state: str, code: str) -> dict[str, Any]:
     outcome = await services.database.transact(
         enter, services.policy, begun.provider, person_of(client.issuer, proof.subject, proof.claims), caller.remote
     )
+    claim.login = outcome.facts.login
     return _answer(services.policy, outcome)
 
 

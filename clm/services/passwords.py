@@ -16,6 +16,7 @@ from clm.store.user import get_user, write_password
 from cm.rpc.errors import InvalidParameter, NotAuthenticated
 from cm.rpc.gate import gate_of
 from cm.rpc.types import Secret
+from cm.runtime.logins import watched
 
 log = Logger()
 
@@ -48,8 +49,10 @@ async def check_own_password(caller: CloudCall, password: Secret) -> UserFacts:
         return None if facts is None else facts.password_hash
 
     who = f"password of {caller.user_id}"
-    if await gate_of(services).right_hash(caller.remote, who, password, find) is None or facts is None:
-        raise NotAuthenticated()
+    with watched(services.extra, caller.identity.login, caller.remote, "password") as claim:
+        if await gate_of(services).right_hash(caller.remote, who, password, find) is None or facts is None:
+            raise NotAuthenticated()
+        claim.account_id = facts.id
     return facts
 
 

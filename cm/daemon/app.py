@@ -33,6 +33,7 @@ from cm.rpc.view import Registry
 from cm.runtime.database import Database
 from cm.runtime.feed import FeedReader
 from cm.runtime.listener import Listener
+from cm.runtime.logins import LoginTrail
 from cm.runtime.metrics import Metrics
 from cm.runtime.settings import SettingsError
 from cm.runtime.threads import IThreads, Threads
@@ -130,6 +131,7 @@ class ClusterManager:
         self.database = Database(settings.database.url, threads, pool_size=size)
         self.fleet = Fleet(self.database, threads, opener)
         self.services = Services(self.database, threads, self.fleet, self.policy)
+        self.logins = self.services.extra["logins"] = LoginTrail(self.database, reactor)
         self.metrics = Metrics()
         self.registry = Registry.collect("cm.views")
         self.executor = Executor(self.services)
@@ -270,6 +272,7 @@ class ClusterManager:
         self.care.stop()
         if self.engine is not None:
             await self.engine.stop()
+        await self.logins.stop()
         await self.fleet.close()
         if self.listener is not None:
             self.listener.stop()

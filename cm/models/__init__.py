@@ -12,7 +12,7 @@ from cm.models.message import Message
 from cm.models.network import AddressPool, NetworkLease
 from cm.models.node import EnrolmentToken, Node, VncPort
 from cm.models.operation import Operation, Placement, Worker
-from cm.models.record import Audit, Change, Drift, HookEvent, Request, UnknownDomain
+from cm.models.record import Audit, Change, Drift, HookEvent, Login, Request, UnknownDomain
 from cm.models.storage import Storage, StorageAttachment
 from cm.models.template import Template
 from cm.models.trust import TrustedKey
@@ -31,6 +31,7 @@ __all__ = [
     "HookEvent",
     "Image",
     "ImageAttachment",
+    "Login",
     "Message",
     "NetworkLease",
     "Node",

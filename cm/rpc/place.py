@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Network, ip_address
 
 
+@lru_cache(maxsize=4096)
 def place_of(remote: str) -> str:
     """
     The address itself, of an IPv6 address its /64: one who has such an address has 2^64 of them (RFC 6177, 2). What is

@@ -15,6 +15,7 @@ from cm.rpc.errors import Conflict, InUse, InvalidParameter, NameTaken, NotAuthe
 from cm.rpc.gate import gate_of
 from cm.rpc.types import Secret
 from cm.runtime.database import notify
+from cm.runtime.logins import watched
 from cm.runtime.taken import refused_by
 from cm.services.context import ClusterCall, ClusterPolicy
 from cm.store.account import (
@@ -168,8 +169,10 @@ async def change_password(caller: ClusterCall, old: Secret, new: Secret) -> None
         return stored
 
     who = f"password of {caller.account_id}"
-    if await gate_of(services).right_hash(caller.remote, who, old, find) is None:
-        raise NotAuthenticated()
+    with watched(services.extra, caller.identity.login, caller.remote, "password") as claim:
+        if await gate_of(services).right_hash(caller.remote, who, old, find) is None:
+            raise NotAuthenticated()
+        claim.account_id = caller.account_id
     digest = await hashed(caller, new, "new_password")
     # What was verified is the password at that version; one changed meanwhile is not overwritten.
     await services.database.transact(_write, caller.account_id, digest, facts.version)

@@ -28,6 +28,7 @@ from cm.rpc.token import SESSION_S, Claims, IssuerKey, TokenRefused, TokenSigner
 from cm.rpc.types import ID_MAX, Secret
 from cm.rpc.vocabulary import Role
 from cm.runtime.database import notify
+from cm.runtime.logins import Claim, watched
 from cm.runtime.remember import REMEMBER_S, Remembered
 from cm.runtime.wall import steady_seconds, unix_seconds
 from cm.services.accounts import TOPIC, default_quotas
@@ -156,13 +157,23 @@ class DatabaseAuthenticator:
         """
         if credentials is None:
             return ANONYMOUS
+        extra = self._services.extra
         if isinstance(credentials, PasswordCredentials):
-            facts = await self._by_password(credentials.login, credentials.password, remote)
+            with watched(extra, credentials.login, remote, "basic") as claim:
+                facts = await self._by_password(credentials.login, credentials.password, remote)
+                claim.account_id = facts.id
             return _identity(facts, "password")
-        token = credentials.token.reveal()
+        with watched(extra, "", remote, "token") as claim:
+            identity = await self._by_token(credentials.token.reveal(), claim)
+            claim.login, claim.account_id = identity.login, identity.account_id
+        return identity
+
+    async def _by_token(self, token: str, claim: Claim) -> Identity:
         await self._keys_for(token)
         claims = self._verifier.verify(token)
+        claim.login = claims.identity.login
         if claims.issuer == self._issuer:
+            claim.how = "session"
             return _identity(await self._of_session(claims), "token")
         facts = await self._of_cloud(claims)
         roles = claims.identity.roles & _GRANTED
@@ -191,7 +202,9 @@ class DatabaseAuthenticator:
 
         :raises NotAuthenticated: AccountBlocked: TooManyLogins: as ``authenticate``.
         """
-        facts = await self._by_password(login, password, remote)
+        with watched(self._services.extra, login, remote, "password") as claim:
+            facts = await self._by_password(login, password, remote)
+            claim.account_id = facts.id
         # Rounded down, as the token's own times are.
         expires = datetime.fromtimestamp(int(self._wall()) + SESSION_S, UTC)
         token = self._signer.sign(_identity(facts, "token"), self._audience, keys=[facts.version])

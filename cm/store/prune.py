@@ -27,6 +27,7 @@ class Retention:
     message_days: int = 30
     operation_days: int = 366
     audit_days: int = 0
+    login_days: int = 90
 
     def problems(self) -> list[str]:
         return [f"retention.{f.name} is below zero" for f in fields(self) if getattr(self, f.name) < 0]
@@ -59,6 +60,7 @@ _OLD: Final = {
     ),
     "disk": ("operation_days", "deleted_at < now() - make_interval(days => :days)"),
     "audit": ("audit_days", "at < now() - make_interval(days => :days)"),
+    "login": ("login_days", "last_at < now() - make_interval(days => :days)"),
     "enrolment_token": ("", "expires_at < now() - interval '1 day'"),
 }
 TABLES: Final = ("change", *_OLD, "worker")

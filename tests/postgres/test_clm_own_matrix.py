@@ -78,6 +78,7 @@ ABSENT: dict[tuple[str, str], tuple[str, str]] = {
 # What outlives its object.
 HISTORY: dict[tuple[str, str], str] = {
     ("cloud.audit.get_list", "user_id"): "the audit keeps what somebody did after they are deleted",
+    ("cloud.login.get_list", "user_id"): "likewise",
 }
 
 VALUES = {
@@ -146,6 +147,12 @@ class World:
         manager = bench.manager
         facts = manager.database.read_now(find_by_login, login)
         manager.database.transact_now(open_session, manager.policy, facts, "127.0.0.1", "test")
+        bench.sql(
+            "INSERT INTO login (first_at, last_at, count, login, account_id, remote, how, outcome)"
+            " VALUES (now(), now(), 1, :l, :u, '127.0.0.1', 'password', 'ok')",
+            l=login,
+            u=bench.ids[login],
+        )
         return {
             "user": bench.ids[login],
             "group": bench.call("user.group.create", [f"of-{login}"], login=login)["group_id"],

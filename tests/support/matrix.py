@@ -284,6 +284,11 @@ class Objects:
                 a=owner_id,
             ),
         }
+        cloud.sql(
+            "INSERT INTO login (first_at, last_at, count, login, account_id, remote, how, outcome)"
+            " VALUES (now(), now(), 1, 'owner', :a, '192.0.2.9', 'password', 'ok')",
+            a=owner_id,
+        )
         self.deleted = {"vm_id": gone_id, "vm_ids": gone_id, "image_id": self._image("deleted", "system", "now()")}
 
     def target(self, case: Case) -> Any:
