@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from ipaddress import IPv4Interface
 from pathlib import Path
 from typing import Any
 
@@ -166,6 +167,17 @@ def test_command_line(demo: Cloud) -> None:
     assert vnc["password"] not in line and "hidden-user-data" not in line
     assert demo.sql(f"SELECT secret FROM vm WHERE id = {vm['vm_id']}") in ([[""]], [])
     destroy(demo, vm["vm_id"])
+
+
+def test_rules_for_guests(demo: Cloud) -> None:
+    """Each node keeps guests from the hosts' network and counts who calls its screens, as its manager told it."""
+    (bridge,) = [network["bridge"] for network in demo.admin.call("admin.network.get_list")]
+    for node in demo.nodes:
+        assert isinstance(node, RealNode)
+        table = node.host.run(["nft", "--stateless", "--terse", "list", "table", "inet", "wawel"]).stdout
+        assert table.count(f'iifname "{bridge}" goto') == 2
+        assert demo.guest_network in table and str(IPv4Interface(f"{node.address}/24").network) in table
+        assert "tcp dport 5900-6899 ct state new update @vnc_callers" in table
 
 
 def test_console_bound(demo: Cloud) -> None:
