@@ -98,6 +98,65 @@ def test_node_that_is_silent(server: PrivatePostgres, state_dir: Path) -> None:
         scene.finish()
 
 
+def test_agent_that_died(server: PrivatePostgres, state_dir: Path) -> None:
+    """
+    Ours once: an agent had died 13 minutes before, its node counted as well, and what was placed there failed.
+
+    A node whose agent is silent answers, is told to be degraded, and takes no VMs; its own go on. A manager that
+    starts anew does not forget it. With the agent's first word it is well again, and what had waited in its spool is
+    taken.
+    """
+    with Scene(server, state_dir, 105) as scene:
+        dead = scene.nodes[0]
+        there = scene.vm(on=dead)
+        dead.agent.running = False
+
+        def health() -> tuple[str, str, list[str]]:
+            shown = scene.call("admin.node.get_by_id", {"node_id": dead.node_id})
+            return shown["state"], shown["health"], [trouble["code"] for trouble in shown["troubles"]]
+
+        scene.until(lambda: health()[1] == "degraded", "it is told", 120)
+        assert health() == ("ok", "degraded", ["agent_silent"])
+        scene.kill(scene.processes[0], 5.0)
+        scene.run_for(30)
+        made = [int(each["vm_id"]) for each in scene.call("user.vm.create", scene.new(count=6), login="bob")]
+        scene.quiet()
+        assert {name for vm_id in made for name in scene.runs_on(vm_id)} == {"n2", "n3"}
+        assert health()[:2] == ("ok", "degraded")
+        _nothing_happened(scene, there)
+        assert scene.shown(there)["doubtful"] is None
+        dead.agent.start()
+        scene.until(lambda: health() == ("ok", "ok", []), "it is well again", 60)
+        scene.finish()
+
+
+def test_doubtful(server: PrivatePostgres, state_dir: Path) -> None:
+    """
+    Ours once: a VM whose domain was missing, or whose node was silent, was shown as running with no sign of doubt.
+
+    It stays running, and its owner sees since when that is doubtful, and why; when it is seen again nothing is.
+    """
+    with Scene(server, state_dir, 106) as scene:
+        node = scene.nodes[0]
+        vm_id, other = scene.vm(on=node), scene.vm(on=scene.nodes[1])
+        scene.part(node)
+        scene.run_for(30)
+        assert scene.shown(vm_id)["doubtful"] is None
+        scene.run_for(60)
+        assert (scene.shown(vm_id)["doubtful"]["reason"], scene.shown(other)["doubtful"]) == ("node_silent", None)
+        _nothing_happened(scene, vm_id)
+        scene.heal()
+        scene.run_for(20)
+        assert scene.shown(vm_id)["doubtful"] is None
+        with scene.lists(node, _others(scene.uuid(vm_id))):
+            scene.run_for(20)
+            assert scene.shown(vm_id)["doubtful"]["reason"] == "domain_missing"
+            _nothing_happened(scene, vm_id)
+        scene.run_for(20)
+        assert scene.shown(vm_id)["doubtful"] is None
+        scene.finish()
+
+
 def test_node_that_copies(server: PrivatePostgres, state_dir: Path) -> None:
     """
     Ours once: four copies at a time held all the threads of a node; a pass then took its own wait for one for the
