@@ -10,9 +10,10 @@ from __future__ import annotations
 import base64
 import hashlib
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from sqlalchemy import text
@@ -31,6 +32,10 @@ log = Logger()
 
 # Values that the audit row never keeps, by the name of their parameter; secrets are left out by their type.
 UNTOLD = frozenset({"user_data", "password", "old_password", "new_password", "token", "otp", "code", "text"})
+
+
+# Where URLs carry tokens: signed ones, above all.
+_QUERY: Final = re.compile(r"[?#].*", re.DOTALL)
 
 
 class MakeCall(Protocol):
@@ -210,7 +215,11 @@ VALUES (:account_id, :login, :method, :call_id, :request_id, :remote, CAST(:argu
 
 def write_audit(session: Session, method: str, call: Call, arguments: Mapping[str, Any]) -> None:
     """One row per accepted changing call, in its own transaction."""
-    kept = {name: value for name, value in arguments.items() if name not in UNTOLD and not isinstance(value, Secret)}
+    kept = {
+        name: _QUERY.sub("?...", value) if name == "url" and isinstance(value, str) else value
+        for name, value in arguments.items()
+        if name not in UNTOLD and not isinstance(value, Secret)
+    }
     _AUDIT(
         session,
         account_id=call.account_id or None,

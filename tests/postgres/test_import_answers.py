@@ -94,6 +94,7 @@ def test_ends_at_once(bench: Bench, url: str, path: str, error: str, reason: str
     assert reason in failed["text"] and reason in failed["admin_text"] and "hidden" not in str(failed)
     image = bench.call("admin.system_image.get_by_id", image_id=answer["image_id"])
     assert (image["state"], image["error"]) == ("failed", failed["text"])
+    assert bench.sql("SELECT arguments ->> 'url' FROM audit WHERE method LIKE '%import_url'") == f"{url}{path}?..."
     if error == "download_refused":
         assert f"(GET {url}{path}?... at 127.0.0.1)" in failed["admin_text"]
 
