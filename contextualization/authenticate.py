@@ -13,6 +13,7 @@ from typing import Final
 from twisted.logger import Logger
 
 from cm.runtime.database import Database
+from cm.runtime.logins import LoginTrail
 from cm.services.agents import credential_key, record_skew
 from contextualization.signature import is_signed_by_key
 from contextualization.wire import Exchange, Refusal
@@ -61,10 +62,14 @@ class Authenticator:
     """
     :param wall: unix seconds, as nodes sign them.
     :param monotonic: seconds for ages in the cache.
+    :param logins: is told of nodes recognised, and of those that are none.
     """
 
-    def __init__(self, database: Database, wall: Callable[[], float], monotonic: Callable[[], float]) -> None:
+    def __init__(
+        self, database: Database, wall: Callable[[], float], monotonic: Callable[[], float], logins: LoginTrail
+    ) -> None:
         self._database = database
+        self._logins = logins
         self._wall = wall
         self._monotonic = monotonic
         self._keys: OrderedDict[int, _Key] = OrderedDict()
@@ -103,12 +108,15 @@ class Authenticator:
             key = await self._key(claim.node_id, AGAIN_S)
         if not self._is_signed(claim, key, exchange, bridge, address):
             log.info("a request that claims to be of node {node_id} has no good signature", node_id=claim.node_id)
+            self._logins.note(f"node-{claim.node_id}", None, exchange.remote, "node", "bad_signature")
             raise Refusal(401, "bad_signature", "The signature is not that of the node.")
         skew_s = claim.time - self._wall()
         if abs(skew_s) > WINDOW_S:
             # A clock that is far off, or an old request of a good one: nothing here tells which, so nothing is written.
             self._tell(claim.node_id, skew_s)
+            self._logins.note(f"node-{claim.node_id}", None, exchange.remote, "node", "clock_skew")
             raise Refusal(401, "clock_skew", f"The node's clock is {skew_s:+.0f} s off ours.")
+        self._logins.note(f"node-{claim.node_id}", None, exchange.remote, "node")
         # Those on behalf of guests are many, may be alike within a second, and are no evidence.
         first = not address and self._is_first(claim.signature)
         if first and claim.time > self._since:

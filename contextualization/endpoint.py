@@ -33,6 +33,7 @@ from cm.rpc.channel import StrictSite
 from cm.rpc.errors import CloudError, Conflict, InvalidRequest, LimitReached, NotFound, NotPermitted, Unavailable
 from cm.rpc.limits import check_depth
 from cm.runtime.database import Database
+from cm.runtime.logins import LoginTrail, watched
 from cm.runtime.threads import on_behalf
 from cm.services.agents import CREDENTIAL, NETWORKS, SEEN_EVERY_S, enrol, record_agent
 from contextualization.authenticate import Authenticator, Sender
@@ -83,7 +84,8 @@ class Endpoint(Resource):
         super().__init__()
         self._database = database
         self._clock = clock
-        self.authenticator = Authenticator(database, wall, clock.seconds)
+        self.logins = LoginTrail(database, clock)
+        self.authenticator = Authenticator(database, wall, clock.seconds, self.logins)
         self.documents = Documents(database, clock, HOOK_VERSION, settings.guests)
         self._events = EventTaker(database)
         self._guests = Guests(database, settings, wall)
@@ -143,7 +145,10 @@ class Endpoint(Resource):
         for name, value in texts.items():
             if not isinstance(value, str) or len(value) > 256 or not value.isprintable():
                 raise Refusal(400, "invalid_parameter", f"{name} is no text of at most 256 characters.")
-        with self._place("enrol", 0, ENROLMENTS, 429):
+        with (
+            self._place("enrol", 0, ENROLMENTS, 429),
+            watched({"logins": self.logins}, "", exchange.remote, "enrolment"),
+        ):
             enrolled = await self._database.transact(
                 enrol,
                 texts["token"],
@@ -153,6 +158,7 @@ class Endpoint(Resource):
                 texts["machine_id"],
                 texts["hostname"],
             )
+        self.logins.note(f"node-{enrolled.node_id}", None, exchange.remote, "enrolment")
         self.authenticator.forget(f"{CREDENTIAL}:{enrolled.node_id}")
         log.info("node {node_id}: enrolled from {hostname}", node_id=enrolled.node_id, hostname=texts["hostname"])
         return json_answer({"node_id": enrolled.node_id, "credential": enrolled.credential})
@@ -325,7 +331,9 @@ def _exchange_of(request: Request) -> Exchange:
         name.decode("latin-1").lower(): tuple(value.decode("latin-1") for value in values)
         for name, values in request.requestHeaders.getAllRawHeaders()
     }
-    return Exchange(request.method.decode("latin-1"), request.uri.decode("latin-1"), headers, request.content.read())
+    remote = getattr(request.getClientAddress(), "host", "") or "local"
+    method, uri = request.method.decode("latin-1"), request.uri.decode("latin-1")
+    return Exchange(method, uri, headers, request.content.read(), remote)
 
 
 def _is_guest(exchange: Exchange) -> bool:

@@ -19,12 +19,14 @@ class Exchange:
 
     :ivar uri: path and query exactly as on the request line.
     :ivar headers: lower-case names, each with all the values it was sent with.
+    :ivar remote: the sender's address.
     """
 
     method: str
     uri: str
     headers: Mapping[str, tuple[str, ...]] = field(default_factory=dict, repr=False)
     body: bytes = field(default=b"", repr=False)
+    remote: str = ""
 
     @property
     def path(self) -> str:

@@ -131,6 +131,7 @@ class ClusterManager:
         self.database = Database(settings.database.url, threads, pool_size=size)
         self.fleet = Fleet(self.database, threads, opener)
         self.services = Services(self.database, threads, self.fleet, self.policy)
+        self._nodes_logins: LoginTrail | None = None
         self.logins = self.services.extra["logins"] = LoginTrail(self.database, reactor)
         self.metrics = Metrics()
         self.registry = Registry.collect("cm.views")
@@ -241,6 +242,7 @@ class ClusterManager:
                     ),
                 )
             )
+            self._nodes_logins = sites[-1][2].resource.logins
         for what, address, site in sites:
             port = make_listener(self.reactor, address, site, certificate, key, listen.insecure)
             self.ports.append(port)
@@ -273,6 +275,8 @@ class ClusterManager:
         if self.engine is not None:
             await self.engine.stop()
         await self.logins.stop()
+        if self._nodes_logins is not None:
+            await self._nodes_logins.stop()
         await self.fleet.close()
         if self.listener is not None:
             self.listener.stop()

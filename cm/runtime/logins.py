@@ -111,7 +111,7 @@ class LoginTrail:
         :param login: as it was claimed; "" where a token claims none.
         :param account_id: whose it is, where that is known.
         :param remote: "" for what this process asks itself: that is nobody's login.
-        :param how: password, basic, totp, oidc, session, key, token, ec2.
+        :param how: password, basic, totp, oidc, session, key, token, ec2; of nodes enrolment, node.
         :param outcome: ``ok``, or the code of the refusal.
         """
         if not remote:
@@ -138,7 +138,7 @@ class LoginTrail:
     def _make(self, what: Login, remote: str, now: float) -> _Row:
         """A row of its own if there may be one; else the one that counts all which are too many."""
         if what.outcome == OK:
-            if not self._rows_of.take(what.account_id):
+            if not self._rows_of.take((what.account_id, what.login)):
                 what, remote = what._replace(remote=""), ""
         elif not self._rows_of.take(what.remote):
             what = what._replace(login="", account_id=None)

@@ -58,6 +58,7 @@ class Contextualization:
         self._database = Database(settings.database.url, threads, pool_size=size)
         self._listener = Listener(reactor, settings.database.url)
         self.port: IListeningPort | None = None
+        self._site: Any = None
 
     async def start(self) -> None:
         """
@@ -66,7 +67,7 @@ class Contextualization:
         :raises SettingsError: the address or the TLS files are not good.
         """
         settings, listen = self._settings, self._settings.listen
-        site = make_site(
+        site = self._site = make_site(
             self._reactor,
             self._database,
             self._listener,
@@ -91,6 +92,8 @@ class Contextualization:
         """Listen no more, and let what is under way end."""
         if self.port is not None:
             await self.port.stopListening()
+        if self._site is not None:
+            await self._site.resource.logins.stop()
         self._listener.stop()
         await self._threads.stop()
         self._database.close()

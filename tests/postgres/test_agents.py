@@ -12,6 +12,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -235,6 +236,28 @@ class TestSignatures:
         peer.clock.advance(100)
         assert peer.send(overheard).status == 200
         assert value(peer.database, seen, id=peer.ids["a"]) == was
+
+    def test_trace(self, peer: Peer) -> None:
+        """Who claims to be a node, from where, and what came of it, is kept; a node that polls is one row."""
+        peer.now += 1
+        good = [
+            replace(peer.signed("a", "GET", f"/node/document?version={n}&wait=0"), remote="192.0.2.7") for n in "123"
+        ]
+        forged = replace(good[0], uri="/node/document?version=4&wait=0", remote="192.0.2.9")
+        enrol = Exchange("POST", "/node/enrol", {}, json.dumps({"token": "x" * 43}).encode(), "192.0.2.9")
+        assert [peer.send(each).status for each in (*good, forged, enrol)] == [200, 200, 200, 401, 403]
+        peer.clock.advance(61)
+        rows = peer.database.read_now(
+            lambda session: session.execute(
+                text("SELECT login, remote, how, outcome, count FROM login ORDER BY id")
+            ).all()
+        )
+        node = f"node-{peer.ids['a']}"
+        assert [tuple(row) for row in rows] == [
+            (node, "192.0.2.7", "node", "ok", 3),
+            (node, "192.0.2.9", "node", "bad_signature", 1),
+            ("", "192.0.2.9", "enrolment", "enrolment_refused", 1),
+        ]
 
     def test_paths(self, peer: Peer) -> None:
         """Paths and methods that are not there."""
