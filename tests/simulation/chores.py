@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 CHORES: Final = {
     "network_add": 1, "network_lock": 1, "network_delete": 1, "storage_lock": 1, "storage_edit": 1, "storage_cycle": 1,
     "node_edit": 1, "image_access": 1, "image_private": 1, "template_edit": 1, "template_delete": 1,
-    "message_delete": 1,
+    "message_delete": 1, "storage_check": 1, "adopt": 2,
 }  # fmt: skip
 PEOPLE: Final = {
     "profile": 2, "rename": 1, "block": 2, "quota": 2, "group_create": 2, "group_join": 3, "group_let_in": 3,
@@ -64,6 +64,20 @@ class Chores:
     def _storage_lock(self) -> None:
         self.ask("admin", "admin.storage.lock", storage_id=self.simulation.storage_id)
         self._later(self.rng.uniform(3, 30), "admin", "admin.storage.unlock", storage_id=self.simulation.storage_id)
+
+    def _storage_check(self) -> None:
+        self.ask("admin", "admin.storage.check", storage_id=self.simulation.storage_id)
+
+    def _adopt(self) -> None:
+        """Of strangers it is refused; a VM that was seen where it is not placed may come to be placed there."""
+        rows = self.simulation.sql(
+            "SELECT d.node_id, d.uuid::text AS uuid, v.account_id FROM unknown_domain d LEFT JOIN vm v USING (uuid)"
+            " ORDER BY 1, 2"
+        )
+        if rows:
+            row = self.rng.choice(rows)
+            user_id = row.account_id or self.simulation.sql("SELECT min(id) FROM account")[0][0]
+            self.ask("admin", "admin.vm.adopt", node_id=row.node_id, uuid=row.uuid, user_id=user_id)
 
     def _storage_edit(self) -> None:
         self.ask("admin", "admin.storage.edit", storage_id=self.simulation.storage_id, overcommit=1.0)

@@ -34,7 +34,8 @@ if TYPE_CHECKING:
     from simulation.cloud import Cloud
 
 REMOTE = "192.0.2.10"
-ASYNC: Final = frozenset({"admin.node.check"})  # these ask the outside anew where their answer was not yet recorded
+# These ask the outside anew where their answer was not yet recorded.
+ASYNC: Final = frozenset({"admin.node.check", "admin.storage.check", "admin.vm.adopt"})
 
 
 class Link:
