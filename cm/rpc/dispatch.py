@@ -24,7 +24,9 @@ from cm.rpc.errors import (
     Incident,
     InvalidParameter,
     MalformedRequest,
+    RateLimited,
     Stopping,
+    TooManyAtOnce,
 )
 from cm.rpc.introspection import MULTICALL, introspection
 from cm.rpc.limits import Limits
@@ -38,6 +40,7 @@ from cm.runtime.threads import on_behalf
 
 log = Logger()
 STOP_GRACE_S: Final = 10.0  # calls last milliseconds, but for those that wait: they are told to come again
+REFUSED_S: Final = 0.05  # before the next call of an account that asked for more than its share
 
 
 class Measure(Protocol):
@@ -221,6 +224,8 @@ class Dispatcher:
             return await self._run(view, identity, arguments, control, self.budget(peer), done)
         except CloudError as error:
             outcome = error.code
+            if isinstance(error, (RateLimited, TooManyAtOnce)):
+                self.turns.hold(peer.key, REFUSED_S)
             raise
         except CancelledError:
             outcome = "cancelled"

@@ -3,9 +3,9 @@ The reactor's own time, taken in turn: whoever sends many requests at once gets 
 else's.
 
 Reading a request and beginning its calls happens in the reactor's thread. As long as that takes less than ``SLICE_S``
-of a round of the reactor, nobody waits. From then on requests queue by caller, and each round begins one of every
-caller's until the slice is used. A client that waits for its answers is slowed down by that to its share; whoever made
-the reactor work for long waits in proportion before the next turn.
+of a round of the reactor, nobody waits. From then on requests queue by caller, but the first of each caller in that
+round; and each round begins one of every caller's until the slice is used. A client that waits for its answers is
+slowed down by that to its share; whoever made the reactor work for long waits in proportion before the next turn.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ from typing import Any, Final
 
 from twisted.internet.defer import Deferred
 
-SLICE_S: Final = 0.002  # of one round of the reactor; a call that reads one object takes about as long in all
+SLICE_S: Final = 0.001  # of one round of the reactor; a call that reads one object takes 0.5 ms of it
+FULL_S: Final = 0.01  # of one round: beyond that nobody's request is begun at once
 LONG_S: Final = 0.005  # of the processor's time; a turn that took more is paid for by waiting
 PAUSES: Final = 30  # times as long as it took: one caller's long turns take 1/30 of the reactor at most
 
@@ -35,6 +36,7 @@ class Turns:
         self._queues: OrderedDict[Hashable, deque[Deferred[None]]] = OrderedDict()
         self._not_before: dict[Hashable, float] = {}
         self._spent = 0.0
+        self._served: set[Hashable] = set()  # who had a turn while a next round was due
         self._round: Any = None  # the next one, which is due at once
         self._later: Any = None  # when everybody who waits has to pay first
 
@@ -48,8 +50,12 @@ class Turns:
 
         :param yielding: never at once: others' come first, between two calls of one request.
         """
-        if not yielding and self._round is None and self._may_begin(key):
-            return
+        if not yielding and self._may_begin(key):
+            if self._round is None:
+                return
+            if key not in self._served and key not in self._queues and self._spent < FULL_S:
+                self._served.add(key)
+                return
         turn: Deferred[None] = Deferred(lambda _: self._give_up(key, turn))
         self._queues.setdefault(key, deque()).append(turn)
         self._schedule()
@@ -65,8 +71,13 @@ class Turns:
             self._spent += now - began
             if worked > LONG_S:
                 self._not_before[whose()] = now + PAUSES * worked
-            if self._spent > SLICE_S:
+            if self._spent > SLICE_S and self._round is None:
+                self._served.add(whose())
                 self._schedule()
+
+    def hold(self, key: Hashable, seconds: float) -> None:
+        """Have a caller wait so long before the next turn: who goes on asking after a refusal is not asked to hurry."""
+        self._not_before[key] = max(self._not_before.get(key, 0.0), self._reactor.seconds() + seconds)
 
     def _may_begin(self, key: Hashable) -> bool:
         return not self._not_before or self._not_before.get(key, 0.0) <= self._reactor.seconds()
@@ -89,6 +100,7 @@ class Turns:
             self._later.cancel()
         self._later = None
         self._spent = 0.0
+        self._served.clear()
         now = self._reactor.seconds()
         for key in [key for key, until in self._not_before.items() if until <= now]:
             del self._not_before[key]
@@ -100,6 +112,7 @@ class Turns:
             turn = queue.popleft()
             if not queue:
                 del self._queues[key]
+            self._served.add(key)
             self.run(partial(_same, key), turn.callback, None)
             if self._spent > SLICE_S:
                 break

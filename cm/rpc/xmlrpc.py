@@ -20,6 +20,7 @@ from defusedxml.xmlrpc import DefusedExpatParser
 from cm.rpc.codec import encode_xml_fault, encode_xml_result, xml_answer
 from cm.rpc.dispatch import Dispatcher, Peer
 from cm.rpc.errors import CloudError, InvalidParameter, MalformedRequest, TooLarge, UnparsableRequest
+from cm.rpc.limits import count_up_to
 from cm.rpc.parameters import Params, shown, takes_struct
 
 _LEVELS: Final = frozenset({"array", "struct"})
@@ -90,7 +91,7 @@ def parse_call(body: bytes, depth: int, elements: int = 20_000) -> tuple[str, li
     """
     # Every element begins with one of these: counted before expat calls us for each. What else begins so (comments,
     # instructions) has no business here in such numbers either.
-    if body.count(b"<") - body.count(b"</") > elements + 2:
+    if count_up_to(body, elements + 2, b"<", without=b"</") > elements + 2:
         raise TooLarge("The number of elements", elements)
     target = _Unmarshaller(use_builtin_types=True)
     parser = _Parser(target, depth, elements)

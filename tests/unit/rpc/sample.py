@@ -227,12 +227,15 @@ def one_round(clock: Clock) -> None:
 
 
 def done(coroutine: Coroutine[Any, Any, Any], clock: Any = None) -> Any:
-    """The result of what does not wait, but for rounds of the reactor."""
+    """The result of what does not wait, but for rounds of the reactor and the moments after a refusal."""
     results: list[Any] = []
     deferred = Deferred.fromCoroutine(coroutine)
     deferred.addBoth(results.append)
-    while clock is not None and not results and any(each.time <= clock.seconds() for each in clock.getDelayedCalls()):
-        clock.advance(0)
+    while clock is not None and not results and clock.getDelayedCalls():
+        pause_s = min(each.time for each in clock.getDelayedCalls()) - clock.seconds()
+        if pause_s > 0.1:
+            break
+        clock.advance(max(0.0, pause_s))
     assert results, "it waits"
     if hasattr(results[0], "raiseException"):
         results[0].raiseException()

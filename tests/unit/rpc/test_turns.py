@@ -7,7 +7,7 @@ from typing import Any
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 
-from cm.rpc.turns import LONG_S, PAUSES, SLICE_S, Turns
+from cm.rpc.turns import FULL_S, LONG_S, PAUSES, SLICE_S, Turns
 
 from .sample import one_round
 
@@ -45,25 +45,46 @@ def test_idle() -> None:
 
 
 def test_in_turn() -> None:
-    """Behind fifty requests of one caller, another's comes second."""
+    """Beside fifty requests of one caller another's is begun at once, and its next ones in turn."""
     worker = Worker()
     for _ in range(50):
         worker.send("a", 1.5 * SLICE_S)
-    worker.send("b", 1.5 * SLICE_S)
-    assert worker.done == ["a"] and len(worker.turns) == 50
-    assert worker.round() + worker.round() == ["a", "b"]
-    worker.send("b", 1.5 * SLICE_S)
-    assert worker.round() + worker.round() == ["a", "b"]
+    assert worker.done == ["a"] and len(worker.turns) == 49
+    for _ in range(3):
+        worker.send("b", 1.5 * SLICE_S)
+    assert worker.done == ["a", "b"] and len(worker.turns) == 51
+    assert [worker.round() for _ in range(4)] == [["a"], ["b"], ["a"], ["b"]]
+
+
+def test_full() -> None:
+    """However many callers there are, a round has an end."""
+    worker = Worker()
+    for number in range(100):
+        worker.send(str(number), FULL_S / 4)
+    assert len(worker.done) == 4 and len(worker.turns) == 96
+
+
+def test_held() -> None:
+    """Who was refused waits; others do not."""
+    worker = Worker()
+    worker.turns.hold("a", 0.05)
+    worker.send("a", 0.0)
+    worker.send("b", 0.0)
+    worker.round()
+    assert worker.done == ["b"]
+    worker.advance(0.051)
+    worker.round()
+    assert worker.done == ["b", "a"] and not worker.getDelayedCalls()
 
 
 def test_round() -> None:
     """A round begins one request of each caller, and ends when its slice is used; then the next ones' come first."""
     worker = Worker()
-    worker.send("a")
-    worker.send("a", 1.1 * SLICE_S)
+    for key in ("a", "b", "c"):
+        worker.send(key, 1.1 * SLICE_S)
     for key in ("a", "a", "b", "c"):
         worker.send(key, 0.7 * SLICE_S)
-    assert worker.done == ["a", "a"]
+    assert worker.done == ["a", "b", "c"]
     assert [worker.round(), worker.round()] == [["a", "b"], ["c", "a"]]
     assert not len(worker.turns)
 
