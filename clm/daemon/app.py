@@ -88,6 +88,7 @@ def policy_of(settings: Settings) -> CloudPolicy:
         list_deadline_s=clusters.list_deadline_s,
         login_days=settings.retention.login_days,
         cluster_calls=_share(clusters.calls, clusters.calls_per_account, clusters.calls_kept, settings),
+        cluster_at_once=clusters.calls_at_once,
         cluster_waits=_share(clusters.waits, clusters.waits_per_account, clusters.waits_kept, settings),
     )
 

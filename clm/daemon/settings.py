@@ -90,6 +90,7 @@ class ClustersSettings:
     sync_s: float = 60.0
     calls: int = 256
     calls_per_account: int = 64
+    calls_at_once: int = 4
     calls_kept: int = 32
     waits: int = 1000
     waits_per_account: int = 50
@@ -170,6 +171,8 @@ def check_settings(settings: Settings) -> None:
     for what in ("deadline_s", "list_deadline_s", "check_s", "sync_s"):
         if getattr(settings.clusters, what) <= 0:
             problems.append(f"clusters.{what} is not above zero")
+    if settings.clusters.calls_at_once < 1:
+        problems.append("clusters.calls_at_once is not above zero")
     for what in ("calls", "waits"):
         if not 0 <= getattr(settings.clusters, f"{what}_kept") < getattr(settings.clusters, what):
             problems.append(f"clusters.{what}_kept leaves none of clusters.{what} to users")

@@ -23,6 +23,7 @@ from cm.rpc.credentials import Credentials, TokenCredentials
 from cm.rpc.errors import Conflict, InvalidParameter, NotAuthenticated, Overloaded, Unavailable
 from cm.rpc.http_caller import HttpCaller, LinkFault
 from cm.rpc.limits import Share
+from cm.rpc.passage import Passage
 from cm.rpc.places import Places
 from cm.rpc.token import TokenSigner
 from cm.rpc.types import Secret
@@ -34,6 +35,7 @@ SUSPECT_S: Final = 30.0  # after a failure, how long a cluster is given little t
 SUSPECT_DEADLINE_S: Final = 1.0
 CONNECTIONS: Final = 32
 CALLS: Final = Share(size=256, per_account=64, per_address=256, kept=32, times=10)
+AT_ONCE: Final = 4
 WAITS: Final = Share(size=1000, per_account=50, per_address=1000, kept=100, times=10)
 
 
@@ -148,13 +150,16 @@ class ClusterConnection:
     def is_same_place(self, facts: ClusterFacts) -> bool:
         return (facts.url, facts.ca, facts.name) == (self.facts.url, self.facts.ca, self.facts.name)
 
-    def share_out(self, calls: Share, waits: Share) -> None:
+    def share_out(self, calls: Share, waits: Share, at_once: int = AT_ONCE) -> None:
         """
         Have so many calls at a time: what hangs must not hold all that a cloud can carry, nor one user all of these.
         Before the first of them.
+
+        :param at_once: of one user's calls, on their way at once; the others wait here.
         """
         self._working = Places(f"calls of cluster {self.facts.name}", calls)
         self._waiting = Places(f"waiting calls of cluster {self.facts.name}", waits)
+        self._gate = Passage(at_once, calls.size)
 
     def clock(self) -> float:
         """Seconds that only grow."""
@@ -213,6 +218,13 @@ class ClusterConnection:
             give_back = _nothing if patient else places.take(whose)
         except Overloaded:
             raise ClusterUnavailable(name, "too many calls wait for it") from None
+        gate = None if waiting or patient or whose.may(Role.ADMIN) else self._gate
+        try:
+            if gate is not None:
+                await self._pass(gate, whose, wanted)
+        except BaseException:
+            give_back()
+            raise
         started = self._reactor.seconds()
         try:
             try:
@@ -230,7 +242,25 @@ class ClusterConnection:
             raise ClusterUnavailable(name, reason) from None
         finally:
             give_back()
+            if gate is not None:
+                gate.leave(whose.account_id)
         return self._read(data, ident)
+
+    async def _pass(self, gate: Passage, whose: Identity, seconds: float) -> None:
+        """
+        Wait until no more of a user's calls are on their way than a few: the others would only wait at the cluster, and
+        their answers come all at once.
+
+        :raises ClusterUnavailable: those before it took too long.
+        """
+        entering = gate.enter(whose.account_id)
+        if not entering.called:
+            entering.addTimeout(seconds, self._reactor)
+        try:
+            await entering
+        except TimeoutError:
+            reason = f"your calls before this one did not end within {seconds:g} s"
+            raise ClusterUnavailable(self.facts.name, reason) from None
 
     async def _exchange(self, identity: Any, method: str, params: Any, deadline_s: float) -> tuple[bytes, int]:
         credentials = identity

@@ -131,7 +131,7 @@ class Clusters:
         made = make(services.reactor, facts, services.extra["signer"], services.policy.cluster_deadline_s)
         policy = services.policy
         if policy.cluster_calls is not None and policy.cluster_waits is not None:
-            made.share_out(policy.cluster_calls, policy.cluster_waits)
+            made.share_out(policy.cluster_calls, policy.cluster_waits, policy.cluster_at_once)
         return made
 
     # -------------------------------------------------------------- finding one

@@ -28,6 +28,7 @@ from cm.rpc.encoding import WORTH_BYTES, UnknownEncoding, accepts_gzip, compress
 from cm.rpc.errors import CloudError, InvalidParameter, MalformedRequest, NotAuthenticated, TooLarge
 from cm.rpc.jsonrpc import JSONRPC
 from cm.rpc.limits import Limits
+from cm.rpc.passage import Passage
 from cm.rpc.types import REQUEST_ID
 from cm.rpc.xmlrpc import XMLRPC
 from cm.runtime.log import call_id
@@ -50,6 +51,7 @@ class WireRequest(Request):
     _received = 0
     limit = 0
     oversized = False
+    _leave: Callable[[], None] | None = None  # of the gate for large bodies
 
     def gotLength(self, length: int | None) -> None:
         site = self.channel.site
@@ -61,6 +63,41 @@ class WireRequest(Request):
         self.limit = ours if larger is None else larger
         # Twisted keeps bodies over 100 kB in temporary files; those of calls are bounded, so they stay in memory.
         super().gotLength(min(length or 0, 1) if larger is None else length)
+        if larger is None and (length is None or length > site.limits.guest_body_bytes):
+            self._wait_for_gate(site.large_bodies)
+
+    def _wait_for_gate(self, gate: Passage) -> None:
+        """
+        Take in one large body of each caller at a time, of callers as they say they are: others' small requests are
+        read between its pieces, and what is not taken in costs no memory.
+        """
+        key = _one(self.requestHeaders, b"authorization") or _remote(self)
+        entering = gate.enter(key)
+        producer = self.channel._networkProducer
+        waits = not entering.called
+        if waits:
+            producer.pauseProducing()
+            self._leave = entering.cancel
+
+        def enter(_: None) -> None:
+            self._leave = lambda: gate.leave(key)
+            if waits:
+                producer.resumeProducing()
+
+        entering.addCallbacks(enter, lambda _: None)
+
+    def _pass_gate(self) -> None:
+        leave, self._leave = self._leave, None
+        if leave is not None:
+            leave()
+
+    def requestReceived(self, command: bytes, path: bytes, version: bytes) -> None:
+        self._pass_gate()
+        super().requestReceived(command, path, version)
+
+    def connectionLost(self, reason: Failure) -> None:
+        self._pass_gate()
+        super().connectionLost(reason)
 
     def handleContentChunk(self, data: bytes) -> None:
         self._received += len(data)
@@ -87,6 +124,7 @@ class WireSite(StrictSite):
         self.limits = limits
         self.connections, self.connections_per_address = limits.connections, limits.connections_per_address
         self.larger = dict(larger or {})
+        self.large_bodies = Passage(1, limits.large_bodies)
 
 
 class Endpoint(Resource):

@@ -8,7 +8,7 @@ import pytest
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 
-from clm.drivers.clusters import CALLS, WAITS, ClusterConnection, ClusterUnavailable
+from clm.drivers.clusters import AT_ONCE, CALLS, WAITS, ClusterConnection, ClusterUnavailable
 from clm.rules.cluster import OK, ClusterFacts
 from clm.services.clusters import service_identity
 from cm.rpc.caller import Identity
@@ -71,3 +71,24 @@ def test_kept(connection: ClusterConnection) -> None:
     assert sum(count for count, _ in counts) == CALLS.size - CALLS.kept
     assert isinstance(counts[-1][1], ClusterUnavailable)
     assert fill(connection, service_identity(), waiting=False)[0] == CALLS.kept
+
+
+def test_at_once(connection: ClusterConnection) -> None:
+    """Few of one user's calls are on their way at once; the others wait here, and others' calls pass them."""
+    silent: Any = connection._caller
+    fill(connection, person(1), waiting=False)
+    assert len(silent.gates) == AT_ONCE
+    fill(connection, person(2), waiting=False)
+    assert len(silent.gates) == 2 * AT_ONCE
+    silent.gates[0].errback(RuntimeError())
+    assert len(silent.gates) == 2 * AT_ONCE + 1
+
+
+def test_too_long(connection: ClusterConnection) -> None:
+    """Who waits behind their own calls for as long as a call may take is told so, and the cluster is not suspected."""
+    refused: list[Any] = []
+    for _ in range(AT_ONCE + 1):
+        Deferred.fromCoroutine(connection.call(person(1), "user.x")).addErrback(refused.append)
+    clock: Any = connection._reactor
+    clock.advance(10)
+    assert "your calls before this one" in str(refused[0].value) and not connection.suspect
