@@ -34,6 +34,7 @@ from cm.rpc.keys import ensure_secret, ensure_signing_key
 from cm.rpc.limits import Share
 from cm.rpc.server import WireSite, make_root
 from cm.rpc.token import TokenSigner
+from cm.rpc.turns import Turns
 from cm.rpc.types import Secret
 from cm.rpc.view import Registry
 from cm.runtime.database import Database
@@ -172,16 +173,16 @@ class CloudManager:
         dispatcher = Dispatcher(self.reactor, self.registry, execute, authenticator, limits, self.metrics)
         self.dispatcher = dispatcher
         self._start_mailer()
-        await self._start_feed(authenticator)
+        await self._start_feed(authenticator, dispatcher.turns)
         self.watcher.start()
         self._listen(dispatcher)
 
-    async def _start_feed(self, authenticator: CloudAuthenticator) -> None:
+    async def _start_feed(self, authenticator: CloudAuthenticator, turns: Turns) -> None:
         assert self.listener is not None
         await self.feed.start()
         self.services.extra["feed"] = self.feed
         readers, limits = FeedAuthenticator(authenticator), self.settings.limits
-        self.events = Events(self.reactor, self.feed, readers, limits=limits, sees_all=sees_cluster)
+        self.events = Events(self.reactor, self.feed, readers, limits=limits, turns=turns, sees_all=sees_cluster)
         # After the authenticator has forgotten: what it then finds out anew says who may stay.
         self.listener.subscribe(TOPIC, self.events.account_changed, at_once=True)
         self.listener.subscribe("feed", self.feed.afresh)  # nobody notifies it: it is called after reconnections

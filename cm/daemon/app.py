@@ -165,10 +165,10 @@ class ClusterManager:
         authenticator = self._authenticator(self.listener)
         await authenticator.load_keys()
         await self.feed.start()
-        self.events = Events(self.reactor, self.feed, authenticator, limits=self.settings.limits)
-        authenticator.on_keys = self.events.account_changed
         execute, limits = self.executor.execute, self.settings.limits
         dispatcher = Dispatcher(self.reactor, self.registry, execute, authenticator, limits, self.metrics)
+        self.events = Events(self.reactor, self.feed, authenticator, limits=limits, turns=dispatcher.turns)
+        authenticator.on_keys = self.events.account_changed
         self.dispatcher = dispatcher
         self._subscribe()
         if self.settings.cluster.workers:

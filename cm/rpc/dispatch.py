@@ -34,13 +34,12 @@ from cm.rpc.parameters import Params
 from cm.rpc.place import place_of
 from cm.rpc.places import Places
 from cm.rpc.rate import ChangeRate
-from cm.rpc.turns import Turns
+from cm.rpc.turns import REFUSED_S, Turns
 from cm.rpc.view import Registry, View, unknown
 from cm.runtime.threads import on_behalf
 
 log = Logger()
 STOP_GRACE_S: Final = 10.0  # calls last milliseconds, but for those that wait: they are told to come again
-REFUSED_S: Final = 0.05  # before the next call of an account that asked for more than its share
 
 
 class Measure(Protocol):
@@ -89,9 +88,13 @@ class Peer:
 
     @property
     def key(self) -> Hashable:
-        """For whom its work counts: the account, once that is known, else the address."""
+        """
+        For whom its work counts: the account, once that is known, else the address. Who comes from there with bad
+        credentials is not in the way of those who come with none, to log in.
+        """
         if self._identity is None:
-            return place_of(self.remote)
+            place = place_of(self.remote)
+            return place if self._refusal is None else ("refused", place)
         return self._identity.account_id or self._identity.login
 
     async def identity(self, authenticator: Authenticator) -> Identity:
@@ -224,7 +227,7 @@ class Dispatcher:
             return await self._run(view, identity, arguments, control, self.budget(peer), done)
         except CloudError as error:
             outcome = error.code
-            if isinstance(error, (RateLimited, TooManyAtOnce)):
+            if isinstance(error, (RateLimited, TooManyAtOnce)) and not peer.is_guest:
                 self.turns.hold(peer.key, REFUSED_S)
             raise
         except CancelledError:

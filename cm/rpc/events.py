@@ -45,6 +45,7 @@ from cm.rpc.limits import Limits
 from cm.rpc.place import place_of
 from cm.rpc.places import Places
 from cm.rpc.server import tell_failure
+from cm.rpc.turns import REFUSED_S, Turns
 from cm.rpc.vocabulary import Role
 from cm.runtime.feed import FeedReader, FeedRow, Subscription, format_cursor
 from cm.runtime.threads import on_behalf
@@ -185,6 +186,7 @@ class EventStream:
 class Events(Resource):
     """
     :param reactor: an ``IReactorTime``.
+    :param turns: those of calls, which streams that are opened share.
     :param role: who may subscribe; ``all_role``: who may see everything, of which ``sees_all`` leaves them what is
         theirs to see.
     """
@@ -199,6 +201,7 @@ class Events(Resource):
         role: Role = Role.USER,
         all_role: Role = Role.ADMIN,
         limits: Limits | None = None,
+        turns: Turns | None = None,
         sees_all: Callable[[FeedRow, Identity], bool] = sees_as_administrator,
     ) -> None:
         super().__init__()
@@ -208,6 +211,7 @@ class Events(Resource):
         self._authenticator = authenticator
         self._role = role
         self._all_role = all_role
+        self._turns = turns or Turns(reactor)
         self._places = Places("streams of events", (limits or Limits()).share("streams"))
         self.sees_all = sees_all
         self._streams: set[EventStream] = set()
@@ -289,7 +293,13 @@ class Events(Resource):
             raise InvalidParameter("kinds", f"there are more than {KINDS_MAX}")
         stream = EventStream(self, request, identity, credentials, everything)
         stream.kinds = kinds
-        stream.give_back = self._places.take(identity, remote)
+        key = identity.account_id or identity.login
+        await self._turns.take(key)
+        try:
+            stream.give_back = self._places.take(identity, remote)
+        except TooManyAtOnce:
+            self._turns.hold(key, REFUSED_S)
+            raise
         return stream, arguments.get("cursor")
 
     # -------------------------------------------------------------- staying

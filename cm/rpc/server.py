@@ -29,6 +29,7 @@ from cm.rpc.errors import CloudError, InvalidParameter, MalformedRequest, NotAut
 from cm.rpc.jsonrpc import JSONRPC
 from cm.rpc.limits import Limits
 from cm.rpc.passage import Passage
+from cm.rpc.turns import WRONG_S
 from cm.rpc.types import REQUEST_ID
 from cm.rpc.xmlrpc import XMLRPC
 from cm.runtime.log import call_id
@@ -199,8 +200,12 @@ class Endpoint(Resource):
             except CancelledError:
                 raise
             except CloudError:
+                turns = self._dispatcher.turns
+                await turns.take(peer.key, yielding=True)
+                turns.hold(peer.key, WRONG_S)
                 if len(body) > self._dispatcher.limits.guest_body_bytes:
                     raise
+                return await self._dialect.answer(body, peer)
             except Exception:
                 pass  # each call meets it again, and tells it as an incident
         await self._dispatcher.turns.take(peer.key, yielding=waited)

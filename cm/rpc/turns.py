@@ -21,6 +21,8 @@ SLICE_S: Final = 0.001  # of one round of the reactor; a call that reads one obj
 FULL_S: Final = 0.01  # of one round: beyond that nobody's request is begun at once
 LONG_S: Final = 0.005  # of the processor's time; a turn that took more is paid for by waiting
 PAUSES: Final = 30  # times as long as it took: one caller's long turns take 1/30 of the reactor at most
+REFUSED_S: Final = 0.05  # before the next turn of an account that asked for more than its share
+WRONG_S: Final = 0.01  # before the next turn of an address whose credentials are not good
 
 
 class Turns:

@@ -34,7 +34,7 @@ SIZES: Final = {
     "database": 8, "images": 2, "password": 1, "probe": 2, "node": NODE_SIZE, "node-slow": NODE_SLOW_SIZE,
 }  # fmt: skip
 QUEUE_MAX: Final = 1000  # calls waiting in one pool
-SHARE: Final = 0.5  # of a pool's threads, that work on behalf of one at most: others find one free at once
+SHARE: Final = 0.25  # of a pool's threads, that work on behalf of one at most: others find one free at once
 
 
 class IThreads(Interface):

@@ -18,11 +18,13 @@ from cm.rpc.dispatch import Peer
 from cm.rpc.errors import Overloaded, TooManyAtOnce
 from cm.rpc.limits import Limits, Share
 from cm.rpc.places import Places
+from cm.rpc.server import WireSite, make_root
+from cm.rpc.turns import WRONG_S
 from cm.rpc.view import Registry
 from cm.rpc.vocabulary import Role
 from cm.runtime import files
 
-from .sample import ANNA, ROOT, Sample
+from .sample import ANNA, AS_ANNA, ROOT, Sample, one_round
 
 SHARE = Share(size=10, per_account=3, per_address=4, kept=2, times=2)
 
@@ -149,3 +151,34 @@ def test_views() -> None:
     views = [*own, *forwarded_views(Registry.collect("clm.views"))]
     patient = {view.name for view in views if any(each.name == "timeout" for each in view.parameters)}
     assert patient == {view.name for view in views if view.waiting} == {"user.operation.wait"}
+
+
+def test_wrong_credentials_wait() -> None:
+    """
+    Of one address wrong credentials are answered one after the other, with pauses; who comes from there with none, to
+    log in, and who is known do not wait for them.
+    """
+    sample = Sample()
+    site = WireSite(make_root(sample.dispatcher), sample.dispatcher.limits, sample.clock)
+
+    def ask(authorization: bytes = b"") -> StringTransport:
+        protocol = site.buildProtocol(IPv4Address("TCP", "192.0.2.1", 1))
+        transport = StringTransport()
+        protocol.makeConnection(transport)
+        body = b'{"jsonrpc": "2.0", "method": "guest.time", "id": 1}'
+        head = b"Authorization: %b\r\n" % authorization if authorization else b""
+        protocol.dataReceived(
+            b"POST /jsonrpc HTTP/1.1\r\nHost: x\r\n%bContent-Length: %d\r\n\r\n" % (head, len(body)) + body
+        )
+        return transport
+
+    wrong = [ask(b"Basic YW5uYTp3cm9uZw==") for _ in range(3)]
+    one_round(sample.clock)
+    assert [bool(each.value()) for each in wrong] == [True, False, False]
+    assert b"2026-01-02" in ask().value() and b"2026-01-02" in ask(AS_ANNA).value()
+    sample.clock.advance(WRONG_S + 0.001)
+    one_round(sample.clock)
+    assert [bool(each.value()) for each in wrong] == [True, True, False]
+    sample.clock.advance(WRONG_S + 0.001)
+    sample.clock.advance(0)
+    assert all(b"not_authenticated" in each.value() for each in wrong)

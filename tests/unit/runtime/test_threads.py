@@ -244,7 +244,7 @@ class TestShares:
 
     @pytest.fixture
     def four(self, reactor: Reactor) -> Iterator[Threads]:
-        made = Threads(reactor.reactor, {"four": 4, "one": 1})
+        made = Threads(reactor.reactor, {"four": 4}, share=0.5)
         yield made
         reactor.do(made.stop, 0.1)
 
