@@ -20,7 +20,9 @@ from types import NoneType, UnionType
 from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
 
 DOCS = Path(__file__).parent
-sys.path.insert(0, str(DOCS.parent))
+sys.path[:0] = [str(DOCS.parent), str(DOCS)]
+
+from bounds import bound_table  # noqa: E402
 
 from clm.daemon import settings as cloud  # noqa: E402
 from cm.daemon.settings import Settings  # noqa: E402
@@ -435,6 +437,7 @@ def _toml(value: Any) -> str:
 
 
 PARTS: dict[str, Callable[[], str]] = {
+    "bounds": bound_table,
     "errors": error_table,
     "cloud-errors": lambda: error_table("clm"),
     "views": lambda: view_table(views()),
@@ -450,7 +453,9 @@ PARTS: dict[str, Callable[[], str]] = {
     "vm-states": lambda: state_part(VM),
     "versions": version_table,
 }
-PAGES = ("api.md", "architecture.md", "cloud.md", "cloud-api.md", "dependencies.md", "operator.md", "states.md")
+PAGES = (
+    "api.md", "architecture.md", "cloud.md", "cloud-api.md", "dependencies.md", "limits.md", "operator.md", "states.md",
+)  # fmt: skip
 
 
 def renewed(text: str) -> str:

@@ -1,0 +1,234 @@
+"""
+Everything of the daemons that has a bound, in one table: ``docs/limits.md`` shows it, and ``tests/unit/test_bounds.py``
+makes sure that no pool, queue or limit is missing from it.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from clm.daemon.settings import ClustersSettings
+from cm.rpc.limits import Limits, Share
+
+BOTH: Final = "both managers"
+CM: Final = "wawel-cm"
+CLM: Final = "wawel-clm"
+ENDPOINT: Final = "wawel-contextualization"
+NODE: Final = "wawel-node"
+
+
+@dataclass(frozen=True)
+class Bound:
+    """
+    :ivar source: where its size stands: ``limits.x`` and ``clusters.x`` are settings, others ``module:NAME``.
+    :ivar share: of one account, address, node or guest, and who gets the last ones.
+    :ivar beyond: what the one beyond gets.
+    """
+
+    daemon: str
+    what: str
+    source: str
+    share: str
+    beyond: str
+
+    @property
+    def size(self) -> Any:
+        return value_of(self.source)
+
+
+def value_of(source: str) -> Any:
+    if source.startswith("limits."):
+        return getattr(Limits(), source.removeprefix("limits."))
+    if source.startswith("clusters."):
+        return getattr(ClustersSettings(), source.removeprefix("clusters."))
+    module, _, name = source.partition(":")
+    found: Any = importlib.import_module(module)
+    for part in name.split("."):
+        found = found[part] if isinstance(found, Mapping) else getattr(found, part)
+    return found
+
+
+_REQUEST: Final = "of each request"
+_TURN: Final = "in turn between accounts; a quarter of the threads for one (`limits.thread_share`)"
+_QUEUE: Final = "waits; `overloaded` beyond 1,000 (`QUEUE_MAX`)"
+_NODES_OWN: Final = "of each node"
+
+BOUNDS: Final = (
+    # ---- what one request may be
+    Bound(BOTH, "bytes of a body", "limits.body_bytes", _REQUEST, "HTTP 413, `too_large`"),
+    Bound(BOTH, "the same without good credentials", "limits.guest_body_bytes", _REQUEST, "HTTP 413, `too_large`"),
+    Bound(BOTH, "large bodies taken in at once", "limits.large_bodies", "one of each caller", "waits unread"),
+    Bound(BOTH, "bytes read of a body that is too large", "limits.drain_bytes", _REQUEST, "the connection ends"),
+    Bound(BOTH, "nesting", "limits.depth", _REQUEST, "`too_large`"),
+    Bound(BOTH, "values, elements", "limits.elements", _REQUEST, "`too_large`"),
+    Bound(BOTH, "calls", "limits.calls", "of each request, batch and multicall together", "`too_large`, none is made"),
+    Bound(BOTH, "bytes of an answer", "limits.answer_bytes", _REQUEST, "`too_large` in place of what does not fit"),
+    Bound(BOTH, "the same without credentials", "limits.guest_answer_bytes", _REQUEST, "the same"),
+    Bound(BOTH, "seconds of a call", "limits.call_s", "of each call", "`deadline_exceeded`"),
+    Bound(BOTH, "seconds of a request", "limits.request_s", _REQUEST, "`deadline_exceeded`"),
+    # ---- what one caller and all may have at once
+    Bound(
+        BOTH, "connections", "limits.connections", "3,000 of one address (`limits.connections_per_address`)",
+        "closed unread",
+    ),
+    Bound(BOTH, "connections not yet accepted", "cm.rpc.endpoint:BACKLOG", "none", "the kernel lets it wait"),
+    Bound(
+        BOTH, "calls under way", "limits.under_way",
+        "100 of one account, 300 of one address; the last 100 for administrators and cloud managers",
+        "`too_many_at_once`; `overloaded` where all are taken",
+    ),
+    Bound(
+        BOTH, "calls that wait for an operation", "limits.waits",
+        "50 of one account, 500 of one address; the last 500 for administrators and cloud managers", "the same",
+    ),
+    Bound(
+        BOTH, "event streams", "limits.streams",
+        "20 of one account, 400 of one address; the last 200 for administrators and cloud managers",
+        "HTTP 429 `too_many_at_once`, 503 `overloaded`",
+    ),
+    Bound(BOTH, "bytes that wait in one event stream", "cm.rpc.events:BUFFER_MAX", "of each stream",
+          "read again once it takes them; cut off after 30 s"),
+    Bound(BOTH, "changing calls at once", "limits.changes_burst",
+          "of each account; 5 come back a second (`limits.changes_per_s`)", "`rate_limited`, Retry-After"),
+    Bound(BOTH, "time of the reactor in one round, in seconds", "cm.rpc.turns:SLICE_S",
+          "in turn between accounts, and addresses of those not known", "waits for a later round"),
+    # ---- threads
+    Bound(BOTH, "calls waiting for one pool of threads", "cm.runtime.threads:QUEUE_MAX",
+          "as many as it has calls under way", "`overloaded`"),
+    Bound(BOTH, "threads for the database (`database.pool_size`)", "cm.runtime.threads:SIZES.database", _TURN, _QUEUE),
+    Bound(CM, "threads for images", "cm.runtime.threads:SIZES.images", "in the order of the journal", _QUEUE),
+    Bound(BOTH, "threads for passwords (two in `wawel-clm`)", "cm.runtime.threads:SIZES.password",
+          "in turn between addresses", _QUEUE),
+    Bound(BOTH, "passwords that wait to be hashed", "cm.runtime.fair:WAITING_MAX", "in turn between addresses",
+          "of the address with the most waiting, the last: `overloaded`"),
+    Bound(CM, "threads for nodes that are being added", "cm.runtime.threads:SIZES.probe", _TURN, _QUEUE),
+    Bound(CM, "threads for a node's quick calls", "cm.runtime.threads:NODE_SIZE", _NODES_OWN, _QUEUE),
+    Bound(CM, "threads for a node's slow calls", "cm.runtime.threads:NODE_SLOW_SIZE", _NODES_OWN, _QUEUE),
+    Bound(CM, "of them, for what takes minutes", "cm.services.fleet:LASTING_MAX", _NODES_OWN, "waits"),
+    Bound(CM, "connections to a node that hang", "cm.drivers.libvirt.lane:HANGING_MAX", _NODES_OWN,
+          "waits for the last of them: `node_unreachable`"),
+    # ---- work
+    Bound(CM, "operations worked on at once", "cm.operations.engine:PARALLEL", "6 of one node", "waits as `queued`"),
+    Bound(CM, "of them at one node", "cm.operations.engine:PER_NODE", _NODES_OWN, "waits as `queued`"),
+    Bound(CM, "VMs of one call", "cm.rpc.vocabulary:COUNT_MAX", "the account's quota", "`invalid_parameter`"),
+    Bound(CM, "tries to find a download's host", "cm.drivers.images.answer:LOOKUPS", "of each import",
+          "the import ends"),
+    # ---- what is remembered
+    Bound(CM, "caller tokens remembered, each good once", "cm.rpc.token:USED_MAX", "none: 3,000 calls a second fit",
+          "the one that ends first is forgotten"),
+    Bound(BOTH, "accounts whose rate is remembered", "cm.rpc.rate:REMEMBER", "one of each",
+          "the longest untouched goes"),
+    Bound(BOTH, "accounts, sessions and the like remembered", "cm.runtime.remember:REMEMBER_MAX", "one of each",
+          "the longest untouched goes"),
+    Bound(BOTH, "rows of the trail of logins that wait, or still count", "cm.runtime.logins:OPEN_MAX",
+          "one for each login, address and outcome", "the log alone has it"),
+    # ---- the cloud
+    Bound(
+        CLM, "calls to one cluster", "clusters.calls",
+        "64 of one account, 3 of them on their way (`clusters.calls_at_once`); the last 32 for administrators and the"
+        " cloud itself", "`too_many_at_once`, `cluster_unavailable`",
+    ),
+    Bound(
+        CLM, "calls that wait at one cluster", "clusters.waits",
+        "50 of one account; the last 100 for administrators and the cloud itself", "the same",
+    ),
+    Bound(CLM, "connections kept to one cluster", "clm.drivers.clusters:CONNECTIONS", "none", "another one is made"),
+    Bound(CLM, "places of objects remembered", "clm.services.forwarding:PLACES_MAX", "one of each",
+          "the longest untouched goes"),
+    Bound(CLM, "rows of the audit of forwarded calls that wait", "clm.services.trail:KEPT_MAX", "none",
+          "told in the log"),
+    Bound(CLM, "sessions of a user", "clm.services.accounts:SESSIONS_MAX", "of each account", "the oldest ends"),
+    Bound(CLM, "issues sent in an hour", "clm.services.issues:HOURLY_MAX", "of each account", "`issue_limit`"),
+    # ---- the endpoint
+    Bound(ENDPOINT, "bytes of a body", "contextualization.endpoint:BODY_MAX", _REQUEST, "HTTP 413"),
+    Bound(ENDPOINT, "bytes read of a body that is too large", "contextualization.endpoint:DRAIN_MAX", _REQUEST,
+          "the connection ends"),
+    Bound(ENDPOINT, "bytes of a guest's body", "contextualization.guest:BODY_MAX", _REQUEST, "HTTP 413"),
+    Bound(ENDPOINT, "nesting", "contextualization.endpoint:DEPTH_MAX", _REQUEST, "HTTP 400"),
+    Bound(ENDPOINT, "connections", "cm.rpc.limits:CONNECTIONS",
+          "3,000 of one address", "closed unread"),
+    Bound(ENDPOINT, "requests of guests, batches of events", "contextualization.endpoint:PER_NODE",
+          "of each node and kind; of guests 16 of one, by its agent", "HTTP 503 to guests, 429 to nodes"),
+    Bound(ENDPOINT, "polls for the document", "contextualization.endpoint:POLLS_PER_NODE", _NODES_OWN, "HTTP 429"),
+    Bound(ENDPOINT, "enrolments", "contextualization.endpoint:ENROLMENTS", "none: they are not signed", "HTTP 429"),
+    Bound(ENDPOINT, "look-ups of a node's key at once", "contextualization.authenticate:LOOKUPS_MAX",
+          "none: not signed yet", "HTTP 503"),
+    Bound(ENDPOINT, "keys of nodes remembered", "contextualization.authenticate:KEYS_MAX", "one of each node",
+          "the longest untouched goes"),
+    Bound(ENDPOINT, "signatures remembered", "contextualization.authenticate:USED_MAX", "none",
+          "answered, and no evidence of anything"),
+    Bound(ENDPOINT, "events in a batch", "contextualization.events:BATCH_MAX", _NODES_OWN, "HTTP 400"),
+    # ---- the agent
+    Bound(NODE, "requests of guests of one bridge", "node_hooks.metadata:CONCURRENT", "16 of one guest", "HTTP 503"),
+    Bound(NODE, "of them of one guest", "node_hooks.metadata:CONCURRENT_PER_GUEST", "of each guest", "HTTP 503"),
+    Bound(NODE, "connections kept to the endpoint", "node_hooks.metadata:KEPT_CLIENTS", "of each bridge",
+          "another one is made"),
+    Bound(NODE, "bytes of a guest's head", "node_hooks.guest_request:HEAD_LIMIT", _REQUEST, "HTTP 431"),
+    Bound(NODE, "bytes of a guest's body", "node_hooks.guest_request:BODY_LIMIT", _REQUEST, "HTTP 413"),
+    Bound(NODE, "bytes of the endpoint's answer", "node_hooks.client:ANSWER_LIMIT", "of each", "no answer"),
+    Bound(NODE, "records in the spool", "node_hooks.spool:RECORD_LIMIT", "none: hooks write them",
+          "the oldest go; a pass over the node finds what they told"),
+    Bound(NODE, "records kept that cannot be read", "node_hooks.spool:CORRUPT_LIMIT", "none", "the oldest go"),
+)  # fmt: skip
+
+# What looks like a bound of that kind by its name: the length of one value, a page, a batch of our own work.
+OTHERS: Final[Mapping[str, str]] = {
+    "clm.daemon.mailer": "pauses between tries of a mail",
+    "clm.drivers.clusters": "defaults of the settings clusters.*, for whoever makes a connection without",
+    "clm.drivers.oidc": "lengths of a provider's answers",
+    "clm.rules": "lengths of values",
+    "clm.services.accounts:CLIENT_MAX": "length",
+    "clm.services.follow": "rows of one write",
+    "clm.services.registration": "rows of one transaction",
+    "clm.services.sync": "pages of one look",
+    "clm.store": "rows of one transaction, and queries",
+    "clm.views": "lengths of values",
+    "cm.drivers.images": "sizes of what an image may say of itself",
+    "cm.drivers.libvirt.domain_xml": "length",
+    "cm.drivers.libvirt.errors": "length",
+    "cm.drivers.libvirt.pool_xml": "addresses of one network",
+    "cm.drivers.memory": "for tests",
+    "cm.rpc.client": "what a client of ours reads",
+    "cm.rpc.codec": "length of a header",
+    "cm.rpc.credentials": "lengths",
+    "cm.rpc.events:KINDS_MAX": "length of a list",
+    "cm.rpc.http_caller": "what a client of ours keeps",
+    "cm.rpc.limits": "defaults of the settings limits.*",
+    "cm.rpc.parameters": "length",
+    "cm.rpc.password": "what argon2 costs",
+    "cm.rpc.throttle": "wrong logins: docs/api.md",
+    "cm.rpc.token": "lengths",
+    "cm.rpc.types": "lengths and ranges of values",
+    "cm.rpc.vocabulary": "lengths of values",
+    "cm.rpc.xmlrpc": "follows from limits.depth",
+    "cm.runtime.logins:LOGIN_MAX": "length",
+    "cm.runtime.feed": "rows of one query",
+    "cm.runtime.log": "length",
+    "cm.runtime.memory": "of the allocator",
+    "cm.runtime.settings": "length of a file",
+    "cm.runtime.threads": "limits.thread_share, and the sizes by pool",
+    "cm.services": "lengths of values",
+    "cm.store": "rows of one transaction, and queries",
+    "contextualization.events": "lengths of values",
+    "contextualization.guest:PATH_MAX": "length",
+    "contextualization.metadata": "seconds of a token",
+    "node_hooks.delivery": "records of one batch",
+    "node_hooks.qemu_hook": "lengths of what a hook keeps",
+}
+
+
+def shown(size: Any) -> str:
+    if isinstance(size, Share):
+        size = size.size
+    return f"{size:,}" if isinstance(size, int) else f"{size:g}"
+
+
+def bound_table() -> str:
+    lines = ["| daemon | what | | setting | share | beyond |", "|---|---|---|---|---|---|"]
+    for each in BOUNDS:
+        setting = f"`{each.source}`" if ":" not in each.source else "fixed"
+        lines.append(f"| {each.daemon} | {each.what} | {shown(each.size)} | {setting} | {each.share} | {each.beyond} |")
+    return "\n".join(lines)
