@@ -20,6 +20,7 @@ BENCHMARKS = {
     "hook": "the hook that libvirt waits for: 300 runs",
     "reads": "get_by_id and get_list with 10,000 VMs, beside a constant resource",
     "memory": "resident memory of the cluster manager, idle and with 10,000 VMs",
+    "attacks": "a neighbour's get_by_id while one account, or somebody without one, attacks",
     "burst": "200 VMs at once on libvirt's test driver, and one alone",
     "forward": "a call through the cloud manager beside the same call at its cluster",
     "feed": "500 subscribers of the cloud's change feed",

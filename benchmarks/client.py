@@ -23,13 +23,15 @@ from benchmarks.report import child_environment, percentile
 
 @dataclass(frozen=True)
 class Burst:
-    """What one burst of calls came to."""
+    """What one burst of calls came to. ``refused``: answers after the first of a connection that told an error."""
 
     per_second: float
     p50_ms: float
+    p95_ms: float
     p99_ms: float
     answer_bytes: int
     calls: int
+    refused: int = 0
 
 
 class Caller:
@@ -100,6 +102,7 @@ def make_calls(wanted: Mapping[str, Any]) -> dict[str, Any]:
     taken: list[list[float]] = []
     sizes: list[int] = []
     failures: list[str] = []
+    refusals: list[bytes] = []
 
     def work(offset: int) -> None:
         connection = _Connection("127.0.0.1", wanted["port"], timeout=60)
@@ -120,7 +123,9 @@ def make_calls(wanted: Mapping[str, Any]) -> dict[str, Any]:
             number += 1
             began = now
             connection.request("POST", wanted["path"], bodies[number % len(bodies)], wanted["headers"])
-            connection.getresponse().read()
+            data = connection.getresponse().read()
+            if data.startswith(b'{"jsonrpc":"2.0","error"'):
+                refusals.append(data[:500])
             now = time.perf_counter()
             mine.append(now - began)
         taken.append(mine)
@@ -140,9 +145,11 @@ def make_calls(wanted: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "per_second": len(times) / lasted,
         "p50_ms": percentile(times, 0.5) * 1000,
+        "p95_ms": percentile(times, 0.95) * 1000,
         "p99_ms": percentile(times, 0.99) * 1000,
         "answer_bytes": max(sizes),
         "calls": len(times),
+        "refused": len(refusals),
     }
 
 
