@@ -42,7 +42,7 @@ from cm.runtime.feed import FeedReader
 from cm.runtime.listener import Listener
 from cm.runtime.logins import LoginTrail
 from cm.runtime.metrics import Metrics
-from cm.runtime.settings import SettingsError
+from cm.runtime.settings import SettingsError, make_state_dir
 from cm.runtime.threads import IThreads, Threads
 from cm.runtime.wall import unix_seconds
 
@@ -53,7 +53,7 @@ def policy_of(settings: Settings) -> CloudPolicy:
     """What decisions depend on, out of the settings; makes the state directory."""
     check_settings(settings)
     state = settings.cloud.state_dir
-    state.mkdir(mode=0o750, parents=True, exist_ok=True)
+    make_state_dir(state, "cloud.state_dir", "wawel-clm")
     cloud, accounts, mail, clusters = settings.cloud, settings.accounts, settings.mail, settings.clusters
     return CloudPolicy(
         name=cloud.name,

@@ -35,7 +35,7 @@ from cm.runtime.feed import FeedReader
 from cm.runtime.listener import Listener
 from cm.runtime.logins import LoginTrail
 from cm.runtime.metrics import Metrics
-from cm.runtime.settings import SettingsError
+from cm.runtime.settings import SettingsError, make_state_dir
 from cm.runtime.threads import IThreads, Threads
 from cm.services.agents import GuestSettings
 from cm.services.authenticator import DatabaseAuthenticator
@@ -65,7 +65,7 @@ def policy_of(settings: Settings) -> ClusterPolicy:
     """What decisions depend on, out of the settings; makes the state directory."""
     check_all(settings)
     state = settings.cluster.state_dir
-    state.mkdir(mode=0o750, parents=True, exist_ok=True)
+    make_state_dir(state, "cluster.state_dir", "wawel-cm")
     staging = state / "staging"
     staging.mkdir(mode=0o700, exist_ok=True)
     cluster, images, quota = settings.cluster, settings.images, settings.quota

@@ -200,7 +200,10 @@ def make_program(
         """Make an administrator, or give an existing one a new password."""
         settings = load(config)
         password = read_password(password_file)
-        made = on_database(settings.database.url, set_administrator, login, password, settings)
+        try:
+            made = on_database(settings.database.url, set_administrator, login, password, settings)
+        except SettingsError as error:
+            raise click.ClickException(str(error)) from None
         click.echo(f"administrator {login} {'was made' if made else 'has a new password'}")
 
     @main.command()

@@ -12,7 +12,9 @@ Settings: one TOML file and the environment, read once into frozen dataclasses o
 
 from __future__ import annotations
 
+import errno
 import os
+import tempfile
 import tomllib
 import typing
 from collections.abc import Mapping
@@ -35,6 +37,25 @@ class SettingsError(Exception):
     def __init__(self, problems: list[str]) -> None:
         super().__init__("\n".join(problems))
         self.problems = problems
+
+
+def make_state_dir(path: Path, setting: str, unit: str) -> None:
+    """
+    Make sure of a directory for keys and work.
+
+    :param setting: its name, and the unit of the packages whose sandbox may keep us out of it.
+    :raises SettingsError: it cannot be made, or this process may not write there.
+    """
+    try:
+        path.mkdir(mode=0o750, parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=path):
+            return
+    except OSError as error:
+        told = f"{setting}: {path} cannot be written: {error.strerror}"
+        if error.errno == errno.EROFS:  # ProtectSystem=strict of the unit, where the account itself may write
+            told += f"; within {unit}.service it needs a drop-in (systemctl edit {unit}) with\n"
+            told += f"[Service]\nReadWritePaths={path}"
+        raise SettingsError([told]) from None
 
 
 def read_settings(

@@ -9,9 +9,12 @@ from twisted.internet.interfaces import IListeningPort
 from twisted.logger import Logger
 from twisted.web.server import Site
 
+import sql.cm
 from cm.rpc.endpoint import make_listener
 from cm.runtime.database import Database
 from cm.runtime.listener import Listener
+from cm.runtime.migrate import pending
+from cm.runtime.settings import SettingsError
 from cm.runtime.threads import Threads
 from cm.services.agents import GUEST_DEFAULTS, GuestSettings
 from contextualization.daemon.settings import Settings, read_cluster_key
@@ -64,9 +67,12 @@ class Contextualization:
         """
         Listen, once the database's notifications come.
 
-        :raises SettingsError: the address or the TLS files are not good.
+        :raises SettingsError: the database is not at this version's schema, or the address or the TLS files are not
+            good.
         """
         settings, listen = self._settings, self._settings.listen
+        if await self._threads.run("database", pending, self._database.engine, sql.cm):
+            raise SettingsError(["the database is not at this version's schema: run wawel-cm migrate"])
         site = self._site = make_site(
             self._reactor,
             self._database,

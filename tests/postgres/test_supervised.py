@@ -84,9 +84,10 @@ def test_ready(program: str, request: pytest.FixtureRequest, tmp_path: Path, ear
         assert process.wait(PATIENCE_S) == 0
 
 
-def test_refused(tmp_path: Path, ear: socket.socket, postgres_url: str) -> None:
-    """A manager that cannot start tells the supervisor why, is never ready, and exits with 1."""
-    with running("cm", postgres_url, tmp_path) as (process, _):
+@pytest.mark.parametrize("program", ["cm", "contextualization"])
+def test_refused(program: str, tmp_path: Path, ear: socket.socket, postgres_url: str) -> None:
+    """What cannot start on this schema tells the supervisor why, is never ready, and exits with 1."""
+    with running(program, postgres_url, tmp_path) as (process, _):
         told = []
         while not told or not told[-1].startswith("STOPPING=1"):
             told.append(ear.recv(4096).decode())
@@ -96,8 +97,9 @@ def test_refused(tmp_path: Path, ear: socket.socket, postgres_url: str) -> None:
 
 
 @pytest.fixture
-def postgres_url(request: pytest.FixtureRequest) -> str:
+def postgres_url(request: pytest.FixtureRequest) -> Iterator[str]:
     """Of a database without tables."""
     postgres = request.getfixturevalue("postgres")
     postgres.create_database("not_migrated")
-    return str(postgres.url("not_migrated"))
+    yield str(postgres.url("not_migrated"))
+    postgres.drop_database("not_migrated")

@@ -40,6 +40,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "cm.views": COMMON | {"cm.rpc", "cm.services", "cm.store"},
     "cm.daemon": {"cm", "sql.cm"},  # wires the whole; sql.cm is where Alembic's versions are
     "contextualization": COMMON | {"cm.rpc", "cm.services", "cm.store", "cm.models"},
+    # It refuses a schema that is not its own.
+    "contextualization.daemon": COMMON | {"contextualization", "cm.rpc", "cm.services", "cm.store", "sql.cm"},
     "node_hooks": set(),  # copied to nodes alone
     # A cluster is reached through an ICaller; of cm.runtime nothing is about clusters.
     "clm": {"cm.rpc", "cm.runtime"},
