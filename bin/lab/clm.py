@@ -31,7 +31,8 @@ class CloudManager:
     ) -> None:
         self.config = base / "clm.toml"
         self.state_dir = base / "clm"
-        address = f"127.0.0.1:{free_port(port)}"
+        self.port = free_port(port)
+        address = f"127.0.0.1:{self.port}"
         self.url = f"http://{address}"
         tables: dict[str, dict[str, Any]] = {
             "database": {"url": database},
@@ -58,6 +59,8 @@ class CloudManager:
 
         def answers() -> bool:
             self.daemon.check()
+            if not self.daemon.listens_on(self.port):                    # somebody else may answer there
+                return False
             try:
                 client.call("guest.cloud.get_info")
             except Unavailable:

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from cm.rpc.errors import Unavailable
-from lab import furnish, image
+from lab import forgotten, furnish, image
 from lab.asking import DATABASE, Asking
 from lab.config import free_port, write_config
 from lab.credentials import FILE as CREDENTIALS
@@ -94,6 +94,7 @@ class Cloud(Asking):
         self._separate = separate_contextualization
         self._settings = settings or {}
         self._wanted_port = rpc_port
+        self._port = 0
         self._durable = durable
         self._lock = -1
         self._keeper: Keeper | None = None
@@ -155,7 +156,7 @@ class Cloud(Asking):
     def _start_hosts(self) -> None:
         if self.hypervisor == "test":
             for number in range(1, self._count + 1):
-                host = TestDriverHost(f"node{number}")
+                host = TestDriverHost(f"node{number}", kept_in=self.base if self.keep else None)
                 self._test_hosts.append(host)
                 host.start()
                 self.nodes.append(TestNode(host))
@@ -167,7 +168,7 @@ class Cloud(Asking):
 
     def _configure(self) -> None:
         self.import_dir.mkdir(parents=True, exist_ok=True)
-        port = free_port(self._wanted_port)
+        port = self._port = free_port(self._wanted_port)
         self.url = f"http://127.0.0.1:{port}"
         gateway = self._lab.gateway if self._lab is not None else "127.0.0.1"
         listens = self.listen_port if self._lab is not None else free_port()
@@ -186,10 +187,12 @@ class Cloud(Asking):
 
     def close(self) -> None:
         """End everything; may be repeated. The directory goes too, unless it is to be kept."""
-        self._hang_up()
         if self._lock < 0:
+            self._hang_up()
             return
         try:
+            self.rest()
+            self._hang_up()
             self.stop_programs()
         finally:
             for host in self._test_hosts:
@@ -203,6 +206,11 @@ class Cloud(Asking):
             self._keeper.close()
             os.close(self._lock)
             self._lock = -1
+
+    def rest(self) -> None:
+        """Before its end, if it is kept: what nodes of the test driver forget is stopped first."""
+        if self.keep and self.hypervisor == "test":
+            forgotten.stop_vms(self)
 
     def _hang_up(self) -> None:
         for client in self._clients:
@@ -240,6 +248,8 @@ class Cloud(Asking):
 
         def answers() -> bool:
             self.cm.check()
+            if not self.cm.listens_on(self._port):                       # somebody else may answer there
+                return False
             try:
                 client.call("guest.cluster.get_info")
             except Unavailable:

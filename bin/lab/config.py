@@ -51,12 +51,16 @@ def write_toml(path: Path, tables: Mapping[str, Mapping[str, Any]]) -> Path:
     return path
 
 
-_given: set[int] = set()
+# Reserved ports, each by a socket that ends with this process, in whatever way.
+_given: dict[int, socket.socket] = {}
 _giving = threading.Lock()
 
 
 def free_port(wanted: int = 0) -> int:
-    """A port that is free on loopback now, and that was not given before: the one wanted, if it is."""
+    """
+    A port that is free on loopback, and that no other lab of this machine's network is about to listen on: the one
+    wanted, if it is such.
+    """
     with _giving:
         while True:
             with socket.socket() as found:
@@ -66,8 +70,19 @@ def free_port(wanted: int = 0) -> int:
                 except OSError:
                     found.bind(("127.0.0.1", 0))
                 port: int = found.getsockname()[1]
-            # Several managers start at once; none of them listens yet.
-            if port not in _given:
-                _given.add(port)
+            # Several managers start at once, ours and those of another demo; none of them listens yet.
+            if port not in _given and _reserve(port):
                 return port
             wanted = 0
+
+
+def _reserve(port: int) -> bool:
+    """Take a name in the abstract namespace of sockets, which is the network namespace's as ports are."""
+    token = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC)
+    try:
+        token.bind(f"\0wawel-lab-port-{port}")
+    except OSError:
+        token.close()
+        return False
+    _given[port] = token
+    return True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -73,10 +74,31 @@ class Daemon:
             )  # fmt: skip
         record(self._pid_file, process.pid, [signal.SIGTERM, signal.SIGKILL])
 
+    def how_it_ended(self) -> str:
+        """In words, or nothing."""
+        code = self._process.returncode if self._process is not None and not self.running else None
+        if code is None:
+            return ""
+        return f" ({signal.Signals(-code).name})" if code < 0 else f" (exit status {code})"
+
     def check(self) -> None:
         """:raises LabProblem: it has ended; carries its last words."""
         if not self.running:
             raise LabProblem(f"{self.name} has ended: {tail(self.log)}")
+
+    def listens_on(self, port: int) -> bool:
+        """Whether it is this process that listens on a port of loopback: nobody else there must be talked to."""
+        pid = self.pid
+        if pid is None:
+            return False
+        wanted = f"0100007F:{port:04X}"
+        rows = [line.split() for line in Path(f"/proc/{pid}/net/tcp").read_text().splitlines()[1:]]
+        inodes = {f"socket:[{row[9]}]" for row in rows if row[1] == wanted and row[3] == "0A"}
+        try:
+            held = [os.readlink(each) for each in Path(f"/proc/{pid}/fd").iterdir()]
+        except OSError:                                                  # it has just closed one, or has ended
+            return False
+        return not inodes.isdisjoint(held)
 
     def stop(self, patience: float = 20.0) -> None:
         """Ask it to end (TERM), and wait; after ``patience`` seconds it is killed."""

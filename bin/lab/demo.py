@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from lab.tour import Tour
 
 HOSTS_MAX = 20
+# A manager that ended so often within so many seconds would do it again.
+RESTARTS_MAX, RESTARTS_S = 4, 60.0
 CLUSTERS_MAX = 8
 EPILOGUE = """\
 The state (database, images, credentials) is in .state/demo; WAWEL_STATE moves .state.
@@ -60,7 +62,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options.nodes = (2 if options.lone else 1) if options.nodes is None else options.nodes
     if not 1 <= options.nodes <= HOSTS_MAX // options.clusters:
         parser().error(f"--nodes must be 1 to {HOSTS_MAX // options.clusters}")
-    for number in (signal.SIGTERM, signal.SIGHUP):
+    # SIGINT too: a shell that starts us in the background has it ignored, and Python then leaves it so.
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, interrupt)
     steps = Steps()
     try:
@@ -105,8 +108,8 @@ def choose_kvm() -> tuple[bool, str]:
     """Whether guests can have the processor itself, and why."""
     try:
         flags = Path("/proc/cpuinfo").read_text().split()
-    except OSError:
-        flags = []
+    except OSError as error:
+        return False, f"TCG, QEMU's emulation: /proc/cpuinfo cannot be read ({error.strerror})"
     if not {"vmx", "svm"} & set(flags):
         return False, "TCG, QEMU's emulation: the processor shows neither vmx nor svm"
     try:
@@ -138,7 +141,7 @@ def run(options: argparse.Namespace, steps: Steps) -> int:
             tour.end()
             return 0
         print(tour.hints(), flush=True)
-        stay(tour)
+        stay(tour, steps)
     except CloudError as error:
         raise LabProblem(f"the manager says: {error} The logs are in {save_logs(tour)}") from error
     except LabProblem as problem:
@@ -209,15 +212,24 @@ def discard(base: Path) -> None:
         os.close(lock)
 
 
-def stay(tour: Tour) -> None:
+def stay(tour: Tour, steps: Steps) -> None:
     """
-    Wait for Ctrl-C.
+    Wait for Ctrl-C. A manager that ends is started again, as its service would be.
 
-    :raises LabProblem: a manager has ended by itself.
+    :raises LabProblem: one does not stay up.
     """
     forever = threading.Event()
+    ended: dict[str, list[float]] = {}
     while not forever.wait(1.0):
-        tour.check()
+        for daemon in tour.daemons():
+            if daemon.running:
+                continue
+            steps.say(f"{daemon.name} has ended{daemon.how_it_ended()}; it is started again, and its log goes on")
+            times = ended.setdefault(daemon.name, [])
+            times.append(time.monotonic())
+            if len(times) >= RESTARTS_MAX and times[-1] - times[-RESTARTS_MAX] < RESTARTS_S:
+                daemon.check()
+            daemon.start()
 
 
 if __name__ == "__main__":

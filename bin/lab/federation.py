@@ -15,10 +15,12 @@ from pathlib import Path
 from typing import Any
 
 from cm.rpc.client import RpcClient
+from lab import forgotten
 from lab.clm import DATABASE, PORT, CloudManager, ClusterClient
 from lab.cloud import CONTEXTUALIZATION_PORT, Cloud
 from lab.credentials import FILE as CREDENTIALS
 from lab.credentials import Account, keep_credentials, write_credentials
+from lab.daemon import Daemon
 from lab.furnish import by_name
 from lab.hosts import Lab, lab_directory
 from lab.keeper import Keeper
@@ -91,13 +93,15 @@ class Cluster(Cloud):
                 self._lab = self.whole.lab
                 self.nodes.append(RealNode(self._lab.hosts[number], self.run_dir))
             else:
-                host = TestDriverHost(f"node{number}")
+                host = TestDriverHost(f"node{number}", kept_in=self.whole.base if self.whole.keep else None)
                 self._test_hosts.append(host)
                 host.start()
                 self.nodes.append(TestNode(host))
 
     def close(self) -> None:
         """End its programs and nodes; what it shares with others goes on."""
+        if self.whole.keep and self.hypervisor == "test":
+            forgotten.stop_vms(self)
         self._hang_up()
         self.stop_programs()
         for host in self._test_hosts:
@@ -301,10 +305,9 @@ class Federation:
         with RpcClient(self.clm.url, token=self.clm.token(self.credentials.admin)) as client:
             yield client
 
-    def check(self) -> None:
-        """:raises LabProblem: a manager has ended by itself."""
-        for daemon in (self.clm.daemon, *(cluster.cm for cluster in self.clusters)):
-            daemon.check()
+    def daemons(self) -> list[Daemon]:
+        """The managers."""
+        return [self.clm.daemon, *(cluster.cm for cluster in self.clusters)]
 
     def check_leaks(self, live: Mapping[str, list[str]] | None = None) -> list[str]:
         """What is left of VMs in any cluster, but of those with the uuids ``live`` (by cluster's name)."""

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from cm.rpc.errors import Unavailable
+from lab import forgotten
 from lab.network import accepts
-from lab.nodes import Node, RealNode, TestNode
+from lab.nodes import Node, RealNode
 from lab.processes import wait_until
 
 if TYPE_CHECKING:
@@ -26,9 +27,10 @@ def furnish(cloud: Cloud) -> None:
         for node in cloud.nodes:
             add_node(cloud, node)
         cloud.storage_id = add_storage(cloud)
-        restore_volumes(cloud)
+        forgotten.restore_volumes(cloud)
         if by_name(cloud.admin.call("admin.network.get_list"), "guests") is None:
             cloud.admin.call("admin.network.add", {"name": "guests", "network": cloud.guest_network})
+    forgotten.settle(cloud)
     real = [node for node in cloud.nodes if isinstance(node, RealNode)]
     if real:
         with cloud.steps.step("enrolling the nodes' agents"):
@@ -42,14 +44,21 @@ def furnish(cloud: Cloud) -> None:
         cloud.template_ids[name] = kept["template_id"]
     if cloud.local_user:
         cloud.user_id = add_user(cloud)
-    image = by_name(cloud.admin.call("admin.system_image.get_list"), "tiny")
-    if image is not None and image["state"] == "ok":
+    with cloud.steps.step("building the tiny image"):
+        path, description = cloud.image_file()
+    image = find_image(cloud, "tiny", description)
+    if image is not None:
         cloud.image_id = image["image_id"]
     else:
-        with cloud.steps.step("building the tiny image"):
-            path, description = cloud.image_file()
         with cloud.steps.step("importing it"):
             cloud.image_id = import_image(cloud, "tiny", description, path)
+
+
+def find_image(cloud: Cloud, name: str, description: str) -> dict[str, Any] | None:
+    """The image that we imported; people may have some of that name, too."""
+    found = cloud.admin.call("admin.system_image.get_list")
+    ours = {"name": name, "description": description, "state": "ok", "access": "public"}
+    return next((each for each in found if ours.items() <= each.items()), None)
 
 
 def by_name(found: Sequence[dict[str, Any]], name: str, key: str = "name") -> dict[str, Any] | None:
@@ -87,14 +96,6 @@ def add_storage(cloud: Cloud) -> int:
         if answer.get("operation_id"):
             cloud.wait_operation(cloud.admin, answer["operation_id"])
     return storage_id
-
-
-def restore_volumes(cloud: Cloud) -> None:
-    """Give nodes of the test driver, whose state is in memory, the images of a kept cloud."""
-    rows = cloud.sql(f"SELECT volume, size_bytes FROM image WHERE state = 'ok' AND storage_id = {cloud.storage_id}")
-    for node in cloud.nodes:
-        if isinstance(node, TestNode):
-            node.restore(f"wawel-{cloud.storage_id}", {volume: int(size) for volume, size in rows})
 
 
 def agents_seen(cloud: Cloud, nodes: Sequence[RealNode]) -> bool:

@@ -85,10 +85,14 @@ class Lab:
         lacking = [name for name in PROGRAMS if find_program(name) is None]
         found = [f"missing programs: {', '.join(lacking)} (bin/bootstrap base hosts)"] if lacking else []
         if not Path("/dev/net/tun").exists():
-            found.append("there is no /dev/net/tun")
+            found.append("there is no /dev/net/tun (a chroot needs the machine's /dev)")
         if not found:
             tried = subprocess.run(["unshare", "--mount", "--pid", "--net", "--fork", "true"], capture_output=True)
-            if tried.returncode:
+            mounts = [line.split()[4] for line in Path("/proc/self/mountinfo").read_text().splitlines()]
+            if tried.returncode and "/" not in mounts:
+                found.append("/ is the root of a chroot, and no mount of which hosts could have their own: before the"
+                             " chroot, mount --bind DIR DIR")
+            elif tried.returncode:
                 found.append("the kernel grants no namespaces: " + tried.stderr.decode().strip())
         return found
 

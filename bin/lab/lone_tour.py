@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from lab.cloud import Cloud
+from lab.daemon import Daemon
+from lab.furnish import by_name
 from lab.hints import first_calls
 from lab.places import LabProblem
 
@@ -28,15 +30,18 @@ class LoneTour:
     def hints(self) -> str:
         return first_calls(self.cloud, self._vm)
 
-    def check(self) -> None:
-        self.cloud.cm.check()
+    def daemons(self) -> list[Daemon]:
+        return [self.cloud.cm]
 
 
 def show_vm(cloud: Cloud) -> dict[str, Any]:
-    """Create a VM and see its guest come up."""
+    """Create a VM, or start the one that a kept cloud has, and see its guest come up."""
     real = cloud.hypervisor == "qemu"
-    with cloud.steps.step("creating a VM"):
-        made = cloud.create(name="first", description="Made by bin/demo", user_data=USER_DATA)
+    kept = by_name(cloud.user.call("user.vm.get_list"), "first")
+    with cloud.steps.step("starting the VM" if kept else "creating a VM"):
+        made = kept or cloud.create(name="first", description="Made by bin/demo", user_data=USER_DATA)
+        if made["state"] in ("stopped", "error"):
+            cloud.user.call("user.vm.start", {"vm_id": made["vm_id"]})
         vm = cloud.wait_running(made["vm_id"], contextualized=False)
     if real:
         with cloud.steps.step("waiting for its guest to be contextualized"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import hashlib
 import os
 import shutil
 import signal
@@ -12,7 +13,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from lab.keeper import Keeper, born, end, record
+from lab.keeper import Keeper, born, end, end_recorded, record
 from lab.network import accepts
 from lab.places import LabProblem, environment, get_program
 from lab.processes import tail, unprivileged_account, wait_until
@@ -37,10 +38,21 @@ class TestDriverHost:
 
     __test__ = False                                                     # the name is libvirt's; not a class of tests
 
-    def __init__(self, name: str = "test"):
-        """:param name: part of the directory's name, for whoever looks at the process list."""
+    def __init__(self, name: str = "test", kept_in: Path | None = None):
+        """
+        :param name: part of the directory's name, for whoever looks at the process list.
+        :param kept_in: the directory of a cloud that is kept and ours: the address is the same at its next start.
+        """
         self.name = name
-        self.base = Path(tempfile.mkdtemp(prefix=f"wawel-{name[:20]}-", dir=short_temporary()))
+        prefix = f"wawel-{name[:20]}-"
+        if kept_in is None:
+            self.base = Path(tempfile.mkdtemp(prefix=prefix, dir=short_temporary()))
+        else:
+            # Named for its cloud and for us: nobody else can have made what then is ours alone.
+            told = f"{os.geteuid()} {kept_in.resolve()}"
+            place = short_temporary() or tempfile.gettempdir()
+            self.base = Path(place) / (prefix + hashlib.sha256(told.encode()).hexdigest()[:12])
+            self._take_over()
         self.socket = self.base / "run" / "libvirt" / "libvirt-sock"
         self.uri = f"test+unix:///default?socket={self.socket}"
         self._process: subprocess.Popen[bytes] | None = None
@@ -56,6 +68,17 @@ class TestDriverHost:
         if self._account is not None:
             for path in [self.base, *self.base.rglob("*")]:
                 os.chown(path, self._account.pw_uid, self._account.pw_gid)
+
+    def _take_over(self) -> None:
+        """:raises LabProblem: what a killed run left there is not ours."""
+        try:
+            if self.base.lstat().st_uid not in (os.geteuid(), unprivileged_account().pw_uid):
+                raise LabProblem(f"{self.base} belongs to somebody else; remove it")
+            end_recorded(self.base)
+            shutil.rmtree(self.base, ignore_errors=True)
+        except FileNotFoundError:
+            pass
+        self.base.mkdir(mode=0o700)
 
     def start(self) -> TestDriverHost:
         """

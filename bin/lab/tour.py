@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any, Protocol
 
 from lab.console import Wawel
-from lab.federation import Federation
+from lab.daemon import Daemon
+from lab.federation import Cluster, Federation
+from lab.furnish import by_name
 from lab.hints import cloud_text
 from lab.lone_tour import USER_DATA, greeting
 from lab.places import LabProblem
@@ -29,8 +32,8 @@ class Tour(Protocol):
     def hints(self) -> str:
         """What to try next."""
 
-    def check(self) -> None:
-        """:raises LabProblem: a manager has ended by itself."""
+    def daemons(self) -> list[Daemon]:
+        """The managers, which are to run until the end."""
 
     def close(self) -> None:
         """End the cloud."""
@@ -42,7 +45,7 @@ class CloudTour:
     def __init__(self, cloud: Federation) -> None:
         self.cloud = cloud
         self.run_dir = cloud.run_dir
-        self.start, self.close, self.check = cloud.start, cloud.close, cloud.check
+        self.start, self.close, self.daemons = cloud.start, cloud.close, cloud.daemons
         self._vms: dict[str, dict[str, Any]] = {}                        # by cluster
 
     def begin(self) -> None:
@@ -67,22 +70,41 @@ class CloudTour:
             wawel(*log_in, "--use", "--profile", "demo", "--login", user.login, standard_input=user.password + "\n")
 
     def create(self) -> None:
-        """A VM on each cluster, all at once."""
+        """A VM on each cluster, all at once; those of a kept cloud are started again."""
         cloud = self.cloud
         data = cloud.base / "console" / "user-data"
         data.write_text(USER_DATA)
         real = cloud.hypervisor == "qemu"
-        until = "--wait-guest" if real else "--wait"
-        with cloud.steps.step("creating a VM on each cluster" + (", until its guest says hello" if real else "")):
-            started = {
-                cluster.name: self.wawel.start(
-                    "vm", "create", f"first-{cluster.name}", "--cluster", cluster.name, "--image", "tiny", "--template",
-                    "tiny", "--description", "Made by bin/demo", "--user-data-file", str(data), until, "-o", "json",
-                )
-                for cluster in cloud.clusters
-            }  # fmt: skip
-            for name, answer in self.wawel.end_all(started).items():
-                self._vms[name] = self.wawel.first(answer)
+        kept = {cluster.name: self.find(cluster) for cluster in cloud.clusters}
+        what = "starting the VM" if all(kept.values()) else "creating a VM"
+        with cloud.steps.step(f"{what} on each cluster" + (", until its guest says hello" if real else "")):
+            started = {}
+            for cluster in cloud.clusters:
+                vm = kept[cluster.name]
+                if vm is None:
+                    # By their ids: people may have an image of that name, too.
+                    started[cluster.name] = self.wawel.start(
+                        "vm", "create", f"first-{cluster.name}", "--cluster", cluster.name,
+                        "--image", str(cluster.image_id), "--template", str(cluster.template_ids["tiny"]),
+                        "--description", "Made by bin/demo", "--user-data-file", str(data),
+                        "--wait-guest" if real else "--wait", "-o", "json",
+                    )  # fmt: skip
+                elif vm["state"] != "running":
+                    started[cluster.name] = self.wawel.start(
+                        "vm", "start", str(vm["vm_id"]), "--cluster", cluster.name, "--wait"
+                    )
+            answers = self.wawel.end_all(started)
+            for cluster in cloud.clusters:
+                vm = kept[cluster.name]
+                if vm is None:
+                    self._vms[cluster.name] = self.wawel.first(answers[cluster.name])
+                else:
+                    self._vms[cluster.name] = cluster.wait_running(vm["vm_id"], contextualized=real)
+
+    def find(self, cluster: Cluster) -> dict[str, Any] | None:
+        """The VM that an earlier start made, whatever has become of it."""
+        found = json.loads(self.wawel("vm", "ls", "--cluster", cluster.name, "-o", "json"))
+        return by_name(found, f"first-{cluster.name}")
 
     def show(self) -> None:
         """All VMs of all clusters in one list, and what the guests say."""

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
+import signal
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -17,21 +21,67 @@ from lab.places import REPOSITORY
 from lab.processes import unprivileged_account
 
 PREPARED = Path(sys.prefix) / ".bootstrap"
+DEMO = REPOSITORY / "bin" / "demo"
 
 
-def demo(state: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+def prepared(state: Path) -> dict[str, Any]:
     """
-    Run it without rights, with a state directory of its own and this run's virtual environment, which is complete, so
-    that nothing is installed.
+    How to run it without rights, with a state directory of its own and this run's virtual environment, which is
+    complete, so that nothing is installed.
     """
-    options: dict[str, Any] = {}
+    options: dict[str, Any] = {"cwd": "/", "text": True}
     if os.geteuid() == 0:
         account = unprivileged_account()
         os.chown(state, account.pw_uid, account.pw_gid)
-        options = {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []}
-    environment = {**os.environ, "WAWEL_STATE": str(state), "WAWEL_VENV": sys.prefix, "HOME": str(state)}
-    return subprocess.run([str(REPOSITORY / "bin" / "demo"), *arguments], capture_output=True, text=True, timeout=240,
-                          cwd="/", env=environment, **options)
+        options |= {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []}
+    return options | {
+        "env": {**os.environ, "WAWEL_STATE": str(state), "WAWEL_VENV": sys.prefix, "HOME": str(state)}
+    }
+
+
+def demo(state: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([str(DEMO), *arguments], capture_output=True, timeout=240, **prepared(state))
+
+
+class Staying:
+    """A demo that stays until it is told to end; it ends with the context, whatever happens."""
+
+    def __init__(self, state: Path, *arguments: str) -> None:
+        self.state = state
+        self.log = state / "staying.log"
+        self._arguments = arguments
+
+    def __enter__(self) -> Staying:
+        options = prepared(self.state)
+        with self.log.open("w") as out:
+            # As a shell starts what ends in &: Ctrl-C is ignored, unless the program says otherwise.
+            self.process = subprocess.Popen(
+                [str(DEMO), *self._arguments], stdout=out, stderr=out, start_new_session=True,
+                preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_IGN), **options,
+            )  # fmt: skip
+        return self
+
+    def until(self, words: str) -> str:
+        """What it said, when the words have come."""
+        deadline = time.monotonic() + 240
+        while words not in (said := self.log.read_text()):
+            assert self.process.poll() is None and time.monotonic() < deadline, said
+            time.sleep(0.1)
+        return said
+
+    def wawel(self, *arguments: str) -> str:
+        """The console, where the demo says that it is."""
+        script = f". {self.state}/demo/env; exec wawel \"$@\""
+        done = subprocess.run(["sh", "-c", script, "sh", *arguments], capture_output=True, timeout=60,
+                              **prepared(self.state))  # fmt: skip
+        assert done.returncode == 0, done.stdout + done.stderr
+        return str(done.stdout)
+
+    def __exit__(self, *_: object) -> None:
+        if self.process.poll() is None:
+            self.process.terminate()
+            self.process.wait(120)
+        # The keepers of one that was killed are at work still; the next one waits for them, too.
 
 
 @pytest.fixture
@@ -77,20 +127,61 @@ def test_lone(state: Path) -> None:
     assert "cloud manager" not in done.stdout
 
 
+def vms(staying: Staying) -> list[tuple[int, str, str]]:
+    told = json.loads(staying.wawel("vm", "ls", "--all-clusters", "-o", "json"))
+    return [(vm["vm_id"], vm["name"], vm["state"]) for vm in told]
+
+
 def test_keep(state: Path) -> None:
-    """What ``--keep`` keeps is taken up by the next start of that kind alone, and removed by ``--clean``."""
-    for number in (1, 2):
-        done = demo(state, "--once", "--keep", "--hypervisor", "test", "--clusters", "1")
-        assert done.returncode == 0, done.stdout + done.stderr
-        assert re.search(rf"north +{number} +first-north\b", done.stdout), done.stdout
+    """
+    What ``--keep`` keeps is taken up by the next start, with its VM, whether the one before was interrupted or killed;
+    a manager that is killed meanwhile is started again.
+    """
+    kind = ("--keep", "--hypervisor", "test", "--clusters", "1")
+    with Staying(state, *kind) as first:
+        first.until("Ctrl-C ends everything")
+        os.kill(json.loads((state / "demo/run/wawel-cm-north.pid").read_text())[0], signal.SIGKILL)
+        first.until("wawel-cm-north has ended (SIGKILL)")
+        deadline = time.monotonic() + 60
+        while "is_admin" not in first.wawel("--profile", "admin", "whoami") and time.monotonic() < deadline:
+            time.sleep(0.2)
+        first.process.kill()                                             # its nodes forget a VM that runs
+        first.process.wait(60)
+    with Staying(state, *kind) as second:
+        second.until("Ctrl-C ends everything")
+        assert vms(second) == [(1, "first-north", "running")]
+        # Somebody's own image of the same name is no matter for the next start, which makes its VM anew.
+        blank = str(state / "demo/north/import/tiny.qcow2")
+        second.wawel("--profile", "admin", "image", "import", blank, "--cluster", "north", "--name", "tiny",
+                     "--storage", "main", "--description", "my own", "--wait")  # fmt: skip
+        second.wawel("vm", "destroy", "first-north", "--cluster", "north", "--yes", "--wait")
+        second.process.send_signal(signal.SIGINT)
+        assert second.process.wait(120) == 130, second.log.read_text()
     for path in ("credentials.json", "north/credentials.json", "console/config/wawel/sessions.json"):
         assert (state / "demo" / path).stat().st_mode & 0o077 == 0
+    done = demo(state, "--once", *kind)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert re.search(r"north +2 +first-north\b.*running", done.stdout), done.stdout
     done = demo(state, "--once", "--keep", "--hypervisor", "test", "--lone")
     assert done.returncode == 1
     assert "bin/demo --clean" in done.stderr and done.stderr.count("\n") == 1
     done = demo(state, "--clean")
     assert done.returncode == 0, done.stdout + done.stderr
     assert not (state / "demo").exists()
+
+
+def test_two(state: Path) -> None:
+    """Two that begin together have a cloud each: neither talks to the other's managers."""
+    state.chmod(0o755)
+    places = [state / "one", state / "two"]
+    for place in places:
+        place.mkdir()
+    with ThreadPoolExecutor(2) as pool:
+        kind = ("--once", "--lone", "--nodes", "1", "--hypervisor", "test")
+        ended = list(pool.map(lambda place: demo(place, *kind), places))
+    for done in ended:
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert "nothing leaked" in done.stdout
 
 
 def test_no_rights(state: Path) -> None:
