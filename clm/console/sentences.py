@@ -9,6 +9,7 @@ from clm.console.problems import one_line
 
 SENTENCES: Final = {
     "vm_ended": "VM {name} ended by itself; it is {then} now.",
+    "vm_moved": "VM {name} was stopped and started again, on another node: its own was emptied.",
     "vm_saved": "VM {name} was saved as image {image_name}, and is gone.",
     "image_imported": "Image {name} is there.",
     "oidc_linked": "Your account can log in by {provider} from now on.",
@@ -28,6 +29,7 @@ WORK: Final = {
     "vm_stop": "VM {name} could not be stopped",
     "vm_shutdown": "VM {name} could not be shut down",
     "vm_reset": "VM {name} could not be reset",
+    "vm_move": "VM {name} could not be moved to another node",
     "vm_pause": "VM {name} could not be paused",
     "vm_resume": "VM {name} could not be resumed",
     "vm_destroy": "VM {name} could not be destroyed",

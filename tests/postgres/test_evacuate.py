@@ -76,6 +76,8 @@ def test_all_move(cloud: Cluster) -> None:
         assert cloud.wait(move["vm_id"], "running")["leases"] == before[move["vm_id"]]
         assert cloud.place(move["vm_id"]) == move["node_id"] != cloud.first
         assert cloud.sql("SELECT node_id FROM vnc_port WHERE vm_id = :v", v=move["vm_id"]) == move["node_id"]
+    messages = [row for row in cloud.call("user.message.get_list") if row["code"] == "vm_moved"]
+    assert {row["params"]["vm_id"] for row in messages} == set(vms)
     assert cloud.memory[cloud.first].domains() == []
     assert cloud.evacuate() == {"node_id": cloud.first, "node": "n1", "moving": [], "left": []}
     assert cloud.leaks() == []
