@@ -18,8 +18,9 @@ from lab.steps import Steps
 
 # As much room as any benchmark asks for: what is measured is the work, not the refusal.
 ROOMY: dict[str, dict[str, Any]] = {
-    "cluster": {"cpu_overcommit": 1000.0, "memory_overcommit": 1000.0, "storage_overcommit": 1000.0, "vnc_ports": 5000}
+    "cluster": {"cpu_overcommit": 1000.0, "memory_overcommit": 1000.0, "storage_overcommit": 1000.0, "vnc_ports": 5000},
 }
+BUSY: dict[str, Any] = {**ROOMY, "limits": {"changes_burst": 100_000}}  # for one account that makes all changes
 NETWORKS = tuple(f"10.192.{third}.0/20" for third in (0, 16, 32))  # 4,093 addresses each
 
 
@@ -46,7 +47,7 @@ def roomy_cloud(settings: Settings, nodes: int, hypervisor: str = "test") -> Ite
     """
     with tempfile.TemporaryDirectory(prefix="wawel-bench-") as directory:
         os.chmod(directory, 0o755)
-        cloud = Cloud(Path(directory) / "cloud", nodes, hypervisor, steps=settings.steps, settings=ROOMY)
+        cloud = Cloud(Path(directory) / "cloud", nodes, hypervisor, steps=settings.steps, settings=BUSY)
         with cloud:
             # Each test driver has a storage of its own where real nodes would share one directory.
             furnish.restore_volumes(cloud)
