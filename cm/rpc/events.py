@@ -294,6 +294,7 @@ class Events(Resource):
         stream = EventStream(self, request, identity, credentials, everything)
         stream.kinds = kinds
         key = identity.account_id or identity.login
+        on_behalf.set(key)
         await self._turns.take(key)
         try:
             stream.give_back = self._places.take(identity, remote)

@@ -25,6 +25,7 @@ from twisted.logger import Logger
 
 from cm.rpc.errors import Unavailable
 from cm.runtime.database import Database
+from cm.runtime.threads import on_behalf
 
 log = Logger()
 
@@ -362,6 +363,7 @@ class FeedReader:
     # -------------------------------------------------------------- the common round
 
     async def _go_round(self, number: int) -> None:
+        on_behalf.set(None)  # it was begun by one of its readers, and is for all
         while number == self._round:
             assert self.position is not None
             try:
