@@ -27,6 +27,7 @@ from cm.rpc.vocabulary import PowerOffPolicy, Role
 from tests.unit.runtime.reactor import Reactor
 
 from .cluster import Cluster
+from .wire_cloud import add_cloud
 
 PASSWORD, OTP = "open sesame", "123456"
 ANNA = Identity(7, "anna", frozenset({Role.USER}), source="password")
@@ -297,7 +298,7 @@ def views(find: Find, cloud: bool) -> Registry:
     ):  # fmt: skip
         registry.add(function)
     if cloud:
-        _add_cloud(registry, find)
+        add_cloud(registry, find)
     else:
 
         @guest_view(name="guest.cluster.get_info")
@@ -307,65 +308,6 @@ def views(find: Find, cloud: bool) -> Registry:
 
         registry.add(get_info)
     return registry
-
-
-def _add_cloud(registry: Registry, find: Find) -> None:
-    users: dict[int, dict[str, Any]] = {7: {"user_id": 7, "login": "anna", "state": "active"}}
-
-    @guest_view(name="guest.cloud.get_info")
-    def get_info(caller: Call) -> dict[str, Any]:
-        """The cloud's name."""
-        return {"name": "cloud", "version": "0.1.0"}
-
-    @guest_view(name="guest.cluster.list_names")
-    def list_names(caller: Call) -> list[dict[str, Any]]:
-        """Clusters."""
-        return [{"cluster_id": n, "name": each.name, "state": "ok"} for n, each in enumerate(find("*"), 1)]
-
-    @guest_view(name="guest.user.register", changing=True)
-    def register(
-        caller: Call, login: Login, email: str, password: Secret, first_name: str = "", last_name: str = "",
-        organization: str = "",
-    ) -> dict[str, Any]:  # fmt: skip
-        """Register."""
-        users[8] = {"user_id": 8, "login": login, "email": email, "state": "pending"}
-        return {"user_id": 8, "state": "admin_confirmation"}
-
-    @admin_view(name="cloud.user.get_list")
-    def get_users(caller: Call, state: str | None = None, search: str | None = None, limit: Limit = 100) -> Any:
-        """Users."""
-        return [user for user in users.values() if state in (None, user["state"])][:limit]
-
-    @admin_view(name="cloud.user.activate", changing=True)
-    def activate(caller: Call, user_id: Id) -> dict[str, Any]:
-        """Activate."""
-        users[user_id]["state"] = "active"
-        return users[user_id]
-
-    @user_view(name="user.key.get")
-    def get_key(caller: Call, name: str) -> dict[str, Any]:
-        """A key."""
-        return {"key_id": 1, "name": name, "public_key": f"ssh-ed25519 {'A' * 60} {name}"}
-
-    @user_view(name="user.key.generate", changing=True)
-    def generate(caller: Call, name: str, kind: str = "ed25519") -> dict[str, Any]:
-        """Make a key."""
-        return {"key_id": 1, "name": name, "private_key": "-----BEGIN OPENSSH PRIVATE KEY-----\nx\n", "public_key": "x"}
-
-    @guest_view(name="guest.oidc.begin")
-    def begin(caller: Call, provider: str, redirect_uri: str) -> dict[str, Any]:
-        """Begin."""
-        return {"url": f"{redirect_uri}?code=the-code&state=the-state", "state": "the-state"}
-
-    @guest_view(name="guest.oidc.finish")
-    def finish(caller: Call, state: str, code: str) -> dict[str, Any]:
-        """Finish."""
-        if (state, code) != ("the-state", "the-code"):
-            raise NotAuthenticated
-        return {"token": "anna-token", "expires": datetime(2036, 1, 1, tzinfo=UTC), "login": "anna"}
-
-    for function in (get_info, list_names, register, get_users, activate, get_key, generate, begin, finish):
-        registry.add(function)
 
 
 class Events(Resource):
