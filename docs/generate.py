@@ -55,7 +55,7 @@ MEANINGS = {
     "cluster.doubtful_s": "seconds of a node's silence until its VMs are shown as doubtful",
     "cluster.hook_grace_s": "seconds that an end waits for its hook before the node is looked at",
     "cluster.shutdown_s": "seconds a guest has to obey the power button",
-    "cluster.reconcile_s": "seconds between full passes over a node",
+    "cluster.reconcile_s": "seconds between full passes over a node; with more than 300 nodes a round takes longer",
     "cluster.cpu_overcommit": "CPUs promised per CPU there, of nodes added from now on",
     "cluster.memory_overcommit": "memory promised per memory there, of nodes added from now on",
     "cluster.storage_overcommit": "bytes promised per byte there, of storages added from now on",

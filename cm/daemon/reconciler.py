@@ -16,11 +16,14 @@ from cm.runtime.metrics import Metrics
 from cm.runtime.prepared import Prepared
 from cm.runtime.pulse import Pulse
 from cm.services.context import Services
-from cm.services.reconcile import pass_over
+from cm.services.reconcile import Recorded, mark_passed, pass_over, recorded
 from cm.services.volumes import pass_over_storage
 
 log = Logger()
 STORAGE_S = 600.0  # between passes over storages: listing one reads every volume's header
+PASSES_PER_S = 20.0  # at the most, of a cluster: with more than 300 nodes a round takes longer than the usual 15 s
+TOGETHER = 100  # nodes whose records are read at once
+MARK_S = 0.5  # for which marks of passes that found nothing new are collected
 LATEST_S = 5.0  # between looks for turns that are due; a node that is added or falls silent brings its own
 LOST_S = 120.0  # a turn takes two statements at the most, of 30 s each
 SILENT_S = 2.0  # between passes over a node that does not answer
@@ -50,6 +53,8 @@ class Reconciler:
         self._stopping = False
         self._timer: Any = None
         self._storage_timer: Any = None
+        self._mark_timer: Any = None
+        self._as_recorded: dict[int, float] = {}  # nodes that were found so, and when
         self._measure_at = 0.0
         self.pulse = Pulse(reactor, "the passes over nodes", LOST_S)
 
@@ -70,7 +75,7 @@ class Reconciler:
     def stop(self) -> None:
         self._stopping = True
         self.pulse.stop()
-        for timer in (self._timer, self._storage_timer):
+        for timer in (self._timer, self._storage_timer, self._mark_timer):
             if timer is not None and timer.active():
                 timer.cancel()
 
@@ -101,27 +106,54 @@ class Reconciler:
         log.failure("a pass failed", failure=failure)
 
     async def _due(self) -> None:
-        for node_id in await self._services.database.transact(_take_turns, self._every_s):
-            self.look(node_id)
+        turns = await self._services.database.transact(_take_turns, self._every_s)
+        for start in range(0, len(turns), TOGETHER):
+            chunk = turns[start : start + TOGETHER]
+            known = await self._services.database.read(recorded, chunk)
+            for node_id in chunk:
+                self.look(node_id, known[node_id])
+
+    def _found_as_recorded(self, node_id: int) -> None:
+        """Marks of many nodes are written in one commit, a moment later."""
+        self._as_recorded[node_id] = self._clock.seconds()
+        if (self._mark_timer is None or not self._mark_timer.active()) and not self._stopping:
+            self._mark_timer = self._clock.callLater(MARK_S, self._mark)
+
+    def _mark(self) -> None:
+        found, self._as_recorded = self._as_recorded, {}
+        now = self._clock.seconds()
+        ago_s = {node_id: now - at for node_id, at in found.items()}
+        marking = self._services.database.transact(mark_passed, ago_s, self._services.policy)
+        Deferred.fromCoroutine(marking).addErrback(self._failed)
 
     def hint(self, subject: str) -> None:
         """Notification ``look:<node id>``."""
         if subject:
             self._clock.callLater(HINT_S, self.look, int(subject))
 
-    def look(self, node_id: int) -> None:
-        """Pass over a node now."""
+    def look(self, node_id: int, known: Recorded | None = None) -> None:
+        """
+        Pass over a node now.
+
+        :param known: what is recorded of it, where that was read just now.
+        """
         if self._stopping:
             return
         if node_id in self._under_way:
             self._again.add(node_id)
             return
         self._under_way.add(node_id)
-        Deferred.fromCoroutine(self._pass(node_id)).addErrback(self._failed)
+        Deferred.fromCoroutine(self._pass(node_id, known)).addErrback(self._failed)
 
-    async def _pass(self, node_id: int) -> None:
+    async def _pass(self, node_id: int, known: Recorded | None) -> None:
         try:
-            made = await pass_over(self._services, node_id, fresh=node_id not in self._subscribed)
+            made = await pass_over(
+                self._services,
+                node_id,
+                fresh=node_id not in self._subscribed,
+                known=known,
+                as_recorded=self._found_as_recorded,
+            )
             if self._metrics is not None and self._clock.seconds() >= self._measure_at:
                 self._measure_at = self._clock.seconds() + METRICS_S
                 self._metrics.nodes(await self._services.database.read(_by_state))
@@ -165,7 +197,13 @@ class Reconciler:
             self._turn_in(0.0)
 
 
-_EVERY = "CASE WHEN state = 'ok' THEN CAST(:every AS float8) ELSE least(:every, CAST(:silent AS float8)) END"
+# Nodes that answer are passed over less often where there are very many: news comes by hints, passes are for what was
+# lost on the way.
+_EVERY = (
+    "CASE WHEN state = 'ok' THEN greatest(CAST(:every AS float8), CAST(:all AS float8))"
+    " ELSE least(CAST(:every AS float8), CAST(:silent AS float8)) END"
+)
+_ALL = Prepared("count_nodes", "SELECT count(*) FROM node WHERE deleted_at IS NULL")
 _TURNS = Prepared(
     "take_turns",
     "UPDATE node SET passed_at = clock_timestamp() WHERE id IN ("
@@ -182,13 +220,18 @@ _NEXT = Prepared(
 
 def _take_turns(session: Session, every_s: float) -> list[int]:
     """Nodes whose pass is due, each given to one asker. One that does not answer is asked more often."""
-    return sorted(_TURNS(session, every=every_s, silent=SILENT_S).scalars())
+    return sorted(_TURNS(session, every=every_s, silent=SILENT_S, all=_round_s(session)).scalars())
 
 
 def _next_turn(session: Session, every_s: float) -> float:
     """Seconds until the next node's pass is due."""
-    found = _NEXT(session, every=every_s, silent=SILENT_S).scalar()
+    found = _NEXT(session, every=every_s, silent=SILENT_S, all=_round_s(session)).scalar()
     return every_s if found is None else max(0.0, float(found))
+
+
+def _round_s(session: Session) -> float:
+    """Seconds that a pass over all nodes takes at the most that are passed over in a second."""
+    return float(_ALL(session).scalar_one()) / PASSES_PER_S
 
 
 def _storages(session: Session) -> list[tuple[int, int]]:

@@ -88,6 +88,7 @@ class Plan:
     findings: tuple[Finding, ...] = ()
 
 
+NOTHING: Final = Plan()
 DESTROY: Final = "destroy it and its disks: its VM was to be destroyed, which failed"
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 
 from sqlalchemy.orm import Session
 from twisted.logger import Logger
@@ -16,9 +16,9 @@ from cm.store.vm import find_vm, render_vm
 log = Logger()
 
 
-def judge(session: Session, node_id: int, policy: ClusterPolicy) -> None:
-    """Record how a node is; the feed hears of it when that changed."""
-    if record_health(session, node_id, policy.agent_silent_s, policy.hooks_silent_s):
+def judge(session: Session, node_ids: Sequence[int], policy: ClusterPolicy) -> None:
+    """Record how nodes are; the feed hears of those of which that changed."""
+    for node_id in record_health(session, node_ids, policy.agent_silent_s, policy.hooks_silent_s):
         log.warn("node {node_id}: its health has changed", node_id=node_id)
         record_change(session, "node", node_id, None)
 

@@ -328,5 +328,5 @@ def _record_info(session: Session, node_id: int, info: NodeInfo, policy: Cluster
     )
     record_node(session, node_id, NodeState.OK.value, "")
     recognise(session, node_id, seen_host(info))
-    judge(session, node_id, policy)
+    judge(session, [node_id], policy)
     return get_node(session, node_id)

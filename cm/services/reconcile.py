@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import uuid as uuid_module
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import text
 from sqlalchemy.orm import Session
@@ -15,7 +16,7 @@ from cm.interfaces import DomainSeen, NodeInfo
 from cm.rpc.errors import CloudError, DeadlineExceeded, NodeBusy, NodeUnreachable, ObjectNotFound, Overloaded
 from cm.rpc.vocabulary import Doubt, DriftKind, Seen, VMId, Wanted
 from cm.rules.host import Host
-from cm.rules.reconcile import Discard, DomainFound, Placed, Plan, VMRecord, plan
+from cm.rules.reconcile import NOTHING, Discard, DomainFound, Placed, Plan, VMRecord, plan
 from cm.runtime.prepared import Prepared
 from cm.services.context import ClusterPolicy, Services
 from cm.services.evidence import record_look
@@ -34,29 +35,52 @@ KINDS = (DriftKind.UNKNOWN_DOMAIN, DriftKind.MISSING_DOMAIN, DriftKind.WRONG_STA
 _RECORDS = Prepared(
     "node_records",
     """
-SELECT v.id, v.uuid::text AS uuid, v.version, v.wanted, v.seen, v.launched_at, v.doubt,
+SELECT v.node_id, v.id, v.uuid::text AS uuid, v.version, v.wanted, v.seen, v.launched_at, v.doubt,
        EXISTS (SELECT 1 FROM operation o WHERE o.vm_id = v.id AND o.parent_id IS NULL AND NOT o.concurrent
                 AND o.state IN ('queued', 'running', 'waiting')) AS busy
-  FROM vm v WHERE v.node_id = :n AND v.closed_at IS NULL AND (v.node_claimed OR v.seen NOT IN ('off', 'absent'))
+  FROM vm v WHERE v.node_id = ANY(CAST(:nodes AS bigint[])) AND v.closed_at IS NULL
+   AND (v.node_claimed OR v.seen NOT IN ('off', 'absent'))
+""",
+)
+# Nodes of which a pass that finds everything as recorded has nothing to write but that it was made.
+_CALM = Prepared(
+    "calm_nodes",
+    """
+SELECT n.id FROM node n WHERE n.id = ANY(CAST(:nodes AS bigint[])) AND n.state = 'ok'
+   AND NOT EXISTS (SELECT 1 FROM drift d WHERE d.node_id = n.id AND d.closed_at IS NULL)
+   AND NOT EXISTS (SELECT 1 FROM unknown_domain u WHERE u.node_id = n.id)
 """,
 )
 
 
 @dataclass(frozen=True)
 class Recorded:
-    """The live VMs of a node, before it is asked; when each was launched last, and what is doubted of them."""
+    """
+    The live VMs of a node, before it is asked; when each was launched last, and what is doubted of them.
+
+    :ivar calm: nothing is open of the node itself: no drift, no unknown domain, and it answered the last time.
+    """
 
     records: tuple[VMRecord, ...]
     launched: dict[VMId, datetime | None]
     doubted: dict[VMId, Doubt]
+    calm: bool
 
 
-def recorded(session: Session, node_id: int) -> Recorded:
-    rows = _RECORDS(session, n=node_id).all()
+def recorded(session: Session, node_ids: Sequence[int]) -> dict[int, Recorded]:
+    """Of several nodes at once, by their ids: a statement costs far more than a row of it."""
+    by_node: dict[int, list[Any]] = {node_id: [] for node_id in node_ids}
+    for row in _RECORDS(session, nodes=list(node_ids)):
+        by_node[row.node_id].append(row)
+    calm = frozenset(_CALM(session, nodes=list(node_ids)).scalars())
+    return {node_id: _recorded(rows, node_id in calm) for node_id, rows in by_node.items()}
+
+
+def _recorded(rows: Sequence[Any], calm: bool) -> Recorded:
     records = (VMRecord(VMId(r.id), r.uuid, r.version, Wanted(r.wanted), Seen(r.seen), r.busy) for r in rows)
     shown = [r for r in rows if Seen(r.seen) in (Seen.RUNNING, Seen.PAUSED) or r.doubt]
     return Recorded(
-        tuple(records), {VMId(r.id): r.launched_at for r in rows}, {VMId(r.id): Doubt(r.doubt) for r in shown}
+        tuple(records), {VMId(r.id): r.launched_at for r in rows}, {VMId(r.id): Doubt(r.doubt) for r in shown}, calm
     )
 
 
@@ -87,15 +111,25 @@ def whose(session: Session, node_id: int, uuids: Sequence[str]) -> tuple[dict[st
     return closed, elsewhere, here
 
 
-async def pass_over(services: Services, node_id: int, *, fresh: bool = False) -> Plan | None:
+async def pass_over(
+    services: Services,
+    node_id: int,
+    *,
+    fresh: bool = False,
+    known: Recorded | None = None,
+    as_recorded: Callable[[int], None] | None = None,
+) -> Plan | None:
     """
     One full pass. A node that does not answer keeps its VMs as they were, and is noted as unreachable.
 
     :param fresh: it is the first since we are connected: which machine answers is asked, too.
+    :param known: what is recorded of it, where that was read just now.
+    :param as_recorded: is handed the node where everything was found as recorded, and then has to see to
+        ``mark_passed``; without it that is written here.
     :return: the plan that was applied; None where the node did not answer.
     """
     database, fleet = services.database, services.fleet
-    known_here = await database.read(recorded, node_id)
+    known_here = known or (await database.read(recorded, [node_id]))[node_id]
     records, launched = known_here.records, known_here.launched
     try:
         domains: Sequence[DomainSeen] = await fleet.call(node_id, "domains", deadline_s=PASS_DEADLINE_S)
@@ -108,8 +142,7 @@ async def pass_over(services: Services, node_id: int, *, fresh: bool = False) ->
         return None
     except ObjectNotFound:
         return None
-    known = {record.uuid for record in records}
-    strange = {d.uuid for d in domains} - known
+    strange = {d.uuid for d in domains} - {record.uuid for record in records}
     closed: dict[str, VMId] = {}
     elsewhere: dict[str, Placed] = {}
     here: set[str] = set()
@@ -117,6 +150,10 @@ async def pass_over(services: Services, node_id: int, *, fresh: bool = False) ->
         closed, elsewhere, here = await database.read(whose, node_id, sorted(strange))
     found = [DomainFound(d.uuid, d.name, d.state, d.reason) for d in domains if d.uuid not in here]
     made = plan(records, found, closed, elsewhere)
+    doubtful = any(why is not Doubt.NONE for why in known_here.doubted.values())
+    if as_recorded is not None and known_here.calm and not (strange or fresh or doubtful) and made == NOTHING:
+        as_recorded(node_id)
+        return made
     unknown = [d for d in domains if d.uuid in strange and d.uuid not in closed and d.uuid not in here]
     seen_unknown = await look_at_unknown(services, node_id, unknown)
     host = None if info is None else seen_host(info)
@@ -148,14 +185,14 @@ def _record_pass(
     record_node(session, node_id, "ok", "")
     if host is not None:
         recognise(session, node_id, host)
-    judge(session, node_id, policy)
+    judge(session, [node_id], policy)
     record_unknown(session, node_id, unknown)
     record_findings(session, node_id, made.findings, KINDS)
 
 
 def _record_silence(session: Session, node_id: int, reason: str, policy: ClusterPolicy) -> None:
     record_node(session, node_id, "unreachable", reason)
-    judge(session, node_id, policy)
+    judge(session, [node_id], policy)
 
 
 async def _discard(services: Services, node_id: int, leftover: Discard) -> None:
@@ -165,6 +202,26 @@ async def _discard(services: Services, node_id: int, leftover: Discard) -> None:
         await services.fleet.call(node_id, "undefine", leftover.uuid)
     except CloudError as error:
         log.warn("node {node_id}: it could not be: {error}", node_id=node_id, error=str(error))
+
+
+_PASSED = Prepared(
+    "mark_passed",
+    "UPDATE node n SET seen_at = clock_timestamp() - make_interval(secs => m.ago_s),"
+    " passed_at = clock_timestamp() - make_interval(secs => m.ago_s)"
+    " FROM unnest(CAST(:ids AS bigint[]), CAST(:ago_s AS float8[])) AS m(id, ago_s)"
+    " WHERE n.id = m.id AND n.state = 'ok' AND n.deleted_at IS NULL",
+)
+
+
+def mark_passed(session: Session, ago_s: Mapping[int, float], policy: ClusterPolicy) -> None:
+    """
+    Note that nodes were found as recorded, all in one commit.
+
+    :param ago_s: by node, how many seconds ago.
+    """
+    node_ids = sorted(ago_s)
+    _PASSED(session, ids=node_ids, ago_s=[ago_s[node_id] for node_id in node_ids])
+    judge(session, node_ids, policy)
 
 
 _NODE_SEEN = Prepared(

@@ -5,7 +5,7 @@ clear what they can at once.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from sqlalchemy import text
@@ -30,21 +30,21 @@ UPDATE node n SET agent_silent_since = CASE WHEN f.silent THEN n.agent_seen_at E
                     AND v.seen IN ('running', 'paused')
                     AND v.launched_at < clock_timestamp() - make_interval(secs => :hooks_s)
                     AND v.launched_at > coalesce(greatest(o.hooked_at, o.hooks_since), '-infinity')) END AS unhooked
-          FROM node o WHERE o.id = :id AND o.deleted_at IS NULL) f
+          FROM node o WHERE o.id = ANY(CAST(:ids AS bigint[])) AND o.deleted_at IS NULL) f
  WHERE n.id = f.id AND ((n.agent_silent_since IS NOT NULL) <> f.silent OR n.unhooked_since IS DISTINCT FROM f.unhooked)
 RETURNING n.id
 """,
 )
 
 
-def record_health(session: Session, node_id: int, agent_s: float, hooks_s: float) -> bool:
+def record_health(session: Session, node_ids: Sequence[int], agent_s: float, hooks_s: float) -> Sequence[int]:
     """
-    Judge a node's agent by its last word, and its hooks by the launches that they did not tell of.
+    Judge nodes' agents by their last word, and their hooks by the launches that they did not tell of.
 
     :param agent_s: after how many seconds of silence; ``hooks_s`` likewise, after a launch.
-    :return: whether something changed.
+    :return: those of which something changed.
     """
-    return _RECORD(session, id=node_id, agent_s=agent_s, hooks_s=hooks_s).first() is not None
+    return sorted(_RECORD(session, ids=list(node_ids), agent_s=agent_s, hooks_s=hooks_s).scalars())
 
 
 _HOOKED = Prepared(

@@ -41,7 +41,7 @@ BACKGROUND: Final = frozenset(
     {
         "due_in", "renew_leases", "take_over", "_take_turns", "_next_turn", "recorded", "domains", "record_node",
         "whose", "described", "record_findings", "record_storage_findings", "_by_state", "subscribe", "_storages",
-        "prune_table", "close_failed", "read_changes", "pending", "register_worker",
+        "prune_table", "close_failed", "mark_passed", "read_changes", "pending", "register_worker",
     }
 )  # fmt: skip
 
