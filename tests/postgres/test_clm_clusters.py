@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 
 from clm.daemon.settings import ClustersSettings
-from clm.drivers import clusters
 from clm.drivers.clusters import ClusterIncompatible, ClusterUnavailable
 from clm.services.cluster import ClusterNotAdded
 from cm.rpc.errors import (
@@ -21,6 +20,8 @@ from cm.rpc.errors import (
     RoleNeeded,
     VersionChanged,
 )
+from cm.rpc.limits import Share
+from cm.rpc.places import Places
 from support.clm import CloudBench
 from support.cloud import run
 from support.federation import Federation, answering, federated, hanging, refusal, result
@@ -278,7 +279,9 @@ def test_busy_is_not_silent(federation: Federation, monkeypatch: pytest.MonkeyPa
         return federation.call("cloud.cluster.check", [cluster_id], login="admin")
 
     seen_at = look()["seen_at"]
-    monkeypatch.setattr(clusters, "UNDER_WAY", 0)
+    [connection] = federation.bench.manager.clusters.all()
+    none = Share(size=0, per_account=9, per_address=9, kept=0)
+    monkeypatch.setattr(connection, "_working", Places("calls of a cluster", none))
     with pytest.raises(ClusterUnavailable, match="too many calls wait for it"):
         federation.call("user.vm.get_list", {"cluster": "alpha"})
     well = look()
