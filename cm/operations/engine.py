@@ -42,7 +42,7 @@ from cm.store.vm import find_vm, render_vm
 log = Logger()
 
 LEASE_S: Final = 15.0
-RENEW_S: Final = 4.0
+RENEW_S: Final = 2.0  # and what a process left that was killed is found by then
 POLL_S: Final = 0.5  # at the least between looks for what becomes due by time alone; all else is notified
 LOST_S: Final = 60.0  # a look takes at most the 30 s that a statement may, and the rest before it
 IDLE_S: Final = 5.0  # at the most: what is due later is known by then
