@@ -82,11 +82,12 @@ class Operation(Base):
 
 
 class Placement(Base):
-    """One decision of placement, with each node's verdict."""
+    """One decision of placement: the best nodes' verdicts, and of the others how many had which reason."""
 
     __tablename__ = "placement"
     id: Mapped[Key]
     vm_id: Mapped[int] = mapped_column(ForeignKey("vm.id"), index=True)
     node_id: Mapped[int | None] = mapped_column(ForeignKey("node.id"))
     verdicts: Mapped[list[dict[str, Any]]] = mapped_column(JSONB)
+    others: Mapped[dict[str, int]] = mapped_column(JSONB, server_default=text("'{}'"))
     at: Mapped[Now] = mapped_column(index=True)

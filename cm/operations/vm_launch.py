@@ -20,7 +20,7 @@ from cm.runtime.database import notify
 from cm.services.context import ClusterPolicy, vnc_password
 from cm.services.evidence import rest_by_evidence, settle
 from cm.services.networks import networks_of
-from cm.services.placing import choose_node, record_placement, storages_of
+from cm.services.placing import Placing, record_placement, storages_of
 from cm.services.vm import SECONDS
 from cm.store.claim import claim_port
 from cm.store.domain import VolumePlan, console_volume, domain_spec, volume_plans
@@ -77,13 +77,14 @@ def _place(session: Session, op: OperationRow, policy: ClusterPolicy) -> None:
     if row.node_claimed:
         return
     request = VMRequest(row.cpu, row.memory_mib, storages_of(session, row.id))
-    node_id, verdicts, _ = choose_node(session, request, policy.placement)
+    decision = Placing(session, policy.placement).choose(request)
+    node_id = decision.node_id
     session.execute(
         text("UPDATE vm SET node_id = :n, node_claimed = true WHERE id = :id"), {"n": node_id, "id": row.id}
     )
     session.execute(text("UPDATE operation SET node_id = :n WHERE id = :id"), {"n": node_id, "id": op.id})
     claim_port(session, row.id, node_id)
-    record_placement(session, row.id, node_id, verdicts)
+    record_placement(session, row.id, node_id, decision)
     render_vm(session, row.id)
 
 

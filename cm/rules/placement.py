@@ -6,15 +6,18 @@ Every node gets a verdict with the nearest change that would make it fit, so tha
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from bisect import bisect_left, insort
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 
 from cm.rpc.errors import NoCapacity
 from cm.rpc.vocabulary import NodeId, NodeState, NodeTrouble, StorageId
 
 Policy = Literal["spread", "pack"]
 PRIORITY_WEIGHT: Final = 0.01  # of one score point, per step of a node's priority
+KEPT: Final = 10  # verdicts of a decision that are kept; of five hundred nodes all of them were 50 kB a VM
 
 
 @dataclass(frozen=True)
@@ -26,8 +29,8 @@ class VMRequest:
     storages: frozenset[StorageId]  # all must be attached
 
 
-@dataclass(frozen=True)
-class NodeLoad:
+# What there is one of for each node is a tuple: a frozen dataclass takes ten times as long to make.
+class NodeLoad(NamedTuple):
     """A node in the snapshot. Capacities are after overcommit; a stopping VM still counts as used."""
 
     id: NodeId
@@ -46,8 +49,7 @@ class NodeLoad:
     hooks_silent: bool = False
 
 
-@dataclass(frozen=True)
-class Verdict:
+class Verdict(NamedTuple):
     """One node's answer. ``score``: higher is better, None where it does not fit; ``change``: what would help."""
 
     node_id: NodeId
@@ -58,32 +60,34 @@ class Verdict:
     change: str
 
 
+def _no(node: NodeLoad, reason: str, change: str) -> Verdict:
+    return Verdict(node.id, node.name, False, None, reason, change)
+
+
 def judge(vm: VMRequest, node: NodeLoad, policy: Policy = "spread") -> Verdict:
     """One node's verdict: the first filter that refuses, or its score."""
 
-    def no(reason: str, change: str) -> Verdict:
-        return Verdict(node.id, node.name, False, None, reason, change)
-
     if node.locked:
-        return no("locked", "unlock it")
+        return _no(node, "locked", "unlock it")
     if node.state is not NodeState.OK:
-        return no(f"{node.state}", "wait until it answers")
+        return _no(node, f"{node.state}", "wait until it answers")
     if node.other_host:
-        return no(NodeTrouble.OTHER_HOST, "accept its machine in the drift ledger, or correct its URI")
+        return _no(node, NodeTrouble.OTHER_HOST, "accept its machine in the drift ledger, or correct its URI")
     if node.agent_silent:
-        return no(NodeTrouble.AGENT_SILENT, "start wawel-node there, or let it reach the endpoint")
+        return _no(node, NodeTrouble.AGENT_SILENT, "start wawel-node there, or let it reach the endpoint")
     if node.hooks_silent:
-        return no(NodeTrouble.HOOKS_SILENT, "reload libvirtd there, which then finds its hook, and unlock the node")
+        change = "reload libvirtd there, which then finds its hook, and unlock the node"
+        return _no(node, NodeTrouble.HOOKS_SILENT, change)
     missing = vm.storages - node.storages
     if missing:
         names = ", ".join(str(s) for s in sorted(missing))
-        return no("storage not attached", f"attach storage {names}")
+        return _no(node, "storage not attached", f"attach storage {names}")
     cpu_free = node.cpu_capacity - node.cpu_used
     if vm.cpu > cpu_free:
-        return no("not enough CPUs", f"free {vm.cpu - cpu_free} CPUs")
+        return _no(node, "not enough CPUs", f"free {vm.cpu - cpu_free} CPUs")
     memory_free = node.memory_mib_capacity - node.memory_mib_used
     if vm.memory_mib > memory_free:
-        return no("not enough memory", f"free {vm.memory_mib - memory_free} MiB of memory")
+        return _no(node, "not enough memory", f"free {vm.memory_mib - memory_free} MiB of memory")
     left = (
         (cpu_free - vm.cpu) / max(node.cpu_capacity, 1)
         + (memory_free - vm.memory_mib) / max(node.memory_mib_capacity, 1)
@@ -92,29 +96,85 @@ def judge(vm: VMRequest, node: NodeLoad, policy: Policy = "spread") -> Verdict:
     return Verdict(node.id, node.name, True, round(score, 6), "fits", "")
 
 
-def place(vm: VMRequest, nodes: Sequence[NodeLoad], policy: Policy = "spread") -> tuple[NodeId, tuple[Verdict, ...]]:
+class Decision(NamedTuple):
+    """
+    Where a VM goes, and why.
+
+    :ivar verdicts: the best ``KEPT`` of all nodes', the best first.
+    :ivar others: of the other nodes how many had which reason.
+    """
+
+    node_id: NodeId
+    verdicts: tuple[Verdict, ...]
+    others: Mapping[str, int]
+
+
+def order(verdict: Verdict) -> tuple[bool, float, NodeId]:
+    """Sorts verdicts, the best first; among equals the lowest id, so that a replay chooses the same."""
+    return not verdict.fits, -(verdict.score or 0.0), verdict.node_id
+
+
+class Ranking:
+    """
+    What a snapshot's nodes say to one request. Where several VMs alike are placed, only the node that took one is asked
+    anew: of five hundred nodes all would take longer than everything else that a new VM needs.
+
+    :param policy: "spread" takes the emptiest node, "pack" the fullest that still fits, which keeps whole nodes free.
+    """
+
+    def __init__(self, vm: VMRequest, nodes: Iterable[NodeLoad], policy: Policy = "spread") -> None:
+        self.vm = vm
+        self._policy = policy
+        self._nodes = {node.id: node for node in nodes}
+        self._verdicts = sorted((judge(vm, node, policy) for node in self._nodes.values()), key=order)
+        self._reasons = Counter(verdict.reason for verdict in self._verdicts)
+
+    @property
+    def nodes(self) -> Iterable[NodeLoad]:
+        """The snapshot, with what was taken."""
+        return self._nodes.values()
+
+    def decide(self) -> Decision:
+        """
+        :raises NoCapacity: no node fits; its reason counts the verdicts.
+        """
+        if not self._verdicts or not self._verdicts[0].fits:
+            raise NoCapacity(_told(self._reasons))
+        kept = tuple(self._verdicts[:KEPT])
+        others = self._reasons - Counter(verdict.reason for verdict in kept)
+        return Decision(kept[0].node_id, kept, dict(others))
+
+    def take(self, decision: Decision) -> None:
+        """A VM goes where the last decision said."""
+        old = decision.verdicts[0]
+        node = self._nodes[old.node_id]
+        node = self._nodes[node.id] = node._replace(
+            cpu_used=node.cpu_used + self.vm.cpu, memory_mib_used=node.memory_mib_used + self.vm.memory_mib
+        )
+        del self._verdicts[bisect_left(self._verdicts, order(old), key=order)]
+        new = judge(self.vm, node, self._policy)
+        insort(self._verdicts, new, key=order)
+        self._reasons[old.reason] -= 1
+        self._reasons[new.reason] += 1
+
+
+def place(vm: VMRequest, nodes: Iterable[NodeLoad], policy: Policy = "spread") -> Decision:
     """
     Choose the node for a VM.
 
-    :param policy: "spread" takes the emptiest node, "pack" the fullest that still fits, which keeps whole nodes free.
-    :return: the node, and every node's verdict, the best first; among equals the lowest id, so that a replay
-        chooses the same.
     :raises NoCapacity: no node fits; its reason counts the verdicts.
     """
-    verdicts = sorted(
-        (judge(vm, node, policy) for node in nodes),
-        key=lambda v: (not v.fits, -(v.score or 0.0), v.node_id),
-    )
-    if not verdicts or not verdicts[0].fits:
-        raise NoCapacity(refusal(verdicts))
-    return verdicts[0].node_id, tuple(verdicts)
+    return Ranking(vm, nodes, policy).decide()
 
 
 def refusal(verdicts: Sequence[Verdict]) -> str:
     """Why no node fits, in one line: "2 nodes: not enough memory; 1 node: locked"."""
-    if not verdicts:
+    return _told(Counter(verdict.reason for verdict in verdicts))
+
+
+def _told(reasons: Mapping[str, int]) -> str:
+    if not reasons:
         return "there are no nodes"
-    counts: dict[str, int] = {}
-    for verdict in verdicts:
-        counts[verdict.reason] = counts.get(verdict.reason, 0) + 1
-    return "; ".join(f"{count} node{'s' if count > 1 else ''}: {reason}" for reason, count in sorted(counts.items()))
+    return "; ".join(
+        f"{count} node{'s' if count > 1 else ''}: {reason}" for reason, count in sorted(reasons.items()) if count
+    )

@@ -229,7 +229,7 @@ def _make(session: Session, node_id: int, found: Found, wanted: Wanted) -> int:
     for nic, address in enumerate(_addresses(told)):
         _lease(session, number, nic, address)
     _port(session, number, node_id, told)
-    record_placement(session, number, node_id, [])
+    record_placement(session, number, node_id)
     return number
 
 
@@ -385,5 +385,5 @@ def _take_back(session: Session, row: VMRow, node_id: int, found: Found, wanted:
         {"n": node_id, "id": row.id, **_state(found)},
     )
     _port(session, row.id, node_id, told)
-    record_placement(session, row.id, node_id, [])
+    record_placement(session, row.id, node_id)
     return get_vm(session, row.id).id

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -15,7 +15,7 @@ from cm.rules.placement import NodeLoad, VMRequest
 from cm.rules.vm import GONE, WANTED_BY
 from cm.services.context import ClusterCall, ClusterPolicy
 from cm.services.nodes import set_locked
-from cm.services.placing import choose_node, record_placement, storages_of
+from cm.services.placing import Placing, record_placement, storages_of
 from cm.services.vm import SECONDS
 from cm.store.claim import claim_target
 from cm.store.node import get_node, node_loads
@@ -48,8 +48,8 @@ class Left:
 
 
 def reserve_place(
-    session: Session, row: VMRow, policy: ClusterPolicy, *, without: int, loads: Sequence[NodeLoad] | None = None
-) -> Sequence[NodeLoad]:
+    session: Session, row: VMRow, policy: ClusterPolicy, *, without: int, loads: Iterable[NodeLoad] | None = None
+) -> Iterable[NodeLoad]:
     """
     Choose the node that a VM is to move to, and claim its share and a port of it. The VM's row is locked.
 
@@ -63,15 +63,16 @@ def reserve_place(
     while True:
         try:
             with session.begin_nested():
-                node_id, verdicts, after = choose_node(session, request, policy.placement, left, without=without)
-                claim_target(session, row.id, node_id)
+                placing = Placing(session, policy.placement, left, without=without)
+                decision = placing.choose(request)
+                claim_target(session, row.id, decision.node_id)
         except NoFreePort as error:
             left = [node for node in left if node.id != error.node_id]
             if not left:
                 raise NoCapacity(str(error)) from error
             continue
-        record_placement(session, row.id, node_id, verdicts)
-        return after
+        record_placement(session, row.id, decision.node_id, decision)
+        return placing.loads()
 
 
 _VMS = text(
@@ -108,7 +109,7 @@ def evacuate(caller: ClusterCall, node_id: int) -> dict[str, Any]:
         set_locked(caller, node_id, True)
     moving: list[Moving] = []
     left: list[Left] = []
-    loads: Sequence[NodeLoad] = [load for load in node_loads(session) if load.id != node_id]
+    loads: Iterable[NodeLoad] = [load for load in node_loads(session) if load.id != node_id]
     names = {load.id: load.name for load in loads}
     for found in session.execute(_VMS, {"node_id": node_id}).all():
         row = get_vm(session, found.id, lock=True)

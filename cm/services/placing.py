@@ -2,46 +2,75 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import asdict, replace
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import msgspec
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from cm.rpc.errors import NoCapacity
-from cm.rpc.vocabulary import NodeId, StorageId
-from cm.rules.placement import NodeLoad, Policy, Verdict, VMRequest, place
+from cm.rpc.vocabulary import StorageId
+from cm.rules.placement import Decision, NodeLoad, Policy, Ranking, Verdict, VMRequest
+from cm.runtime.prepared import Prepared
 from cm.store.claim import claim_node
 from cm.store.node import node_loads
 
 ROUNDS = 5  # of deciding anew
 
 
-def choose_node(
-    session: Session,
-    request: VMRequest,
-    policy: Policy,
-    loads: Sequence[NodeLoad] | None = None,
-    *,
-    without: int | None = None,
-) -> tuple[NodeId, tuple[Verdict, ...], Sequence[NodeLoad]]:
+class Placing:
     """
-    Place a VM and claim its share of the node.
+    Places the VMs of one call, on one snapshot as long as nobody else is faster. VMs alike, one after the other, cost
+    next to nothing.
 
     :param loads: a snapshot of this transaction to begin with.
     :param without: a node that is no choice.
-    :return: the node, all verdicts, and the snapshot with the claim in it, for the next VM of the same call.
-    :raises NoCapacity: no node fits.
     """
-    nodes = node_loads(session) if loads is None else loads
-    for _ in range(ROUNDS):
-        nodes = [node for node in nodes if node.id != without]
-        node_id, verdicts = place(request, nodes, policy)
-        if claim_node(session, node_id, cpu=request.cpu, memory_mib=request.memory_mib):
-            return node_id, verdicts, [_claimed(node, node_id, request) for node in nodes]
-        nodes = node_loads(session)
-    raise NoCapacity("others are faster; try again")
+
+    def __init__(
+        self, session: Session, policy: Policy, loads: Iterable[NodeLoad] | None = None, *, without: int | None = None
+    ) -> None:
+        self._session = session
+        self._policy = policy
+        self._without = without
+        self._loads = loads
+        self._ranking: Ranking | None = None
+
+    def choose(self, request: VMRequest) -> Decision:
+        """
+        Place a VM and claim its share of the node.
+
+        :raises NoCapacity: no node fits.
+        """
+        for _ in range(ROUNDS):
+            ranking = self._ranked(request)
+            decision = ranking.decide()
+            if claim_node(self._session, decision.node_id, cpu=request.cpu, memory_mib=request.memory_mib):
+                ranking.take(decision)
+                return decision
+            self._ranking, self._loads = None, node_loads(self._session)
+        raise NoCapacity("others are faster; try again")
+
+    def _ranked(self, request: VMRequest) -> Ranking:
+        if self._ranking is None or self._ranking.vm != request:
+            nodes = [node for node in self.loads() if node.id != self._without]
+            self._ranking = Ranking(request, nodes, self._policy)
+        return self._ranking
+
+    def loads(self) -> Iterable[NodeLoad]:
+        """The snapshot, with the claims in it."""
+        if self._ranking is not None:
+            return self._ranking.nodes
+        if self._loads is None:
+            self._loads = node_loads(self._session)
+        return self._loads
+
+
+def told(decision: Decision) -> dict[str, Any]:
+    """A decision as a plan tells it."""
+    verdicts = [f"{verdict.node}: {verdict.reason}" for verdict in decision.verdicts]
+    return {"verdicts": verdicts, **({"others": decision.others} if decision.others else {})}
 
 
 def storages_of(session: Session, vm_id: int) -> frozenset[StorageId]:
@@ -56,26 +85,28 @@ def storages_of(session: Session, vm_id: int) -> frozenset[StorageId]:
     return frozenset(StorageId(storage_id) for storage_id in found)
 
 
-def _claimed(node: NodeLoad, node_id: NodeId, request: VMRequest) -> NodeLoad:
-    if node.id != node_id:
-        return node
-    return replace(
-        node, cpu_used=node.cpu_used + request.cpu, memory_mib_used=node.memory_mib_used + request.memory_mib
-    )
+_RECORD = Prepared(
+    "record_placement",
+    "INSERT INTO placement (vm_id, node_id, verdicts, others)"
+    " VALUES (:vm_id, :node_id, CAST(:verdicts AS jsonb), CAST(:others AS jsonb))",
+)
 
 
-def record_placement(session: Session, vm_id: int, node_id: int | None, verdicts: Sequence[Verdict]) -> None:
-    """Keep a decision, so that it can be explained later."""
-    session.execute(
-        text("INSERT INTO placement (vm_id, node_id, verdicts) VALUES (:vm_id, :node_id, CAST(:verdicts AS jsonb))"),
-        {
-            "vm_id": vm_id,
-            "node_id": node_id,
-            "verdicts": verdicts_text(verdicts),
-        },
-    )
+def record_placement(session: Session, vm_id: int, node_id: int, decision: Decision | None = None) -> None:
+    """
+    Keep where a VM was placed, so that it can be explained later.
+
+    :param decision: None: nobody chose, it was there already.
+    """
+    verdicts, others = (decision.verdicts, decision.others) if decision is not None else ((), {})
+    _RECORD(session, vm_id=vm_id, node_id=node_id, verdicts=verdicts_text(verdicts), others=others_text(others))
 
 
 def verdicts_text(verdicts: Sequence[Verdict]) -> str:
     """A decision's verdicts as they are kept, JSON."""
-    return msgspec.json.encode([asdict(v) for v in verdicts]).decode()
+    return msgspec.json.encode([verdict._asdict() for verdict in verdicts]).decode()
+
+
+def others_text(others: Mapping[str, int]) -> str:
+    """How many of the other nodes had which reason, as it is kept, JSON."""
+    return msgspec.json.encode(others).decode()

@@ -19,7 +19,7 @@ from cm.rules.vm import ALLOWED, INTERRUPTIBLE, WANTED_BY
 from cm.runtime.prepared import Prepared
 from cm.services.access import authorized_vm, level_on, person_of, usable_image
 from cm.services.context import ClusterCall, vnc_password
-from cm.services.placing import choose_node, verdicts_text
+from cm.services.placing import Placing, others_text, told, verdicts_text
 from cm.services.saving import reserve_image
 from cm.services.sharing import own_groups, share_with_groups
 from cm.store.access import list_shared_vms
@@ -100,12 +100,10 @@ def create(caller: ClusterCall, new: NewVM) -> list[str]:
         template.cpu, template.memory_mib, request.storages | {StorageId(image.storage_id) for image in extra}
     )
     reservation = uuid.uuid4()
-    loads = None
     made, ids = [], []
+    placing = Placing(session, caller.policy.placement)
     for number in range(1, new.count + 1):
-        node_id, verdicts, loads = choose_node(
-            session, first if number == 1 else request, caller.policy.placement, loads
-        )
+        decision = placing.choose(first if number == 1 else request)
         name = new.name if new.count == 1 else f"{new.name[:90]}_{number}"
         key = uuid.uuid4()
         vm_id, address, port = insert_vm(
@@ -125,12 +123,13 @@ def create(caller: ClusterCall, new: NewVM) -> list[str]:
                 ssh_username=new.ssh_username,
                 on_poweroff=new.on_poweroff,
                 vnc=new.vnc,
-                node_id=node_id,
+                node_id=decision.node_id,
                 storage_id=image.storage_id,
                 bus=image.bus,
                 mode=new.mode,
                 size_bytes=image.size_bytes,
-                verdicts=verdicts_text(verdicts),
+                verdicts=verdicts_text(decision.verdicts),
+                others=others_text(decision.others),
                 seconds=SECONDS[OperationKind.VM_CREATE],
                 cause=caller.cause,
             ),
@@ -143,7 +142,8 @@ def create(caller: ClusterCall, new: NewVM) -> list[str]:
             summary = f'{summary[:-1]},"vnc_password":"{password}"}}'
         made.append(summary)
         ids.append(vm_id)
-        caller.note("place", vm=name, node_id=node_id, verdicts=[f"{v.node}: {v.reason}" for v in verdicts])
+        if caller.dry_run:
+            caller.note("place", vm=name, node_id=decision.node_id, **told(decision))
         caller.note("lease", vm=name, address=str(address), vnc_port=port)
         caller.note("operation", vm=name, kind=OperationKind.VM_CREATE, steps=["volumes", "launch"])
     if new.groups:

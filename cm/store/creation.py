@@ -45,6 +45,7 @@ class VMRows:
     mode: str
     size_bytes: int
     verdicts: str  # JSON
+    others: str  # JSON
     seconds: float  # until the operation's deadline
     cause: Cause
 
@@ -80,8 +81,8 @@ WITH new AS (
     SELECT id, CAST(:storage_id AS bigint), CAST(:image_id AS bigint), CAST(:volume AS text), CAST(:device AS text),
            CAST(:bus AS text), 'qcow2', CAST(:mode AS text), CAST(:size_bytes AS bigint) FROM new
 ), decided AS (
-    INSERT INTO placement (vm_id, node_id, verdicts)
-    SELECT id, CAST(:node_id AS bigint), CAST(:verdicts AS jsonb) FROM new
+    INSERT INTO placement (vm_id, node_id, verdicts, others)
+    SELECT id, CAST(:node_id AS bigint), CAST(:verdicts AS jsonb), CAST(:others AS jsonb) FROM new
 ), opened AS (
     INSERT INTO operation (kind, account_id, vm_id, node_id, cause_kind, cause_ref, deadline)
     SELECT 'vm_create', CAST(:account_id AS bigint), id, CAST(:node_id AS bigint), CAST(:cause_kind AS text),

@@ -189,6 +189,27 @@ def test_capacity(cloud: MemoryCloud) -> None:
     assert cloud.leaks() == []
 
 
+def test_many_nodes(cloud: MemoryCloud) -> None:
+    """Of many nodes the best ten verdicts are kept, told and planned, and the others are counted by their reason."""
+    cloud.sql(
+        "INSERT INTO node (name, address, uri, cpu_total, memory_mib_total, cpu_overcommit, memory_overcommit, state,"
+        " locked) SELECT 'more' || i, '192.0.2.1', 'memory:///none-' || i, 1, 1, 1, 1, 'ok', i > 3"
+        " FROM generate_series(1, 20) i"
+    )
+    vm = cloud.create()
+    answer = cloud.call("admin.placement.explain", {"vm_id": vm["vm_id"]}, account="admin")
+    fitting = sum(verdict["fits"] for verdict in answer["verdicts"])
+    assert (len(answer["verdicts"]), answer["verdicts"][0]["node_id"]) == (10, answer["node_id"])
+    assert sum(answer["others"].values()) == 20 + fitting - 10 and fitting == len(cloud.node_ids)
+    assert answer["others"]["locked"] >= 10
+    trial = cloud.call("admin.placement.explain", {"template_id": cloud.template_id}, account="admin")
+    assert (len(trial["verdicts"]), trial["others"]) == (20 + fitting, {})
+    asked = {"name": "vm", "description": "", "image_id": cloud.image_id, "template_id": cloud.template_id, "count": 2}
+    planned = cloud.call("user.vm.create", {**asked, "dry_run": True})["plan"]
+    places = [step for step in planned if step["step"] == "place"]
+    assert [len(step["verdicts"]) for step in places] == [10, 10] and places[0]["others"] == answer["others"]
+
+
 def test_node_unreachable(cloud: MemoryCloud) -> None:
     """An unreachable node gets no new VMs; an end asked for waits for it and is done once it is back."""
     vm_id = cloud.create()["vm_id"]

@@ -23,7 +23,8 @@ def explain(console: Console, which: str | None, template: str | None, image: st
     """
     Why a VM is where it is, or where one would go: each node's verdict, the best first.
 
-    With a VM, the decision that placed it last; with --template, and perhaps --image, a trial now.
+    With a VM, the decision that placed it last: the best ten nodes, and how many others had which reason. With
+    --template, and perhaps --image, a trial now.
     """
     if (which is None) == (template is None):
         raise click.UsageError("Give a VM, or --template and perhaps --image.")
@@ -51,6 +52,9 @@ def explain(console: Console, which: str | None, template: str | None, image: st
     else:
         write(f"Placed on {place}, {when(answer.get('at'))}.")
     emit_table(console, verdicts, "placement")
+    others = answer.get("others") or {}
+    if others:
+        write("and " + "; ".join(f"{count} more: {reason}" for reason, count in sorted(others.items())))
 
 
 explain.params += shared()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import Any
 
 from sqlalchemy import text
@@ -11,13 +10,15 @@ from cm.rpc.errors import InvalidParameter, ObjectNotFound
 from cm.rpc.types import Id
 from cm.rpc.view import admin_view
 from cm.rpc.vocabulary import StorageId
-from cm.rules.placement import VMRequest, judge
+from cm.rules.placement import VMRequest, judge, order
 from cm.services.context import ClusterCall
 from cm.store.image import get_image
 from cm.store.node import node_loads
 from cm.store.template import get_template
 
-_LAST = text("SELECT id, vm_id, node_id, verdicts, at FROM placement WHERE vm_id = :id ORDER BY id DESC LIMIT 1")
+_LAST = text(
+    "SELECT id, vm_id, node_id, verdicts, others, at FROM placement WHERE vm_id = :id ORDER BY id DESC LIMIT 1"
+)
 
 
 @admin_view
@@ -27,7 +28,8 @@ def explain(
     """
     Each node's verdict, the best first, with its score and what would make the VM fit there.
 
-    With ``vm_id`` the decision that placed a VM last; with ``template_id``, and perhaps an image, a trial now.
+    With ``vm_id`` the decision that placed a VM last: the best ten nodes' verdicts, and in ``others`` how many of the
+    other nodes had which reason. With ``template_id``, and perhaps an image, a trial now, with all nodes'.
     """
     if (vm_id is None) == (template_id is None):
         raise InvalidParameter("vm_id", "give a VM, or a template and perhaps an image")
@@ -35,7 +37,8 @@ def explain(
         found = caller.session.execute(_LAST, {"id": vm_id}).first()
         if found is None:
             raise ObjectNotFound("placement of vm", vm_id)
-        return {"vm_id": vm_id, "node_id": found.node_id, "at": found.at, "trial": False, "verdicts": found.verdicts}
+        kept = {"verdicts": found.verdicts, "others": found.others}
+        return {"vm_id": vm_id, "node_id": found.node_id, "at": found.at, "trial": False, **kept}
     assert template_id is not None
     template = get_template(caller.session, template_id)
     storages = frozenset[StorageId]()
@@ -43,6 +46,7 @@ def explain(
         storages = frozenset({StorageId(get_image(caller.session, image_id).storage_id)})
     request = VMRequest(template["cpu"], template["memory_mib"], storages)
     verdicts = [judge(request, node, caller.policy.placement) for node in node_loads(caller.session)]
-    verdicts.sort(key=lambda v: (not v.fits, -(v.score or 0.0), v.node_id))
+    verdicts.sort(key=order)
     chosen = verdicts[0].node_id if verdicts and verdicts[0].fits else None
-    return {"vm_id": None, "node_id": chosen, "at": None, "trial": True, "verdicts": [asdict(v) for v in verdicts]}
+    told = {"verdicts": [verdict._asdict() for verdict in verdicts], "others": {}}
+    return {"vm_id": None, "node_id": chosen, "at": None, "trial": True, **told}

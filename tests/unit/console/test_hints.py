@@ -109,4 +109,4 @@ def test_explain_tells_an_error(root: Wawel, lone: Wire) -> None:
     """Of a VM in error the error comes first, whatever its placement once was."""
     lone.cluster.add_vm("web", "error")["error"] = "The disk is gone."
     out = root("explain", "web").out
-    assert out.index("The disk is gone.") < out.index("Placed on node1")
+    assert out.index("The disk is gone.") < out.index("Placed on node1") < out.index("and 2 more: fits")

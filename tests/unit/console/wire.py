@@ -224,7 +224,8 @@ def views(find: Find, cloud: bool) -> Registry:
     ) -> dict[str, Any]:  # fmt: skip
         """Why it is there."""
         verdicts = [{"node": "node1", "node_id": 1, "fits": True}]
-        return {"trial": vm_id is None, "node_id": 1, "at": "2026-01-02T03:04:05Z", "verdicts": verdicts}
+        told = {"verdicts": verdicts, "others": {"fits": 2}}
+        return {"trial": vm_id is None, "node_id": 1, "at": "2026-01-02T03:04:05Z", **told}
 
     @user_view(name="user.message.get_list")
     def messages(caller: Call, unread_only: bool = False, limit: Limit = 100) -> list[dict[str, Any]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ipaddress import IPv4Network
 from typing import Any
 
 import pytest
@@ -9,9 +10,11 @@ from zope.interface.verify import verifyObject
 
 libvirt = pytest.importorskip("libvirt")
 
+from cm.drivers.libvirt import network as driver  # noqa: E402
 from cm.drivers.libvirt.node import LibvirtNode  # noqa: E402
+from cm.drivers.libvirt.pool_xml import network_xml  # noqa: E402
 from cm.drivers.open import open_node  # noqa: E402
-from cm.interfaces import INodeDriver, VncSpec  # noqa: E402
+from cm.interfaces import INodeDriver, NetworkSpec, VncSpec  # noqa: E402
 from cm.rpc.errors import NodeUnreachable, NotSupported  # noqa: E402
 from tests.contract.hypervisor import HypervisorContract, domain_spec  # noqa: E402
 from tests.contract.images import ImageStoreContract  # noqa: E402
@@ -78,3 +81,20 @@ def test_no_socket() -> None:
     with pytest.raises(NodeUnreachable):
         node.domains()
     node.close()
+
+
+def test_network_digest(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a network's definition digests to is worked out once in a process, however many nodes have the network."""
+    written: list[NetworkSpec] = []
+
+    def counted(network: NetworkSpec, uuid: str) -> str:
+        written.append(network)
+        return network_xml(network, uuid)
+
+    monkeypatch.setattr(driver, "network_xml", counted)
+    pool = IPv4Network("10.77.0.0/28")
+    spec = NetworkSpec("wawel-digest", "wbr77", pool, pool[1], pool[1], pool[14])
+    for _ in range(2):
+        make().ensure(spec)
+    assert len(written) == 2  # its digest, and the one definition
+    make().remove(spec.name)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from cm.rpc.errors import NoCapacity
 from cm.rpc.vocabulary import NodeId, NodeState, StorageId
-from cm.rules.placement import NodeLoad, VMRequest, judge, place, refusal
+from cm.rules.placement import KEPT, NodeLoad, Ranking, VMRequest, judge, place, refusal
 
 loads = st.builds(
     NodeLoad,
@@ -22,6 +25,9 @@ loads = st.builds(
     memory_mib_used=st.integers(0, 70000),
     storages=st.frozensets(st.integers(1, 3).map(StorageId)),
     priority=st.integers(-5, 5),
+    other_host=st.booleans(),
+    agent_silent=st.booleans(),
+    hooks_silent=st.booleans(),
 )
 requests = st.builds(
     VMRequest,
@@ -39,7 +45,7 @@ def test_place(vm: VMRequest, nodes: list[NodeLoad], policy: str) -> None:
         n.id
         for n in nodes
         if n.state is NodeState.OK
-        and not n.locked
+        and not (n.locked or n.other_host or n.agent_silent or n.hooks_silent)
         and vm.storages <= n.storages
         and n.cpu_used + vm.cpu <= n.cpu_capacity
         and n.memory_mib_used + vm.memory_mib <= n.memory_mib_capacity
@@ -48,24 +54,59 @@ def test_place(vm: VMRequest, nodes: list[NodeLoad], policy: str) -> None:
         with pytest.raises(NoCapacity):
             place(vm, nodes, policy)  # type: ignore[arg-type]
         return
-    chosen, verdicts = place(vm, nodes, policy)  # type: ignore[arg-type]
+    chosen, verdicts, others = place(vm, nodes, policy)  # type: ignore[arg-type]
     assert chosen in fitting
     assert {v.node_id for v in verdicts} == {n.id for n in nodes}
     assert {v.node_id for v in verdicts if v.fits} == fitting
     assert all(v.change for v in verdicts if not v.fits)
+    assert others == {}
+
+
+@given(requests, st.lists(loads, min_size=KEPT + 1, max_size=30, unique_by=lambda n: n.id))
+def test_many_nodes(vm: VMRequest, nodes: list[NodeLoad]) -> None:
+    """Of many nodes the best are kept, and every other one is counted by its reason."""
+    every = sorted((judge(vm, n) for n in nodes), key=lambda v: (not v.fits, -(v.score or 0.0), v.node_id))
+    if not every[0].fits:
+        with pytest.raises(NoCapacity) as refused:
+            place(vm, nodes)
+        assert refused.value.reason == refusal(every)
+        return
+    decision = place(vm, nodes)
+    assert list(decision.verdicts) == every[:KEPT]
+    assert decision.others == Counter(v.reason for v in every[KEPT:])
+
+
+@given(requests, clusters, st.integers(1, 8))
+def test_many_vms(vm: VMRequest, nodes: list[NodeLoad], count: int) -> None:
+    """VMs placed one after the other on one snapshot go where each would go by itself, with the same verdicts."""
+    ranking, left = Ranking(vm, nodes), {n.id: n for n in nodes}
+    for _ in range(count):
+        try:
+            alone = place(vm, left.values())
+        except NoCapacity as refused:
+            with pytest.raises(NoCapacity, match=re.escape(str(refused))):
+                ranking.decide()
+            return
+        decision = ranking.decide()
+        assert decision == alone
+        ranking.take(decision)
+        took = left[decision.node_id]
+        left[took.id] = took._replace(
+            cpu_used=took.cpu_used + vm.cpu, memory_mib_used=took.memory_mib_used + vm.memory_mib
+        )
 
 
 @given(requests, clusters)
 def test_order_does_not_matter(vm: VMRequest, nodes: list[NodeLoad]) -> None:
     """The same snapshot gives the same node, however it is ordered."""
     try:
-        chosen = place(vm, nodes)[0]
+        chosen = place(vm, nodes).node_id
     except NoCapacity as refused:
         with pytest.raises(NoCapacity) as again:
             place(vm, nodes[::-1])
         assert str(again.value) == str(refused)
     else:
-        assert place(vm, nodes[::-1])[0] == chosen
+        assert place(vm, nodes[::-1]).node_id == chosen
 
 
 def node(number: int, used: int, **more: object) -> NodeLoad:
