@@ -12,8 +12,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from cm.rpc.address import network_of
 from cm.rpc.errors import RateLimited
-from cm.rpc.place import place_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +75,7 @@ class RateLimits:
         :raises RateLimited: a bucket is empty.
         """
         now = self._clock()
-        place = place_of(remote)
+        place = network_of(remote)
         levels: dict[tuple[str, str, str], float] = {}
         for limit in self._limits.get(method, DEFAULT):
             whose = str(arguments.get(limit.subject, "")).lower() if limit.subject else place

@@ -16,7 +16,8 @@ from twisted.internet.protocol import Protocol
 from twisted.web.http import HTTPChannel
 from twisted.web.server import Site
 
-from cm.rpc.limits import CONNECTIONS, CONNECTIONS_PER_ADDRESS, counted_address
+from cm.rpc.address import counted_address
+from cm.rpc.limits import CONNECTIONS, CONNECTIONS_PER_ADDRESS
 
 LENGTH_DIGITS: Final = 15  # of a Content-Length; Python reads numbers of thousands of them, and then no longer
 

@@ -14,6 +14,7 @@ from twisted.internet.defer import CancelledError, Deferred, TimeoutError
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from cm.rpc.address import network_of
 from cm.rpc.budget import Budget
 from cm.rpc.caller import ANONYMOUS, Call, Control, Execute, Identity
 from cm.rpc.codec import Several, Written, encode_json, fault_details, fault_of
@@ -31,7 +32,6 @@ from cm.rpc.errors import (
 from cm.rpc.introspection import MULTICALL, introspection
 from cm.rpc.limits import Limits
 from cm.rpc.parameters import Params
-from cm.rpc.place import place_of
 from cm.rpc.places import Places
 from cm.rpc.rate import ChangeRate
 from cm.rpc.turns import REFUSED_S, Turns
@@ -93,7 +93,7 @@ class Peer:
         credentials is not in the way of those who come with none, to log in.
         """
         if self._identity is None:
-            place = place_of(self.remote)
+            place = network_of(self.remote)
             return place if self._refusal is None else ("refused", place)
         return self._identity.account_id or self._identity.login
 

@@ -26,6 +26,7 @@ from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET
 from zope.interface import implementer
 
+from cm.rpc.address import network_of
 from cm.rpc.caller import Identity
 from cm.rpc.credentials import Authenticator, Credentials, parse_authorization
 from cm.rpc.errors import (
@@ -42,7 +43,6 @@ from cm.rpc.errors import (
 from cm.rpc.event_lines import encode_event, sees, sees_as_administrator
 from cm.rpc.jsonrpc import answer_error
 from cm.rpc.limits import Limits
-from cm.rpc.place import place_of
 from cm.rpc.places import Places
 from cm.rpc.server import tell_failure
 from cm.rpc.turns import REFUSED_S, Turns
@@ -282,7 +282,7 @@ class Events(Resource):
         headers = request.requestHeaders.getRawHeaders(b"authorization")
         credentials = parse_authorization(headers[0]) if headers else None
         remote = getattr(request.getClientAddress(), "host", "") or "local"
-        on_behalf.set(place_of(remote))
+        on_behalf.set(network_of(remote))
         identity = await self._authenticator.authenticate(credentials, remote)
         everything = arguments.get("all", "0") == "1"
         identity.require(self._all_role if everything else self._role)

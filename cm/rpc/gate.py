@@ -14,8 +14,8 @@ from typing import Any, Protocol
 from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
+from cm.rpc.address import network_of
 from cm.rpc.password import Passwords
-from cm.rpc.place import place_of
 from cm.rpc.throttle import OTP, LoginThrottle
 from cm.rpc.types import Secret
 from cm.runtime.fair import FairQueue
@@ -73,7 +73,7 @@ class PasswordGate:
         """
         given = password.reveal()
         text = f"{len(login)}:{login}{given}".encode("utf-8", "surrogatepass")
-        key = (place_of(remote), hmac.new(self._key, text, hashlib.sha256).digest())
+        key = (network_of(remote), hmac.new(self._key, text, hashlib.sha256).digest())
         shared = self._under_way.get(key)
         if shared is None:
             shared = self._under_way[key] = _Shared()
@@ -87,7 +87,7 @@ class PasswordGate:
 
     async def _look(self, remote: str, login: str, given: str, find: Callable[[], Awaitable[str | None]]) -> str | None:
         with self.throttle.attempt(remote, login) as attempt:
-            await self._queue.enter(place_of(remote))
+            await self._queue.enter(network_of(remote))
             with self._queue.inside():
                 stored = await find()
                 attempt.right = await self._threads.run("password", self.passwords.verify, stored, given)
@@ -99,7 +99,7 @@ class PasswordGate:
 
         :raises Overloaded: too many wait for the hashing threads.
         """
-        await self._queue.enter(place_of(remote))
+        await self._queue.enter(network_of(remote))
         with self._queue.inside():
             digest: str = await self._threads.run("password", self.passwords.hash, password.reveal())
         return digest

@@ -8,11 +8,9 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, fields
-from ipaddress import ip_address
 from typing import Final, Literal
 
 from cm.rpc.errors import TooLarge
-from cm.rpc.place import place_of
 from cm.runtime.threads import SHARE
 
 CONNECTIONS: Final = 12_000  # a process may have 65,536 files open by its unit; each holds some 15 kB here
@@ -26,7 +24,7 @@ class Share:
 
     :ivar size: all of them.
     :ivar per_account: of one account; administrators and cloud managers have ``times`` as many.
-    :ivar per_address: of one address, for callers that do not come by a cloud manager; see ``counted_address``.
+    :ivar per_address: of one address, for callers that do not come by a cloud manager; see ``address.counted_address``.
     :ivar kept: the last ones, which only administrators and cloud managers get.
     """
 
@@ -108,18 +106,6 @@ class Limits:
             if part == "kept" and getattr(self, each.name) >= getattr(self, whole):
                 found.append(f"limits.{each.name} leaves none of limits.{whole} to users")
         return found
-
-
-def counted_address(remote: str) -> str:
-    """
-    The address that a peer counts for (of IPv6 its /64), or "" where it says nothing of who calls: on a UNIX socket
-    and on loopback, where a proxy on the same machine has everybody's calls.
-    """
-    place = place_of(remote)
-    try:
-        return "" if ip_address(remote).is_loopback else place
-    except ValueError:
-        return ""
 
 
 # A string is one token, so that brackets and commas in it do not count. Possessive, against inputs of many quotes.

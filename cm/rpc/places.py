@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Hashable
 
+from cm.rpc.address import counted_address
 from cm.rpc.caller import Identity
 from cm.rpc.errors import Overloaded, TooManyAtOnce
-from cm.rpc.limits import Share, counted_address
+from cm.rpc.limits import Share
 from cm.rpc.vocabulary import Role
 
 

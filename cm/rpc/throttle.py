@@ -3,9 +3,9 @@ How often somebody may be wrong about a password or a code. A try is counted bef
 it was right, so that no number of tries at once is looked at beyond what is allowed.
 
 Wrong tries fill buckets that drain by themselves and are never fuller than full: whoever is shut out is for seconds,
-however long they were guessed at. A bucket is of a login at one place (``place.py``), or of a place for all logins: who
-is elsewhere does not fill it. What a login is guessed at from everywhere brakes it without closing it: each place then
-has fewer tries, unless that login was right from there lately.
+however long they were guessed at. A bucket is of a login at one place (a network, see ``address.py``), or of a place
+for all logins: who is elsewhere does not fill it. What a login is guessed at from everywhere brakes it without closing
+it: each place then has fewer tries, unless that login was right from there lately.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
 
+from cm.rpc.address import network_of
 from cm.rpc.errors import TooManyLogins
-from cm.rpc.place import place_of
 
 REMEMBER: Final = 20_000  # keys of each kind; those longest untouched are forgotten
 
@@ -119,7 +119,7 @@ class LoginThrottle:
         :raises TooManyLogins: it is not to be looked at.
         """
         limits = self.limits
-        place = place_of(remote)
+        place = network_of(remote)
         proved = self._is_proved(place, login)
         pair = ("*" if everywhere and not proved else place, login)
         braked = not proved and self._logins.level(login) > limits.brake - 1

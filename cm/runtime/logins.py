@@ -23,8 +23,8 @@ from sqlalchemy.orm import Session
 from twisted.internet.defer import Deferred, DeferredLock
 from twisted.logger import Logger
 
+from cm.rpc.address import network_of
 from cm.rpc.errors import CloudError, NotAuthenticated, NotPermitted, TooManyLogins
-from cm.rpc.place import place_of
 from cm.runtime.database import Database
 from cm.runtime.wall import utc_now
 
@@ -116,7 +116,7 @@ class LoginTrail:
         """
         if not remote:
             return
-        place, now = place_of(remote), self._reactor.seconds()
+        place, now = network_of(remote), self._reactor.seconds()
         what = Login(login[:LOGIN_MAX], account_id, place, how, outcome)
         row = self._find(what, now)
         if row is None:

@@ -68,8 +68,8 @@ EXCEPTIONS: dict[tuple[str, str], str] = {
     ("cm.services.operations", "cm.operations.base"): "KINDS: what an abandoned operation undoes, stands with its kind",
     ("cm.store.domain", "cm.interfaces"): "builds DomainSpec out of rows: frozen records, no calls",
     ("cm.store.storage", "cm.interfaces"): "builds StorageSpec out of rows: frozen records, no calls",
-    ("clm.rules.limits", "cm.rpc.place"): "whom an address counts for: pure, and the same for all that is counted",
-    ("cm.runtime.logins", "cm.rpc.place"): "whom an address counts for: pure, and the same for all that is counted",
+    ("clm.rules.limits", "cm.rpc.address"): "whom an address counts for: pure, and the same for all that is counted",
+    ("cm.runtime.logins", "cm.rpc.address"): "whom an address counts for: pure, and the same for all that is counted",
     ("cm.runtime.execute", "cm.rpc"): "what stands between the wire and the database, the same in both managers",
     ("cm.runtime.settings", "cm.rpc.types"): "Secret and how it is decoded; that module imports the vocabulary alone",
 }

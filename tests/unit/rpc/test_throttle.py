@@ -9,7 +9,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cm.rpc.errors import TooManyLogins
-from cm.rpc.place import place_of
 from cm.rpc.throttle import OTP, LoginThrottle, TryLimits
 
 HERE, THERE = "192.0.2.1", "198.51.100.7"
@@ -32,13 +31,6 @@ class Throttle(LoginThrottle):
 
     def looked_at(self, count: int, login: str = "anna", remote: str = HERE) -> int:
         return sum(self.tries(login, remote) == 0 for _ in range(count))
-
-
-def test_places() -> None:
-    """Whoever has one IPv6 address has its whole network; an IPv4 address is one however it is written."""
-    assert place_of("2001:db8:1:2::1") == place_of("2001:db8:1:2:ffff::") != place_of("2001:db8:1:3::1")
-    assert place_of("::ffff:192.0.2.1") == place_of("192.0.2.1") == "192.0.2.1"
-    assert place_of("") == "" and place_of("/run/socket") == "/run/socket"
 
 
 class TestCounting:
