@@ -187,10 +187,12 @@ class Lane:
         unused = self._retire(session)
 
         def wind_up() -> None:
-            if lost is not None:
-                lost(reason)
-            if unused:
-                session.dispose()
+            try:
+                if lost is not None:
+                    lost(reason)
+            finally:
+                if unused:
+                    session.dispose()
 
         threading.Thread(target=wind_up, name="libvirt-lost", daemon=True).start()
 

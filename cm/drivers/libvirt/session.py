@@ -96,6 +96,9 @@ class Attempt:
             self.reason = reason_of(error)
         except OSError as error:
             self.reason = error.strerror or str(error) or type(error).__name__
+        except Exception as error:
+            log.exception("opening a connection")
+            self.reason = f"a fault of ours: {error}"  # who waits is told now, not when its patience ends
         with self._lock:
             if not self._abandoned:
                 self.session, session = session, None
