@@ -3,7 +3,7 @@ What services and operations ask of the outside. Each interface has a memory pro
 (``tests/contract``) runs on both.
 
 All calls block and are run on the threads of their node (``runtime/threads.py``): those marked ``slow`` on threads and
-connections of their own, so that they hold up only each other. Errors are those of ``rpc/errors.py``:
+connections of their own, so that they hold up only each other. Errors are those of ``rpc/errors``:
 ``NodeUnreachable`` always may arise, and then what was asked may or may not have happened.
 """
 

@@ -1,0 +1,123 @@
+"""Of nodes, and of what drivers are told by hypervisors and storages."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from cm.rpc.errors.families import CloudError, Conflict, NotFound, NotPermitted, Unavailable
+
+
+@dataclass(eq=False)
+class SameHost(Conflict):
+    """One machine cannot be two nodes."""
+
+    code = "same_host"
+    message = "The machine {host} is node {node} ({node_id}) already."
+    host: str
+    node: str
+    node_id: int
+
+
+@dataclass(eq=False)
+class NodeUnreachable(Unavailable):
+    """No answer in time; what was asked may or may not have happened."""
+
+    code = "node_unreachable"
+    message = "Node {node} does not answer: {reason}."
+    node: str
+    reason: str
+
+    def for_user(self) -> str:
+        return "The node does not answer."
+
+
+@dataclass(eq=False)
+class RunsElsewhere(Unavailable):
+    code = "vm_runs_elsewhere"
+    message = "VM {vm_id} was seen running on node {node_id}, where it is not placed; it must not run twice."
+    vm_id: int
+    node_id: int
+
+
+@dataclass(eq=False)
+class NowhereToStart(Unavailable):
+    code = "vm_nowhere_to_start"
+    message = "VM {vm_id} is off, and no node can take it now: {reason}."
+    vm_id: int
+    reason: str
+
+
+@dataclass(eq=False)
+class StorageUnreached(Unavailable):
+    code = "storage_unreached"
+    message = "No node that answers has storage {storage_id} attached."
+    storage_id: int
+
+
+@dataclass(eq=False)
+class NodeBusy(Unavailable):
+    code = "node_busy"
+    message = "Node {node} is busy: {reason}."
+    node: str
+    reason: str
+
+    def for_user(self) -> str:
+        return "The node is busy."
+
+
+@dataclass(eq=False)
+class HypervisorError(CloudError):
+    """The hypervisor refused; ``libvirt_code`` is virErrorNumber."""
+
+    number = -32050
+    code = "hypervisor_error"
+    message = "The hypervisor refused: {reason} (libvirt {libvirt_code})."
+    reason: str
+    libvirt_code: int
+
+
+@dataclass(eq=False)
+class DomainNotFound(NotFound):
+    code = "domain_not_found"
+    message = "The node has no domain {name}."
+    name: str
+
+
+@dataclass(eq=False)
+class DomainNotRunning(Conflict):
+    code = "domain_not_running"
+    message = "The domain {name} is not running."
+    name: str
+
+
+@dataclass(eq=False)
+class VolumeNotFound(NotFound):
+    code = "volume_not_found"
+    message = "Storage {storage} has no volume {name}."
+    storage: str
+    name: str
+
+
+@dataclass(eq=False)
+class NotSupported(Conflict):
+    """This hypervisor cannot do it (libvirt's test driver lacks consoles, uploads and device updates)."""
+
+    code = "not_supported"
+    message = "This hypervisor cannot {what}."
+    what: str
+
+
+@dataclass(eq=False)
+class NotApplicable(Conflict):
+    """A finding that only somebody who looks can settle."""
+
+    code = "drift_not_applicable"
+    message = "Finding {drift_id} cannot be settled from here; what to do: {proposal}."
+    drift_id: int
+    proposal: str
+
+
+@dataclass(eq=False)
+class EnrolmentRefused(NotPermitted):
+    code = "enrolment_refused"
+    message = "The enrolment token is unknown, used or expired."

@@ -1,0 +1,190 @@
+"""Of what is kept for people: VMs, images, operations, accounts; and what there is not enough of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from cm.rpc.errors.families import Conflict, InvalidRequest, LimitReached, NotFound, NotPermitted, Unavailable
+
+
+@dataclass(eq=False)
+class ObjectNotFound(NotFound):
+    """Absent, or not the caller's: the two are not told apart."""
+
+    code = "object_not_found"
+    message = "There is no {kind} {object_id}."
+    kind: str
+    object_id: int | str
+
+
+@dataclass(eq=False)
+class NameTaken(Conflict):
+    code = "name_taken"
+    message = "There is already a {kind} named {name}."
+    kind: str
+    name: str
+
+
+@dataclass(eq=False)
+class CannotAdopt(Conflict):
+    code = "cannot_adopt"
+    message = "Domain {domain} cannot be adopted: {reason}."
+    domain: str
+    reason: str
+
+
+@dataclass(eq=False)
+class InUse(Conflict):
+    code = "in_use"
+    message = "{kind} {object_id} is in use by {users}."
+    kind: str
+    object_id: int
+    users: str
+
+
+@dataclass(eq=False)
+class WrongVMState(Conflict):
+    code = "vm_wrong_state"
+    message = "VM {vm_id} is {state}; this needs {needs}."
+    vm_id: int
+    state: str
+    needs: str
+
+
+@dataclass(eq=False)
+class VMBusy(Conflict):
+    code = "vm_busy"
+    message = "VM {vm_id} is busy: operation {operation_id} ({kind}) is under way."
+    vm_id: int
+    operation_id: int
+    kind: str
+
+
+@dataclass(eq=False)
+class GuestIgnored(Conflict):
+    code = "guest_ignored"
+    message = "The guest did not shut down within {seconds} s; stop cuts its power."
+    seconds: float
+
+
+@dataclass(eq=False)
+class WrongImageState(Conflict):
+    code = "image_wrong_state"
+    message = "Image {image_id} is {state}; this needs {needs}."
+    image_id: int
+    state: str
+    needs: str
+
+
+@dataclass(eq=False)
+class WrongOperationState(Conflict):
+    code = "operation_wrong_state"
+    message = "Operation {operation_id} is {state}; this needs {needs}."
+    operation_id: int
+    state: str
+    needs: str
+
+
+@dataclass(eq=False)
+class NotAbandonable(Conflict):
+    code = "operation_not_abandonable"
+    message = "Operation {operation_id} ({kind}) cannot be given up: {reason}."
+    operation_id: int
+    kind: str
+    reason: str
+
+
+@dataclass(eq=False)
+class AccountBlocked(NotPermitted):
+    code = "account_blocked"
+    message = "The account is blocked."
+
+
+# ------------------------------------------------------------------ limits
+
+
+@dataclass(eq=False)
+class QuotaReached(LimitReached):
+    code = "quota_reached"
+    message = "The quota of {resource} is {limit}; {used} are used and {asked} more were asked for."
+    resource: str
+    limit: int
+    used: int
+    asked: int
+
+
+@dataclass(eq=False)
+class NoCapacity(LimitReached):
+    """Nothing fits now; worth retrying once a VM has stopped."""
+
+    code = "no_capacity"
+    message = "No node can take this VM now: {reason}."
+    retry = True
+    reason: str
+
+
+@dataclass(eq=False)
+class NoFreeAddress(LimitReached):
+    code = "no_free_address"
+    message = "No address is free."
+    retry = True
+
+
+@dataclass(eq=False)
+class NoFreePort(LimitReached):
+    code = "no_free_port"
+    message = "No VNC port is free on node {node_id}."
+    retry = True
+    node_id: int
+
+
+@dataclass(eq=False)
+class StorageFull(LimitReached):
+    code = "storage_full"
+    message = "Storage {storage_id} has {free_bytes} bytes free; {needed_bytes} are needed."
+    retry = True
+    storage_id: int
+    free_bytes: int
+    needed_bytes: int
+
+
+# ------------------------------------------------------------------ images
+
+
+@dataclass(eq=False)
+class ImageRefused(InvalidRequest):
+    """An image that we do not let near QEMU; ``reason`` names the fault in it."""
+
+    code = "image_refused"
+    message = "The image is refused: {reason}."
+    reason: str
+
+
+@dataclass(eq=False)
+class AddressRefused(InvalidRequest):
+    """A URL that leads where imports may not go."""
+
+    code = "address_refused"
+    message = "The address {url} is refused: {reason}."
+    url: str
+    reason: str
+
+
+@dataclass(eq=False)
+class DownloadFailed(Unavailable):
+    """It may work later. ``after_s``: not before; ``tries``: so often for this reason in a row, and no more (0: on)."""
+
+    code = "download_failed"
+    message = "The download failed: {reason}."
+    reason: str
+    after_s: float = 0.0
+    tries: int = 0
+
+
+@dataclass(eq=False)
+class DownloadRefused(InvalidRequest):
+    """A server's answer that asking again would not change."""
+
+    code = "download_refused"
+    message = "The download cannot work: {reason}."
+    reason: str
