@@ -157,7 +157,8 @@ def test_upgrade(packages: Path) -> None:
         assert machine.ask(DOMAINS) == domain
         (vm,) = vms(machine)
         assert (vm["name"], vm["state"]) == ("first", "running")
-        assert "wawel-clm" not in machine.ask("dpkg-query -W -f '${Package} ' 'wawel-c*'")
+        known = machine.ask("dpkg-query -W -f '${db:Status-Status} ${Package}\\n' 'wawel-c*'").splitlines()
+        assert [line.split()[1] for line in known if line.startswith("installed ")] == ["wawel-cm", "wawel-common"]
         log = machine.ask("journalctl -u wawel-cm -o cat --no-pager")
         assert "not at this version's schema" not in log, "it was started before its database was brought along"
 
