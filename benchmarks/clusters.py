@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lab import furnish
+from lab import forgotten
 from lab.cloud import Cloud
 from lab.federation import Federation
 from lab.steps import Steps
@@ -50,7 +50,7 @@ def roomy_cloud(settings: Settings, nodes: int, hypervisor: str = "test") -> Ite
         cloud = Cloud(Path(directory) / "cloud", nodes, hypervisor, steps=settings.steps, settings=BUSY)
         with cloud:
             # Each test driver has a storage of its own where real nodes would share one directory.
-            furnish.restore_volumes(cloud)
+            forgotten.restore_volumes(cloud)
             cloud.sql(
                 "UPDATE account SET quota_cpu = 1000000, quota_memory_mib = 1000000000, quota_storage_mib = 1000000000,"
                 " quota_vms = 1000000 WHERE login = 'demo'"
