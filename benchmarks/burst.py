@@ -70,25 +70,25 @@ def _runs(cloud: Cloud, vm_id: int) -> bool:
     return bool(vm["state"] == "running")
 
 
-def _wanted(cloud: Cloud) -> dict[str, object]:
+def wanted(cloud: Cloud) -> dict[str, object]:
     return {"description": "", "image_id": cloud.image_id, "template_id": cloud.template_ids["tiny"]}
 
 
 def _many_calls(cloud: Cloud) -> None:
     clients = [cloud.client("user") for _ in range(CONNECTIONS)]
-    _in_threads([partial(_share, cloud, client) for client in clients])
+    in_threads([partial(_share, cloud, client) for client in clients])
 
 
 def _share(cloud: Cloud, client: RpcClient) -> None:
     for number in range(VMS // CONNECTIONS):
-        client.call("user.vm.create", {"name": f"burst-{number}", **_wanted(cloud)})
+        client.call("user.vm.create", {"name": f"burst-{number}", **wanted(cloud)})
 
 
 def _one_call(cloud: Cloud) -> None:
-    cloud.user.call("user.vm.create", {"name": "burst", "count": VMS, **_wanted(cloud)})
+    cloud.user.call("user.vm.create", {"name": "burst", "count": VMS, **wanted(cloud)})
 
 
-def _in_threads(functions: Sequence[Callable[[], None]]) -> None:
+def in_threads(functions: Sequence[Callable[[], None]]) -> None:
     failures: list[BaseException] = []
 
     def guarded(function: Callable[[], None]) -> None:

@@ -21,7 +21,7 @@ ROOMY: dict[str, dict[str, Any]] = {
     "cluster": {"cpu_overcommit": 1000.0, "memory_overcommit": 1000.0, "storage_overcommit": 1000.0, "vnc_ports": 5000},
 }
 BUSY: dict[str, Any] = {**ROOMY, "limits": {"changes_burst": 100_000}}  # for one account that makes all changes
-NETWORKS = tuple(f"10.192.{third}.0/20" for third in (0, 16, 32))  # 4,093 addresses each
+NETWORK_ADDRESSES = 4093  # in each of a cloud's large networks
 
 
 @dataclass(frozen=True)
@@ -39,15 +39,20 @@ class Settings:
 
 
 @contextmanager
-def roomy_cloud(settings: Settings, nodes: int, hypervisor: str = "test") -> Iterator[Cloud]:
+def roomy_cloud(
+    settings: Settings, nodes: int, hypervisor: str = "test", vms: int = 12_000, ports: int = 5000
+) -> Iterator[Cloud]:
     """
-    A running cloud whose user, nodes, storage and network have room for 10,000 VMs. PostgreSQL writes durably.
+    A running cloud whose user, nodes, storage and network have room. PostgreSQL writes durably.
 
     The directory is a new one below the temporary directory, and goes with it.
+
+    :param vms: for how many; ``ports``: how many of them a node can show the screens of.
     """
     with tempfile.TemporaryDirectory(prefix="wawel-bench-") as directory:
         os.chmod(directory, 0o755)
-        cloud = Cloud(Path(directory) / "cloud", nodes, hypervisor, steps=settings.steps, settings=BUSY)
+        roomy = {**BUSY, "cluster": {**BUSY["cluster"], "vnc_ports": ports}}
+        cloud = Cloud(Path(directory) / "cloud", nodes, hypervisor, steps=settings.steps, settings=roomy)
         with cloud:
             # Each test driver has a storage of its own where real nodes would share one directory.
             forgotten.restore_volumes(cloud)
@@ -56,8 +61,9 @@ def roomy_cloud(settings: Settings, nodes: int, hypervisor: str = "test") -> Ite
                 " quota_vms = 1000000 WHERE login = 'demo'"
             )
             with settings.steps.step("adding large networks"):
-                for number, network in enumerate(NETWORKS):
-                    cloud.admin.call("admin.network.add", {"name": f"large{number}", "network": network})
+                for number in range(-(-vms // NETWORK_ADDRESSES)):
+                    wanted = {"name": f"large{number}", "network": f"10.192.{16 * number}.0/20"}
+                    cloud.admin.call("admin.network.add", wanted)
             yield cloud
 
 
@@ -80,10 +86,10 @@ def federation(
             yield whole
 
 
-def user_headers(cloud: Cloud) -> dict[str, str]:
-    """Headers with the user's password, as ``curl -u`` sends them."""
+def user_headers(cloud: Cloud, login: str = "") -> dict[str, str]:
+    """Headers with the user's password, as ``curl -u`` sends them; ``login``: of somebody else with the same."""
     user = cloud.credentials.user
-    return {"Authorization": "Basic " + base64.b64encode(f"{user.login}:{user.password}".encode()).decode()}
+    return {"Authorization": "Basic " + base64.b64encode(f"{login or user.login}:{user.password}".encode()).decode()}
 
 
 def rss_mib(pid: int) -> float:

@@ -22,10 +22,10 @@ from lab.asking import DATABASE, Asking
 from lab.config import free_port, write_config
 from lab.credentials import FILE as CREDENTIALS
 from lab.credentials import keep_credentials, write_credentials
-from lab.daemon import Daemon, module_argv, run_program
+from lab.daemon import Daemon, module_argv, run_program, spawn_with_lab
 from lab.hosts import Lab, lab_directory
 from lab.keeper import Keeper
-from lab.nodes import Node, RealNode, TestNode
+from lab.nodes import FarmHosts, Node, RealNode, TestNode
 from lab.places import LabProblem, get_program, state_dir
 from lab.postgres import PrivatePostgres
 from lab.processes import claim_directory, wait_until
@@ -67,14 +67,15 @@ class Cloud(Asking):
     ) -> None:
         """
         :param base: its directory, made if need be; the account ``postgres`` should be able to enter it.
-        :param hypervisor: "qemu" (needs root) or "test", libvirt's test driver.
+        :param hypervisor: "qemu" (needs root), "test", libvirt's test driver, or "memory", the provider without
+            libvirt in a process of its own.
         :param durable: False leaves out PostgreSQL's fsync.
         :param separate_contextualization: run the endpoint as a program of its own, so that it can be stopped alone.
         :param rpc_port: 0: any free one; one that is taken is replaced too.
         :param settings: more for the cluster manager's file, by table.
         """
-        if hypervisor not in ("qemu", "test"):
-            raise LabProblem(f"there is no hypervisor '{hypervisor}'; qemu and test are possible")
+        if hypervisor not in ("qemu", "test", "memory"):
+            raise LabProblem(f"there is no hypervisor '{hypervisor}'; qemu, test and memory are possible")
         self.base = base.resolve()
         self.hypervisor = hypervisor
         self.kvm = kvm
@@ -150,10 +151,25 @@ class Cloud(Asking):
 
     @cached_property
     def cm(self) -> Daemon:
-        argv = module_argv("cm.daemon.main", "run", "--config", str(self.config))
-        return Daemon("wawel-cm" + self.suffix, argv, self.run_dir)
+        return self.manager("wawel-cm" + self.suffix, self.config)
+
+    def manager(self, name: str, config: Path) -> Daemon:
+        """A process of the cluster manager, not started."""
+        if self.hypervisor == "memory":
+            argv = module_argv("lab.farm_node", str(self.farm.socket), str(config))
+            return Daemon(name, argv, self.run_dir, spawn_with_lab)
+        return Daemon(name, module_argv("cm.daemon.main", "run", "--config", str(config)), self.run_dir)
+
+    @cached_property
+    def farm(self) -> FarmHosts:
+        """The nodes of a cloud of memory nodes."""
+        return FarmHosts(self.run_dir)
 
     def _start_hosts(self) -> None:
+        if self.hypervisor == "memory":
+            self.farm.start()
+            self.nodes += [self.farm.node(f"node{number}") for number in range(1, self._count + 1)]
+            return
         if self.hypervisor == "test":
             for number in range(1, self._count + 1):
                 host = TestDriverHost(f"node{number}", kept_in=self.base if self.keep else None)
@@ -197,6 +213,8 @@ class Cloud(Asking):
         finally:
             for host in self._test_hosts:
                 host.close()
+            if self.hypervisor == "memory":
+                self.farm.program.stop()
             if self._lab is not None:
                 self._lab.close()
             self.postgres.close()
@@ -323,4 +341,4 @@ class Cloud(Asking):
         if not path.exists():
             subprocess.run([get_program("qemu-img"), "create", "-q", "-f", "qcow2", str(path), "16M"], check=True,
                            timeout=60)
-        return path, "An empty disk; libvirt's test driver boots nothing"
+        return path, "An empty disk; nothing boots here"

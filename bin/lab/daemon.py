@@ -24,6 +24,12 @@ def program_environment() -> dict[str, str]:
     return environment(PYTHONPATH=str(REPOSITORY), PYTHONUNBUFFERED="1")
 
 
+def spawn_with_lab(argv: Sequence[str], **options: Any) -> subprocess.Popen[Any]:
+    """For programs of the lab's own: they find its package beside the product."""
+    own = environment(PYTHONPATH=f"{REPOSITORY}:{REPOSITORY}/bin", PYTHONUNBUFFERED="1")
+    return subprocess.Popen(argv, **{**options, "env": own})
+
+
 def run_program(name: str, module: str, *arguments: str, config: Path, standard_input: str = "") -> None:
     """
     Run one of our programs to its end.

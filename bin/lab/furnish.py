@@ -88,6 +88,8 @@ def add_storage(cloud: Cloud) -> int:
     storage = by_name(cloud.admin.call("admin.storage.get_list"), "main")
     if storage is None:
         told = {"name": "main", "kind": "dir", "path": str(cloud.storage_dir)}
+        if cloud.hypervisor == "memory":                                 # where a directory is each node's own
+            told |= {"kind": "netfs", "address": "127.0.0.1", "source": "/main"}
         storage = cloud.admin.call("admin.storage.add", told)
     storage_id: int = storage["storage_id"]
     for node in cloud.nodes:

@@ -7,9 +7,10 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
-from lab.daemon import Daemon, module_argv, program_environment
+from lab.daemon import Daemon, module_argv, program_environment, spawn_with_lab
 from lab.host import Host
-from lab.processes import command_of
+from lab.places import LabProblem
+from lab.processes import command_of, wait_until
 from lab.sessions import TestDriverHost
 
 MARK = "https://wawel.example/xmlns/domain/1"                            # stands in the XML of each domain of ours
@@ -143,3 +144,53 @@ class TestNode:
 
     def leftovers(self, live: Collection[str]) -> list[str]:
         return domain_leftovers(self, live)
+
+
+class FarmHosts:
+    """Nodes of the memory provider, all in one process: hundreds of hosts, without rights or libvirt."""
+
+    def __init__(self, directory: Path) -> None:
+        self.socket = directory / "farm.socket"
+        self.program = Daemon("farm", module_argv("lab.farm", str(self.socket)), directory, spawn_with_lab)
+
+    def start(self) -> None:
+        self.program.start()
+
+        def serves() -> bool:
+            self.program.check()
+            return self.socket.exists()
+
+        wait_until(serves, "the farm of memory nodes", pause=0.02)
+
+    def node(self, name: str) -> FarmHost:
+        return FarmHost(name, self)
+
+    def ask(self, world: str, method: str, *arguments: Any) -> Any:
+        """Call a world's provider, or with world "" the farm itself; errors as of ``FarmLink.call``."""
+        from lab.farm_node import FarmLink
+
+        return FarmLink(str(self.socket)).call(world, method, *arguments)
+
+
+class FarmHost:
+    """One of them: no hooks, hence no agent."""
+
+    def __init__(self, name: str, farm: FarmHosts) -> None:
+        self.name = name
+        self.node_id = 0
+        self._farm = farm
+
+    @property
+    def uri(self) -> str:
+        return f"memory:///{self.name}"
+
+    @property
+    def address(self) -> str:
+        return "127.0.0.1"
+
+    def open(self) -> Any:
+        raise LabProblem("nodes in memory have no libvirt")
+
+    def leftovers(self, live: Collection[str]) -> list[str]:
+        found = self._farm.ask(self.name, "domains")
+        return [f"{self.name}: domain {each.name}" for each in found if each.uuid not in live]

@@ -1,0 +1,143 @@
+"""
+A manager's way to the nodes of a farm (``farm.py``), and ``wawel-cm run`` with it: ``lab.farm_node SOCKET CONFIG``.
+
+It is the whole program but for one thing: ``memory:///world`` is a world of the farm, where the program as it is would
+have an empty one in its own process.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import socket
+import sys
+import threading
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from zope.interface import implementer
+
+from cm.daemon.main import load
+from cm.interfaces import DomainEvent, INodeDriver
+from cm.rpc.errors import NodeUnreachable
+from cm.runtime.program import run_until_signal
+from lab.farm import LENGTH_BYTES, packed
+from lab.places import LabProblem
+
+DEADLINE_S = 30.0
+
+
+class FarmLink:
+    """The connections of a process to a farm: one for each call under way, kept for the next; one more for events."""
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._free: list[socket.socket] = []
+        self._lock = threading.Lock()
+        self._events: socket.socket | None = None
+        self._heard: dict[str, Callable[[DomainEvent], None]] = {}
+
+    def _connect(self, timeout_s: float | None = DEADLINE_S) -> socket.socket:
+        made = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        made.settimeout(timeout_s)
+        made.connect(self._path)
+        return made
+
+    def call(self, world: str, method: str, *arguments: Any) -> Any:
+        """
+        :raises CloudError: what the provider raised; NodeUnreachable: the farm does not answer.
+        """
+        try:
+            with self._lock:
+                connection = self._free.pop() if self._free else None
+            connection = connection or self._connect()
+            connection.sendall(packed((world, method, arguments)))
+            error, value = _receive(connection)
+        except (OSError, EOFError) as broken:
+            raise NodeUnreachable(world, str(broken) or "the farm has ended") from None
+        with self._lock:
+            self._free.append(connection)
+        if error is None:
+            return value
+        kind, details = error
+        if kind is None:
+            raise LabProblem(f"the farm: {method}: {details}")
+        raise kind(**details)
+
+    def subscribe(self, world: str, callback: Callable[[DomainEvent], None]) -> None:
+        with self._lock:
+            self._heard[world] = callback
+            if self._events is None:
+                self._events = self._connect(None)
+                threading.Thread(target=self._listen, args=(self._events,), name="farm", daemon=True).start()
+            self._events.sendall(packed((world, "subscribe", ())))
+
+    def forget(self, world: str) -> None:
+        with self._lock:
+            self._heard.pop(world, None)
+
+    def _listen(self, connection: socket.socket) -> None:
+        try:
+            while True:
+                world, event = _receive(connection)
+                callback = self._heard.get(world)
+                if callback is not None:
+                    callback(event)
+        except (OSError, EOFError):
+            return
+
+
+def _receive(connection: socket.socket) -> Any:
+    return pickle.loads(_exactly(connection, int.from_bytes(_exactly(connection, LENGTH_BYTES), "big")))  # noqa: S301
+
+
+def _exactly(connection: socket.socket, size: int) -> bytes:
+    data = bytearray()
+    while len(data) < size:
+        part = connection.recv(size - len(data))
+        if not part:
+            raise EOFError("the farm has ended")
+        data += part
+    return bytes(data)
+
+
+@implementer(INodeDriver)
+class FarmNode:
+    """One node of a farm. Its methods are the provider's, which runs there."""
+
+    def __init__(self, link: FarmLink, uri: str, name: str) -> None:
+        self.name = name
+        self._link = link
+        self._world = urlsplit(uri).path.strip("/")
+
+    def __getattr__(self, method: str) -> Any:
+        if method.startswith("_") or method not in INodeDriver.names(all=True):
+            raise AttributeError(method)
+        return partial(self._link.call, self._world, method)
+
+    def upload(self, storage: str, volume: str, path: str, format: Any, size: int, progress: Any) -> Any:
+        """The farm reads the file itself; progress is told when it has."""
+        seen = self._link.call(self._world, "upload", storage, volume, path, format, size)
+        progress(os.stat(path).st_size)
+        return seen
+
+    def subscribe(self, callback: Callable[[DomainEvent], None], lost: Callable[[str], None]) -> None:
+        self._link.subscribe(self._world, callback)
+
+    def close(self) -> None:
+        self._link.forget(self._world)
+
+
+def _make(path: str, settings: Any) -> Any:
+    from twisted.internet import reactor
+
+    from cm.daemon.app import ClusterManager
+
+    return reactor, ClusterManager(reactor, settings, partial(FarmNode, FarmLink(path)))
+
+
+if __name__ == "__main__":
+    run_until_signal(load(Path(sys.argv[2])), partial(_make, sys.argv[1]))
