@@ -17,7 +17,6 @@ from ipaddress import IPv4Address
 from pathlib import PurePosixPath
 from typing import Any, Final
 
-from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from cm.interfaces import DiskDescription, DomainDescription, DomainSeen, VolumeSeen
@@ -37,6 +36,26 @@ from cm.runtime.taken import refused_by
 from cm.services.context import ClusterCall, Services
 from cm.services.placing import record_placement
 from cm.services.vm import SECONDS
+from cm.store.adopting import (
+    AdoptedDisk,
+    AdoptedVM,
+    Evidence,
+    attach_as_seen,
+    close_findings,
+    find_attachable,
+    find_system_image,
+    find_template,
+    insert_adopted,
+    insert_adopted_disk,
+    is_system_image,
+    leased_addresses,
+    lock_lease,
+    lock_port,
+    place_where_seen,
+    storages_by_directory,
+    take_lease,
+    take_port,
+)
 from cm.store.claim import count_node, count_quota, count_storage, mib, release_node
 from cm.store.domain import pool_name
 from cm.store.node import get_node
@@ -110,7 +129,7 @@ async def _look(services: Services, node_id: int, uuid: str) -> Found:
     told: DomainDescription | None = await services.fleet.call(node_id, "describe", uuid)
     if seen.state is Seen.ABSENT or told is None:
         raise DomainNotFound(uuid)
-    paths = await services.database.read(_storages, node_id)
+    paths = await services.database.read(storages_by_directory, node_id)
     places = []
     for disk in told.disks:
         pure = PurePosixPath(disk.path)
@@ -128,18 +147,6 @@ async def _look(services: Services, node_id: int, uuid: str) -> Found:
     return Found(seen, told, root, place, tuple(each for each in places if each[0] is not disk))
 
 
-def _storages(session: Session, node_id: int) -> dict[str, int]:
-    """The directories of the storages that a node has, and their ids."""
-    found = session.execute(
-        text(
-            "SELECT s.path, s.id FROM storage s JOIN storage_attachment a ON a.storage_id = s.id"
-            " WHERE a.node_id = :n AND a.state = 'attached' AND s.deleted_at IS NULL"
-        ),
-        {"n": node_id},
-    )
-    return {row.path.rstrip("/"): row.id for row in found}
-
-
 # ------------------------------------------------------------------ in one transaction
 
 
@@ -148,13 +155,7 @@ def _adopt(session: Session, caller: ClusterCall, node_id: int, found: Found, wa
     vm_id = _make(session, node_id, found, wanted) if row is None else _take_back(session, row, node_id, found, wanted)
     pass_numbers(session, vm_id)
     forget_domain(session, node_id, found.told.uuid)
-    session.execute(
-        text(
-            "UPDATE drift SET closed_at = clock_timestamp(), outcome = 'adopted' WHERE closed_at IS NULL"
-            " AND subject = :uuid AND kind IN ('unknown_domain', 'missing_domain')"
-        ),
-        {"uuid": found.told.uuid},
-    )
+    close_findings(session, found.told.uuid)
     if found.seen.state in GONE:
         # Its definition is forgotten as any stopped VM's, and the node's share goes back.
         _open(session, caller, OperationKind.VM_STOP, vm_id, node_id)
@@ -193,37 +194,22 @@ def _make(session: Session, node_id: int, found: Found, wanted: Wanted) -> int:
     count_storage(session, found.root_place.storage_id, size)
     count_node(session, node_id, cpu=told.vcpus, memory_mib=told.memory_mib)
     old = _OLD_SECRET.search(told.smbios_serial)
-    values = {
-        "id": number,
-        "uuid": uuid_module.UUID(told.uuid),
-        "name": wanted.name or told.title.strip()[:100] or told.name,
-        "account_id": wanted.user_id,
-        "image_id": image_id,
-        "template_id": _template(session, told, wanted.template_id),
-        "reservation_id": uuid_module.uuid4(),
-        "cpu": told.vcpus,
-        "memory_mib": told.memory_mib,
-        "secret": old[1] if old else secrets.token_urlsafe(24),
-        **_state(found),
-        "node_id": node_id,
-    }
-    with refused_by(session, {"pk_vm": InUse("VM number", number, "another VM")}):
-        session.execute(_INSERT, values)
-    session.execute(
-        text(
-            "INSERT INTO disk (vm_id, storage_id, image_id, volume, device, bus, format, mode, size_bytes, made)"
-            " VALUES (:vm_id, :storage_id, :image_id, :volume, :device, :bus, 'qcow2', :mode, :size, true)"
-        ),
-        {
-            "vm_id": number,
-            "storage_id": found.root_place.storage_id,
-            "image_id": image_id if overlay else None,
-            "volume": found.root_place.volume,
-            **_root_device(found),
-            "mode": "overlay" if overlay else "copy",
-            "size": size,
-        },
+    row = AdoptedVM(
+        id=number,
+        uuid=uuid_module.UUID(told.uuid),
+        name=wanted.name or told.title.strip()[:100] or told.name,
+        account_id=wanted.user_id,
+        image_id=image_id,
+        template_id=_template(session, told, wanted.template_id),
+        reservation_id=uuid_module.uuid4(),
+        cpu=told.vcpus,
+        memory_mib=told.memory_mib,
+        secret=old[1] if old else secrets.token_urlsafe(24),
+        node_id=node_id,
     )
+    with refused_by(session, {"pk_vm": InUse("VM number", number, "another VM")}):
+        insert_adopted(session, row, _evidence(found))
+    insert_adopted_disk(session, _root_disk(found, number, image_id if overlay else None))
     for disk, place in found.others:
         _attach(session, number, told, disk, place)
     for nic, address in enumerate(_addresses(told)):
@@ -233,30 +219,29 @@ def _make(session: Session, node_id: int, found: Found, wanted: Wanted) -> int:
     return number
 
 
-_INSERT = text(
-    """
-INSERT INTO vm (id, uuid, name, account_id, image_id, template_id, reservation_id, cpu, memory_mib, secret, wanted,
-                seen, seen_reason, seen_at, launched_at, launches, node_id, node_claimed)
-VALUES (:id, :uuid, :name, :account_id, :image_id, :template_id, :reservation_id, :cpu, :memory_mib, :secret, :wanted,
-        :seen, :seen_reason, clock_timestamp(), clock_timestamp(), 1, :node_id, true)
-"""
-)
-
-
-def _state(found: Found) -> dict[str, str]:
-    """Evidence, and the intent that it suggests: that it goes on as it is."""
+def _evidence(found: Found) -> Evidence:
+    """The intent that it suggests: that it goes on as it is."""
     state = found.seen.state
     intent = {Seen.RUNNING: "running", Seen.PAUSED: "paused"}.get(state, "stopped")
-    return {"wanted": intent, "seen": state, "seen_reason": found.seen.reason}
+    return Evidence(intent, state, found.seen.reason)
 
 
-def _root_device(found: Found) -> dict[str, str]:
+def _root_disk(found: Found, vm_id: int, below: int | None) -> AdoptedDisk:
     disk = next(d for d in found.told.disks if PurePosixPath(d.path).name == found.root_place.volume)
     if disk.format not in ("", DiskFormat.QCOW2):
         raise CannotAdopt(found.told.name, f"its root disk is {disk.format}, not qcow2")
     if disk.bus not in set(DiskBus):
         raise CannotAdopt(found.told.name, f"its root disk is on a bus that is not known here: {disk.bus}")
-    return {"device": disk.device, "bus": disk.bus}
+    return AdoptedDisk(
+        vm_id=vm_id,
+        storage_id=found.root_place.storage_id,
+        image_id=below,
+        volume=found.root_place.volume,
+        device=disk.device,
+        bus=disk.bus,
+        mode="overlay" if below is not None else "copy",
+        size_bytes=found.root.capacity_bytes,
+    )
 
 
 def _image(session: Session, found: Found, image_id: int | None) -> tuple[int, bool]:
@@ -266,34 +251,22 @@ def _image(session: Session, found: Found, image_id: int | None) -> tuple[int, b
     :raises CannotAdopt: its disk stands on an image that is not on record.
     """
     base = PurePosixPath(found.root.base).name if found.root.base else ""
-    below = session.scalar(
-        text("SELECT id FROM image WHERE storage_id = :s AND volume = :v AND deleted_at IS NULL AND kind = 'system'"),
-        {"s": found.root_place.storage_id, "v": base},
-    )
+    below = find_system_image(session, found.root_place.storage_id, base)
     if below is not None and image_id in (None, below):
-        return int(below), True
+        return below, True
     if below is not None:
         raise InvalidParameter("image_id", f"its disk stands on image {below}")
     if image_id is None:
         what = f"its disk stands on {base}, of which there is no record" if base else "its disk stands alone"
         raise CannotAdopt(found.told.name, f"{what}: say by image_id which image it is to count as made of")
-    known = session.scalar(
-        text("SELECT 1 FROM image WHERE id = :i AND deleted_at IS NULL AND kind = 'system'"), {"i": image_id}
-    )
-    if known is None:
+    if not is_system_image(session, image_id):
         raise ObjectNotFound("image", image_id)
     return image_id, False
 
 
 def _template(session: Session, told: DomainDescription, template_id: int | None) -> int:
     """The template that the VM counts as made by: the one asked for, or one of its size."""
-    found: int | None = session.scalar(
-        text(
-            "SELECT id FROM template WHERE deleted_at IS NULL AND CASE WHEN CAST(:id AS bigint) IS NULL"
-            " THEN cpu = :cpu AND memory_mib = :memory ELSE id = :id END ORDER BY id LIMIT 1"
-        ),
-        {"id": template_id, "cpu": told.vcpus, "memory": told.memory_mib},
-    )
+    found = find_template(session, template_id, cpu=told.vcpus, memory_mib=told.memory_mib)
     if found is not None:
         return found
     if template_id is not None:
@@ -304,22 +277,13 @@ def _template(session: Session, told: DomainDescription, template_id: int | None
 
 def _attach(session: Session, vm_id: int, told: DomainDescription, disk: DiskDescription, place: Place) -> None:
     """A disk that is an image of its own: it is attached, as it was."""
-    image = session.execute(
-        text(
-            "SELECT i.id, (SELECT vm_id FROM image_attachment t WHERE t.image_id = i.id AND NOT t.read_only) AS user_id"
-            " FROM image i WHERE i.storage_id = :s AND i.volume = :v AND i.deleted_at IS NULL AND kind <> 'system'"
-        ),
-        {"s": place.storage_id, "v": place.volume},
-    ).first()
+    image = find_attachable(session, place.storage_id, place.volume)
     if image is None:
         raise CannotAdopt(told.name, f"of its disk {disk.path} there is no record")
     read_only = disk.read_only or disk.cdrom
-    if image.user_id is not None and not read_only:
-        raise InUse("image", image.id, f"VM {image.user_id}")
-    session.execute(
-        text("INSERT INTO image_attachment (vm_id, image_id, device, read_only) VALUES (:v, :i, :d, :r)"),
-        {"v": vm_id, "i": image.id, "d": disk.device, "r": read_only},
-    )
+    if image.writer_id is not None and not read_only:
+        raise InUse("image", image.id, f"VM {image.writer_id}")
+    attach_as_seen(session, vm_id, image.id, disk.device, read_only)
 
 
 def _addresses(told: DomainDescription) -> list[IPv4Address]:
@@ -330,32 +294,21 @@ def _addresses(told: DomainDescription) -> list[IPv4Address]:
 
 
 def _lease(session: Session, vm_id: int, nic: int, address: IPv4Address) -> None:
-    row = session.execute(
-        text("SELECT id, vm_id FROM network_lease WHERE address = CAST(:a AS inet) FOR UPDATE"), {"a": str(address)}
-    ).first()
-    if row is None:
+    lease = lock_lease(session, address)
+    if lease is None:
         raise CannotAdopt(f"vm-{vm_id}", f"no network has its address {address}")
-    if row.vm_id is not None:
-        raise InUse(f"address {address} of VM", vm_id, f"VM {row.vm_id}; settle that one first")
-    session.execute(
-        text("UPDATE network_lease SET vm_id = :v, nic = :nic WHERE id = :id"), {"v": vm_id, "nic": nic, "id": row.id}
-    )
+    if lease.vm_id is not None:
+        raise InUse(f"address {address} of VM", vm_id, f"VM {lease.vm_id}; settle that one first")
+    take_lease(session, lease.id, vm_id, nic)
 
 
 def _port(session: Session, vm_id: int, node_id: int, told: DomainDescription) -> None:
     """The port of its screen; one beyond those of the node stays its own affair until it is started again."""
     for port in told.ports[:1]:
-        row = session.execute(
-            text("SELECT vm_id, reserved_for FROM vnc_port WHERE node_id = :n AND port = :p FOR UPDATE"),
-            {"n": node_id, "p": port},
-        ).first()
-        other = None if row is None else row.vm_id or row.reserved_for
+        other = lock_port(session, node_id, port)
         if other is not None:
             raise InUse(f"VNC port {port} of VM", vm_id, f"VM {other}; settle that one first")
-        session.execute(
-            text("UPDATE vnc_port SET vm_id = :v WHERE node_id = :n AND port = :p"),
-            {"v": vm_id, "n": node_id, "p": port},
-        )
+        take_port(session, vm_id, node_id, port)
 
 
 def _take_back(session: Session, row: VMRow, node_id: int, found: Found, wanted: Wanted) -> int:
@@ -370,20 +323,12 @@ def _take_back(session: Session, row: VMRow, node_id: int, found: Found, wanted:
     if row.node_claimed and row.node_id == node_id:
         raise CannotAdopt(told.name, f"it is VM {row.id}, which is placed there")
     detail = find_detail(session, row.id)
-    leased = session.scalars(
-        text("SELECT host(address) FROM network_lease WHERE vm_id = :v ORDER BY nic"), {"v": row.id}
-    ).all()
+    leased = leased_addresses(session, row.id)
     if detail is None or list(leased) != [str(address) for address in _addresses(told)]:
         raise CannotAdopt(told.name, f"its addresses are not those of VM {row.id}, {', '.join(leased)}")
     release_node(session, row.id)
     count_node(session, node_id, cpu=row.cpu, memory_mib=row.memory_mib)
-    session.execute(
-        text(
-            "UPDATE vm SET node_id = :n, node_claimed = true, wanted = :wanted, seen = :seen,"
-            " seen_reason = :seen_reason, seen_at = clock_timestamp(), error = '' WHERE id = :id"
-        ),
-        {"n": node_id, "id": row.id, **_state(found)},
-    )
+    place_where_seen(session, row.id, node_id, _evidence(found))
     _port(session, row.id, node_id, told)
     record_placement(session, row.id, node_id)
     return get_vm(session, row.id).id

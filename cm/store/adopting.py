@@ -1,0 +1,210 @@
+"""Rows of a VM that is taken into the records: what its domain holds already is found, and counted as its own."""
+
+from __future__ import annotations
+
+import uuid as uuid_module
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from ipaddress import IPv4Address
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Of its domain, and the intent that it suggests."""
+
+    wanted: str
+    seen: str
+    seen_reason: str
+
+
+@dataclass(frozen=True)
+class AdoptedVM:
+    """What its row says beside the evidence. Quota, storage and the node's share are counted already."""
+
+    id: int
+    uuid: uuid_module.UUID
+    name: str
+    account_id: int
+    image_id: int
+    template_id: int
+    reservation_id: uuid_module.UUID
+    cpu: int
+    memory_mib: int
+    secret: str = field(repr=False)
+    node_id: int
+
+
+@dataclass(frozen=True)
+class AdoptedDisk:
+    """Its root disk. ``image_id``: what it is an overlay on; None: it stands alone."""
+
+    vm_id: int
+    storage_id: int
+    image_id: int | None
+    volume: str
+    device: str
+    bus: str
+    mode: str
+    size_bytes: int
+
+
+@dataclass(frozen=True)
+class AttachableImage:
+    """:ivar writer_id: the VM that it is attached to for writing."""
+
+    id: int
+    writer_id: int | None
+
+
+@dataclass(frozen=True)
+class Lease:
+    id: int
+    vm_id: int | None
+
+
+def storages_by_directory(session: Session, node_id: int) -> dict[str, int]:
+    """The directories of the storages that a node has, and their ids."""
+    found = session.execute(
+        text(
+            "SELECT s.path, s.id FROM storage s JOIN storage_attachment a ON a.storage_id = s.id"
+            " WHERE a.node_id = :n AND a.state = 'attached' AND s.deleted_at IS NULL"
+        ),
+        {"n": node_id},
+    )
+    return {row.path.rstrip("/"): row.id for row in found}
+
+
+_INSERT_VM = text(
+    """
+INSERT INTO vm (id, uuid, name, account_id, image_id, template_id, reservation_id, cpu, memory_mib, secret, wanted,
+                seen, seen_reason, seen_at, launched_at, launches, node_id, node_claimed)
+VALUES (:id, :uuid, :name, :account_id, :image_id, :template_id, :reservation_id, :cpu, :memory_mib, :secret, :wanted,
+        :seen, :seen_reason, clock_timestamp(), clock_timestamp(), 1, :node_id, true)
+"""
+)
+
+
+def insert_adopted(session: Session, row: AdoptedVM, evidence: Evidence) -> None:
+    """
+    :raises sqlalchemy.exc.IntegrityError: by ``pk_vm``, where its number is another VM's.
+    """
+    session.execute(_INSERT_VM, {**asdict(row), **asdict(evidence)})
+
+
+def insert_adopted_disk(session: Session, disk: AdoptedDisk) -> None:
+    session.execute(
+        text(
+            "INSERT INTO disk (vm_id, storage_id, image_id, volume, device, bus, format, mode, size_bytes, made)"
+            " VALUES (:vm_id, :storage_id, :image_id, :volume, :device, :bus, 'qcow2', :mode, :size_bytes, true)"
+        ),
+        asdict(disk),
+    )
+
+
+def place_where_seen(session: Session, vm_id: int, node_id: int, evidence: Evidence) -> None:
+    """A VM that is on record is on that node from now on; the node's share of it is counted already."""
+    session.execute(
+        text(
+            "UPDATE vm SET node_id = :node_id, node_claimed = true, wanted = :wanted, seen = :seen,"
+            " seen_reason = :seen_reason, seen_at = clock_timestamp(), error = '' WHERE id = :id"
+        ),
+        {"node_id": node_id, "id": vm_id, **asdict(evidence)},
+    )
+
+
+def close_findings(session: Session, uuid: str) -> None:
+    """Of the drift ledger those that said that the domain is nobody's, or is missing elsewhere."""
+    session.execute(
+        text(
+            "UPDATE drift SET closed_at = clock_timestamp(), outcome = 'adopted' WHERE closed_at IS NULL"
+            " AND subject = :uuid AND kind IN ('unknown_domain', 'missing_domain')"
+        ),
+        {"uuid": uuid},
+    )
+
+
+def find_system_image(session: Session, storage_id: int, volume: str) -> int | None:
+    """The live system image that lies there."""
+    found: int | None = session.scalar(
+        text("SELECT id FROM image WHERE storage_id = :s AND volume = :v AND deleted_at IS NULL AND kind = 'system'"),
+        {"s": storage_id, "v": volume},
+    )
+    return found
+
+
+def is_system_image(session: Session, image_id: int) -> bool:
+    known = session.scalar(
+        text("SELECT 1 FROM image WHERE id = :i AND deleted_at IS NULL AND kind = 'system'"), {"i": image_id}
+    )
+    return known is not None
+
+
+def find_attachable(session: Session, storage_id: int, volume: str) -> AttachableImage | None:
+    """The live image, other than a system's, that lies there."""
+    row = session.execute(
+        text(
+            "SELECT i.id, (SELECT vm_id FROM image_attachment t WHERE t.image_id = i.id AND NOT t.read_only) AS writer"
+            " FROM image i WHERE i.storage_id = :s AND i.volume = :v AND i.deleted_at IS NULL AND kind <> 'system'"
+        ),
+        {"s": storage_id, "v": volume},
+    ).first()
+    return None if row is None else AttachableImage(row.id, row.writer)
+
+
+def attach_as_seen(session: Session, vm_id: int, image_id: int, device: str, read_only: bool) -> None:
+    session.execute(
+        text("INSERT INTO image_attachment (vm_id, image_id, device, read_only) VALUES (:v, :i, :d, :r)"),
+        {"v": vm_id, "i": image_id, "d": device, "r": read_only},
+    )
+
+
+def find_template(session: Session, template_id: int | None, *, cpu: int, memory_mib: int) -> int | None:
+    """That template, or without an id the oldest of this size."""
+    found: int | None = session.scalar(
+        text(
+            "SELECT id FROM template WHERE deleted_at IS NULL AND CASE WHEN CAST(:id AS bigint) IS NULL"
+            " THEN cpu = :cpu AND memory_mib = :memory ELSE id = :id END ORDER BY id LIMIT 1"
+        ),
+        {"id": template_id, "cpu": cpu, "memory": memory_mib},
+    )
+    return found
+
+
+def lock_lease(session: Session, address: IPv4Address) -> Lease | None:
+    """None: no network has the address."""
+    row = session.execute(
+        text("SELECT id, vm_id FROM network_lease WHERE address = CAST(:a AS inet) FOR UPDATE"), {"a": str(address)}
+    ).first()
+    return None if row is None else Lease(row.id, row.vm_id)
+
+
+def take_lease(session: Session, lease_id: int, vm_id: int, nic: int) -> None:
+    session.execute(
+        text("UPDATE network_lease SET vm_id = :v, nic = :nic WHERE id = :id"), {"v": vm_id, "nic": nic, "id": lease_id}
+    )
+
+
+def leased_addresses(session: Session, vm_id: int) -> Sequence[str]:
+    """In the order of its network cards."""
+    return session.scalars(
+        text("SELECT host(address) FROM network_lease WHERE vm_id = :v ORDER BY nic"), {"v": vm_id}
+    ).all()
+
+
+def lock_port(session: Session, node_id: int, port: int) -> int | None:
+    """The VM that has a port of a node, or is going to have it; None also where the node has no such port."""
+    row = session.execute(
+        text("SELECT vm_id, reserved_for FROM vnc_port WHERE node_id = :n AND port = :p FOR UPDATE"),
+        {"n": node_id, "p": port},
+    ).first()
+    return None if row is None else row.vm_id or row.reserved_for
+
+
+def take_port(session: Session, vm_id: int, node_id: int, port: int) -> None:
+    session.execute(
+        text("UPDATE vnc_port SET vm_id = :v WHERE node_id = :n AND port = :p"),
+        {"v": vm_id, "n": node_id, "p": port},
+    )
