@@ -67,8 +67,8 @@ class Machine:
         for old, new in names.items():
             line = re.sub(rf"(?<![\w.]){re.escape(old)}(?![\w.])", new, line)
         argv = [words.get(word, word) for word in shlex.split(line)]
-        if argv[:2] == ["sudo", "-u"]:
-            argv = argv[3:]
+        if argv[:2] == ["runuser", "-u"]:
+            argv = argv[4:]
         if argv[0] == "systemctl":
             self.cloud.stop() if argv[1] == "stop" else self.cloud.start()
             return ""
