@@ -18,7 +18,7 @@ from cm.services.context import Services
 from cm.services.fleet import DEADLINE_S
 from cm.services.messages import tell_done
 from cm.store.operation import OperationRow, finish, holds, record_step
-from cm.store.vm import find_vm, render_vm
+from cm.store.vm import hold_vm, render_live
 
 T = TypeVar("T")
 
@@ -77,6 +77,12 @@ class Work:
         """
         return await self.services.database.transact(_fenced, self.op, self.worker_id, function, args)
 
+    async def db_vm(self, function: Callable[..., T], *args: Any) -> T:
+        """
+        The same with the operation's VM, read under its lock: ``function(session, row, *args)``. For root operations.
+        """
+        return await self.services.database.transact(_fenced_vm, self.op, self.worker_id, function, args)
+
     async def read(self, function: Callable[..., T], *args: Any) -> T:
         return await self.services.database.read(function, *args)
 
@@ -113,6 +119,16 @@ def _fenced(session: Session, op: OperationRow, worker_id: int, function: Callab
     return function(session, *args)
 
 
+def _fenced_vm(
+    session: Session, op: OperationRow, worker_id: int, function: Callable[..., T], args: tuple[Any, ...]
+) -> T:
+    assert op.vm_id is not None and not op.concurrent
+    row = hold_vm(session, op.vm_id, op.id, worker_id)
+    if row is None:
+        raise LeaseLost()
+    return function(session, row, *args)
+
+
 def _complete(
     session: Session,
     op: OperationRow,
@@ -125,9 +141,7 @@ def _complete(
         function(session, *args)
     tell_done(session, op)
     if op.vm_id is not None:
-        row = find_vm(session, op.vm_id)
-        if row is not None and row.closed_at is None:
-            render_vm(session, op.vm_id)
+        render_live(session, op.vm_id)
 
 
 Step = Callable[[Work], Awaitable[None]]

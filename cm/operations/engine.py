@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any, Final
 
 from sqlalchemy.orm import Session
@@ -37,7 +38,7 @@ from cm.store.operation import (
     renew_leases,
     take_over,
 )
-from cm.store.vm import find_vm, render_vm
+from cm.store.vm import render_live
 
 log = Logger()
 
@@ -127,7 +128,7 @@ class Engine:
             self._again = True
             return
         self._pumping = True
-        wait_s = POLL_S
+        wait_s: float | None = None
         try:
             while not self._stopping:
                 self._again = False
@@ -138,19 +139,17 @@ class Engine:
                 busy = Counter(op.node_id for op in self._running.values() if op.node_id is not None)
                 full = [node_id for node_id, count in busy.items() if count >= PER_NODE]
                 # A few at a time, so that the claims of one round cannot overfill a node.
-                claimed = await self._services.database.transact(
-                    claim_operations, self.worker_id, min(room, PER_NODE), full, LEASE_S
+                claimed, wait_s = await self._services.database.transact(
+                    _claim, self.worker_id, min(room, PER_NODE), full
                 )
                 for op in claimed:
                     self._running[op.id] = op
                     Deferred.fromCoroutine(self._run(op)).addErrback(self._failed)
-                if not claimed and not self._again:
-                    wait_s = await self._services.database.read(due_in, IDLE_S)
-                    if not self._again:
-                        return
+                if wait_s is not None and not self._again:
+                    return
         finally:
             self._pumping = False
-            self._look_in(POLL_S if self._again else max(POLL_S, wait_s))
+            self._look_in(POLL_S if self._again or wait_s is None else max(POLL_S, wait_s))
 
     def _look_in(self, seconds: float) -> None:
         if self._next is not None and self._next.active():
@@ -284,6 +283,14 @@ class Engine:
                 await pause
 
 
+def _claim(
+    session: Session, worker_id: int, limit: int, full_nodes: Sequence[int]
+) -> tuple[Sequence[OperationRow], float | None]:
+    """What is due; and where that is all, in how many seconds more is."""
+    claimed = claim_operations(session, worker_id, limit, full_nodes, LEASE_S)
+    return claimed, None if len(claimed) == limit else due_in(session, IDLE_S)
+
+
 def _put_back(
     session: Session, worker_id: int, op: OperationRow, step: int, wait: Wait, failure: CloudError | None
 ) -> None:
@@ -314,6 +321,4 @@ def _fail(session: Session, worker_id: int, op: OperationRow, error: CloudError)
     KINDS[op.kind].failed(session, op, error)
     tell_failed(session, op, error)
     if op.vm_id is not None:
-        row = find_vm(session, op.vm_id)
-        if row is not None and row.closed_at is None:
-            render_vm(session, op.vm_id)
+        render_live(session, op.vm_id)

@@ -17,6 +17,7 @@ from cm.operations.base import NO_NODE, OTHERS, Kind, Wait, Work, register
 from cm.rpc.errors import CloudError, DomainNotRunning, GuestIgnored, NotAbandonable
 from cm.rpc.vocabulary import DiskFormat, OperationKind, Seen
 from cm.rules.vm import GONE
+from cm.runtime.prepared import Prepared
 from cm.runtime.wall import unix_seconds, utc_now
 from cm.services.evidence import SKEW, record_look, rest_by_evidence
 from cm.services.release import rest_stopped, update_resources
@@ -37,14 +38,15 @@ class Ending:
     hooks: bool  # evidence of the end comes by a hook
 
 
-def _ending(session: Session, op: OperationRow) -> Ending:
-    assert op.vm_id is not None
-    row = get_vm(session, op.vm_id)
+_HOOKS = Prepared("node_hooks", "SELECT hooks FROM node WHERE id = :id")
+
+
+def _ending(session: Session, row: VMRow, op: OperationRow) -> Ending:
     if others_at_work(session, row.id, op.id):
         raise Wait(0.2, OTHERS)
     hooks = False
     if row.node_id is not None:
-        hooks = bool(session.scalar(text("SELECT hooks FROM node WHERE id = :id"), {"id": row.node_id}))
+        hooks = bool(_HOOKS(session, id=row.node_id).scalar())
     return Ending(row, hooks)
 
 
@@ -88,7 +90,7 @@ def seal(driver: Any, uuid: str) -> None:
 
 async def cut_power(work: Work) -> None:
     """Destroy the domain, unless it is known to be gone. One that never was, or is gone, is not an error."""
-    ending = await work.db(_ending, work.op)
+    ending = await work.db_vm(_ending, work.op)
     row = ending.row
     if row.node_id is None or row.seen in GONE or (row.launches == 0 and row.seen is Seen.UNKNOWN):
         return
@@ -97,7 +99,7 @@ async def cut_power(work: Work) -> None:
 
 async def press_button(work: Work) -> None:
     """Ask the guest to shut down."""
-    ending = await work.db(_ending, work.op)
+    ending = await work.db_vm(_ending, work.op)
     row = ending.row
     if row.node_id is None or row.seen in GONE:
         return
@@ -111,7 +113,7 @@ async def press_button(work: Work) -> None:
 
 async def await_end(work: Work) -> None:
     """Wait until the end is on record: by the hook, or after its grace by a look."""
-    ending = await work.db(_ending, work.op)
+    ending = await work.db_vm(_ending, work.op)
     row = ending.row
     if row.seen in GONE or row.node_id is None or row.launches == 0:
         return
@@ -134,14 +136,14 @@ async def await_shutdown(work: Work) -> None:
 async def await_shutdown_or_cut(work: Work) -> None:
     """The same, but a guest that does not obey loses its power: the caller asked for its end."""
     if not await _obeyed(work):
-        ending = await work.db(_ending, work.op)
+        ending = await work.db_vm(_ending, work.op)
         assert ending.row.node_id is not None
         await work.call(ending.row.node_id, "destroy", ending.row.uuid)
         await _look(work, ending.row)
 
 
 async def _obeyed(work: Work) -> bool:
-    ending = await work.db(_ending, work.op)
+    ending = await work.db_vm(_ending, work.op)
     row = ending.row
     if row.seen in GONE or row.node_id is None:
         return True
@@ -158,14 +160,14 @@ async def _obeyed(work: Work) -> bool:
 
 async def rest(work: Work) -> None:
     """Forget the definition and give the node back; the disk, address and quota stay."""
-    ending = await work.db(_ending, work.op)
+    ending = await work.db_vm(_ending, work.op)
     await _seal(work, ending.row)
     await work.complete(rest_stopped, ending.row.id)
 
 
 async def clean_up(work: Work) -> None:
     """Forget the definition and delete the volumes, on the node or on any other that has their storage."""
-    row, volumes, node_id = await work.db(_clean_up_facts, work.op)
+    row, volumes, node_id = await work.db_vm(_clean_up_facts)
     await _seal(work, row)
     if volumes:
         if node_id is None:
@@ -173,10 +175,8 @@ async def clean_up(work: Work) -> None:
         await work.run(node_id, delete_volumes, volumes, row.uuid, deadline_s=120.0)
 
 
-def _clean_up_facts(session: Session, op: OperationRow) -> tuple[VMRow, tuple[VolumePlan, ...], int | None]:
-    assert op.vm_id is not None
-    row = get_vm(session, op.vm_id)
-    volumes = tuple(volume_plans(session, row.id))
+def _clean_up_facts(session: Session, row: VMRow) -> tuple[VMRow, tuple[VolumePlan, ...], int | None]:
+    volumes = volume_plans(session, row.id)
     return row, volumes, row.node_id or node_with_disks(session, row.id)
 
 

@@ -17,16 +17,17 @@ from cm.rules.cause import Cause
 from cm.rules.placement import VMRequest
 from cm.rules.vm import GONE
 from cm.runtime.database import notify
+from cm.runtime.prepared import Prepared
 from cm.services.context import ClusterPolicy, vnc_password
 from cm.services.evidence import rest_by_evidence, settle
 from cm.services.networks import networks_of
 from cm.services.placing import Placing, record_placement, storages_of
 from cm.services.vm import SECONDS
 from cm.store.claim import claim_port
-from cm.store.domain import VolumePlan, console_volume, domain_spec, volume_plans
+from cm.store.domain import VolumePlan, console_volume, disks_of, domain_spec, plans_of
 from cm.store.operation import OperationRow, open_operation, others_at_work
 from cm.store.unknown import refuse_held, runs_elsewhere
-from cm.store.vm import get_vm, render_vm
+from cm.store.vm import VMRow, get_vm, render_vm
 
 COPY_S = 1800.0  # for a full copy of an image
 
@@ -48,10 +49,10 @@ class Launch:
 
 async def place(work: Work) -> None:
     """Have the VM hold a node. A new VM does since it was accepted; a stopped one is placed again."""
-    if await work.db(_others, work.op):
-        raise Wait(0.2, OTHERS)
-    await refuse_twice(work)
-    await work.db(_place, work.op, work.services.policy)
+    elsewhere = await work.db_vm(_place, work.op, work.services.policy)
+    if elsewhere is not None:
+        assert work.op.vm_id is not None
+        raise RunsElsewhere(work.op.vm_id, elsewhere)
 
 
 async def refuse_twice(work: Work) -> None:
@@ -66,16 +67,19 @@ async def refuse_twice(work: Work) -> None:
         raise RunsElsewhere(work.op.vm_id, node_id)
 
 
-def _others(session: Session, op: OperationRow) -> bool:
-    assert op.vm_id is not None
-    return others_at_work(session, op.vm_id, op.id)
-
-
-def _place(session: Session, op: OperationRow, policy: ClusterPolicy) -> None:
-    assert op.vm_id is not None
-    row = get_vm(session, op.vm_id)
+def _place(session: Session, row: VMRow, op: OperationRow, policy: ClusterPolicy) -> int | None:
+    """
+    :return: the node on which the VM was seen to run though it is not placed there; it is looked at again.
+    :raises Wait: a worker has not let go of the VM yet.
+    """
+    if others_at_work(session, row.id, op.id):
+        raise Wait(0.2, OTHERS)
+    elsewhere = runs_elsewhere(session, row.id)
+    if elsewhere is not None:
+        notify(session, "look", elsewhere)
+        return elsewhere
     if row.node_claimed:
-        return
+        return None
     request = VMRequest(row.cpu, row.memory_mib, storages_of(session, row.id))
     decision = Placing(session, policy.placement).choose(request)
     node_id = decision.node_id
@@ -86,6 +90,7 @@ def _place(session: Session, op: OperationRow, policy: ClusterPolicy) -> None:
     claim_port(session, row.id, node_id)
     record_placement(session, row.id, node_id, decision)
     render_vm(session, row.id)
+    return None
 
 
 # ------------------------------------------------------------------ launch
@@ -93,7 +98,7 @@ def _place(session: Session, op: OperationRow, policy: ClusterPolicy) -> None:
 
 async def launch(work: Work) -> None:
     """Make what is missing and start; found running, it is only recorded."""
-    prepared = await work.db(_prepare, work.op, work.services.policy)
+    prepared = await work.db_vm(_prepare, work.services.policy)
     copies = any(v.mode is DeployMode.COPY and not v.made for v in prepared.volumes)
     if copies:
         await work.progress(10)
@@ -115,14 +120,13 @@ async def launch(work: Work) -> None:
     await work.complete(_launched, work.op, launched_at)
 
 
-def _prepare(session: Session, op: OperationRow, policy: ClusterPolicy) -> Launch:
-    assert op.vm_id is not None
-    row = get_vm(session, op.vm_id)
+def _prepare(session: Session, row: VMRow, policy: ClusterPolicy) -> Launch:
     if row.node_id is None:
         raise ObjectNotFound("node of vm", row.id)
     refuse_held(session, row.id)
-    spec = domain_spec(session, row.id, vnc_password(policy.secret, row.uuid, row.vnc_generation))
-    volumes = tuple(volume_plans(session, row.id))
+    disks = disks_of(session, row.id)
+    spec = domain_spec(session, row.id, vnc_password(policy.secret, row.uuid, row.vnc_generation), disks)
+    volumes = plans_of(disks)
     return Launch(
         row.uuid,
         row.node_id,
@@ -173,38 +177,39 @@ def _volumes_made(session: Session, disk_ids: list[int]) -> None:
     session.execute(text("UPDATE disk SET made = true WHERE id = ANY(:ids)"), {"ids": disk_ids})
 
 
+_MARK_LAUNCH = Prepared(
+    "mark_launch",
+    """
+WITH made AS (UPDATE disk SET made = true WHERE id = ANY(CAST(:made AS bigint[])))
+UPDATE vm SET launched_at = clock_timestamp(), launches = launches + 1, seen = 'unknown', save_image_id = NULL,
+       seen_reason = '', doubt = '', doubt_since = NULL, contextualized_at = NULL
+ WHERE id = :id RETURNING launched_at
+""",
+)
+
+
 def _mark_launch(session: Session, op: OperationRow, made: list[int]) -> datetime:
     """
     Written before the hypervisor is asked: an end that a hook reports from before now is an earlier launch's. From now
     on the disks hold the guest's data: one that is missing later is an error, never made anew.
     """
-    if made:
-        _volumes_made(session, made)
-    at: datetime = session.execute(
-        text(
-            "UPDATE vm SET launched_at = clock_timestamp(), launches = launches + 1, seen = 'unknown',"
-            " save_image_id = NULL, seen_reason = '', doubt = '', doubt_since = NULL,"
-            " contextualized_at = NULL WHERE id = :id RETURNING launched_at"
-        ),
-        {"id": op.vm_id},
-    ).scalar_one()
+    at: datetime = _MARK_LAUNCH(session, id=op.vm_id, made=made).scalar_one()
     return at
+
+
+_LAUNCHED = Prepared(
+    "launched",
+    "UPDATE vm SET seen = 'running', seen_reason = 'booted', seen_at = clock_timestamp(), error = ''"
+    " WHERE id = :id AND (:looked OR NOT seen = ANY(CAST(:gone AS text[])))",
+)
 
 
 def _launched(session: Session, op: OperationRow, launched_at: datetime | None) -> None:
     assert op.vm_id is not None
-    row = get_vm(session, op.vm_id)
-    if row.seen in GONE and launched_at is not None:
+    if not _LAUNCHED(session, id=op.vm_id, looked=launched_at is None, gone=[str(seen) for seen in GONE]).rowcount:
         # It ended before we could say that it runs; the hook was faster.
+        row = get_vm(session, op.vm_id)
         settle(session, row, row.seen_reason, Cause(CauseKind.OPERATION, str(op.id)))
-        return
-    session.execute(
-        text(
-            "UPDATE vm SET seen = 'running', seen_reason = 'booted', seen_at = clock_timestamp(), error = ''"
-            " WHERE id = :id"
-        ),
-        {"id": op.vm_id},
-    )
 
 
 @register

@@ -15,13 +15,14 @@ from functools import partial
 from typing import Any, TypeVar
 
 from psycopg2 import errorcodes
-from sqlalchemy import Engine, create_engine, text
+from sqlalchemy import Engine, create_engine
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import NullPool
 from twisted.logger import Logger
 
 from cm.rpc.errors import DatabaseUnavailable
+from cm.runtime.prepared import Prepared
 from cm.runtime.threads import IThreads
 
 log = Logger()
@@ -198,11 +199,14 @@ def after_commit(session: Session, effect: Callable[[], None]) -> None:
     session.info.setdefault("after_commit", []).append(effect)
 
 
+_NOTIFY = Prepared("notify", "SELECT pg_notify(:channel, :payload)")
+
+
 def notify(session: Session, topic: str, subject: int | None = None) -> None:
     """Tell every process on this database, at commit, that ``topic`` has news. Equal ones in a transaction are one."""
     payload = topic if subject is None else f"{topic}:{subject}"
     note_notified(session, payload)
-    session.execute(text("SELECT pg_notify(:channel, :payload)"), {"channel": CHANNEL, "payload": payload})
+    _NOTIFY(session, channel=CHANNEL, payload=payload)
 
 
 def note_notified(session: Session, payload: str) -> None:

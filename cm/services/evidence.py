@@ -20,6 +20,7 @@ from cm.rpc.vocabulary import CauseKind, OperationKind, Seen, SeenReason, Wanted
 from cm.rules.cause import Cause
 from cm.rules.vm import GONE, after_power_off
 from cm.runtime.database import notify
+from cm.runtime.prepared import Prepared
 from cm.runtime.wall import utc_now
 from cm.services.saving import reserve_image
 from cm.services.vm import SECONDS, intent_by_evidence
@@ -50,14 +51,19 @@ class HookRecord:
     xml_sha256: str = ""
 
 
-_INSERT = text(
+_INSERT = Prepared(
+    "insert_hook_event",
     """
 INSERT INTO hook_event (node_id, boot_id, sequence, domain_uuid, domain_name, operation, sub_operation, extra,
                         xml_sha256, happened_at)
-VALUES (:node_id, :boot_id, :sequence, :domain_uuid, :domain_name, :operation, :sub_operation, :extra, :xml_sha256,
-        :happened_at)
+VALUES (:node_id, :boot_id, :sequence, CAST(:domain_uuid AS uuid), :domain_name, :operation, :sub_operation, :extra,
+        :xml_sha256, :happened_at)
 ON CONFLICT DO NOTHING RETURNING sequence
-"""
+""",
+)
+_EFFECT = Prepared(
+    "hook_effect",
+    "UPDATE hook_event SET effect = :effect WHERE node_id = :node AND boot_id = :boot AND sequence = :number",
 )
 
 
@@ -68,20 +74,18 @@ def update_vm(session: Session, node_id: int, event: HookRecord) -> str:
     :return: the effect in a word: "repeat", "recorded", "ended", "late", "look", "foreign" (the domain is not ours, or
         not placed on that node).
     """
-    fresh = session.execute(
-        _INSERT,
-        {
-            "node_id": node_id,
-            "boot_id": event.boot_id,
-            "sequence": event.sequence,
-            "domain_uuid": uuid_module.UUID(event.domain_uuid),
-            "domain_name": event.domain_name,
-            "operation": event.operation,
-            "sub_operation": event.sub_operation,
-            "extra": event.extra,
-            "xml_sha256": event.xml_sha256,
-            "happened_at": event.time,
-        },
+    fresh = _INSERT(
+        session,
+        node_id=node_id,
+        boot_id=event.boot_id,
+        sequence=event.sequence,
+        domain_uuid=str(uuid_module.UUID(event.domain_uuid)),
+        domain_name=event.domain_name,
+        operation=event.operation,
+        sub_operation=event.sub_operation,
+        extra=event.extra,
+        xml_sha256=event.xml_sha256,
+        happened_at=event.time,
     ).first()
     if fresh is None:
         return "repeat"
@@ -89,10 +93,7 @@ def update_vm(session: Session, node_id: int, event: HookRecord) -> str:
     # Last: the locks of nodes come behind those of accounts, storages and VMs.
     if event.operation in WORDS and record_hooked(session, node_id):
         record_change(session, "node", node_id, None)
-    session.execute(
-        text("UPDATE hook_event SET effect = :e WHERE node_id = :n AND boot_id = :b AND sequence = :s"),
-        {"e": effect, "n": node_id, "b": event.boot_id, "s": event.sequence},
-    )
+    _EFFECT(session, effect=effect, node=node_id, boot=event.boot_id, number=event.sequence)
     return effect
 
 
@@ -121,6 +122,9 @@ def _effect(session: Session, node_id: int, event: HookRecord) -> str:
     return "ended"
 
 
+_NO_CONTEXT = Prepared("no_context", "UPDATE vm SET contextualized_at = NULL WHERE id = :id")
+
+
 def record_end(session: Session, row: VMRow, seen: Seen, reason: SeenReason, at: datetime, *, cause: Cause) -> bool:
     """
     Record that a VM's domain has ended, and what follows from it. ``row`` was read under the VM's lock.
@@ -129,7 +133,7 @@ def record_end(session: Session, row: VMRow, seen: Seen, reason: SeenReason, at:
     """
     if not write_evidence(session, row, seen, reason, at):
         return False
-    session.execute(text("UPDATE vm SET contextualized_at = NULL WHERE id = :id"), {"id": row.id})
+    _NO_CONTEXT(session, id=row.id)
     if row.operation_id is not None:
         wake(session, row.id)
     else:

@@ -207,6 +207,9 @@ def shared_list(caller: ClusterCall, limit: int, before: int | None) -> str:
 # ------------------------------------------------------------------ changes of state
 
 
+_WANT = Prepared("want", "UPDATE vm SET wanted = :wanted, error = '' WHERE id = :id")
+
+
 def change_state(
     caller: ClusterCall,
     vm_id: int,
@@ -249,9 +252,7 @@ def change_state(
         arguments=arguments,
         cause=caller.cause,
     )
-    session.execute(
-        text("UPDATE vm SET wanted = :wanted, error = '' WHERE id = :id"), {"id": vm_id, "wanted": WANTED_BY[kind]}
-    )
+    _WANT(session, id=vm_id, wanted=WANTED_BY[kind])
     render_vm(session, vm_id)
     caller.note("operation", vm_id=vm_id, kind=kind, node_id=row.node_id)
     return {"vm_id": vm_id, "operation_id": operation_id}

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address
+from typing import Any
 
-from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from cm.interfaces import DiskSpec, DomainSpec, NicSpec, VncSpec
 from cm.rpc.vocabulary import DeployMode, DiskBus, DiskFormat, NicModel, VideoModel
 from cm.rules.network import mac_of, tap_of
+from cm.runtime.prepared import Prepared
 
 # Where cloud-init reads its documents. Whose they are, the asker's bridge and address say: a serial stands in QEMU's
 # command line, which every account of the node may read, so it is no place for a secret.
@@ -46,34 +48,42 @@ def console_volume(vm_uuid: str) -> str:
     return f"vm-{vm_uuid}-console.log"
 
 
-_DISKS = text(
+_DISKS = Prepared(
+    "disks_of_vm",
     """
 SELECT d.id, d.storage_id, d.volume, d.device, d.bus, d.format, d.mode, d.size_bytes, d.made, s.path,
        i.volume AS base, i.format AS base_format, i.network_device, i.video_device
   FROM disk d JOIN storage s ON s.id = d.storage_id LEFT JOIN image i ON i.id = d.image_id
  WHERE d.vm_id = :id AND d.deleted_at IS NULL ORDER BY d.id
-"""
+""",
 )
 
-_ATTACHED = text(
+_ATTACHED = Prepared(
+    "attached_to_vm",
     """
 SELECT a.device, a.read_only, i.volume, i.format, i.kind, s.path
   FROM image_attachment a JOIN image i ON i.id = a.image_id JOIN storage s ON s.id = i.storage_id
  WHERE a.vm_id = :id ORDER BY a.device
-"""
+""",
 )
 
-_LEASES = text(
+_LEASES = Prepared(
+    "leases_of_vm",
     """
 SELECT host(l.address) AS address, p.name FROM network_lease l JOIN address_pool p ON p.id = l.pool_id
  WHERE l.vm_id = :id ORDER BY l.nic
-"""
+""",
 )
 
 
-def volume_plans(session: Session, vm_id: int) -> list[VolumePlan]:
-    """The volumes of a VM's own disks."""
-    return [
+def disks_of(session: Session, vm_id: int) -> Sequence[Any]:
+    """The rows of a VM's own disks, for ``plans_of`` and ``domain_spec``."""
+    return _DISKS(session, id=vm_id)
+
+
+def plans_of(disks: Sequence[Any]) -> tuple[VolumePlan, ...]:
+    """The volumes of these disks."""
+    return tuple(
         VolumePlan(
             row.id,
             pool_name(row.storage_id),
@@ -84,22 +94,32 @@ def volume_plans(session: Session, vm_id: int) -> list[VolumePlan]:
             row.size_bytes,
             row.made,
         )
-        for row in session.execute(_DISKS, {"id": vm_id})
-    ]
+        for row in disks
+    )
 
 
-def domain_spec(session: Session, vm_id: int, vnc_password: str) -> DomainSpec:
-    """The definition of a VM's domain on the node that it is placed on."""
-    vm = session.execute(
-        text(
-            "SELECT v.uuid::text AS uuid, v.name, v.cpu, v.memory_mib, v.vnc_enabled, n.address, p.port"
-            " FROM vm v JOIN node n ON n.id = v.node_id LEFT JOIN vnc_port p ON p.vm_id = v.id WHERE v.id = :id"
-        ),
-        {"id": vm_id},
-    ).one()
-    own = session.execute(_DISKS, {"id": vm_id}).all()
+def volume_plans(session: Session, vm_id: int) -> tuple[VolumePlan, ...]:
+    """The volumes of a VM's own disks."""
+    return plans_of(disks_of(session, vm_id))
+
+
+_PLACED = Prepared(
+    "placed_vm",
+    "SELECT v.uuid::text AS uuid, v.name, v.cpu, v.memory_mib, v.vnc_enabled, n.address, p.port"
+    " FROM vm v JOIN node n ON n.id = v.node_id LEFT JOIN vnc_port p ON p.vm_id = v.id WHERE v.id = :id",
+)
+
+
+def domain_spec(session: Session, vm_id: int, vnc_password: str, own: Sequence[Any] | None = None) -> DomainSpec:
+    """
+    The definition of a VM's domain on the node that it is placed on.
+
+    :param own: its own disks, where they were read already.
+    """
+    vm = _PLACED(session, id=vm_id).one()
+    own = disks_of(session, vm_id) if own is None else own
     disks = [DiskSpec(f"{d.path}/{d.volume}", DiskFormat(d.format), d.device, DiskBus(d.bus)) for d in own]
-    for a in session.execute(_ATTACHED, {"id": vm_id}):
+    for a in _ATTACHED(session, id=vm_id):
         cdrom = a.kind == "iso"
         disks.append(
             DiskSpec(
@@ -114,7 +134,7 @@ def domain_spec(session: Session, vm_id: int, vnc_password: str) -> DomainSpec:
     model = NicModel(own[0].network_device or "virtio") if own else NicModel.VIRTIO
     nics = [
         NicSpec(network_name(row.name), mac_of(IPv4Address(row.address)), tap_of(IPv4Address(row.address)), model)
-        for row in session.execute(_LEASES, {"id": vm_id})
+        for row in _LEASES(session, id=vm_id)
     ]
     return DomainSpec(
         name=f"vm-{vm_id}",
@@ -131,14 +151,15 @@ def domain_spec(session: Session, vm_id: int, vnc_password: str) -> DomainSpec:
     )
 
 
+_NODE_WITH_DISKS = Prepared(
+    "node_with_disks",
+    "SELECT n.id FROM disk d JOIN storage_attachment a ON a.storage_id = d.storage_id AND a.state = 'attached'"
+    " JOIN node n ON n.id = a.node_id WHERE d.vm_id = :id AND d.deleted_at IS NULL AND n.state = 'ok'"
+    " AND n.deleted_at IS NULL ORDER BY d.id, n.id LIMIT 1",
+)
+
+
 def node_with_disks(session: Session, vm_id: int) -> int | None:
     """A node that answers and reaches the storage of a VM's first disk."""
-    found: int | None = session.scalar(
-        text(
-            "SELECT n.id FROM disk d JOIN storage_attachment a ON a.storage_id = d.storage_id AND a.state = 'attached'"
-            " JOIN node n ON n.id = a.node_id WHERE d.vm_id = :id AND d.deleted_at IS NULL AND n.state = 'ok'"
-            " AND n.deleted_at IS NULL ORDER BY d.id, n.id LIMIT 1"
-        ),
-        {"id": vm_id},
-    )
+    found: int | None = _NODE_WITH_DISKS(session, id=vm_id).scalar()
     return found

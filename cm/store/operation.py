@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from cm.rpc.errors import ObjectNotFound, VMBusy, WrongImageState
 from cm.rpc.vocabulary import OperationId, OperationKind, OperationState
 from cm.rules.cause import Cause
-from cm.runtime.database import notify
+from cm.runtime.database import CHANNEL, note_notified, notify
 from cm.runtime.prepared import Prepared
 
 LOCK_CLASS: Final = 0x5741  # first key of the advisory lock that a living worker holds; "WA"
@@ -167,7 +167,8 @@ def count_running(session: Session) -> dict[int | None, int]:
 
 # ------------------------------------------------------------------ workers
 
-_CLAIM = text(
+_CLAIM = Prepared(
+    "claim_operations",
     f"""
 UPDATE operation SET state = 'running', worker_id = :worker_id,
        lease_until = clock_timestamp() + make_interval(secs => :lease_s),
@@ -178,7 +179,7 @@ UPDATE operation SET state = 'running', worker_id = :worker_id,
           AND (o.node_id IS NULL OR NOT o.node_id = ANY(CAST(:full_nodes AS bigint[])))
         ORDER BY o.not_before, o.id LIMIT :limit FOR UPDATE SKIP LOCKED)
 RETURNING {_COLUMNS}
-"""
+""",
 )
 
 
@@ -186,9 +187,7 @@ def claim_operations(
     session: Session, worker_id: int, limit: int, full_nodes: Sequence[int], lease_s: float
 ) -> Sequence[OperationRow]:
     """Take up to ``limit`` operations that are due, skipping nodes that are ``full_nodes`` of work."""
-    found = session.execute(
-        _CLAIM, {"worker_id": worker_id, "limit": limit, "full_nodes": list(full_nodes), "lease_s": lease_s}
-    )
+    found = _CLAIM(session, worker_id=worker_id, limit=limit, full_nodes=list(full_nodes), lease_s=lease_s)
     return sorted((_row(row) for row in found), key=lambda row: row.id)
 
 
@@ -258,16 +257,16 @@ def let_go(session: Session, operation_id: int, worker_id: int) -> None:
         wake(session, vm_id)
 
 
+_OTHERS = Prepared(
+    "others_at_work",
+    "SELECT 1 FROM operation WHERE vm_id = :vm_id AND id <> :id AND state = 'abandoned'"
+    " AND worker_id IS NOT NULL AND lease_until > clock_timestamp()",
+)
+
+
 def others_at_work(session: Session, vm_id: int, operation_id: int) -> bool:
     """Whether a worker is still touching the VM for an operation that was given up."""
-    found = session.execute(
-        text(
-            "SELECT 1 FROM operation WHERE vm_id = :vm_id AND id <> :id AND state = 'abandoned'"
-            " AND worker_id IS NOT NULL AND lease_until > clock_timestamp()"
-        ),
-        {"vm_id": vm_id, "id": operation_id},
-    ).first()
-    return found is not None
+    return bool(_OTHERS(session, vm_id=vm_id, id=operation_id))
 
 
 def renew_leases(session: Session, worker_id: int, operation_ids: Sequence[int], lease_s: float) -> None:
@@ -281,18 +280,37 @@ def renew_leases(session: Session, worker_id: int, operation_ids: Sequence[int],
     )
 
 
+# The operation is locked behind the VM, which the common table is read for first; should it have changed while that was
+# waited for, PostgreSQL looks at the new row.
+_HOLDS_VM = Prepared(
+    "holds_vm",
+    """
+WITH held AS MATERIALIZED (SELECT id FROM vm WHERE id = :vm_id FOR NO KEY UPDATE)
+SELECT 1 FROM held, operation o WHERE o.id = :id AND o.worker_id = :worker_id AND o.state = 'running'
+   FOR NO KEY UPDATE OF o
+""",
+)
+_HOLDS = Prepared(
+    "holds",
+    "SELECT 1 FROM operation WHERE id = :id AND worker_id = :worker_id AND state = 'running' FOR NO KEY UPDATE",
+)
+
+
 def holds(session: Session, operation_id: int, worker_id: int, vm_id: int | None) -> bool:
     """
     Whether this worker still holds the operation; locks its row, so that it goes on holding it until commit. The VM's
     row is locked before it: everybody takes the two in this order.
     """
-    if vm_id is not None:
-        session.execute(text("SELECT 1 FROM vm WHERE id = :id FOR NO KEY UPDATE"), {"id": vm_id})
-    found = session.execute(
-        text("SELECT 1 FROM operation WHERE id = :id AND worker_id = :w AND state = 'running' FOR NO KEY UPDATE"),
-        {"id": operation_id, "w": worker_id},
-    ).first()
-    return found is not None
+    if vm_id is None:
+        return bool(_HOLDS(session, id=operation_id, worker_id=worker_id))
+    return bool(_HOLDS_VM(session, id=operation_id, worker_id=worker_id, vm_id=vm_id))
+
+
+_RECORD_STEP = Prepared(
+    "record_step",
+    "UPDATE operation SET step = :step, progress = greatest(progress, :progress), user_text = :told, admin_text = ''"
+    " WHERE id = :id",
+)
 
 
 def record_step(session: Session, operation_id: int, step: int, progress: int, told: str = "") -> None:
@@ -300,13 +318,21 @@ def record_step(session: Session, operation_id: int, step: int, progress: int, t
     It goes on: what it waited for, or failed on before, is behind it.
     :param told: how far it is, where percent do not say it.
     """
-    session.execute(
-        text(
-            "UPDATE operation SET step = :step, progress = greatest(progress, :progress), user_text = :told,"
-            " admin_text = '' WHERE id = :id"
-        ),
-        {"id": operation_id, "step": step, "progress": progress, "told": told},
-    )
+    _RECORD_STEP(session, id=operation_id, step=step, progress=progress, told=told)
+
+
+_PUT_BACK = Prepared(
+    "put_back",
+    """
+UPDATE operation SET state = :state, worker_id = NULL, lease_until = NULL, step = :step,
+       not_before = clock_timestamp() + make_interval(secs => :seconds),
+       attempts = attempts + CASE WHEN :waiting THEN 0 ELSE 1 END,
+       user_text = coalesce(nullif(:user_text, ''), user_text),
+       admin_text = coalesce(nullif(:admin_text, ''), admin_text),
+       arguments = arguments || CAST(:note AS jsonb)
+ WHERE id = :id
+""",
+)
 
 
 def put_back(
@@ -326,35 +352,43 @@ def put_back(
     :param user_text, admin_text: what for, or why; "": what was told before stays.
     :param note: what it wants to find again in its arguments.
     """
-    session.execute(
-        text(
-            "UPDATE operation SET state = :state, worker_id = NULL, lease_until = NULL, step = :step,"
-            " not_before = clock_timestamp() + make_interval(secs => :seconds),"
-            " attempts = attempts + CASE WHEN :waiting THEN 0 ELSE 1 END,"
-            " user_text = coalesce(nullif(:user_text, ''), user_text),"
-            " admin_text = coalesce(nullif(:admin_text, ''), admin_text),"
-            " arguments = arguments || CAST(:note AS jsonb) WHERE id = :id"
-        ),
-        {
-            "note": msgspec.json.encode(note or {}).decode(),
-            "id": operation_id,
-            "state": OperationState.WAITING if waiting else OperationState.QUEUED,
-            "seconds": seconds,
-            "waiting": waiting,
-            "step": step,
-            "user_text": user_text,
-            "admin_text": admin_text,
-        },
+    _PUT_BACK(
+        session,
+        id=operation_id,
+        state=OperationState.WAITING if waiting else OperationState.QUEUED,
+        seconds=seconds,
+        waiting=waiting,
+        step=step,
+        user_text=user_text,
+        admin_text=admin_text,
+        note=msgspec.json.encode(note or {}).decode(),
     )
+
+
+_WAKE = Prepared(
+    "wake",
+    "WITH woken AS (UPDATE operation SET not_before = clock_timestamp() WHERE vm_id = :vm_id AND state = 'waiting')"
+    " SELECT pg_notify(:channel, :topic)",
+)
 
 
 def wake(session: Session, vm_id: int) -> None:
     """Have a waiting operation of a VM go on at once."""
-    session.execute(
-        text("UPDATE operation SET not_before = clock_timestamp() WHERE vm_id = :vm_id AND state = 'waiting'"),
-        {"vm_id": vm_id},
-    )
-    notify(session, TOPIC)
+    _WAKE(session, vm_id=vm_id, channel=CHANNEL, topic=TOPIC)
+    note_notified(session, TOPIC)
+
+
+_FINISH = Prepared(
+    "finish",
+    """
+WITH ended AS (
+    UPDATE operation SET state = :state, worker_id = NULL, lease_until = NULL, finished_at = clock_timestamp(),
+           progress = CASE WHEN :state = 'done' THEN 100 ELSE progress END, error = :error, user_text = :user_text,
+           admin_text = :admin_text, result = CAST(:result AS jsonb)
+     WHERE id = :id)
+SELECT pg_notify(:channel, :payload)
+""",
+)
 
 
 def finish(
@@ -368,20 +402,16 @@ def finish(
     result: dict[str, Any] | None = None,
 ) -> None:
     """End an operation, for good unless ``retry`` opens it again."""
-    session.execute(
-        text(
-            "UPDATE operation SET state = :state, worker_id = NULL, lease_until = NULL,"
-            " finished_at = clock_timestamp(), progress = CASE WHEN :state = 'done' THEN 100 ELSE progress END,"
-            " error = :error, user_text = :user_text, admin_text = :admin_text, result = CAST(:result AS jsonb)"
-            " WHERE id = :id"
-        ),
-        {
-            "id": operation_id,
-            "state": state,
-            "error": error,
-            "user_text": user_text,
-            "admin_text": admin_text,
-            "result": msgspec.json.encode(result or {}).decode(),
-        },
+    payload = f"finished:{operation_id}"
+    _FINISH(
+        session,
+        id=operation_id,
+        state=state,
+        error=error,
+        user_text=user_text,
+        admin_text=admin_text,
+        result=msgspec.json.encode(result or {}).decode(),
+        channel=CHANNEL,
+        payload=payload,
     )
-    notify(session, "finished", operation_id)
+    note_notified(session, payload)

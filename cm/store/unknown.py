@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 
 from cm.rpc.errors import InUse
 from cm.rules.network import address_of_mac
+from cm.runtime.prepared import Prepared
 
 DESCRIBE_AGAIN_S: Final = 600.0  # a definition may be changed while its domain stays in its state
 OUR_NAME: Final = re.compile(r"vm-([1-9][0-9]{0,17})\Z")  # what ``domain_spec`` calls a VM's domain
@@ -169,30 +170,32 @@ def refuse_held_volume(session: Session, storage_id: int, volume: str) -> None:
         raise InUse(f"volume {volume} of storage", storage_id, held)
 
 
+_HELD = Prepared(
+    "refuse_held",
+    "SELECT l.id, d.name, n.name AS node FROM network_lease l JOIN unknown_domain d"
+    " ON l.address = ANY(d.addresses) JOIN node n ON n.id = d.node_id JOIN vm v ON v.id = l.vm_id"
+    " WHERE l.vm_id = :id AND d.uuid <> v.uuid LIMIT 1",
+)
+
+
 def refuse_held(session: Session, vm_id: int) -> None:
     """
     :raises InUse: an address of the VM is an unknown domain's: two guests would have it.
     """
-    held = session.execute(
-        text(
-            "SELECT l.id, d.name, n.name AS node FROM network_lease l JOIN unknown_domain d"
-            " ON l.address = ANY(d.addresses) JOIN node n ON n.id = d.node_id JOIN vm v ON v.id = l.vm_id"
-            " WHERE l.vm_id = :id AND d.uuid <> v.uuid LIMIT 1"
-        ),
-        {"id": vm_id},
-    ).first()
+    held = _HELD(session, id=vm_id).first()
     if held is not None:
         raise InUse("address of VM", vm_id, f"domain {held.name} of node {held.node}")
+
+
+_ELSEWHERE = Prepared(
+    "runs_elsewhere",
+    "SELECT d.node_id FROM unknown_domain d JOIN vm v ON v.uuid = d.uuid JOIN node n ON n.id = d.node_id"
+    " WHERE v.id = :id AND d.node_id IS DISTINCT FROM v.node_id AND d.state IN ('running', 'paused') LIMIT 1",
+)
 
 
 def runs_elsewhere(session: Session, vm_id: int) -> int | None:
     """A node on which a VM was seen to run though it is not placed there: started twice, it would write its disk
     twice."""
-    found: int | None = session.scalar(
-        text(
-            "SELECT d.node_id FROM unknown_domain d JOIN vm v ON v.uuid = d.uuid JOIN node n ON n.id = d.node_id"
-            " WHERE v.id = :id AND d.node_id IS DISTINCT FROM v.node_id AND d.state IN ('running', 'paused') LIMIT 1"
-        ),
-        {"id": vm_id},
-    )
+    found: int | None = _ELSEWHERE(session, id=vm_id).scalar()
     return found

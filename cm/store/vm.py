@@ -8,10 +8,8 @@ from datetime import datetime
 from typing import Any, Final
 
 import msgspec
-from sqlalchemy import text, update
 from sqlalchemy.orm import Session
 
-from cm.models import VM
 from cm.rpc.errors import ObjectNotFound, VersionChanged
 from cm.rpc.vocabulary import NodeId, OperationKind, PowerOffPolicy, Seen, SeenReason, VMId, VMState, Wanted
 from cm.rules.vm import EC2_STATE, XO_POWER_STATE, VMFacts, cc1_code, status
@@ -65,12 +63,15 @@ class VMRow:
         )
 
 
-_ROW = f"""
-SELECT v.id, v.uuid::text AS uuid, v.name, v.account_id, v.image_id, v.template_id, v.cpu, v.memory_mib, v.wanted,
+_COLUMNS = """
+       v.id, v.uuid::text AS uuid, v.name, v.account_id, v.image_id, v.template_id, v.cpu, v.memory_mib, v.wanted,
        v.on_poweroff, v.save_image_id, v.save_name, v.save_description, v.vnc_enabled, v.vnc_generation, v.seen,
        v.seen_reason, v.contextualized_at,
        v.launched_at, v.launches, v.node_id, v.node_claimed, v.moves_to, v.error, v.closed_at, v.version,
        o.id AS operation_id, o.kind AS operation_kind
+"""
+_ROW = f"""
+SELECT {_COLUMNS}
   FROM vm v LEFT JOIN operation o ON o.vm_id = v.id AND o.{ROOT_OPEN.replace(" AND ", " AND o.")}
 """
 _ROW = _ROW.replace("AND o.NOT concurrent", "AND NOT o.concurrent")
@@ -86,18 +87,41 @@ def _row(found: Any) -> VMRow:
     return VMRow(**values)
 
 
+_FIND = Prepared("find_vm", _ROW + " WHERE v.id = :id")
+_LOCK = Prepared("lock_vm", "SELECT 1 FROM vm WHERE id = :id FOR NO KEY UPDATE")
+
+
 def find_vm(session: Session, vm_id: int, *, lock: bool = False) -> VMRow | None:
     """
     One VM with its open root operation, or None.
 
     :param lock: hold its row until the transaction ends; the operation is read after the lock is got.
     """
-    if (
-        lock
-        and session.execute(text("SELECT 1 FROM vm WHERE id = :id FOR NO KEY UPDATE"), {"id": vm_id}).first() is None
-    ):
+    if lock and not _LOCK(session, id=vm_id):
         return None
-    found = session.execute(text(_ROW + " WHERE v.id = :id"), {"id": vm_id}).first()
+    found = _FIND(session, id=vm_id).first()
+    return _row(found) if found else None
+
+
+# The operation is locked behind the VM, which the common table is read for first; should it have changed while that was
+# waited for, PostgreSQL looks at the new row.
+_HOLD = Prepared(
+    "hold_vm",
+    f"""
+WITH v AS MATERIALIZED (SELECT * FROM vm WHERE id = :vm_id FOR NO KEY UPDATE)
+SELECT {_COLUMNS} FROM v, operation o
+ WHERE o.id = :id AND o.vm_id = v.id AND o.worker_id = :worker_id AND o.state = 'running' FOR NO KEY UPDATE OF o
+""",
+)
+
+
+def hold_vm(session: Session, vm_id: int, operation_id: int, worker_id: int) -> VMRow | None:
+    """
+    Lock a VM and its root operation, as ``store/operation.py``'s ``holds`` does.
+
+    :return: the VM; None where this worker does not hold the operation any more.
+    """
+    found = _HOLD(session, vm_id=vm_id, id=operation_id, worker_id=worker_id).first()
     return _row(found) if found else None
 
 
@@ -116,13 +140,16 @@ def get_vm(session: Session, vm_id: int, *, lock: bool = False, version: int | N
     return row
 
 
+_BY_UUID = Prepared("vm_by_uuid", "SELECT id FROM vm WHERE uuid = CAST(:uuid AS uuid)")
+
+
 def find_by_uuid(session: Session, uuid: str, *, lock: bool = False) -> VMRow | None:
     """A VM by its uuid, which is its domain's too."""
     try:
         key = uuid_module.UUID(uuid)
     except ValueError:
         return None
-    vm_id = session.scalar(text("SELECT id FROM vm WHERE uuid = :uuid"), {"uuid": key})
+    vm_id = _BY_UUID(session, uuid=str(key)).scalar()
     return None if vm_id is None else find_vm(session, vm_id, lock=lock)
 
 
@@ -211,9 +238,19 @@ def render_vm(session: Session, vm_id: int, event: str = "change") -> str:
     :param event: "enter", "change" or "exit".
     :return: the summary, as JSON text.
     """
+    return _write(session, _RENDER(session, id=vm_id).one(), event)
+
+
+def render_live(session: Session, vm_id: int) -> None:
+    """``render_vm``, unless the VM is closed: its last summary was written by its end."""
     found = _RENDER(session, id=vm_id).one()
+    if found.closed_at is None:
+        _write(session, found, "change")
+
+
+def _write(session: Session, found: Any, event: str) -> str:
     summary = _encode(summarize(found)).decode()
-    _WRITE(session, summary=summary, version=found.version + 1, id=vm_id, event=event)
+    _WRITE(session, summary=summary, version=found.version + 1, id=found.id, event=event)
     return summary
 
 
@@ -311,15 +348,18 @@ def find_detail(session: Session, vm_id: int) -> VMDetail | None:
     return VMDetail(found.summary, found.account_id, found.login, found.closed_at is not None, found.user_data, more)
 
 
+_EVIDENCE = Prepared(
+    "write_evidence",
+    "UPDATE vm SET seen = :seen, seen_reason = :reason, seen_at = :at, doubt = '', doubt_since = NULL"
+    " WHERE id = :id AND version = :version AND closed_at IS NULL",
+)
+
+
 def write_evidence(session: Session, row: VMRow, seen: Seen, reason: SeenReason, at: datetime) -> bool:
     """
     Record what was seen of a VM's domain, if nothing else has changed the VM since ``row`` was read.
 
     :return: whether it was recorded.
     """
-    moved = session.execute(
-        update(VM)
-        .where(VM.id == row.id, VM.version == row.version, VM.closed_at.is_(None))
-        .values(seen=seen, seen_reason=reason, seen_at=at, doubt='', doubt_since=None)
-    )
-    return bool(moved.rowcount == 1)  # type: ignore[attr-defined]
+    moved = _EVIDENCE(session, id=row.id, version=row.version, seen=seen, reason=reason, at=at)
+    return moved.rowcount == 1

@@ -32,11 +32,18 @@ LAUNCH: Final = "cm/operations/vm_launch.py"
 RELEASE: Final = "cm/services/release.py"
 VM_END: Final = "cm/operations/vm_end.py"
 
-# `holds` without its answer: every worker may write.
-_NO_FENCE: Final = Edit(
-    "cm/store/operation.py",
-    "    return found is not None\n\n\ndef record_step(",
-    "    return True\n\n\ndef record_step(",
+# `holds` and `hold_vm` without their answers: every worker may write.
+_NO_FENCE: Final = (
+    Edit(
+        "cm/store/operation.py",
+        "    return bool(_HOLDS_VM(session, id=operation_id, worker_id=worker_id, vm_id=vm_id))\n",
+        "    return True\n",
+    ),
+    Edit(
+        "cm/store/vm.py",
+        "o.vm_id = v.id AND o.worker_id = :worker_id AND o.state = 'running' FOR NO KEY UPDATE OF o",
+        "o.vm_id = v.id FOR NO KEY UPDATE OF o",
+    ),
 )
 
 MUTATIONS: Final = (
@@ -76,10 +83,10 @@ MUTATIONS: Final = (
                 "await self._services.database.transact(renew_leases, self.worker_id, list(self._running), LEASE_S)",
                 "pass",
             ),
-            _NO_FENCE,
+            *_NO_FENCE,
         ),
     ),
-    Mutation("no_fence", "A worker whose operation was given up or taken over writes on.", (_NO_FENCE,)),
+    Mutation("no_fence", "A worker whose operation was given up or taken over writes on.", _NO_FENCE),
     Mutation(
         "silence_is_absence",
         "A node that does not answer has no domains, and a running VM without domain has ended.",
@@ -129,7 +136,7 @@ MUTATIONS: Final = (
     Mutation(
         "node_taken_twice",
         "A VM that holds a node is placed again and claims another share.",
-        (Edit(LAUNCH, "    if row.node_claimed:\n        return\n", ""),),
+        (Edit(LAUNCH, "    if row.node_claimed:\n        return None\n", ""),),
     ),
     Mutation(
         "done_too_early",

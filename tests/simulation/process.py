@@ -292,7 +292,7 @@ def name_of(job: Job) -> str:
         function, args = inner, rest if nested is None else nested
 
 
-THROUGH: Final = frozenset({"_transact", "read_now", "_fenced"})
+THROUGH: Final = frozenset({"_transact", "read_now", "_fenced", "_fenced_vm"})
 
 
 def cut_off(connection: Any) -> None:

@@ -1,0 +1,73 @@
+"""Prepared statements on a real database."""
+
+from __future__ import annotations
+
+import pytest
+from sqlalchemy import event, text
+from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.orm import Session
+
+from cm.rpc.errors import DatabaseUnavailable
+from cm.runtime.database import Database
+from cm.runtime.prepared import Prepared
+
+_ADD = Prepared("test_add", "INSERT INTO template (name, cpu, memory_mib) VALUES (:name, :cpu, 1) RETURNING id, name")
+_ALL = Prepared("test_all", "SELECT id, name AS _name, cpu FROM template ORDER BY id")
+_CUT = Prepared("test_cut", "SELECT pg_terminate_backend(pg_backend_pid())")
+
+
+def test_as_sqlalchemy(database: Database) -> None:
+    """Rows, counts and errors are those that the same statement has by SQLAlchemy, in the session's transaction."""
+
+    def go(session: Session) -> None:
+        assert _ADD(session, name="100%", cpu=1).one().name == "100%"
+        [row] = _ALL(session)
+        same = session.execute(text("SELECT id, name AS _name, cpu FROM template")).one()
+        assert row == tuple(same) and row._mapping == dict(same._mapping) and row._name == same._name
+        assert _ADD(session, name="b", cpu=2).rowcount == 1
+        with pytest.raises(IntegrityError) as refused, session.begin_nested():
+            _ADD(session, name=None, cpu=1)
+        assert refused.value.orig is not None and not refused.value.connection_invalidated
+        assert len(_ALL(session)) == 2
+        raise KeyError
+
+    with pytest.raises(KeyError):
+        database.transact_now(go)
+    assert database.read_now(_ALL) == []  # it went with the transaction; the statement stays prepared
+
+
+def test_lost_connection(database: Database) -> None:
+    """A connection that ends is known for it: a transaction is tried again on others, and so is a read."""
+    tries: list[int] = []
+
+    def once(session: Session) -> int:
+        tries.append(1)
+        if len(tries) == 1:
+            _CUT(session)
+        return len(_ALL(session))
+
+    assert database.transact_now(once) == 0 and len(tries) == 2
+    tries.clear()
+    assert database.read_now(once) == 0 and len(tries) == 2
+    with pytest.raises(DatabaseUnavailable):
+        database.transact_now(_CUT)
+
+
+def test_listeners(database: Database) -> None:
+    """Who listens to an engine's statements hears of them, may change them, and may refuse them."""
+    heard: list[str] = []
+
+    @event.listens_for(database.engine, "before_cursor_execute", retval=True)
+    def _(connection: object, cursor: object, statement: str, parameters: object, *_: object) -> object:
+        heard.append(statement.partition(" (")[0])
+        return statement.replace("EXECUTE test_all", "SELECT 7"), parameters
+
+    assert database.transact_now(lambda session: _ALL(session).scalar()) == 7
+    assert heard == [heard[0], "EXECUTE test_all"] and heard[0].startswith("PREPARE test_all AS")
+
+    @event.listens_for(database.engine, "before_cursor_execute")
+    def _(*_: object) -> None:
+        raise DBAPIError("", None, Exception("no"))
+
+    with pytest.raises(DBAPIError, match="no"):
+        database.transact_now(_ALL)
