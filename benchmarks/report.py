@@ -173,11 +173,12 @@ def renew_page(path: Path, figures: Sequence[Figure | Skipped]) -> None:
     told = "\n".join(["| | |", "|---|---|", *(f"| {name} | {value} |" for name, value in conditions().items())])
     for name in {each.benchmark for each in figures}:
         table = page_table([each for each in figures if isinstance(each, Figure) and each.benchmark == name])
-        page = _between(page, name, table)
-    path.write_text(_between(page, "conditions", told))
+        page = between(page, name, table)
+    path.write_text(between(page, "conditions", told))
 
 
-def _between(page: str, name: str, table: str) -> str:
+def between(page: str, name: str, table: str) -> str:
+    """The page with this between the markers of that name."""
     pattern = rf"(<!-- begin {name} -->\n).*?(<!-- end {name} -->)"
     return re.sub(pattern, lambda found: f"{found[1]}{table}\n{found[2]}", page, flags=re.DOTALL)
 

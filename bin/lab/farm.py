@@ -24,7 +24,7 @@ from cm.drivers.memory.volumes import HEADER_BYTES, Volume
 from cm.drivers.memory.world import Domain
 from cm.interfaces import DomainEvent, DomainSpec
 from cm.rpc.errors import CloudError
-from cm.rpc.vocabulary import DiskFormat, SeenReason
+from cm.rpc.vocabulary import DiskFormat
 
 LENGTH_BYTES = 4
 Row = tuple[int, str, str, int]  # of a VM: id, uuid, its node's world, its VNC port
@@ -91,7 +91,8 @@ class Farm:
         :return: how many there are now in these worlds.
         """
         uuid, home = model
-        spec = self.node(home).world.get(uuid).spec
+        first = self.node(home).world.get(uuid)
+        spec = first.spec
         size = max(volume.capacity_bytes for volume in self.node(home).world.storages.share(storage).volumes.values())
         worlds = {home}
         for vm_id, own, name, port in rows:
@@ -104,7 +105,7 @@ class Farm:
             if like.console_log is not None:
                 world.storages.touch(like.console_log)
             world.networks.update(self.node(home).world.networks)
-            world.domains[own] = Domain(like, like, reason=SeenReason.BOOTED, vnc=like.vnc, writes=[made])
+            world.domains[own] = Domain(like, like, reason=first.reason, vnc=like.vnc, writes=[made])
         return sum(len(self.node(name).world.domains) for name in worlds)
 
 

@@ -50,6 +50,7 @@ class PrivatePostgres:
         short = len(str(self.base)) < 80                                 # the socket's path has room for 107 bytes
         self.socket_dir = self.base / "socket" if short else Path(f"/tmp/wawel-postgres-{name}")
         self.durable = durable
+        self.settings: dict[str, str] = {}                               # more of the server's, from its next start on
         self._process: subprocess.Popen[bytes] | None = None
         self._keeper: Keeper | None = None
         self._lock = -1
@@ -95,7 +96,7 @@ class PrivatePostgres:
             self._create()
         arguments = [f"{self._bin}/postgres", "-D", str(self.data_dir)]
         settings = {**SETTINGS, "unix_socket_directories": str(self.socket_dir)}
-        for name, value in {**settings, **({} if self.durable else CARELESS)}.items():
+        for name, value in {**settings, **({} if self.durable else CARELESS), **self.settings}.items():
             arguments += ["-c", f"{name}={value}"]
         with self.log.open("ab") as output:
             process = self._process = subprocess.Popen(
