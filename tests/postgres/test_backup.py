@@ -8,8 +8,7 @@ import re
 import shlex
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +20,7 @@ from cm.interfaces import StorageSpec
 from cm.rpc.vocabulary import DiskFormat, StorageKind
 from lab.postgres import PrivatePostgres
 from support.cloud import MemoryCloud
+from support.wait import until
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 PAGE = (REPOSITORY / "docs" / "backup.md").read_text()
@@ -31,14 +31,6 @@ def blocks() -> list[list[str]]:
     """The page's commands, block by block, as words."""
     found = re.findall(r"^```bash\n(.*?)^```", PAGE, re.S | re.M)
     return [[line for line in block.splitlines() if line] for block in found]
-
-
-def later(test: Callable[[], Any], deadline_s: float = 20.0) -> Any:
-    until = time.monotonic() + deadline_s
-    while not (found := test()):
-        assert time.monotonic() < until
-        time.sleep(0.05)
-    return found
 
 
 class Machine:
@@ -131,7 +123,7 @@ def test_page(machine: Machine) -> None:
                 (machine.state / name).unlink()
         machine.run(line)
     assert {name: (machine.state / name).read_bytes() for name in keys} == keys
-    later(lambda: cloud.sql("SELECT bool_and(coalesce(seen_at > :s, false)) FROM node",
+    until(lambda: cloud.sql("SELECT bool_and(coalesce(seen_at > :s, false)) FROM node",
                             s=cloud.sql("SELECT min(started_at) FROM worker WHERE id = (SELECT max(id) FROM worker)")))
     machine.log_in()
     assert all(name in machine.run(waiting[0]) for name in ("n1", "n2"))

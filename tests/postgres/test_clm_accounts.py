@@ -31,9 +31,10 @@ from cm.rpc.errors import (
 )
 from cm.rpc.password import Passwords
 from support.clm import CloudBench
-from support.clm_mail import eventually, outbox, unused_port
+from support.clm_mail import outbox, unused_port
 from support.cloud import run
 from support.federation import federated
+from support.wait import until
 
 PASSWORD = "correct horse"
 
@@ -242,7 +243,7 @@ def test_token_once(make: Make) -> None:
     first = outbox(bench)[0].token
     assert bench.sql("SELECT count(*) FROM one_time_token WHERE one_time_token::text LIKE :t", t=f"%{first}%") == 0
     guest(bench, "reset_password_mail", "jan@example.net")  # one who never confirmed lacks that mail
-    eventually(lambda: len(outbox(bench, "activation")) == 2)
+    until(lambda: len(outbox(bench, "activation")) == 2)
     second = outbox(bench)[1].token
     for token, method, more in (
         (first, "activate", ()),
@@ -310,19 +311,19 @@ def test_forgotten(make: Make) -> None:
     with_password(bench)
     log_in(bench, "ann")
     assert guest(bench, "reset_password_mail", "Ann@example.org") is None
-    (mail,) = eventually(lambda: outbox(bench, "password_reset"))
+    (mail,) = until(lambda: outbox(bench, "password_reset"))
     assert mail.recipient == "ann@example.org"
     assert guest(bench, "check_token", mail.token)["purpose"] == "password"
     with pytest.raises(OneTimeTokenRefused):
         guest(bench, "activate", mail.token)
     guest(bench, "reset_password_mail", "ann@example.org")
-    eventually(lambda: len(outbox(bench, "password_reset")) == 2)
+    until(lambda: len(outbox(bench, "password_reset")) == 2)
     token = outbox(bench)[-1].token
     with pytest.raises(InvalidParameter):
         guest(bench, "set_password_token", token, "password")
     assert guest(bench, "set_password_token", token, "another horse") is None
     assert bench.sql("SELECT count(*) FROM user_session") == 0
-    eventually(lambda: refused(bench, "ann", PASSWORD))
+    until(lambda: refused(bench, "ann", PASSWORD))
     assert log_in(bench, "ann", "another horse")["login"] == "ann"
     for used in (mail.token, token):
         with pytest.raises(OneTimeTokenRefused):
@@ -343,7 +344,7 @@ def test_forgotten_by_nobody(make: Make) -> None:
     bench.sql("UPDATE user_account SET state = 'blocked' WHERE login = 'bob'")
     for email in ("nobody@example.net", "bob@example.org", "ann@example.org"):
         assert guest(bench, "reset_password_mail", email) is None
-    (mail,) = eventually(lambda: outbox(bench))
+    (mail,) = until(lambda: outbox(bench))
     assert mail.recipient == "ann@example.org"
 
 
@@ -352,7 +353,7 @@ def test_own_password(make: Make) -> None:
     bench = make()
     with_password(bench)
     guest(bench, "reset_password_mail", "ann@example.org")
-    (mail,) = eventually(lambda: outbox(bench))
+    (mail,) = until(lambda: outbox(bench))
     log_in(bench, "ann")
     with pytest.raises(NotAuthenticated):
         bench.call("user.account.set_password", ["wrong horse", "another horse"])
@@ -360,7 +361,7 @@ def test_own_password(make: Make) -> None:
         bench.call("user.account.set_password", [PASSWORD, "ann"])
     bench.call("user.account.set_password", [PASSWORD, "another horse"])
     assert bench.sql("SELECT count(*) FROM user_session") == 0
-    eventually(lambda: refused(bench, "ann", PASSWORD))
+    until(lambda: refused(bench, "ann", PASSWORD))
     with pytest.raises(OneTimeTokenRefused):
         guest(bench, "set_password_token", mail.token, "a third horse")
     codes = []
@@ -379,7 +380,7 @@ def test_secrets_are_untold(make: Make) -> None:
     guest(bench, "activate", token)
     with_password(bench, password="a very secret one")
     guest(bench, "reset_password_mail", "ann@example.org")
-    reset = eventually(lambda: outbox(bench, "password_reset"))[0].token
+    reset = until(lambda: outbox(bench, "password_reset"))[0].token
     guest(bench, "set_password_token", reset, "a very secret two")
     stored = "".join(
         str(bench.sql(f"SELECT string_agg({table}::text, '') FROM {table}")) for table in ("audit", "change", "request")
@@ -457,7 +458,7 @@ def test_block(make: Make) -> None:
     assert admin(bench, "user.block", [ann, False])["state"] == "active"
     assert bench.sql("SELECT version FROM cluster_account WHERE user_id = :u", u=ann) == version + 1
     assert [mail.template for mail in outbox(bench)] == ["blocked", "unblocked"]
-    eventually(lambda: not refused_or_blocked(bench))
+    until(lambda: not refused_or_blocked(bench))
     with pytest.raises(WrongUserState):
         admin(bench, "user.activate", [ann])
 
@@ -540,7 +541,7 @@ def test_delete(make: Make) -> None:
     admin(bench, "user.delete", [ann])
     with pytest.raises(ObjectNotFound):
         admin(bench, "user.get_by_id", [ann])
-    eventually(lambda: refused(bench, "ann", PASSWORD))
+    until(lambda: refused(bench, "ann", PASSWORD))
     for table in ("user_session", "ssh_key"):
         assert bench.sql(f"SELECT count(*) FROM {table}") == 0
     assert any(entry["user_id"] == ann for entry in admin(bench, "audit.get_list"))
@@ -561,7 +562,7 @@ def test_delete_holder(postgres: Any, tmp_path: Path) -> None:
             admin(bench, "user.delete", [bob])
         assert admin(bench, "user.get_by_id", [bob])["state"] == "active"
         federation.revive("beta")
-        eventually(lambda: deleted(bench, bob))
+        until(lambda: deleted(bench, bob))
         with pytest.raises(ObjectNotFound):
             admin(bench, "user.get_by_id", [bob])
         waiting = bench.user("jan", state="registered")
@@ -622,5 +623,5 @@ def test_add_admin(make: Make) -> None:
     assert "cloud" in log_in(bench, "root")["roles"]
     bench.sql("UPDATE user_account SET state = 'blocked', totp_confirmed = true WHERE login = 'root'")
     assert not set_administrator(engine, "root", "another horse", policy)
-    eventually(lambda: refused(bench, "root", PASSWORD))
+    until(lambda: refused(bench, "root", PASSWORD))
     assert "cloud" in log_in(bench, "root", "another horse")["roles"]

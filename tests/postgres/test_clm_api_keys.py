@@ -20,9 +20,9 @@ from cm.rpc.errors import (
     ObjectNotFound,
 )
 from support.clm import CloudBench
-from support.clm_mail import eventually
 from support.clm_wire import REMOTE, Wire
 from support.cloud import run
+from support.wait import until
 
 
 @pytest.fixture
@@ -49,7 +49,7 @@ def test_key(wire: Wire) -> None:
     assert wire.bearer(made["key"]) == identity
     assert wire.reads == before
     secret = made.pop("key")
-    listed = eventually(lambda: [each for each in wire.bench.call("user.api_key.get_list") if each["used"]])
+    listed = until(lambda: [each for each in wire.bench.call("user.api_key.get_list") if each["used"]])
     assert listed == [{**made, "used": listed[0]["used"]}]
     for table in ("api_key", "audit", "change"):
         assert secret[16:] not in str(wire.bench.sql(f"SELECT string_agg({table}::text, '') FROM {table}"))
@@ -102,7 +102,7 @@ def test_permission(wire: Wire) -> None:
     key = create(wire)["key"]
     assert "cloud_create" in wire.bearer(key).permissions
     wire.bench.call("cloud.user.set_permissions", [wire.bench.ids["ann"], []], login="admin")
-    eventually(lambda: wire.bearer(key).permissions == frozenset())
+    until(lambda: wire.bearer(key).permissions == frozenset())
     with pytest.raises(PermissionNeeded) as refused:
         wire.bench.call("user.vm.create", {"name": "x", "image_id": 1, "template_id": 1})
     assert refused.value.permission == "cloud_create"

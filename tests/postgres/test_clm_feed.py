@@ -19,7 +19,8 @@ from clm.store.feed import Event, insert_events, move_cursor, prune, read_change
 from cm.runtime.feed import format_cursor
 from support.clm import CloudBench
 from support.cloud import run
-from support.federation import Federation, Proxy, Subscriber, federated, hanging, until
+from support.federation import Federation, Proxy, Subscriber, federated, hanging
+from support.wait import until
 
 
 @pytest.fixture

@@ -27,7 +27,8 @@ from clm.services.tokens import mail_token
 from cm.rpc.errors import ObjectNotFound, RoleNeeded
 from cm.rpc.types import Secret
 from support.clm import CloudBench
-from support.clm_mail import SmtpServer, eventually, outbox, unused_port
+from support.clm_mail import SmtpServer, outbox, unused_port
+from support.wait import until
 
 Start = Callable[..., CloudBench]
 
@@ -69,13 +70,13 @@ def test_sent(start: Start, server: SmtpServer) -> None:
     """A mail is sent when its transaction has been committed; then the database forgets what it said."""
     bench = start(server.port)
     assert send(bench)
-    ((recipients, content),) = eventually(lambda: server.received)
+    ((recipients, content),) = until(lambda: server.received)
     message = email.message_from_string(content, policy=email.policy.default)
     assert recipients == ["ann@example.org"] and message["To"] == "ann@example.org"
     assert (message["From"], message["Subject"]) == ("Wawel <cloud@example.org>", "Your account at cloud is active")
     assert message["Message-ID"].endswith("@example.org>") and message["Auto-Submitted"] == "auto-generated"
     assert "Hello ann," in message.get_content() and "help@example.org" in message.get_content()
-    eventually(lambda: states(bench) == [("sent", 1, "")])
+    until(lambda: states(bench) == [("sent", 1, "")])
     assert bench.sql("SELECT count(*) FROM mail WHERE content IS NULL") == 1
     with pytest.raises(MailSent):
         bench.call("cloud.mail.retry", [bench.sql("SELECT id FROM mail")], login="admin")
@@ -96,7 +97,7 @@ def test_rolled_back(start: Start, server: SmtpServer) -> None:
     with pytest.raises(ZeroDivisionError):
         bench.manager.database.transact_now(fail)
     send(bench, "bob@example.org")
-    eventually(lambda: server.received)
+    until(lambda: server.received)
     assert [recipients for recipients, _ in server.received] == [["bob@example.org"]]
 
 
@@ -120,20 +121,20 @@ def test_refused(start: Start, server: SmtpServer) -> None:
     server.answers["ann@example.org"] = "550 no such user"
     server.answers["bob@example.org"] = "451 greylisted"
     send(bench)
-    eventually(lambda: states(bench) == [("failed", 1, "550 no such user")])
+    until(lambda: states(bench) == [("failed", 1, "550 no such user")])
     send(bench, "bob@example.org")
-    eventually(lambda: states(bench)[1:] == [("due", 1, "451 greylisted")])
+    until(lambda: states(bench)[1:] == [("due", 1, "451 greylisted")])
     send(bench, "jan@example.org")
-    eventually(lambda: states(bench)[2:] == [("sent", 1, "")])  # nobody waits behind them
+    until(lambda: states(bench)[2:] == [("sent", 1, "")])  # nobody waits behind them
     server.answers.clear()
     for mail in bench.call("cloud.mail.get_list", {"state": "failed"}, login="admin"):
         bench.call("cloud.mail.retry", [mail["mail_id"]], login="admin")
-    eventually(lambda: states(bench)[0] == ("sent", 2, ""))
+    until(lambda: states(bench)[0] == ("sent", 2, ""))
     assert bench.sql("SELECT due_at > now() + interval '3 seconds' FROM mail WHERE sent_at IS NULL")
     bench.sql("UPDATE mail SET created_at = now() - interval '25 hours', due_at = now() WHERE sent_at IS NULL")
     server.answers["bob@example.org"] = "451 greylisted"
     bench.sql("SELECT pg_notify('wawel', 'mail')")
-    eventually(lambda: states(bench)[1] == ("failed", 2, "451 greylisted"))
+    until(lambda: states(bench)[1] == ("failed", 2, "451 greylisted"))
 
 
 def test_server_away(start: Start) -> None:
@@ -141,7 +142,7 @@ def test_server_away(start: Start) -> None:
     port = unused_port()
     bench = start(port)
     send(bench)
-    eventually(lambda: states(bench)[0][:2] == ("due", 1) and "Connection refused" in states(bench)[0][2])
+    until(lambda: states(bench)[0][:2] == ("due", 1) and "Connection refused" in states(bench)[0][2])
     assert bench.call("cloud.mail.get_list", login="admin")[0]["trouble"] == "unreachable"
     bench.stop()
     server = SmtpServer(port)
@@ -149,7 +150,7 @@ def test_server_away(start: Start) -> None:
         bench.start()
         bench.sql("UPDATE mail SET due_at = now()")
         bench.sql("SELECT pg_notify('wawel', 'mail')")
-        eventually(lambda: states(bench) == [("sent", 2, "")])
+        until(lambda: states(bench) == [("sent", 2, "")])
         assert len(server.received) == 1
     finally:
         server.stop()
@@ -166,7 +167,7 @@ def test_two_processes(start: Start, server: SmtpServer, clm_url: str, tmp_path:
     try:
         for number in range(20):
             send(bench, f"user{number}@example.org")
-        eventually(lambda: [state for state, _, _ in states(bench)] == ["sent"] * 20)
+        until(lambda: [state for state, _, _ in states(bench)] == ["sent"] * 20)
         assert sorted(recipients[0] for recipients, _ in server.received) == sorted(
             f"user{number}@example.org" for number in range(20)
         )
@@ -217,8 +218,8 @@ def test_starttls(start: Start, tmp_path: Path) -> None:
     try:
         bench = start(server.port, tls="starttls", ca=authority.ca, login="cloud", password=Secret("a secret"))
         send(bench)
-        eventually(lambda: server.received)
-        eventually(lambda: states(bench) == [("sent", 1, "")])
+        until(lambda: server.received)
+        until(lambda: states(bench) == [("sent", 1, "")])
     finally:
         server.stop()
 
@@ -240,7 +241,7 @@ def test_not_trusted(start: Start, tmp_path: Path, wrong: dict[str, Any], state:
     try:
         bench = start(server.port, **{**right, **wrong})
         send(bench)
-        eventually(lambda: states(bench)[0][2])
+        until(lambda: states(bench)[0][2])
         (row,) = bench.call("cloud.mail.get_list", login="admin")
         assert server.received == [] and (row["state"], row["trouble"]) == (state, trouble)
     finally:
@@ -251,7 +252,7 @@ def test_starttls_is_needed(start: Start, server: SmtpServer) -> None:
     """A server that offers no TLS is given nothing."""
     bench = start(server.port, tls="starttls")
     send(bench)
-    eventually(lambda: states(bench)[0][2])
+    until(lambda: states(bench)[0][2])
     assert server.received == []
 
 
@@ -262,10 +263,10 @@ def test_sender_in_any_script(start: Start, server: SmtpServer) -> None:
     """A name that is not ASCII is the sender's all the same."""
     bench = start(server.port, sender="Chmura Żółw <cloud@example.org>")
     send(bench)
-    ((_, content),) = eventually(lambda: server.received)
+    ((_, content),) = until(lambda: server.received)
     message = email.message_from_string(content, policy=email.policy.default)
     assert message["From"] == "Chmura Żółw <cloud@example.org>"
-    eventually(lambda: states(bench) == [("sent", 1, "")])
+    until(lambda: states(bench) == [("sent", 1, "")])
 
 
 URL = "https://cloud.example:8000"
@@ -332,7 +333,7 @@ def test_templates(start: Start, server: SmtpServer, tmp_path: Path) -> None:
     bench = start(server.port, templates_dir=directory)
     for template in ("activated", "blocked", "unblocked"):
         send(bench, template=template)
-    eventually(lambda: len(server.received) == 3)
+    until(lambda: len(server.received) == 3)
     messages = [email.message_from_string(content, policy=email.policy.default) for _, content in server.received]
     assert (messages[0]["Subject"], messages[0].get_content().strip()) == ("Witaj, ann", "Zażółć: cloud")
     assert [message["Subject"] for message in messages[1:]] == [
@@ -346,10 +347,10 @@ def test_header_injection(start: Start, server: SmtpServer) -> None:
     bench = start(server.port)
     values = {"topic": "hello\r\nBcc: all@example.org", "text": ".\r\nQUIT", "email": "a@example.org", "user_id": 1}
     send(bench, template="issue", **values)
-    ((recipients, content),) = eventually(lambda: server.received)
+    ((recipients, content),) = until(lambda: server.received)
     message = email.message_from_string(content, policy=email.policy.default)
     assert message["Bcc"] is None and message["Subject"] == "[cloud] hello Bcc: all@example.org"
     assert recipients == ["ann@example.org"] and "QUIT" in message.get_content()
     send(bench, "ann@example.org\nBcc: all@example.org")
-    eventually(lambda: states(bench)[1][0] == "failed")
+    until(lambda: states(bench)[1][0] == "failed")
     assert len(server.received) == 1

@@ -17,7 +17,7 @@ from cm.rpc.view import Registry, View
 from cm.rpc.vocabulary import Role
 from cm.rules.access import Level
 from support.cloud import run
-from support.federation import Federation, federated, until
+from support.federation import Federation, federated
 from support.matrix import (
     NOBODYS,
     SAMPLES,
@@ -33,6 +33,7 @@ from support.matrix import (
     overlooked,
     without_ids,
 )
+from support.wait import until
 
 OWN = Registry.collect("clm.views")
 FORWARDED = Registry(forwarded_views(OWN))

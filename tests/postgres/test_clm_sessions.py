@@ -21,9 +21,10 @@ from cm.rpc.errors import AccountBlocked, NotAuthenticated, ObjectNotFound, TooM
 from cm.rpc.types import Secret
 from cm.rpc.vocabulary import Role
 from support.clm import CloudBench
-from support.clm_mail import eventually, unused_port
+from support.clm_mail import unused_port
 from support.clm_wire import PASSWORD, Wire
 from support.cloud import reactor, run
+from support.wait import until
 
 
 @pytest.fixture
@@ -157,14 +158,14 @@ def test_used(wire: Wire) -> None:
     opened = wire.login()
     wire.bench.sql("UPDATE user_session SET used_at = now() - interval '1 hour'")
     wire.bearer(opened["token"])
-    eventually(lambda: wire.bench.sql("SELECT used_at > now() - interval '1 minute' FROM user_session"))
+    until(lambda: wire.bench.sql("SELECT used_at > now() - interval '1 minute' FROM user_session"))
     assert wire.bench.sql("SELECT remote FROM user_session") == "192.0.2.9"
     wire.bench.sql("UPDATE user_session SET used_at = now() - interval '1 hour'")
     wire.bearer(opened["token"])
     wire.now += 61
     assert wire.bench.sql("SELECT used_at < now() - interval '1 minute' FROM user_session")
     wire.bearer(opened["token"])
-    eventually(lambda: wire.bench.sql("SELECT used_at > now() - interval '1 minute' FROM user_session"))
+    until(lambda: wire.bench.sql("SELECT used_at > now() - interval '1 minute' FROM user_session"))
 
 
 def test_session_limit(wire: Wire) -> None:

@@ -9,7 +9,8 @@ import pytest
 
 from clm.store.sync import drop_group, enrol_user, touch_user
 from cm.rpc.errors import AccountBlocked, InvalidParameter, ObjectNotFound, QuotaReached
-from support.federation import Federation, federated, until
+from support.federation import Federation, federated
+from support.wait import until
 
 
 @pytest.fixture(scope="module")

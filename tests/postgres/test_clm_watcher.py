@@ -22,7 +22,8 @@ from clm.daemon.settings import ListenSettings
 from clm.drivers.clusters import ClusterUnavailable
 from cm.rpc.errors import InvalidParameter
 from support.cloud import reactor, run
-from support.federation import Federation, Proxy, federated, until
+from support.federation import Federation, Proxy, federated
+from support.wait import until
 
 
 @pytest.fixture

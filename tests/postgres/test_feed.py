@@ -29,6 +29,7 @@ from cm.runtime.feed import FeedReader, FeedRow, Subscription, format_cursor, pr
 from cm.runtime.threads import Threads
 from cm.store.change import read_changes, record_change
 from support.cloud import MemoryCloud, reactor, run
+from support.wait import until
 
 PASSWORD = "correct horse"
 
@@ -96,13 +97,6 @@ class Told:
 
 async def _later(function: Callable[[], Any]) -> Any:
     return function()
-
-
-def until(condition: Callable[[], Any], seconds: float = 10.0) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "it did not come"
-        time.sleep(0.005)
 
 
 @pytest.fixture

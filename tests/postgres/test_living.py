@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import os
 import resource
-import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ from sqlalchemy.engine import make_url
 from cm.runtime.database import CHANNEL
 from cm.runtime.listener import Listener
 from support.cloud import MemoryCloud, reactor, run
+from support.wait import until
 
 DESCRIPTORS = 2_000
 LOCK = (7, 4711)
@@ -90,13 +90,6 @@ def heard(database_url: str) -> Iterator[Heard]:
     made = Heard(database_url)
     yield made
     made.stop()
-
-
-def until(condition: Callable[[], Any], timeout_s: float = 15.0) -> None:
-    end = time.monotonic() + timeout_s
-    while not condition():
-        assert time.monotonic() < end, "it did not come about"
-        time.sleep(0.02)
 
 
 def test_many_descriptors(many_descriptors: None, database_url: str) -> None:
@@ -190,7 +183,7 @@ def test_health(database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPat
             "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity"
             " WHERE application_name = 'wawel listener' AND datname = current_database()"
         )
-        until(lambda: health() == (503, "the listener's thread has ended"), timeout_s=5.0)
+        until(lambda: health() == (503, "the listener's thread has ended"), deadline_s=5.0)
     finally:
         monkeypatch.undo()
         cloud.stop()

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -12,6 +11,7 @@ import pytest
 from cm.daemon import reconciler
 from cm.services.reconcile import mark_passed, recorded
 from support.cloud import MemoryCloud
+from support.wait import until
 
 NODES = 8
 
@@ -42,23 +42,16 @@ def asked(cloud: MemoryCloud, monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
     return counts
 
 
-def until(condition: Callable[[], Any], timeout_s: float = 15.0) -> None:
-    end = time.monotonic() + timeout_s
-    while not condition():
-        assert time.monotonic() < end, "it did not come about"
-        time.sleep(0.05)
-
-
-def passed(cloud: MemoryCloud) -> Any:
-    """When the node whose pass is longest ago was passed over."""
-    return cloud.sql("SELECT min(passed_at) FROM node")
+def round_made(cloud: MemoryCloud) -> None:
+    """Wait until every node was passed over after this moment."""
+    now = cloud.sql("SELECT clock_timestamp()")
+    until(lambda: cloud.sql("SELECT bool_and(coalesce(passed_at > :now, false)) FROM node", now=now), "a round")
 
 
 def settled(cloud: MemoryCloud) -> None:
     """A round has been made since all was done, so that nothing is left for the next ones to write."""
     for _ in range(2):
-        now = cloud.sql("SELECT clock_timestamp()")
-        until(lambda: passed(cloud) > now)  # noqa: B023
+        round_made(cloud)
 
 
 def test_at_rest(cloud: MemoryCloud, asked: Counter[str]) -> None:
@@ -67,8 +60,7 @@ def test_at_rest(cloud: MemoryCloud, asked: Counter[str]) -> None:
     asked.clear()
     began = cloud.sql("SELECT clock_timestamp()")
     for _ in range(3):
-        now = cloud.sql("SELECT clock_timestamp()")
-        until(lambda: passed(cloud) > now)  # noqa: B023
+        round_made(cloud)
     assert asked["_record_pass"] == 0
     rounds = asked["_take_turns"]
     assert 3 <= rounds and asked["recorded"] <= rounds and 1 <= asked["mark_passed"] <= rounds

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import os
 import subprocess
-import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from ipaddress import IPv4Address
 from pathlib import Path
@@ -30,17 +29,9 @@ from cm.rpc.vocabulary import DiskFormat, StorageKind
 from cm.rules.network import mac_of, tap_of
 from lab.postgres import PrivatePostgres
 from support.cloud import MemoryCloud, run
+from support.wait import until
 
 ADDRESS = "10.128.0.2"  # the first of the pool, which a new VM would get
-
-
-def later(test: Callable[[], Any], deadline_s: float = 20.0) -> Any:
-    """What ``test`` answers once that is true."""
-    until = time.monotonic() + deadline_s
-    while not (found := test()):
-        assert time.monotonic() < until
-        time.sleep(0.05)
-    return found
 
 
 def address(vm: dict[str, Any]) -> str:
@@ -80,7 +71,7 @@ class Restored:
         """Until every node was passed over after this moment."""
         since = self.cloud.sql("SELECT clock_timestamp()")
         self.cloud.sql("UPDATE node SET passed_at = NULL")
-        later(lambda: self.cloud.sql("SELECT bool_and(coalesce(seen_at > :s, false)) FROM node", s=since))
+        until(lambda: self.cloud.sql("SELECT bool_and(coalesce(seen_at > :s, false)) FROM node", s=since))
 
     def running(self, **more: Any) -> dict[str, Any]:
         return self.cloud.wait(self.cloud.create(**more)["vm_id"], "running")
@@ -184,7 +175,7 @@ def test_started_since(restored: Restored) -> None:
     cloud.wait(vm["vm_id"], "running")
     restored.restore()
     operation = cloud.call("user.vm.start", [vm["vm_id"]])["operation_id"]
-    told = later(lambda: cloud.call("admin.operation.get", [operation], account="admin")["admin_text"])
+    told = until(lambda: cloud.call("admin.operation.get", [operation], account="admin")["admin_text"])
     assert "must not run twice" in told
     assert sum(domain.uuid == vm["uuid"] for node in restored.nodes for domain in node.domains()) == 1
 
@@ -229,12 +220,12 @@ def test_image_kept(restored: Restored) -> None:
     restored.pass_over()
     cloud.call("admin.system_image.delete", [cloud.image_id], account="admin")
     operation = cloud.sql("SELECT max(id) FROM operation WHERE kind = 'image_delete'")
-    told = later(lambda: cloud.call("admin.operation.get", [operation], account="admin")["admin_text"])
+    told = until(lambda: cloud.call("admin.operation.get", [operation], account="admin")["admin_text"])
     assert "strange" in told and node.find(restored.pool, "image-1.qcow2") is not None
     node.destroy(spec.uuid)
     node.undefine(spec.uuid)
     restored.pass_over()
-    later(lambda: node.find(restored.pool, "image-1.qcow2") is None)
+    until(lambda: node.find(restored.pool, "image-1.qcow2") is None)
 
 
 # ------------------------------------------------------------------ adopting
@@ -274,7 +265,7 @@ def test_adopt(restored: Restored) -> None:
     # Its screen's password, which nobody here knows, is good for nothing any more.
     port = cloud.sql("SELECT port FROM vnc_port WHERE vm_id = :v", v=vm["vm_id"])
     node = next(node for node in restored.nodes if vm["uuid"] in {domain.uuid for domain in node.domains()})
-    later(lambda: not cloud.sql("SELECT count(*) FROM operation WHERE finished_at IS NULL"))
+    until(lambda: not cloud.sql("SELECT count(*) FROM operation WHERE finished_at IS NULL"))
     assert (node.vnc_of(vm["uuid"]).port, node.vnc_of(vm["uuid"]).enabled) == (port, False)
     cloud.call("user.vm.stop", [vm["vm_id"]])
     cloud.wait(vm["vm_id"], "stopped")
@@ -408,17 +399,18 @@ def test_adopt_refused(restored: Restored) -> None:
     refused(CannotAdopt, "no record", lost)
     refused(ObjectNotFound, "image", lost, image_id=10**6)
     cloud.call("admin.node.lock", [node_id], account="admin")
+    restored.pass_over()  # the VM shall get an address that none of these domains has
     vm = restored.running()
     refused(InUse, "number", domain(name=f"vm-{vm['vm_id']}", nics=(), vnc=None))
     port = cloud.sql("SELECT port FROM vnc_port WHERE node_id = :n ORDER BY port DESC LIMIT 1", n=node_id)
     cloud.sql("UPDATE vnc_port SET reserved_for = :v WHERE node_id = :n AND port = :p",
               v=vm["vm_id"], n=node_id, p=port)  # fmt: skip
-    refused(InUse, "port", domain(name="vm-611", nics=(), vnc=VncSpec("192.0.2.1", port, "secret")))
+    refused(InUse, "port", domain(name="vm-711", nics=(), vnc=VncSpec("192.0.2.1", port, "secret")))
     cloud.sql("UPDATE vnc_port SET reserved_for = NULL")
     taken = IPv4Address(address(vm))
-    refused(InUse, "address", domain(name="vm-608", nics=(NicSpec("n", mac_of(taken), tap_of(taken)),)))
-    refused(ObjectNotFound, "account", domain(name="vm-609", nics=(), vnc=None), user_id=10**6)
-    refused(ObjectNotFound, "template", domain(name="vm-610", nics=(), vnc=None), template_id=10**6)
+    refused(InUse, "address", domain(name="vm-708", nics=(NicSpec("n", mac_of(taken), tap_of(taken)),)))
+    refused(ObjectNotFound, "account", domain(name="vm-709", nics=(), vnc=None), user_id=10**6)
+    refused(ObjectNotFound, "template", domain(name="vm-710", nics=(), vnc=None), template_id=10**6)
     made = cloud.call("admin.vm.adopt", [node_id, lost, cloud.user_id, "found again", cloud.image_id], account="admin")
     assert (made["vm_id"], made["name"]) == (607, "found again")
     cloud.wait(607, "stopped")

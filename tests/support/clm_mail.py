@@ -6,8 +6,6 @@ import json
 import re
 import socket
 import ssl
-import time
-from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from aiosmtpd.controller import Controller
@@ -44,15 +42,6 @@ def outbox(bench: CloudBench, template: str | None = None) -> list[Waiting]:
         subject, body = json.loads(unseal(bench.manager.policy, f"mail:{row.recipient}", bytes(row.content)))
         found.append(Waiting(row.recipient, row.template, subject, body))
     return [mail for mail in found if template in (None, mail.template)]
-
-
-def eventually(condition: Callable[[], Any], seconds: float = 10.0) -> Any:
-    """What the condition gives, once that is true."""
-    deadline = time.monotonic() + seconds
-    while not (found := condition()):
-        assert time.monotonic() < deadline, "it does not come"
-        time.sleep(0.02)
-    return found
 
 
 def unused_port() -> int:

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -22,15 +22,9 @@ from node_hooks.errors import EndpointRefused, EndpointUnavailable, WrongUse
 from node_hooks.spool import Spool
 from node_hooks.state import Identity, StateFile, save_identity
 from node_hooks.watch import DirectoryWatch
+from support.wait import until
 
 ROOT = Path(__file__).parents[3]
-
-
-def until(condition: Callable[[], object], timeout_s: float = 10.0) -> None:
-    deadline = time.monotonic() + timeout_s
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.005)
 
 
 @pytest.fixture

@@ -30,6 +30,7 @@ from cm.rpc.errors import (
 from cm.rpc.limits import Limits
 from cm.rpc.types import Secret
 from cm.runtime.log import call_id
+from support.wait import until
 
 from .sample import AS_ANNA, Server
 
@@ -66,13 +67,6 @@ def raw(server: Server, data: bytes, half_close: bool = True) -> bytes:
         while chunk := connection.recv(65_536):
             received += chunk
         return received
-
-
-def until(condition: Any, timeout_s: float = 5) -> None:
-    end = time.monotonic() + timeout_s
-    while not condition():
-        assert time.monotonic() < end, "it did not come about"
-        time.sleep(0.005)
 
 
 CHUNKED = b"%x\r\n%s\r\n0\r\n\r\n" % (len(GET_DATA), GET_DATA)

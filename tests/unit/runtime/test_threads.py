@@ -14,6 +14,7 @@ from zope.interface.verify import verifyObject
 
 from cm.rpc.errors import DeadlineExceeded, Overloaded, Stopping
 from cm.runtime.threads import InlineThreads, IThreads, Threads, on_behalf
+from support.wait import until
 
 from .reactor import Reactor
 
@@ -32,13 +33,6 @@ def threads(reactor: Reactor) -> Iterator[Threads]:
     made = Threads(reactor.reactor, {"small": 1, "pair": 2}, queue_max=3)
     yield made
     reactor.do(made.stop, 0.1)
-
-
-def until(condition: Any, timeout_s: float = 5) -> None:
-    end = time.monotonic() + timeout_s
-    while not condition():
-        assert time.monotonic() < end, "it did not come about"
-        time.sleep(0.002)
 
 
 async def gather(threads: Threads, count: int) -> list[int]:
