@@ -23,6 +23,7 @@ def network_of(remote: str) -> str:
     return str(IPv6Network((int(address) >> 64 << 64, 64)))
 
 
+@lru_cache(maxsize=4096)
 def counted_address(remote: str) -> str:
     """
     The address that a peer counts for (of IPv6 its /64), or "" where it says nothing of who calls: on a UNIX socket

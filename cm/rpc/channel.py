@@ -48,13 +48,14 @@ class StrictChannel(HTTPChannel):
 
     def headerReceived(self, line: bytes) -> bool:
         name, _, value = line.partition(b":")
-        if self._is_ambiguous(name.lower(), value.strip(b" \t")):
+        name = name.lower()
+        if name in SINGLE and self._is_ambiguous(name, value.strip(b" \t")):
             self._refuse()
             return False
         return bool(super().headerReceived(line))
 
     def _is_ambiguous(self, name: bytes, value: bytes) -> bool:
-        if name in SINGLE and self.requests[-1].requestHeaders.hasHeader(name):
+        if self.requests[-1].requestHeaders.hasHeader(name):
             return True
         if name == b"transfer-encoding":
             return value.lower() != b"chunked" or self._version != b"HTTP/1.1"

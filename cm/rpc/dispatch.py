@@ -36,6 +36,7 @@ from cm.rpc.places import Places
 from cm.rpc.rate import ChangeRate
 from cm.rpc.turns import REFUSED_S, Turns
 from cm.rpc.view import Registry, View, unknown
+from cm.runtime.begin import begin
 from cm.runtime.threads import on_behalf
 
 log = Logger()
@@ -56,10 +57,11 @@ class Peer:
         is known and none of them stays as objects.
     :ivar named: how its dialect gives parameters by name.
     :ivar failed: the error that the whole request was answered with, for what HTTP's headers say of it.
+    :ivar waited: whether the reactor did something else since the request came.
     """
 
     __slots__ = (
-        "remote", "call_id", "request_id", "budget", "encode", "named", "failed",
+        "remote", "call_id", "request_id", "budget", "encode", "named", "failed", "waited",
         "_authorization", "_identity", "_refusal",
     )  # fmt: skip
 
@@ -77,6 +79,7 @@ class Peer:
         self.encode: Callable[[Any], bytes] = encode_json
         self.named: Callable[[str, Params], Params] = lambda _, params: params
         self.failed: CloudError | None = None
+        self.waited = False
         self._authorization = authorization
         self._identity = identity
         self._refusal: CloudError | None = None
@@ -85,6 +88,11 @@ class Peer:
     def is_guest(self) -> bool:
         """Whether the request came without credentials."""
         return self._authorization is None and self._identity is None
+
+    @property
+    def known(self) -> Identity | None:
+        """Who this is, where nobody has to be asked any more."""
+        return ANONYMOUS if self._identity is None and self._authorization is None else self._identity
 
     @property
     def key(self) -> Hashable:
@@ -179,16 +187,21 @@ class Dispatcher:
         :raises NotAuthenticated: as ``Peer.identity``.
         :raises DeadlineExceeded: it took as long as the whole request may.
         """
-        on_behalf.set(peer.key)
-        asking = Deferred.fromCoroutine(peer.identity(self._authenticator))
-        if not asking.called:
-            asking.addTimeout(max(0.0, self.budget(peer).until - self._reactor.seconds()), self._reactor)
-        try:
-            identity = await asking
+        known = peer.known
+        if known is not None:  # as of all calls of a request but the first
             on_behalf.set(peer.key)
-            return identity
-        except TimeoutError:
-            raise DeadlineExceeded("looking at the credentials", self.limits.request_s) from None
+            return known
+        on_behalf.set(peer.key)
+        identity: Identity
+        identity, asking = begin(peer.identity(self._authenticator))
+        if asking is not None:
+            asking.addTimeout(max(0.0, self.budget(peer).until - self._reactor.seconds()), self._reactor)
+            try:
+                identity = await asking
+            except TimeoutError:
+                raise DeadlineExceeded("looking at the credentials", self.limits.request_s) from None
+        on_behalf.set(peer.key)
+        return identity
 
     async def pause(self, peer: Peer) -> None:
         """Give the reactor back before the next call of the same request: others' come first."""
@@ -271,10 +284,15 @@ class Dispatcher:
             execution = view.function(Call.of(identity, control), **arguments)
         else:
             execution = self._execute(view, identity, arguments, control)
-        work: Deferred[Any] = Deferred.fromCoroutine(execution)
+        work: Deferred[Any] | None = None
+        try:
+            result, work = begin(execution)
+        finally:
+            if work is None:
+                self._ended(None, done)
+        if work is None:
+            return result
         work.addBoth(self._ended, done)
-        if work.called:
-            return await work
         waiter: Deferred[Any] = Deferred(None if view.changing else lambda _: work.cancel())
         work.addCallbacks(
             lambda result: None if waiter.called else waiter.callback(result),

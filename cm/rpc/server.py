@@ -155,6 +155,7 @@ class Endpoint(Resource):
         run = self._dispatcher.turns.run
         serving: Deferred[None] = run(lambda: peer.key, Deferred.fromCoroutine, self._serve(request, peer))
         if not serving.called:
+            peer.waited = True
             request.notifyFinish().addErrback(_hung_up, serving)
         serving.addErrback(_broken, request)
         return NOT_DONE_YET
@@ -191,12 +192,9 @@ class Endpoint(Resource):
 
         :raises CloudError: the body is large, and its credentials are not good: it is not even read.
         """
-        waited = False
         if not peer.is_guest:
-            asking = Deferred.fromCoroutine(self._dispatcher.identify(peer))
-            waited = not asking.called
             try:
-                await asking
+                await self._dispatcher.identify(peer)
             except CancelledError:
                 raise
             except CloudError:
@@ -208,7 +206,7 @@ class Endpoint(Resource):
                 return await self._dialect.answer(body, peer)
             except Exception:
                 pass  # each call meets it again, and tells it as an incident
-        await self._dispatcher.turns.take(peer.key, yielding=waited)
+        await self._dispatcher.turns.take(peer.key, yielding=peer.waited)
         return await self._dialect.answer(body, peer)
 
     def _check(self, request: WireRequest) -> None:

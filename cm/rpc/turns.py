@@ -69,10 +69,13 @@ class Turns:
         try:
             return function(*args)
         finally:
-            now, worked = self._reactor.seconds(), self.cpu() - worked
-            self._spent += now - began
-            if worked > LONG_S:
-                self._not_before[whose()] = now + PAUSES * worked
+            now = self._reactor.seconds()
+            took = now - began
+            self._spent += took
+            if took > LONG_S:  # to ask for the processor's time is a call of the system
+                worked = self.cpu() - worked
+                if worked > LONG_S:
+                    self._not_before[whose()] = now + PAUSES * worked
             if self._spent > SLICE_S and self._round is None:
                 self._served.add(whose())
                 self._schedule()
