@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Any, Final, Protocol
 
 from twisted.internet.defer import CancelledError, Deferred
@@ -18,7 +19,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from twisted.web import http
 from twisted.web.resource import Resource
-from twisted.web.server import NOT_DONE_YET, Request
+from twisted.web.server import NOT_DONE_YET, Request, version
 
 from cm.rpc import jsonrpc
 from cm.rpc.channel import StrictSite
@@ -33,6 +34,7 @@ from cm.rpc.turns import WRONG_S
 from cm.rpc.types import REQUEST_ID
 from cm.rpc.xmlrpc import XMLRPC
 from cm.runtime.log import call_id
+from cm.runtime.wall import unix_seconds
 
 log = Logger()
 
@@ -53,6 +55,7 @@ class WireRequest(Request):
     limit = 0
     oversized = False
     _leave: Callable[[], None] | None = None  # of the gate for large bodies
+    serving: Deferred[None] | None = None  # ended when the client is gone
 
     def gotLength(self, length: int | None) -> None:
         site = self.channel.site
@@ -99,6 +102,47 @@ class WireRequest(Request):
     def connectionLost(self, reason: Failure) -> None:
         self._pass_gate()
         super().connectionLost(reason)
+        if self.serving is not None:
+            self.serving.cancel()  # reads end, changes go on (``Dispatcher`` tells them apart)
+
+    def process(self) -> None:
+        """As Twisted's, which goes through the tree of resources and sets headers that ``answer`` does not need."""
+        site = self.channel.site
+        found = site.resource.children.get(self.path[1:])
+        if not isinstance(found, Endpoint):
+            super().process()
+            return
+        self.site = site
+        self.prepath: list[bytes] = [self.path[1:]]
+        self.postpath: list[bytes] = []
+        try:
+            found.render(self)
+        except BaseException:
+            self.processingFailed(Failure())
+
+    def processingFailed(self, reason: Failure) -> Any:
+        self.tell_server()
+        return super().processingFailed(reason)
+
+    def tell_server(self) -> None:
+        """Set the headers that every answer has."""
+        self.setHeader(b"server", version)
+        self.setHeader(b"date", http.datetimeToString())
+
+    def answer(self, lines: bytes, body: bytes) -> None:
+        """
+        Answer by 200: what ``setHeader``, ``write`` and ``finish`` do in a fifth of the time.
+
+        :param lines: of the header, each with its end, of characters that may stand there.
+        """
+        parts = [self.clientproto, b" 200 OK\r\n", _about_us(int(unix_seconds()))]
+        for name, values in self.responseHeaders.getAllRawHeaders():
+            parts += [b"%s: %s\r\n" % (name, value) for value in values]
+        parts += [lines, b"Content-Length: %d\r\n\r\n" % len(body), body]
+        self.startedWriting = 1
+        if not self._disconnected:
+            self.channel.writeSequence(parts)
+        self.finish()
 
     def handleContentChunk(self, data: bytes) -> None:
         self._received += len(data)
@@ -108,6 +152,11 @@ class WireRequest(Request):
             self.oversized = True
         else:
             self.channel.transport.abortConnection()
+
+
+@lru_cache(maxsize=1)
+def _about_us(now: int) -> bytes:
+    return b"Server: %s\r\nDate: %s\r\n" % (version, http.datetimeToString(now))
 
 
 class WireSite(StrictSite):
@@ -147,6 +196,7 @@ class Endpoint(Resource):
         dispatcher.turns.cpu = time.thread_time
         self._accepted = accepted
         self._content_type = content_type
+        self._lines = b"Content-Type: %s\r\nX-Wawel-Call: %%s\r\n" % content_type
         self._refusal = refusal
 
     def render(self, request: WireRequest) -> Any:
@@ -156,7 +206,7 @@ class Endpoint(Resource):
         serving: Deferred[None] = run(lambda: peer.key, Deferred.fromCoroutine, self._serve(request, peer))
         if not serving.called:
             peer.waited = True
-            request.notifyFinish().addErrback(_hung_up, serving)
+            request.serving = serving
         serving.addErrback(_broken, request)
         return NOT_DONE_YET
 
@@ -169,18 +219,30 @@ class Endpoint(Resource):
         except CloudError as error:
             peer.failed = error
             body = self._refusal(error)
+        encodable = len(body) >= WORTH_BYTES
+        encoded = encodable and accepts_gzip(_text(request.requestHeaders, b"accept-encoding"))
+        if encoded:
+            body = await compressed(body, lambda: self._dispatcher.pause(peer))
+        if body and peer.failed is None:
+            lines = self._lines % peer.call_id.encode()
+            if encodable:
+                lines += b"Vary: accept-encoding\r\n"
+            if encoded:
+                lines += b"Content-Encoding: gzip\r\n"
+            request.answer(lines, body)
+            return
+        request.tell_server()
         if request.code == http.OK and not body:
             request.setResponseCode(http.NO_CONTENT)
         set_header = request.responseHeaders.setRawHeaders
         set_header(b"content-type", (self._content_type,))
         set_header(b"x-wawel-call", (peer.call_id.encode(),))
+        if encodable:
+            set_header(b"vary", (b"accept-encoding",))
+        if encoded:
+            set_header(b"content-encoding", (b"gzip",))
         if peer.failed is not None:
             tell_failure(request, peer.failed)
-        if len(body) >= WORTH_BYTES:
-            set_header(b"vary", (b"accept-encoding",))
-            if accepts_gzip(_text(request.requestHeaders, b"accept-encoding")):
-                set_header(b"content-encoding", (b"gzip",))
-                body = await compressed(body, lambda: self._dispatcher.pause(peer))
         if body:
             set_header(b"content-length", (b"%d" % len(body),))
             request.write(body)
@@ -352,11 +414,6 @@ def _request_id(headers: Any) -> str | None:
 
 def _remote(request: Request) -> str:
     return getattr(request.getClientAddress(), "host", "") or "local"
-
-
-def _hung_up(_: Failure, serving: Deferred[None]) -> None:
-    """The client is gone: reads end, changes go on (``Dispatcher`` tells them apart)."""
-    serving.cancel()
 
 
 def _broken(failure: Failure, request: WireRequest) -> None:
