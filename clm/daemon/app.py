@@ -32,7 +32,8 @@ from cm.rpc.endpoint import make_listener
 from cm.rpc.events import Events
 from cm.rpc.keys import ensure_secret, ensure_signing_key
 from cm.rpc.limits import Share
-from cm.rpc.server import WireSite, make_root
+from cm.rpc.request import WireSite
+from cm.rpc.server import make_root
 from cm.rpc.token import TokenSigner
 from cm.rpc.turns import Turns
 from cm.rpc.types import Secret

@@ -28,7 +28,8 @@ from cm.rpc.dispatch import Dispatcher
 from cm.rpc.endpoint import make_listener
 from cm.rpc.events import Events
 from cm.rpc.keys import ensure_secret, ensure_signing_key
-from cm.rpc.server import WireSite, make_root
+from cm.rpc.request import WireSite
+from cm.rpc.server import make_root
 from cm.rpc.view import Registry
 from cm.runtime.database import Database
 from cm.runtime.feed import FeedReader

@@ -10,8 +10,7 @@ a view with credentials, validation, deadline and metrics takes here).
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
-from functools import lru_cache
+from collections.abc import Callable
 from typing import Any, Final, Protocol
 
 from twisted.internet.defer import CancelledError, Deferred
@@ -19,168 +18,33 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from twisted.web import http
 from twisted.web.resource import Resource
-from twisted.web.server import NOT_DONE_YET, Request, version
+from twisted.web.server import NOT_DONE_YET, Request
 
 from cm.rpc import jsonrpc
-from cm.rpc.channel import StrictSite
 from cm.rpc.codec import encode_xml_fault, error_header, retry_after
 from cm.rpc.dispatch import Dispatcher, Peer
 from cm.rpc.encoding import WORTH_BYTES, UnknownEncoding, accepts_gzip, compressed, decoded
 from cm.rpc.errors import CloudError, InvalidParameter, MalformedRequest, NotAuthenticated, TooLarge
 from cm.rpc.jsonrpc import JSONRPC
-from cm.rpc.limits import Limits
-from cm.rpc.passage import Passage
+from cm.rpc.request import Leaf, WireRequest, WireSite, one, remote
 from cm.rpc.turns import WRONG_S
 from cm.rpc.types import REQUEST_ID
 from cm.rpc.xmlrpc import XMLRPC
 from cm.runtime.log import call_id
-from cm.runtime.wall import unix_seconds
 
 log = Logger()
 
 JSON_TYPES: Final = frozenset({b"application/json", b"application/json-rpc", b"application/jsonrequest"})
 XML_TYPES: Final = frozenset({b"text/xml", b"application/xml"})
 CHALLENGES: Final = (b'Basic realm="Wawel", charset="UTF-8"', b'Bearer realm="Wawel"')  # RFC 7617, RFC 6750
-IDLE_S: Final = 75  # a connection without a request; more than the 60 s after which usual proxies let go of theirs
 
 
 class Dialect(Protocol):
     async def answer(self, body: bytes, peer: Peer) -> bytes: ...
 
 
-class WireRequest(Request):
-    """A request whose body is counted while it comes in: what is beyond the limit is not kept."""
-
-    _received = 0
-    limit = 0
-    oversized = False
-    _leave: Callable[[], None] | None = None  # of the gate for large bodies
-    serving: Deferred[None] | None = None  # ended when the client is gone
-
-    def gotLength(self, length: int | None) -> None:
-        site = self.channel.site
-        # A request learns of its path only after its body; its channel knows it already.
-        path = self.channel._path
-        larger = next((limit for prefix, limit in site.larger.items() if path.startswith(prefix)), None)
-        guest = not self.requestHeaders.hasHeader(b"authorization")
-        ours = site.limits.guest_body_bytes if guest else site.limits.body_bytes
-        self.limit = ours if larger is None else larger
-        # Twisted keeps bodies over 100 kB in temporary files; those of calls are bounded, so they stay in memory.
-        super().gotLength(min(length or 0, 1) if larger is None else length)
-        if larger is None and (length is None or length > site.limits.guest_body_bytes):
-            self._wait_for_gate(site.large_bodies)
-
-    def _wait_for_gate(self, gate: Passage) -> None:
-        """
-        Take in one large body of each caller at a time, of callers as they say they are: others' small requests are
-        read between its pieces, and what is not taken in costs no memory.
-        """
-        key = _one(self.requestHeaders, b"authorization") or _remote(self)
-        entering = gate.enter(key)
-        producer = self.channel._networkProducer
-        waits = not entering.called
-        if waits:
-            producer.pauseProducing()
-            self._leave = entering.cancel
-
-        def enter(_: None) -> None:
-            self._leave = lambda: gate.leave(key)
-            if waits:
-                producer.resumeProducing()
-
-        entering.addCallbacks(enter, lambda _: None)
-
-    def _pass_gate(self) -> None:
-        leave, self._leave = self._leave, None
-        if leave is not None:
-            leave()
-
-    def requestReceived(self, command: bytes, path: bytes, version: bytes) -> None:
-        self._pass_gate()
-        super().requestReceived(command, path, version)
-
-    def connectionLost(self, reason: Failure) -> None:
-        self._pass_gate()
-        super().connectionLost(reason)
-        if self.serving is not None:
-            self.serving.cancel()  # reads end, changes go on (``Dispatcher`` tells them apart)
-
-    def process(self) -> None:
-        """As Twisted's, which goes through the tree of resources and sets headers that ``answer`` does not need."""
-        site = self.channel.site
-        found = site.resource.children.get(self.path[1:])
-        if not isinstance(found, Endpoint):
-            super().process()
-            return
-        self.site = site
-        self.prepath: list[bytes] = [self.path[1:]]
-        self.postpath: list[bytes] = []
-        try:
-            found.render(self)
-        except BaseException:
-            self.processingFailed(Failure())
-
-    def processingFailed(self, reason: Failure) -> Any:
-        self.tell_server()
-        return super().processingFailed(reason)
-
-    def tell_server(self) -> None:
-        """Set the headers that every answer has."""
-        self.setHeader(b"server", version)
-        self.setHeader(b"date", http.datetimeToString())
-
-    def answer(self, lines: bytes, body: bytes) -> None:
-        """
-        Answer by 200: what ``setHeader``, ``write`` and ``finish`` do in a fifth of the time.
-
-        :param lines: of the header, each with its end, of characters that may stand there.
-        """
-        parts = [self.clientproto, b" 200 OK\r\n", _about_us(int(unix_seconds()))]
-        for name, values in self.responseHeaders.getAllRawHeaders():
-            parts += [b"%s: %s\r\n" % (name, value) for value in values]
-        parts += [lines, b"Content-Length: %d\r\n\r\n" % len(body), body]
-        self.startedWriting = 1
-        if not self._disconnected:
-            self.channel.writeSequence(parts)
-        self.finish()
-
-    def handleContentChunk(self, data: bytes) -> None:
-        self._received += len(data)
-        if self._received <= self.limit:
-            self.content.write(data)
-        elif self._received <= self.limit + self.channel.site.limits.drain_bytes:
-            self.oversized = True
-        else:
-            self.channel.transport.abortConnection()
-
-
-@lru_cache(maxsize=1)
-def _about_us(now: int) -> bytes:
-    return b"Server: %s\r\nDate: %s\r\n" % (version, http.datetimeToString(now))
-
-
-class WireSite(StrictSite):
-    """
-    A site over a root resource.
-
-    :param larger: bytes that a body may have at paths which begin so (an upload); elsewhere calls' limit counts. The
-        resource there has to look at ``request.oversized``.
-    """
-
-    requestFactory = WireRequest
-
-    def __init__(self, root: Resource, limits: Limits, reactor: Any, larger: Mapping[bytes, int] | None = None) -> None:
-        super().__init__(root, reactor=reactor, timeout=IDLE_S, parsePOSTFormSubmission=False)
-        self.limits = limits
-        self.connections, self.connections_per_address = limits.connections, limits.connections_per_address
-        self.larger = dict(larger or {})
-        self.large_bodies = Passage(1, limits.large_bodies)
-
-
-class Endpoint(Resource):
+class Endpoint(Leaf):
     """One dialect at one address."""
-
-    isLeaf = True
 
     def __init__(
         self,
@@ -200,7 +64,7 @@ class Endpoint(Resource):
         self._refusal = refusal
 
     def render(self, request: WireRequest) -> Any:
-        peer = Peer(_remote(request), _one(request.requestHeaders, b"authorization"))
+        peer = Peer(remote(request), one(request.requestHeaders, b"authorization"))
         # What it takes until it waits for something is read and begun here, and counts as its caller's turn.
         run = self._dispatcher.turns.run
         serving: Deferred[None] = run(lambda: peer.key, Deferred.fromCoroutine, self._serve(request, peer))
@@ -280,7 +144,7 @@ class Endpoint(Resource):
         if request.oversized:
             request.setResponseCode(http.REQUEST_ENTITY_TOO_LARGE)
             raise TooLarge("The body", request.limit)
-        kind = _one(request.requestHeaders, b"content-type")
+        kind = one(request.requestHeaders, b"content-type")
         # Forms of web pages elsewhere can post text/plain and form types with a browser's stored password; not ours.
         if kind is not None and kind.partition(b";")[0].strip().lower() not in self._accepted:
             request.setResponseCode(http.UNSUPPORTED_MEDIA_TYPE)
@@ -396,13 +260,8 @@ def _text(headers: Any, name: bytes) -> str | None:
     return b",".join(values).decode("latin-1") if values else None
 
 
-def _one(headers: Any, name: bytes) -> bytes | None:
-    values = headers.getRawHeaders(name)
-    return values[0] if values else None
-
-
 def _request_id(headers: Any) -> str | None:
-    value = _one(headers, b"x-request-id") or _one(headers, b"idempotency-key")
+    value = one(headers, b"x-request-id") or one(headers, b"idempotency-key")
     if value is None:
         return None
     text = value.decode("latin-1")
@@ -410,10 +269,6 @@ def _request_id(headers: Any) -> str | None:
     if len(text) > 120 or not REQUEST_ID.match(text):
         raise InvalidParameter("X-Request-Id", "it must be at most 120 printable ASCII characters without spaces")
     return text
-
-
-def _remote(request: Request) -> str:
-    return getattr(request.getClientAddress(), "host", "") or "local"
 
 
 def _broken(failure: Failure, request: WireRequest) -> None:

@@ -20,7 +20,8 @@ from cm.rpc.errors import (
     ObjectNotFound,
     WrongVMState,
 )
-from cm.rpc.server import WireSite, make_root
+from cm.rpc.request import WireSite
+from cm.rpc.server import make_root
 from cm.rpc.types import Id, IdList, Limit, Login, Name, Secret, Text
 from cm.rpc.view import Registry, View, admin_view, guest_view, user_view
 from cm.rpc.vocabulary import PowerOffPolicy, Role

@@ -10,7 +10,8 @@ from twisted.internet.testing import StringTransport
 
 from cm.rpc.limits import Limits
 from cm.rpc.passage import Passage
-from cm.rpc.server import WireSite, make_root
+from cm.rpc.request import WireSite
+from cm.rpc.server import make_root
 
 from .sample import AS_ANNA, AS_ROOT, Sample
 

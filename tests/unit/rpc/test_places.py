@@ -18,7 +18,8 @@ from cm.rpc.dispatch import Peer
 from cm.rpc.errors import Overloaded, TooManyAtOnce
 from cm.rpc.limits import Limits, Share
 from cm.rpc.places import Places
-from cm.rpc.server import WireSite, make_root
+from cm.rpc.request import WireSite
+from cm.rpc.server import make_root
 from cm.rpc.turns import WRONG_S
 from cm.rpc.view import Registry
 from cm.rpc.vocabulary import Role
