@@ -9,13 +9,12 @@ import re
 import shutil
 import signal
 import subprocess
-import time
 from pathlib import Path
 from typing import Any
 
 from lab.keeper import Keeper, born, end, record
 from lab.places import LabProblem, environment, find_program
-from lab.processes import children_of, find_lock, tail, unprivileged_account, wait_until
+from lab.processes import children_of, claim, tail, unprivileged_account, wait_until
 
 ROLE = "wawel"
 
@@ -112,18 +111,7 @@ class PrivatePostgres:
     def _claim(self) -> None:
         self._own(self.base)
         self._own(self.socket_dir)
-        path = self.base / "lock"
-        lock = find_lock(path)
-        deadline = time.monotonic() + 60
-        while lock is None:
-            # A keeper may still be shutting down the server of an owner that just ended.
-            if owner_lives(path) or time.monotonic() > deadline:
-                raise LabProblem(f"another process uses the PostgreSQL in {self.base}")
-            time.sleep(0.05)
-            lock = find_lock(path)
-        os.ftruncate(lock, 0)
-        os.pwrite(lock, f"{os.getpid()} {born(os.getpid())}".encode(), 0)
-        self._lock = lock
+        lock = self._lock = claim(self.base / "lock", f"another process uses the PostgreSQL in {self.base}")
         self._keeper = Keeper(self.base, locks=[lock])
         atexit.register(self.close)
         # Whoever wrote it is dead, and so is its keeper, for we hold the lock; the server may have been left over.
@@ -240,15 +228,6 @@ class PrivatePostgres:
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-
-def owner_lives(lock_file: Path) -> bool:
-    """Whether the process that wrote itself into a lock file is still there."""
-    try:
-        pid, started = lock_file.read_text().split()
-    except (OSError, ValueError):
-        return True                                                      # about to write itself
-    return str(born(int(pid))) == started
 
 
 def quoted(name: str) -> str:

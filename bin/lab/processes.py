@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from lab.keeper import born
 from lab.places import LabProblem
 
 
@@ -101,18 +102,36 @@ def find_name_lock(name: str) -> int | None:
         return lock.detach()
 
 
-def claim_directory(base: Path) -> int:
+def claim(path: Path, refusal: str) -> int:
     """
-    Take the lock of a cloud's directory.
+    Take a lock and write ourselves into its file. Where its owner has ended, its keeper is at its last work and may
+    take a while.
 
-    :raises LabProblem: another process has it, and not just a keeper at its last work.
+    :return: the descriptor that holds it.
+    :raises LabProblem: ``refusal``: a process that lives has it.
     """
-    deadline = time.monotonic() + 5
-    while (lock := find_lock(base / "lock")) is None:
-        if time.monotonic() > deadline:
-            raise LabProblem(f"another process uses the cloud in {base}")
-        time.sleep(0.1)
+    began = time.monotonic()
+    while (lock := find_lock(path)) is None:
+        if time.monotonic() > began + (5 if owner_lives(path) else 60):
+            raise LabProblem(refusal)
+        time.sleep(0.05)
+    os.ftruncate(lock, 0)
+    os.pwrite(lock, f"{os.getpid()} {born(os.getpid())}".encode(), 0)
     return lock
+
+
+def claim_directory(base: Path) -> int:
+    """:raises LabProblem: another process uses the cloud in a directory."""
+    return claim(base / "lock", f"another process uses the cloud in {base}")
+
+
+def owner_lives(lock_file: Path) -> bool:
+    """Whether the process that wrote itself into a lock file is still there."""
+    try:
+        pid, started = lock_file.read_text().split()
+    except (OSError, ValueError):
+        return True  # about to write itself
+    return str(born(int(pid))) == started
 
 
 def holds(descriptor: int, path: Path) -> bool:

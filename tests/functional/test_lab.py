@@ -205,7 +205,7 @@ class SharedMachineTests(unittest.TestCase):
 
     def test_sweep_with_other_files(self):
         """A sweep that sees our links, and none of our files, leaves a living lab alone."""
-        self.assertNotIn(self.lab.bridge, self.sweep_from("--mount", private="/run /tmp"))
+        self.assertNotIn(self.lab.bridge, self.sweep_from("--mount", private=f"/run {self.lab.base}"))
         self.assertAlive()
 
     def test_sweep_with_other_links(self):
