@@ -102,7 +102,7 @@ BOUNDS: Final = (
     Bound(CM, "threads for images", "cm.runtime.threads:SIZES.images", "in the order of the journal", _QUEUE),
     Bound(BOTH, "threads for passwords (two in `wawel-clm`)", "cm.runtime.threads:SIZES.password",
           "in turn between addresses", _QUEUE),
-    Bound(BOTH, "passwords that wait to be hashed", "cm.runtime.fair:WAITING_MAX", "in turn between addresses",
+    Bound(BOTH, "passwords that wait to be hashed", "cm.rpc.gate:WAITING_MAX", "in turn between addresses",
           "of the address with the most waiting, the last: `overloaded`"),
     Bound(CM, "threads for nodes that are being added", "cm.runtime.threads:SIZES.probe", _TURN, _QUEUE),
     Bound(CM, "threads for a node's quick calls", "cm.runtime.threads:NODE_SIZE", _NODES_OWN, _QUEUE),

@@ -9,18 +9,20 @@ import hashlib
 import hmac
 import secrets
 from collections.abc import Awaitable, Callable
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
 from cm.rpc.address import network_of
+from cm.rpc.passage import Passage
 from cm.rpc.password import Passwords
 from cm.rpc.throttle import OTP, LoginThrottle
 from cm.rpc.types import Secret
-from cm.runtime.fair import FairQueue
 from cm.runtime.threads import IThreads
 from cm.runtime.wall import steady_seconds
+
+WAITING_MAX: Final = 300  # passwords that wait to be hashed
 
 
 class HasThreads(Protocol):
@@ -48,7 +50,7 @@ class PasswordGate:
         self._extra = services.extra
         self.throttle = throttle or LoginThrottle(clock)
         self.otp_throttle = LoginThrottle(clock, OTP)
-        self._queue = FairQueue(slots)
+        self._queue = Passage(slots, slots, WAITING_MAX)
         self._under_way: dict[tuple[str, bytes], _Shared] = {}
         self._key = secrets.token_bytes(32)
 
@@ -87,8 +89,9 @@ class PasswordGate:
 
     async def _look(self, remote: str, login: str, given: str, find: Callable[[], Awaitable[str | None]]) -> str | None:
         with self.throttle.attempt(remote, login) as attempt:
-            await self._queue.enter(network_of(remote))
-            with self._queue.inside():
+            place = network_of(remote)
+            await self._queue.enter(place)
+            with self._queue.inside(place):
                 stored = await find()
                 attempt.right = await self._threads.run("password", self.passwords.verify, stored, given)
         return stored if attempt.right else None
@@ -99,8 +102,9 @@ class PasswordGate:
 
         :raises Overloaded: too many wait for the hashing threads.
         """
-        await self._queue.enter(network_of(remote))
-        with self._queue.inside():
+        place = network_of(remote)
+        await self._queue.enter(place)
+        with self._queue.inside(place):
             digest: str = await self._threads.run("password", self.passwords.hash, password.reveal())
         return digest
 
