@@ -9,6 +9,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from cm.runtime.feed import prune_changes
+from cm.runtime.logins import prune_logins
 from cm.store.operation import LOCK_CLASS
 
 BATCH: Final = 10_000  # rows of a table in one transaction, so that nobody waits for it
@@ -60,10 +61,9 @@ _OLD: Final = {
     ),
     "disk": ("operation_days", "deleted_at < now() - make_interval(days => :days)"),
     "audit": ("audit_days", "at < now() - make_interval(days => :days)"),
-    "login": ("login_days", "last_at < now() - make_interval(days => :days)"),
     "enrolment_token": ("", "expires_at < now() - interval '1 day'"),
 }
-TABLES: Final = ("change", *_OLD, "worker")
+TABLES: Final = ("change", "login", *_OLD, "worker")
 
 
 def prune_table(session: Session, table: str, retention: Retention) -> int:
@@ -78,6 +78,8 @@ def prune_table(session: Session, table: str, retention: Retention) -> int:
         return 0
     if table == "change":
         return prune_changes(session, BATCH, retention.change_days) if retention.change_days else 0
+    if table == "login":
+        return prune_logins(session, retention.login_days, BATCH)
     if table == "worker":
         return _prune_workers(session)
     setting, condition = _OLD[table]
