@@ -47,7 +47,6 @@ from cm.store.operation import LOCK_CLASS, TOPIC, register_worker
 from cm.store.storage import pool_paths
 
 log = Logger()
-DATABASE_THREADS = 8
 
 
 def guests_of(settings: Settings) -> GuestSettings:

@@ -102,10 +102,9 @@ def ended(session: Session, uuids: Sequence[str]) -> Ended:
 def in_use(session: Session, storage_id: int, volumes: Sequence[VolumeSeen]) -> Mapping[str, str]:
     """Volumes that are not to be deleted whatever our records say of them, and why: a domain that is no VM's of ours
     uses them, or another volume is an overlay on them."""
-    path = session.scalar(text("SELECT path FROM storage WHERE id = :s"), {"s": storage_id})
     by_path = {volume.path: volume.name for volume in volumes}
     bases = {by_path[v.base]: f"volume {v.name} is an overlay on it" for v in volumes if v.base in by_path}
-    held = held_volumes(session, path) if path else {}
+    held = held_volumes(session, storage_id)
     return {**bases, **{name: f"{domain} uses it; adopt that domain" for name, domain in held.items()}}
 
 

@@ -147,25 +147,27 @@ def forget_domain(session: Session, node_id: int, uuid: str) -> None:
     )
 
 
-def held_volumes(session: Session, directory: str) -> Mapping[str, str]:
+def held_volumes(session: Session, storage_id: int) -> Mapping[str, str]:
     """The volumes of a storage that unknown domains use, and which domain each."""
+    path = session.scalar(text("SELECT path FROM storage WHERE id = :s"), {"s": storage_id})
+    if not path:
+        return {}
+    directory = path.rstrip("/") + "/"
     found = session.execute(
         text(
             "SELECT d.name, n.name AS node, p.path FROM unknown_domain d JOIN node n ON n.id = d.node_id"
             " CROSS JOIN LATERAL unnest(d.paths) AS p (path) WHERE starts_with(p.path, :directory)"
         ),
-        {"directory": directory.rstrip("/") + "/"},
+        {"directory": directory},
     )
-    cut = len(directory.rstrip("/")) + 1
-    return {row.path[cut:]: f"domain {row.name} of node {row.node}" for row in found}
+    return {row.path[len(directory) :]: f"domain {row.name} of node {row.node}" for row in found}
 
 
 def refuse_held_volume(session: Session, storage_id: int, volume: str) -> None:
     """
     :raises InUse: an unknown domain uses the volume, or stands on it.
     """
-    path = session.scalar(text("SELECT path FROM storage WHERE id = :s"), {"s": storage_id})
-    held = held_volumes(session, path).get(volume) if path else None
+    held = held_volumes(session, storage_id).get(volume)
     if held is not None:
         raise InUse(f"volume {volume} of storage", storage_id, held)
 
