@@ -204,6 +204,7 @@ OTHERS: Final[Mapping[str, str]] = {
     "cm.rpc.types": "lengths and ranges of values",
     "cm.rpc.vocabulary": "lengths of values",
     "cm.rpc.xmlrpc": "follows from limits.depth",
+    "cm.rules.placement:KEPT": "verdicts of a decision that are kept",
     "cm.runtime.logins:LOGIN_MAX": "length",
     "cm.runtime.feed": "rows of one query",
     "cm.runtime.log": "length",
