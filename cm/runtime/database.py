@@ -57,7 +57,8 @@ class Database:
 
     def __init__(self, url: str, threads: IThreads, *, pool_size: int = 8, statement_timeout_s: float = 30.0) -> None:
         self._threads = threads
-        options = f"-c statement_timeout={int(statement_timeout_s * 1000)} -c timezone=UTC"
+        # Compiled (jit), a statement over 20,000 live VMs takes a second more than it takes as it is.
+        options = f"-c statement_timeout={int(statement_timeout_s * 1000)} -c timezone=UTC -c jit=off"
         connect = {"options": options, "connect_timeout": 5, "application_name": "wawel"}
         self.engine: Engine = create_engine(
             url, pool_size=pool_size, max_overflow=2, pool_timeout=10, connect_args=connect

@@ -286,6 +286,7 @@ def take_target(session: Session, vm_id: int) -> int | None:
     return node_id
 
 
+# Holders are looked for among the live: to join the closed ones reads all of them, where there are millions.
 LEAKS = text(
     """
 SELECT 'account ' || a.login AS subject, 'counted ' || used_cpu || ' CPUs ' || used_memory_mib || ' MiB '
@@ -296,7 +297,7 @@ SELECT 'account ' || a.login AS subject, 'counted ' || used_cpu || ' CPUs ' || u
   LEFT JOIN (SELECT account_id, sum(cpu) AS cpu, sum(memory_mib) AS memory, count(*) AS vms FROM vm
               WHERE closed_at IS NULL GROUP BY account_id) l ON l.account_id = a.id
   LEFT JOIN (SELECT v.account_id, sum(ceil(k.size_bytes / 1048576.0)) AS mib FROM disk k JOIN vm v ON v.id = k.vm_id
-              WHERE k.deleted_at IS NULL GROUP BY v.account_id) d ON d.account_id = a.id
+              WHERE k.deleted_at IS NULL AND v.closed_at IS NULL GROUP BY v.account_id) d ON d.account_id = a.id
   LEFT JOIN (SELECT account_id, sum(ceil(claimed_bytes / 1048576.0)) AS mib FROM image
               WHERE deleted_at IS NULL GROUP BY account_id) i ON i.account_id = a.id
  WHERE (used_cpu, used_memory_mib, used_vms, used_storage_mib)
@@ -320,26 +321,29 @@ SELECT 'storage ' || s.name, 'counted ' || claimed_bytes || ' bytes; live '
               GROUP BY storage_id) i ON i.storage_id = s.id
  WHERE claimed_bytes <> coalesce(d.size, 0) + coalesce(i.size, 0)
 UNION ALL
-SELECT 'address ' || host(l.address), 'leased to closed VM ' || v.id
-  FROM network_lease l JOIN vm v ON v.id = l.vm_id WHERE v.closed_at IS NOT NULL
+SELECT 'address ' || host(l.address), 'leased to closed VM ' || l.vm_id
+  FROM network_lease l WHERE l.vm_id IS NOT NULL
+   AND NOT EXISTS (SELECT 1 FROM vm v WHERE v.id = l.vm_id AND v.closed_at IS NULL)
 UNION ALL
-SELECT 'port ' || p.node_id || ':' || p.port, 'held by VM ' || v.id || ', which holds no node'
-  FROM vnc_port p JOIN vm v ON v.id = p.vm_id WHERE NOT v.node_claimed
+SELECT 'port ' || p.node_id || ':' || p.port, 'held by VM ' || p.vm_id || ', which holds no node'
+  FROM vnc_port p WHERE p.vm_id IS NOT NULL
+   AND NOT EXISTS (SELECT 1 FROM vm v WHERE v.id = p.vm_id AND v.closed_at IS NULL AND v.node_claimed)
 UNION ALL
-SELECT 'port ' || p.node_id || ':' || p.port, 'kept for VM ' || v.id || ', which is not going to move there'
-  FROM vnc_port p JOIN vm v ON v.id = p.reserved_for
- WHERE p.reserved_for IS NOT NULL AND v.moves_to IS DISTINCT FROM p.node_id
+SELECT 'port ' || p.node_id || ':' || p.port, 'kept for VM ' || p.reserved_for || ', which is not going to move there'
+  FROM vnc_port p WHERE p.reserved_for IS NOT NULL
+   AND NOT EXISTS (SELECT 1 FROM vm v WHERE v.id = p.reserved_for AND v.closed_at IS NULL AND v.moves_to = p.node_id)
 UNION ALL
 SELECT 'place for VM ' || v.id, 'claimed on node ' || v.moves_to || ' though no move is under way'
   FROM vm v WHERE v.closed_at IS NULL AND v.moves_to IS NOT NULL
    AND NOT EXISTS (SELECT 1 FROM operation o WHERE o.vm_id = v.id AND o.kind = 'vm_move'
                     AND o.state IN ('queued', 'running', 'waiting'))
 UNION ALL
-SELECT 'disk ' || k.volume, 'live though VM ' || v.id || ' is closed'
-  FROM disk k JOIN vm v ON v.id = k.vm_id WHERE k.deleted_at IS NULL AND v.closed_at IS NOT NULL
+SELECT 'disk ' || k.volume, 'live though VM ' || k.vm_id || ' is closed'
+  FROM disk k WHERE k.deleted_at IS NULL
+   AND NOT EXISTS (SELECT 1 FROM vm v WHERE v.id = k.vm_id AND v.closed_at IS NULL)
 UNION ALL
-SELECT 'attachment ' || t.image_id, 'held by closed VM ' || v.id
-  FROM image_attachment t JOIN vm v ON v.id = t.vm_id WHERE v.closed_at IS NOT NULL
+SELECT 'attachment ' || t.image_id, 'held by closed VM ' || t.vm_id
+  FROM image_attachment t WHERE NOT EXISTS (SELECT 1 FROM vm v WHERE v.id = t.vm_id AND v.closed_at IS NULL)
 """
 )
 
