@@ -34,6 +34,7 @@ SIZES: Final = {
     "database": 8, "images": 2, "password": 1, "probe": 2, "node": NODE_SIZE, "node-slow": NODE_SLOW_SIZE,
 }  # fmt: skip
 QUEUE_MAX: Final = 1000  # calls waiting in one pool
+ALONE_S: Final = 2.0  # without another account's call, before one may have more than its share
 SHARE: Final = 0.25  # of a pool's threads, that work on behalf of one at most: others find one free at once
 
 
@@ -88,7 +89,8 @@ class Threads:
     :param reactor: an ``IReactorTime`` and ``IReactorFromThreads``; ``run`` belongs to its thread.
     :param sizes: threads per pool; a name before a colon stands for all pools of that kind (``{"node": 4}``).
     :param share: the part of a pool's threads that works for one account at most, and for at least one of its calls.
-        What waits is taken up in turn between accounts.
+        What waits is taken up in turn between accounts. An account that has been alone in the pool for ``ALONE_S`` may
+        have all but that part, so that others still find a thread free at once.
     """
 
     def __init__(
@@ -187,6 +189,8 @@ class _Pool:
         self._waiting: OrderedDict[Hashable, deque[_Job]] = OrderedDict()
         self._handed: Counter[Hashable] = Counter()
         self._handed_on = 0
+        self._latest: Hashable = None  # whose the last call was, but the program's own
+        self._mixed_at = reactor.seconds() - ALONE_S  # when it was another's than the one before
         self._queue: SimpleQueue[_Job | None] = SimpleQueue()
         self._results: deque[tuple[_Job, bool, Any]] = deque()
         self._woken = False
@@ -208,6 +212,10 @@ class _Pool:
         if deadline_s is not None:
             job.timer = self._reactor.callLater(deadline_s, self._overrun, job, deadline_s)
         self.pending += 1
+        if job.whose != self._latest and job.whose is not None:
+            if self._latest is not None:
+                self._mixed_at = self._reactor.seconds()
+            self._latest = job.whose
         if job.whose not in self._waiting and self._has_room(job.whose):
             try:
                 self._hand_on(job)
@@ -222,7 +230,11 @@ class _Pool:
     def _has_room(self, whose: Hashable) -> bool:
         if self._handed_on - self._late >= 2 * self._size:
             return False
-        return whose is None or self._handed[whose] < self._share
+        if whose is None or self._handed[whose] < self._share:
+            return True
+        if self._handed_on - self._late >= self._size - self._share:
+            return False
+        return whose == self._latest and self._reactor.seconds() - self._mixed_at >= ALONE_S
 
     def _hand_on(self, job: _Job) -> None:
         if self._threads - self._late < min(self._size, self._handed_on + 1 - self._late):

@@ -252,6 +252,24 @@ class TestShares:
         reactor.do(lambda: waiting)
         assert order.count("a") == 20
 
+    def test_alone(self, reactor: Reactor) -> None:
+        """Who is alone may have all threads but the share of the next, who finds one free and ends that."""
+        threads = Threads(reactor.reactor, {"four": 4}, share=0.25)
+        gate = threading.Event()
+        order, waiting = self.begin(reactor, threads, [(1, "a")] * 8, gate)
+        until(lambda: len(order) == 3)
+        others, others_waiting = self.begin(reactor, threads, [(2, "b"), (2, "b")], gate)
+        until(lambda: len(others) == 1)
+        gate.set()
+        reactor.do(lambda: gatherResults([waiting, others_waiting]))
+        gate.clear()
+        both, both_waiting = self.begin(reactor, threads, [(1, "a")] * 4 + [(2, "b")] * 4 + [(3, "c")], gate)
+        until(lambda: len(both) == 3)
+        assert sorted(both) == ["a", "b", "c"]
+        gate.set()
+        reactor.do(lambda: both_waiting)
+        reactor.do(threads.stop, 0.1)
+
     def test_in_turn(self, reactor: Reactor, four: Threads) -> None:
         """What waits is taken up in turn, whoever has more of it."""
         gate = threading.Event()
