@@ -41,7 +41,7 @@ from contextualization.daemon import settings as contextualization  # noqa: E402
 
 MEANINGS = {
     "database.url": "the database, as SQLAlchemy writes it; may hold a password and is never logged",
-    "database.pool_size": "connections kept, and threads that use them",
+    "database.pool_size": "connections kept and threads for changes; as many of both for reads",
     "listen.rpc": "address of JSON-RPC, XML-RPC, `/health` and `/metrics`; `\"\"` switches it off",
     "listen.contextualization": "address that nodes and guests call; `\"\"` where `wawel-contextualization` runs apart",
     "listen.tls_certificate": "PEM file with the certificate and its chain; without it only loopback is listened on",

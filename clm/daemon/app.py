@@ -131,7 +131,7 @@ class CloudManager:
         self.settings = settings
         self.policy = policy_of(settings)
         size = settings.database.pool_size
-        pools = {"database": size, "password": 2, "mail": 1, "oidc": 4, "duties": 1}
+        pools = {"database": size, "reads": size, "password": 2, "mail": 1, "oidc": 4, "duties": 1}
         self.threads = threads = threads or cast(IThreads, Threads(reactor, pools, share=settings.limits.thread_share))
         self._make_listener = listen
         self.database = Database(settings.database.url, threads, pool_size=size)

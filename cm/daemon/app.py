@@ -125,7 +125,8 @@ class ClusterManager:
         self.settings = settings
         self.policy = policy_of(settings)
         size = settings.database.pool_size
-        self.threads = threads or Threads(reactor, {"database": size}, share=settings.limits.thread_share)
+        sizes = {"database": size, "reads": size}
+        self.threads = threads or Threads(reactor, sizes, share=settings.limits.thread_share)
         self._make_listener = listen
         threads = cast(IThreads, self.threads)
         self.database = Database(settings.database.url, threads, pool_size=size)

@@ -21,7 +21,7 @@ from sqlalchemy.orm import Session
 from sqlalchemy.pool import NullPool
 from twisted.logger import Logger
 
-from cm.rpc.errors import DatabaseUnavailable
+from cm.rpc.errors import CloudError, DatabaseUnavailable
 from cm.runtime.prepared import Prepared
 from cm.runtime.threads import IThreads
 
@@ -47,12 +47,25 @@ class CommitUnknown(DatabaseUnavailable):
     message = "The database went away while it was committing; look before you repeat the call."
 
 
+class Faster(Exception):
+    """
+    Raised in a transaction: what it was decided on is so no more. It is repeated, on what is there then.
+
+    :param error: what the caller is told if others are faster again and again.
+    """
+
+    def __init__(self, error: CloudError) -> None:
+        super().__init__(error)
+        self.error = error
+
+
 class Database:
     """
     One database for one process.
 
     :param url: SQLAlchemy URL, ``postgresql+psycopg2://...``; it may hold a password and is never logged.
-    :param pool_size: connections kept; as many as there are threads in the pool ``database``.
+    :param pool_size: connections kept; as many as there are threads in the pool ``database``. Reads have threads of
+        their own, ``reads``, so that they do not queue behind transactions that wait for each other.
     """
 
     def __init__(self, url: str, threads: IThreads, *, pool_size: int = 8, statement_timeout_s: float = 30.0) -> None:
@@ -94,7 +107,7 @@ class Database:
 
     async def read(self, function: Callable[..., T], *args: Any) -> T:
         """Run ``function(session, *args)``, which only reads, without a transaction around its statements."""
-        return await self._threads.run("database", self.read_now, function, *args)
+        return await self._threads.run("reads", self.read_now, function, *args)
 
     # -------------------------------------------------------------- on a database thread
 
@@ -109,9 +122,13 @@ class Database:
     def _transact(self, function: Callable[..., T], args: tuple[Any, ...], effects: list[Callable[[], None]]) -> T:
         for attempt in range(ATTEMPTS):
             session = Session(self.engine, autoflush=False, expire_on_commit=False)
+            last: list[Callable[[], None]] = []
+            session.info["last"] = last
             committing = False
             try:
                 result = function(session, *args)
+                for each in last:
+                    each()
                 session.flush()
                 committing = True
                 session.commit()
@@ -121,18 +138,22 @@ class Database:
                 return result
             except DBAPIError as error:
                 session.rollback() if not error.connection_invalidated else session.invalidate()
-                last = attempt == ATTEMPTS - 1
-                if _code(error) in RETRIED and not last:
+                final = attempt == ATTEMPTS - 1
+                if _code(error) in RETRIED and not final:
                     time.sleep(random.uniform(0, 0.01 * 2**attempt))
                 elif is_away(error):
                     if committing and error.connection_invalidated:
                         raise CommitUnknown() from error
                     # A connection of the pool that died unnoticed; a fresh one may work.
-                    if last or attempt >= 2:
+                    if final or attempt >= 2:
                         raise DatabaseUnavailable() from error
                     self.engine.dispose()
                 else:
                     raise
+            except Faster as faster:
+                session.rollback()
+                if attempt == ATTEMPTS - 1:
+                    raise faster.error from None
             except BaseException:
                 session.rollback()
                 raise
@@ -193,6 +214,18 @@ def is_away(error: DBAPIError) -> bool:
     if error.connection_invalidated or _code(error) in AWAY:
         return True
     return isinstance(error, (OperationalError, InterfaceError)) and _code(error) is None
+
+
+def at_last(session: Session, function: Callable[..., None], *args: Any) -> None:
+    """
+    Have ``function(session, *args)`` be the last thing that this transaction does before its commit: for rows that
+    everybody needs. In a savepoint, which may be rolled back by itself, it is done at once.
+    """
+    last = session.info.get("last")
+    if last is None or session.in_nested_transaction():
+        function(session, *args)
+    else:
+        last.append(partial(function, session, *args))
 
 
 def after_commit(session: Session, effect: Callable[[], None]) -> None:

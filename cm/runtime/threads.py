@@ -31,7 +31,7 @@ on_behalf: Final[contextvars.ContextVar[Hashable]] = contextvars.ContextVar("on_
 NODE_SIZE: Final = 4  # of each "node:<name>", and connections; libvirt works on five calls of a client at a time
 NODE_SLOW_SIZE: Final = 6  # of each "node-slow:<name>"; the engine runs no more operations at one node
 SIZES: Final = {
-    "database": 8, "images": 2, "password": 1, "probe": 2, "node": NODE_SIZE, "node-slow": NODE_SLOW_SIZE,
+    "database": 8, "reads": 8, "images": 2, "password": 1, "probe": 2, "node": NODE_SIZE, "node-slow": NODE_SLOW_SIZE,
 }  # fmt: skip
 QUEUE_MAX: Final = 1000  # calls waiting in one pool
 ALONE_S: Final = 2.0  # without another account's call, before one may have more than its share

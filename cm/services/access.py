@@ -121,14 +121,14 @@ _IMAGE = Prepared(
     """
 SELECT i.id, i.kind, i.state, i.account_id, i.access, i.storage_id, i.size_bytes, i.format, i.disk_controller, s.locked
   FROM image i JOIN storage s ON s.id = i.storage_id
- WHERE i.id = :id AND i.deleted_at IS NULL FOR KEY SHARE OF i
+ WHERE i.id = :id AND i.deleted_at IS NULL FOR KEY SHARE
 """,
 )
 
 
 def usable_image(session: Session, image_id: int, who: Person | int, kinds: Sequence[ImageKind]) -> ImageFacts:
     """
-    An image that somebody may use now; it cannot be deleted until the transaction ends.
+    An image that somebody may use now. It cannot be deleted, nor its storage be detached, until the transaction ends.
 
     :param who: an account's id is as good for one without groups.
     :raises ObjectNotFound: absent, of another kind, or not shared with them.

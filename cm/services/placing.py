@@ -37,6 +37,17 @@ class Placing:
         self._loads = loads
         self._ranking: Ranking | None = None
 
+    def decide(self, request: VMRequest) -> Decision:
+        """
+        Place a VM, whose share of the node is to be booked.
+
+        :raises NoCapacity: no node fits.
+        """
+        ranking = self._ranked(request)
+        decision = ranking.decide()
+        ranking.take(decision)
+        return decision
+
     def choose(self, request: VMRequest) -> Decision:
         """
         Place a VM and claim its share of the node.

@@ -13,10 +13,11 @@ from sqlalchemy.orm import Session
 from cm.rpc.errors import WrongVMState
 from cm.rpc.vocabulary import Seen
 from cm.rules.vm import GONE
-from cm.runtime.database import notify
+from cm.runtime.database import at_last, notify
 from cm.services.context import ClusterCall
 from cm.services.saving import give_back_image
-from cm.store.claim import mib, release_addresses, release_node, release_quota, release_storage, release_target
+from cm.store.booking import close_rows, give_back
+from cm.store.claim import release_node
 from cm.store.vm import find_vm, get_vm, render_vm
 
 
@@ -29,43 +30,9 @@ def update_resources(session: Session, vm_id: int) -> bool:
     row = find_vm(session, vm_id, lock=True)
     if row is None or row.closed_at is not None:
         return False
-    disks = session.execute(
-        text(
-            "UPDATE disk SET deleted_at = clock_timestamp() WHERE vm_id = :id AND deleted_at IS NULL"
-            " RETURNING storage_id, size_bytes"
-        ),
-        {"id": vm_id},
-    ).all()
-    # Account, storage, node, leases: the order in which a create claims them, or the two would deadlock.
-    release_quota(
-        session,
-        row.account_id,
-        cpu=row.cpu,
-        memory_mib=row.memory_mib,
-        storage_mib=sum(mib(disk.size_bytes) for disk in disks),
-        vms=1,
-    )
-    for disk in sorted(disks):
-        release_storage(session, disk.storage_id, disk.size_bytes)
-    release_node(session, vm_id)
-    release_target(session, vm_id)
-    release_addresses(session, vm_id)
-    session.execute(text("DELETE FROM image_attachment WHERE vm_id = :id"), {"id": vm_id})
-    session.execute(
-        text(
-            "UPDATE vm SET closed_at = clock_timestamp(), vnc_enabled = false, seen = 'absent', secret = '',"
-            " user_data = '' WHERE id = :id"
-        ),
-        {"id": vm_id},
-    )
-    session.execute(
-        text(
-            "UPDATE drift SET closed_at = clock_timestamp(), outcome = 'vm closed' WHERE vm_id = :id"
-            " AND closed_at IS NULL"
-        ),
-        {"id": vm_id},
-    )
+    held = close_rows(session, row)
     render_vm(session, vm_id, "exit")
+    at_last(session, give_back, held)
     return True
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import uuid
+from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from sqlalchemy import text
@@ -16,6 +17,7 @@ from cm.rpc.vocabulary import ImageKind, OperationKind, PowerOffPolicy, StorageI
 from cm.rules.access import ACTION_OF, NEEDS, Action, Level, Shared, enough
 from cm.rules.placement import VMRequest
 from cm.rules.vm import ALLOWED, INTERRUPTIBLE, WANTED_BY
+from cm.runtime.database import at_last
 from cm.runtime.prepared import Prepared
 from cm.services.access import authorized_vm, level_on, person_of, usable_image
 from cm.services.context import ClusterCall, vnc_password
@@ -23,7 +25,8 @@ from cm.services.placing import Placing, others_text, told, verdicts_text
 from cm.services.saving import reserve_image
 from cm.services.sharing import own_groups, share_with_groups
 from cm.store.access import list_shared_vms
-from cm.store.claim import claim_quota, claim_storage, mib, release_target
+from cm.store.booking import Booking, Share, book, refuse
+from cm.store.claim import mib, release_target
 from cm.store.creation import VMRows, insert_vm
 from cm.store.operation import open_operation
 from cm.store.vm import VMRow, find_detail, render_vm
@@ -71,7 +74,8 @@ _TEMPLATE = Prepared(
 
 def create(caller: ClusterCall, new: NewVM) -> list[str]:
     """
-    Claim everything ``new.count`` VMs need and open an operation for each. All are made, or none.
+    Claim everything ``new.count`` VMs need and open an operation for each. All are made, or none. What they hold of
+    account, storage and nodes is booked last: everybody's creates wait for these rows.
 
     :return: the VMs' summaries, as JSON texts.
     """
@@ -82,16 +86,16 @@ def create(caller: ClusterCall, new: NewVM) -> list[str]:
     if template is None:
         raise ObjectNotFound("template", new.template_id)
     image = usable_image(session, new.image_id, person, [ImageKind.SYSTEM])
-    claim_quota(
-        session,
+    held = Booking(
         account_id,
-        cpu=template.cpu * new.count,
-        memory_mib=template.memory_mib * new.count,
-        storage_mib=mib(image.size_bytes) * new.count,
-        vms=new.count,
+        template.cpu * new.count,
+        template.memory_mib * new.count,
+        mib(image.size_bytes) * new.count,
+        new.count,
+        {image.storage_id: image.size_bytes * new.count},
     )
-    caller.note("claim quota", cpu=template.cpu * new.count, memory_mib=template.memory_mib * new.count, vms=new.count)
-    claim_storage(session, image.storage_id, image.size_bytes * new.count)
+    refuse(session, held)
+    caller.note("claim quota", cpu=held.cpu, memory_mib=held.memory_mib, vms=new.count)
     extra = [usable_image(session, i, person, [ImageKind.ISO]) for i in new.iso_list]
     extra += [usable_image(session, i, person, [ImageKind.STORAGE]) for i in new.disk_list]
     request = VMRequest(template.cpu, template.memory_mib, frozenset({StorageId(image.storage_id)}))
@@ -101,9 +105,11 @@ def create(caller: ClusterCall, new: NewVM) -> list[str]:
     )
     reservation = uuid.uuid4()
     made, ids = [], []
+    placed: Counter[int] = Counter()
     placing = Placing(session, caller.policy.placement)
     for number in range(1, new.count + 1):
-        decision = placing.choose(first if number == 1 else request)
+        decision = placing.decide(first if number == 1 else request)
+        placed[decision.node_id] += 1
         name = new.name if new.count == 1 else f"{new.name[:90]}_{number}"
         key = uuid.uuid4()
         vm_id, address, port = insert_vm(
@@ -149,6 +155,8 @@ def create(caller: ClusterCall, new: NewVM) -> list[str]:
     if new.groups:
         share_with_groups(session, Shared.VM, ids, issuer, new.groups)
         caller.note("share", vms=len(ids), groups=list(new.groups), level=Level.USER)
+    shares = {n: Share(template.cpu * count, template.memory_mib * count, count) for n, count in placed.items()}
+    at_last(session, book, replace(held, nodes=shares))
     return made
 
 

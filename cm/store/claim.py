@@ -6,8 +6,6 @@ Each is one conditional UPDATE, so the database settles races: it succeeds withi
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
@@ -49,16 +47,34 @@ def claim_quota(
     moved = _CLAIM_QUOTA(session, id=account_id, **asked)
     if moved.rowcount == 1:
         return
-    found = session.execute(text("SELECT * FROM account WHERE id = :id"), {"id": account_id}).mappings().first()
-    if found is None or found["deleted_at"] is not None:
+    refuse_quota(session, account_id, **asked)
+    found = _QUOTA(session, id=account_id).one()
+    raise QuotaReached("vms", found.quota_vms, found.used_vms, vms)
+
+
+_QUOTA = Prepared(
+    "quota_of",
+    "SELECT active, deleted_at, quota_cpu, used_cpu, quota_memory_mib, used_memory_mib, quota_storage_mib,"
+    " used_storage_mib, quota_vms, used_vms FROM account WHERE id = :id",
+)
+
+
+def refuse_quota(session: Session, account_id: int, **asked: int) -> None:
+    """
+    Look, without a lock, whether an account may have so much more.
+
+    :raises QuotaReached: naming the first resource that would go over.
+    :raises AccountBlocked: ObjectNotFound: it may have nothing.
+    """
+    found = _QUOTA(session, id=account_id).first()
+    if found is None or found.deleted_at is not None:
         raise ObjectNotFound("account", account_id)
-    if not found["active"]:
+    if not found.active:
         raise AccountBlocked()
     for resource, more in asked.items():
-        limit, used = found[f"quota_{resource}"], found[f"used_{resource}"]
+        limit, used = getattr(found, f"quota_{resource}"), getattr(found, f"used_{resource}")
         if more and used + more > limit:
             raise QuotaReached(resource, limit, used, more)
-    raise QuotaReached("vms", found["quota_vms"], found["used_vms"], vms)
 
 
 def count_quota(
@@ -182,32 +198,35 @@ def claim_storage(session: Session, storage_id: int, size_bytes: int) -> None:
     moved = _CLAIM_STORAGE(session, id=storage_id, size=size_bytes)
     if moved.rowcount == 1:
         return
-    found = session.execute(
-        text(
-            "SELECT (floor(capacity_bytes * overcommit) - claimed_bytes)::bigint AS free FROM storage"
-            " WHERE id = :id AND deleted_at IS NULL"
-        ),
-        {"id": storage_id},
-    ).first()
+    refuse_storage(session, storage_id, size_bytes)
+    raise StorageFull(storage_id, 0, size_bytes)
+
+
+_ROOM = Prepared(
+    "room_on",
+    "SELECT (floor(capacity_bytes * overcommit) - claimed_bytes)::bigint AS free FROM storage"
+    " WHERE id = :id AND deleted_at IS NULL",
+)
+
+
+def refuse_storage(session: Session, storage_id: int, size_bytes: int) -> None:
+    """
+    Look, without a lock, whether so much more fits a storage.
+
+    :raises StorageFull: it does not.
+    :raises ObjectNotFound: there is no such storage.
+    """
+    found = _ROOM(session, id=storage_id).first()
     if found is None:
         raise ObjectNotFound("storage", storage_id)
-    raise StorageFull(storage_id, max(found.free, 0), size_bytes)
+    if found.free < size_bytes:
+        raise StorageFull(storage_id, max(found.free, 0), size_bytes)
 
 
 def release_storage(session: Session, storage_id: int, size_bytes: int) -> None:
     session.execute(
         text("UPDATE storage SET claimed_bytes = claimed_bytes - :size WHERE id = :id"),
         {"id": storage_id, "size": size_bytes},
-    )
-
-
-def release_addresses(session: Session, vm_id: int) -> Sequence[str]:
-    """Free every address of a VM; the addresses that were freed."""
-    return list(
-        session.scalars(
-            text("UPDATE network_lease SET vm_id = NULL, nic = 0 WHERE vm_id = :id RETURNING host(address)"),
-            {"id": vm_id},
-        )
     )
 
 

@@ -56,7 +56,7 @@ class Contextualization:
         self._settings = settings
         self._secret = read_cluster_key(Path(settings.cluster.state_dir))
         size = settings.database.pool_size
-        self._threads = Threads(reactor, {"database": size})
+        self._threads = Threads(reactor, {"database": size, "reads": size})
         threads: Any = self._threads  # that it implements IThreads, mypy does not know
         self._database = Database(settings.database.url, threads, pool_size=size)
         self._listener = Listener(reactor, settings.database.url)

@@ -170,7 +170,13 @@ MUTATIONS: Final = (
     Mutation(
         "address_kept",
         "The addresses of a destroyed VM stay leased to it.",
-        (Edit(RELEASE, "    release_addresses(session, vm_id)\n", ""),),
+        (
+            Edit(
+                "cm/store/booking.py",
+                "SET vm_id = NULL, nic = 0 WHERE vm_id = :id\n",
+                "SET nic = 0 WHERE vm_id = :id\n",
+            ),
+        ),
     ),
     Mutation(
         "volumes_left",

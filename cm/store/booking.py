@@ -1,0 +1,197 @@
+"""
+What VMs hold of their account, of storages and of nodes, booked and given back at once.
+
+The rows of accounts and storages are everybody's: as long as one transaction has them, no other create or end goes on.
+So what VMs hold is changed by one statement, the last one before the commit (``at_last``), and until then it is only
+looked at.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from sqlalchemy.orm import Session
+
+from cm.rpc.errors import NoCapacity
+from cm.runtime.database import Faster
+from cm.runtime.prepared import Prepared
+from cm.store.claim import mib, refuse_quota, refuse_storage
+from cm.store.vm import VMRow
+
+
+class Share(NamedTuple):
+    """Of a node."""
+
+    cpu: int
+    memory_mib: int
+    vms: int
+
+
+@dataclass(frozen=True)
+class Booking:
+    """What VMs of one account hold. ``storages``: bytes by storage; ``nodes``: by node."""
+
+    account_id: int
+    cpu: int
+    memory_mib: int
+    storage_mib: int
+    vms: int
+    storages: Mapping[int, int] = field(default_factory=dict)
+    nodes: Mapping[int, Share] = field(default_factory=dict)
+
+    @property
+    def quota(self) -> dict[str, int]:
+        return {"cpu": self.cpu, "memory_mib": self.memory_mib, "storage_mib": self.storage_mib, "vms": self.vms}
+
+    def values(self) -> dict[str, object]:
+        nodes = sorted(self.nodes.items())
+        return {
+            "account_id": self.account_id,
+            **self.quota,
+            "storage_ids": sorted(self.storages),
+            "sizes": [size for _, size in sorted(self.storages.items())],
+            "node_ids": [node_id for node_id, _ in nodes],
+            "cpus": [share.cpu for _, share in nodes],
+            "memories": [share.memory_mib for _, share in nodes],
+            "counts": [share.vms for _, share in nodes],
+        }
+
+
+# The order in which accounts, storages and nodes are locked is that of the last line. Conditions hold for the newest
+# rows: PostgreSQL looks at them again where it had to wait.
+_BOOK = Prepared(
+    "book",
+    """
+WITH a AS (
+    UPDATE account SET used_cpu = used_cpu + :cpu, used_memory_mib = used_memory_mib + :memory_mib,
+                       used_storage_mib = used_storage_mib + :storage_mib, used_vms = used_vms + :vms
+     WHERE id = :account_id AND active AND deleted_at IS NULL
+       AND (CAST(:cpu AS bigint) = 0 OR used_cpu + :cpu <= quota_cpu)
+       AND (CAST(:memory_mib AS bigint) = 0 OR used_memory_mib + :memory_mib <= quota_memory_mib)
+       AND (CAST(:storage_mib AS bigint) = 0 OR used_storage_mib + :storage_mib <= quota_storage_mib)
+       AND (CAST(:vms AS bigint) = 0 OR used_vms + :vms <= quota_vms)
+    RETURNING 1
+), s AS (
+    UPDATE storage o SET claimed_bytes = o.claimed_bytes + w.size
+      FROM unnest(CAST(:storage_ids AS bigint[]), CAST(:sizes AS bigint[])) AS w (id, size)
+     WHERE o.id = w.id AND o.deleted_at IS NULL AND o.claimed_bytes + w.size <= floor(o.capacity_bytes * o.overcommit)
+    RETURNING 1
+), n AS (
+    UPDATE node o SET cpu_used = o.cpu_used + w.cpu, memory_mib_used = o.memory_mib_used + w.memory,
+                      vms_used = o.vms_used + w.vms
+      FROM unnest(CAST(:node_ids AS bigint[]), CAST(:cpus AS bigint[]), CAST(:memories AS bigint[]),
+                  CAST(:counts AS bigint[])) AS w (id, cpu, memory, vms)
+     WHERE o.id = w.id AND o.deleted_at IS NULL AND NOT o.locked
+       AND o.cpu_used + w.cpu <= floor(o.cpu_total * o.cpu_overcommit)
+       AND o.memory_mib_used + w.memory <= floor(o.memory_mib_total * o.memory_overcommit)
+    RETURNING 1
+)
+SELECT (SELECT count(*) FROM a) AS accounts, (SELECT count(*) FROM s) AS storages, (SELECT count(*) FROM n) AS nodes
+""",
+)
+
+
+def book(session: Session, booking: Booking) -> None:
+    """
+    Count all of it as used, within every limit; its rows stay locked until the transaction ends: let that be at once.
+
+    :raises QuotaReached: StorageFull: as ``refuse``: somebody was faster.
+    :raises Faster: a node no longer fits, or was locked meanwhile: decide anew.
+    """
+    done = _BOOK(session, **booking.values()).one()
+    if not done.accounts:
+        refuse_quota(session, booking.account_id, **booking.quota)
+    if done.storages < len(booking.storages):
+        for storage_id, size in sorted(booking.storages.items()):
+            refuse_storage(session, storage_id, size)
+    if not done.accounts or done.storages < len(booking.storages) or done.nodes < len(booking.nodes):
+        raise Faster(NoCapacity("others are faster; try again"))
+
+
+def refuse(session: Session, booking: Booking) -> None:
+    """
+    Look whether it can be booked as far as account and storages go, without a lock.
+
+    :raises QuotaReached: naming the first resource that would go over.
+    :raises AccountBlocked: ObjectNotFound: StorageFull: likewise.
+    """
+    refuse_quota(session, booking.account_id, **booking.quota)
+    for storage_id, size in sorted(booking.storages.items()):
+        refuse_storage(session, storage_id, size)
+
+
+_GIVE_BACK = Prepared(
+    "give_back",
+    """
+WITH a AS (
+    UPDATE account SET used_cpu = used_cpu - :cpu, used_memory_mib = used_memory_mib - :memory_mib,
+                       used_storage_mib = used_storage_mib - :storage_mib, used_vms = used_vms - :vms
+     WHERE id = :account_id
+    RETURNING 1
+), s AS (
+    UPDATE storage o SET claimed_bytes = o.claimed_bytes - w.size
+      FROM unnest(CAST(:storage_ids AS bigint[]), CAST(:sizes AS bigint[])) AS w (id, size) WHERE o.id = w.id
+    RETURNING 1
+), n AS (
+    UPDATE node o SET cpu_used = o.cpu_used - w.cpu, memory_mib_used = o.memory_mib_used - w.memory,
+                      vms_used = o.vms_used - w.vms
+      FROM unnest(CAST(:node_ids AS bigint[]), CAST(:cpus AS bigint[]), CAST(:memories AS bigint[]),
+                  CAST(:counts AS bigint[])) AS w (id, cpu, memory, vms)
+     WHERE o.id = w.id
+    RETURNING 1
+)
+SELECT (SELECT count(*) FROM a) AS accounts, (SELECT count(*) FROM s) AS storages, (SELECT count(*) FROM n) AS nodes
+""",
+)
+
+
+def give_back(session: Session, booking: Booking) -> None:
+    """Count all of it as used no more. The tables' checks refuse what was never booked."""
+    _GIVE_BACK(session, **booking.values())
+
+
+_CLOSE = Prepared(
+    "close_vm",
+    """
+WITH disks AS (
+    UPDATE disk SET deleted_at = clock_timestamp() WHERE vm_id = :id AND deleted_at IS NULL
+    RETURNING storage_id, size_bytes
+), leases AS (
+    UPDATE network_lease SET vm_id = NULL, nic = 0 WHERE vm_id = :id
+), ports AS (
+    UPDATE vnc_port SET vm_id = NULL WHERE vm_id = :id
+), kept AS (
+    UPDATE vnc_port SET reserved_for = NULL WHERE reserved_for = :id
+), attached AS (
+    DELETE FROM image_attachment WHERE vm_id = :id
+), drifted AS (
+    UPDATE drift SET closed_at = clock_timestamp(), outcome = 'vm closed' WHERE vm_id = :id AND closed_at IS NULL
+), closed AS (
+    UPDATE vm SET closed_at = clock_timestamp(), vnc_enabled = false, seen = 'absent', secret = '', user_data = '',
+                  node_claimed = false, moves_to = NULL
+     WHERE id = :id
+)
+SELECT storage_id, size_bytes FROM disks
+""",
+)
+
+
+def close_rows(session: Session, row: VMRow) -> Booking:
+    """
+    Close a VM: its disks, leases, ports and attachments are its no more. The VM's row is locked.
+
+    :return: what it held, to be given back.
+    """
+    storages: dict[int, int] = {}
+    storage_mib = 0
+    for disk in _CLOSE(session, id=row.id):
+        storages[disk.storage_id] = storages.get(disk.storage_id, 0) + disk.size_bytes
+        storage_mib += mib(disk.size_bytes)
+    nodes: dict[int, Share] = {}
+    for node_id in (row.node_id if row.node_claimed else None, row.moves_to):
+        if node_id is not None:
+            was = nodes.get(node_id, Share(0, 0, 0))
+            nodes[node_id] = Share(was.cpu + row.cpu, was.memory_mib + row.memory_mib, was.vms + 1)
+    return Booking(row.account_id, row.cpu, row.memory_mib, storage_mib, 1, storages, nodes)
