@@ -6,7 +6,6 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from cm.rpc.errors import NoCapacity, NoFreePort
@@ -18,6 +17,7 @@ from cm.services.nodes import set_locked
 from cm.services.placing import Placing, record_placement, storages_of
 from cm.services.vm import SECONDS
 from cm.store.claim import claim_target
+from cm.store.moving import list_departing, lock_vms, want_anew
 from cm.store.node import get_node, node_loads
 from cm.store.operation import open_operation
 from cm.store.vm import VMRow, get_vm, render_vm
@@ -75,21 +75,6 @@ def reserve_place(
         return placing.loads()
 
 
-_VMS = text(
-    """
-SELECT v.id, last.kind, last.id AS last_id, last.state AS last_state
-  FROM vm v
-  LEFT JOIN LATERAL (SELECT o.id, o.kind, o.state, o.arguments FROM operation o
-                      WHERE o.vm_id = v.id AND o.parent_id IS NULL AND NOT o.concurrent
-                      ORDER BY o.id DESC LIMIT 1) last ON true
- WHERE v.closed_at IS NULL
-   AND (v.node_id = :node_id
-        OR last.kind = 'vm_move' AND last.state <> 'done' AND last.arguments @> jsonb_build_object('source', :node_id))
- ORDER BY v.memory_mib DESC, v.cpu DESC, v.id
-"""
-)
-
-
 def evacuate(caller: ClusterCall, node_id: int) -> dict[str, Any]:
     """
     Lock a node and have its VMs run elsewhere: a place is claimed for every VM that has one, and an operation opened
@@ -103,15 +88,14 @@ def evacuate(caller: ClusterCall, node_id: int) -> dict[str, Any]:
     session = caller.session
     node = get_node(session, node_id)
     # VMs before nodes: the order of those who place them.
-    there = sorted(found.id for found in session.execute(_VMS, {"node_id": node_id}))
-    session.execute(text("SELECT 1 FROM vm WHERE id = ANY(:ids) ORDER BY id FOR NO KEY UPDATE"), {"ids": there})
+    lock_vms(session, [found.id for found in list_departing(session, node_id)])
     if not node["locked"] or caller.if_version is not None:
         set_locked(caller, node_id, True)
     moving: list[Moving] = []
     left: list[Left] = []
     loads: Iterable[NodeLoad] = [load for load in node_loads(session) if load.id != node_id]
     names = {load.id: load.name for load in loads}
-    for found in session.execute(_VMS, {"node_id": node_id}).all():
+    for found in list_departing(session, node_id):
         row = get_vm(session, found.id, lock=True)
         if row.operation_kind == OperationKind.VM_MOVE and row.operation_id is not None:
             place = row.moves_to or (row.node_id if row.node_id != node_id else None)
@@ -119,8 +103,7 @@ def evacuate(caller: ClusterCall, node_id: int) -> dict[str, Any]:
                 Moving(row.id, row.name, row.state, place, names.get(place) if place else None, row.operation_id, True)
             )
             continue
-        half_way = found.kind == OperationKind.VM_MOVE and found.last_state == "failed" and row.seen in GONE
-        reason = _stays(row, node_id, half_way, found.last_id if found.kind == OperationKind.VM_MOVE else None)
+        reason = _stays(row, node_id, found.move_failed and row.seen in GONE, found.move_id)
         if reason is None:
             continue
         if not reason:
@@ -174,9 +157,6 @@ def _open(caller: ClusterCall, row: VMRow, source: int) -> int:
         arguments={"source": source, "launches": row.launches},
         cause=caller.cause,
     )
-    caller.session.execute(
-        text("UPDATE vm SET wanted = :wanted, error = '' WHERE id = :id"),
-        {"id": row.id, "wanted": WANTED_BY[OperationKind.VM_MOVE]},
-    )
+    want_anew(caller.session, row.id, WANTED_BY[OperationKind.VM_MOVE])
     render_vm(caller.session, row.id)
     return operation_id

@@ -1,0 +1,63 @@
+"""Queries about emptying a node: what is there, what an earlier run left half-way, and what is wanted of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from cm.rpc.vocabulary import OperationKind, Wanted
+
+
+@dataclass(frozen=True)
+class Departing:
+    """
+    A VM that is on a node, or that was to leave it.
+
+    :ivar move_id: the operation that was done with it last, where that was a move; ``move_failed``: and it failed.
+    """
+
+    id: int
+    move_id: int | None
+    move_failed: bool
+
+
+_DEPARTING = text(
+    """
+SELECT v.id, last.kind, last.id AS last_id, last.state AS last_state
+  FROM vm v
+  LEFT JOIN LATERAL (SELECT o.id, o.kind, o.state, o.arguments FROM operation o
+                      WHERE o.vm_id = v.id AND o.parent_id IS NULL AND NOT o.concurrent
+                      ORDER BY o.id DESC LIMIT 1) last ON true
+ WHERE v.closed_at IS NULL
+   AND (v.node_id = :node_id
+        OR last.kind = 'vm_move' AND last.state <> 'done' AND last.arguments @> jsonb_build_object('source', :node_id))
+ ORDER BY v.memory_mib DESC, v.cpu DESC, v.id
+"""
+)
+
+
+def list_departing(session: Session, node_id: int) -> Sequence[Departing]:
+    """The biggest first: small ones fit into what is left."""
+    return [
+        Departing(row.id, row.last_id, row.last_state == "failed")
+        if row.kind == OperationKind.VM_MOVE
+        else Departing(row.id, None, False)
+        for row in session.execute(_DEPARTING, {"node_id": node_id})
+    ]
+
+
+def lock_vms(session: Session, vm_ids: Sequence[int]) -> None:
+    """Hold their rows until the transaction ends, in the order of their ids."""
+    session.execute(
+        text("SELECT 1 FROM vm WHERE id = ANY(:ids) ORDER BY id FOR NO KEY UPDATE"), {"ids": sorted(vm_ids)}
+    )
+
+
+def want_anew(session: Session, vm_id: int, wanted: Wanted) -> None:
+    """What is wanted of a VM from now on; what went wrong before is over."""
+    session.execute(
+        text("UPDATE vm SET wanted = :wanted, error = '' WHERE id = :id"), {"id": vm_id, "wanted": wanted}
+    )
