@@ -6,6 +6,7 @@ Reading a request and beginning its calls happens in the reactor's thread. As lo
 of a round of the reactor, nobody waits. From then on requests queue by caller, but the first of each caller in that
 round; and each round begins one of every caller's until the slice is used. A client that waits for its answers is
 slowed down by that to its share; whoever made the reactor work for long waits in proportion before the next turn.
+Who has been alone for ``ALONE_S`` does not queue behind nobody, until a round is full.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from twisted.internet.defer import Deferred
 SLICE_S: Final = 0.001  # of one round of the reactor; a call that reads one object takes 0.5 ms of it
 FULL_S: Final = 0.01  # of one round: beyond that nobody's request is begun at once
 LONG_S: Final = 0.005  # of the processor's time; a turn that took more is paid for by waiting
+ALONE_S: Final = 2.0  # without another caller's turn, before one is begun at once up to FULL_S
 PAUSES: Final = 30  # times as long as it took: one caller's long turns take 1/30 of the reactor at most
 REFUSED_S: Final = 0.05  # before the next turn of an account that asked for more than its share
 WRONG_S: Final = 0.01  # before the next turn of an address whose credentials are not good
@@ -37,6 +39,8 @@ class Turns:
         self.cpu: Callable[[], float] = reactor.seconds
         self._queues: OrderedDict[Hashable, deque[Deferred[None]]] = OrderedDict()
         self._not_before: dict[Hashable, float] = {}
+        self._latest: Hashable = None  # whose the last turn was
+        self._mixed_at: float = reactor.seconds()  # when it was another's than the one before
         self._spent = 0.0
         self._served: set[Hashable] = set()  # who had a turn while a next round was due
         self._round: Any = None  # the next one, which is due at once
@@ -52,10 +56,12 @@ class Turns:
 
         :param yielding: never at once: others' come first, between two calls of one request.
         """
+        if key != self._latest:
+            self._latest, self._mixed_at = key, self._reactor.seconds()
         if not yielding and self._may_begin(key):
             if self._round is None:
                 return
-            if key not in self._served and key not in self._queues and self._spent < FULL_S:
+            if key not in self._queues and self._spent < FULL_S and (key not in self._served or self._is_alone()):
                 self._served.add(key)
                 return
         turn: Deferred[None] = Deferred(lambda _: self._give_up(key, turn))
@@ -83,6 +89,10 @@ class Turns:
     def hold(self, key: Hashable, seconds: float) -> None:
         """Have a caller wait so long before the next turn: who goes on asking after a refusal is not asked to hurry."""
         self._not_before[key] = max(self._not_before.get(key, 0.0), self._reactor.seconds() + seconds)
+
+    def _is_alone(self) -> bool:
+        """Whether nobody else came lately, for whom a round would have to be short."""
+        return self._reactor.seconds() - self._mixed_at >= ALONE_S
 
     def _may_begin(self, key: Hashable) -> bool:
         return not self._not_before or self._not_before.get(key, 0.0) <= self._reactor.seconds()

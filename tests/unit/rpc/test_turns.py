@@ -7,7 +7,7 @@ from typing import Any
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 
-from cm.rpc.turns import FULL_S, LONG_S, PAUSES, SLICE_S, Turns
+from cm.rpc.turns import ALONE_S, FULL_S, LONG_S, PAUSES, SLICE_S, Turns
 
 from .sample import one_round
 
@@ -125,3 +125,19 @@ def test_hung_up() -> None:
     waiting[2].cancel()
     assert len(worker.turns) == 1
     assert worker.round() == ["a"] and not len(worker.turns)
+
+
+def test_alone() -> None:
+    """Who is alone queues behind nobody until a round is full; from the next caller on it is in turn again."""
+    worker = Worker()
+    worker.send("a", 0.0)
+    worker.advance(ALONE_S)
+    for _ in range(4):
+        worker.send("a", 1.5 * SLICE_S)
+    assert worker.done == ["a"] * 5
+    worker.send("b", 1.5 * SLICE_S)
+    assert worker.done[5:] == ["b"]
+    worker.round()
+    for _ in range(4):
+        worker.send("a", 1.5 * SLICE_S)
+    assert worker.done[6:] == ["a"] and len(worker.turns) == 3
