@@ -93,8 +93,8 @@ MUTATIONS: Final = (
         (
             Edit(
                 "cm/services/reconcile.py",
-                'record_node, node_id, "unreachable", str(error))\n        return None\n',
-                'record_node, node_id, "unreachable", str(error))\n        domains = []\n',
+                "        await doubt_silent(services, node_id, known_here.doubted)\n        return None\n",
+                "        domains, info = [], None\n",
             ),
             Edit(
                 "cm/rules/reconcile.py",
