@@ -121,6 +121,8 @@ BOUNDS: Final = (
     # ---- what is remembered
     Bound(CM, "caller tokens remembered, each good once", "cm.rpc.token:USED_MAX", "none: 3,000 calls a second fit",
           "the one that ends first is forgotten"),
+    Bound(BOTH, "callers whose long turns are remembered", "cm.rpc.turns:OWING_MAX", "one of each",
+          "the longest untouched goes"),
     Bound(BOTH, "accounts whose rate is remembered", "cm.rpc.rate:REMEMBER", "one of each",
           "the longest untouched goes"),
     Bound(BOTH, "accounts, sessions and the like remembered", "cm.runtime.remember:REMEMBER_MAX", "one of each",

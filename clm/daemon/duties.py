@@ -66,6 +66,8 @@ class Locks:
         connection, self._connection = self._connection, None
         if connection is not None:
             try:
+                with connection.cursor() as cursor:
+                    cursor.execute("SELECT pg_advisory_unlock_all()")  # at once: the server would, a moment later
                 connection.close()
             except psycopg2.Error:
                 pass  # it was dead

@@ -23,6 +23,10 @@ FULL_S: Final = 0.01  # of one round: beyond that nobody's request is begun at o
 LONG_S: Final = 0.005  # of the processor's time; a turn that took more is paid for by waiting
 ALONE_S: Final = 2.0  # without another caller's turn, before one is begun at once up to FULL_S
 PAUSES: Final = 30  # times as long as it took: one caller's long turns take 1/30 of the reactor at most
+# What long turns may take before they are paid for; it comes back at that thirtieth. One that is slow by chance (the
+# collector came by, a module was read) costs nobody seconds.
+CREDIT_S: Final = 0.3
+OWING_MAX: Final = 10_000  # callers whose credit is remembered; the ones longest untouched are pushed out
 REFUSED_S: Final = 0.05  # before the next turn of an account that asked for more than its share
 WRONG_S: Final = 0.01  # before the next turn of an address whose credentials are not good
 
@@ -39,6 +43,7 @@ class Turns:
         self.cpu: Callable[[], float] = reactor.seconds
         self._queues: OrderedDict[Hashable, deque[Deferred[None]]] = OrderedDict()
         self._not_before: dict[Hashable, float] = {}
+        self._owed: OrderedDict[Hashable, tuple[float, float]] = OrderedDict()  # seconds of the processor, as of when
         self._latest: Hashable = None  # whose the last turn was
         self._mixed_at: float = reactor.seconds()  # when it was another's than the one before
         self._spent = 0.0
@@ -81,10 +86,20 @@ class Turns:
             if took > LONG_S:  # to ask for the processor's time is a call of the system
                 worked = self.cpu() - worked
                 if worked > LONG_S:
-                    self._not_before[whose()] = now + PAUSES * worked
+                    self._owe(whose(), worked, now)
             if self._spent > SLICE_S and self._round is None:
                 self._served.add(whose())
                 self._schedule()
+
+    def _owe(self, key: Hashable, worked: float, now: float) -> None:
+        level, since = self._owed.get(key, (0.0, now))
+        level = max(0.0, level - (now - since) / PAUSES) + worked
+        self._owed[key] = (level, now)
+        self._owed.move_to_end(key)
+        if len(self._owed) > OWING_MAX:
+            self._owed.popitem(last=False)
+        if level > CREDIT_S:
+            self.hold(key, PAUSES * (level - CREDIT_S))
 
     def hold(self, key: Hashable, seconds: float) -> None:
         """Have a caller wait so long before the next turn: who goes on asking after a refusal is not asked to hurry."""

@@ -404,9 +404,9 @@ def test_progress(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     told: list[int] = []
     tell = image_import._tell
 
-    def recorded(session: Any, work: Work, percent: int) -> bool:
+    def recorded(session: Any, work: Work, percent: int, *more: Any) -> bool:
         told.append(percent)
-        return tell(session, work, percent)
+        return tell(session, work, percent, *more)
 
     monkeypatch.setattr(image_import, "_tell", recorded)
     _import(bench)

@@ -7,7 +7,7 @@ from typing import Any
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 
-from cm.rpc.turns import ALONE_S, FULL_S, LONG_S, PAUSES, SLICE_S, Turns
+from cm.rpc.turns import ALONE_S, CREDIT_S, FULL_S, LONG_S, PAUSES, SLICE_S, Turns
 
 from .sample import one_round
 
@@ -98,9 +98,9 @@ def test_yielding() -> None:
 
 
 def test_long_turn_is_paid_for() -> None:
-    """Who made the reactor work for long waits many times as long; others do not."""
+    """Who made the reactor work for long, beyond their credit, waits many times as long; others do not."""
     worker = Worker()
-    worker.send("a", 10 * LONG_S)
+    worker.send("a", CREDIT_S + 10 * LONG_S)
     worker.send("a", 0.0)
     worker.send("b", 0.0)
     worker.round()
@@ -112,6 +112,23 @@ def test_long_turn_is_paid_for() -> None:
     worker.advance(0.02)
     worker.round()
     assert worker.done == ["a", "b", "b", "a"] and not worker.turns._not_before and not worker.getDelayedCalls()
+
+
+def test_long_by_chance() -> None:
+    """One long turn is nobody's fault and costs nothing; the credit comes back as slowly as long turns are paid for."""
+    worker = Worker()
+    for _ in range(2):
+        worker.send("a", 0.8 * CREDIT_S)
+        worker.round()
+        worker.send("a", 0.0)
+        worker.round()
+        assert worker.done == ["a", "a"] and not worker.turns._not_before
+        worker.done.clear()
+        worker.advance(0.8 * CREDIT_S * PAUSES)
+    worker.send("a", 0.8 * CREDIT_S)
+    worker.send("a", 0.8 * CREDIT_S)
+    worker.round()
+    assert worker.turns._not_before
 
 
 def test_hung_up() -> None:
