@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from cm.drivers.libvirt import pool_xml
+from cm.drivers.libvirt.network import definition_uuid
 from cm.drivers.libvirt.node import LibvirtNode
 from cm.interfaces import DomainSpec, NetworkSpec, NicSpec
 from cm.rpc.vocabulary import NicModel
@@ -99,7 +100,9 @@ class TestGuestNetwork(QemuTests):
 
         with monkeypatch.context() as older:
             older.setattr(pool_xml, "DNSMASQ_OPTIONS", ("no-ping",))
+            definition_uuid.cache_clear()
             LibvirtNode(host.uri, name="older").ensure(blue)
+        definition_uuid.cache_clear()  # the older version was another process
         nic = NicSpec("blue", "02:57:0a:82:00:02", "wv0a820002", NicModel.VIRTIO)
         spec = domain(nics=(nic,))
         node.ensure(blue)
