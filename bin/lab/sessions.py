@@ -10,6 +10,7 @@ import signal
 import socket
 import subprocess
 import tempfile
+import uuid
 from pathlib import Path
 from typing import Any
 
@@ -63,8 +64,10 @@ class TestDriverHost:
         atexit.register(self.close)
         for part in ("run", "config/libvirt", "cache", "home"):
             (self.base / part).mkdir(mode=0o700, parents=True)
+        # A kept one is the same machine at its next start; others have a directory that nobody had before.
+        host_uuid = uuid.uuid5(uuid.NAMESPACE_URL, str(self.base))
         (self.base / "config" / "libvirt" / "libvirtd.conf").write_text(
-            LIBVIRTD_CONF.format(base=self.base, host_uuid=Path("/proc/sys/kernel/random/uuid").read_text().strip()))
+            LIBVIRTD_CONF.format(base=self.base, host_uuid=host_uuid))
         if self._account is not None:
             for path in [self.base, *self.base.rglob("*")]:
                 os.chown(path, self._account.pw_uid, self._account.pw_gid)

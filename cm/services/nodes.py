@@ -326,7 +326,7 @@ def _record_info(session: Session, node_id: int, info: NodeInfo, policy: Cluster
         text("UPDATE node SET info = CAST(:info AS jsonb) WHERE id = :id AND deleted_at IS NULL"),
         {"id": node_id, "info": _encoded(info)},
     )
-    record_node(session, node_id, NodeState.OK.value, "")
+    record_node(session, node_id, NodeState.OK.value, "", passed=False)
     recognise(session, node_id, seen_host(info))
     judge(session, [node_id], policy)
     return get_node(session, node_id)

@@ -228,16 +228,21 @@ _NODE_SEEN = Prepared(
     "record_node",
     "UPDATE node SET state = :state, state_reason = :reason,"
     " seen_at = CASE WHEN :seen THEN clock_timestamp() ELSE seen_at END,"
-    " passed_at = CASE WHEN :seen THEN clock_timestamp() ELSE passed_at END"
+    " passed_at = CASE WHEN :passed THEN clock_timestamp() ELSE passed_at END"
     " WHERE id = :id AND deleted_at IS NULL"
     " RETURNING (SELECT n.state FROM node n WHERE n.id = :id) AS was",
 )
 
 
-def record_node(session: Session, node_id: int, state: str, reason: str) -> None:
-    """Note whether a node answered. The change feed hears of it when that changed."""
+def record_node(session: Session, node_id: int, state: str, reason: str, *, passed: bool = True) -> None:
+    """
+    Note whether a node answered. The change feed hears of it when that changed.
+
+    :param passed: it was asked for all of its domains. Whoever only looks whether it answers puts no pass off.
+    """
     seen = state == "ok"
-    changed = _NODE_SEEN(session, id=node_id, state=state, reason=reason, seen=seen).first()
+    passed = passed and seen
+    changed = _NODE_SEEN(session, id=node_id, state=state, reason=reason, seen=seen, passed=passed).first()
     if changed is not None and changed.was != state:
         log.info(
             "node {node_id}: {was} -> {state} {reason}", node_id=node_id, was=changed.was, state=state, reason=reason

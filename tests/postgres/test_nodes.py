@@ -175,6 +175,10 @@ def test_check(bench: Bench) -> None:
     assert seen["storage_usage"] == [
         {"storage_id": storage_id, "error": "", "capacity_bytes": 2**40, "available_bytes": 2**40}
     ]
+    # It is no pass: whoever looks again and again keeps none from being made.
+    bench.change("UPDATE node SET passed_at = '2001-01-01', seen_at = '2001-01-01'")
+    bench.call("admin.node.check", node_id=node_id)
+    assert bench.sql("SELECT passed_at < '2002-01-01' AND seen_at > '2002-01-01' FROM node")
     bench.memory("n1").unreachable = True
     with pytest.raises(NodeUnreachable):
         bench.call("admin.node.check", node_id=node_id)
