@@ -53,7 +53,7 @@ class Farm:
             while True:
                 length = int.from_bytes(await reader.readexactly(LENGTH_BYTES), "big")
                 # Whoever may open the socket is of our account, and may do as much without us.
-                world, method, arguments = pickle.loads(await reader.readexactly(length))  # noqa: S301
+                world, method, arguments = pickle.loads(await reader.readexactly(length))
                 if method == "subscribe":
                     heard.setdefault(world, MemoryNode.named(world)).subscribe(partial(_tell, writer, world), _ignore)
                     continue

@@ -91,7 +91,7 @@ class FarmLink:
 
 
 def _receive(connection: socket.socket) -> Any:
-    return pickle.loads(_exactly(connection, int.from_bytes(_exactly(connection, LENGTH_BYTES), "big")))  # noqa: S301
+    return pickle.loads(_exactly(connection, int.from_bytes(_exactly(connection, LENGTH_BYTES), "big")))
 
 
 def _exactly(connection: socket.socket, size: int) -> bytes:

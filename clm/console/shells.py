@@ -75,7 +75,7 @@ def complete(cli: click.Command, console: Console, instruction: str, arguments: 
     """
     try:
         told = _answer(cli, console, instruction.partition("_")[0], list(arguments))
-    except Exception:  # noqa: BLE001 - what is half typed may be anything, and nobody is there to read of it
+    except Exception:  # what is half typed may be anything, and nobody is there to read of it
         return
     sys.stdout.buffer.write(told.encode("utf-8", "replace"))
     sys.stdout.flush()

@@ -84,7 +84,7 @@ class Reconciler:
             Deferred.fromCoroutine(self._turn()).addErrback(self._failed)
 
     async def _turn(self) -> None:
-        """Look at what is due, and come again when the next is; never sooner than ``least``, never later than 2 s."""
+        """Look at what is due, and come again when the next is, after ``LATEST_S`` at the latest."""
         wait_s = 0.0
         self.pulse.beat()
         try:

@@ -144,7 +144,7 @@ def completions(text: str, base: Options) -> Iterator[Completion]:
     try:
         for value, told in items(cli, own, words, line.word):
             yield Completion(quoting.argument(value), start_position=line.start - len(text), display_meta=told)
-    except Exception:  # noqa: BLE001 - whatever is half typed, the line stays usable
+    except Exception:  # whatever is half typed, the line stays usable
         return
     finally:
         own.close()
