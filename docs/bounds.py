@@ -53,7 +53,7 @@ def value_of(source: str) -> Any:
 
 _REQUEST: Final = "of each request"
 _TURN: Final = (
-    "in turn between accounts; a quarter of the threads for one (`limits.thread_share`), all but a quarter if alone"
+    "in turn between accounts; an eighth of the threads for one (`limits.thread_share`), all but an eighth if alone"
 )
 _QUEUE: Final = "waits; `overloaded` beyond 1,000 (`QUEUE_MAX`)"
 _NODES_OWN: Final = "of each node"

@@ -90,7 +90,7 @@ class ClustersSettings:
     sync_s: float = 60.0
     calls: int = 256
     calls_per_account: int = 64
-    calls_at_once: int = 3
+    calls_at_once: int = 2
     calls_kept: int = 32
     waits: int = 1000
     waits_per_account: int = 50

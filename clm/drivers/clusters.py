@@ -35,7 +35,7 @@ SUSPECT_S: Final = 30.0  # after a failure, how long a cluster is given little t
 SUSPECT_DEADLINE_S: Final = 1.0
 CONNECTIONS: Final = 32
 CALLS: Final = Share(size=256, per_account=64, per_address=256, kept=32, times=10)
-AT_ONCE: Final = 3
+AT_ONCE: Final = 2
 WAITS: Final = Share(size=1000, per_account=50, per_address=1000, kept=100, times=10)
 
 

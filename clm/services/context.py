@@ -56,7 +56,7 @@ class CloudPolicy:
     login_days: int = 90  # that logins are kept; 0: for ever
     cluster_calls: Share | None = None  # of each cluster at a time; None: as its driver has them
     cluster_waits: Share | None = None
-    cluster_at_once: int = 3  # of one user's calls
+    cluster_at_once: int = 2  # of one user's calls
 
     @property
     def issuer(self) -> str:

@@ -35,7 +35,7 @@ SIZES: Final = {
 }  # fmt: skip
 QUEUE_MAX: Final = 1000  # calls waiting in one pool
 ALONE_S: Final = 2.0  # without another account's call, before one may have more than its share
-SHARE: Final = 0.25  # of a pool's threads, that work on behalf of one at most: others find one free at once
+SHARE: Final = 0.125  # of a pool's threads, that work on behalf of one at most: others find one free at once
 
 
 class IThreads(Interface):
