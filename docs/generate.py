@@ -1,11 +1,14 @@
 """
-The tables of the pages that say what the code says: errors, views, settings, kinds of work, states, versions.
+Whatever is made from the code and committed: the tables of pages that say what the code says (errors, views, settings,
+kinds of work, states, versions), the clusters' views as the cloud has them, and both managers' as the console does.
 
-``python docs/generate.py`` from the repository's root renews them; ``tests/unit/test_docs.py`` fails when they are old.
+``bin/generate`` writes what is old, ``bin/generate --check`` only names it; it may be repeated.
+``tests/unit/test_docs.py`` fails when something is old.
 """
 
 from __future__ import annotations
 
+import argparse
 import importlib
 import pkgutil
 import re
@@ -24,6 +27,9 @@ sys.path[:0] = [str(DOCS.parent), str(DOCS)]
 
 from bounds import bound_table  # noqa: E402
 
+from clm.console import descriptions as console  # noqa: E402
+from clm.console.describe import described  # noqa: E402
+from clm.daemon import describe as clusters  # noqa: E402
 from clm.daemon import settings as cloud  # noqa: E402
 from cm.daemon.settings import Settings  # noqa: E402
 from cm.operations import register_kinds  # noqa: E402
@@ -467,12 +473,26 @@ def renewed(text: str) -> str:
     return re.sub(r"<!-- begin ([\w-]+) -->\n.*?<!-- end \1 -->", replace, text, flags=re.DOTALL)
 
 
-def main() -> None:
-    for name in PAGES:
-        path = DOCS / name
-        path.write_text(renewed(path.read_text()))
-        print(f"renewed {path}")
+def generated() -> dict[Path, bytes]:
+    """Every file that is made from the code, wholly or in parts, as it should be now."""
+    pages = {DOCS / name: renewed((DOCS / name).read_text()).encode() for name in PAGES}
+    cuts = {console.DATA / f"{kind}.json": described(kind) for kind in console.KINDS}
+    return {clusters.PATH: clusters.text().encode(), **cuts, **pages}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """:return: 1 where something is old and is only to be told."""
+    parser = argparse.ArgumentParser(prog="bin/generate", description="Write anew whatever is made from the code.")
+    parser.add_argument("--check", action="store_true", help="write nothing, name what is old; status 1 if any is")
+    checking = parser.parse_args(arguments).check
+    made = generated()
+    old = [path for path in made if not path.exists() or path.read_bytes() != made[path]]
+    for path in old:
+        print(f"{path.relative_to(DOCS.parent)}: {'old; run bin/generate' if checking else 'renewed'}")
+        if not checking:
+            path.write_bytes(made[path])
+    return 1 if checking and old else 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

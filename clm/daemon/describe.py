@@ -1,13 +1,13 @@
 """
-Writes ``clm/views/cluster_views.json``: what the views of a cluster are, for a cloud that never imports them.
+What ``clm/views/cluster_views.json`` holds: the views of a cluster, for a cloud that never imports them.
 
-``python -m clm.daemon.describe`` from the repository's root; ``tests/unit/clm/test_forward_table.py`` fails when the
-file is old.
+``bin/generate`` writes it.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Final
 
@@ -49,9 +49,15 @@ def describe(registry: Registry) -> dict[str, Any]:
 
 
 def text() -> str:
-    """The file as it should be now."""
-    return json.dumps(describe(Registry.collect("cm.views")), indent=1, ensure_ascii=False, sort_keys=True) + "\n"
+    """The file as it should be now: a view a line, and a definition a line, so that changes show and merge."""
+    told = describe(Registry.collect("cm.views"))
+    components = (f"{_line(name)}: {_line(schema)}" for name, schema in sorted(told["components"].items()))
+    return f'{{"components": {{\n{_lines(components)}\n}},\n"views": [\n{_lines(map(_line, told["views"]))}\n]}}\n'
 
 
-if __name__ == "__main__":
-    PATH.write_text(text())
+def _line(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+def _lines(lines: Iterable[str]) -> str:
+    return ",\n".join(lines)

@@ -1,9 +1,9 @@
 """
 The views of clusters, as the cloud's: one table, ``cluster_views.json``, and no function of each.
 
-The table is what ``python -m clm.daemon.describe`` reads out of the cluster's own registry. Every row that the cloud
-does not define itself, and that ``rules/forward.py`` does not leave out, becomes a view of the same name, role and
-parameters. Added is ``cluster``: an id, name or uuid; ``*`` in lists for all of them. Where an id of an object may
+``bin/generate`` reads the table out of the cluster's own registry (``clm/daemon/describe.py``). Every row that the
+cloud does not define itself, and that ``rules/forward.py`` does not leave out, becomes a view of the same name, role
+and parameters. Added is ``cluster``: an id, name or uuid; ``*`` in lists for all of them. Where an id of an object may
 stand, its uuid may too. What was sent is checked by the cluster; here only the names of parameters are.
 """
 

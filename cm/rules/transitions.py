@@ -2,7 +2,7 @@
 The states of each noun as tables: who may leave which state by what, what a state waits for, and where it may rest.
 
 The first four columns are written by SQL, in the places that ``tests/unit/rules/test_transitions.py`` scans; the status
-of a VM is no column but ``status`` in ``vm.py``, and its table is held against that function. ``docs/generate.py``
+of a VM is no column but ``status`` in ``vm.py``, and its table is held against that function. ``bin/generate``
 draws all of them.
 """
 

@@ -34,12 +34,36 @@ def quoted(page: Path) -> list[str]:
     return re.findall(r"`([^`\n]+)`", re.sub(r"^```.*?^```", "", page.read_text(), flags=re.S | re.M))
 
 
-@pytest.mark.parametrize("page", [DOCS / name for name in generator().PAGES], ids=name_of)
-def test_tables(page: Path) -> None:
-    """Every table is what docs/generate.py makes of the code now."""
-    text = page.read_text()
+def test_generated(capsys: pytest.CaptureFixture[str]) -> None:
+    """What is made from the code is what the code says now: tables of pages, the cloud's table, the console's cut."""
+    assert generator().main(["--check"]) == 0, capsys.readouterr().out
+
+
+def test_old_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """What is old or absent is named, left alone by --check, and renewed once without it."""
+    made = generator()
+    page, table = tmp_path / "docs" / "api.md", tmp_path / "table.json"
+    page.parent.mkdir()
+    page.write_text("old")
+    monkeypatch.setattr(made, "DOCS", page.parent)
+    monkeypatch.setattr(made, "generated", lambda: {page: b"new", table: b"new"})
+    assert made.main(["--check"]) == 1
+    assert page.read_text() == "old" and not table.exists()
+    told = "docs/api.md: old; run bin/generate\ntable.json: old; run bin/generate\n"
+    assert capsys.readouterr().out == told
+    for renewed in ("docs/api.md: renewed\ntable.json: renewed\n", ""):
+        assert made.main([]) == 0
+        assert capsys.readouterr().out == renewed
+        assert page.read_text() == table.read_text() == "new"
+    assert made.main(["--check"]) == 0
+
+
+@pytest.mark.parametrize("name", generator().PAGES)
+def test_tables(name: str) -> None:
+    """A page that is renewed has tables to renew, and to renew it again changes nothing."""
+    text = generator().renewed((DOCS / name).read_text())
     assert "<!-- begin " in text
-    assert generator().renewed(text) == text, "run python docs/generate.py"
+    assert generator().renewed(text) == text
 
 
 def test_meanings() -> None:
