@@ -331,7 +331,7 @@ def operation_table() -> str:
     ends = deadlines()
     lines = ["| kind | steps | patient | deadline | giving it up |", "|---|---|---|---|---|"]
     for kind in OperationKind:
-        steps = " → ".join(f"`{step.__name__}`" for step in KINDS[kind].steps)
+        steps = " → ".join(f"`{step}`" for step in KINDS[kind].steps)
         lines.append(f"| `{kind}` | {steps} | {_yes(KINDS[kind].patient)} | {ends[kind]} | {ABANDONED[kind]} |")
     return "\n".join(lines)
 

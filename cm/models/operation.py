@@ -65,7 +65,7 @@ class Operation(Base):
     cause_kind: Mapped[str] = mapped_column(server_default=text("'call'"))
     cause_ref: Mapped[Empty]  # which call, hook event, node, row of the drift ledger or operation led to it
     state: Mapped[str] = mapped_column(server_default=text("'queued'"))
-    step: Mapped[Zero]
+    step: Mapped[Empty]  # the name of the one to go on with; "": the first
     progress: Mapped[Zero]  # 0-100
     attempts: Mapped[Zero]
     not_before: Mapped[Now]

@@ -61,7 +61,7 @@ class Work:
         self.op = op
         self.services = services
         self.worker_id = worker_id
-        self.step = op.step
+        self.step = op.step or KINDS[op.kind].first
         self.completed = False
         self._progress = op.progress
 
@@ -151,13 +151,25 @@ class Kind:
     """
     One kind of operation. Subclasses name their ``kind`` and ``steps``; the last step calls ``Work.complete``.
 
+    A step's name is what the journal keeps and callers are shown: an operation that waits goes on with the step of that
+    name, under whichever release. One that is renamed or taken away leaves behind those who wait in it.
+
     ``patient`` kinds are retried until their deadline also after errors that a retry does not usually help: the caller
     was told that it will be done.
     """
 
     kind: ClassVar[OperationKind]
-    steps: ClassVar[tuple[Step, ...]]
+    steps: ClassVar[dict[str, Step]]
     patient: ClassVar[bool] = False
+
+    @property
+    def first(self) -> str:
+        return next(iter(self.steps))
+
+    def after(self, step: str) -> str:
+        """The name of the next step. The last one ends the operation, so nothing comes after it."""
+        names = list(self.steps)
+        return names[names.index(step) + 1]
 
     def failed(self, session: Session, op: OperationRow, error: CloudError) -> None:
         """What its failure undoes or records, in the transaction that marks it failed."""

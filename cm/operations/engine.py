@@ -50,6 +50,8 @@ IDLE_S: Final = 5.0  # at the most: what is due later is known by then
 PARALLEL: Final = 32  # operations under way in one process
 PER_NODE: Final = NODE_SLOW_SIZE  # of them on one node: more would only queue for its slow threads and connections
 BACKOFF_MAX_S: Final = 30.0
+NEWER_S: Final = 5.0  # until it is another worker's turn, which may be of another release
+NEWER: Final = "Its next step, {step}, is not one of this release; a manager whose release knows it goes on with it."
 ASKED_MAX_S: Final = 3600.0  # whatever a server asks for (Retry-After): an operation has a deadline too
 
 
@@ -207,11 +209,15 @@ class Engine:
                 if op.admin_text != op.user_text:
                     late.add_note(op.admin_text)
                 raise late
-            while work.step < len(kind.steps) and not work.completed:
-                await kind.steps[work.step](work)
-                work.step += 1
-                if self._stopping and not work.completed:
-                    raise Wait(0.0, "")
+            while not work.completed:
+                step = kind.steps.get(work.step)
+                if step is None:
+                    raise Wait(NEWER_S, NEWER.format(step=work.step))
+                await step(work)
+                if not work.completed:
+                    work.step = kind.after(work.step)
+                    if self._stopping:
+                        raise Wait(0.0, "")
             log.info("operation {id} ({kind}) of VM {vm_id} is done", id=op.id, kind=op.kind, vm_id=op.vm_id)
             self._measure(op, "done")
         except LeaseLost:
@@ -292,7 +298,7 @@ def _claim(
 
 
 def _put_back(
-    session: Session, worker_id: int, op: OperationRow, step: int, wait: Wait, failure: CloudError | None
+    session: Session, worker_id: int, op: OperationRow, step: str, wait: Wait, failure: CloudError | None
 ) -> None:
     if not holds(session, op.id, worker_id, op.vm_id):
         let_go(session, op.id, worker_id)

@@ -61,7 +61,7 @@ def _gone(session: Session, op: OperationRow) -> None:
 @register
 class ImageDelete(Kind):
     kind = OperationKind.IMAGE_DELETE
-    steps = (delete,)
+    steps = {"delete": delete}
     patient = True
 
     def abandoned(self, session: Session, op: OperationRow) -> None:

@@ -262,7 +262,7 @@ def _finished(session: Session, op: OperationRow) -> None:
 @register
 class ImageImport(Kind):
     kind = OperationKind.IMAGE_IMPORT
-    steps = (fetch, inspect_and_claim, upload, finish)
+    steps = {"fetch": fetch, "inspect_and_claim": inspect_and_claim, "upload": upload, "finish": finish}
 
     def failed(self, session: Session, op: OperationRow, error: CloudError) -> None:
         """The image stays, failed, with the reason. What it claims goes back once its volume is surely gone."""

@@ -63,7 +63,7 @@ def _detached(session: Session, storage_id: int, node_id: int) -> None:
 @register
 class StorageAttach(Kind):
     kind = OperationKind.STORAGE_ATTACH
-    steps = (settle,)
+    steps = {"settle": settle}
 
     def failed(self, session: Session, op: OperationRow, error: CloudError) -> None:
         _rest(session, op, error)

@@ -241,7 +241,7 @@ def _kept(session: Session, image_id: int, size_bytes: int) -> None:
 @register
 class VMStop(Kind):
     kind = OperationKind.VM_STOP
-    steps = (cut_power, await_end, rest)
+    steps = {"cut_power": cut_power, "await_end": await_end, "rest": rest}
     patient = True
 
     def abandoned(self, session: Session, op: OperationRow) -> None:
@@ -251,7 +251,7 @@ class VMStop(Kind):
 @register
 class VMShutdown(Kind):
     kind = OperationKind.VM_SHUTDOWN
-    steps = (press_button, await_shutdown, rest)
+    steps = {"press_button": press_button, "await_shutdown": await_shutdown, "rest": rest}
 
     def failed(self, session: Session, op: OperationRow, error: CloudError) -> None:
         """A guest that did not obey goes on running, and is wanted so."""
@@ -264,7 +264,7 @@ class VMShutdown(Kind):
 @register
 class VMDestroy(Kind):
     kind = OperationKind.VM_DESTROY
-    steps = (cut_power, await_end, clean_up, close)
+    steps = {"cut_power": cut_power, "await_end": await_end, "clean_up": clean_up, "close": close}
     patient = True
 
     def failed(self, session: Session, op: OperationRow, error: CloudError) -> None:
@@ -277,7 +277,14 @@ class VMDestroy(Kind):
 @register
 class VMSave(Kind):
     kind = OperationKind.VM_SAVE
-    steps = (press_button, await_shutdown_or_cut, await_end, keep, clean_up, close)
+    steps = {
+        "press_button": press_button,
+        "await_shutdown_or_cut": await_shutdown_or_cut,
+        "await_end": await_end,
+        "keep": keep,
+        "clean_up": clean_up,
+        "close": close,
+    }
 
     def reopened(self, session: Session, op: OperationRow) -> None:
         """The image was given back when the save failed, or deleted since: reserve another of the same name."""

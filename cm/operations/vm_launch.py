@@ -215,7 +215,7 @@ def _launched(session: Session, op: OperationRow, launched_at: datetime | None) 
 @register
 class VMCreate(Kind):
     kind = OperationKind.VM_CREATE
-    steps = (place, launch)
+    steps = {"place": place, "launch": launch}
 
     def failed(self, session: Session, op: OperationRow, error: CloudError) -> None:
         """The VM stays, in error, with all it holds: it can be started again or destroyed."""
@@ -238,7 +238,7 @@ class VMCreate(Kind):
 @register
 class VMStart(Kind):
     kind = OperationKind.VM_START
-    steps = (place, launch)
+    steps = {"place": place, "launch": launch}
 
     def failed(self, session: Session, op: OperationRow, error: CloudError) -> None:
         session.execute(text("UPDATE vm SET error = :e WHERE id = :id"), {"e": str(error), "id": op.vm_id})

@@ -120,7 +120,13 @@ def _usable(session: Session, node_id: int | None) -> bool:
 @register
 class VMMove(Kind):
     kind = OperationKind.VM_MOVE
-    steps = (claim_place, cut_power_there, await_end_there, leave, launch_elsewhere)
+    steps = {
+        "claim_place": claim_place,
+        "cut_power_there": cut_power_there,
+        "await_end_there": await_end_there,
+        "leave": leave,
+        "launch_elsewhere": launch_elsewhere,
+    }
 
     def failed(self, session: Session, op: OperationRow, error: CloudError) -> None:
         """It stays where it came to; the next evacuation of its node goes on with it, wherever it is."""

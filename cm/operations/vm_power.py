@@ -107,22 +107,22 @@ class _Power(Kind):
 @register
 class VMReset(_Power):
     kind = OperationKind.VM_RESET
-    steps = (reset,)
+    steps = {"reset": reset}
 
 
 @register
 class VMPause(_Power):
     kind = OperationKind.VM_PAUSE
-    steps = (pause,)
+    steps = {"pause": pause}
 
 
 @register
 class VMResume(_Power):
     kind = OperationKind.VM_RESUME
-    steps = (resume,)
+    steps = {"resume": resume}
 
 
 @register
 class VMVnc(Kind):
     kind = OperationKind.VM_VNC
-    steps = (apply_vnc,)
+    steps = {"apply_vnc": apply_vnc}

@@ -31,13 +31,12 @@ def shown(session: Session, ops: Sequence[OperationRow], *, admin: bool) -> list
 
 
 def _shown(op: OperationRow, running: Mapping[int | None, int], admin: bool) -> dict[str, Any]:
-    steps = KINDS[op.kind].steps
     waiting_for = _waiting_for(op, running, admin)
     shown = {
         "operation_id": op.id,
         "kind": op.kind,
         "state": op.state,
-        "step": steps[min(op.step, len(steps) - 1)].__name__,
+        "step": op.step or KINDS[op.kind].first,
         "progress": op.progress,
         "attempts": op.attempts,
         "user_id": op.account_id,
@@ -153,7 +152,7 @@ def retry(caller: ClusterCall, operation_id: int, owner_only: bool = True) -> di
     KINDS[op.kind].reopened(session, op)
     session.execute(
         text(
-            "UPDATE operation SET state = 'queued', step = 0, not_before = now(), finished_at = NULL, error = '',"
+            "UPDATE operation SET state = 'queued', step = '', not_before = now(), finished_at = NULL, error = '',"
             " user_text = '', admin_text = '', attempts = attempts + 1,"
             " arguments = arguments - 'graced' - 'pressed_at' - 'again',"
             " deadline = now() + make_interval(secs => :seconds) WHERE id = :id"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import import_module
 
 import pytest
 from alembic import command
@@ -15,6 +16,9 @@ from sqlalchemy.exc import IntegrityError
 import sql.cm
 from cm.daemon.migrate import migrate, pending
 from cm.models import Base
+from cm.operations import register_kinds
+from cm.operations.base import KINDS
+from cm.rpc.vocabulary import OperationKind
 from cm.runtime.migrate import config
 from cm.store.prune import prune
 from lab.postgres import PrivatePostgres
@@ -90,6 +94,48 @@ def test_causes_are_converted(postgres: PrivatePostgres) -> None:
     finally:
         engine.dispose()
         postgres.drop_database("causes")
+
+
+# Where operations of before are, by number; and which step that is.
+STEPS = [
+    ("vm_stop", "waiting", True, 1, "await_end"),
+    ("vm_stop", "queued", False, 0, ""),
+    ("vm_stop", "waiting", True, 0, "cut_power"),
+    ("vm_save_and_shutdown", "queued", True, 3, "keep"),
+    ("vm_move", "running", True, 4, "launch_elsewhere"),
+    ("image_import", "failed", True, 2, "upload"),
+    ("image_delete", "done", True, 0, ""),
+]
+
+
+def test_steps_are_converted(postgres: PrivatePostgres) -> None:
+    """An operation that was under way goes on with the step that its number stood for, in a kind that knows it."""
+    postgres.create_database("steps")
+    engine = create_engine(postgres.url("steps"))
+    try:
+        with at_revision(engine, "0011") as connection:
+            insert = text(
+                "INSERT INTO operation (kind, state, step, started_at, worker_id, deadline)"
+                " VALUES (:kind, :state, :step, CASE WHEN :begun THEN now() END, 1, now())"
+            )
+            for kind, state, begun, number, _ in STEPS:
+                connection.execute(insert, {"kind": kind, "state": state, "begun": begun, "step": number})
+        migrate(engine)
+        select = text("SELECT step FROM operation ORDER BY id")
+        with engine.connect() as connection:
+            assert list(connection.scalars(select)) == [name for *_, name in STEPS]
+        with at_revision(engine, "0011") as connection:
+            assert list(connection.scalars(select)) == [number for *_, number, _ in STEPS]
+    finally:
+        engine.dispose()
+        postgres.drop_database("steps")
+
+
+def test_kept_steps_are_known() -> None:
+    """Every step that the journal of an upgraded cluster may stand at is one of its kind today."""
+    register_kinds()
+    for kind, names in import_module("sql.cm.versions.0012_steps_by_name").STEPS.items():
+        assert set(names) <= set(KINDS[OperationKind(kind)].steps)
 
 
 @contextmanager

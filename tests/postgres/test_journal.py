@@ -1,0 +1,85 @@
+"""The journal of work under two releases at once: what one does not know is left to the other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cm.operations.vm_end import VMShutdown, await_shutdown
+from support.cloud import MemoryCloud
+
+
+@pytest.fixture
+def cloud(database_url: str, tmp_path: Path) -> Iterator[MemoryCloud]:
+    made = MemoryCloud(database_url, tmp_path / "state", shutdown_s=60.0)
+    yield made
+    made.stop()
+
+
+async def forbidden(work: Any) -> None:
+    raise AssertionError("this step was behind the operation already")
+
+
+def shutting_down(cloud: MemoryCloud) -> tuple[int, int]:
+    """A VM whose guest takes its time to obey, and the operation that waits for it."""
+    vm = cloud.create()
+    vm_id = vm["vm_id"]
+    cloud.wait(vm_id, "running")
+    for node in cloud.memory.values():
+        node.ignores_power_button.add(vm["uuid"])
+    operation_id = cloud.call("user.vm.shutdown", [vm_id])["operation_id"]
+    cloud.until(lambda: operation(cloud, operation_id)["step"] == "await_shutdown", "it waits for its guest")
+    return vm_id, operation_id
+
+
+def operation(cloud: MemoryCloud, operation_id: int) -> dict[str, Any]:
+    found: dict[str, Any] = cloud.call("user.operation.get", [operation_id])
+    return found
+
+
+def end_guest(cloud: MemoryCloud, vm_id: int) -> None:
+    node = cloud.memory[cloud.sql("SELECT node_id FROM vm WHERE id = :id", id=vm_id)]
+    node.destroy(cloud.vm(vm_id)["uuid"])
+
+
+def test_a_step_is_gained(cloud: MemoryCloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An operation goes on in the step that it was in, though its kind has gained one before that meanwhile."""
+    vm_id, operation_id = shutting_down(cloud)
+    cloud.stop()
+    monkeypatch.setattr(VMShutdown, "steps", {"warn": forbidden, **VMShutdown.steps})
+    cloud.start()
+    assert operation(cloud, operation_id)["step"] == "await_shutdown"
+    end_guest(cloud, vm_id)
+    cloud.wait(vm_id, "stopped")
+    assert operation(cloud, operation_id)["state"] == "done" and cloud.leaks() == []
+
+
+def test_a_step_of_another_release(cloud: MemoryCloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a step that this release does not know an operation waits and says so; one that knows it goes on with it."""
+    vm_id, operation_id = shutting_down(cloud)
+    monkeypatch.setattr("cm.operations.engine.NEWER_S", 0.2)
+    with monkeypatch.context() as older:
+        others = {name: forbidden for name in ("press_button", "rest")}
+        older.setattr(VMShutdown, "steps", others)
+        end_guest(cloud, vm_id)
+        told = "Its next step, await_shutdown, is not one of this release"
+        cloud.until(lambda: told in operation(cloud, operation_id)["waiting_for"], "it says what it waits for")
+        assert operation(cloud, operation_id)["attempts"] == 0
+    assert VMShutdown.steps["await_shutdown"] is await_shutdown
+    cloud.wait(vm_id, "stopped")
+    assert operation(cloud, operation_id)["state"] == "done" and cloud.leaks() == []
+
+
+def test_a_kind_of_another_release(cloud: MemoryCloud) -> None:
+    """Work of a kind that this release does not know is left alone, and keeps nobody from what it does know."""
+    unknown = cloud.sql(
+        "INSERT INTO operation (kind, deadline) VALUES ('vm_of_tomorrow', now() + interval '1 hour') RETURNING id"
+    )
+    cloud.wait(cloud.create()["vm_id"], "running")
+    known = cloud.call("admin.operation.get_list", account="admin")
+    assert unknown not in {op["operation_id"] for op in known} and known
+    row = "SELECT state || attempts || coalesce(worker_id, 0) FROM operation WHERE id = :id"
+    assert cloud.sql(row, id=unknown) == "queued00"
