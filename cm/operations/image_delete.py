@@ -7,9 +7,9 @@ from sqlalchemy.orm import Session
 
 from cm.operations.base import NO_NODE, OTHERS, Kind, Wait, Work, register
 from cm.rpc.vocabulary import OperationKind
+from cm.rules.names import is_unmade, pool_name
 from cm.store.change import record_change
-from cm.store.domain import pool_name
-from cm.store.image import UNMADE, ImageRow, close_image, find_image, release_image
+from cm.store.image import ImageRow, close_image, find_image, release_image
 from cm.store.operation import OperationRow
 from cm.store.storage import node_reaching
 from cm.store.unknown import refuse_held_volume
@@ -24,7 +24,7 @@ async def delete(work: Work) -> None:
     if await work.read(_others, work.op):
         raise Wait(1.0, OTHERS)
     row: ImageRow | None = await work.read(find_image, work.op.image_id)
-    if row is not None and not row.volume.endswith(UNMADE):
+    if row is not None and not is_unmade(row.volume):
         node_id = await work.read(node_reaching, row.storage_id, work.op.attempts)
         if node_id is None:
             raise Wait(NODE_WAIT_S, NO_NODE)

@@ -30,10 +30,10 @@ from cm.operations.base import NO_NODE, Kind, LeaseLost, Wait, Work, register
 from cm.rpc.errors import CloudError, DownloadFailed, DownloadRefused, ImageRefused, ObjectNotFound, WrongImageState
 from cm.rpc.vocabulary import CauseKind, DiskFormat, ImageKind, ImageState, OperationKind
 from cm.rules.cause import Cause
+from cm.rules.names import pool_name
 from cm.services.context import ClusterPolicy
 from cm.services.images import open_delete
 from cm.store.change import record_change
-from cm.store.domain import pool_name
 from cm.store.image import ImageRow, claim_image, find_image, get_image, set_progress, set_state
 from cm.store.operation import OperationRow, holds, record_step
 from cm.store.storage import node_reaching, pool_paths

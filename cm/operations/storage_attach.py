@@ -8,9 +8,9 @@ from cm.interfaces import StorageUsage
 from cm.operations.base import Kind, Work, register
 from cm.rpc.errors import CloudError, InUse
 from cm.rpc.vocabulary import OperationKind
+from cm.rules.names import pool_name
 from cm.services.networks import vms
 from cm.store.change import record_change
-from cm.store.domain import pool_name
 from cm.store.node import get_node
 from cm.store.operation import OperationRow
 from cm.store.storage import (

@@ -16,6 +16,7 @@ from cm.interfaces import DomainSeen, slow
 from cm.operations.base import NO_NODE, OTHERS, Kind, Wait, Work, register
 from cm.rpc.errors import CloudError, DomainNotRunning, GuestIgnored, NotAbandonable
 from cm.rpc.vocabulary import DiskFormat, OperationKind, Seen
+from cm.rules.names import console_volume, pool_name
 from cm.rules.vm import GONE
 from cm.runtime.prepared import Prepared
 from cm.runtime.wall import unix_seconds, utc_now
@@ -24,7 +25,7 @@ from cm.services.release import rest_stopped, update_resources
 from cm.services.saving import give_back_image, reserve_image
 from cm.services.vm import intent_by_evidence
 from cm.store.change import record_change
-from cm.store.domain import VolumePlan, console_volume, node_with_disks, pool_name, volume_plans
+from cm.store.domain import VolumePlan, node_with_disks, volume_plans
 from cm.store.operation import OperationRow, others_at_work
 from cm.store.vm import VMRow, find_vm, get_vm
 

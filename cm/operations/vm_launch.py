@@ -14,6 +14,7 @@ from cm.operations.base import OTHERS, Kind, Wait, Work, register
 from cm.rpc.errors import CloudError, ObjectNotFound, RunsElsewhere
 from cm.rpc.vocabulary import CauseKind, DeployMode, DiskFormat, OperationKind
 from cm.rules.cause import Cause
+from cm.rules.names import console_volume
 from cm.rules.placement import VMRequest
 from cm.rules.vm import GONE
 from cm.runtime.database import notify
@@ -24,7 +25,7 @@ from cm.services.networks import networks_of
 from cm.services.placing import Placing, record_placement, storages_of
 from cm.services.vm import SECONDS
 from cm.store.claim import claim_port
-from cm.store.domain import VolumePlan, console_volume, disks_of, domain_spec, plans_of
+from cm.store.domain import VolumePlan, disks_of, domain_spec, plans_of
 from cm.store.operation import OperationRow, open_operation, others_at_work
 from cm.store.unknown import refuse_held, runs_elsewhere
 from cm.store.vm import VMRow, get_vm, render_vm

@@ -31,6 +31,7 @@ from cm.rpc.errors import (
     VolumeNotFound,
 )
 from cm.rpc.vocabulary import DiskBus, DiskFormat, OperationKind, Seen
+from cm.rules.names import domain_name, pool_name, root_volume, vm_of_domain
 from cm.rules.vm import GONE
 from cm.runtime.taken import refused_by
 from cm.services.context import ClusterCall, Services
@@ -57,10 +58,9 @@ from cm.store.adopting import (
     take_port,
 )
 from cm.store.claim import count_node, count_quota, count_storage, mib, release_node
-from cm.store.domain import pool_name
 from cm.store.node import get_node
 from cm.store.operation import open_operation
-from cm.store.unknown import forget_domain, our_addresses, our_number, pass_numbers
+from cm.store.unknown import forget_domain, our_addresses, pass_numbers
 from cm.store.vm import VMRow, find_by_uuid, find_detail, get_vm, render_vm
 
 _OLD_SECRET: Final = re.compile(r"/nocloud/([A-Za-z0-9_-]{16,64})/")  # in the serial of VMs of an earlier release
@@ -137,9 +137,9 @@ async def _look(services: Services, node_id: int, uuid: str) -> Found:
         if storage_id is None:
             raise CannotAdopt(told.name, f"its disk {disk.path} is in no storage that is attached to the node")
         places.append((disk, Place(storage_id, pure.name)))
-    roots = [(disk, place) for disk, place in places if place.volume == f"vm-{uuid}-root.qcow2"]
+    roots = [(disk, place) for disk, place in places if place.volume == root_volume(uuid)]
     if len(roots) != 1:
-        raise CannotAdopt(told.name, f"it has no disk vm-{uuid}-root.qcow2")
+        raise CannotAdopt(told.name, f"it has no disk {root_volume(uuid)}")
     disk, place = roots[0]
     root: VolumeSeen | None = await services.fleet.call(node_id, "find", pool_name(place.storage_id), place.volume)
     if root is None:
@@ -180,7 +180,7 @@ def _open(session: Session, caller: ClusterCall, kind: OperationKind, vm_id: int
 
 def _make(session: Session, node_id: int, found: Found, wanted: Wanted) -> int:
     told = found.told
-    number = our_number(told.name)
+    number = vm_of_domain(told.name)
     if number is None:
         raise CannotAdopt(told.name, "it is not named as Wawel names its own, vm-NUMBER")
     if told.vcpus < 1 or told.memory_mib < 1:
@@ -296,7 +296,7 @@ def _addresses(told: DomainDescription) -> list[IPv4Address]:
 def _lease(session: Session, vm_id: int, nic: int, address: IPv4Address) -> None:
     lease = lock_lease(session, address)
     if lease is None:
-        raise CannotAdopt(f"vm-{vm_id}", f"no network has its address {address}")
+        raise CannotAdopt(domain_name(vm_id), f"no network has its address {address}")
     if lease.vm_id is not None:
         raise InUse(f"address {address} of VM", vm_id, f"VM {lease.vm_id}; settle that one first")
     take_lease(session, lease.id, vm_id, nic)

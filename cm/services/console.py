@@ -7,9 +7,10 @@ from sqlalchemy.orm import Session
 
 from cm.rpc.errors import VolumeNotFound
 from cm.rules.access import Action
+from cm.rules.names import console_volume, pool_name
 from cm.services.access import Who, authorized_vm, person_of
 from cm.services.context import ClusterCall
-from cm.store.domain import console_volume, node_with_disks, pool_name
+from cm.store.domain import node_with_disks
 
 
 async def tail(caller: ClusterCall, vm_id: int, limit: int) -> str:

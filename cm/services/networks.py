@@ -13,11 +13,11 @@ from sqlalchemy.orm import Session
 
 from cm.interfaces import NetworkSpec
 from cm.rpc.errors import Conflict, InUse, InvalidParameter, NameTaken
+from cm.rules.names import network_name
 from cm.runtime.database import notify
 from cm.runtime.taken import refused_by
 from cm.services.context import ClusterCall
 from cm.store.change import record_change
-from cm.store.domain import network_name
 from cm.store.network import (
     PoolRow,
     close_pool,

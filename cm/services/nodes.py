@@ -25,6 +25,7 @@ from cm.rpc.errors import (
     VersionChanged,
 )
 from cm.rpc.vocabulary import NodeState
+from cm.rules.names import pool_name
 from cm.runtime.database import notify
 from cm.runtime.taken import refused_by
 from cm.services.agents import CREDENTIAL
@@ -34,7 +35,6 @@ from cm.services.hosts import recognise, seen_host
 from cm.services.networks import vms
 from cm.services.reconcile import record_node
 from cm.store.change import record_change
-from cm.store.domain import pool_name
 from cm.store.host import hosts_taken, node_of
 from cm.store.node import get_node
 from cm.store.unknown import forget_node

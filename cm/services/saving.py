@@ -8,6 +8,8 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from cm.rpc.errors import ObjectNotFound
+from cm.rpc.vocabulary import DiskFormat
+from cm.rules.names import image_volume
 from cm.store.change import record_change
 from cm.store.claim import claim_quota, claim_storage, mib, release_quota, release_storage
 from cm.store.vm import VMRow
@@ -53,7 +55,7 @@ def reserve_image(session: Session, row: VMRow, name: str, description: str) -> 
             "description": description,
             "account_id": row.account_id,
             "storage_id": disk.storage_id,
-            "volume": f"image-{key}.qcow2",
+            "volume": image_volume(key, DiskFormat.QCOW2),
             "size": disk.size_bytes,
             "platform": disk.platform,
             "disk": disk.disk_controller,

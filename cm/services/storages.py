@@ -15,11 +15,11 @@ from sqlalchemy import text
 
 from cm.rpc.errors import InUse, InvalidParameter, NameTaken, ObjectNotFound
 from cm.rpc.vocabulary import OperationKind, StorageKind
+from cm.rules.names import pool_name
 from cm.runtime.taken import refused_by
 from cm.services.context import ClusterCall, ClusterPolicy
 from cm.services.networks import vms
 from cm.store.change import record_change
-from cm.store.domain import pool_name
 from cm.store.drift import close_storage
 from cm.store.node import get_node
 from cm.store.operation import open_operation

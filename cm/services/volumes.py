@@ -7,7 +7,6 @@ write to it; one that we cannot account for becomes a row of the drift ledger, a
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -19,9 +18,9 @@ from twisted.logger import Logger
 from cm.interfaces import VolumeSeen
 from cm.rpc.errors import CloudError, StorageUnreached
 from cm.rpc.vocabulary import DriftKind
+from cm.rules.names import console_volume, pool_name, volume_of
 from cm.rules.reconcile import Finding
 from cm.services.context import ClusterCall, Services
-from cm.store.domain import pool_name
 from cm.store.drift import record_storage_findings
 from cm.store.storage import get_storage, node_reaching
 from cm.store.unknown import held_volumes
@@ -29,17 +28,7 @@ from cm.store.unknown import held_volumes
 log = Logger()
 LIST_DEADLINE_S: Final = 120.0
 DOMAINS_DEADLINE_S: Final = 20.0
-# Names that only we give: a VM's disk or console, an image.
-OURS = re.compile(r"(vm|image)-([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})[-.]")
 KINDS: Final = (DriftKind.LEAKED_VOLUME, DriftKind.MISSING_VOLUME)
-
-
-ROTATED = re.compile(r"(-console\.log)\.[0-9]{1,3}\Z")
-
-
-def unrotated(volume: str) -> str:
-    """What a volume's name was before libvirt's virtlogd gave a full console log a number and began another."""
-    return ROTATED.sub(r"\1", volume)
 
 
 @dataclass(frozen=True)
@@ -65,11 +54,11 @@ def expected(session: Session, storage_id: int) -> Expected:
             "SELECT volume FROM disk WHERE storage_id = :s AND deleted_at IS NULL"
             " UNION ALL SELECT volume FROM image WHERE storage_id = :s AND (deleted_at IS NULL OR EXISTS"
             "  (SELECT 1 FROM operation o WHERE o.image_id = image.id AND o.state IN ('queued', 'running', 'waiting')))"
-            " UNION ALL SELECT 'vm-' || uuid || '-console.log' FROM vm WHERE closed_at IS NULL"
         ),
         {"s": storage_id},
     )
-    return Expected(frozenset(live), frozenset(passing))
+    open_vms = session.scalars(text("SELECT uuid FROM vm WHERE closed_at IS NULL"))
+    return Expected(frozenset(live), frozenset(passing) | {console_volume(uuid) for uuid in open_vms})
 
 
 @dataclass(frozen=True)
@@ -159,8 +148,8 @@ async def settle_storage(services: Services, storage_id: int, node_id: int) -> t
     volumes: Sequence[VolumeSeen] = await fleet.call(node_id, "volumes", pool, deadline_s=LIST_DEADLINE_S)
     present = {volume.name for volume in volumes}
     used = await database.read(in_use, storage_id, volumes)
-    unaccounted = sorted(name for name in present - before.live if unrotated(name) not in before.passing)
-    uuids = {name: found[2] for name in unaccounted if (found := OURS.match(name))}
+    ours = {name: volume for name in sorted(present - before.live) if (volume := volume_of(name)) is not None}
+    uuids = {name: volume.uuid for name, volume in ours.items() if str(volume.base) not in before.passing}
     closed = await database.read(ended, sorted(set(uuids.values())))
     over = closed.over | await not_running(services, closed.last_on)
     findings: list[Finding] = []

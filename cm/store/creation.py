@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 
 from cm.rpc.errors import NoFreeAddress, NoFreePort
 from cm.rules.cause import Cause
+from cm.rules.names import root_volume
 from cm.runtime.database import CHANNEL, note_notified
 from cm.runtime.prepared import Prepared
 from cm.store.operation import TOPIC
@@ -114,7 +115,7 @@ def insert_vm(session: Session, rows: VMRows) -> tuple[int, IPv4Address, int]:
         cause_ref=rows.cause.ref,
         uuid=str(rows.uuid),
         reservation_id=str(rows.reservation_id),
-        volume=f"vm-{rows.uuid}-root.qcow2",
+        volume=root_volume(rows.uuid),
         device="vda" if rows.bus == "virtio" else "sda",
         channel=CHANNEL,
         topic=TOPIC,

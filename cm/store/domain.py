@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from cm.interfaces import DiskSpec, DomainSpec, NicSpec, VncSpec
 from cm.rpc.vocabulary import DeployMode, DiskBus, DiskFormat, NicModel, VideoModel
+from cm.rules.names import console_volume, domain_name, network_name, pool_name
 from cm.rules.network import mac_of, tap_of
 from cm.runtime.prepared import Prepared
 
@@ -31,21 +32,6 @@ class VolumePlan:
     mode: DeployMode
     size_bytes: int
     made: bool
-
-
-def pool_name(storage_id: int) -> str:
-    """A storage's pool on the nodes."""
-    return f"wawel-{storage_id}"
-
-
-def network_name(pool: str) -> str:
-    """An address pool's libvirt network on the nodes."""
-    return f"wawel-{pool}"
-
-
-def console_volume(vm_uuid: str) -> str:
-    """The volume that a VM's serial console is logged to."""
-    return f"vm-{vm_uuid}-console.log"
 
 
 _DISKS = Prepared(
@@ -137,7 +123,7 @@ def domain_spec(session: Session, vm_id: int, vnc_password: str, own: Sequence[A
         for row in _LEASES(session, id=vm_id)
     ]
     return DomainSpec(
-        name=f"vm-{vm_id}",
+        name=domain_name(vm_id),
         uuid=vm.uuid,
         title=vm.name,
         vcpus=vm.cpu,

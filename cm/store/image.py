@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 from sqlalchemy import text
 from sqlalchemy.orm import Session
@@ -13,10 +13,9 @@ from sqlalchemy.orm import Session
 from cm.rpc.errors import ObjectNotFound, VersionChanged
 from cm.rpc.vocabulary import DiskFormat, ImageAccess, ImageKind, ImageState
 from cm.rules.access import Level, Person, enough, highest
+from cm.rules.names import image_volume, unmade_volume
 from cm.store.access import FOR_CALLER, values_of
 from cm.store.claim import claim_quota, claim_storage, mib, release_quota, release_storage
-
-UNMADE: Final = ".new"  # ends the name of a volume that nothing was ever written to
 
 
 @dataclass(frozen=True)
@@ -220,7 +219,7 @@ RETURNING id
 def insert_image(session: Session, values: dict[str, Any]) -> int:
     """An image to be: nothing is claimed for it, and its volume has a name only."""
     key = uuid.uuid4()
-    return int(session.execute(_INSERT, {**values, "uuid": key, "volume": f"image-{key}{UNMADE}"}).scalar_one())
+    return int(session.execute(_INSERT, {**values, "uuid": key, "volume": unmade_volume(key)}).scalar_one())
 
 
 def update_image(session: Session, image_id: int, values: dict[str, Any]) -> None:
@@ -284,14 +283,14 @@ def claim_image(session: Session, row: ImageRow, format: DiskFormat, size_bytes:
     session.execute(
         text(
             "UPDATE image SET format = :format, size_bytes = :size, claimed_bytes = :size, sha256 = :sha256,"
-            " volume = 'image-' || uuid || '.' || :suffix, version = version + 1 WHERE id = :id"
+            " volume = :volume, version = version + 1 WHERE id = :id"
         ),
         {
             "id": row.id,
             "format": format,
             "size": size_bytes,
             "sha256": sha256,
-            "suffix": "iso" if row.kind is ImageKind.ISO else str(format),
+            "volume": image_volume(row.uuid, "iso" if row.kind is ImageKind.ISO else str(format)),
         },
     )
 

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from cm.interfaces import StorageSpec
 from cm.rpc.errors import ObjectNotFound, VersionChanged
 from cm.rpc.vocabulary import StorageKind
-from cm.store.domain import pool_name
+from cm.rules.names import pool_name
 
 _STORAGE = """
 SELECT s.id AS storage_id, s.uuid::text AS uuid, s.name, s.kind, s.path, s.address, s.source, s.locked,

@@ -5,7 +5,6 @@ after an older dump was restored, and on hosts that others use too. What they ho
 
 from __future__ import annotations
 
-import re
 import uuid as uuid_module
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,11 +15,11 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from cm.rpc.errors import InUse
+from cm.rules.names import vm_of_domain
 from cm.rules.network import address_of_mac
 from cm.runtime.prepared import Prepared
 
 DESCRIBE_AGAIN_S: Final = 600.0  # a definition may be changed while its domain stays in its state
-OUR_NAME: Final = re.compile(r"vm-([1-9][0-9]{0,17})\Z")  # what ``domain_spec`` calls a VM's domain
 # A leap of the numbers by this much and more is made at once; a smaller one number by number, which no other
 # transaction can take back.
 _LEAP: Final = 10_000
@@ -51,12 +50,6 @@ class UnknownSeen:
     name: str
     state: str
     held: Held | None
-
-
-def our_number(name: str) -> int | None:
-    """The number of the VM whose domain would have this name."""
-    found = OUR_NAME.match(name)
-    return int(found[1]) if found else None
 
 
 def our_addresses(macs: Iterable[str]) -> list[IPv4Address]:
@@ -117,7 +110,7 @@ def record_unknown(session: Session, node_id: int, domains: Sequence[UnknownSeen
                 "paths": list(held.paths),
             },
         )
-    numbers = [number for domain in domains if (number := our_number(domain.name)) is not None]
+    numbers = [number for domain in domains if (number := vm_of_domain(domain.name)) is not None]
     if numbers:
         pass_numbers(session, max(numbers))
 

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from cm.rpc.errors import ObjectNotFound, VersionChanged
 from cm.rpc.vocabulary import NodeId, OperationKind, PowerOffPolicy, Seen, SeenReason, VMId, VMState, Wanted
+from cm.rules.names import domain_name
 from cm.rules.vm import EC2_STATE, XO_POWER_STATE, VMFacts, cc1_code, status
 from cm.runtime.prepared import Prepared
 
@@ -54,7 +55,7 @@ class VMRow:
 
     @property
     def domain_name(self) -> str:
-        return f"vm-{self.id}"
+        return domain_name(self.id)
 
     @property
     def state(self) -> VMState:

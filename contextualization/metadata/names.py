@@ -7,6 +7,7 @@ import binascii
 import re
 import unicodedata
 
+from cm.rules.names import domain_name
 from cm.services.guests import Guest
 
 # What cloud-init knows a kind of user data by, and gzip's magic number.
@@ -34,7 +35,7 @@ def hostname(guest: Guest) -> str:
     """The VM's name as one label of RFC 1123, else ``vm-<id>``."""
     folded = unicodedata.normalize("NFKD", guest.name.translate(_STROKED)).encode("ascii", "ignore").decode().lower()
     label = re.sub(r"[^a-z0-9]+", "-", folded).strip("-")[:63].rstrip("-")
-    return label or f"vm-{guest.vm_id}"
+    return label or domain_name(guest.vm_id)
 
 
 def user_data(text: str) -> bytes:

@@ -1,0 +1,131 @@
+"""
+What things of ours are called on nodes: domains, pools, networks, volumes. Names are made and read back here alone.
+
+A node may hold what others made too, so nothing is taken for ours unless its whole name has the form: what a function
+here gives is the only name that its inverse understands. The forms stand on nodes in the field and in databases, and
+stay. What runs on a node knows two of them by itself (``node_hooks/consoles.py``), and a test holds it to these.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+from uuid import UUID
+
+# 18 digits are within PostgreSQL's bigint.
+_NUMBER: Final = "[1-9][0-9]{0,17}"
+_UUID: Final = "[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
+_DOMAIN: Final = re.compile(f"vm-({_NUMBER})")
+_POOL: Final = re.compile(f"wawel-({_NUMBER})")
+_NETWORK: Final = "wawel-"
+_VOLUME: Final = re.compile(f"(?P<kind>vm|image)-(?P<uuid>{_UUID})(?P<rest>[-.].*)", re.DOTALL)
+_ROOT: Final = "-root.qcow2"
+_CONSOLE: Final = "-console.log"
+# libvirt's virtlogd gives a full log a number and begins another.
+_ROTATED: Final = re.compile(rf"({re.escape(_CONSOLE)})\.[0-9]{{1,3}}")
+_UNMADE: Final = ".new"  # ends the name of an image's volume that nothing was ever written to
+
+
+def domain_name(vm_id: int) -> str:
+    """A VM's domain."""
+    return f"vm-{vm_id}"
+
+
+def vm_of_domain(name: str) -> int | None:
+    """The number of the VM whose domain has this name; None: nobody's of ours."""
+    found = _DOMAIN.fullmatch(name)
+    return int(found[1]) if found else None
+
+
+def pool_name(storage_id: int) -> str:
+    """A storage's pool on the nodes."""
+    return f"wawel-{storage_id}"
+
+
+def storage_of_pool(name: str) -> int | None:
+    """The storage whose pool has this name; None: none of ours."""
+    found = _POOL.fullmatch(name)
+    return int(found[1]) if found else None
+
+
+def network_name(network: str) -> str:
+    """
+    The libvirt network of one of ours on the nodes.
+
+    :param network: what the administrator calls it.
+    """
+    return _NETWORK + network
+
+
+def network_of(name: str) -> str | None:
+    """What the administrator calls the network that nodes know by this name; None: none of ours."""
+    network = name.removeprefix(_NETWORK)
+    return network if network and network != name else None
+
+
+class VolumeKind(StrEnum):
+    """What a volume belongs to: a VM, by its disk or console log, or an image."""
+
+    VM = "vm"
+    IMAGE = "image"
+
+
+@dataclass(frozen=True)
+class VolumeName:
+    """
+    What a volume's name says: whose it is.
+
+    :ivar rest: the end of the name, which begins with ``-`` or ``.`` and tells what of it this is.
+    """
+
+    kind: VolumeKind
+    uuid: str
+    rest: str
+
+    def __str__(self) -> str:
+        return f"{self.kind}-{self.uuid}{self.rest}"
+
+    @property
+    def base(self) -> VolumeName:
+        """Itself, or of a console log that was put aside when it was full the one that it was."""
+        return VolumeName(self.kind, self.uuid, _ROTATED.sub(r"\1", self.rest) if self._set_aside else self.rest)
+
+    @property
+    def _set_aside(self) -> bool:
+        return self.kind is VolumeKind.VM and _ROTATED.fullmatch(self.rest) is not None
+
+
+def volume_of(name: str) -> VolumeName | None:
+    """Whose a volume is by its name; None: no VM's and no image's of ours."""
+    found = _VOLUME.fullmatch(name)
+    return VolumeName(VolumeKind(found["kind"]), found["uuid"], found["rest"]) if found else None
+
+
+def root_volume(vm_uuid: UUID | str) -> str:
+    """The volume of a VM's first disk."""
+    return str(VolumeName(VolumeKind.VM, str(vm_uuid), _ROOT))
+
+
+def console_volume(vm_uuid: UUID | str) -> str:
+    """The volume that a VM's serial console is logged to."""
+    return str(VolumeName(VolumeKind.VM, str(vm_uuid), _CONSOLE))
+
+
+def image_volume(uuid: UUID | str, ending: str) -> str:
+    """
+    An image's volume.
+
+    :param ending: by what it holds: "qcow2", "raw", "iso".
+    """
+    return str(VolumeName(VolumeKind.IMAGE, str(uuid), f".{ending}"))
+
+
+def unmade_volume(uuid: UUID | str) -> str:
+    """An image's volume while nothing was written to it, nor is known of what it will hold."""
+    return str(VolumeName(VolumeKind.IMAGE, str(uuid), _UNMADE))
+
+
+def is_unmade(volume: str) -> bool:
+    return volume.endswith(_UNMADE)
