@@ -1,47 +1,102 @@
-"""The long poll for a node's document: waiting costs a Deferred, neither a thread nor a database connection."""
+"""
+Nodes' documents: made of remembered sections, and the long poll for them. Waiting costs a Deferred, neither a thread
+nor a database connection; a change wakes the polls of the nodes that it concerns, and has read no more than it changed.
+"""
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
+from twisted.python.failure import Failure
 
+from cm.rules.node_document import (
+    CONSOLES,
+    FIREWALL,
+    FORMAT,
+    NETWORKS,
+    SCREENS,
+    SETTINGS,
+    Rendered,
+    Section,
+    render,
+    section,
+)
 from cm.runtime.database import Database
-from cm.services.agents import GUEST_DEFAULTS, GuestSettings, document
+from cm.services.agents import GUEST_DEFAULTS, GuestSettings
+from cm.store.node_document import ALL, OwnFacts, SharedFacts, own_facts, shared_facts
 
 WAIT_MAX_S: Final = 60.0
+KEPT_S: Final = 10.0  # should a notification be lost, what it was about is seen after this long
+KEPT_MAX: Final = 4096  # nodes
+
+
+@dataclass
+class _Kept:
+    """
+    Sections that were read, and what was made of them together with others.
+
+    :ivar mark: of what they were made of, as it was before they were read; see ``Documents._mark``.
+    """
+
+    sections: Sequence[Section]
+    mark: tuple[int, ...]
+    at: float
+    rendered: dict[tuple[int, tuple[str, ...]], Rendered] = field(default_factory=dict)
 
 
 class Documents:
     """
     :param hook_version: of the hook that nodes should have installed.
     :param guests: what the settings say of them.
+    :param kept_s: how long what was read is good; nothing is kept where no notifications come.
     """
 
     def __init__(
-        self, database: Database, clock: IReactorTime, hook_version: str, guests: GuestSettings = GUEST_DEFAULTS
+        self,
+        database: Database,
+        clock: IReactorTime,
+        hook_version: str,
+        guests: GuestSettings = GUEST_DEFAULTS,
+        kept_s: float = KEPT_S,
     ) -> None:
         self._database = database
         self._clock = clock
-        self._hook_version = hook_version
+        self._settings = section(SETTINGS, hook_version=hook_version)
         self._guests = guests
-        self._generation = 0
-        self._waiting: set[Deferred[None]] = set()
+        self._kept_s = kept_s
+        self._changes: Counter[int] = Counter()  # by node; of what is shared under ALL, of everything under -1
+        self._shared: _Kept | None = None
+        self._asking: list[Deferred[_Kept]] = []
+        self._own: dict[int, _Kept] = {}
+        self._waiting: dict[int, set[Deferred[None]]] = {}
 
     def changed(self, payload: str = "") -> None:
-        """Something that documents are made of has changed: wake whoever waits."""
-        self._generation += 1
-        waiting, self._waiting = self._waiting, set()
-        for each in waiting:
+        """
+        What documents are made of has changed: wake whom that concerns.
+
+        :param payload: a node's id, or that of ``ALL``; empty where it is not known what has changed.
+        """
+        node_id = int(payload) if payload.isdecimal() else -1
+        self._changes[node_id] += 1
+        if node_id > ALL:
+            woken = self._waiting.pop(node_id, set())
+        else:
+            woken = set().union(*self._waiting.values())
+            self._waiting.clear()
+        for each in woken:
             if not each.called:
                 each.callback(None)
 
     @property
     def waiting(self) -> int:
-        return len(self._waiting)
+        return sum(map(len, self._waiting.values()))
 
-    async def poll(self, node_id: int, version: str, wait_s: float) -> dict[str, Any]:
+    async def poll(self, node_id: int, version: str, wait_s: float, format_: int = FORMAT) -> Rendered:
         """
         The document: at once if it is another than ``version``, else when it becomes one, or after ``wait_s``.
 
@@ -49,25 +104,122 @@ class Documents:
         """
         end = self._clock.seconds() + min(max(wait_s, 0.0), WAIT_MAX_S)
         while True:
-            generation = self._generation
-            found: dict[str, Any] = await self._database.read(document, node_id, self._hook_version, self._guests)
+            mark = self._mark(ALL, node_id)
+            found = await self.current(node_id, format_)
             left_s = end - self._clock.seconds()
-            if found["version"] != version or left_s <= 0:
+            if found.version != version or left_s <= 0:
                 return found
-            if generation == self._generation:  # else it changed while we read
-                await self._wait(left_s)
+            if mark == self._mark(ALL, node_id):  # else it changed while we read
+                await self._wait(node_id, left_s)
 
-    async def _wait(self, seconds: float) -> None:
+    async def current(self, node_id: int, format_: int = FORMAT) -> Rendered:
+        """
+        A node's document as it is now.
+
+        :raises ObjectNotFound: there is no such node.
+        """
+        shared = await self._get_shared()
+        own = await self._get_own(node_id)
+        key = (format_, tuple(each.version for each in shared.sections))
+        found = own.rendered.get(key)
+        if found is None:
+            if len(own.rendered) >= 4:
+                own.rendered.clear()  # of what was shared before
+            found = own.rendered[key] = render([*shared.sections, *own.sections], format_)
+        return found
+
+    # ---- what is read
+
+    def _mark(self, *node_ids: int) -> tuple[int, ...]:
+        """Another one: something of these may have changed."""
+        return (self._changes[-1], *(self._changes[node_id] for node_id in node_ids))
+
+    def _is_good(self, kept: _Kept | None, node_id: int) -> bool:
+        return (
+            kept is not None and kept.mark == self._mark(node_id) and self._clock.seconds() - kept.at < self._kept_s
+        )
+
+    async def _get_shared(self) -> _Kept:
+        """Of however many polls that are woken at once, one has it read."""
+        while True:
+            kept = self._shared
+            if kept is not None and self._is_good(kept, ALL):
+                return kept
+            asked: Deferred[_Kept] = Deferred()
+            self._asking.append(asked)
+            if len(self._asking) == 1:
+                reading = Deferred.fromCoroutine(self._database.read(shared_facts))
+                reading.addBoth(self._tell, self._mark(ALL), self._clock.seconds())
+            kept = await asked
+            if kept.mark == self._mark(ALL):
+                return kept
+
+    def _tell(self, found: SharedFacts | Failure, mark: tuple[int, ...], at: float) -> None:
+        asking, self._asking = self._asking, []
+        answer: Any = found
+        if not isinstance(found, Failure):
+            answer = self._shared = _Kept([*self._of_all(found), self._settings], mark, at)
+        for each in asking:
+            if not each.called:  # else its poll has left
+                each.errback(answer) if isinstance(answer, Failure) else each.callback(answer)
+
+    async def _get_own(self, node_id: int) -> _Kept:
+        while True:
+            kept = self._own.get(node_id)
+            if kept is not None and self._is_good(kept, node_id):
+                return kept
+            mark, at = self._mark(node_id), self._clock.seconds()
+            sections = self._of_one(await self._database.read(own_facts, node_id))
+            if len(self._own) >= KEPT_MAX:
+                self._own.clear()
+            was, kept = self._own.get(node_id), _Kept(sections, mark, at)
+            if was is not None and was.sections == sections:
+                kept.rendered = was.rendered
+            self._own[node_id] = kept
+            if mark == self._mark(node_id):
+                return kept
+
+    def _of_all(self, facts: SharedFacts) -> list[Section]:
+        networks = [
+            {
+                "name": pool.name,
+                "bridge": pool.bridge,
+                "gateway": f"{pool.gateway}/{pool.prefix}",
+                "pool": pool.network,
+                "metadata": True,
+            }
+            for pool in facts.pools
+        ]
+        management = sorted({*self._guests.management_networks, *facts.addresses})
+        reachable = sorted(self._guests.reachable_networks)
+        return [
+            section(NETWORKS, networks=networks),
+            section(FIREWALL, management=management, reachable=reachable),
+        ]
+
+    def _of_one(self, facts: OwnFacts) -> list[Section]:
+        logs = {"directories": list(facts.storage_paths), "max_bytes": self._guests.console_log_bytes}
+        return [section(SCREENS, vnc_ports=facts.vnc_ports), section(CONSOLES, **logs)]
+
+    # ---- waiting
+
+    async def _wait(self, node_id: int, seconds: float) -> None:
         woken: Deferred[None] = Deferred()
-        self._waiting.add(woken)
-        timer = self._clock.callLater(seconds, self._time_out, woken)
+        self._waiting.setdefault(node_id, set()).add(woken)
+        timer = self._clock.callLater(seconds, self._time_out, node_id, woken)
         try:
             await woken
         finally:
-            self._waiting.discard(woken)
+            self._leave(node_id, woken)
             if timer.active():
                 timer.cancel()
 
-    def _time_out(self, woken: Deferred[None]) -> None:
-        self._waiting.discard(woken)
+    def _time_out(self, node_id: int, woken: Deferred[None]) -> None:
+        self._leave(node_id, woken)
         woken.callback(None)
+
+    def _leave(self, node_id: int, woken: Deferred[None]) -> None:
+        waiting = self._waiting.get(node_id, set())
+        waiting.discard(woken)
+        if not waiting:
+            self._waiting.pop(node_id, None)

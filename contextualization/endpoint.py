@@ -32,16 +32,18 @@ from twisted.web.server import NOT_DONE_YET, Request, Site
 from cm.rpc.channel import StrictSite
 from cm.rpc.errors import CloudError, Conflict, InvalidRequest, LimitReached, NotFound, NotPermitted, Unavailable
 from cm.rpc.limits import check_depth
+from cm.rules.node_document import FORMAT
 from cm.runtime.database import Database
 from cm.runtime.logins import LoginTrail, watched
 from cm.runtime.threads import on_behalf
-from cm.services.agents import CREDENTIAL, NETWORKS, SEEN_EVERY_S, enrol, record_agent
+from cm.services.agents import CREDENTIAL, SEEN_EVERY_S, enrol, record_agent
+from cm.store.node_document import DOCUMENT
 from contextualization.authenticate import Authenticator, Sender
-from contextualization.document import Documents
+from contextualization.document import KEPT_S, Documents
 from contextualization.events import EventTaker, parse_batch
 from contextualization.guest import PREFIX, Guests
 from contextualization.settings import EndpointSettings
-from contextualization.wire import Answer, Exchange, Refusal, json_answer, not_found, text_answer
+from contextualization.wire import JSON, Answer, Exchange, Refusal, json_answer, not_found, text_answer
 from node_hooks.qemu_hook import HOOK_VERSION
 
 log = Logger()
@@ -86,14 +88,15 @@ class Endpoint(Resource):
         self._clock = clock
         self.logins = LoginTrail(database, clock)
         self.authenticator = Authenticator(database, wall, clock.seconds, self.logins)
-        self.documents = Documents(database, clock, HOOK_VERSION, settings.guests)
+        kept_s = KEPT_S if listener is not None else 0.0
+        self.documents = Documents(database, clock, HOOK_VERSION, settings.guests, kept_s)
         self._events = EventTaker(database)
         self._guests = Guests(database, settings, wall)
         self._under_way: Counter[tuple[str, int]] = Counter()
         self._seen: dict[int, tuple[float, str, str]] = {}
         if listener is not None:
             listener.subscribe(CREDENTIAL, self.authenticator.forget)
-            listener.subscribe(NETWORKS, self.documents.changed)
+            listener.subscribe(DOCUMENT, self.documents.changed)
 
     # ---- exchanges
 
@@ -179,9 +182,14 @@ class Endpoint(Resource):
         version, wait = asked.get("version", [""])[0], asked.get("wait", ["0"])[0]
         if not re.fullmatch(r"[0-9]{1,4}(\.[0-9]{1,6})?", wait):
             raise Refusal(400, "invalid_parameter", "wait is no number of seconds.")
+        asked_format = asked.get("format", ["1"])[0]  # agents of before there were several do not ask for one
+        if not re.fullmatch(r"[1-9][0-9]{0,3}", asked_format):
+            raise Refusal(400, "invalid_parameter", "format is no number of a format.")
         with self._place("document", sender.node_id, POLLS_PER_NODE, 429):
             await self._saw(sender)
-            return json_answer(await self.documents.poll(sender.node_id, version, float(wait)))
+            format_ = min(int(asked_format), FORMAT)
+            found = await self.documents.poll(sender.node_id, version, float(wait), format_)
+            return Answer(200, found.body, JSON)
 
     _paths: ClassVar[dict[str, tuple[str, Callable[[Endpoint, Exchange], Awaitable[Answer]]]]] = {
         "/health": ("GET", _health),

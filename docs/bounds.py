@@ -162,6 +162,8 @@ BOUNDS: Final = (
           "none: not signed yet", "HTTP 503"),
     Bound(ENDPOINT, "keys of nodes remembered", "contextualization.authenticate:KEYS_MAX", "one of each node",
           "the longest untouched goes"),
+    Bound(ENDPOINT, "documents of nodes remembered", "contextualization.document:KEPT_MAX", "one of each node",
+          "all are read anew"),
     Bound(ENDPOINT, "signatures remembered", "contextualization.authenticate:USED_MAX", "none",
           "answered, and no evidence of anything"),
     Bound(ENDPOINT, "events in a batch", "contextualization.events:BATCH_MAX", _NODES_OWN, "HTTP 400"),

@@ -1,4 +1,4 @@
-"""Node agents: how a machine becomes a node of ours, what its agent says of itself, and what it is told to be."""
+"""Node agents: how a machine becomes a node of ours, and what its agent says of itself by the way."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import ipaddress
 import json
 import secrets
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final
 
 from sqlalchemy import text
 from sqlalchemy.orm import Session
@@ -18,10 +18,8 @@ from cm.rules.host import host_of
 from cm.runtime.database import notify
 from cm.store.change import record_change
 from cm.store.host import machine_node
-from cm.store.node import managed_addresses, storage_paths, vnc_ports
 
 CREDENTIAL: Final = "credential"  # topic, with the node's id: its key has changed
-NETWORKS: Final = "networks"  # topic: a document may have changed; whoever changes address pools sends it
 TEXT_MAX: Final = 200  # characters of what an agent says of itself
 SEEN_EVERY_S: Final = 5
 CONSOLE_LOG_MIN: Final = 1 << 19  # half of it is left after each cut, which is what get_console gives at most
@@ -213,45 +211,6 @@ class GuestSettings:
 
 
 GUEST_DEFAULTS: Final = GuestSettings()
-
-
-def document(
-    session: Session, node_id: int, hook_version: str = "", guests: GuestSettings = GUEST_DEFAULTS
-) -> dict[str, Any]:
-    """
-    What the agent of a node is to converge to. Its ``version`` is the digest of the rest: equal content, equal version.
-
-    :param hook_version: of the hook that nodes should have installed.
-    :raises ObjectNotFound: there is no such node.
-    """
-    if session.scalar(text("SELECT 1 FROM node WHERE id = :id AND deleted_at IS NULL"), {"id": node_id}) is None:
-        raise ObjectNotFound("node", node_id)
-    pools = session.execute(
-        text(
-            "SELECT name, bridge, host(gateway) AS gateway, network::text AS network FROM address_pool"
-            " WHERE deleted_at IS NULL ORDER BY id"
-        )
-    )
-    networks = [
-        {
-            "name": pool.name,
-            "bridge": pool.bridge,
-            "gateway": f"{pool.gateway}/{ipaddress.ip_network(pool.network).prefixlen}",
-            "pool": pool.network,
-            "metadata": True,
-        }
-        for pool in pools
-    ]
-    content: dict[str, Any] = {
-        "networks": networks,
-        "hook_version": hook_version,
-        "management": sorted({*guests.management_networks, *managed_addresses(session)}),
-        "reachable": sorted(guests.reachable_networks),
-        "vnc_ports": vnc_ports(session, node_id),
-        "console_logs": {"directories": storage_paths(session, node_id), "max_bytes": guests.console_log_bytes},
-    }
-    version = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:32]
-    return {"version": version, **content}
 
 
 def _digest(secret: str) -> bytes:

@@ -14,7 +14,6 @@ from sqlalchemy.orm import Session
 from cm.interfaces import NetworkSpec
 from cm.rpc.errors import Conflict, InUse, InvalidParameter, NameTaken
 from cm.rules.names import network_name
-from cm.runtime.database import notify
 from cm.runtime.taken import refused_by
 from cm.services.context import ClusterCall
 from cm.store.change import record_change
@@ -27,8 +26,8 @@ from cm.store.network import (
     lock_leases,
     pools_of_vm,
 )
+from cm.store.node_document import document_changed
 
-TOPIC: Final = "networks"
 PREFIX_MIN: Final = 20  # 4,093 guests: one libvirt network lists them all
 PREFIX_MAX: Final = 30
 NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,39}\Z")  # it becomes part of a libvirt network's name
@@ -110,7 +109,7 @@ def add(
     with refused_by(session, refusals):
         pool_id = insert_pool(session, name=name, network=pool, gateway=via, bridge=bridge, dns=" ".join(servers))
     record_change(session, "network", pool_id, None, "enter")
-    notify(session, TOPIC)
+    document_changed(session)
     caller.note("add network", name=name, network=str(pool), gateway=str(via), leases=pool.num_addresses - 3)
     return describe(get_pool(session, pool_id))
 
@@ -174,7 +173,7 @@ def delete(caller: ClusterCall, pool_id: int) -> None:
         raise InUse("network", pool_id, vms(users))
     close_pool(session, pool_id)
     record_change(session, "network", pool_id, None, "exit")
-    notify(session, TOPIC)
+    document_changed(session)
     caller.note("delete network", pool_id=pool_id, name=row.name)
 
 

@@ -37,6 +37,7 @@ from cm.services.reconcile import record_node
 from cm.store.change import record_change
 from cm.store.host import hosts_taken, node_of
 from cm.store.node import get_node
+from cm.store.node_document import document_changed
 from cm.store.unknown import forget_node
 
 TOPIC: Final = "node"
@@ -137,6 +138,7 @@ def insert_node(session: Session, policy: ClusterPolicy, values: dict[str, Any],
         {"id": node_id, "first": policy.vnc_first_port, "last": policy.vnc_first_port + policy.vnc_ports - 1},
     )
     record_change(session, "node", node_id, None, "enter")
+    document_changed(session)
     notify(session, "look", node_id)
     return get_node(session, node_id)
 
@@ -202,6 +204,8 @@ def edit(caller: ClusterCall, node_id: int, values: dict[str, Any]) -> dict[str,
     if moves or values["name"] is not None:
         notify(session, TOPIC, node_id)
         notify(session, "look", node_id)
+    if values["address"] is not None:
+        document_changed(session)
     record_change(session, "node", node_id, None)
     caller.note("edit node", node_id=node_id, **{k: v for k, v in values.items() if v is not None})
     return get_node(session, node_id)
@@ -276,6 +280,8 @@ def delete(caller: ClusterCall, node_id: int) -> None:
         parameters,
     )
     record_change(session, "node", node_id, None, "exit")
+    document_changed(session)
+    document_changed(session, node_id)
     notify(session, TOPIC, node_id)
     notify(session, CREDENTIAL, node_id)
     caller.note("delete node", node_id=node_id, name=row.name)

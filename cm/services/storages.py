@@ -22,6 +22,7 @@ from cm.services.networks import vms
 from cm.store.change import record_change
 from cm.store.drift import close_storage
 from cm.store.node import get_node
+from cm.store.node_document import document_changed
 from cm.store.operation import open_operation
 from cm.store.storage import (
     content,
@@ -91,6 +92,7 @@ def add(caller: ClusterCall, values: dict[str, Any]) -> dict[str, Any]:
     with refused_by(caller.session, {"uq_storage_name": NameTaken("storage", values["name"])}):
         storage_id = insert_storage(caller.session, row)
     record_change(caller.session, "storage", storage_id, None, "enter")
+    document_changed(caller.session)
     caller.note("add storage", **row)
     return get_storage(caller.session, storage_id)
 
@@ -148,6 +150,7 @@ def delete(caller: ClusterCall, storage_id: int) -> None:
     )
     close_storage(session, pool_name(storage_id))
     record_change(session, "storage", storage_id, None, "exit")
+    document_changed(session)
     caller.note("delete storage", storage_id=storage_id, name=row["name"])
 
 

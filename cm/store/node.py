@@ -109,23 +109,3 @@ def managed_addresses(session: Session) -> list[str]:
         except ValueError:
             continue
     return found
-
-
-def vnc_ports(session: Session, node_id: int) -> tuple[int, int] | None:
-    """The first and the last port of a node's screens; None: it has none."""
-    found = session.execute(
-        text("SELECT min(port) AS first, max(port) AS last FROM vnc_port WHERE node_id = :id"), {"id": node_id}
-    ).one()
-    return None if found.first is None else (found.first, found.last)
-
-
-def storage_paths(session: Session, node_id: int) -> list[str]:
-    """Where a node has its storages."""
-    listed = session.scalars(
-        text(
-            "SELECT DISTINCT s.path FROM storage_attachment a JOIN storage s ON s.id = a.storage_id"
-            " WHERE a.node_id = :id AND a.state = 'attached' AND s.deleted_at IS NULL ORDER BY s.path"
-        ),
-        {"id": node_id},
-    )
-    return list(listed)

@@ -12,6 +12,7 @@ from cm.interfaces import StorageSpec
 from cm.rpc.errors import ObjectNotFound, VersionChanged
 from cm.rpc.vocabulary import StorageKind
 from cm.rules.names import pool_name
+from cm.store.node_document import document_changed
 
 _STORAGE = """
 SELECT s.id AS storage_id, s.uuid::text AS uuid, s.name, s.kind, s.path, s.address, s.source, s.locked,
@@ -113,6 +114,7 @@ def set_attachment(session: Session, storage_id: int, node_id: int, state: str, 
         ),
         {"s": storage_id, "n": node_id, "state": state, "error": error},
     )
+    document_changed(session, node_id)
 
 
 def record_attached(session: Session, storage_id: int, node_id: int, capacity_bytes: int) -> None:
@@ -128,12 +130,14 @@ def record_attached(session: Session, storage_id: int, node_id: int, capacity_by
         text("UPDATE storage SET capacity_bytes = :c, version = version + 1 WHERE id = :s AND capacity_bytes = 0"),
         {"c": capacity_bytes, "s": storage_id},
     )
+    document_changed(session, node_id)
 
 
 def delete_attachment(session: Session, storage_id: int, node_id: int) -> None:
     session.execute(
         text("DELETE FROM storage_attachment WHERE storage_id = :s AND node_id = :n"), {"s": storage_id, "n": node_id}
     )
+    document_changed(session, node_id)
 
 
 _USERS = text(

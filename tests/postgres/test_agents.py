@@ -25,6 +25,7 @@ from sqlalchemy.engine import make_url
 from cm.rpc.errors import EnrolmentRefused, ObjectNotFound
 from cm.runtime.database import Database, notify
 from cm.services.agents import GuestSettings, credential_key, enrol, issue_enrolment_token, record_agent
+from cm.store.node_document import document_changed
 from contextualization.wire import Exchange
 from node_hooks.client import Client, Credential, parse_endpoint
 from node_hooks.document import parse_document
@@ -455,6 +456,24 @@ class TestDocument:
         assert len(json.loads(answers[0].body)["networks"]) == 2
         assert peer.endpoint.documents.waiting == 0 and not peer.clock.getDelayedCalls()
 
+    def test_sections(self, peer: Peer) -> None:
+        """A document in sections says what the one in one piece says; what changes one leaves the others' versions."""
+        told = json.loads(result_of(self.poll(peer, "")).body)
+        first = json.loads(result_of(self.poll(peer, "&format=2")).body)
+        assert first["format"] == 2 and first["version"] != told.pop("version")
+        content = {name: each["content"] for name, each in first["sections"].items()}
+        flat = {"console_logs": content.pop("consoles")}
+        for each in content.values():
+            flat |= each
+        assert told == flat
+        peer.database.transact_now(add_pool, "other", "10.129.0.0/28", "wbr1")
+        second = json.loads(result_of(self.poll(peer, "&format=3")).body)
+        assert second["format"] == 2 and second["version"] != first["version"]
+        changed = [n for n, each in second["sections"].items() if each["version"] != first["sections"][n]["version"]]
+        assert changed == ["networks"]
+        for wrong in ("0", "x", "", "12345"):
+            assert result_of(self.poll(peer, f"&format={wrong}")).status == 400
+
     def test_time_out(self, peer: Peer) -> None:
         """After its time the poll answers with what is there, the same version again."""
         version = json.loads(result_of(self.poll(peer, "")).body)["version"]
@@ -533,7 +552,7 @@ class TestProgram:
 
         def widen(session: Any) -> None:
             add_pool(session, "other", "10.129.0.0/28", "wbr1")
-            notify(session, "networks")
+            document_changed(session)
 
         timer = threading.Timer(0.3, lambda: database.transact_now(widen))
         timer.start()

@@ -1,0 +1,84 @@
+"""
+The facts that nodes' documents are made of, and the word that some have changed.
+
+Whoever changes one says so in the same transaction, and of which node it is: only that one's agent is woken.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from cm.rpc.errors import ObjectNotFound
+from cm.runtime.database import notify
+from cm.runtime.prepared import Prepared
+from cm.store.node import managed_addresses
+
+DOCUMENT: Final = "document"  # topic, with the id of the node whose document changed
+ALL: Final = 0  # in place of a node's id: what all documents share has changed
+
+
+def document_changed(session: Session, node_id: int = ALL) -> None:
+    """Something that one node's document is made of has changed; without an id something that all of them share."""
+    notify(session, DOCUMENT, node_id)
+
+
+@dataclass(frozen=True)
+class SharedFacts:
+    """
+    What documents have in common.
+
+    :ivar pools: rows: name, bridge, gateway, network, prefix.
+    :ivar addresses: of nodes and storages' servers (CIDR).
+    """
+
+    pools: Sequence[Any]
+    addresses: Sequence[str]
+
+
+def shared_facts(session: Session) -> SharedFacts:
+    pools = session.execute(
+        text(
+            "SELECT name, bridge, host(gateway) AS gateway, network::text AS network, masklen(network) AS prefix"
+            " FROM address_pool WHERE deleted_at IS NULL ORDER BY id"
+        )
+    ).all()
+    return SharedFacts(pools, managed_addresses(session))
+
+
+@dataclass(frozen=True)
+class OwnFacts:
+    """
+    What is one node's own.
+
+    :ivar vnc_ports: the first and the last of its screens; None: it has none.
+    :ivar storage_paths: where it has its storages.
+    """
+
+    vnc_ports: tuple[int, int] | None
+    storage_paths: tuple[str, ...]
+
+
+_OWN = Prepared(
+    "own_document_facts",
+    """
+SELECT (SELECT min(port) FROM vnc_port WHERE node_id = n.id) AS first,
+       (SELECT max(port) FROM vnc_port WHERE node_id = n.id) AS last,
+       (SELECT array_agg(DISTINCT s.path ORDER BY s.path)
+          FROM storage_attachment a JOIN storage s ON s.id = a.storage_id
+         WHERE a.node_id = n.id AND a.state = 'attached' AND s.deleted_at IS NULL) AS paths
+  FROM node n WHERE n.id = :id AND n.deleted_at IS NULL
+""",
+)
+
+
+def own_facts(session: Session, node_id: int) -> OwnFacts:
+    """:raises ObjectNotFound: there is no such node."""
+    row = _OWN(session, id=node_id).first()
+    if row is None:
+        raise ObjectNotFound("node", node_id)
+    return OwnFacts(None if row.first is None else (row.first, row.last), tuple(row.paths or ()))
