@@ -38,7 +38,7 @@ from cm.rpc.errors import CloudError  # noqa: E402
 from cm.rpc.introspection import introspection  # noqa: E402
 from cm.rpc.parameters import REQUIRED, Parameter  # noqa: E402
 from cm.rpc.view import Registry, View  # noqa: E402
-from cm.rpc.vocabulary import OperationKind  # noqa: E402
+from cm.rules.operation import OperationKind  # noqa: E402
 from cm.rules.transitions import ATTACHMENT, IMAGE, NODE, OPERATION, VM, Move, Noun, Standing  # noqa: E402
 from cm.services.images import DELETE_S, SPARE_S  # noqa: E402
 from cm.services.storages import ATTACH_S  # noqa: E402

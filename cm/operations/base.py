@@ -13,7 +13,8 @@ from typing import Any, ClassVar, Final, TypeVar
 from sqlalchemy.orm import Session
 
 from cm.rpc.errors import CloudError
-from cm.rpc.vocabulary import OperationKind, OperationState
+from cm.rpc.vocabulary import OperationState
+from cm.rules.operation import OperationKind
 from cm.services.context import Services
 from cm.services.fleet import DEADLINE_S
 from cm.services.messages import tell_done

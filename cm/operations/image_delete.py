@@ -6,8 +6,8 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from cm.operations.base import NO_NODE, OTHERS, Kind, Wait, Work, register
-from cm.rpc.vocabulary import OperationKind
 from cm.rules.names import is_unmade, pool_name
+from cm.rules.operation import OperationKind
 from cm.store.change import record_change
 from cm.store.image import ImageRow, close_image, find_image, release_image
 from cm.store.operation import OperationRow

@@ -28,9 +28,10 @@ from cm.drivers.images.target import Fetched
 from cm.operations import staging
 from cm.operations.base import NO_NODE, Kind, LeaseLost, Wait, Work, register
 from cm.rpc.errors import CloudError, DownloadFailed, DownloadRefused, ImageRefused, ObjectNotFound, WrongImageState
-from cm.rpc.vocabulary import CauseKind, DiskFormat, ImageKind, ImageState, OperationKind
+from cm.rpc.vocabulary import CauseKind, DiskFormat, ImageKind, ImageState
 from cm.rules.cause import Cause
 from cm.rules.names import pool_name
+from cm.rules.operation import OperationKind
 from cm.services.context import ClusterPolicy
 from cm.services.images import open_delete
 from cm.store.change import record_change

@@ -15,8 +15,9 @@ from sqlalchemy.orm import Session
 from cm.interfaces import DomainSeen, slow
 from cm.operations.base import NO_NODE, OTHERS, Kind, Wait, Work, register
 from cm.rpc.errors import CloudError, DomainNotRunning, GuestIgnored, NotAbandonable
-from cm.rpc.vocabulary import DiskFormat, OperationKind, Seen
+from cm.rpc.vocabulary import DiskFormat, Seen
 from cm.rules.names import console_volume, pool_name
+from cm.rules.operation import OperationKind
 from cm.rules.vm import GONE
 from cm.runtime.prepared import Prepared
 from cm.runtime.wall import unix_seconds, utc_now

@@ -12,9 +12,10 @@ from sqlalchemy.orm import Session
 from cm.interfaces import DomainSpec, NetworkSpec, lasting, slow
 from cm.operations.base import OTHERS, Kind, Wait, Work, register
 from cm.rpc.errors import CloudError, ObjectNotFound, RunsElsewhere
-from cm.rpc.vocabulary import CauseKind, DeployMode, DiskFormat, OperationKind
+from cm.rpc.vocabulary import CauseKind, DeployMode, DiskFormat
 from cm.rules.cause import Cause
 from cm.rules.names import console_volume
+from cm.rules.operation import OperationKind
 from cm.rules.placement import VMRequest
 from cm.rules.vm import GONE
 from cm.runtime.database import notify

@@ -16,7 +16,7 @@ from cm.operations.base import Kind, Work, register
 from cm.operations.vm_end import await_end, cut_power, seal
 from cm.operations.vm_launch import launch, refuse_twice
 from cm.rpc.errors import CloudError, NoCapacity, NowhereToStart
-from cm.rpc.vocabulary import OperationKind
+from cm.rules.operation import OperationKind
 from cm.rules.vm import GONE
 from cm.services.context import ClusterPolicy
 from cm.services.evidence import rest_by_evidence

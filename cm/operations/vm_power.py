@@ -8,7 +8,8 @@ from sqlalchemy.orm import Session
 from cm.interfaces import VncSpec
 from cm.operations.base import Kind, Work, register
 from cm.rpc.errors import CloudError, DomainNotRunning, ObjectNotFound
-from cm.rpc.vocabulary import OperationKind, Seen, SeenReason
+from cm.rpc.vocabulary import Seen, SeenReason
+from cm.rules.operation import OperationKind
 from cm.rules.vm import GONE
 from cm.services.context import ClusterPolicy, vnc_password
 from cm.services.evidence import rest_by_evidence

@@ -16,7 +16,7 @@ from enum import StrEnum
 from typing import Final
 
 from cm.rpc.errors import NotPermitted
-from cm.rpc.vocabulary import OperationKind
+from cm.rules.operation import OperationKind
 
 
 class Level(StrEnum):

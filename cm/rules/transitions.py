@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from cm.rpc.vocabulary import ImageState, NodeState, OperationKind, OperationState, VMState
+from cm.rpc.vocabulary import ImageState, NodeState, OperationState, VMState
+from cm.rules.operation import OperationKind
 
 
 class AttachmentState(StrEnum):

@@ -9,7 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from cm.rpc.vocabulary import OperationKind, PowerOffPolicy, Seen, SeenReason, VMState, Wanted
+from cm.rpc.vocabulary import PowerOffPolicy, Seen, SeenReason, VMState, Wanted
+from cm.rules.operation import OperationKind
 
 GONE: Final = frozenset({Seen.ABSENT, Seen.OFF, Seen.CRASHED})  # no QEMU process runs for it
 

@@ -30,8 +30,9 @@ from cm.rpc.errors import (
     VMBusy,
     VolumeNotFound,
 )
-from cm.rpc.vocabulary import DiskBus, DiskFormat, OperationKind, Seen
+from cm.rpc.vocabulary import DiskBus, DiskFormat, Seen
 from cm.rules.names import domain_name, pool_name, root_volume, vm_of_domain
+from cm.rules.operation import OperationKind
 from cm.rules.vm import GONE
 from cm.runtime.taken import refused_by
 from cm.services.context import ClusterCall, Services

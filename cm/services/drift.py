@@ -8,8 +8,9 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from cm.rpc.errors import NotApplicable, ObjectNotFound, RunsElsewhere
-from cm.rpc.vocabulary import CauseKind, DriftKind, OperationKind, Seen, SeenReason, Wanted
+from cm.rpc.vocabulary import CauseKind, DriftKind, Seen, SeenReason, Wanted
 from cm.rules.cause import Cause
+from cm.rules.operation import OperationKind
 from cm.services.context import ClusterCall
 from cm.services.evidence import now, record_end
 from cm.services.hosts import accept

@@ -16,8 +16,9 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from cm.rpc.errors import CloudError
-from cm.rpc.vocabulary import CauseKind, OperationKind, Seen, SeenReason, Wanted
+from cm.rpc.vocabulary import CauseKind, Seen, SeenReason, Wanted
 from cm.rules.cause import Cause
+from cm.rules.operation import OperationKind
 from cm.rules.vm import GONE, after_power_off
 from cm.runtime.database import notify
 from cm.runtime.prepared import Prepared

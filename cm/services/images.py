@@ -13,9 +13,10 @@ from sqlalchemy.orm import Session
 
 from cm.rpc.errors import AddressRefused, Conflict, InUse, InvalidParameter, NotAuthenticated, WrongImageState
 from cm.rpc.types import matching
-from cm.rpc.vocabulary import DiskFormat, ImageAccess, ImageState, OperationKind
+from cm.rpc.vocabulary import DiskFormat, ImageAccess, ImageState
 from cm.rules.access import Person
 from cm.rules.cause import Cause
+from cm.rules.operation import OperationKind
 from cm.services.context import ClusterCall, ClusterPolicy
 from cm.services.networks import vms
 from cm.store.change import record_change

@@ -13,8 +13,8 @@ from typing import Any, Final, Literal
 from sqlalchemy.orm import Session
 
 from cm.rpc.errors import CloudError, ObjectNotFound
-from cm.rpc.vocabulary import OperationKind
 from cm.rules.cause import BY_ITSELF
+from cm.rules.operation import OperationKind
 from cm.services.context import ClusterCall
 from cm.store.change import record_change
 from cm.store.message import about_image, about_vm, cause_of, delete_messages, insert_message

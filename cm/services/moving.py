@@ -9,7 +9,8 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from cm.rpc.errors import NoCapacity, NoFreePort
-from cm.rpc.vocabulary import OperationKind, VMState
+from cm.rpc.vocabulary import VMState
+from cm.rules.operation import OperationKind
 from cm.rules.placement import NodeLoad, VMRequest
 from cm.rules.vm import GONE, WANTED_BY
 from cm.services.context import ClusterCall, ClusterPolicy

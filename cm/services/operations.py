@@ -10,8 +10,9 @@ from sqlalchemy.orm import Session
 
 from cm.operations.base import KINDS
 from cm.rpc.errors import VMBusy, WrongOperationState
-from cm.rpc.vocabulary import OPEN_OPERATIONS, OperationKind, OperationState
+from cm.rpc.vocabulary import OPEN_OPERATIONS, OperationState
 from cm.rules.access import Action
+from cm.rules.operation import OperationKind
 from cm.rules.vm import WANTED_BY
 from cm.runtime.database import notify
 from cm.services.access import Who, authorize_operation, authorized_vm, person_of, visible_operations

@@ -14,8 +14,9 @@ from typing import Any, Final
 from sqlalchemy import text
 
 from cm.rpc.errors import InUse, InvalidParameter, NameTaken, ObjectNotFound
-from cm.rpc.vocabulary import OperationKind, StorageKind
+from cm.rpc.vocabulary import StorageKind
 from cm.rules.names import pool_name
+from cm.rules.operation import OperationKind
 from cm.runtime.taken import refused_by
 from cm.services.context import ClusterCall, ClusterPolicy
 from cm.services.networks import vms

@@ -13,8 +13,9 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from cm.rpc.errors import CloudError, InUse, InvalidParameter, ObjectNotFound, WrongVMState
-from cm.rpc.vocabulary import ImageKind, OperationKind, PowerOffPolicy, StorageId
+from cm.rpc.vocabulary import ImageKind, PowerOffPolicy, StorageId
 from cm.rules.access import ACTION_OF, NEEDS, Action, Level, Shared, enough
+from cm.rules.operation import OperationKind
 from cm.rules.placement import VMRequest
 from cm.rules.vm import ALLOWED, INTERRUPTIBLE, WANTED_BY
 from cm.runtime.database import at_last

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from cm.rpc.vocabulary import OperationKind, Wanted
+from cm.rpc.vocabulary import Wanted
+from cm.rules.operation import OperationKind
 
 
 @dataclass(frozen=True)

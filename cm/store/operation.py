@@ -12,8 +12,9 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from cm.rpc.errors import ObjectNotFound, VMBusy, WrongImageState
-from cm.rpc.vocabulary import OperationId, OperationKind, OperationState
+from cm.rpc.vocabulary import OperationId, OperationState
 from cm.rules.cause import Cause
+from cm.rules.operation import OperationKind
 from cm.runtime.database import CHANNEL, note_notified, notify
 from cm.runtime.prepared import Prepared
 

@@ -11,8 +11,9 @@ import msgspec
 from sqlalchemy.orm import Session
 
 from cm.rpc.errors import ObjectNotFound, VersionChanged
-from cm.rpc.vocabulary import NodeId, OperationKind, PowerOffPolicy, Seen, SeenReason, VMId, VMState, Wanted
+from cm.rpc.vocabulary import NodeId, PowerOffPolicy, Seen, SeenReason, VMId, VMState, Wanted
 from cm.rules.names import domain_name
+from cm.rules.operation import OperationKind
 from cm.rules.vm import EC2_STATE, XO_POWER_STATE, VMFacts, cc1_code, status
 from cm.runtime.prepared import Prepared
 

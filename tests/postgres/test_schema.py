@@ -18,7 +18,7 @@ from cm.daemon.migrate import migrate, pending
 from cm.models import Base
 from cm.operations import register_kinds
 from cm.operations.base import KINDS
-from cm.rpc.vocabulary import OperationKind
+from cm.rules.operation import OperationKind
 from cm.runtime.migrate import config
 from cm.store.prune import prune
 from lab.postgres import PrivatePostgres

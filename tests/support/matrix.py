@@ -16,8 +16,8 @@ from cm.rpc.introspection import described_types
 from cm.rpc.parameters import Parameter
 from cm.rpc.types import ID_MAX
 from cm.rpc.view import Registry, View
-from cm.rpc.vocabulary import OperationKind
 from cm.rules.access import ACTION_OF, NEEDS, Action, Level, Shared, enough
+from cm.rules.operation import OperationKind
 from support.cloud import MemoryCloud
 
 NOBODYS = 10**12  # an id that nothing has

@@ -9,7 +9,7 @@ from msgspec import Meta
 from cm.rpc.caller import RawList, RawObject
 from cm.rpc.types import Id, IdList, Limit, Name
 from cm.rpc.view import admin_view
-from cm.rpc.vocabulary import OperationKind
+from cm.rules.operation import OperationKind
 from cm.services import adopting, release
 from cm.services import vm as service
 from cm.services.context import ClusterCall

@@ -15,7 +15,8 @@ from cm.rpc.caller import RawList, RawObject
 from cm.rpc.errors import InvalidParameter, ObjectNotFound
 from cm.rpc.types import Count, Id, IdList, Ids, Limit, Name, SSHKeys, Text, UserData, matching
 from cm.rpc.view import user_view
-from cm.rpc.vocabulary import PAGE_MAX, DeployMode, OperationKind, PowerOffPolicy
+from cm.rpc.vocabulary import PAGE_MAX, DeployMode, PowerOffPolicy
+from cm.rules.operation import OperationKind
 from cm.services import console
 from cm.services import vm as service
 from cm.services.context import ClusterCall

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from clm.console.sentences import SENTENCES, WORK, sentence
-from cm.rpc.vocabulary import OperationKind
+from cm.rules.operation import OperationKind
 
 
 def test_all_work() -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cm.rpc.vocabulary import OperationKind
 from cm.rules.access import (
     ACTION_OF,
     NEEDS,
@@ -20,6 +19,7 @@ from cm.rules.access import (
     level_of,
     needed_to_grant,
 )
+from cm.rules.operation import OperationKind
 
 IDS = st.integers(1, 4)
 ISSUERS = st.sampled_from(["clm-a", "clm-b"])

@@ -13,16 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from cm.rpc.vocabulary import (
-    OPEN_OPERATIONS,
-    OperationKind,
-    OperationState,
-    PowerOffPolicy,
-    Seen,
-    SeenReason,
-    VMState,
-    Wanted,
-)
+from cm.rpc.vocabulary import OPEN_OPERATIONS, OperationState, PowerOffPolicy, Seen, SeenReason, VMState, Wanted
+from cm.rules.operation import OperationKind
 from cm.rules.transitions import ATTACHMENT, IMAGE, NODE, NOUNS, OPERATION, VM, AttachmentState, Noun
 from cm.rules.vm import ALLOWED, GONE, INTERRUPTIBLE, UNDER_WAY, WANTED_BY, VMFacts, after_power_off, status
 

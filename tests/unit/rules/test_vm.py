@@ -6,7 +6,8 @@ import itertools
 
 import pytest
 
-from cm.rpc.vocabulary import OperationKind, PowerOffPolicy, Seen, SeenReason, VMState, Wanted
+from cm.rpc.vocabulary import PowerOffPolicy, Seen, SeenReason, VMState, Wanted
+from cm.rules.operation import OperationKind
 from cm.rules.vm import (
     ALLOWED,
     CC1_CODES,
