@@ -22,7 +22,7 @@ from typing import Any
 from cm.drivers.memory.node import MemoryNode
 from cm.drivers.memory.volumes import HEADER_BYTES, Volume
 from cm.drivers.memory.world import Domain
-from cm.interfaces import DomainEvent, DomainSpec
+from cm.interfaces.hypervisor import DomainEvent, DomainSpec
 from cm.rpc.errors import CloudError
 from cm.rpc.vocabulary import DiskFormat
 

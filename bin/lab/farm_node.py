@@ -21,7 +21,8 @@ from urllib.parse import urlsplit
 from zope.interface import implementer
 
 from cm.daemon.main import load
-from cm.interfaces import DomainEvent, INodeDriver
+from cm.interfaces.hypervisor import DomainEvent
+from cm.interfaces.node import INodeDriver
 from cm.rpc.errors import NodeUnreachable
 from cm.runtime.program import run_until_signal
 from lab.farm import LENGTH_BYTES, packed

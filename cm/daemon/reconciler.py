@@ -10,7 +10,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
-from cm.interfaces import DomainEvent
+from cm.interfaces.hypervisor import DomainEvent
 from cm.rpc.errors import CloudError, DatabaseUnavailable, Overloaded
 from cm.runtime.metrics import Metrics
 from cm.runtime.prepared import Prepared

@@ -1,5 +1,5 @@
 """
-The outside, behind ``cm/interfaces.py``. May import ``interfaces``, ``rules``, ``rpc`` vocabulary and errors,
+The outside, behind ``cm/interfaces``. May import ``interfaces``, ``rules``, ``rpc`` vocabulary and errors,
 ``runtime``.
 
 ``open.py`` makes a node's driver from its URI; start there. ``libvirt/`` is the real one, ``memory/`` its stand-in for

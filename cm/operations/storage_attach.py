@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy.orm import Session
 
-from cm.interfaces import StorageUsage
+from cm.interfaces.volume import StorageUsage
 from cm.operations.base import Kind, Work, register
 from cm.rpc.errors import CloudError, InUse
 from cm.rules.names import pool_name

@@ -12,7 +12,8 @@ from typing import Any, Final
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from cm.interfaces import DomainSeen, slow
+from cm.interfaces.hypervisor import DomainSeen
+from cm.interfaces.pace import slow
 from cm.operations.base import NO_NODE, OTHERS, Kind, Wait, Work, register
 from cm.rpc.errors import CloudError, DomainNotRunning, GuestIgnored, NotAbandonable
 from cm.rpc.vocabulary import DiskFormat, Seen

@@ -9,7 +9,9 @@ from typing import Any
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from cm.interfaces import DomainSpec, NetworkSpec, lasting, slow
+from cm.interfaces.hypervisor import DomainSpec
+from cm.interfaces.network import NetworkSpec
+from cm.interfaces.pace import lasting, slow
 from cm.operations.base import OTHERS, Kind, Wait, Work, register
 from cm.rpc.errors import CloudError, ObjectNotFound, RunsElsewhere
 from cm.rpc.vocabulary import CauseKind, DeployMode, DiskFormat

@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from cm.interfaces import VncSpec
+from cm.interfaces.hypervisor import VncSpec
 from cm.operations.base import Kind, Work, register
 from cm.rpc.errors import CloudError, DomainNotRunning, ObjectNotFound
 from cm.rpc.vocabulary import Seen, SeenReason

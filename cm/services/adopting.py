@@ -19,7 +19,8 @@ from typing import Any, Final
 
 from sqlalchemy.orm import Session
 
-from cm.interfaces import DiskDescription, DomainDescription, DomainSeen, VolumeSeen
+from cm.interfaces.hypervisor import DiskDescription, DomainDescription, DomainSeen
+from cm.interfaces.volume import VolumeSeen
 from cm.rpc.errors import (
     CannotAdopt,
     DomainNotFound,

@@ -17,7 +17,8 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 from twisted.logger import Logger
 
-from cm.interfaces import NodeInfo, is_lasting, is_slow
+from cm.interfaces.hypervisor import NodeInfo
+from cm.interfaces.node import is_lasting, is_slow
 from cm.rpc.errors import NodeBusy, ObjectNotFound
 from cm.runtime.database import Database
 from cm.runtime.threads import NODE_SLOW_SIZE, IThreads

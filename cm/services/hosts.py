@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy.orm import Session
 from twisted.logger import Logger
 
-from cm.interfaces import NodeInfo
+from cm.interfaces.hypervisor import NodeInfo
 from cm.rpc.errors import NotSupported, SameHost
 from cm.rpc.vocabulary import DriftKind
 from cm.rules.host import Host, host_of

@@ -11,7 +11,7 @@ from typing import Any, Final
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from cm.interfaces import NetworkSpec
+from cm.interfaces.network import NetworkSpec
 from cm.rpc.errors import Conflict, InUse, InvalidParameter, NameTaken
 from cm.rules.names import network_name
 from cm.runtime.taken import refused_by

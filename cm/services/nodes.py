@@ -12,7 +12,8 @@ import msgspec
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from cm.interfaces import NodeInfo, StorageUsage
+from cm.interfaces.hypervisor import NodeInfo
+from cm.interfaces.volume import StorageUsage
 from cm.rpc.errors import (
     CloudError,
     DeadlineExceeded,

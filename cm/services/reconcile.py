@@ -12,7 +12,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 from twisted.logger import Logger
 
-from cm.interfaces import DomainSeen, NodeInfo
+from cm.interfaces.hypervisor import DomainSeen, NodeInfo
 from cm.rpc.errors import CloudError, DeadlineExceeded, NodeBusy, NodeUnreachable, ObjectNotFound, Overloaded
 from cm.rpc.vocabulary import Doubt, DriftKind, Seen, VMId, Wanted
 from cm.rules.host import Host

@@ -7,7 +7,7 @@ from typing import Final
 
 from twisted.logger import Logger
 
-from cm.interfaces import DomainDescription, DomainSeen
+from cm.interfaces.hypervisor import DomainDescription, DomainSeen
 from cm.rpc.errors import CloudError, Unavailable
 from cm.services.context import Services
 from cm.store.unknown import Held, UnknownSeen, described, our_addresses

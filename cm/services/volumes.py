@@ -15,7 +15,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 from twisted.logger import Logger
 
-from cm.interfaces import VolumeSeen
+from cm.interfaces.volume import VolumeSeen
 from cm.rpc.errors import CloudError, StorageUnreached
 from cm.rpc.vocabulary import DriftKind
 from cm.rules.names import console_volume, pool_name, volume_of

@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from cm.interfaces import DiskSpec, DomainSpec, NicSpec, VncSpec
+from cm.interfaces.hypervisor import DiskSpec, DomainSpec, NicSpec, VncSpec
 from cm.rpc.vocabulary import DeployMode, DiskBus, DiskFormat, NicModel, VideoModel
 from cm.rules.names import console_volume, domain_name, network_name, pool_name
 from cm.rules.network import mac_of, tap_of

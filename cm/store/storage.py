@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from cm.interfaces import StorageSpec
+from cm.interfaces.volume import StorageSpec
 from cm.rpc.errors import ObjectNotFound, VersionChanged
 from cm.rpc.vocabulary import StorageKind
 from cm.rules.names import pool_name

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from zope.interface.verify import verifyObject
 
-from cm.interfaces import DiskSpec, DomainEvent, DomainSpec, IHypervisor, NicSpec, VncSpec
+from cm.interfaces.hypervisor import DiskSpec, DomainEvent, DomainSpec, IHypervisor, NicSpec, VncSpec
 from cm.rpc.errors import DomainNotFound, DomainNotRunning, HypervisorError, InvalidParameter
 from cm.rpc.vocabulary import DiskFormat, Seen
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from zope.interface.verify import verifyObject
 
-from cm.interfaces import IImageStore, StorageSpec
+from cm.interfaces.volume import IImageStore, StorageSpec
 from cm.rpc.errors import CloudError, InvalidParameter, NotSupported, ObjectNotFound, VolumeNotFound
 from cm.rpc.vocabulary import DiskFormat, StorageKind
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from zope.interface.verify import verifyObject
 
-from cm.interfaces import INetwork, NetworkSpec
+from cm.interfaces.network import INetwork, NetworkSpec
 
 
 def network_spec(**changes: Any) -> NetworkSpec:

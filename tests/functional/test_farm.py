@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from cm.interfaces import DomainEvent, DomainSpec, StorageSpec
+from cm.interfaces.hypervisor import DomainEvent, DomainSpec
+from cm.interfaces.volume import StorageSpec
 from cm.rpc.errors import DomainNotFound, NodeUnreachable
 from cm.rpc.vocabulary import DiskFormat, Seen, StorageKind
 from lab.farm_node import FarmLink, FarmNode

@@ -16,7 +16,8 @@ import pytest
 from cm.drivers.libvirt import pool_xml
 from cm.drivers.libvirt.network import definition_uuid
 from cm.drivers.libvirt.node import LibvirtNode
-from cm.interfaces import DomainSpec, NetworkSpec, NicSpec
+from cm.interfaces.hypervisor import DomainSpec, NicSpec
+from cm.interfaces.network import NetworkSpec
 from cm.rpc.vocabulary import NicModel
 from lab.daemon import program_environment
 from lab.hosts import Host, Lab

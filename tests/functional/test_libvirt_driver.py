@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from cm.drivers.libvirt.node import LibvirtNode
-from cm.interfaces import DiskSpec, DomainSpec, NicSpec, StorageSpec, VncSpec
+from cm.interfaces.hypervisor import DiskSpec, DomainSpec, NicSpec, VncSpec
+from cm.interfaces.volume import StorageSpec
 from cm.rpc.errors import HypervisorError, NodeUnreachable
 from cm.rpc.vocabulary import DiskBus, DiskFormat, Seen, StorageKind, VideoModel
 from cm.rules.host import Host as Machine

@@ -13,7 +13,7 @@ import pytest
 
 from cm.drivers.libvirt import images
 from cm.drivers.libvirt.node import LibvirtNode
-from cm.interfaces import StorageSpec
+from cm.interfaces.volume import StorageSpec
 from cm.rpc.errors import NodeBusy, NodeUnreachable, VolumeNotFound
 from cm.rpc.vocabulary import DiskFormat
 from lab.hosts import Host, Lab

@@ -16,7 +16,7 @@ import pytest
 from sqlalchemy import create_engine
 
 from cm.daemon.migrate import migrate
-from cm.interfaces import StorageSpec
+from cm.interfaces.volume import StorageSpec
 from cm.rpc.vocabulary import DiskFormat, StorageKind
 from lab.postgres import PrivatePostgres
 from support.cloud import MemoryCloud

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from cm.interfaces import StorageSpec
+from cm.interfaces.volume import StorageSpec
 from cm.rpc.errors import HypervisorError, InUse, NodeUnreachable, ObjectNotFound
 from cm.rpc.vocabulary import DiskFormat, StorageKind
 from support.cloud import MemoryCloud

@@ -13,7 +13,8 @@ from typing import Any
 
 import pytest
 
-from cm.interfaces import DiskSpec, DomainSpec, NicSpec, StorageSpec, VncSpec
+from cm.interfaces.hypervisor import DiskSpec, DomainSpec, NicSpec, VncSpec
+from cm.interfaces.volume import StorageSpec
 from cm.rpc.errors import (
     CannotAdopt,
     DomainNotFound,

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from cm.interfaces import StorageSpec
+from cm.interfaces.volume import StorageSpec
 from cm.rpc.vocabulary import DiskFormat, StorageKind
 from support.cloud import MemoryCloud, run
 

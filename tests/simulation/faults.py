@@ -318,7 +318,7 @@ class Faults:
 
     def _stranger(self, fault: Fault, node: Node) -> None:
         """A domain that somebody else made."""
-        from cm.interfaces import DomainSpec
+        from cm.interfaces.hypervisor import DomainSpec
 
         uuid = f"00000000-0000-4000-8000-{int(fault.size * 10**12):012d}"
         node.memory.world.define(

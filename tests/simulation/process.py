@@ -20,7 +20,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from cm.interfaces import is_lasting, is_slow
+from cm.interfaces.node import is_lasting, is_slow
 from cm.rpc.errors import DeadlineExceeded, NodeUnreachable, Overloaded
 from cm.runtime.listener import Listener
 from cm.runtime.threads import SIZES, IThreads, size_of

@@ -15,7 +15,7 @@ from unittest import mock
 from twisted.python.failure import Failure
 
 from cm.drivers.memory.node import MemoryNode
-from cm.interfaces import DomainSeen
+from cm.interfaces.hypervisor import DomainSeen
 from cm.rpc.errors import CloudError
 from simulation import invariants
 from simulation.database import IServer, Server

@@ -22,7 +22,7 @@ from cm.daemon.app import ClusterManager
 from cm.daemon.settings import ClusterSettings, DatabaseSettings, ImportSettings, ListenSettings, Settings
 from cm.drivers.memory.node import MemoryNode
 from cm.drivers.memory.volumes import forget_exports
-from cm.interfaces import StorageSpec
+from cm.interfaces.volume import StorageSpec
 from cm.operations import staging
 from cm.rpc.caller import Identity, LocalCaller
 from cm.rpc.vocabulary import DiskFormat, Role, StorageKind

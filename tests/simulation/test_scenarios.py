@@ -13,7 +13,7 @@ from typing import Final
 
 import pytest
 
-from cm.interfaces import DomainSeen
+from cm.interfaces.hypervisor import DomainSeen
 from cm.rpc.errors import CloudError, HypervisorError, NodeUnreachable, QuotaReached
 from cm.services.fleet import LASTING_MAX
 from lab.postgres import PrivatePostgres

@@ -88,7 +88,7 @@ class MemoryCloud:
                 n=node_id,
             )
         for memory in self.memory.values():
-            from cm.interfaces import StorageSpec
+            from cm.interfaces.volume import StorageSpec
             from cm.rpc.vocabulary import DiskFormat, StorageKind
 
             memory.attach(StorageSpec(f"wawel-{self.storage_id}", StorageKind.DIR, "/srv/main"))

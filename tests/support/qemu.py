@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from cm.drivers.libvirt.node import LibvirtNode
-from cm.interfaces import DomainSpec, StorageSpec
+from cm.interfaces.hypervisor import DomainSpec
+from cm.interfaces.volume import StorageSpec
 from cm.rpc.errors import NodeUnreachable
 from cm.rpc.vocabulary import StorageKind
 from lab.hosts import Host, Lab

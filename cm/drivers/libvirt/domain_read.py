@@ -6,7 +6,7 @@ matters of anybody's: nothing in it is relied on to be there.
 from __future__ import annotations
 
 from cm.drivers.libvirt.xml_text import Element, parsed
-from cm.interfaces import DiskDescription, DomainDescription
+from cm.interfaces.hypervisor import DiskDescription, DomainDescription
 
 # libvirt writes memory in KiB, whatever unit it was defined in; a unit that is not here is read as that.
 _MIB = {"b": 2**-20, "bytes": 2**-20, "KiB": 2**-10, "MiB": 1, "GiB": 2**10, "TiB": 2**20}

@@ -13,7 +13,7 @@ from typing import Final
 from lxml import etree
 
 from cm.drivers.libvirt.xml_text import Element, element, exact_text, free_text, parsed, serialized
-from cm.interfaces import DiskSpec, DomainSpec, NicSpec, NodeInfo, VncSpec
+from cm.interfaces.hypervisor import DiskSpec, DomainSpec, NicSpec, NodeInfo, VncSpec
 from cm.rpc.errors import InvalidParameter
 from cm.rpc.vocabulary import DiskBus, DiskFormat
 

@@ -18,7 +18,15 @@ from cm.drivers.libvirt.errors import is_connection_error
 from cm.drivers.libvirt.session import Session
 from cm.drivers.libvirt.states import event_words, seen
 from cm.drivers.libvirt.xml_text import parsed
-from cm.interfaces import DomainDescription, DomainEvent, DomainSeen, DomainSpec, IHypervisor, NodeInfo, VncSpec
+from cm.interfaces.hypervisor import (
+    DomainDescription,
+    DomainEvent,
+    DomainSeen,
+    DomainSpec,
+    IHypervisor,
+    NodeInfo,
+    VncSpec,
+)
 from cm.rpc.errors import CloudError, DomainNotFound, DomainNotRunning, HypervisorError, NotSupported
 from cm.rpc.vocabulary import Seen, SeenReason
 

@@ -27,7 +27,7 @@ from cm.drivers.libvirt.connection import Connections
 from cm.drivers.libvirt.pool_xml import pool_xml, same_pool, volume_xml
 from cm.drivers.libvirt.streams import download_tail, upload_file
 from cm.drivers.libvirt.xml_text import parsed
-from cm.interfaces import IImageStore, StorageSpec, StorageUsage, VolumeSeen
+from cm.interfaces.volume import IImageStore, StorageSpec, StorageUsage, VolumeSeen
 from cm.rpc.errors import InvalidParameter, NodeBusy, NotSupported, VolumeNotFound
 from cm.rpc.vocabulary import DiskFormat, StorageKind
 

@@ -12,7 +12,7 @@ from zope.interface import implementer
 
 from cm.drivers.libvirt.connection import Connections
 from cm.drivers.libvirt.pool_xml import network_xml, same_addresses
-from cm.interfaces import INetwork, NetworkSpec
+from cm.interfaces.network import INetwork, NetworkSpec
 
 _NAMESPACE: Final = uuid.UUID("5d0c9c0b-6e37-5c1f-9a55-0a57f8be3d10")
 _ANY: Final = "00000000-0000-0000-0000-000000000000"

@@ -8,7 +8,8 @@ from cm.drivers.libvirt.connection import Connections
 from cm.drivers.libvirt.hypervisor import LibvirtHypervisor
 from cm.drivers.libvirt.images import LibvirtImages
 from cm.drivers.libvirt.network import LibvirtNetworks
-from cm.interfaces import INodeDriver, NodeInfo
+from cm.interfaces.hypervisor import NodeInfo
+from cm.interfaces.node import INodeDriver
 
 
 @implementer(INodeDriver)

@@ -8,7 +8,8 @@ from typing import Final
 from lxml import etree
 
 from cm.drivers.libvirt.xml_text import Element, element, exact_text, parsed, serialized
-from cm.interfaces import NetworkSpec, StorageSpec
+from cm.interfaces.network import NetworkSpec
+from cm.interfaces.volume import StorageSpec
 from cm.rpc.errors import InvalidParameter
 from cm.rpc.vocabulary import DiskFormat, StorageKind
 from cm.rules.network import mac_of

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from cm.interfaces import DomainSeen
+from cm.interfaces.hypervisor import DomainSeen
 from cm.rpc.vocabulary import Seen, SeenReason
 
 # virDomainState. Nothing is known of 0 ("no state"); 2 is Xen's "blocked"; in 4 ("being shut down") QEMU still runs.

@@ -18,19 +18,10 @@ from zope.interface import implementer
 
 from cm.drivers.memory.volumes import CONTENT_MAX, Volume
 from cm.drivers.memory.world import Domain, Hook, World, check_vnc
-from cm.interfaces import (
-    DomainDescription,
-    DomainEvent,
-    DomainSeen,
-    DomainSpec,
-    INodeDriver,
-    NetworkSpec,
-    NodeInfo,
-    StorageSpec,
-    StorageUsage,
-    VncSpec,
-    VolumeSeen,
-)
+from cm.interfaces.hypervisor import DomainDescription, DomainEvent, DomainSeen, DomainSpec, NodeInfo, VncSpec
+from cm.interfaces.network import NetworkSpec
+from cm.interfaces.node import INodeDriver
+from cm.interfaces.volume import StorageSpec, StorageUsage, VolumeSeen
 from cm.rpc.errors import CloudError, DomainNotRunning, NodeUnreachable, NotSupported, VolumeNotFound
 from cm.rpc.vocabulary import DiskFormat, Seen, SeenReason
 

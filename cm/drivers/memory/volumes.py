@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Final
 
-from cm.interfaces import StorageSpec, StorageUsage, VolumeSeen
+from cm.interfaces.volume import StorageSpec, StorageUsage, VolumeSeen
 from cm.rpc.errors import InvalidParameter, ObjectNotFound, StorageFull, VolumeNotFound
 from cm.rpc.vocabulary import DiskFormat, StorageKind
 

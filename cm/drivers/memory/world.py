@@ -13,16 +13,16 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from cm.drivers.memory.volumes import Storages, Volume
-from cm.interfaces import (
+from cm.interfaces.hypervisor import (
     DiskDescription,
     DomainDescription,
     DomainEvent,
     DomainSeen,
     DomainSpec,
-    NetworkSpec,
     NodeInfo,
     VncSpec,
 )
+from cm.interfaces.network import NetworkSpec
 from cm.rpc.errors import DomainNotFound, HypervisorError, InvalidParameter
 from cm.rpc.vocabulary import Seen, SeenReason
 

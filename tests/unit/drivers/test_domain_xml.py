@@ -14,7 +14,8 @@ pytest.importorskip("libvirt")
 from cm.drivers.libvirt.domain_xml import NAMESPACE, changed_graphics, domain_xml  # noqa: E402
 from cm.drivers.libvirt.pool_xml import network_xml, pool_xml, same_pool, volume_xml  # noqa: E402
 from cm.drivers.libvirt.xml_text import free_text, parsed  # noqa: E402
-from cm.interfaces import DiskSpec, DomainSpec, NicSpec, NodeInfo, StorageSpec, VncSpec  # noqa: E402
+from cm.interfaces.hypervisor import DiskSpec, DomainSpec, NicSpec, NodeInfo, VncSpec  # noqa: E402
+from cm.interfaces.volume import StorageSpec  # noqa: E402
 from cm.rpc.errors import InvalidParameter  # noqa: E402
 from cm.rpc.vocabulary import DiskBus, DiskFormat, StorageKind  # noqa: E402
 from tests.contract.network import network_spec  # noqa: E402

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from cm.drivers.libvirt import connection
-from cm.interfaces import INodeDriver, is_slow
+from cm.interfaces.node import INodeDriver, is_slow
 from cm.operations import engine
 from cm.runtime.threads import NODE_SIZE, NODE_SLOW_SIZE, SIZES
 

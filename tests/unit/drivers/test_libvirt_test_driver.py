@@ -14,7 +14,9 @@ from cm.drivers.libvirt import network as driver  # noqa: E402
 from cm.drivers.libvirt.node import LibvirtNode  # noqa: E402
 from cm.drivers.libvirt.pool_xml import network_xml  # noqa: E402
 from cm.drivers.open import open_node  # noqa: E402
-from cm.interfaces import INodeDriver, NetworkSpec, VncSpec  # noqa: E402
+from cm.interfaces.hypervisor import VncSpec  # noqa: E402
+from cm.interfaces.network import NetworkSpec  # noqa: E402
+from cm.interfaces.node import INodeDriver  # noqa: E402
 from cm.rpc.errors import NodeUnreachable, NotSupported  # noqa: E402
 from tests.contract.hypervisor import HypervisorContract, domain_spec  # noqa: E402
 from tests.contract.images import ImageStoreContract  # noqa: E402

@@ -11,7 +11,9 @@ from zope.interface.verify import verifyObject
 from cm.drivers.memory.node import MemoryNode
 from cm.drivers.memory.volumes import forget_exports
 from cm.drivers.open import open_node
-from cm.interfaces import DiskSpec, INodeDriver, NicSpec, StorageSpec, VncSpec
+from cm.interfaces.hypervisor import DiskSpec, NicSpec, VncSpec
+from cm.interfaces.node import INodeDriver
+from cm.interfaces.volume import StorageSpec
 from cm.rpc.errors import HypervisorError, InvalidParameter, NodeUnreachable, StorageFull
 from cm.rpc.vocabulary import DiskFormat, Seen, StorageKind
 from tests.contract.hypervisor import HypervisorContract, domain_spec

@@ -1,0 +1,202 @@
+"""Domains: what defines one, what is seen of one, what is done to one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from zope.interface import Interface
+
+from cm.interfaces.pace import slow
+from cm.rpc.vocabulary import DiskBus, DiskFormat, NicModel, Seen, SeenReason, VideoModel
+
+
+@dataclass(frozen=True)
+class NodeInfo:
+    """What a node says of itself. ``cpus`` are logical CPUs."""
+
+    hostname: str
+    hypervisor: str  # "QEMU", "TEST", "memory"
+    hypervisor_version: str
+    libvirt_version: str
+    cpu_model: str
+    cpus: int
+    memory_mib: int
+    domain_types: tuple[str, ...]  # "kvm", "qemu", "test"; the first is the best
+    arch: str
+    hooks: bool  # whether libvirt calls hook scripts for this driver
+    host_uuid: str = ""  # the machine's, by libvirt; "" where the driver stands for none
+
+
+@dataclass(frozen=True)
+class DiskSpec:
+    """A disk of a domain. ``format`` comes from our record and is always written out; nothing is ever probed."""
+
+    path: str
+    format: DiskFormat
+    device: str  # target: "vda", "sda"
+    bus: DiskBus = DiskBus.VIRTIO
+    cdrom: bool = False
+    read_only: bool = False
+
+
+@dataclass(frozen=True)
+class NicSpec:
+    network: str  # libvirt network on the node
+    mac: str
+    tap: str  # the interface's name on the node
+    model: NicModel = NicModel.VIRTIO
+
+
+@dataclass(frozen=True)
+class VncSpec:
+    """``password`` works until it is changed; with ``enabled`` false it is written as already expired."""
+
+    listen: str
+    port: int
+    password: str = field(repr=False)
+    enabled: bool = False
+
+
+@dataclass(frozen=True)
+class DomainSpec:
+    """Everything of a domain's definition, typed; the driver turns it into XML by a library."""
+
+    name: str
+    uuid: str
+    title: str  # free text of a user: any characters XML can carry
+    vcpus: int
+    memory_mib: int
+    disks: tuple[DiskSpec, ...]
+    nics: tuple[NicSpec, ...]
+    vnc: VncSpec | None
+    console_log: str | None  # path on the node that the serial console is logged to
+    smbios_serial: str = ""  # where the guest's metadata is; anybody on the node may read it
+    video: VideoModel = VideoModel.VGA
+
+
+@dataclass(frozen=True)
+class DomainSeen:
+    """One line of evidence about a domain."""
+
+    uuid: str
+    name: str
+    state: Seen
+    reason: SeenReason
+    persistent: bool = True
+
+
+@dataclass(frozen=True)
+class DiskDescription:
+    """A disk of a domain as its definition has it. ``bases``: of a running one, the files that its own stands on."""
+
+    path: str
+    format: str
+    device: str
+    bus: str
+    cdrom: bool = False
+    read_only: bool = False
+    bases: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class DomainDescription:
+    """What a domain holds of its node and of its cluster, ours or not: its definition, as far as we understand one."""
+
+    uuid: str
+    name: str
+    title: str
+    vcpus: int
+    memory_mib: int
+    disks: tuple[DiskDescription, ...]
+    macs: tuple[str, ...]
+    ports: tuple[int, ...]  # that its screens listen on
+    console_log: str | None = None
+    smbios_serial: str = ""
+
+
+@dataclass(frozen=True)
+class DomainEvent:
+    """A hint by the hypervisor that something happened to a domain; never a verdict."""
+
+    uuid: str
+    name: str
+    event: str  # "defined" "undefined" "started" "suspended" "resumed" "stopped" "shutdown" "crashed"
+    detail: str
+
+
+class IHypervisor(Interface):
+    """One node's hypervisor."""
+
+    def info() -> NodeInfo:
+        """Facts of the node."""
+
+    def domains() -> Sequence[DomainSeen]:
+        """Every domain of the node, ours or not, running or not, in one call."""
+
+    def look(uuid: str) -> DomainSeen:
+        """One domain; state ABSENT where there is none. Never raises for absence."""
+
+    def describe(uuid: str) -> DomainDescription | None:
+        """What the definition of any domain says, as it runs or, where it is off, as it would; None where there is
+        none."""
+
+    @slow
+    def define(spec: DomainSpec) -> None:
+        """Make the persistent definition be ``spec``; repeatable. A running domain of that uuid goes on unchanged."""
+
+    @slow
+    def start(uuid: str) -> None:
+        """
+        Boot a defined domain. One that already runs is not an error.
+        :raises DomainNotFound: it is not defined.
+        :raises HypervisorError: it does not start; the reason is the hypervisor's.
+        """
+
+    def destroy(uuid: str) -> None:
+        """Cut the power. A domain that is off or gone is not an error; looks again before it reports one."""
+
+    def shutdown(uuid: str) -> None:
+        """
+        Press the power button (ACPI). The guest may ignore it.
+        :raises DomainNotRunning: there is nothing to press on.
+        """
+
+    def reset(uuid: str) -> None:
+        """
+        Press the reset button.
+        :raises DomainNotRunning: it does not run.
+        """
+
+    def pause(uuid: str) -> None:
+        """
+        Stop the virtual CPUs; paused already is not an error.
+        :raises DomainNotRunning: it does not run.
+        """
+
+    def resume(uuid: str) -> None:
+        """
+        Let the virtual CPUs go on; running already is not an error.
+        :raises DomainNotRunning: it is off.
+        """
+
+    @slow
+    def undefine(uuid: str) -> None:
+        """Forget a definition, managed-save files and snapshot metadata too. An absent one is not an error."""
+
+    def set_vnc(uuid: str, vnc: VncSpec) -> None:
+        """
+        Change the password of a running domain's VNC server: valid now, or already expired.
+        :raises DomainNotRunning: it does not run.
+        :raises NotSupported: this hypervisor has no VNC.
+        """
+
+    def subscribe(callback: Callable[[DomainEvent], None], lost: Callable[[str], None]) -> None:
+        """
+        Call ``callback`` for each domain event and ``lost`` once when the connection ends, from any thread.
+        Replaces an earlier subscription. It stays when the connection ends: the next one serves it again, and ``lost``
+        tells that what happened in between was not told. ``callback`` must only hand over and return.
+        """
+
+    def close() -> None:
+        """Let go of connections and callbacks; repeatable. The provider is unusable afterwards."""
