@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
+
 from cm.rpc.caller import Identity
 from cm.rpc.codec import encode_json
 from cm.runtime.feed import FeedRow, format_cursor
+from cm.runtime.json_text import with_members
 
 
 def sees(row: FeedRow, identity: Identity) -> bool:
@@ -49,8 +52,8 @@ def encode_event(row: FeedRow, epoch: str, issuer: str = "") -> bytes:
                 "public": row.public,
             }
         # The object is JSON already; a line feed between its values would end the line.
-        shown = b"null" if row.object is None else row.object.replace("\n", " ").encode()
-        data = encode_json(told)[:-1] + b',"object":' + shown + b"}"
+        shown = None if row.object is None else msgspec.Raw(row.object.replace("\n", " "))
+        data = with_members(encode_json(told).decode(), {"object": shown}).encode()
         head = f"id: {format_cursor(epoch, row.position)}\nevent: {row.event}\ndata: "
         made = row.encoded[issuer] = head.encode() + data + b"\n\n"
     return made

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import uuid
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -19,6 +18,7 @@ from cm.rules.operation import OperationKind
 from cm.rules.placement import VMRequest
 from cm.rules.vm import ALLOWED, INTERRUPTIBLE, WANTED_BY
 from cm.runtime.database import at_last
+from cm.runtime.json_text import array_of, with_members
 from cm.runtime.prepared import Prepared
 from cm.services.access import authorized_vm, level_on, person_of, usable_image
 from cm.services.context import ClusterCall, vnc_password
@@ -146,7 +146,7 @@ def create(caller: ClusterCall, new: NewVM) -> list[str]:
         summary = render_vm(session, vm_id, "enter")
         if new.vnc:
             password = vnc_password(caller.policy.secret, str(key), 1)
-            summary = f'{summary[:-1]},"vnc_password":"{password}"}}'
+            summary = with_members(summary, {"vnc_password": password})
         made.append(summary)
         ids.append(vm_id)
         if caller.dry_run:
@@ -209,8 +209,7 @@ def detail(caller: ClusterCall, vm_id: int, *, administrator: bool = False) -> s
 def shared_list(caller: ClusterCall, limit: int, before: int | None) -> str:
     """Others' live VMs that are shared with the caller, newest first, as JSON text."""
     found = list_shared_vms(caller.session, person_of(caller.identity), limit=limit, before=before)
-    shown = [f'{summary[:-1]},"user_login":{json.dumps(login)},"access":"{level}"}}' for summary, login, level in found]
-    return f"[{','.join(shown)}]"
+    return array_of(with_members(summary, {"user_login": login, "access": level}) for summary, login, level in found)
 
 
 # ------------------------------------------------------------------ changes of state

@@ -15,6 +15,7 @@ from cm.rpc.vocabulary import NodeId, PowerOffPolicy, Seen, SeenReason, VMId, VM
 from cm.rules.names import domain_name
 from cm.rules.operation import OperationKind
 from cm.rules.vm import EC2_STATE, XO_POWER_STATE, VMFacts, cc1_code, status
+from cm.runtime.json_text import array_of, with_members
 from cm.runtime.prepared import Prepared
 
 _encode = msgspec.json.Encoder().encode
@@ -293,7 +294,7 @@ def list_text(
         _LISTS[name] = Prepared(
             name, f"SELECT summary FROM vm WHERE {' AND '.join(where)} ORDER BY id DESC LIMIT :limit"
         )
-    return f"[{','.join(_LISTS[name](session, **values).scalars())}]"
+    return array_of(_LISTS[name](session, **values).scalars())
 
 
 _LONG = Prepared(
@@ -330,7 +331,7 @@ class VMDetail:
             "user_login": self.login,
             "access": access,
         }
-        return f"{self.summary[:-1]},{_encode(rest).decode()[1:]}"
+        return with_members(self.summary, rest)
 
 
 def find_detail(session: Session, vm_id: int) -> VMDetail | None:

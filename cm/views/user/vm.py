@@ -17,6 +17,7 @@ from cm.rpc.types import Count, Id, IdList, Ids, Limit, Name, SSHKeys, Text, Use
 from cm.rpc.view import user_view
 from cm.rpc.vocabulary import PAGE_MAX, DeployMode, PowerOffPolicy
 from cm.rules.operation import OperationKind
+from cm.runtime.json_text import array_of
 from cm.services import console
 from cm.services import vm as service
 from cm.services.context import ClusterCall
@@ -86,7 +87,7 @@ def create(
             groups=groups or (),
         ),
     )
-    return RawList(f"[{','.join(made)}]")
+    return RawList(array_of(made))
 
 
 def _distinct(parameter: str, ids: list[Id] | None) -> list[Id]:
