@@ -13,11 +13,11 @@ from clm.console.context import Console
 from clm.console.problems import INTERRUPTED, UNREACHABLE, OperationFailed, Problem, one_line
 from clm.console.quoting import argument
 from cm.rpc.errors import ObjectNotFound, Unavailable
+from cm.rpc.vocabulary import OPEN_OPERATIONS
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
-OPEN: Final = ("queued", "running", "waiting")
 POLL_S: Final = 0.5
 ONE_WAIT_S: Final = 5.0  # of one call; so that progress is seen, and Ctrl-C obeyed soon
 AWAY_S: Final = 60.0  # for so long a server that does not answer is asked again
@@ -143,7 +143,7 @@ def _wait(
         if note is not None:
             state = f"{op.get('state')} {op.get('step') or ''}"
             note(because(state, op.get("waiting_for")), float(op.get("progress") or 0))
-        if op.get("state") not in OPEN:
+        if op.get("state") not in OPEN_OPERATIONS:
             return op
         deadline.check(f"Operation {operation_id}", _goes_on(operation_id, cluster, admin))
         if polling:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
@@ -10,8 +11,16 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from cm.models.base import Base, Empty, Key, No, Now, Zero
+from cm.rpc.vocabulary import OPEN_OPERATIONS, OperationState
 
-OPEN = "state IN ('queued', 'running', 'waiting')"
+
+def _among(states: Iterable[OperationState]) -> str:
+    return f"state IN ({', '.join(repr(state.value) for state in states)})"
+
+
+# Conditions of the partial indexes; statements take theirs from here as well (``store/conditions.py``).
+OPEN = _among(OPEN_OPERATIONS)
+DUE = _among(state for state in OPEN_OPERATIONS if state is not OperationState.RUNNING)
 
 
 class Worker(Base):
@@ -44,7 +53,7 @@ class Operation(Base):
         # Of a journal of millions a few hundred are open at a time: this index has kilobytes.
         Index("ix_operation_open", "id", postgresql_where=text(OPEN)),
         Index("ix_operation_open_image", "image_id", "id", postgresql_where=text(f"{OPEN} AND image_id IS NOT NULL")),
-        Index("ix_operation_due", "not_before", "id", postgresql_where=text("state IN ('queued', 'waiting')")),
+        Index("ix_operation_due", "not_before", "id", postgresql_where=text(DUE)),
         Index("ix_operation_worker", "worker_id", postgresql_where=text("worker_id IS NOT NULL")),
         Index("ix_operation_vm", "vm_id", "id"),
         Index("ix_operation_account", "account_id", "id"),

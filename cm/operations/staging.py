@@ -19,6 +19,7 @@ from sqlalchemy.orm import Session
 
 from cm.operations.base import LeaseLost, Step, Work
 from cm.runtime.database import after_commit
+from cm.store.conditions import is_open
 
 _NAME: Final = re.compile(r"import-([0-9]{1,18})-([0-9]{1,18})(?:\.part)?\Z")
 
@@ -93,7 +94,7 @@ def orphaned(session: Session, pairs: Sequence[tuple[int, int]]) -> Sequence[tup
     if not pairs:
         return []
     rows = session.execute(
-        text("SELECT id, worker_id FROM operation WHERE id = ANY(:ids) AND state IN ('queued', 'running', 'waiting')"),
+        text(f"SELECT id, worker_id FROM operation WHERE id = ANY(:ids) AND {is_open()}"),
         {"ids": [operation_id for operation_id, _ in pairs]},
     )
     workers = {row.id: row.worker_id for row in rows}

@@ -22,6 +22,7 @@ from cm.services.context import ClusterPolicy
 from cm.services.evidence import rest_by_evidence
 from cm.services.moving import reserve_place
 from cm.store.claim import release_node, release_target, take_target
+from cm.store.conditions import is_on
 from cm.store.operation import OperationRow, record_step
 from cm.store.vm import VMRow, get_vm, render_vm
 
@@ -133,7 +134,7 @@ class VMMove(Kind):
         assert op.vm_id is not None
         release_target(session, op.vm_id)
         session.execute(
-            text("UPDATE vm SET error = :e WHERE id = :id AND seen NOT IN ('running', 'paused')"),
+            text(f"UPDATE vm SET error = :e WHERE id = :id AND NOT {is_on()}"),
             {"e": str(error), "id": op.vm_id},
         )
 

@@ -13,6 +13,7 @@ from cm.rules.operation import OperationKind
 from cm.rules.vm import GONE
 from cm.services.context import ClusterPolicy, vnc_password
 from cm.services.evidence import rest_by_evidence
+from cm.store.conditions import is_on
 from cm.store.operation import OperationRow
 from cm.store.vm import VMRow, get_vm
 
@@ -40,7 +41,7 @@ def _was_reset(session: Session, op: OperationRow) -> None:
     session.execute(
         text(
             "UPDATE vm SET contextualized_at = NULL, seen = 'running', seen_reason = 'reset' WHERE id = :id"
-            " AND seen IN ('running', 'paused')"
+            f" AND {is_on()}"
         ),
         {"id": op.vm_id},
     )
@@ -59,10 +60,7 @@ async def resume(work: Work) -> None:
 
 def _seen(session: Session, op: OperationRow, seen: Seen, reason: SeenReason) -> None:
     session.execute(
-        text(
-            "UPDATE vm SET seen = :s, seen_reason = :r, seen_at = clock_timestamp() WHERE id = :id"
-            " AND seen IN ('running', 'paused')"
-        ),
+        text(f"UPDATE vm SET seen = :s, seen_reason = :r, seen_at = clock_timestamp() WHERE id = :id AND {is_on()}"),
         {"s": seen, "r": reason, "id": op.vm_id},
     )
     _settle_end(session, op)

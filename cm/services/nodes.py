@@ -36,6 +36,7 @@ from cm.services.hosts import recognise, seen_host
 from cm.services.networks import vms
 from cm.services.reconcile import record_node
 from cm.store.change import record_change
+from cm.store.conditions import is_open
 from cm.store.host import hosts_taken, node_of
 from cm.store.node import get_node
 from cm.store.node_document import document_changed
@@ -231,10 +232,10 @@ def set_locked(caller: ClusterCall, node_id: int, locked: bool) -> dict[str, Any
 
 # VMs that rest there hold nothing of it, unless something is just being done to them.
 _HELD = text(
-    """
+    f"""
 SELECT v.id FROM vm v WHERE (v.node_id = :id OR v.moves_to = :id) AND v.closed_at IS NULL
    AND (v.node_claimed OR EXISTS (SELECT 1 FROM operation o WHERE o.vm_id = v.id
-                                   AND o.state IN ('queued', 'running', 'waiting')))
+                                   AND {is_open("o")}))
  ORDER BY v.id
 """
 )

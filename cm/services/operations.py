@@ -20,6 +20,7 @@ from cm.services.context import ClusterCall, ClusterPolicy
 from cm.services.images import DELETE_S, import_seconds
 from cm.services.storages import ATTACH_S
 from cm.services.vm import SECONDS, interrupt
+from cm.store.conditions import is_open
 from cm.store.operation import TOPIC, OperationRow, count_running, get_operation, list_operations
 from cm.store.vm import find_vm, get_vm, render_vm
 
@@ -175,9 +176,9 @@ def _seconds(kind: OperationKind, policy: ClusterPolicy) -> float:
 
 
 _SECOND = text(
-    """
+    f"""
 SELECT id, kind FROM operation
- WHERE id <> :id AND state IN ('queued', 'running', 'waiting')
+ WHERE id <> :id AND {is_open()}
    AND (image_id = :image_id OR kind = 'storage_attach' AND :kind = 'storage_attach'
         AND storage_id = :storage_id AND node_id = :node_id)
  LIMIT 1

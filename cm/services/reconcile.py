@@ -24,6 +24,7 @@ from cm.services.health import doubt_missing, doubt_silent, judge
 from cm.services.hosts import recognise, seen_host
 from cm.services.unknown import look_at_unknown
 from cm.store.change import record_change
+from cm.store.conditions import is_open_root
 from cm.store.drift import record_findings
 from cm.store.unknown import UnknownSeen, record_unknown
 
@@ -34,10 +35,9 @@ KINDS = (DriftKind.UNKNOWN_DOMAIN, DriftKind.MISSING_DOMAIN, DriftKind.WRONG_STA
 
 _RECORDS = Prepared(
     "node_records",
-    """
+    f"""
 SELECT v.node_id, v.id, v.uuid::text AS uuid, v.version, v.wanted, v.seen, v.launched_at, v.doubt,
-       EXISTS (SELECT 1 FROM operation o WHERE o.vm_id = v.id AND o.parent_id IS NULL AND NOT o.concurrent
-                AND o.state IN ('queued', 'running', 'waiting')) AS busy
+       EXISTS (SELECT 1 FROM operation o WHERE o.vm_id = v.id AND {is_open_root("o")}) AS busy
   FROM vm v WHERE v.node_id = ANY(CAST(:nodes AS bigint[])) AND v.closed_at IS NULL
    AND (v.node_claimed OR v.seen NOT IN ('off', 'absent'))
 """,

@@ -18,6 +18,7 @@ from cm.services.context import ClusterCall
 from cm.services.saving import give_back_image
 from cm.store.booking import close_rows, give_back
 from cm.store.claim import release_node
+from cm.store.conditions import is_open
 from cm.store.vm import find_vm, get_vm, render_vm
 
 
@@ -61,7 +62,7 @@ def erase(caller: ClusterCall, vm_id: int) -> dict[str, Any]:
     caller.session.execute(
         text(
             "UPDATE operation SET state = 'abandoned', finished_at = clock_timestamp(), admin_text = 'erased'"
-            " WHERE vm_id = :id AND state IN ('queued', 'running', 'waiting')"
+            f" WHERE vm_id = :id AND {is_open()}"
         ),
         {"id": vm_id},
     )

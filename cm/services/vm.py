@@ -28,6 +28,7 @@ from cm.services.sharing import own_groups, share_with_groups
 from cm.store.access import list_shared_vms
 from cm.store.booking import Booking, Share, book, refuse
 from cm.store.claim import mib, release_target
+from cm.store.conditions import is_open
 from cm.store.creation import VMRows, insert_vm
 from cm.store.operation import open_operation
 from cm.store.vm import VMRow, find_detail, render_vm
@@ -273,7 +274,7 @@ def interrupt(session: Session, operation_id: int) -> None:
     given_up = session.execute(
         text(
             "UPDATE operation SET state = 'abandoned', finished_at = clock_timestamp() WHERE id = :id"
-            " AND state IN ('queued', 'running', 'waiting') RETURNING kind, vm_id"
+            f" AND {is_open()} RETURNING kind, vm_id"
         ),
         {"id": operation_id},
     ).first()

@@ -21,6 +21,7 @@ from cm.rpc.vocabulary import DriftKind
 from cm.rules.names import console_volume, pool_name, volume_of
 from cm.rules.reconcile import Finding
 from cm.services.context import ClusterCall, Services
+from cm.store.conditions import is_open
 from cm.store.drift import record_storage_findings
 from cm.store.storage import get_storage, node_reaching
 from cm.store.unknown import held_volumes
@@ -44,7 +45,7 @@ def expected(session: Session, storage_id: int) -> Expected:
         text(
             "SELECT d.volume FROM disk d JOIN vm v ON v.id = d.vm_id WHERE d.storage_id = :s AND d.deleted_at IS NULL"
             " AND d.made AND NOT EXISTS (SELECT 1 FROM operation o WHERE o.vm_id = v.id"
-            "  AND o.state IN ('queued', 'running', 'waiting'))"
+            f"  AND {is_open('o')})"
             " UNION ALL SELECT volume FROM image WHERE storage_id = :s AND state = 'ok' AND deleted_at IS NULL"
         ),
         {"s": storage_id},
@@ -53,7 +54,7 @@ def expected(session: Session, storage_id: int) -> Expected:
         text(
             "SELECT volume FROM disk WHERE storage_id = :s AND deleted_at IS NULL"
             " UNION ALL SELECT volume FROM image WHERE storage_id = :s AND (deleted_at IS NULL OR EXISTS"
-            "  (SELECT 1 FROM operation o WHERE o.image_id = image.id AND o.state IN ('queued', 'running', 'waiting')))"
+            f"  (SELECT 1 FROM operation o WHERE o.image_id = image.id AND {is_open('o')}))"
         ),
         {"s": storage_id},
     )

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from cm.rpc.errors import AccountBlocked, NoFreePort, ObjectNotFound, QuotaReached, StorageFull
 from cm.runtime.prepared import Prepared
+from cm.store.conditions import is_open
 from cm.store.unknown import HELD_PORTS
 
 MIB = 1024 * 1024
@@ -307,7 +308,7 @@ def take_target(session: Session, vm_id: int) -> int | None:
 
 # Holders are looked for among the live: to join the closed ones reads all of them, where there are millions.
 LEAKS = text(
-    """
+    f"""
 SELECT 'account ' || a.login AS subject, 'counted ' || used_cpu || ' CPUs ' || used_memory_mib || ' MiB '
        || used_storage_mib || ' MiB storage ' || used_vms || ' VMs; live '
        || coalesce(l.cpu, 0) || ' ' || coalesce(l.memory, 0) || ' ' || coalesce(d.mib, 0) + coalesce(i.mib, 0)
@@ -355,7 +356,7 @@ UNION ALL
 SELECT 'place for VM ' || v.id, 'claimed on node ' || v.moves_to || ' though no move is under way'
   FROM vm v WHERE v.closed_at IS NULL AND v.moves_to IS NOT NULL
    AND NOT EXISTS (SELECT 1 FROM operation o WHERE o.vm_id = v.id AND o.kind = 'vm_move'
-                    AND o.state IN ('queued', 'running', 'waiting'))
+                    AND {is_open("o")})
 UNION ALL
 SELECT 'disk ' || k.volume, 'live though VM ' || k.vm_id || ' is closed'
   FROM disk k WHERE k.deleted_at IS NULL

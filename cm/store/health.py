@@ -13,12 +13,13 @@ from sqlalchemy.orm import Session
 
 from cm.rpc.vocabulary import Doubt, NodeHealth, NodeTrouble
 from cm.runtime.prepared import Prepared
+from cm.store.conditions import is_on
 
 # An agent that is said to be silent is so until it speaks. One is not said to be while a manager has started a short
 # while ago: nobody may have listened before.
 _RECORD = Prepared(
     "record_health",
-    """
+    f"""
 UPDATE node n SET agent_silent_since = CASE WHEN f.silent THEN n.agent_seen_at END, unhooked_since = f.unhooked
   FROM (SELECT o.id,
                o.hooks AND coalesce(o.agent_seen_at < clock_timestamp() - make_interval(secs => :agent_s), false)
@@ -27,7 +28,7 @@ UPDATE node n SET agent_silent_since = CASE WHEN f.silent THEN n.agent_seen_at E
                  AS silent,
                CASE WHEN o.hooks THEN (
                  SELECT min(v.launched_at) FROM vm v WHERE v.node_id = o.id AND v.closed_at IS NULL
-                    AND v.seen IN ('running', 'paused')
+                    AND {is_on("v")}
                     AND v.launched_at < clock_timestamp() - make_interval(secs => :hooks_s)
                     AND v.launched_at > coalesce(greatest(o.hooked_at, o.hooks_since), '-infinity')) END AS unhooked
           FROM node o WHERE o.id = ANY(CAST(:ids AS bigint[])) AND o.deleted_at IS NULL) f

@@ -16,6 +16,7 @@ from cm.rules.access import Level, Person, enough, highest
 from cm.rules.names import image_volume, unmade_volume
 from cm.store.access import FOR_CALLER, values_of
 from cm.store.claim import claim_quota, claim_storage, mib, release_quota, release_storage
+from cm.store.conditions import is_open
 
 
 @dataclass(frozen=True)
@@ -95,7 +96,7 @@ SELECT i.id AS image_id, i.uuid::text AS uuid, i.kind, i.name, i.description, i.
        (SELECT array_agg(g.level) FROM acl g WHERE g.kind = 'image' AND g.object_id = i.id AND {FOR_CALLER}) AS levels
   FROM image i JOIN account a ON a.id = i.account_id JOIN storage s ON s.id = i.storage_id
   LEFT JOIN LATERAL (SELECT id, user_text FROM operation
-                      WHERE image_id = i.id AND state IN ('queued', 'running', 'waiting') ORDER BY id DESC LIMIT 1) o
+                      WHERE image_id = i.id AND {is_open()} ORDER BY id DESC LIMIT 1) o
        ON true
  WHERE i.deleted_at IS NULL
 """
@@ -296,11 +297,11 @@ def claim_image(session: Session, row: ImageRow, format: DiskFormat, size_bytes:
 
 
 _FAILED = text(
-    """
+    f"""
 SELECT i.id, i.account_id FROM image i
  WHERE i.state = 'failed' AND i.deleted_at IS NULL AND i.claimed_bytes = 0
    AND NOT EXISTS (SELECT 1 FROM operation o WHERE o.image_id = i.id
-                    AND (o.state IN ('queued', 'running', 'waiting')
+                    AND ({is_open("o")}
                          OR o.finished_at > now() - make_interval(secs => :seconds)))
  ORDER BY i.id LIMIT 1000 FOR UPDATE OF i SKIP LOCKED
 """

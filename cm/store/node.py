@@ -13,14 +13,15 @@ from cm.rpc.errors import ObjectNotFound
 from cm.rpc.vocabulary import NodeId, NodeState, StorageId
 from cm.rules.placement import NodeLoad
 from cm.runtime.prepared import Prepared
+from cm.store.conditions import leads_elsewhere
 from cm.store.health import health, troubles
 
 _LOADS = Prepared(
     "node_loads",
-    """
+    f"""
 SELECT n.id, n.name, n.state, n.locked, floor(n.cpu_total * n.cpu_overcommit)::bigint AS cpu_capacity, n.cpu_used,
        floor(n.memory_mib_total * n.memory_overcommit)::bigint AS memory_capacity, n.memory_mib_used, n.priority,
-       n.seen_host_uuid <> '' AND (n.seen_host_uuid, n.seen_host_label) <> (n.host_uuid, n.host_label) AS other_host,
+       {leads_elsewhere("n")} AS other_host,
        n.agent_silent_since IS NOT NULL AS agent_silent, n.unhooked_since IS NOT NULL AS hooks_silent,
        (SELECT array_agg(a.storage_id) FROM storage_attachment a
          WHERE a.node_id = n.id AND a.state = 'attached') AS storages
@@ -51,13 +52,13 @@ def node_loads(session: Session) -> Sequence[NodeLoad]:
     ]
 
 
-_NODE = """
+_NODE = f"""
 SELECT n.id, n.uuid::text AS uuid, n.name, n.address, n.uri, n.locked, n.comment, n.priority, n.cpu_total,
        n.memory_mib_total, n.cpu_overcommit, n.memory_overcommit, n.cpu_used, n.memory_mib_used, n.vms_used, n.state,
        n.state_reason, n.seen_at, n.passed_at, n.info, n.hooks, n.agent_seen_at, n.agent_version, n.hook_version,
        n.host_uuid, n.host_label, n.seen_host_uuid, n.seen_host_label, n.agent_silent_since, n.unhooked_since,
        n.hooked_at,
-       n.seen_host_uuid <> '' AND (n.seen_host_uuid, n.seen_host_label) <> (n.host_uuid, n.host_label) AS other_host,
+       {leads_elsewhere("n")} AS other_host,
        n.version, n.created_at,
        (SELECT json_agg(json_build_object('storage_id', a.storage_id, 'name', s.name, 'state', a.state,
                                           'last_error', a.last_error) ORDER BY a.storage_id)

@@ -17,6 +17,7 @@ from cm.rules.cause import Cause
 from cm.rules.operation import OperationKind
 from cm.runtime.database import CHANNEL, note_notified, notify
 from cm.runtime.prepared import Prepared
+from cm.store.conditions import is_due, is_open, is_open_root
 
 LOCK_CLASS: Final = 0x5741  # first key of the advisory lock that a living worker holds; "WA"
 TOPIC: Final = "operation"
@@ -118,10 +119,7 @@ def open_operation(
         if vm_id is None:
             raise WrongImageState(image_id or 0, "busy", "no other operation under way")
         blocker = session.execute(
-            text(
-                "SELECT id, kind FROM operation WHERE vm_id = :vm_id AND parent_id IS NULL AND NOT concurrent"
-                " AND state IN ('queued', 'running', 'waiting')"
-            ),
+            text(f"SELECT id, kind FROM operation WHERE vm_id = :vm_id AND {is_open_root()}"),
             {"vm_id": vm_id},
         ).first()
         raise VMBusy(vm_id, blocker.id if blocker else 0, blocker.kind if blocker else "")
@@ -150,7 +148,7 @@ def list_operations(
     if vm_id is not None:
         where.append("vm_id = :vm_id")
     if only_open:
-        where.append("state IN ('queued', 'running', 'waiting')")
+        where.append(is_open())
     if before is not None:
         where.append("id < :before")
     statement = text(f"SELECT {_COLUMNS} FROM operation WHERE {' AND '.join(where)} ORDER BY id DESC LIMIT :limit")
@@ -179,8 +177,7 @@ UPDATE operation SET state = 'running', worker_id = :worker_id,
        started_at = coalesce(started_at, clock_timestamp())
  WHERE id IN (
        SELECT o.id FROM operation o
-        WHERE (o.state IN ('queued', 'waiting') AND o.not_before <= clock_timestamp())
-          AND o.kind IN ({_KNOWN})
+        WHERE ({is_due("o")} AND o.not_before <= clock_timestamp()) AND o.kind IN ({_KNOWN})
           AND (o.node_id IS NULL OR NOT o.node_id = ANY(CAST(:full_nodes AS bigint[])))
         ORDER BY o.not_before, o.id LIMIT :limit FOR UPDATE SKIP LOCKED)
 RETURNING {_COLUMNS}
@@ -198,8 +195,7 @@ def claim_operations(
 
 _DUE_IN = Prepared(
     "operation_due_in",
-    "SELECT extract(epoch FROM min(not_before) - clock_timestamp()) FROM operation"
-    " WHERE state IN ('queued', 'waiting')",
+    f"SELECT extract(epoch FROM min(not_before) - clock_timestamp()) FROM operation WHERE {is_due()}",
 )
 
 

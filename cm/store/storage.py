@@ -12,6 +12,7 @@ from cm.interfaces.volume import StorageSpec
 from cm.rpc.errors import ObjectNotFound, VersionChanged
 from cm.rpc.vocabulary import StorageKind
 from cm.rules.names import pool_name
+from cm.store.conditions import is_open
 from cm.store.node_document import document_changed
 
 _STORAGE = """
@@ -161,7 +162,7 @@ def open_attach(session: Session, storage_id: int, node_id: int) -> int | None:
     found: int | None = session.scalar(
         text(
             "SELECT id FROM operation WHERE kind = 'storage_attach' AND storage_id = :s AND node_id = :n"
-            " AND state IN ('queued', 'running', 'waiting') ORDER BY id DESC LIMIT 1"
+            f" AND {is_open()} ORDER BY id DESC LIMIT 1"
         ),
         {"s": storage_id, "n": node_id},
     )

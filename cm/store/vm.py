@@ -17,9 +17,9 @@ from cm.rules.operation import OperationKind
 from cm.rules.vm import EC2_STATE, XO_POWER_STATE, VMFacts, cc1_code, status
 from cm.runtime.json_text import array_of, with_members
 from cm.runtime.prepared import Prepared
+from cm.store.conditions import is_open_root
 
 _encode = msgspec.json.Encoder().encode
-ROOT_OPEN = "state IN ('queued', 'running', 'waiting') AND parent_id IS NULL AND NOT concurrent"
 
 
 @dataclass(frozen=True)
@@ -75,9 +75,8 @@ _COLUMNS = """
 """
 _ROW = f"""
 SELECT {_COLUMNS}
-  FROM vm v LEFT JOIN operation o ON o.vm_id = v.id AND o.{ROOT_OPEN.replace(" AND ", " AND o.")}
+  FROM vm v LEFT JOIN operation o ON o.vm_id = v.id AND {is_open_root("o")}
 """
-_ROW = _ROW.replace("AND o.NOT concurrent", "AND NOT o.concurrent")
 
 
 def _row(found: Any) -> VMRow:
@@ -158,7 +157,7 @@ def find_by_uuid(session: Session, uuid: str, *, lock: bool = False) -> VMRow | 
 
 _RENDER = Prepared(
     "render_vm",
-    """
+    f"""
 SELECT v.id, v.uuid::text AS uuid, v.name, v.description, v.account_id, v.image_id, i.name AS image_name,
        i.platform, v.template_id, t.name AS template_name, v.cpu, v.memory_mib, v.wanted, v.seen, v.seen_reason,
        v.doubt, v.doubt_since,
@@ -171,8 +170,7 @@ SELECT v.id, v.uuid::text AS uuid, v.name, v.description, v.account_id, v.image_
           FROM image_attachment a JOIN image x ON x.id = a.image_id WHERE a.vm_id = v.id) AS attached,
        o.id AS operation_id, o.kind AS operation_kind
   FROM vm v JOIN image i ON i.id = v.image_id JOIN template t ON t.id = v.template_id
-  LEFT JOIN operation o ON o.vm_id = v.id AND o.parent_id IS NULL AND NOT o.concurrent
-                       AND o.state IN ('queued', 'running', 'waiting')
+  LEFT JOIN operation o ON o.vm_id = v.id AND {is_open_root("o")}
  WHERE v.id = :id
 """,
 )

@@ -9,18 +9,18 @@ from sqlalchemy import text
 from cm.rpc.view import admin_view
 from cm.services.context import ClusterCall
 from cm.store.claim import leaks
+from cm.store.conditions import is_open, leads_elsewhere
 
 _COUNTS = text(
-    """
+    f"""
 SELECT (SELECT count(*) FROM drift WHERE closed_at IS NULL) AS open_drift,
-       (SELECT count(*) FROM operation WHERE state IN ('queued', 'running', 'waiting')) AS open_operations,
-       (SELECT count(*) FROM operation WHERE state IN ('queued', 'running', 'waiting') AND deadline < clock_timestamp())
+       (SELECT count(*) FROM operation WHERE {is_open()}) AS open_operations,
+       (SELECT count(*) FROM operation WHERE {is_open()} AND deadline < clock_timestamp())
            AS overdue_operations,
        (SELECT count(*) FROM node WHERE deleted_at IS NULL AND state = 'ok') AS nodes_ok,
        (SELECT count(*) FROM node WHERE deleted_at IS NULL AND state <> 'ok') AS nodes_away,
        (SELECT count(*) FROM node WHERE deleted_at IS NULL AND (agent_silent_since IS NOT NULL
-           OR unhooked_since IS NOT NULL
-           OR seen_host_uuid <> '' AND (seen_host_uuid, seen_host_label) <> (host_uuid, host_label))) AS nodes_degraded,
+           OR unhooked_since IS NOT NULL OR {leads_elsewhere()})) AS nodes_degraded,
        (SELECT count(*) FROM vm WHERE closed_at IS NULL) AS vms
 """
 )

@@ -17,6 +17,7 @@ from cm.rpc.vocabulary import OPEN_OPERATIONS, OperationState, PowerOffPolicy, S
 from cm.rules.operation import OperationKind
 from cm.rules.transitions import ATTACHMENT, IMAGE, NODE, NOUNS, OPERATION, VM, AttachmentState, Noun
 from cm.rules.vm import ALLOWED, GONE, INTERRUPTIBLE, UNDER_WAY, WANTED_BY, VMFacts, after_power_off, status
+from cm.store import conditions
 
 ROOT = Path(__file__).resolve().parents[3]
 STORED = {noun.table: noun for noun in NOUNS if noun.table}
@@ -97,7 +98,7 @@ class Write:
 _STATEMENT = re.compile(rf"\b(?:UPDATE|INSERT\s+INTO)\s+({'|'.join(STORED)})\b(?!\s*\.)")
 _SET = re.compile(r"\bSET\b(.*?)(?=\bWHERE\b|\bFROM\s+\w+\s+WHERE\b|\bRETURNING\b|\Z)", re.S)
 _STATE = re.compile(r"(?<![\w.])state\s*=\s*(.+?)(?=,\s*\w+\s*=|\Z)", re.S)
-_GUARD = re.compile(r"(?<![\w])(?:\w\.)?state\s*(?:=\s*|IN\s*\()((?:'\w+'(?:,\s*)?)+)")
+_GUARD = re.compile(r"(?<![\w])(?:\w+\.)?state\s*(?:=\s*|IN\s*\()((?:'\w+'(?:,\s*)?)+)")
 _INSERT = re.compile(r"\(([^()]*)\)\s*VALUES\s*\((.*?)\)\s*(?:RETURNING|ON|\Z)", re.S)
 
 
@@ -148,7 +149,10 @@ def _words(value: str) -> list[str | None]:
 
 
 def texts_in(tree: ast.AST) -> Iterator[tuple[str, int, str]]:
-    """Every text of a module with its line and the function it stands in; what is filled in becomes a blank."""
+    """
+    Every text of a module with its line and the function it stands in. Conditions of ``store/conditions.py`` that are
+    filled in are as they are there; anything else that is becomes a blank.
+    """
 
     def walk(node: ast.AST, function: str) -> Iterator[tuple[str, int, str]]:
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
@@ -159,13 +163,22 @@ def texts_in(tree: ast.AST) -> Iterator[tuple[str, int, str]]:
         if isinstance(node, ast.Constant) and isinstance(node.value, str):
             yield node.value, node.lineno, function
         elif isinstance(node, ast.JoinedStr):
-            parts = [str(v.value) if isinstance(v, ast.Constant) else " " for v in node.values]
-            yield "".join(parts), node.lineno, function
+            yield "".join(map(_filled_in, node.values)), node.lineno, function
         else:
             for child in ast.iter_child_nodes(node):
                 yield from walk(child, function)
 
     yield from walk(tree, "")
+
+
+def _filled_in(part: ast.expr) -> str:
+    if isinstance(part, ast.Constant):
+        return str(part.value)
+    called = part.value if isinstance(part, ast.FormattedValue) else None
+    if not (isinstance(called, ast.Call) and isinstance(called.func, ast.Name) and hasattr(conditions, called.func.id)):
+        return " "
+    given = [each.value for each in called.args if isinstance(each, ast.Constant)]
+    return str(getattr(conditions, called.func.id)(*given)) if len(given) == len(called.args) else " "
 
 
 @cache
@@ -289,6 +302,15 @@ def test_columns_begin_in_a_state() -> None:
                 assert default[1] in set(STORED[name[1]].states), path
 
 
+def test_open_is_written_once() -> None:
+    """Which operations are open, statements ask of ``store/conditions.py``; none lists the states itself."""
+    listed = re.compile(r"'queued',\s*'(running|waiting)'")
+    assert not [path for path in sources() if listed.search((ROOT / path).read_text())]
+    assert conditions.is_open("o") == "o.state IN ('queued', 'running', 'waiting')"
+    assert conditions.is_due("o") == "o.state IN ('queued', 'waiting')"
+    assert set(re.findall(r"'(\w+)'", conditions.is_on())).isdisjoint(GONE)
+
+
 def test_scanner() -> None:
     """The scanner sees what it is there to see."""
 
@@ -310,6 +332,10 @@ def test_scanner() -> None:
     upsert = "INSERT INTO storage_attachment (a, state) VALUES (1, :s) ON CONFLICT (a) DO UPDATE SET state = 'odd'"
     assert seen(upsert) == [("storage_attachment", None, False, ()), ("storage_attachment", "odd", False, ())]
     assert seen("UPDATE image SET state = lower('OK')") == [("image", "not understood: lower('OK')", False, ())]
+    filled = ast.parse("""f"UPDATE operation SET state = 'a' WHERE {x} AND {is_open('o')}\"""")
+    assert [seen(text) for text, _, _ in texts_in(filled)] == [
+        [("operation", "a", False, tuple(str(state) for state in OPEN_OPERATIONS))]
+    ]
     call = ast.parse("def f():\n    s = 'a' if x else State.B.value\n    g(s)\n    g(h())").body[0]
     assert isinstance(call, ast.FunctionDef)
     assert states_of(ast.Name("s"), call) == {"a", "b"}

@@ -1,0 +1,35 @@
+"""
+Conditions that many statements ask for, written down once. Each takes the name or alias that its table has in the
+statement; the planner finds partial indexes by them, whose own conditions ``cm/models/operation.py`` takes from the
+same words.
+"""
+
+from __future__ import annotations
+
+from cm.models.operation import DUE, OPEN
+
+
+def is_open(operation: str = "operation") -> str:
+    """An operation that has not ended."""
+    return f"{operation}.{OPEN}"
+
+
+def is_open_root(operation: str = "operation") -> str:
+    """The one that its VM or image is busy with, of those that have not ended."""
+    return f"{is_open(operation)} AND {operation}.parent_id IS NULL AND NOT {operation}.concurrent"
+
+
+def is_due(operation: str = "operation") -> str:
+    """An operation that waits for a worker, now or later."""
+    return f"{operation}.{DUE}"
+
+
+def is_on(vm: str = "vm") -> str:
+    """A VM of which a domain was seen that is powered, be it paused."""
+    return f"{vm}.seen IN ('running', 'paused')"
+
+
+def leads_elsewhere(node: str = "node") -> str:
+    """A node whose address leads to another machine than the one that it is."""
+    seen, accepted = f"{node}.seen_host_uuid, {node}.seen_host_label", f"{node}.host_uuid, {node}.host_label"
+    return f"({node}.seen_host_uuid <> '' AND ({seen}) <> ({accepted}))"
