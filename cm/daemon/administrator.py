@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
 from cm.rpc.password import Passwords
 from cm.runtime.database import notify
 from cm.services.accounts import TOPIC, insert_local
 from cm.services.context import ClusterPolicy
-from cm.store.account import find_local, write_password
+from cm.store.account import find_local, update_account, write_password
 
 
 def set_administrator(engine: Engine, login: str, password: str, policy: ClusterPolicy) -> bool:
@@ -27,7 +27,7 @@ def set_administrator(engine: Engine, login: str, password: str, policy: Cluster
             values: dict[str, Any] = {"login": login, "name": "", "is_admin": True, "password_hash": digest}
             insert_local(session, policy, values)
             return True
-        session.execute(text("UPDATE account SET is_admin = true, active = true WHERE id = :id"), {"id": facts.id})
+        update_account(session, facts.id, {"is_admin": True, "active": True}, newer=False)  # the password's change is
         write_password(session, facts.id, digest)
         notify(session, TOPIC, facts.id)
         return False

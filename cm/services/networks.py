@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
 from typing import Any, Final
 
-from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from cm.interfaces.network import NetworkSpec
@@ -24,6 +23,7 @@ from cm.store.network import (
     get_pool,
     insert_pool,
     lock_leases,
+    lock_pool,
     pools_of_vm,
 )
 from cm.store.node_document import document_changed
@@ -153,10 +153,7 @@ def set_locked(caller: ClusterCall, pool_id: int, locked: bool) -> dict[str, Any
     """A locked network gives no more leases; those it gave stay."""
     session = caller.session
     get_pool(session, pool_id, lock=True, version=caller.if_version)
-    session.execute(
-        text("UPDATE address_pool SET locked = :locked, version = version + 1 WHERE id = :id"),
-        {"locked": locked, "id": pool_id},
-    )
+    lock_pool(session, pool_id, locked)
     record_change(session, "network", pool_id, None)
     caller.note("lock network" if locked else "unlock network", pool_id=pool_id)
     return describe(get_pool(session, pool_id))

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from cm.rpc.errors import Conflict, InvalidParameter, ObjectNotFound, WrongVMState
@@ -16,7 +15,7 @@ from cm.rules.access import NEEDS, Action, Grant, Level, Shared, enough, needed_
 from cm.services.access import Who, authorized_image, authorized_vm, level_on, level_on_image, person_of, require
 from cm.services.context import ClusterCall
 from cm.store import access as store
-from cm.store.account import LOCAL
+from cm.store.account import LOCAL, login_of
 from cm.store.change import record_change
 from cm.store.image import ImageRow, write_access
 from cm.store.vm import VMRow
@@ -85,7 +84,7 @@ def get_list(caller: ClusterCall, kind: Shared, object_id: int, *, administrator
     entries = store.list_grants(session, kind, object_id)
     if not enough(_level(session, who, kind, row), NEEDS[kind, Action.GRANT]):
         return [_entry(entry) for entry in entries if entry.grant.is_for(person)]
-    owner = store.Entry(Grant(Level.OWNER, account_id=row.account_id), _login(session, row.account_id))
+    owner = store.Entry(Grant(Level.OWNER, account_id=row.account_id), login_of(session, row.account_id))
     return [_entry(entry) for entry in (owner, *entries)]
 
 
@@ -95,10 +94,6 @@ def _entry(entry: store.Entry) -> dict[str, Any]:
     if grant.group_id is not None:
         subject = {"group_id": grant.group_id, "issuer": grant.issuer}
     return {"subject": subject, "level": grant.level}
-
-
-def _login(session: Session, account_id: int) -> str:
-    return str(session.scalar(text("SELECT login FROM account WHERE id = :id"), {"id": account_id}))
 
 
 def set_level(

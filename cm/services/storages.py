@@ -11,8 +11,6 @@ import re
 from pathlib import PurePosixPath
 from typing import Any, Final
 
-from sqlalchemy import text
-
 from cm.rpc.errors import InUse, InvalidParameter, NameTaken, ObjectNotFound
 from cm.rpc.vocabulary import StorageKind
 from cm.rules.names import pool_name
@@ -21,17 +19,19 @@ from cm.runtime.taken import refused_by
 from cm.services.context import ClusterCall, ClusterPolicy
 from cm.services.networks import vms
 from cm.store.change import record_change
-from cm.store.drift import close_storage
+from cm.store.drift import close_storage_findings
 from cm.store.node import get_node
 from cm.store.node_document import document_changed
 from cm.store.operation import open_operation
 from cm.store.storage import (
+    close_storage,
     content,
     find_attachment,
     get_storage,
     insert_storage,
     open_attach,
     set_attachment,
+    update_storage,
     users_on_node,
 )
 
@@ -107,13 +107,7 @@ def edit(caller: ClusterCall, storage_id: int, values: dict[str, Any]) -> dict[s
     session = caller.session
     get_storage(session, storage_id, lock=True, version=caller.if_version)
     with refused_by(session, {"uq_storage_name": NameTaken("storage", values["name"] or "")}):
-        session.execute(
-            text(
-                "UPDATE storage SET name = coalesce(:name, name), overcommit = coalesce(:overcommit, overcommit),"
-                " capacity_bytes = coalesce(:capacity_bytes, capacity_bytes), version = version + 1 WHERE id = :id"
-            ),
-            {**values, "id": storage_id},
-        )
+        update_storage(session, storage_id, values)
     record_change(session, "storage", storage_id, None)
     caller.note("edit storage", storage_id=storage_id, **{k: v for k, v in values.items() if v is not None})
     return get_storage(session, storage_id)
@@ -123,10 +117,7 @@ def set_locked(caller: ClusterCall, storage_id: int, locked: bool) -> dict[str, 
     """No image of a locked storage is used anew and none is imported to it; VMs that use it go on."""
     session = caller.session
     get_storage(session, storage_id, lock=True, version=caller.if_version)
-    session.execute(
-        text("UPDATE storage SET locked = :locked, version = version + 1 WHERE id = :id"),
-        {"locked": locked, "id": storage_id},
-    )
+    update_storage(session, storage_id, {"locked": locked})
     record_change(session, "storage", storage_id, None)
     caller.note("lock storage" if locked else "unlock storage", storage_id=storage_id)
     return get_storage(session, storage_id)
@@ -145,11 +136,8 @@ def delete(caller: ClusterCall, storage_id: int) -> None:
         raise InUse("storage", storage_id, f"{images} images and {disks} disks")
     if row["nodes"]:
         raise InUse("storage", storage_id, ", ".join(f"node {a['name']}" for a in row["nodes"][:5]))
-    session.execute(
-        text("UPDATE storage SET deleted_at = clock_timestamp(), version = version + 1 WHERE id = :id"),
-        {"id": storage_id},
-    )
-    close_storage(session, pool_name(storage_id))
+    close_storage(session, storage_id)
+    close_storage_findings(session, pool_name(storage_id))
     record_change(session, "storage", storage_id, None, "exit")
     document_changed(session)
     caller.note("delete storage", storage_id=storage_id, name=row["name"])

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from sqlalchemy import text
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
+from cm.models import Account
 from cm.rpc.errors import ObjectNotFound, VersionChanged
+from cm.runtime.rows import Columns, edit_row, insert_row, table_of
 
 LOCAL: Final = "local"
 QUOTAS: Final = ("quota_cpu", "quota_memory_mib", "quota_storage_mib", "quota_vms")
-EDITED: Final = ("name", "is_admin", "active", *QUOTAS)
+_QUOTAS: Final[Columns] = tuple(getattr(Account, name) for name in QUOTAS)
+MADE_OF: Final[Columns] = (
+    Account.origin, Account.external_id, Account.login, Account.name, Account.is_admin, Account.password_hash, *_QUOTAS,
+)  # fmt: skip
+EDITED: Final[Columns] = (Account.name, Account.is_admin, Account.active, *_QUOTAS)
 
 
 @dataclass(frozen=True)
@@ -62,23 +69,22 @@ def find_external(session: Session, origin: str, external_id: str) -> AccountFac
     return _facts(session.execute(text(_FACTS + where), {"origin": origin, "external_id": external_id}).first())
 
 
-_INSERT = """
-INSERT INTO account (origin, external_id, login, name, is_admin, password_hash, quota_cpu, quota_memory_mib,
-                     quota_storage_mib, quota_vms)
-VALUES (:origin, :external_id, :login, :name, :is_admin, :password_hash, :quota_cpu, :quota_memory_mib,
-        :quota_storage_mib, :quota_vms)
-"""
+def insert_account(session: Session, values: Mapping[str, Any]) -> int:
+    """
+    A new account.
+
+    :param values: every column of ``MADE_OF``; ``external_id`` and ``password_hash`` may be None.
+    :return: its id.
+    """
+    return insert_row(session, Account, MADE_OF, values)
 
 
-def insert_account(session: Session, values: dict[str, Any]) -> int:
-    """A new account; ``external_id`` and ``password_hash`` may be None."""
-    return int(session.execute(text(_INSERT + " RETURNING id"), values).scalar_one())
-
-
-def ensure_external(session: Session, values: dict[str, Any]) -> int | None:
+def ensure_external(session: Session, values: Mapping[str, Any]) -> int | None:
     """Insert a cloud manager's account unless somebody was faster; the id if it is new."""
+    table = table_of(Account)
+    made = insert(table).values({column.key: values[column.key] for column in MADE_OF})
     found: int | None = session.scalar(
-        text(_INSERT + " ON CONFLICT (origin, external_id) DO NOTHING RETURNING id"), values
+        made.on_conflict_do_nothing(index_elements=[Account.origin, Account.external_id]).returning(table.c.id)
     )
     return found
 
@@ -123,22 +129,14 @@ def write_external(session: Session, account: ExternalAccount, *, newer: bool) -
 
     :param newer: whether cached verifications end.
     """
-    session.execute(
-        text(
-            "UPDATE account SET login = :login, name = :name, active = :active, external_version = :external_version,"
-            " quota_cpu = :quota_cpu, quota_memory_mib = :quota_memory_mib, quota_storage_mib = :quota_storage_mib,"
-            " quota_vms = :quota_vms, version = version + CASE WHEN :newer THEN 1 ELSE 0 END WHERE id = :id"
-        ),
-        {
-            "id": account.id,
-            "login": account.login,
-            "name": account.name,
-            "active": account.active,
-            "external_version": account.external_version,
-            "newer": newer,
-            **dict(zip(QUOTAS, account.quotas, strict=True)),
-        },
-    )
+    values = {
+        "login": account.login,
+        "name": account.name,
+        "active": account.active,
+        "external_version": account.external_version,
+        **dict(zip(QUOTAS, account.quotas, strict=True)),
+    }
+    edit_row(session, Account, account.id, (*EDITED, Account.login, Account.external_version), values, counted=newer)
 
 
 def list_external(session: Session, origin: str, *, after: int, limit: int) -> Sequence[dict[str, Any]]:
@@ -185,23 +183,18 @@ def get_account(session: Session, account_id: int, *, lock: bool = False, versio
     return dict(found._mapping)
 
 
-def update_account(session: Session, account_id: int, values: dict[str, Any], *, newer: bool) -> None:
+def update_account(session: Session, account_id: int, values: Mapping[str, Any], *, newer: bool) -> None:
     """
-    Write what is given and not None: name, is_admin, active and the quotas.
+    Write what is not None of ``EDITED``.
 
     :param newer: whether cached verifications end.
     """
-    session.execute(
-        text(
-            "UPDATE account SET name = coalesce(:name, name), is_admin = coalesce(:is_admin, is_admin),"
-            " active = coalesce(:active, active), quota_cpu = coalesce(:quota_cpu, quota_cpu),"
-            " quota_memory_mib = coalesce(:quota_memory_mib, quota_memory_mib),"
-            " quota_storage_mib = coalesce(:quota_storage_mib, quota_storage_mib),"
-            " quota_vms = coalesce(:quota_vms, quota_vms),"
-            " version = version + CASE WHEN :newer THEN 1 ELSE 0 END WHERE id = :id"
-        ),
-        {**dict.fromkeys(EDITED), **values, "id": account_id, "newer": newer},
-    )
+    edit_row(session, Account, account_id, EDITED, values, counted=newer)
+
+
+def login_of(session: Session, account_id: int) -> str:
+    """Of an account that is there, be it deleted."""
+    return str(session.scalar(text("SELECT login FROM account WHERE id = :id"), {"id": account_id}))
 
 
 def write_password(session: Session, account_id: int, password_hash: str) -> None:

@@ -59,7 +59,7 @@ def record_storage_findings(
     )
 
 
-def close_storage(session: Session, pool: str) -> None:
+def close_storage_findings(session: Session, pool: str) -> None:
     """The storage is no longer ours: nothing of it is amiss."""
     session.execute(
         text(

@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from cm.models import Image
 from cm.rpc.errors import ObjectNotFound, VersionChanged
 from cm.rpc.vocabulary import DiskFormat, ImageAccess, ImageKind, ImageState
 from cm.rules.access import Level, Person, enough, highest
 from cm.rules.names import image_volume, unmade_volume
+from cm.runtime.rows import Columns, edit_row
 from cm.store.access import FOR_CALLER, values_of
 from cm.store.claim import claim_quota, claim_storage, mib, release_quota, release_storage
 from cm.store.conditions import is_open
+
+EDITED: Final[Columns] = (
+    Image.name, Image.description, Image.platform, Image.disk_controller, Image.network_device, Image.video_device,
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -200,10 +206,7 @@ def list_images(
 
 
 def write_access(session: Session, image_id: int, access: ImageAccess) -> None:
-    session.execute(
-        text("UPDATE image SET access = :access, version = version + 1 WHERE id = :id"),
-        {"access": access, "id": image_id},
-    )
+    edit_row(session, Image, image_id, (Image.access,), {"access": access})
 
 
 _INSERT = text(
@@ -223,17 +226,9 @@ def insert_image(session: Session, values: dict[str, Any]) -> int:
     return int(session.execute(_INSERT, {**values, "uuid": key, "volume": unmade_volume(key)}).scalar_one())
 
 
-def update_image(session: Session, image_id: int, values: dict[str, Any]) -> None:
-    """Write what is not None."""
-    session.execute(
-        text(
-            "UPDATE image SET name = coalesce(:name, name), description = coalesce(:description, description),"
-            " platform = coalesce(:platform, platform), disk_controller = coalesce(:disk_controller, disk_controller),"
-            " network_device = coalesce(:network_device, network_device),"
-            " video_device = coalesce(:video_device, video_device), version = version + 1 WHERE id = :id"
-        ),
-        {**values, "id": image_id},
-    )
+def update_image(session: Session, image_id: int, values: Mapping[str, Any]) -> None:
+    """Write what is not None of ``EDITED``."""
+    edit_row(session, Image, image_id, EDITED, values)
 
 
 _USERS = text(

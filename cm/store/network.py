@@ -11,8 +11,10 @@ from typing import Any
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from cm.models import AddressPool
 from cm.rpc.errors import ObjectNotFound, VersionChanged
 from cm.runtime.prepared import Prepared
+from cm.runtime.rows import close_row, edit_row
 
 
 @dataclass(frozen=True)
@@ -133,6 +135,11 @@ def find_overlap(session: Session, network: IPv4Network) -> str | None:
     return name
 
 
+def lock_pool(session: Session, pool_id: int, locked: bool) -> None:
+    """Have a pool give leases no more, or again."""
+    edit_row(session, AddressPool, pool_id, (AddressPool.locked,), {"locked": locked})
+
+
 def lock_leases(session: Session, pool_id: int) -> Sequence[int]:
     """Hold every lease of a pool until the transaction ends; the ids of the VMs that have one."""
     found = session.scalars(
@@ -144,10 +151,7 @@ def lock_leases(session: Session, pool_id: int) -> Sequence[int]:
 def close_pool(session: Session, pool_id: int) -> None:
     """Delete a pool of which no lease is used."""
     session.execute(text("DELETE FROM network_lease WHERE pool_id = :id AND vm_id IS NULL"), {"id": pool_id})
-    session.execute(
-        text("UPDATE address_pool SET deleted_at = clock_timestamp(), version = version + 1 WHERE id = :id"),
-        {"id": pool_id},
-    )
+    close_row(session, AddressPool, pool_id)
 
 
 def list_leases(

@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
 
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from cm.interfaces.volume import StorageSpec
+from cm.models import Storage
 from cm.rpc.errors import ObjectNotFound, VersionChanged
 from cm.rpc.vocabulary import StorageKind
 from cm.rules.names import pool_name
+from cm.runtime.rows import Columns, close_row, edit_row, insert_row
 from cm.store.conditions import is_open
 from cm.store.node_document import document_changed
+
+MADE_OF: Final[Columns] = (
+    Storage.name, Storage.kind, Storage.path, Storage.address, Storage.source, Storage.capacity_bytes,
+    Storage.overcommit,
+)  # fmt: skip
+EDITED: Final[Columns] = (Storage.name, Storage.overcommit, Storage.capacity_bytes, Storage.locked)
 
 _STORAGE = """
 SELECT s.id AS storage_id, s.uuid::text AS uuid, s.name, s.kind, s.path, s.address, s.source, s.locked,
@@ -67,16 +75,22 @@ def storage_spec(session: Session, storage_id: int) -> StorageSpec:
     return StorageSpec(pool_name(storage_id), StorageKind(row["kind"]), row["path"], row["address"], row["source"])
 
 
-def insert_storage(session: Session, values: dict[str, Any]) -> int:
-    return int(
-        session.execute(
-            text(
-                "INSERT INTO storage (name, kind, path, address, source, capacity_bytes, overcommit)"
-                " VALUES (:name, :kind, :path, :address, :source, :capacity_bytes, :overcommit) RETURNING id"
-            ),
-            values,
-        ).scalar_one()
-    )
+def insert_storage(session: Session, values: Mapping[str, Any]) -> int:
+    """
+    :param values: every column of ``MADE_OF``.
+    :return: its id.
+    """
+    return insert_row(session, Storage, MADE_OF, values)
+
+
+def update_storage(session: Session, storage_id: int, values: Mapping[str, Any]) -> None:
+    """Write what is not None of ``EDITED``."""
+    edit_row(session, Storage, storage_id, EDITED, values)
+
+
+def close_storage(session: Session, storage_id: int) -> None:
+    """Nothing is on it, and no node has it attached."""
+    close_row(session, Storage, storage_id)
 
 
 def content(session: Session, storage_id: int) -> tuple[int, int]:

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
 
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from cm.models import Template
 from cm.rpc.errors import ObjectNotFound, VersionChanged
+from cm.runtime.rows import Columns, close_row, edit_row, insert_row
+
+EDITED: Final[Columns] = (
+    Template.name, Template.description, Template.cpu, Template.memory_mib, Template.points, Template.ec2name,
+)  # fmt: skip
 
 _TEMPLATE = """
 SELECT id AS template_id, uuid::text AS uuid, name, description, cpu, memory_mib, points, ec2name, version,
@@ -39,33 +45,18 @@ def get_template(
     return dict(found._mapping)
 
 
-def insert_template(session: Session, values: dict[str, Any]) -> int:
-    return int(
-        session.execute(
-            text(
-                "INSERT INTO template (name, description, cpu, memory_mib, points, ec2name)"
-                " VALUES (:name, :description, :cpu, :memory_mib, :points, :ec2name) RETURNING id"
-            ),
-            values,
-        ).scalar_one()
-    )
+def insert_template(session: Session, values: Mapping[str, Any]) -> int:
+    """
+    :param values: every column of ``EDITED``.
+    :return: its id.
+    """
+    return insert_row(session, Template, EDITED, values)
 
 
-def update_template(session: Session, template_id: int, values: dict[str, Any]) -> None:
-    """Write what is not None."""
-    session.execute(
-        text(
-            "UPDATE template SET name = coalesce(:name, name), description = coalesce(:description, description),"
-            " cpu = coalesce(:cpu, cpu), memory_mib = coalesce(:memory_mib, memory_mib),"
-            " points = coalesce(:points, points), ec2name = coalesce(:ec2name, ec2name), version = version + 1"
-            " WHERE id = :id"
-        ),
-        {**values, "id": template_id},
-    )
+def update_template(session: Session, template_id: int, values: Mapping[str, Any]) -> None:
+    """Write what is not None of ``EDITED``."""
+    edit_row(session, Template, template_id, EDITED, values)
 
 
 def close_template(session: Session, template_id: int) -> None:
-    session.execute(
-        text("UPDATE template SET deleted_at = clock_timestamp(), version = version + 1 WHERE id = :id"),
-        {"id": template_id},
-    )
+    close_row(session, Template, template_id)
