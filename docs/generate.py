@@ -38,11 +38,8 @@ from cm.rpc.errors import CloudError  # noqa: E402
 from cm.rpc.introspection import introspection  # noqa: E402
 from cm.rpc.parameters import REQUIRED, Parameter  # noqa: E402
 from cm.rpc.view import Registry, View  # noqa: E402
-from cm.rules.operation import OperationKind  # noqa: E402
+from cm.rules.operation import SPECS, OperationKind  # noqa: E402
 from cm.rules.transitions import ATTACHMENT, IMAGE, NODE, OPERATION, VM, Move, Noun, Standing  # noqa: E402
-from cm.services.images import DELETE_S, SPARE_S  # noqa: E402
-from cm.services.storages import ATTACH_S  # noqa: E402
-from cm.services.vm import SECONDS  # noqa: E402
 from contextualization.daemon import settings as contextualization  # noqa: E402
 
 MEANINGS = {
@@ -177,22 +174,6 @@ ANSWERS = {
     "LimitReached": "free something, or ask for more",
     "Unavailable": "repeat later, a change with the same `request_id`",
     "InternalError": "report the incident; the log has it",
-}
-ABANDONED = {
-    OperationKind.VM_CREATE: "the VM is destroyed",
-    OperationKind.VM_START: "the VM is wanted as it is seen",
-    OperationKind.VM_STOP: "likewise",
-    OperationKind.VM_SHUTDOWN: "likewise",
-    OperationKind.VM_RESET: "likewise",
-    OperationKind.VM_MOVE: "likewise; the place that it had claimed goes back",
-    OperationKind.VM_PAUSE: "likewise",
-    OperationKind.VM_RESUME: "likewise",
-    OperationKind.VM_DESTROY: "refused: its disk may be gone already",
-    OperationKind.VM_SAVE: "the reserved image is given back, the disk stays; refused once the image is made",
-    OperationKind.VM_VNC: "nothing to undo",
-    OperationKind.IMAGE_IMPORT: "volume, claims and image are removed",
-    OperationKind.IMAGE_DELETE: "the claims go back, the volume is left where it may be",
-    OperationKind.STORAGE_ATTACH: "the attachment is marked failed; attach or detach again",
 }
 # Where classes of errors stand, and what there brings the reactor along and defines none that is sent.
 HOMES = ("cm.rpc", "cm.runtime", "cm.services", "cm.operations", "cm.store")
@@ -332,16 +313,15 @@ def operation_table() -> str:
     lines = ["| kind | steps | patient | deadline | giving it up |", "|---|---|---|---|---|"]
     for kind in OperationKind:
         steps = " → ".join(f"`{step}`" for step in KINDS[kind].steps)
-        lines.append(f"| `{kind}` | {steps} | {_yes(KINDS[kind].patient)} | {ends[kind]} | {ABANDONED[kind]} |")
+        lines.append(f"| `{kind}` | {steps} | {_yes(SPECS[kind].patient)} | {ends[kind]} | {SPECS[kind].abandoned} |")
     return "\n".join(lines)
 
 
 def deadlines() -> dict[OperationKind, str]:
     """How long each kind of work may take from when it is asked for."""
-    return {kind: f"{seconds:,.0f} s" for kind, seconds in SECONDS.items()} | {
-        OperationKind.IMAGE_IMPORT: f"2 × `images.timeout_s` + {SPARE_S:,.0f} s",
-        OperationKind.IMAGE_DELETE: f"{DELETE_S:,.0f} s",
-        OperationKind.STORAGE_ATTACH: f"{ATTACH_S:,.0f} s",
+    return {
+        kind: (f"{spec.transfers} × `images.timeout_s` + " if spec.transfers else "") + f"{spec.seconds:,.0f} s"
+        for kind, spec in SPECS.items()
     }
 
 

@@ -5,11 +5,10 @@ The journal of work: what operations are (``base.py``), who works them (``engine
 from __future__ import annotations
 
 import importlib
-
-MODULES = ("vm_launch", "vm_end", "vm_power", "vm_move", "image_import", "image_delete", "storage_attach")
+import pkgutil
 
 
 def register_kinds() -> None:
-    """Import every kind's module, which registers it."""
-    for name in MODULES:
-        importlib.import_module(f"cm.operations.{name}")
+    """Import every module here: those of kinds register them."""
+    for module in pkgutil.iter_modules(__path__):
+        importlib.import_module(f"{__name__}.{module.name}")

@@ -17,6 +17,7 @@ from cm.rpc.vocabulary import OperationState
 from cm.rules.operation import OperationKind
 from cm.services.context import Services
 from cm.services.fleet import DEADLINE_S
+from cm.services.kinds import ENDS, Ends
 from cm.services.messages import tell_done
 from cm.store.operation import OperationRow, finish, holds, record_step
 from cm.store.vm import hold_vm, render_live
@@ -148,20 +149,15 @@ def _complete(
 Step = Callable[[Work], Awaitable[None]]
 
 
-class Kind:
+class Kind(Ends):
     """
     One kind of operation. Subclasses name their ``kind`` and ``steps``; the last step calls ``Work.complete``.
 
     A step's name is what the journal keeps and callers are shown: an operation that waits goes on with the step of that
     name, under whichever release. One that is renamed or taken away leaves behind those who wait in it.
-
-    ``patient`` kinds are retried until their deadline also after errors that a retry does not usually help: the caller
-    was told that it will be done.
     """
 
-    kind: ClassVar[OperationKind]
     steps: ClassVar[dict[str, Step]]
-    patient: ClassVar[bool] = False
 
     @property
     def first(self) -> str:
@@ -175,13 +171,6 @@ class Kind:
     def failed(self, session: Session, op: OperationRow, error: CloudError) -> None:
         """What its failure undoes or records, in the transaction that marks it failed."""
 
-    def abandoned(self, session: Session, op: OperationRow) -> None:
-        """
-        What its abandonment undoes, in the transaction that marks it abandoned.
-
-        :raises NotAbandonable: it cannot be given up.
-        """
-
     def tried(self, op: OperationRow, error: CloudError) -> dict[str, Any]:
         """
         An attempt failed, and another is to follow.
@@ -191,14 +180,11 @@ class Kind:
         """
         return {}
 
-    def reopened(self, session: Session, op: OperationRow) -> None:
-        """What a retry of a failed operation must claim again, in the transaction that queues it."""
-
 
 KINDS: dict[OperationKind, Kind] = {}
 
 
 def register(kind: type[Kind]) -> type[Kind]:
     """Class decorator: make a kind known to the engine."""
-    KINDS[kind.kind] = kind()
+    KINDS[kind.kind] = ENDS[kind.kind] = kind()
     return kind

@@ -227,7 +227,7 @@ class Engine:
         except CloudError as error:
             final = isinstance(error, DeadlineExceeded) and utc_now() > op.deadline
             # Later it may work. After one call's DeadlineExceeded the outcome is unknown, but steps look first.
-            if not final and (kind.patient or isinstance(error, (Unavailable, Overloaded))):
+            if not final and (kind.spec.patient or isinstance(error, (Unavailable, Overloaded))):
                 await self._retry(work, error)
             else:
                 await self._fail(work, error)
@@ -235,7 +235,7 @@ class Engine:
             incident = f"operation-{op.id}-{op.attempts}"
             log.failure("operation {id} ({kind}): incident {incident}", id=op.id, kind=op.kind, incident=incident)
             broken = Incident(incident)
-            if kind.patient or op.attempts < 2:
+            if kind.spec.patient or op.attempts < 2:
                 await self._retry(work, broken)
             else:
                 await self._fail(work, broken)
@@ -258,6 +258,7 @@ class Engine:
         await self._hold(work, Wait(delay, error.for_user(), **note), error)
 
     async def _hold(self, work: Work, wait: Wait, failure: CloudError | None) -> None:
+        assert wait.note.keys() <= set(KINDS[work.op.kind].notes), "a note that a retry would not know to drop"
         await self._insist(_put_back, work.worker_id, work.op, work.step, wait, failure)
 
     async def _fail(self, work: Work, error: CloudError) -> None:

@@ -62,7 +62,6 @@ def _gone(session: Session, op: OperationRow) -> None:
 class ImageDelete(Kind):
     kind = OperationKind.IMAGE_DELETE
     steps = {"delete": delete}
-    patient = True
 
     def abandoned(self, session: Session, op: OperationRow) -> None:
         """For a storage that will not come back: the claims go back, and the volume is left where it may be."""

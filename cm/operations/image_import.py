@@ -263,6 +263,7 @@ def _finished(session: Session, op: OperationRow) -> None:
 @register
 class ImageImport(Kind):
     kind = OperationKind.IMAGE_IMPORT
+    notes = ("again",)
     steps = {"fetch": fetch, "inspect_and_claim": inspect_and_claim, "upload": upload, "finish": finish}
 
     def failed(self, session: Session, op: OperationRow, error: CloudError) -> None:

@@ -33,6 +33,9 @@ from cm.store.vm import VMRow, find_vm, get_vm
 
 LOOK_S: Final = 1.0  # between looks at a guest that takes its time
 COPY_S: Final = 3600.0
+# What ``await_end`` and ``_obeyed`` note: that the hook has had its grace, and when the guest was asked.
+GRACED: Final = "graced"
+PRESSED_AT: Final = "pressed_at"
 
 
 @dataclass(frozen=True)
@@ -122,8 +125,8 @@ async def await_end(work: Work) -> None:
         return
     # The hook of a VM that was launched a moment ago cannot be told from an earlier launch's: a look is surer.
     fresh = row.launched_at is not None and utc_now() - row.launched_at < 2 * SKEW
-    if ending.hooks and not fresh and not work.arguments.get("graced"):
-        raise Wait(work.services.policy.hook_grace_s, "The node has not reported the end yet.", _gone, graced=True)
+    if ending.hooks and not fresh and not work.arguments.get(GRACED):
+        raise Wait(work.services.policy.hook_grace_s, "The node has not reported the end yet.", _gone, **{GRACED: True})
     if await _look(work, row) not in GONE:
         await work.call(row.node_id, "destroy", row.uuid)
         raise Wait(LOOK_S, "The VM has not ended yet.", _gone)
@@ -150,14 +153,14 @@ async def _obeyed(work: Work) -> bool:
     row = ending.row
     if row.seen in GONE or row.node_id is None:
         return True
-    pressed = float(work.arguments.get("pressed_at", 0.0)) or unix_seconds()
+    pressed = float(work.arguments.get(PRESSED_AT, 0.0)) or unix_seconds()
     left = pressed + work.services.policy.shutdown_s - unix_seconds()
     # The hook wakes us; looks are for guests whose hook was lost, so they may be rare.
-    if work.arguments.get("pressed_at") and await _look(work, row) in GONE:
+    if work.arguments.get(PRESSED_AT) and await _look(work, row) in GONE:
         return True
     if left > 0:
         reason = f"The guest was asked to shut down and has {work.services.policy.shutdown_s:g} s for it."
-        raise Wait(min(LOOK_S if not ending.hooks else 5 * LOOK_S, left), reason, _gone, pressed_at=pressed)
+        raise Wait(min(LOOK_S if not ending.hooks else 5 * LOOK_S, left), reason, _gone, **{PRESSED_AT: pressed})
     return False
 
 
@@ -244,8 +247,8 @@ def _kept(session: Session, image_id: int, size_bytes: int) -> None:
 @register
 class VMStop(Kind):
     kind = OperationKind.VM_STOP
+    notes = (GRACED,)
     steps = {"cut_power": cut_power, "await_end": await_end, "rest": rest}
-    patient = True
 
     def abandoned(self, session: Session, op: OperationRow) -> None:
         rest_by_evidence(session, op)
@@ -254,6 +257,7 @@ class VMStop(Kind):
 @register
 class VMShutdown(Kind):
     kind = OperationKind.VM_SHUTDOWN
+    notes = (PRESSED_AT,)
     steps = {"press_button": press_button, "await_shutdown": await_shutdown, "rest": rest}
 
     def failed(self, session: Session, op: OperationRow, error: CloudError) -> None:
@@ -267,8 +271,8 @@ class VMShutdown(Kind):
 @register
 class VMDestroy(Kind):
     kind = OperationKind.VM_DESTROY
+    notes = (GRACED,)
     steps = {"cut_power": cut_power, "await_end": await_end, "clean_up": clean_up, "close": close}
-    patient = True
 
     def failed(self, session: Session, op: OperationRow, error: CloudError) -> None:
         session.execute(text("UPDATE vm SET error = :e WHERE id = :id"), {"e": str(error), "id": op.vm_id})
@@ -280,6 +284,7 @@ class VMDestroy(Kind):
 @register
 class VMSave(Kind):
     kind = OperationKind.VM_SAVE
+    notes = (GRACED, PRESSED_AT)
     steps = {
         "press_button": press_button,
         "await_shutdown_or_cut": await_shutdown_or_cut,

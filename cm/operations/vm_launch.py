@@ -26,7 +26,6 @@ from cm.services.context import ClusterPolicy, vnc_password
 from cm.services.evidence import rest_by_evidence, settle
 from cm.services.networks import networks_of
 from cm.services.placing import Placing, record_placement, storages_of
-from cm.services.vm import SECONDS
 from cm.store.claim import claim_port
 from cm.store.domain import VolumePlan, disks_of, domain_spec, plans_of
 from cm.store.operation import OperationRow, open_operation, others_at_work
@@ -234,7 +233,6 @@ class VMCreate(Kind):
             account_id=op.account_id,
             vm_id=op.vm_id,
             node_id=op.node_id,
-            seconds=SECONDS[OperationKind.VM_DESTROY],
             cause=Cause(CauseKind.OPERATION, str(op.id)),
         )
 

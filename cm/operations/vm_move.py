@@ -13,7 +13,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from cm.operations.base import Kind, Work, register
-from cm.operations.vm_end import await_end, cut_power, seal
+from cm.operations.vm_end import GRACED, await_end, cut_power, seal
 from cm.operations.vm_launch import launch, refuse_twice
 from cm.rpc.errors import CloudError, NoCapacity, NowhereToStart
 from cm.rules.operation import OperationKind
@@ -121,6 +121,7 @@ def _usable(session: Session, node_id: int | None) -> bool:
 @register
 class VMMove(Kind):
     kind = OperationKind.VM_MOVE
+    notes = (GRACED,)
     steps = {
         "claim_place": claim_place,
         "cut_power_there": cut_power_there,
@@ -137,6 +138,10 @@ class VMMove(Kind):
             text(f"UPDATE vm SET error = :e WHERE id = :id AND NOT {is_on()}"),
             {"e": str(error), "id": op.vm_id},
         )
+
+    def interrupted(self, session: Session, vm_id: int | None) -> None:
+        assert vm_id is not None
+        release_target(session, vm_id)
 
     def abandoned(self, session: Session, op: OperationRow) -> None:
         rest_by_evidence(session, op)

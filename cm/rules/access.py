@@ -16,7 +16,6 @@ from enum import StrEnum
 from typing import Final
 
 from cm.rpc.errors import NotPermitted
-from cm.rules.operation import OperationKind
 
 
 class Level(StrEnum):
@@ -93,23 +92,6 @@ NEEDS: Final[dict[tuple[Shared, Action], Level]] = {
     (Shared.IMAGE, Action.GRANT): Level.OPERATOR,
     (Shared.IMAGE, Action.DELETE): Level.OWNER,
     (Shared.IMAGE, Action.SHARE): Level.OWNER,
-}
-
-# What the work of an operation is; whoever would retry it or give it up needs the level that asking for it needs.
-ACTION_OF: Final[dict[OperationKind, Action]] = {
-    OperationKind.VM_CREATE: Action.DESTROY,  # given up, it ends the VM
-    OperationKind.VM_START: Action.START,
-    OperationKind.VM_STOP: Action.STOP,
-    OperationKind.VM_SHUTDOWN: Action.SHUTDOWN,
-    OperationKind.VM_RESET: Action.RESET,
-    OperationKind.VM_MOVE: Action.STOP,  # given up half-way, it leaves the VM stopped
-    OperationKind.VM_PAUSE: Action.PAUSE,
-    OperationKind.VM_RESUME: Action.RESUME,
-    OperationKind.VM_VNC: Action.CONSOLE,
-    OperationKind.VM_SAVE: Action.SAVE,
-    OperationKind.VM_DESTROY: Action.DESTROY,
-    OperationKind.IMAGE_IMPORT: Action.DELETE,
-    OperationKind.IMAGE_DELETE: Action.DELETE,
 }
 
 

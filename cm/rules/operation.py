@@ -1,8 +1,17 @@
-"""The kinds of operation: all that is known of one stands here."""
+"""
+The kinds of operation, and all that is known of one beside how it is worked: a row here, from which follow who may ask
+for it and when, what a VM shows meanwhile, how long it may take, and what the pages say. Its steps are a module of
+``cm/operations``.
+"""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
+
+from cm.rpc.vocabulary import VMState, Wanted
+from cm.rules.access import Action
 
 
 class OperationKind(StrEnum):
@@ -20,3 +29,179 @@ class OperationKind(StrEnum):
     IMAGE_IMPORT = "image_import"
     IMAGE_DELETE = "image_delete"
     STORAGE_ATTACH = "storage_attach"
+
+
+WHO_MAY: Final = "who may do this with the VM"
+
+
+@dataclass(frozen=True)
+class KindSpec:
+    """
+    :ivar action: what its work is; whoever would retry it or give it up needs the level that asking for it needs. None:
+        it is of neither a VM nor an image.
+    :ivar seconds: until it gives up, beside ``transfers``.
+    :ivar abandoned: what giving it up does, for the page.
+    :ivar transfers: how often the time of one download or upload (``images.timeout_s``) is added to ``seconds``.
+    :ivar patient: tried again until its deadline also after errors that a retry does not usually help: the caller was
+        told that it will be done.
+    :ivar call: the call that asks for it of a VM that is there; ``caller``: and who may.
+    :ivar allowed: the VM's states in which that call may be made, beside those that a destroy interrupts.
+    :ivar wanted: the intent that the call writes; None: none.
+    :ivar shown: the VM's state while it is open; None: what the evidence says.
+    :ivar interruptible: a destroy may end it early: the caller wants no part of its outcome any more.
+    :ivar concurrent: it may be open beside others of its VM.
+    """
+
+    action: Action | None
+    seconds: float
+    abandoned: str
+    transfers: int = 0
+    patient: bool = False
+    call: str = ""
+    caller: str = WHO_MAY
+    allowed: frozenset[VMState] = frozenset()
+    wanted: Wanted | None = None
+    shown: VMState | None = None
+    interruptible: bool = False
+    concurrent: bool = False
+
+    def until(self, transfer_s: float) -> float:
+        """Seconds from its begin, or its retry, to its deadline. ``transfer_s``: what one transfer may take."""
+        return self.seconds + self.transfers * transfer_s
+
+
+_V = VMState
+RESTS: Final = frozenset({_V.RUNNING, _V.PAUSED, _V.STOPPED, _V.ERROR, _V.PENDING})
+AS_SEEN: Final = "the VM is wanted as it is seen"
+
+# "Nothing accepted is lost" makes the ends of VMs patient.
+SPECS: Final[dict[OperationKind, KindSpec]] = {
+    OperationKind.VM_CREATE: KindSpec(
+        action=Action.DESTROY,  # given up, it ends the VM
+        seconds=900,
+        abandoned="the VM is destroyed",
+        wanted=Wanted.RUNNING,
+        shown=_V.STARTING,
+        interruptible=True,
+    ),
+    OperationKind.VM_START: KindSpec(
+        action=Action.START,
+        seconds=600,
+        abandoned=AS_SEEN,
+        call="vm.start",
+        # Pending is also what a launch leaves that was given up half-way: a start finds whether its domain runs.
+        allowed=frozenset({_V.STOPPED, _V.ERROR, _V.PENDING}),
+        wanted=Wanted.RUNNING,
+        shown=_V.STARTING,
+        interruptible=True,
+    ),
+    OperationKind.VM_STOP: KindSpec(
+        action=Action.STOP,
+        seconds=3600,
+        abandoned=AS_SEEN,
+        patient=True,
+        call="vm.stop",
+        allowed=frozenset({_V.RUNNING, _V.PAUSED, _V.ERROR, _V.PENDING}),
+        wanted=Wanted.STOPPED,
+        shown=_V.STOPPING,
+        interruptible=True,
+    ),
+    OperationKind.VM_SHUTDOWN: KindSpec(
+        action=Action.SHUTDOWN,
+        seconds=3600,
+        abandoned=AS_SEEN,
+        call="vm.shutdown",
+        allowed=frozenset({_V.RUNNING}),
+        wanted=Wanted.STOPPED,
+        shown=_V.STOPPING,
+        interruptible=True,
+    ),
+    OperationKind.VM_RESET: KindSpec(
+        action=Action.RESET,
+        seconds=120,
+        abandoned=AS_SEEN,
+        call="vm.reset",
+        allowed=frozenset({_V.RUNNING}),
+        wanted=Wanted.RUNNING,
+        shown=_V.REBOOTING,
+        interruptible=True,
+    ),
+    OperationKind.VM_MOVE: KindSpec(
+        action=Action.STOP,  # given up half-way, it leaves the VM stopped
+        seconds=3600,
+        abandoned=f"{AS_SEEN}; the place that it had claimed goes back",
+        call="node.evacuate",
+        caller="an administrator",
+        # An error is what an earlier move left, if it ended half-way; ``evacuate`` tells it from others.
+        allowed=frozenset({_V.RUNNING, _V.ERROR}),
+        wanted=Wanted.RUNNING,
+        shown=_V.REBOOTING,
+        interruptible=True,
+    ),
+    OperationKind.VM_PAUSE: KindSpec(
+        action=Action.PAUSE,
+        seconds=120,
+        abandoned=AS_SEEN,
+        call="vm.pause",
+        allowed=frozenset({_V.RUNNING}),
+        wanted=Wanted.PAUSED,
+        interruptible=True,
+    ),
+    OperationKind.VM_RESUME: KindSpec(
+        action=Action.RESUME,
+        seconds=120,
+        abandoned=AS_SEEN,
+        call="vm.resume",
+        allowed=frozenset({_V.PAUSED}),
+        wanted=Wanted.RUNNING,
+        interruptible=True,
+    ),
+    OperationKind.VM_DESTROY: KindSpec(
+        action=Action.DESTROY,
+        seconds=86_400,
+        abandoned="refused: its disk may be gone already",
+        patient=True,
+        call="vm.destroy",
+        allowed=RESTS,
+        wanted=Wanted.DESTROYED,
+        shown=_V.DESTROYING,
+    ),
+    OperationKind.VM_SAVE: KindSpec(
+        action=Action.SAVE,
+        seconds=7200,
+        abandoned="the reserved image is given back, the disk stays; refused once the image is made",
+        call="vm.save_and_shutdown",
+        allowed=frozenset({_V.RUNNING, _V.PAUSED, _V.STOPPED}),
+        wanted=Wanted.SAVED,
+        shown=_V.SAVING,
+    ),
+    OperationKind.VM_VNC: KindSpec(
+        action=Action.CONSOLE,
+        seconds=120,
+        abandoned="nothing to undo",
+        allowed=frozenset({_V.RUNNING, _V.PAUSED, _V.STOPPED, _V.STARTING}),
+        concurrent=True,
+    ),
+    OperationKind.IMAGE_IMPORT: KindSpec(
+        action=Action.DELETE,
+        seconds=3600,
+        transfers=2,
+        abandoned="volume, claims and image are removed",
+    ),
+    OperationKind.IMAGE_DELETE: KindSpec(
+        action=Action.DELETE,
+        seconds=7 * 86_400,  # for a storage whose nodes are all away
+        abandoned="the claims go back, the volume is left where it may be",
+        patient=True,
+    ),
+    OperationKind.STORAGE_ATTACH: KindSpec(
+        action=None,
+        seconds=600,
+        abandoned="the attachment is marked failed; attach or detach again",
+    ),
+}
+
+
+def shown_as(state: VMState) -> tuple[OperationKind, ...]:
+    """The kinds that a VM shows a state for."""
+    return tuple(kind for kind, spec in SPECS.items() if spec.shown is state)

@@ -14,7 +14,7 @@ from enum import StrEnum
 from typing import Final
 
 from cm.rpc.vocabulary import ImageState, NodeState, OperationState, VMState
-from cm.rules.operation import OperationKind
+from cm.rules.operation import RESTS, SPECS, OperationKind, shown_as
 
 
 class AttachmentState(StrEnum):
@@ -244,12 +244,18 @@ ATTACHMENT: Final = Noun(
 # ------------------------------------------------------------------ VM
 
 _V = VMState
-_RESTS: Final = (_V.RUNNING, _V.PAUSED, _V.STOPPED, _V.ERROR, _V.PENDING)
-_UNDER_WAY: Final = (_V.STARTING, _V.STOPPING, _V.REBOOTING, _V.SAVING, _V.DESTROYING)
-_BY_CALL: Final = "who may do this with the VM"
+_RESTS: Final = tuple(state for state in VMState if state in RESTS)
+_UNDER_WAY: Final = tuple(state for state in VMState if shown_as(state))
+# What a destroy interrupts shows one of these.
+_INTERRUPTIBLE: Final = {spec.shown for spec in SPECS.values() if spec.interruptible and spec.shown}
 _BY_WORK: Final = "the operation that is under way"
 _BY_EVIDENCE: Final = "a look or a pass"
 _BY_END: Final = "the node's hook, a look or a pass; an administrator, by `drift.apply`"
+
+
+def _called_in(kind: OperationKind) -> frozenset[VMState]:
+    return SPECS[kind].allowed | (_INTERRUPTIBLE if kind is OperationKind.VM_DESTROY else frozenset())
+
 
 VM: Final = Noun(
     "VM",
@@ -262,26 +268,24 @@ VM: Final = Noun(
             owner="a pass over its node; its callers, where it is placed on none",
             deadline="none",
         ),
-        Standing(_V.STARTING, work=(OperationKind.VM_CREATE, OperationKind.VM_START)),
+        Standing(_V.STARTING, work=shown_as(_V.STARTING)),
         Standing(_V.RUNNING, rest=True),
         Standing(_V.PAUSED, rest=True),
-        Standing(_V.STOPPING, work=(OperationKind.VM_STOP, OperationKind.VM_SHUTDOWN)),
+        Standing(_V.STOPPING, work=shown_as(_V.STOPPING)),
         Standing(_V.STOPPED, rest=True),
-        Standing(_V.SAVING, work=(OperationKind.VM_SAVE,)),
-        Standing(_V.REBOOTING, work=(OperationKind.VM_RESET, OperationKind.VM_MOVE)),
+        Standing(_V.SAVING, work=shown_as(_V.SAVING)),
+        Standing(_V.REBOOTING, work=shown_as(_V.REBOOTING)),
         Standing(_V.ERROR, rest=True),
-        Standing(_V.DESTROYING, work=(OperationKind.VM_DESTROY,)),
+        Standing(_V.DESTROYING, work=shown_as(_V.DESTROYING)),
         Standing(_V.DESTROYED, rest=True, final=True),
     ),
     _moves(
         (MADE, "vm.create", [_V.STARTING], "a user"),
-        ([_V.STOPPED, _V.ERROR, _V.PENDING], "vm.start", [_V.STARTING], _BY_CALL),
-        ([_V.RUNNING, _V.PAUSED, _V.ERROR, _V.PENDING], "vm.stop", [_V.STOPPING], _BY_CALL),
-        ([_V.RUNNING], "vm.shutdown", [_V.STOPPING], _BY_CALL),
-        ([_V.RUNNING], "vm.reset", [_V.REBOOTING], _BY_CALL),
-        ([_V.RUNNING, _V.ERROR], "node.evacuate", [_V.REBOOTING], "an administrator"),
-        ([_V.RUNNING, _V.PAUSED, _V.STOPPED], "vm.save_and_shutdown", [_V.SAVING], _BY_CALL),
-        ([*_RESTS, _V.STARTING, _V.STOPPING, _V.REBOOTING], "vm.destroy", [_V.DESTROYING], _BY_CALL),
+        *(
+            ([state for state in VMState if state in _called_in(kind)], spec.call, [spec.shown], spec.caller)
+            for kind, spec in SPECS.items()
+            if spec.call and spec.shown
+        ),
         ([*_RESTS, *_UNDER_WAY], "vm.erase", [_V.DESTROYED], "an administrator"),
         # Pausing and resuming show no state of their own: the VM is what is seen of it.
         ([_V.RUNNING], "pause done", [_V.PAUSED], _BY_WORK),

@@ -1,5 +1,6 @@
 """
-The life of a VM, as tables: the status shown, which calls it allows, and what its guest's power-off leads to.
+The life of a VM: the status shown, and what its guest's power-off leads to. Which calls a status allows is each kind's
+to say (``operation.py``).
 
 Source: the status table of the ancestors (CC1 codes 0-12, CIRCLE, oVirt, Xen Orchestra, EC2), unified.
 """
@@ -10,7 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from cm.rpc.vocabulary import PowerOffPolicy, Seen, SeenReason, VMState, Wanted
-from cm.rules.operation import OperationKind
+from cm.rules.operation import SPECS, OperationKind
 
 GONE: Final = frozenset({Seen.ABSENT, Seen.OFF, Seen.CRASHED})  # no QEMU process runs for it
 
@@ -26,19 +27,6 @@ class VMFacts:
     work: OperationKind | None  # its open root operation
 
 
-# What the open operation makes of the status; kinds that are not here leave it to the evidence.
-UNDER_WAY: Final[dict[OperationKind, VMState]] = {
-    OperationKind.VM_CREATE: VMState.STARTING,
-    OperationKind.VM_START: VMState.STARTING,
-    OperationKind.VM_STOP: VMState.STOPPING,
-    OperationKind.VM_SHUTDOWN: VMState.STOPPING,
-    OperationKind.VM_RESET: VMState.REBOOTING,
-    OperationKind.VM_MOVE: VMState.REBOOTING,
-    OperationKind.VM_SAVE: VMState.SAVING,
-    OperationKind.VM_DESTROY: VMState.DESTROYING,
-}
-
-
 def status(facts: VMFacts) -> VMState:
     """
     The status shown. Total: every combination of facts has one.
@@ -47,8 +35,9 @@ def status(facts: VMFacts) -> VMState:
     """
     if facts.closed:
         return VMState.DESTROYED
-    if facts.work in UNDER_WAY:
-        return UNDER_WAY[facts.work]
+    shown = SPECS[facts.work].shown if facts.work is not None else None
+    if shown is not None:
+        return shown
     if facts.seen is Seen.RUNNING:
         return VMState.RUNNING
     if facts.seen is Seen.PAUSED:
@@ -60,53 +49,6 @@ def status(facts: VMFacts) -> VMState:
     if facts.wanted is Wanted.STOPPED:
         return VMState.STOPPED
     return VMState.ERROR
-
-
-ANY_REST: Final = frozenset({VMState.RUNNING, VMState.PAUSED, VMState.STOPPED, VMState.ERROR, VMState.PENDING})
-
-# Which resting states a call may be made in. Destroy is always allowed but in the states that it leads through.
-ALLOWED: Final[dict[OperationKind, frozenset[VMState]]] = {
-    # Pending is also what a launch leaves that was given up half-way: whether its domain runs, a start or stop finds.
-    OperationKind.VM_START: frozenset({VMState.STOPPED, VMState.ERROR, VMState.PENDING}),
-    OperationKind.VM_STOP: frozenset({VMState.RUNNING, VMState.PAUSED, VMState.ERROR, VMState.PENDING}),
-    OperationKind.VM_SHUTDOWN: frozenset({VMState.RUNNING}),
-    OperationKind.VM_RESET: frozenset({VMState.RUNNING}),
-    # An error is what an earlier move left, if it ended half-way; ``evacuate`` tells it from others.
-    OperationKind.VM_MOVE: frozenset({VMState.RUNNING, VMState.ERROR}),
-    OperationKind.VM_PAUSE: frozenset({VMState.RUNNING}),
-    OperationKind.VM_RESUME: frozenset({VMState.PAUSED}),
-    OperationKind.VM_SAVE: frozenset({VMState.RUNNING, VMState.PAUSED, VMState.STOPPED}),
-    OperationKind.VM_DESTROY: ANY_REST,
-    OperationKind.VM_VNC: frozenset({VMState.RUNNING, VMState.PAUSED, VMState.STOPPED, VMState.STARTING}),
-}
-
-# Open operations that a destroy may end early: the caller wants no part of their outcome any more.
-INTERRUPTIBLE: Final = frozenset(
-    {
-        OperationKind.VM_CREATE,
-        OperationKind.VM_START,
-        OperationKind.VM_STOP,
-        OperationKind.VM_SHUTDOWN,
-        OperationKind.VM_RESET,
-        OperationKind.VM_MOVE,
-        OperationKind.VM_PAUSE,
-        OperationKind.VM_RESUME,
-    }
-)
-
-# The intent that a call writes.
-WANTED_BY: Final[dict[OperationKind, Wanted]] = {
-    OperationKind.VM_CREATE: Wanted.RUNNING,
-    OperationKind.VM_START: Wanted.RUNNING,
-    OperationKind.VM_STOP: Wanted.STOPPED,
-    OperationKind.VM_SHUTDOWN: Wanted.STOPPED,
-    OperationKind.VM_RESET: Wanted.RUNNING,
-    OperationKind.VM_MOVE: Wanted.RUNNING,
-    OperationKind.VM_PAUSE: Wanted.PAUSED,
-    OperationKind.VM_RESUME: Wanted.RUNNING,
-    OperationKind.VM_SAVE: Wanted.SAVED,
-    OperationKind.VM_DESTROY: Wanted.DESTROYED,
-}
 
 
 def after_power_off(wanted: Wanted, policy: PowerOffPolicy, reason: SeenReason) -> OperationKind:

@@ -17,7 +17,8 @@ from sqlalchemy.orm import Session
 from cm.rpc.caller import Identity
 from cm.rpc.errors import ObjectNotFound, VersionChanged, WrongImageState
 from cm.rpc.vocabulary import ImageAccess, ImageKind, ImageState
-from cm.rules.access import ACTION_OF, NEEDS, AccessNeeded, Action, Level, Person, Shared, enough, level_of
+from cm.rules.access import NEEDS, AccessNeeded, Action, Level, Person, Shared, enough, level_of
+from cm.rules.operation import SPECS
 from cm.runtime.prepared import Prepared
 from cm.store import access as store
 from cm.store.change import record_change
@@ -184,8 +185,10 @@ def authorize_operation(session: Session, who: Who, op: OperationRow, *, change:
     level = level_on(session, who, kind, object_id, found.account_id, live=found.live, public=found.public)
     if level is None and (found.live or not asked):
         raise ObjectNotFound("operation", op.id)
-    if change and not enough(level, NEEDS[kind, ACTION_OF[op.kind]]):
-        raise AccessNeeded(kind, object_id, NEEDS[kind, ACTION_OF[op.kind]])
+    action = SPECS[op.kind].action
+    assert action is not None, "what is of a VM or an image says so"
+    if change and not enough(level, NEEDS[kind, action]):
+        raise AccessNeeded(kind, object_id, NEEDS[kind, action])
 
 
 def visible_operations(session: Session, who: Person, ops: Sequence[OperationRow]) -> list[OperationRow]:

@@ -38,7 +38,6 @@ from cm.rules.vm import GONE
 from cm.runtime.taken import refused_by
 from cm.services.context import ClusterCall, Services
 from cm.services.placing import record_placement
-from cm.services.vm import SECONDS
 from cm.store.adopting import (
     AdoptedDisk,
     AdoptedVM,
@@ -174,8 +173,6 @@ def _open(session: Session, caller: ClusterCall, kind: OperationKind, vm_id: int
         account_id=caller.account_id or None,
         vm_id=vm_id,
         node_id=node_id,
-        concurrent=kind is OperationKind.VM_VNC,
-        seconds=SECONDS[kind],
         cause=caller.cause,
     )
 

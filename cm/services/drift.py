@@ -14,7 +14,6 @@ from cm.rules.operation import OperationKind
 from cm.services.context import ClusterCall
 from cm.services.evidence import now, record_end
 from cm.services.hosts import accept
-from cm.services.vm import SECONDS
 from cm.store.host import lock_host
 from cm.store.operation import open_operation
 from cm.store.unknown import runs_elsewhere
@@ -73,7 +72,6 @@ def apply(caller: ClusterCall, drift_id: int) -> dict[str, Any]:
             account_id=row.account_id,
             vm_id=row.id,
             node_id=row.node_id,
-            seconds=SECONDS[kind],
             cause=cause,
         )
         render_vm(session, row.id)

@@ -18,13 +18,13 @@ from sqlalchemy.orm import Session
 from cm.rpc.errors import CloudError
 from cm.rpc.vocabulary import CauseKind, Seen, SeenReason, Wanted
 from cm.rules.cause import Cause
-from cm.rules.operation import OperationKind
+from cm.rules.operation import SPECS, OperationKind
 from cm.rules.vm import GONE, after_power_off
 from cm.runtime.database import notify
 from cm.runtime.prepared import Prepared
 from cm.runtime.wall import utc_now
 from cm.services.saving import reserve_image
-from cm.services.vm import SECONDS, intent_by_evidence
+from cm.services.vm import intent_by_evidence
 from cm.store.change import record_change
 from cm.store.health import record_hooked
 from cm.store.operation import OperationRow, open_operation, wake
@@ -148,19 +148,13 @@ def settle(session: Session, row: VMRow, reason: SeenReason, cause: Cause) -> No
     kind = after_power_off(row.wanted, row.on_poweroff, reason)
     if kind is OperationKind.VM_SAVE and row.save_image_id is None:
         kind = _reserve_autosave(session, row)
-    wanted = {
-        OperationKind.VM_STOP: Wanted.STOPPED,
-        OperationKind.VM_DESTROY: Wanted.DESTROYED,
-        OperationKind.VM_SAVE: Wanted.SAVED,
-    }.get(kind, Wanted.RUNNING)
-    session.execute(text("UPDATE vm SET wanted = :w WHERE id = :id"), {"w": wanted, "id": row.id})
+    session.execute(text("UPDATE vm SET wanted = :w WHERE id = :id"), {"w": SPECS[kind].wanted, "id": row.id})
     operation_id = open_operation(
         session,
         kind,
         account_id=row.account_id,
         vm_id=row.id,
         node_id=row.node_id,
-        seconds=SECONDS[kind],
         cause=cause,
     )
     if kind is OperationKind.VM_START:

@@ -17,7 +17,7 @@ from cm.rpc.vocabulary import DiskFormat, ImageAccess, ImageState
 from cm.rules.access import Person
 from cm.rules.cause import Cause
 from cm.rules.operation import OperationKind
-from cm.services.context import ClusterCall, ClusterPolicy
+from cm.services.context import ClusterCall
 from cm.services.networks import vms
 from cm.store.change import record_change
 from cm.store.image import (
@@ -37,8 +37,6 @@ from cm.store.storage import get_storage
 
 _LOWER: Final = "it must be lower-case letters, digits, _ and -, a letter first"
 Platform = Annotated[str, Meta(min_length=1, max_length=20, pattern=matching(r"[a-z][a-z0-9_-]*", _LOWER))]
-DELETE_S: Final = 7 * 86_400.0  # for a storage whose nodes are all away
-SPARE_S: Final = 3600.0  # of an import, beside its download
 URL_MAX: Final = 4096  # characters
 _SHA256: Final = re.compile(r"[0-9a-f]{64}\Z")
 
@@ -48,11 +46,6 @@ class StorageLocked(Conflict):
     code = "storage_locked"
     message = "Storage {storage_id} is locked."
     storage_id: int
-
-
-def import_seconds(policy: ClusterPolicy) -> float:
-    """Until an import gives up."""
-    return 2 * policy.import_timeout_s + SPARE_S
 
 
 def import_file(
@@ -119,7 +112,7 @@ def _import(caller: ClusterCall, storage_id: int, values: dict[str, Any], argume
         account_id=caller.account_id,
         image_id=image_id,
         storage_id=storage_id,
-        seconds=import_seconds(caller.policy),
+        transfer_s=caller.policy.import_timeout_s,
         arguments=arguments,
         cause=caller.cause,
     )
@@ -199,7 +192,6 @@ def open_delete(session: Session, row: ImageRow, *, account_id: int | None, caus
         account_id=account_id,
         image_id=row.id,
         storage_id=row.storage_id,
-        seconds=DELETE_S,
         arguments={"keep": keep},
         cause=cause,
     )

@@ -9,14 +9,13 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from cm.rpc.errors import NoCapacity, NoFreePort
-from cm.rpc.vocabulary import VMState
+from cm.rpc.vocabulary import VMState, Wanted
 from cm.rules.operation import OperationKind
 from cm.rules.placement import NodeLoad, VMRequest
-from cm.rules.vm import GONE, WANTED_BY
+from cm.rules.vm import GONE
 from cm.services.context import ClusterCall, ClusterPolicy
 from cm.services.nodes import set_locked
 from cm.services.placing import Placing, record_placement, storages_of
-from cm.services.vm import SECONDS
 from cm.store.claim import claim_target
 from cm.store.moving import list_departing, lock_vms, want_anew
 from cm.store.node import get_node, node_loads
@@ -154,10 +153,9 @@ def _open(caller: ClusterCall, row: VMRow, source: int) -> int:
         account_id=caller.account_id or None,
         vm_id=row.id,
         node_id=row.node_id,
-        seconds=SECONDS[OperationKind.VM_MOVE],
         arguments={"source": source, "launches": row.launches},
         cause=caller.cause,
     )
-    want_anew(caller.session, row.id, WANTED_BY[OperationKind.VM_MOVE])
+    want_anew(caller.session, row.id, Wanted.RUNNING)
     render_vm(caller.session, row.id)
     return operation_id

@@ -8,18 +8,15 @@ from typing import Any
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from cm.operations.base import KINDS
 from cm.rpc.errors import VMBusy, WrongOperationState
 from cm.rpc.vocabulary import OPEN_OPERATIONS, OperationState
 from cm.rules.access import Action
-from cm.rules.operation import OperationKind
-from cm.rules.vm import WANTED_BY
+from cm.rules.operation import SPECS
 from cm.runtime.database import notify
 from cm.services.access import Who, authorize_operation, authorized_vm, person_of, visible_operations
-from cm.services.context import ClusterCall, ClusterPolicy
-from cm.services.images import DELETE_S, import_seconds
-from cm.services.storages import ATTACH_S
-from cm.services.vm import SECONDS, interrupt
+from cm.services.context import ClusterCall
+from cm.services.kinds import ENDS
+from cm.services.vm import interrupt
 from cm.store.conditions import is_open
 from cm.store.operation import TOPIC, OperationRow, count_running, get_operation, list_operations
 from cm.store.vm import find_vm, get_vm, render_vm
@@ -38,7 +35,7 @@ def _shown(op: OperationRow, running: Mapping[int | None, int], admin: bool) -> 
         "operation_id": op.id,
         "kind": op.kind,
         "state": op.state,
-        "step": op.step or KINDS[op.kind].first,
+        "step": op.step or ENDS[op.kind].first,
         "progress": op.progress,
         "attempts": op.attempts,
         "user_id": op.account_id,
@@ -139,40 +136,38 @@ def retry(caller: ClusterCall, operation_id: int, owner_only: bool = True) -> di
         return {"operation_id": op.id}
     if op.state is not OperationState.FAILED:
         raise WrongOperationState(op.id, op.state, "failed")
+    spec = SPECS[op.kind]
     if op.vm_id is not None:
         row = get_vm(session, op.vm_id)
         if row.operation_id is not None and not op.concurrent:
             raise VMBusy(row.id, row.operation_id, row.operation_kind or "")
         if row.closed_at is not None:
             raise WrongOperationState(op.id, "of a destroyed VM", "a VM that is not destroyed")
-        if op.kind in WANTED_BY:
+        if spec.wanted is not None:
             session.execute(
-                text("UPDATE vm SET wanted = :w, error = '' WHERE id = :id"), {"w": WANTED_BY[op.kind], "id": op.vm_id}
+                text("UPDATE vm SET wanted = :w, error = '' WHERE id = :id"), {"w": spec.wanted, "id": op.vm_id}
             )
     else:
         _refuse_second(session, op)
-    KINDS[op.kind].reopened(session, op)
+    ENDS[op.kind].reopened(session, op)
     session.execute(
         text(
             "UPDATE operation SET state = 'queued', step = '', not_before = now(), finished_at = NULL, error = '',"
             " user_text = '', admin_text = '', attempts = attempts + 1,"
-            " arguments = arguments - 'graced' - 'pressed_at' - 'again',"
+            " arguments = arguments - CAST(:notes AS text[]),"
             " deadline = now() + make_interval(secs => :seconds) WHERE id = :id"
         ),
-        {"id": op.id, "seconds": _seconds(op.kind, caller.policy)},
+        {
+            "id": op.id,
+            "notes": list(ENDS[op.kind].notes),
+            "seconds": spec.until(caller.policy.import_timeout_s),
+        },
     )
     if op.vm_id is not None:
         render_vm(session, op.vm_id)
     notify(session, TOPIC)
     caller.note("retry", operation_id=op.id, kind=op.kind)
     return {"operation_id": op.id}
-
-
-def _seconds(kind: OperationKind, policy: ClusterPolicy) -> float:
-    """Until an operation that begins again gives up: as long as the first time."""
-    if kind is OperationKind.IMAGE_IMPORT:
-        return import_seconds(policy)
-    return {**SECONDS, OperationKind.IMAGE_DELETE: DELETE_S, OperationKind.STORAGE_ATTACH: ATTACH_S}[kind]
 
 
 _SECOND = text(
@@ -208,7 +203,7 @@ def abandon(caller: ClusterCall, operation_id: int, owner_only: bool = True) -> 
     if op.state not in OPEN_OPERATIONS:
         raise WrongOperationState(op.id, op.state, "an operation under way")
     interrupt(session, op.id)
-    KINDS[op.kind].abandoned(session, op)
+    ENDS[op.kind].abandoned(session, op)
     if op.vm_id is not None:
         render_vm(session, op.vm_id)
     notify(session, "finished", op.id)

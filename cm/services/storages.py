@@ -35,7 +35,6 @@ from cm.store.storage import (
     users_on_node,
 )
 
-ATTACH_S: Final = 600.0
 PATH_MAX: Final = 200  # characters; volumes' names come after it
 _SYSTEM: Final = (
     "/bin", "/boot", "/dev", "/etc", "/lib", "/lib32", "/lib64", "/libx32", "/proc", "/sbin", "/sys", "/usr",
@@ -199,7 +198,6 @@ def _open(caller: ClusterCall, storage_id: int, node_id: int, *, detach: bool) -
         account_id=caller.account_id or None,
         node_id=node_id,
         storage_id=storage_id,
-        seconds=ATTACH_S,
         arguments={"detach": detach},
         cause=caller.cause,
     )

@@ -13,40 +13,25 @@ from sqlalchemy.orm import Session
 
 from cm.rpc.errors import CloudError, InUse, InvalidParameter, ObjectNotFound, WrongVMState
 from cm.rpc.vocabulary import ImageKind, PowerOffPolicy, StorageId
-from cm.rules.access import ACTION_OF, NEEDS, Action, Level, Shared, enough
-from cm.rules.operation import OperationKind
+from cm.rules.access import NEEDS, Action, Level, Shared, enough
+from cm.rules.operation import SPECS, OperationKind
 from cm.rules.placement import VMRequest
-from cm.rules.vm import ALLOWED, INTERRUPTIBLE, WANTED_BY
 from cm.runtime.database import at_last
 from cm.runtime.json_text import array_of, with_members
 from cm.runtime.prepared import Prepared
 from cm.services.access import authorized_vm, level_on, person_of, usable_image
 from cm.services.context import ClusterCall, vnc_password
+from cm.services.kinds import ENDS
 from cm.services.placing import Placing, others_text, told, verdicts_text
 from cm.services.saving import reserve_image
 from cm.services.sharing import own_groups, share_with_groups
 from cm.store.access import list_shared_vms
 from cm.store.booking import Booking, Share, book, refuse
-from cm.store.claim import mib, release_target
+from cm.store.claim import mib
 from cm.store.conditions import is_open
 from cm.store.creation import VMRows, insert_vm
 from cm.store.operation import open_operation
 from cm.store.vm import VMRow, find_detail, render_vm
-
-# Seconds until an operation gives up; "nothing accepted is lost" makes the ends of VMs patient.
-SECONDS: dict[OperationKind, float] = {
-    OperationKind.VM_CREATE: 900,
-    OperationKind.VM_START: 600,
-    OperationKind.VM_STOP: 3600,
-    OperationKind.VM_SHUTDOWN: 3600,
-    OperationKind.VM_RESET: 120,
-    OperationKind.VM_MOVE: 3600,
-    OperationKind.VM_PAUSE: 120,
-    OperationKind.VM_RESUME: 120,
-    OperationKind.VM_VNC: 120,
-    OperationKind.VM_SAVE: 7200,
-    OperationKind.VM_DESTROY: 86_400,
-}
 
 
 @dataclass(frozen=True)
@@ -138,7 +123,7 @@ def create(caller: ClusterCall, new: NewVM) -> list[str]:
                 size_bytes=image.size_bytes,
                 verdicts=verdicts_text(decision.verdicts),
                 others=others_text(decision.others),
-                seconds=SECONDS[OperationKind.VM_CREATE],
+                seconds=SPECS[OperationKind.VM_CREATE].seconds,
                 cause=caller.cause,
             ),
         )
@@ -241,14 +226,17 @@ def change_state(
     """
     session = caller.session
     who = None if administrator else person_of(caller.identity)
-    row = authorized_vm(session, who, vm_id, ACTION_OF[kind], lock=True, version=caller.if_version)
+    spec = SPECS[kind]
+    assert spec.action is not None and spec.wanted is not None, kind
+    row = authorized_vm(session, who, vm_id, spec.action, lock=True, version=caller.if_version)
     if row.closed_at is not None:
-        raise WrongVMState(vm_id, row.state, " or ".join(sorted(ALLOWED[kind])))
-    if kind is OperationKind.VM_DESTROY and row.operation_kind in INTERRUPTIBLE and row.operation_id is not None:
+        raise WrongVMState(vm_id, row.state, " or ".join(sorted(spec.allowed)))
+    if kind is OperationKind.VM_DESTROY and row.operation_kind and SPECS[row.operation_kind].interruptible:
+        assert row.operation_id is not None
         interrupt(session, row.operation_id)
         caller.note("give up", operation_id=row.operation_id, kind=row.operation_kind)
-    elif row.operation_id is None and row.state not in ALLOWED[kind]:
-        raise WrongVMState(vm_id, row.state, " or ".join(sorted(ALLOWED[kind])))
+    elif row.operation_id is None and row.state not in spec.allowed:
+        raise WrongVMState(vm_id, row.state, " or ".join(sorted(spec.allowed)))
     if before is not None:
         before(session, row)
     operation_id = open_operation(
@@ -257,11 +245,10 @@ def change_state(
         account_id=caller.account_id or None,
         vm_id=vm_id,
         node_id=row.node_id,
-        seconds=SECONDS[kind],
         arguments=arguments,
         cause=caller.cause,
     )
-    _WANT(session, id=vm_id, wanted=WANTED_BY[kind])
+    _WANT(session, id=vm_id, wanted=spec.wanted)
     render_vm(session, vm_id)
     caller.note("operation", vm_id=vm_id, kind=kind, node_id=row.node_id)
     return {"vm_id": vm_id, "operation_id": operation_id}
@@ -278,8 +265,8 @@ def interrupt(session: Session, operation_id: int) -> None:
         ),
         {"id": operation_id},
     ).first()
-    if given_up is not None and given_up.kind == OperationKind.VM_MOVE:
-        release_target(session, given_up.vm_id)
+    if given_up is not None:
+        ENDS[OperationKind(given_up.kind)].interrupted(session, given_up.vm_id)
 
 
 def for_each(caller: ClusterCall, vm_ids: Sequence[int], act: Callable[[int], dict[str, Any]]) -> list[dict[str, Any]]:
@@ -340,7 +327,7 @@ def set_vnc(caller: ClusterCall, vm_id: int, enabled: bool) -> dict[str, Any]:
     session = caller.session
     who = person_of(caller.identity)
     row = authorized_vm(session, who, vm_id, Action.CONSOLE, lock=True, version=caller.if_version)
-    allowed = ALLOWED[OperationKind.VM_VNC]
+    allowed = SPECS[OperationKind.VM_VNC].allowed
     if row.state not in allowed:
         raise WrongVMState(vm_id, row.state, " or ".join(sorted(allowed)))
     generation = row.vnc_generation + 1
@@ -354,8 +341,6 @@ def set_vnc(caller: ClusterCall, vm_id: int, enabled: bool) -> dict[str, Any]:
         account_id=caller.account_id,
         vm_id=vm_id,
         node_id=row.node_id,
-        concurrent=True,
-        seconds=SECONDS[OperationKind.VM_VNC],
         cause=caller.cause,
     )
     render_vm(session, vm_id)

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from cm.rpc.errors import ObjectNotFound, VMBusy, WrongImageState
 from cm.rpc.vocabulary import OperationId, OperationState
 from cm.rules.cause import Cause
-from cm.rules.operation import OperationKind
+from cm.rules.operation import SPECS, OperationKind
 from cm.runtime.database import CHANNEL, note_notified, notify
 from cm.runtime.prepared import Prepared
 from cm.store.conditions import is_due, is_open, is_open_root
@@ -84,22 +84,22 @@ def open_operation(
     kind: OperationKind,
     *,
     account_id: int | None,
-    seconds: float,
     cause: Cause,
     vm_id: int | None = None,
     image_id: int | None = None,
     node_id: int | None = None,
     storage_id: int | None = None,
-    concurrent: bool = False,
     arguments: dict[str, Any] | None = None,
+    transfer_s: float = 0.0,
 ) -> OperationId:
     """
     Insert an operation and tell the workers at commit.
 
-    :param seconds: from now until its deadline.
+    :param transfer_s: what one download or upload may take, of kinds that wait for some.
     :raises VMBusy: the VM has an open root operation; it is named.
     :raises WrongImageState: the image has one.
     """
+    spec = SPECS[kind]
     values = {
         "kind": kind,
         "account_id": account_id,
@@ -108,11 +108,11 @@ def open_operation(
         "node_id": node_id,
         "storage_id": storage_id,
         "parent_id": None,
-        "concurrent": concurrent,
+        "concurrent": spec.concurrent,
         "arguments": msgspec.json.encode(arguments or {}).decode(),
         "cause_kind": cause.kind,
         "cause_ref": cause.ref,
-        "seconds": seconds,
+        "seconds": spec.until(transfer_s),
     }
     operation_id = _INSERT(session, **values).scalar()
     if operation_id is None:

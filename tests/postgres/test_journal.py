@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from cm.operations.base import Wait
 from cm.operations.vm_end import VMShutdown, await_shutdown
 from support.cloud import MemoryCloud
 
@@ -83,3 +84,22 @@ def test_a_kind_of_another_release(cloud: MemoryCloud) -> None:
     assert unknown not in {op["operation_id"] for op in known} and known
     row = "SELECT state || attempts || coalesce(worker_id, 0) FROM operation WHERE id = :id"
     assert cloud.sql(row, id=unknown) == "queued00"
+
+
+def test_a_retry_drops_notes(cloud: MemoryCloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a kind's steps keep for themselves is gone when it begins again; what was asked for stays."""
+    _, operation_id = shutting_down(cloud)
+    monkeypatch.setattr(VMShutdown, "notes", ("pressed_at", "warned"))
+    monkeypatch.setattr(VMShutdown, "steps", {"press_button": wait_on})
+    cloud.sql(
+        "UPDATE operation SET state = 'failed', worker_id = NULL, finished_at = now(), arguments = CAST(:a AS jsonb)"
+        " WHERE id = :id",
+        id=operation_id,
+        a='{"asked": 1, "warned": 2, "pressed_at": 3}',
+    )
+    cloud.call("user.operation.retry", [operation_id])
+    assert cloud.sql("SELECT arguments FROM operation WHERE id = :id", id=operation_id) == {"asked": 1}
+
+
+async def wait_on(work: Any) -> None:
+    raise Wait(60.0, "It waits.")

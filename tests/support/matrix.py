@@ -16,8 +16,8 @@ from cm.rpc.introspection import described_types
 from cm.rpc.parameters import Parameter
 from cm.rpc.types import ID_MAX
 from cm.rpc.view import Registry, View
-from cm.rules.access import ACTION_OF, NEEDS, Action, Level, Shared, enough
-from cm.rules.operation import OperationKind
+from cm.rules.access import NEEDS, Action, Level, Shared, enough
+from cm.rules.operation import SPECS, OperationKind
 from support.cloud import MemoryCloud
 
 NOBODYS = 10**12  # an id that nothing has
@@ -221,7 +221,12 @@ def needs_level(case: Case) -> Level:
     """Which level a case needs, by the table of ``rules/access.py``; the operation is that of a VM's creation."""
     key = (case.view.name, case.parameter.name)
     assert key in ACTIONS, f"{case} is new: say in ACTIONS what it does with the object, or in UNSHARED that nothing"
-    return NEEDS[ACTIONS[key] or (Shared.VM, ACTION_OF[OperationKind.VM_CREATE])]
+    about = ACTIONS[key]
+    if about is None:
+        action = SPECS[OperationKind.VM_CREATE].action
+        assert action is not None
+        about = (Shared.VM, action)
+    return NEEDS[about]
 
 
 def fits(told: str, held: Level | None, needs: Level) -> bool:

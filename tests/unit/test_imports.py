@@ -65,7 +65,6 @@ EXCEPTIONS: dict[tuple[str, str], str] = {
     ("cm.operations", "cm.store"): "each step is a transaction of its own, written where the step is",
     ("cm.operations", "cm.interfaces"): "a step makes the specifications that drivers take, and sorts their errors",
     ("cm.operations.image_import", "cm.drivers.images"): "fetching and inspecting happen on the manager, on no node",
-    ("cm.services.operations", "cm.operations.base"): "KINDS: what an abandoned operation undoes, stands with its kind",
     ("cm.store.domain", "cm.interfaces"): "builds DomainSpec out of rows: frozen records, no calls",
     ("cm.store.storage", "cm.interfaces"): "builds StorageSpec out of rows: frozen records, no calls",
     ("clm.rules.limits", "cm.rpc.address"): "whom an address counts for: pure, and the same for all that is counted",

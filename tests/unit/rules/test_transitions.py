@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 
 from cm.rpc.vocabulary import OPEN_OPERATIONS, OperationState, PowerOffPolicy, Seen, SeenReason, VMState, Wanted
-from cm.rules.operation import OperationKind
+from cm.rules.operation import SPECS, OperationKind
 from cm.rules.transitions import ATTACHMENT, IMAGE, NODE, NOUNS, OPERATION, VM, AttachmentState, Noun
-from cm.rules.vm import ALLOWED, GONE, INTERRUPTIBLE, UNDER_WAY, WANTED_BY, VMFacts, after_power_off, status
+from cm.rules.vm import GONE, VMFacts, after_power_off, status
 from cm.store import conditions
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -357,17 +357,7 @@ def test_attachment_states() -> None:
 EVERY = [
     VMFacts(*facts) for facts in itertools.product(Wanted, Seen, (False, True), (False, True), (None, *OperationKind))
 ]
-NAMES = {
-    OperationKind.VM_START: "vm.start",
-    OperationKind.VM_STOP: "vm.stop",
-    OperationKind.VM_SHUTDOWN: "vm.shutdown",
-    OperationKind.VM_RESET: "vm.reset",
-    OperationKind.VM_MOVE: "node.evacuate",
-    OperationKind.VM_PAUSE: "vm.pause",
-    OperationKind.VM_RESUME: "vm.resume",
-    OperationKind.VM_SAVE: "vm.save_and_shutdown",
-    OperationKind.VM_DESTROY: "vm.destroy",
-}
+NAMES = {kind: spec.call for kind, spec in SPECS.items() if spec.call}
 LAUNCHES = (OperationKind.VM_CREATE, OperationKind.VM_START)
 ENDS = (OperationKind.VM_SAVE, OperationKind.VM_DESTROY)
 
@@ -383,32 +373,38 @@ def test_whole_product() -> None:
         standing = VM.standing(state)
         assert standing.final == facts.closed
         if standing.rest:
-            assert facts.work is None or facts.work not in UNDER_WAY or facts.closed
+            assert facts.work is None or SPECS[facts.work].shown is None or facts.closed
         elif standing.work:
             assert facts.work in standing.work
         else:
-            assert {NAMES[kind] for kind, states in ALLOWED.items() if kind in NAMES and state in states}
+            assert [kind for kind in NAMES if state in SPECS[kind].allowed]
             assert standing.owner
 
 
 def test_states_that_work_gives() -> None:
-    """The table says of every state under way which operations give it, as ``UNDER_WAY`` does."""
+    """The table says of every state under way which operations give it, as the kinds do."""
     given = {kind: each.state for each in VM.standings for kind in each.work}
-    assert given == UNDER_WAY
+    assert given == {kind: spec.shown for kind, spec in SPECS.items() if spec.shown is not None}
 
 
 def test_calls_are_moves() -> None:
-    """What ``ALLOWED`` lets callers do leads where the table says, and the table lets them do no more."""
+    """What the kinds let callers do leads where the table says, and the table lets them do no more."""
     allowed = {
-        (state, NAMES[kind], UNDER_WAY[kind])
-        for kind, states in ALLOWED.items()
-        if kind in NAMES and kind in UNDER_WAY
-        for state in states
+        (state, name, SPECS[kind].shown)
+        for kind, name in NAMES.items()
+        if SPECS[kind].shown is not None
+        for state in SPECS[kind].allowed
     }
-    interrupted = {UNDER_WAY[kind] for kind in INTERRUPTIBLE if kind in UNDER_WAY}
+    interrupted = {spec.shown for spec in SPECS.values() if spec.interruptible and spec.shown is not None}
     allowed |= {(state, "vm.destroy", VMState.DESTROYING) for state in interrupted}
     calls = {(m.source, m.event, m.target) for m in VM.moves if m.event in NAMES.values()}
     assert calls == allowed
+
+
+def wanted_by(kind: OperationKind) -> Wanted:
+    wanted = SPECS[kind].wanted
+    assert wanted is not None
+    return wanted
 
 
 def settled(facts: VMFacts, seen: Seen) -> Iterator[VMFacts]:
@@ -416,7 +412,7 @@ def settled(facts: VMFacts, seen: Seen) -> Iterator[VMFacts]:
     for policy, reason in itertools.product(PowerOffPolicy, (SeenReason.SHUTDOWN, SeenReason.HOST_RESTARTED)):
         kind = after_power_off(facts.wanted, policy, reason)
         for each in (kind, OperationKind.VM_STOP) if kind is OperationKind.VM_SAVE else (kind,):
-            yield replace(facts, seen=seen, work=each, wanted=WANTED_BY[each])
+            yield replace(facts, seen=seen, work=each, wanted=wanted_by(each))
 
 
 def by_evidence(facts: VMFacts) -> VMFacts:
@@ -430,15 +426,16 @@ def happenings(facts: VMFacts) -> Iterator[tuple[str, VMFacts]]:
     if facts.closed:
         return
     for kind, name in NAMES.items():
-        free = facts.work is None and status(facts) in ALLOWED[kind]
-        if free or (kind is OperationKind.VM_DESTROY and facts.work in INTERRUPTIBLE):
-            yield name, replace(facts, work=kind, wanted=WANTED_BY[kind], failed=False)
+        free = facts.work is None and status(facts) in SPECS[kind].allowed
+        if free or (kind is OperationKind.VM_DESTROY and facts.work is not None and SPECS[facts.work].interruptible):
+            yield name, replace(facts, work=kind, wanted=wanted_by(kind), failed=False)
     yield "vm.erase", replace(facts, closed=True, work=None)
     yield from evidence(facts)
     if facts.work is None:
         # Any kind may have failed before; a retry asks for no state but that nothing else is under way.
-        for kind, wanted in WANTED_BY.items():
-            yield "operation.retry", replace(facts, work=kind, wanted=wanted, failed=False)
+        for kind, spec in SPECS.items():
+            if spec.wanted is not None:
+                yield "operation.retry", replace(facts, work=kind, wanted=spec.wanted, failed=False)
         if facts.seen in (Seen.RUNNING, Seen.PAUSED) and facts.wanted is Wanted.STOPPED:
             yield "drift.apply", replace(facts, work=OperationKind.VM_STOP)
     else:

@@ -7,15 +7,11 @@ import itertools
 import pytest
 
 from cm.rpc.vocabulary import PowerOffPolicy, Seen, SeenReason, VMState, Wanted
-from cm.rules.operation import OperationKind
+from cm.rules.operation import SPECS, OperationKind
 from cm.rules.vm import (
-    ALLOWED,
     CC1_CODES,
     EC2_STATE,
     GONE,
-    INTERRUPTIBLE,
-    UNDER_WAY,
-    WANTED_BY,
     XO_POWER_STATE,
     VMFacts,
     after_power_off,
@@ -51,19 +47,22 @@ def test_evidence_shows() -> None:
 def test_every_rest_has_an_exit() -> None:
     """Every status without work under way allows a call that leads on, and destroy is always one."""
     rests = {status(f) for f in EVERY if f.work is None and not f.closed}
-    assert rests <= ALLOWED[OperationKind.VM_DESTROY]
+    assert rests <= SPECS[OperationKind.VM_DESTROY].allowed
 
 
 def test_transitional_states_have_owners() -> None:
     """The statuses that only work gives are left when it ends: none of them is a rest."""
     rests = {status(f) for f in EVERY if f.work is None}
-    assert rests.isdisjoint(set(UNDER_WAY.values()))
+    assert rests.isdisjoint({spec.shown for spec in SPECS.values()})
 
 
 def test_calls_are_complete() -> None:
-    """Every kind that a caller asks for writes an intent, and what destroy interrupts is known."""
-    assert set(WANTED_BY) <= {*ALLOWED, OperationKind.VM_CREATE}
-    assert OperationKind.VM_DESTROY not in INTERRUPTIBLE and OperationKind.VM_SAVE not in INTERRUPTIBLE
+    """Every kind has a row; one that a caller asks for of a VM writes an intent, and a destroy interrupts no end."""
+    assert list(SPECS) == list(OperationKind)
+    for kind, spec in SPECS.items():
+        assert bool(spec.call) == (spec.wanted is not None and bool(spec.allowed)), kind
+        assert not (spec.interruptible and spec.wanted in (Wanted.DESTROYED, Wanted.SAVED)), kind
+        assert not (spec.concurrent and spec.shown), kind
 
 
 @pytest.mark.parametrize(("wanted", "policy"), list(itertools.product(Wanted, PowerOffPolicy)))

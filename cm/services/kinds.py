@@ -1,0 +1,47 @@
+"""
+What a kind of operation means to the use cases that end one from outside, or open it again. How it is worked is
+``cm/operations``' to know, whose kinds register here.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from sqlalchemy.orm import Session
+
+from cm.rules.operation import SPECS, KindSpec, OperationKind
+from cm.store.operation import OperationRow
+
+
+class Ends:
+    """
+    :cvar notes: what its steps keep in its arguments for themselves; a retry begins without them.
+    """
+
+    kind: ClassVar[OperationKind]
+    notes: ClassVar[tuple[str, ...]] = ()
+
+    @property
+    def spec(self) -> KindSpec:
+        return SPECS[self.kind]
+
+    @property
+    def first(self) -> str:
+        """The name of the step that it begins with."""
+        raise NotImplementedError
+
+    def interrupted(self, session: Session, vm_id: int | None) -> None:
+        """What goes back however it is given up: by who asked, or by a destroy of its VM."""
+
+    def abandoned(self, session: Session, op: OperationRow) -> None:
+        """
+        What its abandonment undoes besides, in the transaction that marks it abandoned.
+
+        :raises NotAbandonable: it cannot be given up.
+        """
+
+    def reopened(self, session: Session, op: OperationRow) -> None:
+        """What a retry of a failed operation must claim again, in the transaction that queues it."""
+
+
+ENDS: dict[OperationKind, Ends] = {}
