@@ -150,7 +150,7 @@ class Endpoint(Resource):
                 raise Refusal(400, "invalid_parameter", f"{name} is no text of at most 256 characters.")
         with (
             self._place("enrol", 0, ENROLMENTS, 429),
-            watched({"logins": self.logins}, "", exchange.remote, "enrolment"),
+            watched(self.logins, "", exchange.remote, "enrolment"),
         ):
             enrolled = await self._database.transact(
                 enrol,

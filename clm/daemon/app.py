@@ -20,7 +20,7 @@ from clm.daemon.settings import MailSettings, Settings, check_settings
 from clm.daemon.watcher import Watcher
 from clm.drivers.mail import SmtpSender
 from clm.services.accounts import TOPIC
-from clm.services.authenticator import CloudAuthenticator
+from clm.services.authenticator import HASHING, CloudAuthenticator
 from clm.services.clusters import Clusters, Connect
 from clm.services.context import CloudPolicy, OIDCProvider, Services
 from clm.services.feed import FeedAuthenticator, sees_cluster
@@ -30,12 +30,12 @@ from clm.views.forward import add_forwarded
 from cm.rpc.dispatch import Dispatcher
 from cm.rpc.endpoint import make_listener
 from cm.rpc.events import Events
-from cm.rpc.keys import ensure_secret, ensure_signing_key
+from cm.rpc.gate import PasswordGate
+from cm.rpc.keys import SigningKey, ensure_secret, ensure_signing_key
 from cm.rpc.limits import Share
 from cm.rpc.request import WireSite
 from cm.rpc.server import make_root
 from cm.rpc.token import TokenSigner
-from cm.rpc.turns import Turns
 from cm.rpc.types import Secret
 from cm.rpc.view import Registry
 from cm.runtime.database import Database
@@ -43,6 +43,7 @@ from cm.runtime.feed import FeedReader
 from cm.runtime.listener import Listener
 from cm.runtime.logins import LoginTrail
 from cm.runtime.metrics import Metrics
+from cm.runtime.parts import Parts
 from cm.runtime.settings import SettingsError, make_state_dir
 from cm.runtime.threads import IThreads, Threads
 from cm.runtime.wall import unix_seconds
@@ -116,6 +117,8 @@ class CloudManager:
     :param listen: makes its ``Listener``.
     :param connect: makes the connection to a cluster; see ``Clusters``.
     :param locks: makes the locks of its duties.
+    :ivar parts: what starts and stops, in order.
+    :raises SettingsError: a key cannot be had.
     """
 
     def __init__(
@@ -129,29 +132,63 @@ class CloudManager:
     ) -> None:
         self.reactor = reactor
         self.settings = settings
-        self.policy = policy_of(settings)
+        self.policy = policy = policy_of(settings)
         size = settings.database.pool_size
         pools = {"database": size, "reads": size, "password": 2, "mail": 1, "oidc": 4, "duties": 1}
         self.threads = threads = threads or cast(IThreads, Threads(reactor, pools, share=settings.limits.thread_share))
-        self._make_listener = listen
-        self.database = Database(settings.database.url, threads, pool_size=size)
-        self.services = Services(self.database, threads, self.policy, reactor)
-        self.logins = self.services.extra["logins"] = LoginTrail(self.database, reactor)
+        self.listener = listen(reactor, settings.database.url)
+        self.database = Database(settings.database.url, threads, pool_size=size, told=self.listener.told)
+        self.logins = LoginTrail(self.database, reactor)
+        gate = PasswordGate(threads, slots=HASHING)
+        authenticator = CloudAuthenticator(self.database, policy, gate, self.logins)
+        key = _key_of(settings)
+        signer = TokenSigner(key.private_pem, key.key_id, policy.issuer, clock=unix_seconds)
+        self.clusters = Clusters(self.database, policy, reactor, signer, self.listener, connect)
+        self.forwarder = Forwarder(self.database, policy, reactor, self.clusters)
+        self.services = Services(
+            self.database,
+            threads,
+            policy,
+            reactor,
+            self.listener,
+            gate,
+            self.logins,
+            authenticator,
+            key,
+            self.clusters,
+            self.forwarder,
+        )
         self.metrics = Metrics()
         self.registry = add_forwarded(Registry.collect("clm.views"))
-        self.clusters = Clusters(self.services, connect)
-        self.services.extra["clusters"] = self.clusters
-        self.forwarder = Forwarder(self.services, self.clusters)
-        self.services.extra["forwarder"] = self.forwarder
-        times = (settings.clusters.check_s, settings.clusters.sync_s)
-        self.watcher = Watcher(self.services, self.clusters, locks(settings.database.url), *times)
-        self.feed = FeedReader(self.database, reactor, read_changes)
-        self.events: Events | None = None
         self.executor = Executor(self.services)
+        execute, limits = self.executor.execute, settings.limits
+        self.dispatcher = Dispatcher(reactor, self.registry, execute, authenticator, limits, self.metrics)
+        self.feed = FeedReader(self.database, reactor, read_changes)
+        readers, turns = FeedAuthenticator(authenticator), self.dispatcher.turns
+        self.events = Events(reactor, self.feed, readers, limits=limits, turns=turns, sees_all=sees_cluster)
+        times = (settings.clusters.check_s, settings.clusters.sync_s)
+        self.watcher = Watcher(self.services, locks(settings.database.url), *times)
+        self.mailer = Mailer(self.services, sender_of(settings.mail), reactor) if settings.mail.host else None
         self.ports: list[IListeningPort] = []
-        self.dispatcher: Dispatcher | None = None
-        self.listener: Listener | None = None
-        self.mailer: Mailer | None = None
+        self.parts = self._parts()
+
+    def _parts(self) -> Parts:
+        parts = Parts()
+        parts.add("database", stop=self.database.close)
+        parts.add("threads", stop=self.threads.stop)
+        parts.add("schema", self._check_schema)
+        parts.add("listener", self._join, self.listener.stop)
+        parts.add("clusters", self.clusters.start, self.clusters.stop)
+        parts.add("forwarder", stop=self.forwarder.stop)
+        parts.add("logins", stop=self.logins.stop)
+        if self.mailer is not None:
+            parts.add("mailer", self.mailer.start, self.mailer.stop)
+        parts.add("feed", self.feed.start)
+        parts.add("watcher", self.watcher.start, self.watcher.stop)
+        parts.add("events", stop=self.events.stop)
+        parts.add("dispatcher", stop=self.dispatcher.stop)
+        parts.add("ports", self._listen, self._close_ports)
+        return parts
 
     async def start(self) -> None:
         """
@@ -159,64 +196,46 @@ class CloudManager:
 
         :raises SettingsError: the database is not at this version's schema, or an address is not good.
         """
+        await self.parts.start()
+
+    async def stop(self) -> None:
+        """Listen no more, bring what is under way to its end, and let go of everything."""
+        await self.parts.stop()
+
+    # ------------------------------------------------------------------ starting
+
+    async def _check_schema(self) -> None:
         if await self.threads.run("database", pending, self.database.engine):
             raise SettingsError(["the database is not at this version's schema: run wawel-clm migrate"])
-        self._load_keys()
-        self.listener = self._make_listener(self.reactor, self.settings.database.url)
+
+    async def _join(self) -> None:
+        """Hear what other processes on this database do."""
         await self.listener.start()
-        self.database.told = self.listener.told
-        self.services.extra["signals"] = self.listener
-        await self.clusters.start()
-        authenticator = CloudAuthenticator(self.services)
-        self.listener.subscribe(TOPIC, authenticator.user_changed, at_once=True)
-        self.services.extra["authenticator"] = authenticator
-        execute, limits = self.executor.execute, self.settings.limits
-        dispatcher = Dispatcher(self.reactor, self.registry, execute, authenticator, limits, self.metrics)
-        self.dispatcher = dispatcher
-        self._start_mailer()
-        await self._start_feed(authenticator, dispatcher.turns)
-        self.watcher.start()
-        self._listen(dispatcher)
-
-    async def _start_feed(self, authenticator: CloudAuthenticator, turns: Turns) -> None:
-        assert self.listener is not None
-        await self.feed.start()
-        self.services.extra["feed"] = self.feed
-        readers, limits = FeedAuthenticator(authenticator), self.settings.limits
-        self.events = Events(self.reactor, self.feed, readers, limits=limits, turns=turns, sees_all=sees_cluster)
+        subscribe = self.listener.subscribe
+        subscribe(TOPIC, self.services.authenticator.user_changed, at_once=True)
+        if self.mailer is not None:
+            subscribe("mail", self.mailer.wake)
         # After the authenticator has forgotten: what it then finds out anew says who may stay.
-        self.listener.subscribe(TOPIC, self.events.account_changed, at_once=True)
-        self.listener.subscribe("feed", self.feed.afresh)  # nobody notifies it: it is called after reconnections
+        subscribe(TOPIC, self.events.account_changed, at_once=True)
+        subscribe("feed", self.feed.afresh)  # nobody notifies it: it is called after reconnections
 
-    def _start_mailer(self) -> None:
-        mail = self.settings.mail
-        if not mail.host:
-            return
-        assert self.listener is not None
-        self.mailer = Mailer(self.services, sender_of(mail), self.reactor)
-        self.services.extra["mailer"] = self.mailer
-        self.listener.subscribe("mail", self.mailer.wake)
-        self.mailer.start()
+    # ------------------------------------------------------------------ listening
 
-    def _load_keys(self) -> None:
-        try:
-            key = ensure_signing_key(self.settings.cloud.state_dir / "caller.key", "clm")
-        except (OSError, ValueError) as error:
-            raise SettingsError([f"the key of caller tokens: {error}"]) from None
-        self.services.extra["signing_key"] = key
-        self.services.extra["signer"] = TokenSigner(key.private_pem, key.key_id, self.policy.issuer, clock=unix_seconds)
-
-    def _listen(self, dispatcher: Dispatcher) -> None:
+    def _listen(self) -> None:
         listen = self.settings.listen
         if not listen.rpc:
             return
         certificate = str(listen.tls_certificate) if listen.tls_certificate else None
         key = str(listen.tls_key) if listen.tls_key else None
-        root = make_root(dispatcher, self._exposition, self._wrong)
+        root = make_root(self.dispatcher, self._exposition, self._wrong)
         root.putChild(b"events", self.events)
-        site = WireSite(root, dispatcher.limits, self.reactor)
+        site = WireSite(root, self.dispatcher.limits, self.reactor)
         self.ports.append(make_listener(self.reactor, listen.rpc, site, certificate, key, listen.insecure))
         log.info("rpc listens on {address}", address=listen.rpc)
+
+    async def _close_ports(self) -> None:
+        for port in self.ports:
+            await port.stopListening()
 
     def _exposition(self) -> bytes:
         self.metrics.pending(self.threads.waiting())
@@ -224,27 +243,14 @@ class CloudManager:
 
     def _wrong(self) -> str | None:
         """What is wrong with this process: a thread, a loop or a lock of its own that is not as it should be."""
-        if self.listener is None:
-            return "it is being started"
         pulses = self.watcher.pulses() + ([self.mailer.pulse] if self.mailer is not None else [])
         found = [self.listener.wrong, *(pulse.wrong() for pulse in pulses)]
         return "; ".join(filter(None, found)) or None
 
-    async def stop(self) -> None:
-        """Listen no more, bring what is under way to its end, and let go of everything."""
-        for port in self.ports:
-            await port.stopListening()
-        if self.dispatcher is not None:
-            await self.dispatcher.stop()
-        if self.events is not None:
-            self.events.stop()
-        await self.watcher.stop()
-        if self.mailer is not None:
-            await self.mailer.stop()
-        await self.logins.stop()
-        await self.forwarder.stop()
-        await self.clusters.stop()
-        if self.listener is not None:
-            self.listener.stop()
-        await self.threads.stop()
-        self.database.close()
+
+def _key_of(settings: Settings) -> SigningKey:
+    """:raises SettingsError: the key of caller tokens cannot be had."""
+    try:
+        return ensure_signing_key(settings.cloud.state_dir / "caller.key", "clm")
+    except (OSError, ValueError) as error:
+        raise SettingsError([f"the key of caller tokens: {error}"]) from None

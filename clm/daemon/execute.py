@@ -10,7 +10,7 @@ from typing import Any
 from clm.rules.limits import RateLimits
 from clm.rules.permissions import require_permission
 from clm.rules.scope import SESSION_ONLY, ScopeNeeded, SessionNeeded, allows
-from clm.services.context import CloudCall, CloudIdentity, Services
+from clm.services.context import AsyncCloudCall, CloudCall, CloudIdentity, Services
 from clm.views.forward import Forwarded
 from cm.rpc.caller import Control, Identity
 from cm.rpc.view import View
@@ -20,16 +20,7 @@ from cm.runtime.execute import Executor as BaseExecutor
 
 class Executor(BaseExecutor):
     def __init__(self, services: Services) -> None:
-        def make_call(view: View, identity: Identity, control: Control) -> CloudCall:
-            call = CloudCall.of(identity, control)
-            assert isinstance(call, CloudCall)
-            call.policy = services.policy
-            if view.is_async:
-                call.services = services
-            return call
-
-        super().__init__(services.database, services.policy.secret, make_call)
-        self._services = services
+        super().__init__(services, CloudCall, AsyncCloudCall)
         self._limits = RateLimits(services.reactor.seconds)
 
     async def execute(self, view: View, identity: Identity, arguments: dict[str, Any], control: Control) -> Any:
@@ -44,7 +35,7 @@ class Executor(BaseExecutor):
             check_rights(view, identity)
         if isinstance(view, Forwarded):
             # The cluster has the transaction, and with it request_id, dry_run and if_version.
-            return await view.function(self._make_call(view, identity, control), **arguments)
+            return await view.function(self.make_call(view, identity, control), **arguments)
         return await super().execute(view, identity, arguments, control)
 
 

@@ -14,7 +14,6 @@ from clm.daemon.duties import CARE, Locks
 from clm.rules.cluster import INCOMPATIBLE
 from clm.services import sync
 from clm.services.cluster import check
-from clm.services.clusters import Clusters
 from clm.services.context import Services
 from clm.services.follow import Follower
 from clm.services.registration import PRUNED_MAX, prune_registrations
@@ -80,9 +79,9 @@ class Watcher:
     :param locks: of the cloud's database, held by this process alone.
     """
 
-    def __init__(self, services: Services, clusters: Clusters, locks: Locks, check_s: float, sync_s: float) -> None:
+    def __init__(self, services: Services, locks: Locks, check_s: float, sync_s: float) -> None:
         self._services = services
-        self._clusters = clusters
+        self._clusters = services.clusters
         self._times = (check_s, sync_s)
         self._locks = locks
         self.duties: dict[int, Duty] = {}
@@ -92,8 +91,7 @@ class Watcher:
         self._cares = False
 
     def start(self) -> None:
-        signals = self._services.extra["signals"]
-        signals.subscribe("sync", self.sync_changed)
+        self._services.signals.subscribe("sync", self.sync_changed)
         self._clusters.subscribe(self._taking.wake)
         self._taking.start()
 

@@ -22,7 +22,7 @@ from twisted.logger import Logger
 from clm.services import totp
 from clm.services.accounts import SESSION_PREFIX, OpenedSession, open_session, token_hash
 from clm.services.api_keys import ACCESS_LENGTH, EC2_PREFIX, ec2_secret
-from clm.services.context import CloudIdentity, Services
+from clm.services.context import CloudIdentity, CloudPolicy
 from clm.services.identity import identity_of
 from clm.store.api_key import ApiKeyFacts, find_api_key, find_api_key_by_id, touch_api_key
 from clm.store.identity import UserFacts, find_by_login, find_facts, find_password
@@ -32,9 +32,9 @@ from cm.rpc.credentials import Credentials, PasswordCredentials
 from cm.rpc.errors import AccountBlocked, NotAuthenticated, NotPermitted
 from cm.rpc.gate import PasswordGate
 from cm.rpc.password import PasswordCache
-from cm.rpc.throttle import LoginThrottle
 from cm.rpc.types import Secret
-from cm.runtime.logins import watched
+from cm.runtime.database import Database
+from cm.runtime.logins import LoginTrail, watched
 from cm.runtime.remember import Remembered
 from cm.runtime.wall import steady_seconds, unix_seconds
 
@@ -75,15 +75,18 @@ class CloudAuthenticator:
 
     def __init__(
         self,
-        services: Services,
-        throttle: LoginThrottle | None = None,
+        database: Database,
+        policy: CloudPolicy,
+        gate: PasswordGate,
+        logins: LoginTrail,
         clock: Callable[[], float] = steady_seconds,
         wall: Callable[[], float] = unix_seconds,
     ) -> None:
-        self._services = services
-        self._policy = services.policy
+        self._database = database
+        self._policy = policy
         self._wall = wall
-        self._gate = services.extra["gate"] = PasswordGate(services, clock, throttle, HASHING)
+        self._gate = gate
+        self._logins = logins
         self._right = PasswordCache(clock)
         self._by_login: Remembered[str, UserFacts] = Remembered(clock)
         self._by_token: Remembered[str, _Held] = Remembered(clock)
@@ -106,9 +109,8 @@ class CloudAuthenticator:
         """
         if credentials is None:
             return ANONYMOUS
-        extra = self._services.extra
         if isinstance(credentials, PasswordCredentials):
-            with watched(extra, credentials.login, remote, "basic") as claim:
+            with watched(self._logins, credentials.login, remote, "basic") as claim:
                 facts = await self._by_password(credentials.login, credentials.password, remote)
                 claim.account_id = facts.id
                 if facts.has_totp:
@@ -116,7 +118,7 @@ class CloudAuthenticator:
             return identity_of(facts, self._policy, "password")
         token = credentials.token.reveal()
         is_session = token.startswith(SESSION_PREFIX)
-        with watched(extra, "", remote, "session" if is_session else "key") as claim:
+        with watched(self._logins, "", remote, "session" if is_session else "key") as claim:
             if _TOKEN.match(token) is None:
                 raise NotAuthenticated()
             lookup = _find_by_session if is_session else _find_by_key
@@ -132,7 +134,7 @@ class CloudAuthenticator:
         :raises NotAuthenticated: there is none, or it has expired. AccountBlocked: AccountInactive: its user is.
         """
         # That they were let in is for the caller of this to note, once the signature is good.
-        with watched(self._services.extra, "", remote, "ec2"):
+        with watched(self._logins, "", remote, "ec2"):
             if not access_key.startswith(EC2_PREFIX):
                 raise NotAuthenticated()
             held = await self._by_token_hash(token_hash(access_key), _find_by_ec2_key, access_key)
@@ -160,15 +162,15 @@ class CloudAuthenticator:
         :raises OTPRequired: the password is right, and ``otp`` is missing.
         :raises NotAuthenticated: AccountBlocked: AccountInactive: TooManyLogins: as ``authenticate``.
         """
-        with watched(self._services.extra, login, remote, "password") as claim:
+        with watched(self._logins, login, remote, "password") as claim:
             facts = await self._by_password(login, password, remote, afresh=True)
             claim.account_id = facts.id
             if facts.has_totp:
                 if otp is None:
                     raise totp.OTPRequired()
                 claim.how = "totp"
-                await totp.check(self._services, facts.id, otp, remote)
-            opened = await self._services.database.transact(open_session, self._policy, facts, remote, client)
+                await totp.check(self._database, self._gate, self._policy, facts.id, otp, remote)
+            opened = await self._database.transact(open_session, self._policy, facts, remote, client)
         return opened, identity_of(facts, self._policy, "token", session_id=opened.session_id)
 
     async def still_good(self, identity: Identity) -> bool:
@@ -178,7 +180,7 @@ class CloudAuthenticator:
         """
         if not isinstance(identity, CloudIdentity):
             return False
-        return await self._services.database.read(self._still, identity)
+        return await self._database.read(self._still, identity)
 
     def _still(self, session: Session, identity: CloudIdentity) -> bool:
         facts = find_facts(session, identity.account_id)
@@ -216,10 +218,9 @@ class CloudAuthenticator:
         if known is not None and lately == known.version:
             return _let_in(known)
         news = self._news
-        database = self._services.database
         # The hash alone first: looking up all else takes longer for somebody who exists.
-        stored = await self._gate.right_hash(remote, login, password, lambda: database.read(find_password, login))
-        facts = None if stored is None else await database.read(find_by_login, login)
+        stored = await self._gate.right_hash(remote, login, password, lambda: self._database.read(find_password, login))
+        facts = None if stored is None else await self._database.read(find_by_login, login)
         if facts is None or facts.password_hash != stored:
             raise NotAuthenticated()
         if news == self._news:
@@ -235,7 +236,7 @@ class CloudAuthenticator:
         held = self._by_token.find(digest)
         if held is None:
             news = self._news
-            held = await self._services.database.read(lookup, token, digest)
+            held = await self._database.read(lookup, token, digest)
             if held is None:
                 raise NotAuthenticated()
             if news == self._news:
@@ -260,7 +261,7 @@ class CloudAuthenticator:
         if self._used.find(what):
             return
         self._used.keep(what, True)
-        Deferred.fromCoroutine(self._services.database.transact(*arguments)).addErrback(
+        Deferred.fromCoroutine(self._database.transact(*arguments)).addErrback(
             lambda failure: log.debug("a use was not noted: {error}", error=str(failure.value))
         )
 

@@ -25,8 +25,8 @@ from clm.rules.cluster import (
     check_url,
     judge,
 )
-from clm.services.clusters import TOPIC, Clusters, service_identity
-from clm.services.context import CloudCall, Services
+from clm.services.clusters import TOPIC, service_identity
+from clm.services.context import AsyncCloudCall, CloudCall, Services
 from clm.store import cluster as store
 from clm.store.change import record_change
 from clm.store.sync import enrol_cluster
@@ -50,12 +50,6 @@ class ClusterNotAdded(Conflict):
     message = "The cluster {cluster} is not added: {reason}."
     cluster: str
     reason: str
-
-
-def clusters_of(services: Services | None) -> Clusters:
-    assert services is not None
-    clusters: Clusters = services.extra["clusters"]
-    return clusters
 
 
 # ------------------------------------------------------------------ looking
@@ -128,7 +122,7 @@ def record(session: Session, cluster_id: int, event: str = "change") -> None:
 
 
 async def add(
-    caller: CloudCall, name: str, url: str, login: str | None, password: Secret | None, ca: str | None
+    caller: AsyncCloudCall, name: str, url: str, login: str | None, password: Secret | None, ca: str | None
 ) -> dict[str, Any]:
     """
     Add a cluster: it answers, is named so, speaks our protocol, and believes this cloud's key.
@@ -137,8 +131,7 @@ async def add(
     :raises ClusterNotAdded: ClusterUnavailable: it did not do; nothing is left behind, here or there.
     """
     services = caller.services
-    clusters = clusters_of(services)
-    assert services is not None
+    clusters = services.clusters
     facts = ClusterFacts(0, "", check_name(name), check_url(url), check_ca(ca))
     for known in await services.database.read(store.list_facts):
         if known.name == facts.name:
@@ -191,7 +184,7 @@ async def _introduce(services: Services, connection: ClusterConnection, credenti
     """
     from clm.drivers.clusters import ClusterRefused
 
-    key = services.extra["signing_key"]
+    key = services.signing_key
     try:
         listed = (await connection.call(credentials, "admin.trust.get_list", patient=True)).decode()
         if any(each.get("key_id") == key.key_id for each in listed):
@@ -213,7 +206,7 @@ async def _take_back(
     if not introduced:
         return
     try:
-        key_id = services.extra["signing_key"].key_id
+        key_id = services.signing_key.key_id
         await connection.call(credentials, "admin.trust.delete", {"key_id": key_id}, patient=True)
     except CloudError as error:
         log.warn("{cluster} goes on trusting us: {error}", cluster=connection.facts.name, error=str(error))
@@ -233,7 +226,7 @@ def _insert(session: Session, facts: ClusterFacts, seen: Seen, latency_ms: float
 
 
 async def edit(
-    caller: CloudCall,
+    caller: AsyncCloudCall,
     cluster_id: int,
     name: str | None,
     url: str | None,
@@ -248,8 +241,7 @@ async def edit(
     :raises ClusterNotAdded: it did not; the cluster stays as it was.
     """
     services = caller.services
-    clusters = clusters_of(services)
-    assert services is not None
+    clusters = services.clusters
     was = await services.database.read(_facts_of, cluster_id)
     facts = replace(
         was,
@@ -304,18 +296,17 @@ def set_locked(caller: CloudCall, cluster_id: int, locked: bool) -> dict[str, An
     return store.get_cluster(session, cluster_id)
 
 
-async def delete(caller: CloudCall, cluster_id: int) -> None:
+async def delete(caller: AsyncCloudCall, cluster_id: int) -> None:
     """
     Take a cluster out of the cloud. It goes on running; that it trusts this cloud is taken back where it answers.
     """
     services = caller.services
-    clusters = clusters_of(services)
-    assert services is not None
+    clusters = services.clusters
     connection = clusters.find(cluster_id)
     await services.database.transact(_delete, cluster_id, caller.if_version)
     if connection is not None:
         try:
-            key_id = services.extra["signing_key"].key_id
+            key_id = services.signing_key.key_id
             await connection.call(service_identity(), "admin.trust.delete", {"key_id": key_id})
         except CloudError as error:
             log.warn("{cluster} may go on trusting us: {error}", cluster=connection.facts.name, error=str(error))
@@ -329,10 +320,9 @@ def _delete(session: Session, cluster_id: int, version: int | None) -> None:
     notify(session, "user")
 
 
-async def check_now(caller: CloudCall, cluster_id: int) -> dict[str, Any]:
+async def check_now(caller: AsyncCloudCall, cluster_id: int) -> dict[str, Any]:
     """Look at a cluster at once."""
     services = caller.services
-    assert services is not None
-    await check(services, await clusters_of(services).get(cluster_id))
-    await clusters_of(services).reload()
+    await check(services, await services.clusters.get(cluster_id))
+    await services.clusters.reload()
     return await services.database.read(store.get_cluster, cluster_id)

@@ -1,8 +1,7 @@
 """
 The clusters as living parts: a connection to each, kept as the database says, and who speaks to them for whom.
 
-Found as ``services.extra["clusters"]``. Rows are remembered here, so that a call costs no query; the notification
-``cluster`` renews them.
+Rows are remembered here, so that a call costs no query; the notification ``cluster`` renews them.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
 from clm.rules.cluster import ClusterFacts, default_of, match
-from clm.services.context import CloudIdentity, Services
+from clm.services.context import CloudIdentity, CloudPolicy
 from clm.store.cluster import list_facts
 from cm.rpc.caller import Identity
 from cm.rpc.errors import CloudError, InvalidParameter, ObjectNotFound
@@ -23,6 +22,8 @@ from cm.rpc.vocabulary import Role
 
 if TYPE_CHECKING:
     from clm.drivers.clusters import ClusterConnection
+    from cm.runtime.database import Database
+    from cm.runtime.listener import Listener
 
 log = Logger()
 TOPIC: Final = "cluster"
@@ -58,8 +59,20 @@ class Clusters:
     :param connect: makes a connection; over the network when left out.
     """
 
-    def __init__(self, services: Services, connect: Connect | None = None) -> None:
-        self._services = services
+    def __init__(
+        self,
+        database: Database,
+        policy: CloudPolicy,
+        reactor: Any,
+        signer: TokenSigner,
+        signals: Listener,
+        connect: Connect | None = None,
+    ) -> None:
+        self._database = database
+        self._policy = policy
+        self._reactor = reactor
+        self._signer = signer
+        self._signals = signals
         self._connect = connect
         self._held: dict[int, ClusterConnection] = {}
         self._loading: Deferred[None] | None = None
@@ -69,9 +82,7 @@ class Clusters:
         self._subscribers: list[Any] = []
 
     async def start(self) -> None:
-        signals = self._services.extra.get("signals")
-        if signals is not None:
-            signals.subscribe(TOPIC, self.changed, at_once=True)
+        self._signals.subscribe(TOPIC, self.changed, at_once=True)
         await self.reload()
 
     def subscribe(self, callback: Any) -> None:
@@ -103,11 +114,11 @@ class Clusters:
         """Read the rows, and make, renew or end connections accordingly."""
         self._reads += 1
         mine = self._reads
-        facts = await self._services.database.read(list_facts)
+        facts = await self._database.read(list_facts)
         if mine < self._applied:
             return  # a reading that began later has ended already
         self._applied = mine
-        self._loaded = self._services.reactor.seconds()
+        self._loaded = self._reactor.seconds()
         held, gone = {}, dict(self._held)
         for each in facts:
             known = self._held.get(each.id)
@@ -126,10 +137,9 @@ class Clusters:
         """A connection that nobody else knows; the caller closes it."""
         from clm.drivers.clusters import ClusterConnection
 
-        services = self._services
+        policy = self._policy
         make = self._connect or ClusterConnection
-        made = make(services.reactor, facts, services.extra["signer"], services.policy.cluster_deadline_s)
-        policy = services.policy
+        made = make(self._reactor, facts, self._signer, policy.cluster_deadline_s)
         if policy.cluster_calls is not None and policy.cluster_waits is not None:
             made.share_out(policy.cluster_calls, policy.cluster_waits, policy.cluster_at_once)
         return made
@@ -150,7 +160,7 @@ class Clusters:
         :raises ObjectNotFound: there is none.
         """
         found = match(reference, self._held.values())
-        if found is None and self._services.reactor.seconds() - self._loaded >= AFRESH_S:
+        if found is None and self._reactor.seconds() - self._loaded >= AFRESH_S:
             await self.reload()  # it may have been added by another process just now
             found = match(reference, self._held.values())
         if found is None:

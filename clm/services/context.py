@@ -12,7 +12,15 @@ from cm.rpc.caller import Call, Identity
 from cm.rpc.limits import Share
 
 if TYPE_CHECKING:
+    from clm.drivers.oidc import Provider
+    from clm.services.authenticator import CloudAuthenticator
+    from clm.services.clusters import Clusters
+    from clm.services.forwarding import Forwarder
+    from cm.rpc.gate import PasswordGate
+    from cm.rpc.keys import SigningKey
     from cm.runtime.database import Database
+    from cm.runtime.listener import Listener
+    from cm.runtime.logins import LoginTrail
     from cm.runtime.threads import IThreads
 
 
@@ -69,16 +77,23 @@ class Services:
     """
     The living parts that asynchronous views and loops use.
 
-    :ivar extra: parts by name, put there by ``daemon/app.py``: "authenticator", "signer", "signing_key", "clusters"
-        (``services/clusters.py``), "mailer", "gate" (``cm/rpc/gate.py``), "passwords", "signals" (the
-        Listener), "feed".
+    :ivar signals: the database's notifications.
+    :ivar signing_key: of caller tokens; clusters are told its public part.
+    :ivar providers: of OpenID Connect, by name, as far as they were needed.
     """
 
     database: Database
     threads: IThreads
     policy: CloudPolicy
     reactor: Any
-    extra: dict[str, Any] = field(default_factory=dict)
+    signals: Listener
+    gate: PasswordGate
+    logins: LoginTrail
+    authenticator: CloudAuthenticator
+    signing_key: SigningKey
+    clusters: Clusters
+    forwarder: Forwarder
+    providers: dict[str, Provider] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,9 +119,15 @@ class CloudIdentity(Identity):
 class CloudCall(Call):
     """A view's caller in a cloud manager. ``user_id`` is their ``account_id``."""
 
-    policy: CloudPolicy = field(default_factory=CloudPolicy)
-    services: Services | None = None
+    policy: CloudPolicy = field(kw_only=True)
 
     @property
     def user_id(self) -> int:
         return self.identity.account_id
+
+
+@dataclass(slots=True)
+class AsyncCloudCall(CloudCall):
+    """The caller of an asynchronous view, which has no session, and the living parts instead."""
+
+    services: Services = field(kw_only=True)

@@ -43,3 +43,6 @@ class FeedAuthenticator:
             if not allows(identity.scope, WATCH_ALL, False):
                 return replace(identity, roles=frozenset({Role.USER}), administers=frozenset())
         return identity
+
+    async def still_good(self, identity: Identity) -> bool:
+        return await self._inner.still_good(identity)

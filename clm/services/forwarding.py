@@ -1,7 +1,7 @@
 """
 Passing calls on to clusters: to the one that is meant, or to all at once.
 
-Found as ``services.extra["forwarder"]``. The cluster's answer goes through as the text it came in; what it refuses, it
+The cluster's answer goes through as the text it came in; what it refuses, it
 refuses in its own words.
 """
 
@@ -19,11 +19,12 @@ from twisted.logger import Logger
 from clm.rules.cluster import as_uuid
 from clm.rules.forward import EVERYWHERE, Place, Row, check_everywhere, fits, settle, uuids_in
 from clm.services.clusters import Clusters, administers, speaker
-from clm.services.context import CloudCall, Services
+from clm.services.context import AsyncCloudCall, CloudPolicy
 from clm.services.trail import Trail
 from cm.rpc.caller import Identity, RawJSON
 from cm.rpc.codec import encode_json
 from cm.rpc.errors import CloudError, Conflict, InvalidRequest, NotPermitted, ObjectNotFound
+from cm.runtime.database import Database
 from cm.runtime.remember import Remembered
 
 if TYPE_CHECKING:
@@ -60,19 +61,19 @@ class Forwarder:
     :param clusters: where calls go.
     """
 
-    def __init__(self, services: Services, clusters: Clusters) -> None:
-        self._services = services
+    def __init__(self, database: Database, policy: CloudPolicy, reactor: Any, clusters: Clusters) -> None:
+        self._policy = policy
         self._clusters = clusters
-        clock = services.reactor.seconds
+        clock = reactor.seconds
         # Where an object is, not who may see it: that the cluster says, at each call.
         self._places: Remembered[str, Place] = Remembered(clock, PLACES_S, PLACES_MAX)
-        self._trail = Trail(services)
+        self._trail = Trail(database, reactor)
 
     async def stop(self) -> None:
         """Write down what is not yet."""
         await self._trail.stop()
 
-    async def forward(self, row: Row, caller: CloudCall, arguments: dict[str, Any]) -> Any:
+    async def forward(self, row: Row, caller: AsyncCloudCall, arguments: dict[str, Any]) -> Any:
         """
         Make a call where it belongs.
 
@@ -111,7 +112,7 @@ class Forwarder:
         return result
 
     async def _pass(
-        self, row: Row, caller: CloudCall, connection: ClusterConnection, arguments: dict[str, Any]
+        self, row: Row, caller: AsyncCloudCall, connection: ClusterConnection, arguments: dict[str, Any]
     ) -> RawJSON:
         params = dict(arguments)
         if row.changing:
@@ -121,7 +122,7 @@ class Forwarder:
                 params["dry_run"] = True
             if caller.if_version is not None:
                 params["if_version"] = caller.if_version
-        deadline_s = self._services.policy.cluster_deadline_s
+        deadline_s = self._policy.cluster_deadline_s
         if row.waiting is not None:
             given = arguments.get(row.waiting[0], row.waiting[1])
             deadline_s += float(given) if isinstance(given, (int, float)) else 0.0
@@ -145,7 +146,7 @@ class Forwarder:
     async def _located(
         self,
         row: Row,
-        caller: CloudCall,
+        caller: AsyncCloudCall,
         arguments: dict[str, Any],
         found: Mapping[str, str],
         among: ClusterConnection | None,
@@ -169,7 +170,7 @@ class Forwarder:
     async def _search(
         self,
         row: Row,
-        caller: CloudCall,
+        caller: AsyncCloudCall,
         missing: Sequence[str],
         nouns: Mapping[str, str],
         among: ClusterConnection | None,
@@ -190,7 +191,7 @@ class Forwarder:
         raise ObjectNotFound(nouns[absent], absent)
 
     async def _ask(
-        self, caller: CloudCall, asked: Sequence[ClusterConnection], is_admin: bool, uuids: Sequence[str]
+        self, caller: AsyncCloudCall, asked: Sequence[ClusterConnection], is_admin: bool, uuids: Sequence[str]
     ) -> tuple[dict[str, Place], list[str]]:
         """
         Where objects are, as far as it was told; and the clusters that did not tell. Locked ones are not asked.
@@ -202,7 +203,7 @@ class Forwarder:
         made: dict[str, Place] = {}
         twice: dict[str, set[int]] = {}
         wanted = frozenset(uuids)
-        deadline_s = min(FIND_DEADLINE_S, self._services.policy.list_deadline_s)
+        deadline_s = min(FIND_DEADLINE_S, self._policy.list_deadline_s)
 
         async def ask(connection: ClusterConnection) -> None:
             identity = speaker(caller.identity, connection.facts)
@@ -228,7 +229,7 @@ class Forwarder:
             raise ToldTwice(known, ", ".join(sorted(each.facts.name for each in asked if each.facts.id in ids)))
         return made, sorted(silent)
 
-    async def find(self, caller: CloudCall, uuids: Sequence[str]) -> list[dict[str, Any]]:
+    async def find(self, caller: AsyncCloudCall, uuids: Sequence[str]) -> list[dict[str, Any]]:
         """
         What objects are and where, at all clusters, as far as the caller sees them.
 
@@ -257,7 +258,7 @@ class Forwarder:
 
     # -------------------------------------------------------------- all at once
 
-    async def _everywhere(self, row: Row, caller: CloudCall, arguments: dict[str, Any]) -> RawJSON:
+    async def _everywhere(self, row: Row, caller: AsyncCloudCall, arguments: dict[str, Any]) -> RawJSON:
         """A list of every cluster, made at the same time; who did not answer in time is named."""
         check_everywhere(row, arguments)
         asked = self._open_to(row, caller.identity)
@@ -280,7 +281,7 @@ class Forwarder:
         return RawJSON(b'{"items":[' + b",".join(items) + b'],"missing":' + encode_json(missing) + b"}")
 
     async def _one_of_all(
-        self, row: Row, caller: CloudCall, connection: ClusterConnection, arguments: dict[str, Any]
+        self, row: Row, caller: AsyncCloudCall, connection: ClusterConnection, arguments: dict[str, Any]
     ) -> list[bytes] | CloudError:
         from clm.drivers.clusters import ClusterUnavailable
 
@@ -291,7 +292,7 @@ class Forwarder:
                 speaker(caller.identity, connection.facts),
                 row.name,
                 arguments,
-                deadline_s=self._services.policy.list_deadline_s,
+                deadline_s=self._policy.list_deadline_s,
             )
         except CloudError as error:
             return error

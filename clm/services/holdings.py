@@ -7,7 +7,7 @@ from typing import Any
 from twisted.internet.defer import Deferred, FirstError, gatherResults
 
 from clm.drivers.clusters import ClusterConnection
-from clm.services.clusters import Clusters, service_identity
+from clm.services.clusters import service_identity
 from clm.services.context import Services
 
 
@@ -17,8 +17,7 @@ async def holdings(services: Services, user_id: int) -> dict[str, str]:
 
     :raises Unavailable: one of them does not answer, so that nobody knows.
     """
-    clusters: Clusters = services.extra["clusters"]
-    connections = clusters.all()
+    connections = services.clusters.all()
     asked = [Deferred.fromCoroutine(_on(connection, user_id)) for connection in connections]
     try:
         told = await gatherResults(asked, consumeErrors=True)

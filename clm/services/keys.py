@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from sqlalchemy.orm import Session
 
 from clm.rules.ssh_key import PublicKey, parse_public_key
-from clm.services.context import CloudCall
+from clm.services.context import AsyncCloudCall, CloudCall
 from clm.store.change import record_change
 from clm.store.key import count_keys, delete_key, find_name, get_key, get_key_named, insert_key
 from cm.rpc.errors import Conflict, LimitReached, NameTaken, ObjectNotFound
@@ -69,10 +69,9 @@ def add_text(caller: CloudCall, name: str, line: str) -> dict[str, Any]:
     return made
 
 
-async def generate(caller: CloudCall, name: str, kind: str) -> dict[str, Any]:
+async def generate(caller: AsyncCloudCall, name: str, kind: str) -> dict[str, Any]:
     """Make a pair. The answer is the key with ``private_key``, in OpenSSH's format and without a passphrase."""
     services = caller.services
-    assert services is not None
     # Searching for the primes of an RSA key takes up to a second: no work for a thread that holds a transaction.
     private, public = await services.threads.run("password", make_pair, kind, name, deadline_s=30.0)
     made = await services.database.transact(add, caller.user_id, name, public, caller.policy.keys_max)

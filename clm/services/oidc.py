@@ -27,7 +27,7 @@ from clm.drivers.oidc import Provider
 from clm.rules.oidc import Person, check_redirect, person_of
 from clm.rules.user import UserState
 from clm.services.accounts import OpenedSession, insert_user, open_session, record_user, user_changed
-from clm.services.context import CloudCall, CloudPolicy, OIDCProvider, Services
+from clm.services.context import AsyncCloudCall, CloudPolicy, OIDCProvider, Services
 from clm.services.identity import identity_of
 from clm.services.messages import add_message
 from clm.services.registration import confirm
@@ -109,13 +109,13 @@ def list_providers(policy: CloudPolicy) -> list[dict[str, str]]:
     return [{"name": name, "title": provider.title or name} for name, provider in sorted(policy.oidc.items())]
 
 
-async def begin(caller: CloudCall, provider: str, redirect_uri: str) -> dict[str, str]:
+async def begin(caller: AsyncCloudCall, provider: str, redirect_uri: str) -> dict[str, str]:
     """
     :raises ObjectNotFound: there is no such provider.
     :raises InvalidParameter: people must not be sent there with a code.
     :raises ProviderUnavailable: it may be there later.
     """
-    services = _services(caller)
+    services = caller.services
     client = _client(services, provider)
     check_redirect(redirect_uri, services.policy.public_url)
     begun = _State(
@@ -134,21 +134,21 @@ async def begin(caller: CloudCall, provider: str, redirect_uri: str) -> dict[str
     return {"url": url, "state": state}
 
 
-async def finish(caller: CloudCall, state: str, code: str) -> dict[str, Any]:
+async def finish(caller: AsyncCloudCall, state: str, code: str) -> dict[str, Any]:
     """
     :raises StateRefused: the state is not good, or no longer.
     :raises ProofRefused: the provider's answer proves nothing.
     :raises AccountBlocked: AccountWaiting: NotKnown: EmailOfAnother: the provider's word is good; it does not do.
     :raises ProviderUnavailable: begin again later.
     """
-    with watched(_services(caller).extra, "", caller.remote, "oidc") as claim:
+    with watched(caller.services.logins, "", caller.remote, "oidc") as claim:
         answer = await _finish(caller, state, code, claim)
         claim.account_id = answer["user_id"]
     return answer
 
 
-async def _finish(caller: CloudCall, state: str, code: str, claim: Claim) -> dict[str, Any]:
-    services = _services(caller)
+async def _finish(caller: AsyncCloudCall, state: str, code: str, claim: Claim) -> dict[str, Any]:
+    services = caller.services
     begun = _unsealed(services.policy, state)
     client = _client(services, begun.provider)
     expires_at = datetime.fromtimestamp(begun.expires, UTC)
@@ -276,16 +276,11 @@ def _unsealed(policy: CloudPolicy, state: str) -> _State:
     return begun
 
 
-def _services(caller: CloudCall) -> Services:
-    assert caller.services is not None
-    return caller.services
-
-
 def _client(services: Services, name: str) -> Provider:
     """
     :raises ObjectNotFound: the settings have no such provider (any more).
     """
-    providers: dict[str, Provider] = services.extra.setdefault("oidc", {})
+    providers = services.providers
     found = services.policy.oidc.get(name)
     if found is None:
         raise ObjectNotFound("provider", name)

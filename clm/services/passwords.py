@@ -8,32 +8,30 @@ from twisted.logger import Logger
 
 from clm.rules.user import UserState, wrong_with_password
 from clm.services.accounts import end_other_sessions, end_sessions
-from clm.services.context import CloudCall, CloudPolicy
+from clm.services.context import AsyncCloudCall, CloudCall, CloudPolicy
 from clm.services.tokens import ACTIVATION, PASSWORD, OneTimeTokenRefused, check_token, mail_token, take_token
 from clm.store.identity import UserFacts, find_by_email, find_facts
 from clm.store.token import drop_tokens
 from clm.store.user import get_user, write_password
 from cm.rpc.errors import InvalidParameter, NotAuthenticated
-from cm.rpc.gate import gate_of
 from cm.rpc.types import Secret
 from cm.runtime.logins import watched
 
 log = Logger()
 
 
-async def hashed(caller: CloudCall, password: Secret, login: str, parameter: str = "password") -> str:
+async def hashed(caller: AsyncCloudCall, password: Secret, login: str, parameter: str = "password") -> str:
     """
     :raises InvalidParameter: it may not be this user's password.
     :raises Overloaded: too many wait for the hashing threads.
     """
-    assert caller.services is not None
     wrong = wrong_with_password(password.reveal(), login)
     if wrong is not None:
         raise InvalidParameter(parameter, wrong)
-    return await gate_of(caller.services).hash(caller.remote, password)
+    return await caller.services.gate.hash(caller.remote, password)
 
 
-async def check_own_password(caller: CloudCall, password: Secret) -> UserFacts:
+async def check_own_password(caller: AsyncCloudCall, password: Secret) -> UserFacts:
     """
     Have the caller prove once more who they are.
 
@@ -42,21 +40,20 @@ async def check_own_password(caller: CloudCall, password: Secret) -> UserFacts:
     :raises TooManyLogins: too many wrong ones lately; this one was not looked at.
     """
     services = caller.services
-    assert services is not None
     facts = await services.database.read(find_facts, caller.user_id)
 
     async def find() -> str | None:
         return None if facts is None else facts.password_hash
 
     who = f"password of {caller.user_id}"
-    with watched(services.extra, caller.identity.login, caller.remote, "password") as claim:
-        if await gate_of(services).right_hash(caller.remote, who, password, find) is None or facts is None:
+    with watched(services.logins, caller.identity.login, caller.remote, "password") as claim:
+        if await services.gate.right_hash(caller.remote, who, password, find) is None or facts is None:
             raise NotAuthenticated()
         claim.account_id = facts.id
     return facts
 
 
-async def change_own(caller: CloudCall, old: Secret, new: Secret) -> None:
+async def change_own(caller: AsyncCloudCall, old: Secret, new: Secret) -> None:
     """
     Change the caller's password; their other sessions end, and this one stays.
 
@@ -65,7 +62,6 @@ async def change_own(caller: CloudCall, old: Secret, new: Secret) -> None:
     :raises VersionChanged: it was changed meanwhile.
     """
     services = caller.services
-    assert services is not None
     facts = await check_own_password(caller, old)
     digest = await hashed(caller, new, facts.login, "new_password")
     await services.database.transact(_write_own, caller, digest, facts.version)
@@ -78,10 +74,9 @@ def _write_own(session: Session, caller: CloudCall, digest: str, version: int) -
     end_other_sessions(session, caller)
 
 
-async def set_password(caller: CloudCall, user_id: int, new: Secret) -> None:
+async def set_password(caller: AsyncCloudCall, user_id: int, new: Secret) -> None:
     """Give somebody a new password; their sessions end."""
     services = caller.services
-    assert services is not None
     user = await services.database.read(get_user, user_id)
     digest = await hashed(caller, new, user["login"], "new_password")
     await services.database.transact(write_new_password, user_id, digest, caller.if_version)
@@ -98,13 +93,12 @@ def write_new_password(session: Session, user_id: int, digest: str, version: int
 # ------------------------------------------------------------------ forgotten
 
 
-def ask_reset(caller: CloudCall, email: str) -> None:
+def ask_reset(caller: AsyncCloudCall, email: str) -> None:
     """
     Mail whoever has this address a token for a new password. It goes on behind the answer: neither what is answered nor
     how long it takes tells whether anybody has the address.
     """
     services = caller.services
-    assert services is not None
     Deferred.fromCoroutine(services.database.transact(_mail_reset, caller.policy, email)).addErrback(
         lambda failure: log.warn("a mail for a new password was not written: {error}", error=str(failure.value))
     )
@@ -121,7 +115,7 @@ def _mail_reset(session: Session, policy: CloudPolicy, email: str) -> None:
     mail_token(session, policy, facts.id, purpose, template, facts.login, get_user(session, facts.id)["email"])
 
 
-async def set_by_token(caller: CloudCall, token: str, new: Secret) -> None:
+async def set_by_token(caller: AsyncCloudCall, token: str, new: Secret) -> None:
     """
     Set a password by the token that was mailed.
 
@@ -129,7 +123,6 @@ async def set_by_token(caller: CloudCall, token: str, new: Secret) -> None:
     :raises InvalidParameter: the password is not good enough; the token still is.
     """
     services = caller.services
-    assert services is not None
     found = await services.database.read(check_token, token)
     if found.purpose != PASSWORD:
         raise OneTimeTokenRefused()

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from clm.rules.user import UserEvent, UserState, first_state
 from clm.services.accounts import insert_user, move, record_user
-from clm.services.context import CloudCall, CloudPolicy
+from clm.services.context import AsyncCloudCall, CloudCall, CloudPolicy
 from clm.services.mails import send_mail
 from clm.services.passwords import hashed
 from clm.services.tokens import ACTIVATION, EMAIL, OneTimeTokenRefused, mail_token, take_token
@@ -46,7 +46,7 @@ class RegistrationClosed(NotPermitted):
     message = "Nobody may register here by themselves; ask an administrator of the cloud."
 
 
-async def register(caller: CloudCall, password: Secret, values: dict[str, Any]) -> dict[str, Any]:
+async def register(caller: AsyncCloudCall, password: Secret, values: dict[str, Any]) -> dict[str, Any]:
     """
     :param values: login, email, first_name, last_name, organization.
     :return: ``state``; ``user_id`` is told where there is no mailer, since who confirms an address knows it is theirs.
@@ -55,7 +55,6 @@ async def register(caller: CloudCall, password: Secret, values: dict[str, Any]) 
     :raises InvalidParameter: the password is not good enough.
     """
     services = caller.services
-    assert services is not None
     if not caller.policy.registration:
         raise RegistrationClosed()
     digest = await hashed(caller, password, values["login"])

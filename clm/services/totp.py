@@ -17,13 +17,14 @@ import pyotp
 from sqlalchemy.orm import Session
 
 from clm.services.accounts import end_other_sessions, token_hash, user_changed
-from clm.services.context import CloudCall, CloudPolicy, Services
+from clm.services.context import AsyncCloudCall, CloudCall, CloudPolicy
 from clm.services.passwords import check_own_password
 from clm.services.seal import seal, unseal
 from clm.store.totp import TotpFacts, confirm_totp, get_totp, use_recovery_code, use_step, write_totp
 from cm.rpc.errors import Conflict, NotAuthenticated
-from cm.rpc.gate import gate_of
+from cm.rpc.gate import PasswordGate
 from cm.rpc.types import Secret
+from cm.runtime.database import Database
 
 STEP_S: Final = 30
 WINDOW: Final = 1  # steps to either side: RFC 6238, 5.2, allows for the network and for clocks
@@ -73,7 +74,7 @@ def begin(caller: CloudCall) -> dict[str, Any]:
     return {"secret": secret, "uri": uri}
 
 
-async def confirm(caller: CloudCall, otp: str) -> dict[str, Any]:
+async def confirm(caller: AsyncCloudCall, otp: str) -> dict[str, Any]:
     """
     Turn the second factor on; the caller's other sessions, opened without it, end.
 
@@ -81,10 +82,10 @@ async def confirm(caller: CloudCall, otp: str) -> dict[str, Any]:
     :raises TOTPMissing: none was begun. TOTPActive: it is on already.
     :raises OTPRefused: the authenticator does not have the secret.
     """
-    assert caller.services is not None
     codes = [_recovery_code() for _ in range(RECOVERY_CODES)]
     hashes = [token_hash(code) for code in codes]
-    await throttled(caller.services, caller.user_id, caller.remote, _confirm, caller, otp, hashes)
+    services = caller.services
+    await throttled(services.database, services.gate, caller.user_id, caller.remote, _confirm, caller, otp, hashes)
     return {"recovery_codes": codes}
 
 
@@ -102,14 +103,16 @@ def _confirm(session: Session, caller: CloudCall, otp: str, hashes: list[str]) -
     return True
 
 
-async def check(services: Services, user_id: int, otp: str, remote: str) -> None:
+async def check(
+    database: Database, gate: PasswordGate, policy: CloudPolicy, user_id: int, otp: str, remote: str
+) -> None:
     """
     Use a code up.
 
     :raises OTPRefused: it is wrong, or was used.
     :raises TooManyLogins: too many wrong ones lately, whoever sent them; this one was not looked at.
     """
-    await throttled(services, user_id, remote, _use, services.policy, user_id, otp)
+    await throttled(database, gate, user_id, remote, _use, policy, user_id, otp)
 
 
 def _use(session: Session, policy: CloudPolicy, user_id: int, otp: str) -> bool:
@@ -122,28 +125,30 @@ def _use(session: Session, policy: CloudPolicy, user_id: int, otp: str) -> bool:
     return step is not None and use_step(session, user_id, step)
 
 
-async def throttled(services: Services, user_id: int, remote: str, use: Any, *arguments: Any) -> None:
+async def throttled(
+    database: Database, gate: PasswordGate, user_id: int, remote: str, use: Any, *arguments: Any
+) -> None:
     """
     Run ``use(session, ...)``, which says whether a code was right, as often as guessing may be allowed: failures count
     for the user wherever they come from, but not against places where they had the code right lately.
     """
-    with gate_of(services).otp_throttle.attempt(remote, str(user_id), everywhere=True) as attempt:
-        attempt.right = bool(await services.database.transact(use, *arguments))
+    with gate.otp_throttle.attempt(remote, str(user_id), everywhere=True) as attempt:
+        attempt.right = bool(await database.transact(use, *arguments))
     if not attempt.right:
         raise OTPRefused()
 
 
-async def disable(caller: CloudCall, otp: str, password: Secret) -> None:
+async def disable(caller: AsyncCloudCall, otp: str, password: Secret) -> None:
     """
     :raises NotAuthenticated: the password is wrong; OTPRefused: the code is.
     :raises TOTPMissing: there is no second factor.
     """
-    assert caller.services is not None
+    services, user_id = caller.services, caller.user_id
     await check_own_password(caller, password)
-    if not (await caller.services.database.read(get_totp, caller.user_id)).confirmed:
+    if not (await services.database.read(get_totp, user_id)).confirmed:
         raise TOTPMissing("on")
-    await check(caller.services, caller.user_id, otp, caller.remote)
-    await caller.services.database.transact(clear, caller.user_id)
+    await check(services.database, services.gate, caller.policy, user_id, otp, caller.remote)
+    await services.database.transact(clear, user_id)
 
 
 def clear(session: Session, user_id: int) -> None:

@@ -16,9 +16,9 @@ from sqlalchemy.orm import Session
 from twisted.internet.defer import Deferred, DeferredLock
 from twisted.logger import Logger
 
-from clm.services.context import CloudCall, Services
+from clm.services.context import CloudCall
 from cm.rpc.errors import DatabaseUnavailable, Overloaded
-from cm.runtime.database import CommitUnknown
+from cm.runtime.database import CommitUnknown, Database
 from cm.runtime.execute import write_audit
 
 log = Logger()
@@ -32,8 +32,9 @@ Entry = tuple[str, CloudCall, Mapping[str, Any]]
 class Trail:
     """What was accepted lately and is still to be written."""
 
-    def __init__(self, services: Services) -> None:
-        self._services = services
+    def __init__(self, database: Database, reactor: Any) -> None:
+        self._database = database
+        self._reactor = reactor
         self._kept: list[Entry] = []
         self._unsure: set[str] = set()  # the calls among them that may be written already
         self._timer: Any = None
@@ -49,7 +50,7 @@ class Trail:
 
     def _write_in(self, seconds: float) -> None:
         if self._timer is None:
-            self._timer = self._services.reactor.callLater(seconds, self._due)
+            self._timer = self._reactor.callLater(seconds, self._due)
 
     def _due(self) -> None:
         self._timer = None
@@ -86,7 +87,7 @@ class Trail:
         """:raises Exception: the database refuses them; while it is away they are kept."""
         calls = {caller.call_id for _, caller, _ in entries}
         try:
-            await self._services.database.transact(_write, entries, calls & self._unsure)
+            await self._database.transact(_write, entries, calls & self._unsure)
         except (DatabaseUnavailable, Overloaded) as error:
             if isinstance(error, CommitUnknown):
                 self._unsure |= calls

@@ -12,7 +12,7 @@ from clm.rules.scope import require_session
 from clm.rules.user import UserEvent, UserState
 from clm.services import totp
 from clm.services.accounts import end_sessions, insert_user, move, record_user, step, user_changed
-from clm.services.context import CloudCall, CloudIdentity
+from clm.services.context import AsyncCloudCall, CloudCall, CloudIdentity
 from clm.services.holdings import holdings
 from clm.services.mails import send_mail
 from clm.services.passwords import hashed
@@ -41,7 +41,7 @@ class LastCloudAdmin(Conflict):
     user_id: int
 
 
-async def add(caller: CloudCall, password: Secret | None, values: dict[str, Any]) -> dict[str, Any]:
+async def add(caller: AsyncCloudCall, password: Secret | None, values: dict[str, Any]) -> dict[str, Any]:
     """
     An active user.
 
@@ -50,7 +50,6 @@ async def add(caller: CloudCall, password: Secret | None, values: dict[str, Any]
     :raises SessionNeeded: an API key makes no administrators.
     """
     services = caller.services
-    assert services is not None
     if values["is_cloud_admin"]:
         require_session("cloud.user.add", _key_of(caller))
     digest = None if password is None else await hashed(caller, password, values["login"])
@@ -154,7 +153,7 @@ def _keep_an_admin(session: Session, user_id: int) -> None:
         raise LastCloudAdmin(user_id)
 
 
-async def delete(caller: CloudCall, user_id: int) -> None:
+async def delete(caller: AsyncCloudCall, user_id: int) -> None:
     """
     Delete somebody: login and address are free again, sessions and keys end, the audit keeps what they did.
 
@@ -163,7 +162,6 @@ async def delete(caller: CloudCall, user_id: int) -> None:
     :raises LastCloudAdmin: nobody could administer the cloud any more.
     """
     services = caller.services
-    assert services is not None
     if await services.database.read(_is_known_to_clusters, user_id):
         held = await holdings(services, user_id)
         if held:

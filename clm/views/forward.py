@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from clm.rules.forward import EVERYWHERE, ID_MAX, Row, id_shape, reason_left_out, with_uuid
-from clm.services.context import CloudCall
+from clm.services.context import AsyncCloudCall
 from cm.rpc.errors import InvalidParameter
 from cm.rpc.introspection import ReadySchema
 from cm.rpc.parameters import REQUIRED, Binder, Parameter, Params, shown, unsendable
@@ -122,9 +122,8 @@ def _view(told: Mapping[str, Any], components: dict[str, Any]) -> Forwarded:
         returns = {"anyOf": [returns, _EVERYWHERE_ANSWER]}
     every = (*parameters, Parameter("cluster", ReadySchema(_cluster_schema(row)), False, None, "named"))
 
-    async def forward(caller: CloudCall, **arguments: Any) -> Any:
-        assert caller.services is not None
-        return await caller.services.extra["forwarder"].forward(row, caller, arguments)
+    async def forward(caller: AsyncCloudCall, **arguments: Any) -> Any:
+        return await caller.services.forwarder.forward(row, caller, arguments)
 
     return Forwarded(
         name=row.name,

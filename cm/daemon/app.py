@@ -18,7 +18,6 @@ from twisted.logger import Logger
 
 from cm.daemon.care import Care
 from cm.daemon.directories import check_all, data_directory, overlap, pool_problems
-from cm.daemon.execute import Executor
 from cm.daemon.migrate import pending
 from cm.daemon.reconciler import Reconciler
 from cm.daemon.settings import Settings
@@ -27,20 +26,23 @@ from cm.operations.engine import Engine
 from cm.rpc.dispatch import Dispatcher
 from cm.rpc.endpoint import make_listener
 from cm.rpc.events import Events
-from cm.rpc.keys import ensure_secret, ensure_signing_key
+from cm.rpc.gate import PasswordGate
+from cm.rpc.keys import SigningKey, ensure_secret, ensure_signing_key
 from cm.rpc.request import WireSite
 from cm.rpc.server import make_root
 from cm.rpc.view import Registry
 from cm.runtime.database import Database
+from cm.runtime.execute import Executor
 from cm.runtime.feed import FeedReader
 from cm.runtime.listener import Listener
 from cm.runtime.logins import LoginTrail
 from cm.runtime.metrics import Metrics
+from cm.runtime.parts import Parts
 from cm.runtime.settings import SettingsError, make_state_dir
 from cm.runtime.threads import IThreads, Threads
 from cm.services.agents import GuestSettings
 from cm.services.authenticator import DatabaseAuthenticator
-from cm.services.context import ClusterPolicy, Services
+from cm.services.context import AsyncClusterCall, ClusterCall, ClusterPolicy, Services
 from cm.services.fleet import Fleet
 from cm.store.change import read_changes
 from cm.store.operation import LOCK_CLASS, TOPIC, register_worker
@@ -110,7 +112,9 @@ class ClusterManager:
 
     :param opener: makes an ``INodeDriver`` from a URI and a name.
     :param threads: an ``IThreads`` in place of its own pools.
-    :param listen: makes its ``Listener``: ``listen(reactor, url, lock)``.
+    :param listen: makes its ``Listener``: ``listen(reactor, url)``.
+    :ivar parts: what starts and stops, in order.
+    :raises SettingsError: a key cannot be had.
     """
 
     def __init__(
@@ -119,33 +123,63 @@ class ClusterManager:
         settings: Settings,
         opener: Callable[[str, str], Any] = open_driver,
         threads: Any = None,
-        listen: Callable[[Any, str, tuple[int, int]], Listener] = Listener,
+        listen: Callable[[Any, str], Listener] = Listener,
     ) -> None:
         self.reactor = reactor
         self.settings = settings
-        self.policy = policy_of(settings)
+        self.policy = policy = policy_of(settings)
         size = settings.database.pool_size
         sizes = {"database": size, "reads": size}
         self.threads = threads or Threads(reactor, sizes, share=settings.limits.thread_share)
-        self._make_listener = listen
         threads = cast(IThreads, self.threads)
-        self.database = Database(settings.database.url, threads, pool_size=size)
+        self.listener = listen(reactor, settings.database.url)
+        self.database = Database(settings.database.url, threads, pool_size=size, told=self.listener.told)
         self.fleet = Fleet(self.database, threads, opener)
-        self.services = Services(self.database, threads, self.fleet, self.policy)
-        self._nodes_logins: LoginTrail | None = None
-        self.logins = self.services.extra["logins"] = LoginTrail(self.database, reactor)
+        self.logins = LoginTrail(self.database, reactor)
+        gate = PasswordGate(threads)
+        session_key, clm_keys = _keys_of(settings)
+        authenticator = DatabaseAuthenticator(self.database, policy, gate, self.logins, session_key, clm_keys)
+        self.services = Services(
+            self.database, threads, self.fleet, policy, self.listener, gate, self.logins, authenticator
+        )
         self.metrics = Metrics()
         self.registry = Registry.collect("cm.views")
-        self.executor = Executor(self.services)
-        self.ports: list[IListeningPort] = []
-        self.dispatcher: Dispatcher | None = None
-        self.engine: Engine | None = None
-        self.listener: Listener | None = None
+        self.executor = Executor(self.services, ClusterCall, AsyncClusterCall)
+        execute, limits = self.executor.execute, settings.limits
+        self.dispatcher = Dispatcher(reactor, self.registry, execute, authenticator, limits, self.metrics)
         self.feed = FeedReader(self.database, reactor, read_changes)
-        self.events: Events | None = None
+        self.events = Events(reactor, self.feed, authenticator, limits=limits, turns=self.dispatcher.turns)
+        authenticator.subscribe(self.events.account_changed)
+        self.engine: Engine | None = None  # made once this process has its number
         self.reconciler = Reconciler(self.services, reactor, settings.cluster.reconcile_s, self.metrics)
         self.care = Care(self.services, reactor, settings.retention)
+        self.ports: list[IListeningPort] = []
         register_kinds()
+        self.parts = self._parts()
+
+    def _parts(self) -> Parts:
+        parts = Parts()
+        parts.add("database", stop=self.database.close)
+        parts.add("threads", stop=self.threads.stop)
+        parts.add("schema", self._check_schema)
+        parts.add("directories", self._check_directories)
+        parts.add("listener", self._join, self.listener.stop)
+        parts.add("keys", self.services.authenticator.load_keys)
+        parts.add("feed", self.feed.start)
+        parts.add("fleet", stop=self.fleet.close)
+        parts.add("logins", stop=self.logins.stop)
+        parts.add("engine", self._start_engine, self._stop_engine)
+        if self.settings.cluster.workers:
+            parts.add("care", self.care.start, self.care.stop)
+            parts.add("reconciler", self.reconciler.start, self.reconciler.stop)
+        parts.add("events", stop=self.events.stop)
+        parts.add("dispatcher", stop=self.dispatcher.stop)
+        if self.settings.listen.contextualization:
+            # The endpoint is a program of its own that may also live here; nothing else in cm knows it.
+            self._endpoint = self._make_endpoint()
+            parts.add("contextualization", stop=self._endpoint.resource.logins.stop)
+        parts.add("ports", self._listen, self._close_ports)
+        return parts
 
     async def start(self) -> None:
         """
@@ -153,30 +187,17 @@ class ClusterManager:
 
         :raises SettingsError: the database is not at this version's schema, or an address is not good.
         """
+        await self.parts.start()
+
+    async def stop(self) -> None:
+        """Listen no more, let what is under way come to the end of its step, and let go of everything."""
+        await self.parts.stop()
+
+    # ------------------------------------------------------------------ starting
+
+    async def _check_schema(self) -> None:
         if await self.threads.run("database", pending, self.database.engine):
             raise SettingsError(["the database is not at this version's schema: run wawel-cm migrate"])
-        await self._check_directories()
-        name = f"{socket.gethostname()}:{os.getpid()}"
-        worker_id = await self.database.transact(register_worker, name)
-        self.listener = self._make_listener(self.reactor, self.settings.database.url, (LOCK_CLASS, worker_id))
-        await self.listener.start()
-        self.database.told = self.listener.told
-        self.services.extra["signals"] = self.listener
-        self.engine = Engine(self.services, self.reactor, worker_id, self.metrics)
-        authenticator = self._authenticator(self.listener)
-        await authenticator.load_keys()
-        await self.feed.start()
-        execute, limits = self.executor.execute, self.settings.limits
-        dispatcher = Dispatcher(self.reactor, self.registry, execute, authenticator, limits, self.metrics)
-        self.events = Events(self.reactor, self.feed, authenticator, limits=limits, turns=dispatcher.turns)
-        authenticator.on_keys = self.events.account_changed
-        self.dispatcher = dispatcher
-        self._subscribe()
-        if self.settings.cluster.workers:
-            self.engine.start()
-            self.reconciler.start()
-            self.care.start()
-        self._listen(dispatcher)
 
     async def _check_directories(self) -> None:
         """:raises SettingsError: images may be imported from where the database, or users' disks, are."""
@@ -193,61 +214,60 @@ class ClusterManager:
         if problems:
             raise SettingsError(problems)
 
-    def _authenticator(self, listener: Listener) -> DatabaseAuthenticator:
-        try:
-            session_key = ensure_signing_key(self.settings.cluster.state_dir / "session.key", "session")
-            clm_keys = {name: path.read_bytes() for name, path in self.settings.trust.clm_keys.items()}
-            made = DatabaseAuthenticator(self.services, session_key, clm_keys)
-        except (OSError, ValueError) as error:
-            raise SettingsError([f"the keys of caller tokens: {error}"]) from None
-        listener.subscribe("account", made.account_changed, at_once=True)
-        listener.subscribe("trust", made.trust_changed, at_once=True)
-        self.services.extra["authenticator"] = made
-        return made
-
-    def _subscribe(self) -> None:
-        assert self.listener is not None and self.engine is not None
+    async def _join(self) -> None:
+        """Become one of the processes on this database, and hear what the others do."""
+        name = f"{socket.gethostname()}:{os.getpid()}"
+        worker_id = await self.database.transact(register_worker, name)
+        await self.listener.start((LOCK_CLASS, worker_id))
+        self.engine = Engine(self.services, self.reactor, worker_id, self.metrics)
+        subscribe, authenticator = self.listener.subscribe, self.services.authenticator
+        subscribe("account", authenticator.account_changed, at_once=True)
+        subscribe("trust", authenticator.trust_changed, at_once=True)
         if self.settings.cluster.workers:
-            self.listener.subscribe(TOPIC, self.engine.wake)
-            self.listener.subscribe("look", self.reconciler.hint)
-        self.listener.subscribe("node", self.reconciler.forget)
+            subscribe(TOPIC, self.engine.wake)
+            subscribe("look", self.reconciler.hint)
+        subscribe("node", self.reconciler.forget)
         # After the authenticator has forgotten: what it then finds out anew says who may stay.
-        assert self.events is not None
-        self.listener.subscribe("account", self.events.account_changed, at_once=True)
-        self.listener.subscribe("feed", self.feed.afresh)  # nobody notifies it: it is called after reconnections
+        subscribe("account", self.events.account_changed, at_once=True)
+        subscribe("feed", self.feed.afresh)  # nobody notifies it: it is called after reconnections
 
-    def _listen(self, dispatcher: Dispatcher) -> None:
+    def _start_engine(self) -> None:
+        if self.engine is not None and self.settings.cluster.workers:
+            self.engine.start()
+
+    async def _stop_engine(self) -> None:
+        if self.engine is not None:
+            await self.engine.stop()
+
+    # ------------------------------------------------------------------ listening
+
+    def _make_endpoint(self) -> Any:
+        from contextualization.daemon.app import make_site
+
+        policy = self.policy
+        return make_site(
+            self.reactor, self.database, self.listener, policy.name, policy.secret, guests=guests_of(self.settings)
+        )
+
+    def _listen(self) -> None:
         listen = self.settings.listen
         certificate = str(listen.tls_certificate) if listen.tls_certificate else None
         key = str(listen.tls_key) if listen.tls_key else None
         sites: list[tuple[str, str, Any]] = []
         if listen.rpc:
-            root = make_root(dispatcher, self._exposition, self._wrong)
+            root = make_root(self.dispatcher, self._exposition, self._wrong)
             root.putChild(b"events", self.events)
-            sites.append(("rpc", listen.rpc, WireSite(root, dispatcher.limits, self.reactor)))
+            sites.append(("rpc", listen.rpc, WireSite(root, self.dispatcher.limits, self.reactor)))
         if listen.contextualization:
-            # The endpoint is a program of its own that may also live here; nothing else in cm knows it.
-            from contextualization.daemon.app import make_site
-
-            sites.append(
-                (
-                    "contextualization",
-                    listen.contextualization,
-                    make_site(
-                        self.reactor,
-                        self.database,
-                        self.listener,
-                        self.policy.name,
-                        self.policy.secret,
-                        guests=guests_of(self.settings),
-                    ),
-                )
-            )
-            self._nodes_logins = sites[-1][2].resource.logins
+            sites.append(("contextualization", listen.contextualization, self._endpoint))
         for what, address, site in sites:
             port = make_listener(self.reactor, address, site, certificate, key, listen.insecure)
             self.ports.append(port)
             log.info("{what} listens on {address}", what=what, address=address)
+
+    async def _close_ports(self) -> None:
+        for port in self.ports:
+            await port.stopListening()
 
     def _exposition(self) -> bytes:
         self.metrics.pending(self.threads.waiting())
@@ -255,31 +275,23 @@ class ClusterManager:
 
     def _wrong(self) -> str | None:
         """What is wrong with this process: a thread, a loop or a lock of its own that is not as it should be."""
-        if self.listener is None:
+        if self.engine is None:
             return "it is being started"
         from cm.drivers.libvirt import events
 
-        pulses = [self.care.pulse, self.reconciler.pulse, *([] if self.engine is None else [self.engine.pulse])]
+        pulses = [self.care.pulse, self.reconciler.pulse, self.engine.pulse]
         found = [self.listener.wrong, events.wrong(), *(pulse.wrong() for pulse in pulses)]
         return "; ".join(filter(None, found)) or None
 
-    async def stop(self) -> None:
-        """Listen no more, let what is under way come to the end of its step, and let go of everything."""
-        for port in self.ports:
-            await port.stopListening()
-        if self.dispatcher is not None:
-            await self.dispatcher.stop()
-        if self.events is not None:
-            self.events.stop()
-        self.reconciler.stop()
-        self.care.stop()
-        if self.engine is not None:
-            await self.engine.stop()
-        await self.logins.stop()
-        if self._nodes_logins is not None:
-            await self._nodes_logins.stop()
-        await self.fleet.close()
-        if self.listener is not None:
-            self.listener.stop()
-        await self.threads.stop()
-        self.database.close()
+
+def _keys_of(settings: Settings) -> tuple[SigningKey, dict[str, bytes]]:
+    """
+    The key of our sessions, and those of cloud managers.
+
+    :raises SettingsError: one of them cannot be had.
+    """
+    try:
+        session_key = ensure_signing_key(settings.cluster.state_dir / "session.key", "session")
+        return session_key, {name: path.read_bytes() for name, path in settings.trust.clm_keys.items()}
+    except (OSError, ValueError) as error:
+        raise SettingsError([f"the keys of caller tokens: {error}"]) from None

@@ -10,7 +10,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal, Self
 
 from zope.interface import Interface, implementer
 
@@ -104,7 +104,8 @@ class Call:
     plan: list[dict[str, Any]] = field(default_factory=list)
 
     @classmethod
-    def of(cls, identity: Identity, control: Control, session: Any = None) -> Call:
+    def of(cls, identity: Identity, control: Control, session: Any = None, **more: Any) -> Self:
+        """:param more: what a manager's own class has beside."""
         return cls(
             identity,
             control.call_id,
@@ -113,6 +114,7 @@ class Call:
             control.dry_run,
             control.if_version,
             control.remote,
+            **more,
         )
 
     @property

@@ -48,6 +48,10 @@ class Authenticator(Protocol):
         """
         ...
 
+    async def still_good(self, identity: Identity) -> bool:
+        """Whether somebody it recognised would be let in now; for a connection that outlives its token."""
+        ...
+
 
 def parse_authorization(header: bytes | None) -> Credentials | None:
     """
@@ -116,6 +120,9 @@ class StaticAuthenticator:
         if identity is None:
             raise NotAuthenticated()
         return identity
+
+    async def still_good(self, identity: Identity) -> bool:
+        return identity in self._tokens.values() or any(identity == known for _, known in self._passwords.values())
 
     def _recognise(self, credentials: PasswordCredentials) -> Identity | None:
         password, known = self._passwords.get(credentials.login, ("", None))

@@ -341,8 +341,7 @@ class Events(Resource):
         identity = stream.identity
         if identity.issuer:
             # Its token was good once; the connection it opened goes on for as long as its account and issuer do.
-            still_good = getattr(self._authenticator, "still_good", None)
-            return still_good is None or bool(await still_good(identity))
+            return await self._authenticator.still_good(identity)
         identity = await self._authenticator.authenticate(stream.credentials, "")
         identity.require(self._all_role if stream.everything else self._role)
         stream.identity = identity

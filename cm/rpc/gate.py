@@ -9,7 +9,7 @@ import hashlib
 import hmac
 import secrets
 from collections.abc import Awaitable, Callable
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
@@ -25,40 +25,28 @@ from cm.runtime.wall import steady_seconds
 WAITING_MAX: Final = 300  # passwords that wait to be hashed
 
 
-class HasThreads(Protocol):
-    """The living parts of either manager."""
-
-    threads: IThreads
-    extra: dict[str, Any]
-
-
 class PasswordGate:
     """
-    :param services: whose ``extra["passwords"]`` hashes, by default with the parameters of ``password.py``.
     :param clock: seconds that only grow.
     :param slots: hashes at once; as many as the pool ``password`` has threads.
+    :ivar passwords: the process's hasher; it blocks.
     """
 
     def __init__(
         self,
-        services: HasThreads,
+        threads: IThreads,
         clock: Callable[[], float] = steady_seconds,
         throttle: LoginThrottle | None = None,
         slots: int = 1,
+        passwords: Passwords | None = None,
     ) -> None:
-        self._threads = services.threads
-        self._extra = services.extra
+        self._threads = threads
+        self.passwords = passwords or Passwords()
         self.throttle = throttle or LoginThrottle(clock)
         self.otp_throttle = LoginThrottle(clock, OTP)
         self._queue = Passage(slots, slots, WAITING_MAX)
         self._under_way: dict[tuple[str, bytes], _Shared] = {}
         self._key = secrets.token_bytes(32)
-
-    @property
-    def passwords(self) -> Passwords:
-        """The process's hasher; it blocks."""
-        made: Passwords = self._extra.get("passwords") or self._extra.setdefault("passwords", Passwords())
-        return made
 
     async def right_hash(
         self, remote: str, login: str, password: Secret, find: Callable[[], Awaitable[str | None]]
@@ -131,9 +119,3 @@ class _Shared:
         waiting, self._waiting = self._waiting, []
         for waiter in waiting:
             waiter.callback(outcome)
-
-
-def gate_of(services: HasThreads) -> PasswordGate:
-    """The process's; an authenticator makes it, with its clock."""
-    made: PasswordGate = services.extra.get("gate") or services.extra.setdefault("gate", PasswordGate(services))
-    return made

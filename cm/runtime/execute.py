@@ -38,10 +38,20 @@ UNTOLD = frozenset({"user_data", "password", "old_password", "new_password", "to
 _QUERY: Final = re.compile(r"[?#].*", re.DOTALL)
 
 
-class MakeCall(Protocol):
-    def __call__(self, view: View, identity: Identity, control: Control) -> Call:
-        """What a view of this manager takes as its first argument; with the living parts for an asynchronous one."""
+class HasSecret(Protocol):
+    @property
+    def secret(self) -> bytes:
+        """Encrypts the answers that are kept for repeats; the same for all processes on the database."""
         ...
+
+
+class Living(Protocol):
+    """The living parts of a manager."""
+
+    database: Database
+
+    @property
+    def policy(self) -> HasSecret: ...
 
 
 class DryRun(Exception):
@@ -53,13 +63,23 @@ class DryRun(Exception):
 
 class Executor:
     """
-    :param secret: encrypts the answers that are kept for repeats; the same for all processes on the database.
+    :param call: the class of what the manager's views take as their first argument; it has ``policy``. ``async_call``
+        is that of asynchronous ones, which has ``services`` too.
     """
 
-    def __init__(self, database: Database, secret: bytes, make_call: MakeCall) -> None:
-        self._database = database
-        self._make_call = make_call
-        self._key = hashlib.sha256(b"request answers\0" + secret).digest()
+    def __init__(self, services: Living, call: type[Call], async_call: type[Call]) -> None:
+        self._services = services
+        self._database = services.database
+        self._call = call
+        self._async_call = async_call
+        self._key = hashlib.sha256(b"request answers\0" + services.policy.secret).digest()
+
+    def make_call(self, view: View, identity: Identity, control: Control) -> Call:
+        """What a view is handed of who calls; an asynchronous one with the living parts."""
+        policy = self._services.policy
+        if view.is_async:
+            return self._async_call.of(identity, control, policy=policy, services=self._services)
+        return self._call.of(identity, control, policy=policy)
 
     async def execute(self, view: View, identity: Identity, arguments: dict[str, Any], control: Control) -> Any:
         """
@@ -69,7 +89,7 @@ class Executor:
         """
         if not identity.account_id and control.request_id is not None:
             control = replace(control, request_id=_guests_own(control))
-        call = self._make_call(view, identity, control)
+        call = self.make_call(view, identity, control)
         if view.is_async:
             if view.changing:
                 return await self._change_outside(view, call, arguments)

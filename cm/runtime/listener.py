@@ -29,13 +29,12 @@ WAIT_S = 5.0  # between checks that the connection is alive
 class Listener:
     """
     :param reactor: an ``IReactorFromThreads`` and ``IReactorTime``.
-    :param lock: two keys of a session-level advisory lock to hold while connected, or None.
     """
 
-    def __init__(self, reactor: Any, url: str, lock: tuple[int, int] | None = None) -> None:
+    def __init__(self, reactor: Any, url: str) -> None:
         self._reactor = reactor
         self._url = url
-        self._lock = lock
+        self._lock: tuple[int, int] | None = None
         self._subscribers: dict[str, list[Callable[[str], None]]] = {}
         self._at_once: dict[str, list[Callable[[str], None]]] = {}
         self._waiting: dict[str, list[Deferred[None]]] = {}
@@ -111,8 +110,13 @@ class Listener:
         if not deferred.called:
             deferred.callback(None)
 
-    def start(self) -> Deferred[None]:
-        """Start the thread; the Deferred fires once it is connected for the first time."""
+    def start(self, lock: tuple[int, int] | None = None) -> Deferred[None]:
+        """
+        Start the thread; the Deferred fires once it is connected for the first time.
+
+        :param lock: two keys of a session-level advisory lock to hold while connected.
+        """
+        self._lock = lock
         ready: Deferred[None] = Deferred()
         self._thread = threading.Thread(target=self._work, args=(ready,), name="listener", daemon=True)
         self._thread.start()

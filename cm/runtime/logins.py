@@ -11,7 +11,7 @@ rows are written a moment later, and counts once a minute.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -240,21 +240,15 @@ class Claim:
 
 
 @contextmanager
-def watched(extra: Mapping[str, Any], login: str, remote: str, how: str) -> Iterator[Claim]:
-    """
-    Note what comes of a login: the refusal that the block raises, or that the account it names was let in.
-
-    :param extra: of a manager's services, whose "logins" is its ``LoginTrail``.
-    """
+def watched(trail: LoginTrail, login: str, remote: str, how: str) -> Iterator[Claim]:
+    """Note what comes of a login: the refusal that the block raises, or that the account it names was let in."""
     claim = Claim(login, how)
-    trail: LoginTrail | None = extra.get("logins")
     try:
         yield claim
     except (NotAuthenticated, NotPermitted, TooManyLogins) as error:
-        if trail is not None:
-            trail.note(claim.login, claim.account_id, remote, claim.how, error.code)
+        trail.note(claim.login, claim.account_id, remote, claim.how, error.code)
         raise
-    if trail is not None and claim.account_id is not None:
+    if claim.account_id is not None:
         trail.note(claim.login, claim.account_id, remote, claim.how)
 
 

@@ -12,12 +12,11 @@ from typing import Any, Final
 from sqlalchemy.orm import Session
 
 from cm.rpc.errors import Conflict, InUse, InvalidParameter, NameTaken, NotAuthenticated
-from cm.rpc.gate import gate_of
 from cm.rpc.types import Secret
 from cm.runtime.database import notify
 from cm.runtime.logins import watched
 from cm.runtime.taken import refused_by
-from cm.services.context import ClusterCall, ClusterPolicy
+from cm.services.context import AsyncClusterCall, ClusterCall, ClusterPolicy
 from cm.store.account import (
     LOCAL,
     QUOTAS,
@@ -52,15 +51,14 @@ class NotLocal(Conflict):
     origin: str
 
 
-async def hashed(caller: ClusterCall, password: Secret, parameter: str = "password") -> str:
+async def hashed(caller: AsyncClusterCall, password: Secret, parameter: str = "password") -> str:
     """
     :raises InvalidParameter: it is too short.
     :raises Overloaded: too many wait for the hashing threads.
     """
-    assert caller.services is not None
     if len(password.reveal()) < PASSWORD_MIN:
         raise InvalidParameter(parameter, f"it must have at least {PASSWORD_MIN} characters")
-    return await gate_of(caller.services).hash(caller.remote, password)
+    return await caller.services.gate.hash(caller.remote, password)
 
 
 def default_quotas(policy: ClusterPolicy) -> dict[str, int]:
@@ -87,12 +85,11 @@ def insert_local(session: Session, policy: ClusterPolicy, values: dict[str, Any]
     return get_account(session, account_id)
 
 
-async def add(caller: ClusterCall, password: Secret | None, values: dict[str, Any]) -> dict[str, Any]:
+async def add(caller: AsyncClusterCall, password: Secret | None, values: dict[str, Any]) -> dict[str, Any]:
     """
     :param password: without one nobody can log in until it is set.
     :raises NameTaken: the login is in use.
     """
-    assert caller.services is not None
     digest = None if password is None else await hashed(caller, password)
     values = {**values, "password_hash": digest}
     return await caller.services.database.transact(insert_local, caller.policy, values)
@@ -126,13 +123,12 @@ def _keep_an_admin(session: Session, was: dict[str, Any]) -> None:
         raise LastAdmin(was["user_id"])
 
 
-async def set_password(caller: ClusterCall, account_id: int, new: Secret) -> None:
+async def set_password(caller: AsyncClusterCall, account_id: int, new: Secret) -> None:
     """
     Give a local account a new password; its sessions end.
 
     :raises NotLocal: it logs in elsewhere.
     """
-    assert caller.services is not None
     digest = await hashed(caller, new, "new_password")
     await caller.services.database.transact(_write, account_id, digest, caller.if_version)
 
@@ -150,7 +146,7 @@ def write_new_password(session: Session, account_id: int, digest: str) -> None:
     notify(session, TOPIC, account_id)
 
 
-async def change_password(caller: ClusterCall, old: Secret, new: Secret) -> None:
+async def change_password(caller: AsyncClusterCall, old: Secret, new: Secret) -> None:
     """
     Change the caller's own password; their sessions end.
 
@@ -159,7 +155,6 @@ async def change_password(caller: ClusterCall, old: Secret, new: Secret) -> None
     :raises TooManyLogins: too many wrong ones lately; this one was not looked at.
     """
     services = caller.services
-    assert services is not None
     facts: AccountFacts | None = await services.database.read(find_facts, caller.account_id)
     stored = None if facts is None else facts.password_hash
     if facts is None or stored is None:
@@ -169,8 +164,8 @@ async def change_password(caller: ClusterCall, old: Secret, new: Secret) -> None
         return stored
 
     who = f"password of {caller.account_id}"
-    with watched(services.extra, caller.identity.login, caller.remote, "password") as claim:
-        if await gate_of(services).right_hash(caller.remote, who, old, find) is None:
+    with watched(services.logins, caller.identity.login, caller.remote, "password") as claim:
+        if await services.gate.right_hash(caller.remote, who, old, find) is None:
             raise NotAuthenticated()
         claim.account_id = caller.account_id
     digest = await hashed(caller, new, "new_password")

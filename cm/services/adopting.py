@@ -36,7 +36,7 @@ from cm.rules.names import domain_name, pool_name, root_volume, vm_of_domain
 from cm.rules.operation import OperationKind
 from cm.rules.vm import GONE
 from cm.runtime.taken import refused_by
-from cm.services.context import ClusterCall, Services
+from cm.services.context import AsyncClusterCall, ClusterCall, Services
 from cm.services.placing import record_placement
 from cm.store.adopting import (
     AdoptedDisk,
@@ -97,7 +97,7 @@ class Found:
     others: tuple[tuple[DiskDescription, Place], ...]
 
 
-async def adopt(caller: ClusterCall, node_id: int, uuid: str, wanted: Wanted) -> dict[str, Any]:
+async def adopt(caller: AsyncClusterCall, node_id: int, uuid: str, wanted: Wanted) -> dict[str, Any]:
     """
     Look at a domain and at its root volume on its node, and make a VM of it, or place its VM there.
 
@@ -108,7 +108,6 @@ async def adopt(caller: ClusterCall, node_id: int, uuid: str, wanted: Wanted) ->
     :raises QuotaReached: the user's quota would be exceeded; ``force`` exceeds it.
     """
     services = caller.services
-    assert services is not None
     await services.database.read(get_node, node_id)
     try:
         key = str(uuid_module.UUID(uuid))

@@ -23,16 +23,15 @@ from cm.rpc.errors import AccountBlocked, NotAuthenticated
 from cm.rpc.gate import PasswordGate
 from cm.rpc.keys import SigningKey
 from cm.rpc.password import PasswordCache
-from cm.rpc.throttle import LoginThrottle
 from cm.rpc.token import SESSION_S, Claims, IssuerKey, TokenRefused, TokenSigner, TokenVerifier, key_id_of
 from cm.rpc.types import ID_MAX, Secret
 from cm.rpc.vocabulary import Role
-from cm.runtime.database import notify
-from cm.runtime.logins import Claim, watched
+from cm.runtime.database import Database, notify
+from cm.runtime.logins import Claim, LoginTrail, watched
 from cm.runtime.remember import REMEMBER_S, Remembered
 from cm.runtime.wall import steady_seconds, unix_seconds
 from cm.services.accounts import TOPIC, default_quotas
-from cm.services.context import ClusterPolicy, Services
+from cm.services.context import ClusterPolicy
 from cm.store.account import (
     LOCAL,
     AccountFacts,
@@ -76,15 +75,20 @@ class DatabaseAuthenticator:
 
     def __init__(
         self,
-        services: Services,
+        database: Database,
+        policy: ClusterPolicy,
+        gate: PasswordGate,
+        logins: LoginTrail,
         session_key: SigningKey,
         clm_keys: Mapping[str, str | bytes] | None = None,
-        throttle: LoginThrottle | None = None,
         clock: Callable[[], float] = steady_seconds,
         wall: Callable[[], float] = unix_seconds,
     ) -> None:
-        name = services.policy.name
-        self._services = services
+        name = policy.name
+        self._database = database
+        self._policy = policy
+        self._gate = gate
+        self._logins = logins
         self._clock = clock
         self._wall = wall
         self._audience = name
@@ -96,7 +100,6 @@ class DatabaseAuthenticator:
             issuers={session_key.key_id: self._issuer},
             clock=wall,
         )
-        self._gate = services.extra["gate"] = PasswordGate(services, clock, throttle)
         self._right = PasswordCache(clock)
         self._by_login: Remembered[str, AccountFacts] = Remembered(clock)
         self._by_id: Remembered[int, AccountFacts] = Remembered(clock)
@@ -106,7 +109,11 @@ class DatabaseAuthenticator:
         self._keys_at = -REMEMBER_S  # when the database was last asked for its keys
         self._key_reads = [0, 0]  # begun; and the number of the one whose keys are in force
         self._trusted: dict[str, IssuerKey] = {}
-        self.on_keys: Callable[[], object] = lambda: None  # called when other keys are trusted than before
+        self._on_keys: list[Callable[[], object]] = []
+
+    def subscribe(self, callback: Callable[[], object]) -> None:
+        """Have ``callback()`` called when other keys are trusted than before."""
+        self._on_keys.append(callback)
 
     # -------------------------------------------------------------- notifications
 
@@ -128,7 +135,7 @@ class DatabaseAuthenticator:
         """Trust the keys that the database holds now, and no others but those of the settings."""
         self._key_reads[0] += 1
         mine, at = self._key_reads[0], self._clock()
-        rows = await self._services.database.read(list_keys)
+        rows = await self._database.read(list_keys)
         if mine < self._key_reads[1]:
             return  # a reading that began later has ended already
         self._key_reads[1] = mine
@@ -140,7 +147,8 @@ class DatabaseAuthenticator:
         left = self._verifier.set_keys(keys)
         if left:
             log.warn("keys of these ids are not trusted, as the settings have others: {ids}", ids=left)
-        self.on_keys()
+        for callback in self._on_keys:
+            callback()
 
     def has_own_key(self, key_id: str) -> bool:
         """Whether the settings have a key of this id, or it is that of our sessions."""
@@ -157,13 +165,12 @@ class DatabaseAuthenticator:
         """
         if credentials is None:
             return ANONYMOUS
-        extra = self._services.extra
         if isinstance(credentials, PasswordCredentials):
-            with watched(extra, credentials.login, remote, "basic") as claim:
+            with watched(self._logins, credentials.login, remote, "basic") as claim:
                 facts = await self._by_password(credentials.login, credentials.password, remote)
                 claim.account_id = facts.id
             return _identity(facts, "password")
-        with watched(extra, "", remote, "token") as claim:
+        with watched(self._logins, "", remote, "token") as claim:
             identity = await self._by_token(credentials.token.reveal(), claim)
             claim.login, claim.account_id = identity.login, identity.account_id
         return identity
@@ -202,7 +209,7 @@ class DatabaseAuthenticator:
 
         :raises NotAuthenticated: AccountBlocked: TooManyLogins: as ``authenticate``.
         """
-        with watched(self._services.extra, login, remote, "password") as claim:
+        with watched(self._logins, login, remote, "password") as claim:
             facts = await self._by_password(login, password, remote)
             claim.account_id = facts.id
         # Rounded down, as the token's own times are.
@@ -216,10 +223,9 @@ class DatabaseAuthenticator:
         if known is not None and lately == known.version:
             return _active(known)
         news = self._news
-        database = self._services.database
         # The hash alone first: looking up all else takes longer for somebody who exists.
-        stored = await self._gate.right_hash(remote, login, password, lambda: database.read(find_password, login))
-        facts = None if stored is None else await database.read(find_local, login)
+        stored = await self._gate.right_hash(remote, login, password, lambda: self._database.read(find_password, login))
+        facts = None if stored is None else await self._database.read(find_local, login)
         if facts is None or facts.password_hash != stored:
             raise NotAuthenticated()
         if news == self._news:
@@ -241,7 +247,7 @@ class DatabaseAuthenticator:
         facts = self._by_id.find(account_id)
         if facts is None:
             news = self._news
-            facts = await self._services.database.read(find_facts, account_id)
+            facts = await self._database.read(find_facts, account_id)
             if facts is not None and news == self._news:
                 self._by_id.keep(account_id, facts)
         return facts
@@ -254,9 +260,7 @@ class DatabaseAuthenticator:
         facts = self._by_subject.find(subject)
         if facts is None or facts.login != claims.identity.login:
             news = self._news
-            facts = await self._services.database.transact(
-                _ensure, *subject, claims.identity.login, self._services.policy
-            )
+            facts = await self._database.transact(_ensure, *subject, claims.identity.login, self._policy)
             if news == self._news:
                 self._by_subject.keep(subject, facts)
         return _active(facts)

@@ -9,17 +9,16 @@ from cm.rpc.errors import VolumeNotFound
 from cm.rules.access import Action
 from cm.rules.names import console_volume, pool_name
 from cm.services.access import Who, authorized_vm, person_of
-from cm.services.context import ClusterCall
+from cm.services.context import AsyncClusterCall
 from cm.store.domain import node_with_disks
 
 
-async def tail(caller: ClusterCall, vm_id: int, limit: int) -> str:
+async def tail(caller: AsyncClusterCall, vm_id: int, limit: int) -> str:
     """
     :raises ObjectNotFound: no such VM that the caller sees.
     :raises VolumeNotFound: it never started, or it is destroyed.
     :raises NotSupported: its hypervisor keeps no log.
     """
-    assert caller.services is not None
     node_id, pool, volume = await caller.services.database.read(_where, vm_id, person_of(caller.identity))
     found: bytes = await caller.services.fleet.call(node_id, "read_tail", pool, volume, limit)
     return found.decode("utf-8", errors="replace")

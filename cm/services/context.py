@@ -7,7 +7,7 @@ import hashlib
 import hmac
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from cm.rpc.caller import Call
 from cm.rpc.vocabulary import CauseKind
@@ -15,8 +15,12 @@ from cm.rules.cause import Cause
 from cm.rules.placement import Policy
 
 if TYPE_CHECKING:
+    from cm.rpc.gate import PasswordGate
     from cm.runtime.database import Database
+    from cm.runtime.listener import Listener
+    from cm.runtime.logins import LoginTrail
     from cm.runtime.threads import IThreads
+    from cm.services.authenticator import DatabaseAuthenticator
     from cm.services.fleet import Fleet
 
 
@@ -62,23 +66,36 @@ def vnc_password(secret: bytes, vm_uuid: str, generation: int) -> str:
 
 @dataclass
 class Services:
-    """The living parts that asynchronous views and operations use."""
+    """
+    The living parts that asynchronous views and operations use.
+
+    :ivar signals: the database's notifications.
+    """
 
     database: Database
     threads: IThreads
     fleet: Fleet
     policy: ClusterPolicy
-    extra: dict[str, Any] = field(default_factory=dict)
+    signals: Listener
+    gate: PasswordGate
+    logins: LoginTrail
+    authenticator: DatabaseAuthenticator
 
 
 @dataclass(slots=True)
 class ClusterCall(Call):
     """A view's caller in a cluster manager."""
 
-    policy: ClusterPolicy = field(default_factory=ClusterPolicy)
-    services: Services | None = None
+    policy: ClusterPolicy = field(kw_only=True)
 
     @property
     def cause(self) -> Cause:
         """Of the operations that it leads to."""
         return Cause(CauseKind.CALL, self.request_id or self.call_id)
+
+
+@dataclass(slots=True)
+class AsyncClusterCall(ClusterCall):
+    """The caller of an asynchronous view, which has no session, and the living parts instead."""
+
+    services: Services = field(kw_only=True)

@@ -30,7 +30,7 @@ from cm.rules.names import pool_name
 from cm.runtime.database import notify
 from cm.runtime.taken import refused_by
 from cm.services.agents import CREDENTIAL
-from cm.services.context import ClusterCall, ClusterPolicy, Services
+from cm.services.context import AsyncClusterCall, ClusterCall, ClusterPolicy, Services
 from cm.services.health import judge
 from cm.services.hosts import recognise, seen_host
 from cm.services.networks import vms
@@ -87,7 +87,7 @@ def usable_memory(info: NodeInfo) -> int:
 # ------------------------------------------------------------------ add
 
 
-async def add(caller: ClusterCall, values: dict[str, Any]) -> dict[str, Any]:
+async def add(caller: AsyncClusterCall, values: dict[str, Any]) -> dict[str, Any]:
     """
     Ask a node for its facts, then make it one of the cluster.
 
@@ -97,7 +97,6 @@ async def add(caller: ClusterCall, values: dict[str, Any]) -> dict[str, Any]:
     :raises SameHost: the machine that answers is a node already.
     """
     services = caller.services
-    assert services is not None
     check_uri(values["uri"])
     check_address(values["address"])
     info: NodeInfo = await services.fleet.probe(values["uri"], values["name"])
@@ -292,14 +291,13 @@ def delete(caller: ClusterCall, node_id: int) -> None:
 # ------------------------------------------------------------------ look
 
 
-async def check(caller: ClusterCall, node_id: int) -> dict[str, Any]:
+async def check(caller: AsyncClusterCall, node_id: int) -> dict[str, Any]:
     """
     Look at a node now: its facts, and the figures of the storages attached to it.
 
     :raises NodeUnreachable: it does not answer; that is recorded.
     """
     services = caller.services
-    assert services is not None
     try:
         info: NodeInfo = await services.fleet.call(node_id, "info")
     except (NodeUnreachable, DeadlineExceeded) as error:

@@ -14,21 +14,21 @@ from sqlalchemy.orm import Session
 from cm.rpc.errors import InvalidParameter, NameTaken, ObjectNotFound
 from cm.rpc.token import read_public_key
 from cm.runtime.database import notify
-from cm.services.context import ClusterCall, Services
+from cm.services.context import AsyncClusterCall
 from cm.store.account import LOCAL
 from cm.store.trust import delete_key, get_or_insert_key
 
 TOPIC: Final = "trust"
 
 
-async def add(caller: ClusterCall, key_id: str, issuer: str, public_key: str) -> dict[str, Any]:
+async def add(caller: AsyncClusterCall, key_id: str, issuer: str, public_key: str) -> dict[str, Any]:
     """
     Trust a key, at once in this process and with the notification in the others. The same again changes nothing.
 
     :raises NameTaken: another key, or this one for another issuer, has that id.
     :raises InvalidParameter: it is no Ed25519 public key, or the issuer is one that only we are.
     """
-    services = _services(caller)
+    services = caller.services
     if issuer == LOCAL or issuer.startswith("cm:"):
         raise InvalidParameter("issuer", "this name is kept for clusters and their own accounts")
     try:
@@ -36,12 +36,10 @@ async def add(caller: ClusterCall, key_id: str, issuer: str, public_key: str) ->
     except ValueError:
         raise InvalidParameter("public_key", "it is no Ed25519 public key in PEM") from None
     pem = read.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
-    authenticator = services.extra.get("authenticator")
-    if authenticator is not None and authenticator.has_own_key(key_id):
+    if services.authenticator.has_own_key(key_id):
         raise NameTaken("key", key_id)
     row = await services.database.transact(_insert, key_id, issuer, pem)
-    if authenticator is not None:
-        await authenticator.load_keys()
+    await services.authenticator.load_keys()
     return row
 
 
@@ -53,26 +51,19 @@ def _insert(session: Session, key_id: str, issuer: str, pem: str) -> dict[str, A
     return row
 
 
-async def delete(caller: ClusterCall, key_id: str) -> None:
+async def delete(caller: AsyncClusterCall, key_id: str) -> None:
     """
     Trust a key no longer. What was remembered of it ends at once in this process and with the notification in the
     others; feeds that its issuer's callers read end too, unless another key may speak for it.
 
     :raises ObjectNotFound: there is none of this id in the database; those of the settings end with them.
     """
-    services = _services(caller)
+    services = caller.services
     await services.database.transact(_delete, key_id)
-    authenticator = services.extra.get("authenticator")
-    if authenticator is not None:
-        await authenticator.load_keys()
+    await services.authenticator.load_keys()
 
 
 def _delete(session: Session, key_id: str) -> None:
     if not delete_key(session, key_id):
         raise ObjectNotFound("key", key_id)
     notify(session, TOPIC)
-
-
-def _services(caller: ClusterCall) -> Services:
-    assert caller.services is not None
-    return caller.services

@@ -20,7 +20,7 @@ from cm.rpc.errors import CloudError, StorageUnreached
 from cm.rpc.vocabulary import DriftKind
 from cm.rules.names import console_volume, pool_name, volume_of
 from cm.rules.reconcile import Finding
-from cm.services.context import ClusterCall, Services
+from cm.services.context import AsyncClusterCall, Services
 from cm.store.conditions import is_open
 from cm.store.drift import record_storage_findings
 from cm.store.storage import get_storage, node_reaching
@@ -112,7 +112,7 @@ async def not_running(services: Services, last_on: Mapping[str, int]) -> frozens
     return frozenset(gone)
 
 
-async def check_storage(caller: ClusterCall, storage_id: int) -> dict[str, Any]:
+async def check_storage(caller: AsyncClusterCall, storage_id: int) -> dict[str, Any]:
     """
     Pass over a storage now.
 
@@ -120,7 +120,6 @@ async def check_storage(caller: ClusterCall, storage_id: int) -> dict[str, Any]:
     :raises StorageUnreached: no node that answers has it attached.
     """
     services = caller.services
-    assert services is not None
     await services.database.read(get_storage, storage_id)
     node_id = await services.database.read(node_reaching, storage_id)
     if node_id is None:

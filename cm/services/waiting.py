@@ -6,30 +6,27 @@ from typing import Any
 
 from cm.rpc.vocabulary import OPEN_OPERATIONS
 from cm.services.access import Who, authorize_operation, person_of
-from cm.services.context import ClusterCall
+from cm.services.context import AsyncClusterCall
 from cm.services.operations import shown
 from cm.store.operation import get_operation
 
 
 async def wait_for(
-    caller: ClusterCall, operation_id: int, timeout_s: float, *, owner_only: bool = True
+    caller: AsyncClusterCall, operation_id: int, timeout_s: float, *, owner_only: bool = True
 ) -> dict[str, Any]:
     """
     :return: the operation, ended or as it stands after ``timeout_s``.
     :param owner_only: False for administrators, for whom access is no question.
     :raises ObjectNotFound: no such operation that the caller sees; asked anew when it has ended.
     """
-    assert caller.services is not None
     admin = not owner_only
     who = person_of(caller.identity) if owner_only else None
-    signals = caller.services.extra["signals"]
 
     async def look() -> dict[str, Any]:
-        assert caller.services is not None
         return await caller.services.database.read(_get, operation_id, who, admin)
 
     # Asked for before the look, so that an end between the two is not missed.
-    ended = signals.wait("finished", str(operation_id), timeout_s)
+    ended = caller.services.signals.wait("finished", str(operation_id), timeout_s)
     op = await look()
     if op["state"] not in OPEN_OPERATIONS:
         ended.cancel()

@@ -14,6 +14,7 @@ from cm.rpc.endpoint import make_listener
 from cm.runtime.database import Database
 from cm.runtime.listener import Listener
 from cm.runtime.migrate import pending
+from cm.runtime.parts import Parts
 from cm.runtime.settings import SettingsError
 from cm.runtime.threads import Threads
 from cm.services.agents import GUEST_DEFAULTS, GuestSettings
@@ -54,14 +55,29 @@ class Contextualization:
     def __init__(self, reactor: Any, settings: Settings) -> None:
         self._reactor = reactor
         self._settings = settings
-        self._secret = read_cluster_key(Path(settings.cluster.state_dir))
         size = settings.database.pool_size
         self._threads = Threads(reactor, {"database": size, "reads": size})
         threads: Any = self._threads  # that it implements IThreads, mypy does not know
-        self._database = Database(settings.database.url, threads, pool_size=size)
-        self._listener = Listener(reactor, settings.database.url)
+        listener = Listener(reactor, settings.database.url)
+        self._database = Database(settings.database.url, threads, pool_size=size, told=listener.told)
+        self._site = make_site(
+            reactor,
+            self._database,
+            listener,
+            settings.cluster.name,
+            read_cluster_key(Path(settings.cluster.state_dir)),
+            imds_v1=settings.metadata.imds_v1,
+            domain=settings.metadata.domain,
+            guests=settings.guests,
+        )
         self.port: IListeningPort | None = None
-        self._site: Any = None
+        self.parts = parts = Parts()
+        parts.add("database", stop=self._database.close)
+        parts.add("threads", stop=self._threads.stop)
+        parts.add("schema", self._check_schema)
+        parts.add("listener", listener.start, listener.stop)
+        parts.add("logins", stop=self._site.resource.logins.stop)
+        parts.add("port", self._listen, self._close_port)
 
     async def start(self) -> None:
         """
@@ -70,36 +86,28 @@ class Contextualization:
         :raises SettingsError: the database is not at this version's schema, or the address or the TLS files are not
             good.
         """
-        settings, listen = self._settings, self._settings.listen
+        await self.parts.start()
+
+    async def stop(self) -> None:
+        """Listen no more, and let what is under way end."""
+        await self.parts.stop()
+
+    async def _check_schema(self) -> None:
         if await self._threads.run("database", pending, self._database.engine, sql.cm):
             raise SettingsError(["the database is not at this version's schema: run wawel-cm migrate"])
-        site = self._site = make_site(
-            self._reactor,
-            self._database,
-            self._listener,
-            settings.cluster.name,
-            self._secret,
-            imds_v1=settings.metadata.imds_v1,
-            domain=settings.metadata.domain,
-            guests=settings.guests,
-        )
-        await self._listener.start()
+
+    def _listen(self) -> None:
+        listen = self._settings.listen
         self.port = make_listener(
             self._reactor,
             listen.contextualization,
-            site,
+            self._site,
             listen.tls_certificate,
             listen.tls_key,
             listen.insecure,
         )
         log.info("contextualization listens on {address}", address=listen.contextualization)
 
-    async def stop(self) -> None:
-        """Listen no more, and let what is under way end."""
+    async def _close_port(self) -> None:
         if self.port is not None:
             await self.port.stopListening()
-        if self._site is not None:
-            await self._site.resource.logins.stop()
-        self._listener.stop()
-        await self._threads.stop()
-        self._database.close()

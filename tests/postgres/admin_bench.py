@@ -11,18 +11,22 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.python.failure import Failure
 
-from cm.daemon.execute import Executor
 from cm.drivers.memory.node import MemoryNode
 from cm.drivers.memory.volumes import forget_exports
 from cm.drivers.open import open_node
 from cm.operations import image_delete, image_import, storage_attach
 from cm.operations.engine import Engine
 from cm.rpc.caller import ANONYMOUS, Identity, LocalCaller
+from cm.rpc.gate import PasswordGate
+from cm.rpc.keys import ensure_signing_key
 from cm.rpc.view import Registry
 from cm.rpc.vocabulary import Role
 from cm.runtime.database import Database
+from cm.runtime.execute import Executor
+from cm.runtime.logins import LoginTrail
 from cm.runtime.threads import InlineThreads
-from cm.services.context import ClusterPolicy, Services
+from cm.services.authenticator import DatabaseAuthenticator
+from cm.services.context import AsyncClusterCall, ClusterCall, ClusterPolicy, Services
 from cm.services.fleet import Fleet
 from cm.store.claim import leaks
 from cm.store.operation import register_worker
@@ -65,8 +69,14 @@ class Bench:
         )
         self.opener: Any = lambda uri, name: open_node(uri, name=name)
         fleet = Fleet(self.database, threads, lambda uri, name: self.opener(uri, name))
-        self.services = Services(self.database, threads, fleet, self.policy)
-        self.executor = Executor(self.services)
+        gate, logins = PasswordGate(threads), LoginTrail(self.database, Clock())  # type: ignore[arg-type]
+        key = ensure_signing_key(directory / "own.key", "session")
+        authenticator = DatabaseAuthenticator(self.database, self.policy, gate, logins, key)
+        signals: Any = None  # nobody notifies: what waits for that has a real manager
+        self.services = Services(
+            self.database, threads, fleet, self.policy, signals, gate, logins, authenticator  # type: ignore[arg-type]
+        )
+        self.executor = Executor(self.services, ClusterCall, AsyncClusterCall)
         self.worker_id = self.database.transact_now(register_worker, "test")
         self.engine = Engine(self.services, Clock(), self.worker_id)
         nobody = Identity(0, "setup", frozenset({Role.ADMIN}))

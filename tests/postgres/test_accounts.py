@@ -30,6 +30,7 @@ from cm.rpc.errors import (
     TooManyLogins,
     VersionChanged,
 )
+from cm.rpc.gate import PasswordGate
 from cm.rpc.keys import ensure_signing_key
 from cm.rpc.password import Passwords
 from cm.rpc.token import TokenSigner
@@ -46,7 +47,7 @@ PASSWORD = "correct horse"
 @pytest.fixture
 def bench(database_url: str, tmp_path: Path) -> Iterator[Bench]:
     made = Bench(database_url, tmp_path)
-    made.services.extra["passwords"] = Passwords(time_cost=1, memory_kib=64)
+    made.services.gate.passwords = Passwords(time_cost=1, memory_kib=64)
     yield made
     made.close()
 
@@ -62,11 +63,13 @@ class Wire:
         public = key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
         private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
         self.clm = TokenSigner(private, "clm-1", "clm", clock=lambda: self.wall)
-        self.made = DatabaseAuthenticator(
-            bench.services, ensure_signing_key(directory / "session.key", "session"), {"clm-1": public},
+        services = bench.services
+        services.gate = PasswordGate(services.threads, lambda: self.now, passwords=services.gate.passwords)
+        services.authenticator = self.made = DatabaseAuthenticator(
+            services.database, services.policy, services.gate, services.logins,
+            ensure_signing_key(directory / "session.key", "session"), {"clm-1": public},
             clock=lambda: self.now, wall=lambda: self.wall,
         )  # fmt: skip
-        bench.services.extra["authenticator"] = self.made
 
     def password(self, login: str, password: str = PASSWORD) -> Identity:
         return self._ask(PasswordCredentials(login, Secret(password)))
@@ -280,7 +283,7 @@ def test_stale_read(wire: Wire) -> None:
     """What was read before a notification that comes during the check is not kept."""
     bench = wire.bench
     bench.call("admin.user.set_password", user_id=bench.user.account_id, new_password=PASSWORD)
-    passwords = bench.services.extra["passwords"]
+    passwords = bench.services.gate.passwords
     verify = passwords.verify
 
     def interrupted(stored: str | None, password: str) -> bool:
@@ -414,7 +417,7 @@ def test_notified(database_url: str, tmp_path: Path) -> None:
     try:
         cloud.call("admin.user.set_password", [cloud.user_id, PASSWORD], account="admin")
         session = cloud.call("guest.session.login", ["user", PASSWORD])
-        made = cloud.manager.services.extra["authenticator"]
+        made = cloud.manager.services.authenticator
         credentials = (PasswordCredentials("user", Secret(PASSWORD)), TokenCredentials(Secret(session["token"])))
         for each in credentials:
             assert run(partial(made.authenticate, each, "192.0.2.9")).account_id == cloud.user_id

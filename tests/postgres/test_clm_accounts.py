@@ -51,7 +51,7 @@ def make(clm_url: str, tmp_path: Path) -> Iterator[Make]:
         if mail:
             tables["mail"] = MailSettings(host="127.0.0.1", port=unused_port(), sender="c@example.org", tls="none")
         bench = CloudBench(clm_url, tmp_path / "clm", accounts=accounts, **tables)
-        bench.manager.services.extra["passwords"] = Passwords(time_cost=1, memory_kib=64)
+        bench.manager.services.gate.passwords = Passwords(time_cost=1, memory_kib=64)
         made.append(bench)
         return bench
 

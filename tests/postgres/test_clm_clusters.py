@@ -81,7 +81,7 @@ def test_add(federation: Federation) -> None:
 def test_add_by_password(federation: Federation) -> None:
     """With an administrator's login and password the cluster learns our key; they are kept nowhere."""
     cloud = federation.clouds["alpha"]
-    key_id = federation.bench.manager.services.extra["signing_key"].key_id
+    key_id = federation.bench.manager.services.signing_key.key_id
     cloud.call("admin.trust.delete", [key_id], account="admin")
     with pytest.raises(ClusterNotAdded, match="does not believe"):
         federation.add("alpha")
@@ -255,7 +255,7 @@ def test_check(federation: Federation) -> None:
     federation.revive("alpha")
     back = look()
     assert (back["state"], back["error"]) == ("ok", "")
-    key_id = federation.bench.manager.services.extra["signing_key"].key_id
+    key_id = federation.bench.manager.services.signing_key.key_id
     federation.clouds["alpha"].call("admin.trust.delete", [key_id], account="admin")
     assert look()["state"] == "refused"
     federation.kill("alpha")

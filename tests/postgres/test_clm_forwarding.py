@@ -25,7 +25,9 @@ from cm.rpc.errors import (
     RoleNeeded,
     VersionChanged,
 )
+from cm.rpc.token import TokenSigner
 from cm.runtime.database import CommitUnknown
+from cm.runtime.wall import unix_seconds
 from support.cloud import run
 from support.federation import Federation, answering, federated, hanging, result
 
@@ -156,7 +158,7 @@ def test_refusals_pass(federation: Federation) -> None:
 def test_own_token_refused(federation: Federation) -> None:
     """That a cluster does not believe the cloud is no word on who the user is."""
     cloud = federation.clouds["beta"]
-    key_id = federation.bench.manager.services.extra["signing_key"].key_id
+    key_id = federation.bench.manager.services.signing_key.key_id
     cloud.call("admin.trust.delete", [key_id], account="admin")
     try:
         with pytest.raises(ClusterRefused) as refused:
@@ -375,7 +377,7 @@ def test_claimed_uuid(federation: Federation, elsewhere: Any) -> None:
     made = federation.create("alpha", name="wanted")
     uuid = made["uuid"]
     claim = [{"uuid": uuid, "kind": "vm", "id": 1}]
-    federation.bench.manager.services.extra["forwarder"]._places.forget(lambda _: True)
+    federation.bench.manager.services.forwarder._places.forget(lambda _: True)
     with answering(lambda asked: result(asked, claim)) as port:
         elsewhere("beta", port)
         with pytest.raises(ToldTwice, match="alpha, beta"):
@@ -557,7 +559,8 @@ def test_guests(federation: Federation) -> None:
 def test_single_use(federation: Federation) -> None:
     """A token that the cloud showed to one cluster is good neither there again nor at another."""
     bench = federation.bench
-    signer = bench.manager.services.extra["signer"]
+    key = bench.manager.services.signing_key
+    signer = TokenSigner(key.private_pem, key.key_id, bench.manager.policy.issuer, clock=unix_seconds)
     facts = next(each.facts for each in bench.manager.clusters.all() if each.facts.name == "beta")
     token = signer.sign(speaker(bench.identity("ann"), facts), "beta")
     with RpcClient(federation.url("beta"), token=token) as client:

@@ -51,7 +51,7 @@ def test_a_new_person(login: Login) -> None:
         "oidc_subject": "1001",
         "password_hash": None,
     }
-    authenticator = login.bench.manager.services.extra["authenticator"]
+    authenticator = login.bench.manager.services.authenticator
     identity = run(lambda: authenticator.authenticate(TokenCredentials(Secret(done["token"])), "1.2.3.4"))
     assert identity.account_id == done["user_id"]
     # The provider's subject counts, whatever else it says later.

@@ -202,7 +202,7 @@ def test_no_redirects(login: Login) -> None:
         with pytest.raises(ProviderUnavailable):
             login.log_in()
         login.provider.answers = {"/keys": (302, {"Location": f"{elsewhere.issuer}/keys"}, b"")}
-        login.bench.manager.services.extra["oidc"].clear()
+        login.bench.manager.services.providers.clear()
         with pytest.raises(ProviderUnavailable):
             login.begin()
         assert elsewhere.seen == []
@@ -218,7 +218,7 @@ def test_down(login: Login) -> None:
     login.provider.stop()
     with pytest.raises(ProviderUnavailable):
         login.finish(*pair)
-    login.bench.manager.services.extra["oidc"].clear()
+    login.bench.manager.services.providers.clear()
     with pytest.raises(ProviderUnavailable):
         login.begin()
     back = OIDCProviderServer(port=port)
@@ -233,7 +233,7 @@ def test_down(login: Login) -> None:
 def test_slow(login: Login, how: str) -> None:
     """A provider that takes too long, before its answer or with it, is left; others are not held up meanwhile."""
     pair = login.provider.visit(login.begin()["url"])
-    login.bench.manager.services.extra["oidc"]["test"].timeout_s = 1.0
+    login.bench.manager.services.providers["test"].timeout_s = 1.0
     setattr(login.provider, how, {"delay_s": 6.0, "drip_s": 0.05}[how])
     with ThreadPoolExecutor(1) as pool:
         began = time.monotonic()
@@ -249,5 +249,5 @@ def test_slow(login: Login, how: str) -> None:
 def test_secrets_stay(login: Login) -> None:
     """Neither the client's secret nor a login's is in what is written of a provider."""
     login.begin()
-    client = login.bench.manager.services.extra["oidc"]["test"]
+    client = login.bench.manager.services.providers["test"]
     assert "s3cret" not in repr(client) and "s3cret" not in repr(login.bench.manager.policy)

@@ -225,7 +225,7 @@ def test_restart(wire: Wire) -> None:
     opened = wire.login()
     wire.bench.stop()
     wire.bench.start()
-    made = wire.bench.manager.services.extra["authenticator"]
+    made = wire.bench.manager.services.authenticator
     credentials = TokenCredentials(Secret(opened["token"]))
     assert run(lambda: made.authenticate(credentials, "192.0.2.9")).login == "ann"
 
@@ -240,7 +240,7 @@ def test_other_process(wire: Wire) -> None:
 
     other = run(start)
     try:
-        made = other.services.extra["authenticator"]
+        made = other.services.authenticator
         session, key = wire.login(), wire.bench.call("user.api_key.create", ["k", ["all"]])
         bob = wire.login("bob")
 

@@ -472,7 +472,7 @@ def test_shared(wire: Wire) -> None:
     Who was granted something on an object hears of it, and of the end of it as an exit that nobody else is told; a
     cloud manager is told which of its people and groups to pass it on to.
     """
-    made = wire.manager.services.extra["authenticator"]
+    made = wire.manager.services.authenticator
     person = run(partial(made.authenticate, wire.signed(7), ""))
     vm = wire.cloud.create(name="shared")
     vm_id = vm["vm_id"]
@@ -578,7 +578,7 @@ def test_cloud_manager(wire: Wire) -> None:
     A cloud manager's token opens a connection once. With ``all`` each event says whom of its people it concerns; it
     ends with the trust in its key.
     """
-    person = run(partial(wire.manager.services.extra["authenticator"].authenticate, wire.signed(7), ""))
+    person = run(partial(wire.manager.services.authenticator.authenticate, wire.signed(7), ""))
     once = authorization(wire.signed(0, Role.ADMIN))
     feed = wire.events(once, "?all=1&kinds=user,template,image")
     assert wire.events(once, "?all=1").error() == "token_refused"
@@ -610,7 +610,7 @@ def test_cloud_manager_blocks(wire: Wire) -> None:
     execute, view = wire.manager.executor.execute, wire.manager.registry.get("admin.cloud.put_users")
     users = [{"external_id": "7", "login": "user7", "version": 1, "active": False}]
     arguments, _ = view.bind({"users": users})
-    made = wire.manager.services.extra["authenticator"]
+    made = wire.manager.services.authenticator
     caller = run(partial(made.authenticate, wire.signed(0, Role.ADMIN), ""))
     run(lambda: execute(view, caller, arguments, Control("test")))
     while theirs.next() is not None:

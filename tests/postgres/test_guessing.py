@@ -4,22 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from admin_bench import Bench
 from twisted.internet.defer import CancelledError, Deferred, DeferredList
+from twisted.internet.task import Clock
 
-from clm.services.authenticator import CloudAuthenticator
+from clm.services.authenticator import HASHING, CloudAuthenticator
 from cm.rpc.credentials import PasswordCredentials
 from cm.rpc.errors import CloudError, NotAuthenticated, TooManyLogins
+from cm.rpc.gate import PasswordGate
 from cm.rpc.keys import ensure_signing_key
 from cm.rpc.password import Passwords
 from cm.rpc.types import Secret
 from cm.runtime.database import Database
-from cm.runtime.threads import Threads
+from cm.runtime.logins import LoginTrail
+from cm.runtime.threads import IThreads, Threads
 from cm.services.authenticator import DatabaseAuthenticator
-from cm.services.context import Services
 from support.clm import CloudBench
 from support.cloud import reactor, run
 
@@ -76,11 +78,13 @@ class Cluster(Manager):
         super().__init__()
         self.threads = Threads(reactor, {"database": 2})
         self.database = Database(bench.database.url, self.threads)  # type: ignore[arg-type]
-        services = Services(self.database, self.threads, bench.services.fleet, bench.policy)  # type: ignore[arg-type]
-        services.extra["passwords"] = self.passwords
+        gate = PasswordGate(cast(IThreads, self.threads), lambda: self.now, passwords=self.passwords)
+        logins = LoginTrail(self.database, Clock())
         key = ensure_signing_key(directory / "session.key", "session")
-        self.made = DatabaseAuthenticator(services, key, clock=lambda: self.now)
-        bench.services.extra["passwords"] = self.passwords
+        self.made = DatabaseAuthenticator(
+            self.database, bench.policy, gate, logins, key, clock=lambda: self.now
+        )
+        bench.services.gate.passwords = self.passwords
         bench.call("admin.user.set_password", bench.user.account_id, PASSWORD)
 
     def close(self) -> None:
@@ -94,9 +98,11 @@ class Cloud(Manager):
     def __init__(self, bench: CloudBench) -> None:
         super().__init__()
         services = bench.manager.services
-        services.extra["passwords"] = self.passwords
         self.database = services.database
-        self.made = CloudAuthenticator(services, clock=lambda: self.now)
+        gate = PasswordGate(services.threads, lambda: self.now, slots=HASHING, passwords=self.passwords)
+        self.made = CloudAuthenticator(
+            self.database, services.policy, gate, LoginTrail(self.database, Clock()), lambda: self.now
+        )
         bench.sql("UPDATE user_account SET password_hash = :d WHERE login = 'ann'", d=self.passwords.hash(PASSWORD))
 
 

@@ -40,14 +40,14 @@ class Heard:
     """A listener with its lock, what it was told, and a connection beside it."""
 
     def __init__(self, url: str) -> None:
-        self.listener = Listener(reactor, url, LOCK)
+        self.listener = Listener(reactor, url)
         self.subjects: list[str] = []
         self._beside = psycopg2.connect(make_url(url).set(drivername="postgresql").render_as_string(False))
         self._beside.autocommit = True
 
         async def start() -> None:
             self.listener.subscribe("word", self.subjects.append)
-            await self.listener.start()
+            await self.listener.start(LOCK)
 
         run(start)
 
@@ -150,7 +150,7 @@ def test_wrong(heard: Heard, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.undo()
 
     async def restart() -> None:
-        await heard.listener.start()
+        await heard.listener.start(LOCK)
 
     run(restart)
     assert heard.listener.wrong == "another connection still holds this process's lock"

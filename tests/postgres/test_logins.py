@@ -36,7 +36,7 @@ class Manager:
     def __init__(self, bench: Any, login: str, view: str) -> None:
         self.bench, self.login, self.view = bench, login, view
         self.manager = bench.manager
-        self.manager.services.extra["passwords"] = CHEAP
+        self.manager.services.gate.passwords = CHEAP
         self.url = f"http://127.0.0.1:{self.manager.ports[0].getHost().port}"
 
     def ask(self, method: str, params: Any = (), **credentials: Any) -> Any:

@@ -29,13 +29,12 @@ def tell(session: Session, *subjects: int, fail: bool = False) -> None:
 def told(database_url: str) -> Any:
     """``(transact, seen)``: what was seen by the time that a transaction was answered, by topic."""
     threads = Threads(reactor, {"database": 2})
-    database = Database(database_url, cast(IThreads, threads), pool_size=2)
     listener = Listener(reactor, database_url)
+    database = Database(database_url, cast(IThreads, threads), pool_size=2, told=listener.told)
     seen: dict[str, list[str]] = {"soon": [], "later": []}
 
     async def start() -> None:
         await listener.start()
-        database.told = listener.told
         listener.subscribe("soon", seen["soon"].append, at_once=True)
         listener.subscribe("later", seen["later"].append)
 

@@ -57,13 +57,14 @@ class Wire:
         self.wall = 1_700_000_000.0
         self.clm = Issuer("clm:a", "a-1", lambda: self.wall)
         self.made = self.second()
-        bench.services.extra["authenticator"] = self.made
+        bench.services.authenticator = self.made
 
     def second(self, clm_keys: Any = None) -> DatabaseAuthenticator:
-        session_key = ensure_signing_key(self.directory / "session.key", "session")
+        services, session_key = self.bench.services, ensure_signing_key(self.directory / "session.key", "session")
         return DatabaseAuthenticator(
-            self.bench.services, session_key, clm_keys, clock=lambda: self.now, wall=lambda: self.wall
-        )
+            services.database, services.policy, services.gate, services.logins, session_key, clm_keys,
+            clock=lambda: self.now, wall=lambda: self.wall,
+        )  # fmt: skip
 
     def add(self, issuer: Issuer | None = None) -> Any:
         issuer = issuer or self.clm
@@ -145,7 +146,7 @@ def test_settings_and_database(wire: Wire) -> None:
     """The keys of the settings stay whatever the database holds, and their ids are taken."""
     own = Issuer("clm:own", "own-1", lambda: wire.wall)
     wire.made = wire.second({"own-1": own.public})
-    wire.bench.services.extra["authenticator"] = wire.made
+    wire.bench.services.authenticator = wire.made
     wire.add()
     for issuer in (own, wire.clm):
         assert wire.ask(issuer.credentials(7)).issuer == issuer.name
@@ -230,7 +231,7 @@ def test_processes(database_url: str, tmp_path: Path) -> None:
     second.start()
     issuer = Issuer("clm:a", "a-1")
     try:
-        clouds = [cloud.manager.services.extra["authenticator"] for cloud in (first, second)]
+        clouds = [cloud.manager.services.authenticator for cloud in (first, second)]
         name = first.manager.policy.name
 
         def ask(made: Any) -> bool:
@@ -319,7 +320,7 @@ def test_put_users_is_notified(database_url: str, tmp_path: Path) -> None:
     try:
         issuer = Issuer("clm:a", "a-1")
         cloud.call("admin.trust.add", ["a-1", "clm:a", issuer.public], account="admin")
-        made, name = cloud.manager.services.extra["authenticator"], cloud.manager.policy.name
+        made, name = cloud.manager.services.authenticator, cloud.manager.policy.name
 
         def ask(account_id: int, *roles: Role) -> Identity:
             credentials = issuer.credentials(account_id, "jan", *roles, cluster=name)

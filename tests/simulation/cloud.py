@@ -124,7 +124,7 @@ class Cloud:
                 process.reactor,
                 settings,
                 threads=cast(IThreads, process.threads),
-                listen=lambda _reactor, url: SimListener(process, url, None),
+                listen=lambda _reactor, url: SimListener(process, url),
                 connect=lambda *args: Connection(self, process, *args),
                 locks=locks,
             )
@@ -231,7 +231,7 @@ class Cloud:
                      "is_cloud_admin": login == "admin"},
                 )  # fmt: skip
         manager = self.processes[0].manager
-        key = manager.services.extra["signing_key"]
+        key = manager.services.signing_key
         simulation.call(
             "admin.trust.add",
             {"key_id": key.key_id, "issuer": manager.policy.issuer, "public_key": key.public_pem.decode()},

@@ -312,13 +312,16 @@ class SimListener(Listener):
     delay of its own. The advisory lock is the real one.
     """
 
-    def __init__(self, process: Process, url: str, lock: tuple[int, int] | None) -> None:
-        super().__init__(process.reactor, url, lock)
+    def __init__(self, process: Process, url: str) -> None:
+        super().__init__(process.reactor, url)
         self._process = process
+        self._begun = False
         self._connection: Any = None
         process.listener = self
 
-    def start(self) -> Deferred[None]:
+    def start(self, lock: tuple[int, int] | None = None) -> Deferred[None]:
+        self._lock = lock
+        self._begun = True
         self.hold()
         return succeed(None)
 
@@ -343,7 +346,7 @@ class SimListener(Listener):
 
     def find(self) -> None:
         """It is there again, and everybody looks afresh."""
-        if not self.connected:
+        if self._begun and not self.connected:
             self.hold()
             self._afresh()
 

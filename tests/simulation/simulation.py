@@ -178,7 +178,7 @@ class Simulation:
                 settings,
                 lambda uri, name: SimDriver(process, MemoryNode.named(uri.rpartition("/")[2], node=name)),
                 threads=process.threads,
-                listen=lambda _reactor, url, lock: SimListener(process, url, lock),
+                listen=lambda _reactor, url: SimListener(process, url),
             )
 
         process.manager = manager = process.run(make)

@@ -6,10 +6,11 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from clm.services.authenticator import CloudAuthenticator
+from clm.services.authenticator import HASHING, CloudAuthenticator
 from cm.rpc.caller import LocalCaller
 from cm.rpc.credentials import PasswordCredentials, TokenCredentials
 from cm.rpc.errors import CloudError, NotAuthenticated
+from cm.rpc.gate import PasswordGate
 from cm.rpc.password import Passwords
 from cm.rpc.types import Secret
 from support.clm import CloudBench
@@ -36,13 +37,15 @@ class Wire:
 
     def __init__(self, bench: CloudBench) -> None:
         self.bench = bench
-        self.passwords = bench.manager.services.extra["passwords"] = Counting()
+        self.passwords = Counting()
         self.now, self.wall = 1000.0, time.time()
         services = bench.manager.services
-        services.extra.pop("throttle", None)
-        self.made = CloudAuthenticator(services, clock=lambda: self.now, wall=lambda: self.wall)
+        services.gate = PasswordGate(services.threads, lambda: self.now, slots=HASHING, passwords=self.passwords)
+        self.made = CloudAuthenticator(
+            services.database, services.policy, services.gate, services.logins, lambda: self.now, lambda: self.wall
+        )
         bench.manager.listener.subscribe("user", self.made.user_changed)
-        services.extra["authenticator"] = self.made
+        services.authenticator = self.made
         self.reads = 0
         inner = bench.manager.database.read
 

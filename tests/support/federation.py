@@ -240,7 +240,7 @@ class Federation:
     def trust(self, name: str) -> None:
         """Have a cluster's own administrator trust the cloud."""
         services = self.bench.manager.services
-        key = services.extra["signing_key"]
+        key = services.signing_key
         told = {"key_id": key.key_id, "issuer": services.policy.issuer, "public_key": key.public_pem.decode()}
         self.clouds[name].call("admin.trust.add", told, account="admin")
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from msgspec import Meta
 
 from clm.services import cluster as service
-from clm.services.context import CloudCall
+from clm.services.context import AsyncCloudCall, CloudCall
 from clm.store.cluster import get_cluster, list_clusters
 from cm.rpc.types import Id, Login, Secret
 from cm.rpc.view import cloud_view
@@ -21,7 +21,7 @@ Pem = Annotated[
 
 @cloud_view(changing=True)
 async def add(
-    caller: CloudCall,
+    caller: AsyncCloudCall,
     name: ClusterName,
     url: Url,
     login: Login | None = None,
@@ -40,7 +40,7 @@ async def add(
 
 @cloud_view(changing=True)
 async def edit(
-    caller: CloudCall,
+    caller: AsyncCloudCall,
     cluster_id: Id,
     name: ClusterName | None = None,
     url: Url | None = None,
@@ -58,7 +58,7 @@ async def edit(
 
 
 @cloud_view(changing=True)
-async def delete(caller: CloudCall, cluster_id: Id) -> None:
+async def delete(caller: AsyncCloudCall, cluster_id: Id) -> None:
     """
     Take a cluster out of the cloud; it goes on running with all that is on it. Users whose default it was get another.
     """
@@ -78,7 +78,7 @@ def unlock(caller: CloudCall, cluster_id: Id) -> dict[str, Any]:
 
 
 @cloud_view(changing=True)
-async def check(caller: CloudCall, cluster_id: Id) -> dict[str, Any]:
+async def check(caller: AsyncCloudCall, cluster_id: Id) -> dict[str, Any]:
     """Look at a cluster now: whether it answers, in which version, and whether it believes this cloud."""
     return await service.check_now(caller, cluster_id)
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from msgspec import Meta
 
 from clm.services import passwords, users
-from clm.services.context import CloudCall
+from clm.services.context import AsyncCloudCall, CloudCall
 from clm.store import user as store
 from clm.views.types import NoEmail, PersonName
 from cm.rpc.types import Id, Limit, Login, Name, Secret
@@ -34,7 +34,7 @@ def get_by_id(caller: CloudCall, user_id: Id) -> dict[str, Any]:
 
 @cloud_view(changing=True)
 async def add(
-    caller: CloudCall,
+    caller: AsyncCloudCall,
     login: Login,
     email: NoEmail = "",
     password: Secret | None = None,
@@ -97,13 +97,13 @@ def set_admin(caller: CloudCall, user_id: Id, admin: bool) -> dict[str, Any]:
 
 
 @cloud_view(changing=True)
-async def set_password(caller: CloudCall, user_id: Id, new_password: Secret) -> None:
+async def set_password(caller: AsyncCloudCall, user_id: Id, new_password: Secret) -> None:
     """Give somebody a new password; their sessions end."""
     await passwords.set_password(caller, user_id, new_password)
 
 
 @cloud_view(changing=True)
-async def delete(caller: CloudCall, user_id: Id) -> None:
+async def delete(caller: AsyncCloudCall, user_id: Id) -> None:
     """Delete somebody who leads no groups and has nothing on any cluster; login and address are free again."""
     await users.delete(caller, user_id)
 

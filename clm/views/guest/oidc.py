@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from msgspec import Meta
 
 from clm.services import oidc
-from clm.services.context import CloudCall
+from clm.services.context import AsyncCloudCall, CloudCall
 from cm.rpc.types import matching
 from cm.rpc.view import guest_view
 
@@ -26,7 +26,7 @@ def get_list(caller: CloudCall) -> list[dict[str, str]]:
 
 
 @guest_view
-async def begin(caller: CloudCall, provider: ProviderName, redirect_uri: Uri) -> dict[str, str]:
+async def begin(caller: AsyncCloudCall, provider: ProviderName, redirect_uri: Uri) -> dict[str, str]:
     """
     Begin a login: send the person to url; they come back to redirect_uri with a code and the state.
 
@@ -37,7 +37,7 @@ async def begin(caller: CloudCall, provider: ProviderName, redirect_uri: Uri) ->
 
 
 @guest_view
-async def finish(caller: CloudCall, state: State, code: Code) -> dict[str, Any]:
+async def finish(caller: AsyncCloudCall, state: State, code: Code) -> dict[str, Any]:
     """
     A token in exchange for what the person came back with, as guest.session.login gives it.
 

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from msgspec import Meta
 
-from clm.services.context import CloudCall
+from clm.services.context import AsyncCloudCall
 from cm.rpc.types import Login, Secret, matching
 from cm.rpc.view import guest_view
 
@@ -22,14 +22,13 @@ OTP = Annotated[
 
 
 @guest_view
-async def login(caller: CloudCall, login: Login, password: Secret, otp: OTP | None = None) -> dict[str, Any]:
+async def login(caller: AsyncCloudCall, login: Login, password: Secret, otp: OTP | None = None) -> dict[str, Any]:
     """
     A token in exchange for a password, and for a second factor where there is one; send it as Authorization: Bearer.
 
     It ends early when the password or the role changes, or the account is blocked.
     """
-    assert caller.services is not None
-    opened, identity = await caller.services.extra["authenticator"].log_in(login, password, otp, caller.remote)
+    opened, identity = await caller.services.authenticator.log_in(login, password, otp, caller.remote)
     return {
         "token": opened.token,
         "expires": opened.expires,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from clm.services import passwords, registration
-from clm.services.context import CloudCall
+from clm.services.context import AsyncCloudCall, CloudCall
 from clm.services.tokens import check_token as check
 from clm.store.user import is_taken
 from clm.views.types import Email, OneTimeToken, PersonName
@@ -15,7 +15,7 @@ from cm.rpc.view import guest_view
 
 @guest_view(changing=True)
 async def register(
-    caller: CloudCall,
+    caller: AsyncCloudCall,
     login: Login,
     email: Email,
     password: Secret,
@@ -63,7 +63,7 @@ def is_mailer_active(caller: CloudCall) -> dict[str, Any]:
 
 
 @guest_view(changing=True)
-async def reset_password_mail(caller: CloudCall, email: Email) -> None:
+async def reset_password_mail(caller: AsyncCloudCall, email: Email) -> None:
     """Mail a token for a new password to this address, if it is somebody's. The answer is the same either way."""
     passwords.ask_reset(caller, email)
 
@@ -76,6 +76,6 @@ def check_token(caller: CloudCall, token: OneTimeToken) -> dict[str, Any]:
 
 
 @guest_view(changing=True)
-async def set_password_token(caller: CloudCall, token: OneTimeToken, new_password: Secret) -> None:
+async def set_password_token(caller: AsyncCloudCall, token: OneTimeToken, new_password: Secret) -> None:
     """Set a new password with the token that was mailed. All sessions end."""
     await passwords.set_by_token(caller, token, new_password)

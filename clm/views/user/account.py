@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from clm.services import passwords, profile
-from clm.services.context import CloudCall
+from clm.services.context import AsyncCloudCall, CloudCall
 from clm.views.types import Email, PersonName
 from cm.rpc.types import Id, Secret
 from cm.rpc.view import user_view
@@ -38,6 +38,6 @@ def edit(
 
 
 @user_view(changing=True)
-async def set_password(caller: CloudCall, old_password: Secret, new_password: Secret) -> None:
+async def set_password(caller: AsyncCloudCall, old_password: Secret, new_password: Secret) -> None:
     """Change the caller's password; their other sessions end, this one goes on."""
     await passwords.change_own(caller, old_password, new_password)

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from msgspec import Meta
 
 from clm.services import keys
-from clm.services.context import CloudCall
+from clm.services.context import AsyncCloudCall, CloudCall
 from clm.store.key import get_key, get_key_named, list_keys
 from cm.rpc.types import Id, Name
 from cm.rpc.view import user_view
@@ -21,7 +21,7 @@ KeyLine = Annotated[
 
 @user_view(changing=True)
 async def generate(
-    caller: CloudCall, name: Name, kind: Literal["ed25519", "rsa", "ecdsa"] = "ed25519"
+    caller: AsyncCloudCall, name: Name, kind: Literal["ed25519", "rsa", "ecdsa"] = "ed25519"
 ) -> dict[str, Any]:
     """Make a pair of keys. The answer holds private_key, this once: it is kept nowhere."""
     return await keys.generate(caller, name, kind)

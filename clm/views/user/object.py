@@ -7,19 +7,17 @@ from typing import Annotated, Any
 from msgspec import Meta
 
 from clm.rules.forward import UUIDS_MAX
-from clm.services.context import CloudCall
+from clm.services.context import AsyncCloudCall
 from cm.rpc.view import user_view
 
 Uuids = Annotated[list[Annotated[str, Meta(min_length=32, max_length=45)]], Meta(min_length=1, max_length=UUIDS_MAX)]
 
 
 @user_view
-async def find(caller: CloudCall, uuids: Uuids) -> list[dict[str, Any]]:
+async def find(caller: AsyncCloudCall, uuids: Uuids) -> list[dict[str, Any]]:
     """
     What these uuids are and where: VMs, images and templates that the caller sees; all others are left out.
 
     :return: ``uuid``, ``kind``, ``id`` and the name of the ``cluster`` that it is at.
     """
-    assert caller.services is not None
-    found: list[dict[str, Any]] = await caller.services.extra["forwarder"].find(caller, uuids)
-    return found
+    return await caller.services.forwarder.find(caller, uuids)

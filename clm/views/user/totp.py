@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from clm.services import totp
-from clm.services.context import CloudCall
+from clm.services.context import AsyncCloudCall, CloudCall
 from clm.views.guest.session import OTP
 from cm.rpc.types import Secret
 from cm.rpc.view import user_view
@@ -24,12 +24,12 @@ def begin(caller: CloudCall) -> dict[str, Any]:
 
 
 @user_view(changing=True)
-async def confirm(caller: CloudCall, otp: OTP) -> dict[str, Any]:
+async def confirm(caller: AsyncCloudCall, otp: OTP) -> dict[str, Any]:
     """Turn the second factor on with a code of the authenticator. The answer holds recovery_codes, told this once."""
     return await totp.confirm(caller, otp)
 
 
 @user_view(changing=True)
-async def disable(caller: CloudCall, otp: OTP, password: Secret) -> None:
+async def disable(caller: AsyncCloudCall, otp: OTP, password: Secret) -> None:
     """Turn the second factor off, with a code (or a recovery code) and the password."""
     await totp.disable(caller, otp, password)

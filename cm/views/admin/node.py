@@ -12,7 +12,7 @@ from cm.rpc.view import admin_view
 from cm.runtime.wall import utc_now
 from cm.services import moving, nodes
 from cm.services.agents import issue_enrolment_token
-from cm.services.context import ClusterCall
+from cm.services.context import AsyncClusterCall, ClusterCall
 from cm.store.node import get_node, list_nodes
 
 Uri = Annotated[str, Meta(min_length=1, max_length=nodes.URI_MAX)]
@@ -26,7 +26,7 @@ Ttl = Annotated[int, Meta(ge=60, le=7 * 86_400, description="Seconds.")]
 
 @admin_view(changing=True)
 async def add(
-    caller: ClusterCall,
+    caller: AsyncClusterCall,
     name: Name,
     uri: Uri,
     address: Address,
@@ -138,6 +138,6 @@ def enrol(caller: ClusterCall, node_id: Id, ttl_s: Ttl = 3600) -> dict[str, Any]
 
 
 @admin_view(changing=True)
-async def check(caller: ClusterCall, node_id: Id) -> dict[str, Any]:
+async def check(caller: AsyncClusterCall, node_id: Id) -> dict[str, Any]:
     """Look at a node now: its facts and the figures of its storages."""
     return await nodes.check(caller, node_id)

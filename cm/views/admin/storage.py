@@ -10,7 +10,7 @@ from cm.rpc.types import Id, Name, Size
 from cm.rpc.view import admin_view
 from cm.rpc.vocabulary import StorageKind
 from cm.services import storages
-from cm.services.context import ClusterCall
+from cm.services.context import AsyncClusterCall, ClusterCall
 from cm.services.volumes import check_storage
 from cm.store.storage import get_storage, list_storages
 
@@ -80,7 +80,7 @@ def detach(caller: ClusterCall, storage_id: Id, node_id: Id) -> dict[str, Any]:
 
 
 @admin_view(changing=True)
-async def check(caller: ClusterCall, storage_id: Id) -> dict[str, Any]:
+async def check(caller: AsyncClusterCall, storage_id: Id) -> dict[str, Any]:
     """
     Look through a storage now, through a node that has it attached: leftovers of what has ended are deleted, and what
     is missing or cannot be accounted for is told, and written to the drift ledger.

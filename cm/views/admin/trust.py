@@ -9,7 +9,7 @@ from msgspec import Meta
 from cm.rpc.types import Name, matching
 from cm.rpc.view import admin_view
 from cm.services import trust
-from cm.services.context import ClusterCall
+from cm.services.context import AsyncClusterCall, ClusterCall
 from cm.store.trust import list_keys
 
 KeyId = Annotated[
@@ -19,7 +19,7 @@ PublicKey = Annotated[str, Meta(max_length=1000, description="Ed25519, in PEM.")
 
 
 @admin_view(changing=True)
-async def add(caller: ClusterCall, key_id: KeyId, issuer: Name, public_key: PublicKey) -> dict[str, Any]:
+async def add(caller: AsyncClusterCall, key_id: KeyId, issuer: Name, public_key: PublicKey) -> dict[str, Any]:
     """
     Trust a cloud manager's key from now on. The same key again is no error.
 
@@ -35,6 +35,6 @@ def get_list(caller: ClusterCall) -> list[dict[str, Any]]:
 
 
 @admin_view(changing=True)
-async def delete(caller: ClusterCall, key_id: KeyId) -> None:
+async def delete(caller: AsyncClusterCall, key_id: KeyId) -> None:
     """Trust a key no longer: tokens that it signed are refused at once, whatever was remembered of them."""
     await trust.delete(caller, key_id)

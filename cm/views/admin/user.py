@@ -10,7 +10,7 @@ from cm.rpc.types import LINE, Id, Limit, Login, Secret
 from cm.rpc.view import admin_view
 from cm.rpc.vocabulary import NAME_MAX
 from cm.services import accounts
-from cm.services.context import ClusterCall
+from cm.services.context import AsyncClusterCall, ClusterCall
 from cm.store.account import get_account, list_accounts
 
 Quota = Annotated[int, Meta(ge=0, le=2**40)]
@@ -19,7 +19,7 @@ FullName = Annotated[str, Meta(max_length=NAME_MAX, pattern=LINE)]
 
 @admin_view(changing=True)
 async def add(
-    caller: ClusterCall,
+    caller: AsyncClusterCall,
     login: Login,
     password: Secret | None = None,
     name: FullName = "",
@@ -88,7 +88,7 @@ def edit(
 
 
 @admin_view(changing=True)
-async def set_password(caller: ClusterCall, user_id: Id, new_password: Secret) -> None:
+async def set_password(caller: AsyncClusterCall, user_id: Id, new_password: Secret) -> None:
     """Give a local account a new password; its sessions end."""
     await accounts.set_password(caller, user_id, new_password)
 

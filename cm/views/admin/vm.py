@@ -12,7 +12,7 @@ from cm.rpc.view import admin_view
 from cm.rules.operation import OperationKind
 from cm.services import adopting, release
 from cm.services import vm as service
-from cm.services.context import ClusterCall
+from cm.services.context import AsyncClusterCall, ClusterCall
 from cm.store import vm as store
 
 Uuid = Annotated[str, Meta(min_length=32, max_length=36)]
@@ -69,7 +69,7 @@ def stop(caller: ClusterCall, vm_id: Id) -> dict[str, Any]:
 
 @admin_view(changing=True)
 async def adopt(
-    caller: ClusterCall,
+    caller: AsyncClusterCall,
     node_id: Id,
     uuid: Uuid,
     user_id: Id,

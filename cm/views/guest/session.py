@@ -6,16 +6,15 @@ from typing import Any
 
 from cm.rpc.types import Login, Secret
 from cm.rpc.view import guest_view
-from cm.services.context import ClusterCall
+from cm.services.context import AsyncClusterCall
 
 
 @guest_view
-async def login(caller: ClusterCall, login: Login, password: Secret) -> dict[str, Any]:
+async def login(caller: AsyncClusterCall, login: Login, password: Secret) -> dict[str, Any]:
     """
     A token for twelve hours, in exchange for a password; send it as ``Authorization: Bearer``.
 
     It ends early when the account's password or role changes, or the account is blocked.
     """
-    assert caller.services is not None
-    opened = await caller.services.extra["authenticator"].open_session(login, password, caller.remote)
+    opened = await caller.services.authenticator.open_session(login, password, caller.remote)
     return {"token": opened.token, "expires": opened.expires}

@@ -7,7 +7,7 @@ from typing import Any
 from cm.rpc.types import Secret
 from cm.rpc.view import user_view
 from cm.services import accounts
-from cm.services.context import ClusterCall
+from cm.services.context import AsyncClusterCall, ClusterCall
 from cm.store.account import get_account
 
 
@@ -18,7 +18,7 @@ def get(caller: ClusterCall) -> dict[str, Any]:
 
 
 @user_view(changing=True)
-async def set_password(caller: ClusterCall, old_password: Secret, new_password: Secret) -> None:
+async def set_password(caller: AsyncClusterCall, old_password: Secret, new_password: Secret) -> None:
     """Change the caller's password; all their sessions end, this one too."""
     await accounts.change_password(caller, old_password, new_password)
 

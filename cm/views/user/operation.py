@@ -9,7 +9,7 @@ from msgspec import Meta
 from cm.rpc.types import Id, Limit
 from cm.rpc.view import user_view
 from cm.services import operations as service
-from cm.services.context import ClusterCall
+from cm.services.context import AsyncClusterCall, ClusterCall
 from cm.services.waiting import wait_for
 
 
@@ -35,7 +35,7 @@ def get_list(
 
 @user_view(waiting=True)
 async def wait(
-    caller: ClusterCall, operation_id: Id, timeout: Annotated[float, Meta(ge=0, le=25)] = 20.0
+    caller: AsyncClusterCall, operation_id: Id, timeout: Annotated[float, Meta(ge=0, le=25)] = 20.0
 ) -> dict[str, Any]:
     """Wait until an operation has ended, for at most ``timeout`` seconds; answers as ``get`` either way."""
     return await wait_for(caller, operation_id, timeout)

@@ -20,7 +20,7 @@ from cm.rules.operation import OperationKind
 from cm.runtime.json_text import array_of
 from cm.services import console
 from cm.services import vm as service
-from cm.services.context import ClusterCall
+from cm.services.context import AsyncClusterCall, ClusterCall
 from cm.store import vm as store
 
 MaybeIds = Annotated[list[Id], Meta(max_length=24)]
@@ -209,6 +209,8 @@ def resume(caller: ClusterCall, vm_id: Id) -> dict[str, Any]:
 
 
 @user_view
-async def get_console(caller: ClusterCall, vm_id: Id, limit: Annotated[int, Meta(ge=1, le=262_144)] = 65_536) -> str:
+async def get_console(
+    caller: AsyncClusterCall, vm_id: Id, limit: Annotated[int, Meta(ge=1, le=262_144)] = 65_536
+) -> str:
     """The last bytes of what a VM wrote to its serial console."""
     return await console.tail(caller, vm_id, limit)

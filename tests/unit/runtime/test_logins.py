@@ -72,11 +72,10 @@ def written(
 class TestRows:
     def test_outcomes(self, trail: Trail) -> None:
         """What is refused has the refusal's code, what is let in its account."""
-        extra = {"logins": trail.made}
         for error in (NotAuthenticated(), AccountBlocked(), TooManyLogins(3)):
-            with pytest.raises(CloudError), watched(extra, "anna", HERE, "password"):
+            with pytest.raises(CloudError), watched(trail.made, "anna", HERE, "password"):
                 raise error
-        with watched(extra, "anna", HERE, "password") as claim:
+        with watched(trail.made, "anna", HERE, "password") as claim:
             claim.how, claim.account_id = "totp", 7
         rows = [(r["login"], r["account_id"], r["remote"], r["how"], r["outcome"], r["count"]) for r in trail.wait(2)]
         assert rows == [
