@@ -29,8 +29,8 @@ from twisted.python.failure import Failure
 from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET, Request, Site
 
-from cm.rpc.channel import StrictSite
 from cm.rpc.errors import CloudError, Conflict, InvalidRequest, LimitReached, NotFound, NotPermitted, Unavailable
+from cm.rpc.http.channel import StrictSite
 from cm.rpc.limits import check_depth
 from cm.rules.node_document import FORMAT
 from cm.runtime.database import Database

@@ -31,9 +31,9 @@ from cm.rpc.dispatch import Dispatcher
 from cm.rpc.endpoint import make_listener
 from cm.rpc.events import Events
 from cm.rpc.gate import PasswordGate
+from cm.rpc.http.request import WireSite
 from cm.rpc.keys import SigningKey, ensure_secret, ensure_signing_key
 from cm.rpc.limits import Share
-from cm.rpc.request import WireSite
 from cm.rpc.server import make_root
 from cm.rpc.token import TokenSigner
 from cm.rpc.types import Secret

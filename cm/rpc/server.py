@@ -23,10 +23,10 @@ from twisted.web.server import NOT_DONE_YET, Request
 from cm.rpc import jsonrpc
 from cm.rpc.codec import encode_xml_fault, error_header, retry_after
 from cm.rpc.dispatch import Dispatcher, Peer
-from cm.rpc.encoding import WORTH_BYTES, UnknownEncoding, accepts_gzip, compressed, decoded
 from cm.rpc.errors import CloudError, InvalidParameter, MalformedRequest, NotAuthenticated, TooLarge
+from cm.rpc.http.encoding import WORTH_BYTES, UnknownEncoding, accepts_gzip, compressed, decoded
+from cm.rpc.http.request import Leaf, WireRequest, WireSite, one, remote
 from cm.rpc.jsonrpc import JSONRPC
-from cm.rpc.request import Leaf, WireRequest, WireSite, one, remote
 from cm.rpc.turns import WRONG_S
 from cm.rpc.types import REQUEST_ID
 from cm.rpc.xmlrpc import XMLRPC

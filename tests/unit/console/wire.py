@@ -20,7 +20,7 @@ from cm.rpc.errors import (
     ObjectNotFound,
     WrongVMState,
 )
-from cm.rpc.request import WireSite
+from cm.rpc.http.request import WireSite
 from cm.rpc.server import make_root
 from cm.rpc.types import Id, IdList, Limit, Login, Name, Secret, Text
 from cm.rpc.view import Registry, View, admin_view, guest_view, user_view

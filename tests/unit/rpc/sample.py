@@ -16,9 +16,9 @@ from cm.rpc.caller import Call, Control, Identity, RawJSON
 from cm.rpc.credentials import StaticAuthenticator
 from cm.rpc.dispatch import Dispatcher, Peer
 from cm.rpc.errors import ObjectNotFound, VMBusy
+from cm.rpc.http.request import WireSite
 from cm.rpc.jsonrpc import JSONRPC
 from cm.rpc.limits import Limits
-from cm.rpc.request import WireSite
 from cm.rpc.server import make_root
 from cm.rpc.types import Id, IdList, Name, Secret, Text
 from cm.rpc.view import Registry, View, admin_view, guest_view, node_view, user_view

@@ -11,9 +11,9 @@ from twisted.internet.defer import CancelledError, Deferred, maybeDeferred
 from twisted.internet.testing import StringTransport
 
 from cm.rpc.errors import Overloaded
+from cm.rpc.http.request import WireSite
 from cm.rpc.limits import Limits
 from cm.rpc.passage import Passage
-from cm.rpc.request import WireSite
 from cm.rpc.server import make_root
 
 from .sample import AS_ANNA, AS_ROOT, Sample

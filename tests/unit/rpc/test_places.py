@@ -13,12 +13,12 @@ from twisted.web.resource import Resource
 
 from clm.views.forward import forwarded_views
 from cm.rpc.caller import ANONYMOUS, Identity
-from cm.rpc.channel import StrictSite
 from cm.rpc.dispatch import Peer
 from cm.rpc.errors import Overloaded, TooManyAtOnce
+from cm.rpc.http.channel import StrictSite
+from cm.rpc.http.request import WireSite
 from cm.rpc.limits import Limits, Share
 from cm.rpc.places import Places
-from cm.rpc.request import WireSite
 from cm.rpc.server import make_root
 from cm.rpc.turns import WRONG_S
 from cm.rpc.view import Registry

@@ -14,7 +14,6 @@ from typing import Any
 import pytest
 from twisted.web.resource import Resource
 
-from cm.rpc.channel import StrictSite
 from cm.rpc.client import RpcClient, ServerUnreachable
 from cm.rpc.credentials import PasswordCredentials, TokenCredentials
 from cm.rpc.errors import (
@@ -27,6 +26,7 @@ from cm.rpc.errors import (
     UnknownMethod,
     VMBusy,
 )
+from cm.rpc.http.channel import StrictSite
 from cm.rpc.limits import Limits
 from cm.rpc.types import Secret
 from cm.runtime.log import call_id

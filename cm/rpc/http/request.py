@@ -12,7 +12,7 @@ from twisted.web import http
 from twisted.web.resource import Resource
 from twisted.web.server import Request, version
 
-from cm.rpc.channel import StrictSite
+from cm.rpc.http.channel import StrictSite
 from cm.rpc.limits import Limits
 from cm.rpc.passage import Passage
 from cm.runtime.wall import unix_seconds
