@@ -38,12 +38,14 @@ class Sender:
 
     :ivar first: whether this very request came for the first time. One that comes again, as whoever overheard it could
         send it, is answered alike, and is evidence of nothing.
+    :ivar time: unix seconds by the node's clock, when it signed.
     """
 
     node_id: int
     bridge: str = ""
     address: str = ""
     first: bool = True
+    time: int = 0
 
 
 @dataclass
@@ -121,7 +123,7 @@ class Authenticator:
         first = not address and self._is_first(claim.signature)
         if first and claim.time > self._since:
             await self._watch_clock(claim.node_id, skew_s)
-        return Sender(claim.node_id, bridge, address, first)
+        return Sender(claim.node_id, bridge, address, first, claim.time)
 
     def _is_first(self, signature: str) -> bool:
         now = self._monotonic()

@@ -3,6 +3,7 @@ The endpoint's paths, and who may ask for them.
 
     POST /node/enrol                       whoever holds a one-time token
     POST /node/events  GET /node/document  a node, by its signature
+    POST /node/report                      likewise
     GET|PUT|POST /guest/<path>             a node, on behalf of the guest with the bridge and address it signed
     GET  /health                           anybody: 200 while the process serves
 
@@ -42,6 +43,7 @@ from contextualization.authenticate import Authenticator, Sender
 from contextualization.document import KEPT_S, Documents
 from contextualization.events import EventTaker, parse_batch
 from contextualization.guest import PREFIX, Guests
+from contextualization.report import AGAIN_S, ReportTaker, parse_report
 from contextualization.settings import EndpointSettings
 from contextualization.wire import JSON, Answer, Exchange, Refusal, json_answer, not_found, text_answer
 from node_hooks.qemu_hook import HOOK_VERSION
@@ -55,6 +57,7 @@ DEADLINE_S: Final = 15.0
 POLL_DEADLINE_S: Final = 75.0
 PER_NODE: Final = 64  # requests at once; the node's own limit for each of its bridges is as much
 POLLS_PER_NODE: Final = 4
+REPORTS_PER_NODE: Final = 2
 ENROLMENTS: Final = 8  # at once, of all machines: they are not signed
 DEPTH_MAX: Final = 8  # of JSON
 METHODS: Final = ("GET", "PUT", "POST")
@@ -91,9 +94,10 @@ class Endpoint(Resource):
         kept_s = KEPT_S if listener is not None else 0.0
         self.documents = Documents(database, clock, HOOK_VERSION, settings.guests, kept_s)
         self._events = EventTaker(database)
+        self._reports = ReportTaker(database, self.documents, HOOK_VERSION)
         self._guests = Guests(database, settings, wall)
         self._under_way: Counter[tuple[str, int]] = Counter()
-        self._seen: dict[int, tuple[float, str, str]] = {}
+        self._seen: dict[int, tuple[float, str, str, int]] = {}
         if listener is not None:
             listener.subscribe(CREDENTIAL, self.authenticator.forget)
             listener.subscribe(DOCUMENT, self.documents.changed)
@@ -186,29 +190,39 @@ class Endpoint(Resource):
         if not re.fullmatch(r"[1-9][0-9]{0,3}", asked_format):
             raise Refusal(400, "invalid_parameter", "format is no number of a format.")
         with self._place("document", sender.node_id, POLLS_PER_NODE, 429):
-            await self._saw(sender)
+            await self._saw(sender, protocol=int(asked_format))
             format_ = min(int(asked_format), FORMAT)
             found = await self.documents.poll(sender.node_id, version, float(wait), format_)
             return Answer(200, found.body, JSON)
+
+    async def _report(self, exchange: Exchange) -> Answer:
+        sender = await self._sender(exchange)
+        with self._place("report", sender.node_id, REPORTS_PER_NODE, 429):
+            report = parse_report(exchange.body)
+            hook_version = report.hook.version if report.hook is not None else ""
+            await self._saw(sender, report.boot_id, hook_version, report.protocol)
+            await self._reports.take(sender, report)
+            return json_answer({"again_s": AGAIN_S})
 
     _paths: ClassVar[dict[str, tuple[str, Callable[[Endpoint, Exchange], Awaitable[Answer]]]]] = {
         "/health": ("GET", _health),
         "/node/enrol": ("POST", _enrol),
         "/node/events": ("POST", _take_events),
         "/node/document": ("GET", _document),
+        "/node/report": ("POST", _report),
     }
 
-    async def _saw(self, sender: Sender, boot_id: str = "", hook_version: str = "") -> None:
+    async def _saw(self, sender: Sender, boot_id: str = "", hook_version: str = "", protocol: int = 0) -> None:
         """Record that the agent spoke; what was written seconds ago is not written again."""
         if not sender.first:
             return
         now = self._clock.seconds()
-        at, last_boot, last_hook = self._seen.get(sender.node_id, (float("-inf"), "", ""))
-        told = (boot_id or last_boot, hook_version or last_hook)
-        if now - at < SEEN_EVERY_S and told == (last_boot, last_hook):
+        at, last_boot, last_hook, last_protocol = self._seen.get(sender.node_id, (float("-inf"), "", "", 0))
+        told = (boot_id or last_boot, hook_version or last_hook, protocol or last_protocol)
+        if now - at < SEEN_EVERY_S and told == (last_boot, last_hook, last_protocol):
             return
         self._seen[sender.node_id] = (now, *told)
-        await self._database.transact(record_agent, sender.node_id, boot_id, hook_version)
+        await self._database.transact(record_agent, sender.node_id, boot_id, hook_version, protocol)
 
     @contextmanager
     def _place(self, kind: str, node_id: int, limit: int, status: int) -> Iterator[None]:

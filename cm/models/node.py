@@ -62,10 +62,27 @@ class Node(Base):
     unhooked_since: Mapped[datetime | None]  # the first launch that has none, once that is too long ago
     agent_boot_id: Mapped[Empty]
     agent_version: Mapped[Empty]
+    agent_protocol: Mapped[Zero]  # what it speaks: 1 asks and tells nothing, 2 reports; 0: not known yet
+    troubles: Mapped[list[dict[str, str]]] = mapped_column(JSONB, server_default=text("'[]'"))  # that it reported
+    unfit: Mapped[Empty]  # the one of them that keeps VMs away
     hook_version: Mapped[Empty]
     version: Mapped[Zero]
     created_at: Mapped[Now]
     deleted_at: Mapped[datetime | None]
+
+
+class NodeReport(Base):
+    """The last report of a node's agent."""
+
+    __tablename__ = "node_report"
+    node_id: Mapped[int] = mapped_column(ForeignKey("node.id"), primary_key=True, autoincrement=False)
+    run: Mapped[Empty]  # of the agent; its reports are counted by ``sequence``
+    sequence: Mapped[Zero]
+    signed_at: Mapped[Zero]  # unix seconds, by the node's clock
+    received_at: Mapped[Now]
+    content: Mapped[dict[str, Any]] = mapped_column(JSONB, server_default=text("'{}'"))
+    behind_since: Mapped[datetime | None]  # when some of what is wanted was first seen not to be applied
+    drifted: Mapped[No]  # whether rows of the drift ledger follow from it
 
 
 class EnrolmentToken(Base):

@@ -219,11 +219,26 @@ class NodeHealth(StrEnum):
 
 
 class NodeTrouble(StrEnum):
-    """What makes a node's health degraded; placement leaves it out."""
+    """What makes a node's health degraded. Placement leaves it out, but for those of the second part."""
 
+    OTHER_HOST = "other_host"
     AGENT_SILENT = "agent_silent"
     HOOKS_SILENT = "hooks_silent"
-    OTHER_HOST = "other_host"
+    # What its agent reports, or what follows from that.
+    NFT_MISSING = "nft_missing"
+    FIREWALL_FAILED = "firewall_failed"
+    LINKS_UNKNOWN = "links_unknown"
+    METADATA_FAILED = "metadata_failed"
+    DNSMASQ_MISSING = "dnsmasq_missing"
+    HOOK_MISSING = "hook_missing"
+    DOCUMENT_REFUSED = "document_refused"
+    DOCUMENT_BEHIND = "document_behind"
+    NETWORK_STUCK = "network_stuck"
+
+    HOOK_OUTDATED = "hook_outdated"
+    BRIDGE_MISSING = "bridge_missing"
+    CONSOLES_UNBOUNDED = "consoles_unbounded"
+    OTHER_PROBLEM = "other_problem"
 
 
 class Doubt(StrEnum):
@@ -244,6 +259,7 @@ class DriftKind(StrEnum):
     WRONG_HOOK = "wrong_hook"
     CLOCK_SKEW = "clock_skew"
     OTHER_HOST = "other_host"
+    DOCUMENT_BEHIND = "document_behind"
 
 
 PROTOCOL: Final = 1  # grows when a cloud manager and a cluster of different numbers would not understand each other

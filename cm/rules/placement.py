@@ -14,6 +14,7 @@ from typing import Final, Literal, NamedTuple
 
 from cm.rpc.errors import NoCapacity
 from cm.rpc.vocabulary import NodeId, NodeState, NodeTrouble, StorageId
+from cm.rules.node_report import REMEDIES
 
 Policy = Literal["spread", "pack"]
 PRIORITY_WEIGHT: Final = 0.01  # of one score point, per step of a node's priority
@@ -47,6 +48,7 @@ class NodeLoad(NamedTuple):
     other_host: bool = False
     agent_silent: bool = False
     hooks_silent: bool = False
+    unfit: NodeTrouble | None = None  # what its agent reports
 
 
 class Verdict(NamedTuple):
@@ -78,6 +80,8 @@ def judge(vm: VMRequest, node: NodeLoad, policy: Policy = "spread") -> Verdict:
     if node.hooks_silent:
         change = "reload libvirtd there, which then finds its hook, and unlock the node"
         return _no(node, NodeTrouble.HOOKS_SILENT, change)
+    if node.unfit is not None:
+        return _no(node, node.unfit, REMEDIES.get(node.unfit, "see what its agent reports"))
     missing = vm.storages - node.storages
     if missing:
         names = ", ".join(str(s) for s in sorted(missing))

@@ -16,6 +16,7 @@ from cm.rpc.errors import EnrolmentRefused, ObjectNotFound
 from cm.rpc.vocabulary import DriftKind, NodeId
 from cm.rules.host import host_of
 from cm.runtime.database import notify
+from cm.services.node_report import drop_report
 from cm.store.change import record_change
 from cm.store.host import machine_node
 
@@ -103,6 +104,7 @@ def enrol(
             "id": node_id,
         },
     )
+    drop_report(session, node_id)
     record_change(session, "node", node_id, None)
     notify(session, CREDENTIAL, node_id)
     notify(session, "look", node_id)
@@ -117,13 +119,16 @@ def credential_key(session: Session, node_id: int) -> bytes | None:
     return None if found is None else bytes(found)
 
 
-def record_agent(session: Session, node_id: int, boot_id: str = "", hook_version: str = "") -> bool:
+def record_agent(
+    session: Session, node_id: int, boot_id: str = "", hook_version: str = "", protocol: int = 0
+) -> bool:
     """
     Record that a node's agent spoke, at most every five seconds unless it says something new.
 
     A new boot id asks for a look at the node: what ran there has ended, perhaps without a hook.
 
-    :param boot_id: empty where the request did not tell; ``hook_version`` likewise.
+    :param boot_id: empty where the request did not tell; ``hook_version`` likewise, and ``protocol`` 0. An agent that
+        reported, and speaks a protocol now that has no reports, was replaced by an older one.
     :return: whether anything was written.
     """
     found = session.execute(
@@ -131,19 +136,25 @@ def record_agent(session: Session, node_id: int, boot_id: str = "", hook_version
             """
 UPDATE node n SET agent_seen_at = clock_timestamp(), agent_silent_since = NULL,
                   agent_boot_id = coalesce(nullif(:boot_id, ''), n.agent_boot_id),
-                  hook_version = coalesce(nullif(:hook, ''), n.hook_version)
-  FROM (SELECT id, agent_boot_id, agent_silent_since FROM node WHERE id = :id AND deleted_at IS NULL
+                  hook_version = coalesce(nullif(:hook, ''), n.hook_version),
+                  agent_protocol = coalesce(nullif(CAST(:protocol AS bigint), 0), n.agent_protocol)
+  FROM (SELECT id, agent_boot_id, agent_silent_since, agent_protocol FROM node WHERE id = :id AND deleted_at IS NULL
            FOR NO KEY UPDATE) old
  WHERE n.id = old.id
    AND (n.agent_seen_at IS NULL OR n.agent_seen_at < clock_timestamp() - make_interval(secs => :every)
-        OR :boot_id NOT IN ('', n.agent_boot_id) OR :hook NOT IN ('', n.hook_version))
-RETURNING :boot_id NOT IN ('', old.agent_boot_id) AS rebooted, old.agent_silent_since IS NOT NULL AS silent
+        OR :boot_id NOT IN ('', n.agent_boot_id) OR :hook NOT IN ('', n.hook_version)
+        OR CAST(:protocol AS bigint) NOT IN (0, n.agent_protocol))
+RETURNING :boot_id NOT IN ('', old.agent_boot_id) AS rebooted, old.agent_silent_since IS NOT NULL AS silent,
+          old.agent_protocol AS spoke
 """
         ),
-        {"id": node_id, "boot_id": boot_id[:TEXT_MAX], "hook": hook_version[:TEXT_MAX], "every": SEEN_EVERY_S},
+        {"id": node_id, "boot_id": boot_id[:TEXT_MAX], "hook": hook_version[:TEXT_MAX], "protocol": protocol,
+         "every": SEEN_EVERY_S},
     ).first()
     if found is not None and found.silent:
         record_change(session, "node", node_id, None)
+    if found is not None and protocol and protocol < found.spoke:
+        drop_report(session, node_id)
     if found is not None and found.rebooted:
         notify(session, "look", node_id)
     return found is not None

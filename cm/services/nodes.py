@@ -40,6 +40,7 @@ from cm.store.conditions import is_open
 from cm.store.host import hosts_taken, node_of
 from cm.store.node import get_node
 from cm.store.node_document import document_changed
+from cm.store.node_report import forget_report
 from cm.store.unknown import forget_node
 
 TOPIC: Final = "node"
@@ -266,6 +267,7 @@ def delete(caller: ClusterCall, node_id: int) -> None:
     session.execute(text("DELETE FROM storage_attachment WHERE node_id = :id"), parameters)
     session.execute(text("DELETE FROM enrolment_token WHERE node_id = :id"), parameters)
     forget_node(session, node_id)
+    forget_report(session, node_id)
     session.execute(
         text(
             "UPDATE drift SET closed_at = clock_timestamp(), outcome = 'node deleted' WHERE node_id = :id"

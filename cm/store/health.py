@@ -6,6 +6,7 @@ clear what they can at once.
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import text
@@ -81,7 +82,9 @@ def troubles(row: Any) -> list[dict[str, Any]]:
     if row.unhooked_since is not None:
         told = "No hook has told of a VM that was launched there then: was libvirtd reloaded since the enrolment?"
         found.append((NodeTrouble.HOOKS_SILENT, row.unhooked_since, told))
-    return [{"code": code, "since": since, "text": sentence} for code, since, sentence in found]
+    return [{"code": code, "since": since, "text": sentence} for code, since, sentence in found] + [
+        {**each, "since": datetime.fromisoformat(each["since"])} for each in row.reported
+    ]
 
 
 def health(found: Collection[Any]) -> NodeHealth:

@@ -110,11 +110,11 @@ def add_vm(session: Session, ids: dict[str, int], node: str, address: str, **cha
 class Peer:
     """An endpoint on a database, asked without HTTP in between, as signed nodes ask it."""
 
-    def __init__(self, database: Database, **settings: Any) -> None:
+    def __init__(self, database: Database, ids: dict[str, int] | None = None, **settings: Any) -> None:
         self.database = database
         self.clock = Clock()
         self.now = 1_700_000_000.0
-        self.ids = database.transact_now(add_cluster)
+        self.ids = ids or database.transact_now(add_cluster)
         self.credentials: dict[int, str] = {}
         self._settings = EndpointSettings(b"k" * 32, region="krakow", **settings)
         self.start()

@@ -20,7 +20,7 @@ SELECT (SELECT count(*) FROM drift WHERE closed_at IS NULL) AS open_drift,
        (SELECT count(*) FROM node WHERE deleted_at IS NULL AND state = 'ok') AS nodes_ok,
        (SELECT count(*) FROM node WHERE deleted_at IS NULL AND state <> 'ok') AS nodes_away,
        (SELECT count(*) FROM node WHERE deleted_at IS NULL AND (agent_silent_since IS NOT NULL
-           OR unhooked_since IS NOT NULL OR {leads_elsewhere()})) AS nodes_degraded,
+           OR unhooked_since IS NOT NULL OR troubles <> '[]' OR {leads_elsewhere()})) AS nodes_degraded,
        (SELECT count(*) FROM vm WHERE closed_at IS NULL) AS vms
 """
 )

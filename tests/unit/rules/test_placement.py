@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cm.rpc.errors import NoCapacity
-from cm.rpc.vocabulary import NodeId, NodeState, StorageId
+from cm.rpc.vocabulary import NodeId, NodeState, NodeTrouble, StorageId
 from cm.rules.placement import KEPT, NodeLoad, Ranking, VMRequest, judge, place, refusal
 
 loads = st.builds(
@@ -28,6 +28,7 @@ loads = st.builds(
     other_host=st.booleans(),
     agent_silent=st.booleans(),
     hooks_silent=st.booleans(),
+    unfit=st.sampled_from([None, NodeTrouble.NFT_MISSING]),
 )
 requests = st.builds(
     VMRequest,
@@ -45,7 +46,7 @@ def test_place(vm: VMRequest, nodes: list[NodeLoad], policy: str) -> None:
         n.id
         for n in nodes
         if n.state is NodeState.OK
-        and not (n.locked or n.other_host or n.agent_silent or n.hooks_silent)
+        and not (n.locked or n.other_host or n.agent_silent or n.hooks_silent or n.unfit)
         and vm.storages <= n.storages
         and n.cpu_used + vm.cpu <= n.cpu_capacity
         and n.memory_mib_used + vm.memory_mib <= n.memory_mib_capacity
