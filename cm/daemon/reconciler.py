@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import text
-from sqlalchemy.orm import Session
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
@@ -13,11 +11,11 @@ from twisted.logger import Logger
 from cm.interfaces.hypervisor import DomainEvent
 from cm.rpc.errors import CloudError, DatabaseUnavailable, Overloaded
 from cm.runtime.metrics import Metrics
-from cm.runtime.prepared import Prepared
 from cm.runtime.pulse import Pulse
 from cm.services.context import Services
-from cm.services.reconcile import Recorded, mark_passed, pass_over, recorded
+from cm.services.reconcile import mark_passed, pass_over
 from cm.services.volumes import pass_over_storage
+from cm.store.passes import Recorded, Rhythm, next_turn, nodes_by_state, recorded, storages_by_node, take_turns
 
 log = Logger()
 STORAGE_S = 600.0  # between passes over storages: listing one reads every volume's header
@@ -39,14 +37,13 @@ class Reconciler:
     so several processes share them.
     """
 
-    def __init__(
-        self, services: Services, reactor: Any, every_s: float, metrics: Metrics | None = None
-    ) -> None:
+    def __init__(self, services: Services, reactor: Any, every_s: float, metrics: Metrics | None = None) -> None:
         self._metrics = metrics
         self._services = services
         self._reactor = reactor
         self._clock: IReactorTime = reactor
         self._every_s = every_s
+        self._rhythm = Rhythm(every_s, SILENT_S, PASSES_PER_S)
         self._under_way: set[int] = set()
         self._again: set[int] = set()
         self._subscribed: set[int] = set()
@@ -69,7 +66,7 @@ class Reconciler:
 
     async def check_storages(self) -> None:
         """Pass over every storage, each through one node."""
-        for storage_id, node_id in await self._services.database.read(_storages):
+        for storage_id, node_id in await self._services.database.read(storages_by_node):
             await pass_over_storage(self._services, storage_id, node_id)
 
     def stop(self) -> None:
@@ -88,7 +85,7 @@ class Reconciler:
         wait_s = 0.0
         self.pulse.beat()
         try:
-            wait_s = await self._services.database.read(_next_turn, self._every_s)
+            wait_s = await self._services.database.read(next_turn, self._rhythm)
             if wait_s <= 0:
                 await self._due()
         finally:
@@ -106,7 +103,7 @@ class Reconciler:
         log.failure("a pass failed", failure=failure)
 
     async def _due(self) -> None:
-        turns = await self._services.database.transact(_take_turns, self._every_s)
+        turns = await self._services.database.transact(take_turns, self._rhythm)
         for start in range(0, len(turns), TOGETHER):
             chunk = turns[start : start + TOGETHER]
             known = await self._services.database.read(recorded, chunk)
@@ -156,7 +153,7 @@ class Reconciler:
             )
             if self._metrics is not None and self._clock.seconds() >= self._measure_at:
                 self._measure_at = self._clock.seconds() + METRICS_S
-                self._metrics.nodes(await self._services.database.read(_by_state))
+                self._metrics.nodes(await self._services.database.read(nodes_by_state))
             if made is None:
                 self._subscribed.discard(node_id)
                 self._turn_in(min(SILENT_S, self._every_s))
@@ -195,56 +192,3 @@ class Reconciler:
             self._subscribed.discard(int(subject))
             Deferred.fromCoroutine(self._services.fleet.forget(int(subject))).addErrback(self._failed)
             self._turn_in(0.0)
-
-
-# Nodes that answer are passed over less often where there are very many: news comes by hints, passes are for what was
-# lost on the way.
-_EVERY = (
-    "CASE WHEN state = 'ok' THEN greatest(CAST(:every AS float8), CAST(:all AS float8))"
-    " ELSE least(CAST(:every AS float8), CAST(:silent AS float8)) END"
-)
-_ALL = Prepared("count_nodes", "SELECT count(*) FROM node WHERE deleted_at IS NULL")
-_TURNS = Prepared(
-    "take_turns",
-    "UPDATE node SET passed_at = clock_timestamp() WHERE id IN ("
-    " SELECT id FROM node WHERE deleted_at IS NULL"
-    f"  AND (passed_at IS NULL OR passed_at < clock_timestamp() - make_interval(secs => {_EVERY}))"
-    " ORDER BY passed_at NULLS FIRST FOR UPDATE SKIP LOCKED) RETURNING id",
-)
-_NEXT = Prepared(
-    "next_turn",
-    "SELECT extract(epoch FROM min(CASE WHEN passed_at IS NULL THEN clock_timestamp() ELSE passed_at"
-    f" + make_interval(secs => {_EVERY}) END) - clock_timestamp()) FROM node WHERE deleted_at IS NULL",
-)
-
-
-def _take_turns(session: Session, every_s: float) -> list[int]:
-    """Nodes whose pass is due, each given to one asker. One that does not answer is asked more often."""
-    return sorted(_TURNS(session, every=every_s, silent=SILENT_S, all=_round_s(session)).scalars())
-
-
-def _next_turn(session: Session, every_s: float) -> float:
-    """Seconds until the next node's pass is due."""
-    found = _NEXT(session, every=every_s, silent=SILENT_S, all=_round_s(session)).scalar()
-    return every_s if found is None else max(0.0, float(found))
-
-
-def _round_s(session: Session) -> float:
-    """Seconds that a pass over all nodes takes at the most that are passed over in a second."""
-    return float(_ALL(session).scalar_one()) / PASSES_PER_S
-
-
-def _storages(session: Session) -> list[tuple[int, int]]:
-    """Each storage with a node that has it attached and answers."""
-    found = session.execute(
-        text(
-            "SELECT a.storage_id, min(a.node_id) AS node_id FROM storage_attachment a JOIN node n ON n.id = a.node_id"
-            " WHERE a.state = 'attached' AND n.state = 'ok' AND n.deleted_at IS NULL GROUP BY a.storage_id ORDER BY 1"
-        )
-    )
-    return [(row.storage_id, row.node_id) for row in found]
-
-
-def _by_state(session: Session) -> dict[str, int]:
-    found = session.execute(text("SELECT state, count(*) AS n FROM node WHERE deleted_at IS NULL GROUP BY state"))
-    return {row.state: row.n for row in found}

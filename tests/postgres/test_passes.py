@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from cm.daemon import reconciler
-from cm.services.reconcile import mark_passed, recorded
+from cm.services.reconcile import mark_passed
+from cm.store.passes import Rhythm, next_turn, recorded, take_turns
 from support.cloud import MemoryCloud
 from support.wait import until
 
@@ -62,7 +62,7 @@ def test_at_rest(cloud: MemoryCloud, asked: Counter[str]) -> None:
     for _ in range(3):
         round_made(cloud)
     assert asked["_record_pass"] == 0
-    rounds = asked["_take_turns"]
+    rounds = asked["take_turns"]
     assert 3 <= rounds and asked["recorded"] <= rounds and 1 <= asked["mark_passed"] <= rounds
     assert cloud.sql("SELECT count(*) FROM node WHERE seen_at > :t", t=began) == NODES
 
@@ -95,15 +95,14 @@ def test_marks_are_of_nodes_that_answer(cloud: MemoryCloud) -> None:
     assert not known[node_id].calm and known[other_id].calm and len(known) == NODES
 
 
-def test_rhythm(cloud: MemoryCloud, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_rhythm(cloud: MemoryCloud) -> None:
     """With very many nodes a round takes as long as the passes of a second allow; a silent node is asked as before."""
     database = cloud.manager.database
     node_id = cloud.node_ids[2]
     cloud.sql("UPDATE node SET state = 'ok', passed_at = clock_timestamp() - interval '10 seconds'")
-    monkeypatch.setattr(reconciler, "PASSES_PER_S", NODES / 40.0)
-    assert database.transact_now(reconciler._take_turns, 0.5) == []
-    assert 25.0 < database.read_now(reconciler._next_turn, 0.5) <= 30.0
+    slow = Rhythm(0.5, 2.0, NODES / 40.0)
+    assert database.transact_now(take_turns, slow) == []
+    assert 25.0 < database.read_now(next_turn, slow) <= 30.0
     cloud.sql("UPDATE node SET state = 'unreachable' WHERE id = :n", n=node_id)
-    assert database.transact_now(reconciler._take_turns, 0.5) == [node_id]
-    monkeypatch.setattr(reconciler, "PASSES_PER_S", 20.0)
-    assert len(database.transact_now(reconciler._take_turns, 0.5)) == NODES - 1
+    assert database.transact_now(take_turns, slow) == [node_id]
+    assert len(database.transact_now(take_turns, Rhythm(0.5, 2.0, 20.0))) == NODES - 1

@@ -39,9 +39,9 @@ TEMPLATE_VOLUME: Final = "image-1.qcow2"
 # What goes on without any operation. Claims count where they take something.
 BACKGROUND: Final = frozenset(
     {
-        "due_in", "renew_leases", "take_over", "_take_turns", "_next_turn", "recorded", "domains", "record_node",
-        "whose", "described", "record_findings", "record_storage_findings", "_by_state", "subscribe", "_storages",
-        "prune_table", "close_failed", "mark_passed", "read_changes", "pending", "register_worker",
+        "due_in", "renew_leases", "take_over", "take_turns", "next_turn", "recorded", "domains", "record_node",
+        "whose", "described", "record_findings", "record_storage_findings", "nodes_by_state", "subscribe",
+        "storages_by_node", "prune_table", "close_failed", "mark_passed", "read_changes", "pending", "register_worker",
     }
 )  # fmt: skip
 
