@@ -14,14 +14,14 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from sqlalchemy import text
 from sqlalchemy.orm import Session
 from twisted.internet.defer import DeferredLock
 from twisted.logger import Logger
 
 from cm.rpc.errors import Unavailable
 from cm.runtime.database import Database, notify
-from contextualization.hooks import HookRecord, update_vm
+from cm.store.hook_event import HookRecord, last_sequence
+from contextualization.hooks import update_vm
 from contextualization.wire import Refusal
 
 log = Logger()
@@ -120,10 +120,7 @@ def take_event(session: Session, node_id: int, record: HookRecord) -> str:
     One event and its effect. Where its number is not the next of its node and boot, something may have been lost or
     come late: reconciliation is asked to look at the node itself.
     """
-    last = session.scalar(
-        text("SELECT max(sequence) FROM hook_event WHERE node_id = :node_id AND boot_id = :boot_id"),
-        {"node_id": node_id, "boot_id": record.boot_id},
-    )
+    last = last_sequence(session, node_id, record.boot_id)
     effect = update_vm(session, node_id, record)
     if effect != "repeat" and (last is None or record.sequence != last + 1):
         notify(session, "look", node_id)

@@ -3,7 +3,7 @@ The two entries of the life of a VM: ``update_vm`` is what a node's hook leads t
 domain and volumes are gone. Both are services, so that reconciliation reaches the same ends when hooks are lost.
 """
 
-from cm.services.evidence import HookRecord, update_vm
+from cm.services.evidence import update_vm
 from cm.services.release import update_resources
 
-__all__ = ["HookRecord", "update_resources", "update_vm"]
+__all__ = ["update_resources", "update_vm"]

@@ -4,37 +4,20 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from cm.rpc.errors import NotApplicable, ObjectNotFound, RunsElsewhere
+from cm.rpc.errors import NotApplicable, RunsElsewhere
 from cm.rpc.vocabulary import CauseKind, DriftKind, Seen, SeenReason, Wanted
 from cm.rules.cause import Cause
 from cm.rules.operation import OperationKind
 from cm.services.context import ClusterCall
 from cm.services.evidence import now, record_end
 from cm.services.hosts import accept
+from cm.store.drift import DriftRow, close_drift, lock_drift
 from cm.store.host import lock_host
 from cm.store.operation import open_operation
 from cm.store.unknown import runs_elsewhere
 from cm.store.vm import VMRow, get_vm, render_vm
-
-
-def _open(session: Session, drift_id: int) -> Any:
-    found = session.execute(
-        text("SELECT * FROM drift WHERE id = :id AND closed_at IS NULL FOR UPDATE"), {"id": drift_id}
-    ).first()
-    if found is None:
-        raise ObjectNotFound("drift", drift_id)
-    return found
-
-
-def _close(session: Session, drift_id: int, outcome: str) -> None:
-    session.execute(
-        text("UPDATE drift SET closed_at = clock_timestamp(), outcome = :o WHERE id = :id"),
-        {"id": drift_id, "o": outcome},
-    )
-
 
 # What bringing a VM back to its intent takes.
 _TOWARDS = {
@@ -54,15 +37,15 @@ def apply(caller: ClusterCall, drift_id: int) -> dict[str, Any]:
     :raises SameHost: the machine is another node's.
     """
     session: Session = caller.session
-    drift = _open(session, drift_id)
+    drift = lock_drift(session, drift_id)
     answer: dict[str, Any] = {"drift_id": drift_id}
     cause = Cause(CauseKind.DRIFT, str(drift_id))
     if drift.kind == DriftKind.MISSING_DOMAIN:
-        row = get_vm(session, drift.vm_id, lock=True)
+        row = get_vm(session, drift.vm_id or 0, lock=True)
         _refuse_claimed(session, drift, row)
         record_end(session, row, Seen.ABSENT, SeenReason.ABSENT, now(), cause=cause)
     elif drift.kind == DriftKind.WRONG_STATE:
-        row = get_vm(session, drift.vm_id, lock=True)
+        row = get_vm(session, drift.vm_id or 0, lock=True)
         kind = _TOWARDS.get(row.wanted)
         if kind is None:
             raise NotApplicable(drift_id, f"bring the VM to {row.wanted} by hand")
@@ -79,12 +62,12 @@ def apply(caller: ClusterCall, drift_id: int) -> dict[str, Any]:
         accept(session, drift.node_id)
     else:
         raise NotApplicable(drift_id, drift.proposal or "look at it, and dismiss the finding")
-    _close(session, drift_id, "applied")
+    close_drift(session, drift_id, "applied")
     caller.note("apply", drift_id=drift_id, proposal=drift.proposal)
     return answer
 
 
-def _refuse_claimed(session: Session, drift: Any, row: VMRow) -> None:
+def _refuse_claimed(session: Session, drift: DriftRow, row: VMRow) -> None:
     """
     A domain is missing on its node: to say that it ended may start it again, or delete its disks. Not while it may be
     somewhere.
@@ -102,7 +85,7 @@ def _refuse_claimed(session: Session, drift: Any, row: VMRow) -> None:
 
 def dismiss(caller: ClusterCall, drift_id: int) -> dict[str, Any]:
     """Close a finding that is all right as it is; it comes back if the next pass still sees it."""
-    _open(caller.session, drift_id)
-    _close(caller.session, drift_id, "dismissed")
+    lock_drift(caller.session, drift_id)
+    close_drift(caller.session, drift_id, "dismissed")
     caller.note("dismiss", drift_id=drift_id)
     return {"drift_id": drift_id}

@@ -7,8 +7,7 @@ for opens the operation that the VM's policy names.
 
 from __future__ import annotations
 
-import uuid as uuid_module
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -27,6 +26,7 @@ from cm.services.saving import reserve_image
 from cm.services.vm import intent_by_evidence
 from cm.store.change import record_change
 from cm.store.health import record_hooked
+from cm.store.hook_event import HookRecord, insert_event, write_effect
 from cm.store.operation import OperationRow, open_operation, wake
 from cm.store.vm import VMRow, find_by_uuid, find_vm, render_vm, write_evidence
 
@@ -37,37 +37,6 @@ WORDS: Final = frozenset({"started", "release", "reconnect"})
 SKEW: Final = timedelta(seconds=2)  # clocks of nodes may differ so much; what lies closer is settled by a look
 
 
-@dataclass(frozen=True)
-class HookRecord:
-    """One call of a node's hook, as its agent delivered it. ``time`` is the node's."""
-
-    boot_id: str
-    sequence: int
-    domain_uuid: str
-    domain_name: str
-    operation: str
-    sub_operation: str
-    extra: str
-    time: datetime
-    xml_sha256: str = ""
-
-
-_INSERT = Prepared(
-    "insert_hook_event",
-    """
-INSERT INTO hook_event (node_id, boot_id, sequence, domain_uuid, domain_name, operation, sub_operation, extra,
-                        xml_sha256, happened_at)
-VALUES (:node_id, :boot_id, :sequence, CAST(:domain_uuid AS uuid), :domain_name, :operation, :sub_operation, :extra,
-        :xml_sha256, :happened_at)
-ON CONFLICT DO NOTHING RETURNING sequence
-""",
-)
-_EFFECT = Prepared(
-    "hook_effect",
-    "UPDATE hook_event SET effect = :effect WHERE node_id = :node AND boot_id = :boot AND sequence = :number",
-)
-
-
 def update_vm(session: Session, node_id: int, event: HookRecord) -> str:
     """
     Record a hook's event and take its effect, in one transaction; a repeat does nothing.
@@ -75,26 +44,13 @@ def update_vm(session: Session, node_id: int, event: HookRecord) -> str:
     :return: the effect in a word: "repeat", "recorded", "ended", "late", "look", "foreign" (the domain is not ours, or
         not placed on that node).
     """
-    fresh = _INSERT(
-        session,
-        node_id=node_id,
-        boot_id=event.boot_id,
-        sequence=event.sequence,
-        domain_uuid=str(uuid_module.UUID(event.domain_uuid)),
-        domain_name=event.domain_name,
-        operation=event.operation,
-        sub_operation=event.sub_operation,
-        extra=event.extra,
-        xml_sha256=event.xml_sha256,
-        happened_at=event.time,
-    ).first()
-    if fresh is None:
+    if not insert_event(session, node_id, event):
         return "repeat"
     effect = _effect(session, node_id, event)
     # Last: the locks of nodes come behind those of accounts, storages and VMs.
     if event.operation in WORDS and record_hooked(session, node_id):
         record_change(session, "node", node_id, None)
-    _EFFECT(session, effect=effect, node=node_id, boot=event.boot_id, number=event.sequence)
+    write_effect(session, node_id, event, effect)
     return effect
 
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
 
 import msgspec
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from cm.rpc.errors import ObjectNotFound
 from cm.rpc.vocabulary import DriftKind
 from cm.rules.reconcile import Finding
 
@@ -94,3 +97,112 @@ def _keep(session: Session, node_id: int, findings: Sequence[Finding]) -> None:
                 "proposal": finding.proposal,
             },
         )
+
+
+# ------------------------------------------------------------------ clocks
+
+_CLOCK: Final = "clock"  # subject of clock_skew: a node has one
+
+
+def keep_skew(session: Session, node_id: int, skew_s: float) -> None:
+    """A node's clock goes wrong: its row is made, or seen again."""
+    session.execute(
+        text(
+            """
+INSERT INTO drift (kind, node_id, subject, evidence, proposal)
+VALUES (:kind, :node_id, :subject, CAST(:evidence AS jsonb), 'set the clock of the node, and keep it by NTP')
+ON CONFLICT (kind, node_id, subject) WHERE closed_at IS NULL
+DO UPDATE SET evidence = excluded.evidence, last_seen_at = clock_timestamp()
+"""
+        ),
+        {
+            "kind": DriftKind.CLOCK_SKEW,
+            "node_id": node_id,
+            "subject": _CLOCK,
+            "evidence": msgspec.json.encode({"skew_s": round(skew_s, 1)}).decode(),
+        },
+    )
+
+
+def close_skew(session: Session, node_id: int) -> None:
+    """A node's clock and ours agree."""
+    session.execute(
+        text(
+            "UPDATE drift SET closed_at = clock_timestamp(), outcome = 'the clocks agree again'"
+            " WHERE kind = :kind AND node_id = :node_id AND subject = :subject AND closed_at IS NULL"
+        ),
+        {"kind": DriftKind.CLOCK_SKEW, "node_id": node_id, "subject": _CLOCK},
+    )
+
+
+# ------------------------------------------------------------------ one finding
+
+
+@dataclass(frozen=True)
+class DriftRow:
+    """An open finding."""
+
+    id: int
+    kind: DriftKind
+    node_id: int
+    vm_id: int | None
+    proposal: str
+
+
+def lock_drift(session: Session, drift_id: int) -> DriftRow:
+    """
+    An open finding, its row held until the transaction ends.
+
+    :raises ObjectNotFound: absent, or settled.
+    """
+    found = session.execute(
+        text("SELECT id, kind, node_id, vm_id, proposal FROM drift WHERE id = :id AND closed_at IS NULL FOR UPDATE"),
+        {"id": drift_id},
+    ).first()
+    if found is None:
+        raise ObjectNotFound("drift", drift_id)
+    return DriftRow(found.id, DriftKind(found.kind), found.node_id, found.vm_id, found.proposal)
+
+
+def close_drift(session: Session, drift_id: int, outcome: str) -> None:
+    """A finding is settled."""
+    session.execute(
+        text("UPDATE drift SET closed_at = clock_timestamp(), outcome = :outcome WHERE id = :id"),
+        {"id": drift_id, "outcome": outcome},
+    )
+
+
+def close_node_findings(session: Session, node_id: int) -> None:
+    """The node is no longer ours: nothing of it is amiss."""
+    session.execute(
+        text(
+            "UPDATE drift SET closed_at = clock_timestamp(), outcome = 'node deleted' WHERE node_id = :id"
+            " AND closed_at IS NULL"
+        ),
+        {"id": node_id},
+    )
+
+
+_LIST = text(
+    """
+SELECT d.id AS drift_id, d.kind, d.node_id, n.name AS node, d.vm_id, d.subject, d.evidence, d.proposal,
+       d.first_seen_at AS first_seen, d.last_seen_at AS last_seen,
+       extract(epoch FROM clock_timestamp() - d.first_seen_at)::bigint AS age_s, d.closed_at AS closed, d.outcome
+  FROM drift d JOIN node n ON n.id = d.node_id
+ WHERE (d.closed_at IS NOT NULL) = :closed AND (CAST(:node_id AS bigint) IS NULL OR d.node_id = :node_id)
+   AND (CAST(:before AS bigint) IS NULL OR d.id < :before)
+ ORDER BY d.id DESC LIMIT :limit
+"""
+)
+
+
+def list_drift(
+    session: Session, *, node_id: int | None, closed: bool, before: int | None, limit: int
+) -> list[dict[str, Any]]:
+    """
+    Open findings, or settled ones, newest first.
+
+    :param before: the last id of the page before.
+    """
+    parameters = {"node_id": node_id, "closed": closed, "limit": limit, "before": before}
+    return [dict(row._mapping) for row in session.execute(_LIST, parameters)]

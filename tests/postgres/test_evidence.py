@@ -17,9 +17,10 @@ from cm.rpc.errors import Overloaded
 from cm.rpc.vocabulary import Seen, SeenReason
 from cm.runtime.threads import size_of
 from cm.services import reconcile
-from cm.services.evidence import HookRecord, record_look, update_vm
+from cm.services.evidence import record_look, update_vm
 from cm.services.fleet import LASTING_MAX
 from cm.services.release import update_resources
+from cm.store.hook_event import HookRecord
 from cm.store.vm import find_vm
 from support.cloud import MemoryCloud, run
 

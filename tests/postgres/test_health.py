@@ -12,8 +12,9 @@ from admin_bench import Bench, ended
 
 from cm.drivers.memory.node import MemoryNode
 from cm.services.agents import enrol, record_agent
-from cm.services.evidence import HookRecord, update_vm
+from cm.services.evidence import update_vm
 from cm.services.reconcile import pass_over
+from cm.store.hook_event import HookRecord
 from cm.store.vm import render_vm
 
 

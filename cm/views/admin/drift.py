@@ -4,24 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import text
-
 from cm.rpc.types import Id, Limit
 from cm.rpc.view import admin_view
 from cm.services import drift as service
 from cm.services.context import ClusterCall
-
-_LIST = text(
-    """
-SELECT d.id AS drift_id, d.kind, d.node_id, n.name AS node, d.vm_id, d.subject, d.evidence, d.proposal,
-       d.first_seen_at AS first_seen, d.last_seen_at AS last_seen,
-       extract(epoch FROM clock_timestamp() - d.first_seen_at)::bigint AS age_s, d.closed_at AS closed, d.outcome
-  FROM drift d JOIN node n ON n.id = d.node_id
- WHERE (d.closed_at IS NOT NULL) = :closed AND (CAST(:node_id AS bigint) IS NULL OR d.node_id = :node_id)
-   AND (CAST(:before AS bigint) IS NULL OR d.id < :before)
- ORDER BY d.id DESC LIMIT :limit
-"""
-)
+from cm.store.drift import list_drift
 
 
 @admin_view
@@ -33,8 +20,7 @@ def get_list(
 
     :param before: the last ``drift_id`` of the page before.
     """
-    parameters = {"node_id": node_id, "closed": closed, "limit": limit, "before": before}
-    return [dict(row._mapping) for row in caller.session.execute(_LIST, parameters)]
+    return list_drift(caller.session, node_id=node_id, closed=closed, before=before, limit=limit)
 
 
 @admin_view(changing=True)
