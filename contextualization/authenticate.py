@@ -14,7 +14,8 @@ from twisted.logger import Logger
 
 from cm.runtime.database import Database
 from cm.runtime.logins import LoginTrail
-from cm.services.agents import credential_key, record_skew
+from cm.services.agents import record_skew
+from cm.store.agent import credential_key
 from contextualization.signature import is_signed_by_key
 from contextualization.wire import Exchange, Refusal
 from node_hooks.signature import ADDRESS_HEADER, BRIDGE_HEADER, Authorization, parse_authorization

@@ -4,28 +4,28 @@ from __future__ import annotations
 
 import hashlib
 import ipaddress
-import json
 import secrets
 from dataclasses import dataclass, field
 from typing import Final
 
-from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from cm.rpc.errors import EnrolmentRefused, ObjectNotFound
-from cm.rpc.vocabulary import DriftKind, NodeId
+from cm.rpc.vocabulary import NodeId
 from cm.rules.host import host_of
 from cm.runtime.database import notify
 from cm.services.node_report import drop_report
+from cm.store.agent import AgentFacts, insert_token, record_word, spend_token, write_agent
 from cm.store.change import record_change
+from cm.store.drift import close_skew, keep_skew
 from cm.store.host import machine_node
+from cm.store.node import node_exists
 
 CREDENTIAL: Final = "credential"  # topic, with the node's id: its key has changed
 TEXT_MAX: Final = 200  # characters of what an agent says of itself
 SEEN_EVERY_S: Final = 5
 CONSOLE_LOG_MIN: Final = 1 << 19  # half of it is left after each cut, which is what get_console gives at most
 CONSOLE_LOG_MAX: Final = 1 << 30
-CLOCK: Final = "clock"  # subject of clock_skew drift: a node has one
 
 
 @dataclass(frozen=True)
@@ -42,17 +42,10 @@ def issue_enrolment_token(session: Session, node_id: int, ttl_s: int = 3600) -> 
 
     :raises ObjectNotFound: there is no such node.
     """
-    if session.scalar(text("SELECT 1 FROM node WHERE id = :id AND deleted_at IS NULL"), {"id": node_id}) is None:
+    if not node_exists(session, node_id):
         raise ObjectNotFound("node", node_id)
     token = secrets.token_urlsafe(24)
-    session.execute(text("DELETE FROM enrolment_token WHERE expires_at < clock_timestamp() - interval '1 day'"))
-    session.execute(
-        text(
-            "INSERT INTO enrolment_token (token_hash, node_id, expires_at)"
-            " VALUES (:hash, :node_id, clock_timestamp() + make_interval(secs => :ttl))"
-        ),
-        {"hash": _digest(token), "node_id": node_id, "ttl": ttl_s},
-    )
+    insert_token(session, _digest(token), node_id, ttl_s)
     return token
 
 
@@ -72,14 +65,7 @@ def enrol(
     :raises EnrolmentRefused: the token is unknown, used or expired; which of them is not told.
     :raises SameHost: the machine's agent is another node's already. The token is still good.
     """
-    node_id = session.scalar(
-        text(
-            "UPDATE enrolment_token t SET used_at = clock_timestamp() FROM node n"
-            " WHERE t.token_hash = :hash AND t.used_at IS NULL AND t.expires_at > clock_timestamp()"
-            " AND n.id = t.node_id AND n.deleted_at IS NULL RETURNING t.node_id"
-        ),
-        {"hash": _digest(token)},
-    )
+    node_id = spend_token(session, _digest(token))
     if node_id is None:
         raise EnrolmentRefused()
     label = host_of("", hostname).label
@@ -87,36 +73,23 @@ def enrol(
     if other is not None:
         raise other
     credential = secrets.token_urlsafe(32)
-    session.execute(
-        text(
-            "UPDATE node SET credential_key = :key, hooks = true, agent_boot_id = :boot_id, agent_version = :agent,"
-            " hook_version = :hook, machine_id = :machine, machine_label = :label, agent_seen_at = clock_timestamp(),"
-            " hooks_since = clock_timestamp(), unhooked_since = NULL, agent_silent_since = NULL,"
-            " version = version + 1 WHERE id = :id"
+    write_agent(
+        session,
+        node_id,
+        AgentFacts(
+            _digest(credential),
+            boot_id[:TEXT_MAX],
+            agent_version[:TEXT_MAX],
+            hook_version[:TEXT_MAX],
+            machine_id[:TEXT_MAX],
+            label[:TEXT_MAX],
         ),
-        {
-            "key": _digest(credential),
-            "boot_id": boot_id[:TEXT_MAX],
-            "agent": agent_version[:TEXT_MAX],
-            "hook": hook_version[:TEXT_MAX],
-            "machine": machine_id[:TEXT_MAX],
-            "label": label[:TEXT_MAX],
-            "id": node_id,
-        },
     )
     drop_report(session, node_id)
     record_change(session, "node", node_id, None)
     notify(session, CREDENTIAL, node_id)
     notify(session, "look", node_id)
     return Enrolled(NodeId(node_id), credential)
-
-
-def credential_key(session: Session, node_id: int) -> bytes | None:
-    """The key of a node's signatures; None for a node that is absent, deleted or not enrolled."""
-    found = session.scalar(
-        text("SELECT credential_key FROM node WHERE id = :id AND deleted_at IS NULL"), {"id": node_id}
-    )
-    return None if found is None else bytes(found)
 
 
 def record_agent(
@@ -131,33 +104,14 @@ def record_agent(
         reported, and speaks a protocol now that has no reports, was replaced by an older one.
     :return: whether anything was written.
     """
-    found = session.execute(
-        text(
-            """
-UPDATE node n SET agent_seen_at = clock_timestamp(), agent_silent_since = NULL,
-                  agent_boot_id = coalesce(nullif(:boot_id, ''), n.agent_boot_id),
-                  hook_version = coalesce(nullif(:hook, ''), n.hook_version),
-                  agent_protocol = coalesce(nullif(CAST(:protocol AS bigint), 0), n.agent_protocol)
-  FROM (SELECT id, agent_boot_id, agent_silent_since, agent_protocol FROM node WHERE id = :id AND deleted_at IS NULL
-           FOR NO KEY UPDATE) old
- WHERE n.id = old.id
-   AND (n.agent_seen_at IS NULL OR n.agent_seen_at < clock_timestamp() - make_interval(secs => :every)
-        OR :boot_id NOT IN ('', n.agent_boot_id) OR :hook NOT IN ('', n.hook_version)
-        OR CAST(:protocol AS bigint) NOT IN (0, n.agent_protocol))
-RETURNING :boot_id NOT IN ('', old.agent_boot_id) AS rebooted, old.agent_silent_since IS NOT NULL AS silent,
-          old.agent_protocol AS spoke
-"""
-        ),
-        {"id": node_id, "boot_id": boot_id[:TEXT_MAX], "hook": hook_version[:TEXT_MAX], "protocol": protocol,
-         "every": SEEN_EVERY_S},
-    ).first()
-    if found is not None and found.silent:
+    heard = record_word(session, node_id, boot_id[:TEXT_MAX], hook_version[:TEXT_MAX], protocol, SEEN_EVERY_S)
+    if heard is not None and heard.was_silent:
         record_change(session, "node", node_id, None)
-    if found is not None and protocol and protocol < found.spoke:
+    if heard is not None and protocol and protocol < heard.spoke:
         drop_report(session, node_id)
-    if found is not None and found.rebooted:
+    if heard is not None and heard.rebooted:
         notify(session, "look", node_id)
-    return found is not None
+    return heard is not None
 
 
 def record_skew(session: Session, node_id: int, skew_s: float) -> None:
@@ -167,30 +121,9 @@ def record_skew(session: Session, node_id: int, skew_s: float) -> None:
     :param skew_s: the node's clock minus ours; 0 where they agree again.
     """
     if skew_s:
-        session.execute(
-            text(
-                """
-INSERT INTO drift (kind, node_id, subject, evidence, proposal)
-VALUES (:kind, :node_id, :subject, CAST(:evidence AS jsonb), 'set the clock of the node, and keep it by NTP')
-ON CONFLICT (kind, node_id, subject) WHERE closed_at IS NULL
-DO UPDATE SET evidence = excluded.evidence, last_seen_at = clock_timestamp()
-"""
-            ),
-            {
-                "kind": DriftKind.CLOCK_SKEW,
-                "node_id": node_id,
-                "subject": CLOCK,
-                "evidence": json.dumps({"skew_s": round(skew_s, 1)}),
-            },
-        )
+        keep_skew(session, node_id, skew_s)
     else:
-        session.execute(
-            text(
-                "UPDATE drift SET closed_at = clock_timestamp(), outcome = 'the clocks agree again'"
-                " WHERE kind = :kind AND node_id = :node_id AND subject = :subject AND closed_at IS NULL"
-            ),
-            {"kind": DriftKind.CLOCK_SKEW, "node_id": node_id, "subject": CLOCK},
-        )
+        close_skew(session, node_id)
 
 
 @dataclass(frozen=True)

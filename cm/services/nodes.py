@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any, Final
 from urllib.parse import parse_qs, urlsplit
 
 import msgspec
-from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from cm.interfaces.hypervisor import NodeInfo
@@ -21,9 +19,7 @@ from cm.rpc.errors import (
     InvalidParameter,
     NameTaken,
     NodeUnreachable,
-    ObjectNotFound,
     SameHost,
-    VersionChanged,
 )
 from cm.rpc.vocabulary import NodeState
 from cm.rules.names import pool_name
@@ -34,13 +30,26 @@ from cm.services.context import AsyncClusterCall, ClusterCall, ClusterPolicy, Se
 from cm.services.health import judge
 from cm.services.hosts import recognise, seen_host
 from cm.services.networks import vms
-from cm.services.reconcile import record_node
 from cm.store.change import record_change
-from cm.store.conditions import is_open
+from cm.store.drift import close_node_findings
 from cm.store.host import hosts_taken, node_of
-from cm.store.node import get_node
+from cm.store.node import (
+    attached_storages,
+    close_node,
+    close_to_vms,
+    forget_machine,
+    get_node,
+    held_vms,
+    insert_node,
+    insert_ports,
+    lock_node,
+    lock_vms_of,
+    update_node,
+    write_info,
+)
 from cm.store.node_document import document_changed
 from cm.store.node_report import forget_report
+from cm.store.passes import record_node
 from cm.store.unknown import forget_node
 
 TOPIC: Final = "node"
@@ -101,21 +110,10 @@ async def add(caller: AsyncClusterCall, values: dict[str, Any]) -> dict[str, Any
     check_uri(values["uri"])
     check_address(values["address"])
     info: NodeInfo = await services.fleet.probe(values["uri"], values["name"])
-    return await services.database.transact(insert_node, caller.policy, values, info)
+    return await services.database.transact(make_node, caller.policy, values, info)
 
 
-_INSERT = text(
-    """
-INSERT INTO node (name, address, uri, comment, priority, cpu_total, memory_mib_total, cpu_overcommit, memory_overcommit,
-                  host_uuid, host_label, seen_host_uuid, seen_host_label, state, seen_at, info)
-VALUES (:name, :address, :uri, :comment, :priority, :cpu_total, :memory_mib_total, :cpu_overcommit, :memory_overcommit,
-        :host_uuid, :host_label, :host_uuid, :host_label, 'ok', clock_timestamp(), CAST(:info AS jsonb))
-RETURNING id
-"""
-)
-
-
-def insert_node(session: Session, policy: ClusterPolicy, values: dict[str, Any], info: NodeInfo) -> dict[str, Any]:
+def make_node(session: Session, policy: ClusterPolicy, values: dict[str, Any], info: NodeInfo) -> dict[str, Any]:
     """
     A node that has just answered, with its VNC ports.
 
@@ -132,13 +130,10 @@ def insert_node(session: Session, policy: ClusterPolicy, values: dict[str, Any],
     known = {"host_uuid": host.uuid, "host_label": host.label, "info": _encoded(info)}
     try:
         with refused_by(session, {**_taken(values["name"], values["uri"]), **hosts_taken(host)}):
-            node_id = session.execute(_INSERT, {**values, **given, **known}).scalar_one()
+            node_id = insert_node(session, {**values, **given, **known})
     except SameHost as refusal:
         raise node_of(session, host) or refusal from None
-    session.execute(
-        text("INSERT INTO vnc_port (node_id, port) SELECT :id, generate_series(:first, :last)"),
-        {"id": node_id, "first": policy.vnc_first_port, "last": policy.vnc_first_port + policy.vnc_ports - 1},
-    )
+    insert_ports(session, node_id, policy.vnc_first_port, policy.vnc_first_port + policy.vnc_ports - 1)
     record_change(session, "node", node_id, None, "enter")
     document_changed(session)
     notify(session, "look", node_id)
@@ -156,18 +151,6 @@ def _encoded(info: NodeInfo) -> str:
 # ------------------------------------------------------------------ change
 
 
-def _lock(session: Session, node_id: int, version: int | None) -> Any:
-    found = session.execute(
-        text("SELECT id, name, uri, version, vms_used FROM node WHERE id = :id AND deleted_at IS NULL FOR UPDATE"),
-        {"id": node_id},
-    ).first()
-    if found is None:
-        raise ObjectNotFound("node", node_id)
-    if version is not None and found.version != version:
-        raise VersionChanged("node", node_id, found.version, version)
-    return found
-
-
 def edit(caller: ClusterCall, node_id: int, values: dict[str, Any]) -> dict[str, Any]:
     """
     Change what is not None. Totals may go below what is used: nothing more is placed there then.
@@ -176,33 +159,18 @@ def edit(caller: ClusterCall, node_id: int, values: dict[str, Any]) -> dict[str,
     :raises InUse: another URI, which may be another machine, while VMs hold this one.
     """
     session = caller.session
-    was = _lock(session, node_id, caller.if_version)
+    was = lock_node(session, node_id, caller.if_version)
     if values["address"] is not None:
         check_address(values["address"])
     moves = values["uri"] is not None and values["uri"] != was.uri
     if moves:
         check_uri(values["uri"])
         if was.vms_used:
-            raise InUse("node", node_id, vms(_held(session, node_id)))
+            raise InUse("node", node_id, vms(held_vms(session, node_id)))
     with refused_by(session, _taken(values["name"], values["uri"])):
-        session.execute(
-            text(
-                "UPDATE node SET name = coalesce(:name, name), uri = coalesce(:uri, uri),"
-                " address = coalesce(:address, address), cpu_total = coalesce(:cpu_total, cpu_total),"
-                " memory_mib_total = coalesce(:memory_mib_total, memory_mib_total),"
-                " cpu_overcommit = coalesce(:cpu_overcommit, cpu_overcommit),"
-                " memory_overcommit = coalesce(:memory_overcommit, memory_overcommit),"
-                " priority = coalesce(:priority, priority), comment = coalesce(:comment, comment),"
-                " state = CASE WHEN :moves THEN :new ELSE state END,"
-                # It may be another machine, with which the node begins anew.
-                " host_uuid = CASE WHEN :moves THEN '' ELSE host_uuid END,"
-                " host_label = CASE WHEN :moves THEN '' ELSE host_label END,"
-                " seen_host_uuid = CASE WHEN :moves THEN '' ELSE seen_host_uuid END,"
-                " seen_host_label = CASE WHEN :moves THEN '' ELSE seen_host_label END,"
-                " version = version + 1 WHERE id = :id"
-            ),
-            {**values, "id": node_id, "moves": moves, "new": NodeState.NEW},
-        )
+        update_node(session, node_id, values)
+    if moves:
+        forget_machine(session, node_id)
     if moves or values["name"] is not None:
         notify(session, TOPIC, node_id)
         notify(session, "look", node_id)
@@ -216,33 +184,11 @@ def edit(caller: ClusterCall, node_id: int, values: dict[str, Any]) -> dict[str,
 def set_locked(caller: ClusterCall, node_id: int, locked: bool) -> dict[str, Any]:
     """Nothing is placed on a locked node; its VMs go on. To unlock it also says that its hooks were mended."""
     session = caller.session
-    _lock(session, node_id, caller.if_version)
-    session.execute(
-        text(
-            "UPDATE node SET locked = :locked, version = version + 1,"
-            " hooks_since = CASE WHEN :locked THEN hooks_since ELSE clock_timestamp() END,"
-            " unhooked_since = CASE WHEN :locked THEN unhooked_since END WHERE id = :id"
-        ),
-        {"locked": locked, "id": node_id},
-    )
+    lock_node(session, node_id, caller.if_version)
+    close_to_vms(session, node_id, locked)
     record_change(session, "node", node_id, None)
     caller.note("lock node" if locked else "unlock node", node_id=node_id)
     return get_node(session, node_id)
-
-
-# VMs that rest there hold nothing of it, unless something is just being done to them.
-_HELD = text(
-    f"""
-SELECT v.id FROM vm v WHERE (v.node_id = :id OR v.moves_to = :id) AND v.closed_at IS NULL
-   AND (v.node_claimed OR EXISTS (SELECT 1 FROM operation o WHERE o.vm_id = v.id
-                                   AND {is_open("o")}))
- ORDER BY v.id
-"""
-)
-
-
-def _held(session: Session, node_id: int) -> Sequence[int]:
-    return list(session.scalars(_HELD, {"id": node_id}))
 
 
 def delete(caller: ClusterCall, node_id: int) -> None:
@@ -253,35 +199,15 @@ def delete(caller: ClusterCall, node_id: int) -> None:
     """
     session = caller.session
     # VMs before nodes: the order of those who place them.
-    session.execute(
-        text("SELECT 1 FROM vm WHERE node_id = :id AND closed_at IS NULL ORDER BY id FOR NO KEY UPDATE"),
-        {"id": node_id},
-    )
-    row = _lock(session, node_id, caller.if_version)
-    held = _held(session, node_id)
+    lock_vms_of(session, node_id)
+    row = lock_node(session, node_id, caller.if_version)
+    held = held_vms(session, node_id)
     if held or row.vms_used:
         raise InUse("node", node_id, vms(held))
-    parameters = {"id": node_id}
-    session.execute(text("UPDATE vm SET node_id = NULL WHERE node_id = :id AND closed_at IS NULL"), parameters)
-    session.execute(text("DELETE FROM vnc_port WHERE node_id = :id"), parameters)
-    session.execute(text("DELETE FROM storage_attachment WHERE node_id = :id"), parameters)
-    session.execute(text("DELETE FROM enrolment_token WHERE node_id = :id"), parameters)
     forget_node(session, node_id)
     forget_report(session, node_id)
-    session.execute(
-        text(
-            "UPDATE drift SET closed_at = clock_timestamp(), outcome = 'node deleted' WHERE node_id = :id"
-            " AND closed_at IS NULL"
-        ),
-        parameters,
-    )
-    session.execute(
-        text(
-            "UPDATE node SET deleted_at = clock_timestamp(), credential_key = NULL, version = version + 1"
-            " WHERE id = :id"
-        ),
-        parameters,
-    )
+    close_node_findings(session, node_id)
+    close_node(session, node_id)
     record_change(session, "node", node_id, None, "exit")
     document_changed(session)
     document_changed(session, node_id)
@@ -305,7 +231,7 @@ async def check(caller: AsyncClusterCall, node_id: int) -> dict[str, Any]:
     except (NodeUnreachable, DeadlineExceeded) as error:
         await services.database.transact(record_node, node_id, NodeState.UNREACHABLE.value, str(error))
         raise
-    figures = [await _figures(services, node_id, s) for s in await services.database.read(_attached, node_id)]
+    figures = [await _figures(services, node_id, s) for s in await services.database.read(attached_storages, node_id)]
     node = await services.database.transact(_record_info, node_id, info, services.policy)
     return {**node, "storage_usage": figures}
 
@@ -320,20 +246,8 @@ async def _figures(services: Services, node_id: int, storage_id: int) -> dict[st
     return {"storage_id": storage_id, "error": "", **asdict(usage)}
 
 
-def _attached(session: Session, node_id: int) -> Sequence[int]:
-    return list(
-        session.scalars(
-            text("SELECT storage_id FROM storage_attachment WHERE node_id = :id AND state = 'attached' ORDER BY 1"),
-            {"id": node_id},
-        )
-    )
-
-
 def _record_info(session: Session, node_id: int, info: NodeInfo, policy: ClusterPolicy) -> dict[str, Any]:
-    session.execute(
-        text("UPDATE node SET info = CAST(:info AS jsonb) WHERE id = :id AND deleted_at IS NULL"),
-        {"id": node_id, "info": _encoded(info)},
-    )
+    write_info(session, node_id, _encoded(info))
     record_node(session, node_id, NodeState.OK.value, "", passed=False)
     recognise(session, node_id, seen_host(info))
     judge(session, [node_id], policy)

@@ -1,8 +1,9 @@
-"""Queries about nodes: the snapshot that placement decides on, rows for views."""
+"""Nodes: the snapshot that placement decides on, rows for views, and their changes; ``passes.py`` has what is seen."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from ipaddress import IPv4Network
 from typing import Any, Final
@@ -10,11 +11,13 @@ from typing import Any, Final
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from cm.rpc.errors import ObjectNotFound
+from cm.models import Node
+from cm.rpc.errors import ObjectNotFound, VersionChanged
 from cm.rpc.vocabulary import NodeId, NodeState, NodeTrouble, StorageId
 from cm.rules.placement import NodeLoad
 from cm.runtime.prepared import Prepared
-from cm.store.conditions import leads_elsewhere
+from cm.runtime.rows import Columns, edit_row
+from cm.store.conditions import is_open, leads_elsewhere
 from cm.store.health import health, troubles
 
 _LOADS = Prepared(
@@ -130,3 +133,154 @@ def managed_addresses(session: Session) -> list[str]:
         except ValueError:
             continue
     return found
+
+
+# ------------------------------------------------------------------ change
+
+EDITED: Final[Columns] = (
+    Node.name, Node.uri, Node.address, Node.cpu_total, Node.memory_mib_total, Node.cpu_overcommit,
+    Node.memory_overcommit, Node.priority, Node.comment,
+)  # fmt: skip
+
+_INSERT = text(
+    """
+INSERT INTO node (name, address, uri, comment, priority, cpu_total, memory_mib_total, cpu_overcommit, memory_overcommit,
+                  host_uuid, host_label, seen_host_uuid, seen_host_label, state, seen_at, info)
+VALUES (:name, :address, :uri, :comment, :priority, :cpu_total, :memory_mib_total, :cpu_overcommit, :memory_overcommit,
+        :host_uuid, :host_label, :host_uuid, :host_label, 'ok', clock_timestamp(), CAST(:info AS jsonb))
+RETURNING id
+"""
+)
+
+
+def insert_node(session: Session, values: Mapping[str, Any]) -> int:
+    """
+    A node that has just answered.
+
+    :param values: the columns of ``EDITED``, ``host_uuid``, ``host_label`` and ``info``, which is JSON.
+    :return: its id.
+    """
+    return int(session.execute(_INSERT, values).scalar_one())
+
+
+def insert_ports(session: Session, node_id: int, first: int, last: int) -> None:
+    """The ports of a node's screens."""
+    session.execute(
+        text("INSERT INTO vnc_port (node_id, port) SELECT :id, generate_series(:first, :last)"),
+        {"id": node_id, "first": first, "last": last},
+    )
+
+
+def node_exists(session: Session, node_id: int) -> bool:
+    return session.scalar(text("SELECT 1 FROM node WHERE id = :id AND deleted_at IS NULL"), {"id": node_id}) is not None
+
+
+@dataclass(frozen=True)
+class LockedNode:
+    """:ivar vms_used: how many VMs are placed there, or claimed a place."""
+
+    name: str
+    uri: str
+    vms_used: int
+
+
+def lock_node(session: Session, node_id: int, version: int | None = None) -> LockedNode:
+    """
+    A node, its row held until the transaction ends.
+
+    :raises ObjectNotFound: absent or deleted.
+    :raises VersionChanged: it is not at ``version``.
+    """
+    found = session.execute(
+        text("SELECT name, uri, version, vms_used FROM node WHERE id = :id AND deleted_at IS NULL FOR UPDATE"),
+        {"id": node_id},
+    ).first()
+    if found is None:
+        raise ObjectNotFound("node", node_id)
+    if version is not None and found.version != version:
+        raise VersionChanged("node", node_id, found.version, version)
+    return LockedNode(found.name, found.uri, found.vms_used)
+
+
+def update_node(session: Session, node_id: int, values: Mapping[str, Any]) -> None:
+    """Write what is not None of ``EDITED``."""
+    edit_row(session, Node, node_id, EDITED, values)
+
+
+def forget_machine(session: Session, node_id: int) -> None:
+    """A node's address has changed: it may lead to another machine, with which the node begins anew."""
+    session.execute(
+        text(
+            "UPDATE node SET state = 'new', host_uuid = '', host_label = '', seen_host_uuid = '', seen_host_label = ''"
+            " WHERE id = :id"
+        ),
+        {"id": node_id},
+    )
+
+
+def close_to_vms(session: Session, node_id: int, locked: bool) -> None:
+    """Have nothing be placed on a node, or again; the latter also says that its hooks were mended."""
+    session.execute(
+        text(
+            "UPDATE node SET locked = :locked, version = version + 1,"
+            " hooks_since = CASE WHEN :locked THEN hooks_since ELSE clock_timestamp() END,"
+            " unhooked_since = CASE WHEN :locked THEN unhooked_since END WHERE id = :id"
+        ),
+        {"locked": locked, "id": node_id},
+    )
+
+
+# VMs that rest there hold nothing of it, unless something is just being done to them.
+_HELD = text(
+    f"""
+SELECT v.id FROM vm v WHERE (v.node_id = :id OR v.moves_to = :id) AND v.closed_at IS NULL
+   AND (v.node_claimed OR EXISTS (SELECT 1 FROM operation o WHERE o.vm_id = v.id
+                                   AND {is_open("o")}))
+ ORDER BY v.id
+"""
+)
+
+
+def held_vms(session: Session, node_id: int) -> Sequence[int]:
+    """Live VMs that are placed on a node, move there or are being worked on there."""
+    return list(session.scalars(_HELD, {"id": node_id}))
+
+
+def lock_vms_of(session: Session, node_id: int) -> None:
+    """Hold the rows of the live VMs that were on a node last: VMs before nodes is the order of those who place them."""
+    session.execute(
+        text("SELECT 1 FROM vm WHERE node_id = :id AND closed_at IS NULL ORDER BY id FOR NO KEY UPDATE"),
+        {"id": node_id},
+    )
+
+
+def close_node(session: Session, node_id: int) -> None:
+    """
+    A node is no more, with its ports, attachments, tokens and credential. Its rows and its VMs' are locked; VMs that
+    rested there are placed nowhere.
+    """
+    for statement in (
+        "UPDATE vm SET node_id = NULL WHERE node_id = :id AND closed_at IS NULL",
+        "DELETE FROM vnc_port WHERE node_id = :id",
+        "DELETE FROM storage_attachment WHERE node_id = :id",
+        "DELETE FROM enrolment_token WHERE node_id = :id",
+        "UPDATE node SET deleted_at = clock_timestamp(), credential_key = NULL, version = version + 1 WHERE id = :id",
+    ):
+        session.execute(text(statement), {"id": node_id})
+
+
+def attached_storages(session: Session, node_id: int) -> Sequence[int]:
+    return list(
+        session.scalars(
+            text("SELECT storage_id FROM storage_attachment WHERE node_id = :id AND state = 'attached' ORDER BY 1"),
+            {"id": node_id},
+        )
+    )
+
+
+def write_info(session: Session, node_id: int, info: str) -> None:
+    """:param info: what the node told of itself, JSON."""
+    session.execute(
+        text("UPDATE node SET info = CAST(:info AS jsonb) WHERE id = :id AND deleted_at IS NULL"),
+        {"id": node_id, "info": info},
+    )

@@ -24,7 +24,8 @@ from sqlalchemy.engine import make_url
 
 from cm.rpc.errors import EnrolmentRefused, ObjectNotFound
 from cm.runtime.database import Database, notify
-from cm.services.agents import GuestSettings, credential_key, enrol, issue_enrolment_token, record_agent
+from cm.services.agents import GuestSettings, enrol, issue_enrolment_token, record_agent
+from cm.store.agent import credential_key
 from cm.store.node_document import document_changed
 from contextualization.wire import Exchange
 from node_hooks.client import Client, Credential, parse_endpoint

@@ -205,7 +205,6 @@ WRITERS: dict[str, tuple[Noun, int | None]] = {
     "record_node": (NODE, 2),
     "finish": (OPERATION, 2),
     "put_back": (OPERATION, None),
-    "edit": (NODE, None),
 }
 
 
@@ -285,7 +284,6 @@ def test_no_state_is_invented(noun: Noun) -> None:
     written |= {state for each, state, _ in given() if each is noun}
     # Those that the writers without a place choose between.
     written |= {OperationState.WAITING, OperationState.QUEUED} if noun is OPERATION else set()
-    written |= {noun.states("new")} if noun is NODE else set()
     assert set(noun.states) <= written
 
 
