@@ -1,5 +1,5 @@
 """
-The end of a VM's resources. ``update_resources`` is the last step of seed 002's diagram: address, port, capacity and
+The end of a VM's resources. ``update_resources`` is the last step of a VM's end: address, port, capacity and
 quota go back, and the VM is closed, all in one transaction and once.
 """
 

@@ -1,6 +1,6 @@
 """
-STYLE.md's picture of who may import whom, as a table that is held against every import statement of the tree: at the
-head of a module, within a function and for type checkers alike.
+The picture of docs/style.md, who may import whom, as a table that is held against every import statement of the tree:
+at the head of a module, within a function and for type checkers alike.
 
 Where a module needs an arrow that the picture lacks, it stands in ``EXCEPTIONS`` with its reason.
 """

@@ -1,5 +1,5 @@
 """
-``user.vm.*``: seed 002's functions with its names, order and defaults, and what a VM with a stopped state needs beside.
+``user.vm.*``: CC1's functions with their names, order and defaults, and what a VM with a stopped state needs beside.
 
 Lists of VMs answer with one entry per VM: ``status`` is "ok", or the slug of the error that concerns this VM alone.
 VMs may be shared (``user.acl``): a user sees one, an operator has its screen, its power and its name, an owner all.
