@@ -19,7 +19,6 @@ import uuid as uuid_module
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
-from io import BytesIO
 from typing import Any, ClassVar, Final, Protocol
 from urllib.parse import parse_qs
 
@@ -28,11 +27,12 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from twisted.web.resource import Resource
-from twisted.web.server import NOT_DONE_YET, Request, Site
+from twisted.web.server import NOT_DONE_YET
 
-from cm.rpc.errors import CloudError, Conflict, InvalidRequest, LimitReached, NotFound, NotPermitted, Unavailable
-from cm.rpc.http.channel import StrictSite
-from cm.rpc.limits import check_depth
+from cm.rpc.errors import CloudError
+from cm.rpc.http.request import WireRequest, WireSite, remote
+from cm.rpc.http.status import status_of
+from cm.rpc.limits import Limits, check_depth
 from cm.rules.node_document import FORMAT
 from cm.runtime.database import Database
 from cm.runtime.logins import LoginTrail, watched
@@ -50,9 +50,9 @@ from node_hooks.qemu_hook import HOOK_VERSION
 
 log = Logger()
 
-SERVER: Final = "wawel"
 BODY_MAX: Final = 1_048_576  # bytes
-DRAIN_MAX: Final = 8_388_608  # bytes of a body that is too large, read so that its sender can read the refusal
+# Whoever enrols has no credentials yet, and still more to say than a guest of a manager.
+LIMITS: Final = Limits(body_bytes=BODY_MAX, guest_body_bytes=BODY_MAX)
 DEADLINE_S: Final = 15.0
 POLL_DEADLINE_S: Final = 75.0
 PER_NODE: Final = 64  # requests at once; the node's own limit for each of its bridges is as much
@@ -240,93 +240,32 @@ class Endpoint(Resource):
 
     # ---- HTTP
 
-    def render(self, request: Request) -> int:
-        _Rendering(self, request, self._clock)
+    def render(self, request: WireRequest) -> int:
+        """Reads end when their client leaves or the deadline passes; changes go on, and nobody waits any more."""
         waits: int = NOT_DONE_YET
+        if request.oversized:
+            _send(request, Refusal(413, "too_large", f"A body may have {BODY_MAX} bytes.").for_node())
+            return waits
+        exchange = _exchange_of(request)
+        serving: Deferred[Answer] = Deferred.fromCoroutine(self.answer(exchange))
+        seconds = POLL_DEADLINE_S if exchange.path == "/node/document" else DEADLINE_S
+        late = Refusal(503, "deadline_exceeded", "It took too long.")
+        answer = late.for_guest() if _is_guest(exchange) else late.for_node()
+        changes = request.method != b"GET"
+        request.serve(serving, changes=changes, within=(self._clock, seconds, lambda: _send(request, answer)))
+        serving.addCallbacks(lambda answer: _send(request, answer), _broken, errbackArgs=(request,))
         return waits
 
 
-class _Rendering:
-    """
-    One request on its way. Reading requests end when their client leaves or the deadline passes; changes go on, only
-    nobody waits for them any more.
-    """
-
-    def __init__(self, endpoint: Endpoint, request: Request, clock: IReactorTime) -> None:
-        self._request = request
-        self._over = False
-        self._reads = request.method == b"GET"
-        request.setHeader("Server", SERVER)
-        if getattr(request, "too_large", False):
-            self._write(Refusal(413, "too_large", f"A body may have {BODY_MAX} bytes.").for_node())
-            return
-        exchange = _exchange_of(request)
-        self._to_guest = _is_guest(exchange)
-        polls = exchange.path == "/node/document"
-        self._timer = clock.callLater(POLL_DEADLINE_S if polls else DEADLINE_S, self._expire)
-        request.notifyFinish().addErrback(self._leave)
-        self._work: Deferred[Answer] = Deferred.fromCoroutine(endpoint.answer(exchange))
-        self._work.addCallbacks(self._write, self._fail)
-
-    def _leave(self, reason: Failure) -> None:
-        self._end()
-
-    def _expire(self) -> None:
-        refusal = Refusal(503, "deadline_exceeded", "It took too long.")
-        self._write(refusal.for_guest() if self._to_guest else refusal.for_node())
-
-    def _end(self) -> None:
-        self._over = True
-        if self._timer.active():
-            self._timer.cancel()
-        if self._reads:
-            self._work.cancel()
-
-    def _fail(self, failure: Failure) -> None:
-        if not failure.check(CancelledError):
-            log.failure("a request could not be answered", failure)
-            self._write(Answer(500, b"500 internal_error\n"))
-
-    def _write(self, answer: Answer) -> None:
-        if self._over:
-            return
-        self._over = True
-        timer = getattr(self, "_timer", None)
-        if timer is not None and timer.active():
-            timer.cancel()
-        request = self._request
-        request.setResponseCode(answer.status)
-        request.setHeader("Content-Type", answer.content_type)
-        request.setHeader("Content-Length", str(len(answer.body)))
-        for name, value in answer.headers.items():
-            request.setHeader(name, value)
-        if request.method != b"HEAD":
-            request.write(answer.body)
-        request.finish()
-        if self._reads and hasattr(self, "_work"):
-            self._work.cancel()  # after a deadline; otherwise it has ended
+def _send(request: WireRequest, answer: Answer) -> None:
+    headers = {"Content-Type": answer.content_type, **answer.headers}
+    request.send(answer.status, answer.body, [(name.encode(), value.encode()) for name, value in headers.items()])
 
 
-class EndpointRequest(Request):
-    """Keeps no more of a body than it may have; the rest is read and dropped, so that the refusal gets through."""
-
-    too_large = False
-    _received = 0
-
-    def gotLength(self, length: int | None) -> None:
-        self.content = BytesIO()
-        if length is not None and length > DRAIN_MAX:
-            self.channel.loseConnection()
-
-    def handleContentChunk(self, data: bytes) -> None:
-        self._received += len(data)
-        if self._received > BODY_MAX:
-            self.too_large = True
-            self.content.truncate(0)
-            if self._received > DRAIN_MAX:
-                self.channel.loseConnection()
-        else:
-            self.content.write(data)
+def _broken(failure: Failure, request: WireRequest) -> None:
+    if not failure.check(CancelledError):
+        log.failure("a request could not be answered", failure)
+        _send(request, Answer(500, b"500 internal_error\n"))
 
 
 def make_endpoint(
@@ -335,27 +274,22 @@ def make_endpoint(
     reactor: Any,
     listener: IListens | None = None,
     wall: Callable[[], float] = time.time,
-) -> Site:
-    """
-    The factory to listen with: forms are not parsed, bodies are bounded, idle connections end. Its ``resource`` is the
-    endpoint.
-    """
-    endpoint = Endpoint(database, settings, reactor, listener, wall)
-    site = StrictSite(
-        endpoint, requestFactory=EndpointRequest, parsePOSTFormSubmission=False, timeout=60, reactor=reactor
-    )
-    site.displayTracebacks = False
-    return site
+) -> WireSite:
+    """The factory to listen with. Its ``resource`` is the endpoint."""
+    return site_of(Endpoint(database, settings, reactor, listener, wall), reactor)
 
 
-def _exchange_of(request: Request) -> Exchange:
+def site_of(endpoint: Endpoint, reactor: Any) -> WireSite:
+    return WireSite(endpoint, LIMITS, reactor)
+
+
+def _exchange_of(request: WireRequest) -> Exchange:
     headers = {
         name.decode("latin-1").lower(): tuple(value.decode("latin-1") for value in values)
         for name, values in request.requestHeaders.getAllRawHeaders()
     }
-    remote = getattr(request.getClientAddress(), "host", "") or "local"
     method, uri = request.method.decode("latin-1"), request.uri.decode("latin-1")
-    return Exchange(method, uri, headers, request.content.read(), remote)
+    return Exchange(method, uri, headers, request.content.read(), remote(request))
 
 
 def _is_guest(exchange: Exchange) -> bool:
@@ -373,19 +307,9 @@ def _json(body: bytes) -> dict[str, Any]:
     return content
 
 
-_STATUS: Final = (
-    (NotPermitted, 403),
-    (NotFound, 404),
-    (Conflict, 409),
-    (InvalidRequest, 400),
-    (LimitReached, 429),
-    (Unavailable, 503),
-)
-
-
 def _refusal_of(error: Exception) -> Refusal:
     if isinstance(error, CloudError):
-        status = next((number for family, number in _STATUS if isinstance(error, family)), 500)
+        status = status_of(error)
         if status == 503:
             log.warn("a request could not be served: {error}", error=error)
         if status != 500:

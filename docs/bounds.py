@@ -148,7 +148,7 @@ BOUNDS: Final = (
     Bound(CLM, "issues sent in an hour", "clm.services.issues:HOURLY_MAX", "of each account", "`issue_limit`"),
     # ---- the endpoint
     Bound(ENDPOINT, "bytes of a body", "contextualization.endpoint:BODY_MAX", _REQUEST, "HTTP 413"),
-    Bound(ENDPOINT, "bytes read of a body that is too large", "contextualization.endpoint:DRAIN_MAX", _REQUEST,
+    Bound(ENDPOINT, "bytes read of a body that is too large", "contextualization.endpoint:LIMITS.drain_bytes", _REQUEST,
           "the connection ends"),
     Bound(ENDPOINT, "bytes of a guest's body", "contextualization.guest:BODY_MAX", _REQUEST, "HTTP 413"),
     Bound(ENDPOINT, "nesting", "contextualization.endpoint:DEPTH_MAX", _REQUEST, "HTTP 400"),

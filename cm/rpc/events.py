@@ -41,6 +41,8 @@ from cm.rpc.errors import (
     Unavailable,
 )
 from cm.rpc.event_lines import encode_event, sees, sees_as_administrator
+from cm.rpc.http.request import WireRequest, one, remote
+from cm.rpc.http.status import status_of
 from cm.rpc.jsonrpc import answer_error
 from cm.rpc.limits import Limits
 from cm.rpc.places import Places
@@ -69,7 +71,12 @@ class EventStream:
     """One subscriber's connection."""
 
     def __init__(
-        self, events: Events, request: Any, identity: Identity, credentials: Credentials | None, everything: bool
+        self,
+        events: Events,
+        request: WireRequest,
+        identity: Identity,
+        credentials: Credentials | None,
+        everything: bool,
     ) -> None:
         self._events = events
         self._request = request
@@ -92,7 +99,6 @@ class EventStream:
         self.subscription = subscription
         headers = self._request.responseHeaders
         headers.setRawHeaders(b"content-type", (b"text/event-stream; charset=utf-8",))
-        headers.setRawHeaders(b"cache-control", (b"no-store",))
         headers.setRawHeaders(b"x-accel-buffering", (b"no",))  # nginx would hold events back
         self._request.registerProducer(self, True)
         cursor = self._told = subscription.cursor
@@ -240,14 +246,13 @@ class Events(Resource):
 
     # -------------------------------------------------------------- coming in
 
-    def render(self, request: Any) -> Any:
+    def render(self, request: WireRequest) -> Any:
         serving = Deferred.fromCoroutine(self._serve(request))
-        if not serving.called:
-            request.notifyFinish().addErrback(lambda _: serving.cancel())
+        request.serve(serving)
         serving.addErrback(_unanswered)
         return NOT_DONE_YET
 
-    async def _serve(self, request: Any) -> None:
+    async def _serve(self, request: WireRequest) -> None:
         stream: EventStream | None = None
         begun = False
         try:
@@ -273,17 +278,16 @@ class Events(Resource):
         if self._tick is None:
             self._tick = self._reactor.callLater(TICK_S, self._ticked)
 
-    async def _let_in(self, request: Any) -> tuple[EventStream, str | None]:
+    async def _let_in(self, request: WireRequest) -> tuple[EventStream, str | None]:
         if request.method != b"GET":
             request.setHeader(b"allow", b"GET")
             request.setResponseCode(http.NOT_ALLOWED)
             raise MalformedRequest("events are read by GET")
         arguments = _arguments(request)
-        headers = request.requestHeaders.getRawHeaders(b"authorization")
-        credentials = parse_authorization(headers[0]) if headers else None
-        remote = getattr(request.getClientAddress(), "host", "") or "local"
-        on_behalf.set(network_of(remote))
-        identity = await self._authenticator.authenticate(credentials, remote)
+        credentials = parse_authorization(one(request.requestHeaders, b"authorization"))
+        address = remote(request)
+        on_behalf.set(network_of(address))
+        identity = await self._authenticator.authenticate(credentials, address)
         everything = arguments.get("all", "0") == "1"
         identity.require(self._all_role if everything else self._role)
         if self._stopped:
@@ -297,7 +301,7 @@ class Events(Resource):
         on_behalf.set(key)
         await self._turns.take(key)
         try:
-            stream.give_back = self._places.take(identity, remote)
+            stream.give_back = self._places.take(identity, address)
         except TooManyAtOnce:
             self._turns.hold(key, REFUSED_S)
             raise
@@ -348,7 +352,7 @@ class Events(Resource):
         return True
 
 
-def _arguments(request: Any) -> dict[str, str]:
+def _arguments(request: WireRequest) -> dict[str, str]:
     """
     :raises InvalidParameter: one is unknown. Credentials have no place in an address, which everybody on the way logs.
     """
@@ -363,30 +367,10 @@ def _arguments(request: Any) -> dict[str, str]:
     return arguments
 
 
-def _refuse(request: Any, error: CloudError) -> None:
-    if request.code == http.OK:
-        status = http.INTERNAL_SERVER_ERROR
-        for family, code in _STATUS:
-            if isinstance(error, family):
-                status = code
-                break
-        request.setResponseCode(status)
-    body = answer_error(error)
+def _refuse(request: WireRequest, error: CloudError) -> None:
+    status = status_of(error) if request.code == http.OK else request.code
     tell_failure(request, error)
-    request.setHeader(b"content-type", b"application/json")
-    request.setHeader(b"content-length", b"%d" % len(body))
-    request.write(body)
-    request.finish()
-
-
-_STATUS: Final[tuple[tuple[type[CloudError], int], ...]] = (
-    (NotAuthenticated, http.UNAUTHORIZED),
-    (NotPermitted, http.FORBIDDEN),
-    (TooManyAtOnce, 429),
-    (Unavailable, http.SERVICE_UNAVAILABLE),
-    (InvalidParameter, http.BAD_REQUEST),
-    (MalformedRequest, http.BAD_REQUEST),
-)
+    request.send(status, answer_error(error), ((b"content-type", b"application/json"),))
 
 
 def _unanswered(failure: Failure) -> None:

@@ -24,7 +24,8 @@ from cm.rpc import jsonrpc
 from cm.rpc.codec import encode_xml_fault, error_header, retry_after
 from cm.rpc.dispatch import Dispatcher, Peer
 from cm.rpc.errors import CloudError, InvalidParameter, MalformedRequest, NotAuthenticated, TooLarge
-from cm.rpc.http.encoding import WORTH_BYTES, UnknownEncoding, accepts_gzip, compressed, decoded
+from cm.rpc.http.encoding import WORTH_BYTES, UnknownEncoding, decoded, encoded, joined
+from cm.rpc.http.pages import Health, Metrics, Root
 from cm.rpc.http.request import Leaf, WireRequest, WireSite, one, remote
 from cm.rpc.jsonrpc import JSONRPC
 from cm.rpc.turns import WRONG_S
@@ -36,6 +37,8 @@ log = Logger()
 
 JSON_TYPES: Final = frozenset({b"application/json", b"application/json-rpc", b"application/jsonrequest"})
 XML_TYPES: Final = frozenset({b"text/xml", b"application/xml"})
+# Tells whoever guessed the address where calls are taken.
+NOTHING: Final = b"There is nothing here. Calls go by POST to /jsonrpc (JSON-RPC 2.0) or /RPC2 (XML-RPC).\n"
 CHALLENGES: Final = (b'Basic realm="Wawel", charset="UTF-8"', b'Bearer realm="Wawel"')  # RFC 7617, RFC 6750
 
 
@@ -70,7 +73,7 @@ class Endpoint(Leaf):
         serving: Deferred[None] = run(lambda: peer.key, Deferred.fromCoroutine, self._serve(request, peer))
         if not serving.called:
             peer.waited = True
-            request.serving = serving
+            request.serve(serving)  # reads end, changes go on: ``Dispatcher`` tells them apart
         serving.addErrback(_broken, request)
         return NOT_DONE_YET
 
@@ -83,34 +86,17 @@ class Endpoint(Leaf):
         except CloudError as error:
             peer.failed = error
             body = self._refusal(error)
-        encodable = len(body) >= WORTH_BYTES
-        encoded = encodable and accepts_gzip(_text(request.requestHeaders, b"accept-encoding"))
-        if encoded:
-            body = await compressed(body, lambda: self._dispatcher.pause(peer))
+        headers: tuple[tuple[bytes, bytes], ...] = ()
+        if len(body) >= WORTH_BYTES:
+            body, headers = await encoded(body, request.requestHeaders, lambda: self._dispatcher.pause(peer))
         if body and peer.failed is None:
             lines = self._lines % peer.call_id.encode()
-            if encodable:
-                lines += b"Vary: accept-encoding\r\n"
-            if encoded:
-                lines += b"Content-Encoding: gzip\r\n"
-            request.answer(lines, body)
+            request.answer(lines + b"".join(b"%s: %s\r\n" % header for header in headers), body)
             return
-        request.tell_server()
-        if request.code == http.OK and not body:
-            request.setResponseCode(http.NO_CONTENT)
-        set_header = request.responseHeaders.setRawHeaders
-        set_header(b"content-type", (self._content_type,))
-        set_header(b"x-wawel-call", (peer.call_id.encode(),))
-        if encodable:
-            set_header(b"vary", (b"accept-encoding",))
-        if encoded:
-            set_header(b"content-encoding", (b"gzip",))
         if peer.failed is not None:
             tell_failure(request, peer.failed)
-        if body:
-            set_header(b"content-length", (b"%d" % len(body),))
-            request.write(body)
-        request.finish()
+        headers = ((b"content-type", self._content_type), (b"x-wawel-call", peer.call_id.encode()), *headers)
+        request.send(http.NO_CONTENT if request.code == http.OK and not body else request.code, body, headers)
 
     async def _answered(self, body: bytes, peer: Peer) -> bytes:
         """
@@ -151,61 +137,13 @@ class Endpoint(Leaf):
             raise MalformedRequest(f"its content type is not {min(self._accepted).decode()}")
 
 
-class Root(Resource):
-    def getChild(self, path: bytes, request: Request) -> Any:
-        return NOT_HERE
-
-
-class _NotHere(Resource):
-    """Tells whoever guessed the address where calls are taken."""
-
-    isLeaf = True
-
-    def render(self, request: Request) -> bytes:
-        request.setResponseCode(http.NOT_FOUND)
-        request.setHeader(b"content-type", b"text/plain; charset=utf-8")
-        return b"There is nothing here. Calls go by POST to /jsonrpc (JSON-RPC 2.0) or /RPC2 (XML-RPC).\n"
-
-
-NOT_HERE: Final = _NotHere()
-
-
-class Health(Resource):
-    """Whether the process lives. ``ready`` gives what is wrong with it, or nothing."""
-
-    isLeaf = True
-
-    def __init__(self, ready: Callable[[], str | None] = lambda: None) -> None:
-        super().__init__()
-        self._ready = ready
-
-    def render_GET(self, request: Request) -> bytes:
-        wrong = self._ready()
-        request.setHeader(b"content-type", b"text/plain; charset=utf-8")
-        if wrong:
-            request.setResponseCode(http.SERVICE_UNAVAILABLE)
-        return f"{wrong or 'ok'}\n".encode()
-
-
-class Metrics(Resource):
-    isLeaf = True
-
-    def __init__(self, exposition: Callable[[], bytes]) -> None:
-        super().__init__()
-        self._exposition = exposition
-
-    def render_GET(self, request: Request) -> bytes:
-        request.setHeader(b"content-type", b"text/plain; version=0.0.4; charset=utf-8")
-        return self._exposition()
-
-
 def make_root(
     dispatcher: Dispatcher,
     exposition: Callable[[], bytes] | None = None,
     ready: Callable[[], str | None] = lambda: None,
 ) -> Resource:
     """The root resource, to which a daemon may add more."""
-    root = Root()
+    root = Root(NOTHING)
     root.putChild(
         b"jsonrpc",
         Endpoint(JSONRPC(dispatcher), dispatcher, JSON_TYPES, b"application/json", jsonrpc.answer_error),
@@ -244,7 +182,7 @@ def tell_failure(request: Request, error: CloudError) -> None:
 def _content(request: WireRequest) -> bytes:
     """:raises CloudError: the body is compressed in a way that is not ours; the HTTP status is set."""
     try:
-        return decoded(request.content.read(), _text(request.requestHeaders, b"content-encoding"), request.limit)
+        return decoded(request.content.read(), joined(request.requestHeaders, b"content-encoding"), request.limit)
     except UnknownEncoding:
         request.setResponseCode(http.UNSUPPORTED_MEDIA_TYPE)
         request.setHeader(b"accept-encoding", b"gzip")
@@ -252,12 +190,6 @@ def _content(request: WireRequest) -> bytes:
     except TooLarge:
         request.setResponseCode(http.REQUEST_ENTITY_TOO_LARGE)
         raise
-
-
-def _text(headers: Any, name: bytes) -> str | None:
-    """A header's lines in one, as RFC 9110, 5.3 joins them."""
-    values = headers.getRawHeaders(name)
-    return b",".join(values).decode("latin-1") if values else None
 
 
 def _request_id(headers: Any) -> str | None:

@@ -7,10 +7,10 @@ from typing import Any
 
 from twisted.internet.interfaces import IListeningPort
 from twisted.logger import Logger
-from twisted.web.server import Site
 
 import sql.cm
 from cm.rpc.endpoint import make_listener
+from cm.rpc.http.request import WireSite
 from cm.runtime.database import Database
 from cm.runtime.listener import Listener
 from cm.runtime.migrate import pending
@@ -35,7 +35,7 @@ def make_site(
     imds_v1: bool = True,
     domain: str = "internal",
     guests: GuestSettings = GUEST_DEFAULTS,
-) -> Site:
+) -> WireSite:
     """
     :param region: the cluster's name.
     :param guests: what the settings say of them.

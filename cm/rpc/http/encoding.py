@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Awaitable, Callable
-from typing import Final
+from typing import Any, Final
 
 from cm.rpc.errors import TooLarge, UnparsableRequest
 
@@ -13,6 +13,7 @@ _PART: Final = 128 * 1024  # bytes that are compressed at once, in about a milli
 _LEVEL: Final = 1  # lists of VMs shrink to a tenth already; the next levels take twice the time for a tenth of that
 _GZIP: Final = 16 + zlib.MAX_WBITS
 _NAMES: Final = frozenset({"gzip", "x-gzip"})
+VARY: Final = (b"Vary", b"accept-encoding")
 
 
 class UnknownEncoding(Exception):
@@ -54,6 +55,28 @@ def accepts_gzip(accepted: str | None) -> bool:
             weight = parameters.replace(" ", "")
             return not (weight.startswith("q=0") and not weight.strip("q=0."))
     return False
+
+
+async def encoded(
+    body: bytes, headers: Any, pause: Callable[[], Awaitable[object]]
+) -> tuple[bytes, tuple[tuple[bytes, bytes], ...]]:
+    """
+    An answer's body as its reader takes it, and the headers that say so.
+
+    :param headers: the request's.
+    :param pause: as of ``compressed``.
+    """
+    if len(body) < WORTH_BYTES:
+        return body, ()
+    if not accepts_gzip(joined(headers, b"accept-encoding")):
+        return body, (VARY,)
+    return await compressed(body, pause), (VARY, (b"Content-Encoding", b"gzip"))
+
+
+def joined(headers: Any, name: bytes) -> str | None:
+    """A header's lines in one, as RFC 9110, 5.3 joins them."""
+    values = headers.getRawHeaders(name)
+    return b",".join(values).decode("latin-1") if values else None
 
 
 async def compressed(body: bytes, pause: Callable[[], Awaitable[object]]) -> bytes:

@@ -1,22 +1,27 @@
-"""Requests of calls over HTTP, and their answers: bounded on the way in, written at once on the way out."""
+"""Requests over HTTP, and their answers: bounded on the way in, ended with their client, written once and at once."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 from typing import Any, Final
 
 from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.python.failure import Failure
 from twisted.web import http
 from twisted.web.resource import Resource
-from twisted.web.server import Request, version
+from twisted.web.server import Request
 
 from cm.rpc.http.channel import StrictSite
 from cm.rpc.limits import Limits
 from cm.rpc.passage import Passage
 from cm.runtime.wall import unix_seconds
 
+SERVER: Final = b"wawel"
+# Nobody guesses that an answer is a page, and none that holds a secret stays in a cache.
+ALWAYS: Final = ((b"X-Content-Type-Options", b"nosniff"), (b"Cache-Control", b"no-store"))
+_LINES: Final = b"".join(b"%s: %s\r\n" % header for header in ALWAYS)
 IDLE_S: Final = 75  # a connection without a request; more than the 60 s after which usual proxies let go of theirs
 
 
@@ -27,13 +32,19 @@ class Leaf(Resource):
 
 
 class WireRequest(Request):
-    """A request whose body is counted while it comes in: what is beyond the limit is not kept."""
+    """
+    A request whose body is counted while it comes in: what is beyond the limit is not kept.
+
+    Whoever answers it by something that waits says so to ``serve``, and answers by ``send`` or, from a ``Leaf`` with
+    200, by ``answer``.
+    """
 
     _received = 0
     limit = 0
     oversized = False
     _leave: Callable[[], None] | None = None  # of the gate for large bodies
-    serving: Deferred[None] | None = None  # ended when the client is gone
+    _serving: Deferred[Any] | None = None  # ended when the client is gone
+    _timer: IDelayedCall | None = None
 
     def gotLength(self, length: int | None) -> None:
         site = self.channel.site
@@ -43,6 +54,9 @@ class WireRequest(Request):
         guest = not self.requestHeaders.hasHeader(b"authorization")
         ours = site.limits.guest_body_bytes if guest else site.limits.body_bytes
         self.limit = ours if larger is None else larger
+        if larger is None and length is not None and length > self.limit + site.limits.drain_bytes:
+            self.channel.transport.abortConnection()  # its sender would not come to read the refusal
+            return
         # Twisted keeps bodies over 100 kB in temporary files; those of calls are bounded, so they stay in memory.
         super().gotLength(min(length or 0, 1) if larger is None else length)
         if larger is None and (length is None or length > site.limits.guest_body_bytes):
@@ -80,8 +94,45 @@ class WireRequest(Request):
     def connectionLost(self, reason: Failure) -> None:
         self._pass_gate()
         super().connectionLost(reason)
-        if self.serving is not None:
-            self.serving.cancel()  # reads end, changes go on (``Dispatcher`` tells them apart)
+        self._call_off()
+        if self._serving is not None:
+            self._serving.cancel()
+
+    def serve(
+        self,
+        serving: Deferred[Any],
+        *,
+        changes: bool = False,
+        within: tuple[IReactorTime, float, Callable[[], None]] | None = None,
+    ) -> None:
+        """
+        Say what answers this request. It is ended when the client has hung up.
+
+        :param changes: it goes on all the same, and nobody waits for it any more.
+        :param within: a clock, the seconds that it may take, and what answers in its place then; it is ended likewise.
+        """
+        if serving.called:
+            return
+        if not changes:
+            self._serving = serving
+        if within is not None:
+            clock, seconds, late = within
+            self._timer = clock.callLater(seconds, self._expire, late, serving, changes)
+
+    def _expire(self, late: Callable[[], None], serving: Deferred[Any], changes: bool) -> None:
+        late()
+        if not changes:
+            serving.cancel()
+
+    def _call_off(self) -> None:
+        timer, self._timer = self._timer, None
+        if timer is not None and timer.active():
+            timer.cancel()
+
+    def finish(self) -> None:
+        if self._timer is not None:
+            self._call_off()
+        super().finish()
 
     def process(self) -> None:
         """As Twisted's, which goes through the tree of resources and sets headers that ``answer`` does not need."""
@@ -98,14 +149,35 @@ class WireRequest(Request):
         except BaseException:
             self.processingFailed(Failure())
 
+    def render(self, resrc: Any) -> None:
+        self.tell_server()
+        super().render(resrc)
+
     def processingFailed(self, reason: Failure) -> Any:
         self.tell_server()
         return super().processingFailed(reason)
 
     def tell_server(self) -> None:
         """Set the headers that every answer has."""
-        self.setHeader(b"server", version)
-        self.setHeader(b"date", http.datetimeToString())
+        set_header = self.responseHeaders.setRawHeaders
+        set_header(b"server", (SERVER,))
+        set_header(b"date", (http.datetimeToString(),))
+        for name, value in ALWAYS:
+            set_header(name, (value,))
+
+    def send(self, status: int, body: bytes, headers: Iterable[tuple[bytes, bytes]] = ()) -> None:
+        """Answer, unless it is answered already or the client has gone."""
+        if self.finished or self._disconnected:
+            return
+        self.tell_server()
+        self.setResponseCode(status)
+        for name, value in headers:
+            self.responseHeaders.setRawHeaders(name, (value,))
+        if status != http.NO_CONTENT:
+            self.responseHeaders.setRawHeaders(b"content-length", (b"%d" % len(body),))
+        if body and self.method != b"HEAD":
+            self.write(body)
+        self.finish()
 
     def answer(self, lines: bytes, body: bytes) -> None:
         """
@@ -134,7 +206,7 @@ class WireRequest(Request):
 
 @lru_cache(maxsize=1)
 def _about_us(now: int) -> bytes:
-    return b"Server: %s\r\nDate: %s\r\n" % (version, http.datetimeToString(now))
+    return b"Server: %s\r\nDate: %s\r\n%s" % (SERVER, http.datetimeToString(now), _LINES)
 
 
 class WireSite(StrictSite):

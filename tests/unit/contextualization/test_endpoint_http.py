@@ -12,11 +12,10 @@ from twisted.internet.error import ConnectionDone
 from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
 from twisted.python.failure import Failure
-from twisted.web.server import Site
 
 from cm.runtime.settings import SettingsError
 from contextualization.daemon.settings import read_cluster_key
-from contextualization.endpoint import BODY_MAX, DEADLINE_S, DRAIN_MAX, Endpoint, EndpointRequest
+from contextualization.endpoint import BODY_MAX, DEADLINE_S, LIMITS, Endpoint, site_of
 from contextualization.settings import EndpointSettings
 from contextualization.wire import Answer, Exchange
 
@@ -45,7 +44,7 @@ class Connection:
     def __init__(self) -> None:
         self.clock = Clock()
         self.endpoint = Slow(self.clock)
-        site = Site(self.endpoint, requestFactory=EndpointRequest, parsePOSTFormSubmission=False, reactor=self.clock)
+        site = site_of(self.endpoint, self.clock)
         self.transport = StringTransport()
         self.transport.abortConnection = self.transport.loseConnection
         self.protocol = site.buildProtocol(None)
@@ -111,7 +110,8 @@ def test_body_too_large() -> None:
     connection.send("POST", b"x" * (BODY_MAX + 1))
     assert b"HTTP/1.1 413" in connection.received and not connection.endpoint.asked
     connection = Connection()
-    connection.protocol.dataReceived(b"POST / HTTP/1.1\r\nContent-Length: %d\r\n\r\n" % (DRAIN_MAX + 1))
+    most = BODY_MAX + LIMITS.drain_bytes
+    connection.protocol.dataReceived(b"POST / HTTP/1.1\r\nContent-Length: %d\r\n\r\n" % (most + 1))
     assert connection.transport.disconnecting and not connection.endpoint.asked
 
 
