@@ -138,7 +138,7 @@ class Asking:
                 found.append(f"storage: {path.name}")
         if not live:
             found += [f"lease: {' '.join(row)}" for row in self.sql(
-                "SELECT host(address), vm_id FROM network_lease WHERE vm_id IS NOT NULL")]
+                "SELECT host(address), nic_id FROM network_lease WHERE nic_id IS NOT NULL")]
             found += [f"port: {' '.join(row)}" for row in self.sql(
                 "SELECT node_id, port, vm_id FROM vnc_port WHERE vm_id IS NOT NULL")]
         return found

@@ -31,10 +31,14 @@ INSERT INTO disk (vm_id, storage_id, image_id, volume, device, bus, format, mode
 SELECT v.id, d.storage_id, d.image_id, 'vm-' || v.uuid || '-root.qcow2', d.device, d.bus, d.format, d.mode,
        d.size_bytes, true
   FROM vm v, disk d WHERE d.vm_id = {{model}} AND v.closed_at IS NULL AND v.id <> {{model}};
-UPDATE network_lease l SET vm_id = v.id
+INSERT INTO nic (vm_id, number, pool_id, mac, tap, model)
+SELECT v.id, 0, f.pool_id, CAST('0257' || f.digits AS macaddr), 'wv' || f.digits, 'virtio'
   FROM (SELECT id, row_number() OVER (ORDER BY id) AS number FROM vm WHERE closed_at IS NULL AND id <> {{model}}) v,
-       (SELECT id, row_number() OVER (ORDER BY pool_id, address) AS number FROM network_lease WHERE vm_id IS NULL) f
- WHERE l.id = f.id AND v.number = f.number;
+       (SELECT pool_id, lpad(to_hex(address - inet '0.0.0.0'), 8, '0') AS digits,
+               row_number() OVER (ORDER BY pool_id, address) AS number FROM network_lease WHERE nic_id IS NULL) f
+ WHERE v.number = f.number;
+UPDATE network_lease l SET nic_id = n.id FROM nic n
+ WHERE n.tap = 'wv' || lpad(to_hex(l.address - inet '0.0.0.0'), 8, '0');
 UPDATE vnc_port p SET vm_id = v.id
   FROM (SELECT id, node_id, row_number() OVER (PARTITION BY node_id ORDER BY id) AS number FROM vm
          WHERE closed_at IS NULL AND id <> {{model}}) v,
@@ -116,7 +120,8 @@ SELECT i.kind, 'image-' || g, i.account_id, i.storage_id, 'image-old-' || g || '
 _SUMMARIES: Final = """
 UPDATE vm v SET summary = (m.summary::jsonb || jsonb_build_object('vm_id', v.id, 'uuid', v.uuid, 'name', v.name,
        'user_id', v.account_id, 'reservation_id', v.reservation_id, 'version', v.version, 'leases',
-       (SELECT jsonb_agg(jsonb_build_object('address', host(l.address))) FROM network_lease l WHERE l.vm_id = v.id)
+       (SELECT jsonb_agg(jsonb_build_object('address', host(l.address)))
+          FROM nic n JOIN network_lease l ON l.nic_id = n.id WHERE n.vm_id = v.id)
        ))::text
   FROM (SELECT summary FROM vm WHERE id = {model}) m WHERE v.closed_at IS NULL AND v.id <> {model}
 """

@@ -100,6 +100,14 @@ class DiskDescription:
 
 
 @dataclass(frozen=True)
+class NicDescription:
+    """A NIC of a domain as its definition has it. ``model``: "" where it says none."""
+
+    mac: str
+    model: str
+
+
+@dataclass(frozen=True)
 class DomainDescription:
     """What a domain holds of its node and of its cluster, ours or not: its definition, as far as we understand one."""
 
@@ -109,7 +117,7 @@ class DomainDescription:
     vcpus: int
     memory_mib: int
     disks: tuple[DiskDescription, ...]
-    macs: tuple[str, ...]
+    nics: tuple[NicDescription, ...]
     ports: tuple[int, ...]  # that its screens listen on
     console_log: str | None = None
     smbios_serial: str = ""

@@ -9,7 +9,7 @@ from cm.models.acl import Acl
 from cm.models.base import Base
 from cm.models.image import Image, ImageAttachment
 from cm.models.message import Message
-from cm.models.network import AddressPool, NetworkLease
+from cm.models.network import AddressPool, NetworkLease, Nic
 from cm.models.node import EnrolmentToken, Node, VncPort
 from cm.models.operation import Operation, Placement, Worker
 from cm.models.record import Audit, Change, Drift, HookEvent, Login, Request, UnknownDomain
@@ -34,6 +34,7 @@ __all__ = [
     "Login",
     "Message",
     "NetworkLease",
+    "Nic",
     "Node",
     "Operation",
     "Placement",

@@ -1,11 +1,12 @@
-"""Address pools and network leases: one row per address that guests may get; a lease belongs to at most one VM."""
+"""Address pools, the NICs of VMs, and network leases: one row per address that NICs may get, each for one at most."""
 
 from __future__ import annotations
 
+import uuid as uuid_module
 from datetime import datetime
 
-from sqlalchemy import ForeignKey, Index, SmallInteger, text
-from sqlalchemy.dialects.postgresql import CIDR, INET, ExcludeConstraint
+from sqlalchemy import ForeignKey, Index, SmallInteger, Uuid, text
+from sqlalchemy.dialects.postgresql import CIDR, INET, MACADDR, ExcludeConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from cm.models.base import Base, Empty, Key, NewUuid, No, Now, Zero
@@ -37,15 +38,32 @@ class AddressPool(Base):
     deleted_at: Mapped[datetime | None]
 
 
+class Nic(Base):
+    """
+    A network card of a VM, as long as the VM is. What the node and the guest see of it is written down when it is made:
+    nobody works it out anew.
+    """
+
+    __tablename__ = "nic"
+    __table_args__ = (Index("uq_nic_number", "vm_id", "number", unique=True), Index("uq_nic_mac", "mac", unique=True))
+    id: Mapped[Key]
+    uuid: Mapped[uuid_module.UUID] = mapped_column(Uuid, server_default=text("gen_random_uuid()"))
+    vm_id: Mapped[int] = mapped_column(ForeignKey("vm.id"))
+    number: Mapped[int] = mapped_column(SmallInteger)  # 0: the VM's first
+    pool_id: Mapped[int] = mapped_column(ForeignKey("address_pool.id"))
+    mac: Mapped[str] = mapped_column(MACADDR)
+    tap: Mapped[str]  # the interface's name on the node
+    model: Mapped[str]  # virtio, e1000, ...
+
+
 class NetworkLease(Base):
     __tablename__ = "network_lease"
     __table_args__ = (
         Index("uq_network_lease_address", "pool_id", "address", unique=True),
-        Index("ix_network_lease_free", "pool_id", "address", postgresql_where=text("vm_id IS NULL")),
-        Index("uq_network_lease_vm", "vm_id", "nic", unique=True, postgresql_where=text("vm_id IS NOT NULL")),
+        Index("ix_network_lease_free", "pool_id", "address", postgresql_where=text("nic_id IS NULL")),
+        Index("ix_network_lease_nic", "nic_id", postgresql_where=text("nic_id IS NOT NULL")),
     )
     id: Mapped[Key]
     pool_id: Mapped[int] = mapped_column(ForeignKey("address_pool.id"))
     address: Mapped[str] = mapped_column(INET)
-    vm_id: Mapped[int | None] = mapped_column(ForeignKey("vm.id"))
-    nic: Mapped[int] = mapped_column(SmallInteger, server_default=text("0"))
+    nic_id: Mapped[int | None] = mapped_column(ForeignKey("nic.id"))

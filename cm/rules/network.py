@@ -1,8 +1,10 @@
 """
-What follows from a guest's address alone: its MAC address and the name of its tap.
+What a NIC that is made for an IPv4 address gets with it: its MAC address and the name of its tap.
 
-Both are pure functions of the address, so a network's definition covers every guest that will ever be on it, and a
-frame or an interface seen on a node tells whose it is without a query.
+A network's DHCP server is told in advance which address it has for which MAC, for all addresses of the network: so the
+start of a VM changes nothing on it, and a NIC that is made has to have the MAC that its network knows its address by.
+Whatever else asks for a NIC's MAC or tap reads the NIC's row (``store/nic.py``), where they stand from then on. A NIC
+without an IPv4 address has both from its own id.
 """
 
 from __future__ import annotations
@@ -10,18 +12,19 @@ from __future__ import annotations
 from ipaddress import IPv4Address
 from typing import Final
 
-MAC_PREFIX: Final = "02:57"  # locally administered unicast; 0x57 is "W"
-# With its 8 digits a name has 10 characters; the kernel allows 15 (IFNAMSIZ). libvirt claims "vnet" for itself.
+MAC_PREFIX: Final = "02:57"  # locally administered unicast; 0x57 is "W". By an id: 02:58
+# With its 8 digits a name has 10 characters; the kernel allows 15 (IFNAMSIZ). libvirt claims "vnet" for itself. A tap
+# that is named by its NIC's id has an "n" before them.
 TAP_PREFIX: Final = "wv"
 
 
 def mac_of(address: IPv4Address) -> str:
-    """The MAC address of the guest with this address: ``02:57`` and the address's four bytes."""
+    """The MAC address that a network has this address for: ``02:57`` and the address's four bytes."""
     return ":".join([MAC_PREFIX, *(f"{byte:02x}" for byte in address.packed)])
 
 
 def tap_of(address: IPv4Address) -> str:
-    """The name on the node of the guest's interface: ``wv`` and the address as 8 hexadecimal digits."""
+    """The name on the node of the interface that is made for this address: ``wv`` and its 8 hexadecimal digits."""
     return TAP_PREFIX + address.packed.hex()
 
 
@@ -34,17 +37,6 @@ def address_of_mac(mac: str) -> IPv4Address:
     if len(parts) != 6 or ":".join(parts[:2]) != MAC_PREFIX or any(len(part) != 2 for part in parts):
         raise ValueError(f"not a MAC address made from an address: {mac!r}")
     return IPv4Address(_bytes_of("".join(parts[2:])))
-
-
-def address_of_tap(tap: str) -> IPv4Address:
-    """
-    The inverse of ``tap_of``.
-    :raises ValueError: the interface is none of ours.
-    """
-    digits = tap.removeprefix(TAP_PREFIX)
-    if digits == tap or len(digits) != 8 or digits != digits.lower():
-        raise ValueError(f"not a tap made from an address: {tap!r}")
-    return IPv4Address(_bytes_of(digits))
 
 
 def _bytes_of(digits: str) -> bytes:

@@ -115,12 +115,14 @@ class ImageFacts:
     size_bytes: int
     format: str
     bus: str
+    nic_model: str
 
 
 _IMAGE = Prepared(
     "usable_image",
     """
-SELECT i.id, i.kind, i.state, i.account_id, i.access, i.storage_id, i.size_bytes, i.format, i.disk_controller, s.locked
+SELECT i.id, i.kind, i.state, i.account_id, i.access, i.storage_id, i.size_bytes, i.format, i.disk_controller,
+       i.network_device, s.locked
   FROM image i JOIN storage s ON s.id = i.storage_id
  WHERE i.id = :id AND i.deleted_at IS NULL FOR KEY SHARE
 """,
@@ -147,7 +149,9 @@ def usable_image(session: Session, image_id: int, who: Person | int, kinds: Sequ
         raise WrongImageState(image_id, found.state, "ok")
     if found.locked:
         raise WrongImageState(image_id, "on a locked storage", "an unlocked storage")
-    return ImageFacts(found.id, found.storage_id, found.size_bytes, found.format, found.disk_controller)
+    return ImageFacts(
+        found.id, found.storage_id, found.size_bytes, found.format, found.disk_controller, found.network_device
+    )
 
 
 # ------------------------------------------------------------------ operations

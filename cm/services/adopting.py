@@ -31,7 +31,7 @@ from cm.rpc.errors import (
     VMBusy,
     VolumeNotFound,
 )
-from cm.rpc.vocabulary import DiskBus, DiskFormat, Seen
+from cm.rpc.vocabulary import DiskBus, DiskFormat, NicModel, Seen
 from cm.rules.names import domain_name, pool_name, root_volume, vm_of_domain
 from cm.rules.operation import OperationKind
 from cm.rules.vm import GONE
@@ -50,15 +50,13 @@ from cm.store.adopting import (
     insert_adopted,
     insert_adopted_disk,
     is_system_image,
-    leased_addresses,
-    lock_lease,
     lock_port,
     place_where_seen,
     storages_by_directory,
-    take_lease,
     take_port,
 )
 from cm.store.claim import count_node, count_quota, count_storage, mib, release_node
+from cm.store.nic import insert_nic, lock_lease, nics_of
 from cm.store.node import get_node
 from cm.store.operation import open_operation
 from cm.store.unknown import forget_domain, our_addresses, pass_numbers
@@ -210,8 +208,10 @@ def _make(session: Session, node_id: int, found: Found, wanted: Wanted) -> int:
     insert_adopted_disk(session, _root_disk(found, number, image_id if overlay else None))
     for disk, place in found.others:
         _attach(session, number, told, disk, place)
-    for nic, address in enumerate(_addresses(told)):
-        _lease(session, number, nic, address)
+    for order, (address, nic) in enumerate(zip(_addresses(told), told.nics, strict=True)):
+        if nic.model not in set(NicModel):
+            raise CannotAdopt(told.name, f"it has a network card of a model that is not known here: {nic.model}")
+        _nic(session, number, order, address, nic.model)
     _port(session, number, node_id, told)
     record_placement(session, number, node_id)
     return number
@@ -285,19 +285,19 @@ def _attach(session: Session, vm_id: int, told: DomainDescription, disk: DiskDes
 
 
 def _addresses(told: DomainDescription) -> list[IPv4Address]:
-    found = our_addresses(told.macs)
-    if len(found) != len(told.macs):
+    found = our_addresses(nic.mac for nic in told.nics)
+    if len(found) != len(told.nics):
         raise CannotAdopt(told.name, "it has a network card whose MAC address is none of Wawel's")
     return found
 
 
-def _lease(session: Session, vm_id: int, nic: int, address: IPv4Address) -> None:
+def _nic(session: Session, vm_id: int, number: int, address: IPv4Address, model: str) -> None:
     lease = lock_lease(session, address)
     if lease is None:
         raise CannotAdopt(domain_name(vm_id), f"no network has its address {address}")
     if lease.vm_id is not None:
         raise InUse(f"address {address} of VM", vm_id, f"VM {lease.vm_id}; settle that one first")
-    take_lease(session, lease.id, vm_id, nic)
+    insert_nic(session, lease, vm_id, number, model)
 
 
 def _port(session: Session, vm_id: int, node_id: int, told: DomainDescription) -> None:
@@ -321,9 +321,9 @@ def _take_back(session: Session, row: VMRow, node_id: int, found: Found, wanted:
     if row.node_claimed and row.node_id == node_id:
         raise CannotAdopt(told.name, f"it is VM {row.id}, which is placed there")
     detail = find_detail(session, row.id)
-    leased = leased_addresses(session, row.id)
-    if detail is None or list(leased) != [str(address) for address in _addresses(told)]:
-        raise CannotAdopt(told.name, f"its addresses are not those of VM {row.id}, {', '.join(leased)}")
+    macs = [nic.mac for nic in nics_of(session, row.id)]
+    if detail is None or macs != [nic.mac for nic in told.nics]:
+        raise CannotAdopt(told.name, f"its network cards are not those of VM {row.id}, {', '.join(macs)}")
     release_node(session, row.id)
     count_node(session, node_id, cpu=row.cpu, memory_mib=row.memory_mib)
     place_where_seen(session, row.id, node_id, _evidence(found))

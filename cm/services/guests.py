@@ -65,11 +65,11 @@ _GUEST = text(
     """
 SELECT v.id, v.uuid::text AS uuid, v.name, v.node_id, v.launches, v.launched_at, v.account_id, v.ssh_username,
        v.ssh_key, v.user_data, v.secret, v.reservation_id::text AS reservation_id, i.uuid::text AS image_uuid,
-       t.name AS template_name, asked.nic AS asked_nic,
+       t.name AS template_name, c.number AS asked_nic,
        (SELECT min(d.device) FROM disk d WHERE d.vm_id = v.id AND d.deleted_at IS NULL) AS root_device,
        (SELECT array_agg(a.device ORDER BY a.device) FROM image_attachment a JOIN image x ON x.id = a.image_id
          WHERE a.vm_id = v.id AND x.kind <> 'iso') AS data_devices
-  FROM network_lease asked JOIN vm v ON v.id = asked.vm_id
+  FROM network_lease asked JOIN nic c ON c.id = asked.nic_id JOIN vm v ON v.id = c.vm_id
   JOIN image i ON i.id = v.image_id JOIN template t ON t.id = v.template_id
  WHERE asked.address = CAST(:address AS inet) AND v.node_id = :node_id AND v.node_claimed AND v.closed_at IS NULL
    AND EXISTS (SELECT 1 FROM address_pool p WHERE p.id = asked.pool_id AND p.deleted_at IS NULL)
@@ -77,8 +77,9 @@ SELECT v.id, v.uuid::text AS uuid, v.name, v.node_id, v.launches, v.launched_at,
 )
 _NICS = text(
     """
-SELECT l.nic, host(l.address) AS address, p.network::text AS network, p.bridge, p.uuid::text AS pool_uuid
-  FROM network_lease l JOIN address_pool p ON p.id = l.pool_id WHERE l.vm_id = :id ORDER BY l.nic
+SELECT n.number AS nic, host(l.address) AS address, p.network::text AS network, p.bridge, p.uuid::text AS pool_uuid
+  FROM nic n JOIN network_lease l ON l.nic_id = n.id JOIN address_pool p ON p.id = l.pool_id
+ WHERE n.vm_id = :id ORDER BY n.number
 """
 )
 

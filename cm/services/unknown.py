@@ -21,7 +21,9 @@ def held_by(domain: DomainDescription) -> Held:
     paths = {disk.path for disk in domain.disks} | {base for disk in domain.disks for base in disk.bases}
     if domain.console_log is not None:
         paths.add(domain.console_log)
-    return Held(tuple(our_addresses(domain.macs)), tuple(sorted(set(domain.ports))), tuple(sorted(paths)))
+    return Held(
+        tuple(our_addresses(nic.mac for nic in domain.nics)), tuple(sorted(set(domain.ports))), tuple(sorted(paths))
+    )
 
 
 async def look_at_unknown(services: Services, node_id: int, domains: Sequence[DomainSeen]) -> list[UnknownSeen]:

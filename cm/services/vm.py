@@ -12,14 +12,15 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from cm.rpc.errors import CloudError, InUse, InvalidParameter, ObjectNotFound, WrongVMState
-from cm.rpc.vocabulary import ImageKind, PowerOffPolicy, StorageId
+from cm.rpc.vocabulary import DiskBus, ImageKind, PowerOffPolicy, StorageId
 from cm.rules.access import NEEDS, Action, Level, Shared, enough
+from cm.rules.names import root_volume
 from cm.rules.operation import SPECS, OperationKind
 from cm.rules.placement import VMRequest
 from cm.runtime.database import at_last
 from cm.runtime.json_text import array_of, with_members
 from cm.runtime.prepared import Prepared
-from cm.services.access import authorized_vm, level_on, person_of, usable_image
+from cm.services.access import ImageFacts, authorized_vm, level_on, person_of, usable_image
 from cm.services.context import ClusterCall, vnc_password
 from cm.services.kinds import ENDS
 from cm.services.placing import Placing, others_text, told, verdicts_text
@@ -29,7 +30,7 @@ from cm.store.access import list_shared_vms
 from cm.store.booking import Booking, Share, book, refuse
 from cm.store.claim import mib
 from cm.store.conditions import is_open
-from cm.store.creation import VMRows, insert_vm
+from cm.store.creation import DiskRow, NicRow, VMRows, insert_vm
 from cm.store.operation import open_operation
 from cm.store.vm import VMRow, find_detail, render_vm
 
@@ -99,7 +100,7 @@ def create(caller: ClusterCall, new: NewVM) -> list[str]:
         placed[decision.node_id] += 1
         name = new.name if new.count == 1 else f"{new.name[:90]}_{number}"
         key = uuid.uuid4()
-        vm_id, address, port = insert_vm(
+        inserted = insert_vm(
             session,
             VMRows(
                 uuid=key,
@@ -117,16 +118,15 @@ def create(caller: ClusterCall, new: NewVM) -> list[str]:
                 on_poweroff=new.on_poweroff,
                 vnc=new.vnc,
                 node_id=decision.node_id,
-                storage_id=image.storage_id,
-                bus=image.bus,
-                mode=new.mode,
-                size_bytes=image.size_bytes,
+                disks=(_root_disk(key, image, new.mode),),
+                nics=(NicRow(image.nic_model),),
                 verdicts=verdicts_text(decision.verdicts),
                 others=others_text(decision.others),
                 seconds=SPECS[OperationKind.VM_CREATE].seconds,
                 cause=caller.cause,
             ),
         )
+        vm_id = inserted.vm_id
         if number == 1:
             attach_images(session, vm_id, new.iso_list, new.disk_list)
         summary = render_vm(session, vm_id, "enter")
@@ -137,7 +137,7 @@ def create(caller: ClusterCall, new: NewVM) -> list[str]:
         ids.append(vm_id)
         if caller.dry_run:
             caller.note("place", vm=name, node_id=decision.node_id, **told(decision))
-        caller.note("lease", vm=name, address=str(address), vnc_port=port)
+        caller.note("lease", vm=name, address=" ".join(map(str, inserted.addresses)), vnc_port=inserted.port)
         caller.note("operation", vm=name, kind=OperationKind.VM_CREATE, steps=["volumes", "launch"])
     if new.groups:
         share_with_groups(session, Shared.VM, ids, issuer, new.groups)
@@ -145,6 +145,11 @@ def create(caller: ClusterCall, new: NewVM) -> list[str]:
     shares = {n: Share(template.cpu * count, template.memory_mib * count, count) for n, count in placed.items()}
     at_last(session, book, replace(held, nodes=shares))
     return made
+
+
+def _root_disk(key: uuid.UUID, image: ImageFacts, mode: str) -> DiskRow:
+    device = "vda" if image.bus == DiskBus.VIRTIO else "sda"
+    return DiskRow(image.storage_id, image.id, root_volume(key), device, image.bus, mode, image.size_bytes)
 
 
 def attach_images(session: Session, vm_id: int, isos: Sequence[int], disks: Sequence[int]) -> None:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import uuid as uuid_module
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
-from ipaddress import IPv4Address
 
 from sqlalchemy import text
 from sqlalchemy.orm import Session
@@ -57,12 +55,6 @@ class AttachableImage:
 
     id: int
     writer_id: int | None
-
-
-@dataclass(frozen=True)
-class Lease:
-    id: int
-    vm_id: int | None
 
 
 def storages_by_directory(session: Session, node_id: int) -> dict[str, int]:
@@ -171,27 +163,6 @@ def find_template(session: Session, template_id: int | None, *, cpu: int, memory
         {"id": template_id, "cpu": cpu, "memory": memory_mib},
     )
     return found
-
-
-def lock_lease(session: Session, address: IPv4Address) -> Lease | None:
-    """None: no network has the address."""
-    row = session.execute(
-        text("SELECT id, vm_id FROM network_lease WHERE address = CAST(:a AS inet) FOR UPDATE"), {"a": str(address)}
-    ).first()
-    return None if row is None else Lease(row.id, row.vm_id)
-
-
-def take_lease(session: Session, lease_id: int, vm_id: int, nic: int) -> None:
-    session.execute(
-        text("UPDATE network_lease SET vm_id = :v, nic = :nic WHERE id = :id"), {"v": vm_id, "nic": nic, "id": lease_id}
-    )
-
-
-def leased_addresses(session: Session, vm_id: int) -> Sequence[str]:
-    """In the order of its network cards."""
-    return session.scalars(
-        text("SELECT host(address) FROM network_lease WHERE vm_id = :v ORDER BY nic"), {"v": vm_id}
-    ).all()
 
 
 def lock_port(session: Session, node_id: int, port: int) -> int | None:

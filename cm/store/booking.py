@@ -159,7 +159,9 @@ WITH disks AS (
     UPDATE disk SET deleted_at = clock_timestamp() WHERE vm_id = :id AND deleted_at IS NULL
     RETURNING storage_id, size_bytes
 ), leases AS (
-    UPDATE network_lease SET vm_id = NULL, nic = 0 WHERE vm_id = :id
+    UPDATE network_lease SET nic_id = NULL WHERE nic_id IN (SELECT id FROM nic WHERE vm_id = :id)
+), nics AS (
+    DELETE FROM nic WHERE vm_id = :id
 ), ports AS (
     UPDATE vnc_port SET vm_id = NULL WHERE vm_id = :id
 ), kept AS (

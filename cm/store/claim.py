@@ -341,9 +341,18 @@ SELECT 'storage ' || s.name, 'counted ' || claimed_bytes || ' bytes; live '
               GROUP BY storage_id) i ON i.storage_id = s.id
  WHERE claimed_bytes <> coalesce(d.size, 0) + coalesce(i.size, 0)
 UNION ALL
-SELECT 'address ' || host(l.address), 'leased to closed VM ' || l.vm_id
-  FROM network_lease l WHERE l.vm_id IS NOT NULL
-   AND NOT EXISTS (SELECT 1 FROM vm v WHERE v.id = l.vm_id AND v.closed_at IS NULL)
+SELECT 'address ' || host(l.address), 'leased to closed VM ' || n.vm_id
+  FROM network_lease l JOIN nic n ON n.id = l.nic_id
+ WHERE NOT EXISTS (SELECT 1 FROM vm v WHERE v.id = n.vm_id AND v.closed_at IS NULL)
+UNION ALL
+SELECT 'address ' || host(l.address), 'of another network than NIC ' || n.id || ', which has it'
+  FROM network_lease l JOIN nic n ON n.id = l.nic_id WHERE l.pool_id <> n.pool_id
+UNION ALL
+SELECT 'NIC ' || n.id, 'there though VM ' || n.vm_id || ' is closed'
+  FROM nic n WHERE NOT EXISTS (SELECT 1 FROM vm v WHERE v.id = n.vm_id AND v.closed_at IS NULL)
+UNION ALL
+SELECT 'NIC ' || n.id, 'of VM ' || n.vm_id || ' has no address'
+  FROM nic n WHERE NOT EXISTS (SELECT 1 FROM network_lease l WHERE l.nic_id = n.id)
 UNION ALL
 SELECT 'port ' || p.node_id || ':' || p.port, 'held by VM ' || p.vm_id || ', which holds no node'
   FROM vnc_port p WHERE p.vm_id IS NOT NULL

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from ipaddress import IPv4Address
 from typing import Any
 
 from sqlalchemy.orm import Session
@@ -12,8 +11,8 @@ from sqlalchemy.orm import Session
 from cm.interfaces.hypervisor import DiskSpec, DomainSpec, NicSpec, VncSpec
 from cm.rpc.vocabulary import DeployMode, DiskBus, DiskFormat, NicModel, VideoModel
 from cm.rules.names import console_volume, domain_name, network_name, pool_name
-from cm.rules.network import mac_of, tap_of
 from cm.runtime.prepared import Prepared
+from cm.store.nic import nics_of
 
 # Where cloud-init reads its documents. Whose they are, the asker's bridge and address say: a serial stands in QEMU's
 # command line, which every account of the node may read, so it is no place for a secret.
@@ -38,7 +37,7 @@ _DISKS = Prepared(
     "disks_of_vm",
     """
 SELECT d.id, d.storage_id, d.volume, d.device, d.bus, d.format, d.mode, d.size_bytes, d.made, s.path,
-       i.volume AS base, i.format AS base_format, i.network_device, i.video_device
+       i.volume AS base, i.format AS base_format, i.video_device
   FROM disk d JOIN storage s ON s.id = d.storage_id LEFT JOIN image i ON i.id = d.image_id
  WHERE d.vm_id = :id AND d.deleted_at IS NULL ORDER BY d.id
 """,
@@ -50,14 +49,6 @@ _ATTACHED = Prepared(
 SELECT a.device, a.read_only, i.volume, i.format, i.kind, s.path
   FROM image_attachment a JOIN image i ON i.id = a.image_id JOIN storage s ON s.id = i.storage_id
  WHERE a.vm_id = :id ORDER BY a.device
-""",
-)
-
-_LEASES = Prepared(
-    "leases_of_vm",
-    """
-SELECT host(l.address) AS address, p.name FROM network_lease l JOIN address_pool p ON p.id = l.pool_id
- WHERE l.vm_id = :id ORDER BY l.nic
 """,
 )
 
@@ -117,11 +108,7 @@ def domain_spec(session: Session, vm_id: int, vnc_password: str, own: Sequence[A
                 read_only=a.read_only,
             )
         )
-    model = NicModel(own[0].network_device or "virtio") if own else NicModel.VIRTIO
-    nics = [
-        NicSpec(network_name(row.name), mac_of(IPv4Address(row.address)), tap_of(IPv4Address(row.address)), model)
-        for row in _LEASES(session, id=vm_id)
-    ]
+    nics = [NicSpec(network_name(n.pool), n.mac, n.tap, NicModel(n.model)) for n in nics_of(session, vm_id)]
     return DomainSpec(
         name=domain_name(vm_id),
         uuid=vm.uuid,

@@ -40,7 +40,7 @@ _SHOWN = """p.id, p.uuid::text AS uuid, p.name, p.network::text AS network, host
 _POOL = f"""
 SELECT {_SHOWN}, coalesce(l.leases, 0) AS leases, coalesce(l.used, 0) AS used
   FROM address_pool p
-  LEFT JOIN (SELECT pool_id, count(*) AS leases, count(vm_id) AS used FROM network_lease GROUP BY pool_id) l
+  LEFT JOIN (SELECT pool_id, count(*) AS leases, count(nic_id) AS used FROM network_lease GROUP BY pool_id) l
          ON l.pool_id = p.id
  WHERE p.deleted_at IS NULL
 """
@@ -64,7 +64,8 @@ def get_pool(session: Session, pool_id: int, *, lock: bool = False, version: int
     :raises VersionChanged: it is not at ``version``.
     """
     if lock:
-        session.execute(text("SELECT 1 FROM address_pool WHERE id = :id FOR UPDATE"), {"id": pool_id})
+        # Not FOR UPDATE: a NIC's key waits for that, with a lease that whoever holds the row may then wait for.
+        session.execute(text("SELECT 1 FROM address_pool WHERE id = :id FOR NO KEY UPDATE"), {"id": pool_id})
     found = session.execute(text(_POOL + " AND p.id = :id"), {"id": pool_id}).first()
     if found is None:
         raise ObjectNotFound("network", pool_id)
@@ -76,13 +77,13 @@ def get_pool(session: Session, pool_id: int, *, lock: bool = False, version: int
 
 _POOLS_OF_VM = Prepared(
     "pools_of_vm",
-    f"SELECT {_SHOWN}, 0 AS leases, 0 AS used FROM network_lease l JOIN address_pool p ON p.id = l.pool_id"
-    " WHERE l.vm_id = :vm_id AND p.deleted_at IS NULL ORDER BY l.nic",
+    f"SELECT {_SHOWN}, 0 AS leases, 0 AS used FROM address_pool p WHERE p.id IN (SELECT pool_id FROM nic"
+    " WHERE vm_id = :vm_id) AND p.deleted_at IS NULL ORDER BY p.id",
 )
 
 
 def pools_of_vm(session: Session, vm_id: int) -> Sequence[PoolRow]:
-    """The pools of a VM's NICs, in their order; without counts of their leases, for which a launch has no use."""
+    """The pools of a VM's NICs, each once; without counts of their leases, for which a launch has no use."""
     return [_pool(row) for row in _POOLS_OF_VM(session, vm_id=vm_id)]
 
 
@@ -141,16 +142,15 @@ def lock_pool(session: Session, pool_id: int, locked: bool) -> None:
 
 
 def lock_leases(session: Session, pool_id: int) -> Sequence[int]:
-    """Hold every lease of a pool until the transaction ends; the ids of the VMs that have one."""
-    found = session.scalars(
-        text("SELECT vm_id FROM network_lease WHERE pool_id = :id ORDER BY id FOR UPDATE"), {"id": pool_id}
-    )
-    return sorted({vm_id for vm_id in found if vm_id is not None})
+    """Hold every lease of a pool until the transaction ends; the ids of the VMs that have a NIC on it."""
+    session.execute(text("SELECT 1 FROM network_lease WHERE pool_id = :id ORDER BY id FOR UPDATE"), {"id": pool_id})
+    found = session.scalars(text("SELECT DISTINCT vm_id FROM nic WHERE pool_id = :id ORDER BY vm_id"), {"id": pool_id})
+    return list(found)
 
 
 def close_pool(session: Session, pool_id: int) -> None:
     """Delete a pool of which no lease is used."""
-    session.execute(text("DELETE FROM network_lease WHERE pool_id = :id AND vm_id IS NULL"), {"id": pool_id})
+    session.execute(text("DELETE FROM network_lease WHERE pool_id = :id AND nic_id IS NULL"), {"id": pool_id})
     close_row(session, AddressPool, pool_id)
 
 
@@ -160,9 +160,10 @@ def list_leases(
     """A page of a pool's leases by id, with whose VM has each."""
     found = session.execute(
         text(
-            "SELECT l.id AS lease_id, host(l.address) AS address, l.vm_id, l.nic, v.name AS vm_name,"
-            " v.account_id AS user_id FROM network_lease l LEFT JOIN vm v ON v.id = l.vm_id"
-            " WHERE l.pool_id = :id AND (NOT :used_only OR l.vm_id IS NOT NULL) AND l.id > :after"
+            "SELECT l.id AS lease_id, host(l.address) AS address, n.vm_id, coalesce(n.number, 0) AS nic,"
+            " v.name AS vm_name, v.account_id AS user_id FROM network_lease l LEFT JOIN nic n ON n.id = l.nic_id"
+            " LEFT JOIN vm v ON v.id = n.vm_id"
+            " WHERE l.pool_id = :id AND (NOT :used_only OR l.nic_id IS NOT NULL) AND l.id > :after"
             " ORDER BY l.id LIMIT :limit"
         ),
         {"id": pool_id, "used_only": used_only, "after": after or 0, "limit": limit},

@@ -12,7 +12,15 @@ from typing import Any
 import pytest
 from zope.interface.verify import verifyObject
 
-from cm.interfaces.hypervisor import DiskSpec, DomainEvent, DomainSpec, IHypervisor, NicSpec, VncSpec
+from cm.interfaces.hypervisor import (
+    DiskSpec,
+    DomainEvent,
+    DomainSpec,
+    IHypervisor,
+    NicDescription,
+    NicSpec,
+    VncSpec,
+)
 from cm.rpc.errors import DomainNotFound, DomainNotRunning, HypervisorError, InvalidParameter
 from cm.rpc.vocabulary import DiskFormat, Seen
 
@@ -116,7 +124,7 @@ class HypervisorContract:
             told = hypervisor.describe(spec.uuid)
             assert (told.uuid, told.name, told.title) == (spec.uuid, spec.name, spec.title)
             assert (told.vcpus, told.memory_mib) == (1, 48)
-            assert (told.macs, told.ports) == (("02:57:c0:00:02:07",), (5999,))
+            assert (told.nics, told.ports) == ((NicDescription("02:57:c0:00:02:07", "virtio"),), (5999,))
             (disk,) = told.disks
             assert (disk.path, disk.device, disk.bus, disk.cdrom) == ("/nowhere/a.qcow2", "vda", "virtio", False)
             assert "secret" not in repr(told)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from ipaddress import IPv4Network
+from ipaddress import IPv4Address, IPv4Network
 from typing import Any
 
 from sqlalchemy import text
@@ -15,6 +15,7 @@ from twisted.python.failure import Failure
 from cm.models import VM, Account, AddressPool, Image, NetworkLease, Node, Storage, Template
 from cm.runtime.database import Database
 from cm.services.agents import enrol, issue_enrolment_token
+from cm.store.nic import insert_nic, lock_lease
 from cm.store.vm import render_vm
 from contextualization.endpoint import Endpoint
 from contextualization.settings import EndpointSettings
@@ -96,15 +97,18 @@ def add_vm(session: Session, ids: dict[str, int], node: str, address: str, **cha
     )
     session.add(vm)
     session.flush()
-    session.execute(
-        text("UPDATE network_lease SET vm_id = :vm, nic = 0 WHERE address = CAST(:address AS inet)"),
-        {"vm": vm.id, "address": address},
-    )
+    add_nic(session, vm.id, address)
     session.execute(
         text("UPDATE vm SET launched_at = clock_timestamp() - interval '1 minute' WHERE id = :id"), {"id": vm.id}
     )
     render_vm(session, vm.id, "enter")
     return vm.id
+
+
+def add_nic(session: Session, vm_id: int, address: str, number: int = 0) -> None:
+    lease = lock_lease(session, IPv4Address(address))
+    assert lease is not None
+    insert_nic(session, lease, vm_id, number, "virtio")
 
 
 class Peer:

@@ -7,7 +7,7 @@ import json
 from typing import Any
 
 import pytest
-from cluster_builder import Peer, add_pool, add_vm, change, value
+from cluster_builder import Peer, add_nic, add_pool, add_vm, change, value
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -79,11 +79,7 @@ class TestIdentity:
     def test_second_nic(self, peer: Peer) -> None:
         """A guest with two NICs is the same by either; both are in its tree."""
         peer.database.transact_now(add_pool, "other", "10.129.0.0/28", "wbr1")
-        change(
-            peer.database,
-            "UPDATE network_lease SET vm_id = :id, nic = 1 WHERE address = '10.129.0.5'",
-            id=peer.ids["A"],
-        )
+        peer.database.transact_now(add_nic, peer.ids["A"], "10.129.0.5", 1)
         found = peer.ask("a", "10.129.0.5", "/latest/meta-data/network/interfaces/macs", bridge="wbr1")
         assert found.body == b"02:57:0a:80:00:05/\n02:57:0a:81:00:05/"
         assert peer.ask("a", "10.129.0.5", "/latest/", bridge="wbr0").status == 404

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from admin_bench import Bench
+from cluster_builder import add_nic
 
 from cm.rpc.errors import CloudError, InUse, InvalidParameter, NameTaken, ObjectNotFound, RoleNeeded, VersionChanged
 from cm.services.networks import NetworkOverlaps, network_spec, networks_of
@@ -143,7 +144,7 @@ def test_delete(bench: Bench) -> None:
         s=storage_id,
     )
     vm_id = bench.vm(node_id, storage_id, bench.sql("SELECT id FROM image"))
-    bench.change("UPDATE network_lease SET vm_id = :v WHERE host(address) = '10.1.0.2'", v=vm_id)
+    bench.database.transact_now(add_nic, vm_id, "10.1.0.2")
     [spec] = bench.database.read_now(networks_of, vm_id)
     assert spec.name == "wawel-lan"
     before = bench.trace()
@@ -151,7 +152,8 @@ def test_delete(bench: Bench) -> None:
         bench.call("admin.network.delete", pool_id=pool_id)
     assert refused.value.users == f"VM {vm_id}"
     assert bench.trace() == before
-    bench.change("UPDATE network_lease SET vm_id = NULL")
+    bench.change("UPDATE network_lease SET nic_id = NULL")
+    bench.change("DELETE FROM nic")
     bench.call("admin.network.delete", pool_id=pool_id)
     assert bench.database.read_now(list_pools) == []
     assert bench.sql("SELECT count(*) FROM network_lease") == 0

@@ -106,7 +106,7 @@ def test_no_clash(restored: Restored) -> None:
     for number, node in enumerate(restored.nodes, start=1):
         ports = [port for domain in node.domains() for port in node.describe(domain.uuid).ports]
         assert ports and len(set(ports)) == len(ports), f"on node {number}"
-    macs = [mac for each in descriptions for mac in each.macs]
+    macs = [nic.mac for each in descriptions for nic in each.nics]
     assert len(macs) == 9 and len(set(macs)) == 9
     assert cloud.leaks() == []
 

@@ -12,14 +12,19 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, Engine, create_engine, text
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
 
 import sql.cm
 from cm.daemon.migrate import migrate, pending
+from cm.interfaces.hypervisor import NicSpec
 from cm.models import Base
 from cm.operations import register_kinds
 from cm.operations.base import KINDS
+from cm.rpc.vocabulary import NicModel
 from cm.rules.operation import OperationKind
 from cm.runtime.migrate import config
+from cm.store.claim import leaks
+from cm.store.domain import domain_spec
 from cm.store.prune import prune
 from lab.postgres import PrivatePostgres
 
@@ -129,6 +134,55 @@ def test_steps_are_converted(postgres: PrivatePostgres) -> None:
     finally:
         engine.dispose()
         postgres.drop_database("steps")
+
+
+# VM 1 is of an image that asks for e1000, VM 2 has two cards, VM 3 has ended.
+BEFORE_NICS = """
+INSERT INTO account (login, quota_cpu, quota_memory_mib, quota_storage_mib, quota_vms) VALUES ('ann', 9, 9, 9, 9);
+INSERT INTO storage (name, kind, path, capacity_bytes, overcommit) VALUES ('main', 'dir', '/srv/main', 9, 1);
+INSERT INTO node (name, address, uri, cpu_total, memory_mib_total, cpu_overcommit, memory_overcommit)
+VALUES ('n1', '192.0.2.1', 'memory:///n1', 9, 9, 1, 1);
+INSERT INTO template (name, cpu, memory_mib) VALUES ('small', 1, 1);
+INSERT INTO image (kind, name, account_id, storage_id, volume, format, state, network_device)
+SELECT 'system', device, 1, 1, device, 'qcow2', 'ok', device FROM unnest(ARRAY['e1000', 'virtio']) AS device;
+INSERT INTO vm (name, account_id, image_id, template_id, reservation_id, cpu, memory_mib, secret, node_id, closed_at)
+SELECT 'vm', 1, i, 1, gen_random_uuid(), 1, 1, '', 1, ended
+  FROM (VALUES (1, NULL), (2, NULL), (1, now())) AS v (i, ended);
+INSERT INTO disk (vm_id, storage_id, image_id, volume, device, bus, format, mode, size_bytes)
+SELECT id, 1, image_id, 'vm-' || id, 'vda', 'virtio', 'qcow2', 'overlay', 1 FROM vm;
+INSERT INTO address_pool (name, network, gateway, bridge)
+VALUES ('net', '10.128.0.0/24', '10.128.0.1', 'wbr1'), ('high', '223.255.0.0/24', '223.255.0.1', 'wbr2');
+INSERT INTO network_lease (pool_id, address, vm_id, nic)
+VALUES (1, '10.128.0.5', 1, 0), (2, '223.255.0.6', 2, 1), (1, '10.128.0.7', 2, 0), (1, '10.128.0.6', NULL, 0);
+"""
+
+
+def test_nics_are_written_down(postgres: PrivatePostgres) -> None:
+    """A VM of before has the network cards that it had: its domain is defined as it runs."""
+    postgres.create_database("nics_before")
+    engine = create_engine(postgres.url("nics_before"))
+    try:
+        with at_revision(engine, "0013") as connection:
+            connection.execute(text(BEFORE_NICS))
+        migrate(engine)
+        with Session(engine) as session:
+            nics = [domain_spec(session, vm_id, "secret").nics for vm_id in (1, 2, 3)]
+            assert nics[0] == (NicSpec("wawel-net", "02:57:0a:80:00:05", "wv0a800005", NicModel.E1000),)
+            assert nics[1] == (
+                NicSpec("wawel-net", "02:57:0a:80:00:07", "wv0a800007", NicModel.VIRTIO),
+                NicSpec("wawel-high", "02:57:df:ff:00:06", "wvdfff0006", NicModel.VIRTIO),
+            )
+            assert nics[2] == ()
+            assert [row["subject"] for row in leaks(session) if row["subject"].startswith(("NIC", "address"))] == []
+            assert session.scalar(text("SELECT count(*) FROM network_lease WHERE nic_id IS NULL")) == 1
+        with at_revision(engine, "0013") as connection:
+            select = "SELECT host(address), vm_id, nic FROM network_lease ORDER BY address"
+            assert [tuple(row) for row in connection.execute(text(select))] == [
+                ("10.128.0.5", 1, 0), ("10.128.0.6", None, 0), ("10.128.0.7", 2, 0), ("223.255.0.6", 2, 1),
+            ]  # fmt: skip
+    finally:
+        engine.dispose()
+        postgres.drop_database("nics_before")
 
 
 def test_kept_steps_are_known() -> None:

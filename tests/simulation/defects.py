@@ -173,8 +173,9 @@ MUTATIONS: Final = (
         (
             Edit(
                 "cm/store/booking.py",
-                "SET vm_id = NULL, nic = 0 WHERE vm_id = :id\n",
-                "SET nic = 0 WHERE vm_id = :id\n",
+                "SET nic_id = NULL WHERE nic_id IN (SELECT id FROM nic WHERE vm_id = :id)\n), nics AS (\n"
+                "    DELETE FROM nic WHERE vm_id = :id\n",
+                "SET nic_id = nic_id WHERE nic_id IN (SELECT id FROM nic WHERE vm_id = :id)\n",
             ),
         ),
     ),

@@ -49,9 +49,11 @@ def in_the_end(simulation: Simulation) -> list[str]:
     for node in simulation.nodes:
         for uuid in sorted(set(node.memory.world.domains) & ours):
             wrong.append(f"a domain of a destroyed VM is left on {node.name}: {uuid}")
-    for name in ("network_lease", "vnc_port"):
+    for name in ("nic", "vnc_port"):
         for row in simulation.sql(f"SELECT vm_id FROM {name} WHERE vm_id IS NOT NULL"):
             wrong.append(f"{name} is held by VM {row.vm_id}")
+    for row in simulation.sql("SELECT host(address) AS address FROM network_lease WHERE nic_id IS NOT NULL"):
+        wrong.append(f"{row.address} is leased")
     for row in simulation.sql("SELECT login FROM account WHERE used_cpu + used_memory_mib + used_vms > 0"):
         wrong.append(f"{row.login} is still charged")
     return wrong + _volumes(simulation) + [f"an incident: {incident}" for incident in simulation.incidents]

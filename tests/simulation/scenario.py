@@ -121,7 +121,7 @@ class Scene(Simulation):
     def leased(self) -> tuple[int, int]:
         """Addresses and VNC ports that VMs hold."""
         return (
-            self.sql("SELECT count(*) FROM network_lease WHERE vm_id IS NOT NULL")[0][0],
+            self.sql("SELECT count(*) FROM network_lease WHERE nic_id IS NOT NULL")[0][0],
             self.sql("SELECT count(*) FROM vnc_port WHERE vm_id IS NOT NULL")[0][0],
         )
 

@@ -486,7 +486,8 @@ class Run:
 
 
 NOTHING: Final = {
-    "addresses": "SELECT host(address), vm_id FROM network_lease WHERE vm_id IS NOT NULL",
+    "addresses": "SELECT host(address), nic_id FROM network_lease WHERE nic_id IS NOT NULL",
+    "NICs": "SELECT id, vm_id FROM nic",
     "ports": "SELECT port, vm_id FROM vnc_port WHERE vm_id IS NOT NULL",
     "quotas": "SELECT login, used_cpu, used_memory_mib, used_storage_mib, used_vms FROM account"
     " WHERE used_cpu + used_memory_mib + used_storage_mib + used_vms > 0",

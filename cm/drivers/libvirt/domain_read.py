@@ -6,7 +6,7 @@ matters of anybody's: nothing in it is relied on to be there.
 from __future__ import annotations
 
 from cm.drivers.libvirt.xml_text import Element, parsed
-from cm.interfaces.hypervisor import DiskDescription, DomainDescription
+from cm.interfaces.hypervisor import DiskDescription, DomainDescription, NicDescription
 
 # libvirt writes memory in KiB, whatever unit it was defined in; a unit that is not here is read as that.
 _MIB = {"b": 2**-20, "bytes": 2**-20, "KiB": 2**-10, "MiB": 1, "GiB": 2**10, "TiB": 2**20}
@@ -26,7 +26,7 @@ def described_domain(xml: str) -> DomainDescription:
         vcpus=_number(root.findtext("vcpu")),
         memory_mib=round(amount),
         disks=tuple(_disk(disk) for disk in root.findall("devices/disk") if _path(disk)),
-        macs=tuple(mac.get("address", "").lower() for mac in root.findall("devices/interface/mac")),
+        nics=tuple(_nic(nic) for nic in root.findall("devices/interface")),
         ports=tuple(
             port
             for screen in root.findall("devices/graphics")
@@ -48,6 +48,13 @@ def _disk(disk: Element) -> DiskDescription:
         cdrom=disk.get("device") == "cdrom",
         read_only=disk.find("readonly") is not None,
         bases=tuple(path for store in disk.iterfind(".//backingStore") if (path := _path(store))),
+    )
+
+
+def _nic(nic: Element) -> NicDescription:
+    mac, model = nic.find("mac"), nic.find("model")
+    return NicDescription(
+        "" if mac is None else mac.get("address", "").lower(), "" if model is None else model.get("type", "")
     )
 
 

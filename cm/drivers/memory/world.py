@@ -19,6 +19,7 @@ from cm.interfaces.hypervisor import (
     DomainEvent,
     DomainSeen,
     DomainSpec,
+    NicDescription,
     NodeInfo,
     VncSpec,
 )
@@ -115,7 +116,7 @@ class World:
                 )
                 for disk in spec.disks
             ),
-            tuple(nic.mac for nic in spec.nics),
+            tuple(NicDescription(nic.mac, nic.model) for nic in spec.nics),
             (spec.vnc.port,) if spec.vnc is not None else (),
             spec.console_log,
             spec.smbios_serial,

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cm.rules.network import address_of_mac, address_of_tap, mac_of, tap_of
+from cm.rules.network import address_of_mac, mac_of, tap_of
 
 addresses = st.integers(0, 2**32 - 1).map(IPv4Address)
 
@@ -21,10 +21,10 @@ def test_examples() -> None:
 
 @given(addresses)
 def test_return(address: IPv4Address) -> None:
-    """Both functions have inverses, so no two guests share a MAC address or a tap."""
+    """No two addresses share a MAC address, which tells them, or a tap."""
     assert address_of_mac(mac_of(address)) == address
     assert address_of_mac(mac_of(address).upper()) == address
-    assert address_of_tap(tap_of(address)) == address
+    assert IPv4Address(int(tap_of(address)[2:], 16)) == address
 
 
 @given(addresses)
@@ -35,15 +35,14 @@ def test_fit(address: IPv4Address) -> None:
     assert len(tap_of(address)) <= 15
 
 
-@given(st.one_of(st.text(), st.from_regex(r"\A02:57(:[0-9a-fA-F ]{1,3}){4}\Z"), st.from_regex(r"\Awv[0-9A-Fa-f ]*\Z")))
+@given(st.one_of(st.text(), st.from_regex(r"\A02:57(:[0-9a-fA-F ]{1,3}){4}\Z")))
 def test_foreign(text: str) -> None:
-    """Anything else is refused by ValueError, or is the very text that the functions give."""
-    for inverse, function in ((address_of_mac, mac_of), (address_of_tap, tap_of)):
-        try:
-            address = inverse(text)
-        except ValueError:
-            continue
-        assert function(address) == text.lower()
+    """Anything else is refused by ValueError, or is the very text that the function gives."""
+    try:
+        address = address_of_mac(text)
+    except ValueError:
+        return
+    assert mac_of(address) == text.lower()
 
 
 @pytest.mark.parametrize("mac", ["52:54:00:00:00:01", "02:57:0a:00:00", "02:57:0a:00:00:1", "02:57:0a:00:00:0g", ""])
@@ -51,10 +50,3 @@ def test_foreign_mac(mac: str) -> None:
     """A MAC address of another making is refused."""
     with pytest.raises(ValueError):
         address_of_mac(mac)
-
-
-@pytest.mark.parametrize("tap", ["vnet0", "wv0a00000", "wv0A000001", "wv 0a00001", "0a000001", ""])
-def test_foreign_tap(tap: str) -> None:
-    """An interface of another making is refused."""
-    with pytest.raises(ValueError):
-        address_of_tap(tap)

@@ -1,0 +1,226 @@
+"""NICs and disks are rows: what a VM was made with is what its domain has, and what is given back."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from ipaddress import IPv4Address, IPv6Address
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from cm.interfaces.hypervisor import DomainSpec
+from cm.rpc.errors import NoFreeAddress
+from cm.rules.cause import Cause
+from cm.rules.names import pool_name, root_volume
+from cm.rules.network import mac_of, tap_of
+from cm.store.booking import Booking, Share, book
+from cm.store.creation import NICS_MAX, DiskRow, Inserted, NicRow, VMRows, insert_vm
+from cm.store.vm import render_vm
+from lab.postgres import PrivatePostgres
+from support.cloud import MemoryCloud
+
+SIZE = 64 * 2**20
+
+
+@pytest.fixture(scope="module")
+def cloud(postgres: PrivatePostgres, tmp_path_factory: pytest.TempPathFactory) -> Iterator[MemoryCloud]:
+    postgres.create_database("nics", template="wawel_template")
+    made = MemoryCloud(postgres.url("nics"), tmp_path_factory.mktemp("cm"))
+    yield made
+    made.stop()
+    postgres.drop_database("nics")
+
+
+def rows(cloud: MemoryCloud, *nics: NicRow, disks: int = 1) -> VMRows:
+    key = uuid.uuid4()
+    volumes = [root_volume(key), *(f"vm-{key}-disk-{n}.qcow2" for n in range(1, disks))]
+    return VMRows(
+        uuid=key,
+        name="several",
+        description="",
+        account_id=cloud.user_id,
+        image_id=cloud.image_id,
+        template_id=cloud.template_id,
+        reservation_id=uuid.uuid4(),
+        cpu=1,
+        memory_mib=128,
+        user_data="",
+        ssh_key="",
+        ssh_username="",
+        on_poweroff="stop",
+        vnc=False,
+        node_id=cloud.node_ids[0],
+        disks=tuple(
+            DiskRow(cloud.storage_id, None if n else cloud.image_id, volume, f"vd{'abc'[n]}", "virtio", "overlay", SIZE)
+            for n, volume in enumerate(volumes)
+        ),
+        nics=nics,
+        verdicts="[]",
+        others="{}",
+        seconds=60,
+        cause=Cause("call", "test"),
+    )
+
+
+def insert(cloud: MemoryCloud, wanted: VMRows) -> Inserted:
+    """As ``services.vm.create`` does it, with what it holds booked."""
+
+    def go(session: Session) -> Inserted:
+        made = insert_vm(session, wanted)
+        render_vm(session, made.vm_id, "enter")
+        total = SIZE * len(wanted.disks)
+        node = {wanted.node_id: Share(1, 128, 1)}
+        storage = {cloud.storage_id: total}
+        book(session, Booking(cloud.user_id, 1, 128, total // 2**20, 1, storage, node))
+        return made
+
+    return cloud.manager.database.transact_now(go)
+
+
+def nics(cloud: MemoryCloud, vm_id: int) -> list[Any]:
+    statement = """
+SELECT n.number, n.mac::text AS mac, n.tap, n.model, p.name AS pool, array_agg(host(l.address)) AS addresses
+  FROM nic n JOIN address_pool p ON p.id = n.pool_id LEFT JOIN network_lease l ON l.nic_id = n.id
+ WHERE n.vm_id = :id GROUP BY n.id, p.name ORDER BY n.number
+"""
+    with cloud.manager.database.engine.connect() as connection:
+        return list(connection.execute(text(statement), {"id": vm_id}))
+
+
+def end(cloud: MemoryCloud, vm_id: int) -> None:
+    cloud.call("user.vm.destroy", [[vm_id]])
+    cloud.wait(vm_id, "destroyed")
+    assert nics(cloud, vm_id) == []
+    assert cloud.leaks() == []
+
+
+def running(cloud: MemoryCloud, wanted: VMRows) -> DomainSpec:
+    spec = cloud.memory[wanted.node_id].world.domains[str(wanted.uuid)].running
+    assert spec is not None
+    return spec
+
+
+@pytest.fixture
+def pools(cloud: MemoryCloud) -> Iterator[dict[str, int]]:
+    """Two networks beside the first one, with six addresses each."""
+    made = {}
+    for name, network in (("front", "10.129.0.0/29"), ("back", "10.130.0.0/29")):
+        made[name] = cloud.call("admin.network.add", {"name": name, "network": network}, account="admin")["pool_id"]
+    yield made
+    for pool_id in made.values():
+        cloud.call("admin.network.delete", {"pool_id": pool_id}, account="admin")
+
+
+def test_one(cloud: MemoryCloud) -> None:
+    """What callers get today: one NIC, whose MAC and tap its network knows its address by; one disk."""
+    vm = cloud.create()
+    address = IPv4Address(vm["leases"][0]["address"])
+    cloud.wait(vm["vm_id"], "running")
+    [nic] = nics(cloud, vm["vm_id"])
+    assert tuple(nic) == (0, mac_of(address), tap_of(address), "virtio", "net", [str(address)])
+    end(cloud, vm["vm_id"])
+
+
+def test_two_of_each(cloud: MemoryCloud, pools: dict[str, int]) -> None:
+    """A VM with two NICs on networks of their own and two disks runs with all of them, and gives them all back."""
+    wanted = rows(cloud, NicRow("virtio", pools["back"]), NicRow("e1000", pools["front"]), disks=2)
+    made = insert(cloud, wanted)
+    back, front = IPv4Address("10.130.0.2"), IPv4Address("10.129.0.2")
+    assert made.addresses == (back, front)
+    vm = cloud.wait(made.vm_id, "running")
+    assert [lease["address"] for lease in vm["leases"]] == [str(back), str(front)]
+    spec = running(cloud, wanted)
+    assert [(nic.network, nic.mac, nic.tap, nic.model) for nic in spec.nics] == [
+        ("wawel-back", mac_of(back), tap_of(back), "virtio"),
+        ("wawel-front", mac_of(front), tap_of(front), "e1000"),
+    ]
+    assert [(disk.path, disk.device) for disk in spec.disks] == [
+        (f"/srv/main/{disk.volume}", disk.device) for disk in wanted.disks
+    ]
+    memory = cloud.memory[wanted.node_id]
+    assert {"wawel-front", "wawel-back"} <= set(memory.world.networks)
+    for disk in wanted.disks:
+        assert memory.find(pool_name(cloud.storage_id), disk.volume) is not None
+    end(cloud, made.vm_id)
+    for disk in wanted.disks:
+        assert memory.find(pool_name(cloud.storage_id), disk.volume) is None
+
+
+def test_two_on_one_network(cloud: MemoryCloud) -> None:
+    """NICs that name no network get addresses of their own, and no other VM gets these."""
+    wanted = rows(cloud, NicRow("virtio"), NicRow("virtio"))
+    made = insert(cloud, wanted)
+    other = cloud.create()
+    addresses = {*map(str, made.addresses), other["leases"][0]["address"]}
+    assert len(addresses) == 3
+    cloud.wait(made.vm_id, "running")
+    assert [nic.mac for nic in running(cloud, wanted).nics] == [mac_of(address) for address in made.addresses]
+    end(cloud, made.vm_id)
+    cloud.wait(other["vm_id"], "running")
+    end(cloud, other["vm_id"])
+
+
+def test_too_few(cloud: MemoryCloud, pools: dict[str, int]) -> None:
+    """Where a network has fewer addresses than it takes, or is locked, nothing is made."""
+    with pytest.raises(NoFreeAddress):
+        insert(cloud, rows(cloud, *[NicRow("virtio", pools["front"])] * 6))
+    cloud.call("admin.network.lock", {"pool_id": pools["back"]}, account="admin")
+    with pytest.raises(NoFreeAddress):
+        insert(cloud, rows(cloud, NicRow("virtio", pools["front"]), NicRow("virtio", pools["back"])))
+    assert cloud.sql("SELECT count(*) FROM nic") == 0
+    assert cloud.leaks() == []
+
+
+def test_unclear(cloud: MemoryCloud, pools: dict[str, int]) -> None:
+    """A NIC that takes any network beside one that names its own might be given the same address."""
+    with pytest.raises(ValueError, match="more than"):
+        insert(cloud, rows(cloud, *[NicRow("virtio")] * (NICS_MAX + 1)))
+    with pytest.raises(ValueError, match="same address"):
+        insert(cloud, rows(cloud, NicRow("virtio"), NicRow("virtio", pools["front"])))
+
+
+def test_rows_decide(cloud: MemoryCloud) -> None:
+    """A domain has what the row of its NIC says, whatever its address or its image would suggest."""
+    vm = cloud.create()
+    cloud.wait(vm["vm_id"], "running")
+    cloud.call("user.vm.stop", [vm["vm_id"]])
+    cloud.wait(vm["vm_id"], "stopped")
+    cloud.sql("UPDATE nic SET mac = '02:58:00:00:00:07', tap = 'wvn00000007' WHERE vm_id = :id", id=vm["vm_id"])
+    cloud.sql("UPDATE image SET network_device = 'e1000'")
+    try:
+        cloud.call("user.vm.start", [vm["vm_id"]])
+        cloud.wait(vm["vm_id"], "running")
+        [domain] = [d for m in cloud.memory.values() if (d := m.world.domains.get(vm["uuid"])) is not None]
+        [nic] = domain.running.nics
+        assert (nic.mac, nic.tap, nic.model) == ("02:58:00:00:00:07", "wvn00000007", "virtio")
+        end(cloud, vm["vm_id"])
+    finally:
+        cloud.sql("UPDATE image SET network_device = 'virtio'")
+
+
+def test_by_its_id(cloud: MemoryCloud) -> None:
+    """A NIC without an IPv4 address has its MAC and its tap from its own id."""
+    engine = cloud.manager.database.engine
+    with Session(engine) as session:  # never committed: nodes have no such networks yet
+        pool_id = session.scalar(
+            text(
+                "INSERT INTO address_pool (name, network, gateway, bridge)"
+                " VALUES ('six', 'fd00::/64', 'fd00::1', 'six') RETURNING id"
+            )
+        )
+        session.execute(
+            text("INSERT INTO network_lease (pool_id, address) VALUES (:p, 'fd00::2'), (:p, 'fd00::3')"), {"p": pool_id}
+        )
+        made = insert_vm(session, rows(cloud, NicRow("virtio", pool_id), NicRow("virtio", pool_id)))
+        assert made.addresses == (IPv6Address("fd00::2"), IPv6Address("fd00::3"))
+        found = session.execute(
+            text("SELECT id, mac::text AS mac, tap FROM nic WHERE vm_id = :v ORDER BY number"), {"v": made.vm_id}
+        ).all()
+        for row in found:
+            digits = f"{row.id:08x}"
+            assert row.mac.replace(":", "") == f"0258{digits}" and row.tap == f"wvn{digits}"
+        assert len(found) == 2
+        session.rollback()
