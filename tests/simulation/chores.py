@@ -93,7 +93,8 @@ class Chores:
         self.ask("admin", "admin.node.edit", node_id=node.node_id, comment=f"rack {len(self.asks)}")
 
     def _image_access(self) -> None:
-        found = self._one("SELECT id FROM image WHERE deleted_at IS NULL AND name <> 'tiny' ORDER BY id")
+        where = "deleted_at IS NULL AND kind = 'system' AND name <> 'tiny'"
+        found = self._one(f"SELECT id FROM image WHERE {where} ORDER BY id")
         if found is not None:
             access = self.rng.choice(["public", "private"])
             self.ask("admin", "admin.system_image.set_access", image_id=found, access=access)
@@ -101,7 +102,7 @@ class Chores:
     def _image_private(self) -> None:
         rows = self.simulation.sql(
             "SELECT a.login, i.id FROM image i JOIN account a ON a.id = i.account_id"
-            " WHERE i.deleted_at IS NULL AND i.name <> 'tiny' ORDER BY i.id"
+            " WHERE i.deleted_at IS NULL AND a.login <> 'admin' ORDER BY i.id"
         )
         if rows:
             found = self.rng.choice(rows)

@@ -21,13 +21,13 @@ from clm.daemon.duties import Locks
 from clm.daemon.settings import CloudSettings, DatabaseSettings, ListenSettings, Settings
 from clm.services.accounts import SESSION_PREFIX, insert_user, open_session, token_hash
 from clm.store.identity import find_by_login
-from cm.rpc.caller import RawJSON
 from cm.rpc.dispatch import Peer
 from cm.rpc.view import Registry
 from cm.runtime.threads import IThreads
 from simulation.database import keep_time, make_database
 from simulation.link import Connection, Stream
 from simulation.process import Process, SimListener, cut_off
+from simulation.tickets import plain
 
 if TYPE_CHECKING:
     from simulation.simulation import Simulation
@@ -171,7 +171,7 @@ class Cloud:
         if not ready:
             raise LookupError("no process serves")
         process = self.simulation.latency.choice(ready)
-        peer = Peer("198.51.100.7", f"Bearer {self._token(login)}".encode(), request_id)
+        peer = Peer("198.51.100.7", f"Bearer {self.token(login)}".encode(), request_id)
         if request_id is not None:
             self.asked[request_id] += 1
         asked: Deferred[Any] = process.run(
@@ -181,14 +181,14 @@ class Cloud:
         def answered(value: Any) -> Any:
             if request_id is not None and method not in OWN:
                 self.answered[request_id] = process
-            return value.decode() if isinstance(value, RawJSON) else value
+            return plain(value)
 
         return asked.addCallback(answered)
 
     def call(self, method: str, params: Any = (), *, login: str = "admin") -> Any:
         return self.simulation.result(self.ask(method, params, login=login))
 
-    def _token(self, login: str) -> str:
+    def token(self, login: str) -> str:
         """Of a session that is open; whoever may not log in shows the last one."""
         policy = self.processes[0].manager.policy
         with Session(self._own) as session, session.begin():

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from clm.store.sync import wanted_accounts
 from cm.store.claim import leaks
+from simulation import judge
 from simulation.link import ASYNC
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ def at_rest(simulation: Simulation, workload: Workload) -> list[str]:
         *_hooks(simulation),
         *_answers(simulation, workload),
         *_trail(simulation, workload),
+        *_rights(simulation, workload),
         *_secrets(simulation),
         *(_people(simulation) if simulation.cloud is not None else ()),
         *(_told(simulation) if simulation.cloud is not None else ()),
@@ -243,12 +245,16 @@ def _trail(simulation: Simulation, workload: Workload) -> list[str]:
     return wrong
 
 
+def _rights(simulation: Simulation, workload: Workload) -> list[str]:
+    """Whoever may, was let; who may not, was refused with the error that says no more than they may know."""
+    return judge.calls(simulation, workload, judge.model_of(simulation))
+
+
 def _secrets(simulation: Simulation) -> list[str]:
     """Nothing that is secret was logged."""
     secrets = {node.agent.credential for node in simulation.nodes}
     secrets |= {row.secret for row in simulation.sql("SELECT secret FROM vm WHERE secret <> ''")}
-    if simulation.cloud is not None:
-        secrets |= simulation.cloud.secrets
+    secrets |= simulation.tickets.secrets if simulation.cloud is None else simulation.cloud.secrets
     text = "\n".join(simulation.journal)
     return [f"a secret was logged: {secret[:4]}..." for secret in sorted(secrets) if secret in text]
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from cm.rpc.keys import ensure_secret, ensure_signing_key
-from simulation import invariants
+from simulation import eyes, invariants
 from simulation.chance import stream
 from simulation.database import IServer
 from simulation.faults import Fault, Faults, draw
@@ -37,6 +37,7 @@ class Outcome:
     injected: Counter[str] = field(default_factory=Counter)
     operations: Counter[str] = field(default_factory=Counter)
     calls: Counter[str] = field(default_factory=Counter)
+    read: Counter[str] = field(default_factory=Counter)  # reading views that were called at rest
     errors: Counter[str] = field(default_factory=Counter)
     points: Counter[str] = field(default_factory=Counter)
     deaths: Counter[str] = field(default_factory=Counter)
@@ -114,6 +115,7 @@ def _live(simulation: Simulation, outcome: Outcome, pace_s: float) -> None:
     workload = Workload(simulation, seconds, pace_s)
     faults = Faults(simulation, outcome.plan)
     simulation.watcher.begin()
+    simulation.read_feeds()
     simulation.run_for(seconds)
     faults.end()
     outcome.injected, outcome.calls, outcome.errors = faults.injected, workload.counts, workload.errors
@@ -121,6 +123,7 @@ def _live(simulation: Simulation, outcome: Outcome, pace_s: float) -> None:
     _rest(simulation, workload)
     simulation.look_at_storages()
     outcome.problems += invariants.at_rest(simulation, workload)
+    outcome.problems += eyes.at_rest(simulation, outcome.read)
     simulation.note("at rest")
     _destroy_all(simulation, workload)
     outcome.problems += [f"in the end: {problem}" for problem in invariants.in_the_end(simulation)]

@@ -5,10 +5,12 @@ from __future__ import annotations
 import gc
 import itertools
 import json
+import random
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
+from unittest import mock
 
 from sqlalchemy import event, text
 from sqlalchemy.exc import OperationalError
@@ -26,7 +28,7 @@ from cm.interfaces.volume import StorageSpec
 from cm.operations import staging
 from cm.rpc.caller import Identity, LocalCaller
 from cm.rpc.vocabulary import DiskFormat, Role, StorageKind
-from cm.runtime import wall
+from cm.runtime import feed, wall
 from cm.runtime.database import Database
 from contextualization.endpoint import make_endpoint
 from contextualization.settings import EndpointSettings, token_key_from
@@ -34,16 +36,21 @@ from contextualization.wire import Exchange
 from simulation.chance import drawn_from, stream
 from simulation.database import IServer, keep_time, make_database
 from simulation.process import Process, SimListener
+from simulation.reader import Net, Reader
 from simulation.schedule import Schedule
+from simulation.tickets import Tickets
 from simulation.watch import Watch
 from simulation.world import Node, SimDriver
 
 if TYPE_CHECKING:
     from simulation.cloud import Cloud
 
+FEED_S: Final = 1.0  # between looks for changes; a program looks oftener, which takes most of a simulation's time
 EPOCH: Final = 1_767_225_600.0  # 2026-01-01, unix seconds: when every simulation begins
 LOGINS: Final = ("ann", "bob", "eve")
 GIB: Final = 2**30
+# The images that are there from the start, for all, with their kinds.
+STANDING: Final = {"tiny": "system", "tools": "iso", "data 1": "storage", "data 2": "storage"}
 SWEEP_S: Final = 60.0
 current: Simulation | None = None
 
@@ -96,6 +103,9 @@ class Simulation:
         self.excused_volumes: set[str] = set()
         self.excused_uuids: set[str] = set()
         self.watcher = Watch(self)
+        self.tickets = Tickets(self, state_dir)
+        self.net = Net(self)
+        self.readers: dict[str, Reader] = {}
         self.over = False
         self._sweeping = False
 
@@ -110,6 +120,8 @@ class Simulation:
         gc.freeze()  # none of this has to be looked through again
         self._chance = drawn_from(self.seed)
         self._chance.__enter__()
+        self._pace = mock.patch.object(feed, "POLL_S", FEED_S)
+        self._pace.start()
         current = self
         threadable.registerAsIOThread()
         wall.hand_in(self._wall, self.schedule.seconds)
@@ -138,6 +150,8 @@ class Simulation:
             if process.listener is not None:
                 process.listener.cut()
             process.manager.database.close()
+        for opened in self.net.opened:
+            opened.forget()
         if self.cloud is not None:
             self.cloud.close()
         if hasattr(self, "_own"):
@@ -146,6 +160,7 @@ class Simulation:
         globalLogPublisher.removeObserver(self._observe)
         wall.hand_in(None)
         current = None
+        self._pace.stop()
         self._chance.__exit__(None, None, None)
         MemoryNode.forget_all()
         forget_exports()
@@ -265,6 +280,10 @@ class Simulation:
 
     # ------------------------------------------------------------------ what is told
 
+    def read_feeds(self) -> None:
+        """Have everybody follow the feed from now on."""
+        self.readers = {login: Reader(self.net, login) for login in LOGINS}
+
     def note(self, *fields: Any) -> None:
         self.journal.append(f"{self.schedule.seconds():.6f} {' '.join(str(field) for field in fields)}")
 
@@ -347,7 +366,7 @@ class Simulation:
         )
         return asked
 
-    def ask_as_user(self, method: str, params: Any, *, login: str, request_id: str) -> Deferred[Any]:
+    def ask_as_user(self, method: str, params: Any, *, login: str, request_id: str | None) -> Deferred[Any]:
         """
         Call as a client does: the cloud where there is one, else a process of the cluster.
 
@@ -355,7 +374,20 @@ class Simulation:
         """
         if self.cloud is not None:
             return self.cloud.ask(method, params, login=login, request_id=request_id)
-        return self.ask(method, params, login=login, request_id=request_id)
+        process = self.some_process()
+        if process is None:
+            raise LookupError("no process serves")
+        return self.tickets.ask(process, method, params, login, request_id)
+
+    def some_front(self, rng: random.Random) -> Process | None:
+        """A process that people call, as their load balancer finds it."""
+        among = self.processes if self.cloud is None else self.cloud.processes
+        ready = [process for process in among if process.endpoint is not None and process.alive]
+        return rng.choice(ready) if ready else None
+
+    def bearer(self, login: str) -> str:
+        """The credentials of somebody's session, as a header."""
+        return f"Bearer {self.tickets.of(login) if self.cloud is None else self.cloud.token(login)}"
 
     def result(self, asked: Deferred[Any], limit_s: float = 120.0) -> Any:
         """Let time pass until an answer is there."""
@@ -431,20 +463,33 @@ class Simulation:
         self.run_for(5)
         self.pool = f"wawel-{self.storage_id}"
         self.share = self.nodes[0].memory.world.storages.share(self.pool)
-        self.nodes[0].memory.create_empty(self.pool, "image-1.qcow2", DiskFormat.QCOW2, 64 * 2**20)
-        self.image_id = self.sql(
-            "INSERT INTO image (kind, name, account_id, storage_id, volume, format, size_bytes, claimed_bytes, state,"
-            " access) VALUES ('system', 'tiny', :a, :s, 'image-1.qcow2', 'qcow2', 67108864, 0, 'ok', 'public')"
-            " RETURNING id",
-            a=self.users["admin"],
-            s=self.storage_id,
-        )[0].id
+        self.image_id, self.iso_id, *self.disk_ids = map(self._image, STANDING.items())
         template = self.call("admin.template.add", {"name": "small", "cpu": 1, "memory_mib": 512})
         self.template_id = template["template_id"]
         self.sql("UPDATE storage SET capacity_bytes = 1099511627776 WHERE id = :id", id=self.storage_id)
         for node in self.nodes:
             assert self.sql("SELECT hooks FROM node WHERE id = :id", id=node.node_id)[0].hooks
         self.note("begins")
+
+
+    def _image(self, named: tuple[str, str]) -> int:
+        """One that is there from the start, for all."""
+        name, kind = named
+        number = self.sql("SELECT count(*) + 1 FROM image")[0][0]
+        format_ = DiskFormat.RAW if kind == "iso" else DiskFormat.QCOW2
+        volume = f"image-{number}.{'iso' if kind == 'iso' else 'qcow2'}"
+        self.nodes[0].memory.create_empty(self.pool, volume, format_, 64 * 2**20)
+        made: int = self.sql(
+            "INSERT INTO image (kind, name, account_id, storage_id, volume, format, size_bytes, claimed_bytes, state,"
+            " access) VALUES (:k, :n, :a, :s, :v, :f, 67108864, 0, 'ok', 'public') RETURNING id",
+            k=kind,
+            n=name,
+            a=self.users["admin"],
+            s=self.storage_id,
+            v=volume,
+            f=str(format_),
+        )[0].id
+        return made
 
 
 def _away() -> OperationalError:

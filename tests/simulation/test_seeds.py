@@ -15,6 +15,7 @@ import pytest
 from lab.postgres import PrivatePostgres
 from simulation.farm import Farm
 from simulation.runner import Outcome, run_seed
+from simulation.views import unread
 
 MINUTES = 6.0
 FIXED = range(1, 41)
@@ -90,9 +91,20 @@ def test_journal_is_written(farm: Farm, tmp_path: Path) -> None:
     assert "faults end" in written
 
 
-def test_fixed(farm: Farm) -> None:
-    wrong = failures(farm.run(FIXED, minutes=MINUTES))
+@pytest.fixture(scope="module")
+def fixed(farm: Farm) -> list[Outcome]:
+    """Of all fixed seeds."""
+    return sorted(farm.run(FIXED, minutes=MINUTES), key=lambda outcome: outcome.seed)
+
+
+def test_fixed(fixed: list[Outcome]) -> None:
+    wrong = failures(iter(fixed))
     assert not wrong, wrong
+
+
+def test_everything_is_read(fixed: list[Outcome]) -> None:
+    """Over the fixed seeds people read by every reading view, but for those that have a reason."""
+    assert unread(name for outcome in fixed for name in outcome.read) == []
 
 
 @pytest.mark.skipif("WAWEL_FIXED" in os.environ, reason="fixed seeds alone were asked for")

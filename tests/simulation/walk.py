@@ -34,7 +34,7 @@ REQUEST: Final = "walk"
 OPEN: Final = "('queued', 'running', 'waiting')"
 GONE: Final = ("off", "absent", "crashed")
 SOURCE: Final = "walk.raw"
-TEMPLATE_VOLUME: Final = "image-1.qcow2"
+STANDING_VOLUMES: Final = frozenset({"image-1.qcow2", "image-2.iso", "image-3.qcow2", "image-4.qcow2"})
 
 # What goes on without any operation. Claims count where they take something.
 BACKGROUND: Final = frozenset(
@@ -464,16 +464,16 @@ class Run:
             simulation.call("user.vm.destroy", {"vm_ids": vms}, login="ann")
         self._quiet(simulation.schedule.seconds() + LIMIT_S)
         images = simulation.sql(
-            "SELECT i.id, a.login FROM image i JOIN account a ON a.id = i.account_id WHERE i.id <> :t"
+            "SELECT i.id, a.login FROM image i JOIN account a ON a.id = i.account_id WHERE i.id > :t"
             " AND i.deleted_at IS NULL AND i.state <> 'deleted'",
-            t=simulation.image_id,
+            t=max(simulation.disk_ids),
         )
         for image in images:
             simulation.call("user.system_image.delete", {"image_id": image.id}, login=image.login)
         if images:
             self._quiet(simulation.schedule.seconds() + LIMIT_S)
         self._books()
-        left = {name for name in simulation.share.volumes if name != TEMPLATE_VOLUME}
+        left = set(simulation.share.volumes) - STANDING_VOLUMES
         if left:
             self.problems.append(f"volumes are left: {sorted(left)}")
         for node in simulation.nodes:

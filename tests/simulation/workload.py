@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from twisted.python.failure import Failure
 
-from cm.rpc.codec import encode_json
-from cm.rpc.errors import CloudError, Incident, Unavailable
+from cm.rpc.errors import CloudError, Incident, ObjectNotFound, Unavailable
 from simulation.chance import stream
 from simulation.chores import CHORES, PEOPLE, Chores
 from simulation.link import ASYNC
@@ -44,6 +43,8 @@ class Ask:
     asked_at: float
     tries: int = 0
     ended: bool = False
+    ended_at: float = 0.0
+    absent: str = ""  # what kind of thing was not found
     accepted: bool = False
     error: str = ""
     answer: Any = field(default=None, repr=False)
@@ -118,11 +119,12 @@ class Workload(Chores):
 
     def _accepted(self, answer: Any, ask: Ask) -> None:
         simulation = self.simulation
-        answer = encode_json(answer)  # a first answer holds times, which a repeat has as text
         if ask.accepted and ask.answer != answer and ask.method not in ASYNC:
             simulation.break_invariant(f"a repeat of {ask.method} ({ask.request_id}) was answered otherwise")
         if not ask.ended:
             simulation.note("answer", ask.number, ask.login, ask.method, ask.params, "accepted")
+        if not ask.ended:
+            ask.ended_at = simulation.schedule.seconds()
         ask.ended = ask.accepted = True
         ask.answer = answer
 
@@ -134,7 +136,9 @@ class Workload(Chores):
         if ask.ended:
             return
         ask.ended = True
+        ask.ended_at = simulation.schedule.seconds()
         error = failure.value
+        ask.absent = error.kind if isinstance(error, ObjectNotFound) else ""
         ask.error = error.code if isinstance(error, CloudError) else repr(error)
         self.errors[ask.error] += 1
         simulation.note("answer", ask.number, ask.login, ask.method, ask.params, ask.error)
@@ -162,11 +166,16 @@ class Workload(Chores):
 
     def _create(self, count: int = 1) -> None:
         simulation = self.simulation
+        more: dict[str, Any] = {}
+        if self.rng.random() < 0.15:
+            more["iso_list"] = [simulation.iso_id]
+        if self.rng.random() < 0.15:
+            more["disk_list"] = [self.rng.choice(simulation.disk_ids)]
         self.ask(
             self._user(), "user.vm.create", name=f"vm{len(self.asks)}", description="", count=count,
             image_id=simulation.image_id, template_id=simulation.template_id,
             on_poweroff=self.rng.choice(["stop", "stop", "destroy", "restart", "save"]),
-            vnc=self.rng.random() < 0.3, deploy_mode=self.rng.choice(["overlay", "overlay", "copy"]),
+            vnc=self.rng.random() < 0.3, deploy_mode=self.rng.choice(["overlay", "overlay", "copy"]), **more,
         )  # fmt: skip
 
     def _burst(self) -> None:

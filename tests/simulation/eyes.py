@@ -1,0 +1,399 @@
+"""
+What everybody sees at rest: each reads all that there is to read, by every reading view; and it is what the ``model``
+says, what the nodes have, what the feed told them, and what a summary written now would say.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from typing import TYPE_CHECKING, Any, Final
+
+from sqlalchemy.orm import Session
+from twisted.python.failure import Failure
+
+from cm.rpc.errors import CloudError, Unavailable
+from cm.store.vm import render_vm
+from simulation import judge
+from simulation.model import EVER, Model, Thing, enough
+from simulation.questions import Questions
+from simulation.simulation import LOGINS
+
+if TYPE_CHECKING:
+    from simulation.simulation import Simulation
+
+TIRED: Final = 4  # looks at what goes on changing
+FACTS: Final = ("name", "description", "image_id", "template_id", "vnc_enabled", "on_poweroff")
+NO_LOG: Final = frozenset({"!volume_not_found", "!storage_unreached"})  # it never ran, or its disk is gone
+RESTS: Final = frozenset({"stopped", "error", "pending"})
+
+
+class Eyes:
+    """One look at everything. ``called``: how often which view was."""
+
+    def __init__(self, simulation: Simulation) -> None:
+        self.simulation = simulation
+        self.called: Counter[str] = Counter()
+        self.wrong: list[str] = []
+        self._answers: dict[str, Any] = {}
+
+    # ------------------------------------------------------------------ asking
+
+    def read(self, asked: list[tuple[str, str, dict[str, Any]]]) -> None:
+        """Ask all of it at once; what is not served now is asked again."""
+        simulation = self.simulation
+        left = {json.dumps(each): each for each in asked}
+        for _ in range(30):
+            box: dict[str, Any] = {}
+            for key, (login, method, params) in left.items():
+                self.called[method] += 1
+                try:
+                    deferred = simulation.ask_as_user(method, params, login=login, request_id=None)
+                except LookupError:
+                    continue
+                deferred.addBoth(lambda value, box=box, key=key: box.__setitem__(key, value))
+            for _ in range(200):
+                simulation.run_for(0.1)
+                if len(box) == len(left):
+                    break
+            for key, value in box.items():
+                if not (isinstance(value, Failure) and value.check(Unavailable)):
+                    self._answers[key] = value
+                    left.pop(key)
+            if not left:
+                return
+        self.wrong += [f"{key} was not answered at rest" for key in left]
+
+    def answer(self, login: str, method: str, **params: Any) -> Any:
+        """What it was answered: a value, or the code of its error as "!code"."""
+        value = self._answers.get(json.dumps((login, method, params)), "!nothing")
+        if isinstance(value, Failure):
+            error = value.value
+            return f"!{error.code}" if isinstance(error, CloudError) else f"!{error!r}"
+        return value
+
+    def expect(self, what: str, seen: Any, wanted: Any) -> None:
+        if seen != wanted:
+            self.wrong.append(f"{what} is {seen!r:.300}, and should be {wanted!r:.300}")
+
+
+def at_rest(simulation: Simulation, calls: Counter[str] | None = None) -> list[str]:
+    """Everything that somebody sees otherwise than it is. :param calls: gets which views were called."""
+    wrong: list[str] = []
+    for _ in range(TIRED):
+        simulation.run_for(4.0)  # what happened last has reached its readers
+        before = _last(simulation)
+        eyes = Eyes(simulation)
+        model = judge.model_of(simulation)
+        look = Look(eyes, model)
+        look.everything()
+        if calls is not None:
+            calls.update(eyes.called)
+        wrong = eyes.wrong
+        if _last(simulation) == before:
+            return wrong
+    return wrong if len(wrong) < 3 else wrong[:20]
+
+
+def _last(simulation: Simulation) -> int:
+    return int(simulation.sql("SELECT coalesce(max(id), 0) AS last FROM change")[0].last)
+
+
+class Look(Questions):
+    """What is asked, and what is to be seen."""
+
+    def __init__(self, eyes: Eyes, model: Model) -> None:
+        self.eyes = eyes
+        self.model = model
+        self.simulation = eyes.simulation
+        self.now = self.simulation.unix_s()
+        self.rows = {
+            row.id: row
+            for row in self.simulation.sql(
+                "SELECT v.id, v.uuid::text AS uuid, v.summary, v.closed_at IS NOT NULL AS closed, v.user_data,"
+                " v.node_id, a.login FROM vm v JOIN account a ON a.id = v.account_id ORDER BY v.id"
+            )
+        }
+        self.images = {
+            row.id: row
+            for row in self.simulation.sql(
+                "SELECT i.id, i.uuid::text AS uuid, i.kind, i.state, i.access, i.deleted_at IS NOT NULL AS gone"
+                " FROM image i ORDER BY i.id"
+            )
+        }
+        self.operations = self.simulation.sql(
+            "SELECT id, kind, state, vm_id, image_id FROM operation ORDER BY id DESC LIMIT 8"
+        )
+
+    def everything(self) -> None:
+        self.eyes.read(self._distinct())
+        self._summaries()
+        for login in LOGINS:
+            self._lists(login)
+            self._ones(login)
+            self._work(login)
+            self._feed(login)
+        self._administrator()
+        if self.simulation.cloud is not None:
+            self._cloud()
+
+    def _distinct(self) -> list[tuple[str, str, dict[str, Any]]]:
+        return list({json.dumps(each): each for each in self._asked()}.values())
+
+    # ------------------------------------------------------------------ VMs and images
+
+    def level(self, login: str, thing: Thing) -> str | None:
+        return self.model.level(login, thing, self.now)
+
+    def _live(self, login: str, *, shared: bool) -> list[Thing]:
+        """Newest first."""
+        found = [
+            thing
+            for thing in self.model.vms.values()
+            if thing.ended == EVER and self.level(login, thing) and (thing.owner != login) is shared
+        ]
+        return sorted(found, key=lambda thing: -thing.id)
+
+    def _lists(self, login: str) -> None:
+        eyes = self.eyes
+        for shared in (False, True):
+            listed = eyes.answer(login, "user.vm.get_list", **({"shared": True} if shared else {}))
+            what = f"the list of VMs {'shared with' if shared else 'of'} {login}"
+            wanted = self._live(login, shared=shared)
+            eyes.expect(what, [vm["vm_id"] for vm in listed], [thing.id for thing in wanted])
+            for vm in listed:
+                thing = self.model.vms.get(vm["vm_id"])
+                if thing is not None:
+                    self._shown(f"VM {vm['vm_id']} in {what}", vm, thing)
+                    if shared:
+                        eyes.expect(f"{login}'s level in {what} of {thing.id}", vm["access"], self.level(login, thing))
+        whole = [thing.id for thing in self._live(login, shared=False)]
+        eyes.expect(
+            f"the first page of {login}", [vm["vm_id"] for vm in eyes.answer(login, "user.vm.get_list", limit=2)],
+            whole[:2],
+        )  # fmt: skip
+        closed = [thing.id for thing in self.model.vms.values() if thing.owner == login and thing.ended < EVER]
+        listed = eyes.answer(login, "user.vm.get_list", closed=True)
+        eyes.expect(f"the ended VMs of {login}", sorted(vm["vm_id"] for vm in listed), sorted(closed))
+        for kind in ("system", "storage", "iso"):
+            listed = eyes.answer(login, f"user.{kind}_image.get_list")
+            wanted_ids = [i for i in self._images_of(login) if self.images[i].kind == kind]
+            eyes.expect(f"the {kind} images of {login}", [image["image_id"] for image in listed], wanted_ids)
+            for image in listed:
+                known = self.model.images.get(image["image_id"])
+                if known is not None:
+                    for name in ("name", "description"):
+                        if name in known.facts:
+                            eyes.expect(f"{name} of image {known.id}", image[name], known.facts[name])
+                    eyes.expect(f"{login}'s level on image {known.id}", image["level"], self.level(login, known))
+        seen = [thing for kind in ("vm", "image") for thing in self._seen(login, kind)]
+        uuids = {(self.rows if t.kind == "vm" else self.images)[t.id].uuid for t in seen}
+        asked = [row.uuid for row in (*self.rows.values(), *self.images.values())][-60:]
+        found = eyes.answer(login, "user.object.find", uuids=asked)
+        eyes.expect(f"what {login} finds", {each["uuid"] for each in found}, uuids & set(asked))
+        eyes.expect("users in the administrator's list", eyes.answer(login, "admin.vm.get_list"), _refusal(self))
+        used = eyes.answer(login, "user.user.check_quota")
+        mine = self._live(login, shared=False)
+        eyes.expect(f"the VMs that are counted for {login}", used["used_vms"], len(mine))
+
+    def _seen(self, login: str, kind: str) -> list[Thing]:
+        things = self.model.vms if kind == "vm" else self.model.images
+        return [thing for thing in things.values() if self.level(login, thing) is not None]
+
+    def _images_of(self, login: str) -> list[int]:
+        """Those that somebody may use, newest first; what failed is left out of lists."""
+        found = [t.id for t in self._seen(login, "image") if self.images[t.id].state in ("ok", "adding")]
+        return sorted(found, reverse=True)
+
+    def _shown(self, what: str, vm: dict[str, Any], thing: Thing) -> None:
+        """A VM as it is shown is as people asked for it, and as its node has it."""
+        for name in FACTS:
+            if name in thing.facts and not (name == "vnc_enabled" and thing.ended < EVER):
+                self.eyes.expect(f"{name} of {what}", vm[name], thing.facts[name])
+        self.eyes.expect(f"the operation of {what}", vm["operation_id"], None)
+        row = self.rows[thing.id]
+        if row.uuid in self.simulation.excused_uuids or thing.ended < EVER:
+            return
+        running = [node for node in self.simulation.nodes if row.uuid in node.running()]
+        if not running:
+            if vm["state"] not in RESTS:
+                self.eyes.wrong.append(f"{what} is shown as {vm['state']}, and does not run")
+        else:
+            paused = running[0].memory.world.domains[row.uuid].paused
+            self.eyes.expect(f"the state of {what}", vm["state"], "paused" if paused else "running")
+
+    def _ones(self, login: str) -> None:
+        """By their ids: everything to owners, less to others, and to strangers that there is no such thing."""
+        eyes = self.eyes
+        eyes.expect("a VM that never was", eyes.answer(login, "user.vm.get_by_id", vm_id=10**7), "!object_not_found")
+        for thing in self.some("vm"):
+            level = self.level(login, thing)
+            who = f"to {login} ({level}) VM {thing.id}"
+            found = eyes.answer(login, "user.vm.get_by_id", vm_id=thing.id)
+            console = eyes.answer(login, "user.vm.get_console", vm_id=thing.id)
+            grants = eyes.answer(login, "user.acl.get_list", kind="vm", object_id=thing.id)
+            work = eyes.answer(login, "user.operation.get_list", vm_id=thing.id)
+            if level is None:
+                for answer in (found, console, grants, work):
+                    eyes.expect(who, answer, "!object_not_found")
+                continue
+            if not isinstance(found, dict):
+                eyes.wrong.append(f"{who} is {found}")
+                continue
+            eyes.expect(f"the level told {who}", found["access"], level)
+            if not enough(level, "owner"):
+                eyes.expect(f"the user data told {who}", found["user_data"], None)
+            self._shown(who, found, thing)
+            if str(console).startswith("!") and console not in NO_LOG:
+                eyes.wrong.append(f"the console {who} is {console}")
+            if thing.ended == EVER:
+                self._grants(login, who, thing, grants)
+        for thing in self.some("image"):
+            level = self.level(login, thing)
+            kind = self.images[thing.id].kind
+            found = eyes.answer(login, f"user.{kind}_image.get_by_id", image_id=thing.id)
+            if level is None:
+                eyes.expect(f"to {login} image {thing.id}", found, "!object_not_found")
+            else:
+                eyes.expect(f"the level told {login} of image {thing.id}", found["level"], level)
+                grants = eyes.answer(login, "user.acl.get_list", kind="image", object_id=thing.id)
+                self._grants(login, f"to {login} ({level}) image {thing.id}", thing, grants)
+
+    def _grants(self, login: str, who: str, thing: Thing, listed: Any) -> None:
+        held = thing.granted(self.now)
+        mine = self.model.groups_of(login, self.now)
+        gone = {group for group, changes in self.model.groups.items() if not changes[-1][1]}
+        wanted = {(what, name, level) for (what, name), level in held.items() if what != "group" or name not in gone}
+        if enough(self.level(login, thing), "operator"):
+            wanted.add(("login", thing.owner, "owner"))
+        else:
+            subjects = {("login", login), *(("group", group) for group in mine)}
+            wanted = {each for each in wanted if each[:2] in subjects}
+        told = {
+            ("group", each["subject"]["group_id"], each["level"])
+            if "group_id" in each["subject"]
+            else ("login", each["subject"]["login"], each["level"])
+            for each in listed
+        }
+        self.eyes.expect(f"the grants shown {who}", sorted(told, key=str), sorted(wanted, key=str))
+
+    def _work(self, login: str) -> None:
+        for op in self.operations:
+            about = self.model.vms.get(op.vm_id) if op.vm_id is not None else self.model.images.get(op.image_id)
+            if about is None or about.ended < EVER or about.gone < EVER:
+                continue
+            answer = self.eyes.answer(login, "user.operation.get", operation_id=op.id)
+            if self.level(login, about) is None:
+                self.eyes.expect(f"to {login} operation {op.id}", answer, "!object_not_found")
+            else:
+                self.eyes.expect(f"to {login} operation {op.id}", answer["state"], op.state)
+
+    # ------------------------------------------------------------------ the feed, and what would be written now
+
+    def _summaries(self) -> None:
+        """What is kept of each VM is what would be written of it now."""
+        self.simulation.sql("SELECT 1")
+        with Session(self.simulation._own) as session:
+            for row in self.rows.values():
+                if row.closed:
+                    continue
+                kept, fresh = json.loads(row.summary), json.loads(render_vm(session, row.id))
+                fresh["version"] -= 1
+                differing = sorted(name for name in fresh if fresh[name] != kept.get(name))
+                for name in differing:
+                    self.eyes.expect(f"{name} in the summary of VM {row.id}", kept.get(name), fresh[name])
+            session.rollback()
+
+    def _feed(self, login: str) -> None:
+        reader = self.simulation.readers.get(login)
+        if reader is None or not reader.loaded:
+            return
+        listed = {
+            vm["vm_id"]: vm
+            for params in ({}, {"shared": True})
+            for vm in self.eyes.answer(login, "user.vm.get_list", **params)
+        }
+        seen = reader.seen["vm"]
+        # Who was in a group is not known to the cluster: they find out when they ask.
+        by_group = {t.id for t in self.model.vms.values() if any(whom[0] == "group" for _, whom, _ in t.grants)}
+        extra, lacking = set(seen) - set(listed) - by_group, set(listed) - set(seen) - by_group
+        if extra or lacking:
+            differs = f"lacks VMs {sorted(lacking)}, and has {sorted(extra)}"
+            self.eyes.wrong.append(f"{login}'s picture by the feed {differs}")
+        for vm_id in sorted(set(seen) & set(listed)):
+            told, there = seen[vm_id], listed[vm_id]
+            differing = sorted(key for key in told if key in there and told[key] != there[key])
+            if differing:
+                name = differing[0]
+                self.eyes.expect(f"{name} of VM {vm_id} in {login}'s feed", told[name], there[name])
+        for _, kind, number, event, with_object in reader.told:
+            thing = self.model.of(kind, number)
+            if thing is None or not with_object or kind == "image" or number in by_group:
+                continue
+            if not any(self.model.levels(login, thing, thing.born, self.now)):
+                self.eyes.wrong.append(f"{login} was told of {kind} {number} ({event}), which was never theirs to see")
+
+    # ------------------------------------------------------------------ administrators
+
+    def _administrator(self) -> None:
+        eyes, simulation = self.eyes, self.simulation
+
+        def listed(view: str, key: str, **params: Any) -> list[Any]:
+            answer = eyes.answer("admin", f"admin.{view}", **params)
+            if isinstance(answer, str):
+                eyes.wrong.append(f"admin.{view} {params} is {answer}")
+                return []
+            return sorted(each[key] for each in answer)
+
+        live = [t for t in self.model.vms.values() if t.ended == EVER]
+        eyes.expect("all VMs", listed("vm.get_list", "vm_id"), sorted(t.id for t in live))
+        ended = sorted(t.id for t in self.model.vms.values() if t.ended < EVER)
+        eyes.expect("all ended VMs", listed("vm.get_list", "vm_id", closed=True), ended)
+        mine = sorted(t.id for t in live if t.owner == "ann")
+        eyes.expect("the VMs of ann", listed("vm.get_list", "vm_id", user_id=self._account("ann")), mine)
+        node_id = simulation.nodes[0].node_id
+        here = sorted(row.id for row in self.rows.values() if row.node_id == node_id and not row.closed)
+        eyes.expect("the VMs of a node", listed("vm.get_list", "vm_id", node_id=node_id), here)
+        eyes.expect("the nodes", listed("node.get_list", "node_id"), sorted(n.node_id for n in simulation.nodes))
+        leases = {
+            row.address: row.vm_id
+            for row in simulation.sql(
+                "SELECT host(address) AS address, vm_id FROM network_lease WHERE vm_id IS NOT NULL AND pool_id = 1"
+            )
+        }
+        told = eyes.answer("admin", "admin.network.list_leases", pool_id=1, used_only=True)
+        eyes.expect("the leases", {each["address"]: each["vm_id"] for each in told}, leases)
+        found = eyes.answer("admin", "admin.cluster.check")
+        eyes.expect("what the cluster finds wrong with its books", found.get("leaks", []), [])
+        for thing in self.some("vm")[:2]:
+            answer = eyes.answer("admin", "admin.vm.get_by_id", vm_id=thing.id)
+            if not isinstance(answer, dict):
+                eyes.wrong.append(f"to the administrator VM {thing.id} is {answer}")
+            else:
+                self._shown(f"VM {thing.id} to the administrator", answer, thing)
+
+    def _cloud(self) -> None:
+        eyes, cloud = self.eyes, self.simulation.cloud
+        assert cloud is not None
+        living = sorted(group for group, changes in self.model.groups.items() if changes[-1][1])
+        for login in LOGINS:
+            mine = sorted(self.model.groups_of(login, self.now))
+            for group_id in sorted(self.model.groups)[-3:]:
+                answer = eyes.answer(login, "user.group.list_members", group_id=group_id)
+                if group_id not in living:
+                    eyes.expect(f"to {login} group {group_id}, which is no more", answer, "!object_not_found")
+                elif group_id not in mine:
+                    eyes.expect(f"to {login} the members of group {group_id}", answer, "!group_not_member")
+                else:
+                    members = sorted(who["login"] for who in answer)
+                    wanted = sorted(self.model.groups[group_id][-1][1])
+                    eyes.expect(f"to {login} the members of group {group_id}", members, wanted)
+            refused = eyes.answer(login, "cloud.user.get_list")
+            if refused not in ("!role_needed", "!permission_needed"):
+                eyes.wrong.append(f"{login} lists the cloud's people: {refused}")
+        people = sorted(user["login"] for user in eyes.answer("admin", "cloud.user.get_list"))
+        eyes.expect("the cloud's people", people, sorted((*LOGINS, "admin")))
+
+
+def _refusal(look: Look) -> str:
+    return "!role_needed" if look.simulation.cloud is None else look.eyes.answer("ann", "admin.vm.get_list")

@@ -1,0 +1,205 @@
+"""
+Whether each call was let in that had to be, and no other: what the audit says was accepted, in its order, is told to
+the ``model``; it then says of each call of the workload who might do it when.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from simulation.model import ABOVE, EVER, IMAGE_VIEWS, RANK, VM_VIEWS, WORK, Accepted, Model, Thing, enough
+from simulation.simulation import EPOCH, STANDING
+
+if TYPE_CHECKING:
+    from simulation.simulation import Simulation
+    from simulation.workload import Ask, Workload
+
+# Who is in a group, and who is blocked, may be remembered for so long where it was not heard that it changed.
+SLACK_S: Final = 45.0
+UNSEEN: Final = "object_not_found"
+SHUT_OUT: Final = frozenset({"not_authenticated", "account_blocked", "account_inactive", "permission_needed"})
+# Of calls that somebody may make: nothing of these says who may.
+ANYBODYS: Final = frozenset({"gave up", "rate_limited", "too_many_at_once", "invalid_parameter", "cluster_locked"})
+
+
+def model_of(simulation: Simulation) -> Model:
+    """What was accepted until now, told to a model."""
+    model = Model()
+    logins = {row.id: row.login for row in simulation.sql("SELECT id, login FROM account")}
+    vms = simulation.sql(
+        "SELECT id, account_id, extract(epoch FROM created_at)::float8 AS born,"
+        " extract(epoch FROM closed_at)::float8 AS ended FROM vm ORDER BY id"
+    )
+    images = simulation.sql(
+        "SELECT id, kind, name, account_id, state, extract(epoch FROM created_at)::float8 AS born,"
+        " extract(epoch FROM deleted_at)::float8 AS gone FROM image ORDER BY id"
+    )
+    born: dict[tuple[str, float], list[int]] = {}
+    for kind, rows in (("vm", vms), ("image", images)):
+        for row in rows:
+            born.setdefault((kind, row.born), []).append(row.id)
+    for call in _heard(simulation, born):
+        _fill(model, call, vms, images, logins)
+        model.hear(call)
+    _fill(model, None, vms, images, logins)
+    for row in vms:
+        model.vms[row.id].ended = EVER if row.ended is None else row.ended
+    for row in images:
+        image = model.images[row.id]
+        image.gone = min(image.gone, EVER if row.gone is None else row.gone)
+        image.usable, image.facts["kind"] = row.state == "ok", row.kind
+    return model
+
+
+def _fill(model: Model, call: Accepted | None, vms: Any, images: Any, logins: dict[int, str]) -> None:
+    """What nobody asked for in so many words is its account's: a VM that was adopted, an image of an automatic save."""
+    at = EVER if call is None else call.at
+    mine = () if call is None else call.made
+    for row in vms:
+        if row.born <= at and row.id not in model.vms and row.id not in mine:
+            model.vms[row.id] = Thing("vm", row.id, logins[row.account_id], row.born)
+    for row in images:
+        if row.born <= at and row.id not in model.images and row.id not in mine:
+            ours = row.name in STANDING  # there from the start, for all
+            image = Thing("image", row.id, logins[row.account_id], 0.0 if ours else row.born)
+            image.public.append((0.0, True)) if ours else None
+            model.images[row.id] = image
+
+
+def _heard(simulation: Simulation, born: dict[tuple[str, float], list[int]]) -> list[Accepted]:
+    query = (
+        "SELECT id, extract(epoch FROM at)::float8 AS at, login, method, arguments FROM audit"
+        " WHERE method NOT LIKE 'node.%' ORDER BY id"
+    )
+    found: list[tuple[float, int, Accepted]] = []
+    logins = {row.id: row.login for row in simulation.sql("SELECT id, login FROM account")}
+    for row in simulation.sql(query):
+        method, params = row.method, row.arguments
+        kind = "image" if method.endswith(("save_and_shutdown", "import_file", "import_url")) else "vm"
+        if method == "admin.user.edit" and params.get("active") is not None:
+            method = "user.user.block"
+            params = {"login": logins[params["user_id"]], "block": not params["active"]}
+        elif method.startswith("admin.vm."):
+            continue  # of these none changes who may do what, but the end of a VM, which its row has
+        made = born.get((kind, row.at), ())
+        found.append((row.at, row.id, Accepted(row.at, row.login, method, params, made)))
+    cloud = simulation.cloud
+    if cloud is not None:
+        people = {number: login for login, number in cloud.user_ids.items()}
+        groups = {
+            row.at: row.id
+            for row in cloud.sql("SELECT id, extract(epoch FROM created_at)::float8 AS at FROM user_group")
+        }
+        for row in cloud.sql(query):
+            if row.method.startswith("user.group.") or row.method == "cloud.user.block":
+                params = dict(row.arguments)
+                if "user_id" in params:
+                    params["login"] = people[params["user_id"]]
+                method = "user.user.block" if row.method == "cloud.user.block" else row.method
+                made = (groups[row.at],) if method.endswith(".create") else ()
+                found.append((row.at, row.id, Accepted(row.at, row.login, method, params, made)))
+    found.sort(key=lambda each: each[:2])
+    return [each for *_, each in found]
+
+
+# ------------------------------------------------------------------ the judgement
+
+
+def calls(simulation: Simulation, workload: Workload, model: Model) -> list[str]:
+    """Of the calls that were answered, those that should have been answered otherwise."""
+    accepted = {
+        row.request_id: row.at
+        for row in simulation.sql(
+            "SELECT request_id, extract(epoch FROM min(at))::float8 AS at FROM audit"
+            " WHERE request_id IS NOT NULL GROUP BY 1"
+        )
+    }
+    work = {row.id: row for row in simulation.sql("SELECT id, kind, vm_id, image_id, account_id FROM operation")}
+    names = {row.id: row.login for row in simulation.sql("SELECT id, login FROM account")}
+    wrong = []
+    for ask in workload.asks:
+        if not ask.ended or ask.method in workload.own:
+            continue
+        begin, end = ask.asked_at + EPOCH, ask.ended_at + EPOCH
+        outcome = "" if ask.accepted else ask.error
+        at = accepted.get(ask.request_id)
+        if ask.accepted:
+            end = max(begin, at) if at is not None else end
+            # A read, and what is asked outside of a transaction, was let in at some moment before its answer.
+            begin = end if at is not None else begin
+        who = f"call {ask.number} of {ask.login} ({ask.method} {ask.params})"
+        spans = model.blocked.get(ask.login, ())
+        if ask.accepted and any(since + SLACK_S < begin and end < until for since, until in spans):
+            wrong.append(f"{who} was let in while they were blocked")
+        if ask.login == "admin":
+            continue
+        if ask.method.startswith(("admin.", "cloud.")):
+            if outcome not in {"role_needed", "cloud_role_needed", "not_cluster_administrator", *SHUT_OUT, *ANYBODYS}:
+                wrong.append(f"{who} is for administrators, and was answered {outcome or 'accepted'}")
+            continue
+        for thing, needs, told in _subjects(model, ask, work, names):
+            wrong += _judged(model, ask, who, thing, needs, outcome or told, begin, end)
+    return wrong
+
+
+def _subjects(model: Model, ask: Ask, work: dict[int, Any], names: dict[int, str]) -> list[tuple[Any, str, str]]:
+    """What a call is about, the level that it needs, and how it was answered for each ("": done)."""
+    params, method = ask.params, ask.method
+    if method in VM_VIEWS:
+        ids = params.get("vm_ids") or [params["vm_id"]]
+        told = {}
+        if isinstance(ask.answer, list):
+            told = {each["vm_id"]: each["status"] for each in ask.answer if "status" in each}
+        return [(model.vms.get(i), VM_VIEWS[method], told.get(i, "").replace("ok", "")) for i in ids]
+    if method in IMAGE_VIEWS:
+        image = model.images.get(params["image_id"])
+        fits = image is not None and method.split(".")[1] == f"{image.facts['kind']}_image"
+        return [(image if fits else None, IMAGE_VIEWS[method], "")]
+    if method in ("user.acl.set", "user.acl.get_list"):
+        thing = model.of(params["kind"], params["object_id"])
+        level = params.get("level")
+        return [(thing, "user" if method.endswith("get_list") else ABOVE.get(level, "operator"), "")]
+    if method in ("user.operation.get", "user.operation.wait", "user.operation.retry", "user.operation.abandon"):
+        op = work.get(params["operation_id"])
+        if op is None or (op.vm_id is None and op.image_id is None):
+            return []
+        thing = model.vms[op.vm_id] if op.vm_id is not None else model.images[op.image_id]
+        asked = names.get(op.account_id) == ask.login and (thing.ended < EVER or thing.gone < EVER)
+        if asked:
+            return []  # whoever asked for it may go on seeing it; what they may do with it, its state says
+        changing = method.endswith(("retry", "abandon"))
+        return [(thing, WORK.get(op.kind, "operator") if changing else "user", "")]
+    return []
+
+
+def _judged(
+    model: Model, ask: Ask, who: str, thing: Thing | None, needs: str, outcome: str, begin: float, end: float
+) -> list[str]:
+    if outcome in SHUT_OUT or outcome in ANYBODYS:
+        if outcome in SHUT_OUT and ask.method not in ("", "user.session.logout"):
+            spans = model.blocked.get(ask.login, ())
+            if not any(since <= end and begin <= until + SLACK_S for since, until in spans):
+                # A session that was ended from outside counts until they log in again.
+                return [] if outcome == "not_authenticated" else [f"{who} was shut out ({outcome}), and never blocked"]
+        return []
+    if thing is None:
+        return [] if outcome == UNSEEN else [f"{who} is about nothing, and was answered {outcome or 'accepted'}"]
+    levels = model.levels(ask.login, thing, begin, end, SLACK_S)
+    might = any(enough(level, needs) for level in levels)
+    told = sorted(levels, key=RANK.__getitem__)
+    if not outcome:
+        return [] if might else [f"{who} was accepted; they had {told}, and it needs {needs}"]
+    if ask.unsure and might:
+        return []  # it may have been done, and then be refused
+    if outcome == UNSEEN:
+        # It may be something else that is not there: whom to share with, the disk to save.
+        fine = None in levels or ask.absent not in ("vm", "image", "operation")
+        return [] if fine else [f"{who} was told that there is nothing; they had {told}"]
+    if outcome == "access_needed":
+        most = "owner" if ask.method == "user.acl.set" else needs
+        fine = any(level is not None and not enough(level, most) for level in levels)
+        return [] if fine else [f"{who} was told to need more; they had {told}, and it needs {needs}"]
+    if ask.method == "user.acl.set":
+        fine = any(enough(level, "operator") for level in levels)
+        return [] if fine else [f"{who}: {outcome} tells of what is hidden"]
+    return [] if might else [f"{who} was refused with {outcome}, which tells of what they may not; they had {told}"]

@@ -1,0 +1,238 @@
+"""
+A second opinion on what people may see and do, in a few lines: it hears what was accepted, in the order in which it
+was, and knows nothing of the product's rules. It imports nothing of ours.
+
+Levels are "user" (sees), "operator" (screen, power, name) and "owner" (all); None sees nothing. Moments are seconds.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+RANK: Final[Mapping[str | None, int]] = {None: 0, "user": 1, "operator": 2, "owner": 3}
+ABOVE: Final = {"user": "operator", "operator": "owner", "owner": "owner"}
+EVER: Final = math.inf
+
+# What it takes to call a view, and which of its parameters names the object. As the documentation tells it.
+VM_VIEWS: Final = {
+    "user.vm.get_by_id": "user", "user.vm.get_console": "user", "user.vm.start": "operator",
+    "user.vm.stop": "operator", "user.vm.shutdown": "operator", "user.vm.reset": "operator",
+    "user.vm.pause": "operator", "user.vm.resume": "operator", "user.vm.attach_vnc": "operator",
+    "user.vm.detach_vnc": "operator", "user.vm.edit": "operator", "user.vm.save_and_shutdown": "owner",
+    "user.vm.destroy": "owner",
+}  # fmt: skip
+IMAGE_VIEWS: Final = {
+    "user.system_image.get_by_id": "user", "user.system_image.edit": "operator", "user.system_image.delete": "owner",
+    "user.system_image.set_private": "owner", "user.system_image.set_group": "owner",
+    "user.storage_image.get_by_id": "user", "user.storage_image.delete": "owner",
+    "user.iso_image.get_by_id": "user", "user.iso_image.delete": "owner",
+}  # fmt: skip
+# Retrying work, or giving it up, takes what asking for it does.
+WORK: Final = {
+    "vm_create": "owner", "vm_destroy": "owner", "vm_save": "owner", "vm_save_and_shutdown": "owner",
+    "image_import": "owner", "image_delete": "owner",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Accepted:
+    """A call that was accepted. ``made``: the ids of what it made."""
+
+    at: float
+    login: str
+    method: str
+    params: Mapping[str, Any]
+    made: Sequence[int] = ()
+
+
+@dataclass
+class Thing:
+    """
+    A VM or an image.
+
+    :ivar ended: from when on it is its owner's alone, and ``gone``: nobody's.
+    :ivar usable: a public image that is not ready is not everybody's; it is by now, or it is not.
+    :ivar grants: (moment, (what, who), level): what is "login" or "group".
+    :ivar public: (moment, whether).
+    """
+
+    kind: str
+    id: int
+    owner: str
+    born: float
+    ended: float = EVER
+    gone: float = EVER
+    usable: bool = True
+    grants: list[tuple[float, tuple[str, Any], str | None]] = field(default_factory=list)
+    public: list[tuple[float, bool]] = field(default_factory=list)
+    facts: dict[str, Any] = field(default_factory=dict)
+
+    def moments(self) -> Iterator[float]:
+        yield from (self.born, self.ended, self.gone)
+        yield from (at for at, *_ in self.grants)
+        yield from (at for at, _ in self.public)
+
+    def granted(self, at: float) -> dict[tuple[str, Any], str]:
+        """What holds at a moment, with what was changed in it."""
+        held: dict[tuple[str, Any], str] = {}
+        for since, whom, level in self.grants:
+            if since <= at:
+                held.pop(whom, None)
+                if level is not None:
+                    held[whom] = level
+        return held
+
+    def is_public(self, at: float) -> bool:
+        return next((now for since, now in reversed(self.public) if since <= at), False)
+
+
+@dataclass
+class Model:
+    """
+    :ivar groups: by group, its members from each moment on.
+    :ivar blocked: by login, from when until when.
+    """
+
+    vms: dict[int, Thing] = field(default_factory=dict)
+    images: dict[int, Thing] = field(default_factory=dict)
+    groups: dict[int, list[tuple[float, frozenset[str]]]] = field(default_factory=dict)
+    blocked: dict[str, list[tuple[float, float]]] = field(default_factory=dict)
+
+    def of(self, kind: str, object_id: int) -> Thing | None:
+        return (self.vms if kind == "vm" else self.images).get(object_id)
+
+    # ------------------------------------------------------------------ what was accepted
+
+    def hear(self, call: Accepted) -> None:
+        noun, _, verb = call.method.partition(".")[2].partition(".")
+        params, at = call.params, call.at
+        if verb == "create" and noun == "vm":
+            for vm_id in call.made:
+                vm = self.vms[vm_id] = Thing("vm", vm_id, call.login, at)
+                for group_id in params.get("groups") or ():
+                    vm.grants.append((at, ("group", group_id), "user"))
+                count = params.get("count", 1)
+                number = call.made.index(vm_id) + 1
+                vm.facts = {
+                    "name": params["name"] if count == 1 else f"{params['name']}_{number}",
+                    "description": params["description"], "image_id": params["image_id"],
+                    "template_id": params["template_id"], "vnc_enabled": params.get("vnc", False),
+                    "on_poweroff": params.get("on_poweroff", "stop"),
+                }  # fmt: skip
+        elif noun == "vm" and verb in ("edit", "attach_vnc", "detach_vnc"):
+            changed = self.vms[params["vm_id"]].facts
+            if verb == "edit":
+                changed |= {key: params[key] for key in ("name", "description") if params.get(key) is not None}
+            else:
+                changed["vnc_enabled"] = verb == "attach_vnc"
+        elif noun == "vm" and verb == "save_and_shutdown":
+            for image_id in call.made:
+                self.images[image_id] = Thing("image", image_id, self.vms[params["vm_id"]].owner, at)
+                self.images[image_id].facts = {"name": params["name"], "description": params["description"]}
+        elif noun == "acl" and verb == "set":
+            whom = ("login", params["login"]) if params.get("login") else ("group", params["group_id"])
+            thing = self.of(params["kind"], params["object_id"])
+            assert thing is not None
+            thing.grants.append((at, whom, params["level"]))
+        elif noun == "system_image":
+            self._image(call, verb)
+        elif noun in ("storage_image", "iso_image") and verb == "delete":
+            self.images[params["image_id"]].gone = min(at, self.images[params["image_id"]].gone)
+        elif noun in ("group", "user"):
+            self._people(call, noun, verb)
+
+    def _image(self, call: Accepted, verb: str) -> None:
+        params, at = call.params, call.at
+        if verb.startswith("import"):
+            for image_id in call.made:
+                self.images[image_id] = made = Thing("image", image_id, call.login, at)
+                made.public.append((at, params.get("access", "public") == "public"))
+            return
+        image = self.images[params["image_id"]]
+        if verb == "delete":
+            image.gone = min(at, image.gone)
+        elif verb == "edit":
+            image.facts |= {key: params[key] for key in ("name", "description") if params.get(key) is not None}
+        elif verb == "set_access":
+            image.public.append((at, params["access"] == "public"))
+        elif verb in ("set_private", "set_group"):
+            image.public.append((at, False))
+            if verb == "set_private":
+                image.grants += [(at, whom, None) for whom in image.granted(at) if whom[0] == "group"]
+            elif ("group", params["group_id"]) not in image.granted(at):
+                image.grants.append((at, ("group", params["group_id"]), "user"))
+
+    def _people(self, call: Accepted, noun: str, verb: str) -> None:
+        params, at = call.params, call.at
+        if verb == "block":
+            self.block(params["login"], at, params["block"])
+        elif noun == "group" and verb == "create":
+            for group_id in call.made:
+                self.groups[group_id] = [(at, frozenset({call.login}))]
+        elif noun == "group" and verb in ("activate_user", "delete_user", "delete"):
+            members = self.groups[params["group_id"]]
+            was = members[-1][1]
+            if verb == "delete":
+                members.append((at, frozenset()))
+            else:
+                who = frozenset({params["login"]})
+                members.append((at, was | who if verb == "activate_user" else was - who))
+
+    def block(self, login: str, at: float, blocked: bool) -> None:
+        spans = self.blocked.setdefault(login, [])
+        is_blocked = bool(spans) and spans[-1][1] == EVER
+        if blocked and not is_blocked:
+            spans.append((at, EVER))
+        elif not blocked and is_blocked:
+            spans[-1] = (spans[-1][0], at)
+
+    # ------------------------------------------------------------------ who may
+
+    def groups_of(self, login: str, at: float) -> frozenset[int]:
+        return frozenset(
+            group_id
+            for group_id, changes in self.groups.items()
+            if login in next((members for since, members in reversed(changes) if since <= at), ())
+        )
+
+    def level(
+        self, login: str, thing: Thing, at: float, groups: frozenset[int] | None = None, usable: bool | None = None
+    ) -> str | None:
+        """:param groups: that somebody is taken to be in; None: in which they are. ``usable`` likewise."""
+        if not thing.born <= at < thing.gone:
+            return None
+        if login == thing.owner:
+            return "owner"
+        if at >= thing.ended:
+            return None
+        mine = self.groups_of(login, at) if groups is None else groups
+        ready = thing.usable if usable is None else usable
+        held = ["user"] if ready and thing.is_public(at) else []
+        for (what, who), level in thing.granted(at).items():
+            if (what == "login" and who == login) or (what == "group" and who in mine):
+                held.append(level)
+        return max(held, key=RANK.__getitem__, default=None)
+
+    def levels(
+        self, login: str, thing: Thing, begin: float, end: float, slack_s: float = 0.0
+    ) -> frozenset[str | None]:
+        """
+        Those that somebody had at one moment or another.
+
+        :param slack_s: for how long after it who is in a group may not have been heard of.
+        """
+        moments = [begin, *(at for at in thing.moments() if begin <= at <= end)]
+        changes = sorted({at for each in self.groups.values() for at, _ in each if begin - slack_s <= at <= end})
+        memberships = {self.groups_of(login, at) for at in (begin - slack_s, *changes)}
+        moments += [at - 1e-6 for at in moments]  # what happened at this very moment was before or after
+        ready = (True,) if thing.born == 0.0 or not thing.public else (True, False)
+        return frozenset(
+            self.level(login, thing, at, groups, usable) for at in moments for groups in memberships for usable in ready
+        )
+
+
+def enough(level: str | None, needs: str) -> bool:
+    return RANK[level] >= RANK[needs]

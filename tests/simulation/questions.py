@@ -1,0 +1,136 @@
+"""What everybody asks at rest, by every reading view: all that is theirs, and some of what is not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, Final
+
+from simulation.model import EVER, Model, Thing
+from simulation.simulation import LOGINS
+
+if TYPE_CHECKING:
+    from simulation.simulation import Simulation
+
+SAMPLE: Final = 3  # things of which each asks by their ids, of each kind
+
+
+class Questions:
+    """
+    Mixed into ``eyes.Look``.
+
+    :ivar rows: of all VMs, ``images`` and ``operations`` (the last ones) likewise.
+    """
+
+    simulation: Simulation
+    model: Model
+    rows: dict[int, Any]
+    images: dict[int, Any]
+    operations: Any
+
+    def _asked(self) -> Iterator[tuple[str, str, dict[str, Any]]]:
+        uuids = [row.uuid for row in (*self.rows.values(), *self.images.values())][-60:]
+        for login in LOGINS:
+            for params in ({}, {"shared": True}, {"closed": True}, {"limit": 2}):
+                yield login, "user.vm.get_list", params
+            for kind in ("system", "storage", "iso"):
+                yield login, f"user.{kind}_image.get_list", {}
+            yield login, "user.system_image.get_list", {"access": "private"}
+            yield login, "user.object.find", {"uuids": uuids}
+            yield login, "user.operation.get_list", {}
+            yield login, "user.template.get_list", {}
+            yield login, "user.template.get_by_id", {"template_id": self.simulation.template_id}
+            yield login, "user.account.get", {}
+            yield login, "user.user.check_quota", {}
+            yield login, "user.message.get_list", {}
+            for thing in self.some("vm"):
+                yield login, "user.vm.get_by_id", {"vm_id": thing.id}
+                yield login, "user.vm.get_console", {"vm_id": thing.id}
+                yield login, "user.acl.get_list", {"kind": "vm", "object_id": thing.id}
+                yield login, "user.operation.get_list", {"vm_id": thing.id}
+            for thing in self.some("image"):
+                kind = self.images[thing.id].kind
+                yield login, f"user.{kind}_image.get_by_id", {"image_id": thing.id}
+                yield login, "user.acl.get_list", {"kind": "image", "object_id": thing.id}
+            for op in self.operations:
+                yield login, "user.operation.get", {"operation_id": op.id}
+            for op in self.operations[:1]:
+                yield login, "user.operation.wait", {"operation_id": op.id, "timeout": 1}
+            yield login, "user.vm.get_by_id", {"vm_id": 10**7}
+            yield login, "admin.vm.get_list", {}
+        yield from self._asked_by_administrator(uuids)
+        if self.simulation.cloud is not None:
+            yield from self._asked_of_cloud()
+
+    def _asked_by_administrator(self, uuids: list[str]) -> Iterator[tuple[str, str, dict[str, Any]]]:
+        simulation = self.simulation
+        node, storage = {"node_id": simulation.nodes[0].node_id}, {"storage_id": simulation.storage_id}
+        pool, template = {"pool_id": 1}, {"template_id": simulation.template_id}
+        account = {"user_id": self._account("ann")}
+        views: list[tuple[str, dict[str, Any]]] = [
+            ("vm.get_list", {}), ("vm.get_list", {"closed": True}), ("vm.get_list", account), ("vm.get_list", node),
+            ("node.get_list", {}), ("node.get_by_id", node), ("storage.get_list", {}), ("storage.get_by_id", storage),
+            ("network.get_list", {}), ("network.get_by_id", pool),
+            ("network.list_leases", {**pool, "used_only": True}), ("template.get_list", {}),
+            ("template.get_by_id", template), ("user.get_list", {}), ("user.get_by_id", account),
+            ("user.check_quota", account), ("operation.get_list", {}), ("drift.get_list", {}), ("login.get_list", {}),
+            ("object.find", {"uuids": uuids}), ("system_image.get_list", {}), ("cluster.check", {}),
+            ("placement.explain", template),
+        ]  # fmt: skip
+        views += [("vm.get_by_id", {"vm_id": thing.id}) for thing in self.some("vm")[:2]]
+        views += [("acl.get_list", {"kind": "vm", "object_id": thing.id}) for thing in self.some("vm")[:2]]
+        views += [("placement.explain", {"vm_id": thing.id}) for thing in self.some("vm")[:1]]
+        views += [("system_image.get_by_id", {"image_id": thing.id}) for thing in self.some("image")[:2]]
+        views += [("operation.get", {"operation_id": op.id}) for op in self.operations[:2]]
+        if simulation.cloud is None:
+            views += [("trust.get_list", {})]
+        for view, params in views:
+            yield "admin", f"admin.{view}", params
+        yield "admin", "guest.cluster.get_info", {}
+
+    def _asked_of_cloud(self) -> Iterator[tuple[str, str, dict[str, Any]]]:
+        assert self.simulation.cloud is not None
+        groups = sorted(self.model.groups)[-3:]
+        for login in LOGINS:
+            for view in (
+                "cluster.get_list", "message.count", "session.get_list", "key.get_list", "group.get_list",
+                "group.list_groups", "group.list_own_groups", "api_key.get_list", "totp.get",
+            ):  # fmt: skip
+                yield login, f"user.{view}", {}
+            for group_id in groups:
+                for view in ("get_by_id", "list_members", "list_requests"):
+                    yield login, f"user.group.{view}", {"group_id": group_id}
+            yield login, "cloud.user.get_list", {}
+        for row in self.simulation.cloud.sql("SELECT id, name, user_id FROM ssh_key ORDER BY id DESC LIMIT 2"):
+            for login in LOGINS:
+                yield login, "user.key.get_by_id", {"key_id": row.id}
+                yield login, "user.key.get", {"name": row.name}
+        user_id = self.simulation.cloud.user_ids["ann"]
+        for view, params in (
+            ("user.get_list", {}), ("user.get_by_id", {"user_id": user_id}), ("cluster.get_list", {}),
+            ("cluster.get_by_id", {"cluster_id": self.simulation.cloud.cluster_id}), ("group.get_list", {}),
+            ("quota.get", {"cluster": "cluster", "user_id": user_id}), ("audit.get_list", {}),
+            ("login.get_list", {}), ("mail.get_list", {}), ("permission.get_list", {}),
+        ):  # fmt: skip
+            yield "admin", f"cloud.{view}", params
+        yield "admin", "admin.administrator.get_list", {"cluster": "cluster"}
+        for row in self.simulation.cloud.sql("SELECT id FROM news ORDER BY id LIMIT 1"):
+            yield "admin", "cloud.news.get_by_id", {"news_id": row.id}
+        for view, params in (
+            ("cloud.get_info", {}), ("cluster.list_names", {}), ("news.get_list", {}), ("oidc.get_list", {}),
+            ("user.exists", {"login": "ann"}), ("user.email_exists", {"email": "ann@example.org"}),
+            ("user.is_mailer_active", {}),
+        ):  # fmt: skip
+            yield "ann", f"guest.{view}", params
+
+    def some(self, kind: str) -> list[Thing]:
+        """The newest; of VMs those that live first."""
+        things = sorted((self.model.vms if kind == "vm" else self.model.images).values(), key=lambda t: t.id)
+        live = [thing for thing in things if thing.ended == EVER and thing.gone == EVER]
+        dead = [thing for thing in things if thing.ended < EVER or thing.gone < EVER]
+        if kind == "image":
+            live = [*live[1:3], *live[-SAMPLE:]]  # an ISO image and a disk
+        return list({thing.id: thing for thing in (*live[-SAMPLE - 2 :], *dead[-1:])}.values())
+
+    def _account(self, login: str) -> int:
+        accounts = self.simulation.users if self.simulation.cloud is None else self.simulation.cloud.accounts
+        return accounts[login]

@@ -1,0 +1,92 @@
+"""The model of what people may see and do, by itself: cases small enough to be told in a line each."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from simulation.model import Accepted, Model
+
+VM = {"name": "vm", "description": "", "image_id": 1, "template_id": 1}
+
+
+def heard(*calls: tuple[float, str, str, dict[str, Any], tuple[int, ...]]) -> Model:
+    model = Model()
+    for call in calls:
+        model.hear(Accepted(*call))
+    return model
+
+
+def grant(at: float, level: str | None, **whom: Any) -> tuple[float, str, str, dict[str, Any], tuple[int, ...]]:
+    return at, "ann", "user.acl.set", {"kind": "vm", "object_id": 7, "level": level, **whom}, ()
+
+
+CREATED = (1.0, "ann", "user.vm.create", VM, (7,))
+
+
+def test_owner_and_stranger() -> None:
+    model = heard(CREATED)
+    vm = model.vms[7]
+    assert [model.level(login, vm, 2.0) for login in ("ann", "bob")] == ["owner", None]
+    assert model.level("ann", vm, 0.5) is None
+
+
+def test_grant_is_taken_back() -> None:
+    """What somebody had, and has no longer, is told apart to the moment."""
+    model = heard(CREATED, grant(2.0, "operator", login="bob"), grant(4.0, None, login="bob"))
+    vm = model.vms[7]
+    assert [model.level("bob", vm, at) for at in (1.5, 3.0, 4.0)] == [None, "operator", None]
+    assert model.levels("bob", vm, 2.5, 3.5) == {"operator"}
+    assert model.levels("bob", vm, 3.5, 5.0) == {"operator", None}
+
+
+def test_ended_is_its_owners_alone() -> None:
+    model = heard(CREATED, grant(2.0, "owner", login="bob"))
+    vm = model.vms[7]
+    vm.ended = 5.0
+    assert [model.level(login, vm, 6.0) for login in ("ann", "bob")] == ["owner", None]
+
+
+def test_group() -> None:
+    """Members see what their group does, from when on they are let in; who is in it may be known some time later."""
+    model = heard(
+        CREATED,
+        (1.5, "ann", "user.group.create", {"name": "g"}, (3,)),
+        grant(2.0, "user", group_id=3),
+        (10.0, "ann", "user.group.activate_user", {"group_id": 3, "login": "bob"}, ()),
+        (20.0, "ann", "user.group.delete", {"group_id": 3}, ()),
+    )
+    vm = model.vms[7]
+    assert [model.level("bob", vm, at) for at in (9.0, 11.0, 21.0)] == [None, "user", None]
+    assert model.levels("bob", vm, 22.0, 23.0, slack_s=5.0) == {"user", None}
+    assert model.levels("bob", vm, 30.0, 31.0, slack_s=5.0) == {None}
+
+
+def test_image_is_everybodys_while_it_is_public() -> None:
+    model = heard(
+        (1.0, "admin", "admin.system_image.import_file", {"name": "i"}, (9,)),
+        (5.0, "admin", "admin.system_image.set_access", {"image_id": 9, "access": "private"}, ()),
+        (8.0, "admin", "admin.system_image.delete", {"image_id": 9}, ()),
+    )
+    image = model.images[9]
+    assert [model.level("bob", image, at) for at in (2.0, 6.0)] == ["user", None]
+    assert [model.level("admin", image, at) for at in (6.0, 9.0)] == ["owner", None]
+
+
+def test_facts() -> None:
+    """What was asked for is what is to be seen; several are numbered."""
+    model = heard(
+        (1.0, "ann", "user.vm.create", {**VM, "count": 2}, (7, 8)),
+        (2.0, "ann", "user.vm.edit", {"vm_id": 8, "name": "other"}, ()),
+        (3.0, "ann", "user.vm.attach_vnc", {"vm_id": 7}, ()),
+    )
+    assert [model.vms[i].facts["name"] for i in (7, 8)] == ["vm_1", "other"]
+    assert [model.vms[i].facts["vnc_enabled"] for i in (7, 8)] == [True, False]
+
+
+def test_blocked() -> None:
+    model = heard(
+        (1.0, "admin", "user.user.block", {"login": "bob", "block": True}, ()),
+        (2.0, "admin", "user.user.block", {"login": "bob", "block": True}, ()),
+        (5.0, "admin", "user.user.block", {"login": "bob", "block": False}, ()),
+    )
+    assert model.blocked == {"bob": [(1.0, 5.0)]}
