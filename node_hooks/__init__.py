@@ -8,6 +8,7 @@ Start at ``qemu_hook.py`` (what libvirt runs), then ``delivery.py`` (how a recor
     delivery    spool -> endpoint, in order               client      signed HTTP; signature: pure, also the server's
     document    what the manager wants of this node       network     converges it; firewall, guard: the nftables texts
     metadata    forwards guests; guest_request: parsing   watch       wakes the delivery when a record appears
+    problem     what can be amiss                         report     what the manager is told of the node
     consoles    keeps console logs within bounds          main        the `wawel-node` command; install, state, status
     agent       the daemon's threads
 """

@@ -1,9 +1,9 @@
 """
-The daemon: four threads that survive whatever their work raises.
+The daemon: five threads that survive whatever their work raises.
 
 The caller's thread empties the spool; one long-polls the document; one converges the network, twice a second because
-bridges come and go without notice; one keeps console logs within bounds. They share the state file and the document,
-nothing else.
+bridges come and go without notice; one keeps console logs within bounds; one tells the manager how all of that goes.
+They share the state file, the document and what each last said of itself, nothing else.
 """
 
 import fcntl
@@ -21,11 +21,14 @@ from node_hooks.client import Client
 from node_hooks.consoles import LOOK_S as CONSOLES_S
 from node_hooks.consoles import Consoles
 from node_hooks.delivery import Backoff, Delivery
-from node_hooks.document import Document, find_document, parse_document, save_document
-from node_hooks.errors import EndpointRefused, EndpointUnavailable, WrongUse
+from node_hooks.document import CONSOLES, SETTINGS, Document, find_document, parse_document, save_document
+from node_hooks.errors import DocumentRefused, EndpointRefused, EndpointUnavailable, WrongUse
 from node_hooks.install import installed_version
 from node_hooks.metadata import Forwarder
-from node_hooks.network import Converger, Forwards
+from node_hooks.network import Converger, Forwards, Seen
+from node_hooks.problem import CONSOLES_UNBOUNDED, DOCUMENT_REFUSED, Problem
+from node_hooks.qemu_hook import boot_id
+from node_hooks.report import GATHER_S, Facts, Programs, Reporter, read_links
 from node_hooks.spool import Spool
 from node_hooks.state import Identity, StateFile
 from node_hooks.supervisor import Supervisor
@@ -36,6 +39,7 @@ log = logging.getLogger("wawel.node.agent")
 LOOK_S = 1.0  # the spool is listed this often even when nothing woke us
 SWEEP_S = 60.0
 CONVERGE_S = 0.5
+SETTLE_S = 0.2  # from a change to its report: several come together
 
 
 class Agent:
@@ -60,6 +64,10 @@ class Agent:
         self._ended = threading.Event()
         self._document: Document | None = None
         self._document_changed = threading.Event()
+        self._refused: Problem | None = None  # what is wrong with the newest document
+        self._unbounded: Problem | None = None
+        self._trimmed = ""  # the version of the section of consoles that is in place
+        self._to_report = threading.Event()
         self._poller = self._connect()
         self._converger = make_converger(self.state, forward or (lambda bridge: Forwarder(bridge, self._connect)))
 
@@ -77,6 +85,7 @@ class Agent:
             threading.Thread(target=self._poll_documents, name="document", daemon=True),
             threading.Thread(target=self._converge, name="network", daemon=True),
             threading.Thread(target=self._trim, name="consoles", daemon=True),
+            threading.Thread(target=self._report, name="report", daemon=True),
         ]
         for worker in workers:
             worker.start()
@@ -87,6 +96,7 @@ class Agent:
             self._supervisor.stopping()
             self._ended.set()
             self._document_changed.set()
+            self._to_report.set()
             self._poller.abort()
             for worker in workers:
                 worker.join(2.0)
@@ -155,7 +165,14 @@ class Agent:
                     self._use(parsed)
                 elif time.monotonic() - began < 1.0:
                     self._ended.wait(1.0)  # an endpoint that does not wait shall not be flooded
+                self._refused = None
                 backoff.reset()
+            except DocumentRefused as error:
+                if self._refused is None:
+                    log.error("the document cannot be used: %s", error)
+                self._refused = Problem(DOCUMENT_REFUSED, "document", f"the document cannot be used: {error}")
+                self._to_report.set()
+                self._ended.wait(backoff.pause_s())
             except (EndpointUnavailable, EndpointRefused) as error:
                 log.debug("no document: %s", error)  # the delivery complains already
                 self._ended.wait(backoff.pause_s())
@@ -181,8 +198,11 @@ class Agent:
         while not self._ended.is_set():
             self._document_changed.clear()
             if self._document is not None:
+                before = self._converger.seen
                 try:
                     self._converger.converge(with_endpoint(self._document, self._poller.peer))
+                    if told(before) != told(self._converger.seen):
+                        self._to_report.set()
                 except Exception:
                     log.exception("the network is not converged")
             self._document_changed.wait(CONVERGE_S)
@@ -191,12 +211,63 @@ class Agent:
         consoles = Consoles()
         while not self._ended.wait(CONSOLES_S):
             document = self._document
-            if document is None or not document.console_directories:
+            if document is None:
                 continue
             try:
-                consoles.trim(document.console_directories, document.console_bytes)
-            except Exception:
+                if document.console_directories:
+                    consoles.trim(document.console_directories, document.console_bytes)
+                self._trimmed, self._unbounded = document.sections.get(CONSOLES, ""), None
+            except Exception as error:
                 log.exception("console logs are not kept within bounds")
+                said = f"console logs are not kept within bounds: {error}"
+                self._unbounded = Problem(CONSOLES_UNBOUNDED, "consoles", said, (CONSOLES,))
+
+    def _report(self) -> None:
+        """What changes is told at once, and what was not told because the endpoint was away."""
+        reporter = Reporter(self._connect(), Programs(), f"{os.getpid()}-{time.time():.3f}")
+        backoff = Backoff()
+        pause_s = 0.0
+        while True:
+            self._to_report.wait(pause_s)
+            self._to_report.clear()
+            if self._ended.wait(SETTLE_S):
+                break
+            pause_s = GATHER_S
+            try:
+                if self._document is not None and reporter.report(self._facts(self._document)):
+                    self.state.note(reported=time.time())
+                backoff.reset()
+            except (EndpointUnavailable, EndpointRefused) as error:
+                log.debug("no report: %s", error)  # the delivery complains already
+                pause_s = backoff.pause_s()
+            except Exception:
+                log.exception("the report cannot be made")
+        reporter.close()
+
+    def _facts(self, document: Document) -> Facts:
+        applied = {CONSOLES: self._trimmed} if self._trimmed else {}
+        if SETTINGS in document.sections:
+            applied[SETTINGS] = document.sections[SETTINGS]
+        try:
+            hook_last: float | None = os.lstat(self.spool.directory / "sequence").st_mtime
+        except OSError:
+            hook_last = None
+        return Facts(
+            document=document,
+            seen=self._converger.seen,
+            problems=tuple(each for each in (self._refused, self._unbounded) if each is not None),
+            applied=applied,
+            links=read_links(),
+            boot_id=boot_id(str(self.spool.directory)),
+            hook_path=self.identity.hook_path,
+            hook_last=hook_last,
+            now=time.monotonic(),
+        )
+
+
+def told(seen: Seen | None) -> Seen | None:
+    """What one round found, whenever that was."""
+    return None if seen is None else replace(seen, at=0.0)
 
 
 def with_endpoint(document: Document, peer: str) -> Document:

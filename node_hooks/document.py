@@ -3,16 +3,19 @@
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Interface, IPv4Network
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 from node_hooks.client import Client
-from node_hooks.errors import EndpointUnavailable
+from node_hooks.errors import DocumentRefused
 from node_hooks.state import read_json, write_durably
 
+FORMAT = 2  # a manager of the release before does not look at what is asked for, and sends format 1
+NETWORKS, FIREWALL, SETTINGS, SCREENS, CONSOLES = "networks", "firewall", "settings", "screens", "consoles"
+SECTIONS = (NETWORKS, FIREWALL, SETTINGS, SCREENS, CONSOLES)
 POLL_S = 20
 _GRACE_S = 10.0
 CONSOLE_BYTES_MIN = 65_536
@@ -44,6 +47,9 @@ class Document:
     :ivar vnc_ports: of this node's screens, first and last.
     :ivar console_directories: where consoles are logged. :ivar console_bytes: how large such a file may grow.
     :ivar problems: what could not be understood; the rest is used all the same.
+    :ivar format: 1 in one piece, as a manager of the release before sends it; 2 in sections.
+    :ivar sections: their versions; of format 1 none.
+    :ivar misread: the sections in which something could not be understood.
     """
 
     version: str
@@ -55,26 +61,54 @@ class Document:
     console_directories: tuple[str, ...] = ()
     console_bytes: int = 0
     problems: tuple[str, ...] = ()
+    format: int = 1
+    sections: Mapping[str, str] = field(default_factory=dict)
+    misread: frozenset[str] = frozenset()
 
 
 def parse_document(content: Mapping[str, Any]) -> Document:
-    """:raises ValueError: not a document at all."""
+    """:raises ValueError: not a document at all, or one of a format that came later."""
+    if "format" not in content:
+        return _parse_content(content)
+    if content["format"] != FORMAT:
+        raise ValueError(f"format {content['format']!r} is not known")
+    version, sections = content.get("version"), content.get("sections")
+    if not isinstance(version, str) or not isinstance(sections, dict):
+        raise ValueError("version or sections is missing")
+    versions = {}
+    flat: dict[str, Any] = {"version": version}
+    for name in SECTIONS:
+        section = sections.get(name)
+        if not isinstance(section, dict) or not isinstance(section.get("version"), str):
+            raise ValueError(f"the section {name} is missing")
+        told = section.get("content")
+        if not isinstance(told, dict):
+            raise ValueError(f"the section {name} has no content")
+        versions[name] = section["version"]
+        flat |= {"console_logs": told} if name == CONSOLES else told
+    return replace(_parse_content(flat), version=version, format=FORMAT, sections=versions)
+
+
+def _parse_content(content: Mapping[str, Any]) -> Document:
     version, hook_version, listed = content.get("version"), content.get("hook_version", ""), content.get("networks")
     if not isinstance(version, str) or not isinstance(hook_version, str) or not isinstance(listed, list):
         raise ValueError("version, networks or hook_version is missing")
     networks = []
-    problems = []
+    by_section: dict[str, list[str]] = {name: [] for name in SECTIONS}
     for entry in listed:
         try:
             networks.append(_parse_network(entry))
         except (ValueError, TypeError, KeyError) as error:
-            problems.append(f"network {entry!r:.200}: {error}")
-    management = _parse_networks(content, "management", problems)
-    reachable = _parse_networks(content, "reachable", problems)
-    ports = _parse_ports(content.get("vnc_ports"), problems)
-    directories, max_bytes = _parse_consoles(content.get("console_logs"), problems)
+            by_section[NETWORKS].append(f"network {entry!r:.200}: {error}")
+    management = _parse_networks(content, "management", by_section[FIREWALL])
+    reachable = _parse_networks(content, "reachable", by_section[FIREWALL])
+    ports = _parse_ports(content.get("vnc_ports"), by_section[SCREENS])
+    directories, max_bytes = _parse_consoles(content.get("console_logs"), by_section[CONSOLES])
+    problems = tuple(problem for found in by_section.values() for problem in found)
+    misread = frozenset(name for name, found in by_section.items() if found)
     return Document(
-        version, tuple(networks), hook_version, management, reachable, ports, directories, max_bytes, tuple(problems)
+        version, tuple(networks), hook_version, management, reachable, ports, directories, max_bytes, problems,
+        misread=misread,
     )
 
 
@@ -132,15 +166,15 @@ def fetch_document(client: Client, version: str, wait_s: int = POLL_S) -> dict[s
     """
     The document as sent, at once if it is another version than ``version``, else after ``wait_s`` at the latest.
 
-    :raises EndpointUnavailable: try again later; also when the answer is no document.
+    :raises EndpointUnavailable: try again later; DocumentRefused: the answer is no document for us.
     :raises EndpointRefused: this node is not welcome.
     """
-    path = f"/node/document?version={quote(version, safe='')}&wait={wait_s}"
+    path = f"/node/document?format={FORMAT}&version={quote(version, safe='')}&wait={wait_s}"
     content = client.json("GET", path, timeout_s=wait_s + _GRACE_S)
     try:
         parse_document(content)
     except ValueError as error:
-        raise EndpointUnavailable(f"The endpoint sent no usable document: {error}.") from None
+        raise DocumentRefused(f"The endpoint sent no usable document: {error}.") from None
     return content
 
 

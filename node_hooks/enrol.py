@@ -12,9 +12,7 @@ from node_hooks.document import fetch_document
 from node_hooks.errors import EndpointRefused, EndpointUnavailable, NotEnrolled, WrongUse
 from node_hooks.install import Installation, check_installable, install_hook
 from node_hooks.spool import Spool
-from node_hooks.state import Identity, find_identity, save_identity
-
-AGENT_VERSION = "1"
+from node_hooks.state import AGENT_VERSION, Identity, find_identity, save_identity
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,10 @@ class EndpointUnavailable(NodeError):
     """No answer, or one that says "later": repeat with a growing pause."""
 
 
+class DocumentRefused(EndpointUnavailable):
+    """The endpoint sent a document that is none, or of a format that came later: the one of before stays in use."""
+
+
 @dataclass(eq=False)
 class EndpointRefused(NodeError):
     """The endpoint understood and said no; ``rejected`` names the records it will never take."""

@@ -11,9 +11,9 @@ from pathlib import Path
 
 from node_hooks import qemu_hook
 from node_hooks.agent import Agent
-from node_hooks.enrol import AGENT_VERSION, enrol
+from node_hooks.enrol import enrol
 from node_hooks.errors import NodeError, WrongUse
-from node_hooks.state import DEFAULT_STATE_DIR, get_identity
+from node_hooks.state import AGENT_VERSION, DEFAULT_STATE_DIR, get_identity
 from node_hooks.status import describe, get_status
 from node_hooks.supervisor import Supervisor
 

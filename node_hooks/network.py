@@ -4,6 +4,7 @@ Converges the node's network to the document: the metadata address and a forward
 Bridges are libvirt's: they appear and go when it likes. So each round starts from what is there and may be repeated.
 """
 
+import hashlib
 import json
 import logging
 import os
@@ -11,14 +12,15 @@ import shutil
 import socket
 import subprocess
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Interface
 from typing import Protocol
 
-from node_hooks.document import Document, NodeNetwork
+from node_hooks.document import FIREWALL, NETWORKS, SCREENS, Document, NodeNetwork
 from node_hooks.firewall import TABLE, ruleset
 from node_hooks.guard import Guarded, guard, own_networks
+from node_hooks.problem import FIREWALL_FAILED, LINKS_UNKNOWN, METADATA_FAILED, NFT_MISSING, Problem
 from node_hooks.state import StateFile
 
 log = logging.getLogger("wawel.node.network")
@@ -26,7 +28,7 @@ log = logging.getLogger("wawel.node.network")
 METADATA_ADDRESS = "169.254.169.254"
 COMMAND_TIMEOUT_S = 20.0
 RECHECK_S = 30.0  # somebody may have removed what we made: `nft flush ruleset`, `ip addr flush`
-RETRY_S = 5.0
+RETRY_S = 5.0  # also between looks whether nft is still there
 _LINKS = "own networks"  # with its blank no bridge's name
 _SBIN = "/usr/sbin:/sbin:/usr/bin:/bin"
 
@@ -51,7 +53,7 @@ def run_command(arguments: Sequence[str], text: str = "") -> str:
     :raises CommandMissing: not installed.
     :raises CommandFailed: any other trouble.
     """
-    program = shutil.which(arguments[0], path=os.environ.get("PATH", "") + ":" + _SBIN)
+    program = find_program(arguments[0])
     if program is None:
         raise CommandMissing(arguments[0])
     try:
@@ -63,6 +65,10 @@ def run_command(arguments: Sequence[str], text: str = "") -> str:
     if done.returncode != 0:
         raise CommandFailed((done.stderr.strip().splitlines() or [f"exit status {done.returncode}"])[0])
     return done.stdout
+
+
+def find_program(name: str) -> str | None:
+    return shutil.which(name, path=os.environ.get("PATH", "") + ":" + _SBIN)
 
 
 def find_interface(name: str) -> int | None:
@@ -79,12 +85,14 @@ class _Table:
     One of our nftables tables.
 
     :ivar danger: what guests can do without it.
+    :ivar sections: of the document, that it follows from.
     :ivar wanted: what it follows from, as last tried.
     :ivar listing: as nft tells it, without the contents of sets and counters; another one: somebody changed it.
     """
 
     family: str
     danger: str
+    sections: tuple[str, ...]
     wanted: str = ""
     due: float = 0.0
     listing: str = ""
@@ -93,6 +101,25 @@ class _Table:
     def subject(self) -> str:
         """Among the problems; with its blank no bridge's name."""
         return f"table {self.family}"
+
+
+@dataclass(frozen=True)
+class Seen:
+    """
+    How the network was found, and left, by one round. Another thread may have it.
+
+    :ivar at: by the converger's clock.
+    :ivar sections: versions of those that the round was about; not in place are those that a problem names.
+    :ivar bridges: those that are there; ``served`` those with metadata.
+    :ivar rules: a digest of each table of ours as nft lists it.
+    """
+
+    at: float
+    sections: Mapping[str, str]
+    problems: tuple[Problem, ...]
+    bridges: frozenset[str]
+    served: frozenset[str]
+    rules: Mapping[str, str]
 
 
 @dataclass
@@ -116,16 +143,20 @@ class Converger:
         run: Callable[[Sequence[str], str], str] = run_command,
         find: Callable[[str], int | None] = find_interface,
         clock: Callable[[], float] = time.monotonic,
+        has: Callable[[str], object] = find_program,
     ) -> None:
+        self.seen: Seen | None = None
+        self._has = has
+        self._looked_at = float("-inf")
         self._state = state
         self._forward = forward
         self._run = run
         self._find = find
         self._clock = clock
         self._served: dict[str, _Served] = {}
-        self._problems: dict[str, str] = {}
-        self._spoofing = _Table("bridge", "forge their addresses")
-        self._guard = _Table("inet", "reach each other, and this node")
+        self._problems: dict[str, Problem] = {}
+        self._spoofing = _Table("bridge", "forge their addresses", (NETWORKS,))
+        self._guard = _Table("inet", "reach each other, and this node", (NETWORKS, FIREWALL, SCREENS))
         self._links: list[tuple[str, IPv4Interface]] = []
         self._links_due = 0.0
 
@@ -139,6 +170,14 @@ class Converger:
             self._serve(bridge)
         self._firewall(document)  # by now it may be known that metadata is served
         self._state.note(networks=[self._describe(network) for network in document.networks])
+        self.seen = Seen(
+            self._clock(),
+            {name: document.sections[name] for name in (NETWORKS, FIREWALL, SCREENS) if name in document.sections},
+            tuple(self._problems[subject] for subject in sorted(self._problems)),
+            frozenset(each.bridge for each in document.networks if self._find(each.bridge) is not None),
+            frozenset(filter(self._is_served, (each.bridge for each in document.networks))),
+            {each.family: _digest(each.listing) for each in (self._spoofing, self._guard) if each.listing},
+        )
 
     def close(self) -> None:
         """End the forwarders. Addresses and rules stay: guests run on without us, and must stay harmless."""
@@ -168,9 +207,9 @@ class Converger:
             if now - served.checked_at >= RECHECK_S:
                 served.checked_at = now
         except CommandMissing as error:
-            self._complain(bridge, f"{error} is not installed; no metadata here")
+            self._complain(METADATA_FAILED, bridge, f"{error} is not installed; no metadata here", (NETWORKS,))
         except (CommandFailed, OSError) as error:
-            self._complain(bridge, f"metadata is not forwarded: {error}")
+            self._complain(METADATA_FAILED, bridge, f"metadata is not forwarded: {error}", (NETWORKS,))
         else:
             self._problems.pop(bridge, None)
 
@@ -190,13 +229,17 @@ class Converger:
             log.info("bridge %s: metadata is no longer forwarded", bridge)
 
     def _firewall(self, document: Document) -> None:
+        if self._clock() - self._looked_at >= RETRY_S:
+            self._looked_at = self._clock()
+            if self._has("nft") is None:
+                self._spoofing.due = self._guard.due = 0.0  # a table that is not to be looked at is not in place
         pools = sorted({network.pool for network in document.networks})
         needed = bool(document.networks)
         self._apply(self._spoofing, repr(pools), lambda: ruleset(pools), needed)
         guarded = self._guarded(document)
         self._apply(self._guard, repr(guarded), lambda: guard(guarded), needed)
         subjects = (self._spoofing.subject, self._guard.subject, _LINKS)
-        problems = [self._problems[each] for each in subjects if each in self._problems]
+        problems = [self._problems[each].text for each in subjects if each in self._problems]
         self._state.note(firewall="; ".join(problems) or "applied")
 
     def _guarded(self, document: Document) -> Guarded:
@@ -228,7 +271,9 @@ class Converger:
                 ]
                 self._problems.pop(_LINKS, None)
             except (CommandMissing, CommandFailed, ValueError, KeyError, TypeError) as error:
-                self._complain(_LINKS, f"this node's own networks are not known, so guests may reach them: {error}")
+                told = f"this node's own networks are not known, so guests may reach them: {error}"
+                self._complain(LINKS_UNKNOWN, _LINKS, told, (FIREWALL,))
+                self._links_due = now + RETRY_S
         return self._links
 
     def _apply(self, table: _Table, wanted: str, text: Callable[[], str], needed: bool) -> None:
@@ -251,10 +296,13 @@ class Converger:
             self._run(["nft", "-f", "-"], text())
             table.listing = self._list(table)
         except CommandMissing:
-            self._complain(table.subject, f"nft is not installed: guests of this node can {table.danger}")
+            table.due = now + RETRY_S
+            told = f"nft is not installed: guests of this node can {table.danger}"
+            self._complain(NFT_MISSING, table.subject, told, table.sections)
         except CommandFailed as error:
             table.due = now + RETRY_S
-            self._complain(table.subject, f"not applied ({error}): guests of this node can {table.danger}")
+            told = f"not applied ({error}): guests of this node can {table.danger}"
+            self._complain(FIREWALL_FAILED, table.subject, told, table.sections)
         else:
             self._problems.pop(table.subject, None)
             log.info("the table %s %s is applied", table.family, TABLE)
@@ -266,10 +314,11 @@ class Converger:
         except CommandFailed:
             return ""
 
-    def _complain(self, subject: str, problem: str) -> None:
+    def _complain(self, code: str, subject: str, told: str, sections: tuple[str, ...]) -> None:
+        problem = Problem(code, subject, told, sections)
         if self._problems.get(subject) != problem:
             self._problems[subject] = problem
-            log.warning("%s: %s", subject, problem)
+            log.warning("%s: %s", subject, told)
 
     def _describe(self, network: NodeNetwork) -> dict[str, object]:
         if self._find(network.bridge) is None:
@@ -279,5 +328,10 @@ class Converger:
         elif self._is_served(network.bridge):
             state = "served"
         else:
-            state = self._problems.get(network.bridge, "not served yet")
+            problem = self._problems.get(network.bridge)
+            state = "not served yet" if problem is None else problem.text
         return {"name": network.name, "bridge": network.bridge, "pool": str(network.pool), "state": state}
+
+
+def _digest(listing: str) -> str:
+    return hashlib.sha256(listing.encode()).hexdigest()[:16]

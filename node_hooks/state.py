@@ -17,6 +17,7 @@ from node_hooks import qemu_hook
 from node_hooks.client import Credential, EndpointAddress, parse_endpoint
 from node_hooks.errors import NotEnrolled
 
+AGENT_VERSION = "2"
 DEFAULT_STATE_DIR = Path("/var/lib/wawel-node")
 
 

@@ -34,6 +34,7 @@ class Status:
     last_delivery: float | None = None
     delivery_problem: str | None = None
     document_version: str | None = None
+    reported: float | None = None
     firewall: str = NO_DOCUMENT
     networks: tuple[dict[str, Any], ...] = ()
     hook_path: str | None = None
@@ -76,6 +77,7 @@ def get_status(state_dir: Path) -> Status:
         last_delivery=facts.get("last_delivery"),
         delivery_problem=facts.get("problem"),
         document_version=facts.get("document_version"),
+        reported=facts.get("reported"),
         firewall=facts.get("firewall", NO_DOCUMENT),
         networks=tuple(facts.get("networks", ())),
         hook_path=identity.hook_path or None,
@@ -105,6 +107,7 @@ def describe(status: Status, now: float | None = None) -> str:
         ("last delivery", ago(status.last_delivery)),
         ("problem", status.delivery_problem or "none"),
         ("document", status.document_version or "none yet"),
+        ("last report", ago(status.reported)),
         ("firewall", status.firewall),
     ]
     for network in status.networks:

@@ -78,7 +78,7 @@ REMEDIES: Final[Mapping[NodeTrouble, str]] = {
     NodeTrouble.FIREWALL_FAILED: "see why nft refuses the rules there: the agent's log has its complaint",
     NodeTrouble.LINKS_UNKNOWN: "install iproute2 there, or see why ip fails",
     NodeTrouble.METADATA_FAILED: "see why the metadata address is not served there: the agent's log tells",
-    NodeTrouble.DNSMASQ_MISSING: "restart the network in that node's libvirt once no guests are on it",
+    NodeTrouble.DNSMASQ_MISSING: "reload libvirtd there, which starts it again",
     NodeTrouble.HOOK_MISSING: "repeat wawel-node enrol there, which installs the hook",
     NodeTrouble.DOCUMENT_REFUSED: "upgrade wawel-node there",
     NodeTrouble.DOCUMENT_BEHIND: "see the agent's log there, and restart wawel-node",

@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
 import select
-import signal
 import socket
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -19,6 +15,7 @@ from typing import Any
 import psycopg2
 import pytest
 from cluster_builder import Peer, add_cluster, add_pool, add_vm, change, result_of, value
+from endpoint_program import serving
 from sqlalchemy import text
 from sqlalchemy.engine import make_url
 
@@ -507,38 +504,11 @@ class TestProgram:
 
     @pytest.fixture
     def url(self, database_url: str, tmp_path: Path) -> Iterator[str]:
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
-        config = tmp_path / "contextualization.toml"
-        config.write_text(
-            f'[database]\nurl = "{database_url}"\n[listen]\ncontextualization = "127.0.0.1:{port}"\n'
-            f'[cluster]\nname = "krakow"\nstate_dir = "{tmp_path / "state"}"\n'
-        )
-        log = (tmp_path / "log").open("wb")
-        program = subprocess.Popen(
-            [sys.executable, "-m", "contextualization.daemon.main", "run", "--config", str(config)],
-            stderr=log,
-            stdout=log,
-            cwd=Path(__file__).parents[2],
-            env={**os.environ, "PYTHONPATH": "."},
-        )
-        try:
-            deadline = time.monotonic() + 15
-            while b"listens on" not in (tmp_path / "log").read_bytes():
-                assert program.poll() is None and time.monotonic() < deadline, (tmp_path / "log").read_text()
-                time.sleep(0.05)
-            yield f"http://127.0.0.1:{port}"
-            program.send_signal(signal.SIGTERM)
-            assert program.wait(10) == 0, (tmp_path / "log").read_text()
-            told = (tmp_path / "log").read_text()
-            assert "Traceback" not in told, told
-            assert "secret-of" not in told, "a guest's secret is in the log"
-        finally:
-            if program.poll() is None:
-                program.kill()
-                program.wait()
-            log.close()
+        with serving(database_url, tmp_path) as found:
+            yield found
+        told = (tmp_path / "endpoint.log").read_text()
+        assert "Traceback" not in told, told
+        assert "secret-of" not in told, "a guest's secret is in the log"
 
     def test_whole(self, database: Database, url: str) -> None:
         """Enrol, deliver, poll and be woken, forward a guest, lose the credential: over sockets and notifications."""

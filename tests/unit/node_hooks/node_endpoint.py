@@ -31,6 +31,9 @@ class Endpoint:
         self.batches: list[int] = []
         self.poison: set[int] = set()
         self.document: dict[str, Any] = {"version": "v1", "networks": [], "hook_version": qemu_hook.HOOK_VERSION}
+        self.format = 1  # as managers of the release before have it; 2 comes in sections, and takes reports
+        self.reports: list[dict[str, Any]] = []
+        self.report_status = 200
         self.changed = threading.Condition()
         self.guests: list[tuple[str, str, str, str, dict[str, str], bytes]] = []
         self.guest_status = 200
@@ -50,6 +53,22 @@ class Endpoint:
             self._server.socket = tls.wrap_socket(self._server.socket, server_side=True)
             self.url = f"https://localhost:{self.port}"
         threading.Thread(target=self._server.serve_forever, args=(0.004,), daemon=True).start()
+
+    def told(self) -> dict[str, Any]:
+        """The document in its format."""
+        if self.format == 1:
+            return self.document
+        document = {"networks": [], **self.document}
+        homes = {"hook_version": "settings", "vnc_ports": "screens", "networks": "networks"}
+        sections: dict[str, dict[str, Any]] = {
+            name: {"version": f"{name}-{document['version']}", "content": {}}
+            for name in ("networks", "firewall", "settings", "screens", "consoles")
+        }
+        for name, value in document.items():
+            if name not in ("version", "console_logs"):
+                sections[homes.get(name, "firewall")]["content"][name] = value
+        sections["consoles"]["content"] = document.get("console_logs", {"directories": [], "max_bytes": 1 << 20})
+        return {"format": 2, "version": document["version"], "sections": sections}
 
     def publish(self, **document: Any) -> None:
         with self.changed:
@@ -95,7 +114,11 @@ class _Handler(http.server.BaseHTTPRequestHandler):
                     lambda: endpoint.closing or endpoint.document["version"] != query["version"][0],
                     float(query["wait"][0]),
                 )
-                return self._reply(200, endpoint.document)
+                return self._reply(200, endpoint.told())
+        if parts.path == "/node/report" and endpoint.format == 2:
+            if endpoint.report_status == 200:
+                endpoint.reports.append(json.loads(body))
+            return self._reply(endpoint.report_status, {"again_s": 60})
         if parts.path.startswith("/guest/"):
             endpoint.guests.append((self.command, self.path, bridge, address, dict(self.headers), body))
             content = f"for {bridge} {address}".encode()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 from cm.rpc.vocabulary import DriftKind, NodeTrouble
 from cm.rules.node_report import BEHIND, REMEDIES, TEXT_MAX, Assessment, Hook, Problem, Report, assess
 
+ROOT = Path(__file__).parents[3]
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 WANTED = {"networks": "n1", "firewall": "f1"}
 
@@ -90,6 +92,16 @@ def test_other_hook() -> None:
     assert (finding.kind, dict(finding.evidence)["installed"]) == (DriftKind.WRONG_HOOK, "2")
     assert judged(report(hook=hook), hook="").findings == judged(report()).findings == ()
     assert judged(report(hook=Hook("/etc/libvirt/hooks/qemu", "3"))).findings == ()
+
+
+def test_documented() -> None:
+    """Each trouble is explained to operators, and of each that keeps VMs away is said that it does."""
+    pages = [(ROOT / "docs" / name).read_text() for name in ("node.md", "operator.md")]
+    for code in NodeTrouble:
+        assert any(f"| `{code.value}`" in page for page in pages), code
+        if code in REMEDIES:
+            [line] = [each for each in pages[0].splitlines() if each.startswith(f"| `{code.value}` |")]
+            assert line.split("|")[3].strip() == "none", code
 
 
 @given(st.lists(st.tuples(st.sampled_from([*NodeTrouble, "new"]), st.text(max_size=500)), max_size=50))

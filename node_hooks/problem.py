@@ -1,0 +1,34 @@
+"""What an agent can find amiss on its node. ``docs/node.md`` says of each code what it means and what helps."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+NFT_MISSING = "nft_missing"
+FIREWALL_FAILED = "firewall_failed"
+LINKS_UNKNOWN = "links_unknown"
+METADATA_FAILED = "metadata_failed"
+DNSMASQ_MISSING = "dnsmasq_missing"
+BRIDGE_MISSING = "bridge_missing"
+HOOK_MISSING = "hook_missing"
+HOOK_OUTDATED = "hook_outdated"
+DOCUMENT_REFUSED = "document_refused"
+NETWORK_STUCK = "network_stuck"
+CONSOLES_UNBOUNDED = "consoles_unbounded"
+
+
+@dataclass(frozen=True)
+class Problem:
+    """
+    :ivar subject: what it is about, such as a bridge.
+    :ivar text: for people; a sentence without its end.
+    :ivar sections: of the document, that are not in place because of it.
+    """
+
+    code: str
+    subject: str
+    text: str
+    sections: tuple[str, ...] = ()
+
+
+def failed_sections(problems: Iterable[Problem]) -> frozenset[str]:
+    return frozenset(section for problem in problems for section in problem.sections)
