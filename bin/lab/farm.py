@@ -3,7 +3,7 @@ Memory nodes in a process of their own: a farm of hundreds of hosts that takes n
 
 ``python -m lab.farm SOCKET`` serves the memory provider's worlds on a UNIX socket; they live as long as it does, so
 managers may be stopped, killed and several at once, as with real hosts. ``farm_node.py`` is how a manager gets there.
-A call is a pickle of (world, method, arguments) after four bytes of length, its answer one of (error, value).
+A call is a pickle of (world, part and method, arguments) after four bytes of length, its answer one of (error, value).
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import sys
 from collections.abc import Iterable
 from dataclasses import replace
 from functools import partial
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -55,7 +56,8 @@ class Farm:
                 # Whoever may open the socket is of our account, and may do as much without us.
                 world, method, arguments = pickle.loads(await reader.readexactly(length))
                 if method == "subscribe":
-                    heard.setdefault(world, MemoryNode.named(world)).subscribe(partial(_tell, writer, world), _ignore)
+                    node = heard.setdefault(world, MemoryNode.named(world))
+                    node.hypervisor.subscribe(partial(_tell, writer, world), _ignore)
                     continue
                 writer.write(packed(self._answer(world, method, arguments)))
                 await writer.drain()
@@ -72,9 +74,9 @@ class Farm:
                 return None, getattr(self, method)(*arguments)
             node = self.node(world)
             node.calls.clear()  # nobody asks for them, and they grow
-            if method == "upload":
+            if method == "volumes.upload":
                 arguments = (*arguments, _no_progress)
-            return None, getattr(node, method)(*arguments)
+            return None, attrgetter(method)(node)(*arguments)
         except CloudError as error:
             return (type(error), error.details()), None
         except Exception as error:

@@ -18,11 +18,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from zope.interface import implementer
-
 from cm.daemon.main import load
-from cm.interfaces.hypervisor import DomainEvent
-from cm.interfaces.node import INodeDriver
+from cm.interfaces.hypervisor import DomainEvent, NodeInfo
 from cm.rpc.errors import NodeUnreachable
 from cm.runtime.program import run_until_signal
 from lab.farm import LENGTH_BYTES, packed
@@ -105,28 +102,47 @@ def _exactly(connection: socket.socket, size: int) -> bytes:
     return bytes(data)
 
 
-@implementer(INodeDriver)
+class _Part:
+    """One part of a node of a farm. Its methods are the provider's, which runs there."""
+
+    def __init__(self, name: str, link: FarmLink, world: str) -> None:
+        self._name = name
+        self._link = link
+        self._world = world
+
+    def __getattr__(self, method: str) -> Callable[..., Any]:
+        if method.startswith("_"):
+            raise AttributeError(method)
+        return partial(self._link.call, self._world, f"{self._name}.{method}")
+
+
+class _Volumes(_Part):
+    def upload(self, storage: str, volume: str, path: str, format: Any, size: int, progress: Any) -> Any:
+        """The farm reads the file itself; progress is told when it has."""
+        seen = self._link.call(self._world, "volumes.upload", storage, volume, path, format, size)
+        progress(os.stat(path).st_size)
+        return seen
+
+
+class _Hypervisor(_Part):
+    def subscribe(self, callback: Callable[[DomainEvent], None], lost: Callable[[str], None]) -> None:
+        self._link.subscribe(self._world, callback)
+
+
 class FarmNode:
-    """One node of a farm. Its methods are the provider's, which runs there."""
+    """One node of a farm."""
 
     def __init__(self, link: FarmLink, uri: str, name: str) -> None:
         self.name = name
         self._link = link
-        self._world = urlsplit(uri).path.strip("/")
+        self._world = world = urlsplit(uri).path.strip("/")
+        self.hypervisor = _Hypervisor("hypervisor", link, world)
+        self.pools = _Part("pools", link, world)
+        self.volumes = _Volumes("volumes", link, world)
+        self.networks = _Part("networks", link, world)
 
-    def __getattr__(self, method: str) -> Any:
-        if method.startswith("_") or method not in INodeDriver.names(all=True):
-            raise AttributeError(method)
-        return partial(self._link.call, self._world, method)
-
-    def upload(self, storage: str, volume: str, path: str, format: Any, size: int, progress: Any) -> Any:
-        """The farm reads the file itself; progress is told when it has."""
-        seen = self._link.call(self._world, "upload", storage, volume, path, format, size)
-        progress(os.stat(path).st_size)
-        return seen
-
-    def subscribe(self, callback: Callable[[DomainEvent], None], lost: Callable[[str], None]) -> None:
-        self._link.subscribe(self._world, callback)
+    def open(self) -> NodeInfo:
+        return self.hypervisor.info()
 
     def close(self) -> None:
         self._link.forget(self._world)

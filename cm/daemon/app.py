@@ -21,6 +21,7 @@ from cm.daemon.directories import check_all, data_directory, overlap, pool_probl
 from cm.daemon.migrate import pending
 from cm.daemon.reconciler import Reconciler
 from cm.daemon.settings import Settings
+from cm.interfaces.node import INode, Opener
 from cm.operations import register_kinds
 from cm.operations.engine import Engine
 from cm.rpc.dispatch import Dispatcher
@@ -99,7 +100,7 @@ def policy_of(settings: Settings) -> ClusterPolicy:
     )
 
 
-def open_driver(uri: str, name: str) -> Any:
+def open_driver(uri: str, name: str) -> INode:
     """The default opener: a driver by the URI's scheme."""
     from cm.drivers.open import open_node
 
@@ -110,7 +111,6 @@ class ClusterManager:
     """
     One process of a cluster manager. Several may run on one database.
 
-    :param opener: makes an ``INodeDriver`` from a URI and a name.
     :param threads: an ``IThreads`` in place of its own pools.
     :param listen: makes its ``Listener``: ``listen(reactor, url)``.
     :ivar parts: what starts and stops, in order.
@@ -121,7 +121,7 @@ class ClusterManager:
         self,
         reactor: Any,
         settings: Settings,
-        opener: Callable[[str, str], Any] = open_driver,
+        opener: Opener = open_driver,
         threads: Any = None,
         listen: Callable[[Any, str], Listener] = Listener,
     ) -> None:

@@ -176,7 +176,7 @@ class Reconciler:
             self._reactor.callFromThread(self._lost, node_id, reason)
 
         try:
-            await self._services.fleet.call(node_id, "subscribe", happened, lost)
+            await self._services.fleet.node(node_id).hypervisor.subscribe(happened, lost)
             self._subscribed.add(node_id)
         except CloudError as error:
             log.info("node {node_id}: no events: {error}", node_id=node_id, error=str(error))

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
 from urllib.parse import urlsplit
 
 from cm.drivers.memory.node import MemoryNode
+from cm.interfaces.node import INode
 from cm.rpc.errors import InvalidParameter
 
 
-def open_node(uri: str, *, name: str, connect_timeout_s: float = 5.0, disk_cache: str = "none") -> Any:
+def open_node(uri: str, *, name: str, connect_timeout_s: float = 5.0, disk_cache: str = "none") -> INode:
     """
-    An ``INodeDriver``; nothing is connected yet.
+    A node's driver; nothing is connected yet.
 
     :param uri: libvirt's (``qemu+tls://node/system``, ``test:///default``), or ``memory:///world``: the same world
         for every driver of that URI in this process.

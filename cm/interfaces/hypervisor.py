@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
-from zope.interface import Interface
-
-from cm.interfaces.pace import slow
 from cm.rpc.vocabulary import DiskBus, DiskFormat, NicModel, Seen, SeenReason, VideoModel
 
 
@@ -133,78 +131,72 @@ class DomainEvent:
     detail: str
 
 
-class IHypervisor(Interface):
+class IHypervisor(Protocol):
     """One node's hypervisor."""
 
-    def info() -> NodeInfo:
+    def info(self) -> NodeInfo:
         """Facts of the node."""
 
-    def domains() -> Sequence[DomainSeen]:
+    def domains(self) -> Sequence[DomainSeen]:
         """Every domain of the node, ours or not, running or not, in one call."""
 
-    def look(uuid: str) -> DomainSeen:
+    def look(self, uuid: str) -> DomainSeen:
         """One domain; state ABSENT where there is none. Never raises for absence."""
 
-    def describe(uuid: str) -> DomainDescription | None:
+    def describe(self, uuid: str) -> DomainDescription | None:
         """What the definition of any domain says, as it runs or, where it is off, as it would; None where there is
         none."""
 
-    @slow
-    def define(spec: DomainSpec) -> None:
+    def define(self, spec: DomainSpec) -> None:
         """Make the persistent definition be ``spec``; repeatable. A running domain of that uuid goes on unchanged."""
 
-    @slow
-    def start(uuid: str) -> None:
+    def start(self, uuid: str) -> None:
         """
         Boot a defined domain. One that already runs is not an error.
         :raises DomainNotFound: it is not defined.
         :raises HypervisorError: it does not start; the reason is the hypervisor's.
         """
 
-    def destroy(uuid: str) -> None:
+    def destroy(self, uuid: str) -> None:
         """Cut the power. A domain that is off or gone is not an error; looks again before it reports one."""
 
-    def shutdown(uuid: str) -> None:
+    def shutdown(self, uuid: str) -> None:
         """
         Press the power button (ACPI). The guest may ignore it.
         :raises DomainNotRunning: there is nothing to press on.
         """
 
-    def reset(uuid: str) -> None:
+    def reset(self, uuid: str) -> None:
         """
         Press the reset button.
         :raises DomainNotRunning: it does not run.
         """
 
-    def pause(uuid: str) -> None:
+    def pause(self, uuid: str) -> None:
         """
         Stop the virtual CPUs; paused already is not an error.
         :raises DomainNotRunning: it does not run.
         """
 
-    def resume(uuid: str) -> None:
+    def resume(self, uuid: str) -> None:
         """
         Let the virtual CPUs go on; running already is not an error.
         :raises DomainNotRunning: it is off.
         """
 
-    @slow
-    def undefine(uuid: str) -> None:
+    def undefine(self, uuid: str) -> None:
         """Forget a definition, managed-save files and snapshot metadata too. An absent one is not an error."""
 
-    def set_vnc(uuid: str, vnc: VncSpec) -> None:
+    def set_vnc(self, uuid: str, vnc: VncSpec) -> None:
         """
         Change the password of a running domain's VNC server: valid now, or already expired.
         :raises DomainNotRunning: it does not run.
         :raises NotSupported: this hypervisor has no VNC.
         """
 
-    def subscribe(callback: Callable[[DomainEvent], None], lost: Callable[[str], None]) -> None:
+    def subscribe(self, callback: Callable[[DomainEvent], None], lost: Callable[[str], None]) -> None:
         """
         Call ``callback`` for each domain event and ``lost`` once when the connection ends, from any thread.
         Replaces an earlier subscription. It stays when the connection ends: the next one serves it again, and ``lost``
         tells that what happened in between was not told. ``callback`` must only hand over and return.
         """
-
-    def close() -> None:
-        """Let go of connections and callbacks; repeatable. The provider is unusable afterwards."""

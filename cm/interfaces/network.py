@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
-
-from zope.interface import Interface
+from typing import Protocol
 
 
 @dataclass(frozen=True)
@@ -26,11 +25,11 @@ class NetworkSpec:
     dns: tuple[str, ...] = ()
 
 
-class INetwork(Interface):
+class INetworks(Protocol):
     """One node's networks."""
 
-    def ensure(network: NetworkSpec) -> None:
+    def ensure(self, network: NetworkSpec) -> None:
         """Make the network be defined as said, active and autostarted; repeatable and cheap when it already is."""
 
-    def remove(name: str) -> None:
+    def remove(self, name: str) -> None:
         """Stop and forget; absent is not an error."""

@@ -1,31 +1,46 @@
-"""All that a node's driver does."""
+"""A node's driver: its parts, each of them an interface."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Protocol
+
 from cm.interfaces.hypervisor import IHypervisor, NodeInfo
-from cm.interfaces.network import INetwork
-from cm.interfaces.volume import IImageStore
+from cm.interfaces.network import INetworks
+from cm.interfaces.volume import IPools, IVolumes
 
 
-class INodeDriver(IHypervisor, IImageStore, INetwork):
-    """Everything of one node; ``drivers/open.py`` makes one from the node's URI. Calls connect by themselves."""
+class INode(Protocol):
+    """
+    Everything of one node; ``drivers/open.py`` makes one from the node's URI. Calls connect by themselves.
 
-    def open() -> NodeInfo:
+    What may be called, from where and for how long, stands in ``calls.py``.
+    """
+
+    @property
+    def name(self) -> str:
+        """Ours, for errors."""
+
+    @property
+    def hypervisor(self) -> IHypervisor: ...
+
+    @property
+    def pools(self) -> IPools: ...
+
+    @property
+    def volumes(self) -> IVolumes: ...
+
+    @property
+    def networks(self) -> INetworks: ...
+
+    def open(self) -> NodeInfo:
         """
         Connect within the deadline and return the node's facts; repeatable.
         :raises NodeUnreachable: no answer in time.
         """
 
-
-def is_slow(method: str) -> bool:
-    """
-    Whether a call of a node's driver is slow.
-
-    :raises KeyError: no driver has it.
-    """
-    return INodeDriver[method].queryTaggedValue("slow", False) is True
+    def close(self) -> None:
+        """Let go of connections and callbacks; repeatable. The provider is unusable afterwards."""
 
 
-def is_lasting(method: str) -> bool:
-    """Likewise, whether it may last for minutes."""
-    return INodeDriver[method].queryTaggedValue("lasting", False) is True
+Opener = Callable[[str, str], INode]  # from a URI and our name of the node, without connecting

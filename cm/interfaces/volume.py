@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
-from zope.interface import Interface
-
-from cm.interfaces.pace import lasting, slow
 from cm.rpc.vocabulary import DiskFormat, StorageKind
 
 
@@ -37,31 +35,30 @@ class VolumeSeen:
     base: str = ""  # the path of the volume that it is an overlay on
 
 
-class IImageStore(Interface):
-    """The volumes of one node's storages. Names are made by us: lower-case letters, digits, ``-`` and ``.`` only."""
+class IPools(Protocol):
+    """One node's storages, which are pools there."""
 
-    @slow
-    def attach(storage: StorageSpec) -> StorageUsage:
+    def attach(self, storage: StorageSpec) -> StorageUsage:
         """Make the pool be defined, started and marked for autostart on this node; repeatable."""
 
-    @slow
-    def detach(storage_name: str) -> None:
+    def detach(self, storage_name: str) -> None:
         """Stop and forget the pool; its files stay. An absent one is not an error."""
 
-    @slow
-    def usage(storage_name: str) -> StorageUsage:
+    def usage(self, storage_name: str) -> StorageUsage:
         """Fresh figures of the pool."""
 
-    @slow
-    def volumes(storage_name: str) -> Sequence[VolumeSeen]:
+
+class IVolumes(Protocol):
+    """The volumes of one node's storages. Names are made by us: lower-case letters, digits, ``-`` and ``.`` only."""
+
+    def list_all(self, storage_name: str) -> Sequence[VolumeSeen]:
         """Every volume after a refresh: slow, for reconciliation."""
 
-    def find(storage_name: str, volume: str) -> VolumeSeen | None:
+    def find(self, storage_name: str, volume: str) -> VolumeSeen | None:
         """One volume, or None."""
 
-    @slow
     def create_overlay(
-        storage_name: str, volume: str, base: str, base_format: DiskFormat, size_bytes: int
+        self, storage_name: str, volume: str, base: str, base_format: DiskFormat, size_bytes: int
     ) -> VolumeSeen:
         """
         A qcow2 overlay on volume ``base`` of the same storage. An existing volume of that name is taken as done.
@@ -69,21 +66,24 @@ class IImageStore(Interface):
         :raises StorageFull: no room.
         """
 
-    @lasting
-    def create_copy(storage_name: str, volume: str, source: str, source_format: DiskFormat) -> VolumeSeen:
+    def create_copy(self, storage_name: str, volume: str, source: str, source_format: DiskFormat) -> VolumeSeen:
         """
         A flat, complete qcow2 copy of volume ``source`` (an overlay's base is folded in). Repeatable: a half-made
         volume of an earlier attempt (a marker ``volume`` + ``.part`` stands beside it, and ``find`` does not show it)
         is thrown away, a finished one is taken as done.
         """
 
-    @slow
-    def create_empty(storage_name: str, volume: str, format: DiskFormat, size_bytes: int) -> VolumeSeen:
+    def create_empty(self, storage_name: str, volume: str, format: DiskFormat, size_bytes: int) -> VolumeSeen:
         """A new volume that reads as zeros (sparse). An existing one is taken as done."""
 
-    @lasting
     def upload(
-        storage_name: str, volume: str, path: str, format: DiskFormat, size_bytes: int, progress: Callable[[int], None]
+        self,
+        storage_name: str,
+        volume: str,
+        path: str,
+        format: DiskFormat,
+        size_bytes: int,
+        progress: Callable[[int], None],
     ) -> VolumeSeen:
         """
         Stream the local file ``path`` into a new volume; ``progress`` gets bytes sent. Repeatable as ``create_copy``.
@@ -91,14 +91,12 @@ class IImageStore(Interface):
         :raises NotSupported: this hypervisor takes no uploads.
         """
 
-    @slow
-    def read_tail(storage_name: str, volume: str, limit_bytes: int) -> bytes:
+    def read_tail(self, storage_name: str, volume: str, limit_bytes: int) -> bytes:
         """
         The last bytes of a raw volume (a console log).
         :raises VolumeNotFound: there is none.
         :raises NotSupported: this hypervisor gives no downloads.
         """
 
-    @slow
-    def delete(storage_name: str, volume: str) -> None:
+    def delete(self, storage_name: str, volume: str) -> None:
         """Delete a volume; an absent one is not an error."""

@@ -12,11 +12,11 @@ from typing import Any, ClassVar, Final, TypeVar
 
 from sqlalchemy.orm import Session
 
+from cm.interfaces.calls import NodeCalls
 from cm.rpc.errors import CloudError
 from cm.rpc.vocabulary import OperationState
 from cm.rules.operation import OperationKind
 from cm.services.context import Services
-from cm.services.fleet import DEADLINE_S
 from cm.services.kinds import ENDS, Ends
 from cm.services.messages import tell_done
 from cm.store.operation import OperationRow, finish, holds, record_step
@@ -88,18 +88,13 @@ class Work:
     async def read(self, function: Callable[..., T], *args: Any) -> T:
         return await self.services.database.read(function, *args)
 
-    async def call(self, node_id: int, method: str, *args: Any, deadline_s: float = DEADLINE_S) -> Any:
-        """Call a method of a node's driver on that node's threads."""
-        return await self.services.fleet.call(node_id, method, *args, deadline_s=deadline_s)
-
-    async def run(self, node_id: int, function: Callable[..., Any], *args: Any, deadline_s: float = DEADLINE_S) -> Any:
-        """Run ``function(driver, *args)`` on a node's threads."""
-        return await self.services.fleet.run(node_id, function, *args, deadline_s=deadline_s)
+    def node(self, node_id: int, deadline_s: float | None = None) -> NodeCalls:
+        """A node, to be asked: ``Fleet.node``."""
+        return self.services.fleet.node(node_id, deadline_s)
 
     async def run_images(self, function: Callable[..., T], *args: Any, deadline_s: float | None = None) -> T:
         """Run blocking work on local image files."""
-        result: T = await self.services.threads.run("images", function, *args, deadline_s=deadline_s)
-        return result
+        return await self.services.threads.run("images", function, *args, deadline_s=deadline_s)
 
     async def progress(self, percent: int) -> None:
         """Record how far the operation is; it never goes back."""

@@ -15,7 +15,6 @@ from cm.store.storage import node_reaching
 from cm.store.unknown import refuse_held_volume
 
 NODE_WAIT_S = 5.0
-DELETE_S = 120.0
 
 
 async def delete(work: Work) -> None:
@@ -29,7 +28,7 @@ async def delete(work: Work) -> None:
         if node_id is None:
             raise Wait(NODE_WAIT_S, NO_NODE)
         await work.read(refuse_held_volume, row.storage_id, row.volume)
-        await work.call(node_id, "delete", pool_name(row.storage_id), row.volume, deadline_s=DELETE_S)
+        await work.node(node_id).volumes.delete(pool_name(row.storage_id), row.volume)
     await work.complete(_gone, work.op)
 
 

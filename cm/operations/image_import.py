@@ -230,16 +230,13 @@ async def upload(work: Work) -> None:
     if node_id is None:
         raise Wait(NODE_WAIT_S, NO_NODE)
     meter = Meter(work, INSPECTED, UPLOADED)
-    await work.call(
-        node_id,
-        "upload",
+    await work.node(node_id, work.services.policy.import_timeout_s).volumes.upload(
         pool_name(image.storage_id),
         image.volume,
         str(staged.path),
         image.format,
         image.size_bytes,
         meter.sent(staged.path.stat().st_size),
-        deadline_s=work.services.policy.import_timeout_s,
     )
     await work.progress(UPLOADED)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from sqlalchemy.orm import Session
 
-from cm.interfaces.volume import StorageUsage
 from cm.operations.base import Kind, Work, register
 from cm.rpc.errors import CloudError, InUse
 from cm.rules.names import pool_name
@@ -22,19 +21,17 @@ from cm.store.storage import (
     users_on_node,
 )
 
-POOL_S = 120.0  # a mount from a slow server
-
 
 async def settle(work: Work) -> None:
     """Make the node's pool be as the attachment says."""
     storage_id, node_id = _where(work.op)
     if work.arguments.get("detach"):
         await work.db(_unused, storage_id, node_id)
-        await work.call(node_id, "detach", pool_name(storage_id), deadline_s=POOL_S)
+        await work.node(node_id).pools.detach(pool_name(storage_id))
         await work.complete(_detached, storage_id, node_id)
     else:
         spec = await work.read(storage_spec, storage_id)
-        usage: StorageUsage = await work.call(node_id, "attach", spec, deadline_s=POOL_S)
+        usage = await work.node(node_id).pools.attach(spec)
         await work.complete(_attached, storage_id, node_id, usage.capacity_bytes)
 
 

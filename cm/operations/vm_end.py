@@ -7,13 +7,13 @@ held.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from cm.interfaces.hypervisor import DomainSeen
-from cm.interfaces.pace import slow
+from cm.interfaces.calls import DEADLINE_S, POOL_S, Pace, job
+from cm.interfaces.node import INode
 from cm.operations.base import NO_NODE, OTHERS, Kind, Wait, Work, register
 from cm.rpc.errors import CloudError, DomainNotRunning, GuestIgnored, NotAbandonable
 from cm.rpc.vocabulary import DiskFormat, Seen
@@ -32,7 +32,6 @@ from cm.store.operation import OperationRow, others_at_work
 from cm.store.vm import VMRow, find_vm, get_vm
 
 LOOK_S: Final = 1.0  # between looks at a guest that takes its time
-COPY_S: Final = 3600.0
 # What ``await_end`` and ``_obeyed`` note: that the hook has had its grace, and when the guest was asked.
 GRACED: Final = "graced"
 PRESSED_AT: Final = "pressed_at"
@@ -69,7 +68,7 @@ async def _look(work: Work, row: VMRow) -> Seen:
     :raises Wait: the VM moved on meanwhile.
     """
     assert row.node_id is not None
-    seen: DomainSeen = await work.call(row.node_id, "look", row.uuid)
+    seen = await work.node(row.node_id).hypervisor.look(row.uuid)
     if await work.db(record_look, row.id, None, row.launched_at, seen.state, seen.reason) == "changed":
         raise Wait(LOOK_S, "The VM moved on while it was looked at.")
     return seen.state
@@ -78,17 +77,17 @@ async def _look(work: Work, row: VMRow) -> Seen:
 async def _seal(work: Work, row: VMRow) -> None:
     """See to it that nothing writes to the VM's disks from here on: its end is on record, but not that it stays so."""
     if row.node_id is not None and row.launches:
-        await work.run(row.node_id, seal, row.uuid)
+        await work.node(row.node_id).run(seal, row.uuid)
 
 
-@slow
-def seal(driver: Any, uuid: str) -> None:
+@job(Pace.SLOW, DEADLINE_S)
+def seal(node: INode, uuid: str) -> None:
     """
     On the node's threads. Without a definition nobody can start the domain any more, by hand or by its host's restart;
     one that was started since its end was seen ends now.
     """
-    driver.undefine(uuid)
-    driver.destroy(uuid)
+    node.hypervisor.undefine(uuid)
+    node.hypervisor.destroy(uuid)
 
 
 # ------------------------------------------------------------------ steps
@@ -100,7 +99,7 @@ async def cut_power(work: Work) -> None:
     row = ending.row
     if row.node_id is None or row.seen in GONE or (row.launches == 0 and row.seen is Seen.UNKNOWN):
         return
-    await work.call(row.node_id, "destroy", row.uuid)
+    await work.node(row.node_id).hypervisor.destroy(row.uuid)
 
 
 async def press_button(work: Work) -> None:
@@ -111,8 +110,8 @@ async def press_button(work: Work) -> None:
         return
     try:
         if row.seen is Seen.PAUSED:
-            await work.call(row.node_id, "resume", row.uuid)
-        await work.call(row.node_id, "shutdown", row.uuid)
+            await work.node(row.node_id).hypervisor.resume(row.uuid)
+        await work.node(row.node_id).hypervisor.shutdown(row.uuid)
     except DomainNotRunning:
         await _look(work, row)
 
@@ -128,7 +127,7 @@ async def await_end(work: Work) -> None:
     if ending.hooks and not fresh and not work.arguments.get(GRACED):
         raise Wait(work.services.policy.hook_grace_s, "The node has not reported the end yet.", _gone, **{GRACED: True})
     if await _look(work, row) not in GONE:
-        await work.call(row.node_id, "destroy", row.uuid)
+        await work.node(row.node_id).hypervisor.destroy(row.uuid)
         raise Wait(LOOK_S, "The VM has not ended yet.", _gone)
 
 
@@ -144,7 +143,7 @@ async def await_shutdown_or_cut(work: Work) -> None:
     if not await _obeyed(work):
         ending = await work.db_vm(_ending, work.op)
         assert ending.row.node_id is not None
-        await work.call(ending.row.node_id, "destroy", ending.row.uuid)
+        await work.node(ending.row.node_id).hypervisor.destroy(ending.row.uuid)
         await _look(work, ending.row)
 
 
@@ -178,7 +177,7 @@ async def clean_up(work: Work) -> None:
     if volumes:
         if node_id is None:
             raise Wait(5 * LOOK_S, NO_NODE)
-        await work.run(node_id, delete_volumes, volumes, row.uuid, deadline_s=120.0)
+        await work.node(node_id).run(delete_volumes, volumes, row.uuid)
 
 
 def _clean_up_facts(session: Session, row: VMRow) -> tuple[VMRow, tuple[VolumePlan, ...], int | None]:
@@ -186,12 +185,12 @@ def _clean_up_facts(session: Session, row: VMRow) -> tuple[VMRow, tuple[VolumePl
     return row, volumes, row.node_id or node_with_disks(session, row.id)
 
 
-@slow
-def delete_volumes(driver: Any, volumes: tuple[VolumePlan, ...], vm_uuid: str) -> None:
+@job(Pace.SLOW, POOL_S)
+def delete_volumes(node: INode, volumes: tuple[VolumePlan, ...], vm_uuid: str) -> None:
     """On the node's threads."""
     for plan in volumes:
-        driver.delete(plan.pool, plan.volume)
-    driver.delete(volumes[0].pool, console_volume(vm_uuid))
+        node.volumes.delete(plan.pool, plan.volume)
+    node.volumes.delete(volumes[0].pool, console_volume(vm_uuid))
 
 
 async def close(work: Work) -> None:
@@ -209,8 +208,9 @@ async def keep(work: Work) -> None:
     await work.progress(20)
     await _seal(work, row)
     # The image's row still says that it is being added, so a volume of that name is an unfinished copy.
-    await work.call(node_id, "delete", pool, image_volume)
-    seen = await work.call(node_id, "create_copy", pool, image_volume, source, DiskFormat.QCOW2, deadline_s=COPY_S)
+    node = work.node(node_id)
+    await node.volumes.delete(pool, image_volume)
+    seen = await node.volumes.create_copy(pool, image_volume, source, DiskFormat.QCOW2)
     await work.db(_kept, image_id, seen.capacity_bytes)
     await work.progress(80)
 

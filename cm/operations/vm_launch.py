@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Final
 
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from cm.interfaces.calls import Pace, job
 from cm.interfaces.hypervisor import DomainSpec
 from cm.interfaces.network import NetworkSpec
-from cm.interfaces.pace import lasting, slow
+from cm.interfaces.node import INode
 from cm.operations.base import OTHERS, Kind, Wait, Work, register
 from cm.rpc.errors import CloudError, ObjectNotFound, RunsElsewhere
 from cm.rpc.vocabulary import CauseKind, DeployMode, DiskFormat
@@ -32,7 +33,9 @@ from cm.store.operation import OperationRow, open_operation, others_at_work
 from cm.store.unknown import refuse_held, runs_elsewhere
 from cm.store.vm import VMRow, get_vm, render_vm
 
-COPY_S = 1800.0  # for a full copy of an image
+COPY_S: Final = 1800.0  # for a full copy of an image
+MAKE_S: Final = 60.0
+BOOT_S: Final = 120.0
 
 
 @dataclass(frozen=True)
@@ -105,21 +108,16 @@ async def launch(work: Work) -> None:
     copies = any(v.mode is DeployMode.COPY and not v.made for v in prepared.volumes)
     if copies:
         await work.progress(10)
-    made = await work.run(
-        prepared.node_id,
-        make_copies if copies else make_volumes,
-        prepared.volumes,
-        prepared.console_pool,
-        prepared.uuid,
-        deadline_s=COPY_S if copies else 60.0,
-    )
+    node = work.node(prepared.node_id)
+    make = make_copies if copies else make_volumes
+    made = await node.run(make, prepared.volumes, prepared.console_pool, prepared.uuid)
     if copies:
         await work.db(_volumes_made, made)
-    if work.op.attempts and (await work.call(prepared.node_id, "look", prepared.uuid)).state not in GONE:
+    if work.op.attempts and (await node.hypervisor.look(prepared.uuid)).state not in GONE:
         launched_at = None
     else:
         launched_at = await work.db(_mark_launch, work.op, made)
-        await work.run(prepared.node_id, boot, prepared, deadline_s=120.0)
+        await node.run(boot, prepared)
     await work.complete(_launched, work.op, launched_at)
 
 
@@ -140,40 +138,40 @@ def _prepare(session: Session, row: VMRow, policy: ClusterPolicy) -> Launch:
     )
 
 
-@slow
-def make_volumes(driver: Any, volumes: tuple[VolumePlan, ...], console_pool: str | None, vm_uuid: str) -> list[int]:
+@job(Pace.SLOW, MAKE_S)
+def make_volumes(node: INode, volumes: tuple[VolumePlan, ...], console_pool: str | None, vm_uuid: str) -> list[int]:
     """On the node's threads: the volumes that are missing. The ids of disks that were made now."""
     made = []
     for plan in volumes:
         if plan.made:
             continue
         if plan.base is None:
-            driver.create_empty(plan.pool, plan.volume, DiskFormat.QCOW2, plan.size_bytes)
+            node.volumes.create_empty(plan.pool, plan.volume, DiskFormat.QCOW2, plan.size_bytes)
         elif plan.mode is DeployMode.COPY:
-            driver.delete(plan.pool, plan.volume)  # an unfinished copy of an earlier attempt
-            driver.create_copy(plan.pool, plan.volume, plan.base, plan.base_format)
+            node.volumes.delete(plan.pool, plan.volume)  # an unfinished copy of an earlier attempt
+            node.volumes.create_copy(plan.pool, plan.volume, plan.base, plan.base_format)
         else:
-            driver.create_overlay(plan.pool, plan.volume, plan.base, plan.base_format, plan.size_bytes)
+            node.volumes.create_overlay(plan.pool, plan.volume, plan.base, plan.base_format, plan.size_bytes)
         if plan.disk_id is not None:
             made.append(plan.disk_id)
     if console_pool is not None:
-        driver.create_empty(console_pool, console_volume(vm_uuid), DiskFormat.RAW, 0)
+        node.volumes.create_empty(console_pool, console_volume(vm_uuid), DiskFormat.RAW, 0)
     return made
 
 
-@lasting
-def make_copies(driver: Any, volumes: tuple[VolumePlan, ...], console_pool: str | None, vm_uuid: str) -> list[int]:
+@job(Pace.LASTING, COPY_S)
+def make_copies(node: INode, volumes: tuple[VolumePlan, ...], console_pool: str | None, vm_uuid: str) -> list[int]:
     """The same, where some of them are full copies."""
-    return make_volumes(driver, volumes, console_pool, vm_uuid)
+    return make_volumes(node, volumes, console_pool, vm_uuid)
 
 
-@slow
-def boot(driver: Any, prepared: Launch) -> None:
+@job(Pace.SLOW, BOOT_S)
+def boot(node: INode, prepared: Launch) -> None:
     """On the node's threads."""
     for network in prepared.networks:
-        driver.ensure(network)
-    driver.define(prepared.spec)
-    driver.start(prepared.uuid)
+        node.networks.ensure(network)
+    node.hypervisor.define(prepared.spec)
+    node.hypervisor.start(prepared.uuid)
 
 
 def _volumes_made(session: Session, disk_ids: list[int]) -> None:

@@ -65,7 +65,7 @@ async def leave(work: Work) -> None:
     row = await work.db(_there, work.op)
     if row is not None:
         assert row.node_id is not None
-        await work.run(row.node_id, seal, row.uuid)
+        await work.node(row.node_id).run(seal, row.uuid)
         await work.db(_left, work.op)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from cm.interfaces.calls import HypervisorCalls
 from cm.interfaces.hypervisor import VncSpec
 from cm.operations.base import Kind, Work, register
 from cm.rpc.errors import CloudError, DomainNotRunning, ObjectNotFound
@@ -23,17 +24,18 @@ def _row(session: Session, op: OperationRow) -> VMRow:
     return get_vm(session, op.vm_id)
 
 
-async def _do(work: Work, method: str) -> VMRow:
+async def _place(work: Work) -> tuple[HypervisorCalls, str]:
+    """The hypervisor that the VM is on, and its uuid there."""
     row = await work.db(_row, work.op)
     if row.node_id is None:
         raise ObjectNotFound("node of vm", row.id)
-    await work.call(row.node_id, method, row.uuid)
-    return row
+    return work.node(row.node_id).hypervisor, row.uuid
 
 
 async def reset(work: Work) -> None:
     """A crash just after it makes the next worker reset once more; one that was accepted is never skipped."""
-    await _do(work, "reset")
+    hypervisor, uuid = await _place(work)
+    await hypervisor.reset(uuid)
     await work.complete(_was_reset, work.op)
 
 
@@ -49,12 +51,14 @@ def _was_reset(session: Session, op: OperationRow) -> None:
 
 
 async def pause(work: Work) -> None:
-    await _do(work, "pause")
+    hypervisor, uuid = await _place(work)
+    await hypervisor.pause(uuid)
     await work.complete(_seen, work.op, Seen.PAUSED, SeenReason.BY_US)
 
 
 async def resume(work: Work) -> None:
-    await _do(work, "resume")
+    hypervisor, uuid = await _place(work)
+    await hypervisor.resume(uuid)
     await work.complete(_seen, work.op, Seen.RUNNING, SeenReason.UNPAUSED)
 
 
@@ -77,7 +81,7 @@ async def apply_vnc(work: Work) -> None:
     row, vnc = await work.db(_vnc, work.op, work.services.policy)
     if vnc is not None and row.node_id is not None:
         try:
-            await work.call(row.node_id, "set_vnc", row.uuid, vnc)
+            await work.node(row.node_id).hypervisor.set_vnc(row.uuid, vnc)
         except DomainNotRunning:
             pass
     await work.complete()

@@ -42,7 +42,7 @@ class IThreads(Interface):
     """Runs blocking functions away from the reactor's thread."""
 
     @interface_method
-    async def run(pool: str, function: Callable[..., Any], *args: Any, deadline_s: float | None = None) -> Any:
+    async def run(pool: str, function: Callable[..., Result], *args: Any, deadline_s: float | None = None) -> Result:
         """
         Run a function in a thread of a pool and give its result. The caller's context variables go with it.
 

@@ -116,15 +116,15 @@ async def adopt(caller: AsyncClusterCall, node_id: int, uuid: str, wanted: Wante
     elsewhere = known is not None and known.node_claimed and known.node_id != node_id
     if elsewhere and not wanted.force:
         assert known is not None and known.node_id is not None
-        if (await services.fleet.call(known.node_id, "look", key)).state is not Seen.ABSENT:
+        if (await services.fleet.node(known.node_id).hypervisor.look(key)).state is not Seen.ABSENT:
             raise RunsElsewhere(known.id, known.node_id)
     summary: dict[str, Any] = json.loads(await services.database.transact(_adopt, caller, node_id, found, wanted))
     return summary
 
 
 async def _look(services: Services, node_id: int, uuid: str) -> Found:
-    seen: DomainSeen = await services.fleet.call(node_id, "look", uuid)
-    told: DomainDescription | None = await services.fleet.call(node_id, "describe", uuid)
+    seen = await services.fleet.node(node_id).hypervisor.look(uuid)
+    told = await services.fleet.node(node_id).hypervisor.describe(uuid)
     if seen.state is Seen.ABSENT or told is None:
         raise DomainNotFound(uuid)
     paths = await services.database.read(storages_by_directory, node_id)
@@ -139,7 +139,7 @@ async def _look(services: Services, node_id: int, uuid: str) -> Found:
     if len(roots) != 1:
         raise CannotAdopt(told.name, f"it has no disk {root_volume(uuid)}")
     disk, place = roots[0]
-    root: VolumeSeen | None = await services.fleet.call(node_id, "find", pool_name(place.storage_id), place.volume)
+    root = await services.fleet.node(node_id).volumes.find(pool_name(place.storage_id), place.volume)
     if root is None:
         raise VolumeNotFound(pool_name(place.storage_id), place.volume)
     return Found(seen, told, root, place, tuple(each for each in places if each[0] is not disk))

@@ -20,7 +20,7 @@ async def tail(caller: AsyncClusterCall, vm_id: int, limit: int) -> str:
     :raises NotSupported: its hypervisor keeps no log.
     """
     node_id, pool, volume = await caller.services.database.read(_where, vm_id, person_of(caller.identity))
-    found: bytes = await caller.services.fleet.call(node_id, "read_tail", pool, volume, limit)
+    found = await caller.services.fleet.node(node_id).volumes.read_tail(pool, volume, limit)
     return found.decode("utf-8", errors="replace")
 
 

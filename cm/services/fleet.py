@@ -11,20 +11,20 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 from twisted.logger import Logger
 
+from cm.interfaces.calls import DEADLINE_S, Job, NodeCalls, P, Pace, R
 from cm.interfaces.hypervisor import NodeInfo
-from cm.interfaces.node import is_lasting, is_slow
+from cm.interfaces.node import INode, Opener
 from cm.rpc.errors import NodeBusy, ObjectNotFound
 from cm.runtime.database import Database
 from cm.runtime.threads import NODE_SLOW_SIZE, IThreads
 
 log = Logger()
-DEADLINE_S = 30.0  # for one ordinary call; storage jobs give their own
 LASTING_MAX: Final = NODE_SLOW_SIZE // 2  # at a node, of each process
 
 
@@ -36,58 +36,48 @@ class NodeAddress:
 
 
 class Fleet:
-    """
-    :param opener: makes an ``INodeDriver`` from a URI and a name, without connecting.
-    """
-
-    def __init__(self, database: Database, threads: IThreads, opener: Callable[[str, str], Any]) -> None:
+    def __init__(self, database: Database, threads: IThreads, opener: Opener) -> None:
         self._database = database
         self._threads = threads
         self._opener = opener
-        self._drivers: dict[int, tuple[NodeAddress, Any]] = {}
+        self._drivers: dict[int, tuple[NodeAddress, INode]] = {}
         self._lasting: Counter[int] = Counter()  # such calls under way, by node
 
-    async def run(self, node_id: int, function: Callable[..., Any], *args: Any, deadline_s: float = DEADLINE_S) -> Any:
+    def node(self, node_id: int, deadline_s: float | None = None) -> NodeCalls:
         """
-        Run ``function(driver, *args)`` on the node's threads: its slow ones where it is marked (``interfaces.slow``).
+        What may be asked of a node, on its threads (``interfaces/calls.py``); each call, awaited,
 
+        :param deadline_s: in place of each call's own, for what the administrator sets.
         :raises ObjectNotFound: no such node.
         :raises NodeUnreachable: it does not answer.
         :raises DeadlineExceeded: no end in time; the thread goes on, and its outcome is unknown.
         :raises Overloaded: NodeBusy: our own threads or connections were busy: it never began, and that says nothing of
             the node.
         """
-        if not getattr(function, "lasting", False):
-            return await self._run(node_id, getattr(function, "slow", False), function, args, deadline_s)
-        return await self._run_lasting(node_id, function, args, deadline_s)
+        return NodeCalls(_Runner(self, node_id, deadline_s))
 
-    async def call(self, node_id: int, method: str, *args: Any, deadline_s: float = DEADLINE_S) -> Any:
-        """Call one method of the node's driver; errors as in ``run``."""
-        if not is_lasting(method):
-            return await self._run(node_id, is_slow(method), _invoke, (method, args), deadline_s)
-        return await self._run_lasting(node_id, _invoke, (method, args), deadline_s)
-
-    async def _run_lasting(
-        self, node_id: int, function: Callable[..., Any], args: tuple[Any, ...], deadline_s: float
-    ) -> Any:
-        await self.driver(node_id)
+    async def work(
+        self, node_id: int, deadline_s: float | None, job: Job[P, R], /, *args: P.args, **kwargs: P.kwargs
+    ) -> R:
+        """``node(node_id, deadline_s).run(job, *args)``."""
+        driver = await self.driver(node_id)
+        if job.pace is not Pace.LASTING:
+            return await self._work(node_id, deadline_s, job, lambda: job(driver, *args, **kwargs))
         if self._lasting[node_id] >= LASTING_MAX:
             name = self._drivers[node_id][0].name if node_id in self._drivers else str(node_id)
             raise NodeBusy(name, f"{LASTING_MAX} images or disks are being copied there already")
         self._lasting[node_id] += 1
         try:
-            return await self._run(node_id, True, function, args, deadline_s)
+            return await self._work(node_id, deadline_s, job, lambda: job(driver, *args, **kwargs))
         finally:
             self._lasting[node_id] -= 1
 
-    async def _run(
-        self, node_id: int, slow: bool, function: Callable[..., Any], args: tuple[Any, ...], deadline_s: float
-    ) -> Any:
-        driver = await self.driver(node_id)
-        pool = f"{'node-slow' if slow else 'node'}:{node_id}"
-        return await self._threads.run(pool, function, driver, *args, deadline_s=deadline_s)
+    async def _work(self, node_id: int, deadline_s: float | None, job: Job[..., R], work: Callable[[], R]) -> R:
+        pool = f"{'node' if job.pace is Pace.QUICK else 'node-slow'}:{node_id}"
+        deadline_s = job.deadline_s if deadline_s is None else deadline_s
+        return await self._threads.run(pool, perform, job, work, deadline_s=deadline_s)
 
-    async def driver(self, node_id: int) -> Any:
+    async def driver(self, node_id: int) -> INode:
         found = self._drivers.get(node_id)
         if found is not None:
             return found[1]
@@ -98,8 +88,7 @@ class Fleet:
 
     async def probe(self, uri: str, name: str, deadline_s: float = DEADLINE_S) -> NodeInfo:
         """Connect to a node that is not in the cluster yet, ask it for its facts, and let go."""
-        info: NodeInfo = await self._threads.run("probe", _probe, self._opener, uri, name, deadline_s=deadline_s)
-        return info
+        return await self._threads.run("probe", _probe, self._opener, uri, name, deadline_s=deadline_s)
 
     async def forget(self, node_id: int) -> None:
         """Close a node's driver (it was removed, or its address changed)."""
@@ -115,15 +104,31 @@ class Fleet:
                 log.failure("node {node_id}: closing its connections failed", node_id=node_id)
 
 
-def _invoke(driver: Any, method: str, args: tuple[Any, ...]) -> Any:
-    return getattr(driver, method)(*args)
+class _Runner:
+    """A ``Runner`` at one node."""
+
+    def __init__(self, fleet: Fleet, node_id: int, deadline_s: float | None) -> None:
+        self._fleet = fleet
+        self._node_id = node_id
+        self._deadline_s = deadline_s
+
+    async def run(self, job: Job[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
+        return await self._fleet.work(self._node_id, self._deadline_s, job, *args, **kwargs)
 
 
-def _probe(opener: Callable[[str, str], Any], uri: str, name: str) -> NodeInfo:
+def perform(job: Job[..., R], work: Callable[[], R]) -> R:
+    """
+    On the node's threads.
+
+    :param job: what ``work`` does, for those who watch the threads.
+    """
+    return work()
+
+
+def _probe(opener: Opener, uri: str, name: str) -> NodeInfo:
     driver = opener(uri, name)
     try:
-        info: NodeInfo = driver.open()
-        return info
+        return driver.open()
     finally:
         driver.close()
 

@@ -11,7 +11,6 @@ import msgspec
 from sqlalchemy.orm import Session
 
 from cm.interfaces.hypervisor import NodeInfo
-from cm.interfaces.volume import StorageUsage
 from cm.rpc.errors import (
     CloudError,
     DeadlineExceeded,
@@ -58,7 +57,6 @@ URI_MAX: Final = 500  # characters
 ADDRESS: Final = re.compile(r"[A-Za-z0-9:][A-Za-z0-9:.-]{0,252}\Z")  # a name, IPv4 or IPv6
 # libvirt's URI parameters that name programs to run, on this machine or on the node.
 _PROGRAMS: Final = {"command", "netcat", "proxy"}
-FIGURES_DEADLINE_S: Final = 8.0  # of each storage; copies may hold all that is slow of a node, and a caller waits
 HOST_MIB: Final = 1024  # kept for the host itself, or a sixteenth of its memory where that is more
 
 
@@ -109,7 +107,7 @@ async def add(caller: AsyncClusterCall, values: dict[str, Any]) -> dict[str, Any
     services = caller.services
     check_uri(values["uri"])
     check_address(values["address"])
-    info: NodeInfo = await services.fleet.probe(values["uri"], values["name"])
+    info = await services.fleet.probe(values["uri"], values["name"])
     return await services.database.transact(make_node, caller.policy, values, info)
 
 
@@ -227,7 +225,7 @@ async def check(caller: AsyncClusterCall, node_id: int) -> dict[str, Any]:
     """
     services = caller.services
     try:
-        info: NodeInfo = await services.fleet.call(node_id, "info")
+        info = await services.fleet.node(node_id).hypervisor.info()
     except (NodeUnreachable, DeadlineExceeded) as error:
         await services.database.transact(record_node, node_id, NodeState.UNREACHABLE.value, str(error))
         raise
@@ -238,9 +236,7 @@ async def check(caller: AsyncClusterCall, node_id: int) -> dict[str, Any]:
 
 async def _figures(services: Services, node_id: int, storage_id: int) -> dict[str, Any]:
     try:
-        usage: StorageUsage = await services.fleet.call(
-            node_id, "usage", pool_name(storage_id), deadline_s=FIGURES_DEADLINE_S
-        )
+        usage = await services.fleet.node(node_id).pools.usage(pool_name(storage_id))
     except CloudError as error:
         return {"storage_id": storage_id, "error": str(error)}
     return {"storage_id": storage_id, "error": "", **asdict(usage)}

@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping, Sequence
 from sqlalchemy.orm import Session
 from twisted.logger import Logger
 
-from cm.interfaces.hypervisor import DomainSeen, NodeInfo
 from cm.rpc.errors import CloudError, DeadlineExceeded, NodeBusy, NodeUnreachable, ObjectNotFound, Overloaded
 from cm.rpc.vocabulary import Doubt, DriftKind, VMId
 from cm.rules.host import Host
@@ -22,7 +21,6 @@ from cm.store.passes import Recorded, record_node, recorded, whose, write_passed
 from cm.store.unknown import UnknownSeen, record_unknown
 
 log = Logger()
-PASS_DEADLINE_S = 20.0
 KINDS = (DriftKind.UNKNOWN_DOMAIN, DriftKind.MISSING_DOMAIN, DriftKind.WRONG_STATE)
 
 
@@ -47,8 +45,8 @@ async def pass_over(
     known_here = known or (await database.read(recorded, [node_id]))[node_id]
     records, launched = known_here.records, known_here.launched
     try:
-        domains: Sequence[DomainSeen] = await fleet.call(node_id, "domains", deadline_s=PASS_DEADLINE_S)
-        info: NodeInfo | None = await fleet.call(node_id, "info", deadline_s=PASS_DEADLINE_S) if fresh else None
+        domains = await fleet.node(node_id).hypervisor.domains()
+        info = await fleet.node(node_id).hypervisor.info() if fresh else None
     except (NodeBusy, Overloaded):
         return None  # it answers others: that is no evidence of anything
     except (NodeUnreachable, DeadlineExceeded) as error:
@@ -113,8 +111,8 @@ def _record_silence(session: Session, node_id: int, reason: str, policy: Cluster
 async def _discard(services: Services, node_id: int, leftover: Discard) -> None:
     log.warn("node {node_id}: domain {name} of a destroyed VM is discarded", node_id=node_id, name=leftover.name)
     try:
-        await services.fleet.call(node_id, "destroy", leftover.uuid)
-        await services.fleet.call(node_id, "undefine", leftover.uuid)
+        await services.fleet.node(node_id).hypervisor.destroy(leftover.uuid)
+        await services.fleet.node(node_id).hypervisor.undefine(leftover.uuid)
     except CloudError as error:
         log.warn("node {node_id}: it could not be: {error}", node_id=node_id, error=str(error))
 

@@ -13,7 +13,6 @@ from cm.services.context import Services
 from cm.store.unknown import Held, UnknownSeen, described, our_addresses
 
 log = Logger()
-DEADLINE_S: Final = 10.0
 MOST: Final = 100  # definitions read in one pass; the next one reads on
 
 
@@ -38,7 +37,7 @@ async def look_at_unknown(services: Services, node_id: int, domains: Sequence[Do
         if known.get(domain.uuid) != (domain.name, domain.state) and left and answers:
             left -= 1
             try:
-                told = await services.fleet.call(node_id, "describe", domain.uuid, deadline_s=DEADLINE_S)
+                told = await services.fleet.node(node_id).hypervisor.describe(domain.uuid)
                 held = None if told is None else held_by(told)
             except CloudError as error:
                 answers = not isinstance(error, Unavailable)

@@ -27,8 +27,6 @@ from cm.store.storage import get_storage, node_reaching
 from cm.store.unknown import held_volumes
 
 log = Logger()
-LIST_DEADLINE_S: Final = 120.0
-DOMAINS_DEADLINE_S: Final = 20.0
 KINDS: Final = (DriftKind.LEAKED_VOLUME, DriftKind.MISSING_VOLUME)
 
 
@@ -103,7 +101,7 @@ async def not_running(services: Services, last_on: Mapping[str, int]) -> frozens
     gone: set[str] = set()
     for node_id in sorted(set(last_on.values())):
         try:
-            domains = await services.fleet.call(node_id, "domains", deadline_s=DOMAINS_DEADLINE_S)
+            domains = await services.fleet.node(node_id).hypervisor.domains()
         except CloudError as error:
             log.info("node {id}: whether VMs of it have ended is not known: {error}", id=node_id, error=str(error))
             continue
@@ -145,7 +143,7 @@ async def settle_storage(services: Services, storage_id: int, node_id: int) -> t
     """
     database, fleet, pool = services.database, services.fleet, pool_name(storage_id)
     before = await database.read(expected, storage_id)
-    volumes: Sequence[VolumeSeen] = await fleet.call(node_id, "volumes", pool, deadline_s=LIST_DEADLINE_S)
+    volumes = await fleet.node(node_id).volumes.list_all(pool)
     present = {volume.name for volume in volumes}
     used = await database.read(in_use, storage_id, volumes)
     ours = {name: volume for name in sorted(present - before.live) if (volume := volume_of(name)) is not None}
@@ -160,7 +158,7 @@ async def settle_storage(services: Services, storage_id: int, node_id: int) -> t
         elif uuid in over:
             log.warn("storage {id}: leftover volume {name} is deleted", id=storage_id, name=name)
             try:
-                await fleet.call(node_id, "delete", pool, name)
+                await fleet.node(node_id).volumes.delete(pool, name)
                 deleted.append(name)
             except CloudError as error:
                 log.info("storage {id}: {name}: {error}", id=storage_id, name=name, error=str(error))

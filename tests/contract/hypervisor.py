@@ -10,13 +10,11 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from zope.interface.verify import verifyObject
 
 from cm.interfaces.hypervisor import (
     DiskSpec,
     DomainEvent,
     DomainSpec,
-    IHypervisor,
     NicDescription,
     NicSpec,
     VncSpec,
@@ -53,7 +51,7 @@ def eventually(test: Callable[[], bool], timeout_s: float = 5.0) -> bool:
 
 
 class HypervisorContract:
-    """``make`` gives a hypervisor; what a test defines on it is removed afterwards."""
+    """``make`` gives a node; what a test defines on it is removed afterwards."""
 
     starts_anything = False  # also a domain whose disk and network are not there
 
@@ -62,15 +60,15 @@ class HypervisorContract:
 
     @pytest.fixture()
     def hypervisor(self) -> Any:
-        made = self.make()
-        verifyObject(IHypervisor, made)
+        node = self.make()
+        made = node.hypervisor
         before = {domain.uuid for domain in made.domains()}
         yield made
         for domain in made.domains():
             if domain.uuid not in before:
                 made.destroy(domain.uuid)
                 made.undefine(domain.uuid)
-        made.close()
+        node.close()
 
     def defined(self, hypervisor: Any, **changes: Any) -> DomainSpec:
         spec = domain_spec(**changes)
@@ -272,7 +270,7 @@ class HypervisorContract:
         """Closing is repeatable, and what runs goes on."""
         spec = self.started(hypervisor)
         other = self.make()
-        other.look(spec.uuid)
+        other.hypervisor.look(spec.uuid)
         other.close()
         other.close()
         assert hypervisor.look(spec.uuid).state == Seen.RUNNING

@@ -34,7 +34,7 @@ def test_nodes(farm: FarmHosts, tmp_path: Path) -> None:
     node = FarmNode(link, "memory:///n1", "n1")
     assert node.open().hypervisor == "memory"
     with pytest.raises(DomainNotFound) as missing:
-        node.start(UUID)
+        node.hypervisor.start(UUID)
     assert UUID in str(missing.value)
     heard: list[DomainEvent] = []
     started = threading.Event()
@@ -44,22 +44,22 @@ def test_nodes(farm: FarmHosts, tmp_path: Path) -> None:
         if event.event == "started":
             started.set()
 
-    node.subscribe(hear, lambda reason: None)
+    node.hypervisor.subscribe(hear, lambda reason: None)
     # The subscription goes another way than calls do.
-    wait_until(lambda: bool(node.define(SPEC) or heard), "an event")
-    node.start(UUID)
+    wait_until(lambda: bool(node.hypervisor.define(SPEC) or heard), "an event")
+    node.hypervisor.start(UUID)
     assert started.wait(10)
     image = tmp_path / "image"
     image.write_bytes(b"x" * 100)
-    node.attach(StorageSpec("pool", StorageKind.NETFS, "/mnt", "127.0.0.1", "/main"))
+    node.pools.attach(StorageSpec("pool", StorageKind.NETFS, "/mnt", "127.0.0.1", "/main"))
     sent: list[int] = []
-    assert node.upload("pool", "image", str(image), DiskFormat.RAW, 100, sent.append).capacity_bytes == 100
+    assert node.volumes.upload("pool", "image", str(image), DiskFormat.RAW, 100, sent.append).capacity_bytes == 100
     assert sent == [100]
     node.close()
     again = FarmNode(FarmLink(str(farm.socket)), "memory:///n1", "n1")
-    assert [(each.uuid, each.state) for each in again.domains()] == [(UUID, Seen.RUNNING)]
-    assert FarmNode(link, "memory:///n2", "n2").domains() == []
+    assert [(each.uuid, each.state) for each in again.hypervisor.domains()] == [(UUID, Seen.RUNNING)]
+    assert FarmNode(link, "memory:///n2", "n2").hypervisor.domains() == []
     assert farm.ask("", "populate", "pool", (UUID, "n1"), []) == 1
     farm.program.stop()
     with pytest.raises(NodeUnreachable):
-        again.domains()
+        again.hypervisor.domains()

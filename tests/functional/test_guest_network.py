@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from cm.drivers.libvirt import pool_xml
-from cm.drivers.libvirt.network import definition_uuid
+from cm.drivers.libvirt.networks import definition_uuid
 from cm.drivers.libvirt.node import LibvirtNode
 from cm.interfaces.hypervisor import DomainSpec, NicSpec
 from cm.interfaces.network import NetworkSpec
@@ -41,7 +41,7 @@ class TestGuestNetwork(QemuTests):
         """What guests on libvirt's own bridges found; see ``guest_network.py``."""
         made = LibvirtNode(host.uri, name="node1")
         for each in (RED, GREEN):
-            made.ensure(each)
+            made.networks.ensure(each)
         listed = [
             {"name": each.name, "bridge": each.bridge, "gateway": f"{each.gateway}/24", "pool": str(each.pool),
              "metadata": True}
@@ -54,7 +54,7 @@ class TestGuestNetwork(QemuTests):
             done = host.run([sys.executable, script, json.dumps(told)], env=program_environment())
         yield json.loads(done.stdout)
         for each in (RED, GREEN):
-            made.remove(each.name)
+            made.networks.remove(each.name)
         made.close()
 
     def test_services(self, found: dict[str, Any]) -> None:
@@ -102,16 +102,16 @@ class TestGuestNetwork(QemuTests):
         with monkeypatch.context() as older:
             older.setattr(pool_xml, "DNSMASQ_OPTIONS", ("no-ping",))
             definition_uuid.cache_clear()
-            LibvirtNode(host.uri, name="older").ensure(blue)
+            LibvirtNode(host.uri, name="older").networks.ensure(blue)
         definition_uuid.cache_clear()  # the older version was another process
         nic = NicSpec("blue", "02:57:0a:82:00:02", "wv0a820002", NicModel.VIRTIO)
         spec = domain(nics=(nic,))
-        node.ensure(blue)
+        node.networks.ensure(blue)
         assert options() == {"no-ping"}
         assert "master blue" in host.run(["ip", "link", "show", nic.tap]).stdout
-        node.destroy(spec.uuid)
-        node.ensure(blue)
+        node.hypervisor.destroy(spec.uuid)
+        node.networks.ensure(blue)
         assert options() == set(pool_xml.DNSMASQ_OPTIONS)
         other = replace(blue, gateway=IPv4Address("10.130.0.2"))
-        node.ensure(other)
-        node.remove("blue")
+        node.networks.ensure(other)
+        node.networks.remove("blue")

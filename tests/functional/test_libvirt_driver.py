@@ -21,7 +21,7 @@ from cm.services.hosts import seen_host
 from lab import guests, image
 from lab.hosts import Host, Lab
 from tests.contract.hypervisor import HypervisorContract, eventually
-from tests.contract.network import NetworkContract, network_spec
+from tests.contract.networks import NetworkContract, network_spec
 from tests.support.qemu import OnQemu, QemuTests, answers
 from tests.support.rfb import RFBRefused, RFBViewer
 
@@ -52,10 +52,10 @@ class TestDevices(QemuTests):
     ) -> None:
         """A domain with every kind of device starts, on both machines, and its tap is an isolated port."""
         network = network_spec()
-        node.ensure(network)
+        node.networks.ensure(network)
         try:
-            node.create_empty(storage.name, "a.qcow2", DiskFormat.QCOW2, 2**20)
-            node.create_empty(storage.name, "b.raw", DiskFormat.RAW, 2**20)
+            node.volumes.create_empty(storage.name, "a.qcow2", DiskFormat.QCOW2, 2**20)
+            node.volumes.create_empty(storage.name, "b.raw", DiskFormat.RAW, 2**20)
             for bus, device in ((DiskBus.SCSI, "sda"), (DiskBus.SATA, "sda"), (DiskBus.IDE, "hda")):
                 spec = domain(
                     title="a & b <c>",
@@ -73,10 +73,10 @@ class TestDevices(QemuTests):
                 tap = tap_of(network.first)
                 isolated = host.run(["cat", f"/sys/class/net/{tap}/brport/isolated"]).stdout.strip()
                 assert isolated == "1"
-                assert node.read_tail(storage.name, "console.log", 10) == b""
-                node.destroy(spec.uuid)
+                assert node.volumes.read_tail(storage.name, "console.log", 10) == b""
+                node.hypervisor.destroy(spec.uuid)
         finally:
-            node.remove(network.name)
+            node.networks.remove(network.name)
 
 
 class TestConsole(QemuTests):
@@ -87,12 +87,12 @@ class TestConsole(QemuTests):
         spec = domain(vnc=self.vnc)
         with pytest.raises(RFBRefused):
             RFBViewer(host.address, 5921, "firstpw")
-        node.set_vnc(spec.uuid, replace(self.vnc, enabled=True, password="second"))
+        node.hypervisor.set_vnc(spec.uuid, replace(self.vnc, enabled=True, password="second"))
         with pytest.raises(RFBRefused):
             RFBViewer(host.address, 5921, "firstpw")
         with RFBViewer(host.address, 5921, "second") as viewer:
             assert viewer.screen()[0] > 0
-        node.set_vnc(spec.uuid, replace(self.vnc, enabled=False, password="third"))
+        node.hypervisor.set_vnc(spec.uuid, replace(self.vnc, enabled=False, password="third"))
         for password in ("second", "third"):
             with pytest.raises(RFBRefused):
                 RFBViewer(host.address, 5921, password)
@@ -107,7 +107,7 @@ class TestConsole(QemuTests):
         spec = domain(vnc=replace(self.vnc, enabled=True))
         with RFBViewer(host.address, 5921, "firstpw") as viewer:
             viewer.screen()
-            node.set_vnc(spec.uuid, replace(self.vnc, enabled=False, password="other"))
+            node.hypervisor.set_vnc(spec.uuid, replace(self.vnc, enabled=False, password="other"))
             assert viewer.is_served()
             host.run(["ss", "-K", "sport", "=", ":5921"])
             assert not viewer.is_served()
@@ -117,17 +117,17 @@ class TestFaults(QemuTests):
     def test_killed(self, node: LibvirtNode, domain: Callable[..., DomainSpec], host: Host) -> None:
         """A killed libvirtd is told at once; once it is back the same driver goes on, events too."""
         spec, losses, events = domain(), [], []
-        node.subscribe(events.append, losses.append)
+        node.hypervisor.subscribe(events.append, losses.append)
         host.kill_libvirtd()
         began = time.monotonic()
         with pytest.raises(NodeUnreachable):
-            node.look(spec.uuid)
+            node.hypervisor.look(spec.uuid)
         assert time.monotonic() - began < 5
         assert eventually(lambda: len(losses) == 1)
         host.start_libvirtd()
         assert eventually(lambda: answers(node), 10)
-        assert node.look(spec.uuid).state == Seen.RUNNING
-        node.pause(spec.uuid)
+        assert node.hypervisor.look(spec.uuid).state == Seen.RUNNING
+        node.hypervisor.pause(spec.uuid)
         assert eventually(lambda: "suspended" in [event.event for event in events])
         assert len(losses) == 1
 
@@ -139,23 +139,23 @@ class TestFaults(QemuTests):
         for each in (node, fresh, node):
             began = time.monotonic()
             with pytest.raises(NodeUnreachable):
-                each.look(spec.uuid)
+                each.hypervisor.look(spec.uuid)
             assert time.monotonic() - began < 10
         host.resume_libvirtd()
         for each in (node, fresh):
             assert eventually(lambda each=each: answers(each), 15)
-            assert each.look(spec.uuid).state == Seen.RUNNING
+            assert each.hypervisor.look(spec.uuid).state == Seen.RUNNING
         fresh.close()
 
     def test_unplugged(self, node: LibvirtNode, host: Host) -> None:
         """A node whose cable is pulled is unreachable in time, and comes back by itself."""
-        node.domains()
+        node.hypervisor.domains()
         host.unplug()
         try:
             for _ in range(2):
                 began = time.monotonic()
                 with pytest.raises(NodeUnreachable):
-                    node.domains()
+                    node.hypervisor.domains()
                 assert time.monotonic() - began < 10
         finally:
             host.plug()
@@ -168,7 +168,7 @@ class TestFaults(QemuTests):
             host.kill_libvirtd()
             host.start_libvirtd()
             assert eventually(lambda spec=spec: try_destroy(node, spec.uuid), 10)
-            assert node.look(spec.uuid).state == Seen.OFF
+            assert node.hypervisor.look(spec.uuid).state == Seen.OFF
 
     def test_start_refused(self, node: LibvirtNode, domain: Callable[..., DomainSpec]) -> None:
         """A domain that cannot start says why."""
@@ -180,8 +180,8 @@ class TestFaults(QemuTests):
 
         def cycle() -> None:
             each = LibvirtNode(host.tcp_uri, name="leak")
-            each.subscribe(lambda event: None, lambda reason: None)
-            each.attach(StorageSpec("leak", StorageKind.DIR, f"{host.lab.shared_dir}/leak"))
+            each.hypervisor.subscribe(lambda event: None, lambda reason: None)
+            each.pools.attach(StorageSpec("leak", StorageKind.DIR, f"{host.lab.shared_dir}/leak"))
             each.close()
 
         cycle()
@@ -194,14 +194,14 @@ class TestFaults(QemuTests):
             assert eventually(lambda: answers(node), 10)
             host.kill_libvirtd()
             host.start_libvirtd()
-        node.detach("leak") if eventually(lambda: answers(node), 10) else None
+        node.pools.detach("leak") if eventually(lambda: answers(node), 10) else None
         node.close()
         assert eventually(lambda: len(os.listdir("/proc/self/fd")) <= before + 2)
 
 
 def try_destroy(node: LibvirtNode, uuid: str) -> bool:
     try:
-        node.destroy(uuid)
+        node.hypervisor.destroy(uuid)
     except NodeUnreachable:
         return False
     return True
@@ -213,13 +213,13 @@ class TestGuest(QemuTests):
         built = image.build()
         size_bytes = 2**30
         told: list[int] = []
-        node.upload(storage.name, "tiny.qcow2", str(built.disk), DiskFormat.QCOW2, size_bytes, told.append)
+        node.volumes.upload(storage.name, "tiny.qcow2", str(built.disk), DiskFormat.QCOW2, size_bytes, told.append)
         assert told[-1] == os.path.getsize(built.disk)
-        base = node.find(storage.name, "tiny.qcow2")
+        base = node.volumes.find(storage.name, "tiny.qcow2")
         assert base is not None
-        node.create_overlay(storage.name, "disk.qcow2", "tiny.qcow2", DiskFormat.QCOW2, base.capacity_bytes)
+        node.volumes.create_overlay(storage.name, "disk.qcow2", "tiny.qcow2", DiskFormat.QCOW2, base.capacity_bytes)
         network = network_spec()
-        node.ensure(network)
+        node.networks.ensure(network)
         try:
             address = network.pool[5]
             spec = domain(
@@ -231,12 +231,12 @@ class TestGuest(QemuTests):
             guests.wait_for_marker(Path(storage.path) / "console.log", "TINY READY", 90)
 
             def console() -> str:
-                return node.read_tail(storage.name, "console.log", 65_536).decode(errors="replace")
+                return node.volumes.read_tail(storage.name, "console.log", 65_536).decode(errors="replace")
 
             assert "TINY READY" in console()
             assert eventually(lambda: str(address) in console(), 30), console()[-2000:]
-            node.shutdown(spec.uuid)
-            assert eventually(lambda: node.look(spec.uuid).state == Seen.OFF, 30)
-            assert node.look(spec.uuid).reason == "shutdown"
+            node.hypervisor.shutdown(spec.uuid)
+            assert eventually(lambda: node.hypervisor.look(spec.uuid).state == Seen.OFF, 30)
+            assert node.hypervisor.look(spec.uuid).reason == "shutdown"
         finally:
-            node.remove(network.name)
+            node.networks.remove(network.name)

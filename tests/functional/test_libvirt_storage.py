@@ -11,20 +11,20 @@ from typing import Any
 
 import pytest
 
-from cm.drivers.libvirt import images
+from cm.drivers.libvirt import volumes
 from cm.drivers.libvirt.node import LibvirtNode
 from cm.interfaces.volume import StorageSpec
 from cm.rpc.errors import NodeBusy, NodeUnreachable, VolumeNotFound
 from cm.rpc.vocabulary import DiskFormat
 from lab.hosts import Host, Lab
 from tests.contract.hypervisor import eventually
-from tests.contract.images import MIB, ImageStoreContract
+from tests.contract.volumes import MIB, VolumesContract
 from tests.support.qemu import OnQemu, QemuTests, answers
 
 pytestmark = pytest.mark.skipif(bool(Lab.missing()), reason="; ".join(Lab.missing()))
 
 
-class TestQemuImages(OnQemu, ImageStoreContract):
+class TestQemuImages(OnQemu, VolumesContract):
     pass
 
 
@@ -33,9 +33,9 @@ class TestStorage(QemuTests):
         """A copy holds what its source's base held, and names no other file."""
         file = lab.shared_dir / "content.raw"
         file.write_bytes(os.urandom(MIB))
-        node.upload(storage.name, "base.raw", str(file), DiskFormat.RAW, MIB, lambda done: None)
-        node.create_overlay(storage.name, "disk.qcow2", "base.raw", DiskFormat.RAW, 2 * MIB)
-        node.create_copy(storage.name, "copy.qcow2", "disk.qcow2", DiskFormat.QCOW2)
+        node.volumes.upload(storage.name, "base.raw", str(file), DiskFormat.RAW, MIB, lambda done: None)
+        node.volumes.create_overlay(storage.name, "disk.qcow2", "base.raw", DiskFormat.RAW, 2 * MIB)
+        node.volumes.create_copy(storage.name, "copy.qcow2", "disk.qcow2", DiskFormat.QCOW2)
         information = subprocess.run(
             ["qemu-img", "info", "--backing-chain", f"{storage.path}/copy.qcow2"], capture_output=True, text=True
         ).stdout
@@ -46,8 +46,8 @@ class TestStorage(QemuTests):
 
     def test_overlay_records_format(self, node: LibvirtNode, storage: StorageSpec) -> None:
         """An overlay's header names the format of its base, so that nobody needs to guess."""
-        node.create_empty(storage.name, "base.raw", DiskFormat.RAW, MIB)
-        node.create_overlay(storage.name, "disk.qcow2", "base.raw", DiskFormat.RAW, MIB)
+        node.volumes.create_empty(storage.name, "base.raw", DiskFormat.RAW, MIB)
+        node.volumes.create_overlay(storage.name, "disk.qcow2", "base.raw", DiskFormat.RAW, MIB)
         information = subprocess.run(
             ["qemu-img", "info", f"{storage.path}/disk.qcow2"], capture_output=True, text=True
         ).stdout
@@ -60,12 +60,12 @@ class TestStorage(QemuTests):
             out.seek(32 * MIB)
             out.write(b"data")
             out.truncate(64 * MIB)
-        made = node.upload(storage.name, "holes.raw", str(file), DiskFormat.RAW, 64 * MIB, lambda done: None)
+        made = node.volumes.upload(storage.name, "holes.raw", str(file), DiskFormat.RAW, 64 * MIB, lambda done: None)
         assert made.capacity_bytes == 64 * MIB and made.allocation_bytes < MIB
         assert Path(made.path).read_bytes() == file.read_bytes()
         small = lab.shared_dir / "small.qcow2"
         subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", str(small), "1G"], check=True)
-        made = node.upload(storage.name, "s.qcow2", str(small), DiskFormat.QCOW2, 2**30, lambda done: None)
+        made = node.volumes.upload(storage.name, "s.qcow2", str(small), DiskFormat.QCOW2, 2**30, lambda done: None)
         assert made.capacity_bytes == 2**30
         assert Path(made.path).read_bytes() == small.read_bytes()
 
@@ -80,7 +80,7 @@ class TestStorage(QemuTests):
 
         def copy() -> None:
             try:
-                node.create_copy(storage.name, "copy.qcow2", "source.raw", DiskFormat.RAW)
+                node.volumes.create_copy(storage.name, "copy.qcow2", "source.raw", DiskFormat.RAW)
             except Exception as error:
                 errors.append(error)
 
@@ -96,14 +96,14 @@ class TestStorage(QemuTests):
     ) -> None:
         """While a volume is being made figures are given, and what would need a refresh says to come again."""
         thread, errors = copying
-        monkeypatch.setattr(images, "REFRESH_WAIT_S", 0.0)
-        assert node.find(storage.name, "copy.qcow2") is None
-        assert node.usage(storage.name).available_bytes > 0
+        monkeypatch.setattr(volumes, "REFRESH_WAIT_S", 0.0)
+        assert node.volumes.find(storage.name, "copy.qcow2") is None
+        assert node.pools.usage(storage.name).available_bytes > 0
         with pytest.raises(NodeBusy):
-            node.find(storage.name, "absent")
+            node.volumes.find(storage.name, "absent")
         thread.join()
         assert not errors
-        assert node.find(storage.name, "copy.qcow2") is not None
+        assert node.volumes.find(storage.name, "copy.qcow2") is not None
 
     def test_copy_killed(self, node: LibvirtNode, storage: StorageSpec, host: Host, copying: Any) -> None:
         """A copy cut off by the death of libvirtd is not taken for a finished one, and made whole by the next try."""
@@ -113,22 +113,22 @@ class TestStorage(QemuTests):
         host.start_libvirtd()
         assert [type(error) for error in errors] == [NodeUnreachable]
         assert eventually(lambda: answers(node))
-        assert node.find(storage.name, "copy.qcow2") is None
-        node.create_copy(storage.name, "copy.qcow2", "source.raw", DiskFormat.RAW)
+        assert node.volumes.find(storage.name, "copy.qcow2") is None
+        node.volumes.create_copy(storage.name, "copy.qcow2", "source.raw", DiskFormat.RAW)
         compare = ["qemu-img", "compare", "-f", "qcow2", "-F", "raw", "copy.qcow2", "source.raw"]
         compared = subprocess.run(compare, cwd=storage.path, capture_output=True, text=True)
         assert compared.returncode == 0, compared.stdout
-        assert {volume.name for volume in node.volumes(storage.name)} == {"source.raw", "copy.qcow2"}
+        assert {volume.name for volume in node.volumes.list_all(storage.name)} == {"source.raw", "copy.qcow2"}
 
     def test_foreign_file(self, node: LibvirtNode, storage: StorageSpec) -> None:
         """A file that came without libvirt is found, and deleted, too."""
         path = Path(storage.path) / "log"
         path.write_bytes(b"0123456789")
-        assert node.read_tail(storage.name, "log", 4) == b"6789"
+        assert node.volumes.read_tail(storage.name, "log", 4) == b"6789"
         with path.open("ab") as out:
             out.write(b"ab")
-        assert node.read_tail(storage.name, "log", 4) == b"89ab"
-        node.delete(storage.name, "log")
+        assert node.volumes.read_tail(storage.name, "log", 4) == b"89ab"
+        node.volumes.delete(storage.name, "log")
         with pytest.raises(VolumeNotFound):
-            node.read_tail(storage.name, "log", 4)
+            node.volumes.read_tail(storage.name, "log", 4)
         assert not path.exists()

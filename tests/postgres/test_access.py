@@ -96,7 +96,7 @@ class World:
     def image(self, kind: str, access: str = "private") -> int:
         name = f"{kind}-{uuid.uuid4()}.raw"
         for memory in self.cloud.memory.values():
-            memory.create_empty(f"wawel-{self.cloud.storage_id}", name, DiskFormat.RAW, 2**20)
+            memory.volumes.create_empty(f"wawel-{self.cloud.storage_id}", name, DiskFormat.RAW, 2**20)
         made: int = self.cloud.sql(
             "INSERT INTO image (kind, name, account_id, storage_id, volume, format, size_bytes, state, access) VALUES"
             " (:k, :n, :a, :s, :n, 'raw', 1048576, 'ok', :access) RETURNING id",

@@ -46,8 +46,8 @@ class Machine:
         self.state = self.cloud.settings.cluster.state_dir
         for node in self.cloud.memory.values():
             pool = f"wawel-{self.cloud.storage_id}"
-            node.attach(StorageSpec(pool, StorageKind.NETFS, "/srv/main", "filer", f"/export/{self.cloud.world}"))
-        next(iter(self.cloud.memory.values())).create_empty(pool, "image-1.qcow2", DiskFormat.QCOW2, 64 * 2**20)
+            node.pools.attach(StorageSpec(pool, StorageKind.NETFS, "/srv/main", "filer", f"/export/{self.cloud.world}"))
+        next(iter(self.cloud.memory.values())).volumes.create_empty(pool, "image-1.qcow2", DiskFormat.QCOW2, 64 * 2**20)
         self.cloud.call("admin.user.set_password", [self.cloud.admin_id, PASSWORD], account="admin")
 
     def run(self, line: str, **words: str) -> str:
@@ -116,7 +116,7 @@ def test_page(machine: Machine) -> None:
     cloud.call("user.vm.destroy", [[gone["vm_id"]]])
     cloud.wait(gone["vm_id"], "destroyed")
     keys = {name: (machine.state / name).read_bytes() for name in ("cluster.key", "session.key")}
-    before = {domain.uuid for node in cloud.memory.values() for domain in node.domains()}
+    before = {domain.uuid for node in cloud.memory.values() for domain in node.hypervisor.domains()}
     for line in restoring:
         if "--extract" in line:
             for name in keys:
@@ -127,7 +127,7 @@ def test_page(machine: Machine) -> None:
                             s=cloud.sql("SELECT min(started_at) FROM worker WHERE id = (SELECT max(id) FROM worker)")))
     machine.log_in()
     assert all(name in machine.run(waiting[0]) for name in ("n1", "n2"))
-    assert {domain.uuid for node in cloud.memory.values() for domain in node.domains()} == before
+    assert {domain.uuid for node in cloud.memory.values() for domain in node.hypervisor.domains()} == before
 
     # What is made now clashes with nothing.
     after = [running(f"after {number}") for number in range(2)]

@@ -53,7 +53,7 @@ def test_odd_names(cloud: MemoryCloud, name: str) -> None:
     vm = cloud.wait(vm_id, "running")
     assert (vm["name"], vm["description"]) == (name, name)
     spec = cloud.manager.database.read_now(domain_spec, vm_id, "password")
-    info = next(iter(cloud.memory.values())).info()
+    info = next(iter(cloud.memory.values())).hypervisor.info()
     tree = etree.fromstring(domain_xml(spec, info))
     assert tree.findtext("title") == name
     cloud.call("user.vm.destroy", [[vm_id]])

@@ -22,8 +22,8 @@ class Cluster(MemoryCloud):
         """VMs that run on the first node, when the others are open again; their ids."""
         pool = f"wawel-{self.storage_id}"
         for memory in self.memory.values():
-            memory.attach(StorageSpec(pool, StorageKind.NETFS, "/srv/main", "filer", f"/export/{self.world}"))
-        next(iter(self.memory.values())).create_empty(pool, "image-1.qcow2", DiskFormat.QCOW2, 64 * 2**20)
+            memory.pools.attach(StorageSpec(pool, StorageKind.NETFS, "/srv/main", "filer", f"/export/{self.world}"))
+        next(iter(self.memory.values())).volumes.create_empty(pool, "image-1.qcow2", DiskFormat.QCOW2, 64 * 2**20)
         self.sql("UPDATE node SET locked = id <> :n", n=self.first)
         made = [self.create(name=f"vm{n}", **more)["vm_id"] for n in range(vms)]
         for vm_id in made:
@@ -52,7 +52,7 @@ class Cluster(MemoryCloud):
         return found
 
     def running_on(self, node_id: int) -> set[str]:
-        return {domain.uuid for domain in self.memory[node_id].domains() if domain.state == "running"}
+        return {domain.uuid for domain in self.memory[node_id].hypervisor.domains() if domain.state == "running"}
 
 
 @pytest.fixture
@@ -78,7 +78,7 @@ def test_all_move(cloud: Cluster) -> None:
         assert cloud.sql("SELECT node_id FROM vnc_port WHERE vm_id = :v", v=move["vm_id"]) == move["node_id"]
     messages = [row for row in cloud.call("user.message.get_list") if row["code"] == "vm_moved"]
     assert {row["params"]["vm_id"] for row in messages} == set(vms)
-    assert cloud.memory[cloud.first].domains() == []
+    assert cloud.memory[cloud.first].hypervisor.domains() == []
     assert cloud.evacuate() == {"node_id": cloud.first, "node": "n1", "moving": [], "left": []}
     assert cloud.leaks() == []
     cloud.admin("node.delete", cloud.first)
@@ -192,7 +192,7 @@ def test_killed(cloud: Cluster) -> None:
     for vm_id in vms:
         cloud.wait(vm_id, "running")
         assert cloud.place(vm_id) != cloud.first
-    assert cloud.memory[cloud.first].domains() == [] and cloud.leaks() == []
+    assert cloud.memory[cloud.first].hypervisor.domains() == [] and cloud.leaks() == []
     assert sum(len(cloud.running_on(node_id)) for node_id in cloud.node_ids) == 3
 
 
@@ -280,7 +280,7 @@ def test_destroyed_meanwhile(cloud: Cluster, when: str) -> None:
         cloud.call("user.vm.destroy", [[vm]])
     cloud.wait(vm, "destroyed")
     assert cloud.leaks() == []
-    cloud.until(lambda: not any(cloud.memory[node_id].domains() for node_id in cloud.node_ids))
+    cloud.until(lambda: not any(cloud.memory[node_id].hypervisor.domains() for node_id in cloud.node_ids))
 
 
 def test_retry(cloud: Cluster) -> None:

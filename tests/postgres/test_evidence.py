@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import uuid
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,8 @@ from typing import Any
 import pytest
 from twisted.internet.defer import Deferred
 
-from cm.drivers.memory.node import MemoryNode
+from cm.drivers.memory.parts import MemoryVolumes
+from cm.interfaces.calls import HypervisorCalls
 from cm.rpc.errors import Overloaded
 from cm.rpc.vocabulary import Seen, SeenReason
 from cm.runtime.threads import size_of
@@ -134,16 +136,17 @@ def test_own_queue_is_no_evidence(
     As many copies as a node is given at once, and more that wait, say nothing of it: passes go on, it counts as well,
     and others start and stop VMs there. One that has no free thread in time writes nothing down either.
     """
-    gate, create_copy = threading.Event(), MemoryNode.create_copy
+    gate, create_copy = threading.Event(), MemoryVolumes.create_copy
     began: list[str] = []
 
-    def slow_copy(self: MemoryNode, *arguments: Any) -> Any:
+    def slow_copy(self: MemoryVolumes, *arguments: Any) -> Any:
         began.append(arguments[1])
         gate.wait(60)
         return create_copy(self, *arguments)
 
-    monkeypatch.setattr(MemoryNode, "create_copy", slow_copy)
-    monkeypatch.setattr(reconcile, "PASS_DEADLINE_S", 0.5)
+    monkeypatch.setattr(MemoryVolumes, "create_copy", slow_copy)
+    looks = HypervisorCalls.domains
+    monkeypatch.setattr(looks, "job", replace(looks.job, deadline_s=0.5))
     cloud = MemoryCloud(database_url, tmp_path, nodes=1, reconcile_s=0.2)
     try:
         copies = [cloud.create(name=f"copy{number}", deploy_mode="copy") for number in range(7)]
@@ -165,7 +168,7 @@ def test_own_queue_is_no_evidence(
         blocked: list[Any] = []
         run(lambda: _block(threads, pool, held, blocked))
         with pytest.raises(Overloaded):
-            run(lambda: cloud.manager.fleet.call(cloud.node_ids[0], "info", deadline_s=0.3))
+            run(lambda: cloud.manager.fleet.node(cloud.node_ids[0], 0.3).hypervisor.info())
         assert run(lambda: reconcile.pass_over(cloud.manager.services, cloud.node_ids[0])) is None
         assert cloud.sql("SELECT state FROM node") == "ok"
         held.set()

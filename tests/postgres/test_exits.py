@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from cm.drivers.memory.node import MemoryNode
+from cm.drivers.memory.parts import MemoryVolumes
 from cm.rpc.errors import NodeUnreachable
 from support.cloud import MemoryCloud
 
@@ -128,15 +128,15 @@ def test_started_by_hand(cloud: MemoryCloud, monkeypatch: pytest.MonkeyPatch, po
     written_to = []
 
     def noted(method: str, name_at: int) -> None:
-        real = getattr(MemoryNode, method)
+        real = getattr(MemoryVolumes, method)
 
-        def call(self: MemoryNode, *args: Any) -> Any:
-            volume = self.world.storages.find(args[0], args[name_at])
+        def call(self: MemoryVolumes, *args: Any) -> Any:
+            volume = self._link.world.storages.find(args[0], args[name_at])
             if volume is not None and volume.writer is not None:
                 written_to.append((method, volume.name))
             return real(self, *args)
 
-        monkeypatch.setattr(MemoryNode, method, call)
+        monkeypatch.setattr(MemoryVolumes, method, call)
 
     noted("delete", 1)
     noted("create_copy", 2)
@@ -153,7 +153,7 @@ def test_started_by_hand(cloud: MemoryCloud, monkeypatch: pytest.MonkeyPatch, po
         cloud.wait(vm_id, "stopped")
     else:
         _closed(cloud, vm_id)
-    assert uuid not in {domain.uuid for domain in node.domains()}
+    assert uuid not in {domain.uuid for domain in node.hypervisor.domains()}
     assert written_to == []
     if policy == "stop":
         cloud.call("user.vm.destroy", [[vm_id]])

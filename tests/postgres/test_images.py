@@ -88,7 +88,7 @@ def _own(bench: Bench, image_id: int) -> None:
 
 def _pool(bench: Bench) -> dict[str, Any]:
     """The volumes on the storage, by name."""
-    found = bench.memory("node-1").volumes(f"wawel-{bench.storage_id}")
+    found = bench.memory("node-1").volumes.list_all(f"wawel-{bench.storage_id}")
     return {volume.name: volume for volume in found}
 
 

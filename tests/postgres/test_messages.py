@@ -132,7 +132,7 @@ def test_ended_by_itself(cloud: MemoryCloud, policy: str, state: str, then: str)
     """Of a VM whose guest powered itself off its owner is told what became of it; of their own stops nothing."""
     vm = cloud.create(name="batch", on_poweroff=policy)
     cloud.wait(vm["vm_id"], "running")
-    next(node for node in cloud.memory.values() if node.domains()).guest_power_off(vm["uuid"])
+    next(node for node in cloud.memory.values() if node.hypervisor.domains()).guest_power_off(vm["uuid"])
     cloud.wait(vm["vm_id"], state)
     assert told(cloud, "vm_ended")["params"] == {"vm_id": vm["vm_id"], "name": "batch", "then": then}
     other = cloud.create()["vm_id"]

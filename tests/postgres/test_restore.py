@@ -49,8 +49,9 @@ class Restored:
         self.pool = f"wawel-{self.cloud.storage_id}"
         self.nodes = list(self.cloud.memory.values())
         for node in self.nodes:
-            node.attach(StorageSpec(self.pool, StorageKind.NETFS, "/srv/main", "filer", f"/export/{self.cloud.world}"))
-        self.nodes[0].create_empty(self.pool, "image-1.qcow2", DiskFormat.QCOW2, 64 * 2**20)
+            export = f"/export/{self.cloud.world}"
+            node.pools.attach(StorageSpec(self.pool, StorageKind.NETFS, "/srv/main", "filer", export))
+        self.nodes[0].volumes.create_empty(self.pool, "image-1.qcow2", DiskFormat.QCOW2, 64 * 2**20)
 
     def shell(self, *argv: str) -> None:
         environment = {**os.environ, "PGHOST": str(self.postgres.socket_dir), "PGUSER": "wawel"}
@@ -102,9 +103,10 @@ def test_no_clash(restored: Restored) -> None:
     made = [restored.running(name=f"after-{n}") for n in range(4)]
     assert {vm["vm_id"] for vm in made}.isdisjoint(vm["vm_id"] for vm in since)
     assert {address(vm) for vm in made}.isdisjoint(address(vm) for vm in since)
-    descriptions = [node.describe(domain.uuid) for node in restored.nodes for domain in node.domains()]
+    hypervisors = [node.hypervisor for node in restored.nodes]
+    descriptions = [each.describe(domain.uuid) for each in hypervisors for domain in each.domains()]
     for number, node in enumerate(restored.nodes, start=1):
-        ports = [port for domain in node.domains() for port in node.describe(domain.uuid).ports]
+        ports = [port for domain in node.hypervisor.domains() for port in node.hypervisor.describe(domain.uuid).ports]
         assert ports and len(set(ports)) == len(ports), f"on node {number}"
     macs = [nic.mac for each in descriptions for nic in each.nics]
     assert len(macs) == 9 and len(set(macs)) == 9
@@ -127,7 +129,7 @@ def foreign(node: Any, **changes: Any) -> DomainSpec:
         console_log=f"/srv/main/vm-{key}-console.log",
     )
     spec = replace(spec, **changes)
-    node.define(spec)
+    node.hypervisor.define(spec)
     return spec
 
 
@@ -140,9 +142,9 @@ def test_held(restored: Restored) -> None:
     vms = [restored.running(name=f"vm{n}") for n in range(2)]
     assert min(vm["vm_id"] for vm in vms) > 500
     assert ADDRESS not in {address(vm) for vm in vms}
-    here = [d for d in node.domains() if d.uuid != spec.uuid]
-    assert [node.describe(domain.uuid).ports for domain in here] == [(5901,)]
-    node.undefine(spec.uuid)
+    here = [d for d in node.hypervisor.domains() if d.uuid != spec.uuid]
+    assert [node.hypervisor.describe(domain.uuid).ports for domain in here] == [(5901,)]
+    node.hypervisor.undefine(spec.uuid)
     restored.pass_over()
     assert cloud.sql("SELECT count(*) FROM unknown_domain") == 0
     assert address(restored.running(name="last")) == ADDRESS
@@ -159,7 +161,7 @@ def test_lease_held(restored: Restored) -> None:
     restored.pass_over()
     cloud.call("user.vm.start", [vm["vm_id"]])
     assert "vm-500" in cloud.wait(vm["vm_id"], "error")["error"]
-    restored.nodes[0].undefine(spec.uuid)
+    restored.nodes[0].hypervisor.undefine(spec.uuid)
     restored.pass_over()
     cloud.call("user.vm.start", [vm["vm_id"]])
     cloud.wait(vm["vm_id"], "running")
@@ -178,7 +180,7 @@ def test_started_since(restored: Restored) -> None:
     operation = cloud.call("user.vm.start", [vm["vm_id"]])["operation_id"]
     told = until(lambda: cloud.call("admin.operation.get", [operation], account="admin")["admin_text"])
     assert "must not run twice" in told
-    assert sum(domain.uuid == vm["uuid"] for node in restored.nodes for domain in node.domains()) == 1
+    assert sum(domain.uuid == vm["uuid"] for node in restored.nodes for domain in node.hypervisor.domains()) == 1
 
 
 def test_volumes(restored: Restored) -> None:
@@ -186,9 +188,9 @@ def test_volumes(restored: Restored) -> None:
     cloud, node = restored.cloud, restored.nodes[0]
     image, key = "image-00000000-0000-4000-8000-000000000001.qcow2", "00000000-0000-4000-8000-000000000002"
     disk, late = f"vm-{key}-root.qcow2", "vm-00000000-0000-4000-8000-000000000003-root.qcow2"
-    node.create_empty(restored.pool, image, DiskFormat.QCOW2, 2**20)
+    node.volumes.create_empty(restored.pool, image, DiskFormat.QCOW2, 2**20)
     for overlay in (disk, late):
-        node.create_overlay(restored.pool, overlay, image, DiskFormat.QCOW2, 2**20)
+        node.volumes.create_overlay(restored.pool, overlay, image, DiskFormat.QCOW2, 2**20)
     # All three are volumes of what ended, as far as the records go.
     closed = "INSERT INTO vm (uuid, name, account_id, image_id, template_id, reservation_id, cpu, memory_mib, secret,"
     closed += " closed_at) VALUES (:u, 'x', :a, :i, :t, gen_random_uuid(), 1, 1, 'x', now() - interval '1 hour')"
@@ -205,8 +207,8 @@ def test_volumes(restored: Restored) -> None:
     foreign(node, disks=(DiskSpec(f"/srv/main/{disk}", DiskFormat.QCOW2, "vda"),))
     restored.pass_over()
     run(cloud.manager.reconciler.check_storages)
-    assert {image, disk} <= {volume.name for volume in node.volumes(restored.pool)}
-    assert late not in {volume.name for volume in node.volumes(restored.pool)}
+    assert {image, disk} <= {volume.name for volume in node.volumes.list_all(restored.pool)}
+    assert late not in {volume.name for volume in node.volumes.list_all(restored.pool)}
     found = restored.drift("leaked_volume")
     assert "vm-500" in found[f"{restored.pool}/{disk}"]["proposal"]
     assert "overlay" in found[f"{restored.pool}/{image}"]["proposal"]
@@ -216,17 +218,18 @@ def test_image_kept(restored: Restored) -> None:
     """An image on which an unknown domain's disk stands is not deleted until that domain is gone."""
     cloud, node = restored.cloud, restored.nodes[0]
     spec = foreign(node, name="strange", nics=(), vnc=None)
-    node.create_overlay(restored.pool, f"vm-{spec.uuid}-root.qcow2", "image-1.qcow2", DiskFormat.QCOW2, 64 * 2**20)
-    node.start(spec.uuid)
+    own = f"vm-{spec.uuid}-root.qcow2"
+    node.volumes.create_overlay(restored.pool, own, "image-1.qcow2", DiskFormat.QCOW2, 64 * 2**20)
+    node.hypervisor.start(spec.uuid)
     restored.pass_over()
     cloud.call("admin.system_image.delete", [cloud.image_id], account="admin")
     operation = cloud.sql("SELECT max(id) FROM operation WHERE kind = 'image_delete'")
     told = until(lambda: cloud.call("admin.operation.get", [operation], account="admin")["admin_text"])
-    assert "strange" in told and node.find(restored.pool, "image-1.qcow2") is not None
-    node.destroy(spec.uuid)
-    node.undefine(spec.uuid)
+    assert "strange" in told and node.volumes.find(restored.pool, "image-1.qcow2") is not None
+    node.hypervisor.destroy(spec.uuid)
+    node.hypervisor.undefine(spec.uuid)
     restored.pass_over()
-    until(lambda: node.find(restored.pool, "image-1.qcow2") is None)
+    until(lambda: node.volumes.find(restored.pool, "image-1.qcow2") is None)
 
 
 # ------------------------------------------------------------------ adopting
@@ -236,7 +239,9 @@ def adopt(restored: Restored, vm: dict[str, Any], **more: Any) -> dict[str, Any]
     """Take a VM's domain in again, through the node that has it."""
     cloud = restored.cloud
     node_id = next(
-        number for number, node in cloud.memory.items() if vm["uuid"] in {domain.uuid for domain in node.domains()}
+        number
+        for number, node in cloud.memory.items()
+        if vm["uuid"] in {domain.uuid for domain in node.hypervisor.domains()}
     )
     values = {"node_id": node_id, "uuid": vm["uuid"], "user_id": cloud.user_id, **more}
     made: dict[str, Any] = cloud.call("admin.vm.adopt", values, account="admin")
@@ -265,7 +270,7 @@ def test_adopt(restored: Restored) -> None:
     assert cloud.sql("SELECT count(*) FROM audit WHERE method = 'admin.vm.adopt'") == 1
     # Its screen's password, which nobody here knows, is good for nothing any more.
     port = cloud.sql("SELECT port FROM vnc_port WHERE vm_id = :v", v=vm["vm_id"])
-    node = next(node for node in restored.nodes if vm["uuid"] in {domain.uuid for domain in node.domains()})
+    node = next(node for node in restored.nodes if vm["uuid"] in {domain.uuid for domain in node.hypervisor.domains()})
     until(lambda: not cloud.sql("SELECT count(*) FROM operation WHERE finished_at IS NULL"))
     assert (node.vnc_of(vm["uuid"]).port, node.vnc_of(vm["uuid"]).enabled) == (port, False)
     cloud.call("user.vm.stop", [vm["vm_id"]])
@@ -274,7 +279,7 @@ def test_adopt(restored: Restored) -> None:
     cloud.wait(vm["vm_id"], "running")
     cloud.call("user.vm.destroy", [[vm["vm_id"]]])
     cloud.wait(vm["vm_id"], "destroyed")
-    assert {volume.name for volume in node.volumes(restored.pool)} == {"image-1.qcow2"} and cloud.leaks() == []
+    assert {volume.name for volume in node.volumes.list_all(restored.pool)} == {"image-1.qcow2"} and cloud.leaks() == []
 
 
 def test_adopt_others(restored: Restored) -> None:
@@ -286,13 +291,14 @@ def test_adopt_others(restored: Restored) -> None:
         a=cloud.user_id,
         s=cloud.storage_id,
     )
-    restored.nodes[0].create_empty(restored.pool, "data.raw", DiskFormat.RAW, 2**20)
+    restored.nodes[0].volumes.create_empty(restored.pool, "data.raw", DiskFormat.RAW, 2**20)
     restored.dump()
     off, paused = restored.running(name="off"), restored.running(name="paused", disk_list=[disk])
     cloud.call("user.vm.pause", [paused["vm_id"]])
     cloud.wait(paused["vm_id"], "paused")
     cloud.stop()
-    next(node for node in restored.nodes if off["uuid"] in {d.uuid for d in node.domains()}).destroy(off["uuid"])
+    hypervisors = [node.hypervisor for node in restored.nodes]
+    next(each for each in hypervisors if off["uuid"] in {d.uuid for d in each.domains()}).destroy(off["uuid"])
     restored.restore()
     for vm in (off, paused):
         adopt(restored, vm)
@@ -301,7 +307,7 @@ def test_adopt_others(restored: Restored) -> None:
     assert cloud.sql("SELECT device FROM image_attachment WHERE vm_id = :v AND image_id = :i",
                      v=paused["vm_id"], i=disk) == "vdb"  # fmt: skip
     assert cloud.leaks() == []
-    assert off["uuid"] not in {d.uuid for node in restored.nodes for d in node.domains()}
+    assert off["uuid"] not in {d.uuid for node in restored.nodes for d in node.hypervisor.domains()}
     cloud.call("user.vm.start", [off["vm_id"]])
     cloud.wait(off["vm_id"], "running")
     cloud.call("user.vm.resume", [paused["vm_id"]])
@@ -340,7 +346,7 @@ def test_adopt_elsewhere(restored: Restored) -> None:
     here = cloud.sql("SELECT node_id FROM vm WHERE id = :v", v=vm["vm_id"])
     (there,) = [node_id for node_id in cloud.memory if node_id != here]
     told = cloud.memory[here].world.domains[vm["uuid"]].spec
-    cloud.memory[there].define(told)
+    cloud.memory[there].hypervisor.define(told)
     with pytest.raises(RunsElsewhere):
         cloud.call("admin.vm.adopt", [there, vm["uuid"], cloud.user_id], account="admin")
     with pytest.raises(CannotAdopt):
@@ -380,7 +386,8 @@ def test_adopt_refused(restored: Restored) -> None:
         """A foreign domain with a volume of its own; its uuid."""
         spec = foreign(node, **changes)
         if not changes.get("disks"):
-            node.create_overlay(restored.pool, f"vm-{spec.uuid}-root.qcow2", "image-1.qcow2", DiskFormat.QCOW2, 2**26)
+            own = f"vm-{spec.uuid}-root.qcow2"
+            node.volumes.create_overlay(restored.pool, own, "image-1.qcow2", DiskFormat.QCOW2, 2**26)
         return spec.uuid
 
     refused(DomainNotFound, "domain", str(uuid.uuid4()))
@@ -394,9 +401,9 @@ def test_adopt_refused(restored: Restored) -> None:
     refused(CannotAdopt, "no network", domain(name="vm-605", nics=(NicSpec("n", mac_of(late), tap_of(late)),)))
     spec = foreign(node, name="vm-606")
     refused(VolumeNotFound, "volume", spec.uuid)
-    node.create_empty(restored.pool, "image-lost.qcow2", DiskFormat.QCOW2, 2**20)
+    node.volumes.create_empty(restored.pool, "image-lost.qcow2", DiskFormat.QCOW2, 2**20)
     lost = foreign(node, name="vm-607", nics=(), vnc=None).uuid
-    node.create_overlay(restored.pool, f"vm-{lost}-root.qcow2", "image-lost.qcow2", DiskFormat.QCOW2, 2**20)
+    node.volumes.create_overlay(restored.pool, f"vm-{lost}-root.qcow2", "image-lost.qcow2", DiskFormat.QCOW2, 2**20)
     refused(CannotAdopt, "no record", lost)
     refused(ObjectNotFound, "image", lost, image_id=10**6)
     cloud.call("admin.node.lock", [node_id], account="admin")
@@ -427,7 +434,7 @@ def test_storage_check(restored: Restored) -> None:
     cloud.sql("UPDATE vm SET closed_at = closed_at - interval '1 hour'")
     leftover, strange = f"vm-{vm['uuid']}-root.qcow2", f"vm-{uuid.uuid4()}-root.qcow2"
     for volume in (leftover, strange):
-        restored.nodes[0].create_empty(restored.pool, volume, DiskFormat.QCOW2, 2**20)
+        restored.nodes[0].volumes.create_empty(restored.pool, volume, DiskFormat.QCOW2, 2**20)
     told = cloud.call("admin.storage.check", [cloud.storage_id], account="admin")
     assert told["deleted"] == [leftover]
     assert [found["subject"] for found in told["findings"]] == [f"{restored.pool}/{strange}"]

@@ -79,7 +79,7 @@ def test_attach(bench: Bench) -> None:
     assert bench.operation(answer["operation_id"])["state"] == "done"
     row = bench.call("admin.storage.get_by_id", storage_id=storage_id)
     assert (row["nodes"][0]["state"], row["capacity_bytes"]) == ("attached", 2**40)
-    assert bench.memory("node-1").usage(f"wawel-{storage_id}").capacity_bytes == 2**40
+    assert bench.memory("node-1").pools.usage(f"wawel-{storage_id}").capacity_bytes == 2**40
     assert bench.call("admin.node.get_by_id", node_id=node_id)["storages"][0]["state"] == "attached"
 
 
@@ -148,7 +148,7 @@ def test_detach(bench: Bench) -> None:
     assert bench.operation(answer["operation_id"])["state"] == "done"
     assert bench.call("admin.storage.get_by_id", storage_id=storage_id)["nodes"] == []
     with pytest.raises(ObjectNotFound):
-        bench.memory("node-1").usage(f"wawel-{storage_id}")
+        bench.memory("node-1").pools.usage(f"wawel-{storage_id}")
 
 
 def test_detach_race(bench: Bench) -> None:

@@ -39,7 +39,7 @@ def test_create_and_destroy(cloud: MemoryCloud) -> None:
     assert cloud.call("user.vm.destroy", [[vm["vm_id"]]])[0]["status"] == "ok"
     cloud.wait(vm["vm_id"], "destroyed")
     assert cloud.leaks() == []
-    assert all(not node.domains() for node in cloud.memory.values())
+    assert all(not node.hypervisor.domains() for node in cloud.memory.values())
 
 
 def test_stop_and_start(cloud: MemoryCloud) -> None:
@@ -106,7 +106,7 @@ def test_destroy_while_creating(cloud: MemoryCloud) -> None:
         assert cloud.call("user.vm.destroy", [[vm_id]])[0]["status"] == "ok"
         cloud.wait(vm_id, "destroyed")
     assert cloud.leaks() == []
-    assert all(not node.domains() for node in cloud.memory.values())
+    assert all(not node.hypervisor.domains() for node in cloud.memory.values())
 
 
 @pytest.mark.parametrize(
@@ -117,7 +117,7 @@ def test_guest_powers_off(cloud: MemoryCloud, policy: str, state: str) -> None:
     vm = cloud.create(on_poweroff=policy)
     cloud.wait(vm["vm_id"], "running")
     launched = cloud.vm(vm["vm_id"])["launched"]
-    node = next(n for n in cloud.memory.values() if n.domains())
+    node = next(n for n in cloud.memory.values() if n.hypervisor.domains())
     node.guest_power_off(vm["uuid"])
     if policy == "restart":
         until = time.monotonic() + 20
@@ -295,7 +295,7 @@ def test_erase(cloud: MemoryCloud) -> None:
     for node in cloud.memory.values():
         node.unreachable = False
     until = time.monotonic() + 20
-    while any(node.domains() for node in cloud.memory.values()):
+    while any(node.hypervisor.domains() for node in cloud.memory.values()):
         assert time.monotonic() < until
         time.sleep(0.1)
 
@@ -324,7 +324,7 @@ def test_disks_and_isos(cloud: MemoryCloud) -> None:
             s=cloud.storage_id,
         )
         for memory in cloud.memory.values():
-            memory.create_empty(f"wawel-{cloud.storage_id}", name, DiskFormat.RAW, 2**20)
+            memory.volumes.create_empty(f"wawel-{cloud.storage_id}", name, DiskFormat.RAW, 2**20)
     made = cloud.call(
         "user.vm.create",
         {

@@ -27,8 +27,8 @@ def two(database_url: str, tmp_path: Path) -> Iterator[MemoryCloud]:
     made = MemoryCloud(database_url, tmp_path, nodes=2)
     pool = f"wawel-{made.storage_id}"
     for node in made.memory.values():
-        node.attach(StorageSpec(pool, StorageKind.NETFS, "/srv/main", "filer", f"/export/{made.world}"))
-    node.create_empty(pool, "image-1.qcow2", DiskFormat.QCOW2, 64 * 2**20)
+        node.pools.attach(StorageSpec(pool, StorageKind.NETFS, "/srv/main", "filer", f"/export/{made.world}"))
+    node.volumes.create_empty(pool, "image-1.qcow2", DiskFormat.QCOW2, 64 * 2**20)
     yield made
     made.stop()
 
@@ -45,12 +45,12 @@ def test_pass(cloud: MemoryCloud) -> None:
     leftover, strange = f"vm-{gone['uuid']}-root.qcow2", f"vm-{uuid.uuid4()}-root.qcow2"
     rotated, older = f"vm-{live['uuid']}-console.log.0", f"vm-{gone['uuid']}-console.log.1"
     for volume in (leftover, strange, rotated, older):
-        node.create_empty(pool, volume, DiskFormat.QCOW2, 2**20)
-    node.destroy(lost["uuid"])
+        node.volumes.create_empty(pool, volume, DiskFormat.QCOW2, 2**20)
+    node.hypervisor.destroy(lost["uuid"])
     cloud.wait(lost["vm_id"], "stopped")
-    node.delete(pool, f"vm-{lost['uuid']}-root.qcow2")
+    node.volumes.delete(pool, f"vm-{lost['uuid']}-root.qcow2")
     run(cloud.manager.reconciler.check_storages)
-    present = {volume.name for volume in node.volumes(pool)}
+    present = {volume.name for volume in node.volumes.list_all(pool)}
     assert not present & {leftover, older}
     assert {strange, rotated, f"vm-{live['uuid']}-root.qcow2", "image-1.qcow2"} <= present
     found = cloud.call("admin.drift.get_list", account="admin")
@@ -79,7 +79,7 @@ def test_erased(two: MemoryCloud, end: str) -> None:
 
     def after_a_pass() -> bool:
         run(two.manager.reconciler.check_storages)
-        return disk in {volume.name for volume in other.volumes(pool)}
+        return disk in {volume.name for volume in other.volumes.list_all(pool)}
 
     assert after_a_pass()
     (row,) = [row for row in two.call("admin.drift.get_list", account="admin") if row["subject"] == f"{pool}/{disk}"]
@@ -89,7 +89,7 @@ def test_erased(two: MemoryCloud, end: str) -> None:
     else:
         away.unreachable = False
         until = time.monotonic() + 20
-        while away.domains():
+        while away.hypervisor.domains():
             assert time.monotonic() < until
             time.sleep(0.1)
     assert not after_a_pass()
@@ -108,10 +108,10 @@ def test_two_storages(cloud: MemoryCloud) -> None:
         s=second,
         n=cloud.node_ids[0],
     )
-    node.attach(StorageSpec(f"wawel-{second}", StorageKind.DIR, "/srv/second"))
+    node.pools.attach(StorageSpec(f"wawel-{second}", StorageKind.DIR, "/srv/second"))
     strange = {f"wawel-{storage_id}/vm-{uuid.uuid4()}-root.qcow2" for storage_id in (cloud.storage_id, second)}
     for subject in strange:
-        node.create_empty(*subject.split("/"), DiskFormat.QCOW2, 2**20)
+        node.volumes.create_empty(*subject.split("/"), DiskFormat.QCOW2, 2**20)
 
     def rows() -> dict[str, int]:
         return {row["subject"]: row["drift_id"] for row in cloud.call("admin.drift.get_list", account="admin")}

@@ -109,7 +109,7 @@ MUTATIONS: Final = (
         " silence.",
         (
             Edit(FLEET, "LASTING_MAX: Final = NODE_SLOW_SIZE // 2", "LASTING_MAX: Final = NODE_SLOW_SIZE"),
-            Edit(FLEET, "f\"{'node-slow' if slow else 'node'}:{node_id}\"", 'f"node:{node_id}"'),
+            Edit(FLEET, "f\"{'node' if job.pace is Pace.QUICK else 'node-slow'}:{node_id}\"", 'f"node:{node_id}"'),
             Edit(
                 "cm/services/reconcile.py",
                 "    except (NodeBusy, Overloaded):\n        return None  # it answers others: that is no evidence",
@@ -185,7 +185,7 @@ MUTATIONS: Final = (
         (
             Edit(
                 VM_END,
-                "        await work.run(node_id, delete_volumes, volumes, row.uuid, deadline_s=120.0)\n",
+                "        await work.node(node_id).run(delete_volumes, volumes, row.uuid)\n",
                 "        pass\n",
             ),
         ),
@@ -194,14 +194,18 @@ MUTATIONS: Final = (
         "volumes_first",
         "The volumes of a VM are deleted while its domain runs.",
         (
-            Edit(VM_END, "(cut_power, await_end, clean_up, close)", "(clean_up, cut_power, await_end, close)"),
-            Edit(VM_END, "    driver.destroy(uuid)\n", ""),
+            Edit(
+                VM_END,
+                '{"cut_power": cut_power, "await_end": await_end, "clean_up": clean_up, "close": close}',
+                '{"clean_up": clean_up, "cut_power": cut_power, "await_end": await_end, "close": close}',
+            ),
+            Edit(VM_END, "    node.hypervisor.destroy(uuid)\n", ""),
         ),
     ),
     Mutation(
         "not_sealed",
         "Ours once: a domain that somebody starts after its end was seen runs on while its VM's volumes are deleted.",
-        (Edit(VM_END, "    driver.destroy(uuid)\n", ""),),
+        (Edit(VM_END, "    node.hypervisor.destroy(uuid)\n", ""),),
     ),
     Mutation(
         "disk_made_anew",

@@ -20,10 +20,11 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from cm.interfaces.node import is_lasting, is_slow
+from cm.interfaces.calls import Pace
 from cm.rpc.errors import DeadlineExceeded, NodeUnreachable, Overloaded
 from cm.runtime.listener import Listener
 from cm.runtime.threads import SIZES, IThreads, size_of
+from cm.services.fleet import perform
 
 if TYPE_CHECKING:
     from simulation.schedule import Event
@@ -272,17 +273,17 @@ class SimThreads:
 
 def pace_of(job: Job) -> str:
     """Of a node's call, in whichever pool it is: "lasting", "slow" or ""."""
-    if job.function.__name__ == "_invoke":
-        return "lasting" if is_lasting(job.args[1]) else "slow" if is_slow(job.args[1]) else ""
-    return next((pace for pace in ("lasting", "slow") if getattr(job.function, pace, False)), "")
+    if job.function is not perform or job.args[0].pace is Pace.QUICK:
+        return ""
+    return str(job.args[0].pace.value)
 
 
 def name_of(job: Job) -> str:
     """What a step does, for the journal: the method of a driver, or the innermost function that was handed over."""
     function, args = job.function, job.args
     while True:
-        if function.__name__ == "_invoke" and len(args) > 1:
-            return str(args[1])
+        if function is perform:
+            return str(args[0].name)
         inner = next((each for each in args if callable(each) and hasattr(each, "__name__")), None)
         if function.__name__ not in THROUGH or inner is None:
             return function.__name__

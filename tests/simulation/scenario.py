@@ -14,7 +14,7 @@ from unittest import mock
 
 from twisted.python.failure import Failure
 
-from cm.drivers.memory.node import MemoryNode
+from cm.drivers.memory.parts import MemoryHypervisor
 from cm.interfaces.hypervisor import DomainSeen
 from cm.rpc.errors import CloudError
 from simulation import invariants
@@ -182,13 +182,13 @@ class Scene(Simulation):
     @contextmanager
     def lists(self, node: Node, change: Callable[[Sequence[DomainSeen]], Sequence[DomainSeen]]) -> Iterator[None]:
         """Have a node list its domains otherwise than they are."""
-        whole = MemoryNode.domains
+        whole = MemoryHypervisor.domains
 
-        def domains(memory: MemoryNode) -> Sequence[DomainSeen]:
+        def domains(memory: MemoryHypervisor) -> Sequence[DomainSeen]:
             found = whole(memory)
-            return change(found) if memory.world is node.memory.world else found
+            return change(found) if memory._link.world is node.memory.world else found
 
-        with mock.patch.object(MemoryNode, "domains", domains):
+        with mock.patch.object(MemoryHypervisor, "domains", domains):
             yield
 
     def hold(self, seconds: float) -> None:

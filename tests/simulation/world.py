@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 POLL_S: Final = 20.0
 # The calls of a driver that change nothing are not worth dying at.
 LOOKS: Final = frozenset(
-    {"info", "domains", "look", "describe", "usage", "volumes", "find", "read_tail", "open", "close"}
+    {"info", "domains", "look", "describe", "usage", "list_all", "find", "read_tail", "open", "close"}
 )
 
 
@@ -271,11 +271,22 @@ class SimDriver:
     """One process's connection to a node: every changing call is a place to die at, before and after it."""
 
     def __init__(self, process: Process, memory: MemoryNode) -> None:
+        self.name = memory.name
+        self.hypervisor = _SimPart(process, memory, memory.hypervisor)
+        self.pools = _SimPart(process, memory, memory.pools)
+        self.volumes = _SimPart(process, memory, memory.volumes)
+        self.networks = _SimPart(process, memory, memory.networks)
+        self.open, self.close = memory.open, memory.close
+
+
+class _SimPart:
+    def __init__(self, process: Process, memory: MemoryNode, part: Any) -> None:
         self._process = process
         self._memory = memory
+        self._part = part
 
     def __getattr__(self, method: str) -> Any:
-        function = getattr(self._memory, method)
+        function = getattr(self._part, method)
         if method in LOOKS:
             return function
         process = self._process

@@ -91,8 +91,8 @@ class MemoryCloud:
             from cm.interfaces.volume import StorageSpec
             from cm.rpc.vocabulary import DiskFormat, StorageKind
 
-            memory.attach(StorageSpec(f"wawel-{self.storage_id}", StorageKind.DIR, "/srv/main"))
-            memory.create_empty(f"wawel-{self.storage_id}", "image-1.qcow2", DiskFormat.QCOW2, 64 * 2**20)
+            memory.pools.attach(StorageSpec(f"wawel-{self.storage_id}", StorageKind.DIR, "/srv/main"))
+            memory.volumes.create_empty(f"wawel-{self.storage_id}", "image-1.qcow2", DiskFormat.QCOW2, 64 * 2**20)
         self.image_id = self.sql(
             "INSERT INTO image (kind, name, account_id, storage_id, volume, format, size_bytes, claimed_bytes, state,"
             " access) VALUES ('system', 'tiny', :a, :s, 'image-1.qcow2', 'qcow2', 67108864, 0, 'ok', 'public')"

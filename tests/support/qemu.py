@@ -24,7 +24,7 @@ def new_storage(lab: Lab) -> StorageSpec:
 
 def answers(node: LibvirtNode) -> bool:
     try:
-        node.domains()
+        node.hypervisor.domains()
     except NodeUnreachable:
         return False
     return True
@@ -61,11 +61,11 @@ class QemuTests:
     @pytest.fixture()
     def storage(self, lab: Lab, node: LibvirtNode) -> Iterator[StorageSpec]:
         spec = new_storage(lab)
-        node.attach(spec)
+        node.pools.attach(spec)
         yield spec
-        for volume in node.volumes(spec.name):
-            node.delete(spec.name, volume.name)
-        node.detach(spec.name)
+        for volume in node.volumes.list_all(spec.name):
+            node.volumes.delete(spec.name, volume.name)
+        node.pools.detach(spec.name)
 
     @pytest.fixture()
     def domain(self, node: LibvirtNode) -> Iterator[Callable[..., DomainSpec]]:
@@ -75,15 +75,15 @@ class QemuTests:
         def start(**changes: Any) -> DomainSpec:
             spec = domain_spec(**changes)
             made.append(spec.uuid)
-            node.define(spec)
-            node.start(spec.uuid)
+            node.hypervisor.define(spec)
+            node.hypervisor.start(spec.uuid)
             return spec
 
         yield start
         for each in made:
             eventually(lambda: answers(node))
-            node.destroy(each)
-            node.undefine(each)
+            node.hypervisor.destroy(each)
+            node.hypervisor.undefine(each)
 
 
 class OnQemu(QemuTests):
@@ -99,7 +99,7 @@ class OnQemu(QemuTests):
     def storage(self) -> StorageSpec:  # type: ignore[override]
         return new_storage(self._lab)
 
-    def active(self, networks: Any, name: str) -> bool:
+    def active(self, name: str) -> bool:
         connection = self._host.open()
         try:
             return name in connection.listNetworks()

@@ -3,7 +3,7 @@ A node's connections: a fast pool and a slow pool, and one call at a time on eac
 
 **Two pools**: libvirtd serves five calls of one client at a time (``max_client_requests``), and with five slow ones
 under way even ``getInfo`` waits. So storage jobs, define and start travel apart from everything else
-(``interfaces.slow``), on threads of their own, too.
+(``interfaces/calls.py``), on threads of their own, too.
 
 **One call at a time**: with libvirt 9.0 ten threads on one connection, whose libvirtd was killed again and again,
 ended in a segmentation fault of the whole process within seconds, below ``virNetClientIOEventLoop``, three runs of

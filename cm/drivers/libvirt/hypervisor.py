@@ -9,7 +9,6 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 import libvirt
-from zope.interface import implementer
 
 from cm.drivers.libvirt.connection import Connections
 from cm.drivers.libvirt.domain_read import described_domain
@@ -23,7 +22,6 @@ from cm.interfaces.hypervisor import (
     DomainEvent,
     DomainSeen,
     DomainSpec,
-    IHypervisor,
     NodeInfo,
     VncSpec,
 )
@@ -47,7 +45,6 @@ Callback = Callable[[DomainEvent], None]
 Lost = Callable[[str], None]
 
 
-@implementer(IHypervisor)
 class LibvirtHypervisor:
     """
     :param disk_cache: see ``domain_xml``.
@@ -258,7 +255,8 @@ class LibvirtHypervisor:
         except Exception:
             log.exception("a subscriber to a connection's end failed")
 
-    def close(self) -> None:
+    def unsubscribe(self) -> None:
+        """The driver is about to close its connections."""
         with self._lock:
             registered, self._registered = self._registered, None
             self._subscription = None
@@ -267,7 +265,6 @@ class LibvirtHypervisor:
             session, event_id = registered
             session.event_ids.remove(event_id)
             session.connection.domainEventDeregisterAny(event_id)
-        self._connections.close()
 
 
 def _shutdown(domain: Any) -> None:

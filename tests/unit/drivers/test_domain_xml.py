@@ -18,7 +18,7 @@ from cm.interfaces.hypervisor import DiskSpec, DomainSpec, NicSpec, NodeInfo, Vn
 from cm.interfaces.volume import StorageSpec  # noqa: E402
 from cm.rpc.errors import InvalidParameter  # noqa: E402
 from cm.rpc.vocabulary import DiskBus, DiskFormat, StorageKind  # noqa: E402
-from tests.contract.network import network_spec  # noqa: E402
+from tests.contract.networks import network_spec  # noqa: E402
 
 NODE = NodeInfo("n", "QEMU", "7.2", "9.0", "cpu", 4, 4096, ("kvm", "qemu"), "x86_64", True)
 TCG = replace(NODE, domain_types=("qemu",))

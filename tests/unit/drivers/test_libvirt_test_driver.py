@@ -6,21 +6,18 @@ from ipaddress import IPv4Network
 from typing import Any
 
 import pytest
-from zope.interface.verify import verifyObject
 
 libvirt = pytest.importorskip("libvirt")
 
-from cm.drivers.libvirt import network as driver  # noqa: E402
-from cm.drivers.libvirt.node import LibvirtNode  # noqa: E402
+from cm.drivers.libvirt import networks as driver  # noqa: E402
 from cm.drivers.libvirt.pool_xml import network_xml  # noqa: E402
 from cm.drivers.open import open_node  # noqa: E402
 from cm.interfaces.hypervisor import VncSpec  # noqa: E402
 from cm.interfaces.network import NetworkSpec  # noqa: E402
-from cm.interfaces.node import INodeDriver  # noqa: E402
 from cm.rpc.errors import NodeUnreachable, NotSupported  # noqa: E402
 from tests.contract.hypervisor import HypervisorContract, domain_spec  # noqa: E402
-from tests.contract.images import ImageStoreContract  # noqa: E402
-from tests.contract.network import NetworkContract  # noqa: E402
+from tests.contract.networks import NetworkContract  # noqa: E402
+from tests.contract.volumes import VolumesContract  # noqa: E402
 
 
 def make() -> Any:
@@ -34,7 +31,7 @@ class TestTestDriverHypervisor(HypervisorContract):
         return make()
 
 
-class TestTestDriverImages(ImageStoreContract):
+class TestTestDriverImages(VolumesContract):
     uploads = False
     headers = False
 
@@ -46,14 +43,9 @@ class TestTestDriverNetwork(NetworkContract):
     def make(self) -> Any:
         return make()
 
-    def active(self, networks: Any, name: str) -> bool:
+    def active(self, name: str) -> bool:
         found = libvirt.open("test:///default").listAllNetworks(libvirt.VIR_CONNECT_LIST_NETWORKS_ACTIVE)
         return name in [network.name() for network in found]
-
-
-def test_provides() -> None:
-    """The node provides all of a driver's interface."""
-    verifyObject(INodeDriver, LibvirtNode("test:///default", name="n"))
 
 
 def test_facts() -> None:
@@ -65,7 +57,7 @@ def test_facts() -> None:
 def test_vnc() -> None:
     """There are no VNC servers here."""
     with pytest.raises(NotSupported):
-        make().set_vnc(domain_spec().uuid, VncSpec("127.0.0.1", 5901, "secret"))
+        make().hypervisor.set_vnc(domain_spec().uuid, VncSpec("127.0.0.1", 5901, "secret"))
 
 
 def test_nobody_answers() -> None:
@@ -81,7 +73,7 @@ def test_no_socket() -> None:
     """A missing UNIX socket likewise."""
     node = open_node("qemu+unix:///system?socket=/nonexistent/sock", name="gone")
     with pytest.raises(NodeUnreachable):
-        node.domains()
+        node.hypervisor.domains()
     node.close()
 
 
@@ -97,6 +89,6 @@ def test_network_digest(monkeypatch: pytest.MonkeyPatch) -> None:
     pool = IPv4Network("10.77.0.0/28")
     spec = NetworkSpec("wawel-digest", "wbr77", pool, pool[1], pool[1], pool[14])
     for _ in range(2):
-        make().ensure(spec)
+        make().networks.ensure(spec)
     assert len(written) == 2  # its digest, and the one definition
-    make().remove(spec.name)
+    make().networks.remove(spec.name)

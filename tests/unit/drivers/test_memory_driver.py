@@ -6,19 +6,17 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from zope.interface.verify import verifyObject
 
 from cm.drivers.memory.node import MemoryNode
 from cm.drivers.memory.volumes import forget_exports
 from cm.drivers.open import open_node
 from cm.interfaces.hypervisor import DiskSpec, NicSpec, VncSpec
-from cm.interfaces.node import INodeDriver
 from cm.interfaces.volume import StorageSpec
 from cm.rpc.errors import HypervisorError, InvalidParameter, NodeUnreachable, StorageFull
 from cm.rpc.vocabulary import DiskFormat, Seen, StorageKind
 from tests.contract.hypervisor import HypervisorContract, domain_spec
-from tests.contract.images import ImageStoreContract
-from tests.contract.network import NetworkContract, network_spec
+from tests.contract.networks import NetworkContract, network_spec
+from tests.contract.volumes import VolumesContract
 
 
 @pytest.fixture(autouse=True)
@@ -33,7 +31,7 @@ class TestMemoryHypervisor(HypervisorContract):
         return MemoryNode.named("contract")
 
 
-class TestMemoryImages(ImageStoreContract):
+class TestMemoryImages(VolumesContract):
     def make(self) -> Any:
         return MemoryNode.named("contract")
 
@@ -42,20 +40,15 @@ class TestMemoryNetwork(NetworkContract):
     def make(self) -> Any:
         return MemoryNode.named("contract")
 
-    def active(self, networks: Any, name: str) -> bool:
-        return name in networks.world.networks
+    def active(self, name: str) -> bool:
+        return name in MemoryNode.named("contract").world.networks
 
 
 def running(node: MemoryNode, **changes: Any) -> str:
     spec = domain_spec(**changes)
-    node.define(spec)
-    node.start(spec.uuid)
+    node.hypervisor.define(spec)
+    node.hypervisor.start(spec.uuid)
     return spec.uuid
-
-
-def test_provides() -> None:
-    """The node provides all of a driver's interface."""
-    verifyObject(INodeDriver, MemoryNode())
 
 
 def test_named() -> None:
@@ -64,9 +57,9 @@ def test_named() -> None:
     uuid = running(first)
     first.close()
     with pytest.raises(NodeUnreachable):
-        first.look(uuid)
-    assert open_node("memory:///a", name="n1").look(uuid).state == Seen.RUNNING
-    assert open_node("memory:///b", name="n2").look(uuid).state == Seen.ABSENT
+        first.hypervisor.look(uuid)
+    assert open_node("memory:///a", name="n1").hypervisor.look(uuid).state == Seen.RUNNING
+    assert open_node("memory:///b", name="n2").hypervisor.look(uuid).state == Seen.ABSENT
 
 
 @pytest.mark.parametrize("uri", ["memory:///", "xen:///", "", "http://x", "qemu+nfs://h/system", "qemu+tcp:///system"])
@@ -80,8 +73,8 @@ def test_hooks() -> None:
     """Hooks are called as libvirt calls them, however the domain ends."""
     node, calls = MemoryNode(), []
     node.on_hook = lambda uuid, name, operation, sub: calls.append((uuid, operation, sub))
-    assert node.info().hooks
-    for end in (node.destroy, node.guest_power_off, node.crash, node.shutdown):
+    assert node.hypervisor.info().hooks
+    for end in (node.hypervisor.destroy, node.guest_power_off, node.crash, node.hypervisor.shutdown):
         calls.clear()
         uuid = running(node)
         end(uuid)
@@ -102,47 +95,48 @@ def test_hook_fails() -> None:
 
     node.on_hook = hook
     spec = domain_spec()
-    node.define(spec)
+    node.hypervisor.define(spec)
     with pytest.raises(HypervisorError):
-        node.start(spec.uuid)
+        node.hypervisor.start(spec.uuid)
     assert calls == ["prepare", "start", "stopped", "release"]
-    assert node.look(spec.uuid).state == Seen.OFF
+    assert node.hypervisor.look(spec.uuid).state == Seen.OFF
 
 
 def test_ends() -> None:
     """The reason tells how a domain ended."""
     node = MemoryNode()
-    for end, reason in ((node.destroy, "destroyed"), (node.guest_power_off, "shutdown"), (node.crash, "crashed")):
+    ends = ((node.hypervisor.destroy, "destroyed"), (node.guest_power_off, "shutdown"), (node.crash, "crashed"))
+    for end, reason in ends:
         uuid = running(node)
         end(uuid)
-        assert node.look(uuid).reason == reason
+        assert node.hypervisor.look(uuid).reason == reason
     uuid = running(node)
     node.power_cut()
-    assert (node.look(uuid).state, node.look(uuid).reason) == (Seen.OFF, "unknown")
+    assert (node.hypervisor.look(uuid).state, node.hypervisor.look(uuid).reason) == (Seen.OFF, "unknown")
 
 
 def test_fail_next() -> None:
     """A failure comes before or after the work, once."""
     node = MemoryNode()
     spec = domain_spec()
-    node.define(spec)
+    node.hypervisor.define(spec)
     lost = NodeUnreachable("n", "lost")
     node.fail_next("start", lost)
     node.fail_next("start", lost, after=True)
     for state in (Seen.OFF, Seen.RUNNING):
         with pytest.raises(NodeUnreachable):
-            node.start(spec.uuid)
-        assert node.look(spec.uuid).state == state
-    node.start(spec.uuid)
+            node.hypervisor.start(spec.uuid)
+        assert node.hypervisor.look(spec.uuid).state == state
+    node.hypervisor.start(spec.uuid)
 
 
 def test_unreachable() -> None:
     """Subscribers hear of it once, and stay subscribed."""
     node, events, losses = MemoryNode(), [], []
-    node.subscribe(events.append, losses.append)
+    node.hypervisor.subscribe(events.append, losses.append)
     node.unreachable = True
     with pytest.raises(NodeUnreachable):
-        node.domains()
+        node.hypervisor.domains()
     assert len(losses) == 1
     node.unreachable = False
     running(node)
@@ -154,19 +148,19 @@ def test_hang() -> None:
     node = MemoryNode()
     release = node.hang(limit_s=0.01)
     with pytest.raises(NodeUnreachable):
-        node.domains()
+        node.hypervisor.domains()
     release()
-    assert node.domains() == []
+    assert node.hypervisor.domains() == []
 
 
 def test_disks_and_ports() -> None:
     """What QEMU would stumble over is refused: missing disks, second writers, taken ports, unknown networks."""
     node = MemoryNode()
-    node.attach(StorageSpec("s", StorageKind.DIR, "/srv/s"))
+    node.pools.attach(StorageSpec("s", StorageKind.DIR, "/srv/s"))
     disk = DiskSpec("/srv/s/a.qcow2", DiskFormat.QCOW2, "vda")
     with pytest.raises(HypervisorError, match="Cannot access"):
         running(node, disks=(disk,))
-    node.create_empty("s", "a.qcow2", DiskFormat.QCOW2, 2**20)
+    node.volumes.create_empty("s", "a.qcow2", DiskFormat.QCOW2, 2**20)
     vnc = VncSpec("127.0.0.1", 5901, "secret")
     first = running(node, disks=(disk,), vnc=vnc)
     with pytest.raises(HypervisorError, match="write"):
@@ -174,14 +168,14 @@ def test_disks_and_ports() -> None:
     running(node, disks=(replace(disk, read_only=True),))
     with pytest.raises(HypervisorError, match="5901"):
         running(node, vnc=vnc)
-    node.set_vnc(first, replace(vnc, enabled=True))
+    node.hypervisor.set_vnc(first, replace(vnc, enabled=True))
     assert node.vnc_of(first) == replace(vnc, enabled=True)
-    node.destroy(first)
+    node.hypervisor.destroy(first)
     running(node, disks=(disk,), vnc=vnc)
     network = network_spec()
     with pytest.raises(HypervisorError, match="Network"):
         running(node, nics=(NicSpec(network.name, "02:57:0a:00:00:02", "wv0a000002"),))
-    node.ensure(network)
+    node.networks.ensure(network)
     running(node, nics=(NicSpec(network.name, "02:57:0a:00:00:02", "wv0a000002"),))
 
 
@@ -189,33 +183,33 @@ def test_shared_storage() -> None:
     """Network storages of one source are one storage on every node, with one writer for each disk."""
     nodes = MemoryNode("a"), MemoryNode("b")
     for node in nodes:
-        node.attach(StorageSpec("nfs", StorageKind.NETFS, "/mnt/nfs", "filer", "/export"))
-    nodes[0].create_empty("nfs", "a.qcow2", DiskFormat.QCOW2, 2**20)
+        node.pools.attach(StorageSpec("nfs", StorageKind.NETFS, "/mnt/nfs", "filer", "/export"))
+    nodes[0].volumes.create_empty("nfs", "a.qcow2", DiskFormat.QCOW2, 2**20)
     disk = DiskSpec("/mnt/nfs/a.qcow2", DiskFormat.QCOW2, "vda")
     uuid = running(nodes[1], disks=(disk,))
     with pytest.raises(HypervisorError, match="write"):
         running(nodes[0], disks=(disk,))
-    nodes[1].destroy(uuid)
+    nodes[1].hypervisor.destroy(uuid)
     running(nodes[0], disks=(disk,))
 
 
 def test_full() -> None:
     """A full storage takes nothing more."""
     node = MemoryNode()
-    node.attach(StorageSpec("s", StorageKind.DIR, "/srv/s"))
+    node.pools.attach(StorageSpec("s", StorageKind.DIR, "/srv/s"))
     node.world.storages.share("s").capacity_bytes = 300_000
-    node.create_empty("s", "a.qcow2", DiskFormat.QCOW2, 2**30)
+    node.volumes.create_empty("s", "a.qcow2", DiskFormat.QCOW2, 2**30)
     with pytest.raises(StorageFull):
-        node.create_empty("s", "b.qcow2", DiskFormat.QCOW2, 2**30)
-    assert [volume.name for volume in node.volumes("s")] == ["a.qcow2"]
+        node.volumes.create_empty("s", "b.qcow2", DiskFormat.QCOW2, 2**30)
+    assert [volume.name for volume in node.volumes.list_all("s")] == ["a.qcow2"]
 
 
 def test_console() -> None:
     """A console log appears as a volume where its domain starts."""
     node = MemoryNode()
-    node.attach(StorageSpec("s", StorageKind.DIR, "/srv/s"))
+    node.pools.attach(StorageSpec("s", StorageKind.DIR, "/srv/s"))
     uuid = running(node, console_log="/srv/s/a.log")
-    assert node.read_tail("s", "a.log", 10) == b""
+    assert node.volumes.read_tail("s", "a.log", 10) == b""
     node.write_console(uuid, b"hello ")
     node.write_console(uuid, b"world")
-    assert node.read_tail("s", "a.log", 7) == b"o world"
+    assert node.volumes.read_tail("s", "a.log", 7) == b"o world"

@@ -1,4 +1,4 @@
-"""``INetwork`` by libvirt networks: NAT, a bridge and a dnsmasq with a fixed lease for every address."""
+"""``INetworks`` by libvirt networks: NAT, a bridge and a dnsmasq with a fixed lease for every address."""
 
 from __future__ import annotations
 
@@ -8,11 +8,10 @@ from functools import lru_cache
 from typing import Any, Final
 
 import libvirt
-from zope.interface import implementer
 
 from cm.drivers.libvirt.connection import Connections
 from cm.drivers.libvirt.pool_xml import network_xml, same_addresses
-from cm.interfaces.network import INetwork, NetworkSpec
+from cm.interfaces.network import NetworkSpec
 
 _NAMESPACE: Final = uuid.UUID("5d0c9c0b-6e37-5c1f-9a55-0a57f8be3d10")
 _ANY: Final = "00000000-0000-0000-0000-000000000000"
@@ -31,7 +30,6 @@ def definition_uuid(network: NetworkSpec) -> str:
     return str(uuid.uuid5(_NAMESPACE, digest))
 
 
-@implementer(INetwork)
 class LibvirtNetworks:
     def __init__(self, connections: Connections) -> None:
         self._connections = connections

@@ -1,5 +1,5 @@
 """
-``IImageStore`` by libvirt pools.
+``IVolumes`` by libvirt pools.
 
 **How a copy or an upload is made repeatable.** libvirt renames no volumes, and after a ``kill -9`` of libvirtd a
 half-made file is listed like a finished one. So a marker goes first: an empty volume ``<volume>.part``. While the
@@ -14,74 +14,35 @@ without its header has capacity 0 and is made anew.
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, Final
 
 import libvirt
-from zope.interface import implementer
 
 from cm.drivers.libvirt.connection import Connections
-from cm.drivers.libvirt.pool_xml import pool_xml, same_pool, volume_xml
+from cm.drivers.libvirt.pool_xml import volume_xml
+from cm.drivers.libvirt.pools import LibvirtPools, optional, refresh
 from cm.drivers.libvirt.streams import download_tail, upload_file
 from cm.drivers.libvirt.xml_text import parsed
-from cm.interfaces.volume import IImageStore, StorageSpec, StorageUsage, VolumeSeen
+from cm.interfaces.volume import VolumeSeen
 from cm.rpc.errors import InvalidParameter, NodeBusy, NotSupported, VolumeNotFound
-from cm.rpc.vocabulary import DiskFormat, StorageKind
+from cm.rpc.vocabulary import DiskFormat
 
 PART: Final = ".part"
 REFRESH_WAIT_S: Final = 0.5  # for volumes that are being made: overlays take 10 ms, copies minutes
 
 
-@implementer(IImageStore)
-class LibvirtImages:
-    def __init__(self, connections: Connections) -> None:
+class LibvirtVolumes:
+    def __init__(self, connections: Connections, pools: LibvirtPools) -> None:
         self._connections = connections
+        self._pools = pools
         self._test = connections.driver == "test"
-        self._lock = threading.Lock()
-        self._shared: dict[str, bool] = {}  # pool: whether files appear in it from elsewhere
-
-    # ------------------------------------------------------------------ pools
-
-    def attach(self, storage: StorageSpec) -> StorageUsage:
-        """
-        A pool of that name that is defined otherwise is defined anew; its files stay.
-        """
-        with self._lock:
-            self._shared.pop(storage.name, None)
-        with self._connections.slow(storage.name, storage.name) as connection:
-            pool = _optional(lambda: connection.storagePoolLookupByName(storage.name), libvirt.VIR_ERR_NO_STORAGE_POOL)
-            if pool is not None and not same_pool(pool.XMLDesc(), storage):
-                _stop_and_forget(pool)
-                pool = None
-            if pool is None:
-                pool = connection.storagePoolDefineXML(pool_xml(storage), 0)
-            if not pool.isActive():
-                if storage.kind == StorageKind.DIR:
-                    pool.build(0)  # makes the directory; an existing one is taken as it is
-                pool.create(0)
-            if not pool.autostart():
-                pool.setAutostart(1)
-            return _usage(pool)
-
-    def detach(self, storage_name: str) -> None:
-        with self._connections.slow(storage_name, storage_name) as connection:
-            pool = _optional(lambda: connection.storagePoolLookupByName(storage_name), libvirt.VIR_ERR_NO_STORAGE_POOL)
-            if pool is not None:
-                _stop_and_forget(pool)
-
-    def usage(self, storage_name: str) -> StorageUsage:
-        """libvirt counts afresh only in a refresh; while a volume is being made the last figures are given."""
-        with self._connections.slow(storage_name, storage_name) as connection:
-            pool = connection.storagePoolLookupByName(storage_name)
-            _refresh(pool)
-            return _usage(pool)
 
     # ------------------------------------------------------------------ looking
 
-    def volumes(self, storage_name: str) -> Sequence[VolumeSeen]:
+    def list_all(self, storage_name: str) -> Sequence[VolumeSeen]:
         """Markers (``.part``) and half-made volumes are listed too: they take room."""
         with self._connections.slow(storage_name, storage_name) as connection:
             pool = connection.storagePoolLookupByName(storage_name)
@@ -89,7 +50,7 @@ class LibvirtImages:
             found = []
             for volume in pool.listAllVolumes():
                 # One deleted by somebody else in this moment is no error.
-                seen = _optional(partial(_seen, volume), libvirt.VIR_ERR_NO_STORAGE_VOL)
+                seen = optional(partial(_seen, volume), libvirt.VIR_ERR_NO_STORAGE_VOL)
                 if seen is not None:
                     found.append(seen)
             return found
@@ -113,7 +74,7 @@ class LibvirtImages:
 
     def _refreshed(self, pool: Any) -> None:
         deadline = time.monotonic() + REFRESH_WAIT_S
-        while not _refresh(pool):
+        while not refresh(pool):
             if time.monotonic() > deadline:
                 raise NodeBusy(
                     self._connections.node, "a volume is being made, so the storage cannot be looked through"
@@ -125,17 +86,7 @@ class LibvirtImages:
         What is there before something is made. libvirt knows every volume of a local directory; on shared storage
         another node may have made it, and qemu-img would overwrite it in silence, so there a miss costs a refresh.
         """
-        return self._lookup(pool, volume) if self._is_shared(pool) else _known(pool, volume)
-
-    def _is_shared(self, pool: Any) -> bool:
-        name = pool.name()
-        with self._lock:
-            shared = self._shared.get(name)
-        if shared is None:
-            shared = parsed(pool.XMLDesc()).get("type") != str(StorageKind.DIR)
-            with self._lock:
-                self._shared[name] = shared
-        return shared
+        return self._lookup(pool, volume) if self._pools.is_shared(pool) else _known(pool, volume)
 
     # ------------------------------------------------------------------ making
 
@@ -255,7 +206,7 @@ class LibvirtImages:
         """Set the marker and throw away what an earlier attempt left."""
         if _known(pool, volume + PART) is None:
             xml = volume_xml(volume + PART, DiskFormat.RAW, 0)
-            _optional(lambda: pool.createXML(xml, 0), libvirt.VIR_ERR_STORAGE_VOL_EXIST)
+            optional(lambda: pool.createXML(xml, 0), libvirt.VIR_ERR_STORAGE_VOL_EXIST)
         half_made = _known(pool, volume)
         if half_made is not None:
             half_made.delete(0)
@@ -283,45 +234,11 @@ class LibvirtImages:
             found = self._lookup(pool, volume)
             for each in (found, _known(pool, volume + PART)):
                 if each is not None:
-                    _optional(partial(each.delete, 0), libvirt.VIR_ERR_NO_STORAGE_VOL)
-
-
-def _optional(ask: Callable[[], Any], *absent: int) -> Any | None:
-    """What ``ask`` gives; None for libvirt errors of these numbers."""
-    try:
-        return ask()
-    except libvirt.libvirtError as error:
-        if error.get_error_code() in absent:
-            return None
-        raise
+                    optional(partial(each.delete, 0), libvirt.VIR_ERR_NO_STORAGE_VOL)
 
 
 def _known(pool: Any, volume: str) -> Any | None:
-    return _optional(lambda: pool.storageVolLookupByName(volume), libvirt.VIR_ERR_NO_STORAGE_VOL)
-
-
-def _refresh(pool: Any) -> bool:
-    """False where libvirt refuses, which it does while a volume is being made ("pool has asynchronous jobs
-    running")."""
-    try:
-        pool.refresh(0)
-    except libvirt.libvirtError as error:
-        if error.get_error_code() == libvirt.VIR_ERR_INTERNAL_ERROR and "asynchronous jobs" in str(error):
-            return False
-        raise
-    return True
-
-
-def _stop_and_forget(pool: Any) -> None:
-    if pool.isActive():
-        pool.destroy()
-    if pool.isPersistent():
-        pool.undefine()
-
-
-def _usage(pool: Any) -> StorageUsage:
-    _, capacity, _, available = pool.info()
-    return StorageUsage(capacity, available)
+    return optional(lambda: pool.storageVolLookupByName(volume), libvirt.VIR_ERR_NO_STORAGE_VOL)
 
 
 def _seen(volume: Any) -> VolumeSeen:

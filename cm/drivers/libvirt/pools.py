@@ -1,0 +1,101 @@
+"""``IPools`` by libvirt, and what volumes ask of a pool."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import libvirt
+
+from cm.drivers.libvirt.connection import Connections
+from cm.drivers.libvirt.pool_xml import pool_xml, same_pool
+from cm.drivers.libvirt.xml_text import parsed
+from cm.interfaces.volume import StorageSpec, StorageUsage
+from cm.rpc.vocabulary import StorageKind
+
+
+class LibvirtPools:
+    def __init__(self, connections: Connections) -> None:
+        self._connections = connections
+        self._lock = threading.Lock()
+        self._shared: dict[str, bool] = {}  # pool: whether files appear in it from elsewhere
+
+    def attach(self, storage: StorageSpec) -> StorageUsage:
+        """
+        A pool of that name that is defined otherwise is defined anew; its files stay.
+        """
+        with self._lock:
+            self._shared.pop(storage.name, None)
+        with self._connections.slow(storage.name, storage.name) as connection:
+            pool = optional(lambda: connection.storagePoolLookupByName(storage.name), libvirt.VIR_ERR_NO_STORAGE_POOL)
+            if pool is not None and not same_pool(pool.XMLDesc(), storage):
+                _stop_and_forget(pool)
+                pool = None
+            if pool is None:
+                pool = connection.storagePoolDefineXML(pool_xml(storage), 0)
+            if not pool.isActive():
+                if storage.kind == StorageKind.DIR:
+                    pool.build(0)  # makes the directory; an existing one is taken as it is
+                pool.create(0)
+            if not pool.autostart():
+                pool.setAutostart(1)
+            return _usage(pool)
+
+    def detach(self, storage_name: str) -> None:
+        with self._connections.slow(storage_name, storage_name) as connection:
+            pool = optional(lambda: connection.storagePoolLookupByName(storage_name), libvirt.VIR_ERR_NO_STORAGE_POOL)
+            if pool is not None:
+                _stop_and_forget(pool)
+
+    def usage(self, storage_name: str) -> StorageUsage:
+        """libvirt counts afresh only in a refresh; while a volume is being made the last figures are given."""
+        with self._connections.slow(storage_name, storage_name) as connection:
+            pool = connection.storagePoolLookupByName(storage_name)
+            refresh(pool)
+            return _usage(pool)
+
+    def is_shared(self, pool: Any) -> bool:
+        """Whether files appear in a pool, a handle of libvirt's, from elsewhere."""
+        name = pool.name()
+        with self._lock:
+            shared = self._shared.get(name)
+        if shared is None:
+            shared = parsed(pool.XMLDesc()).get("type") != str(StorageKind.DIR)
+            with self._lock:
+                self._shared[name] = shared
+        return shared
+
+
+def optional(ask: Callable[[], Any], *absent: int) -> Any | None:
+    """What ``ask`` gives; None for libvirt errors of these numbers."""
+    try:
+        return ask()
+    except libvirt.libvirtError as error:
+        if error.get_error_code() in absent:
+            return None
+        raise
+
+
+def refresh(pool: Any) -> bool:
+    """False where libvirt refuses, which it does while a volume is being made ("pool has asynchronous jobs
+    running")."""
+    try:
+        pool.refresh(0)
+    except libvirt.libvirtError as error:
+        if error.get_error_code() == libvirt.VIR_ERR_INTERNAL_ERROR and "asynchronous jobs" in str(error):
+            return False
+        raise
+    return True
+
+
+def _stop_and_forget(pool: Any) -> None:
+    if pool.isActive():
+        pool.destroy()
+    if pool.isPersistent():
+        pool.undefine()
+
+
+def _usage(pool: Any) -> StorageUsage:
+    _, capacity, _, available = pool.info()
+    return StorageUsage(capacity, available)

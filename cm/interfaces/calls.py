@@ -1,0 +1,190 @@
+"""
+What may be asked of a node, as services and operations ask it: awaited, on threads of the node, each call with its pace
+and its deadline. They are said here and nowhere else: who calls does not know them, and the connections of the libvirt
+driver follow them.
+
+A call is ``await fleet.node(node_id).hypervisor.look(uuid)``; several that belong together are a function that is a
+``job`` and takes the node first: ``await fleet.node(node_id).run(boot, prepared)``. Arguments and results have the
+types of the interface's method, by way of the lambda that names it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any, Concatenate, Final, Generic, ParamSpec, Protocol, TypeVar, overload
+
+from cm.interfaces.node import INode
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+DEADLINE_S: Final = 30.0  # of what is neither a pass nor about the content of volumes
+PASS_S: Final = 20.0  # of what a pass asks: it is not to hold up the next one
+LOOK_S: Final = 10.0  # of one of many that a pass looks at
+FIGURES_S: Final = 8.0  # copies may hold all that is slow of a node, and a caller waits
+POOL_S: Final = 120.0  # a mount from a slow server; a large file that is deleted
+COPY_S: Final = 3600.0  # a whole disk
+
+
+class Pace(Enum):
+    """
+    How long a call lasts, hence where it runs. Slow ones must not keep anybody from looking at the node, so they have
+    threads and connections of their own; of those that last, for minutes and up to an hour, few may be under way at a
+    node at a time.
+    """
+
+    QUICK = "quick"
+    SLOW = "slow"
+    LASTING = "lasting"
+
+
+@dataclass(frozen=True, eq=False)
+class Job(Generic[P, R]):
+    """
+    A function of a node, with all that who runs it has to know.
+
+    :ivar deadline_s: until who waits for it is told that its end is not known.
+    """
+
+    name: str
+    function: Callable[Concatenate[INode, P], R]
+    pace: Pace
+    deadline_s: float
+
+    def __call__(self, node: INode, /, *args: P.args, **kwargs: P.kwargs) -> R:
+        """Now and here: for one job within another of at least its pace, and for tests."""
+        return self.function(node, *args, **kwargs)
+
+
+def job(pace: Pace, deadline_s: float) -> Callable[[Callable[Concatenate[INode, P], R]], Job[P, R]]:
+    """
+    Decorator: make a function that takes a node first one that can be run at a node.
+
+    :param pace: at least that of each call that it makes.
+    """
+
+    def decorate(function: Callable[Concatenate[INode, P], R]) -> Job[P, R]:
+        return Job(function.__name__, function, pace, deadline_s)
+
+    return decorate
+
+
+class Runner(Protocol):
+    """Runs jobs at one node."""
+
+    async def run(self, job: Job[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R: ...
+
+
+class Call(Generic[P, R]):
+    """One method of a node's driver, as an attribute of ``_Calls``: called, it is run there and its result awaited."""
+
+    def __init__(self, method: Callable[[INode], Callable[P, R]], pace: Pace, deadline_s: float) -> None:
+        self._method = method
+        self.job: Job[P, R] = Job("", self._function, pace, deadline_s)
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.job = Job(name, self._function, self.job.pace, self.job.deadline_s)
+
+    def _function(self, node: INode, /, *args: P.args, **kwargs: P.kwargs) -> R:
+        return self._method(node)(*args, **kwargs)
+
+    @overload
+    def __get__(self, calls: None, owner: type) -> Call[P, R]: ...
+
+    @overload
+    def __get__(self, calls: _Calls, owner: type) -> Callable[P, Coroutine[Any, Any, R]]: ...
+
+    def __get__(self, calls: _Calls | None, owner: type) -> Call[P, R] | Callable[P, Coroutine[Any, Any, R]]:
+        if calls is None:
+            return self
+        runner = calls.runner
+
+        def ask(*args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, R]:
+            return runner.run(self.job, *args, **kwargs)
+
+        return ask
+
+
+def _quick(method: Callable[[INode], Callable[P, R]], deadline_s: float = DEADLINE_S) -> Call[P, R]:
+    return Call(method, Pace.QUICK, deadline_s)
+
+
+def _slow(method: Callable[[INode], Callable[P, R]], deadline_s: float = DEADLINE_S) -> Call[P, R]:
+    return Call(method, Pace.SLOW, deadline_s)
+
+
+def _lasting(method: Callable[[INode], Callable[P, R]], deadline_s: float) -> Call[P, R]:
+    return Call(method, Pace.LASTING, deadline_s)
+
+
+@dataclass(frozen=True)
+class _Calls:
+    runner: Runner
+
+
+class HypervisorCalls(_Calls):
+    info = _quick(lambda node: node.hypervisor.info, PASS_S)
+    domains = _quick(lambda node: node.hypervisor.domains, PASS_S)
+    look = _quick(lambda node: node.hypervisor.look)
+    describe = _quick(lambda node: node.hypervisor.describe, LOOK_S)
+    define = _slow(lambda node: node.hypervisor.define)
+    start = _slow(lambda node: node.hypervisor.start)
+    destroy = _quick(lambda node: node.hypervisor.destroy)
+    shutdown = _quick(lambda node: node.hypervisor.shutdown)
+    reset = _quick(lambda node: node.hypervisor.reset)
+    pause = _quick(lambda node: node.hypervisor.pause)
+    resume = _quick(lambda node: node.hypervisor.resume)
+    undefine = _slow(lambda node: node.hypervisor.undefine)
+    set_vnc = _quick(lambda node: node.hypervisor.set_vnc)
+    subscribe = _quick(lambda node: node.hypervisor.subscribe)
+
+
+class PoolCalls(_Calls):
+    attach = _slow(lambda node: node.pools.attach, POOL_S)
+    detach = _slow(lambda node: node.pools.detach, POOL_S)
+    usage = _slow(lambda node: node.pools.usage, FIGURES_S)
+
+
+class VolumeCalls(_Calls):
+    list_all = _slow(lambda node: node.volumes.list_all, POOL_S)
+    find = _quick(lambda node: node.volumes.find)
+    create_overlay = _slow(lambda node: node.volumes.create_overlay)
+    create_copy = _lasting(lambda node: node.volumes.create_copy, COPY_S)
+    create_empty = _slow(lambda node: node.volumes.create_empty)
+    upload = _lasting(lambda node: node.volumes.upload, COPY_S)
+    read_tail = _slow(lambda node: node.volumes.read_tail)
+    delete = _slow(lambda node: node.volumes.delete, POOL_S)
+
+
+class NetworkCalls(_Calls):
+    ensure = _quick(lambda node: node.networks.ensure)
+    remove = _quick(lambda node: node.networks.remove)
+
+
+class NodeCalls:
+    """One node, by a runner that works there."""
+
+    def __init__(self, runner: Runner) -> None:
+        self._runner = runner
+
+    @property
+    def hypervisor(self) -> HypervisorCalls:
+        return HypervisorCalls(self._runner)
+
+    @property
+    def pools(self) -> PoolCalls:
+        return PoolCalls(self._runner)
+
+    @property
+    def volumes(self) -> VolumeCalls:
+        return VolumeCalls(self._runner)
+
+    @property
+    def networks(self) -> NetworkCalls:
+        return NetworkCalls(self._runner)
+
+    async def run(self, job: Job[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
+        """``job(node, *args)`` as one piece of work there."""
+        return await self._runner.run(job, *args, **kwargs)

@@ -1,0 +1,164 @@
+"""
+What may be asked of a node, how long it lasts and until when it is waited for stands in one table: it covers the
+interfaces, threads follow it, the libvirt driver's connections and jobs of several calls agree.
+"""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from cm.drivers.libvirt import connection
+from cm.interfaces import calls
+from cm.interfaces.calls import Call, Job, Pace
+from cm.interfaces.hypervisor import IHypervisor
+from cm.interfaces.network import INetworks
+from cm.interfaces.volume import IPools, IVolumes
+from cm.operations import engine, vm_end, vm_launch
+from cm.runtime.threads import NODE_SIZE, NODE_SLOW_SIZE, SIZES
+
+ROOT = Path(__file__).resolve().parents[3]
+PARTS = {
+    "hypervisor": (IHypervisor, calls.HypervisorCalls),
+    "pools": (IPools, calls.PoolCalls),
+    "volumes": (IVolumes, calls.VolumeCalls),
+    "networks": (INetworks, calls.NetworkCalls),
+}
+JOBS = [each for module in (vm_end, vm_launch) for each in vars(module).values() if isinstance(each, Job)]
+
+
+def paces(part: str) -> dict[str, Pace]:
+    table = vars(PARTS[part][1])
+    return {name: call.job.pace for name, call in table.items() if isinstance(call, Call)}
+
+
+def functions(path: Path) -> Iterator[ast.FunctionDef]:
+    yield from (node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.FunctionDef))
+
+
+def called(function: ast.FunctionDef) -> set[str]:
+    """The attributes that a function calls."""
+    made = (node.func for node in ast.walk(function) if isinstance(node, ast.Call))
+    return {call.attr for call in made if isinstance(call, ast.Attribute)}
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_whole(part: str) -> None:
+    """Each method of an interface can be asked, under its own name and no other."""
+    interface = PARTS[part][0]
+    assert set(paces(part)) == {name for name, value in vars(interface).items() if callable(value) and name[0] != "_"}
+    for name, call in vars(PARTS[part][1]).items():
+        if isinstance(call, Call):
+            assert (call.job.name, call.job.deadline_s > 0) == (name, True)
+            text = ast.unparse(ast.parse((ROOT / "cm/interfaces/calls.py").read_text()))
+            assert f"{name} = _{call.job.pace.value}(lambda node: node.{part}.{name}" in text
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_connections_agree(part: str) -> None:
+    """Of the libvirt driver's calls those that are slow, and no others, take a slow connection."""
+    taken = {}
+    for function in functions(ROOT / f"cm/drivers/libvirt/{part}.py"):
+        if function.name in paces(part) and {"fast", "slow"} & called(function):
+            taken[function.name] = "slow" in called(function)
+    assert len(taken) >= len(paces(part)) - 6 and taken  # some go by way of a helper
+    assert taken == {name: paces(part)[name] is not Pace.QUICK for name in taken}
+
+
+def test_jobs_agree() -> None:
+    """A job is at least as slow as each call that it makes."""
+    order = [Pace.QUICK, Pace.SLOW, Pace.LASTING]
+    found = {}
+    for path in sorted((ROOT / "cm").rglob("*.py")):
+        for function in functions(path):
+            for mark in function.decorator_list:
+                if isinstance(mark, ast.Call) and ast.unparse(mark.func) == "job":
+                    inner = [ast.unparse(c.func).split(".") for c in ast.walk(function) if isinstance(c, ast.Call)]
+                    asked = {paces(name[1])[name[2]] for name in inner if len(name) == 3 and name[0] == "node"}
+                    found[function.name] = asked
+    jobs = {job.name: job for job in JOBS}
+    assert set(found) == set(jobs) >= {"boot", "seal", "make_volumes", "make_copies", "delete_volumes"}
+    for name, asked in found.items():
+        # ``make_volumes`` copies only within ``make_copies``.
+        slowest = max((order.index(pace) for pace in asked), default=0)
+        assert order.index(jobs[name].pace) >= slowest or name == "make_volumes", name
+
+
+def test_sizes_fit() -> None:
+    """No more threads than connections, and no more operations at a node than can work there."""
+    assert (SIZES["node"], SIZES["node-slow"]) == (NODE_SIZE, NODE_SLOW_SIZE)
+    assert engine.PER_NODE <= NODE_SLOW_SIZE
+    made = connection.Connections("qemu+tcp://192.0.2.1/system", node="n1")
+    assert (len(made._fast._lanes), len(made._slow._lanes)) == (NODE_SIZE, NODE_SLOW_SIZE)
+
+
+def test_no_names_of_methods() -> None:
+    """Nobody in the manager reaches for a node's method by a string, and nobody holds a driver as anything."""
+    for path in sorted((ROOT / "cm").rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Call) and ast.unparse(node.func) in ("getattr", "attrgetter", "methodcaller"):
+                names = {each.id for each in node.args if isinstance(each, ast.Name)}
+                assert not {"driver", "node"} & names, (path, node.lineno)
+            if isinstance(node, ast.arg) and node.arg in ("driver", "opener", "fleet") and node.annotation is not None:
+                assert "Any" not in ast.unparse(node.annotation), (path, node.lineno)
+
+
+RIGHT = """
+from cm.drivers.libvirt.node import LibvirtNode
+from cm.drivers.memory.node import MemoryNode
+from cm.interfaces.calls import Job, Pace, job
+from cm.interfaces.hypervisor import DomainSeen
+from cm.interfaces.node import INode
+from cm.interfaces.volume import VolumeSeen
+from cm.operations.base import Work
+from cm.rpc.vocabulary import DiskFormat
+from lab.farm_node import FarmNode
+
+
+async def right(work: Work, memory: MemoryNode, libvirt: LibvirtNode, farm: FarmNode) -> VolumeSeen:
+    nodes: list[INode] = [memory, libvirt, farm]
+    seen: DomainSeen = await work.node(1).hypervisor.look("uuid")
+    number: int = await work.node(1).run(count, seen.uuid)
+    return await work.node(number).volumes.create_copy("pool", "copy", "disk", DiskFormat.QCOW2)
+
+
+@job(Pace.QUICK, 1.0)
+def count(node: INode, uuid: str) -> int:
+    return len(node.hypervisor.domains())
+
+
+async def wrong(work: Work) -> None:
+"""
+WRONG = {
+    'await work.node(1).hypervisor.look(7)': "arg-type",
+    'await work.node(1).hypervisor.lok("uuid")': "attr-defined",
+    'await work.node(1).volumes.create_copy("pool", "copy", DiskFormat.QCOW2, "disk")': "arg-type",
+    'await work.node(1).volumes.delete("pool")': "call-arg",
+    'await work.node(1).volumes.delete("pool", volume_name="a")': "call-arg",
+    'x: int = await work.node(1).volumes.delete("pool", "a")': "func-returns-value",
+    'x2: str = (await work.node(1).hypervisor.look("uuid")).state.frist': "attr-defined",
+    'await work.node(1).run(count, 7)': "arg-type",
+    'await work.node(1).run(len, "x")': "arg-type",
+    'work.services.fleet.call(1, "look", "uuid")': "attr-defined",
+}
+
+
+def test_types(tmp_path: Path) -> None:
+    """mypy sees a call's method, arguments and result: what is wrong is refused, each line with its reason."""
+    snippet = tmp_path / "snippet.py"
+    snippet.write_text(RIGHT + "".join(f"    {line}\n" for line in WRONG))
+    argv = [sys.executable, "-m", "mypy", "--config-file", "pyproject.toml", "--no-error-summary", str(snippet)]
+    done = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, timeout=300)
+    first = RIGHT.count("\n") + 1
+    told: dict[int, str] = {}
+    for line in done.stdout.splitlines():
+        if ": error: " in line:
+            told[int(line.split(":")[1])] = told.get(int(line.split(":")[1]), "") + line
+    assert sorted(told) == list(range(first, first + len(WRONG))), done.stdout + done.stderr
+    for number, (line, code) in enumerate(WRONG.items(), first):
+        assert f"[{code}]" in told[number], (line, told[number])
