@@ -38,6 +38,7 @@ WORK: Final = {
     "image_import": "Image {name} could not be imported",
     "image_delete": "Image {name} could not be deleted",
     "storage_attach": "Storage {storage_id} could not be attached",
+    "node_evacuate": "Node {node_id} could not be emptied",
 }
 
 

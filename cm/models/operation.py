@@ -39,13 +39,19 @@ class Operation(Base):
             "uq_operation_open_vm",
             "vm_id",
             unique=True,
-            postgresql_where=text(f"{OPEN} AND parent_id IS NULL AND NOT concurrent"),
+            postgresql_where=text(f"{OPEN} AND NOT concurrent"),
         ),
         Index(
             "uq_operation_open_image",
             "image_id",
             unique=True,
-            postgresql_where=text(f"{OPEN} AND vm_id IS NULL AND parent_id IS NULL AND NOT concurrent"),
+            postgresql_where=text(f"{OPEN} AND vm_id IS NULL AND NOT concurrent"),
+        ),
+        Index(
+            "uq_operation_open_node",
+            "node_id",
+            unique=True,
+            postgresql_where=text(f"{OPEN} AND kind = 'node_evacuate'"),
         ),
         # By rows' places: old ones lie together, and kilobytes tell where.
         Index("ix_operation_finished", "finished_at", postgresql_using="brin"),
@@ -68,7 +74,7 @@ class Operation(Base):
     image_id: Mapped[int | None] = mapped_column(ForeignKey("image.id"))
     node_id: Mapped[int | None] = mapped_column(ForeignKey("node.id"))  # whose tokens it takes
     storage_id: Mapped[int | None] = mapped_column(ForeignKey("storage.id"))
-    parent_id: Mapped[int | None] = mapped_column(ForeignKey("operation.id"))
+    parent_id: Mapped[int | None] = mapped_column(ForeignKey("operation.id"))  # which waits for it
     concurrent: Mapped[No]
     arguments: Mapped[dict[str, Any]] = mapped_column(JSONB, server_default=text("'{}'"))
     cause_kind: Mapped[str] = mapped_column(server_default=text("'call'"))

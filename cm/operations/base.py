@@ -7,18 +7,19 @@ whose transaction first makes sure that this worker still holds the operation.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, ClassVar, Final, TypeVar
 
 from sqlalchemy.orm import Session
 
 from cm.interfaces.calls import NodeCalls
 from cm.rpc.errors import CloudError
-from cm.rpc.vocabulary import OperationState
+from cm.rpc.vocabulary import OPEN_OPERATIONS, OperationState
 from cm.rules.operation import OperationKind
 from cm.services.context import Services
 from cm.services.kinds import ENDS, Ends
 from cm.services.messages import tell_done
+from cm.store.children import list_children, wake_parent
 from cm.store.operation import OperationRow, finish, holds, record_step
 from cm.store.vm import hold_vm, render_live
 
@@ -48,6 +49,7 @@ class Wait(Exception):
         self.note = note
 
 
+CHILDREN_S: Final = 2.0  # between looks at how far children are; the end of each is notified
 OTHERS: Final = "An operation on it that was given up has not let go yet."
 NO_NODE: Final = "No node that answers has the storage attached."
 
@@ -137,8 +139,28 @@ def _complete(
     if function is not None:
         function(session, *args)
     tell_done(session, op)
+    wake_parent(session, op.parent_id)
     if op.vm_id is not None:
         render_live(session, op.vm_id)
+
+
+async def await_children(work: Work) -> Sequence[OperationRow]:
+    """
+    For a step: wait until all that the operation waits for have ended. Its progress is the mean of theirs.
+
+    :return: they, oldest first.
+    """
+    children = await work.db(list_children, work.op.id)
+    ended = [child for child in children if child.state not in OPEN_OPERATIONS]
+    if len(ended) == len(children):
+        return children
+    shares = [100 if child in ended else child.progress for child in children]
+    await work.progress(sum(shares) // len(shares))
+    raise Wait(CHILDREN_S, f"{len(ended)} of {len(children)} have ended.", _all_ended)
+
+
+def _all_ended(session: Session, op: OperationRow) -> bool:
+    return all(child.state not in OPEN_OPERATIONS for child in list_children(session, op.id))
 
 
 Step = Callable[[Work], Awaitable[None]]

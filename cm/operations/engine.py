@@ -20,12 +20,14 @@ from twisted.logger import Logger
 from cm.operations.base import KINDS, LeaseLost, Wait, Work
 from cm.rpc.errors import CloudError, DatabaseUnavailable, DeadlineExceeded, Incident, Overloaded, Unavailable
 from cm.rpc.vocabulary import OperationState
+from cm.rules.operation import SPECS
 from cm.runtime.metrics import Metrics
 from cm.runtime.pulse import Pulse
 from cm.runtime.threads import NODE_SLOW_SIZE
 from cm.runtime.wall import utc_now
 from cm.services.context import Services
 from cm.services.messages import tell_failed
+from cm.store.children import wake_parent
 from cm.store.operation import (
     OperationRow,
     claim_operations,
@@ -138,7 +140,7 @@ class Engine:
                 room = PARALLEL - len(self._running)
                 if room <= 0:
                     return
-                busy = Counter(op.node_id for op in self._running.values() if op.node_id is not None)
+                busy = Counter(op.node_id for op in self._running.values() if op.node_id and SPECS[op.kind].calls_node)
                 full = [node_id for node_id, count in busy.items() if count >= PER_NODE]
                 # A few at a time, so that the claims of one round cannot overfill a node.
                 claimed, wait_s = await self._services.database.transact(
@@ -327,5 +329,6 @@ def _fail(session: Session, worker_id: int, op: OperationRow, error: CloudError)
     finish(session, op.id, OperationState.FAILED, error=error.code, user_text=told, admin_text=more)
     KINDS[op.kind].failed(session, op, error)
     tell_failed(session, op, error)
+    wake_parent(session, op.parent_id)
     if op.vm_id is not None:
         render_live(session, op.vm_id)

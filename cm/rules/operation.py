@@ -29,6 +29,7 @@ class OperationKind(StrEnum):
     IMAGE_IMPORT = "image_import"
     IMAGE_DELETE = "image_delete"
     STORAGE_ATTACH = "storage_attach"
+    NODE_EVACUATE = "node_evacuate"
 
 
 WHO_MAY: Final = "who may do this with the VM"
@@ -38,7 +39,7 @@ WHO_MAY: Final = "who may do this with the VM"
 class KindSpec:
     """
     :ivar action: what its work is; whoever would retry it or give it up needs the level that asking for it needs. None:
-        it is of neither a VM nor an image.
+        it is of neither a VM nor an image, and administrators' alone.
     :ivar seconds: until it gives up, beside ``transfers``.
     :ivar abandoned: what giving it up does, for the page.
     :ivar transfers: how often the time of one download or upload (``images.timeout_s``) is added to ``seconds``.
@@ -50,6 +51,7 @@ class KindSpec:
     :ivar shown: the VM's state while it is open; None: what the evidence says.
     :ivar interruptible: a destroy may end it early: the caller wants no part of its outcome any more.
     :ivar concurrent: it may be open beside others of its VM.
+    :ivar calls_node: it asks its node for something, and so takes one of that node's tokens while it is worked.
     """
 
     action: Action | None
@@ -64,6 +66,7 @@ class KindSpec:
     shown: VMState | None = None
     interruptible: bool = False
     concurrent: bool = False
+    calls_node: bool = True
 
     def until(self, transfer_s: float) -> float:
         """Seconds from its begin, or its retry, to its deadline. ``transfer_s``: what one transfer may take."""
@@ -198,6 +201,12 @@ SPECS: Final[dict[OperationKind, KindSpec]] = {
         action=None,
         seconds=600,
         abandoned="the attachment is marked failed; attach or detach again",
+    ),
+    OperationKind.NODE_EVACUATE: KindSpec(
+        action=None,
+        seconds=2 * 3600,  # its moves have an hour, and may be tried again
+        abandoned="moves that nobody has begun are given up, and their VMs run on; the others go on",
+        calls_node=False,
     ),
 }
 

@@ -49,6 +49,8 @@ def tell_failed(session: Session, op: OperationRow, error: CloudError) -> None:
             owner = found.account_id
     if op.storage_id is not None:
         params["storage_id"] = op.storage_id
+    if op.kind is OperationKind.NODE_EVACUATE:
+        params["node_id"] = op.node_id
     tell(session, (owner, op.account_id), "error", f"{op.kind}_failed", params)
 
 

@@ -1,26 +1,42 @@
-"""Use cases of moving VMs: a node is emptied, each VM by an operation of its own whose place is claimed first."""
+"""
+Use cases of moving VMs: a node is emptied by an operation (``operations/node_evacuate.py``) that waits for a move of
+each VM, whose place is claimed first.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from sqlalchemy.orm import Session
 
-from cm.rpc.errors import NoCapacity, NoFreePort
-from cm.rpc.vocabulary import VMState, Wanted
+from cm.rpc.errors import Conflict, NoCapacity, NoFreePort
+from cm.rpc.vocabulary import CauseKind, VMState, Wanted
+from cm.rules.cause import Cause
 from cm.rules.operation import OperationKind
 from cm.rules.placement import NodeLoad, VMRequest
 from cm.rules.vm import GONE
 from cm.services.context import ClusterCall, ClusterPolicy
 from cm.services.nodes import set_locked
 from cm.services.placing import Placing, record_placement, storages_of
+from cm.store.children import adopt, find_open_of_node
 from cm.store.claim import claim_target
 from cm.store.moving import list_departing, lock_vms, want_anew
 from cm.store.node import get_node, node_loads
 from cm.store.operation import open_operation
 from cm.store.vm import VMRow, get_vm, render_vm
+
+
+@dataclass(eq=False)
+class NotEmptied(Conflict):
+    """Some moves of an evacuation failed, or were given up."""
+
+    code = "node_not_emptied"
+    message = "Of {moves} VMs that were to leave node {node_id} these were not moved: {stayed}."
+    node_id: int
+    moves: int
+    stayed: str
 
 
 @dataclass(frozen=True)
@@ -78,19 +94,57 @@ def reserve_place(
 def evacuate(caller: ClusterCall, node_id: int) -> dict[str, Any]:
     """
     Lock a node and have its VMs run elsewhere: a place is claimed for every VM that has one, and an operation opened
-    that moves it. Those without a place are named with the reason, and go on as they are. What an earlier run left
-    half-way goes on.
-
-    Big VMs choose first: small ones fit into what is left.
+    that waits for their moves. Those without a place are named with the reason, and go on as they are. What an earlier
+    run left half-way goes on; one that is at work already gets what it does not move yet.
 
     :raises ObjectNotFound: there is no such node.
     """
     session = caller.session
     node = get_node(session, node_id)
-    # VMs before nodes: the order of those who place them.
+    # The operation before the VMs, as where it is worked; VMs before nodes: the order of those who place them.
+    opened = find_open_of_node(session, OperationKind.NODE_EVACUATE, node_id)
     lock_vms(session, [found.id for found in list_departing(session, node_id)])
     if not node["locked"] or caller.if_version is not None:
         set_locked(caller, node_id, True)
+
+    def parent() -> int:
+        nonlocal opened
+        if opened is None:
+            opened = open_operation(
+                session,
+                OperationKind.NODE_EVACUATE,
+                account_id=caller.account_id or None,
+                node_id=node_id,
+                cause=caller.cause,
+            )
+        return opened
+
+    moving, left = empty_node(session, node_id, caller.policy, caller.account_id or None, parent)
+    for move in moving:
+        caller.note("move", **{**asdict(move), "operation_id": move.operation_id if move.begun else None})
+    for stay in left:
+        caller.note("leave", **asdict(stay))
+    return {
+        "node_id": node_id,
+        "node": node["name"],
+        "operation_id": opened,
+        "moving": [asdict(move) for move in moving],
+        "left": [asdict(stay) for stay in left],
+    }
+
+
+def empty_node(
+    session: Session, node_id: int, policy: ClusterPolicy, account_id: int | None, parent: Callable[[], int]
+) -> tuple[list[Moving], list[Left]]:
+    """
+    Claim a place for every VM of a node that is to move and has one, and open its move.
+
+    Big VMs choose first: small ones fit into what is left.
+
+    :param account_id: who asked.
+    :param parent: gives the operation that waits for the moves, whose row is locked; asked for only if there are any.
+    """
+    lock_vms(session, [found.id for found in list_departing(session, node_id)])
     moving: list[Moving] = []
     left: list[Left] = []
     loads: Iterable[NodeLoad] = [load for load in node_loads(session) if load.id != node_id]
@@ -99,6 +153,7 @@ def evacuate(caller: ClusterCall, node_id: int) -> dict[str, Any]:
         row = get_vm(session, found.id, lock=True)
         if row.operation_kind == OperationKind.VM_MOVE and row.operation_id is not None:
             place = row.moves_to or (row.node_id if row.node_id != node_id else None)
+            adopt(session, row.operation_id, parent())
             moving.append(
                 Moving(row.id, row.name, row.state, place, names.get(place) if place else None, row.operation_id, True)
             )
@@ -108,7 +163,7 @@ def evacuate(caller: ClusterCall, node_id: int) -> dict[str, Any]:
             continue
         if not reason:
             try:
-                loads = reserve_place(session, row, caller.policy, without=node_id, loads=loads)
+                loads = reserve_place(session, row, policy, without=node_id, loads=loads)
             except NoCapacity as error:
                 reason = f"no other node takes it: {error.reason}"
         if reason:
@@ -116,17 +171,9 @@ def evacuate(caller: ClusterCall, node_id: int) -> dict[str, Any]:
             continue
         place = get_vm(session, row.id).moves_to
         assert place is not None
-        moving.append(Moving(row.id, row.name, row.state, place, names[place], _open(caller, row, node_id), False))
-    for move in moving:
-        caller.note("move", **{**asdict(move), "operation_id": move.operation_id if move.begun else None})
-    for stay in left:
-        caller.note("leave", **asdict(stay))
-    return {
-        "node_id": node_id,
-        "node": node["name"],
-        "moving": [asdict(move) for move in moving],
-        "left": [asdict(stay) for stay in left],
-    }
+        operation_id = _open(session, row, node_id, account_id, parent())
+        moving.append(Moving(row.id, row.name, row.state, place, names[place], operation_id, False))
+    return moving, left
 
 
 def _stays(row: VMRow, node_id: int, half_way: bool, given_up: int | None) -> str | None:
@@ -146,16 +193,17 @@ def _stays(row: VMRow, node_id: int, half_way: bool, given_up: int | None) -> st
     return f"it is {row.state}: settle that first" + (f" ({row.error})" if row.error else "")
 
 
-def _open(caller: ClusterCall, row: VMRow, source: int) -> int:
+def _open(session: Session, row: VMRow, source: int, account_id: int | None, parent_id: int) -> int:
     operation_id = open_operation(
-        caller.session,
+        session,
         OperationKind.VM_MOVE,
-        account_id=caller.account_id or None,
+        account_id=account_id,
         vm_id=row.id,
         node_id=row.node_id,
+        parent_id=parent_id,
         arguments={"source": source, "launches": row.launches},
-        cause=caller.cause,
+        cause=Cause(CauseKind.OPERATION, str(parent_id)),
     )
-    want_anew(caller.session, row.id, Wanted.RUNNING)
-    render_vm(caller.session, row.id)
+    want_anew(session, row.id, Wanted.RUNNING)
+    render_vm(session, row.id)
     return operation_id

@@ -14,9 +14,9 @@ from cm.rules.access import Action
 from cm.rules.operation import SPECS
 from cm.runtime.database import notify
 from cm.services.access import Who, authorize_operation, authorized_vm, person_of, visible_operations
+from cm.services.children import give_up
 from cm.services.context import ClusterCall
 from cm.services.kinds import ENDS
-from cm.services.vm import interrupt
 from cm.store.conditions import is_open
 from cm.store.operation import TOPIC, OperationRow, count_running, get_operation, list_operations
 from cm.store.vm import find_vm, get_vm, render_vm
@@ -43,6 +43,7 @@ def _shown(op: OperationRow, running: Mapping[int | None, int], admin: bool) -> 
         "image_id": op.image_id,
         "node_id": op.node_id if admin else None,
         "storage_id": op.storage_id,
+        "parent_id": op.parent_id,
         "error": op.error,
         "text": waiting_for or op.user_text,
         "waiting_for": waiting_for,
@@ -175,14 +176,15 @@ _SECOND = text(
 SELECT id, kind FROM operation
  WHERE id <> :id AND {is_open()}
    AND (image_id = :image_id OR kind = 'storage_attach' AND :kind = 'storage_attach'
-        AND storage_id = :storage_id AND node_id = :node_id)
+        AND storage_id = :storage_id AND node_id = :node_id
+        OR kind = 'node_evacuate' AND :kind = 'node_evacuate' AND node_id = :node_id)
  LIMIT 1
 """
 )
 
 
 def _refuse_second(session: Session, op: OperationRow) -> None:
-    """:raises WrongOperationState: another operation is under way on its image, or on its storage at that node."""
+    """:raises WrongOperationState: another operation is under way on its image, node, or storage there."""
     values = {"id": op.id, "kind": op.kind, "image_id": op.image_id, "storage_id": op.storage_id, "node_id": op.node_id}
     other = session.execute(_SECOND, values).first()
     if other is not None:
@@ -202,10 +204,6 @@ def abandon(caller: ClusterCall, operation_id: int, owner_only: bool = True) -> 
     op = _locked(caller, operation_id, owner_only)
     if op.state not in OPEN_OPERATIONS:
         raise WrongOperationState(op.id, op.state, "an operation under way")
-    interrupt(session, op.id)
-    ENDS[op.kind].abandoned(session, op)
-    if op.vm_id is not None:
-        render_vm(session, op.vm_id)
-    notify(session, "finished", op.id)
+    give_up(session, op)
     caller.note("abandon", operation_id=op.id, kind=op.kind)
     return {"operation_id": op.id}

@@ -28,6 +28,7 @@ from cm.services.saving import reserve_image
 from cm.services.sharing import own_groups, share_with_groups
 from cm.store.access import list_shared_vms
 from cm.store.booking import Booking, Share, book, refuse
+from cm.store.children import wake_parent
 from cm.store.claim import mib
 from cm.store.conditions import is_open
 from cm.store.creation import DiskRow, NicRow, VMRows, insert_vm
@@ -266,12 +267,13 @@ def interrupt(session: Session, operation_id: int) -> None:
     given_up = session.execute(
         text(
             "UPDATE operation SET state = 'abandoned', finished_at = clock_timestamp() WHERE id = :id"
-            f" AND {is_open()} RETURNING kind, vm_id"
+            f" AND {is_open()} RETURNING kind, vm_id, parent_id"
         ),
         {"id": operation_id},
     ).first()
     if given_up is not None:
         ENDS[OperationKind(given_up.kind)].interrupted(session, given_up.vm_id)
+        wake_parent(session, given_up.parent_id)
 
 
 def for_each(caller: ClusterCall, vm_ids: Sequence[int], act: Callable[[int], dict[str, Any]]) -> list[dict[str, Any]]:

@@ -14,9 +14,9 @@ def is_open(operation: str = "operation") -> str:
     return f"{operation}.{OPEN}"
 
 
-def is_open_root(operation: str = "operation") -> str:
+def keeps_busy(operation: str = "operation") -> str:
     """The one that its VM or image is busy with, of those that have not ended."""
-    return f"{is_open(operation)} AND {operation}.parent_id IS NULL AND NOT {operation}.concurrent"
+    return f"{is_open(operation)} AND NOT {operation}.concurrent"
 
 
 def is_due(operation: str = "operation") -> str:

@@ -30,7 +30,7 @@ _DEPARTING = text(
 SELECT v.id, last.kind, last.id AS last_id, last.state AS last_state
   FROM vm v
   LEFT JOIN LATERAL (SELECT o.id, o.kind, o.state, o.arguments FROM operation o
-                      WHERE o.vm_id = v.id AND o.parent_id IS NULL AND NOT o.concurrent
+                      WHERE o.vm_id = v.id AND NOT o.concurrent
                       ORDER BY o.id DESC LIMIT 1) last ON true
  WHERE v.closed_at IS NULL
    AND (v.node_id = :node_id

@@ -11,13 +11,13 @@ import msgspec
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from cm.rpc.errors import ObjectNotFound, VMBusy, WrongImageState
+from cm.rpc.errors import InUse, ObjectNotFound, VMBusy, WrongImageState
 from cm.rpc.vocabulary import OperationId, OperationState
 from cm.rules.cause import Cause
 from cm.rules.operation import SPECS, OperationKind
-from cm.runtime.database import CHANNEL, note_notified, notify
+from cm.runtime.database import CHANNEL, Faster, note_notified, notify
 from cm.runtime.prepared import Prepared
-from cm.store.conditions import is_due, is_open, is_open_root
+from cm.store.conditions import is_due, is_open, keeps_busy
 
 LOCK_CLASS: Final = 0x5741  # first key of the advisory lock that a living worker holds; "WA"
 TOPIC: Final = "operation"
@@ -32,6 +32,7 @@ class OperationRow:
     image_id: int | None
     node_id: int | None
     storage_id: int | None
+    parent_id: int | None
     concurrent: bool
     arguments: dict[str, Any] = field(repr=False)
     state: OperationState
@@ -51,13 +52,15 @@ class OperationRow:
 
 
 _COLUMNS = (
-    "id, kind, account_id, vm_id, image_id, node_id, storage_id, concurrent, arguments, state, step, progress,"
-    " attempts, not_before, deadline, worker_id, error, user_text, admin_text, result, created_at, started_at,"
-    " finished_at"
+    "id, kind, account_id, vm_id, image_id, node_id, storage_id, parent_id, concurrent, arguments, state, step,"
+    " progress, attempts, not_before, deadline, worker_id, error, user_text, admin_text, result, created_at,"
+    " started_at, finished_at"
 )
 
 # Kinds of a newer release are left to those who know them.
 _KNOWN: Final = ", ".join(f"'{kind}'" for kind in OperationKind)
+# Those of a node that take none of its tokens.
+_IDLE: Final = ", ".join(f"'{kind}'" for kind, spec in SPECS.items() if not spec.calls_node)
 
 
 def _row(found: Any) -> OperationRow:
@@ -89,6 +92,7 @@ def open_operation(
     image_id: int | None = None,
     node_id: int | None = None,
     storage_id: int | None = None,
+    parent_id: int | None = None,
     arguments: dict[str, Any] | None = None,
     transfer_s: float = 0.0,
 ) -> OperationId:
@@ -98,6 +102,7 @@ def open_operation(
     :param transfer_s: what one download or upload may take, of kinds that wait for some.
     :raises VMBusy: the VM has an open root operation; it is named.
     :raises WrongImageState: the image has one.
+    :raises Faster: the node is being emptied since a moment ago, by an operation that the caller looks for first.
     """
     spec = SPECS[kind]
     values = {
@@ -107,7 +112,7 @@ def open_operation(
         "image_id": image_id,
         "node_id": node_id,
         "storage_id": storage_id,
-        "parent_id": None,
+        "parent_id": parent_id,
         "concurrent": spec.concurrent,
         "arguments": msgspec.json.encode(arguments or {}).decode(),
         "cause_kind": cause.kind,
@@ -116,10 +121,12 @@ def open_operation(
     }
     operation_id = _INSERT(session, **values).scalar()
     if operation_id is None:
+        if vm_id is None and image_id is None:
+            raise Faster(InUse("node", node_id or 0, f"another {kind}"))
         if vm_id is None:
             raise WrongImageState(image_id or 0, "busy", "no other operation under way")
         blocker = session.execute(
-            text(f"SELECT id, kind FROM operation WHERE vm_id = :vm_id AND {is_open_root()}"),
+            text(f"SELECT id, kind FROM operation WHERE vm_id = :vm_id AND {keeps_busy()}"),
             {"vm_id": vm_id},
         ).first()
         raise VMBusy(vm_id, blocker.id if blocker else 0, blocker.kind if blocker else "")
@@ -139,7 +146,14 @@ def get_operation(session: Session, operation_id: int, *, account_id: int | None
 
 
 def list_operations(
-    session: Session, *, account_id: int | None, vm_id: int | None, only_open: bool, before: int | None, limit: int
+    session: Session,
+    *,
+    account_id: int | None,
+    vm_id: int | None,
+    only_open: bool,
+    before: int | None,
+    limit: int,
+    parent_id: int | None = None,
 ) -> Sequence[OperationRow]:
     """Newest first."""
     where = [f"kind IN ({_KNOWN})"]
@@ -147,12 +161,15 @@ def list_operations(
         where.append("account_id = :account_id")
     if vm_id is not None:
         where.append("vm_id = :vm_id")
+    if parent_id is not None:
+        where.append("parent_id = :parent_id")
     if only_open:
         where.append(is_open())
     if before is not None:
         where.append("id < :before")
     statement = text(f"SELECT {_COLUMNS} FROM operation WHERE {' AND '.join(where)} ORDER BY id DESC LIMIT :limit")
-    found = session.execute(statement, {"account_id": account_id, "vm_id": vm_id, "before": before, "limit": limit})
+    values = {"account_id": account_id, "vm_id": vm_id, "parent_id": parent_id, "before": before, "limit": limit}
+    found = session.execute(statement, values)
     return [_row(row) for row in found]
 
 
@@ -178,7 +195,7 @@ UPDATE operation SET state = 'running', worker_id = :worker_id,
  WHERE id IN (
        SELECT o.id FROM operation o
         WHERE ({is_due("o")} AND o.not_before <= clock_timestamp()) AND o.kind IN ({_KNOWN})
-          AND (o.node_id IS NULL OR NOT o.node_id = ANY(CAST(:full_nodes AS bigint[])))
+          AND (o.node_id IS NULL OR o.kind IN ({_IDLE}) OR NOT o.node_id = ANY(CAST(:full_nodes AS bigint[])))
         ORDER BY o.not_before, o.id LIMIT :limit FOR UPDATE SKIP LOCKED)
 RETURNING {_COLUMNS}
 """,

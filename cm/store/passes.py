@@ -18,7 +18,7 @@ from cm.rpc.vocabulary import Doubt, Seen, VMId, Wanted
 from cm.rules.reconcile import Placed, VMRecord
 from cm.runtime.prepared import Prepared
 from cm.store.change import record_change
-from cm.store.conditions import is_open_root
+from cm.store.conditions import keeps_busy
 
 log = Logger()
 
@@ -80,7 +80,7 @@ _RECORDS = Prepared(
     "node_records",
     f"""
 SELECT v.node_id, v.id, v.uuid::text AS uuid, v.version, v.wanted, v.seen, v.launched_at, v.doubt,
-       EXISTS (SELECT 1 FROM operation o WHERE o.vm_id = v.id AND {is_open_root("o")}) AS busy
+       EXISTS (SELECT 1 FROM operation o WHERE o.vm_id = v.id AND {keeps_busy("o")}) AS busy
   FROM vm v WHERE v.node_id = ANY(CAST(:nodes AS bigint[])) AND v.closed_at IS NULL
    AND (v.node_claimed OR v.seen NOT IN ('off', 'absent'))
 """,

@@ -17,7 +17,7 @@ from cm.rules.operation import OperationKind
 from cm.rules.vm import EC2_STATE, XO_POWER_STATE, VMFacts, cc1_code, status
 from cm.runtime.json_text import array_of, with_members
 from cm.runtime.prepared import Prepared
-from cm.store.conditions import is_open_root
+from cm.store.conditions import keeps_busy
 
 _encode = msgspec.json.Encoder().encode
 
@@ -75,7 +75,7 @@ _COLUMNS = """
 """
 _ROW = f"""
 SELECT {_COLUMNS}
-  FROM vm v LEFT JOIN operation o ON o.vm_id = v.id AND {is_open_root("o")}
+  FROM vm v LEFT JOIN operation o ON o.vm_id = v.id AND {keeps_busy("o")}
 """
 
 
@@ -171,7 +171,7 @@ SELECT v.id, v.uuid::text AS uuid, v.name, v.description, v.account_id, v.image_
           FROM image_attachment a JOIN image x ON x.id = a.image_id WHERE a.vm_id = v.id) AS attached,
        o.id AS operation_id, o.kind AS operation_kind
   FROM vm v JOIN image i ON i.id = v.image_id JOIN template t ON t.id = v.template_id
-  LEFT JOIN operation o ON o.vm_id = v.id AND {is_open_root("o")}
+  LEFT JOIN operation o ON o.vm_id = v.id AND {keeps_busy("o")}
  WHERE v.id = :id
 """,
 )

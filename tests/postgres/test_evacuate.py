@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from cm.interfaces.volume import StorageSpec
-from cm.rpc.errors import HypervisorError, InUse, NodeUnreachable, ObjectNotFound
+from cm.rpc.errors import HypervisorError, InUse, NodeUnreachable, ObjectNotFound, WrongOperationState
 from cm.rpc.vocabulary import DiskFormat, StorageKind
 from support.cloud import MemoryCloud
 
@@ -40,6 +40,20 @@ class Cluster(MemoryCloud):
 
     def admin(self, method: str, *params: Any) -> Any:
         return self.call(f"admin.{method}", list(params), account="admin")
+
+    def is_empty(self) -> bool:
+        """Nothing is to be moved from the first node, and nothing stays there."""
+        told = self.evacuate()
+        return bool(told["node"] == "n1" and told["moving"] == told["left"] == [])
+
+    def operation(self, operation_id: int) -> dict[str, Any]:
+        found: dict[str, Any] = self.admin("operation.get", operation_id)
+        return found
+
+    def over(self, operation_id: int) -> dict[str, Any]:
+        """An operation once it has ended."""
+        self.until(lambda: self.operation(operation_id)["finished"])
+        return self.operation(operation_id)
 
     def place(self, vm_id: int) -> int | None:
         return self.sql("SELECT node_id FROM vm WHERE id = :id", id=vm_id)
@@ -79,7 +93,7 @@ def test_all_move(cloud: Cluster) -> None:
     messages = [row for row in cloud.call("user.message.get_list") if row["code"] == "vm_moved"]
     assert {row["params"]["vm_id"] for row in messages} == set(vms)
     assert cloud.memory[cloud.first].hypervisor.domains() == []
-    assert cloud.evacuate() == {"node_id": cloud.first, "node": "n1", "moving": [], "left": []}
+    assert cloud.is_empty()
     assert cloud.leaks() == []
     cloud.admin("node.delete", cloud.first)
 
@@ -175,6 +189,7 @@ def test_second_run(cloud: Cluster) -> None:
         (m["vm_id"], m["node_id"], m["operation_id"]) for m in first
     ]
     assert all(m["begun"] for m in again) and not any(m["begun"] for m in first)
+    assert cloud.sql("SELECT count(*) FROM operation WHERE kind = 'node_evacuate'") == 1
     release()
     for vm_id in vms:
         cloud.wait(vm_id, "running")
@@ -193,6 +208,8 @@ def test_killed(cloud: Cluster) -> None:
         cloud.wait(vm_id, "running")
         assert cloud.place(vm_id) != cloud.first
     assert cloud.memory[cloud.first].hypervisor.domains() == [] and cloud.leaks() == []
+    evacuation = cloud.sql("SELECT id FROM operation WHERE kind = 'node_evacuate'")
+    assert cloud.over(evacuation)["state"] == "done"
     assert sum(len(cloud.running_on(node_id)) for node_id in cloud.node_ids) == 3
 
 
@@ -230,7 +247,7 @@ def test_nowhere_left(cloud: Cluster) -> None:
         cloud.admin("node.unlock", node_id)
     cloud.call("user.vm.start", [vm])
     cloud.wait(vm, "running")
-    assert cloud.evacuate() == {"node_id": cloud.first, "node": "n1", "moving": [], "left": []}
+    assert cloud.is_empty()
     assert cloud.leaks() == []
 
 
@@ -305,3 +322,101 @@ def test_retry(cloud: Cluster) -> None:
 def test_refused(cloud: Cluster) -> None:
     with pytest.raises(ObjectNotFound):
         cloud.evacuate(10**9)
+
+
+# ------------------------------------------------------------------ one operation, and the moves that it waits for
+
+
+def test_children(cloud: Cluster) -> None:
+    """One operation stands for the whole: it waits for the moves, tells how far they are, and what came of them."""
+    vms = cloud.begin()
+    release = cloud.memory[cloud.first].hang(20.0)
+    told = cloud.evacuate()
+    evacuation = told["operation_id"]
+    moves = cloud.call("admin.operation.get_list", {"parent_id": evacuation}, account="admin")
+    assert {move["operation_id"] for move in moves} == {move["operation_id"] for move in told["moving"]}
+    assert {(move["kind"], move["parent_id"]) for move in moves} == {("vm_move", evacuation)}
+    cloud.until(lambda: cloud.operation(evacuation)["waiting_for"] == "0 of 3 have ended.")
+    release()
+    op = cloud.over(evacuation)
+    assert (op["kind"], op["state"], op["progress"], op["result"]) == ("node_evacuate", "done", 100, {"moved": vms})
+    assert (op["parent_id"], op["node_id"], op["vm_id"]) == (None, cloud.first, None)
+    assert cloud.leaks() == []
+
+
+def test_a_move_fails(cloud: Cluster) -> None:
+    """Where a move failed the whole has failed, and names it; tried again it moves what is there still."""
+    vms = cloud.begin(2)
+    cloud.memory[cloud.first].fail_next("destroy", HypervisorError("no", 1))
+    evacuation = cloud.evacuate()["operation_id"]
+    op = cloud.over(evacuation)
+    assert (op["state"], op["error"]) == ("failed", "node_not_emptied")
+    assert "Of 2 VMs" in op["text"] and op["text"].count("(operation ") == 1
+    messages = {row["code"]: row["params"] for row in cloud.call("user.message.get_list", account="admin")}
+    assert messages["node_evacuate_failed"]["node_id"] == cloud.first
+    cloud.admin("operation.retry", evacuation)
+    op = cloud.over(evacuation)
+    assert (op["state"], op["result"]) == ("done", {"moved": vms}), op
+    assert cloud.running_on(cloud.first) == set() and cloud.leaks() == []
+
+
+def test_retry_has_one_at_a_time(cloud: Cluster) -> None:
+    """One that failed is not tried again beside another that empties the same node."""
+    cloud.begin(1)
+    cloud.memory[cloud.first].fail_next("destroy", HypervisorError("no", 1))
+    failed = cloud.over(cloud.evacuate()["operation_id"])["operation_id"]
+    release = cloud.memory[cloud.first].hang(20.0)
+    second = cloud.evacuate()["operation_id"]
+    assert second != failed
+    with pytest.raises(WrongOperationState, match=f"behind operation {second}"):
+        cloud.admin("operation.retry", failed)
+    release()
+    assert cloud.over(second)["state"] == "done" and cloud.leaks() == []
+
+
+def test_given_up(cloud: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given up, what nobody has begun stays where it runs and its place goes back; what is under way is not left so."""
+    monkeypatch.setattr("cm.operations.engine.PER_NODE", 1)
+    vms = cloud.begin(3)
+    release = cloud.memory[cloud.first].hang(20.0)
+    told = cloud.evacuate()
+    cloud.until(lambda: cloud.sql("SELECT count(*) FROM operation WHERE kind = 'vm_move' AND started_at IS NOT NULL"))
+    cloud.admin("operation.abandon", told["operation_id"])
+    states = {m["vm_id"]: cloud.operation(m["operation_id"])["state"] for m in told["moving"]}
+    assert sorted(states.values()) == ["abandoned", "abandoned", "running"]
+    assert cloud.operation(told["operation_id"])["state"] == "abandoned"
+    assert cloud.sql("SELECT count(*) FROM vm WHERE moves_to IS NOT NULL") == 1 and cloud.leaks() == []
+    release()
+    for vm_id in vms:
+        cloud.wait(vm_id, "running")
+        assert (cloud.place(vm_id) == cloud.first) == (states[vm_id] == "abandoned")
+    assert cloud.leaks() == []
+
+
+def test_destroyed_while_it_leaves(cloud: Cluster) -> None:
+    """A VM that its owner destroys meanwhile is no failure of the evacuation."""
+    (vm,) = cloud.begin(1)
+    release = cloud.memory[cloud.first].hang(20.0)
+    evacuation = cloud.evacuate()["operation_id"]
+    cloud.call("user.vm.destroy", [[vm]])
+    release()
+    cloud.wait(vm, "destroyed")
+    op = cloud.over(evacuation)
+    assert (op["state"], op["result"]) == ("done", {"moved": []}) and cloud.leaks() == []
+
+
+def test_joins(cloud: Cluster) -> None:
+    """What comes to be movable while a node is being emptied is moved by the same operation, once that is asked for."""
+    first, late = cloud.begin(2)
+    cloud.call("user.vm.pause", [late])
+    cloud.wait(late, "paused")
+    release = cloud.memory[cloud.first].hang(20.0)
+    told = cloud.evacuate()
+    assert [left["vm_id"] for left in told["left"]] == [late]
+    release()
+    cloud.wait(first, "running")
+    cloud.call("user.vm.resume", [late])
+    cloud.wait(late, "running")
+    again = cloud.evacuate()
+    assert cloud.over(again["operation_id"])["state"] == "done" and cloud.leaks() == []
+    assert cloud.place(late) != cloud.first

@@ -536,7 +536,8 @@ def _half_done(scene: Scene, name: str) -> int:
     scene.until(lambda: bool(dead), "the manager dies")
     scene.until(lambda: scene.some_process() is not None, "it is back")
     scene.run_for(40)
-    found = scene.sql(f"SELECT id FROM operation WHERE state IN {OPEN} ORDER BY id DESC")
+    waiting = "EXISTS (SELECT 1 FROM operation c WHERE c.parent_id = o.id)"
+    found = scene.sql(f"SELECT id FROM operation o WHERE state IN {OPEN} AND NOT {waiting} ORDER BY id DESC")
     assert len(found) == 1, "the operation is stuck, as long as nobody acts"
     return int(found[0].id)
 

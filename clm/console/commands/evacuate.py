@@ -1,6 +1,6 @@
 """
-``wawel node evacuate``: have a node's VMs run elsewhere. The manager does it, with an operation for each VM; this asks
-for it, shows how the operations come on, and says in the end what is still there.
+``wawel node evacuate``: have a node's VMs run elsewhere. The manager does it, by an operation that waits for a move of
+each VM; this asks for it, shows how it comes on, and says in the end what is still there.
 """
 
 from __future__ import annotations
@@ -14,26 +14,28 @@ from clm.console.context import Console, is_interactive
 from clm.console.names import Found, find
 from clm.console.options import shared
 from clm.console.output import chosen, emit, emit_list
-from clm.console.problems import FAILED, OperationFailed, Problem, one_line
+from clm.console.problems import FAILED, UNREACHABLE, OperationFailed, Problem, one_line
 from clm.console.values import NamedType, Real
-from clm.console.waiting import Deadline, Watch, check_ended, wait_operation
+from clm.console.waiting import Deadline, Watch, because, check_ended, wait_operation
 from cm.rpc.errors import CloudError
+from cm.rpc.vocabulary import OPEN_OPERATIONS
 
 Object = dict[str, Any]
 
 
 @click.command()
 @click.argument("which", type=NamedType("node"), metavar="NODE")
-@click.option("--wait-timeout", type=Real(0), default=300.0, show_default=True, metavar="SECONDS",
-              help="How long one VM's move may take until this waits no longer; 0: for ever.")  # fmt: skip
+@click.option("--wait-timeout", type=Real(0), default=3600.0, show_default=True, metavar="SECONDS",
+              help="How long this waits for the whole, which goes on; 0: for ever.")  # fmt: skip
 @click.pass_obj
 def evacuate(console: Console, which: str, wait_timeout: float) -> None:
     """
     Lock a node and have its VMs run elsewhere.
 
     Their power is cut, and they are started on other nodes. A place for every VM is claimed before the first is
-    stopped; those without one are named and left running. The moves go on when this is interrupted: run it again to
-    see how they come on, and to go on with what has failed.
+    stopped; those without one are named and left running. It is one operation, which goes on when this is interrupted:
+    run this again to see how it comes on, and to go on with what has failed; or give it up with wawel op abandon, and
+    what has not begun stays where it runs.
     """
     node = find(console, "node", which, admin=True)
     params = {"node_id": node.id}
@@ -44,7 +46,7 @@ def evacuate(console: Console, which: str, wait_timeout: float) -> None:
         told = console.call("admin.node.evacuate", {**params, "dry_run": True}, cluster=node.cluster)
         console.confirm(question(node, told.get("plan", ())))
     told = console.change("admin.node.evacuate", params, cluster=node.cluster)
-    results = _watch(console, node, told["moving"], wait_timeout)
+    results = _watch(console, node, told, wait_timeout)
     results += [_result(vm, "left", vm["reason"]) for vm in told["left"]]
     results += _others(console, node, {result["vm_id"] for result in results})
     if chosen(console) != "table" or results:
@@ -74,29 +76,36 @@ def _result(vm: Mapping[str, Any], status: str, message: str = "") -> Object:
     return {**made, "message": one_line(message)} if message else made
 
 
-def _watch(console: Console, node: Found, moving: Sequence[Object], timeout: float) -> list[Object]:
-    """Wait for every move; one that fails or takes too long does not end the others."""
-    results = []
-    with Watch() as watch:
-        for vm in moving:
-
-            def note(state: str, percent: float, name: str = str(vm["name"])) -> None:
-                watch.note(name, state, percent)
-
-            number = vm["operation_id"]
+def _watch(console: Console, node: Found, told: Mapping[str, Any], timeout: float) -> list[Object]:
+    """Wait for the operation, which ends when all moves have; what came of each."""
+    number = told.get("operation_id")
+    if number is not None:
+        with Watch() as watch:
             try:
-                ended = wait_operation(
-                    console, number, cluster=node.cluster, admin=True, deadline=Deadline(timeout), note=note
-                )
-                check_ended(ended, f"move of VM {vm['name']}")
-                now = console.call("admin.vm.get_by_id", {"vm_id": vm["vm_id"]}, cluster=node.cluster)
-                results.append({**_result(vm, "moved"), "node": str(now.get("node") or "")})
-            except OperationFailed as error:
-                results.append(_result(vm, "failed", error.message))
-            except (CloudError, Problem) as error:
-                told = error.message if isinstance(error, Problem) else str(error)
-                results.append(_result(vm, "under way", f"operation {number}: {told}"))
-    return results
+                wait_operation(
+                    console, number, cluster=node.cluster, admin=True, deadline=Deadline(timeout),
+                    note=lambda state, percent: watch.note(node.shown, state, percent),
+                )  # fmt: skip
+            except Problem as problem:
+                if problem.exit_code != UNREACHABLE:
+                    raise
+                console.say(problem.message)
+    return [_moved(console, node, vm) for vm in told["moving"]]
+
+
+def _moved(console: Console, node: Found, vm: Mapping[str, Any]) -> Object:
+    number = vm["operation_id"]
+    try:
+        move = console.call("admin.operation.get", {"operation_id": number}, cluster=node.cluster)
+        if move.get("state") in OPEN_OPERATIONS:
+            return _result(vm, "under way", f"operation {number}: {because(move['state'], move.get('waiting_for'))}")
+        check_ended(move, f"move of VM {vm['name']}")
+        now = console.call("admin.vm.get_by_id", {"vm_id": vm["vm_id"]}, cluster=node.cluster)
+        return {**_result(vm, "moved"), "node": str(now.get("node") or "")}
+    except OperationFailed as error:
+        return _result(vm, "failed", error.message)
+    except CloudError as error:
+        return _result(vm, "under way", f"operation {number}: {error}")
 
 
 def _others(console: Console, node: Found, known: set[int]) -> list[Object]:

@@ -25,14 +25,22 @@ def get_list(
     only_open: bool = False,
     limit: Limit = 100,
     before: Id | None = None,
+    parent_id: Id | None = None,
 ) -> list[dict[str, Any]]:
     """
     Operations, newest first.
 
     :param before: the last ``operation_id`` of the page before.
+    :param parent_id: those that this operation waits for.
     """
     found = list_operations(
-        caller.session, account_id=user_id, vm_id=vm_id, only_open=only_open, before=before, limit=limit
+        caller.session,
+        account_id=user_id,
+        vm_id=vm_id,
+        only_open=only_open,
+        before=before,
+        limit=limit,
+        parent_id=parent_id,
     )
     return service.shown(caller.session, found, admin=True)
 

@@ -69,11 +69,25 @@ class Cluster:
             self.look(number)
         return {"vm_id": vm["vm_id"], "operation_id": number}
 
+    def begin_all(self, kind: str, children: list[int], user_id: int) -> int:
+        """An operation that waits for others."""
+        number = next(self.ids)
+        self.operations[number] = {
+            "operation_id": number, "kind": kind, "state": "running", "step": "await_moves", "progress": 0,
+            "vm_id": None, "user_id": user_id, "text": "", "error": "", "created": CREATED, "looks": 0,
+            "children": children,
+        }  # fmt: skip
+        return number
+
     def look(self, operation_id: int, user_id: int | None = None) -> dict[str, Any]:
         op = self.operations.get(operation_id)
         if op is None or user_id not in (None, op["user_id"]):
             raise ObjectNotFound("operation", operation_id)
-        if op["looks"]:
+        if "children" in op:
+            states = [self.look(child)["state"] for child in op["children"]]
+            if "running" not in states:
+                op["state"] = "failed" if "failed" in states else "done"
+        elif op["looks"]:
             op["looks"] -= 1
             op["progress"], op["waiting_for"] = 50, "The guest takes its time."
         elif op["state"] == "running":
@@ -85,4 +99,4 @@ class Cluster:
             vm["state"], vm["operation_id"], vm["operation"], vm["error"] = op["then"], None, None, op["text"]
             if vm["state"] == "destroyed":
                 del self.vms[vm["vm_id"]]
-        return {name: value for name, value in op.items() if name not in ("looks", "then")}
+        return {name: value for name, value in op.items() if name not in ("looks", "then", "children")}

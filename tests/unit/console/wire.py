@@ -281,7 +281,10 @@ def views(find: Find, cloud: bool) -> Registry:
             vm["node_id"], vm["node"] = 2, "node2"
             begun = where.begin("vm_move", vm, "error" if vm["name"] == "doomed" else "running", caller.account_id)
             moving.append({**vm, "node": "node2", "operation_id": begun["operation_id"]})
-        return {"node_id": node_id, "node": f"node{node_id}", "moving": moving, "left": left}
+        numbers = [vm["operation_id"] for vm in moving]
+        number = where.begin_all("node_evacuate", numbers, caller.account_id) if numbers else None
+        told = {"node_id": node_id, "node": f"node{node_id}", "operation_id": number}
+        return {**told, "moving": moving, "left": left}
 
     @user_view(name="user.broken")
     def broken(caller: Call) -> None:

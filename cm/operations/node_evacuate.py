@@ -1,0 +1,67 @@
+"""
+Emptying a node: a move for each of its VMs, whose places the call that opened the operation has claimed
+(``services/moving.py``). The moves are its children; this waits for them, and says what came of them.
+
+As many of them are at work at once as a node has tokens; the others wait in the journal with their VMs running.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sqlalchemy.orm import Session
+
+from cm.operations.base import Kind, Work, await_children, register
+from cm.rpc.vocabulary import OperationState
+from cm.rules.operation import OperationKind
+from cm.services.children import give_up_unbegun
+from cm.services.context import ClusterPolicy
+from cm.services.moving import NotEmptied, empty_node
+from cm.store.operation import OperationRow
+from cm.store.vm import find_vm
+
+
+async def claim_places(work: Work) -> None:
+    """One that is tried again looks anew what is on the node: what failed goes on, and what had no place may have."""
+    if work.op.attempts:
+        await work.db(_claim_places, work.op, work.services.policy)
+
+
+def _claim_places(session: Session, op: OperationRow, policy: ClusterPolicy) -> None:
+    assert op.node_id is not None
+    empty_node(session, op.node_id, policy, op.account_id, lambda: op.id)
+
+
+async def await_moves(work: Work) -> None:
+    """
+    Wait until every move has ended.
+
+    :raises NotEmptied: some VMs were not moved, and are there still.
+    """
+    moves = await await_children(work)
+    stayed = await work.read(_stayed, moves)
+    if stayed:
+        assert work.op.node_id is not None
+        raise NotEmptied(work.op.node_id, len({move.vm_id for move in moves}), ", ".join(stayed))
+    moved = sorted({move.vm_id for move in moves if move.vm_id and move.state is OperationState.DONE})
+    await work.complete(result={"moved": moved})
+
+
+def _stayed(session: Session, moves: Sequence[OperationRow]) -> list[str]:
+    """Of the last move of each VM that is not destroyed since, those that did not end well, in words."""
+    told = []
+    for move in {move.vm_id: move for move in moves}.values():
+        row = find_vm(session, move.vm_id) if move.vm_id is not None else None
+        if row is not None and row.closed_at is None and move.state is not OperationState.DONE:
+            why = move.user_text.rstrip(".") or str(move.state)
+            told.append(f"{row.name} (operation {move.id}: {why})")
+    return told
+
+
+@register
+class NodeEvacuate(Kind):
+    kind = OperationKind.NODE_EVACUATE
+    steps = {"claim_places": claim_places, "await_moves": await_moves}
+
+    def abandoned(self, session: Session, op: OperationRow) -> None:
+        give_up_unbegun(session, op.id)
