@@ -43,7 +43,7 @@ def operation(cloud: MemoryCloud, operation_id: int) -> dict[str, Any]:
 
 def end_guest(cloud: MemoryCloud, vm_id: int) -> None:
     node = cloud.memory[cloud.sql("SELECT node_id FROM vm WHERE id = :id", id=vm_id)]
-    node.destroy(cloud.vm(vm_id)["uuid"])
+    node.hypervisor.destroy(cloud.vm(vm_id)["uuid"])
 
 
 def test_a_step_is_gained(cloud: MemoryCloud, monkeypatch: pytest.MonkeyPatch) -> None:

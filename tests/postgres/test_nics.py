@@ -143,10 +143,10 @@ def test_two_of_each(cloud: MemoryCloud, pools: dict[str, int]) -> None:
     memory = cloud.memory[wanted.node_id]
     assert {"wawel-front", "wawel-back"} <= set(memory.world.networks)
     for disk in wanted.disks:
-        assert memory.find(pool_name(cloud.storage_id), disk.volume) is not None
+        assert memory.volumes.find(pool_name(cloud.storage_id), disk.volume) is not None
     end(cloud, made.vm_id)
     for disk in wanted.disks:
-        assert memory.find(pool_name(cloud.storage_id), disk.volume) is None
+        assert memory.volumes.find(pool_name(cloud.storage_id), disk.volume) is None
 
 
 def test_two_on_one_network(cloud: MemoryCloud) -> None:

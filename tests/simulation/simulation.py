@@ -478,7 +478,7 @@ class Simulation:
         number = self.sql("SELECT count(*) + 1 FROM image")[0][0]
         format_ = DiskFormat.RAW if kind == "iso" else DiskFormat.QCOW2
         volume = f"image-{number}.{'iso' if kind == 'iso' else 'qcow2'}"
-        self.nodes[0].memory.create_empty(self.pool, volume, format_, 64 * 2**20)
+        self.nodes[0].memory.volumes.create_empty(self.pool, volume, format_, 64 * 2**20)
         made: int = self.sql(
             "INSERT INTO image (kind, name, account_id, storage_id, volume, format, size_bytes, claimed_bytes, state,"
             " access) VALUES (:k, :n, :a, :s, :v, :f, 67108864, 0, 'ok', 'public') RETURNING id",
