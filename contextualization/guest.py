@@ -44,8 +44,8 @@ class Guests:
         if len(exchange.body) > BODY_MAX:
             raise Refusal(413, "too_large", f"A guest may send {BODY_MAX} bytes.")
         path = guest_path(exchange.path)
-        guest = await self._database.read(find_guest, sender.node_id, sender.address)
-        if guest is None or guest.nic.bridge != sender.bridge:
+        guest = await self._database.read(find_guest, sender.node_id, sender.bridge, sender.address)
+        if guest is None:
             log.info(
                 "node {node_id} asks {path} for {address} on {bridge}: no VM on that node has it",
                 node_id=sender.node_id,

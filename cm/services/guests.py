@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid as uuid_module
 from dataclasses import dataclass, field
 from datetime import datetime
-from ipaddress import IPv4Address, IPv4Network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Final
 
 from sqlalchemy import text
@@ -19,11 +19,12 @@ GREETING: Final = frozenset({VMState.STARTING, VMState.RUNNING, VMState.REBOOTIN
 
 @dataclass(frozen=True)
 class Nic:
-    """``index`` 0 is the VM's first; a guest has one lease per NIC."""
+    """``index`` 0 is the VM's first."""
 
     index: int
-    address: IPv4Address
-    network: IPv4Network
+    mac: str
+    addresses: tuple[IPv4Address | IPv6Address, ...]
+    network: IPv4Network | IPv6Network
     bridge: str
     pool_uuid: str
 
@@ -70,41 +71,44 @@ SELECT v.id, v.uuid::text AS uuid, v.name, v.node_id, v.launches, v.launched_at,
        (SELECT array_agg(a.device ORDER BY a.device) FROM image_attachment a JOIN image x ON x.id = a.image_id
          WHERE a.vm_id = v.id AND x.kind <> 'iso') AS data_devices
   FROM network_lease asked JOIN nic c ON c.id = asked.nic_id JOIN vm v ON v.id = c.vm_id
+  JOIN address_pool p ON p.id = c.pool_id AND p.deleted_at IS NULL AND p.bridge = :bridge
   JOIN image i ON i.id = v.image_id JOIN template t ON t.id = v.template_id
  WHERE asked.address = CAST(:address AS inet) AND v.node_id = :node_id AND v.node_claimed AND v.closed_at IS NULL
-   AND EXISTS (SELECT 1 FROM address_pool p WHERE p.id = asked.pool_id AND p.deleted_at IS NULL)
 """
 )
 _NICS = text(
     """
-SELECT n.number AS nic, host(l.address) AS address, p.network::text AS network, p.bridge, p.uuid::text AS pool_uuid
+SELECT n.number AS nic, n.mac::text AS mac, array_agg(host(l.address) ORDER BY l.address) AS addresses,
+       p.network::text AS network, p.bridge, p.uuid::text AS pool_uuid
   FROM nic n JOIN network_lease l ON l.nic_id = n.id JOIN address_pool p ON p.id = l.pool_id
- WHERE n.vm_id = :id ORDER BY n.number
+ WHERE n.vm_id = :id GROUP BY n.id, p.id ORDER BY n.number
 """
 )
 
 
-def find_guest(session: Session, node_id: int, address: str) -> Guest | None:
+def find_guest(session: Session, node_id: int, bridge: str, address: str) -> Guest | None:
     """
-    The guest with this address on this node; None for an address that is free, or leased to a VM elsewhere.
+    The guest whose NIC has this address on this bridge of this node; None where there is none, or it is elsewhere.
 
-    Live pools never overlap, so an address has one lease at most.
+    A live network has its bridge for itself, and one lease for an address.
 
-    :param address: as a node wrote it: anything but a plain IPv4 address is nobody's.
+    :param address: as a node wrote it: anything but a plain address is nobody's.
     """
     try:
-        wanted = IPv4Address(address)
+        wanted = ip_address(address)
     except ValueError:
         return None
-    found = session.execute(_GUEST, {"address": str(wanted), "node_id": node_id}).one_or_none()
+    if isinstance(wanted, IPv6Address) and wanted.scope_id is not None:
+        return None
+    found = session.execute(_GUEST, {"address": str(wanted), "bridge": bridge, "node_id": node_id}).one_or_none()
     if found is None:
         return None
     nics = tuple(
-        Nic(row.nic, IPv4Address(row.address), IPv4Network(row.network), row.bridge, row.pool_uuid)
+        Nic(row.nic, row.mac, tuple(map(ip_address, row.addresses)), ip_network(row.network), row.bridge, row.pool_uuid)
         for row in session.execute(_NICS, {"id": found.id})
     )
     # The lease may be released between the two statements.
-    nic = next((each for each in nics if each.index == found.asked_nic and each.address == wanted), None)
+    nic = next((each for each in nics if each.index == found.asked_nic and wanted in each.addresses), None)
     if nic is None:
         return None
     return Guest(

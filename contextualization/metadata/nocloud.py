@@ -12,7 +12,6 @@ import hmac
 import json
 from typing import Any
 
-from cm.rules.network import mac_of
 from cm.services.guests import Guest
 from contextualization.metadata.names import hostname, public_keys, user_data
 from contextualization.wire import BINARY, PLAIN, Answer, Refusal, not_found
@@ -73,8 +72,5 @@ def vendor_data(guest: Guest, hello_url: str) -> dict[str, Any]:
 
 def network_config(guest: Guest) -> dict[str, Any]:
     """Version 2: DHCP on each NIC, known by its MAC address."""
-    nics = {
-        f"nic{nic.index}": {"match": {"macaddress": mac_of(nic.address)}, "dhcp4": True, "dhcp6": False}
-        for nic in guest.nics
-    }
+    nics = {f"nic{nic.index}": {"match": {"macaddress": nic.mac}, "dhcp4": True, "dhcp6": False} for nic in guest.nics}
     return {"version": 2, "ethernets": nics}

@@ -13,7 +13,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC
 
-from cm.rules.network import mac_of
 from cm.services.guests import Guest, Nic, ec2_id
 from contextualization.metadata.names import hostname, key_name, one_line, public_keys, user_data
 
@@ -106,9 +105,9 @@ def meta_data(guest: Guest, region: str, domain: str) -> Tree:
         "instance-life-cycle": "on-demand",
         "instance-type": one_line(guest.template_name) or "unknown",
         "local-hostname": name,
-        "local-ipv4": str(primary.address),
-        "mac": mac_of(primary.address),
-        "network": {"interfaces": {"macs": {mac_of(nic.address): interface(guest, nic) for nic in guest.nics}}},
+        "local-ipv4": str(primary.addresses[0]),
+        "mac": primary.mac,
+        "network": {"interfaces": {"macs": {nic.mac: interface(guest, nic) for nic in guest.nics}}},
         "placement": {"availability-zone": zone(region), "region": region},
         "profile": "default-hvm",
         "reservation-id": ec2_id("r", guest.reservation_id),
@@ -122,12 +121,11 @@ def meta_data(guest: Guest, region: str, domain: str) -> Tree:
 
 def interface(guest: Guest, nic: Nic) -> Tree:
     block = str(nic.network)
-    return {
+    tree: dict[str, str | bytes | Tree] = {
         "device-number": str(nic.index),
         "interface-id": "eni-" + hashlib.sha256(f"{guest.uuid}:{nic.index}".encode()).hexdigest()[:17],
         "local-hostname": hostname(guest),
-        "local-ipv4s": str(nic.address),
-        "mac": mac_of(nic.address),
+        "mac": nic.mac,
         "owner-id": account_number(guest),
         "security-groups": "default",
         "subnet-id": ec2_id("subnet", nic.pool_uuid),
@@ -136,6 +134,10 @@ def interface(guest: Guest, nic: Nic) -> Tree:
         "vpc-ipv4-cidr-block": block,
         "vpc-ipv4-cidr-blocks": block,
     }
+    for name, version in (("local-ipv4s", 4), ("ipv6s", 6)):
+        if found := [str(address) for address in nic.addresses if address.version == version]:
+            tree[name] = "\n".join(found)
+    return dict(sorted(tree.items()))
 
 
 def identity_document(guest: Guest, region: str) -> str:
@@ -150,7 +152,7 @@ def identity_document(guest: Guest, region: str) -> str:
             "instanceId": guest.instance_id,
             "instanceType": one_line(guest.template_name),
             "pendingTime": launched.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ") if launched else None,
-            "privateIp": str(guest.nics[0].address),
+            "privateIp": str(guest.nics[0].addresses[0]),
             "region": region,
             "version": "2017-09-30",
         },

@@ -83,6 +83,9 @@ class TestIdentity:
         found = peer.ask("a", "10.129.0.5", "/latest/meta-data/network/interfaces/macs", bridge="wbr1")
         assert found.body == b"02:57:0a:80:00:05/\n02:57:0a:81:00:05/"
         assert peer.ask("a", "10.129.0.5", "/latest/", bridge="wbr0").status == 404
+        change(peer.database, "UPDATE nic SET mac = '02:58:00:00:00:07' WHERE number = 1")
+        found = peer.ask("a", "10.129.0.5", "/latest/meta-data/network/interfaces/macs", bridge="wbr1")
+        assert found.body == b"02:57:0a:80:00:05/\n02:58:00:00:00:07/"
 
     def test_too_large(self, peer: Peer) -> None:
         """A guest may send 64 KiB."""
@@ -233,7 +236,7 @@ class TestHello:
         database, node_id = peer.database, peer.ids["a"]
         change(database, "UPDATE node SET cpu_used = 1, memory_mib_used = 512, vms_used = 1")
         change(database, "UPDATE account SET used_cpu = 2, used_memory_mib = 1024, used_vms = 2")
-        guest = database.read_now(find_guest, node_id, A)
+        guest = database.read_now(find_guest, node_id, "wbr0", A)
         assert guest is not None and "s3cret" not in repr(guest) and "of-a" not in repr(guest)
         change(database, "UPDATE vm SET launches = 5 WHERE id = :id", id=peer.ids["A"])
         assert not database.transact_now(hello, guest)

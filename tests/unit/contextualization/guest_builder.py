@@ -8,13 +8,14 @@ from ipaddress import IPv4Address, IPv4Network
 from typing import Any
 
 from cm.rpc.vocabulary import VMId
+from cm.rules.network import mac_of
 from cm.services.guests import Guest, Nic
 
 
 def nic(address: str = "10.128.0.5", index: int = 0) -> Nic:
-    return Nic(
-        index, IPv4Address(address), IPv4Network("10.128.0.0/24"), "wbr0", "aaaaaaaa-0000-4000-8000-00000000000a"
-    )
+    known = IPv4Address(address)
+    pool_uuid = "aaaaaaaa-0000-4000-8000-00000000000a"
+    return Nic(index, mac_of(known), (known,), IPv4Network("10.128.0.0/24"), "wbr0", pool_uuid)
 
 
 def guest(vm_id: int = 7, **changes: Any) -> Guest:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from ipaddress import IPv4Address, IPv6Address
 
 import pytest
 from guest_builder import guest, nic
@@ -79,6 +80,17 @@ class TestListings:
         assert ask(macs, made).body == b"02:57:0a:80:00:05/\n02:57:0a:80:00:09/"
         assert ask(macs + "02:57:0a:80:00:09/local-ipv4s", made).body == b"10.128.0.9"
         assert b"vpc-id" in ask(macs + "02:57:0a:80:00:05/", made).body
+
+    def test_stored_mac(self) -> None:
+        """A NIC has the MAC that it was made with, and as many addresses as it has, of either kind."""
+        addresses = (IPv4Address("10.128.0.5"), IPv4Address("10.128.0.6"), IPv6Address("fd00::5"))
+        own = replace(nic(), mac="02:58:00:00:00:07", addresses=addresses)
+        made = guest(nic=own, nics=(own,))
+        macs = "/latest/meta-data/network/interfaces/macs/"
+        assert ask(macs, made).body == b"02:58:00:00:00:07/"
+        assert ask("/latest/meta-data/mac", made).body == b"02:58:00:00:00:07"
+        assert ask(macs + "02:58:00:00:00:07/local-ipv4s", made).body == b"10.128.0.5\n10.128.0.6"
+        assert ask(macs + "02:58:00:00:00:07/ipv6s", made).body == b"fd00::5"
 
     def test_everything_listed_is_served(self) -> None:
         """cloud-init's crawl: all that is named by a listing answers; one 404 would cost all metadata."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 from guest_builder import guest, nic
@@ -52,11 +53,11 @@ def test_user_data_empty() -> None:
 
 def test_network_config() -> None:
     """Each NIC is known by its MAC address."""
-    made = guest(nics=(nic(), nic("10.128.0.9", 1)))
+    made = guest(nics=(nic(), replace(nic("10.128.0.9", 1), mac="02:58:00:00:00:07")))
     config = json.loads(document(made, "network-config"))
     assert [each["match"]["macaddress"] for each in config["ethernets"].values()] == [
         "02:57:0a:80:00:05",
-        "02:57:0a:80:00:09",
+        "02:58:00:00:00:07",
     ]
 
 
