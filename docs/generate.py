@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import json
 import pkgutil
 import re
 import sys
@@ -457,7 +458,13 @@ def generated() -> dict[Path, bytes]:
     """Every file that is made from the code, wholly or in parts, as it should be now."""
     pages = {DOCS / name: renewed((DOCS / name).read_text()).encode() for name in PAGES}
     cuts = {console.DATA / f"{kind}.json": described(kind) for kind in console.KINDS}
-    return {clusters.PATH: clusters.text().encode(), **cuts, **pages}
+    return {clusters.PATH: clusters.text().encode(), **cuts, console.DATA / "work.json": work(), **pages}
+
+
+def work() -> bytes:
+    """What the console says of operations that failed, by their kind."""
+    told = {str(kind): spec.failed for kind, spec in SPECS.items()}
+    return (json.dumps(told, indent=0, ensure_ascii=False) + "\n").encode()
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
+import msgspec
+
+from clm.console.descriptions import DATA
 from clm.console.problems import one_line
 
 SENTENCES: Final = {
@@ -22,24 +25,8 @@ SENTENCES: Final = {
     "group_leader_changed": "Group {group} is led by somebody else now.",
     "group_request": "{login} asks to be taken into group {group}.",
 }
-# Of operations that failed, <kind>_failed: what was to happen.
-WORK: Final = {
-    "vm_create": "VM {name} could not be created",
-    "vm_start": "VM {name} could not be started",
-    "vm_stop": "VM {name} could not be stopped",
-    "vm_shutdown": "VM {name} could not be shut down",
-    "vm_reset": "VM {name} could not be reset",
-    "vm_move": "VM {name} could not be moved to another node",
-    "vm_pause": "VM {name} could not be paused",
-    "vm_resume": "VM {name} could not be resumed",
-    "vm_destroy": "VM {name} could not be destroyed",
-    "vm_save_and_shutdown": "VM {name} could not be saved",
-    "vm_vnc": "The screen of VM {name} could not be switched",
-    "image_import": "Image {name} could not be imported",
-    "image_delete": "Image {name} could not be deleted",
-    "storage_attach": "Storage {storage_id} could not be attached",
-    "node_evacuate": "Node {node_id} could not be emptied",
-}
+# Of operations that failed, <kind>_failed: what could not be done. ``bin/generate`` takes it from the kinds.
+WORK: Final[dict[str, str]] = msgspec.json.decode((DATA / "work.json").read_bytes(), type=dict[str, str])
 
 
 class _Params(dict[str, str]):

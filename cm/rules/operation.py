@@ -41,6 +41,7 @@ class KindSpec:
     :ivar action: what its work is; whoever would retry it or give it up needs the level that asking for it needs. None:
         it is of neither a VM nor an image, and administrators' alone.
     :ivar seconds: until it gives up, beside ``transfers``.
+    :ivar failed: the sentence of a message that it failed, up to the reason; its fields are the message's.
     :ivar abandoned: what giving it up does, for the page.
     :ivar transfers: how often the time of one download or upload (``images.timeout_s``) is added to ``seconds``.
     :ivar patient: tried again until its deadline also after errors that a retry does not usually help: the caller was
@@ -56,6 +57,7 @@ class KindSpec:
 
     action: Action | None
     seconds: float
+    failed: str
     abandoned: str
     transfers: int = 0
     patient: bool = False
@@ -82,6 +84,7 @@ SPECS: Final[dict[OperationKind, KindSpec]] = {
     OperationKind.VM_CREATE: KindSpec(
         action=Action.DESTROY,  # given up, it ends the VM
         seconds=900,
+        failed="VM {name} could not be created",
         abandoned="the VM is destroyed",
         wanted=Wanted.RUNNING,
         shown=_V.STARTING,
@@ -90,6 +93,7 @@ SPECS: Final[dict[OperationKind, KindSpec]] = {
     OperationKind.VM_START: KindSpec(
         action=Action.START,
         seconds=600,
+        failed="VM {name} could not be started",
         abandoned=AS_SEEN,
         call="vm.start",
         # Pending is also what a launch leaves that was given up half-way: a start finds whether its domain runs.
@@ -101,6 +105,7 @@ SPECS: Final[dict[OperationKind, KindSpec]] = {
     OperationKind.VM_STOP: KindSpec(
         action=Action.STOP,
         seconds=3600,
+        failed="VM {name} could not be stopped",
         abandoned=AS_SEEN,
         patient=True,
         call="vm.stop",
@@ -112,6 +117,7 @@ SPECS: Final[dict[OperationKind, KindSpec]] = {
     OperationKind.VM_SHUTDOWN: KindSpec(
         action=Action.SHUTDOWN,
         seconds=3600,
+        failed="VM {name} could not be shut down",
         abandoned=AS_SEEN,
         call="vm.shutdown",
         allowed=frozenset({_V.RUNNING}),
@@ -122,6 +128,7 @@ SPECS: Final[dict[OperationKind, KindSpec]] = {
     OperationKind.VM_RESET: KindSpec(
         action=Action.RESET,
         seconds=120,
+        failed="VM {name} could not be reset",
         abandoned=AS_SEEN,
         call="vm.reset",
         allowed=frozenset({_V.RUNNING}),
@@ -132,6 +139,7 @@ SPECS: Final[dict[OperationKind, KindSpec]] = {
     OperationKind.VM_MOVE: KindSpec(
         action=Action.STOP,  # given up half-way, it leaves the VM stopped
         seconds=3600,
+        failed="VM {name} could not be moved to another node",
         abandoned=f"{AS_SEEN}; the place that it had claimed goes back",
         call="node.evacuate",
         caller="an administrator",
@@ -144,6 +152,7 @@ SPECS: Final[dict[OperationKind, KindSpec]] = {
     OperationKind.VM_PAUSE: KindSpec(
         action=Action.PAUSE,
         seconds=120,
+        failed="VM {name} could not be paused",
         abandoned=AS_SEEN,
         call="vm.pause",
         allowed=frozenset({_V.RUNNING}),
@@ -153,6 +162,7 @@ SPECS: Final[dict[OperationKind, KindSpec]] = {
     OperationKind.VM_RESUME: KindSpec(
         action=Action.RESUME,
         seconds=120,
+        failed="VM {name} could not be resumed",
         abandoned=AS_SEEN,
         call="vm.resume",
         allowed=frozenset({_V.PAUSED}),
@@ -162,6 +172,7 @@ SPECS: Final[dict[OperationKind, KindSpec]] = {
     OperationKind.VM_DESTROY: KindSpec(
         action=Action.DESTROY,
         seconds=86_400,
+        failed="VM {name} could not be destroyed",
         abandoned="refused: its disk may be gone already",
         patient=True,
         call="vm.destroy",
@@ -172,6 +183,7 @@ SPECS: Final[dict[OperationKind, KindSpec]] = {
     OperationKind.VM_SAVE: KindSpec(
         action=Action.SAVE,
         seconds=7200,
+        failed="VM {name} could not be saved",
         abandoned="the reserved image is given back, the disk stays; refused once the image is made",
         call="vm.save_and_shutdown",
         allowed=frozenset({_V.RUNNING, _V.PAUSED, _V.STOPPED}),
@@ -181,6 +193,7 @@ SPECS: Final[dict[OperationKind, KindSpec]] = {
     OperationKind.VM_VNC: KindSpec(
         action=Action.CONSOLE,
         seconds=120,
+        failed="The screen of VM {name} could not be switched",
         abandoned="nothing to undo",
         allowed=frozenset({_V.RUNNING, _V.PAUSED, _V.STOPPED, _V.STARTING}),
         concurrent=True,
@@ -189,22 +202,26 @@ SPECS: Final[dict[OperationKind, KindSpec]] = {
         action=Action.DELETE,
         seconds=3600,
         transfers=2,
+        failed="Image {name} could not be imported",
         abandoned="volume, claims and image are removed",
     ),
     OperationKind.IMAGE_DELETE: KindSpec(
         action=Action.DELETE,
         seconds=7 * 86_400,  # for a storage whose nodes are all away
+        failed="Image {name} could not be deleted",
         abandoned="the claims go back, the volume is left where it may be",
         patient=True,
     ),
     OperationKind.STORAGE_ATTACH: KindSpec(
         action=None,
         seconds=600,
+        failed="Storage {storage_id} could not be attached",
         abandoned="the attachment is marked failed; attach or detach again",
     ),
     OperationKind.NODE_EVACUATE: KindSpec(
         action=None,
         seconds=2 * 3600,  # its moves have an hour, and may be tried again
+        failed="Node {node_id} could not be emptied",
         abandoned="moves that nobody has begun are given up, and their VMs run on; the others go on",
         calls_node=False,
     ),

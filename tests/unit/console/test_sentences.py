@@ -7,7 +7,7 @@ from cm.rules.operation import OperationKind
 
 
 def test_all_work() -> None:
-    """Every kind of operation that may fail has its sentence, and no other has."""
+    """Every kind of operation has its sentence for when it fails, with what its messages tell of it."""
     assert set(WORK) == {str(kind) for kind in OperationKind}
 
 
