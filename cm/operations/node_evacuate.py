@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from sqlalchemy.orm import Session
 
 from cm.operations.base import Kind, Work, await_children, register
-from cm.rpc.vocabulary import OperationState
+from cm.rpc.vocabulary import OperationState, Wanted
 from cm.rules.operation import OperationKind
 from cm.services.children import give_up_unbegun
 from cm.services.context import ClusterPolicy
@@ -48,11 +48,13 @@ async def await_moves(work: Work) -> None:
 
 
 def _stayed(session: Session, moves: Sequence[OperationRow]) -> list[str]:
-    """Of the last move of each VM that is not destroyed since, those that did not end well, in words."""
+    """Of the last move of each VM that is wanted still, those that did not end well, in words."""
     told = []
     for move in {move.vm_id: move for move in moves}.values():
         row = find_vm(session, move.vm_id) if move.vm_id is not None else None
-        if row is not None and row.closed_at is None and move.state is not OperationState.DONE:
+        if row is None or row.closed_at is not None or row.wanted is Wanted.DESTROYED:
+            continue
+        if move.state is not OperationState.DONE:
             why = move.user_text.rstrip(".") or str(move.state)
             told.append(f"{row.name} (operation {move.id}: {why})")
     return told
