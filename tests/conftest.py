@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Iterator
 
+import pytest
 from hypothesis import settings
+
+from support import answers
 
 # Whoever runs us in the background may have us ignore Ctrl-C, which programs that we start would inherit, and so never
 # be interrupted by it.
@@ -16,3 +20,13 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 settings.register_profile("fixed", derandomize=True, deadline=None)
 settings.register_profile("fresh", deadline=None)
 settings.load_profile("fixed" if os.environ.get("WAWEL_FIXED") else "fresh")
+
+answers.install()
+
+
+@pytest.fixture(autouse=True)
+def as_declared() -> Iterator[None]:
+    """Whatever a manager answers in a test is of the type that its view declares."""
+    yield
+    found = answers.take()
+    assert not found, "\n".join(found[: answers.FAULTS_SHOWN])

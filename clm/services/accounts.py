@@ -17,6 +17,7 @@ from typing import Any, Final
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from clm.results.user import User
 from clm.rules.user import UserEvent, UserState, next_state
 from clm.services.context import CloudCall, CloudIdentity, CloudPolicy
 from clm.store.change import record_change
@@ -65,7 +66,7 @@ def user_changed(session: Session, user_id: int) -> None:
     notify(session, TOPIC, user_id)
 
 
-def insert_user(session: Session, values: dict[str, Any]) -> dict[str, Any]:
+def insert_user(session: Session, values: dict[str, Any]) -> User:
     """
     Make a user.
 
@@ -92,14 +93,14 @@ def insert_user(session: Session, values: dict[str, Any]) -> dict[str, Any]:
     return record_user(session, user_id, "enter")
 
 
-def record_user(session: Session, user_id: int, event: str = "change") -> dict[str, Any]:
+def record_user(session: Session, user_id: int, event: str = "change") -> User:
     """Write to the feed how a user is now; gives it."""
     shown = get_user(session, user_id)
     record_change(session, "user", user_id, event, users=[user_id], shown=shown)
     return shown
 
 
-def move(session: Session, user_id: int, event: UserEvent) -> dict[str, Any]:
+def move(session: Session, user_id: int, event: UserEvent) -> User:
     """
     Bring somebody to the next state. What was let in before ends, and the clusters hear of it.
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
+from clm.results.cluster import Administrator
 from clm.rules.cluster import ClusterFacts
 from clm.services.clusters import administers
 from clm.services.context import CloudCall
@@ -23,11 +24,11 @@ def _administered(caller: CloudCall, reference: int | str) -> ClusterFacts:
     return facts
 
 
-def get_list(caller: CloudCall, reference: int | str) -> list[dict[str, Any]]:
+def get_list(caller: CloudCall, reference: int | str) -> list[Administrator]:
     return store.list_administrators(caller.session, _administered(caller, reference).id)
 
 
-def add(caller: CloudCall, reference: int | str, user_id: int) -> list[dict[str, Any]]:
+def add(caller: CloudCall, reference: int | str, user_id: int) -> list[Administrator]:
     """Make somebody an administrator of a cluster, or find that they are."""
     session = caller.session
     facts = _administered(caller, reference)
@@ -37,7 +38,7 @@ def add(caller: CloudCall, reference: int | str, user_id: int) -> list[dict[str,
     return store.list_administrators(session, facts.id)
 
 
-def delete(caller: CloudCall, reference: int | str, user_id: int) -> list[dict[str, Any]]:
+def delete(caller: CloudCall, reference: int | str, user_id: int) -> list[Administrator]:
     """
     Take it from them. The last may go, and one may go oneself: the cloud's administrators remain.
 

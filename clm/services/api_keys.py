@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final
 
+from clm.results.user import CreatedApiKey
 from clm.rules.scope import wrong_items
 from clm.services.accounts import random_token, token_hash, user_changed
 from clm.services.context import CloudCall, CloudPolicy
@@ -35,7 +36,7 @@ class TooManyApiKeys(LimitReached):
     limit: int
 
 
-def create(caller: CloudCall, name: str, scope: list[str], expires_days: int | None, ec2: bool) -> dict[str, Any]:
+def create(caller: CloudCall, name: str, scope: list[str], expires_days: int | None, ec2: bool) -> CreatedApiKey:
     """
     :return: the key as in lists, with ``key`` or, of an EC2 pair, ``secret_key``: told this once.
     :raises TooManyApiKeys: the user has as many as one may have.
@@ -57,17 +58,15 @@ def create(caller: CloudCall, name: str, scope: list[str], expires_days: int | N
     if ec2:
         access_key, secret = EC2_PREFIX + _random(_ACCESS, 16), _random(_SECRET, 40)
         values |= {"access_key": access_key, "secret_sealed": seal(policy, _purpose(access_key), secret.encode())}
-        told = {"secret_key": secret}
     else:
         key = random_token(PREFIX)
         values |= {"access_key": key[:ACCESS_LENGTH], "secret_hash": token_hash(key)}
-        told = {"key": key}
     with refused_by(session, {"uq_api_key_user_id_name": NameTaken("api_key", name)}):
         api_key_id = insert_api_key(session, values)
     shown = get_api_key(session, user_id, api_key_id)
     record_change(session, "api_key", api_key_id, "enter", users=[user_id], shown=shown)
     caller.note("create API key", name=name, scope=scope)
-    return {**shown, **told}
+    return {**shown, "secret_key": secret} if ec2 else {**shown, "key": key}
 
 
 def delete(caller: CloudCall, api_key_id: int) -> None:

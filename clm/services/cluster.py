@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from twisted.internet.defer import CancelledError
 from twisted.logger import Logger
 
+from clm.results.cluster import Cluster
 from clm.rules.cluster import (
     INCOMPATIBLE,
     OK,
@@ -123,7 +124,7 @@ def record(session: Session, cluster_id: int, event: str = "change") -> None:
 
 async def add(
     caller: AsyncCloudCall, name: str, url: str, login: str | None, password: Secret | None, ca: str | None
-) -> dict[str, Any]:
+) -> Cluster:
     """
     Add a cluster: it answers, is named so, speaks our protocol, and believes this cloud's key.
 
@@ -233,7 +234,7 @@ async def edit(
     ca: str | None,
     login: str | None,
     password: Secret | None,
-) -> dict[str, Any]:
+) -> Cluster:
     """
     Change what is not None; another address, name or authority has to prove itself as a new cluster does.
 
@@ -283,7 +284,7 @@ def _edit(
     record(session, cluster_id)
 
 
-def set_locked(caller: CloudCall, cluster_id: int, locked: bool) -> dict[str, Any]:
+def set_locked(caller: CloudCall, cluster_id: int, locked: bool) -> Cluster:
     """Pass nothing on to a cluster any more; or again, and have it hear of everybody anew."""
     session = caller.session
     was = store.get_cluster(session, cluster_id, lock=True, version=caller.if_version)
@@ -320,7 +321,7 @@ def _delete(session: Session, cluster_id: int, version: int | None) -> None:
     notify(session, "user")
 
 
-async def check_now(caller: AsyncCloudCall, cluster_id: int) -> dict[str, Any]:
+async def check_now(caller: AsyncCloudCall, cluster_id: int) -> Cluster:
     """Look at a cluster at once."""
     services = caller.services
     await check(services, await services.clusters.get(cluster_id))

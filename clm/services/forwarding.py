@@ -16,6 +16,7 @@ import msgspec
 from twisted.internet.defer import Deferred, gatherResults
 from twisted.logger import Logger
 
+from clm.results.cluster import PlacedObject
 from clm.rules.cluster import as_uuid
 from clm.rules.forward import EVERYWHERE, Place, Row, check_everywhere, fits, settle, uuids_in
 from clm.services.clusters import Clusters, administers, speaker
@@ -229,7 +230,7 @@ class Forwarder:
             raise ToldTwice(known, ", ".join(sorted(each.facts.name for each in asked if each.facts.id in ids)))
         return made, sorted(silent)
 
-    async def find(self, caller: AsyncCloudCall, uuids: Sequence[str]) -> list[dict[str, Any]]:
+    async def find(self, caller: AsyncCloudCall, uuids: Sequence[str]) -> list[PlacedObject]:
         """
         What objects are and where, at all clusters, as far as the caller sees them.
 

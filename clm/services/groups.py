@@ -7,10 +7,9 @@ What somebody is a member of is part of who they are as a caller; so each change
 
 from __future__ import annotations
 
-from typing import Any
-
 from sqlalchemy.orm import Session
 
+from clm.results.group import Group, GroupPerson, SeenGroup
 from clm.rules.group import (
     Event,
     NotMember,
@@ -31,7 +30,7 @@ from cm.runtime.database import notify
 from cm.runtime.taken import refused_by
 
 
-def create(caller: CloudCall, name: str, description: str) -> dict[str, Any]:
+def create(caller: CloudCall, name: str, description: str) -> SeenGroup:
     """
     Make a group that the caller leads and is a member of.
 
@@ -49,7 +48,7 @@ def create(caller: CloudCall, name: str, description: str) -> dict[str, Any]:
     return store.get_with_status(session, group_id, user_id)
 
 
-def edit(caller: CloudCall, group_id: int, name: str | None, description: str | None) -> dict[str, Any]:
+def edit(caller: CloudCall, group_id: int, name: str | None, description: str | None) -> SeenGroup:
     """
     Change what is not None.
 
@@ -85,7 +84,7 @@ def delete(caller: CloudCall, group_id: int) -> None:
     caller.note("delete group", group_id=group_id, people=len(people))
 
 
-def join_request(caller: CloudCall, group_id: int) -> dict[str, Any]:
+def join_request(caller: CloudCall, group_id: int) -> SeenGroup:
     """
     Ask the leader to be let in.
 
@@ -141,7 +140,7 @@ def delete_user(caller: CloudCall, user_id: int, group_id: int) -> None:
     caller.note("remove from group", group_id=group_id, user_id=user_id)
 
 
-def change_owner(caller: CloudCall, user_id: int, group_id: int) -> dict[str, Any]:
+def change_owner(caller: CloudCall, user_id: int, group_id: int) -> SeenGroup:
     """
     Have another member lead the group; the requests that wait are theirs to answer now.
 
@@ -172,7 +171,7 @@ def change_owner(caller: CloudCall, user_id: int, group_id: int) -> dict[str, An
     return store.get_with_status(session, group_id, caller.user_id)
 
 
-def list_members(caller: CloudCall, group_id: int) -> list[dict[str, Any]]:
+def list_members(caller: CloudCall, group_id: int) -> list[GroupPerson]:
     """
     :raises NotMember: only members and cloud administrators see one another.
     """
@@ -183,7 +182,7 @@ def list_members(caller: CloudCall, group_id: int) -> list[dict[str, Any]]:
     return store.list_people(caller.session, group_id, Status.MEMBER)
 
 
-def list_requests(caller: CloudCall, group_id: int) -> list[dict[str, Any]]:
+def list_requests(caller: CloudCall, group_id: int) -> list[GroupPerson]:
     """
     :raises NotLeader: the caller does not decide about them.
     """
@@ -196,7 +195,7 @@ def _is_cloud_admin(caller: CloudCall) -> bool:
     return caller.identity.may(Role.CLOUD)
 
 
-def _led(caller: CloudCall, group_id: int, version: int | None = None) -> dict[str, Any]:
+def _led(caller: CloudCall, group_id: int, version: int | None = None) -> Group:
     """The group, held, when the caller decides about it."""
     group = store.get_group(caller.session, group_id, lock=True)
     check_leads(group_id, group["leader_id"], caller.user_id, _is_cloud_admin(caller))
@@ -224,7 +223,7 @@ def _move(session: Session, group_id: int, user_id: int, event: Event) -> Status
     return was
 
 
-def _tell_of_request(session: Session, group: dict[str, Any], leader_id: int, user_id: int, login: str) -> None:
+def _tell_of_request(session: Session, group: Group, leader_id: int, user_id: int, login: str) -> None:
     params = {"group_id": group["group_id"], "group": group["name"], "user_id": user_id, "login": login}
     add_message(session, leader_id, "info", "group_request", params)
 

@@ -7,13 +7,14 @@ A caller who sends a ``request_id`` asks for the same answer again: the executor
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 from sqlalchemy.orm import Session
 
+from clm.results.user import GeneratedSSHKey, SSHKey
 from clm.rules.ssh_key import PublicKey, parse_public_key
 from clm.services.context import AsyncCloudCall, CloudCall
 from clm.store.change import record_change
@@ -38,7 +39,7 @@ class KeyKnown(Conflict):
     name: str
 
 
-def add(session: Session, user_id: int, name: str, key: PublicKey, most: int) -> dict[str, Any]:
+def add(session: Session, user_id: int, name: str, key: PublicKey, most: int) -> SSHKey:
     """
     :raises TooManyKeys: the user has ``most`` already.
     :raises NameTaken: one of theirs has this name.
@@ -57,7 +58,7 @@ def add(session: Session, user_id: int, name: str, key: PublicKey, most: int) ->
     return shown
 
 
-def add_text(caller: CloudCall, name: str, line: str) -> dict[str, Any]:
+def add_text(caller: CloudCall, name: str, line: str) -> SSHKey:
     """
     Import a public key.
 
@@ -69,7 +70,7 @@ def add_text(caller: CloudCall, name: str, line: str) -> dict[str, Any]:
     return made
 
 
-async def generate(caller: AsyncCloudCall, name: str, kind: str) -> dict[str, Any]:
+async def generate(caller: AsyncCloudCall, name: str, kind: str) -> GeneratedSSHKey:
     """Make a pair. The answer is the key with ``private_key``, in OpenSSH's format and without a passphrase."""
     services = caller.services
     # Searching for the primes of an RSA key takes up to a second: no work for a thread that holds a transaction.

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
+from clm.results.cloud import News
 from clm.services.context import CloudCall
 from clm.store.change import record_change
 from clm.store.news import delete_news, get_news, insert_news, update_news
 
 
-def add(caller: CloudCall, topic: str, content: str, sticky: bool) -> dict[str, Any]:
+def add(caller: CloudCall, topic: str, content: str, sticky: bool) -> News:
     news_id = insert_news(caller.session, caller.user_id, topic, content, sticky)
     return _recorded(caller, news_id, "enter")
 
 
-def edit(caller: CloudCall, news_id: int, values: dict[str, Any]) -> dict[str, Any]:
+def edit(caller: CloudCall, news_id: int, values: dict[str, Any]) -> News:
     """Change what is not None."""
     get_news(caller.session, news_id, lock=True, version=caller.if_version)
     update_news(caller.session, news_id, values)
@@ -28,7 +29,7 @@ def delete(caller: CloudCall, news_id: int) -> None:
     caller.note("delete news", news_id=news_id)
 
 
-def _recorded(caller: CloudCall, news_id: int, event: str) -> dict[str, Any]:
+def _recorded(caller: CloudCall, news_id: int, event: str) -> News:
     shown = get_news(caller.session, news_id)
     record_change(caller.session, "news", news_id, event, public=True, shown=shown)
     caller.note("write news", topic=shown["topic"], sticky=shown["sticky"])

@@ -18,12 +18,13 @@ import secrets
 import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 from sqlalchemy.orm import Session
 
 from clm.drivers.oidc import Provider
+from clm.results.user import BegunLogin, LoggedIn, LoginProvider
 from clm.rules.oidc import Person, check_redirect, person_of
 from clm.rules.user import UserState
 from clm.services.accounts import OpenedSession, insert_user, open_session, record_user, user_changed
@@ -105,11 +106,11 @@ class Outcome:
     opened: OpenedSession | None = field(default=None)
 
 
-def list_providers(policy: CloudPolicy) -> list[dict[str, str]]:
+def list_providers(policy: CloudPolicy) -> list[LoginProvider]:
     return [{"name": name, "title": provider.title or name} for name, provider in sorted(policy.oidc.items())]
 
 
-async def begin(caller: AsyncCloudCall, provider: str, redirect_uri: str) -> dict[str, str]:
+async def begin(caller: AsyncCloudCall, provider: str, redirect_uri: str) -> BegunLogin:
     """
     :raises ObjectNotFound: there is no such provider.
     :raises InvalidParameter: people must not be sent there with a code.
@@ -134,7 +135,7 @@ async def begin(caller: AsyncCloudCall, provider: str, redirect_uri: str) -> dic
     return {"url": url, "state": state}
 
 
-async def finish(caller: AsyncCloudCall, state: str, code: str) -> dict[str, Any]:
+async def finish(caller: AsyncCloudCall, state: str, code: str) -> LoggedIn:
     """
     :raises StateRefused: the state is not good, or no longer.
     :raises ProofRefused: the provider's answer proves nothing.
@@ -147,7 +148,7 @@ async def finish(caller: AsyncCloudCall, state: str, code: str) -> dict[str, Any
     return answer
 
 
-async def _finish(caller: AsyncCloudCall, state: str, code: str, claim: Claim) -> dict[str, Any]:
+async def _finish(caller: AsyncCloudCall, state: str, code: str, claim: Claim) -> LoggedIn:
     services = caller.services
     begun = _unsealed(services.policy, state)
     client = _client(services, begun.provider)
@@ -242,7 +243,7 @@ def _free_login(session: Session, wanted: str) -> str:
     return login
 
 
-def _answer(policy: CloudPolicy, outcome: Outcome) -> dict[str, Any]:
+def _answer(policy: CloudPolicy, outcome: Outcome) -> LoggedIn:
     facts, opened = outcome.facts, outcome.opened
     if opened is None:
         if facts.state == UserState.BLOCKED:
@@ -254,7 +255,7 @@ def _answer(policy: CloudPolicy, outcome: Outcome) -> dict[str, Any]:
         "expires": opened.expires,
         "user_id": identity.account_id,
         "login": identity.login,
-        "roles": sorted(role.value for role in identity.roles),
+        "roles": sorted(identity.roles),
     }
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
+from clm.results.user import Profile
 from clm.services.accounts import record_user, user_changed
 from clm.services.context import CloudCall, CloudIdentity
 from clm.services.registration import ask_new_email
@@ -13,7 +15,7 @@ from cm.rpc.errors import NameTaken
 from cm.runtime.taken import refused_by
 
 
-def show(caller: CloudCall) -> dict[str, Any]:
+def show(caller: CloudCall) -> Profile:
     """The caller's account, what they may do, and where EC2 clients find their clusters."""
     identity = caller.identity
     user = get_user(caller.session, caller.user_id)
@@ -23,17 +25,17 @@ def show(caller: CloudCall) -> dict[str, Any]:
     pattern = caller.policy.ec2_url
     return {
         **user,
-        "roles": sorted(role.value for role in identity.roles),
+        "roles": sorted(identity.roles),
         "permissions": sorted(permissions),
         "administers": [{"cluster_id": id, "name": name} for id, name in clusters.items() if id in administers],
-        "default_cluster": clusters.get(user["default_cluster_id"]),
+        "default_cluster": clusters.get(user["default_cluster_id"] or 0),
         "ec2_endpoints": [
             {"cluster": name, "url": pattern.replace("{cluster}", name)} for name in clusters.values() if pattern
         ],
     }
 
 
-def edit(caller: CloudCall, values: dict[str, Any]) -> dict[str, Any]:
+def edit(caller: CloudCall, values: dict[str, Any]) -> Profile:
     """
     Change what is not None. With a mailer a new address is taken over once it has been confirmed; whether somebody
     else has it is then not told.
@@ -44,7 +46,8 @@ def edit(caller: CloudCall, values: dict[str, Any]) -> dict[str, Any]:
     session = caller.session
     was = get_user(session, caller.user_id, lock=True, version=caller.if_version)
     check_cluster(session, values.get("default_cluster_id"))
-    told = {name: value for name, value in values.items() if value is not None and value != was[name]}
+    before: Mapping[str, Any] = was
+    told = {name: value for name, value in values.items() if value is not None and value != before[name]}
     if told.get("email") and caller.policy.mail_from:
         ask_new_email(session, caller.policy, caller.user_id, was["login"], told.pop("email"))
     with refused_by(session, {"uq_user_email": NameTaken("email", str(told.get("email")))}):

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
+from clm.results.cluster import WantedQuota
 from clm.services.context import CloudCall
 from clm.store import sync
 from clm.store.cluster import get_reference
@@ -12,15 +12,15 @@ from cm.rpc.errors import InvalidParameter, ObjectNotFound
 from cm.runtime.database import notify
 
 
-def get(caller: CloudCall, reference: int | str, user_id: int) -> dict[str, Any]:
+def get(caller: CloudCall, reference: int | str, user_id: int) -> WantedQuota:
     """:raises ObjectNotFound: the user was never active, so no cluster knows them."""
     facts = get_reference(caller.session, reference)
-    return {"cluster": facts.name, **sync.get_quota(caller.session, facts.id, user_id)}
+    return sync.get_quota(caller.session, facts, user_id)
 
 
 def edit(
     caller: CloudCall, reference: int | str, user_ids: Sequence[int], quotas: Mapping[str, int | None]
-) -> list[dict[str, Any]]:
+) -> list[WantedQuota]:
     """
     Set quotas of users at one cluster: of all of them, or of none.
 
@@ -37,4 +37,4 @@ def edit(
             raise ObjectNotFound("user", user_id)
     notify(session, sync.TOPIC)
     caller.note("set quotas", cluster=facts.name, user_ids=list(user_ids), **quotas)
-    return [{"cluster": facts.name, **sync.get_quota(session, facts.id, user_id)} for user_id in user_ids]
+    return [sync.get_quota(session, facts, user_id) for user_id in user_ids]

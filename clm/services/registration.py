@@ -7,11 +7,13 @@ answered alike whether the address is new or not.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
 from sqlalchemy.orm import Session
 
+from clm.results.user import Confirmed, Registered, RegistrationState
 from clm.rules.user import UserEvent, UserState, first_state
 from clm.services.accounts import insert_user, move, record_user
 from clm.services.context import AsyncCloudCall, CloudCall, CloudPolicy
@@ -33,7 +35,7 @@ from cm.rpc.errors import NameTaken, NotPermitted
 from cm.rpc.types import Secret
 
 PRUNED_MAX: Final = 500  # of one transaction
-_ANSWERS: Final = {
+_ANSWERS: Final[Mapping[str, RegistrationState]] = {
     UserState.REGISTERED: "mail_confirmation",
     UserState.CONFIRMED: "admin_confirmation",
     UserState.ACTIVE: "completed",
@@ -46,7 +48,7 @@ class RegistrationClosed(NotPermitted):
     message = "Nobody may register here by themselves; ask an administrator of the cloud."
 
 
-async def register(caller: AsyncCloudCall, password: Secret, values: dict[str, Any]) -> dict[str, Any]:
+async def register(caller: AsyncCloudCall, password: Secret, values: dict[str, Any]) -> Registered:
     """
     :param values: login, email, first_name, last_name, organization.
     :return: ``state``; ``user_id`` is told where there is no mailer, since who confirms an address knows it is theirs.
@@ -59,11 +61,11 @@ async def register(caller: AsyncCloudCall, password: Secret, values: dict[str, A
         raise RegistrationClosed()
     digest = await hashed(caller, password, values["login"])
     row = {**values, "password_hash": digest}
-    answer: dict[str, Any] = await services.database.transact(_register, caller.policy, row)
+    answer: Registered = await services.database.transact(_register, caller.policy, row)
     return answer
 
 
-def _register(session: Session, policy: CloudPolicy, values: dict[str, Any]) -> dict[str, Any]:
+def _register(session: Session, policy: CloudPolicy, values: dict[str, Any]) -> Registered:
     mailer = bool(policy.mail_from)
     if mailer:
         for user_id in drop_lapsed(session, values["login"], values["email"], policy.token_s):
@@ -107,7 +109,7 @@ def mail_owner(session: Session, policy: CloudPolicy, email: str) -> None:
 # ------------------------------------------------------------------ tokens that come back
 
 
-def activate(caller: CloudCall, token: str) -> dict[str, Any]:
+def activate(caller: CloudCall, token: str) -> Confirmed:
     """
     Confirm an address: of a registration, or a new one of somebody who is registered.
 

@@ -16,6 +16,7 @@ from typing import Any, Final
 import pyotp
 from sqlalchemy.orm import Session
 
+from clm.results.user import BegunFactor, RecoveryCodes, SecondFactor
 from clm.services.accounts import end_other_sessions, token_hash, user_changed
 from clm.services.context import AsyncCloudCall, CloudCall, CloudPolicy
 from clm.services.passwords import check_own_password
@@ -60,7 +61,7 @@ class TOTPMissing(Conflict):
     what: str
 
 
-def begin(caller: CloudCall) -> dict[str, Any]:
+def begin(caller: CloudCall) -> BegunFactor:
     """
     A new secret, which is told this once. Beginning again replaces one that was not confirmed.
 
@@ -74,7 +75,7 @@ def begin(caller: CloudCall) -> dict[str, Any]:
     return {"secret": secret, "uri": uri}
 
 
-async def confirm(caller: AsyncCloudCall, otp: str) -> dict[str, Any]:
+async def confirm(caller: AsyncCloudCall, otp: str) -> RecoveryCodes:
     """
     Turn the second factor on; the caller's other sessions, opened without it, end.
 
@@ -157,7 +158,7 @@ def clear(session: Session, user_id: int) -> None:
     user_changed(session, user_id)
 
 
-def show(session: Session, user_id: int) -> dict[str, Any]:
+def show(session: Session, user_id: int) -> SecondFactor:
     """Whether it is on, and how many recovery codes are left."""
     facts = get_totp(session, user_id)
     return {"active": facts.confirmed, "recovery_codes_left": len(facts.recovery_hashes)}

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy.orm import Session
 
+from clm.results.user import User
 from clm.rules.permissions import KNOWN, unknown
 from clm.rules.scope import require_session
 from clm.rules.user import UserEvent, UserState
@@ -41,7 +43,7 @@ class LastCloudAdmin(Conflict):
     user_id: int
 
 
-async def add(caller: AsyncCloudCall, password: Secret | None, values: dict[str, Any]) -> dict[str, Any]:
+async def add(caller: AsyncCloudCall, password: Secret | None, values: dict[str, Any]) -> User:
     """
     An active user.
 
@@ -53,13 +55,13 @@ async def add(caller: AsyncCloudCall, password: Secret | None, values: dict[str,
     if values["is_cloud_admin"]:
         require_session("cloud.user.add", _key_of(caller))
     digest = None if password is None else await hashed(caller, password, values["login"])
-    made: dict[str, Any] = await services.database.transact(
+    made: User = await services.database.transact(
         insert_user, {**values, "password_hash": digest, "state": UserState.ACTIVE}
     )
     return made
 
 
-def edit(caller: CloudCall, user_id: int, values: dict[str, Any]) -> dict[str, Any]:
+def edit(caller: CloudCall, user_id: int, values: dict[str, Any]) -> User:
     """
     Change what is not None. An administrator's word on an address is taken.
 
@@ -72,7 +74,8 @@ def edit(caller: CloudCall, user_id: int, values: dict[str, Any]) -> dict[str, A
     if values.get("email") not in (None, was["email"]):
         require_session("cloud.user.edit", _key_of(caller))
     check_cluster(session, values.get("default_cluster_id"))
-    told = {name: value for name, value in values.items() if value is not None and value != was[name]}
+    before: Mapping[str, Any] = was
+    told = {name: value for name, value in values.items() if value is not None and value != before[name]}
     refusals = {
         "uq_user_login": NameTaken("user", str(told.get("login"))),
         "uq_user_email": NameTaken("email", str(told.get("email"))),
@@ -97,7 +100,7 @@ def check_cluster(session: Session, cluster_id: int | None) -> None:
         raise ObjectNotFound("cluster", cluster_id)
 
 
-def activate(caller: CloudCall, user_id: int) -> dict[str, Any]:
+def activate(caller: CloudCall, user_id: int) -> User:
     """
     Let somebody in who waits; their address counts as confirmed.
 
@@ -110,7 +113,7 @@ def activate(caller: CloudCall, user_id: int) -> dict[str, Any]:
     return user
 
 
-def block(caller: CloudCall, user_id: int, block: bool) -> dict[str, Any]:
+def block(caller: CloudCall, user_id: int, block: bool) -> User:
     """
     Keep somebody out at once, everywhere; or let them in again.
 
@@ -129,7 +132,7 @@ def block(caller: CloudCall, user_id: int, block: bool) -> dict[str, Any]:
     return user
 
 
-def set_admin(caller: CloudCall, user_id: int, admin: bool) -> dict[str, Any]:
+def set_admin(caller: CloudCall, user_id: int, admin: bool) -> User:
     """
     Make somebody an administrator of the cloud, or let them be one no more; their sessions end.
 
@@ -200,7 +203,7 @@ def end_all_sessions(caller: CloudCall, user_id: int) -> int:
     return end_sessions(caller.session, user_id)
 
 
-def set_permissions(caller: CloudCall, user_id: int, permissions: list[str] | None) -> dict[str, Any]:
+def set_permissions(caller: CloudCall, user_id: int, permissions: list[str] | None) -> User:
     """
     :param permissions: None: those that the settings give to everybody.
     :raises InvalidParameter: there is no such permission.

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from clm.results.user import ApiKey
 from cm.rpc.errors import ObjectNotFound
 
 
@@ -54,18 +55,18 @@ def find_api_key_by_id(session: Session, api_key_id: int) -> ApiKeyFacts | None:
     return _facts(session.execute(text(_FACTS + "id = :id"), {"id": api_key_id}).first())
 
 
-def list_api_keys(session: Session, user_id: int) -> list[dict[str, Any]]:
+def list_api_keys(session: Session, user_id: int) -> list[ApiKey]:
     """A user's, by name; without their secrets."""
     rows = session.execute(text(_SHOWN + " ORDER BY lower(name), id"), {"user_id": user_id})
-    return [dict(row._mapping) for row in rows]
+    return [cast(ApiKey, dict(row._mapping)) for row in rows]
 
 
-def get_api_key(session: Session, user_id: int, api_key_id: int) -> dict[str, Any]:
+def get_api_key(session: Session, user_id: int, api_key_id: int) -> ApiKey:
     """:raises ObjectNotFound: the user has none of this id."""
     found = session.execute(text(_SHOWN + " AND id = :id"), {"user_id": user_id, "id": api_key_id}).first()
     if found is None:
         raise ObjectNotFound("api_key", api_key_id)
-    return dict(found._mapping)
+    return cast(ApiKey, dict(found._mapping))
 
 
 def count_api_keys(session: Session, user_id: int) -> int:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import cast
 
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from clm.results.cloud import AuditEntry
+
 
 def list_audit(
     session: Session, user_id: int | None, method: str | None, limit: int, before: int | None
-) -> list[dict[str, Any]]:
+) -> list[AuditEntry]:
     """
     The newest first.
 
@@ -31,4 +33,4 @@ def list_audit(
         ),
         {"user_id": user_id, "method": method, "before": before, "limit": limit},
     )
-    return [dict(row._mapping) for row in rows]
+    return [cast(AuditEntry, dict(row._mapping)) for row in rows]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from sqlalchemy import text
@@ -25,7 +25,7 @@ def record_change(
     users: Iterable[int] = (),
     groups: Iterable[int] = (),
     public: bool = False,
-    shown: dict[str, Any] | None = None,
+    shown: Mapping[str, Any] | None = None,
 ) -> None:
     """
     :param event: "enter", "change" or "exit".

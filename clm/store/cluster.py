@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from clm.results.cluster import Administrator, Cluster, SeenCluster
 from clm.rules.cluster import ClusterFacts, Seen, match_facts
 from cm.rpc.errors import NameTaken, ObjectNotFound, VersionChanged
 from cm.runtime.taken import refused_by
@@ -23,8 +24,6 @@ SELECT id AS cluster_id, uuid, name, url, locked, version, state, error, release
            AS accounts_due
   FROM cluster WHERE deleted_at IS NULL
 """
-# Of a cluster's address and failures users need to know nothing.
-_FOR_USERS = ("cluster_id", "uuid", "name", "state", "release", "latency_ms", "seen_at")
 
 
 def list_facts(session: Session) -> list[ClusterFacts]:
@@ -44,12 +43,12 @@ def get_reference(session: Session, reference: int | str) -> ClusterFacts:
     return found
 
 
-def list_clusters(session: Session) -> list[dict[str, Any]]:
+def list_clusters(session: Session) -> list[Cluster]:
     """As administrators see them, by name."""
-    return [dict(row._mapping) for row in session.execute(text(_SHOWN + " ORDER BY name"))]
+    return [cast(Cluster, dict(row._mapping)) for row in session.execute(text(_SHOWN + " ORDER BY name"))]
 
 
-def get_cluster(session: Session, cluster_id: int, *, lock: bool = False, version: int | None = None) -> dict[str, Any]:
+def get_cluster(session: Session, cluster_id: int, *, lock: bool = False, version: int | None = None) -> Cluster:
     """
     :param version: what the caller saw.
     :raises ObjectNotFound: VersionChanged:
@@ -59,16 +58,23 @@ def get_cluster(session: Session, cluster_id: int, *, lock: bool = False, versio
     ).first()
     if found is None:
         raise ObjectNotFound("cluster", cluster_id)
-    row = dict(found._mapping)
+    row = cast(Cluster, dict(found._mapping))
     if version is not None and row["version"] != version:
         raise VersionChanged("cluster", cluster_id, row["version"], version)
     return row
 
 
-def for_users(row: Mapping[str, Any]) -> dict[str, Any]:
-    """What everybody with an account may know of a cluster."""
-    shown = {name: row[name] for name in _FOR_USERS}
-    return {**shown, "state": "locked" if row["locked"] else row["state"] or "unknown"}
+def for_users(row: Cluster) -> SeenCluster:
+    """What everybody with an account may know of a cluster: of its address and failures they need to know nothing."""
+    return {
+        "cluster_id": row["cluster_id"],
+        "uuid": row["uuid"],
+        "name": row["name"],
+        "state": "locked" if row["locked"] else row["state"] or "unknown",
+        "release": row["release"],
+        "latency_ms": row["latency_ms"],
+        "seen_at": row["seen_at"],
+    }
 
 
 def insert_cluster(session: Session, name: str, url: str, ca: str, seen: Seen, latency_ms: float) -> int:
@@ -165,7 +171,7 @@ def record_seen(session: Session, cluster_id: int, seen: Seen, latency_ms: float
 # ------------------------------------------------------------------ administrators
 
 
-def list_administrators(session: Session, cluster_id: int) -> list[dict[str, Any]]:
+def list_administrators(session: Session, cluster_id: int) -> list[Administrator]:
     """Those made administrators of this cluster; cloud administrators are so of every one."""
     found = session.execute(
         text(
@@ -175,7 +181,7 @@ def list_administrators(session: Session, cluster_id: int) -> list[dict[str, Any
         ),
         {"id": cluster_id},
     )
-    return [dict(row._mapping) for row in found]
+    return [cast(Administrator, dict(row._mapping)) for row in found]
 
 
 def add_administrator(session: Session, cluster_id: int, user_id: int) -> bool:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from sqlalchemy import CursorResult, text
 from sqlalchemy.orm import Session
 
+from clm.results.group import Group, GroupPerson, LedGroup, SeenGroup
 from clm.rules.group import Status
 from cm.rpc.errors import ObjectNotFound, VersionChanged
 
@@ -29,36 +30,36 @@ def _rows(session: Session, statement: str, **values: object) -> list[dict[str, 
     return [dict(row._mapping) for row in session.execute(text(statement), values)]
 
 
-def list_all(session: Session) -> list[dict[str, Any]]:
-    return _rows(session, f"SELECT {_FIELDS} {_GROUPS} WHERE g.deleted_at IS NULL{_BY_NAME}")
+def list_all(session: Session) -> list[Group]:
+    return cast(list[Group], _rows(session, f"SELECT {_FIELDS} {_GROUPS} WHERE g.deleted_at IS NULL{_BY_NAME}"))
 
 
-def list_with_status(session: Session, user_id: int) -> list[dict[str, Any]]:
+def list_with_status(session: Session, user_id: int) -> list[SeenGroup]:
     """All, with what the user is in each."""
-    return _rows(session, _OF_USER + _BY_NAME, user_id=user_id)
+    return cast(list[SeenGroup], _rows(session, _OF_USER + _BY_NAME, user_id=user_id))
 
 
-def list_joined(session: Session, user_id: int) -> list[dict[str, Any]]:
+def list_joined(session: Session, user_id: int) -> list[SeenGroup]:
     """Those that the user is a member of."""
-    return _rows(session, f"{_OF_USER} AND m.state = 'member'{_BY_NAME}", user_id=user_id)
+    return cast(list[SeenGroup], _rows(session, f"{_OF_USER} AND m.state = 'member'{_BY_NAME}", user_id=user_id))
 
 
-def list_led(session: Session, user_id: int) -> list[dict[str, Any]]:
+def list_led(session: Session, user_id: int) -> list[LedGroup]:
     """Those that the user leads, with how many wait to be let in."""
     fields = f"{_FIELDS}, {_COUNT.format('waiting')} AS requests"
     where = f"WHERE g.deleted_at IS NULL AND g.leader_id = :user_id{_BY_NAME}"
-    return _rows(session, f"SELECT {fields} {_GROUPS} {where}", user_id=user_id)
+    return cast(list[LedGroup], _rows(session, f"SELECT {fields} {_GROUPS} {where}", user_id=user_id))
 
 
-def get_with_status(session: Session, group_id: int, user_id: int) -> dict[str, Any]:
+def get_with_status(session: Session, group_id: int, user_id: int) -> SeenGroup:
     """:raises ObjectNotFound: absent or deleted."""
     found = _rows(session, f"{_OF_USER} AND g.id = :id", user_id=user_id, id=group_id)
     if not found:
         raise ObjectNotFound("group", group_id)
-    return found[0]
+    return cast(SeenGroup, found[0])
 
 
-def get_group(session: Session, group_id: int, *, lock: bool = False, version: int | None = None) -> dict[str, Any]:
+def get_group(session: Session, group_id: int, *, lock: bool = False, version: int | None = None) -> Group:
     """
     :param lock: nobody else changes it, or who is in it, until the transaction ends.
     :raises ObjectNotFound: absent or deleted.
@@ -71,7 +72,7 @@ def get_group(session: Session, group_id: int, *, lock: bool = False, version: i
         raise ObjectNotFound("group", group_id)
     if version is not None and found[0]["version"] != version:
         raise VersionChanged("group", group_id, found[0]["version"], version)
-    return found[0]
+    return cast(Group, found[0])
 
 
 def count_led(session: Session, user_id: int) -> int:
@@ -125,15 +126,16 @@ def close_group(session: Session, group_id: int) -> list[int]:
 # ------------------------------------------------------------------ who is in one
 
 
-def list_people(session: Session, group_id: int, status: Status) -> list[dict[str, Any]]:
+def list_people(session: Session, group_id: int, status: Status) -> list[GroupPerson]:
     """Who is that in the group, by login: id, login and name alone, for people see one another here."""
-    return _rows(
+    return cast(list[GroupPerson], _rows(
         session,
         "SELECT u.id AS user_id, u.login, trim(u.first_name || ' ' || u.last_name) AS name"
         " FROM membership m JOIN user_account u ON u.id = m.user_id"
         " WHERE m.group_id = :id AND m.state = :state AND u.deleted_at IS NULL ORDER BY lower(u.login)",
         id=group_id,
         state=status.value,
+        ),
     )
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import cast
 
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from clm.results.user import SSHKey
 from clm.rules.ssh_key import PublicKey
 from cm.rpc.errors import ObjectNotFound
 
@@ -16,26 +17,26 @@ SELECT id AS key_id, name, kind, public_key, fingerprint, fingerprint_md5, creat
 """
 
 
-def list_keys(session: Session, user_id: int) -> list[dict[str, Any]]:
+def list_keys(session: Session, user_id: int) -> list[SSHKey]:
     """A user's, by name."""
     rows = session.execute(text(_KEY + " ORDER BY lower(name), id"), {"user_id": user_id})
-    return [dict(row._mapping) for row in rows]
+    return [cast(SSHKey, dict(row._mapping)) for row in rows]
 
 
-def get_key(session: Session, user_id: int, key_id: int) -> dict[str, Any]:
+def get_key(session: Session, user_id: int, key_id: int) -> SSHKey:
     """:raises ObjectNotFound: the user has none of this id."""
     found = session.execute(text(_KEY + " AND id = :id"), {"user_id": user_id, "id": key_id}).first()
     if found is None:
         raise ObjectNotFound("key", key_id)
-    return dict(found._mapping)
+    return cast(SSHKey, dict(found._mapping))
 
 
-def get_key_named(session: Session, user_id: int, name: str) -> dict[str, Any]:
+def get_key_named(session: Session, user_id: int, name: str) -> SSHKey:
     """:raises ObjectNotFound: the user has none of this name."""
     found = session.execute(text(_KEY + " AND name = :name"), {"user_id": user_id, "name": name}).first()
     if found is None:
         raise ObjectNotFound("key", name)
-    return dict(found._mapping)
+    return cast(SSHKey, dict(found._mapping))
 
 
 def find_name(session: Session, user_id: int, fingerprint: str) -> str | None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import cast
 
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from clm.results.cloud import Mail
 from cm.rpc.errors import ObjectNotFound
 
 
@@ -87,7 +88,7 @@ CASE WHEN sent_at IS NOT NULL THEN 'sent' WHEN failed_at IS NOT NULL THEN 'faile
 """
 
 
-def list_mails(session: Session, state: str | None, limit: int, before: int | None) -> list[dict[str, Any]]:
+def list_mails(session: Session, state: str | None, limit: int, before: int | None) -> list[Mail]:
     """The newest first; without what they say."""
     where = ["true"]
     if state is not None:
@@ -102,7 +103,7 @@ def list_mails(session: Session, state: str | None, limit: int, before: int | No
         ),
         {"state": state, "limit": limit, "before": before},
     )
-    return [dict(row._mapping) for row in rows]
+    return [cast(Mail, dict(row._mapping)) for row in rows]
 
 
 def retry_mail(session: Session, mail_id: int) -> bool:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from clm.results.cloud import Message, MessageCount
 from cm.rpc.codec import encode_json
 
 KEPT: Final = 1000  # messages of each user; older ones go
@@ -18,7 +19,7 @@ _SHOWN = """id AS message_id, level, code, params, created_at AS created, read_a
 
 def list_messages(
     session: Session, user_id: int, unread_only: bool, limit: int, before: int | None
-) -> list[dict[str, Any]]:
+) -> list[Message]:
     """A user's, the newest first."""
     where = "user_id = :user_id AND deleted_at IS NULL"
     if unread_only:
@@ -29,10 +30,10 @@ def list_messages(
         text(f"SELECT {_SHOWN} FROM message WHERE {where} ORDER BY id DESC LIMIT :limit"),
         {"user_id": user_id, "before": before, "limit": limit},
     )
-    return [dict(row._mapping) for row in rows]
+    return [cast(Message, dict(row._mapping)) for row in rows]
 
 
-def count_messages(session: Session, user_id: int) -> dict[str, int]:
+def count_messages(session: Session, user_id: int) -> MessageCount:
     found = session.execute(
         text(
             "SELECT count(*) FILTER (WHERE read_at IS NULL) AS unread, count(*) AS total FROM message"
@@ -40,7 +41,7 @@ def count_messages(session: Session, user_id: int) -> dict[str, int]:
         ),
         {"user_id": user_id},
     ).one()
-    return dict(found._mapping)
+    return cast(MessageCount, dict(found._mapping))
 
 
 def lock_messages(session: Session, user_id: int, message_ids: Sequence[int]) -> set[int]:

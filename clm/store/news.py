@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from clm.results.cloud import News
 from cm.rpc.errors import ObjectNotFound, VersionChanged
 
 _NEWS = (
@@ -14,7 +15,7 @@ _NEWS = (
 )
 
 
-def list_news(session: Session, limit: int, before: int | None) -> list[dict[str, Any]]:
+def list_news(session: Session, limit: int, before: int | None) -> list[News]:
     """
     The sticky ones first, each kind with the newest first.
 
@@ -28,10 +29,10 @@ def list_news(session: Session, limit: int, before: int | None) -> list[dict[str
         where = " WHERE (sticky, id) < (:sticky, :before)"
         values |= {"sticky": last["sticky"], "before": before}
     rows = session.execute(text(f"{_NEWS}{where} ORDER BY sticky DESC, id DESC LIMIT :limit"), values)
-    return [dict(row._mapping) for row in rows]
+    return [cast(News, dict(row._mapping)) for row in rows]
 
 
-def get_news(session: Session, news_id: int, *, lock: bool = False, version: int | None = None) -> dict[str, Any]:
+def get_news(session: Session, news_id: int, *, lock: bool = False, version: int | None = None) -> News:
     """
     :param lock: hold its row until the transaction ends.
     :raises ObjectNotFound: there is none.
@@ -43,7 +44,7 @@ def get_news(session: Session, news_id: int, *, lock: bool = False, version: int
         raise ObjectNotFound("news", news_id)
     if version is not None and found.version != version:
         raise VersionChanged("news", news_id, found.version, version)
-    return dict(found._mapping)
+    return cast(News, dict(found._mapping))
 
 
 def insert_news(session: Session, author_id: int, topic: str, content: str, sticky: bool) -> int:

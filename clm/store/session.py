@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
 from sqlalchemy import CursorResult, text
 from sqlalchemy.orm import Session
+
+from clm.results.user import SessionRow
 
 
 @dataclass(frozen=True)
@@ -46,7 +48,7 @@ def insert_session(session: Session, values: dict[str, Any]) -> int:
     )
 
 
-def list_sessions(session: Session, user_id: int) -> list[dict[str, Any]]:
+def list_sessions(session: Session, user_id: int) -> list[SessionRow]:
     """Those that are open, the one used last first."""
     rows = session.execute(
         text(
@@ -56,7 +58,7 @@ def list_sessions(session: Session, user_id: int) -> list[dict[str, Any]]:
         ),
         {"user_id": user_id},
     )
-    return [dict(row._mapping) for row in rows]
+    return [cast(SessionRow, dict(row._mapping)) for row in rows]
 
 
 def delete_session(session: Session, user_id: int, session_id: int) -> bool:

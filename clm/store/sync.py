@@ -8,12 +8,14 @@ transaction, ``enrol_user`` at activation. A user who was never active has no ro
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 from sqlalchemy import text
 from sqlalchemy.engine import Row
 from sqlalchemy.orm import Session
 
+from clm.results.cluster import WantedQuota
+from clm.rules.cluster import ClusterFacts
 from clm.rules.sync import DEFAULT, NAME_MAX, QUOTAS, Account
 from cm.rpc.errors import ObjectNotFound
 from cm.runtime.database import notify
@@ -159,7 +161,7 @@ def forget_groups(session: Session, cluster_id: int, group_ids: Sequence[int]) -
 # ------------------------------------------------------------------ quotas
 
 
-def get_quota(session: Session, cluster_id: int, user_id: int) -> dict[str, Any]:
+def get_quota(session: Session, facts: ClusterFacts, user_id: int) -> WantedQuota:
     """
     A user's quotas at a cluster, as wanted; null is left to the cluster, or its default.
 
@@ -171,11 +173,11 @@ def get_quota(session: Session, cluster_id: int, user_id: int) -> dict[str, Any]
             f"SELECT cluster_id, user_id, {shown}, version, synced_version >= version AS synced"
             " FROM cluster_account WHERE cluster_id = :c AND user_id = :u"
         ),
-        {"c": cluster_id, "u": user_id},
+        {"c": facts.id, "u": user_id},
     ).first()
     if found is None:
         raise ObjectNotFound("user", user_id)
-    return dict(found._mapping)
+    return cast(WantedQuota, {"cluster": facts.name, **found._mapping})
 
 
 def set_quotas(

@@ -8,13 +8,15 @@ from datetime import datetime
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from clm.results.user import Purpose
+
 
 @dataclass(frozen=True)
 class OneTimeFacts:
     """:ivar subject: the address that it confirms."""
 
     user_id: int
-    purpose: str
+    purpose: Purpose
     subject: str
     expires_at: datetime
 

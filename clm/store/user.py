@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from clm.results.user import User
 from clm.store.sync import enrol_user, touch_user
 from cm.rpc.errors import ObjectNotFound, VersionChanged
 
@@ -20,7 +21,7 @@ SELECT id AS user_id, uuid, login, email, first_name, last_name, organization, s
 """
 
 
-def get_user(session: Session, user_id: int, *, lock: bool = False, version: int | None = None) -> dict[str, Any]:
+def get_user(session: Session, user_id: int, *, lock: bool = False, version: int | None = None) -> User:
     """
     A user as views show them.
 
@@ -34,12 +35,12 @@ def get_user(session: Session, user_id: int, *, lock: bool = False, version: int
         raise ObjectNotFound("user", user_id)
     if version is not None and found.version != version:
         raise VersionChanged("user", user_id, found.version, version)
-    return dict(found._mapping)
+    return cast(User, dict(found._mapping))
 
 
 def list_users(
     session: Session, *, state: str | None, search: str | None, limit: int, after: int | None
-) -> list[dict[str, Any]]:
+) -> list[User]:
     """
     By id.
 
@@ -56,7 +57,7 @@ def list_users(
         text(f"{_SHOWN} WHERE {' AND '.join(where)} ORDER BY id LIMIT :limit"),
         {"state": state, "search": search, "after": after, "limit": limit},
     )
-    return [dict(row._mapping) for row in rows]
+    return [cast(User, dict(row._mapping)) for row in rows]
 
 
 def insert_row(session: Session, values: dict[str, Any]) -> int:

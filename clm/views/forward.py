@@ -119,7 +119,7 @@ def _view(told: Mapping[str, Any], components: dict[str, Any]) -> Forwarded:
     row = Row(told["name"], role is Role.ADMIN, told["changing"], ids, waiting, frozenset(secrets))
     returns, doc = told["returns"], told["doc"]
     if row.is_list:
-        returns = {"anyOf": [returns, _EVERYWHERE_ANSWER]}
+        returns = {"anyOf": [returns, _everywhere_schema(returns["items"])]}
     every = (*parameters, Parameter("cluster", ReadySchema(_cluster_schema(row)), False, None, "named"))
 
     async def forward(caller: AsyncCloudCall, **arguments: Any) -> Any:
@@ -149,19 +149,18 @@ def _cluster_schema(row: Row) -> dict[str, Any]:
     return {"anyOf": kinds, "description": told}
 
 
-_EVERYWHERE_ANSWER: Final = {
-    "type": "object",
-    "description": 'With cluster "*".',
-    "properties": {
-        "items": {"type": "array", "items": {"type": "object"}},
-        "missing": {
-            "type": "array",
-            "items": {
-                "type": "object",
-                "properties": {name: {"type": "string"} for name in ("cluster", "code", "message")},
-                "required": ["cluster", "code", "message"],
-            },
+def _everywhere_schema(item: Mapping[str, Any]) -> dict[str, Any]:
+    """Of a list of all clusters: each of its items tells where it is."""
+    text = {"type": "string"}
+    names = ("cluster", "code", "message")
+    placed = {"type": "object", "properties": {"cluster": text}, "required": ["cluster"]}
+    absent = {"type": "object", "properties": dict.fromkeys(names, text), "required": [*names]}
+    return {
+        "type": "object",
+        "description": 'With cluster "*".',
+        "properties": {
+            "items": {"type": "array", "items": {"allOf": [item, placed]}},
+            "missing": {"type": "array", "items": absent, "description": "Clusters that did not answer, and why."},
         },
-    },
-    "required": ["items", "missing"],
-}
+        "required": ["items", "missing"],
+    }

@@ -17,7 +17,7 @@ from decimal import Decimal
 from enum import Enum
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6Interface, IPv6Network
-from typing import Any, ClassVar, Final
+from typing import Any, Final, Generic, TypeVar
 from xml.sax.saxutils import escape
 
 import msgspec
@@ -38,6 +38,7 @@ from cm.rpc.errors import (
 from cm.rpc.parameters import ILLEGAL
 from cm.rpc.types import Secret
 
+Item = TypeVar("Item")
 ERROR_HEADER_MAX: Final = 4096  # bytes; servers and proxies take 8 kB for all headers together
 _ADDRESSES: Final = (IPv4Address, IPv6Address, IPv4Network, IPv6Network, IPv4Interface, IPv6Interface)
 # A time that msgspec wrote with an offset, or with none: only UTC's are as we want them. A text of a caller's that
@@ -66,18 +67,16 @@ class RawJSON:
         return hash(self.data)
 
 
-class RawObject(RawJSON):
-    """The text of a JSON object. ``SCHEMA`` is what ``rpc.discover`` tells of a result of this type."""
+class RawObject(RawJSON, Generic[Item]):
+    """The text of a JSON object of the type that it is annotated with: ``-> RawObject[VM]``."""
 
     __slots__ = ()
-    SCHEMA: ClassVar[dict[str, Any]] = {"type": "object"}
 
 
-class RawList(RawJSON):
-    """The text of a JSON array of objects."""
+class RawList(RawJSON, Generic[Item]):
+    """The text of a JSON array of objects of the type that it is annotated with."""
 
     __slots__ = ()
-    SCHEMA: ClassVar[dict[str, Any]] = {"type": "array", "items": {"type": "object"}}
 
 
 class Rendered(RawJSON):

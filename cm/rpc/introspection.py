@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Annotated, Any, Final, Literal, TypedDict
+
+from msgspec import Meta
 
 from cm.rpc.caller import Call
 from cm.rpc.codec import Rendered, encode_json
@@ -18,6 +20,8 @@ from cm.rpc.view import Registry, View, guest_view, unknown
 
 MULTICALL: Final = "system.multicall"
 OPENRPC: Final = "1.3.2"
+Described = Annotated[dict[str, Any], Meta(description="As the specification of OpenRPC has it.")]
+Outcome = Annotated[Any, Meta(description="A call's result alone in a list, or an error as a fault struct.")]
 
 _XML_TYPES: Final = {
     "integer": "int",
@@ -28,6 +32,22 @@ _XML_TYPES: Final = {
     "object": "struct",
     "null": "nil",
 }
+
+
+class OpenRPC(TypedDict):
+    """A document by the specification of OpenRPC."""
+
+    openrpc: Annotated[str, Meta(description="The specification's version.")]
+    info: Annotated[dict[str, str], Meta(description="Title and version.")]
+    methods: Annotated[list[Described], Meta(description="By name.")]
+    components: Annotated[dict[str, Described], Meta(description="What the methods refer to.")]
+
+
+class DryRun(TypedDict):
+    """What a changing call with dry_run answers in place of its result; nothing was changed."""
+
+    dry_run: Literal[True]
+    plan: Annotated[list[dict[str, Any]], Meta(description="What would be done, in order: each a step, and its own.")]
 
 
 @dataclass(frozen=True)
@@ -92,7 +112,7 @@ def introspection(registry: Registry, title: str) -> Registry:
         return kept("help", method, lambda: view.doc)
 
     @guest_view(name=MULTICALL)
-    async def multicall(caller: Call, calls: list[Any]) -> list[Any]:
+    async def multicall(caller: Call, calls: list[Any]) -> list[Outcome]:
         """
         Several calls in one, made in order.
 
@@ -101,7 +121,7 @@ def introspection(registry: Registry, title: str) -> Registry:
         raise AssertionError("the dispatcher does this")
 
     @guest_view(name="rpc.discover")
-    async def discover(caller: Call) -> dict[str, Any]:
+    async def discover(caller: Call) -> OpenRPC:
         """This service as an OpenRPC document."""
         return kept("document", "", lambda: openrpc([*registry, *own], title))
 

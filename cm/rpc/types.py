@@ -129,9 +129,6 @@ def schema_hook(kind: type) -> dict[str, Any]:
     """For ``msgspec.json.schema_components``."""
     if kind is Secret:
         return {"type": "string", "minLength": 1, "maxLength": SECRET_MAX, "writeOnly": True}
-    told: dict[str, Any] | None = getattr(kind, "SCHEMA", None)
-    if told is not None:
-        return dict(told)
     return {"title": kind.__name__}  # the type of a result that says nothing about its JSON
 
 

@@ -17,8 +17,9 @@ import pkgutil
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from types import ModuleType
-from typing import Any, TypeVar, overload
+from typing import Any, TypeVar, get_args, get_origin, overload
 
+from cm.rpc.codec import RawList, RawObject
 from cm.rpc.errors import UnknownMethod
 from cm.rpc.parameters import Binder, Parameter, Params, read_parameters
 from cm.rpc.vocabulary import Role
@@ -32,8 +33,8 @@ _METHOD_SHOWN = 100  # characters of an unknown method's name that an error repe
 @dataclass(frozen=True, slots=True)
 class View:
     """
-    One view. ``returns`` is the annotation of the function's result, ``Any`` without one. A ``waiting`` one waits for
-    something to happen and works on nothing meanwhile.
+    One view. ``returns`` is the type of the function's result, ``Any`` without one; of a text, of what it says. A
+    ``waiting`` one waits for something to happen and works on nothing meanwhile.
     """
 
     name: str
@@ -135,7 +136,7 @@ def view_of(function: Callable[..., Any]) -> View:
     declared: _Declared | None = getattr(function, _MARK, None)
     if declared is None:
         raise TypeError(f"{function.__module__}.{function.__qualname__} is not decorated as a view")
-    parameters, returns = read_parameters(function, declared.changing)
+    parameters, annotated = read_parameters(function, declared.changing)
     doc = inspect.getdoc(function) or ""
     return View(
         name=declared.name or _wire_name(function),
@@ -146,7 +147,7 @@ def view_of(function: Callable[..., Any]) -> View:
         summary=doc.split("\n\n", 1)[0].replace("\n", " ").strip(),
         doc=doc,
         is_async=inspect.iscoroutinefunction(function),
-        returns=returns,
+        returns=_result(annotated),
         waiting=declared.waiting,
         _binder=Binder(parameters, declared.changing),
     )
@@ -199,6 +200,13 @@ def node_view(*, name: str | None = None, changing: bool = False) -> Callable[[F
 def node_view(function: Any = None, /, *, name: str | None = None, changing: bool = False) -> Any:
     """A view for nodes: their hooks and agents."""
     return _declare(Role.NODE, function, name, changing)
+
+
+def _result(annotation: Any) -> Any:
+    kind = get_origin(annotation)
+    if kind is RawObject:
+        return get_args(annotation)[0]
+    return list[get_args(annotation)[0]] if kind is RawList else annotation  # type: ignore[misc]
 
 
 def _declare(role: Role, function: Any, name: str | None, changing: bool, waiting: bool = False) -> Any:

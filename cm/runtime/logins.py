@@ -15,9 +15,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final, NamedTuple
+from typing import Annotated, Any, Final, Literal, NamedTuple, TypedDict, cast
 from urllib.parse import quote
 
+from msgspec import Meta
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 from twisted.internet.defer import Deferred, DeferredLock
@@ -31,6 +32,7 @@ from cm.runtime.wall import utc_now
 log = Logger(namespace="wawel.login")  # of no other line; filters go by it
 
 OK: Final = "ok"
+How = Literal["password", "basic", "totp", "oidc", "session", "key", "token", "ec2", "enrolment", "node"]
 REFUSED_S: Final = 600.0  # for how long alike refusals are one row
 LET_IN_S: Final = 3600.0
 DELAY_S: Final = 1.0  # before a new row is written
@@ -279,6 +281,20 @@ def _write(session: Session, rows: list[dict[str, Any]]) -> list[int]:
     return written
 
 
+class LoginEntry(TypedDict):
+    """Logins alike, within a while of each other."""
+
+    login_id: Annotated[int, Meta(ge=1, examples=[17])]
+    first: Annotated[datetime, Meta(tz=True, examples=["2026-03-01T12:00:00Z"], description="ISO 8601, in UTC.")]
+    last: Annotated[datetime, Meta(tz=True, examples=["2026-03-01T12:05:00Z"], description="ISO 8601, in UTC.")]
+    count: Annotated[int, Meta(ge=1, examples=[3], description="How many.")]
+    login: Annotated[str, Meta(examples=["ann"], description="As it was claimed; may be empty.")]
+    user_id: Annotated[int | None, Meta(examples=[4], description="Null where nobody was recognised.")]
+    remote: Annotated[str, Meta(examples=["192.0.2.9"], description="An address, of IPv6 its network.")]
+    how: How
+    outcome: Annotated[str, Meta(examples=["ok"], description='"ok", or the slug of the refusal.')]
+
+
 def list_logins(
     session: Session,
     *,
@@ -288,7 +304,7 @@ def list_logins(
     refused: bool | None,
     limit: int,
     before: int | None,
-) -> list[dict[str, Any]]:
+) -> list[LoginEntry]:
     """The newest first. ``refused``: only those, or only the others."""
     where = {
         "login": "login = :login",
@@ -306,7 +322,7 @@ def list_logins(
         ),
         {**values, "limit": limit},
     )
-    return [dict(row._mapping) for row in rows]
+    return [cast(LoginEntry, dict(row._mapping)) for row in rows]
 
 
 def prune_logins(session: Session, days: int, most: int) -> int:

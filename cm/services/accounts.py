@@ -6,11 +6,13 @@ Whatever ends cached verifications (password, role, activity) is told to all pro
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from sqlalchemy.orm import Session
 
+from cm.results.account import Account, QuotaUse
 from cm.rpc.errors import Conflict, InUse, InvalidParameter, NameTaken, NotAuthenticated
 from cm.rpc.types import Secret
 from cm.runtime.database import notify
@@ -70,7 +72,7 @@ def default_quotas(policy: ClusterPolicy) -> dict[str, int]:
     }
 
 
-def insert_local(session: Session, policy: ClusterPolicy, values: dict[str, Any]) -> dict[str, Any]:
+def insert_local(session: Session, policy: ClusterPolicy, values: dict[str, Any]) -> Account:
     """
     Make a local account; quotas that are missing or None are the cluster's defaults.
 
@@ -85,7 +87,7 @@ def insert_local(session: Session, policy: ClusterPolicy, values: dict[str, Any]
     return get_account(session, account_id)
 
 
-async def add(caller: AsyncClusterCall, password: Secret | None, values: dict[str, Any]) -> dict[str, Any]:
+async def add(caller: AsyncClusterCall, password: Secret | None, values: dict[str, Any]) -> Account:
     """
     :param password: without one nobody can log in until it is set.
     :raises NameTaken: the login is in use.
@@ -95,7 +97,7 @@ async def add(caller: AsyncClusterCall, password: Secret | None, values: dict[st
     return await caller.services.database.transact(insert_local, caller.policy, values)
 
 
-def edit(caller: ClusterCall, account_id: int, values: dict[str, Any]) -> dict[str, Any]:
+def edit(caller: ClusterCall, account_id: int, values: dict[str, Any]) -> Account:
     """
     Change what is not None. A quota may go below what is used: nothing more can be claimed then.
 
@@ -117,7 +119,7 @@ def edit(caller: ClusterCall, account_id: int, values: dict[str, Any]) -> dict[s
     return get_account(session, account_id)
 
 
-def _keep_an_admin(session: Session, was: dict[str, Any]) -> None:
+def _keep_an_admin(session: Session, was: Account) -> None:
     administers = was["is_admin"] and was["active"] and was["has_password"] and was["origin"] == LOCAL
     if administers and other_admins(session, was["user_id"]) == 0:
         raise LastAdmin(was["user_id"])
@@ -193,12 +195,12 @@ def delete(caller: ClusterCall, account_id: int) -> None:
     caller.note("delete user", user_id=account_id, login=was["login"])
 
 
-def quota(session: Session, account_id: int) -> dict[str, Any]:
+def quota(session: Session, account_id: int) -> QuotaUse:
     """An account's quotas, what is used of them and what is left, by resource."""
-    row = get_account(session, account_id)
+    row: Mapping[str, Any] = get_account(session, account_id)
     answer: dict[str, Any] = {"user_id": account_id}
     for name in QUOTAS:
         resource = name.removeprefix("quota_")
         limit, used = row[name], row[f"used_{resource}"]
         answer |= {name: limit, f"used_{resource}": used, f"free_{resource}": max(limit - used, 0)}
-    return answer
+    return cast(QuotaUse, answer)

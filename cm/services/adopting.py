@@ -15,12 +15,13 @@ import uuid as uuid_module
 from dataclasses import dataclass
 from ipaddress import IPv4Address
 from pathlib import PurePosixPath
-from typing import Any, Final
+from typing import Final
 
 from sqlalchemy.orm import Session
 
 from cm.interfaces.hypervisor import DiskDescription, DomainDescription, DomainSeen
 from cm.interfaces.volume import VolumeSeen
+from cm.results.vm import VM
 from cm.rpc.errors import (
     CannotAdopt,
     DomainNotFound,
@@ -95,7 +96,7 @@ class Found:
     others: tuple[tuple[DiskDescription, Place], ...]
 
 
-async def adopt(caller: AsyncClusterCall, node_id: int, uuid: str, wanted: Wanted) -> dict[str, Any]:
+async def adopt(caller: AsyncClusterCall, node_id: int, uuid: str, wanted: Wanted) -> VM:
     """
     Look at a domain and at its root volume on its node, and make a VM of it, or place its VM there.
 
@@ -118,7 +119,7 @@ async def adopt(caller: AsyncClusterCall, node_id: int, uuid: str, wanted: Wante
         assert known is not None and known.node_id is not None
         if (await services.fleet.node(known.node_id).hypervisor.look(key)).state is not Seen.ABSENT:
             raise RunsElsewhere(known.id, known.node_id)
-    summary: dict[str, Any] = json.loads(await services.database.transact(_adopt, caller, node_id, found, wanted))
+    summary: VM = json.loads(await services.database.transact(_adopt, caller, node_id, found, wanted))
     return summary
 
 

@@ -10,10 +10,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 from sqlalchemy.orm import Session
 
+from cm.results.account import AppliedUsers
 from cm.rpc.errors import InvalidParameter, NotPermitted
 from cm.runtime.database import notify
 from cm.services.accounts import TOPIC, default_quotas
@@ -56,7 +56,7 @@ def issuer_of(caller: ClusterCall) -> str:
     return caller.identity.issuer
 
 
-def put_users(caller: ClusterCall, records: Sequence[CloudRecord]) -> dict[str, Any]:
+def put_users(caller: ClusterCall, records: Sequence[CloudRecord]) -> AppliedUsers:
     """
     Make the accounts of the caller's cloud manager as it says; those that are not named stay.
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from sqlalchemy.orm import Session
 
+from cm.results.drift import SettledDrift
 from cm.rpc.errors import NotApplicable, RunsElsewhere
 from cm.rpc.vocabulary import CauseKind, DriftKind, Seen, SeenReason, Wanted
 from cm.rules.cause import Cause
@@ -28,7 +27,7 @@ _TOWARDS = {
 }
 
 
-def apply(caller: ClusterCall, drift_id: int) -> dict[str, Any]:
+def apply(caller: ClusterCall, drift_id: int) -> SettledDrift:
     """
     Do what a finding proposes.
 
@@ -38,7 +37,7 @@ def apply(caller: ClusterCall, drift_id: int) -> dict[str, Any]:
     """
     session: Session = caller.session
     drift = lock_drift(session, drift_id)
-    answer: dict[str, Any] = {"drift_id": drift_id}
+    answer: SettledDrift = {"drift_id": drift_id}
     cause = Cause(CauseKind.DRIFT, str(drift_id))
     if drift.kind == DriftKind.MISSING_DOMAIN:
         row = get_vm(session, drift.vm_id or 0, lock=True)
@@ -83,7 +82,7 @@ def _refuse_claimed(session: Session, drift: DriftRow, row: VMRow) -> None:
         raise NotApplicable(drift.id, "look after its node first, whose address leads to another machine")
 
 
-def dismiss(caller: ClusterCall, drift_id: int) -> dict[str, Any]:
+def dismiss(caller: ClusterCall, drift_id: int) -> SettledDrift:
     """Close a finding that is all right as it is; it comes back if the next pass still sees it."""
     lock_drift(caller.session, drift_id)
     close_drift(caller.session, drift_id, "dismissed")

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from msgspec import Meta
 from sqlalchemy.orm import Session
 
+from cm.results.image import Image, ImageWork
 from cm.rpc.errors import AddressRefused, Conflict, InUse, InvalidParameter, NotAuthenticated, WrongImageState
 from cm.rpc.types import matching
 from cm.rpc.vocabulary import DiskFormat, ImageAccess, ImageState
@@ -50,7 +51,7 @@ class StorageLocked(Conflict):
 
 def import_file(
     caller: ClusterCall, path: str, format: DiskFormat | None, storage_id: int, values: dict[str, Any]
-) -> dict[str, Any]:
+) -> ImageWork:
     """
     Import a file of this machine that lies beneath one of the configured directories.
 
@@ -71,7 +72,7 @@ def import_url(
     format: DiskFormat | None,
     storage_id: int,
     values: dict[str, Any],
-) -> dict[str, Any]:
+) -> ImageWork:
     """
     Import what a URL gives. Where it leads is judged when it is fetched, at each redirect anew.
 
@@ -97,7 +98,7 @@ def import_url(
     return _import(caller, storage_id, values, {"url": url, "sha256": wanted, "format": format})
 
 
-def _import(caller: ClusterCall, storage_id: int, values: dict[str, Any], arguments: dict[str, Any]) -> dict[str, Any]:
+def _import(caller: ClusterCall, storage_id: int, values: dict[str, Any], arguments: dict[str, Any]) -> ImageWork:
     session = caller.session
     if not caller.account_id:
         raise NotAuthenticated()  # an image has an owner
@@ -125,7 +126,7 @@ def _import(caller: ClusterCall, storage_id: int, values: dict[str, Any], argume
 # ------------------------------------------------------------------ edit, delete
 
 
-def edit(caller: ClusterCall, row: ImageRow, values: dict[str, Any], viewer: Person | None = None) -> dict[str, Any]:
+def edit(caller: ClusterCall, row: ImageRow, values: dict[str, Any], viewer: Person | None = None) -> Image:
     """
     Change what is not None; VMs get the devices that their image says when they start next.
 
@@ -140,7 +141,7 @@ def edit(caller: ClusterCall, row: ImageRow, values: dict[str, Any], viewer: Per
     return show_image(caller.session, row.id, viewer)
 
 
-def set_access(caller: ClusterCall, image_id: int, access: ImageAccess) -> dict[str, Any]:
+def set_access(caller: ClusterCall, image_id: int, access: ImageAccess) -> Image:
     """Let everybody use an image, or those alone whom it is shared with; VMs made from it go on."""
     session = caller.session
     row = get_image(session, image_id, lock=True, version=caller.if_version)
@@ -150,7 +151,7 @@ def set_access(caller: ClusterCall, image_id: int, access: ImageAccess) -> dict[
     return show_image(session, image_id, None)
 
 
-def delete(caller: ClusterCall, row: ImageRow) -> dict[str, Any]:
+def delete(caller: ClusterCall, row: ImageRow) -> ImageWork:
     """
     Nobody can use the image from now on; its volume is deleted, then its quota and room are given back.
 

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import cast
 
 from sqlalchemy.orm import Session
 
+from cm.results.node import Evacuation, LeftVM, MovingVM
 from cm.rpc.errors import Conflict, NoCapacity, NoFreePort
 from cm.rpc.vocabulary import CauseKind, VMState, Wanted
 from cm.rules.cause import Cause
@@ -91,7 +92,7 @@ def reserve_place(
         return placing.loads()
 
 
-def evacuate(caller: ClusterCall, node_id: int) -> dict[str, Any]:
+def evacuate(caller: ClusterCall, node_id: int) -> Evacuation:
     """
     Lock a node and have its VMs run elsewhere: a place is claimed for every VM that has one, and an operation opened
     that waits for their moves. Those without a place are named with the reason, and go on as they are. What an earlier
@@ -128,8 +129,8 @@ def evacuate(caller: ClusterCall, node_id: int) -> dict[str, Any]:
         "node_id": node_id,
         "node": node["name"],
         "operation_id": opened,
-        "moving": [asdict(move) for move in moving],
-        "left": [asdict(stay) for stay in left],
+        "moving": [cast(MovingVM, asdict(move)) for move in moving],
+        "left": [cast(LeftVM, asdict(stay)) for stay in left],
     }
 
 

@@ -6,11 +6,12 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
-from typing import Any, Final
+from typing import Final
 
 from sqlalchemy.orm import Session
 
 from cm.interfaces.network import NetworkSpec
+from cm.results.network import Network
 from cm.rpc.errors import Conflict, InUse, InvalidParameter, NameTaken
 from cm.rules.names import network_name
 from cm.runtime.taken import refused_by
@@ -62,7 +63,7 @@ def networks_of(session: Session, vm_id: int) -> list[NetworkSpec]:
     return [network_spec(row) for row in pools_of_vm(session, vm_id)]
 
 
-def describe(row: PoolRow) -> dict[str, Any]:
+def describe(row: PoolRow) -> Network:
     """A network as callers see it."""
     return {
         "pool_id": row.id,
@@ -84,7 +85,7 @@ def describe(row: PoolRow) -> dict[str, Any]:
 
 def add(
     caller: ClusterCall, name: str, network: str, gateway: str | None, bridge: str | None, dns: str
-) -> dict[str, Any]:
+) -> Network:
     """
     Make a pool and a lease for each of its addresses.
 
@@ -149,7 +150,7 @@ def _dns(given: str) -> list[str]:
     return found
 
 
-def set_locked(caller: ClusterCall, pool_id: int, locked: bool) -> dict[str, Any]:
+def set_locked(caller: ClusterCall, pool_id: int, locked: bool) -> Network:
     """A locked network gives no more leases; those it gave stay."""
     session = caller.session
     get_pool(session, pool_id, lock=True, version=caller.if_version)

@@ -11,6 +11,7 @@ import msgspec
 from sqlalchemy.orm import Session
 
 from cm.interfaces.hypervisor import NodeInfo
+from cm.results.node import CheckedNode, Node, StorageFigures
 from cm.rpc.errors import (
     CloudError,
     DeadlineExceeded,
@@ -95,7 +96,7 @@ def usable_memory(info: NodeInfo) -> int:
 # ------------------------------------------------------------------ add
 
 
-async def add(caller: AsyncClusterCall, values: dict[str, Any]) -> dict[str, Any]:
+async def add(caller: AsyncClusterCall, values: dict[str, Any]) -> Node:
     """
     Ask a node for its facts, then make it one of the cluster.
 
@@ -111,7 +112,7 @@ async def add(caller: AsyncClusterCall, values: dict[str, Any]) -> dict[str, Any
     return await services.database.transact(make_node, caller.policy, values, info)
 
 
-def make_node(session: Session, policy: ClusterPolicy, values: dict[str, Any], info: NodeInfo) -> dict[str, Any]:
+def make_node(session: Session, policy: ClusterPolicy, values: dict[str, Any], info: NodeInfo) -> Node:
     """
     A node that has just answered, with its VNC ports.
 
@@ -149,7 +150,7 @@ def _encoded(info: NodeInfo) -> str:
 # ------------------------------------------------------------------ change
 
 
-def edit(caller: ClusterCall, node_id: int, values: dict[str, Any]) -> dict[str, Any]:
+def edit(caller: ClusterCall, node_id: int, values: dict[str, Any]) -> Node:
     """
     Change what is not None. Totals may go below what is used: nothing more is placed there then.
 
@@ -179,7 +180,7 @@ def edit(caller: ClusterCall, node_id: int, values: dict[str, Any]) -> dict[str,
     return get_node(session, node_id)
 
 
-def set_locked(caller: ClusterCall, node_id: int, locked: bool) -> dict[str, Any]:
+def set_locked(caller: ClusterCall, node_id: int, locked: bool) -> Node:
     """Nothing is placed on a locked node; its VMs go on. To unlock it also says that its hooks were mended."""
     session = caller.session
     lock_node(session, node_id, caller.if_version)
@@ -217,7 +218,7 @@ def delete(caller: ClusterCall, node_id: int) -> None:
 # ------------------------------------------------------------------ look
 
 
-async def check(caller: AsyncClusterCall, node_id: int) -> dict[str, Any]:
+async def check(caller: AsyncClusterCall, node_id: int) -> CheckedNode:
     """
     Look at a node now: its facts, and the figures of the storages attached to it.
 
@@ -234,15 +235,20 @@ async def check(caller: AsyncClusterCall, node_id: int) -> dict[str, Any]:
     return {**node, "storage_usage": figures}
 
 
-async def _figures(services: Services, node_id: int, storage_id: int) -> dict[str, Any]:
+async def _figures(services: Services, node_id: int, storage_id: int) -> StorageFigures:
     try:
         usage = await services.fleet.node(node_id).pools.usage(pool_name(storage_id))
     except CloudError as error:
         return {"storage_id": storage_id, "error": str(error)}
-    return {"storage_id": storage_id, "error": "", **asdict(usage)}
+    return {
+        "storage_id": storage_id,
+        "error": "",
+        "capacity_bytes": usage.capacity_bytes,
+        "available_bytes": usage.available_bytes,
+    }
 
 
-def _record_info(session: Session, node_id: int, info: NodeInfo, policy: ClusterPolicy) -> dict[str, Any]:
+def _record_info(session: Session, node_id: int, info: NodeInfo, policy: ClusterPolicy) -> Node:
     write_info(session, node_id, _encoded(info))
     record_node(session, node_id, NodeState.OK.value, "", passed=False)
     recognise(session, node_id, seen_host(info))

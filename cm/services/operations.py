@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from cm.results.operation import AdminOperation, Operation, OperationNumber
 from cm.rpc.errors import VMBusy, WrongOperationState
 from cm.rpc.vocabulary import OPEN_OPERATIONS, OperationState
 from cm.rules.access import Action
@@ -22,16 +22,27 @@ from cm.store.operation import TOPIC, OperationRow, count_running, get_operation
 from cm.store.vm import find_vm, get_vm, render_vm
 
 
-def shown(session: Session, ops: Sequence[OperationRow], *, admin: bool) -> list[dict[str, Any]]:
-    """Operations as callers see them; administrators get the administrators' text too."""
+def shown(session: Session, ops: Sequence[OperationRow]) -> list[Operation]:
+    """Operations as users see them."""
+    running = _running(session, ops)
+    return [_shown(op, running, False) for op in ops]
+
+
+def shown_to_administrators(session: Session, ops: Sequence[OperationRow]) -> list[AdminOperation]:
+    """With the node and the administrators' text."""
+    running = _running(session, ops)
+    return [{**_shown(op, running, True), "admin_text": op.admin_text} for op in ops]
+
+
+def _running(session: Session, ops: Sequence[OperationRow]) -> Mapping[int | None, int]:
+    """What is before those that wait for nothing but their turn, by node."""
     idle = [op for op in ops if op.state in (OperationState.QUEUED, OperationState.WAITING) and not op.user_text]
-    running = count_running(session) if idle else {}
-    return [_shown(op, running, admin) for op in ops]
+    return count_running(session) if idle else {}
 
 
-def _shown(op: OperationRow, running: Mapping[int | None, int], admin: bool) -> dict[str, Any]:
+def _shown(op: OperationRow, running: Mapping[int | None, int], admin: bool) -> Operation:
     waiting_for = _waiting_for(op, running, admin)
-    shown = {
+    return {
         "operation_id": op.id,
         "kind": op.kind,
         "state": op.state,
@@ -54,9 +65,7 @@ def _shown(op: OperationRow, running: Mapping[int | None, int], admin: bool) -> 
         "next_attempt": op.not_before if op.state in (OperationState.QUEUED, OperationState.WAITING) else None,
         "deadline": op.deadline,
     }
-    if admin:
-        shown["admin_text"] = op.admin_text
-    return shown
+
 
 
 def _waiting_for(op: OperationRow, running: Mapping[int | None, int], admin: bool) -> str:
@@ -120,7 +129,7 @@ def _locked(caller: ClusterCall, operation_id: int, owner_only: bool) -> Operati
     return get_operation(session, operation_id)
 
 
-def retry(caller: ClusterCall, operation_id: int, owner_only: bool = True) -> dict[str, Any]:
+def retry(caller: ClusterCall, operation_id: int, owner_only: bool = True) -> OperationNumber:
     """
     Queue a failed operation again, with a fresh deadline and what it had claimed before.
 
@@ -191,7 +200,7 @@ def _refuse_second(session: Session, op: OperationRow) -> None:
         raise WrongOperationState(op.id, f"behind operation {other.id} ({other.kind})", "alone on its object")
 
 
-def abandon(caller: ClusterCall, operation_id: int, owner_only: bool = True) -> dict[str, Any]:
+def abandon(caller: ClusterCall, operation_id: int, owner_only: bool = True) -> OperationNumber:
     """
     Give up an operation that is under way; its kind says what that undoes.
 

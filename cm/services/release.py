@@ -5,11 +5,10 @@ quota go back, and the VM is closed, all in one transaction and once.
 
 from __future__ import annotations
 
-from typing import Any
-
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from cm.results.vm import ErasedVM
 from cm.rpc.errors import WrongVMState
 from cm.rpc.vocabulary import Seen
 from cm.rules.vm import GONE
@@ -48,7 +47,7 @@ def rest_stopped(session: Session, vm_id: int) -> None:
     )
 
 
-def erase(caller: ClusterCall, vm_id: int) -> dict[str, Any]:
+def erase(caller: ClusterCall, vm_id: int) -> ErasedVM:
     """
     Close a VM whose node will not answer any more, without asking that node. The administrator's last way out.
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import cast
 
 from sqlalchemy.orm import Session
 
+from cm.results.access import AccessEntry, FoundObject, ObjectKind, Subject
 from cm.rpc.errors import Conflict, InvalidParameter, ObjectNotFound, WrongVMState
 from cm.rpc.vocabulary import ImageAccess, ImageKind, ImageState
 from cm.rules.access import NEEDS, Action, Grant, Level, Shared, enough, needed_to_grant
@@ -71,7 +72,7 @@ def _level(session: Session, who: Who, kind: Shared, row: VMRow | ImageRow) -> L
     return level
 
 
-def get_list(caller: ClusterCall, kind: Shared, object_id: int, *, administrator: bool = False) -> list[dict[str, Any]]:
+def get_list(caller: ClusterCall, kind: Shared, object_id: int, *, administrator: bool = False) -> list[AccessEntry]:
     """
     Who has which level, the object's own account first. Users see what concerns themselves, operators see all.
 
@@ -88,11 +89,13 @@ def get_list(caller: ClusterCall, kind: Shared, object_id: int, *, administrator
     return [_entry(entry) for entry in (owner, *entries)]
 
 
-def _entry(entry: store.Entry) -> dict[str, Any]:
+def _entry(entry: store.Entry) -> AccessEntry:
     grant = entry.grant
-    subject: dict[str, Any] = {"user_id": grant.account_id, "login": entry.login}
+    subject: Subject = {}
     if grant.group_id is not None:
-        subject = {"group_id": grant.group_id, "issuer": grant.issuer}
+        subject = {"group_id": grant.group_id, "issuer": grant.issuer or ""}
+    elif grant.account_id is not None:
+        subject = {"user_id": grant.account_id, "login": entry.login or ""}
     return {"subject": subject, "level": grant.level}
 
 
@@ -189,7 +192,7 @@ def share_image(caller: ClusterCall, image_id: int, kinds: Sequence[ImageKind], 
 # ------------------------------------------------------------------ uuids
 
 
-def find_objects(caller: ClusterCall, uuids: Sequence[str], *, administrator: bool = False) -> list[dict[str, Any]]:
+def find_objects(caller: ClusterCall, uuids: Sequence[str], *, administrator: bool = False) -> list[FoundObject]:
     """
     Kind and id of the objects of these uuids, in their order, as far as the caller sees them; others are left out.
 
@@ -202,4 +205,9 @@ def find_objects(caller: ClusterCall, uuids: Sequence[str], *, administrator: bo
         except ValueError:
             raise InvalidParameter("uuids", "one of them is no uuid") from None
     found = store.find_objects(caller.session, None if administrator else person_of(caller.identity), list(keys))
-    return [{"uuid": keys[key], "kind": found[key][0], "id": found[key][1]} for key in keys if key in found]
+    shown: list[FoundObject] = []
+    for key in keys:
+        if key in found:
+            kind, object_id = found[key]
+            shown.append({"uuid": keys[key], "kind": cast(ObjectKind, kind), "id": object_id})
+    return shown

@@ -11,6 +11,7 @@ import re
 from pathlib import PurePosixPath
 from typing import Any, Final
 
+from cm.results.storage import Storage, StorageWork
 from cm.rpc.errors import InUse, InvalidParameter, NameTaken, ObjectNotFound
 from cm.rpc.vocabulary import StorageKind
 from cm.rules.names import pool_name
@@ -70,7 +71,7 @@ def _apart(policy: ClusterPolicy, path: str) -> None:
             raise InvalidParameter("path", f"{what} ({private})")
 
 
-def add(caller: ClusterCall, values: dict[str, Any]) -> dict[str, Any]:
+def add(caller: ClusterCall, values: dict[str, Any]) -> Storage:
     """
     :param values: those of the view. Without ``capacity_bytes`` the first attachment says it, and until then nothing
         fits.
@@ -97,7 +98,7 @@ def add(caller: ClusterCall, values: dict[str, Any]) -> dict[str, Any]:
     return get_storage(caller.session, storage_id)
 
 
-def edit(caller: ClusterCall, storage_id: int, values: dict[str, Any]) -> dict[str, Any]:
+def edit(caller: ClusterCall, storage_id: int, values: dict[str, Any]) -> Storage:
     """
     Change what is not None. The capacity may go below what is claimed: nothing more fits then.
 
@@ -112,7 +113,7 @@ def edit(caller: ClusterCall, storage_id: int, values: dict[str, Any]) -> dict[s
     return get_storage(session, storage_id)
 
 
-def set_locked(caller: ClusterCall, storage_id: int, locked: bool) -> dict[str, Any]:
+def set_locked(caller: ClusterCall, storage_id: int, locked: bool) -> Storage:
     """No image of a locked storage is used anew and none is imported to it; VMs that use it go on."""
     session = caller.session
     get_storage(session, storage_id, lock=True, version=caller.if_version)
@@ -145,7 +146,7 @@ def delete(caller: ClusterCall, storage_id: int) -> None:
 # ------------------------------------------------------------------ attachments
 
 
-def attach(caller: ClusterCall, storage_id: int, node_id: int) -> dict[str, Any]:
+def attach(caller: ClusterCall, storage_id: int, node_id: int) -> StorageWork:
     """
     Have a node define and start the storage's pool. What is attached already is looked after again.
 
@@ -166,7 +167,7 @@ def attach(caller: ClusterCall, storage_id: int, node_id: int) -> dict[str, Any]
     return _open(caller, storage_id, node_id, detach=False)
 
 
-def detach(caller: ClusterCall, storage_id: int, node_id: int) -> dict[str, Any]:
+def detach(caller: ClusterCall, storage_id: int, node_id: int) -> StorageWork:
     """
     Have a node forget the storage's pool; its files stay. Nothing is placed there for it from now on.
 
@@ -190,7 +191,7 @@ def detach(caller: ClusterCall, storage_id: int, node_id: int) -> dict[str, Any]
     return _open(caller, storage_id, node_id, detach=True)
 
 
-def _open(caller: ClusterCall, storage_id: int, node_id: int, *, detach: bool) -> dict[str, Any]:
+def _open(caller: ClusterCall, storage_id: int, node_id: int, *, detach: bool) -> StorageWork:
     session = caller.session
     operation_id = open_operation(
         session,

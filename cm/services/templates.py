@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from cm.results.template import Template
 from cm.rpc.errors import NameTaken
 from cm.runtime.taken import refused_by
 from cm.services.context import ClusterCall
@@ -11,7 +12,7 @@ from cm.store.change import record_change
 from cm.store.template import close_template, get_template, insert_template, update_template
 
 
-def add(caller: ClusterCall, values: dict[str, Any]) -> dict[str, Any]:
+def add(caller: ClusterCall, values: dict[str, Any]) -> Template:
     """
     :raises NameTaken: another live template has the name.
     """
@@ -22,7 +23,7 @@ def add(caller: ClusterCall, values: dict[str, Any]) -> dict[str, Any]:
     return get_template(caller.session, template_id)
 
 
-def edit(caller: ClusterCall, template_id: int, values: dict[str, Any]) -> dict[str, Any]:
+def edit(caller: ClusterCall, template_id: int, values: dict[str, Any]) -> Template:
     """
     Change what is not None; VMs made from it stay as they are.
 

@@ -6,11 +6,12 @@ Keys of the setting ``[trust] clm_keys`` are trusted as long as the process live
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from sqlalchemy.orm import Session
 
+from cm.results.trust import TrustedKey
 from cm.rpc.errors import InvalidParameter, NameTaken, ObjectNotFound
 from cm.rpc.token import read_public_key
 from cm.runtime.database import notify
@@ -21,7 +22,7 @@ from cm.store.trust import delete_key, get_or_insert_key
 TOPIC: Final = "trust"
 
 
-async def add(caller: AsyncClusterCall, key_id: str, issuer: str, public_key: str) -> dict[str, Any]:
+async def add(caller: AsyncClusterCall, key_id: str, issuer: str, public_key: str) -> TrustedKey:
     """
     Trust a key, at once in this process and with the notification in the others. The same again changes nothing.
 
@@ -43,7 +44,7 @@ async def add(caller: AsyncClusterCall, key_id: str, issuer: str, public_key: st
     return row
 
 
-def _insert(session: Session, key_id: str, issuer: str, pem: str) -> dict[str, Any]:
+def _insert(session: Session, key_id: str, issuer: str, pem: str) -> TrustedKey:
     row = get_or_insert_key(session, key_id, issuer, pem)
     if (row["issuer"], row["public_key"]) != (issuer, pem):
         raise NameTaken("key", key_id)

@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from cm.results.vm import SavedVM, Screen, VMOutcome, VMWork
 from cm.rpc.errors import CloudError, InUse, InvalidParameter, ObjectNotFound, WrongVMState
 from cm.rpc.vocabulary import DiskBus, ImageKind, PowerOffPolicy, StorageId
 from cm.rules.access import NEEDS, Action, Level, Shared, enough
@@ -218,7 +219,7 @@ def change_state(
     administrator: bool = False,
     arguments: dict[str, Any] | None = None,
     before: Callable[[Session, VMRow], None] | None = None,
-) -> dict[str, Any]:
+) -> VMWork:
     """
     Write the intent of ``kind`` and open its operation.
 
@@ -276,12 +277,12 @@ def interrupt(session: Session, operation_id: int) -> None:
         wake_parent(session, given_up.parent_id)
 
 
-def for_each(caller: ClusterCall, vm_ids: Sequence[int], act: Callable[[int], dict[str, Any]]) -> list[dict[str, Any]]:
+def for_each(caller: ClusterCall, vm_ids: Sequence[int], act: Callable[[int], VMWork]) -> list[VMOutcome]:
     """
     CC1's shape for lists of VMs: one entry per VM with ``status`` "ok" or the error's slug; one VM's refusal does not
     stop the others.
     """
-    answers = []
+    answers: list[VMOutcome] = []
     for vm_id in vm_ids:
         try:
             with caller.session.begin_nested():
@@ -292,20 +293,20 @@ def for_each(caller: ClusterCall, vm_ids: Sequence[int], act: Callable[[int], di
     return answers
 
 
-def save_and_shutdown(caller: ClusterCall, vm_id: int, name: str, description: str) -> dict[str, Any]:
+def save_and_shutdown(caller: ClusterCall, vm_id: int, name: str, description: str) -> SavedVM:
     """
     Shut the guest down and keep its root disk as a new system image; the VM ends as by destroy. The image is the VM's
     account's, whoever asks.
 
     :raises QuotaReached: the image would not fit the owner's storage quota; nothing is stopped then.
     """
-    made: dict[str, Any] = {}
+    made: list[int] = []
 
     def reserve(session: Session, row: VMRow) -> None:
-        made["image_id"] = reserve_image(session, row, name, description)
+        made.append(reserve_image(session, row, name, description))
 
     answer = change_state(caller, vm_id, OperationKind.VM_SAVE, before=reserve)
-    return {**answer, **made}
+    return {**answer, "image_id": made[0]}
 
 
 def edit(caller: ClusterCall, vm_id: int, name: str | None, description: str | None) -> str:
@@ -325,7 +326,7 @@ def edit(caller: ClusterCall, vm_id: int, name: str | None, description: str | N
     return render_vm(caller.session, vm_id)
 
 
-def set_vnc(caller: ClusterCall, vm_id: int, enabled: bool) -> dict[str, Any]:
+def set_vnc(caller: ClusterCall, vm_id: int, enabled: bool) -> Screen:
     """
     Attach or detach a VM's VNC. Attaching makes a new password each time; detaching ends it.
 
@@ -352,7 +353,7 @@ def set_vnc(caller: ClusterCall, vm_id: int, enabled: bool) -> dict[str, Any]:
     )
     render_vm(session, vm_id)
     caller.note("operation", vm_id=vm_id, kind=OperationKind.VM_VNC, enabled=enabled)
-    answer: dict[str, Any] = {"vm_id": vm_id, "operation_id": operation_id}
+    answer: Screen = {"vm_id": vm_id, "operation_id": operation_id}
     if enabled:
         place = session.execute(
             text("SELECT n.address, p.port FROM vnc_port p JOIN node n ON n.id = p.node_id WHERE p.vm_id = :id"),

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 from twisted.logger import Logger
 
 from cm.interfaces.volume import VolumeSeen
+from cm.results.storage import StorageCheck, VolumeFinding
 from cm.rpc.errors import CloudError, StorageUnreached
 from cm.rpc.vocabulary import DriftKind
 from cm.rules.names import console_volume, pool_name, volume_of
@@ -110,7 +111,7 @@ async def not_running(services: Services, last_on: Mapping[str, int]) -> frozens
     return frozenset(gone)
 
 
-async def check_storage(caller: AsyncClusterCall, storage_id: int) -> dict[str, Any]:
+async def check_storage(caller: AsyncClusterCall, storage_id: int) -> StorageCheck:
     """
     Pass over a storage now.
 
@@ -123,7 +124,7 @@ async def check_storage(caller: AsyncClusterCall, storage_id: int) -> dict[str, 
     if node_id is None:
         raise StorageUnreached(storage_id)
     deleted, findings = await settle_storage(services, storage_id, node_id)
-    found = [{"kind": f.kind, "subject": f.subject, "proposal": f.proposal} for f in findings]
+    found: list[VolumeFinding] = [{"kind": f.kind, "subject": f.subject, "proposal": f.proposal} for f in findings]
     return {"storage_id": storage_id, "node_id": node_id, "deleted": deleted, "findings": found}
 
 

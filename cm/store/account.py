@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from sqlalchemy import text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from cm.models import Account
+from cm.results import account as results
 from cm.rpc.errors import ObjectNotFound, VersionChanged
 from cm.runtime.rows import Columns, edit_row, insert_row, table_of
 
@@ -139,7 +140,7 @@ def write_external(session: Session, account: ExternalAccount, *, newer: bool) -
     edit_row(session, Account, account.id, (*EDITED, Account.login, Account.external_version), values, counted=newer)
 
 
-def list_external(session: Session, origin: str, *, after: int, limit: int) -> Sequence[dict[str, Any]]:
+def list_external(session: Session, origin: str, *, after: int, limit: int) -> Sequence[results.CloudAccount]:
     """A page of an issuer's accounts by their number there; the issuer's own, 0, is not among them."""
     found = session.execute(
         text(
@@ -149,7 +150,7 @@ def list_external(session: Session, origin: str, *, after: int, limit: int) -> S
         ),
         {"origin": origin, "after": after, "limit": limit},
     )
-    return [dict(row._mapping) for row in found]
+    return [cast(results.CloudAccount, dict(row._mapping)) for row in found]
 
 
 _ACCOUNT = """
@@ -160,15 +161,17 @@ SELECT id AS user_id, uuid::text AS uuid, origin, external_id, login, name, is_a
 """
 
 
-def list_accounts(session: Session, *, after: int | None, limit: int) -> Sequence[dict[str, Any]]:
+def list_accounts(session: Session, *, after: int | None, limit: int) -> Sequence[results.Account]:
     """A page by id."""
     found = session.execute(
         text(_ACCOUNT + " AND id > :after ORDER BY id LIMIT :limit"), {"after": after or 0, "limit": limit}
     )
-    return [dict(row._mapping) for row in found]
+    return [cast(results.Account, dict(row._mapping)) for row in found]
 
 
-def get_account(session: Session, account_id: int, *, lock: bool = False, version: int | None = None) -> dict[str, Any]:
+def get_account(
+    session: Session, account_id: int, *, lock: bool = False, version: int | None = None
+) -> results.Account:
     """
     :param lock: hold its row until the transaction ends.
     :raises ObjectNotFound: absent or deleted.
@@ -180,7 +183,7 @@ def get_account(session: Session, account_id: int, *, lock: bool = False, versio
         raise ObjectNotFound("user", account_id)
     if version is not None and found.version != version:
         raise VersionChanged("user", account_id, found.version, version)
-    return dict(found._mapping)
+    return cast(results.Account, dict(found._mapping))
 
 
 def update_account(session: Session, account_id: int, values: Mapping[str, Any], *, newer: bool) -> None:

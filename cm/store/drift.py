@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final, cast
 
 import msgspec
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from cm.results.drift import Drift
 from cm.rpc.errors import ObjectNotFound
 from cm.rpc.vocabulary import DriftKind
 from cm.rules.reconcile import Finding
@@ -198,11 +199,11 @@ SELECT d.id AS drift_id, d.kind, d.node_id, n.name AS node, d.vm_id, d.subject, 
 
 def list_drift(
     session: Session, *, node_id: int | None, closed: bool, before: int | None, limit: int
-) -> list[dict[str, Any]]:
+) -> list[Drift]:
     """
     Open findings, or settled ones, newest first.
 
     :param before: the last id of the page before.
     """
     parameters = {"node_id": node_id, "closed": closed, "limit": limit, "before": before}
-    return [dict(row._mapping) for row in session.execute(_LIST, parameters)]
+    return [cast(Drift, dict(row._mapping)) for row in session.execute(_LIST, parameters)]

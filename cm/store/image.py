@@ -5,12 +5,13 @@ from __future__ import annotations
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from cm.models import Image
+from cm.results import image as results
 from cm.rpc.errors import ObjectNotFound, VersionChanged
 from cm.rpc.vocabulary import DiskFormat, ImageAccess, ImageKind, ImageState
 from cm.rules.access import Level, Person, enough, highest
@@ -118,7 +119,7 @@ def _viewer(viewer: Person | None) -> dict[str, Any]:
     return {"account_id": None, "issuer": None, "groups": []} if viewer is None else values_of(viewer)
 
 
-def _shown(row: Any, viewer: Person | None) -> dict[str, Any]:
+def _shown(row: Any, viewer: Person | None) -> results.Image:
     """An image as its viewer sees it: users and operators are not told which VMs have it attached."""
     found = dict(row._mapping)
     levels = [Level(level) for level in found.pop("levels") or ()]
@@ -128,12 +129,12 @@ def _shown(row: Any, viewer: Person | None) -> dict[str, Any]:
     found["group_ids"] = found["group_ids"] or []
     found["mine"] = mine
     found["level"] = level
-    return found
+    return cast(results.Image, found)
 
 
 def show_image(
     session: Session, image_id: int, viewer: Person | None, kinds: Sequence[ImageKind] | None = None
-) -> dict[str, Any]:
+) -> results.Image:
     """
     :param viewer: the caller; None for administrators, who see all.
     :return: with ``level``, the viewer's own, and ``group_ids``: of their cloud manager's groups those that may use
@@ -159,7 +160,7 @@ def list_images(
     account_id: int | None = None,
     storage_id: int | None = None,
     before: int | None = None,
-) -> Sequence[dict[str, Any]]:
+) -> Sequence[results.Image]:
     """
     A page, newest first.
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from cm.results.message import AccountMessage
 from cm.rpc.vocabulary import CauseKind
 from cm.runtime.prepared import Prepared
 
@@ -24,7 +25,7 @@ def insert_message(session: Session, account_id: int, level: str, code: str, par
     return int(found.scalar_one())
 
 
-def list_messages(session: Session, account_id: int, *, limit: int, before: int | None) -> Sequence[dict[str, Any]]:
+def list_messages(session: Session, account_id: int, *, limit: int, before: int | None) -> Sequence[AccountMessage]:
     """A page of an account's, newest first."""
     found = session.execute(
         text(
@@ -34,7 +35,7 @@ def list_messages(session: Session, account_id: int, *, limit: int, before: int 
         ),
         {"account_id": account_id, "before": before, "limit": limit},
     )
-    return [dict(row._mapping) for row in found]
+    return [cast(AccountMessage, dict(row._mapping)) for row in found]
 
 
 def delete_messages(session: Session, account_id: int, message_ids: Sequence[int]) -> set[int]:

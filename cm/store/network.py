@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from ipaddress import IPv4Address, IPv4Network
-from typing import Any
+from typing import Any, cast
 
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from cm.models import AddressPool
+from cm.results.network import NetworkLease
 from cm.rpc.errors import ObjectNotFound, VersionChanged
 from cm.runtime.prepared import Prepared
 from cm.runtime.rows import close_row, edit_row
@@ -156,7 +157,7 @@ def close_pool(session: Session, pool_id: int) -> None:
 
 def list_leases(
     session: Session, pool_id: int, *, used_only: bool, after: int | None, limit: int
-) -> Sequence[dict[str, Any]]:
+) -> Sequence[NetworkLease]:
     """A page of a pool's leases by id, with whose VM has each."""
     found = session.execute(
         text(
@@ -168,4 +169,4 @@ def list_leases(
         ),
         {"id": pool_id, "used_only": used_only, "after": after or 0, "limit": limit},
     )
-    return [dict(row._mapping) for row in found]
+    return [cast(NetworkLease, dict(row._mapping)) for row in found]

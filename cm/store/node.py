@@ -6,12 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from ipaddress import IPv4Network
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from cm.models import Node
+from cm.results import node as results
 from cm.rpc.errors import ObjectNotFound, VersionChanged
 from cm.rpc.vocabulary import NodeId, NodeState, NodeTrouble, StorageId
 from cm.rules.placement import NodeLoad
@@ -77,7 +78,7 @@ SELECT n.id, n.uuid::text AS uuid, n.name, n.address, n.uri, n.locked, n.comment
 """
 
 
-def _node(row: Any) -> dict[str, Any]:
+def _node(row: Any) -> results.Node:
     found = dict(row._mapping)
     found["node_id"] = found.pop("id")
     found["created"] = found.pop("created_at")
@@ -87,7 +88,7 @@ def _node(row: Any) -> dict[str, Any]:
     found["health"] = health(found["troubles"])
     for name in ("agent_silent_since", "unhooked_since", "other_host", "reported"):
         del found[name]  # told as troubles
-    return found
+    return cast(results.Node, found)
 
 
 def _report(kept: dict[str, Any] | None) -> dict[str, Any] | None:
@@ -102,7 +103,7 @@ def _report(kept: dict[str, Any] | None) -> dict[str, Any] | None:
     return told
 
 
-def get_node(session: Session, node_id: int) -> dict[str, Any]:
+def get_node(session: Session, node_id: int) -> results.Node:
     """
     :raises ObjectNotFound: absent or deleted.
     """
@@ -112,7 +113,7 @@ def get_node(session: Session, node_id: int) -> dict[str, Any]:
     return _node(row)
 
 
-def list_nodes(session: Session) -> list[dict[str, Any]]:
+def list_nodes(session: Session) -> list[results.Node]:
     return [_node(row) for row in session.execute(text(_NODE.replace(REPORT, BRIEF) + " ORDER BY n.id"))]
 
 

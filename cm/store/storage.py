@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from cm.interfaces.volume import StorageSpec
 from cm.models import Storage
+from cm.results import storage as results
 from cm.rpc.errors import ObjectNotFound, VersionChanged
 from cm.rpc.vocabulary import StorageKind
 from cm.rules.names import pool_name
@@ -33,13 +34,13 @@ SELECT s.id AS storage_id, s.uuid::text AS uuid, s.name, s.kind, s.path, s.addre
 """
 
 
-def _storage(row: Any) -> dict[str, Any]:
+def _storage(row: Any) -> results.Storage:
     found = dict(row._mapping)
     found["nodes"] = found["nodes"] or []
-    return found
+    return cast(results.Storage, found)
 
 
-def list_storages(session: Session) -> Sequence[dict[str, Any]]:
+def list_storages(session: Session) -> Sequence[results.Storage]:
     return [_storage(row) for row in session.execute(text(_STORAGE + " ORDER BY s.id"))]
 
 
@@ -49,7 +50,9 @@ def pool_paths(session: Session) -> Sequence[tuple[str, str]]:
     return [(row.name, row.path) for row in found]
 
 
-def get_storage(session: Session, storage_id: int, *, lock: bool = False, version: int | None = None) -> dict[str, Any]:
+def get_storage(
+    session: Session, storage_id: int, *, lock: bool = False, version: int | None = None
+) -> results.Storage:
     """
     :param lock: hold its row until the transaction ends.
     :raises ObjectNotFound: absent or deleted.

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from cm.models import Template
+from cm.results import template as results
 from cm.rpc.errors import ObjectNotFound, VersionChanged
 from cm.runtime.rows import Columns, close_row, edit_row, insert_row
 
@@ -23,14 +24,15 @@ SELECT id AS template_id, uuid::text AS uuid, name, description, cpu, memory_mib
 """
 
 
-def list_templates(session: Session) -> Sequence[dict[str, Any]]:
+def list_templates(session: Session) -> Sequence[results.Template]:
     """The smallest first."""
-    return [dict(row._mapping) for row in session.execute(text(_TEMPLATE + " ORDER BY cpu, memory_mib, id"))]
+    found = session.execute(text(_TEMPLATE + " ORDER BY cpu, memory_mib, id"))
+    return [cast(results.Template, dict(row._mapping)) for row in found]
 
 
 def get_template(
     session: Session, template_id: int, *, lock: bool = False, version: int | None = None
-) -> dict[str, Any]:
+) -> results.Template:
     """
     :param lock: hold its row until the transaction ends.
     :raises ObjectNotFound: absent or deleted.
@@ -42,7 +44,7 @@ def get_template(
         raise ObjectNotFound("template", template_id)
     if version is not None and found.version != version:
         raise VersionChanged("template", template_id, found.version, version)
-    return dict(found._mapping)
+    return cast(results.Template, dict(found._mapping))
 
 
 def insert_template(session: Session, values: Mapping[str, Any]) -> int:

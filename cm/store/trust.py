@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import cast
 
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from cm.results.trust import TrustedKey
+
 _KEY = "SELECT key_id, issuer, public_key, created_at AS created FROM trusted_key"
 
 
-def list_keys(session: Session) -> Sequence[dict[str, Any]]:
+def list_keys(session: Session) -> Sequence[TrustedKey]:
     """All, by id."""
-    return [dict(row._mapping) for row in session.execute(text(f"{_KEY} ORDER BY key_id"))]
+    return [cast(TrustedKey, dict(row._mapping)) for row in session.execute(text(f"{_KEY} ORDER BY key_id"))]
 
 
-def get_or_insert_key(session: Session, key_id: str, issuer: str, public_key: str) -> dict[str, Any]:
+def get_or_insert_key(session: Session, key_id: str, issuer: str, public_key: str) -> TrustedKey:
     """The key of this id: the given one, unless there is one already."""
     session.execute(
         text(
@@ -26,7 +28,7 @@ def get_or_insert_key(session: Session, key_id: str, issuer: str, public_key: st
         {"key_id": key_id, "issuer": issuer, "public_key": public_key},
     )
     found = session.execute(text(f"{_KEY} WHERE key_id = :key_id FOR UPDATE"), {"key_id": key_id}).one()
-    return dict(found._mapping)
+    return cast(TrustedKey, dict(found._mapping))
 
 
 def delete_key(session: Session, key_id: str) -> bool:

@@ -28,6 +28,7 @@ from cm.rpc.errors import (
 from cm.rpc.token import TokenSigner
 from cm.runtime.database import CommitUnknown
 from cm.runtime.wall import unix_seconds
+from support import answers
 from support.cloud import run
 from support.federation import Federation, answering, federated, hanging, result
 
@@ -65,6 +66,7 @@ def elsewhere(federation: Federation) -> Iterator[Any]:
     yield move
     for name in pointed:
         point(federation, name, federation.ports[name])
+    answers.take()  # what stood there for a cluster declares nothing
 
 
 # ------------------------------------------------------------------ which cluster

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
+from clm.results.cluster import Administrator
 from clm.services import administrators as service
 from clm.services.context import CloudCall
 from cm.rpc.types import Id
@@ -11,7 +10,7 @@ from cm.rpc.view import admin_view
 
 
 @admin_view
-def get_list(caller: CloudCall, cluster: int | str) -> list[dict[str, Any]]:
+def get_list(caller: CloudCall, cluster: int | str) -> list[Administrator]:
     """
     A cluster's administrators, besides the cloud's own.
 
@@ -21,12 +20,12 @@ def get_list(caller: CloudCall, cluster: int | str) -> list[dict[str, Any]]:
 
 
 @admin_view(changing=True)
-def add(caller: CloudCall, cluster: int | str, user_id: Id) -> list[dict[str, Any]]:
+def add(caller: CloudCall, cluster: int | str, user_id: Id) -> list[Administrator]:
     """Make a user an administrator of a cluster: its ``admin`` views are open to them from now on."""
     return service.add(caller, cluster, user_id)
 
 
 @admin_view(changing=True)
-def delete(caller: CloudCall, cluster: int | str, user_id: Id) -> list[dict[str, Any]]:
+def delete(caller: CloudCall, cluster: int | str, user_id: Id) -> list[Administrator]:
     """Take the administration of a cluster from a user. The last may go: the cloud's administrators remain."""
     return service.delete(caller, cluster, user_id)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from msgspec import Meta
 
+from clm.results.cloud import AuditEntry
 from clm.services.context import CloudCall
 from clm.store.audit import list_audit
 from cm.rpc.types import Id, Limit, matching
@@ -29,6 +30,6 @@ def get_list(
     method: Method | None = None,
     limit: Limit = 100,
     before: Id | None = None,
-) -> list[dict[str, Any]]:
+) -> list[AuditEntry]:
     """Changing calls that were accepted, the newest first. before: the last audit_id of the page before."""
     return list_audit(caller.session, user_id, method, limit, before)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from msgspec import Meta
 
+from clm.results.cluster import Cluster
 from clm.services import cluster as service
 from clm.services.context import AsyncCloudCall, CloudCall
 from clm.store.cluster import get_cluster, list_clusters
@@ -27,7 +28,7 @@ async def add(
     login: Login | None = None,
     password: Secret | None = None,
     ca: Pem | None = None,
-) -> dict[str, Any]:
+) -> Cluster:
     """
     Add a cluster. It is asked for its name, which must be this one, and its version; then it has to believe a call of
     this cloud's. Only when all that has gone well is anything written.
@@ -47,7 +48,7 @@ async def edit(
     ca: Pem | None = None,
     login: Login | None = None,
     password: Secret | None = None,
-) -> dict[str, Any]:
+) -> Cluster:
     """
     Change what is not null. With another address, name or authority the cluster has to prove itself again.
 
@@ -66,30 +67,30 @@ async def delete(caller: AsyncCloudCall, cluster_id: Id) -> None:
 
 
 @cloud_view(changing=True)
-def lock(caller: CloudCall, cluster_id: Id) -> dict[str, Any]:
+def lock(caller: CloudCall, cluster_id: Id) -> Cluster:
     """Pass no calls on to a cluster, whoever makes them."""
     return service.set_locked(caller, cluster_id, True)
 
 
 @cloud_view(changing=True)
-def unlock(caller: CloudCall, cluster_id: Id) -> dict[str, Any]:
+def unlock(caller: CloudCall, cluster_id: Id) -> Cluster:
     """Pass calls on again; the cluster is told of all users anew."""
     return service.set_locked(caller, cluster_id, False)
 
 
 @cloud_view(changing=True)
-async def check(caller: AsyncCloudCall, cluster_id: Id) -> dict[str, Any]:
+async def check(caller: AsyncCloudCall, cluster_id: Id) -> Cluster:
     """Look at a cluster now: whether it answers, in which version, and whether it believes this cloud."""
     return await service.check_now(caller, cluster_id)
 
 
 @cloud_view
-def get_list(caller: CloudCall) -> list[dict[str, Any]]:
+def get_list(caller: CloudCall) -> list[Cluster]:
     """The clusters, by name, with their health; ``accounts_due``: users it has still to be told of."""
     return list_clusters(caller.session)
 
 
 @cloud_view
-def get_by_id(caller: CloudCall, cluster_id: Id) -> dict[str, Any]:
+def get_by_id(caller: CloudCall, cluster_id: Id) -> Cluster:
     """One cluster."""
     return get_cluster(caller.session, cluster_id)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
+from clm.results.group import Group
 from clm.services import groups
 from clm.services.context import CloudCall
 from clm.store.group import list_all
@@ -12,7 +11,7 @@ from cm.rpc.view import cloud_view
 
 
 @cloud_view
-def get_list(caller: CloudCall) -> list[dict[str, Any]]:
+def get_list(caller: CloudCall) -> list[Group]:
     """All groups, by name."""
     return list_all(caller.session)
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Literal
 
+from clm.results.cloud import Mail
 from clm.services import mails
 from clm.services.context import CloudCall
 from clm.store.mail import list_mails
@@ -17,7 +18,7 @@ def get_list(
     state: Literal["due", "sent", "failed"] | None = None,
     limit: Limit = 100,
     before: Id | None = None,
-) -> list[dict[str, Any]]:
+) -> list[Mail]:
     """Mails of the last month, the newest first, without what they say. before: the last mail_id of the page before."""
     return list_mails(caller.session, state, limit, before)
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from msgspec import Meta
 
+from clm.results.cloud import News
 from clm.services import news
 from clm.services.context import CloudCall
 from clm.store.news import get_news
@@ -17,13 +18,13 @@ Content = Annotated[str, Meta(max_length=50_000)]
 
 
 @cloud_view(changing=True)
-def add(caller: CloudCall, topic: Topic, content: Content = "", sticky: bool = False) -> dict[str, Any]:
+def add(caller: CloudCall, topic: Topic, content: Content = "", sticky: bool = False) -> News:
     """Tell everybody something. What is sticky stays above the rest."""
     return news.add(caller, topic, content, sticky)
 
 
 @cloud_view
-def get_by_id(caller: CloudCall, news_id: Id) -> dict[str, Any]:
+def get_by_id(caller: CloudCall, news_id: Id) -> News:
     """One of the news."""
     return get_news(caller.session, news_id)
 
@@ -35,7 +36,7 @@ def edit(
     topic: Topic | None = None,
     content: Content | None = None,
     sticky: bool | None = None,
-) -> dict[str, Any]:
+) -> News:
     """Change news; what is not given stays."""
     return news.edit(caller, news_id, {"topic": topic, "content": content, "sticky": sticky})
 

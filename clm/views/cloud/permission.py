@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
-
+from clm.results.user import PermissionInfo
 from clm.rules.permissions import GATES, KNOWN
 from clm.services.context import CloudCall
 from cm.rpc.view import cloud_view
 
 
 @cloud_view
-def get_list(caller: CloudCall) -> list[dict[str, Any]]:
+def get_list(caller: CloudCall) -> list[PermissionInfo]:
     """What there is to be permitted, the views it opens, and whether users have it who were given no set of theirs."""
     return [
         {

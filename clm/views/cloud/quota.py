@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from msgspec import Meta
 
+from clm.results.cluster import WantedQuota
 from clm.services import quotas as service
 from clm.services.context import CloudCall
 from cm.rpc.types import Id, IdList
@@ -18,7 +19,7 @@ Setting = Annotated[
 
 
 @cloud_view
-def get(caller: CloudCall, cluster: int | str, user_id: Id) -> dict[str, Any]:
+def get(caller: CloudCall, cluster: int | str, user_id: Id) -> WantedQuota:
     """
     A user's quotas at a cluster, as the cloud wants them: null is left to the cluster. ``synced`` tells whether the
     cluster has been told.
@@ -35,7 +36,7 @@ def edit(
     memory_mib: Setting | None = UNSET,
     storage_mib: Setting | None = UNSET,
     vms: Setting | None = UNSET,
-) -> list[dict[str, Any]]:
+) -> list[WantedQuota]:
     """
     Set quotas of one or many users at a cluster; it is told in the next moment.
 

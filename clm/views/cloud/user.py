@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from msgspec import Meta
 
+from clm.results.user import EndedSessions, User
 from clm.services import passwords, users
 from clm.services.context import AsyncCloudCall, CloudCall
 from clm.store import user as store
@@ -21,13 +22,13 @@ def get_list(
     search: Name | None = None,
     limit: Limit = 1000,
     after: Id | None = None,
-) -> list[dict[str, Any]]:
+) -> list[User]:
     """Users by id. search: a part of login, address or name. after: the last user_id of the page before."""
     return store.list_users(caller.session, state=state, search=search, limit=limit, after=after)
 
 
 @cloud_view
-def get_by_id(caller: CloudCall, user_id: Id) -> dict[str, Any]:
+def get_by_id(caller: CloudCall, user_id: Id) -> User:
     """One user."""
     return store.get_user(caller.session, user_id)
 
@@ -42,7 +43,7 @@ async def add(
     last_name: PersonName = "",
     organization: PersonName = "",
     is_cloud_admin: bool = False,
-) -> dict[str, Any]:
+) -> User:
     """Add a user, who is active at once. Without a password nobody logs in until one is set."""
     values = {
         "login": login,
@@ -65,7 +66,7 @@ def edit(
     email: NoEmail | None = None,
     login: Login | None = None,
     default_cluster_id: Id | None = None,
-) -> dict[str, Any]:
+) -> User:
     """Change a user; what is not given stays."""
     values = {
         "first_name": first_name,
@@ -79,19 +80,19 @@ def edit(
 
 
 @cloud_view(changing=True)
-def activate(caller: CloudCall, user_id: Id) -> dict[str, Any]:
+def activate(caller: CloudCall, user_id: Id) -> User:
     """Let in somebody who has registered; they are mailed."""
     return users.activate(caller, user_id)
 
 
 @cloud_view(changing=True)
-def block(caller: CloudCall, user_id: Id, block: bool) -> dict[str, Any]:
+def block(caller: CloudCall, user_id: Id, block: bool) -> User:
     """Keep somebody out at once, everywhere, or let them in again; they are mailed."""
     return users.block(caller, user_id, block)
 
 
 @cloud_view(changing=True)
-def set_admin(caller: CloudCall, user_id: Id, admin: bool) -> dict[str, Any]:
+def set_admin(caller: CloudCall, user_id: Id, admin: bool) -> User:
     """Make somebody an administrator of the cloud, or no more; their sessions end."""
     return users.set_admin(caller, user_id, admin)
 
@@ -115,7 +116,7 @@ def reset_totp(caller: CloudCall, user_id: Id) -> None:
 
 
 @cloud_view(changing=True)
-def end_sessions(caller: CloudCall, user_id: Id) -> dict[str, Any]:
+def end_sessions(caller: CloudCall, user_id: Id) -> EndedSessions:
     """End all of somebody's sessions; their API keys stay."""
     return {"ended": users.end_all_sessions(caller, user_id)}
 
@@ -123,6 +124,6 @@ def end_sessions(caller: CloudCall, user_id: Id) -> dict[str, Any]:
 @cloud_view(changing=True)
 def set_permissions(
     caller: CloudCall, user_id: Id, permissions: Annotated[list[Name], Meta(max_length=50)] | None
-) -> dict[str, Any]:
+) -> User:
     """Say what somebody may do; null: what the settings let everybody do. See cloud.permission.get_list."""
     return users.set_permissions(caller, user_id, permissions)

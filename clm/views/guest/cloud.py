@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Any
 
+from clm.results.cloud import CloudInfo
 from clm.services.context import CloudCall
 from cm.rpc.view import guest_view
 from cm.runtime.program import release
 
 
 @guest_view
-def get_info(caller: CloudCall) -> dict[str, Any]:
+def get_info(caller: CloudCall) -> CloudInfo:
     """The cloud's name, its version and clock, whether one may register, and whom to ask."""
     policy = caller.policy
     return {

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
+from clm.results.cloud import News
 from clm.services.context import CloudCall
 from clm.store.news import list_news
 from cm.rpc.types import Id, Limit
@@ -11,6 +10,6 @@ from cm.rpc.view import guest_view
 
 
 @guest_view
-def get_list(caller: CloudCall, limit: Limit = 50, before: Id | None = None) -> list[dict[str, Any]]:
+def get_list(caller: CloudCall, limit: Limit = 50, before: Id | None = None) -> list[News]:
     """News, the sticky ones first and then the newest. before: news_id of the last one of the page before."""
     return list_news(caller.session, limit, before)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from msgspec import Meta
 
+from clm.results.user import BegunLogin, LoggedIn, LoginProvider
 from clm.services import oidc
 from clm.services.context import AsyncCloudCall, CloudCall
 from cm.rpc.types import matching
@@ -20,13 +21,13 @@ Code = Annotated[str, Meta(min_length=1, max_length=4000)]
 
 
 @guest_view
-def get_list(caller: CloudCall) -> list[dict[str, str]]:
+def get_list(caller: CloudCall) -> list[LoginProvider]:
     """The providers that one may log in by: name, and title for people."""
     return oidc.list_providers(caller.policy)
 
 
 @guest_view
-async def begin(caller: AsyncCloudCall, provider: ProviderName, redirect_uri: Uri) -> dict[str, str]:
+async def begin(caller: AsyncCloudCall, provider: ProviderName, redirect_uri: Uri) -> BegunLogin:
     """
     Begin a login: send the person to url; they come back to redirect_uri with a code and the state.
 
@@ -37,7 +38,7 @@ async def begin(caller: AsyncCloudCall, provider: ProviderName, redirect_uri: Ur
 
 
 @guest_view
-async def finish(caller: AsyncCloudCall, state: State, code: Code) -> dict[str, Any]:
+async def finish(caller: AsyncCloudCall, state: State, code: Code) -> LoggedIn:
     """
     A token in exchange for what the person came back with, as guest.session.login gives it.
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from msgspec import Meta
 
+from clm.results.user import LoggedIn
 from clm.services.context import AsyncCloudCall
 from cm.rpc.types import Login, Secret, matching
 from cm.rpc.view import guest_view
@@ -22,7 +23,7 @@ OTP = Annotated[
 
 
 @guest_view
-async def login(caller: AsyncCloudCall, login: Login, password: Secret, otp: OTP | None = None) -> dict[str, Any]:
+async def login(caller: AsyncCloudCall, login: Login, password: Secret, otp: OTP | None = None) -> LoggedIn:
     """
     A token in exchange for a password, and for a second factor where there is one; send it as Authorization: Bearer.
 
@@ -34,5 +35,5 @@ async def login(caller: AsyncCloudCall, login: Login, password: Secret, otp: OTP
         "expires": opened.expires,
         "user_id": identity.account_id,
         "login": identity.login,
-        "roles": sorted(role.value for role in identity.roles),
+        "roles": sorted(identity.roles),
     }

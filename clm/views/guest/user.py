@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
+from clm.results.user import Confirmed, MailedToken, Mailer, Registered
 from clm.services import passwords, registration
 from clm.services.context import AsyncCloudCall, CloudCall
 from clm.services.tokens import check_token as check
@@ -22,7 +21,7 @@ async def register(
     first_name: PersonName = "",
     last_name: PersonName = "",
     organization: PersonName = "",
-) -> dict[str, Any]:
+) -> Registered:
     """
     Ask for an account. state tells what is next: mail_confirmation, admin_confirmation, or completed.
 
@@ -39,7 +38,7 @@ async def register(
 
 
 @guest_view(changing=True)
-def activate(caller: CloudCall, token: OneTimeToken) -> dict[str, Any]:
+def activate(caller: CloudCall, token: OneTimeToken) -> Confirmed:
     """Confirm an address with the token that was mailed to it. state is as after register."""
     return registration.activate(caller, token)
 
@@ -57,7 +56,7 @@ def email_exists(caller: CloudCall, email: Email) -> bool:
 
 
 @guest_view
-def is_mailer_active(caller: CloudCall) -> dict[str, Any]:
+def is_mailer_active(caller: CloudCall) -> Mailer:
     """Whether the cloud can mail, and whom to write to."""
     return {"mailer_active": bool(caller.policy.mail_from), "contact_email": caller.policy.contact_email}
 
@@ -69,7 +68,7 @@ async def reset_password_mail(caller: AsyncCloudCall, email: Email) -> None:
 
 
 @guest_view
-def check_token(caller: CloudCall, token: OneTimeToken) -> dict[str, Any]:
+def check_token(caller: CloudCall, token: OneTimeToken) -> MailedToken:
     """What a mailed token is good for: activation, password or email; and until when."""
     found = check(caller.session, token)
     return {"purpose": found.purpose, "expires": found.expires_at}

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
+from clm.results.user import Profile
 from clm.services import passwords, profile
 from clm.services.context import AsyncCloudCall, CloudCall
 from clm.views.types import Email, PersonName
@@ -12,7 +11,7 @@ from cm.rpc.view import user_view
 
 
 @user_view
-def get(caller: CloudCall) -> dict[str, Any]:
+def get(caller: CloudCall) -> Profile:
     """The caller's account with roles, permissions, the clusters they administer, and where EC2 clients connect to."""
     return profile.show(caller)
 
@@ -25,7 +24,7 @@ def edit(
     organization: PersonName | None = None,
     email: Email | None = None,
     default_cluster_id: Id | None = None,
-) -> dict[str, Any]:
+) -> Profile:
     """Change the caller's account; what is not given stays. A new address is mailed a token for guest.user.activate."""
     values = {
         "first_name": first_name,

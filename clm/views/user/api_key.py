@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from msgspec import Meta
 
+from clm.results.user import ApiKey, CreatedApiKey
 from clm.services import api_keys
 from clm.services.context import CloudCall
 from clm.store.api_key import list_api_keys
@@ -26,7 +27,7 @@ Days = Annotated[int, Meta(ge=1, le=3650)]
 @user_view(changing=True)
 def create(
     caller: CloudCall, name: Name, scope: Scope, expires_days: Days | None = None, ec2: bool = False
-) -> dict[str, Any]:
+) -> CreatedApiKey:
     """
     Make a key. The answer holds key, to be sent as Authorization: Bearer; this once, it is kept nowhere.
 
@@ -36,7 +37,7 @@ def create(
 
 
 @user_view
-def get_list(caller: CloudCall) -> list[dict[str, Any]]:
+def get_list(caller: CloudCall) -> list[ApiKey]:
     """The caller's keys by name, without their secrets; used tells when each was last used."""
     return list_api_keys(caller.session, caller.user_id)
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
+from clm.results.cluster import UserCluster
 from clm.services.clusters import administers
 from clm.services.context import CloudCall, CloudIdentity
 from clm.store.cluster import for_users, list_clusters
@@ -11,7 +10,7 @@ from cm.rpc.view import user_view
 
 
 @user_view
-def get_list(caller: CloudCall) -> list[dict[str, Any]]:
+def get_list(caller: CloudCall) -> list[UserCluster]:
     """
     The clusters, by name, with their health: ``state`` (ok, unreachable, refused, incompatible, locked or unknown),
     ``release`` of the program, ``latency_ms`` and ``seen_at`` of its last answer; and whether it is the caller's

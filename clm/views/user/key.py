@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from msgspec import Meta
 
+from clm.results.user import GeneratedSSHKey, SSHKey
 from clm.services import keys
 from clm.services.context import AsyncCloudCall, CloudCall
 from clm.store.key import get_key, get_key_named, list_keys
@@ -22,31 +23,31 @@ KeyLine = Annotated[
 @user_view(changing=True)
 async def generate(
     caller: AsyncCloudCall, name: Name, kind: Literal["ed25519", "rsa", "ecdsa"] = "ed25519"
-) -> dict[str, Any]:
+) -> GeneratedSSHKey:
     """Make a pair of keys. The answer holds private_key, this once: it is kept nowhere."""
     return await keys.generate(caller, name, kind)
 
 
 @user_view(changing=True)
-def add(caller: CloudCall, name: Name, key: KeyLine) -> dict[str, Any]:
+def add(caller: CloudCall, name: Name, key: KeyLine) -> SSHKey:
     """Import a public key: Ed25519, ECDSA, RSA of 2048 bits or more, or one of a security key."""
     return keys.add_text(caller, name, key)
 
 
 @user_view
-def get(caller: CloudCall, name: Name) -> dict[str, Any]:
+def get(caller: CloudCall, name: Name) -> SSHKey:
     """One key, by its name."""
     return get_key_named(caller.session, caller.user_id, name)
 
 
 @user_view
-def get_by_id(caller: CloudCall, key_id: Id) -> dict[str, Any]:
+def get_by_id(caller: CloudCall, key_id: Id) -> SSHKey:
     """One key."""
     return get_key(caller.session, caller.user_id, key_id)
 
 
 @user_view
-def get_list(caller: CloudCall) -> list[dict[str, Any]]:
+def get_list(caller: CloudCall) -> list[SSHKey]:
     """All keys of the caller's, by name."""
     return list_keys(caller.session, caller.user_id)
 

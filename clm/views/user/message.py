@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
+from clm.results.cloud import Message, MessageCount
 from clm.services import messages
 from clm.services.context import CloudCall
 from clm.store.message import count_messages, list_messages
@@ -14,13 +13,13 @@ from cm.rpc.view import user_view
 @user_view
 def get_list(
     caller: CloudCall, unread_only: bool = False, limit: Limit = 100, before: Id | None = None
-) -> list[dict[str, Any]]:
+) -> list[Message]:
     """The caller's messages, the newest first. before: message_id of the last one of the page before."""
     return list_messages(caller.session, caller.user_id, unread_only, limit, before)
 
 
 @user_view
-def count(caller: CloudCall) -> dict[str, int]:
+def count(caller: CloudCall) -> MessageCount:
     """How many messages the caller has, and how many of them are unread."""
     return count_messages(caller.session, caller.user_id)
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from msgspec import Meta
 
+from clm.results.cluster import PlacedObject
 from clm.rules.forward import UUIDS_MAX
 from clm.services.context import AsyncCloudCall
 from cm.rpc.view import user_view
@@ -14,7 +15,7 @@ Uuids = Annotated[list[Annotated[str, Meta(min_length=32, max_length=45)]], Meta
 
 
 @user_view
-async def find(caller: AsyncCloudCall, uuids: Uuids) -> list[dict[str, Any]]:
+async def find(caller: AsyncCloudCall, uuids: Uuids) -> list[PlacedObject]:
     """
     What these uuids are and where: VMs, images and templates that the caller sees; all others are left out.
 

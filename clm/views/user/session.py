@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
+from clm.results.user import Session
 from clm.services import accounts
 from clm.services.context import CloudCall, CloudIdentity
 from clm.store.session import list_sessions
@@ -12,7 +11,7 @@ from cm.rpc.view import user_view
 
 
 @user_view
-def get_list(caller: CloudCall) -> list[dict[str, Any]]:
+def get_list(caller: CloudCall) -> list[Session]:
     """Open sessions, the one used last first; current tells which of them this call came with."""
     current = _current(caller)
     return [{**row, "current": row["session_id"] == current} for row in list_sessions(caller.session, caller.user_id)]

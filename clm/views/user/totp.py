@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
+from clm.results.user import BegunFactor, RecoveryCodes, SecondFactor
 from clm.services import totp
 from clm.services.context import AsyncCloudCall, CloudCall
 from clm.views.guest.session import OTP
@@ -12,19 +11,19 @@ from cm.rpc.view import user_view
 
 
 @user_view
-def get(caller: CloudCall) -> dict[str, Any]:
+def get(caller: CloudCall) -> SecondFactor:
     """Whether it is on, and how many recovery codes are left."""
     return totp.show(caller.session, caller.user_id)
 
 
 @user_view(changing=True)
-def begin(caller: CloudCall) -> dict[str, Any]:
+def begin(caller: CloudCall) -> BegunFactor:
     """A secret for an authenticator, told this once, also as the uri of a QR code. It counts once it is confirmed."""
     return totp.begin(caller)
 
 
 @user_view(changing=True)
-async def confirm(caller: AsyncCloudCall, otp: OTP) -> dict[str, Any]:
+async def confirm(caller: AsyncCloudCall, otp: OTP) -> RecoveryCodes:
     """Turn the second factor on with a code of the authenticator. The answer holds recovery_codes, told this once."""
     return await totp.confirm(caller, otp)
 

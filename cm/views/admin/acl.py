@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from msgspec import Meta
 
+from cm.results.access import AccessEntry
 from cm.rpc.types import Id, Login
 from cm.rpc.view import admin_view
 from cm.rules.access import Level, Shared
@@ -16,7 +17,7 @@ Issuer = Annotated[str, Meta(min_length=1, max_length=200)]
 
 
 @admin_view
-def get_list(caller: ClusterCall, kind: Shared, object_id: Id) -> list[dict[str, Any]]:
+def get_list(caller: ClusterCall, kind: Shared, object_id: Id) -> list[AccessEntry]:
     """Who has which level on a VM or an image, its own account first."""
     return sharing.get_list(caller, kind, object_id, administrator=True)
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
 
+from cm.results.account import AppliedUsers, CloudAccount, DroppedGroups
 from cm.rpc.types import ID_MAX, IdList, Limit, Login, matching
 from cm.rpc.view import admin_view
 from cm.services import cloud
@@ -45,7 +46,7 @@ class CloudUser(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen
 
 
 @admin_view(changing=True)
-def put_users(caller: ClusterCall, users: Annotated[list[CloudUser], Meta(max_length=500)]) -> dict[str, Any]:
+def put_users(caller: ClusterCall, users: Annotated[list[CloudUser], Meta(max_length=500)]) -> AppliedUsers:
     """
     Make accounts of the calling cloud manager as these records say: added, changed, blocked. All of them or none.
 
@@ -72,7 +73,7 @@ def put_users(caller: ClusterCall, users: Annotated[list[CloudUser], Meta(max_le
 
 
 @admin_view
-def get_users(caller: ClusterCall, after: ExternalId | None = None, limit: Limit = 1000) -> list[dict[str, Any]]:
+def get_users(caller: ClusterCall, after: ExternalId | None = None, limit: Limit = 1000) -> list[CloudAccount]:
     """
     The calling cloud manager's accounts as they are here, by the number of ``external_id``; ``version`` is that of its
     record which was last taken over, 0 for an account that its owner's first call made.
@@ -85,7 +86,7 @@ def get_users(caller: ClusterCall, after: ExternalId | None = None, limit: Limit
 
 
 @admin_view(changing=True)
-def drop_groups(caller: ClusterCall, group_ids: IdList) -> dict[str, Any]:
+def drop_groups(caller: ClusterCall, group_ids: IdList) -> DroppedGroups:
     """
     Groups of the calling cloud manager are no more: what they were granted here ends.
 

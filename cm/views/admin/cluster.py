@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import cast
 
 from sqlalchemy import text
 
+from cm.results.cluster import ClusterCheck
 from cm.rpc.view import admin_view
 from cm.services.context import ClusterCall
 from cm.store.claim import leaks
@@ -27,7 +28,7 @@ SELECT (SELECT count(*) FROM drift WHERE closed_at IS NULL) AS open_drift,
 
 
 @admin_view
-def check(caller: ClusterCall) -> dict[str, Any]:
+def check(caller: ClusterCall) -> ClusterCheck:
     """
     Whether the books balance: what accounts, nodes and storages count as used against what lives.
 
@@ -35,4 +36,4 @@ def check(caller: ClusterCall) -> dict[str, Any]:
     """
     found = leaks(caller.session)
     counts = caller.session.execute(_COUNTS).one()
-    return {"ok": not found, "leaks": found, **counts._mapping}
+    return cast(ClusterCheck, {"ok": not found, "leaks": found, **counts._mapping})

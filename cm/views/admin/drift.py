@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
+from cm.results.drift import Drift, SettledDrift
 from cm.rpc.types import Id, Limit
 from cm.rpc.view import admin_view
 from cm.services import drift as service
@@ -14,7 +13,7 @@ from cm.store.drift import list_drift
 @admin_view
 def get_list(
     caller: ClusterCall, node_id: Id | None = None, closed: bool = False, limit: Limit = 1000, before: Id | None = None
-) -> list[dict[str, Any]]:
+) -> list[Drift]:
     """
     Open findings, newest first, with what was seen and what is proposed; settled ones if ``closed``.
 
@@ -24,12 +23,12 @@ def get_list(
 
 
 @admin_view(changing=True)
-def apply(caller: ClusterCall, drift_id: Id) -> dict[str, Any]:
+def apply(caller: ClusterCall, drift_id: Id) -> SettledDrift:
     """Do what a finding proposes."""
     return service.apply(caller, drift_id)
 
 
 @admin_view(changing=True)
-def dismiss(caller: ClusterCall, drift_id: Id) -> dict[str, Any]:
+def dismiss(caller: ClusterCall, drift_id: Id) -> SettledDrift:
     """Close a finding that is all right as it is."""
     return service.dismiss(caller, drift_id)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from msgspec import Meta
 
 from cm.rpc.types import LINE, Id, Limit
 from cm.rpc.view import admin_view
-from cm.runtime.logins import list_logins
+from cm.runtime.logins import LoginEntry, list_logins
 from cm.services.context import ClusterCall
 
 Claimed = Annotated[str, Meta(min_length=1, max_length=64, pattern=LINE, description="As it was claimed.")]
@@ -24,7 +24,7 @@ def get_list(
     refused: bool | None = None,
     limit: Limit = 100,
     before: Id | None = None,
-) -> list[dict[str, Any]]:
+) -> list[LoginEntry]:
     """
     Logins, good and refused, the newest first: who was claimed, from where, how, and the outcome. Alike ones are one
     row with their count. refused: only those, or only the others. before: the last login_id of the page before.

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
+from cm.results.network import Network, NetworkLease
 from cm.rpc.types import Id, Limit, Name
 from cm.rpc.view import admin_view
 from cm.services import networks
@@ -20,19 +19,19 @@ def add(
     gateway: str | None = None,
     bridge: Name | None = None,
     dns: str = "",
-) -> dict[str, Any]:
+) -> Network:
     """Add a network: a /20 to a /30 whose addresses, but the gateway's, guests may get."""
     return networks.add(caller, name, network, gateway, bridge, dns)
 
 
 @admin_view
-def get_list(caller: ClusterCall) -> list[dict[str, Any]]:
+def get_list(caller: ClusterCall) -> list[Network]:
     """All networks, with how many of their leases are used."""
     return [networks.describe(row) for row in list_pools(caller.session)]
 
 
 @admin_view
-def get_by_id(caller: ClusterCall, pool_id: Id) -> dict[str, Any]:
+def get_by_id(caller: ClusterCall, pool_id: Id) -> Network:
     """One network."""
     return networks.describe(get_pool(caller.session, pool_id))
 
@@ -40,7 +39,7 @@ def get_by_id(caller: ClusterCall, pool_id: Id) -> dict[str, Any]:
 @admin_view
 def list_leases(
     caller: ClusterCall, pool_id: Id, used_only: bool = True, limit: Limit = 1000, after: Id | None = None
-) -> list[dict[str, Any]]:
+) -> list[NetworkLease]:
     """
     A network's leases by id, with the VMs that have them.
 
@@ -51,13 +50,13 @@ def list_leases(
 
 
 @admin_view(changing=True)
-def lock(caller: ClusterCall, pool_id: Id) -> dict[str, Any]:
+def lock(caller: ClusterCall, pool_id: Id) -> Network:
     """Give no more leases of a network; those it gave stay."""
     return networks.set_locked(caller, pool_id, True)
 
 
 @admin_view(changing=True)
-def unlock(caller: ClusterCall, pool_id: Id) -> dict[str, Any]:
+def unlock(caller: ClusterCall, pool_id: Id) -> Network:
     """Give leases of a network again."""
     return networks.set_locked(caller, pool_id, False)
 

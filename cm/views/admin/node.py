@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Annotated, Any
+from typing import Annotated
 
 from msgspec import Meta
 
+from cm.results.node import CheckedNode, Enrolment, Evacuation, Node
 from cm.rpc.types import Id, Name, Text
 from cm.rpc.view import admin_view
 from cm.runtime.wall import utc_now
@@ -36,7 +37,7 @@ async def add(
     memory_overcommit: Overcommit | None = None,
     priority: Priority = 0,
     comment: Text = "",
-) -> dict[str, Any]:
+) -> Node:
     """
     Add a node that answers at a libvirt URI.
 
@@ -59,13 +60,13 @@ async def add(
 
 
 @admin_view
-def get_list(caller: ClusterCall) -> list[dict[str, Any]]:
+def get_list(caller: ClusterCall) -> list[Node]:
     """All nodes, with what is used of them and their storages."""
     return list_nodes(caller.session)
 
 
 @admin_view
-def get_by_id(caller: ClusterCall, node_id: Id) -> dict[str, Any]:
+def get_by_id(caller: ClusterCall, node_id: Id) -> Node:
     """One node."""
     return get_node(caller.session, node_id)
 
@@ -83,7 +84,7 @@ def edit(
     memory_overcommit: Overcommit | None = None,
     priority: Priority | None = None,
     comment: Text | None = None,
-) -> dict[str, Any]:
+) -> Node:
     """Change a node; what is not given stays. Its URI changes only while no VM is placed there."""
     values = {
         "name": name,
@@ -100,19 +101,19 @@ def edit(
 
 
 @admin_view(changing=True)
-def lock(caller: ClusterCall, node_id: Id) -> dict[str, Any]:
+def lock(caller: ClusterCall, node_id: Id) -> Node:
     """Place nothing more on a node; its VMs go on."""
     return nodes.set_locked(caller, node_id, True)
 
 
 @admin_view(changing=True)
-def unlock(caller: ClusterCall, node_id: Id) -> dict[str, Any]:
+def unlock(caller: ClusterCall, node_id: Id) -> Node:
     """Place VMs on a node again. Where its hooks were silent, launches from now on tell whether they were mended."""
     return nodes.set_locked(caller, node_id, False)
 
 
 @admin_view(changing=True)
-def evacuate(caller: ClusterCall, node_id: Id) -> dict[str, Any]:
+def evacuate(caller: ClusterCall, node_id: Id) -> Evacuation:
     """
     Lock a node and move its VMs to others: their power is cut, and they are started there.
 
@@ -130,7 +131,7 @@ def delete(caller: ClusterCall, node_id: Id) -> None:
 
 
 @admin_view(changing=True)
-def enrol(caller: ClusterCall, node_id: Id, ttl_s: Ttl = 3600) -> dict[str, Any]:
+def enrol(caller: ClusterCall, node_id: Id, ttl_s: Ttl = 3600) -> Enrolment:
     """A token that enrols the node's agent, once. It is not told again."""
     token = issue_enrolment_token(caller.session, node_id, ttl_s)
     caller.note("issue enrolment token", node_id=node_id, ttl_s=ttl_s)
@@ -138,6 +139,6 @@ def enrol(caller: ClusterCall, node_id: Id, ttl_s: Ttl = 3600) -> dict[str, Any]
 
 
 @admin_view(changing=True)
-async def check(caller: AsyncClusterCall, node_id: Id) -> dict[str, Any]:
+async def check(caller: AsyncClusterCall, node_id: Id) -> CheckedNode:
     """Look at a node now: its facts and the figures of its storages."""
     return await nodes.check(caller, node_id)

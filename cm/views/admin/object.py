@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
+from cm.results.access import FoundObject
 from cm.rpc.view import admin_view
 from cm.services import sharing
 from cm.services.context import ClusterCall
@@ -11,7 +10,7 @@ from cm.views.user.object import Uuids
 
 
 @admin_view
-def find(caller: ClusterCall, uuids: Uuids) -> list[dict[str, Any]]:
+def find(caller: ClusterCall, uuids: Uuids) -> list[FoundObject]:
     """
     What these uuids are; those that nothing has are left out.
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
+from cm.results.operation import AdminOperation, OperationNumber
 from cm.rpc.types import Id, Limit
 from cm.rpc.view import admin_view
 from cm.services import operations as service
@@ -12,9 +11,9 @@ from cm.store.operation import get_operation, list_operations
 
 
 @admin_view
-def get(caller: ClusterCall, operation_id: Id) -> dict[str, Any]:
+def get(caller: ClusterCall, operation_id: Id) -> AdminOperation:
     """One operation."""
-    return service.shown(caller.session, [get_operation(caller.session, operation_id)], admin=True)[0]
+    return service.shown_to_administrators(caller.session, [get_operation(caller.session, operation_id)])[0]
 
 
 @admin_view
@@ -26,7 +25,7 @@ def get_list(
     limit: Limit = 100,
     before: Id | None = None,
     parent_id: Id | None = None,
-) -> list[dict[str, Any]]:
+) -> list[AdminOperation]:
     """
     Operations, newest first.
 
@@ -42,16 +41,16 @@ def get_list(
         limit=limit,
         parent_id=parent_id,
     )
-    return service.shown(caller.session, found, admin=True)
+    return service.shown_to_administrators(caller.session, found)
 
 
 @admin_view(changing=True)
-def retry(caller: ClusterCall, operation_id: Id) -> dict[str, Any]:
+def retry(caller: ClusterCall, operation_id: Id) -> OperationNumber:
     """Try a failed operation again."""
     return service.retry(caller, operation_id, owner_only=False)
 
 
 @admin_view(changing=True)
-def abandon(caller: ClusterCall, operation_id: Id) -> dict[str, Any]:
+def abandon(caller: ClusterCall, operation_id: Id) -> OperationNumber:
     """Give up an operation that is under way; a creation or an import is undone."""
     return service.abandon(caller, operation_id, owner_only=False)

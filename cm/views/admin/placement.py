@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import cast
 
 from sqlalchemy import text
 
+from cm.results.placement import NodeVerdict, Placement
 from cm.rpc.errors import InvalidParameter, ObjectNotFound
 from cm.rpc.types import Id
 from cm.rpc.view import admin_view
@@ -24,7 +25,7 @@ _LAST = text(
 @admin_view
 def explain(
     caller: ClusterCall, vm_id: Id | None = None, template_id: Id | None = None, image_id: Id | None = None
-) -> dict[str, Any]:
+) -> Placement:
     """
     Each node's verdict, the best first, with its score and what would make the VM fit there.
 
@@ -37,8 +38,14 @@ def explain(
         found = caller.session.execute(_LAST, {"id": vm_id}).first()
         if found is None:
             raise ObjectNotFound("placement of vm", vm_id)
-        kept = {"verdicts": found.verdicts, "others": found.others}
-        return {"vm_id": vm_id, "node_id": found.node_id, "at": found.at, "trial": False, **kept}
+        return {
+            "vm_id": vm_id,
+            "node_id": found.node_id,
+            "at": found.at,
+            "trial": False,
+            "verdicts": found.verdicts,
+            "others": found.others,
+        }
     assert template_id is not None
     template = get_template(caller.session, template_id)
     storages = frozenset[StorageId]()
@@ -48,5 +55,5 @@ def explain(
     verdicts = [judge(request, node, caller.policy.placement) for node in node_loads(caller.session)]
     verdicts.sort(key=order)
     chosen = verdicts[0].node_id if verdicts and verdicts[0].fits else None
-    told = {"verdicts": [verdict._asdict() for verdict in verdicts], "others": {}}
-    return {"vm_id": None, "node_id": chosen, "at": None, "trial": True, **told}
+    told = [cast(NodeVerdict, verdict._asdict()) for verdict in verdicts]
+    return {"vm_id": None, "node_id": chosen, "at": None, "trial": True, "verdicts": told, "others": {}}

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from msgspec import Meta
 
+from cm.results.storage import Storage, StorageCheck, StorageWork
 from cm.rpc.types import Id, Name, Size
 from cm.rpc.view import admin_view
 from cm.rpc.vocabulary import StorageKind
@@ -30,7 +31,7 @@ def add(
     source: Source = "",
     capacity_bytes: Size | None = None,
     overcommit: Overcommit | None = None,
-) -> dict[str, Any]:
+) -> Storage:
     """
     Add a storage; attach it to nodes next.
 
@@ -43,13 +44,13 @@ def add(
 
 
 @admin_view
-def get_list(caller: ClusterCall) -> list[dict[str, Any]]:
+def get_list(caller: ClusterCall) -> list[Storage]:
     """All storages, with the nodes they are attached to."""
     return list(list_storages(caller.session))
 
 
 @admin_view
-def get_by_id(caller: ClusterCall, storage_id: Id) -> dict[str, Any]:
+def get_by_id(caller: ClusterCall, storage_id: Id) -> Storage:
     """One storage."""
     return get_storage(caller.session, storage_id)
 
@@ -61,26 +62,26 @@ def edit(
     name: Name | None = None,
     capacity_bytes: Size | None = None,
     overcommit: Overcommit | None = None,
-) -> dict[str, Any]:
+) -> Storage:
     """Change a storage; what is not given stays."""
     values = {"name": name, "capacity_bytes": capacity_bytes, "overcommit": overcommit}
     return storages.edit(caller, storage_id, values)
 
 
 @admin_view(changing=True)
-def attach(caller: ClusterCall, storage_id: Id, node_id: Id) -> dict[str, Any]:
+def attach(caller: ClusterCall, storage_id: Id, node_id: Id) -> StorageWork:
     """Attach a storage to a node; the operation tells how that is coming on."""
     return storages.attach(caller, storage_id, node_id)
 
 
 @admin_view(changing=True)
-def detach(caller: ClusterCall, storage_id: Id, node_id: Id) -> dict[str, Any]:
+def detach(caller: ClusterCall, storage_id: Id, node_id: Id) -> StorageWork:
     """Detach a storage from a node on which no VM uses it; its files stay."""
     return storages.detach(caller, storage_id, node_id)
 
 
 @admin_view(changing=True)
-async def check(caller: AsyncClusterCall, storage_id: Id) -> dict[str, Any]:
+async def check(caller: AsyncClusterCall, storage_id: Id) -> StorageCheck:
     """
     Look through a storage now, through a node that has it attached: leftovers of what has ended are deleted, and what
     is missing or cannot be accounted for is told, and written to the drift ledger.
@@ -89,13 +90,13 @@ async def check(caller: AsyncClusterCall, storage_id: Id) -> dict[str, Any]:
 
 
 @admin_view(changing=True)
-def lock(caller: ClusterCall, storage_id: Id) -> dict[str, Any]:
+def lock(caller: ClusterCall, storage_id: Id) -> Storage:
     """Use nothing more of a storage; VMs that use it go on."""
     return storages.set_locked(caller, storage_id, True)
 
 
 @admin_view(changing=True)
-def unlock(caller: ClusterCall, storage_id: Id) -> dict[str, Any]:
+def unlock(caller: ClusterCall, storage_id: Id) -> Storage:
     """Use a storage again."""
     return storages.set_locked(caller, storage_id, False)
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from msgspec import Meta
 
+from cm.results.image import Image, ImageWork
 from cm.rpc.types import Id, Limit, Name, Text
 from cm.rpc.view import admin_view
 from cm.rpc.vocabulary import DiskBus, DiskFormat, ImageAccess, ImageKind, NicModel, VideoModel
@@ -33,7 +34,7 @@ def import_file(
     disk_controller: DiskBus = DiskBus.VIRTIO,
     network_device: NicModel = NicModel.VIRTIO,
     video_device: VideoModel = VideoModel.VGA,
-) -> dict[str, Any]:
+) -> ImageWork:
     """
     Import an image from a file of the cluster manager's machine.
 
@@ -61,7 +62,7 @@ def import_url(
     network_device: NicModel = NicModel.VIRTIO,
     video_device: VideoModel = VideoModel.VGA,
     sha256: Sha256 | None = None,
-) -> dict[str, Any]:
+) -> ImageWork:
     """
     Import an image from a URL.
 
@@ -83,7 +84,7 @@ def get_list(
     limit: Limit = 1000,
     before: Id | None = None,
     failed: bool = False,
-) -> list[dict[str, Any]]:
+) -> list[Image]:
     """
     Everybody's images, newest first.
 
@@ -106,7 +107,7 @@ def get_list(
 
 
 @admin_view
-def get_by_id(caller: ClusterCall, image_id: Id) -> dict[str, Any]:
+def get_by_id(caller: ClusterCall, image_id: Id) -> Image:
     """One image."""
     return show_image(caller.session, image_id, None)
 
@@ -121,7 +122,7 @@ def edit(
     video_device: VideoModel | None = None,
     network_device: NicModel | None = None,
     platform: images.Platform | None = None,
-) -> dict[str, Any]:
+) -> Image:
     """Change an image's description and devices; what is not given stays."""
     row = get_image(caller.session, image_id, lock=True, version=caller.if_version)
     devices = {"disk_controller": disk_controller, "network_device": network_device, "video_device": video_device}
@@ -129,12 +130,12 @@ def edit(
 
 
 @admin_view(changing=True)
-def set_access(caller: ClusterCall, image_id: Id, access: ImageAccess) -> dict[str, Any]:
+def set_access(caller: ClusterCall, image_id: Id, access: ImageAccess) -> Image:
     """Let everybody use an image, or those alone whom it is shared with (``admin.acl``)."""
     return images.set_access(caller, image_id, access)
 
 
 @admin_view(changing=True)
-def delete(caller: ClusterCall, image_id: Id) -> dict[str, Any]:
+def delete(caller: ClusterCall, image_id: Id) -> ImageWork:
     """Delete an image that no VM needs; the operation tells when its volume is gone."""
     return images.delete(caller, get_image(caller.session, image_id, lock=True, version=caller.if_version))

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from msgspec import Meta
 
+from cm.results.template import Template
 from cm.rpc.types import Id, Name, Size, Text, matching
 from cm.rpc.view import admin_view
 from cm.services import templates
@@ -28,20 +29,20 @@ def add(
     memory_mib: Memory = 512,
     points: Size = 0,
     ec2name: Ec2Name = "",
-) -> dict[str, Any]:
+) -> Template:
     """Add a template."""
     values = {"name": name, "description": description, "cpu": cpu, "memory_mib": memory_mib}
     return templates.add(caller, {**values, "points": points, "ec2name": ec2name})
 
 
 @admin_view
-def get_list(caller: ClusterCall) -> list[dict[str, Any]]:
+def get_list(caller: ClusterCall) -> list[Template]:
     """All templates, the smallest first."""
     return list(list_templates(caller.session))
 
 
 @admin_view
-def get_by_id(caller: ClusterCall, template_id: Id) -> dict[str, Any]:
+def get_by_id(caller: ClusterCall, template_id: Id) -> Template:
     """One template."""
     return get_template(caller.session, template_id)
 
@@ -56,7 +57,7 @@ def edit(
     memory_mib: Memory | None = None,
     points: Size | None = None,
     ec2name: Ec2Name | None = None,
-) -> dict[str, Any]:
+) -> Template:
     """Change a template; what is not given stays. VMs made from it stay as they are."""
     values = {"name": name, "description": description, "cpu": cpu, "memory_mib": memory_mib}
     return templates.edit(caller, template_id, {**values, "points": points, "ec2name": ec2name})

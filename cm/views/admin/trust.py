@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from msgspec import Meta
 
+from cm.results.trust import TrustedKey
 from cm.rpc.types import Name, matching
 from cm.rpc.view import admin_view
 from cm.services import trust
@@ -19,7 +20,7 @@ PublicKey = Annotated[str, Meta(max_length=1000, description="Ed25519, in PEM.")
 
 
 @admin_view(changing=True)
-async def add(caller: AsyncClusterCall, key_id: KeyId, issuer: Name, public_key: PublicKey) -> dict[str, Any]:
+async def add(caller: AsyncClusterCall, key_id: KeyId, issuer: Name, public_key: PublicKey) -> TrustedKey:
     """
     Trust a cloud manager's key from now on. The same key again is no error.
 
@@ -29,7 +30,7 @@ async def add(caller: AsyncClusterCall, key_id: KeyId, issuer: Name, public_key:
 
 
 @admin_view
-def get_list(caller: ClusterCall) -> list[dict[str, Any]]:
+def get_list(caller: ClusterCall) -> list[TrustedKey]:
     """The trusted keys by id, without those of the cluster's settings."""
     return list(list_keys(caller.session))
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from msgspec import Meta
 
+from cm.results.account import Account, QuotaUse
 from cm.rpc.types import LINE, Id, Limit, Login, Secret
 from cm.rpc.view import admin_view
 from cm.rpc.vocabulary import NAME_MAX
@@ -28,7 +29,7 @@ async def add(
     quota_memory_mib: Quota | None = None,
     quota_storage_mib: Quota | None = None,
     quota_vms: Quota | None = None,
-) -> dict[str, Any]:
+) -> Account:
     """Add a local account. Quotas that are not given are the cluster's defaults; without a password nobody logs in."""
     values = {
         "login": login,
@@ -43,7 +44,7 @@ async def add(
 
 
 @admin_view
-def get_list(caller: ClusterCall, limit: Limit = 1000, after: Id | None = None) -> list[dict[str, Any]]:
+def get_list(caller: ClusterCall, limit: Limit = 1000, after: Id | None = None) -> list[Account]:
     """
     Accounts by id, with quotas and usage.
 
@@ -53,7 +54,7 @@ def get_list(caller: ClusterCall, limit: Limit = 1000, after: Id | None = None) 
 
 
 @admin_view
-def get_by_id(caller: ClusterCall, user_id: Id) -> dict[str, Any]:
+def get_by_id(caller: ClusterCall, user_id: Id) -> Account:
     """One account, with quotas and usage."""
     return get_account(caller.session, user_id)
 
@@ -69,7 +70,7 @@ def edit(
     quota_memory_mib: Quota | None = None,
     quota_storage_mib: Quota | None = None,
     quota_vms: Quota | None = None,
-) -> dict[str, Any]:
+) -> Account:
     """
     Change an account; what is not given stays. Blocking it (``active`` false) ends its sessions at once.
 
@@ -100,6 +101,6 @@ def delete(caller: ClusterCall, user_id: Id) -> None:
 
 
 @admin_view
-def check_quota(caller: ClusterCall, user_id: Id) -> dict[str, Any]:
+def check_quota(caller: ClusterCall, user_id: Id) -> QuotaUse:
     """An account's quotas, what is used of them and what is left."""
     return accounts.quota(caller.session, user_id)

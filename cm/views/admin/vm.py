@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from msgspec import Meta
 
+from cm.results.vm import VM, ErasedVM, VMDetail, VMOutcome, VMWork
 from cm.rpc.caller import RawList, RawObject
 from cm.rpc.types import Id, IdList, Limit, Name
 from cm.rpc.view import admin_view
@@ -26,7 +27,7 @@ def get_list(
     limit: Limit = 1000,
     before: Id | None = None,
     closed: bool = False,
-) -> RawList:
+) -> RawList[VM]:
     """
     VMs, newest first; destroyed ones only if ``closed``.
 
@@ -40,29 +41,29 @@ def get_list(
 
 
 @admin_view
-def get_by_id(caller: ClusterCall, vm_id: Id) -> RawObject:
+def get_by_id(caller: ClusterCall, vm_id: Id) -> RawObject[VMDetail]:
     """Everything about one VM, also a destroyed one."""
     return RawObject(service.detail(caller, vm_id, administrator=True))
 
 
-def _change(caller: ClusterCall, vm_id: int, kind: OperationKind) -> dict[str, Any]:
+def _change(caller: ClusterCall, vm_id: int, kind: OperationKind) -> VMWork:
     return service.change_state(caller, vm_id, kind, administrator=True)
 
 
 @admin_view(changing=True)
-def destroy(caller: ClusterCall, vm_ids: IdList) -> list[dict[str, Any]]:
+def destroy(caller: ClusterCall, vm_ids: IdList) -> list[VMOutcome]:
     """Destroy VMs: cut their power and delete their disks."""
     return service.for_each(caller, vm_ids, lambda vm_id: _change(caller, vm_id, OperationKind.VM_DESTROY))
 
 
 @admin_view(changing=True)
-def start(caller: ClusterCall, vm_id: Id) -> dict[str, Any]:
+def start(caller: ClusterCall, vm_id: Id) -> VMWork:
     """Start a stopped VM, on any node that reaches its disks."""
     return _change(caller, vm_id, OperationKind.VM_START)
 
 
 @admin_view(changing=True)
-def stop(caller: ClusterCall, vm_id: Id) -> dict[str, Any]:
+def stop(caller: ClusterCall, vm_id: Id) -> VMWork:
     """Cut a VM's power; its disk, address and quota stay."""
     return _change(caller, vm_id, OperationKind.VM_STOP)
 
@@ -77,7 +78,7 @@ async def adopt(
     image_id: Id | None = None,
     template_id: Id | None = None,
     force: bool = False,
-) -> dict[str, Any]:
+) -> VM:
     """
     Take a domain into the records that Wawel made and the database does not know, or knows elsewhere: after an older
     dump was restored. It goes on as it is, as a VM of a user.
@@ -94,7 +95,7 @@ async def adopt(
 
 
 @admin_view(changing=True)
-def erase(caller: ClusterCall, vm_id: Id) -> dict[str, Any]:
+def erase(caller: ClusterCall, vm_id: Id) -> ErasedVM:
     """
     Close a VM without asking its node, which will not answer any more.
 

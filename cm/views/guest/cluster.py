@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
+from cm.results.cluster import ClusterInfo
 from cm.rpc.view import guest_view
 from cm.rpc.vocabulary import PROTOCOL
 from cm.runtime.program import release
@@ -12,7 +11,7 @@ from cm.services.context import ClusterCall
 
 
 @guest_view
-def get_info(caller: ClusterCall) -> dict[str, Any]:
+def get_info(caller: ClusterCall) -> ClusterInfo:
     """The cluster's name, its version, the version of what it and its cloud manager say to each other, its clock."""
     now = utc_now()
     return {"name": caller.policy.name, "version": release(), "protocol": PROTOCOL, "time": now}

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
-
+from cm.results.account import OpenedSession
 from cm.rpc.types import Login, Secret
 from cm.rpc.view import guest_view
 from cm.services.context import AsyncClusterCall
 
 
 @guest_view
-async def login(caller: AsyncClusterCall, login: Login, password: Secret) -> dict[str, Any]:
+async def login(caller: AsyncClusterCall, login: Login, password: Secret) -> OpenedSession:
     """
     A token for twelve hours, in exchange for a password; send it as ``Authorization: Bearer``.
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
+from cm.results.account import Account, QuotaUse
 from cm.rpc.types import Secret
 from cm.rpc.view import user_view
 from cm.services import accounts
@@ -12,7 +11,7 @@ from cm.store.account import get_account
 
 
 @user_view
-def get(caller: ClusterCall) -> dict[str, Any]:
+def get(caller: ClusterCall) -> Account:
     """The caller's account, with quotas and usage."""
     return get_account(caller.session, caller.account_id)
 
@@ -24,6 +23,6 @@ async def set_password(caller: AsyncClusterCall, old_password: Secret, new_passw
 
 
 @user_view(name="user.user.check_quota")
-def check_quota(caller: ClusterCall) -> dict[str, Any]:
+def check_quota(caller: ClusterCall) -> QuotaUse:
     """The caller's quotas, what is used of them and what is left."""
     return accounts.quota(caller.session, caller.account_id)

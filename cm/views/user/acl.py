@@ -7,8 +7,7 @@ Levels: a *user* sees an object and may use an image; an *operator* also has a V
 
 from __future__ import annotations
 
-from typing import Any
-
+from cm.results.access import AccessEntry
 from cm.rpc.types import Id, Login
 from cm.rpc.view import user_view
 from cm.rules.access import Level, Shared
@@ -17,7 +16,7 @@ from cm.services.context import ClusterCall
 
 
 @user_view
-def get_list(caller: ClusterCall, kind: Shared, object_id: Id) -> list[dict[str, Any]]:
+def get_list(caller: ClusterCall, kind: Shared, object_id: Id) -> list[AccessEntry]:
     """
     Who has which level on a VM or an image, its own account first; whoever is only a user sees what concerns them.
 

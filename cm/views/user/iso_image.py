@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
+from cm.results.image import Image, ImageWork
 from cm.rpc.types import Id, Limit
 from cm.rpc.view import user_view
 from cm.rpc.vocabulary import ImageKind
@@ -23,7 +22,7 @@ def get_list(
     group_id: Id | None = None,
     limit: Limit = 1000,
     before: Id | None = None,
-) -> list[dict[str, Any]]:
+) -> list[Image]:
     """
     ISO images that the caller can use, newest first.
 
@@ -45,13 +44,13 @@ def get_list(
 
 
 @user_view
-def get_by_id(caller: ClusterCall, image_id: Id) -> dict[str, Any]:
+def get_by_id(caller: ClusterCall, image_id: Id) -> Image:
     """One ISO image that the caller can use."""
     return show_image(caller.session, image_id, person_of(caller.identity), KINDS)
 
 
 @user_view(changing=True)
-def delete(caller: ClusterCall, image_id: Id) -> dict[str, Any]:
+def delete(caller: ClusterCall, image_id: Id) -> ImageWork:
     """Delete an ISO image that no VM has attached; its owners may."""
     row = authorized_image(
         caller.session,

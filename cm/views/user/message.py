@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
+from cm.results.message import AccountMessage
 from cm.rpc.types import Id, IdList, Limit
 from cm.rpc.view import user_view
 from cm.services import messages
@@ -12,7 +11,7 @@ from cm.store.message import list_messages
 
 
 @user_view
-def get_list(caller: ClusterCall, limit: Limit = 100, before: Id | None = None) -> list[dict[str, Any]]:
+def get_list(caller: ClusterCall, limit: Limit = 100, before: Id | None = None) -> list[AccountMessage]:
     """
     The caller's messages, newest first: ``level`` (error, warn, info), ``code`` and ``params``, to be put in words by
     whoever shows them. They are kept for 30 days.

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from msgspec import Meta
 
+from cm.results.access import FoundObject
 from cm.rpc.types import IDS_MAX
 from cm.rpc.view import user_view
 from cm.services import sharing
@@ -15,7 +16,7 @@ Uuids = Annotated[list[Annotated[str, Meta(min_length=32, max_length=45)]], Meta
 
 
 @user_view
-def find(caller: ClusterCall, uuids: Uuids) -> list[dict[str, Any]]:
+def find(caller: ClusterCall, uuids: Uuids) -> list[FoundObject]:
     """
     What these uuids are: VMs and images that the caller sees, and templates; all others are left out.
 

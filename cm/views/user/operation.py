@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from msgspec import Meta
 
+from cm.results.operation import Operation, OperationNumber
 from cm.rpc.types import Id, Limit
 from cm.rpc.view import user_view
 from cm.services import operations as service
@@ -14,15 +15,15 @@ from cm.services.waiting import wait_for
 
 
 @user_view
-def get(caller: ClusterCall, operation_id: Id) -> dict[str, Any]:
+def get(caller: ClusterCall, operation_id: Id) -> Operation:
     """One operation, of a VM or image that the caller sees."""
-    return service.shown(caller.session, [service.get(caller, operation_id)], admin=False)[0]
+    return service.shown(caller.session, [service.get(caller, operation_id)])[0]
 
 
 @user_view
 def get_list(
     caller: ClusterCall, vm_id: Id | None = None, only_open: bool = False, before: Id | None = None, limit: Limit = 100
-) -> list[dict[str, Any]]:
+) -> list[Operation]:
     """
     What the caller asked for, newest first.
 
@@ -30,24 +31,24 @@ def get_list(
     :param before: the last ``operation_id`` of the page before.
     """
     found = service.get_list(caller, vm_id=vm_id, only_open=only_open, before=before, limit=limit)
-    return service.shown(caller.session, found, admin=False)
+    return service.shown(caller.session, found)
 
 
 @user_view(waiting=True)
 async def wait(
     caller: AsyncClusterCall, operation_id: Id, timeout: Annotated[float, Meta(ge=0, le=25)] = 20.0
-) -> dict[str, Any]:
+) -> Operation:
     """Wait until an operation has ended, for at most ``timeout`` seconds; answers as ``get`` either way."""
     return await wait_for(caller, operation_id, timeout)
 
 
 @user_view(changing=True)
-def retry(caller: ClusterCall, operation_id: Id) -> dict[str, Any]:
+def retry(caller: ClusterCall, operation_id: Id) -> OperationNumber:
     """Try a failed operation again; whoever could ask for it may."""
     return service.retry(caller, operation_id)
 
 
 @user_view(changing=True)
-def abandon(caller: ClusterCall, operation_id: Id) -> dict[str, Any]:
+def abandon(caller: ClusterCall, operation_id: Id) -> OperationNumber:
     """Give up an operation that is under way; a creation is undone. Whoever could ask for it may."""
     return service.abandon(caller, operation_id)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
+from cm.results.image import Image, ImageWork
 from cm.rpc.types import Id, Limit, Name, Text
 from cm.rpc.view import user_view
 from cm.rpc.vocabulary import DiskBus, ImageKind, NicModel, VideoModel
@@ -24,7 +23,7 @@ def get_list(
     group_id: Id | None = None,
     limit: Limit = 1000,
     before: Id | None = None,
-) -> list[dict[str, Any]]:
+) -> list[Image]:
     """
     System images that the caller can use, newest first.
 
@@ -46,7 +45,7 @@ def get_list(
 
 
 @user_view
-def get_by_id(caller: ClusterCall, image_id: Id) -> dict[str, Any]:
+def get_by_id(caller: ClusterCall, image_id: Id) -> Image:
     """One system image that the caller can use."""
     return show_image(caller.session, image_id, person_of(caller.identity), KINDS)
 
@@ -61,7 +60,7 @@ def edit(
     video_device: VideoModel | None = None,
     network_device: NicModel | None = None,
     platform: images.Platform | None = None,
-) -> dict[str, Any]:
+) -> Image:
     """Change the description and devices of an image; what is not given stays. Its operators may."""
     viewer = person_of(caller.identity)
     row = authorized_image(
@@ -85,7 +84,7 @@ def set_private(caller: ClusterCall, image_id: Id) -> None:
 
 
 @user_view(changing=True)
-def delete(caller: ClusterCall, image_id: Id) -> dict[str, Any]:
+def delete(caller: ClusterCall, image_id: Id) -> ImageWork:
     """Delete an image that no VM needs; its owners may."""
     row = authorized_image(
         caller.session,

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
+from cm.results.template import Template
 from cm.rpc.types import Id
 from cm.rpc.view import user_view
 from cm.services.context import ClusterCall
@@ -11,12 +10,12 @@ from cm.store.template import get_template, list_templates
 
 
 @user_view
-def get_list(caller: ClusterCall) -> list[dict[str, Any]]:
+def get_list(caller: ClusterCall) -> list[Template]:
     """All templates, the smallest first."""
     return list(list_templates(caller.session))
 
 
 @user_view
-def get_by_id(caller: ClusterCall, template_id: Id) -> dict[str, Any]:
+def get_by_id(caller: ClusterCall, template_id: Id) -> Template:
     """One template."""
     return get_template(caller.session, template_id)

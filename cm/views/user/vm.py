@@ -7,10 +7,11 @@ VMs may be shared (``user.acl``): a user sees one, an operator has its screen, i
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from msgspec import Meta
 
+from cm.results.vm import VM, CreatedVM, ListedVM, SavedVM, Screen, VMDetail, VMOutcome, VMWork
 from cm.rpc.caller import RawList, RawObject
 from cm.rpc.errors import InvalidParameter, ObjectNotFound
 from cm.rpc.types import Count, Id, IdList, Ids, Limit, Name, SSHKeys, Text, UserData, matching
@@ -52,7 +53,7 @@ def create(
     ssh_username: Username | None = None,
     on_poweroff: PowerOffPolicy = PowerOffPolicy.STOP,
     deploy_mode: DeployMode = DeployMode.OVERLAY,
-) -> RawList:
+) -> RawList[CreatedVM]:
     """
     Create virtual machines: claim what they need and start them.
 
@@ -97,7 +98,7 @@ def _distinct(parameter: str, ids: list[Id] | None) -> list[Id]:
 
 
 @user_view(changing=True)
-def destroy(caller: ClusterCall, vm_ids: IdList) -> list[dict[str, Any]]:
+def destroy(caller: ClusterCall, vm_ids: IdList) -> list[VMOutcome]:
     """
     Destroy VMs: cut their power and delete their disks.
 
@@ -108,13 +109,13 @@ def destroy(caller: ClusterCall, vm_ids: IdList) -> list[dict[str, Any]]:
 
 
 @user_view(changing=True)
-def edit(caller: ClusterCall, vm_id: Id, name: Name | None = None, description: Text | None = None) -> RawObject:
+def edit(caller: ClusterCall, vm_id: Id, name: Name | None = None, description: Text | None = None) -> RawObject[VM]:
     """Change a VM's name or description; what is left out stays. Its operators may."""
     return RawObject(service.edit(caller, vm_id, name, description))
 
 
 @user_view
-def get_by_id(caller: ClusterCall, vm_id: Id) -> RawObject:
+def get_by_id(caller: ClusterCall, vm_id: Id) -> RawObject[VMDetail]:
     """
     Everything about one of the caller's VMs, also a destroyed one, or about one that is shared with them.
 
@@ -130,7 +131,7 @@ def get_list(
     before: Id | None = None,
     closed: bool = False,
     shared: bool = False,
-) -> RawList:
+) -> RawList[ListedVM]:
     """
     The caller's VMs, newest first; destroyed ones only if ``closed``.
 
@@ -146,13 +147,13 @@ def get_list(
 
 
 @user_view(changing=True)
-def reset(caller: ClusterCall, vm_ids: IdList) -> list[dict[str, Any]]:
+def reset(caller: ClusterCall, vm_ids: IdList) -> list[VMOutcome]:
     """Press the reset buttons of running VMs."""
     return service.for_each(caller, vm_ids, lambda vm_id: service.change_state(caller, vm_id, OperationKind.VM_RESET))
 
 
 @user_view(changing=True)
-def save_and_shutdown(caller: ClusterCall, vm_id: Id, name: Name, description: Text) -> dict[str, Any]:
+def save_and_shutdown(caller: ClusterCall, vm_id: Id, name: Name, description: Text) -> SavedVM:
     """
     Shut a VM down and keep its root disk as a new system image, which new VMs can boot from.
 
@@ -162,7 +163,7 @@ def save_and_shutdown(caller: ClusterCall, vm_id: Id, name: Name, description: T
 
 
 @user_view(changing=True)
-def attach_vnc(caller: ClusterCall, vm_id: Id) -> dict[str, Any]:
+def attach_vnc(caller: ClusterCall, vm_id: Id) -> Screen:
     """
     Open a VM's screen over VNC.
 
@@ -173,37 +174,37 @@ def attach_vnc(caller: ClusterCall, vm_id: Id) -> dict[str, Any]:
 
 
 @user_view(changing=True)
-def detach_vnc(caller: ClusterCall, vm_id: Id) -> dict[str, Any]:
+def detach_vnc(caller: ClusterCall, vm_id: Id) -> Screen:
     """Close a VM's screen: the password that ``attach_vnc`` gave works no more."""
     return service.set_vnc(caller, vm_id, False)
 
 
 @user_view(changing=True)
-def start(caller: ClusterCall, vm_id: Id) -> dict[str, Any]:
+def start(caller: ClusterCall, vm_id: Id) -> VMWork:
     """Start a stopped VM, on any node that reaches its disks."""
     return service.change_state(caller, vm_id, OperationKind.VM_START)
 
 
 @user_view(changing=True)
-def stop(caller: ClusterCall, vm_id: Id) -> dict[str, Any]:
+def stop(caller: ClusterCall, vm_id: Id) -> VMWork:
     """Cut a VM's power; its disk, address and quota stay."""
     return service.change_state(caller, vm_id, OperationKind.VM_STOP)
 
 
 @user_view(changing=True)
-def shutdown(caller: ClusterCall, vm_id: Id) -> dict[str, Any]:
+def shutdown(caller: ClusterCall, vm_id: Id) -> VMWork:
     """Ask a VM's guest to shut down; its disk, address and quota stay."""
     return service.change_state(caller, vm_id, OperationKind.VM_SHUTDOWN)
 
 
 @user_view(changing=True)
-def pause(caller: ClusterCall, vm_id: Id) -> dict[str, Any]:
+def pause(caller: ClusterCall, vm_id: Id) -> VMWork:
     """Halt a VM's CPUs; its memory stays in place."""
     return service.change_state(caller, vm_id, OperationKind.VM_PAUSE)
 
 
 @user_view(changing=True)
-def resume(caller: ClusterCall, vm_id: Id) -> dict[str, Any]:
+def resume(caller: ClusterCall, vm_id: Id) -> VMWork:
     """Let a paused VM go on."""
     return service.change_state(caller, vm_id, OperationKind.VM_RESUME)
 

@@ -1,0 +1,1 @@
+"""What the cloud's own views answer with; as ``cm/results``, which says more."""

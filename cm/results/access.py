@@ -1,0 +1,36 @@
+"""Who has access to what; what a uuid names."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, NotRequired, TypedDict
+
+from msgspec import Meta
+
+from cm.rpc.fields import LoginName, Number, Uuid
+from cm.rules.access import Level
+
+ObjectKind = Literal["vm", "image", "template", "node", "storage", "network", "user"]
+
+
+class Subject(TypedDict):
+    """Who has a level: an account (``user_id``, ``login``), or a group (``group_id``, ``issuer``)."""
+
+    user_id: NotRequired[Number]
+    login: NotRequired[LoginName]
+    group_id: NotRequired[Number]
+    issuer: NotRequired[Annotated[str, Meta(examples=["clm:cloud"], description="Whose group it is.")]]
+
+
+class AccessEntry(TypedDict):
+    """Somebody's level on an object."""
+
+    subject: Subject
+    level: Level
+
+
+class FoundObject(TypedDict):
+    """What a uuid names."""
+
+    uuid: Annotated[Uuid, Meta(description="As it was sent.")]
+    kind: ObjectKind
+    id: Number

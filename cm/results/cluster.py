@@ -1,0 +1,39 @@
+"""The cluster as a whole."""
+
+from __future__ import annotations
+
+from typing import Annotated, TypedDict
+
+from msgspec import Meta
+
+from cm.rpc.fields import Named, Text, Time, Total
+
+
+class ClusterInfo(TypedDict):
+    """What anybody may know of a cluster."""
+
+    name: Named
+    version: Annotated[str, Meta(examples=["0.2.0"], description="Of the program.")]
+    protocol: Annotated[int, Meta(ge=1, examples=[1], description="Of what it says to a cloud manager.")]
+    time: Annotated[Time, Meta(description="Its clock.")]
+
+
+class Leak(TypedDict):
+    """A claim that is not exactly that of what lives."""
+
+    subject: Annotated[str, Meta(examples=["account 4"])]
+    finding: Text
+
+
+class ClusterCheck(TypedDict):
+    """Whether the books balance, and how much is open."""
+
+    ok: bool
+    leaks: list[Leak]
+    open_drift: Total
+    open_operations: Total
+    overdue_operations: Annotated[Total, Meta(description="How many are past their deadline.")]
+    nodes_ok: Total
+    nodes_away: Total
+    nodes_degraded: Total
+    vms: Annotated[Total, Meta(description="How many live.")]

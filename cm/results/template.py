@@ -1,0 +1,24 @@
+"""Templates."""
+
+from __future__ import annotations
+
+from typing import Annotated, TypedDict
+
+from msgspec import Meta
+
+from cm.rpc.fields import MiB, Named, Number, Text, Time, Uuid, Version
+
+
+class Template(TypedDict):
+    """A size that VMs are made in."""
+
+    template_id: Number
+    uuid: Uuid
+    name: Named
+    description: Text
+    cpu: Annotated[int, Meta(ge=1, examples=[2], description="CPUs.")]
+    memory_mib: MiB
+    points: Annotated[int, Meta(ge=0, examples=[1], description="What it costs, in CC1's points.")]
+    ec2name: Annotated[str, Meta(examples=["t2.small"], description="What EC2 clients call it; may be empty.")]
+    version: Version
+    created: Time

@@ -1,0 +1,139 @@
+"""VMs, as lists and single answers show them; what is being done to them."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, NotRequired, TypedDict
+
+from msgspec import Meta
+
+from cm.rpc.fields import Address, LoginName, Map, MiB, Named, Number, Prose, Text, Time, Token, Uuid, Version
+from cm.rpc.vocabulary import Doubt, PowerOffPolicy, Seen, SeenReason, VMState, Wanted
+from cm.rules.access import Level
+from cm.rules.operation import OperationKind
+
+PowerState = Literal["Halted", "Running"]
+Ec2State = Literal["pending", "running", "shutting-down", "stopping", "stopped", "terminated"]
+Endpoint = Annotated[str, Meta(examples=["192.0.2.1:5900"], description="Address and port.")]
+
+
+class Doubtful(TypedDict):
+    """Why what is shown of a VM may not be so any more."""
+
+    reason: Doubt
+    since: Time
+
+
+class VMLease(TypedDict):
+    """An address of a VM."""
+
+    address: Address
+
+
+class AttachedImage(TypedDict):
+    """An image that a VM has attached."""
+
+    id: Number
+    name: Named
+
+
+class VM(TypedDict):
+    """A VM as lists show it, with CC1's names where it had them."""
+
+    vm_id: Number
+    uuid: Uuid
+    name: Named
+    description: Text
+    user_id: Annotated[int, Meta(ge=1, examples=[4], description="Whose it is.")]
+    state: VMState
+    cc1_state: Annotated[int, Meta(examples=[1], description="CC1's number of the state.")]
+    power_state: Annotated[PowerState, Meta(description="XO's name of the state.")]
+    ec2_state: Annotated[Ec2State, Meta(description="EC2's name of the state.")]
+    contextualized: Annotated[bool, Meta(description="Whether the guest has said hello since it was started.")]
+    error: Annotated[str, Meta(examples=[""], description="Why it is in the state error; empty otherwise.")]
+    doubtful: Doubtful | None
+    image_id: Number
+    image_name: Named
+    platform: Annotated[str, Meta(examples=["linux"])]
+    template_id: Number
+    template_name: Named
+    cpu: Annotated[int, Meta(ge=1, examples=[2], description="CPUs.")]
+    memory_mib: MiB
+    leases: list[VMLease]
+    vnc_enabled: bool
+    vnc_endpoint: Endpoint | None
+    iso_images: list[AttachedImage]
+    storage_images: list[AttachedImage]
+    reservation_id: Annotated[Uuid | None, Meta(description="The same for VMs that were made by one call.")]
+    on_poweroff: PowerOffPolicy
+    created: Time
+    launched: Annotated[Time | None, Meta(description="When it was started last.")]
+    operation_id: Annotated[Number | None, Meta(description="What is under way.")]
+    operation: OperationKind | None
+    version: Version
+
+
+class CreatedVM(VM):
+    """A VM that was just asked for."""
+
+    vnc_password: NotRequired[Annotated[Token, Meta(description="With vnc alone; told this once.")]]
+
+
+class ListedVM(VM):
+    """A VM in a list; what is shared by others tells whose it is."""
+
+    user_login: NotRequired[LoginName]
+    access: NotRequired[Annotated[Level, Meta(description="The caller's level.")]]
+
+
+class VMDetail(VM):
+    """Everything about a VM."""
+
+    wanted: Wanted
+    seen: Seen
+    seen_reason: SeenReason
+    seen_at: Time | None
+    contextualized_at: Time | None
+    node: Annotated[str | None, Meta(examples=["192.0.2.1"], description="The address of the node it is placed on.")]
+    ssh_username: Annotated[str, Meta(examples=["debian"])]
+    closed: Annotated[Time | None, Meta(description="When it was destroyed.")]
+    user_data: Annotated[str | None, Meta(examples=["#cloud-config\n"], description="Told to owners alone.")]
+    user_login: LoginName
+    access: Annotated[Level, Meta(description="The caller's level; an administrator's is owner.")]
+
+
+class VMWork(TypedDict):
+    """What was asked of a VM, and the operation that does it."""
+
+    vm_id: Number
+    operation_id: Number
+
+
+class VMOutcome(TypedDict):
+    """What became of one VM of a list: an operation, or an error that concerns this VM alone."""
+
+    status: Annotated[str, Meta(examples=["ok"], description='"ok", or an error\'s slug.')]
+    vm_id: Number
+    operation_id: NotRequired[Number]
+    message: NotRequired[Prose]
+    fields: NotRequired[Annotated[Map, Meta(description="The error's own, by its slug.")]]
+
+
+class SavedVM(VMWork):
+    """A VM that is being shut down to be kept as an image."""
+
+    image_id: Annotated[int, Meta(ge=1, examples=[23], description="The image to be.")]
+
+
+class Screen(VMWork):
+    """A VM's screen over VNC; where and by which password only while it is open."""
+
+    address: NotRequired[Annotated[str | None, Meta(examples=["192.0.2.1"], description="Of its node.")]]
+    port: NotRequired[Annotated[int | None, Meta(examples=[5900])]]
+    password: NotRequired[Token]
+
+
+class ErasedVM(TypedDict):
+    """A VM that was closed without its node's word."""
+
+    vm_id: Number
+    was_gone: Annotated[bool, Meta(description="Whether its domain was known to have ended, or never seen.")]

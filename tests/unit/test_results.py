@@ -1,0 +1,106 @@
+"""What views answer with is typed to the last member, and an answer that is not of its type is found."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from clm.views.forward import add_forwarded
+from cm.results.template import Template
+from cm.results.vm import VMOutcome
+from cm.rpc.codec import plain
+from cm.rpc.introspection import introspection, openrpc
+from cm.rpc.view import Registry
+from support.answers import fault_of
+
+REGISTRIES = {
+    "cm": lambda: Registry.collect("cm.views"),
+    "clm": lambda: add_forwarded(Registry.collect("clm.views")),
+}
+DOCUMENTS: dict[str, Any] = {}
+
+
+def document(manager: str) -> dict[str, Any]:
+    if manager not in DOCUMENTS:
+        registry = REGISTRIES[manager]()
+        DOCUMENTS[manager] = plain(openrpc([*registry, *introspection(registry, "")], manager))
+    told: dict[str, Any] = DOCUMENTS[manager]
+    return told
+
+
+def untyped(schema: Any, at: str) -> Iterator[str]:
+    """Where a schema says nothing. An object of which more cannot be said tells what decides what is in it."""
+    if "$ref" in schema or "enum" in schema:
+        return
+    for parts in ("anyOf", "allOf"):
+        if parts in schema:
+            for part in schema[parts]:
+                yield from untyped(part, at)
+            return
+    kind = schema.get("type")
+    if kind == "array":
+        yield from untyped(schema.get("items", {}), f"{at}[]")
+    elif kind == "object" and schema.get("properties"):
+        for name, member in schema["properties"].items():
+            yield from untyped(member, f"{at}.{name}")
+    elif kind == "object" and isinstance(schema.get("additionalProperties"), dict):
+        yield from untyped(schema["additionalProperties"], f"{at}.*")
+    elif kind is None or kind == "object":
+        if not schema.get("description"):
+            yield at
+
+
+@pytest.mark.parametrize("manager", REGISTRIES)
+def test_none_untyped(manager: str) -> None:
+    """No result, and no member of one, may be just anything."""
+    told = document(manager)
+    found = [at for method in told["methods"] for at in untyped(method["result"]["schema"], method["name"])]
+    found += [at for name, schema in told["components"]["schemas"].items() for at in untyped(schema, name)]
+    assert found == []
+    assert len(told["methods"]) > 80
+
+
+@pytest.mark.parametrize("manager", REGISTRIES)
+def test_types_are_told(manager: str) -> None:
+    """Every type says what it is, in a sentence."""
+    told = document(manager)["components"]["schemas"]
+    assert [name for name, schema in told.items() if "properties" in schema and not schema.get("description")] == []
+
+
+TEMPLATE = {
+    "template_id": 1,
+    "uuid": "5a1f6a52-7c0e-4b58-9d0a-3f2f0c7e9b11",
+    "name": "small",
+    "description": "",
+    "cpu": 1,
+    "memory_mib": 128,
+    "points": 0,
+    "ec2name": "",
+    "version": 0,
+    "created": "2026-03-01T12:00:00Z",
+}
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({}, None),
+        ({"cpu": "1"}, "Expected `int`, got `str` - at `$.cpu`"),
+        ({"cpu": None}, "Expected `int`, got `null` - at `$.cpu`"),
+        ({"created": "2026-03-01"}, "Invalid RFC3339 encoded datetime - at `$.created`"),
+        ({"colour": "red"}, "undeclared colour at $"),
+    ],
+)
+def test_fault_found(change: dict[str, Any], told: str | None) -> None:
+    """A value of another kind is a fault, and so is a member that nobody declared."""
+    assert fault_of({**TEMPLATE, **change}, Template) == told
+
+
+def test_fault_within() -> None:
+    """An absent member is a fault, wherever it is; one that need not be there is none."""
+    without = {name: value for name, value in TEMPLATE.items() if name != "name"}
+    assert fault_of([TEMPLATE, without], list[Template]) == "Object missing required field `name` - at `$[1]`"
+    assert fault_of([TEMPLATE, {**TEMPLATE, "x": 1}], list[Template]) == "undeclared x at $[1]"
+    assert fault_of([{"status": "ok", "vm_id": 1}], list[VMOutcome]) is None
