@@ -17,7 +17,7 @@ from twisted.internet.interfaces import IListeningPort
 from twisted.logger import Logger
 
 from cm.daemon.care import Care
-from cm.daemon.directories import check_all, data_directory, overlap, pool_problems
+from cm.daemon.directories import check_all, overlap, pool_problems
 from cm.daemon.migrate import pending
 from cm.daemon.reconciler import Reconciler
 from cm.daemon.settings import Settings
@@ -32,7 +32,7 @@ from cm.rpc.http.request import WireSite
 from cm.rpc.keys import SigningKey, ensure_secret, ensure_signing_key
 from cm.rpc.server import make_root
 from cm.rpc.view import Registry
-from cm.runtime.database import Database
+from cm.runtime.database import Database, data_directory
 from cm.runtime.execute import Executor
 from cm.runtime.feed import FeedReader
 from cm.runtime.listener import Listener

@@ -12,9 +12,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
-from sqlalchemy import text
-from sqlalchemy.orm import Session
-
 from cm.daemon.settings import Settings, check_settings
 from cm.runtime.settings import SettingsError
 
@@ -104,17 +101,6 @@ def _named(settings: Settings, config: Path | None) -> Iterable[tuple[Path, str]
 
 
 # ------------------------------------------------------------------ what only the database knows
-
-
-def data_directory(session: Session) -> Path | None:
-    """PostgreSQL's, if it tells us (it does superusers) and is on this machine; else None."""
-    found = session.execute(
-        text(
-            "SELECT setting, inet_server_addr() IS NULL OR inet_server_addr() << '127.0.0.0/8' OR"
-            " inet_server_addr() = '::1' AS here FROM pg_settings WHERE name = 'data_directory'"
-        )
-    ).first()
-    return Path(found.setting) if found is not None and found.setting and found.here else None
 
 
 def pool_problems(directories: Sequence[Path], pools: Sequence[tuple[str, str]]) -> list[str]:

@@ -12,10 +12,11 @@ import threading
 import time
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from typing import Any, TypeVar
 
 from psycopg2 import errorcodes
-from sqlalchemy import Engine, create_engine
+from sqlalchemy import Engine, create_engine, text
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import NullPool
@@ -254,3 +255,14 @@ def notify(session: Session, topic: str, subject: int | None = None) -> None:
 def note_notified(session: Session, payload: str) -> None:
     """Say that a statement of this transaction notifies ``payload`` by itself."""
     session.info.setdefault("notified", {})[payload] = True
+
+
+def data_directory(session: Session) -> Path | None:
+    """PostgreSQL's, if it tells us (it does superusers) and is on this machine; else None."""
+    found = session.execute(
+        text(
+            "SELECT setting, inet_server_addr() IS NULL OR inet_server_addr() << '127.0.0.0/8' OR"
+            " inet_server_addr() = '::1' AS here FROM pg_settings WHERE name = 'data_directory'"
+        )
+    ).first()
+    return Path(found.setting) if found is not None and found.setting and found.here else None

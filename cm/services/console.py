@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from cm.rpc.errors import VolumeNotFound
@@ -10,7 +9,7 @@ from cm.rules.access import Action
 from cm.rules.names import console_volume, pool_name
 from cm.services.access import Who, authorized_vm, person_of
 from cm.services.context import AsyncClusterCall
-from cm.store.domain import node_with_disks
+from cm.store.domain import node_with_disks, root_storage
 
 
 async def tail(caller: AsyncClusterCall, vm_id: int, limit: int) -> str:
@@ -26,10 +25,7 @@ async def tail(caller: AsyncClusterCall, vm_id: int, limit: int) -> str:
 
 def _where(session: Session, vm_id: int, who: Who) -> tuple[int, str, str]:
     row = authorized_vm(session, who, vm_id, Action.SEE)
-    storage_id = session.scalar(
-        text("SELECT storage_id FROM disk WHERE vm_id = :id AND deleted_at IS NULL ORDER BY id LIMIT 1"),
-        {"id": vm_id},
-    )
+    storage_id = root_storage(session, vm_id)
     volume = console_volume(row.uuid)
     node_id = row.node_id or node_with_disks(session, vm_id)
     if node_id is None or storage_id is None:

@@ -10,29 +10,20 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Final
 
-from sqlalchemy import text
-from sqlalchemy.orm import Session
 from twisted.logger import Logger
 
 from cm.interfaces.calls import DEADLINE_S, Job, NodeCalls, P, Pace, R
 from cm.interfaces.hypervisor import NodeInfo
 from cm.interfaces.node import INode, Opener
-from cm.rpc.errors import NodeBusy, ObjectNotFound
+from cm.rpc.errors import NodeBusy
 from cm.runtime.database import Database
 from cm.runtime.threads import NODE_SLOW_SIZE, IThreads
+from cm.store.node import NodeAddress, node_address
 
 log = Logger()
 LASTING_MAX: Final = NODE_SLOW_SIZE // 2  # at a node, of each process
-
-
-@dataclass(frozen=True)
-class NodeAddress:
-    id: int
-    name: str
-    uri: str
 
 
 class Fleet:
@@ -81,7 +72,7 @@ class Fleet:
         found = self._drivers.get(node_id)
         if found is not None:
             return found[1]
-        address = await self._database.read(_address, node_id)
+        address = await self._database.read(node_address, node_id)
         if node_id not in self._drivers:
             self._drivers[node_id] = (address, self._opener(address.uri, address.name))
         return self._drivers[node_id][1]
@@ -131,12 +122,3 @@ def _probe(opener: Opener, uri: str, name: str) -> NodeInfo:
         return driver.open()
     finally:
         driver.close()
-
-
-def _address(session: Session, node_id: int) -> NodeAddress:
-    found = session.execute(
-        text("SELECT id, name, uri FROM node WHERE id = :id AND deleted_at IS NULL"), {"id": node_id}
-    ).first()
-    if found is None:
-        raise ObjectNotFound("node", node_id)
-    return NodeAddress(found.id, found.name, found.uri)

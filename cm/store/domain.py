@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from cm.interfaces.hypervisor import DiskSpec, DomainSpec, NicSpec, VncSpec
@@ -135,4 +136,12 @@ _NODE_WITH_DISKS = Prepared(
 def node_with_disks(session: Session, vm_id: int) -> int | None:
     """A node that answers and reaches the storage of a VM's first disk."""
     found: int | None = _NODE_WITH_DISKS(session, id=vm_id).scalar()
+    return found
+
+
+def root_storage(session: Session, vm_id: int) -> int | None:
+    """Where a VM's first disk is; None where it is deleted."""
+    found: int | None = session.scalar(
+        text("SELECT storage_id FROM disk WHERE vm_id = :id AND deleted_at IS NULL ORDER BY id LIMIT 1"), {"id": vm_id}
+    )
     return found

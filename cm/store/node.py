@@ -61,6 +61,29 @@ def node_loads(session: Session) -> Sequence[NodeLoad]:
 
 REPORT: Final = "r.content"
 BRIEF: Final = "r.content - 'bridges' - 'rules' - 'applied'"  # of five hundred nodes at once
+
+
+@dataclass(frozen=True)
+class NodeAddress:
+    """:ivar uri: libvirt's."""
+
+    id: int
+    name: str
+    uri: str
+
+
+def node_address(session: Session, node_id: int) -> NodeAddress:
+    """
+    :raises ObjectNotFound: absent or deleted.
+    """
+    found = session.execute(
+        text("SELECT id, name, uri FROM node WHERE id = :id AND deleted_at IS NULL"), {"id": node_id}
+    ).first()
+    if found is None:
+        raise ObjectNotFound("node", node_id)
+    return NodeAddress(found.id, found.name, found.uri)
+
+
 _NODE = f"""
 SELECT n.id, n.uuid::text AS uuid, n.name, n.address, n.uri, n.locked, n.comment, n.priority, n.cpu_total,
        n.memory_mib_total, n.cpu_overcommit, n.memory_overcommit, n.cpu_used, n.memory_mib_used, n.vms_used, n.state,
@@ -174,6 +197,23 @@ def insert_ports(session: Session, node_id: int, first: int, last: int) -> None:
 
 def node_exists(session: Session, node_id: int) -> bool:
     return session.scalar(text("SELECT 1 FROM node WHERE id = :id AND deleted_at IS NULL"), {"id": node_id}) is not None
+
+
+def takes_vms(session: Session, node_id: int | None) -> bool:
+    """Whether a node answers and is not locked."""
+    found = session.scalar(
+        text("SELECT 1 FROM node WHERE id = :id AND state = 'ok' AND NOT locked AND deleted_at IS NULL"),
+        {"id": node_id},
+    )
+    return found is not None
+
+
+_HOOKS = Prepared("node_hooks", "SELECT hooks FROM node WHERE id = :id")
+
+
+def has_hooks(session: Session, node_id: int) -> bool:
+    """Whether ends of a node's domains are told by hooks."""
+    return bool(_HOOKS(session, id=node_id).scalar())
 
 
 @dataclass(frozen=True)

@@ -8,10 +8,9 @@ import pytest
 from admin_bench import Bench
 
 from cm.daemon.app import ClusterManager
-from cm.daemon.directories import data_directory
 from cm.daemon.settings import ClusterSettings, DatabaseSettings, ImportSettings, ListenSettings, Settings
 from cm.rpc.errors import InvalidParameter
-from cm.runtime.database import Database
+from cm.runtime.database import Database, data_directory
 from cm.runtime.settings import SettingsError
 from support.cloud import reactor, run
 
