@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
 from clm.services.accounts import insert_user, user_changed
 from clm.services.context import CloudPolicy
 from clm.store.identity import find_by_login
-from clm.store.user import touch_clusters, write_password
+from clm.store.user import make_cloud_admin, touch_clusters, write_password
 from cm.rpc.password import Passwords
 
 
@@ -25,14 +25,7 @@ def set_administrator(engine: Engine, login: str, password: str, policy: CloudPo
         if facts is None:
             insert_user(session, {"login": login, "state": "active", "is_cloud_admin": True, "password_hash": digest})
             return True
-        session.execute(
-            text(
-                "UPDATE user_account SET is_cloud_admin = true, state = 'active', totp_confirmed = false,"
-                " totp_secret = NULL, recovery_hashes = '{}', activated_at = coalesce(activated_at, now())"
-                " WHERE id = :id"
-            ),
-            {"id": facts.id},
-        )
+        make_cloud_admin(session, facts.id)
         write_password(session, facts.id, digest)
         touch_clusters(session, facts.id)
         user_changed(session, facts.id)

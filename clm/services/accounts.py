@@ -14,7 +14,6 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from clm.results.user import User
@@ -27,6 +26,7 @@ from clm.store.user import (
     first_cluster,
     get_user,
     insert_row,
+    note_login,
     raise_version,
     touch_clusters,
     write_state,
@@ -132,14 +132,7 @@ def open_session(
     :param facts: what they proved it against; if they changed since then, they have to prove it again.
     :raises NotAuthenticated: they did, or they are not active any more.
     """
-    there = session.execute(
-        text(
-            "UPDATE user_account SET last_login_at = now()"
-            " WHERE id = :id AND version = :version AND state = 'active' AND deleted_at IS NULL RETURNING id"
-        ),
-        {"id": facts.id, "version": facts.version},
-    ).first()
-    if there is None:
+    if not note_login(session, facts.id, facts.version):
         raise NotAuthenticated()
     token = random_token(SESSION_PREFIX)
     expires = utc_now().replace(microsecond=0) + timedelta(seconds=policy.session_s)

@@ -11,12 +11,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence, Set
 from typing import Any, Final
 
-from sqlalchemy import text
 from sqlalchemy.orm import Session
 from twisted.internet.defer import Deferred, DeferredLock
 from twisted.logger import Logger
 
 from clm.services.context import CloudCall
+from clm.store.audit import written_calls
 from cm.rpc.errors import DatabaseUnavailable, Overloaded
 from cm.runtime.database import CommitUnknown, Database
 from cm.runtime.execute import write_audit
@@ -98,12 +98,9 @@ class Trail:
             self._unsure -= calls
 
 
-_WRITTEN = text("SELECT call_id FROM audit WHERE at > now() - interval '1 day' AND call_id = ANY(:calls)")
-
-
 def _write(session: Session, entries: Sequence[Entry], unsure: Set[str]) -> None:
     """:param unsure: calls that may be there already, from a commit that was not answered."""
-    written = set(session.scalars(_WRITTEN, {"calls": sorted(unsure)})) if unsure else set()
+    written = written_calls(session, unsure) if unsure else set()
     for method, caller, arguments in entries:
         if caller.call_id not in written:
             write_audit(session, method, caller, arguments)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Set
 from typing import cast
 
 from sqlalchemy import text
@@ -34,3 +35,12 @@ def list_audit(
         {"user_id": user_id, "method": method, "before": before, "limit": limit},
     )
     return [cast(AuditEntry, dict(row._mapping)) for row in rows]
+
+
+def written_calls(session: Session, calls: Set[str]) -> set[str]:
+    """Of calls of the last day, by their ids, those that are on record."""
+    found = session.scalars(
+        text("SELECT call_id FROM audit WHERE at > now() - interval '1 day' AND call_id = ANY(:calls)"),
+        {"calls": sorted(calls)},
+    )
+    return set(found)

@@ -7,9 +7,13 @@ from typing import Any, Final, cast
 from sqlalchemy import CursorResult, text
 from sqlalchemy.orm import Session
 
+from clm import models
 from clm.results.group import Group, GroupPerson, LedGroup, SeenGroup
 from clm.rules.group import Status
 from cm.rpc.errors import ObjectNotFound, VersionChanged
+from cm.runtime.rows import Columns, edit_row, insert_row
+
+EDITED: Final[Columns] = (models.Group.name, models.Group.description, models.Group.leader_id)
 
 _COUNT = "(SELECT count(*) FROM membership n WHERE n.group_id = g.id AND n.state = '{}')"
 _FIELDS = f"""
@@ -85,26 +89,13 @@ def count_led(session: Session, user_id: int) -> int:
 
 
 def insert_group(session: Session, name: str, description: str, leader_id: int) -> int:
-    return int(
-        session.execute(
-            text(
-                "INSERT INTO user_group (name, description, leader_id) VALUES (:name, :description, :leader_id)"
-                " RETURNING id"
-            ),
-            {"name": name, "description": description, "leader_id": leader_id},
-        ).scalar_one()
-    )
+    values = {"name": name, "description": description, "leader_id": leader_id}
+    return insert_row(session, models.Group, EDITED, values)
 
 
 def update_group(session: Session, group_id: int, **values: object) -> None:
-    """Write what is not None: ``name``, ``description``, ``leader_id``."""
-    session.execute(
-        text(
-            "UPDATE user_group SET name = coalesce(:name, name), description = coalesce(:description, description),"
-            " leader_id = coalesce(:leader_id, leader_id), version = version + 1 WHERE id = :id"
-        ),
-        {"name": None, "description": None, "leader_id": None, **values, "id": group_id},
-    )
+    """Write what is not None of ``EDITED``."""
+    edit_row(session, models.Group, group_id, EDITED, values)
 
 
 def close_group(session: Session, group_id: int) -> list[int]:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Any, Final, cast
 
-from sqlalchemy import text
+from sqlalchemy import func, text
 from sqlalchemy.orm import Session
 
+from clm import models
 from clm.results.cloud import News
 from cm.rpc.errors import ObjectNotFound, VersionChanged
+from cm.runtime.rows import Columns, edit_row, insert_row
+
+EDITED: Final[Columns] = (models.News.topic, models.News.content, models.News.sticky)
 
 _NEWS = (
     "SELECT id AS news_id, topic, content, sticky, version, created_at AS created, modified_at AS modified FROM news"
@@ -48,26 +52,13 @@ def get_news(session: Session, news_id: int, *, lock: bool = False, version: int
 
 
 def insert_news(session: Session, author_id: int, topic: str, content: str, sticky: bool) -> int:
-    return int(
-        session.execute(
-            text(
-                "INSERT INTO news (author_id, topic, content, sticky) VALUES (:author, :topic, :content, :sticky)"
-                " RETURNING id"
-            ),
-            {"author": author_id, "topic": topic, "content": content, "sticky": sticky},
-        ).scalar_one()
-    )
+    values = {"author_id": author_id, "topic": topic, "content": content, "sticky": sticky}
+    return insert_row(session, models.News, (models.News.author_id, *EDITED), values)
 
 
 def update_news(session: Session, news_id: int, values: dict[str, Any]) -> None:
     """Write what is not None."""
-    session.execute(
-        text(
-            "UPDATE news SET topic = coalesce(:topic, topic), content = coalesce(:content, content),"
-            " sticky = coalesce(:sticky, sticky), version = version + 1, modified_at = now() WHERE id = :id"
-        ),
-        {**values, "id": news_id},
-    )
+    edit_row(session, models.News, news_id, (*EDITED, models.News.modified_at), {**values, "modified_at": func.now()})
 
 
 def delete_news(session: Session, news_id: int) -> None:

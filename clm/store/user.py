@@ -101,6 +101,30 @@ def write_password(session: Session, user_id: int, digest: str) -> None:
     )
 
 
+def make_cloud_admin(session: Session, user_id: int) -> None:
+    """Whatever a user was: from now on they administer the cloud, are active and have no second factor."""
+    session.execute(
+        text(
+            "UPDATE user_account SET is_cloud_admin = true, state = 'active', totp_confirmed = false,"
+            " totp_secret = NULL, recovery_hashes = '{}', activated_at = coalesce(activated_at, now())"
+            " WHERE id = :id"
+        ),
+        {"id": user_id},
+    )
+
+
+def note_login(session: Session, user_id: int, version: int) -> bool:
+    """:return: False where the user is at another version, or not active: they are not logged in."""
+    there = session.execute(
+        text(
+            "UPDATE user_account SET last_login_at = now()"
+            " WHERE id = :id AND version = :version AND state = 'active' AND deleted_at IS NULL RETURNING id"
+        ),
+        {"id": user_id, "version": version},
+    ).first()
+    return there is not None
+
+
 def write_state(session: Session, user_id: int, was: str, now: str) -> bool:
     """
     Compare and set; whether it was done. The first activation is dated, and gives a cluster to work on by default; a
