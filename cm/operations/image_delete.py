@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from cm.operations.base import NO_NODE, OTHERS, Kind, Wait, Work, register
@@ -11,6 +10,7 @@ from cm.rules.operation import OperationKind
 from cm.store.change import record_change
 from cm.store.image import ImageRow, close_image, find_image, release_image
 from cm.store.operation import OperationRow
+from cm.store.operation_change import image_worked_on
 from cm.store.storage import node_reaching
 from cm.store.unknown import refuse_held_volume
 
@@ -34,14 +34,8 @@ async def delete(work: Work) -> None:
 
 def _others(session: Session, op: OperationRow) -> bool:
     """Whether a worker may still be writing the volume for an import that was given up."""
-    found = session.execute(
-        text(
-            "SELECT 1 FROM operation WHERE image_id = :image AND id <> :id AND state = 'abandoned'"
-            " AND worker_id IS NOT NULL AND lease_until > clock_timestamp()"
-        ),
-        {"image": op.image_id, "id": op.id},
-    ).first()
-    return found is not None
+    assert op.image_id is not None
+    return image_worked_on(session, op.image_id, op.id)
 
 
 def _gone(session: Session, op: OperationRow) -> None:

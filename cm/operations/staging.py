@@ -14,12 +14,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from cm.operations.base import LeaseLost, Step, Work
 from cm.runtime.database import after_commit
-from cm.store.conditions import is_open
+from cm.store.operation_change import workers_of
 
 _NAME: Final = re.compile(r"import-([0-9]{1,18})-([0-9]{1,18})(?:\.part)?\Z")
 
@@ -93,11 +92,7 @@ def orphaned(session: Session, pairs: Sequence[tuple[int, int]]) -> Sequence[tup
     """Those whose operation has ended, or is another worker's by now."""
     if not pairs:
         return []
-    rows = session.execute(
-        text(f"SELECT id, worker_id FROM operation WHERE id = ANY(:ids) AND {is_open()}"),
-        {"ids": [operation_id for operation_id, _ in pairs]},
-    )
-    workers = {row.id: row.worker_id for row in rows}
+    workers = workers_of(session, [operation_id for operation_id, _ in pairs])
     return [(op, worker) for op, worker in pairs if op not in workers or workers[op] not in (None, worker)]
 
 

@@ -9,27 +9,27 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from cm.interfaces.calls import DEADLINE_S, POOL_S, Pace, job
 from cm.interfaces.node import INode
 from cm.operations.base import NO_NODE, OTHERS, Kind, Wait, Work, register
-from cm.rpc.errors import CloudError, DomainNotRunning, GuestIgnored, NotAbandonable
-from cm.rpc.vocabulary import DiskFormat, Seen
+from cm.rpc.errors import CloudError, DomainNotRunning, GuestIgnored, NotAbandonable, ObjectNotFound
+from cm.rpc.vocabulary import DiskFormat, ImageState, Seen
 from cm.rules.names import console_volume, pool_name
 from cm.rules.operation import OperationKind
 from cm.rules.vm import GONE
-from cm.runtime.prepared import Prepared
 from cm.runtime.wall import unix_seconds, utc_now
 from cm.services.evidence import SKEW, record_look, rest_by_evidence
 from cm.services.release import rest_stopped, update_resources
 from cm.services.saving import give_back_image, reserve_image
-from cm.services.vm import intent_by_evidence
 from cm.store.change import record_change
 from cm.store.domain import VolumePlan, node_with_disks, volume_plans
+from cm.store.node import has_hooks
 from cm.store.operation import OperationRow, others_at_work
+from cm.store.saving import find_saved, keep_saved
 from cm.store.vm import VMRow, find_vm, get_vm
+from cm.store.vm_state import intend_as_seen, write_error
 
 LOOK_S: Final = 1.0  # between looks at a guest that takes its time
 # What ``await_end`` and ``_obeyed`` note: that the hook has had its grace, and when the guest was asked.
@@ -43,15 +43,12 @@ class Ending:
     hooks: bool  # evidence of the end comes by a hook
 
 
-_HOOKS = Prepared("node_hooks", "SELECT hooks FROM node WHERE id = :id")
-
-
 def _ending(session: Session, row: VMRow, op: OperationRow) -> Ending:
     if others_at_work(session, row.id, op.id):
         raise Wait(0.2, OTHERS)
     hooks = False
     if row.node_id is not None:
-        hooks = bool(_HOOKS(session, id=row.node_id).scalar())
+        hooks = has_hooks(session, row.node_id)
     return Ending(row, hooks)
 
 
@@ -218,10 +215,10 @@ async def keep(work: Work) -> None:
 def _keep_facts(session: Session, op: OperationRow) -> tuple[VMRow, int, str, int, str, str] | None:
     assert op.vm_id is not None
     row = get_vm(session, op.vm_id)
-    image = session.execute(
-        text("SELECT id, volume, state, storage_id FROM image WHERE id = :id"), {"id": row.save_image_id}
-    ).one()
-    if image.state == "ok":
+    image = find_saved(session, row.save_image_id)
+    if image is None:
+        raise ObjectNotFound("image of vm", row.id)
+    if image.state is ImageState.OK:
         return None
     node_id = row.node_id or node_with_disks(session, row.id)
     if node_id is None:
@@ -231,13 +228,7 @@ def _keep_facts(session: Session, op: OperationRow) -> tuple[VMRow, int, str, in
 
 
 def _kept(session: Session, image_id: int, size_bytes: int) -> None:
-    account_id = session.execute(
-        text(
-            "UPDATE image SET state = 'ok', progress = 100, size_bytes = greatest(size_bytes, :size) WHERE id = :id"
-            " AND state = 'adding' RETURNING account_id"
-        ),
-        {"id": image_id, "size": size_bytes},
-    ).scalar_one()
+    account_id = keep_saved(session, image_id, size_bytes)
     record_change(session, "image", image_id, account_id)
 
 
@@ -275,7 +266,8 @@ class VMDestroy(Kind):
     steps = {"cut_power": cut_power, "await_end": await_end, "clean_up": clean_up, "close": close}
 
     def failed(self, session: Session, op: OperationRow, error: CloudError) -> None:
-        session.execute(text("UPDATE vm SET error = :e WHERE id = :id"), {"e": str(error), "id": op.vm_id})
+        assert op.vm_id is not None
+        write_error(session, op.vm_id, str(error))
 
     def abandoned(self, session: Session, op: OperationRow) -> None:
         raise NotAbandonable(op.id, op.kind, "its disk may be gone already; an administrator can erase the VM")
@@ -298,20 +290,21 @@ class VMSave(Kind):
         """The image was given back when the save failed, or deleted since: reserve another of the same name."""
         assert op.vm_id is not None
         row = get_vm(session, op.vm_id)
-        state = session.scalar(text("SELECT state FROM image WHERE id = :id"), {"id": row.save_image_id})
-        if state not in ("adding", "ok"):
+        image = find_saved(session, row.save_image_id)
+        if image is None or image.state not in (ImageState.ADDING, ImageState.OK):
             reserve_image(session, row, row.save_name, row.save_description)
 
     def failed(self, session: Session, op: OperationRow, error: CloudError) -> None:
         """The disk stays: the VM is stopped, and can be started, saved again or destroyed."""
         self._undo(session, op, str(error))
-        session.execute(text("UPDATE vm SET error = :e WHERE id = :id"), {"e": str(error), "id": op.vm_id})
+        assert op.vm_id is not None
+        write_error(session, op.vm_id, str(error))
 
     def abandoned(self, session: Session, op: OperationRow) -> None:
         assert op.vm_id is not None
         row = get_vm(session, op.vm_id)
-        state = session.scalar(text("SELECT state FROM image WHERE id = :id"), {"id": row.save_image_id})
-        if state == "ok":
+        image = find_saved(session, row.save_image_id)
+        if image is not None and image.state is ImageState.OK:
             raise NotAbandonable(op.id, op.kind, "the image is made; only the VM's end is left")
         self._undo(session, op, "abandoned")
 
@@ -320,6 +313,6 @@ class VMSave(Kind):
         row = get_vm(session, op.vm_id)
         if row.save_image_id is not None:
             give_back_image(session, row.save_image_id, reason)
-        intent_by_evidence(session, op.vm_id)
+        intend_as_seen(session, op.vm_id)
         if row.seen in GONE:
             rest_stopped(session, op.vm_id)

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from cm.interfaces.calls import Pace, job
@@ -15,23 +14,25 @@ from cm.interfaces.network import NetworkSpec
 from cm.interfaces.node import INode
 from cm.operations.base import OTHERS, Kind, Wait, Work, register
 from cm.rpc.errors import CloudError, ObjectNotFound, RunsElsewhere
-from cm.rpc.vocabulary import CauseKind, DeployMode, DiskFormat
+from cm.rpc.vocabulary import CauseKind, DeployMode, DiskFormat, Wanted
 from cm.rules.cause import Cause
 from cm.rules.names import console_volume
 from cm.rules.operation import OperationKind
 from cm.rules.placement import VMRequest
 from cm.rules.vm import GONE
 from cm.runtime.database import notify
-from cm.runtime.prepared import Prepared
 from cm.services.context import ClusterPolicy, vnc_password
 from cm.services.evidence import rest_by_evidence, settle
 from cm.services.networks import networks_of
-from cm.services.placing import Placing, record_placement, storages_of
+from cm.services.placing import Placing
 from cm.store.claim import claim_port
 from cm.store.domain import VolumePlan, disks_of, domain_spec, plans_of
 from cm.store.operation import OperationRow, open_operation, others_at_work
+from cm.store.operation_change import place_operation
+from cm.store.placement import record_placement, storages_of
 from cm.store.unknown import refuse_held, runs_elsewhere
 from cm.store.vm import VMRow, get_vm, render_vm
+from cm.store.vm_state import intend, mark_launch, place_vm, write_error, write_launched, write_made
 
 COPY_S: Final = 1800.0  # for a full copy of an image
 MAKE_S: Final = 60.0
@@ -89,10 +90,8 @@ def _place(session: Session, row: VMRow, op: OperationRow, policy: ClusterPolicy
     request = VMRequest(row.cpu, row.memory_mib, storages_of(session, row.id))
     decision = Placing(session, policy.placement).choose(request)
     node_id = decision.node_id
-    session.execute(
-        text("UPDATE vm SET node_id = :n, node_claimed = true WHERE id = :id"), {"n": node_id, "id": row.id}
-    )
-    session.execute(text("UPDATE operation SET node_id = :n WHERE id = :id"), {"n": node_id, "id": op.id})
+    place_vm(session, row.id, node_id)
+    place_operation(session, op.id, node_id)
     claim_port(session, row.id, node_id)
     record_placement(session, row.id, node_id, decision)
     render_vm(session, row.id)
@@ -112,7 +111,7 @@ async def launch(work: Work) -> None:
     make = make_copies if copies else make_volumes
     made = await node.run(make, prepared.volumes, prepared.console_pool, prepared.uuid)
     if copies:
-        await work.db(_volumes_made, made)
+        await work.db(write_made, made)
     if work.op.attempts and (await node.hypervisor.look(prepared.uuid)).state not in GONE:
         launched_at = None
     else:
@@ -174,40 +173,18 @@ def boot(node: INode, prepared: Launch) -> None:
     node.hypervisor.start(prepared.uuid)
 
 
-def _volumes_made(session: Session, disk_ids: list[int]) -> None:
-    session.execute(text("UPDATE disk SET made = true WHERE id = ANY(:ids)"), {"ids": disk_ids})
-
-
-_MARK_LAUNCH = Prepared(
-    "mark_launch",
-    """
-WITH made AS (UPDATE disk SET made = true WHERE id = ANY(CAST(:made AS bigint[])))
-UPDATE vm SET launched_at = clock_timestamp(), launches = launches + 1, seen = 'unknown', save_image_id = NULL,
-       seen_reason = '', doubt = '', doubt_since = NULL, contextualized_at = NULL
- WHERE id = :id RETURNING launched_at
-""",
-)
-
-
 def _mark_launch(session: Session, op: OperationRow, made: list[int]) -> datetime:
     """
     Written before the hypervisor is asked: an end that a hook reports from before now is an earlier launch's. From now
     on the disks hold the guest's data: one that is missing later is an error, never made anew.
     """
-    at: datetime = _MARK_LAUNCH(session, id=op.vm_id, made=made).scalar_one()
-    return at
-
-
-_LAUNCHED = Prepared(
-    "launched",
-    "UPDATE vm SET seen = 'running', seen_reason = 'booted', seen_at = clock_timestamp(), error = ''"
-    " WHERE id = :id AND (:looked OR NOT seen = ANY(CAST(:gone AS text[])))",
-)
+    assert op.vm_id is not None
+    return mark_launch(session, op.vm_id, made)
 
 
 def _launched(session: Session, op: OperationRow, launched_at: datetime | None) -> None:
     assert op.vm_id is not None
-    if not _LAUNCHED(session, id=op.vm_id, looked=launched_at is None, gone=[str(seen) for seen in GONE]).rowcount:
+    if not write_launched(session, op.vm_id, looked=launched_at is None):
         # It ended before we could say that it runs; the hook was faster.
         row = get_vm(session, op.vm_id)
         settle(session, row, row.seen_reason, Cause(CauseKind.OPERATION, str(op.id)))
@@ -220,11 +197,13 @@ class VMCreate(Kind):
 
     def failed(self, session: Session, op: OperationRow, error: CloudError) -> None:
         """The VM stays, in error, with all it holds: it can be started again or destroyed."""
-        session.execute(text("UPDATE vm SET error = :e WHERE id = :id"), {"e": str(error), "id": op.vm_id})
+        assert op.vm_id is not None
+        write_error(session, op.vm_id, str(error))
 
     def abandoned(self, session: Session, op: OperationRow) -> None:
         """A creation that is given up is undone: the VM is destroyed."""
-        session.execute(text("UPDATE vm SET wanted = 'destroyed' WHERE id = :id"), {"id": op.vm_id})
+        assert op.vm_id is not None
+        intend(session, op.vm_id, Wanted.DESTROYED)
         open_operation(
             session,
             OperationKind.VM_DESTROY,
@@ -241,7 +220,8 @@ class VMStart(Kind):
     steps = {"place": place, "launch": launch}
 
     def failed(self, session: Session, op: OperationRow, error: CloudError) -> None:
-        session.execute(text("UPDATE vm SET error = :e WHERE id = :id"), {"e": str(error), "id": op.vm_id})
+        assert op.vm_id is not None
+        write_error(session, op.vm_id, str(error))
 
     def abandoned(self, session: Session, op: OperationRow) -> None:
         rest_by_evidence(session, op)

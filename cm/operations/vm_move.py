@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from typing import Final
 
-from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from cm.operations.base import Kind, Work, register
@@ -22,9 +21,11 @@ from cm.services.context import ClusterPolicy
 from cm.services.evidence import rest_by_evidence
 from cm.services.moving import reserve_place
 from cm.store.claim import release_node, release_target, take_target
-from cm.store.conditions import is_on
+from cm.store.node import takes_vms
 from cm.store.operation import OperationRow, record_step
+from cm.store.operation_change import place_operation
 from cm.store.vm import VMRow, get_vm, render_vm
+from cm.store.vm_state import leave_node, place_nowhere, write_error_unless_on
 
 ENDED: Final = 40  # percent of it, when the VM has left its node
 PLACED: Final = 60
@@ -72,7 +73,7 @@ async def leave(work: Work) -> None:
 def _left(session: Session, op: OperationRow) -> None:
     assert op.vm_id is not None
     release_node(session, op.vm_id)
-    session.execute(text("UPDATE vm SET node_id = NULL, contextualized_at = NULL WHERE id = :id"), {"id": op.vm_id})
+    leave_node(session, op.vm_id)
     record_step(session, op.id, op.step, ENDED)
     render_vm(session, op.vm_id)
 
@@ -92,11 +93,11 @@ def _move_in(session: Session, op: OperationRow, policy: ClusterPolicy) -> None:
     row = get_vm(session, op.vm_id)
     if row.node_claimed:
         # Whether a launch that was once asked for has happened, only that node can tell.
-        if row.launches != op.arguments["launches"] or _usable(session, row.node_id):
+        if row.launches != op.arguments["launches"] or takes_vms(session, row.node_id):
             return
         release_node(session, row.id)
-        session.execute(text("UPDATE vm SET node_id = NULL WHERE id = :id"), {"id": row.id})
-    elif row.moves_to is not None and not _usable(session, row.moves_to):
+        place_nowhere(session, row.id)
+    elif row.moves_to is not None and not takes_vms(session, row.moves_to):
         release_target(session, row.id)
     row = get_vm(session, row.id)
     if row.moves_to is None:
@@ -105,17 +106,9 @@ def _move_in(session: Session, op: OperationRow, policy: ClusterPolicy) -> None:
         except NoCapacity as error:
             raise NowhereToStart(row.id, error.reason) from error
     node_id = take_target(session, row.id)
-    session.execute(text("UPDATE operation SET node_id = :n WHERE id = :id"), {"n": node_id, "id": op.id})
+    place_operation(session, op.id, node_id)
     record_step(session, op.id, op.step, PLACED)
     render_vm(session, row.id)
-
-
-def _usable(session: Session, node_id: int | None) -> bool:
-    found = session.execute(
-        text("SELECT 1 FROM node WHERE id = :id AND state = 'ok' AND NOT locked AND deleted_at IS NULL"),
-        {"id": node_id},
-    ).first()
-    return found is not None
 
 
 @register
@@ -134,10 +127,7 @@ class VMMove(Kind):
         """It stays where it came to; the next evacuation of its node goes on with it, wherever it is."""
         assert op.vm_id is not None
         release_target(session, op.vm_id)
-        session.execute(
-            text(f"UPDATE vm SET error = :e WHERE id = :id AND NOT {is_on()}"),
-            {"e": str(error), "id": op.vm_id},
-        )
+        write_error_unless_on(session, op.vm_id, str(error))
 
     def interrupted(self, session: Session, vm_id: int | None) -> None:
         assert vm_id is not None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from cm.interfaces.calls import HypervisorCalls
@@ -14,9 +13,9 @@ from cm.rules.operation import OperationKind
 from cm.rules.vm import GONE
 from cm.services.context import ClusterPolicy, vnc_password
 from cm.services.evidence import rest_by_evidence
-from cm.store.conditions import is_on
 from cm.store.operation import OperationRow
 from cm.store.vm import VMRow, get_vm
+from cm.store.vm_state import screen_of, write_power, write_reset
 
 
 def _row(session: Session, op: OperationRow) -> VMRow:
@@ -40,13 +39,8 @@ async def reset(work: Work) -> None:
 
 
 def _was_reset(session: Session, op: OperationRow) -> None:
-    session.execute(
-        text(
-            "UPDATE vm SET contextualized_at = NULL, seen = 'running', seen_reason = 'reset' WHERE id = :id"
-            f" AND {is_on()}"
-        ),
-        {"id": op.vm_id},
-    )
+    assert op.vm_id is not None
+    write_reset(session, op.vm_id)
     _settle_end(session, op)
 
 
@@ -63,10 +57,8 @@ async def resume(work: Work) -> None:
 
 
 def _seen(session: Session, op: OperationRow, seen: Seen, reason: SeenReason) -> None:
-    session.execute(
-        text(f"UPDATE vm SET seen = :s, seen_reason = :r, seen_at = clock_timestamp() WHERE id = :id AND {is_on()}"),
-        {"s": seen, "r": reason, "id": op.vm_id},
-    )
+    assert op.vm_id is not None
+    write_power(session, op.vm_id, seen, reason)
     _settle_end(session, op)
 
 
@@ -89,10 +81,7 @@ async def apply_vnc(work: Work) -> None:
 
 def _vnc(session: Session, op: OperationRow, policy: ClusterPolicy) -> tuple[VMRow, VncSpec | None]:
     row = _row(session, op)
-    place = session.execute(
-        text("SELECT n.address, p.port FROM vnc_port p JOIN node n ON n.id = p.node_id WHERE p.vm_id = :id"),
-        {"id": row.id},
-    ).first()
+    place = screen_of(session, row.id)
     if place is None:
         return row, None
     password = vnc_password(policy.secret, row.uuid, row.vnc_generation)

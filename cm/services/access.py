@@ -9,9 +9,7 @@ alone.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
-from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from cm.rpc.caller import Identity
@@ -19,10 +17,9 @@ from cm.rpc.errors import ObjectNotFound, VersionChanged, WrongImageState
 from cm.rpc.vocabulary import ImageAccess, ImageKind, ImageState
 from cm.rules.access import NEEDS, AccessNeeded, Action, Level, Person, Shared, enough, level_of
 from cm.rules.operation import SPECS
-from cm.runtime.prepared import Prepared
 from cm.store import access as store
 from cm.store.change import record_change
-from cm.store.image import ImageRow, find_image
+from cm.store.image import ImageRow, UsableImage, find_image, find_usable
 from cm.store.operation import OperationRow
 from cm.store.vm import VMRow, find_vm
 
@@ -108,28 +105,7 @@ def authorized_image(
     return row
 
 
-@dataclass(frozen=True)
-class ImageFacts:
-    id: int
-    storage_id: int
-    size_bytes: int
-    format: str
-    bus: str
-    nic_model: str
-
-
-_IMAGE = Prepared(
-    "usable_image",
-    """
-SELECT i.id, i.kind, i.state, i.account_id, i.access, i.storage_id, i.size_bytes, i.format, i.disk_controller,
-       i.network_device, s.locked
-  FROM image i JOIN storage s ON s.id = i.storage_id
- WHERE i.id = :id AND i.deleted_at IS NULL FOR KEY SHARE
-""",
-)
-
-
-def usable_image(session: Session, image_id: int, who: Person | int, kinds: Sequence[ImageKind]) -> ImageFacts:
+def usable_image(session: Session, image_id: int, who: Person | int, kinds: Sequence[ImageKind]) -> UsableImage:
     """
     An image that somebody may use now. It cannot be deleted, nor its storage be detached, until the transaction ends.
 
@@ -138,29 +114,21 @@ def usable_image(session: Session, image_id: int, who: Person | int, kinds: Sequ
     :raises WrongImageState: not ready, or its storage is locked.
     """
     person = Person(who) if isinstance(who, int) else who
-    found = _IMAGE(session, id=image_id).first()
+    found = find_usable(session, image_id)
     if found is None or found.kind not in kinds:
         raise ObjectNotFound("image", image_id)
-    if found.account_id != person.account_id and found.access != "public":
-        live = found.state != "deleted"
+    if found.account_id != person.account_id and found.access is not ImageAccess.PUBLIC:
+        live = found.state is not ImageState.DELETED
         grants = store.grants_for(session, person, Shared.IMAGE, image_id) if live else ()
         require(level_of(person, found.account_id, grants), Shared.IMAGE, image_id, NEEDS[Shared.IMAGE, Action.USE])
-    if found.state != "ok":
+    if found.state is not ImageState.OK:
         raise WrongImageState(image_id, found.state, "ok")
-    if found.locked:
+    if found.storage_locked:
         raise WrongImageState(image_id, "on a locked storage", "an unlocked storage")
-    return ImageFacts(
-        found.id, found.storage_id, found.size_bytes, found.format, found.disk_controller, found.network_device
-    )
+    return found
 
 
 # ------------------------------------------------------------------ operations
-
-_VM_OF = text("SELECT account_id, closed_at IS NULL AS live, false AS public FROM vm WHERE id = :id")
-_IMAGE_OF = text(
-    "SELECT account_id, deleted_at IS NULL AND state <> 'deleted' AS live, access = 'public' AND state = 'ok' AS public"
-    " FROM image WHERE id = :id"
-)
 
 
 def _object_of(op: OperationRow) -> tuple[Shared, int] | None:
@@ -185,7 +153,7 @@ def authorize_operation(session: Session, who: Who, op: OperationRow, *, change:
             raise ObjectNotFound("operation", op.id)
         return
     kind, object_id = about
-    found = session.execute(_VM_OF if kind is Shared.VM else _IMAGE_OF, {"id": object_id}).one()
+    found = store.standing_of(session, kind, object_id)
     level = level_on(session, who, kind, object_id, found.account_id, live=found.live, public=found.public)
     if level is None and (found.live or not asked):
         raise ObjectNotFound("operation", op.id)

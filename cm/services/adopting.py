@@ -38,12 +38,10 @@ from cm.rules.operation import OperationKind
 from cm.rules.vm import GONE
 from cm.runtime.taken import refused_by
 from cm.services.context import AsyncClusterCall, ClusterCall, Services
-from cm.services.placing import record_placement
 from cm.store.adopting import (
     AdoptedDisk,
     AdoptedVM,
     Evidence,
-    attach_as_seen,
     close_findings,
     find_attachable,
     find_system_image,
@@ -56,10 +54,12 @@ from cm.store.adopting import (
     storages_by_directory,
     take_port,
 )
+from cm.store.attachment import attach_image
 from cm.store.claim import count_node, count_quota, count_storage, mib, release_node
 from cm.store.nic import insert_nic, lock_lease, nics_of
 from cm.store.node import get_node
 from cm.store.operation import open_operation
+from cm.store.placement import record_placement
 from cm.store.unknown import forget_domain, our_addresses, pass_numbers
 from cm.store.vm import VMRow, find_by_uuid, find_detail, get_vm, render_vm
 
@@ -282,7 +282,7 @@ def _attach(session: Session, vm_id: int, told: DomainDescription, disk: DiskDes
     read_only = disk.read_only or disk.cdrom
     if image.writer_id is not None and not read_only:
         raise InUse("image", image.id, f"VM {image.writer_id}")
-    attach_as_seen(session, vm_id, image.id, disk.device, read_only)
+    attach_image(session, vm_id, image.id, disk.device, read_only=read_only)
 
 
 def _addresses(told: DomainDescription) -> list[IPv4Address]:

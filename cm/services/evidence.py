@@ -11,7 +11,6 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
 
-from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from cm.rpc.errors import CloudError
@@ -20,15 +19,15 @@ from cm.rules.cause import Cause
 from cm.rules.operation import SPECS, OperationKind
 from cm.rules.vm import GONE, after_power_off
 from cm.runtime.database import notify
-from cm.runtime.prepared import Prepared
 from cm.runtime.wall import utc_now
 from cm.services.saving import reserve_image
-from cm.services.vm import intent_by_evidence
 from cm.store.change import record_change
 from cm.store.health import record_hooked
 from cm.store.hook_event import HookRecord, insert_event, write_effect
 from cm.store.operation import OperationRow, open_operation, wake
+from cm.store.operation_change import pause_restart
 from cm.store.vm import VMRow, find_by_uuid, find_vm, render_vm, write_evidence
+from cm.store.vm_state import intend, intend_as_seen, write_down
 
 RESTART_SOON_S: Final = 60.0  # a guest that ended within this time of its launch ...
 RESTART_PAUSE_S: Final = 20.0  # ... is started again after this pause, from the second time on
@@ -79,9 +78,6 @@ def _effect(session: Session, node_id: int, event: HookRecord) -> str:
     return "ended"
 
 
-_NO_CONTEXT = Prepared("no_context", "UPDATE vm SET contextualized_at = NULL WHERE id = :id")
-
-
 def record_end(session: Session, row: VMRow, seen: Seen, reason: SeenReason, at: datetime, *, cause: Cause) -> bool:
     """
     Record that a VM's domain has ended, and what follows from it. ``row`` was read under the VM's lock.
@@ -90,7 +86,7 @@ def record_end(session: Session, row: VMRow, seen: Seen, reason: SeenReason, at:
     """
     if not write_evidence(session, row, seen, reason, at):
         return False
-    _NO_CONTEXT(session, id=row.id)
+    write_down(session, row.id)
     if row.operation_id is not None:
         wake(session, row.id)
     else:
@@ -104,7 +100,9 @@ def settle(session: Session, row: VMRow, reason: SeenReason, cause: Cause) -> No
     kind = after_power_off(row.wanted, row.on_poweroff, reason)
     if kind is OperationKind.VM_SAVE and row.save_image_id is None:
         kind = _reserve_autosave(session, row)
-    session.execute(text("UPDATE vm SET wanted = :w WHERE id = :id"), {"w": SPECS[kind].wanted, "id": row.id})
+    wanted = SPECS[kind].wanted
+    assert wanted is not None, "what ends a VM says so"
+    intend(session, row.id, wanted)
     operation_id = open_operation(
         session,
         kind,
@@ -115,13 +113,7 @@ def settle(session: Session, row: VMRow, reason: SeenReason, cause: Cause) -> No
     )
     if kind is OperationKind.VM_START:
         # A guest that ends as soon as it has started must not keep its node busy with starting it.
-        session.execute(
-            text(
-                "UPDATE operation SET not_before = now() + make_interval(secs => :pause) FROM vm WHERE vm.id = vm_id"
-                " AND operation.id = :id AND vm.launches > 1 AND vm.launched_at > now() - make_interval(secs => :soon)"
-            ),
-            {"id": operation_id, "pause": RESTART_PAUSE_S, "soon": RESTART_SOON_S},
-        )
+        pause_restart(session, operation_id, soon_s=RESTART_SOON_S, pause_s=RESTART_PAUSE_S)
 
 
 def rest_by_evidence(session: Session, op: OperationRow, *, by_policy: bool = False) -> None:
@@ -136,7 +128,7 @@ def rest_by_evidence(session: Session, op: OperationRow, *, by_policy: bool = Fa
     if row is None or row.closed_at is not None:
         return
     if row.seen not in GONE or row.node_id is None:
-        intent_by_evidence(session, row.id)
+        intend_as_seen(session, row.id)
         return
     ended = replace(row, wanted=Wanted.RUNNING if by_policy else Wanted.STOPPED)
     settle(session, ended, row.seen_reason, Cause(CauseKind.OPERATION, str(op.id)))

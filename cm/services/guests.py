@@ -8,11 +8,12 @@ from datetime import datetime
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Final
 
-from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from cm.rpc.vocabulary import VMId, VMState, Wanted
+from cm.store.guest import guest_at, nics_of
 from cm.store.vm import find_vm, render_vm
+from cm.store.vm_state import write_up
 
 GREETING: Final = frozenset({VMState.STARTING, VMState.RUNNING, VMState.REBOOTING})
 
@@ -62,30 +63,6 @@ def ec2_id(prefix: str, uuid: str) -> str:
     return f"{prefix}-{uuid_module.UUID(uuid).hex[:17]}"
 
 
-_GUEST = text(
-    """
-SELECT v.id, v.uuid::text AS uuid, v.name, v.node_id, v.launches, v.launched_at, v.account_id, v.ssh_username,
-       v.ssh_key, v.user_data, v.secret, v.reservation_id::text AS reservation_id, i.uuid::text AS image_uuid,
-       t.name AS template_name, c.number AS asked_nic,
-       (SELECT min(d.device) FROM disk d WHERE d.vm_id = v.id AND d.deleted_at IS NULL) AS root_device,
-       (SELECT array_agg(a.device ORDER BY a.device) FROM image_attachment a JOIN image x ON x.id = a.image_id
-         WHERE a.vm_id = v.id AND x.kind <> 'iso') AS data_devices
-  FROM network_lease asked JOIN nic c ON c.id = asked.nic_id JOIN vm v ON v.id = c.vm_id
-  JOIN address_pool p ON p.id = c.pool_id AND p.deleted_at IS NULL AND p.bridge = :bridge
-  JOIN image i ON i.id = v.image_id JOIN template t ON t.id = v.template_id
- WHERE asked.address = CAST(:address AS inet) AND v.node_id = :node_id AND v.node_claimed AND v.closed_at IS NULL
-"""
-)
-_NICS = text(
-    """
-SELECT n.number AS nic, n.mac::text AS mac, array_agg(host(l.address) ORDER BY l.address) AS addresses,
-       p.network::text AS network, p.bridge, p.uuid::text AS pool_uuid
-  FROM nic n JOIN network_lease l ON l.nic_id = n.id JOIN address_pool p ON p.id = l.pool_id
- WHERE n.vm_id = :id GROUP BY n.id, p.id ORDER BY n.number
-"""
-)
-
-
 def find_guest(session: Session, node_id: int, bridge: str, address: str) -> Guest | None:
     """
     The guest whose NIC has this address on this bridge of this node; None where there is none, or it is elsewhere.
@@ -100,12 +77,12 @@ def find_guest(session: Session, node_id: int, bridge: str, address: str) -> Gue
         return None
     if isinstance(wanted, IPv6Address) and wanted.scope_id is not None:
         return None
-    found = session.execute(_GUEST, {"address": str(wanted), "bridge": bridge, "node_id": node_id}).one_or_none()
+    found = guest_at(session, node_id, bridge, wanted)
     if found is None:
         return None
     nics = tuple(
         Nic(row.nic, row.mac, tuple(map(ip_address, row.addresses)), ip_network(row.network), row.bridge, row.pool_uuid)
-        for row in session.execute(_NICS, {"id": found.id})
+        for row in nics_of(session, found.id)
     )
     # The lease may be released between the two statements.
     nic = next((each for each in nics if each.index == found.asked_nic and wanted in each.addresses), None)
@@ -147,6 +124,6 @@ def hello(session: Session, guest: Guest) -> bool:
     said = row.contextualized_at
     if said is not None and (row.launched_at is None or said >= row.launched_at):
         return False
-    session.execute(text("UPDATE vm SET contextualized_at = clock_timestamp() WHERE id = :id"), {"id": row.id})
+    write_up(session, row.id)
     render_vm(session, row.id)
     return True

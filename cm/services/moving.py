@@ -20,13 +20,15 @@ from cm.rules.placement import NodeLoad, VMRequest
 from cm.rules.vm import GONE
 from cm.services.context import ClusterCall, ClusterPolicy
 from cm.services.nodes import set_locked
-from cm.services.placing import Placing, record_placement, storages_of
+from cm.services.placing import Placing
 from cm.store.children import adopt, find_open_of_node
 from cm.store.claim import claim_target
-from cm.store.moving import list_departing, lock_vms, want_anew
+from cm.store.moving import list_departing, lock_vms
 from cm.store.node import get_node, node_loads
 from cm.store.operation import open_operation
+from cm.store.placement import record_placement, storages_of
 from cm.store.vm import VMRow, get_vm, render_vm
+from cm.store.vm_state import want
 
 
 @dataclass(eq=False)
@@ -205,6 +207,6 @@ def _open(session: Session, row: VMRow, source: int, account_id: int | None, par
         arguments={"source": source, "launches": row.launches},
         cause=Cause(CauseKind.OPERATION, str(parent_id)),
     )
-    want_anew(session, row.id, Wanted.RUNNING)
+    want(session, row.id, Wanted.RUNNING)
     render_vm(session, row.id)
     return operation_id

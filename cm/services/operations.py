@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from cm.results.operation import AdminOperation, Operation, OperationNumber
@@ -17,9 +16,10 @@ from cm.services.access import Who, authorize_operation, authorized_vm, person_o
 from cm.services.children import give_up
 from cm.services.context import ClusterCall
 from cm.services.kinds import ENDS
-from cm.store.conditions import is_open
 from cm.store.operation import TOPIC, OperationRow, count_running, get_operation, list_operations
+from cm.store.operation_change import find_second, hurry, lock_operation, reopen
 from cm.store.vm import find_vm, get_vm, render_vm
+from cm.store.vm_state import want
 
 
 def shown(session: Session, ops: Sequence[OperationRow]) -> list[Operation]:
@@ -125,7 +125,7 @@ def _locked(caller: ClusterCall, operation_id: int, owner_only: bool) -> Operati
     if op.vm_id is not None:
         find_vm(session, op.vm_id, lock=True)
     authorize_operation(session, who, op, change=True)
-    session.execute(text("SELECT 1 FROM operation WHERE id = :id FOR NO KEY UPDATE"), {"id": operation_id})
+    lock_operation(session, operation_id)
     return get_operation(session, operation_id)
 
 
@@ -141,7 +141,7 @@ def retry(caller: ClusterCall, operation_id: int, owner_only: bool = True) -> Op
     session: Session = caller.session
     op = _locked(caller, operation_id, owner_only)
     if op.state in (OperationState.QUEUED, OperationState.WAITING):
-        session.execute(text("UPDATE operation SET not_before = now() WHERE id = :id"), {"id": op.id})
+        hurry(session, op.id)
         notify(session, TOPIC)
         return {"operation_id": op.id}
     if op.state is not OperationState.FAILED:
@@ -154,25 +154,12 @@ def retry(caller: ClusterCall, operation_id: int, owner_only: bool = True) -> Op
         if row.closed_at is not None:
             raise WrongOperationState(op.id, "of a destroyed VM", "a VM that is not destroyed")
         if spec.wanted is not None:
-            session.execute(
-                text("UPDATE vm SET wanted = :w, error = '' WHERE id = :id"), {"w": spec.wanted, "id": op.vm_id}
-            )
+            want(session, op.vm_id, spec.wanted)
     else:
         _refuse_second(session, op)
     ENDS[op.kind].reopened(session, op)
-    session.execute(
-        text(
-            "UPDATE operation SET state = 'queued', step = '', not_before = now(), finished_at = NULL, error = '',"
-            " user_text = '', admin_text = '', attempts = attempts + 1,"
-            " arguments = arguments - CAST(:notes AS text[]),"
-            " deadline = now() + make_interval(secs => :seconds) WHERE id = :id"
-        ),
-        {
-            "id": op.id,
-            "notes": list(ENDS[op.kind].notes),
-            "seconds": spec.until(caller.policy.import_timeout_s),
-        },
-    )
+    seconds = spec.until(caller.policy.import_timeout_s)
+    reopen(session, op.id, seconds=seconds, notes=list(ENDS[op.kind].notes))
     if op.vm_id is not None:
         render_vm(session, op.vm_id)
     notify(session, TOPIC)
@@ -180,22 +167,9 @@ def retry(caller: ClusterCall, operation_id: int, owner_only: bool = True) -> Op
     return {"operation_id": op.id}
 
 
-_SECOND = text(
-    f"""
-SELECT id, kind FROM operation
- WHERE id <> :id AND {is_open()}
-   AND (image_id = :image_id OR kind = 'storage_attach' AND :kind = 'storage_attach'
-        AND storage_id = :storage_id AND node_id = :node_id
-        OR kind = 'node_evacuate' AND :kind = 'node_evacuate' AND node_id = :node_id)
- LIMIT 1
-"""
-)
-
-
 def _refuse_second(session: Session, op: OperationRow) -> None:
     """:raises WrongOperationState: another operation is under way on its image, node, or storage there."""
-    values = {"id": op.id, "kind": op.kind, "image_id": op.image_id, "storage_id": op.storage_id, "node_id": op.node_id}
-    other = session.execute(_SECOND, values).first()
+    other = find_second(session, op)
     if other is not None:
         raise WrongOperationState(op.id, f"behind operation {other.id} ({other.kind})", "alone on its object")
 

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable
 from typing import Any
 
-import msgspec
-from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from cm.rpc.errors import NoCapacity
-from cm.rpc.vocabulary import StorageId
-from cm.rules.placement import Decision, NodeLoad, Policy, Ranking, Verdict, VMRequest
-from cm.runtime.prepared import Prepared
+from cm.rules.placement import Decision, NodeLoad, Policy, Ranking, VMRequest
 from cm.store.claim import claim_node
 from cm.store.node import node_loads
 
@@ -82,42 +78,3 @@ def told(decision: Decision) -> dict[str, Any]:
     """A decision as a plan tells it."""
     verdicts = [f"{verdict.node}: {verdict.reason}" for verdict in decision.verdicts]
     return {"verdicts": verdicts, **({"others": decision.others} if decision.others else {})}
-
-
-def storages_of(session: Session, vm_id: int) -> frozenset[StorageId]:
-    """The storages that a node must reach to run a VM: of its disks, and of what is attached to it."""
-    found = session.scalars(
-        text(
-            "SELECT storage_id FROM disk WHERE vm_id = :id AND deleted_at IS NULL UNION SELECT i.storage_id"
-            " FROM image_attachment a JOIN image i ON i.id = a.image_id WHERE a.vm_id = :id"
-        ),
-        {"id": vm_id},
-    )
-    return frozenset(StorageId(storage_id) for storage_id in found)
-
-
-_RECORD = Prepared(
-    "record_placement",
-    "INSERT INTO placement (vm_id, node_id, verdicts, others)"
-    " VALUES (:vm_id, :node_id, CAST(:verdicts AS jsonb), CAST(:others AS jsonb))",
-)
-
-
-def record_placement(session: Session, vm_id: int, node_id: int, decision: Decision | None = None) -> None:
-    """
-    Keep where a VM was placed, so that it can be explained later.
-
-    :param decision: None: nobody chose, it was there already.
-    """
-    verdicts, others = (decision.verdicts, decision.others) if decision is not None else ((), {})
-    _RECORD(session, vm_id=vm_id, node_id=node_id, verdicts=verdicts_text(verdicts), others=others_text(others))
-
-
-def verdicts_text(verdicts: Sequence[Verdict]) -> str:
-    """A decision's verdicts as they are kept, JSON."""
-    return msgspec.json.encode([verdict._asdict() for verdict in verdicts]).decode()
-
-
-def others_text(others: Mapping[str, int]) -> str:
-    """How many of the other nodes had which reason, as it is kept, JSON."""
-    return msgspec.json.encode(others).decode()

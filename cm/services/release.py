@@ -5,20 +5,20 @@ quota go back, and the VM is closed, all in one transaction and once.
 
 from __future__ import annotations
 
-from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from cm.results.vm import ErasedVM
 from cm.rpc.errors import WrongVMState
-from cm.rpc.vocabulary import Seen
+from cm.rpc.vocabulary import Seen, Wanted
 from cm.rules.vm import GONE
 from cm.runtime.database import at_last, notify
 from cm.services.context import ClusterCall
 from cm.services.saving import give_back_image
 from cm.store.booking import close_rows, give_back
 from cm.store.claim import release_node
-from cm.store.conditions import is_open
+from cm.store.operation_change import abandon_all
 from cm.store.vm import find_vm, get_vm, render_vm
+from cm.store.vm_state import intend, rest_vm
 
 
 def update_resources(session: Session, vm_id: int) -> bool:
@@ -42,9 +42,7 @@ def rest_stopped(session: Session, vm_id: int) -> None:
     is placed nowhere: any node that reaches its disk may start it, and its last one may leave the cluster.
     """
     release_node(session, vm_id)
-    session.execute(
-        text("UPDATE vm SET error = '', contextualized_at = NULL, node_id = NULL WHERE id = :id"), {"id": vm_id}
-    )
+    rest_vm(session, vm_id)
 
 
 def erase(caller: ClusterCall, vm_id: int) -> ErasedVM:
@@ -58,14 +56,8 @@ def erase(caller: ClusterCall, vm_id: int) -> ErasedVM:
     row = get_vm(caller.session, vm_id, lock=True, version=caller.if_version)
     if row.closed_at is not None:
         raise WrongVMState(vm_id, row.state, "a VM that is not destroyed")
-    caller.session.execute(
-        text(
-            "UPDATE operation SET state = 'abandoned', finished_at = clock_timestamp(), admin_text = 'erased'"
-            f" WHERE vm_id = :id AND {is_open()}"
-        ),
-        {"id": vm_id},
-    )
-    caller.session.execute(text("UPDATE vm SET wanted = 'destroyed' WHERE id = :id"), {"id": vm_id})
+    abandon_all(caller.session, vm_id, "erased")
+    intend(caller.session, vm_id, Wanted.DESTROYED)
     if row.save_image_id is not None:
         give_back_image(caller.session, row.save_image_id, "erased")
     update_resources(caller.session, vm_id)

@@ -8,7 +8,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from cm.results.vm import SavedVM, Screen, VMOutcome, VMWork
@@ -20,21 +19,25 @@ from cm.rules.operation import SPECS, OperationKind
 from cm.rules.placement import VMRequest
 from cm.runtime.database import at_last
 from cm.runtime.json_text import array_of, with_members
-from cm.runtime.prepared import Prepared
-from cm.services.access import ImageFacts, authorized_vm, level_on, person_of, usable_image
+from cm.services.access import authorized_vm, level_on, person_of, usable_image
 from cm.services.context import ClusterCall, vnc_password
 from cm.services.kinds import ENDS
-from cm.services.placing import Placing, others_text, told, verdicts_text
+from cm.services.placing import Placing, told
 from cm.services.saving import reserve_image
 from cm.services.sharing import own_groups, share_with_groups
 from cm.store.access import list_shared_vms
+from cm.store.attachment import attach_image, writer_of
 from cm.store.booking import Booking, Share, book, refuse
 from cm.store.children import wake_parent
 from cm.store.claim import mib
-from cm.store.conditions import is_open
 from cm.store.creation import DiskRow, NicRow, VMRows, insert_vm
+from cm.store.image import UsableImage
 from cm.store.operation import open_operation
+from cm.store.operation_change import abandon
+from cm.store.placement import others_text, verdicts_text
+from cm.store.template import find_size
 from cm.store.vm import VMRow, find_detail, render_vm
+from cm.store.vm_state import rename_vm, screen_of, want, write_vnc
 
 
 @dataclass(frozen=True)
@@ -57,11 +60,6 @@ class NewVM:
     groups: Sequence[int] = ()
 
 
-_TEMPLATE = Prepared(
-    "usable_template", "SELECT id, cpu, memory_mib FROM template WHERE id = :id AND deleted_at IS NULL"
-)
-
-
 def create(caller: ClusterCall, new: NewVM) -> list[str]:
     """
     Claim everything ``new.count`` VMs need and open an operation for each. All are made, or none. What they hold of
@@ -72,7 +70,7 @@ def create(caller: ClusterCall, new: NewVM) -> list[str]:
     session, account_id = caller.session, caller.account_id
     person = person_of(caller.identity)
     issuer = own_groups(caller, "groups", new.groups) if new.groups else ""
-    template = _TEMPLATE(session, id=new.template_id).first()
+    template = find_size(session, new.template_id)
     if template is None:
         raise ObjectNotFound("template", new.template_id)
     image = usable_image(session, new.image_id, person, [ImageKind.SYSTEM])
@@ -149,7 +147,7 @@ def create(caller: ClusterCall, new: NewVM) -> list[str]:
     return made
 
 
-def _root_disk(key: uuid.UUID, image: ImageFacts, mode: str) -> DiskRow:
+def _root_disk(key: uuid.UUID, image: UsableImage, mode: str) -> DiskRow:
     device = "vda" if image.bus == DiskBus.VIRTIO else "sda"
     return DiskRow(image.storage_id, image.id, root_volume(key), device, image.bus, mode, image.size_bytes)
 
@@ -161,23 +159,14 @@ def attach_images(session: Session, vm_id: int, isos: Sequence[int], disks: Sequ
     for number, image_id in enumerate(disks):
         if number >= 24:
             raise InvalidParameter("disk_list", "more than 24 disks")
-        taken = session.execute(
-            text("SELECT vm_id FROM image_attachment WHERE image_id = :i AND NOT read_only"), {"i": image_id}
-        ).first()
-        if taken is not None:
-            raise InUse("image", image_id, f"VM {taken.vm_id}")
-        _attach(session, vm_id, image_id, f"vd{chr(ord('b') + number)}", read_only=False)
+        writer = writer_of(session, image_id)
+        if writer is not None:
+            raise InUse("image", image_id, f"VM {writer}")
+        attach_image(session, vm_id, image_id, f"vd{chr(ord('b') + number)}", read_only=False)
     for number, image_id in enumerate(isos):
         if number >= 4:
             raise InvalidParameter("iso_list", "more than 4 ISO images")
-        _attach(session, vm_id, image_id, f"sd{chr(ord('w') + number)}", read_only=True)
-
-
-def _attach(session: Session, vm_id: int, image_id: int, device: str, *, read_only: bool) -> None:
-    session.execute(
-        text("INSERT INTO image_attachment (vm_id, image_id, device, read_only) VALUES (:v, :i, :d, :r)"),
-        {"v": vm_id, "i": image_id, "d": device, "r": read_only},
-    )
+        attach_image(session, vm_id, image_id, f"sd{chr(ord('w') + number)}", read_only=True)
 
 
 # ------------------------------------------------------------------ what callers see
@@ -206,9 +195,6 @@ def shared_list(caller: ClusterCall, limit: int, before: int | None) -> str:
 
 
 # ------------------------------------------------------------------ changes of state
-
-
-_WANT = Prepared("want", "UPDATE vm SET wanted = :wanted, error = '' WHERE id = :id")
 
 
 def change_state(
@@ -255,7 +241,7 @@ def change_state(
         arguments=arguments,
         cause=caller.cause,
     )
-    _WANT(session, id=vm_id, wanted=spec.wanted)
+    want(session, vm_id, spec.wanted)
     render_vm(session, vm_id)
     caller.note("operation", vm_id=vm_id, kind=kind, node_id=row.node_id)
     return {"vm_id": vm_id, "operation_id": operation_id}
@@ -265,15 +251,9 @@ def interrupt(session: Session, operation_id: int) -> None:
     """
     Give an operation up. A worker that is at it keeps its mark until it has let go, and whoever follows waits for that.
     """
-    given_up = session.execute(
-        text(
-            "UPDATE operation SET state = 'abandoned', finished_at = clock_timestamp() WHERE id = :id"
-            f" AND {is_open()} RETURNING kind, vm_id, parent_id"
-        ),
-        {"id": operation_id},
-    ).first()
+    given_up = abandon(session, operation_id)
     if given_up is not None:
-        ENDS[OperationKind(given_up.kind)].interrupted(session, given_up.vm_id)
+        ENDS[given_up.kind].interrupted(session, given_up.vm_id)
         wake_parent(session, given_up.parent_id)
 
 
@@ -315,13 +295,7 @@ def edit(caller: ClusterCall, vm_id: int, name: str | None, description: str | N
     row = authorized_vm(caller.session, who, vm_id, Action.EDIT, lock=True, version=caller.if_version)
     if row.closed_at is not None:
         raise WrongVMState(vm_id, row.state, "a VM that is not destroyed")
-    caller.session.execute(
-        text(
-            "UPDATE vm SET name = coalesce(:name, name), description = coalesce(:description, description)"
-            " WHERE id = :id"
-        ),
-        {"id": vm_id, "name": name, "description": description},
-    )
+    rename_vm(caller.session, vm_id, name, description)
     caller.note("edit", vm_id=vm_id)
     return render_vm(caller.session, vm_id)
 
@@ -339,10 +313,7 @@ def set_vnc(caller: ClusterCall, vm_id: int, enabled: bool) -> Screen:
     if row.state not in allowed:
         raise WrongVMState(vm_id, row.state, " or ".join(sorted(allowed)))
     generation = row.vnc_generation + 1
-    session.execute(
-        text("UPDATE vm SET vnc_enabled = :e, vnc_generation = :g WHERE id = :id"),
-        {"e": enabled, "g": generation, "id": vm_id},
-    )
+    write_vnc(session, vm_id, enabled, generation)
     operation_id = open_operation(
         session,
         OperationKind.VM_VNC,
@@ -355,22 +326,8 @@ def set_vnc(caller: ClusterCall, vm_id: int, enabled: bool) -> Screen:
     caller.note("operation", vm_id=vm_id, kind=OperationKind.VM_VNC, enabled=enabled)
     answer: Screen = {"vm_id": vm_id, "operation_id": operation_id}
     if enabled:
-        place = session.execute(
-            text("SELECT n.address, p.port FROM vnc_port p JOIN node n ON n.id = p.node_id WHERE p.vm_id = :id"),
-            {"id": vm_id},
-        ).first()
-        answer["address"] = place.address if place else None
-        answer["port"] = place.port if place else None
+        screen = screen_of(session, vm_id)
+        answer["address"] = screen.address if screen else None
+        answer["port"] = screen.port if screen else None
         answer["password"] = vnc_password(caller.policy.secret, row.uuid, generation)
     return answer
-
-
-def intent_by_evidence(session: Session, vm_id: int | None) -> None:
-    """After an operation was given up or failed: want what is seen, so that nothing goes on by itself."""
-    session.execute(
-        text(
-            "UPDATE vm SET wanted = CASE WHEN seen IN ('absent', 'off', 'crashed', 'unknown') THEN 'stopped'"
-            " WHEN seen = 'paused' THEN 'paused' ELSE 'running' END WHERE id = :id AND closed_at IS NULL"
-        ),
-        {"id": vm_id},
-    )

@@ -10,7 +10,7 @@ from __future__ import annotations
 import uuid as uuid_module
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from sqlalchemy import text
 from sqlalchemy.orm import Session
@@ -46,6 +46,38 @@ def grants_for(session: Session, person: Person, kind: Shared, object_id: int) -
     """What a person, or a group that they are in, was granted on one object."""
     found = _FOR(session, kind=kind.value, object_id=object_id, **values_of(person))
     return [_grant(row) for row in found]
+
+
+class Standing(NamedTuple):
+    """
+    Of a VM or an image: what it takes to know who may see it.
+
+    :ivar live: whether what was granted on it still counts.
+    :ivar public: whether everybody sees it.
+    """
+
+    account_id: int
+    live: bool
+    public: bool
+
+
+_STANDING = {
+    Shared.VM: Prepared(
+        "standing_of_vm", "SELECT account_id, closed_at IS NULL AS live, false AS public FROM vm WHERE id = :id"
+    ),
+    Shared.IMAGE: Prepared(
+        "standing_of_image",
+        "SELECT account_id, deleted_at IS NULL AND state <> 'deleted' AS live,"
+        " access = 'public' AND state = 'ok' AS public FROM image WHERE id = :id",
+    ),
+}
+
+
+def standing_of(session: Session, kind: Shared, object_id: int) -> Standing:
+    """
+    :param object_id: of an object that is there, be it ended.
+    """
+    return Standing(*_STANDING[kind](session, id=object_id).one())
 
 
 @dataclass(frozen=True)

@@ -146,13 +146,6 @@ def find_attachable(session: Session, storage_id: int, volume: str) -> Attachabl
     return None if row is None else AttachableImage(row.id, row.writer)
 
 
-def attach_as_seen(session: Session, vm_id: int, image_id: int, device: str, read_only: bool) -> None:
-    session.execute(
-        text("INSERT INTO image_attachment (vm_id, image_id, device, read_only) VALUES (:v, :i, :d, :r)"),
-        {"v": vm_id, "i": image_id, "d": device, "r": read_only},
-    )
-
-
 def find_template(session: Session, template_id: int | None, *, cpu: int, memory_mib: int) -> int | None:
     """That template, or without an id the oldest of this size."""
     found: int | None = session.scalar(

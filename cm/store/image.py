@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, cast
+from typing import Any, Final, NamedTuple, cast
 
 from sqlalchemy import text
 from sqlalchemy.orm import Session
@@ -16,6 +16,7 @@ from cm.rpc.errors import ObjectNotFound, VersionChanged
 from cm.rpc.vocabulary import DiskFormat, ImageAccess, ImageKind, ImageState
 from cm.rules.access import Level, Person, enough, highest
 from cm.rules.names import image_volume, unmade_volume
+from cm.runtime.prepared import Prepared
 from cm.runtime.rows import Columns, edit_row
 from cm.store.access import FOR_CALLER, values_of
 from cm.store.claim import claim_quota, claim_storage, mib, release_quota, release_storage
@@ -86,6 +87,42 @@ def get_image(
     if version is not None and row.version != version:
         raise VersionChanged("image", image_id, row.version, version)
     return row
+
+
+class UsableImage(NamedTuple):
+    """An image that is held for a VM that is to use it. ``bus``, ``nic_model``: of its guests' disks and NICs."""
+
+    id: int
+    kind: ImageKind
+    state: ImageState
+    account_id: int
+    access: ImageAccess
+    storage_id: int
+    size_bytes: int
+    format: str
+    bus: str
+    nic_model: str
+    storage_locked: bool
+
+
+_USABLE = Prepared(
+    "usable_image",
+    """
+SELECT i.id, i.kind, i.state, i.account_id, i.access, i.storage_id, i.size_bytes, i.format, i.disk_controller,
+       i.network_device, s.locked
+  FROM image i JOIN storage s ON s.id = i.storage_id
+ WHERE i.id = :id AND i.deleted_at IS NULL FOR KEY SHARE
+""",
+)
+
+
+def find_usable(session: Session, image_id: int) -> UsableImage | None:
+    """An image and its storage: neither can be deleted until the transaction ends."""
+    found = _USABLE(session, id=image_id).first()
+    if found is None:
+        return None
+    made = UsableImage(*found)
+    return made._replace(kind=ImageKind(made.kind), state=ImageState(made.state), access=ImageAccess(made.access))
 
 
 _SHOWN = f"""

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from cm.rpc.vocabulary import Wanted
 from cm.rules.operation import OperationKind
 
 
@@ -54,11 +53,4 @@ def lock_vms(session: Session, vm_ids: Sequence[int]) -> None:
     """Hold their rows until the transaction ends, in the order of their ids."""
     session.execute(
         text("SELECT 1 FROM vm WHERE id = ANY(:ids) ORDER BY id FOR NO KEY UPDATE"), {"ids": sorted(vm_ids)}
-    )
-
-
-def want_anew(session: Session, vm_id: int, wanted: Wanted) -> None:
-    """What is wanted of a VM from now on; what went wrong before is over."""
-    session.execute(
-        text("UPDATE vm SET wanted = :wanted, error = '' WHERE id = :id"), {"id": vm_id, "wanted": wanted}
     )

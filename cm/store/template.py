@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Final, cast
 
 from sqlalchemy import text
@@ -11,6 +12,7 @@ from sqlalchemy.orm import Session
 from cm.models import Template
 from cm.results import template as results
 from cm.rpc.errors import ObjectNotFound, VersionChanged
+from cm.runtime.prepared import Prepared
 from cm.runtime.rows import Columns, close_row, edit_row, insert_row
 
 EDITED: Final[Columns] = (
@@ -45,6 +47,22 @@ def get_template(
     if version is not None and found.version != version:
         raise VersionChanged("template", template_id, found.version, version)
     return cast(results.Template, dict(found._mapping))
+
+
+@dataclass(frozen=True)
+class Size:
+    id: int
+    cpu: int
+    memory_mib: int
+
+
+_SIZE = Prepared("usable_template", "SELECT id, cpu, memory_mib FROM template WHERE id = :id AND deleted_at IS NULL")
+
+
+def find_size(session: Session, template_id: int) -> Size | None:
+    """What VMs made by a template get; None where it is absent or deleted."""
+    found = _SIZE(session, id=template_id).first()
+    return None if found is None else Size(*found)
 
 
 def insert_template(session: Session, values: Mapping[str, Any]) -> int:

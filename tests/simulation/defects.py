@@ -128,8 +128,8 @@ MUTATIONS: Final = (
         (
             Edit(
                 RELEASE,
-                "    release_node(session, vm_id)\n    session.execute(\n        text(\"UPDATE vm SET error = ''",
-                "    session.execute(\n        text(\"UPDATE vm SET error = ''",
+                "    release_node(session, vm_id)\n    rest_vm(session, vm_id)\n",
+                "    rest_vm(session, vm_id)\n",
             ),
         ),
     ),

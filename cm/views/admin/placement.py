@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import cast
 
-from sqlalchemy import text
-
 from cm.results.placement import NodeVerdict, Placement
 from cm.rpc.errors import InvalidParameter, ObjectNotFound
 from cm.rpc.types import Id
@@ -15,11 +13,8 @@ from cm.rules.placement import VMRequest, judge, order
 from cm.services.context import ClusterCall
 from cm.store.image import get_image
 from cm.store.node import node_loads
+from cm.store.placement import last_placement
 from cm.store.template import get_template
-
-_LAST = text(
-    "SELECT id, vm_id, node_id, verdicts, others, at FROM placement WHERE vm_id = :id ORDER BY id DESC LIMIT 1"
-)
 
 
 @admin_view
@@ -35,7 +30,7 @@ def explain(
     if (vm_id is None) == (template_id is None):
         raise InvalidParameter("vm_id", "give a VM, or a template and perhaps an image")
     if vm_id is not None:
-        found = caller.session.execute(_LAST, {"id": vm_id}).first()
+        found = last_placement(caller.session, vm_id)
         if found is None:
             raise ObjectNotFound("placement of vm", vm_id)
         return {

@@ -1,0 +1,54 @@
+"""Guests by their addresses: what their metadata is made of."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from ipaddress import IPv4Address, IPv6Address
+from typing import Any
+
+from sqlalchemy.exc import MultipleResultsFound
+from sqlalchemy.orm import Session
+
+from cm.runtime.prepared import Prepared
+
+_GUEST = Prepared(
+    "guest_at",
+    """
+SELECT v.id, v.uuid::text AS uuid, v.name, v.node_id, v.launches, v.launched_at, v.account_id, v.ssh_username,
+       v.ssh_key, v.user_data, v.secret, v.reservation_id::text AS reservation_id, i.uuid::text AS image_uuid,
+       t.name AS template_name, c.number AS asked_nic,
+       (SELECT min(d.device) FROM disk d WHERE d.vm_id = v.id AND d.deleted_at IS NULL) AS root_device,
+       (SELECT array_agg(a.device ORDER BY a.device) FROM image_attachment a JOIN image x ON x.id = a.image_id
+         WHERE a.vm_id = v.id AND x.kind <> 'iso') AS data_devices
+  FROM network_lease asked JOIN nic c ON c.id = asked.nic_id JOIN vm v ON v.id = c.vm_id
+  JOIN address_pool p ON p.id = c.pool_id AND p.deleted_at IS NULL AND p.bridge = :bridge
+  JOIN image i ON i.id = v.image_id JOIN template t ON t.id = v.template_id
+ WHERE asked.address = CAST(:address AS inet) AND v.node_id = :node_id AND v.node_claimed AND v.closed_at IS NULL
+""",
+)
+_NICS = Prepared(
+    "nics_of_guest",
+    """
+SELECT n.number AS nic, n.mac::text AS mac, array_agg(host(l.address) ORDER BY l.address) AS addresses,
+       p.network::text AS network, p.bridge, p.uuid::text AS pool_uuid
+  FROM nic n JOIN network_lease l ON l.nic_id = n.id JOIN address_pool p ON p.id = l.pool_id
+ WHERE n.vm_id = :id GROUP BY n.id, p.id ORDER BY n.number
+""",
+)
+
+
+def guest_at(session: Session, node_id: int, bridge: str, address: IPv4Address | IPv6Address) -> Any:
+    """
+    The live VM whose NIC has this address on this bridge of its node, with ``asked_nic``, the NIC's number.
+
+    :raises MultipleResultsFound: several have, which live networks do not allow.
+    """
+    found = _GUEST(session, address=str(address), bridge=bridge, node_id=node_id)
+    if len(found) > 1:
+        raise MultipleResultsFound(f"{len(found)} guests of node {node_id} have {address} on {bridge}")
+    return found.first()
+
+
+def nics_of(session: Session, vm_id: int) -> Sequence[Any]:
+    """Its NICs by number, each with its addresses and pool: nic, mac, addresses, network, bridge, pool_uuid."""
+    return _NICS(session, id=vm_id)

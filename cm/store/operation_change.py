@@ -1,0 +1,155 @@
+"""
+What calls, ends and steps change of operations that exist; ``operation.py`` has how they begin and are worked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from cm.rules.operation import OperationKind
+from cm.runtime.prepared import Prepared
+from cm.store.conditions import is_open
+from cm.store.operation import OperationRow
+
+
+def lock_operation(session: Session, operation_id: int) -> None:
+    """Hold its row until the transaction ends; its VM's is locked before it."""
+    session.execute(text("SELECT 1 FROM operation WHERE id = :id FOR NO KEY UPDATE"), {"id": operation_id})
+
+
+def hurry(session: Session, operation_id: int) -> None:
+    """Have it go on at once."""
+    session.execute(text("UPDATE operation SET not_before = now() WHERE id = :id"), {"id": operation_id})
+
+
+def reopen(session: Session, operation_id: int, *, seconds: float, notes: Sequence[str]) -> None:
+    """
+    Have a failed operation begin again.
+
+    :param seconds: until it gives up.
+    :param notes: names of what it has noted in its arguments, which it forgets.
+    """
+    session.execute(
+        text(
+            "UPDATE operation SET state = 'queued', step = '', not_before = now(), finished_at = NULL, error = '',"
+            " user_text = '', admin_text = '', attempts = attempts + 1,"
+            " arguments = arguments - CAST(:notes AS text[]),"
+            " deadline = now() + make_interval(secs => :seconds) WHERE id = :id"
+        ),
+        {"id": operation_id, "notes": list(notes), "seconds": seconds},
+    )
+
+
+class Other(NamedTuple):
+    id: int
+    kind: OperationKind
+
+
+_SECOND = text(
+    f"""
+SELECT id, kind FROM operation
+ WHERE id <> :id AND {is_open()}
+   AND (image_id = :image_id OR kind = 'storage_attach' AND :kind = 'storage_attach'
+        AND storage_id = :storage_id AND node_id = :node_id
+        OR kind = 'node_evacuate' AND :kind = 'node_evacuate' AND node_id = :node_id)
+ LIMIT 1
+"""
+)
+
+
+def find_second(session: Session, op: OperationRow) -> Other | None:
+    """Another operation that is under way on its image or node, or on its storage at that node."""
+    values = {"id": op.id, "kind": op.kind, "image_id": op.image_id, "storage_id": op.storage_id, "node_id": op.node_id}
+    found = session.execute(_SECOND, values).first()
+    return None if found is None else Other(found.id, OperationKind(found.kind))
+
+
+# ------------------------------------------------------------------ given up
+
+
+class GivenUp(NamedTuple):
+    kind: OperationKind
+    vm_id: int | None
+    parent_id: int | None
+
+
+_ABANDON = Prepared(
+    "abandon_operation",
+    f"UPDATE operation SET state = 'abandoned', finished_at = clock_timestamp() WHERE id = :id AND {is_open()}"
+    " RETURNING kind, vm_id, parent_id",
+)
+
+
+def abandon(session: Session, operation_id: int) -> GivenUp | None:
+    """
+    Give an operation up. A worker that is at it keeps its mark until it has let go.
+
+    :return: None where it had ended.
+    """
+    found = _ABANDON(session, id=operation_id).first()
+    return None if found is None else GivenUp(OperationKind(found.kind), found.vm_id, found.parent_id)
+
+
+def abandon_all(session: Session, vm_id: int, why: str) -> None:
+    """Give up whatever is under way on a VM. :param why: for administrators."""
+    session.execute(
+        text(
+            "UPDATE operation SET state = 'abandoned', finished_at = clock_timestamp(), admin_text = :why"
+            f" WHERE vm_id = :id AND {is_open()}"
+        ),
+        {"id": vm_id, "why": why},
+    )
+
+
+# ------------------------------------------------------------------ while it is worked
+
+_PLACE = Prepared("place_operation", "UPDATE operation SET node_id = :node_id WHERE id = :id")
+
+
+def place_operation(session: Session, operation_id: int, node_id: int | None) -> None:
+    """Of which node it takes the tokens from now on."""
+    _PLACE(session, id=operation_id, node_id=node_id)
+
+
+def pause_restart(session: Session, operation_id: int, *, soon_s: float, pause_s: float) -> None:
+    """
+    Let a VM's start wait where its guest ended as soon as it had started, from the second time on: it must not keep its
+    node busy with starting it.
+
+    :param soon_s: within so many seconds of its launch; ``pause_s``: for so long it waits.
+    """
+    session.execute(
+        text(
+            "UPDATE operation SET not_before = now() + make_interval(secs => :pause) FROM vm WHERE vm.id = vm_id"
+            " AND operation.id = :id AND vm.launches > 1 AND vm.launched_at > now() - make_interval(secs => :soon)"
+        ),
+        {"id": operation_id, "pause": pause_s, "soon": soon_s},
+    )
+
+
+def image_worked_on(session: Session, image_id: int, but: int) -> bool:
+    """
+    Whether a worker may still be writing an image's volume for an operation that was given up.
+
+    :param but: the operation that asks.
+    """
+    found = session.execute(
+        text(
+            "SELECT 1 FROM operation WHERE image_id = :image AND id <> :id AND state = 'abandoned'"
+            " AND worker_id IS NOT NULL AND lease_until > clock_timestamp()"
+        ),
+        {"image": image_id, "id": but},
+    ).first()
+    return found is not None
+
+
+def workers_of(session: Session, operation_ids: Sequence[int]) -> Mapping[int, int | None]:
+    """Of those that are under way, by their ids, the worker that is at them."""
+    found = session.execute(
+        text(f"SELECT id, worker_id FROM operation WHERE id = ANY(:ids) AND {is_open()}"), {"ids": list(operation_ids)}
+    )
+    return {row.id: row.worker_id for row in found}

@@ -1,0 +1,72 @@
+"""Decisions of placement, as they are kept to be explained; and which storages a VM needs of its node."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import msgspec
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from cm.results.placement import NodeVerdict
+from cm.rpc.vocabulary import StorageId
+from cm.rules.placement import Decision, Verdict
+from cm.runtime.prepared import Prepared
+
+_STORAGES = Prepared(
+    "storages_of_vm",
+    "SELECT storage_id FROM disk WHERE vm_id = :id AND deleted_at IS NULL UNION SELECT i.storage_id"
+    " FROM image_attachment a JOIN image i ON i.id = a.image_id WHERE a.vm_id = :id",
+)
+
+
+def storages_of(session: Session, vm_id: int) -> frozenset[StorageId]:
+    """The storages that a node must reach to run a VM: of its disks, and of what is attached to it."""
+    return frozenset(StorageId(storage_id) for storage_id in _STORAGES(session, id=vm_id).scalars())
+
+
+_RECORD = Prepared(
+    "record_placement",
+    "INSERT INTO placement (vm_id, node_id, verdicts, others)"
+    " VALUES (:vm_id, :node_id, CAST(:verdicts AS jsonb), CAST(:others AS jsonb))",
+)
+
+
+def record_placement(session: Session, vm_id: int, node_id: int, decision: Decision | None = None) -> None:
+    """
+    Keep where a VM was placed, so that it can be explained later.
+
+    :param decision: None: nobody chose, it was there already.
+    """
+    verdicts, others = (decision.verdicts, decision.others) if decision is not None else ((), {})
+    _RECORD(session, vm_id=vm_id, node_id=node_id, verdicts=verdicts_text(verdicts), others=others_text(others))
+
+
+def verdicts_text(verdicts: Sequence[Verdict]) -> str:
+    """A decision's verdicts as they are kept, JSON."""
+    return msgspec.json.encode([verdict._asdict() for verdict in verdicts]).decode()
+
+
+def others_text(others: Mapping[str, int]) -> str:
+    """How many of the other nodes had which reason, as it is kept, JSON."""
+    return msgspec.json.encode(others).decode()
+
+
+@dataclass(frozen=True)
+class PlacementRow:
+    """A decision that was kept: the best nodes' verdicts, and how many of the others had which reason."""
+
+    node_id: int | None
+    verdicts: list[NodeVerdict]
+    others: dict[str, int]
+    at: datetime
+
+
+def last_placement(session: Session, vm_id: int) -> PlacementRow | None:
+    found = session.execute(
+        text("SELECT node_id, verdicts, others, at FROM placement WHERE vm_id = :id ORDER BY id DESC LIMIT 1"),
+        {"id": vm_id},
+    ).first()
+    return None if found is None else PlacementRow(found.node_id, found.verdicts, found.others, found.at)

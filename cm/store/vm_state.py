@@ -1,0 +1,206 @@
+"""
+The columns of a VM that say what is wanted of it, what was seen of it, where it is and what went wrong, each written
+by one function. What it holds is claimed and given back by ``claim.py`` and ``booking.py``; evidence that may come late
+is ``vm.py``'s ``write_evidence``.
+
+Whoever calls these renders the VM once it is done (``render_vm``).
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import NamedTuple
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from cm.models import VM
+from cm.rpc.vocabulary import Seen, SeenReason, Wanted
+from cm.rules.vm import GONE
+from cm.runtime.prepared import Prepared
+from cm.runtime.rows import edit_row
+from cm.store.conditions import is_on
+
+# ------------------------------------------------------------------ intent
+
+_WANT = Prepared("want", "UPDATE vm SET wanted = :wanted, error = '' WHERE id = :id")
+_INTEND = Prepared("intend", "UPDATE vm SET wanted = :wanted WHERE id = :id")
+
+
+def want(session: Session, vm_id: int, wanted: Wanted) -> None:
+    """What is wanted from now on; what went wrong before is over."""
+    _WANT(session, id=vm_id, wanted=wanted)
+
+
+def intend(session: Session, vm_id: int, wanted: Wanted) -> None:
+    """What is wanted from now on; what went wrong is still told."""
+    _INTEND(session, id=vm_id, wanted=wanted)
+
+
+def intend_as_seen(session: Session, vm_id: int) -> None:
+    """Want what is seen, so that nothing goes on by itself; of a live VM."""
+    session.execute(
+        text(
+            "UPDATE vm SET wanted = CASE WHEN seen IN ('absent', 'off', 'crashed', 'unknown') THEN 'stopped'"
+            " WHEN seen = 'paused' THEN 'paused' ELSE 'running' END WHERE id = :id AND closed_at IS NULL"
+        ),
+        {"id": vm_id},
+    )
+
+
+def rename_vm(session: Session, vm_id: int, name: str | None, description: str | None) -> None:
+    """What is None stays."""
+    edit_row(session, VM, vm_id, (VM.name, VM.description), {"name": name, "description": description}, counted=False)
+
+
+def write_vnc(session: Session, vm_id: int, enabled: bool, generation: int) -> None:
+    """Whether a VM's screen may be seen. :param generation: of its password."""
+    session.execute(
+        text("UPDATE vm SET vnc_enabled = :enabled, vnc_generation = :generation WHERE id = :id"),
+        {"enabled": enabled, "generation": generation, "id": vm_id},
+    )
+
+
+# ------------------------------------------------------------------ what went wrong
+
+
+def write_error(session: Session, vm_id: int, error: str) -> None:
+    """:param error: of the operation that failed, in words for the user."""
+    session.execute(text("UPDATE vm SET error = :error WHERE id = :id"), {"error": error, "id": vm_id})
+
+
+def write_error_unless_on(session: Session, vm_id: int, error: str) -> None:
+    """Likewise, of a VM that is off now: of one that is on, all is well."""
+    session.execute(
+        text(f"UPDATE vm SET error = :error WHERE id = :id AND NOT {is_on()}"), {"error": error, "id": vm_id}
+    )
+
+
+# ------------------------------------------------------------------ place
+
+_PLACE = Prepared("place_vm", "UPDATE vm SET node_id = :node_id, node_claimed = true WHERE id = :id")
+_REST = Prepared("rest_vm", "UPDATE vm SET error = '', contextualized_at = NULL, node_id = NULL WHERE id = :id")
+
+
+def place_vm(session: Session, vm_id: int, node_id: int) -> None:
+    """Its share of the node is claimed."""
+    _PLACE(session, id=vm_id, node_id=node_id)
+
+
+def place_nowhere(session: Session, vm_id: int) -> None:
+    """Its share of its node is given back."""
+    session.execute(text("UPDATE vm SET node_id = NULL WHERE id = :id"), {"id": vm_id})
+
+
+def leave_node(session: Session, vm_id: int) -> None:
+    """It is between two nodes: its share of the first is given back, and its guest is not up."""
+    session.execute(text("UPDATE vm SET node_id = NULL, contextualized_at = NULL WHERE id = :id"), {"id": vm_id})
+
+
+def rest_vm(session: Session, vm_id: int) -> None:
+    """It is off, as it should be, and placed nowhere."""
+    _REST(session, id=vm_id)
+
+
+# ------------------------------------------------------------------ evidence
+
+_MARK_LAUNCH = Prepared(
+    "mark_launch",
+    """
+WITH made AS (UPDATE disk SET made = true WHERE id = ANY(CAST(:made AS bigint[])))
+UPDATE vm SET launched_at = clock_timestamp(), launches = launches + 1, seen = 'unknown', save_image_id = NULL,
+       seen_reason = '', doubt = '', doubt_since = NULL, contextualized_at = NULL
+ WHERE id = :id RETURNING launched_at
+""",
+)
+
+
+def mark_launch(session: Session, vm_id: int, made: list[int]) -> datetime:
+    """
+    A VM is going to be launched.
+
+    :param made: the ids of its disks that were made for that.
+    :return: when; it names the launch.
+    """
+    at: datetime = _MARK_LAUNCH(session, id=vm_id, made=made).scalar_one()
+    return at
+
+
+_LAUNCHED = Prepared(
+    "launched",
+    "UPDATE vm SET seen = 'running', seen_reason = 'booted', seen_at = clock_timestamp(), error = ''"
+    " WHERE id = :id AND (:looked OR NOT seen = ANY(CAST(:gone AS text[])))",
+)
+_GONE = [str(seen) for seen in GONE]
+
+
+def write_launched(session: Session, vm_id: int, *, looked: bool) -> bool:
+    """
+    A VM was launched.
+
+    :param looked: it was seen to run. Else its end may have come in already.
+    :return: False where it did: nothing was written.
+    """
+    return bool(_LAUNCHED(session, id=vm_id, looked=looked, gone=_GONE).rowcount)
+
+
+def write_made(session: Session, disk_ids: list[int]) -> None:
+    """Disks are there as a whole."""
+    session.execute(text("UPDATE disk SET made = true WHERE id = ANY(:ids)"), {"ids": disk_ids})
+
+
+def write_power(session: Session, vm_id: int, seen: Seen, reason: SeenReason) -> None:
+    """A VM that is on was paused, or goes on; nothing of one whose end came in meanwhile."""
+    session.execute(
+        text(
+            "UPDATE vm SET seen = :seen, seen_reason = :reason, seen_at = clock_timestamp()"
+            f" WHERE id = :id AND {is_on()}"
+        ),
+        {"seen": seen, "reason": reason, "id": vm_id},
+    )
+
+
+def write_reset(session: Session, vm_id: int) -> None:
+    """Likewise: it was reset, and its guest boots."""
+    session.execute(
+        text(
+            "UPDATE vm SET contextualized_at = NULL, seen = 'running', seen_reason = 'reset'"
+            f" WHERE id = :id AND {is_on()}"
+        ),
+        {"id": vm_id},
+    )
+
+
+_NO_CONTEXT = Prepared("no_context", "UPDATE vm SET contextualized_at = NULL WHERE id = :id")
+_CONTEXT = Prepared("context", "UPDATE vm SET contextualized_at = clock_timestamp() WHERE id = :id")
+
+
+def write_down(session: Session, vm_id: int) -> None:
+    """Its guest is not up any more."""
+    _NO_CONTEXT(session, id=vm_id)
+
+
+def write_up(session: Session, vm_id: int) -> None:
+    """Its guest said hello."""
+    _CONTEXT(session, id=vm_id)
+
+
+# ------------------------------------------------------------------ its screen
+
+
+class Screen(NamedTuple):
+    """Where a VM's screen is to be seen: its node's address, and a port."""
+
+    address: str
+    port: int
+
+
+_SCREEN = Prepared(
+    "screen_of", "SELECT n.address, p.port FROM vnc_port p JOIN node n ON n.id = p.node_id WHERE p.vm_id = :id"
+)
+
+
+def screen_of(session: Session, vm_id: int) -> Screen | None:
+    """None while it has no port of a node."""
+    found = _SCREEN(session, id=vm_id).first()
+    return None if found is None else Screen(found.address, found.port)
