@@ -63,7 +63,7 @@ class Node(Base):
     agent_boot_id: Mapped[Empty]
     agent_version: Mapped[Empty]
     agent_protocol: Mapped[Zero]  # what it speaks: 1 asks and tells nothing, 2 reports; 0: not known yet
-    troubles: Mapped[list[dict[str, str]]] = mapped_column(JSONB, server_default=text("'[]'"))  # that it reported
+    troubles: Mapped[list[dict[str, Any]]] = mapped_column(JSONB, server_default=text("'[]'"))  # that it reported
     unfit: Mapped[Empty]  # the one of them that keeps VMs away
     hook_version: Mapped[Empty]
     version: Mapped[Zero]

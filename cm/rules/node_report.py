@@ -95,12 +95,13 @@ KINDS: Final = (DriftKind.DOCUMENT_BEHIND, DriftKind.WRONG_HOOK)  # of drift tha
 @dataclass(frozen=True)
 class Assessment:
     """
-    :ivar troubles: the gravest first, each ``code``, ``since`` (ISO 8601) and ``text``.
+    :ivar troubles: the gravest first, each ``code``, ``since`` (ISO 8601), ``text``, and whether it keeps VMs away,
+        ``blocks``.
     :ivar unfit: the code of the first that keeps VMs away; empty: none does.
     :ivar behind_since: since when a section that is wanted is not applied.
     """
 
-    troubles: tuple[Mapping[str, str], ...]
+    troubles: tuple[Mapping[str, Any], ...]
     unfit: str
     behind_since: datetime | None
     findings: tuple[Finding, ...]
@@ -139,6 +140,7 @@ def assess(
             "code": code.value,
             "since": since.get(code.value, now.isoformat()),
             "text": _shortened("; ".join(dict.fromkeys(texts[code]))),
+            "blocks": code in REMEDIES,
         }
         for code in order
     )

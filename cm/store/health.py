@@ -69,7 +69,8 @@ def record_hooked(session: Session, node_id: int) -> bool:
 
 def troubles(row: Any) -> list[dict[str, Any]]:
     """
-    What is wrong with a node, the gravest first: code, since when, and a sentence.
+    What is wrong with a node, the gravest first: code, since when, a sentence, and whether placement leaves
+    the node out for it.
 
     :param row: of the table ``node``, as far as ``store/node.py`` reads it.
     """
@@ -82,7 +83,7 @@ def troubles(row: Any) -> list[dict[str, Any]]:
     if row.unhooked_since is not None:
         told = "No hook has told of a VM that was launched there then: was libvirtd reloaded since the enrolment?"
         found.append((NodeTrouble.HOOKS_SILENT, row.unhooked_since, told))
-    return [{"code": code, "since": since, "text": sentence} for code, since, sentence in found] + [
+    return [{"code": code, "since": since, "text": sentence, "blocks": True} for code, since, sentence in found] + [
         {**each, "since": datetime.fromisoformat(each["since"])} for each in row.reported
     ]
 

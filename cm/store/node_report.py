@@ -101,7 +101,7 @@ RETURNING 1
 
 
 def record_said(
-    session: Session, node_id: int, troubles: Sequence[Mapping[str, str]], unfit: str, agent_version: str
+    session: Session, node_id: int, troubles: Sequence[Mapping[str, Any]], unfit: str, agent_version: str
 ) -> bool:
     """:return: whether any of it is new."""
     parameters = {"troubles": json.dumps(troubles), "unfit": unfit, "agent_version": agent_version}

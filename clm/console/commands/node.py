@@ -39,7 +39,7 @@ def ls(console: Console, all_clusters: bool) -> None:
 @click.argument("which", type=NamedType("node"), metavar="NODE")
 def check(console: Console, which: str) -> None:
     """
-    Look at a node now: its facts, its storages, its agent and its hooks.
+    Look at a node now: its facts, its storages, its hooks, and what its agent last reported.
 
     The exit status is not 0 where it does not answer, or its health is degraded.
     """
@@ -48,12 +48,14 @@ def check(console: Console, which: str) -> None:
     emit(console, seen, "node")
     if isinstance(seen, Mapping) and seen.get("health") == "degraded":
         told = [f"{each.get('text')} ({health({'troubles': [each]})})" for each in seen.get("troubles") or []]
-        raise Problem(f"Node {found.name or which} takes no VMs: {' '.join(told)}", FAILED)
+        away = any(each.get("blocks", True) for each in seen.get("troubles") or [])
+        what = "takes no VMs" if away else "is not well, and takes VMs"
+        raise Problem(f"Node {found.name or which} {what}: {' '.join(told)}", FAILED)
 
 
 @verb(node, "show")
 @click.argument("which", type=NamedType("node"), metavar="NODE")
 def show(console: Console, which: str) -> None:
-    """Everything about a node."""
+    """Everything about a node, with the last report of its agent."""
     found = find(console, "node", which, admin=True)
     emit(console, console.call("admin.node.get_by_id", {"node_id": found.id}, cluster=found.cluster), "node")

@@ -334,3 +334,10 @@ def test_node_check(root: Wawel, lone: Wire) -> None:
     assert done.code == 5
     assert json.loads(done.out)["troubles"] == [trouble]
     assert "takes no VMs: No hook has told of a VM" in done.told
+    trouble = {"code": "hook_outdated", "since": None, "text": "the hook has version 1, 2 is wanted", "blocks": False}
+    report = {"received_at": None, "problems": [{"code": "hook_outdated", "subject": "", "text": trouble["text"]}]}
+    lone.cluster.nodes[1] |= {"troubles": [trouble], "report": report}
+    done = root("node", "check", "node1")
+    assert done.code == 5 and "is not well, and takes VMs: the hook has version 1" in done.told
+    assert "the hook has version 1, 2 is wanted" in root("node", "show", "node1").out
+    assert "hook outdated" in root("node", "ls").out
