@@ -144,6 +144,11 @@ def _rests(simulation: Simulation) -> list[str]:
         " AND (agent_silent_since IS NOT NULL OR unhooked_since IS NOT NULL) ORDER BY id"
     ):
         wrong.append(f"node {row.id} speaks, and is said not to: {row.agent_silent_since}, {row.unhooked_since}")
+    lacking = {node.node_id: sorted(node.agent.lacks) for node in simulation.nodes}
+    for row in simulation.sql("SELECT id, troubles, agent_protocol FROM node WHERE deleted_at IS NULL ORDER BY id"):
+        told = sorted(each["code"] for each in row.troubles if each["code"] != "document_behind")
+        if told != lacking.get(row.id, []):
+            wrong.append(f"node {row.id} lacks {lacking.get(row.id)}, and is said to lack {told}")
     for row in simulation.sql(
         "SELECT id, seen, doubt FROM vm WHERE closed_at IS NULL AND doubt <> '' AND seen IN ('running', 'paused')"
         " AND NOT EXISTS (SELECT 1 FROM drift d WHERE d.vm_id = vm.id AND d.closed_at IS NULL) ORDER BY id"

@@ -88,6 +88,11 @@ class Agent:
         self.repeat = 0  # batches that are delivered again later
         self.deaf = 0  # answers that are lost
         self.stalled_until = 0.0
+        self.protocol = 2  # 1: an agent of the release before, which reports nothing
+        self.lacks: dict[str, str] = {}  # what is amiss on its node: text by code
+        self.frozen: dict[str, str] | None = None  # what is in place, whatever is wanted: versions of sections
+        self.applied: dict[str, str] = {}
+        self.reports = 0
         self.delivered = 0
         self._sending = False
         self._attempt = 0
@@ -100,7 +105,27 @@ class Agent:
         process = simulation.some_process()
         speaks = self.running and not self.node.memory.unreachable and bool(self.credential)
         if process is not None and speaks and simulation.schedule.seconds() >= self.stalled_until:
-            self.ask(process, "GET", "/node/document")
+            if self.protocol == 1:
+                self.ask(process, "GET", "/node/document")
+            else:
+                self.ask(process, "GET", "/node/document?format=2").addCallback(self._apply)
+
+    def _apply(self, answer: Answer) -> None:
+        """Put in place what is wanted, and report."""
+        process = self.node.simulation.some_process()
+        if answer.status != 200 or process is None or not self.running:
+            return
+        sections = json.loads(answer.body)["sections"]
+        wanted = {name: each["version"] for name, each in sections.items()}
+        self.applied = wanted if self.frozen is None else self.frozen
+        self.reports += 1
+        told = {
+            "protocol": 2, "run": self.boot_id, "sequence": self.reports, "boot_id": self.boot_id,
+            "applied": {} if self.lacks else self.applied,
+            "problems": [{"code": code, "text": text} for code, text in sorted(self.lacks.items())],
+            "hook": {"path": "/etc/libvirt/hooks/qemu", "version": sections["settings"]["content"]["hook_version"]},
+        }  # fmt: skip
+        self.ask(process, "POST", "/node/report", json.dumps(told).encode())
 
     def start(self) -> None:
         self.running = True
