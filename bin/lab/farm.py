@@ -24,6 +24,7 @@ from cm.drivers.memory.node import MemoryNode
 from cm.drivers.memory.volumes import HEADER_BYTES, Volume
 from cm.drivers.memory.world import Domain
 from cm.interfaces.hypervisor import DomainEvent, DomainSpec
+from cm.interfaces.source import FileSource
 from cm.rpc.errors import CloudError
 from cm.rpc.vocabulary import DiskFormat
 
@@ -112,7 +113,7 @@ class Farm:
 
 
 def _like(spec: DomainSpec, vm_id: int, own: str, port: int) -> DomainSpec:
-    disks = tuple(replace(disk, path=disk.path.replace(spec.uuid, own)) for disk in spec.disks)
+    disks = tuple(replace(disk, source=FileSource(disk.path.replace(spec.uuid, own))) for disk in spec.disks)
     vnc = None if spec.vnc is None else replace(spec.vnc, port=port)
     console = None if spec.console_log is None else spec.console_log.replace(spec.uuid, own)
     return replace(spec, name=f"vm-{vm_id}", uuid=own, disks=disks, vnc=vnc, console_log=console)

@@ -150,6 +150,7 @@ class PoolCalls(_Calls):
 class VolumeCalls(_Calls):
     list_all = _slow(lambda node: node.volumes.list_all, POOL_S)
     find = _quick(lambda node: node.volumes.find)
+    source = _quick(lambda node: node.volumes.source)
     create_overlay = _slow(lambda node: node.volumes.create_overlay)
     create_copy = _lasting(lambda node: node.volumes.create_copy, COPY_S)
     create_empty = _slow(lambda node: node.volumes.create_empty)

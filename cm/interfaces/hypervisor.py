@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from cm.interfaces.source import DiskSource, path_of
 from cm.rpc.vocabulary import DiskBus, DiskFormat, NicModel, Seen, SeenReason, VideoModel
 
 
@@ -30,12 +31,16 @@ class NodeInfo:
 class DiskSpec:
     """A disk of a domain. ``format`` comes from our record and is always written out; nothing is ever probed."""
 
-    path: str
+    source: DiskSource
     format: DiskFormat
     device: str  # target: "vda", "sda"
     bus: DiskBus = DiskBus.VIRTIO
     cdrom: bool = False
     read_only: bool = False
+
+    @property
+    def path(self) -> str:
+        return path_of(self.source)
 
 
 @dataclass(frozen=True)
@@ -86,15 +91,24 @@ class DomainSeen:
 
 @dataclass(frozen=True)
 class DiskDescription:
-    """A disk of a domain as its definition has it. ``bases``: of a running one, the files that its own stands on."""
+    """
+    A disk of a domain as its definition has it.
 
-    path: str
+    :ivar source: None where it is of a sort that we do not know.
+    :ivar bases: of a running one, the files that its own stands on.
+    """
+
+    source: DiskSource | None
     format: str
     device: str
     bus: str
     cdrom: bool = False
     read_only: bool = False
     bases: tuple[str, ...] = ()
+
+    @property
+    def path(self) -> str:
+        return path_of(self.source)
 
 
 @dataclass(frozen=True)

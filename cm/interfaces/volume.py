@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from cm.interfaces.source import DiskSource, path_of
 from cm.rpc.vocabulary import DiskFormat, StorageKind
 
 
@@ -29,10 +30,14 @@ class StorageUsage:
 @dataclass(frozen=True)
 class VolumeSeen:
     name: str
-    path: str
+    source: DiskSource
     capacity_bytes: int  # what a guest sees
     allocation_bytes: int  # what it takes now
     base: str = ""  # the path of the volume that it is an overlay on
+
+    @property
+    def path(self) -> str:
+        return path_of(self.source)
 
 
 class IPools(Protocol):
@@ -56,6 +61,9 @@ class IVolumes(Protocol):
 
     def find(self, storage_name: str, volume: str) -> VolumeSeen | None:
         """One volume, or None."""
+
+    def source(self, storage_name: str, volume: str) -> DiskSource:
+        """Where a domain of this node finds a volume of that name, whether there is one or not."""
 
     def create_overlay(
         self, storage_name: str, volume: str, base: str, base_format: DiskFormat, size_bytes: int

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
 from sqlalchemy.orm import Session
 
 from cm.interfaces.calls import Pace, job
-from cm.interfaces.hypervisor import DomainSpec
+from cm.interfaces.hypervisor import DiskSpec, DomainSpec
 from cm.interfaces.network import NetworkSpec
 from cm.interfaces.node import INode
+from cm.interfaces.source import path_of
 from cm.operations.base import OTHERS, Kind, Wait, Work, register
 from cm.rpc.errors import CloudError, ObjectNotFound, RunsElsewhere
 from cm.rpc.vocabulary import CauseKind, DeployMode, DiskFormat, Wanted
@@ -26,7 +27,7 @@ from cm.services.evidence import rest_by_evidence, settle
 from cm.services.networks import networks_of
 from cm.services.placing import Placing
 from cm.store.claim import claim_port
-from cm.store.domain import VolumePlan, disks_of, domain_spec, plans_of
+from cm.store.domain import DomainPlan, VolumePlan, disks_of, domain_plan, plans_of
 from cm.store.operation import OperationRow, open_operation, others_at_work
 from cm.store.operation_change import place_operation
 from cm.store.placement import record_placement, storages_of
@@ -45,7 +46,7 @@ class Launch:
 
     uuid: str
     node_id: int
-    spec: DomainSpec
+    domain: DomainPlan
     networks: tuple[NetworkSpec, ...]
     volumes: tuple[VolumePlan, ...]
     console_pool: str | None
@@ -125,12 +126,12 @@ def _prepare(session: Session, row: VMRow, policy: ClusterPolicy) -> Launch:
         raise ObjectNotFound("node of vm", row.id)
     refuse_held(session, row.id)
     disks = disks_of(session, row.id)
-    spec = domain_spec(session, row.id, vnc_password(policy.secret, row.uuid, row.vnc_generation), disks)
+    plan = domain_plan(session, row.id, vnc_password(policy.secret, row.uuid, row.vnc_generation), disks)
     volumes = plans_of(disks)
     return Launch(
         row.uuid,
         row.node_id,
-        spec,
+        plan,
         tuple(networks_of(session, row.id)),
         volumes,
         volumes[0].pool if volumes else None,
@@ -164,12 +165,22 @@ def make_copies(node: INode, volumes: tuple[VolumePlan, ...], console_pool: str 
     return make_volumes(node, volumes, console_pool, vm_uuid)
 
 
+def placed(node: INode, plan: DomainPlan) -> DomainSpec:
+    """On the node's threads: the whole definition, with the places of its disks there."""
+    disks = [
+        DiskSpec(node.volumes.source(d.pool, d.volume), d.format, d.device, d.bus, d.cdrom, d.read_only)
+        for d in plan.disks
+    ]
+    console = None if plan.console is None else path_of(node.volumes.source(*plan.console)) or None
+    return replace(plan.spec, disks=tuple(disks), console_log=console)
+
+
 @job(Pace.SLOW, BOOT_S)
 def boot(node: INode, prepared: Launch) -> None:
     """On the node's threads."""
     for network in prepared.networks:
         node.networks.ensure(network)
-    node.hypervisor.define(prepared.spec)
+    node.hypervisor.define(placed(node, prepared.domain))
     node.hypervisor.start(prepared.uuid)
 
 

@@ -17,7 +17,8 @@ MOST: Final = 100  # definitions read in one pass; the next one reads on
 
 
 def held_by(domain: DomainDescription) -> Held:
-    paths = {disk.path for disk in domain.disks} | {base for disk in domain.disks for base in disk.bases}
+    paths = {disk.path for disk in domain.disks if disk.path}
+    paths |= {base for disk in domain.disks for base in disk.bases}
     if domain.console_log is not None:
         paths.add(domain.console_log)
     return Held(

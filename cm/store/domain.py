@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from cm.interfaces.hypervisor import DiskSpec, DomainSpec, NicSpec, VncSpec
+from cm.interfaces.hypervisor import DomainSpec, NicSpec, VncSpec
 from cm.rpc.vocabulary import DeployMode, DiskBus, DiskFormat, NicModel, VideoModel
 from cm.rules.names import console_volume, domain_name, network_name, pool_name
 from cm.runtime.prepared import Prepared
@@ -37,9 +37,9 @@ class VolumePlan:
 _DISKS = Prepared(
     "disks_of_vm",
     """
-SELECT d.id, d.storage_id, d.volume, d.device, d.bus, d.format, d.mode, d.size_bytes, d.made, s.path,
+SELECT d.id, d.storage_id, d.volume, d.device, d.bus, d.format, d.mode, d.size_bytes, d.made,
        i.volume AS base, i.format AS base_format, i.video_device
-  FROM disk d JOIN storage s ON s.id = d.storage_id LEFT JOIN image i ON i.id = d.image_id
+  FROM disk d LEFT JOIN image i ON i.id = d.image_id
  WHERE d.vm_id = :id AND d.deleted_at IS NULL ORDER BY d.id
 """,
 )
@@ -47,15 +47,42 @@ SELECT d.id, d.storage_id, d.volume, d.device, d.bus, d.format, d.mode, d.size_b
 _ATTACHED = Prepared(
     "attached_to_vm",
     """
-SELECT a.device, a.read_only, i.volume, i.format, i.kind, s.path
-  FROM image_attachment a JOIN image i ON i.id = a.image_id JOIN storage s ON s.id = i.storage_id
+SELECT a.device, a.read_only, i.volume, i.format, i.kind, i.storage_id
+  FROM image_attachment a JOIN image i ON i.id = a.image_id
  WHERE a.vm_id = :id ORDER BY a.device
 """,
 )
 
 
+@dataclass(frozen=True)
+class DiskPlan:
+    """A disk of a domain, by its volume: where that is the node tells."""
+
+    pool: str
+    volume: str
+    format: DiskFormat
+    device: str
+    bus: DiskBus = DiskBus.VIRTIO
+    cdrom: bool = False
+    read_only: bool = False
+
+
+@dataclass(frozen=True)
+class DomainPlan:
+    """
+    The definition of a VM's domain, but for where its disks are.
+
+    :ivar spec: without disks, and without a log of its console.
+    :ivar console: pool and volume that its console is logged to.
+    """
+
+    spec: DomainSpec
+    disks: tuple[DiskPlan, ...]
+    console: tuple[str, str] | None
+
+
 def disks_of(session: Session, vm_id: int) -> Sequence[Any]:
-    """The rows of a VM's own disks, for ``plans_of`` and ``domain_spec``."""
+    """The rows of a VM's own disks, for ``plans_of`` and ``domain_plan``."""
     return _DISKS(session, id=vm_id)
 
 
@@ -88,7 +115,7 @@ _PLACED = Prepared(
 )
 
 
-def domain_spec(session: Session, vm_id: int, vnc_password: str, own: Sequence[Any] | None = None) -> DomainSpec:
+def domain_plan(session: Session, vm_id: int, vnc_password: str, own: Sequence[Any] | None = None) -> DomainPlan:
     """
     The definition of a VM's domain on the node that it is placed on.
 
@@ -96,12 +123,15 @@ def domain_spec(session: Session, vm_id: int, vnc_password: str, own: Sequence[A
     """
     vm = _PLACED(session, id=vm_id).one()
     own = disks_of(session, vm_id) if own is None else own
-    disks = [DiskSpec(f"{d.path}/{d.volume}", DiskFormat(d.format), d.device, DiskBus(d.bus)) for d in own]
+    disks = [
+        DiskPlan(pool_name(d.storage_id), d.volume, DiskFormat(d.format), d.device, DiskBus(d.bus)) for d in own
+    ]
     for a in _ATTACHED(session, id=vm_id):
         cdrom = a.kind == "iso"
         disks.append(
-            DiskSpec(
-                f"{a.path}/{a.volume}",
+            DiskPlan(
+                pool_name(a.storage_id),
+                a.volume,
                 DiskFormat(a.format),
                 a.device,
                 DiskBus.SATA if cdrom else DiskBus.VIRTIO,
@@ -110,19 +140,21 @@ def domain_spec(session: Session, vm_id: int, vnc_password: str, own: Sequence[A
             )
         )
     nics = [NicSpec(network_name(n.pool), n.mac, n.tap, NicModel(n.model)) for n in nics_of(session, vm_id)]
-    return DomainSpec(
+    spec = DomainSpec(
         name=domain_name(vm_id),
         uuid=vm.uuid,
         title=vm.name,
         vcpus=vm.cpu,
         memory_mib=vm.memory_mib,
-        disks=tuple(disks),
+        disks=(),
         nics=tuple(nics),
         vnc=None if vm.port is None else VncSpec(vm.address, vm.port, vnc_password, vm.vnc_enabled),
-        console_log=f"{own[0].path}/{console_volume(vm.uuid)}" if own else None,
+        console_log=None,
         smbios_serial=SERIAL,
         video=VideoModel(own[0].video_device or "vga") if own else VideoModel.VGA,
     )
+    console = (pool_name(own[0].storage_id), console_volume(vm.uuid)) if own else None
+    return DomainPlan(spec, tuple(disks), console)
 
 
 _NODE_WITH_DISKS = Prepared(

@@ -19,6 +19,7 @@ from cm.interfaces.hypervisor import (
     NicSpec,
     VncSpec,
 )
+from cm.interfaces.source import FileSource
 from cm.rpc.errors import DomainNotFound, DomainNotRunning, HypervisorError, InvalidParameter
 from cm.rpc.vocabulary import DiskFormat, Seen
 
@@ -116,7 +117,7 @@ class HypervisorContract:
             memory_mib=48,
             nics=(NicSpec("default", "02:57:c0:00:02:07", "wvc0000207"),),
             vnc=VncSpec("127.0.0.1", 5999, "secret"),
-            disks=(DiskSpec("/nowhere/a.qcow2", DiskFormat.QCOW2, "vda"),),
+            disks=(DiskSpec(FileSource("/nowhere/a.qcow2"), DiskFormat.QCOW2, "vda"),),
         )
         for _ in range(2):
             told = hypervisor.describe(spec.uuid)

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from cm.interfaces.source import FileSource
 from cm.interfaces.volume import StorageSpec
 from cm.rpc.errors import CloudError, InvalidParameter, NotSupported, ObjectNotFound, VolumeNotFound
 from cm.rpc.vocabulary import DiskFormat, StorageKind
@@ -71,6 +72,15 @@ class VolumesContract:
             assert node.volumes.create_empty(spec.name, volume, form, 8 * MIB).capacity_bytes == 8 * MIB
             assert node.volumes.find(spec.name, volume).path == made.path
         assert sorted(volume.name for volume in node.volumes.list_all(spec.name)) == ["a.qcow2", "a.raw"]
+
+    def test_source(self, node: Any, spec: StorageSpec) -> None:
+        """The node tells where a volume is, before there is one, and with whatever it says of it."""
+        told = node.volumes.source(spec.name, "a.raw")
+        assert told == FileSource(f"{spec.path}/a.raw")
+        assert node.volumes.create_empty(spec.name, "a.raw", DiskFormat.RAW, MIB).source == told
+        assert node.volumes.find(spec.name, "a.raw").source == told
+        with pytest.raises(ObjectNotFound):
+            node.volumes.source("contract-absent", "a.raw")
 
     def test_overlay(self, node: Any, spec: StorageSpec) -> None:
         """An overlay may be larger than its base, and never smaller; a second call takes it as done."""

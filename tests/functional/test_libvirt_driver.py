@@ -12,6 +12,7 @@ import pytest
 
 from cm.drivers.libvirt.node import LibvirtNode
 from cm.interfaces.hypervisor import DiskSpec, DomainSpec, NicSpec, VncSpec
+from cm.interfaces.source import FileSource
 from cm.interfaces.volume import StorageSpec
 from cm.rpc.errors import HypervisorError, NodeUnreachable
 from cm.rpc.vocabulary import DiskBus, DiskFormat, Seen, StorageKind, VideoModel
@@ -61,8 +62,14 @@ class TestDevices(QemuTests):
                     title="a & b <c>",
                     vcpus=2,
                     disks=(
-                        DiskSpec(f"{storage.path}/a.qcow2", DiskFormat.QCOW2, "vda"),
-                        DiskSpec(f"{storage.path}/b.raw", DiskFormat.RAW, device, bus, cdrom=bus != DiskBus.SCSI),
+                        DiskSpec(node.volumes.source(storage.name, "a.qcow2"), DiskFormat.QCOW2, "vda"),
+                        DiskSpec(
+                            node.volumes.source(storage.name, "b.raw"),
+                            DiskFormat.RAW,
+                            device,
+                            bus,
+                            cdrom=bus != DiskBus.SCSI,
+                        ),
                     ),
                     nics=(NicSpec(network.name, mac_of(network.first), tap_of(network.first)),),
                     vnc=VncSpec("0.0.0.0", 5910, "secret"),
@@ -173,7 +180,7 @@ class TestFaults(QemuTests):
     def test_start_refused(self, node: LibvirtNode, domain: Callable[..., DomainSpec]) -> None:
         """A domain that cannot start says why."""
         with pytest.raises(HypervisorError, match="absent.qcow2"):
-            domain(disks=(DiskSpec("/srv/absent.qcow2", DiskFormat.QCOW2, "vda"),))
+            domain(disks=(DiskSpec(FileSource("/srv/absent.qcow2"), DiskFormat.QCOW2, "vda"),))
 
     def test_no_leak(self, host: Host) -> None:
         """Opening, losing and closing connections leaves no file descriptors behind."""
@@ -224,7 +231,7 @@ class TestGuest(QemuTests):
             address = network.pool[5]
             spec = domain(
                 memory_mib=96,
-                disks=(DiskSpec(f"{storage.path}/disk.qcow2", DiskFormat.QCOW2, "vda"),),
+                disks=(DiskSpec(FileSource(f"{storage.path}/disk.qcow2"), DiskFormat.QCOW2, "vda"),),
                 nics=(NicSpec(network.name, mac_of(address), tap_of(address)),),
                 console_log=f"{storage.path}/console.log",
             )

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from cm.interfaces.hypervisor import DiskSpec, DomainSpec, NicSpec, VncSpec
+from cm.interfaces.source import FileSource
 from cm.interfaces.volume import StorageSpec
 from cm.rpc.errors import (
     CannotAdopt,
@@ -123,7 +124,7 @@ def foreign(node: Any, **changes: Any) -> DomainSpec:
         title="foreign",
         vcpus=1,
         memory_mib=128,
-        disks=(DiskSpec(f"/srv/main/vm-{key}-root.qcow2", DiskFormat.QCOW2, "vda"),),
+        disks=(DiskSpec(FileSource(f"/srv/main/vm-{key}-root.qcow2"), DiskFormat.QCOW2, "vda"),),
         nics=(NicSpec("wawel-net", mac_of(first), tap_of(first)),),
         vnc=VncSpec("192.0.2.1", 5900, "secret"),
         console_log=f"/srv/main/vm-{key}-console.log",
@@ -204,7 +205,7 @@ def test_volumes(restored: Restored) -> None:
         s=cloud.storage_id,
         v=image,
     )
-    foreign(node, disks=(DiskSpec(f"/srv/main/{disk}", DiskFormat.QCOW2, "vda"),))
+    foreign(node, disks=(DiskSpec(FileSource(f"/srv/main/{disk}"), DiskFormat.QCOW2, "vda"),))
     restored.pass_over()
     run(cloud.manager.reconciler.check_storages)
     assert {image, disk} <= {volume.name for volume in node.volumes.list_all(restored.pool)}
@@ -392,9 +393,13 @@ def test_adopt_refused(restored: Restored) -> None:
 
     refused(DomainNotFound, "domain", str(uuid.uuid4()))
     refused(InvalidParameter, "uuid", "x" * 36)
+
+    def disk(path: str) -> tuple[DiskSpec]:
+        return (DiskSpec(FileSource(path), DiskFormat.QCOW2, "vda"),)
+
     refused(CannotAdopt, "vm-NUMBER", domain(name="web"))
-    refused(CannotAdopt, "in no storage", domain(name="vm-601", disks=(DiskSpec("/a/b", DiskFormat.QCOW2, "vda"),)))
-    refused(CannotAdopt, "no disk", domain(name="vm-602", disks=(DiskSpec("/srv/main/b", DiskFormat.QCOW2, "vda"),)))
+    refused(CannotAdopt, "in no storage", domain(name="vm-601", disks=disk("/a/b")))
+    refused(CannotAdopt, "no disk", domain(name="vm-602", disks=disk("/srv/main/b")))
     refused(CannotAdopt, "no template", domain(name="vm-603", memory_mib=129))
     refused(CannotAdopt, "MAC", domain(name="vm-604", nics=(NicSpec("n", "52:54:00:00:00:01", "tap0"),)))
     late = IPv4Address("192.0.2.77")

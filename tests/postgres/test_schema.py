@@ -24,7 +24,7 @@ from cm.rpc.vocabulary import NicModel
 from cm.rules.operation import OperationKind
 from cm.runtime.migrate import config
 from cm.store.claim import leaks
-from cm.store.domain import domain_spec
+from cm.store.domain import domain_plan
 from cm.store.prune import prune
 from lab.postgres import PrivatePostgres
 
@@ -166,7 +166,7 @@ def test_nics_are_written_down(postgres: PrivatePostgres) -> None:
             connection.execute(text(BEFORE_NICS))
         migrate(engine)
         with Session(engine) as session:
-            nics = [domain_spec(session, vm_id, "secret").nics for vm_id in (1, 2, 3)]
+            nics = [domain_plan(session, vm_id, "secret").spec.nics for vm_id in (1, 2, 3)]
             assert nics[0] == (NicSpec("wawel-net", "02:57:0a:80:00:05", "wv0a800005", NicModel.E1000),)
             assert nics[1] == (
                 NicSpec("wawel-net", "02:57:0a:80:00:07", "wv0a800007", NicModel.VIRTIO),

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from cm.drivers.libvirt.xml_text import Element, parsed
 from cm.interfaces.hypervisor import DiskDescription, DomainDescription, NicDescription
+from cm.interfaces.source import BlockSource, DiskSource, FileSource, NetworkSource
 
 # libvirt writes memory in KiB, whatever unit it was defined in; a unit that is not here is read as that.
 _MIB = {"b": 2**-20, "bytes": 2**-20, "KiB": 2**-10, "MiB": 1, "GiB": 2**10, "TiB": 2**20}
@@ -25,7 +26,7 @@ def described_domain(xml: str) -> DomainDescription:
         title=root.findtext("title") or "",
         vcpus=_number(root.findtext("vcpu")),
         memory_mib=round(amount),
-        disks=tuple(_disk(disk) for disk in root.findall("devices/disk") if _path(disk)),
+        disks=tuple(_disk(disk) for disk in root.findall("devices/disk") if disk.find("source") is not None),
         nics=tuple(_nic(nic) for nic in root.findall("devices/interface")),
         ports=tuple(
             port
@@ -41,7 +42,7 @@ def described_domain(xml: str) -> DomainDescription:
 def _disk(disk: Element) -> DiskDescription:
     driver, target = disk.find("driver"), disk.find("target")
     return DiskDescription(
-        path=_path(disk),
+        source=_source(disk),
         format="" if driver is None else driver.get("type", ""),
         device="" if target is None else target.get("dev", ""),
         bus="" if target is None else target.get("bus", ""),
@@ -56,6 +57,18 @@ def _nic(nic: Element) -> NicDescription:
     return NicDescription(
         "" if mac is None else mac.get("address", "").lower(), "" if model is None else model.get("type", "")
     )
+
+
+def _source(disk: Element) -> DiskSource | None:
+    source = disk.find("source")
+    if source.get("file"):
+        return FileSource(source.get("file"))
+    if source.get("dev"):
+        return BlockSource(source.get("dev"))
+    if source.get("protocol"):
+        hosts = tuple((host.get("name", ""), _number(host.get("port")) or None) for host in source.findall("host"))
+        return NetworkSource(source.get("protocol"), source.get("name", ""), hosts)
+    return None
 
 
 def _path(of: Element) -> str:

@@ -14,6 +14,7 @@ from lxml import etree
 
 from cm.drivers.libvirt.xml_text import Element, element, exact_text, free_text, parsed, serialized
 from cm.interfaces.hypervisor import DiskSpec, DomainSpec, NicSpec, NodeInfo, VncSpec
+from cm.interfaces.source import BlockSource, DiskSource, FileSource, NetworkSource
 from cm.rpc.errors import InvalidParameter
 from cm.rpc.vocabulary import DiskBus, DiskFormat
 
@@ -116,16 +117,30 @@ def _disk(disk: DiskSpec, cache: str, qemu: bool) -> Element:
         cache=None if read_only else cache,
         discard=None if read_only else "unmap",
     )
+    kind, source = _source(disk.source)
     return element(
         "disk",
         driver if qemu else None,
-        element("source", file=exact_text("path", disk.path)),
+        source,
         element("backingStore") if disk.format == DiskFormat.RAW else None,
         element("target", dev=exact_text("device", disk.device), bus=str(disk.bus)),
         element("readonly") if read_only else None,
-        type_="file",
+        type_=kind,
         device="cdrom" if disk.cdrom else "disk",
     )
+
+
+def _source(source: DiskSource) -> tuple[str, Element]:
+    """The disk's type by libvirt, and where it is."""
+    match source:
+        case FileSource(path):
+            return "file", element("source", file=exact_text("path", path))
+        case BlockSource(path):
+            return "block", element("source", dev=exact_text("path", path))
+        case NetworkSource(protocol, name, hosts):
+            places = [element("host", name=exact_text("host", host), port=port) for host, port in hosts]
+            texts = {"protocol": exact_text("protocol", protocol), "name": exact_text("name", name)}
+            return "network", element("source", *places, **texts)
 
 
 def _nic(nic: NicSpec, qemu: bool) -> Element:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from ipaddress import IPv4Address
 from typing import Final
 
@@ -9,6 +10,7 @@ from lxml import etree
 
 from cm.drivers.libvirt.xml_text import Element, element, exact_text, parsed, serialized
 from cm.interfaces.network import NetworkSpec
+from cm.interfaces.source import BlockSource, DiskSource, FileSource, NetworkSource
 from cm.interfaces.volume import StorageSpec
 from cm.rpc.errors import InvalidParameter
 from cm.rpc.vocabulary import DiskFormat, StorageKind
@@ -41,6 +43,42 @@ def pool_xml(storage: StorageSpec) -> str:
             type_=str(storage.kind),
         )
     )
+
+
+@dataclass(frozen=True)
+class PoolPlace:
+    """
+    Where the volumes of a pool are.
+
+    :ivar kind: libvirt's word.
+    :ivar path: the directory of their files or devices; of "rbd" what they are called by before their own names.
+    """
+
+    kind: str
+    path: str
+    hosts: tuple[tuple[str, int | None], ...] = ()
+
+    def source(self, volume: str) -> DiskSource:
+        if self.kind == "rbd":
+            return NetworkSource(self.kind, f"{self.path}/{volume}", self.hosts)
+        return (BlockSource if self.kind in _BLOCK else FileSource)(f"{self.path}/{volume}")
+
+
+_BLOCK: Final = frozenset({"logical", "disk", "iscsi", "iscsi-direct", "scsi", "mpath", "zfs"})  # pools of devices
+
+
+def pool_place(xml: str) -> PoolPlace:
+    """
+    :param xml: a pool as libvirt knows it, made by us or not.
+    """
+    root = parsed(xml)
+    kind = root.get("type", "")
+    hosts = tuple(
+        (host.get("name", ""), int(host.get("port")) if host.get("port") else None)
+        for host in root.findall("source/host")
+    )
+    path = root.findtext("source/name") if kind == "rbd" else root.findtext("target/path")
+    return PoolPlace(kind, (path or "").rstrip("/"), hosts if kind == "rbd" else ())
 
 
 def same_pool(xml: str, storage: StorageSpec) -> bool:

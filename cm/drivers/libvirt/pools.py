@@ -9,8 +9,7 @@ from typing import Any
 import libvirt
 
 from cm.drivers.libvirt.connection import Connections
-from cm.drivers.libvirt.pool_xml import pool_xml, same_pool
-from cm.drivers.libvirt.xml_text import parsed
+from cm.drivers.libvirt.pool_xml import PoolPlace, pool_place, pool_xml, same_pool
 from cm.interfaces.volume import StorageSpec, StorageUsage
 from cm.rpc.vocabulary import StorageKind
 
@@ -19,14 +18,14 @@ class LibvirtPools:
     def __init__(self, connections: Connections) -> None:
         self._connections = connections
         self._lock = threading.Lock()
-        self._shared: dict[str, bool] = {}  # pool: whether files appear in it from elsewhere
+        self._places: dict[str, PoolPlace] = {}  # by pool
 
     def attach(self, storage: StorageSpec) -> StorageUsage:
         """
         A pool of that name that is defined otherwise is defined anew; its files stay.
         """
         with self._lock:
-            self._shared.pop(storage.name, None)
+            self._places.pop(storage.name, None)
         with self._connections.slow(storage.name, storage.name) as connection:
             pool = optional(lambda: connection.storagePoolLookupByName(storage.name), libvirt.VIR_ERR_NO_STORAGE_POOL)
             if pool is not None and not same_pool(pool.XMLDesc(), storage):
@@ -43,6 +42,8 @@ class LibvirtPools:
             return _usage(pool)
 
     def detach(self, storage_name: str) -> None:
+        with self._lock:
+            self._places.pop(storage_name, None)
         with self._connections.slow(storage_name, storage_name) as connection:
             pool = optional(lambda: connection.storagePoolLookupByName(storage_name), libvirt.VIR_ERR_NO_STORAGE_POOL)
             if pool is not None:
@@ -57,14 +58,25 @@ class LibvirtPools:
 
     def is_shared(self, pool: Any) -> bool:
         """Whether files appear in a pool, a handle of libvirt's, from elsewhere."""
+        return self.place_of(pool).kind != str(StorageKind.DIR)
+
+    def place_of(self, pool: Any) -> PoolPlace:
+        """Where the volumes of a pool are, a handle of libvirt's. It is asked once: a storage stays where it is."""
         name = pool.name()
-        with self._lock:
-            shared = self._shared.get(name)
-        if shared is None:
-            shared = parsed(pool.XMLDesc()).get("type") != str(StorageKind.DIR)
+        found = self._places.get(name)
+        if found is None:
+            found = pool_place(pool.XMLDesc())
             with self._lock:
-                self._shared[name] = shared
-        return shared
+                self._places[name] = found
+        return found
+
+    def place(self, storage_name: str) -> PoolPlace:
+        """Likewise, of the pool with this name."""
+        found = self._places.get(storage_name)
+        if found is None:
+            with self._connections.fast(storage_name, storage_name) as connection:
+                found = self.place_of(connection.storagePoolLookupByName(storage_name))
+        return found
 
 
 def optional(ask: Callable[[], Any], *absent: int) -> Any | None:

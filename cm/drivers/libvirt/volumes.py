@@ -22,10 +22,11 @@ from typing import Any, Final
 import libvirt
 
 from cm.drivers.libvirt.connection import Connections
-from cm.drivers.libvirt.pool_xml import volume_xml
+from cm.drivers.libvirt.pool_xml import PoolPlace, volume_xml
 from cm.drivers.libvirt.pools import LibvirtPools, optional, refresh
 from cm.drivers.libvirt.streams import download_tail, upload_file
 from cm.drivers.libvirt.xml_text import parsed
+from cm.interfaces.source import DiskSource
 from cm.interfaces.volume import VolumeSeen
 from cm.rpc.errors import InvalidParameter, NodeBusy, NotSupported, VolumeNotFound
 from cm.rpc.vocabulary import DiskFormat
@@ -47,10 +48,10 @@ class LibvirtVolumes:
         with self._connections.slow(storage_name, storage_name) as connection:
             pool = connection.storagePoolLookupByName(storage_name)
             self._refreshed(pool)
-            found = []
+            found, place = [], self._pools.place_of(pool)
             for volume in pool.listAllVolumes():
                 # One deleted by somebody else in this moment is no error.
-                seen = optional(partial(_seen, volume), libvirt.VIR_ERR_NO_STORAGE_VOL)
+                seen = optional(partial(_seen, volume, place), libvirt.VIR_ERR_NO_STORAGE_VOL)
                 if seen is not None:
                     found.append(seen)
             return found
@@ -62,7 +63,11 @@ class LibvirtVolumes:
             found = self._lookup(pool, volume)
             if found is None or _known(pool, volume + PART) is not None:
                 return None
-            return _seen(found)
+            return _seen(found, self._pools.place_of(pool))
+
+    def source(self, storage_name: str, volume: str) -> DiskSource:
+        """libvirt is asked once of each pool."""
+        return self._pools.place(storage_name).source(volume)
 
     def _lookup(self, pool: Any, volume: str) -> Any | None:
         """A volume, or None after one refresh: files come without libvirt, from other nodes and as console logs."""
@@ -101,11 +106,11 @@ class LibvirtVolumes:
             pool = connection.storagePoolLookupByName(storage_name)
             existing = self._whole(pool, volume)
             if existing is not None:
-                return _seen(existing)
+                return _seen(existing, self._pools.place_of(pool))
             base_volume = self._lookup(pool, base)
             if base_volume is None:
                 raise VolumeNotFound(storage_name, base)
-            base_seen = _seen(base_volume)
+            base_seen = _seen(base_volume, self._pools.place_of(pool))
             if size_bytes < base_seen.capacity_bytes:
                 raise InvalidParameter("size_bytes", f"is less than the base's {base_seen.capacity_bytes}")
             backing = None if self._test else (base_seen.path, base_format)
@@ -117,7 +122,7 @@ class LibvirtVolumes:
             pool = connection.storagePoolLookupByName(storage_name)
             existing = self._finished(pool, volume)
             if existing is not None:
-                return _seen(existing)
+                return _seen(existing, self._pools.place_of(pool))
             source_volume = self._lookup(pool, source)
             if source_volume is None:
                 raise VolumeNotFound(storage_name, source)
@@ -133,14 +138,14 @@ class LibvirtVolumes:
                     raise InvalidParameter("source_format", f"{source} is {kind}, not {source_format}")
                 made = pool.createXMLFrom(xml, source_volume, 0)
             self._end(pool, volume)
-            return _seen(made)
+            return _seen(made, self._pools.place_of(pool))
 
     def create_empty(self, storage_name: str, volume: str, format: DiskFormat, size_bytes: int) -> VolumeSeen:
         with self._connections.slow(volume, storage_name) as connection:
             pool = connection.storagePoolLookupByName(storage_name)
             existing = self._whole(pool, volume)
             if existing is not None:
-                return _seen(existing)
+                return _seen(existing, self._pools.place_of(pool))
             return self._create(pool, volume, volume_xml(volume, format, size_bytes))
 
     def upload(
@@ -163,7 +168,7 @@ class LibvirtVolumes:
             pool = connection.storagePoolLookupByName(storage_name)
             existing = self._finished(pool, volume)
             if existing is not None:
-                return _seen(existing)
+                return _seen(existing, self._pools.place_of(pool))
             self._begin(pool, volume)
             if self._test:
                 made = pool.createXML(volume_xml(volume, format, size_bytes), 0)
@@ -175,11 +180,11 @@ class LibvirtVolumes:
                 # libvirt still takes it for the raw file that it was made as; a refresh reads the header.
                 self._refreshed(pool)
                 made = pool.storageVolLookupByName(volume)
-            return _seen(made)
+            return _seen(made, self._pools.place_of(pool))
 
     def _create(self, pool: Any, volume: str, xml: str) -> VolumeSeen:
         try:
-            return _seen(pool.createXML(xml, 0))
+            return _seen(pool.createXML(xml, 0), self._pools.place_of(pool))
         except libvirt.libvirtError as error:
             # The second: the file is there and libvirt does not know it yet, as it came from another node.
             if error.get_error_code() not in (libvirt.VIR_ERR_STORAGE_VOL_EXIST, libvirt.VIR_ERR_OPERATION_INVALID):
@@ -187,7 +192,7 @@ class LibvirtVolumes:
             existing = self._lookup(pool, volume)
             if existing is None:
                 raise
-            return _seen(existing)
+            return _seen(existing, self._pools.place_of(pool))
 
     def _whole(self, pool: Any, volume: str) -> Any | None:
         """The volume if it is there with a header; one without is deleted."""
@@ -241,12 +246,13 @@ def _known(pool: Any, volume: str) -> Any | None:
     return optional(lambda: pool.storageVolLookupByName(volume), libvirt.VIR_ERR_NO_STORAGE_VOL)
 
 
-def _seen(volume: Any) -> VolumeSeen:
+def _seen(volume: Any, place: PoolPlace) -> VolumeSeen:
     """From the description alone, which has all that three calls would tell, and what it stands on."""
     told = parsed(volume.XMLDesc())
+    name = told.findtext("name") or ""
     return VolumeSeen(
-        told.findtext("name") or "",
-        told.findtext("target/path") or "",
+        name,
+        place.source(name),
         int(told.findtext("capacity") or 0),
         int(told.findtext("allocation") or 0),
         told.findtext("backingStore/path") or "",

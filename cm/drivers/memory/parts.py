@@ -10,6 +10,7 @@ from cm.drivers.memory.volumes import CONTENT_MAX, Volume
 from cm.drivers.memory.world import check_vnc
 from cm.interfaces.hypervisor import DomainDescription, DomainEvent, DomainSeen, DomainSpec, NodeInfo, VncSpec
 from cm.interfaces.network import NetworkSpec
+from cm.interfaces.source import DiskSource
 from cm.interfaces.volume import StorageSpec, StorageUsage, VolumeSeen
 from cm.rpc.errors import NotSupported, VolumeNotFound
 from cm.rpc.vocabulary import DiskFormat, Seen, SeenReason
@@ -136,6 +137,10 @@ class MemoryVolumes:
         with self._link.call("find") as world, world.lock:
             found = world.storages.find(storage_name, volume)
             return None if found is None else world.storages.seen(storage_name, found)
+
+    def source(self, storage_name: str, volume: str) -> DiskSource:
+        with self._link.call("source") as world, world.lock:
+            return world.storages.place(storage_name, volume)
 
     def create_overlay(
         self, storage_name: str, volume: str, base: str, base_format: DiskFormat, size_bytes: int

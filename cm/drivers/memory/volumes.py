@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Final
 
+from cm.interfaces.source import DiskSource, FileSource
 from cm.interfaces.volume import StorageSpec, StorageUsage, VolumeSeen
 from cm.rpc.errors import InvalidParameter, ObjectNotFound, StorageFull, VolumeNotFound
 from cm.rpc.vocabulary import DiskFormat, StorageKind
@@ -104,11 +105,15 @@ class Storages:
             volume.allocation_bytes += len(content)
             volume.capacity_bytes += len(content)
 
+    def place(self, name: str, volume: str) -> DiskSource:
+        self.share(name)  # which raises where there is no such storage
+        return FileSource(str(PurePosixPath(self._pools[name][0].path) / volume))
+
     def seen(self, name: str, volume: Volume) -> VolumeSeen:
         directory = PurePosixPath(self._pools[name][0].path)
         base = str(directory / volume.base) if volume.base else ""
-        path = str(directory / volume.name)
-        return VolumeSeen(volume.name, path, volume.capacity_bytes, volume.allocation_bytes, base)
+        source = self.place(name, volume.name)
+        return VolumeSeen(volume.name, source, volume.capacity_bytes, volume.allocation_bytes, base)
 
     def chain(self, path: str) -> tuple[str, ...]:
         """The paths of all that a path's volume stands on."""

@@ -106,7 +106,7 @@ class World:
             spec.memory_mib,
             tuple(
                 DiskDescription(
-                    disk.path,
+                    disk.source,
                     disk.format,
                     disk.device,
                     disk.bus,

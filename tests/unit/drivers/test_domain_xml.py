@@ -11,10 +11,12 @@ from hypothesis import strategies as st
 
 pytest.importorskip("libvirt")
 
+from cm.drivers.libvirt.domain_read import described_domain  # noqa: E402
 from cm.drivers.libvirt.domain_xml import NAMESPACE, changed_graphics, domain_xml  # noqa: E402
-from cm.drivers.libvirt.pool_xml import network_xml, pool_xml, same_pool, volume_xml  # noqa: E402
+from cm.drivers.libvirt.pool_xml import network_xml, pool_place, pool_xml, same_pool, volume_xml  # noqa: E402
 from cm.drivers.libvirt.xml_text import free_text, parsed  # noqa: E402
 from cm.interfaces.hypervisor import DiskSpec, DomainSpec, NicSpec, NodeInfo, VncSpec  # noqa: E402
+from cm.interfaces.source import BlockSource, DiskSource, FileSource, NetworkSource  # noqa: E402
 from cm.interfaces.volume import StorageSpec  # noqa: E402
 from cm.rpc.errors import InvalidParameter  # noqa: E402
 from cm.rpc.vocabulary import DiskBus, DiskFormat, StorageKind  # noqa: E402
@@ -39,9 +41,9 @@ def spec(text: str = "x", title: str = "x") -> DomainSpec:
         vcpus=2,
         memory_mib=512,
         disks=(
-            DiskSpec(text, DiskFormat.QCOW2, text),
-            DiskSpec(text, DiskFormat.RAW, text, DiskBus.SCSI),
-            DiskSpec(text, DiskFormat.RAW, text, DiskBus.SATA, cdrom=True),
+            DiskSpec(FileSource(text), DiskFormat.QCOW2, text),
+            DiskSpec(FileSource(text), DiskFormat.RAW, text, DiskBus.SCSI),
+            DiskSpec(FileSource(text), DiskFormat.RAW, text, DiskBus.SATA, cdrom=True),
         ),
         nics=(NicSpec(text, text, text),),
         vnc=VncSpec(text, 5900, text, True),
@@ -95,7 +97,7 @@ def test_kvm_and_tcg() -> None:
     assert (kvm.get("type"), kvm.find("cpu").get("mode")) == ("kvm", "host-passthrough")
     assert (tcg.get("type"), tcg.find("cpu")) == ("qemu", None)
     assert kvm.find("os/type").get("machine") == "q35"
-    ide = replace(spec(), disks=(DiskSpec("/a", DiskFormat.RAW, "hda", DiskBus.IDE),))
+    ide = replace(spec(), disks=(DiskSpec(FileSource("/a"), DiskFormat.RAW, "hda", DiskBus.IDE),))
     assert parsed(domain_xml(ide, NODE)).find("os/type").get("machine") == "pc"
 
 
@@ -145,3 +147,44 @@ def test_network() -> None:
     assert len(parsed(network_xml(around, "u")).findall("ip/dhcp/host")) == len(hosts)
     with pytest.raises(InvalidParameter):
         network_xml(replace(network, first=network.last, last=network.first), "u")
+
+
+sources = st.one_of(
+    st.builds(FileSource, fit),
+    st.builds(BlockSource, fit),
+    st.builds(
+        NetworkSource,
+        st.sampled_from(["rbd", "gluster"]),
+        fit,
+        st.lists(st.tuples(fit, st.none() | st.integers(1, 65_535)), max_size=3).map(tuple),
+    ),
+)
+
+
+@given(sources)
+def test_sources(source: DiskSource) -> None:
+    """Wherever a disk is, its definition says it, and is read back as the same."""
+    made = domain_xml(replace(spec(), disks=(DiskSpec(source, DiskFormat.RAW, "vda"),)), NODE)
+    (disk,) = described_domain(made).disks
+    assert disk.source == source
+    assert disk.path == ("" if isinstance(source, NetworkSource) else source.path)
+
+
+RBD = """<pool type="rbd"><name>a</name><source><host name="mon1" port="6789"/><host name="mon2"/><name>vms</name>
+<auth type="ceph" username="x"><secret uuid="s"/></auth></source></pool>"""
+LOGICAL = """<pool type="logical"><name>a</name><source><name>vg</name></source><target><path>/dev/vg</path></target>
+</pool>"""
+
+
+@pytest.mark.parametrize(
+    ("xml", "source"),
+    [
+        (pool_xml(StorageSpec("a", StorageKind.DIR, "/srv/a")), FileSource("/srv/a/v")),
+        (pool_xml(StorageSpec("a", StorageKind.NETFS, "/mnt/a/", "filer", "/export")), FileSource("/mnt/a/v")),
+        (LOGICAL, BlockSource("/dev/vg/v")),
+        (RBD, NetworkSource("rbd", "vms/v", (("mon1", 6789), ("mon2", None)))),
+    ],
+)
+def test_places(xml: str, source: DiskSource) -> None:
+    """Where a pool's volumes are follows from what libvirt says of the pool."""
+    assert pool_place(xml).source("v") == source

@@ -11,6 +11,7 @@ from cm.drivers.memory.node import MemoryNode
 from cm.drivers.memory.volumes import forget_exports
 from cm.drivers.open import open_node
 from cm.interfaces.hypervisor import DiskSpec, NicSpec, VncSpec
+from cm.interfaces.source import FileSource
 from cm.interfaces.volume import StorageSpec
 from cm.rpc.errors import HypervisorError, InvalidParameter, NodeUnreachable, StorageFull
 from cm.rpc.vocabulary import DiskFormat, Seen, StorageKind
@@ -157,7 +158,7 @@ def test_disks_and_ports() -> None:
     """What QEMU would stumble over is refused: missing disks, second writers, taken ports, unknown networks."""
     node = MemoryNode()
     node.pools.attach(StorageSpec("s", StorageKind.DIR, "/srv/s"))
-    disk = DiskSpec("/srv/s/a.qcow2", DiskFormat.QCOW2, "vda")
+    disk = DiskSpec(FileSource("/srv/s/a.qcow2"), DiskFormat.QCOW2, "vda")
     with pytest.raises(HypervisorError, match="Cannot access"):
         running(node, disks=(disk,))
     node.volumes.create_empty("s", "a.qcow2", DiskFormat.QCOW2, 2**20)
@@ -185,7 +186,7 @@ def test_shared_storage() -> None:
     for node in nodes:
         node.pools.attach(StorageSpec("nfs", StorageKind.NETFS, "/mnt/nfs", "filer", "/export"))
     nodes[0].volumes.create_empty("nfs", "a.qcow2", DiskFormat.QCOW2, 2**20)
-    disk = DiskSpec("/mnt/nfs/a.qcow2", DiskFormat.QCOW2, "vda")
+    disk = DiskSpec(FileSource("/mnt/nfs/a.qcow2"), DiskFormat.QCOW2, "vda")
     uuid = running(nodes[1], disks=(disk,))
     with pytest.raises(HypervisorError, match="write"):
         running(nodes[0], disks=(disk,))
