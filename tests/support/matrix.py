@@ -271,6 +271,7 @@ class Objects:
             "disk_list": disk,
             "template_id": cloud.template_id,
             "operation_id": cloud.sql("SELECT min(id) FROM operation WHERE vm_id = :v", v=vm_id),
+            "parent_id": self._evacuation(vm_id),
             "node_id": cloud.node_ids[0],
             "storage_id": cloud.storage_id,
             "pool_id": cloud.sql("SELECT min(id) FROM address_pool"),
@@ -306,6 +307,22 @@ class Objects:
         """What can be granted levels on: the VM and an image of each kind."""
         images = (self.ids[name] for name in ("image_id", "disk_list", "iso_list"))
         return [(Shared.VM, self.ids["vm_id"]), *((Shared.IMAGE, image) for image in images)]
+
+    def _evacuation(self, vm_id: int) -> int:
+        """An operation that others' moves belonged to."""
+        ended = "'done', now(), now()"
+        parent: int = self.cloud.sql(
+            "INSERT INTO operation (kind, node_id, state, finished_at, deadline)"
+            f" VALUES ('node_evacuate', :n, {ended}) RETURNING id",
+            n=self.cloud.node_ids[0],
+        )
+        self.cloud.sql(
+            "INSERT INTO operation (kind, vm_id, parent_id, state, finished_at, deadline)"
+            f" VALUES ('vm_move', :v, :p, {ended})",
+            v=vm_id,
+            p=parent,
+        )
+        return parent
 
     def _image(self, name: str, kind: str, deleted: str = "NULL") -> int:
         made: int = self.cloud.sql(
