@@ -1,68 +1,26 @@
-"""Server-sent events, of any server: the lines of a stream as events, and a stream that goes on after it broke."""
+"""Server-sent events, of any server: a stream that goes on after it broke."""
 
 from __future__ import annotations
 
 import http.client
-import json
 import socket
 import ssl
 import time
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from typing import Any, Final
+from collections.abc import Iterator
+from typing import Final
 from urllib.parse import urlencode, urlsplit
 
 from clm.console.context import Console
 from clm.console.problems import LOGIN, LOGIN_HINT, REFUSED, UNREACHABLE, Problem
+from cm.rpc.sse import Event, Reader
 
-LINE_MAX: Final = 16 * 1024 * 1024  # bytes
+PIECE: Final = 65_536  # bytes
 RETRY_S: Final = (0.5, 1.0, 2.0, 5.0)
 SILENCE_S: Final = 90.0  # servers send a comment more often than that
 
 
-@dataclass(frozen=True)
-class Event:
-    id: str = ""
-    name: str = "message"
-    data: str = ""
-
-    def json(self) -> Any:
-        """Its data, read; ``None`` where it is no JSON."""
-        try:
-            return json.loads(self.data)
-        except (ValueError, RecursionError):
-            return None
-
-
 class NoFeed(Exception):
     """The server has no such stream."""
-
-
-def parse(lines: Iterable[bytes]) -> Iterator[Event]:
-    """
-    The events of a stream's lines, as the HTML standard has it; comments and unknown fields are passed over.
-
-    An event that the end of the stream cuts off is none. The id stays until another is given; one that comes without
-    data is a cursor alone, an event without a name.
-    """
-    last, told, name, data = "", "", "", list[str]()
-    for raw in lines:
-        line = raw.decode("utf-8", "replace").rstrip("\n").rstrip("\r")
-        if not line:
-            if data:
-                yield Event(last, name or "message", "\n".join(data))
-            elif last != told:
-                yield Event(last, "")
-            told, name, data = last, "", []
-            continue
-        field, colon, value = line.partition(":")
-        value = value.removeprefix(" ")
-        if field == "data":
-            data.append(value)
-        elif field == "event":
-            name = value
-        elif field == "id" and "\0" not in value:
-            last = value
 
 
 def follow(console: Console, *, every: bool = False, cursor: str = "") -> Iterator[Event | None]:
@@ -106,7 +64,7 @@ def _connected(console: Console, every: bool, cursor: str) -> Iterator[Event | N
         answer = connection.getresponse()
         check(answer)
         yield None
-        yield from parse(_lines(answer))
+        yield from _events(answer)
     finally:
         connection.close()
 
@@ -127,9 +85,13 @@ def check(answer: http.client.HTTPResponse) -> None:
     raise NoFeed
 
 
-def _lines(answer: http.client.HTTPResponse) -> Iterator[bytes]:
-    while line := answer.readline(LINE_MAX):
-        yield line
+def _events(answer: http.client.HTTPResponse) -> Iterator[Event]:
+    reader = Reader()
+    try:
+        while piece := answer.read1(PIECE):
+            yield from reader.feed(piece)
+    except ValueError as error:
+        raise OSError(str(error)) from None
 
 
 def connect(url: str, ca: str) -> http.client.HTTPConnection:

@@ -21,12 +21,13 @@ from twisted.python.failure import Failure
 from twisted.web.http_headers import Headers
 
 from clm.rules.cluster import as_uuid
-from clm.rules.events import Line, Reader, parse_at
+from clm.rules.events import parse_at
 from clm.services.clusters import service_identity
 from clm.services.context import Services
 from clm.services.messages import take_over
 from clm.store import feed as store
 from cm.rpc.parameters import unsendable
+from cm.rpc.sse import Event, Reader
 from cm.rpc.types import matching
 from cm.runtime.feed import parse_cursor
 
@@ -158,7 +159,7 @@ class Follower:
             self.connected = True
             if not cursor:
                 # What happened before this moment was not followed: whoever watches has to look for themselves.
-                stream.kept.append(Line("reset", "", ""))
+                stream.kept.append(Event("", "reset"))
             while True:
                 lines = await stream.take(BATCH)
                 if not lines:
@@ -168,7 +169,7 @@ class Follower:
         finally:
             stream.end()
 
-    async def _write(self, cursor: str, lines: Sequence[Line]) -> str:
+    async def _write(self, cursor: str, lines: Sequence[Event]) -> str:
         now = next((line.id for line in reversed(lines) if parse_cursor(line.id)), cursor)
         events: list[store.Event] = []
         messages: list[tuple[_Told, _Message]] = []
@@ -182,8 +183,8 @@ class Follower:
         await self._services.database.transact(_write, self.connection.facts.id, cursor, now, events, messages)
         return now
 
-    def _read(self, line: Line, events: list[store.Event], messages: list[tuple[_Told, _Message]]) -> None:
-        if line.event == "reset":
+    def _read(self, line: Event, events: list[store.Event], messages: list[tuple[_Told, _Message]]) -> None:
+        if line.name == "reset":
             facts = self.connection.facts
             events.append(store.Event("cluster", facts.id, facts.uuid, "reset", None, public=True))
             return
@@ -244,7 +245,7 @@ class _Stream(Protocol):
     def __init__(self, reactor: Any) -> None:
         self._reactor = reactor
         self._reader = Reader()
-        self.kept: list[Line] = []
+        self.kept: list[Event] = []
         self._waiting: Deferred[None] | None = None
         self._failure: str = ""
         self._over = False
@@ -299,7 +300,7 @@ class _Stream(Protocol):
 
     # -------------------------------------------------------------- for the follower
 
-    async def take(self, most: int) -> list[Line]:
+    async def take(self, most: int) -> list[Event]:
         """
         What came, at least one; none at the end.
 

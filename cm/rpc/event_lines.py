@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from cm.rpc import sse
 from cm.rpc.caller import Identity
 from cm.rpc.codec import encode_json
 from cm.runtime.feed import FeedRow, format_cursor
@@ -54,6 +55,5 @@ def encode_event(row: FeedRow, epoch: str, issuer: str = "") -> bytes:
         # The object is JSON already; a line feed between its values would end the line.
         shown = None if row.object is None else msgspec.Raw(row.object.replace("\n", " "))
         data = with_members(encode_json(told).decode(), {"object": shown}).encode()
-        head = f"id: {format_cursor(epoch, row.position)}\nevent: {row.event}\ndata: "
-        made = row.encoded[issuer] = head.encode() + data + b"\n\n"
+        made = row.encoded[issuer] = sse.encode(id=format_cursor(epoch, row.position), name=row.event, data=data)
     return made

@@ -26,6 +26,7 @@ from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET
 from zope.interface import implementer
 
+from cm.rpc import sse
 from cm.rpc.address import network_of
 from cm.rpc.caller import Identity
 from cm.rpc.credentials import Authenticator, Credentials, parse_authorization
@@ -63,7 +64,7 @@ CHECK_S: Final = 30.0  # between looks whether the caller may still read
 TICK_S: Final = 1.0
 KINDS_MAX: Final = 20
 RECONNECT_MS: Final = 2000
-_RESET: Final = '{"kind":null,"object_id":null,"uuid":null,"event":"reset","at":null,"object":null}'
+_RESET: Final = b'{"kind":null,"object_id":null,"uuid":null,"event":"reset","at":null,"object":null}'
 
 
 @implementer(IPushProducer)
@@ -102,10 +103,8 @@ class EventStream:
         headers.setRawHeaders(b"x-accel-buffering", (b"no",))  # nginx would hold events back
         self._request.registerProducer(self, True)
         cursor = self._told = subscription.cursor
-        first = f"retry: {RECONNECT_MS}\nid: {cursor}\n"
-        if subscription.reset:
-            first += f"event: reset\ndata: {_RESET}\n"
-        self._write([first.encode() + b"\n"])
+        name, data = ("reset", _RESET) if subscription.reset else ("", None)
+        self._write([sse.encode(id=cursor, name=name, data=data, retry_ms=RECONNECT_MS)])
         subscription.start()
 
     # -------------------------------------------------------------- what the feed calls
@@ -125,9 +124,9 @@ class EventStream:
         cursor = self.subscription.cursor if self.subscription is not None else self._told
         if self._paused:
             return
-        line = b":\n\n" if cursor == self._told else f":\nid: {cursor}\n\n".encode()
+        beat = sse.BEAT if cursor == self._told else sse.encode(id=cursor)
         self._told = cursor
-        self._write([line])
+        self._write([beat])
 
     def finish(self) -> None:
         """End it in order; the reader connects again, and is told then why it may not."""

@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
-from clm.rules.events import Line
 from clm.services.follow import Follower
 from clm.store.cluster import list_facts
 from clm.store.feed import Event, insert_events, move_cursor, prune, read_changes
+from cm.rpc import sse
 from cm.runtime.feed import format_cursor
 from support.clm import CloudBench
 from support.cloud import run
@@ -309,7 +309,7 @@ def test_poison(bench: CloudBench, data: str) -> None:
     facts = next(facts for facts in database.read_now(list_facts) if facts.id == cluster_id)
     follower = Follower(bench.manager.services, SimpleNamespace(facts=facts))  # type: ignore[arg-type]
     cursor = f"{'a' * 16}.1.1"
-    lines = [Line("enter", "", data), Line("change", cursor, '{"event":"change","kind":"vm","object_id":7}')]
+    lines = [sse.Event("", "enter", data), sse.Event(cursor, "change", '{"event":"change","kind":"vm","object_id":7}')]
     assert run(lambda: follower._write("", lines)) == cursor
     rows = database.read_now(read_changes, (0, 0), 1000)
     assert [(row.kind, row.object_id) for row in rows if row.more.get("cluster") == "x"] == [("vm", 7)]

@@ -11,8 +11,9 @@ from clm.console.options import shared
 from clm.console.output import as_json as json_of
 from clm.console.output import chosen, write
 from clm.console.problems import REFUSED, Problem, one_line
-from clm.console.sources import Event, NoFeed, follow
+from clm.console.sources import NoFeed, follow
 from clm.console.values import Whole
+from cm.rpc.sse import Event
 
 
 @click.command()

@@ -6,45 +6,14 @@ import itertools
 import json
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from clm.console import sources, watching
 from clm.console.context import Console, Options
 from clm.console.problems import Problem
-from clm.console.sources import Event, NoFeed, follow, parse
+from clm.console.sources import NoFeed, follow
 
 from .conftest import Wawel, log_in
 from .wire import Wire
-
-VALUES = st.text(st.characters(codec="utf-8", exclude_characters="\r\n\0"), max_size=20)
-
-
-@given(st.lists(st.tuples(VALUES, VALUES, st.lists(VALUES, min_size=1, max_size=3))), st.sampled_from(["\n", "\r\n"]))
-def test_parse(events: list[tuple[str, str, list[str]]], end: str) -> None:
-    """What was written as a stream is read as it was; comments, and fields that nobody knows, change nothing."""
-    text = ""
-    for ident, name, data in events:
-        lines = [f"id: {ident}", ": a comment", f"event: {name}", *(f"data: {line}" for line in data), "other: 1", ""]
-        text += "".join(line + end for line in lines)
-    found = list(parse(text.encode().splitlines(keepends=True) if end == "\n" else _lines(text)))
-    assert found == [Event(ident, name or "message", "\n".join(data)) for ident, name, data in events]
-
-
-def _lines(text: str) -> list[bytes]:
-    return [line + b"\n" for line in text.encode().split(b"\n")[:-1]]
-
-
-@given(st.binary(max_size=200))
-def test_parse_garbage(data: bytes) -> None:
-    """Whatever comes is read or passed over."""
-    for event in parse([line + b"\n" for line in data.split(b"\n")]):
-        event.json()
-
-
-def test_cut_off() -> None:
-    """An event that the end of the stream cuts off is none: its cursor is not taken either."""
-    assert list(parse([b"id: 1\n", b"data: x\n", b"\n", b"id: 2\n", b"data: y\n"])) == [Event("1", "message", "x")]
 
 
 def test_cursor_alone(anna: Wawel, lone: Wire, monkeypatch: pytest.MonkeyPatch) -> None:
