@@ -283,7 +283,12 @@ def test_rows(federation: Federation) -> None:
     event = Event("vm", 3, "00000000-0000-0000-0000-000000000003", "change", at, '{"a":1}', [7], [8])
     database = federation.bench.manager.database
     database.transact_now(insert_events, federation.ids["alpha"], [event])
-    row = next(row for row in database.read_now(read_changes, (0, 0), 10_000) if row.object == '{"a":1}')
+
+    def find() -> Any:
+        """Not before whatever else is under way on the server has ended."""
+        return next((row for row in database.read_now(read_changes, (0, 0), 10_000) if row.object == '{"a":1}'), None)
+
+    row = until(find)
     assert (row.users, row.groups, row.public) == ({7}, {("", 8)}, False)
     assert row.at == at and row.uuid == event.uuid
 
