@@ -91,11 +91,9 @@ class CloudAuthenticator:
         self._by_login: Remembered[str, UserFacts] = Remembered(clock)
         self._by_token: Remembered[str, _Held] = Remembered(clock)
         self._used: Remembered[tuple[str, int], bool] = Remembered(clock, USED_S)
-        self._news = 0  # grows with each notification: what was read before it is not kept
 
     def user_changed(self, subject: str = "") -> None:
         """Notification ``user:<id>``; without an id (the notifications were interrupted) all is forgotten."""
-        self._news += 1
         user_id = int(subject) if subject.isdigit() else None
         self._by_login.forget(None if user_id is None else lambda facts: facts.id == user_id)
         self._by_token.forget(None if user_id is None else lambda held: held.user.id == user_id)
@@ -217,14 +215,13 @@ class CloudAuthenticator:
         known = None if afresh else self._by_login.find(login)
         if known is not None and lately == known.version:
             return _let_in(known)
-        news = self._news
+        keep = self._by_login.keeper()
         # The hash alone first: looking up all else takes longer for somebody who exists.
         stored = await self._gate.right_hash(remote, login, password, lambda: self._database.read(find_password, login))
         facts = None if stored is None else await self._database.read(find_by_login, login)
         if facts is None or facts.password_hash != stored:
             raise NotAuthenticated()
-        if news == self._news:
-            self._by_login.keep(login, facts)
+        if keep(login, facts):
             self._right.remember(login, given, facts.version)
         return _let_in(facts)
 
@@ -233,14 +230,9 @@ class CloudAuthenticator:
     async def _by_token_hash(
         self, digest: str, lookup: Callable[[Session, str, str], _Held | None], token: str
     ) -> _Held:
-        held = self._by_token.find(digest)
+        held = await self._by_token.look_up(digest, lambda: self._database.read(lookup, token, digest))
         if held is None:
-            news = self._news
-            held = await self._database.read(lookup, token, digest)
-            if held is None:
-                raise NotAuthenticated()
-            if news == self._news:
-                self._by_token.keep(digest, held)
+            raise NotAuthenticated()
         if self._over(held.expires_at):
             raise NotAuthenticated()
         _let_in(held.user)

@@ -104,7 +104,6 @@ class DatabaseAuthenticator:
         self._by_login: Remembered[str, AccountFacts] = Remembered(clock)
         self._by_id: Remembered[int, AccountFacts] = Remembered(clock)
         self._by_subject: Remembered[tuple[str, str], AccountFacts] = Remembered(clock)
-        self._news = 0  # grows with each notification: what was read before it is not kept
         self._own_keys = frozenset({session_key.key_id, *(clm_keys or {})})
         self._keys_at = -REMEMBER_S  # when the database was last asked for its keys
         self._key_reads = [0, 0]  # begun; and the number of the one whose keys are in force
@@ -119,7 +118,6 @@ class DatabaseAuthenticator:
 
     def account_changed(self, subject: str = "") -> None:
         """Notification ``account:<id>``; without an id (the notifications were interrupted) all is forgotten."""
-        self._news += 1
         account_id = int(subject) if subject.isdigit() else None
         for memory in (self._by_login, self._by_id, self._by_subject):
             memory.forget(None if account_id is None else lambda facts: facts.id == account_id)
@@ -222,14 +220,13 @@ class DatabaseAuthenticator:
         lately, known = self._right.find(login, given), self._by_login.find(login)
         if known is not None and lately == known.version:
             return _active(known)
-        news = self._news
+        keep = self._by_login.keeper()
         # The hash alone first: looking up all else takes longer for somebody who exists.
         stored = await self._gate.right_hash(remote, login, password, lambda: self._database.read(find_password, login))
         facts = None if stored is None else await self._database.read(find_local, login)
         if facts is None or facts.password_hash != stored:
             raise NotAuthenticated()
-        if news == self._news:
-            self._by_login.keep(login, facts)
+        if keep(login, facts):
             self._right.remember(login, given, facts.version)
         return _active(facts)
 
@@ -244,13 +241,7 @@ class DatabaseAuthenticator:
         return _active(facts)
 
     async def _facts_of(self, account_id: int) -> AccountFacts | None:
-        facts = self._by_id.find(account_id)
-        if facts is None:
-            news = self._news
-            facts = await self._database.read(find_facts, account_id)
-            if facts is not None and news == self._news:
-                self._by_id.keep(account_id, facts)
-        return facts
+        return await self._by_id.look_up(account_id, lambda: self._database.read(find_facts, account_id))
 
     async def _of_cloud(self, claims: Claims) -> AccountFacts:
         # Our own accounts are nobody else's, and ids are what the database can count.
@@ -259,10 +250,9 @@ class DatabaseAuthenticator:
         subject = (claims.issuer, str(claims.identity.account_id))
         facts = self._by_subject.find(subject)
         if facts is None or facts.login != claims.identity.login:
-            news = self._news
+            keep = self._by_subject.keeper()
             facts = await self._database.transact(_ensure, *subject, claims.identity.login, self._policy)
-            if news == self._news:
-                self._by_subject.keep(subject, facts)
+            keep(subject, facts)
         return _active(facts)
 
 
