@@ -17,12 +17,11 @@ import msgspec
 
 from clm.console.places import cache_dir, write_private
 from clm.console.problems import Problem, visible
+from clm.rules.forward import reason_left_out
 
 DATA: Final = Path(__file__).parent / "data"
 KINDS: Final = ("cm", "clm")
 ROLES: Final = ("user", "admin", "cloud", "guest")  # a node's and the wire's own methods are no commands
-# Of what clusters can, the cloud does this itself, or not at all.
-NOT_PASSED_ON: Final = ("user.account.", "user.message.", "admin.cloud.", "admin.trust.")
 CONTROLS: Final = ("dry_run", "request_id", "if_version")
 PARAMETER: Final = re.compile(r"[a-z][a-z0-9_]{0,63}\Z")
 METHOD: Final = re.compile(r"[a-z]\w{0,63}(\.[a-z]\w{0,63}){1,3}\Z", re.ASCII)
@@ -273,7 +272,7 @@ def methods_of(kind: str, url: str = "") -> dict[str, Method]:
     passed = {
         method.name: msgspec.structs.replace(method, cluster=True)
         for method in packaged("cm")
-        if method.role in ("user", "admin") and not method.name.startswith(NOT_PASSED_ON)
+        if method.role in ("user", "admin") and reason_left_out(method.name) is None
     }
     rest = {} if kind else {method.name: method for method in packaged("cm")}
     return {**rest, **passed, **own}

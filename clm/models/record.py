@@ -4,56 +4,25 @@ from __future__ import annotations
 
 import uuid
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy import BigInteger, ForeignKey, Index, Uuid, text
-from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column
 
-from clm.models.base import Base, Empty, Key, No, Now
+from clm.models.base import Base, Key, No, Now
+from cm.runtime.columns import AuditTable, LoginTable, RequestTable
 
 
-class Audit(Base):
-    """One accepted changing call."""
-
-    __tablename__ = "audit"
-    __table_args__ = (Index("ix_audit_at", "at"), Index("ix_audit_account", "account_id", "id"))
-    id: Mapped[Key]
-    at: Mapped[Now]
-    account_id: Mapped[int | None]  # the user
-    login: Mapped[str]
-    method: Mapped[str]
-    call_id: Mapped[str]
-    request_id: Mapped[str | None]
-    remote: Mapped[Empty]
-    arguments: Mapped[dict[str, Any]] = mapped_column(JSONB)  # ids and names; never secrets
+class Audit(AuditTable, Base):
+    pass
 
 
-class Login(Base):
-    """Logins that were alike: who was claimed, from where, how, and what came of it; ``cm/runtime/logins.py``."""
-
-    __tablename__ = "login"
-    __table_args__ = (Index("ix_login_login", "login", "id"), Index("ix_login_account", "account_id", "id"))
-    id: Mapped[Key]
-    first_at: Mapped[datetime]
-    last_at: Mapped[datetime] = mapped_column(index=True)
-    count: Mapped[int]
-    login: Mapped[str]
-    account_id: Mapped[int | None]  # of those let in
-    remote: Mapped[str]
-    how: Mapped[str]
-    outcome: Mapped[str]
+class Login(LoginTable, Base):
+    pass
 
 
-class Request(Base):
-    """A call that carried a ``request_id``, with its answer, which a repeat gets again."""
-
-    __tablename__ = "request"
-    account_id: Mapped[int] = mapped_column(primary_key=True)
-    request_id: Mapped[str] = mapped_column(primary_key=True)
-    digest: Mapped[str]  # of method and arguments
-    answer: Mapped[str | None]
-    at: Mapped[Now] = mapped_column(index=True)
+class Request(RequestTable, Base):
+    pass
 
 
 class Change(Base):

@@ -11,6 +11,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, INET, JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from cm.models.base import Base, Empty, Key, Now
+from cm.runtime.columns import AuditTable, LoginTable, RequestTable
 
 
 class HookEvent(Base):
@@ -71,47 +72,16 @@ class UnknownDomain(Base):
     first_seen_at: Mapped[Now]
 
 
-class Audit(Base):
-    """One accepted changing call."""
-
-    __tablename__ = "audit"
-    __table_args__ = (Index("ix_audit_at", "at"), Index("ix_audit_account", "account_id", "id"))
-    id: Mapped[Key]
-    at: Mapped[Now]
-    account_id: Mapped[int | None]
-    login: Mapped[str]
-    method: Mapped[str]
-    call_id: Mapped[str]
-    request_id: Mapped[str | None]
-    remote: Mapped[Empty]
-    arguments: Mapped[dict[str, Any]] = mapped_column(JSONB)  # ids and names; never secrets or user data
+class Audit(AuditTable, Base):
+    pass
 
 
-class Login(Base):
-    """Logins that were alike: who was claimed, from where, how, and what came of it; ``cm/runtime/logins.py``."""
-
-    __tablename__ = "login"
-    __table_args__ = (Index("ix_login_login", "login", "id"), Index("ix_login_account", "account_id", "id"))
-    id: Mapped[Key]
-    first_at: Mapped[datetime]
-    last_at: Mapped[datetime] = mapped_column(index=True)
-    count: Mapped[int]
-    login: Mapped[str]
-    account_id: Mapped[int | None]  # of those let in
-    remote: Mapped[str]
-    how: Mapped[str]
-    outcome: Mapped[str]
+class Login(LoginTable, Base):
+    pass
 
 
-class Request(Base):
-    """A call that carried a ``request_id``, with its answer, which a repeat gets again."""
-
-    __tablename__ = "request"
-    account_id: Mapped[int] = mapped_column(primary_key=True)
-    request_id: Mapped[str] = mapped_column(primary_key=True)
-    digest: Mapped[str]  # of method and arguments
-    answer: Mapped[str | None]
-    at: Mapped[Now] = mapped_column(index=True)
+class Request(RequestTable, Base):
+    pass
 
 
 class Change(Base):

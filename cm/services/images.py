@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Annotated, Any, Final
@@ -14,10 +15,11 @@ from sqlalchemy.orm import Session
 from cm.results.image import Image, ImageWork
 from cm.rpc.errors import AddressRefused, Conflict, InUse, InvalidParameter, NotAuthenticated, WrongImageState
 from cm.rpc.types import matching
-from cm.rpc.vocabulary import DiskFormat, ImageAccess, ImageState
-from cm.rules.access import Person
+from cm.rpc.vocabulary import DiskFormat, ImageAccess, ImageKind, ImageState
+from cm.rules.access import Action, ImageFilter, Person
 from cm.rules.cause import Cause
 from cm.rules.operation import OperationKind
+from cm.services.access import authorized_image, person_of
 from cm.services.context import ClusterCall
 from cm.services.networks import vms
 from cm.store.change import record_change
@@ -26,6 +28,7 @@ from cm.store.image import (
     close_image,
     get_image,
     insert_image,
+    list_images,
     long_failed,
     set_state,
     show_image,
@@ -149,6 +152,31 @@ def set_access(caller: ClusterCall, image_id: int, access: ImageAccess) -> Image
     record_change(session, "image", image_id, row.account_id)
     caller.note("set access", image_id=image_id, access=access)
     return show_image(session, image_id, None)
+
+
+def usable(
+    caller: ClusterCall,
+    kinds: Sequence[ImageKind],
+    access: ImageFilter | None,
+    group_id: int | None,
+    limit: int,
+    before: int | None,
+) -> list[Image]:
+    """Images of these kinds that the caller can use, newest first."""
+    viewer = person_of(caller.identity)
+    found = list_images(
+        caller.session, viewer=viewer, kinds=kinds, access=access, group_id=group_id, limit=limit, before=before
+    )
+    return list(found)
+
+
+def delete_one(caller: ClusterCall, kinds: Sequence[ImageKind], image_id: int) -> ImageWork:
+    """
+    :raises ObjectNotFound: AccessDenied: it is none of these kinds, or not the caller's to delete; and as ``delete``.
+    """
+    viewer, version = person_of(caller.identity), caller.if_version
+    row = authorized_image(caller.session, viewer, image_id, Action.DELETE, kinds=kinds, lock=True, version=version)
+    return delete(caller, row)
 
 
 def delete(caller: ClusterCall, row: ImageRow) -> ImageWork:

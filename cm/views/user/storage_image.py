@@ -6,11 +6,11 @@ from cm.results.image import Image, ImageWork
 from cm.rpc.types import Id, Limit
 from cm.rpc.view import user_view
 from cm.rpc.vocabulary import ImageKind
-from cm.rules.access import Action, ImageFilter
+from cm.rules.access import ImageFilter
 from cm.services import images
-from cm.services.access import authorized_image, person_of
+from cm.services.access import person_of
 from cm.services.context import ClusterCall
-from cm.store.image import list_images, show_image
+from cm.store.image import show_image
 
 KINDS = (ImageKind.STORAGE,)
 
@@ -31,16 +31,7 @@ def get_list(
     :param group_id: one of the caller's groups, to see what that one shares.
     :param before: the last ``image_id`` of the page before.
     """
-    found = list_images(
-        caller.session,
-        viewer=person_of(caller.identity),
-        kinds=KINDS,
-        access=access,
-        group_id=group_id,
-        limit=limit,
-        before=before,
-    )
-    return list(found)
+    return images.usable(caller, KINDS, access, group_id, limit, before)
 
 
 @user_view
@@ -52,13 +43,4 @@ def get_by_id(caller: ClusterCall, image_id: Id) -> Image:
 @user_view(changing=True)
 def delete(caller: ClusterCall, image_id: Id) -> ImageWork:
     """Delete a storage image that no VM has attached; its owners may."""
-    row = authorized_image(
-        caller.session,
-        person_of(caller.identity),
-        image_id,
-        Action.DELETE,
-        kinds=KINDS,
-        lock=True,
-        version=caller.if_version,
-    )
-    return images.delete(caller, row)
+    return images.delete_one(caller, KINDS, image_id)

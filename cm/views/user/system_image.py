@@ -11,7 +11,7 @@ from cm.services import images
 from cm.services.access import authorized_image, person_of
 from cm.services.context import ClusterCall
 from cm.services.sharing import share_image
-from cm.store.image import list_images, show_image
+from cm.store.image import show_image
 
 KINDS = (ImageKind.SYSTEM,)
 
@@ -32,16 +32,7 @@ def get_list(
     :param group_id: one of the caller's groups, to see what that one shares.
     :param before: the last ``image_id`` of the page before.
     """
-    found = list_images(
-        caller.session,
-        viewer=person_of(caller.identity),
-        kinds=KINDS,
-        access=access,
-        group_id=group_id,
-        limit=limit,
-        before=before,
-    )
-    return list(found)
+    return images.usable(caller, KINDS, access, group_id, limit, before)
 
 
 @user_view
@@ -86,13 +77,4 @@ def set_private(caller: ClusterCall, image_id: Id) -> None:
 @user_view(changing=True)
 def delete(caller: ClusterCall, image_id: Id) -> ImageWork:
     """Delete an image that no VM needs; its owners may."""
-    row = authorized_image(
-        caller.session,
-        person_of(caller.identity),
-        image_id,
-        Action.DELETE,
-        kinds=KINDS,
-        lock=True,
-        version=caller.if_version,
-    )
-    return images.delete(caller, row)
+    return images.delete_one(caller, KINDS, image_id)
