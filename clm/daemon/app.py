@@ -225,12 +225,11 @@ class CloudManager:
         listen = self.settings.listen
         if not listen.rpc:
             return
-        certificate = str(listen.tls_certificate) if listen.tls_certificate else None
-        key = str(listen.tls_key) if listen.tls_key else None
+        tls = (listen.tls_certificate, listen.tls_key, listen.insecure)
         root = make_root(self.dispatcher, self._exposition, self._wrong)
         root.putChild(b"events", self.events)
         site = WireSite(root, self.dispatcher.limits, self.reactor)
-        self.ports.append(make_listener(self.reactor, listen.rpc, site, certificate, key, listen.insecure))
+        self.ports.append(make_listener(self.reactor, listen.rpc, site, *tls))
         log.info("rpc listens on {address}", address=listen.rpc)
 
     async def _close_ports(self) -> None:

@@ -12,25 +12,20 @@ from clm.rules.mail import parse_mailbox
 from clm.rules.permissions import DEFAULT, unknown
 from cm.rpc.limits import Limits
 from cm.rpc.types import Secret
-from cm.runtime.settings import SettingsError
+from cm.runtime.settings import DatabaseSettings as ClusterDatabase
+from cm.runtime.settings import LogSettings, SettingsError, TlsSettings
 
 NAME: Final = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\Z")  # a DNS label: RFC 1123, 2.1
 
 
 @dataclass(frozen=True)
-class DatabaseSettings:
+class DatabaseSettings(ClusterDatabase):
     url: str = field(default="postgresql+psycopg2:///wawel_clm", repr=False)
-    pool_size: int = 8
 
 
 @dataclass(frozen=True)
-class ListenSettings:
-    """Without a certificate only loopback is listened on, unless ``insecure``."""
-
+class ListenSettings(TlsSettings):
     rpc: str = "127.0.0.1:8000"
-    tls_certificate: Path | None = None
-    tls_key: Path | None = None
-    insecure: bool = False
 
 
 @dataclass(frozen=True)
@@ -105,12 +100,6 @@ class RetentionSettings:
 
 
 @dataclass(frozen=True)
-class LogSettings:
-    level: str = "info"
-    format: str = "text"
-
-
-@dataclass(frozen=True)
 class Settings:
     database: DatabaseSettings = DatabaseSettings()
     listen: ListenSettings = ListenSettings()
@@ -133,11 +122,7 @@ def check_settings(settings: Settings) -> None:
     """
     :raises SettingsError: every value that has the right type and is not good all the same.
     """
-    problems = []
-    if settings.log.level not in ("debug", "info", "warn", "error"):
-        problems.append("log.level is none of debug, info, warn, error")
-    if settings.log.format not in ("text", "json"):
-        problems.append("log.format is neither text nor json")
+    problems = settings.log.problems()
     if not NAME.match(settings.cloud.name):
         problems.append("cloud.name is no DNS label (lower case letters, digits, hyphens)")
     if settings.mail.tls not in ("starttls", "tls", "none"):

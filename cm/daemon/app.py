@@ -29,7 +29,7 @@ from cm.rpc.endpoint import make_listener
 from cm.rpc.events import Events
 from cm.rpc.gate import PasswordGate
 from cm.rpc.http.request import WireSite
-from cm.rpc.keys import SigningKey, ensure_secret, ensure_signing_key
+from cm.rpc.keys import CLUSTER_KEY, SigningKey, ensure_secret, ensure_signing_key
 from cm.rpc.server import make_root
 from cm.rpc.view import Registry
 from cm.runtime.database import Database, data_directory
@@ -74,7 +74,7 @@ def policy_of(settings: Settings) -> ClusterPolicy:
     cluster, images, quota = settings.cluster, settings.images, settings.quota
     return ClusterPolicy(
         name=cluster.name,
-        secret=ensure_secret(state / "cluster.key"),
+        secret=ensure_secret(state / CLUSTER_KEY),
         placement="pack" if cluster.placement == "pack" else "spread",
         hook_grace_s=cluster.hook_grace_s,
         agent_silent_s=cluster.agent_silent_s,
@@ -251,8 +251,7 @@ class ClusterManager:
 
     def _listen(self) -> None:
         listen = self.settings.listen
-        certificate = str(listen.tls_certificate) if listen.tls_certificate else None
-        key = str(listen.tls_key) if listen.tls_key else None
+        tls = (listen.tls_certificate, listen.tls_key, listen.insecure)
         sites: list[tuple[str, str, Any]] = []
         if listen.rpc:
             root = make_root(self.dispatcher, self._exposition, self._wrong)
@@ -261,7 +260,7 @@ class ClusterManager:
         if listen.contextualization:
             sites.append(("contextualization", listen.contextualization, self._endpoint))
         for what, address, site in sites:
-            port = make_listener(self.reactor, address, site, certificate, key, listen.insecure)
+            port = make_listener(self.reactor, address, site, *tls)
             self.ports.append(port)
             log.info("{what} listens on {address}", what=what, address=address)
 

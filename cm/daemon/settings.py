@@ -7,26 +7,17 @@ from ipaddress import ip_network
 from pathlib import Path
 
 from cm.rpc.limits import Limits
-from cm.runtime.settings import SettingsError
+from cm.runtime.settings import DatabaseSettings, LogSettings, SettingsError, TlsSettings
 from cm.services.agents import GuestSettings
 from cm.store.prune import Retention
 
 
 @dataclass(frozen=True)
-class DatabaseSettings:
-    url: str = field(default="postgresql+psycopg2:///wawel_cm", repr=False)
-    pool_size: int = 8
-
-
-@dataclass(frozen=True)
-class ListenSettings:
-    """``""`` switches a listener off. Without a certificate only loopback is listened on, unless ``insecure``."""
+class ListenSettings(TlsSettings):
+    """``""`` switches a listener off."""
 
     rpc: str = "127.0.0.1:8001"
     contextualization: str = "127.0.0.1:8002"
-    tls_certificate: Path | None = None
-    tls_key: Path | None = None
-    insecure: bool = False
 
 
 @dataclass(frozen=True)
@@ -76,12 +67,6 @@ class TrustSettings:
 
 
 @dataclass(frozen=True)
-class LogSettings:
-    level: str = "info"
-    format: str = "text"
-
-
-@dataclass(frozen=True)
 class Settings:
     database: DatabaseSettings = DatabaseSettings()
     listen: ListenSettings = ListenSettings()
@@ -99,11 +84,7 @@ def check_settings(settings: Settings) -> None:
     """
     :raises SettingsError: every value that has the right type and is not good all the same.
     """
-    problems = []
-    if settings.log.level not in ("debug", "info", "warn", "error"):
-        problems.append("log.level is none of debug, info, warn, error")
-    if settings.log.format not in ("text", "json"):
-        problems.append("log.format is neither text nor json")
+    problems = settings.log.problems()
     if settings.cluster.placement not in ("spread", "pack"):
         problems.append("cluster.placement is neither spread nor pack")
     for network in settings.images.networks:

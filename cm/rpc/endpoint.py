@@ -9,6 +9,7 @@ from __future__ import annotations
 import ipaddress
 import os
 import stat
+from pathlib import Path
 from typing import Any, Final
 
 from OpenSSL import SSL, crypto
@@ -26,8 +27,8 @@ def make_listener(
     reactor: Any,
     address: str,
     site: Any,
-    tls_certificate: str | None = None,
-    tls_key: str | None = None,
+    tls_certificate: Path | None = None,
+    tls_key: Path | None = None,
     allow_plain: bool = False,
 ) -> IListeningPort:
     """
@@ -46,7 +47,7 @@ def make_listener(
     host, port = parse_address(address)
     if tls_certificate and tls_key:
         # What listenSSL() does, except that its TLS would wait on the global reactor, whichever was given.
-        secure = TLSMemoryBIOFactory(_context(tls_certificate, tls_key), False, site, clock=reactor)
+        secure = TLSMemoryBIOFactory(_context(str(tls_certificate), str(tls_key)), False, site, clock=reactor)
         return reactor.listenTCP(port, secure, backlog=BACKLOG, interface=host)
     if not allow_plain and not _is_loopback(host):
         raise SettingsError(

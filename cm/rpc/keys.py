@@ -22,6 +22,7 @@ from cryptography.hazmat.primitives.serialization import (
 from cm.runtime.settings import SettingsError
 
 SECRET_BYTES: Final = 32
+CLUSTER_KEY: Final = "cluster.key"  # in its state directory: the secret of all its processes, the endpoint's too
 
 
 @dataclass(frozen=True)
@@ -56,15 +57,22 @@ def ensure_signing_key(path: Path, prefix: str) -> SigningKey:
 
 def ensure_secret(path: Path) -> bytes:
     """
-    Read 32 secret bytes, or make them, as above.
+    Read 32 secret bytes, or make them, as above, and their directory.
 
-    :raises SettingsError: others may read it.
+    :raises SettingsError: they can neither be read nor made, others may read them, or there are fewer.
     """
-    if not path.exists():
-        _write_once(path, os.urandom(SECRET_BYTES))
-    if stat.S_IMODE(path.stat().st_mode) & 0o077:
-        raise SettingsError([f"{path}: others may read this secret; chmod 600 it"])
-    return path.read_bytes()
+    try:
+        if not path.exists():
+            path.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
+            _write_once(path, os.urandom(SECRET_BYTES))
+        if stat.S_IMODE(path.stat().st_mode) & 0o077:
+            raise SettingsError([f"{path}: others may read this secret; chmod 600 it"])
+        secret = path.read_bytes()
+    except OSError as error:
+        raise SettingsError([f"{path}: {error.strerror}"]) from None
+    if len(secret) < SECRET_BYTES:
+        raise SettingsError([f"{path}: it holds fewer than {SECRET_BYTES} bytes"])
+    return secret
 
 
 def _write_once(path: Path, content: bytes) -> None:

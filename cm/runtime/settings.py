@@ -18,7 +18,7 @@ import tempfile
 import tomllib
 import typing
 from collections.abc import Mapping
-from dataclasses import MISSING, Field, fields, is_dataclass
+from dataclasses import MISSING, Field, dataclass, field, fields, is_dataclass
 from pathlib import Path
 from types import UnionType
 from typing import Any, TypeVar, Union, get_args, get_origin
@@ -37,6 +37,38 @@ class SettingsError(Exception):
     def __init__(self, problems: list[str]) -> None:
         super().__init__("\n".join(problems))
         self.problems = problems
+
+
+@dataclass(frozen=True)
+class DatabaseSettings:
+    """A cluster's; a cloud's has another name."""
+
+    url: str = field(default="postgresql+psycopg2:///wawel_cm", repr=False)
+    pool_size: int = 8
+
+
+@dataclass(frozen=True)
+class TlsSettings:
+    """Of what a program listens on: without a certificate that is loopback only, unless ``insecure``."""
+
+    tls_certificate: Path | None = None
+    tls_key: Path | None = None
+    insecure: bool = False
+
+
+@dataclass(frozen=True)
+class LogSettings:
+    level: str = "info"
+    format: str = "text"
+
+    def problems(self) -> list[str]:
+        """What is wrong with them, one line each."""
+        found = []
+        if self.level not in ("debug", "info", "warn", "error"):
+            found.append("log.level is none of debug, info, warn, error")
+        if self.format not in ("text", "json"):
+            found.append("log.format is neither text nor json")
+        return found
 
 
 def make_state_dir(path: Path, setting: str, unit: str) -> None:

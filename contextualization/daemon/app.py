@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 from twisted.internet.interfaces import IListeningPort
@@ -11,6 +10,7 @@ from twisted.logger import Logger
 import sql.cm
 from cm.rpc.endpoint import make_listener
 from cm.rpc.http.request import WireSite
+from cm.rpc.keys import CLUSTER_KEY, ensure_secret
 from cm.runtime.database import Database
 from cm.runtime.listener import Listener
 from cm.runtime.migrate import pending
@@ -18,7 +18,7 @@ from cm.runtime.parts import Parts
 from cm.runtime.settings import SettingsError
 from cm.runtime.threads import Threads
 from cm.services.agents import GUEST_DEFAULTS, GuestSettings
-from contextualization.daemon.settings import Settings, read_cluster_key
+from contextualization.daemon.settings import Settings
 from contextualization.endpoint import IListens, make_endpoint
 from contextualization.settings import EndpointSettings, token_key_from
 
@@ -65,7 +65,7 @@ class Contextualization:
             self._database,
             listener,
             settings.cluster.name,
-            read_cluster_key(Path(settings.cluster.state_dir)),
+            ensure_secret(settings.cluster.state_dir / CLUSTER_KEY),
             imds_v1=settings.metadata.imds_v1,
             domain=settings.metadata.domain,
             guests=settings.guests,

@@ -1,9 +1,7 @@
-"""From HTTP to an exchange and back: deadlines, clients that leave, bodies that are too large, keys in files."""
+"""From HTTP to an exchange and back: deadlines, clients that leave, bodies that are too large."""
 
 from __future__ import annotations
 
-import stat
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,8 +11,6 @@ from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
 from twisted.python.failure import Failure
 
-from cm.runtime.settings import SettingsError
-from contextualization.daemon.settings import read_cluster_key
 from contextualization.endpoint import BODY_MAX, DEADLINE_S, LIMITS, Endpoint, site_of
 from contextualization.settings import EndpointSettings
 from contextualization.wire import Answer, Exchange
@@ -113,24 +109,3 @@ def test_body_too_large() -> None:
     most = BODY_MAX + LIMITS.drain_bytes
     connection.protocol.dataReceived(b"POST / HTTP/1.1\r\nContent-Length: %d\r\n\r\n" % (most + 1))
     assert connection.transport.disconnecting and not connection.endpoint.asked
-
-
-class TestClusterKey:
-    def test_kept(self, tmp_path: Path) -> None:
-        """The key is made once and then kept, for its owner alone."""
-        first = read_cluster_key(tmp_path / "state")
-        assert len(first) == 32 and read_cluster_key(tmp_path / "state") == first
-        assert stat.S_IMODE((tmp_path / "state" / "cluster.key").stat().st_mode) == 0o600
-        assert [each.name for each in (tmp_path / "state").iterdir()] == ["cluster.key"]
-
-    def test_open(self, tmp_path: Path) -> None:
-        """A key that others may read, or a short one, is refused."""
-        (tmp_path / "cluster.key").write_bytes(b"k" * 32)
-        (tmp_path / "cluster.key").chmod(0o644)
-        with pytest.raises(SettingsError):
-            read_cluster_key(tmp_path)
-        (tmp_path / "cluster.key").chmod(0o600)
-        assert read_cluster_key(tmp_path) == b"k" * 32
-        (tmp_path / "cluster.key").write_bytes(b"k")
-        with pytest.raises(SettingsError):
-            read_cluster_key(tmp_path)

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 import pytest
 
+from clm.daemon.settings import Settings as CloudSettings
+from cm.daemon.settings import Settings as ClusterSettings
 from cm.rpc.types import Secret
-from cm.runtime.settings import SettingsError, read_settings
+from cm.runtime.settings import DatabaseSettings, LogSettings, SettingsError, TlsSettings, read_settings
+from contextualization.daemon.settings import Settings as EndpointSettings
 
 
 @dataclass(frozen=True)
@@ -102,3 +105,24 @@ class TestSettings:
         assert problems(write(tmp_path, GOOD.replace("krakow", "reserved"))) == ["settings: the name is reserved"]
         both = f'password = "a"\npassword_file = "{tmp_path}/cm.toml"\n' + GOOD
         assert problems(write(tmp_path, both)) == ["password: it is given itself and by password_file"]
+
+
+class TestPrograms:
+    """What the programs' settings have in common is one class, and each has its own defaults all the same."""
+
+    def test_databases(self) -> None:
+        """Who sets one value of a table keeps the program's others."""
+        for cls, name in ((CloudSettings, "wawel_clm"), (ClusterSettings, "wawel_cm"), (EndpointSettings, "wawel_cm")):
+            made: Any = read_settings(cls, None, "X", {"X_DATABASE_POOL_SIZE": "3", "X_LISTEN_INSECURE": "true"})
+            assert (made.database.pool_size, made.database.url.rpartition("/")[2]) == (3, name)
+            assert made.listen.insecure
+
+    def test_one_of_each(self) -> None:
+        """No program has a table of its own where it means the same."""
+        for cls in (CloudSettings, ClusterSettings, EndpointSettings):
+            made: Any = cls()
+            assert isinstance(made.database, DatabaseSettings) and isinstance(made.listen, TlsSettings)
+            assert type(made.log) is LogSettings
+
+    def test_log(self) -> None:
+        assert LogSettings().problems() == [] and len(LogSettings("loud", "xml").problems()) == 2
