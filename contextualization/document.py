@@ -19,6 +19,7 @@ from cm.rules.node_document import (
     FIREWALL,
     FORMAT,
     NETWORKS,
+    NICS,
     SCREENS,
     SETTINGS,
     Rendered,
@@ -135,9 +136,7 @@ class Documents:
         return (self._changes[-1], *(self._changes[node_id] for node_id in node_ids))
 
     def _is_good(self, kept: _Kept | None, node_id: int) -> bool:
-        return (
-            kept is not None and kept.mark == self._mark(node_id) and self._clock.seconds() - kept.at < self._kept_s
-        )
+        return kept is not None and kept.mark == self._mark(node_id) and self._clock.seconds() - kept.at < self._kept_s
 
     async def _get_shared(self) -> _Kept:
         """Of however many polls that are woken at once, one has it read."""
@@ -199,7 +198,11 @@ class Documents:
 
     def _of_one(self, facts: OwnFacts) -> list[Section]:
         logs = {"directories": list(facts.storage_paths), "max_bytes": self._guests.console_log_bytes}
-        return [section(SCREENS, vnc_ports=facts.vnc_ports), section(CONSOLES, **logs)]
+        return [
+            section(SCREENS, vnc_ports=facts.vnc_ports),
+            section(CONSOLES, **logs),
+            section(NICS, nics=list(facts.nics)),
+        ]
 
     # ---- waiting
 

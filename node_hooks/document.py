@@ -4,23 +4,27 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from ipaddress import IPv4Interface, IPv4Network
+from ipaddress import IPv4Interface, IPv4Network, ip_address
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 from node_hooks.client import Client
 from node_hooks.errors import DocumentRefused
+from node_hooks.firewall import TAP_PREFIX, NodeNic
 from node_hooks.state import read_json, write_durably
 
 FORMAT = 2  # a manager of the release before does not look at what is asked for, and sends format 1
 NETWORKS, FIREWALL, SETTINGS, SCREENS, CONSOLES = "networks", "firewall", "settings", "screens", "consoles"
+NICS = "nics"  # another one with every VM, so that its version is not reported
 SECTIONS = (NETWORKS, FIREWALL, SETTINGS, SCREENS, CONSOLES)
 POLL_S = 20
 _GRACE_S = 10.0
 CONSOLE_BYTES_MIN = 65_536
 LARGEST_POOL_PREFIX = 16  # 65,536 addresses; nft takes 1.3 s for them
 
+_TAP = re.compile(TAP_PREFIX + "[0-9a-z]{1,13}")
+_MAC = re.compile("[0-9a-f]{2}(:[0-9a-f]{2}){5}")
 _INTERFACE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,14}")
 
 
@@ -46,6 +50,7 @@ class Document:
     :ivar reachable: exceptions from both.
     :ivar vnc_ports: of this node's screens, first and last.
     :ivar console_directories: where consoles are logged. :ivar console_bytes: how large such a file may grow.
+    :ivar nics: of VMs of this node; None: a manager of the release before does not tell them.
     :ivar problems: what could not be understood; the rest is used all the same.
     :ivar format: 1 in one piece, as a manager of the release before sends it; 2 in sections.
     :ivar sections: their versions; of format 1 none.
@@ -60,6 +65,7 @@ class Document:
     vnc_ports: tuple[int, int] | None = None
     console_directories: tuple[str, ...] = ()
     console_bytes: int = 0
+    nics: tuple[NodeNic, ...] | None = None
     problems: tuple[str, ...] = ()
     format: int = 1
     sections: Mapping[str, str] = field(default_factory=dict)
@@ -86,6 +92,9 @@ def parse_document(content: Mapping[str, Any]) -> Document:
             raise ValueError(f"the section {name} has no content")
         versions[name] = section["version"]
         flat |= {"console_logs": told} if name == CONSOLES else told
+    told = sections.get(NICS)
+    if isinstance(told, dict) and isinstance(told.get("content"), dict):
+        flat |= told["content"]
     return replace(_parse_content(flat), version=version, format=FORMAT, sections=versions)
 
 
@@ -94,7 +103,7 @@ def _parse_content(content: Mapping[str, Any]) -> Document:
     if not isinstance(version, str) or not isinstance(hook_version, str) or not isinstance(listed, list):
         raise ValueError("version, networks or hook_version is missing")
     networks = []
-    by_section: dict[str, list[str]] = {name: [] for name in SECTIONS}
+    by_section: dict[str, list[str]] = {name: [] for name in (*SECTIONS, NICS)}
     for entry in listed:
         try:
             networks.append(_parse_network(entry))
@@ -104,10 +113,11 @@ def _parse_content(content: Mapping[str, Any]) -> Document:
     reachable = _parse_networks(content, "reachable", by_section[FIREWALL])
     ports = _parse_ports(content.get("vnc_ports"), by_section[SCREENS])
     directories, max_bytes = _parse_consoles(content.get("console_logs"), by_section[CONSOLES])
+    nics = _parse_nics(content.get(NICS), by_section[NICS])
     problems = tuple(problem for found in by_section.values() for problem in found)
     misread = frozenset(name for name, found in by_section.items() if found)
     return Document(
-        version, tuple(networks), hook_version, management, reachable, ports, directories, max_bytes, problems,
+        version, tuple(networks), hook_version, management, reachable, ports, directories, max_bytes, nics, problems,
         misread=misread,
     )
 
@@ -131,6 +141,23 @@ def _parse_ports(given: object, problems: list[str]) -> tuple[int, int] | None:
         return min(given), max(given)
     problems.append(f"vnc_ports {given!r:.200}: not two ports")
     return None
+
+
+def _parse_nics(given: object, problems: list[str]) -> tuple[NodeNic, ...] | None:
+    """A NIC that is not understood is left out: its VM sends nothing."""
+    if given is None:
+        return None
+    found: dict[str, NodeNic] = {}
+    entries: list[Any] = given if isinstance(given, list) else [given]
+    for entry in entries:
+        try:
+            tap, mac = _text(entry["tap"]), _text(entry["mac"]).lower()
+            if not _TAP.fullmatch(tap) or not _MAC.fullmatch(mac) or tap in found:
+                raise ValueError("no tap and MAC of its own")
+            found[tap] = NodeNic(tap, mac, tuple(ip_address(_text(each)) for each in entry["addresses"]))
+        except (ValueError, TypeError, KeyError) as error:
+            problems.append(f"nic {entry!r:.200}: {error}")
+    return tuple(found.values())
 
 
 def _parse_consoles(given: object, problems: list[str]) -> tuple[tuple[str, ...], int]:

@@ -233,14 +233,33 @@ class Converger:
             self._looked_at = self._clock()
             if self._has("nft") is None:
                 self._spoofing.due = self._guard.due = 0.0  # a table that is not to be looked at is not in place
-        pools = sorted({network.pool for network in document.networks})
         needed = bool(document.networks)
-        self._apply(self._spoofing, repr(pools), lambda: ruleset(pools), needed)
+        self._spoof_guard(document, needed)
         guarded = self._guarded(document)
         self._apply(self._guard, repr(guarded), lambda: guard(guarded), needed)
         subjects = (self._spoofing.subject, self._guard.subject, _LINKS)
         problems = [self._problems[each].text for each in subjects if each in self._problems]
         self._state.note(firewall="; ".join(problems) or "applied")
+
+    def _spoof_guard(self, document: Document, needed: bool) -> None:
+        """Which NICs there are a manager of the release before does not tell: what its agent had applied then stays."""
+        nics = document.nics
+        if nics is not None:
+            self._apply(self._spoofing, repr(sorted(nics)), lambda: ruleset(nics), needed)
+            return
+        now, table = self._clock(), self._spoofing
+        if now < table.due:
+            return
+        table.wanted, table.due = "", now + RECHECK_S
+        try:
+            table.listing = self._list(table)
+        except CommandMissing:
+            table.listing = ""
+        if needed and not table.listing:
+            told = f"the manager is older than this agent, and tells no NICs: guests of this node can {table.danger}"
+            self._complain(FIREWALL_FAILED, table.subject, told, table.sections)
+        else:
+            self._problems.pop(table.subject, None)
 
     def _guarded(self, document: Document) -> Guarded:
         bridges = sorted(

@@ -17,6 +17,7 @@ FORMATS: Final = (1, 2)
 
 NETWORKS: Final = "networks"
 FIREWALL: Final = "firewall"
+NICS: Final = "nics"
 SETTINGS: Final = "settings"
 SCREENS: Final = "screens"
 CONSOLES: Final = "consoles"
@@ -36,7 +37,8 @@ class Rendered:
     """
     A document as a node is sent it.
 
-    :ivar versions: of its sections, by name.
+    :ivar versions: of its sections, by name, without that of NICs: it is another with every VM, so that agents do not
+        tell that they have it. What keeps them from it they do tell.
     """
 
     version: str
@@ -50,8 +52,11 @@ def section(name: str, **content: Any) -> Section:
 
 def render(sections: Sequence[Section], format_: int) -> Rendered:
     """:param format_: of ``FORMATS``. A document has another version in each, so that none is taken for the other."""
+    if format_ == 1:
+        sections = [each for each in sections if each.name != NICS]  # its agents know the NICs of whole networks
     versions = {each.name: each.version for each in sections}
     version = f"{format_}-{_digest(versions)}"
+    versions.pop(NICS, None)
     if format_ == 1:
         content = _in_one(sections)
     else:

@@ -15,9 +15,10 @@ from typing import NamedTuple
 from sqlalchemy.orm import Session
 
 from cm.rpc.errors import NoCapacity
-from cm.runtime.database import Faster
+from cm.runtime.database import CHANNEL, Faster, note_notified
 from cm.runtime.prepared import Prepared
 from cm.store.claim import mib, refuse_quota, refuse_storage
+from cm.store.node_document import DOCUMENT
 from cm.store.vm import VMRow
 
 
@@ -86,7 +87,7 @@ WITH a AS (
      WHERE o.id = w.id AND o.deleted_at IS NULL AND NOT o.locked
        AND o.cpu_used + w.cpu <= floor(o.cpu_total * o.cpu_overcommit)
        AND o.memory_mib_used + w.memory <= floor(o.memory_mib_total * o.memory_overcommit)
-    RETURNING 1
+    RETURNING pg_notify(:channel, :document || ':' || o.id)
 )
 SELECT (SELECT count(*) FROM a) AS accounts, (SELECT count(*) FROM s) AS storages, (SELECT count(*) FROM n) AS nodes
 """,
@@ -100,7 +101,9 @@ def book(session: Session, booking: Booking) -> None:
     :raises QuotaReached: StorageFull: as ``refuse``: somebody was faster.
     :raises Faster: a node no longer fits, or was locked meanwhile: decide anew.
     """
-    done = _BOOK(session, **booking.values()).one()
+    done = _BOOK(session, **booking.values(), channel=CHANNEL, document=DOCUMENT).one()
+    for node_id in booking.nodes:
+        note_notified(session, f"{DOCUMENT}:{node_id}")
     if not done.accounts:
         refuse_quota(session, booking.account_id, **booking.quota)
     if done.storages < len(booking.storages):

@@ -10,8 +10,10 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from cm.rpc.errors import AccountBlocked, NoFreePort, ObjectNotFound, QuotaReached, StorageFull
+from cm.runtime.database import CHANNEL, note_notified
 from cm.runtime.prepared import Prepared
 from cm.store.conditions import is_open
+from cm.store.node_document import DOCUMENT, document_changed
 from cm.store.unknown import HELD_PORTS
 
 MIB = 1024 * 1024
@@ -120,6 +122,7 @@ def count_node(session: Session, node_id: int, *, cpu: int, memory_mib: int) -> 
         ),
         {"id": node_id, "cpu": cpu, "memory_mib": memory_mib},
     )
+    document_changed(session, node_id)
 
 
 _RELEASE_QUOTA = text(
@@ -148,14 +151,22 @@ UPDATE node SET cpu_used = cpu_used + :cpu, memory_mib_used = memory_mib_used + 
  WHERE id = :id AND deleted_at IS NULL AND NOT locked
    AND cpu_used + :cpu <= floor(cpu_total * cpu_overcommit)
    AND memory_mib_used + :memory_mib <= floor(memory_mib_total * memory_overcommit)
+RETURNING pg_notify(:channel, :document)
 """,
 )
 
 
 def claim_node(session: Session, node_id: int, *, cpu: int, memory_mib: int) -> bool:
-    """Claim a VM's share of a node; False where it no longer fits or the node was locked meanwhile."""
-    moved = _CLAIM_NODE(session, id=node_id, cpu=cpu, memory_mib=memory_mib)
-    return bool(moved.rowcount == 1)
+    """
+    Claim a VM's share of a node, whose agent is told that there will be other NICs; False where it no longer fits or
+    the node was locked meanwhile.
+    """
+    topic = f"{DOCUMENT}:{node_id}"
+    moved = _CLAIM_NODE(session, id=node_id, cpu=cpu, memory_mib=memory_mib, channel=CHANNEL, document=topic)
+    if moved.rowcount != 1:
+        return False
+    note_notified(session, topic)
+    return True
 
 
 _RELEASE_SHARE = text(

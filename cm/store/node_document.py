@@ -6,7 +6,7 @@ Whoever changes one says so in the same transaction, and of which node it is: on
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -57,10 +57,12 @@ class OwnFacts:
 
     :ivar vnc_ports: the first and the last of its screens; None: it has none.
     :ivar storage_paths: where it has its storages.
+    :ivar nics: of the VMs that are on it or on their way to it; see ``docs/node.md``.
     """
 
     vnc_ports: tuple[int, int] | None
     storage_paths: tuple[str, ...]
+    nics: Sequence[Mapping[str, Any]]
 
 
 _OWN = Prepared(
@@ -70,7 +72,13 @@ SELECT (SELECT min(port) FROM vnc_port WHERE node_id = n.id) AS first,
        (SELECT max(port) FROM vnc_port WHERE node_id = n.id) AS last,
        (SELECT array_agg(DISTINCT s.path ORDER BY s.path)
           FROM storage_attachment a JOIN storage s ON s.id = a.storage_id
-         WHERE a.node_id = n.id AND a.state = 'attached' AND s.deleted_at IS NULL) AS paths
+         WHERE a.node_id = n.id AND a.state = 'attached' AND s.deleted_at IS NULL) AS paths,
+       (SELECT json_agg(json_build_object('tap', c.tap, 'mac', c.mac::text, 'bridge', p.bridge, 'addresses',
+                   (SELECT coalesce(json_agg(host(l.address) ORDER BY l.address), '[]') FROM network_lease l
+                     WHERE l.nic_id = c.id)) ORDER BY c.tap)
+          FROM (SELECT id FROM vm WHERE node_id = n.id AND node_claimed AND closed_at IS NULL
+                 UNION SELECT reserved_for FROM vnc_port WHERE node_id = n.id AND reserved_for IS NOT NULL) v
+          JOIN nic c ON c.vm_id = v.id JOIN address_pool p ON p.id = c.pool_id) AS nics
   FROM node n WHERE n.id = :id AND n.deleted_at IS NULL
 """,
 )
@@ -81,4 +89,5 @@ def own_facts(session: Session, node_id: int) -> OwnFacts:
     row = _OWN(session, id=node_id).first()
     if row is None:
         raise ObjectNotFound("node", node_id)
-    return OwnFacts(None if row.first is None else (row.first, row.last), tuple(row.paths or ()))
+    ports = None if row.first is None else (row.first, row.last)
+    return OwnFacts(ports, tuple(row.paths or ()), row.nics or ())

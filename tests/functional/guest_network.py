@@ -23,14 +23,18 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "unit" / "node_hooks"))
 
 from node_endpoint import Endpoint  # noqa: E402
 
+from cm.rules.network import mac_of, tap_of  # noqa: E402
 from node_hooks.client import Client, Credential, parse_endpoint  # noqa: E402
 from node_hooks.document import parse_document  # noqa: E402
-from node_hooks.firewall import mac_of, tap_of  # noqa: E402
 from node_hooks.metadata import Forwarder  # noqa: E402
 from node_hooks.network import RECHECK_S, Converger  # noqa: E402
 from node_hooks.state import StateFile  # noqa: E402
 
 PORT = 7777
+NICS = [
+    {"tap": tap_of(IPv4Address(each)), "mac": mac_of(IPv4Address(each)), "addresses": [each]}
+    for each in ("10.128.0.2", "10.128.0.3", "10.129.0.2")
+]
 LEASED = """#!/bin/sh
 [ "$1" = bound ] || exit 0
 ip addr add "$ip/$mask" dev "$interface"
@@ -180,8 +184,8 @@ def main(told: dict[str, Any]) -> None:
     converger = Converger(StateFile(directory), lambda bridge: Forwarder(bridge, lambda: Client(address, credential)),
                           clock=lambda: now[0])
     document = parse_document({
-        "version": "1", "hook_version": "", "networks": told["networks"], "management": ["203.0.113.77/32"],
-        "vnc_ports": [5900, 5909],
+        "version": "1", "hook_version": "", "networks": told["networks"], "nics": NICS,
+        "management": ["203.0.113.77/32"], "vnc_ports": [5900, 5909],
     })
     make_outside()
     with_screen = socket.create_server(("0.0.0.0", 5900), backlog=256)

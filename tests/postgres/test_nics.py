@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from ipaddress import IPv4Address, IPv6Address
 from typing import Any
 
+import psycopg2
 import pytest
 from sqlalchemy import text
 from sqlalchemy.orm import Session
@@ -16,8 +17,10 @@ from cm.rpc.errors import NoFreeAddress
 from cm.rules.cause import Cause
 from cm.rules.names import pool_name, root_volume
 from cm.rules.network import mac_of, tap_of
+from cm.runtime.database import CHANNEL
 from cm.store.booking import Booking, Share, book
 from cm.store.creation import NICS_MAX, DiskRow, Inserted, NicRow, VMRows, insert_vm
+from cm.store.node_document import own_facts
 from cm.store.vm import render_vm
 from lab.postgres import PrivatePostgres
 from support.cloud import MemoryCloud
@@ -199,6 +202,49 @@ def test_rows_decide(cloud: MemoryCloud) -> None:
         end(cloud, vm["vm_id"])
     finally:
         cloud.sql("UPDATE image SET network_device = 'virtio'")
+
+
+def told(cloud: MemoryCloud, node_id: int) -> list[Any]:
+    """The NICs that a node's agent is told of."""
+    return list(cloud.manager.database.read_now(own_facts, node_id).nics)
+
+
+def test_nodes_are_told(cloud: MemoryCloud) -> None:
+    """The node that a VM is placed on, and it alone, is told of its NICs, at once; and of no others."""
+    listening = psycopg2.connect(cloud.settings.database.url.replace("+psycopg2", ""))
+    listening.autocommit = True
+    listening.cursor().execute(f"LISTEN {CHANNEL}")
+
+    def woken() -> set[str]:
+        listening.poll()
+        found = {each.payload for each in listening.notifies if each.payload.startswith("document:")}
+        listening.notifies.clear()
+        return found
+
+    vm = cloud.create()
+    cloud.wait(vm["vm_id"], "running")
+    node_id = cloud.sql("SELECT node_id FROM vm WHERE id = :v", v=vm["vm_id"])
+    [other] = set(cloud.node_ids) - {node_id}
+    assert woken() == {f"document:{node_id}"}
+    address = IPv4Address(vm["leases"][0]["address"])
+    bridge = cloud.sql("SELECT bridge FROM address_pool WHERE name = 'net'")
+    entry = {"tap": tap_of(address), "mac": mac_of(address), "bridge": bridge, "addresses": [str(address)]}
+    assert told(cloud, node_id) == [entry] and told(cloud, other) == []
+    cloud.sql("UPDATE vm SET moves_to = :n WHERE id = :v", n=other, v=vm["vm_id"])
+    cloud.sql("UPDATE vnc_port SET reserved_for = :v WHERE node_id = :n AND port = 5999", n=other, v=vm["vm_id"])
+    assert told(cloud, node_id) == told(cloud, other) == [entry]
+    cloud.sql("UPDATE vm SET moves_to = NULL WHERE id = :v", v=vm["vm_id"])
+    cloud.sql("UPDATE vnc_port SET reserved_for = NULL WHERE reserved_for = :v", v=vm["vm_id"])
+    cloud.call("user.vm.stop", [vm["vm_id"]])
+    cloud.wait(vm["vm_id"], "stopped")
+    assert told(cloud, node_id) == []
+    woken()
+    cloud.call("user.vm.start", [vm["vm_id"]])
+    cloud.wait(vm["vm_id"], "running")
+    placed = cloud.sql("SELECT node_id FROM vm WHERE id = :v", v=vm["vm_id"])
+    assert woken() == {f"document:{placed}"} and told(cloud, placed) == [entry]
+    end(cloud, vm["vm_id"])
+    listening.close()
 
 
 def test_by_its_id(cloud: MemoryCloud) -> None:

@@ -29,7 +29,7 @@ class Polls:
         self.newest: dict[int, Rendered] = {}
         self._read = bench.database.read
         bench.database.read = self._counted  # type: ignore[method-assign]
-        bench.database.told = self._told
+        bench.database._told = self._told
         self.documents = Documents(bench.database, self.clock, "1", kept_s=kept_s)
         for node_id in node_ids:
             self._begin(node_id, "")

@@ -16,11 +16,15 @@ from node_endpoint import Endpoint  # noqa: E402
 
 from node_hooks.client import Client, Credential, parse_endpoint  # noqa: E402
 from node_hooks.document import parse_document  # noqa: E402
-from node_hooks.firewall import mac_of, tap_of  # noqa: E402
 from node_hooks.metadata import Forwarder  # noqa: E402
 from node_hooks.network import Converger  # noqa: E402
 from node_hooks.state import StateFile  # noqa: E402
 
+# One as of a VM of an older release, one that has both names from its own id.
+NICS = {
+    "10.128.0.2": {"tap": "wv0a800002", "mac": "02:57:0a:80:00:02", "addresses": ["10.128.0.2"]},
+    "10.128.0.3": {"tap": "wvn00000007", "mac": "02:58:00:00:00:07", "addresses": ["fd00::3", "10.128.0.3"]},
+}
 BROADCAST = b"\xff" * 6
 IPV6 = bytes.fromhex("6000000000143b40fe80") + b"\1" * 14 + b"\xff\2" + b"\1" * 14 + b"\xa5" * 20
 ASK = (
@@ -44,12 +48,10 @@ def make_bridge() -> None:
 
 
 def make_guest(name: str, address: str) -> None:
-    import ipaddress
-
-    known = ipaddress.IPv4Address(address)
-    sh(f"ip netns add {name} && ip link add {tap_of(known)} type veth peer name eth0 netns {name}")
-    sh(f"ip link set {tap_of(known)} master br1 up")
-    sh(f"ip -n {name} link set eth0 address {mac_of(known)} && ip -n {name} link set eth0 up")
+    nic = NICS[address]
+    sh(f"ip netns add {name} && ip link add {nic['tap']} type veth peer name eth0 netns {name}")
+    sh(f"ip link set {nic['tap']} master br1 up")
+    sh(f"ip -n {name} link set eth0 address {nic['mac']} && ip -n {name} link set eth0 up")
     sh(f"ip -n {name} addr add {address}/24 dev eth0 && ip -n {name} route add default via 10.128.0.1")
 
 
@@ -100,13 +102,15 @@ def main(state_dir: str) -> None:
     state = StateFile(Path(state_dir))
     converger = Converger(state, lambda bridge: Forwarder(bridge, lambda: Client(address, credential)))
     network = {"name": "n", "bridge": "br1", "gateway": "10.128.0.1/24", "pool": "10.128.0.0/20", "metadata": True}
-    document = parse_document({"version": "1", "networks": [network], "hook_version": ""})
+    document = parse_document({
+        "version": "1", "networks": [network], "hook_version": "", "nics": list(NICS.values()),
+    })  # fmt: skip
     converger.converge(document)
     make_bridge()
     make_guest("g1", "10.128.0.2")
     make_guest("g2", "10.128.0.3")
     converger.converge(document)
-    own, other = "02:57:0a:80:00:02", "02:57:0a:80:00:03"
+    own, other = (nic["mac"] for nic in NICS.values())
     found: dict[str, object] = {"firewall": state.get("firewall"), "networks": state.get("networks")}
     found["metadata"] = [inside("g1", ASK), inside("g2", ASK)]
     inside("g1", "import socket; s = socket.socket(type=socket.SOCK_DGRAM); s.sendto(b'x', ('10.128.0.3', 9))")

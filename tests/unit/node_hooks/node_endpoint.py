@@ -62,11 +62,12 @@ class Endpoint:
         homes = {"hook_version": "settings", "vnc_ports": "screens", "networks": "networks"}
         sections: dict[str, dict[str, Any]] = {
             name: {"version": f"{name}-{document['version']}", "content": {}}
-            for name in ("networks", "firewall", "settings", "screens", "consoles")
+            for name in ("networks", "firewall", "settings", "screens", "consoles", "nics")
         }
         for name, value in document.items():
-            if name not in ("version", "console_logs"):
+            if name not in ("version", "console_logs", "nics"):
                 sections[homes.get(name, "firewall")]["content"][name] = value
+        sections["nics"]["content"] = {"nics": document.pop("nics", [])}
         sections["consoles"]["content"] = document.get("console_logs", {"directories": [], "max_bytes": 1 << 20})
         return {"format": 2, "version": document["version"], "sections": sections}
 

@@ -3,7 +3,6 @@
 import json
 import re
 from collections.abc import Sequence
-from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 from typing import Any
 
@@ -13,59 +12,71 @@ from hypothesis import strategies as st
 
 from node_hooks.agent import with_endpoint
 from node_hooks.document import Document, find_document, parse_document, save_document
-from node_hooks.firewall import mac_of, ruleset, tap_of
+from node_hooks.firewall import NodeNic, ruleset
 from node_hooks.network import RECHECK_S, RETRY_S, CommandFailed, CommandMissing, Converger
 from node_hooks.state import StateFile
 
 NETWORK = {"name": "net-1", "bridge": "br1", "gateway": "10.128.0.1/24", "pool": "10.128.0.0/20", "metadata": True}
 
 
-def document(*networks: dict[str, Any], version: str = "v1") -> Document:
-    return parse_document({"version": version, "networks": list(networks), "hook_version": "1"})
+def document(*networks: dict[str, Any], version: str = "v1", **more: Any) -> Document:
+    """:param more: ``nics`` None: as a manager of the release before sends it."""
+    told = {"version": version, "networks": list(networks), "hook_version": "1", "nics": [], **more}
+    return parse_document({key: value for key, value in told.items() if value is not None})
 
 
-def elements(text: str, name: str) -> list[tuple[str, ...]]:
-    """All elements of the sets called ``name``, read back from the text."""
-    found: list[tuple[str, ...]] = []
-    for content in re.findall(rf"set {name}_[0-9a-f]{{5}} \{{ type [^;]*; elements = \{{ (.*) \}}; \}}", text):
-        found += [tuple(part.strip('"') for part in each.split(" . ")) for each in content.split(", ")]
+def nic(number: int, **changes: Any) -> dict[str, Any]:
+    told = {"tap": f"wvn{number}", "mac": f"02:58:00:00:00:{number:02x}", "bridge": "br1"}
+    return {**told, "addresses": [f"10.128.0.{number}"], **changes}
+
+
+def nics(*told: dict[str, Any]) -> tuple[NodeNic, ...]:
+    found = document(NETWORK, nics=list(told)).nics
+    assert found is not None
     return found
 
 
-def test_names() -> None:
-    """MAC and tap follow from the address."""
-    assert mac_of(IPv4Address("10.128.1.255")) == "02:57:0a:80:01:ff"
-    assert tap_of(IPv4Address("10.128.1.255")) == "wv0a8001ff"
+def elements(text: str, name: str) -> list[tuple[str, ...]]:
+    """All elements of the set called ``name``, read back from the text."""
+    content = re.findall(rf"set {name} \{{ type [^;]*; elements = \{{ (.*) \}}; \}}", text)
+    return [tuple(part.strip('"') for part in each.split(" . ")) for text in content for each in text.split(", ")]
 
 
-@pytest.mark.parametrize(("pool", "count", "blocks"), [("10.128.0.0/20", 4096, 1), ("10.128.0.0/18", 16384, 4),
-                                                      ("10.0.0.4/30", 4, 1), ("10.0.0.1/32", 1, 1)])
-def test_sizes(pool: str, count: int, blocks: int) -> None:
-    """Every address of a pool stands in both sets once; a /20 is one block, larger pools are several."""
-    text = ruleset([IPv4Network(pool)])
-    assert len(set(elements(text, "macs"))) == len(elements(text, "macs")) == count
-    assert len(set(elements(text, "guests"))) == count
-    assert text.count(" goto ") == blocks == text.count("chain block_")
+octets = st.integers(0, 255)
 
 
 @settings(deadline=None)
-@given(st.lists(st.tuples(st.integers(0, 2**32 - 1), st.integers(26, 32)), max_size=3))
-def test_elements_property(drawn: list[tuple[int, int]]) -> None:
-    """Whatever the pools and their overlaps: exactly their addresses, each with its own tap and MAC."""
-    pools = [IPv4Network((address, prefix), strict=False) for address, prefix in drawn]
-    text = ruleset(pools)
-    wanted = {address for pool in pools for address in pool}
-    guests = elements(text, "guests")
-    assert len(guests) == len(wanted)
-    assert set(guests) == {(tap_of(each), mac_of(each), str(each)) for each in wanted}
-    for tap, _, _ in guests:
-        assert f'iifname "{tap[:7]}*" goto block_{tap[2:7]}' in text
+@given(st.dictionaries(st.from_regex("wv[0-9a-z]{1,13}", fullmatch=True), st.tuples(
+    st.lists(octets, min_size=6, max_size=6), st.lists(st.ip_addresses(), max_size=3, unique=True)), max_size=4))
+def test_elements_property(drawn: dict[str, tuple[list[int], list[Any]]]) -> None:
+    """Whatever the NICs: exactly their pairs and their IPv4 addresses, each with its own tap and MAC."""
+    told = [
+        {"tap": tap, "mac": ":".join(f"{each:02x}" for each in mac), "addresses": [str(each) for each in addresses]}
+        for tap, (mac, addresses) in drawn.items()
+    ]
+    text = ruleset(nics(*told))
+    assert sorted(elements(text, "macs")) == sorted((each["tap"], each["mac"]) for each in told)
+    wanted = [(each["tap"], each["mac"], address) for each in told for address in each["addresses"] if "." in address]
+    assert sorted(elements(text, "guests")) == sorted(wanted)
 
 
-def test_no_pools() -> None:
-    """Without pools no tap of ours passes, and everybody else does."""
+def test_no_nics() -> None:
+    """Without NICs no tap of ours passes, and everybody else does; nft is given no empty list."""
     text = ruleset([])
-    assert "goto" not in text and text.index('iifname != "wv*" accept') < text.index("counter drop")
+    assert "elements" not in text and text.index('iifname != "wv*" accept') < text.index("counter drop")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"tap": "vnet0"}, {"tap": "wv" + "0" * 14}, {"tap": 'wv"'}, {"tap": 5}, {"tap": None}, {"mac": "02:58"},
+     {"mac": "02:58:00:00:00:0g"}, {"addresses": ["10.0.0"]}, {"addresses": None}, {"addresses": [1]}],
+)  # fmt: skip
+def test_bad_nic(change: dict[str, Any]) -> None:
+    """A NIC that makes no sense is named and left out, so that it sends nothing; the others stay."""
+    parsed = document(NETWORK, nics=[nic(2) | change, nic(3), nic(3)])
+    assert parsed.nics is not None and [each.tap for each in parsed.nics] == ["wvn3"]
+    assert len(parsed.problems) == 2 and "nics" in parsed.misread
+    assert len(document(NETWORK, nics="x").problems) == 1 and document(NETWORK, nics=None).nics is None
 
 
 @pytest.mark.parametrize(
@@ -187,7 +198,7 @@ def test_forwarder_retried(world: World) -> None:
 
 
 def test_firewall_rounds(world: World) -> None:
-    """The tables are written when pools change or when somebody changed or removed one, else only looked at."""
+    """The tables are written when networks or NICs change, or when somebody changed one, else only looked at."""
     for _ in range(3):
         world.converger.converge(document(NETWORK))
     world.converger.converge(document(NETWORK, version="v2"))
@@ -195,19 +206,19 @@ def test_firewall_rounds(world: World) -> None:
     world.converger.converge(document(NETWORK))
     assert world.commands == ["table bridge", "table inet"] and world.state.get("firewall") == "applied"
     moved = NETWORK | {"pool": "10.129.0.0/24", "gateway": "10.129.0.1/24"}
-    world.converger.converge(document(moved))
+    world.converger.converge(document(moved, nics=[nic(2)]))
     assert world.commands[2:] == ["table bridge", "table inet"]
     world.tables = {"inet": world.tables["inet"] + "\tchain more {}"}
     world.now += RECHECK_S
-    world.converger.converge(document(moved))
+    world.converger.converge(document(moved, nics=[nic(2)]))
     assert world.commands[4:] == ["table bridge", "table inet"]
     world.failing["nft"] = CommandFailed("Operation not supported")
     world.now += RECHECK_S
-    world.converger.converge(document(moved))
+    world.converger.converge(document(moved, nics=[nic(2)]))
     assert "not applied" in world.state.get("firewall")
     del world.failing["nft"]
     world.now += RETRY_S
-    world.converger.converge(document(moved))
+    world.converger.converge(document(moved, nics=[nic(2)]))
     assert world.commands[6:] == ["table bridge", "table inet"] and world.state.get("firewall") == "applied"
 
 
@@ -215,10 +226,35 @@ def test_no_networks(world: World) -> None:
     """A node without networks gets no table; one that had some keeps what bars every guest."""
     world.converger.converge(document())
     assert world.commands == [] and world.state.get("firewall") == "applied"
-    world.converger.converge(document(NETWORK))
+    world.converger.converge(document(NETWORK, nics=[nic(2)]))
     world.converger.converge(document())
     assert world.commands == ["table bridge", "table inet"] * 2
-    assert "block_" not in world.tables["bridge"]
+    assert "elements" not in world.tables["bridge"]
+
+
+def test_nics_come_and_go(world: World) -> None:
+    """A VM's start or end replaces the one table that it concerns."""
+    world.converger.converge(document(NETWORK))
+    world.converger.converge(document(NETWORK, nics=[nic(2)], version="v2"))
+    assert world.commands[2:] == ["table bridge"]
+    assert elements(world.tables["bridge"], "guests") == [("wvn2", "02:58:00:00:00:02", "10.128.0.2")]
+    world.converger.converge(document(NETWORK, nics=[nic(3)], version="v3"))
+    assert elements(world.tables["bridge"], "macs") == [("wvn3", "02:58:00:00:00:03")]
+    assert world.commands[3:] == ["table bridge"] and world.state.get("firewall") == "applied"
+
+
+def test_older_manager(world: World) -> None:
+    """What an older manager does not tell stays as it was applied; where nothing was, that is said."""
+    world.tables["bridge"] = "as the older agent made it"
+    world.converger.converge(document(NETWORK, nics=None))
+    assert world.tables["bridge"] == "as the older agent made it" and world.commands == ["table inet"]
+    assert world.state.get("firewall") == "applied"
+    del world.tables["bridge"]
+    world.now += RECHECK_S
+    world.converger.converge(document(NETWORK, nics=None))
+    assert "older than this agent" in world.state.get("firewall") and "bridge" not in world.tables
+    world.converger.converge(document(NETWORK, nics=[nic(2)]))
+    assert world.state.get("firewall") == "applied" and "wvn2" in world.tables["bridge"]
 
 
 def test_own_networks(world: World) -> None:
