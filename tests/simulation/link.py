@@ -224,6 +224,10 @@ class Stream:
         self._finished.append(made)
         return made
 
+    def serve(self, serving: Deferred[Any]) -> None:
+        """As ``WireRequest.serve``: what answers ends when the reader has hung up."""
+        self.notifyFinish().addErrback(lambda reason: serving.cancel())
+
     def registerProducer(self, producer: Any, streaming: bool) -> None:
         pass
 
