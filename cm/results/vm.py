@@ -11,7 +11,7 @@ from cm.rpc.vocabulary import Doubt, PowerOffPolicy, Seen, SeenReason, VMState, 
 from cm.rules.access import Level
 from cm.rules.operation import OperationKind
 
-PowerState = Literal["Halted", "Running"]
+PowerState = Literal["Halted", "Paused", "Running"]
 Ec2State = Literal["pending", "running", "shutting-down", "stopping", "stopped", "terminated"]
 Endpoint = Annotated[str, Meta(examples=["192.0.2.1:5900"], description="Address and port.")]
 

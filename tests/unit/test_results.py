@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
 from clm.views.forward import add_forwarded
 from cm.results.template import Template
-from cm.results.vm import VMOutcome
+from cm.results.vm import Ec2State, PowerState, VMOutcome
 from cm.rpc.codec import plain
 from cm.rpc.introspection import introspection, openrpc
 from cm.rpc.view import Registry
+from cm.rules.vm import EC2_STATE, XO_POWER_STATE
 from support.answers import fault_of
 
 REGISTRIES = {
@@ -104,3 +105,9 @@ def test_fault_within() -> None:
     assert fault_of([TEMPLATE, without], list[Template]) == "Object missing required field `name` - at `$[1]`"
     assert fault_of([TEMPLATE, {**TEMPLATE, "x": 1}], list[Template]) == "undeclared x at $[1]"
     assert fault_of([{"status": "ok", "vm_id": 1}], list[VMOutcome]) is None
+
+
+def test_states_of_others() -> None:
+    """What other dialects call a VM's states is typed as it is translated."""
+    assert set(get_args(PowerState)) == set(XO_POWER_STATE.values())
+    assert set(get_args(Ec2State)) == set(EC2_STATE.values())
