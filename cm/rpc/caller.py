@@ -92,6 +92,7 @@ class Call:
     :ivar session: the open transaction; set by the executor around views that run on a database thread.
     :ivar call_id: names this call in the log, in its answer's header and in an incident.
     :ivar plan: what a dry run answers, in order; see ``note``.
+    :ivar on: the view's ``on``; see ``action``.
     """
 
     identity: Identity
@@ -102,6 +103,7 @@ class Call:
     if_version: int | None = None
     remote: str = ""
     plan: list[dict[str, Any]] = field(default_factory=list)
+    on: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
     def of(cls, identity: Identity, control: Control, session: Any = None, **more: Any) -> Self:
@@ -120,6 +122,10 @@ class Call:
     @property
     def account_id(self) -> int:
         return self.identity.account_id
+
+    def action(self, *parameters: str) -> Any:
+        """What the view declares to do with the object of one of these parameters, whichever it has."""
+        return next(self.on[name] for name in parameters if name in self.on)
 
     def note(self, step: str, **fields: Any) -> None:
         """Add a step to the plan. Always allowed; only a dry run tells it."""

@@ -14,7 +14,7 @@ from __future__ import annotations
 import importlib
 import inspect
 import pkgutil
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from types import ModuleType
 from typing import Any, TypeVar, get_args, get_origin, overload
@@ -34,7 +34,9 @@ _METHOD_SHOWN = 100  # characters of an unknown method's name that an error repe
 class View:
     """
     One view. ``returns`` is the type of the function's result, ``Any`` without one; of a text, of what it says. A
-    ``waiting`` one waits for something to happen and works on nothing meanwhile.
+    ``waiting`` one waits for something to happen and works on nothing meanwhile. ``on`` says, by parameter, what it
+    does with the object that the parameter names; None: what the work of that operation is. The service reads it off
+    its caller (``Call.action``), whatever it stands for.
     """
 
     name: str
@@ -47,6 +49,7 @@ class View:
     is_async: bool
     returns: Any = Any
     waiting: bool = False
+    on: Mapping[str, Any] = field(default_factory=dict)
     _binder: Binder | None = field(default=None, repr=False, compare=False)
 
     def bind(self, params: Params) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -65,6 +68,7 @@ class _Declared:
     name: str | None
     changing: bool
     waiting: bool = False
+    on: Mapping[str, Any] = field(default_factory=dict)
 
 
 class Registry:
@@ -137,6 +141,8 @@ def view_of(function: Callable[..., Any]) -> View:
     if declared is None:
         raise TypeError(f"{function.__module__}.{function.__qualname__} is not decorated as a view")
     parameters, annotated = read_parameters(function, declared.changing)
+    if unknown_names := declared.on.keys() - {parameter.name for parameter in parameters}:
+        raise TypeError(f"{function.__qualname__}: it has no parameter {', '.join(sorted(unknown_names))}")
     doc = inspect.getdoc(function) or ""
     return View(
         name=declared.name or _wire_name(function),
@@ -149,6 +155,7 @@ def view_of(function: Callable[..., Any]) -> View:
         is_async=inspect.iscoroutinefunction(function),
         returns=_result(annotated),
         waiting=declared.waiting,
+        on=declared.on,
         _binder=Binder(parameters, declared.changing),
     )
 
@@ -166,13 +173,19 @@ def guest_view(function: Any = None, /, *, name: str | None = None, changing: bo
 def user_view(function: Function, /) -> Function: ...
 @overload
 def user_view(
-    *, name: str | None = None, changing: bool = False, waiting: bool = False
+    *, name: str | None = None, changing: bool = False, waiting: bool = False, on: Mapping[str, Any] | None = None
 ) -> Callable[[Function], Function]: ...
 def user_view(
-    function: Any = None, /, *, name: str | None = None, changing: bool = False, waiting: bool = False
+    function: Any = None,
+    /,
+    *,
+    name: str | None = None,
+    changing: bool = False,
+    waiting: bool = False,
+    on: Mapping[str, Any] | None = None,
 ) -> Any:
-    """A view for people with an account, about what is theirs."""
-    return _declare(Role.USER, function, name, changing, waiting)
+    """A view for people with an account, about what is theirs or, as far as ``on`` says, shared with them."""
+    return _declare(Role.USER, function, name, changing, waiting, on)
 
 
 @overload
@@ -209,9 +222,16 @@ def _result(annotation: Any) -> Any:
     return list[get_args(annotation)[0]] if kind is RawList else annotation  # type: ignore[misc]
 
 
-def _declare(role: Role, function: Any, name: str | None, changing: bool, waiting: bool = False) -> Any:
+def _declare(
+    role: Role,
+    function: Any,
+    name: str | None,
+    changing: bool,
+    waiting: bool = False,
+    on: Mapping[str, Any] | None = None,
+) -> Any:
     def mark(decorated: Any) -> Any:
-        setattr(decorated, _MARK, _Declared(role, name, changing, waiting))
+        setattr(decorated, _MARK, _Declared(role, name, changing, waiting, on or {}))
         return decorated
 
     return mark if function is None else mark(function)

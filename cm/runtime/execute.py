@@ -78,8 +78,8 @@ class Executor:
         """What a view is handed of who calls; an asynchronous one with the living parts."""
         policy = self._services.policy
         if view.is_async:
-            return self._async_call.of(identity, control, policy=policy, services=self._services)
-        return self._call.of(identity, control, policy=policy)
+            return self._async_call.of(identity, control, on=view.on, policy=policy, services=self._services)
+        return self._call.of(identity, control, on=view.on, policy=policy)
 
     async def execute(self, view: View, identity: Identity, arguments: dict[str, Any], control: Control) -> Any:
         """

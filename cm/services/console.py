@@ -18,13 +18,15 @@ async def tail(caller: AsyncClusterCall, vm_id: int, limit: int) -> str:
     :raises VolumeNotFound: it never started, or it is destroyed.
     :raises NotSupported: its hypervisor keeps no log.
     """
-    node_id, pool, volume = await caller.services.database.read(_where, vm_id, person_of(caller.identity))
+    node_id, pool, volume = await caller.services.database.read(
+        _where, vm_id, person_of(caller.identity), caller.action("vm_id")
+    )
     found = await caller.services.fleet.node(node_id).volumes.read_tail(pool, volume, limit)
     return found.decode("utf-8", errors="replace")
 
 
-def _where(session: Session, vm_id: int, who: Who) -> tuple[int, str, str]:
-    row = authorized_vm(session, who, vm_id, Action.SEE)
+def _where(session: Session, vm_id: int, who: Who, action: Action) -> tuple[int, str, str]:
+    row = authorized_vm(session, who, vm_id, action)
     storage_id = root_storage(session, vm_id)
     volume = console_volume(row.uuid)
     node_id = row.node_id or node_with_disks(session, vm_id)

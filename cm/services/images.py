@@ -16,7 +16,7 @@ from cm.results.image import Image, ImageWork
 from cm.rpc.errors import AddressRefused, Conflict, InUse, InvalidParameter, NotAuthenticated, WrongImageState
 from cm.rpc.types import matching
 from cm.rpc.vocabulary import DiskFormat, ImageAccess, ImageKind, ImageState
-from cm.rules.access import Action, ImageFilter, Person
+from cm.rules.access import ImageFilter, Person
 from cm.rules.cause import Cause
 from cm.rules.operation import OperationKind
 from cm.services.access import authorized_image, person_of
@@ -172,10 +172,11 @@ def usable(
 
 def delete_one(caller: ClusterCall, kinds: Sequence[ImageKind], image_id: int) -> ImageWork:
     """
-    :raises ObjectNotFound: AccessDenied: it is none of these kinds, or not the caller's to delete; and as ``delete``.
+    :raises ObjectNotFound: AccessNeeded: it is none of these kinds, or not the caller's to delete; and as ``delete``.
     """
     viewer, version = person_of(caller.identity), caller.if_version
-    row = authorized_image(caller.session, viewer, image_id, Action.DELETE, kinds=kinds, lock=True, version=version)
+    action = caller.action("image_id")
+    row = authorized_image(caller.session, viewer, image_id, action, kinds=kinds, lock=True, version=version)
     return delete(caller, row)
 
 

@@ -9,7 +9,6 @@ from sqlalchemy.orm import Session
 from cm.results.operation import AdminOperation, Operation, OperationNumber
 from cm.rpc.errors import VMBusy, WrongOperationState
 from cm.rpc.vocabulary import OPEN_OPERATIONS, OperationState
-from cm.rules.access import Action
 from cm.rules.operation import SPECS
 from cm.runtime.database import notify
 from cm.services.access import Who, authorize_operation, authorized_vm, person_of, visible_operations
@@ -101,7 +100,7 @@ def get_list(
     session: Session = caller.session
     who = person_of(caller.identity)
     if vm_id is not None:
-        authorized_vm(session, who, vm_id, Action.SEE)
+        authorized_vm(session, who, vm_id, caller.action("vm_id"))
         return list(
             list_operations(session, account_id=None, vm_id=vm_id, only_open=only_open, before=before, limit=limit)
         )

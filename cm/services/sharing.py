@@ -48,9 +48,8 @@ def share_with_groups(session: Session, kind: Shared, ids: Sequence[int], issuer
         store.write_grant(session, kind, ids, Grant(Level.USER, issuer=issuer, group_id=group_id))
 
 
-def _object(
-    caller: ClusterCall, who: Who, kind: Shared, object_id: int, action: Action, *, lock: bool
-) -> VMRow | ImageRow:
+def _object(caller: ClusterCall, who: Who, kind: Shared, object_id: int, *, lock: bool) -> VMRow | ImageRow:
+    action = Action.SEE if who is None else caller.action("object_id")
     version = caller.if_version if lock else None
     if kind is Shared.VM:
         row = authorized_vm(caller.session, who, object_id, action, lock=lock, version=version)
@@ -81,7 +80,7 @@ def get_list(caller: ClusterCall, kind: Shared, object_id: int, *, administrator
     session = caller.session
     person = person_of(caller.identity)
     who = None if administrator else person
-    row = _object(caller, who, kind, object_id, Action.SEE, lock=False)
+    row = _object(caller, who, kind, object_id, lock=False)
     entries = store.list_grants(session, kind, object_id)
     if not enough(_level(session, who, kind, row), NEEDS[kind, Action.GRANT]):
         return [_entry(entry) for entry in entries if entry.grant.is_for(person)]
@@ -122,7 +121,7 @@ def set_level(
     session = caller.session
     who = None if administrator else person_of(caller.identity)
     # Under the object's lock: whoever deletes it at this moment comes before or after, and one grants at a time.
-    row = _object(caller, who, kind, object_id, Action.GRANT, lock=True)
+    row = _object(caller, who, kind, object_id, lock=True)
     held = _level(session, who, kind, row)
     require(held, kind, object_id, needed_to_grant(None, level))
     subject = _subject(caller, login, group_id, issuer or caller.identity.issuer, administrator)
@@ -175,7 +174,7 @@ def share_image(caller: ClusterCall, image_id: int, kinds: Sequence[ImageKind], 
     session = caller.session
     who = person_of(caller.identity)
     version = caller.if_version
-    row = authorized_image(session, who, image_id, Action.SHARE, kinds=kinds, lock=True, version=version)
+    row = authorized_image(session, who, image_id, caller.action("image_id"), kinds=kinds, lock=True, version=version)
     if row.state is ImageState.DELETED:
         raise ObjectNotFound("image", image_id)
     if group_id is None:

@@ -19,7 +19,7 @@ from cm.rules.operation import SPECS, OperationKind
 from cm.rules.placement import VMRequest
 from cm.runtime.database import at_last
 from cm.runtime.json_text import array_of, with_members
-from cm.services.access import authorized_vm, level_on, person_of, usable_image
+from cm.services.access import authorized_vm, level_on, person_of, require, usable_image
 from cm.services.context import ClusterCall, vnc_password
 from cm.services.kinds import ENDS
 from cm.services.placing import Placing, told
@@ -183,8 +183,8 @@ def detail(caller: ClusterCall, vm_id: int, *, administrator: bool = False) -> s
         raise ObjectNotFound("vm", vm_id)
     who = None if administrator else person_of(caller.identity)
     level = level_on(caller.session, who, Shared.VM, vm_id, found.account_id, live=not found.closed)
-    if level is None:
-        raise ObjectNotFound("vm", vm_id)
+    require(level, Shared.VM, vm_id, NEEDS[Shared.VM, Action.SEE if who is None else caller.action("vm_id")])
+    assert level is not None
     return found.text(level, secrets=enough(level, NEEDS[Shared.VM, Action.SECRETS]))
 
 
@@ -220,8 +220,9 @@ def change_state(
     session = caller.session
     who = None if administrator else person_of(caller.identity)
     spec = SPECS[kind]
-    assert spec.action is not None and spec.wanted is not None, kind
-    row = authorized_vm(session, who, vm_id, spec.action, lock=True, version=caller.if_version)
+    assert spec.wanted is not None, kind
+    action = Action.SEE if who is None else caller.action("vm_id", "vm_ids")
+    row = authorized_vm(session, who, vm_id, action, lock=True, version=caller.if_version)
     if row.closed_at is not None:
         raise WrongVMState(vm_id, row.state, " or ".join(sorted(spec.allowed)))
     if kind is OperationKind.VM_DESTROY and row.operation_kind and SPECS[row.operation_kind].interruptible:
@@ -292,7 +293,7 @@ def save_and_shutdown(caller: ClusterCall, vm_id: int, name: str, description: s
 def edit(caller: ClusterCall, vm_id: int, name: str | None, description: str | None) -> str:
     """Change a VM's name or description; what is None stays. Its summary, as JSON text."""
     who = person_of(caller.identity)
-    row = authorized_vm(caller.session, who, vm_id, Action.EDIT, lock=True, version=caller.if_version)
+    row = authorized_vm(caller.session, who, vm_id, caller.action("vm_id"), lock=True, version=caller.if_version)
     if row.closed_at is not None:
         raise WrongVMState(vm_id, row.state, "a VM that is not destroyed")
     rename_vm(caller.session, vm_id, name, description)
@@ -308,7 +309,7 @@ def set_vnc(caller: ClusterCall, vm_id: int, enabled: bool) -> Screen:
     """
     session = caller.session
     who = person_of(caller.identity)
-    row = authorized_vm(session, who, vm_id, Action.CONSOLE, lock=True, version=caller.if_version)
+    row = authorized_vm(session, who, vm_id, caller.action("vm_id"), lock=True, version=caller.if_version)
     allowed = SPECS[OperationKind.VM_VNC].allowed
     if row.state not in allowed:
         raise WrongVMState(vm_id, row.state, " or ".join(sorted(allowed)))

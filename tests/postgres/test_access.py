@@ -16,49 +16,27 @@ from cm.rpc.errors import InvalidParameter, ObjectNotFound, RoleNeeded, VersionC
 from cm.rpc.view import Registry
 from cm.rpc.vocabulary import DiskFormat, ImageAccess, Role
 from cm.rules.access import AccessNeeded, Level, Shared
+from cm.rules.operation import SPECS, OperationKind
 from cm.services.access import drop_groups
 from cm.services.sharing import OwnerStays
 from cm.store.access import audience
 from support.cloud import MemoryCloud, run
-from support.matrix import SAMPLES, Case, arguments, cases, outcome
+from support.matrix import SAMPLES, UNSHARED, Case, arguments, cases, needs_level, outcome
 
 CLM, OTHER_CLM, GROUP = "clm-a", "clm-b", 7
 NONE, USER, OPERATOR, OWNER = range(4)
-RANKS = {"user": USER, "operator": OPERATOR, "owner": OWNER}
-
-# What a view needs of the object that the parameter names; the operation is a start.
-EXPECTED: dict[tuple[str, str], int] = {
-    ("user.vm.get_by_id", "vm_id"): USER,
-    ("user.vm.get_console", "vm_id"): USER,
-    ("user.vm.edit", "vm_id"): OPERATOR,
-    ("user.vm.attach_vnc", "vm_id"): OPERATOR,
-    ("user.vm.detach_vnc", "vm_id"): OPERATOR,
-    ("user.vm.start", "vm_id"): OPERATOR,
-    ("user.vm.stop", "vm_id"): OPERATOR,
-    ("user.vm.shutdown", "vm_id"): OPERATOR,
-    ("user.vm.pause", "vm_id"): OPERATOR,
-    ("user.vm.resume", "vm_id"): OPERATOR,
-    ("user.vm.reset", "vm_ids"): OPERATOR,
-    ("user.vm.save_and_shutdown", "vm_id"): OWNER,
-    ("user.vm.destroy", "vm_ids"): OWNER,
-    ("user.vm.create", "image_id"): USER,
-    ("user.vm.create", "iso_list"): USER,
-    ("user.vm.create", "disk_list"): USER,
-    **{(f"user.{noun}.get_by_id", "image_id"): USER for noun in ("system_image", "storage_image", "iso_image")},
-    **{(f"user.{noun}.delete", "image_id"): OWNER for noun in ("system_image", "storage_image", "iso_image")},
-    ("user.system_image.edit", "image_id"): OPERATOR,
-    ("user.system_image.set_group", "image_id"): OWNER,
-    ("user.system_image.set_private", "image_id"): OWNER,
-    ("user.operation.get", "operation_id"): USER,
-    ("user.operation.wait", "operation_id"): USER,
-    ("user.operation.get_list", "vm_id"): USER,
-    ("user.operation.retry", "operation_id"): OPERATOR,
-    ("user.operation.abandon", "operation_id"): OPERATOR,
-    ("user.acl.get_list", "object_id"): USER,
-    ("user.acl.set", "object_id"): OPERATOR,
+ASKED = {
+    OperationKind.VM_START: "start",
+    OperationKind.VM_STOP: "stop",
+    OperationKind.VM_SHUTDOWN: "shutdown",
+    OperationKind.VM_RESET: "reset",
+    OperationKind.VM_PAUSE: "pause",
+    OperationKind.VM_RESUME: "resume",
+    OperationKind.VM_VNC: "attach_vnc",
+    OperationKind.VM_SAVE: "save_and_shutdown",
+    OperationKind.VM_DESTROY: "destroy",
 }
-# Ids of what is not shared by levels.
-ELSE = {"template_id", "public_ip_id", "group_id", "message_ids"}
+RANKS = {"user": USER, "operator": OPERATOR, "owner": OWNER}
 
 
 class World:
@@ -142,12 +120,26 @@ def unshared(world: World) -> Iterator[None]:
 
 
 REGISTRY = Registry.collect("cm.views")
-CASES = [c for c in cases(REGISTRY) if c.view.role is Role.USER and c.parameter.name not in ELSE]
+CASES = [c for c in cases(REGISTRY) if c.view.role is Role.USER and c.parameter.name not in UNSHARED]
+
+
+def needed(case: Case) -> int:
+    """The rank that the view declares to need; the operation is a start."""
+    return RANKS[needs_level(case, OperationKind.VM_START)]
 
 
 def test_every_view_has_a_level() -> None:
-    """A new view that takes an object's id fails here until it says which level it needs."""
-    assert {(case.view.name, case.parameter.name) for case in CASES} == set(EXPECTED)
+    """A view that takes a shared object's id says what it does with it; and no other says so."""
+    declared = {(view.name, name) for view in REGISTRY for name in view.on}
+    assert declared == {(case.view.name, case.parameter.name) for case in CASES}
+    assert {needed(case) for case in CASES} == {USER, OPERATOR, OWNER}
+
+
+def test_as_its_operation() -> None:
+    """Whoever may ask for an operation may retry it, and give it up: the view and the kind name one action."""
+    for kind, name in ASKED.items():
+        (action,) = REGISTRY.get(f"user.vm.{name}").on.values()
+        assert action is SPECS[kind].action, name
 
 
 def _target(world: World, case: Case) -> tuple[str, int, int]:
@@ -179,7 +171,7 @@ def _as_expected(told: str, level: int, needs: int) -> bool:
 def test_levels(world: World, case: Case) -> None:
     """Each view refuses who has too low a level, does not know who has none, and lets the others through."""
     kind, object_id, named = _target(world, case)
-    needs = EXPECTED[case.view.name, case.parameter.name]
+    needs = needed(case)
     assert _as_expected(_told(world, "owner", case, named), OWNER, needs)
     for who in ("friend", "member", "foreigner", "stranger"):
         assert _as_expected(_told(world, who, case, named), NONE, needs), who
@@ -204,7 +196,7 @@ def test_public(world: World, case: Case) -> None:
     if case.view.name.startswith("user.operation"):
         return
     _, image_id, _ = _target(world, case)
-    needs = EXPECTED[case.view.name, case.parameter.name]
+    needs = needed(case)
     world.cloud.sql("UPDATE image SET access = 'public' WHERE id = :i", i=image_id)
     for who in ("stranger", "foreigner"):
         assert _as_expected(_told(world, who, case, image_id), USER, needs)

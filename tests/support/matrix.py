@@ -16,7 +16,7 @@ from cm.rpc.introspection import described_types
 from cm.rpc.parameters import Parameter
 from cm.rpc.types import ID_MAX
 from cm.rpc.view import Registry, View
-from cm.rules.access import NEEDS, Action, Level, Shared, enough
+from cm.rules.access import NEEDS, Level, Shared, enough
 from cm.rules.operation import SPECS, OperationKind
 from support.cloud import MemoryCloud
 
@@ -183,50 +183,21 @@ def outcome(call: Callable[[], Any]) -> str:
     return "ok"
 
 
-_IMAGES = ("system_image", "storage_image", "iso_image")
-# What a view does with the object that the parameter names; None: what the work of the operation is.
-ACTIONS: dict[tuple[str, str], tuple[Shared, Action] | None] = {
-    ("user.vm.get_by_id", "vm_id"): (Shared.VM, Action.SEE),
-    ("user.vm.get_console", "vm_id"): (Shared.VM, Action.SEE),
-    ("user.vm.edit", "vm_id"): (Shared.VM, Action.EDIT),
-    ("user.vm.attach_vnc", "vm_id"): (Shared.VM, Action.CONSOLE),
-    ("user.vm.detach_vnc", "vm_id"): (Shared.VM, Action.CONSOLE),
-    ("user.vm.start", "vm_id"): (Shared.VM, Action.START),
-    ("user.vm.stop", "vm_id"): (Shared.VM, Action.STOP),
-    ("user.vm.shutdown", "vm_id"): (Shared.VM, Action.SHUTDOWN),
-    ("user.vm.pause", "vm_id"): (Shared.VM, Action.PAUSE),
-    ("user.vm.resume", "vm_id"): (Shared.VM, Action.RESUME),
-    ("user.vm.reset", "vm_ids"): (Shared.VM, Action.RESET),
-    ("user.vm.save_and_shutdown", "vm_id"): (Shared.VM, Action.SAVE),
-    ("user.vm.destroy", "vm_ids"): (Shared.VM, Action.DESTROY),
-    **{("user.vm.create", name): (Shared.IMAGE, Action.USE) for name in ("image_id", "iso_list", "disk_list")},
-    **{(f"user.{noun}.get_by_id", "image_id"): (Shared.IMAGE, Action.SEE) for noun in _IMAGES},
-    **{(f"user.{noun}.delete", "image_id"): (Shared.IMAGE, Action.DELETE) for noun in _IMAGES},
-    ("user.system_image.edit", "image_id"): (Shared.IMAGE, Action.EDIT),
-    ("user.system_image.set_group", "image_id"): (Shared.IMAGE, Action.SHARE),
-    ("user.system_image.set_private", "image_id"): (Shared.IMAGE, Action.SHARE),
-    ("user.operation.get", "operation_id"): (Shared.VM, Action.SEE),
-    ("user.operation.wait", "operation_id"): (Shared.VM, Action.SEE),
-    ("user.operation.get_list", "vm_id"): (Shared.VM, Action.SEE),
-    ("user.operation.retry", "operation_id"): None,
-    ("user.operation.abandon", "operation_id"): None,
-    ("user.acl.get_list", "object_id"): (Shared.VM, Action.SEE),
-    ("user.acl.set", "object_id"): (Shared.VM, Action.GRANT),
-}
 # Ids of what is not shared by levels.
 UNSHARED = {"template_id", "public_ip_id", "group_id", "message_ids"}
 
 
-def needs_level(case: Case) -> Level:
-    """Which level a case needs, by the table of ``rules/access.py``; the operation is that of a VM's creation."""
-    key = (case.view.name, case.parameter.name)
-    assert key in ACTIONS, f"{case} is new: say in ACTIONS what it does with the object, or in UNSHARED that nothing"
-    about = ACTIONS[key]
-    if about is None:
-        action = SPECS[OperationKind.VM_CREATE].action
-        assert action is not None
-        about = (Shared.VM, action)
-    return NEEDS[about]
+def needs_level(case: Case, work: OperationKind = OperationKind.VM_CREATE) -> Level:
+    """
+    Which level a case needs: by what its view declares to do with the object, and the table of ``rules/access.py``.
+
+    :param work: of the operation, where one is named; it is a VM's.
+    """
+    declared, name = case.view.on, case.parameter.name
+    assert name in declared, f"{case}: say in on= what the view does with the object, or in UNSHARED that nothing"
+    action = declared[name] or SPECS[work].action
+    assert action is not None
+    return NEEDS[Shared.IMAGE if name in ("image_id", "iso_list", "disk_list") else Shared.VM, action]
 
 
 def fits(told: str, held: Level | None, needs: Level) -> bool:

@@ -10,12 +10,12 @@ from __future__ import annotations
 from cm.results.access import AccessEntry
 from cm.rpc.types import Id, Login
 from cm.rpc.view import user_view
-from cm.rules.access import Level, Shared
+from cm.rules.access import Action, Level, Shared
 from cm.services import sharing
 from cm.services.context import ClusterCall
 
 
-@user_view
+@user_view(on={"object_id": Action.SEE})
 def get_list(caller: ClusterCall, kind: Shared, object_id: Id) -> list[AccessEntry]:
     """
     Who has which level on a VM or an image, its own account first; whoever is only a user sees what concerns them.
@@ -25,7 +25,7 @@ def get_list(caller: ClusterCall, kind: Shared, object_id: Id) -> list[AccessEnt
     return sharing.get_list(caller, kind, object_id)
 
 
-@user_view(changing=True)
+@user_view(changing=True, on={"object_id": Action.GRANT})
 def set(
     caller: ClusterCall,
     kind: Shared,

@@ -9,18 +9,19 @@ from msgspec import Meta
 from cm.results.operation import Operation, OperationNumber
 from cm.rpc.types import Id, Limit
 from cm.rpc.view import user_view
+from cm.rules.access import Action
 from cm.services import operations as service
 from cm.services.context import AsyncClusterCall, ClusterCall
 from cm.services.waiting import wait_for
 
 
-@user_view
+@user_view(on={"operation_id": Action.SEE})
 def get(caller: ClusterCall, operation_id: Id) -> Operation:
     """One operation, of a VM or image that the caller sees."""
     return service.shown(caller.session, [service.get(caller, operation_id)])[0]
 
 
-@user_view
+@user_view(on={"vm_id": Action.SEE})
 def get_list(
     caller: ClusterCall, vm_id: Id | None = None, only_open: bool = False, before: Id | None = None, limit: Limit = 100
 ) -> list[Operation]:
@@ -34,7 +35,7 @@ def get_list(
     return service.shown(caller.session, found)
 
 
-@user_view(waiting=True)
+@user_view(waiting=True, on={"operation_id": Action.SEE})
 async def wait(
     caller: AsyncClusterCall, operation_id: Id, timeout: Annotated[float, Meta(ge=0, le=25)] = 20.0
 ) -> Operation:
@@ -42,13 +43,13 @@ async def wait(
     return await wait_for(caller, operation_id, timeout)
 
 
-@user_view(changing=True)
+@user_view(changing=True, on={"operation_id": None})
 def retry(caller: ClusterCall, operation_id: Id) -> OperationNumber:
     """Try a failed operation again; whoever could ask for it may."""
     return service.retry(caller, operation_id)
 
 
-@user_view(changing=True)
+@user_view(changing=True, on={"operation_id": None})
 def abandon(caller: ClusterCall, operation_id: Id) -> OperationNumber:
     """Give up an operation that is under way; a creation is undone. Whoever could ask for it may."""
     return service.abandon(caller, operation_id)

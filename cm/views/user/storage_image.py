@@ -6,7 +6,7 @@ from cm.results.image import Image, ImageWork
 from cm.rpc.types import Id, Limit
 from cm.rpc.view import user_view
 from cm.rpc.vocabulary import ImageKind
-from cm.rules.access import ImageFilter
+from cm.rules.access import Action, ImageFilter
 from cm.services import images
 from cm.services.access import person_of
 from cm.services.context import ClusterCall
@@ -34,13 +34,13 @@ def get_list(
     return images.usable(caller, KINDS, access, group_id, limit, before)
 
 
-@user_view
+@user_view(on={"image_id": Action.SEE})
 def get_by_id(caller: ClusterCall, image_id: Id) -> Image:
     """One storage image that the caller can use."""
     return show_image(caller.session, image_id, person_of(caller.identity), KINDS)
 
 
-@user_view(changing=True)
+@user_view(changing=True, on={"image_id": Action.DELETE})
 def delete(caller: ClusterCall, image_id: Id) -> ImageWork:
     """Delete a storage image that no VM has attached; its owners may."""
     return images.delete_one(caller, KINDS, image_id)

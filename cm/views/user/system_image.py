@@ -35,13 +35,13 @@ def get_list(
     return images.usable(caller, KINDS, access, group_id, limit, before)
 
 
-@user_view
+@user_view(on={"image_id": Action.SEE})
 def get_by_id(caller: ClusterCall, image_id: Id) -> Image:
     """One system image that the caller can use."""
     return show_image(caller.session, image_id, person_of(caller.identity), KINDS)
 
 
-@user_view(changing=True)
+@user_view(changing=True, on={"image_id": Action.EDIT})
 def edit(
     caller: ClusterCall,
     image_id: Id,
@@ -55,26 +55,26 @@ def edit(
     """Change the description and devices of an image; what is not given stays. Its operators may."""
     viewer = person_of(caller.identity)
     row = authorized_image(
-        caller.session, viewer, image_id, Action.EDIT, kinds=KINDS, lock=True, version=caller.if_version
+        caller.session, viewer, image_id, caller.action("image_id"), kinds=KINDS, lock=True, version=caller.if_version
     )
     devices = {"disk_controller": disk_controller, "network_device": network_device, "video_device": video_device}
     values = {"name": name, "description": description, "platform": platform, **devices}
     return images.edit(caller, row, values, viewer)
 
 
-@user_view(changing=True)
+@user_view(changing=True, on={"image_id": Action.SHARE})
 def set_group(caller: ClusterCall, image_id: Id, group_id: Id) -> None:
     """Let one of the caller's groups use an image, and nobody by its being public any more; its owners may."""
     share_image(caller, image_id, KINDS, group_id)
 
 
-@user_view(changing=True)
+@user_view(changing=True, on={"image_id": Action.SHARE})
 def set_private(caller: ClusterCall, image_id: Id) -> None:
     """Let neither groups nor the public use an image any more; its owners may. VMs made from it go on."""
     share_image(caller, image_id, KINDS, None)
 
 
-@user_view(changing=True)
+@user_view(changing=True, on={"image_id": Action.DELETE})
 def delete(caller: ClusterCall, image_id: Id) -> ImageWork:
     """Delete an image that no VM needs; its owners may."""
     return images.delete_one(caller, KINDS, image_id)

@@ -17,6 +17,7 @@ from cm.rpc.errors import InvalidParameter, ObjectNotFound
 from cm.rpc.types import Count, Id, IdList, Ids, Limit, Name, SSHKeys, Text, UserData, matching
 from cm.rpc.view import user_view
 from cm.rpc.vocabulary import PAGE_MAX, DeployMode, PowerOffPolicy
+from cm.rules.access import Action
 from cm.rules.operation import OperationKind
 from cm.runtime.json_text import array_of
 from cm.services import console
@@ -35,7 +36,7 @@ Username = Annotated[
 ]
 
 
-@user_view(changing=True)
+@user_view(changing=True, on={"image_id": Action.USE, "iso_list": Action.USE, "disk_list": Action.USE})
 def create(
     caller: ClusterCall,
     name: Name,
@@ -97,7 +98,7 @@ def _distinct(parameter: str, ids: list[Id] | None) -> list[Id]:
     return ids or []
 
 
-@user_view(changing=True)
+@user_view(changing=True, on={"vm_ids": Action.DESTROY})
 def destroy(caller: ClusterCall, vm_ids: IdList) -> list[VMOutcome]:
     """
     Destroy VMs: cut their power and delete their disks.
@@ -108,13 +109,13 @@ def destroy(caller: ClusterCall, vm_ids: IdList) -> list[VMOutcome]:
     return service.for_each(caller, vm_ids, lambda vm_id: service.change_state(caller, vm_id, OperationKind.VM_DESTROY))
 
 
-@user_view(changing=True)
+@user_view(changing=True, on={"vm_id": Action.EDIT})
 def edit(caller: ClusterCall, vm_id: Id, name: Name | None = None, description: Text | None = None) -> RawObject[VM]:
     """Change a VM's name or description; what is left out stays. Its operators may."""
     return RawObject(service.edit(caller, vm_id, name, description))
 
 
-@user_view
+@user_view(on={"vm_id": Action.SEE})
 def get_by_id(caller: ClusterCall, vm_id: Id) -> RawObject[VMDetail]:
     """
     Everything about one of the caller's VMs, also a destroyed one, or about one that is shared with them.
@@ -146,13 +147,13 @@ def get_list(
     )
 
 
-@user_view(changing=True)
+@user_view(changing=True, on={"vm_ids": Action.RESET})
 def reset(caller: ClusterCall, vm_ids: IdList) -> list[VMOutcome]:
     """Press the reset buttons of running VMs."""
     return service.for_each(caller, vm_ids, lambda vm_id: service.change_state(caller, vm_id, OperationKind.VM_RESET))
 
 
-@user_view(changing=True)
+@user_view(changing=True, on={"vm_id": Action.SAVE})
 def save_and_shutdown(caller: ClusterCall, vm_id: Id, name: Name, description: Text) -> SavedVM:
     """
     Shut a VM down and keep its root disk as a new system image, which new VMs can boot from.
@@ -162,7 +163,7 @@ def save_and_shutdown(caller: ClusterCall, vm_id: Id, name: Name, description: T
     return service.save_and_shutdown(caller, vm_id, name, description)
 
 
-@user_view(changing=True)
+@user_view(changing=True, on={"vm_id": Action.CONSOLE})
 def attach_vnc(caller: ClusterCall, vm_id: Id) -> Screen:
     """
     Open a VM's screen over VNC.
@@ -173,43 +174,43 @@ def attach_vnc(caller: ClusterCall, vm_id: Id) -> Screen:
     return service.set_vnc(caller, vm_id, True)
 
 
-@user_view(changing=True)
+@user_view(changing=True, on={"vm_id": Action.CONSOLE})
 def detach_vnc(caller: ClusterCall, vm_id: Id) -> Screen:
     """Close a VM's screen: the password that ``attach_vnc`` gave works no more."""
     return service.set_vnc(caller, vm_id, False)
 
 
-@user_view(changing=True)
+@user_view(changing=True, on={"vm_id": Action.START})
 def start(caller: ClusterCall, vm_id: Id) -> VMWork:
     """Start a stopped VM, on any node that reaches its disks."""
     return service.change_state(caller, vm_id, OperationKind.VM_START)
 
 
-@user_view(changing=True)
+@user_view(changing=True, on={"vm_id": Action.STOP})
 def stop(caller: ClusterCall, vm_id: Id) -> VMWork:
     """Cut a VM's power; its disk, address and quota stay."""
     return service.change_state(caller, vm_id, OperationKind.VM_STOP)
 
 
-@user_view(changing=True)
+@user_view(changing=True, on={"vm_id": Action.SHUTDOWN})
 def shutdown(caller: ClusterCall, vm_id: Id) -> VMWork:
     """Ask a VM's guest to shut down; its disk, address and quota stay."""
     return service.change_state(caller, vm_id, OperationKind.VM_SHUTDOWN)
 
 
-@user_view(changing=True)
+@user_view(changing=True, on={"vm_id": Action.PAUSE})
 def pause(caller: ClusterCall, vm_id: Id) -> VMWork:
     """Halt a VM's CPUs; its memory stays in place."""
     return service.change_state(caller, vm_id, OperationKind.VM_PAUSE)
 
 
-@user_view(changing=True)
+@user_view(changing=True, on={"vm_id": Action.RESUME})
 def resume(caller: ClusterCall, vm_id: Id) -> VMWork:
     """Let a paused VM go on."""
     return service.change_state(caller, vm_id, OperationKind.VM_RESUME)
 
 
-@user_view
+@user_view(on={"vm_id": Action.SEE})
 async def get_console(
     caller: AsyncClusterCall, vm_id: Id, limit: Annotated[int, Meta(ge=1, le=262_144)] = 65_536
 ) -> str:
