@@ -253,7 +253,10 @@ class Reporter:
 
 
 def _what_matters(told: Mapping[str, Any]) -> dict[str, Any]:
-    """What is sent at once when it changes: not how many guests there are, nor when a hook ran but for the first."""
+    """
+    What is sent at once when it changes. What every VM changes does not: the document's version, the rules' digests,
+    how many guests there are, when a hook ran but for the first time.
+    """
     bridges = [{name: value for name, value in each.items() if name != "taps"} for each in told["bridges"]]
     hook = {**told["hook"], "last": told["hook"]["last"] is None} if told["hook"] else None
-    return {**told, "bridges": bridges, "hook": hook}
+    return {**told, "document": "", "rules": {}, "bridges": bridges, "hook": hook}

@@ -25,10 +25,13 @@ CONSOLES: Final = "consoles"
 
 @dataclass(frozen=True)
 class Section:
-    """:ivar version: the digest of its content: equal content, equal version."""
+    """
+    :ivar text: its content, JSON: written once, however many documents it is in.
+    :ivar version: the digest of that: equal content, equal version.
+    """
 
     name: str
-    content: Mapping[str, Any]
+    text: str
     version: str
 
 
@@ -47,7 +50,8 @@ class Rendered:
 
 
 def section(name: str, **content: Any) -> Section:
-    return Section(name, content, _digest(content))
+    text = json.dumps(content, sort_keys=True)
+    return Section(name, text, _digest(text))
 
 
 def render(sections: Sequence[Section], format_: int) -> Rendered:
@@ -55,23 +59,24 @@ def render(sections: Sequence[Section], format_: int) -> Rendered:
     if format_ == 1:
         sections = [each for each in sections if each.name != NICS]  # its agents know the NICs of whole networks
     versions = {each.name: each.version for each in sections}
-    version = f"{format_}-{_digest(versions)}"
+    version = f"{format_}-{_digest(json.dumps(versions, sort_keys=True))}"
     versions.pop(NICS, None)
     if format_ == 1:
-        content = _in_one(sections)
+        body = json.dumps({"version": version, **_in_one(sections)})
     else:
-        content = {"sections": {each.name: {"version": each.version, "content": each.content} for each in sections}}
-        content = {"format": format_, **content}
-    return Rendered(version, versions, json.dumps({"version": version, **content}).encode())
+        told = (f'"{each.name}": {{"version": "{each.version}", "content": {each.text}}}' for each in sections)
+        body = f'{{"format": {format_}, "version": "{version}", "sections": {{{", ".join(told)}}}}}'
+    return Rendered(version, versions, body.encode())
 
 
 def _in_one(sections: Sequence[Section]) -> dict[str, Any]:
     """The document of agents that know no sections, which had the logs of consoles one level deeper."""
     content: dict[str, Any] = {}
     for each in sections:
-        content |= {"console_logs": each.content} if each.name == CONSOLES else each.content
+        told = json.loads(each.text)
+        content |= {"console_logs": told} if each.name == CONSOLES else told
     return content
 
 
-def _digest(content: Mapping[str, Any]) -> str:
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:32]
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:32]

@@ -85,6 +85,28 @@ def node_ids(bench: Bench) -> list[int]:
     return list(listed)
 
 
+def test_create(bench: Bench, node_ids: list[int]) -> None:
+    """
+    A VM that is created wakes one poll of five hundred, that of its node, which is told its NIC; and reads one node's
+    facts.
+    """
+    bench.call("admin.network.add", name="net", network="10.128.0.0/24", bridge="wbr0")
+    template_id = bench.call("admin.template.add", name="small", cpu=1, memory_mib=64)["template_id"]
+    storage_id = bench.storage(node_ids[0])
+    bench.change(
+        "INSERT INTO image (kind, name, account_id, storage_id, volume, format, state, size_bytes)"
+        " VALUES ('system', 'i', :a, :s, 'v', 'raw', 'ok', 1048576)", a=bench.user.account_id, s=storage_id,
+    )  # fmt: skip
+    image_id = bench.sql("SELECT max(id) FROM image")
+    polls = Polls(bench, node_ids)
+    [made] = bench.call(
+        "user.vm.create", by=bench.user, name="one", description="", image_id=image_id, template_id=template_id
+    )
+    assert polls.woken == {node_ids[0]: 1} and polls.reads == {"own_facts": 1}
+    [nic] = polls.section(node_ids[0], "nics")["nics"]
+    assert nic["addresses"] == [made["leases"][0]["address"]]
+
+
 def test_of_one_node(bench: Bench, node_ids: list[int]) -> None:
     """A change that concerns one of five hundred nodes wakes the poll of that one, and only it is read anew."""
     polls = Polls(bench, node_ids)

@@ -175,7 +175,11 @@ def reporter(endpoint: Endpoint, client: Client, now: list[float]) -> Reporter:
 def test_when(tmp_path: Path, endpoint: Endpoint, reporter: Reporter, now: list[float]) -> None:
     """What changed is told at once, the same again after the endpoint's time; one more guest is no news."""
     known = facts(tmp_path, links=Links({}, frozenset({GATEWAY})))
-    guests = replace(known, links=Links({"wv0a800005": "br1"}, frozenset({GATEWAY})), hook_last=6.0)
+    assert known.seen is not None
+    guests = replace(
+        known, links=Links({"wv0a800005": "br1"}, frozenset({GATEWAY})), hook_last=6.0,
+        seen=replace(known.seen, rules={"inet": "cd"}), document=replace(known.document, version="2-other"),
+    )  # fmt: skip
     sent = [reporter.report(known), reporter.report(known), reporter.report(guests)]
     assert sent == [True, False, False]
     (tmp_path / "qemu").unlink()
