@@ -36,7 +36,7 @@ class VolumesContract:
         return self.storage()
 
     @pytest.fixture()
-    def node(self, spec: StorageSpec) -> Iterator[Any]:
+    def holder(self, spec: StorageSpec) -> Iterator[Any]:
         made = self.make()
         made.pools.attach(spec)
         yield made
@@ -46,107 +46,107 @@ class VolumesContract:
         made.pools.detach(spec.name)
         made.close()
 
-    def test_attach(self, node: Any, spec: StorageSpec) -> None:
+    def test_attach(self, holder: Any, spec: StorageSpec) -> None:
         """Attaching again changes nothing; the figures are sane."""
-        node.volumes.create_empty(spec.name, "kept.raw", DiskFormat.RAW, MIB)
-        usage = node.pools.attach(spec)
+        holder.volumes.create_empty(spec.name, "kept.raw", DiskFormat.RAW, MIB)
+        usage = holder.pools.attach(spec)
         assert 0 < usage.available_bytes <= usage.capacity_bytes
-        assert node.pools.usage(spec.name).capacity_bytes == usage.capacity_bytes
-        assert node.volumes.find(spec.name, "kept.raw") is not None
+        assert holder.pools.usage(spec.name).capacity_bytes == usage.capacity_bytes
+        assert holder.volumes.find(spec.name, "kept.raw") is not None
 
-    def test_detach(self, node: Any, spec: StorageSpec) -> None:
+    def test_detach(self, holder: Any, spec: StorageSpec) -> None:
         """Detaching forgets the storage, and may be repeated."""
-        node.pools.detach(spec.name)
-        node.pools.detach(spec.name)
-        for ask in (node.pools.usage, node.volumes.list_all, lambda name: node.volumes.find(name, "any")):
+        holder.pools.detach(spec.name)
+        holder.pools.detach(spec.name)
+        for ask in (holder.pools.usage, holder.volumes.list_all, lambda name: holder.volumes.find(name, "any")):
             with pytest.raises(ObjectNotFound):
                 ask(spec.name)
 
-    def test_empty(self, node: Any, spec: StorageSpec) -> None:
+    def test_empty(self, holder: Any, spec: StorageSpec) -> None:
         """An empty volume has the size asked for; a second call takes it as done."""
         for volume, form in (("a.raw", DiskFormat.RAW), ("a.qcow2", DiskFormat.QCOW2)):
-            assert node.volumes.find(spec.name, volume) is None
-            made = node.volumes.create_empty(spec.name, volume, form, 8 * MIB)
+            assert holder.volumes.find(spec.name, volume) is None
+            made = holder.volumes.create_empty(spec.name, volume, form, 8 * MIB)
             assert (made.name, made.path, made.capacity_bytes) == (volume, f"{spec.path}/{volume}", 8 * MIB)
             assert made.allocation_bytes < 8 * MIB
-            assert node.volumes.create_empty(spec.name, volume, form, 8 * MIB).capacity_bytes == 8 * MIB
-            assert node.volumes.find(spec.name, volume).path == made.path
-        assert sorted(volume.name for volume in node.volumes.list_all(spec.name)) == ["a.qcow2", "a.raw"]
+            assert holder.volumes.create_empty(spec.name, volume, form, 8 * MIB).capacity_bytes == 8 * MIB
+            assert holder.volumes.find(spec.name, volume).path == made.path
+        assert sorted(volume.name for volume in holder.volumes.list_all(spec.name)) == ["a.qcow2", "a.raw"]
 
-    def test_source(self, node: Any, spec: StorageSpec) -> None:
+    def test_source(self, holder: Any, spec: StorageSpec) -> None:
         """The node tells where a volume is, before there is one, and with whatever it says of it."""
-        told = node.volumes.source(spec.name, "a.raw")
+        told = holder.volumes.source(spec.name, "a.raw")
         assert told == FileSource(f"{spec.path}/a.raw")
-        assert node.volumes.create_empty(spec.name, "a.raw", DiskFormat.RAW, MIB).source == told
-        assert node.volumes.find(spec.name, "a.raw").source == told
+        assert holder.volumes.create_empty(spec.name, "a.raw", DiskFormat.RAW, MIB).source == told
+        assert holder.volumes.find(spec.name, "a.raw").source == told
         with pytest.raises(ObjectNotFound):
-            node.volumes.source("contract-absent", "a.raw")
+            holder.volumes.source("contract-absent", "a.raw")
 
-    def test_overlay(self, node: Any, spec: StorageSpec) -> None:
+    def test_overlay(self, holder: Any, spec: StorageSpec) -> None:
         """An overlay may be larger than its base, and never smaller; a second call takes it as done."""
-        node.volumes.create_empty(spec.name, "base.qcow2", DiskFormat.QCOW2, 8 * MIB)
-        made = node.volumes.create_overlay(spec.name, "disk.qcow2", "base.qcow2", DiskFormat.QCOW2, 16 * MIB)
+        holder.volumes.create_empty(spec.name, "base.qcow2", DiskFormat.QCOW2, 8 * MIB)
+        made = holder.volumes.create_overlay(spec.name, "disk.qcow2", "base.qcow2", DiskFormat.QCOW2, 16 * MIB)
         assert made.capacity_bytes == 16 * MIB and made.path == f"{spec.path}/disk.qcow2"
-        again = node.volumes.create_overlay(spec.name, "disk.qcow2", "base.qcow2", DiskFormat.QCOW2, 16 * MIB)
+        again = holder.volumes.create_overlay(spec.name, "disk.qcow2", "base.qcow2", DiskFormat.QCOW2, 16 * MIB)
         assert again.path == made.path
         if self.headers:
-            assert {each.name: each.base for each in node.volumes.list_all(spec.name)} == {
+            assert {each.name: each.base for each in holder.volumes.list_all(spec.name)} == {
                 "base.qcow2": "",
                 "disk.qcow2": f"{spec.path}/base.qcow2",
             }
         with pytest.raises(InvalidParameter):
-            node.volumes.create_overlay(spec.name, "small.qcow2", "base.qcow2", DiskFormat.QCOW2, 4 * MIB)
-        assert node.volumes.find(spec.name, "small.qcow2") is None
+            holder.volumes.create_overlay(spec.name, "small.qcow2", "base.qcow2", DiskFormat.QCOW2, 4 * MIB)
+        assert holder.volumes.find(spec.name, "small.qcow2") is None
 
-    def test_overlay_no_base(self, node: Any, spec: StorageSpec) -> None:
+    def test_overlay_no_base(self, holder: Any, spec: StorageSpec) -> None:
         """Without a base nothing is made."""
         with pytest.raises(VolumeNotFound):
-            node.volumes.create_overlay(spec.name, "disk.qcow2", "absent.qcow2", DiskFormat.QCOW2, MIB)
-        assert node.volumes.list_all(spec.name) == []
+            holder.volumes.create_overlay(spec.name, "disk.qcow2", "absent.qcow2", DiskFormat.QCOW2, MIB)
+        assert holder.volumes.list_all(spec.name) == []
 
-    def test_copy(self, node: Any, spec: StorageSpec) -> None:
+    def test_copy(self, holder: Any, spec: StorageSpec) -> None:
         """A copy stands alone, leaves no marker behind, and is made once."""
-        node.volumes.create_empty(spec.name, "base.qcow2", DiskFormat.QCOW2, 8 * MIB)
-        node.volumes.create_overlay(spec.name, "disk.qcow2", "base.qcow2", DiskFormat.QCOW2, 16 * MIB)
-        made = node.volumes.create_copy(spec.name, "copy.qcow2", "disk.qcow2", DiskFormat.QCOW2)
+        holder.volumes.create_empty(spec.name, "base.qcow2", DiskFormat.QCOW2, 8 * MIB)
+        holder.volumes.create_overlay(spec.name, "disk.qcow2", "base.qcow2", DiskFormat.QCOW2, 16 * MIB)
+        made = holder.volumes.create_copy(spec.name, "copy.qcow2", "disk.qcow2", DiskFormat.QCOW2)
         assert made.capacity_bytes == 16 * MIB
-        assert node.volumes.create_copy(spec.name, "copy.qcow2", "disk.qcow2", DiskFormat.QCOW2).path == made.path
-        node.volumes.delete(spec.name, "disk.qcow2")
-        node.volumes.delete(spec.name, "base.qcow2")
-        assert [volume.name for volume in node.volumes.list_all(spec.name)] == ["copy.qcow2"]
+        assert holder.volumes.create_copy(spec.name, "copy.qcow2", "disk.qcow2", DiskFormat.QCOW2).path == made.path
+        holder.volumes.delete(spec.name, "disk.qcow2")
+        holder.volumes.delete(spec.name, "base.qcow2")
+        assert [volume.name for volume in holder.volumes.list_all(spec.name)] == ["copy.qcow2"]
         # What is done is taken as done, even when its source is gone by now.
-        assert node.volumes.create_copy(spec.name, "copy.qcow2", "disk.qcow2", DiskFormat.QCOW2).path == made.path
+        assert holder.volumes.create_copy(spec.name, "copy.qcow2", "disk.qcow2", DiskFormat.QCOW2).path == made.path
 
-    def test_copy_no_source(self, node: Any, spec: StorageSpec) -> None:
+    def test_copy_no_source(self, holder: Any, spec: StorageSpec) -> None:
         """Without a source nothing is made."""
         with pytest.raises(VolumeNotFound):
-            node.volumes.create_copy(spec.name, "copy.qcow2", "absent.qcow2", DiskFormat.QCOW2)
-        assert node.volumes.list_all(spec.name) == []
+            holder.volumes.create_copy(spec.name, "copy.qcow2", "absent.qcow2", DiskFormat.QCOW2)
+        assert holder.volumes.list_all(spec.name) == []
 
-    def test_delete(self, node: Any, spec: StorageSpec) -> None:
+    def test_delete(self, holder: Any, spec: StorageSpec) -> None:
         """A deleted volume is gone; deleting an absent one changes nothing."""
-        node.volumes.create_empty(spec.name, "a.raw", DiskFormat.RAW, MIB)
+        holder.volumes.create_empty(spec.name, "a.raw", DiskFormat.RAW, MIB)
         for _ in range(2):
-            node.volumes.delete(spec.name, "a.raw")
-            assert node.volumes.find(spec.name, "a.raw") is None
+            holder.volumes.delete(spec.name, "a.raw")
+            assert holder.volumes.find(spec.name, "a.raw") is None
 
-    def test_upload(self, node: Any, spec: StorageSpec, tmp_path: Path) -> None:
+    def test_upload(self, holder: Any, spec: StorageSpec, tmp_path: Path) -> None:
         """A file becomes a volume; progress ends at its size; a second call takes it as done."""
         file = tmp_path / "up.raw"
         file.write_bytes(b"begin" + bytes(3 * MIB - 8) + b"end")
         told: list[int] = []
-        made = node.volumes.upload(spec.name, "up.raw", str(file), DiskFormat.RAW, 3 * MIB, told.append)
+        made = holder.volumes.upload(spec.name, "up.raw", str(file), DiskFormat.RAW, 3 * MIB, told.append)
         assert (made.name, made.capacity_bytes) == ("up.raw", 3 * MIB)
         assert told == sorted(told) and told[-1] == 3 * MIB
         told.clear()
-        node.volumes.upload(spec.name, "up.raw", str(file), DiskFormat.RAW, 3 * MIB, told.append)
+        holder.volumes.upload(spec.name, "up.raw", str(file), DiskFormat.RAW, 3 * MIB, told.append)
         assert told == []
-        assert [volume.name for volume in node.volumes.list_all(spec.name)] == ["up.raw"]
+        assert [volume.name for volume in holder.volumes.list_all(spec.name)] == ["up.raw"]
         if self.uploads:
-            assert node.volumes.read_tail(spec.name, "up.raw", 5) == b"\0\0end"
-            assert len(node.volumes.read_tail(spec.name, "up.raw", 2**20)) == 2**20
+            assert holder.volumes.read_tail(spec.name, "up.raw", 5) == b"\0\0end"
+            assert len(holder.volumes.read_tail(spec.name, "up.raw", 2**20)) == 2**20
 
-    def test_upload_interrupted(self, node: Any, spec: StorageSpec, tmp_path: Path) -> None:
+    def test_upload_interrupted(self, holder: Any, spec: StorageSpec, tmp_path: Path) -> None:
         """A half-made volume is not found, and the next attempt makes it whole."""
         file = tmp_path / "up.raw"
         file.write_bytes(b"x" * MIB)
@@ -155,13 +155,13 @@ class VolumesContract:
             raise KeyError("stop")
 
         with pytest.raises(KeyError):
-            node.volumes.upload(spec.name, "up.raw", str(file), DiskFormat.RAW, MIB, stop)
-        assert node.volumes.find(spec.name, "up.raw") is None
-        node.volumes.upload(spec.name, "up.raw", str(file), DiskFormat.RAW, MIB, lambda done: None)
-        assert node.volumes.find(spec.name, "up.raw").capacity_bytes == MIB
-        assert [volume.name for volume in node.volumes.list_all(spec.name)] == ["up.raw"]
+            holder.volumes.upload(spec.name, "up.raw", str(file), DiskFormat.RAW, MIB, stop)
+        assert holder.volumes.find(spec.name, "up.raw") is None
+        holder.volumes.upload(spec.name, "up.raw", str(file), DiskFormat.RAW, MIB, lambda done: None)
+        assert holder.volumes.find(spec.name, "up.raw").capacity_bytes == MIB
+        assert [volume.name for volume in holder.volumes.list_all(spec.name)] == ["up.raw"]
 
-    def test_delete_half_made(self, node: Any, spec: StorageSpec, tmp_path: Path) -> None:
+    def test_delete_half_made(self, holder: Any, spec: StorageSpec, tmp_path: Path) -> None:
         """Deleting takes a half-made volume with all that belongs to it."""
         file = tmp_path / "up.raw"
         file.write_bytes(b"x" * MIB)
@@ -170,19 +170,19 @@ class VolumesContract:
             raise KeyError("stop")
 
         with pytest.raises(KeyError):
-            node.volumes.upload(spec.name, "up.raw", str(file), DiskFormat.RAW, MIB, stop)
-        node.volumes.delete(spec.name, "up.raw")
-        assert node.volumes.list_all(spec.name) == []
+            holder.volumes.upload(spec.name, "up.raw", str(file), DiskFormat.RAW, MIB, stop)
+        holder.volumes.delete(spec.name, "up.raw")
+        assert holder.volumes.list_all(spec.name) == []
 
-    def test_read_tail_absent(self, node: Any, spec: StorageSpec) -> None:
+    def test_read_tail_absent(self, holder: Any, spec: StorageSpec) -> None:
         """There is nothing to read of an absent volume."""
         expected: type[CloudError] = VolumeNotFound if self.uploads else NotSupported
         with pytest.raises(expected):
-            node.volumes.read_tail(spec.name, "absent.log", 10)
+            holder.volumes.read_tail(spec.name, "absent.log", 10)
 
-    def test_no_storage(self, node: Any) -> None:
+    def test_no_storage(self, holder: Any) -> None:
         """An unknown storage is told by its name."""
-        for ask in (node.pools.usage, node.volumes.list_all, lambda name: node.volumes.delete(name, "a")):
+        for ask in (holder.pools.usage, holder.volumes.list_all, lambda name: holder.volumes.delete(name, "a")):
             with pytest.raises(ObjectNotFound) as caught:
                 ask("no-such-storage")
             assert "no-such-storage" in str(caught.value)
