@@ -21,6 +21,7 @@ Email = Annotated[
         max_length=_EMAIL_MAX,
         pattern=matching(_EMAIL, "it must be an e-mail address, name@example.org"),
         description="An e-mail address.",
+        examples=["ann@example.org"],
     ),
 ]
 NoEmail = Annotated[

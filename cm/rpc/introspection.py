@@ -14,6 +14,7 @@ from msgspec import Meta
 
 from cm.rpc.caller import Call
 from cm.rpc.codec import Rendered, encode_json
+from cm.rpc.examples import example
 from cm.rpc.parameters import CONTROLS, REQUIRED, Parameter
 from cm.rpc.types import schemas
 from cm.rpc.view import Registry, View, guest_view, unknown
@@ -176,6 +177,7 @@ def openrpc(views: list[View], title: str) -> dict[str, Any]:
                 "params": parameters,
                 "result": {"name": "result", "schema": result},
                 "paramStructure": "either",
+                "examples": [_example(view, parameters, result, components)],
                 "x-role": view.role.value,
                 "x-changing": view.changing,
             }
@@ -186,6 +188,14 @@ def openrpc(views: list[View], title: str) -> dict[str, Any]:
         "methods": methods,
         "components": {"schemas": components},
     }
+
+
+def _example(
+    view: View, parameters: list[dict[str, Any]], result: dict[str, Any], components: dict[str, Any]
+) -> dict[str, Any]:
+    """A call with what it takes at least, and an answer."""
+    params = [{"name": p["name"], "value": example(p["schema"], components)} for p in parameters if p["required"]]
+    return {"name": view.name, "params": params, "result": {"name": "result", "value": example(result, components)}}
 
 
 def _described(parameter: Parameter, schema: dict[str, Any]) -> dict[str, Any]:

@@ -12,10 +12,10 @@ const made = await client.call("user.vm.create", {
   template_id: Number(template),
   on_poweroff: "destroy",
 });
-const id = Number(made[0]?.["vm_id"]);
+const id = made[0]!.vm_id;
 for (let turn = 0; turn < 60; turn += 1) {
   const vm = await client.call("user.vm.get_by_id", { vm_id: id });
-  if (vm["state"] === "running") break;
+  if (vm.state === "running") break;
   await new Promise((resolve) => setTimeout(resolve, 250));
 }
 try {
@@ -36,3 +36,9 @@ console.log(JSON.stringify(await client.call("system.listMethods")).includes("us
 // @ts-expect-error: the id is required
 () => client.call("user.vm.get_by_id");
 () => new CloudClient({ url }).call("user.vm.get_list", { cluster: "*" });
+// @ts-expect-error: no VM is ever in such a state
+() => client.call("user.vm.get_by_id", { vm_id: 1 }).then((vm) => vm.state === "exploded");
+// @ts-expect-error: it is seldom known, and then no time
+() => client.call("user.vm.get_by_id", { vm_id: 1 }).then((vm) => vm.closed.length);
+// @ts-expect-error: a template has nothing of the kind
+() => client.call("user.template.get_by_id", { template_id: 1 }).then((template) => template.colour);

@@ -11,7 +11,7 @@ from clm.views.forward import add_forwarded
 from cm.results.template import Template
 from cm.results.vm import Ec2State, PowerState, VMOutcome
 from cm.rpc.codec import plain
-from cm.rpc.introspection import introspection, openrpc
+from cm.rpc.introspection import ReadySchema, introspection, openrpc
 from cm.rpc.view import Registry
 from cm.rules.vm import EC2_STATE, XO_POWER_STATE
 from support.answers import fault_of
@@ -111,3 +111,16 @@ def test_states_of_others() -> None:
     """What other dialects call a VM's states is typed as it is translated."""
     assert set(get_args(PowerState)) == set(XO_POWER_STATE.values())
     assert set(get_args(Ec2State)) == set(EC2_STATE.values())
+
+
+@pytest.mark.parametrize("manager", REGISTRIES)
+def test_examples(manager: str) -> None:
+    """Every view has an example: a call that it takes, and an answer that is of its type."""
+    registry = REGISTRIES[manager]()
+    own = introspection(registry, "")
+    for method in document(manager)["methods"]:
+        (shown,) = method["examples"]
+        view = registry.find(method["name"]) or own.get(method["name"])
+        view.bind({each["name"]: each["value"] for each in shown["params"]})
+        if not isinstance(view.returns, ReadySchema):  # of one that is passed on the cluster has the type
+            assert fault_of(shown["result"]["value"], view.returns) is None, method["name"]

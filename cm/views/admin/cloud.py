@@ -20,6 +20,7 @@ ExternalId = Annotated[
     Meta(
         pattern=matching(r"[1-9][0-9]{0,17}", "it must be a whole number as text"),
         description="The cloud manager's number of the account, as text.",
+        examples=["7"],
     ),
 ]
 
