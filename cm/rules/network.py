@@ -9,8 +9,11 @@ without an IPv4 address has both from its own id.
 
 from __future__ import annotations
 
-from ipaddress import IPv4Address
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from typing import Final
+
+Address = IPv4Address | IPv6Address
+Network = IPv4Network | IPv6Network
 
 MAC_PREFIX: Final = "02:57"  # locally administered unicast; 0x57 is "W". By an id: 02:58
 # With its 8 digits a name has 10 characters; the kernel allows 15 (IFNAMSIZ). libvirt claims "vnet" for itself. A tap

@@ -13,7 +13,6 @@ import re
 import secrets
 import uuid as uuid_module
 from dataclasses import dataclass
-from ipaddress import IPv4Address
 from pathlib import PurePosixPath
 from typing import Final
 
@@ -34,6 +33,7 @@ from cm.rpc.errors import (
 )
 from cm.rpc.vocabulary import DiskBus, DiskFormat, NicModel, Seen
 from cm.rules.names import domain_name, pool_name, root_volume, vm_of_domain
+from cm.rules.network import Address
 from cm.rules.operation import OperationKind
 from cm.rules.vm import GONE
 from cm.runtime.taken import refused_by
@@ -285,14 +285,14 @@ def _attach(session: Session, vm_id: int, told: DomainDescription, disk: DiskDes
     attach_image(session, vm_id, image.id, disk.device, read_only=read_only)
 
 
-def _addresses(told: DomainDescription) -> list[IPv4Address]:
+def _addresses(told: DomainDescription) -> list[Address]:
     found = our_addresses(nic.mac for nic in told.nics)
     if len(found) != len(told.nics):
         raise CannotAdopt(told.name, "it has a network card whose MAC address is none of Wawel's")
     return found
 
 
-def _nic(session: Session, vm_id: int, number: int, address: IPv4Address, model: str) -> None:
+def _nic(session: Session, vm_id: int, number: int, address: Address, model: str) -> None:
     lease = lock_lease(session, address)
     if lease is None:
         raise CannotAdopt(domain_name(vm_id), f"no network has its address {address}")

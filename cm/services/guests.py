@@ -5,12 +5,13 @@ from __future__ import annotations
 import uuid as uuid_module
 from dataclasses import dataclass, field
 from datetime import datetime
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from ipaddress import IPv6Address, ip_address, ip_network
 from typing import Final
 
 from sqlalchemy.orm import Session
 
 from cm.rpc.vocabulary import VMId, VMState, Wanted
+from cm.rules.network import Address, Network
 from cm.store.guest import guest_at, nics_of
 from cm.store.vm import find_vm, render_vm
 from cm.store.vm_state import write_up
@@ -24,8 +25,8 @@ class Nic:
 
     index: int
     mac: str
-    addresses: tuple[IPv4Address | IPv6Address, ...]
-    network: IPv4Network | IPv6Network
+    addresses: tuple[Address, ...]
+    network: Network
     bridge: str
     pool_uuid: str
 

@@ -11,13 +11,14 @@ import json
 import uuid as uuid_module
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
-from ipaddress import IPv4Address, IPv6Address, ip_address
+from ipaddress import ip_address
 from typing import Any, Final
 
 from sqlalchemy.orm import Session
 
 from cm.rpc.errors import NoFreeAddress, NoFreePort
 from cm.rules.cause import Cause
+from cm.rules.network import Address
 from cm.runtime.database import CHANNEL, note_notified
 from cm.runtime.prepared import Prepared
 from cm.store.nic import MAC_SQL, TAP_SQL
@@ -154,7 +155,7 @@ class Inserted:
     """``addresses``: of its NICs, in their order."""
 
     vm_id: int
-    addresses: tuple[IPv4Address | IPv6Address, ...]
+    addresses: tuple[Address, ...]
     port: int
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from ipaddress import IPv4Address, IPv6Address
 from typing import Any
 
 from sqlalchemy.exc import MultipleResultsFound
 from sqlalchemy.orm import Session
 
+from cm.rules.network import Address
 from cm.runtime.prepared import Prepared
 
 _GUEST = Prepared(
@@ -37,7 +37,7 @@ SELECT n.number AS nic, n.mac::text AS mac, array_agg(host(l.address) ORDER BY l
 )
 
 
-def guest_at(session: Session, node_id: int, bridge: str, address: IPv4Address | IPv6Address) -> Any:
+def guest_at(session: Session, node_id: int, bridge: str, address: Address) -> Any:
     """
     The live VM whose NIC has this address on this bridge of its node, with ``asked_nic``, the NIC's number.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from ipaddress import IPv4Address, IPv4Network
+from ipaddress import ip_address, ip_network
 from typing import Any, cast
 
 from sqlalchemy import text
@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 from cm.models import AddressPool
 from cm.results.network import NetworkLease
 from cm.rpc.errors import ObjectNotFound, VersionChanged
+from cm.rules.network import Address, Network
 from cm.runtime.prepared import Prepared
 from cm.runtime.rows import close_row, edit_row
 
@@ -25,8 +26,8 @@ class PoolRow:
     id: int
     uuid: str
     name: str
-    network: IPv4Network
-    gateway: IPv4Address
+    network: Network
+    gateway: Address
     bridge: str
     dns: str
     locked: bool
@@ -49,8 +50,8 @@ SELECT {_SHOWN}, coalesce(l.leases, 0) AS leases, coalesce(l.used, 0) AS used
 
 def _pool(found: Any) -> PoolRow:
     values = dict(found._mapping)
-    values["network"] = IPv4Network(values["network"])
-    values["gateway"] = IPv4Address(values["gateway"])
+    values["network"] = ip_network(values["network"])
+    values["gateway"] = ip_address(values["gateway"])
     return PoolRow(**values)
 
 
@@ -107,7 +108,7 @@ SELECT :id, CAST(:first AS inet) + n FROM generate_series(0, :count - 1) AS n
 
 
 def insert_pool(
-    session: Session, *, name: str, network: IPv4Network, gateway: IPv4Address, bridge: str | None, dns: str
+    session: Session, *, name: str, network: Network, gateway: Address, bridge: str | None, dns: str
 ) -> int:
     """The pool with a free lease for each host address but the gateway's."""
     pool_id = int(
@@ -128,7 +129,7 @@ def insert_pool(
     return pool_id
 
 
-def find_overlap(session: Session, network: IPv4Network) -> str | None:
+def find_overlap(session: Session, network: Network) -> str | None:
     """The name of a live pool that shares addresses with this network."""
     name: str | None = session.scalar(
         text("SELECT name FROM address_pool WHERE network && CAST(:network AS inet) AND deleted_at IS NULL LIMIT 1"),

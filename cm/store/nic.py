@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv6Address
 from typing import Any, Final
 
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from cm.rules.network import Address
 from cm.runtime.prepared import Prepared
 
 # ``rules.network.mac_of`` and ``tap_of``, of a row g with a NIC's id and its first address.
@@ -43,7 +43,7 @@ class Lease:
     vm_id: int | None
 
 
-def lock_lease(session: Session, address: IPv4Address | IPv6Address) -> Lease | None:
+def lock_lease(session: Session, address: Address) -> Lease | None:
     """None: no network has the address."""
     row = session.execute(
         text(

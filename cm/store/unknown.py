@@ -8,7 +8,6 @@ from __future__ import annotations
 import uuid as uuid_module
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from ipaddress import IPv4Address
 from typing import Final
 
 from sqlalchemy import text
@@ -16,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from cm.rpc.errors import InUse
 from cm.rules.names import vm_of_domain
-from cm.rules.network import address_of_mac
+from cm.rules.network import Address, address_of_mac
 from cm.runtime.prepared import Prepared
 
 DESCRIBE_AGAIN_S: Final = 600.0  # a definition may be changed while its domain stays in its state
@@ -33,7 +32,7 @@ HELD_PORTS: Final = "(SELECT unnest(ports) FROM unknown_domain WHERE node_id = {
 class Held:
     """What a domain's definition says that it holds. ``paths``: of its disks, of what they stand on, of its console."""
 
-    addresses: tuple[IPv4Address, ...] = ()
+    addresses: tuple[Address, ...] = ()
     ports: tuple[int, ...] = ()
     paths: tuple[str, ...] = ()
 
@@ -52,9 +51,9 @@ class UnknownSeen:
     held: Held | None
 
 
-def our_addresses(macs: Iterable[str]) -> list[IPv4Address]:
+def our_addresses(macs: Iterable[str]) -> list[Address]:
     """The addresses that MACs of our making stand for."""
-    found = []
+    found: list[Address] = []
     for mac in macs:
         try:
             found.append(address_of_mac(mac))

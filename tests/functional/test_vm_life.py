@@ -6,13 +6,23 @@ import os
 import re
 import subprocess
 import sys
+import uuid
 from collections.abc import Iterator
 from ipaddress import IPv4Interface
 from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy.orm import Session
 
+from cm.rules.cause import Cause, CauseKind
+from cm.rules.names import root_volume
+from cm.runtime.database import Database
+from cm.runtime.threads import InlineThreads
+from cm.store.booking import Booking, Share, book
+from cm.store.claim import mib
+from cm.store.creation import DiskRow, Inserted, NicRow, VMRows, insert_vm
+from cm.store.vm import render_vm
 from lab.cloud import Cloud
 from lab.federation import Federation
 from lab.hints import first_calls, first_commands
@@ -219,6 +229,57 @@ def test_other_node(demo: Cloud) -> None:
     assert demo.node_of(moved) is not first
     assert moved["leases"] == vm["leases"]
     destroy(demo, vm["vm_id"])
+
+
+def test_two_nics(demo: Cloud) -> None:
+    """A VM with a NIC on each of two networks gets both addresses, and its node's rules let both NICs send."""
+    second = demo.admin.call("admin.network.add", {"name": "second", "network": "10.201.0.0/29"})["pool_id"]
+    [[first]] = demo.sql("SELECT min(id) FROM address_pool WHERE deleted_at IS NULL")
+    told = "#!/bin/sh\nip link set eth1 up\nudhcpc -i eth1 -n -q -f -t 20 -T 1 -s /bin/true; echo DHCP of eth1: $?\n"
+    made = insert(demo, (NicRow("virtio", int(first)), NicRow("virtio", second)), told)
+    vm = demo.wait_running(made.vm_id)
+    assert [lease["address"] for lease in vm["leases"]] == [str(address) for address in made.addresses]
+    demo.wait_for_console(vm, "DHCP of eth1: 0")
+    node = demo.node_of(vm)
+    assert isinstance(node, RealNode)
+    connection = node.open()
+    try:
+        xml = connection.lookupByUUIDString(vm["uuid"]).XMLDesc()
+    finally:
+        connection.close()
+    rules = node.host.run(["nft", "list", "table", "bridge", "wawel"]).stdout
+    for mac, tap in demo.sql(f"SELECT mac, tap FROM nic WHERE vm_id = {made.vm_id}"):
+        assert mac in xml and tap in xml and f'"{tap}" . {mac}' in rules
+    destroy(demo, made.vm_id)
+    assert demo.sql("SELECT count(*) FROM nic WHERE vm_id = " + str(made.vm_id)) == [["0"]]
+    demo.admin.call("admin.network.delete", {"pool_id": second})
+
+
+def insert(cloud: Cloud, nics: tuple[NicRow, ...], user_data: str) -> Inserted:
+    """A VM as ``user.vm.create`` makes it, with several NICs, which no caller can ask for yet."""
+    account = cloud.user_id
+    [[storage, size]] = cloud.sql(f"SELECT storage_id, size_bytes FROM image WHERE id = {cloud.image_id}")
+    template, node, key = cloud.template_ids["tiny"], cloud.nodes[0].node_id, uuid.uuid4()
+    disk = DiskRow(int(storage), cloud.image_id, root_volume(key), "vda", "virtio", "overlay", int(size))
+    rows = VMRows(
+        uuid=key, name="two-nics", description="", account_id=account, image_id=cloud.image_id,
+        template_id=template, reservation_id=uuid.uuid4(), cpu=1, memory_mib=128, user_data=user_data, ssh_key="",
+        ssh_username="", on_poweroff="stop", vnc=False, node_id=node, disks=(disk,), nics=nics, verdicts="[]",
+        others="{}", seconds=300, cause=Cause(CauseKind.CALL, "two-nics"),
+    )  # fmt: skip
+    booking = Booking(account, 1, 128, mib(int(size)), 1, {int(storage): int(size)}, {node: Share(1, 128, 1)})
+    database = Database(cloud.postgres.url(cloud.database), InlineThreads())
+    try:
+
+        def go(session: Session) -> Inserted:
+            made = insert_vm(session, rows)
+            render_vm(session, made.vm_id, "enter")
+            book(session, booking)
+            return made
+
+        return database.transact_now(go)
+    finally:
+        database.close()
 
 
 def test_saved_image(demo: Cloud) -> None:

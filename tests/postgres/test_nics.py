@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from cm.interfaces.hypervisor import DomainSpec
 from cm.rpc.errors import NoFreeAddress
-from cm.rules.cause import Cause
+from cm.rules.cause import Cause, CauseKind
 from cm.rules.names import pool_name, root_volume
 from cm.rules.network import mac_of, tap_of
 from cm.runtime.database import CHANNEL
@@ -64,7 +64,7 @@ def rows(cloud: MemoryCloud, *nics: NicRow, disks: int = 1) -> VMRows:
         verdicts="[]",
         others="{}",
         seconds=60,
-        cause=Cause("call", "test"),
+        cause=Cause(CauseKind.CALL, "test"),
     )
 
 

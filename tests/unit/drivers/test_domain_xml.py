@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from ipaddress import ip_network
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from cm.drivers.libvirt.domain_xml import NAMESPACE, changed_graphics, domain_xm
 from cm.drivers.libvirt.pool_xml import network_xml, pool_place, pool_xml, same_pool, volume_xml  # noqa: E402
 from cm.drivers.libvirt.xml_text import free_text, parsed  # noqa: E402
 from cm.interfaces.hypervisor import DiskSpec, DomainSpec, NicSpec, NodeInfo, VncSpec  # noqa: E402
+from cm.interfaces.network import NetworkSpec  # noqa: E402
 from cm.interfaces.source import BlockSource, DiskSource, FileSource, NetworkSource  # noqa: E402
 from cm.interfaces.volume import StorageSpec  # noqa: E402
 from cm.rpc.errors import InvalidParameter  # noqa: E402
@@ -188,3 +190,11 @@ LOGICAL = """<pool type="logical"><name>a</name><source><name>vg</name></source>
 def test_places(xml: str, source: DiskSource) -> None:
     """Where a pool's volumes are follows from what libvirt says of the pool."""
     assert pool_place(xml).source("v") == source
+
+
+def test_network_of_ipv6() -> None:
+    """A network of IPv6 is refused, rather than given a table of addresses that are none."""
+    pool = ip_network("fd00::/120")
+    network = NetworkSpec("six", "six", pool, pool[1], pool[2], pool[-2])
+    with pytest.raises(InvalidParameter, match="IPv6"):
+        network_xml(network, "u")
