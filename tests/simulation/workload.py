@@ -57,6 +57,7 @@ class Workload(Chores):
     def __init__(self, simulation: Simulation, seconds: float, pace_s: float = 4.0) -> None:
         self.simulation = simulation
         self.rng = stream(simulation.seed, "workload")
+        self._evacuations = stream(simulation.seed, "evacuations")
         self.asks: list[Ask] = []
         self.counts: Counter[str] = Counter()
         self.errors: Counter[str] = Counter()
@@ -309,6 +310,18 @@ class Workload(Chores):
         node_id = self._node_id()
         self.ask("admin", "admin.node.evacuate", node_id=node_id)
         self._later(self.rng.uniform(5.0, 60.0), "admin", "admin.node.unlock", node_id=node_id)
+        self.simulation.later(self._evacuations.uniform(0.3, 20.0), self._follow_evacuation)
+
+    def _follow_evacuation(self) -> None:
+        """What is still under way is given up now and then, and what has failed is tried again."""
+        found = self.simulation.sql(
+            "SELECT id, state FROM operation WHERE kind = 'node_evacuate' ORDER BY id DESC LIMIT 1"
+        )
+        for row in found:
+            if row.state == "failed":
+                self.ask("admin", "admin.operation.retry", operation_id=row.id)
+            elif row.state in ("queued", "running", "waiting") and self._evacuations.random() < 0.5:
+                self.ask("admin", "admin.operation.abandon", operation_id=row.id)
 
     def _check_node(self) -> None:
         self.ask("admin", "admin.node.check", node_id=self._node_id())
