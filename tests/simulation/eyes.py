@@ -358,7 +358,8 @@ class Look(Questions):
         leases = {
             row.address: row.vm_id
             for row in simulation.sql(
-                "SELECT host(address) AS address, vm_id FROM network_lease WHERE vm_id IS NOT NULL AND pool_id = 1"
+                "SELECT host(l.address) AS address, n.vm_id FROM network_lease l JOIN nic n ON n.id = l.nic_id"
+                " WHERE l.pool_id = 1"
             )
         }
         told = eyes.answer("admin", "admin.network.list_leases", pool_id=1, used_only=True)

@@ -14,6 +14,7 @@ from cm.rpc.codec import plain
 from cm.rpc.introspection import introspection, openrpc, signatures
 from cm.rpc.types import PATTERNS
 from cm.rpc.view import Registry, View
+from cm.rules.operation import SPECS
 
 # Words that are no names in the languages clients are written in (ECMA-262 12.7.2; JLS 3.9; C# 6.4.4; Go's and Rust's
 # lists), and so neither parameters nor fields of what is generated for them.
@@ -29,6 +30,15 @@ RESERVED = frozenset(keyword.kwlist) | frozenset(
     volatile where while with yield
     """.split()
 )
+
+
+def test_calls_of_kinds() -> None:
+    """The call that asks for a kind of operation needs what retrying it and giving it up do."""
+    cluster = Registry.collect("cm.views")
+    for kind, spec in SPECS.items():
+        view = cluster.find(f"user.{spec.call}")
+        if view is not None:
+            assert set(view.on.values()) == {spec.action}, kind
 
 
 @pytest.fixture(scope="module")
