@@ -37,6 +37,8 @@ _IMPLIED: Final = {
     Role.CLOUD: frozenset({Role.GUEST, Role.USER, Role.ADMIN, Role.CLOUD}),
     Role.NODE: frozenset({Role.GUEST, Role.NODE}),
 }
+# The other way round: who holds one of these may do what is a role's.
+_HELD_FOR: Final = {role: frozenset(held for held, implied in _IMPLIED.items() if role in implied) for role in Role}
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +59,7 @@ class Identity:
 
     def may(self, role: Role) -> bool:
         """Whether views of this role are open to them."""
-        return role is Role.GUEST or any(role in _IMPLIED[held] for held in self.roles)
+        return role is Role.GUEST or not _HELD_FOR[role].isdisjoint(self.roles)
 
     def require(self, role: Role) -> None:
         """

@@ -5,7 +5,6 @@ the cloud. Whoever is refused has others' doings to thank for nothing: first the
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Hashable
 
 from cm.rpc.address import counted_address
@@ -23,7 +22,7 @@ class Places:
     def __init__(self, what: str, share: Share) -> None:
         self.what = what
         self.share = share
-        self._taken: Counter[Hashable] = Counter()
+        self._taken: dict[Hashable, int] = {}
         self._count = 0
 
     def __len__(self) -> int:
@@ -39,30 +38,35 @@ class Places:
         :raises Overloaded: there is none left.
         """
         share = self.share
+        taken = self._taken
         privileged = identity.may(Role.ADMIN)
         keys: list[Hashable] = []
         if identity.source != "none":
-            keys.append(("account", identity.account_id or identity.login))
+            account = ("account", identity.account_id or identity.login)
+            keys.append(account)
             most = share.per_account * (share.times if privileged else 1)
-            if self._taken[keys[0]] >= most:
+            if taken.get(account, 0) >= most:
                 raise TooManyAtOnce(self.what, most)
         # People of a cloud all come from its address.
         place = "" if identity.issuer else counted_address(remote)
         if place:
-            keys.append(("address", place))
-            if self._taken[keys[-1]] >= share.per_address and not privileged:
+            address = ("address", place)
+            keys.append(address)
+            if taken.get(address, 0) >= share.per_address and not privileged:
                 raise TooManyAtOnce(self.what, share.per_address)
         if self._count >= share.size - (0 if privileged else share.kept):
             raise Overloaded()
         self._count += 1
         for key in keys:
-            self._taken[key] += 1
+            taken[key] = taken.get(key, 0) + 1
 
         def give_back() -> None:
             self._count -= 1
             for key in keys:
-                self._taken[key] -= 1
-                if not self._taken[key]:
-                    del self._taken[key]
+                left = taken[key] - 1
+                if left:
+                    taken[key] = left
+                else:
+                    del taken[key]
 
         return give_back

@@ -18,7 +18,7 @@ from sqlalchemy.exc import DBAPIError, MultipleResultsFound, NoResultFound
 from sqlalchemy.orm import Session
 
 _PARAMETER = re.compile(r"(?<![:\w]):([a-z_][a-z_0-9]*)")
-_names: Final[dict[str, str]] = {}
+_names: Final[dict[str, Prepared]] = {}
 
 
 class Result(list[Any]):
@@ -71,11 +71,11 @@ class Prepared:
     One statement with ``:name`` parameters. PostgreSQL infers their types; ``CAST(:x AS bigint)`` where it cannot.
 
     :param name: unique in the program.
-    :raises ValueError: another statement has that name.
+    :raises ValueError: another one has that name, be it the same statement: then one of the two is a copy.
     """
 
     def __init__(self, name: str, statement: str) -> None:
-        if _names.setdefault(name, statement) != statement:
+        if _names.setdefault(name, self) is not self:
             raise ValueError(f"two statements have the name {name}")
         self.name = name
         self.parameters: list[str] = []
@@ -95,12 +95,7 @@ class Prepared:
 
         :raises DBAPIError: as ``session.execute`` does.
         """
-        connection = session.connection()
-        known = connection.info.setdefault("prepared", set())
-        if self.name not in known:
-            _run(connection, self._prepare, None).close()
-            known.add(self.name)
-        cursor = _run(connection, self._execute, tuple([values[name] for name in self.parameters]))
+        cursor = self._cursor(session, values)
         description = cursor.description
         if description is None:
             result = Result((), cursor.rowcount)
@@ -110,6 +105,22 @@ class Prepared:
             result = Result(map(self._row, cursor.fetchall()), cursor.rowcount)
         cursor.close()
         return result
+
+    def column(self, session: Session, **values: Any) -> list[Any]:
+        """Each row's first value, for statements that give very many: no row is made of them."""
+        cursor = self._cursor(session, values)
+        found = [row[0] for row in cursor.fetchall()]
+        cursor.close()
+        return found
+
+    def _cursor(self, session: Session, values: dict[str, Any]) -> Any:
+        """Where the statement has been executed; it is prepared before, where this connection does not know it yet."""
+        connection = session.connection()
+        known = connection.info.setdefault("prepared", set())
+        if self.name not in known:
+            _run(connection, self._prepare, None).close()
+            known.add(self.name)
+        return _run(connection, self._execute, tuple([values[name] for name in self.parameters]))
 
 
 def _run(connection: Connection, statement: str, values: tuple[Any, ...] | None) -> Any:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import uuid as uuid_module
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import combinations
 from typing import Any, Final
 
 import msgspec
@@ -256,7 +258,28 @@ def _write(session: Session, found: Any, event: str) -> str:
     return summary
 
 
-_LISTS: dict[str, Prepared] = {}
+# One statement for each combination: with all in one the planner could not choose their indexes.
+_LIST_FILTERS: Final = {
+    "account_id": "account_id = :account_id",
+    "before": "id < :before",
+    "node_id": "node_id = :node_id",
+}
+
+
+def _list_statement(closed: bool, filters: Sequence[str]) -> Prepared:
+    where = ["closed_at IS NOT NULL" if closed else "closed_at IS NULL", *(_LIST_FILTERS[name] for name in filters)]
+    return Prepared(
+        "_".join(["vm_list", "closed" if closed else "live", *filters]),
+        f"SELECT summary FROM vm WHERE {' AND '.join(where)} ORDER BY id DESC LIMIT :limit",
+    )
+
+
+_LISTS: Final = {
+    (closed, filters): _list_statement(closed, filters)
+    for closed in (False, True)
+    for count in range(len(_LIST_FILTERS) + 1)
+    for filters in combinations(_LIST_FILTERS, count)
+}
 
 
 def list_text(
@@ -277,23 +300,9 @@ def list_text(
     :param before: the last id of the page before.
     :param closed: destroyed VMs instead of live ones.
     """
-    where = ["closed_at IS NOT NULL" if closed else "closed_at IS NULL"]
-    values: dict[str, int] = {"limit": limit}
-    for parameter, condition, value in (
-        ("account_id", "account_id = :account_id", account_id),
-        ("before", "id < :before", before),
-        ("node_id", "node_id = :node_id", node_id),
-    ):
-        if value is not None:
-            where.append(condition)
-            values[parameter] = value
-    name = "_".join(["vm_list", "closed" if closed else "live", *values])
-    if name not in _LISTS:
-        # One statement for each combination: with all in one the planner could not choose their indexes.
-        _LISTS[name] = Prepared(
-            name, f"SELECT summary FROM vm WHERE {' AND '.join(where)} ORDER BY id DESC LIMIT :limit"
-        )
-    return array_of(_LISTS[name](session, **values).scalars())
+    given = {"account_id": account_id, "before": before, "node_id": node_id}
+    values = {name: value for name, value in given.items() if value is not None}
+    return array_of(_LISTS[closed, tuple(values)].column(session, limit=limit, **values))
 
 
 _LONG = Prepared(

@@ -23,6 +23,7 @@ def test_as_sqlalchemy(database: Database) -> None:
         assert _ADD(session, name="100%", cpu=1).one().name == "100%"
         [row] = _ALL(session)
         same = session.execute(text("SELECT id, name AS _name, cpu FROM template")).one()
+        assert _ALL.column(session) == _ALL(session).scalars() == [row.id]
         assert row == tuple(same) and row._mapping == dict(same._mapping) and row._name == same._name
         assert _ADD(session, name="b", cpu=2).rowcount == 1
         with pytest.raises(IntegrityError) as refused, session.begin_nested():

@@ -35,10 +35,16 @@ SINGLE: Final = frozenset(
         b"x-request-id",
     }
 )
+# What says how long a request is.
+_FRAMING: Final = frozenset({b"content-length", b"transfer-encoding"})
 
 
 class StrictChannel(HTTPChannel):
     """One connection. What is refused is answered by 400 and its end, before any view or credential is looked at."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._given: set[bytes] = set()  # headers of the request that is being read, those of ``SINGLE``
 
     def lineReceived(self, line: bytes) -> None:
         if line[:1] in (b" ", b"\t"):
@@ -47,19 +53,21 @@ class StrictChannel(HTTPChannel):
         super().lineReceived(line)
 
     def headerReceived(self, line: bytes) -> bool:
-        name, _, value = line.partition(b":")
-        name = name.lower()
-        if name in SINGLE and self._is_ambiguous(name, value.strip(b" \t")):
-            self._refuse()
-            return False
+        if not self._receivedHeaderCount:  # the first of a request
+            self._given.clear()
+        name = line[: line.find(b":")].lower()
+        if name in SINGLE:
+            value = line[len(name) + 1 :].strip(b" \t")
+            if name in self._given or name in _FRAMING and self._is_ambiguous(name, value):
+                self._refuse()
+                return False
+            self._given.add(name)
         return bool(super().headerReceived(line))
 
     def _is_ambiguous(self, name: bytes, value: bytes) -> bool:
-        if self.requests[-1].requestHeaders.hasHeader(name):
-            return True
         if name == b"transfer-encoding":
             return value.lower() != b"chunked" or self._version != b"HTTP/1.1"
-        return name == b"content-length" and not (value.isdigit() and len(value) <= LENGTH_DIGITS)
+        return not (value.isdigit() and len(value) <= LENGTH_DIGITS)
 
     def _refuse(self) -> None:
         self.transport.write(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")

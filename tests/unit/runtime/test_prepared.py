@@ -22,10 +22,10 @@ def test_names_are_unique() -> None:
             if not module.name.endswith(".__main__"):
                 importlib.import_module(module.name)
     assert len(prepared._names) >= max(before, 50)
-    name, statement = next(iter(prepared._names.items()))
-    Prepared(name, statement)  # the same one is no other
-    with pytest.raises(ValueError, match=name):
-        Prepared(name, f"{statement} ")
+    Prepared("test_names", "SELECT 1")
+    for statement in ("SELECT 1", "SELECT 2"):  # the same one under one name is a copy
+        with pytest.raises(ValueError, match="test_names"):
+            Prepared("test_names", statement)
 
 
 def test_parameters() -> None:
