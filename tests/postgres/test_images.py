@@ -329,7 +329,7 @@ def test_killed(bench: Bench, monkeypatch: pytest.MonkeyPatch, at: int, done: bo
             monkeypatch.setattr(Work, "progress", _killed)
         else:
             monkeypatch.setattr(Work, "run_images", _killed)
-            monkeypatch.setattr(Work, "call", _killed)
+            monkeypatch.setattr(Work, "node", _killed_at_once)
     else:
         monkeypatch.setattr(Work, "complete", _killed)
     with pytest.raises(Killed):
@@ -346,6 +346,10 @@ def test_killed(bench: Bench, monkeypatch: pytest.MonkeyPatch, at: int, done: bo
 
 
 async def _killed(*_: Any, **__: Any) -> Any:
+    raise Killed()
+
+
+def _killed_at_once(*_: Any, **__: Any) -> Any:
     raise Killed()
 
 
