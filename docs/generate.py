@@ -26,6 +26,7 @@ from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
 DOCS = Path(__file__).parent
 sys.path[:0] = [str(DOCS.parent), str(DOCS)]
 
+from answers import answer_word, type_tables  # noqa: E402
 from bounds import bound_table  # noqa: E402
 
 from clm.console import descriptions as console  # noqa: E402
@@ -245,8 +246,10 @@ def _role(view: View) -> int:
 def view_table(found: list[View]) -> str:
     parts = []
     for noun, methods in groupby(found, key=lambda view: view.name.rpartition(".")[0]):
-        lines = [f"**{noun}**", "", "| method | parameters | | |", "|---|---|---|---|"]
-        lines += [f"| `{m.name}` | {_parameters(m)} | {_effect(m)} | {_cell(m.summary)} |" for m in methods]
+        lines = [f"**{noun}**", "", "| method | parameters | answers | | |", "|---|---|---|---|---|"]
+        for m in methods:
+            told = (f"`{m.name}`", _parameters(m), answer_word(m.returns), _effect(m), _cell(m.summary))
+            lines.append(f"| {' | '.join(told)} |")
         parts.append("\n".join(lines))
     return "\n\n".join(parts)
 
@@ -428,6 +431,8 @@ PARTS: dict[str, Callable[[], str]] = {
     "errors": error_table,
     "cloud-errors": lambda: error_table("clm"),
     "views": lambda: view_table(views()),
+    "types": lambda: type_tables("cm.results"),
+    "cloud-types": lambda: type_tables("clm.results"),
     "cloud-views": lambda: view_table(cloud_views()),
     "cloud-settings": lambda: settings_table(cloud.Settings),
     "settings": lambda: settings_table(Settings),
