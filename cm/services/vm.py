@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from cm.results.vm import SavedVM, Screen, VMOutcome, VMWork
-from cm.rpc.errors import CloudError, InUse, InvalidParameter, ObjectNotFound, WrongVMState
+from cm.rpc.errors import CloudError, InvalidParameter, ObjectNotFound, WrongVMState
 from cm.rpc.vocabulary import DiskBus, ImageKind, PowerOffPolicy, StorageId
 from cm.rules.access import NEEDS, Action, Level, Shared, enough
 from cm.rules.names import root_volume
@@ -26,7 +26,7 @@ from cm.services.placing import Placing, told
 from cm.services.saving import reserve_image
 from cm.services.sharing import own_groups, share_with_groups
 from cm.store.access import list_shared_vms
-from cm.store.attachment import attach_image, writer_of
+from cm.store.attachment import attach_image
 from cm.store.booking import Booking, Share, book, refuse
 from cm.store.children import wake_parent
 from cm.store.claim import mib
@@ -154,14 +154,12 @@ def _root_disk(key: uuid.UUID, image: UsableImage, mode: str) -> DiskRow:
 
 def attach_images(session: Session, vm_id: int, isos: Sequence[int], disks: Sequence[int]) -> None:
     """
+    :raises InvalidParameter: there are too many.
     :raises InUse: a storage image is attached to another VM.
     """
     for number, image_id in enumerate(disks):
         if number >= 24:
             raise InvalidParameter("disk_list", "more than 24 disks")
-        writer = writer_of(session, image_id)
-        if writer is not None:
-            raise InUse("image", image_id, f"VM {writer}")
         attach_image(session, vm_id, image_id, f"vd{chr(ord('b') + number)}", read_only=False)
     for number, image_id in enumerate(isos):
         if number >= 4:
