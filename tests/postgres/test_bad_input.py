@@ -10,6 +10,7 @@ import pytest
 from lxml import etree
 
 from cm.drivers.libvirt.domain_xml import domain_xml
+from cm.operations.vm_launch import placed
 from cm.rpc.errors import (
     CloudError,
     InvalidParameter,
@@ -20,7 +21,7 @@ from cm.rpc.errors import (
     UnknownMethod,
     WrongImageState,
 )
-from cm.store.domain import domain_spec
+from cm.store.domain import domain_plan
 from support.cloud import MemoryCloud
 
 
@@ -52,9 +53,9 @@ def test_odd_names(cloud: MemoryCloud, name: str) -> None:
     vm_id = cloud.create(name=name, description=name)["vm_id"]
     vm = cloud.wait(vm_id, "running")
     assert (vm["name"], vm["description"]) == (name, name)
-    spec = cloud.manager.database.read_now(domain_spec, vm_id, "password")
-    info = next(iter(cloud.memory.values())).hypervisor.info()
-    tree = etree.fromstring(domain_xml(spec, info))
+    plan = cloud.manager.database.read_now(domain_plan, vm_id, "password")
+    node = next(iter(cloud.memory.values()))
+    tree = etree.fromstring(domain_xml(placed(node, plan), node.hypervisor.info()))
     assert tree.findtext("title") == name
     cloud.call("user.vm.destroy", [[vm_id]])
     cloud.wait(vm_id, "destroyed")
