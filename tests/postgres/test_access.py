@@ -142,6 +142,16 @@ def test_as_its_operation() -> None:
         assert action is SPECS[kind].action, name
 
 
+def test_grave_views_are_owners() -> None:
+    """Whatever is declared: to change an object takes more than to see it; to end it or give it away, an owner."""
+    seen = {case.view.name for case in CASES if case.view.changing and needed(case) == USER}
+    assert seen == {"user.vm.create"}  # which uses images
+    images = {f"user.{noun}_image.delete" for noun in ("system", "storage", "iso")}
+    shared = {"user.system_image.set_group", "user.system_image.set_private"}
+    owners = {case.view.name for case in CASES if needed(case) == OWNER}
+    assert owners == {"user.vm.destroy", "user.vm.save_and_shutdown", *images, *shared}
+
+
 def _target(world: World, case: Case) -> tuple[str, int, int]:
     """The kind and id of the shared object that decides, and the id that the view is given."""
     name, noun = case.parameter.name, case.view.name.split(".")[1]
