@@ -45,7 +45,7 @@ from cm.services.agents import GuestSettings
 from cm.services.authenticator import DatabaseAuthenticator
 from cm.services.context import AsyncClusterCall, ClusterCall, ClusterPolicy, Services
 from cm.services.fleet import Fleet
-from cm.store.change import read_changes
+from cm.store.feed import read_changes
 from cm.store.operation import LOCK_CLASS, TOPIC, register_worker
 from cm.store.storage import pool_paths
 

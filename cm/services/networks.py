@@ -20,6 +20,7 @@ from cm.store.change import record_change
 from cm.store.network import (
     PoolRow,
     close_pool,
+    describe,
     find_overlap,
     get_pool,
     insert_pool,
@@ -61,26 +62,6 @@ def network_spec(row: PoolRow) -> NetworkSpec:
 def networks_of(session: Session, vm_id: int) -> list[NetworkSpec]:
     """The networks of a VM's NICs; locked ones too: their guests go on."""
     return [network_spec(row) for row in pools_of_vm(session, vm_id)]
-
-
-def describe(row: PoolRow) -> Network:
-    """A network as callers see it."""
-    return {
-        "pool_id": row.id,
-        "uuid": row.uuid,
-        "name": row.name,
-        "network": str(row.network),
-        "address": str(row.network.network_address),
-        "mask": row.network.prefixlen,
-        "gateway": str(row.gateway),
-        "bridge": row.bridge,
-        "dns": row.dns,
-        "locked": row.locked,
-        "leases": row.leases,
-        "leases_used": row.used,
-        "version": row.version,
-        "created": row.created_at,
-    }
 
 
 def add(

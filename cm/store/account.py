@@ -13,7 +13,9 @@ from sqlalchemy.orm import Session
 from cm.models import Account
 from cm.results import account as results
 from cm.rpc.errors import ObjectNotFound, VersionChanged
+from cm.runtime.prepared import Prepared
 from cm.runtime.rows import Columns, edit_row, insert_row, table_of
+from cm.store.rendered import Rendered, rendered
 
 LOCAL: Final = "local"
 QUOTAS: Final = ("quota_cpu", "quota_memory_mib", "quota_storage_mib", "quota_vms")
@@ -153,12 +155,17 @@ def list_external(session: Session, origin: str, *, after: int, limit: int) -> S
     return [cast(results.CloudAccount, dict(row._mapping)) for row in found]
 
 
-_ACCOUNT = """
-SELECT id AS user_id, uuid::text AS uuid, origin, external_id, login, name, is_admin, active,
+_COLUMNS = """id AS user_id, uuid::text AS uuid, origin, external_id, login, name, is_admin, active,
        password_hash IS NOT NULL AS has_password, version, quota_cpu, quota_memory_mib, quota_storage_mib, quota_vms,
-       used_cpu, used_memory_mib, used_storage_mib, used_vms, created_at AS created
-  FROM account WHERE deleted_at IS NULL
-"""
+       used_cpu, used_memory_mib, used_storage_mib, used_vms, created_at AS created"""
+_ACCOUNT = f"SELECT {_COLUMNS} FROM account WHERE deleted_at IS NULL"
+_FEED = Prepared(
+    "feed_user", f"SELECT {_COLUMNS}, id AS _id, deleted_at IS NOT NULL AS _gone FROM account WHERE id = ANY(:ids)"
+)
+
+
+def render_accounts(session: Session, ids: list[int]) -> Mapping[int, Rendered]:
+    return rendered(_FEED(session, ids=ids))
 
 
 def list_accounts(session: Session, *, after: int | None, limit: int) -> Sequence[results.Account]:

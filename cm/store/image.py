@@ -21,6 +21,7 @@ from cm.runtime.rows import Columns, edit_row
 from cm.store.access import FOR_CALLER, values_of
 from cm.store.claim import claim_quota, claim_storage, mib, release_quota, release_storage
 from cm.store.conditions import is_open
+from cm.store.rendered import Rendered, rendered
 
 EDITED: Final[Columns] = (
     Image.name, Image.description, Image.platform, Image.disk_controller, Image.network_device, Image.video_device,
@@ -125,11 +126,24 @@ def find_usable(session: Session, image_id: int) -> UsableImage | None:
     return made._replace(kind=ImageKind(made.kind), state=ImageState(made.state), access=ImageAccess(made.access))
 
 
-_SHOWN = f"""
-SELECT i.id AS image_id, i.uuid::text AS uuid, i.kind, i.name, i.description, i.account_id AS user_id,
+# What everybody sees who may see an image; who else may, and whose VMs have it, depends on who asks.
+_COLUMNS = """i.id AS image_id, i.uuid::text AS uuid, i.kind, i.name, i.description, i.account_id AS user_id,
        a.login AS user_login, i.storage_id, s.name AS storage_name, i.format, i.size_bytes, i.claimed_bytes, i.sha256,
        i.state, i.progress, i.error, i.access, i.platform, i.disk_controller, i.network_device, i.video_device,
-       i.version, i.created_at AS created,
+       i.version, i.created_at AS created"""
+_FROM = "image i JOIN account a ON a.id = i.account_id JOIN storage s ON s.id = i.storage_id"
+_FEED = Prepared(
+    "feed_image",
+    f"SELECT {_COLUMNS}, i.id AS _id, i.deleted_at IS NOT NULL AS _gone FROM {_FROM} WHERE i.id = ANY(:ids)",
+)
+
+
+def render_images(session: Session, ids: list[int]) -> Mapping[int, Rendered]:
+    return rendered(_FEED(session, ids=ids))
+
+
+_SHOWN = f"""
+SELECT {_COLUMNS},
        o.id AS operation_id, coalesce(o.user_text, '') AS waiting_for,
        (SELECT array_agg(t.vm_id ORDER BY t.vm_id) FROM image_attachment t WHERE t.image_id = i.id) AS vm_ids,
        (SELECT array_agg(g.group_id ORDER BY g.group_id) FROM acl g
@@ -138,7 +152,7 @@ SELECT i.id AS image_id, i.uuid::text AS uuid, i.kind, i.name, i.description, i.
            AND (i.account_id = :account_id OR CAST(:account_id AS bigint) IS NULL
                 OR g.group_id = ANY(CAST(:groups AS bigint[])))) AS group_ids,
        (SELECT array_agg(g.level) FROM acl g WHERE g.kind = 'image' AND g.object_id = i.id AND {FOR_CALLER}) AS levels
-  FROM image i JOIN account a ON a.id = i.account_id JOIN storage s ON s.id = i.storage_id
+  FROM {_FROM}
   LEFT JOIN LATERAL (SELECT id, user_text FROM operation
                       WHERE image_id = i.id AND {is_open()} ORDER BY id DESC LIMIT 1) o
        ON true

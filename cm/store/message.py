@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 import msgspec
@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from cm.results.message import AccountMessage
 from cm.rpc.vocabulary import CauseKind
 from cm.runtime.prepared import Prepared
+from cm.store.rendered import Rendered, rendered
 
 _INSERT = Prepared(
     "insert_message",
@@ -25,11 +26,19 @@ def insert_message(session: Session, account_id: int, level: str, code: str, par
     return int(found.scalar_one())
 
 
+_COLUMNS = "id AS message_id, level, code, params, created_at AS created"
+_FEED = Prepared("feed_message", f"SELECT {_COLUMNS}, id AS _id, false AS _gone FROM message WHERE id = ANY(:ids)")
+
+
+def render_messages(session: Session, ids: list[int]) -> Mapping[int, Rendered]:
+    return rendered(_FEED(session, ids=ids))
+
+
 def list_messages(session: Session, account_id: int, *, limit: int, before: int | None) -> Sequence[AccountMessage]:
     """A page of an account's, newest first."""
     found = session.execute(
         text(
-            "SELECT id AS message_id, level, code, params, created_at AS created FROM message"
+            f"SELECT {_COLUMNS} FROM message"
             " WHERE account_id = :account_id AND (CAST(:before AS bigint) IS NULL OR id < :before)"
             " ORDER BY id DESC LIMIT :limit"
         ),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from ipaddress import ip_address, ip_network
@@ -12,11 +12,13 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from cm.models import AddressPool
+from cm.results import network as results
 from cm.results.network import NetworkLease
 from cm.rpc.errors import ObjectNotFound, VersionChanged
 from cm.rules.network import Address, Network
 from cm.runtime.prepared import Prepared
 from cm.runtime.rows import close_row, edit_row
+from cm.store.rendered import Rendered, rendered, shown
 
 
 @dataclass(frozen=True)
@@ -39,17 +41,42 @@ class PoolRow:
 
 _SHOWN = """p.id, p.uuid::text AS uuid, p.name, p.network::text AS network, host(p.gateway) AS gateway, p.bridge,
        p.dns, p.locked, p.version, p.created_at"""
-_POOL = f"""
-SELECT {_SHOWN}, coalesce(l.leases, 0) AS leases, coalesce(l.used, 0) AS used
+_COLUMNS = f"""{_SHOWN}, coalesce(l.leases, 0) AS leases, coalesce(l.used, 0) AS used
   FROM address_pool p
   LEFT JOIN (SELECT pool_id, count(*) AS leases, count(nic_id) AS used FROM network_lease GROUP BY pool_id) l
-         ON l.pool_id = p.id
- WHERE p.deleted_at IS NULL
-"""
+         ON l.pool_id = p.id"""
+_POOL = f"SELECT {_COLUMNS} WHERE p.deleted_at IS NULL"
+_FEED = Prepared(
+    "feed_network", f"SELECT p.id AS _id, p.deleted_at IS NOT NULL AS _gone, {_COLUMNS} WHERE p.id = ANY(:ids)"
+)
+
+
+def describe(row: PoolRow) -> results.Network:
+    """A network as callers see it."""
+    return {
+        "pool_id": row.id,
+        "uuid": row.uuid,
+        "name": row.name,
+        "network": str(row.network),
+        "address": str(row.network.network_address),
+        "mask": row.network.prefixlen,
+        "gateway": str(row.gateway),
+        "bridge": row.bridge,
+        "dns": row.dns,
+        "locked": row.locked,
+        "leases": row.leases,
+        "leases_used": row.used,
+        "version": row.version,
+        "created": row.created_at,
+    }
+
+
+def render_networks(session: Session, ids: list[int]) -> Mapping[int, Rendered]:
+    return rendered(_FEED(session, ids=ids), lambda row: describe(_pool(row)))
 
 
 def _pool(found: Any) -> PoolRow:
-    values = dict(found._mapping)
+    values = shown(found)
     values["network"] = ip_network(values["network"])
     values["gateway"] = ip_address(values["gateway"])
     return PoolRow(**values)

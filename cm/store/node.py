@@ -20,6 +20,7 @@ from cm.runtime.prepared import Prepared
 from cm.runtime.rows import Columns, edit_row
 from cm.store.conditions import is_open, leads_elsewhere
 from cm.store.health import health, troubles
+from cm.store.rendered import Rendered, rendered, shown
 
 _LOADS = Prepared(
     "node_loads",
@@ -84,8 +85,7 @@ def node_address(session: Session, node_id: int) -> NodeAddress:
     return NodeAddress(found.id, found.name, found.uri)
 
 
-_NODE = f"""
-SELECT n.id, n.uuid::text AS uuid, n.name, n.address, n.uri, n.locked, n.comment, n.priority, n.cpu_total,
+_COLUMNS = f"""n.id, n.uuid::text AS uuid, n.name, n.address, n.uri, n.locked, n.comment, n.priority, n.cpu_total,
        n.memory_mib_total, n.cpu_overcommit, n.memory_overcommit, n.cpu_used, n.memory_mib_used, n.vms_used, n.state,
        n.state_reason, n.seen_at, n.passed_at, n.info, n.hooks, n.agent_seen_at, n.agent_version, n.hook_version,
        n.host_uuid, n.host_label, n.seen_host_uuid, n.seen_host_label, n.agent_silent_since, n.unhooked_since,
@@ -96,13 +96,21 @@ SELECT n.id, n.uuid::text AS uuid, n.name, n.address, n.uri, n.locked, n.comment
        n.version, n.created_at,
        (SELECT json_agg(json_build_object('storage_id', a.storage_id, 'name', s.name, 'state', a.state,
                                           'last_error', a.last_error) ORDER BY a.storage_id)
-          FROM storage_attachment a JOIN storage s ON s.id = a.storage_id WHERE a.node_id = n.id) AS storages
-  FROM node n WHERE n.deleted_at IS NULL
-"""
+          FROM storage_attachment a JOIN storage s ON s.id = a.storage_id WHERE a.node_id = n.id) AS storages"""
+_NODE = f"SELECT {_COLUMNS} FROM node n WHERE n.deleted_at IS NULL"
+_FEED = Prepared(
+    "feed_node",
+    f"SELECT {_COLUMNS.replace(REPORT, BRIEF)}, n.id AS _id, n.deleted_at IS NOT NULL AS _gone FROM node n"
+    " WHERE n.id = ANY(:ids)",
+)
+
+
+def render_nodes(session: Session, ids: list[int]) -> Mapping[int, Rendered]:
+    return rendered(_FEED(session, ids=ids), _node)
 
 
 def _node(row: Any) -> results.Node:
-    found = dict(row._mapping)
+    found = shown(row)
     found["node_id"] = found.pop("id")
     found["created"] = found.pop("created_at")
     found["storages"] = found["storages"] or []

@@ -14,9 +14,11 @@ from cm.results import storage as results
 from cm.rpc.errors import ObjectNotFound, VersionChanged
 from cm.rpc.vocabulary import StorageKind
 from cm.rules.names import pool_name
+from cm.runtime.prepared import Prepared
 from cm.runtime.rows import Columns, close_row, edit_row, insert_row
 from cm.store.conditions import is_open
 from cm.store.node_document import document_changed
+from cm.store.rendered import Rendered, rendered, shown
 
 MADE_OF: Final[Columns] = (
     Storage.name, Storage.kind, Storage.path, Storage.address, Storage.source, Storage.capacity_bytes,
@@ -24,18 +26,24 @@ MADE_OF: Final[Columns] = (
 )  # fmt: skip
 EDITED: Final[Columns] = (Storage.name, Storage.overcommit, Storage.capacity_bytes, Storage.locked)
 
-_STORAGE = """
-SELECT s.id AS storage_id, s.uuid::text AS uuid, s.name, s.kind, s.path, s.address, s.source, s.locked,
+_COLUMNS = """s.id AS storage_id, s.uuid::text AS uuid, s.name, s.kind, s.path, s.address, s.source, s.locked,
        s.capacity_bytes, s.claimed_bytes, s.overcommit, s.version, s.created_at AS created,
        (SELECT json_agg(json_build_object('node_id', a.node_id, 'name', n.name, 'state', a.state,
                                           'last_error', a.last_error) ORDER BY a.node_id)
-          FROM storage_attachment a JOIN node n ON n.id = a.node_id WHERE a.storage_id = s.id) AS nodes
-  FROM storage s WHERE s.deleted_at IS NULL
-"""
+          FROM storage_attachment a JOIN node n ON n.id = a.node_id WHERE a.storage_id = s.id) AS nodes"""
+_STORAGE = f"SELECT {_COLUMNS} FROM storage s WHERE s.deleted_at IS NULL"
+_FEED = Prepared(
+    "feed_storage",
+    f"SELECT {_COLUMNS}, s.id AS _id, s.deleted_at IS NOT NULL AS _gone FROM storage s WHERE s.id = ANY(:ids)",
+)
+
+
+def render_storages(session: Session, ids: list[int]) -> Mapping[int, Rendered]:
+    return rendered(_FEED(session, ids=ids), _storage)
 
 
 def _storage(row: Any) -> results.Storage:
-    found = dict(row._mapping)
+    found = shown(row)
     found["nodes"] = found["nodes"] or []
     return cast(results.Storage, found)
 

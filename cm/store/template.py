@@ -14,16 +14,23 @@ from cm.results import template as results
 from cm.rpc.errors import ObjectNotFound, VersionChanged
 from cm.runtime.prepared import Prepared
 from cm.runtime.rows import Columns, close_row, edit_row, insert_row
+from cm.store.rendered import Rendered, rendered
 
 EDITED: Final[Columns] = (
     Template.name, Template.description, Template.cpu, Template.memory_mib, Template.points, Template.ec2name,
 )  # fmt: skip
 
-_TEMPLATE = """
-SELECT id AS template_id, uuid::text AS uuid, name, description, cpu, memory_mib, points, ec2name, version,
-       created_at AS created
-  FROM template WHERE deleted_at IS NULL
-"""
+_COLUMNS = """id AS template_id, uuid::text AS uuid, name, description, cpu, memory_mib, points, ec2name, version,
+       created_at AS created"""
+_TEMPLATE = f"SELECT {_COLUMNS} FROM template WHERE deleted_at IS NULL"
+_FEED = Prepared(
+    "feed_template",
+    f"SELECT {_COLUMNS}, id AS _id, deleted_at IS NOT NULL AS _gone FROM template WHERE id = ANY(:ids)",
+)
+
+
+def render_templates(session: Session, ids: list[int]) -> Mapping[int, Rendered]:
+    return rendered(_FEED(session, ids=ids))
 
 
 def list_templates(session: Session) -> Sequence[results.Template]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid as uuid_module
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import combinations
@@ -20,6 +20,7 @@ from cm.rules.vm import EC2_STATE, XO_POWER_STATE, VMFacts, cc1_code, status
 from cm.runtime.json_text import array_of, with_members
 from cm.runtime.prepared import Prepared
 from cm.store.conditions import keeps_busy
+from cm.store.rendered import Rendered
 
 _encode = msgspec.json.Encoder().encode
 
@@ -374,3 +375,11 @@ def write_evidence(session: Session, row: VMRow, seen: Seen, reason: SeenReason,
     """
     moved = _EVIDENCE(session, id=row.id, version=row.version, seen=seen, reason=reason, at=at)
     return moved.rowcount == 1
+
+
+_FEED: Final = Prepared("feed_vm", "SELECT id, uuid::text AS uuid, summary FROM vm WHERE id = ANY(:ids)")
+
+
+def feed_vms(session: Session, ids: list[int]) -> Mapping[int, Rendered]:
+    """As ``render_vm`` has written them down; of destroyed ones too."""
+    return {row.id: Rendered(row.uuid, row.summary or None) for row in _FEED(session, ids=ids)}

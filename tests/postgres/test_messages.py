@@ -13,7 +13,7 @@ from sqlalchemy import text
 
 from cm.rpc.errors import HypervisorError, InvalidParameter, ObjectNotFound
 from cm.runtime.feed import FeedRow
-from cm.store.change import read_changes
+from cm.store.feed import read_changes
 from cm.store.prune import prune
 from support.cloud import MemoryCloud
 

@@ -7,7 +7,7 @@ The bytes are those of the wire, read and written by the managers' own code; the
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qs
 
@@ -204,9 +204,8 @@ class Stream:
         cloud.simulation.later(cloud.latency_s(), self._arrive)
 
     def _arrive(self) -> None:
-        events = self._cluster.manager.events
-        if not self._over and self._cluster.alive and events is not None:
-            self._cluster.run(events.render, self)
+        if not self._over and self._cluster.alive and self._cluster.endpoint is not None:
+            self._cluster.run(self._cluster.manager.events.render, self)
 
     # ------------------------------------------------------------------ what the cluster's endpoint uses
 
@@ -227,6 +226,12 @@ class Stream:
     def serve(self, serving: Deferred[Any]) -> None:
         """As ``WireRequest.serve``: what answers ends when the reader has hung up."""
         self.notifyFinish().addErrback(lambda reason: serving.cancel())
+
+    def send(self, status: int, body: bytes, headers: Iterable[tuple[bytes, bytes]]) -> None:
+        """As ``WireRequest.send``: a refusal."""
+        self.code = status
+        self.write(body)
+        self.finish()
 
     def registerProducer(self, producer: Any, streaming: bool) -> None:
         pass

@@ -8,7 +8,7 @@ from cm.rpc.view import admin_view
 from cm.services import networks
 from cm.services.context import ClusterCall
 from cm.store import network as pools
-from cm.store.network import get_pool, list_pools
+from cm.store.network import describe, get_pool, list_pools
 
 
 @admin_view(changing=True)
@@ -27,13 +27,13 @@ def add(
 @admin_view
 def get_list(caller: ClusterCall) -> list[Network]:
     """All networks, with how many of their leases are used."""
-    return [networks.describe(row) for row in list_pools(caller.session)]
+    return [describe(row) for row in list_pools(caller.session)]
 
 
 @admin_view
 def get_by_id(caller: ClusterCall, pool_id: Id) -> Network:
     """One network."""
-    return networks.describe(get_pool(caller.session, pool_id))
+    return describe(get_pool(caller.session, pool_id))
 
 
 @admin_view
