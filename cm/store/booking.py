@@ -162,7 +162,7 @@ WITH disks AS (
     UPDATE disk SET deleted_at = clock_timestamp() WHERE vm_id = :id AND deleted_at IS NULL
     RETURNING storage_id, size_bytes
 ), leases AS (
-    UPDATE network_lease SET nic_id = NULL WHERE nic_id IN (SELECT id FROM nic WHERE vm_id = :id)
+    UPDATE network_lease SET nic_id = NULL WHERE nic_id = ANY(ARRAY(SELECT id FROM nic WHERE vm_id = :id))
 ), nics AS (
     DELETE FROM nic WHERE vm_id = :id
 ), ports AS (

@@ -20,10 +20,11 @@ SELECT v.id, v.uuid::text AS uuid, v.name, v.node_id, v.launches, v.launched_at,
        (SELECT min(d.device) FROM disk d WHERE d.vm_id = v.id AND d.deleted_at IS NULL) AS root_device,
        (SELECT array_agg(a.device ORDER BY a.device) FROM image_attachment a JOIN image x ON x.id = a.image_id
          WHERE a.vm_id = v.id AND x.kind <> 'iso') AS data_devices
-  FROM network_lease asked JOIN nic c ON c.id = asked.nic_id JOIN vm v ON v.id = c.vm_id
-  JOIN address_pool p ON p.id = c.pool_id AND p.deleted_at IS NULL AND p.bridge = :bridge
+  FROM address_pool p JOIN network_lease asked ON asked.pool_id = p.id JOIN nic c ON c.id = asked.nic_id
+  JOIN vm v ON v.id = c.vm_id
   JOIN image i ON i.id = v.image_id JOIN template t ON t.id = v.template_id
- WHERE asked.address = CAST(:address AS inet) AND v.node_id = :node_id AND v.node_claimed AND v.closed_at IS NULL
+ WHERE p.bridge = :bridge AND p.deleted_at IS NULL AND asked.address = CAST(:address AS inet)
+   AND v.node_id = :node_id AND v.node_claimed AND v.closed_at IS NULL
 """,
 )
 _NICS = Prepared(
@@ -31,7 +32,8 @@ _NICS = Prepared(
     """
 SELECT n.number AS nic, n.mac::text AS mac, array_agg(host(l.address) ORDER BY l.address) AS addresses,
        p.network::text AS network, p.bridge, p.uuid::text AS pool_uuid
-  FROM nic n JOIN network_lease l ON l.nic_id = n.id JOIN address_pool p ON p.id = l.pool_id
+  FROM nic n CROSS JOIN LATERAL (SELECT address FROM network_lease WHERE nic_id = n.id OFFSET 0) l
+  JOIN address_pool p ON p.id = n.pool_id
  WHERE n.vm_id = :id GROUP BY n.id, p.id ORDER BY n.number
 """,
 )

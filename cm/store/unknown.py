@@ -166,7 +166,8 @@ def refuse_held_volume(session: Session, storage_id: int, volume: str) -> None:
 
 _HELD = Prepared(
     "refuse_held",
-    "SELECT l.id, d.name, n.name AS node FROM nic c JOIN network_lease l ON l.nic_id = c.id JOIN unknown_domain d"
+    "SELECT l.id, d.name, n.name AS node FROM nic c CROSS JOIN LATERAL"
+    " (SELECT id, address FROM network_lease WHERE nic_id = c.id OFFSET 0) l JOIN unknown_domain d"
     " ON l.address = ANY(d.addresses) JOIN node n ON n.id = d.node_id JOIN vm v ON v.id = c.vm_id"
     " WHERE c.vm_id = :id AND d.uuid <> v.uuid LIMIT 1",
 )

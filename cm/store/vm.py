@@ -169,7 +169,8 @@ SELECT v.id, v.uuid::text AS uuid, v.name, v.description, v.account_id, v.image_
        (SELECT n.address || ':' || p.port FROM vnc_port p JOIN node n ON n.id = p.node_id WHERE p.vm_id = v.id)
            AS vnc_endpoint,
        (SELECT array_agg(host(l.address) ORDER BY c.number, l.address)
-          FROM nic c JOIN network_lease l ON l.nic_id = c.id WHERE c.vm_id = v.id) AS addresses,
+          FROM nic c CROSS JOIN LATERAL (SELECT address FROM network_lease WHERE nic_id = c.id OFFSET 0) l
+         WHERE c.vm_id = v.id) AS addresses,
        (SELECT json_agg(json_build_object('id', a.image_id, 'name', x.name, 'kind', x.kind) ORDER BY a.device)
           FROM image_attachment a JOIN image x ON x.id = a.image_id WHERE a.vm_id = v.id) AS attached,
        o.id AS operation_id, o.kind AS operation_kind

@@ -9,6 +9,7 @@ from typing import Any
 
 import psycopg2
 import pytest
+from cluster_builder import add_cluster
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
@@ -17,11 +18,13 @@ from cm.rpc.errors import NoFreeAddress
 from cm.rules.cause import Cause, CauseKind
 from cm.rules.names import pool_name, root_volume
 from cm.rules.network import mac_of, tap_of
-from cm.runtime.database import CHANNEL
-from cm.store.booking import Booking, Share, book
+from cm.runtime.database import CHANNEL, Database
+from cm.store.booking import _CLOSE, Booking, Share, book
 from cm.store.creation import NICS_MAX, DiskRow, Inserted, NicRow, VMRows, insert_vm
-from cm.store.node_document import own_facts
-from cm.store.vm import render_vm
+from cm.store.guest import _GUEST, _NICS
+from cm.store.node_document import _OWN, own_facts
+from cm.store.unknown import _HELD
+from cm.store.vm import _RENDER, render_vm
 from lab.postgres import PrivatePostgres
 from support.cloud import MemoryCloud
 
@@ -245,6 +248,55 @@ def test_nodes_are_told(cloud: MemoryCloud) -> None:
     assert woken() == {f"document:{placed}"} and told(cloud, placed) == [entry]
     end(cloud, vm["vm_id"])
     listening.close()
+
+
+STATEMENTS = (
+    (_RENDER, {"id": 1}),
+    (_CLOSE, {"id": 1}),
+    (_HELD, {"id": 1}),
+    (_OWN, {"id": 1}),
+    (_GUEST, {"bridge": "b", "address": "10.128.0.5", "node_id": 1}),
+    (_NICS, {"id": 1}),
+)
+
+
+@pytest.mark.parametrize("analyzed", [False, True])
+def test_one_address_among_many(database: Database, analyzed: bool) -> None:
+    """Of the leases of a large cluster no statement about one VM reads more than that VM's, fresh database or not."""
+    fill = """
+INSERT INTO address_pool (name, network, gateway, bridge) VALUES ('large', '10.1.0.0/20', '10.1.0.1', 'b');
+INSERT INTO network_lease (pool_id, address) SELECT p.id, inet '10.1.0.2' + g FROM address_pool p,
+       generate_series(0, 4000) g WHERE p.name = 'large';
+INSERT INTO vm (name, account_id, image_id, template_id, node_id, node_claimed, reservation_id, cpu, memory_mib, secret)
+SELECT 'vm', :account, :image, :template, :a, true, gen_random_uuid(), 1, 1, '' FROM generate_series(1, 300);
+INSERT INTO nic (vm_id, number, pool_id, mac, tap, model)
+SELECT v.id, 0, p.id, CAST('0258' || lpad(to_hex(v.id), 8, '0') AS macaddr), 'wvn' || v.id, 'virtio'
+  FROM vm v, address_pool p WHERE p.name = 'large';
+UPDATE network_lease l SET nic_id = n.id FROM nic n
+ WHERE l.pool_id = n.pool_id AND l.address = inet '10.1.0.2' + (n.id - (SELECT min(id) FROM nic))
+"""
+
+    def look(session: Session) -> None:
+        session.execute(text(fill), add_cluster(session))
+        if analyzed:
+            session.execute(text("ANALYZE"))
+        session.execute(text("SET LOCAL plan_cache_mode = force_generic_plan"))
+        for statement, values in STATEMENTS:
+            statement(session, **values)
+            asked = ", ".join("'" + str(values[name]) + "'" for name in statement.parameters)
+            plan = session.execute(text(f"EXPLAIN (FORMAT json) EXECUTE {statement.name} ({asked})")).scalar_one()
+            read = list(leases_read(plan[0]["Plan"]))
+            assert read and all(read), (statement.name, read)
+
+    database.transact_now(look)
+
+
+def leases_read(plan: dict[str, Any]) -> Iterator[str]:
+    """By which condition each scan of leases finds them in an index; empty: it reads all."""
+    if plan.get("Relation Name") == "network_lease" and plan["Node Type"] != "ModifyTable":
+        yield plan.get("Index Cond", "") or plan.get("Recheck Cond", "")
+    for each in plan.get("Plans", ()):
+        yield from leases_read(each)
 
 
 def test_by_its_id(cloud: MemoryCloud) -> None:

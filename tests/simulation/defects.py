@@ -173,7 +173,7 @@ MUTATIONS: Final = (
         (
             Edit(
                 "cm/store/booking.py",
-                "SET nic_id = NULL WHERE nic_id IN (SELECT id FROM nic WHERE vm_id = :id)\n), nics AS (\n"
+                "SET nic_id = NULL WHERE nic_id = ANY(ARRAY(SELECT id FROM nic WHERE vm_id = :id))\n), nics AS (\n"
                 "    DELETE FROM nic WHERE vm_id = :id\n",
                 "SET nic_id = nic_id WHERE nic_id IN (SELECT id FROM nic WHERE vm_id = :id)\n",
             ),
