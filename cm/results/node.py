@@ -88,6 +88,7 @@ class Trouble(TypedDict):
     code: NodeTrouble
     since: Time | None
     text: Text
+    blocks: Annotated[bool, Meta(description="Whether placement leaves the node out for it.")]
 
 
 class Node(TypedDict):
