@@ -278,7 +278,7 @@ class ClusterManager:
             return "it is being started"
         from cm.drivers.libvirt import events
 
-        pulses = [self.care.pulse, self.reconciler.pulse, self.engine.pulse]
+        pulses = [self.care.pulse, self.reconciler.pulse, self.reconciler.storages.pulse, self.engine.pulse]
         found = [self.listener.wrong, events.wrong(), *(pulse.wrong() for pulse in pulses)]
         return "; ".join(filter(None, found)) or None
 

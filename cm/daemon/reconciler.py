@@ -10,6 +10,7 @@ from twisted.logger import Logger
 
 from cm.interfaces.hypervisor import DomainEvent
 from cm.rpc.errors import CloudError, DatabaseUnavailable, Overloaded
+from cm.runtime.loop import Loop
 from cm.runtime.metrics import Metrics
 from cm.runtime.pulse import Pulse
 from cm.services.context import Services
@@ -49,20 +50,15 @@ class Reconciler:
         self._subscribed: set[int] = set()
         self._stopping = False
         self._timer: Any = None
-        self._storage_timer: Any = None
         self._mark_timer: Any = None
         self._as_recorded: dict[int, float] = {}  # nodes that were found so, and when
         self._measure_at = 0.0
         self.pulse = Pulse(reactor, "the passes over nodes", LOST_S)
+        self.storages = Loop(reactor, "the passes over storages", STORAGE_S, self.check_storages, STORAGE_S)
 
     def start(self) -> None:
         self._tick()
-        self._storage_timer = self._clock.callLater(STORAGE_S, self._tick_storages)
-
-    def _tick_storages(self) -> None:
-        if not self._stopping:
-            self._storage_timer = self._clock.callLater(STORAGE_S, self._tick_storages)
-            Deferred.fromCoroutine(self.check_storages()).addErrback(self._failed)
+        self.storages.start()
 
     async def check_storages(self) -> None:
         """Pass over every storage, each through one node."""
@@ -72,7 +68,8 @@ class Reconciler:
     def stop(self) -> None:
         self._stopping = True
         self.pulse.stop()
-        for timer in (self._timer, self._storage_timer, self._mark_timer):
+        self.storages.stop()
+        for timer in (self._timer, self._mark_timer):
             if timer is not None and timer.active():
                 timer.cancel()
 

@@ -22,13 +22,22 @@ class Loop:
     Does something again and again.
 
     :param step: gives how many seconds to wait then; None: as always.
+    :param first_s: seconds before the first time.
     """
 
-    def __init__(self, reactor: Any, what: str, every_s: float, step: Callable[[], Awaitable[float | None]]) -> None:
+    def __init__(
+        self,
+        reactor: Any,
+        what: str,
+        every_s: float,
+        step: Callable[[], Awaitable[float | None]],
+        first_s: float = 0.0,
+    ) -> None:
         self._reactor = reactor
         self._what = what
         self._every_s = every_s
         self._step = step
+        self._first_s = first_s
         self._pause: Deferred[None] | None = None
         self._again = False
         self._stopped = False
@@ -57,6 +66,8 @@ class Loop:
             log.failure("{what} broke", failure, what=self._what)
 
     async def _run(self) -> None:
+        if self._first_s:
+            await self._sleep(self._first_s)
         while not self._stopped:
             self._again = False
             self.pulse.beat()
