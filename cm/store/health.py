@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from cm.results.node import Trouble
 from cm.rpc.vocabulary import Doubt, NodeHealth, NodeTrouble
 from cm.runtime.prepared import Prepared
 from cm.store.conditions import is_on
@@ -67,25 +68,27 @@ def record_hooked(session: Session, node_id: int) -> bool:
     return row is not None and bool(row.mended)
 
 
-def troubles(row: Any) -> list[dict[str, Any]]:
+def troubles(row: Any) -> list[Trouble]:
     """
     What is wrong with a node, the gravest first: code, since when, a sentence, and whether placement leaves
     the node out for it.
 
     :param row: of the table ``node``, as far as ``store/node.py`` reads it.
     """
-    found = []
+    found: list[Trouble] = []
     if row.other_host:
         seen = f"{row.seen_host_label} ({row.seen_host_uuid})"
-        found.append((NodeTrouble.OTHER_HOST, None, f"Its URI leads to another machine, {seen}."))
+        told = f"Its URI leads to another machine, {seen}."
+        found.append({"code": NodeTrouble.OTHER_HOST, "since": None, "text": told, "blocks": True})
     if row.agent_silent_since is not None:
-        found.append((NodeTrouble.AGENT_SILENT, row.agent_silent_since, "Its agent has not spoken since then."))
+        told = "Its agent has not spoken since then."
+        since = row.agent_silent_since
+        found.append({"code": NodeTrouble.AGENT_SILENT, "since": since, "text": told, "blocks": True})
     if row.unhooked_since is not None:
         told = "No hook has told of a VM that was launched there then: was libvirtd reloaded since the enrolment?"
-        found.append((NodeTrouble.HOOKS_SILENT, row.unhooked_since, told))
-    return [{"code": code, "since": since, "text": sentence, "blocks": True} for code, since, sentence in found] + [
-        {**each, "since": datetime.fromisoformat(each["since"])} for each in row.reported
-    ]
+        found.append({"code": NodeTrouble.HOOKS_SILENT, "since": row.unhooked_since, "text": told, "blocks": True})
+    reported = ({**each, "since": datetime.fromisoformat(each["since"])} for each in row.reported)
+    return [*found, *(cast(Trouble, each) for each in reported)]
 
 
 def health(found: Collection[Any]) -> NodeHealth:
