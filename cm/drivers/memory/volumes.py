@@ -162,7 +162,13 @@ class Storages:
         while original is not None:  # a copy folds in every base
             allocation_bytes += original.allocation_bytes
             original = self.share(name).volumes.get(original.base) if original.base else None
-        return self.put(name, Volume(volume, DiskFormat.QCOW2, first.capacity_bytes, allocation_bytes))
+        content = self.whole(name, first)
+        return self.put(name, Volume(volume, DiskFormat.QCOW2, first.capacity_bytes, allocation_bytes, content=content))
+
+    def whole(self, name: str, volume: Volume) -> bytes:
+        """What is read of a volume: what it stands on, and then what was written to it."""
+        below = self.share(name).volumes.get(volume.base) if volume.base else None
+        return (b"" if below is None else self.whole(name, below)) + volume.content
 
     def empty(self, name: str, volume: str, format: DiskFormat, size_bytes: int) -> Volume:
         found = self.find(name, volume)

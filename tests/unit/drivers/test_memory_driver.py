@@ -214,3 +214,16 @@ def test_console() -> None:
     node.write_console(uuid, b"hello ")
     node.write_console(uuid, b"world")
     assert node.volumes.read_tail("s", "a.log", 7) == b"o world"
+
+
+def test_copy_has_what_was_read() -> None:
+    """A copy holds what its source stood on and what was written over it."""
+    node = MemoryNode("copies")
+    node.pools.attach(StorageSpec("pool", StorageKind.DIR, "/srv/pool"))
+    node.volumes.create_empty("pool", "base.qcow2", DiskFormat.QCOW2, 2**20)
+    node.volumes.create_overlay("pool", "disk.qcow2", "base.qcow2", DiskFormat.QCOW2, 2**20)
+    volumes = node.world.storages.share("pool").volumes
+    volumes["base.qcow2"].content, volumes["disk.qcow2"].content = b"base;", b"disk;"
+    node.volumes.create_copy("pool", "copy.qcow2", "disk.qcow2", DiskFormat.QCOW2)
+    assert volumes["copy.qcow2"].content == b"base;disk;"
+    assert volumes["copy.qcow2"].base is None
