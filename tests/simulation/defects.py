@@ -2,27 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
-
-@dataclass(frozen=True)
-class Edit:
-    """:ivar old: occurs exactly once in ``file`` (a path in the repository)."""
-
-    file: str
-    old: str
-    new: str
-
-
-@dataclass(frozen=True)
-class Mutation:
-    """A defect. ``what`` says in a sentence what the product does then."""
-
-    name: str
-    what: str
-    edits: tuple[Edit, ...]
-
+from simulation.edits import Edit, Mutation
+from simulation.sights import SIGHTS
 
 ENGINE: Final = "cm/operations/engine.py"
 EVIDENCE: Final = "cm/services/evidence.py"
@@ -47,6 +30,7 @@ _NO_FENCE: Final = (
 )
 
 MUTATIONS: Final = (
+    *SIGHTS,
     Mutation(
         "event_lost",
         "A batch of hook events is acknowledged though storing its first failed.",
