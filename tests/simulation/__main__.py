@@ -12,6 +12,7 @@ import time
 from collections import Counter
 from pathlib import Path
 
+from simulation.effects import EXPECTED
 from simulation.farm import Farm, server_of_our_own
 from simulation.faults import CLOUD_KINDS, KINDS
 from simulation.runner import Outcome, shrink
@@ -143,11 +144,13 @@ def table(outcomes: list[Outcome], seconds: float) -> str:
     injected: Counter[str] = Counter()
     operations: Counter[str] = Counter()
     points: Counter[str] = Counter()
+    effects: Counter[str] = Counter()
     calls: Counter[str] = Counter()
     for outcome in outcomes:
         injected += outcome.injected
         operations += outcome.operations
         points += outcome.points
+        effects += outcome.effects
         calls += outcome.calls
     failed = sorted(outcome.seed for outcome in outcomes if outcome.problems)
     simulated = sum(outcome.simulated_s for outcome in outcomes) / 60
@@ -168,6 +171,8 @@ def table(outcomes: list[Outcome], seconds: float) -> str:
     for kind in sorted({name.split()[0] for name in operations}):
         ends = " | ".join(f"{operations[f'{kind} {state}']:,}" for state in ("done", "failed", "abandoned"))
         rows.append(f"| {kind} | {ends} |")
+    rows += ["", "| seen to be done, or excused | times |", "|---|---|"]
+    rows += [f"| {name} | {effects[name]:,} |" for name in (*EXPECTED, *sorted(effects.keys() - set(EXPECTED)))]
     places = f"{len(points)} crash points, passed {points.total():,} times"
     rows += ["", f"{len(calls)} views, {calls.total():,} calls; {places}"]
     return "\n".join(rows)

@@ -10,14 +10,18 @@ if TYPE_CHECKING:
 
 # As ``workload.ACTIONS``; the second kind only where there is a cloud.
 CHORES: Final = {
-    "network_add": 1, "network_lock": 1, "network_delete": 1, "storage_lock": 1, "storage_edit": 1, "storage_cycle": 1,
+    "network_add": 1, "network_lock": 1, "network_delete": 1, "storage_lock": 1, "storage_edit": 1, "storage_cycle": 3,
     "node_edit": 1, "image_access": 1, "image_private": 1, "template_edit": 1, "template_delete": 1,
-    "message_delete": 1, "storage_check": 1, "adopt": 2,
+    "message_delete": 1, "storage_check": 1, "adopt": 2, "admin_operation": 2,
+    "admin_image": 1, "admin_grant": 2,
 }  # fmt: skip
 PEOPLE: Final = {
     "profile": 2, "rename": 1, "block": 2, "quota": 2, "group_create": 2, "group_join": 3, "group_let_in": 3,
     "group_leave": 1, "group_delete": 1, "group_share": 2, "key_add": 2, "key_delete": 1, "news": 1, "end_sessions": 1,
-}  # fmt: skip
+    "group_edit": 1, "group_hand_over": 1, "group_end": 1, "news_edit": 1, "news_delete": 1, "key_delete_by_id": 1,
+    "mark_read": 1, "image_to_group": 2,
+}
+ALONE: Final = {"suspend": 2}  # where there is no cloud  # fmt: skip
 _KEY: Final = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIA"  # up to the first bits of the key itself
 _ALPHABET: Final = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 
@@ -132,6 +136,31 @@ class Chores:
             found = self.rng.choice(rows)
             self.ask(found.login, "user.message.delete", message_ids=[found.id])
 
+    def _admin_operation(self) -> None:
+        view, state = self.rng.choice([("retry", "failed"), ("abandon", "waiting"), ("abandon", "running")])
+        found = self._one(f"SELECT id FROM operation WHERE state = '{state}' ORDER BY id DESC LIMIT 3")
+        if found is not None:
+            self.ask("admin", f"admin.operation.{view}", operation_id=found)
+
+    def _admin_image(self) -> None:
+        found = self._one("SELECT id FROM image WHERE deleted_at IS NULL AND kind = 'system' AND name <> 'tiny'")
+        if found is not None and self.rng.random() < 0.7:
+            self.ask("admin", "admin.system_image.edit", image_id=found, description=f"{len(self.asks)}, by admin")
+        elif found is not None:
+            self.ask("admin", "admin.system_image.delete", image_id=found)
+
+    def _admin_grant(self) -> None:
+        found = self._vm()
+        if found is not None:
+            level, login = self.rng.choice(["user", "operator", None]), self._user()
+            self.ask("admin", "admin.acl.set", kind="vm", object_id=found[1], level=level, login=login)
+
+    def _suspend(self) -> None:
+        """An account of the cluster's own is blocked for a while."""
+        user_id = self.simulation.users[self._user()]
+        self.ask("admin", "admin.user.edit", user_id=user_id, active=False)
+        self._later(self.rng.uniform(5, 90), "admin", "admin.user.edit", user_id=user_id, active=True)
+
     # ------------------------------------------------------------------ a cloud's
 
     def _cloud_one(self, statement: str) -> Any:
@@ -211,3 +240,54 @@ class Chores:
 
     def _news(self) -> None:
         self.ask("admin", "cloud.news.add", topic=f"News {len(self.asks)}", content="All is well.")
+
+    def _group_edit(self) -> None:
+        found = self._group()
+        if found is not None:
+            self.ask(found.login, "user.group.edit", group_id=found.id, description=f"{len(self.asks)}")
+
+    def _group_hand_over(self) -> None:
+        found = self._group()
+        if found is not None:
+            self.ask(found.login, "user.group.change_owner", group_id=found.id, user_id=self._user_id())
+
+    def _group_end(self) -> None:
+        found = self._group()
+        if found is not None:
+            self.ask("admin", "cloud.group.delete", group_id=found.id)
+
+    def _image_to_group(self) -> None:
+        """An image to a group, in place of everybody."""
+        group = self._group()
+        found = self.simulation.sql(
+            "SELECT i.id, a.login FROM image i JOIN account a ON a.id = i.account_id WHERE i.deleted_at IS NULL"
+            " AND a.login <> 'admin' AND i.kind = 'system' ORDER BY i.id"
+        )
+        if group is not None and found:
+            image = self.rng.choice(found)
+            self.ask(image.login, "user.system_image.set_group", image_id=image.id, group_id=group.id)
+
+    def _news_edit(self) -> None:
+        found = self._cloud_one("SELECT id FROM news ORDER BY id")
+        if found is not None:
+            self.ask("admin", "cloud.news.edit", news_id=found.id, content=f"All is well, {len(self.asks)}.")
+
+    def _news_delete(self) -> None:
+        found = self._cloud_one("SELECT id FROM news ORDER BY id")
+        if found is not None:
+            self.ask("admin", "cloud.news.delete", news_id=found.id)
+
+    def _key_delete_by_id(self) -> None:
+        found = self._cloud_one(
+            "SELECT k.id, u.login FROM ssh_key k JOIN user_account u ON u.id = k.user_id ORDER BY k.id"
+        )
+        if found is not None:
+            self.ask(found.login, "user.key.delete_by_id", key_id=found.id)
+
+    def _mark_read(self) -> None:
+        found = self._cloud_one(
+            "SELECT m.id, u.login FROM message m JOIN user_account u ON u.id = m.user_id"
+            " WHERE m.deleted_at IS NULL ORDER BY m.id"
+        )
+        if found is not None:
+            self.ask(found.login, "user.message.mark_read", message_ids=[found.id])

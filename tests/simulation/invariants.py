@@ -215,6 +215,8 @@ def _answers(simulation: Simulation, workload: Workload) -> list[str]:
     doubtful = simulation.cloud.doubtful if simulation.cloud is not None else set()
     wrong = []
     for ask in workload.asks:
+        if ask.reading:
+            continue
         # What is passed on is the cluster's to account for; what is the cloud's own, the cloud's.
         n = (own if ask.method in workload.own else counted).get(ask.request_id, 0)
         if not ask.ended:
@@ -240,7 +242,7 @@ def _trail(simulation: Simulation, workload: Workload) -> list[str]:
     counted = {row.request_id: row.n for row in cloud.sql(query)}
     wrong = []
     for ask in workload.asks:
-        if ask.method in workload.own:
+        if ask.method in workload.own or ask.reading:
             continue
         n, process = counted.get(ask.request_id, 0), cloud.answered.get(ask.request_id)
         if n == 0 and process is not None and process.alive:

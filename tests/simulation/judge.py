@@ -79,7 +79,7 @@ def _heard(simulation: Simulation, born: dict[tuple[str, float], list[int]]) -> 
         if method == "admin.user.edit" and params.get("active") is not None:
             method = "user.user.block"
             params = {"login": logins[params["user_id"]], "block": not params["active"]}
-        elif method.startswith("admin.vm."):
+        elif method.startswith("admin.vm.") or method.startswith("cloud."):
             continue  # of these none changes who may do what, but the end of a VM, which its row has
         made = born.get((kind, row.at), ())
         found.append((row.at, row.id, Accepted(row.at, row.login, method, params, made)))
@@ -91,7 +91,7 @@ def _heard(simulation: Simulation, born: dict[tuple[str, float], list[int]]) -> 
             for row in cloud.sql("SELECT id, extract(epoch FROM created_at)::float8 AS at FROM user_group")
         }
         for row in cloud.sql(query):
-            if row.method.startswith("user.group.") or row.method == "cloud.user.block":
+            if row.method.startswith(("user.group.", "cloud.group.")) or row.method == "cloud.user.block":
                 params = dict(row.arguments)
                 if "user_id" in params:
                     params["login"] = people[params["user_id"]]

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from cm.rpc.keys import ensure_secret, ensure_signing_key
-from simulation import eyes, invariants
+from simulation import calm, eyes, invariants
 from simulation.chance import stream
 from simulation.database import IServer
 from simulation.faults import Fault, Faults, draw
@@ -38,12 +38,14 @@ class Outcome:
     operations: Counter[str] = field(default_factory=Counter)
     calls: Counter[str] = field(default_factory=Counter)
     read: Counter[str] = field(default_factory=Counter)  # reading views that were called at rest
+    effects: Counter[str] = field(default_factory=Counter)  # what succeeded, by kind and mode; and what was excused
     errors: Counter[str] = field(default_factory=Counter)
     points: Counter[str] = field(default_factory=Counter)
     deaths: Counter[str] = field(default_factory=Counter)
     simulated_s: float = 0.0
     seconds: float = 0.0
     vms: int = 0
+    calm: bool = False  # nothing was to be broken, and so nothing may fail
     clouds: int = 0
 
 
@@ -70,7 +72,7 @@ def prepare(state_dir: Path) -> None:
 def run_seed(
     server: IServer, state_dir: Path, seed: int, *, minutes: float = 30.0, kinds: Sequence[str] | None = None,
     plan: Sequence[Fault] | None = None, managers: int | None = None, clouds: int | None = None, name: str = "sim",
-    pace_s: float = 6.0,
+    pace_s: float = 4.0,
 ) -> Outcome:  # fmt: skip
     """
     One run: a workload of ``minutes`` under faults, then rest, then the end of all VMs.
@@ -83,7 +85,7 @@ def run_seed(
     count = managers_of(seed) if managers is None else managers
     clouds = clouds_of(seed) if clouds is None else clouds
     chosen = list(draw(seed, minutes * 60, kinds, cloud=clouds > 0) if plan is None else plan)
-    outcome = Outcome(seed, minutes, count, chosen, clouds=clouds)
+    outcome = Outcome(seed, minutes, count, chosen, clouds=clouds, calm=plan is None and not chosen)
     began = time.perf_counter()
     simulation = Simulation(server, state_dir, seed, name=name, managers=count, clouds=clouds)
     with simulation:
@@ -123,10 +125,14 @@ def _live(simulation: Simulation, outcome: Outcome, pace_s: float) -> None:
     _rest(simulation, workload)
     simulation.look_at_storages()
     outcome.problems += invariants.at_rest(simulation, workload)
+    outcome.problems += simulation.effects.at_rest(workload)
+    if not outcome.plan and outcome.calm:
+        outcome.problems += calm.at_rest(simulation, workload)
     outcome.problems += eyes.at_rest(simulation, outcome.read)
     simulation.note("at rest")
     _destroy_all(simulation, workload)
     outcome.problems += [f"in the end: {problem}" for problem in invariants.in_the_end(simulation)]
+    outcome.effects = simulation.effects.table(workload)
 
 
 def _rest(simulation: Simulation, workload: Workload) -> None:

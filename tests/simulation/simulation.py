@@ -44,6 +44,7 @@ from simulation.world import Node, SimDriver
 
 if TYPE_CHECKING:
     from simulation.cloud import Cloud
+    from simulation.effects import Effects
 
 FEED_S: Final = 1.0  # between looks for changes; a program looks oftener, which takes most of a simulation's time
 EPOCH: Final = 1_767_225_600.0  # 2026-01-01, unix seconds: when every simulation begins
@@ -94,6 +95,7 @@ class Simulation:
         self.guests_rng = stream(seed, "guests")
         self.faults_rng = stream(seed, "faults under way")
         self.points = 0
+        self.statements = 0
         self.points_seen: Counter[str] = Counter()
         self.on_point: Callable[[Process, str, bool], bool] | None = None
         self.database_down = False
@@ -103,6 +105,10 @@ class Simulation:
         self.excused_volumes: set[str] = set()
         self.excused_uuids: set[str] = set()
         self.watcher = Watch(self)
+        self.power_cuts: list[float] = []  # when nodes lost theirs
+        from simulation.effects import Effects
+
+        self.effects: Effects = Effects(self)
         self.tickets = Tickets(self, state_dir)
         self.net = Net(self)
         self.readers: dict[str, Reader] = {}
@@ -317,6 +323,7 @@ class Simulation:
     # ------------------------------------------------------------------ faults that the database and crashes ask about
 
     def _before_statement(self, *_: Any) -> None:
+        self.statements += 1
         if self.database_down:
             raise _away()
 
@@ -479,6 +486,8 @@ class Simulation:
         format_ = DiskFormat.RAW if kind == "iso" else DiskFormat.QCOW2
         volume = f"image-{number}.{'iso' if kind == 'iso' else 'qcow2'}"
         self.nodes[0].memory.volumes.create_empty(self.pool, volume, format_, 64 * 2**20)
+        if kind == "system":
+            self.share.volumes[volume].content = b"boots: tiny;"
         made: int = self.sql(
             "INSERT INTO image (kind, name, account_id, storage_id, volume, format, size_bytes, claimed_bytes, state,"
             " access) VALUES (:k, :n, :a, :s, :v, :f, 67108864, 0, 'ok', 'public') RETURNING id",

@@ -27,6 +27,8 @@ class Watch:
         self._gone: frozenset[str] = frozenset()
         self._looked_at = 0.0
         self._silent: dict[int, bool] = {}  # nodes that were recorded so at the last look
+        self._audited = 0  # the last row of the audit that was looked at
+        self._done = 0.0  # up to when what was done was looked at
 
     def starts(self, node: Node, uuid: str) -> None:
         """A domain is about to run: nowhere else, and with the disks that it wrote to before."""
@@ -77,5 +79,71 @@ class Watch:
             if silent and not self._silent.get(row.id) and not told:
                 simulation.break_invariant(f"{node.name} answers, and was recorded as silent: {row.state_reason}")
             self._silent[row.id] = silent
+        self._look_at_done()
+        self._look_at_grants()
         self._looked_at = simulation.schedule.seconds()
         simulation.later(LOOK_S, self._look)
+
+    def _look_at_done(self) -> None:
+        """What is said to be done is so at once: a pass, which would put it right, comes later."""
+        simulation = self._simulation
+        since, self._done = self._done, simulation.unix_s()
+        rows = simulation.sql(
+            "SELECT o.id, o.kind, v.id AS vm_id, v.uuid::text AS uuid,"
+            " ARRAY(SELECT volume FROM disk d WHERE d.vm_id = v.id) AS volumes"
+            " FROM operation o JOIN vm v ON v.id = o.vm_id WHERE o.state = 'done'"
+            " AND o.finished_at > to_timestamp(:since) AND o.kind <> 'vm_vnc' AND NOT EXISTS"
+            " (SELECT 1 FROM operation p WHERE p.vm_id = v.id AND p.id > o.id) ORDER BY o.id",
+            since=since,
+        )
+        begun = []
+        for row in rows:
+            if row.uuid in simulation.excused_uuids:
+                continue
+            running = [node.name for node in simulation.nodes if row.uuid in node.running()]
+            what = f"operation {row.id} ({row.kind}) of VM {row.vm_id} is done"
+            if row.kind in ("vm_stop", "vm_shutdown", "vm_destroy", "vm_save_and_shutdown") and running:
+                simulation.break_invariant(f"{what}, and its domain runs on {running}")
+            elif row.kind in ("vm_destroy", "vm_save_and_shutdown"):
+                left = sorted(set(row.volumes) & set(simulation.share.volumes))
+                if left:
+                    simulation.break_invariant(f"{what}, and {left} are left")
+            elif row.kind in ("vm_create", "vm_start"):
+                begun.append(row.vm_id)
+        if begun:
+            for problem in simulation.effects.definitions(begun):
+                simulation.break_invariant(problem)
+
+    def _look_at_grants(self) -> None:
+        """What was granted is, and what was taken back is not, from the moment on in which that was answered."""
+        simulation = self._simulation
+        rows = simulation.sql(
+            "SELECT id, arguments FROM audit WHERE id > :last AND method = 'user.acl.set' ORDER BY id",
+            last=self._audited,
+        )
+        last = {}
+        for row in rows:
+            self._audited = row.id
+            if row.arguments.get("login"):
+                last[row.arguments["kind"], row.arguments["object_id"], row.arguments["login"]] = row.arguments["level"]
+        for (kind, object_id, login), level in last.items():
+            held = simulation.sql(
+                "SELECT g.level FROM acl g JOIN account a ON a.id = g.account_id WHERE g.kind = :k AND"
+                " g.object_id = :i AND a.login = :l",
+                k=kind, i=object_id, l=login,
+            )  # fmt: skip
+            later = simulation.sql(
+                "SELECT 1 FROM audit WHERE id > :last AND method LIKE '%.acl.set'", last=self._audited
+            )
+            found = [row.level for row in held]
+            if not later and found != ([level] if level else []) and not self._ended(kind, object_id):
+                simulation.break_invariant(f"{login} was given {level} on {kind} {object_id}, and has {found}")
+
+    def _ended(self, kind: str, object_id: int) -> bool:
+        """Or is an administrator's to give since."""
+        table = "vm" if kind == "vm" else "image"
+        by_admin = self._simulation.sql("SELECT 1 FROM audit WHERE method = 'admin.acl.set' LIMIT 1")
+        closed = "closed_at" if kind == "vm" else "deleted_at"
+        return bool(by_admin) or bool(
+            self._simulation.sql(f"SELECT 1 FROM {table} WHERE id = :i AND {closed} IS NOT NULL", i=object_id)
+        )

@@ -10,7 +10,8 @@ from twisted.python.failure import Failure
 
 from cm.rpc.errors import CloudError, Incident, ObjectNotFound, Unavailable
 from simulation.chance import stream
-from simulation.chores import CHORES, PEOPLE, Chores
+from simulation.chores import ALONE, CHORES, PEOPLE, Chores
+from simulation.haste import Haste
 from simulation.link import ASYNC
 from simulation.simulation import LOGINS
 
@@ -26,7 +27,8 @@ ACTIONS: Final = {
     "save": 5, "attach_vnc": 2, "detach_vnc": 2, "edit": 2, "abandon": 5, "retry": 4, "image_delete": 2, "share": 2,
     "admin_stop": 1, "admin_start": 1, "admin_destroy": 1, "lock_node": 1, "unlock_node": 3, "check_node": 1,
     "restart": 6, "erase": 2, "template": 1, "image_edit": 1, "wrong_id": 2, "wrong_user": 2,
-    "apply_drift": 2, "dismiss_drift": 1, "evacuate": 1,
+    "apply_drift": 2, "dismiss_drift": 1, "evacuate": 1, "hasty": 8, "trespass": 6, "withdraw": 4, "wrong_role": 1,
+    "look": 4, "import_image": 1, "save_again": 4,
 }  # fmt: skip
 RESTART_S: Final = (12.0, 20.0, 30.0)
 
@@ -48,10 +50,11 @@ class Ask:
     accepted: bool = False
     error: str = ""
     answer: Any = field(default=None, repr=False)
+    reading: bool = False
     unsure: bool = False  # there was no answer, or that it is not known: it may have been done
 
 
-class Workload(Chores):
+class Workload(Chores, Haste):
     """:param pace_s: mean seconds between two calls."""
 
     def __init__(self, simulation: Simulation, seconds: float, pace_s: float = 4.0) -> None:
@@ -63,7 +66,7 @@ class Workload(Chores):
         self.errors: Counter[str] = Counter()
         self._pace_s = pace_s
         self._end_s = simulation.schedule.seconds() + seconds
-        self._actions = ACTIONS | CHORES | (PEOPLE if simulation.cloud is not None else {})
+        self._actions = ACTIONS | CHORES | (PEOPLE if simulation.cloud is not None else ALONE)
         simulation.later(0.1, self._tick)
 
     @property
@@ -85,16 +88,18 @@ class Workload(Chores):
             return
         action = self.rng.choices(list(self._actions), list(self._actions.values()))[0]
         getattr(self, "_" + action)()
+        self._retry_soon()
         simulation.later(self.rng.expovariate(1 / self._pace_s), self._tick)
 
-    def ask(self, login: str, method: str, /, **params: Any) -> Ask:
+    def ask(self, login: str, method: str, /, reading: bool = False, **params: Any) -> Ask:
         simulation = self.simulation
         number = len(self.asks) + 1
         ask = Ask(number, login, method, params, f"r{simulation.seed}-{number}", simulation.schedule.seconds())
+        ask.reading = reading
         self.asks.append(ask)
         self.counts[method] += 1
         self._try(ask)
-        if self.rng.random() < 0.06:  # an impatient client
+        if self.rng.random() < 0.06 and not reading:  # an impatient client
             simulation.later(self.rng.uniform(0.0, 0.5), self._try, ask, True)
         return ask
 
@@ -109,7 +114,8 @@ class Workload(Chores):
                 return
             simulation.later(PATIENCE_S, self._again, ask, ask.tries)
         try:
-            answered = simulation.ask_as_user(ask.method, ask.params, login=ask.login, request_id=ask.request_id)
+            request_id = None if ask.reading else ask.request_id
+            answered = simulation.ask_as_user(ask.method, ask.params, login=ask.login, request_id=request_id)
         except LookupError:
             return
         answered.addCallbacks(self._accepted, self._refused, callbackArgs=(ask,), errbackArgs=(ask,))
@@ -120,7 +126,7 @@ class Workload(Chores):
 
     def _accepted(self, answer: Any, ask: Ask) -> None:
         simulation = self.simulation
-        if ask.accepted and ask.answer != answer and ask.method not in ASYNC:
+        if ask.accepted and ask.answer != answer and ask.method not in ASYNC and not ask.reading:
             simulation.break_invariant(f"a repeat of {ask.method} ({ask.request_id}) was answered otherwise")
         if not ask.ended:
             simulation.note("answer", ask.number, ask.login, ask.method, ask.params, "accepted")
@@ -165,16 +171,17 @@ class Workload(Chores):
             key = {"vm_ids": [found[1]]} if many else {"vm_id": found[1]}
             self.ask(found[0], f"user.vm.{view}", **key, **more)
 
-    def _create(self, count: int = 1) -> None:
+    def _create(self, count: int = 1, login: str = "", image_id: int = 0) -> None:
         simulation = self.simulation
+        login = login or self._user()
         more: dict[str, Any] = {}
         if self.rng.random() < 0.15:
             more["iso_list"] = [simulation.iso_id]
         if self.rng.random() < 0.15:
             more["disk_list"] = [self.rng.choice(simulation.disk_ids)]
         self.ask(
-            self._user(), "user.vm.create", name=f"vm{len(self.asks)}", description="", count=count,
-            image_id=simulation.image_id, template_id=simulation.template_id,
+            login, "user.vm.create", name=f"vm{len(self.asks)}", description="", count=count,
+            image_id=image_id or simulation.image_id, template_id=simulation.template_id,
             on_poweroff=self.rng.choice(["stop", "stop", "destroy", "restart", "save"]),
             vnc=self.rng.random() < 0.3, deploy_mode=self.rng.choice(["overlay", "overlay", "copy"]), **more,
         )  # fmt: skip

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 POLL_S: Final = 20.0
 # The calls of a driver that change nothing are not worth dying at.
 LOOKS: Final = frozenset(
-    {"info", "domains", "look", "describe", "usage", "list_all", "find", "read_tail", "open", "close"}
+    {"source", "info", "domains", "look", "describe", "usage", "list_all", "find", "read_tail", "open", "close"}
 )
 
 
@@ -57,12 +57,14 @@ class Node:
         if operation == "prepare":
             self.launches[uuid] = self.launches.get(uuid, 0) + 1
             simulation.watcher.starts(self, uuid)
+            simulation.effects.starts(self, uuid)
         self.agent.record(uuid, name, operation, sub_operation)
         if operation == "started":
             Guest(self, uuid, self.launches[uuid]).boot()
 
     def cut_power(self) -> None:
         """The host is off: its agent and guests with it."""
+        self.simulation.power_cuts.append(self.simulation.unix_s())
         self.memory.power_cut()
         self.agent.running = False
 
@@ -249,12 +251,13 @@ class Guest:
     def boot(self) -> None:
         simulation = self.node.simulation
         rng = simulation.guests_rng
+        simulation.effects.writes(self.node, self.uuid, self.launch)
         simulation.later(rng.uniform(5, 40), self._hello, 0)
         fate = rng.random()
-        if fate < 0.08:
-            simulation.later(rng.uniform(30, 900), self._power_off)
-        elif fate < 0.12:
-            simulation.later(rng.uniform(10, 900), self._crash)
+        if fate < 0.11:
+            simulation.later(rng.uniform(20, 400), self._power_off)
+        elif 0.2 < fate < 0.25:
+            simulation.later(rng.uniform(10, 400), self._crash)
         if rng.random() < 0.1:
             self.node.memory.ignores_power_button.add(self.uuid)
         else:
@@ -271,6 +274,7 @@ class Guest:
         if not reachable or not nics or domain.paused or process is None:
             simulation.later(5.0, self._hello, attempt + 1)
             return
+        simulation.effects.writes(self.node, self.uuid, self.launch)
         network = self.node.memory.world.networks[nics[0].network]
         address = str(address_of_mac(nics[0].mac))
         self.node.agent.ask(process, "GET", "/guest/latest/meta-data/instance-id", b"", network.bridge, address)
@@ -282,13 +286,15 @@ class Guest:
             self.node.simulation.later(5.0, self._hello, attempt + 1)
 
     def _power_off(self) -> None:
-        if self.alive() and self.node.agent.running:
+        if self.alive() and self.node.agent.running and not self.node.memory.world.domains[self.uuid].paused:
             self.node.simulation.note("guest powers off", self.node.name, self.uuid)
+            self.node.simulation.effects.ends_by_itself(self.uuid)
             self.node.memory.guest_power_off(self.uuid)
 
     def _crash(self) -> None:
         if self.alive() and self.node.agent.running:
             self.node.simulation.note("guest crashes", self.node.name, self.uuid)
+            self.node.simulation.effects.ends_by_itself(self.uuid)
             self.node.memory.crash(self.uuid)
 
 
@@ -322,6 +328,7 @@ class _SimPart:
             if method == "delete":
                 process.simulation.watcher.deletes(self._memory, *args[:2])
             value = function(*args, **kwargs)
+            process.simulation.effects.called(method, args)
             if process.simulation.crash_point(process, f"node {method}", before=False):
                 raise Killed()
             return value

@@ -1,0 +1,55 @@
+"""
+What must hold where nothing is broken: nothing fails, and nothing takes longer than it has to. Times are simulated
+seconds: calls to nodes take up to a quarter of a second each here, and a guest obeys its button at once.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from simulation.simulation import Simulation
+    from simulation.workload import Workload
+
+# From the call to the end of its work, with ten times what is seen; a guest that ends after its launch is started again
+# after a pause, and one that ignores its button has its time for it.
+TAKES_S: Final = {
+    "vm_create": 20.0, "vm_start": 45.0, "vm_stop": 20.0, "vm_destroy": 20.0, "vm_reset": 5.0, "vm_pause": 5.0,
+    "vm_resume": 5.0, "vm_vnc": 5.0, "image_delete": 10.0, "image_import": 10.0, "storage_attach": 10.0,
+    "vm_save_and_shutdown": 150.0, "vm_shutdown": 150.0, "vm_move": 60.0, "node_evacuate": 240.0,
+}  # fmt: skip
+ANSWERED_S: Final = 2.0  # what a call takes
+MAY_FAIL: Final = frozenset({"guest_ignored"})
+# A call may meet a VM that is busy, or not as its caller thought; nothing else.
+MAY_BE_TOLD: Final = frozenset(
+    {
+        "vm_wrong_state", "vm_busy", "object_not_found", "access_needed", "operation_wrong_state", "role_needed",
+        "operation_not_abandonable", "image_wrong_state", "in_use", "quota_reached", "owner_stays", "account_blocked",
+        "not_authenticated", "drift_not_applicable", "cannot_adopt", "storage_locked", "no_capacity", "name_taken",
+        "network_overlaps", "no_free_address", "token_refused", "invalid_parameter",
+        "group_wrong_membership", "group_leader_stays", "group_not_leader", "group_limit",
+    }
+)  # fmt: skip
+
+
+def at_rest(simulation: Simulation, workload: Workload) -> list[str]:
+    """Of a run without faults."""
+    wrong = []
+    for row in simulation.sql(
+        "SELECT id, kind, state, error, admin_text, attempts,"
+        " extract(epoch FROM finished_at - created_at)::float8 AS took FROM operation ORDER BY id"
+    ):
+        what = f"operation {row.id} ({row.kind})"
+        if row.state == "failed" and row.error not in MAY_FAIL:
+            wrong.append(f"{what} failed, though nothing was broken: {row.error} {row.admin_text}")
+        elif row.took is not None and row.took > TAKES_S[row.kind]:
+            wrong.append(f"{what} took {row.took:.1f} s")
+    for ask in workload.asks:
+        who = f"call {ask.number} of {ask.login} ({ask.method} {ask.params})"
+        if not ask.accepted and ask.error not in MAY_BE_TOLD:
+            wrong.append(f"{who} was refused with {ask.error}, though nothing was broken")
+        elif ask.tries > 1 or ask.ended_at - ask.asked_at > ANSWERED_S:
+            wrong.append(f"{who} took {ask.ended_at - ask.asked_at:.1f} s, in {ask.tries} tries")
+    if rows := simulation.sql("SELECT kind, subject FROM drift WHERE kind NOT LIKE '%volume' ORDER BY id"):
+        wrong.append(f"there were findings: {[tuple(row) for row in rows]}")
+    return wrong

@@ -1,0 +1,306 @@
+"""
+What was done, and not only written down: whoever is told that something is done finds it so on the nodes.
+
+It keeps, beside the product, what each guest wrote to its disk, which calls took effect on a node and how guests ended;
+at rest it holds what is recorded as done against that.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+from simulation import judge
+from simulation.simulation import EPOCH
+from simulation.tickets import REMOTES
+
+if TYPE_CHECKING:
+    from simulation.simulation import Simulation
+    from simulation.workload import Workload
+    from simulation.world import Node
+
+BOOTS: Final = b"boots:"  # how whatever a VM can be started from begins
+# What a guest that ends by itself leads to.
+POLICY: Final = {"stop": "vm_stop", "save": "vm_save_and_shutdown", "destroy": "vm_destroy", "restart": "vm_start"}
+PRESSED: Final = {"vm_reset": "reset", "vm_pause": "pause", "vm_resume": "resume"}
+# What succeeds at least once over the fixed seeds, with its effect.
+EXPECTED: Final = (
+    "vm_create overlay", "vm_create copy", "vm_create vnc", "vm_create iso", "vm_create data disk",
+    "vm_create saved image", "vm_start", "vm_stop", "vm_shutdown", "vm_reset", "vm_pause", "vm_resume", "vm_destroy",
+    "vm_vnc attach", "vm_vnc detach", "vm_save asked", "vm_save policy", "vm_save again", "vm_move",
+    "power-off stop", "power-off save", "power-off destroy", "power-off restart", "image_import", "image_delete",
+    "storage_attach", "storage_detach", "node_evacuate", "retried", "abandoned",
+)  # fmt: skip
+
+
+class Effects:
+    """
+    :ivar disks: by uuid, what a VM's root disk has to hold.
+    :ivar excused: what was not held against the product, by the reason.
+    """
+
+    def __init__(self, simulation: Simulation) -> None:
+        self.simulation = simulation
+        self.disks: dict[str, bytes] = {}
+        self.did: dict[tuple[str, str], list[float]] = defaultdict(list)  # (method, uuid): when
+        self.ends: list[tuple[float, str]] = []
+        self.excused: Counter[str] = Counter()
+
+    # ------------------------------------------------------------------ what happens
+
+    def called(self, method: str, args: tuple[Any, ...]) -> None:
+        """A call took effect on a node."""
+        if method in PRESSED.values() or method == "set_vnc":
+            self.did[method, str(args[0])].append(self.simulation.unix_s())
+
+    def ends_by_itself(self, uuid: str) -> None:
+        self.ends.append((self.simulation.unix_s(), uuid))
+
+    def _root(self, node: Node, uuid: str) -> tuple[str, Any]:
+        """The pool and volume that a domain boots from."""
+        storages = node.memory.world.storages
+        path = node.memory.world.domains[uuid].spec.disks[0].path
+        volume = storages.behind(path)
+        pool = next((name for name, (spec, _) in storages._pools.items() if path.startswith(f"{spec.path}/")), "")
+        return pool, volume
+
+    def starts(self, node: Node, uuid: str) -> None:
+        """A domain is about to run: from a disk that boots, which is as its guest left it, or as its image."""
+        domain = node.memory.world.domains[uuid]
+        if not domain.spec.disks:
+            return
+        pool, volume = self._root(node, uuid)
+        if volume is None or volume.missing or volume.name in self.simulation.excused_volumes:
+            return
+        content = node.memory.world.storages.whole(pool, volume)
+        if not content.startswith(BOOTS):
+            what = f"{volume.name}, which does not boot: {content!r:.60}"
+            self.simulation.break_invariant(f"VM {uuid} starts from {what}")
+        known = self.disks.get(uuid)
+        if known is None:
+            rows = self.simulation.sql(
+                "SELECT i.volume FROM vm v JOIN image i ON i.id = v.image_id WHERE v.uuid = CAST(:u AS uuid)", u=uuid
+            )
+            image = self.simulation.share.volumes.get(rows[0].volume) if rows else None
+            if image is not None and content != image.content:
+                self.simulation.break_invariant(f"VM {uuid} starts from something else than its image")
+            self.disks[uuid] = content
+        elif content != known:
+            self.simulation.break_invariant(f"VM {uuid} starts with a disk that is not as its guest left it")
+
+    def writes(self, node: Node, uuid: str, launch: int) -> None:
+        """A guest writes to its disk, what nobody else does."""
+        if not node.memory.world.domains[uuid].spec.disks:
+            return
+        _, volume = self._root(node, uuid)
+        if volume is not None and not volume.missing and uuid in self.disks:
+            written = f"{uuid[:8]}/{launch};".encode()
+            volume.content += written
+            self.disks[uuid] += written
+
+    # ------------------------------------------------------------------ at rest
+
+    def at_rest(self, workload: Workload) -> list[str]:
+        return [
+            *self._saved(),
+            *self._pressed(),
+            *self._ended(),
+            *self.definitions(),
+            *self._screens(workload),
+            *self._trail(workload),
+        ]
+
+    def _saved(self) -> list[str]:
+        """The image that a VM was saved to has what its disk had, by itself, and boots."""
+        wrong = []
+        for row in self.simulation.sql(
+            "SELECT v.id, v.uuid::text AS uuid, i.id AS image_id, i.volume FROM vm v JOIN image i"
+            " ON i.id = v.save_image_id WHERE i.state = 'ok' AND i.deleted_at IS NULL ORDER BY 1"
+        ):
+            volume, kept = self.simulation.share.volumes.get(row.volume), self.disks.get(row.uuid)
+            if volume is None or kept is None:
+                continue  # that it is there, others look at; one that never ran was saved as it was
+            if volume.base is not None or volume.content != kept:
+                wrong.append(f"image {row.image_id} has not what the disk of VM {row.id} had: {volume.content!r:.80}")
+            self.excused["saves compared"] += 1
+        asked = judge.model_of(self.simulation)
+        for image in asked.images.values():
+            if "name" in image.facts:
+                row = self.simulation.sql("SELECT a.login FROM image i JOIN account a ON a.id = i.account_id"
+                                          " WHERE i.id = :i", i=image.id)[0]  # fmt: skip
+                if row.login != image.owner:
+                    wrong.append(f"image {image.id} is {row.login}'s; the VM that was saved is {image.owner}'s")
+        return wrong
+
+    def _pressed(self) -> list[str]:
+        """A button that is said to have been pressed was, in that time."""
+        wrong = []
+        for row in self.simulation.sql(
+            "SELECT o.id, o.kind, v.uuid::text AS uuid, extract(epoch FROM o.created_at)::float8 AS begun,"
+            " extract(epoch FROM o.finished_at)::float8 AS ended FROM operation o JOIN vm v ON v.id = o.vm_id"
+            " WHERE o.state = 'done' AND o.kind IN ('vm_reset', 'vm_pause', 'vm_resume') ORDER BY 1"
+        ):
+            times = self.did[PRESSED[row.kind], row.uuid]
+            if not any(row.begun - 0.01 <= at <= row.ended + 0.01 for at in times):
+                wrong.append(f"operation {row.id} ({row.kind}) is done, and nobody pressed that button")
+        return wrong
+
+    def _ended(self) -> list[str]:
+        """What a guest that ended by itself led to is what its VM's policy says."""
+        wrong = []
+        for at, uuid in self.ends:
+            found = self.simulation.sql(
+                "SELECT o.id, o.kind, o.cause_kind, extract(epoch FROM o.created_at)::float8 AS begun,"
+                " coalesce(extract(epoch FROM o.finished_at)::float8, 1e12) AS ended, v.on_poweroff, v.id AS vm_id"
+                " FROM operation o JOIN vm v ON v.id = o.vm_id WHERE v.uuid = CAST(:u AS uuid)"
+                " AND o.kind <> 'vm_vnc' ORDER BY o.id",
+                u=uuid,
+            )
+            excuse = ""
+            after = [row for row in found if row.begun > at - 0.001]
+            if any(row.begun <= at + 0.001 and at <= row.ended for row in found):
+                excuse = "an end while work was under way"
+            elif uuid in self.simulation.excused_uuids:
+                excuse = "an end of a domain that somebody tampered with"
+            elif after and after[0].cause_kind == "call":
+                excuse = "an end that a call was before"
+            elif any(at - 60 <= when <= (after[0].begun if after else 1e12) for when in self.simulation.power_cuts):
+                excuse = "an end around a power cut"
+            if excuse:
+                self.excused[excuse] += 1
+            elif not after:
+                wrong.append(f"the guest of VM {uuid} ended at {at - EPOCH:.1f}, and nothing came of it")
+            else:
+                row = after[0]
+                wanted = POLICY[row.on_poweroff]
+                if row.on_poweroff == "save" and row.kind == "vm_stop":
+                    self.excused["an automatic save that was refused"] += 1
+                elif row.kind != wanted:
+                    told = f"its policy is {row.on_poweroff}, it led to {row.kind}"
+                    wrong.append(f"VM {row.vm_id} ended by itself; {told}")
+                else:
+                    self.excused[f"followed: {row.on_poweroff}"] += 1
+        return wrong
+
+    def definitions(self, vm_ids: Sequence[int] | None = None) -> list[str]:
+        """What runs is defined as its rows say. :param vm_ids: of these alone; None: all."""
+        wrong, macs = [], Counter[str]()
+        rows = self.simulation.sql(
+            "SELECT v.id, v.uuid::text AS uuid, v.cpu, v.memory_mib, v.launches, p.port,"
+            " (SELECT array_agg(n.mac::text ORDER BY n.number) FROM nic n WHERE n.vm_id = v.id) AS nics,"
+            " (SELECT array_agg(s.path || '/' || d.volume ORDER BY d.id) FROM disk d JOIN storage s"
+            " ON s.id = d.storage_id WHERE d.vm_id = v.id AND d.deleted_at IS NULL) AS own,"
+            " (SELECT array_agg(s.path || '/' || i.volume || ' ' || a.read_only ORDER BY a.device)"
+            " FROM image_attachment a JOIN image i ON i.id = a.image_id JOIN storage s ON s.id = i.storage_id"
+            " WHERE a.vm_id = v.id) AS more FROM vm v LEFT JOIN vnc_port p ON p.vm_id = v.id"
+            " WHERE v.closed_at IS NULL AND (CAST(:ids AS bigint[]) IS NULL OR v.id = ANY(CAST(:ids AS bigint[])))"
+            " ORDER BY 1",
+            ids=None if vm_ids is None else list(vm_ids),
+        )
+        for node in self.simulation.nodes:
+            for row in rows:
+                domain = node.memory.world.domains.get(row.uuid)
+                if domain is None or domain.running is None or row.uuid in self.simulation.excused_uuids:
+                    continue
+                spec = domain.running
+                has: list[Any] = [spec.vcpus, spec.memory_mib, [nic.mac for nic in spec.nics]]
+                has.append(spec.vnc.port if spec.vnc else None)
+                has.append([disk.path for disk in spec.disks if disk.path in (row.own or [])])
+                others = [disk for disk in spec.disks if disk.path not in (row.own or [])]
+                has.append([f"{disk.path} {'true' if disk.read_only else 'false'}" for disk in others])
+                wanted = [row.cpu, row.memory_mib, row.nics or [], row.port, row.own or [], row.more or []]
+                if has != wanted:
+                    wrong.append(f"the domain of VM {row.id} is {has}, and its rows say {wanted}")
+                macs.update(nic.mac for nic in spec.nics)
+        return wrong + [f"{n} domains have the address {mac}" for mac, n in macs.items() if n > 1]
+
+    def _screens(self, workload: Workload) -> list[str]:
+        """The screen of what runs is open as it was asked for last, with the password that was told."""
+        wrong = []
+        last: dict[int, Any] = {}
+        order = {
+            row.request_id: row.id
+            for row in self.simulation.sql("SELECT request_id, max(id) AS id FROM audit GROUP BY 1")
+        }
+        for ask in sorted(workload.asks, key=lambda each: order.get(each.request_id, 0)):
+            if ask.accepted and ask.method in ("user.vm.attach_vnc", "user.vm.detach_vnc"):
+                last[ask.params["vm_id"]] = ask
+        for row in self.simulation.sql(
+            "SELECT id, uuid::text AS uuid, vnc_enabled, (SELECT state FROM operation o WHERE o.vm_id = vm.id"
+            " AND o.kind = 'vm_vnc' ORDER BY o.id DESC LIMIT 1) AS how FROM vm WHERE closed_at IS NULL ORDER BY 1"
+        ):
+            for node in self.simulation.nodes:
+                domain = node.memory.world.domains.get(row.uuid)
+                if domain is None or domain.vnc is None or row.how not in (None, "done"):
+                    continue
+                if domain.vnc.enabled != row.vnc_enabled:
+                    wrong.append(f"the screen of VM {row.id} is {domain.vnc.enabled}, asked for is {row.vnc_enabled}")
+                ask = last.get(row.id)
+                told = ask.answer.get("password") if ask is not None and isinstance(ask.answer, dict) else None
+                if told is not None and told != domain.vnc.password:
+                    wrong.append(f"the screen of VM {row.id} has another password than was told")
+        return wrong
+
+    def _trail(self, workload: Workload) -> list[str]:
+        """The audit says who asked for what, from where."""
+        asks = {ask.request_id: ask for ask in workload.asks}
+        wrong = []
+        cloud = self.simulation.cloud
+        books = [(self.simulation.sql, None if cloud is None else "192.0.2.10")]
+        if cloud is not None:
+            books.append((cloud.sql, "198.51.100.7"))
+        for sql, whence in books:
+            for row in sql(
+                "SELECT request_id, login, method, remote, arguments FROM audit WHERE request_id IS NOT NULL"
+            ):
+                ask = asks.get(row.request_id)
+                if ask is None:
+                    continue
+                kept = {name: value for name, value in ask.params.items() if name in row.arguments}
+                there = {name: row.arguments[name] for name in kept}
+                missing = sorted(set(ask.params) - set(row.arguments) - {"user_data"})
+                told = (row.login, row.method, row.remote, there, missing)
+                wanted = (ask.login, ask.method, whence or REMOTES[ask.login], kept, [])
+                if told != wanted:
+                    wrong.append(f"the audit of call {ask.number} says {told}, it was {wanted}")
+        return wrong
+
+    def table(self, workload: Workload) -> Counter[str]:
+        """What succeeded, by kind and mode, and what was excused."""
+        simulation, made = self.simulation, Counter[str]()
+        for row in simulation.sql(
+            "SELECT o.kind, o.state, o.cause_kind, o.arguments, d.mode, i.name AS image"
+            " FROM operation o LEFT JOIN vm v ON v.id = o.vm_id"
+            " LEFT JOIN image i ON i.id = v.image_id"
+            " LEFT JOIN LATERAL (SELECT mode FROM disk WHERE vm_id = v.id ORDER BY id LIMIT 1) d ON true"
+        ):
+            if row.state == "abandoned":
+                made["abandoned"] += 1
+            if row.state != "done":
+                continue
+            kind = {"vm_save_and_shutdown": "vm_save"}.get(row.kind, row.kind)
+            modes = [""]
+            saved = row.image is not None and row.image != "tiny"
+            if kind == "vm_create":
+                modes = [f" {row.mode}", *([" saved image"] if saved else [])]
+            elif kind == "vm_save":
+                modes = [" asked" if row.cause_kind == "call" else " policy", *([" again"] if saved else [])]
+            elif kind == "vm_vnc":
+                modes = []
+            elif kind == "storage_attach" and (row.arguments or {}).get("detach"):
+                kind, modes = "storage_detach", [""]
+            made.update(f"{kind}{mode}" for mode in modes)
+        launched = {row.id for row in simulation.sql("SELECT id FROM vm WHERE launches > 0")}
+        for ask in workload.asks:
+            if ask.method == "user.vm.create" and ask.accepted and ask.answer[0]["vm_id"] in launched:
+                for parameter, mode in (("vnc", "vnc"), ("iso_list", "iso"), ("disk_list", "data disk")):
+                    made[f"vm_create {mode}"] += bool(ask.params.get(parameter))
+        for name, count in self.excused.items():
+            made[f"power-off {name[10:]}" if name.startswith("followed: ") else name] += count
+        for row in simulation.sql("SELECT method, count(*) AS n FROM audit GROUP BY 1"):
+            if row.method.endswith("operation.retry"):
+                made["retried"] += row.n
+            elif row.method in ("user.vm.attach_vnc", "user.vm.detach_vnc"):
+                made[f"vm_vnc {row.method[8:14]}"] += row.n
+        return made

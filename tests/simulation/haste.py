@@ -1,0 +1,171 @@
+"""What people do too soon, too late, or to what is not theirs; and what they look at meanwhile."""
+
+from __future__ import annotations
+
+import random
+from typing import TYPE_CHECKING, Any, Final
+
+from simulation.model import IMAGE_VIEWS, VM_VIEWS
+
+if TYPE_CHECKING:
+    from simulation.simulation import Simulation
+
+SOON_S: Final = 2.0
+RETRY_S: Final = 15.0
+OPEN: Final = "('queued', 'running', 'waiting')"
+LISTS: Final = (
+    "user.vm.get_list", "user.system_image.get_list", "user.iso_image.get_list", "user.storage_image.get_list",
+    "user.operation.get_list", "user.template.get_list", "user.user.check_quota", "user.message.get_list",
+)  # fmt: skip
+ROOTS: Final = ("admin.vm.get_list", "admin.user.get_list", "admin.node.get_list", "admin.drift.get_list")
+SOURCE: Final = b"boots: imported;" + bytes(494) + b"\x55\xaa" + bytes(65_024)
+
+
+class Haste:
+    """Mixed into ``Workload``."""
+
+    simulation: Simulation
+    rng: random.Random
+    asks: list[Any]
+
+    if TYPE_CHECKING:  # what it has from ``Workload`` and ``Chores``
+
+        def ask(self, login: str, method: str, /, reading: bool = False, **params: Any) -> Any: ...
+
+        def _user(self) -> str: ...
+
+        def _vm(self, login: str | None = None) -> tuple[str, int] | None: ...
+
+        def _create(self, count: int = 1, login: str = "", image_id: int = 0) -> None: ...
+
+        def _later(self, seconds: float, login: str, method: str, /, **params: Any) -> None: ...
+
+    # ------------------------------------------------------------------ too soon
+
+    def _hasty(self) -> None:
+        """A call, and within two seconds its VM's end, or the call's."""
+        found = self._vm()
+        if found is None:
+            return
+        login, vm_id = found
+        verb = self.rng.choice(["start", "stop", "save_and_shutdown", "pause", "reset", "shutdown"])
+        params: dict[str, Any] = {"vm_ids": [vm_id]} if verb == "reset" else {"vm_id": vm_id}
+        if verb == "save_and_shutdown":
+            params |= {"name": f"hasty{len(self.asks)}", "description": ""}
+        self.ask(login, f"user.vm.{verb}", **params)
+        after_s = self.rng.uniform(0.0, SOON_S)
+        if self.rng.random() < 0.7:
+            self.simulation.later(after_s, self._abandon_of, login, vm_id)
+        else:
+            self._later(after_s, login, "user.vm.destroy", vm_ids=[vm_id])
+
+    def _abandon_of(self, login: str, vm_id: int) -> None:
+        found = self.simulation.sql(
+            f"SELECT id FROM operation WHERE vm_id = :v AND state IN {OPEN} ORDER BY id DESC LIMIT 1", v=vm_id
+        )
+        if found:
+            self.ask(login, "user.operation.abandon", operation_id=found[0].id)
+
+    def _retry_soon(self) -> None:
+        """Whoever sees that something has failed tries again at once, more often than not."""
+        simulation = self.simulation
+        rows = simulation.sql(
+            "SELECT o.id, a.login FROM operation o JOIN account a ON a.id = o.account_id WHERE o.state = 'failed'"
+            " AND o.finished_at > clock_timestamp() - make_interval(secs => :soon) ORDER BY o.id",
+            soon=RETRY_S,
+        )
+        if rows and self.rng.random() < 0.7:
+            found = self.rng.choice(rows)
+            self.ask(found.login, "user.operation.retry", operation_id=found.id)
+
+    def _save_again(self) -> None:
+        """A VM of what a VM was saved to; the saves of these are saves of saves."""
+        rows = self.simulation.sql(
+            "SELECT i.id, a.login FROM image i JOIN account a ON a.id = i.account_id WHERE i.deleted_at IS NULL"
+            " AND i.state = 'ok' AND i.kind = 'system' AND i.name <> 'tiny' ORDER BY i.id"
+        )
+        if rows:
+            found = self.rng.choice(rows)
+            self._create(login=found.login if found.login != "admin" else "", image_id=found.id)
+        saved = self.simulation.sql(
+            "SELECT v.id, a.login FROM vm v JOIN account a ON a.id = v.account_id JOIN image i ON i.id = v.image_id"
+            " WHERE v.closed_at IS NULL AND i.name <> 'tiny' ORDER BY v.id"
+        )
+        if saved:
+            found = self.rng.choice(saved)
+            self.ask(
+                found.login, "user.vm.save_and_shutdown", vm_id=found.id, name=f"again{len(self.asks)}", description=""
+            )
+
+    def _import_image(self) -> None:
+        simulation = self.simulation
+        simulation.import_dir.mkdir(exist_ok=True)
+        source = simulation.import_dir / "boots.raw"
+        source.write_bytes(SOURCE)
+        self.ask(
+            "admin", "admin.system_image.import_file", name=f"imported{len(self.asks)}", description="",
+            path=str(source), storage_id=simulation.storage_id,
+        )  # fmt: skip
+
+    # ------------------------------------------------------------------ what is not theirs
+
+    def _anything(self, login: str, vm_id: int) -> None:
+        """Any view of one VM."""
+        view = self.rng.choice(list(VM_VIEWS))
+        params: dict[str, Any] = {"vm_ids": [vm_id]} if view.endswith(("destroy", "reset")) else {"vm_id": vm_id}
+        if view.endswith("save_and_shutdown"):
+            params |= {"name": f"taken{len(self.asks)}", "description": ""}
+        elif view.endswith("edit"):
+            params["description"] = f"by {login}, {len(self.asks)}"
+        self.ask(login, view, reading="get_" in view, **params)
+
+    def _trespass(self) -> None:
+        """Somebody else's VM, image, operation or grant; or what is not there."""
+        login, what = self._user(), self.rng.random()
+        found = self._vm()
+        if what < 0.5 and found is not None:
+            self._anything(login, found[1] if self.rng.random() < 0.9 else 10**6 + len(self.asks))
+        elif what < 0.65 and found is not None:
+            other = self.rng.choice(["ann", "bob", "eve"])
+            level = self.rng.choice(["user", "operator", "owner", None])
+            self.ask(login, "user.acl.set", kind="vm", object_id=found[1], level=level, login=other)
+        elif what < 0.85:
+            rows = self.simulation.sql("SELECT id, kind FROM image WHERE deleted_at IS NULL ORDER BY id")
+            image = self.rng.choice(rows)
+            views = [view for view in IMAGE_VIEWS if view.startswith(f"user.{image.kind}_") and "group" not in view]
+            view = self.rng.choice(views)
+            params = {"description": f"by {login}"} if view.endswith("edit") else {}
+            self.ask(login, view, reading="get_" in view, image_id=image.id, **params)
+        else:
+            rows = self.simulation.sql("SELECT id FROM operation ORDER BY id DESC LIMIT 6")
+            if rows:
+                view = self.rng.choice(["get", "retry", "abandon"])
+                op_id = self.rng.choice(rows).id
+                self.ask(login, f"user.operation.{view}", reading=view == "get", operation_id=op_id)
+
+    def _withdraw(self) -> None:
+        """What was granted is taken back; whoever had it tries again and again."""
+        rows = self.simulation.sql(
+            "SELECT g.object_id, o.login AS owner, a.login FROM acl g JOIN account a ON a.id = g.account_id"
+            " JOIN vm v ON v.id = g.object_id JOIN account o ON o.id = v.account_id"
+            " WHERE g.kind = 'vm' AND v.closed_at IS NULL ORDER BY g.object_id, a.login"
+        )
+        if not rows:
+            found = self._vm()
+            if found is None:
+                return
+            other = self.rng.choice([login for login in ("ann", "bob", "eve") if login != found[0]])
+            level = self.rng.choice(["user", "operator", "owner"])
+            self.ask(found[0], "user.acl.set", kind="vm", object_id=found[1], level=level, login=other)
+            return
+        row = self.rng.choice(rows)
+        self._anything(row.login, row.object_id)
+        self.ask(row.owner, "user.acl.set", kind="vm", object_id=row.object_id, level=None, login=row.login)
+        for after_s in (1.0, 5.0):
+            self.simulation.later(after_s + self.rng.random(), self._anything, row.login, row.object_id)
+
+    def _wrong_role(self) -> None:
+        self.ask(self._user(), self.rng.choice(ROOTS), reading=True)
+
+    def _look(self) -> None:
+        self.ask(self._user(), self.rng.choice(LISTS), reading=True)

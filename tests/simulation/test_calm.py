@@ -1,0 +1,82 @@
+"""Time and fairness, where nothing is broken; how soon all is well after something was; and what rest costs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from lab.postgres import PrivatePostgres
+from simulation.scenario import Scene
+
+GROWING = ("operation", "audit", "change", "hook_event", "request", "placement", "drift", "message")
+
+
+def test_nobody_waits_for_anothers_burst(server: PrivatePostgres, state_dir: Path) -> None:
+    """A dozen VMs of ann's hold up one of bob's, asked for after them, by hardly more than they hold up each other."""
+    with Scene(server, state_dir, 301) as scene:
+        scene.call("user.vm.create", scene.new("many", count=12), login="ann")
+        scene.call("user.vm.create", scene.new("one"), login="bob")
+        scene.quiet()
+        took = {
+            row.login: row.took
+            for row in scene.sql(
+                "SELECT a.login, max(extract(epoch FROM o.finished_at - o.created_at))::float8 AS took"
+                " FROM operation o JOIN account a ON a.id = o.account_id WHERE o.kind = 'vm_create' GROUP BY 1"
+            )
+        }
+        assert took["bob"] <= took["ann"] + 1.0 and took["ann"] < 30.0
+        scene.finish()
+
+
+def test_a_slow_node_holds_up_no_other(server: PrivatePostgres, state_dir: Path) -> None:
+    """Work on a node that takes its time is not waited for by others."""
+    with Scene(server, state_dir, 302) as scene:
+        slow, fast = scene.nodes[:2]
+        ours = [scene.vm(on=slow) for _ in range(3)]
+        other = scene.vm(on=fast)
+        slow.slow = 60.0
+        for vm_id in ours:
+            scene.act("stop", vm_id)
+        began = scene.schedule.seconds()
+        scene.act("stop", other)
+        scene.until_state(other, "stopped", 30.0)
+        assert scene.schedule.seconds() - began < 15.0
+        scene.finish()
+
+
+def test_well_soon_after(server: PrivatePostgres, state_dir: Path) -> None:
+    """A minute after a node is back all that happened while it was away is on record, and nothing is doubtful."""
+    with Scene(server, state_dir, 303) as scene:
+        node = scene.nodes[0]
+        stays, ends = scene.vm(on=node), scene.vm(on=node)
+        scene.part(node)
+        scene.run_for(30.0)
+        node.memory.guest_power_off(scene.uuid(ends))
+        scene.run_for(60.0)
+        scene.heal()
+        scene.until_state(ends, "stopped", 60.0)
+        scene.until(lambda: scene.shown(stays)["doubtful"] is None, "nothing is doubtful", 60.0)
+        assert scene.state(stays) == "running"
+        scene.finish()
+
+
+def test_rest_writes_nothing(server: PrivatePostgres, state_dir: Path) -> None:
+    """VMs at rest add no row to any table that grows, no line to the log, and next to no statements."""
+    with Scene(server, state_dir, 304) as scene:
+
+        def rest(seconds: float) -> tuple[int, int, dict[str, int]]:
+            statements, lines = scene.statements, len(scene.journal)
+            before = {name: scene.sql(f"SELECT count(*) FROM {name}")[0][0] for name in GROWING}
+            scene.run_for(seconds)
+            grown = {name: scene.sql(f"SELECT count(*) FROM {name}")[0][0] - before[name] for name in GROWING}
+            return scene.statements - statements, len(scene.journal) - lines, grown
+
+        scene.run_for(60.0)
+        empty, *_ = rest(120.0)
+        for _ in range(8):
+            scene.vm()
+        scene.run_for(60.0)
+        full, lines, grown = rest(120.0)
+        assert {name: n for name, n in grown.items() if n} == {}
+        assert lines == 0, scene.journal[-lines:]
+        assert full <= empty * 1.1 + 8, f"{empty} statements without VMs, {full} with eight"
+        scene.finish()

@@ -1,0 +1,117 @@
+"""Each kind of work in each of its modes is done once, and seen to be: the disks, buttons, screens and ends of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cm.rpc.errors import HypervisorError
+from lab.postgres import PrivatePostgres
+from simulation.effects import EXPECTED
+from simulation.scenario import Scene
+
+
+class Tour:
+    """Calls as the workload makes them, one after the other."""
+
+    def __init__(self, scene: Scene) -> None:
+        self.scene = scene
+
+    def ask(self, method: str, login: str = "ann", **params: Any) -> Any:
+        ask = self.scene.clients.ask(login, method, **params)
+        self.scene.until(lambda: ask.ended, f"{method} is answered")
+        assert ask.accepted, f"{method} {params}: {ask.error}"
+        self.scene.run_for(3.0)
+        self.scene.quiet()
+        return ask.answer
+
+    def new(self, **more: Any) -> int:
+        params = self.scene.new(f"vm{len(self.scene.clients.asks)}", **more)
+        vm_id = int(self.ask("user.vm.create", **params)[0]["vm_id"])
+        self.scene.until(lambda: bool(self.scene.row(vm_id).contextualized_at), "it says hello")
+        return vm_id
+
+    def save(self, vm_id: int) -> int:
+        name = f"image{len(self.scene.clients.asks)}"
+        return int(self.ask("user.vm.save_and_shutdown", vm_id=vm_id, name=name, description="")["image_id"])
+
+    def power_off(self, policy: str) -> None:
+        vm_id = self.new(on_poweroff=policy)
+        uuid = self.scene.uuid(vm_id)
+        node = next(node for node in self.scene.nodes if uuid in node.running())
+        self.scene.effects.ends_by_itself(uuid)
+        node.memory.guest_power_off(uuid)
+        self.scene.run_for(30.0)
+        self.scene.quiet()
+
+
+def test_everything_succeeds(server: PrivatePostgres, state_dir: Path) -> None:
+    with Scene(server, state_dir, 401) as scene:
+        tour = Tour(scene)
+        vm_id = tour.new(vnc=True, iso_list=[scene.iso_id], disk_list=[scene.disk_ids[0]])
+        for verb in ("pause", "resume", "attach_vnc", "detach_vnc", "stop", "start", "shutdown", "start"):
+            tour.ask(f"user.vm.{verb}", vm_id=vm_id)
+        tour.ask("user.vm.reset", vm_ids=[vm_id])
+        tour.ask("user.vm.destroy", vm_ids=[vm_id])
+        first = tour.save(tour.new(deploy_mode="copy"))
+        again = tour.save(tour.new(image_id=first))
+        tour.ask("user.system_image.delete", image_id=again)
+        for policy in ("stop", "save", "destroy", "restart"):
+            tour.power_off(policy)
+        scene.clients._import_image()
+        scene.run_for(5.0)
+        scene.quiet()
+        moved = tour.new()
+        tour.ask("admin.node.evacuate", "admin", node_id=scene.row(moved).node_id)
+        both = {"storage_id": scene.storage_id, "node_id": scene.row(moved).node_id}
+        empty = next(node.node_id for node in scene.nodes if not node.running())
+        tour.ask("admin.storage.detach", "admin", **(both | {"node_id": empty}))
+        tour.ask("admin.storage.attach", "admin", **(both | {"node_id": empty}))
+        _fails_and_is_retried(tour)
+        _is_abandoned(tour)
+        assert scene.effects.at_rest(scene.clients) == []
+        done = {name for name, times in scene.effects.table(scene.clients).items() if times}
+        assert sorted(set(EXPECTED) - done) == []
+        scene.finish()
+
+
+def _fails_and_is_retried(tour: Tour) -> None:
+    scene = tour.scene
+    for node in scene.nodes:
+        node.memory.fail_next("create_overlay", HypervisorError("Input/output error", 38))
+    made = scene.clients.ask("ann", "user.vm.create", **scene.new("retried"))
+    scene.until(lambda: bool(scene.sql("SELECT 1 FROM operation WHERE state = 'failed'")), "it fails")
+    for node in scene.nodes:
+        node.memory._faults.next.clear()
+    tour.ask("user.operation.retry", operation_id=made.answer[0]["operation_id"])
+    assert scene.state(made.answer[0]["vm_id"]) == "running"
+
+
+def _is_abandoned(tour: Tour) -> None:
+    scene = tour.scene
+    vm_id = tour.new()
+    for node in scene.nodes:
+        node.memory.ignores_power_button.update(node.running())
+    ask = scene.clients.ask("ann", "user.vm.shutdown", vm_id=vm_id)
+    scene.run_for(2.0)
+    tour.ask("user.operation.abandon", operation_id=ask.answer["operation_id"])
+    assert scene.state(vm_id) == "running"
+
+
+@pytest.mark.parametrize("what", ["disk", "boot"])
+def test_what_a_disk_has_is_looked_at(server: PrivatePostgres, state_dir: Path, what: str) -> None:
+    """A disk that somebody wrote to behind a guest's back, or that does not boot, is seen when it is started from."""
+    with Scene(server, state_dir, 402) as scene:
+        vm_id = scene.vm()
+        scene.act("stop", vm_id)
+        scene.quiet()
+        volume = scene.share.volumes[f"vm-{scene.uuid(vm_id)}-root.qcow2"]
+        if what == "disk":
+            volume.content += b"else"
+        else:
+            scene.share.volumes["image-1.qcow2"].content = b"nothing"
+        scene.act("start", vm_id)
+        scene.quiet()
+        assert any("as its guest left it" in told or "does not boot" in told for told in scene.broken)
