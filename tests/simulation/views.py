@@ -1,32 +1,113 @@
-"""Which views there are, and which of them the simulation does not call, each with the reason."""
+"""
+What there is, and what of it the simulation does not do, each with the reason: views, kinds of work, calls to nodes.
+Whoever adds one finds out here where it has to be put in.
+"""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Final
 
+from cm.interfaces.hypervisor import IHypervisor
+from cm.interfaces.network import INetworks
+from cm.interfaces.volume import IPools, IVolumes
 from cm.rpc.view import Registry
+from cm.rules.operation import OperationKind
+from simulation.effects import EXPECTED
+from simulation.model import IMAGE_VIEWS, VM_VIEWS
+from simulation.walk import KINDS
+from simulation.world import LOOKS
+
+_PASSWORD: Final = "a password takes a second of true time; tests/postgres and tests/functional do"
+_MAIL: Final = "its tokens come by mail, which is not in it; tests/postgres"
+_START: Final = "done once, as each simulation begins, or by what is tested elsewhere: tests/postgres"
+_ACCOUNT: Final = "it makes or ends people: those of a simulation stay; tests/postgres"
 
 # Reading views.
 NOT_READ: Final[Mapping[str, str]] = {
-    "guest.session.login": "a password takes a second of true time to check; tests/postgres and tests/functional do",
+    "guest.session.login": _PASSWORD,
     "guest.oidc.begin": "takes a provider; tests/postgres has one",
     "guest.oidc.finish": "takes a provider; tests/postgres has one",
     "admin.cloud.get_users": "the cloud manager itself calls it each time it compares its people with the cluster's",
-    "guest.user.check_token": "its tokens come by mail, which is not in it; tests/postgres",
+    "guest.user.check_token": _MAIL,
+}
+# Changing views.
+NOT_CALLED: Final[Mapping[str, str]] = {
+    **dict.fromkeys(("admin.user.set_password", "user.account.set_password", "cloud.user.set_password"), _PASSWORD),
+    **dict.fromkeys(("admin.user.add", "admin.user.delete", "cloud.user.add", "cloud.user.delete"), _ACCOUNT),
+    **dict.fromkeys(("cloud.user.activate", "cloud.user.set_admin", "cloud.user.set_permissions"), _ACCOUNT),
+    **dict.fromkeys(("guest.user.activate", "guest.user.register", "guest.user.reset_password_mail"), _MAIL),
+    **dict.fromkeys(("guest.user.set_password_token", "cloud.mail.retry", "user.issue.send"), _MAIL),
+    **dict.fromkeys(("user.totp.begin", "user.totp.confirm", "user.totp.disable", "cloud.user.reset_totp"), _PASSWORD),
+    **dict.fromkeys(("admin.trust.add", "admin.node.add", "admin.node.enrol", "admin.storage.add"), _START),
+    **dict.fromkeys(("cloud.cluster.add", "cloud.cluster.edit", "cloud.cluster.check", "cloud.cluster.delete"), _START),
+    **dict.fromkeys(("cloud.cluster.lock", "cloud.cluster.unlock"), _START),
+    **dict.fromkeys(("admin.administrator.add", "admin.administrator.delete", "admin.trust.delete"), _START),
+    **dict.fromkeys(("user.api_key.create", "user.api_key.delete"), "sessions of another kind; tests/postgres"),
+    "admin.cloud.put_users": "the cloud manager itself calls it, for each change of its people",
+    "admin.cloud.drop_groups": "the cloud manager itself calls it, for each group that ends",
+    "admin.node.delete": "its nodes stay; tests/postgres",
+    "admin.storage.delete": "its storage stays; tests/postgres",
+    "admin.system_image.import_url": "takes a server; tests/functional has one",
+    "user.key.generate": "takes a second of true time; tests/postgres",
+    "user.session.delete": "tests/postgres",
+    "user.session.logout": "a session is shown until cloud.user.end_sessions ends it; tests/postgres",
+}
+# Kinds of work that no manager is killed at each point of.
+NOT_WALKED: Final[Mapping[str, str]] = {"node_evacuate": "the walk of vm_move asks for it, and kills at its points too"}
+# Calls to nodes that change something, and at which no manager dies in the fixed seeds.
+NOT_MADE: Final[Mapping[str, str]] = {
+    "remove": "a network is removed from nodes when its pool is deleted; tests/postgres",
+    "subscribe": "it changes nothing on the node",
 }
 
 
-def reading() -> frozenset[str]:
-    """The names of all views that change nothing, of both managers."""
+def views(*, changing: bool) -> frozenset[str]:
+    """The names of all views of both managers that change something, or of those that do not."""
+    collected = (view for package in ("cm.views", "clm.views") for view in Registry.collect(package))
+    return frozenset(view.name for view in collected if view.changing is changing)
+
+
+def asked_for() -> frozenset[str]:
+    """The changing views that the workload has calls of: by their whole name, or by a pattern and their last word."""
+    source = "".join((Path(__file__).parent / f"{name}.py").read_text() for name in ("workload", "chores", "haste"))
+    source += "".join(f'"{name}"' for name in (*VM_VIEWS, *IMAGE_VIEWS))
+    words = set(re.findall(r'"([a-z_.]+)"', source))
+    patterns = [re.sub(r"\\\{.*?\\\}", "[a-z_]+", re.escape(text)) for text in re.findall(r'f"([a-z_.{}]+)"', source)]
     return frozenset(
-        view.name for package in ("cm.views", "clm.views") for view in Registry.collect(package) if not view.changing
+        name
+        for name in views(changing=True)
+        if name in words
+        or (name.rpartition(".")[2] in words and any(re.fullmatch(pattern, name) for pattern in patterns))
     )
 
 
-def unread(called: Iterable[str]) -> list[str]:
-    """What is wrong with a list of the reading views that were called."""
-    names, called = reading(), frozenset(called)
-    wrong = [f"{name} was never called, and no reason is told" for name in names - called - NOT_READ.keys()]
-    wrong += [f"{name} is said not to be called, and was" for name in NOT_READ.keys() & called]
-    return sorted(wrong + [f"{name} is no reading view" for name in NOT_READ.keys() - names])
+def driver_calls() -> frozenset[str]:
+    """The calls to nodes that change something, as they are named where a manager may die."""
+    parts = (IHypervisor, IPools, IVolumes, INetworks)
+    return frozenset(name for part in parts for name in vars(part) if not name.startswith("_")) - LOOKS
+
+
+def forgotten(names: Iterable[str], done: Iterable[str], reasons: Mapping[str, str]) -> list[str]:
+    """What is neither done nor has a reason, what has a reason and is done, and reasons for what is not there."""
+    names, done = frozenset(names), frozenset(done)
+    wrong = [f"{name} was never done, and no reason is told" for name in names - done - reasons.keys()]
+    wrong += [f"{name} is said not to be done, and was" for name in reasons.keys() & done]
+    return sorted(wrong + [f"{name} has a reason, and is not there" for name in reasons.keys() - names])
+
+
+def unwalked() -> list[str]:
+    """Kinds of work of which the crash walk has none."""
+    walked = {kind.name.partition(",")[0] for kind in KINDS}
+    shown = {"vm_save_and_shutdown": "vm_save"}
+    kinds = {shown.get(kind.value, kind.value) for kind in OperationKind}
+    return forgotten(kinds, {name for name in walked if name in kinds}, NOT_WALKED)
+
+
+def unseen() -> list[str]:
+    """Kinds of work of which nothing is expected to be seen to be done."""
+    shown = {"vm_save_and_shutdown": "vm_save"}
+    kinds = {shown.get(kind.value, kind.value) for kind in OperationKind}
+    return forgotten(kinds, {name.partition(" ")[0] for name in EXPECTED} & kinds, {})
