@@ -168,7 +168,7 @@ def test_node_that_copies(server: PrivatePostgres, state_dir: Path) -> None:
     with Scene(server, state_dir, 104, nodes=1) as scene:
         (node,) = scene.nodes
         other, ending = scene.vm(), scene.vm()
-        node.copy_s = 1200.0
+        node.copy_s = 800.0
         copies = scene.call("user.vm.create", scene.new(count=6, deploy_mode="copy"), login="bob")
         scene.run_for(30)
 
