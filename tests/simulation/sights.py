@@ -10,7 +10,7 @@ from typing import Final
 from simulation.edits import Edit, Mutation
 
 ACCESS: Final = "cm/rules/access.py"
-CHANGE: Final = "cm/store/change.py"
+CHANGE: Final = "cm/store/feed.py"
 SHARING: Final = "cm/services/sharing.py"
 SPEC: Final = "cm/store/domain.py"
 VM: Final = "cm/rules/vm.py"
