@@ -93,6 +93,8 @@ BOUNDS: Final = (
     ),
     Bound(BOTH, "bytes that wait in one event stream", "cm.rpc.events:BUFFER_MAX", "of each stream",
           "read again once it takes them; cut off after 30 s"),
+    Bound(CLM, "bytes of one event of a cluster's stream", "cm.rpc.sse:EVENT_MAX", "of each stream",
+          "the stream is ended and opened anew"),
     Bound(BOTH, "changing calls at once", "limits.changes_burst",
           "of each account; 5 come back a second (`limits.changes_per_s`)", "`rate_limited`, Retry-After"),
     Bound(BOTH, "time of the reactor in one round, in seconds", "cm.rpc.turns:SLICE_S",
