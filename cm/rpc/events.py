@@ -124,7 +124,7 @@ class EventStream:
         cursor = self.subscription.cursor if self.subscription is not None else self._told
         if self._paused:
             return
-        beat = sse.BEAT if cursor == self._told else sse.encode(id=cursor)
+        beat = sse.beat() if cursor == self._told else sse.beat(cursor)
         self._told = cursor
         self._write([beat])
 

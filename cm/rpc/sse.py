@@ -33,7 +33,9 @@ class Event:
             return None
 
 
-BEAT: Final = b":\n\n"  # a comment: the connection lives
+def beat(id: str = "") -> bytes:
+    """The lines of a comment, which says that the connection lives; with the cursor, where it has moved on."""
+    return b":\n" + encode(id=id)
 
 
 def encode(*, id: str = "", name: str = "", data: bytes | None = None, retry_ms: int | None = None) -> bytes:

@@ -170,6 +170,8 @@ class Effects:
             if excuse:
                 self.excused[excuse] += 1
             elif not after:
+                if not self.simulation.sql("SELECT 1 FROM vm WHERE uuid = CAST(:u AS uuid)", u=uuid):
+                    continue  # a stranger's domain, which is nobody's to act on
                 wrong.append(f"the guest of VM {uuid} ended at {at - EPOCH:.1f}, and nothing came of it")
             else:
                 row = after[0]

@@ -60,7 +60,6 @@ NOT_WALKED: Final[Mapping[str, str]] = {"node_evacuate": "the walk of vm_move as
 # Calls to nodes that change something, and at which no manager dies in the fixed seeds.
 NOT_MADE: Final[Mapping[str, str]] = {
     "remove": "a network is removed from nodes when its pool is deleted; tests/postgres",
-    "subscribe": "it changes nothing on the node",
 }
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from cm.rpc.caller import RawJSON
 from cm.rpc.errors import CloudError
@@ -187,13 +187,18 @@ def outcome(call: Callable[[], Any]) -> str:
 UNSHARED = {"template_id", "public_ip_id", "group_id", "message_ids"}
 
 
+CLUSTERS: Final = Registry.collect("cm.views")
+
+
 def needs_level(case: Case, work: OperationKind = OperationKind.VM_CREATE) -> Level:
     """
     Which level a case needs: by what its view declares to do with the object, and the table of ``rules/access.py``.
 
     :param work: of the operation, where one is named; it is a VM's.
     """
-    declared, name = case.view.on, case.parameter.name
+    # What a cloud passes on to a cluster is declared there.
+    name = case.parameter.name
+    declared = CLUSTERS.get(case.view.name).on
     assert name in declared, f"{case}: say in on= what the view does with the object, or in UNSHARED that nothing"
     action = declared[name] or SPECS[work].action
     assert action is not None

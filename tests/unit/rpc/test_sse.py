@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cm.rpc.sse import BEAT, EVENT_MAX, Event, Reader, encode
+from cm.rpc.sse import EVENT_MAX, Event, Reader, beat, encode
 
 ROOT = Path(__file__).parents[3]
 STREAM = (
@@ -59,7 +59,7 @@ def test_cut(cuts: list[int]) -> None:
 def test_written(events: list[tuple[str, str, str]], cuts: list[int]) -> None:
     """What was written is read as it was; signs of life between change nothing."""
     names = [(ident, name.strip(" "), data) for ident, name, data in events]
-    stream = BEAT.join([encode(id=ident, name=name, data=data.encode()) for ident, name, data in names])
+    stream = beat().join([encode(id=ident, name=name, data=data.encode()) for ident, name, data in names])
     wanted = [Event(ident, name or "message", data) for ident, name, data in names]
     assert read(stream, *cuts) == wanted
 
