@@ -149,15 +149,12 @@ class WireRequest(Request):
         except BaseException:
             self.processingFailed(Failure())
 
-    def render(self, resrc: Any) -> None:
-        self.tell_server()
-        super().render(resrc)
+    def write(self, data: bytes) -> None:
+        if not self.startedWriting:
+            self._tell_server()
+        super().write(data)
 
-    def processingFailed(self, reason: Failure) -> Any:
-        self.tell_server()
-        return super().processingFailed(reason)
-
-    def tell_server(self) -> None:
+    def _tell_server(self) -> None:
         """Set the headers that every answer has."""
         set_header = self.responseHeaders.setRawHeaders
         set_header(b"server", (SERVER,))
@@ -169,7 +166,6 @@ class WireRequest(Request):
         """Answer, unless it is answered already or the client has gone."""
         if self.finished or self._disconnected:
             return
-        self.tell_server()
         self.setResponseCode(status)
         for name, value in headers:
             self.responseHeaders.setRawHeaders(name, (value,))
