@@ -24,7 +24,7 @@ from cm.rpc import jsonrpc
 from cm.rpc.codec import encode_xml_fault, error_header, retry_after
 from cm.rpc.dispatch import Dispatcher, Peer
 from cm.rpc.errors import CloudError, InvalidParameter, MalformedRequest, NotAuthenticated, TooLarge
-from cm.rpc.http.encoding import WORTH_BYTES, UnknownEncoding, decoded, encoded, joined
+from cm.rpc.http.encoding import UnknownEncoding, decoded, encoded, joined
 from cm.rpc.http.pages import Health, Metrics, Root
 from cm.rpc.http.request import Leaf, WireRequest, WireSite, one, remote
 from cm.rpc.jsonrpc import JSONRPC
@@ -86,9 +86,7 @@ class Endpoint(Leaf):
         except CloudError as error:
             peer.failed = error
             body = self._refusal(error)
-        headers: tuple[tuple[bytes, bytes], ...] = ()
-        if len(body) >= WORTH_BYTES:
-            body, headers = await encoded(body, request.requestHeaders, lambda: self._dispatcher.pause(peer))
+        body, headers = await encoded(body, request.requestHeaders, lambda: self._dispatcher.pause(peer))
         if body and peer.failed is None:
             lines = self._lines % peer.call_id.encode()
             request.answer(lines + b"".join(b"%s: %s\r\n" % header for header in headers), body)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import Any, Final
 
 from twisted.internet.defer import Deferred, succeed
@@ -58,23 +58,17 @@ class Health(Resource):
 
 
 class Metrics(Resource):
-    """
-    :param pause: gives the reactor back, while a long exposition is compressed.
-    """
-
     isLeaf = True
 
-    def __init__(
-        self, exposition: Callable[[], bytes], pause: Callable[[], Awaitable[object]] = lambda: succeed(None)
-    ) -> None:
+    def __init__(self, exposition: Callable[[], bytes]) -> None:
         super().__init__()
         self._exposition = exposition
-        self._pause = pause
 
     def render_GET(self, request: WireRequest) -> int:
-        request.serve(Deferred.fromCoroutine(self._serve(request)))
+        Deferred.fromCoroutine(self._serve(request, self._exposition()))
         return int(NOT_DONE_YET)
 
-    async def _serve(self, request: WireRequest) -> None:
-        body, headers = await encoded(self._exposition(), request.requestHeaders, self._pause)
+    async def _serve(self, request: WireRequest, exposition: bytes) -> None:
+        # So small a text is compressed in a millisecond or two: nothing is waited for between its parts.
+        body, headers = await encoded(exposition, request.requestHeaders, lambda: succeed(None))
         request.send(200, body, ((b"content-type", b"text/plain; version=0.0.4; charset=utf-8"), *headers))
