@@ -16,7 +16,7 @@ import inspect
 import pkgutil
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from types import ModuleType
+from types import GenericAlias, ModuleType
 from typing import Any, TypeVar, get_args, get_origin, overload
 
 from cm.rpc.codec import RawList, RawObject
@@ -219,7 +219,7 @@ def _result(annotation: Any) -> Any:
     kind = get_origin(annotation)
     if kind is RawObject:
         return get_args(annotation)[0]
-    return list[get_args(annotation)[0]] if kind is RawList else annotation  # type: ignore[misc]
+    return GenericAlias(list, get_args(annotation)) if kind is RawList else annotation
 
 
 def _declare(
