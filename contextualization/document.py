@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Final
 
 from twisted.internet.defer import Deferred
@@ -36,10 +36,10 @@ KEPT_S: Final = 10.0  # should a notification be lost, what it was about is seen
 KEPT_MAX: Final = 4096  # nodes
 
 
-@dataclass
+@dataclass(frozen=True)
 class _Kept:
     """
-    Sections that were read, and what was made of them together with others.
+    Sections that were read.
 
     :ivar mark: of what they were made of, as it was before they were read; see ``Documents._mark``.
     """
@@ -47,7 +47,6 @@ class _Kept:
     sections: Sequence[Section]
     mark: tuple[int, ...]
     at: float
-    rendered: dict[tuple[int, tuple[str, ...]], Rendered] = field(default_factory=dict)
 
 
 class Documents:
@@ -121,13 +120,7 @@ class Documents:
         """
         shared = await self._get_shared()
         own = await self._get_own(node_id)
-        key = (format_, tuple(each.version for each in shared.sections))
-        found = own.rendered.get(key)
-        if found is None:
-            if len(own.rendered) >= 4:
-                own.rendered.clear()  # of what was shared before
-            found = own.rendered[key] = render([*shared.sections, *own.sections], format_)
-        return found
+        return render([*shared.sections, *own.sections], format_)
 
     # ---- what is read
 
@@ -171,10 +164,7 @@ class Documents:
             sections = self._of_one(await self._database.read(own_facts, node_id))
             if len(self._own) >= KEPT_MAX:
                 self._own.clear()
-            was, kept = self._own.get(node_id), _Kept(sections, mark, at)
-            if was is not None and was.sections == sections:
-                kept.rendered = was.rendered
-            self._own[node_id] = kept
+            kept = self._own[node_id] = _Kept(sections, mark, at)
             if mark == self._mark(node_id):
                 return kept
 
