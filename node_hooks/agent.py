@@ -44,6 +44,9 @@ SETTLE_S = 0.2  # from a change to its report: several come together
 
 class Agent:
     """
+    Each of its threads goes on after whatever befell one round: what it cannot answer is logged with its traceback, and
+    the next round is begun anew. One that ended would leave its part of the node undone, and nobody be told.
+
     :param forward: replaces the metadata forwarder, for tests without a bridge.
     :param make_converger: replaces the network, for tests without one.
     """
@@ -210,17 +213,18 @@ class Agent:
     def _trim(self) -> None:
         consoles = Consoles()
         while not self._ended.wait(CONSOLES_S):
-            document = self._document
-            if document is None:
-                continue
-            try:
-                if document.console_directories:
-                    consoles.trim(document.console_directories, document.console_bytes)
-                self._trimmed, self._unbounded = document.sections.get(CONSOLES, ""), None
-            except Exception as error:
-                log.exception("console logs are not kept within bounds")
-                said = f"console logs are not kept within bounds: {error}"
-                self._unbounded = Problem(CONSOLES_UNBOUNDED, "consoles", said, (CONSOLES,))
+            if self._document is not None:
+                self._trim_once(consoles, self._document)
+
+    def _trim_once(self, consoles: Consoles, document: Document) -> None:
+        try:
+            consoles.trim(document.console_directories, document.console_bytes)
+            trouble = consoles.trouble
+        except Exception as error:
+            log.exception("console logs are not kept within bounds")
+            trouble = f"console logs are not kept within bounds: {error}"
+        self._unbounded = Problem(CONSOLES_UNBOUNDED, "consoles", trouble, (CONSOLES,)) if trouble else None
+        self._trimmed = document.sections.get(CONSOLES, "")
 
     def _report(self) -> None:
         """What changes is told at once, and what was not told because the endpoint was away."""

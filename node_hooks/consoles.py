@@ -25,11 +25,16 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 
 class Consoles:
-    """One thread calls it; a storage that hangs holds up nobody else then."""
+    """
+    One thread calls it; a storage that hangs holds up nobody else then.
+
+    :ivar trouble: why some are not kept within bounds, as of the last look; empty: all are.
+    """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._complained: dict[str, float] = {}
+        self.trouble = ""
 
     def trim(self, directories: tuple[str, ...], max_bytes: int) -> int:
         """
@@ -37,16 +42,19 @@ class Consoles:
         :return: how many files were.
         """
         trimmed = 0
+        self.trouble = ""
         for directory in directories:
             try:
                 trimmed += _trim_directory(Path(directory), max_bytes)
             except FileNotFoundError:
                 continue  # not mounted yet, or a storage without a disk on it
             except OSError as error:
+                told = f"console logs in {directory} are not kept within bounds: {error}"
+                self.trouble = self.trouble or told
                 now = self._clock()
                 if now >= self._complained.get(directory, now):
                     self._complained[directory] = now + COMPLAIN_S
-                    log.warning("console logs in %s are not kept within bounds: %s", directory, error)
+                    log.warning("%s", told)
         return trimmed
 
 

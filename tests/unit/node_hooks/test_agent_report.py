@@ -19,6 +19,7 @@ from contextualization.report import parse_report
 from node_hooks import problem, qemu_hook
 from node_hooks.agent import Agent
 from node_hooks.client import Client
+from node_hooks.consoles import Consoles
 from node_hooks.document import FORMAT, SECTIONS, parse_document
 from node_hooks.errors import EndpointRefused
 from node_hooks.network import CommandFailed, CommandMissing, Converger, Seen
@@ -247,6 +248,20 @@ def test_agent(agent: Any, endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch) 
     until(lambda: not endpoint.reports[-1]["problems"])
     endpoint.publish(version="v3", networks=[])
     until(lambda: endpoint.reports[-1]["applied"].get("firewall") == "firewall-v3")
+
+
+def test_consoles(agent: Any, tmp_path: Path) -> None:
+    """Console logs that cannot be kept within bounds are told to the manager, until they can."""
+    broken = tmp_path / "file"
+    broken.write_bytes(b"")
+    read = parse_document(document(NETWORK, consoles={"directories": [str(broken)]}))
+    agent._trim_once(Consoles(), read)
+    told = describe(agent._facts(read), {})
+    assert "consoles_unbounded" in codes(told) and "consoles" not in told["applied"]
+    broken.unlink()
+    agent._trim_once(Consoles(), read)
+    told = describe(agent._facts(read), {})
+    assert "consoles_unbounded" not in codes(told) and "consoles" in told["applied"]
 
 
 def test_older_manager(agent: Any, endpoint: Endpoint) -> None:

@@ -95,13 +95,14 @@ def test_others(tmp_path: Path) -> None:
 
 
 def test_trouble(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """A storage that fails is told of once an hour, and the others are looked after."""
+    """A storage that fails is told of for as long as it does, in the log once an hour; the others are looked after."""
     broken, path = tmp_path / "file", log_of(tmp_path, 2 * BOUND)
     broken.write_bytes(b"")
     now = [0.0]
     watch = Consoles(lambda: now[0])
-    assert watch.trim((str(broken), str(tmp_path)), BOUND) == 1
+    assert watch.trim((str(broken), str(tmp_path)), BOUND) == 1 and str(broken) in watch.trouble
     for now[0] in (5.0, 10.0, consoles.COMPLAIN_S + 1):
-        assert watch.trim((str(broken),), BOUND) == 0
+        assert watch.trim((str(broken),), BOUND) == 0 and str(broken) in watch.trouble
     assert caplog.text.count("not kept within bounds") == 2
     assert path.stat().st_size <= BOUND
+    assert watch.trim((str(tmp_path),), BOUND) == 0 and watch.trouble == ""
