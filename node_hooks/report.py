@@ -131,7 +131,8 @@ class Facts:
 def describe(facts: Facts, versions: Mapping[str, str]) -> dict[str, Any]:
     """The report without what counts it."""
     document, seen = facts.document, facts.seen
-    problems = [*facts.problems, *_hook_problems(facts), *_link_problems(facts)]
+    installed = installed_version(Path(facts.hook_path)) if facts.hook_path else None
+    problems = [*facts.problems, *_hook_problems(facts, installed), *_link_problems(facts)]
     applied: dict[str, str] = {}
     if seen is not None:
         problems += seen.problems
@@ -165,16 +166,15 @@ def describe(facts: Facts, versions: Mapping[str, str]) -> dict[str, Any]:
         "bridges": bridges[: 10 * LIST_MAX],
         "rules": dict(seen.rules) if seen is not None else {},
         "hook": {
-            "path": facts.hook_path, "version": installed_version(Path(facts.hook_path)) or "",
-            "last": facts.hook_last,
+            "path": facts.hook_path, "version": installed or "", "last": facts.hook_last,
         } if facts.hook_path else None,
     }  # fmt: skip
 
 
-def _hook_problems(facts: Facts) -> list[Problem]:
+def _hook_problems(facts: Facts, installed: str | None) -> list[Problem]:
     if not facts.hook_path:
         return []
-    wanted, installed = facts.document.hook_version, installed_version(Path(facts.hook_path))
+    wanted = facts.document.hook_version
     if installed is None:
         told = "the hook is not installed, so the ends of VMs are not told"
         return [Problem(HOOK_MISSING, facts.hook_path, told)]
