@@ -51,6 +51,7 @@ def value_of(source: str) -> Any:
     return found
 
 
+_CLUSTERS: Final = ClustersSettings()
 _REQUEST: Final = "of each request"
 _TURN: Final = (
     "in turn between accounts; an eighth of the threads for one (`limits.thread_share`), all but an eighth if alone"
@@ -134,12 +135,14 @@ BOUNDS: Final = (
     # ---- the cloud
     Bound(
         CLM, "calls to one cluster", "clusters.calls",
-        "64 of one account, 3 of them on their way (`clusters.calls_at_once`); the last 32 for administrators and the"
-        " cloud itself", "`too_many_at_once`, `cluster_unavailable`",
+        f"{_CLUSTERS.calls_per_account} of one account, {_CLUSTERS.calls_at_once} of them on their way"
+        f" (`clusters.calls_at_once`); the last {_CLUSTERS.calls_kept} for administrators and the cloud itself",
+        "`too_many_at_once`, `cluster_unavailable`",
     ),
     Bound(
         CLM, "calls that wait at one cluster", "clusters.waits",
-        "50 of one account; the last 100 for administrators and the cloud itself", "the same",
+        f"{_CLUSTERS.waits_per_account} of one account; the last {_CLUSTERS.waits_kept} for administrators and the"
+        " cloud itself", "the same",
     ),
     Bound(CLM, "connections kept to one cluster", "clm.drivers.clusters:CONNECTIONS", "none", "another one is made"),
     Bound(CLM, "places of objects remembered", "clm.services.forwarding:PLACES_MAX", "one of each",
