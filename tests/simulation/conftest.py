@@ -12,6 +12,8 @@ import pytest
 from lab.postgres import PrivatePostgres
 from simulation.database import make_template
 
+pytest.register_assert_rewrite("simulation.scenario")  # what scenarios share asserts as they do
+
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrivatePostgres]:

@@ -259,3 +259,16 @@ class Scene(Simulation):
         self.look_at_storages()
         problems += [f"in the end: {problem}" for problem in invariants.in_the_end(self)]
         assert not problems + self.broken, "\n".join(problems + self.broken)
+
+
+def nothing_happened(scene: Scene, vm_id: int) -> None:
+    """A VM runs, as its only operation had it."""
+    assert scene.state(vm_id) == "running"
+    assert len(scene.runs_on(vm_id)) == 1
+    assert scene.operations(vm_id) == [("vm_create", "done", "")]
+    assert scene.row(vm_id).launches == 1
+
+
+def abandon(scene: Scene, operation_id: int, login: str) -> str:
+    role = "admin" if login == "admin" else "user"
+    return scene.refused(f"{role}.operation.abandon", {"operation_id": operation_id}, login=login)
