@@ -15,9 +15,9 @@ from twisted.python.failure import Failure
 from cm.rpc.errors import CloudError, Unavailable
 from cm.store.vm import render_vm
 from simulation import judge
+from simulation.beginning import LOGINS
 from simulation.model import EVER, Model, Thing, enough
 from simulation.questions import Questions
-from simulation.simulation import LOGINS
 
 if TYPE_CHECKING:
     from simulation.simulation import Simulation

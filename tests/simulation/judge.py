@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from simulation.beginning import STANDING
 from simulation.model import ABOVE, EVER, IMAGE_VIEWS, RANK, VM_VIEWS, WORK, Accepted, Model, Thing, enough
-from simulation.simulation import EPOCH, STANDING
+from simulation.simulation import EPOCH
 
 if TYPE_CHECKING:
     from simulation.simulation import Simulation

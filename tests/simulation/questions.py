@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Final
 
+from simulation.beginning import LOGINS
 from simulation.model import EVER, Model, Thing
-from simulation.simulation import LOGINS
 
 if TYPE_CHECKING:
     from simulation.simulation import Simulation

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import gc
 import itertools
-import json
-import random
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from unittest import mock
 
-from sqlalchemy import event, text
+from sqlalchemy import event
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 from twisted.internet.defer import Deferred
@@ -24,15 +22,13 @@ from cm.daemon.app import ClusterManager
 from cm.daemon.settings import ClusterSettings, DatabaseSettings, ImportSettings, ListenSettings, Settings
 from cm.drivers.memory.node import MemoryNode
 from cm.drivers.memory.volumes import forget_exports
-from cm.interfaces.volume import StorageSpec
 from cm.operations import staging
-from cm.rpc.caller import Identity, LocalCaller
-from cm.rpc.vocabulary import DiskFormat, Role, StorageKind
 from cm.runtime import feed, wall
 from cm.runtime.database import Database
 from contextualization.endpoint import make_endpoint
 from contextualization.settings import EndpointSettings, token_key_from
-from contextualization.wire import Exchange
+from simulation.asking import Asking
+from simulation.beginning import LOGINS, settle
 from simulation.chance import drawn_from, stream
 from simulation.database import IServer, keep_time, make_database
 from simulation.process import Process, SimListener
@@ -48,19 +44,11 @@ if TYPE_CHECKING:
 
 FEED_S: Final = 1.0  # between looks for changes; a program looks oftener, which takes most of a simulation's time
 EPOCH: Final = 1_767_225_600.0  # 2026-01-01, unix seconds: when every simulation begins
-LOGINS: Final = ("ann", "bob", "eve")
-GIB: Final = 2**30
-# The images that are there from the start, for all, with their kinds.
-STANDING: Final = {"tiny": "system", "tools": "iso", "data 1": "storage", "data 2": "storage"}
 SWEEP_S: Final = 60.0
 current: Simulation | None = None
 
 
-class BrokenInvariant(AssertionError):
-    """Something that must never be was."""
-
-
-class Simulation:
+class Simulation(Asking):
     """
     :param name: of its database; unique among those that run at once on one server.
     :param managers: processes of the cluster manager.
@@ -94,7 +82,6 @@ class Simulation:
         self.latency = stream(seed, "latency")
         self.guests_rng = stream(seed, "guests")
         self.faults_rng = stream(seed, "faults under way")
-        self.points = 0
         self.statements = 0
         self.points_seen: Counter[str] = Counter()
         self.on_point: Callable[[Process, str, bool], bool] | None = None
@@ -138,7 +125,7 @@ class Simulation:
         for _ in range(self._managers):
             self.boot()
         self.later(SWEEP_S, self._sweep)
-        self._settle_start()
+        settle(self)
         if self._clouds:
             from simulation.cloud import Cloud
 
@@ -343,7 +330,6 @@ class Simulation:
 
     def crash_point(self, process: Process, what: str, *, before: bool) -> bool:
         """Whether the process dies here. Each point is counted; see ``on_point``."""
-        self.points += 1
         self.points_seen[f"{'before' if before else 'after'} {what}"] += 1
         if self.on_point is not None and process.endpoint is not None and self.on_point(process, what, before):
             self.note("dies", process.name, "before" if before else "after", what)
@@ -353,152 +339,6 @@ class Simulation:
     def break_invariant(self, message: str) -> None:
         self.note("BROKEN", message)
         self.broken.append(message)
-
-    # ------------------------------------------------------------------ asking
-
-    def ask(
-        self, method: str, params: Any = (), *, login: str = "admin", request_id: str | None = None,
-        process: Process | None = None,
-    ) -> Deferred[Any]:  # fmt: skip
-        """Call a view; fires with its answer, never where the process dies before."""
-        process = process or self.some_process()
-        if process is None:
-            raise LookupError("no process serves")
-        roles = frozenset({Role.ADMIN if login == "admin" else Role.USER})
-        identity = Identity(self.users[login], login, roles)
-        manager = process.manager
-        caller = LocalCaller(manager.registry, manager.executor.execute, identity)
-        asked: Deferred[Any] = process.run(
-            lambda: Deferred.fromCoroutine(caller.call(method, params, request_id=request_id))
-        )
-        return asked
-
-    def ask_as_user(self, method: str, params: Any, *, login: str, request_id: str | None) -> Deferred[Any]:
-        """
-        Call as a client does: the cloud where there is one, else a process of the cluster.
-
-        :raises LookupError: no process serves.
-        """
-        if self.cloud is not None:
-            return self.cloud.ask(method, params, login=login, request_id=request_id)
-        process = self.some_process()
-        if process is None:
-            raise LookupError("no process serves")
-        return self.tickets.ask(process, method, params, login, request_id)
-
-    def some_front(self, rng: random.Random) -> Process | None:
-        """A process that people call, as their load balancer finds it."""
-        among = self.processes if self.cloud is None else self.cloud.processes
-        ready = [process for process in among if process.endpoint is not None and process.alive]
-        return rng.choice(ready) if ready else None
-
-    def bearer(self, login: str) -> str:
-        """The credentials of somebody's session, as a header."""
-        return f"Bearer {self.tickets.of(login) if self.cloud is None else self.cloud.token(login)}"
-
-    def result(self, asked: Deferred[Any], limit_s: float = 120.0) -> Any:
-        """Let time pass until an answer is there."""
-        box: list[Any] = []
-        asked.addCallbacks(lambda value: box.append(value), lambda failure: box.append(failure))
-        end = self.schedule.seconds() + limit_s
-        while not box and self.schedule.seconds() < end:
-            self.run_for(0.05)
-        if not box:
-            raise TimeoutError("no answer came")
-        if isinstance(box[0], Failure):
-            box[0].raiseException()
-        return box[0]
-
-    def call(self, method: str, params: Any = (), *, login: str = "admin") -> Any:
-        return self.result(self.ask(method, params, login=login))
-
-    def look_at_storages(self) -> None:
-        """What managers do every ten minutes, now."""
-        process = self.some_process()
-        if process is not None:
-            looked = process.run(lambda: Deferred.fromCoroutine(process.manager.reconciler.check_storages()))
-            self.result(looked)
-
-    def sql(self, statement: str, **values: Any) -> Any:
-        """The rows of a statement of ours, outside of all that is simulated."""
-        if not hasattr(self, "_own"):
-            from sqlalchemy import create_engine
-
-            self._own = create_engine(self.url, pool_size=1)
-            keep_time(self._own, self.unix_s)
-        with self._own.begin() as connection:
-            found = connection.execute(text(statement), values)
-            return found.all() if found.returns_rows else None
-
-    # ------------------------------------------------------------------ the cluster to begin with
-
-    def _settle_start(self) -> None:
-        self.run_for(0.5)
-        # A cloud's people come from there.
-        for login in ("admin", *(() if self._clouds else LOGINS)):
-            self.users[login] = self.sql(
-                "INSERT INTO account (login, is_admin, quota_cpu, quota_memory_mib, quota_storage_mib, quota_vms)"
-                " VALUES (:login, :admin, 30, 30000, 1000000, 14) RETURNING id",
-                login=login,
-                admin=login == "admin",
-            )[0].id
-        self.call("admin.network.add", {"name": "net", "network": "10.128.0.0/24"})
-        # A network storage: every node reaches every disk.
-        storage = self.call(
-            "admin.storage.add",
-            {"name": "main", "kind": "netfs", "path": "/srv/main", "address": "nas", "source": f"/{self.name}"},
-        )
-        self.storage_id = storage["storage_id"]
-        for node in self.nodes:
-            added = self.call(
-                "admin.node.add", {"name": node.name, "uri": f"memory:///{node.world_name}", "address": "192.0.2.1"}
-            )
-            node.node_id = added["node_id"]
-            self.by_id[node.node_id] = node
-            token = self.call("admin.node.enrol", {"node_id": node.node_id})["token"]
-            process = self.some_process()
-            assert process is not None
-            body = json.dumps({"token": token, "hostname": node.name, "boot_id": node.agent.boot_id}).encode()
-            told = process.run(
-                lambda process=process, body=body: Deferred.fromCoroutine(
-                    process.endpoint.answer(Exchange("POST", "/node/enrol", {}, body))
-                )
-            )
-            node.agent.credential = json.loads(self.result(told).body)["credential"]
-            node.agent.listen()
-            self.call("admin.storage.attach", {"storage_id": self.storage_id, "node_id": node.node_id})
-        self.run_for(5)
-        self.pool = f"wawel-{self.storage_id}"
-        self.share = self.nodes[0].memory.world.storages.share(self.pool)
-        self.image_id, self.iso_id, *self.disk_ids = map(self._image, STANDING.items())
-        template = self.call("admin.template.add", {"name": "small", "cpu": 1, "memory_mib": 512})
-        self.template_id = template["template_id"]
-        self.sql("UPDATE storage SET capacity_bytes = 1099511627776 WHERE id = :id", id=self.storage_id)
-        for node in self.nodes:
-            assert self.sql("SELECT hooks FROM node WHERE id = :id", id=node.node_id)[0].hooks
-        self.note("begins")
-
-
-    def _image(self, named: tuple[str, str]) -> int:
-        """One that is there from the start, for all."""
-        name, kind = named
-        number = self.sql("SELECT count(*) + 1 FROM image")[0][0]
-        format_ = DiskFormat.RAW if kind == "iso" else DiskFormat.QCOW2
-        volume = f"image-{number}.{'iso' if kind == 'iso' else 'qcow2'}"
-        self.nodes[0].memory.volumes.create_empty(self.pool, volume, format_, 64 * 2**20)
-        if kind == "system":
-            self.share.volumes[volume].content = b"boots: tiny;"
-        made: int = self.sql(
-            "INSERT INTO image (kind, name, account_id, storage_id, volume, format, size_bytes, claimed_bytes, state,"
-            " access) VALUES (:k, :n, :a, :s, :v, :f, 67108864, 0, 'ok', 'public') RETURNING id",
-            k=kind,
-            n=name,
-            a=self.users["admin"],
-            s=self.storage_id,
-            v=volume,
-            f=str(format_),
-        )[0].id
-        return made
 
 
 def _away() -> OperationalError:
@@ -518,6 +358,3 @@ def _remember(session: Session) -> None:
 def _publish(session: Session) -> None:
     if current is not None and session.info.get("notified"):
         current.publish(list(session.info["notified"]), session.get_bind().engine.url.database or "")
-
-
-__all__ = ["BrokenInvariant", "Simulation", "StorageKind", "StorageSpec"]

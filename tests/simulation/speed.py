@@ -11,9 +11,10 @@ from pathlib import Path
 
 from sqlalchemy import create_engine, text
 
+from simulation.beginning import LOGINS
 from simulation.farm import server_of_our_own
 from simulation.runner import prepare
-from simulation.simulation import LOGINS, Simulation
+from simulation.simulation import Simulation
 from simulation.workload import Workload
 
 

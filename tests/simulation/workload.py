@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any, Final
 from twisted.python.failure import Failure
 
 from cm.rpc.errors import CloudError, Incident, ObjectNotFound, Unavailable
+from simulation.beginning import LOGINS
 from simulation.chance import stream
 from simulation.chores import ALONE, CHORES, PEOPLE, Chores
 from simulation.haste import Haste
 from simulation.link import ASYNC
-from simulation.simulation import LOGINS
 
 if TYPE_CHECKING:
     from simulation.simulation import Simulation

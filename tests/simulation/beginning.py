@@ -1,0 +1,88 @@
+"""The cluster that every simulation begins with: its people, network, storage, nodes, images and template."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Final
+
+from twisted.internet.defer import Deferred
+
+from cm.rpc.vocabulary import DiskFormat
+from contextualization.wire import Exchange
+
+if TYPE_CHECKING:
+    from simulation.simulation import Simulation
+
+LOGINS: Final = ("ann", "bob", "eve")
+# The images that are there from the start, for all, with their kinds.
+STANDING: Final = {"tiny": "system", "tools": "iso", "data 1": "storage", "data 2": "storage"}
+
+
+def settle(simulation: Simulation) -> None:
+    simulation.run_for(0.5)
+    # A cloud's people come from there.
+    for login in ("admin", *(() if simulation._clouds else LOGINS)):
+        simulation.users[login] = simulation.sql(
+            "INSERT INTO account (login, is_admin, quota_cpu, quota_memory_mib, quota_storage_mib, quota_vms)"
+            " VALUES (:login, :admin, 30, 30000, 1000000, 14) RETURNING id",
+            login=login,
+            admin=login == "admin",
+        )[0].id
+    simulation.call("admin.network.add", {"name": "net", "network": "10.128.0.0/24"})
+    # A network storage: every node reaches every disk.
+    storage = simulation.call(
+        "admin.storage.add",
+        {"name": "main", "kind": "netfs", "path": "/srv/main", "address": "nas", "source": f"/{simulation.name}"},
+    )
+    simulation.storage_id = storage["storage_id"]
+    for node in simulation.nodes:
+        added = simulation.call(
+            "admin.node.add", {"name": node.name, "uri": f"memory:///{node.world_name}", "address": "192.0.2.1"}
+        )
+        node.node_id = added["node_id"]
+        simulation.by_id[node.node_id] = node
+        token = simulation.call("admin.node.enrol", {"node_id": node.node_id})["token"]
+        process = simulation.some_process()
+        assert process is not None
+        body = json.dumps({"token": token, "hostname": node.name, "boot_id": node.agent.boot_id}).encode()
+        told = process.run(
+            lambda process=process, body=body: Deferred.fromCoroutine(
+                process.endpoint.answer(Exchange("POST", "/node/enrol", {}, body))
+            )
+        )
+        node.agent.credential = json.loads(simulation.result(told).body)["credential"]
+        node.agent.listen()
+        simulation.call("admin.storage.attach", {"storage_id": simulation.storage_id, "node_id": node.node_id})
+    simulation.run_for(5)
+    simulation.pool = f"wawel-{simulation.storage_id}"
+    simulation.share = simulation.nodes[0].memory.world.storages.share(simulation.pool)
+    simulation.image_id, simulation.iso_id, *simulation.disk_ids = (
+        _image(simulation, *named) for named in STANDING.items()
+    )
+    template = simulation.call("admin.template.add", {"name": "small", "cpu": 1, "memory_mib": 512})
+    simulation.template_id = template["template_id"]
+    simulation.sql("UPDATE storage SET capacity_bytes = 1099511627776 WHERE id = :id", id=simulation.storage_id)
+    for node in simulation.nodes:
+        assert simulation.sql("SELECT hooks FROM node WHERE id = :id", id=node.node_id)[0].hooks
+    simulation.note("begins")
+
+
+def _image(simulation: Simulation, name: str, kind: str) -> int:
+    """One that is there from the start, for all."""
+    number = simulation.sql("SELECT count(*) + 1 FROM image")[0][0]
+    format_ = DiskFormat.RAW if kind == "iso" else DiskFormat.QCOW2
+    volume = f"image-{number}.{'iso' if kind == 'iso' else 'qcow2'}"
+    simulation.nodes[0].memory.volumes.create_empty(simulation.pool, volume, format_, 64 * 2**20)
+    if kind == "system":
+        simulation.share.volumes[volume].content = b"boots: tiny;"
+    made: int = simulation.sql(
+        "INSERT INTO image (kind, name, account_id, storage_id, volume, format, size_bytes, claimed_bytes, state,"
+        " access) VALUES (:k, :n, :a, :s, :v, :f, 67108864, 0, 'ok', 'public') RETURNING id",
+        k=kind,
+        n=name,
+        a=simulation.users["admin"],
+        s=simulation.storage_id,
+        v=volume,
+        f=str(format_),
+    )[0].id
+    return made
