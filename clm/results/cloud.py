@@ -6,15 +6,29 @@ from typing import Annotated, Literal, TypedDict
 
 from msgspec import Meta
 
-from cm.rpc.fields import LoginName, Map, Named, Number, Prose, Text, Time, Total, Version
+from cm.rpc.fields import (
+    Clock,
+    LoginName,
+    Map,
+    MessageLevel,
+    MessageParams,
+    Named,
+    Number,
+    ProgramVersion,
+    Prose,
+    Text,
+    Time,
+    Total,
+    Version,
+)
 
 
 class CloudInfo(TypedDict):
     """What anybody may know of a cloud."""
 
     name: Named
-    version: Annotated[str, Meta(examples=["0.2.0"], description="Of the program.")]
-    time: Annotated[Time, Meta(description="Its clock.")]
+    version: ProgramVersion
+    time: Clock
     registration: Annotated[Literal["open", "closed"], Meta(description="Whether one may register oneself.")]
     mailer_active: bool
     contact_email: Annotated[str, Meta(examples=["help@example.org"], description="May be empty.")]
@@ -37,9 +51,9 @@ class Message(TypedDict):
     """What a user was told, to be put in words by whoever shows it."""
 
     message_id: Number
-    level: Literal["error", "warn", "info"]
+    level: MessageLevel
     code: Annotated[str, Meta(examples=["group_accepted"])]
-    params: Annotated[Map, Meta(description="What the words need, by the code.")]
+    params: MessageParams
     created: Time
     read: bool
     cluster_id: Annotated[Number | None, Meta(description="Of the cluster that told it; null: the cloud did.")]

@@ -6,6 +6,7 @@ from typing import Annotated, Literal, TypedDict
 
 from msgspec import Meta
 
+from clm.results.user import Email, PersonName
 from cm.rpc.fields import LoginName, MiB, Named, Number, Prose, Time, Total, Uuid, Version
 
 Release = Annotated[str, Meta(examples=["0.2.0"], description="Of its program; empty until it has answered.")]
@@ -65,9 +66,9 @@ class Administrator(TypedDict):
 
     user_id: Number
     login: LoginName
-    first_name: Annotated[str, Meta(examples=["Ann"], description="May be empty.")]
-    last_name: Annotated[str, Meta(examples=["Example"], description="May be empty.")]
-    email: Annotated[str, Meta(examples=["ann@example.org"], description="May be empty.")]
+    first_name: PersonName
+    last_name: PersonName
+    email: Email
     since: Time
 
 

@@ -7,7 +7,7 @@ from typing import Annotated, TypedDict
 from msgspec import Meta
 
 from clm.rules.group import Status
-from cm.rpc.fields import LoginName, Named, Number, Text, Time, Total, Uuid, Version
+from cm.rpc.fields import FullName, LoginName, Named, Number, Text, Time, Total, Uuid, Version
 
 
 class Group(TypedDict):
@@ -19,7 +19,7 @@ class Group(TypedDict):
     description: Text
     leader_id: Number
     leader: LoginName
-    leader_name: Annotated[str, Meta(examples=["Ann Example"], description="May be empty.")]
+    leader_name: FullName
     members: Total
     version: Version
     created: Time
@@ -42,4 +42,4 @@ class GroupPerson(TypedDict):
 
     user_id: Number
     login: LoginName
-    name: Annotated[str, Meta(examples=["Ann Example"], description="May be empty.")]
+    name: FullName

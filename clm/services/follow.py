@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final, get_args
 from urllib.parse import quote
 
 import msgspec
@@ -26,6 +26,7 @@ from clm.services.clusters import service_identity
 from clm.services.context import Services
 from clm.services.messages import take_over
 from clm.store import feed as store
+from cm.rpc.fields import MessageLevel
 from cm.rpc.parameters import unsendable
 from cm.rpc.sse import Event, Reader
 from cm.rpc.types import matching
@@ -231,7 +232,7 @@ def _write(
         raise Superseded()
     store.insert_events(session, cluster_id, events)
     for told, message in messages:
-        level: Any = message.level if message.level in ("error", "warn", "info") else "info"
+        level: Any = message.level if message.level in get_args(MessageLevel) else "info"
         for user_id in told.audience.users:
             assert told.object_id is not None
             take_over(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any
 
 from sqlalchemy.orm import Session
 
@@ -16,11 +16,10 @@ from clm.services.context import CloudCall
 from clm.store import message as store
 from clm.store.change import record_change
 from cm.rpc.errors import ObjectNotFound
+from cm.rpc.fields import MessageLevel
 
-Level = Literal["error", "warn", "info"]
 
-
-def add_message(session: Session, user_id: int, level: Level, code: str, params: dict[str, Any]) -> int:
+def add_message(session: Session, user_id: int, level: MessageLevel, code: str, params: dict[str, Any]) -> int:
     """Tell a user something, once this transaction has been committed."""
     return _told(session, user_id, store.insert_message(session, user_id, level, code, params))
 
@@ -30,7 +29,7 @@ def take_over(
     cluster_id: int,
     cluster_message_id: int,
     user_id: int,
-    level: Level,
+    level: MessageLevel,
     code: str,
     params: dict[str, Any],
     created_at: datetime,

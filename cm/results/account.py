@@ -6,10 +6,9 @@ from typing import Annotated, TypedDict
 
 from msgspec import Meta
 
-from cm.rpc.fields import LoginName, MiB, Number, Time, Total, Uuid, Version
+from cm.rpc.fields import FullName, LoginName, MiB, Number, Time, Total, Uuid, Version
 
 Cpus = Annotated[int, Meta(examples=[4], description="CPUs.")]
-PersonName = Annotated[str, Meta(examples=["Ann Example"], description="May be empty.")]
 ExternalId = Annotated[str, Meta(examples=["7"], description="The cloud manager's number of it, as text.")]
 
 
@@ -30,7 +29,7 @@ class Account(Quotas):
     origin: Annotated[str, Meta(examples=["local"], description='"local", or the cloud manager that it is of.')]
     external_id: ExternalId | None
     login: LoginName
-    name: PersonName
+    name: FullName
     is_admin: bool
     active: bool
     has_password: bool
@@ -63,7 +62,7 @@ class CloudAccount(Quotas):
     version: Annotated[int, Meta(ge=0, examples=[3], description="Of the record that was last taken over; 0: none.")]
     user_id: Number
     login: LoginName
-    name: PersonName
+    name: FullName
     active: bool
 
 

@@ -6,16 +6,16 @@ from typing import Annotated, TypedDict
 
 from msgspec import Meta
 
-from cm.rpc.fields import Named, Text, Time, Total
+from cm.rpc.fields import Clock, Named, ProgramVersion, Text, Total
 
 
 class ClusterInfo(TypedDict):
     """What anybody may know of a cluster."""
 
     name: Named
-    version: Annotated[str, Meta(examples=["0.2.0"], description="Of the program.")]
+    version: ProgramVersion
     protocol: Annotated[int, Meta(ge=1, examples=[1], description="Of what it says to a cloud manager.")]
-    time: Annotated[Time, Meta(description="Its clock.")]
+    time: Clock
 
 
 class Leak(TypedDict):

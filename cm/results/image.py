@@ -6,7 +6,7 @@ from typing import Annotated, TypedDict
 
 from msgspec import Meta
 
-from cm.rpc.fields import Bytes, LoginName, Named, Number, Percent, Prose, Text, Time, Uuid, Version
+from cm.rpc.fields import Bytes, LoginName, Named, Number, Owner, Percent, Platform, Prose, Text, Time, Uuid, Version
 from cm.rpc.vocabulary import DiskBus, DiskFormat, ImageAccess, ImageKind, ImageState, NicModel, VideoModel
 from cm.rules.access import Level
 
@@ -19,7 +19,7 @@ class Image(TypedDict):
     kind: ImageKind
     name: Named
     description: Text
-    user_id: Annotated[int, Meta(ge=1, examples=[4], description="Whose it is.")]
+    user_id: Owner
     user_login: LoginName
     storage_id: Number
     storage_name: Named
@@ -31,7 +31,7 @@ class Image(TypedDict):
     progress: Annotated[Percent, Meta(description="Of its import, in percent.")]
     error: Annotated[Prose, Meta(description="Why its import failed; empty otherwise.")]
     access: ImageAccess
-    platform: Annotated[str, Meta(examples=["linux"])]
+    platform: Platform
     disk_controller: DiskBus
     network_device: NicModel
     video_device: VideoModel

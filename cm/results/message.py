@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, TypedDict
+from typing import Annotated, TypedDict
 
 from msgspec import Meta
 
-from cm.rpc.fields import Map, Number, Time
+from cm.rpc.fields import MessageLevel, MessageParams, Number, Time
 
 
 class AccountMessage(TypedDict):
     """A message, to be put in words by whoever shows it."""
 
     message_id: Number
-    level: Literal["error", "warn", "info"]
+    level: MessageLevel
     code: Annotated[str, Meta(examples=["vm_saved"])]
-    params: Annotated[Map, Meta(description="What the words need, by the code.")]
+    params: MessageParams
     created: Time

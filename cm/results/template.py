@@ -6,7 +6,7 @@ from typing import Annotated, TypedDict
 
 from msgspec import Meta
 
-from cm.rpc.fields import MiB, Named, Number, Text, Time, Uuid, Version
+from cm.rpc.fields import MiB, Named, Number, SizeCpus, Text, Time, Uuid, Version
 
 
 class Template(TypedDict):
@@ -16,7 +16,7 @@ class Template(TypedDict):
     uuid: Uuid
     name: Named
     description: Text
-    cpu: Annotated[int, Meta(ge=1, examples=[2], description="CPUs.")]
+    cpu: SizeCpus
     memory_mib: MiB
     points: Annotated[int, Meta(ge=0, examples=[1], description="What it costs, in CC1's points.")]
     ec2name: Annotated[str, Meta(examples=["t2.small"], description="What EC2 clients call it; may be empty.")]

@@ -6,7 +6,23 @@ from typing import Annotated, Literal, NotRequired, TypedDict
 
 from msgspec import Meta
 
-from cm.rpc.fields import Address, LoginName, Map, MiB, Named, Number, Prose, Text, Time, Token, Uuid, Version
+from cm.rpc.fields import (
+    Address,
+    LoginName,
+    Map,
+    MiB,
+    Named,
+    Number,
+    Owner,
+    Platform,
+    Prose,
+    SizeCpus,
+    Text,
+    Time,
+    Token,
+    Uuid,
+    Version,
+)
 from cm.rpc.vocabulary import Doubt, PowerOffPolicy, Seen, SeenReason, VMState, Wanted
 from cm.rules.access import Level
 from cm.rules.operation import OperationKind
@@ -43,7 +59,7 @@ class VM(TypedDict):
     uuid: Uuid
     name: Named
     description: Text
-    user_id: Annotated[int, Meta(ge=1, examples=[4], description="Whose it is.")]
+    user_id: Owner
     state: VMState
     cc1_state: Annotated[int, Meta(examples=[1], description="CC1's number of the state.")]
     power_state: Annotated[PowerState, Meta(description="XO's name of the state.")]
@@ -53,10 +69,10 @@ class VM(TypedDict):
     doubtful: Doubtful | None
     image_id: Number
     image_name: Named
-    platform: Annotated[str, Meta(examples=["linux"])]
+    platform: Platform
     template_id: Number
     template_name: Named
-    cpu: Annotated[int, Meta(ge=1, examples=[2], description="CPUs.")]
+    cpu: SizeCpus
     memory_mib: MiB
     leases: list[VMLease]
     vnc_enabled: bool

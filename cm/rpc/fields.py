@@ -6,10 +6,11 @@ whole results are made (``examples.py``).
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from msgspec import Meta
 
+Map = dict[str, Any]
 Number = Annotated[int, Meta(ge=1, examples=[17])]  # an object's id, in its cluster or its cloud
 Uuid = Annotated[
     str,
@@ -30,7 +31,13 @@ Address = Annotated[str, Meta(examples=["10.128.0.17"], description="An IP addre
 Text = Annotated[str, Meta(examples=["some text"])]
 Named = Annotated[str, Meta(examples=["example"])]
 LoginName = Annotated[str, Meta(examples=["ann"])]
+FullName = Annotated[str, Meta(examples=["Ann Example"], description="May be empty.")]
+Owner = Annotated[int, Meta(ge=1, examples=[4], description="Whose it is.")]
+SizeCpus = Annotated[int, Meta(ge=1, examples=[2], description="CPUs.")]
+Platform = Annotated[str, Meta(examples=["linux"])]
 Token = Annotated[str, Meta(examples=["k3y-that-is-told-once"], description="Told this once.")]
-Slug = Annotated[str, Meta(examples=["quota_reached"], description="An error's, for programs.")]
 Prose = Annotated[str, Meta(examples=[""], description="For people.")]
-Map = dict[str, Any]
+MessageLevel = Literal["error", "warn", "info"]
+MessageParams = Annotated[Map, Meta(description="What the words need, by the code.")]
+ProgramVersion = Annotated[str, Meta(examples=["0.2.0"], description="Of the program.")]
+Clock = Annotated[Time, Meta(description="Its clock.")]

@@ -8,19 +8,18 @@ the work, so there is one for each end, and it reaches whoever reads the feed as
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 from sqlalchemy.orm import Session
 
 from cm.rpc.errors import CloudError, ObjectNotFound
+from cm.rpc.fields import MessageLevel
 from cm.rules.cause import BY_ITSELF
 from cm.rules.operation import OperationKind
 from cm.services.context import ClusterCall
 from cm.store.change import record_change
 from cm.store.message import about_image, about_vm, cause_of, delete_messages, insert_message
 from cm.store.operation import OperationRow
-
-Level = Literal["error", "warn", "info"]
 
 # What becomes of a VM that ended by itself, by the operation that its policy opened.
 THEN: Final = {
@@ -30,7 +29,9 @@ THEN: Final = {
 }
 
 
-def tell(session: Session, account_ids: Sequence[int | None], level: Level, code: str, params: dict[str, Any]) -> None:
+def tell(
+    session: Session, account_ids: Sequence[int | None], level: MessageLevel, code: str, params: dict[str, Any]
+) -> None:
     """One message to each of these; the same one twice, and nobody, are left out."""
     for account_id in dict.fromkeys(account_ids):
         if account_id is not None:
