@@ -39,7 +39,6 @@ from cm.rules.vm import GONE
 from cm.runtime.taken import refused_by
 from cm.services.context import AsyncClusterCall, ClusterCall, Services
 from cm.store.adopting import (
-    AdoptedDisk,
     AdoptedVM,
     Evidence,
     close_findings,
@@ -56,6 +55,7 @@ from cm.store.adopting import (
 )
 from cm.store.attachment import attach_image
 from cm.store.claim import count_node, count_quota, count_storage, mib, release_node
+from cm.store.creation import DiskRow
 from cm.store.nic import insert_nic, lock_lease, nics_of
 from cm.store.node import get_node
 from cm.store.operation import open_operation
@@ -206,7 +206,7 @@ def _make(session: Session, node_id: int, found: Found, wanted: Wanted) -> int:
     )
     with refused_by(session, {"pk_vm": InUse("VM number", number, "another VM")}):
         insert_adopted(session, row, _evidence(found))
-    insert_adopted_disk(session, _root_disk(found, number, image_id if overlay else None))
+    insert_adopted_disk(session, number, _root_disk(found, image_id if overlay else None))
     for disk, place in found.others:
         _attach(session, number, told, disk, place)
     for order, (address, nic) in enumerate(zip(_addresses(told), told.nics, strict=True)):
@@ -225,14 +225,13 @@ def _evidence(found: Found) -> Evidence:
     return Evidence(intent, state, found.seen.reason)
 
 
-def _root_disk(found: Found, vm_id: int, below: int | None) -> AdoptedDisk:
+def _root_disk(found: Found, below: int | None) -> DiskRow:
     disk = next(d for d in found.told.disks if PurePosixPath(d.path).name == found.root_place.volume)
     if disk.format not in ("", DiskFormat.QCOW2):
         raise CannotAdopt(found.told.name, f"its root disk is {disk.format}, not qcow2")
     if disk.bus not in set(DiskBus):
         raise CannotAdopt(found.told.name, f"its root disk is on a bus that is not known here: {disk.bus}")
-    return AdoptedDisk(
-        vm_id=vm_id,
+    return DiskRow(
         storage_id=found.root_place.storage_id,
         image_id=below,
         volume=found.root_place.volume,

@@ -8,6 +8,8 @@ from dataclasses import asdict, dataclass, field
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from cm.store.creation import DiskRow
+
 
 @dataclass(frozen=True)
 class Evidence:
@@ -33,20 +35,6 @@ class AdoptedVM:
     memory_mib: int
     secret: str = field(repr=False)
     node_id: int
-
-
-@dataclass(frozen=True)
-class AdoptedDisk:
-    """Its root disk. ``image_id``: what it is an overlay on; None: it stands alone."""
-
-    vm_id: int
-    storage_id: int
-    image_id: int | None
-    volume: str
-    device: str
-    bus: str
-    mode: str
-    size_bytes: int
 
 
 @dataclass(frozen=True)
@@ -86,13 +74,14 @@ def insert_adopted(session: Session, row: AdoptedVM, evidence: Evidence) -> None
     session.execute(_INSERT_VM, {**asdict(row), **asdict(evidence)})
 
 
-def insert_adopted_disk(session: Session, disk: AdoptedDisk) -> None:
+def insert_adopted_disk(session: Session, vm_id: int, disk: DiskRow) -> None:
+    """:param disk: whose volume is there."""
     session.execute(
         text(
             "INSERT INTO disk (vm_id, storage_id, image_id, volume, device, bus, format, mode, size_bytes, made)"
             " VALUES (:vm_id, :storage_id, :image_id, :volume, :device, :bus, 'qcow2', :mode, :size_bytes, true)"
         ),
-        asdict(disk),
+        {**asdict(disk), "vm_id": vm_id},
     )
 
 

@@ -30,7 +30,7 @@ NICS_MAX: Final = 8
 
 @dataclass(frozen=True)
 class DiskRow:
-    """A disk of its own, in qcow2. ``image_id``: what its volume is made from; None: it begins empty."""
+    """A disk of its own, in qcow2. ``image_id``: what its volume is made from; None: it stands alone."""
 
     storage_id: int
     image_id: int | None
