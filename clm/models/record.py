@@ -14,15 +14,15 @@ from cm.runtime.columns import AuditTable, LoginTable, RequestTable
 
 
 class Audit(AuditTable, Base):
-    pass
+    """Of calls to the cloud; ``account_id`` is a user's."""
 
 
 class Login(LoginTable, Base):
-    pass
+    """At the cloud."""
 
 
 class Request(RequestTable, Base):
-    pass
+    """Of calls to the cloud."""
 
 
 class Change(Base):

@@ -10,7 +10,7 @@ from cm.models.base import Base
 from cm.models.image import Image, ImageAttachment
 from cm.models.message import Message
 from cm.models.network import AddressPool, NetworkLease, Nic
-from cm.models.node import EnrolmentToken, Node, VncPort
+from cm.models.node import EnrolmentToken, Node, NodeReport, VncPort
 from cm.models.operation import Operation, Placement, Worker
 from cm.models.record import Audit, Change, Drift, HookEvent, Login, Request, UnknownDomain
 from cm.models.storage import Storage, StorageAttachment
@@ -36,6 +36,7 @@ __all__ = [
     "NetworkLease",
     "Nic",
     "Node",
+    "NodeReport",
     "Operation",
     "Placement",
     "Request",

@@ -73,15 +73,15 @@ class UnknownDomain(Base):
 
 
 class Audit(AuditTable, Base):
-    pass
+    """Of calls to the cluster; ``account_id`` is that of an account here."""
 
 
 class Login(LoginTable, Base):
-    pass
+    """At the cluster."""
 
 
 class Request(RequestTable, Base):
-    pass
+    """Of calls to the cluster."""
 
 
 class Change(Base):

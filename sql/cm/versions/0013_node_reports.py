@@ -26,7 +26,7 @@ def upgrade() -> None:
         sa.Column("content", postgresql.JSONB(), server_default=sa.text("'{}'"), nullable=False),
         sa.Column("behind_since", sa.DateTime(timezone=True), nullable=True),
         sa.Column("drifted", sa.Boolean(), server_default=sa.text("false"), nullable=False),
-        sa.ForeignKeyConstraint(["node_id"], ["node.id"], name=op.f("fk_node_report_node_id_node")),
+        sa.ForeignKeyConstraint(["node_id"], ["node.id"], name=op.f("fk_node_report_node_id")),
         sa.PrimaryKeyConstraint("node_id", name=op.f("pk_node_report")),
     )
 
