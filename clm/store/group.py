@@ -119,15 +119,15 @@ def close_group(session: Session, group_id: int) -> list[int]:
 
 def list_people(session: Session, group_id: int, status: Status) -> list[GroupPerson]:
     """Who is that in the group, by login: id, login and name alone, for people see one another here."""
-    return cast(list[GroupPerson], _rows(
+    found = _rows(
         session,
         "SELECT u.id AS user_id, u.login, trim(u.first_name || ' ' || u.last_name) AS name"
         " FROM membership m JOIN user_account u ON u.id = m.user_id"
         " WHERE m.group_id = :id AND m.state = :state AND u.deleted_at IS NULL ORDER BY lower(u.login)",
         id=group_id,
         state=status.value,
-        ),
     )
+    return cast(list[GroupPerson], found)
 
 
 def everybody(session: Session, group_id: int) -> list[int]:

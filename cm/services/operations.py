@@ -66,7 +66,6 @@ def _shown(op: OperationRow, running: Mapping[int | None, int], admin: bool) -> 
     }
 
 
-
 def _waiting_for(op: OperationRow, running: Mapping[int | None, int], admin: bool) -> str:
     """Why an operation that has not ended is not further: what it waits for, or what its last attempt failed on."""
     if op.state not in OPEN_OPERATIONS:

@@ -1,6 +1,6 @@
 """
-The end of a VM's resources. ``update_resources`` is the last step of a VM's end: address, port, capacity and
-quota go back, and the VM is closed, all in one transaction and once.
+The last step of a VM's end, ``update_resources``: address, port, capacity and quota go back, and the VM is closed, all
+in one transaction and once.
 """
 
 from __future__ import annotations
