@@ -78,17 +78,21 @@ def _subjects(findings: Sequence[Finding]) -> list[str]:
     return [f"{finding.kind} {finding.subject}" for finding in findings]
 
 
+_KEEP = text(
+    """
+INSERT INTO drift (kind, node_id, vm_id, subject, evidence, proposal)
+VALUES (:kind, :node_id, :vm_id, :subject, CAST(:evidence AS jsonb), :proposal)
+ON CONFLICT (kind, node_id, subject) WHERE closed_at IS NULL
+DO UPDATE SET last_seen_at = clock_timestamp(), evidence = excluded.evidence, proposal = excluded.proposal
+"""
+)
+
+
 def _keep(session: Session, node_id: int, findings: Sequence[Finding]) -> None:
     """A row for each, which is new or was there."""
     for finding in findings:
         session.execute(
-            text(
-                "INSERT INTO drift (kind, node_id, vm_id, subject, evidence, proposal)"
-                " VALUES (:kind, :node_id, :vm_id, :subject, CAST(:evidence AS jsonb), :proposal)"
-                " ON CONFLICT (kind, node_id, subject) WHERE closed_at IS NULL"
-                " DO UPDATE SET last_seen_at = clock_timestamp(), evidence = excluded.evidence,"
-                "  proposal = excluded.proposal"
-            ),
+            _KEEP,
             {
                 "kind": finding.kind,
                 "node_id": node_id,
@@ -108,19 +112,14 @@ _CLOCK: Final = "clock"  # subject of clock_skew: a node has one
 def keep_skew(session: Session, node_id: int, skew_s: float) -> None:
     """A node's clock goes wrong: its row is made, or seen again."""
     session.execute(
-        text(
-            """
-INSERT INTO drift (kind, node_id, subject, evidence, proposal)
-VALUES (:kind, :node_id, :subject, CAST(:evidence AS jsonb), 'set the clock of the node, and keep it by NTP')
-ON CONFLICT (kind, node_id, subject) WHERE closed_at IS NULL
-DO UPDATE SET evidence = excluded.evidence, last_seen_at = clock_timestamp()
-"""
-        ),
+        _KEEP,
         {
             "kind": DriftKind.CLOCK_SKEW,
             "node_id": node_id,
+            "vm_id": None,
             "subject": _CLOCK,
             "evidence": msgspec.json.encode({"skew_s": round(skew_s, 1)}).decode(),
+            "proposal": "set the clock of the node, and keep it by NTP",
         },
     )
 
