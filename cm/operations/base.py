@@ -176,10 +176,6 @@ class Kind(Ends):
 
     steps: ClassVar[dict[str, Step]]
 
-    @property
-    def first(self) -> str:
-        return next(iter(self.steps))
-
     def after(self, step: str) -> str:
         """The name of the next step. The last one ends the operation, so nothing comes after it."""
         names = list(self.steps)

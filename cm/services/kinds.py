@@ -5,6 +5,7 @@ What a kind of operation means to the use cases that end one from outside, or op
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import ClassVar
 
 from sqlalchemy.orm import Session
@@ -15,10 +16,12 @@ from cm.store.operation import OperationRow
 
 class Ends:
     """
-    :cvar notes: what its steps keep in its arguments for themselves; a retry begins without them.
+    :cvar steps: by name, in their order.
+    :cvar notes: what they keep in its arguments for themselves; a retry begins without them.
     """
 
     kind: ClassVar[OperationKind]
+    steps: ClassVar[Mapping[str, object]]
     notes: ClassVar[tuple[str, ...]] = ()
 
     @property
@@ -28,7 +31,7 @@ class Ends:
     @property
     def first(self) -> str:
         """The name of the step that it begins with."""
-        raise NotImplementedError
+        return next(iter(self.steps))
 
     def interrupted(self, session: Session, vm_id: int | None) -> None:
         """What goes back however it is given up: by who asked, or by a destroy of its VM."""
