@@ -7,11 +7,16 @@ from typing import Any, Final, cast
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from clm import models
 from clm.results.user import User
 from clm.store.sync import enrol_user, touch_user
 from cm.rpc.errors import ObjectNotFound, VersionChanged
+from cm.runtime.rows import Columns, edit_row
 
-EDITED: Final = ("email", "first_name", "last_name", "organization", "default_cluster_id", "login")
+EDITED: Final[Columns] = (
+    models.User.email, models.User.first_name, models.User.last_name, models.User.organization,
+    models.User.default_cluster_id, models.User.login,
+)  # fmt: skip
 
 _SHOWN = """
 SELECT id AS user_id, uuid, login, email, first_name, last_name, organization, state, is_cloud_admin, permissions,
@@ -69,13 +74,8 @@ def insert_row(session: Session, values: dict[str, Any]) -> int:
 
 
 def update_user(session: Session, user_id: int, values: dict[str, Any]) -> None:
-    """Write what is not None; names are those of columns in ``EDITED``."""
-    told = {name: value for name, value in values.items() if value is not None}
-    if not told:
-        return
-    assert set(told) <= set(EDITED), told
-    changes = ", ".join(f"{name} = :{name}" for name in told)
-    session.execute(text(f"UPDATE user_account SET {changes} WHERE id = :id"), {**told, "id": user_id})
+    """Write what is not None of ``EDITED``."""
+    edit_row(session, models.User, user_id, EDITED, values, counted=False)
 
 
 def first_cluster(session: Session) -> int | None:
