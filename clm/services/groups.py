@@ -74,7 +74,6 @@ def delete(caller: CloudCall, group_id: int) -> None:
     group = _led(caller, group_id, version=caller.if_version)
     take_back(session, group["leader_id"], "group_request", {"group_id": group_id})
     people = store.close_group(session, group_id)
-    notify(session, "sync")
     record_change(session, "group", group_id, "exit", users=people)
     told = {"group_id": group_id, "group": group["name"]}
     for user_id in people:

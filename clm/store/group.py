@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from clm import models
 from clm.results.group import Group, GroupPerson, LedGroup, SeenGroup
 from clm.rules.group import Status
+from clm.store.sync import drop_group
 from cm.rpc.errors import ObjectNotFound, VersionChanged
 from cm.runtime.rows import Columns, edit_row, insert_row
 
@@ -103,13 +104,7 @@ def close_group(session: Session, group_id: int) -> list[int]:
     session.execute(
         text("UPDATE user_group SET deleted_at = now(), version = version + 1 WHERE id = :id"), {"id": group_id}
     )
-    session.execute(
-        text(
-            "INSERT INTO dropped_group (cluster_id, group_id) SELECT id, :id FROM cluster WHERE deleted_at IS NULL"
-            " ON CONFLICT DO NOTHING"
-        ),
-        {"id": group_id},
-    )
+    drop_group(session, group_id)
     gone = session.execute(text("DELETE FROM membership WHERE group_id = :id RETURNING user_id"), {"id": group_id})
     return sorted(row.user_id for row in gone)
 
