@@ -23,26 +23,24 @@ from pathlib import Path
 from types import NoneType, UnionType
 from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
 
+from answers import answer_word, type_tables
+from bounds import bound_table
+from clm.console import descriptions as console
+from clm.console.describe import described
+from clm.daemon import describe as clusters
+from clm.daemon import settings as cloud
+from cm.daemon.settings import Settings
+from cm.operations import register_kinds
+from cm.operations.base import KINDS
+from cm.rpc.errors import CloudError
+from cm.rpc.introspection import introspection
+from cm.rpc.parameters import REQUIRED, Parameter
+from cm.rpc.view import Registry, View
+from cm.rules.operation import SPECS, OperationKind
+from cm.rules.transitions import ATTACHMENT, IMAGE, NODE, OPERATION, VM, Move, Noun, Standing
+from contextualization.daemon import settings as contextualization
+
 DOCS = Path(__file__).parent
-sys.path[:0] = [str(DOCS.parent), str(DOCS)]
-
-from answers import answer_word, type_tables  # noqa: E402
-from bounds import bound_table  # noqa: E402
-
-from clm.console import descriptions as console  # noqa: E402
-from clm.console.describe import described  # noqa: E402
-from clm.daemon import describe as clusters  # noqa: E402
-from clm.daemon import settings as cloud  # noqa: E402
-from cm.daemon.settings import Settings  # noqa: E402
-from cm.operations import register_kinds  # noqa: E402
-from cm.operations.base import KINDS  # noqa: E402
-from cm.rpc.errors import CloudError  # noqa: E402
-from cm.rpc.introspection import introspection  # noqa: E402
-from cm.rpc.parameters import REQUIRED, Parameter  # noqa: E402
-from cm.rpc.view import Registry, View  # noqa: E402
-from cm.rules.operation import SPECS, OperationKind  # noqa: E402
-from cm.rules.transitions import ATTACHMENT, IMAGE, NODE, OPERATION, VM, Move, Noun, Standing  # noqa: E402
-from contextualization.daemon import settings as contextualization  # noqa: E402
 
 MEANINGS = {
     "database.url": "the database, as SQLAlchemy writes it; may hold a password and is never logged",

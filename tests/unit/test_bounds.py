@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import re
-import sys
 from collections.abc import Iterator
 from dataclasses import fields
 from pathlib import Path
@@ -12,13 +11,11 @@ from typing import Any
 
 import pytest
 
+from bounds import BOTH, BOUNDS, CLM, CM, ENDPOINT, NODE, OTHERS, value_of
 from clm.daemon.settings import ClustersSettings
 from cm.rpc.limits import Limits
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(REPOSITORY / "docs"))
-
-from bounds import BOTH, BOUNDS, CLM, CM, ENDPOINT, NODE, OTHERS, value_of  # noqa: E402
 
 # What constants are called that bound something. Times (_S) are not counted.
 NAMES = re.compile(
