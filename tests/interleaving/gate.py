@@ -11,11 +11,11 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-import psycopg2
 from sqlalchemy import event
 
 from cm.runtime.database import Database
 from cm.runtime.threads import InlineThreads
+from support.beside import connect_beside
 
 BLOCKED_AFTER_S: Final = 0.004  # of a statement that has not come back, before PostgreSQL is asked whether it waits
 STUCK_S: Final = 20.0
@@ -119,8 +119,7 @@ class Stage:
 
     def __init__(self, url: str) -> None:
         self._url = url
-        self._watch = psycopg2.connect(url.replace("postgresql+psycopg2", "postgresql"))
-        self._watch.autocommit = True
+        self._watch = connect_beside(url)
 
     def close(self) -> None:
         self._watch.close()

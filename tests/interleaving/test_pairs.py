@@ -15,7 +15,6 @@ import os
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
-import psycopg2
 import pytest
 from sqlalchemy import text
 from sqlalchemy.orm import Session
@@ -24,6 +23,7 @@ from cm.services import vm
 from interleaving.gate import Outcome, Stage
 from interleaving.world import World, fill, remains
 from lab.postgres import PrivatePostgres
+from support.beside import connect_beside
 from support.cloud import MemoryCloud
 
 
@@ -124,8 +124,7 @@ class Theatre:
     def __init__(self, postgres: PrivatePostgres, world: World) -> None:
         self._postgres = postgres
         self._world = world
-        self._director = psycopg2.connect(postgres.url("postgres").replace("+psycopg2", ""))
-        self._director.autocommit = True
+        self._director = connect_beside(postgres.url("postgres"))
         # Its manager has ended; what its threads read with has not.
         self._tell("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", WORLD)
 

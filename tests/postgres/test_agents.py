@@ -12,12 +12,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import psycopg2
 import pytest
 from cluster_builder import Peer, add_cluster, add_pool, add_vm, change, result_of, value
 from endpoint_program import serving
 from sqlalchemy import text
-from sqlalchemy.engine import make_url
 
 from cm.rpc.errors import EnrolmentRefused, ObjectNotFound
 from cm.runtime.database import Database, notify
@@ -28,6 +26,7 @@ from contextualization.wire import Exchange
 from node_hooks.client import Client, Credential, parse_endpoint
 from node_hooks.document import parse_document
 from node_hooks.errors import EndpointRefused
+from support.beside import connect_beside
 
 
 @pytest.fixture
@@ -44,9 +43,7 @@ def heard(database_url: str) -> Iterator[Any]:
     What is notified: a function that gives the payloads since it was last asked. With one that is expected it waits
     for that one; without, for what may be on its way.
     """
-    url = make_url(database_url).set(drivername="postgresql")
-    connection = psycopg2.connect(url.render_as_string(hide_password=False))
-    connection.autocommit = True
+    connection = connect_beside(database_url)
     connection.cursor().execute("LISTEN wawel")
 
     def take(expected: str | None = None) -> list[str]:

@@ -10,12 +10,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import psycopg2
 import pytest
-from sqlalchemy.engine import make_url
 
 from cm.runtime.database import CHANNEL
 from cm.runtime.listener import Listener
+from support.beside import connect_beside
 from support.cloud import MemoryCloud, reactor, run
 from support.wait import until
 
@@ -42,8 +41,7 @@ class Heard:
     def __init__(self, url: str) -> None:
         self.listener = Listener(reactor, url)
         self.subjects: list[str] = []
-        self._beside = psycopg2.connect(make_url(url).set(drivername="postgresql").render_as_string(False))
-        self._beside.autocommit = True
+        self._beside = connect_beside(url)
 
         async def start() -> None:
             self.listener.subscribe("word", self.subjects.append)

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from ipaddress import IPv4Address, IPv6Address
 from typing import Any
 
-import psycopg2
 import pytest
 from cluster_builder import add_cluster
 from sqlalchemy import text
@@ -26,6 +25,7 @@ from cm.store.node_document import _OWN, own_facts
 from cm.store.unknown import _HELD
 from cm.store.vm import _RENDER, render_vm
 from lab.postgres import PrivatePostgres
+from support.beside import connect_beside
 from support.cloud import MemoryCloud
 
 SIZE = 64 * 2**20
@@ -214,8 +214,7 @@ def told(cloud: MemoryCloud, node_id: int) -> list[Any]:
 
 def test_nodes_are_told(cloud: MemoryCloud) -> None:
     """The node that a VM is placed on, and it alone, is told of its NICs, at once; and of no others."""
-    listening = psycopg2.connect(cloud.settings.database.url.replace("+psycopg2", ""))
-    listening.autocommit = True
+    listening = connect_beside(cloud.settings.database.url)
     listening.cursor().execute(f"LISTEN {CHANNEL}")
 
     def woken() -> set[str]:
