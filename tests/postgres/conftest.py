@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import itertools
-import os
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from sqlalchemy import create_engine
 
 from clm.daemon.migrate import migrate as migrate_cloud
 from cm.daemon.migrate import migrate
@@ -17,25 +14,17 @@ from cm.runtime.database import Database
 from cm.runtime.threads import InlineThreads
 from lab.postgres import PrivatePostgres
 from support.clm import CloudBench
+from support.databases import add_template, private_postgres
 
 _numbers = itertools.count(1)
 
 
 @pytest.fixture(scope="session")
 def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrivatePostgres]:
-    base = Path(os.environ.get("WAWEL_TEST_POSTGRES") or tmp_path_factory.mktemp("pg"))
-    with PrivatePostgres(base, durable=False) as server:
-        server.create_database("wawel_template")
-        engine = create_engine(server.url("wawel_template"))
-        migrate(engine)
-        engine.dispose()
-        server.create_database("wawel_clm_template")
-        engine = create_engine(server.url("wawel_clm_template"))
-        migrate_cloud(engine)
-        engine.dispose()
+    with private_postgres(tmp_path_factory) as server:
+        add_template(server, "wawel_template", migrate)
+        add_template(server, "wawel_clm_template", migrate_cloud)
         yield server
-        server.close()
-        shutil.rmtree(server.base, ignore_errors=True)  # it may lie elsewhere than asked for
 
 
 @pytest.fixture

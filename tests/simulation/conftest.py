@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,18 +9,16 @@ import pytest
 
 from lab.postgres import PrivatePostgres
 from simulation.database import make_template
+from support.databases import private_postgres
 
 pytest.register_assert_rewrite("simulation.scenario")  # what scenarios share asserts as they do
 
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrivatePostgres]:
-    base = Path(os.environ.get("WAWEL_TEST_POSTGRES") or tmp_path_factory.mktemp("pg"))
-    with PrivatePostgres(base, durable=False) as made:
+    with private_postgres(tmp_path_factory) as made:
         make_template(made)
         yield made
-        made.close()
-        shutil.rmtree(made.base, ignore_errors=True)  # it may lie elsewhere than asked for
 
 
 @pytest.fixture(scope="session")
