@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import threading
 import time
+import traceback
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -43,7 +44,7 @@ class Player:
     def __init__(self, name: str, url: str, work: Callable[[Database], str]) -> None:
         self.name = name
         self.steps = 0
-        self.answer: str | None = None
+        self.answer = ""  # once it has ended
         self.trail: list[str] = []
         self._work = work
         self._go = threading.Semaphore(0)
@@ -76,8 +77,10 @@ class Player:
     def _run(self) -> None:
         try:
             self.answer = self._work(self._database)
-        except BaseException as error:
-            self.answer = f"broken: {error!r}"
+        except BaseException:
+            # Whoever chooses waits for an answer, whatever ends this thread; one that is broken is like none that is
+            # allowed (``test_pairs.compare``), and shows where it broke.
+            self.answer = f"broken: {traceback.format_exc()}"
         finally:
             self._here.set()
 
@@ -90,7 +93,7 @@ class Player:
 
     @property
     def ended(self) -> bool:
-        return self.answer is not None
+        return bool(self.answer)
 
     def step(self, is_blocked: Callable[[int], bool]) -> bool:
         """Let a statement go. False: it waits for the other's lock, and goes on when that is let go."""
@@ -147,13 +150,11 @@ class Stage:
                         blocked[n] = not players[n].arrive(self._is_blocked)
                 ready = [n for n in (0, 1) if not players[n].ended and not blocked[n]]
                 if not ready:
-                    if any(blocked):
-                        continue  # PostgreSQL sees to it: one is waited for that ends, or a deadlock is broken
-                    break
+                    continue  # PostgreSQL sees to it: one is waited for that ends, or a deadlock is broken
                 wanted = next(order, last)
                 last = wanted if wanted in ready else ready[0]
                 blocked[last] = not players[last].step(self._is_blocked)
         finally:
             for player in players:
                 player.close()
-        return [Outcome(player.answer or "", player.steps) for player in players]
+        return [Outcome(player.answer, player.steps) for player in players]
