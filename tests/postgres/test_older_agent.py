@@ -33,7 +33,7 @@ def released(tmp_path: Path) -> Path:
     """A directory with the package as it was released."""
     archive = subprocess.run(["git", "archive", RELEASED, "node_hooks"], cwd=ROOT, capture_output=True)
     if archive.returncode:
-        pytest.skip(f"the history of this repository does not reach back to {RELEASED}")
+        pytest.skip(f"needs commit {RELEASED} in this repository's history; of a shallow clone: git fetch --unshallow")
     directory = tmp_path / "released"
     directory.mkdir()
     subprocess.run(["tar", "x"], cwd=directory, input=archive.stdout, check=True)
@@ -51,7 +51,7 @@ class Host:
         self._log = (directory / "agent.log").open("ab")
         self._process: subprocess.Popen[bytes] | None = None
 
-    def command(self, package: Path, *arguments: str) -> list[str]:
+    def command(self, *arguments: str) -> list[str]:
         return [sys.executable, "-m", "node_hooks", *arguments, "--state-dir", str(self.state_dir)]
 
     def enrol(self, package: Path, token: str) -> None:
@@ -59,13 +59,13 @@ class Host:
         told = ["--endpoint", self.url, "--token-file", str(self.state_dir.parent / "token")]
         places = ["--spool", str(self.spool), "--hooks-dir", str(self.hooks)]
         subprocess.run(
-            self.command(package, "enrol", *told, *places), cwd=package, check=True, stdout=self._log, stderr=self._log
+            self.command("enrol", *told, *places), cwd=package, check=True, stdout=self._log, stderr=self._log
         )
 
     def start(self, package: Path) -> None:
         self.stop()
         self._process = subprocess.Popen(
-            self.command(package, "run"), cwd=package, stdout=self._log, stderr=self._log,
+            self.command("run"), cwd=package, stdout=self._log, stderr=self._log,
             env={**os.environ, "PYTHONPATH": str(package)},
         )  # fmt: skip
 
