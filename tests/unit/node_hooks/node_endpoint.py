@@ -7,13 +7,18 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from node_hooks import qemu_hook
+from node_hooks.agent import Agent
 from node_hooks.install import hook_source
 from node_hooks.signature import is_signed_by, parse_authorization
+from node_hooks.spool import Spool
+from node_hooks.state import Identity, save_identity
 
 SYSTEM_PYTHON = "/usr/bin/python3" if Path("/usr/bin/python3").exists() else sys.executable
 UUID = "2b6d9a0e-1111-4222-8333-0123456789ab"
@@ -175,6 +180,24 @@ def install(spool: Path, patience_s: float = 2.0) -> Path:
     path.write_text(source)
     path.chmod(0o755)
     return path
+
+
+def enrolled(tmp_path: Path, endpoint: Endpoint, spool: Spool) -> Identity:
+    """A node's place at an endpoint; its hook is where ``install`` would have put it."""
+    identity = Identity(endpoint.url, None, 7, endpoint.credential, str(spool.directory), str(tmp_path / "qemu"))
+    save_identity(tmp_path, identity)
+    return identity
+
+
+@contextmanager
+def working(agent: Agent) -> Iterator[None]:
+    """An agent at its work, which it has to end when it is told to."""
+    thread = threading.Thread(target=agent.run)
+    thread.start()
+    yield
+    agent.stop()
+    thread.join(5)
+    assert not thread.is_alive()
 
 
 def run_hook(hook: Path, *arguments: str | bytes, xml: bytes = XML) -> subprocess.CompletedProcess[bytes]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from ipaddress import IPv4Address
@@ -11,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from node_endpoint import Endpoint, install
+from node_endpoint import Endpoint, enrolled, install, working
 
 from cm.rpc.vocabulary import NodeTrouble
 from cm.rules.node_document import render, section
@@ -26,11 +25,11 @@ from node_hooks.network import CommandFailed, CommandMissing, Converger, Seen
 from node_hooks.problem import NFT_MISSING, Problem
 from node_hooks.report import AGAIN_S, OLDER_S, STUCK_S, Facts, Links, Programs, Reporter, describe, read_links
 from node_hooks.spool import Spool
-from node_hooks.state import Identity, save_identity
 from support.wait import until
 
 NETWORK = {"name": "net-1", "bridge": "br1", "gateway": "10.128.0.1/24", "pool": "10.128.0.0/24", "metadata": True}
 GATEWAY = IPv4Address("10.128.0.1")
+NO_LINKS = Links()
 
 
 def document(*networks: dict[str, Any], **changes: Any) -> dict[str, Any]:
@@ -46,7 +45,7 @@ def document(*networks: dict[str, Any], **changes: Any) -> dict[str, Any]:
     return made
 
 
-def facts(tmp_path: Path, *problems: Problem, links: Links = Links(), **changes: Any) -> Facts:  # noqa: B008
+def facts(tmp_path: Path, *problems: Problem, links: Links = NO_LINKS, **changes: Any) -> Facts:
     hook = install(tmp_path / "spool")
     parsed = parse_document(document(NETWORK))
     network = {name: parsed.sections[name] for name in ("networks", "firewall", "screens")}
@@ -209,12 +208,15 @@ def test_codes() -> None:
 
 
 @pytest.fixture
-def agent(tmp_path: Path, endpoint: Endpoint, spool: Spool) -> Iterator[Agent]:
-    """One without a kernel's network: ``agent.missing`` are programs that are not there."""
-    hook = install(spool.directory)
-    identity = Identity(endpoint.url, None, 7, endpoint.credential, str(spool.directory), str(hook))
-    save_identity(tmp_path, identity)
-    missing: set[str] = set()
+def missing() -> set[str]:
+    """Programs that are not on the agent's node."""
+    return set()
+
+
+@pytest.fixture
+def agent(tmp_path: Path, endpoint: Endpoint, spool: Spool, missing: set[str]) -> Iterator[Agent]:
+    """One without a kernel's network."""
+    install(spool.directory)
 
     def run(arguments: Sequence[str], text: str) -> str:
         if arguments[0] in missing:
@@ -224,33 +226,29 @@ def agent(tmp_path: Path, endpoint: Endpoint, spool: Spool) -> Iterator[Agent]:
     def make_converger(state: Any, forward: Any) -> Converger:
         return Converger(state, forward, run, lambda name: None, has=lambda name: None if name in missing else name)
 
-    made = Agent(tmp_path, identity, make_converger=make_converger)
-    made.missing = missing  # type: ignore[attr-defined]
-    thread = threading.Thread(target=made.run)
-    thread.start()
-    yield made
-    made.stop()
-    thread.join(5)
-    assert not thread.is_alive()
+    made = Agent(tmp_path, enrolled(tmp_path, endpoint, spool), make_converger=make_converger)
+    with working(made):
+        yield made
 
 
-def test_agent(agent: Any, endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.usefixtures("agent")
+def test_agent(missing: set[str], endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch) -> None:
     """The agent tells that nft went, and that it is back; each soon."""
     monkeypatch.setattr("node_hooks.network.RETRY_S", 0.1)
     endpoint.format = 2
     endpoint.publish(version="v2", networks=[NETWORK])
     until(lambda: endpoint.reports and "networks" in endpoint.reports[-1]["applied"])
     assert endpoint.reports[-1]["problems"] == [] and endpoint.reports[-1]["document"] == "v2"
-    agent.missing.add("nft")
+    missing.add("nft")
     until(lambda: codes(endpoint.reports[-1]) == [NFT_MISSING] * 2)
     assert "networks" not in endpoint.reports[-1]["applied"]
-    agent.missing.clear()
+    missing.clear()
     until(lambda: not endpoint.reports[-1]["problems"])
     endpoint.publish(version="v3", networks=[])
     until(lambda: endpoint.reports[-1]["applied"].get("firewall") == "firewall-v3")
 
 
-def test_consoles(agent: Any, tmp_path: Path) -> None:
+def test_consoles(agent: Agent, tmp_path: Path) -> None:
     """Console logs that cannot be kept within bounds are told to the manager, until they can."""
     broken = tmp_path / "file"
     broken.write_bytes(b"")
@@ -264,7 +262,7 @@ def test_consoles(agent: Any, tmp_path: Path) -> None:
     assert "consoles_unbounded" not in codes(told) and "consoles" in told["applied"]
 
 
-def test_older_manager(agent: Any, endpoint: Endpoint) -> None:
+def test_older_manager(agent: Agent, endpoint: Endpoint) -> None:
     """A manager of the release before is asked for nothing that it does not know; what it does not tell is said."""
     endpoint.publish(version="v2", networks=[NETWORK])
     until(lambda: agent.state.get("document_version") == "v2" and agent.state.get("networks"))

@@ -13,14 +13,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from node_endpoint import Endpoint, install, run_hook, write_records
+from node_endpoint import Endpoint, enrolled, install, run_hook, working, write_records
 
 from node_hooks.agent import Agent
 from node_hooks.client import Client, parse_endpoint
 from node_hooks.delivery import LONGEST_PAUSE_S, Backoff, Delivery
 from node_hooks.errors import EndpointRefused, EndpointUnavailable, WrongUse
 from node_hooks.spool import Spool
-from node_hooks.state import Identity, StateFile, save_identity
+from node_hooks.state import StateFile
 from node_hooks.watch import DirectoryWatch
 from support.wait import until
 
@@ -32,21 +32,11 @@ def delivery(spool: Spool, client: Client, tmp_path: Path) -> Delivery:
     return Delivery(spool, client, StateFile(tmp_path))
 
 
-def enrolled(tmp_path: Path, endpoint: Endpoint, spool: Spool) -> Identity:
-    identity = Identity(endpoint.url, None, 7, endpoint.credential, str(spool.directory), str(tmp_path / "qemu"))
-    save_identity(tmp_path, identity)
-    return identity
-
-
 @pytest.fixture
 def agent(tmp_path: Path, endpoint: Endpoint, spool: Spool) -> Iterator[Agent]:
     agent = Agent(tmp_path, enrolled(tmp_path, endpoint, spool))
-    thread = threading.Thread(target=agent.run)
-    thread.start()
-    yield agent
-    agent.stop()
-    thread.join(5)
-    assert not thread.is_alive()
+    with working(agent):
+        yield agent
 
 
 def start_process(tmp_path: Path) -> subprocess.Popen[str]:

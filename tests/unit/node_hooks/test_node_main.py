@@ -7,7 +7,6 @@ import os
 import stat
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -15,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from node_endpoint import SYSTEM_PYTHON, UUID, Endpoint, run_hook
+from node_endpoint import SYSTEM_PYTHON, UUID, Endpoint, run_hook, working
 
 from node_hooks import install as installer
 from node_hooks.agent import Agent
@@ -44,11 +43,8 @@ def arguments(tmp_path: Path, endpoint: Endpoint) -> list[str]:
 def running(arguments: list[str], tmp_path: Path) -> Iterator[Agent]:
     assert main(arguments) == 0
     agent = Agent(tmp_path / "state", get_identity(tmp_path / "state"))
-    thread = threading.Thread(target=agent.run)
-    thread.start()
-    yield agent
-    agent.stop()
-    thread.join(5)
+    with working(agent):
+        yield agent
 
 
 def status(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
