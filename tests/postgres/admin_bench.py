@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from sqlalchemy import text
 from twisted.internet.defer import Deferred
@@ -24,7 +24,7 @@ from cm.rpc.vocabulary import Role
 from cm.runtime.database import Database
 from cm.runtime.execute import Executor
 from cm.runtime.logins import LoginTrail
-from cm.runtime.threads import InlineThreads
+from cm.runtime.threads import InlineThreads, IThreads
 from cm.services.authenticator import DatabaseAuthenticator
 from cm.services.context import AsyncClusterCall, ClusterCall, ClusterPolicy, Services
 from cm.services.fleet import Fleet
@@ -53,7 +53,7 @@ class Bench:
     storage_id = 0
 
     def __init__(self, url: str, directory: Path) -> None:
-        threads = InlineThreads()
+        threads = cast(IThreads, InlineThreads())
         self.database = Database(url, threads)
         self.images = directory / "images"
         self.images.mkdir()
@@ -69,13 +69,11 @@ class Bench:
         )
         self.opener: Any = lambda uri, name: open_node(uri, name=name)
         fleet = Fleet(self.database, threads, lambda uri, name: self.opener(uri, name))
-        gate, logins = PasswordGate(threads), LoginTrail(self.database, Clock())  # type: ignore[arg-type]
+        gate, logins = PasswordGate(threads), LoginTrail(self.database, Clock())
         key = ensure_signing_key(directory / "own.key", "session")
         authenticator = DatabaseAuthenticator(self.database, self.policy, gate, logins, key)
         signals: Any = None  # nobody notifies: what waits for that has a real manager
-        self.services = Services(
-            self.database, threads, fleet, self.policy, signals, gate, logins, authenticator  # type: ignore[arg-type]
-        )
+        self.services = Services(self.database, threads, fleet, self.policy, signals, gate, logins, authenticator)
         self.executor = Executor(self.services, ClusterCall, AsyncClusterCall)
         self.worker_id = self.database.transact_now(register_worker, "test")
         self.engine = Engine(self.services, Clock(), self.worker_id)

@@ -77,13 +77,12 @@ class Cluster(Manager):
     def __init__(self, bench: Bench, directory: Path) -> None:
         super().__init__()
         self.threads = Threads(reactor, {"database": 2})
-        self.database = Database(bench.database.url, self.threads)  # type: ignore[arg-type]
-        gate = PasswordGate(cast(IThreads, self.threads), lambda: self.now, passwords=self.passwords)
+        threads = cast(IThreads, self.threads)
+        self.database = Database(bench.database.url, threads)
+        gate = PasswordGate(threads, lambda: self.now, passwords=self.passwords)
         logins = LoginTrail(self.database, Clock())
         key = ensure_signing_key(directory / "session.key", "session")
-        self.made = DatabaseAuthenticator(
-            self.database, bench.policy, gate, logins, key, clock=lambda: self.now
-        )
+        self.made = DatabaseAuthenticator(self.database, bench.policy, gate, logins, key, clock=lambda: self.now)
         bench.services.gate.passwords = self.passwords
         bench.call("admin.user.set_password", bench.user.account_id, PASSWORD)
 

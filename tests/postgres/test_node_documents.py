@@ -14,7 +14,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 
 from cm.rules.node_document import Rendered
-from contextualization.document import KEPT_S, Documents
+from contextualization.document import Documents
 
 NODES = 500
 
@@ -22,15 +22,15 @@ NODES = 500
 class Polls:
     """A waiting poll for each node, and what wakes them: the very words that transactions notify."""
 
-    def __init__(self, bench: Bench, node_ids: list[int], kept_s: float = KEPT_S) -> None:
+    def __init__(self, bench: Bench, node_ids: list[int]) -> None:
         self.clock = Clock()
         self.reads: Counter[str] = Counter()
         self.woken: Counter[int] = Counter()
         self.newest: dict[int, Rendered] = {}
-        self._read = bench.database.read
-        bench.database.read = self._counted  # type: ignore[method-assign]
-        bench.database._told = self._told
-        self.documents = Documents(bench.database, self.clock, "1", kept_s=kept_s)
+        database: Any = bench.database  # of which this bench reads and hears through here
+        self._read = database.read
+        database.read, database._told = self._counted, self._told
+        self.documents = Documents(database, self.clock, "1")
         for node_id in node_ids:
             self._begin(node_id, "")
         assert set(self.woken.values()) == {1} and self.documents.waiting == len(node_ids)
