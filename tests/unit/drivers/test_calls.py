@@ -13,7 +13,6 @@ from pathlib import Path
 
 import pytest
 
-from cm.drivers.libvirt import connection
 from cm.interfaces import calls
 from cm.interfaces.calls import Call, Job, Pace
 from cm.interfaces.hypervisor import IHypervisor
@@ -93,7 +92,10 @@ def test_sizes_fit() -> None:
     """No more threads than connections, and no more operations at a node than can work there."""
     assert (SIZES["node"], SIZES["node-slow"]) == (NODE_SIZE, NODE_SLOW_SIZE)
     assert engine.PER_NODE <= NODE_SLOW_SIZE
-    made = connection.Connections("qemu+tcp://192.0.2.1/system", node="n1")
+    pytest.importorskip("libvirt")
+    from cm.drivers.libvirt.connection import Connections
+
+    made = Connections("qemu+tcp://192.0.2.1/system", node="n1")
     assert (len(made._fast._lanes), len(made._slow._lanes)) == (NODE_SIZE, NODE_SLOW_SIZE)
 
 
