@@ -6,6 +6,9 @@ A guest is a namespace whose link stands in libvirt's bridge as a VM's tap does:
 It gets its address from libvirt's own dnsmasq. The outside is a namespace behind another, on a link of the host's.
 """
 
+# A program, which finds its modules by the path that it sets first.
+# ruff: noqa: E402
+
 from __future__ import annotations
 
 import json
@@ -21,14 +24,14 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "unit" / "node_hooks"))
 
-from node_endpoint import Endpoint  # noqa: E402
+from node_endpoint import Endpoint
 
-from cm.rules.network import mac_of, tap_of  # noqa: E402
-from node_hooks.client import Client, Credential, parse_endpoint  # noqa: E402
-from node_hooks.document import parse_document  # noqa: E402
-from node_hooks.metadata import Forwarder  # noqa: E402
-from node_hooks.network import RECHECK_S, Converger  # noqa: E402
-from node_hooks.state import StateFile  # noqa: E402
+from cm.rules.network import mac_of, tap_of
+from node_hooks.client import Client, Credential, parse_endpoint
+from node_hooks.document import parse_document
+from node_hooks.metadata import Forwarder
+from node_hooks.network import RECHECK_S, Converger
+from node_hooks.state import StateFile
 
 PORT = 7777
 NICS = [

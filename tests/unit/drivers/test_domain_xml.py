@@ -1,5 +1,8 @@
 """A domain's definition as XML: what it says, and that no text can change its shape."""
 
+# What is tested imports libvirt; without it all of this is skipped, which has to be said before.
+# ruff: noqa: E402
+
 from __future__ import annotations
 
 from dataclasses import replace
@@ -12,17 +15,17 @@ from hypothesis import strategies as st
 
 pytest.importorskip("libvirt")
 
-from cm.drivers.libvirt.domain_read import described_domain  # noqa: E402
-from cm.drivers.libvirt.domain_xml import NAMESPACE, changed_graphics, domain_xml  # noqa: E402
-from cm.drivers.libvirt.pool_xml import network_xml, pool_place, pool_xml, same_pool, volume_xml  # noqa: E402
-from cm.drivers.libvirt.xml_text import free_text, parsed  # noqa: E402
-from cm.interfaces.hypervisor import DiskSpec, DomainSpec, NicSpec, NodeInfo, VncSpec  # noqa: E402
-from cm.interfaces.network import NetworkSpec  # noqa: E402
-from cm.interfaces.source import BlockSource, DiskSource, FileSource, NetworkSource  # noqa: E402
-from cm.interfaces.volume import StorageSpec  # noqa: E402
-from cm.rpc.errors import InvalidParameter  # noqa: E402
-from cm.rpc.vocabulary import DiskBus, DiskFormat, StorageKind  # noqa: E402
-from tests.contract.networks import network_spec  # noqa: E402
+from cm.drivers.libvirt.domain_read import described_domain
+from cm.drivers.libvirt.domain_xml import NAMESPACE, changed_graphics, domain_xml
+from cm.drivers.libvirt.pool_xml import network_xml, pool_place, pool_xml, same_pool, volume_xml
+from cm.drivers.libvirt.xml_text import free_text, parsed
+from cm.interfaces.hypervisor import DiskSpec, DomainSpec, NicSpec, NodeInfo, VncSpec
+from cm.interfaces.network import NetworkSpec
+from cm.interfaces.source import BlockSource, DiskSource, FileSource, NetworkSource
+from cm.interfaces.volume import StorageSpec
+from cm.rpc.errors import InvalidParameter
+from cm.rpc.vocabulary import DiskBus, DiskFormat, StorageKind
+from tests.contract.networks import network_spec
 
 NODE = NodeInfo("n", "QEMU", "7.2", "9.0", "cpu", 4, 4096, ("kvm", "qemu"), "x86_64", True)
 TCG = replace(NODE, domain_types=("qemu",))

@@ -1,5 +1,8 @@
 """Parts of the libvirt driver that need no hypervisor: endpoints, errors, back-off."""
 
+# What is tested imports libvirt; without it all of this is skipped, which has to be said before.
+# ruff: noqa: E402
+
 from __future__ import annotations
 
 import socket
@@ -11,12 +14,12 @@ import pytest
 
 libvirt = pytest.importorskip("libvirt")
 
-from cm.drivers.libvirt import connection  # noqa: E402
-from cm.drivers.libvirt.endpoint import Endpoint, endpoint_of, probe  # noqa: E402
-from cm.drivers.libvirt.errors import translate  # noqa: E402
-from cm.drivers.libvirt.lane import Lane  # noqa: E402
-from cm.drivers.libvirt.states import event_words, seen  # noqa: E402
-from cm.rpc.errors import (  # noqa: E402
+from cm.drivers.libvirt import connection
+from cm.drivers.libvirt.endpoint import Endpoint, endpoint_of, probe
+from cm.drivers.libvirt.errors import translate
+from cm.drivers.libvirt.lane import Lane
+from cm.drivers.libvirt.states import event_words, seen
+from cm.rpc.errors import (
     DomainNotFound,
     HypervisorError,
     InvalidParameter,
@@ -27,7 +30,7 @@ from cm.rpc.errors import (  # noqa: E402
     StorageFull,
     VolumeNotFound,
 )
-from cm.rpc.vocabulary import Seen, SeenReason  # noqa: E402
+from cm.rpc.vocabulary import Seen, SeenReason
 
 
 @pytest.mark.parametrize(

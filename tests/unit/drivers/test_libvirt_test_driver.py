@@ -1,5 +1,8 @@
 """The libvirt driver on libvirt's own test driver, which lives in this process and needs no root."""
 
+# What is tested imports libvirt; without it all of this is skipped, which has to be said before.
+# ruff: noqa: E402
+
 from __future__ import annotations
 
 from ipaddress import IPv4Network
@@ -9,15 +12,15 @@ import pytest
 
 libvirt = pytest.importorskip("libvirt")
 
-from cm.drivers.libvirt import networks as driver  # noqa: E402
-from cm.drivers.libvirt.pool_xml import network_xml  # noqa: E402
-from cm.drivers.open import open_node  # noqa: E402
-from cm.interfaces.hypervisor import VncSpec  # noqa: E402
-from cm.interfaces.network import NetworkSpec  # noqa: E402
-from cm.rpc.errors import NodeUnreachable, NotSupported  # noqa: E402
-from tests.contract.hypervisor import HypervisorContract, domain_spec  # noqa: E402
-from tests.contract.networks import NetworkContract  # noqa: E402
-from tests.contract.volumes import VolumesContract  # noqa: E402
+from cm.drivers.libvirt import networks as driver
+from cm.drivers.libvirt.pool_xml import network_xml
+from cm.drivers.open import open_node
+from cm.interfaces.hypervisor import VncSpec
+from cm.interfaces.network import NetworkSpec
+from cm.rpc.errors import NodeUnreachable, NotSupported
+from tests.contract.hypervisor import HypervisorContract, domain_spec
+from tests.contract.networks import NetworkContract
+from tests.contract.volumes import VolumesContract
 
 
 def make() -> Any:

@@ -4,6 +4,9 @@ One node with two guests in a network namespace of its own; prints what it found
 Run by ``test_node_namespace.py`` under ``unshare --net --mount``. A guest is a namespace too, its tap a veth.
 """
 
+# A program, which finds its modules by the path that it sets first.
+# ruff: noqa: E402
+
 import json
 import socket
 import subprocess
@@ -12,13 +15,13 @@ from pathlib import Path
 
 sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[3])]
 
-from node_endpoint import Endpoint  # noqa: E402
+from node_endpoint import Endpoint
 
-from node_hooks.client import Client, Credential, parse_endpoint  # noqa: E402
-from node_hooks.document import parse_document  # noqa: E402
-from node_hooks.metadata import Forwarder  # noqa: E402
-from node_hooks.network import Converger  # noqa: E402
-from node_hooks.state import StateFile  # noqa: E402
+from node_hooks.client import Client, Credential, parse_endpoint
+from node_hooks.document import parse_document
+from node_hooks.metadata import Forwarder
+from node_hooks.network import Converger
+from node_hooks.state import StateFile
 
 # One as of a VM of an older release, one that has both names from its own id.
 NICS = {
