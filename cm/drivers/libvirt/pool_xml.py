@@ -131,7 +131,7 @@ def same_addresses(xml: str, network: NetworkSpec) -> bool:
 
 def network_xml(network: NetworkSpec, uuid: str) -> str:
     """
-    :param uuid: says which definition this is, see ``network.definition_uuid``.
+    :param uuid: says which definition this is, see ``networks.definition_uuid``.
     :raises InvalidParameter: more addresses than libvirt can take in one definition; IPv6: no guest is given any yet.
 
     There is no dynamic range: with hosts alone libvirt tells dnsmasq ``static``.

@@ -102,11 +102,8 @@ class LibvirtVolumes:
         On the test driver a plain record of that capacity.
         :raises InvalidParameter: the size is less than the base's: the guest's file systems would be cut off.
         """
-        with self._connections.slow(volume, storage_name) as connection:
-            pool = connection.storagePoolLookupByName(storage_name)
-            existing = self._whole(pool, volume)
-            if existing is not None:
-                return _seen(existing, self._pools.place_of(pool))
+
+        def make(_connection: Any, pool: Any) -> Any:
             base_volume = self._lookup(pool, base)
             if base_volume is None:
                 raise VolumeNotFound(storage_name, base)
@@ -116,13 +113,12 @@ class LibvirtVolumes:
             backing = None if self._test else (base_seen.path, base_format)
             return self._create(pool, volume, volume_xml(volume, DiskFormat.QCOW2, size_bytes, base=backing))
 
+        return self._ensure(storage_name, volume, self._whole, make)
+
     def create_copy(self, storage_name: str, volume: str, source: str, source_format: DiskFormat) -> VolumeSeen:
         """On the test driver a plain record of the source's capacity."""
-        with self._connections.slow(volume, storage_name) as connection:
-            pool = connection.storagePoolLookupByName(storage_name)
-            existing = self._finished(pool, volume)
-            if existing is not None:
-                return _seen(existing, self._pools.place_of(pool))
+
+        def make(_connection: Any, pool: Any) -> Any:
             source_volume = self._lookup(pool, source)
             if source_volume is None:
                 raise VolumeNotFound(storage_name, source)
@@ -138,15 +134,15 @@ class LibvirtVolumes:
                     raise InvalidParameter("source_format", f"{source} is {kind}, not {source_format}")
                 made = pool.createXMLFrom(xml, source_volume, 0)
             self._end(pool, volume)
-            return _seen(made, self._pools.place_of(pool))
+            return made
+
+        return self._ensure(storage_name, volume, self._finished, make)
 
     def create_empty(self, storage_name: str, volume: str, format: DiskFormat, size_bytes: int) -> VolumeSeen:
-        with self._connections.slow(volume, storage_name) as connection:
-            pool = connection.storagePoolLookupByName(storage_name)
-            existing = self._whole(pool, volume)
-            if existing is not None:
-                return _seen(existing, self._pools.place_of(pool))
+        def make(_connection: Any, pool: Any) -> Any:
             return self._create(pool, volume, volume_xml(volume, format, size_bytes))
+
+        return self._ensure(storage_name, volume, self._whole, make)
 
     def upload(
         self,
@@ -158,17 +154,11 @@ class LibvirtVolumes:
         progress: Callable[[int], None],
     ) -> VolumeSeen:
         """
-        :param size_bytes: what a guest will see; the file may be smaller (qcow2).
-        :param progress: what it raises ends the upload and reaches the caller.
-
         The test driver takes no bytes: there the volume is a record of ``size_bytes``, and ``progress`` gets that
         figure.
         """
-        with self._connections.slow(volume, storage_name) as connection:
-            pool = connection.storagePoolLookupByName(storage_name)
-            existing = self._finished(pool, volume)
-            if existing is not None:
-                return _seen(existing, self._pools.place_of(pool))
+
+        def make(connection: Any, pool: Any) -> Any:
             self._begin(pool, volume)
             if self._test:
                 made = pool.createXML(volume_xml(volume, format, size_bytes), 0)
@@ -180,11 +170,33 @@ class LibvirtVolumes:
                 # libvirt still takes it for the raw file that it was made as; a refresh reads the header.
                 self._refreshed(pool)
                 made = pool.storageVolLookupByName(volume)
-            return _seen(made, self._pools.place_of(pool))
+            return made
 
-    def _create(self, pool: Any, volume: str, xml: str) -> VolumeSeen:
+        return self._ensure(storage_name, volume, self._finished, make)
+
+    def _ensure(
+        self,
+        storage_name: str,
+        volume: str,
+        find: Callable[[Any, str], Any | None],
+        make: Callable[[Any, Any], Any],
+    ) -> VolumeSeen:
+        """
+        The volume as it is, or as it is made now.
+
+        :param find: of a pool and a volume: what is taken as done.
+        :param make: of a connection and a pool: the new volume.
+        """
+        with self._connections.slow(volume, storage_name) as connection:
+            pool = connection.storagePoolLookupByName(storage_name)
+            found = find(pool, volume)
+            if found is None:
+                found = make(connection, pool)
+            return _seen(found, self._pools.place_of(pool))
+
+    def _create(self, pool: Any, volume: str, xml: str) -> Any:
         try:
-            return _seen(pool.createXML(xml, 0), self._pools.place_of(pool))
+            return pool.createXML(xml, 0)
         except libvirt.libvirtError as error:
             # The second: the file is there and libvirt does not know it yet, as it came from another node.
             if error.get_error_code() not in (libvirt.VIR_ERR_STORAGE_VOL_EXIST, libvirt.VIR_ERR_OPERATION_INVALID):
@@ -192,7 +204,7 @@ class LibvirtVolumes:
             existing = self._lookup(pool, volume)
             if existing is None:
                 raise
-            return _seen(existing, self._pools.place_of(pool))
+            return existing
 
     def _whole(self, pool: Any, volume: str) -> Any | None:
         """The volume if it is there with a header; one without is deleted."""
