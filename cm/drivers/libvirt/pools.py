@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -17,15 +16,14 @@ from cm.rpc.vocabulary import StorageKind
 class LibvirtPools:
     def __init__(self, connections: Connections) -> None:
         self._connections = connections
-        self._lock = threading.Lock()
-        self._places: dict[str, PoolPlace] = {}  # by pool
+        # By pool, for all threads: each look and each change is one step of the interpreter's.
+        self._places: dict[str, PoolPlace] = {}
 
     def attach(self, storage: StorageSpec) -> StorageUsage:
         """
         A pool of that name that is defined otherwise is defined anew; its files stay.
         """
-        with self._lock:
-            self._places.pop(storage.name, None)
+        self._places.pop(storage.name, None)
         with self._connections.slow(storage.name, storage.name) as connection:
             pool = optional(lambda: connection.storagePoolLookupByName(storage.name), libvirt.VIR_ERR_NO_STORAGE_POOL)
             if pool is not None and not same_pool(pool.XMLDesc(), storage):
@@ -42,8 +40,7 @@ class LibvirtPools:
             return _usage(pool)
 
     def detach(self, storage_name: str) -> None:
-        with self._lock:
-            self._places.pop(storage_name, None)
+        self._places.pop(storage_name, None)
         with self._connections.slow(storage_name, storage_name) as connection:
             pool = optional(lambda: connection.storagePoolLookupByName(storage_name), libvirt.VIR_ERR_NO_STORAGE_POOL)
             if pool is not None:
@@ -65,9 +62,7 @@ class LibvirtPools:
         name = pool.name()
         found = self._places.get(name)
         if found is None:
-            found = pool_place(pool.XMLDesc())
-            with self._lock:
-                self._places[name] = found
+            found = self._places[name] = pool_place(pool.XMLDesc())
         return found
 
     def place(self, storage_name: str) -> PoolPlace:
