@@ -11,8 +11,9 @@ types of the interface's method, by way of the lambda that names it.
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
+from functools import partial
 from typing import Any, Concatenate, Final, Generic, ParamSpec, Protocol, TypeVar, overload
 
 from cm.interfaces.node import INode
@@ -71,12 +72,6 @@ def job(pace: Pace, deadline_s: float) -> Callable[[Callable[Concatenate[INode, 
     return decorate
 
 
-class Runner(Protocol):
-    """Runs jobs at one node."""
-
-    async def run(self, job: Job[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R: ...
-
-
 class Call(Generic[P, R]):
     """One method of a node's driver, as an attribute of ``_Calls``: called, it is run there and its result awaited."""
 
@@ -85,7 +80,7 @@ class Call(Generic[P, R]):
         self.job: Job[P, R] = Job("", self._function, pace, deadline_s)
 
     def __set_name__(self, owner: type, name: str) -> None:
-        self.job = Job(name, self._function, self.job.pace, self.job.deadline_s)
+        self.job = replace(self.job, name=name)
 
     def _function(self, node: INode, /, *args: P.args, **kwargs: P.kwargs) -> R:
         return self._method(node)(*args, **kwargs)
@@ -97,14 +92,7 @@ class Call(Generic[P, R]):
     def __get__(self, calls: _Calls, owner: type) -> Callable[P, Coroutine[Any, Any, R]]: ...
 
     def __get__(self, calls: _Calls | None, owner: type) -> Call[P, R] | Callable[P, Coroutine[Any, Any, R]]:
-        if calls is None:
-            return self
-        runner = calls.runner
-
-        def ask(*args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, R]:
-            return runner.run(self.job, *args, **kwargs)
-
-        return ask
+        return self if calls is None else partial(calls.run, self.job)
 
 
 def _quick(method: Callable[[INode], Callable[P, R]], deadline_s: float = DEADLINE_S) -> Call[P, R]:
@@ -119,9 +107,9 @@ def _lasting(method: Callable[[INode], Callable[P, R]], deadline_s: float) -> Ca
     return Call(method, Pace.LASTING, deadline_s)
 
 
-@dataclass(frozen=True)
 class _Calls:
-    runner: Runner
+    def __init__(self, node: NodeCalls) -> None:
+        self.run = node.run
 
 
 class HypervisorCalls(_Calls):
@@ -164,28 +152,24 @@ class NetworkCalls(_Calls):
     remove = _quick(lambda node: node.networks.remove)
 
 
-class NodeCalls:
-    """One node, by a runner that works there."""
-
-    def __init__(self, runner: Runner) -> None:
-        self._runner = runner
+class NodeCalls(Protocol):
+    """One node. Who derives from it has jobs run there."""
 
     @property
     def hypervisor(self) -> HypervisorCalls:
-        return HypervisorCalls(self._runner)
+        return HypervisorCalls(self)
 
     @property
     def pools(self) -> PoolCalls:
-        return PoolCalls(self._runner)
+        return PoolCalls(self)
 
     @property
     def volumes(self) -> VolumeCalls:
-        return VolumeCalls(self._runner)
+        return VolumeCalls(self)
 
     @property
     def networks(self) -> NetworkCalls:
-        return NetworkCalls(self._runner)
+        return NetworkCalls(self)
 
-    async def run(self, job: Job[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
+    def run(self, job: Job[P, R], /, *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, R]:
         """``job(node, *args)`` as one piece of work there."""
-        return await self._runner.run(job, *args, **kwargs)

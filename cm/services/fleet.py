@@ -9,8 +9,8 @@ meanwhile.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
-from typing import Final
+from collections.abc import Callable, Coroutine
+from typing import Any, Final
 
 from twisted.logger import Logger
 
@@ -45,28 +45,29 @@ class Fleet:
         :raises Overloaded: NodeBusy: our own threads or connections were busy: it never began, and that says nothing of
             the node.
         """
-        return NodeCalls(_Runner(self, node_id, deadline_s))
+        return _Node(self, node_id, deadline_s)
 
     async def work(
         self, node_id: int, deadline_s: float | None, job: Job[P, R], /, *args: P.args, **kwargs: P.kwargs
     ) -> R:
         """``node(node_id, deadline_s).run(job, *args)``."""
         driver = await self.driver(node_id)
-        if job.pace is not Pace.LASTING:
-            return await self._work(node_id, deadline_s, job, lambda: job(driver, *args, **kwargs))
-        if self._lasting[node_id] >= LASTING_MAX:
-            name = self._drivers[node_id][0].name if node_id in self._drivers else str(node_id)
-            raise NodeBusy(name, f"{LASTING_MAX} images or disks are being copied there already")
-        self._lasting[node_id] += 1
-        try:
-            return await self._work(node_id, deadline_s, job, lambda: job(driver, *args, **kwargs))
-        finally:
-            self._lasting[node_id] -= 1
-
-    async def _work(self, node_id: int, deadline_s: float | None, job: Job[..., R], work: Callable[[], R]) -> R:
         pool = f"{'node' if job.pace is Pace.QUICK else 'node-slow'}:{node_id}"
-        deadline_s = job.deadline_s if deadline_s is None else deadline_s
-        return await self._threads.run(pool, perform, job, work, deadline_s=deadline_s)
+        if deadline_s is None:
+            deadline_s = job.deadline_s
+        lasting = job.pace is Pace.LASTING
+        if lasting:
+            if self._lasting[node_id] >= LASTING_MAX:
+                name = self._drivers[node_id][0].name if node_id in self._drivers else str(node_id)
+                raise NodeBusy(name, f"{LASTING_MAX} images or disks are being copied there already")
+            self._lasting[node_id] += 1
+        try:
+            return await self._threads.run(
+                pool, perform, job, lambda: job.function(driver, *args, **kwargs), deadline_s=deadline_s
+            )
+        finally:
+            if lasting:
+                self._lasting[node_id] -= 1
 
     async def driver(self, node_id: int) -> INode:
         found = self._drivers.get(node_id)
@@ -95,16 +96,14 @@ class Fleet:
                 log.failure("node {node_id}: closing its connections failed", node_id=node_id)
 
 
-class _Runner:
-    """A ``Runner`` at one node."""
-
+class _Node(NodeCalls):
     def __init__(self, fleet: Fleet, node_id: int, deadline_s: float | None) -> None:
         self._fleet = fleet
         self._node_id = node_id
         self._deadline_s = deadline_s
 
-    async def run(self, job: Job[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
-        return await self._fleet.work(self._node_id, self._deadline_s, job, *args, **kwargs)
+    def run(self, job: Job[P, R], /, *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, R]:
+        return self._fleet.work(self._node_id, self._deadline_s, job, *args, **kwargs)
 
 
 def perform(job: Job[..., R], work: Callable[[], R]) -> R:
