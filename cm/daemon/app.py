@@ -46,8 +46,9 @@ from cm.services.authenticator import DatabaseAuthenticator
 from cm.services.context import AsyncClusterCall, ClusterCall, ClusterPolicy, Services
 from cm.services.fleet import Fleet
 from cm.store.feed import read_changes
-from cm.store.operation import LOCK_CLASS, TOPIC, register_worker
+from cm.store.operation import TOPIC
 from cm.store.storage import pool_paths
+from cm.store.worker import LOCK_CLASS, register_worker
 
 log = Logger()
 

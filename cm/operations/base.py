@@ -20,8 +20,9 @@ from cm.services.context import Services
 from cm.services.kinds import ENDS, Ends
 from cm.services.messages import tell_done
 from cm.store.children import list_children, wake_parent
-from cm.store.operation import OperationRow, finish, holds, record_step
+from cm.store.operation import OperationRow
 from cm.store.vm import hold_vm, render_live
+from cm.store.worker import finish, holds, record_step
 
 T = TypeVar("T")
 

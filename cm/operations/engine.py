@@ -28,8 +28,9 @@ from cm.runtime.wall import utc_now
 from cm.services.context import Services
 from cm.services.messages import tell_failed
 from cm.store.children import wake_parent
-from cm.store.operation import (
-    OperationRow,
+from cm.store.operation import OperationRow
+from cm.store.vm import render_live
+from cm.store.worker import (
     claim_operations,
     dead_left,
     due_in,
@@ -40,7 +41,6 @@ from cm.store.operation import (
     renew_leases,
     take_over,
 )
-from cm.store.vm import render_live
 
 log = Logger()
 

@@ -36,8 +36,9 @@ from cm.services.context import ClusterPolicy
 from cm.services.images import open_delete
 from cm.store.change import record_change
 from cm.store.image import ImageRow, claim_image, find_image, get_image, set_progress, set_state
-from cm.store.operation import OperationRow, holds, record_step
+from cm.store.operation import OperationRow
 from cm.store.storage import node_reaching, pool_paths
+from cm.store.worker import holds, record_step
 
 FETCHED: Final = 50  # percent
 INSPECTED: Final = 55

@@ -26,10 +26,11 @@ from cm.services.saving import give_back_image, reserve_image
 from cm.store.change import record_change
 from cm.store.domain import VolumePlan, node_with_disks, volume_plans
 from cm.store.node import has_hooks
-from cm.store.operation import OperationRow, others_at_work
+from cm.store.operation import OperationRow
 from cm.store.saving import find_saved, keep_saved
 from cm.store.vm import VMRow, find_vm, get_vm
 from cm.store.vm_state import intend_as_seen, write_error
+from cm.store.worker import others_at_work
 
 LOOK_S: Final = 1.0  # between looks at a guest that takes its time
 # What ``await_end`` and ``_obeyed`` note: that the hook has had its grace, and when the guest was asked.

@@ -28,12 +28,13 @@ from cm.services.networks import networks_of
 from cm.services.placing import Placing
 from cm.store.claim import claim_port
 from cm.store.domain import DomainPlan, VolumePlan, disks_of, domain_plan, plans_of
-from cm.store.operation import OperationRow, open_operation, others_at_work
+from cm.store.operation import OperationRow, open_operation
 from cm.store.operation_change import place_operation
 from cm.store.placement import record_placement, storages_of
 from cm.store.unknown import refuse_held, runs_elsewhere
 from cm.store.vm import VMRow, get_vm, render_vm
 from cm.store.vm_state import intend, mark_launch, place_vm, write_error, write_launched, write_made
+from cm.store.worker import others_at_work
 
 COPY_S: Final = 1800.0  # for a full copy of an image
 MAKE_S: Final = 60.0

@@ -22,10 +22,11 @@ from cm.services.evidence import rest_by_evidence
 from cm.services.moving import reserve_place
 from cm.store.claim import release_node, release_target, take_target
 from cm.store.node import takes_vms
-from cm.store.operation import OperationRow, record_step
+from cm.store.operation import OperationRow
 from cm.store.operation_change import place_operation
 from cm.store.vm import VMRow, get_vm, render_vm
 from cm.store.vm_state import leave_node, place_nowhere, write_error_unless_on
+from cm.store.worker import record_step
 
 ENDED: Final = 40  # percent of it, when the VM has left its node
 PLACED: Final = 60

@@ -1,4 +1,4 @@
-"""Queries of the journal: insert, claim with a lease, record, finish."""
+"""The journal's rows: how operations begin, and are found; ``worker.py`` has how they are worked, to their end."""
 
 from __future__ import annotations
 
@@ -17,9 +17,8 @@ from cm.rules.cause import Cause
 from cm.rules.operation import SPECS, OperationKind
 from cm.runtime.database import CHANNEL, Faster, note_notified, notify
 from cm.runtime.prepared import Prepared
-from cm.store.conditions import is_due, is_open, keeps_busy
+from cm.store.conditions import is_open, keeps_busy
 
-LOCK_CLASS: Final = 0x5741  # first key of the advisory lock that a living worker holds; "WA"
 TOPIC: Final = "operation"
 
 
@@ -51,19 +50,17 @@ class OperationRow:
     finished_at: datetime | None
 
 
-_COLUMNS = (
+COLUMNS = (
     "id, kind, account_id, vm_id, image_id, node_id, storage_id, parent_id, concurrent, arguments, state, step,"
     " progress, attempts, not_before, deadline, worker_id, error, user_text, admin_text, result, created_at,"
     " started_at, finished_at"
 )
 
 # Kinds of a newer release are left to those who know them.
-_KNOWN: Final = ", ".join(f"'{kind}'" for kind in OperationKind)
-# Those of a node that take none of its tokens.
-_IDLE: Final = ", ".join(f"'{kind}'" for kind, spec in SPECS.items() if not spec.calls_node)
+KNOWN: Final = ", ".join(f"'{kind}'" for kind in OperationKind)
 
 
-def _row(found: Any) -> OperationRow:
+def operation_row(found: Any) -> OperationRow:
     values = dict(found._mapping)
     values["kind"] = OperationKind(values["kind"])
     values["state"] = OperationState(values["state"])
@@ -139,10 +136,10 @@ def get_operation(session: Session, operation_id: int, *, account_id: int | None
     :param account_id: the caller, where only who asked may see it.
     :raises ObjectNotFound: absent or somebody else's.
     """
-    found = session.execute(text(f"SELECT {_COLUMNS} FROM operation WHERE id = :id"), {"id": operation_id}).first()
+    found = session.execute(text(f"SELECT {COLUMNS} FROM operation WHERE id = :id"), {"id": operation_id}).first()
     if found is None or (account_id is not None and found.account_id != account_id):
         raise ObjectNotFound("operation", operation_id)
-    return _row(found)
+    return operation_row(found)
 
 
 def list_operations(
@@ -156,7 +153,7 @@ def list_operations(
     parent_id: int | None = None,
 ) -> Sequence[OperationRow]:
     """Newest first."""
-    where = [f"kind IN ({_KNOWN})"]
+    where = [f"kind IN ({KNOWN})"]
     if account_id is not None:
         where.append("account_id = :account_id")
     if vm_id is not None:
@@ -167,10 +164,10 @@ def list_operations(
         where.append(is_open())
     if before is not None:
         where.append("id < :before")
-    statement = text(f"SELECT {_COLUMNS} FROM operation WHERE {' AND '.join(where)} ORDER BY id DESC LIMIT :limit")
+    statement = text(f"SELECT {COLUMNS} FROM operation WHERE {' AND '.join(where)} ORDER BY id DESC LIMIT :limit")
     values = {"account_id": account_id, "vm_id": vm_id, "parent_id": parent_id, "before": before, "limit": limit}
     found = session.execute(statement, values)
-    return [_row(row) for row in found]
+    return [operation_row(row) for row in found]
 
 
 def count_running(session: Session) -> dict[int | None, int]:
@@ -184,205 +181,6 @@ def count_running(session: Session) -> dict[int | None, int]:
     return {row.node_id: int(row.number) for row in found}
 
 
-# ------------------------------------------------------------------ workers
-
-_CLAIM = Prepared(
-    "claim_operations",
-    f"""
-UPDATE operation SET state = 'running', worker_id = :worker_id,
-       lease_until = clock_timestamp() + make_interval(secs => :lease_s),
-       started_at = coalesce(started_at, clock_timestamp())
- WHERE id IN (
-       SELECT o.id FROM operation o
-        WHERE ({is_due("o")} AND o.not_before <= clock_timestamp()) AND o.kind IN ({_KNOWN})
-          AND (o.node_id IS NULL OR o.kind IN ({_IDLE}) OR NOT o.node_id = ANY(CAST(:full_nodes AS bigint[])))
-        ORDER BY o.not_before, o.id LIMIT :limit FOR UPDATE SKIP LOCKED)
-RETURNING {_COLUMNS}
-""",
-)
-
-
-def claim_operations(
-    session: Session, worker_id: int, limit: int, full_nodes: Sequence[int], lease_s: float
-) -> Sequence[OperationRow]:
-    """Take up to ``limit`` operations that are due, skipping nodes that are ``full_nodes`` of work."""
-    found = _CLAIM(session, worker_id=worker_id, limit=limit, full_nodes=list(full_nodes), lease_s=lease_s)
-    return sorted((_row(row) for row in found), key=lambda row: row.id)
-
-
-_DUE_IN = Prepared(
-    "operation_due_in",
-    f"SELECT extract(epoch FROM min(not_before) - clock_timestamp()) FROM operation WHERE {is_due()}",
-)
-
-
-def due_in(session: Session, most_s: float) -> float:
-    """Seconds until the next operation becomes due by time alone; not below 0, and ``most_s`` where none does."""
-    found = _DUE_IN(session).scalar()
-    return most_s if found is None else min(most_s, max(0.0, float(found)))
-
-
-def register_worker(session: Session, name: str) -> int:
-    return int(session.execute(text("INSERT INTO worker (name) VALUES (:n) RETURNING id"), {"n": name}).scalar_one())
-
-
-# Of an operation with a worker: that it is dead. Its lease has ended, or nobody holds its advisory lock.
-_DEAD = """(lease_until < clock_timestamp() OR worker_id <> :me AND NOT EXISTS (
-        SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND classid = :lock_class AND objid = worker_id
-           AND database = (SELECT oid FROM pg_database WHERE datname = current_database())))"""
-
-_ORPHANED = text(
-    f"""
-UPDATE operation SET state = 'queued', worker_id = NULL, lease_until = NULL, not_before = clock_timestamp(),
-       attempts = attempts + 1
- WHERE state = 'running' AND {_DEAD}
-RETURNING id
-"""
-)
-_LET_GO_DEAD = text(
-    f"""
-UPDATE operation SET worker_id = NULL, lease_until = NULL
- WHERE state <> 'running' AND worker_id IS NOT NULL AND {_DEAD}
-"""
-)
-_DEAD_LEFT = Prepared("dead_left", f"SELECT EXISTS (SELECT 1 FROM operation WHERE worker_id IS NOT NULL AND {_DEAD})")
-
-
-def dead_left(session: Session, me: int) -> bool:
-    """Whether ``take_over`` would find anything."""
-    return bool(_DEAD_LEFT(session, me=me, lock_class=LOCK_CLASS).scalar())
-
-
-def take_over(session: Session, me: int) -> Sequence[int]:
-    """
-    Queue again what dead workers left: their lease ended, or nobody holds their advisory lock. What was given up
-    while they were at it is let go.
-    """
-    session.execute(_LET_GO_DEAD, {"me": me, "lock_class": LOCK_CLASS})
-    return list(session.scalars(_ORPHANED, {"me": me, "lock_class": LOCK_CLASS}))
-
-
-def let_go(session: Session, operation_id: int, worker_id: int) -> None:
-    """A worker has stopped touching an operation that was given up; who waits for that goes on."""
-    vm_id = session.scalar(
-        text(
-            "UPDATE operation SET worker_id = NULL, lease_until = NULL WHERE id = :id AND worker_id = :w"
-            " AND state <> 'running' RETURNING vm_id"
-        ),
-        {"id": operation_id, "w": worker_id},
-    )
-    if vm_id is not None:
-        wake(session, vm_id)
-
-
-_OTHERS = Prepared(
-    "others_at_work",
-    "SELECT 1 FROM operation WHERE vm_id = :vm_id AND id <> :id AND state = 'abandoned'"
-    " AND worker_id IS NOT NULL AND lease_until > clock_timestamp()",
-)
-
-
-def others_at_work(session: Session, vm_id: int, operation_id: int) -> bool:
-    """Whether a worker is still touching the VM for an operation that was given up."""
-    return bool(_OTHERS(session, vm_id=vm_id, id=operation_id))
-
-
-def renew_leases(session: Session, worker_id: int, operation_ids: Sequence[int], lease_s: float) -> None:
-    """Of what a worker is at. What it forgot, by a fault of ours, runs out as a dead worker's does."""
-    session.execute(
-        text(
-            "UPDATE operation SET lease_until = clock_timestamp() + make_interval(secs => :s)"
-            " WHERE worker_id = :w AND id = ANY(CAST(:ids AS bigint[]))"
-        ),
-        {"s": lease_s, "w": worker_id, "ids": list(operation_ids)},
-    )
-
-
-# The operation is locked behind the VM, which the common table is read for first; should it have changed while that was
-# waited for, PostgreSQL looks at the new row.
-_HOLDS_VM = Prepared(
-    "holds_vm",
-    """
-WITH held AS MATERIALIZED (SELECT id FROM vm WHERE id = :vm_id FOR NO KEY UPDATE)
-SELECT 1 FROM held, operation o WHERE o.id = :id AND o.worker_id = :worker_id AND o.state = 'running'
-   FOR NO KEY UPDATE OF o
-""",
-)
-_HOLDS = Prepared(
-    "holds",
-    "SELECT 1 FROM operation WHERE id = :id AND worker_id = :worker_id AND state = 'running' FOR NO KEY UPDATE",
-)
-
-
-def holds(session: Session, operation_id: int, worker_id: int, vm_id: int | None) -> bool:
-    """
-    Whether this worker still holds the operation; locks its row, so that it goes on holding it until commit. The VM's
-    row is locked before it: everybody takes the two in this order.
-    """
-    if vm_id is None:
-        return bool(_HOLDS(session, id=operation_id, worker_id=worker_id))
-    return bool(_HOLDS_VM(session, id=operation_id, worker_id=worker_id, vm_id=vm_id))
-
-
-_RECORD_STEP = Prepared(
-    "record_step",
-    "UPDATE operation SET step = :step, progress = greatest(progress, :progress), user_text = :told, admin_text = ''"
-    " WHERE id = :id",
-)
-
-
-def record_step(session: Session, operation_id: int, step: str, progress: int, told: str = "") -> None:
-    """
-    It goes on: what it waited for, or failed on before, is behind it.
-    :param told: how far it is, where percent do not say it.
-    """
-    _RECORD_STEP(session, id=operation_id, step=step, progress=progress, told=told)
-
-
-_PUT_BACK = Prepared(
-    "put_back",
-    """
-UPDATE operation SET state = :state, worker_id = NULL, lease_until = NULL, step = :step,
-       not_before = clock_timestamp() + make_interval(secs => :seconds),
-       attempts = attempts + CASE WHEN :waiting THEN 0 ELSE 1 END,
-       user_text = coalesce(nullif(:user_text, ''), user_text),
-       admin_text = coalesce(nullif(:admin_text, ''), admin_text),
-       arguments = arguments || CAST(:note AS jsonb)
- WHERE id = :id
-""",
-)
-
-
-def put_back(
-    session: Session,
-    operation_id: int,
-    *,
-    seconds: float,
-    waiting: bool,
-    step: str,
-    user_text: str = "",
-    admin_text: str = "",
-    note: dict[str, Any] | None = None,
-) -> None:
-    """
-    Release a claimed operation until ``seconds`` from now: it waits for something, or failed and will be retried.
-
-    :param user_text, admin_text: what for, or why; "": what was told before stays.
-    :param note: what it wants to find again in its arguments.
-    """
-    _PUT_BACK(
-        session,
-        id=operation_id,
-        state=OperationState.WAITING if waiting else OperationState.QUEUED,
-        seconds=seconds,
-        waiting=waiting,
-        step=step,
-        user_text=user_text,
-        admin_text=admin_text,
-        note=msgspec.json.encode(note or {}).decode(),
-    )
-
-
 _WAKE = Prepared(
     "wake",
     "WITH woken AS (UPDATE operation SET not_before = clock_timestamp() WHERE vm_id = :vm_id AND state = 'waiting')"
@@ -394,42 +192,3 @@ def wake(session: Session, vm_id: int) -> None:
     """Have a waiting operation of a VM go on at once."""
     _WAKE(session, vm_id=vm_id, channel=CHANNEL, topic=TOPIC)
     note_notified(session, TOPIC)
-
-
-_FINISH = Prepared(
-    "finish",
-    """
-WITH ended AS (
-    UPDATE operation SET state = :state, worker_id = NULL, lease_until = NULL, finished_at = clock_timestamp(),
-           progress = CASE WHEN :state = 'done' THEN 100 ELSE progress END, error = :error, user_text = :user_text,
-           admin_text = :admin_text, result = CAST(:result AS jsonb)
-     WHERE id = :id)
-SELECT pg_notify(:channel, :payload)
-""",
-)
-
-
-def finish(
-    session: Session,
-    operation_id: int,
-    state: OperationState,
-    *,
-    error: str = "",
-    user_text: str = "",
-    admin_text: str = "",
-    result: dict[str, Any] | None = None,
-) -> None:
-    """End an operation, for good unless ``retry`` opens it again."""
-    payload = f"finished:{operation_id}"
-    _FINISH(
-        session,
-        id=operation_id,
-        state=state,
-        error=error,
-        user_text=user_text,
-        admin_text=admin_text,
-        result=msgspec.json.encode(result or {}).decode(),
-        channel=CHANNEL,
-        payload=payload,
-    )
-    note_notified(session, payload)

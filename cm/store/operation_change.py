@@ -1,5 +1,6 @@
 """
-What calls, ends and steps change of operations that exist; ``operation.py`` has how they begin and are worked.
+What calls, ends and steps change of operations that exist; ``operation.py`` has how they begin, ``worker.py`` how they
+are worked.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from cm.runtime.feed import prune_changes
 from cm.runtime.logins import prune_logins
-from cm.store.operation import LOCK_CLASS
+from cm.store.worker import LOCK_CLASS
 
 BATCH: Final = 10_000  # rows of a table in one transaction, so that nobody waits for it
 _LOCKS: Final = 0x50524E  # first key of the locks that give one table to one process at a time

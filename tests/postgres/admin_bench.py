@@ -29,7 +29,7 @@ from cm.services.authenticator import DatabaseAuthenticator
 from cm.services.context import AsyncClusterCall, ClusterCall, ClusterPolicy, Services
 from cm.services.fleet import Fleet
 from cm.store.claim import leaks
-from cm.store.operation import register_worker
+from cm.store.worker import register_worker
 
 KINDS = (image_delete, image_import, storage_attach)
 REGISTRY = Registry.collect("cm.views")

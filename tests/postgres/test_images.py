@@ -35,7 +35,7 @@ from cm.rules.access import AccessNeeded
 from cm.services.access import usable_image
 from cm.services.images import StorageLocked, close_failed
 from cm.services.vm import interrupt
-from cm.store.operation import claim_operations, register_worker
+from cm.store.worker import claim_operations, register_worker
 from support.cloud import MemoryCloud
 
 MIB = 2**20

@@ -22,7 +22,7 @@ from cm.operations.engine import LEASE_S
 from cm.rpc.errors import CloudError
 from cm.rpc.view import View
 from cm.services import volumes
-from cm.store import operation, prune
+from cm.store import prune, worker
 from cm.store.claim import leaks
 from lab.postgres import PrivatePostgres
 from support.cloud import MemoryCloud, run
@@ -157,10 +157,10 @@ WORK: dict[str, Callable[[MemoryCloud], Any]] = {
     "check": lambda cloud: cloud.manager.database.read_now(leaks),
     "check, many live": lambda cloud: cloud.manager.database.read_now(leaks_of_many),
     "prune": lambda cloud: cloud.manager.database.transact_now(prune.prune),
-    "claim": lambda cloud: cloud.manager.database.transact_now(operation.claim_operations, 1, 6, [], LEASE_S),
-    "due": lambda cloud: cloud.manager.database.read_now(operation.due_in, 5.0),
-    "dead left": lambda cloud: cloud.manager.database.read_now(operation.dead_left, 1),
-    "take over": lambda cloud: cloud.manager.database.transact_now(operation.take_over, 1),
+    "claim": lambda cloud: cloud.manager.database.transact_now(worker.claim_operations, 1, 6, [], LEASE_S),
+    "due": lambda cloud: cloud.manager.database.read_now(worker.due_in, 5.0),
+    "dead left": lambda cloud: cloud.manager.database.read_now(worker.dead_left, 1),
+    "take over": lambda cloud: cloud.manager.database.transact_now(worker.take_over, 1),
     "pass over a node": lambda cloud: run(lambda: reconciler.pass_over(cloud.manager.services, cloud.node_ids[0])),
     "pass over a storage": lambda cloud: run(
         lambda: volumes.pass_over_storage(cloud.manager.services, cloud.storage_id, cloud.node_ids[0])

@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import text
 
 from cm.rpc.errors import CloudError, LimitReached, VMBusy
-from cm.store.operation import claim_operations, register_worker, take_over
+from cm.store.worker import claim_operations, register_worker, take_over
 from support.cloud import MemoryCloud
 
 

@@ -12,7 +12,7 @@ from admin_bench import Bench
 from cm.operations import image_import
 from cm.operations.base import Work
 from cm.rpc.errors import NodeUnreachable
-from cm.store.operation import claim_operations
+from cm.store.worker import claim_operations
 
 MIB = 2**20
 

@@ -18,7 +18,7 @@ VM_END: Final = "cm/operations/vm_end.py"
 # `holds` and `hold_vm` without their answers: every worker may write.
 _NO_FENCE: Final = (
     Edit(
-        "cm/store/operation.py",
+        "cm/store/worker.py",
         "    return bool(_HOLDS_VM(session, id=operation_id, worker_id=worker_id, vm_id=vm_id))\n",
         "    return True\n",
     ),
