@@ -12,9 +12,11 @@ import time
 from collections import Counter
 from pathlib import Path
 
+from simulation import walk
 from simulation.effects import EXPECTED
 from simulation.farm import Farm, server_of_our_own
 from simulation.faults import CLOUD_KINDS, KINDS
+from simulation.kinds import KINDS as OPERATIONS
 from simulation.runner import Outcome, shrink
 
 
@@ -69,10 +71,9 @@ def main(argv: list[str]) -> int:
     with tempfile.TemporaryDirectory(prefix="wawel-sim-") as made, server_of_our_own() as server:
         state_dir = Path(made) / "state"
         if options.walk:
-            from simulation import walk
             farm = Farm(server, state_dir, options.workers)
             try:
-                results = farm.walk([kind.name for kind in walk.KINDS], every=options.every)
+                results = farm.walk([kind.name for kind in OPERATIONS], every=options.every)
             finally:
                 farm.close()
             print(walk.table(results))

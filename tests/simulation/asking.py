@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import text
 from twisted.internet.defer import Deferred
@@ -18,6 +18,9 @@ from simulation.tickets import Tickets
 
 if TYPE_CHECKING:
     from simulation.cloud import Cloud
+
+
+OPEN: Final = "('queued', 'running', 'waiting')"  # in SQL: an operation that is under way
 
 
 class Asking:

@@ -15,8 +15,9 @@ from typing import Any
 from lab.postgres import PrivatePostgres
 from simulation.database import Server, make_template
 from simulation.faults import Fault
+from simulation.kinds import KINDS
 from simulation.runner import Outcome, prepare, run_seed
-from simulation.walk import Walked
+from simulation.walk import Walked, walk_kind
 
 _server: Server | None = None
 _state_dir = Path()
@@ -50,8 +51,6 @@ def run_here(seed: int, options: dict[str, Any], journal: Path | None = None) ->
 
 def walk_here(kind: str, managers: int, every: int) -> Walked:
     """In a worker, with keys and a database of its own."""
-    from simulation.walk import KINDS, walk_kind
-
     assert _server is not None
     found = next(each for each in KINDS if each.name == kind)
     return walk_kind(_server, _state_dir / f"walk-{os.getpid()}", found, managers, every)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from typing import TYPE_CHECKING, Any, Final
 
+from simulation.asking import OPEN
 from simulation.model import IMAGE_VIEWS, VM_VIEWS
 
 if TYPE_CHECKING:
@@ -12,7 +13,6 @@ if TYPE_CHECKING:
 
 SOON_S: Final = 2.0
 RETRY_S: Final = 15.0
-OPEN: Final = "('queued', 'running', 'waiting')"
 LISTS: Final = (
     "user.vm.get_list", "user.system_image.get_list", "user.iso_image.get_list", "user.storage_image.get_list",
     "user.operation.get_list", "user.template.get_list", "user.user.check_quota", "user.message.get_list",

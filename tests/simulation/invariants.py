@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from clm.store.sync import wanted_accounts
 from cm.store.claim import leaks
 from simulation import judge
+from simulation.asking import OPEN
 from simulation.link import ASYNC
 
 if TYPE_CHECKING:
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from simulation.workload import Workload
 
 FORBIDDEN = frozenset({"not_authenticated", "account_blocked", "account_inactive", "permission_needed"})
-_OPEN = "state IN ('queued', 'running', 'waiting')"
 
 
 def at_rest(simulation: Simulation, workload: Workload) -> list[str]:
@@ -66,7 +66,7 @@ def _operations(simulation: Simulation) -> list[str]:
     wrong = [
         f"operation {row.id} ({row.kind}) of VM {row.vm_id} is still {row.state}: {row.admin_text}"
         for row in simulation.sql(
-            f"SELECT id, kind, vm_id, state, admin_text FROM operation WHERE {_OPEN} ORDER BY id"
+            f"SELECT id, kind, vm_id, state, admin_text FROM operation WHERE state IN {OPEN} ORDER BY id"
         )
     ]
     for row in simulation.sql(

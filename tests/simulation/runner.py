@@ -12,6 +12,7 @@ from typing import Final
 
 from cm.rpc.keys import ensure_secret, ensure_signing_key
 from simulation import calm, eyes, invariants
+from simulation.asking import OPEN
 from simulation.chance import stream
 from simulation.database import IServer
 from simulation.faults import Fault, Faults, draw
@@ -140,7 +141,7 @@ def _rest(simulation: Simulation, workload: Workload) -> None:
     end = simulation.schedule.seconds() + REST_LIMIT_S
     calm = 0
     while calm < 2 and simulation.schedule.seconds() < end:
-        busy = simulation.sql("SELECT 1 FROM operation WHERE state IN ('queued', 'running', 'waiting') LIMIT 1")
+        busy = simulation.sql(f"SELECT 1 FROM operation WHERE state IN {OPEN} LIMIT 1")
         spooled = sum(len(node.agent.spool) for node in simulation.nodes)
         calm = calm + 1 if not busy and not spooled and not workload.under_way else 0
         simulation.run_for(STEP_S)

@@ -18,6 +18,7 @@ from cm.drivers.memory.parts import MemoryHypervisor
 from cm.interfaces.hypervisor import DomainSeen
 from cm.rpc.errors import CloudError
 from simulation import invariants
+from simulation.asking import OPEN
 from simulation.database import IServer, Server
 from simulation.process import Process
 from simulation.runner import prepare
@@ -26,7 +27,6 @@ from simulation.walk import CalmGuests
 from simulation.workload import Workload
 from simulation.world import Node
 
-OPEN: Final = "('queued', 'running', 'waiting')"
 PASS_S: Final = 16.0  # in which each node is passed over
 REST_S: Final = 900.0  # until all must be quiet
 

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from lab.postgres import PrivatePostgres
-from simulation.walk import KINDS, Walked, run, table, walk_kind
+from simulation.kinds import KINDS
+from simulation.walk import Walked, run, table, walk_kind
 
 
 def _failures(result: Walked) -> list[str]:

@@ -8,9 +8,10 @@ from typing import Final
 import pytest
 
 from lab.postgres import PrivatePostgres
+from simulation.asking import OPEN
+from simulation.kinds import KINDS, Kind
 from simulation.process import Process
-from simulation.scenario import OPEN, Scene, abandon, nothing_happened
-from simulation.walk import KINDS, Kind
+from simulation.scenario import Scene, abandon, nothing_happened
 from simulation.world import Node
 
 # Where the manager is killed and its node dies: after this call of each kind took effect.

@@ -16,8 +16,8 @@ from cm.interfaces.volume import IPools, IVolumes
 from cm.rpc.view import Registry
 from cm.rules.operation import OperationKind
 from simulation.effects import EXPECTED
+from simulation.kinds import KINDS
 from simulation.model import IMAGE_VIEWS, VM_VIEWS
-from simulation.walk import KINDS
 from simulation.world import LOOKS
 
 _PASSWORD: Final = "a password takes a second of true time; tests/postgres and tests/functional do"

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from twisted.python.failure import Failure
 
 from cm.rpc.errors import CloudError, Incident, ObjectNotFound, Unavailable
+from simulation.asking import OPEN
 from simulation.beginning import LOGINS
 from simulation.chance import stream
 from simulation.chores import ALONE, CHORES, PEOPLE, Chores
@@ -249,7 +250,7 @@ class Workload(Chores, Haste):
         return self.rng.choice(found) if found else None
 
     def _abandon(self) -> None:
-        found = self._operation("o.state IN ('queued', 'running', 'waiting')")
+        found = self._operation(f"o.state IN {OPEN}")
         if found is not None:
             self.ask(found[0], "user.operation.abandon", operation_id=found[1])
 

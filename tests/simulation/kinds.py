@@ -1,0 +1,222 @@
+"""The kinds of operations that the crash walk has: what each begins with, and what must hold when it has ended."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any, Final
+
+from simulation.asking import OPEN
+from simulation.simulation import Simulation
+
+SOURCE: Final = "walk.raw"
+
+
+@dataclass(frozen=True)
+class Kind:
+    """
+    :ivar prepare: brings the cluster to where the call is made; its parameters.
+    :ivar wanted: the intent of the VM in the end; None where there is none.
+    :ivar check: what else must hold in the end, given the call's answer: problems.
+    :ivar ends: how the operation ends, with its error.
+    """
+
+    name: str
+    method: str
+    prepare: Callable[[Simulation], dict[str, Any]]
+    wanted: str | None
+    check: Callable[[Simulation, Any], Iterable[str]] = lambda simulation, answer: ()
+    login: str = "ann"
+    ends: tuple[str, str] = ("done", "")
+    hello: bool = True  # whether a VM that runs in the end has said hello since it was launched
+    margin: int | None = None  # walk so many points at the beginning and at the end: between them it looks and waits
+
+
+# ------------------------------------------------------------------ preparing
+
+
+def busy(simulation: Simulation) -> str:
+    """What is not quiet yet; "" for nothing."""
+    if len(simulation.processes) < simulation._managers or any(p.endpoint is None for p in simulation.processes):
+        return "a process is down"
+    if any(node.agent.spool for node in simulation.nodes):
+        return "a node has records to deliver"
+    found = simulation.sql(f"SELECT id, kind, state, step, attempts, admin_text FROM operation WHERE state IN {OPEN}")
+    return "; ".join(f"operation {r.id} ({r.kind}) is {r.state} at step {r.step}: {r.admin_text}" for r in found)
+
+
+def _vm(simulation: Simulation) -> int:
+    """A VM that runs and whose guest has said hello."""
+    made = simulation.call("user.vm.create", _new(simulation), login="ann")
+    vm_id: int = made[0]["vm_id"]
+    for _ in range(600):
+        simulation.run_for(0.1)
+        row = simulation.sql("SELECT contextualized_at FROM vm WHERE id = :id", id=vm_id)[0]
+        if row.contextualized_at is not None:
+            break
+    _settle(simulation)
+    return vm_id
+
+
+def _new(simulation: Simulation) -> dict[str, Any]:
+    return {
+        "name": "walked", "description": "", "image_id": simulation.image_id, "template_id": simulation.template_id,
+    }  # fmt: skip
+
+
+def _settle(simulation: Simulation) -> None:
+    """Let pass what is under way."""
+    for _ in range(600):
+        simulation.run_for(0.2)
+        if not busy(simulation):
+            return
+    raise TimeoutError("what was prepared did not settle")
+
+
+def _running(simulation: Simulation) -> dict[str, Any]:
+    return {"vm_id": _vm(simulation)}
+
+
+def _running_list(simulation: Simulation) -> dict[str, Any]:
+    return {"vm_ids": [_vm(simulation)]}
+
+
+def _after(method: str, prepare: Callable[[Simulation], dict[str, Any]]) -> Callable[[Simulation], dict[str, Any]]:
+    """``prepare``, and then another call with the same parameters."""
+
+    def prepared(simulation: Simulation) -> dict[str, Any]:
+        params = prepare(simulation)
+        simulation.call(method, params, login="admin" if method.startswith("admin.") else "ann")
+        _settle(simulation)
+        return params
+
+    return prepared
+
+
+def _stubborn(simulation: Simulation) -> dict[str, Any]:
+    params = _running(simulation)
+    for node in simulation.nodes:
+        node.memory.ignores_power_button.update(node.running())
+    return params
+
+
+def _on_node(simulation: Simulation) -> dict[str, Any]:
+    """A running VM's node, which is to be emptied."""
+    vm_id = _vm(simulation)
+    return {"node_id": simulation.sql("SELECT node_id FROM vm WHERE id = :id", id=vm_id)[0].node_id}
+
+
+def _to_save(simulation: Simulation) -> dict[str, Any]:
+    return {"vm_id": _vm(simulation), "name": "saved", "description": ""}
+
+
+def _to_attach(simulation: Simulation) -> dict[str, Any]:
+    added = simulation.call("admin.storage.add", {"name": "other", "kind": "dir", "path": "/srv/other"})
+    return {"storage_id": added["storage_id"], "node_id": simulation.nodes[0].node_id}
+
+
+def _to_import(simulation: Simulation) -> dict[str, Any]:
+    simulation.import_dir.mkdir(exist_ok=True)
+    source = simulation.import_dir / SOURCE
+    source.write_bytes(bytes(510) + b"\x55\xaa" + b"walk" * 16256)
+    return {"name": "imported", "description": "", "path": str(source), "storage_id": simulation.storage_id}
+
+
+def _to_delete(simulation: Simulation) -> dict[str, Any]:
+    made = simulation.call("admin.system_image.import_file", _to_import(simulation))
+    _settle(simulation)
+    return {"image_id": made["image_id"]}
+
+
+# ------------------------------------------------------------------ what must hold in the end
+
+
+def _one_vm(simulation: Simulation, answer: Any) -> Iterable[str]:
+    count = simulation.sql("SELECT count(*) FROM vm")[0][0]
+    if count != 1:
+        yield f"{count} VMs were made"
+
+
+def _was_reset(simulation: Simulation, answer: Any) -> Iterable[str]:
+    if not any("reset" in node.memory._faults.calls for node in simulation.nodes):
+        yield "no reset button was pressed"
+
+
+def _moved(simulation: Simulation, answer: Any) -> Iterable[str]:
+    """The VM is where the answer said that its place was."""
+    (move,) = answer["moving"]
+    places = [row.node_id for row in simulation.sql("SELECT node_id FROM vm WHERE closed_at IS NULL")]
+    if places != [move["node_id"]] or places == [answer["node_id"]] or answer["left"]:
+        yield f"VMs are on {places}, though the answer was {answer}"
+
+
+def _screen(simulation: Simulation, answer: Any) -> Iterable[str]:
+    """The running domain's screen is as the answer, or after a detach its absence, says."""
+    row = simulation.sql("SELECT uuid::text, vnc_enabled FROM vm")[0]
+    for node in simulation.nodes:
+        if row.uuid in node.running():
+            vnc = node.memory.vnc_of(row.uuid)
+            if vnc is None or vnc.enabled != row.vnc_enabled or row.vnc_enabled != ("password" in answer):
+                yield f"the screen is {vnc}, though enabled is {row.vnc_enabled}"
+            elif "password" in answer and (vnc.password, vnc.port) != (answer["password"], answer["port"]):
+                yield "the screen's password or port is not the one that was told"
+
+
+def _image_there(simulation: Simulation, answer: Any) -> Iterable[str]:
+    row = simulation.sql("SELECT state, volume FROM image WHERE id = :id", id=answer["image_id"])[0]
+    if row.state != "ok" or row.volume not in simulation.share.volumes:
+        yield f"the image is {row.state}, its volume {'there' if row.volume in simulation.share.volumes else 'missing'}"
+
+
+def _image_gone(simulation: Simulation, answer: Any) -> Iterable[str]:
+    row = simulation.sql("SELECT state, volume, deleted_at FROM image WHERE id = :id", id=answer["image_id"])[0]
+    if row.state != "deleted" or row.deleted_at is None or row.volume in simulation.share.volumes:
+        yield f"the image is {row.state}, deleted at {row.deleted_at}"
+
+
+def _attached(simulation: Simulation, answer: Any) -> Iterable[str]:
+    yield from _pool(simulation, answer, True)
+
+
+def _detached(simulation: Simulation, answer: Any) -> Iterable[str]:
+    yield from _pool(simulation, answer, False)
+
+
+def _pool(simulation: Simulation, answer: Any, wanted: bool) -> Iterable[str]:
+    found = simulation.sql(
+        "SELECT state FROM storage_attachment WHERE storage_id = :s AND node_id = :n",
+        s=answer["storage_id"],
+        n=answer["node_id"],
+    )
+    states = [row.state for row in found]
+    pools = simulation.by_id[answer["node_id"]].memory.world.storages._pools
+    if states != (["attached"] if wanted else []):
+        yield f"the attachment is {states}"
+    if (f"wawel-{answer['storage_id']}" in pools) != wanted:
+        yield "the node's pool is not as the attachment says"
+
+
+KINDS: Final[tuple[Kind, ...]] = (
+    Kind("vm_create", "user.vm.create", _new, "running", _one_vm),
+    Kind("vm_start", "user.vm.start", _after("user.vm.stop", _running), "running"),
+    Kind("vm_stop", "user.vm.stop", _running, "stopped"),
+    Kind("vm_shutdown", "user.vm.shutdown", _running, "stopped"),
+    Kind("vm_shutdown, ignored", "user.vm.shutdown", _stubborn, "running", ends=("failed", "guest_ignored"),
+         margin=24),
+    Kind("vm_reset", "user.vm.reset", _running_list, "running", _was_reset, hello=False),
+    Kind("vm_move", "admin.node.evacuate", _on_node, "running", _moved, "admin"),
+    Kind("vm_pause", "user.vm.pause", _running, "paused"),
+    Kind("vm_resume", "user.vm.resume", _after("user.vm.pause", _running), "running"),
+    Kind("vm_destroy", "user.vm.destroy", _running_list, "destroyed"),
+    Kind("vm_save", "user.vm.save_and_shutdown", _to_save, "saved", _image_there),
+    Kind("vm_save, ignored", "user.vm.save_and_shutdown",
+         lambda s: {**_stubborn(s), "name": "saved", "description": ""}, "saved", _image_there,
+         margin=38),
+    Kind("vm_vnc, attach", "user.vm.attach_vnc", _running, "running", _screen),
+    Kind("vm_vnc, detach", "user.vm.detach_vnc", _after("user.vm.attach_vnc", _running), "running", _screen),
+    Kind("image_import", "admin.system_image.import_file", _to_import, None, _image_there, "admin"),
+    Kind("image_delete", "user.system_image.delete", _to_delete, None, _image_gone, "admin"),
+    Kind("storage_attach", "admin.storage.attach", _to_attach, None, _attached, "admin"),
+    Kind("storage_detach", "admin.storage.detach", _after("admin.storage.attach", _to_attach), None, _detached,
+         "admin"),
+)  # fmt: skip
