@@ -5,13 +5,13 @@ from __future__ import annotations
 import random
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import text
+from sqlalchemy import Engine
 from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
 from cm.rpc.caller import Identity, LocalCaller
 from cm.rpc.vocabulary import Role
-from simulation.database import keep_time
+from simulation.database import rows_of
 from simulation.process import Process
 from simulation.schedule import Schedule
 from simulation.tickets import Tickets
@@ -31,15 +31,13 @@ class Asking:
     cloud: Cloud | None
     users: dict[str, int]
     tickets: Tickets
-    url: str
+    own: Engine
 
     if TYPE_CHECKING:  # what it has from ``Simulation``
 
         def some_process(self) -> Process | None: ...
 
         def run_for(self, seconds: float) -> None: ...
-
-        def unix_s(self) -> float: ...
 
     def ask(
         self, method: str, params: Any = (), *, login: str = "admin", request_id: str | None = None,
@@ -106,11 +104,4 @@ class Asking:
 
     def sql(self, statement: str, **values: Any) -> Any:
         """The rows of a statement of ours, outside of all that is simulated."""
-        if not hasattr(self, "_own"):
-            from sqlalchemy import create_engine
-
-            self._own = create_engine(self.url, pool_size=1)
-            keep_time(self._own, self.unix_s)
-        with self._own.begin() as connection:
-            found = connection.execute(text(statement), values)
-            return found.all() if found.returns_rows else None
+        return rows_of(self.own, statement, values)

@@ -11,7 +11,7 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from sqlalchemy import create_engine, text
+from sqlalchemy import text
 from sqlalchemy.orm import Session
 from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
@@ -24,7 +24,7 @@ from clm.store.identity import find_by_login
 from cm.rpc.dispatch import Peer
 from cm.rpc.view import Registry
 from cm.runtime.threads import IThreads
-from simulation.database import keep_time, make_database
+from simulation.database import look_into, make_database, rows_of
 from simulation.link import Connection, Stream
 from simulation.process import Process, SimListener, cut_off
 from simulation.tickets import plain
@@ -86,8 +86,7 @@ class Cloud:
         self._tokens: dict[str, str] = {}
         self.secrets: set[str] = set()
         self.url = make_database(simulation._server, database, "clm")
-        self._own = create_engine(self.url, pool_size=1)
-        keep_time(self._own, simulation.unix_s)
+        self.own = look_into(self.url, simulation.unix_s)
         for _ in range(managers):
             self.boot()
 
@@ -101,7 +100,7 @@ class Cloud:
             if process.locks is not None:
                 process.locks.cut()
             process.manager.database.close()
-        self._own.dispose()
+        self.own.dispose()
 
     # ------------------------------------------------------------------ life
 
@@ -191,7 +190,7 @@ class Cloud:
     def token(self, login: str) -> str:
         """Of a session that is open; whoever may not log in shows the last one."""
         policy = self.processes[0].manager.policy
-        with Session(self._own) as session, session.begin():
+        with Session(self.own) as session, session.begin():
             facts = find_by_login(session, login)
             assert facts is not None
             known = self._tokens.get(login)
@@ -213,9 +212,7 @@ class Cloud:
         return opened.token
 
     def sql(self, statement: str, **values: Any) -> Any:
-        with self._own.begin() as connection:
-            found = connection.execute(text(statement), values)
-            return found.all() if found.returns_rows else None
+        return rows_of(self.own, statement, values)
 
     # ------------------------------------------------------------------ the cloud to begin with
 
@@ -223,7 +220,7 @@ class Cloud:
         """Its people, and the cluster, which believes it and has heard of them."""
         simulation = self.simulation
         simulation.run_for(1.0)
-        with Session(self._own) as session, session.begin():
+        with Session(self.own) as session, session.begin():
             for login in USERS:
                 insert_user(
                     session,

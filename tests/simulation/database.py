@@ -5,7 +5,7 @@ in a schema of ours, and take the time from a setting that goes along with each 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any, Final, Protocol
 
@@ -89,6 +89,23 @@ def keep_time(engine: Engine, now: Callable[[], float]) -> None:
     def _(connection: Any) -> None:
         if not connection.invalidated:
             connection.info.pop("sim_now", None)  # the setting is what it was before
+
+
+def look_into(url: str, now: Callable[[], float]) -> Engine:
+    """A connection of the simulation's own, beside those of its managers."""
+    made = create_engine(url, pool_size=1)
+    keep_time(made, now)
+    return made
+
+
+def rows_of(engine: Engine, statement: str, values: Mapping[str, Any]) -> Any:
+    """
+    What a statement gives; None where it is none that gives rows. It is by itself: nobody else is at the database just
+    then, and a transaction around it would be three round trips in place of one.
+    """
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        found = connection.execute(text(statement), values)
+        return found.all() if found.returns_rows else None
 
 
 class Server:

@@ -292,8 +292,7 @@ class Look(Questions):
 
     def _summaries(self) -> None:
         """What is kept of each VM is what would be written of it now."""
-        self.simulation.sql("SELECT 1")
-        with Session(self.simulation._own) as session:
+        with Session(self.simulation.own) as session:
             for row in self.rows.values():
                 if row.closed:
                     continue

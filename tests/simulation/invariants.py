@@ -83,12 +83,8 @@ def _operations(simulation: Simulation) -> list[str]:
 
 def _books(simulation: Simulation) -> list[str]:
     """Capacity, quotas, ports, addresses, disks are exactly those of live objects."""
-    with_session: list[str] = []
-    simulation.sql("SELECT 1")
-    with Session(simulation._own) as session:
-        for leak in leaks(session):
-            with_session.append(f"{leak['subject']}: {leak['finding']}")
-    return with_session
+    with Session(simulation.own) as session:
+        return [f"{leak['subject']}: {leak['finding']}" for leak in leaks(session)]
 
 
 def _intent(simulation: Simulation) -> list[str]:
@@ -274,7 +270,7 @@ def _people(simulation: Simulation) -> list[str]:
     for row in cloud.sql("SELECT name, state, error FROM cluster WHERE deleted_at IS NULL"):
         if row.state != "ok":
             wrong.append(f"the cloud has {row.name} as {row.state}: {row.error}")
-    with Session(cloud._own) as session:
+    with Session(cloud.own) as session:
         wanted = {str(each.user_id): each for each in wanted_accounts(session, cloud.cluster_id)}
     there = {
         row.external_id: row

@@ -106,7 +106,6 @@ def run_seed(
             "SELECT id, kind, state, vm_id, attempts, error, finished_at FROM operation ORDER BY id"
         ):
             simulation.note("operation", *row)
-        simulation._own.dispose()
     outcome.journal = simulation.journal
     outcome.digest = hashlib.sha256("\n".join(simulation.journal).encode()).hexdigest()
     outcome.seconds = time.perf_counter() - began

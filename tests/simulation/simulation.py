@@ -30,7 +30,7 @@ from contextualization.settings import EndpointSettings, token_key_from
 from simulation.asking import Asking
 from simulation.beginning import LOGINS, settle
 from simulation.chance import drawn_from, stream
-from simulation.database import IServer, keep_time, make_database
+from simulation.database import IServer, keep_time, look_into, make_database
 from simulation.process import Process, SimListener
 from simulation.reader import Net, Reader
 from simulation.schedule import Schedule
@@ -120,6 +120,7 @@ class Simulation(Asking):
         wall.hand_in(self._wall, self.schedule.seconds)
         globalLogPublisher.addObserver(self._observe)
         self.url = make_database(self._server, self._database)
+        self.own = look_into(self.url, self.unix_s)
         self.nodes = [Node(self, number) for number in range(1, self._node_count + 1)]
         self.by_id: dict[int, Node] = {}
         for _ in range(self._managers):
@@ -147,8 +148,7 @@ class Simulation(Asking):
             opened.forget()
         if self.cloud is not None:
             self.cloud.close()
-        if hasattr(self, "_own"):
-            self._own.dispose()
+        self.own.dispose()
         staging._staged.clear()
         globalLogPublisher.removeObserver(self._observe)
         wall.hand_in(None)
