@@ -26,6 +26,7 @@ from clm.services.clusters import service_identity
 from clm.services.context import Services
 from clm.services.messages import take_over
 from clm.store import feed as store
+from cm.rpc.errors import CloudError
 from cm.rpc.fields import MessageLevel
 from cm.rpc.parameters import unsendable
 from cm.rpc.sse import Event, Reader
@@ -123,8 +124,12 @@ class Follower:
                 return
             except Superseded:
                 reason = "another process follows it"
+            except (CloudError, ConnectionError) as error:
+                reason = str(error) or type(error).__name__
             except Exception as error:
                 reason = str(error) or type(error).__name__
+                if reason != told:
+                    log.failure("following {cluster} failed", cluster=self.connection.facts.name)
             finally:
                 self.connected = False
             if self._moved or self._services.reactor.seconds() - began > longest:
