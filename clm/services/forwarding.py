@@ -10,6 +10,8 @@ from __future__ import annotations
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
+from operator import eq
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
@@ -253,7 +255,7 @@ class Forwarder:
         for known, named in found.items():
             place = self._places.find(known)
             if place is not None and place.id == error.object_id and fits(named, error.kind):
-                self._places.forget(lambda kept, gone=place: kept == gone)  # type: ignore[misc]
+                self._places.forget(partial(eq, place))
                 return ObjectNotFound(named, known)
         return None
 
