@@ -168,7 +168,7 @@ class CloudManager:
         self.events = Events(reactor, self.feed, readers, limits=limits, turns=turns, sees_all=sees_cluster)
         times = (settings.clusters.check_s, settings.clusters.sync_s)
         self.watcher = Watcher(self.services, locks(settings.database.url), *times)
-        self.mailer = Mailer(self.services, sender_of(settings.mail), reactor) if settings.mail.host else None
+        self.mailer = Mailer(self.services, sender_of(settings.mail)) if settings.mail.host else None
         self.ports: list[IListeningPort] = []
         self.parts = self._parts()
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger, LogLevel
@@ -24,20 +24,15 @@ WAITS: Final = 15  # waits for the server that one mail has at the most
 
 
 class Mailer:
-    """
-    :param reactor: an ``IReactorTime``.
-    """
-
-    def __init__(self, services: Services, sender: SmtpSender, reactor: Any) -> None:
+    def __init__(self, services: Services, sender: SmtpSender) -> None:
         self._services = services
         self._sender = sender
-        self._reactor = reactor
         self._stopping = False
         self._pause: Deferred[None] | None = None
         self._deaf = False
         self._news = False
         self._done: Deferred[None] | None = None
-        self.pulse = Pulse(reactor, "the sending of mail", LOST_S)
+        self.pulse = Pulse(services.reactor, "the sending of mail", LOST_S)
 
     def start(self) -> None:
         self._done = Deferred.fromCoroutine(self._work())
@@ -84,7 +79,7 @@ class Mailer:
         if self._stopping or (self._news and not deaf):
             return
         self._deaf, self._pause = deaf, Deferred()
-        timer = self._reactor.callLater(pause_s, self._end_pause)
+        timer = self._services.reactor.callLater(pause_s, self._end_pause)
         await self._pause
         self._pause = None
         if timer.active():

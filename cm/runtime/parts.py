@@ -64,7 +64,7 @@ class Parts:
                 continue
             try:
                 await _ended(part.stop())
-            except Exception:
+            except Exception:  # whatever it was: those that it uses would never be stopped
                 log.failure("{part} could not be stopped", part=part.name)
 
 
