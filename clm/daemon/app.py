@@ -12,10 +12,10 @@ from typing import Any, cast
 from twisted.internet.interfaces import IListeningPort
 from twisted.logger import Logger
 
+import sql.clm
 from clm.daemon.duties import Locks
 from clm.daemon.execute import Executor
 from clm.daemon.mailer import Mailer
-from clm.daemon.migrate import pending
 from clm.daemon.settings import MailSettings, Settings, check_settings
 from clm.daemon.watcher import Watcher
 from clm.drivers.mail import SmtpSender
@@ -43,6 +43,7 @@ from cm.runtime.feed import FeedReader
 from cm.runtime.listener import Listener
 from cm.runtime.logins import LoginTrail
 from cm.runtime.metrics import Metrics
+from cm.runtime.migrate import parts_on
 from cm.runtime.parts import Parts
 from cm.runtime.settings import SettingsError, make_state_dir
 from cm.runtime.threads import IThreads, Threads
@@ -173,10 +174,7 @@ class CloudManager:
         self.parts = self._parts()
 
     def _parts(self) -> Parts:
-        parts = Parts()
-        parts.add("database", stop=self.database.close)
-        parts.add("threads", stop=self.threads.stop)
-        parts.add("schema", self._check_schema)
+        parts = parts_on(self.database, self.threads, sql.clm, "wawel-clm")
         parts.add("listener", self._join, self.listener.stop)
         parts.add("clusters", self.clusters.start, self.clusters.stop)
         parts.add("forwarder", stop=self.forwarder.stop)
@@ -203,10 +201,6 @@ class CloudManager:
         await self.parts.stop()
 
     # ------------------------------------------------------------------ starting
-
-    async def _check_schema(self) -> None:
-        if await self.threads.run("database", pending, self.database.engine):
-            raise SettingsError(["the database is not at this version's schema: run wawel-clm migrate"])
 
     async def _join(self) -> None:
         """Hear what other processes on this database do."""

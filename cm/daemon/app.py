@@ -16,9 +16,9 @@ from typing import Any, cast
 from twisted.internet.interfaces import IListeningPort
 from twisted.logger import Logger
 
+import sql.cm
 from cm.daemon.care import Care
 from cm.daemon.directories import check_all, overlap, pool_problems
-from cm.daemon.migrate import pending
 from cm.daemon.reconciler import Reconciler
 from cm.daemon.settings import Settings
 from cm.interfaces.node import INode, Opener
@@ -38,6 +38,7 @@ from cm.runtime.feed import FeedReader
 from cm.runtime.listener import Listener
 from cm.runtime.logins import LoginTrail
 from cm.runtime.metrics import Metrics
+from cm.runtime.migrate import parts_on
 from cm.runtime.parts import Parts
 from cm.runtime.settings import SettingsError, make_state_dir
 from cm.runtime.threads import IThreads, Threads
@@ -112,7 +113,7 @@ class ClusterManager:
     """
     One process of a cluster manager. Several may run on one database.
 
-    :param threads: an ``IThreads`` in place of its own pools.
+    :param threads: in place of its own pools.
     :param listen: makes its ``Listener``: ``listen(reactor, url)``.
     :ivar parts: what starts and stops, in order.
     :raises SettingsError: a key cannot be had.
@@ -123,7 +124,7 @@ class ClusterManager:
         reactor: Any,
         settings: Settings,
         opener: Opener = open_driver,
-        threads: Any = None,
+        threads: IThreads | None = None,
         listen: Callable[[Any, str], Listener] = Listener,
     ) -> None:
         self.reactor = reactor
@@ -131,8 +132,7 @@ class ClusterManager:
         self.policy = policy = policy_of(settings)
         size = settings.database.pool_size
         sizes = {"database": size, "reads": size}
-        self.threads = threads or Threads(reactor, sizes, share=settings.limits.thread_share)
-        threads = cast(IThreads, self.threads)
+        self.threads = threads = threads or cast(IThreads, Threads(reactor, sizes, share=settings.limits.thread_share))
         self.listener = listen(reactor, settings.database.url)
         self.database = Database(settings.database.url, threads, pool_size=size, told=self.listener.told)
         self.fleet = Fleet(self.database, threads, opener)
@@ -159,10 +159,7 @@ class ClusterManager:
         self.parts = self._parts()
 
     def _parts(self) -> Parts:
-        parts = Parts()
-        parts.add("database", stop=self.database.close)
-        parts.add("threads", stop=self.threads.stop)
-        parts.add("schema", self._check_schema)
+        parts = parts_on(self.database, self.threads, sql.cm, "wawel-cm")
         parts.add("directories", self._check_directories)
         parts.add("listener", self._join, self.listener.stop)
         parts.add("keys", self.services.authenticator.load_keys)
@@ -195,10 +192,6 @@ class ClusterManager:
         await self.parts.stop()
 
     # ------------------------------------------------------------------ starting
-
-    async def _check_schema(self) -> None:
-        if await self.threads.run("database", pending, self.database.engine):
-            raise SettingsError(["the database is not at this version's schema: run wawel-cm migrate"])
 
     async def _check_directories(self) -> None:
         """:raises SettingsError: images may be imported from where the database, or users' disks, are."""

@@ -1,4 +1,4 @@
-"""The schema of a cluster's database: brought to this version, or found to be at another."""
+"""The schema of a cluster's database: brought to this version."""
 
 from __future__ import annotations
 
@@ -15,8 +15,3 @@ def migrate(engine: Engine) -> tuple[str | None, str | None]:
     :return: the revision before and after.
     """
     return runtime.migrate(engine, sql.cm)
-
-
-def pending(engine: Engine) -> bool:
-    """Whether the database is not at this version's schema."""
-    return runtime.pending(engine, sql.cm)

@@ -11,6 +11,11 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, text
 
+from cm.runtime.database import Database
+from cm.runtime.parts import Parts
+from cm.runtime.settings import SettingsError
+from cm.runtime.threads import IThreads
+
 LOCK = 0x57415745  # advisory lock of whoever migrates
 
 
@@ -51,3 +56,21 @@ def pending(engine: Engine, versions: ModuleType) -> bool:
     with engine.connect() as connection:
         current = MigrationContext.configure(connection).get_current_revision()
     return current != ScriptDirectory.from_config(config(versions)).get_current_head()
+
+
+def parts_on(database: Database, threads: IThreads, versions: ModuleType, program: str) -> Parts:
+    """
+    The parts that a program on a database begins with: it does not start on a schema of another version.
+
+    :param program: whose command ``migrate`` an operator is told to call then.
+    """
+
+    async def check() -> None:
+        if await threads.run("database", pending, database.engine, versions):
+            raise SettingsError([f"the database is not at this version's schema: run {program} migrate"])
+
+    parts = Parts()
+    parts.add("database", stop=database.close)
+    parts.add("threads", stop=threads.stop)
+    parts.add("schema", check)
+    return parts

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 from twisted.internet.interfaces import IListeningPort
 from twisted.logger import Logger
@@ -13,10 +13,8 @@ from cm.rpc.http.request import WireSite
 from cm.rpc.keys import CLUSTER_KEY, ensure_secret
 from cm.runtime.database import Database
 from cm.runtime.listener import Listener
-from cm.runtime.migrate import pending
-from cm.runtime.parts import Parts
-from cm.runtime.settings import SettingsError
-from cm.runtime.threads import Threads
+from cm.runtime.migrate import parts_on
+from cm.runtime.threads import IThreads, Threads
 from cm.services.agents import GUEST_DEFAULTS, GuestSettings
 from contextualization.daemon.settings import Settings
 from contextualization.endpoint import IListens, make_endpoint
@@ -56,13 +54,12 @@ class Contextualization:
         self._reactor = reactor
         self._settings = settings
         size = settings.database.pool_size
-        self._threads = Threads(reactor, {"database": size, "reads": size})
-        threads: Any = self._threads  # that it implements IThreads, mypy does not know
+        threads = cast(IThreads, Threads(reactor, {"database": size, "reads": size}))
         listener = Listener(reactor, settings.database.url)
-        self._database = Database(settings.database.url, threads, pool_size=size, told=listener.told)
+        database = Database(settings.database.url, threads, pool_size=size, told=listener.told)
         self._site = make_site(
             reactor,
-            self._database,
+            database,
             listener,
             settings.cluster.name,
             ensure_secret(settings.cluster.state_dir / CLUSTER_KEY),
@@ -71,10 +68,7 @@ class Contextualization:
             guests=settings.guests,
         )
         self.port: IListeningPort | None = None
-        self.parts = parts = Parts()
-        parts.add("database", stop=self._database.close)
-        parts.add("threads", stop=self._threads.stop)
-        parts.add("schema", self._check_schema)
+        self.parts = parts = parts_on(database, threads, sql.cm, "wawel-cm")
         parts.add("listener", listener.start, listener.stop)
         parts.add("logins", stop=self._site.resource.logins.stop)
         parts.add("port", self._listen, self._close_port)
@@ -91,10 +85,6 @@ class Contextualization:
     async def stop(self) -> None:
         """Listen no more, and let what is under way end."""
         await self.parts.stop()
-
-    async def _check_schema(self) -> None:
-        if await self._threads.run("database", pending, self._database.engine, sql.cm):
-            raise SettingsError(["the database is not at this version's schema: run wawel-cm migrate"])
 
     def _listen(self) -> None:
         listen = self._settings.listen

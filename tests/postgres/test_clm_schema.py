@@ -6,9 +6,11 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import create_engine
 
-from clm.daemon.migrate import migrate, pending
+import sql.clm
+from clm.daemon.migrate import migrate
 from clm.models import Base
 from cm.rpc.vocabulary import Role
+from cm.runtime.migrate import pending
 from support.clm import CloudBench
 
 
@@ -25,7 +27,7 @@ def test_migrate_is_repeatable(clm_url: str) -> None:
     """A second run changes nothing."""
     engine = create_engine(clm_url)
     before, after = migrate(engine)
-    assert before == after and not pending(engine)
+    assert before == after and not pending(engine, sql.clm)
     engine.dispose()
 
 

@@ -15,14 +15,14 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 import sql.cm
-from cm.daemon.migrate import migrate, pending
+from cm.daemon.migrate import migrate
 from cm.interfaces.hypervisor import NicSpec
 from cm.models import Base
 from cm.operations import register_kinds
 from cm.operations.base import KINDS
 from cm.rpc.vocabulary import NicModel
 from cm.rules.operation import OperationKind
-from cm.runtime.migrate import config
+from cm.runtime.migrate import config, pending
 from cm.store.claim import leaks
 from cm.store.domain import domain_plan
 from cm.store.prune import prune
@@ -41,7 +41,7 @@ def test_migrate_is_repeatable(database_url: str) -> None:
     """A second run finds nothing to do."""
     engine = create_engine(database_url)
     before, after = migrate(engine)
-    assert before == after and not pending(engine)
+    assert before == after and not pending(engine, sql.cm)
     engine.dispose()
 
 
