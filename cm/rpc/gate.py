@@ -12,13 +12,13 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
 from twisted.internet.defer import Deferred
-from twisted.python.failure import Failure
 
 from cm.rpc.address import network_of
 from cm.rpc.passage import Passage
 from cm.rpc.password import Passwords
 from cm.rpc.throttle import OTP, LoginThrottle
 from cm.rpc.types import Secret
+from cm.runtime.shared import Shared
 from cm.runtime.threads import IThreads
 from cm.runtime.wall import steady_seconds
 
@@ -45,7 +45,7 @@ class PasswordGate:
         self.throttle = throttle or LoginThrottle(clock)
         self.otp_throttle = LoginThrottle(clock, OTP)
         self._queue = Passage(slots, slots, WAITING_MAX)
-        self._under_way: dict[tuple[str, bytes], _Shared] = {}
+        self._under_way: dict[tuple[str, bytes], Shared] = {}
         self._key = secrets.token_bytes(32)
 
     async def right_hash(
@@ -66,12 +66,12 @@ class PasswordGate:
         key = (network_of(remote), hmac.new(self._key, text, hashlib.sha256).digest())
         shared = self._under_way.get(key)
         if shared is None:
-            shared = self._under_way[key] = _Shared()
+            shared = self._under_way[key] = Shared()
             looking = Deferred.fromCoroutine(self._look(remote, login, given, find))
             looking.addBoth(self._told, key, shared)
         return await shared.wait()
 
-    def _told(self, outcome: Any, key: tuple[str, bytes], shared: _Shared) -> None:
+    def _told(self, outcome: Any, key: tuple[str, bytes], shared: Shared) -> None:
         del self._under_way[key]
         shared.end(outcome)
 
@@ -95,27 +95,3 @@ class PasswordGate:
         with self._queue.inside(place):
             digest: str = await self._threads.run("password", self.passwords.hash, password.reveal())
         return digest
-
-
-class _Shared:
-    """What several wait for. Who leaves does not end it."""
-
-    def __init__(self) -> None:
-        self._ended = False
-        self._outcome: Any = None
-        self._waiting: list[Deferred[Any]] = []
-
-    async def wait(self) -> Any:
-        if self._ended:
-            if isinstance(self._outcome, Failure):
-                self._outcome.raiseException()
-            return self._outcome
-        waiter: Deferred[Any] = Deferred(self._waiting.remove)
-        self._waiting.append(waiter)
-        return await waiter
-
-    def end(self, outcome: Any) -> None:
-        self._ended, self._outcome = True, outcome
-        waiting, self._waiting = self._waiting, []
-        for waiter in waiting:
-            waiter.callback(outcome)
