@@ -12,7 +12,6 @@ from typing import Any, Final
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
-from twisted.python.failure import Failure
 
 from cm.rules.node_document import (
     CONSOLES,
@@ -28,6 +27,7 @@ from cm.rules.node_document import (
     section,
 )
 from cm.runtime.database import Database
+from cm.runtime.shared import Shared
 from cm.services.agents import GUEST_DEFAULTS, GuestSettings
 from cm.store.node_document import ALL, OwnFacts, SharedFacts, own_facts, shared_facts
 
@@ -71,7 +71,7 @@ class Documents:
         self._kept_s = kept_s
         self._changes: Counter[int] = Counter()  # by node; of what is shared under ALL, of everything under -1
         self._shared: _Kept | None = None
-        self._asking: list[Deferred[_Kept]] = []
+        self._reading: Shared | None = None
         self._own: dict[int, _Kept] = {}
         self._waiting: dict[int, set[Deferred[None]]] = {}
 
@@ -137,23 +137,23 @@ class Documents:
             kept = self._shared
             if kept is not None and self._is_good(kept, ALL):
                 return kept
-            asked: Deferred[_Kept] = Deferred()
-            self._asking.append(asked)
-            if len(self._asking) == 1:
-                reading = Deferred.fromCoroutine(self._database.read(shared_facts))
-                reading.addBoth(self._tell, self._mark(ALL), self._clock.seconds())
-            kept = await asked
+            reading = self._reading
+            if reading is None:
+                reading = self._reading = Shared()
+                Deferred.fromCoroutine(self._read_shared()).addBoth(self._tell, reading)
+            kept = await reading.wait()
             if kept.mark == self._mark(ALL):
                 return kept
 
-    def _tell(self, found: SharedFacts | Failure, mark: tuple[int, ...], at: float) -> None:
-        asking, self._asking = self._asking, []
-        answer: Any = found
-        if not isinstance(found, Failure):
-            answer = self._shared = _Kept([*self._of_all(found), self._settings], mark, at)
-        for each in asking:
-            if not each.called:  # else its poll has left
-                each.errback(answer) if isinstance(answer, Failure) else each.callback(answer)
+    async def _read_shared(self) -> _Kept:
+        mark, at = self._mark(ALL), self._clock.seconds()
+        facts = await self._database.read(shared_facts)
+        self._shared = kept = _Kept([*self._of_all(facts), self._settings], mark, at)
+        return kept
+
+    def _tell(self, outcome: Any, reading: Shared) -> None:
+        self._reading = None
+        reading.end(outcome)
 
     async def _get_own(self, node_id: int) -> _Kept:
         while True:
