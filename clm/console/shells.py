@@ -75,7 +75,9 @@ def complete(cli: click.Command, console: Console, instruction: str, arguments: 
     """
     try:
         told = _answer(cli, console, instruction.partition("_")[0], list(arguments))
-    except Exception:  # what is half typed may be anything, and nobody is there to read of it
+    except Exception:
+        # What is half typed, and what a server says of it, may be anything that a command would refuse. There is no
+        # log, and the terminal holds the line that is typed. The command itself, once typed, tells what is wrong.
         return
     sys.stdout.buffer.write(told.encode("utf-8", "replace"))
     sys.stdout.flush()

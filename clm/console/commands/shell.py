@@ -144,7 +144,8 @@ def completions(text: str, base: Options) -> Iterator[Completion]:
     try:
         for value, told in items(cli, own, words, line.word):
             yield Completion(quoting.argument(value), start_position=line.start - len(text), display_meta=told)
-    except Exception:  # whatever is half typed, the line stays usable
+    except Exception:
+        # As in shells.complete: a traceback would be written over the line, which stays usable, whatever is half typed.
         return
     finally:
         own.close()
