@@ -11,7 +11,6 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from sqlalchemy import text
 from sqlalchemy.orm import Session
 from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
@@ -189,23 +188,22 @@ class Cloud:
 
     def token(self, login: str) -> str:
         """Of a session that is open; whoever may not log in shows the last one."""
+        known = self._tokens.get(login)
+        (row,) = self.sql(
+            "SELECT u.state, EXISTS (SELECT 1 FROM user_session s WHERE s.user_id = u.id"
+            " AND s.token_hash = :hash AND s.user_version = u.version) AS is_open"
+            " FROM user_account u WHERE u.login = :login AND u.deleted_at IS NULL",
+            login=login,
+            hash=token_hash(known) if known else "",
+        )
+        if row.state != "active":
+            return known or f"{SESSION_PREFIX}{'0' * 43}"
+        if known is not None and row.is_open:
+            return known
         policy = self.processes[0].manager.policy
         with Session(self.own) as session, session.begin():
             facts = find_by_login(session, login)
             assert facts is not None
-            known = self._tokens.get(login)
-            row = session.execute(
-                text(
-                    "SELECT u.state, EXISTS (SELECT 1 FROM user_session s WHERE s.user_id = u.id"
-                    " AND s.token_hash = :hash AND s.user_version = u.version) AS is_open"
-                    " FROM user_account u WHERE u.id = :id"
-                ),
-                {"id": facts.id, "hash": token_hash(known) if known else ""},
-            ).one()
-            if row.state != "active":
-                return known or f"{SESSION_PREFIX}{'0' * 43}"
-            if known is not None and row.is_open:
-                return known
             opened = open_session(session, policy, facts, "198.51.100.7")
         self._tokens[login] = opened.token
         self.secrets.add(opened.token)
