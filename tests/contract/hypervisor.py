@@ -5,7 +5,8 @@ from __future__ import annotations
 import threading
 import time
 import uuid
-from collections.abc import Callable
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -15,10 +16,12 @@ from cm.interfaces.hypervisor import (
     DiskSpec,
     DomainEvent,
     DomainSpec,
+    IHypervisor,
     NicDescription,
     NicSpec,
     VncSpec,
 )
+from cm.interfaces.node import INode
 from cm.interfaces.source import FileSource
 from cm.rpc.errors import DomainNotFound, DomainNotRunning, HypervisorError, InvalidParameter
 from cm.rpc.vocabulary import DiskFormat, Seen
@@ -51,16 +54,16 @@ def eventually(test: Callable[[], bool], timeout_s: float = 5.0) -> bool:
     return True
 
 
-class HypervisorContract:
+class HypervisorContract(ABC):
     """``make`` gives a node; what a test defines on it is removed afterwards."""
 
     starts_anything = False  # also a domain whose disk and network are not there
 
-    def make(self) -> Any:
-        raise NotImplementedError
+    @abstractmethod
+    def make(self) -> INode: ...
 
     @pytest.fixture()
-    def hypervisor(self) -> Any:
+    def hypervisor(self) -> Iterator[IHypervisor]:
         node = self.make()
         made = node.hypervisor
         before = {domain.uuid for domain in made.domains()}
@@ -71,23 +74,23 @@ class HypervisorContract:
                 made.undefine(domain.uuid)
         node.close()
 
-    def defined(self, hypervisor: Any, **changes: Any) -> DomainSpec:
+    def defined(self, hypervisor: IHypervisor, **changes: Any) -> DomainSpec:
         spec = domain_spec(**changes)
         hypervisor.define(spec)
         return spec
 
-    def started(self, hypervisor: Any, **changes: Any) -> DomainSpec:
+    def started(self, hypervisor: IHypervisor, **changes: Any) -> DomainSpec:
         spec = self.defined(hypervisor, **changes)
         hypervisor.start(spec.uuid)
         return spec
 
-    def test_info(self, hypervisor: Any) -> None:
+    def test_info(self, hypervisor: IHypervisor) -> None:
         """A node says what it is and what it has."""
         info = hypervisor.info()
         assert info.hostname and info.hypervisor and info.arch
         assert info.cpus > 0 and info.memory_mib > 0 and info.domain_types
 
-    def test_absent(self, hypervisor: Any) -> None:
+    def test_absent(self, hypervisor: IHypervisor) -> None:
         """An absent domain is looked at, destroyed and undefined without an error; what needs a guest says so."""
         absent = str(uuid.uuid4())
         before = {domain.uuid: domain.state for domain in hypervisor.domains()}
@@ -101,7 +104,7 @@ class HypervisorContract:
                 press(absent)
         assert {domain.uuid: domain.state for domain in hypervisor.domains()} == before
 
-    def test_define(self, hypervisor: Any) -> None:
+    def test_define(self, hypervisor: IHypervisor) -> None:
         """A defined domain is off and listed; defining it again changes nothing."""
         spec = self.defined(hypervisor)
         hypervisor.define(spec)
@@ -109,7 +112,7 @@ class HypervisorContract:
         assert (seen.uuid, seen.name, seen.state, seen.persistent) == (spec.uuid, spec.name, Seen.OFF, True)
         assert [domain for domain in hypervisor.domains() if domain.uuid == spec.uuid] == [seen]
 
-    def test_describe(self, hypervisor: Any) -> None:
+    def test_describe(self, hypervisor: IHypervisor) -> None:
         """A definition is read back, off and running alike; of an absent domain there is nothing to read."""
         spec = self.defined(
             hypervisor,
@@ -121,6 +124,7 @@ class HypervisorContract:
         )
         for _ in range(2):
             told = hypervisor.describe(spec.uuid)
+            assert told is not None
             assert (told.uuid, told.name, told.title) == (spec.uuid, spec.name, spec.title)
             assert (told.vcpus, told.memory_mib) == (1, 48)
             assert (told.nics, told.ports) == ((NicDescription("02:57:c0:00:02:07", "virtio"),), (5999,))
@@ -132,11 +136,11 @@ class HypervisorContract:
             hypervisor.start(spec.uuid)
         assert hypervisor.describe(str(uuid.uuid4())) is None
 
-    def test_define_hostile_title(self, hypervisor: Any) -> None:
+    def test_define_hostile_title(self, hypervisor: IHypervisor) -> None:
         """A title may hold any characters."""
         self.defined(hypervisor, title="</title><x a='&amp;'>\x00\n\u202e\U0001f600]]>" + "é" * 300)
 
-    def test_define_vnc_password(self, hypervisor: Any) -> None:
+    def test_define_vnc_password(self, hypervisor: IHypervisor) -> None:
         """VNC passwords have 1 to 8 characters; others are refused before anything is defined."""
         for password in ("", "ninechars"):
             spec = domain_spec(vnc=VncSpec("127.0.0.1", 5999, password))
@@ -144,13 +148,13 @@ class HypervisorContract:
                 hypervisor.define(spec)
             assert hypervisor.look(spec.uuid).state == Seen.ABSENT
 
-    def test_define_name_taken(self, hypervisor: Any) -> None:
+    def test_define_name_taken(self, hypervisor: IHypervisor) -> None:
         """Two domains of one name are refused."""
         spec = self.defined(hypervisor)
         with pytest.raises(HypervisorError):
             hypervisor.define(replace(spec, uuid=str(uuid.uuid4())))
 
-    def test_start(self, hypervisor: Any) -> None:
+    def test_start(self, hypervisor: IHypervisor) -> None:
         """A started domain runs; starting it again changes nothing."""
         spec = self.started(hypervisor)
         hypervisor.start(spec.uuid)
@@ -158,13 +162,13 @@ class HypervisorContract:
         assert (seen.state, seen.reason) == (Seen.RUNNING, "booted")
         assert seen in hypervisor.domains()
 
-    def test_define_running(self, hypervisor: Any) -> None:
+    def test_define_running(self, hypervisor: IHypervisor) -> None:
         """A new definition leaves the running domain as it is."""
         spec = self.started(hypervisor)
         hypervisor.define(replace(spec, memory_mib=64))
         assert hypervisor.look(spec.uuid).state == Seen.RUNNING
 
-    def test_destroy(self, hypervisor: Any) -> None:
+    def test_destroy(self, hypervisor: IHypervisor) -> None:
         """The power is cut and the definition stays; doing it again changes nothing."""
         spec = self.started(hypervisor)
         for _ in range(2):
@@ -174,7 +178,7 @@ class HypervisorContract:
         hypervisor.start(spec.uuid)
         assert hypervisor.look(spec.uuid).state == Seen.RUNNING
 
-    def test_off(self, hypervisor: Any) -> None:
+    def test_off(self, hypervisor: IHypervisor) -> None:
         """A domain that is off has no buttons that work."""
         spec = self.defined(hypervisor)
         for press in (hypervisor.shutdown, hypervisor.reset, hypervisor.pause, hypervisor.resume):
@@ -182,7 +186,7 @@ class HypervisorContract:
                 press(spec.uuid)
         assert hypervisor.look(spec.uuid).state == Seen.OFF
 
-    def test_pause_resume(self, hypervisor: Any) -> None:
+    def test_pause_resume(self, hypervisor: IHypervisor) -> None:
         """Both may be repeated; a paused domain is destroyed like any other."""
         spec = self.started(hypervisor)
         for _ in range(2):
@@ -197,14 +201,14 @@ class HypervisorContract:
         hypervisor.destroy(spec.uuid)
         assert hypervisor.look(spec.uuid).state == Seen.OFF
 
-    def test_reset_shutdown(self, hypervisor: Any) -> None:
+    def test_reset_shutdown(self, hypervisor: IHypervisor) -> None:
         """The buttons of a running domain can be pressed; after a reset it runs on."""
         spec = self.started(hypervisor)
         hypervisor.reset(spec.uuid)
         assert hypervisor.look(spec.uuid).state == Seen.RUNNING
         hypervisor.shutdown(spec.uuid)
 
-    def test_undefine(self, hypervisor: Any) -> None:
+    def test_undefine(self, hypervisor: IHypervisor) -> None:
         """A domain that is off is gone then; repeating changes nothing."""
         spec = self.defined(hypervisor)
         hypervisor.undefine(spec.uuid)
@@ -212,7 +216,7 @@ class HypervisorContract:
         assert hypervisor.look(spec.uuid).state == Seen.ABSENT
         hypervisor.define(spec)
 
-    def test_undefine_running(self, hypervisor: Any) -> None:
+    def test_undefine_running(self, hypervisor: IHypervisor) -> None:
         """A running domain goes on without a definition and is gone once destroyed."""
         spec = self.started(hypervisor)
         hypervisor.undefine(spec.uuid)
@@ -222,7 +226,7 @@ class HypervisorContract:
         hypervisor.destroy(spec.uuid)
         assert hypervisor.look(spec.uuid).state == Seen.ABSENT
 
-    def test_events(self, hypervisor: Any) -> None:
+    def test_events(self, hypervisor: IHypervisor) -> None:
         """Each step of a life is told to the latest subscriber."""
         first: list[DomainEvent] = []
         events: list[DomainEvent] = []
@@ -246,7 +250,7 @@ class HypervisorContract:
         assert all(event.name == spec.name for event in events if event.uuid == spec.uuid)
         assert not first
 
-    def test_threads(self, hypervisor: Any) -> None:
+    def test_threads(self, hypervisor: IHypervisor) -> None:
         """Calls from many threads do not disturb each other."""
         specs = [self.defined(hypervisor) for _ in range(4)]
         errors: list[BaseException] = []
@@ -267,7 +271,7 @@ class HypervisorContract:
         assert not errors
         assert {hypervisor.look(spec.uuid).state for spec in specs} == {Seen.OFF}
 
-    def test_close(self, hypervisor: Any) -> None:
+    def test_close(self, hypervisor: IHypervisor) -> None:
         """Closing is repeatable, and what runs goes on."""
         spec = self.started(hypervisor)
         other = self.make()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import replace
 from ipaddress import IPv4Network
@@ -10,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from cm.interfaces.network import NetworkSpec
+from cm.interfaces.network import INetworks, NetworkSpec
+from cm.interfaces.node import INode
 
 
 def network_spec(**changes: Any) -> NetworkSpec:
@@ -21,34 +23,34 @@ def network_spec(**changes: Any) -> NetworkSpec:
     return replace(spec, **changes)
 
 
-class NetworkContract:
+class NetworkContract(ABC):
     """``make`` gives a node, ``active`` says which of its networks are there and active."""
 
-    def make(self) -> Any:
-        raise NotImplementedError
+    @abstractmethod
+    def make(self) -> INode: ...
 
-    def active(self, name: str) -> bool:
-        raise NotImplementedError
+    @abstractmethod
+    def active(self, name: str) -> bool: ...
 
     @pytest.fixture()
     def spec(self) -> NetworkSpec:
         return network_spec()
 
     @pytest.fixture()
-    def networks(self, spec: NetworkSpec) -> Iterator[Any]:
+    def networks(self, spec: NetworkSpec) -> Iterator[INetworks]:
         node = self.make()
         yield node.networks
         node.networks.remove(spec.name)
         node.close()
 
-    def test_ensure(self, networks: Any, spec: NetworkSpec) -> None:
+    def test_ensure(self, networks: INetworks, spec: NetworkSpec) -> None:
         """A network is there after the first call, and after each further one."""
         assert not self.active(spec.name)
         for _ in range(3):
             networks.ensure(spec)
             assert self.active(spec.name)
 
-    def test_changed(self, networks: Any, spec: NetworkSpec) -> None:
+    def test_changed(self, networks: INetworks, spec: NetworkSpec) -> None:
         """Another definition replaces the first."""
         networks.ensure(spec)
         networks.ensure(replace(spec, last=spec.pool[10], dns=("192.0.2.1",)))
@@ -56,7 +58,7 @@ class NetworkContract:
         networks.ensure(spec)
         assert self.active(spec.name)
 
-    def test_remove(self, networks: Any, spec: NetworkSpec) -> None:
+    def test_remove(self, networks: INetworks, spec: NetworkSpec) -> None:
         """A removed network is gone; removing it again changes nothing."""
         networks.ensure(spec)
         for _ in range(2):
