@@ -9,7 +9,7 @@ stay. What runs on a node knows two of them by itself (``node_hooks/consoles.py`
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
 from uuid import UUID
@@ -18,13 +18,12 @@ from uuid import UUID
 _NUMBER: Final = "[1-9][0-9]{0,17}"
 _UUID: Final = "[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 _DOMAIN: Final = re.compile(f"vm-({_NUMBER})")
-_POOL: Final = re.compile(f"wawel-({_NUMBER})")
 _NETWORK: Final = "wawel-"
 _VOLUME: Final = re.compile(f"(?P<kind>vm|image)-(?P<uuid>{_UUID})(?P<rest>[-.].*)", re.DOTALL)
 _ROOT: Final = "-root.qcow2"
 _CONSOLE: Final = "-console.log"
 # libvirt's virtlogd gives a full log a number and begins another.
-_ROTATED: Final = re.compile(rf"({re.escape(_CONSOLE)})\.[0-9]{{1,3}}")
+_ROTATED: Final = re.compile(rf"{re.escape(_CONSOLE)}\.[0-9]{{1,3}}")
 _UNMADE: Final = ".new"  # ends the name of an image's volume that nothing was ever written to
 
 
@@ -42,12 +41,6 @@ def vm_of_domain(name: str) -> int | None:
 def pool_name(storage_id: int) -> str:
     """A storage's pool on the nodes."""
     return f"wawel-{storage_id}"
-
-
-def storage_of_pool(name: str) -> int | None:
-    """The storage whose pool has this name; None: none of ours."""
-    found = _POOL.fullmatch(name)
-    return int(found[1]) if found else None
 
 
 def network_name(network: str) -> str:
@@ -90,11 +83,8 @@ class VolumeName:
     @property
     def base(self) -> VolumeName:
         """Itself, or of a console log that was put aside when it was full the one that it was."""
-        return VolumeName(self.kind, self.uuid, _ROTATED.sub(r"\1", self.rest) if self._set_aside else self.rest)
-
-    @property
-    def _set_aside(self) -> bool:
-        return self.kind is VolumeKind.VM and _ROTATED.fullmatch(self.rest) is not None
+        rotated = _ROTATED.fullmatch(self.rest) if self.kind is VolumeKind.VM else None
+        return replace(self, rest=_CONSOLE) if rotated else self
 
 
 def volume_of(name: str) -> VolumeName | None:

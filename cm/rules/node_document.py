@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 FORMAT: Final = 2  # the newest; format 1, of agents that ask for none, is the same in one piece
-FORMATS: Final = (1, 2)
 
 NETWORKS: Final = "networks"
 FIREWALL: Final = "firewall"
@@ -55,7 +54,7 @@ def section(name: str, **content: Any) -> Section:
 
 
 def render(sections: Sequence[Section], format_: int) -> Rendered:
-    """:param format_: of ``FORMATS``. A document has another version in each, so that none is taken for the other."""
+    """:param format_: 1 or ``FORMAT``. A document has another version in each, so that none is taken for the other."""
     if format_ == 1:
         sections = [each for each in sections if each.name != NICS]  # its agents know the NICs of whole networks
     versions = {each.name: each.version for each in sections}

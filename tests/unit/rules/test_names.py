@@ -37,9 +37,8 @@ def test_forms() -> None:
 
 @given(ids, labels)
 def test_return(number: int, label: str) -> None:
-    """Of a domain, a pool and a network the name tells whose it is."""
+    """Of a domain and a network the name tells whose it is."""
     assert names.vm_of_domain(names.domain_name(number)) == number
-    assert names.storage_of_pool(names.pool_name(number)) == number
     assert names.network_of(names.network_name(label)) == label
 
 
@@ -67,8 +66,6 @@ def test_foreign(text: str) -> None:
     """Whatever is read back is the very text that was made; anything else is nobody's."""
     number = names.vm_of_domain(text)
     assert number is None or names.domain_name(number) == text
-    number = names.storage_of_pool(text)
-    assert number is None or names.pool_name(number) == text
     network = names.network_of(text)
     assert network is None or names.network_name(network) == text
     volume = names.volume_of(text)
