@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from cm.drivers.libvirt.xml_text import Element, parsed
 from cm.interfaces.hypervisor import DiskDescription, DomainDescription, NicDescription
-from cm.interfaces.source import BlockSource, DiskSource, FileSource, NetworkSource
+from cm.interfaces.source import BlockSource, DiskSource, FileSource, NetworkSource, path_of
 
 # libvirt writes memory in KiB, whatever unit it was defined in; a unit that is not here is read as that.
 _MIB = {"b": 2**-20, "bytes": 2**-20, "KiB": 2**-10, "MiB": 1, "GiB": 2**10, "TiB": 2**20}
@@ -48,7 +48,7 @@ def _disk(disk: Element) -> DiskDescription:
         bus="" if target is None else target.get("bus", ""),
         cdrom=disk.get("device") == "cdrom",
         read_only=disk.find("readonly") is not None,
-        bases=tuple(path for store in disk.iterfind(".//backingStore") if (path := _path(store))),
+        bases=tuple(path for store in disk.iterfind(".//backingStore") if (path := path_of(_source(store)))),
     )
 
 
@@ -59,8 +59,11 @@ def _nic(nic: Element) -> NicDescription:
     )
 
 
-def _source(disk: Element) -> DiskSource | None:
-    source = disk.find("source")
+def _source(of: Element) -> DiskSource | None:
+    """Of a disk or of what it stands on; None for an empty drive, too."""
+    source = of.find("source")
+    if source is None:
+        return None
     if source.get("file"):
         return FileSource(source.get("file"))
     if source.get("dev"):
@@ -69,12 +72,6 @@ def _source(disk: Element) -> DiskSource | None:
         hosts = tuple((host.get("name", ""), _number(host.get("port")) or None) for host in source.findall("host"))
         return NetworkSource(source.get("protocol"), source.get("name", ""), hosts)
     return None
-
-
-def _path(of: Element) -> str:
-    """A file or block device; empty for an empty drive and for disks that come over the network."""
-    source = of.find("source")
-    return "" if source is None else source.get("file") or source.get("dev") or ""
 
 
 def _number(text: str | None) -> int:
