@@ -23,7 +23,7 @@ from cm.services.nodes import set_locked
 from cm.services.placing import Placing
 from cm.store.children import adopt, find_open_of_node
 from cm.store.claim import claim_target
-from cm.store.moving import list_departing, lock_vms
+from cm.store.moving import list_departing, lock_departing
 from cm.store.node import get_node, node_loads
 from cm.store.operation import open_operation
 from cm.store.placement import record_placement, storages_of
@@ -106,7 +106,7 @@ def evacuate(caller: ClusterCall, node_id: int) -> Evacuation:
     node = get_node(session, node_id)
     # The operation before the VMs, as where it is worked; VMs before nodes: the order of those who place them.
     opened = find_open_of_node(session, OperationKind.NODE_EVACUATE, node_id)
-    lock_vms(session, [found.id for found in list_departing(session, node_id)])
+    lock_departing(session, node_id)
     if not node["locked"] or caller.if_version is not None:
         set_locked(caller, node_id, True)
 
@@ -140,14 +140,13 @@ def empty_node(
     session: Session, node_id: int, policy: ClusterPolicy, account_id: int | None, parent: Callable[[], int]
 ) -> tuple[list[Moving], list[Left]]:
     """
-    Claim a place for every VM of a node that is to move and has one, and open its move.
+    Claim a place for every VM of a node that is to move and has one, and open its move. Their rows are locked.
 
     Big VMs choose first: small ones fit into what is left.
 
     :param account_id: who asked.
     :param parent: gives the operation that waits for the moves, whose row is locked; asked for only if there are any.
     """
-    lock_vms(session, [found.id for found in list_departing(session, node_id)])
     moving: list[Moving] = []
     left: list[Left] = []
     loads: Iterable[NodeLoad] = [load for load in node_loads(session) if load.id != node_id]

@@ -49,8 +49,7 @@ def list_departing(session: Session, node_id: int) -> Sequence[Departing]:
     ]
 
 
-def lock_vms(session: Session, vm_ids: Sequence[int]) -> None:
+def lock_departing(session: Session, node_id: int) -> None:
     """Hold their rows until the transaction ends, in the order of their ids."""
-    session.execute(
-        text("SELECT 1 FROM vm WHERE id = ANY(:ids) ORDER BY id FOR NO KEY UPDATE"), {"ids": sorted(vm_ids)}
-    )
+    vm_ids = sorted(found.id for found in list_departing(session, node_id))
+    session.execute(text("SELECT 1 FROM vm WHERE id = ANY(:ids) ORDER BY id FOR NO KEY UPDATE"), {"ids": vm_ids})
