@@ -44,13 +44,16 @@ class Ending:
     hooks: bool  # evidence of the end comes by a hook
 
 
-def _ending(session: Session, row: VMRow, op: OperationRow) -> Ending:
+def _alone(session: Session, row: VMRow, op: OperationRow) -> VMRow:
+    """:raises Wait: a worker has not let go of the VM yet."""
     if others_at_work(session, row.id, op.id):
         raise Wait(0.2, OTHERS)
-    hooks = False
-    if row.node_id is not None:
-        hooks = has_hooks(session, row.node_id)
-    return Ending(row, hooks)
+    return row
+
+
+def _ending(session: Session, row: VMRow, op: OperationRow) -> Ending:
+    _alone(session, row, op)
+    return Ending(row, row.node_id is not None and has_hooks(session, row.node_id))
 
 
 def _gone(session: Session, op: OperationRow) -> bool:
@@ -93,8 +96,7 @@ def seal(node: INode, uuid: str) -> None:
 
 async def cut_power(work: Work) -> None:
     """Destroy the domain, unless it is known to be gone. One that never was, or is gone, is not an error."""
-    ending = await work.db_vm(_ending, work.op)
-    row = ending.row
+    row = await work.db_vm(_alone, work.op)
     if row.node_id is None or row.seen in GONE or (row.launches == 0 and row.seen is Seen.UNKNOWN):
         return
     await work.node(row.node_id).hypervisor.destroy(row.uuid)
@@ -102,8 +104,7 @@ async def cut_power(work: Work) -> None:
 
 async def press_button(work: Work) -> None:
     """Ask the guest to shut down."""
-    ending = await work.db_vm(_ending, work.op)
-    row = ending.row
+    row = await work.db_vm(_alone, work.op)
     if row.node_id is None or row.seen in GONE:
         return
     try:
@@ -139,10 +140,10 @@ async def await_shutdown(work: Work) -> None:
 async def await_shutdown_or_cut(work: Work) -> None:
     """The same, but a guest that does not obey loses its power: the caller asked for its end."""
     if not await _obeyed(work):
-        ending = await work.db_vm(_ending, work.op)
-        assert ending.row.node_id is not None
-        await work.node(ending.row.node_id).hypervisor.destroy(ending.row.uuid)
-        await _look(work, ending.row)
+        row = await work.db_vm(_alone, work.op)
+        assert row.node_id is not None
+        await work.node(row.node_id).hypervisor.destroy(row.uuid)
+        await _look(work, row)
 
 
 async def _obeyed(work: Work) -> bool:
@@ -163,9 +164,9 @@ async def _obeyed(work: Work) -> bool:
 
 async def rest(work: Work) -> None:
     """Forget the definition and give the node back; the disk, address and quota stay."""
-    ending = await work.db_vm(_ending, work.op)
-    await _seal(work, ending.row)
-    await work.complete(rest_stopped, ending.row.id)
+    row = await work.db_vm(_alone, work.op)
+    await _seal(work, row)
+    await work.complete(rest_stopped, row.id)
 
 
 async def clean_up(work: Work) -> None:
