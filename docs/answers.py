@@ -15,15 +15,15 @@ from msgspec import Meta
 WORDS: dict[Any, str] = {bool: "bool", int: "int", float: "number", str: "text", dict: "struct", Any: "any"}
 
 
-def answer_word(annotation: Any) -> str:
-    """A result's type in a word; types of ours by their names."""
+def type_word(annotation: Any) -> str:
+    """A type in a word, as a caller sees it; types of results by their names."""
     origin = get_origin(annotation)
     if origin in (Annotated, NotRequired):
-        return answer_word(get_args(annotation)[0])
+        return type_word(get_args(annotation)[0])
     if origin in (Union, UnionType):
-        return " or ".join(answer_word(part) for part in get_args(annotation))
+        return " or ".join(type_word(part) for part in get_args(annotation))
     if origin is list:
-        return f"list of {answer_word(get_args(annotation)[0])}"
+        return f"list of {type_word(get_args(annotation)[0])}"
     if origin is Literal:
         return "/".join(str(value) or '""' for value in get_args(annotation))
     if origin is dict:
@@ -34,7 +34,7 @@ def answer_word(annotation: Any) -> str:
         return f"`{annotation.__name__}`"
     if isinstance(annotation, type) and issubclass(annotation, Enum):
         return "/".join(str(member.value) or '""' for member in annotation)
-    return WORDS.get(annotation) or ("time" if annotation.__name__ == "datetime" else str(annotation.__name__))
+    return WORDS.get(annotation) or ("time" if annotation.__name__ == "datetime" else str(annotation.__name__).lower())
 
 
 def type_tables(package: str) -> str:
@@ -64,7 +64,7 @@ def _hints(kind: Any) -> dict[str, Any]:
 
 
 def _shown(hint: Any) -> str:
-    word = answer_word(hint)
+    word = type_word(hint)
     if get_origin(hint) is NotRequired:
         word, hint = f"{word}, if it is told", get_args(hint)[0]
     metas = [each.description for each in _metas(hint) if each.description]

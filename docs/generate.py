@@ -20,10 +20,9 @@ from dataclasses import MISSING, fields, is_dataclass
 from enum import Enum
 from itertools import groupby
 from pathlib import Path
-from types import NoneType, UnionType
-from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
+from typing import Any, get_args, get_origin, get_type_hints
 
-from answers import answer_word, type_tables
+from answers import type_tables, type_word
 from bounds import bound_table
 from clm.console import descriptions as console
 from clm.console.describe import described
@@ -246,7 +245,7 @@ def view_table(found: list[View]) -> str:
     for noun, methods in groupby(found, key=lambda view: view.name.rpartition(".")[0]):
         lines = [f"**{noun}**", "", "| method | parameters | answers | | |", "|---|---|---|---|---|"]
         for m in methods:
-            told = (f"`{m.name}`", _parameters(m), answer_word(m.returns), _effect(m), _cell(m.summary))
+            told = (f"`{m.name}`", _parameters(m), type_word(m.returns), _effect(m), _cell(m.summary))
             lines.append(f"| {' | '.join(told)} |")
         parts.append("\n".join(lines))
     return "\n\n".join(parts)
@@ -263,26 +262,11 @@ def _parameters(view: View) -> str:
 
 
 def _parameter(one: Parameter) -> str:
-    kind = f"`{one.name}`: {type_word(one.annotation)}"
+    kind = f"`{one.name}`: {type_word(one.annotation).removesuffix(' or null')}"  # its default tells that
     if one.required:
         return kind
     default = getattr(one.default, "value", one.default)
     return f"{kind} = {'null' if default is None else _toml(default).strip('`')}"
-
-
-def type_word(annotation: Any) -> str:
-    """A type in a word, as a caller sees it."""
-    origin = get_origin(annotation)
-    if origin is Annotated:
-        return type_word(get_args(annotation)[0])
-    if origin in (Union, UnionType):
-        return " or ".join(type_word(part) for part in get_args(annotation) if part is not NoneType)
-    if origin in (list, tuple):
-        return f"list of {type_word(get_args(annotation)[0])}"
-    if isinstance(annotation, type) and issubclass(annotation, Enum):
-        return "/".join(str(member.value) for member in annotation)
-    words: dict[Any, str] = {bool: "bool", int: "int", float: "number", str: "text", dict: "struct", Any: "any"}
-    return words.get(annotation) or str(annotation.__name__).lower()
 
 
 def _cell(text: str) -> str:
