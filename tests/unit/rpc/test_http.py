@@ -26,7 +26,10 @@ from cm.rpc.errors import (
     TooManyAtOnce,
     Unavailable,
 )
+from cm.rpc.http.pages import Metrics, Root
+from cm.rpc.http.request import WireSite
 from cm.rpc.http.status import status_of
+from cm.rpc.limits import Limits
 from contextualization.endpoint import Endpoint, site_of
 from contextualization.settings import EndpointSettings
 
@@ -100,6 +103,21 @@ def test_metrics_are_compressed(server: Server) -> None:
     assert packed.headers["Content-Encoding"] == "gzip" and len(body) < len(exposition)
     assert gzip.decompress(body).splitlines()[0] == exposition.splitlines()[0]
     assert ask(server, "HEAD", "/metrics", None, {})[1] == b""
+
+
+def test_metrics_that_fail() -> None:
+    """Whoever asks for metrics that cannot be made is answered so, at once."""
+
+    def exposition() -> bytes:
+        raise RuntimeError("no metrics")
+
+    root = Root(b"")
+    root.putChild(b"metrics", Metrics(exposition))
+    protocol: Any = WireSite(root, Limits(), Clock()).buildProtocol(None)
+    transport = StringTransport()
+    protocol.makeConnection(transport)
+    protocol.dataReceived(b"GET /metrics HTTP/1.1\r\nHost: h\r\n\r\n")
+    assert transport.value().startswith(b"HTTP/1.1 500 ")
 
 
 FAMILIES = {
