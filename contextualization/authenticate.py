@@ -16,13 +16,14 @@ from cm.runtime.database import Database
 from cm.runtime.logins import LoginTrail
 from cm.services.agents import record_skew
 from cm.store.agent import credential_key
+from cm.store.node_report import REPLAY_S
 from contextualization.signature import is_signed_by_key
 from contextualization.wire import Exchange, Refusal
 from node_hooks.signature import ADDRESS_HEADER, BRIDGE_HEADER, Authorization, parse_authorization
 
 log = Logger()
 
-WINDOW_S: Final = 300  # a signature's age, in both directions
+WINDOW_S: Final = REPLAY_S // 2  # a signature's age, in both directions
 KEY_S: Final = 10.0
 AGAIN_S: Final = 1.0  # between two looks for the key of a node whose signature is not good, or that has none
 KEYS_MAX: Final = 4096
@@ -134,7 +135,7 @@ class Authenticator:
             return False
         if len(self._used) >= USED_MAX:
             return False  # it cannot be told; evidence comes again with the next request
-        self._used[signature] = now + 2 * WINDOW_S  # signed by a clock that is ahead, it is good for as long
+        self._used[signature] = now + REPLAY_S  # signed by a clock that is ahead, it is good for as long
         return True
 
     def _tell(self, node_id: int, skew_s: float) -> None:

@@ -12,8 +12,7 @@ from sqlalchemy.orm import Session
 
 from cm.runtime.prepared import Prepared
 
-# Requests that are older than this are refused wherever they come in; see ``contextualization/authenticate.py``.
-REPLAY_S: Final = 600
+REPLAY_S: Final = 600  # a request that comes again later is refused: see ``contextualization/authenticate.py``
 
 _LOCK = Prepared(
     "lock_node_report",
