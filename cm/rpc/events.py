@@ -360,9 +360,9 @@ def _arguments(request: WireRequest) -> dict[str, str]:
         if name not in known:
             raise InvalidParameter(name[:50].decode("ascii", "replace"), "events have no such parameter")
     arguments = {name.decode(): values[-1].decode("ascii", "replace") for name, values in request.args.items()}
-    last = request.requestHeaders.getRawHeaders(b"last-event-id")
-    if last:
-        arguments["cursor"] = last[-1].decode("ascii", "replace")
+    last = one(request.requestHeaders, b"last-event-id")
+    if last is not None:
+        arguments["cursor"] = last.decode("ascii", "replace")
     return arguments
 
 
