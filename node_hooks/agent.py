@@ -21,7 +21,7 @@ from node_hooks.client import Client
 from node_hooks.consoles import LOOK_S as CONSOLES_S
 from node_hooks.consoles import Consoles
 from node_hooks.delivery import Backoff, Delivery
-from node_hooks.document import CONSOLES, SETTINGS, Document, find_document, parse_document, save_document
+from node_hooks.document import CONSOLES, SETTINGS, Document, find_document, save_document
 from node_hooks.errors import DocumentRefused, EndpointRefused, EndpointUnavailable, WrongUse
 from node_hooks.install import installed_version
 from node_hooks.metadata import Forwarder
@@ -161,8 +161,7 @@ class Agent:
             version = self._document.version if self._document else ""
             try:
                 began = time.monotonic()
-                content = documents.fetch_document(self._poller, version)
-                parsed = parse_document(content)
+                content, parsed = documents.fetch_document(self._poller, version)
                 if parsed.version != version:
                     save_document(self.state_dir, content)
                     self._use(parsed)

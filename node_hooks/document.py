@@ -189,9 +189,10 @@ def _text(value: object) -> str:
     return value
 
 
-def fetch_document(client: Client, version: str, wait_s: int = POLL_S) -> dict[str, Any]:
+def fetch_document(client: Client, version: str, wait_s: int = POLL_S) -> tuple[dict[str, Any], Document]:
     """
-    The document as sent, at once if it is another version than ``version``, else after ``wait_s`` at the latest.
+    The document as sent and as read, at once if it is another version than ``version``, else after ``wait_s`` at the
+    latest.
 
     :raises EndpointUnavailable: try again later; DocumentRefused: the answer is no document for us.
     :raises EndpointRefused: this node is not welcome.
@@ -199,10 +200,9 @@ def fetch_document(client: Client, version: str, wait_s: int = POLL_S) -> dict[s
     path = f"/node/document?format={FORMAT}&version={quote(version, safe='')}&wait={wait_s}"
     content = client.json("GET", path, timeout_s=wait_s + _GRACE_S)
     try:
-        parse_document(content)
+        return content, parse_document(content)
     except ValueError as error:
         raise DocumentRefused(f"The endpoint sent no usable document: {error}.") from None
-    return content
 
 
 def save_document(state_dir: Path, content: Mapping[str, Any]) -> None:

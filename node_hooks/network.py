@@ -169,12 +169,13 @@ class Converger:
         for bridge in wanted:
             self._serve(bridge)
         self._firewall(document)  # by now it may be known that metadata is served
-        self._state.note(networks=[self._describe(network) for network in document.networks])
+        bridges = frozenset(each.bridge for each in document.networks if self._find(each.bridge) is not None)
+        self._state.note(networks=[self._describe(network, bridges) for network in document.networks])
         self.seen = Seen(
             self._clock(),
             {name: document.sections[name] for name in (NETWORKS, FIREWALL, SCREENS) if name in document.sections},
             tuple(self._problems[subject] for subject in sorted(self._problems)),
-            frozenset(each.bridge for each in document.networks if self._find(each.bridge) is not None),
+            bridges,
             frozenset(filter(self._is_served, (each.bridge for each in document.networks))),
             {each.family: _digest(each.listing) for each in (self._spoofing, self._guard) if each.listing},
         )
@@ -339,8 +340,8 @@ class Converger:
             self._problems[subject] = problem
             log.warning("%s: %s", subject, told)
 
-    def _describe(self, network: NodeNetwork) -> dict[str, object]:
-        if self._find(network.bridge) is None:
+    def _describe(self, network: NodeNetwork, bridges: frozenset[str]) -> dict[str, object]:
+        if network.bridge not in bridges:
             state = "no bridge yet"
         elif not network.metadata:
             state = "no metadata wanted"
