@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, cast
 
+import pytest
 from sqlalchemy import text
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
@@ -182,3 +184,11 @@ def _insert_vm(session: Any, account_id: int, node_id: int, storage_id: int, ima
         values,
     )
     return int(vm_id)
+
+
+@pytest.fixture
+def cluster_bench(database_url: str, tmp_path: Path) -> Iterator[Bench]:
+    """For a module's ``bench``, where none is built first: in ``conftest.py`` that is a cloud's."""
+    made = Bench(database_url, tmp_path)
+    yield made
+    made.close()

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
-from admin_bench import Bench, ended
+from admin_bench import Bench, cluster_bench, ended
 
 from cm.drivers.memory.node import MemoryNode
 from cm.rpc.errors import EnrolmentRefused, NoCapacity, NotApplicable, RunsElsewhere, SameHost
@@ -20,11 +18,7 @@ UUID = "4c4c4544-0042-3510-8053-b7c04f4d3332"
 FACTORY = "03000200-0400-0500-0006-000700080009"  # firmware that nobody gave a UUID
 
 
-@pytest.fixture
-def bench(database_url: str, tmp_path: Path) -> Iterator[Bench]:
-    made = Bench(database_url, tmp_path)
-    yield made
-    made.close()
+bench = cluster_bench
 
 
 def become(world: str, uuid: str, hostname: str) -> None:

@@ -3,24 +3,17 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
 from ipaddress import IPv4Address, IPv4Network
-from pathlib import Path
 
 import pytest
-from admin_bench import Bench
+from admin_bench import Bench, cluster_bench
 from cluster_builder import add_nic
 
 from cm.rpc.errors import CloudError, InUse, InvalidParameter, NameTaken, ObjectNotFound, RoleNeeded, VersionChanged
 from cm.services.networks import NetworkOverlaps, network_spec, networks_of
 from cm.store.network import list_pools
 
-
-@pytest.fixture
-def bench(database_url: str, tmp_path: Path) -> Iterator[Bench]:
-    made = Bench(database_url, tmp_path)
-    yield made
-    made.close()
+bench = cluster_bench
 
 
 def test_add(bench: Bench) -> None:

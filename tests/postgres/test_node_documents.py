@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import pytest
-from admin_bench import Bench
+from admin_bench import Bench, cluster_bench
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 
@@ -65,11 +64,7 @@ class Polls:
         return json.loads(self.newest[node_id].body)["sections"][name]["content"]
 
 
-@pytest.fixture
-def bench(database_url: str, tmp_path: Path) -> Iterator[Bench]:
-    made = Bench(database_url, tmp_path)
-    yield made
-    made.close()
+bench = cluster_bench
 
 
 @pytest.fixture

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 import pytest
-from admin_bench import Bench, ended
+from admin_bench import Bench, cluster_bench, ended
 from cluster_builder import Peer
 
 from cm.rpc.errors import NoCapacity
@@ -76,11 +74,7 @@ class Reports(Peer):
         return int(self.bench.sql(counted, n=self.ids[node]))
 
 
-@pytest.fixture
-def bench(database_url: str, tmp_path: Path) -> Iterator[Bench]:
-    made = Bench(database_url, tmp_path)
-    yield made
-    made.close()
+bench = cluster_bench
 
 
 def test_shown(bench: Bench) -> None:

@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
-from admin_bench import Bench
+from admin_bench import Bench, cluster_bench
 
 from cm.rpc.errors import InUse, InvalidParameter, NameTaken, NodeUnreachable, ObjectNotFound, VersionChanged
 from cm.store.vm import render_vm
 
-
-@pytest.fixture
-def bench(database_url: str, tmp_path: Path) -> Iterator[Bench]:
-    made = Bench(database_url, tmp_path)
-    yield made
-    made.close()
+bench = cluster_bench
 
 
 def _image(bench: Bench, storage_id: int) -> int:

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import msgspec
-import pytest
-from admin_bench import Bench
+from admin_bench import Bench, cluster_bench
 from sqlalchemy import text
 
 from cm.rpc.caller import Identity
@@ -25,11 +22,7 @@ from support.wait import until
 VIEWERS = {"operation_id", "waiting_for", "vm_ids", "group_ids", "level", "mine"}
 
 
-@pytest.fixture
-def bench(database_url: str, tmp_path: Path) -> Iterator[Bench]:
-    made = Bench(database_url, tmp_path)
-    yield made
-    made.close()
+bench = cluster_bench
 
 
 def last(bench: Bench, kind: str, object_id: int) -> FeedRow:

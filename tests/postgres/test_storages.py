@@ -2,21 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
-from admin_bench import Bench
+from admin_bench import Bench, cluster_bench
 
 from cm.rpc.errors import HypervisorError, InUse, InvalidParameter, NameTaken, ObjectNotFound, VersionChanged
 
-
-@pytest.fixture
-def bench(database_url: str, tmp_path: Path) -> Iterator[Bench]:
-    made = Bench(database_url, tmp_path)
-    yield made
-    made.close()
+bench = cluster_bench
 
 
 def _add(bench: Bench, **values: Any) -> Any:

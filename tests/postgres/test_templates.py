@@ -2,20 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
-from admin_bench import Bench
+from admin_bench import Bench, cluster_bench
 
 from cm.rpc.errors import InvalidParameter, NameTaken, ObjectNotFound, RoleNeeded, VersionChanged
 
-
-@pytest.fixture
-def bench(database_url: str, tmp_path: Path) -> Iterator[Bench]:
-    made = Bench(database_url, tmp_path)
-    yield made
-    made.close()
+bench = cluster_bench
 
 
 def test_life(bench: Bench) -> None:
