@@ -6,23 +6,16 @@ import os
 import re
 import subprocess
 import sys
-import uuid
 from collections.abc import Iterator
 from ipaddress import IPv4Interface
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy.orm import Session
 
-from cm.rules.cause import Cause, CauseKind
-from cm.rules.names import root_volume
 from cm.runtime.database import Database
 from cm.runtime.threads import InlineThreads
-from cm.store.booking import Booking, Share, book
-from cm.store.claim import mib
-from cm.store.creation import DiskRow, Inserted, NicRow, VMRows, insert_vm
-from cm.store.vm import render_vm
+from cm.store.creation import Inserted, NicRow
 from lab.cloud import Cloud
 from lab.federation import Federation
 from lab.hints import first_calls, first_commands
@@ -32,6 +25,7 @@ from lab.places import REPOSITORY
 from lab.processes import wait_until
 from lab.tour import CloudTour
 from support.rfb import RFBRefused, RFBViewer
+from support.several import insert_rows, vm_rows
 
 
 @pytest.fixture(scope="module")
@@ -256,28 +250,15 @@ def test_two_nics(demo: Cloud) -> None:
 
 
 def insert(cloud: Cloud, nics: tuple[NicRow, ...], user_data: str) -> Inserted:
-    """A VM as ``user.vm.create`` makes it, with several NICs, which no caller can ask for yet."""
-    account = cloud.user_id
+    """A VM with several NICs."""
     [[storage, size]] = cloud.sql(f"SELECT storage_id, size_bytes FROM image WHERE id = {cloud.image_id}")
-    template, node, key = cloud.template_ids["tiny"], cloud.nodes[0].node_id, uuid.uuid4()
-    disk = DiskRow(int(storage), cloud.image_id, root_volume(key), "vda", "virtio", "overlay", int(size))
-    rows = VMRows(
-        uuid=key, name="two-nics", description="", account_id=account, image_id=cloud.image_id,
-        template_id=template, reservation_id=uuid.uuid4(), cpu=1, memory_mib=128, user_data=user_data, ssh_key="",
-        ssh_username="", on_poweroff="stop", vnc=False, node_id=node, disks=(disk,), nics=nics, verdicts="[]",
-        others="{}", seconds=300, cause=Cause(CauseKind.CALL, "two-nics"),
+    wanted = vm_rows(
+        *nics, account_id=cloud.user_id, image_id=cloud.image_id, template_id=cloud.template_ids["tiny"],
+        storage_id=int(storage), node_id=cloud.nodes[0].node_id, size_bytes=int(size), user_data=user_data,
     )  # fmt: skip
-    booking = Booking(account, 1, 128, mib(int(size)), 1, {int(storage): int(size)}, {node: Share(1, 128, 1)})
     database = Database(cloud.postgres.url(cloud.database), InlineThreads())
     try:
-
-        def go(session: Session) -> Inserted:
-            made = insert_vm(session, rows)
-            render_vm(session, made.vm_id, "enter")
-            book(session, booking)
-            return made
-
-        return database.transact_now(go)
+        return insert_rows(database, wanted)
     finally:
         database.close()
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Iterator
 from ipaddress import IPv4Address, IPv6Address
 from typing import Any
@@ -14,21 +13,19 @@ from sqlalchemy.orm import Session
 
 from cm.interfaces.hypervisor import DomainSpec
 from cm.rpc.errors import NoFreeAddress
-from cm.rules.cause import Cause, CauseKind
-from cm.rules.names import pool_name, root_volume
+from cm.rules.names import pool_name
 from cm.rules.network import mac_of, tap_of
 from cm.runtime.database import CHANNEL, Database
-from cm.store.booking import _CLOSE, Booking, Share, book
-from cm.store.creation import NICS_MAX, DiskRow, Inserted, NicRow, VMRows, insert_vm
+from cm.store.booking import _CLOSE
+from cm.store.creation import NICS_MAX, Inserted, NicRow, VMRows, insert_vm
 from cm.store.guest import _GUEST, _NICS
 from cm.store.node_document import _OWN, own_facts
 from cm.store.unknown import _HELD
-from cm.store.vm import _RENDER, render_vm
+from cm.store.vm import _RENDER
 from lab.postgres import PrivatePostgres
 from support.beside import connect_beside
 from support.cloud import MemoryCloud
-
-SIZE = 64 * 2**20
+from support.several import insert_rows, vm_rows
 
 
 @pytest.fixture(scope="module")
@@ -41,49 +38,14 @@ def cloud(postgres: PrivatePostgres, tmp_path_factory: pytest.TempPathFactory) -
 
 
 def rows(cloud: MemoryCloud, *nics: NicRow, disks: int = 1) -> VMRows:
-    key = uuid.uuid4()
-    volumes = [root_volume(key), *(f"vm-{key}-disk-{n}.qcow2" for n in range(1, disks))]
-    return VMRows(
-        uuid=key,
-        name="several",
-        description="",
-        account_id=cloud.user_id,
-        image_id=cloud.image_id,
-        template_id=cloud.template_id,
-        reservation_id=uuid.uuid4(),
-        cpu=1,
-        memory_mib=128,
-        user_data="",
-        ssh_key="",
-        ssh_username="",
-        on_poweroff="stop",
-        vnc=False,
-        node_id=cloud.node_ids[0],
-        disks=tuple(
-            DiskRow(cloud.storage_id, None if n else cloud.image_id, volume, f"vd{'abc'[n]}", "virtio", "overlay", SIZE)
-            for n, volume in enumerate(volumes)
-        ),
-        nics=nics,
-        verdicts="[]",
-        others="{}",
-        seconds=60,
-        cause=Cause(CauseKind.CALL, "test"),
-    )
+    return vm_rows(
+        *nics, account_id=cloud.user_id, image_id=cloud.image_id, template_id=cloud.template_id,
+        storage_id=cloud.storage_id, node_id=cloud.node_ids[0], size_bytes=64 * 2**20, disks=disks,
+    )  # fmt: skip
 
 
 def insert(cloud: MemoryCloud, wanted: VMRows) -> Inserted:
-    """As ``services.vm.create`` does it, with what it holds booked."""
-
-    def go(session: Session) -> Inserted:
-        made = insert_vm(session, wanted)
-        render_vm(session, made.vm_id, "enter")
-        total = SIZE * len(wanted.disks)
-        node = {wanted.node_id: Share(1, 128, 1)}
-        storage = {cloud.storage_id: total}
-        book(session, Booking(cloud.user_id, 1, 128, total // 2**20, 1, storage, node))
-        return made
-
-    return cloud.manager.database.transact_now(go)
+    return insert_rows(cloud.manager.database, wanted)
 
 
 def nics(cloud: MemoryCloud, vm_id: int) -> list[Any]:
