@@ -39,7 +39,6 @@ class Events:
         self.answer = self._connection.getresponse()
         self.status = self.answer.status
         self.cursor = ""
-        self.comments = 0
 
     def next(self) -> tuple[str, dict[str, Any]] | None:
         """The next event; None when the connection ends."""
@@ -58,8 +57,6 @@ class Events:
                 data = value
             elif line == "\n" and data:
                 return kind, json.loads(data)
-            elif line.startswith(":"):
-                self.comments += 1
 
     def take(self, count: int) -> list[tuple[str, dict[str, Any]]]:
         found = [self.next() for _ in range(count)]
