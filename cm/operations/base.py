@@ -84,7 +84,8 @@ class Work:
 
     async def db_vm(self, function: Callable[..., T], *args: Any) -> T:
         """
-        The same with the operation's VM, read under its lock: ``function(session, row, *args)``. For root operations.
+        The same with the operation's VM, read under its lock: ``function(session, row, *args)``. For
+        operations that their VM is busy with.
         """
         return await self.services.database.transact(_fenced_vm, self.op, self.worker_id, function, args)
 

@@ -24,7 +24,7 @@ class VMFacts:
     seen: Seen
     closed: bool
     failed: bool  # its last operation failed
-    work: OperationKind | None  # its open root operation
+    work: OperationKind | None  # the open operation that it is busy with
 
 
 def status(facts: VMFacts) -> VMState:

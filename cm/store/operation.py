@@ -97,7 +97,7 @@ def open_operation(
     Insert an operation and tell the workers at commit.
 
     :param transfer_s: what one download or upload may take, of kinds that wait for some.
-    :raises VMBusy: the VM has an open root operation; it is named.
+    :raises VMBusy: the VM is busy with another operation, which is named.
     :raises WrongImageState: the image has one.
     :raises Faster: the node is being emptied since a moment ago, by an operation that the caller looks for first.
     """

@@ -98,7 +98,7 @@ _LOCK = Prepared("lock_vm", "SELECT 1 FROM vm WHERE id = :id FOR NO KEY UPDATE")
 
 def find_vm(session: Session, vm_id: int, *, lock: bool = False) -> VMRow | None:
     """
-    One VM with its open root operation, or None.
+    One VM with the operation that it is busy with, or None.
 
     :param lock: hold its row until the transaction ends; the operation is read after the lock is got.
     """
@@ -122,7 +122,7 @@ SELECT {_COLUMNS} FROM v, operation o
 
 def hold_vm(session: Session, vm_id: int, operation_id: int, worker_id: int) -> VMRow | None:
     """
-    Lock a VM and its root operation, as ``store/operation.py``'s ``holds`` does.
+    Lock a VM and the operation that it is busy with, as ``store/worker.py``'s ``holds`` does.
 
     :return: the VM; None where this worker does not hold the operation any more.
     """
