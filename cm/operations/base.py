@@ -153,12 +153,12 @@ async def await_children(work: Work) -> Sequence[OperationRow]:
     :return: they, oldest first.
     """
     children = await work.db(list_children, work.op.id)
-    ended = [child for child in children if child.state not in OPEN_OPERATIONS]
-    if len(ended) == len(children):
+    going_on = [child.progress for child in children if child.state in OPEN_OPERATIONS]
+    if not going_on:
         return children
-    shares = [100 if child in ended else child.progress for child in children]
-    await work.progress(sum(shares) // len(shares))
-    raise Wait(CHILDREN_S, f"{len(ended)} of {len(children)} have ended.", _all_ended)
+    ended = len(children) - len(going_on)
+    await work.progress((100 * ended + sum(going_on)) // len(children))
+    raise Wait(CHILDREN_S, f"{ended} of {len(children)} have ended.", _all_ended)
 
 
 def _all_ended(session: Session, op: OperationRow) -> bool:
