@@ -13,6 +13,7 @@ import os
 import pickle
 import signal
 import sys
+import traceback
 from collections.abc import Iterable
 from dataclasses import replace
 from functools import partial
@@ -81,6 +82,7 @@ class Farm:
         except CloudError as error:
             return (type(error), error.details()), None
         except Exception as error:
+            traceback.print_exc()
             return (None, f"{type(error).__name__}: {error}"), None
 
     # ------------------------------------------------------------------ what no node does
