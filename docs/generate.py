@@ -28,6 +28,7 @@ from clm.console import descriptions as console
 from clm.console.describe import described
 from clm.daemon import describe as clusters
 from clm.daemon import settings as cloud
+from clm.views.forward import TABLE
 from cm.daemon.settings import Settings
 from cm.operations import register_kinds
 from cm.operations.base import KINDS
@@ -323,7 +324,7 @@ def generated() -> dict[Path, bytes]:
     """Every file that is made from the code, wholly or in parts, as it should be now."""
     pages = {DOCS / name: renewed((DOCS / name).read_text()).encode() for name in PAGES}
     cuts = {console.DATA / f"{kind}.json": described(kind) for kind in console.KINDS}
-    return {clusters.PATH: clusters.text().encode(), **cuts, console.DATA / "work.json": work(), **pages}
+    return {TABLE: clusters.text().encode(), **cuts, console.DATA / "work.json": work(), **pages}
 
 
 def work() -> bytes:

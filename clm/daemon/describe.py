@@ -8,15 +8,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from cm.rpc.codec import plain
 from cm.rpc.parameters import REQUIRED
 from cm.rpc.types import schemas
 from cm.rpc.view import Registry
-
-PATH: Final = Path(__file__).parents[1] / "views" / "cluster_views.json"
 
 
 def describe(registry: Registry) -> dict[str, Any]:
