@@ -55,6 +55,12 @@ OTHERS: Final = "An operation on it that was given up has not let go yet."
 NO_NODE: Final = "No node that answers has the storage attached."
 
 
+def vm_of(op: OperationRow) -> int:
+    """The VM of an operation of a kind that is of one."""
+    assert op.vm_id is not None
+    return op.vm_id
+
+
 class LeaseLost(Exception):
     """The operation was given up, or another worker has it: stop at once and touch nothing more."""
 

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from cm.interfaces.calls import DEADLINE_S, POOL_S, Pace, job
 from cm.interfaces.node import INode
-from cm.operations.base import NO_NODE, OTHERS, Kind, Wait, Work, register
+from cm.operations.base import NO_NODE, OTHERS, Kind, Wait, Work, register, vm_of
 from cm.rpc.errors import CloudError, DomainNotRunning, GuestIgnored, NotAbandonable, ObjectNotFound
 from cm.rpc.vocabulary import DiskFormat, ImageState, Seen
 from cm.rules.names import console_volume, pool_name
@@ -57,8 +57,7 @@ def _ending(session: Session, row: VMRow, op: OperationRow) -> Ending:
 
 
 def _gone(session: Session, op: OperationRow) -> bool:
-    assert op.vm_id is not None
-    row = find_vm(session, op.vm_id)
+    row = find_vm(session, vm_of(op))
     return row is None or row.seen in GONE
 
 
@@ -194,8 +193,7 @@ def delete_volumes(node: INode, volumes: tuple[VolumePlan, ...], vm_uuid: str) -
 
 async def close(work: Work) -> None:
     """``update_resources``: address, port, capacity and quota go back, and the VM is closed."""
-    assert work.op.vm_id is not None
-    await work.complete(update_resources, work.op.vm_id)
+    await work.complete(update_resources, vm_of(work.op))
 
 
 async def keep(work: Work) -> None:
@@ -215,8 +213,7 @@ async def keep(work: Work) -> None:
 
 
 def _keep_facts(session: Session, op: OperationRow) -> tuple[VMRow, int, str, int, str, str] | None:
-    assert op.vm_id is not None
-    row = get_vm(session, op.vm_id)
+    row = get_vm(session, vm_of(op))
     image = find_saved(session, row.save_image_id)
     if image is None:
         raise ObjectNotFound("image of vm", row.id)
@@ -268,8 +265,7 @@ class VMDestroy(Kind):
     steps = {"cut_power": cut_power, "await_end": await_end, "clean_up": clean_up, "close": close}
 
     def failed(self, session: Session, op: OperationRow, error: CloudError) -> None:
-        assert op.vm_id is not None
-        write_error(session, op.vm_id, str(error))
+        write_error(session, vm_of(op), str(error))
 
     def abandoned(self, session: Session, op: OperationRow) -> None:
         raise NotAbandonable(op.id, op.kind, "its disk may be gone already; an administrator can erase the VM")
@@ -290,8 +286,7 @@ class VMSave(Kind):
 
     def reopened(self, session: Session, op: OperationRow) -> None:
         """The image was given back when the save failed, or deleted since: reserve another of the same name."""
-        assert op.vm_id is not None
-        row = get_vm(session, op.vm_id)
+        row = get_vm(session, vm_of(op))
         image = find_saved(session, row.save_image_id)
         if image is None or image.state not in (ImageState.ADDING, ImageState.OK):
             reserve_image(session, row, row.save_name, row.save_description)
@@ -299,22 +294,20 @@ class VMSave(Kind):
     def failed(self, session: Session, op: OperationRow, error: CloudError) -> None:
         """The disk stays: the VM is stopped, and can be started, saved again or destroyed."""
         self._undo(session, op, str(error))
-        assert op.vm_id is not None
-        write_error(session, op.vm_id, str(error))
+        write_error(session, vm_of(op), str(error))
 
     def abandoned(self, session: Session, op: OperationRow) -> None:
-        assert op.vm_id is not None
-        row = get_vm(session, op.vm_id)
+        row = get_vm(session, vm_of(op))
         image = find_saved(session, row.save_image_id)
         if image is not None and image.state is ImageState.OK:
             raise NotAbandonable(op.id, op.kind, "the image is made; only the VM's end is left")
         self._undo(session, op, "abandoned")
 
     def _undo(self, session: Session, op: OperationRow, reason: str) -> None:
-        assert op.vm_id is not None
-        row = get_vm(session, op.vm_id)
+        vm_id = vm_of(op)
+        row = get_vm(session, vm_id)
         if row.save_image_id is not None:
             give_back_image(session, row.save_image_id, reason)
-        intend_as_seen(session, op.vm_id)
+        intend_as_seen(session, vm_id)
         if row.seen in GONE:
-            rest_stopped(session, op.vm_id)
+            rest_stopped(session, vm_id)

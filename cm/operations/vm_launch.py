@@ -13,7 +13,7 @@ from cm.interfaces.hypervisor import DiskSpec, DomainSpec
 from cm.interfaces.network import NetworkSpec
 from cm.interfaces.node import INode
 from cm.interfaces.source import path_of
-from cm.operations.base import OTHERS, Kind, Wait, Work, register
+from cm.operations.base import OTHERS, Kind, Wait, Work, register, vm_of
 from cm.rpc.errors import CloudError, ObjectNotFound, RunsElsewhere
 from cm.rpc.vocabulary import CauseKind, DeployMode, DiskFormat, Wanted
 from cm.rules.cause import Cause
@@ -60,8 +60,7 @@ async def place(work: Work) -> None:
     """Have the VM hold a node. A new VM does since it was accepted; a stopped one is placed again."""
     elsewhere = await work.db_vm(_place, work.op, work.services.policy)
     if elsewhere is not None:
-        assert work.op.vm_id is not None
-        raise RunsElsewhere(work.op.vm_id, elsewhere)
+        raise RunsElsewhere(vm_of(work.op), elsewhere)
 
 
 async def refuse_twice(work: Work) -> None:
@@ -69,11 +68,10 @@ async def refuse_twice(work: Work) -> None:
     :raises RunsElsewhere: a pass saw the VM's domain run on a node that it is not placed on; that node is looked at
         again.
     """
-    assert work.op.vm_id is not None
-    node_id = await work.read(runs_elsewhere, work.op.vm_id)
+    node_id = await work.read(runs_elsewhere, vm_of(work.op))
     if node_id is not None:
         await work.db(notify, "look", node_id)
-        raise RunsElsewhere(work.op.vm_id, node_id)
+        raise RunsElsewhere(vm_of(work.op), node_id)
 
 
 def _place(session: Session, row: VMRow, op: OperationRow, policy: ClusterPolicy) -> int | None:
@@ -190,15 +188,13 @@ def _mark_launch(session: Session, op: OperationRow, made: list[int]) -> datetim
     Written before the hypervisor is asked: an end that a hook reports from before now is an earlier launch's. From now
     on the disks hold the guest's data: one that is missing later is an error, never made anew.
     """
-    assert op.vm_id is not None
-    return mark_launch(session, op.vm_id, made)
+    return mark_launch(session, vm_of(op), made)
 
 
 def _launched(session: Session, op: OperationRow, launched_at: datetime | None) -> None:
-    assert op.vm_id is not None
-    if not write_launched(session, op.vm_id, looked=launched_at is None):
+    if not write_launched(session, vm_of(op), looked=launched_at is None):
         # It ended before we could say that it runs; the hook was faster.
-        row = get_vm(session, op.vm_id)
+        row = get_vm(session, vm_of(op))
         settle(session, row, row.seen_reason, Cause(CauseKind.OPERATION, str(op.id)))
 
 
@@ -209,18 +205,16 @@ class VMCreate(Kind):
 
     def failed(self, session: Session, op: OperationRow, error: CloudError) -> None:
         """The VM stays, in error, with all it holds: it can be started again or destroyed."""
-        assert op.vm_id is not None
-        write_error(session, op.vm_id, str(error))
+        write_error(session, vm_of(op), str(error))
 
     def abandoned(self, session: Session, op: OperationRow) -> None:
         """A creation that is given up is undone: the VM is destroyed."""
-        assert op.vm_id is not None
-        intend(session, op.vm_id, Wanted.DESTROYED)
+        intend(session, vm_of(op), Wanted.DESTROYED)
         open_operation(
             session,
             OperationKind.VM_DESTROY,
             account_id=op.account_id,
-            vm_id=op.vm_id,
+            vm_id=vm_of(op),
             node_id=op.node_id,
             cause=Cause(CauseKind.OPERATION, str(op.id)),
         )
@@ -232,8 +226,7 @@ class VMStart(Kind):
     steps = {"place": place, "launch": launch}
 
     def failed(self, session: Session, op: OperationRow, error: CloudError) -> None:
-        assert op.vm_id is not None
-        write_error(session, op.vm_id, str(error))
+        write_error(session, vm_of(op), str(error))
 
     def abandoned(self, session: Session, op: OperationRow) -> None:
         rest_by_evidence(session, op)

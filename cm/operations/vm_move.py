@@ -11,7 +11,7 @@ from typing import Final
 
 from sqlalchemy.orm import Session
 
-from cm.operations.base import Kind, Work, register
+from cm.operations.base import Kind, Work, register, vm_of
 from cm.operations.vm_end import GRACED, await_end, cut_power, seal
 from cm.operations.vm_launch import launch, refuse_twice
 from cm.rpc.errors import CloudError, NoCapacity, NowhereToStart
@@ -34,8 +34,7 @@ PLACED: Final = 60
 
 def _there(session: Session, op: OperationRow) -> VMRow | None:
     """The VM, while it is still on the node that it is to leave."""
-    assert op.vm_id is not None
-    row = get_vm(session, op.vm_id)
+    row = get_vm(session, vm_of(op))
     return row if row.node_claimed and row.node_id == op.arguments["source"] else None
 
 
@@ -72,11 +71,11 @@ async def leave(work: Work) -> None:
 
 
 def _left(session: Session, op: OperationRow) -> None:
-    assert op.vm_id is not None
-    release_node(session, op.vm_id)
-    leave_node(session, op.vm_id)
+    vm_id = vm_of(op)
+    release_node(session, vm_id)
+    leave_node(session, vm_id)
     record_step(session, op.id, op.step, ENDED)
-    render_vm(session, op.vm_id)
+    render_vm(session, vm_id)
 
 
 async def launch_elsewhere(work: Work) -> None:
@@ -90,8 +89,7 @@ def _move_in(session: Session, op: OperationRow, policy: ClusterPolicy) -> None:
     """
     :raises NowhereToStart: no node takes it now.
     """
-    assert op.vm_id is not None
-    row = get_vm(session, op.vm_id)
+    row = get_vm(session, vm_of(op))
     if row.node_claimed:
         # Whether a launch that was once asked for has happened, only that node can tell.
         if row.launches != op.arguments["launches"] or takes_vms(session, row.node_id):
@@ -126,9 +124,8 @@ class VMMove(Kind):
 
     def failed(self, session: Session, op: OperationRow, error: CloudError) -> None:
         """It stays where it came to; the next evacuation of its node goes on with it, wherever it is."""
-        assert op.vm_id is not None
-        release_target(session, op.vm_id)
-        write_error_unless_on(session, op.vm_id, str(error))
+        release_target(session, vm_of(op))
+        write_error_unless_on(session, vm_of(op), str(error))
 
     def interrupted(self, session: Session, vm_id: int | None) -> None:
         assert vm_id is not None

@@ -6,7 +6,7 @@ from sqlalchemy.orm import Session
 
 from cm.interfaces.calls import HypervisorCalls
 from cm.interfaces.hypervisor import VncSpec
-from cm.operations.base import Kind, Work, register
+from cm.operations.base import Kind, Work, register, vm_of
 from cm.rpc.errors import CloudError, DomainNotRunning, ObjectNotFound
 from cm.rpc.vocabulary import Seen, SeenReason
 from cm.rules.operation import OperationKind
@@ -19,8 +19,7 @@ from cm.store.vm_state import screen_of, write_power, write_reset
 
 
 def _row(session: Session, op: OperationRow) -> VMRow:
-    assert op.vm_id is not None
-    return get_vm(session, op.vm_id)
+    return get_vm(session, vm_of(op))
 
 
 async def _place(work: Work) -> tuple[HypervisorCalls, str]:
@@ -39,8 +38,7 @@ async def reset(work: Work) -> None:
 
 
 def _was_reset(session: Session, op: OperationRow) -> None:
-    assert op.vm_id is not None
-    write_reset(session, op.vm_id)
+    write_reset(session, vm_of(op))
     _settle_end(session, op)
 
 
@@ -57,8 +55,7 @@ async def resume(work: Work) -> None:
 
 
 def _seen(session: Session, op: OperationRow, seen: Seen, reason: SeenReason) -> None:
-    assert op.vm_id is not None
-    write_power(session, op.vm_id, seen, reason)
+    write_power(session, vm_of(op), seen, reason)
     _settle_end(session, op)
 
 
