@@ -24,7 +24,7 @@ REMOTES: Final = {"admin": "198.51.100.10", "ann": "198.51.100.11", "bob": "198.
 
 
 class Tickets:
-    """Signed with the cluster's own key, as its log-in does; without a password, which takes a second to check."""
+    """Signed with the cluster's own key, as its log-in does; without a password, which is slow to check on purpose."""
 
     def __init__(self, simulation: Simulation, state_dir: Path) -> None:
         self._simulation = simulation
