@@ -32,6 +32,7 @@ from simulation.process import Process
 
 if TYPE_CHECKING:
     from simulation.cloud import Cloud
+    from simulation.reader import Net, Person
 
 REMOTE = "192.0.2.10"
 # These ask the outside anew where their answer was not yet recorded.
@@ -182,7 +183,9 @@ class Stream:
 
     method = b"GET"
 
-    def __init__(self, cloud: Cloud, process: Process, cluster: Process, path: str, headers: Headers) -> None:
+    def __init__(
+        self, cloud: Cloud | Net, process: Process | Person, cluster: Process, path: str, headers: Headers
+    ) -> None:
         self._cloud = cloud
         self._process = process
         self._cluster = cluster

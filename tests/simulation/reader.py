@@ -64,19 +64,17 @@ class Reader:
         self.login = login
         self.seen: dict[str, dict[int, Any]] = {kind: {} for kind in LOADS}
         self.told: list[tuple[float, str, int, str, bool]] = []
-        self.resets = 0
         self.loaded = False
         self._cursor = ""
         self._rest = b""
         self._left: set[tuple[str, int]] = set()  # what was told to have gone since the lists were asked for
-        self._stopped = False
         self._connect()
 
     # ------------------------------------------------------------------ the connection
 
     def _connect(self) -> None:
         simulation = self.net.simulation
-        if self._stopped or simulation.over:
+        if simulation.over:
             return
         server = simulation.some_front(self.net._rng)
         if server is None:
@@ -86,7 +84,7 @@ class Reader:
         if self._cursor:
             headers.setRawHeaders("Last-Event-ID", [self._cursor])
         self._rest = b""
-        made = Stream(self.net, Person(), server, "/events?kinds=vm,image", headers)  # type: ignore[arg-type]
+        made = Stream(self.net, Person(), server, "/events?kinds=vm,image", headers)
         made.begun.addErrback(lambda failure: self.connectionLost(failure))
         made.deliverBody(self)
         simulation.later(10.0, made.give_up)
@@ -96,9 +94,6 @@ class Reader:
 
     def connectionLost(self, reason: Any) -> None:
         self.net.simulation.later(AGAIN_S, self._connect)
-
-    def stop(self) -> None:
-        self._stopped = True
 
     # ------------------------------------------------------------------ what comes
 
@@ -115,7 +110,6 @@ class Reader:
 
     def _take(self, event: str, told: Any) -> None:
         if event == "reset":
-            self.resets += 1
             self._load()
             return
         kind, number = told["kind"], told["object_id"]
@@ -153,7 +147,7 @@ class Reader:
                         self.seen[kind].setdefault(each[KEY[kind]], each)
 
         def again(failure: Any = None) -> None:
-            if not answered[0] and not self._stopped and not simulation.over:
+            if not answered[0] and not simulation.over:
                 answered[0] = True
                 if failure is not None:
                     failure.trap(CloudError)

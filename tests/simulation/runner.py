@@ -42,7 +42,6 @@ class Outcome:
     effects: Counter[str] = field(default_factory=Counter)  # what succeeded, by kind and mode; and what was excused
     errors: Counter[str] = field(default_factory=Counter)
     points: Counter[str] = field(default_factory=Counter)
-    deaths: Counter[str] = field(default_factory=Counter)
     simulated_s: float = 0.0
     seconds: float = 0.0
     vms: int = 0
