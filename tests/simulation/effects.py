@@ -37,7 +37,7 @@ EXPECTED: Final = (
 class Effects:
     """
     :ivar disks: by uuid, what a VM's root disk has to hold.
-    :ivar excused: what was not held against the product, by the reason.
+    :ivar counted: what was held against the product at rest, and what was not, by the reason.
     """
 
     def __init__(self, simulation: Simulation) -> None:
@@ -45,7 +45,7 @@ class Effects:
         self.disks: dict[str, bytes] = {}
         self.did: dict[tuple[str, str], list[float]] = defaultdict(list)  # (method, uuid): when
         self.ends: list[tuple[float, str]] = []
-        self.excused: Counter[str] = Counter()
+        self.counted: Counter[str] = Counter()
 
     # ------------------------------------------------------------------ what happens
 
@@ -123,7 +123,7 @@ class Effects:
                 continue  # that it is there, others look at; one that never ran was saved as it was
             if volume.base is not None or volume.content != kept:
                 wrong.append(f"image {row.image_id} has not what the disk of VM {row.id} had: {volume.content!r:.80}")
-            self.excused["saves compared"] += 1
+            self.counted["saves compared"] += 1
         asked = judge.model_of(self.simulation)
         for image in asked.images.values():
             if "name" in image.facts:
@@ -168,7 +168,7 @@ class Effects:
             elif any(at - 60 <= when <= (after[0].begun if after else 1e12) for when in self.simulation.power_cuts):
                 excuse = "an end around a power cut"
             if excuse:
-                self.excused[excuse] += 1
+                self.counted[excuse] += 1
             elif not after:
                 if not self.simulation.sql("SELECT 1 FROM vm WHERE uuid = CAST(:u AS uuid)", u=uuid):
                     continue  # a stranger's domain, which is nobody's to act on
@@ -177,12 +177,12 @@ class Effects:
                 row = after[0]
                 wanted = POLICY[row.on_poweroff]
                 if row.on_poweroff == "save" and row.kind == "vm_stop":
-                    self.excused["an automatic save that was refused"] += 1
+                    self.counted["an automatic save that was refused"] += 1
                 elif row.kind != wanted:
                     told = f"its policy is {row.on_poweroff}, it led to {row.kind}"
                     wrong.append(f"VM {row.vm_id} ended by itself; {told}")
                 else:
-                    self.excused[f"followed: {row.on_poweroff}"] += 1
+                    self.counted[f"power-off {row.on_poweroff}"] += 1
         return wrong
 
     def definitions(self, vm_ids: Sequence[int] | None = None) -> list[str]:
@@ -298,8 +298,7 @@ class Effects:
             if ask.method == "user.vm.create" and ask.accepted and ask.answer[0]["vm_id"] in launched:
                 for parameter, mode in (("vnc", "vnc"), ("iso_list", "iso"), ("disk_list", "data disk")):
                     made[f"vm_create {mode}"] += bool(ask.params.get(parameter))
-        for name, count in self.excused.items():
-            made[f"power-off {name[10:]}" if name.startswith("followed: ") else name] += count
+        made.update(self.counted)
         for row in simulation.sql("SELECT method, count(*) AS n FROM audit GROUP BY 1"):
             if row.method.endswith("operation.retry"):
                 made["retried"] += row.n
