@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from clm.results.user import ApiKey
 from cm.rpc.errors import ObjectNotFound
+from cm.runtime.rows import has_row
 
 
 @dataclass(frozen=True)
@@ -92,11 +93,11 @@ def insert_api_key(session: Session, values: dict[str, Any]) -> int:
 
 def delete_api_key(session: Session, user_id: int, api_key_id: int) -> bool:
     """Whether it was there, and theirs."""
-    deleted = session.execute(
-        text("DELETE FROM api_key WHERE id = :id AND user_id = :user_id RETURNING id"),
+    return has_row(
+        session,
+        "DELETE FROM api_key WHERE id = :id AND user_id = :user_id RETURNING id",
         {"id": api_key_id, "user_id": user_id},
     )
-    return deleted.first() is not None
 
 
 def touch_api_key(session: Session, api_key_id: int) -> None:

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from clm.results.cluster import Administrator, Cluster, SeenCluster
 from clm.rules.cluster import ClusterFacts, Seen, match_facts
 from cm.rpc.errors import NameTaken, ObjectNotFound, VersionChanged
+from cm.runtime.rows import has_row
 from cm.runtime.taken import refused_by
 from cm.runtime.wall import utc_now
 
@@ -194,13 +195,11 @@ def add_administrator(session: Session, cluster_id: int, user_id: int) -> bool:
     ).scalar()
     if known is None:
         raise ObjectNotFound("user", user_id)
-    made = session.execute(
-        text(
-            "INSERT INTO cluster_admin (cluster_id, user_id) VALUES (:c, :u) ON CONFLICT DO NOTHING RETURNING user_id"
-        ),
+    return has_row(
+        session,
+        "INSERT INTO cluster_admin (cluster_id, user_id) VALUES (:c, :u) ON CONFLICT DO NOTHING RETURNING user_id",
         {"c": cluster_id, "u": user_id},
-    ).scalar()
-    return made is not None
+    )
 
 
 def delete_administrator(session: Session, cluster_id: int, user_id: int) -> None:

@@ -12,7 +12,7 @@ from clm.results.group import Group, GroupPerson, LedGroup, SeenGroup
 from clm.rules.group import Status
 from clm.store.sync import drop_group
 from cm.rpc.errors import ObjectNotFound, VersionChanged
-from cm.runtime.rows import Columns, edit_row, insert_row
+from cm.runtime.rows import Columns, edit_row, has_row, insert_row
 
 EDITED: Final[Columns] = (models.Group.name, models.Group.description, models.Group.leader_id)
 
@@ -145,11 +145,11 @@ def get_login(session: Session, user_id: int) -> str:
 
 def is_active(session: Session, user_id: int) -> bool:
     """They are not blocked or deleted either until the transaction ends."""
-    found = session.execute(
-        text("SELECT 1 FROM user_account WHERE id = :id AND state = 'active' AND deleted_at IS NULL FOR SHARE"),
+    return has_row(
+        session,
+        "SELECT 1 FROM user_account WHERE id = :id AND state = 'active' AND deleted_at IS NULL FOR SHARE",
         {"id": user_id},
     )
-    return found.first() is not None
 
 
 def status_of(session: Session, group_id: int, user_id: int) -> Status:

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from clm.results.user import SSHKey
 from clm.rules.ssh_key import PublicKey
 from cm.rpc.errors import ObjectNotFound
+from cm.runtime.rows import has_row
 
 _KEY = """
 SELECT id AS key_id, name, kind, public_key, fingerprint, fingerprint_md5, created_at AS created
@@ -76,8 +77,8 @@ def insert_key(session: Session, user_id: int, name: str, key: PublicKey) -> int
 
 def delete_key(session: Session, user_id: int, key_id: int) -> bool:
     """Whether it was still there."""
-    deleted = session.execute(
-        text("DELETE FROM ssh_key WHERE user_id = :user_id AND id = :id RETURNING id"),
+    return has_row(
+        session,
+        "DELETE FROM ssh_key WHERE user_id = :user_id AND id = :id RETURNING id",
         {"user_id": user_id, "id": key_id},
     )
-    return deleted.first() is not None

@@ -7,18 +7,18 @@ from datetime import datetime
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from cm.runtime.rows import has_row
+
 
 def use_state(session: Session, state_hash: str, expires_at: datetime) -> bool:
     """Whether it had not been used. Those that are no longer good are forgotten."""
     session.execute(text("DELETE FROM oidc_login WHERE expires_at < now() - interval '1 minute'"))
-    noted = session.execute(
-        text(
-            "INSERT INTO oidc_login (state_hash, expires_at) VALUES (:hash, :expires) ON CONFLICT DO NOTHING"
-            " RETURNING state_hash"
-        ),
+    return has_row(
+        session,
+        "INSERT INTO oidc_login (state_hash, expires_at) VALUES (:hash, :expires) ON CONFLICT DO NOTHING"
+        " RETURNING state_hash",
         {"hash": state_hash, "expires": expires_at},
     )
-    return noted.first() is not None
 
 
 def find_subject(session: Session, issuer: str, subject: str) -> int | None:
@@ -45,11 +45,9 @@ def link_subject(session: Session, user_id: int, issuer: str, subject: str) -> b
     Have a provider's word let this user in from now on. Not one whose address nobody has confirmed: whoever registered
     with it need not be its owner. Not one whom a provider calls otherwise.
     """
-    linked = session.execute(
-        text(
-            "UPDATE user_account SET oidc_issuer = :issuer, oidc_subject = :subject"
-            " WHERE id = :id AND oidc_subject IS NULL AND state <> 'registered' AND deleted_at IS NULL RETURNING id"
-        ),
+    return has_row(
+        session,
+        "UPDATE user_account SET oidc_issuer = :issuer, oidc_subject = :subject"
+        " WHERE id = :id AND oidc_subject IS NULL AND state <> 'registered' AND deleted_at IS NULL RETURNING id",
         {"id": user_id, "issuer": issuer, "subject": subject},
     )
-    return linked.first() is not None

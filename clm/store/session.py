@@ -10,6 +10,7 @@ from sqlalchemy import CursorResult, text
 from sqlalchemy.orm import Session
 
 from clm.results.user import SessionRow
+from cm.runtime.rows import has_row
 
 
 @dataclass(frozen=True)
@@ -63,11 +64,11 @@ def list_sessions(session: Session, user_id: int) -> list[SessionRow]:
 
 def delete_session(session: Session, user_id: int, session_id: int) -> bool:
     """Whether it was there, and theirs."""
-    deleted = session.execute(
-        text("DELETE FROM user_session WHERE id = :id AND user_id = :user_id RETURNING id"),
+    return has_row(
+        session,
+        "DELETE FROM user_session WHERE id = :id AND user_id = :user_id RETURNING id",
         {"id": session_id, "user_id": user_id},
     )
-    return deleted.first() is not None
 
 
 def delete_sessions(session: Session, user_id: int, keep: int | None = None) -> int:

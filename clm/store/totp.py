@@ -8,6 +8,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from cm.rpc.errors import ObjectNotFound
+from cm.runtime.rows import has_row
 
 
 @dataclass(frozen=True)
@@ -62,20 +63,18 @@ def confirm_totp(session: Session, user_id: int, step: int, recovery_hashes: lis
 
 def use_step(session: Session, user_id: int, step: int) -> bool:
     """Whether a code of this time step is used now for the first time, and none of a later one was."""
-    used = session.execute(
-        text("UPDATE user_account SET totp_step = :step WHERE id = :id AND totp_step < :step RETURNING id"),
+    return has_row(
+        session,
+        "UPDATE user_account SET totp_step = :step WHERE id = :id AND totp_step < :step RETURNING id",
         {"id": user_id, "step": step},
     )
-    return used.first() is not None
 
 
 def use_recovery_code(session: Session, user_id: int, code_hash: str) -> bool:
     """Whether it was one of theirs; now it is not any more."""
-    used = session.execute(
-        text(
-            "UPDATE user_account SET recovery_hashes = array_remove(recovery_hashes, :hash)"
-            " WHERE id = :id AND :hash = ANY(recovery_hashes) RETURNING id"
-        ),
+    return has_row(
+        session,
+        "UPDATE user_account SET recovery_hashes = array_remove(recovery_hashes, :hash)"
+        " WHERE id = :id AND :hash = ANY(recovery_hashes) RETURNING id",
         {"id": user_id, "hash": code_hash},
     )
-    return used.first() is not None

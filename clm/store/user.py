@@ -11,7 +11,7 @@ from clm import models
 from clm.results.user import User
 from clm.store.sync import enrol_user, touch_user
 from cm.rpc.errors import ObjectNotFound, VersionChanged
-from cm.runtime.rows import Columns, edit_row
+from cm.runtime.rows import Columns, edit_row, has_row
 
 EDITED: Final[Columns] = (
     models.User.email, models.User.first_name, models.User.last_name, models.User.organization,
@@ -115,14 +115,12 @@ def make_cloud_admin(session: Session, user_id: int) -> None:
 
 def note_login(session: Session, user_id: int, version: int) -> bool:
     """:return: False where the user is at another version, or not active: they are not logged in."""
-    there = session.execute(
-        text(
-            "UPDATE user_account SET last_login_at = now()"
-            " WHERE id = :id AND version = :version AND state = 'active' AND deleted_at IS NULL RETURNING id"
-        ),
+    return has_row(
+        session,
+        "UPDATE user_account SET last_login_at = now()"
+        " WHERE id = :id AND version = :version AND state = 'active' AND deleted_at IS NULL RETURNING id",
         {"id": user_id, "version": version},
-    ).first()
-    return there is not None
+    )
 
 
 def write_state(session: Session, user_id: int, was: str, now: str) -> bool:
@@ -130,19 +128,17 @@ def write_state(session: Session, user_id: int, was: str, now: str) -> bool:
     Compare and set; whether it was done. The first activation is dated, and gives a cluster to work on by default; a
     deletion frees login, address and what an OpenID Connect provider calls them.
     """
-    done = session.execute(
-        text(
-            "UPDATE user_account SET state = :now, version = version + 1,"
-            " activated_at = CASE WHEN 'active' IN (:was, :now) THEN coalesce(activated_at, now())"
-            " ELSE activated_at END,"
-            " default_cluster_id = CASE WHEN :now = 'active' THEN coalesce(default_cluster_id, (SELECT id FROM cluster"
-            " WHERE NOT locked AND deleted_at IS NULL ORDER BY id LIMIT 1)) ELSE default_cluster_id END,"
-            " deleted_at = CASE WHEN :now = 'deleted' THEN now() ELSE deleted_at END"
-            " WHERE id = :id AND state = :was RETURNING id"
-        ),
+    return has_row(
+        session,
+        "UPDATE user_account SET state = :now, version = version + 1,"
+        " activated_at = CASE WHEN 'active' IN (:was, :now) THEN coalesce(activated_at, now())"
+        " ELSE activated_at END,"
+        " default_cluster_id = CASE WHEN :now = 'active' THEN coalesce(default_cluster_id, (SELECT id FROM cluster"
+        " WHERE NOT locked AND deleted_at IS NULL ORDER BY id LIMIT 1)) ELSE default_cluster_id END,"
+        " deleted_at = CASE WHEN :now = 'deleted' THEN now() ELSE deleted_at END"
+        " WHERE id = :id AND state = :was RETURNING id",
         {"id": user_id, "was": was, "now": now},
     )
-    return done.first() is not None
 
 
 def write_cloud_admin(session: Session, user_id: int, admin: bool) -> None:
@@ -187,11 +183,11 @@ def cloud_admin_emails(session: Session) -> list[str]:
 def is_taken(session: Session, column: str, value: str) -> bool:
     """:param column: login or email; both differ in more than upper and lower case."""
     assert column in ("login", "email")
-    found = session.execute(
-        text(f"SELECT 1 FROM user_account WHERE lower({column}) = lower(:value) AND deleted_at IS NULL"),
+    return has_row(
+        session,
+        f"SELECT 1 FROM user_account WHERE lower({column}) = lower(:value) AND deleted_at IS NULL",
         {"value": value},
     )
-    return found.first() is not None
 
 
 def drop_lapsed(session: Session, login: str, email: str, token_s: int) -> list[int]:

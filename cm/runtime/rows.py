@@ -1,6 +1,7 @@
 """
 Single rows written in SQLAlchemy Core on the models' tables, whose columns the type checker knows: for what is changed
-by hand. Hot statements are ``Prepared``; joins, claims and common tables are texts.
+by hand. Hot statements are ``Prepared``; joins, claims and common tables are texts, and whether one of these gave a row
+is asked here.
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
-from sqlalchemy import Table, func, insert, update
+from sqlalchemy import Table, func, insert, text, update
 from sqlalchemy.orm import DeclarativeBase, InstrumentedAttribute, Session
 
 Columns = Sequence[InstrumentedAttribute[Any]]
@@ -59,3 +60,8 @@ def close_row(session: Session, model: type[DeclarativeBase], row_id: int) -> No
     session.execute(
         update(table).where(table.c.id == row_id).values(deleted_at=func.clock_timestamp(), version=table.c.version + 1)
     )
+
+
+def has_row(session: Session, statement: str, values: Mapping[str, Any]) -> bool:
+    """Whether a statement gives a row: what was asked for is there, or what was to be written was (``RETURNING``)."""
+    return session.execute(text(statement), values).first() is not None

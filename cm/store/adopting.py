@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from cm.runtime.rows import has_row
 from cm.store.creation import DiskRow
 
 
@@ -117,10 +118,11 @@ def find_system_image(session: Session, storage_id: int, volume: str) -> int | N
 
 
 def is_system_image(session: Session, image_id: int) -> bool:
-    known = session.scalar(
-        text("SELECT 1 FROM image WHERE id = :i AND deleted_at IS NULL AND kind = 'system'"), {"i": image_id}
+    return has_row(
+        session,
+        "SELECT 1 FROM image WHERE id = :i AND deleted_at IS NULL AND kind = 'system'",
+        {"i": image_id},
     )
-    return known is not None
 
 
 def find_attachable(session: Session, storage_id: int, volume: str) -> AttachableImage | None:

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from cm.rules.operation import OperationKind
 from cm.runtime.database import CHANNEL, note_notified
 from cm.runtime.prepared import Prepared
+from cm.runtime.rows import has_row
 from cm.store.conditions import is_open
 from cm.store.operation import TOPIC, OperationRow, list_operations
 
@@ -46,14 +47,12 @@ def wake_parent(session: Session, parent_id: int | None) -> None:
 
 def hold_unbegun(session: Session, operation_id: int) -> bool:
     """Whether no worker was ever at an operation; locks its row, so that none begins until the transaction ends."""
-    found = session.execute(
-        text(
-            "SELECT 1 FROM operation WHERE id = :id AND state = 'queued' AND started_at IS NULL AND attempts = 0"
-            " FOR NO KEY UPDATE"
-        ),
+    return has_row(
+        session,
+        "SELECT 1 FROM operation WHERE id = :id AND state = 'queued' AND started_at IS NULL AND attempts = 0"
+        " FOR NO KEY UPDATE",
         {"id": operation_id},
     )
-    return found.first() is not None
 
 
 def adopt(session: Session, operation_id: int, parent_id: int) -> None:

@@ -17,7 +17,7 @@ from cm.rpc.errors import ObjectNotFound, VersionChanged
 from cm.rpc.vocabulary import NodeId, NodeState, NodeTrouble, StorageId
 from cm.rules.placement import NodeLoad
 from cm.runtime.prepared import Prepared
-from cm.runtime.rows import Columns, edit_row
+from cm.runtime.rows import Columns, edit_row, has_row
 from cm.store.conditions import is_open, leads_elsewhere
 from cm.store.health import health, troubles
 from cm.store.rendered import Rendered, rendered, shown
@@ -204,16 +204,16 @@ def insert_ports(session: Session, node_id: int, first: int, last: int) -> None:
 
 
 def node_exists(session: Session, node_id: int) -> bool:
-    return session.scalar(text("SELECT 1 FROM node WHERE id = :id AND deleted_at IS NULL"), {"id": node_id}) is not None
+    return has_row(session, "SELECT 1 FROM node WHERE id = :id AND deleted_at IS NULL", {"id": node_id})
 
 
 def takes_vms(session: Session, node_id: int | None) -> bool:
     """Whether a node answers and is not locked."""
-    found = session.scalar(
-        text("SELECT 1 FROM node WHERE id = :id AND state = 'ok' AND NOT locked AND deleted_at IS NULL"),
+    return has_row(
+        session,
+        "SELECT 1 FROM node WHERE id = :id AND state = 'ok' AND NOT locked AND deleted_at IS NULL",
         {"id": node_id},
     )
-    return found is not None
 
 
 _HOOKS = Prepared("node_hooks", "SELECT hooks FROM node WHERE id = :id")

@@ -11,6 +11,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from cm.runtime.prepared import Prepared
+from cm.runtime.rows import has_row
 
 REPLAY_S: Final = 600  # a request that comes again later is refused: see ``contextualization/authenticate.py``
 
@@ -117,5 +118,4 @@ def forget_report(session: Session, node_id: int) -> bool:
         text("UPDATE node SET troubles = '[]', unfit = '' WHERE id = :id AND (unfit <> '' OR troubles <> '[]')"),
         {"id": node_id},
     )
-    gone = session.execute(text("DELETE FROM node_report WHERE node_id = :id RETURNING 1"), {"id": node_id})
-    return gone.first() is not None
+    return has_row(session, "DELETE FROM node_report WHERE node_id = :id RETURNING 1", {"id": node_id})

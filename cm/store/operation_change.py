@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 
 from cm.rules.operation import OperationKind
 from cm.runtime.prepared import Prepared
+from cm.runtime.rows import has_row
 from cm.store.conditions import is_open
 from cm.store.operation import OperationRow
 
@@ -138,14 +139,12 @@ def image_worked_on(session: Session, image_id: int, but: int) -> bool:
 
     :param but: the operation that asks.
     """
-    found = session.execute(
-        text(
-            "SELECT 1 FROM operation WHERE image_id = :image AND id <> :id AND state = 'abandoned'"
-            " AND worker_id IS NOT NULL AND lease_until > clock_timestamp()"
-        ),
+    return has_row(
+        session,
+        "SELECT 1 FROM operation WHERE image_id = :image AND id <> :id AND state = 'abandoned'"
+        " AND worker_id IS NOT NULL AND lease_until > clock_timestamp()",
         {"image": image_id, "id": but},
-    ).first()
-    return found is not None
+    )
 
 
 def workers_of(session: Session, operation_ids: Sequence[int]) -> Mapping[int, int | None]:

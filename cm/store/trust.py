@@ -9,6 +9,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from cm.results.trust import TrustedKey
+from cm.runtime.rows import has_row
 
 _KEY = "SELECT key_id, issuer, public_key, created_at AS created FROM trusted_key"
 
@@ -33,5 +34,4 @@ def get_or_insert_key(session: Session, key_id: str, issuer: str, public_key: st
 
 def delete_key(session: Session, key_id: str) -> bool:
     """Whether it was there."""
-    found = session.scalar(text("DELETE FROM trusted_key WHERE key_id = :key_id RETURNING 1"), {"key_id": key_id})
-    return found is not None
+    return has_row(session, "DELETE FROM trusted_key WHERE key_id = :key_id RETURNING 1", {"key_id": key_id})

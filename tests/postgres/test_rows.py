@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from cm.models import Template
 from cm.runtime.database import Database
-from cm.runtime.rows import close_row, edit_row, insert_row
+from cm.runtime.rows import close_row, edit_row, has_row, insert_row
 
 COLUMNS = (Template.name, Template.cpu, Template.memory_mib)
 
@@ -29,6 +29,9 @@ def test_rows(database: Database) -> None:
             text("SELECT name, cpu, memory_mib, points, version, deleted_at IS NULL AS live FROM template ORDER BY id")
         )
         assert [tuple(row) for row in found] == [("c", 4, 2, 0, 1, True), ("b", 1, 2, 0, 1, False)]
+        rename = "UPDATE template SET name = :new WHERE name = :old RETURNING id"
+        assert has_row(session, rename, {"old": "b", "new": "e"})
+        assert not has_row(session, rename, {"old": "b", "new": "f"})
         with pytest.raises(KeyError):
             insert_row(session, Template, COLUMNS, {"name": "d", "cpu": 1})
         raise KeyError
