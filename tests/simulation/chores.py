@@ -20,8 +20,8 @@ PEOPLE: Final = {
     "group_leave": 1, "group_delete": 1, "group_share": 2, "key_add": 2, "key_delete": 1, "news": 1, "end_sessions": 1,
     "group_edit": 1, "group_hand_over": 1, "group_end": 1, "news_edit": 1, "news_delete": 1, "key_delete_by_id": 1,
     "mark_read": 1, "image_to_group": 2,
-}
-ALONE: Final = {"suspend": 2}  # where there is no cloud  # fmt: skip
+}  # fmt: skip
+ALONE: Final = {"suspend": 2}  # where there is no cloud
 _KEY: Final = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIA"  # up to the first bits of the key itself
 _ALPHABET: Final = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 
@@ -35,7 +35,7 @@ class Chores:
 
     if TYPE_CHECKING:  # what it has from ``Workload``
 
-        def ask(self, login: str, method: str, /, **params: Any) -> Any: ...
+        def ask(self, login: str, method: str, /, reading: bool = False, **params: Any) -> Any: ...
 
         def _user(self) -> str: ...
 
@@ -44,9 +44,14 @@ class Chores:
     def _later(self, seconds: float, login: str, method: str, /, **params: Any) -> None:
         self.simulation.later(seconds, lambda: self.ask(login, method, **params))
 
-    def _one(self, statement: str) -> int | None:
+    def _row(self, statement: str) -> Any:
+        """One of its rows by chance; None: it has none."""
         rows = self.simulation.sql(statement)
-        return None if not rows else int(self.rng.choice(rows)[0])
+        return self.rng.choice(rows) if rows else None
+
+    def _one(self, statement: str) -> int | None:
+        found = self._row(statement)
+        return None if found is None else int(found[0])
 
     # ------------------------------------------------------------------ a cluster's
 
@@ -74,12 +79,11 @@ class Chores:
 
     def _adopt(self) -> None:
         """Of strangers it is refused; a VM that was seen where it is not placed may come to be placed there."""
-        rows = self.simulation.sql(
+        row = self._row(
             "SELECT d.node_id, d.uuid::text AS uuid, v.account_id FROM unknown_domain d LEFT JOIN vm v USING (uuid)"
             " ORDER BY 1, 2"
         )
-        if rows:
-            row = self.rng.choice(rows)
+        if row is not None:
             user_id = row.account_id or self.simulation.sql("SELECT min(id) FROM account")[0][0]
             self.ask("admin", "admin.vm.adopt", node_id=row.node_id, uuid=row.uuid, user_id=user_id)
 
@@ -104,12 +108,11 @@ class Chores:
             self.ask("admin", "admin.system_image.set_access", image_id=found, access=access)
 
     def _image_private(self) -> None:
-        rows = self.simulation.sql(
+        found = self._row(
             "SELECT a.login, i.id FROM image i JOIN account a ON a.id = i.account_id"
             " WHERE i.deleted_at IS NULL AND a.login <> 'admin' ORDER BY i.id"
         )
-        if rows:
-            found = self.rng.choice(rows)
+        if found is not None:
             self.ask(found.login, "user.system_image.set_private", image_id=found.id)
 
     def _template_edit(self) -> None:
@@ -124,16 +127,13 @@ class Chores:
 
     def _message_delete(self) -> None:
         if self.simulation.cloud is not None:
-            rows = self.simulation.cloud.sql(
+            found = self._cloud_one(
                 "SELECT u.login, m.id FROM message m JOIN user_account u ON u.id = m.user_id"
                 " WHERE m.deleted_at IS NULL ORDER BY m.id"
             )
         else:
-            rows = self.simulation.sql(
-                "SELECT a.login, m.id FROM message m JOIN account a ON a.id = m.account_id ORDER BY m.id"
-            )
-        if rows:
-            found = self.rng.choice(rows)
+            found = self._row("SELECT a.login, m.id FROM message m JOIN account a ON a.id = m.account_id ORDER BY m.id")
+        if found is not None:
             self.ask(found.login, "user.message.delete", message_ids=[found.id])
 
     def _admin_operation(self) -> None:

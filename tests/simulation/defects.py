@@ -1,11 +1,10 @@
-"""Known defects, as edits of the tree: rules that others or we broke once, each put in alone by ``mutations``."""
+"""Known defects of what managers do, as edits of the tree: rules that others or we broke once."""
 
 from __future__ import annotations
 
 from typing import Final
 
 from simulation.edits import Edit, Mutation
-from simulation.sights import SIGHTS
 
 ENGINE: Final = "cm/operations/engine.py"
 EVIDENCE: Final = "cm/services/evidence.py"
@@ -29,8 +28,7 @@ _NO_FENCE: Final = (
     ),
 )
 
-MUTATIONS: Final = (
-    *SIGHTS,
+DEFECTS: Final = (
     Mutation(
         "event_lost",
         "A batch of hook events is acknowledged though storing its first failed.",
@@ -336,15 +334,5 @@ MUTATIONS: Final = (
             ),
             Edit("clm/daemon/watcher.py", "        if stale or clock() >= self._compare_at:\n", "        if stale:\n"),
         ),
-    ),
-)
-
-# A run that has failed already need not be driven on: what hangs would be waited for for simulated hours.
-HASTE: Final = (
-    Edit("tests/simulation/runner.py", "REST_LIMIT_S: Final = 2 * 3600.0", "REST_LIMIT_S: Final = 3600.0"),
-    Edit(
-        "tests/simulation/runner.py",
-        "    _destroy_all(simulation, workload)\n",
-        "    if outcome.problems or simulation.broken:\n        return\n    _destroy_all(simulation, workload)\n",
     ),
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 
 @dataclass(frozen=True)
@@ -12,6 +13,11 @@ class Edit:
     file: str
     old: str
     new: str
+
+    def times(self, root: Path) -> int:
+        """How often a tree has the old text."""
+        path = root / self.file
+        return path.read_text().count(self.old) if path.is_file() else 0
 
 
 @dataclass(frozen=True)

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import random
 from typing import TYPE_CHECKING, Any, Final
 
 from simulation.asking import OPEN
+from simulation.chores import Chores
 from simulation.model import IMAGE_VIEWS, VM_VIEWS
-
-if TYPE_CHECKING:
-    from simulation.simulation import Simulation
 
 SOON_S: Final = 2.0
 RETRY_S: Final = 15.0
@@ -21,24 +18,12 @@ ROOTS: Final = ("admin.vm.get_list", "admin.user.get_list", "admin.node.get_list
 SOURCE: Final = b"boots: imported;" + bytes(494) + b"\x55\xaa" + bytes(65_024)
 
 
-class Haste:
+class Haste(Chores):
     """Mixed into ``Workload``."""
 
-    simulation: Simulation
-    rng: random.Random
-    asks: list[Any]
-
-    if TYPE_CHECKING:  # what it has from ``Workload`` and ``Chores``
-
-        def ask(self, login: str, method: str, /, reading: bool = False, **params: Any) -> Any: ...
-
-        def _user(self) -> str: ...
-
-        def _vm(self, login: str | None = None) -> tuple[str, int] | None: ...
+    if TYPE_CHECKING:  # what it has from there
 
         def _create(self, count: int = 1, login: str = "", image_id: int = 0) -> None: ...
-
-        def _later(self, seconds: float, login: str, method: str, /, **params: Any) -> None: ...
 
     # ------------------------------------------------------------------ too soon
 
@@ -80,21 +65,19 @@ class Haste:
 
     def _save_again(self) -> None:
         """A VM of what a VM was saved to; the saves of these are saves of saves."""
-        rows = self.simulation.sql(
+        found = self._row(
             "SELECT i.id, a.login FROM image i JOIN account a ON a.id = i.account_id WHERE i.deleted_at IS NULL"
             " AND i.state = 'ok' AND i.kind = 'system' AND i.name <> 'tiny' ORDER BY i.id"
         )
-        if rows:
-            found = self.rng.choice(rows)
+        if found is not None:
             self._create(login=found.login if found.login != "admin" else "", image_id=found.id)
-        saved = self.simulation.sql(
+        saved = self._row(
             "SELECT v.id, a.login FROM vm v JOIN account a ON a.id = v.account_id JOIN image i ON i.id = v.image_id"
             " WHERE v.closed_at IS NULL AND i.name <> 'tiny' ORDER BY v.id"
         )
-        if saved:
-            found = self.rng.choice(saved)
+        if saved is not None:
             self.ask(
-                found.login, "user.vm.save_and_shutdown", vm_id=found.id, name=f"again{len(self.asks)}", description=""
+                saved.login, "user.vm.save_and_shutdown", vm_id=saved.id, name=f"again{len(self.asks)}", description=""
             )
 
     def _import_image(self) -> None:
@@ -130,8 +113,7 @@ class Haste:
             level = self.rng.choice(["user", "operator", "owner", None])
             self.ask(login, "user.acl.set", kind="vm", object_id=found[1], level=level, login=other)
         elif what < 0.85:
-            rows = self.simulation.sql("SELECT id, kind FROM image WHERE deleted_at IS NULL ORDER BY id")
-            image = self.rng.choice(rows)
+            image = self._row("SELECT id, kind FROM image WHERE deleted_at IS NULL ORDER BY id")
             views = [view for view in IMAGE_VIEWS if view.startswith(f"user.{image.kind}_") and "group" not in view]
             view = self.rng.choice(views)
             params = {"description": f"by {login}"} if view.endswith("edit") else {}
@@ -145,12 +127,12 @@ class Haste:
 
     def _withdraw(self) -> None:
         """What was granted is taken back; whoever had it tries again and again."""
-        rows = self.simulation.sql(
+        row = self._row(
             "SELECT g.object_id, o.login AS owner, a.login FROM acl g JOIN account a ON a.id = g.account_id"
             " JOIN vm v ON v.id = g.object_id JOIN account o ON o.id = v.account_id"
             " WHERE g.kind = 'vm' AND v.closed_at IS NULL ORDER BY g.object_id, a.login"
         )
-        if not rows:
+        if row is None:
             found = self._vm()
             if found is None:
                 return
@@ -158,7 +140,6 @@ class Haste:
             level = self.rng.choice(["user", "operator", "owner"])
             self.ask(found[0], "user.acl.set", kind="vm", object_id=found[1], level=level, login=other)
             return
-        row = self.rng.choice(rows)
         self._anything(row.login, row.object_id)
         self.ask(row.owner, "user.acl.set", kind="vm", object_id=row.object_id, level=None, login=row.login)
         for after_s in (1.0, 5.0):

@@ -22,7 +22,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from simulation.defects import HASTE, MUTATIONS, Edit
+from simulation.defects import DEFECTS
+from simulation.edits import Edit, Mutation
+from simulation.sights import SIGHTS
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 TREE: Final = ("cm", "clm", "contextualization", "node_hooks", "sql", "tests/simulation", "bin/lab")
@@ -31,6 +33,20 @@ SEEDS: Final = 200
 MINUTES: Final = 12.0
 SILENT_S: Final = 900.0  # a seed that takes longer hangs
 CONTROL: Final = "control"
+MUTATIONS: Final = (*SIGHTS, *DEFECTS)
+# A run that has failed already need not be driven on: what hangs would be waited for for simulated hours.
+HASTE: Final = Mutation(
+    "haste",
+    "A run ends soon after it has failed.",
+    (
+        Edit("tests/simulation/runner.py", "REST_LIMIT_S: Final = 2 * 3600.0", "REST_LIMIT_S: Final = 3600.0"),
+        Edit(
+            "tests/simulation/runner.py",
+            "    _destroy_all(simulation, workload)\n",
+            "    if outcome.problems or simulation.broken:\n        return\n    _destroy_all(simulation, workload)\n",
+        ),
+    ),
+)
 
 
 @dataclass(frozen=True)
@@ -55,12 +71,10 @@ def apply(root: Path, edits: Sequence[Edit]) -> None:
     :raises MutationProblem: an old text is not there exactly once.
     """
     for edit in edits:
-        path = root / edit.file
-        content = path.read_text() if path.is_file() else ""
-        found = content.count(edit.old)
+        found, path = edit.times(root), root / edit.file
         if found != 1:
             raise MutationProblem(f"{edit.file} has {found} times, in place of once:\n{edit.old}")
-        path.write_text(content.replace(edit.old, edit.new))
+        path.write_text(path.read_text().replace(edit.old, edit.new))
 
 
 @contextmanager
@@ -77,14 +91,12 @@ def copied(edits: Sequence[Edit]) -> Iterator[Path]:
 
 def check() -> list[str]:
     """Mutations whose edits no longer fit the tree."""
-    wrong = []
-    for mutation in MUTATIONS:
-        for edit in (*mutation.edits, *HASTE):
-            path = ROOT / edit.file
-            found = path.read_text().count(edit.old) if path.is_file() else 0
-            if found != 1:
-                wrong.append(f"{mutation.name}: {edit.file} has the old text {found} times")
-    return wrong
+    return [
+        f"{mutation.name}: {edit.file} has the old text {found} times"
+        for mutation in (*MUTATIONS, HASTE)
+        for edit in mutation.edits
+        if (found := edit.times(ROOT)) != 1
+    ]
 
 
 def prove(
@@ -112,7 +124,7 @@ def prove(
         if name == CONTROL and results:
             most = max(result.seeds for result in results)
         began = time.monotonic()
-        with copied((*edits, *HASTE)) as root:
+        with copied((*edits, *HASTE.edits)) as root:
             seed, count, problem = _until_failure(root, first, most, minutes)
         result = Result(name, seed, count, problem, time.monotonic() - began)
         results.append(result)

@@ -1,6 +1,6 @@
 """
 Known defects of what people see, and may do: the books balance with each of them, so that only somebody who looks finds
-it. As ``defects``.
+it.
 """
 
 from __future__ import annotations

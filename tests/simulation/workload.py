@@ -12,7 +12,7 @@ from cm.rpc.errors import CloudError, Incident, ObjectNotFound, Unavailable
 from simulation.asking import OPEN
 from simulation.beginning import LOGINS
 from simulation.chance import stream
-from simulation.chores import ALONE, CHORES, PEOPLE, Chores
+from simulation.chores import ALONE, CHORES, PEOPLE
 from simulation.haste import Haste
 from simulation.link import ASYNC
 
@@ -55,7 +55,7 @@ class Ask:
     unsure: bool = False  # there was no answer, or that it is not known: it may have been done
 
 
-class Workload(Chores, Haste):
+class Workload(Haste):
     """:param pace_s: mean seconds between two calls."""
 
     def __init__(self, simulation: Simulation, seconds: float, pace_s: float = 4.0) -> None:
