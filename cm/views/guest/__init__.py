@@ -1,0 +1,1 @@
+"""Views without a login: what the cluster is, and logging in."""

@@ -1,0 +1,1 @@
+"""Views for people, about what is theirs or shared with them."""
