@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from cm.runtime.loop import Loop
 from cm.services.context import Services
-from cm.services.images import close_failed
+from cm.services.image import close_failed
 from cm.store.prune import BATCH, TABLES, Retention, prune_table
 
 CARE_S: Final = 300.0  # between rounds, when all that was old is gone

@@ -33,7 +33,7 @@ from cm.rules.cause import Cause
 from cm.rules.names import pool_name
 from cm.rules.operation import OperationKind
 from cm.services.context import ClusterPolicy
-from cm.services.images import open_delete
+from cm.services.image import open_delete
 from cm.store.change import record_change
 from cm.store.image import ImageRow, claim_image, find_image, get_image, set_progress, set_state
 from cm.store.operation import OperationRow

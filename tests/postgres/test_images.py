@@ -33,7 +33,7 @@ from cm.rpc.errors import (
 from cm.rpc.vocabulary import ImageKind
 from cm.rules.access import AccessNeeded
 from cm.services.access import usable_image
-from cm.services.images import StorageLocked, close_failed
+from cm.services.image import StorageLocked, close_failed
 from cm.services.vm import interrupt
 from cm.store.worker import claim_operations, register_worker
 from support.cloud import MemoryCloud

@@ -11,11 +11,11 @@ from cm.rpc.types import Id, Limit, Name, Text
 from cm.rpc.view import admin_view
 from cm.rpc.vocabulary import DiskBus, DiskFormat, ImageAccess, ImageKind, NicModel, VideoModel
 from cm.rules.access import ImageFilter
-from cm.services import images
+from cm.services import image as service
 from cm.services.context import ClusterCall
 from cm.store.image import get_image, list_images, show_image
 
-Url = Annotated[str, Meta(min_length=1, max_length=images.URL_MAX)]
+Url = Annotated[str, Meta(min_length=1, max_length=service.URL_MAX)]
 Path = Annotated[str, Meta(min_length=1, max_length=4096)]
 Sha256 = Annotated[str, Meta(min_length=1, max_length=100)]
 
@@ -30,7 +30,7 @@ def import_file(
     kind: ImageKind = ImageKind.SYSTEM,
     format: DiskFormat | None = None,
     access: ImageAccess = ImageAccess.PUBLIC,
-    platform: images.Platform = "linux",
+    platform: service.Platform = "linux",
     disk_controller: DiskBus = DiskBus.VIRTIO,
     network_device: NicModel = NicModel.VIRTIO,
     video_device: VideoModel = VideoModel.VGA,
@@ -44,7 +44,7 @@ def import_file(
     """
     devices = {"disk_controller": disk_controller, "network_device": network_device, "video_device": video_device}
     values = {"name": name, "description": description, "kind": kind, "access": access, "platform": platform}
-    return images.import_file(caller, path, format, storage_id, {**values, **devices})
+    return service.import_file(caller, path, format, storage_id, {**values, **devices})
 
 
 @admin_view(changing=True)
@@ -57,7 +57,7 @@ def import_url(
     kind: ImageKind = ImageKind.SYSTEM,
     format: DiskFormat | None = None,
     access: ImageAccess = ImageAccess.PUBLIC,
-    platform: images.Platform = "linux",
+    platform: service.Platform = "linux",
     disk_controller: DiskBus = DiskBus.VIRTIO,
     network_device: NicModel = NicModel.VIRTIO,
     video_device: VideoModel = VideoModel.VGA,
@@ -71,7 +71,7 @@ def import_url(
     """
     devices = {"disk_controller": disk_controller, "network_device": network_device, "video_device": video_device}
     values = {"name": name, "description": description, "kind": kind, "access": access, "platform": platform}
-    return images.import_url(caller, url, sha256, format, storage_id, {**values, **devices})
+    return service.import_url(caller, url, sha256, format, storage_id, {**values, **devices})
 
 
 @admin_view
@@ -121,21 +121,21 @@ def edit(
     disk_controller: DiskBus | None = None,
     video_device: VideoModel | None = None,
     network_device: NicModel | None = None,
-    platform: images.Platform | None = None,
+    platform: service.Platform | None = None,
 ) -> Image:
     """Change an image's description and devices; what is not given stays."""
     row = get_image(caller.session, image_id, lock=True, version=caller.if_version)
     devices = {"disk_controller": disk_controller, "network_device": network_device, "video_device": video_device}
-    return images.edit(caller, row, {"name": name, "description": description, "platform": platform, **devices})
+    return service.edit(caller, row, {"name": name, "description": description, "platform": platform, **devices})
 
 
 @admin_view(changing=True)
 def set_access(caller: ClusterCall, image_id: Id, access: ImageAccess) -> Image:
     """Let everybody use an image, or those alone whom it is shared with (``admin.acl``)."""
-    return images.set_access(caller, image_id, access)
+    return service.set_access(caller, image_id, access)
 
 
 @admin_view(changing=True)
 def delete(caller: ClusterCall, image_id: Id) -> ImageWork:
     """Delete an image that no VM needs; the operation tells when its volume is gone."""
-    return images.delete(caller, get_image(caller.session, image_id, lock=True, version=caller.if_version))
+    return service.delete(caller, get_image(caller.session, image_id, lock=True, version=caller.if_version))

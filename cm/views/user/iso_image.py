@@ -7,7 +7,7 @@ from cm.rpc.types import Id, Limit
 from cm.rpc.view import user_view
 from cm.rpc.vocabulary import ImageKind
 from cm.rules.access import Action, ImageFilter
-from cm.services import images
+from cm.services import image as service
 from cm.services.access import person_of
 from cm.services.context import ClusterCall
 from cm.store.image import show_image
@@ -31,7 +31,7 @@ def get_list(
     :param group_id: one of the caller's groups, to see what that one shares.
     :param before: the last ``image_id`` of the page before.
     """
-    return images.usable(caller, KINDS, access, group_id, limit, before)
+    return service.usable(caller, KINDS, access, group_id, limit, before)
 
 
 @user_view(on={"image_id": Action.SEE})
@@ -43,4 +43,4 @@ def get_by_id(caller: ClusterCall, image_id: Id) -> Image:
 @user_view(changing=True, on={"image_id": Action.DELETE})
 def delete(caller: ClusterCall, image_id: Id) -> ImageWork:
     """Delete an ISO image that no VM has attached; its owners may."""
-    return images.delete_one(caller, KINDS, image_id)
+    return service.delete_one(caller, KINDS, image_id)

@@ -7,7 +7,7 @@ from cm.rpc.types import Id, Limit, Name, Text
 from cm.rpc.view import user_view
 from cm.rpc.vocabulary import DiskBus, ImageKind, NicModel, VideoModel
 from cm.rules.access import Action, ImageFilter
-from cm.services import images
+from cm.services import image as service
 from cm.services.access import authorized_image, person_of
 from cm.services.context import ClusterCall
 from cm.services.sharing import share_image
@@ -32,7 +32,7 @@ def get_list(
     :param group_id: one of the caller's groups, to see what that one shares.
     :param before: the last ``image_id`` of the page before.
     """
-    return images.usable(caller, KINDS, access, group_id, limit, before)
+    return service.usable(caller, KINDS, access, group_id, limit, before)
 
 
 @user_view(on={"image_id": Action.SEE})
@@ -50,7 +50,7 @@ def edit(
     disk_controller: DiskBus | None = None,
     video_device: VideoModel | None = None,
     network_device: NicModel | None = None,
-    platform: images.Platform | None = None,
+    platform: service.Platform | None = None,
 ) -> Image:
     """Change the description and devices of an image; what is not given stays. Its operators may."""
     viewer = person_of(caller.identity)
@@ -59,7 +59,7 @@ def edit(
     )
     devices = {"disk_controller": disk_controller, "network_device": network_device, "video_device": video_device}
     values = {"name": name, "description": description, "platform": platform, **devices}
-    return images.edit(caller, row, values, viewer)
+    return service.edit(caller, row, values, viewer)
 
 
 @user_view(changing=True, on={"image_id": Action.SHARE})
@@ -77,4 +77,4 @@ def set_private(caller: ClusterCall, image_id: Id) -> None:
 @user_view(changing=True, on={"image_id": Action.DELETE})
 def delete(caller: ClusterCall, image_id: Id) -> ImageWork:
     """Delete an image that no VM needs; its owners may."""
-    return images.delete_one(caller, KINDS, image_id)
+    return service.delete_one(caller, KINDS, image_id)
