@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from cm.rpc.password import Passwords
 from cm.runtime.database import notify
-from cm.services.accounts import TOPIC, insert_local
+from cm.services.account import TOPIC, insert_local
 from cm.services.context import ClusterPolicy
 from cm.store.account import find_local, update_account, write_password
 

@@ -30,7 +30,7 @@ from cm.runtime.database import Database, notify
 from cm.runtime.logins import Claim, LoginTrail, watched
 from cm.runtime.remember import REMEMBER_S, Remembered
 from cm.runtime.wall import steady_seconds, unix_seconds
-from cm.services.accounts import TOPIC, default_quotas
+from cm.services.account import TOPIC, default_quotas
 from cm.services.context import ClusterPolicy
 from cm.store.account import (
     LOCAL,

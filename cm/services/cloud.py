@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 from cm.results.account import AppliedUsers
 from cm.rpc.errors import InvalidParameter, NotPermitted
 from cm.runtime.database import notify
-from cm.services.accounts import TOPIC, default_quotas
+from cm.services.account import TOPIC, default_quotas
 from cm.services.context import ClusterCall
 from cm.store.access import drop_groups
 from cm.store.account import QUOTAS, ExternalAccount, ensure_external, lock_external, write_external

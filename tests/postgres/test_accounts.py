@@ -36,7 +36,7 @@ from cm.rpc.password import Passwords
 from cm.rpc.token import TokenSigner
 from cm.rpc.types import Secret
 from cm.rpc.vocabulary import Role
-from cm.services.accounts import LastAdmin, NotLocal
+from cm.services.account import LastAdmin, NotLocal
 from cm.services.authenticator import DatabaseAuthenticator
 from cm.store.claim import claim_quota
 from support.cloud import MemoryCloud, run

@@ -10,7 +10,7 @@ from cm.results.account import Account, QuotaUse
 from cm.rpc.types import LINE, Id, Limit, Login, Secret
 from cm.rpc.view import admin_view
 from cm.rpc.vocabulary import NAME_MAX
-from cm.services import accounts
+from cm.services import account as service
 from cm.services.context import AsyncClusterCall, ClusterCall
 from cm.store.account import get_account, list_accounts
 
@@ -40,7 +40,7 @@ async def add(
         "quota_storage_mib": quota_storage_mib,
         "quota_vms": quota_vms,
     }
-    return await accounts.add(caller, password, values)
+    return await service.add(caller, password, values)
 
 
 @admin_view
@@ -85,22 +85,22 @@ def edit(
         "quota_storage_mib": quota_storage_mib,
         "quota_vms": quota_vms,
     }
-    return accounts.edit(caller, user_id, values)
+    return service.edit(caller, user_id, values)
 
 
 @admin_view(changing=True)
 async def set_password(caller: AsyncClusterCall, user_id: Id, new_password: Secret) -> None:
     """Give a local account a new password; its sessions end."""
-    await accounts.set_password(caller, user_id, new_password)
+    await service.set_password(caller, user_id, new_password)
 
 
 @admin_view(changing=True)
 def delete(caller: ClusterCall, user_id: Id) -> None:
     """Delete an account that has neither VMs nor images."""
-    accounts.delete(caller, user_id)
+    service.delete(caller, user_id)
 
 
 @admin_view
 def check_quota(caller: ClusterCall, user_id: Id) -> QuotaUse:
     """An account's quotas, what is used of them and what is left."""
-    return accounts.quota(caller.session, user_id)
+    return service.quota(caller.session, user_id)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from cm.results.account import Account, QuotaUse
 from cm.rpc.types import Secret
 from cm.rpc.view import user_view
-from cm.services import accounts
+from cm.services import account as service
 from cm.services.context import AsyncClusterCall, ClusterCall
 from cm.store.account import get_account
 
@@ -19,10 +19,10 @@ def get(caller: ClusterCall) -> Account:
 @user_view(changing=True)
 async def set_password(caller: AsyncClusterCall, old_password: Secret, new_password: Secret) -> None:
     """Change the caller's password; all their sessions end, this one too."""
-    await accounts.change_password(caller, old_password, new_password)
+    await service.change_password(caller, old_password, new_password)
 
 
 @user_view(name="user.user.check_quota")
 def check_quota(caller: ClusterCall) -> QuotaUse:
     """The caller's quotas, what is used of them and what is left."""
-    return accounts.quota(caller.session, caller.account_id)
+    return service.quota(caller.session, caller.account_id)
