@@ -14,7 +14,7 @@ from twisted.logger import Logger
 
 from cm.runtime.database import Database
 from cm.runtime.logins import LoginTrail
-from cm.services.agents import record_skew
+from cm.services.agent import record_skew
 from cm.store.agent import credential_key
 from cm.store.node_report import REPLAY_S
 from contextualization.signature import is_signed_by_key

@@ -28,7 +28,7 @@ from cm.rules.node_document import (
 )
 from cm.runtime.database import Database
 from cm.runtime.shared import Shared
-from cm.services.agents import GUEST_DEFAULTS, GuestSettings
+from cm.services.agent import GUEST_DEFAULTS, GuestSettings
 from cm.store.node_document import ALL, OwnFacts, SharedFacts, own_facts, shared_facts
 
 WAIT_MAX_S: Final = 60.0

@@ -37,7 +37,7 @@ from cm.rules.node_document import FORMAT
 from cm.runtime.database import Database
 from cm.runtime.logins import LoginTrail, watched
 from cm.runtime.threads import on_behalf
-from cm.services.agents import CREDENTIAL, SEEN_EVERY_S, enrol, record_agent
+from cm.services.agent import CREDENTIAL, SEEN_EVERY_S, enrol, record_agent
 from cm.store.node_document import DOCUMENT
 from contextualization.authenticate import Authenticator, Sender
 from contextualization.document import KEPT_S, Documents

@@ -6,7 +6,7 @@ import hashlib
 import hmac
 from dataclasses import dataclass, field
 
-from cm.services.agents import GuestSettings
+from cm.services.agent import GuestSettings
 
 
 @dataclass(frozen=True)

@@ -42,7 +42,7 @@ from cm.runtime.migrate import parts_on
 from cm.runtime.parts import Parts
 from cm.runtime.settings import SettingsError, make_state_dir
 from cm.runtime.threads import IThreads, Threads
-from cm.services.agents import GuestSettings
+from cm.services.agent import GuestSettings
 from cm.services.authenticator import DatabaseAuthenticator
 from cm.services.context import AsyncClusterCall, ClusterCall, ClusterPolicy, Services
 from cm.services.fleet import Fleet

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from cm.rpc.limits import Limits
 from cm.runtime.settings import DatabaseSettings, LogSettings, SettingsError, TlsSettings
-from cm.services.agents import GuestSettings
+from cm.services.agent import GuestSettings
 from cm.store.prune import Retention
 
 

@@ -25,7 +25,7 @@ from cm.rpc.vocabulary import NodeState
 from cm.rules.names import pool_name
 from cm.runtime.database import notify
 from cm.runtime.taken import refused_by
-from cm.services.agents import CREDENTIAL
+from cm.services.agent import CREDENTIAL
 from cm.services.context import AsyncClusterCall, ClusterCall, ClusterPolicy, Services
 from cm.services.health import judge
 from cm.services.hosts import recognise, seen_host

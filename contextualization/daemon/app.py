@@ -15,7 +15,7 @@ from cm.runtime.database import Database
 from cm.runtime.listener import Listener
 from cm.runtime.migrate import parts_on
 from cm.runtime.threads import IThreads, Threads
-from cm.services.agents import GUEST_DEFAULTS, GuestSettings
+from cm.services.agent import GUEST_DEFAULTS, GuestSettings
 from contextualization.daemon.settings import Settings
 from contextualization.endpoint import IListens, make_endpoint
 from contextualization.settings import EndpointSettings, token_key_from

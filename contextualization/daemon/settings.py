@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cm.runtime.settings import DatabaseSettings, LogSettings, SettingsError, TlsSettings
-from cm.services.agents import GuestSettings
+from cm.services.agent import GuestSettings
 
 PREFIX = "WAWEL_CONTEXTUALIZATION"
 

@@ -14,7 +14,7 @@ from twisted.python.failure import Failure
 
 from cm.models import VM, Account, AddressPool, Image, NetworkLease, Node, Storage, Template
 from cm.runtime.database import Database
-from cm.services.agents import enrol, issue_enrolment_token
+from cm.services.agent import enrol, issue_enrolment_token
 from cm.store.nic import insert_nic, lock_lease
 from cm.store.vm import render_vm
 from contextualization.endpoint import Endpoint

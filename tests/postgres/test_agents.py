@@ -19,7 +19,7 @@ from sqlalchemy import text
 
 from cm.rpc.errors import EnrolmentRefused, ObjectNotFound
 from cm.runtime.database import Database, notify
-from cm.services.agents import GuestSettings, enrol, issue_enrolment_token, record_agent
+from cm.services.agent import GuestSettings, enrol, issue_enrolment_token, record_agent
 from cm.store.agent import credential_key
 from cm.store.node_document import document_changed
 from contextualization.wire import Exchange

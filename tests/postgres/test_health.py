@@ -11,7 +11,7 @@ import pytest
 from admin_bench import Bench, ended
 
 from cm.drivers.memory.node import MemoryNode
-from cm.services.agents import enrol, record_agent
+from cm.services.agent import enrol, record_agent
 from cm.services.evidence import update_vm
 from cm.services.reconcile import pass_over
 from cm.store.hook_event import HookRecord

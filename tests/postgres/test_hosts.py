@@ -11,7 +11,7 @@ from admin_bench import Bench, cluster_bench, ended
 from cm.drivers.memory.node import MemoryNode
 from cm.rpc.errors import EnrolmentRefused, NoCapacity, NotApplicable, RunsElsewhere, SameHost
 from cm.services import nodes
-from cm.services.agents import enrol
+from cm.services.agent import enrol
 from cm.services.reconcile import pass_over
 
 UUID = "4c4c4544-0042-3510-8053-b7c04f4d3332"

@@ -19,7 +19,7 @@ from cluster_builder import add_cluster, change, value
 from endpoint_program import serving
 
 from cm.runtime.database import Database
-from cm.services.agents import issue_enrolment_token
+from cm.services.agent import issue_enrolment_token
 from cm.store.node_document import document_changed
 from support.wait import until
 

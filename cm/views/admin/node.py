@@ -12,7 +12,7 @@ from cm.rpc.types import Id, Name, Text
 from cm.rpc.view import admin_view
 from cm.runtime.wall import utc_now
 from cm.services import moving, nodes
-from cm.services.agents import issue_enrolment_token
+from cm.services.agent import issue_enrolment_token
 from cm.services.context import AsyncClusterCall, ClusterCall
 from cm.store.node import get_node, list_nodes
 
