@@ -11,7 +11,7 @@ from urllib.parse import parse_qs, unquote_to_bytes
 from twisted.logger import Logger
 
 from cm.runtime.database import Database
-from cm.services.guests import Guest, find_guest, hello
+from cm.services.guest import Guest, find_guest, hello
 from contextualization.authenticate import Sender
 from contextualization.metadata.imds import answer_imds
 from contextualization.metadata.nocloud import answer_nocloud

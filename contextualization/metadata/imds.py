@@ -14,7 +14,7 @@ import hmac
 import re
 from typing import Final
 
-from cm.services.guests import Guest
+from cm.services.guest import Guest
 from contextualization.metadata.tree import VERSIONS, Listing, find, guest_tree
 from contextualization.wire import BINARY, PLAIN, Answer, Exchange, Refusal, not_found
 

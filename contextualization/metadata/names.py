@@ -8,7 +8,7 @@ import re
 import unicodedata
 
 from cm.rules.names import domain_name
-from cm.services.guests import Guest
+from cm.services.guest import Guest
 
 # What cloud-init knows a kind of user data by, and gzip's magic number.
 _STARTS = (

@@ -12,7 +12,7 @@ import hmac
 import json
 from typing import Any
 
-from cm.services.guests import Guest
+from cm.services.guest import Guest
 from contextualization.metadata.names import hostname, public_keys, user_data
 from contextualization.wire import BINARY, PLAIN, Answer, Refusal, not_found
 

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC
 
-from cm.services.guests import Guest, Nic, ec2_id
+from cm.services.guest import Guest, Nic, ec2_id
 from contextualization.metadata.names import hostname, key_name, one_line, public_keys, user_data
 
 Tree = Mapping[str, "str | bytes | Tree"]

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cm.runtime.database import Database
-from cm.services.guests import find_guest, hello
+from cm.services.guest import find_guest, hello
 from cm.services.release import update_resources
 from contextualization.metadata.imds import TOKEN_HEADER, TTL_HEADER
 from contextualization.wire import Exchange

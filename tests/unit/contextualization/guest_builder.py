@@ -9,7 +9,7 @@ from typing import Any
 
 from cm.rpc.vocabulary import VMId
 from cm.rules.network import mac_of
-from cm.services.guests import Guest, Nic
+from cm.services.guest import Guest, Nic
 
 
 def nic(address: str = "10.128.0.5", index: int = 0) -> Nic:
