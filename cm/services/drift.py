@@ -11,7 +11,7 @@ from cm.rules.cause import Cause
 from cm.rules.operation import OperationKind
 from cm.services.context import ClusterCall
 from cm.services.evidence import now, record_end
-from cm.services.hosts import accept
+from cm.services.host import accept
 from cm.store.drift import DriftRow, close_drift, lock_drift
 from cm.store.host import lock_host
 from cm.store.operation import open_operation

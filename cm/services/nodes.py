@@ -28,7 +28,7 @@ from cm.runtime.taken import refused_by
 from cm.services.agent import CREDENTIAL
 from cm.services.context import AsyncClusterCall, ClusterCall, ClusterPolicy, Services
 from cm.services.health import judge
-from cm.services.hosts import recognise, seen_host
+from cm.services.host import recognise, seen_host
 from cm.services.networks import vms
 from cm.store.change import record_change
 from cm.store.drift import close_node_findings

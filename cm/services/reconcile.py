@@ -14,7 +14,7 @@ from cm.rules.reconcile import NOTHING, Discard, DomainFound, Placed, Plan, plan
 from cm.services.context import ClusterPolicy, Services
 from cm.services.evidence import record_look
 from cm.services.health import doubt_missing, doubt_silent, judge
-from cm.services.hosts import recognise, seen_host
+from cm.services.host import recognise, seen_host
 from cm.services.unknown import look_at_unknown
 from cm.store.drift import record_findings
 from cm.store.passes import Recorded, record_node, recorded, whose, write_passed

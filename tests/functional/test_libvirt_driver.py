@@ -18,7 +18,7 @@ from cm.rpc.errors import HypervisorError, NodeUnreachable
 from cm.rpc.vocabulary import DiskBus, DiskFormat, Seen, StorageKind, VideoModel
 from cm.rules.host import Host as Machine
 from cm.rules.network import mac_of, tap_of
-from cm.services.hosts import seen_host
+from cm.services.host import seen_host
 from lab import guests, image
 from lab.hosts import Host, Lab
 from tests.contract.hypervisor import HypervisorContract, eventually
