@@ -18,7 +18,7 @@ from cm.rpc.vocabulary import OPEN_OPERATIONS, OperationState
 from cm.rules.operation import OperationKind
 from cm.services.context import Services
 from cm.services.kinds import ENDS, Ends
-from cm.services.messages import tell_done
+from cm.services.message import tell_done
 from cm.store.children import list_children, wake_parent
 from cm.store.operation import OperationRow
 from cm.store.vm import hold_vm, render_live

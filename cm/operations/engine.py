@@ -26,7 +26,7 @@ from cm.runtime.pulse import Pulse
 from cm.runtime.threads import NODE_SLOW_SIZE
 from cm.runtime.wall import utc_now
 from cm.services.context import Services
-from cm.services.messages import tell_failed
+from cm.services.message import tell_failed
 from cm.store.children import wake_parent
 from cm.store.operation import OperationRow
 from cm.store.vm import render_live

@@ -5,7 +5,7 @@ from __future__ import annotations
 from cm.results.message import AccountMessage
 from cm.rpc.types import Id, IdList, Limit
 from cm.rpc.view import user_view
-from cm.services import messages
+from cm.services import message as service
 from cm.services.context import ClusterCall
 from cm.store.message import list_messages
 
@@ -24,4 +24,4 @@ def get_list(caller: ClusterCall, limit: Limit = 100, before: Id | None = None) 
 @user_view(changing=True)
 def delete(caller: ClusterCall, message_ids: IdList) -> None:
     """Delete some of the caller's messages."""
-    messages.delete(caller, message_ids)
+    service.delete(caller, message_ids)
