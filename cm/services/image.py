@@ -21,7 +21,7 @@ from cm.rules.cause import Cause
 from cm.rules.operation import OperationKind
 from cm.services.access import authorized_image, person_of
 from cm.services.context import ClusterCall
-from cm.services.networks import vms
+from cm.services.network import vms
 from cm.store.change import record_change
 from cm.store.image import (
     ImageRow,

@@ -29,7 +29,7 @@ from cm.services.agent import CREDENTIAL
 from cm.services.context import AsyncClusterCall, ClusterCall, ClusterPolicy, Services
 from cm.services.health import judge
 from cm.services.host import recognise, seen_host
-from cm.services.networks import vms
+from cm.services.network import vms
 from cm.store.change import record_change
 from cm.store.drift import close_node_findings
 from cm.store.host import hosts_taken, node_of

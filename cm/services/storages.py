@@ -18,7 +18,7 @@ from cm.rules.names import pool_name
 from cm.rules.operation import OperationKind
 from cm.runtime.taken import refused_by
 from cm.services.context import ClusterCall, ClusterPolicy
-from cm.services.networks import vms
+from cm.services.network import vms
 from cm.store.change import record_change
 from cm.store.drift import close_storage_findings
 from cm.store.node import get_node

@@ -10,7 +10,7 @@ from admin_bench import Bench, cluster_bench
 from cluster_builder import add_nic
 
 from cm.rpc.errors import CloudError, InUse, InvalidParameter, NameTaken, ObjectNotFound, RoleNeeded, VersionChanged
-from cm.services.networks import NetworkOverlaps, network_spec, networks_of
+from cm.services.network import NetworkOverlaps, network_spec, networks_of
 from cm.store.network import list_pools
 
 bench = cluster_bench

@@ -5,7 +5,7 @@ from __future__ import annotations
 from cm.results.network import Network, NetworkLease
 from cm.rpc.types import Id, Limit, Name
 from cm.rpc.view import admin_view
-from cm.services import networks
+from cm.services import network as service
 from cm.services.context import ClusterCall
 from cm.store import network as pools
 from cm.store.network import describe, get_pool, list_pools
@@ -21,7 +21,7 @@ def add(
     dns: str = "",
 ) -> Network:
     """Add a network: a /20 to a /30 whose addresses, but the gateway's, guests may get."""
-    return networks.add(caller, name, network, gateway, bridge, dns)
+    return service.add(caller, name, network, gateway, bridge, dns)
 
 
 @admin_view
@@ -52,16 +52,16 @@ def list_leases(
 @admin_view(changing=True)
 def lock(caller: ClusterCall, pool_id: Id) -> Network:
     """Give no more leases of a network; those it gave stay."""
-    return networks.set_locked(caller, pool_id, True)
+    return service.set_locked(caller, pool_id, True)
 
 
 @admin_view(changing=True)
 def unlock(caller: ClusterCall, pool_id: Id) -> Network:
     """Give leases of a network again."""
-    return networks.set_locked(caller, pool_id, False)
+    return service.set_locked(caller, pool_id, False)
 
 
 @admin_view(changing=True)
 def delete(caller: ClusterCall, pool_id: Id) -> None:
     """Delete a network of which no lease is used."""
-    networks.delete(caller, pool_id)
+    service.delete(caller, pool_id)
