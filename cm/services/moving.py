@@ -19,7 +19,7 @@ from cm.rules.operation import OperationKind
 from cm.rules.placement import NodeLoad, VMRequest
 from cm.rules.vm import GONE
 from cm.services.context import ClusterCall, ClusterPolicy
-from cm.services.nodes import set_locked
+from cm.services.node import set_locked
 from cm.services.placing import Placing
 from cm.store.children import adopt, find_open_of_node
 from cm.store.claim import claim_target

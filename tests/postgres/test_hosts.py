@@ -10,7 +10,7 @@ from admin_bench import Bench, cluster_bench, ended
 
 from cm.drivers.memory.node import MemoryNode
 from cm.rpc.errors import EnrolmentRefused, NoCapacity, NotApplicable, RunsElsewhere, SameHost
-from cm.services import nodes
+from cm.services import node as service
 from cm.services.agent import enrol
 from cm.services.reconcile import pass_over
 
@@ -61,7 +61,7 @@ def test_added_twice(bench: Bench) -> None:
 def test_added_at_once(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where two are added in the same moment the database tells them apart."""
     add(bench, "n1")
-    monkeypatch.setattr(nodes, "node_of", lambda session, host, but=0: None)
+    monkeypatch.setattr(service, "node_of", lambda session, host, but=0: None)
     with pytest.raises(SameHost):
         add(bench, "again", "memory://by-another-way/n1")
     assert [node["name"] for node in bench.call("admin.node.get_list")] == ["n1"]

@@ -11,12 +11,13 @@ from cm.results.node import CheckedNode, Enrolment, Evacuation, Node
 from cm.rpc.types import Id, Name, Text
 from cm.rpc.view import admin_view
 from cm.runtime.wall import utc_now
-from cm.services import moving, nodes
+from cm.services import moving
+from cm.services import node as service
 from cm.services.agent import issue_enrolment_token
 from cm.services.context import AsyncClusterCall, ClusterCall
 from cm.store.node import get_node, list_nodes
 
-Uri = Annotated[str, Meta(min_length=1, max_length=nodes.URI_MAX)]
+Uri = Annotated[str, Meta(min_length=1, max_length=service.URI_MAX)]
 Address = Annotated[str, Meta(min_length=1, max_length=253)]
 Cpus = Annotated[int, Meta(ge=1, le=2**16)]
 Memory = Annotated[int, Meta(ge=1, le=2**31, description="MiB.")]
@@ -56,7 +57,7 @@ async def add(
         "priority": priority,
         "comment": comment,
     }
-    return await nodes.add(caller, values)
+    return await service.add(caller, values)
 
 
 @admin_view
@@ -97,19 +98,19 @@ def edit(
         "priority": priority,
         "comment": comment,
     }
-    return nodes.edit(caller, node_id, values)
+    return service.edit(caller, node_id, values)
 
 
 @admin_view(changing=True)
 def lock(caller: ClusterCall, node_id: Id) -> Node:
     """Place nothing more on a node; its VMs go on."""
-    return nodes.set_locked(caller, node_id, True)
+    return service.set_locked(caller, node_id, True)
 
 
 @admin_view(changing=True)
 def unlock(caller: ClusterCall, node_id: Id) -> Node:
     """Place VMs on a node again. Where its hooks were silent, launches from now on tell whether they were mended."""
-    return nodes.set_locked(caller, node_id, False)
+    return service.set_locked(caller, node_id, False)
 
 
 @admin_view(changing=True)
@@ -127,7 +128,7 @@ def evacuate(caller: ClusterCall, node_id: Id) -> Evacuation:
 @admin_view(changing=True)
 def delete(caller: ClusterCall, node_id: Id) -> None:
     """Take a node on which no VM is placed out of the cluster; nothing is changed on the machine itself."""
-    nodes.delete(caller, node_id)
+    service.delete(caller, node_id)
 
 
 @admin_view(changing=True)
@@ -141,4 +142,4 @@ def enrol(caller: ClusterCall, node_id: Id, ttl_s: Ttl = 3600) -> Enrolment:
 @admin_view(changing=True)
 async def check(caller: AsyncClusterCall, node_id: Id) -> CheckedNode:
     """Look at a node now: its facts and the figures of its storages."""
-    return await nodes.check(caller, node_id)
+    return await service.check(caller, node_id)
