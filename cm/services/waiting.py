@@ -8,7 +8,7 @@ from cm.results.operation import Operation
 from cm.rpc.vocabulary import OPEN_OPERATIONS
 from cm.services.access import Who, authorize_operation, person_of
 from cm.services.context import AsyncClusterCall
-from cm.services.operations import shown, shown_to_administrators
+from cm.services.operation import shown, shown_to_administrators
 from cm.store.operation import get_operation
 
 

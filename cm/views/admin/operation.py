@@ -5,7 +5,7 @@ from __future__ import annotations
 from cm.results.operation import AdminOperation, OperationNumber
 from cm.rpc.types import Id, Limit
 from cm.rpc.view import admin_view
-from cm.services import operations as service
+from cm.services import operation as service
 from cm.services.context import ClusterCall
 from cm.store.operation import get_operation, list_operations
 

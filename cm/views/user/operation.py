@@ -10,7 +10,7 @@ from cm.results.operation import Operation, OperationNumber
 from cm.rpc.types import Id, Limit
 from cm.rpc.view import user_view
 from cm.rules.access import Action
-from cm.services import operations as service
+from cm.services import operation as service
 from cm.services.context import AsyncClusterCall, ClusterCall
 from cm.services.waiting import wait_for
 
