@@ -10,13 +10,13 @@ from cm.results.storage import Storage, StorageCheck, StorageWork
 from cm.rpc.types import Id, Name, Size
 from cm.rpc.view import admin_view
 from cm.rpc.vocabulary import StorageKind
-from cm.services import storages
+from cm.services import storage as service
 from cm.services.context import AsyncClusterCall, ClusterCall
 from cm.services.volumes import check_storage
 from cm.store.storage import get_storage, list_storages
 
-Path = Annotated[str, Meta(min_length=1, max_length=storages.PATH_MAX)]
-Source = Annotated[str, Meta(max_length=storages.PATH_MAX)]
+Path = Annotated[str, Meta(min_length=1, max_length=service.PATH_MAX)]
+Source = Annotated[str, Meta(max_length=service.PATH_MAX)]
 Address = Annotated[str, Meta(max_length=253)]
 Overcommit = Annotated[float, Meta(gt=0, le=1000)]
 
@@ -40,7 +40,7 @@ def add(
     :param capacity_bytes: without it, what the first node that attaches it says.
     """
     values = {"name": name, "kind": kind, "path": path, "address": address, "source": source}
-    return storages.add(caller, {**values, "capacity_bytes": capacity_bytes, "overcommit": overcommit})
+    return service.add(caller, {**values, "capacity_bytes": capacity_bytes, "overcommit": overcommit})
 
 
 @admin_view
@@ -65,19 +65,19 @@ def edit(
 ) -> Storage:
     """Change a storage; what is not given stays."""
     values = {"name": name, "capacity_bytes": capacity_bytes, "overcommit": overcommit}
-    return storages.edit(caller, storage_id, values)
+    return service.edit(caller, storage_id, values)
 
 
 @admin_view(changing=True)
 def attach(caller: ClusterCall, storage_id: Id, node_id: Id) -> StorageWork:
     """Attach a storage to a node; the operation tells how that is coming on."""
-    return storages.attach(caller, storage_id, node_id)
+    return service.attach(caller, storage_id, node_id)
 
 
 @admin_view(changing=True)
 def detach(caller: ClusterCall, storage_id: Id, node_id: Id) -> StorageWork:
     """Detach a storage from a node on which no VM uses it; its files stay."""
-    return storages.detach(caller, storage_id, node_id)
+    return service.detach(caller, storage_id, node_id)
 
 
 @admin_view(changing=True)
@@ -92,16 +92,16 @@ async def check(caller: AsyncClusterCall, storage_id: Id) -> StorageCheck:
 @admin_view(changing=True)
 def lock(caller: ClusterCall, storage_id: Id) -> Storage:
     """Use nothing more of a storage; VMs that use it go on."""
-    return storages.set_locked(caller, storage_id, True)
+    return service.set_locked(caller, storage_id, True)
 
 
 @admin_view(changing=True)
 def unlock(caller: ClusterCall, storage_id: Id) -> Storage:
     """Use a storage again."""
-    return storages.set_locked(caller, storage_id, False)
+    return service.set_locked(caller, storage_id, False)
 
 
 @admin_view(changing=True)
 def delete(caller: ClusterCall, storage_id: Id) -> None:
     """Forget a storage that is empty and attached nowhere."""
-    storages.delete(caller, storage_id)
+    service.delete(caller, storage_id)

@@ -352,7 +352,7 @@ def test_scanner() -> None:
 def test_attachment_states() -> None:
     """The words that are compared with an attachment's state are its states."""
     compared = set()
-    for path in ("cm/services/storages.py", "cm/operations/storage_attach.py"):
+    for path in ("cm/services/storage.py", "cm/operations/storage_attach.py"):
         for node in ast.walk(sources()[path]):
             if isinstance(node, ast.Compare) and re.match(r"state\b|find_attachment\(", ast.unparse(node.left)):
                 compared |= {str(c.value) for c in node.comparators if isinstance(c, ast.Constant) and c.value}
