@@ -9,7 +9,7 @@ from msgspec import Meta
 from cm.results.template import Template
 from cm.rpc.types import Id, Name, Size, Text, matching
 from cm.rpc.view import admin_view
-from cm.services import templates
+from cm.services import template as service
 from cm.services.context import ClusterCall
 from cm.store.template import get_template, list_templates
 
@@ -32,7 +32,7 @@ def add(
 ) -> Template:
     """Add a template."""
     values = {"name": name, "description": description, "cpu": cpu, "memory_mib": memory_mib}
-    return templates.add(caller, {**values, "points": points, "ec2name": ec2name})
+    return service.add(caller, {**values, "points": points, "ec2name": ec2name})
 
 
 @admin_view
@@ -60,10 +60,10 @@ def edit(
 ) -> Template:
     """Change a template; what is not given stays. VMs made from it stay as they are."""
     values = {"name": name, "description": description, "cpu": cpu, "memory_mib": memory_mib}
-    return templates.edit(caller, template_id, {**values, "points": points, "ec2name": ec2name})
+    return service.edit(caller, template_id, {**values, "points": points, "ec2name": ec2name})
 
 
 @admin_view(changing=True)
 def delete(caller: ClusterCall, template_id: Id) -> None:
     """Delete a template; VMs made from it go on."""
-    templates.delete(caller, template_id)
+    service.delete(caller, template_id)
