@@ -21,7 +21,7 @@ from cm.daemon import reconciler
 from cm.operations.engine import LEASE_S
 from cm.rpc.errors import CloudError
 from cm.rpc.view import View
-from cm.services import volumes
+from cm.services import volume as service
 from cm.store import prune, worker
 from cm.store.claim import leaks
 from lab.postgres import PrivatePostgres
@@ -163,7 +163,7 @@ WORK: dict[str, Callable[[MemoryCloud], Any]] = {
     "take over": lambda cloud: cloud.manager.database.transact_now(worker.take_over, 1),
     "pass over a node": lambda cloud: run(lambda: reconciler.pass_over(cloud.manager.services, cloud.node_ids[0])),
     "pass over a storage": lambda cloud: run(
-        lambda: volumes.pass_over_storage(cloud.manager.services, cloud.storage_id, cloud.node_ids[0])
+        lambda: service.pass_over_storage(cloud.manager.services, cloud.storage_id, cloud.node_ids[0])
     ),
     "create": lambda cloud: cloud.create(name="new"),
     "destroy": lambda cloud: cloud.call(

@@ -274,7 +274,7 @@ DEFECTS: Final = (
         "Ours once: the disk of an erased VM is deleted while its domain runs on a node that does not answer.",
         (
             Edit(
-                "cm/services/volumes.py",
+                "cm/services/volume.py",
                 "closed.over | await not_running(services, closed.last_on)",
                 "closed.over | closed.last_on.keys()",
             ),

@@ -12,7 +12,7 @@ from cm.rpc.view import admin_view
 from cm.rpc.vocabulary import StorageKind
 from cm.services import storage as service
 from cm.services.context import AsyncClusterCall, ClusterCall
-from cm.services.volumes import check_storage
+from cm.services.volume import check_storage
 from cm.store.storage import get_storage, list_storages
 
 Path = Annotated[str, Meta(min_length=1, max_length=service.PATH_MAX)]
