@@ -25,7 +25,7 @@ from cm.runtime.database import notify
 from cm.services.context import ClusterPolicy, vnc_password
 from cm.services.evidence import rest_by_evidence, settle
 from cm.services.network import networks_of
-from cm.services.placing import Placing
+from cm.services.placement import Placing
 from cm.store.claim import claim_port
 from cm.store.domain import DomainPlan, VolumePlan, disks_of, domain_plan, plans_of
 from cm.store.operation import OperationRow, open_operation

@@ -20,7 +20,7 @@ from cm.rules.placement import NodeLoad, VMRequest
 from cm.rules.vm import GONE
 from cm.services.context import ClusterCall, ClusterPolicy
 from cm.services.node import set_locked
-from cm.services.placing import Placing
+from cm.services.placement import Placing
 from cm.store.children import adopt, find_open_of_node
 from cm.store.claim import claim_target
 from cm.store.moving import list_departing, lock_departing

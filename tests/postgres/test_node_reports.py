@@ -13,7 +13,7 @@ from cluster_builder import Peer
 
 from cm.rpc.errors import NoCapacity
 from cm.rules.placement import VMRequest
-from cm.services.placing import Placing
+from cm.services.placement import Placing
 from cm.services.reconcile import pass_over
 from contextualization.report import REPORT_MAX
 from contextualization.wire import Answer, Exchange
