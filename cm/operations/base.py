@@ -17,7 +17,7 @@ from cm.rpc.errors import CloudError
 from cm.rpc.vocabulary import OPEN_OPERATIONS, OperationState
 from cm.rules.operation import OperationKind
 from cm.services.context import Services
-from cm.services.kinds import ENDS, Ends
+from cm.services.kind import ENDS, Ends
 from cm.services.message import tell_done
 from cm.store.children import list_children, wake_parent
 from cm.store.operation import OperationRow

@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy.orm import Session
 
 from cm.runtime.database import notify
-from cm.services.kinds import ENDS
+from cm.services.kind import ENDS
 from cm.services.vm import interrupt
 from cm.store.children import hold_unbegun, list_children
 from cm.store.operation import OperationRow

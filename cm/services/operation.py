@@ -14,7 +14,7 @@ from cm.runtime.database import notify
 from cm.services.access import Who, authorize_operation, authorized_vm, person_of, visible_operations
 from cm.services.children import give_up
 from cm.services.context import ClusterCall
-from cm.services.kinds import ENDS
+from cm.services.kind import ENDS
 from cm.store.operation import TOPIC, OperationRow, count_running, get_operation, list_operations
 from cm.store.operation_change import find_second, hurry, lock_operation, reopen
 from cm.store.vm import find_vm, get_vm, render_vm

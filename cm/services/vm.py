@@ -21,7 +21,7 @@ from cm.runtime.database import at_last
 from cm.runtime.json_text import array_of, with_members
 from cm.services.access import authorized_vm, level_on, person_of, require, usable_image
 from cm.services.context import ClusterCall, vnc_password
-from cm.services.kinds import ENDS
+from cm.services.kind import ENDS
 from cm.services.placement import Placing, told
 from cm.services.saving import reserve_image
 from cm.services.sharing import own_groups, share_with_groups
