@@ -28,7 +28,7 @@ from cm.drivers.images.target import Fetched
 from cm.operations import staging
 from cm.operations.base import NO_NODE, Kind, LeaseLost, Wait, Work, register
 from cm.rpc.errors import CloudError, DownloadFailed, DownloadRefused, ImageRefused, ObjectNotFound, WrongImageState
-from cm.rpc.vocabulary import CauseKind, DiskFormat, ImageKind, ImageState
+from cm.rpc.vocabulary import CauseKind, DiskFormat, ImageFault, ImageKind, ImageState
 from cm.rules.cause import Cause
 from cm.rules.names import pool_name
 from cm.rules.operation import OperationKind
@@ -126,10 +126,10 @@ async def _ensure_fetched(work: Work) -> staging.Staged:
     await work.run_images(_fetch, staged, dict(work.arguments), work.services.policy, meter, pools)
     wanted = work.arguments.get("sha256")
     if wanted and staged.sha256 != wanted:
-        raise ImageRefused(f"its SHA-256 is {staged.sha256}, not the one that was given")
+        raise ImageRefused(f"its SHA-256 is {staged.sha256}, not the one that was given", ImageFault.CHECKSUM)
     image = await work.read(get_image, _image_id(work.op))
     if image.claimed_bytes and image.sha256 != staged.sha256:
-        raise ImageRefused("it has changed while it was being imported")
+        raise ImageRefused("it has changed while it was being imported", ImageFault.CHECKSUM)
     return staged
 
 
@@ -200,14 +200,16 @@ def _inspect(path: Path, kind: ImageKind, claimed: str | None, names: Sequence[s
                 check_name(name, facts.format)
             if facts.format is ImageFormat.RAW:
                 check_disk(file)
+    if facts.format not in (ImageFormat.RAW, ImageFormat.QCOW2, ImageFormat.ISO):
+        raise ImageRefused(f"it is a {facts.format} image; convert it first", ImageFault.FORMAT)
     if kind is ImageKind.ISO:
         if facts.format is not ImageFormat.ISO:
-            raise ImageRefused(f"it is {facts.format}, not an ISO image")
+            raise ImageRefused(f"it is {facts.format}, not an ISO image", ImageFault.FORMAT)
         return Inspected(DiskFormat.RAW, facts.virtual_size_bytes)
     # A disk image may hold an ISO 9660 file system as well; to a guest it is a disk like others.
     format = DiskFormat.QCOW2 if facts.format is ImageFormat.QCOW2 else DiskFormat.RAW
     if claimed is not None and claimed != format:
-        raise ImageRefused(f"it is {format}, not {claimed} as claimed")
+        raise ImageRefused(f"it is {format}, not {claimed} as claimed", ImageFault.CLAIM)
     if format is DiskFormat.QCOW2:
         qemu_img.check(os.path.abspath(path), format)
     return Inspected(format, facts.virtual_size_bytes)

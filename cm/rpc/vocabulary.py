@@ -172,6 +172,33 @@ class DiskFormat(StrEnum):
     RAW = "raw"
 
 
+class SourceFormat(StrEnum):
+    """What a disk image may be when it comes; what is neither qcow2 nor raw is converted to qcow2."""
+
+    QCOW2 = "qcow2"
+    RAW = "raw"
+    VMDK = "vmdk"
+    VDI = "vdi"
+    VHD = "vhd"
+    VHDX = "vhdx"
+
+
+class ImageFault(StrEnum):
+    """What kind of fault an image is refused for."""
+
+    OTHER = "other"
+    FORMAT = "format"  # one that is not taken, or no image at all
+    CLAIM = "claim"  # another format than was said or promised
+    CHECKSUM = "checksum"
+    NAMES_FILES = "names_files"  # a backing file, a data file, extents, a parent
+    ENCRYPTED = "encrypted"
+    SNAPSHOTS = "snapshots"
+    FEATURES = "features"  # of its format, which are not known or not taken
+    DAMAGED = "damaged"  # cut off, contradictory, corrupt, not closed
+    TOO_LARGE = "too_large"  # what it says, or what it becomes when it is unpacked
+    ARCHIVE = "archive"  # several files, paths, or an archive in an archive
+
+
 class DeployMode(StrEnum):
     """How a VM's root disk comes from its image: a thin overlay on it, or a full copy."""
 

@@ -10,8 +10,11 @@ from __future__ import annotations
 from pathlib import PurePosixPath
 from typing import BinaryIO, Final
 
-from cm.drivers.images.inspect import ImageFormat, read_at
+from cm.drivers.images.inspect import ImageFormat
+from cm.drivers.images.packing import ENDINGS, Packing
+from cm.drivers.images.reading import read_at
 from cm.rpc.errors import ImageRefused
+from cm.rpc.vocabulary import ImageFault
 
 # Endings that say nothing (".img" is qcow2 as often as raw) are left out.
 _PROMISED: Final[dict[str, ImageFormat]] = {
@@ -20,11 +23,15 @@ _PROMISED: Final[dict[str, ImageFormat]] = {
     ".iso": ImageFormat.ISO,
     ".raw": ImageFormat.RAW,
     ".dd": ImageFormat.RAW,
+    ".vmdk": ImageFormat.VMDK,
+    ".vdi": ImageFormat.VDI,
+    ".vhd": ImageFormat.VHD,
+    ".vhdx": ImageFormat.VHDX,
 }
 # What these hold is refused by its content, which says more; here it is something else.
 _FOREIGN: Final = frozenset(
-    (".vmdk", ".vdi", ".vhd", ".vhdx", ".ova", ".ovf", ".qed", ".dmg", ".gz", ".xz", ".zst", ".bz2", ".zip", ".7z",
-     ".lz4", ".tar", ".tgz", ".txz", ".html", ".htm", ".xml", ".json", ".txt", ".torrent", ".sha256", ".asc")
+    (".ova", ".ovf", ".qed", ".dmg", ".7z", ".lz4", ".tar", ".tgz", ".txz", ".html", ".htm", ".xml", ".json", ".txt",
+     ".torrent", ".sha256", ".asc")
 )  # fmt: skip
 
 # Offset and magic, in bytes, of what disks begin with: partition tables, volume managers, file systems.
@@ -51,19 +58,24 @@ _DISKS: Final = (
 )
 
 
-def check_name(name: str, found: ImageFormat) -> None:
+def check_name(name: str, found: ImageFormat, packing: Packing | None = None) -> None:
     """
     :param name: of a file or an image.
+    :param packing: what it was packed in when it came.
     :raises ImageRefused: it promises another format than was found.
     """
-    ending = PurePosixPath(name.lower()).suffix
+    path = PurePosixPath(name.lower())
+    if packing is not None and ENDINGS.get(path.suffix) is packing:
+        path = path.with_suffix("")
+    ending = path.suffix
     promised = _PROMISED.get(ending)
-    if ending not in _FOREIGN and promised in (None, found):
+    if ending not in _FOREIGN and ending not in ENDINGS and promised in (None, found):
         return
     # An ISO image that is taken as a disk is raw as well.
     if promised is ImageFormat.RAW and found is ImageFormat.ISO:
         return
-    raise ImageRefused(f"its name promises {ending[1:]}, and it is {found}; if that is what you want, give its format")
+    what = f"its name promises {ending[1:]}, and it is {found}"
+    raise ImageRefused(f"{what}; if that is what you want, give its format", ImageFault.CLAIM)
 
 
 def check_disk(file: BinaryIO) -> None:
@@ -72,5 +84,6 @@ def check_disk(file: BinaryIO) -> None:
         if read_at(file, offset, len(magic)) == magic:
             return
     raise ImageRefused(
-        "it has no partition table, file system or other sign of a disk; if it is one all the same, give format raw"
+        "it has no partition table, file system or other sign of a disk; if it is one all the same, give format raw",
+        ImageFault.FORMAT,
     )

@@ -11,8 +11,9 @@ import struct
 from dataclasses import dataclass
 from typing import BinaryIO, Final
 
-from cm.drivers.images.inspect import read_at
+from cm.drivers.images.reading import read_at
 from cm.rpc.errors import ImageRefused
+from cm.rpc.vocabulary import ImageFault
 
 _V2: Final = struct.Struct(">4sIQIIQIIQQIIQ")  # 72 bytes
 _V3: Final = struct.Struct(">QQQII")  # the next 32
@@ -70,9 +71,9 @@ def virtual_size_of(file: BinaryIO, file_size_bytes: int) -> int:
 def _header(file: BinaryIO) -> _Header:
     head = read_at(file, 0, _V2.size + _V3.size + 8)
     if len(head) >= 8 and int.from_bytes(head[4:8]) == 1:
-        raise ImageRefused("it is a qcow image of version 1")
+        raise ImageRefused("it is a qcow image of version 1", ImageFault.FORMAT)
     if len(head) < _V2.size:
-        raise ImageRefused("its qcow2 header is cut off")
+        raise ImageRefused("its qcow2 header is cut off", ImageFault.DAMAGED)
     (_, version, backing_offset, backing_size, cluster_bits, size, crypt, l1_entries, l1_offset) = _V2.unpack_from(
         head
     )[:9]
@@ -80,12 +81,12 @@ def _header(file: BinaryIO) -> _Header:
     incompatible, refcount_order, length = 0, 4, _V2.size
     if version == 3:
         if len(head) < _V2.size + _V3.size:
-            raise ImageRefused("its qcow2 header is cut off")
+            raise ImageRefused("its qcow2 header is cut off", ImageFault.DAMAGED)
         incompatible, _, _, refcount_order, length = _V3.unpack_from(head, _V2.size)
         if length < _V2.size + _V3.size or length % 8 or length > 65_536:
-            raise ImageRefused(f"its qcow2 header claims a length of {length} bytes")
+            raise ImageRefused(f"its qcow2 header claims a length of {length} bytes", ImageFault.DAMAGED)
     elif version != 2:
-        raise ImageRefused(f"it is a qcow2 image of unknown version {version}")
+        raise ImageRefused(f"it is a qcow2 image of unknown version {version}", ImageFault.FEATURES)
     return _Header(
         version, backing_offset, backing_size, cluster_bits, size, crypt, l1_entries, l1_offset, refcount_offset,
         refcount_clusters, snapshots, incompatible, refcount_order, length,
@@ -94,27 +95,29 @@ def _header(file: BinaryIO) -> _Header:
 
 def _check_features(header: _Header) -> None:
     if header.backing_offset or header.backing_size:
-        raise ImageRefused("it names a backing file")
+        raise ImageRefused("it names a backing file", ImageFault.NAMES_FILES)
     if header.incompatible & _DATA_FILE:
-        raise ImageRefused("it names an external data file")
+        raise ImageRefused("it names an external data file", ImageFault.NAMES_FILES)
     if header.incompatible & ~_KNOWN:
-        raise ImageRefused(f"it uses unknown qcow2 features ({header.incompatible & ~_KNOWN:#x})")
+        raise ImageRefused(f"it uses unknown qcow2 features ({header.incompatible & ~_KNOWN:#x})", ImageFault.FEATURES)
     if header.incompatible & _CORRUPT:
-        raise ImageRefused("it is marked as corrupt")
+        raise ImageRefused("it is marked as corrupt", ImageFault.DAMAGED)
     if header.incompatible & _DIRTY:
-        raise ImageRefused("it was not closed properly; repair it first")
+        raise ImageRefused("it was not closed properly; repair it first", ImageFault.DAMAGED)
     if header.crypt_method:
-        raise ImageRefused("it is encrypted")
+        raise ImageRefused("it is encrypted", ImageFault.ENCRYPTED)
     if not 9 <= header.cluster_bits <= 21:
-        raise ImageRefused(f"its cluster size of 2^{header.cluster_bits} bytes is out of range")
+        raise ImageRefused(f"its cluster size of 2^{header.cluster_bits} bytes is out of range", ImageFault.DAMAGED)
     if header.incompatible & _EXTENDED_L2 and header.cluster_bits < 14:
-        raise ImageRefused("its clusters are too small for extended L2 entries")
+        raise ImageRefused("its clusters are too small for extended L2 entries", ImageFault.DAMAGED)
     if header.refcount_order > 6:
-        raise ImageRefused(f"its reference counts of 2^{header.refcount_order} bits are out of range")
+        raise ImageRefused(
+            f"its reference counts of 2^{header.refcount_order} bits are out of range", ImageFault.DAMAGED
+        )
     if header.snapshots:
-        raise ImageRefused("it holds internal snapshots")
+        raise ImageRefused("it holds internal snapshots", ImageFault.SNAPSHOTS)
     if header.virtual_size == 0:
-        raise ImageRefused("its virtual size is 0")
+        raise ImageRefused("its virtual size is 0", ImageFault.DAMAGED)
 
 
 def _check_extensions(file: BinaryIO, header: _Header, file_size_bytes: int) -> None:
@@ -126,20 +129,20 @@ def _check_extensions(file: BinaryIO, header: _Header, file_size_bytes: int) -> 
             return
         raw = read_at(file, at, _EXTENSION.size)
         if len(raw) < _EXTENSION.size:
-            raise ImageRefused("its header extensions are cut off")
+            raise ImageRefused("its header extensions are cut off", ImageFault.DAMAGED)
         kind, length = _EXTENSION.unpack(raw)
         if kind == _END:
             return
         if kind == _DATA_FILE_NAME:
-            raise ImageRefused("it names an external data file")
+            raise ImageRefused("it names an external data file", ImageFault.NAMES_FILES)
         if kind == _BACKING_FORMAT:
-            raise ImageRefused("it names the format of a backing file")
+            raise ImageRefused("it names the format of a backing file", ImageFault.NAMES_FILES)
         if kind == _ENCRYPTION:
-            raise ImageRefused("it is encrypted")
+            raise ImageRefused("it is encrypted", ImageFault.ENCRYPTED)
         if length > _EXTENSION_BYTES_MAX or at + _EXTENSION.size + length > end:
-            raise ImageRefused("a header extension is longer than its room")
+            raise ImageRefused("a header extension is longer than its room", ImageFault.DAMAGED)
         at += _EXTENSION.size + (length + 7) // 8 * 8
-    raise ImageRefused("it has too many header extensions")
+    raise ImageRefused("it has too many header extensions", ImageFault.DAMAGED)
 
 
 def _check_tables(header: _Header, file_size_bytes: int) -> None:
@@ -150,16 +153,16 @@ def _check_tables(header: _Header, file_size_bytes: int) -> None:
     l1_bytes = header.l1_entries * _ENTRY
     refcount_bytes = header.refcount_clusters * cluster
     if header.l1_entries < needed:
-        raise ImageRefused("its L1 table is too small for its virtual size")
+        raise ImageRefused("its L1 table is too small for its virtual size", ImageFault.DAMAGED)
     if l1_bytes > _L1_BYTES_MAX:
-        raise ImageRefused("its L1 table is absurdly large")
+        raise ImageRefused("its L1 table is absurdly large", ImageFault.TOO_LARGE)
     if not 0 < refcount_bytes <= _REFCOUNT_TABLE_BYTES_MAX:
-        raise ImageRefused("its reference count table has an absurd size")
+        raise ImageRefused("its reference count table has an absurd size", ImageFault.TOO_LARGE)
     for name, offset, length in (
         ("L1 table", header.l1_offset, l1_bytes),
         ("reference count table", header.refcount_offset, refcount_bytes),
     ):
         if offset % cluster or offset < cluster:
-            raise ImageRefused(f"its {name} is misplaced")
+            raise ImageRefused(f"its {name} is misplaced", ImageFault.DAMAGED)
         if offset + length > file_size_bytes:
-            raise ImageRefused(f"its {name} lies beyond the end of the file: it is cut off")
+            raise ImageRefused(f"its {name} lies beyond the end of the file: it is cut off", ImageFault.DAMAGED)

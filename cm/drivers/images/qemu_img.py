@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from cm.rpc.errors import DeadlineExceeded, ImageRefused, InvalidParameter, StorageFull
-from cm.rpc.vocabulary import DiskFormat
+from cm.rpc.vocabulary import DiskFormat, ImageFault
 
 # prlimit(1) sets the limits between fork and exec; Python code there would be unsafe beside other threads.
 _PRLIMIT: Final = "/usr/bin/prlimit"
@@ -68,7 +68,9 @@ def check(path: str, format: DiskFormat, leash: Leash = Leash()) -> None:
     """
     status, _, errors = _run(["check", "--output=json", "-f", str(format), _path(path)], leash)
     if status not in (0, _CHECK_LEAKS, _CHECK_UNSUPPORTED):
-        raise ImageRefused(f"qemu-img finds it corrupt: {errors}" if errors else "qemu-img finds it corrupt")
+        raise ImageRefused(
+            f"qemu-img finds it corrupt: {errors}" if errors else "qemu-img finds it corrupt", ImageFault.DAMAGED
+        )
 
 
 def convert(

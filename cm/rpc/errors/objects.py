@@ -153,11 +153,12 @@ class StorageFull(LimitReached):
 
 @dataclass(eq=False)
 class ImageRefused(InvalidRequest):
-    """An image that we do not let near QEMU; ``reason`` names the fault in it."""
+    """An image that we do not let near QEMU; ``reason`` names the fault in it, ``fault`` its kind (``ImageFault``)."""
 
     code = "image_refused"
     message = "The image is refused: {reason}."
     reason: str
+    fault: str = "other"
 
 
 @dataclass(eq=False)

@@ -4,53 +4,27 @@ byte."""
 from __future__ import annotations
 
 import io
+import json
 import struct
-from typing import Any, BinaryIO
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any, BinaryIO, ClassVar
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cm.drivers.images.inspect import ImageFacts, ImageFormat, inspect
+from cm.drivers.images.packing import check_packed, packing_of
 from cm.rpc.errors import ImageRefused
-
-CLUSTER = 65_536
-
-
-def qcow2(
-    *,
-    version: int = 3,
-    backing: tuple[int, int] = (0, 0),
-    cluster_bits: int = 16,
-    size: int = 2**30,
-    crypt: int = 0,
-    l1_entries: int = 2,
-    l1_offset: int = 3 * CLUSTER,
-    refcount_offset: int = CLUSTER,
-    refcount_clusters: int = 1,
-    snapshots: int = 0,
-    incompatible: int = 0,
-    refcount_order: int = 4,
-    length: int = 104,
-    extensions: bytes = b"",
-    file_bytes: int = 4 * CLUSTER,
-) -> bytes:
-    head = struct.pack(
-        ">4sIQIIQIIQQIIQ",
-        b"QFI\xfb", version, *backing, cluster_bits, size, crypt, l1_entries, l1_offset, refcount_offset,
-        refcount_clusters, snapshots, 0,
-    )  # fmt: skip
-    if version == 3:
-        head += struct.pack(">QQQII", incompatible, 0, 0, refcount_order, length)
-    return (head + extensions).ljust(file_bytes, b"\0")
+from cm.rpc.vocabulary import ImageFault
+from support import image_files
+from support.image_files import CLUSTER, MIB, fixed_vhd, iso, qcow2, stream_vmdk, vdi, vhd, vhdx, vmdk
 
 
 def facts(content: bytes, claimed: ImageFormat | None = None, **options: Any) -> ImageFacts:
     return inspect(io.BytesIO(content), claimed, **options)
-
-
-def iso() -> bytes:
-    return (bytes(32_768) + b"\x01CD001\x01").ljust(40_960, b"\0")
 
 
 def test_accepted() -> None:
@@ -103,12 +77,7 @@ HOSTILE = {
     "extensions without end": (qcow2(extensions=struct.pack(">II", 7, 0) * 100), "too many"),
     "empty": (b"", "empty"),
     "QED": (b"QED\0" + bytes(600), "QED"),
-    "VMDK": (b"KDMV" + bytes(600), "VMDK"),
     "VMDK descriptor": (b'# Disk DescriptorFile\nRW 1 FLAT "/etc/shadow" 0', "VMDK"),
-    "VHD, dynamic": (b"conectix" + bytes(600), "VHD"),
-    "VHD, fixed": (bytes(1024) + b"conectix" + bytes(504), "VHD"),
-    "VHDX": (b"vhdxfile" + bytes(600), "VHDX"),
-    "VDI": (b"<<< Oracle VM VirtualBox Disk Image >>>\n".ljust(64, b"\0") + b"\x7f\x10\xda\xbe" + bytes(500), "VDI"),
     "LUKS": (b"LUKS\xba\xbe\0\1" + bytes(600), "LUKS"),
     "gzip": (b"\x1f\x8b\x08" + bytes(600), "unpack first"),
     "xz": (b"\xfd7zXZ\0" + bytes(600), "unpack first"),
@@ -139,10 +108,168 @@ def test_refused(name: str) -> None:
     assert reason in caught.value.reason
 
 
+@pytest.mark.parametrize("name", image_files.HOSTILE)
+def test_hostile(name: str) -> None:
+    """Each file of the corpus is refused with the kind of its fault, after bounded reading of it alone."""
+    content, fault = image_files.HOSTILE[name]
+    opened = []
+    with pytest.raises(ImageRefused) as caught, _audited(opened):
+        facts(content)
+    assert caught.value.fault is fault, caught.value.reason
+    assert opened == []
+
+
+@pytest.mark.parametrize("name", image_files.PACKED)
+def test_hostile_archives(name: str) -> None:
+    """Archives whose directory or header shows it are refused before anything is unpacked."""
+    content, fault = image_files.PACKED[name]
+    packing = packing_of(content[:512])
+    if packing is None:  # an empty archive begins with its end
+        with pytest.raises(ImageRefused, match="empty zip"):
+            facts(content)
+        return
+    with pytest.raises(ImageRefused) as caught:
+        check_packed(Counting(content), packing)
+    assert caught.value.fault is fault, caught.value.reason
+
+
+class _audited:
+    """Collects the files that are opened meanwhile."""
+
+    _opened: ClassVar[list[list[str]]] = []
+    _hooked: ClassVar[bool] = False
+
+    def __init__(self, opened: list[str]) -> None:
+        self._into = opened
+
+    def __enter__(self) -> None:
+        if not _audited._hooked:
+            sys.addaudithook(_audited._hear)  # there is no taking it away again
+            _audited._hooked = True
+        _audited._opened.append(self._into)
+
+    @staticmethod
+    def _hear(event: str, args: tuple[Any, ...]) -> None:
+        if event in ("open", "os.open", "socket.connect", "subprocess.Popen"):
+            for into in _audited._opened:
+                into.append(f"{event} {args[0]!r}")
+
+    def __exit__(self, *_: object) -> None:
+        _audited._opened.pop()
+
+
+GOOD = {
+    ImageFormat.QCOW2: (qcow2(), 2**30),
+    ImageFormat.VMDK: (vmdk(), MIB),
+    ImageFormat.VDI: (vdi(), 2 * MIB),
+    ImageFormat.VHD: (vhd(), 2 * MIB),
+    ImageFormat.VHDX: (vhdx(), 64 * MIB),
+}
+
+
+@pytest.mark.parametrize("image_format", GOOD)
+def test_formats(image_format: ImageFormat) -> None:
+    """A good file of each format is taken with the size that it tells."""
+    content, size = GOOD[image_format]
+    assert facts(content) == ImageFacts(image_format, size, len(content))
+
+
+def test_variants() -> None:
+    """Streams of VMDK, fixed VHD, and VHD whose size is its geometry's, as QEMU has it."""
+    assert facts(stream_vmdk()).virtual_size_bytes == MIB
+    assert facts(fixed_vhd()) == ImageFacts(ImageFormat.VHD, 4096, 4608)
+    assert facts(vhd(creator=b"vbox", geometry=(60, 4, 17))).virtual_size_bytes == 60 * 4 * 17 * 512
+
+
+MADE = [
+    ("vmdk", "subformat=monolithicSparse"),
+    ("vmdk", "subformat=streamOptimized"),
+    ("vdi", "static=off"),
+    ("vpc", "subformat=dynamic"),
+    ("vpc", "subformat=fixed"),
+    ("vhdx", "subformat=dynamic"),
+    ("qcow2", "compat=1.1"),
+]
+
+
+@pytest.mark.parametrize(("name", "options"), MADE)
+def test_as_qemu_reads(name: str, options: str, tmp_path: Path) -> None:
+    """Of what qemu-img writes, our reader tells the size that qemu-img tells."""
+    source, target = tmp_path / "disk", tmp_path / "made"
+    source.write_bytes(bytes(3 * MIB) + b"x" * MIB + bytes(1234 * 512))
+    subprocess.run(["qemu-img", "convert", "-f", "raw", "-O", name, "-o", options, source, target], check=True)
+    told = subprocess.run(["qemu-img", "info", "--output=json", "-f", name, target], check=True, capture_output=True)
+    with target.open("rb") as file:
+        assert inspect(file).virtual_size_bytes == json.loads(told.stdout)["virtual-size"]
+
+
+def _repaired(image_format: ImageFormat, content: bytearray) -> bytes:
+    """With sums that are right again, so that what they cover is looked at."""
+    if image_format is ImageFormat.VHD:
+        content[64:68] = bytes(4)
+        content[64:68] = image_files._ones(bytes(content[:512]))
+        content[512 + 36 : 512 + 40] = bytes(4)
+        content[512 + 36 : 512 + 40] = image_files._ones(bytes(content[512:1536]))
+    elif image_format is ImageFormat.VHDX:
+        content[192 * 1024 : 256 * 1024] = image_files._crc(content[192 * 1024 : 256 * 1024])
+    return bytes(content)
+
+
+_AREAS = {  # of headers, in bytes
+    ImageFormat.QCOW2: [(4, 130)],
+    ImageFormat.VMDK: [(4, 90), (512, 900)],
+    ImageFormat.VDI: [(64, 460)],
+    ImageFormat.VHD: [(8, 90), (512, 1536)],
+    ImageFormat.VHDX: [(192 * 1024, 192 * 1024 + 100), (MIB, MIB + 200), (MIB + 65_536, MIB + 65_560)],
+}
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.sampled_from(list(GOOD)), st.data())
+def test_fuzz_formats(image_format: ImageFormat, data: st.DataObject) -> None:
+    """A good header with any fields changed gives facts or a refusal, after bounded reading of that file alone."""
+    content = bytearray(GOOD[image_format][0])
+    for _ in range(data.draw(st.integers(1, 3))):
+        first, last = data.draw(st.sampled_from(_AREAS[image_format]))
+        at = data.draw(st.integers(first, last))
+        value = data.draw(st.binary(min_size=1, max_size=8) | st.sampled_from([b"\xff" * 8, bytes(8)]))
+        content[at : at + len(value)] = value
+    file = Counting(_repaired(image_format, content))
+    try:
+        found = inspect(file)
+    except ImageRefused as error:
+        assert error.fault in ImageFault and str(error)
+    else:
+        assert 0 < found.virtual_size_bytes <= 2 * 2**40
+    assert file.total < 300_000
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.sampled_from([*image_files.PACKED.values()]), st.data())
+def test_fuzz_archives(packed: tuple[bytes, ImageFault], data: st.DataObject) -> None:
+    """An archive with any bytes changed passes or is refused, after bounded reading."""
+    content = bytearray(packed[0])
+    for _ in range(data.draw(st.integers(1, 4))):
+        at = data.draw(st.integers(0, len(content) - 1))
+        content[at] = data.draw(st.integers(0, 255))
+    packing = packing_of(bytes(content[:512]))
+    if packing is not None:
+        file = Counting(bytes(content))
+        try:
+            check_packed(file, packing)
+        except ImageRefused as error:
+            assert str(error)
+        assert file.total < 200_000
+
+
 @pytest.mark.parametrize(
     ("content", "claimed"),
-    [(qcow2(), ImageFormat.RAW), (bytes(512), ImageFormat.QCOW2), (iso(), ImageFormat.RAW), (bytes(512),
-    ImageFormat.ISO)],
+    [
+        (qcow2(), ImageFormat.RAW),
+        (bytes(512), ImageFormat.QCOW2),
+        (iso(), ImageFormat.RAW),
+        (bytes(512), ImageFormat.ISO),
+    ],
 )
 def test_claimed(content: bytes, claimed: ImageFormat) -> None:
     """An image that is not what its owner says is refused: a raw disk that begins like qcow2 above all."""

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from cm.drivers.images.inspect import ImageFormat
+from cm.drivers.images.packing import Packing
 from cm.drivers.images.promise import check_disk, check_name
 from cm.rpc.errors import ImageRefused
 
@@ -24,6 +25,23 @@ QCOW2, RAW, ISO = ImageFormat.QCOW2, ImageFormat.RAW, ImageFormat.ISO
 def test_kept(name: str, found: ImageFormat) -> None:
     """A promise that is kept, and names that promise nothing."""
     check_name(name, found)
+
+
+@pytest.mark.parametrize(
+    ("name", "found", "packing"),
+    [("disk.vmdk", ImageFormat.VMDK, None), ("disk.qcow2.xz", QCOW2, Packing.XZ), ("disk.gz", RAW, Packing.GZIP),
+     ("disk.img.zst", RAW, Packing.ZSTD), ("noble.img", QCOW2, Packing.ZIP)],
+)  # fmt: skip
+def test_packed_promise_kept(name: str, found: ImageFormat, packing: Packing | None) -> None:
+    """The ending of what it was packed in, and that of what was in it."""
+    check_name(name, found, packing)
+
+
+def test_packed_promise_broken() -> None:
+    """Packed otherwise than the name says, or another format than the ending before that says."""
+    for name, found, packing in (("a.raw.gz", RAW, Packing.XZ), ("a.qcow2.gz", RAW, Packing.GZIP)):
+        with pytest.raises(ImageRefused, match="promises"):
+            check_name(name, found, packing)
 
 
 @pytest.mark.parametrize(
