@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from cm.drivers.libvirt import pool_xml
-from cm.drivers.libvirt.networks import definition_uuid
+from cm.drivers.libvirt.network import definition_uuid
 from cm.drivers.libvirt.node import LibvirtNode
 from cm.interfaces.hypervisor import DomainSpec, NicSpec
 from cm.interfaces.network import NetworkSpec

@@ -12,7 +12,7 @@ import pytest
 
 libvirt = pytest.importorskip("libvirt")
 
-from cm.drivers.libvirt import networks as driver
+from cm.drivers.libvirt import network as driver
 from cm.drivers.libvirt.pool_xml import network_xml
 from cm.drivers.open import open_node
 from cm.interfaces.hypervisor import VncSpec
