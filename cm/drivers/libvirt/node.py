@@ -5,7 +5,7 @@ from __future__ import annotations
 from cm.drivers.libvirt.connection import Connections
 from cm.drivers.libvirt.hypervisor import LibvirtHypervisor
 from cm.drivers.libvirt.network import LibvirtNetworks
-from cm.drivers.libvirt.pools import LibvirtPools
+from cm.drivers.libvirt.pool import LibvirtPools
 from cm.drivers.libvirt.volumes import LibvirtVolumes
 from cm.interfaces.hypervisor import NodeInfo
 
