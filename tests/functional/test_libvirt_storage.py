@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from cm.drivers.libvirt import volumes
+from cm.drivers.libvirt import volume as driver
 from cm.drivers.libvirt.node import LibvirtNode
 from cm.interfaces.volume import StorageSpec
 from cm.rpc.errors import NodeBusy, NodeUnreachable, VolumeNotFound
@@ -96,7 +96,7 @@ class TestStorage(QemuTests):
     ) -> None:
         """While a volume is being made figures are given, and what would need a refresh says to come again."""
         thread, errors = copying
-        monkeypatch.setattr(volumes, "REFRESH_WAIT_S", 0.0)
+        monkeypatch.setattr(driver, "REFRESH_WAIT_S", 0.0)
         assert node.volumes.find(storage.name, "copy.qcow2") is None
         assert node.pools.usage(storage.name).available_bytes > 0
         with pytest.raises(NodeBusy):

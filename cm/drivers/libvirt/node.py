@@ -6,7 +6,7 @@ from cm.drivers.libvirt.connection import Connections
 from cm.drivers.libvirt.hypervisor import LibvirtHypervisor
 from cm.drivers.libvirt.network import LibvirtNetworks
 from cm.drivers.libvirt.pool import LibvirtPools
-from cm.drivers.libvirt.volumes import LibvirtVolumes
+from cm.drivers.libvirt.volume import LibvirtVolumes
 from cm.interfaces.hypervisor import NodeInfo
 
 
