@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from cm.drivers.memory.node import MemoryNode
-from cm.drivers.memory.volumes import HEADER_BYTES, Volume
+from cm.drivers.memory.volume import HEADER_BYTES, Volume
 from cm.drivers.memory.world import Domain
 from cm.interfaces.hypervisor import DomainEvent, DomainSpec
 from cm.interfaces.source import FileSource

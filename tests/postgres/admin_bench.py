@@ -14,7 +14,7 @@ from twisted.internet.task import Clock
 from twisted.python.failure import Failure
 
 from cm.drivers.memory.node import MemoryNode
-from cm.drivers.memory.volumes import forget_exports
+from cm.drivers.memory.volume import forget_exports
 from cm.drivers.open import open_node
 from cm.operations import image_delete, image_import, storage_attach
 from cm.operations.engine import Engine

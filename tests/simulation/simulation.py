@@ -21,7 +21,7 @@ from twisted.python.failure import Failure
 from cm.daemon.app import ClusterManager
 from cm.daemon.settings import ClusterSettings, DatabaseSettings, ImportSettings, ListenSettings, Settings
 from cm.drivers.memory.node import MemoryNode
-from cm.drivers.memory.volumes import forget_exports
+from cm.drivers.memory.volume import forget_exports
 from cm.operations import staging
 from cm.runtime import feed, wall
 from cm.runtime.database import Database

@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Sequence
 
 from cm.drivers.memory.link import Link
-from cm.drivers.memory.volumes import CONTENT_MAX, Volume
+from cm.drivers.memory.volume import CONTENT_MAX, Volume
 from cm.drivers.memory.world import check_vnc
 from cm.interfaces.hypervisor import DomainDescription, DomainEvent, DomainSeen, DomainSpec, NodeInfo, VncSpec
 from cm.interfaces.network import NetworkSpec

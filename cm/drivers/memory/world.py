@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from cm.drivers.memory.volumes import Storages, Volume
+from cm.drivers.memory.volume import Storages, Volume
 from cm.interfaces.hypervisor import (
     DiskDescription,
     DomainDescription,

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from cm.drivers.memory.node import MemoryNode
-from cm.drivers.memory.volumes import forget_exports
+from cm.drivers.memory.volume import forget_exports
 from cm.drivers.open import open_node
 from cm.interfaces.hypervisor import DiskSpec, NicSpec, VncSpec
 from cm.interfaces.source import FileSource
