@@ -144,7 +144,7 @@ BOUNDS: Final = (
         f"{_CLUSTERS.waits_per_account} of one account; the last {_CLUSTERS.waits_kept} for administrators and the"
         " cloud itself", "the same",
     ),
-    Bound(CLM, "connections kept to one cluster", "clm.drivers.clusters:CONNECTIONS", "none", "another one is made"),
+    Bound(CLM, "connections kept to one cluster", "clm.drivers.cluster:CONNECTIONS", "none", "another one is made"),
     Bound(CLM, "places of objects remembered", "clm.services.forwarding:PLACES_MAX", "one of each",
           "the longest untouched goes"),
     Bound(CLM, "rows of the audit of forwarded calls that wait", "clm.services.trail:KEPT_MAX", "none",
@@ -190,7 +190,7 @@ BOUNDS: Final = (
 # What looks like a bound of that kind by its name: the length of one value, a page, a batch of our own work.
 OTHERS: Final[Mapping[str, str]] = {
     "clm.daemon.mailer": "pauses between tries of a mail",
-    "clm.drivers.clusters": "defaults of the settings clusters.*, for whoever makes a connection without",
+    "clm.drivers.cluster": "defaults of the settings clusters.*, for whoever makes a connection without",
     "clm.drivers.oidc": "lengths of a provider's answers",
     "clm.rules": "lengths of values",
     "clm.services.accounts:CLIENT_MAX": "length",

@@ -23,7 +23,7 @@ from cm.runtime.loop import Loop
 from cm.runtime.pulse import Pulse
 
 if TYPE_CHECKING:
-    from clm.drivers.clusters import ClusterConnection
+    from clm.drivers.cluster import ClusterConnection
 
 log = Logger()
 TAKE_S: Final = 2.0  # between looks for duties that are free

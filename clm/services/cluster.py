@@ -37,7 +37,7 @@ from cm.rpc.types import Secret
 from cm.runtime.database import notify
 
 if TYPE_CHECKING:
-    from clm.drivers.clusters import ClusterConnection
+    from clm.drivers.cluster import ClusterConnection
 
 log = Logger()
 PROOF: Final = "admin.cloud.get_users"  # only a cloud manager's token opens it
@@ -63,7 +63,7 @@ async def look(connection: ClusterConnection, deadline_s: float | None = None) -
 
     :raises Overloaded: it answers, and has no time for us: that is no evidence of anything.
     """
-    from clm.drivers.clusters import ClusterRefused
+    from clm.drivers.cluster import ClusterRefused
 
     clock = connection.clock
     began = clock()
@@ -156,7 +156,7 @@ async def _prove(
     services: Services, connection: ClusterConnection, credentials: PasswordCredentials | None
 ) -> tuple[Seen, float, bool]:
     """What was seen of a cluster that is good, the time it took, and whether it learned our key just now."""
-    from clm.drivers.clusters import ClusterIncompatible
+    from clm.drivers.cluster import ClusterIncompatible
 
     name, clock = connection.facts.name, connection.clock
     began = clock()
@@ -183,7 +183,7 @@ async def _introduce(services: Services, connection: ClusterConnection, credenti
 
     :return: whether it did not before.
     """
-    from clm.drivers.clusters import ClusterRefused
+    from clm.drivers.cluster import ClusterRefused
 
     key = services.signing_key
     try:

@@ -21,7 +21,7 @@ from cm.rpc.token import TokenSigner
 from cm.rpc.vocabulary import Role
 
 if TYPE_CHECKING:
-    from clm.drivers.clusters import ClusterConnection
+    from clm.drivers.cluster import ClusterConnection
     from cm.runtime.database import Database
     from cm.runtime.listener import Listener
 
@@ -135,7 +135,7 @@ class Clusters:
 
     def connect(self, facts: ClusterFacts) -> ClusterConnection:
         """A connection that nobody else knows; the caller closes it."""
-        from clm.drivers.clusters import ClusterConnection
+        from clm.drivers.cluster import ClusterConnection
 
         policy = self._policy
         make = self._connect or ClusterConnection

@@ -34,7 +34,7 @@ from cm.rpc.types import matching
 from cm.runtime.feed import parse_cursor
 
 if TYPE_CHECKING:
-    from clm.drivers.clusters import ClusterConnection
+    from clm.drivers.cluster import ClusterConnection
 
 log = Logger()
 SILENCE_S: Final = 40.0  # a cluster says something every 15 s

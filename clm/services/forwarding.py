@@ -31,7 +31,7 @@ from cm.runtime.database import Database
 from cm.runtime.remember import Remembered
 
 if TYPE_CHECKING:
-    from clm.drivers.clusters import ClusterConnection
+    from clm.drivers.cluster import ClusterConnection
 
 log = Logger()
 PLACES_MAX: Final = 100_000
@@ -286,7 +286,7 @@ class Forwarder:
     async def _one_of_all(
         self, row: Row, caller: AsyncCloudCall, connection: ClusterConnection, arguments: dict[str, Any]
     ) -> list[bytes] | CloudError:
-        from clm.drivers.clusters import ClusterUnavailable
+        from clm.drivers.cluster import ClusterUnavailable
 
         name = connection.facts.name
         try:
@@ -306,7 +306,7 @@ class Forwarder:
 
 
 def _maybe_there(silent: Sequence[str], absent: str) -> CloudError:
-    from clm.drivers.clusters import ClusterUnavailable
+    from clm.drivers.cluster import ClusterUnavailable
 
     return ClusterUnavailable(", ".join(silent), f"it may be there that {absent} is")
 

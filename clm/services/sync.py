@@ -21,7 +21,7 @@ from cm.rpc.errors import InvalidRequest
 from cm.rpc.types import matching
 
 if TYPE_CHECKING:
-    from clm.drivers.clusters import ClusterConnection
+    from clm.drivers.cluster import ClusterConnection
 
 log = Logger()
 BATCH: Final = 200  # records of one call
@@ -119,7 +119,7 @@ def _whole(session: Session, cluster_id: int, agreed: Sequence[tuple[int, int]],
 
 async def _seen(connection: ClusterConnection) -> dict[int, Account]:
     """All accounts of ours that a cluster has, but the one that is the cloud itself."""
-    from clm.drivers.clusters import ClusterUnavailable
+    from clm.drivers.cluster import ClusterUnavailable
 
     made: dict[int, Account] = {}
     after: str | None = None

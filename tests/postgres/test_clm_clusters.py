@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from clm.daemon.settings import ClustersSettings
-from clm.drivers.clusters import ClusterIncompatible, ClusterUnavailable
+from clm.drivers.cluster import ClusterIncompatible, ClusterUnavailable
 from clm.services.cluster import ClusterNotAdded
 from cm.rpc.errors import (
     InvalidParameter,

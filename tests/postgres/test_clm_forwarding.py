@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from clm.daemon.settings import ClustersSettings
-from clm.drivers.clusters import ClusterLocked, ClusterRefused, ClusterUnavailable
+from clm.drivers.cluster import ClusterLocked, ClusterRefused, ClusterUnavailable
 from clm.services import trail as trail_module
 from clm.services.clusters import speaker
 from clm.services.forwarding import NotClusterAdministrator, ToldTwice

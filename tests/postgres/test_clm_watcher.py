@@ -19,7 +19,7 @@ from cryptography.x509.oid import NameOID
 from clm.daemon.app import CloudManager
 from clm.daemon.duties import CARE, Locks
 from clm.daemon.settings import ListenSettings
-from clm.drivers.clusters import ClusterUnavailable
+from clm.drivers.cluster import ClusterUnavailable
 from cm.rpc.errors import InvalidParameter
 from support.cloud import reactor, run
 from support.federation import Federation, Proxy, federated

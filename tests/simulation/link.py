@@ -19,7 +19,7 @@ from twisted.python.failure import Failure
 from twisted.web.client import ResponseDone
 from twisted.web.http_headers import Headers
 
-from clm.drivers.clusters import ClusterConnection, ClusterUnavailable
+from clm.drivers.cluster import ClusterConnection, ClusterUnavailable
 from clm.rules.cluster import ClusterFacts
 from cm.rpc.caller import Identity
 from cm.rpc.credentials import Credentials, TokenCredentials

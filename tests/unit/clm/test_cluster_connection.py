@@ -8,7 +8,7 @@ import pytest
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 
-from clm.drivers.clusters import AT_ONCE, CALLS, WAITS, ClusterConnection, ClusterUnavailable
+from clm.drivers.cluster import AT_ONCE, CALLS, WAITS, ClusterConnection, ClusterUnavailable
 from clm.rules.cluster import OK, ClusterFacts
 from clm.services.clusters import service_identity
 from cm.rpc.caller import Identity

@@ -8,7 +8,7 @@ from typing import Any
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from clm.drivers.clusters import ClusterUnavailable
+from clm.drivers.cluster import ClusterUnavailable
 from clm.services.follow import RETRY_S, Follower
 
 
