@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from clm.results.cluster import Administrator
-from clm.services import administrators as service
+from clm.services import administrator as service
 from clm.services.context import CloudCall
 from cm.rpc.types import Id
 from cm.rpc.view import admin_view
