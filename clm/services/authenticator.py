@@ -21,7 +21,7 @@ from twisted.logger import Logger
 
 from clm.services import totp
 from clm.services.accounts import SESSION_PREFIX, OpenedSession, open_session, token_hash
-from clm.services.api_keys import ACCESS_LENGTH, EC2_PREFIX, ec2_secret
+from clm.services.api_key import ACCESS_LENGTH, EC2_PREFIX, ec2_secret
 from clm.services.context import CloudIdentity, CloudPolicy
 from clm.services.identity import identity_of
 from clm.store.api_key import ApiKeyFacts, find_api_key, find_api_key_by_id, touch_api_key

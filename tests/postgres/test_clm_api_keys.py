@@ -10,7 +10,7 @@ import pytest
 
 from clm.rules.permissions import PermissionNeeded
 from clm.rules.scope import SESSION_ONLY, ScopeNeeded, SessionNeeded
-from clm.services.api_keys import TooManyApiKeys
+from clm.services.api_key import TooManyApiKeys
 from cm.rpc.errors import (
     AccountBlocked,
     CloudError,

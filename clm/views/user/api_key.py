@@ -7,7 +7,7 @@ from typing import Annotated
 from msgspec import Meta
 
 from clm.results.user import ApiKey, CreatedApiKey
-from clm.services import api_keys
+from clm.services import api_key as service
 from clm.services.context import CloudCall
 from clm.store.api_key import list_api_keys
 from cm.rpc.types import Id, Name
@@ -33,7 +33,7 @@ def create(
 
     ec2: an access key with secret_key, for EC2 clients.
     """
-    return api_keys.create(caller, name, scope, expires_days, ec2)
+    return service.create(caller, name, scope, expires_days, ec2)
 
 
 @user_view
@@ -45,4 +45,4 @@ def get_list(caller: CloudCall) -> list[ApiKey]:
 @user_view(changing=True)
 def delete(caller: CloudCall, api_key_id: Id) -> None:
     """Delete a key: it opens nothing from now on."""
-    api_keys.delete(caller, api_key_id)
+    service.delete(caller, api_key_id)
