@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from clm.results.group import Group
-from clm.services import groups
+from clm.services import group as service
 from clm.services.context import CloudCall
 from clm.store.group import list_all
 from cm.rpc.types import Id
@@ -19,4 +19,4 @@ def get_list(caller: CloudCall) -> list[Group]:
 @cloud_view(changing=True)
 def delete(caller: CloudCall, group_id: Id) -> None:
     """Delete a group. What is shared with it is shared with nobody then."""
-    groups.delete(caller, group_id)
+    service.delete(caller, group_id)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from clm.results.group import GroupPerson, LedGroup, SeenGroup
-from clm.services import groups
+from clm.services import group as service
 from clm.services.context import CloudCall
 from clm.store.group import get_with_status, list_joined, list_led, list_with_status
 from cm.rpc.types import Id, Name, Text
@@ -13,19 +13,19 @@ from cm.rpc.view import user_view
 @user_view(changing=True)
 def create(caller: CloudCall, name: Name, description: Text = "") -> SeenGroup:
     """Make a group; the caller leads it and is its first member."""
-    return groups.create(caller, name, description)
+    return service.create(caller, name, description)
 
 
 @user_view(changing=True)
 def edit(caller: CloudCall, group_id: Id, name: Name | None = None, description: Text | None = None) -> SeenGroup:
     """Change a group that the caller leads; what is not given stays."""
-    return groups.edit(caller, group_id, name, description)
+    return service.edit(caller, group_id, name, description)
 
 
 @user_view(changing=True)
 def delete(caller: CloudCall, group_id: Id) -> None:
     """Delete a group that the caller leads. What is shared with it is shared with nobody then."""
-    groups.delete(caller, group_id)
+    service.delete(caller, group_id)
 
 
 @user_view
@@ -55,34 +55,34 @@ def get_by_id(caller: CloudCall, group_id: Id) -> SeenGroup:
 @user_view
 def list_members(caller: CloudCall, group_id: Id) -> list[GroupPerson]:
     """The members of a group that the caller is in: id, login and name."""
-    return groups.list_members(caller, group_id)
+    return service.list_members(caller, group_id)
 
 
 @user_view
 def list_requests(caller: CloudCall, group_id: Id) -> list[GroupPerson]:
     """Who waits to be let in, for the leader: id, login and name."""
-    return groups.list_requests(caller, group_id)
+    return service.list_requests(caller, group_id)
 
 
 @user_view(changing=True)
 def join_request(caller: CloudCall, group_id: Id) -> SeenGroup:
     """Ask the leader to be let in."""
-    return groups.join_request(caller, group_id)
+    return service.join_request(caller, group_id)
 
 
 @user_view(changing=True)
 def activate_user(caller: CloudCall, user_id: Id, group_id: Id) -> None:
     """Let in somebody who asked, as the leader."""
-    groups.activate_user(caller, user_id, group_id)
+    service.activate_user(caller, user_id, group_id)
 
 
 @user_view(changing=True)
 def delete_user(caller: CloudCall, user_id: Id, group_id: Id) -> None:
     """End a membership or a request: the caller's own or, as the leader, another's."""
-    groups.delete_user(caller, user_id, group_id)
+    service.delete_user(caller, user_id, group_id)
 
 
 @user_view(changing=True)
 def change_owner(caller: CloudCall, user_id: Id, group_id: Id) -> SeenGroup:
     """Have another member lead the group."""
-    return groups.change_owner(caller, user_id, group_id)
+    return service.change_owner(caller, user_id, group_id)
