@@ -150,7 +150,7 @@ BOUNDS: Final = (
     Bound(CLM, "rows of the audit of forwarded calls that wait", "clm.services.trail:KEPT_MAX", "none",
           "told in the log"),
     Bound(CLM, "sessions of a user", "clm.services.accounts:SESSIONS_MAX", "of each account", "the oldest ends"),
-    Bound(CLM, "issues sent in an hour", "clm.services.issues:HOURLY_MAX", "of each account", "`issue_limit`"),
+    Bound(CLM, "issues sent in an hour", "clm.services.issue:HOURLY_MAX", "of each account", "`issue_limit`"),
     # ---- the endpoint
     Bound(ENDPOINT, "bytes of a body", "contextualization.endpoint:BODY_MAX", _REQUEST, "HTTP 413"),
     Bound(ENDPOINT, "bytes read of a body that is too large", "contextualization.endpoint:LIMITS.drain_bytes", _REQUEST,

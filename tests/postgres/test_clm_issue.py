@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from clm.daemon.settings import CloudSettings, MailSettings
-from clm.services.issues import HOURLY_MAX, IssuesClosed, TooManyIssues
+from clm.services.issue import HOURLY_MAX, IssuesClosed, TooManyIssues
 from clm.services.seal import unseal
 from cm.rpc.errors import InvalidParameter, NotAuthenticated
 from support.clm import CloudBench
