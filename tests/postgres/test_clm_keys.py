@@ -11,7 +11,7 @@ import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_ssh_private_key
 
 from clm.rules.ssh_key import KeyRefused
-from clm.services.keys import KeyKnown, TooManyKeys, make_pair
+from clm.services.key import KeyKnown, TooManyKeys, make_pair
 from cm.rpc.errors import InvalidParameter, NameTaken, NotAuthenticated, ObjectNotFound
 from support.clm import CloudBench
 

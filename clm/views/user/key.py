@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from msgspec import Meta
 
 from clm.results.user import GeneratedSSHKey, SSHKey
-from clm.services import keys
+from clm.services import key as service
 from clm.services.context import AsyncCloudCall, CloudCall
 from clm.store.key import get_key, get_key_named, list_keys
 from cm.rpc.types import Id, Name
@@ -25,13 +25,13 @@ async def generate(
     caller: AsyncCloudCall, name: Name, kind: Literal["ed25519", "rsa", "ecdsa"] = "ed25519"
 ) -> GeneratedSSHKey:
     """Make a pair of keys. The answer holds private_key, this once: it is kept nowhere."""
-    return await keys.generate(caller, name, kind)
+    return await service.generate(caller, name, kind)
 
 
 @user_view(changing=True)
 def add(caller: CloudCall, name: Name, key: KeyLine) -> SSHKey:
     """Import a public key: Ed25519, ECDSA, RSA of 2048 bits or more, or one of a security key."""
-    return keys.add_text(caller, name, key)
+    return service.add_text(caller, name, key)
 
 
 @user_view
@@ -55,10 +55,10 @@ def get_list(caller: CloudCall) -> list[SSHKey]:
 @user_view(changing=True)
 def delete(caller: CloudCall, name: Name) -> None:
     """Delete a key, by its name. VMs that have it keep it."""
-    keys.delete_named(caller, name)
+    service.delete_named(caller, name)
 
 
 @user_view(changing=True)
 def delete_by_id(caller: CloudCall, key_id: Id) -> None:
     """Delete a key. VMs that have it keep it."""
-    keys.delete(caller, key_id)
+    service.delete(caller, key_id)
