@@ -10,7 +10,7 @@ from twisted.logger import Logger, LogLevel
 from clm.drivers.mail import MailFailed, SmtpSender
 from clm.rules.mail import MEND, pause_after
 from clm.services.context import Services
-from clm.services.mails import send_one
+from clm.services.mail import send_one
 from clm.store.mail import seconds_until_due
 from cm.rpc.errors import DatabaseUnavailable, Overloaded
 from cm.runtime.pulse import Pulse

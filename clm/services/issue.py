@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from clm.services.context import CloudCall
-from clm.services.mails import send_mail
+from clm.services.mail import send_mail
 from clm.store.issue import count_issues
 from clm.store.user import get_user
 from cm.rpc.errors import Conflict, LimitReached

@@ -17,7 +17,7 @@ from clm.results.user import Confirmed, Registered, RegistrationState
 from clm.rules.user import UserEvent, UserState, first_state
 from clm.services.accounts import insert_user, move, record_user
 from clm.services.context import AsyncCloudCall, CloudCall, CloudPolicy
-from clm.services.mails import send_mail
+from clm.services.mail import send_mail
 from clm.services.passwords import hashed
 from clm.services.tokens import ACTIVATION, EMAIL, OneTimeTokenRefused, mail_token, take_token
 from clm.store.change import record_change

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from clm.rules.user import UserState
 from clm.services.accounts import random_token, token_hash
 from clm.services.context import CloudPolicy
-from clm.services.mails import send_mail
+from clm.services.mail import send_mail
 from clm.store.identity import UserFacts, find_facts
 from clm.store.token import OneTimeFacts, find_token, insert_token, use_token
 from cm.rpc.errors import NotPermitted

@@ -16,7 +16,7 @@ from clm.services import totp
 from clm.services.accounts import end_sessions, insert_user, move, record_user, step, user_changed
 from clm.services.context import AsyncCloudCall, CloudCall, CloudIdentity
 from clm.services.holdings import holdings
-from clm.services.mails import send_mail
+from clm.services.mail import send_mail
 from clm.services.passwords import hashed
 from clm.store.change import record_change
 from clm.store.user import (

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from clm.results.cloud import Mail
-from clm.services import mails
+from clm.services import mail as service
 from clm.services.context import CloudCall
 from clm.store.mail import list_mails
 from cm.rpc.types import Id, Limit
@@ -26,4 +26,4 @@ def get_list(
 @cloud_view(changing=True)
 def retry(caller: CloudCall, mail_id: Id) -> None:
     """Try a mail again at once."""
-    mails.retry(caller, mail_id)
+    service.retry(caller, mail_id)
