@@ -24,7 +24,7 @@ from clm.rules.cluster import as_uuid
 from clm.rules.events import parse_at
 from clm.services.clusters import service_identity
 from clm.services.context import Services
-from clm.services.messages import take_over
+from clm.services.message import take_over
 from clm.store import feed as store
 from cm.rpc.errors import CloudError
 from cm.rpc.fields import MessageLevel

@@ -21,7 +21,7 @@ from clm.rules.group import (
     next_status,
 )
 from clm.services.context import CloudCall
-from clm.services.messages import add_message, take_back
+from clm.services.message import add_message, take_back
 from clm.store import group as store
 from clm.store.change import record_change
 from cm.rpc.errors import NameTaken, ObjectNotFound

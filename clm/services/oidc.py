@@ -30,7 +30,7 @@ from clm.rules.user import UserState
 from clm.services.accounts import OpenedSession, insert_user, open_session, record_user, user_changed
 from clm.services.context import AsyncCloudCall, CloudPolicy, OIDCProvider, Services
 from clm.services.identity import identity_of
-from clm.services.messages import add_message
+from clm.services.message import add_message
 from clm.services.registration import confirm
 from clm.services.seal import Unsealable, seal, unseal
 from clm.store.identity import UserFacts, find_facts

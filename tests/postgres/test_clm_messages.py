@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from clm.services.messages import add_message, take_back, take_over
+from clm.services.message import add_message, take_back, take_over
 from clm.store import message as store
 from cm.rpc.errors import InvalidParameter, NotAuthenticated, ObjectNotFound
 from support.clm import CloudBench

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from clm.results.cloud import Message, MessageCount
-from clm.services import messages
+from clm.services import message as service
 from clm.services.context import CloudCall
 from clm.store.message import count_messages, list_messages
 from cm.rpc.types import Id, IdList, Limit
@@ -27,10 +27,10 @@ def count(caller: CloudCall) -> MessageCount:
 @user_view(changing=True)
 def mark_read(caller: CloudCall, message_ids: IdList) -> None:
     """Mark messages as read."""
-    messages.mark_read(caller, message_ids)
+    service.mark_read(caller, message_ids)
 
 
 @user_view(changing=True)
 def delete(caller: CloudCall, message_ids: IdList) -> None:
     """Delete messages."""
-    messages.delete(caller, message_ids)
+    service.delete(caller, message_ids)
