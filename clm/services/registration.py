@@ -18,7 +18,7 @@ from clm.rules.user import UserEvent, UserState, first_state
 from clm.services.accounts import insert_user, move, record_user
 from clm.services.context import AsyncCloudCall, CloudCall, CloudPolicy
 from clm.services.mail import send_mail
-from clm.services.passwords import hashed
+from clm.services.password import hashed
 from clm.services.tokens import ACTIVATION, EMAIL, OneTimeTokenRefused, mail_token, take_token
 from clm.store.change import record_change
 from clm.store.identity import UserFacts, find_by_email

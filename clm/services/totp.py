@@ -19,7 +19,7 @@ from sqlalchemy.orm import Session
 from clm.results.user import BegunFactor, RecoveryCodes, SecondFactor
 from clm.services.accounts import end_other_sessions, token_hash, user_changed
 from clm.services.context import AsyncCloudCall, CloudCall, CloudPolicy
-from clm.services.passwords import check_own_password
+from clm.services.password import check_own_password
 from clm.services.seal import seal, unseal
 from clm.store.totp import TotpFacts, confirm_totp, get_totp, use_recovery_code, use_step, write_totp
 from cm.rpc.errors import Conflict, NotAuthenticated

@@ -17,7 +17,7 @@ from clm.services.accounts import end_sessions, insert_user, move, record_user, 
 from clm.services.context import AsyncCloudCall, CloudCall, CloudIdentity
 from clm.services.holdings import holdings
 from clm.services.mail import send_mail
-from clm.services.passwords import hashed
+from clm.services.password import hashed
 from clm.store.change import record_change
 from clm.store.user import (
     get_user,

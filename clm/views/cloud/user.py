@@ -7,7 +7,8 @@ from typing import Annotated, Literal
 from msgspec import Meta
 
 from clm.results.user import EndedSessions, User
-from clm.services import passwords, users
+from clm.services import password as passwords
+from clm.services import users
 from clm.services.context import AsyncCloudCall, CloudCall
 from clm.store import user as store
 from clm.views.types import NoEmail, PersonName

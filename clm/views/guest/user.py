@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from clm.results.user import Confirmed, MailedToken, Mailer, Registered
-from clm.services import passwords, registration
+from clm.services import password as passwords
+from clm.services import registration
 from clm.services.context import AsyncCloudCall, CloudCall
 from clm.services.tokens import check_token as check
 from clm.store.user import is_taken

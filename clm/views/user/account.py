@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from clm.results.user import Profile
-from clm.services import passwords, profile
+from clm.services import password as passwords
+from clm.services import profile
 from clm.services.context import AsyncCloudCall, CloudCall
 from clm.views.types import Email, PersonName
 from cm.rpc.types import Id, Secret
