@@ -7,7 +7,7 @@ from typing import Annotated
 from msgspec import Meta
 
 from clm.results.cluster import WantedQuota
-from clm.services import quotas as service
+from clm.services import quota as service
 from clm.services.context import CloudCall
 from cm.rpc.types import Id, IdList
 from cm.rpc.view import cloud_view
