@@ -9,7 +9,7 @@ from twisted.logger import Logger
 from clm.rules.user import UserState, wrong_with_password
 from clm.services.accounts import end_other_sessions, end_sessions
 from clm.services.context import AsyncCloudCall, CloudCall, CloudPolicy
-from clm.services.tokens import ACTIVATION, PASSWORD, OneTimeTokenRefused, check_token, mail_token, take_token
+from clm.services.token import ACTIVATION, PASSWORD, OneTimeTokenRefused, check_token, mail_token, take_token
 from clm.store.identity import UserFacts, find_by_email, find_facts
 from clm.store.token import drop_tokens
 from clm.store.user import get_user, write_password

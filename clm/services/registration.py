@@ -19,7 +19,7 @@ from clm.services.accounts import insert_user, move, record_user
 from clm.services.context import AsyncCloudCall, CloudCall, CloudPolicy
 from clm.services.mail import send_mail
 from clm.services.password import hashed
-from clm.services.tokens import ACTIVATION, EMAIL, OneTimeTokenRefused, mail_token, take_token
+from clm.services.token import ACTIVATION, EMAIL, OneTimeTokenRefused, mail_token, take_token
 from clm.store.change import record_change
 from clm.store.identity import UserFacts, find_by_email
 from clm.store.user import (

@@ -23,7 +23,7 @@ from cryptography.x509.oid import NameOID
 from clm.console.main import main as console
 from clm.daemon.settings import CloudSettings, MailSettings
 from clm.services.mail import MailSent, send_mail
-from clm.services.tokens import mail_token
+from clm.services.token import mail_token
 from cm.rpc.errors import ObjectNotFound, RoleNeeded
 from cm.rpc.types import Secret
 from support.clm import CloudBench

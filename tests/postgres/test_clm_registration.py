@@ -10,7 +10,7 @@ import pytest
 from accounts_bench import PASSWORD, Make, admin, guest, log_in, make_accounts, register, row
 
 from clm.services.registration import RegistrationClosed, prune_registrations
-from clm.services.tokens import OneTimeTokenRefused
+from clm.services.token import OneTimeTokenRefused
 from cm.rpc.caller import ANONYMOUS, Control
 from cm.rpc.codec import plain
 from cm.rpc.errors import CloudError, InvalidParameter, NameTaken

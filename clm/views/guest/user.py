@@ -6,7 +6,7 @@ from clm.results.user import Confirmed, MailedToken, Mailer, Registered
 from clm.services import password as passwords
 from clm.services import registration
 from clm.services.context import AsyncCloudCall, CloudCall
-from clm.services.tokens import check_token as check
+from clm.services.token import check_token as check
 from clm.store.user import is_taken
 from clm.views.types import Email, OneTimeToken, PersonName
 from cm.rpc.types import Login, Secret
