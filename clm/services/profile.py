@@ -9,7 +9,7 @@ from clm.results.user import Profile
 from clm.services.accounts import record_user, user_changed
 from clm.services.context import CloudCall, CloudIdentity
 from clm.services.registration import ask_new_email
-from clm.services.users import check_cluster
+from clm.services.user import check_cluster
 from clm.store.user import get_user, live_clusters, touch_clusters, update_user
 from cm.rpc.errors import NameTaken
 from cm.runtime.taken import refused_by

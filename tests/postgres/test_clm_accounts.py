@@ -12,7 +12,7 @@ from accounts_bench import PASSWORD, Make, admin, guest, log_in, make_accounts, 
 from clm.rules.permissions import PermissionNeeded
 from clm.rules.user import WrongUserState
 from clm.services.token import OneTimeTokenRefused
-from clm.services.users import LastCloudAdmin
+from clm.services.user import LastCloudAdmin
 from cm.rpc.errors import (
     AccountBlocked,
     CloudError,

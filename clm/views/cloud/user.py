@@ -8,7 +8,7 @@ from msgspec import Meta
 
 from clm.results.user import EndedSessions, User
 from clm.services import password as passwords
-from clm.services import users
+from clm.services import user as service
 from clm.services.context import AsyncCloudCall, CloudCall
 from clm.store import user as store
 from clm.views.types import NoEmail, PersonName
@@ -54,7 +54,7 @@ async def add(
         "organization": organization,
         "is_cloud_admin": is_cloud_admin,
     }
-    return await users.add(caller, password, values)
+    return await service.add(caller, password, values)
 
 
 @cloud_view(changing=True)
@@ -77,25 +77,25 @@ def edit(
         "login": login,
         "default_cluster_id": default_cluster_id,
     }
-    return users.edit(caller, user_id, values)
+    return service.edit(caller, user_id, values)
 
 
 @cloud_view(changing=True)
 def activate(caller: CloudCall, user_id: Id) -> User:
     """Let in somebody who has registered; they are mailed."""
-    return users.activate(caller, user_id)
+    return service.activate(caller, user_id)
 
 
 @cloud_view(changing=True)
 def block(caller: CloudCall, user_id: Id, block: bool) -> User:
     """Keep somebody out at once, everywhere, or let them in again; they are mailed."""
-    return users.block(caller, user_id, block)
+    return service.block(caller, user_id, block)
 
 
 @cloud_view(changing=True)
 def set_admin(caller: CloudCall, user_id: Id, admin: bool) -> User:
     """Make somebody an administrator of the cloud, or no more; their sessions end."""
-    return users.set_admin(caller, user_id, admin)
+    return service.set_admin(caller, user_id, admin)
 
 
 @cloud_view(changing=True)
@@ -107,19 +107,19 @@ async def set_password(caller: AsyncCloudCall, user_id: Id, new_password: Secret
 @cloud_view(changing=True)
 async def delete(caller: AsyncCloudCall, user_id: Id) -> None:
     """Delete somebody who leads no groups and has nothing on any cluster; login and address are free again."""
-    await users.delete(caller, user_id)
+    await service.delete(caller, user_id)
 
 
 @cloud_view(changing=True)
 def reset_totp(caller: CloudCall, user_id: Id) -> None:
     """Turn somebody's second factor off, who has lost it."""
-    users.reset_totp(caller, user_id)
+    service.reset_totp(caller, user_id)
 
 
 @cloud_view(changing=True)
 def end_sessions(caller: CloudCall, user_id: Id) -> EndedSessions:
     """End all of somebody's sessions; their API keys stay."""
-    return {"ended": users.end_all_sessions(caller, user_id)}
+    return {"ended": service.end_all_sessions(caller, user_id)}
 
 
 @cloud_view(changing=True)
@@ -127,4 +127,4 @@ def set_permissions(
     caller: CloudCall, user_id: Id, permissions: Annotated[list[Name], Meta(max_length=50)] | None
 ) -> User:
     """Say what somebody may do; null: what the settings let everybody do. See cloud.permission.get_list."""
-    return users.set_permissions(caller, user_id, permissions)
+    return service.set_permissions(caller, user_id, permissions)
