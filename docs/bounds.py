@@ -149,7 +149,7 @@ BOUNDS: Final = (
           "the longest untouched goes"),
     Bound(CLM, "rows of the audit of forwarded calls that wait", "clm.services.trail:KEPT_MAX", "none",
           "told in the log"),
-    Bound(CLM, "sessions of a user", "clm.services.accounts:SESSIONS_MAX", "of each account", "the oldest ends"),
+    Bound(CLM, "sessions of a user", "clm.services.account:SESSIONS_MAX", "of each account", "the oldest ends"),
     Bound(CLM, "issues sent in an hour", "clm.services.issue:HOURLY_MAX", "of each account", "`issue_limit`"),
     # ---- the endpoint
     Bound(ENDPOINT, "bytes of a body", "contextualization.endpoint:BODY_MAX", _REQUEST, "HTTP 413"),
@@ -193,7 +193,7 @@ OTHERS: Final[Mapping[str, str]] = {
     "clm.drivers.cluster": "defaults of the settings clusters.*, for whoever makes a connection without",
     "clm.drivers.oidc": "lengths of a provider's answers",
     "clm.rules": "lengths of values",
-    "clm.services.accounts:CLIENT_MAX": "length",
+    "clm.services.account:CLIENT_MAX": "length",
     "clm.services.follow": "rows of one write",
     "clm.services.registration": "rows of one transaction",
     "clm.services.sync": "pages of one look",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
-from clm.services.accounts import insert_user, user_changed
+from clm.services.account import insert_user, user_changed
 from clm.services.context import CloudPolicy
 from clm.store.identity import find_by_login
 from clm.store.user import make_cloud_admin, touch_clusters, write_password

@@ -19,7 +19,7 @@ from clm.daemon.mailer import Mailer
 from clm.daemon.settings import MailSettings, Settings, check_settings
 from clm.daemon.watcher import Watcher
 from clm.drivers.mail import SmtpSender
-from clm.services.accounts import TOPIC
+from clm.services.account import TOPIC
 from clm.services.authenticator import HASHING, CloudAuthenticator
 from clm.services.clusters import Clusters, Connect
 from clm.services.context import CloudPolicy, OIDCProvider, Services

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from clm.results.user import CreatedApiKey
 from clm.rules.scope import wrong_items
-from clm.services.accounts import random_token, token_hash, user_changed
+from clm.services.account import random_token, token_hash, user_changed
 from clm.services.context import CloudCall, CloudPolicy
 from clm.services.seal import seal, unseal
 from clm.store.api_key import ApiKeyFacts, count_api_keys, delete_api_key, get_api_key, insert_api_key

@@ -20,7 +20,7 @@ from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
 from clm.services import totp
-from clm.services.accounts import SESSION_PREFIX, OpenedSession, open_session, token_hash
+from clm.services.account import SESSION_PREFIX, OpenedSession, open_session, token_hash
 from clm.services.api_key import ACCESS_LENGTH, EC2_PREFIX, ec2_secret
 from clm.services.context import CloudIdentity, CloudPolicy
 from clm.services.identity import identity_of

@@ -27,7 +27,7 @@ from clm.drivers.oidc import Provider
 from clm.results.user import BegunLogin, LoggedIn, LoginProvider
 from clm.rules.oidc import Person, check_redirect, person_of
 from clm.rules.user import UserState
-from clm.services.accounts import OpenedSession, insert_user, open_session, record_user, user_changed
+from clm.services.account import OpenedSession, insert_user, open_session, record_user, user_changed
 from clm.services.context import AsyncCloudCall, CloudPolicy, OIDCProvider, Services
 from clm.services.identity import identity_of
 from clm.services.message import add_message

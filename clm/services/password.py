@@ -7,7 +7,7 @@ from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
 from clm.rules.user import UserState, wrong_with_password
-from clm.services.accounts import end_other_sessions, end_sessions
+from clm.services.account import end_other_sessions, end_sessions
 from clm.services.context import AsyncCloudCall, CloudCall, CloudPolicy
 from clm.services.token import ACTIVATION, PASSWORD, OneTimeTokenRefused, check_token, mail_token, take_token
 from clm.store.identity import UserFacts, find_by_email, find_facts

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from clm.results.user import Profile
-from clm.services.accounts import record_user, user_changed
+from clm.services.account import record_user, user_changed
 from clm.services.context import CloudCall, CloudIdentity
 from clm.services.registration import ask_new_email
 from clm.services.user import check_cluster

@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from clm.results.user import Confirmed, Registered, RegistrationState
 from clm.rules.user import UserEvent, UserState, first_state
-from clm.services.accounts import insert_user, move, record_user
+from clm.services.account import insert_user, move, record_user
 from clm.services.context import AsyncCloudCall, CloudCall, CloudPolicy
 from clm.services.mail import send_mail
 from clm.services.password import hashed

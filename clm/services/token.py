@@ -9,7 +9,7 @@ from typing import Final
 from sqlalchemy.orm import Session
 
 from clm.rules.user import UserState
-from clm.services.accounts import random_token, token_hash
+from clm.services.account import random_token, token_hash
 from clm.services.context import CloudPolicy
 from clm.services.mail import send_mail
 from clm.store.identity import UserFacts, find_facts

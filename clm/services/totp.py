@@ -17,7 +17,7 @@ import pyotp
 from sqlalchemy.orm import Session
 
 from clm.results.user import BegunFactor, RecoveryCodes, SecondFactor
-from clm.services.accounts import end_other_sessions, token_hash, user_changed
+from clm.services.account import end_other_sessions, token_hash, user_changed
 from clm.services.context import AsyncCloudCall, CloudCall, CloudPolicy
 from clm.services.password import check_own_password
 from clm.services.seal import seal, unseal

@@ -13,7 +13,7 @@ from clm.rules.permissions import KNOWN, unknown
 from clm.rules.scope import require_session
 from clm.rules.user import UserEvent, UserState
 from clm.services import totp
-from clm.services.accounts import end_sessions, insert_user, move, record_user, step, user_changed
+from clm.services.account import end_sessions, insert_user, move, record_user, step, user_changed
 from clm.services.context import AsyncCloudCall, CloudCall, CloudIdentity
 from clm.services.holdings import holdings
 from clm.services.mail import send_mail

@@ -17,7 +17,7 @@ import pytest
 
 from clm.models import Base
 from clm.rules.scope import SESSION_ONLY
-from clm.services.accounts import open_session
+from clm.services.account import open_session
 from clm.store.identity import find_by_login
 from cm.rpc.caller import Identity, LocalCaller
 from cm.rpc.view import Registry, View

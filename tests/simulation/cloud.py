@@ -18,7 +18,7 @@ from twisted.python.failure import Failure
 from clm.daemon.app import CloudManager
 from clm.daemon.duties import Locks
 from clm.daemon.settings import CloudSettings, DatabaseSettings, ListenSettings, Settings
-from clm.services.accounts import SESSION_PREFIX, insert_user, open_session, token_hash
+from clm.services.account import SESSION_PREFIX, insert_user, open_session, token_hash
 from clm.store.identity import find_by_login
 from cm.rpc.dispatch import Peer
 from cm.rpc.view import Registry

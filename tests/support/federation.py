@@ -17,7 +17,7 @@ from typing import Any
 from twisted.internet.tcp import Server
 
 from clm.daemon.settings import ClustersSettings, ListenSettings
-from clm.services.accounts import open_session
+from clm.services.account import open_session
 from clm.store.identity import find_by_login
 from cm.rpc.codec import encode_error
 from cm.rpc.errors import CloudError

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from clm.results.user import Session
-from clm.services import accounts
+from clm.services import account as service
 from clm.services.context import CloudCall, CloudIdentity
 from clm.store.session import list_sessions
 from cm.rpc.types import Id
@@ -20,7 +20,7 @@ def get_list(caller: CloudCall) -> list[Session]:
 @user_view(changing=True)
 def delete(caller: CloudCall, session_id: Id) -> None:
     """End a session."""
-    accounts.close_session(caller, session_id)
+    service.close_session(caller, session_id)
 
 
 @user_view(changing=True)
@@ -28,7 +28,7 @@ def logout(caller: CloudCall) -> None:
     """End the session that this call came with; with another credential there is nothing to end."""
     current = _current(caller)
     if current is not None:
-        accounts.close_session(caller, current)
+        service.close_session(caller, current)
 
 
 def _current(caller: CloudCall) -> int | None:
