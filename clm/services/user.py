@@ -15,7 +15,7 @@ from clm.rules.user import UserEvent, UserState
 from clm.services import totp
 from clm.services.account import end_sessions, insert_user, move, record_user, step, user_changed
 from clm.services.context import AsyncCloudCall, CloudCall, CloudIdentity
-from clm.services.holdings import holdings
+from clm.services.holding import holdings
 from clm.services.mail import send_mail
 from clm.services.password import hashed
 from clm.store.change import record_change
