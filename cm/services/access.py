@@ -1,5 +1,5 @@
 """
-Authorization on VMs, images and their operations. Sharing them is ``sharing.py``'s.
+Authorization on VMs, images and their operations. Sharing them is ``acl.py``'s.
 
 What is absent, has ended or is not shared with the caller is not found, all three alike; what they see and may not do
 is ``AccessNeeded``. An object's own account costs no query of grants. A VM or image that has ended is its account's

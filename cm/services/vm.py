@@ -20,11 +20,11 @@ from cm.rules.placement import VMRequest
 from cm.runtime.database import at_last
 from cm.runtime.json_text import array_of, with_members
 from cm.services.access import authorized_vm, level_on, person_of, require, usable_image
+from cm.services.acl import own_groups, share_with_groups
 from cm.services.context import ClusterCall, vnc_password
 from cm.services.kind import ENDS
 from cm.services.placement import Placing, told
 from cm.services.saving import reserve_image
-from cm.services.sharing import own_groups, share_with_groups
 from cm.store.access import list_shared_vms
 from cm.store.attachment import attach_image
 from cm.store.booking import Booking, Share, book, refuse

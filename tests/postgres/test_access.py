@@ -18,7 +18,7 @@ from cm.rpc.vocabulary import DiskFormat, ImageAccess, Role
 from cm.rules.access import AccessNeeded, Level, Shared
 from cm.rules.operation import SPECS, OperationKind
 from cm.services.access import drop_groups
-from cm.services.sharing import OwnerStays
+from cm.services.acl import OwnerStays
 from cm.store.access import audience
 from support.cloud import MemoryCloud, run
 from support.matrix import SAMPLES, UNSHARED, Case, arguments, cases, needs_level, outcome

@@ -11,7 +11,7 @@ from simulation.edits import Edit, Mutation
 
 ACCESS: Final = "cm/rules/access.py"
 CHANGE: Final = "cm/store/feed.py"
-SHARING: Final = "cm/services/sharing.py"
+SHARING: Final = "cm/services/acl.py"
 SPEC: Final = "cm/store/domain.py"
 VM: Final = "cm/rules/vm.py"
 

@@ -10,7 +10,7 @@ from cm.results.access import AccessEntry
 from cm.rpc.types import Id, Login
 from cm.rpc.view import admin_view
 from cm.rules.access import Level, Shared
-from cm.services import sharing
+from cm.services import acl as service
 from cm.services.context import ClusterCall
 
 Issuer = Annotated[str, Meta(min_length=1, max_length=200)]
@@ -19,7 +19,7 @@ Issuer = Annotated[str, Meta(min_length=1, max_length=200)]
 @admin_view
 def get_list(caller: ClusterCall, kind: Shared, object_id: Id) -> list[AccessEntry]:
     """Who has which level on a VM or an image, its own account first."""
-    return sharing.get_list(caller, kind, object_id, administrator=True)
+    return service.get_list(caller, kind, object_id, administrator=True)
 
 
 @admin_view(changing=True)
@@ -37,4 +37,4 @@ def set(
 
     :param issuer: the cloud manager whose login or group it is; without it the caller's own, or this cluster's logins.
     """
-    sharing.set_level(caller, kind, object_id, level, login=login, group_id=group_id, administrator=True, issuer=issuer)
+    service.set_level(caller, kind, object_id, level, login=login, group_id=group_id, administrator=True, issuer=issuer)

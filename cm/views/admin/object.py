@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from cm.results.access import FoundObject
 from cm.rpc.view import admin_view
-from cm.services import sharing
+from cm.services import acl as service
 from cm.services.context import ClusterCall
 from cm.views.user.object import Uuids
 
@@ -16,4 +16,4 @@ def find(caller: ClusterCall, uuids: Uuids) -> list[FoundObject]:
 
     :return: ``uuid`` as it was sent, ``kind`` (vm, image, template, node, storage, network, user) and ``id``.
     """
-    return sharing.find_objects(caller, uuids, administrator=True)
+    return service.find_objects(caller, uuids, administrator=True)

@@ -11,7 +11,7 @@ from cm.results.access import AccessEntry
 from cm.rpc.types import Id, Login
 from cm.rpc.view import user_view
 from cm.rules.access import Action, Level, Shared
-from cm.services import sharing
+from cm.services import acl as service
 from cm.services.context import ClusterCall
 
 
@@ -22,7 +22,7 @@ def get_list(caller: ClusterCall, kind: Shared, object_id: Id) -> list[AccessEnt
 
     :return: ``level`` and ``subject``: ``user_id`` and ``login``, or ``group_id`` and ``issuer``.
     """
-    return sharing.get_list(caller, kind, object_id)
+    return service.get_list(caller, kind, object_id)
 
 
 @user_view(changing=True, on={"object_id": Action.GRANT})
@@ -39,4 +39,4 @@ def set(
 
     :param login: of an account of the caller's own cloud manager that has been here before.
     """
-    sharing.set_level(caller, kind, object_id, level, login=login, group_id=group_id)
+    service.set_level(caller, kind, object_id, level, login=login, group_id=group_id)

@@ -9,7 +9,7 @@ from msgspec import Meta
 from cm.results.access import FoundObject
 from cm.rpc.types import IDS_MAX
 from cm.rpc.view import user_view
-from cm.services import sharing
+from cm.services import acl as service
 from cm.services.context import ClusterCall
 
 Uuids = Annotated[list[Annotated[str, Meta(min_length=32, max_length=45)]], Meta(min_length=1, max_length=IDS_MAX)]
@@ -22,4 +22,4 @@ def find(caller: ClusterCall, uuids: Uuids) -> list[FoundObject]:
 
     :return: ``uuid`` as it was sent, ``kind`` (vm, image, template) and ``id``.
     """
-    return sharing.find_objects(caller, uuids)
+    return service.find_objects(caller, uuids)

@@ -9,8 +9,8 @@ from cm.rpc.vocabulary import DiskBus, ImageKind, NicModel, VideoModel
 from cm.rules.access import Action, ImageFilter
 from cm.services import image as service
 from cm.services.access import authorized_image, person_of
+from cm.services.acl import share_image
 from cm.services.context import ClusterCall
-from cm.services.sharing import share_image
 from cm.store.image import show_image
 
 KINDS = (ImageKind.SYSTEM,)
