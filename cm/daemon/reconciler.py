@@ -16,7 +16,7 @@ from cm.runtime.pulse import Pulse
 from cm.services.context import Services
 from cm.services.reconcile import mark_passed, pass_over
 from cm.services.volume import pass_over_storage
-from cm.store.passes import Recorded, Rhythm, next_turn, nodes_by_state, recorded, storages_by_node, take_turns
+from cm.store.reconcile import Recorded, Rhythm, next_turn, nodes_by_state, recorded, storages_by_node, take_turns
 
 log = Logger()
 STORAGE_S = 600.0  # between passes over storages: listing one reads every volume's header

@@ -49,7 +49,7 @@ from cm.store.node import (
 )
 from cm.store.node_document import document_changed
 from cm.store.node_report import forget_report
-from cm.store.passes import record_node
+from cm.store.reconcile import record_node
 from cm.store.unknown import forget_node
 
 TOPIC: Final = "node"

@@ -17,7 +17,7 @@ from cm.services.health import doubt_missing, doubt_silent, judge
 from cm.services.host import recognise, seen_host
 from cm.services.unknown import look_at_unknown
 from cm.store.drift import record_findings
-from cm.store.passes import Recorded, record_node, recorded, whose, write_passed
+from cm.store.reconcile import Recorded, record_node, recorded, whose, write_passed
 from cm.store.unknown import UnknownSeen, record_unknown
 
 log = Logger()

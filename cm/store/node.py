@@ -1,4 +1,4 @@
-"""Nodes: the snapshot that placement decides on, rows for views, and their changes; ``passes.py`` has what is seen."""
+"""Nodes: the snapshot that placement decides on, rows for views, changes; ``reconcile.py`` has what is seen."""
 
 from __future__ import annotations
 

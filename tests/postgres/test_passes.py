@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from cm.services.reconcile import mark_passed
-from cm.store.passes import Rhythm, next_turn, recorded, take_turns
+from cm.store.reconcile import Rhythm, next_turn, recorded, take_turns
 from support.cloud import MemoryCloud
 from support.wait import until
 
