@@ -21,7 +21,7 @@ from clm.daemon.watcher import Watcher
 from clm.drivers.mail import SmtpSender
 from clm.services.account import TOPIC
 from clm.services.authenticator import HASHING, CloudAuthenticator
-from clm.services.clusters import Clusters, Connect
+from clm.services.connection import Clusters, Connect
 from clm.services.context import CloudPolicy, OIDCProvider, Services
 from clm.services.feed import FeedAuthenticator, sees_cluster
 from clm.services.forwarding import Forwarder

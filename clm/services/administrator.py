@@ -6,7 +6,7 @@ from typing import Final
 
 from clm.results.cluster import Administrator
 from clm.rules.cluster import ClusterFacts
-from clm.services.clusters import administers
+from clm.services.connection import administers
 from clm.services.context import CloudCall
 from clm.services.forwarding import NotClusterAdministrator
 from clm.store import cluster as store

@@ -26,7 +26,7 @@ from clm.rules.cluster import (
     check_url,
     judge,
 )
-from clm.services.clusters import TOPIC, service_identity
+from clm.services.connection import TOPIC, service_identity
 from clm.services.context import AsyncCloudCall, CloudCall, Services
 from clm.store import cluster as store
 from clm.store.change import record_change

@@ -14,7 +14,7 @@ from cm.rpc.limits import Share
 if TYPE_CHECKING:
     from clm.drivers.oidc import Provider
     from clm.services.authenticator import CloudAuthenticator
-    from clm.services.clusters import Clusters
+    from clm.services.connection import Clusters
     from clm.services.forwarding import Forwarder
     from cm.rpc.gate import PasswordGate
     from cm.rpc.keys import SigningKey

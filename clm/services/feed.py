@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Final
 
 from clm.rules.scope import ScopeNeeded, allows
-from clm.services.clusters import administers
+from clm.services.connection import administers
 from clm.services.context import CloudIdentity
 from cm.rpc.caller import Identity
 from cm.rpc.credentials import Authenticator, Credentials

@@ -22,7 +22,7 @@ from twisted.web.http_headers import Headers
 
 from clm.rules.cluster import as_uuid
 from clm.rules.events import parse_at
-from clm.services.clusters import service_identity
+from clm.services.connection import service_identity
 from clm.services.context import Services
 from clm.services.message import take_over
 from clm.store import feed as store

@@ -7,7 +7,7 @@ from typing import Any
 from twisted.internet.defer import Deferred, FirstError, gatherResults
 
 from clm.drivers.cluster import ClusterConnection
-from clm.services.clusters import service_identity
+from clm.services.connection import service_identity
 from clm.services.context import Services
 
 

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from twisted.logger import Logger
 
 from clm.rules.sync import DEFAULT, QUOTAS, Account, agrees, plan
-from clm.services.clusters import service_identity
+from clm.services.connection import service_identity
 from clm.services.context import Services
 from clm.store import sync as store
 from cm.rpc.errors import InvalidRequest

@@ -13,7 +13,7 @@ import pytest
 from clm.daemon.settings import ClustersSettings
 from clm.drivers.cluster import ClusterLocked, ClusterRefused, ClusterUnavailable
 from clm.services import trail as trail_module
-from clm.services.clusters import speaker
+from clm.services.connection import speaker
 from clm.services.forwarding import NotClusterAdministrator, ToldTwice
 from cm.rpc.client import RpcClient
 from cm.rpc.errors import (

@@ -11,7 +11,7 @@ import pytest
 
 import clm.drivers.oidc
 import clm.services.authenticator
-import clm.services.clusters
+import clm.services.connection
 import clm.services.context
 import clm.services.forwarding
 import cm.rpc.gate
@@ -32,7 +32,7 @@ KNOWN = {
     for module in (
         cm.rpc.gate, cm.rpc.keys, cm.runtime.database, cm.runtime.listener, cm.runtime.logins, cm.runtime.threads,
         cm.services.authenticator, cm.services.fleet, clm.drivers.oidc, clm.services.authenticator,
-        clm.services.clusters, clm.services.forwarding,
+        clm.services.connection, clm.services.forwarding,
     )
     for name, value in vars(module).items()
 }  # fmt: skip

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from clm.results.cluster import UserCluster
-from clm.services.clusters import administers
+from clm.services.connection import administers
 from clm.services.context import CloudCall, CloudIdentity
 from clm.store.cluster import for_users, list_clusters
 from cm.rpc.view import user_view

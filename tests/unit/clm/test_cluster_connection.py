@@ -10,7 +10,7 @@ from twisted.internet.task import Clock
 
 from clm.drivers.cluster import AT_ONCE, CALLS, WAITS, ClusterConnection, ClusterUnavailable
 from clm.rules.cluster import OK, ClusterFacts
-from clm.services.clusters import service_identity
+from clm.services.connection import service_identity
 from cm.rpc.caller import Identity
 from cm.rpc.errors import TooManyAtOnce
 from cm.rpc.vocabulary import Role
