@@ -147,7 +147,7 @@ BOUNDS: Final = (
     Bound(CLM, "connections kept to one cluster", "clm.drivers.cluster:CONNECTIONS", "none", "another one is made"),
     Bound(CLM, "places of objects remembered", "clm.services.forwarding:PLACES_MAX", "one of each",
           "the longest untouched goes"),
-    Bound(CLM, "rows of the audit of forwarded calls that wait", "clm.services.trail:KEPT_MAX", "none",
+    Bound(CLM, "rows of the audit of forwarded calls that wait", "clm.services.audit:KEPT_MAX", "none",
           "told in the log"),
     Bound(CLM, "sessions of a user", "clm.services.account:SESSIONS_MAX", "of each account", "the oldest ends"),
     Bound(CLM, "issues sent in an hour", "clm.services.issue:HOURLY_MAX", "of each account", "`issue_limit`"),

@@ -21,9 +21,9 @@ from twisted.logger import Logger
 from clm.results.cluster import PlacedObject
 from clm.rules.cluster import as_uuid
 from clm.rules.forward import EVERYWHERE, Place, Row, check_everywhere, fits, settle, uuids_in
+from clm.services.audit import Trail
 from clm.services.connection import Clusters, administers, speaker
 from clm.services.context import AsyncCloudCall, CloudPolicy
-from clm.services.trail import Trail
 from cm.rpc.caller import Identity, RawJSON
 from cm.rpc.codec import encode_json
 from cm.rpc.errors import CloudError, Conflict, InvalidRequest, NotPermitted, ObjectNotFound

@@ -12,7 +12,7 @@ import pytest
 
 from clm.daemon.settings import ClustersSettings
 from clm.drivers.cluster import ClusterLocked, ClusterRefused, ClusterUnavailable
-from clm.services import trail as trail_module
+from clm.services import audit as trail_module
 from clm.services.connection import speaker
 from clm.services.forwarding import NotClusterAdministrator, ToldTwice
 from cm.rpc.client import RpcClient
@@ -223,7 +223,7 @@ def test_trail_outlives_the_database(federation: Federation, monkeypatch: pytest
     transact, failed = database.transact, []
 
     async def failing(function: Any, *args: Any) -> Any:
-        if function.__module__ == "clm.services.trail" and len(failed) < 2:
+        if function.__module__ == "clm.services.audit" and len(failed) < 2:
             failed.append(function)
             if lost == "in the commit":
                 await transact(function, *args)

@@ -283,7 +283,7 @@ DEFECTS: Final = (
     Mutation(
         "trail_given_up",
         "Ours once: the cloud's audit of what it passed on is not tried again by itself while the database is away.",
-        (Edit("clm/services/trail.py", "            self._write_in(AGAIN_S)\n", ""),),
+        (Edit("clm/services/audit.py", "            self._write_in(AGAIN_S)\n", ""),),
     ),
     Mutation(
         "feed_repeated",
