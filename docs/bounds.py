@@ -145,7 +145,7 @@ BOUNDS: Final = (
         " cloud itself", "the same",
     ),
     Bound(CLM, "connections kept to one cluster", "clm.drivers.cluster:CONNECTIONS", "none", "another one is made"),
-    Bound(CLM, "places of objects remembered", "clm.services.forwarding:PLACES_MAX", "one of each",
+    Bound(CLM, "places of objects remembered", "clm.services.forward:PLACES_MAX", "one of each",
           "the longest untouched goes"),
     Bound(CLM, "rows of the audit of forwarded calls that wait", "clm.services.audit:KEPT_MAX", "none",
           "told in the log"),

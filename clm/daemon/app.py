@@ -24,7 +24,7 @@ from clm.services.authenticator import HASHING, CloudAuthenticator
 from clm.services.connection import Clusters, Connect
 from clm.services.context import CloudPolicy, OIDCProvider, Services
 from clm.services.feed import FeedAuthenticator, sees_cluster
-from clm.services.forwarding import Forwarder
+from clm.services.forward import Forwarder
 from clm.store.feed import read_changes
 from clm.views.forward import add_forwarded
 from cm.rpc.dispatch import Dispatcher

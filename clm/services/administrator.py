@@ -8,7 +8,7 @@ from clm.results.cluster import Administrator
 from clm.rules.cluster import ClusterFacts
 from clm.services.connection import administers
 from clm.services.context import CloudCall
-from clm.services.forwarding import NotClusterAdministrator
+from clm.services.forward import NotClusterAdministrator
 from clm.store import cluster as store
 from clm.store.change import record_change
 from cm.runtime.database import notify

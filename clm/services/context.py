@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from clm.drivers.oidc import Provider
     from clm.services.authenticator import CloudAuthenticator
     from clm.services.connection import Clusters
-    from clm.services.forwarding import Forwarder
+    from clm.services.forward import Forwarder
     from cm.rpc.gate import PasswordGate
     from cm.rpc.keys import SigningKey
     from cm.runtime.database import Database

@@ -14,7 +14,7 @@ from clm.daemon.settings import ClustersSettings
 from clm.drivers.cluster import ClusterLocked, ClusterRefused, ClusterUnavailable
 from clm.services import audit as trail_module
 from clm.services.connection import speaker
-from clm.services.forwarding import NotClusterAdministrator, ToldTwice
+from clm.services.forward import NotClusterAdministrator, ToldTwice
 from cm.rpc.client import RpcClient
 from cm.rpc.errors import (
     DatabaseUnavailable,

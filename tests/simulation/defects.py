@@ -315,7 +315,7 @@ DEFECTS: Final = (
         "The cloud gives each call that it passes on a name of its own, also a repeated one.",
         (
             Edit(
-                "clm/services/forwarding.py",
+                "clm/services/forward.py",
                 'params["request_id"] = caller.request_id or f"clm-{uuid.uuid4().hex}"',
                 'params["request_id"] = f"clm-{uuid.uuid4().hex}"',
             ),

@@ -13,7 +13,7 @@ import clm.drivers.oidc
 import clm.services.authenticator
 import clm.services.connection
 import clm.services.context
-import clm.services.forwarding
+import clm.services.forward
 import cm.rpc.gate
 import cm.rpc.keys
 import cm.runtime.database
@@ -32,7 +32,7 @@ KNOWN = {
     for module in (
         cm.rpc.gate, cm.rpc.keys, cm.runtime.database, cm.runtime.listener, cm.runtime.logins, cm.runtime.threads,
         cm.services.authenticator, cm.services.fleet, clm.drivers.oidc, clm.services.authenticator,
-        clm.services.connection, clm.services.forwarding,
+        clm.services.connection, clm.services.forward,
     )
     for name, value in vars(module).items()
 }  # fmt: skip
