@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from clm.rules.limits import RateLimits
-from clm.rules.permissions import require_permission
+from clm.rules.permission import require_permission
 from clm.rules.scope import SESSION_ONLY, ScopeNeeded, SessionNeeded, allows
 from clm.services.context import AsyncCloudCall, CloudCall, CloudIdentity, Services
 from clm.views.forward import Forwarded

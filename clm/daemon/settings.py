@@ -9,7 +9,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from clm.rules.mail import parse_mailbox
-from clm.rules.permissions import DEFAULT, unknown
+from clm.rules.permission import DEFAULT, unknown
 from cm.rpc.limits import Limits
 from cm.rpc.types import Secret
 from cm.runtime.settings import DatabaseSettings as ClusterDatabase

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from clm.rules.permissions import DEFAULT
+from clm.rules.permission import DEFAULT
 from cm.rpc.caller import Call, Identity
 from cm.rpc.limits import Share
 

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from clm.results.user import User
-from clm.rules.permissions import KNOWN, unknown
+from clm.rules.permission import KNOWN, unknown
 from clm.rules.scope import require_session
 from clm.rules.user import UserEvent, UserState
 from clm.services import totp

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from accounts_bench import PASSWORD, Make, admin, guest, log_in, make_accounts, register
 
-from clm.rules.permissions import PermissionNeeded
+from clm.rules.permission import PermissionNeeded
 from clm.rules.user import WrongUserState
 from clm.services.token import OneTimeTokenRefused
 from clm.services.user import LastCloudAdmin

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from clm.rules.permissions import PermissionNeeded
+from clm.rules.permission import PermissionNeeded
 from clm.rules.scope import SESSION_ONLY, ScopeNeeded, SessionNeeded
 from clm.services.api_key import TooManyApiKeys
 from cm.rpc.errors import (

@@ -20,7 +20,7 @@ from support.clm import CloudBench
 
 @pytest.fixture
 def people(bench: CloudBench) -> CloudBench:
-    """Users ann, bob and eve; all may make groups, which is the rule (rules/permissions.py)."""
+    """Users ann, bob and eve; all may make groups, which is the rule (rules/permission.py)."""
     bench.user("eve")
     return bench
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from clm.results.user import PermissionInfo
-from clm.rules.permissions import GATES, KNOWN
+from clm.rules.permission import GATES, KNOWN
 from clm.services.context import CloudCall
 from cm.rpc.view import cloud_view
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clm.rules.permissions import DEFAULT, GATES, KNOWN, PermissionNeeded, require_permission, unknown
+from clm.rules.permission import DEFAULT, GATES, KNOWN, PermissionNeeded, require_permission, unknown
 from clm.rules.scope import SESSION_ONLY, allows, wrong_items
 from cm.rpc.view import Registry
 
