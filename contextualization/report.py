@@ -46,7 +46,7 @@ class _Hook(Struct):
 
 
 class _Report(Struct):
-    """Of ``cm.rules.node_report.Report`` what may be in it. More of a newer agent's is passed over."""
+    """Of ``cm.rules.node_report.Report`` what may be in it. More of a newer agent's is ignored."""
 
     protocol: Annotated[int, Meta(ge=PROTOCOL, le=1000)]
     run: Word

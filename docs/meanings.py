@@ -24,7 +24,7 @@ MEANINGS = {
     "cluster.storage_overcommit": "bytes promised per byte there, of storages added from now on",
     "cluster.vnc_first_port": "first VNC port of nodes added from now on",
     "cluster.vnc_ports": "how many of them; no more VMs can be placed on the node",
-    "cluster.workers": "whether this process works operations and passes over nodes, or only answers calls",
+    "cluster.workers": "whether this process works operations and makes passes over nodes, or only answers calls",
     "images.directories": "where administrators may import image files from; none: nowhere",
     "images.private_networks": "whether images may be fetched by URL from private addresses",
     "images.networks": "networks (CIDR) that URLs may lead to whatever else is said, such as a mirror's",

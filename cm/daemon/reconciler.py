@@ -1,4 +1,4 @@
-"""The loop that passes over nodes: every node in turn, and one at once when something hints at news from it."""
+"""The loop of the passes over nodes: every node in turn, and one at once when something hints at news from it."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from cm.runtime.loop import Loop
 from cm.runtime.metrics import Metrics
 from cm.runtime.pulse import Pulse
 from cm.services.context import Services
-from cm.services.reconcile import mark_passed, pass_over
-from cm.services.volume import pass_over_storage
+from cm.services.reconcile import mark_passed, run_pass
+from cm.services.volume import run_storage_pass
 from cm.store.reconcile import Recorded, Rhythm, next_turn, nodes_by_state, recorded, storages_by_node, take_turns
 
 log = Logger()
@@ -63,7 +63,7 @@ class Reconciler:
     async def check_storages(self) -> None:
         """Pass over every storage, each through one node."""
         for storage_id, node_id in await self._services.database.read(storages_by_node):
-            await pass_over_storage(self._services, storage_id, node_id)
+            await run_storage_pass(self._services, storage_id, node_id)
 
     def stop(self) -> None:
         self._stopping = True
@@ -141,7 +141,7 @@ class Reconciler:
 
     async def _pass(self, node_id: int, known: Recorded | None) -> None:
         try:
-            made = await pass_over(
+            made = await run_pass(
                 self._services,
                 node_id,
                 fresh=node_id not in self._subscribed,

@@ -90,7 +90,7 @@ class Change(Base):
     __tablename__ = "change"
     __table_args__ = (Index("ix_change_order", "xid", "id"),)
     id: Mapped[Key]
-    # Readers see a row only once all transactions before its own have ended: else one could be passed over.
+    # Readers see a row only once all transactions before its own have ended: else one could be skipped.
     xid: Mapped[int] = mapped_column(BigInteger, server_default=text("(pg_current_xact_id()::text)::bigint"))
     at: Mapped[Now] = mapped_column(index=True)
     account_id: Mapped[int | None]

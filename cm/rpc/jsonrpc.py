@@ -25,7 +25,7 @@ _MARK: Final = b"\xef\xbb\xbf"  # UTF-8's byte order mark, which some systems wr
 
 
 class _Request(msgspec.Struct, gc=False):
-    """Members that the specification does not know are passed over, as it neither allows nor forbids them."""
+    """Members that the specification does not know are ignored, as it neither allows nor forbids them."""
 
     jsonrpc: Literal["2.0"]
     method: str

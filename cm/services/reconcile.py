@@ -24,7 +24,7 @@ log = Logger()
 KINDS = (DriftKind.UNKNOWN_DOMAIN, DriftKind.MISSING_DOMAIN, DriftKind.WRONG_STATE)
 
 
-async def pass_over(
+async def run_pass(
     services: Services,
     node_id: int,
     *,

@@ -69,7 +69,7 @@ async def check_storage(caller: AsyncClusterCall, storage_id: int) -> StorageChe
     return {"storage_id": storage_id, "node_id": node_id, "deleted": deleted, "findings": found}
 
 
-async def pass_over_storage(services: Services, storage_id: int, node_id: int) -> None:
+async def run_storage_pass(services: Services, storage_id: int, node_id: int) -> None:
     """``settle_storage`` in its turn: a storage that cannot be listed now is listed another time."""
     try:
         await settle_storage(services, storage_id, node_id)

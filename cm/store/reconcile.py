@@ -24,7 +24,7 @@ log = Logger()
 
 # ------------------------------------------------------------------ turns
 
-# Nodes that answer are passed over less often where there are very many: news comes by hints, passes are for what was
+# Nodes that answer get a pass less often where there are very many: news comes by hints, passes are for what was
 # lost on the way.
 _EVERY = (
     "CASE WHEN state = 'ok' THEN greatest(CAST(:every AS float8), CAST(:all AS float8))"
@@ -48,7 +48,7 @@ _NEXT = Prepared(
 @dataclass(frozen=True)
 class Rhythm:
     """
-    How often nodes are passed over.
+    How often nodes get a pass.
 
     :ivar every_s: seconds between two passes over a node.
     :ivar silent_s: at the most, over one that does not answer.

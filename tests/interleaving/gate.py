@@ -134,7 +134,7 @@ class Stage:
 
     def play(self, works: Sequence[Callable[[Database], str]], order: Iterator[int]) -> list[Outcome]:
         """
-        :param order: whose statement is next; whoever has ended or is blocked is passed over for the other. When it is
+        :param order: whose statement is next; whoever has ended or is blocked is skipped for the other. When it is
             exhausted, the first and then the other go on to their ends.
         :raises Stuck: neither can go on.
         """

@@ -308,7 +308,7 @@ _MESSAGE = '{"event":"enter","kind":"message","object_id":1,"audience":{"users":
     ],
 )
 def test_poison(bench: CloudBench, data: str) -> None:
-    """What a cluster tells and nobody can store is passed over; what comes after it is taken over."""
+    """What a cluster tells and nobody can store is skipped; what comes after it is taken over."""
     database = bench.manager.database
     cluster_id = bench.sql("INSERT INTO cluster (name, url) VALUES ('x', 'http://127.0.0.1:1') RETURNING id")
     facts = next(facts for facts in database.read_now(list_facts) if facts.id == cluster_id)

@@ -324,7 +324,7 @@ def test_token_can_be_typed(start: Start) -> None:
 
 
 def test_templates(start: Start, server: SmtpServer, tmp_path: Path) -> None:
-    """An operator's template is taken in place of ours; one that cannot be used is passed over."""
+    """An operator's template is taken in place of ours; one that cannot be used is ignored."""
     directory = tmp_path / "mails"
     directory.mkdir()
     (directory / "activated.txt").write_text("Subject: Witaj, $login\n\nZażółć: $cloud\n")

@@ -151,13 +151,13 @@ def test_own_queue_is_no_evidence(
     try:
         copies = [cloud.create(name=f"copy{number}", deploy_mode="copy") for number in range(7)]
         cloud.until(lambda: len(began) == LASTING_MAX, "copies are under way")
-        cloud.until(lambda: cloud.sql("SELECT seen_at FROM node"), "it is passed over")
+        cloud.until(lambda: cloud.sql("SELECT seen_at FROM node"), "a pass over it")
         passed = cloud.sql("SELECT seen_at FROM node")
         vm_id = cloud.create(name="other")["vm_id"]
         cloud.wait(vm_id, "running", 5.0)
         cloud.call("user.vm.stop", [vm_id])
         cloud.wait(vm_id, "stopped", 5.0)
-        cloud.until(lambda: cloud.sql("SELECT seen_at FROM node") > passed, "it was passed over meanwhile")
+        cloud.until(lambda: cloud.sql("SELECT seen_at FROM node") > passed, "a pass over it meanwhile")
         assert cloud.call("admin.node.check", [cloud.node_ids[0]], account="admin")["state"] == "ok"
         assert (cloud.sql("SELECT state FROM node"), len(began)) == ("ok", LASTING_MAX)
 
@@ -169,7 +169,7 @@ def test_own_queue_is_no_evidence(
         run(lambda: _block(threads, pool, held, blocked))
         with pytest.raises(Overloaded):
             run(lambda: cloud.manager.fleet.node(cloud.node_ids[0], 0.3).hypervisor.info())
-        assert run(lambda: reconcile.pass_over(cloud.manager.services, cloud.node_ids[0])) is None
+        assert run(lambda: reconcile.run_pass(cloud.manager.services, cloud.node_ids[0])) is None
         assert cloud.sql("SELECT state FROM node") == "ok"
         held.set()
         gate.set()

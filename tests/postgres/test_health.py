@@ -13,7 +13,7 @@ from admin_bench import Bench, ended
 from cm.drivers.memory.node import MemoryNode
 from cm.services.agent import enrol, record_agent
 from cm.services.evidence import update_vm
-from cm.services.reconcile import pass_over
+from cm.services.reconcile import run_pass
 from cm.store.hook_event import HookRecord
 from cm.store.vm import render_vm
 
@@ -37,7 +37,7 @@ def node(bench: Bench, name: str = "n1", *, enrolled: bool = True) -> int:
 
 def look(bench: Bench, node_id: int) -> Any:
     """A pass, and what administrators see then."""
-    ended(pass_over(bench.services, node_id))
+    ended(run_pass(bench.services, node_id))
     return bench.call("admin.node.get_by_id", node_id=node_id)
 
 

@@ -12,7 +12,7 @@ from cm.drivers.memory.node import MemoryNode
 from cm.rpc.errors import EnrolmentRefused, NoCapacity, NotApplicable, RunsElsewhere, SameHost
 from cm.services import node as service
 from cm.services.agent import enrol
-from cm.services.reconcile import pass_over
+from cm.services.reconcile import run_pass
 
 UUID = "4c4c4544-0042-3510-8053-b7c04f4d3332"
 FACTORY = "03000200-0400-0500-0006-000700080009"  # firmware that nobody gave a UUID
@@ -33,7 +33,7 @@ def add(bench: Bench, name: str, uri: str | None = None) -> Any:
 
 def connect(bench: Bench, node_id: int) -> None:
     """A pass, as the first since we are connected."""
-    ended(pass_over(bench.services, node_id, fresh=True))
+    ended(run_pass(bench.services, node_id, fresh=True))
 
 
 def placed(bench: Bench) -> dict[str, str]:

@@ -14,7 +14,7 @@ from cluster_builder import Peer
 from cm.rpc.errors import NoCapacity
 from cm.rules.placement import VMRequest
 from cm.services.placement import Placing
-from cm.services.reconcile import pass_over
+from cm.services.reconcile import run_pass
 from contextualization.report import REPORT_MAX
 from contextualization.wire import Answer, Exchange
 from node_hooks.qemu_hook import HOOK_VERSION
@@ -106,7 +106,7 @@ def test_without_firewall(bench: Bench) -> None:
     assert bench.call("admin.cluster.check")["nodes_degraded"] == 1
     reports.report("n1", NFT)
     assert reports.shown("n1")["troubles"] == [trouble] and reports.changes("n1") == before + 1
-    ended(pass_over(bench.services, reports.ids["n1"]))
+    ended(run_pass(bench.services, reports.ids["n1"]))
     assert reports.codes("n1") == ["nft_missing"]  # a pass has nothing to say of it
 
     def refused(session: Any) -> None:
@@ -130,7 +130,7 @@ def test_not_applied(bench: Bench) -> None:
     reports.report("n1", applied=old, hook={"path": "/etc/libvirt/hooks/qemu", "version": "0"})
     assert reports.codes("n1") == ["document_behind"] and reports.explained()["n1"][0] == "document_behind"
     assert reports.drift() == [("document_behind", "firewall"), ("wrong_hook", "hook")]
-    ended(pass_over(bench.services, reports.ids["n1"]))
+    ended(run_pass(bench.services, reports.ids["n1"]))
     assert len(reports.drift()) == 2
     reports.report("n1")
     assert reports.codes("n1") == [] and reports.drift() == []

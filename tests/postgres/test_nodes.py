@@ -113,7 +113,7 @@ def test_edit(bench: Bench) -> None:
 
 
 def test_lock(bench: Bench) -> None:
-    """Placement passes over a locked node, and says why."""
+    """Placement skips a locked node, and says why."""
     node_id = bench.node("n1")
     template_id = bench.call("admin.template.add", name="small")["template_id"]
     assert bench.call("admin.node.lock", node_id=node_id)["locked"]

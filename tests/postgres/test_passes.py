@@ -43,7 +43,7 @@ def asked(cloud: MemoryCloud, monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
 
 
 def round_made(cloud: MemoryCloud) -> None:
-    """Wait until every node was passed over after this moment."""
+    """Wait until every node has had a pass after this moment."""
     now = cloud.sql("SELECT clock_timestamp()")
     until(lambda: cloud.sql("SELECT bool_and(coalesce(passed_at > :now, false)) FROM node", now=now), "a round")
 

@@ -161,9 +161,9 @@ WORK: dict[str, Callable[[MemoryCloud], Any]] = {
     "due": lambda cloud: cloud.manager.database.read_now(worker.due_in, 5.0),
     "dead left": lambda cloud: cloud.manager.database.read_now(worker.dead_left, 1),
     "take over": lambda cloud: cloud.manager.database.transact_now(worker.take_over, 1),
-    "pass over a node": lambda cloud: run(lambda: reconciler.pass_over(cloud.manager.services, cloud.node_ids[0])),
+    "pass over a node": lambda cloud: run(lambda: reconciler.run_pass(cloud.manager.services, cloud.node_ids[0])),
     "pass over a storage": lambda cloud: run(
-        lambda: service.pass_over_storage(cloud.manager.services, cloud.storage_id, cloud.node_ids[0])
+        lambda: service.run_storage_pass(cloud.manager.services, cloud.storage_id, cloud.node_ids[0])
     ),
     "create": lambda cloud: cloud.create(name="new"),
     "destroy": lambda cloud: cloud.call(

@@ -62,16 +62,16 @@ class Restored:
         self.shell("pg_dump", "--format=custom", f"--file={self.file}", self.name)
 
     def restore(self) -> None:
-        """Stop, put the older state back, start, and wait until every node was passed over."""
+        """Stop, put the older state back, start, and wait until every node has had a pass."""
         self.cloud.stop()
         self.shell("dropdb", "--force", self.name)
         self.shell("createdb", self.name)
         self.shell("pg_restore", "--exit-on-error", f"--dbname={self.name}", str(self.file))
         self.cloud.start()
-        self.pass_over()
+        self.run_pass()
 
-    def pass_over(self) -> None:
-        """Until every node was passed over after this moment."""
+    def run_pass(self) -> None:
+        """Until every node has had a pass after this moment."""
         since = self.cloud.sql("SELECT clock_timestamp()")
         self.cloud.sql("UPDATE node SET passed_at = NULL")
         until(lambda: self.cloud.sql("SELECT bool_and(coalesce(seen_at > :s, false)) FROM node", s=since))
@@ -138,7 +138,7 @@ def test_held(restored: Restored) -> None:
     """What an unknown domain holds is claimed for as long as it exists, also while it is off, and free afterwards."""
     cloud, node = restored.cloud, restored.nodes[0]
     spec = foreign(node)
-    restored.pass_over()
+    restored.run_pass()
     assert cloud.sql("SELECT count(*) FROM unknown_domain WHERE name = 'vm-500' AND 5900 = ANY(ports)") == 1
     vms = [restored.running(name=f"vm{n}") for n in range(2)]
     assert min(vm["vm_id"] for vm in vms) > 500
@@ -146,7 +146,7 @@ def test_held(restored: Restored) -> None:
     here = [d for d in node.hypervisor.domains() if d.uuid != spec.uuid]
     assert [node.hypervisor.describe(domain.uuid).ports for domain in here] == [(5901,)]
     node.hypervisor.undefine(spec.uuid)
-    restored.pass_over()
+    restored.run_pass()
     assert cloud.sql("SELECT count(*) FROM unknown_domain") == 0
     assert address(restored.running(name="last")) == ADDRESS
 
@@ -159,11 +159,11 @@ def test_lease_held(restored: Restored) -> None:
     cloud.wait(vm["vm_id"], "stopped")
     assert address(vm) == ADDRESS
     spec = foreign(restored.nodes[0])
-    restored.pass_over()
+    restored.run_pass()
     cloud.call("user.vm.start", [vm["vm_id"]])
     assert "vm-500" in cloud.wait(vm["vm_id"], "error")["error"]
     restored.nodes[0].hypervisor.undefine(spec.uuid)
-    restored.pass_over()
+    restored.run_pass()
     cloud.call("user.vm.start", [vm["vm_id"]])
     cloud.wait(vm["vm_id"], "running")
 
@@ -206,7 +206,7 @@ def test_volumes(restored: Restored) -> None:
         v=image,
     )
     foreign(node, disks=(DiskSpec(FileSource(f"/srv/main/{disk}"), DiskFormat.QCOW2, "vda"),))
-    restored.pass_over()
+    restored.run_pass()
     run(cloud.manager.reconciler.check_storages)
     assert {image, disk} <= {volume.name for volume in node.volumes.list_all(restored.pool)}
     assert late not in {volume.name for volume in node.volumes.list_all(restored.pool)}
@@ -222,14 +222,14 @@ def test_image_kept(restored: Restored) -> None:
     own = f"vm-{spec.uuid}-root.qcow2"
     node.volumes.create_overlay(restored.pool, own, "image-1.qcow2", DiskFormat.QCOW2, 64 * 2**20)
     node.hypervisor.start(spec.uuid)
-    restored.pass_over()
+    restored.run_pass()
     cloud.call("admin.system_image.delete", [cloud.image_id], account="admin")
     operation = cloud.sql("SELECT max(id) FROM operation WHERE kind = 'image_delete'")
     told = until(lambda: cloud.call("admin.operation.get", [operation], account="admin")["admin_text"])
     assert "strange" in told and node.volumes.find(restored.pool, "image-1.qcow2") is not None
     node.hypervisor.destroy(spec.uuid)
     node.hypervisor.undefine(spec.uuid)
-    restored.pass_over()
+    restored.run_pass()
     until(lambda: node.volumes.find(restored.pool, "image-1.qcow2") is None)
 
 
@@ -264,7 +264,7 @@ def test_adopt(restored: Restored) -> None:
     kept = ("leases", "node", "cpu", "memory_mib", "image_id", "template_id")
     assert {name: now[name] for name in kept} == {name: vm[name] for name in kept}
     assert cloud.leaks() == []
-    restored.pass_over()
+    restored.run_pass()
     assert restored.drift() == {} and cloud.sql("SELECT count(*) FROM unknown_domain") == 0
     run(cloud.manager.reconciler.check_storages)
     assert restored.drift("leaked_volume") == {}
@@ -336,7 +336,7 @@ def test_adopt_back(restored: Restored) -> None:
     for vm in (stopped, moved):
         cloud.wait(vm["vm_id"], "running")
     assert cloud.sql("SELECT node_id FROM vm WHERE id = :v", v=moved["vm_id"]) != first
-    restored.pass_over()
+    restored.run_pass()
     assert restored.drift() == {} and restored.drift("missing_domain") == {} and cloud.leaks() == []
 
 
@@ -412,7 +412,7 @@ def test_adopt_refused(restored: Restored) -> None:
     refused(CannotAdopt, "no record", lost)
     refused(ObjectNotFound, "image", lost, image_id=10**6)
     cloud.call("admin.node.lock", [node_id], account="admin")
-    restored.pass_over()  # the VM shall get an address that none of these domains has
+    restored.run_pass()  # the VM shall get an address that none of these domains has
     vm = restored.running()
     refused(InUse, "number", domain(name=f"vm-{vm['vm_id']}", nics=(), vnc=None))
     port = cloud.sql("SELECT port FROM vnc_port WHERE node_id = :n ORDER BY port DESC LIMIT 1", n=node_id)

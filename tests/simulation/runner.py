@@ -120,7 +120,7 @@ def _live(simulation: Simulation, outcome: Outcome, pace_s: float) -> None:
     simulation.run_for(seconds)
     faults.end()
     outcome.injected, outcome.calls, outcome.errors = faults.injected, workload.counts, workload.errors
-    # Time runs on, until nothing is under way and every node was passed over since.
+    # Time runs on, until nothing is under way and every node has had a pass since.
     _rest(simulation, workload)
     simulation.look_at_storages()
     outcome.problems += invariants.at_rest(simulation, workload)

@@ -27,7 +27,7 @@ from simulation.walk import CalmGuests
 from simulation.workload import Workload
 from simulation.world import Node
 
-PASS_S: Final = 16.0  # in which each node is passed over
+PASS_S: Final = 16.0  # in which each node gets a pass
 REST_S: Final = 900.0  # until all must be quiet
 
 
@@ -238,7 +238,7 @@ class Scene(Simulation):
     # ------------------------------------------------------------------ the end
 
     def rest(self) -> None:
-        """Nothing is open, nothing is in a spool, and each node was passed over since."""
+        """Nothing is open, nothing is in a spool, and each node has had a pass since."""
         for _ in range(2):
             self.quiet()
             self.until(lambda: not any(node.agent.spool for node in self.nodes), "all spools are empty", REST_S)

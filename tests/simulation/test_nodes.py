@@ -145,7 +145,7 @@ def test_node_that_copies(server: PrivatePostgres, state_dir: Path) -> None:
     Ours once: four copies at a time held all the threads of a node; a pass then took its own wait for one for the
     node's silence, and nothing was placed there for as long as they lasted.
 
-    More copies than are worked at a time, of minutes each: the node is passed over as always and counts as well; VMs
+    More copies than are worked at a time, of minutes each: the node gets its passes as always and counts as well; VMs
     end there, are paused, stopped and started. Copies that have no place yet say so.
     """
     with Scene(server, state_dir, 104, nodes=1) as scene:

@@ -31,7 +31,7 @@ from simulation.simulation import Simulation
 SEED: Final = 7
 DOWN_S: Final = {1: 5.0, 2: 30.0}  # by number of managers: until the dead one is there again
 LIMIT_S: Final = 600.0  # until all must be quiet
-PASS_S: Final = 16.0  # in which each node is passed over once
+PASS_S: Final = 16.0  # in which each node gets a pass
 REQUEST: Final = "walk"
 GONE: Final = ("off", "absent", "crashed")
 STANDING_VOLUMES: Final = frozenset({"image-1.qcow2", "image-2.iso", "image-3.qcow2", "image-4.qcow2"})

@@ -308,7 +308,7 @@ def test_evacuate_is_patient(root: Wawel, lone: Wire) -> None:
 
 
 def test_evacuate_late(root: Wawel, lone: Wire, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A VM that came to the node while others left is not passed over in silence."""
+    """A VM that came to the node while others left is not left out in silence."""
     lone.cluster.add_vm("web")
     begin = lone.cluster.begin
 

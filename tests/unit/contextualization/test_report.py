@@ -44,6 +44,6 @@ def test_bad(change: dict[str, Any]) -> None:
 
 
 def test_newer_agent() -> None:
-    """What a newer agent says besides is passed over."""
+    """What a newer agent says besides is ignored."""
     told = {**msgspec.json.decode(GOOD), "protocol": 3, "weather": {"rain": True}}
     assert parse_report(msgspec.json.encode(told)).problems[0].code == "nft_missing"
