@@ -74,14 +74,14 @@ async def _look(work: Work, row: VMRow) -> Seen:
     return seen.state
 
 
-async def _seal(work: Work, row: VMRow) -> None:
+async def _remove_domain(work: Work, row: VMRow) -> None:
     """See to it that nothing writes to the VM's disks from here on: its end is on record, but not that it stays so."""
     if row.node_id is not None and row.launches:
-        await work.node(row.node_id).run(seal, row.uuid)
+        await work.node(row.node_id).run(remove_domain, row.uuid)
 
 
 @job(Pace.SLOW, DEADLINE_S)
-def seal(node: INode, uuid: str) -> None:
+def remove_domain(node: INode, uuid: str) -> None:
     """
     On the node's threads. Without a definition nobody can start the domain any more, by hand or by its host's restart;
     one that was started since its end was seen ends now.
@@ -164,14 +164,14 @@ async def _obeyed(work: Work) -> bool:
 async def rest(work: Work) -> None:
     """Forget the definition and give the node back; the disk, address and quota stay."""
     row = await work.db_vm(_alone, work.op)
-    await _seal(work, row)
+    await _remove_domain(work, row)
     await work.complete(rest_stopped, row.id)
 
 
 async def clean_up(work: Work) -> None:
     """Forget the definition and delete the volumes, on the node or on any other that has their storage."""
     row, volumes, node_id = await work.db_vm(_clean_up_facts)
-    await _seal(work, row)
+    await _remove_domain(work, row)
     if volumes:
         if node_id is None:
             raise Wait(5 * LOOK_S, NO_NODE)
@@ -203,7 +203,7 @@ async def keep(work: Work) -> None:
         return
     row, image_id, image_volume, node_id, pool, source = facts
     await work.progress(20)
-    await _seal(work, row)
+    await _remove_domain(work, row)
     # The image's row still says that it is being added, so a volume of that name is an unfinished copy.
     node = work.node(node_id)
     await node.volumes.delete(pool, image_volume)

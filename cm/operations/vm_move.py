@@ -12,7 +12,7 @@ from typing import Final
 from sqlalchemy.orm import Session
 
 from cm.operations.base import Kind, Work, register, vm_of
-from cm.operations.vm_end import GRACED, await_end, cut_power, seal
+from cm.operations.vm_end import GRACED, await_end, cut_power, remove_domain
 from cm.operations.vm_launch import launch, refuse_twice
 from cm.rpc.errors import CloudError, NoCapacity, NowhereToStart
 from cm.rules.operation import OperationKind
@@ -66,7 +66,7 @@ async def leave(work: Work) -> None:
     row = await work.db(_there, work.op)
     if row is not None:
         assert row.node_id is not None
-        await work.node(row.node_id).run(seal, row.uuid)
+        await work.node(row.node_id).run(remove_domain, row.uuid)
         await work.db(_left, work.op)
 
 

@@ -117,7 +117,7 @@ def test_no_place(cloud: Cluster) -> None:
     for move in told["moving"]:
         cloud.wait(move["vm_id"], "running")
     assert cloud.running_on(cloud.first) == {uuids[vm_id] for vm_id in vms[1:3]}
-    assert cloud.memory[cloud.first].calls.count("destroy") == 4  # each one's end, and its seal
+    assert cloud.memory[cloud.first].calls.count("destroy") == 4  # each one's end, and its removal
     again = cloud.evacuate()
     assert ([left["vm_id"] for left in again["left"]], again["moving"]) == (vms[1:3], [])
     cloud.sql("UPDATE node SET memory_mib_total = 16384")

@@ -185,7 +185,7 @@ DEFECTS: Final = (
         ),
     ),
     Mutation(
-        "not_sealed",
+        "not_removed",
         "Ours once: a domain that somebody starts after its end was seen runs on while its VM's volumes are deleted.",
         (Edit(VM_END, "    node.hypervisor.destroy(uuid)\n", ""),),
     ),

@@ -83,7 +83,7 @@ def test_jobs_agree() -> None:
                     asked = {paces(name[1])[name[2]] for name in inner if len(name) == 3 and name[0] == "node"}
                     found[function.name] = asked
     jobs = {job.name: job for job in JOBS}
-    assert set(found) == set(jobs) >= {"boot", "seal", "make_volumes", "make_copies", "delete_volumes"}
+    assert set(found) == set(jobs) >= {"boot", "remove_domain", "make_volumes", "make_copies", "delete_volumes"}
     for name, asked in found.items():
         # ``make_volumes`` copies only within ``make_copies``.
         slowest = max((order.index(pace) for pace in asked), default=0)
