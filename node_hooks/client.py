@@ -70,7 +70,7 @@ def parse_endpoint(url: str, ca_file: str | None = None) -> EndpointAddress:
 
 class Client:
     """
-    One connection, kept open between requests and opened again when the endpoint let it go.
+    One connection, kept open between requests and opened again when the endpoint closed it.
 
     :param credential: ``None`` sends unsigned requests, which only enrolment takes.
     :param clock: unix seconds; the endpoint allows for a little skew.

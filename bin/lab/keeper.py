@@ -89,7 +89,7 @@ def guard_range(network: str, add: bool) -> None:
 
 
 def await_users(directory: Path) -> None:
-    """Wait until nobody holds the lock of a cloud's directory: its keeper lets go when its programs have ended."""
+    """Wait until nobody holds the lock of a cloud's directory: its keeper releases it when its programs have ended."""
     deadline = time.monotonic() + USERS_PATIENCE
     try:
         with (directory / "lock").open() as lock:

@@ -211,7 +211,7 @@ class PrivatePostgres:
         self.psql(f"DROP DATABASE IF EXISTS {quoted(name)} WITH (FORCE)")
 
     def close(self) -> None:
-        """Stop the server and let go of the directory, which stays; may be repeated, and ``start`` may follow."""
+        """Stop the server and release the directory, which stays; may be repeated, and ``start`` may follow."""
         atexit.unregister(self.close)
         self._end([signal.SIGINT, signal.SIGQUIT, signal.SIGKILL])
         if self._keeper is not None:

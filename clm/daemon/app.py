@@ -197,7 +197,7 @@ class CloudManager:
         await self.parts.start()
 
     async def stop(self) -> None:
-        """Listen no more, bring what is under way to its end, and let go of everything."""
+        """Listen no more, bring what is under way to its end, and release everything."""
         await self.parts.stop()
 
     # ------------------------------------------------------------------ starting

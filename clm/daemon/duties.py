@@ -15,7 +15,7 @@ from twisted.logger import Logger
 
 log = Logger()
 LOCK_CLASS: Final = 0x57434C  # first key of the locks; the second is what is to be done
-CARE: Final = 0  # of the whole: letting go of old rows; others are ids of clusters
+CARE: Final = 0  # of the whole: deleting old rows; others are ids of clusters
 
 
 class Locks:
@@ -28,7 +28,7 @@ class Locks:
 
     def hold(self, wanted: Collection[int]) -> frozenset[int]:
         """
-        Take what is free of these, and let go of others.
+        Take what is free of these, and release others.
 
         :return: what is held now; nothing while the database is away.
         """
@@ -61,7 +61,7 @@ class Locks:
         return made
 
     def close(self) -> None:
-        """Let go of everything."""
+        """Release everything."""
         self._held.clear()
         connection, self._connection = self._connection, None
         if connection is not None:

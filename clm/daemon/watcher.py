@@ -1,5 +1,5 @@
 """
-The loops of a cloud: for each cluster health, accounts and change feed; for the whole, letting go of old rows.
+The loops of a cloud: for each cluster health, accounts and change feed; for the whole, deleting old rows.
 
 Each cluster is looked after by one process, whichever takes its lock; loops of one cluster never wait for another.
 """
@@ -87,7 +87,7 @@ class Watcher:
         self.duties: dict[int, Duty] = {}
         self._stopped = False
         self._taking = Loop(services.reactor, "taking duties", TAKE_S, self._take)
-        self._care = Loop(services.reactor, "letting go of old rows", CARE_S, self._prune)
+        self._care = Loop(services.reactor, "deleting old rows", CARE_S, self._prune)
         self._cares = False
 
     def start(self) -> None:
@@ -125,7 +125,7 @@ class Watcher:
         if (CARE in held) != self._cares:
             self._cares = CARE in held
             if self._cares:
-                self._care = Loop(self._services.reactor, "letting go of old rows", CARE_S, self._prune)
+                self._care = Loop(self._services.reactor, "deleting old rows", CARE_S, self._prune)
                 self._care.start()
             else:
                 self._care.stop()

@@ -91,7 +91,7 @@ def _register(session: Session, policy: CloudPolicy, values: dict[str, Any]) -> 
 
 
 def prune_registrations(session: Session, policy: CloudPolicy) -> int:
-    """Let go of registrations that nobody confirmed; how many, at most ``PRUNED_MAX``."""
+    """Delete registrations that nobody confirmed; how many, at most ``PRUNED_MAX``."""
     gone = drop_all_lapsed(session, policy.token_s, PRUNED_MAX)
     for user_id in gone:
         release_user(session, user_id)

@@ -134,7 +134,7 @@ _OLD: Final = (
 
 def prune(session: Session) -> dict[str, int]:
     """
-    Let go of records that nobody asks for any more.
+    Delete records that nobody asks for any more.
 
     :return: rows deleted, by table.
     """

@@ -188,7 +188,7 @@ class ClusterManager:
         await self.parts.start()
 
     async def stop(self) -> None:
-        """Listen no more, let what is under way come to the end of its step, and let go of everything."""
+        """Listen no more, let what is under way come to the end of its step, and release everything."""
         await self.parts.stop()
 
     # ------------------------------------------------------------------ starting

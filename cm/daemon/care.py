@@ -1,4 +1,4 @@
-"""The loop that lets go of what is old, and goes on while there is more."""
+"""The loop that deletes what is old, and goes on while there is more."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Care:
     def __init__(self, services: Services, reactor: Any, retention: Retention) -> None:
         self._services = services
         self._retention = retention
-        self._loop = Loop(reactor, "letting go of old records", CARE_S, self.round)
+        self._loop = Loop(reactor, "deleting old records", CARE_S, self.round)
         self.pulse = self._loop.pulse
 
     def start(self) -> None:

@@ -40,7 +40,7 @@ class INode(Protocol):
         """
 
     def close(self) -> None:
-        """Let go of connections and callbacks; repeatable. The provider is unusable afterwards."""
+        """Release connections and callbacks; repeatable. The provider is unusable afterwards."""
 
 
 Opener = Callable[[str, str], INode]  # from a URI and our name of the node, without connecting

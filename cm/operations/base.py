@@ -51,7 +51,7 @@ class Wait(Exception):
 
 
 CHILDREN_S: Final = 2.0  # between looks at how far children are; the end of each is notified
-OTHERS: Final = "An operation on it that was given up has not let go yet."
+OTHERS: Final = "A worker has not stopped yet at an operation on it that was given up."
 NO_NODE: Final = "No node that answers has the storage attached."
 
 

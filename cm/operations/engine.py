@@ -32,11 +32,11 @@ from cm.store.operation import OperationRow
 from cm.store.vm import render_live
 from cm.store.worker import (
     claim_operations,
+    clear_mark,
     dead_left,
     due_in,
     finish,
     holds,
-    let_go,
     put_back,
     renew_leases,
     take_over,
@@ -195,7 +195,7 @@ class Engine:
             await self._walk(work)
         except LeaseLost:
             log.info("operation {id} ({kind}) was given up or taken over", id=op.id, kind=op.kind)
-            await self._insist(let_go, op.id, self.worker_id)
+            await self._insist(clear_mark, op.id, self.worker_id)
         finally:
             self._running.pop(op.id, None)
             if self._stopping and not self._running:
@@ -304,7 +304,7 @@ def _put_back(
     session: Session, worker_id: int, op: OperationRow, step: str, wait: Wait, failure: CloudError | None
 ) -> None:
     if not holds(session, op.id, worker_id, op.vm_id):
-        let_go(session, op.id, worker_id)
+        clear_mark(session, op.id, worker_id)
         return
     # Evidence may have arrived since the step looked; its wake-up found nobody waiting yet.
     seconds = 0.0 if wait.unless is not None and wait.unless(session, op) else wait.seconds
@@ -323,7 +323,7 @@ def _put_back(
 
 def _fail(session: Session, worker_id: int, op: OperationRow, error: CloudError) -> None:
     if not holds(session, op.id, worker_id, op.vm_id):
-        let_go(session, op.id, worker_id)
+        clear_mark(session, op.id, worker_id)
         return
     told, more = error.for_user(), error.for_administrator()
     finish(session, op.id, OperationState.FAILED, error=error.code, user_text=told, admin_text=more)

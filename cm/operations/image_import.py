@@ -99,7 +99,7 @@ def _image_id(op: OperationRow) -> int:
 # ------------------------------------------------------------------ fetch
 
 
-@staging.let_go
+@staging.removed_if_lost
 async def fetch(work: Work) -> None:
     """Have the file on this machine, complete; what an earlier process left of others is swept away."""
     directory = work.services.policy.staging_dir
@@ -176,7 +176,7 @@ class Inspected:
     size_bytes: int
 
 
-@staging.let_go
+@staging.removed_if_lost
 async def inspect_and_claim(work: Work) -> None:
     """Look into the file with our own reader, then with qemu-img on its leash; claim quota and storage for it."""
     staged = await _ensure_fetched(work)
@@ -224,7 +224,7 @@ def _claim(session: Session, image_id: int, facts: Inspected, sha256: str) -> No
 # ------------------------------------------------------------------ upload, finish
 
 
-@staging.let_go
+@staging.removed_if_lost
 async def upload(work: Work) -> None:
     """Stream the file to the storage through a node that has it attached and answers."""
     staged = await _ensure_fetched(work)
@@ -244,7 +244,7 @@ async def upload(work: Work) -> None:
     await work.progress(UPLOADED)
 
 
-@staging.let_go
+@staging.removed_if_lost
 async def finish(work: Work) -> None:
     """The image can be used."""
     await work.complete(_finished, work.op, result={"image_id": work.op.image_id})

@@ -43,7 +43,7 @@ def _path(work: Work) -> Path:
     return work.services.policy.staging_dir / f"import-{work.op.id}-{work.worker_id}"
 
 
-def let_go(step: Step) -> Step:
+def removed_if_lost(step: Step) -> Step:
     """
     Decorates a step: when the operation was given up or taken over, its file goes. Whoever gave it up has removed the
     file already, but perhaps before the thread that was writing it had come to the end.

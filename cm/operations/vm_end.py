@@ -45,7 +45,7 @@ class Ending:
 
 
 def _alone(session: Session, row: VMRow, op: OperationRow) -> VMRow:
-    """:raises Wait: a worker has not let go of the VM yet."""
+    """:raises Wait: another worker has not stopped at the VM yet."""
     if others_at_work(session, row.id, op.id):
         raise Wait(0.2, OTHERS)
     return row

@@ -77,7 +77,7 @@ async def refuse_twice(work: Work) -> None:
 def _place(session: Session, row: VMRow, op: OperationRow, policy: ClusterPolicy) -> int | None:
     """
     :return: the node on which the VM was seen to run though it is not placed there; it is looked at again.
-    :raises Wait: a worker has not let go of the VM yet.
+    :raises Wait: another worker has not stopped at the VM yet.
     """
     if others_at_work(session, row.id, op.id):
         raise Wait(0.2, OTHERS)

@@ -59,7 +59,7 @@ BUFFER_MAX: Final = (
     256 * 1024
 )  # bytes of one stream that wait for a slow reader; what comes then is read for it once it has them
 STALL_S: Final = 30.0  # without taking anything; then it is cut off, and may go on from its cursor
-BEAT_S: Final = 15.0  # without anything to say; usual proxies let go of silent connections after 60 s
+BEAT_S: Final = 15.0  # without anything to say; usual proxies close silent connections after 60 s
 CHECK_S: Final = 30.0  # between looks whether the caller may still read
 TICK_S: Final = 1.0
 KINDS_MAX: Final = 20

@@ -327,7 +327,7 @@ def list_logins(
 
 def prune_logins(session: Session, days: int, most: int) -> int:
     """
-    Let go of those older than so many days; of none with 0.
+    Delete those older than so many days; of none with 0.
 
     :param most: rows of one transaction.
     :return: how many there were.

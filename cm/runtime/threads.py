@@ -208,7 +208,7 @@ class _Pool:
         if self.pending >= self._queue_max:
             raise Overloaded()
         job = _Job(function, args)
-        job.deferred = deferred = Deferred(lambda _: self._let_go(job))
+        job.deferred = deferred = Deferred(lambda _: self._dropped(job))
         if deadline_s is not None:
             job.timer = self._reactor.callLater(deadline_s, self._overrun, job, deadline_s)
         self.pending += 1
@@ -221,7 +221,7 @@ class _Pool:
                 self._hand_on(job)
             except Overloaded:
                 self.pending -= 1
-                self._let_go(job)
+                self._dropped(job)
                 raise
         else:
             self._waiting.setdefault(job.whose, deque()).append(job)
@@ -268,7 +268,7 @@ class _Pool:
         threading.Thread(target=self._work, name=f"{self._name}-{self._threads + 1}", daemon=True).start()
         self._threads += 1
 
-    def _let_go(self, job: _Job) -> None:
+    def _dropped(self, job: _Job) -> None:
         """The waiter was cancelled."""
         job.deferred = None
         if job.timer is not None and job.timer.active():

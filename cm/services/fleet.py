@@ -79,7 +79,7 @@ class Fleet:
         return self._drivers[node_id][1]
 
     async def probe(self, uri: str, name: str, deadline_s: float = DEADLINE_S) -> NodeInfo:
-        """Connect to a node that is not in the cluster yet, ask it for its facts, and let go."""
+        """Connect to a node that is not in the cluster yet, ask it for its facts, and close."""
         return await self._threads.run("probe", _probe, self._opener, uri, name, deadline_s=deadline_s)
 
     async def forget(self, node_id: int) -> None:

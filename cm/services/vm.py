@@ -248,7 +248,7 @@ def change_state(
 
 def interrupt(session: Session, operation_id: int) -> None:
     """
-    Give an operation up. A worker that is at it keeps its mark until it has let go, and whoever follows waits for that.
+    Give an operation up. A worker that is at it keeps its mark until it has stopped, and who follows waits for that.
     """
     given_up = abandon(session, operation_id)
     if given_up is not None:

@@ -88,7 +88,7 @@ _ABANDON = Prepared(
 
 def abandon(session: Session, operation_id: int) -> GivenUp | None:
     """
-    Give an operation up. A worker that is at it keeps its mark until it has let go.
+    Give an operation up. A worker that is at it keeps its mark until it has stopped.
 
     :return: None where it had ended.
     """

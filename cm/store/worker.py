@@ -73,7 +73,7 @@ UPDATE operation SET state = 'queued', worker_id = NULL, lease_until = NULL, not
 RETURNING id
 """
 )
-_LET_GO_DEAD = text(
+_CLEAR_DEAD = text(
     f"""
 UPDATE operation SET worker_id = NULL, lease_until = NULL
  WHERE state <> 'running' AND worker_id IS NOT NULL AND {_DEAD}
@@ -90,13 +90,13 @@ def dead_left(session: Session, me: int) -> bool:
 def take_over(session: Session, me: int) -> Sequence[int]:
     """
     Queue again what dead workers left: their lease ended, or nobody holds their advisory lock. What was given up
-    while they were at it is let go.
+    while they were at it loses their mark.
     """
-    session.execute(_LET_GO_DEAD, {"me": me, "lock_class": LOCK_CLASS})
+    session.execute(_CLEAR_DEAD, {"me": me, "lock_class": LOCK_CLASS})
     return list(session.scalars(_ORPHANED, {"me": me, "lock_class": LOCK_CLASS}))
 
 
-def let_go(session: Session, operation_id: int, worker_id: int) -> None:
+def clear_mark(session: Session, operation_id: int, worker_id: int) -> None:
     """A worker has stopped touching an operation that was given up; who waits for that goes on."""
     vm_id = session.scalar(
         text(

@@ -1,6 +1,6 @@
 """
 Two callers whose transactions are open at once, one statement at a time: each runs in a thread whose statements and
-commits wait until they are let go, so that an order can be chosen and repeated.
+commits wait until they are released, so that an order can be chosen and repeated.
 """
 
 from __future__ import annotations
@@ -96,7 +96,7 @@ class Player:
         return bool(self.answer)
 
     def step(self, is_blocked: Callable[[int], bool]) -> bool:
-        """Let a statement go. False: it waits for the other's lock, and goes on when that is let go."""
+        """Release a statement. False: it waits for the other's lock, and goes on when that is released."""
         self._here.clear()
         self.steps += 1
         self._go.release()
@@ -146,7 +146,7 @@ class Stage:
         try:
             while not all(player.ended for player in players):
                 for n in (0, 1):
-                    if blocked[n]:  # the other went on meanwhile: it may have been let go
+                    if blocked[n]:  # the other went on meanwhile: it may have been released
                         blocked[n] = not players[n].arrive(self._is_blocked)
                 ready = [n for n in (0, 1) if not players[n].ended and not blocked[n]]
                 if not ready:

@@ -128,7 +128,7 @@ def test_lapsed(make: Make) -> None:
 
 
 def test_lapsed_go(make: Make) -> None:
-    """Registrations that nobody confirmed in time are let go of by themselves; others are not."""
+    """Registrations that nobody confirmed in time are deleted by themselves; others are not."""
     bench = make()
     for login in ("jan", "ola", "ewa"):
         register(bench, login=login, email=f"{login}@example.net")

@@ -74,7 +74,7 @@ def test_new_cluster(postgres: Any, tmp_path: Path) -> None:
 
 
 def test_locks(federation: Federation) -> None:
-    """What one holds another does not get, until it is let go or its connection ends."""
+    """What one holds another does not get, until it is released or its connection ends."""
     url = federation.bench.settings.database.url
     run(federation.bench.manager.watcher.stop)
     one, two = Locks(url), Locks(url)

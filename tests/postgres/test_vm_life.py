@@ -100,7 +100,7 @@ def test_save_and_shutdown(cloud: MemoryCloud) -> None:
 
 
 def test_destroy_while_creating(cloud: MemoryCloud) -> None:
-    """A destroy gives the creation up, waits until its worker has let go, and leaves nothing."""
+    """A destroy gives the creation up, waits until its worker has stopped, and leaves nothing."""
     for _ in range(10):
         vm_id = cloud.create()["vm_id"]
         assert cloud.call("user.vm.destroy", [[vm_id]])[0]["status"] == "ok"

@@ -75,7 +75,7 @@ class _Pinned:
 
     def _open(self, port: int) -> socket.socket:
         made = socket.create_connection((self.address, port), timeout=self.wait_s)
-        # Kept apart from http.client's, which lets go of its own, and from the TLS layer's: a duplicate to cut by.
+        # Kept apart from http.client's, which closes its own, and from the TLS layer's: a duplicate to cut by.
         self._plain = made.dup()
         return made
 
@@ -90,7 +90,7 @@ class _Pinned:
     def secure(self) -> None:
         """The TLS handshake, where there is to be one."""
 
-    def let_go(self) -> None:
+    def close_plain(self) -> None:
         if self._plain is not None:
             self._plain.close()
 
@@ -167,7 +167,7 @@ def fetch(
         finally:
             timer.cancel()
             connection.close()
-            connection.let_go()
+            connection.close_plain()
 
 
 def _connection(
@@ -280,7 +280,7 @@ def _read(
 
 
 def _limit(connection: http.client.HTTPConnection, deadline: _Deadline) -> None:
-    """Bound the next wait. http.client lets go of its socket once a body without length has begun."""
+    """Bound the next wait. http.client drops its socket once a body without length has begun."""
     if connection.sock is not None:
         connection.sock.settimeout(deadline.wait_s())
     else:

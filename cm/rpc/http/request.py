@@ -22,7 +22,7 @@ SERVER: Final = b"wawel"
 # Nobody guesses that an answer is a page, and none that holds a secret stays in a cache.
 ALWAYS: Final = ((b"X-Content-Type-Options", b"nosniff"), (b"Cache-Control", b"no-store"))
 _LINES: Final = b"".join(b"%s: %s\r\n" % header for header in ALWAYS)
-IDLE_S: Final = 75  # a connection without a request; more than the 60 s after which usual proxies let go of theirs
+IDLE_S: Final = 75  # a connection without a request; more than the 60 s after which usual proxies close theirs
 
 
 class Leaf(Resource):

@@ -78,7 +78,7 @@ def test_json(endpoint: Endpoint, client: Client) -> None:
 
 
 def test_stale_connection(endpoint: Endpoint, client: Client) -> None:
-    """A connection that the endpoint let go meanwhile is opened again without anybody noticing."""
+    """A connection that the endpoint closed meanwhile is opened again without anybody noticing."""
     client.json("GET", "/node/document?version=&wait=0")
     endpoint.close()
     again = Endpoint(port=endpoint.port)

@@ -134,7 +134,7 @@ def test_status_passes(forwarder: Forwarder, endpoint: Endpoint) -> None:
 
 
 def test_slow_guest(forwarder: Forwarder) -> None:
-    """A guest that dawdles is let go in time, and a greedy one leaves places to others."""
+    """A guest that dawdles is hung up on in time, and a greedy one leaves places to others."""
     began = time.monotonic()
     assert ask(forwarder, b"GET / HTTP/1.1\r\n")[0] == 408
     assert time.monotonic() - began < 2

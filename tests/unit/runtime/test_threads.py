@@ -293,7 +293,7 @@ class TestShares:
         reactor.do(lambda: waiting)
 
     def test_forgotten(self, reactor: Reactor, four: Threads) -> None:
-        """A pool that is let go does what it was given, that which waited for its turn too."""
+        """A pool that is closed does what it was given, that which waited for its turn too."""
         gate = threading.Event()
         order, waiting = self.begin(reactor, four, [(1, "a")] * 7, gate)
         reactor.do(four.forget, "four")
