@@ -113,6 +113,13 @@ BOUNDS: Final = (
     Bound(CM, "threads for a node's quick calls", "cm.runtime.threads:NODE_SIZE", _NODES_OWN, _QUEUE),
     Bound(CM, "threads for a node's slow calls", "cm.runtime.threads:NODE_SLOW_SIZE", _NODES_OWN, _QUEUE),
     Bound(CM, "of them, for what takes minutes", "cm.services.fleet:LASTING_MAX", _NODES_OWN, "waits"),
+    Bound(CM, "consoles and transfers of a node at once", "cm.runtime.threads:NODE_STREAM_SIZE",
+          "4 of one account (`NODE_STREAM_SHARE`); each has a thread and a connection",
+          "`too_many_at_once`; `node_busy` where all are taken"),
+    Bound(CM, "bytes that wait in a stream, each way", "cm.runtime.pipe:PIPE_BYTES", "of each stream",
+          "whoever is faster waits; given up after 60 s in which nothing moves"),
+    Bound(CM, "bytes asked of a node at a time", "cm.drivers.libvirt.stream:WINDOW_BYTES", "of each download",
+          "asked for once those before are taken"),
     Bound(CM, "connections to a node that hang", "cm.drivers.libvirt.lane:HANGING_MAX", _NODES_OWN,
           "waits for the last of them: `node_unreachable`"),
     # ---- work

@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 
 from cm.daemon.main import load
 from cm.interfaces.hypervisor import DomainEvent, NodeInfo
-from cm.rpc.errors import NodeUnreachable
+from cm.rpc.errors import NodeUnreachable, NotSupported
 from cm.runtime.program import run_until_signal
 from lab.farm import LENGTH_BYTES, packed
 from lab.places import LabProblem
@@ -124,6 +124,19 @@ class _Volumes(_Part):
         return seen
 
 
+class _Streams:
+    """What flows cannot be passed on to a farm."""
+
+    def console(self, *_: Any) -> None:
+        raise NotSupported("stream")
+
+    def download(self, *_: Any) -> int:
+        raise NotSupported("stream")
+
+    def upload(self, *_: Any) -> int:
+        raise NotSupported("stream")
+
+
 class _Hypervisor(_Part):
     def subscribe(self, callback: Callable[[DomainEvent], None], lost: Callable[[str], None]) -> None:
         self._link.subscribe(self._world, callback)
@@ -140,6 +153,7 @@ class FarmNode:
         self.pools = _Part("pools", link, world)
         self.volumes = _Volumes("volumes", link, world)
         self.networks = _Part("networks", link, world)
+        self.streams = _Streams()
 
     def open(self) -> NodeInfo:
         return self.hypervisor.info()

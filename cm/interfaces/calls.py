@@ -27,18 +27,20 @@ LOOK_S: Final = 10.0  # of one of many that a pass looks at
 FIGURES_S: Final = 8.0  # copies may hold all that is slow of a node, and a caller waits
 POOL_S: Final = 120.0  # a mount from a slow server; a large file that is deleted
 COPY_S: Final = 3600.0  # a whole disk
+STREAM_S: Final = 12 * 3600.0  # a console, or a transfer; each ends long before where nothing moves
 
 
 class Pace(Enum):
     """
     How long a call lasts, hence where it runs. Slow ones must not keep anybody from looking at the node, so they have
     threads and connections of their own; of those that last, for minutes and up to an hour, few may be under way at a
-    node at a time.
+    node at a time. Streams last as long as whoever is at their other end likes: they share with nobody.
     """
 
     QUICK = "quick"
     SLOW = "slow"
     LASTING = "lasting"
+    STREAM = "stream"
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,6 +109,10 @@ def _lasting(method: Callable[[INode], Callable[P, R]], deadline_s: float) -> Ca
     return Call(method, Pace.LASTING, deadline_s)
 
 
+def _stream(method: Callable[[INode], Callable[P, R]], deadline_s: float = STREAM_S) -> Call[P, R]:
+    return Call(method, Pace.STREAM, deadline_s)
+
+
 class _Calls:
     def __init__(self, node: NodeCalls) -> None:
         self.run = node.run
@@ -152,6 +158,12 @@ class NetworkCalls(_Calls):
     remove = _quick(lambda node: node.networks.remove)
 
 
+class StreamCalls(_Calls):
+    console = _stream(lambda node: node.streams.console)
+    download = _stream(lambda node: node.streams.download)
+    upload = _stream(lambda node: node.streams.upload)
+
+
 class NodeCalls(Protocol):
     """One node. Who derives from it has jobs run there."""
 
@@ -170,6 +182,10 @@ class NodeCalls(Protocol):
     @property
     def networks(self) -> NetworkCalls:
         return NetworkCalls(self)
+
+    @property
+    def streams(self) -> StreamCalls:
+        return StreamCalls(self)
 
     def run(self, job: Job[P, R], /, *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, R]:
         """``job(node, *args)`` as one piece of work there."""

@@ -7,6 +7,7 @@ from typing import Protocol
 
 from cm.interfaces.hypervisor import IHypervisor, NodeInfo
 from cm.interfaces.network import INetworks
+from cm.interfaces.stream import IStreams
 from cm.interfaces.volume import IPools, IVolumes
 
 
@@ -32,6 +33,9 @@ class INode(Protocol):
 
     @property
     def networks(self) -> INetworks: ...
+
+    @property
+    def streams(self) -> IStreams: ...
 
     def open(self) -> NodeInfo:
         """

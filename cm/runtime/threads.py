@@ -30,8 +30,11 @@ on_behalf: Final[contextvars.ContextVar[Hashable]] = contextvars.ContextVar("on_
 
 NODE_SIZE: Final = 4  # of each "node:<name>", and connections; libvirt works on five calls of a client at a time
 NODE_SLOW_SIZE: Final = 6  # of each "node-slow:<name>"; the engine runs no more operations at one node
+NODE_STREAM_SIZE: Final = 16  # of each "node-stream:<name>": a console or a transfer has one as long as it lasts
+NODE_STREAM_SHARE: Final = 4  # of them, those of one account
 SIZES: Final = {
     "database": 8, "reads": 8, "images": 2, "password": 1, "probe": 2, "node": NODE_SIZE, "node-slow": NODE_SLOW_SIZE,
+    "node-stream": NODE_STREAM_SIZE,
 }  # fmt: skip
 QUEUE_MAX: Final = 1000  # calls waiting in one pool
 ALONE_S: Final = 2.0  # without another account's call, before one may have more than its share
@@ -120,7 +123,8 @@ class Threads:
         if self._stopped:
             raise Overloaded()
         size = size_of(name, self._sizes)
-        share = max(1, int(size * self._share))
+        # Who asks for a stream is refused beyond their share (``services/fleet.py``), and does not wait for one to end.
+        share = NODE_STREAM_SHARE if name.startswith("node-stream:") else max(1, int(size * self._share))
         self._pools[name] = made = _Pool(self._reactor, name, size, self._queue_max, share)
         return made
 

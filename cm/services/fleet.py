@@ -1,15 +1,16 @@
 """
 The nodes' drivers: one per node, opened when first used; every call on that node's own threads, with a deadline.
 
-A node has two pools of threads, as its driver has two of connections: slow calls must not keep a pass from looking at
-the node. Of those that last, copies and uploads, half of the slow pool may be taken, so that VMs start and end there
-meanwhile.
+A node has three pools of threads, as its driver has three of connections: slow calls must not keep a pass from looking
+at the node. Of those that last, copies and uploads, half of the slow pool may be taken, so that VMs start and end there
+meanwhile. Streams have the third, each its own thread: who asks for one too many is told so at once.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Hashable, Iterator
+from contextlib import contextmanager
 from typing import Any, Final
 
 from twisted.logger import Logger
@@ -17,13 +18,14 @@ from twisted.logger import Logger
 from cm.interfaces.calls import DEADLINE_S, Job, NodeCalls, P, Pace, R
 from cm.interfaces.hypervisor import NodeInfo
 from cm.interfaces.node import INode, Opener
-from cm.rpc.errors import NodeBusy
+from cm.rpc.errors import NodeBusy, TooManyAtOnce
 from cm.runtime.database import Database
-from cm.runtime.threads import NODE_SLOW_SIZE, IThreads
+from cm.runtime.threads import NODE_SLOW_SIZE, NODE_STREAM_SHARE, NODE_STREAM_SIZE, IThreads, on_behalf
 from cm.store.node import NodeAddress, node_address
 
 log = Logger()
 LASTING_MAX: Final = NODE_SLOW_SIZE // 2  # at a node, of each process
+_POOLS: Final = {Pace.QUICK: "node", Pace.SLOW: "node-slow", Pace.LASTING: "node-slow", Pace.STREAM: "node-stream"}
 
 
 class Fleet:
@@ -33,6 +35,7 @@ class Fleet:
         self._opener = opener
         self._drivers: dict[int, tuple[NodeAddress, INode]] = {}
         self._lasting: Counter[int] = Counter()  # such calls under way, by node
+        self._streams: Counter[tuple[int, Hashable]] = Counter()  # under way, by node and account; all under None
 
     def node(self, node_id: int, deadline_s: float | None = None) -> NodeCalls:
         """
@@ -44,6 +47,7 @@ class Fleet:
         :raises DeadlineExceeded: no end in time; the thread goes on, and its outcome is unknown.
         :raises Overloaded: NodeBusy: our own threads or connections were busy: it never began, and that says nothing of
             the node.
+        :raises TooManyAtOnce: a stream, and the account on whose behalf it is has as many there as one may have.
         """
         return _Node(self, node_id, deadline_s)
 
@@ -52,22 +56,45 @@ class Fleet:
     ) -> R:
         """``node(node_id, deadline_s).run(job, *args)``."""
         driver = await self.driver(node_id)
-        pool = f"{'node' if job.pace is Pace.QUICK else 'node-slow'}:{node_id}"
+        pool = f"{_POOLS[job.pace]}:{node_id}"
         if deadline_s is None:
             deadline_s = job.deadline_s
-        lasting = job.pace is Pace.LASTING
-        if lasting:
-            if self._lasting[node_id] >= LASTING_MAX:
-                name = self._drivers[node_id][0].name if node_id in self._drivers else str(node_id)
-                raise NodeBusy(name, f"{LASTING_MAX} images or disks are being copied there already")
-            self._lasting[node_id] += 1
-        try:
+        with self._counted(node_id, job.pace):
             return await self._threads.run(
                 pool, perform, job, lambda: job.function(driver, *args, **kwargs), deadline_s=deadline_s
             )
-        finally:
-            if lasting:
+
+    @contextmanager
+    def _counted(self, node_id: int, pace: Pace) -> Iterator[None]:
+        """Of what lasts a node has no more at a time than it should."""
+        if pace is Pace.LASTING:
+            if self._lasting[node_id] >= LASTING_MAX:
+                raise NodeBusy(self._name(node_id), f"{LASTING_MAX} images or disks are being copied there already")
+            self._lasting[node_id] += 1
+            try:
+                yield
+            finally:
                 self._lasting[node_id] -= 1
+        elif pace is Pace.STREAM:
+            whose, every = (node_id, on_behalf.get()), (node_id, None)
+            if whose != every and self._streams[whose] >= NODE_STREAM_SHARE:
+                raise TooManyAtOnce("streams at one node", NODE_STREAM_SHARE)
+            if self._streams[every] >= NODE_STREAM_SIZE:
+                raise NodeBusy(self._name(node_id), f"it has {NODE_STREAM_SIZE} consoles and transfers already")
+            keys = {whose, every}
+            self._streams.update(keys)
+            try:
+                yield
+            finally:
+                self._streams.subtract(keys)
+                for key in keys:
+                    if not self._streams[key]:
+                        del self._streams[key]
+        else:
+            yield
+
+    def _name(self, node_id: int) -> str:
+        return self._drivers[node_id][0].name if node_id in self._drivers else str(node_id)
 
     async def driver(self, node_id: int) -> INode:
         found = self._drivers.get(node_id)

@@ -21,8 +21,9 @@ from cm.rules.network import mac_of, tap_of
 from cm.services.host import seen_host
 from lab import guests, image
 from lab.hosts import Host, Lab
-from tests.contract.hypervisor import HypervisorContract, eventually
+from tests.contract.hypervisor import HypervisorContract, domain_spec, eventually
 from tests.contract.networks import NetworkContract, network_spec
+from tests.contract.streams import Joined, StreamsContract
 from tests.support.qemu import OnQemu, QemuTests, answers
 from tests.support.rfb import RFBRefused, RFBViewer
 
@@ -34,6 +35,10 @@ class TestQemuHypervisor(OnQemu, HypervisorContract):
 
 
 class TestQemuNetwork(OnQemu, NetworkContract):
+    pass
+
+
+class TestQemuStreams(OnQemu, StreamsContract):
     pass
 
 
@@ -247,3 +252,59 @@ class TestGuest(QemuTests):
             assert node.hypervisor.look(spec.uuid).reason == "shutdown"
         finally:
             node.networks.remove(network.name)
+
+
+class TestStreamFaults(QemuTests):
+    SIZE = 64 * 2**20
+
+    @pytest.fixture()
+    def volume(self, node: LibvirtNode, storage: StorageSpec) -> str:
+        node.volumes.create_empty(storage.name, "flow.raw", DiskFormat.RAW, self.SIZE)
+        return "flow.raw"
+
+    def test_killed(self, node: LibvirtNode, storage: StorageSpec, volume: str, host: Host) -> None:
+        """A node that dies under a transfer or a console is told at once, and the next ones flow."""
+        spec = domain_spec()
+        node.hypervisor.define(spec)
+        node.hypervisor.start(spec.uuid)
+        joined = Joined(node, spec.uuid)
+        assert not joined.over(0.5)
+
+        def give() -> bytes:
+            if host.libvirtd_pid() is not None:
+                host.kill_libvirtd()
+            return b"x" * 2**20
+
+        with pytest.raises(NodeUnreachable):
+            node.streams.upload(storage.name, volume, 0, self.SIZE, give)
+        assert joined.over() and isinstance(joined.error, NodeUnreachable)
+        host.start_libvirtd()
+        assert eventually(lambda: answers(node), 10)
+        done = eventually(lambda: try_upload(node, storage, volume), 10)
+        node.hypervisor.destroy(spec.uuid)
+        node.hypervisor.undefine(spec.uuid)
+        assert done
+
+    def test_flat(self, node: LibvirtNode, storage: StorageSpec, volume: str) -> None:
+        """Who reads slowly does not have a volume wait in this process's memory."""
+        node.streams.upload(storage.name, volume, 0, self.SIZE, iter([os.urandom(self.SIZE), None]).__next__)
+        before, seen = resident(), [0]
+
+        def sink(data: bytes) -> None:
+            time.sleep(0.002)
+            seen.append(resident())
+
+        assert node.streams.download(storage.name, volume, 0, self.SIZE, sink) == self.SIZE
+        assert max(seen) - before < self.SIZE // 3
+
+
+def try_upload(node: LibvirtNode, storage: StorageSpec, volume: str) -> bool:
+    try:
+        return node.streams.upload(storage.name, volume, 0, 3, iter([b"abc", None]).__next__) == 3
+    except NodeUnreachable:
+        return False
+
+
+def resident() -> int:
+    """Bytes of memory that this process has."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")

@@ -1,9 +1,9 @@
 """
-A node's connections: a fast pool and a slow pool, and one call at a time on each connection.
+A node's connections: a fast pool, a slow pool and one for streams, and one call at a time on each connection.
 
-**Two pools**: libvirtd serves five calls of one client at a time (``max_client_requests``), and with five slow ones
+**Three pools**: libvirtd serves five calls of one client at a time (``max_client_requests``), and with five slow ones
 under way even ``getInfo`` waits. So storage jobs, define and start travel apart from everything else
-(``interfaces/calls.py``), on threads of their own, too.
+(``interfaces/calls.py``), on threads of their own, too. A stream has a connection as long as it lasts.
 
 **One call at a time**: with libvirt 9.0 ten threads on one connection, whose libvirtd was killed again and again,
 ended in a segmentation fault of the whole process within seconds, below ``virNetClientIOEventLoop``, three runs of
@@ -16,7 +16,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import libvirt
 
@@ -25,11 +25,24 @@ from cm.drivers.libvirt.errors import translate
 from cm.drivers.libvirt.lane import Lane
 from cm.drivers.libvirt.session import Session
 from cm.rpc.errors import NodeBusy, NodeUnreachable
-from cm.runtime.threads import NODE_SIZE, NODE_SLOW_SIZE
+from cm.runtime.threads import NODE_SIZE, NODE_SLOW_SIZE, NODE_STREAM_SIZE
 
 # For a free connection. Well under the deadline of a pass (20 s) and of all that is taken for evidence of the node: to
 # wait for our own connections says nothing of it, and must end as NodeBusy before that.
 WAIT_S: Final = 8.0
+
+
+class Line(NamedTuple):
+    """A connection that a stream has to itself; ``drop`` has it closed at the end of its block."""
+
+    connection: Any
+    node: str
+    drop: Callable[[], None]
+
+    def check(self) -> None:
+        """:raises NodeUnreachable: it has ended, which a stream on it does not tell."""
+        if not self.connection.isAlive():
+            raise NodeUnreachable(self.node, "the connection was closed")
 
 
 class LanePool:
@@ -79,7 +92,7 @@ _in_process_lock = threading.Lock()
 
 class Connections:
     """
-    The two pools of one node. Connections are made at the first call that needs them.
+    The pools of one node. Connections are made at the first call that needs them.
 
     :param connect_timeout_s: for probe and open together.
     """
@@ -98,9 +111,9 @@ class Connections:
             with _in_process_lock:
                 if uri not in _in_process:
                     _in_process[uri] = pool(1)
-                self._fast = self._slow = _in_process[uri]
+                self._fast = self._slow = self._streams = _in_process[uri]
         else:
-            self._fast, self._slow = pool(NODE_SIZE), pool(NODE_SLOW_SIZE)
+            self._fast, self._slow, self._streams = pool(NODE_SIZE), pool(NODE_SLOW_SIZE), pool(NODE_STREAM_SIZE)
 
     @contextmanager
     def fast(self, subject: str = "", storage: str = "") -> Iterator[Any]:
@@ -113,6 +126,12 @@ class Connections:
         """A slow connection, likewise."""
         with self._translated(subject, storage), self._slow.lend() as lane, lane.use() as connection:
             yield connection
+
+    @contextmanager
+    def stream(self, subject: str = "", storage: str = "") -> Iterator[Line]:
+        """One for a stream and what opens it, likewise."""
+        with self._translated(subject, storage), self._streams.lend() as lane, lane.use() as connection:
+            yield Line(connection, self.node, lane.drop)
 
     def watch(self, opened: Callable[[Session], None], lost: Callable[[str], None]) -> None:
         """Have ``opened`` called with the connection that carries events, now and after each loss of it."""
@@ -136,3 +155,4 @@ class Connections:
         if not self.in_process:
             self._fast.close()
             self._slow.close()
+            self._streams.close()

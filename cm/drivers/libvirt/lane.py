@@ -74,6 +74,12 @@ class Lane:
         finally:
             self._leave(session)
 
+    def drop(self) -> None:
+        """The connection is in a state that nothing mends: its last user closes it, and the next one opens another."""
+        session = self._session
+        if session is not None:
+            self._on_lost(session, "it was given up")
+
     def close(self) -> None:
         with self._lock:
             self._closed = True

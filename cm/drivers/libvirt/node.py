@@ -6,6 +6,7 @@ from cm.drivers.libvirt.connection import Connections
 from cm.drivers.libvirt.hypervisor import LibvirtHypervisor
 from cm.drivers.libvirt.network import LibvirtNetworks
 from cm.drivers.libvirt.pool import LibvirtPools
+from cm.drivers.libvirt.stream import LibvirtStreams
 from cm.drivers.libvirt.volume import LibvirtVolumes
 from cm.interfaces.hypervisor import NodeInfo
 
@@ -28,6 +29,7 @@ class LibvirtNode:
         self.pools = LibvirtPools(connections)
         self.volumes = LibvirtVolumes(connections, self.pools)
         self.networks = LibvirtNetworks(connections)
+        self.streams = LibvirtStreams(connections)
 
     def open(self) -> NodeInfo:
         """Connect; the facts are fresh each time."""

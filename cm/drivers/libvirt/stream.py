@@ -1,99 +1,181 @@
-"""Bytes into and out of volumes, by libvirt's streams."""
+"""
+``IStreams`` by libvirt's streams, each on a connection of its own: consoles last for hours, and four downloads on one
+connection made every other call on it wait for up to a quarter of a second.
+
+Streams are non-blocking, so that who works on one can wait for both of its sides, and no longer than it should.
+"""
 
 from __future__ import annotations
 
-import os
+import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, Final
 
 import libvirt
 
-from cm.drivers.libvirt.pool_xml import volume_xml
-from cm.rpc.vocabulary import DiskFormat
+from cm.drivers.libvirt.connection import Connections, Line
+from cm.drivers.libvirt.errors import code_of, is_connection_error, translate
+from cm.drivers.libvirt.flow import CHUNK_BYTES, Flow
+from cm.interfaces.stream import Hole, Piece
+from cm.rpc.errors import (
+    ConsoleInUse,
+    DomainNotFound,
+    DomainNotRunning,
+    InvalidParameter,
+    NotSupported,
+    VolumeNotFound,
+)
+from cm.runtime.pipe import Broken, Duplex
 
-CHUNK_BYTES: Final = 262_120  # the payload of one packet that every libvirt takes (VIR_NET_MESSAGE_LEGACY_PAYLOAD_MAX)
+LEFT_S: Final = 1.0  # until libvirtd has noticed that whoever had a console is gone
+QUICK_S: Final = 0.004  # between looks at a console where something happened just now
+SLOW_S: Final = 0.05  # and where not
+LIVELY_S: Final = 2.0
+STALL_S: Final = 10.0  # what a guest writes meanwhile to whom does not read waits here: libvirt holds no guest back
 
 
-def upload_file(connection: Any, pool: Any, volume: str, path: str, progress: Callable[[int], None]) -> Any:
-    """
-    Make ``volume`` be the file ``path``, byte by byte; holes stay holes.
+# libvirt holds no reader back: what a node sends waits in this process until it is taken, so no more is asked for.
+WINDOW_BYTES: Final = 8 * 2**20
 
-    The volume is made as a sparse raw one of the file's length: a volume made as qcow2 would already hold a header, and
-    a shorter file would leave the end of it behind.
-    """
-    with open(path, "rb", buffering=0) as file:
-        length = os.fstat(file.fileno()).st_size
-        made = pool.createXML(volume_xml(volume, DiskFormat.RAW, length), 0)
-        if length == 0:
-            return made
-        stream = connection.newStream(0)
+
+class LibvirtStreams:
+    """The test driver has none."""
+
+    def __init__(self, connections: Connections) -> None:
+        self._connections = connections
+        self._test = connections.driver == "test"
+
+    # ------------------------------------------------------------------ consoles
+
+    def console(self, uuid: str, ends: Duplex, force: bool = False) -> None:
+        if self._test:
+            raise NotSupported("open serial consoles")
         try:
-            made.upload(stream, 0, length, libvirt.VIR_STORAGE_VOL_UPLOAD_SPARSE_STREAM)
-            for offset, count, is_data in _segments(file.fileno(), length):
-                if is_data:
-                    _send(stream, file.fileno(), offset, count, progress)
-                else:
-                    stream.sendHole(count, 0)
-                    progress(offset + count)
-            stream.finish()
-        except BaseException:
-            _abort(stream)
-            raise
-        return made
+            with self._connections.stream(uuid) as line:
+                self._join(line, uuid, ends, force)
+        except DomainNotFound:
+            raise DomainNotRunning(uuid) from None
+        finally:
+            ends.end()
+
+    def _join(self, line: Line, uuid: str, ends: Duplex, force: bool) -> None:
+        domain = line.connection.lookupByUUIDString(uuid)
+        until = time.monotonic() + LEFT_S
+        while True:
+            flow = Flow(line)
+            try:
+                domain.openConsole(None, flow.stream, libvirt.VIR_DOMAIN_CONSOLE_FORCE if force else 0)
+                break
+            except libvirt.libvirtError as error:
+                if code_of(error) == libvirt.VIR_ERR_OPERATION_INVALID:
+                    raise DomainNotRunning(uuid) from error
+                if code_of(error) != libvirt.VIR_ERR_OPERATION_FAILED or "console session exists" not in str(error):
+                    raise
+                if ends.ended or time.monotonic() > until:
+                    raise ConsoleInUse(domain.name()) from error
+            time.sleep(0.1)
+        with flow.begun():
+            try:
+                _pump(flow, ends)
+            except libvirt.libvirtError as error:
+                # What a domain's end, or another who takes the console, looks like from here is an I/O failure.
+                if is_connection_error(error):
+                    line.check()
+            except Broken:
+                pass
+
+    # ------------------------------------------------------------------ volumes
+
+    def download(self, storage_name: str, volume: str, offset: int, length: int, sink: Callable[[bytes], None]) -> int:
+        if self._test:
+            raise NotSupported("download volumes")
+        with self._volume(storage_name, volume) as (line, found):
+            length = min(length, _size(found) - offset)
+            done = 0
+            while done < length:
+                flow = Flow(line)
+                found.download(flow.stream, offset + done, min(WINDOW_BYTES, length - done), 0)
+                before = done
+                with flow.begun():
+                    while data := flow.receive(CHUNK_BYTES):
+                        sink(data)
+                        done += len(data)
+                    flow.finish()
+                if done == before:
+                    break  # it was cut off meanwhile
+            return done
+
+    def upload(
+        self, storage_name: str, volume: str, offset: int, length: int, source: Callable[[], Piece | None]
+    ) -> int:
+        if self._test:
+            raise NotSupported("upload volumes")
+        with self._volume(storage_name, volume) as (line, found):
+            if offset + length > _size(found):
+                raise InvalidParameter("length", f"ends beyond the volume's {_size(found)} bytes")
+            if length <= 0:
+                return 0
+            flow = Flow(line)
+            found.upload(flow.stream, offset, length, libvirt.VIR_STORAGE_VOL_UPLOAD_SPARSE_STREAM)
+            done = 0
+            with flow.begun():
+                while (piece := source()) is not None:
+                    size = piece.length if isinstance(piece, Hole) else len(piece)
+                    done += size
+                    if done > length:
+                        raise InvalidParameter("length", f"is {length}, and more came")
+                    if isinstance(piece, Hole):
+                        flow.skip(size)
+                    else:
+                        flow.send(piece)
+                flow.finish()
+            return done
+
+    @contextmanager
+    def _volume(self, storage_name: str, volume: str) -> Iterator[tuple[Line, Any]]:
+        with self._connections.stream(volume, storage_name) as line:
+            pool = line.connection.storagePoolLookupByName(storage_name)
+            try:
+                found = pool.storageVolLookupByName(volume)
+            except libvirt.libvirtError as error:
+                told = translate(error, node=self._connections.node, subject=volume, storage=storage_name)
+                if not isinstance(told, VolumeNotFound):
+                    raise
+                pool.refresh(0)  # another node may have made it
+                found = pool.storageVolLookupByName(volume)
+            yield line, found
 
 
-def _segments(fd: int, length: int) -> Iterator[tuple[int, int, bool]]:
-    """Offset and length of each stretch of data (True) or hole (False), in order."""
-    at = 0
-    while at < length:
-        try:
-            data = min(os.lseek(fd, at, os.SEEK_DATA), length)
-        except OSError:  # ENXIO: a hole up to the end
-            data = length
-        if data > at:
-            yield at, data - at, False
-        if data < length:
-            at = min(os.lseek(fd, data, os.SEEK_HOLE), length)
-            yield data, at - data, True
+def _size(volume: Any) -> int:
+    """The length of its file as it is now; libvirt's capacity is what it saw at its last refresh, or a guest sees."""
+    return int(volume.infoFlags(libvirt.VIR_STORAGE_VOL_GET_PHYSICAL)[2])
+
+
+def _pump(flow: Flow, ends: Duplex) -> None:
+    """Both ways, until the guest's side or the other ends."""
+    waiting = b""
+    moved_at = room_at = time.monotonic()
+    while not ends.ended:
+        now = time.monotonic()
+        moved = False
+        if ends.outward.has_room:
+            room_at = now
+            data = flow.receive_now(CHUNK_BYTES)
+            if data == b"":
+                return
+            if data is not None:
+                ends.outward.offer(data)
+                moved = True
+        elif now - room_at > STALL_S:
+            return
+        waiting = waiting or ends.inward.poll()
+        if waiting:
+            sent = flow.send_now(waiting)
+            waiting = waiting[sent:]
+            moved = moved or bool(sent)
+        if moved:
+            moved_at = now
         else:
-            at = length
-
-
-def _send(stream: Any, fd: int, offset: int, count: int, progress: Callable[[int], None]) -> None:
-    end = offset + count
-    while offset < end:
-        chunk = os.pread(fd, min(CHUNK_BYTES, end - offset), offset)
-        if not chunk:
-            raise OSError(f"the file ends at {offset}, {end - offset} bytes early")
-        sent = 0
-        while sent < len(chunk):
-            sent += stream.send(chunk[sent:])
-        offset += len(chunk)
-        progress(offset)
-
-
-def download_tail(connection: Any, volume: Any, limit_bytes: int) -> bytes:
-    """The last bytes of the file behind ``volume`` as it is now."""
-    # Capacity is what libvirt saw at its last refresh; the physical size is asked of the file.
-    size = volume.infoFlags(libvirt.VIR_STORAGE_VOL_GET_PHYSICAL)[2]
-    length = min(size, limit_bytes)
-    if length <= 0:
-        return b""
-    stream = connection.newStream(0)
-    parts: list[bytes] = []
-    try:
-        volume.download(stream, size - length, length, 0)
-        while chunk := stream.recv(CHUNK_BYTES):
-            parts.append(chunk)
-        stream.finish()
-    except BaseException:
-        _abort(stream)
-        raise
-    return b"".join(parts)
-
-
-def _abort(stream: Any) -> None:
-    try:
-        stream.abort()
-    except libvirt.libvirtError:
-        pass  # it has failed already, and that error is the one to tell
+            flow.check()
+            ends.wait(QUICK_S if now - moved_at < LIVELY_S else SLOW_S, until_input=not waiting)

@@ -24,7 +24,7 @@ import libvirt
 from cm.drivers.libvirt.connection import Connections
 from cm.drivers.libvirt.pool import LibvirtPools, optional, refresh
 from cm.drivers.libvirt.pool_xml import PoolPlace, volume_xml
-from cm.drivers.libvirt.stream import download_tail, upload_file
+from cm.drivers.libvirt.transfer import download_tail, upload_file
 from cm.drivers.libvirt.xml_text import parsed
 from cm.interfaces.source import DiskSource
 from cm.interfaces.volume import VolumeSeen

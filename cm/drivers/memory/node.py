@@ -14,6 +14,7 @@ from typing import ClassVar
 
 from cm.drivers.memory.link import KEEPALIVE_S, Faults, Link
 from cm.drivers.memory.parts import MemoryHypervisor, MemoryNetworks, MemoryPools, MemoryVolumes
+from cm.drivers.memory.stream import MemoryStreams
 from cm.drivers.memory.world import Hook, World
 from cm.interfaces.hypervisor import NodeInfo, VncSpec
 from cm.rpc.errors import CloudError
@@ -37,6 +38,7 @@ class MemoryNode:
         self.pools = MemoryPools(link)
         self.volumes = MemoryVolumes(link)
         self.networks = MemoryNetworks(link)
+        self.streams = MemoryStreams(link)
 
     @classmethod
     def named(cls, world: str, node: str | None = None) -> MemoryNode:
@@ -130,11 +132,14 @@ class MemoryNode:
         self.world.stop(uuid, SeenReason.CRASHED)
 
     def write_console(self, uuid: str, text: bytes) -> None:
-        """The guest writes to its serial console."""
+        """The guest writes to its serial console: to its log, and to whoever speaks to it."""
         log = self._link.running(uuid).spec.console_log
-        if log is not None:
-            with self.world.lock:
+        with self.world.lock:
+            if log is not None:
                 self.world.storages.append(log, text)
+            console = self.world.consoles.get(uuid)
+        if console is not None:
+            console.outward.offer(text)
 
     def power_cut(self) -> None:
         """The host restarts: every domain is off, without hooks or events; transient ones are gone."""
@@ -144,6 +149,8 @@ class MemoryNode:
                     volume.writer = None
                 domain.writes, domain.running, domain.vnc, domain.paused = [], None, None, False
                 domain.reason = SeenReason.HOST_RESTARTED
+                if uuid in self.world.consoles:
+                    self.world.consoles[uuid].end()
                 if not domain.defined:
                     del self.world.domains[uuid]
         self.lose_connection()

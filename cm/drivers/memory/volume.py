@@ -29,6 +29,24 @@ class Volume:
     writer: str | None = None  # uuid of the domain that has it open for writing
     missing: bool = False
 
+    @property
+    def length(self) -> int:
+        """Of its file."""
+        return self.capacity_bytes if self.format == DiskFormat.RAW else self.allocation_bytes
+
+    def read(self, offset: int, length: int) -> bytes:
+        """What was not kept reads as zeros."""
+        begins = self.length - len(self.content)
+        end = min(self.length, offset + length)
+        return bytes(max(0, min(end, begins) - offset)) + self.content[max(0, offset - begins) : max(0, end - begins)]
+
+    def write(self, offset: int, data: bytes) -> None:
+        """Into a volume that is kept whole."""
+        whole = bytearray(self.read(0, self.length))
+        whole[offset : offset + len(data)] = data
+        self.content = bytes(whole)
+        self.allocation_bytes = max(self.allocation_bytes, offset + len(data))
+
 
 @dataclass(eq=False)
 class Share:

@@ -26,6 +26,7 @@ from cm.interfaces.hypervisor import (
 from cm.interfaces.network import NetworkSpec
 from cm.rpc.errors import DomainNotFound, HypervisorError, InvalidParameter
 from cm.rpc.vocabulary import Seen, SeenReason
+from cm.runtime.pipe import Duplex
 
 Hook = Callable[[str, str, str, str], None]
 
@@ -70,6 +71,8 @@ class World:
         self.subscribers: list[Callable[[DomainEvent], None]] = []
         self.lost_callbacks: list[Callable[[str], None]] = []
         self.ignores_power_button: set[str] = set()
+        self.consoles: dict[str, Duplex] = {}  # whoever speaks to a running domain's
+        self.on_console: Callable[[str, bytes], bytes] = lambda uuid, data: data
         self.on_hook: Hook | None = None
         self.info = NodeInfo(
             hostname=name,
@@ -202,6 +205,9 @@ class World:
             domain.writes = []
             if not domain.defined:
                 del self.domains[uuid]
+            console = self.consoles.get(uuid)
+        if console is not None:
+            console.end()
         for operation in ("stopped", "release"):
             try:
                 self.hook(spec, operation, "end")

@@ -24,6 +24,7 @@ from cm.rpc.errors.families import (
     family,
 )
 from cm.rpc.errors.machines import (
+    ConsoleInUse,
     DomainNotFound,
     DomainNotRunning,
     EnrolmentRefused,
@@ -36,6 +37,7 @@ from cm.rpc.errors.machines import (
     RunsElsewhere,
     SameHost,
     StorageUnreached,
+    StreamIdle,
     VolumeNotFound,
 )
 from cm.rpc.errors.objects import (
@@ -85,6 +87,7 @@ __all__ = [
     "CannotAdopt",
     "CloudError",
     "Conflict",
+    "ConsoleInUse",
     "DatabaseUnavailable",
     "DeadlineExceeded",
     "DomainNotFound",
@@ -126,6 +129,7 @@ __all__ = [
     "Stopping",
     "StorageFull",
     "StorageUnreached",
+    "StreamIdle",
     "TooLarge",
     "TooManyAtOnce",
     "TooManyLogins",

@@ -99,6 +99,20 @@ class VolumeNotFound(NotFound):
 
 
 @dataclass(eq=False)
+class ConsoleInUse(Conflict):
+    code = "console_in_use"
+    message = "Somebody speaks to the serial console of {name} already; it can be taken from them."
+    name: str
+
+
+@dataclass(eq=False)
+class StreamIdle(Unavailable):
+    code = "stream_idle"
+    message = "Nothing was sent or taken for {seconds} s."
+    seconds: float
+
+
+@dataclass(eq=False)
 class NotSupported(Conflict):
     """This hypervisor cannot do it (libvirt's test driver lacks consoles, uploads and device updates)."""
 

@@ -6,20 +6,28 @@ interfaces, threads follow it, the libvirt driver's connections and jobs of seve
 from __future__ import annotations
 
 import ast
+import contextvars
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
+from twisted.internet.defer import Deferred
 
+from cm.drivers.memory.node import MemoryNode
 from cm.interfaces import calls
 from cm.interfaces.calls import Call, Job, Pace
 from cm.interfaces.hypervisor import IHypervisor
 from cm.interfaces.network import INetworks
+from cm.interfaces.stream import IStreams
 from cm.interfaces.volume import IPools, IVolumes
 from cm.operations import engine, vm_end, vm_launch
-from cm.runtime.threads import NODE_SIZE, NODE_SLOW_SIZE, SIZES
+from cm.rpc.errors import NodeBusy, TooManyAtOnce
+from cm.runtime.threads import NODE_SIZE, NODE_SLOW_SIZE, NODE_STREAM_SHARE, NODE_STREAM_SIZE, SIZES, on_behalf
+from cm.services.fleet import Fleet
+from cm.store.node import NodeAddress
 
 ROOT = Path(__file__).resolve().parents[3]
 PARTS = {
@@ -27,6 +35,7 @@ PARTS = {
     "pools": (IPools, calls.PoolCalls),
     "volumes": (IVolumes, calls.VolumeCalls),
     "networks": (INetworks, calls.NetworkCalls),
+    "streams": (IStreams, calls.StreamCalls),
 }
 JOBS = [each for module in (vm_end, vm_launch) for each in vars(module).values() if isinstance(each, Job)]
 
@@ -60,20 +69,22 @@ def test_whole(part: str) -> None:
 
 @pytest.mark.parametrize("part", PARTS)
 def test_connections_agree(part: str) -> None:
-    """Of the libvirt driver's calls those that are slow, and no others, take a slow connection."""
+    """Of the libvirt driver's calls those that are slow take a slow connection, streams one of their own."""
     taken = {}
-    made = {function.name: called(function) for function in functions(ROOT / f"cm/drivers/libvirt/{part}.py")}
+    module = ROOT / f"cm/drivers/libvirt/{part.removesuffix('s')}.py"
+    made = {function.name: called(function) for function in functions(module)}
     for name in made.keys() & paces(part):
         asked = made[name].union(*(made[helper] for helper in made[name] & made.keys() if helper[0] == "_"))
-        if {"fast", "slow"} & asked:
-            taken[name] = "slow" in asked
+        if pools := {"fast", "slow", "stream"} & asked:
+            taken[name] = pools
     assert len(taken) >= len(paces(part)) - 1 and taken  # ``subscribe`` and ``source`` go by way of other modules
-    assert taken == {name: paces(part)[name] is not Pace.QUICK for name in taken}
+    right = {Pace.QUICK: {"fast"}, Pace.SLOW: {"slow"}, Pace.LASTING: {"slow"}, Pace.STREAM: {"stream"}}
+    assert taken == {name: right[paces(part)[name]] for name in taken}
 
 
 def test_jobs_agree() -> None:
     """A job is at least as slow as each call that it makes."""
-    order = [Pace.QUICK, Pace.SLOW, Pace.LASTING]
+    order = [Pace.QUICK, Pace.SLOW, Pace.LASTING, Pace.STREAM]
     found = {}
     for path in sorted((ROOT / "cm").rglob("*.py")):
         for function in functions(path):
@@ -93,12 +104,61 @@ def test_jobs_agree() -> None:
 def test_sizes_fit() -> None:
     """No more threads than connections, and no more operations at a node than can work there."""
     assert (SIZES["node"], SIZES["node-slow"]) == (NODE_SIZE, NODE_SLOW_SIZE)
+    assert SIZES["node-stream"] == NODE_STREAM_SIZE
     assert engine.PER_NODE <= NODE_SLOW_SIZE
     pytest.importorskip("libvirt")
     from cm.drivers.libvirt.connection import Connections
 
     made = Connections("qemu+tcp://192.0.2.1/system", node="n1")
     assert (len(made._fast._lanes), len(made._slow._lanes)) == (NODE_SIZE, NODE_SLOW_SIZE)
+    assert len(made._streams._lanes) == NODE_STREAM_SIZE
+
+
+class Flowing:
+    """Threads on which nothing ends until it is let."""
+
+    def __init__(self) -> None:
+        self.under_way: list[tuple[str, Deferred[None]]] = []
+
+    async def run(self, pool: str, *_: Any, deadline_s: float | None = None) -> None:
+        self.under_way.append((pool, Deferred()))
+        await self.under_way[-1][1]
+
+
+def test_streams_are_shared() -> None:
+    """Of a node's streams an account has its share and no more, and who is one too many is told so at once."""
+    threads = Flowing()
+    fleet = Fleet(cast(Any, None), cast(Any, threads), cast(Any, None))
+    for number in (1, 2):
+        fleet._drivers[number] = (NodeAddress(number, f"n{number}", "memory:///n"), MemoryNode())
+
+    def begin(whose: int | None, node_id: int = 1) -> Deferred[int]:
+        context = contextvars.copy_context()
+        context.run(on_behalf.set, whose)
+        call = fleet.node(node_id).streams.download("pool", "volume", 0, 1, bytes)
+        return context.run(Deferred.fromCoroutine, call)
+
+    def refused(whose: int | None, error: type[Exception]) -> None:
+        told: list[Any] = []
+        begin(whose).addErrback(lambda failure: told.append(failure.check(error)))
+        assert told == [error]
+
+    first = [begin(7) for _ in range(NODE_STREAM_SHARE)]
+    refused(7, TooManyAtOnce)
+    begin(7, node_id=2)
+    for number in range(NODE_STREAM_SIZE - NODE_STREAM_SHARE):
+        begin(100 + number)
+    refused(8, NodeBusy)
+    refused(None, NodeBusy)
+    threads.under_way[0][1].callback(None)
+    assert first[0].called
+    begin(7)
+    refused(7, TooManyAtOnce)
+    assert {pool for pool, _ in threads.under_way} == {"node-stream:1", "node-stream:2"}
+    for _, each in threads.under_way:
+        if not each.called:
+            each.callback(None)
+    assert not fleet._streams
 
 
 def test_no_names_of_methods() -> None:

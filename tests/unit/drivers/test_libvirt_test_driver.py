@@ -20,6 +20,7 @@ from cm.interfaces.network import NetworkSpec
 from cm.rpc.errors import NodeUnreachable, NotSupported
 from tests.contract.hypervisor import HypervisorContract, domain_spec
 from tests.contract.networks import NetworkContract
+from tests.contract.streams import StreamsContract
 from tests.contract.volumes import VolumesContract
 
 
@@ -37,6 +38,13 @@ class TestTestDriverHypervisor(HypervisorContract):
 class TestTestDriverImages(VolumesContract):
     uploads = False
     headers = False
+
+    def make(self) -> Any:
+        return make()
+
+
+class TestTestDriverStreams(StreamsContract):
+    streams = False
 
     def make(self) -> Any:
         return make()

@@ -17,6 +17,7 @@ from cm.rpc.errors import HypervisorError, InvalidParameter, NodeUnreachable, St
 from cm.rpc.vocabulary import DiskFormat, Seen, StorageKind
 from tests.contract.hypervisor import HypervisorContract, domain_spec
 from tests.contract.networks import NetworkContract, network_spec
+from tests.contract.streams import StreamsContract
 from tests.contract.volumes import VolumesContract
 
 
@@ -33,6 +34,11 @@ class TestMemoryHypervisor(HypervisorContract):
 
 
 class TestMemoryImages(VolumesContract):
+    def make(self) -> Any:
+        return MemoryNode.named("contract")
+
+
+class TestMemoryStreams(StreamsContract):
     def make(self) -> Any:
         return MemoryNode.named("contract")
 

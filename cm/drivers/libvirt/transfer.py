@@ -1,0 +1,101 @@
+"""
+Whole files into volumes and ends of volumes out of them, as parts of one call: blocking, on the connection of that
+call. What lasts as long as somebody else's reading or writing is in ``stream.py``.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import libvirt
+
+from cm.drivers.libvirt.flow import CHUNK_BYTES
+from cm.drivers.libvirt.pool_xml import volume_xml
+from cm.rpc.vocabulary import DiskFormat
+
+
+def upload_file(connection: Any, pool: Any, volume: str, path: str, progress: Callable[[int], None]) -> Any:
+    """
+    Make ``volume`` be the file ``path``, byte by byte; holes stay holes.
+
+    The volume is made as a sparse raw one of the file's length: a volume made as qcow2 would already hold a header, and
+    a shorter file would leave the end of it behind.
+    """
+    with open(path, "rb", buffering=0) as file:
+        length = os.fstat(file.fileno()).st_size
+        made = pool.createXML(volume_xml(volume, DiskFormat.RAW, length), 0)
+        if length == 0:
+            return made
+        stream = connection.newStream(0)
+        try:
+            made.upload(stream, 0, length, libvirt.VIR_STORAGE_VOL_UPLOAD_SPARSE_STREAM)
+            for offset, count, is_data in _segments(file.fileno(), length):
+                if is_data:
+                    _send(stream, file.fileno(), offset, count, progress)
+                else:
+                    stream.sendHole(count, 0)
+                    progress(offset + count)
+            stream.finish()
+        except BaseException:
+            _abort(stream)
+            raise
+        return made
+
+
+def _segments(fd: int, length: int) -> Iterator[tuple[int, int, bool]]:
+    """Offset and length of each stretch of data (True) or hole (False), in order."""
+    at = 0
+    while at < length:
+        try:
+            data = min(os.lseek(fd, at, os.SEEK_DATA), length)
+        except OSError:  # ENXIO: a hole up to the end
+            data = length
+        if data > at:
+            yield at, data - at, False
+        if data < length:
+            at = min(os.lseek(fd, data, os.SEEK_HOLE), length)
+            yield data, at - data, True
+        else:
+            at = length
+
+
+def _send(stream: Any, fd: int, offset: int, count: int, progress: Callable[[int], None]) -> None:
+    end = offset + count
+    while offset < end:
+        chunk = os.pread(fd, min(CHUNK_BYTES, end - offset), offset)
+        if not chunk:
+            raise OSError(f"the file ends at {offset}, {end - offset} bytes early")
+        sent = 0
+        while sent < len(chunk):
+            sent += stream.send(chunk[sent:])
+        offset += len(chunk)
+        progress(offset)
+
+
+def download_tail(connection: Any, volume: Any, limit_bytes: int) -> bytes:
+    """The last bytes of the file behind ``volume`` as it is now."""
+    # Capacity is what libvirt saw at its last refresh; the physical size is asked of the file.
+    size = volume.infoFlags(libvirt.VIR_STORAGE_VOL_GET_PHYSICAL)[2]
+    length = min(size, limit_bytes)
+    if length <= 0:
+        return b""
+    stream = connection.newStream(0)
+    parts: list[bytes] = []
+    try:
+        volume.download(stream, size - length, length, 0)
+        while chunk := stream.recv(CHUNK_BYTES):
+            parts.append(chunk)
+        stream.finish()
+    except BaseException:
+        _abort(stream)
+        raise
+    return b"".join(parts)
+
+
+def _abort(stream: Any) -> None:
+    try:
+        stream.abort()
+    except libvirt.libvirtError:
+        pass  # it has failed already, and that error is the one to tell
