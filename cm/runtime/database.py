@@ -24,6 +24,7 @@ from twisted.logger import Logger
 
 from cm.rpc.errors import CloudError, DatabaseUnavailable
 from cm.runtime.prepared import Prepared
+from cm.runtime.round_trip import Connection
 from cm.runtime.threads import IThreads
 
 log = Logger()
@@ -85,7 +86,11 @@ class Database:
         options = f"-c statement_timeout={int(statement_timeout_s * 1000)} -c timezone=UTC -c jit=off"
         connect = {"options": options, "connect_timeout": 5, "application_name": "wawel"}
         self.engine: Engine = create_engine(
-            url, pool_size=pool_size, max_overflow=2, pool_timeout=10, connect_args=connect
+            url,
+            pool_size=pool_size,
+            max_overflow=2,
+            pool_timeout=10,
+            connect_args={**connect, "connection_factory": Connection},
         )
         # Reads keep one connection a thread: getting one from a pool, setting its isolation and giving it back took
         # as long as the query of a small read itself.
@@ -249,7 +254,7 @@ def notify(session: Session, topic: str, subject: int | None = None) -> None:
     """Tell every process on this database, at commit, that ``topic`` has news. Equal ones in a transaction are one."""
     payload = topic if subject is None else f"{topic}:{subject}"
     note_notified(session, payload)
-    _NOTIFY(session, channel=CHANNEL, payload=payload)
+    _NOTIFY.post(session, channel=CHANNEL, payload=payload)
 
 
 def note_notified(session: Session, payload: str) -> None:

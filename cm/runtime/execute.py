@@ -240,7 +240,7 @@ def write_audit(session: Session, method: str, call: Call, arguments: Mapping[st
         for name, value in arguments.items()
         if name not in UNTOLD and not isinstance(value, Secret)
     }
-    _AUDIT(
+    _AUDIT.post(
         session,
         account_id=call.account_id or None,
         login=call.identity.login,

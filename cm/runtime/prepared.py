@@ -17,6 +17,8 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError, MultipleResultsFound, NoResultFound
 from sqlalchemy.orm import Session
 
+from cm.runtime import round_trip
+
 _PARAMETER = re.compile(r"(?<![:\w]):([a-z_][a-z_0-9]*)")
 _names: Final[dict[str, Prepared]] = {}
 
@@ -113,23 +115,50 @@ class Prepared:
         cursor.close()
         return found
 
-    def _cursor(self, session: Session, values: dict[str, Any]) -> Any:
-        """Where the statement has been executed; it is prepared before, where this connection does not know it yet."""
+    def post(self, session: Session, **values: Any) -> None:
+        """
+        Have it run with the transaction's next statement, or its commit, in the same round trip: where it gives nothing
+        that is looked at, and what may be wrong with it was looked at before. Its errors are that statement's.
+        """
         connection = session.connection()
+        dbapi = connection.connection.dbapi_connection
+        if not isinstance(dbapi, round_trip.Connection):
+            self._cursor(session, values).close()
+            return
+        self._know(connection)
+        statement, given = _told(connection, None, self._execute, self._places(values))
+        dbapi.post(statement, given)
+
+    def _cursor(self, session: Session, values: dict[str, Any]) -> Any:
+        """Where the statement has been executed."""
+        connection = session.connection()
+        self._know(connection)
+        return _run(connection, self._execute, self._places(values))
+
+    def _know(self, connection: Connection) -> None:
+        """Prepare it where this connection does not know it yet."""
         known = connection.info.setdefault("prepared", set())
         if self.name not in known:
             _run(connection, self._prepare, None).close()
             known.add(self.name)
-        return _run(connection, self._execute, tuple([values[name] for name in self.parameters]))
+
+    def _places(self, values: dict[str, Any]) -> tuple[Any, ...]:
+        return tuple([values[name] for name in self.parameters])
+
+
+def _told(connection: Connection, cursor: Any, statement: str, values: tuple[Any, ...] | None) -> tuple[str, Any]:
+    """Who listens to an engine's statements hears of this one, too, and may change it."""
+    for listener in connection.dispatch.before_cursor_execute:
+        statement, values = listener(connection, cursor, statement, values, None, False)
+    return statement, values
 
 
 def _run(connection: Connection, statement: str, values: tuple[Any, ...] | None) -> Any:
-    """A cursor on which a statement was executed. Who listens to an engine's statements hears of this one, too."""
+    """A cursor on which a statement was executed."""
     dbapi = connection.connection
     cursor = dbapi.cursor()
     try:
-        for listener in connection.dispatch.before_cursor_execute:
-            statement, values = listener(connection, cursor, statement, values, None, False)
+        statement, values = _told(connection, cursor, statement, values)
         cursor.execute(statement, values)
     except psycopg2.Error as error:
         lost = connection.dialect.is_disconnect(error, dbapi.dbapi_connection, cursor)

@@ -152,7 +152,7 @@ SELECT (SELECT count(*) FROM a) AS accounts, (SELECT count(*) FROM s) AS storage
 
 def give_back(session: Session, booking: Booking) -> None:
     """Count all of it as used no more. The tables' checks refuse what was never booked."""
-    _GIVE_BACK(session, **booking.values())
+    _GIVE_BACK.post(session, **booking.values())
 
 
 _CLOSE = Prepared(

@@ -41,7 +41,7 @@ SELECT pg_notify(:channel, :topic)
 def wake_parent(session: Session, parent_id: int | None) -> None:
     """A child has ended: have its parent look, if it has one."""
     if parent_id is not None:
-        _WAKE(session, id=parent_id, channel=CHANNEL, topic=TOPIC)
+        _WAKE.post(session, id=parent_id, channel=CHANNEL, topic=TOPIC)
         note_notified(session, TOPIC)
 
 

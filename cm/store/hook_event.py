@@ -62,7 +62,7 @@ def insert_event(session: Session, node_id: int, event: HookRecord) -> bool:
 
 def write_effect(session: Session, node_id: int, event: HookRecord, effect: str) -> None:
     """:param effect: what it led to, in a word."""
-    _EFFECT(session, effect=effect, node=node_id, boot=event.boot_id, number=event.sequence)
+    _EFFECT.post(session, effect=effect, node=node_id, boot=event.boot_id, number=event.sequence)
 
 
 _LAST = Prepared(

@@ -190,5 +190,5 @@ _WAKE = Prepared(
 
 def wake(session: Session, vm_id: int) -> None:
     """Have a waiting operation of a VM go on at once."""
-    _WAKE(session, vm_id=vm_id, channel=CHANNEL, topic=TOPIC)
+    _WAKE.post(session, vm_id=vm_id, channel=CHANNEL, topic=TOPIC)
     note_notified(session, TOPIC)

@@ -114,7 +114,7 @@ _PLACE = Prepared("place_operation", "UPDATE operation SET node_id = :node_id WH
 
 def place_operation(session: Session, operation_id: int, node_id: int | None) -> None:
     """Of which node it takes the tokens from now on."""
-    _PLACE(session, id=operation_id, node_id=node_id)
+    _PLACE.post(session, id=operation_id, node_id=node_id)
 
 
 def pause_restart(session: Session, operation_id: int, *, soon_s: float, pause_s: float) -> None:

@@ -41,7 +41,7 @@ def record_placement(session: Session, vm_id: int, node_id: int, decision: Decis
     :param decision: None: nobody chose, it was there already.
     """
     verdicts, others = (decision.verdicts, decision.others) if decision is not None else ((), {})
-    _RECORD(session, vm_id=vm_id, node_id=node_id, verdicts=verdicts_text(verdicts), others=others_text(others))
+    _RECORD.post(session, vm_id=vm_id, node_id=node_id, verdicts=verdicts_text(verdicts), others=others_text(others))
 
 
 def verdicts_text(verdicts: Sequence[Verdict]) -> str:

@@ -172,7 +172,7 @@ def write_passed(session: Session, ago_s: Mapping[int, float]) -> None:
     :param ago_s: by node, how many seconds ago.
     """
     node_ids = sorted(ago_s)
-    _PASSED(session, ids=node_ids, ago_s=[ago_s[node_id] for node_id in node_ids])
+    _PASSED.post(session, ids=node_ids, ago_s=[ago_s[node_id] for node_id in node_ids])
 
 
 _NODE_SEEN = Prepared(

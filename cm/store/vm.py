@@ -256,7 +256,7 @@ def render_live(session: Session, vm_id: int) -> None:
 
 def _write(session: Session, found: Any, event: str) -> str:
     summary = _encode(summarize(found)).decode()
-    _WRITE(session, summary=summary, version=found.version + 1, id=found.id, event=event)
+    _WRITE.post(session, summary=summary, version=found.version + 1, id=found.id, event=event)
     return summary
 
 

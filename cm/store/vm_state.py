@@ -29,12 +29,12 @@ _INTEND = Prepared("intend", "UPDATE vm SET wanted = :wanted WHERE id = :id")
 
 def want(session: Session, vm_id: int, wanted: Wanted) -> None:
     """What is wanted from now on; what went wrong before is over."""
-    _WANT(session, id=vm_id, wanted=wanted)
+    _WANT.post(session, id=vm_id, wanted=wanted)
 
 
 def intend(session: Session, vm_id: int, wanted: Wanted) -> None:
     """What is wanted from now on; what went wrong is still told."""
-    _INTEND(session, id=vm_id, wanted=wanted)
+    _INTEND.post(session, id=vm_id, wanted=wanted)
 
 
 def intend_as_seen(session: Session, vm_id: int) -> None:
@@ -84,7 +84,7 @@ _REST = Prepared("rest_vm", "UPDATE vm SET error = '', contextualized_at = NULL,
 
 def place_vm(session: Session, vm_id: int, node_id: int) -> None:
     """Its share of the node is claimed."""
-    _PLACE(session, id=vm_id, node_id=node_id)
+    _PLACE.post(session, id=vm_id, node_id=node_id)
 
 
 def place_nowhere(session: Session, vm_id: int) -> None:
@@ -99,7 +99,7 @@ def leave_node(session: Session, vm_id: int) -> None:
 
 def rest_vm(session: Session, vm_id: int) -> None:
     """It is off, as it should be, and placed nowhere."""
-    _REST(session, id=vm_id)
+    _REST.post(session, id=vm_id)
 
 
 # ------------------------------------------------------------------ evidence
@@ -177,12 +177,12 @@ _CONTEXT = Prepared("context", "UPDATE vm SET contextualized_at = clock_timestam
 
 def write_down(session: Session, vm_id: int) -> None:
     """Its guest is not up any more."""
-    _NO_CONTEXT(session, id=vm_id)
+    _NO_CONTEXT.post(session, id=vm_id)
 
 
 def write_up(session: Session, vm_id: int) -> None:
     """Its guest said hello."""
-    _CONTEXT(session, id=vm_id)
+    _CONTEXT.post(session, id=vm_id)
 
 
 # ------------------------------------------------------------------ its screen

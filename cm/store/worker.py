@@ -170,7 +170,7 @@ def record_step(session: Session, operation_id: int, step: str, progress: int, t
     It goes on: what it waited for, or failed on before, is behind it.
     :param told: how far it is, where percent do not say it.
     """
-    _RECORD_STEP(session, id=operation_id, step=step, progress=progress, told=told)
+    _RECORD_STEP.post(session, id=operation_id, step=step, progress=progress, told=told)
 
 
 _PUT_BACK = Prepared(

@@ -8,7 +8,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.orm import Session
 
 from cm.rpc.errors import DatabaseUnavailable
-from cm.runtime.database import Database
+from cm.runtime.database import CommitUnknown, Database
 from cm.runtime.prepared import Prepared
 
 _ADD = Prepared("test_add", "INSERT INTO template (name, cpu, memory_mib) VALUES (:name, :cpu, 1) RETURNING id, name")
@@ -72,3 +72,66 @@ def test_listeners(database: Database) -> None:
 
     with pytest.raises(DBAPIError, match="no"):
         database.transact_now(_ALL)
+
+
+def test_round_trips(database: Database) -> None:
+    """
+    A transaction begins with its first statement; what is posted goes with the next one or the commit, in order; and
+    nothing of it is left by a rollback.
+    """
+    sent: list[str] = []
+
+    def sent_so_far(session: Session) -> str:
+        asked = text("SELECT query FROM pg_stat_activity WHERE pid = pg_backend_pid()")
+        return str(session.execute(asked).scalar_one())
+
+    def go(session: Session) -> list[str]:
+        _ADD.post(session, name="%s; 'a'", cpu=1)
+        found = [row._name for row in _ALL(session)]
+        with session.begin_nested() as inner:
+            _ADD.post(session, name="b", cpu=1)
+            inner.rollback()
+        _ADD.post(session, name="c", cpu=1)
+        sent.append(sent_so_far(session))
+        _ADD.post(session, name="d", cpu=1)
+        return found
+
+    assert database.transact_now(go) == ["%s; 'a'"]
+    assert sent[0].startswith("EXECUTE test_add ('c', 1); SELECT")
+    assert [row._name for row in database.read_now(_ALL)] == ["%s; 'a'", "c", "d"]
+    sent.append(database.transact_now(lambda session: (_ALL(session), sent_so_far(session))[1]))
+    sent.append(database.transact_now(sent_so_far))
+    assert sent[1].startswith("SELECT query") and sent[2].startswith("BEGIN; SELECT query")
+
+    def refused(session: Session) -> None:
+        _ADD.post(session, name="e", cpu=1)
+        raise KeyError
+
+    with pytest.raises(KeyError):
+        database.transact_now(refused)
+
+    def wrong(session: Session, then: bool) -> None:
+        _ADD.post(session, name="f", cpu=1)
+        _ADD.post(session, name=None, cpu=1)
+        if then:
+            _ALL(session)
+            raise AssertionError("it was told of nothing")
+
+    for then in (True, False):
+        with pytest.raises(IntegrityError):
+            database.transact_now(wrong, then)
+    assert len(database.read_now(_ALL)) == 3
+    database.transact_now(lambda session: session.execute(text("DELETE FROM template")))
+
+
+def test_lost_with_posts(database: Database) -> None:
+    """A connection that is lost with the commit that carries a write: whether it happened is not known."""
+
+    def go(session: Session) -> None:
+        _ALL(session)
+        _ADD.post(session, name="g", cpu=1)
+        _CUT.post(session)
+
+    with pytest.raises(CommitUnknown):
+        database.transact_now(go)
+    assert database.read_now(_ALL) == []
