@@ -9,7 +9,7 @@ import pytest
 
 from lab.postgres import PrivatePostgres
 from simulation.database import make_template
-from support.databases import private_postgres
+from support.databases import BorrowedPostgres, private_postgres
 
 pytest.register_assert_rewrite("simulation.scenario")  # what scenarios share asserts as they do
 
@@ -17,7 +17,8 @@ pytest.register_assert_rewrite("simulation.scenario")  # what scenarios share as
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrivatePostgres]:
     with private_postgres(tmp_path_factory) as made:
-        make_template(made)
+        if not isinstance(made, BorrowedPostgres):
+            make_template(made)
         yield made
 
 

@@ -14,9 +14,28 @@ from sqlalchemy import Engine, create_engine
 from lab.postgres import PrivatePostgres
 
 
+class BorrowedPostgres(PrivatePostgres):
+    """A server with its templates, which another process keeps for one session after the other (``bin/mutate``)."""
+
+    def start(self) -> PrivatePostgres:
+        return self
+
+    def close(self) -> None:
+        """It stays."""
+
+    def _end(self, signals: list[int]) -> None:
+        pytest.skip("the server is another's")
+
+
 @contextmanager
 def private_postgres(factory: pytest.TempPathFactory) -> Iterator[PrivatePostgres]:
-    """A server in the directory that ``bin/test`` names, else in one of pytest's; both end with the context."""
+    """
+    A server in the directory that ``bin/test`` names, else in one of pytest's; both end with the context. Or the one
+    that runs in the directory ``WAWEL_BORROWED_POSTGRES``, which stays.
+    """
+    if borrowed := os.environ.get("WAWEL_BORROWED_POSTGRES"):
+        yield BorrowedPostgres(Path(borrowed), durable=False)
+        return
     base = Path(os.environ.get("WAWEL_TEST_POSTGRES") or factory.mktemp("pg"))
     with PrivatePostgres(base, durable=False) as server:
         yield server
@@ -25,7 +44,9 @@ def private_postgres(factory: pytest.TempPathFactory) -> Iterator[PrivatePostgre
 
 
 def add_template(server: PrivatePostgres, name: str, migrate: Callable[[Engine], object]) -> None:
-    """A database with a manager's tables."""
+    """A database with a manager's tables; a borrowed server has them."""
+    if isinstance(server, BorrowedPostgres):
+        return
     server.create_database(name)
     engine = create_engine(server.url(name))
     migrate(engine)

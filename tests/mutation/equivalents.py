@@ -1,0 +1,47 @@
+"""Edits that change nothing that anybody could see: argued here, one by one, so that nobody looks at them twice."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from mutation.sites import Site, find_sites
+
+
+@dataclass(frozen=True)
+class Equivalent:
+    """
+    :ivar old: the line that the edit takes, without the white space around it; the first one of several.
+    :ivar new: the line that it puts there.
+    :ivar reason: why nothing is different.
+    """
+
+    file: str
+    old: str
+    new: str
+    reason: str
+
+    def is_of(self, site: Site) -> bool:
+        lines = site.diff.splitlines()
+        old = next((line[1:].strip() for line in lines if line.startswith("-")), "")
+        new = next((line[1:].strip() for line in lines if line.startswith("+")), "")
+        return (self.file, self.old, self.new) == (site.file, old, new)
+
+
+EQUIVALENTS: Final[tuple[Equivalent, ...]] = ()
+
+
+def find_equivalent(site: Site) -> Equivalent | None:
+    return next((each for each in EQUIVALENTS if each.is_of(site)), None)
+
+
+def unfit(root: Path, equivalents: Iterable[Equivalent] = EQUIVALENTS) -> list[Equivalent]:
+    """Those that are of no edit in a tree any more."""
+    return [
+        each
+        for each in equivalents
+        if not (root / each.file).exists()
+        or not any(each.is_of(site) for site in find_sites(each.file, (root / each.file).read_bytes()))
+    ]
