@@ -127,6 +127,20 @@ def test_lapsed(make: Make) -> None:
     assert bench.sql("SELECT count(*) FROM user_account WHERE login = 'jan' AND deleted_at IS NULL") == 1
 
 
+def test_lapsed_of_another(make: Make) -> None:
+    """Somebody who registers ends no lapsed registration but that of the same login or address."""
+    bench = make()
+    for login in ("jan", "ola", "ewa"):
+        register(bench, login=login, email=f"{login}@example.net")
+    bench.sql("UPDATE user_account SET created_at = now() - interval '25 hours' WHERE login IN ('jan', 'ola', 'ewa')")
+    register(bench, login="jan", email="new@example.net")
+    register(bench, login="iga", email="ola@example.net")
+    left = bench.sql(
+        "SELECT string_agg(email, ' ' ORDER BY email) FROM user_account WHERE deleted_at IS NULL AND email LIKE '%.net'"
+    )
+    assert left == "ewa@example.net new@example.net ola@example.net"
+
+
 def test_lapsed_go(make: Make) -> None:
     """Registrations that nobody confirmed in time are deleted by themselves; others are not."""
     bench = make()

@@ -13,6 +13,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 
 from cm.rules.node_document import Rendered
+from contextualization import document
 from contextualization.document import Documents
 
 NODES = 500
@@ -134,6 +135,16 @@ def test_nothing_changed(bench: Bench, node_ids: list[int]) -> None:
     polls.reset()
     polls.documents.changed("999999")
     assert not polls.woken and not polls.reads
+
+
+def test_kept_for_so_many(bench: Bench, node_ids: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many nodes ask, what is kept of them is bounded; who has to be read for again gets the same."""
+    monkeypatch.setattr(document, "KEPT_MAX", 5)
+    polls = Polls(bench, node_ids[:12])
+    assert 0 < len(polls.documents._own) <= 5
+    before = polls.documents.waiting
+    polls.documents.changed("")
+    assert not polls.woken and polls.documents.waiting == before
 
 
 def test_lost_notification(bench: Bench, node_ids: list[int]) -> None:
