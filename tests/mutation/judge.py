@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from mutation.copies import Copy, Run
+from mutation.recorder import HUNG, HUNG_SUFFIX
 from mutation.selection import Record, Witness, in_order
 from mutation.sites import Site
 
@@ -16,7 +17,8 @@ Fate = Literal["killed", "survived", "unseen", "equivalent"]
 # By the record, for one edit; whoever has no time asks for less (--most).
 MOST_S: Final = {"unit": 60.0, "postgres": 90.0, "interleaving": 120.0, "simulation": 180.0}
 STARTS_S: Final = 60.0  # a busy machine
-SLOWER: Final = 6.0  # than when it was recorded
+PATIENCE_S: Final = 15.0  # for one test
+SLOWER: Final = 4.0  # than when it was recorded
 _FAILED: Final = re.compile(r"^(?:FAILED|ERROR) (\S+?\.py(?:::.*?)?)(?: - (.*))?$", re.MULTILINE)
 
 
@@ -79,9 +81,12 @@ def run_tests(copy: Copy, tests: Sequence[Witness]) -> Run:
     """Up to the first that fails."""
     modules = list(dict.fromkeys(each.module for each in tests if (copy.root / each.module).exists()))
     names = copy.root.parent / "tests.txt"
-    names.write_text("".join(f"{each.name}\n" for each in tests))
+    names.write_text("".join(f"{PATIENCE_S + SLOWER * each.seconds:.1f} {each.name}\n" for each in tests))
     deadline_s = STARTS_S + SLOWER * sum(each.seconds for each in tests)
-    return copy.pytest(["-x", *modules], deadline_s, {"WAWEL_MUTATE_TESTS": str(names)})
+    run = copy.pytest(["-x", *modules], deadline_s, {"WAWEL_MUTATE_TESTS": str(names)})
+    if run.status == HUNG:
+        return Run(HUNG, f"FAILED {names.with_suffix(HUNG_SUFFIX).read_text()} - it hangs\n")
+    return run
 
 
 def _blame(run: Run) -> tuple[str, str]:

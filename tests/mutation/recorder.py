@@ -2,7 +2,7 @@
 A plugin of pytest for ``bin/mutate``: which lines each test runs, or which tests are run, and in which order.
 
 ``WAWEL_MUTATE_MAP`` names the file that gets a line of JSON for each test that passed; ``WAWEL_MUTATE_TESTS`` one with
-the names of the tests to run, a line each: the others are left out.
+the tests to run, a line each, the seconds that it has before its name: the others are left out.
 
 Coverage.py could tell the lines as well. This is less: the tests' names are all that we ask of it, a function that has
 been seen whole costs a call and nothing more, and the tests need no package for a tool that few people start.
@@ -28,6 +28,8 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 OURS = tuple(f"{ROOT / name}{os.sep}" for name in ("cm", "clm", "contextualization"))
 PR_SET_PDEATHSIG = 1
+HUNG = 75  # the status, and the name of the test in a file of this suffix
+HUNG_SUFFIX = ".hung"
 ENOUGH = 30  # calls of a function in one test: what it has not run by then, it seldom runs
 
 
@@ -105,10 +107,25 @@ class Recording:
 
 
 class Choice:
-    """Runs the tests that a file names, in its order."""
+    """
+    Runs the tests that a file names, in its order. One that takes longer than it has ends the process: what it waits
+    for does not come.
+    """
 
-    def __init__(self, names: list[str]) -> None:
-        self._order = {name: number for number, name in enumerate(names)}
+    def __init__(self, names: Path) -> None:
+        lines = names.read_text().splitlines()
+        self._hung = names.with_suffix(HUNG_SUFFIX)
+        told = [line.partition(" ")[::2] for line in lines]
+        self._order = {name: number for number, (_, name) in enumerate(told)}
+        self._deadline_s = {name: float(seconds) for seconds, name in told}
+
+    @pytest.hookimpl(hookwrapper=True, tryfirst=True)
+    def pytest_runtest_protocol(self, item: pytest.Item) -> Iterator[None]:
+        timer = threading.Timer(self._deadline_s[item.nodeid], _end_hung, (item.nodeid, self._hung))
+        timer.daemon = True
+        timer.start()
+        yield
+        timer.cancel()
 
     @pytest.hookimpl(trylast=True)
     def pytest_collection_modifyitems(self, config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -117,10 +134,15 @@ class Choice:
         items[:] = sorted(chosen, key=lambda item: self._order[item.nodeid])
 
 
+def _end_hung(name: str, target: Path) -> None:
+    target.write_text(name)
+    os._exit(HUNG)
+
+
 def pytest_configure(config: pytest.Config) -> None:
     # With whoever asked for this run it ends, however that ends.
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     if target := os.environ.get("WAWEL_MUTATE_MAP"):
         config.pluginmanager.register(Recording(Path(target)))
     if names := os.environ.get("WAWEL_MUTATE_TESTS"):
-        config.pluginmanager.register(Choice(Path(names).read_text().splitlines()))
+        config.pluginmanager.register(Choice(Path(names)))

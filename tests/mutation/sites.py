@@ -20,6 +20,7 @@ from mutation.sql import sql_edits
 _TOLD_ASIDE: Final = re.compile(r"(^|\.)_?(log|logger|metrics?|warnings)\.|^print$")
 # A moment more or less is nobody's.
 _MOMENT: Final = re.compile(r"now\b|now_s|time|clock|deadline|until|since|seconds|_at\b|_s\b")
+_AT_COMMIT: Final = re.compile(r"(\.note|^notify|^document_changed)\(")
 _COLLECTS: Final = re.compile(r"\.(append|add|extend|update|pop|discard|clear|setdefault)\(")
 _CALLS: Final = (
     ("lock", re.compile(r"(^|_)lock")),
@@ -317,6 +318,9 @@ def _may_change_places(first: ast.stmt, second: ast.stmt) -> bool:
         if isinstance(step, ast.Expr) and _TOLD_ASIDE.search(ast.unparse(step)):
             return False
     if not (isinstance(first, ast.Expr) or isinstance(second, ast.Expr)):
+        return False
+    # What is noted or notified takes effect at the commit, whenever it was said; two collections have no order.
+    if any(_AT_COMMIT.search(ast.unparse(step)) for step in (first, second)):
         return False
     if all(_COLLECTS.search(ast.unparse(step)) for step in (first, second)):
         return False

@@ -243,8 +243,13 @@ def test_killed_and_survived(small: Path, copy: Copy, record: Record) -> None:
 
 def test_hang_is_seen(small: Path, copy: Copy, record: Record, monkeypatch: pytest.MonkeyPatch) -> None:
     """An edit whose test never ends is killed, and so is the test."""
+    site = _site(small, "False", "+    return number + 1 if False")
+    monkeypatch.setattr(judging, "PATIENCE_S", 2.0)
+    found = judge(copy, record, site, ["unit"])
+    assert (found.fate, found.by) == ("killed", "tests/unit/test_small.py::test_half")
+    monkeypatch.setattr(judging, "PATIENCE_S", 99.0)
     monkeypatch.setattr(judging, "STARTS_S", 4.0)
-    found = judge(copy, record, _site(small, "False", "+    return number + 1 if False"), ["unit"])
+    found = judge(copy, record, site, ["unit"])
     assert (found.fate, found.by) == ("killed", "deadline")
 
 
