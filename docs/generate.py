@@ -175,10 +175,12 @@ def operation_table() -> str:
     """What each kind of work is made of, and what becomes of it when it is given up."""
     register_kinds()
     ends = deadlines()
-    lines = ["| kind | steps | patient | deadline | giving it up |", "|---|---|---|---|---|"]
+    lines = ["| kind | has to itself | steps | patient | deadline | giving it up |", "|---|---|---|---|---|---|"]
     for kind in OperationKind:
         steps = " → ".join(f"`{step}`" for step in KINDS[kind].steps)
-        lines.append(f"| `{kind}` | {steps} | {_yes(SPECS[kind].patient)} | {ends[kind]} | {SPECS[kind].abandoned} |")
+        spec = SPECS[kind]
+        alone = ", ".join(spec.holds)
+        lines.append(f"| `{kind}` | {alone} | {steps} | {_yes(spec.patient)} | {ends[kind]} | {spec.abandoned} |")
     return "\n".join(lines)
 
 

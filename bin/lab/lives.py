@@ -76,11 +76,12 @@ SELECT setval(pg_get_serial_sequence('vm', 'id'), (SELECT max(id) FROM vm));
 INSERT INTO disk (vm_id, storage_id, image_id, volume, device, bus, format, mode, size_bytes, made, deleted_at)
 SELECT id, {{storage}}, {{image}}, 'vm-' || uuid || '-root.qcow2', 'vda', 'virtio', 'qcow2', 'overlay', 67108864, true,
        closed_at FROM vm WHERE closed_at IS NOT NULL;
-INSERT INTO operation (kind, account_id, vm_id, node_id, image_id, state, deadline, created_at, finished_at)
-SELECT k.kind, v.account_id, v.id, v.node_id, {{image}}, 'done', v.closed_at, v.created_at, v.closed_at
+INSERT INTO operation (kind, account_id, vm_id, node_id, state, deadline, created_at, finished_at)
+SELECT k.kind, v.account_id, v.id, v.node_id, 'done', v.closed_at, v.created_at, v.closed_at
   FROM vm v, unnest(ARRAY['vm_create', 'vm_stop', 'vm_start', 'vm_destroy']) k(kind) WHERE v.closed_at IS NOT NULL;
-INSERT INTO operation (kind, account_id, image_id, state, deadline, finished_at)
-SELECT 'image_import', i.account_id, i.id, 'done', now(), now() FROM image i;
+INSERT INTO operation (kind, account_id, objects, state, deadline, finished_at)
+SELECT 'image_import', i.account_id, jsonb_build_object('image', jsonb_build_array(i.id)), 'done', now(), now()
+  FROM image i;
 INSERT INTO audit (at, account_id, login, method, call_id, arguments)
 SELECT v.closed_at, v.account_id, 'x', 'user.vm.' || k.verb, 'c', jsonb_build_object('vm_ids', jsonb_build_array(v.id))
   FROM vm v, unnest(ARRAY['create', 'edit', 'stop', 'start', 'destroy']) k(verb) WHERE v.closed_at IS NOT NULL;

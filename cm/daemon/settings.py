@@ -93,8 +93,16 @@ def check_settings(settings: Settings) -> None:
         except ValueError as error:
             problems.append(f"images.networks: {error}")
     problems += settings.guests.problems()
-    for what in ("cpu_overcommit", "memory_overcommit", "storage_overcommit", "reconcile_s", "shutdown_s",
-                 "agent_silent_s", "hooks_silent_s", "doubtful_s"):
+    for what in (
+        "cpu_overcommit",
+        "memory_overcommit",
+        "storage_overcommit",
+        "reconcile_s",
+        "shutdown_s",
+        "agent_silent_s",
+        "hooks_silent_s",
+        "doubtful_s",
+    ):
         if getattr(settings.cluster, what) <= 0:
             problems.append(f"cluster.{what} is not above zero")
     for what in ("max_bytes", "timeout_s", "failed_s"):

@@ -11,7 +11,7 @@ from cm.models.image import Image, ImageAttachment
 from cm.models.message import Message
 from cm.models.network import AddressPool, NetworkLease, Nic
 from cm.models.node import EnrolmentToken, Node, NodeReport, VncPort
-from cm.models.operation import Operation, Placement, Worker
+from cm.models.operation import Operation, OperationObject, Placement, Worker
 from cm.models.record import Audit, Change, Drift, HookEvent, Login, Request, UnknownDomain
 from cm.models.storage import Storage, StorageAttachment
 from cm.models.template import Template
@@ -38,6 +38,7 @@ __all__ = [
     "Node",
     "NodeReport",
     "Operation",
+    "OperationObject",
     "Placement",
     "Request",
     "Storage",

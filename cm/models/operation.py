@@ -35,30 +35,12 @@ class Worker(Base):
 class Operation(Base):
     __tablename__ = "operation"
     __table_args__ = (
-        Index(
-            "uq_operation_open_vm",
-            "vm_id",
-            unique=True,
-            postgresql_where=text(f"{OPEN} AND NOT concurrent"),
-        ),
-        Index(
-            "uq_operation_open_image",
-            "image_id",
-            unique=True,
-            postgresql_where=text(f"{OPEN} AND vm_id IS NULL AND NOT concurrent"),
-        ),
-        Index(
-            "uq_operation_open_node",
-            "node_id",
-            unique=True,
-            postgresql_where=text(f"{OPEN} AND kind = 'node_evacuate'"),
-        ),
         # By rows' places: old ones lie together, and kilobytes tell where.
         Index("ix_operation_finished", "finished_at", postgresql_using="brin"),
         Index("ix_operation_parent", "parent_id", postgresql_where=text("parent_id IS NOT NULL")),
         # Of a journal of millions a few hundred are open at a time: this index has kilobytes.
         Index("ix_operation_open", "id", postgresql_where=text(OPEN)),
-        Index("ix_operation_open_image", "image_id", "id", postgresql_where=text(f"{OPEN} AND image_id IS NOT NULL")),
+        Index("ix_operation_open_vm", "vm_id", postgresql_where=text(OPEN)),
         Index("ix_operation_due", "not_before", "id", postgresql_where=text(DUE)),
         Index("ix_operation_worker", "worker_id", postgresql_where=text("worker_id IS NOT NULL")),
         Index("ix_operation_vm", "vm_id", "id"),
@@ -70,12 +52,13 @@ class Operation(Base):
     id: Mapped[Key]
     kind: Mapped[str]
     account_id: Mapped[int | None] = mapped_column(ForeignKey("account.id"))  # who asked; None: the cluster itself
+    # Columns for what hot statements ask: a VM's summary for the operation that is open, its page for those that were,
+    # and the engine for the node whose tokens one takes. All else that it is about is in ``objects``.
     vm_id: Mapped[int | None] = mapped_column(ForeignKey("vm.id"))
-    image_id: Mapped[int | None] = mapped_column(ForeignKey("image.id"))
-    node_id: Mapped[int | None] = mapped_column(ForeignKey("node.id"))  # whose tokens it takes
-    storage_id: Mapped[int | None] = mapped_column(ForeignKey("storage.id"))
+    node_id: Mapped[int | None] = mapped_column(ForeignKey("node.id"))
+    objects: Mapped[dict[str, Any]] = mapped_column(JSONB, server_default=text("'{}'"))  # {kind of object: [number]}
     parent_id: Mapped[int | None] = mapped_column(ForeignKey("operation.id"))  # which waits for it
-    concurrent: Mapped[No]
+    concurrent: Mapped[No]  # its VM is not busy with it
     arguments: Mapped[dict[str, Any]] = mapped_column(JSONB, server_default=text("'{}'"))
     cause_kind: Mapped[str] = mapped_column(server_default=text("'call'"))
     cause_ref: Mapped[Empty]  # which call, hook event, node, row of the drift ledger or operation led to it
@@ -94,6 +77,25 @@ class Operation(Base):
     created_at: Mapped[Now]
     started_at: Mapped[datetime | None]
     finished_at: Mapped[datetime | None]
+
+
+class OperationObject(Base):
+    """
+    What an operation that is open is about, a row an object. They go with its end, so the table is as small as what is
+    under way, whatever the journal remembers. Of one that was given up they stay as long as
+    its worker's mark.
+    """
+
+    __tablename__ = "operation_object"
+    __table_args__ = (
+        # One open operation an object.
+        Index("uq_operation_object_held", "kind", "object_id", unique=True, postgresql_where=text("exclusive")),
+        Index("ix_operation_object_shared", "kind", "object_id", postgresql_where=text("NOT exclusive")),
+    )
+    operation_id: Mapped[int] = mapped_column(ForeignKey("operation.id", ondelete="CASCADE"), primary_key=True)
+    kind: Mapped[str] = mapped_column(primary_key=True)
+    object_id: Mapped[int] = mapped_column(primary_key=True)
+    exclusive: Mapped[bool]  # it has the object to itself
 
 
 class Placement(Base):

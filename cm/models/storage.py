@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, text
+from sqlalchemy import CheckConstraint, ForeignKey, Identity, Index, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from cm.models.base import Base, Empty, Key, NewUuid, No, Now, Zero
@@ -34,6 +34,8 @@ class Storage(Base):
 
 class StorageAttachment(Base):
     __tablename__ = "storage_attachment"
+    __table_args__ = (Index("uq_storage_attachment_id", "id", unique=True),)
+    id: Mapped[int] = mapped_column(Identity())  # by which operations name it
     storage_id: Mapped[int] = mapped_column(ForeignKey("storage.id"), primary_key=True)
     node_id: Mapped[int] = mapped_column(ForeignKey("node.id"), primary_key=True, index=True)
     state: Mapped[str] = mapped_column(server_default=text("'attaching'"))  # attaching, attached, failed

@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 from cm.interfaces.calls import NodeCalls
 from cm.rpc.errors import CloudError
 from cm.rpc.vocabulary import OPEN_OPERATIONS, OperationState
-from cm.rules.operation import OperationKind
+from cm.rules.operation import ObjectKind, OperationKind
 from cm.services.context import Services
 from cm.services.kind import ENDS, Ends
 from cm.services.message import tell_done
@@ -59,6 +59,11 @@ def vm_of(op: OperationRow) -> int:
     """The VM of an operation of a kind that is of one."""
     assert op.vm_id is not None
     return op.vm_id
+
+
+def image_of(op: OperationRow) -> int:
+    """The image of an operation of a kind that is of one."""
+    return op.get(ObjectKind.IMAGE)
 
 
 class LeaseLost(Exception):

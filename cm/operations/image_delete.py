@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from sqlalchemy.orm import Session
 
-from cm.operations.base import NO_NODE, OTHERS, Kind, Wait, Work, register
+from cm.operations.base import NO_NODE, OTHERS, Kind, Wait, Work, image_of, register
 from cm.rules.names import is_unmade, pool_name
-from cm.rules.operation import OperationKind
+from cm.rules.operation import ObjectKind, OperationKind
 from cm.store.change import record_change
 from cm.store.image import ImageRow, close_image, find_image, release_image
 from cm.store.operation import OperationRow
-from cm.store.operation_change import image_worked_on
+from cm.store.operation_object import others_at_work
 from cm.store.storage import node_reaching
 from cm.store.unknown import refuse_held_volume
 
@@ -19,10 +19,9 @@ NODE_WAIT_S = 5.0
 
 async def delete(work: Work) -> None:
     """Delete the volume through a node that has the storage attached and answers; an absent one is as good."""
-    assert work.op.image_id is not None
-    if await work.read(_others, work.op):
+    if await work.read(others_at_work, ObjectKind.IMAGE, image_of(work.op), work.op.id):
         raise Wait(1.0, OTHERS)
-    row: ImageRow | None = await work.read(find_image, work.op.image_id)
+    row: ImageRow | None = await work.read(find_image, image_of(work.op))
     if row is not None and not is_unmade(row.volume):
         node_id = await work.read(node_reaching, row.storage_id, work.op.attempts)
         if node_id is None:
@@ -32,15 +31,8 @@ async def delete(work: Work) -> None:
     await work.complete(_gone, work.op)
 
 
-def _others(session: Session, op: OperationRow) -> bool:
-    """Whether a worker may still be writing the volume for an import that was given up."""
-    assert op.image_id is not None
-    return image_worked_on(session, op.image_id, op.id)
-
-
 def _gone(session: Session, op: OperationRow) -> None:
-    assert op.image_id is not None
-    row = find_image(session, op.image_id, lock=True)
+    row = find_image(session, image_of(op), lock=True)
     if row is None:
         return
     if op.arguments.get("keep"):

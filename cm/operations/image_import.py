@@ -26,7 +26,7 @@ from cm.drivers.images.policy import FetchPolicy
 from cm.drivers.images.promise import check_disk, check_name
 from cm.drivers.images.target import Fetched
 from cm.operations import staging
-from cm.operations.base import NO_NODE, Kind, LeaseLost, Wait, Work, register
+from cm.operations.base import NO_NODE, Kind, LeaseLost, Wait, Work, image_of, register
 from cm.rpc.errors import CloudError, DownloadFailed, DownloadRefused, ImageRefused, ObjectNotFound, WrongImageState
 from cm.rpc.vocabulary import CauseKind, DiskFormat, ImageFault, ImageKind, ImageState
 from cm.rules.cause import Cause
@@ -37,6 +37,7 @@ from cm.services.image import open_delete
 from cm.store.change import record_change
 from cm.store.image import ImageRow, claim_image, find_image, get_image, set_progress, set_state
 from cm.store.operation import OperationRow
+from cm.store.operation_object import Objects
 from cm.store.storage import node_reaching, pool_paths
 from cm.store.worker import holds, record_step
 
@@ -87,13 +88,8 @@ def _tell(session: Session, work: Work, percent: int, come: str) -> bool:
     if not holds(session, work.op.id, work.worker_id, None):
         return False
     record_step(session, work.op.id, work.step, percent, come)
-    set_progress(session, _image_id(work.op), percent)
+    set_progress(session, image_of(work.op), percent)
     return True
-
-
-def _image_id(op: OperationRow) -> int:
-    assert op.image_id is not None
-    return op.image_id
 
 
 # ------------------------------------------------------------------ fetch
@@ -127,7 +123,7 @@ async def _ensure_fetched(work: Work) -> staging.Staged:
     wanted = work.arguments.get("sha256")
     if wanted and staged.sha256 != wanted:
         raise ImageRefused(f"its SHA-256 is {staged.sha256}, not the one that was given", ImageFault.CHECKSUM)
-    image = await work.read(get_image, _image_id(work.op))
+    image = await work.read(get_image, image_of(work.op))
     if image.claimed_bytes and image.sha256 != staged.sha256:
         raise ImageRefused("it has changed while it was being imported", ImageFault.CHECKSUM)
     return staged
@@ -180,7 +176,7 @@ class Inspected:
 async def inspect_and_claim(work: Work) -> None:
     """Look into the file with our own reader, then with qemu-img on its leash; claim quota and storage for it."""
     staged = await _ensure_fetched(work)
-    image = await work.read(get_image, _image_id(work.op))
+    image = await work.read(get_image, image_of(work.op))
     facts = await work.run_images(_inspect, staged.path, image.kind, work.arguments.get("format"), _names(work, image))
     await work.db(_claim, image.id, facts, staged.sha256)
     await work.progress(INSPECTED)
@@ -228,7 +224,7 @@ def _claim(session: Session, image_id: int, facts: Inspected, sha256: str) -> No
 async def upload(work: Work) -> None:
     """Stream the file to the storage through a node that has it attached and answers."""
     staged = await _ensure_fetched(work)
-    image = await work.read(get_image, _image_id(work.op))
+    image = await work.read(get_image, image_of(work.op))
     node_id = await work.read(node_reaching, image.storage_id, work.op.attempts)
     if node_id is None:
         raise Wait(NODE_WAIT_S, NO_NODE)
@@ -247,11 +243,11 @@ async def upload(work: Work) -> None:
 @staging.removed_if_lost
 async def finish(work: Work) -> None:
     """The image can be used."""
-    await work.complete(_finished, work.op, result={"image_id": work.op.image_id})
+    await work.complete(_finished, work.op, result={"image_id": image_of(work.op)})
 
 
 def _finished(session: Session, op: OperationRow) -> None:
-    row = get_image(session, _image_id(op), lock=True)
+    row = get_image(session, image_of(op), lock=True)
     if row.state is not ImageState.ADDING:
         raise WrongImageState(row.id, row.state, ImageState.ADDING)
     set_state(session, row.id, ImageState.OK)
@@ -269,7 +265,7 @@ class ImageImport(Kind):
     def failed(self, session: Session, op: OperationRow, error: CloudError) -> None:
         """The image stays, failed, with the reason. What it claims goes back once its volume is surely gone."""
         staging.discard_at_commit(session, op.id)
-        row = find_image(session, _image_id(op), lock=True)
+        row = find_image(session, image_of(op), lock=True)
         if row is None:
             return
         set_state(session, row.id, ImageState.FAILED, str(error))
@@ -280,7 +276,7 @@ class ImageImport(Kind):
     def abandoned(self, session: Session, op: OperationRow) -> None:
         """An import that is given up is undone: volume, claims and image."""
         staging.discard_at_commit(session, op.id)
-        row = find_image(session, _image_id(op), lock=True)
+        row = find_image(session, image_of(op), lock=True)
         if row is None:
             return
         set_state(session, row.id, ImageState.DELETED, "given up")
@@ -300,14 +296,15 @@ class ImageImport(Kind):
             raise enough
         return {"again": {"reason": error.reason, "times": times}}
 
-    def reopened(self, session: Session, op: OperationRow) -> None:
+    def reopened(self, session: Session, op: OperationRow) -> Objects:
         """
         :raises WrongImageState: it was deleted, or what the failure left is still being removed.
         """
-        row: ImageRow | None = find_image(session, _image_id(op), lock=True)
+        row: ImageRow | None = find_image(session, image_of(op), lock=True)
         if row is None:
-            raise ObjectNotFound("image", _image_id(op))
+            raise ObjectNotFound("image", image_of(op))
         if row.state is not ImageState.FAILED or row.claimed_bytes:
             raise WrongImageState(row.id, row.state, "failed, with its remains removed")
         set_state(session, row.id, ImageState.ADDING)
         record_change(session, "image", row.id, row.account_id)
+        return {}

@@ -7,14 +7,16 @@ from sqlalchemy.orm import Session
 from cm.operations.base import Kind, Work, register
 from cm.rpc.errors import CloudError, InUse
 from cm.rules.names import pool_name
-from cm.rules.operation import OperationKind
+from cm.rules.operation import ObjectKind, OperationKind
 from cm.services.network import vms
 from cm.store.change import record_change
 from cm.store.node import get_node
 from cm.store.operation import OperationRow
+from cm.store.operation_object import Objects
 from cm.store.storage import (
     delete_attachment,
     find_attachment,
+    find_attachment_id,
     record_attached,
     set_attachment,
     storage_spec,
@@ -36,8 +38,8 @@ async def settle(work: Work) -> None:
 
 
 def _where(op: OperationRow) -> tuple[int, int]:
-    assert op.storage_id is not None and op.node_id is not None
-    return op.storage_id, op.node_id
+    assert op.node_id is not None
+    return op.get(ObjectKind.STORAGE), op.node_id
 
 
 def _unused(session: Session, storage_id: int, node_id: int) -> None:
@@ -69,7 +71,8 @@ class StorageAttach(Kind):
         """What the node was asked may still happen; attaching or detaching again settles it."""
         _rest(session, op, None)
 
-    def reopened(self, session: Session, op: OperationRow) -> None:
+    def reopened(self, session: Session, op: OperationRow) -> Objects:
+        """The attachment, which may have been made anew since."""
         storage_id, node_id = _where(op)
         # A storage or node that was deleted meanwhile cannot come back by a retry.
         storage_spec(session, storage_id)
@@ -78,6 +81,9 @@ class StorageAttach(Kind):
             set_attachment(session, storage_id, node_id, "detaching")  # nothing is placed there while it goes
         elif find_attachment(session, storage_id, node_id) != "attached":
             set_attachment(session, storage_id, node_id, "attaching")
+        attachment_id = find_attachment_id(session, storage_id, node_id)
+        assert attachment_id is not None
+        return {ObjectKind.ATTACHMENT: [attachment_id]}
 
 
 def _rest(session: Session, op: OperationRow, error: CloudError | None) -> None:

@@ -17,7 +17,7 @@ from cm.operations.base import NO_NODE, OTHERS, Kind, Wait, Work, register, vm_o
 from cm.rpc.errors import CloudError, DomainNotRunning, GuestIgnored, NotAbandonable, ObjectNotFound
 from cm.rpc.vocabulary import DiskFormat, ImageState, Seen
 from cm.rules.names import console_volume, pool_name
-from cm.rules.operation import OperationKind
+from cm.rules.operation import ObjectKind, OperationKind
 from cm.rules.vm import GONE
 from cm.runtime.wall import unix_seconds, utc_now
 from cm.services.evidence import SKEW, record_look, rest_by_evidence
@@ -27,10 +27,10 @@ from cm.store.change import record_change
 from cm.store.domain import VolumePlan, node_with_disks, volume_plans
 from cm.store.node import has_hooks
 from cm.store.operation import OperationRow
+from cm.store.operation_object import Objects, others_at_work
 from cm.store.saving import find_saved, keep_saved
 from cm.store.vm import VMRow, find_vm, get_vm
 from cm.store.vm_state import intend_as_seen, write_error
-from cm.store.worker import others_at_work
 
 LOOK_S: Final = 1.0  # between looks at a guest that takes its time
 # What ``await_end`` and ``_obeyed`` note: that the hook has had its grace, and when the guest was asked.
@@ -46,7 +46,7 @@ class Ending:
 
 def _alone(session: Session, row: VMRow, op: OperationRow) -> VMRow:
     """:raises Wait: another worker has not stopped at the VM yet."""
-    if others_at_work(session, row.id, op.id):
+    if others_at_work(session, ObjectKind.VM, row.id, op.id):
         raise Wait(0.2, OTHERS)
     return row
 
@@ -284,12 +284,13 @@ class VMSave(Kind):
         "close": close,
     }
 
-    def reopened(self, session: Session, op: OperationRow) -> None:
+    def reopened(self, session: Session, op: OperationRow) -> Objects:
         """The image was given back when the save failed, or deleted since: reserve another of the same name."""
         row = get_vm(session, vm_of(op))
         image = find_saved(session, row.save_image_id)
         if image is None or image.state not in (ImageState.ADDING, ImageState.OK):
-            reserve_image(session, row, row.save_name, row.save_description)
+            return {ObjectKind.IMAGE: [reserve_image(session, row, row.save_name, row.save_description)]}
+        return {ObjectKind.IMAGE: [image.id]}
 
     def failed(self, session: Session, op: OperationRow, error: CloudError) -> None:
         """The disk stays: the VM is stopped, and can be started, saved again or destroyed."""

@@ -18,7 +18,7 @@ from cm.rpc.errors import CloudError, ObjectNotFound, RunsElsewhere
 from cm.rpc.vocabulary import CauseKind, DeployMode, DiskFormat, Wanted
 from cm.rules.cause import Cause
 from cm.rules.names import console_volume
-from cm.rules.operation import OperationKind
+from cm.rules.operation import ObjectKind, OperationKind
 from cm.rules.placement import VMRequest
 from cm.rules.vm import GONE
 from cm.runtime.database import notify
@@ -30,11 +30,11 @@ from cm.store.claim import claim_port
 from cm.store.domain import DomainPlan, VolumePlan, disks_of, domain_plan, plans_of
 from cm.store.operation import OperationRow, open_operation
 from cm.store.operation_change import place_operation
+from cm.store.operation_object import others_at_work
 from cm.store.placement import record_placement, storages_of
 from cm.store.unknown import refuse_held, runs_elsewhere
 from cm.store.vm import VMRow, get_vm, render_vm
 from cm.store.vm_state import intend, mark_launch, place_vm, write_error, write_launched, write_made
-from cm.store.worker import others_at_work
 
 COPY_S: Final = 1800.0  # for a full copy of an image
 MAKE_S: Final = 60.0
@@ -79,7 +79,7 @@ def _place(session: Session, row: VMRow, op: OperationRow, policy: ClusterPolicy
     :return: the node on which the VM was seen to run though it is not placed there; it is looked at again.
     :raises Wait: another worker has not stopped at the VM yet.
     """
-    if others_at_work(session, row.id, op.id):
+    if others_at_work(session, ObjectKind.VM, row.id, op.id):
         raise Wait(0.2, OTHERS)
     elsewhere = runs_elsewhere(session, row.id)
     if elsewhere is not None:
@@ -214,7 +214,7 @@ class VMCreate(Kind):
             session,
             OperationKind.VM_DESTROY,
             account_id=op.account_id,
-            vm_id=vm_of(op),
+            objects={ObjectKind.VM: [vm_of(op)]},
             node_id=op.node_id,
             cause=Cause(CauseKind.OPERATION, str(op.id)),
         )

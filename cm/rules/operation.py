@@ -32,12 +32,24 @@ class OperationKind(StrEnum):
     NODE_EVACUATE = "node_evacuate"
 
 
+class ObjectKind(StrEnum):
+    """What an operation may be about; the number of one is its row's."""
+
+    VM = "vm"
+    IMAGE = "image"
+    NODE = "node"
+    STORAGE = "storage"
+    ATTACHMENT = "attachment"  # of a storage to a node
+
+
 WHO_MAY: Final = "who may do this with the VM"
 
 
 @dataclass(frozen=True)
 class KindSpec:
     """
+    :ivar holds: the objects that it has to itself while it is open: no other operation that holds one of them begins.
+    :ivar shares: objects that it is about beside these.
     :ivar action: what its work is; whoever would retry it or give it up needs the level that asking for it needs. None:
         it is of neither a VM nor an image, and administrators' alone.
     :ivar seconds: until it gives up, beside ``transfers``.
@@ -51,14 +63,15 @@ class KindSpec:
     :ivar wanted: the intent that the call writes; None: none.
     :ivar shown: the VM's state while it is open; None: what the evidence says.
     :ivar interruptible: a destroy may end it early: the caller wants no part of its outcome any more.
-    :ivar concurrent: it may be open beside others of its VM.
     :ivar calls_node: it asks its node for something, and so takes one of that node's tokens while it is worked.
     """
 
+    holds: tuple[ObjectKind, ...]
     action: Action | None
     seconds: float
     failed: str
     abandoned: str
+    shares: tuple[ObjectKind, ...] = ()
     transfers: int = 0
     patient: bool = False
     call: str = ""
@@ -67,21 +80,26 @@ class KindSpec:
     wanted: Wanted | None = None
     shown: VMState | None = None
     interruptible: bool = False
-    concurrent: bool = False
     calls_node: bool = True
+
+    @property
+    def concurrent(self) -> bool:
+        """It may be open beside others of its VM."""
+        return ObjectKind.VM in self.shares
 
     def until(self, transfer_s: float) -> float:
         """Seconds from its begin, or its retry, to its deadline. ``transfer_s``: what one transfer may take."""
         return self.seconds + self.transfers * transfer_s
 
 
-_V = VMState
+_V, _O = VMState, ObjectKind
 RESTS: Final = frozenset({_V.RUNNING, _V.PAUSED, _V.STOPPED, _V.ERROR, _V.PENDING})
 AS_SEEN: Final = "the VM is wanted as it is seen"
 
 # "Nothing accepted is lost" makes the ends of VMs patient.
 SPECS: Final[dict[OperationKind, KindSpec]] = {
     OperationKind.VM_CREATE: KindSpec(
+        holds=(_O.VM,),
         action=Action.DESTROY,  # given up, it ends the VM
         seconds=900,
         failed="VM {name} could not be created",
@@ -91,6 +109,7 @@ SPECS: Final[dict[OperationKind, KindSpec]] = {
         interruptible=True,
     ),
     OperationKind.VM_START: KindSpec(
+        holds=(_O.VM,),
         action=Action.START,
         seconds=600,
         failed="VM {name} could not be started",
@@ -103,6 +122,7 @@ SPECS: Final[dict[OperationKind, KindSpec]] = {
         interruptible=True,
     ),
     OperationKind.VM_STOP: KindSpec(
+        holds=(_O.VM,),
         action=Action.STOP,
         seconds=3600,
         failed="VM {name} could not be stopped",
@@ -115,6 +135,7 @@ SPECS: Final[dict[OperationKind, KindSpec]] = {
         interruptible=True,
     ),
     OperationKind.VM_SHUTDOWN: KindSpec(
+        holds=(_O.VM,),
         action=Action.SHUTDOWN,
         seconds=3600,
         failed="VM {name} could not be shut down",
@@ -126,6 +147,7 @@ SPECS: Final[dict[OperationKind, KindSpec]] = {
         interruptible=True,
     ),
     OperationKind.VM_RESET: KindSpec(
+        holds=(_O.VM,),
         action=Action.RESET,
         seconds=120,
         failed="VM {name} could not be reset",
@@ -137,6 +159,7 @@ SPECS: Final[dict[OperationKind, KindSpec]] = {
         interruptible=True,
     ),
     OperationKind.VM_MOVE: KindSpec(
+        holds=(_O.VM,),
         action=Action.STOP,  # given up half-way, it leaves the VM stopped
         seconds=3600,
         failed="VM {name} could not be moved to another node",
@@ -150,6 +173,7 @@ SPECS: Final[dict[OperationKind, KindSpec]] = {
         interruptible=True,
     ),
     OperationKind.VM_PAUSE: KindSpec(
+        holds=(_O.VM,),
         action=Action.PAUSE,
         seconds=120,
         failed="VM {name} could not be paused",
@@ -160,6 +184,7 @@ SPECS: Final[dict[OperationKind, KindSpec]] = {
         interruptible=True,
     ),
     OperationKind.VM_RESUME: KindSpec(
+        holds=(_O.VM,),
         action=Action.RESUME,
         seconds=120,
         failed="VM {name} could not be resumed",
@@ -170,6 +195,7 @@ SPECS: Final[dict[OperationKind, KindSpec]] = {
         interruptible=True,
     ),
     OperationKind.VM_DESTROY: KindSpec(
+        holds=(_O.VM,),
         action=Action.DESTROY,
         seconds=86_400,
         failed="VM {name} could not be destroyed",
@@ -181,6 +207,7 @@ SPECS: Final[dict[OperationKind, KindSpec]] = {
         shown=_V.DESTROYING,
     ),
     OperationKind.VM_SAVE: KindSpec(
+        holds=(_O.VM, _O.IMAGE),  # and the image that it makes
         action=Action.SAVE,
         seconds=7200,
         failed="VM {name} could not be saved",
@@ -191,14 +218,16 @@ SPECS: Final[dict[OperationKind, KindSpec]] = {
         shown=_V.SAVING,
     ),
     OperationKind.VM_VNC: KindSpec(
+        holds=(),
+        shares=(_O.VM,),
         action=Action.CONSOLE,
         seconds=120,
         failed="The screen of VM {name} could not be switched",
         abandoned="nothing to undo",
         allowed=frozenset({_V.RUNNING, _V.PAUSED, _V.STOPPED, _V.STARTING}),
-        concurrent=True,
     ),
     OperationKind.IMAGE_IMPORT: KindSpec(
+        holds=(_O.IMAGE,),
         action=Action.DELETE,
         seconds=3600,
         transfers=2,
@@ -206,6 +235,7 @@ SPECS: Final[dict[OperationKind, KindSpec]] = {
         abandoned="volume, claims and image are removed",
     ),
     OperationKind.IMAGE_DELETE: KindSpec(
+        holds=(_O.IMAGE,),
         action=Action.DELETE,
         seconds=7 * 86_400,  # for a storage whose nodes are all away
         failed="Image {name} could not be deleted",
@@ -213,12 +243,15 @@ SPECS: Final[dict[OperationKind, KindSpec]] = {
         patient=True,
     ),
     OperationKind.STORAGE_ATTACH: KindSpec(
+        holds=(_O.ATTACHMENT,),
+        shares=(_O.STORAGE,),
         action=None,
         seconds=600,
         failed="Storage {storage_id} could not be attached",
         abandoned="the attachment is marked failed; attach or detach again",
     ),
     OperationKind.NODE_EVACUATE: KindSpec(
+        holds=(_O.NODE,),
         action=None,
         seconds=2 * 3600,  # its moves have an hour, and may be tried again
         failed="Node {node_id} could not be emptied",

@@ -16,7 +16,7 @@ from cm.rpc.caller import Identity
 from cm.rpc.errors import ObjectNotFound, VersionChanged, WrongImageState
 from cm.rpc.vocabulary import ImageAccess, ImageKind, ImageState
 from cm.rules.access import NEEDS, AccessNeeded, Action, Level, Person, Shared, enough, level_of
-from cm.rules.operation import SPECS
+from cm.rules.operation import SPECS, ObjectKind
 from cm.store import access as store
 from cm.store.change import record_change
 from cm.store.image import ImageRow, UsableImage, find_image, find_usable
@@ -134,7 +134,8 @@ def usable_image(session: Session, image_id: int, who: Person | int, kinds: Sequ
 def _object_of(op: OperationRow) -> tuple[Shared, int] | None:
     if op.vm_id is not None:
         return Shared.VM, op.vm_id
-    return None if op.image_id is None else (Shared.IMAGE, op.image_id)
+    image_id = op.find(ObjectKind.IMAGE)
+    return None if image_id is None else (Shared.IMAGE, image_id)
 
 
 def authorize_operation(session: Session, who: Who, op: OperationRow, *, change: bool) -> None:

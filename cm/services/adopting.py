@@ -34,7 +34,7 @@ from cm.rpc.errors import (
 from cm.rpc.vocabulary import DiskBus, DiskFormat, NicModel, Seen
 from cm.rules.names import domain_name, pool_name, root_volume, vm_of_domain
 from cm.rules.network import Address
-from cm.rules.operation import OperationKind
+from cm.rules.operation import ObjectKind, OperationKind
 from cm.rules.vm import GONE
 from cm.runtime.taken import refused_by
 from cm.services.context import AsyncClusterCall, ClusterCall, Services
@@ -169,7 +169,7 @@ def _open(session: Session, caller: ClusterCall, kind: OperationKind, vm_id: int
         session,
         kind,
         account_id=caller.account_id or None,
-        vm_id=vm_id,
+        objects={ObjectKind.VM: [vm_id]},
         node_id=node_id,
         cause=caller.cause,
     )

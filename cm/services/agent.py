@@ -92,9 +92,7 @@ def enrol(
     return Enrolled(NodeId(node_id), credential)
 
 
-def record_agent(
-    session: Session, node_id: int, boot_id: str = "", hook_version: str = "", protocol: int = 0
-) -> bool:
+def record_agent(session: Session, node_id: int, boot_id: str = "", hook_version: str = "", protocol: int = 0) -> bool:
     """
     Record that a node's agent spoke, at most every five seconds unless it says something new.
 

@@ -8,7 +8,7 @@ from cm.results.drift import SettledDrift
 from cm.rpc.errors import NotApplicable, RunsElsewhere
 from cm.rpc.vocabulary import CauseKind, DriftKind, Seen, SeenReason, Wanted
 from cm.rules.cause import Cause
-from cm.rules.operation import OperationKind
+from cm.rules.operation import ObjectKind, OperationKind
 from cm.services.context import ClusterCall
 from cm.services.evidence import now, record_end
 from cm.services.host import accept
@@ -52,7 +52,7 @@ def apply(caller: ClusterCall, drift_id: int) -> SettledDrift:
             session,
             kind,
             account_id=row.account_id,
-            vm_id=row.id,
+            objects={ObjectKind.VM: [row.id]},
             node_id=row.node_id,
             cause=cause,
         )

@@ -7,6 +7,7 @@ for opens the operation that the VM's policy names.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
@@ -16,7 +17,7 @@ from sqlalchemy.orm import Session
 from cm.rpc.errors import CloudError
 from cm.rpc.vocabulary import CauseKind, Seen, SeenReason, Wanted
 from cm.rules.cause import Cause
-from cm.rules.operation import SPECS, OperationKind
+from cm.rules.operation import SPECS, ObjectKind, OperationKind
 from cm.rules.vm import GONE, after_power_off
 from cm.runtime.database import notify
 from cm.runtime.wall import utc_now
@@ -98,8 +99,14 @@ def record_end(session: Session, row: VMRow, seen: Seen, reason: SeenReason, at:
 def settle(session: Session, row: VMRow, reason: SeenReason, cause: Cause) -> None:
     """Open the operation that an end which nobody asked for leads to, by the VM's policy, never by a guess."""
     kind = after_power_off(row.wanted, row.on_poweroff, reason)
-    if kind is OperationKind.VM_SAVE and row.save_image_id is None:
-        kind = _reserve_autosave(session, row)
+    image_id = row.save_image_id
+    if kind is OperationKind.VM_SAVE and image_id is None:
+        image_id = _reserve_autosave(session, row)
+        kind = OperationKind.VM_STOP if image_id is None else kind
+    objects: dict[str, Sequence[int]] = {ObjectKind.VM: [row.id]}
+    if kind is OperationKind.VM_SAVE:
+        assert image_id is not None
+        objects[ObjectKind.IMAGE] = [image_id]
     wanted = SPECS[kind].wanted
     assert wanted is not None, "what ends a VM says so"
     intend(session, row.id, wanted)
@@ -107,7 +114,7 @@ def settle(session: Session, row: VMRow, reason: SeenReason, cause: Cause) -> No
         session,
         kind,
         account_id=row.account_id,
-        vm_id=row.id,
+        objects=objects,
         node_id=row.node_id,
         cause=cause,
     )
@@ -134,17 +141,16 @@ def rest_by_evidence(session: Session, op: OperationRow, *, by_policy: bool = Fa
     settle(session, ended, row.seen_reason, Cause(CauseKind.OPERATION, str(op.id)))
 
 
-def _reserve_autosave(session: Session, row: VMRow) -> OperationKind:
+def _reserve_autosave(session: Session, row: VMRow) -> int | None:
     """
-    Reserve the image of an automatic save. Where that is refused, by quota, by storage or since the account is blocked,
-    the VM stops and keeps its disk: that it has ended must be on record whatever else can be done.
+    Reserve the image of an automatic save. None where that is refused, by quota, by storage or since the account is
+    blocked: the VM then stops and keeps its disk, for that it has ended must be on record whatever else can be done.
     """
     try:
         with session.begin_nested():
-            reserve_image(session, row, f"{row.name[:90]}_autosave", "")
+            return reserve_image(session, row, f"{row.name[:90]}_autosave", "")
     except CloudError:
-        return OperationKind.VM_STOP
-    return OperationKind.VM_SAVE
+        return None
 
 
 def record_look(

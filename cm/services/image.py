@@ -18,7 +18,7 @@ from cm.rpc.types import matching
 from cm.rpc.vocabulary import DiskFormat, ImageAccess, ImageKind, ImageState
 from cm.rules.access import ImageFilter, Person
 from cm.rules.cause import Cause
-from cm.rules.operation import OperationKind
+from cm.rules.operation import ObjectKind, OperationKind
 from cm.services.access import authorized_image, person_of
 from cm.services.context import ClusterCall
 from cm.services.network import vms
@@ -114,8 +114,7 @@ def _import(caller: ClusterCall, storage_id: int, values: dict[str, Any], argume
         session,
         OperationKind.IMAGE_IMPORT,
         account_id=caller.account_id,
-        image_id=image_id,
-        storage_id=storage_id,
+        objects={ObjectKind.IMAGE: [image_id]},
         transfer_s=caller.policy.import_timeout_s,
         arguments=arguments,
         cause=caller.cause,
@@ -220,8 +219,7 @@ def open_delete(session: Session, row: ImageRow, *, account_id: int | None, caus
         session,
         OperationKind.IMAGE_DELETE,
         account_id=account_id,
-        image_id=row.id,
-        storage_id=row.storage_id,
+        objects={ObjectKind.IMAGE: [row.id]},
         arguments={"keep": keep},
         cause=cause,
     )

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from cm.rules.operation import SPECS, KindSpec, OperationKind
 from cm.store.operation import OperationRow
+from cm.store.operation_object import Objects
 
 
 class Ends:
@@ -43,8 +44,13 @@ class Ends:
         :raises NotAbandonable: it cannot be given up.
         """
 
-    def reopened(self, session: Session, op: OperationRow) -> None:
-        """What a retry of a failed operation must claim again, in the transaction that queues it."""
+    def reopened(self, session: Session, op: OperationRow) -> Objects:
+        """
+        What a retry of a failed operation must claim again, in the transaction that queues it.
+
+        :return: the objects that it is about instead of those of before.
+        """
+        return {}
 
 
 ENDS: dict[OperationKind, Ends] = {}

@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 from cm.rpc.errors import CloudError, ObjectNotFound
 from cm.rpc.fields import MessageLevel
 from cm.rules.cause import BY_ITSELF
-from cm.rules.operation import OperationKind
+from cm.rules.operation import ObjectKind, OperationKind
 from cm.services.context import ClusterCall
 from cm.store.change import record_change
 from cm.store.message import about_image, about_vm, cause_of, delete_messages, insert_message
@@ -43,13 +43,18 @@ def tell_failed(session: Session, op: OperationRow, error: CloudError) -> None:
     """An operation failed: whoever asked for it is told, and whose object it is."""
     params: dict[str, Any] = {"operation_id": op.id, "error": error.code, "reason": error.for_user()}
     owner: int | None = None
-    for name, number in (("vm_id", op.vm_id), ("image_id", op.image_id)):
-        if number is not None:
-            found = about_vm(session, number) if name == "vm_id" else about_image(session, number)
-            params |= {name: number, "name": found.name}
-            owner = found.account_id
-    if op.storage_id is not None:
-        params["storage_id"] = op.storage_id
+    image_id = op.find(ObjectKind.IMAGE)
+    if op.vm_id is not None:
+        found = about_vm(session, op.vm_id)
+        params |= {"vm_id": op.vm_id, "name": found.name}
+        owner = found.account_id
+    elif image_id is not None:
+        image = about_image(session, image_id)
+        params |= {"image_id": image_id, "name": image.name}
+        owner = image.account_id
+    storage_id = op.find(ObjectKind.STORAGE)
+    if storage_id is not None:
+        params["storage_id"] = storage_id
     if op.kind is OperationKind.NODE_EVACUATE:
         params["node_id"] = op.node_id
     tell(session, (owner, op.account_id), "error", f"{op.kind}_failed", params)
@@ -57,9 +62,10 @@ def tell_failed(session: Session, op: OperationRow, error: CloudError) -> None:
 
 def tell_done(session: Session, op: OperationRow) -> None:
     """An operation ended well: of what takes long, and of what nobody asked for, people are told."""
-    if op.kind is OperationKind.IMAGE_IMPORT and op.image_id is not None:
-        image = about_image(session, op.image_id)
-        params: dict[str, Any] = {"image_id": op.image_id, "name": image.name}
+    if op.kind is OperationKind.IMAGE_IMPORT:
+        image_id = op.get(ObjectKind.IMAGE)
+        image = about_image(session, image_id)
+        params: dict[str, Any] = {"image_id": image_id, "name": image.name}
         tell(session, (image.account_id, op.account_id), "info", "image_imported", params)
     elif op.kind is OperationKind.VM_SAVE and op.vm_id is not None:
         vm = about_vm(session, op.vm_id)

@@ -15,18 +15,18 @@ from cm.results.node import Evacuation, LeftVM, MovingVM
 from cm.rpc.errors import Conflict, NoCapacity, NoFreePort
 from cm.rpc.vocabulary import CauseKind, VMState, Wanted
 from cm.rules.cause import Cause
-from cm.rules.operation import OperationKind
+from cm.rules.operation import ObjectKind, OperationKind
 from cm.rules.placement import NodeLoad, VMRequest
 from cm.rules.vm import GONE
 from cm.services.context import ClusterCall, ClusterPolicy
 from cm.services.node import set_locked
 from cm.services.placement import Placing
-from cm.store.children import adopt, find_open_of_node
+from cm.store.children import adopt
 from cm.store.claim import claim_target
 from cm.store.moving import list_departing, lock_departing
-from cm.store.node import get_node
-from cm.store.node_load import node_loads
+from cm.store.node import get_node, node_loads
 from cm.store.operation import open_operation
+from cm.store.operation_object import find_holder
 from cm.store.placement import record_placement, storages_of
 from cm.store.vm import VMRow, get_vm, render_vm
 from cm.store.vm_state import want
@@ -106,7 +106,8 @@ def evacuate(caller: ClusterCall, node_id: int) -> Evacuation:
     session = caller.session
     node = get_node(session, node_id)
     # The operation before the VMs, as where it is worked; VMs before nodes: the order of those who place them.
-    opened = find_open_of_node(session, OperationKind.NODE_EVACUATE, node_id)
+    emptying = find_holder(session, ObjectKind.NODE, node_id, lock=True)
+    opened = None if emptying is None else emptying.id
     lock_departing(session, node_id)
     if not node["locked"] or caller.if_version is not None:
         set_locked(caller, node_id, True)
@@ -118,6 +119,7 @@ def evacuate(caller: ClusterCall, node_id: int) -> Evacuation:
                 session,
                 OperationKind.NODE_EVACUATE,
                 account_id=caller.account_id or None,
+                objects={ObjectKind.NODE: [node_id]},
                 node_id=node_id,
                 cause=caller.cause,
             )
@@ -201,7 +203,7 @@ def _open(session: Session, row: VMRow, source: int, account_id: int | None, par
         session,
         OperationKind.VM_MOVE,
         account_id=account_id,
-        vm_id=row.id,
+        objects={ObjectKind.VM: [row.id]},
         node_id=row.node_id,
         parent_id=parent_id,
         arguments={"source": source, "launches": row.launches},

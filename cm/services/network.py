@@ -64,9 +64,7 @@ def networks_of(session: Session, vm_id: int) -> list[NetworkSpec]:
     return [network_spec(row) for row in pools_of_vm(session, vm_id)]
 
 
-def add(
-    caller: ClusterCall, name: str, network: str, gateway: str | None, bridge: str | None, dns: str
-) -> Network:
+def add(caller: ClusterCall, name: str, network: str, gateway: str | None, bridge: str | None, dns: str) -> Network:
     """
     Make a pool and a lease for each of its addresses.
 

@@ -9,14 +9,15 @@ from sqlalchemy.orm import Session
 from cm.results.operation import AdminOperation, Operation, OperationNumber
 from cm.rpc.errors import VMBusy, WrongOperationState
 from cm.rpc.vocabulary import OPEN_OPERATIONS, OperationState
-from cm.rules.operation import SPECS
+from cm.rules.operation import SPECS, ObjectKind
 from cm.runtime.database import notify
 from cm.services.access import Who, authorize_operation, authorized_vm, person_of, visible_operations
 from cm.services.children import give_up
 from cm.services.context import ClusterCall
 from cm.services.kind import ENDS
 from cm.store.operation import TOPIC, OperationRow, count_running, get_operation, list_operations
-from cm.store.operation_change import find_second, hurry, lock_operation, reopen
+from cm.store.operation_change import hurry, lock_operation, reopen
+from cm.store.operation_object import find_other, held
 from cm.store.vm import find_vm, get_vm, render_vm
 from cm.store.vm_state import want
 
@@ -50,9 +51,9 @@ def _shown(op: OperationRow, running: Mapping[int | None, int], admin: bool) -> 
         "attempts": op.attempts,
         "user_id": op.account_id,
         "vm_id": op.vm_id,
-        "image_id": op.image_id,
+        "image_id": op.find(ObjectKind.IMAGE),
         "node_id": op.node_id if admin else None,
-        "storage_id": op.storage_id,
+        "storage_id": op.find(ObjectKind.STORAGE),
         "parent_id": op.parent_id,
         "error": op.error,
         "text": waiting_for or op.user_text,
@@ -155,9 +156,9 @@ def retry(caller: ClusterCall, operation_id: int, owner_only: bool = True) -> Op
             want(session, op.vm_id, spec.wanted)
     else:
         _refuse_second(session, op)
-    ENDS[op.kind].reopened(session, op)
+    objects = {**op.about, **ENDS[op.kind].reopened(session, op)}
     seconds = spec.until(caller.policy.import_timeout_s)
-    reopen(session, op.id, seconds=seconds, notes=list(ENDS[op.kind].notes))
+    reopen(session, op, objects, seconds=seconds, notes=list(ENDS[op.kind].notes))
     if op.vm_id is not None:
         render_vm(session, op.vm_id)
     notify(session, TOPIC)
@@ -166,8 +167,8 @@ def retry(caller: ClusterCall, operation_id: int, owner_only: bool = True) -> Op
 
 
 def _refuse_second(session: Session, op: OperationRow) -> None:
-    """:raises WrongOperationState: another operation is under way on its image, node, or storage there."""
-    other = find_second(session, op)
+    """:raises WrongOperationState: another operation is under way on one of its objects."""
+    other = find_other(session, held(op.kind, op.about), op.id)
     if other is not None:
         raise WrongOperationState(op.id, f"behind operation {other.id} ({other.kind})", "alone on its object")
 

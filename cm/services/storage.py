@@ -11,11 +11,13 @@ import re
 from pathlib import PurePosixPath
 from typing import Any, Final
 
+from sqlalchemy.orm import Session
+
 from cm.results.storage import Storage, StorageWork
 from cm.rpc.errors import InUse, InvalidParameter, NameTaken, ObjectNotFound
 from cm.rpc.vocabulary import StorageKind
 from cm.rules.names import pool_name
-from cm.rules.operation import OperationKind
+from cm.rules.operation import ObjectKind, OperationKind
 from cm.runtime.taken import refused_by
 from cm.services.context import ClusterCall, ClusterPolicy
 from cm.services.network import vms
@@ -24,13 +26,14 @@ from cm.store.drift import close_storage_findings
 from cm.store.node import get_node
 from cm.store.node_document import document_changed
 from cm.store.operation import open_operation
+from cm.store.operation_object import find_holder
 from cm.store.storage import (
     close_storage,
     content,
     find_attachment,
+    find_attachment_id,
     get_storage,
     insert_storage,
-    open_attach,
     set_attachment,
     update_storage,
     users_on_node,
@@ -157,7 +160,7 @@ def attach(caller: ClusterCall, storage_id: int, node_id: int) -> StorageWork:
     get_storage(session, storage_id, lock=True)
     get_node(session, node_id)
     state = find_attachment(session, storage_id, node_id)
-    under_way = open_attach(session, storage_id, node_id)
+    under_way = _under_way(session, storage_id, node_id)
     if under_way is not None:
         if state == "detaching":
             raise InUse("storage", storage_id, f"operation {under_way}, which detaches it")
@@ -182,7 +185,7 @@ def detach(caller: ClusterCall, storage_id: int, node_id: int) -> StorageWork:
     users = users_on_node(session, storage_id, node_id)
     if users:
         raise InUse("storage", storage_id, vms(users))
-    under_way = open_attach(session, storage_id, node_id)
+    under_way = _under_way(session, storage_id, node_id)
     if under_way is not None:
         if state == "detaching":
             return {"storage_id": storage_id, "node_id": node_id, "operation_id": under_way}
@@ -191,14 +194,23 @@ def detach(caller: ClusterCall, storage_id: int, node_id: int) -> StorageWork:
     return _open(caller, storage_id, node_id, detach=True)
 
 
+def _under_way(session: Session, storage_id: int, node_id: int) -> int | None:
+    """The operation that attaches or detaches just now."""
+    attachment_id = find_attachment_id(session, storage_id, node_id)
+    found = None if attachment_id is None else find_holder(session, ObjectKind.ATTACHMENT, attachment_id)
+    return None if found is None else found.id
+
+
 def _open(caller: ClusterCall, storage_id: int, node_id: int, *, detach: bool) -> StorageWork:
     session = caller.session
+    attachment_id = find_attachment_id(session, storage_id, node_id)
+    assert attachment_id is not None
     operation_id = open_operation(
         session,
         OperationKind.STORAGE_ATTACH,
         account_id=caller.account_id or None,
+        objects={ObjectKind.STORAGE: [storage_id], ObjectKind.ATTACHMENT: [attachment_id]},
         node_id=node_id,
-        storage_id=storage_id,
         arguments={"detach": detach},
         cause=caller.cause,
     )

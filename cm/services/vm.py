@@ -15,7 +15,7 @@ from cm.rpc.errors import CloudError, InvalidParameter, ObjectNotFound, WrongVMS
 from cm.rpc.vocabulary import DiskBus, ImageKind, PowerOffPolicy, StorageId
 from cm.rules.access import NEEDS, Action, Level, Shared, enough
 from cm.rules.names import root_volume
-from cm.rules.operation import SPECS, OperationKind
+from cm.rules.operation import SPECS, ObjectKind, OperationKind
 from cm.rules.placement import VMRequest
 from cm.runtime.database import at_last
 from cm.runtime.json_text import array_of, with_members
@@ -34,6 +34,7 @@ from cm.store.creation import DiskRow, NicRow, VMRows, insert_vm
 from cm.store.image import UsableImage
 from cm.store.operation import open_operation
 from cm.store.operation_change import abandon
+from cm.store.operation_object import Objects
 from cm.store.placement import others_text, verdicts_text
 from cm.store.template import find_size
 from cm.store.vm import VMRow, find_detail, render_vm
@@ -202,14 +203,14 @@ def change_state(
     *,
     administrator: bool = False,
     arguments: dict[str, Any] | None = None,
-    before: Callable[[Session, VMRow], None] | None = None,
+    before: Callable[[Session, VMRow], Objects] | None = None,
 ) -> VMWork:
     """
     Write the intent of ``kind`` and open its operation.
 
     Whoever asks, the VM's account pays: what is claimed is claimed of its quota.
 
-    :param before: further checks and claims, under the VM's lock.
+    :param before: further checks and claims, under the VM's lock; it gives what the operation is about beside the VM.
     :raises ObjectNotFound: absent, not shared with the caller, or destroyed and somebody else's.
     :raises AccessNeeded: the caller may see it, and not do this.
     :raises WrongVMState: its state does not allow this.
@@ -229,13 +230,12 @@ def change_state(
         caller.note("give up", operation_id=row.operation_id, kind=row.operation_kind)
     elif row.operation_id is None and row.state not in spec.allowed:
         raise WrongVMState(vm_id, row.state, " or ".join(sorted(spec.allowed)))
-    if before is not None:
-        before(session, row)
+    beside = {} if before is None else before(session, row)
     operation_id = open_operation(
         session,
         kind,
         account_id=caller.account_id or None,
-        vm_id=vm_id,
+        objects={ObjectKind.VM: [vm_id], **beside},
         node_id=row.node_id,
         arguments=arguments,
         cause=caller.cause,
@@ -281,8 +281,9 @@ def save_and_shutdown(caller: ClusterCall, vm_id: int, name: str, description: s
     """
     made: list[int] = []
 
-    def reserve(session: Session, row: VMRow) -> None:
+    def reserve(session: Session, row: VMRow) -> Objects:
         made.append(reserve_image(session, row, name, description))
+        return {ObjectKind.IMAGE: made}
 
     answer = change_state(caller, vm_id, OperationKind.VM_SAVE, before=reserve)
     return {**answer, "image_id": made[0]}
@@ -317,7 +318,7 @@ def set_vnc(caller: ClusterCall, vm_id: int, enabled: bool) -> Screen:
         session,
         OperationKind.VM_VNC,
         account_id=caller.account_id,
-        vm_id=vm_id,
+        objects={ObjectKind.VM: [vm_id]},
         node_id=row.node_id,
         cause=caller.cause,
     )

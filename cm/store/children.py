@@ -7,11 +7,9 @@ from collections.abc import Sequence
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from cm.rules.operation import OperationKind
 from cm.runtime.database import CHANNEL, note_notified
 from cm.runtime.prepared import Prepared
 from cm.runtime.rows import has_row
-from cm.store.conditions import is_open
 from cm.store.operation import TOPIC, OperationRow, list_operations
 
 ALL = 1_000_000
@@ -61,12 +59,3 @@ def adopt(session: Session, operation_id: int, parent_id: int) -> None:
         text("UPDATE operation SET parent_id = :parent WHERE id = :id AND id <> :parent"),
         {"id": operation_id, "parent": parent_id},
     )
-
-
-def find_open_of_node(session: Session, kind: OperationKind, node_id: int) -> int | None:
-    """The open operation of a kind that a node has one of at most; its row is locked, before those of its VMs."""
-    found = session.execute(
-        text(f"SELECT id FROM operation WHERE kind = :kind AND node_id = :node AND {is_open()} FOR NO KEY UPDATE"),
-        {"kind": kind, "node": node_id},
-    ).first()
-    return None if found is None else int(found.id)

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from cm.rpc.errors import AccountBlocked, NoFreePort, ObjectNotFound, QuotaReached, StorageFull
 from cm.runtime.database import CHANNEL, note_notified
 from cm.runtime.prepared import Prepared
+from cm.store import operation_object
 from cm.store.conditions import is_open
 from cm.store.node_document import DOCUMENT, document_changed
 from cm.store.unknown import HELD_PORTS
@@ -384,6 +385,7 @@ SELECT 'disk ' || k.volume, 'live though VM ' || k.vm_id || ' is closed'
 UNION ALL
 SELECT 'attachment ' || t.image_id, 'held by closed VM ' || t.vm_id
   FROM image_attachment t WHERE NOT EXISTS (SELECT 1 FROM vm v WHERE v.id = t.vm_id AND v.closed_at IS NULL)
+UNION ALL {operation_object.LEAKS}
 """
 )
 

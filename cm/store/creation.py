@@ -128,7 +128,9 @@ WITH new AS (
     SELECT 'vm_create', CAST(:account_id AS bigint), id, CAST(:node_id AS bigint), CAST(:cause_kind AS text),
            CAST(:cause_ref AS text),
            now() + make_interval(secs => CAST(:seconds AS double precision)) FROM new
-    RETURNING id
+    RETURNING id, vm_id
+), held AS (
+    INSERT INTO operation_object (operation_id, kind, object_id, exclusive) SELECT id, 'vm', vm_id, true FROM opened
 )
 SELECT new.id, (SELECT array_agg(host(address) ORDER BY number) FROM given) AS addresses,
        (SELECT port FROM ported) AS port, pg_notify(:channel, :topic) FROM new, opened

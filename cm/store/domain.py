@@ -123,9 +123,7 @@ def domain_plan(session: Session, vm_id: int, vnc_password: str, own: Sequence[A
     """
     vm = _PLACED(session, id=vm_id).one()
     own = disks_of(session, vm_id) if own is None else own
-    disks = [
-        DiskPlan(pool_name(d.storage_id), d.volume, DiskFormat(d.format), d.device, DiskBus(d.bus)) for d in own
-    ]
+    disks = [DiskPlan(pool_name(d.storage_id), d.volume, DiskFormat(d.format), d.device, DiskBus(d.bus)) for d in own]
     for a in _ATTACHED(session, id=vm_id):
         cdrom = a.kind == "iso"
         disks.append(

@@ -196,9 +196,7 @@ SELECT d.id AS drift_id, d.kind, d.node_id, n.name AS node, d.vm_id, d.subject, 
 )
 
 
-def list_drift(
-    session: Session, *, node_id: int | None, closed: bool, before: int | None, limit: int
-) -> list[Drift]:
+def list_drift(session: Session, *, node_id: int | None, closed: bool, before: int | None, limit: int) -> list[Drift]:
     """
     Open findings, or settled ones, newest first.
 

@@ -20,7 +20,6 @@ from cm.runtime.prepared import Prepared
 from cm.runtime.rows import Columns, edit_row
 from cm.store.access import FOR_CALLER, values_of
 from cm.store.claim import claim_quota, claim_storage, mib, release_quota, release_storage
-from cm.store.conditions import is_open
 from cm.store.rendered import Rendered, rendered
 
 EDITED: Final[Columns] = (
@@ -153,9 +152,8 @@ SELECT {_COLUMNS},
                 OR g.group_id = ANY(CAST(:groups AS bigint[])))) AS group_ids,
        (SELECT array_agg(g.level) FROM acl g WHERE g.kind = 'image' AND g.object_id = i.id AND {FOR_CALLER}) AS levels
   FROM {_FROM}
-  LEFT JOIN LATERAL (SELECT id, user_text FROM operation
-                      WHERE image_id = i.id AND {is_open()} ORDER BY id DESC LIMIT 1) o
-       ON true
+  LEFT JOIN operation_object h ON h.kind = 'image' AND h.object_id = i.id AND h.exclusive
+  LEFT JOIN operation o ON o.id = h.operation_id
  WHERE i.deleted_at IS NULL
 """
 _GRANTED = f"i.id IN (SELECT g.object_id FROM acl g WHERE g.kind = 'image' AND {FOR_CALLER})"
@@ -344,12 +342,12 @@ def claim_image(session: Session, row: ImageRow, format: DiskFormat, size_bytes:
 
 
 _FAILED = text(
-    f"""
+    """
 SELECT i.id, i.account_id FROM image i
  WHERE i.state = 'failed' AND i.deleted_at IS NULL AND i.claimed_bytes = 0
-   AND NOT EXISTS (SELECT 1 FROM operation o WHERE o.image_id = i.id
-                    AND ({is_open("o")}
-                         OR o.finished_at > now() - make_interval(secs => :seconds)))
+   AND NOT EXISTS (SELECT 1 FROM operation_object h WHERE h.kind = 'image' AND h.object_id = i.id)
+   AND NOT EXISTS (SELECT 1 FROM operation o WHERE o.finished_at > now() - make_interval(secs => :seconds)
+                    AND CAST(o.objects->'image'->>0 AS bigint) = i.id)
  ORDER BY i.id LIMIT 1000 FOR UPDATE OF i SKIP LOCKED
 """
 )

@@ -11,13 +11,14 @@ import msgspec
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from cm.rpc.errors import InUse, ObjectNotFound, VMBusy, WrongImageState
+from cm.rpc.errors import ObjectNotFound
 from cm.rpc.vocabulary import OperationId, OperationState
 from cm.rules.cause import Cause
-from cm.rules.operation import SPECS, OperationKind
-from cm.runtime.database import CHANNEL, Faster, note_notified, notify
+from cm.rules.operation import SPECS, ObjectKind, OperationKind
+from cm.runtime.database import CHANNEL, note_notified
 from cm.runtime.prepared import Prepared
-from cm.store.conditions import is_open, keeps_busy
+from cm.store.conditions import is_open
+from cm.store.operation_object import HELD, Objects, held, refuse
 
 TOPIC: Final = "operation"
 
@@ -28,9 +29,8 @@ class OperationRow:
     kind: OperationKind
     account_id: int | None
     vm_id: int | None
-    image_id: int | None
-    node_id: int | None
-    storage_id: int | None
+    node_id: int | None  # whose tokens it takes
+    objects: Objects  # what it is about beside a VM, by ``ObjectKind``
     parent_id: int | None
     concurrent: bool
     arguments: dict[str, Any] = field(repr=False)
@@ -49,9 +49,27 @@ class OperationRow:
     started_at: datetime | None
     finished_at: datetime | None
 
+    def find(self, noun: ObjectKind) -> int | None:
+        """The object of a kind that it is about, the first of them."""
+        if noun is ObjectKind.VM:
+            return self.vm_id
+        return next(iter(self.objects.get(noun, ())), None)
+
+    def get(self, noun: ObjectKind) -> int:
+        """:raises LookupError: it is about none of that kind."""
+        found = self.find(noun)
+        if found is None:
+            raise LookupError(f"operation {self.id} ({self.kind}) is about no {noun}")
+        return found
+
+    @property
+    def about(self) -> Objects:
+        """All that it is about."""
+        return self.objects if self.vm_id is None else {ObjectKind.VM: [self.vm_id], **self.objects}
+
 
 COLUMNS = (
-    "id, kind, account_id, vm_id, image_id, node_id, storage_id, parent_id, concurrent, arguments, state, step,"
+    "id, kind, account_id, vm_id, node_id, objects, parent_id, concurrent, arguments, state, step,"
     " progress, attempts, not_before, deadline, worker_id, error, user_text, admin_text, result, created_at,"
     " started_at, finished_at"
 )
@@ -69,12 +87,14 @@ def operation_row(found: Any) -> OperationRow:
 
 _INSERT = Prepared(
     "open_operation",
-    """
-INSERT INTO operation (kind, account_id, vm_id, image_id, node_id, storage_id, parent_id, concurrent, arguments,
-                       cause_kind, cause_ref, deadline)
-VALUES (:kind, :account_id, :vm_id, :image_id, :node_id, :storage_id, :parent_id, :concurrent,
-        CAST(:arguments AS jsonb), :cause_kind, :cause_ref, now() + make_interval(secs => :seconds))
-ON CONFLICT DO NOTHING RETURNING id
+    f"""
+WITH opened AS (
+    INSERT INTO operation (kind, account_id, vm_id, node_id, objects, parent_id, concurrent, arguments, cause_kind,
+                           cause_ref, deadline)
+    VALUES (:kind, :account_id, :vm_id, :node_id, CAST(:objects AS jsonb), :parent_id, :concurrent,
+            CAST(:arguments AS jsonb), :cause_kind, :cause_ref, now() + make_interval(secs => :seconds))
+    RETURNING id), {HELD}
+SELECT id, (SELECT count(*) FROM held) AS held, pg_notify(:channel, :topic) FROM opened
 """,
 )
 
@@ -85,30 +105,30 @@ def open_operation(
     *,
     account_id: int | None,
     cause: Cause,
-    vm_id: int | None = None,
-    image_id: int | None = None,
+    objects: Objects,
     node_id: int | None = None,
-    storage_id: int | None = None,
     parent_id: int | None = None,
     arguments: dict[str, Any] | None = None,
     transfer_s: float = 0.0,
 ) -> OperationId:
     """
-    Insert an operation and tell the workers at commit.
+    Insert an operation with its objects, and tell the workers at commit.
 
+    :param objects: what it is about: of each kind that its ``KindSpec`` names.
+    :param node_id: whose tokens it takes.
     :param transfer_s: what one download or upload may take, of kinds that wait for some.
-    :raises VMBusy: the VM is busy with another operation, which is named.
-    :raises WrongImageState: the image has one.
-    :raises Faster: the node is being emptied since a moment ago, by an operation that the caller looks for first.
+    :raises VMBusy: WrongImageState: InUse: another operation has one of the objects to itself.
+    :raises Faster: since a moment ago, of an object whose callers look for that operation first.
     """
     spec = SPECS[kind]
+    about = held(kind, objects)
     values = {
         "kind": kind,
         "account_id": account_id,
-        "vm_id": vm_id,
-        "image_id": image_id,
+        "vm_id": next(iter(objects.get(ObjectKind.VM, ())), None),
         "node_id": node_id,
-        "storage_id": storage_id,
+        "objects": about.objects,
+        "held": about.held,
         "parent_id": parent_id,
         "concurrent": spec.concurrent,
         "arguments": msgspec.json.encode(arguments or {}).decode(),
@@ -116,19 +136,12 @@ def open_operation(
         "cause_ref": cause.ref,
         "seconds": spec.until(transfer_s),
     }
-    operation_id = _INSERT(session, **values).scalar()
-    if operation_id is None:
-        if vm_id is None and image_id is None:
-            raise Faster(InUse("node", node_id or 0, f"another {kind}"))
-        if vm_id is None:
-            raise WrongImageState(image_id or 0, "busy", "no other operation under way")
-        blocker = session.execute(
-            text(f"SELECT id, kind FROM operation WHERE vm_id = :vm_id AND {keeps_busy()}"),
-            {"vm_id": vm_id},
-        ).first()
-        raise VMBusy(vm_id, blocker.id if blocker else 0, blocker.kind if blocker else "")
-    notify(session, TOPIC)
-    return OperationId(operation_id)
+    made = _INSERT(session, **values, channel=CHANNEL, topic=TOPIC).one()
+    if made.held < about.number:
+        session.execute(text("DELETE FROM operation WHERE id = :id"), {"id": made.id})
+        refuse(session, about)
+    note_notified(session, TOPIC)
+    return OperationId(made.id)
 
 
 def get_operation(session: Session, operation_id: int, *, account_id: int | None = None) -> OperationRow:

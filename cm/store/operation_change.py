@@ -13,9 +13,9 @@ from sqlalchemy.orm import Session
 
 from cm.rules.operation import OperationKind
 from cm.runtime.prepared import Prepared
-from cm.runtime.rows import has_row
 from cm.store.conditions import is_open
 from cm.store.operation import OperationRow
+from cm.store.operation_object import GIVEN_UP, HELD, Objects, held, refuse
 
 
 def lock_operation(session: Session, operation_id: int) -> None:
@@ -28,46 +28,31 @@ def hurry(session: Session, operation_id: int) -> None:
     session.execute(text("UPDATE operation SET not_before = now() WHERE id = :id"), {"id": operation_id})
 
 
-def reopen(session: Session, operation_id: int, *, seconds: float, notes: Sequence[str]) -> None:
-    """
-    Have a failed operation begin again.
-
-    :param seconds: until it gives up.
-    :param notes: names of what it has noted in its arguments, which it forgets.
-    """
-    session.execute(
-        text(
-            "UPDATE operation SET state = 'queued', step = '', not_before = now(), finished_at = NULL, error = '',"
-            " user_text = '', admin_text = '', attempts = attempts + 1,"
-            " arguments = arguments - CAST(:notes AS text[]),"
-            " deadline = now() + make_interval(secs => :seconds) WHERE id = :id"
-        ),
-        {"id": operation_id, "notes": list(notes), "seconds": seconds},
-    )
-
-
-class Other(NamedTuple):
-    id: int
-    kind: OperationKind
-
-
-_SECOND = text(
+_REOPEN = text(
     f"""
-SELECT id, kind FROM operation
- WHERE id <> :id AND {is_open()}
-   AND (image_id = :image_id OR kind = 'storage_attach' AND :kind = 'storage_attach'
-        AND storage_id = :storage_id AND node_id = :node_id
-        OR kind = 'node_evacuate' AND :kind = 'node_evacuate' AND node_id = :node_id)
- LIMIT 1
+WITH opened AS (
+    UPDATE operation SET state = 'queued', step = '', not_before = now(), finished_at = NULL, error = '',
+           user_text = '', admin_text = '', attempts = attempts + 1, objects = CAST(:objects AS jsonb),
+           arguments = arguments - CAST(:notes AS text[]), deadline = now() + make_interval(secs => :seconds)
+     WHERE id = :id RETURNING id), {HELD}
+SELECT count(*) FROM held
 """
 )
 
 
-def find_second(session: Session, op: OperationRow) -> Other | None:
-    """Another operation that is under way on its image or node, or on its storage at that node."""
-    values = {"id": op.id, "kind": op.kind, "image_id": op.image_id, "storage_id": op.storage_id, "node_id": op.node_id}
-    found = session.execute(_SECOND, values).first()
-    return None if found is None else Other(found.id, OperationKind(found.kind))
+def reopen(session: Session, op: OperationRow, objects: Objects, *, seconds: float, notes: Sequence[str]) -> None:
+    """
+    Have a failed operation begin again.
+
+    :param objects: what it is about from now on.
+    :param seconds: until it gives up.
+    :param notes: names of what it has noted in its arguments, which it forgets.
+    :raises VMBusy: WrongImageState: Faster: another holds one of these, as ``refuse`` says.
+    """
+    about = held(op.kind, objects)
+    values = {"id": op.id, "objects": about.objects, "held": about.held, "notes": list(notes), "seconds": seconds}
+    if session.execute(_REOPEN, values).scalar_one() < about.number:
+        refuse(session, about, op.id)
 
 
 # ------------------------------------------------------------------ given up
@@ -81,8 +66,12 @@ class GivenUp(NamedTuple):
 
 _ABANDON = Prepared(
     "abandon_operation",
-    f"UPDATE operation SET state = 'abandoned', finished_at = clock_timestamp() WHERE id = :id AND {is_open()}"
-    " RETURNING kind, vm_id, parent_id",
+    f"""
+WITH ended AS (
+    UPDATE operation SET state = 'abandoned', finished_at = clock_timestamp() WHERE id = :id AND {is_open()}
+    RETURNING id, worker_id, kind, vm_id, parent_id), {GIVEN_UP}
+SELECT kind, vm_id, parent_id FROM ended
+""",
 )
 
 
@@ -96,15 +85,19 @@ def abandon(session: Session, operation_id: int) -> GivenUp | None:
     return None if found is None else GivenUp(OperationKind(found.kind), found.vm_id, found.parent_id)
 
 
+_ABANDON_ALL = text(
+    f"""
+WITH ended AS (
+    UPDATE operation SET state = 'abandoned', finished_at = clock_timestamp(), admin_text = :why
+     WHERE vm_id = :id AND {is_open()} RETURNING id, worker_id), {GIVEN_UP}
+SELECT count(*) FROM ended
+"""
+)
+
+
 def abandon_all(session: Session, vm_id: int, why: str) -> None:
     """Give up whatever is under way on a VM. :param why: for administrators."""
-    session.execute(
-        text(
-            "UPDATE operation SET state = 'abandoned', finished_at = clock_timestamp(), admin_text = :why"
-            f" WHERE vm_id = :id AND {is_open()}"
-        ),
-        {"id": vm_id, "why": why},
-    )
+    session.execute(_ABANDON_ALL, {"id": vm_id, "why": why})
 
 
 # ------------------------------------------------------------------ while it is worked
@@ -130,20 +123,6 @@ def pause_restart(session: Session, operation_id: int, *, soon_s: float, pause_s
             " AND operation.id = :id AND vm.launches > 1 AND vm.launched_at > now() - make_interval(secs => :soon)"
         ),
         {"id": operation_id, "pause": pause_s, "soon": soon_s},
-    )
-
-
-def image_worked_on(session: Session, image_id: int, but: int) -> bool:
-    """
-    Whether a worker may still be writing an image's volume for an operation that was given up.
-
-    :param but: the operation that asks.
-    """
-    return has_row(
-        session,
-        "SELECT 1 FROM operation WHERE image_id = :image AND id <> :id AND state = 'abandoned'"
-        " AND worker_id IS NOT NULL AND lease_until > clock_timestamp()",
-        {"image": image_id, "id": but},
     )
 
 

@@ -16,7 +16,6 @@ from cm.rpc.vocabulary import StorageKind
 from cm.rules.names import pool_name
 from cm.runtime.prepared import Prepared
 from cm.runtime.rows import Columns, close_row, edit_row, insert_row
-from cm.store.conditions import is_open
 from cm.store.node_document import document_changed
 from cm.store.rendered import Rendered, rendered, shown
 
@@ -131,16 +130,21 @@ def find_attachment(session: Session, storage_id: int, node_id: int) -> str | No
     return state
 
 
-def set_attachment(session: Session, storage_id: int, node_id: int, state: str, error: str = "") -> None:
-    """Make the attachment be in this state; it is made where there is none."""
-    session.execute(
+def set_attachment(session: Session, storage_id: int, node_id: int, state: str, error: str = "") -> int:
+    """
+    Make the attachment be in this state; it is made where there is none.
+
+    :return: its number.
+    """
+    attachment_id: int = session.execute(
         text(
             "INSERT INTO storage_attachment (storage_id, node_id, state, last_error) VALUES (:s, :n, :state, :error)"
-            " ON CONFLICT (storage_id, node_id) DO UPDATE SET state = :state, last_error = :error"
+            " ON CONFLICT (storage_id, node_id) DO UPDATE SET state = :state, last_error = :error RETURNING id"
         ),
         {"s": storage_id, "n": node_id, "state": state, "error": error},
-    )
+    ).scalar_one()
     document_changed(session, node_id)
+    return attachment_id
 
 
 def record_attached(session: Session, storage_id: int, node_id: int, capacity_bytes: int) -> None:
@@ -182,13 +186,10 @@ def users_on_node(session: Session, storage_id: int, node_id: int) -> Sequence[i
     return list(session.scalars(_USERS, {"s": storage_id, "n": node_id}))
 
 
-def open_attach(session: Session, storage_id: int, node_id: int) -> int | None:
-    """The operation that attaches or detaches just now."""
+def find_attachment_id(session: Session, storage_id: int, node_id: int) -> int | None:
+    """The number by which operations name an attachment."""
     found: int | None = session.scalar(
-        text(
-            "SELECT id FROM operation WHERE kind = 'storage_attach' AND storage_id = :s AND node_id = :n"
-            f" AND {is_open()} ORDER BY id DESC LIMIT 1"
-        ),
+        text("SELECT id FROM storage_attachment WHERE storage_id = :s AND node_id = :n"),
         {"s": storage_id, "n": node_id},
     )
     return found

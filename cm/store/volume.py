@@ -34,7 +34,7 @@ def expected(session: Session, storage_id: int) -> Expected:
         text(
             "SELECT volume FROM disk WHERE storage_id = :s AND deleted_at IS NULL"
             " UNION ALL SELECT volume FROM image WHERE storage_id = :s AND (deleted_at IS NULL OR EXISTS"
-            f"  (SELECT 1 FROM operation o WHERE o.image_id = image.id AND {is_open('o')}))"
+            "  (SELECT 1 FROM operation_object h WHERE h.kind = 'image' AND h.object_id = image.id AND h.exclusive))"
         ),
         {"s": storage_id},
     )

@@ -10,7 +10,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from cm.rpc.vocabulary import OperationState
-from cm.rules.operation import SPECS
+from cm.rules.operation import SPECS, ObjectKind
 from cm.runtime.database import CHANNEL, note_notified
 from cm.runtime.prepared import Prepared
 from cm.store.conditions import is_due
@@ -73,12 +73,17 @@ UPDATE operation SET state = 'queued', worker_id = NULL, lease_until = NULL, not
 RETURNING id
 """
 )
-_CLEAR_DEAD = text(
-    f"""
-UPDATE operation SET worker_id = NULL, lease_until = NULL
- WHERE state <> 'running' AND worker_id IS NOT NULL AND {_DEAD}
-"""
+# With the mark the objects of what was given up are free.
+_CLEARED = """
+WITH left_by AS (
+    UPDATE operation SET worker_id = NULL, lease_until = NULL WHERE state <> 'running' AND {condition}
+    RETURNING id, state
 )
+DELETE FROM operation_object h USING left_by l WHERE h.operation_id = l.id AND l.state = 'abandoned'
+RETURNING h.kind, h.object_id
+"""
+_CLEAR_DEAD = text(_CLEARED.format(condition=f"worker_id IS NOT NULL AND {_DEAD}"))
+_CLEAR = text(_CLEARED.format(condition="id = :id AND worker_id = :worker_id"))
 _DEAD_LEFT = Prepared("dead_left", f"SELECT EXISTS (SELECT 1 FROM operation WHERE worker_id IS NOT NULL AND {_DEAD})")
 
 
@@ -98,27 +103,9 @@ def take_over(session: Session, me: int) -> Sequence[int]:
 
 def clear_mark(session: Session, operation_id: int, worker_id: int) -> None:
     """A worker has stopped touching an operation that was given up; who waits for that goes on."""
-    vm_id = session.scalar(
-        text(
-            "UPDATE operation SET worker_id = NULL, lease_until = NULL WHERE id = :id AND worker_id = :w"
-            " AND state <> 'running' RETURNING vm_id"
-        ),
-        {"id": operation_id, "w": worker_id},
-    )
-    if vm_id is not None:
-        wake(session, vm_id)
-
-
-_OTHERS = Prepared(
-    "others_at_work",
-    "SELECT 1 FROM operation WHERE vm_id = :vm_id AND id <> :id AND state = 'abandoned'"
-    " AND worker_id IS NOT NULL AND lease_until > clock_timestamp()",
-)
-
-
-def others_at_work(session: Session, vm_id: int, operation_id: int) -> bool:
-    """Whether a worker is still touching the VM for an operation that was given up."""
-    return bool(_OTHERS(session, vm_id=vm_id, id=operation_id))
+    for left in session.execute(_CLEAR, {"id": operation_id, "worker_id": worker_id}).all():
+        if left.kind == ObjectKind.VM:
+            wake(session, left.object_id)
 
 
 def renew_leases(session: Session, worker_id: int, operation_ids: Sequence[int], lease_s: float) -> None:
@@ -224,7 +211,9 @@ WITH ended AS (
     UPDATE operation SET state = :state, worker_id = NULL, lease_until = NULL, finished_at = clock_timestamp(),
            progress = CASE WHEN :state = 'done' THEN 100 ELSE progress END, error = :error, user_text = :user_text,
            admin_text = :admin_text, result = CAST(:result AS jsonb)
-     WHERE id = :id)
+     WHERE id = :id
+), freed AS (
+    DELETE FROM operation_object WHERE operation_id = :id)
 SELECT pg_notify(:channel, :payload)
 """,
 )

@@ -30,7 +30,8 @@ REMAINS: Mapping[str, str] = {
     "vms": "SELECT v.name, v.wanted, v.seen, v.closed_at IS NOT NULL, v.description, v.vnc_enabled, v.save_name,"
     " v.node_id IS NOT NULL FROM vm v ORDER BY 1, 2, 3, 4, 5",
     "work": "SELECT o.kind, o.state, v.name, i.name FROM operation o LEFT JOIN vm v ON v.id = o.vm_id"
-    " LEFT JOIN image i ON i.id = o.image_id WHERE o.finished_at IS NULL OR o.state = 'abandoned' ORDER BY 1, 2, 3, 4",
+    " LEFT JOIN image i ON i.id = CAST(o.objects->'image'->>0 AS bigint)"
+    " WHERE o.finished_at IS NULL OR o.state = 'abandoned' ORDER BY 1, 2, 3, 4",
     "images": "SELECT name, kind, state, access, deleted_at IS NOT NULL FROM image ORDER BY 1, 2, 3",
     "attached": "SELECT v.name, i.name, a.read_only FROM image_attachment a JOIN vm v ON v.id = a.vm_id"
     " JOIN image i ON i.id = a.image_id ORDER BY 1, 2",

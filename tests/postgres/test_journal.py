@@ -10,6 +10,8 @@ import pytest
 
 from cm.operations.base import Wait
 from cm.operations.vm_end import VMShutdown, await_shutdown
+from cm.rpc.vocabulary import OperationState
+from cm.store.worker import finish
 from support.cloud import MemoryCloud
 
 
@@ -91,12 +93,9 @@ def test_a_retry_drops_notes(cloud: MemoryCloud, monkeypatch: pytest.MonkeyPatch
     _, operation_id = shutting_down(cloud)
     monkeypatch.setattr(VMShutdown, "notes", ("pressed_at", "warned"))
     monkeypatch.setattr(VMShutdown, "steps", {"press_button": wait_on})
-    cloud.sql(
-        "UPDATE operation SET state = 'failed', worker_id = NULL, finished_at = now(), arguments = CAST(:a AS jsonb)"
-        " WHERE id = :id",
-        id=operation_id,
-        a='{"asked": 1, "warned": 2, "pressed_at": 3}',
-    )
+    cloud.manager.database.transact_now(finish, operation_id, OperationState.FAILED)
+    noted = '{"asked": 1, "warned": 2, "pressed_at": 3}'
+    cloud.sql("UPDATE operation SET arguments = CAST(:a AS jsonb) WHERE id = :id", id=operation_id, a=noted)
     cloud.call("user.operation.retry", [operation_id])
     assert cloud.sql("SELECT arguments FROM operation WHERE id = :id", id=operation_id) == {"asked": 1}
 

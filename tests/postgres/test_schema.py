@@ -21,10 +21,12 @@ from cm.models import Base
 from cm.operations import register_kinds
 from cm.operations.base import KINDS
 from cm.rpc.vocabulary import NicModel
-from cm.rules.operation import OperationKind
+from cm.rules.operation import ObjectKind, OperationKind
 from cm.runtime.migrate import config, pending
 from cm.store.claim import leaks
 from cm.store.domain import domain_plan
+from cm.store.operation import get_operation
+from cm.store.operation_object import find_other, held
 from cm.store.prune import prune
 from lab.postgres import PrivatePostgres
 
@@ -183,6 +185,66 @@ def test_nics_are_written_down(postgres: PrivatePostgres) -> None:
     finally:
         engine.dispose()
         postgres.drop_database("nics_before")
+
+
+# VM 1 is being saved, VM 2's stop was given up with its worker still at it, the screen of VM 3 is being changed.
+BEFORE_OBJECTS = """
+UPDATE vm SET save_image_id = 2 WHERE id = 1;
+INSERT INTO storage_attachment (storage_id, node_id) VALUES (1, 1);
+INSERT INTO operation (kind, vm_id, image_id, storage_id, node_id, state, worker_id, concurrent, deadline)
+SELECT o.*, now() FROM (VALUES
+('vm_save_and_shutdown', 1, NULL, NULL, 1, 'waiting', NULL, false),
+('vm_stop', 2, NULL, NULL, 1, 'abandoned', 7, false),
+('vm_start', 3, NULL, NULL, 1, 'done', NULL, false),
+('vm_vnc', 3, NULL, NULL, 1, 'queued', NULL, true),
+('image_import', NULL, 1, 1, NULL, 'running', 7, false),
+('image_delete', NULL, 1, 1, NULL, 'failed', NULL, false),
+('storage_attach', NULL, NULL, 1, 1, 'queued', NULL, false),
+('node_evacuate', NULL, NULL, NULL, 1, 'waiting', NULL, false))
+  AS o (kind, vm_id, image_id, storage_id, node_id, state, worker_id, concurrent);
+"""
+OBJECTS = [
+    (1, "image", 2, True),
+    (1, "vm", 1, True),
+    (2, "vm", 2, False),
+    (4, "vm", 3, False),
+    (5, "image", 1, True),
+    (7, "attachment", 1, True),
+    (7, "storage", 1, False),
+    (8, "node", 1, True),
+]
+
+
+def test_objects_are_written_down(postgres: PrivatePostgres) -> None:
+    """What is under way holds what it is about; what has ended remembers it, and can go back to a release before."""
+    postgres.create_database("objects")
+    engine = create_engine(postgres.url("objects"))
+    before = text("SELECT id, vm_id, image_id, storage_id, node_id FROM operation WHERE id <> 1 ORDER BY id")
+    try:
+        with at_revision(engine, "0013") as connection:
+            for statement in BEFORE_NICS.strip().split(";\n"):
+                connection.exec_driver_sql(statement)
+        migrate(engine)
+        with at_revision(engine, "0015") as connection:
+            for statement in BEFORE_OBJECTS.strip().split(";\n"):
+                connection.exec_driver_sql(statement)
+            was = connection.execute(before).all()
+        migrate(engine)
+        rows = text("SELECT operation_id, kind, object_id, exclusive FROM operation_object ORDER BY 1, 2")
+        with Session(engine) as session:
+            assert [tuple(row) for row in session.execute(rows)] == OBJECTS
+            ended = get_operation(session, 6)
+            assert ended.find(ObjectKind.IMAGE) == 1 and ended.about == {"image": [1]}
+            again = held(OperationKind.IMAGE_DELETE, {ObjectKind.IMAGE: [1]})
+            holder = find_other(session, again)
+            assert holder is not None and (holder.id, holder.kind) == (5, OperationKind.IMAGE_IMPORT)
+            assert [found for found in leaks(session) if found["subject"].startswith("operation")] == []
+        with at_revision(engine, "0015") as connection:
+            back = connection.execute(before).all()
+        assert back == was
+    finally:
+        engine.dispose()
+        postgres.drop_database("objects")
 
 
 def test_kept_steps_are_known() -> None:

@@ -122,7 +122,8 @@ class Look(Questions):
             )
         }
         self.operations = self.simulation.sql(
-            "SELECT id, kind, state, vm_id, image_id FROM operation ORDER BY id DESC LIMIT 8"
+            "SELECT id, kind, state, vm_id, (objects->'image'->>0)::bigint AS image_id FROM operation"
+            " ORDER BY id DESC LIMIT 8"
         )
 
     def everything(self) -> None:

@@ -115,7 +115,12 @@ def calls(simulation: Simulation, workload: Workload, model: Model) -> list[str]
             " WHERE request_id IS NOT NULL GROUP BY 1"
         )
     }
-    work = {row.id: row for row in simulation.sql("SELECT id, kind, vm_id, image_id, account_id FROM operation")}
+    work = {
+        row.id: row
+        for row in simulation.sql(
+            "SELECT id, kind, vm_id, (objects->'image'->>0)::bigint AS image_id, account_id FROM operation"
+        )
+    }
     names = {row.id: row.login for row in simulation.sql("SELECT id, login FROM account")}
     wrong = []
     for ask in workload.asks:
