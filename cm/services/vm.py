@@ -37,7 +37,7 @@ from cm.store.operation_change import abandon
 from cm.store.operation_object import Objects
 from cm.store.placement import others_text, verdicts_text
 from cm.store.template import find_size
-from cm.store.vm import VMRow, find_detail, render_vm
+from cm.store.vm import VMRow, find_detail, render_new, render_vm
 from cm.store.vm_state import rename_vm, screen_of, want, write_vnc
 
 
@@ -128,9 +128,11 @@ def create(caller: ClusterCall, new: NewVM) -> list[str]:
             ),
         )
         vm_id = inserted.vm_id
-        if number == 1:
+        if number == 1 and extra:
             attach_images(session, vm_id, new.iso_list, new.disk_list)
-        summary = render_vm(session, vm_id, "enter")
+            summary = render_vm(session, vm_id, "enter")
+        else:
+            summary = render_new(session, inserted.row)
         if new.vnc:
             password = vnc_password(caller.policy.secret, str(key), 1)
             summary = with_members(summary, {"vnc_password": password})

@@ -88,7 +88,9 @@ WITH new AS (
     VALUES (CAST(:uuid AS uuid), :name, :description, :account_id, :image_id, :template_id, :reservation_id, :cpu,
             :memory_mib, :user_data, :ssh_key, :ssh_username, '', 'running', :on_poweroff, :vnc,
             CASE WHEN CAST(:vnc AS boolean) THEN 1 ELSE 0 END, :node_id, true)
-    RETURNING id
+    RETURNING id, uuid::text AS uuid, name, description, account_id, image_id, template_id, cpu, memory_mib, wanted,
+              seen, seen_reason, doubt, doubt_since, error, contextualized_at, launched_at, created_at, closed_at,
+              vnc_enabled, version, node_id, reservation_id::text AS reservation_id, on_poweroff
 ), given AS (
     SELECT nextval('nic_id_seq') AS id, g.numbers[l.nth] AS number, g.models[l.nth] AS model, l.id AS lease_id,
            l.pool_id, l.address
@@ -132,8 +134,12 @@ WITH new AS (
 ), held AS (
     INSERT INTO operation_object (operation_id, kind, object_id, exclusive) SELECT id, 'vm', vm_id, true FROM opened
 )
-SELECT new.id, (SELECT array_agg(host(address) ORDER BY number) FROM given) AS addresses,
-       (SELECT port FROM ported) AS port, pg_notify(:channel, :topic) FROM new, opened
+SELECT new.*, i.name AS image_name, i.platform, t.name AS template_name, NULL AS attached,
+       (SELECT array_agg(host(address) ORDER BY number) FROM given) AS addresses,
+       (SELECT port FROM ported) AS port, (SELECT n.address || ':' || port FROM ported) AS vnc_endpoint,
+       opened.id AS operation_id, 'vm_create' AS operation_kind, pg_notify(:channel, :topic)
+  FROM new JOIN image i ON i.id = new.image_id JOIN template t ON t.id = new.template_id
+  JOIN node n ON n.id = new.node_id CROSS JOIN opened
 """,
 )
 
@@ -154,9 +160,14 @@ _PLAIN = [f.name for f in fields(VMRows) if f.name not in ("uuid", "reservation_
 
 @dataclass(frozen=True)
 class Inserted:
-    """``addresses``: of its NICs, in their order."""
+    """
+    ``addresses``: of its NICs, in their order.
+
+    :ivar row: what is to be shown of the VM, as long as nothing is attached to it; for ``vm.render_new``.
+    """
 
     vm_id: int
+    row: Any
     addresses: tuple[Address, ...]
     port: int
 
@@ -191,4 +202,4 @@ def insert_vm(session: Session, rows: VMRows) -> Inserted:
         raise NoFreeAddress()
     if found.port is None:
         raise NoFreePort(rows.node_id)
-    return Inserted(found.id, addresses, found.port)
+    return Inserted(found.id, found, addresses, found.port)

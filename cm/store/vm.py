@@ -247,6 +247,11 @@ def render_vm(session: Session, vm_id: int, event: str = "change") -> str:
     return _write(session, _RENDER(session, id=vm_id).one(), event)
 
 
+def render_new(session: Session, row: Any) -> str:
+    """``render_vm`` of a VM that was just made, as ``creation.insert_vm`` tells of it: nothing is asked again."""
+    return _write(session, row, "enter")
+
+
 def render_live(session: Session, vm_id: int) -> None:
     """``render_vm``, unless the VM is closed: its last summary was written by its end."""
     found = _RENDER(session, id=vm_id).one()

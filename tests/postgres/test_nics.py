@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from ipaddress import IPv4Address, IPv6Address
 from typing import Any
 
+import msgspec
 import pytest
 from cluster_builder import add_cluster
 from sqlalchemy import text
@@ -21,7 +23,7 @@ from cm.store.creation import NICS_MAX, Inserted, NicRow, VMRows, insert_vm
 from cm.store.guest import _GUEST, _NICS
 from cm.store.node_document import _OWN, own_facts
 from cm.store.unknown import _HELD
-from cm.store.vm import _RENDER
+from cm.store.vm import _RENDER, render_new, render_vm
 from lab.postgres import PrivatePostgres
 from support.beside import connect_beside
 from support.cloud import MemoryCloud
@@ -283,3 +285,21 @@ def test_by_its_id(cloud: MemoryCloud) -> None:
             assert row.mac.replace(":", "") == f"0258{digits}" and row.tap == f"wvn{digits}"
         assert len(found) == 2
         session.rollback()
+
+
+def test_shown_as_read_anew(cloud: MemoryCloud) -> None:
+    """What is shown of a new VM is made of what its rows were told to be, and is what reading them gives."""
+    network = cloud.sql("SELECT id FROM address_pool")
+
+    def go(session: Session, vnc: bool) -> None:
+        made = insert_vm(session, replace(rows(cloud, *[NicRow("virtio", network)] * 2), vnc=vnc))
+        shown = msgspec.json.decode(render_new(session, made.row))
+        again = msgspec.json.decode(render_vm(session, made.vm_id))
+        assert again == {**shown, "version": shown["version"] + 1}
+        assert shown["operation"] == "vm_create" and len(shown["leases"]) == 2
+        assert (shown["vnc_endpoint"] is not None) is vnc
+        raise KeyError
+
+    for vnc in (True, False):
+        with pytest.raises(KeyError):
+            cloud.manager.database.transact_now(go, vnc)
