@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.internet.tcp import Connection
 from twisted.python.failure import Failure
 from twisted.web import http
 from twisted.web.resource import Resource
@@ -186,9 +187,14 @@ class WireRequest(Request):
             parts += [b"%s: %s\r\n" % (name, value) for value in values]
         parts += [lines, b"Content-Length: %d\r\n\r\n" % len(body), body]
         self.startedWriting = 1
-        if not self._disconnected:
-            self.channel.writeSequence(parts)
+        if self._disconnected:
+            return
+        transport = self.channel.transport
+        self.channel.writeSequence(parts)
         self.finish()
+        # Now, and not after all else that this round of the reactor has to do. What fails is left to the next round.
+        if isinstance(transport, Connection) and not transport.disconnecting:
+            transport.doWrite()
 
     def handleContentChunk(self, data: bytes) -> None:
         self._received += len(data)
