@@ -6,7 +6,6 @@ Passwords: argon2id, and a short memory of the ones that were right.
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 import secrets
 from collections import OrderedDict
@@ -88,4 +87,4 @@ class PasswordCache:
 
     def _digest(self, login: str, password: str) -> bytes:
         text = f"{len(login)}:{login}{password}".encode("utf-8", "surrogatepass")
-        return hmac.new(self._key, text, hashlib.sha256).digest()
+        return hmac.digest(self._key, text, "sha256")
