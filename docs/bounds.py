@@ -104,7 +104,7 @@ BOUNDS: Final = (
     Bound(BOTH, "calls waiting for one pool of threads", "cm.runtime.threads:QUEUE_MAX",
           "as many as it has calls under way", "`overloaded`"),
     Bound(BOTH, "threads for the database (`database.pool_size`)", "cm.runtime.threads:SIZES.database", _TURN, _QUEUE),
-    Bound(CM, "threads for images", "cm.runtime.threads:SIZES.images", "in the order of the journal", _QUEUE),
+    Bound(CM, "threads for images", "cm.runtime.threads:SIZES.images", _TURN, _QUEUE),
     Bound(BOTH, "threads for passwords (two in `wawel-clm`)", "cm.runtime.threads:SIZES.password",
           "in turn between addresses", _QUEUE),
     Bound(BOTH, "passwords that wait to be hashed", "cm.rpc.gate:WAITING_MAX", "in turn between addresses",

@@ -94,6 +94,7 @@ def policy_of(settings: Settings) -> ClusterPolicy:
         import_networks=images.networks,
         import_max_bytes=images.max_bytes,
         import_timeout_s=images.timeout_s,
+        imports_per_account=images.per_account,
         failed_images_s=images.failed_s,
         quota_cpu=quota.cpu,
         quota_memory_mib=quota.memory_mib,

@@ -46,6 +46,7 @@ class ImportSettings:
     networks: tuple[str, ...] = ()
     max_bytes: int = 64 * 2**30
     timeout_s: float = 3600.0
+    per_account: int = 4
     failed_s: float = 7 * 86_400.0
 
 
@@ -105,7 +106,7 @@ def check_settings(settings: Settings) -> None:
     ):
         if getattr(settings.cluster, what) <= 0:
             problems.append(f"cluster.{what} is not above zero")
-    for what in ("max_bytes", "timeout_s", "failed_s"):
+    for what in ("max_bytes", "timeout_s", "failed_s", "per_account"):
         if getattr(settings.images, what) <= 0:
             problems.append(f"images.{what} is not above zero")
     if not 1 <= settings.cluster.vnc_first_port <= 65_535 - settings.cluster.vnc_ports:

@@ -16,6 +16,7 @@ from cm.interfaces.calls import NodeCalls
 from cm.rpc.errors import CloudError
 from cm.rpc.vocabulary import OPEN_OPERATIONS, OperationState
 from cm.rules.operation import ObjectKind, OperationKind
+from cm.runtime.threads import on_behalf
 from cm.services.context import Services
 from cm.services.kind import ENDS, Ends
 from cm.services.message import tell_done
@@ -108,7 +109,8 @@ class Work:
         return self.services.fleet.node(node_id, deadline_s)
 
     async def run_images(self, function: Callable[..., T], *args: Any, deadline_s: float | None = None) -> T:
-        """Run blocking work on local image files."""
+        """Run blocking work on local image files, in the share of threads of the account whose operation it is."""
+        on_behalf.set(self.op.account_id)
         return await self.services.threads.run("images", function, *args, deadline_s=deadline_s)
 
     async def progress(self, percent: int) -> None:

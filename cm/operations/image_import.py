@@ -1,5 +1,6 @@
 """
-Importing an image: fetch it to this machine, inspect it, claim for what guests will see of it, upload it by a node.
+Importing an image: fetch it to this machine, unpack it, inspect it, claim for what guests will see of it, convert it if
+need be, upload it by a node. What has come is claimed of quota and storage while it comes.
 
 The fetched file is this worker's alone. A worker that takes over fetches anew, and takes only what has the SHA-256 that
 was inspected.
@@ -7,43 +8,54 @@ was inspected.
 
 from __future__ import annotations
 
-import ipaddress
-import os
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import unquote, urlsplit
 
 from sqlalchemy.orm import Session
 
-from cm.drivers.images import qemu_img
-from cm.drivers.images.fetch import fetch as fetch_url
-from cm.drivers.images.inspect import ImageFormat, inspect, refuse_head
-from cm.drivers.images.local import copy_local
-from cm.drivers.images.policy import FetchPolicy
-from cm.drivers.images.promise import check_disk, check_name
-from cm.drivers.images.target import Fetched
-from cm.operations import staging
+from cm.operations import image_file, staging
 from cm.operations.base import NO_NODE, Kind, LeaseLost, Wait, Work, image_of, register
-from cm.rpc.errors import CloudError, DownloadFailed, DownloadRefused, ImageRefused, ObjectNotFound, WrongImageState
-from cm.rpc.vocabulary import CauseKind, DiskFormat, ImageFault, ImageKind, ImageState
+from cm.operations.image_file import Inspected
+from cm.rpc.errors import (
+    CloudError,
+    DownloadFailed,
+    DownloadRefused,
+    ImageRefused,
+    LimitReached,
+    ObjectNotFound,
+    WrongImageState,
+)
+from cm.rpc.vocabulary import CauseKind, ImageFault, ImageState
 from cm.rules.cause import Cause
-from cm.rules.names import pool_name
+from cm.rules.names import is_unmade, pool_name
 from cm.rules.operation import OperationKind
-from cm.services.context import ClusterPolicy
 from cm.services.image import open_delete
 from cm.store.change import record_change
-from cm.store.image import ImageRow, claim_image, find_image, get_image, set_progress, set_state
+from cm.store.image import (
+    ImageRow,
+    claim_image,
+    find_image,
+    forget_inspection,
+    get_image,
+    hold_image,
+    release_image,
+    set_progress,
+    set_state,
+)
 from cm.store.operation import OperationRow
 from cm.store.operation_object import Objects
 from cm.store.storage import node_reaching, pool_paths
 from cm.store.worker import holds, record_step
 
-FETCHED: Final = 50  # percent
-INSPECTED: Final = 55
+FETCHED: Final = 45  # percent
+UNPACKED: Final = 55
+INSPECTED: Final = 57
+CONVERTED: Final = 70
 UPLOADED: Final = 95
+HELD_BYTES: Final = 64 * 2**20  # claimed ahead of what comes, where nobody says how much will
 TELL_S: Final = 1.0  # between two records of progress
 NODE_WAIT_S: Final = 3.0
 
@@ -60,9 +72,13 @@ class Meter:
         self._first, self._last = first, last
         self._told_at = time.monotonic()
         self._told = first
+        self._held = 0
         self.lost = False
 
-    def moved(self, done: int, total: int | None) -> None:
+    def moved(self, done: int, total: int | None, told: str = "{done} of {total} MiB have come.") -> None:
+        """
+        :param told: what is said of it to people.
+        """
         now = time.monotonic()
         if self.lost or now - self._told_at < TELL_S:
             return
@@ -70,14 +86,50 @@ class Meter:
         share = min(done / total, 1.0) if total else 0.0
         self._told = max(self._told, int(self._first + share * (self._last - self._first)))
         # Without a length there is no share of it; that bytes come can be told all the same.
-        come = "" if total else f"{done >> 20} MiB have come; the server does not say of how many."
+        come = f"{done >> 20} MiB have come; the server does not say of how many."
+        if total:
+            come = told.format(done=done >> 20, total=-(-total >> 20))
         self.lost = not self._work.services.database.transact_now(_tell, self._work, self._told, come)
+
+    def came(self, done: int, total: int | None) -> None:
+        """
+        As ``moved``, of bytes that come to stay: they are claimed before they are written.
+        :raises QuotaReached: StorageFull: they do not fit.
+        """
+        self.hold(total if total is not None else done)
+        self.moved(done, total)
+
+    def unpacked(self, read: int, total: int, written: int) -> None:
+        self.hold(written)
+        self.moved(read, total, "{done} of {total} MiB are unpacked.")
+        if self.lost:
+            raise LeaseLost()
+
+    def converted(self, percent: int) -> None:
+        self.moved(percent, 100, "It is being converted.")
+        if self.lost:
+            raise LeaseLost()
+
+    def hold(self, size_bytes: int) -> None:
+        if size_bytes <= self._held or self.lost:
+            return
+        ahead = -(-size_bytes // HELD_BYTES) * HELD_BYTES if self._held else size_bytes
+        try:
+            self._hold(ahead)
+        except LimitReached:
+            if ahead == size_bytes:
+                raise
+            self._hold(size_bytes)
+
+    def _hold(self, size_bytes: int) -> None:
+        self.lost = not self._work.services.database.transact_now(_hold, self._work, size_bytes)
+        self._held = size_bytes
 
     def sent(self, total: int) -> Callable[[int], None]:
         """For an upload: its end is to raise."""
 
         def progress(done: int) -> None:
-            self.moved(done, total)
+            self.moved(done, total, "{done} of {total} MiB are on the storage.")
             if self.lost:
                 raise LeaseLost()
 
@@ -89,6 +141,13 @@ def _tell(session: Session, work: Work, percent: int, come: str) -> bool:
         return False
     record_step(session, work.op.id, work.step, percent, come)
     set_progress(session, image_of(work.op), percent)
+    return True
+
+
+def _hold(session: Session, work: Work, size_bytes: int) -> bool:
+    if not holds(session, work.op.id, work.worker_id, None):
+        return False
+    hold_image(session, get_image(session, image_of(work.op), lock=True), size_bytes)
     return True
 
 
@@ -114,70 +173,52 @@ async def _ensure_fetched(work: Work) -> staging.Staged:
     """
     The staged file, fetched if it is not here.
 
-    :raises ImageRefused: it has not the SHA-256 that was asked for, or that was inspected before.
+    :raises ImageRefused: it has not the checksum that was asked for, or the SHA-256 that was inspected before.
     """
     staged = staging.staged(work)
     meter = Meter(work, 0, FETCHED)
     pools = [path for _, path in await work.read(pool_paths)]
-    await work.run_images(_fetch, staged, dict(work.arguments), work.services.policy, meter, pools)
-    wanted = work.arguments.get("sha256")
-    if wanted and staged.sha256 != wanted:
-        raise ImageRefused(f"its SHA-256 is {staged.sha256}, not the one that was given", ImageFault.CHECKSUM)
-    image = await work.read(get_image, image_of(work.op))
-    if image.claimed_bytes and image.sha256 != staged.sha256:
-        raise ImageRefused("it has changed while it was being imported", ImageFault.CHECKSUM)
-    return staged
-
-
-def _fetch(
-    staged: staging.Staged, arguments: dict[str, Any], policy: ClusterPolicy, meter: Meter, pools: Sequence[str]
-) -> None:
-    if staged.sha256 and staged.path.exists():
-        return
-    part = staging.partial(staged.path)
-    part.unlink(missing_ok=True)
-    limits: dict[str, Any] = {"progress": meter.moved, "cancelled": lambda: meter.lost, "judge": refuse_head}
     try:
-        fetched: Fetched
-        if "url" in arguments:
-            given = arguments.get("format") is not None
-            fetched = fetch_url(arguments["url"], str(part), _fetch_policy(policy), take_pages=given, **limits)
-        else:
-            allowed = [str(directory) for directory in policy.import_dirs]
-            limits["max_bytes"] = policy.import_max_bytes
-            fetched = copy_local(arguments["path"], str(part), allowed, pools, **limits)
+        await work.run_images(
+            image_file.fetch, staged, dict(work.arguments), work.services.policy, meter.came, lambda: meter.lost, pools
+        )
     except DownloadFailed:
         if meter.lost:
             raise LeaseLost() from None
         raise
-    part.rename(staged.path)
-    staged.sha256 = fetched.sha256
+    image = await work.read(get_image, image_of(work.op))
+    if image.sha256 and image.sha256 != staged.sha256:
+        raise ImageRefused("it has changed while it was being imported", ImageFault.CHECKSUM)
+    return staged
 
 
-def _fetch_policy(policy: ClusterPolicy) -> FetchPolicy:
-    return FetchPolicy(
-        allow_private=policy.import_private_networks,
-        allowed_networks=tuple(ipaddress.ip_network(network) for network in policy.import_networks),
-        max_bytes=policy.import_max_bytes,
-        timeout_s=policy.import_timeout_s,
-    )
+# ------------------------------------------------------------------ unpack
+
+
+@staging.removed_if_lost
+async def unpack(work: Work) -> None:
+    """What is compressed, or the one file of an archive, in its place."""
+    await _ensure_unpacked(work)
+    await work.progress(UNPACKED)
+
+
+async def _ensure_unpacked(work: Work) -> staging.Staged:
+    staged = await _ensure_fetched(work)
+    meter = Meter(work, FETCHED, UNPACKED)
+    await work.run_images(image_file.unpack, staged, work.services.policy, meter.unpacked)
+    return staged
 
 
 # ------------------------------------------------------------------ inspect
 
 
-@dataclass(frozen=True)
-class Inspected:
-    format: DiskFormat
-    size_bytes: int
-
-
 @staging.removed_if_lost
 async def inspect_and_claim(work: Work) -> None:
     """Look into the file with our own reader, then with qemu-img on its leash; claim quota and storage for it."""
-    staged = await _ensure_fetched(work)
+    staged = await _ensure_unpacked(work)
     image = await work.read(get_image, image_of(work.op))
-    facts = await work.run_images(_inspect, staged.path, image.kind, work.arguments.get("format"), _names(work, image))
+    claimed = work.arguments.get("format")
+    facts = await work.run_images(image_file.inspect, staged, image.kind, claimed, _names(work, image))
     await work.db(_claim, image.id, facts, staged.sha256)
     await work.progress(INSPECTED)
 
@@ -188,33 +229,30 @@ def _names(work: Work, image: ImageRow) -> list[str]:
     return [unquote(source), image.name]
 
 
-def _inspect(path: Path, kind: ImageKind, claimed: str | None, names: Sequence[str]) -> Inspected:
-    with path.open("rb") as file:
-        facts = inspect(file)
-        if claimed is None:
-            for name in names:
-                check_name(name, facts.format)
-            if facts.format is ImageFormat.RAW:
-                check_disk(file)
-    if facts.format not in (ImageFormat.RAW, ImageFormat.QCOW2, ImageFormat.ISO):
-        raise ImageRefused(f"it is a {facts.format} image; convert it first", ImageFault.FORMAT)
-    if kind is ImageKind.ISO:
-        if facts.format is not ImageFormat.ISO:
-            raise ImageRefused(f"it is {facts.format}, not an ISO image", ImageFault.FORMAT)
-        return Inspected(DiskFormat.RAW, facts.virtual_size_bytes)
-    # A disk image may hold an ISO 9660 file system as well; to a guest it is a disk like others.
-    format = DiskFormat.QCOW2 if facts.format is ImageFormat.QCOW2 else DiskFormat.RAW
-    if claimed is not None and claimed != format:
-        raise ImageRefused(f"it is {format}, not {claimed} as claimed", ImageFault.CLAIM)
-    if format is DiskFormat.QCOW2:
-        qemu_img.check(os.path.abspath(path), format)
-    return Inspected(format, facts.virtual_size_bytes)
-
-
 def _claim(session: Session, image_id: int, facts: Inspected, sha256: str) -> None:
     row = get_image(session, image_id, lock=True)
     claim_image(session, row, facts.format, facts.size_bytes, sha256)
     record_change(session, "image", image_id, row.account_id)
+
+
+# ------------------------------------------------------------------ convert
+
+
+@staging.removed_if_lost
+async def convert(work: Work) -> None:
+    """To qcow2, what is neither that nor raw."""
+    await _ensure_converted(work)
+    await work.progress(CONVERTED)
+
+
+async def _ensure_converted(work: Work) -> staging.Staged:
+    staged = await _ensure_unpacked(work)
+    image = await work.read(get_image, image_of(work.op))
+    meter = Meter(work, INSPECTED, CONVERTED)
+    await work.run_images(
+        image_file.convert, staged, image.kind, image.size_bytes, work.services.policy, meter.converted
+    )
+    return staged
 
 
 # ------------------------------------------------------------------ upload, finish
@@ -223,12 +261,12 @@ def _claim(session: Session, image_id: int, facts: Inspected, sha256: str) -> No
 @staging.removed_if_lost
 async def upload(work: Work) -> None:
     """Stream the file to the storage through a node that has it attached and answers."""
-    staged = await _ensure_fetched(work)
+    staged = await _ensure_converted(work)
     image = await work.read(get_image, image_of(work.op))
     node_id = await work.read(node_reaching, image.storage_id, work.op.attempts)
     if node_id is None:
         raise Wait(NODE_WAIT_S, NO_NODE)
-    meter = Meter(work, INSPECTED, UPLOADED)
+    meter = Meter(work, CONVERTED, UPLOADED)
     await work.node(node_id, work.services.policy.import_timeout_s).volumes.upload(
         pool_name(image.storage_id),
         image.volume,
@@ -260,7 +298,14 @@ def _finished(session: Session, op: OperationRow) -> None:
 class ImageImport(Kind):
     kind = OperationKind.IMAGE_IMPORT
     notes = ("again",)
-    steps = {"fetch": fetch, "inspect_and_claim": inspect_and_claim, "upload": upload, "finish": finish}
+    steps = {
+        "fetch": fetch,
+        "unpack": unpack,
+        "inspect_and_claim": inspect_and_claim,
+        "convert": convert,
+        "upload": upload,
+        "finish": finish,
+    }
 
     def failed(self, session: Session, op: OperationRow, error: CloudError) -> None:
         """The image stays, failed, with the reason. What it claims goes back once its volume is surely gone."""
@@ -269,7 +314,9 @@ class ImageImport(Kind):
         if row is None:
             return
         set_state(session, row.id, ImageState.FAILED, str(error))
-        if row.claimed_bytes:
+        if is_unmade(row.volume):
+            release_image(session, row.id)
+        elif row.claimed_bytes:
             open_delete(session, row, account_id=op.account_id, cause=Cause(CauseKind.OPERATION, str(op.id)), keep=True)
         record_change(session, "image", row.id, row.account_id)
 
@@ -306,5 +353,6 @@ class ImageImport(Kind):
         if row.state is not ImageState.FAILED or row.claimed_bytes:
             raise WrongImageState(row.id, row.state, "failed, with its remains removed")
         set_state(session, row.id, ImageState.ADDING)
+        forget_inspection(session, row.id)
         record_change(session, "image", row.id, row.account_id)
         return {}

@@ -16,19 +16,26 @@ from typing import Final
 
 from sqlalchemy.orm import Session
 
+from cm.drivers.images.packing import Packing
 from cm.operations.base import LeaseLost, Step, Work
 from cm.runtime.database import after_commit
 from cm.store.operation_change import workers_of
 
-_NAME: Final = re.compile(r"import-([0-9]{1,18})-([0-9]{1,18})(?:\.part)?\Z")
+_NAME: Final = re.compile(r"import-([0-9]{1,18})-([0-9]{1,18})(?:\.part|\.sums|\.made)?\Z")
 
 
 @dataclass
 class Staged:
-    """What this process writes for an operation. ``sha256`` is set once it is complete."""
+    """
+    What this process writes for an operation. ``path`` is what came, then what was in it, then what it was converted
+    to; ``sha256``, of what came, is set once that is complete.
+    """
 
     path: Path
     sha256: str = ""
+    packing: Packing | None = None
+    unpacked: bool = False
+    converted: bool = False
 
 
 _staged: dict[int, Staged] = {}  # by operation
@@ -66,6 +73,16 @@ def partial(path: Path) -> Path:
     return path.with_name(path.name + ".part")
 
 
+def sums(path: Path) -> Path:
+    """The file of checksums that stands beside it."""
+    return path.with_name(path.name + ".sums")
+
+
+def made(path: Path) -> Path:
+    """What is being unpacked or converted."""
+    return path.with_name(path.name + ".made")
+
+
 def discard(operation_id: int) -> None:
     """Remove what this process has staged for an operation, if anything."""
     found = _staged.pop(operation_id, None)
@@ -74,8 +91,8 @@ def discard(operation_id: int) -> None:
 
 
 def _remove(path: Path) -> None:
-    path.unlink(missing_ok=True)
-    partial(path).unlink(missing_ok=True)
+    for each in (path, partial(path), sums(path), made(path)):
+        each.unlink(missing_ok=True)
 
 
 def discard_at_commit(session: Session, operation_id: int) -> None:

@@ -236,7 +236,7 @@ VALUES (:account_id, :login, :method, :call_id, :request_id, :remote, CAST(:argu
 def write_audit(session: Session, method: str, call: Call, arguments: Mapping[str, Any]) -> None:
     """One row per accepted changing call, in its own transaction."""
     kept = {
-        name: _QUERY.sub("?...", value) if name == "url" and isinstance(value, str) else value
+        name: _QUERY.sub("?...", value) if name in ("url", "sums") and isinstance(value, str) else value
         for name, value in arguments.items()
         if name not in UNTOLD and not isinstance(value, Secret)
     }

@@ -33,7 +33,7 @@ NODE_SLOW_SIZE: Final = 6  # of each "node-slow:<name>"; the engine runs no more
 NODE_STREAM_SIZE: Final = 16  # of each "node-stream:<name>": a console or a transfer has one as long as it lasts
 NODE_STREAM_SHARE: Final = 4  # of them, those of one account
 SIZES: Final = {
-    "database": 8, "reads": 8, "images": 2, "password": 1, "probe": 2, "node": NODE_SIZE, "node-slow": NODE_SLOW_SIZE,
+    "database": 8, "reads": 8, "images": 4, "password": 1, "probe": 2, "node": NODE_SIZE, "node-slow": NODE_SLOW_SIZE,
     "node-stream": NODE_STREAM_SIZE,
 }  # fmt: skip
 QUEUE_MAX: Final = 1000  # calls waiting in one pool

@@ -47,6 +47,7 @@ class ClusterPolicy:
     import_networks: tuple[str, ...] = ()  # CIDRs that image URLs may lead to though they are private
     import_max_bytes: int = 64 * 2**30
     import_timeout_s: float = 3600.0
+    imports_per_account: int = 4  # under way at once; administrators have no bound
     failed_images_s: float = 7 * 86_400.0  # images whose import failed are kept so long
     quota_cpu: int = 20
     quota_memory_mib: int = 32_768

@@ -3,19 +3,37 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Annotated, Any, Final
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 
 from msgspec import Meta
 from sqlalchemy.orm import Session
 
 from cm.results.image import Image, ImageWork
-from cm.rpc.errors import AddressRefused, Conflict, InUse, InvalidParameter, NotAuthenticated, WrongImageState
+from cm.rpc.errors import (
+    AddressRefused,
+    Conflict,
+    InUse,
+    InvalidParameter,
+    NoStorage,
+    NotAuthenticated,
+    TooManyAtOnce,
+    WrongImageState,
+)
 from cm.rpc.types import matching
-from cm.rpc.vocabulary import DiskFormat, ImageAccess, ImageKind, ImageState
+from cm.rpc.vocabulary import (
+    DiskBus,
+    DiskFormat,
+    ImageAccess,
+    ImageKind,
+    ImageState,
+    NicModel,
+    SourceFormat,
+    VideoModel,
+)
 from cm.rules.access import ImageFilter, Person
 from cm.rules.cause import Cause
 from cm.rules.operation import ObjectKind, OperationKind
@@ -30,6 +48,7 @@ from cm.store.image import (
     insert_image,
     list_images,
     long_failed,
+    open_imports,
     set_state,
     show_image,
     update_image,
@@ -37,12 +56,22 @@ from cm.store.image import (
     write_access,
 )
 from cm.store.operation import open_operation
-from cm.store.storage import get_storage
+from cm.store.storage import get_storage, roomiest_storage
 
 _LOWER: Final = "it must be lower-case letters, digits, _ and -, a letter first"
 Platform = Annotated[str, Meta(min_length=1, max_length=20, pattern=matching(r"[a-z][a-z0-9_-]*", _LOWER))]
 URL_MAX: Final = 4096  # characters
-_SHA256: Final = re.compile(r"[0-9a-f]{64}\Z")
+_HEX: Final = re.compile(r"[0-9a-f]+\Z")
+Url = Annotated[str, Meta(min_length=1, max_length=URL_MAX)]
+Sums = Annotated[str, Meta(min_length=1, max_length=URL_MAX, description="A name beside the URL, or a URL.")]
+Sha256 = Annotated[str, Meta(min_length=1, max_length=100)]
+Sha512 = Annotated[str, Meta(min_length=1, max_length=160)]
+DEFAULTS: Final[Mapping[str, Any]] = {
+    "platform": "linux",
+    "disk_controller": DiskBus.VIRTIO,
+    "network_device": NicModel.VIRTIO,
+    "video_device": VideoModel.VGA,
+}
 
 
 @dataclass(eq=False)
@@ -53,7 +82,7 @@ class StorageLocked(Conflict):
 
 
 def import_file(
-    caller: ClusterCall, path: str, format: DiskFormat | None, storage_id: int, values: dict[str, Any]
+    caller: ClusterCall, path: str, format: SourceFormat | None, storage_id: int, values: dict[str, Any]
 ) -> ImageWork:
     """
     Import a file of this machine that lies beneath one of the configured directories.
@@ -68,37 +97,81 @@ def import_file(
     return _import(caller, storage_id, values, {"path": path, "format": format})
 
 
-def import_url(
-    caller: ClusterCall,
-    url: str,
-    sha256: str | None,
-    format: DiskFormat | None,
-    storage_id: int,
-    values: dict[str, Any],
-) -> ImageWork:
+@dataclass(frozen=True)
+class Source:
+    """
+    Where an image comes from, and what it must be.
+
+    :param sha256, sha512: what the file must have; ``sha256:`` or ``sha512:`` may stand before it.
+    :param sums: a file of checksums, by its name beside the URL or by a URL of its own; it must tell the file's.
+    :param format: None takes what is found.
+    """
+
+    url: str
+    sha256: str | None = None
+    sha512: str | None = None
+    sums: str | None = None
+    format: SourceFormat | None = None
+
+
+def import_url(caller: ClusterCall, source: Source, storage_id: int, values: dict[str, Any]) -> ImageWork:
     """
     Import what a URL gives. Where it leads is judged when it is fetched, at each redirect anew.
 
-    :param sha256: what the file must have; ``sha256:`` may stand before it.
-    :raises InvalidParameter: no URL, or no SHA-256.
+    :raises InvalidParameter: no URL, or no checksum.
     :raises AddressRefused: neither http nor https, or it holds credentials.
     """
+    _check_url("url", source.url)
+    if source.sums is not None:
+        _check_url("sums", urljoin(source.url, source.sums))
+    arguments = {
+        "url": source.url,
+        "sha256": _digest("sha256", source.sha256, 64),
+        "sha512": _digest("sha512", source.sha512, 128),
+        "sums": source.sums,
+        "format": source.format,
+    }
+    return _import(caller, storage_id, values, arguments)
+
+
+def import_own(caller: ClusterCall, source: Source, values: dict[str, Any]) -> ImageWork:
+    """
+    The same for users: the image is private, and where it lies is the cluster's to say.
+
+    :raises TooManyAtOnce: so many imports of the caller's are under way already.
+    :raises NoStorage: none takes images.
+    """
+    at_once = caller.policy.imports_per_account
+    if open_imports(caller.session, caller.account_id) >= at_once:
+        raise TooManyAtOnce("imports of images", at_once)
+    storage_id = roomiest_storage(caller.session)
+    if storage_id is None:
+        raise NoStorage()
+    return import_url(caller, source, storage_id, {**DEFAULTS, "access": ImageAccess.PRIVATE, **values})
+
+
+def _check_url(parameter: str, url: str) -> None:
     if len(url) > URL_MAX or any(ord(c) <= 32 or ord(c) >= 127 for c in url):
-        raise InvalidParameter("url", "it is too long or holds blanks, control or non-ASCII characters")
+        raise InvalidParameter(parameter, "it is too long or holds blanks, control or non-ASCII characters")
     try:
         parts = urlsplit(url)
         scheme, host, credentials = parts.scheme, parts.hostname, "@" in parts.netloc
     except ValueError as error:
-        raise InvalidParameter("url", str(error)) from None
+        raise InvalidParameter(parameter, str(error)) from None
     shown = f"{scheme}://{host or ''}"
     if scheme not in ("http", "https") or not host:
         raise AddressRefused(shown, "only http and https with a host are taken")
     if credentials:
         raise AddressRefused(shown, "it carries credentials")
-    wanted = None if sha256 is None else sha256.strip().lower().removeprefix("sha256:")
-    if wanted is not None and not _SHA256.match(wanted):
-        raise InvalidParameter("sha256", "it must be 64 hexadecimal digits, as sha256sum prints them")
-    return _import(caller, storage_id, values, {"url": url, "sha256": wanted, "format": format})
+
+
+def _digest(kind: str, given: str | None, digits: int) -> str | None:
+    if given is None:
+        return None
+    wanted = given.strip().lower().removeprefix(f"{kind}:")
+    if len(wanted) != digits or not _HEX.match(wanted):
+        raise InvalidParameter(kind, f"it must be {digits} hexadecimal digits, as {kind}sum prints them")
+    return wanted
 
 
 def _import(caller: ClusterCall, storage_id: int, values: dict[str, Any], arguments: dict[str, Any]) -> ImageWork:
@@ -120,7 +193,7 @@ def _import(caller: ClusterCall, storage_id: int, values: dict[str, Any], argume
         cause=caller.cause,
     )
     record_change(session, "image", image_id, caller.account_id, "enter")
-    steps = ["fetch", "inspect and claim", "upload", "finish"]
+    steps = ["fetch", "unpack", "inspect and claim", "convert", "upload", "finish"]
     caller.note("operation", kind=OperationKind.IMAGE_IMPORT, image=values["name"], steps=steps)
     return {"image_id": image_id, "operation_id": operation_id}
 

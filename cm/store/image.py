@@ -20,6 +20,7 @@ from cm.runtime.prepared import Prepared
 from cm.runtime.rows import Columns, edit_row
 from cm.store.access import FOR_CALLER, values_of
 from cm.store.claim import claim_quota, claim_storage, mib, release_quota, release_storage
+from cm.store.conditions import is_open
 from cm.store.rendered import Rendered, rendered
 
 EDITED: Final[Columns] = (
@@ -276,6 +277,17 @@ def insert_image(session: Session, values: dict[str, Any]) -> int:
     return int(session.execute(_INSERT, {**values, "uuid": key, "volume": unmade_volume(key)}).scalar_one())
 
 
+def open_imports(session: Session, account_id: int) -> int:
+    """How many imports of an account are under way; no other begins until the transaction ends."""
+    session.execute(text("SELECT 1 FROM account WHERE id = :id FOR NO KEY UPDATE"), {"id": account_id})
+    return int(
+        session.execute(
+            text(f"SELECT count(*) FROM operation WHERE account_id = :id AND kind = 'image_import' AND {is_open()}"),
+            {"id": account_id},
+        ).scalar_one()
+    )
+
+
 def update_image(session: Session, image_id: int, values: Mapping[str, Any]) -> None:
     """Write what is not None of ``EDITED``."""
     edit_row(session, Image, image_id, EDITED, values)
@@ -312,6 +324,40 @@ def set_progress(session: Session, image_id: int, percent: int) -> None:
     )
 
 
+def hold_image(session: Session, row: ImageRow, size_bytes: int) -> None:
+    """
+    Claim room for what has come of an image, and is to come; never less than before.
+
+    :param row: under lock.
+    :raises QuotaReached: it does not fit the owner's quota.
+    :raises StorageFull: it does not fit the storage.
+    """
+    if size_bytes > row.claimed_bytes:
+        _claim(session, row, size_bytes)
+        session.execute(
+            text("UPDATE image SET claimed_bytes = :size WHERE id = :id"), {"id": row.id, "size": size_bytes}
+        )
+
+
+def _claim(session: Session, row: ImageRow, size_bytes: int) -> None:
+    """Make so many bytes be claimed for an image, more or less than before."""
+    more_mib = mib(size_bytes) - mib(row.claimed_bytes)
+    more = size_bytes - row.claimed_bytes
+    if more_mib > 0:
+        claim_quota(session, row.account_id, storage_mib=more_mib)
+    elif more_mib < 0:
+        release_quota(session, row.account_id, storage_mib=-more_mib)
+    if more > 0:
+        claim_storage(session, row.storage_id, more)
+    elif more < 0:
+        release_storage(session, row.storage_id, -more)
+
+
+def forget_inspection(session: Session, image_id: int) -> None:
+    """An import begins anew: what comes this time may be another file."""
+    session.execute(text("UPDATE image SET sha256 = '' WHERE id = :id"), {"id": image_id})
+
+
 def claim_image(session: Session, row: ImageRow, format: DiskFormat, size_bytes: int, sha256: str) -> None:
     """
     Record what an image is, and claim its owner's quota and its storage for what guests will see of it. Repeatable.
@@ -320,12 +366,9 @@ def claim_image(session: Session, row: ImageRow, format: DiskFormat, size_bytes:
     :raises QuotaReached: it does not fit the owner's quota.
     :raises StorageFull: it does not fit the storage.
     """
-    more = size_bytes - row.claimed_bytes
-    if row.claimed_bytes == 0:
-        claim_quota(session, row.account_id, storage_mib=mib(size_bytes))
-        claim_storage(session, row.storage_id, size_bytes)
-    elif more:
+    if row.sha256 and size_bytes != row.claimed_bytes:
         raise AssertionError(f"image {row.id} was claimed with another size")
+    _claim(session, row, size_bytes)
     session.execute(
         text(
             "UPDATE image SET format = :format, size_bytes = :size, claimed_bytes = :size, sha256 = :sha256,"

@@ -75,6 +75,18 @@ def get_storage(
     return _storage(found)
 
 
+def roomiest_storage(session: Session) -> int | None:
+    """The storage with the most room for claims, of those that are not locked and that a node has attached."""
+    found: int | None = session.scalar(
+        text(
+            "SELECT s.id FROM storage s WHERE s.deleted_at IS NULL AND NOT s.locked"
+            " AND EXISTS (SELECT 1 FROM storage_attachment a WHERE a.storage_id = s.id AND a.state = 'attached')"
+            " ORDER BY s.capacity_bytes * s.overcommit - s.claimed_bytes DESC, s.id LIMIT 1"
+        )
+    )
+    return found
+
+
 def storage_spec(session: Session, storage_id: int) -> StorageSpec:
     """
     A storage as nodes see it.

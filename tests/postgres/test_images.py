@@ -35,7 +35,7 @@ from cm.rules.access import AccessNeeded
 from cm.services.access import usable_image
 from cm.services.image import StorageLocked, close_failed
 from cm.services.vm import interrupt
-from cm.store.worker import claim_operations, register_worker
+from cm.store.worker import claim_operations, clear_mark, register_worker
 from support.cloud import MemoryCloud
 
 MIB = 2**20
@@ -315,7 +315,7 @@ def _die(bench: Bench, worker_id: int) -> None:
 
 
 @pytest.mark.parametrize("done", [False, True])
-@pytest.mark.parametrize("at", range(4))
+@pytest.mark.parametrize("at", range(6))
 def test_killed(bench: Bench, monkeypatch: pytest.MonkeyPatch, at: int, done: bool) -> None:
     """Killed before or after the work of any step, another process ends the import, once and with nothing left over."""
     answer = _start(bench)
@@ -324,7 +324,7 @@ def test_killed(bench: Bench, monkeypatch: pytest.MonkeyPatch, at: int, done: bo
     steps = list(image_import.ImageImport.steps.values())
     for step in steps[:at]:
         ended(step(work))
-    if at < 3:
+    if at < 5:
         if done:  # what the step did stays, what it would have recorded does not
             monkeypatch.setattr(Work, "progress", _killed)
         else:
@@ -359,7 +359,7 @@ def test_changed_meanwhile(bench: Bench) -> None:
     answer = _start(bench, path)
     worker_id = bench.database.transact_now(register_worker, "dead")
     work = _claimed(bench, worker_id)
-    for step in list(image_import.ImageImport.steps.values())[:2]:
+    for step in list(image_import.ImageImport.steps.values())[:3]:
         ended(step(work))
     _die(bench, worker_id)
     _file(bench, seed=b"z")
@@ -369,7 +369,7 @@ def test_changed_meanwhile(bench: Bench) -> None:
     _settled(bench)
 
 
-@pytest.mark.parametrize("steps", range(4))
+@pytest.mark.parametrize("steps", range(6))
 def test_abandoned(bench: Bench, steps: int) -> None:
     """Given up at any step, an import leaves neither volume nor claims nor file; its worker stops."""
     answer = _start(bench)
@@ -380,7 +380,7 @@ def test_abandoned(bench: Bench, steps: int) -> None:
     bench.call("admin.operation.abandon", operation_id=answer["operation_id"])
     with pytest.raises(LeaseLost):
         ended(todo[steps](work))
-    bench.change("UPDATE operation SET worker_id = NULL WHERE state = 'abandoned'")
+    bench.database.transact_now(clear_mark, answer["operation_id"], bench.worker_id)
     removal = bench.sql("SELECT id FROM operation WHERE kind = 'image_delete'")
     assert bench.operation(removal)["state"] == "done"
     with pytest.raises(ObjectNotFound):

@@ -82,7 +82,7 @@ def worked(bench: Bench, answer: Any) -> Any:
         ("/noise.qcow2", "image_refused", "its name promises qcow2, and it is raw"),
         ("/disk.qcow2", "image_refused", "its name promises qcow2, and it is raw"),
         ("/noise", "image_refused", "no partition table"),
-        ("/disk.img.gz", "image_refused", "compressed (gzip); unpack first"),
+        ("/disk.img.gz", "image_refused", "it cannot be unpacked"),
     ],
 )
 def test_ends_at_once(bench: Bench, url: str, path: str, error: str, reason: str) -> None:

@@ -38,6 +38,7 @@ NOT_READ: Final[Mapping[str, str]] = {
     "admin.cloud.get_users": "the cloud manager itself calls it each time it compares its people with the cluster's",
     "guest.user.check_token": _MAIL,
 }
+_SERVER = "takes a server; tests/postgres has one; all but the fetching is import_file's, which is called"
 # Changing views.
 NOT_CALLED: Final[Mapping[str, str]] = {
     **dict.fromkeys(("admin.user.set_password", "user.account.set_password", "cloud.user.set_password"), _PASSWORD),
@@ -58,7 +59,8 @@ NOT_CALLED: Final[Mapping[str, str]] = {
     "admin.cloud.drop_groups": "the cloud manager itself calls it, for each group that ends",
     "admin.node.delete": "the workload has need of its nodes; test_way_out takes one out",
     "admin.storage.delete": "all disks are on the one storage; tests/postgres",
-    "admin.system_image.import_url": "takes a server; tests/postgres has one",
+    "admin.system_image.import_url": _SERVER,
+    **dict.fromkeys((f"user.{kind}_image.import_url" for kind in ("system", "storage", "iso")), _SERVER),
     "user.key.generate": "its pair is made of true chance, which no seed repeats; tests/postgres",
 }
 # Kinds of work that no manager is killed at each point of.

@@ -23,7 +23,8 @@ from clm.console.values import NamedType, Real
 from clm.console.waiting import POLL_S, Deadline, Watch, because, interruptible
 from cm.rpc.errors import Unavailable
 
-_SHA256 = re.compile(r"(?:sha256:)?[0-9a-fA-F]{64}\Z")
+FORMATS = ("qcow2", "raw", "vmdk", "vdi", "vhd", "vhdx")
+_PACKED = (".gz", ".bz2", ".xz", ".zst", ".zip")
 KINDS = ("system", "storage", "iso")
 
 
@@ -49,64 +50,94 @@ def ls(console: Console, admin: bool, kind: str, access: str | None, all_cluster
 
 @verb(image, "import", changes=True)
 @click.argument("source", metavar="FILE_OR_URL")
-@click.option("--storage", required=True, type=NamedType("storage"), metavar="STORAGE", help="Where to keep it.")
+@click.option("--storage", type=NamedType("storage"), metavar="STORAGE", help="Where to keep it, as administrator.")
 @click.option("--name", help="Without it, the file's name.")
 @click.option("--description", default="")
 @click.option("--kind", type=click.Choice(KINDS), default="system", show_default=True)
-@click.option("--access", type=click.Choice(["private", "public"]), default="public", show_default=True)
-@click.option("--format", "image_format", type=click.Choice(["qcow2", "raw"]), help="What is found must be this.")
+@click.option("--access", type=click.Choice(["private", "public"]), help="Administrators' are public without it.")
+@click.option("--format", "image_format", type=click.Choice(FORMATS), help="What is found must be this.")
 @click.option("--platform", help="The guest's kind of system.")
 @click.option("--sha256", metavar="HEX", help="Refuse anything else; of a URL.")
+@click.option("--sha512", metavar="HEX", help="The same, of twice the length.")
+@click.option("--sums", metavar="NAME_OR_URL", help="A file of checksums beside the URL, such as SHA256SUMS.")
 @click.option("--disk-controller", type=click.Choice(["virtio", "scsi", "sata", "ide"]), help="virtio without it.")
 @click.option("--network-device", type=click.Choice(["virtio", "e1000", "rtl8139"]), help="virtio without it.")
 @click.option("--video-device", type=click.Choice(["vga", "virtio", "cirrus"]), help="vga without it.")
 @click.option("--wait", is_flag=True, help="Until it is there; exit code 5 if it fails.")
 @click.option("--wait-timeout", type=Real(0), default=3600.0, show_default=True, metavar="SECONDS")
 def import_(
-    console: Console, source: str, storage: str, name: str | None, description: str, kind: str, access: str,
-    image_format: str | None, platform: str | None, sha256: str | None, disk_controller: str | None,
-    network_device: str | None, video_device: str | None, wait: bool, wait_timeout: float,
+    console: Console, source: str, storage: str | None, name: str | None, description: str, kind: str,
+    access: str | None, image_format: str | None, platform: str | None, sha256: str | None, sha512: str | None,
+    sums: str | None, disk_controller: str | None, network_device: str | None, video_device: str | None, wait: bool,
+    wait_timeout: float,
 ) -> None:  # fmt: skip
     """
-    Import an image, as an administrator.
+    Import an image: of your own from a URL, or as an administrator, who says on which storage.
 
-    A file is one of the cluster manager's machine, in a directory that is configured there for imports; a URL is
-    fetched by the cluster manager.
+    The cluster manager fetches it, unpacks it (gz, bz2, xz, zst, zip of one file), and converts to qcow2 what is
+    neither that nor raw (vmdk, vdi, vhd, vhdx). A file is one of the cluster manager's machine, in a directory that is
+    configured there for imports.
     """
     remote = "://" in source
-    if sha256 and not remote:
-        raise Problem("--sha256 is for URLs; a file's digest is told by the image, once it is there.")
-    if sha256 and not _SHA256.match(sha256):
-        raise Problem("--sha256 is 64 hexadecimal digits, with or without sha256: before them.")
-    found = find(console, "storage", storage, admin=True)
-    path = urlsplit(source).path if remote else source
-    params: dict[str, Any] = {
-        "name": name or PurePosixPath(path).stem or "image", "description": description, "storage_id": found.id,
-        "kind": kind, "access": access, "url" if remote else "path": source if remote else os.path.abspath(source),
-    }  # fmt: skip
+    if (sha256 or sha512 or sums) and not remote:
+        raise Problem("Checksums are for URLs; a file's digest is told by the image, once it is there.")
+    if not storage and not remote:
+        raise Problem("A file is imported by administrators: --storage says where it is kept.")
+    if not storage and access == "public":
+        raise Problem("An image of your own is private; an administrator's, with --storage, may be public.")
+    path = PurePosixPath(urlsplit(source).path if remote else source)
+    path = path.with_suffix("") if path.suffix.lower() in _PACKED else path
+    params: dict[str, Any] = {"name": name or path.stem or "image", "description": description}
+    params["url" if remote else "path"] = source if remote else os.path.abspath(source)
     optional = {
         "format": image_format, "platform": platform, "disk_controller": disk_controller,
-        "network_device": network_device, "video_device": video_device,
-        "sha256": sha256.removeprefix("sha256:").lower() if sha256 else None,
+        "network_device": network_device, "video_device": video_device, "sums": sums,
+        "sha256": _digest("sha256", sha256, 64), "sha512": _digest("sha512", sha512, 128),
     }  # fmt: skip
     params |= {key: value for key, value in optional.items() if value is not None}
-    method = f"admin.system_image.import_{'url' if remote else 'file'}"
-    made = console.change(method, params, cluster=found.cluster)
+    if storage:
+        found = find(console, "storage", storage, admin=True)
+        cluster = found.cluster
+        params |= {"storage_id": found.id, "kind": kind, "access": access or "public"}
+        method = f"admin.system_image.import_{'url' if remote else 'file'}"
+    else:
+        cluster, method = console.cluster(), f"user.{kind}_image.import_url"
+    made = console.change(method, params, cluster=cluster)
     if wait and not console.options.dry_run:
-        made = wait_image(console, made, found.cluster, wait_timeout)
+        made = wait_image(console, made, cluster, wait_timeout, None if storage else kind)
     emit(console, made, "system_image")
 
 
-def wait_image(console: Console, made: dict[str, Any], cluster: str, timeout: float) -> dict[str, Any]:
-    """Wait until an image is there. :raises OperationFailed: it will not be."""
+def _digest(kind: str, given: str | None, digits: int) -> str | None:
+    if not given:
+        return None
+    digest = given.lower().removeprefix(f"{kind}:")
+    if not re.fullmatch(rf"[0-9a-f]{{{digits}}}", digest):
+        raise Problem(f"--{kind} is {digits} hexadecimal digits, with or without {kind}: before them.")
+    return digest
+
+
+def wait_image(
+    console: Console, made: dict[str, Any], cluster: str, timeout: float, kind: str | None = None
+) -> dict[str, Any]:
+    """
+    Wait until an image is there.
+
+    :param kind: of one's own; None asks as an administrator.
+    :raises OperationFailed: it will not be.
+    """
     deadline = Deadline(timeout)
     number = made.get("operation_id")
-    on = f"To wait for it: wawel op wait {number} -A" if number else f"wawel image show {made['image_id']} tells more."
+    view = f"user.{kind}_image.get_by_id" if kind else "admin.system_image.get_by_id"
+    everybody = "" if kind else " -A"
+    on = f"wawel image show {made['image_id']} tells more."
+    if number:
+        on = f"To wait for it: wawel op wait {number}{everybody}"
     with Watch() as watch, interruptible(on):
         while True:
             try:
                 params = {"image_id": made["image_id"]}
-                now = console.call("admin.system_image.get_by_id", params, cluster=cluster)
+                now = console.call(view, params, cluster=cluster)
                 deadline.answered()
             except Unavailable as error:
                 deadline.forgive(error)

@@ -8,7 +8,6 @@ against the name, not the address.
 
 from __future__ import annotations
 
-import hashlib
 import http.client
 import ipaddress
 import socket
@@ -21,7 +20,7 @@ from urllib.parse import urlsplit
 
 from cm.drivers.images import answer
 from cm.drivers.images.policy import Address, FetchPolicy, refusal
-from cm.drivers.images.target import Fetched, Target
+from cm.drivers.images.target import Digests, Fetched, Target
 from cm.rpc.errors import AddressRefused, CloudError, DownloadFailed, DownloadRefused, InvalidParameter
 
 CHUNK_BYTES: Final = 256 * 1024
@@ -64,6 +63,23 @@ class _Deadline:
         timer.daemon = True
         timer.start()
         return timer
+
+
+class _Pace:
+    """A server that drips bytes is no better than one that stalls: it would keep a thread for hours."""
+
+    def __init__(self, policy: FetchPolicy) -> None:
+        self._policy = policy
+        self._since, self._at = time.monotonic(), 0
+
+    def check(self, host: str, size_bytes: int) -> None:
+        """:raises DownloadFailed: less came in the last minute than a modem brings."""
+        now = time.monotonic()
+        if now - self._since < self._policy.pace_s:
+            return
+        if size_bytes - self._at < self._policy.pace_s * self._policy.bytes_per_s_min:
+            raise DownloadFailed(f"{host} sends less than {self._policy.bytes_per_s_min} bytes a second", tries=3)
+        self._since, self._at = now, size_bytes
 
 
 class _Pinned:
@@ -122,14 +138,17 @@ def fetch(
     tls: ssl.SSLContext | None = None,
     judge: Callable[[bytes], None] | None = None,
     take_pages: bool = False,
+    sha512: bool = False,
 ) -> Fetched:
     """
     Stream ``url`` into the new file ``target``. After any error ``target`` is gone.
 
-    :param progress: gets the bytes done and the bytes in all (None: the server does not say).
+    :param progress: gets the bytes done, a chunk before it is written, and the bytes in all (None: the server does not
+        say); what it raises ends the import.
     :param cancelled: asked before each chunk; true ends the import with ``DownloadFailed``.
     :param tls: another trust than the system's.
     :param judge: called with the first bytes; what it raises ends the import.
+    :param sha512: whether that is to be told too.
     :param take_pages: whether to go on where the server says that it is a page.
     :raises AddressRefused: the URL, or one that it redirects to, leads where imports may not go.
     :raises DownloadFailed: worth a retry: no answer, a stall, an error of the server, a body shorter than announced.
@@ -154,7 +173,7 @@ def fetch(
                 answer.check_headers(response, host, take_pages)
                 with Target(target, max_bytes=policy.max_bytes, cancelled=cancelled, what="the download") as out:
                     out.judge = judge
-                    return _read(connection, response, out, deadline, progress, url)
+                    return _read(connection, response, out, deadline, progress, url, policy, Digests(sha512))
             url = answer.located(url, response.getheader("Location"), host)
             if url in met:
                 raise DownloadRefused(f"{host} redirects in a circle")
@@ -254,11 +273,13 @@ def _read(
     deadline: _Deadline,
     progress: Progress,
     url: str,
+    policy: FetchPolicy,
+    digests: Digests,
 ) -> Fetched:
     total = response.length  # None: chunked, or until the server hangs up
     if total is not None:
         out.expect(total)
-    digest = hashlib.sha256()
+    pace = _Pace(policy)
     while True:
         try:
             _limit(connection, deadline)
@@ -269,14 +290,15 @@ def _read(
         if not chunk:
             deadline.wait_s()
             break
-        digest.update(chunk)
+        digests.update(chunk)
+        progress(out.size_bytes + len(chunk), total)
         out.write(chunk)
-        progress(out.size_bytes, total)
+        pace.check(connection.host, out.size_bytes)
     if total is not None and out.size_bytes != total:
         # Told by the number: a network breaks off here and there, a server that announces a wrong length always here.
         reason = f"{connection.host} announced {total} bytes and sent {out.size_bytes}"
         raise DownloadFailed(reason, tries=answer.SAME_MAX)
-    return out.keep(digest.hexdigest(), url)
+    return out.keep(digests, url)
 
 
 def _limit(connection: http.client.HTTPConnection, deadline: _Deadline) -> None:

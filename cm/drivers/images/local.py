@@ -8,14 +8,13 @@ Each component of the path is opened relative to the one before, without followi
 from __future__ import annotations
 
 import errno
-import hashlib
 import os
 import stat
 from collections.abc import Callable, Sequence
 from pathlib import PurePosixPath
 from typing import Final
 
-from cm.drivers.images.target import Fetched, Target
+from cm.drivers.images.target import Digests, Fetched, Target
 from cm.rpc.errors import InvalidParameter
 
 CHUNK_BYTES: Final = 2**20
@@ -100,11 +99,11 @@ def copy_local(
         with Target(target, max_bytes=max_bytes, cancelled=cancelled, what="the file") as out:
             out.judge = judge
             out.expect(total)
-            digest = hashlib.sha256()
+            digests = Digests()
             while chunk := os.read(source, CHUNK_BYTES):
-                digest.update(chunk)
+                digests.update(chunk)
+                progress(out.size_bytes + len(chunk), total)
                 out.write(chunk)
-                progress(out.size_bytes, total)
-            return out.keep(digest.hexdigest())
+            return out.keep(digests)
     finally:
         os.close(source)

@@ -40,6 +40,7 @@ class FetchPolicy:
     :param refuse_own: the same for whatever addresses this machine has.
     :param timeout_s: for the whole import.
     :param stall_s: without a byte.
+    :param pace_s: in each of which so many seconds times ``bytes_per_s_min`` have to come.
     """
 
     allow_private: bool = False
@@ -49,6 +50,8 @@ class FetchPolicy:
     max_bytes: int = 2**40
     timeout_s: float = 4 * 3600.0
     stall_s: float = 30.0
+    pace_s: float = 60.0
+    bytes_per_s_min: int = 8192
     redirects_max: int = 5
     ports: tuple[int, ...] = ()  # empty: any
 

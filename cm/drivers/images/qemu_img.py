@@ -1,5 +1,5 @@
 """
-qemu-img on a short leash: explicit formats, bounded CPU, memory and output, a deadline, no environment.
+qemu-img on a short leash: explicit formats, in a child that sees the files it is given alone (``child.py``).
 
 It is run on images that ``inspect`` has let pass. Paths are absolute, so none reads as an option or as a protocol
 (``nbd:``, ``json:``).
@@ -9,33 +9,23 @@ from __future__ import annotations
 
 import json
 import os
-import signal
-import subprocess
+import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
-from cm.rpc.errors import DeadlineExceeded, ImageRefused, InvalidParameter, StorageFull
-from cm.rpc.vocabulary import DiskFormat, ImageFault
+from cm.drivers.images import child
+from cm.drivers.images.child import Ended, Leash
+from cm.rpc.errors import ImageRefused, InvalidParameter, StorageFull
+from cm.rpc.vocabulary import DiskFormat, ImageFault, SourceFormat
 
-# prlimit(1) sets the limits between fork and exec; Python code there would be unsafe beside other threads.
-_PRLIMIT: Final = "/usr/bin/prlimit"
 _QEMU_IMG: Final = "/usr/bin/qemu-img"
-_OUTPUT_MAX: Final = 2**20  # characters of its report
 _CHECK_LEAKS: Final = 3  # exit status of "check": leaked clusters, no corruption
 _CHECK_UNSUPPORTED: Final = 63  # raw has nothing to check
-
-
-@dataclass(frozen=True)
-class Leash:
-    """
-    :param deadline_s: then the whole process group is killed.
-    :param file_bytes: the largest file it may write.
-    """
-
-    deadline_s: float = 60.0
-    cpu_s: int = 60
-    memory_bytes: int = 2 * 2**30  # address space; qemu-img alone maps some 500 MiB
-    file_bytes: int = 2 * 2**40
+_NAMES: Final = {SourceFormat.VHD: "vpc"}  # where QEMU's name of a format is not ours
+_PERCENT: Final = re.compile(rb"\(([0-9]{1,3})\.[0-9]{2}/100%\)\s*\Z")
+_LEASH: Final = Leash()
+_OPTIONS: Final = {DiskFormat.QCOW2: ["-o", "compat=1.1,preallocation=off"], DiskFormat.RAW: []}
 
 
 @dataclass(frozen=True)
@@ -47,54 +37,72 @@ class ImageInfo:
     backing: str | None
 
 
-def info(path: str, format: DiskFormat, leash: Leash = Leash()) -> ImageInfo:
+def info(path: str, format: SourceFormat | DiskFormat, leash: Leash = _LEASH) -> ImageInfo:
     """
     :raises ImageRefused: qemu-img does not take it for ``format``.
     :raises DeadlineExceeded: it was killed.
     """
-    status, output, errors = _run(["info", "--output=json", "-f", str(format), _path(path)], leash)
-    if status != 0:
-        raise ImageRefused(f"qemu-img: {errors}")
-    found = _json(output)
+    ended = _run(["info", "--output=json", "-f", _name(format), _path(path)], leash, readable=[path])
+    if ended.status != 0:
+        raise ImageRefused(f"qemu-img: {ended.errors}", ImageFault.DAMAGED)
+    found = _json(ended.output)
     backing = found.get("backing-filename")
     return ImageInfo(int(found["virtual-size"]), int(found.get("actual-size", 0)), backing)
 
 
-def check(path: str, format: DiskFormat, leash: Leash = Leash()) -> None:
+def check(path: str, format: DiskFormat, leash: Leash = _LEASH) -> None:
     """
     Leaked clusters pass: they cost room and harm nobody.
     :raises ImageRefused: it is corrupt.
     :raises DeadlineExceeded: it was killed.
     """
-    status, _, errors = _run(["check", "--output=json", "-f", str(format), _path(path)], leash)
-    if status not in (0, _CHECK_LEAKS, _CHECK_UNSUPPORTED):
-        raise ImageRefused(
-            f"qemu-img finds it corrupt: {errors}" if errors else "qemu-img finds it corrupt", ImageFault.DAMAGED
-        )
+    ended = _run(["check", "--output=json", "-f", _name(format), _path(path)], leash, readable=[path])
+    if ended.status not in (0, _CHECK_LEAKS, _CHECK_UNSUPPORTED):
+        told = f"qemu-img finds it corrupt: {ended.errors}" if ended.errors else "qemu-img finds it corrupt"
+        raise ImageRefused(told, ImageFault.DAMAGED)
 
 
 def convert(
-    source: str, source_format: DiskFormat, target: str, target_format: DiskFormat, leash: Leash = Leash()
+    source: str,
+    source_format: SourceFormat | DiskFormat,
+    target: str,
+    target_format: DiskFormat,
+    leash: Leash = _LEASH,
+    *,
+    moved: Callable[[int], None] = lambda percent: None,
 ) -> None:
     """
-    Write ``source`` as a new file. After any error ``target`` is gone.
+    Write ``source`` as a new, sparse file. After any error ``target`` is gone.
 
+    :param moved: called several times a second with the percentage done; what it raises ends the conversion.
+    :raises FileExistsError: there is something at ``target``.
     :raises ImageRefused: qemu-img cannot read it.
     :raises StorageFull: no room.
     :raises DeadlineExceeded: it was killed.
     """
-    arguments = ["convert", "-f", str(source_format), "-O", str(target_format), _path(source), _path(target)]
+    # Made here: the child may write to this file, and make none.
+    os.close(os.open(_path(target), os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600))
+    arguments = ["convert", "-p", "-f", _name(source_format), "-O", _name(target_format), *_OPTIONS[target_format]]
     done = False
     try:
-        status, _, errors = _run(arguments, leash)
-        done = status == 0
+        ended = _run([*arguments, _path(source), target], leash, [source], [target], lambda said: _tell(said, moved))
+        done = ended.status == 0
     finally:
         if not done and os.path.exists(target):
             os.unlink(target)
     if not done:
-        if "No space left" in errors or "File too large" in errors:
+        if "No space left" in ended.errors or "File too large" in ended.errors:
             raise StorageFull(0, 0, 0)
-        raise ImageRefused(f"qemu-img: {errors}")
+        raise ImageRefused(f"qemu-img: {ended.errors}", ImageFault.DAMAGED)
+
+
+def _tell(said: bytes, moved: Callable[[int], None]) -> None:
+    found = _PERCENT.search(said)
+    moved(int(found[1]) if found else 0)
+
+
+def _name(format: SourceFormat | DiskFormat) -> str:
+    return _NAMES.get(SourceFormat(format), str(format))
 
 
 def _path(path: str) -> str:
@@ -103,42 +111,23 @@ def _path(path: str) -> str:
     return path
 
 
-def _run(arguments: list[str], leash: Leash) -> tuple[int, str, str]:
-    """Exit status, report, and the end of what it says on stderr."""
-    limits = [
-        f"--cpu={leash.cpu_s}",
-        f"--as={leash.memory_bytes}",
-        f"--fsize={leash.file_bytes}",
-        "--core=0",
-    ]
-    child = subprocess.Popen(
-        [_PRLIMIT, *limits, _QEMU_IMG, *arguments],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        env={},
-        cwd="/",
-        start_new_session=True,
-    )
-    try:
-        output, errors = child.communicate(timeout=leash.deadline_s)
-    except subprocess.TimeoutExpired:
-        raise DeadlineExceeded(f"qemu-img {arguments[0]}", leash.deadline_s) from None
-    finally:
-        if child.poll() is None:
-            os.killpg(child.pid, signal.SIGKILL)
-            child.communicate()
-    text = " ".join(errors.decode(errors="replace").split())[-500:]
-    if child.returncode < 0:
-        text = f"it was ended by {signal.Signals(-child.returncode).name} {text}".strip()
-    return child.returncode, output[:_OUTPUT_MAX].decode(errors="replace"), text
+def _run(
+    arguments: list[str],
+    leash: Leash,
+    readable: list[str],
+    writable: list[str] | None = None,
+    watch: Callable[[bytes], None] = lambda said: None,
+) -> Ended:
+    program = [_QEMU_IMG, *arguments]
+    what = f"qemu-img {arguments[0]}"
+    return child.run(program, leash, what=what, readable=readable, writable=writable or (), watch=watch)
 
 
 def _json(output: str) -> dict[str, Any]:
     try:
         found = json.loads(output)
     except ValueError:
-        raise ImageRefused("qemu-img gives no report") from None
+        raise ImageRefused("qemu-img gives no report", ImageFault.DAMAGED) from None
     if not isinstance(found, dict) or "virtual-size" not in found:
-        raise ImageRefused("qemu-img gives no report")
+        raise ImageRefused("qemu-img gives no report", ImageFault.DAMAGED)
     return found

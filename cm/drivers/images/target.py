@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -23,6 +24,23 @@ class Fetched:
     size_bytes: int
     sha256: str
     url: str = ""  # the last one, after redirects
+    sha512: str = ""  # if it was asked for
+
+
+class Digests:
+    """SHA-256, which images are known by, and SHA-512, where somebody published that."""
+
+    def __init__(self, sha512: bool = False) -> None:
+        self._sha256 = hashlib.sha256()
+        self._sha512 = hashlib.sha512() if sha512 else None
+
+    def update(self, chunk: bytes) -> None:
+        self._sha256.update(chunk)
+        if self._sha512 is not None:
+            self._sha512.update(chunk)
+
+    def told(self) -> tuple[str, str]:
+        return self._sha256.hexdigest(), "" if self._sha512 is None else self._sha512.hexdigest()
 
 
 class Target:
@@ -98,7 +116,7 @@ class Target:
         if needed_bytes + RESERVE_BYTES > free_bytes:
             raise StorageFull(0, free_bytes, needed_bytes)
 
-    def keep(self, sha256: str, url: str = "") -> Fetched:
+    def keep(self, digests: Digests, url: str = "") -> Fetched:
         """
         The file is complete: write it to disk and let it stay.
         :raises ImageRefused: ``judge`` did.
@@ -106,7 +124,8 @@ class Target:
         self._judge()
         os.fsync(self._fd)
         self._kept = True
-        return Fetched(self.size_bytes, sha256, url)
+        sha256, sha512 = digests.told()
+        return Fetched(self.size_bytes, sha256, url, sha512)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None

@@ -148,6 +148,14 @@ class StorageFull(LimitReached):
     needed_bytes: int
 
 
+@dataclass(eq=False)
+class NoStorage(Unavailable):
+    """None that is attached to a node, and not locked."""
+
+    code = "no_storage"
+    message = "No storage takes anything at the moment."
+
+
 # ------------------------------------------------------------------ images
 
 

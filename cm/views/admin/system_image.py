@@ -9,15 +9,13 @@ from msgspec import Meta
 from cm.results.image import Image, ImageWork
 from cm.rpc.types import Id, Limit, Name, Text
 from cm.rpc.view import admin_view
-from cm.rpc.vocabulary import DiskBus, DiskFormat, ImageAccess, ImageKind, NicModel, VideoModel
+from cm.rpc.vocabulary import DiskBus, ImageAccess, ImageKind, NicModel, SourceFormat, VideoModel
 from cm.rules.access import ImageFilter
 from cm.services import image as service
 from cm.services.context import ClusterCall
 from cm.store.image import get_image, list_images, show_image
 
-Url = Annotated[str, Meta(min_length=1, max_length=service.URL_MAX)]
 Path = Annotated[str, Meta(min_length=1, max_length=4096)]
-Sha256 = Annotated[str, Meta(min_length=1, max_length=100)]
 
 
 @admin_view(changing=True)
@@ -28,7 +26,7 @@ def import_file(
     path: Path,
     storage_id: Id,
     kind: ImageKind = ImageKind.SYSTEM,
-    format: DiskFormat | None = None,
+    format: SourceFormat | None = None,
     access: ImageAccess = ImageAccess.PUBLIC,
     platform: service.Platform = "linux",
     disk_controller: DiskBus = DiskBus.VIRTIO,
@@ -39,7 +37,7 @@ def import_file(
     Import an image from a file of the cluster manager's machine.
 
     :param path: beneath one of the directories that the operator has configured for imports.
-    :param format: qcow2 or raw; what is found must be this. Without it, what is found is taken.
+    :param format: what is found, once it is unpacked, must be this. Without it, what is found is taken.
     :return: the image to be and the operation, which tells the progress.
     """
     devices = {"disk_controller": disk_controller, "network_device": network_device, "video_device": video_device}
@@ -52,26 +50,34 @@ def import_url(
     caller: ClusterCall,
     name: Name,
     description: Text,
-    url: Url,
+    url: service.Url,
     storage_id: Id,
     kind: ImageKind = ImageKind.SYSTEM,
-    format: DiskFormat | None = None,
+    format: SourceFormat | None = None,
     access: ImageAccess = ImageAccess.PUBLIC,
     platform: service.Platform = "linux",
     disk_controller: DiskBus = DiskBus.VIRTIO,
     network_device: NicModel = NicModel.VIRTIO,
     video_device: VideoModel = VideoModel.VGA,
-    sha256: Sha256 | None = None,
+    sha256: service.Sha256 | None = None,
+    sha512: service.Sha512 | None = None,
+    sums: service.Sums | None = None,
 ) -> ImageWork:
     """
-    Import an image from a URL.
+    Import an image from a URL: qcow2 or raw, or what becomes qcow2 (VMDK, VDI, VHD, VHDX), as it is or packed by gzip,
+    bzip2, xz, zstd or in a zip archive.
 
-    :param sha256: what the file must have: 64 hexadecimal digits, with or without ``sha256:`` before them.
+    :param format: what it must be, once it is unpacked.
+    :param sha256: what the file must have as it comes: 64 hexadecimal digits, with or without ``sha256:`` before them.
+    :param sha512: the same with 128.
+    :param sums: a file of checksums, such as "SHA256SUMS", by its name beside the image or by its URL; it must tell
+        the image's.
     :return: the image to be and the operation, which tells the progress.
     """
     devices = {"disk_controller": disk_controller, "network_device": network_device, "video_device": video_device}
     values = {"name": name, "description": description, "kind": kind, "access": access, "platform": platform}
-    return service.import_url(caller, url, sha256, format, storage_id, {**values, **devices})
+    source = service.Source(url, sha256, sha512, sums, format)
+    return service.import_url(caller, source, storage_id, {**values, **devices})
 
 
 @admin_view

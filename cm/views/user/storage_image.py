@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from cm.results.image import Image, ImageWork
-from cm.rpc.types import Id, Limit
+from cm.rpc.types import Id, Limit, Name, Text
 from cm.rpc.view import user_view
-from cm.rpc.vocabulary import ImageKind
+from cm.rpc.vocabulary import DiskBus, ImageKind, SourceFormat
 from cm.rules.access import Action, ImageFilter
 from cm.services import image as service
 from cm.services.access import person_of
@@ -32,6 +32,36 @@ def get_list(
     :param before: the last ``image_id`` of the page before.
     """
     return service.usable(caller, KINDS, access, group_id, limit, before)
+
+
+@user_view(changing=True)
+def import_url(
+    caller: ClusterCall,
+    name: Name,
+    description: Text,
+    url: service.Url,
+    format: SourceFormat | None = None,
+    disk_controller: DiskBus = DiskBus.VIRTIO,
+    sha256: service.Sha256 | None = None,
+    sha512: service.Sha512 | None = None,
+    sums: service.Sums | None = None,
+) -> ImageWork:
+    """
+    Import a storage image from a URL, as the caller's own: qcow2 or raw, or what becomes qcow2 (VMDK, VDI, VHD, VHDX),
+    as it is or packed by gzip, bzip2, xz, zstd or in a zip archive.
+
+    It is claimed of the caller's quota while it comes. Addresses of the cluster and private ones are refused, unless
+    the operator allows them.
+
+    :param format: what it must be, once it is unpacked.
+    :param sha256: what the file must have as it comes: 64 hexadecimal digits, with or without ``sha256:`` before them.
+    :param sha512: the same with 128.
+    :param sums: a file of checksums, such as "SHA256SUMS", by its name beside the image or by its URL; it must tell
+        the image's.
+    :return: the image to be and the operation, which tells the progress; it can be given up (``user.operation``).
+    """
+    values = {"name": name, "description": description, "kind": ImageKind.STORAGE, "disk_controller": disk_controller}
+    return service.import_own(caller, service.Source(url, sha256, sha512, sums, format), values)
 
 
 @user_view(on={"image_id": Action.SEE})

@@ -1,0 +1,258 @@
+"""Imports of every format and packing, by administrators and users: what becomes of it, and what hostile ones leave."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import http.server
+import lzma
+import os
+import subprocess
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from admin_bench import Bench
+
+from cm.operations import image_import
+from cm.rpc.errors import AddressRefused, InvalidParameter, NoStorage, TooManyAtOnce
+from lab.postgres import PrivatePostgres
+from support.image_files import HOSTILE, PACKED, UNPACKED, zipped
+
+MIB = 2**20
+CONTENT = bytes(510) + b"\x55\xaa" + os.urandom(100_000) + bytes(3 * MIB - 100_512)
+
+
+class Files(http.server.BaseHTTPRequestHandler):
+    content: dict[str, bytes] = {}
+    asked: list[str] = []
+
+    def do_GET(self) -> None:
+        self.asked.append(self.path)
+        body = self.content.get(self.path)
+        self.send_response(200 if body is not None else 404)
+        if not self.path.startswith("/unsaid"):
+            self.send_header("Content-Length", str(len(body or b"")))
+        self.end_headers()
+        try:
+            self.wfile.write(body or b"")
+        except OSError:
+            pass
+
+    def log_message(self, *arguments: Any) -> None:
+        pass
+
+
+@pytest.fixture(scope="module")
+def url() -> Iterator[str]:
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Files)
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,))
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+@pytest.fixture(scope="module")
+def bench(postgres: PrivatePostgres, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
+    """One for all: each test leaves it as it was."""
+    postgres.create_database("formats", template="wawel_template")
+    made = Bench(postgres.url("formats"), tmp_path_factory.mktemp("formats"))
+    made.storage_id = made.storage(made.node())
+    yield made
+    made.close()
+    postgres.drop_database("formats")
+
+
+@pytest.fixture(autouse=True)
+def settled(bench: Bench) -> Iterator[None]:
+    """Whatever happened, nothing is left staged and the books balance."""
+    yield
+    bench.work()
+    for image in bench.call("admin.system_image.get_list", failed=True):
+        if image["state"] == "ok":
+            bench.operation(bench.call("admin.system_image.delete", image_id=image["image_id"])["operation_id"])
+    directory = bench.policy.staging_dir
+    assert not directory.exists() or list(directory.iterdir()) == []
+    assert bench.leaks() == []
+    assert bench.sql("SELECT sum(used_storage_mib) FROM account") == 0
+    assert bench.sql("SELECT claimed_bytes FROM storage") == 0
+
+
+def imported(bench: Bench, url: str, name: str, content: bytes, **values: Any) -> Any:
+    """The operation of an import by URL, ended."""
+    Files.content[f"/{name}"] = content
+    values = {"name": "debian", "description": "", "storage_id": bench.storage_id, **values}
+    answer = bench.call("admin.system_image.import_url", url=f"{url}/{name}", **values)
+    return {**answer, **bench.operation(answer["operation_id"])}
+
+
+def made_by_qemu(tmp_path: Path, name: str, options: str) -> bytes:
+    source, target = tmp_path / "source", tmp_path / "target"
+    source.write_bytes(CONTENT)
+    subprocess.run(["qemu-img", "convert", "-f", "raw", "-O", name, "-o", options, source, target], check=True)
+    return target.read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("ending", "name", "options"),
+    [("vmdk", "vmdk", "subformat=monolithicSparse"), ("vmdk", "vmdk", "subformat=streamOptimized"),
+     ("vdi", "vdi", "static=off"), ("vhd", "vpc", "subformat=dynamic,force_size=on"),
+     ("vhd", "vpc", "subformat=fixed,force_size=on"), ("vhdx", "vhdx", "subformat=dynamic")],
+)  # fmt: skip
+def test_converted(bench: Bench, url: str, tmp_path: Path, ending: str, name: str, options: str) -> None:
+    """Every format becomes qcow2 of the same content; its SHA-256 is that of what came."""
+    content = made_by_qemu(tmp_path, name, options)
+    done = imported(bench, url, f"disk.{ending}", content, format=ending)
+    assert done["state"] == "done", done
+    image = bench.call("admin.system_image.get_by_id", image_id=done["image_id"])
+    assert (image["format"], image["size_bytes"], image["claimed_bytes"]) == ("qcow2", 3 * MIB, 3 * MIB)
+    assert image["sha256"] == hashlib.sha256(content).hexdigest()
+    [volume] = bench.memory("node-1").volumes.list_all(f"wawel-{bench.storage_id}")
+    assert volume.name == f"image-{image['uuid']}.qcow2"
+
+
+@pytest.mark.parametrize("packed", [gzip.compress, lzma.compress, lambda raw: zipped(("disk.raw", raw))])
+def test_unpacked(bench: Bench, url: str, packed: Any) -> None:
+    """What was packed is kept as it was: raw; the checksum is of what came."""
+    content = packed(CONTENT)
+    done = imported(bench, url, "disk", content, format="raw", sha512=hashlib.sha512(content).hexdigest())
+    assert done["state"] == "done", done
+    image = bench.call("admin.system_image.get_by_id", image_id=done["image_id"])
+    assert (image["format"], image["size_bytes"]) == ("raw", 3 * MIB)
+    assert image["sha256"] == hashlib.sha256(content).hexdigest()
+
+
+def test_packed_and_foreign(bench: Bench, url: str, tmp_path: Path) -> None:
+    """A VMDK in xz, told by its name."""
+    content = lzma.compress(made_by_qemu(tmp_path, "vmdk", "subformat=monolithicSparse"))
+    assert imported(bench, url, "disk.vmdk.xz", content)["state"] == "done"
+
+
+# All of them are shown to the reader in tests/unit; here some of each kind.
+SOME = [*list(HOSTILE)[::6], *list(PACKED)[::4], *list(UNPACKED)[::2]]
+
+
+@pytest.mark.parametrize("name", SOME)
+def test_hostile(bench: Bench, url: str, name: str) -> None:
+    """Hostile files become no images; each is refused, once, and leaves nothing."""
+    content = {**HOSTILE, **PACKED, **UNPACKED}[name][0]
+    done = imported(bench, url, "disk", content, kind="storage")
+    assert done["state"] == "failed"
+    assert done["error"] in ("image_refused", "quota_reached"), done
+
+
+def test_announced_size_is_held(bench: Bench, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a server announces is claimed before a byte is written, and given back with the refusal."""
+    held: list[Any] = []
+    hold = image_import.hold_image
+
+    def recorded(session: Any, row: Any, size_bytes: int) -> None:
+        held.append(size_bytes)
+        hold(session, row, size_bytes)
+
+    monkeypatch.setattr(image_import, "hold_image", recorded)
+    assert imported(bench, url, "disk.raw", CONTENT)["state"] == "done"
+    assert held == [len(CONTENT)]
+    held.clear()
+    assert imported(bench, url, "unsaid.raw", CONTENT)["state"] == "done"
+    assert held[0] < len(CONTENT) <= held[-1]
+
+
+def test_quota_ends_a_download(bench: Bench, url: str) -> None:
+    """A body without end, or longer than the quota, ends at the quota."""
+    bench.change("UPDATE account SET quota_storage_mib = 2")
+    try:
+        for name in ("large.raw", "unsaid-large.raw"):
+            done = imported(bench, url, name, CONTENT)
+            assert (done["state"], done["error"]) == ("failed", "quota_reached")
+            assert bench.sql("SELECT max(claimed_bytes) FROM image WHERE state = 'failed'") == 0
+        done = imported(bench, url, "small.raw.gz", gzip.compress(CONTENT[:MIB] + bytes(2 * MIB)))
+        assert (done["state"], done["error"]) == ("failed", "quota_reached")
+    finally:
+        bench.change("UPDATE account SET quota_storage_mib = 100")
+
+
+# ------------------------------------------------------------------ checksums
+
+
+def test_sums_beside(bench: Bench, url: str) -> None:
+    """A file of checksums beside the image is asked first, and what it tells must be so."""
+    good, bad = hashlib.sha512(CONTENT).hexdigest(), "0" * 128
+    Files.asked.clear()
+    Files.content["/SHA512SUMS"] = f"{good}  disk.raw\n".encode()
+    assert imported(bench, url, "disk.raw", CONTENT, sums="SHA512SUMS")["state"] == "done"
+    assert Files.asked == ["/SHA512SUMS", "/disk.raw"]
+    Files.content["/BAD"] = f"SHA512 (disk.raw) = {bad}\n".encode()
+    done = imported(bench, url, "disk.raw", CONTENT, sums=f"{url}/BAD")
+    assert done["error"] == "image_refused" and good in done["text"]
+    for sums, error in (("ABSENT", "download_refused"), ("SHA512SUMS", "image_refused")):
+        assert imported(bench, url, "other.raw", CONTENT, sums=sums)["error"] == error
+    done = imported(bench, url, "disk.raw", CONTENT, sums="SHA512SUMS", sha512=bad)
+    assert done["error"] == "image_refused" and "contradicts" in done["text"]
+    Files.content["/LONG"] = b"#" * (MIB + 1)
+    assert imported(bench, url, "disk.raw", CONTENT, sums="LONG")["error"] == "too_large"
+
+
+@pytest.mark.parametrize(
+    ("values", "refusal"),
+    [({"sha512": "0" * 64}, InvalidParameter), ({"sums": "file:///etc/passwd"}, AddressRefused),
+     ({"sums": "http://a:b@example.org/"}, AddressRefused), ({"sums": "a b"}, InvalidParameter)],
+)  # fmt: skip
+def test_sums_refused(bench: Bench, values: dict[str, str], refusal: type[Exception]) -> None:
+    before = bench.trace()
+    with pytest.raises(refusal):
+        user_import(bench, "http://example.org/disk", **values)
+    assert bench.trace() == before
+
+
+# ------------------------------------------------------------------ users
+
+
+def user_import(bench: Bench, url: str, kind: str = "system", **values: Any) -> Any:
+    values = {"name": "mine", "description": "", "url": url, **values}
+    return bench.call(f"user.{kind}_image.import_url", by=bench.user, **values)
+
+
+def test_users(bench: Bench, url: str) -> None:
+    """Users import images of each kind, as their own, on their own quota."""
+    iso = bytes(32_768) + b"\x01CD001\x01" + bytes(MIB)
+    Files.content |= {"/mine.raw": CONTENT, "/mine.iso.xz": lzma.compress(iso)}
+    for kind, name in (("system", "mine.raw"), ("storage", "mine.raw"), ("iso", "mine.iso.xz")):
+        answer = user_import(bench, f"{url}/{name}", kind)
+        assert bench.operation(answer["operation_id"])["state"] == "done"
+        image = bench.call(f"user.{kind}_image.get_by_id", by=bench.user, image_id=answer["image_id"])
+        assert (image["kind"], image["access"], image["mine"]) == (kind, "private", True)
+    assert bench.sql("SELECT used_storage_mib FROM account WHERE login = 'ala'") == 3 + 3 + 2
+
+
+def test_users_share(bench: Bench, url: str) -> None:
+    """One user has so many imports under way and no more; one that is given up makes room."""
+    Files.content["/mine.raw"] = CONTENT
+    answers = [user_import(bench, f"{url}/mine.raw") for _ in range(4)]
+    with pytest.raises(TooManyAtOnce):
+        user_import(bench, f"{url}/mine.raw")
+    bench.call("user.operation.abandon", by=bench.user, operation_id=answers[0]["operation_id"])
+    answers.append(user_import(bench, f"{url}/mine.raw"))
+    for answer in answers[1:]:
+        assert bench.operation(answer["operation_id"])["state"] == "done"
+
+
+def test_users_without_storage(bench: Bench, url: str) -> None:
+    """A locked storage takes nothing of users', whichever the cluster would choose."""
+    bench.call("admin.storage.lock", storage_id=bench.storage_id)
+    try:
+        with pytest.raises(NoStorage):
+            user_import(bench, f"{url}/mine.raw")
+    finally:
+        bench.call("admin.storage.unlock", storage_id=bench.storage_id)
+
+
+@pytest.mark.parametrize("address", ["169.254.169.254", "10.0.0.1", "[::1]", "0.0.0.0"])
+def test_users_addresses(bench: Bench, address: str) -> None:
+    """Nobody reaches the cluster's inside, the metadata or what is private by an import."""
+    answer = user_import(bench, f"http://{address}/latest/meta-data")
+    assert bench.operation(answer["operation_id"])["error"] == "address_refused"
