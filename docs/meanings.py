@@ -39,6 +39,7 @@ MEANINGS = {
     "retention.operation_days": "days that ended operations, and disks, are kept once their VM is closed",
     "retention.audit_days": "days that the audit is kept",
     "retention.login_days": "days that logins, good and refused, are kept; 0 is for ever",
+    "images.catalogue": "a file of well-known images, beside those that come along and in their shape",
     "images.per_account": "imports of one user that may be under way at once",
     "images.failed_s": "seconds that an image whose import failed is kept, for `retry` and to be read by its id",
     "images.timeout_s": "seconds of one download, and of one upload to a storage",

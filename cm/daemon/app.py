@@ -20,7 +20,7 @@ import sql.cm
 from cm.daemon.care import Care
 from cm.daemon.directories import check_all, overlap, pool_problems
 from cm.daemon.reconciler import Reconciler
-from cm.daemon.settings import Settings
+from cm.daemon.settings import Settings, catalogue
 from cm.interfaces.node import INode, Opener
 from cm.operations import register_kinds
 from cm.operations.engine import Engine
@@ -94,6 +94,7 @@ def policy_of(settings: Settings) -> ClusterPolicy:
         import_networks=images.networks,
         import_max_bytes=images.max_bytes,
         import_timeout_s=images.timeout_s,
+        known_images=catalogue(settings),
         imports_per_account=images.per_account,
         failed_images_s=images.failed_s,
         quota_cpu=quota.cpu,

@@ -5,11 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from ipaddress import ip_network
 from pathlib import Path
+from typing import Final
 
 from cm.rpc.limits import Limits
+from cm.rules.known_image import KnownImage, read_catalogue
 from cm.runtime.settings import DatabaseSettings, LogSettings, SettingsError, TlsSettings
 from cm.services.agent import GuestSettings
 from cm.store.prune import Retention
+
+KNOWN: Final = Path(__file__).with_name("known_images.toml")
 
 
 @dataclass(frozen=True)
@@ -47,6 +51,7 @@ class ImportSettings:
     max_bytes: int = 64 * 2**30
     timeout_s: float = 3600.0
     per_account: int = 4
+    catalogue: Path | None = None
     failed_s: float = 7 * 86_400.0
 
 
@@ -81,6 +86,28 @@ class Settings:
     log: LogSettings = LogSettings()
 
 
+def read_known(path: Path | None) -> tuple[dict[str, KnownImage], list[str]]:
+    """
+    Well-known images: ours, and what a file of the operator's adds to them or says otherwise.
+
+    :return: images by name, and what is wrong with the file.
+    """
+    found, problems = read_catalogue(KNOWN.read_text())
+    assert not problems, problems
+    if path is None:
+        return found, []
+    try:
+        more, problems = read_catalogue(path.read_text())
+    except (OSError, UnicodeDecodeError) as error:
+        return found, [f"images.catalogue: {path}: {error}"]
+    return {**found, **more}, [f"images.catalogue: {path}: {problem}" for problem in problems]
+
+
+def catalogue(settings: Settings) -> dict[str, KnownImage]:
+    """The well-known images, by name."""
+    return read_known(settings.images.catalogue)[0]
+
+
 def check_settings(settings: Settings) -> None:
     """
     :raises SettingsError: every value that has the right type and is not good all the same.
@@ -93,7 +120,7 @@ def check_settings(settings: Settings) -> None:
             ip_network(network)
         except ValueError as error:
             problems.append(f"images.networks: {error}")
-    problems += settings.guests.problems()
+    problems += settings.guests.problems() + read_known(settings.images.catalogue)[1]
     for what in (
         "cpu_overcommit",
         "memory_overcommit",

@@ -14,6 +14,7 @@ class Image(Base):
     __tablename__ = "image"
     __table_args__ = (
         Index("uq_image_volume", "storage_id", "volume", unique=True, postgresql_where=text("deleted_at IS NULL")),
+        Index("ix_image_family", "family", postgresql_where=text("deleted_at IS NULL AND family <> ''")),
         Index("ix_image_live", "account_id", "id", postgresql_where=text("deleted_at IS NULL")),
     )
     id: Mapped[Key]
@@ -36,6 +37,14 @@ class Image(Base):
     disk_controller: Mapped[str] = mapped_column(server_default=text("'virtio'"))
     network_device: Mapped[str] = mapped_column(server_default=text("'virtio'"))
     video_device: Mapped[str] = mapped_column(server_default=text("'vga'"))
+    system: Mapped[Empty]  # what it holds, for people
+    architecture: Mapped[str] = mapped_column(server_default=text("'x86_64'"))
+    least_memory_mib: Mapped[Zero]
+    least_disk_bytes: Mapped[Zero]
+    default_user: Mapped[Empty]
+    agent: Mapped[No]  # the QEMU guest agent
+    family: Mapped[Empty]
+    family_version: Mapped[Empty]
     version: Mapped[Zero]
     created_at: Mapped[Now]
     deleted_at: Mapped[datetime | None]

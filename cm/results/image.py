@@ -6,8 +6,32 @@ from typing import Annotated, TypedDict
 
 from msgspec import Meta
 
-from cm.rpc.fields import Bytes, LoginName, Named, Number, Owner, Percent, Platform, Prose, Text, Time, Uuid, Version
-from cm.rpc.vocabulary import DiskBus, DiskFormat, ImageAccess, ImageKind, ImageState, NicModel, VideoModel
+from cm.rpc.fields import (
+    Bytes,
+    LoginName,
+    MiB,
+    Named,
+    Number,
+    Owner,
+    Percent,
+    Platform,
+    Prose,
+    Text,
+    Time,
+    Uuid,
+    Version,
+)
+from cm.rpc.vocabulary import (
+    Architecture,
+    DiskBus,
+    DiskFormat,
+    ImageAccess,
+    ImageKind,
+    ImageState,
+    NicModel,
+    SourceFormat,
+    VideoModel,
+)
 from cm.rules.access import Level
 
 
@@ -35,6 +59,14 @@ class Image(TypedDict):
     disk_controller: DiskBus
     network_device: NicModel
     video_device: VideoModel
+    system: Annotated[str, Meta(examples=["Debian 12"], description="What it holds, for people.")]
+    architecture: Architecture
+    least_memory_mib: Annotated[MiB, Meta(description="That a VM of it has to have.")]
+    least_disk_bytes: Annotated[Bytes, Meta(description="That a VM's disk of it has to have.")]
+    default_user: Annotated[str, Meta(examples=["debian"], description="Whom it lets log in; empty: not known.")]
+    agent: Annotated[bool, Meta(description="Whether it has the QEMU guest agent.")]
+    family: Annotated[str, Meta(examples=["debian-12"], description="The images that it is a version of.")]
+    family_version: Annotated[str, Meta(examples=["20261128"], description="Which version of them it is.")]
     version: Version
     created: Time
     operation_id: Annotated[Number | None, Meta(description="What is under way.")]
@@ -50,3 +82,25 @@ class ImageWork(TypedDict):
 
     image_id: Number
     operation_id: Number
+
+
+class KnownImage(TypedDict):
+    """A well-known image, out of the cluster's catalogue."""
+
+    name: Annotated[str, Meta(examples=["debian-12"])]
+    description: Annotated[str, Meta(examples=[""])]
+    url: Annotated[str, Meta(examples=["https://cloud.debian.org/images/cloud/bookworm/latest/disk.qcow2"])]
+    sums: Annotated[str, Meta(examples=["SHA512SUMS"], description="A file of checksums beside it, or its URL.")]
+    format: SourceFormat
+    platform: Platform
+    disk_controller: DiskBus
+    network_device: NicModel
+    video_device: VideoModel
+    system: Annotated[str, Meta(examples=["Debian 12"])]
+    architecture: Architecture
+    least_memory_mib: MiB
+    least_disk_bytes: Bytes
+    default_user: Annotated[str, Meta(examples=["debian"])]
+    agent: bool
+    family: Annotated[str, Meta(examples=["debian-12"])]
+    image_id: Annotated[Number | None, Meta(description="The newest image of its family here, whoever's.")]

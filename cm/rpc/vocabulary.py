@@ -183,6 +183,11 @@ class SourceFormat(StrEnum):
     VHDX = "vhdx"
 
 
+class Architecture(StrEnum):
+    X86_64 = "x86_64"
+    AARCH64 = "aarch64"
+
+
 class ImageFault(StrEnum):
     """What kind of fault an image is refused for."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING
 from cm.rpc.caller import Call
 from cm.rpc.vocabulary import CauseKind
 from cm.rules.cause import Cause
+from cm.rules.known_image import KnownImage
 from cm.rules.placement import Policy
 
 if TYPE_CHECKING:
@@ -48,6 +50,7 @@ class ClusterPolicy:
     import_max_bytes: int = 64 * 2**30
     import_timeout_s: float = 3600.0
     imports_per_account: int = 4  # under way at once; administrators have no bound
+    known_images: Mapping[str, KnownImage] = field(default_factory=dict)
     failed_images_s: float = 7 * 86_400.0  # images whose import failed are kept so long
     quota_cpu: int = 20
     quota_memory_mib: int = 32_768

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import PurePosixPath
 from typing import Annotated, Any, Final
 from urllib.parse import urljoin, urlsplit
@@ -12,7 +12,7 @@ from urllib.parse import urljoin, urlsplit
 from msgspec import Meta
 from sqlalchemy.orm import Session
 
-from cm.results.image import Image, ImageWork
+from cm.results.image import Image, ImageWork, KnownImage
 from cm.rpc.errors import (
     AddressRefused,
     Conflict,
@@ -20,11 +20,13 @@ from cm.rpc.errors import (
     InvalidParameter,
     NoStorage,
     NotAuthenticated,
+    ObjectNotFound,
     TooManyAtOnce,
     WrongImageState,
 )
-from cm.rpc.types import matching
+from cm.rpc.types import LINE, matching
 from cm.rpc.vocabulary import (
+    Architecture,
     DiskBus,
     DiskFormat,
     ImageAccess,
@@ -36,7 +38,9 @@ from cm.rpc.vocabulary import (
 )
 from cm.rules.access import ImageFilter, Person
 from cm.rules.cause import Cause
+from cm.rules.image import newest
 from cm.rules.operation import ObjectKind, OperationKind
+from cm.runtime.wall import utc_now
 from cm.services.access import authorized_image, person_of
 from cm.services.context import ClusterCall
 from cm.services.network import vms
@@ -53,6 +57,7 @@ from cm.store.image import (
     show_image,
     update_image,
     users_of,
+    versions_of,
     write_access,
 )
 from cm.store.operation import open_operation
@@ -66,11 +71,28 @@ Url = Annotated[str, Meta(min_length=1, max_length=URL_MAX)]
 Sums = Annotated[str, Meta(min_length=1, max_length=URL_MAX, description="A name beside the URL, or a URL.")]
 Sha256 = Annotated[str, Meta(min_length=1, max_length=100)]
 Sha512 = Annotated[str, Meta(min_length=1, max_length=160)]
+_NAME: Final = r"[a-z0-9][a-z0-9._-]*[a-z._-][a-z0-9._-]*"  # and no number, which would be an id
+_NAMED: Final = "it must be lower-case letters, digits, . _ and -, and no mere number"
+_VERSION: Final = matching(r"[A-Za-z0-9._+~-]*", "it must be letters, digits and . _ + ~ -")
+_USER: Final = matching(r"(?:[a-z_][a-z0-9_-]*)?", "it must be lower-case letters, digits, _ and -, no digit first")
+System = Annotated[str, Meta(max_length=60, pattern=LINE, description="What it holds, for people.")]
+Family = Annotated[str, Meta(min_length=2, max_length=60, pattern=matching(_NAME, _NAMED))]
+MaybeFamily = Annotated[str, Meta(max_length=60, pattern=matching(f"(?:{_NAME})?", _NAMED))]
+FamilyVersion = Annotated[str, Meta(max_length=60, pattern=_VERSION)]
+DefaultUser = Annotated[str, Meta(max_length=32, pattern=_USER)]
 DEFAULTS: Final[Mapping[str, Any]] = {
     "platform": "linux",
     "disk_controller": DiskBus.VIRTIO,
     "network_device": NicModel.VIRTIO,
     "video_device": VideoModel.VGA,
+    "system": "",
+    "architecture": Architecture.X86_64,
+    "least_memory_mib": 0,
+    "least_disk_bytes": 0,
+    "default_user": "",
+    "agent": False,
+    "family": "",
+    "family_version": "",
 }
 
 
@@ -147,7 +169,53 @@ def import_own(caller: ClusterCall, source: Source, values: dict[str, Any]) -> I
     storage_id = roomiest_storage(caller.session)
     if storage_id is None:
         raise NoStorage()
-    return import_url(caller, source, storage_id, {**DEFAULTS, "access": ImageAccess.PRIVATE, **values})
+    return import_url(caller, source, storage_id, {**values, "access": ImageAccess.PRIVATE})
+
+
+# ------------------------------------------------------------------ families, well-known images
+
+
+def newest_of(caller: ClusterCall, image: int | str) -> int:
+    """
+    The image that is meant: itself by its id, the newest that the caller can use by its family's name.
+
+    :raises ObjectNotFound: the caller can use none of that family.
+    """
+    if isinstance(image, int):
+        return image
+    found = newest(versions_of(caller.session, image, person_of(caller.identity)))
+    if found is None:
+        raise ObjectNotFound("image of the family", image)
+    return found
+
+
+def known_images(caller: ClusterCall) -> list[KnownImage]:
+    """What the catalogue has, and what of it is here."""
+    return [
+        {
+            **asdict(known),  # type: ignore[typeddict-item]
+            "image_id": newest(versions_of(caller.session, known.family, None)),
+        }
+        for known in caller.policy.known_images.values()
+    ]
+
+
+def import_known(
+    caller: ClusterCall, known: str, storage_id: int, name: str | None, access: ImageAccess
+) -> ImageWork:
+    """
+    Import an image of the catalogue as today's version of its family.
+
+    :raises ObjectNotFound: the catalogue has none of that name.
+    """
+    found = caller.policy.known_images.get(known)
+    if found is None:
+        raise ObjectNotFound("well-known image", known)
+    values = asdict(found)
+    source = Source(values.pop("url"), sums=values.pop("sums"), format=values.pop("format"))
+    version = utc_now().strftime("%Y%m%d")
+    values |= {"name": name or f"{known}-{version}", "kind": ImageKind.SYSTEM, "access": access}
+    return import_url(caller, source, storage_id, {**values, "family_version": version})
 
 
 def _check_url(parameter: str, url: str) -> None:
@@ -181,7 +249,8 @@ def _import(caller: ClusterCall, storage_id: int, values: dict[str, Any], argume
     storage = get_storage(session, storage_id, lock=True)
     if storage["locked"]:
         raise StorageLocked(storage_id)
-    row = {**values, "account_id": caller.account_id, "storage_id": storage_id, "format": DiskFormat.RAW}
+    told = {key: value for key, value in values.items() if value is not None}
+    row = {**DEFAULTS, **told, "account_id": caller.account_id, "storage_id": storage_id, "format": DiskFormat.RAW}
     image_id = insert_image(session, row)
     operation_id = open_operation(
         session,

@@ -14,6 +14,7 @@ from cm.results.vm import SavedVM, Screen, VMOutcome, VMWork
 from cm.rpc.errors import CloudError, InvalidParameter, ObjectNotFound, WrongVMState
 from cm.rpc.vocabulary import DiskBus, ImageKind, PowerOffPolicy, StorageId
 from cm.rules.access import NEEDS, Action, Level, Shared, enough
+from cm.rules.image import check_least
 from cm.rules.names import root_volume
 from cm.rules.operation import SPECS, ObjectKind, OperationKind
 from cm.rules.placement import VMRequest
@@ -75,6 +76,13 @@ def create(caller: ClusterCall, new: NewVM) -> list[str]:
     if template is None:
         raise ObjectNotFound("template", new.template_id)
     image = usable_image(session, new.image_id, person, [ImageKind.SYSTEM])
+    check_least(
+        image.id,
+        least_memory_mib=image.least_memory_mib,
+        least_disk_bytes=image.least_disk_bytes,
+        memory_mib=template.memory_mib,
+        disk_bytes=image.size_bytes,
+    )
     held = Booking(
         account_id,
         template.cpu * new.count,

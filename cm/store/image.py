@@ -25,6 +25,8 @@ from cm.store.rendered import Rendered, rendered
 
 EDITED: Final[Columns] = (
     Image.name, Image.description, Image.platform, Image.disk_controller, Image.network_device, Image.video_device,
+    Image.system, Image.architecture, Image.least_memory_mib, Image.least_disk_bytes, Image.default_user, Image.agent,
+    Image.family, Image.family_version,
 )  # fmt: skip
 
 
@@ -104,13 +106,15 @@ class UsableImage(NamedTuple):
     bus: str
     nic_model: str
     storage_locked: bool
+    least_memory_mib: int
+    least_disk_bytes: int
 
 
 _USABLE = Prepared(
     "usable_image",
     """
 SELECT i.id, i.kind, i.state, i.account_id, i.access, i.storage_id, i.size_bytes, i.format, i.disk_controller,
-       i.network_device, s.locked
+       i.network_device, s.locked, i.least_memory_mib, i.least_disk_bytes
   FROM image i JOIN storage s ON s.id = i.storage_id
  WHERE i.id = :id AND i.deleted_at IS NULL FOR KEY SHARE
 """,
@@ -130,7 +134,8 @@ def find_usable(session: Session, image_id: int) -> UsableImage | None:
 _COLUMNS = """i.id AS image_id, i.uuid::text AS uuid, i.kind, i.name, i.description, i.account_id AS user_id,
        a.login AS user_login, i.storage_id, s.name AS storage_name, i.format, i.size_bytes, i.claimed_bytes, i.sha256,
        i.state, i.progress, i.error, i.access, i.platform, i.disk_controller, i.network_device, i.video_device,
-       i.version, i.created_at AS created"""
+       i.system, i.architecture, i.least_memory_mib, i.least_disk_bytes, i.default_user, i.agent, i.family,
+       i.family_version, i.version, i.created_at AS created"""
 _FROM = "image i JOIN account a ON a.id = i.account_id JOIN storage s ON s.id = i.storage_id"
 _FEED = Prepared(
     "feed_image",
@@ -256,6 +261,19 @@ def list_images(
     return [_shown(row, viewer) for row in found]
 
 
+def versions_of(session: Session, family: str, viewer: Person | None) -> Sequence[tuple[str, int]]:
+    """Of a family the versions and ids of the system images that can be used by this viewer, or by anybody."""
+    where = "" if viewer is None else _VISIBLE
+    found = session.execute(
+        text(
+            "SELECT i.family_version, i.id FROM image i WHERE i.deleted_at IS NULL AND i.family = :family"
+            f" AND i.family <> '' AND i.kind = 'system' AND i.state = 'ok'{where}"
+        ),
+        {"family": family, **_viewer(viewer)},
+    )
+    return [(row.family_version, row.id) for row in found]
+
+
 def write_access(session: Session, image_id: int, access: ImageAccess) -> None:
     edit_row(session, Image, image_id, (Image.access,), {"access": access})
 
@@ -263,9 +281,11 @@ def write_access(session: Session, image_id: int, access: ImageAccess) -> None:
 _INSERT = text(
     """
 INSERT INTO image (uuid, kind, name, description, account_id, storage_id, volume, format, state, access, platform,
-                   disk_controller, network_device, video_device)
+                   disk_controller, network_device, video_device, system, architecture, least_memory_mib,
+                   least_disk_bytes, default_user, agent, family, family_version)
 VALUES (:uuid, :kind, :name, :description, :account_id, :storage_id, :volume, :format, 'adding', :access, :platform,
-        :disk_controller, :network_device, :video_device)
+        :disk_controller, :network_device, :video_device, :system, :architecture, :least_memory_mib,
+        :least_disk_bytes, :default_user, :agent, :family, :family_version)
 RETURNING id
 """
 )

@@ -12,7 +12,8 @@ from cm.rpc.vocabulary import ImageState
 
 _ROOT = text(
     """
-SELECT d.storage_id, d.size_bytes, i.platform, i.disk_controller, i.network_device, i.video_device
+SELECT d.storage_id, d.size_bytes, i.platform, i.disk_controller, i.network_device, i.video_device, i.system,
+       i.architecture, i.least_memory_mib, i.default_user, i.agent
   FROM disk d JOIN image i ON i.id = d.image_id WHERE d.vm_id = :id AND d.deleted_at IS NULL ORDER BY d.id LIMIT 1
 """
 )
@@ -20,7 +21,7 @@ SELECT d.storage_id, d.size_bytes, i.platform, i.disk_controller, i.network_devi
 
 @dataclass(frozen=True)
 class RootDisk:
-    """A VM's first disk, with what the image that it was made of says of its guest's hardware."""
+    """A VM's first disk, with what the image that it was made of says of its guest."""
 
     storage_id: int
     size_bytes: int
@@ -28,6 +29,11 @@ class RootDisk:
     disk_controller: str
     network_device: str
     video_device: str
+    system: str
+    architecture: str
+    least_memory_mib: int
+    default_user: str
+    agent: bool
 
 
 def root_disk(session: Session, vm_id: int) -> RootDisk | None:
@@ -38,9 +44,11 @@ def root_disk(session: Session, vm_id: int) -> RootDisk | None:
 _INSERT = text(
     """
 INSERT INTO image (uuid, kind, name, description, account_id, storage_id, volume, format, size_bytes, claimed_bytes,
-                   state, platform, disk_controller, network_device, video_device)
+                   state, platform, disk_controller, network_device, video_device, system, architecture,
+                   least_memory_mib, default_user, agent)
 VALUES (:uuid, 'system', :name, :description, :account_id, :storage_id, :volume, 'qcow2', :size_bytes, :size_bytes,
-        'adding', :platform, :disk_controller, :network_device, :video_device)
+        'adding', :platform, :disk_controller, :network_device, :video_device, :system, :architecture,
+        :least_memory_mib, :default_user, :agent)
 RETURNING id
 """
 )

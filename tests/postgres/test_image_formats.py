@@ -17,7 +17,15 @@ import pytest
 from admin_bench import Bench
 
 from cm.operations import image_import
-from cm.rpc.errors import AddressRefused, InvalidParameter, NoStorage, TooManyAtOnce
+from cm.rpc.errors import (
+    AddressRefused,
+    ImageNeedsMore,
+    InvalidParameter,
+    NoStorage,
+    ObjectNotFound,
+    TooManyAtOnce,
+)
+from cm.rules.known_image import read_catalogue
 from lab.postgres import PrivatePostgres
 from support.image_files import HOSTILE, PACKED, UNPACKED, zipped
 
@@ -256,3 +264,112 @@ def test_users_addresses(bench: Bench, address: str) -> None:
     """Nobody reaches the cluster's inside, the metadata or what is private by an import."""
     answer = user_import(bench, f"http://{address}/latest/meta-data")
     assert bench.operation(answer["operation_id"])["error"] == "address_refused"
+
+
+# ------------------------------------------------------------------ facts, families, well-known images
+
+
+def made(bench: Bench, url: str, **values: Any) -> Any:
+    done = imported(bench, url, "disk.raw", CONTENT, **values)
+    assert done["state"] == "done", done
+    return bench.call("admin.system_image.get_by_id", image_id=done["image_id"])
+
+
+FACTS = {
+    "system": "Debian 12", "architecture": "x86_64", "least_memory_mib": 512, "least_disk_bytes": MIB,
+    "default_user": "debian", "agent": True, "family": "debian-12", "family_version": "20261128",
+}  # fmt: skip
+
+
+def test_facts(bench: Bench, url: str) -> None:
+    """Facts are told as they were given, and edited one by one."""
+    image = made(bench, url, **FACTS)
+    assert {name: image[name] for name in FACTS} == FACTS
+    image = bench.call("admin.system_image.edit", image_id=image["image_id"], agent=False, family="")
+    assert (image["agent"], image["family"], image["system"]) == (False, "", "Debian 12")
+    image = made(bench, url)
+    assert (image["system"], image["architecture"], image["least_memory_mib"]) == ("", "x86_64", 0)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("family", "12"), ("family", "A"), ("family", "a b"), ("family_version", "a b"), ("default_user", "1a"),
+     ("architecture", "z80"), ("least_memory_mib", -1), ("system", "a\nb")],
+)  # fmt: skip
+def test_facts_refused(bench: Bench, name: str, value: Any) -> None:
+    before = bench.trace()
+    with pytest.raises(InvalidParameter):
+        user_import(bench, "http://example.org/disk", **{name: value})
+    assert bench.trace() == before
+
+
+def test_newest(bench: Bench, url: str) -> None:
+    """A family's name means its newest version that the caller can use: not others' private ones, nor failed ones."""
+    old = made(bench, url, family="debian-12", family_version="9")
+    new = made(bench, url, family="debian-12", family_version="10")
+    private = made(bench, url, family="debian-12", family_version="11", access="private")
+    imported(bench, url, "broken", b"text", family="debian-12", family_version="12")
+    made(bench, url, family="debian-12", family_version="13", kind="storage")
+
+    def meant() -> int:
+        found: int = bench.call("user.system_image.get_newest", by=bench.user, family="debian-12")["image_id"]
+        return found
+
+    assert meant() == new["image_id"]
+    assert bench.call("user.system_image.get_newest", family="debian-12")["image_id"] == private["image_id"]
+    bench.call("admin.system_image.edit", image_id=new["image_id"], family_version="8")
+    assert meant() == old["image_id"]
+    with pytest.raises(ObjectNotFound):
+        bench.call("user.system_image.get_newest", by=bench.user, family="debian-13")
+
+
+def test_create_by_family(bench: Bench, url: str) -> None:
+    """A VM is made of the newest of a family; one with less memory than it needs is refused, and nothing is claimed."""
+    image = made(bench, url, family="debian-12", least_memory_mib=600)
+    bench.call("admin.network.add", name="guests", network="10.3.0.0/24")
+    small = bench.call("admin.template.add", name="small", cpu=1, memory_mib=599)["template_id"]
+    large = bench.call("admin.template.add", name="large", cpu=1, memory_mib=600)["template_id"]
+    values = {"name": "web", "description": "", "image_id": "debian-12"}
+    before = bench.trace()
+    with pytest.raises(ImageNeedsMore) as caught:
+        bench.call("user.vm.create", by=bench.user, template_id=small, **values)
+    assert (caught.value.least, caught.value.given) == (600, 599)
+    for family, refusal in (("debian-13", ObjectNotFound), ("7", InvalidParameter), ("", InvalidParameter)):
+        with pytest.raises(refusal):
+            bench.call("user.vm.create", by=bench.user, template_id=large, **{**values, "image_id": family})
+    assert bench.trace() == before
+    plan = bench.call("user.vm.create", by=bench.user, template_id=large, dry_run=True, **values)["plan"]
+    assert plan and bench.trace() == before
+    assert image["family_version"] == ""
+
+
+def test_known_images(bench: Bench, url: str) -> None:
+    """An image of the catalogue is imported with its facts, once its checksum is what the server tells."""
+    text = f'''
+[tiny]
+url = "{url}/tiny.raw"
+sums = "TINYSUMS"
+format = "raw"
+system = "Tiny 1"
+family = "tiny-1"
+default_user = "tiny"
+least_memory_mib = 64
+agent = true
+'''
+    known, problems = read_catalogue(text)
+    assert problems == []
+    object.__setattr__(bench.policy, "known_images", known)
+    Files.content |= {"/tiny.raw": CONTENT, "/TINYSUMS": f"{hashlib.sha256(CONTENT).hexdigest()} *tiny.raw".encode()}
+    [told] = bench.call("admin.system_image.get_known")
+    assert (told["name"], told["image_id"], told["system"]) == ("tiny", None, "Tiny 1")
+    answer = bench.call("admin.system_image.import_known", known="tiny", storage_id=bench.storage_id)
+    assert bench.operation(answer["operation_id"])["state"] == "done"
+    image = bench.call("user.system_image.get_newest", by=bench.user, family="tiny-1")
+    assert image["name"] == f"tiny-{image['family_version']}" and len(image["family_version"]) == 8
+    assert (image["default_user"], image["least_memory_mib"], image["agent"]) == ("tiny", 64, True)
+    assert bench.call("admin.system_image.get_known")[0]["image_id"] == image["image_id"]
+    Files.content["/TINYSUMS"] = f"{'0' * 64}  tiny.raw".encode()
+    answer = bench.call("admin.system_image.import_known", known="tiny", storage_id=bench.storage_id)
+    assert bench.operation(answer["operation_id"])["error"] == "image_refused"
+    with pytest.raises(ObjectNotFound):
+        bench.call("admin.system_image.import_known", known="absent", storage_id=bench.storage_id)

@@ -34,6 +34,7 @@ class Questions:
                 yield login, "user.vm.get_list", params
             for kind in ("system", "storage", "iso"):
                 yield login, f"user.{kind}_image.get_list", {}
+            yield login, "user.system_image.get_newest", {"family": "tiny-1"}
             yield login, "user.system_image.get_list", {"access": "private"}
             yield login, "user.object.find", {"uuids": uuids}
             yield login, "user.operation.get_list", {}
@@ -74,7 +75,7 @@ class Questions:
             ("template.get_by_id", template), ("user.get_list", {}), ("user.get_by_id", account),
             ("user.check_quota", account), ("operation.get_list", {}), ("drift.get_list", {}), ("login.get_list", {}),
             ("object.find", {"uuids": uuids}), ("system_image.get_list", {}), ("cluster.check", {}),
-            ("placement.explain", template),
+            ("placement.explain", template), ("system_image.get_known", {}),
         ]  # fmt: skip
         views += [("vm.get_by_id", {"vm_id": thing.id}) for thing in self.some("vm")[:2]]
         views += [("acl.get_list", {"kind": "vm", "object_id": thing.id}) for thing in self.some("vm")[:2]]

@@ -59,7 +59,7 @@ NOT_CALLED: Final[Mapping[str, str]] = {
     "admin.cloud.drop_groups": "the cloud manager itself calls it, for each group that ends",
     "admin.node.delete": "the workload has need of its nodes; test_way_out takes one out",
     "admin.storage.delete": "all disks are on the one storage; tests/postgres",
-    "admin.system_image.import_url": _SERVER,
+    **dict.fromkeys(("admin.system_image.import_url", "admin.system_image.import_known"), _SERVER),
     **dict.fromkeys((f"user.{kind}_image.import_url" for kind in ("system", "storage", "iso")), _SERVER),
     "user.key.generate": "its pair is made of true chance, which no seed repeats; tests/postgres",
 }

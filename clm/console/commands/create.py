@@ -15,11 +15,12 @@ from clm.console.problems import REFUSED, Problem, one_line
 from clm.console.quoting import argument
 from clm.console.values import NUMBER, NamedType, Real, Whole, read_user_data
 from clm.console.waiting import Deadline, Watch, check_ended, interruptible, wait_operation, wait_vm
+from cm.rpc.errors import CloudError
 
 
 @click.command("create")
 @click.argument("name")
-@click.option("--image", required=True, type=NamedType("image"), metavar="IMAGE", help="By name, id or uuid.")
+@click.option("--image", required=True, type=NamedType("image"), metavar="IMAGE", help="By name, id, uuid, or family.")
 @click.option("--template", required=True, type=NamedType("template"), metavar="TEMPLATE", help="The size, likewise.")
 @click.option("--count", type=Whole(1, 200), help="So many, named NAME_1, NAME_2 ...")
 @click.option("--description", default="", help="What it is for.")
@@ -91,12 +92,26 @@ create.params += shared(changes=True)
 
 def _place(console: Console, params: dict[str, Any], image: str, template: str) -> str:
     """The image and the template, which have to be of one cluster; that cluster."""
-    found: list[Found] = [find(console, "image", image, prefer=_default_cluster(console, image))]
+    found: list[Found] = [_image(console, image)]
     if found[0].cluster and not console.options.cluster:
         console.options.cluster = found[0].cluster  # a template of the same name there is the one meant
     found.append(find(console, "template", template))
     params["image_id"], params["template_id"] = found[0].id, found[1].id
     return found[0].cluster or found[1].cluster
+
+
+def _image(console: Console, image: str) -> Found:
+    """By name, id or uuid; or the newest of the family of that name. An image that has the name itself comes first."""
+    prefer = _default_cluster(console, image)
+    try:
+        return find(console, "image", image, prefer=prefer)
+    except Problem as problem:
+        cluster = prefer or console.cluster()
+        try:
+            newest = console.call("user.system_image.get_newest", {"family": image}, cluster=cluster)
+        except (CloudError, Problem):
+            raise problem from None
+        return Found(newest["image_id"], cluster, newest["name"])
 
 
 def _default_cluster(console: Console, image: str) -> str:

@@ -108,6 +108,32 @@ def import_(
     emit(console, made, "system_image")
 
 
+@verb(image, "known")
+def known(console: Console) -> None:
+    """List the well-known images that administrators may import, and which are there."""
+    emit_list(console, console.call("admin.system_image.get_known", {}, cluster=console.cluster()), "known_image")
+
+
+@verb(image, "import-known", changes=True)
+@click.argument("which", metavar="NAME")
+@click.option("--storage", required=True, type=NamedType("storage"), metavar="STORAGE", help="Where to keep it.")
+@click.option("--name", help="Without it, as in the catalogue, with today's date.")
+@click.option("--access", type=click.Choice(["private", "public"]), default="public", show_default=True)
+@click.option("--wait", is_flag=True, help="Until it is there; exit code 5 if it fails.")
+@click.option("--wait-timeout", type=Real(0), default=3600.0, show_default=True, metavar="SECONDS")
+def import_known(
+    console: Console, which: str, storage: str, name: str | None, access: str, wait: bool, wait_timeout: float
+) -> None:
+    """Import a well-known image (see `wawel image known`), with its checksum looked up, as an administrator."""
+    found = find(console, "storage", storage, admin=True)
+    params: dict[str, Any] = {"known": which, "storage_id": found.id, "access": access}
+    params |= {"name": name} if name else {}
+    made = console.change("admin.system_image.import_known", params, cluster=found.cluster)
+    if wait and not console.options.dry_run:
+        made = wait_image(console, made, found.cluster, wait_timeout)
+    emit(console, made, "system_image")
+
+
 def _digest(kind: str, given: str | None, digits: int) -> str | None:
     if not given:
         return None

@@ -170,6 +170,18 @@ class ImageRefused(InvalidRequest):
 
 
 @dataclass(eq=False)
+class ImageNeedsMore(InvalidRequest):
+    """``resource`` is "memory_mib" or "disk_bytes", which ``least`` and ``given`` count in."""
+
+    code = "image_needs_more"
+    message = "Image {image_id} needs a {resource} of {least} at the least, and was to get {given}."
+    image_id: int
+    resource: str
+    least: int
+    given: int
+
+
+@dataclass(eq=False)
 class AddressRefused(InvalidRequest):
     """A URL that leads where imports may not go."""
 

@@ -6,15 +6,16 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from cm.results.image import Image, ImageWork
-from cm.rpc.types import Id, Limit, Name, Text
+from cm.results.image import Image, ImageWork, KnownImage
+from cm.rpc.types import Id, Limit, Name, Size, Text
 from cm.rpc.view import admin_view
-from cm.rpc.vocabulary import DiskBus, ImageAccess, ImageKind, NicModel, SourceFormat, VideoModel
+from cm.rpc.vocabulary import Architecture, DiskBus, ImageAccess, ImageKind, NicModel, SourceFormat, VideoModel
 from cm.rules.access import ImageFilter
 from cm.services import image as service
 from cm.services.context import ClusterCall
 from cm.store.image import get_image, list_images, show_image
 
+Known = Annotated[str, Meta(min_length=1, max_length=60)]
 Path = Annotated[str, Meta(min_length=1, max_length=4096)]
 
 
@@ -32,6 +33,14 @@ def import_file(
     disk_controller: DiskBus = DiskBus.VIRTIO,
     network_device: NicModel = NicModel.VIRTIO,
     video_device: VideoModel = VideoModel.VGA,
+    system: service.System | None = None,
+    architecture: Architecture | None = None,
+    least_memory_mib: Size | None = None,
+    least_disk_bytes: Size | None = None,
+    default_user: service.DefaultUser | None = None,
+    agent: bool | None = None,
+    family: service.MaybeFamily | None = None,
+    family_version: service.FamilyVersion | None = None,
 ) -> ImageWork:
     """
     Import an image from a file of the cluster manager's machine.
@@ -40,9 +49,19 @@ def import_file(
     :param format: what is found, once it is unpacked, must be this. Without it, what is found is taken.
     :return: the image to be and the operation, which tells the progress.
     """
+    facts = {
+        "system": system,
+        "architecture": architecture,
+        "least_memory_mib": least_memory_mib,
+        "least_disk_bytes": least_disk_bytes,
+        "default_user": default_user,
+        "agent": agent,
+        "family": family,
+        "family_version": family_version,
+    }
     devices = {"disk_controller": disk_controller, "network_device": network_device, "video_device": video_device}
     values = {"name": name, "description": description, "kind": kind, "access": access, "platform": platform}
-    return service.import_file(caller, path, format, storage_id, {**values, **devices})
+    return service.import_file(caller, path, format, storage_id, {**values, **devices, **facts})
 
 
 @admin_view(changing=True)
@@ -62,6 +81,14 @@ def import_url(
     sha256: service.Sha256 | None = None,
     sha512: service.Sha512 | None = None,
     sums: service.Sums | None = None,
+    system: service.System | None = None,
+    architecture: Architecture | None = None,
+    least_memory_mib: Size | None = None,
+    least_disk_bytes: Size | None = None,
+    default_user: service.DefaultUser | None = None,
+    agent: bool | None = None,
+    family: service.MaybeFamily | None = None,
+    family_version: service.FamilyVersion | None = None,
 ) -> ImageWork:
     """
     Import an image from a URL: qcow2 or raw, or what becomes qcow2 (VMDK, VDI, VHD, VHDX), as it is or packed by gzip,
@@ -74,10 +101,44 @@ def import_url(
         the image's.
     :return: the image to be and the operation, which tells the progress.
     """
+    facts = {
+        "system": system,
+        "architecture": architecture,
+        "least_memory_mib": least_memory_mib,
+        "least_disk_bytes": least_disk_bytes,
+        "default_user": default_user,
+        "agent": agent,
+        "family": family,
+        "family_version": family_version,
+    }
     devices = {"disk_controller": disk_controller, "network_device": network_device, "video_device": video_device}
     values = {"name": name, "description": description, "kind": kind, "access": access, "platform": platform}
     source = service.Source(url, sha256, sha512, sums, format)
-    return service.import_url(caller, source, storage_id, {**values, **devices})
+    return service.import_url(caller, source, storage_id, {**values, **devices, **facts})
+
+
+@admin_view
+def get_known(caller: ClusterCall) -> list[KnownImage]:
+    """The catalogue of well-known images, with which of them are here; the operator may add to it."""
+    return service.known_images(caller)
+
+
+@admin_view(changing=True)
+def import_known(
+    caller: ClusterCall,
+    known: Known,
+    storage_id: Id,
+    name: Name | None = None,
+    access: ImageAccess = ImageAccess.PUBLIC,
+) -> ImageWork:
+    """
+    Import a well-known image, with its checksum looked up, as today's version of its family.
+
+    :param known: its name in the catalogue (``get_known``).
+    :param name: None: as in the catalogue, with the version behind it.
+    :return: the image to be and the operation, which tells the progress.
+    """
+    return service.import_known(caller, known, storage_id, name, access)
 
 
 @admin_view
@@ -128,11 +189,34 @@ def edit(
     video_device: VideoModel | None = None,
     network_device: NicModel | None = None,
     platform: service.Platform | None = None,
+    system: service.System | None = None,
+    architecture: Architecture | None = None,
+    least_memory_mib: Size | None = None,
+    least_disk_bytes: Size | None = None,
+    default_user: service.DefaultUser | None = None,
+    agent: bool | None = None,
+    family: service.MaybeFamily | None = None,
+    family_version: service.FamilyVersion | None = None,
 ) -> Image:
-    """Change an image's description and devices; what is not given stays."""
+    """
+    Change an image's description, devices and facts; what is not given stays.
+
+    :param family: VMs are created by this name of the newest version, too; empty: it belongs to none.
+    """
     row = get_image(caller.session, image_id, lock=True, version=caller.if_version)
+    facts = {
+        "system": system,
+        "architecture": architecture,
+        "least_memory_mib": least_memory_mib,
+        "least_disk_bytes": least_disk_bytes,
+        "default_user": default_user,
+        "agent": agent,
+        "family": family,
+        "family_version": family_version,
+    }
     devices = {"disk_controller": disk_controller, "network_device": network_device, "video_device": video_device}
-    return service.edit(caller, row, {"name": name, "description": description, "platform": platform, **devices})
+    values = {"name": name, "description": description, "platform": platform, **devices, **facts}
+    return service.edit(caller, row, values)
 
 
 @admin_view(changing=True)

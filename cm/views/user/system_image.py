@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from cm.results.image import Image, ImageWork
-from cm.rpc.types import Id, Limit, Name, Text
+from cm.rpc.types import Id, Limit, Name, Size, Text
 from cm.rpc.view import user_view
-from cm.rpc.vocabulary import DiskBus, ImageKind, NicModel, SourceFormat, VideoModel
+from cm.rpc.vocabulary import Architecture, DiskBus, ImageKind, NicModel, SourceFormat, VideoModel
 from cm.rules.access import Action, ImageFilter
 from cm.services import image as service
 from cm.services.access import authorized_image, person_of
@@ -49,6 +49,14 @@ def import_url(
     sha256: service.Sha256 | None = None,
     sha512: service.Sha512 | None = None,
     sums: service.Sums | None = None,
+    system: service.System | None = None,
+    architecture: Architecture | None = None,
+    least_memory_mib: Size | None = None,
+    least_disk_bytes: Size | None = None,
+    default_user: service.DefaultUser | None = None,
+    agent: bool | None = None,
+    family: service.MaybeFamily | None = None,
+    family_version: service.FamilyVersion | None = None,
 ) -> ImageWork:
     """
     Import a system image from a URL, as the caller's own: qcow2 or raw, or what becomes qcow2 (VMDK, VDI, VHD, VHDX),
@@ -64,9 +72,27 @@ def import_url(
         the image's.
     :return: the image to be and the operation, which tells the progress; it can be given up (``user.operation``).
     """
+    facts = {
+        "system": system,
+        "architecture": architecture,
+        "least_memory_mib": least_memory_mib,
+        "least_disk_bytes": least_disk_bytes,
+        "default_user": default_user,
+        "agent": agent,
+        "family": family,
+        "family_version": family_version,
+    }
     devices = {"disk_controller": disk_controller, "network_device": network_device, "video_device": video_device}
-    values = {"name": name, "description": description, "kind": ImageKind.SYSTEM, "platform": platform, **devices}
+    kept = {"name": name, "description": description, "kind": ImageKind.SYSTEM, "platform": platform}
+    values = {**kept, **devices, **facts}
     return service.import_own(caller, service.Source(url, sha256, sha512, sums, format), values)
+
+
+@user_view
+def get_newest(caller: ClusterCall, family: service.Family) -> Image:
+    """The newest image of a family that the caller can use."""
+    image_id = service.newest_of(caller, family)
+    return show_image(caller.session, image_id, person_of(caller.identity), KINDS)
 
 
 @user_view(on={"image_id": Action.SEE})
@@ -85,14 +111,36 @@ def edit(
     video_device: VideoModel | None = None,
     network_device: NicModel | None = None,
     platform: service.Platform | None = None,
+    system: service.System | None = None,
+    architecture: Architecture | None = None,
+    least_memory_mib: Size | None = None,
+    least_disk_bytes: Size | None = None,
+    default_user: service.DefaultUser | None = None,
+    agent: bool | None = None,
+    family: service.MaybeFamily | None = None,
+    family_version: service.FamilyVersion | None = None,
 ) -> Image:
-    """Change the description and devices of an image; what is not given stays. Its operators may."""
+    """
+    Change the description, devices and facts of an image; what is not given stays. Its operators may.
+
+    :param family: VMs are created by this name of the newest version, too; empty: it belongs to none.
+    """
     viewer = person_of(caller.identity)
     row = authorized_image(
         caller.session, viewer, image_id, caller.action("image_id"), kinds=KINDS, lock=True, version=caller.if_version
     )
+    facts = {
+        "system": system,
+        "architecture": architecture,
+        "least_memory_mib": least_memory_mib,
+        "least_disk_bytes": least_disk_bytes,
+        "default_user": default_user,
+        "agent": agent,
+        "family": family,
+        "family_version": family_version,
+    }
     devices = {"disk_controller": disk_controller, "network_device": network_device, "video_device": video_device}
-    values = {"name": name, "description": description, "platform": platform, **devices}
+    values = {"name": name, "description": description, "platform": platform, **devices, **facts}
     return service.edit(caller, row, values, viewer)
 
 

@@ -20,7 +20,7 @@ from cm.rpc.vocabulary import PAGE_MAX, DeployMode, PowerOffPolicy
 from cm.rules.access import Action
 from cm.rules.operation import OperationKind
 from cm.runtime.json_text import array_of
-from cm.services import console
+from cm.services import console, image
 from cm.services import vm as service
 from cm.services.context import AsyncClusterCall, ClusterCall
 from cm.store import vm as store
@@ -41,7 +41,7 @@ def create(
     caller: ClusterCall,
     name: Name,
     description: Text,
-    image_id: Id,
+    image_id: Id | image.Family,
     template_id: Id,
     public_ip_id: int | None = None,
     iso_list: MaybeIds | None = None,
@@ -62,6 +62,7 @@ def create(
     says what becomes of a VM whose guest powers itself off: stop, save, destroy or restart. Public addresses are not
     there yet: ``public_ip_id`` must be empty.
 
+    :param image_id: an image's id, or the name of a family, of which the newest image is taken.
     :param groups: of the caller's; whoever is in one of them will see the VMs (level user).
     :return: the VMs' summaries; ``operation_id`` tells how each is coming on. With ``vnc`` their screens are open from
         the start, and ``vnc_password`` is told, this once.
@@ -75,7 +76,7 @@ def create(
         service.NewVM(
             name=name,
             description=description,
-            image_id=image_id,
+            image_id=image.newest_of(caller, image_id),
             template_id=template_id,
             iso_list=_distinct("iso_list", iso_list),
             disk_list=_distinct("disk_list", disk_list),
