@@ -150,16 +150,34 @@ class Ranking:
 
     def take(self, decision: Decision) -> None:
         """A VM goes where the last decision said."""
-        old = decision.verdicts[0]
-        node = self._nodes[old.node_id]
-        node = self._nodes[node.id] = node._replace(
-            cpu_used=node.cpu_used + self.vm.cpu, memory_mib_used=node.memory_mib_used + self.vm.memory_mib
+        node = self._nodes[decision.node_id]
+        self.put(
+            node._replace(
+                cpu_used=node.cpu_used + self.vm.cpu, memory_mib_used=node.memory_mib_used + self.vm.memory_mib
+            )
         )
-        del self._verdicts[bisect_left(self._verdicts, order(old), key=order)]
+
+    def put(self, node: NodeLoad) -> None:
+        """A node is new, or is now like this."""
+        self.drop(node.id)
         new = judge(self.vm, node, self._policy)
+        self._nodes[node.id] = node
         insort(self._verdicts, new, key=order)
-        self._reasons[old.reason] -= 1
         self._reasons[new.reason] += 1
+
+    def drop(self, node_id: NodeId) -> None:
+        """A node is no more, if it ever was."""
+        node = self._nodes.pop(node_id, None)
+        if node is not None:
+            old = judge(self.vm, node, self._policy)
+            del self._verdicts[bisect_left(self._verdicts, order(old), key=order)]
+            self._reasons[old.reason] -= 1
+
+    def copy(self) -> Ranking:
+        """One to take from, which leaves this one as it is."""
+        made = Ranking(self.vm, (), self._policy)
+        made._nodes, made._verdicts, made._reasons = self._nodes.copy(), self._verdicts.copy(), self._reasons.copy()
+        return made
 
 
 def place(vm: VMRequest, nodes: Iterable[NodeLoad], policy: Policy = "spread") -> Decision:

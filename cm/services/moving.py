@@ -24,7 +24,8 @@ from cm.services.placement import Placing
 from cm.store.children import adopt
 from cm.store.claim import claim_target
 from cm.store.moving import list_departing, lock_departing
-from cm.store.node import get_node, node_loads
+from cm.store.node import get_node
+from cm.store.node_load import node_loads
 from cm.store.operation import open_operation
 from cm.store.operation_object import find_holder
 from cm.store.placement import record_placement, storages_of

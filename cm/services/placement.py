@@ -2,17 +2,61 @@
 
 from __future__ import annotations
 
+import threading
+from collections import OrderedDict
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Final
+from weakref import WeakKeyDictionary
 
 from sqlalchemy.orm import Session
 
 from cm.rpc.errors import NoCapacity
 from cm.rules.placement import Decision, NodeLoad, Policy, Ranking, VMRequest
 from cm.store.claim import claim_node
-from cm.store.node import node_loads
+from cm.store.node_load import NodeLines, node_lines, node_loads, node_of, read_attached, read_line
 
-ROUNDS = 5  # of deciding anew
+ROUNDS: Final = 5  # of deciding anew
+KEPT_MAX: Final = 32  # rankings that are kept
+
+
+class Kept:
+    """
+    What all nodes said to a request when one like it was last placed: they are ranked by what a snapshot has, and only
+    those of which it tells something new are asked again. Of five hundred nodes all would take longer than everything
+    else that a new VM needs.
+    """
+
+    def __init__(self, request: VMRequest, policy: Policy) -> None:
+        self._ranking = Ranking(request, (), policy)
+        self._lines = NodeLines(frozenset(), "")
+        self._lock = threading.Lock()
+
+    def ranking(self, lines: NodeLines) -> Ranking:
+        """On a snapshot, whose storages are at least those of the request; to take from."""
+        with self._lock:
+            known, self._lines = self._lines, lines
+            attached = read_attached(lines.attached)
+            for line in known.nodes - lines.nodes:
+                self._ranking.drop(node_of(line))
+            for line in lines.nodes if known.attached != lines.attached else lines.nodes - known.nodes:
+                self._ranking.put(read_line(line, attached.get(node_of(line), frozenset())))
+            return self._ranking.copy()
+
+
+_kept: WeakKeyDictionary[Any, OrderedDict[tuple[VMRequest, Policy], Kept]] = WeakKeyDictionary()  # by engine
+_lock = threading.Lock()
+
+
+def _ranking(session: Session, request: VMRequest, policy: Policy) -> Ranking:
+    """On a snapshot of now."""
+    lines = node_lines(session, request.storages)
+    with _lock:
+        rankings = _kept.setdefault(session.get_bind().engine, OrderedDict())
+        kept = rankings.setdefault((request, policy), Kept(request, policy))
+        rankings.move_to_end((request, policy))
+        if len(rankings) > KEPT_MAX:
+            rankings.popitem(last=False)
+    return kept.ranking(lines)
 
 
 class Placing:
@@ -32,6 +76,7 @@ class Placing:
         self._without = without
         self._loads = loads
         self._ranking: Ranking | None = None
+        self._partial = False  # whether its nodes have those storages alone that its request asks for
 
     def decide(self, request: VMRequest) -> Decision:
         """
@@ -56,17 +101,23 @@ class Placing:
             if claim_node(self._session, decision.node_id, cpu=request.cpu, memory_mib=request.memory_mib):
                 ranking.take(decision)
                 return decision
-            self._ranking, self._loads = None, node_loads(self._session)
+            self._ranking, self._loads, self._partial = None, node_loads(self._session), False
         raise NoCapacity("others are faster; try again")
 
     def _ranked(self, request: VMRequest) -> Ranking:
-        if self._ranking is None or self._ranking.vm != request:
+        ranking = self._ranking
+        if ranking is None and self._loads is None and self._without is None:
+            ranking, self._partial = _ranking(self._session, request, self._policy), True
+        elif ranking is None or ranking.vm != request:
+            if self._partial and ranking is not None and not request.storages <= ranking.vm.storages:
+                raise ValueError("of the requests of one call, the one of most storages comes first")
             nodes = [node for node in self.loads() if node.id != self._without]
-            self._ranking = Ranking(request, nodes, self._policy)
-        return self._ranking
+            ranking = Ranking(request, nodes, self._policy)
+        self._ranking = ranking
+        return ranking
 
     def loads(self) -> Iterable[NodeLoad]:
-        """The snapshot, with the claims in it."""
+        """The snapshot, with the claims in it; before anything was asked for it, with all storages."""
         if self._ranking is not None:
             return self._ranking.nodes
         if self._loads is None:

@@ -1,4 +1,4 @@
-"""Nodes: the snapshot that placement decides on, rows for views, changes; ``reconcile.py`` has what is seen."""
+"""Nodes: rows for views, changes; ``reconcile.py`` has what is seen, ``node_load.py`` what placement decides on."""
 
 from __future__ import annotations
 
@@ -14,51 +14,11 @@ from sqlalchemy.orm import Session
 from cm.models import Node
 from cm.results import node as results
 from cm.rpc.errors import ObjectNotFound, VersionChanged
-from cm.rpc.vocabulary import NodeId, NodeState, NodeTrouble, StorageId
-from cm.rules.placement import NodeLoad
 from cm.runtime.prepared import Prepared
 from cm.runtime.rows import Columns, edit_row, has_row
 from cm.store.conditions import is_open, leads_elsewhere
 from cm.store.health import health, troubles
 from cm.store.rendered import Rendered, rendered, shown
-
-_LOADS = Prepared(
-    "node_loads",
-    f"""
-SELECT n.id, n.name, n.state, n.locked, floor(n.cpu_total * n.cpu_overcommit)::bigint AS cpu_capacity, n.cpu_used,
-       floor(n.memory_mib_total * n.memory_overcommit)::bigint AS memory_capacity, n.memory_mib_used, n.priority,
-       {leads_elsewhere("n")} AS other_host,
-       n.agent_silent_since IS NOT NULL AS agent_silent, n.unhooked_since IS NOT NULL AS hooks_silent,
-       n.unfit,
-       (SELECT array_agg(a.storage_id) FROM storage_attachment a
-         WHERE a.node_id = n.id AND a.state = 'attached') AS storages
-  FROM node n WHERE n.deleted_at IS NULL ORDER BY n.id
-""",
-)
-
-
-def node_loads(session: Session) -> Sequence[NodeLoad]:
-    """Every node of the cluster, as placement sees it."""
-    return [
-        NodeLoad(
-            NodeId(row.id),
-            row.name,
-            NodeState(row.state),
-            row.locked,
-            row.cpu_capacity,
-            row.cpu_used,
-            row.memory_capacity,
-            row.memory_mib_used,
-            frozenset(StorageId(s) for s in row.storages or ()),
-            row.priority,
-            row.other_host,
-            row.agent_silent,
-            row.hooks_silent,
-            NodeTrouble(row.unfit) if row.unfit else None,
-        )
-        for row in _LOADS(session)
-    ]
-
 
 REPORT: Final = "r.content"
 BRIEF: Final = "r.content - 'bridges' - 'rules' - 'applied'"  # of five hundred nodes at once

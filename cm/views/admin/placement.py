@@ -12,7 +12,7 @@ from cm.rpc.vocabulary import StorageId
 from cm.rules.placement import VMRequest, judge, order
 from cm.services.context import ClusterCall
 from cm.store.image import get_image
-from cm.store.node import node_loads
+from cm.store.node_load import node_loads
 from cm.store.placement import last_placement
 from cm.store.template import get_template
 

@@ -97,6 +97,28 @@ def test_many_vms(vm: VMRequest, nodes: list[NodeLoad], count: int) -> None:
         )
 
 
+@given(requests, clusters, clusters)
+def test_ranking_kept(vm: VMRequest, was: list[NodeLoad], now: list[NodeLoad]) -> None:
+    """A ranking that is told what is new and what has gone says what one made anew does; a copy leaves it as it is."""
+    kept, anew = Ranking(vm, was), Ranking(vm, now)
+    for gone in {node.id for node in was} - {node.id for node in now}:
+        kept.drop(gone)
+    for node in now:
+        kept.put(node)
+    copies = [kept.copy(), kept.copy(), anew]
+    try:
+        expected = anew.decide()
+    except NoCapacity as refused:
+        for each in copies:
+            with pytest.raises(NoCapacity, match=re.escape(str(refused))):
+                each.decide()
+        return
+    for each in copies:
+        assert each.decide() == expected
+        each.take(expected)
+    assert kept.decide() == expected
+
+
 @given(requests, clusters)
 def test_order_does_not_matter(vm: VMRequest, nodes: list[NodeLoad]) -> None:
     """The same snapshot gives the same node, however it is ordered."""
