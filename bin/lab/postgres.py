@@ -12,6 +12,8 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+import psycopg2
+
 from lab.keeper import Keeper, born, end, record
 from lab.places import LabProblem, environment, find_program
 from lab.processes import children_of, claim, tail, unprivileged_account, wait_until
@@ -196,9 +198,26 @@ class PrivatePostgres:
 
         :return: its URL.
         """
-        clause = f" TEMPLATE {quoted(template)}" if template else ""
-        self.psql(f"CREATE DATABASE {quoted(name)}{clause}")
+        # Its files are copied: through the log, as PostgreSQL prefers from 15 on, a copy costs five times the CPU.
+        clause = f" TEMPLATE {quoted(template)}{self._by_files()}" if template else ""
+        self._execute(f"CREATE DATABASE {quoted(name)}{clause}")
         return self.url(name)
+
+    def _by_files(self) -> str:
+        return " STRATEGY file_copy" if int((self.data_dir / "PG_VERSION").read_text()) >= 15 else ""
+
+    def _execute(self, statement: str) -> None:
+        """A statement that gives nothing and stands in no transaction, by no program: tests ask often."""
+        try:
+            connection = psycopg2.connect(host=str(self.socket_dir), user=ROLE, dbname="postgres", connect_timeout=10)
+            try:
+                connection.autocommit = True
+                with connection.cursor() as cursor:
+                    cursor.execute(statement)
+            finally:
+                connection.close()
+        except psycopg2.Error as error:
+            raise LabProblem(f"PostgreSQL: {str(error).strip()}") from error
 
     def ensure_database(self, name: str) -> str:
         """Make a database unless it is there; its URL."""
@@ -208,7 +227,7 @@ class PrivatePostgres:
 
     def drop_database(self, name: str) -> None:
         """Remove a database, whoever is connected; one that is absent is not an error."""
-        self.psql(f"DROP DATABASE IF EXISTS {quoted(name)} WITH (FORCE)")
+        self._execute(f"DROP DATABASE IF EXISTS {quoted(name)} WITH (FORCE)")
 
     def close(self) -> None:
         """Stop the server and release the directory, which stays; may be repeated, and ``start`` may follow."""
