@@ -10,6 +10,7 @@ import hmac
 import secrets
 from collections import OrderedDict
 from collections.abc import Callable
+from functools import cache
 from typing import Final
 
 from argon2 import PasswordHasher
@@ -23,12 +24,19 @@ PARALLELISM: Final = 1
 CACHE_S: Final = 30.0
 
 
+@cache
+def _dummy(time_cost: int, memory_kib: int, parallelism: int) -> str:
+    """A hash of what nobody knows, once a process."""
+    hasher = PasswordHasher(time_cost=time_cost, memory_cost=memory_kib, parallelism=parallelism)
+    return hasher.hash(secrets.token_hex(16))
+
+
 class Passwords:
     def __init__(
         self, time_cost: int = TIME_COST, memory_kib: int = MEMORY_KIB, parallelism: int = PARALLELISM
     ) -> None:
         self._hasher = PasswordHasher(time_cost=time_cost, memory_cost=memory_kib, parallelism=parallelism)
-        self._dummy = self._hasher.hash(secrets.token_hex(16))
+        self._dummy = _dummy(time_cost, memory_kib, parallelism)
 
     def hash(self, password: str) -> str:
         return self._hasher.hash(password)
