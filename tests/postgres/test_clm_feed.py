@@ -106,7 +106,6 @@ def test_disconnected(federation: Federation) -> None:
 
 def test_restarted(federation: Federation) -> None:
     """A cloud that was stopped takes over what happened meanwhile."""
-    until(lambda: told(federation, "beta") is not None)
     after = last(federation, "beta")
     federation.bench.stop()
     federation.clouds["beta"].create(name="meanwhile")

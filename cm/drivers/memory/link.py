@@ -20,6 +20,7 @@ class Faults:
         self.unreachable = False
         self.hang: threading.Event | None = None
         self.hang_s = KEEPALIVE_S
+        self.hanging: frozenset[str] = frozenset()  # methods; empty: all
         self.next: dict[str, list[tuple[CloudError, bool]]] = {}
         self.calls: list[str] = []
 
@@ -45,7 +46,8 @@ class Link:
         if self.closed:
             raise NodeUnreachable(self.name, "its driver was closed")
         hang = faults.hang
-        if hang is not None and not hang.wait(faults.hang_s):
+        hangs = hang is not None and (not faults.hanging or method in faults.hanging)
+        if hang is not None and hangs and not hang.wait(faults.hang_s):
             raise NodeUnreachable(self.name, "connection closed due to keepalive timeout")
         if faults.unreachable:
             raise NodeUnreachable(self.name, "Connection refused")

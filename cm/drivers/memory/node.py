@@ -9,7 +9,7 @@ line, which no interface has.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import ClassVar
 
 from cm.drivers.memory.link import KEEPALIVE_S, Faults, Link
@@ -101,13 +101,15 @@ class MemoryNode:
         """
         self._faults.next.setdefault(method, []).append((error, after))
 
-    def hang(self, limit_s: float = KEEPALIVE_S) -> Callable[[], None]:
+    def hang(self, limit_s: float = KEEPALIVE_S, methods: Collection[str] = ()) -> Callable[[], None]:
         """
         Let calls wait until the returned function is called; after ``limit_s`` each ends in ``NodeUnreachable``. With
         limit 0 they end so at once, for tests without threads.
+
+        :param methods: only calls of these wait; default: all.
         """
         event = threading.Event()
-        self._faults.hang, self._faults.hang_s = event, limit_s
+        self._faults.hang, self._faults.hang_s, self._faults.hanging = event, limit_s, frozenset(methods)
 
         def release() -> None:
             self._faults.hang = None

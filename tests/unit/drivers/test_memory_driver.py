@@ -162,6 +162,20 @@ def test_hang() -> None:
     assert node.hypervisor.domains() == []
 
 
+def test_some_hang() -> None:
+    """Calls of one kind can hang while others are answered; the next hang is of all again."""
+    node = MemoryNode()
+    release = node.hang(0.01, {"start"})
+    assert node.hypervisor.domains() == []
+    with pytest.raises(NodeUnreachable):
+        running(node)
+    release()
+    running(node)
+    node.hang(0.01)
+    with pytest.raises(NodeUnreachable):
+        node.hypervisor.domains()
+
+
 def test_disks_and_ports() -> None:
     """What QEMU would stumble over is refused: missing disks, second writers, taken ports, unknown networks."""
     node = MemoryNode()
