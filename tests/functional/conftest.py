@@ -26,6 +26,12 @@ def _starter(factory: pytest.TempPathFactory, stack: ExitStack, kind: Any) -> Ca
     return start
 
 
+@pytest.fixture(scope="session", autouse=True)
+def libvirt() -> Any:
+    """Without its binding nothing here can be tried, and every test says so."""
+    return pytest.importorskip("libvirt")
+
+
 @pytest.fixture(scope="module")
 def start_cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StartCloud]:
     """Starts a cloud with the options of ``Cloud``; it ends with the module."""

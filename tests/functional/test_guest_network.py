@@ -13,6 +13,8 @@ from typing import Any
 
 import pytest
 
+pytest.importorskip("libvirt")
+
 from cm.drivers.libvirt import pool_xml
 from cm.drivers.libvirt.network import definition_uuid
 from cm.drivers.libvirt.node import LibvirtNode

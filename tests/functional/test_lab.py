@@ -9,6 +9,10 @@ import tempfile
 import unittest
 from pathlib import Path
 
+import pytest
+
+pytest.importorskip("libvirt")
+
 import libvirt
 
 from lab import guests, image

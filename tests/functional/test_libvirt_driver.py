@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+pytest.importorskip("libvirt")
+
 from cm.drivers.libvirt.node import LibvirtNode
 from cm.interfaces.hypervisor import DiskSpec, DomainSpec, NicSpec, VncSpec
 from cm.interfaces.source import FileSource

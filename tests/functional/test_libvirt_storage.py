@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+pytest.importorskip("libvirt")
+
 from cm.drivers.libvirt import volume as driver
 from cm.drivers.libvirt.node import LibvirtNode
 from cm.interfaces.volume import StorageSpec
