@@ -32,6 +32,7 @@ from clm.views.forward import TABLE
 from cm.daemon.settings import Settings
 from cm.operations import register_kinds
 from cm.operations.base import KINDS
+from cm.rpc.cases import FILE, Case, read_cases
 from cm.rpc.errors import CloudError
 from cm.rpc.introspection import introspection
 from cm.rpc.parameters import REQUIRED, Parameter
@@ -39,9 +40,12 @@ from cm.rpc.view import Registry, View
 from cm.rules.operation import SPECS, OperationKind
 from cm.rules.transitions import ATTACHMENT, IMAGE, NODE, OPERATION, VM, Move, Noun, Standing
 from contextualization.daemon import settings as contextualization
+from errors import cloud_cases, cluster_cases
 from meanings import MEANINGS
 
 DOCS = Path(__file__).parent
+ROOT = DOCS.parent
+ROUNDS = 4
 
 ANSWERS = {
     "InvalidRequest": "correct the call",
@@ -122,12 +126,26 @@ def _role(view: View) -> int:
 def view_table(found: list[View]) -> str:
     parts = []
     for noun, methods in groupby(found, key=lambda view: view.name.rpartition(".")[0]):
-        lines = [f"**{noun}**", "", "| method | parameters | answers | | |", "|---|---|---|---|---|"]
+        lines = [f"**{noun}**", "", "| method | parameters | answers | | | errors |", "|---|---|---|---|---|---|"]
         for m in methods:
-            told = (f"`{m.name}`", _parameters(m), type_word(m.returns), _effect(m), _cell(m.summary))
+            told = (f"`{m.name}`", _parameters(m), type_word(m.returns), _effect(m), _cell(m.summary), codes(m.errors))
             lines.append(f"| {' | '.join(told)} |")
         parts.append("\n".join(lines))
     return "\n\n".join(parts)
+
+
+def codes(cases: Sequence[Case]) -> str:
+    return ", ".join(f"`{case.code}`" for case in cases)
+
+
+def common_errors(package: str) -> str:
+    """What any call can end with."""
+    cases = read_cases(ROOT / package.replace(".", "/") / FILE)
+    lines = [f"- every call: {codes(cases.every)}", f"- and of a method that is not for guests: {codes(cases.known)}"]
+    lines.append(f"- and of one that changes something: {codes(cases.changing)}")
+    if cases.passed_on:
+        lines.append(f"- and of one that is passed on to a cluster, beside what it has there: {codes(cases.passed_on)}")
+    return "\n".join(lines)
 
 
 def _effect(view: View) -> str:
@@ -293,6 +311,8 @@ PARTS: dict[str, Callable[[], str]] = {
     "bounds": bound_table,
     "errors": error_table,
     "cloud-errors": lambda: error_table("clm"),
+    "common-errors": lambda: common_errors("cm.views"),
+    "cloud-common-errors": lambda: common_errors("clm.views"),
     "views": lambda: view_table(views()),
     "types": lambda: type_tables("cm.results"),
     "cloud-types": lambda: type_tables("clm.results"),
@@ -326,7 +346,8 @@ def generated() -> dict[Path, bytes]:
     """Every file that is made from the code, wholly or in parts, as it should be now."""
     pages = {DOCS / name: renewed((DOCS / name).read_text()).encode() for name in PAGES}
     cuts = {console.DATA / f"{kind}.json": described(kind) for kind in console.KINDS}
-    return {TABLE: clusters.text().encode(), **cuts, console.DATA / "work.json": work(), **pages}
+    cases = {ROOT / "cm/views" / FILE: cluster_cases().encode(), ROOT / "clm/views" / FILE: cloud_cases().encode()}
+    return {**cases, TABLE: clusters.text().encode(), **cuts, console.DATA / "work.json": work(), **pages}
 
 
 def work() -> bytes:
@@ -340,13 +361,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="bin/generate", description="Write anew whatever is made from the code.")
     parser.add_argument("--check", action="store_true", help="write nothing, name what is old; status 1 if any is")
     checking = parser.parse_args(arguments).check
-    made = generated()
-    old = [path for path in made if not path.exists() or path.read_bytes() != made[path]]
-    for path in old:
-        print(f"{path.relative_to(DOCS.parent)}: {'old; run bin/generate' if checking else 'renewed'}")
-        if not checking:
-            path.write_bytes(made[path])
-    return 1 if checking and old else 0
+    for _ in range(ROUNDS):  # one file is made from another
+        made = generated()
+        old = [path for path in made if not path.exists() or path.read_bytes() != made[path]]
+        for path in old:
+            print(f"{path.relative_to(DOCS.parent)}: {'old; run bin/generate' if checking else 'renewed'}")
+            if not checking:
+                path.write_bytes(made[path])
+        if checking or not old:
+            return 1 if old else 0
+    return 0
 
 
 if __name__ == "__main__":

@@ -47,7 +47,10 @@ class Param(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Method(msgspec.Struct, frozen=True, omit_defaults=True):
-    """:ivar cluster: a cloud passes it on to a cluster, and takes ``cluster`` beside its parameters."""
+    """
+    :ivar cluster: a cloud passes it on to a cluster, and takes ``cluster`` beside its parameters.
+    :ivar errors: the slugs that it can be refused with by what it does; any call's are not among them.
+    """
 
     name: str
     role: str
@@ -56,6 +59,7 @@ class Method(msgspec.Struct, frozen=True, omit_defaults=True):
     doc: str = ""
     params: list[Param] = []
     cluster: bool = False
+    errors: list[str] = []
 
     @property
     def noun(self) -> str:
@@ -99,7 +103,8 @@ def _method(told: Mapping[str, Any], schemas: Mapping[str, Any]) -> Method | Non
         if each["name"] not in CONTROLS and PARAMETER.match(each["name"])
     ]
     summary = str(told.get("summary") or "")
-    return Method(name, role, _plain(summary), bool(told.get("x-changing")), prose, params)
+    errors = [visible(str(each)) for each in told.get("x-errors") or ()]
+    return Method(name, role, _plain(summary), bool(told.get("x-changing")), prose, params, errors=errors)
 
 
 def param_of(told: Mapping[str, Any], schemas: Mapping[str, Any], meanings: Mapping[str, str]) -> Param:
@@ -238,7 +243,7 @@ def keep(url: str, kind: str, document: Any) -> bool:
     :raises ValueError: it makes no sense.
     """
     methods, path = cut(document), kept_file(url)
-    if {method.name: _taking_cluster(method) for method in methods} == methods_of(kind):
+    if {method.name: _called(method) for method in methods} == {n: _called(m) for n, m in methods_of(kind).items()}:
         path.unlink(missing_ok=True)
         return False
     try:
@@ -276,6 +281,11 @@ def methods_of(kind: str, url: str = "") -> dict[str, Method]:
     }
     rest = {} if kind else {method.name: method for method in packaged("cm")}
     return {**rest, **passed, **own}
+
+
+def _called(method: Method) -> Method:
+    """How a method is called: a cloud has errors of its own beside those of the cluster that it passes a call on to."""
+    return msgspec.structs.replace(_taking_cluster(method), errors=[])
 
 
 def _taking_cluster(method: Method) -> Method:

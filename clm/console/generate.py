@@ -315,4 +315,5 @@ def _id_kind(param: Param) -> str | None:
 def _help(method: Method) -> str:
     lead = method.doc or method.summary
     paragraphs = [" ".join(part.split()) for part in lead.split("\n\n")]
-    return "\n\n".join([*paragraphs, f"Calls {method.name}."])
+    errors = f" It can be refused with {', '.join(method.errors)}." if method.errors else ""
+    return "\n\n".join([*paragraphs, f"Calls {method.name}.{errors}"])

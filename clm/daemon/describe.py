@@ -40,16 +40,23 @@ def describe(registry: Registry) -> dict[str, Any]:
                 "doc": view.doc,
                 "parameters": parameters,
                 "returns": returns,
+                "errors": [case.code for case in view.errors],
             }
         )
-    return {"views": views, "components": components}
+    return {"views": views, "components": components, "errors": registry.cases.plain()}
 
 
 def text() -> str:
     """The file as it should be now: a view a line, and a definition a line, so that changes show and merge."""
     told = describe(Registry.collect("cm.views"))
     components = (f"{_line(name)}: {_line(schema)}" for name, schema in sorted(told["components"].items()))
-    return f'{{"components": {{\n{_lines(components)}\n}},\n"views": [\n{_lines(map(_line, told["views"]))}\n]}}\n'
+    cases = (f"{_line(name)}: {_line(case)}" for name, case in told["errors"].pop("cases").items())
+    groups = "".join(f',\n"{name}": {_line(codes)}' for name, codes in told["errors"].items())
+    views = _lines(map(_line, told["views"]))
+    return (
+        f'{{"components": {{\n{_lines(components)}\n}},\n"views": [\n{views}\n],\n'
+        f'"errors": {{"cases": {{\n{_lines(cases)}\n}}{groups}}}}}\n'
+    )
 
 
 def _line(value: Any) -> str:

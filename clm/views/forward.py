@@ -17,6 +17,7 @@ from typing import Any, Final
 
 from clm.rules.forward import EVERYWHERE, ID_MAX, Row, id_shape, reason_left_out, with_uuid
 from clm.services.context import AsyncCloudCall
+from cm.rpc.cases import Case, Cases, cases_of
 from cm.rpc.errors import InvalidParameter
 from cm.rpc.introspection import ReadySchema
 from cm.rpc.parameters import REQUIRED, Binder, Parameter, Params, shown, unsendable
@@ -79,9 +80,20 @@ def forwarded_views(own: Registry, table: Mapping[str, Any] | None = None) -> It
     """The views that are passed on, beside the cloud's own."""
     table = read_table() if table is None else table
     components = table["components"]
+    cases = cases_of({**table["errors"], "views": {told["name"]: told["errors"] for told in table["views"]}})
     for told in table["views"]:
         if told["name"] not in own and reason_left_out(told["name"]) is None:
-            yield _view(told, components)
+            yield _view(told, components, _errors(told, cases, own.cases))
+
+
+def _errors(told: Mapping[str, Any], cluster: Cases, cloud: Cases) -> tuple[Case, ...]:
+    """What a call can end with that is passed on: what the cluster answers to it, and what there is on the way."""
+    name, role, changing = told["name"], Role(told["role"]), told["changing"]
+    parts = (cluster.views[name], cluster.common(role, changing), cloud.passed_on, cloud.views.get(name, ()))
+    found = {case.code: case for part in parts for case in part}
+    for case in cloud.common(role, changing):
+        found.pop(case.code, None)
+    return tuple(found[code] for code in sorted(found))
 
 
 def add_forwarded(registry: Registry) -> Registry:
@@ -91,7 +103,7 @@ def add_forwarded(registry: Registry) -> Registry:
     return registry
 
 
-def _view(told: Mapping[str, Any], components: dict[str, Any]) -> Forwarded:
+def _view(told: Mapping[str, Any], components: dict[str, Any], errors: tuple[Case, ...]) -> Forwarded:
     role = Role(told["role"])
     ids = {}
     waiting = None
@@ -136,6 +148,7 @@ def _view(told: Mapping[str, Any], components: dict[str, Any]) -> Forwarded:
         is_async=True,
         returns=ReadySchema(returns, components),
         waiting=waiting is not None,
+        errors=errors,
         _binder=ForwardBinder(tuple(parameters), row.changing),  # type: ignore[arg-type]  # binds as a Binder does
         row=row,
     )

@@ -13,7 +13,9 @@ from typing import Annotated, Any, Final, Literal, TypedDict
 from msgspec import Meta
 
 from cm.rpc.caller import Call
+from cm.rpc.cases import Case
 from cm.rpc.codec import Rendered, encode_json
+from cm.rpc.errors import CloudError
 from cm.rpc.examples import example
 from cm.rpc.parameters import CONTROLS, REQUIRED, Parameter
 from cm.rpc.types import schemas
@@ -23,6 +25,9 @@ MULTICALL: Final = "system.multicall"
 OPENRPC: Final = "1.3.2"
 Described = Annotated[dict[str, Any], Meta(description="As the specification of OpenRPC has it.")]
 Outcome = Annotated[Any, Meta(description="A call's result alone in a list, or an error as a fault struct.")]
+
+# What an error's number means: the family that has it.
+FAMILIES: Final = {each.number: each.code for each in CloudError.__subclasses__()}
 
 _XML_TYPES: Final = {
     "integer": "int",
@@ -79,7 +84,7 @@ def introspection(registry: Registry, title: str) -> Registry:
     The server's own methods, which tell of the registry's and of themselves. What they tell stays the same as long as
     the server lives, so each answer is made once and kept as text.
     """
-    own = Registry()
+    own = Registry(cases=registry.cases)
     made: dict[tuple[str, str], Rendered] = {}
 
     def kept(what: str, of: str, make: Callable[[], Any]) -> Any:
@@ -163,6 +168,7 @@ def openrpc(views: list[View], title: str) -> dict[str, Any]:
     made, components = described_types(annotations + control_annotations)
     schema_of = iter(made)
     control_schemas = dict(zip(CONTROLS, made[len(annotations) :], strict=True))
+    cases = {case.code: case for view in views for case in (*view.errors, *view.common)}
     methods = []
     for view in views:
         result = next(schema_of)
@@ -176,8 +182,10 @@ def openrpc(views: list[View], title: str) -> dict[str, Any]:
                 "description": view.doc,
                 "params": parameters,
                 "result": {"name": "result", "schema": result},
+                "errors": _errors(view),
                 "paramStructure": "either",
                 "examples": [_example(view, parameters, result, components)],
+                "x-errors": [case.code for case in view.errors],
                 "x-role": view.role.value,
                 "x-changing": view.changing,
             }
@@ -186,8 +194,24 @@ def openrpc(views: list[View], title: str) -> dict[str, Any]:
         "openrpc": OPENRPC,
         "info": {"title": title, "version": "1"},
         "methods": methods,
-        "components": {"schemas": components},
+        "components": {"schemas": components, "errors": {code: _case(cases[code]) for code in sorted(cases)}},
     }
+
+
+def _errors(view: View) -> list[dict[str, Any]]:
+    """
+    What a method can answer with in place of its result. By the specification no two have one number, so they are told
+    by family: which cases there are of each, the method's own first; the components tell of a case.
+    """
+    found: dict[int, list[str]] = {}
+    for case in (*view.errors, *view.common):
+        found.setdefault(case.number, []).append(case.code)
+    return [{"code": n, "message": FAMILIES.get(n, found[n][0]), "data": {"slugs": found[n]}} for n in sorted(found)]
+
+
+def _case(case: Case) -> dict[str, Any]:
+    """:return: an error object; braces in its message stand for fields, which come in ``data.fields`` of an answer."""
+    return {"code": case.number, "message": case.message, "data": {"slug": case.code, "retry": case.retry}}
 
 
 def _example(

@@ -26,6 +26,8 @@ _SCALARS: Final = {
 
 _CLIENT: Final = """
 export type Method = keyof Methods;
+/** The slugs that a method can be refused with: `switch (error.slug as Slug<"user.vm.create">)`. */
+export type Slug<M extends Method> = Methods[M]["errors"];
 type Params<M extends Method> = Methods[M]["params"];
 type Given<M extends Method> = {} extends Params<M> ? [params?: Params<M>] : [params: Params<M>];
 
@@ -111,9 +113,16 @@ def typescript(document: Mapping[str, Any]) -> str:
             f"  {json.dumps(method['name'])}: {{",
             f"    params: {_members((p['name'], bool(p.get('required')), p['schema']) for p in method['params'])};",
             f"    result: {_type(method['result']['schema'])};",
+            f"    errors: {_slugs(method)};",
             "  };",
         ]
     return "\n".join([*lines, "}"]) + "\n" + _CLIENT
+
+
+def _slugs(method: Mapping[str, Any]) -> str:
+    """The slugs of a method's errors as a union; of a server that does not tell them any text."""
+    found = [slug for error in method.get("errors", ()) for slug in error.get("data", {}).get("slugs", ())]
+    return " | ".join(json.dumps(slug) for slug in dict.fromkeys(found)) or "string"
 
 
 def _type(schema: Mapping[str, Any]) -> str:

@@ -15,10 +15,12 @@ import importlib
 import inspect
 import pkgutil
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from types import GenericAlias, ModuleType
 from typing import Any, TypeVar, get_args, get_origin, overload
 
+from cm.rpc.cases import FILE, Case, Cases, read_cases
 from cm.rpc.codec import RawList, RawObject
 from cm.rpc.errors import UnknownMethod
 from cm.rpc.parameters import Binder, Parameter, Params, read_parameters
@@ -37,6 +39,9 @@ class View:
     ``waiting`` one waits for something to happen and works on nothing meanwhile. ``on`` says, by parameter, what it
     does with the object that the parameter names; None: what the work of that operation is. The service reads it off
     its caller (``Call.action``), whatever it stands for.
+
+    :ivar errors: what it can answer with by what it does; its registry knows.
+    :ivar common: and what any call of its role can, and any change.
     """
 
     name: str
@@ -50,6 +55,8 @@ class View:
     returns: Any = Any
     waiting: bool = False
     on: Mapping[str, Any] = field(default_factory=dict)
+    errors: tuple[Case, ...] = ()
+    common: tuple[Case, ...] = ()
     _binder: Binder | None = field(default=None, repr=False, compare=False)
 
     def bind(self, params: Params) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -72,10 +79,15 @@ class _Declared:
 
 
 class Registry:
-    """Views by name."""
+    """
+    Views by name.
 
-    def __init__(self, views: Iterable[View] = ()) -> None:
+    :ivar cases: the errors that its views can answer with.
+    """
+
+    def __init__(self, views: Iterable[View] = (), cases: Cases | None = None) -> None:
         self._views: dict[str, View] = {}
+        self.cases = cases or Cases()
         for view in views:
             self.add(view)
 
@@ -88,7 +100,10 @@ class Registry:
         """
         registry = cls()
         for package in packages:
-            for module in _modules(importlib.import_module(package)):
+            home = importlib.import_module(package)
+            for place in getattr(home, "__path__", ()):
+                registry.cases |= read_cases(Path(place) / FILE)
+            for module in _modules(home):
                 registry.add_module(module)
         return registry
 
@@ -103,6 +118,8 @@ class Registry:
         made = view if isinstance(view, View) else view_of(view)
         if made.name in self._views:
             raise TypeError(f"two views are named {made.name}")
+        errors = made.errors or tuple(self.cases.views.get(made.name, ()))
+        made = replace(made, errors=errors, common=self.cases.common(made.role, made.changing))
         self._views[made.name] = made
         return made
 

@@ -1,12 +1,18 @@
 """
 Every answer that a test gets out of a manager is held against the type that its view declares: unknown members, absent
-ones and values that are none of theirs are faults. ``tests/conftest.py`` installs this and fails the test that met one.
-In production nothing is looked at again.
+ones and values that are none of theirs are faults. Every error is held against those that the view is said to answer
+with (``errors.json`` beside the views). ``tests/conftest.py`` installs this and fails the test that met a fault. In
+production nothing is looked at again.
+
+With ``WAWEL_ERRORS_SEEN=FILE`` the errors that were met are added to that file, a view and a slug a line;
+``docs/errors.py FILE`` tells which others are said to be possible.
 """
 
 from __future__ import annotations
 
+import os
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -15,20 +21,25 @@ import clm.daemon.execute
 import cm.runtime.execute
 from clm.rules.forward import EVERYWHERE
 from clm.views.forward import Forwarded
-from cm.rpc.caller import Control, Identity
+from cm.rpc.caller import Control, Identity, LocalCaller
 from cm.rpc.codec import plain
+from cm.rpc.dispatch import Dispatcher
+from cm.rpc.errors import CloudError
 from cm.rpc.introspection import DryRun
 from cm.rpc.view import Registry, View
 
 FAULTS_SHOWN = 5
 _faults: list[str] = []
 _seen: set[str] = set()
+_errors: set[tuple[str, str]] = set()
 
 
 def install() -> None:
-    """Watch the executors of both managers, through which every call goes, whoever makes it."""
+    """Watch the executors of both managers, through which every call goes, whoever makes it, and the ways to them."""
     for home in (cm.runtime.execute.Executor, clm.daemon.execute.Executor):
         _watch(home)
+    for way in (Dispatcher, LocalCaller):
+        _watch_errors(way)
 
 
 def take() -> list[str]:
@@ -56,6 +67,33 @@ def _watch(home: Any) -> None:
         return result
 
     home.execute = execute
+
+
+def _watch_errors(home: Any) -> None:
+    inner = home.call
+
+    async def call(self: Any, method: str, *args: Any, **kwargs: Any) -> Any:
+        try:
+            return await inner(self, method, *args, **kwargs)
+        except CloudError as error:
+            registry: Registry = self._registry
+            view = self.find(method) if isinstance(self, Dispatcher) else registry.find(method)
+            if view is not None and registry.cases.every:  # of a manager, not of a test's own views
+                hold(view, error)
+            raise
+
+    home.call = call
+
+
+def hold(view: View, error: CloudError) -> None:
+    """An error that a call was answered with against those of its view."""
+    if error.code not in {case.code for case in (*view.errors, *view.common)}:
+        _faults.append(f"{view.name} answered with {error.code} ({type(error).__name__}), which is none of its errors")
+    if (view.name, error.code) not in _errors:
+        _errors.add((view.name, error.code))
+        if path := os.environ.get("WAWEL_ERRORS_SEEN"):
+            with Path(path).open("a") as file:
+                file.write(f"{view.name} {error.code}\n")
 
 
 def _fault(view: View, arguments: dict[str, Any], control: Control, answer: Any) -> str | None:
