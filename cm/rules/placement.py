@@ -172,6 +172,8 @@ class Ranking:
             old = judge(self.vm, node, self._policy)
             del self._verdicts[bisect_left(self._verdicts, order(old), key=order)]
             self._reasons[old.reason] -= 1
+            if not self._reasons[old.reason]:
+                del self._reasons[old.reason]
 
     def copy(self) -> Ranking:
         """One to take from, which leaves this one as it is."""
