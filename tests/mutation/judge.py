@@ -6,6 +6,7 @@ import re
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final, Literal
 
 from mutation.copies import Copy, Run
@@ -57,8 +58,10 @@ def judge(copy: Copy, record: Record, site: Site, groups: Sequence[str], share: 
     began = time.monotonic()
     source = (copy.root / site.file).read_bytes()
     witnesses = record.witnesses_of(copy.root, site) or record.neighbours_of(site)
+    noun = Path(site.file).stem
     chosen = {
-        group: in_order([each for each in witnesses if each.group == group], MOST_S[group] * share) for group in groups
+        group: in_order([each for each in witnesses if each.group == group], MOST_S[group] * share, noun)
+        for group in groups
     }
     count = sum(map(len, chosen.values()))
 

@@ -145,20 +145,23 @@ class Record:
         return [each for each in found if each is not None and each.module not in NO_WITNESSES]
 
 
-def in_order(witnesses: Iterable[Witness], most_s: float) -> list[Witness]:
+def in_order(witnesses: Iterable[Witness], most_s: float, noun: str = "") -> list[Witness]:
     """
     The quickest of each module first, then the others, while they take no longer than ``most_s`` by the record. Tests
     of a module stay together: they may share what takes long to make.
+
+    :param noun: modules that have it in their name come before all others, whole: they are about it.
     """
     modules: dict[str, list[Witness]] = defaultdict(list)
     for witness in sorted(witnesses, key=lambda each: (each.seconds, each.name)):
         modules[witness.module].append(witness)
     by_speed = sorted(modules.values(), key=lambda each: (each[0].seconds, each[0].name))
+    about = [each for module in by_speed if noun and noun in module[0].module for each in module]
     first = [each for module in by_speed for each in module[:FIRST_OF_A_MODULE]]
     rest = [each for module in by_speed for each in module[FIRST_OF_A_MODULE:]]
     chosen: list[Witness] = []
     seconds = 0.0
-    for witness in [*first, *rest]:
+    for witness in dict.fromkeys([*about, *first, *rest]):
         if chosen and seconds + witness.seconds > most_s:
             continue
         chosen.append(witness)

@@ -321,6 +321,8 @@ def test_order_of_tests() -> None:
     chosen = in_order([*slow, *quick], 1000)
     assert [each.module[-4] for each in chosen] == list("bbbb" + "aaaa" + "bb" + "aa")
     assert sum(each.seconds for each in in_order([*slow, *quick], 9.0)) <= 9.0
+    about = in_order([*slow, *quick], 1000, "a.")
+    assert [each.module[-4] for each in about] == list("aaaaaa" + "bbbb" + "bb")
     assert in_order([Witness("tests/postgres/test_c.py::test_long", 500.0)], 9.0) != []
 
 
