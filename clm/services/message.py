@@ -68,6 +68,8 @@ def take_back(session: Session, user_id: int, code: str, params: dict[str, Any])
 def mark_read(caller: CloudCall, message_ids: Sequence[int]) -> None:
     """:raises ObjectNotFound: one of them is absent or another's; none is marked."""
     _require(caller, message_ids)
+    for message_id in message_ids:
+        caller.note("mark message read", message_id=message_id)
     for shown in store.mark_read(caller.session, message_ids):
         record_change(caller.session, "message", shown["message_id"], users=[caller.user_id], shown=shown)
 
@@ -75,6 +77,8 @@ def mark_read(caller: CloudCall, message_ids: Sequence[int]) -> None:
 def delete(caller: CloudCall, message_ids: Sequence[int]) -> None:
     """:raises ObjectNotFound: one of them is absent or another's; none is deleted."""
     _require(caller, message_ids)
+    for message_id in message_ids:
+        caller.note("delete message", message_id=message_id)
     store.delete_messages(caller.session, message_ids)
     _gone(caller.session, caller.user_id, message_ids)
 

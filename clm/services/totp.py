@@ -71,6 +71,7 @@ def begin(caller: CloudCall) -> BegunFactor:
         raise TOTPActive()
     secret = pyotp.random_base32()
     write_totp(caller.session, caller.user_id, seal(caller.policy, _purpose(caller.user_id), secret.encode()))
+    caller.note("begin second factor", user_id=caller.user_id)
     uri = pyotp.TOTP(secret).provisioning_uri(name=caller.identity.login, issuer_name=f"Wawel {caller.policy.name}")
     return {"secret": secret, "uri": uri}
 

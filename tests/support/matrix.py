@@ -164,7 +164,7 @@ def filled(view: View, ids: Mapping[str, Any], samples: Mapping[str, Any], *, dr
 def outcome(call: Callable[[], Any]) -> str:
     """
     The slug of how a call ended: "ok", an error's, or that of the one entry of a list with one entry per object. An
-    empty list is "empty".
+    empty list is "empty"; a dry run whose plan has no step is "nothing".
     """
     try:
         result = call()
@@ -172,6 +172,8 @@ def outcome(call: Callable[[], Any]) -> str:
         return error.code
     assert not isinstance(result, RawJSON)
     if isinstance(result, dict) and result.get("dry_run"):
+        if not result["plan"]:
+            return "nothing"
         refused = [step["status"] for step in result["plan"] if step.get("status", "ok") != "ok"]
         return refused[0] if refused else "ok"
     if result == []:
