@@ -107,7 +107,12 @@ def introspection(registry: Registry, title: str) -> Registry:
 
     @guest_view(name="system.methodSignature")
     async def method_signature(caller: Call, method: str) -> list[list[str]]:
-        """The XML-RPC types of a method, its result's first: one list for each number of parameters it takes."""
+        """
+        The XML-RPC types of a method, its result's first: one list for each number of parameters it takes, and for each
+        kind of them. A list of a struct alone is of parameters by name.
+
+        A result that may be absent is nil then; a dry run answers a struct.
+        """
         view = described(method)
         return kept("signature", method, lambda: signatures(view))
 
@@ -140,21 +145,27 @@ def signatures(view: View) -> list[list[str]]:
     positional = [p for p in view.parameters if p.kind == "either"]
     needed = sum(p.required for p in positional)
     made, components = described_types([view.returns, *(p.annotation for p in positional)])
-    types = [_xml_type(schema, components) for schema in made]
-    return [types[: count + 1] for count in range(len(positional), needed - 1, -1)]
+    results, *types = [_xml_types(schema, components) for schema in made]
+    found = []
+    for count in range(len(positional), needed - 1, -1):
+        taken = types[:count]
+        for turn in range(max(map(len, taken), default=1)):  # ids everywhere, and uuids everywhere
+            found.append([results[0], *(each[min(turn, len(each) - 1)] for each in taken)])
+    # What only a parameter asks for that is given by name: a cluster's lists answer otherwise when all are asked.
+    return found + [[other, "struct"] for other in results[1:]]
 
 
-def _xml_type(schema: dict[str, Any], components: dict[str, Any]) -> str:
-    """What XML-RPC calls a schema's values; of several, the first that is not null."""
-    told = _json_types(schema, components)
-    return _XML_TYPES.get(next((name for name in told if name != "null"), told[0]), "struct")
+def _xml_types(schema: dict[str, Any], components: dict[str, Any]) -> list[str]:
+    """What XML-RPC calls a schema's values: all kinds of them, but nil only where there is no other."""
+    told = list(dict.fromkeys(json_types(schema, components)))
+    return [_XML_TYPES.get(name, "struct") for name in told if name != "null"] or ["nil"]
 
 
-def _json_types(schema: dict[str, Any], components: dict[str, Any]) -> list[str]:
+def json_types(schema: dict[str, Any], components: dict[str, Any]) -> list[str]:
     if "$ref" in schema:
         schema = components.get(schema["$ref"].rpartition("/")[2], {})
     if "anyOf" in schema:
-        return [name for part in schema["anyOf"] for name in _json_types(part, components)]
+        return [name for part in schema["anyOf"] for name in json_types(part, components)]
     told = schema.get("type", "object")
     return told if isinstance(told, list) else [told]
 

@@ -11,6 +11,7 @@ With ``WAWEL_ERRORS_SEEN=FILE`` the errors that were met are added to that file,
 from __future__ import annotations
 
 import os
+import re
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -22,16 +23,17 @@ import cm.runtime.execute
 from clm.rules.forward import EVERYWHERE
 from clm.views.forward import Forwarded
 from cm.rpc.caller import Control, Identity, LocalCaller
-from cm.rpc.codec import plain
+from cm.rpc.codec import encode_xml, plain
 from cm.rpc.dispatch import Dispatcher
 from cm.rpc.errors import CloudError
-from cm.rpc.introspection import DryRun
+from cm.rpc.introspection import DryRun, described_types, json_types, signatures
 from cm.rpc.view import Registry, View
 
 FAULTS_SHOWN = 5
 _faults: list[str] = []
 _seen: set[str] = set()
 _errors: set[tuple[str, str]] = set()
+_signed: dict[str, frozenset[str]] = {}
 
 
 def install() -> None:
@@ -61,12 +63,32 @@ def _watch(home: Any) -> None:
         if type(self).execute is not execute:  # the cloud's own calls this one
             return await inner(self, view, identity, arguments, control)
         result = await inner(self, view, identity, arguments, control)
-        fault = _fault(view, arguments, control, plain(result))
+        answer = plain(result)
+        fault = _fault(view, arguments, control, answer)
         if fault is not None:
             _faults.append(f"{view.name} answered what it does not declare: {fault}")
+        if not control.dry_run and (kind := xml_kind(answer)) not in _kinds(view):
+            _faults.append(f"{view.name} answered {kind} in XML-RPC, which is none of {sorted(_kinds(view))}")
         return result
 
     home.execute = execute
+
+
+def xml_kind(answer: Any) -> str:
+    """What XML-RPC calls a plain value: the tag that it is written with."""
+    shallow = type(answer)() if isinstance(answer, (dict, list)) else answer
+    tag = re.search(r"<(nil|int|i8|string|boolean|double|array|struct)\b", encode_xml(shallow))
+    assert tag is not None, shallow
+    return "int" if tag[1] == "i8" else tag[1]
+
+
+def _kinds(view: View) -> frozenset[str]:
+    """What ``system.methodSignature`` says that a method answers with, and nil where its result may be absent."""
+    if view.name not in _signed:
+        made, components = described_types([view.returns])
+        absent = {"nil"} if "null" in json_types(made[0], components) else set()
+        _signed[view.name] = frozenset({each[0] for each in signatures(view)} | absent)
+    return _signed[view.name]
 
 
 def _watch_errors(home: Any) -> None:

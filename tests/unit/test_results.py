@@ -11,10 +11,10 @@ from clm.views.forward import add_forwarded
 from cm.results.template import Template
 from cm.results.vm import Ec2State, PowerState, VMOutcome
 from cm.rpc.codec import plain
-from cm.rpc.introspection import ReadySchema, introspection, openrpc
+from cm.rpc.introspection import ReadySchema, introspection, openrpc, signatures
 from cm.rpc.view import Registry
 from cm.rules.vm import EC2_STATE, XO_POWER_STATE
-from support.answers import fault_of
+from support.answers import fault_of, xml_kind
 
 REGISTRIES = {
     "cm": lambda: Registry.collect("cm.views"),
@@ -124,3 +124,26 @@ def test_examples(manager: str) -> None:
         view.bind({each["name"]: each["value"] for each in shown["params"]})
         if not isinstance(view.returns, ReadySchema):  # of one that is passed on the cluster has the type
             assert fault_of(shown["result"]["value"], view.returns) is None, method["name"]
+
+
+@pytest.mark.parametrize("manager", REGISTRIES)
+def test_signatures(manager: str) -> None:
+    """XML-RPC's signatures are of what a call takes and answers: its example, as it is written on the wire."""
+    registry = REGISTRIES[manager]()
+    own = introspection(registry, "")
+    for method in document(manager)["methods"]:
+        view = registry.find(method["name"]) or own.get(method["name"])
+        (shown,) = method["examples"]
+        given = [xml_kind(each["value"]) for each in shown["params"]]
+        told = signatures(view)
+        assert xml_kind(shown["result"]["value"]) in {each[0] for each in told} | {"nil"}, view.name
+        assert not given or any(each[1 : len(given) + 1] == given for each in told), view.name
+
+
+def test_signatures_of_several() -> None:
+    """A parameter that may be an id or a uuid has a signature for each, and so has a list of all clusters."""
+    views = REGISTRIES["clm"]()
+    assert signatures(views.get("user.vm.start")) == [["struct", "int"], ["struct", "string"]]
+    assert ["struct", "struct"] in signatures(views.get("user.vm.get_list"))
+    assert signatures(views.get("user.vm.get_list"))[-2][0] == "array"
+    assert signatures(views.get("cloud.user.delete")) == [["nil", "int"]]
