@@ -24,6 +24,7 @@ MEANINGS = {
     "cluster.storage_overcommit": "bytes promised per byte there, of storages added from now on",
     "cluster.vnc_first_port": "first VNC port of nodes added from now on",
     "cluster.vnc_ports": "how many of them; no more VMs can be placed on the node",
+    "cluster.public_url": "where people's programs reach it, for consoles; without it that is `listen.rpc`",
     "cluster.workers": "whether this process works operations and makes passes over nodes, or only answers calls",
     "images.directories": "where administrators may import image files from; none: nowhere",
     "images.private_networks": "whether images may be fetched by URL from private addresses",

@@ -10,7 +10,7 @@ import os
 import socket
 from collections.abc import Callable
 from dataclasses import replace
-from ipaddress import IPv4Address
+from ipaddress import IPv4Address, ip_address
 from typing import Any, cast
 
 from twisted.internet.interfaces import IListeningPort
@@ -24,8 +24,9 @@ from cm.daemon.settings import Settings, catalogue
 from cm.interfaces.node import INode, Opener
 from cm.operations import register_kinds
 from cm.operations.engine import Engine
+from cm.rpc.console import Consoles
 from cm.rpc.dispatch import Dispatcher
-from cm.rpc.endpoint import make_listener
+from cm.rpc.endpoint import make_listener, parse_address
 from cm.rpc.events import Events
 from cm.rpc.gate import PasswordGate
 from cm.rpc.http.request import WireSite
@@ -44,6 +45,7 @@ from cm.runtime.settings import SettingsError, make_state_dir
 from cm.runtime.threads import IThreads, Threads
 from cm.services.agent import GuestSettings
 from cm.services.authenticator import DatabaseAuthenticator
+from cm.services.console import ConsoleDoor
 from cm.services.context import AsyncClusterCall, ClusterCall, ClusterPolicy, Services
 from cm.services.fleet import Fleet
 from cm.store.feed import read_changes
@@ -66,6 +68,18 @@ def guests_of(settings: Settings) -> GuestSettings:
     return replace(settings.guests, management_networks=(*settings.guests.management_networks, f"{own}/32"))
 
 
+def public_url_of(settings: Settings) -> str:
+    """Where people's programs reach us: as the settings say, or as far as one can tell by where we listen."""
+    told, address = settings.cluster.public_url.rstrip("/"), settings.listen.rpc
+    if told or not address or address.startswith("unix:"):
+        return told
+    host, port = parse_address(address)
+    if ip_address(host).is_unspecified:
+        host = socket.getfqdn()
+    scheme = "https" if settings.listen.tls_certificate else "http"
+    return f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}"
+
+
 def policy_of(settings: Settings) -> ClusterPolicy:
     """What decisions depend on, out of the settings; makes the state directory."""
     check_all(settings)
@@ -77,6 +91,7 @@ def policy_of(settings: Settings) -> ClusterPolicy:
     return ClusterPolicy(
         name=cluster.name,
         secret=ensure_secret(state / CLUSTER_KEY),
+        public_url=public_url_of(settings),
         placement="pack" if cluster.placement == "pack" else "spread",
         hook_grace_s=cluster.hook_grace_s,
         agent_silent_s=cluster.agent_silent_s,
@@ -153,6 +168,8 @@ class ClusterManager:
         self.feed = FeedReader(self.database, reactor, read_changes)
         self.events = Events(reactor, self.feed, authenticator, limits=limits, turns=self.dispatcher.turns)
         authenticator.subscribe(self.events.account_changed)
+        self.consoles = Consoles(reactor, ConsoleDoor(self.services), self.dispatcher.turns)
+        authenticator.subscribe(self.consoles.account_changed)
         self.engine: Engine | None = None  # made once this process has its number
         self.reconciler = Reconciler(self.services, reactor, settings.cluster.reconcile_s, self.metrics)
         self.care = Care(self.services, reactor, settings.retention)
@@ -173,6 +190,7 @@ class ClusterManager:
             parts.add("care", self.care.start, self.care.stop)
             parts.add("reconciler", self.reconciler.start, self.reconciler.stop)
         parts.add("events", stop=self.events.stop)
+        parts.add("consoles", stop=self.consoles.stop)
         parts.add("dispatcher", stop=self.dispatcher.stop)
         if self.settings.listen.contextualization:
             # The endpoint is a program of its own that may also live here; nothing else in cm knows it.
@@ -225,6 +243,7 @@ class ClusterManager:
         subscribe("node", self.reconciler.forget)
         # After the authenticator has forgotten: what it then finds out anew says who may stay.
         subscribe("account", self.events.account_changed, at_once=True)
+        subscribe("account", self.consoles.account_changed, at_once=True)
         subscribe("feed", self.feed.afresh)  # nobody notifies it: it is called after reconnections
 
     def _start_engine(self) -> None:
@@ -252,6 +271,7 @@ class ClusterManager:
         if listen.rpc:
             root = make_root(self.dispatcher, self._exposition, self._wrong)
             root.putChild(b"events", self.events)
+            root.putChild(b"console", self.consoles)
             sites.append(("rpc", listen.rpc, WireSite(root, self.dispatcher.limits, self.reactor)))
         if listen.contextualization:
             sites.append(("contextualization", listen.contextualization, self._endpoint))

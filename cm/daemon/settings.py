@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Final
+from urllib.parse import urlsplit
 
 from cm.rpc.limits import Limits
 from cm.rules.known_image import KnownImage, read_catalogue
@@ -40,6 +41,7 @@ class ClusterSettings:
     storage_overcommit: float = 4.0
     vnc_first_port: int = 5900
     vnc_ports: int = 1000
+    public_url: str = ""  # "": by listen.rpc
     workers: bool = True  # whether this process works operations
 
 
@@ -120,6 +122,8 @@ def check_settings(settings: Settings) -> None:
             ip_network(network)
         except ValueError as error:
             problems.append(f"images.networks: {error}")
+    if settings.cluster.public_url and not _is_url(settings.cluster.public_url):
+        problems.append("cluster.public_url is no http or https URL without a path")
     problems += settings.guests.problems() + read_known(settings.images.catalogue)[1]
     for what in (
         "cpu_overcommit",
@@ -141,3 +145,8 @@ def check_settings(settings: Settings) -> None:
     problems += settings.limits.problems() + settings.retention.problems()
     if problems:
         raise SettingsError(problems)
+
+
+def _is_url(text: str) -> bool:
+    parts = urlsplit(text)
+    return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.path in ("", "/") and not parts.query

@@ -7,6 +7,7 @@ Importing this package imports them all, so ``Base.metadata`` is whole. Start wi
 from cm.models.account import Account
 from cm.models.acl import Acl
 from cm.models.base import Base
+from cm.models.console import ConsoleTicket
 from cm.models.image import Image, ImageAttachment
 from cm.models.message import Message
 from cm.models.network import AddressPool, NetworkLease, Nic
@@ -25,6 +26,7 @@ __all__ = [
     "Audit",
     "Base",
     "Change",
+    "ConsoleTicket",
     "Disk",
     "Drift",
     "EnrolmentToken",

@@ -148,6 +148,21 @@ class Screen(VMWork):
     password: NotRequired[Token]
 
 
+class ConsoleTicket(TypedDict):
+    """Where a WebSocket speaks to a VM's serial console, once."""
+
+    vm_id: Number
+    path: Annotated[str, Meta(examples=["/console?ticket=x3Yk"], description="At the cluster manager; holds a secret.")]
+    url: Annotated[
+        str | None,
+        Meta(
+            examples=["wss://krakow.example:8001/console?ticket=x3Yk"],
+            description="The same with the cluster manager's address; null where it listens on a socket alone.",
+        ),
+    ]
+    expires: Annotated[Time, Meta(description="From then on the ticket is good no more.")]
+
+
 class ErasedVM(TypedDict):
     """A VM that was closed without its node's word."""
 

@@ -32,6 +32,7 @@ class ClusterPolicy:
 
     name: str = "cluster"
     secret: bytes = field(default=b"", repr=False)  # derives one-time VNC passwords; the same for all processes
+    public_url: str = ""  # where people's programs reach this process, without a slash at its end; "" where they cannot
     placement: Policy = "spread"
     hook_grace_s: float = 5.0  # how long an end waits for its hook before it looks for itself
     agent_silent_s: float = 60.0  # after which a node whose agent does not speak takes no VMs

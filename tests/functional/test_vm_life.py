@@ -13,6 +13,8 @@ from typing import Any
 
 import pytest
 
+from cm.rpc.errors import TicketRefused
+from cm.rpc.websocket_client import Socket
 from cm.runtime.database import Database
 from cm.runtime.threads import InlineThreads
 from cm.store.creation import Inserted, NicRow
@@ -182,6 +184,32 @@ def test_rules_for_guests(demo: Cloud) -> None:
         assert table.count(f'iifname "{bridge}" goto') == 2
         assert demo.guest_network in table and str(IPv4Interface(f"{node.address}/24").network) in table
         assert "tcp dport 5900-6899 ct state new update @vnc_callers" in table
+
+
+def test_console_spoken_to(demo: Cloud) -> None:
+    """A guest's shell obeys what is typed at its serial console, by a ticket that is good once, for whom may."""
+    vm = demo.wait_running(demo.create(name="typed")["vm_id"], contextualized=False)
+    demo.wait_for_console(vm, "TINY READY")
+    ticket = demo.user.call("user.vm.open_console", {"vm_id": vm["vm_id"]})
+    assert ticket["url"] == demo.url.replace("http", "ws") + ticket["path"]
+    heard = b""
+    with Socket(ticket["url"]) as typed:
+        for _ in range(30):  # the shell may not be there yet
+            typed.send(b"echo six by seven is $((6*7))\r")
+            heard += typed.receive(2)
+            if b"six by seven is 42" in heard:
+                break
+        assert b"six by seven is 42" in heard, heard
+        with Socket(demo.user.call("user.vm.open_console", {"vm_id": vm["vm_id"]})["url"]) as second:
+            while second.receive(20):
+                pass
+            assert second.reason.startswith("console_in_use")
+        with pytest.raises(TicketRefused):
+            Socket(ticket["url"])
+        destroy(demo, vm["vm_id"])
+        while typed.receive(20):
+            pass
+        assert typed.code == 1000
 
 
 def test_console_bound(demo: Cloud) -> None:

@@ -206,9 +206,29 @@ for _action, (_summary, _many) in ACTIONS.items():
 @click.option("--bytes", "limit", type=Whole(1, 262_144), default=65_536, show_default=True,
               help="So many of the last.")  # fmt: skip
 @click.option("--raw", is_flag=True, help="As it is, with what a terminal would obey.")
-def serial_console(console: Console, which: str, follow: bool, limit: int, raw: bool) -> None:
-    """What a VM wrote to its serial console."""
+@click.option("-i", "--interactive", is_flag=True, help="Speak to it; Ctrl-] leaves.")
+@click.option("--force", is_flag=True, help="With -i: take it from whoever speaks to it.")
+@click.option("--linger", type=Real(0), default=2.0, show_default=True, metavar="SECONDS",
+              help="With -i and a pipe: leave once that has ended and the VM is silent for so long.")  # fmt: skip
+def serial_console(
+    console: Console, which: str, follow: bool, limit: int, raw: bool, interactive: bool, force: bool, linger: float
+) -> None:
+    """
+    What a VM wrote to its serial console; with -i, speak to it.
+
+    With -i every key goes to the VM but Ctrl-], which leaves. What comes by a pipe is written to the VM, and what it
+    answers to standard output, as it is.
+    """
+    if interactive and (follow or raw):
+        raise click.UsageError("-i shows what the VM writes, as it is and as it comes, without --follow and --raw.")
+    if force and not interactive:
+        raise click.UsageError("--force goes with -i.")
     found = find(console, "vm", which)
+    if interactive:
+        from clm.console.speaking import speak
+
+        speak(console, found, force=force, linger_s=linger)
+        return
     shown = ""
     while True:
         try:

@@ -38,6 +38,7 @@ from cm.rpc.errors.machines import (
     SameHost,
     StorageUnreached,
     StreamIdle,
+    TicketRefused,
     VolumeNotFound,
 )
 from cm.rpc.errors.objects import (
@@ -134,6 +135,7 @@ __all__ = [
     "StorageFull",
     "StorageUnreached",
     "StreamIdle",
+    "TicketRefused",
     "TooLarge",
     "TooManyAtOnce",
     "TooManyLogins",

@@ -132,6 +132,12 @@ class NotApplicable(Conflict):
 
 
 @dataclass(eq=False)
+class TicketRefused(NotPermitted):
+    code = "ticket_refused"
+    message = "The ticket is unknown, used or expired; ask for another."
+
+
+@dataclass(eq=False)
 class EnrolmentRefused(NotPermitted):
     code = "enrolment_refused"
     message = "The enrolment token is unknown, used or expired."

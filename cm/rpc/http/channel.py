@@ -69,6 +69,19 @@ class StrictChannel(HTTPChannel):
             return value.lower() != b"chunked" or self._version != b"HTTP/1.1"
         return not (value.isdigit() and len(value) <= LENGTH_DIGITS)
 
+    def upgrade(self, protocol: Any) -> None:
+        """The connection is another protocol's from now on. Who waits for its end (the site counts) is told as ever."""
+        lost: Any = self.__dict__.get("connectionLost", super().connectionLost)
+
+        def ended(reason: Any) -> None:
+            protocol.connectionLost(reason)
+            lost(reason)
+
+        self.setTimeout(None)
+        self.dataReceived, self.connectionLost = protocol.dataReceived, ended
+        protocol.makeConnection(self.transport)
+        self._networkProducer.resumeProducing()
+
     def _refuse(self) -> None:
         self.transport.write(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
         self.loseConnection()

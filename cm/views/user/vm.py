@@ -11,7 +11,7 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from cm.results.vm import VM, CreatedVM, ListedVM, SavedVM, Screen, VMDetail, VMOutcome, VMWork
+from cm.results.vm import VM, ConsoleTicket, CreatedVM, ListedVM, SavedVM, Screen, VMDetail, VMOutcome, VMWork
 from cm.rpc.caller import RawList, RawObject
 from cm.rpc.errors import InvalidParameter, ObjectNotFound
 from cm.rpc.types import Count, Id, IdList, Ids, Limit, Name, SSHKeys, Text, UserData, matching
@@ -209,6 +209,17 @@ def pause(caller: ClusterCall, vm_id: Id) -> VMWork:
 def resume(caller: ClusterCall, vm_id: Id) -> VMWork:
     """Let a paused VM go on."""
     return service.change_state(caller, vm_id, OperationKind.VM_RESUME)
+
+
+@user_view(changing=True, on={"vm_id": Action.CONSOLE})
+def open_console(caller: ClusterCall, vm_id: Id, force: bool = False) -> ConsoleTicket:
+    """
+    Let the caller speak to a running VM's serial console: by a WebSocket, whose bytes are the console's.
+
+    :param force: take the console from whoever has it; there is one at a time.
+    :return: an address that is good once and for half a minute. It needs no other credentials, so it is a secret.
+    """
+    return console.open_console(caller, vm_id, force)
 
 
 @user_view(on={"vm_id": Action.SEE})

@@ -1,0 +1,25 @@
+"""Tickets for VMs' serial consoles."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import BigInteger, ForeignKey, LargeBinary
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.orm import Mapped, mapped_column
+
+from cm.models.base import Base
+
+
+class ConsoleTicket(Base):
+    """One that was given out and not used yet. What opens the console is its secret, of which the digest is here."""
+
+    __tablename__ = "console_ticket"
+    digest: Mapped[bytes] = mapped_column(LargeBinary, primary_key=True)
+    vm_id: Mapped[int] = mapped_column(ForeignKey("vm.id"))
+    account_id: Mapped[int] = mapped_column(ForeignKey("account.id"), index=True)
+    account_version: Mapped[int]
+    issuer: Mapped[str]  # of the caller's token, and the groups that it told
+    groups: Mapped[list[int]] = mapped_column(ARRAY(BigInteger))
+    force: Mapped[bool]
+    expires_at: Mapped[datetime] = mapped_column(index=True)

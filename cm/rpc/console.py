@@ -1,0 +1,281 @@
+"""
+VMs' serial consoles on the wire: a WebSocket at ``/console?ticket=...``, whose bytes are the console's, both ways.
+
+The ticket is what ``user.vm.open_console`` answered. It opens one console, once, within half a minute, so it does no
+harm in the log of a proxy; a browser could send no header. What ends a console is told by the close frame: 1000 where
+the guest's side did, ``GONE_WRONG`` with the error's slug and text otherwise.
+"""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any, Final, Protocol
+
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from twisted.web import http
+from twisted.web.server import NOT_DONE_YET
+
+from cm.rpc.address import network_of
+from cm.rpc.caller import Identity
+from cm.rpc.errors import (
+    CloudError,
+    Incident,
+    MalformedRequest,
+    NotAuthenticated,
+    NotFound,
+    NotPermitted,
+    Overloaded,
+    StreamIdle,
+)
+from cm.rpc.http.request import Leaf, WireRequest, remote
+from cm.rpc.http.status import status_of
+from cm.rpc.http.websocket import GOING_AWAY, NORMAL, WebSocket
+from cm.rpc.jsonrpc import answer_error
+from cm.rpc.limits import Share
+from cm.rpc.places import Places
+from cm.rpc.server import tell_failure
+from cm.rpc.turns import Turns
+from cm.runtime.pipe import PIPE_BYTES, Broken, Duplex
+from cm.runtime.threads import on_behalf
+
+log = Logger()
+
+# Of one account so many: fewer than it may have streams at nodes, as each is a thread there.
+SHARE: Final = Share(200, 8, 100, 20, 10)
+IDLE_S: Final = 1800.0  # neither side wrote
+CHECK_S: Final = 5.0  # between looks whether they still may
+PING_S: Final = 30.0
+SILENT_S: Final = 90.0  # not even a ping was answered
+TICK_S: Final = 1.0
+GONE_WRONG: Final = 4000  # of the codes that are an application's (RFC 6455, 7.4.2)
+
+
+class Speaking(Protocol):
+    """Somebody who was let in."""
+
+    identity: Identity
+
+    async def join(self, ends: Duplex) -> None:
+        """Until the node's side ends. :raises CloudError: why it does, where the guest has not ended."""
+
+    async def check(self) -> None:
+        """:raises CloudError: they may speak no more."""
+
+    async def ended(self, reason: str, inward_bytes: int, outward_bytes: int) -> None:
+        """Keep what became of it."""
+
+
+class Door(Protocol):
+    async def admit(self, secret: str, remote: str, call_id: str) -> Speaking:
+        """:raises CloudError: the ticket is not good, or what it is for may not be done any more."""
+
+
+class _Console:
+    """One console that is spoken to."""
+
+    def __init__(self, consoles: Consoles, speaking: Speaking, give_back: Any) -> None:
+        self._consoles = consoles
+        self._speaking = speaking
+        self._give_back = give_back
+        reactor = consoles.reactor
+        call = reactor.callFromThread
+        self._ends = Duplex(arrived=lambda: call(self._pass_on), drained=lambda: call(self._take_more))
+        self.socket = WebSocket(reactor, self._received, self._lost, self._pass_on)
+        self._inward = self._outward = 0
+        self._reason = ""
+        self.identity = speaking.identity
+        self.moved_at = self.pinged_at = reactor.seconds()
+        self.check_at = reactor.seconds() + CHECK_S
+        self.checking = False
+
+    def begin(self, request: WireRequest) -> None:
+        """:raises MalformedRequest: it is no request for a WebSocket."""
+        self.socket.accept(request)
+        self._consoles.open.add(self)
+        Deferred.fromCoroutine(self._run()).addErrback(lambda f: log.failure("a console's end failed", f))
+
+    async def _run(self) -> None:
+        code, reason = NORMAL, "the console has ended"
+        try:
+            await self._speaking.join(self._ends)
+        except CloudError as error:
+            code, reason = GONE_WRONG, f"{error.code}: {error.for_user()}"
+        except Exception:
+            log.failure("a console could not be joined")
+            code, reason = GONE_WRONG, str(Incident("console"))
+        finally:
+            self._ends.end()
+        self._pass_on()
+        self.socket.close(code, self._reason or reason)
+        self._consoles.left(self)
+        self._give_back()
+        try:
+            await self._speaking.ended(self._reason or reason, self._inward, self._outward)
+        except CloudError as error:
+            log.warn("the end of a console is in no audit: {error}", error=str(error))
+
+    # -------------------------------------------------------------- both ways
+
+    def _received(self, data: bytes) -> None:
+        self.moved_at = self._consoles.reactor.seconds()
+        self._inward += len(data)
+        if not self._ends.inward.offer(data):
+            self.socket.pause_reading()
+
+    def _take_more(self) -> None:
+        self.socket.resume_reading()
+
+    def _pass_on(self) -> None:
+        while not self.socket.is_paused:
+            try:
+                data = self._ends.outward.poll(PIPE_BYTES)
+            except Broken:
+                return
+            if not data:
+                return
+            self.moved_at = self._consoles.reactor.seconds()
+            self._outward += len(data)
+            self.socket.write(data)
+
+    def _lost(self) -> None:
+        self._reason = self._reason or "they left"
+        self._ends.end()
+        self._ends.outward.fail()
+
+    def finish(self, error: CloudError | None = None) -> None:
+        """End it from our side; the node's is told, and does the rest."""
+        if not self._reason:
+            self._reason = "the manager is stopped" if error is None else f"{error.code}: {error.for_user()}"
+            self.socket.close(GOING_AWAY if error is None else GONE_WRONG, self._reason)
+
+    async def check(self) -> None:
+        self.checking = True
+        try:
+            await self._speaking.check()
+        except (NotAuthenticated, NotPermitted, NotFound) as error:
+            self.finish(error)
+        except CloudError as error:
+            log.info("whether {login} may go on is not known: {error}", login=self.identity.login, error=str(error))
+        finally:
+            self.checking = False
+
+
+class Consoles(Leaf):
+    """
+    The resource ``/console``.
+
+    :param reactor: an ``IReactorTime`` and ``IReactorFromThreads``.
+    :param turns: those of calls.
+    """
+
+    def __init__(self, reactor: Any, door: Door, turns: Turns | None = None, share: Share = SHARE) -> None:
+        super().__init__()
+        self.reactor = reactor
+        self.open: set[_Console] = set()
+        self._door = door
+        self._turns = turns or Turns(reactor)
+        self._places = Places("consoles", share)
+        self._tick: Any = None
+        self._stopped = False
+
+    def __len__(self) -> int:
+        return len(self.open)
+
+    def stop(self) -> None:
+        """End all, and let nobody in."""
+        self._stopped = True
+        for console in list(self.open):
+            console.finish()
+        if self._tick is not None and self._tick.active():
+            self._tick.cancel()
+
+    def account_changed(self, subject: str = "") -> None:
+        """Notification ``account:<id>``: look at once whether its owner may still speak; without an id, at all."""
+        for console in self.open:
+            if not subject.isdigit() or console.identity.account_id == int(subject):
+                console.check_at = 0.0
+        self._look()
+
+    def left(self, console: _Console) -> None:
+        self.open.discard(console)
+
+    # -------------------------------------------------------------- coming in
+
+    def render(self, request: WireRequest) -> Any:
+        serving = Deferred.fromCoroutine(self._serve(request))
+        request.serve(serving)
+        serving.addErrback(_unanswered)
+        return NOT_DONE_YET
+
+    async def _serve(self, request: WireRequest) -> None:
+        try:
+            await self._let_in(request)
+        except CloudError as error:
+            _refuse(request, error)
+        except CancelledError:
+            raise
+        except Exception:
+            log.failure("a console could not be opened")
+            _refuse(request, Incident("console"))
+
+    async def _let_in(self, request: WireRequest) -> None:
+        if request.method != b"GET":
+            request.setHeader(b"allow", b"GET")
+            request.setResponseCode(http.NOT_ALLOWED)
+            raise MalformedRequest("a console is opened by GET")
+        if not request.requestHeaders.hasHeader(b"sec-websocket-key"):
+            raise MalformedRequest("a WebSocket is opened here (RFC 6455)")  # before the ticket is used up
+        if self._stopped:
+            raise Overloaded()
+        address = remote(request)
+        on_behalf.set(network_of(address))
+        await self._turns.take(network_of(address))
+        secret = request.args.get(b"ticket", [b""])[-1].decode("ascii", "replace")
+        speaking = await self._door.admit(secret, address, uuid.uuid4().hex)
+        on_behalf.set(speaking.identity.account_id)
+        give_back = self._places.take(speaking.identity, address)
+        try:
+            _Console(self, speaking, give_back).begin(request)
+        except BaseException:
+            give_back()
+            raise
+        if self._tick is None:
+            self._tick = self.reactor.callLater(TICK_S, self._ticked)
+
+    # -------------------------------------------------------------- staying
+
+    def _ticked(self) -> None:
+        self._tick = None
+        now = self.reactor.seconds()
+        for console in list(self.open):
+            if now - console.moved_at > IDLE_S:
+                console.finish(StreamIdle(IDLE_S))
+            elif now - console.socket.heard_at > SILENT_S:
+                console.finish(StreamIdle(SILENT_S))
+            elif now - console.pinged_at > PING_S:
+                console.pinged_at = now
+                console.socket.ping()
+        self._look()
+        if self.open and not self._stopped:
+            self._tick = self.reactor.callLater(TICK_S, self._ticked)
+
+    def _look(self) -> None:
+        now = self.reactor.seconds()
+        for console in list(self.open):
+            if console.check_at <= now and not console.checking:
+                console.check_at = now + CHECK_S
+                Deferred.fromCoroutine(console.check()).addErrback(
+                    lambda failure: log.failure("a speaker's rights could not be checked", failure=failure)
+                )
+
+
+def _refuse(request: WireRequest, error: CloudError) -> None:
+    status = status_of(error) if request.code == http.OK else request.code
+    tell_failure(request, error)
+    request.send(status, answer_error(error), ((b"content-type", b"application/json"),))
+
+
+def _unanswered(failure: Failure) -> None:
+    """Whoever asked has hung up meanwhile."""
