@@ -538,6 +538,13 @@ def test_groups_that_end(world: World) -> None:
     world.grant("vm", vm, "operator", group_id=GROUP)
     world.grant("image", image, "user", group_id=GROUP)
     world.ask("admin", "admin.acl.set", kind="vm", object_id=vm, level="user", group_id=GROUP, issuer=OTHER_CLM)
+    friend = world.people["friend"].account_id
+    world.cloud.sql(  # of somebody else's VM nothing is granted
+        "INSERT INTO vm (name, account_id, image_id, template_id, reservation_id, cpu, memory_mib, secret, closed_at)"
+        " SELECT 'x', :f, image_id, template_id, gen_random_uuid(), 1, 64, 'x', now() FROM vm WHERE id = :v",
+        f=friend,
+        v=vm,
+    )
     before = len(world.changes())
     assert database.transact_now(drop_groups, CLM, [GROUP, 99]) == 2
     assert database.transact_now(drop_groups, CLM, [GROUP]) == 0

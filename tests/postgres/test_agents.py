@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import select
 import socket
 import threading
 import time
@@ -16,6 +15,7 @@ import pytest
 from cluster_builder import Peer, add_cluster, add_pool, add_vm, change, result_of, value
 from endpoint_program import serving
 from sqlalchemy import text
+from twisted.logger import globalLogPublisher
 
 from cm.rpc.errors import EnrolmentRefused, ObjectNotFound
 from cm.runtime.database import Database, notify
@@ -26,7 +26,7 @@ from contextualization.wire import Exchange
 from node_hooks.client import Client, Credential, parse_endpoint
 from node_hooks.document import parse_document
 from node_hooks.errors import EndpointRefused
-from support.beside import connect_beside
+from support.beside import listening
 
 
 @pytest.fixture
@@ -39,25 +39,9 @@ def peer(database: Database) -> Peer:
 
 @pytest.fixture
 def heard(database_url: str) -> Iterator[Any]:
-    """
-    What is notified: a function that gives the payloads since it was last asked. With one that is expected it waits
-    for that one; without, for what may be on its way.
-    """
-    connection = connect_beside(database_url)
-    connection.cursor().execute("LISTEN wawel")
-
-    def take(expected: str | None = None) -> list[str]:
-        payloads: list[str] = []
-        until = time.monotonic() + (0.2 if expected is None else 10)
-        while expected not in payloads and (left := until - time.monotonic()) > 0:
-            select.select([connection], [], [], left)
-            connection.poll()
-            payloads += [each.payload for each in connection.notifies]
-            connection.notifies.clear()
-        return payloads
-
-    yield take
-    connection.close()
+    """What is notified (``listening``)."""
+    with listening(database_url) as take:
+        yield take
 
 
 def post(path: str, document: object) -> Exchange:
@@ -169,6 +153,19 @@ class TestSignatures:
         for skew_s, status in ((299, 200), (-300, 200), (301, 401), (-302, 401)):
             answer = peer.send(peer.signed("a", "GET", "/node/document?version=&wait=0", skew_s=skew_s))
             assert answer.status == status, skew_s
+
+    def test_refused_clock_is_logged(self, peer: Peer) -> None:
+        """Times beyond the window are said in the log, of each node once a minute: somebody has to mend a clock."""
+        events: list[Any] = []
+        globalLogPublisher.addObserver(events.append)
+        try:
+            for _ in range(5):
+                peer.send(peer.signed("a", "GET", "/node/document?version=&wait=0", skew_s=400))
+                peer.clock.advance(29)
+        finally:
+            globalLogPublisher.removeObserver(events.append)
+        told = [event for event in events if event.get("skew_s") == 400.0]
+        assert [event["node_id"] for event in told] == [peer.ids["a"]] * 2
 
     def test_deleted_node(self, peer: Peer) -> None:
         """A node that was removed is nobody, at the latest when its cached key ends."""

@@ -153,6 +153,17 @@ def test_logout(wire: Wire) -> None:
     assert wire.bench.sql("SELECT count(*) FROM user_session") == 1
 
 
+def test_own_session_stays(wire: Wire) -> None:
+    """Who changes their password keeps the session that they do it with, and no other; other people's go on."""
+    others = [wire.login("bob") for _ in range(5)]
+    first, kept = wire.login(), wire.login()
+    identity = wire.bearer(kept["token"])
+    wire.call(identity, "user.account.set_password", [PASSWORD, "another horse"])
+    wire.ends(lambda: wire.bearer(first["token"]))
+    assert wire.bearer(kept["token"]).session_id == identity.session_id
+    assert wire.bearer(others[0]["token"]).login == "bob"
+
+
 def test_used(wire: Wire) -> None:
     """The last use is written at most once a minute."""
     opened = wire.login()

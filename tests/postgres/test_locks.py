@@ -5,6 +5,7 @@ decides and writes as if alone; a lock that is missing shows in no test of one c
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Mapping
 from ipaddress import IPv4Address
 from typing import Any
@@ -20,15 +21,17 @@ import clm.store.mail
 import clm.store.message
 from clm.store import api_key, news, totp, user
 from clm.store import cluster as clusters
-from cm.rules.operation import OperationKind
+from cm.rules.operation import ObjectKind
 from cm.runtime.database import Database
-from cm.store import account, adopting, children, drift, host, image, network, nic, node, operation_change, storage
+from cm.store import account, adopting, agent, drift, host, image, network, nic, node, operation_change, storage
 from cm.store import moving as moves
+from cm.store import operation_object as objects
 from cm.store import template as templates
 from cm.store.vm import find_vm, hold_vm
 from cm.store.worker import holds
 from support.beside import connect_beside
 from support.clm import CloudBench
+from support.wait import until
 
 # What is read, the table whose rows are then held, and which of them.
 Lock = tuple[str, Callable[[Session], Any], str, str]
@@ -81,8 +84,8 @@ def test_cluster(database: Database, database_url: str) -> None:
         ("holds, of no VM", lambda s: holds(s, emptying, worker, None), "operation", f"id = {emptying}"),
         ("lock_operation", lambda s: operation_change.lock_operation(s, working), "operation", f"id = {working}"),
         (
-            "find_open_of_node",
-            lambda s: children.find_open_of_node(s, OperationKind.NODE_EVACUATE, node_id),
+            "find_holder",
+            lambda s: objects.find_holder(s, ObjectKind.NODE, node_id, lock=True),
             "operation",
             f"id = {emptying}",
         ),
@@ -127,11 +130,18 @@ def _fill(session: Session, ids: Mapping[str, int], vm_id: int) -> dict[str, int
         " VALUES (:kind, :vm, :node, 'running', :worker, now() + interval '1 hour', now() + interval '1 hour')"
         " RETURNING id"
     )
+    emptying = insert(operation, kind="node_evacuate", vm=None, node=ids["a"], worker=worker)
+    insert(
+        "INSERT INTO operation_object (operation_id, kind, object_id, exclusive) VALUES (:o, 'node', :n, true)"
+        " RETURNING operation_id",
+        o=emptying,
+        n=ids["a"],
+    )
     storage_id = insert("SELECT id FROM storage")
     return {
         "worker": worker,
         "operation": insert(operation, kind="vm_stop", vm=vm_id, node=None, worker=worker),
-        "evacuation": insert(operation, kind="node_evacuate", vm=None, node=ids["a"], worker=worker),
+        "evacuation": emptying,
         "storage": storage_id,
         "account": insert(
             "INSERT INTO account (login, name, origin, external_id, quota_cpu, quota_memory_mib, quota_storage_mib,"
@@ -148,6 +158,35 @@ def _fill(session: Session, ids: Mapping[str, int], vm_id: int) -> dict[str, int
             n=ids["a"],
         ),
     }
+
+
+def test_word_after_word(database: Database, database_url: str) -> None:
+    """
+    An agent's word is judged by the word before it, also by one that is being written just now: of two with the same
+    new boot, one is the first.
+    """
+    node_id = database.transact_now(add_cluster)["a"]
+    other = connect_beside(database_url)
+    other.autocommit = False
+    cursor = other.cursor()
+    try:
+        cursor.execute("UPDATE node SET agent_boot_id = 'new', agent_protocol = 2 WHERE id = %s", (node_id,))
+        heard: list[Any] = []
+        speaking = threading.Thread(
+            target=lambda: heard.append(database.transact_now(agent.record_word, node_id, "new", "", 2, 0.0))
+        )
+        speaking.start()
+        until(lambda: _waiting(database))
+        other.commit()
+        speaking.join(20)
+    finally:
+        other.close()
+    assert [(word.rebooted, word.spoke) for word in heard] == [(False, 2)]
+
+
+def _waiting(database: Database) -> bool:
+    with Session(database.engine) as session:
+        return bool(session.scalar(text("SELECT count(*) FROM pg_locks WHERE NOT granted")))
 
 
 def test_cloud(bench: CloudBench, clm_url: str) -> None:
