@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Literal
 
@@ -21,6 +22,7 @@ from cm.rpc.errors import (
     WrongVMState,
 )
 from cm.rpc.http.request import WireSite
+from cm.rpc.parameters import Binder
 from cm.rpc.server import make_root
 from cm.rpc.types import Id, IdList, Limit, Login, Name, Secret, Text
 from cm.rpc.view import Registry, View, admin_view, guest_view, user_view
@@ -32,9 +34,11 @@ from .wire_cloud import add_cloud
 
 PASSWORD, OTP = "open sesame", "123456"
 ANNA = Identity(7, "anna", frozenset({Role.USER}), source="password")
-ROOT = Identity(1, "root", frozenset({Role.ADMIN}), source="password")
+ROOT = Identity(1, "root", frozenset({Role.ADMIN, Role.CLOUD}), source="password")
 TOKENS = {"anna-token": ANNA, "root-token": ROOT, "anna-key": ANNA}
 ClusterName = int | str | None
+OWN = frozenset({"user.broken", "user.echo.back"})  # no manager has these
+OF_CLOUDS = {("guest.session.login", "otp"), ("user.message.get_list", "unread_only")}
 
 
 class OtpRequired(NotAuthenticated):
@@ -296,11 +300,12 @@ def views(find: Find, cloud: bool) -> Registry:
         """What it is given."""
         return value
 
-    for function in (
+    made: tuple[Callable[..., Any], ...] = (
         login, account, set_password, get_list, get_all, get_by_id, get_any, create, destroy, get_console, wait,
         operation, images, templates, nodes, node, check, evacuate, broken, echo, operations, explain, messages,
         add_network, save, attach_vnc, set_acl,
-    ):  # fmt: skip
+    )  # fmt: skip
+    for function in made:
         registry.add(function)
     if cloud:
         add_cloud(registry, find)
@@ -312,7 +317,14 @@ def views(find: Find, cloud: bool) -> Registry:
             return {"name": "lone", "version": "0.1.0"}
 
         registry.add(get_info)
+        return Registry(as_lone(view) for view in registry)
     return registry
+
+
+def as_lone(view: View) -> View:
+    """The view as a lone cluster has it, without what only a cloud takes."""
+    kept = [p for p in view.parameters if p.name != "cluster" and (view.name, p.name) not in OF_CLOUDS]
+    return replace(view, parameters=tuple(kept), _binder=Binder(kept, view.changing))
 
 
 class Events(Resource):

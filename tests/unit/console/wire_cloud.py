@@ -9,7 +9,7 @@ from typing import Any
 from cm.rpc.caller import Call
 from cm.rpc.errors import NotAuthenticated
 from cm.rpc.types import Id, Limit, Login, Secret
-from cm.rpc.view import Registry, admin_view, guest_view, user_view
+from cm.rpc.view import Registry, cloud_view, guest_view, user_view
 
 from .cluster import Cluster
 
@@ -38,12 +38,12 @@ def add_cloud(registry: Registry, find: Find) -> None:
         users[8] = {"user_id": 8, "login": login, "email": email, "state": "pending"}
         return {"user_id": 8, "state": "admin_confirmation"}
 
-    @admin_view(name="cloud.user.get_list")
+    @cloud_view(name="cloud.user.get_list")
     def get_users(caller: Call, state: str | None = None, search: str | None = None, limit: Limit = 100) -> Any:
         """Users."""
         return [user for user in users.values() if state in (None, user["state"])][:limit]
 
-    @admin_view(name="cloud.user.activate", changing=True)
+    @cloud_view(name="cloud.user.activate", changing=True)
     def activate(caller: Call, user_id: Id) -> dict[str, Any]:
         """Activate."""
         users[user_id]["state"] = "active"
