@@ -13,6 +13,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
+import click
+
 from clm.console.context import Console
 from clm.console.names import Found
 from clm.console.problems import REFUSED, UNREACHABLE, Problem, one_line
@@ -118,4 +120,4 @@ def _raw(terminal: int | None) -> Iterator[None]:
 
 
 def _leave(number: int, frame: object) -> None:
-    raise SystemExit(128 + number)
+    raise click.exceptions.Exit(128 + number)  # of SystemExit click's end would be made: a broken pipe's

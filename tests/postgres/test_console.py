@@ -397,7 +397,7 @@ def test_program_is_killed(desk: Desk, program: Program, tmp_path: Path) -> None
         os.write(terminal.file, b"x")
         terminal.expect("x")
         os.kill(int((tmp_path / "pid").read_text()), signal.SIGTERM)
-        terminal.expect("left 1")
+        terminal.expect("left 143")
         terminal.expect("the same")
     finally:
         terminal.end()
