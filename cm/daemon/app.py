@@ -49,8 +49,8 @@ from cm.services.console import ConsoleDoor
 from cm.services.context import AsyncClusterCall, ClusterCall, ClusterPolicy, Services
 from cm.services.fleet import Fleet
 from cm.store.feed import read_changes
-from cm.store.operation import TOPIC
 from cm.store.storage import pool_paths
+from cm.store.waking import TOPIC
 from cm.store.worker import LOCK_CLASS, register_worker
 
 log = Logger()

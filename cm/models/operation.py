@@ -42,6 +42,7 @@ class Operation(Base):
         Index("ix_operation_open", "id", postgresql_where=text(OPEN)),
         Index("ix_operation_open_vm", "vm_id", postgresql_where=text(OPEN)),
         Index("ix_operation_due", "not_before", "id", postgresql_where=text(DUE)),
+        Index("ix_operation_waits_for", "waits_for", postgresql_where=text(f"{DUE} AND waits_for <> ''")),
         Index("ix_operation_worker", "worker_id", postgresql_where=text("worker_id IS NOT NULL")),
         Index("ix_operation_vm", "vm_id", "id"),
         Index("ix_operation_account", "account_id", "id"),
@@ -67,6 +68,7 @@ class Operation(Base):
     progress: Mapped[Zero]  # 0-100
     attempts: Mapped[Zero]
     not_before: Mapped[Now]
+    waits_for: Mapped[Empty]  # the object whose change has it go on before, as ``store/waking.py`` names it
     deadline: Mapped[datetime]
     worker_id: Mapped[int | None]
     lease_until: Mapped[datetime | None]

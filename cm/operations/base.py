@@ -20,9 +20,12 @@ from cm.runtime.threads import on_behalf
 from cm.services.context import Services
 from cm.services.kind import ENDS, Ends
 from cm.services.message import tell_done
-from cm.store.children import list_children, wake_parent
+from cm.store.children import list_children
 from cm.store.operation import OperationRow
+from cm.store.operation_object import others_at_work
+from cm.store.storage import node_reaching
 from cm.store.vm import hold_vm, render_live
+from cm.store.waking import OPERATION, awaited, wake_parent
 from cm.store.worker import finish, holds, record_step
 
 T = TypeVar("T")
@@ -30,10 +33,14 @@ T = TypeVar("T")
 
 class Wait(Exception):
     """
-    Raised by a step: call it again ``seconds`` from now, or when its VM's evidence changes.
+    Raised by a step: call it again when what it waits for has changed, or ``seconds`` from now.
 
+    :param seconds: as long as looks may be apart: for what is awaited without a word of its change, and should that be
+        lost.
     :param reason: what for, in a sentence for whoever asked; "": it goes on at once, or stays as it was told before.
-    :param unless: asked under the VM's lock before it waits: ``unless(session, op)`` true means do not wait at all.
+    :param unless: asked before it waits, under the lock of what it waits for: ``unless(session, op)`` true means do not
+        wait at all.
+    :param on: the object whose change wakes it (``store/waking.py``).
     :param note: kept in the operation's arguments.
     """
 
@@ -42,18 +49,41 @@ class Wait(Exception):
         seconds: float,
         reason: str,
         unless: Callable[[Session, OperationRow], bool] | None = None,
+        *,
+        on: str = "",
         **note: Any,
     ) -> None:
         super().__init__(seconds)
         self.seconds = seconds
         self.reason = reason
         self.unless = unless
+        self.on = on
         self.note = note
 
 
-CHILDREN_S: Final = 2.0  # between looks at how far children are; the end of each is notified
+CHILDREN_S: Final = 5.0  # between looks at how far children are; the end of each is notified
+OTHERS_S: Final = 5.0  # a worker that died has its marks cleared by then
+AWAY_S: Final = 60.0  # a node that answers again, or gets the storage, is notified
 OTHERS: Final = "A worker has not stopped yet at an operation on it that was given up."
-NO_NODE: Final = "No node that answers has the storage attached."
+
+
+def others_stopped(noun: ObjectKind, object_id: int) -> Wait:
+    """Wait until no worker touches an object any more for an operation that was given up."""
+
+    def stopped(session: Session, op: OperationRow) -> bool:
+        return not others_at_work(session, noun, object_id, op.id)
+
+    return Wait(OTHERS_S, OTHERS, stopped, on=awaited(noun, object_id))
+
+
+def storage_reached(storage_id: int) -> Wait:
+    """Wait until a node answers that has a storage attached."""
+
+    def reached(session: Session, op: OperationRow) -> bool:
+        return node_reaching(session, storage_id) is not None
+
+    reason = f"No node that answers has storage {storage_id} attached."
+    return Wait(AWAY_S, reason, reached, on=awaited(ObjectKind.STORAGE, storage_id))
 
 
 def vm_of(op: OperationRow) -> int:
@@ -171,7 +201,8 @@ async def await_children(work: Work) -> Sequence[OperationRow]:
         return children
     ended = len(children) - len(going_on)
     await work.progress((100 * ended + sum(going_on)) // len(children))
-    raise Wait(CHILDREN_S, f"{ended} of {len(children)} have ended.", _all_ended)
+    told = f"{ended} of {len(children)} have ended."
+    raise Wait(CHILDREN_S, told, _all_ended, on=awaited(OPERATION, work.op.id))
 
 
 def _all_ended(session: Session, op: OperationRow) -> bool:

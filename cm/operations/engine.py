@@ -18,18 +18,26 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
 from cm.operations.base import KINDS, LeaseLost, Wait, Work
-from cm.rpc.errors import CloudError, DatabaseUnavailable, DeadlineExceeded, Incident, Overloaded, Unavailable
+from cm.rpc.errors import (
+    CloudError,
+    DatabaseUnavailable,
+    DeadlineExceeded,
+    Incident,
+    NodeUnreachable,
+    Overloaded,
+    Unavailable,
+)
 from cm.rpc.vocabulary import OperationState
-from cm.rules.operation import SPECS
+from cm.rules.operation import SPECS, ObjectKind
 from cm.runtime.metrics import Metrics
 from cm.runtime.pulse import Pulse
 from cm.runtime.threads import NODE_SLOW_SIZE
 from cm.runtime.wall import utc_now
 from cm.services.context import Services
 from cm.services.message import tell_failed
-from cm.store.children import wake_parent
 from cm.store.operation import OperationRow
 from cm.store.vm import render_live
+from cm.store.waking import awaited, hold_awaited, wake_parent
 from cm.store.worker import (
     claim_operations,
     clear_mark,
@@ -257,7 +265,9 @@ class Engine:
             delay=round(delay, 1),
             error=error.for_administrator(),
         )
-        await self._hold(work, Wait(delay, error.for_user(), **note), error)
+        away = isinstance(error, NodeUnreachable) and work.op.node_id is not None
+        on = awaited(ObjectKind.NODE, work.op.node_id or 0) if away else ""
+        await self._hold(work, Wait(delay, error.for_user(), on=on, **note), error)
 
     async def _hold(self, work: Work, wait: Wait, failure: CloudError | None) -> None:
         assert wait.note.keys() <= set(KINDS[work.op.kind].notes), "a note that a retry would not know to drop"
@@ -307,6 +317,8 @@ def _put_back(
         clear_mark(session, op.id, worker_id)
         return
     # Evidence may have arrived since the step looked; its wake-up found nobody waiting yet.
+    if wait.unless is not None and not _locked_by(op, wait.on):
+        hold_awaited(session, wait.on)
     seconds = 0.0 if wait.unless is not None and wait.unless(session, op) else wait.seconds
     told = wait.reason if failure is None else failure.for_administrator()
     put_back(
@@ -315,10 +327,16 @@ def _put_back(
         seconds=seconds,
         waiting=failure is None,
         step=step,
+        waits_for=wait.on,
         user_text=wait.reason,
         admin_text=told,
         note=wait.note,
     )
+
+
+def _locked_by(op: OperationRow, what: str) -> bool:
+    """Whether what an operation waits for is its own VM, whose row ``holds`` has locked."""
+    return op.vm_id is not None and what == awaited(ObjectKind.VM, op.vm_id)
 
 
 def _fail(session: Session, worker_id: int, op: OperationRow, error: CloudError) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy.orm import Session
 
-from cm.operations.base import NO_NODE, OTHERS, Kind, Wait, Work, image_of, register
+from cm.operations.base import Kind, Work, image_of, others_stopped, register, storage_reached
 from cm.rules.names import is_unmade, pool_name
 from cm.rules.operation import ObjectKind, OperationKind
 from cm.store.change import record_change
@@ -14,18 +14,16 @@ from cm.store.operation_object import others_at_work
 from cm.store.storage import node_reaching
 from cm.store.unknown import refuse_held_volume
 
-NODE_WAIT_S = 5.0
-
 
 async def delete(work: Work) -> None:
     """Delete the volume through a node that has the storage attached and answers; an absent one is as good."""
     if await work.read(others_at_work, ObjectKind.IMAGE, image_of(work.op), work.op.id):
-        raise Wait(1.0, OTHERS)
+        raise others_stopped(ObjectKind.IMAGE, image_of(work.op))
     row: ImageRow | None = await work.read(find_image, image_of(work.op))
     if row is not None and not is_unmade(row.volume):
         node_id = await work.read(node_reaching, row.storage_id, work.op.attempts)
         if node_id is None:
-            raise Wait(NODE_WAIT_S, NO_NODE)
+            raise storage_reached(row.storage_id)
         await work.read(refuse_held_volume, row.storage_id, row.volume)
         await work.node(node_id).volumes.delete(pool_name(row.storage_id), row.volume)
     await work.complete(_gone, work.op)

@@ -17,7 +17,7 @@ from urllib.parse import unquote, urlsplit
 from sqlalchemy.orm import Session
 
 from cm.operations import image_file, staging
-from cm.operations.base import NO_NODE, Kind, LeaseLost, Wait, Work, image_of, register
+from cm.operations.base import Kind, LeaseLost, Work, image_of, register, storage_reached
 from cm.operations.image_file import Inspected
 from cm.rpc.errors import (
     CloudError,
@@ -57,7 +57,6 @@ CONVERTED: Final = 70
 UPLOADED: Final = 95
 HELD_BYTES: Final = 64 * 2**20  # claimed ahead of what comes, where nobody says how much will
 TELL_S: Final = 1.0  # between two records of progress
-NODE_WAIT_S: Final = 3.0
 
 
 class Meter:
@@ -265,7 +264,7 @@ async def upload(work: Work) -> None:
     image = await work.read(get_image, image_of(work.op))
     node_id = await work.read(node_reaching, image.storage_id, work.op.attempts)
     if node_id is None:
-        raise Wait(NODE_WAIT_S, NO_NODE)
+        raise storage_reached(image.storage_id)
     meter = Meter(work, CONVERTED, UPLOADED)
     await work.node(node_id, work.services.policy.import_timeout_s).volumes.upload(
         pool_name(image.storage_id),

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from cm.interfaces.calls import DEADLINE_S, POOL_S, Pace, job
 from cm.interfaces.node import INode
-from cm.operations.base import NO_NODE, OTHERS, Kind, Wait, Work, register, vm_of
+from cm.operations.base import Kind, Wait, Work, others_stopped, register, storage_reached, vm_of
 from cm.rpc.errors import CloudError, DomainNotRunning, GuestIgnored, NotAbandonable, ObjectNotFound
 from cm.rpc.vocabulary import DiskFormat, ImageState, Seen
 from cm.rules.names import console_volume, pool_name
@@ -24,13 +24,14 @@ from cm.services.evidence import SKEW, record_look, rest_by_evidence
 from cm.services.release import rest_stopped, update_resources
 from cm.services.saving import give_back_image, reserve_image
 from cm.store.change import record_change
-from cm.store.domain import VolumePlan, node_with_disks, volume_plans
+from cm.store.domain import VolumePlan, node_with_disks, root_storage, volume_plans
 from cm.store.node import has_hooks
 from cm.store.operation import OperationRow
 from cm.store.operation_object import Objects, others_at_work
 from cm.store.saving import find_saved, keep_saved
 from cm.store.vm import VMRow, find_vm, get_vm
 from cm.store.vm_state import intend_as_seen, write_error
+from cm.store.waking import awaited
 
 LOOK_S: Final = 1.0  # between looks at a guest that takes its time
 # What ``await_end`` and ``_obeyed`` note: that the hook has had its grace, and when the guest was asked.
@@ -47,13 +48,17 @@ class Ending:
 def _alone(session: Session, row: VMRow, op: OperationRow) -> VMRow:
     """:raises Wait: another worker has not stopped at the VM yet."""
     if others_at_work(session, ObjectKind.VM, row.id, op.id):
-        raise Wait(0.2, OTHERS)
+        raise others_stopped(ObjectKind.VM, row.id)
     return row
 
 
 def _ending(session: Session, row: VMRow, op: OperationRow) -> Ending:
     _alone(session, row, op)
     return Ending(row, row.node_id is not None and has_hooks(session, row.node_id))
+
+
+def _its_vm(op: OperationRow) -> str:
+    return awaited(ObjectKind.VM, vm_of(op))
 
 
 def _gone(session: Session, op: OperationRow) -> bool:
@@ -70,7 +75,7 @@ async def _look(work: Work, row: VMRow) -> Seen:
     assert row.node_id is not None
     seen = await work.node(row.node_id).hypervisor.look(row.uuid)
     if await work.db(record_look, row.id, None, row.launched_at, seen.state, seen.reason) == "changed":
-        raise Wait(LOOK_S, "The VM moved on while it was looked at.")
+        raise Wait(LOOK_S, "The VM moved on while it was looked at.", on=awaited(ObjectKind.VM, row.id))
     return seen.state
 
 
@@ -123,10 +128,11 @@ async def await_end(work: Work) -> None:
     # The hook of a VM that was launched a moment ago cannot be told from an earlier launch's: a look is surer.
     fresh = row.launched_at is not None and utc_now() - row.launched_at < 2 * SKEW
     if ending.hooks and not fresh and not work.arguments.get(GRACED):
-        raise Wait(work.services.policy.hook_grace_s, "The node has not reported the end yet.", _gone, **{GRACED: True})
+        told = "The node has not reported the end yet."
+        raise Wait(work.services.policy.hook_grace_s, told, _gone, on=_its_vm(work.op), **{GRACED: True})
     if await _look(work, row) not in GONE:
         await work.node(row.node_id).hypervisor.destroy(row.uuid)
-        raise Wait(LOOK_S, "The VM has not ended yet.", _gone)
+        raise Wait(LOOK_S, "The VM has not ended yet.", _gone, on=_its_vm(work.op))
 
 
 async def await_shutdown(work: Work) -> None:
@@ -157,7 +163,8 @@ async def _obeyed(work: Work) -> bool:
         return True
     if left > 0:
         reason = f"The guest was asked to shut down and has {work.services.policy.shutdown_s:g} s for it."
-        raise Wait(min(LOOK_S if not ending.hooks else 5 * LOOK_S, left), reason, _gone, **{PRESSED_AT: pressed})
+        look_s = min(LOOK_S if not ending.hooks else 5 * LOOK_S, left)
+        raise Wait(look_s, reason, _gone, on=_its_vm(work.op), **{PRESSED_AT: pressed})
     return False
 
 
@@ -173,14 +180,27 @@ async def clean_up(work: Work) -> None:
     row, volumes, node_id = await work.db_vm(_clean_up_facts)
     await _remove_domain(work, row)
     if volumes:
-        if node_id is None:
-            raise Wait(5 * LOOK_S, NO_NODE)
+        assert node_id is not None
         await work.node(node_id).run(delete_volumes, volumes, row.uuid)
+
+
+def _node_for(session: Session, row: VMRow) -> int:
+    """
+    A node that the VM's disks can be worked on through.
+
+    :raises Wait: none that answers has their storage.
+    """
+    node_id = row.node_id or node_with_disks(session, row.id)
+    if node_id is None:
+        storage_id = root_storage(session, row.id)
+        assert storage_id is not None
+        raise storage_reached(storage_id)
+    return node_id
 
 
 def _clean_up_facts(session: Session, row: VMRow) -> tuple[VMRow, tuple[VolumePlan, ...], int | None]:
     volumes = volume_plans(session, row.id)
-    return row, volumes, row.node_id or node_with_disks(session, row.id)
+    return row, volumes, _node_for(session, row) if volumes else None
 
 
 @job(Pace.SLOW, POOL_S)
@@ -219,9 +239,7 @@ def _keep_facts(session: Session, op: OperationRow) -> tuple[VMRow, int, str, in
         raise ObjectNotFound("image of vm", row.id)
     if image.state is ImageState.OK:
         return None
-    node_id = row.node_id or node_with_disks(session, row.id)
-    if node_id is None:
-        raise Wait(LOOK_S, NO_NODE)
+    node_id = _node_for(session, row)
     root = volume_plans(session, row.id)[0]
     return row, image.id, image.volume, node_id, pool_name(image.storage_id), root.volume
 

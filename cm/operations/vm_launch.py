@@ -13,7 +13,7 @@ from cm.interfaces.hypervisor import DiskSpec, DomainSpec
 from cm.interfaces.network import NetworkSpec
 from cm.interfaces.node import INode
 from cm.interfaces.source import path_of
-from cm.operations.base import OTHERS, Kind, Wait, Work, register, vm_of
+from cm.operations.base import Kind, Work, others_stopped, register, vm_of
 from cm.rpc.errors import CloudError, ObjectNotFound, RunsElsewhere
 from cm.rpc.vocabulary import CauseKind, DeployMode, DiskFormat, Wanted
 from cm.rules.cause import Cause
@@ -80,7 +80,7 @@ def _place(session: Session, row: VMRow, op: OperationRow, policy: ClusterPolicy
     :raises Wait: another worker has not stopped at the VM yet.
     """
     if others_at_work(session, ObjectKind.VM, row.id, op.id):
-        raise Wait(0.2, OTHERS)
+        raise others_stopped(ObjectKind.VM, row.id)
     elsewhere = runs_elsewhere(session, row.id)
     if elsewhere is not None:
         notify(session, "look", elsewhere)

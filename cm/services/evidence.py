@@ -25,10 +25,11 @@ from cm.services.saving import reserve_image
 from cm.store.change import record_change
 from cm.store.health import record_hooked
 from cm.store.hook_event import HookRecord, insert_event, write_effect
-from cm.store.operation import OperationRow, open_operation, wake
+from cm.store.operation import OperationRow, open_operation
 from cm.store.operation_change import pause_restart
 from cm.store.vm import VMRow, find_by_uuid, find_vm, render_vm, write_evidence
 from cm.store.vm_state import intend, intend_as_seen, write_down
+from cm.store.waking import wake_vm
 
 RESTART_SOON_S: Final = 60.0  # a guest that ended within this time of its launch ...
 RESTART_PAUSE_S: Final = 20.0  # ... is started again after this pause, from the second time on
@@ -71,7 +72,7 @@ def _effect(session: Session, node_id: int, event: HookRecord) -> str:
         if event.time < row.launched_at - SKEW:
             return "late"
         if row.operation_id is not None:
-            wake(session, row.id)
+            wake_vm(session, row.id)
         notify(session, "look", node_id)
         return "look"
     cause = Cause(CauseKind.HOOK, f"{node_id}:{event.boot_id}:{event.sequence}")
@@ -89,7 +90,7 @@ def record_end(session: Session, row: VMRow, seen: Seen, reason: SeenReason, at:
         return False
     write_down(session, row.id)
     if row.operation_id is not None:
-        wake(session, row.id)
+        wake_vm(session, row.id)
     else:
         settle(session, row, reason, cause)
     render_vm(session, row.id)

@@ -15,11 +15,12 @@ from cm.services.access import Who, authorize_operation, authorized_vm, person_o
 from cm.services.children import give_up
 from cm.services.context import ClusterCall
 from cm.services.kind import ENDS
-from cm.store.operation import TOPIC, OperationRow, count_running, get_operation, list_operations
+from cm.store.operation import OperationRow, count_running, get_operation, list_operations
 from cm.store.operation_change import hurry, lock_operation, reopen
 from cm.store.operation_object import find_other, held
 from cm.store.vm import find_vm, get_vm, render_vm
 from cm.store.vm_state import want
+from cm.store.waking import TOPIC
 
 
 def shown(session: Session, ops: Sequence[OperationRow]) -> list[Operation]:

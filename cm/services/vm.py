@@ -29,7 +29,6 @@ from cm.services.saving import reserve_image
 from cm.store.access import list_shared_vms
 from cm.store.attachment import attach_image
 from cm.store.booking import Booking, Share, book, refuse
-from cm.store.children import wake_parent
 from cm.store.claim import mib
 from cm.store.creation import DiskRow, NicRow, VMRows, insert_vm
 from cm.store.image import UsableImage
@@ -40,6 +39,7 @@ from cm.store.placement import others_text, verdicts_text
 from cm.store.template import find_size
 from cm.store.vm import VMRow, find_detail, render_new, render_vm
 from cm.store.vm_state import rename_vm, screen_of, want, write_vnc
+from cm.store.waking import wake_parent
 
 
 @dataclass(frozen=True)

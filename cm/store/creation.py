@@ -22,8 +22,8 @@ from cm.rules.network import Address
 from cm.runtime.database import CHANNEL, note_notified
 from cm.runtime.prepared import Prepared
 from cm.store.nic import MAC_SQL, TAP_SQL
-from cm.store.operation import TOPIC
 from cm.store.unknown import HELD_ADDRESSES, HELD_PORTS
+from cm.store.waking import TOPIC
 
 NICS_MAX: Final = 8
 

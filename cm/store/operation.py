@@ -19,8 +19,7 @@ from cm.runtime.database import CHANNEL, note_notified
 from cm.runtime.prepared import Prepared
 from cm.store.conditions import is_open
 from cm.store.operation_object import HELD, Objects, held, refuse
-
-TOPIC: Final = "operation"
+from cm.store.waking import TOPIC
 
 
 @dataclass(frozen=True)
@@ -192,16 +191,3 @@ def count_running(session: Session) -> dict[int | None, int]:
         )
     )
     return {row.node_id: int(row.number) for row in found}
-
-
-_WAKE = Prepared(
-    "wake",
-    "WITH woken AS (UPDATE operation SET not_before = clock_timestamp() WHERE vm_id = :vm_id AND state = 'waiting')"
-    " SELECT pg_notify(:channel, :topic)",
-)
-
-
-def wake(session: Session, vm_id: int) -> None:
-    """Have a waiting operation of a VM go on at once."""
-    _WAKE.post(session, vm_id=vm_id, channel=CHANNEL, topic=TOPIC)
-    note_notified(session, TOPIC)

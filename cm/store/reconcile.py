@@ -19,6 +19,7 @@ from cm.rules.reconcile import Placed, VMRecord
 from cm.runtime.prepared import Prepared
 from cm.store.change import record_change
 from cm.store.conditions import keeps_busy
+from cm.store.waking import wake_reaching
 
 log = Logger()
 
@@ -199,6 +200,8 @@ def record_node(session: Session, node_id: int, state: str, reason: str, *, pass
             "node {node_id}: {was} -> {state} {reason}", node_id=node_id, was=changed.was, state=state, reason=reason
         )
         record_change(session, "node", node_id, None)
+        if seen:
+            wake_reaching(session, node_id)
 
 
 # ------------------------------------------------------------------ beside passes

@@ -18,6 +18,7 @@ from cm.runtime.prepared import Prepared
 from cm.runtime.rows import Columns, close_row, edit_row, insert_row
 from cm.store.node_document import document_changed
 from cm.store.rendered import Rendered, rendered, shown
+from cm.store.waking import wake_reaching
 
 MADE_OF: Final[Columns] = (
     Storage.name, Storage.kind, Storage.path, Storage.address, Storage.source, Storage.capacity_bytes,
@@ -156,6 +157,8 @@ def set_attachment(session: Session, storage_id: int, node_id: int, state: str, 
         {"s": storage_id, "n": node_id, "state": state, "error": error},
     ).scalar_one()
     document_changed(session, node_id)
+    if state == "attached":
+        wake_reaching(session, node_id)
     return attachment_id
 
 
@@ -173,6 +176,7 @@ def record_attached(session: Session, storage_id: int, node_id: int, capacity_by
         {"c": capacity_bytes, "s": storage_id},
     )
     document_changed(session, node_id)
+    wake_reaching(session, node_id)
 
 
 def delete_attachment(session: Session, storage_id: int, node_id: int) -> None:

@@ -14,7 +14,8 @@ from cm.rules.operation import SPECS, ObjectKind
 from cm.runtime.database import CHANNEL, note_notified
 from cm.runtime.prepared import Prepared
 from cm.store.conditions import is_due
-from cm.store.operation import COLUMNS, KNOWN, OperationRow, operation_row, wake
+from cm.store.operation import COLUMNS, KNOWN, OperationRow, operation_row
+from cm.store.waking import wake, wake_vm
 
 LOCK_CLASS: Final = 0x5741  # first key of the advisory lock that a living worker holds; "WA"
 # Kinds of a node's operations that take none of its tokens.
@@ -84,6 +85,7 @@ RETURNING h.kind, h.object_id
 """
 _CLEAR_DEAD = text(_CLEARED.format(condition=f"worker_id IS NOT NULL AND {_DEAD}"))
 _CLEAR = text(_CLEARED.format(condition="id = :id AND worker_id = :worker_id"))
+_HOLD_VM_OF = text("SELECT 1 FROM vm WHERE id = (SELECT vm_id FROM operation WHERE id = :id) FOR NO KEY UPDATE")
 _DEAD_LEFT = Prepared("dead_left", f"SELECT EXISTS (SELECT 1 FROM operation WHERE worker_id IS NOT NULL AND {_DEAD})")
 
 
@@ -97,15 +99,21 @@ def take_over(session: Session, me: int) -> Sequence[int]:
     Queue again what dead workers left: their lease ended, or nobody holds their advisory lock. What was given up
     while they were at it loses their mark.
     """
-    session.execute(_CLEAR_DEAD, {"me": me, "lock_class": LOCK_CLASS})
+    cleared = session.execute(_CLEAR_DEAD, {"me": me, "lock_class": LOCK_CLASS}).all()
+    for kind, object_id in dict.fromkeys((row.kind, row.object_id) for row in cleared):
+        # VMs are locked before operations, so here they are not: who begins to wait just now looks again in a while.
+        wake(session, kind, object_id)
     return list(session.scalars(_ORPHANED, {"me": me, "lock_class": LOCK_CLASS}))
 
 
 def clear_mark(session: Session, operation_id: int, worker_id: int) -> None:
     """A worker has stopped touching an operation that was given up; who waits for that goes on."""
+    session.execute(_HOLD_VM_OF, {"id": operation_id})
     for left in session.execute(_CLEAR, {"id": operation_id, "worker_id": worker_id}).all():
         if left.kind == ObjectKind.VM:
-            wake(session, left.object_id)
+            wake_vm(session, left.object_id)
+        else:
+            wake(session, left.kind, left.object_id)
 
 
 def renew_leases(session: Session, worker_id: int, operation_ids: Sequence[int], lease_s: float) -> None:
@@ -164,7 +172,7 @@ _PUT_BACK = Prepared(
     "put_back",
     """
 UPDATE operation SET state = :state, worker_id = NULL, lease_until = NULL, step = :step,
-       not_before = clock_timestamp() + make_interval(secs => :seconds),
+       not_before = clock_timestamp() + make_interval(secs => :seconds), waits_for = :waits_for,
        attempts = attempts + CASE WHEN :waiting THEN 0 ELSE 1 END,
        user_text = coalesce(nullif(:user_text, ''), user_text),
        admin_text = coalesce(nullif(:admin_text, ''), admin_text),
@@ -181,6 +189,7 @@ def put_back(
     seconds: float,
     waiting: bool,
     step: str,
+    waits_for: str = "",
     user_text: str = "",
     admin_text: str = "",
     note: dict[str, Any] | None = None,
@@ -188,6 +197,7 @@ def put_back(
     """
     Release a claimed operation until ``seconds`` from now: it waits for something, or failed and will be retried.
 
+    :param waits_for: the object whose change wakes it before (``awaited``).
     :param user_text, admin_text: what for, or why; "": what was told before stays.
     :param note: what it wants to find again in its arguments.
     """
@@ -198,6 +208,7 @@ def put_back(
         seconds=seconds,
         waiting=waiting,
         step=step,
+        waits_for=waits_for,
         user_text=user_text,
         admin_text=admin_text,
         note=msgspec.json.encode(note or {}).decode(),
