@@ -13,11 +13,10 @@ from twisted.internet.interfaces import IListeningPort
 from twisted.logger import Logger
 
 import sql.clm
-from clm.daemon.duties import Locks
 from clm.daemon.execute import Executor
 from clm.daemon.mailer import Mailer
 from clm.daemon.settings import MailSettings, Settings, check_settings
-from clm.daemon.watcher import Watcher
+from clm.daemon.watcher import DUTIES, Watcher
 from clm.drivers.mail import SmtpSender
 from clm.services.account import TOPIC
 from clm.services.authenticator import HASHING, CloudAuthenticator
@@ -42,6 +41,7 @@ from cm.runtime.database import Database
 from cm.runtime.feed import FeedReader
 from cm.runtime.listener import Listener
 from cm.runtime.logins import LoginTrail
+from cm.runtime.loop import Locks
 from cm.runtime.metrics import Metrics
 from cm.runtime.migrate import parts_on
 from cm.runtime.parts import Parts
@@ -129,7 +129,7 @@ class CloudManager:
         threads: IThreads | None = None,
         listen: Callable[[Any, str], Listener] = Listener,
         connect: Connect | None = None,
-        locks: Callable[[str], Locks] = Locks,
+        locks: Callable[[str, int], Locks] = Locks,
     ) -> None:
         self.reactor = reactor
         self.settings = settings
@@ -168,7 +168,7 @@ class CloudManager:
         readers, turns = FeedAuthenticator(authenticator), self.dispatcher.turns
         self.events = Events(reactor, self.feed, readers, limits=limits, turns=turns, sees_all=sees_cluster)
         times = (settings.clusters.check_s, settings.clusters.sync_s)
-        self.watcher = Watcher(self.services, locks(settings.database.url), *times)
+        self.watcher = Watcher(self.services, locks(settings.database.url, DUTIES), *times)
         self.mailer = Mailer(self.services, sender_of(settings.mail)) if settings.mail.host else None
         self.ports: list[IListeningPort] = []
         self.parts = self._parts()

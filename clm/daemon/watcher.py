@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Final
 
 from twisted.logger import Logger
 
-from clm.daemon.duties import CARE, Locks
 from clm.rules.cluster import INCOMPATIBLE
 from clm.services import sync
 from clm.services.cluster import check
@@ -19,13 +18,15 @@ from clm.services.follow import Follower
 from clm.services.registration import PRUNED_MAX, prune_registrations
 from clm.store.feed import BATCH, prune
 from cm.runtime.logins import prune_logins
-from cm.runtime.loop import Loop
+from cm.runtime.loop import Locks, Loop
 from cm.runtime.pulse import Pulse
 
 if TYPE_CHECKING:
     from clm.drivers.cluster import ClusterConnection
 
 log = Logger()
+DUTIES: Final = 0x57434C  # first key of the locks; the second is what is to be done
+CARE: Final = 0  # of the whole: deleting old rows; others are ids of clusters
 TAKE_S: Final = 2.0  # between looks for duties that are free
 CARE_S: Final = 300.0
 

@@ -294,7 +294,8 @@ class ClusterManager:
             return "it is being started"
         from cm.drivers.libvirt import events
 
-        pulses = [self.care.pulse, self.reconciler.pulse, self.reconciler.storages.pulse, self.engine.pulse]
+        loops = (self.care, self.reconciler.turns, self.reconciler.storages, self.engine.leases)
+        pulses = [self.engine.pulse, *(loop.pulse for loop in loops)]
         found = [self.listener.wrong, events.wrong(), *(pulse.wrong() for pulse in pulses)]
         return "; ".join(filter(None, found)) or None
 

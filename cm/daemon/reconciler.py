@@ -12,7 +12,6 @@ from cm.interfaces.hypervisor import DomainEvent
 from cm.rpc.errors import CloudError, DatabaseUnavailable, Overloaded
 from cm.runtime.loop import Loop
 from cm.runtime.metrics import Metrics
-from cm.runtime.pulse import Pulse
 from cm.services.context import Services
 from cm.services.reconcile import mark_passed, run_pass
 from cm.services.volume import run_storage_pass
@@ -49,15 +48,14 @@ class Reconciler:
         self._again: set[int] = set()
         self._subscribed: set[int] = set()
         self._stopping = False
-        self._timer: Any = None
         self._mark_timer: Any = None
         self._as_recorded: dict[int, float] = {}  # nodes that were found so, and when
         self._measure_at = 0.0
-        self.pulse = Pulse(reactor, "the passes over nodes", LOST_S)
+        self.turns = Loop(reactor, "the passes over nodes", LATEST_S, self._turn, lost_s=LOST_S)
         self.storages = Loop(reactor, "the passes over storages", STORAGE_S, self.check_storages, STORAGE_S)
 
     def start(self) -> None:
-        self._tick()
+        self.turns.start()
         self.storages.start()
 
     async def check_storages(self) -> None:
@@ -67,32 +65,29 @@ class Reconciler:
 
     def stop(self) -> None:
         self._stopping = True
-        self.pulse.stop()
+        self.turns.stop()
         self.storages.stop()
-        for timer in (self._timer, self._mark_timer):
-            if timer is not None and timer.active():
-                timer.cancel()
+        if self._mark_timer is not None and self._mark_timer.active():
+            self._mark_timer.cancel()
 
-    def _tick(self) -> None:
-        if not self._stopping:
-            Deferred.fromCoroutine(self._turn()).addErrback(self._failed)
+    async def _turn(self) -> float:
+        """
+        Look at what is due.
 
-    async def _turn(self) -> None:
-        """Look at what is due, and come again when the next is, after ``LATEST_S`` at the latest."""
+        :return: seconds until the next is, ``LATEST_S`` at the most.
+        """
         wait_s = 0.0
-        self.pulse.beat()
         try:
             wait_s = await self._services.database.read(next_turn, self._rhythm)
             if wait_s <= 0:
                 await self._due()
-        finally:
-            self._turn_in(min(wait_s, LATEST_S))
+        except (DatabaseUnavailable, Overloaded):
+            pass  # the next turn is soon
+        return self._apart(min(wait_s, LATEST_S))
 
-    def _turn_in(self, seconds: float) -> None:
-        if self._timer is not None and self._timer.active():
-            self._timer.cancel()
-        if not self._stopping:
-            self._timer = self._clock.callLater(max(min(self._every_s / 5, 1.0), seconds), self._tick)
+    def _apart(self, seconds: float) -> float:
+        """So far are two turns apart at the least."""
+        return max(min(self._every_s / 5, 1.0), seconds)
 
     def _failed(self, failure: Any) -> None:
         if failure.check(DatabaseUnavailable, Overloaded):
@@ -153,7 +148,7 @@ class Reconciler:
                 self._metrics.nodes(await self._services.database.read(nodes_by_state))
             if made is None:
                 self._subscribed.discard(node_id)
-                self._turn_in(min(SILENT_S, self._every_s))
+                self.turns.within(self._apart(min(SILENT_S, self._every_s)))
             elif node_id not in self._subscribed:
                 await self._subscribe(node_id)
         finally:
@@ -188,4 +183,4 @@ class Reconciler:
         if subject:
             self._subscribed.discard(int(subject))
             Deferred.fromCoroutine(self._services.fleet.forget(int(subject))).addErrback(self._failed)
-            self._turn_in(0.0)
+            self.turns.within(self._apart(0.0))

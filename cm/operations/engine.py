@@ -29,6 +29,7 @@ from cm.rpc.errors import (
 )
 from cm.rpc.vocabulary import OperationState
 from cm.rules.operation import SPECS, ObjectKind
+from cm.runtime.loop import Loop
 from cm.runtime.metrics import Metrics
 from cm.runtime.pulse import Pulse
 from cm.runtime.threads import NODE_SLOW_SIZE
@@ -80,25 +81,24 @@ class Engine:
         self._again = False
         self._stopping = False
         self._idle: Deferred[None] | None = None
-        self._timers: list[Any] = []
+        self.leases = Loop(clock, "the journal's leases", RENEW_S, self._tend)
         self._next: Any = None  # the timer of the next look
         self.pulse = Pulse(clock, "the journal", LOST_S)
 
     # -------------------------------------------------------------- life
 
     def start(self) -> None:
-        self._every(RENEW_S, self._tend)
         # What a killed predecessor was at is known by its lock at once; its leases need not run out.
-        Deferred.fromCoroutine(self._tend()).addErrback(self._failed)
+        self.leases.start()
         self.wake()
 
     async def stop(self, grace_s: float = 10.0) -> None:
         """Claim no more; let what is under way come to the end of its step or of the grace."""
         self._stopping = True
         self.pulse.stop()
-        for timer in [*self._timers, self._next]:
-            if timer is not None and timer.active():
-                timer.cancel()
+        self.leases.stop()
+        if self._next is not None and self._next.active():
+            self._next.cancel()
         if self._running:
             self._idle = Deferred()
             timer = self._clock.callLater(grace_s, self._give_up)
@@ -109,16 +109,6 @@ class Engine:
     def _give_up(self) -> None:
         if self._idle is not None and not self._idle.called:
             self._idle.callback(None)
-
-    def _every(self, seconds: float, function: Any) -> None:
-        def again() -> None:
-            if self._stopping:
-                return
-            timer = self._clock.callLater(seconds, again)
-            self._timers = [t for t in self._timers if t.active()] + [timer]
-            Deferred.fromCoroutine(function()).addErrback(self._failed)
-
-        self._timers.append(self._clock.callLater(seconds, again))
 
     def _failed(self, failure: Any) -> None:
         if failure.check(DatabaseUnavailable, Overloaded):

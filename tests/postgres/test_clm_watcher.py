@@ -17,10 +17,11 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from clm.daemon.app import CloudManager
-from clm.daemon.duties import CARE, Locks
 from clm.daemon.settings import ListenSettings
+from clm.daemon.watcher import CARE, DUTIES
 from clm.drivers.cluster import ClusterUnavailable
 from cm.rpc.errors import InvalidParameter
+from cm.runtime.loop import Locks
 from support.cloud import reactor, run
 from support.federation import Federation, Proxy, federated
 from support.wait import until
@@ -77,7 +78,7 @@ def test_locks(federation: Federation) -> None:
     """What one holds another does not get, until it is released or its connection ends."""
     url = federation.bench.settings.database.url
     run(federation.bench.manager.watcher.stop)
-    one, two = Locks(url), Locks(url)
+    one, two = Locks(url, DUTIES), Locks(url, DUTIES)
     assert one.hold({CARE, 7}) == {CARE, 7}
     assert two.hold({CARE, 7, 8}) == {8}
     assert one.hold({CARE}) == {CARE}

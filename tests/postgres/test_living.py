@@ -171,7 +171,11 @@ def test_health(database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
     try:
         until(lambda: health() == (200, "ok"))
-        for pulse, what in ((manager.engine.pulse, "the journal"), (manager.reconciler.pulse, "the passes over nodes")):
+        for pulse, what in (
+            (manager.engine.pulse, "the journal"),
+            (manager.engine.leases.pulse, "the journal's leases"),
+            (manager.reconciler.turns.pulse, "the passes over nodes"),
+        ):
             with monkeypatch.context() as patch:
                 patch.setattr(pulse, "_within_s", -1.0)
                 status, text = health()

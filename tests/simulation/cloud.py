@@ -16,12 +16,12 @@ from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
 from clm.daemon.app import CloudManager
-from clm.daemon.duties import Locks
 from clm.daemon.settings import CloudSettings, DatabaseSettings, ListenSettings, Settings
 from clm.services.account import SESSION_PREFIX, insert_user, open_session, token_hash
 from clm.store.identity import find_by_login
 from cm.rpc.dispatch import Peer
 from cm.rpc.view import Registry
+from cm.runtime.loop import Locks
 from cm.runtime.threads import IThreads
 from simulation.database import look_into, make_database, rows_of
 from simulation.link import Connection, Stream
@@ -40,8 +40,8 @@ OWN: Final = frozenset(view.name for view in Registry.collect("clm.views"))
 class SimLocks(Locks):
     """The real advisory locks; they end with the process, or with its database, at that moment."""
 
-    def __init__(self, simulation: Simulation, url: str) -> None:
-        super().__init__(url)
+    def __init__(self, simulation: Simulation, url: str, lock_class: int) -> None:
+        super().__init__(url, lock_class)
         self._simulation = simulation
 
     def hold(self, wanted: Any) -> frozenset[int]:
@@ -113,8 +113,8 @@ class Cloud:
             cloud=CloudSettings(state_dir=self._state_dir / "clm"),
         )
 
-        def locks(url: str) -> Locks:
-            process.locks = SimLocks(simulation, url)
+        def locks(url: str, lock_class: int) -> Locks:
+            process.locks = SimLocks(simulation, url, lock_class)
             return process.locks
 
         def make() -> CloudManager:
@@ -232,7 +232,9 @@ class Cloud:
             {"key_id": key.key_id, "issuer": manager.policy.issuer, "public_key": key.public_pem.decode()},
         )
         simulation.run_for(1.0)
-        self.cluster_id = self.call("cloud.cluster.add", {"name": CLUSTER, "url": "http://127.0.0.1:8001"})["cluster_id"]
+        self.cluster_id = self.call("cloud.cluster.add", {"name": CLUSTER, "url": "http://127.0.0.1:8001"})[
+            "cluster_id"
+        ]
         ids = [row.id for row in self.sql("SELECT id FROM user_account ORDER BY id")]
         self.user_ids = dict(zip(USERS, ids, strict=True))
         self.call("cloud.quota.edit", {"cluster": CLUSTER, "user_ids": ids, **QUOTAS})

@@ -100,7 +100,7 @@ HANDED: dict[str, set[str]] = {
     "sqlalchemy.orm.Session": {"cm.services", "cm.operations", "cm.views", "cm.daemon", "contextualization",
                                "clm.services", "clm.views", "clm.daemon"},
     "sqlalchemy.Engine": {"cm.daemon", "clm.daemon"},
-    "sqlalchemy.engine.make_url": {"clm.daemon.duties"},  # its connection holds locks, and is in no pool
+    "sqlalchemy.engine.make_url": {"cm.runtime.loop"},  # its connection holds locks, and is in no pool
 }  # fmt: skip
 
 # Packages with no library beside Python's own: rules are pure, the wire's names are for everyone, and a node has

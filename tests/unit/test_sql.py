@@ -12,7 +12,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 HOMES = ("cm/store/", "clm/store/", "cm/models/", "clm/models/", "cm/runtime/")
 # A connection of its own, whose locks outlive transactions.
-APART = {"clm/daemon/duties.py"}
+APART = {"cm/runtime/loop.py"}
 _SQL = re.compile(
     r"\s*(?:SELECT\b|INSERT\s+INTO\s+\w|UPDATE\s+\w+(?:\s+\w+)?\s+SET\b|DELETE\s+FROM\s+\w"
     r"|WITH\s+\w+\s+AS\b|LOCK\s+TABLE\b|NOTIFY\b|LISTEN\b)"

@@ -54,6 +54,26 @@ class LoopTests(SynchronousTestCase):
         self.assertEqual(self.at, [0.0, RETRY_S, RETRY_S + 60.0])
         self.assertEqual(len(self.flushLoggedErrors(ValueError)), 2)
 
+    def test_within(self) -> None:
+        """A turn that is asked for comes sooner, never later; in a turn, it is counted from that one's end."""
+        made = self.loop()
+        self.clock.advance(10.0)
+        made.within(5.0)
+        made.within(30.0)
+        self.clock.advance(4.0)
+        self.hangs = Deferred()
+        self.clock.advance(1.0)
+        made.within(20.0)
+        made.within(2.0)
+        self.clock.advance(7.0)
+        hangs, self.hangs = self.hangs, None
+        hangs.callback(None)
+        self.clock.advance(2.0)
+        self.clock.advance(59.0)
+        self.assertEqual(self.at, [0.0, 15.0, 24.0])
+        self.clock.advance(1.0)
+        self.assertEqual(self.at[3:], [84.0])
+
     def test_pulse(self) -> None:
         """Health tells of one that does not turn."""
         self.hangs = Deferred()
