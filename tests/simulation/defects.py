@@ -91,7 +91,7 @@ DEFECTS: Final = (
         " silence.",
         (
             Edit(FLEET, "LASTING_MAX: Final = NODE_SLOW_SIZE // 2", "LASTING_MAX: Final = NODE_SLOW_SIZE"),
-            Edit(FLEET, "f\"{'node' if job.pace is Pace.QUICK else 'node-slow'}:{node_id}\"", 'f"node:{node_id}"'),
+            Edit(FLEET, 'f"{_POOLS[job.pace]}:{node_id}"', 'f"node:{node_id}"'),
             Edit(
                 "cm/services/reconcile.py",
                 "    except (NodeBusy, Overloaded):\n        return None  # it answers others: that is no evidence",
