@@ -33,7 +33,7 @@ FAULTS_SHOWN = 5
 _faults: list[str] = []
 _seen: set[str] = set()
 _errors: set[tuple[str, str]] = set()
-_signed: dict[str, frozenset[str]] = {}
+_signed: dict[tuple[str, type[View]], frozenset[str]] = {}  # a cloud's of one name differs from the cluster's
 
 
 def install() -> None:
@@ -84,11 +84,12 @@ def xml_kind(answer: Any) -> str:
 
 def _kinds(view: View) -> frozenset[str]:
     """What ``system.methodSignature`` says that a method answers with, and nil where its result may be absent."""
-    if view.name not in _signed:
+    key = (view.name, type(view))
+    if key not in _signed:
         made, components = described_types([view.returns])
         absent = {"nil"} if "null" in json_types(made[0], components) else set()
-        _signed[view.name] = frozenset({each[0] for each in signatures(view)} | absent)
-    return _signed[view.name]
+        _signed[key] = frozenset({each[0] for each in signatures(view)} | absent)
+    return _signed[key]
 
 
 def _watch_errors(home: Any) -> None:

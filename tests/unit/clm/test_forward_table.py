@@ -102,7 +102,7 @@ def test_discover(registry: Registry) -> None:
 
 def test_signatures(registry: Registry) -> None:
     """XML-RPC's introspection has types for every view; ``cluster`` is by name alone."""
-    assert signatures(registry.get("user.vm.get_by_id")) == [["struct", "int"]]
+    assert signatures(registry.get("user.vm.get_by_id")) == [["struct", "int"], ["struct", "string"]]
     for view in registry:
         assert signatures(view)
 
