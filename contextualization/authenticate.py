@@ -82,7 +82,7 @@ class Authenticator:
         self._skews: dict[int, _Skew | None] = {}
         self._since = wall()  # of what was signed before, a former process may have had it already
         self._used: OrderedDict[str, float] = OrderedDict()
-        self._told: dict[int, float] = {}  # when the log was told of a node's times beyond the window
+        self._warned_at: dict[int, float] = {}  # when the log was told of a node's times beyond the window
 
     def forget(self, payload: str) -> None:
         """
@@ -140,8 +140,8 @@ class Authenticator:
 
     def _tell(self, node_id: int, skew_s: float) -> None:
         now = self._monotonic()
-        if now - self._told.get(node_id, float("-inf")) >= SKEW_PERSISTS_S:
-            self._told[node_id] = now
+        if now - self._warned_at.get(node_id, float("-inf")) >= SKEW_PERSISTS_S:
+            self._warned_at[node_id] = now
             log.warn(
                 "node {node_id}: a request is {skew_s:+.0f} s off our clock and refused: its clock is wrong, or the"
                 " request is an old one",

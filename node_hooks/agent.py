@@ -203,7 +203,7 @@ class Agent:
                 before = self._converger.seen
                 try:
                     self._converger.converge(with_endpoint(self._document, self._poller.peer))
-                    if told(before) != told(self._converger.seen):
+                    if reported(before) != reported(self._converger.seen):
                         self._to_report.set()
                 except Exception:
                     log.exception("the network is not converged")
@@ -268,7 +268,7 @@ class Agent:
         )
 
 
-def told(seen: Seen | None) -> Seen | None:
+def reported(seen: Seen | None) -> Seen | None:
     """What one round found, whenever that was."""
     return None if seen is None else replace(seen, at=0.0)
 

@@ -124,7 +124,7 @@ class Look:
         if not numbered and named and self._is_there(number):
             raise Problem(
                 f"{word!r} is the id of one {self._kind} and the name of another, "
-                f"{_told(KINDS[self._kind], named[0])}.", hint=_WHICH.format(word=word),
+                f"{_described(KINDS[self._kind], named[0])}.", hint=_WHICH.format(word=word),
             )  # fmt: skip
         return pick(self._kind, text, items, self._cluster, self._prefer) if named or numbered else Found(
             number, self._cluster
@@ -186,7 +186,7 @@ def pick(kind: str, text: str, items: Sequence[Mapping[str, Any]], cluster: str 
     near = [item for item in same if prefer and item.get("cluster") == prefer]
     same = near if len(near) == 1 else same
     if len(same) > 1:
-        told = ", ".join(_told(known, item) for item in same[:8])
+        told = ", ".join(_described(known, item) for item in same[:8])
         named = [item for item in same if str(item.get(known.name_field, "")) == word]
         if len(named) == len(same):
             raise Problem(f"Several {kind}s are named {one_line(word)!r}: {told}.", hint="Say which by its id or uuid.")
@@ -200,7 +200,7 @@ def pick(kind: str, text: str, items: Sequence[Mapping[str, Any]], cluster: str 
     return Found(number, str(same[0].get("cluster") or cluster), str(same[0].get(known.name_field) or ""))
 
 
-def _told(known: Named, item: Mapping[str, Any]) -> str:
+def _described(known: Named, item: Mapping[str, Any]) -> str:
     where = f" on {item['cluster']}" if item.get("cluster") else ""
     return one_line(f"{item.get(known.id_field)}{where} ({item.get(known.name_field)})")
 

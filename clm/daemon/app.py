@@ -138,7 +138,7 @@ class CloudManager:
         pools = {"database": size, "reads": size, "password": 2, "mail": 1, "oidc": 4, "duties": 1}
         self.threads = threads = threads or cast(IThreads, Threads(reactor, pools, share=settings.limits.thread_share))
         self.listener = listen(reactor, settings.database.url)
-        self.database = Database(settings.database.url, threads, pool_size=size, told=self.listener.told)
+        self.database = Database(settings.database.url, threads, pool_size=size, deliver=self.listener.deliver)
         self.logins = LoginTrail(self.database, reactor)
         gate = PasswordGate(threads, slots=HASHING)
         authenticator = CloudAuthenticator(self.database, policy, gate, self.logins)

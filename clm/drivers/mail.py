@@ -290,17 +290,17 @@ def _quit(server: smtplib.SMTP) -> None:
 
 
 def _sort(code: int, text: bytes | str, error: Exception) -> None:
-    reason = _told(code, text)
+    reason = _reason_of(code, text)
     if 500 <= code < 600:
         raise MailRefused(reason) from error
     raise MailFailed(reason, Trouble.DEFERRED) from error
 
 
 def _said(error: smtplib.SMTPResponseException) -> str:
-    return _told(error.smtp_code, error.smtp_error)
+    return _reason_of(error.smtp_code, error.smtp_error)
 
 
-def _told(code: int, text: bytes | str) -> str:
+def _reason_of(code: int, text: bytes | str) -> str:
     """A server's answer in one line."""
     said = text.decode("utf-8", "replace") if isinstance(text, bytes) else str(text)
     return " ".join(f"{code if code > 0 else ''} {said}".split())[:500]

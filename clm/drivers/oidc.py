@@ -84,7 +84,7 @@ class Provider:
         self._scope = scope if "openid" in scope.split() else f"openid {scope}"
         self._clock = clock
         self._lock = threading.Lock()
-        self._told: dict[str, Any] | None = None
+        self._provider: dict[str, Any] | None = None
         self._keys: list[Key] = []
         self._until = 0.0
 
@@ -166,13 +166,13 @@ class Provider:
 
     def _about(self) -> dict[str, Any]:
         with self._lock:
-            told = self._told if self._clock() < self._until else None
+            told = self._provider if self._clock() < self._until else None
         if told is None:
             told = self._load()
         return told
 
     def _load(self, keys_only: bool = False) -> dict[str, Any]:
-        told = self._told if keys_only else None
+        told = self._provider if keys_only else None
         if told is None:
             told = self._get(self.issuer.rstrip("/") + "/.well-known/openid-configuration")
             if told.get("issuer") != self.issuer:
@@ -182,7 +182,7 @@ class Provider:
         listed = self._get(told["jwks_uri"]).get("keys")
         keys = [key for entry in (listed if isinstance(listed, list) else ()) if (key := public_key(entry))]
         with self._lock:
-            self._told, self._keys, self._until = told, keys, self._clock() + KEEP_S
+            self._provider, self._keys, self._until = told, keys, self._clock() + KEEP_S
         return told
 
     def _endpoint(self, name: str) -> str:
@@ -214,7 +214,7 @@ class Provider:
         return told
 
     def _session(self) -> _Session:
-        supported = (self._told or {}).get("token_endpoint_auth_methods_supported", ["client_secret_basic"])
+        supported = (self._provider or {}).get("token_endpoint_auth_methods_supported", ["client_secret_basic"])
         method = "none"
         if self._client_secret:
             post = isinstance(supported, list) and "client_secret_basic" not in supported

@@ -60,7 +60,7 @@ class _Audience(msgspec.Struct, gc=False):
     public: bool = False
 
 
-class _Told(msgspec.Struct, gc=False):
+class _Event(msgspec.Struct, gc=False):
     """An event's data; the object stays the text it is."""
 
     event: str
@@ -79,7 +79,7 @@ class _Message(msgspec.Struct, gc=False):
     params: dict[str, Any] = {}
 
 
-_told = msgspec.json.Decoder(_Told)
+_event = msgspec.json.Decoder(_Event)
 _message = msgspec.json.Decoder(_Message)
 
 
@@ -178,7 +178,7 @@ class Follower:
     async def _write(self, cursor: str, lines: Sequence[Event]) -> str:
         now = next((line.id for line in reversed(lines) if parse_cursor(line.id)), cursor)
         events: list[store.Event] = []
-        messages: list[tuple[_Told, _Message]] = []
+        messages: list[tuple[_Event, _Message]] = []
         for line in lines:
             try:
                 self._read(line, events, messages)
@@ -189,14 +189,14 @@ class Follower:
         await self._services.database.transact(_write, self.connection.facts.id, cursor, now, events, messages)
         return now
 
-    def _read(self, line: Event, events: list[store.Event], messages: list[tuple[_Told, _Message]]) -> None:
+    def _read(self, line: Event, events: list[store.Event], messages: list[tuple[_Event, _Message]]) -> None:
         if line.name == "reset":
             facts = self.connection.facts
             events.append(store.Event("cluster", facts.id, facts.uuid, "reset", None, public=True))
             return
         if not line.data:
             return  # it moves the cursor alone
-        told = _told.decode(line.data)
+        told = _event.decode(line.data)
         if told.kind is None or told.object_id is None or told.event not in ("enter", "change", "exit"):
             return
         shown = bytes(told.object).decode()
@@ -230,7 +230,7 @@ def _write(
     was: str,
     now: str,
     events: Sequence[store.Event],
-    messages: Sequence[tuple[_Told, _Message]],
+    messages: Sequence[tuple[_Event, _Message]],
 ) -> None:
     """:raises Superseded: the cursor is not where it was."""
     if not store.move_cursor(session, cluster_id, was, now):

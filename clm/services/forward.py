@@ -50,7 +50,7 @@ class NotClusterAdministrator(NotPermitted):
 
 
 @dataclass(eq=False)
-class ToldTwice(Conflict):
+class AmbiguousUuid(Conflict):
     """One of them does not tell the truth, or was copied; which one, the caller may know."""
 
     code = "object_told_twice"
@@ -105,7 +105,7 @@ class Forwarder:
         try:
             result = await self._pass(row, caller, connection, arguments)
         except ObjectNotFound as error:
-            known = self._told_by_uuid(found, error)
+            known = self._named_by_uuid(found, error)
             if known is None:
                 raise
             raise known from None
@@ -199,7 +199,7 @@ class Forwarder:
         """
         Where objects are, as far as it was told; and the clusters that did not tell. Locked ones are not asked.
 
-        :raises ToldTwice: they are all asked for the same, so any of them could take what is another's.
+        :raises AmbiguousUuid: they are all asked for the same, so any of them could take what is another's.
         """
         method = "admin.object.find" if is_admin else "user.object.find"
         silent: list[str] = []
@@ -229,7 +229,7 @@ class Forwarder:
             if known not in twice:
                 self._places.keep(known, place)
         for known, ids in twice.items():
-            raise ToldTwice(known, ", ".join(sorted(each.facts.name for each in asked if each.facts.id in ids)))
+            raise AmbiguousUuid(known, ", ".join(sorted(each.facts.name for each in asked if each.facts.id in ids)))
         return made, sorted(silent)
 
     async def find(self, caller: AsyncCloudCall, uuids: Sequence[str]) -> list[PlacedObject]:
@@ -250,7 +250,7 @@ class Forwarder:
             if known in made and made[known].cluster_id in names
         ]
 
-    def _told_by_uuid(self, found: Mapping[str, str], error: ObjectNotFound) -> ObjectNotFound | None:
+    def _named_by_uuid(self, found: Mapping[str, str], error: ObjectNotFound) -> ObjectNotFound | None:
         """What a cluster does not find, by the name that the caller gave it: the same as if no cluster had it."""
         for known, named in found.items():
             place = self._places.find(known)

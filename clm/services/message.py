@@ -21,7 +21,7 @@ from cm.rpc.fields import MessageLevel
 
 def add_message(session: Session, user_id: int, level: MessageLevel, code: str, params: dict[str, Any]) -> int:
     """Tell a user something, once this transaction has been committed."""
-    return _told(session, user_id, store.insert_message(session, user_id, level, code, params))
+    return _record(session, user_id, store.insert_message(session, user_id, level, code, params))
 
 
 def take_over(
@@ -42,10 +42,10 @@ def take_over(
     shown = store.insert_cluster_message(
         session, user_id, level, code, params, cluster_id, cluster_message_id, created_at
     )
-    return None if shown is None else _told(session, user_id, shown)
+    return None if shown is None else _record(session, user_id, shown)
 
 
-def _told(session: Session, user_id: int, shown: dict[str, Any]) -> int:
+def _record(session: Session, user_id: int, shown: dict[str, Any]) -> int:
     message_id: int = shown["message_id"]
     record_change(session, "message", message_id, "enter", users=[user_id], shown=shown)
     _gone(session, user_id, store.delete_old(session, user_id))

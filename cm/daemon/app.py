@@ -151,7 +151,7 @@ class ClusterManager:
         sizes = {"database": size, "reads": size}
         self.threads = threads = threads or cast(IThreads, Threads(reactor, sizes, share=settings.limits.thread_share))
         self.listener = listen(reactor, settings.database.url)
-        self.database = Database(settings.database.url, threads, pool_size=size, told=self.listener.told)
+        self.database = Database(settings.database.url, threads, pool_size=size, deliver=self.listener.deliver)
         self.fleet = Fleet(self.database, threads, opener)
         self.logins = LoginTrail(self.database, reactor)
         gate = PasswordGate(threads)

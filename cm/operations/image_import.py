@@ -69,8 +69,8 @@ class Meter:
     def __init__(self, work: Work, first: int, last: int) -> None:
         self._work = work
         self._first, self._last = first, last
-        self._told_at = time.monotonic()
-        self._told = first
+        self._shown_at = time.monotonic()
+        self._shown = first
         self._held = 0
         self.lost = False
 
@@ -79,16 +79,16 @@ class Meter:
         :param told: what is said of it to people.
         """
         now = time.monotonic()
-        if self.lost or now - self._told_at < TELL_S:
+        if self.lost or now - self._shown_at < TELL_S:
             return
-        self._told_at = now
+        self._shown_at = now
         share = min(done / total, 1.0) if total else 0.0
-        self._told = max(self._told, int(self._first + share * (self._last - self._first)))
+        self._shown = max(self._shown, int(self._first + share * (self._last - self._first)))
         # Without a length there is no share of it; that bytes come can be told all the same.
         come = f"{done >> 20} MiB have come; the server does not say of how many."
         if total:
             come = told.format(done=done >> 20, total=-(-total >> 20))
-        self.lost = not self._work.services.database.transact_now(_tell, self._work, self._told, come)
+        self.lost = not self._work.services.database.transact_now(_tell, self._work, self._shown, come)
 
     def came(self, done: int, total: int | None) -> None:
         """

@@ -338,16 +338,16 @@ def _rebuilt(slug: Any, number: int, text: str, told: Mapping[str, Any], retry: 
             return known(**{name: told[name] for name in names})
     base = known or _BY_NUMBER.get(number, CloudError)
     code = slug if isinstance(slug, str) and slug else base.code
-    told_class: Any = _told_class  # to mypy, classes are not hashable
-    error: _Told = told_class(base, code, number, base.retry if retry is None else retry)(text)
-    error.told = dict(told)
+    remote_class: Any = _remote_class  # to mypy, classes are not hashable
+    error: _Remote = remote_class(base, code, number, base.retry if retry is None else retry)(text)
+    error.sent = dict(told)
     return error
 
 
-class _Told(CloudError):
+class _Remote(CloudError):
     """An error of which only its text and what travelled is known."""
 
-    told: dict[str, Any]
+    sent: dict[str, Any]
 
     def __init__(self, text: str) -> None:
         Exception.__init__(self, text)
@@ -356,18 +356,18 @@ class _Told(CloudError):
         return str(self.args[0])
 
     def details(self) -> dict[str, Any]:
-        return self.told
+        return self.sent
 
 
 @lru_cache(maxsize=200)
-def _told_class(base: Any, code: str, number: int, retry: bool) -> type[_Told]:
-    return type(base.__name__, (_Told, base), {"code": code, "number": number, "retry": retry})
+def _remote_class(base: Any, code: str, number: int, retry: bool) -> type[_Remote]:
+    return type(base.__name__, (_Remote, base), {"code": code, "number": number, "retry": retry})
 
 
 def _known(slug: str) -> type[CloudError] | None:
     found = _CLASSES.get(slug)
     if found is None:
-        _CLASSES.update({cls.code: cls for cls in _subclasses(CloudError) if not issubclass(cls, _Told)})
+        _CLASSES.update({cls.code: cls for cls in _subclasses(CloudError) if not issubclass(cls, _Remote)})
         found = _CLASSES.get(slug)
     return found
 

@@ -91,7 +91,7 @@ class EventStream:
         self._paused_at = 0.0
         self._waiting: list[bytes] = []
         self._waiting_bytes = 0
-        self._told = ""  # the cursor that was last sent
+        self._sent = ""  # the cursor that was last sent
         self.open = True
         self.beat_at = 0.0
         self.check_at = 0.0
@@ -102,7 +102,7 @@ class EventStream:
         headers.setRawHeaders(b"content-type", (b"text/event-stream; charset=utf-8",))
         headers.setRawHeaders(b"x-accel-buffering", (b"no",))  # nginx would hold events back
         self._request.registerProducer(self, True)
-        cursor = self._told = subscription.cursor
+        cursor = self._sent = subscription.cursor
         name, data = ("reset", _RESET) if subscription.reset else ("", None)
         self._write([sse.encode(id=cursor, name=name, data=data, retry_ms=RECONNECT_MS)])
         subscription.start()
@@ -116,16 +116,16 @@ class EventStream:
         epoch = self._events.reader.epoch
         told = [row for row in rows if (not kinds or row.kind in kinds) and mine(row, identity)]
         if told:
-            self._told = format_cursor(epoch, told[-1].position)
+            self._sent = format_cursor(epoch, told[-1].position)
             self._write([encode_event(row, epoch, issuer) for row in told])
 
     def beat(self) -> None:
         """Show that the connection lives; a cursor that went on over others' events is told, so that it stays young."""
-        cursor = self.subscription.cursor if self.subscription is not None else self._told
+        cursor = self.subscription.cursor if self.subscription is not None else self._sent
         if self._paused:
             return
-        beat = sse.beat() if cursor == self._told else sse.beat(cursor)
-        self._told = cursor
+        beat = sse.beat() if cursor == self._sent else sse.beat(cursor)
+        self._sent = cursor
         self._write([beat])
 
     def finish(self) -> None:

@@ -68,10 +68,10 @@ class PasswordGate:
         if shared is None:
             shared = self._under_way[key] = Shared()
             looking = Deferred.fromCoroutine(self._look(remote, login, given, find))
-            looking.addBoth(self._told, key, shared)
+            looking.addBoth(self._answered, key, shared)
         return await shared.wait()
 
-    def _told(self, outcome: Any, key: tuple[str, bytes], shared: Shared) -> None:
+    def _answered(self, outcome: Any, key: tuple[str, bytes], shared: Shared) -> None:
         del self._under_way[key]
         shared.end(outcome)
 

@@ -66,7 +66,7 @@ class Reader:
         self._rest = b""
         self._return = False  # the piece before ended in a carriage return, whose line feed may come yet
         self._id = ""  # the standard's last event id
-        self._told = ""  # the one that was told last
+        self._last_id = ""  # the one that was told last
         self._name = ""
         self._data: list[str] = []
         self._size = 0
@@ -108,8 +108,8 @@ class Reader:
         return None
 
     def _end(self) -> Event | None:
-        name, data, told = self._name or "message", self._data, self._told
-        self._name, self._data, self._told, self._size = "", [], self._id, 0
+        name, data, told = self._name or "message", self._data, self._last_id
+        self._name, self._data, self._last_id, self._size = "", [], self._id, 0
         if data:
             return Event(self._id, name, "\n".join(data))
         return Event(self._id, "") if self._id != told else None

@@ -143,7 +143,7 @@ class Ranking:
         :raises NoCapacity: no node fits; its reason counts the verdicts.
         """
         if not self._verdicts or not self._verdicts[0].fits:
-            raise NoCapacity(_told(self._reasons))
+            raise NoCapacity(_reasons_text(self._reasons))
         kept = tuple(self._verdicts[:KEPT])
         others = self._reasons - Counter(verdict.reason for verdict in kept)
         return Decision(kept[0].node_id, kept, dict(others))
@@ -193,10 +193,10 @@ def place(vm: VMRequest, nodes: Iterable[NodeLoad], policy: Policy = "spread") -
 
 def refusal(verdicts: Sequence[Verdict]) -> str:
     """Why no node fits, in one line: "2 nodes: not enough memory; 1 node: locked"."""
-    return _told(Counter(verdict.reason for verdict in verdicts))
+    return _reasons_text(Counter(verdict.reason for verdict in verdicts))
 
 
-def _told(reasons: Mapping[str, int]) -> str:
+def _reasons_text(reasons: Mapping[str, int]) -> str:
     if not reasons:
         return "there are no nodes"
     return "; ".join(

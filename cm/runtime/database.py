@@ -68,7 +68,8 @@ class Database:
     :param url: SQLAlchemy URL, ``postgresql+psycopg2://...``; it may hold a password and is never logged.
     :param pool_size: connections kept; as many as there are threads in the pool ``database``. Reads have threads of
         their own, ``reads``, so that they do not queue behind transactions that wait for each other.
-    :param told: called with what a transaction of ours notified, once it has been committed; see ``Listener.told``.
+    :param deliver: called with what a transaction of ours notified, once it has been committed; see
+        ``Listener.deliver``.
     """
 
     def __init__(
@@ -78,10 +79,10 @@ class Database:
         *,
         pool_size: int = 8,
         statement_timeout_s: float = 30.0,
-        told: Callable[[list[str]], None] | None = None,
+        deliver: Callable[[list[str]], None] | None = None,
     ) -> None:
         self._threads = threads
-        self._told = told
+        self._deliver = deliver
         # Compiled (jit), a statement over 20,000 live VMs takes a second more than it takes as it is.
         options = f"-c statement_timeout={int(statement_timeout_s * 1000)} -c timezone=UTC -c jit=off"
         connect = {"options": options, "connect_timeout": 5, "application_name": "wawel"}
@@ -146,8 +147,8 @@ class Database:
                 session.flush()
                 committing = True
                 session.commit()
-                if self._told is not None and session.info.get("notified"):
-                    effects.append(partial(self._told, list(session.info["notified"])))
+                if self._deliver is not None and session.info.get("notified"):
+                    effects.append(partial(self._deliver, list(session.info["notified"])))
                 effects.extend(session.info.get("after_commit", ()))
                 return result
             except DBAPIError as error:

@@ -145,7 +145,7 @@ def _guests_own(control: Control) -> str:
 
 def _digest(method: str, arguments: Mapping[str, Any]) -> str:
     """Of a call: what a request id stands for."""
-    return hashlib.sha256(method.encode() + b"\0" + encode_json(_told(arguments))).hexdigest()
+    return hashlib.sha256(method.encode() + b"\0" + encode_json(_digestible(arguments))).hexdigest()
 
 
 def _seal(key: bytes, result: Any) -> str:
@@ -216,7 +216,7 @@ def _find_answer(session: Session, call: Call, digest: str, key: bytes) -> bytes
     return _unseal(key, found.answer)
 
 
-def _told(arguments: Mapping[str, Any]) -> dict[str, Any]:
+def _digestible(arguments: Mapping[str, Any]) -> dict[str, Any]:
     """Arguments for the digest of a request: secrets count by their hash."""
     return {
         name: hashlib.sha256(value.reveal().encode()).hexdigest() if isinstance(value, Secret) else value

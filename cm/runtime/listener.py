@@ -65,10 +65,10 @@ class Listener:
         if at_once:
             self._at_once.setdefault(topic, []).append(callback)
 
-    def told(self, payloads: list[str]) -> None:
-        """What a transaction of this process notified; ``Database.told``."""
+    def deliver(self, payloads: list[str]) -> None:
+        """What a transaction of this process notified; ``Database(deliver=)``."""
         if not isInIOThread():
-            self._reactor.callFromThread(self.told, payloads)
+            self._reactor.callFromThread(self.deliver, payloads)
             return
         for payload in payloads:
             topic, _, subject = payload.partition(":")

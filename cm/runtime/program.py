@@ -74,7 +74,7 @@ def run_until_signal(settings: Any, make: Callable[[Any], tuple[Any, Manager]]) 
     supervisor = Supervisor()
 
     def start() -> None:
-        supervisor.told("connecting to the database")
+        supervisor.report("connecting to the database")
         Deferred.fromCoroutine(manager.start()).addCallbacks(listening, give_up)
 
     def listening(_: object) -> None:
@@ -95,7 +95,7 @@ def run_until_signal(settings: Any, make: Callable[[Any], tuple[Any, Manager]]) 
     try:
         reactor, manager = make(settings)
     except SettingsError as error:
-        supervisor.told(str(error))
+        supervisor.report(str(error))
         log.critical("{problem}", problem=str(error))
         raise click.ClickException(str(error)) from None
     reactor.callWhenRunning(start)

@@ -31,7 +31,7 @@ class Supervisor:
         self.watchdog_s = int(every) / 1_000_000 if address and mine and every.isdecimal() else 0.0
         self._alive: LoopingCall | None = None
 
-    def told(self, status: str) -> None:
+    def report(self, status: str) -> None:
         """What ``systemctl status`` shows."""
         self._send(f"STATUS={_one_line(status)}")
 

@@ -90,7 +90,7 @@ class Found:
     """What the node says of the domain."""
 
     seen: DomainSeen
-    told: DomainDescription
+    domain: DomainDescription
     root: VolumeSeen
     root_place: Place
     others: tuple[tuple[DiskDescription, Place], ...]
@@ -125,40 +125,40 @@ async def adopt(caller: AsyncClusterCall, node_id: int, uuid: str, wanted: Wante
 
 async def _look(services: Services, node_id: int, uuid: str) -> Found:
     seen = await services.fleet.node(node_id).hypervisor.look(uuid)
-    told = await services.fleet.node(node_id).hypervisor.describe(uuid)
-    if seen.state is Seen.ABSENT or told is None:
+    domain = await services.fleet.node(node_id).hypervisor.describe(uuid)
+    if seen.state is Seen.ABSENT or domain is None:
         raise DomainNotFound(uuid)
     paths = await services.database.read(storages_by_directory, node_id)
     places = []
-    for disk in told.disks:
+    for disk in domain.disks:
         pure = PurePosixPath(disk.path)
         storage_id = paths.get(str(pure.parent))
         if storage_id is None:
-            raise CannotAdopt(told.name, f"its disk {disk.path} is in no storage that is attached to the node")
+            raise CannotAdopt(domain.name, f"its disk {disk.path} is in no storage that is attached to the node")
         places.append((disk, Place(storage_id, pure.name)))
     roots = [(disk, place) for disk, place in places if place.volume == root_volume(uuid)]
     if len(roots) != 1:
-        raise CannotAdopt(told.name, f"it has no disk {root_volume(uuid)}")
+        raise CannotAdopt(domain.name, f"it has no disk {root_volume(uuid)}")
     disk, place = roots[0]
     root = await services.fleet.node(node_id).volumes.find(pool_name(place.storage_id), place.volume)
     if root is None:
         raise VolumeNotFound(pool_name(place.storage_id), place.volume)
-    return Found(seen, told, root, place, tuple(each for each in places if each[0] is not disk))
+    return Found(seen, domain, root, place, tuple(each for each in places if each[0] is not disk))
 
 
 # ------------------------------------------------------------------ in one transaction
 
 
 def _adopt(session: Session, caller: ClusterCall, node_id: int, found: Found, wanted: Wanted) -> str:
-    row = find_by_uuid(session, found.told.uuid, lock=True)
+    row = find_by_uuid(session, found.domain.uuid, lock=True)
     vm_id = _make(session, node_id, found, wanted) if row is None else _take_back(session, row, node_id, found, wanted)
     pass_numbers(session, vm_id)
-    forget_domain(session, node_id, found.told.uuid)
-    close_findings(session, found.told.uuid)
+    forget_domain(session, node_id, found.domain.uuid)
+    close_findings(session, found.domain.uuid)
     if found.seen.state in GONE:
         # Its definition is forgotten as any stopped VM's, and the node's share goes back.
         _open(session, caller, OperationKind.VM_STOP, vm_id, node_id)
-    elif found.told.ports:
+    elif found.domain.ports:
         # Whatever password its screen has is no longer known to anybody here.
         _open(session, caller, OperationKind.VM_VNC, vm_id, node_id)
     return render_vm(session, vm_id, "enter" if row is None else "change")
@@ -176,31 +176,31 @@ def _open(session: Session, caller: ClusterCall, kind: OperationKind, vm_id: int
 
 
 def _make(session: Session, node_id: int, found: Found, wanted: Wanted) -> int:
-    told = found.told
-    number = vm_of_domain(told.name)
+    domain = found.domain
+    number = vm_of_domain(domain.name)
     if number is None:
-        raise CannotAdopt(told.name, "it is not named as Wawel names its own, vm-NUMBER")
-    if told.vcpus < 1 or told.memory_mib < 1:
-        raise CannotAdopt(told.name, "its definition has no CPUs or no memory")
+        raise CannotAdopt(domain.name, "it is not named as Wawel names its own, vm-NUMBER")
+    if domain.vcpus < 1 or domain.memory_mib < 1:
+        raise CannotAdopt(domain.name, "its definition has no CPUs or no memory")
     image_id, overlay = _image(session, found, wanted.image_id)
     size = found.root.capacity_bytes
     count_quota(
-        session, wanted.user_id, cpu=told.vcpus, memory_mib=told.memory_mib, storage_mib=mib(size), vms=1,
+        session, wanted.user_id, cpu=domain.vcpus, memory_mib=domain.memory_mib, storage_mib=mib(size), vms=1,
         force=wanted.force,
     )  # fmt: skip
     count_storage(session, found.root_place.storage_id, size)
-    count_node(session, node_id, cpu=told.vcpus, memory_mib=told.memory_mib)
-    old = _OLD_SECRET.search(told.smbios_serial)
+    count_node(session, node_id, cpu=domain.vcpus, memory_mib=domain.memory_mib)
+    old = _OLD_SECRET.search(domain.smbios_serial)
     row = AdoptedVM(
         id=number,
-        uuid=uuid_module.UUID(told.uuid),
-        name=wanted.name or told.title.strip()[:100] or told.name,
+        uuid=uuid_module.UUID(domain.uuid),
+        name=wanted.name or domain.title.strip()[:100] or domain.name,
         account_id=wanted.user_id,
         image_id=image_id,
-        template_id=_template(session, told, wanted.template_id),
+        template_id=_template(session, domain, wanted.template_id),
         reservation_id=uuid_module.uuid4(),
-        cpu=told.vcpus,
-        memory_mib=told.memory_mib,
+        cpu=domain.vcpus,
+        memory_mib=domain.memory_mib,
         secret=old[1] if old else secrets.token_urlsafe(24),
         node_id=node_id,
     )
@@ -208,12 +208,12 @@ def _make(session: Session, node_id: int, found: Found, wanted: Wanted) -> int:
         insert_adopted(session, row, _evidence(found))
     insert_adopted_disk(session, number, _root_disk(found, image_id if overlay else None))
     for disk, place in found.others:
-        _attach(session, number, told, disk, place)
-    for order, (address, nic) in enumerate(zip(_addresses(told), told.nics, strict=True)):
+        _attach(session, number, domain, disk, place)
+    for order, (address, nic) in enumerate(zip(_addresses(domain), domain.nics, strict=True)):
         if nic.model not in set(NicModel):
-            raise CannotAdopt(told.name, f"it has a network card of a model that is not known here: {nic.model}")
+            raise CannotAdopt(domain.name, f"it has a network card of a model that is not known here: {nic.model}")
         _nic(session, number, order, address, nic.model)
-    _port(session, number, node_id, told)
+    _port(session, number, node_id, domain)
     record_placement(session, number, node_id)
     return number
 
@@ -226,11 +226,11 @@ def _evidence(found: Found) -> Evidence:
 
 
 def _root_disk(found: Found, below: int | None) -> DiskRow:
-    disk = next(d for d in found.told.disks if PurePosixPath(d.path).name == found.root_place.volume)
+    disk = next(d for d in found.domain.disks if PurePosixPath(d.path).name == found.root_place.volume)
     if disk.format not in ("", DiskFormat.QCOW2):
-        raise CannotAdopt(found.told.name, f"its root disk is {disk.format}, not qcow2")
+        raise CannotAdopt(found.domain.name, f"its root disk is {disk.format}, not qcow2")
     if disk.bus not in set(DiskBus):
-        raise CannotAdopt(found.told.name, f"its root disk is on a bus that is not known here: {disk.bus}")
+        raise CannotAdopt(found.domain.name, f"its root disk is on a bus that is not known here: {disk.bus}")
     return DiskRow(
         storage_id=found.root_place.storage_id,
         image_id=below,
@@ -256,38 +256,38 @@ def _image(session: Session, found: Found, image_id: int | None) -> tuple[int, b
         raise InvalidParameter("image_id", f"its disk stands on image {below}")
     if image_id is None:
         what = f"its disk stands on {base}, of which there is no record" if base else "its disk stands alone"
-        raise CannotAdopt(found.told.name, f"{what}: say by image_id which image it is to count as made of")
+        raise CannotAdopt(found.domain.name, f"{what}: say by image_id which image it is to count as made of")
     if not is_system_image(session, image_id):
         raise ObjectNotFound("image", image_id)
     return image_id, False
 
 
-def _template(session: Session, told: DomainDescription, template_id: int | None) -> int:
+def _template(session: Session, domain: DomainDescription, template_id: int | None) -> int:
     """The template that the VM counts as made by: the one asked for, or one of its size."""
-    found = find_template(session, template_id, cpu=told.vcpus, memory_mib=told.memory_mib)
+    found = find_template(session, template_id, cpu=domain.vcpus, memory_mib=domain.memory_mib)
     if found is not None:
         return found
     if template_id is not None:
         raise ObjectNotFound("template", template_id)
-    size = f"{told.vcpus} CPUs and {told.memory_mib} MiB"
-    raise CannotAdopt(told.name, f"no template has its size, {size}: say by template_id which it counts as made by")
+    size = f"{domain.vcpus} CPUs and {domain.memory_mib} MiB"
+    raise CannotAdopt(domain.name, f"no template has its size, {size}: say by template_id which it counts as made by")
 
 
-def _attach(session: Session, vm_id: int, told: DomainDescription, disk: DiskDescription, place: Place) -> None:
+def _attach(session: Session, vm_id: int, domain: DomainDescription, disk: DiskDescription, place: Place) -> None:
     """A disk that is an image of its own: it is attached, as it was."""
     image = find_attachable(session, place.storage_id, place.volume)
     if image is None:
-        raise CannotAdopt(told.name, f"of its disk {disk.path} there is no record")
+        raise CannotAdopt(domain.name, f"of its disk {disk.path} there is no record")
     read_only = disk.read_only or disk.cdrom
     if image.writer_id is not None and not read_only:
         raise InUse("image", image.id, f"VM {image.writer_id}")
     attach_image(session, vm_id, image.id, disk.device, read_only=read_only)
 
 
-def _addresses(told: DomainDescription) -> list[Address]:
-    found = our_addresses(nic.mac for nic in told.nics)
-    if len(found) != len(told.nics):
-        raise CannotAdopt(told.name, "it has a network card whose MAC address is none of Wawel's")
+def _addresses(domain: DomainDescription) -> list[Address]:
+    found = our_addresses(nic.mac for nic in domain.nics)
+    if len(found) != len(domain.nics):
+        raise CannotAdopt(domain.name, "it has a network card whose MAC address is none of Wawel's")
     return found
 
 
@@ -300,9 +300,9 @@ def _nic(session: Session, vm_id: int, number: int, address: Address, model: str
     insert_nic(session, lease, vm_id, number, model)
 
 
-def _port(session: Session, vm_id: int, node_id: int, told: DomainDescription) -> None:
+def _port(session: Session, vm_id: int, node_id: int, domain: DomainDescription) -> None:
     """The port of its screen; one beyond those of the node stays its own affair until it is started again."""
-    for port in told.ports[:1]:
+    for port in domain.ports[:1]:
         other = lock_port(session, node_id, port)
         if other is not None:
             raise InUse(f"VNC port {port} of VM", vm_id, f"VM {other}; settle that one first")
@@ -311,22 +311,22 @@ def _port(session: Session, vm_id: int, node_id: int, told: DomainDescription) -
 
 def _take_back(session: Session, row: VMRow, node_id: int, found: Found, wanted: Wanted) -> int:
     """A VM that is on record, and runs where it is not placed: it is placed there."""
-    told = found.told
+    domain = found.domain
     if row.closed_at is not None:
-        raise CannotAdopt(told.name, f"it was VM {row.id}, which is destroyed")
+        raise CannotAdopt(domain.name, f"it was VM {row.id}, which is destroyed")
     if row.account_id != wanted.user_id:
         raise InvalidParameter("user_id", f"it is VM {row.id} of user {row.account_id}")
     if row.operation_id is not None:
         raise VMBusy(row.id, row.operation_id, row.operation_kind or "")
     if row.node_claimed and row.node_id == node_id:
-        raise CannotAdopt(told.name, f"it is VM {row.id}, which is placed there")
+        raise CannotAdopt(domain.name, f"it is VM {row.id}, which is placed there")
     detail = find_detail(session, row.id)
     macs = [nic.mac for nic in nics_of(session, row.id)]
-    if detail is None or macs != [nic.mac for nic in told.nics]:
-        raise CannotAdopt(told.name, f"its network cards are not those of VM {row.id}, {', '.join(macs)}")
+    if detail is None or macs != [nic.mac for nic in domain.nics]:
+        raise CannotAdopt(domain.name, f"its network cards are not those of VM {row.id}, {', '.join(macs)}")
     release_node(session, row.id)
     count_node(session, node_id, cpu=row.cpu, memory_mib=row.memory_mib)
     place_where_seen(session, row.id, node_id, _evidence(found))
-    _port(session, row.id, node_id, told)
+    _port(session, row.id, node_id, domain)
     record_placement(session, row.id, node_id)
     return get_vm(session, row.id).id

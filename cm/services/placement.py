@@ -125,7 +125,7 @@ class Placing:
         return self._loads
 
 
-def told(decision: Decision) -> dict[str, Any]:
+def explained(decision: Decision) -> dict[str, Any]:
     """A decision as a plan tells it."""
     verdicts = [f"{verdict.node}: {verdict.reason}" for verdict in decision.verdicts]
     return {"verdicts": verdicts, **({"others": decision.others} if decision.others else {})}

@@ -24,7 +24,7 @@ from cm.services.access import authorized_vm, level_on, person_of, require, usab
 from cm.services.acl import own_groups, share_with_groups
 from cm.services.context import ClusterCall, vnc_password
 from cm.services.kind import ENDS
-from cm.services.placement import Placing, told
+from cm.services.placement import Placing, explained
 from cm.services.saving import reserve_image
 from cm.store.access import list_shared_vms
 from cm.store.attachment import attach_image
@@ -147,7 +147,7 @@ def create(caller: ClusterCall, new: NewVM) -> list[str]:
         made.append(summary)
         ids.append(vm_id)
         if caller.dry_run:
-            caller.note("place", vm=name, node_id=decision.node_id, **told(decision))
+            caller.note("place", vm=name, node_id=decision.node_id, **explained(decision))
         caller.note("lease", vm=name, address=" ".join(map(str, inserted.addresses)), vnc_port=inserted.port)
         caller.note("operation", vm=name, kind=OperationKind.VM_CREATE, steps=["volumes", "launch"])
     if new.groups:

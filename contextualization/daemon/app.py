@@ -56,7 +56,7 @@ class Contextualization:
         size = settings.database.pool_size
         threads = cast(IThreads, Threads(reactor, {"database": size, "reads": size}))
         listener = Listener(reactor, settings.database.url)
-        database = Database(settings.database.url, threads, pool_size=size, told=listener.told)
+        database = Database(settings.database.url, threads, pool_size=size, deliver=listener.deliver)
         self._site = make_site(
             reactor,
             database,

@@ -14,7 +14,7 @@ from clm.daemon.settings import ClustersSettings
 from clm.drivers.cluster import ClusterLocked, ClusterRefused, ClusterUnavailable
 from clm.services import audit as trail_module
 from clm.services.connection import speaker
-from clm.services.forward import NotClusterAdministrator, ToldTwice
+from clm.services.forward import AmbiguousUuid, NotClusterAdministrator
 from cm.rpc.client import RpcClient
 from cm.rpc.errors import (
     DatabaseUnavailable,
@@ -382,7 +382,7 @@ def test_claimed_uuid(federation: Federation, elsewhere: Any) -> None:
     federation.bench.manager.services.forwarder._places.forget(lambda _: True)
     with answering(lambda asked: result(asked, claim)) as port:
         elsewhere("beta", port)
-        with pytest.raises(ToldTwice, match="alpha, beta"):
+        with pytest.raises(AmbiguousUuid, match="alpha, beta"):
             federation.call("user.vm.get_by_id", {"vm_id": uuid})
         assert federation.call("user.vm.get_by_id", {"vm_id": uuid, "cluster": "alpha"})["name"] == "wanted"
 

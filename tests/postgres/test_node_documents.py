@@ -29,7 +29,7 @@ class Polls:
         self.newest: dict[int, Rendered] = {}
         database: Any = bench.database  # of which this bench reads and hears through here
         self._read = database.read
-        database.read, database._told = self._counted, self._told
+        database.read, database._deliver = self._counted, self._delivered
         self.documents = Documents(database, self.clock, "1")
         for node_id in node_ids:
             self._begin(node_id, "")
@@ -44,7 +44,7 @@ class Polls:
         self.reads[function.__name__] += 1
         return await self._read(function, *args)
 
-    def _told(self, payloads: list[str]) -> None:
+    def _delivered(self, payloads: list[str]) -> None:
         for payload in payloads:
             topic, _, subject = payload.partition(":")
             if topic == "document":

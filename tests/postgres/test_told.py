@@ -30,7 +30,7 @@ def told(database_url: str) -> Any:
     """``(transact, seen)``: what was seen by the time that a transaction was answered, by topic."""
     threads = Threads(reactor, {"database": 2})
     listener = Listener(reactor, database_url)
-    database = Database(database_url, cast(IThreads, threads), pool_size=2, told=listener.told)
+    database = Database(database_url, cast(IThreads, threads), pool_size=2, deliver=listener.deliver)
     seen: dict[str, list[str]] = {"soon": [], "later": []}
 
     async def start() -> None:

@@ -21,7 +21,7 @@ def profile() -> None:
     """Profiles: the servers known here. "wawel login" makes one."""
 
 
-def _told(each: profiles.Profile, config: profiles.Config, sessions: dict[str, profiles.Session]) -> dict[str, Any]:
+def _shown(each: profiles.Profile, config: profiles.Config, sessions: dict[str, profiles.Session]) -> dict[str, Any]:
     session = sessions.get(each.name)
     here = session is not None and session.url == each.url
     shown = {key: value for key, value in asdict(each).items() if value}
@@ -34,7 +34,7 @@ def _told(each: profiles.Profile, config: profiles.Config, sessions: dict[str, p
 def list_(console: Console) -> None:
     """List profiles."""
     config, sessions = profiles.read_config(), profiles.read_sessions()
-    found = [_told(config.profiles[name], config, sessions) for name in sorted(config.profiles)]
+    found = [_shown(config.profiles[name], config, sessions) for name in sorted(config.profiles)]
     emit_list(console, found, "profile")
 
 
@@ -44,7 +44,7 @@ def show(console: Console, name: str | None) -> None:
     """Show a profile; without NAME the one in use."""
     if name:
         console.options.profile, console.options.url = name, ""
-    emit(console, _told(console.profile(), profiles.read_config(), profiles.read_sessions()))
+    emit(console, _shown(console.profile(), profiles.read_config(), profiles.read_sessions()))
 
 
 @verb(profile, "use", cluster=False)
