@@ -8,7 +8,8 @@ from cm.operations.base import Kind, Work, image_of, others_stopped, register, s
 from cm.rules.names import is_unmade, pool_name
 from cm.rules.operation import ObjectKind, OperationKind
 from cm.store.change import record_change
-from cm.store.image import ImageRow, close_image, find_image, release_image
+from cm.store.image import ImageRow, find_image
+from cm.store.image_claim import close_image, release_image
 from cm.store.operation import OperationRow
 from cm.store.operation_object import others_at_work
 from cm.store.storage import node_reaching

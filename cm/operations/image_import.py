@@ -34,17 +34,8 @@ from cm.rules.names import is_unmade, pool_name
 from cm.rules.operation import OperationKind
 from cm.services.image import open_delete
 from cm.store.change import record_change
-from cm.store.image import (
-    ImageRow,
-    claim_image,
-    find_image,
-    forget_inspection,
-    get_image,
-    hold_image,
-    release_image,
-    set_progress,
-    set_state,
-)
+from cm.store.image import ImageRow, find_image, get_image, set_progress, set_state
+from cm.store.image_claim import claim_image, forget_inspection, hold_image, release_image
 from cm.store.operation import OperationRow
 from cm.store.operation_object import Objects
 from cm.store.storage import node_reaching, pool_paths

@@ -47,7 +47,6 @@ from cm.services.network import vms
 from cm.store.change import record_change
 from cm.store.image import (
     ImageRow,
-    close_image,
     get_image,
     insert_image,
     list_images,
@@ -60,6 +59,7 @@ from cm.store.image import (
     versions_of,
     write_access,
 )
+from cm.store.image_claim import close_image
 from cm.store.operation import open_operation
 from cm.store.storage import get_storage, roomiest_storage
 

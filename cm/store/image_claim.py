@@ -1,0 +1,99 @@
+"""What images claim of their owners' quotas and of storages: while they come, while they are, and no more."""
+
+from __future__ import annotations
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from cm.rpc.vocabulary import DiskFormat, ImageKind
+from cm.rules.names import image_volume
+from cm.store.claim import claim_quota, claim_storage, mib, release_quota, release_storage
+from cm.store.image import ImageRow
+
+
+def hold_image(session: Session, row: ImageRow, size_bytes: int) -> None:
+    """
+    Claim room for what has come of an image, and is to come; never less than before.
+
+    :param row: under lock.
+    :raises QuotaReached: it does not fit the owner's quota.
+    :raises StorageFull: it does not fit the storage.
+    """
+    if size_bytes > row.claimed_bytes:
+        _claim(session, row, size_bytes)
+        session.execute(
+            text("UPDATE image SET claimed_bytes = :size WHERE id = :id"), {"id": row.id, "size": size_bytes}
+        )
+
+
+def _claim(session: Session, row: ImageRow, size_bytes: int) -> None:
+    """Make so many bytes be claimed for an image, more or less than before."""
+    more_mib = mib(size_bytes) - mib(row.claimed_bytes)
+    more = size_bytes - row.claimed_bytes
+    if more_mib > 0:
+        claim_quota(session, row.account_id, storage_mib=more_mib)
+    elif more_mib < 0:
+        release_quota(session, row.account_id, storage_mib=-more_mib)
+    if more > 0:
+        claim_storage(session, row.storage_id, more)
+    elif more < 0:
+        release_storage(session, row.storage_id, -more)
+
+
+def forget_inspection(session: Session, image_id: int) -> None:
+    """An import begins anew: what comes this time may be another file."""
+    session.execute(text("UPDATE image SET sha256 = '' WHERE id = :id"), {"id": image_id})
+
+
+def claim_image(session: Session, row: ImageRow, format: DiskFormat, size_bytes: int, sha256: str) -> None:
+    """
+    Record what an image is, and claim its owner's quota and its storage for what guests will see of it. Repeatable.
+
+    :param row: under lock.
+    :raises QuotaReached: it does not fit the owner's quota.
+    :raises StorageFull: it does not fit the storage.
+    """
+    if row.sha256 and size_bytes != row.claimed_bytes:
+        raise AssertionError(f"image {row.id} was claimed with another size")
+    _claim(session, row, size_bytes)
+    session.execute(
+        text(
+            "UPDATE image SET format = :format, size_bytes = :size, claimed_bytes = :size, sha256 = :sha256,"
+            " volume = :volume, version = version + 1 WHERE id = :id"
+        ),
+        {
+            "id": row.id,
+            "format": format,
+            "size": size_bytes,
+            "sha256": sha256,
+            "volume": image_volume(row.uuid, "iso" if row.kind is ImageKind.ISO else str(format)),
+        },
+    )
+
+
+def release_image(session: Session, image_id: int) -> None:
+    """Give back what an image claims, once; its volume is gone."""
+    found = session.execute(
+        text(
+            "SELECT account_id, storage_id, claimed_bytes FROM image WHERE id = :id AND deleted_at IS NULL"
+            " AND claimed_bytes > 0 FOR UPDATE"
+        ),
+        {"id": image_id},
+    ).first()
+    if found is None:
+        return
+    session.execute(text("UPDATE image SET claimed_bytes = 0 WHERE id = :id"), {"id": image_id})
+    release_quota(session, found.account_id, storage_mib=mib(found.claimed_bytes))
+    release_storage(session, found.storage_id, found.claimed_bytes)
+
+
+def close_image(session: Session, image_id: int) -> None:
+    """An image whose volume is gone ends."""
+    release_image(session, image_id)
+    session.execute(
+        text(
+            "UPDATE image SET state = 'deleted', deleted_at = clock_timestamp(), version = version + 1"
+            " WHERE id = :id AND deleted_at IS NULL"
+        ),
+        {"id": image_id},
+    )
