@@ -140,8 +140,12 @@ class Work:
 
     async def run_images(self, function: Callable[..., T], *args: Any, deadline_s: float | None = None) -> T:
         """Run blocking work on local image files, in the share of threads of the account whose operation it is."""
+        before = on_behalf.get()
         on_behalf.set(self.op.account_id)
-        return await self.services.threads.run("images", function, *args, deadline_s=deadline_s)
+        try:
+            return await self.services.threads.run("images", function, *args, deadline_s=deadline_s)
+        finally:
+            on_behalf.set(before)
 
     async def progress(self, percent: int) -> None:
         """Record how far the operation is; it never goes back."""
