@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from lab.cloud import Cloud
+from lab.processes import wait_until
 from support.image_files import HOSTILE, PACKED, UNPACKED
 
 MIB = 2**20
@@ -25,7 +26,7 @@ NAMES = (
     "VHDX with a parent's locator", "zip with a link", "qcow2 with a backing file in gzip", "VMDK descriptor in xz",
 )  # fmt: skip
 # What the children that work on images may open: themselves, and what programs are made of.
-_PROGRAMS = re.compile(r"/(usr|lib|lib64|bin|proc|sys|dev)/|/etc/ld\.so|/etc/localtime|pyvenv\.cfg\Z|/\.venv/")
+_PROGRAMS = re.compile(r"\A/(usr|lib|lib64|bin|proc|sys|dev)(/|\Z)|/etc/ld\.so|/etc/localtime|pyvenv\.cfg\Z|/\.venv/")
 
 
 def imported(cloud: Cloud, name: str, content: bytes, **values: Any) -> Any:
@@ -34,10 +35,13 @@ def imported(cloud: Cloud, name: str, content: bytes, **values: Any) -> Any:
     path.write_bytes(content)
     told = {"name": name, "description": "", "path": str(path), "storage_id": cloud.storage_id, "kind": "storage"}
     made = cloud.admin.call("admin.system_image.import_file", {**told, **values})
-    for _ in range(6):
-        op = cloud.admin.call("admin.operation.wait", {"operation_id": made["operation_id"], "timeout": 20})
-        if op["state"] in ("done", "failed"):
-            break
+    op: dict[str, Any] = {}
+
+    def over() -> bool:
+        op.update(cloud.admin.call("admin.operation.get", {"operation_id": made["operation_id"]}))
+        return op["state"] in ("done", "failed")
+
+    wait_until(over, f"the end of the import of {name}", 120, pause=0.1)
     path.unlink()
     return {**op, "image_id": made["image_id"]}
 
