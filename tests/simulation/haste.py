@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from simulation.asking import OPEN
 from simulation.chores import Chores
+from simulation.mirror import HOST, SOURCE
 from simulation.model import IMAGE_VIEWS, VM_VIEWS
 
 SOON_S: Final = 2.0
@@ -15,7 +16,6 @@ LISTS: Final = (
     "user.operation.get_list", "user.template.get_list", "user.user.check_quota", "user.message.get_list",
 )  # fmt: skip
 ROOTS: Final = ("admin.vm.get_list", "admin.user.get_list", "admin.node.get_list", "admin.drift.get_list")
-SOURCE: Final = b"boots: imported;" + bytes(494) + b"\x55\xaa" + bytes(65_024)
 
 
 class Haste(Chores):
@@ -89,6 +89,15 @@ class Haste(Chores):
             "admin", "admin.system_image.import_file", name=f"imported{len(self.asks)}", description="",
             path=str(source), storage_id=simulation.storage_id,
         )  # fmt: skip
+
+    def _import_own(self) -> None:
+        """By a user, from a server that is slow to answer now and then."""
+        number = len(self.asks)
+        view = self.rng.choice(["user.system_image.import_url", "user.storage_image.import_url"])
+        url = f"{HOST}/{self.rng.choice(['late', 'here'])}/{number}/boots.raw"
+        sums = self.rng.choice([{}, {"sums": "SHA256SUMS"}])
+        told = {"name": f"own{number}", "description": ""}
+        self.ask(self._user(), view, **told, url=url, **sums)
 
     # ------------------------------------------------------------------ what is not theirs
 

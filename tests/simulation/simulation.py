@@ -22,7 +22,7 @@ from cm.daemon.app import ClusterManager
 from cm.daemon.settings import ClusterSettings, DatabaseSettings, ImportSettings, ListenSettings, Settings
 from cm.drivers.memory.node import MemoryNode
 from cm.drivers.memory.volume import forget_exports
-from cm.operations import staging
+from cm.operations import image_file, staging
 from cm.runtime import feed, wall
 from cm.runtime.database import Database
 from contextualization.endpoint import make_endpoint
@@ -31,6 +31,7 @@ from simulation.asking import Asking
 from simulation.beginning import LOGINS, settle
 from simulation.chance import drawn_from, stream
 from simulation.database import IServer, keep_time, look_into, make_database
+from simulation.mirror import SOURCE, Mirror
 from simulation.process import Process, SimListener
 from simulation.reader import Net, Reader
 from simulation.schedule import Schedule
@@ -115,6 +116,8 @@ class Simulation(Asking):
         self._chance.__enter__()
         self._pace = mock.patch.object(feed, "POLL_S", FEED_S)
         self._pace.start()
+        self._mirror = mock.patch.object(image_file, "fetch_url", Mirror(SOURCE).fetch)
+        self._mirror.start()
         current = self
         threadable.registerAsIOThread()
         wall.hand_in(self._wall, self.schedule.seconds)
@@ -154,6 +157,7 @@ class Simulation(Asking):
         wall.hand_in(None)
         current = None
         self._pace.stop()
+        self._mirror.stop()
         self._chance.__exit__(None, None, None)
         MemoryNode.forget_all()
         forget_exports()

@@ -61,7 +61,7 @@ NOT_CALLED: Final[Mapping[str, str]] = {
     "admin.node.delete": "the workload has need of its nodes; test_way_out takes one out",
     "admin.storage.delete": "all disks are on the one storage; tests/postgres",
     **dict.fromkeys(("admin.system_image.import_url", "admin.system_image.import_known"), _SERVER),
-    **dict.fromkeys((f"user.{kind}_image.import_url" for kind in ("system", "storage", "iso")), _SERVER),
+    "user.iso_image.import_url": "as of the other kinds, which are called; tests/postgres",
     "user.key.generate": "its pair is made of true chance, which no seed repeats; tests/postgres",
 }
 # Kinds of work that no manager is killed at each point of.

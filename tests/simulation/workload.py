@@ -29,7 +29,7 @@ ACTIONS: Final = {
     "admin_stop": 1, "admin_start": 1, "admin_destroy": 1, "lock_node": 1, "unlock_node": 3, "check_node": 1,
     "restart": 6, "erase": 2, "template": 1, "image_edit": 1, "wrong_id": 2, "wrong_user": 2,
     "apply_drift": 2, "dismiss_drift": 1, "evacuate": 1, "hasty": 8, "trespass": 6, "withdraw": 4, "wrong_role": 1,
-    "look": 4, "import_image": 1, "save_again": 4,
+    "look": 4, "import_image": 1, "import_own": 1, "save_again": 4,
 }  # fmt: skip
 RESTART_S: Final = (12.0, 20.0, 30.0)
 
