@@ -200,6 +200,15 @@ def test_deadline(url: str, out: str, path: str) -> None:
     assert gone(out)
 
 
+def test_slow(url: str, out: str) -> None:
+    """A server that drips is given up, though it never stalls; one that is fast enough is not."""
+    slow = replace(LOCAL, pace_s=0.2, bytes_per_s_min=1000)
+    with pytest.raises(DownloadFailed, match="less than 1000 bytes a second") as caught:
+        fetch(f"{url}/drip", out, slow)
+    assert caught.value.tries == 3 and gone(out)
+    assert fetch(f"{url}/body", out, slow).size_bytes == len(BODY)
+
+
 def test_cancelled(url: str, out: str) -> None:
     """A call-off ends it between two chunks."""
     calls: list[None] = []

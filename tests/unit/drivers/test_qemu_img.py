@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from cm.drivers.images import child, qemu_img
 from cm.drivers.images.qemu_img import Leash, check, convert, info
 from cm.rpc.errors import ImageRefused, InvalidParameter, StorageFull
-from cm.rpc.vocabulary import DiskFormat
+from cm.rpc.vocabulary import DiskFormat, SourceFormat
 
 pytestmark = pytest.mark.skipif(not os.path.exists("/usr/bin/qemu-img"), reason="qemu-img is not installed")
 MIB = 2**20
@@ -77,3 +78,21 @@ def test_paths(path: str) -> None:
     """Only absolute paths are taken: nothing reads as an option or a protocol."""
     with pytest.raises(InvalidParameter):
         info(path, DiskFormat.RAW)
+
+
+def test_no_format_is_probed(raw: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every call of qemu-img says each format, and converting says what to make."""
+    commands: list[list[str]] = []
+
+    def recorded(program: list[str], *_: object, **__: object) -> child.Ended:
+        commands.append(program)
+        return child.Ended(0, '{"virtual-size": 1}', "")
+
+    monkeypatch.setattr(child, "run", recorded)
+    info(raw, DiskFormat.RAW)
+    check(raw, DiskFormat.QCOW2)
+    convert(raw, SourceFormat.VHD, str(tmp_path / "made"), DiskFormat.QCOW2)
+    assert [command[command.index("-f") + 1] for command in commands] == ["raw", "qcow2", "vpc"]
+    assert commands[2][commands[2].index("-O") + 1] == "qcow2"
+    modules = Path(qemu_img.__file__).parents[2].rglob("*.py")
+    assert [path.name for path in modules if '"/usr/bin/qemu-img"' in path.read_text()] == ["qemu_img.py"]
