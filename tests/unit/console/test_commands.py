@@ -69,6 +69,27 @@ def test_create(anna: Wawel, lone: Wire, tmp_path: Path) -> None:
     assert [vm["name"] for vm in lone.cluster.vms.values()] == ["web", "db_1", "db_2"]
 
 
+def test_create_by_family(anna: Wawel, lone: Wire) -> None:
+    """A family's name means its newest image; an image that has the name itself comes first."""
+    lone.cluster.images[5] = {**lone.cluster.images[1], "image_id": 5, "name": "debian-12-1", "family": "debian-12"}
+    create = ("vm", "create", "web", "--template", "small", "--image")
+    assert anna(*create, "debian-12").code == 0
+    lone.cluster.images[6] = {**lone.cluster.images[1], "image_id": 6, "name": "debian-12", "family": ""}
+    assert anna(*create, "debian-12").code == 0
+    assert [call["image_id"] for _, call in lone.cluster.calls] == [5, 6]
+    assert anna(*create, "debian-13").code == 1
+
+
+def test_import_own(anna: Wawel, lone: Wire) -> None:
+    """A URL without a storage is an image of one's own, named after the file that is packed in it."""
+    assert anna("image", "import", "https://x/debian.qcow2.xz", "--sums", "SHA256SUMS").code == 0
+    ((view, call),) = lone.cluster.calls
+    assert (view, call) == ("import_url", {"name": "debian", "url": "https://x/debian.qcow2.xz", "sums": "SHA256SUMS"})
+    for wrong in (("/srv/disk.raw",), ("https://x/y", "--access", "public"), ("https://x/y", "--sha512", "0" * 64)):
+        assert anna("image", "import", *wrong).code == 2
+    assert len(lone.cluster.calls) == 1
+
+
 def test_create_again(anna: Wawel, lone: Wire) -> None:
     """The request id that is given travels; the one that is not given is another each time."""
     for more in (["--request-id", "order-17"], [], []):

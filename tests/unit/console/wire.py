@@ -193,6 +193,22 @@ def views(find: Find, cloud: bool) -> Registry:
         """System images, newest first."""
         return every(cluster, lambda c: list(reversed(c.images.values()))[:limit])
 
+    @user_view(name="user.system_image.get_newest")
+    def newest(caller: Call, family: Name, *, cluster: ClusterName = None) -> Any:
+        """The newest image of a family."""
+        found = [image for image in one(cluster).images.values() if image.get("family") == family]
+        if not found:
+            raise ObjectNotFound("image of the family", family)
+        return found[-1]
+
+    @user_view(name="user.system_image.import_url", changing=True)
+    def import_url(
+        caller: Call, name: Name, description: Text, url: Text, sums: Text = "", *, cluster: ClusterName = None
+    ) -> dict[str, Any]:
+        """Import an image."""
+        one(cluster).calls.append(("import_url", {"name": name, "url": url, "sums": sums}))
+        return {"image_id": 9, "operation_id": 10}
+
     @user_view(name="user.vm.save_and_shutdown", changing=True)
     def save(caller: Call, vm_id: Id, name: Name, description: Text, *, cluster: ClusterName = None) -> dict[str, Any]:
         """Save a VM."""
@@ -302,8 +318,8 @@ def views(find: Find, cloud: bool) -> Registry:
 
     made: tuple[Callable[..., Any], ...] = (
         login, account, set_password, get_list, get_all, get_by_id, get_any, create, destroy, get_console, wait,
-        operation, images, templates, nodes, node, check, evacuate, broken, echo, operations, explain, messages,
-        add_network, save, attach_vnc, set_acl,
+        operation, images, newest, import_url, templates, nodes, node, check, evacuate, broken, echo, operations,
+        explain, messages, add_network, save, attach_vnc, set_acl,
     )  # fmt: skip
     for function in made:
         registry.add(function)
