@@ -10,7 +10,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from psycopg2.extensions import TRANSACTION_STATUS_IDLE, connection, cursor
+from psycopg2 import NotSupportedError
+from psycopg2.extensions import (
+    ISOLATION_LEVEL_AUTOCOMMIT,
+    ISOLATION_LEVEL_READ_COMMITTED,
+    TRANSACTION_STATUS_IDLE,
+    connection,
+    cursor,
+)
 
 
 class Cursor(cursor):
@@ -38,6 +45,17 @@ class Connection(connection):
         self.cursor_factory = Cursor
         self.autocommit = True
         self._posted: list[bytes] = []
+        self._begins = True
+
+    def set_isolation_level(self, level: int | str | None) -> None:
+        """
+        Whether statements are in transactions, which SQLAlchemy calls an isolation level.
+
+        :raises NotSupportedError: it is any but these two.
+        """
+        if level not in (ISOLATION_LEVEL_AUTOCOMMIT, ISOLATION_LEVEL_READ_COMMITTED):
+            raise NotSupportedError(f"isolation level {level}")
+        self._begins = level == ISOLATION_LEVEL_READ_COMMITTED
 
     def post(self, query: str, values: Any) -> None:
         """
@@ -49,12 +67,10 @@ class Connection(connection):
 
     def before(self) -> bytes | None:
         """What has to go before a statement now: it is taken as sent."""
-        if self.get_transaction_status() != TRANSACTION_STATUS_IDLE:
-            if not self._posted:
-                return None
-            parts = self._posted
-        else:
-            parts = [b"BEGIN", *self._posted]
+        begins = self._begins and self.get_transaction_status() == TRANSACTION_STATUS_IDLE
+        if not begins and not self._posted:
+            return None
+        parts = [b"BEGIN", *self._posted] if begins else self._posted
         self._posted = []
         return b"; ".join([*parts, b""])
 

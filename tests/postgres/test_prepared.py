@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from psycopg2 import NotSupportedError
 from sqlalchemy import event, text
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.orm import Session
@@ -135,3 +136,20 @@ def test_lost_with_posts(database: Database) -> None:
     with pytest.raises(CommitUnknown):
         database.transact_now(go)
     assert database.read_now(_ALL) == []
+
+
+def test_without_transaction(database: Database) -> None:
+    """What is run without a transaction is in none, be its connection one that begins them by itself."""
+    with database.engine.connect() as connection:
+        alone = connection.execution_options(isolation_level="AUTOCOMMIT")
+        alone.execute(text("VACUUM template"))
+        alone.execute(text("INSERT INTO template (name, cpu, memory_mib) VALUES ('a', 1, 1)"))
+        alone.rollback()
+    assert len(database.transact_now(_ALL)) == 1
+    with database.engine.connect() as connection:
+        connection.execute(text("DELETE FROM template"))
+        connection.rollback()
+    with pytest.raises(NotSupportedError), database.engine.connect() as connection:
+        connection.execution_options(isolation_level="SERIALIZABLE")
+    assert len(database.transact_now(_ALL)) == 1
+    database.transact_now(lambda session: session.execute(text("DELETE FROM template")))
