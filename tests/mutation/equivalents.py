@@ -30,7 +30,33 @@ class Equivalent:
         return (self.file, self.old, self.new) == (site.file, old, new)
 
 
-EQUIVALENTS: Final[tuple[Equivalent, ...]] = ()
+EQUIVALENTS: Final[tuple[Equivalent, ...]] = (
+    Equivalent(
+        "clm/services/password.py",
+        "drop_tokens(session, user_id)",
+        "end_sessions(session, user_id)",
+        "Two deletions of rows that have nothing to do with each other, in one transaction, of a user who is locked.",
+    ),
+    Equivalent(
+        "clm/store/group.py",
+        "drop_group(session, group_id)",
+        'gone = session.execute(text("DELETE FROM membership WHERE group_id = :id RETURNING user_id"),'
+        ' {"id": group_id})',
+        "What clusters are to forget is written for each cluster, whoever was in the group; both in one transaction.",
+    ),
+    Equivalent(
+        "clm/services/oidc.py",
+        "client = _client(services, provider)",
+        "check_redirect(redirect_uri, services.policy.public_url)",
+        "Both only refuse; of a call that is wrong in both ways one error is told or the other.",
+    ),
+    Equivalent(
+        "contextualization/document.py",
+        "self._leave(node_id, woken)",
+        "woken.callback(None)",
+        "Whoever is woken leaves as the first thing, and leaving may be repeated.",
+    ),
+)
 
 
 def find_equivalent(site: Site) -> Equivalent | None:

@@ -20,14 +20,17 @@ def test_of_the_clusters_own(bench: Bench) -> None:
 
     def do(events: str, method: str, **values: Any) -> Any:
         kind = {"system_image": "image"}.get(noun := method.split(".")[1], noun)
+        id_of = {"network": "pool_id", "system_image": "image_id"}.get(noun, f"{noun}_id")
         last = bench.sql("SELECT coalesce(max(id), 0) FROM change")
         answer = bench.call(method, **values)
         if isinstance(answer, dict) and answer.get("operation_id"):
             assert bench.operation(answer["operation_id"])["state"] == "done", method
         found = bench.sql(
-            "SELECT string_agg(event, ' ' ORDER BY id) FROM change WHERE id > :last AND kind = :kind",
+            "SELECT string_agg(event, ' ' ORDER BY id) FROM change"
+            " WHERE id > :last AND kind = :kind AND object_id = :id",
             last=last,
             kind=kind,
+            id=values[id_of] if id_of in values else answer[id_of],
         )
         if "import" in method:  # its progress is told as often as there is some
             found = re.sub(r"(change ?)+", "change", found)
@@ -35,6 +38,8 @@ def test_of_the_clusters_own(bench: Bench) -> None:
         wanted.append(f"{method}: {events}")
         return answer
 
+    for number in range(3):  # no two nouns have the same ids
+        bench.node(f"other-{number}", address=f"192.0.2.{number + 1}")
     template = do("enter", "admin.template.add", name="small")["template_id"]
     do("change", "admin.template.edit", template_id=template, cpu=2)
     do("exit", "admin.template.delete", template_id=template)

@@ -57,6 +57,7 @@ def test_sizes(bench: Bench) -> None:
         ("network", {"network": "fd00::/64"}),
         ("network", {"network": "127.0.0.0/24"}),
         ("network", {"network": "169.254.0.0/24"}),
+        ("network", {"network": "127.0.1.0/24"}),
         ("network", {"network": "224.0.0.0/24"}),
         ("network", {"network": "nonsense"}),
         ("gateway", {"gateway": "10.129.0.1"}),

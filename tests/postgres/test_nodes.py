@@ -57,6 +57,7 @@ def test_add(bench: Bench) -> None:
         ("uri", {"uri": "qemu+ssh://-oProxyCommand=x/system"}),
         ("uri", {"uri": "qemu+tls://ala:secret@n/system"}),
         ("uri", {"uri": "qemu+tls://n/sys tem"}),
+        ("uri", {"uri": "qemu+tls://n/sys\x7ftem"}),
         ("uri", {"uri": "qemu+tls:///system"}),
         ("address", {"address": "-x"}),
         ("address", {"address": "a b"}),
