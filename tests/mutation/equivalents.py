@@ -51,6 +51,12 @@ EQUIVALENTS: Final[tuple[Equivalent, ...]] = (
         "Both only refuse; of a call that is wrong in both ways one error is told or the other.",
     ),
     Equivalent(
+        "cm/services/image.py",
+        'if not given.is_absolute() or ".." in given.parts or "\\0" in path or not beneath:',
+        'if not given.is_absolute() or ".." in given.parts or False or not beneath:',
+        "No text with a NUL comes so far: cm/rpc/parameters.py refuses it in every parameter. It stays for its reader.",
+    ),
+    Equivalent(
         "contextualization/document.py",
         "self._leave(node_id, woken)",
         "woken.callback(None)",
