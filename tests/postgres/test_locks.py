@@ -196,6 +196,7 @@ def test_cloud(bench: CloudBench, clm_url: str) -> None:
     said = bench.sql("INSERT INTO news (topic) VALUES ('t') RETURNING id")
     led = bench.sql("INSERT INTO user_group (name, description, leader_id) VALUES ('g', '', :u) RETURNING id", u=ann)
     krakow = bench.sql("INSERT INTO cluster (name, url, locked) VALUES ('k', 'http://127.0.0.1:1', true) RETURNING id")
+    sent = bench.sql("INSERT INTO mail (recipient, template, sent_at) VALUES ('a', 't', now()) RETURNING id")
     whom, group_id = f"id = {ann}", f"id = {led}"
     locks: list[Lock] = [
         ("get_user", lambda s: user.get_user(s, ann, lock=True), "user_account", whom),
@@ -209,6 +210,7 @@ def test_cloud(bench: CloudBench, clm_url: str) -> None:
         ("get_cluster", lambda s: clusters.get_cluster(s, krakow, lock=True), "cluster", f"id = {krakow}"),
         ("add_administrator", lambda s: clusters.add_administrator(s, krakow, ann), "user_account", whom),
         ("lock_messages", lambda s: clm.store.message.lock_messages(s, ann, [told]), "message", f"id = {told}"),
+        ("retry_mail", lambda s: clm.store.mail.retry_mail(s, sent), "mail", f"id = {sent}"),
         ("get_news", lambda s: news.get_news(s, said, lock=True), "news", f"id = {said}"),
     ]
     assert _not_held(bench.manager.database, clm_url, locks) == []
