@@ -64,9 +64,7 @@ def _watch(home: Any) -> None:
             return await inner(self, view, identity, arguments, control)
         result = await inner(self, view, identity, arguments, control)
         answer = plain(result)
-        fault = _fault(view, arguments, control, answer)
-        if fault is not None:
-            _faults.append(f"{view.name} answered what it does not declare: {fault}")
+        hold_answer(view, arguments, control, answer)
         if not control.dry_run and (kind := xml_kind(answer)) not in _kinds(view):
             _faults.append(f"{view.name} answered {kind} in XML-RPC, which is none of {sorted(_kinds(view))}")
         return result
@@ -117,6 +115,17 @@ def hold(view: View, error: CloudError) -> None:
         if path := os.environ.get("WAWEL_ERRORS_SEEN"):
             with Path(path).open("a") as file:
                 file.write(f"{view.name} {error.code}\n")
+
+
+def hold_answer(view: View, arguments: dict[str, Any], control: Control, answer: Any) -> None:
+    """
+    Remember what is wrong with a view's answer.
+
+    :param answer: plain values, as they are on the wire.
+    """
+    fault = _fault(view, arguments, control, answer)
+    if fault is not None:
+        _faults.append(f"{view.name} answered what it does not declare: {fault}")
 
 
 def _fault(view: View, arguments: dict[str, Any], control: Control, answer: Any) -> str | None:

@@ -36,6 +36,7 @@ class Cluster:
         self.default: str | None = None
         self.console = "Welcome to the guest\r\n"
         self.full = False
+        self.hostile = False  # its answers may be of no type
         self.messages: list[dict[str, Any]] = []
 
     def add_vm(self, name: str, state: str = "running", node_id: int = 1, user_id: int = 7) -> dict[str, Any]:
@@ -44,7 +45,8 @@ class Cluster:
             "vm_id": vm_id, "uuid": f"00000000-0000-4000-8000-{vm_id:012d}", "name": name, "state": state,
             "node_id": node_id, "node": f"node{node_id}", "user_id": user_id, "cpu": 1, "memory_mib": 256,
             "leases": [{"address": f"10.0.0.{vm_id}"}], "image_name": "tiny", "template_name": "small",
-            "contextualized": False, "error": "", "operation_id": None, "operation": None, "created": CREATED,
+            "contextualized": False, "error": "", "doubtful": None, "iso_images": [], "storage_images": [],
+            "operation_id": None, "operation": None, "created": CREATED,
         }  # fmt: skip
         return self.vms[vm_id]
 
@@ -61,8 +63,8 @@ class Cluster:
         doomed = vm["name"] == "doomed" and kind == "vm_create"
         self.operations[number] = {
             "operation_id": number, "kind": kind, "state": "running", "step": "launch", "progress": 0,
-            "vm_id": vm["vm_id"], "user_id": user_id, "text": "", "error": "", "created": CREATED,
-            "looks": self.patience, "then": "error" if doomed else then,
+            "vm_id": vm["vm_id"], "user_id": user_id, "text": "", "admin_text": "", "waiting_for": "", "error": "",
+            "created": CREATED, "looks": self.patience, "then": "error" if doomed else then,
         }  # fmt: skip
         vm["operation_id"], vm["operation"] = number, kind
         if not self.patience:
@@ -74,7 +76,8 @@ class Cluster:
         number = next(self.ids)
         self.operations[number] = {
             "operation_id": number, "kind": kind, "state": "running", "step": "await_moves", "progress": 0,
-            "vm_id": None, "user_id": user_id, "text": "", "error": "", "created": CREATED, "looks": 0,
+            "vm_id": None, "user_id": user_id, "text": "", "admin_text": "", "waiting_for": "",
+            "error": "", "created": CREATED, "looks": 0,
             "children": children,
         }  # fmt: skip
         return number
@@ -94,7 +97,7 @@ class Cluster:
             failed = op["then"] == "error"
             op["state"], op["progress"] = ("failed", 50) if failed else ("done", 100)
             op["waiting_for"] = ""
-            op["text"] = "It does not boot." if failed else ""
+            op["text"] = op["admin_text"] = "It does not boot." if failed else ""
             vm = self.vms[op["vm_id"]]
             vm["state"], vm["operation_id"], vm["operation"], vm["error"] = op["then"], None, None, op["text"]
             if vm["state"] == "destroyed":

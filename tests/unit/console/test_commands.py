@@ -349,14 +349,15 @@ def test_node_check(root: Wawel, lone: Wire) -> None:
     lone.cluster.nodes[1] |= {"health": "ok", "troubles": []}
     done = root("node", "check", "node1")
     assert (done.code, done.told) == (0, ""), done
-    trouble = {"code": "hooks_silent", "since": None, "text": "No hook has told of a VM that was launched there then."}
+    told = "No hook has told of a VM that was launched there then."
+    trouble = {"code": "hooks_silent", "blocks": True, "since": None, "text": told}
     lone.cluster.nodes[1] |= {"health": "degraded", "troubles": [trouble]}
     done = root("node", "check", "node1", "-o", "json")
     assert done.code == 5
     assert json.loads(done.out)["troubles"] == [trouble]
     assert "takes no VMs: No hook has told of a VM" in done.told
     trouble = {"code": "hook_outdated", "since": None, "text": "the hook has version 1, 2 is wanted", "blocks": False}
-    report = {"received_at": None, "problems": [{"code": "hook_outdated", "subject": "", "text": trouble["text"]}]}
+    report = {"problems": [{"code": "hook_outdated", "subject": "", "text": trouble["text"]}]}
     lone.cluster.nodes[1] |= {"troubles": [trouble], "report": report}
     done = root("node", "check", "node1")
     assert done.code == 5 and "is not well, and takes VMs: the hook has version 1" in done.told

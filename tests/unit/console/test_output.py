@@ -139,7 +139,7 @@ def test_a_servers_texts_on_a_terminal(root: Wawel, lone: Wire) -> None:
     """Whatever a server says, in lists, objects, plans, refusals and questions: controls are shown, not obeyed."""
     lone.cluster.add_vm(HOSTILE, "stopped")
     lone.cluster.nodes[1] |= {"name": HOSTILE, "state": HOSTILE, "comment": HOSTILE}
-    lone.cluster.console = HOSTILE
+    lone.cluster.console, lone.cluster.hostile = HOSTILE, True
     for words in (["vm", "ls", "-A"], ["vm", "show", "-A", "1"], ["node", "ls"], ["node", "show", "1"],
                   ["vm", "stop", "-A", HOSTILE], ["vm", "stop", "-A", HOSTILE, "--dry-run"], ["vm", "console", "1"],
                   ["vm", "show", HOSTILE + "?"], ["call", HOSTILE], ["vm", HOSTILE], ["vm", "ls", "-A", "-o", "yaml"],

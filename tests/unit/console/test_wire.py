@@ -4,17 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from clm.views.forward import add_forwarded
 from cm.rpc.parameters import Parameter
-from cm.rpc.view import Registry, View
+from cm.rpc.view import View
 
 from .cluster import Cluster
-from .wire import OWN, views
-
-REAL = {
-    False: lambda: Registry.collect("cm.views"),
-    True: lambda: add_forwarded(Registry.collect("clm.views")),
-}
+from .wire import OWN, real_views, views
 
 
 def differences(ours: View, real: View) -> list[str]:
@@ -41,7 +35,7 @@ def _may_lack(parameters: dict[str, Parameter], name: str) -> bool:
 @pytest.mark.parametrize("cloud", [False, True], ids=["lone", "cloud"])
 def test_as_real(cloud: bool) -> None:
     """Each view is one of the real manager's, of the same level, and takes what that takes, if not all of it."""
-    real = REAL[cloud]()
+    real = real_views(cloud)
     ours = [view for view in views(lambda _: [Cluster("x")], cloud) if view.name not in OWN]
     assert len(ours) > 20
     assert [view.name for view in ours if view.name not in real] == []

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any, Literal
 
 from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET
 
+from clm.views.forward import add_forwarded
 from cm.rpc.caller import Call, Control, Identity
+from cm.rpc.codec import plain
 from cm.rpc.credentials import StaticAuthenticator
 from cm.rpc.dispatch import Dispatcher
 from cm.rpc.errors import (
@@ -22,11 +25,13 @@ from cm.rpc.errors import (
     WrongVMState,
 )
 from cm.rpc.http.request import WireSite
+from cm.rpc.introspection import openrpc
 from cm.rpc.parameters import Binder
 from cm.rpc.server import make_root
 from cm.rpc.types import Id, IdList, Limit, Login, Name, Secret, Text
 from cm.rpc.view import Registry, View, admin_view, guest_view, user_view
 from cm.rpc.vocabulary import PowerOffPolicy, Role
+from support import answers
 from tests.unit.runtime.reactor import Reactor
 
 from .cluster import Cluster
@@ -228,11 +233,10 @@ def views(find: Find, cloud: bool) -> Registry:
     def set_acl(
         caller: Call, kind: Literal["vm", "image"], object_id: Id, level: str, login: str | None = None, *,
         cluster: ClusterName = None,
-    ) -> dict[str, Any]:  # fmt: skip
+    ) -> None:  # fmt: skip
         """Share something."""
         told = {"kind": kind, "object_id": object_id, "level": level, "login": login}
         one(cluster).calls.append(("acl", told))
-        return told
 
     @user_view(name="user.operation.get_list")
     def operations(caller: Call, vm_id: Id | None = None, limit: Limit = 100, *, cluster: ClusterName = None) -> Any:
@@ -343,6 +347,35 @@ def as_lone(view: View) -> View:
     return replace(view, parameters=tuple(kept), _binder=Binder(kept, view.changing))
 
 
+@cache
+def real_views(cloud: bool) -> Registry:
+    """What a real manager can, which ours is held to: its views' parameters, and what they answer with."""
+    return add_forwarded(Registry.collect("clm.views")) if cloud else Registry.collect("cm.views")
+
+
+@cache
+def examples(cloud: bool) -> dict[str, Any]:
+    """An answer of each view of the real manager, of its own type."""
+    methods = plain(openrpc([*real_views(cloud)], "real"))["methods"]
+    return {method["name"]: method["examples"][0]["result"]["value"] for method in methods}
+
+
+def completed(answer: Any, name: str, cloud: bool) -> Any:
+    """The answer with the members that the real one has and no other; what we do not keep is of its example."""
+    return _filled(answer, examples(cloud)[name])
+
+
+def _filled(answer: Any, shown: Any) -> Any:
+    if isinstance(answer, dict) and answer.keys() == {"items", "missing"} and isinstance(shown, list):
+        items = [{**_filled(each, shown[0]), "cluster": each["cluster"]} for each in answer["items"]]
+        return {**answer, "items": items}
+    if isinstance(answer, list) and isinstance(shown, list) and shown:
+        return [_filled(each, shown[0]) for each in answer]
+    if isinstance(answer, dict) and isinstance(shown, dict):
+        return {name: _filled(answer[name], each) if name in answer else each for name, each in shown.items()} or answer
+    return answer
+
+
 class Events(Resource):
     """The stream of events: what is in ``script``, a list for each connection; after the last one there is no more."""
 
@@ -403,7 +436,13 @@ class Wire:
         return [each for number, each in enumerate(self.clusters, 1) if told in (each.name, number)]
 
     async def _execute(self, view: View, identity: Identity, arguments: dict[str, Any], control: Control) -> Any:
-        return view.function(Call.of(identity, control), **arguments)
+        result = view.function(Call.of(identity, control), **arguments)
+        if view.name in OWN or (control.dry_run and view.changing):
+            return result
+        told = completed(plain(result), view.name, self.cloud)
+        if not any(each.hostile for each in self.clusters):
+            answers.hold_answer(real_views(self.cloud).get(view.name), arguments, control, told)
+        return told
 
     def stop(self) -> None:
         self.thread.do(self._port.stopListening)
