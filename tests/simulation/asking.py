@@ -72,7 +72,8 @@ class Asking:
     def some_front(self, rng: random.Random) -> Process | None:
         """A process that people call, as their load balancer finds it."""
         among = self.processes if self.cloud is None else self.cloud.processes
-        ready = [process for process in among if process.endpoint is not None and process.alive]
+        now = self.schedule.seconds()
+        ready = [p for p in among if p.endpoint is not None and p.alive and p.stalled_until <= now]
         return rng.choice(ready) if ready else None
 
     def bearer(self, login: str) -> str:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 LOGINS: Final = ("ann", "bob", "eve")
 # The images that are there from the start, for all, with their kinds.
 STANDING: Final = {"tiny": "system", "tools": "iso", "data 1": "storage", "data 2": "storage"}
+ELSEWHERE: Final = "tiny elsewhere"  # where there is another storage: an image there, and "data 3"
 
 
 def settle(simulation: Simulation) -> None:
@@ -29,13 +30,16 @@ def settle(simulation: Simulation) -> None:
             admin=login == "admin",
         )[0].id
     simulation.call("admin.network.add", {"name": "net", "network": "10.128.0.0/24"})
-    # A network storage: every node reaches every disk.
-    storage = simulation.call(
-        "admin.storage.add",
-        {"name": "main", "kind": "netfs", "path": "/srv/main", "address": "nas", "source": f"/{simulation.name}"},
-    )
-    simulation.storage_id = storage["storage_id"]
-    for node in simulation.nodes:
+    # Network storages: every node reaches every disk.
+    simulation.storage_ids = [
+        simulation.call(
+            "admin.storage.add",
+            {"name": name, "kind": "netfs", "path": f"/srv/{name}", "address": "nas", "source": f"/{where}"},
+        )["storage_id"]
+        for name, where in (("main", simulation.name), ("more", f"{simulation.name}-more"))[: simulation._storages]
+    ]
+    simulation.storage_id = simulation.storage_ids[0]
+    for node in simulation.nodes[: simulation._node_count]:
         added = simulation.call(
             "admin.node.add", {"name": node.name, "uri": f"memory:///{node.world_name}", "address": "192.0.2.1"}
         )
@@ -52,36 +56,43 @@ def settle(simulation: Simulation) -> None:
         )
         node.agent.credential = json.loads(simulation.result(told).body)["credential"]
         node.agent.listen()
-        simulation.call("admin.storage.attach", {"storage_id": simulation.storage_id, "node_id": node.node_id})
+        for storage_id in simulation.storage_ids:
+            simulation.call("admin.storage.attach", {"storage_id": storage_id, "node_id": node.node_id})
     simulation.run_for(5)
     simulation.pool = f"wawel-{simulation.storage_id}"
-    simulation.share = simulation.nodes[0].memory.world.storages.share(simulation.pool)
-    simulation.image_id, simulation.iso_id, *simulation.disk_ids = (
-        _image(simulation, *named) for named in STANDING.items()
-    )
+    storages = simulation.nodes[0].memory.world.storages
+    simulation.shares = [storages.share(f"wawel-{storage_id}") for storage_id in simulation.storage_ids]
+    simulation.share = simulation.shares[0]
+    made = [_image(simulation, *named) for named in STANDING.items()]
+    simulation.image_id, simulation.iso_id, *simulation.disk_ids = made
+    simulation.image_ids = [simulation.image_id]
+    for number in range(1, len(simulation.storage_ids)):
+        simulation.image_ids.append(_image(simulation, ELSEWHERE, "system", number))
+        simulation.disk_ids.append(_image(simulation, "data 3", "storage", number))
     template = simulation.call("admin.template.add", {"name": "small", "cpu": 1, "memory_mib": 512})
     simulation.template_id = template["template_id"]
-    simulation.sql("UPDATE storage SET capacity_bytes = 1099511627776 WHERE id = :id", id=simulation.storage_id)
-    for node in simulation.nodes:
+    simulation.sql("UPDATE storage SET capacity_bytes = 1099511627776")
+    for node in simulation.members():
         assert simulation.sql("SELECT hooks FROM node WHERE id = :id", id=node.node_id)[0].hooks
     simulation.note("begins")
 
 
-def _image(simulation: Simulation, name: str, kind: str) -> int:
+def _image(simulation: Simulation, name: str, kind: str, storage: int = 0) -> int:
     """One that is there from the start, for all."""
     number = simulation.sql("SELECT count(*) + 1 FROM image")[0][0]
     format_ = DiskFormat.RAW if kind == "iso" else DiskFormat.QCOW2
     volume = f"image-{number}.{'iso' if kind == 'iso' else 'qcow2'}"
-    simulation.nodes[0].memory.volumes.create_empty(simulation.pool, volume, format_, 64 * 2**20)
+    pool = f"wawel-{simulation.storage_ids[storage]}"
+    simulation.nodes[0].memory.volumes.create_empty(pool, volume, format_, 64 * 2**20)
     if kind == "system":
-        simulation.share.volumes[volume].content = b"boots: tiny;"
+        simulation.shares[storage].volumes[volume].content = f"boots: {name};".encode()
     made: int = simulation.sql(
         "INSERT INTO image (kind, name, account_id, storage_id, volume, format, size_bytes, claimed_bytes, state,"
         " access) VALUES (:k, :n, :a, :s, :v, :f, 67108864, 0, 'ok', 'public') RETURNING id",
         k=kind,
         n=name,
         a=simulation.users["admin"],
-        s=simulation.storage_id,
+        s=simulation.storage_ids[storage],
         v=volume,
         f=str(format_),
     )[0].id

@@ -11,15 +11,17 @@ if TYPE_CHECKING:
     from simulation.simulation import Simulation
     from simulation.workload import Workload
 
-# From the call to the end of its work: bounds, of at least nineteen times what ten seeds of four minutes showed, in
-# which nothing took a second. The wide ones are for what these did not have: a guest that ends after its launch is
-# started again after a pause, and one that ignores its button has its time for it.
+# From the call to the end of its work. The longest of 450 pieces of work in seven seeds of 2.5 minutes took 0.74 s, but
+# for moves (0.97 s), evacuations, which wait for passes (18 s), and guests that ignore their button, which have their
+# time for it. The bounds are at least six times that, three times for an evacuation; vm_start has the pause of a guest
+# that ends after its launch.
 TAKES_S: Final = {
-    "vm_create": 20.0, "vm_start": 45.0, "vm_stop": 20.0, "vm_destroy": 20.0, "vm_reset": 5.0, "vm_pause": 5.0,
-    "vm_resume": 5.0, "vm_vnc": 5.0, "image_delete": 10.0, "image_import": 10.0, "storage_attach": 10.0,
-    "vm_save_and_shutdown": 150.0, "vm_shutdown": 150.0, "vm_move": 60.0, "node_evacuate": 240.0,
+    "vm_create": 5.0, "vm_start": 45.0, "vm_stop": 5.0, "vm_destroy": 5.0, "vm_reset": 2.0, "vm_pause": 2.0,
+    "vm_resume": 2.0, "vm_vnc": 2.0, "image_delete": 3.0, "image_import": 3.0, "storage_attach": 3.0,
+    "vm_save_and_shutdown": 150.0, "vm_shutdown": 150.0, "vm_move": 10.0, "node_evacuate": 60.0,
 }  # fmt: skip
 ANSWERED_S: Final = 2.0  # what a call takes
+ANSWER: Final = "answer"
 MAY_FAIL: Final = frozenset({"guest_ignored"})
 # A call may meet a VM that is busy, or not as its caller thought; nothing else.
 MAY_BE_TOLD: Final = frozenset(
@@ -33,6 +35,17 @@ MAY_BE_TOLD: Final = frozenset(
 )  # fmt: skip
 
 
+def times(simulation: Simulation, workload: Workload) -> dict[str, list[float]]:
+    """How long each piece of work and each call took, by its kind."""
+    found: dict[str, list[float]] = {ANSWER: [ask.ended_at - ask.asked_at for ask in workload.asks]}
+    for row in simulation.sql(
+        "SELECT kind, extract(epoch FROM finished_at - created_at)::float8 AS took FROM operation"
+        " WHERE finished_at IS NOT NULL ORDER BY id"
+    ):
+        found.setdefault(row.kind, []).append(row.took)
+    return found
+
+
 def at_rest(simulation: Simulation, workload: Workload) -> list[str]:
     """Of a run without faults."""
     wrong = []
@@ -41,7 +54,9 @@ def at_rest(simulation: Simulation, workload: Workload) -> list[str]:
         " extract(epoch FROM finished_at - created_at)::float8 AS took FROM operation ORDER BY id"
     ):
         what = f"operation {row.id} ({row.kind})"
-        if row.state == "failed" and row.error not in MAY_FAIL:
+        # Whoever gives up the move of a VM is told that its node is not empty.
+        given_up = row.error == "node_not_emptied" and "abandoned" in row.admin_text
+        if row.state == "failed" and row.error not in MAY_FAIL and not given_up:
             wrong.append(f"{what} failed, though nothing was broken: {row.error} {row.admin_text}")
         elif row.took is not None and row.took > TAKES_S[row.kind]:
             wrong.append(f"{what} took {row.took:.1f} s")

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from simulation.simulation import Simulation
+    from simulation.spare import Spare
 
 # As ``workload.ACTIONS``; the second kind only where there is a cloud.
 CHORES: Final = {
     "network_add": 1, "network_lock": 1, "network_delete": 1, "storage_lock": 1, "storage_edit": 1, "storage_cycle": 3,
     "node_edit": 1, "image_access": 1, "image_private": 1, "template_edit": 1, "template_delete": 1,
     "message_delete": 1, "storage_check": 1, "adopt": 2, "admin_operation": 2,
-    "admin_image": 1, "admin_grant": 2,
+    "admin_image": 1, "admin_grant": 2, "node_turn": 3,
 }  # fmt: skip
 PEOPLE: Final = {
     "profile": 2, "rename": 1, "block": 2, "quota": 2, "group_create": 2, "group_join": 3, "group_let_in": 3,
@@ -32,12 +33,15 @@ class Chores:
     simulation: Simulation
     rng: random.Random
     asks: list[Any]
+    spare: Spare | None
 
     if TYPE_CHECKING:  # what it has from ``Workload``
 
         def ask(self, login: str, method: str, /, reading: bool = False, **params: Any) -> Any: ...
 
         def _user(self) -> str: ...
+
+        def _node_id(self) -> int: ...
 
         def _vm(self, login: str | None = None) -> tuple[str, int] | None: ...
 
@@ -55,6 +59,14 @@ class Chores:
 
     # ------------------------------------------------------------------ a cluster's
 
+    def _storage_id(self) -> int:
+        return self.rng.choice(self.simulation.storage_ids)
+
+    def _node_turn(self) -> None:
+        """The spare node comes, or goes."""
+        if self.spare is not None:
+            self.spare.turn()
+
     def _network_add(self) -> None:
         number = len(self.asks) % 200
         self.ask("admin", "admin.network.add", name=f"net{len(self.asks)}", network=f"10.129.{number}.0/26")
@@ -71,11 +83,12 @@ class Chores:
             self.ask("admin", "admin.network.delete", pool_id=found)
 
     def _storage_lock(self) -> None:
-        self.ask("admin", "admin.storage.lock", storage_id=self.simulation.storage_id)
-        self._later(self.rng.uniform(3, 30), "admin", "admin.storage.unlock", storage_id=self.simulation.storage_id)
+        storage_id = self._storage_id()
+        self.ask("admin", "admin.storage.lock", storage_id=storage_id)
+        self._later(self.rng.uniform(3, 30), "admin", "admin.storage.unlock", storage_id=storage_id)
 
     def _storage_check(self) -> None:
-        self.ask("admin", "admin.storage.check", storage_id=self.simulation.storage_id)
+        self.ask("admin", "admin.storage.check", storage_id=self._storage_id())
 
     def _adopt(self) -> None:
         """Of strangers it is refused; a VM that was seen where it is not placed may come to be placed there."""
@@ -88,20 +101,19 @@ class Chores:
             self.ask("admin", "admin.vm.adopt", node_id=row.node_id, uuid=row.uuid, user_id=user_id)
 
     def _storage_edit(self) -> None:
-        self.ask("admin", "admin.storage.edit", storage_id=self.simulation.storage_id, overcommit=1.0)
+        self.ask("admin", "admin.storage.edit", storage_id=self._storage_id(), overcommit=1.0)
 
     def _storage_cycle(self) -> None:
         """Away from a node, and back."""
-        both = {"storage_id": self.simulation.storage_id, "node_id": self.rng.choice(self.simulation.nodes).node_id}
+        both = {"storage_id": self._storage_id(), "node_id": self._node_id()}
         self.ask("admin", "admin.storage.detach", **both)
         self._later(self.rng.uniform(10, 90), "admin", "admin.storage.attach", **both)
 
     def _node_edit(self) -> None:
-        node = self.rng.choice(self.simulation.nodes)
-        self.ask("admin", "admin.node.edit", node_id=node.node_id, comment=f"rack {len(self.asks)}")
+        self.ask("admin", "admin.node.edit", node_id=self._node_id(), comment=f"rack {len(self.asks)}")
 
     def _image_access(self) -> None:
-        where = "deleted_at IS NULL AND kind = 'system' AND name <> 'tiny'"
+        where = "deleted_at IS NULL AND kind = 'system' AND name NOT LIKE 'tiny%'"
         found = self._one(f"SELECT id FROM image WHERE {where} ORDER BY id")
         if found is not None:
             access = self.rng.choice(["public", "private"])
@@ -143,7 +155,7 @@ class Chores:
             self.ask("admin", f"admin.operation.{view}", operation_id=found)
 
     def _admin_image(self) -> None:
-        found = self._one("SELECT id FROM image WHERE deleted_at IS NULL AND kind = 'system' AND name <> 'tiny'")
+        found = self._one("SELECT id FROM image WHERE deleted_at IS NULL AND kind = 'system' AND name NOT LIKE 'tiny%'")
         if found is not None and self.rng.random() < 0.7:
             self.ask("admin", "admin.system_image.edit", image_id=found, description=f"{len(self.asks)}, by admin")
         elif found is not None:

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from simulation import judge
+from simulation.beginning import ELSEWHERE
 from simulation.simulation import EPOCH
 from simulation.tickets import REMOTES
 
@@ -31,6 +32,7 @@ EXPECTED: Final = (
     "vm_vnc attach", "vm_vnc detach", "vm_save asked", "vm_save policy", "vm_save again", "vm_move",
     "power-off stop", "power-off save", "power-off destroy", "power-off restart", "image_import", "image_delete",
     "storage_attach", "storage_detach", "node_evacuate", "retried", "abandoned",
+    "vm_create elsewhere", "node added", "node taken out",
 )  # fmt: skip
 
 
@@ -71,7 +73,7 @@ class Effects:
         if not domain.spec.disks:
             return
         pool, volume = self._root(node, uuid)
-        if volume is None or volume.missing or volume.name in self.simulation.excused_volumes:
+        if volume is None or volume.missing:
             return
         content = node.memory.world.storages.whole(pool, volume)
         if not content.startswith(BOOTS):
@@ -82,7 +84,7 @@ class Effects:
             rows = self.simulation.sql(
                 "SELECT i.volume FROM vm v JOIN image i ON i.id = v.image_id WHERE v.uuid = CAST(:u AS uuid)", u=uuid
             )
-            image = self.simulation.share.volumes.get(rows[0].volume) if rows else None
+            image = self.simulation.volumes.get(rows[0].volume) if rows else None
             if image is not None and content != image.content:
                 self.simulation.break_invariant(f"VM {uuid} starts from something else than its image")
             self.disks[uuid] = content
@@ -118,7 +120,7 @@ class Effects:
             "SELECT v.id, v.uuid::text AS uuid, i.id AS image_id, i.volume FROM vm v JOIN image i"
             " ON i.id = v.save_image_id WHERE i.state = 'ok' AND i.deleted_at IS NULL ORDER BY 1"
         ):
-            volume, kept = self.simulation.share.volumes.get(row.volume), self.disks.get(row.uuid)
+            volume, kept = self.simulation.volumes.get(row.volume), self.disks.get(row.uuid)
             if volume is None or kept is None:
                 continue  # that it is there, others look at; one that never ran was saved as it was
             if volume.base is not None or volume.content != kept:
@@ -160,25 +162,24 @@ class Effects:
             excuse = ""
             after = [row for row in found if row.begun > at - 0.001]
             if any(row.begun <= at + 0.001 and at <= row.ended for row in found):
-                excuse = "an end while work was under way"
-            elif uuid in self.simulation.excused_uuids:
-                excuse = "an end of a domain that somebody tampered with"
+                excuse = "end under way"
             elif after and after[0].cause_kind == "call":
-                excuse = "an end that a call was before"
+                excuse = "end before a call"
             elif any(at - 60 <= when <= (after[0].begun if after else 1e12) for when in self.simulation.power_cuts):
-                excuse = "an end around a power cut"
+                excuse = "end around a power cut"
             if excuse:
-                self.counted[excuse] += 1
+                self.simulation.excuses.use(excuse, (at, uuid))
             elif not after:
                 if not self.simulation.sql("SELECT 1 FROM vm WHERE uuid = CAST(:u AS uuid)", u=uuid):
                     continue  # a stranger's domain, which is nobody's to act on
-                wrong.append(f"the guest of VM {uuid} ended at {at - EPOCH:.1f}, and nothing came of it")
+                if not self.simulation.excuses.holds("tampered", uuid):
+                    wrong.append(f"the guest of VM {uuid} ended at {at - EPOCH:.1f}, and nothing came of it")
             else:
                 row = after[0]
                 wanted = POLICY[row.on_poweroff]
                 if row.on_poweroff == "save" and row.kind == "vm_stop":
-                    self.counted["an automatic save that was refused"] += 1
-                elif row.kind != wanted:
+                    self.simulation.excuses.use("save refused", (at, uuid))
+                elif row.kind != wanted and not self.simulation.excuses.holds("tampered", uuid):
                     told = f"its policy is {row.on_poweroff}, it led to {row.kind}"
                     wrong.append(f"VM {row.vm_id} ended by itself; {told}")
                 else:
@@ -203,7 +204,7 @@ class Effects:
         for node in self.simulation.nodes:
             for row in rows:
                 domain = node.memory.world.domains.get(row.uuid)
-                if domain is None or domain.running is None or row.uuid in self.simulation.excused_uuids:
+                if domain is None or domain.running is None:
                     continue
                 spec = domain.running
                 has: list[Any] = [spec.vcpus, spec.memory_mib, [nic.mac for nic in spec.nics]]
@@ -212,7 +213,8 @@ class Effects:
                 others = [disk for disk in spec.disks if disk.path not in (row.own or [])]
                 has.append([f"{disk.path} {'true' if disk.read_only else 'false'}" for disk in others])
                 wanted = [row.cpu, row.memory_mib, row.nics or [], row.port, row.own or [], row.more or []]
-                if has != wanted:
+                by_hand = (row.uuid, node.launches.get(row.uuid, 0))
+                if has != wanted and not self.simulation.excuses.holds("started by hand", by_hand):
                     wrong.append(f"the domain of VM {row.id} is {has}, and its rows say {wanted}")
                 macs.update(nic.mac for nic in spec.nics)
         return wrong + [f"{n} domains have the address {mac}" for mac, n in macs.items() if n > 1]
@@ -269,7 +271,7 @@ class Effects:
         return wrong
 
     def table(self, workload: Workload) -> Counter[str]:
-        """What succeeded, by kind and mode, and what was excused."""
+        """What succeeded, by kind and mode."""
         simulation, made = self.simulation, Counter[str]()
         for row in simulation.sql(
             "SELECT o.kind, o.state, o.cause_kind, o.arguments, d.mode, i.name AS image"
@@ -283,9 +285,10 @@ class Effects:
                 continue
             kind = {"vm_save_and_shutdown": "vm_save"}.get(row.kind, row.kind)
             modes = [""]
-            saved = row.image is not None and row.image != "tiny"
+            saved = row.image is not None and not row.image.startswith("tiny")
             if kind == "vm_create":
-                modes = [f" {row.mode}", *([" saved image"] if saved else [])]
+                elsewhere = [" elsewhere"] if row.image == ELSEWHERE else []
+                modes = [f" {row.mode}", *([" saved image"] if saved else []), *elsewhere]
             elif kind == "vm_save":
                 modes = [" asked" if row.cause_kind == "call" else " policy", *([" again"] if saved else [])]
             elif kind == "vm_vnc":
@@ -299,9 +302,11 @@ class Effects:
                 for parameter, mode in (("vnc", "vnc"), ("iso_list", "iso"), ("disk_list", "data disk")):
                     made[f"vm_create {mode}"] += bool(ask.params.get(parameter))
         made.update(self.counted)
-        for row in simulation.sql("SELECT method, count(*) AS n FROM audit GROUP BY 1"):
+        for row in simulation.sql("SELECT method, count(*) AS n FROM audit WHERE request_id IS NOT NULL GROUP BY 1"):
             if row.method.endswith("operation.retry"):
                 made["retried"] += row.n
+            elif row.method in ("admin.node.add", "admin.node.delete"):
+                made["node added" if row.method.endswith("add") else "node taken out"] += row.n
             elif row.method in ("user.vm.attach_vnc", "user.vm.detach_vnc"):
                 made[f"vm_vnc {row.method[8:14]}"] += row.n
         return made

@@ -42,10 +42,14 @@ KINDS: Final = {
     "domain_destroyed": 2, "domain_undefined": 1, "domain_paused": 1, "domain_started": 1, "stranger": 1,
     "volume_deleted": 1, "storage_slow": 2, "storage_fails": 3, "storage_full": 1, "call_fails": 4, "answer_gone": 3,
     "clock_skew": 1, "node_skew": 1, "database_restart": 2, "commit_unknown": 3, "notifications_lost": 2,
+    "manager_stall": 2, "answers_late": 2, "hook_unstored": 2,
 }  # fmt: skip
 # Those that take a cloud manager, drawn apart, so that a cluster's plan is the same with and without one.
 CLOUD_KINDS: Final = {"cloud_crash": 4, "link_cut": 3, "link_answer_lost": 3, "link_slow": 2, "forward_twice": 4}
-MUTATING: Final = ("define", "start", "destroy", "undefine", "create_overlay", "create_copy", "delete", "shutdown")
+MUTATING: Final = (
+    "define", "start", "destroy", "undefine", "create_overlay", "create_copy", "delete", "shutdown", "reset", "pause",
+    "resume", "set_vnc", "create_empty", "upload", "attach", "detach", "ensure",
+)  # fmt: skip
 
 
 def draw(seed: int, seconds: float, kinds: Sequence[str] | None = None, *, cloud: bool = False) -> list[Fault]:
@@ -69,7 +73,7 @@ def _drawn(
     count = round(seconds / 60 * rng.uniform(0.3, 2.5)) + 1
     weights = [among[name] for name in names]
     return [
-        Fault(rng.uniform(0, seconds), rng.choices(names, weights)[0], rng.randrange(3), rng.random())
+        Fault(rng.uniform(0, seconds), rng.choices(names, weights)[0], rng.randrange(4), rng.random())
         for _ in range(count)
     ]
 
@@ -113,15 +117,15 @@ class Faults:
             if process.listener is not None and process.manager.listener is not None:
                 process.run(process.listener.find)
         for node in simulation.nodes:
-            node.hangs_until, node.slow, node.copy_s, node.skew_s = 0.0, 1.0, 0.0, 0.0
+            node.hangs_until, node.slow, node.copy_s, node.skew_s, node.late_s = 0.0, 1.0, 0.0, 0.0, 0.0
             node.memory.unreachable = False
             node.memory._faults.next.clear()
             agent = node.agent
-            agent.lose = agent.skip = agent.repeat = agent.deaf = 0
+            agent.lose = agent.skip = agent.repeat = agent.deaf = agent.unstored = 0
             agent.stalled_until = 0.0
             if not agent.running:
                 node.boot()
-        simulation.share.capacity_bytes = 2**40
+        self._roomy()
 
     # ------------------------------------------------------------------ processes and their database
 
@@ -143,6 +147,14 @@ class Faults:
     def _crash(self, fault: Fault, node: Node) -> None:
         """The next process that comes to a step, some steps from now, dies there."""
         self._armed.append(fault)
+
+    def _manager_stall(self, fault: Fault, node: Node) -> None:
+        """A manager's machine gives it no time for up to a minute, and others have taken over when it goes on."""
+        processes = self.simulation.processes
+        if processes:
+            process = processes[fault.node % len(processes)]
+            process.stalled_until = self.simulation.schedule.seconds() + 2 + 58 * fault.size
+            self.simulation.note("stalled", process.name)
 
     def _cloud_crash(self, fault: Fault, node: Node) -> None:
         self._armed.append(fault)
@@ -227,6 +239,10 @@ class Faults:
     def _hook_skipped(self, fault: Fault, node: Node) -> None:
         node.agent.skip += 1
 
+    def _hook_unstored(self, fault: Fault, node: Node) -> None:
+        """The database refuses what a batch of its records is to be stored by."""
+        node.agent.unstored += 1 + int(3 * fault.size)
+
     def _hook_delayed(self, fault: Fault, node: Node) -> None:
         node.agent.stalled_until = self.simulation.schedule.seconds() + 5 + 115 * fault.size
 
@@ -249,6 +265,15 @@ class Faults:
 
     def _node_hang(self, fault: Fault, node: Node) -> None:
         node.hangs_until = self.simulation.schedule.seconds() + 1 + 120 * fault.size**2
+
+    def _answers_late(self, fault: Fault, node: Node) -> None:
+        """What is done on it happens, and is heard of up to some seconds later."""
+        node.late_s = 0.5 + 5 * fault.size
+        self.simulation.later(30, self._in_time, node)
+
+    @staticmethod
+    def _in_time(node: Node) -> None:
+        node.late_s = 0.0
 
     def _node_dead(self, fault: Fault, node: Node) -> None:
         node.memory.unreachable = True
@@ -295,14 +320,14 @@ class Faults:
     def _domain_undefined(self, fault: Fault, node: Node) -> None:
         uuid = self._some_domain(node, fault, running=True)
         if uuid is not None:
-            self.simulation.excused_uuids.add(uuid)
+            self.simulation.excuses.give("tampered", uuid)
             node.memory.world.stop(uuid, SeenReason.DESTROYED)
             node.memory.world.undefine(uuid)
 
     def _domain_paused(self, fault: Fault, node: Node) -> None:
         uuid = self._some_domain(node, fault, running=True)
         if uuid is not None:
-            self.simulation.excused_uuids.add(uuid)
+            self.simulation.excuses.give("tampered", uuid)
             domain = node.memory.world.domains[uuid]
             domain.paused, domain.reason = True, SeenReason.IO_ERROR
             node.memory.world.tell(uuid, domain.spec.name, "suspended", "ioerror")
@@ -310,11 +335,12 @@ class Faults:
     def _domain_started(self, fault: Fault, node: Node) -> None:
         uuid = self._some_domain(node, fault, running=False)
         if uuid is not None and not any(uuid in other.running() for other in self.simulation.nodes):
-            self.simulation.excused_uuids.add(uuid)
             try:
                 node.memory.world.start(uuid)
             except HypervisorError:
-                pass  # its disk is in use, or gone
+                return  # its disk is in use, or gone
+            self.simulation.excuses.give("tampered", uuid)
+            self.simulation.excuses.give("started by hand", (uuid, node.launches.get(uuid, 0)))
 
     def _stranger(self, fault: Fault, node: Node) -> None:
         """A domain that somebody else made."""
@@ -330,12 +356,13 @@ class Faults:
         node.memory.world.start(uuid)
 
     def _volume_deleted(self, fault: Fault, node: Node) -> None:
-        volumes = self.simulation.share.volumes
+        volumes = self.simulation.volumes
         found = sorted(name for name in volumes if name.startswith("vm-") and name.endswith("-root.qcow2"))
         if found:
             name = found[int(fault.size * len(found))]
-            self.simulation.excused_volumes.add(name)
-            volumes.pop(name)
+            self.simulation.excuses.give("volume deleted", name)
+            for share in self.simulation.shares:
+                share.volumes.pop(name, None)
 
     # ------------------------------------------------------------------ storage
 
@@ -352,12 +379,13 @@ class Faults:
         node.memory.fail_next(method, HypervisorError("Input/output error", 38))
 
     def _storage_full(self, fault: Fault, node: Node) -> None:
-        share = self.simulation.share
-        share.capacity_bytes = 0
+        shares = self.simulation.shares
+        shares[int(fault.size * 10) % len(shares)].capacity_bytes = 0
         self.simulation.later(30 + 60 * fault.size, self._roomy)
 
     def _roomy(self) -> None:
-        self.simulation.share.capacity_bytes = 2**40
+        for share in self.simulation.shares:
+            share.capacity_bytes = 2**40
 
 
 __all__ = ["CLOUD_KINDS", "KINDS", "Fault", "Faults", "StorageFull", "draw"]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 from simulation.asking import OPEN
 from simulation.chores import Chores
 from simulation.mirror import HOST, SOURCE
-from simulation.model import IMAGE_VIEWS, VM_VIEWS
+from simulation.model import ABOVE, IMAGE_VIEWS, VM_VIEWS
 
 SOON_S: Final = 2.0
 RETRY_S: Final = 15.0
@@ -67,13 +67,13 @@ class Haste(Chores):
         """A VM of what a VM was saved to; the saves of these are saves of saves."""
         found = self._row(
             "SELECT i.id, a.login FROM image i JOIN account a ON a.id = i.account_id WHERE i.deleted_at IS NULL"
-            " AND i.state = 'ok' AND i.kind = 'system' AND i.name <> 'tiny' ORDER BY i.id"
+            " AND i.state = 'ok' AND i.kind = 'system' AND i.name NOT LIKE 'tiny%' ORDER BY i.id"
         )
         if found is not None:
             self._create(login=found.login if found.login != "admin" else "", image_id=found.id)
         saved = self._row(
             "SELECT v.id, a.login FROM vm v JOIN account a ON a.id = v.account_id JOIN image i ON i.id = v.image_id"
-            " WHERE v.closed_at IS NULL AND i.name <> 'tiny' ORDER BY v.id"
+            " WHERE v.closed_at IS NULL AND i.name NOT LIKE 'tiny%' ORDER BY v.id"
         )
         if saved is not None:
             self.ask(
@@ -87,7 +87,7 @@ class Haste(Chores):
         source.write_bytes(SOURCE)
         self.ask(
             "admin", "admin.system_image.import_file", name=f"imported{len(self.asks)}", description="",
-            path=str(source), storage_id=simulation.storage_id,
+            path=str(source), storage_id=self._storage_id(),
         )  # fmt: skip
 
     def _import_own(self) -> None:
@@ -102,14 +102,25 @@ class Haste(Chores):
     # ------------------------------------------------------------------ what is not theirs
 
     def _anything(self, login: str, vm_id: int) -> None:
-        """Any view of one VM."""
-        view = self.rng.choice(list(VM_VIEWS))
+        """Any view of one VM; more often than not what takes hardly more than they have, or just that."""
+        views = [*self._edge(login, vm_id), *VM_VIEWS] if self.rng.random() < 0.7 else VM_VIEWS
+        view = self.rng.choice(list(views))
         params: dict[str, Any] = {"vm_ids": [vm_id]} if view.endswith(("destroy", "reset")) else {"vm_id": vm_id}
         if view.endswith("save_and_shutdown"):
             params |= {"name": f"taken{len(self.asks)}", "description": ""}
         elif view.endswith("edit"):
             params["description"] = f"by {login}, {len(self.asks)}"
         self.ask(login, view, reading="get_" in view, **params)
+
+    def _edge(self, login: str, vm_id: int) -> list[str]:
+        """Views that take the level that somebody was given, or the next, in some places."""
+        row = self._row(
+            f"SELECT g.level FROM acl g JOIN account a ON a.id = g.account_id WHERE g.kind = 'vm'"
+            f" AND g.object_id = {vm_id} AND a.login = '{login}'"
+        )
+        if row is None:
+            return []
+        return 3 * [view for view, needs in VM_VIEWS.items() if needs in (row.level, ABOVE[row.level])]
 
     def _trespass(self) -> None:
         """Somebody else's VM, image, operation or grant; or what is not there."""

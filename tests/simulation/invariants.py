@@ -48,7 +48,7 @@ def in_the_end(simulation: Simulation) -> list[str]:
     for row in simulation.sql("SELECT id, wanted, seen, error FROM vm WHERE closed_at IS NULL ORDER BY id"):
         wrong.append(f"VM {row.id} was not destroyed: wanted {row.wanted}, seen {row.seen}: {row.error}")
     ours = {str(row.uuid) for row in simulation.sql("SELECT uuid FROM vm")}
-    for node in simulation.nodes:
+    for node in simulation.members():
         for uuid in sorted(set(node.memory.world.domains) & ours):
             wrong.append(f"a domain of a destroyed VM is left on {node.name}: {uuid}")
     for name in ("nic", "vnc_port"):
@@ -102,21 +102,24 @@ def _intent(simulation: Simulation) -> list[str]:
             if there:
                 wrong.append(f"{who} is closed and runs on {there[0].name}")
             continue
-        if row.id in drift or row.uuid in simulation.excused_uuids:
-            continue
+        differs = []
         if there and there[0].node_id != row.node_id:
-            wrong.append(f"{who} runs on {there[0].name}, and is placed on node {row.node_id}")
+            differs.append(f"{who} runs on {there[0].name}, and is placed on node {row.node_id}")
         running = bool(there)
         if running != (row.seen in ("running", "paused")):
-            wrong.append(f"{who} is seen wrongly: running is {running}")
+            differs.append(f"{who} is seen wrongly: running is {running}")
         if row.wanted in ("running", "paused") and not running and not row.error:
-            wrong.append(f"{who} does not run, and nothing says why")
+            differs.append(f"{who} does not run, and nothing says why")
         if row.wanted in ("stopped", "saved", "destroyed") and running:
-            wrong.append(f"{who} runs")
+            differs.append(f"{who} runs")
         if row.wanted in ("saved", "destroyed") and not row.error:
             failed = simulation.sql("SELECT 1 FROM operation WHERE vm_id = :v AND state = 'failed'", v=row.id)
             if not failed:
-                wrong.append(f"{who} was accepted to end and lives")
+                differs.append(f"{who} was accepted to end and lives")
+        if differs and row.id in drift:
+            simulation.excuses.use("in the ledger", row.id)
+        elif differs and not simulation.excuses.holds("tampered", row.uuid):
+            wrong += differs
     return wrong
 
 
@@ -140,7 +143,7 @@ def _rests(simulation: Simulation) -> list[str]:
         " AND (agent_silent_since IS NOT NULL OR unhooked_since IS NOT NULL) ORDER BY id"
     ):
         wrong.append(f"node {row.id} speaks, and is said not to: {row.agent_silent_since}, {row.unhooked_since}")
-    lacking = {node.node_id: sorted(node.agent.lacks) for node in simulation.nodes}
+    lacking = {node.node_id: sorted(node.agent.lacks) for node in simulation.members()}
     for row in simulation.sql("SELECT id, troubles, agent_protocol FROM node WHERE deleted_at IS NULL ORDER BY id"):
         told = sorted(each["code"] for each in row.troubles if each["code"] != "document_behind")
         if told != lacking.get(row.id, []):
@@ -169,11 +172,12 @@ def _volumes(simulation: Simulation) -> list[str]:
         row.subject.rpartition("/")[2]
         for row in simulation.sql("SELECT subject FROM drift WHERE closed_at IS NULL AND kind LIKE '%volume'")
     }
-    there = simulation.share.volumes
-    for name in sorted(names - set(there) - simulation.excused_volumes):
+    there = simulation.volumes
+    for name in sorted(names - set(there)):
         wrong.append(f"the volume {name} of an image is missing")
-    for name in sorted({row.volume for row in disks if row.launches} - set(there) - simulation.excused_volumes):
-        wrong.append(f"the volume {name} of a disk is missing")
+    for name in sorted({row.volume for row in disks if row.launches} - set(there)):
+        if not simulation.excuses.holds("volume deleted", name):
+            wrong.append(f"the volume {name} of a disk is missing")
     # Whatever the ledger says: an end that is done has deleted what there was.
     for row in simulation.sql(
         "SELECT DISTINCT d.volume, d.vm_id FROM disk d JOIN operation o ON o.vm_id = d.vm_id"
@@ -193,7 +197,7 @@ def _hooks(simulation: Simulation) -> list[str]:
     rows = simulation.sql("SELECT node_id, boot_id, sequence, count(*) AS n FROM hook_event GROUP BY 1, 2, 3")
     taken = Counter(row.node_id for row in rows)
     wrong += [f"event {row.sequence} of {row.boot_id} was taken {row.n} times" for row in rows if row.n > 1]
-    for node in simulation.nodes:
+    for node in simulation.members():
         if node.agent.spool:
             wrong.append(f"{len(node.agent.spool)} records are left in the spool of {node.name}")
         if taken[node.node_id] != node.agent.delivered:
@@ -219,11 +223,12 @@ def _answers(simulation: Simulation, workload: Workload) -> list[str]:
             wrong.append(f"call {ask.number} ({ask.method}) was never answered")
         elif ask.accepted and n != 1 and not (ask.method in ASYNC and n > 1):
             wrong.append(f"call {ask.number} ({ask.method}) was accepted, and the audit has it {n} times")
-        elif not ask.accepted and n <= 1 and ask.unsure and ask.error in FORBIDDEN:
-            continue  # it was done, and its caller lost the right to hear so
-        elif not ask.accepted and n <= 1 and ask.request_id in doubtful:
-            continue
-        elif not ask.accepted and ask.error != "gave up" and n:
+        elif ask.error == "gave up":
+            wrong.append(f"call {ask.number} ({ask.method}) was not answered in {ask.tries} tries")
+        elif not ask.accepted and n == 1 and ((ask.unsure and ask.error in FORBIDDEN) or ask.request_id in doubtful):
+            # It was done, and its caller lost the right to hear so, or heard of its double.
+            simulation.excuses.use("answer lost", ask.number)
+        elif not ask.accepted and n:
             wrong.append(f"call {ask.number} ({ask.method}) was refused ({ask.error}), and the audit has it")
     return wrong
 
@@ -255,7 +260,7 @@ def _rights(simulation: Simulation, workload: Workload) -> list[str]:
 
 def _secrets(simulation: Simulation) -> list[str]:
     """Nothing that is secret was logged."""
-    secrets = {node.agent.credential for node in simulation.nodes}
+    secrets = {node.agent.credential for node in simulation.nodes if node.agent.credential}
     secrets |= {row.secret for row in simulation.sql("SELECT secret FROM vm WHERE secret <> ''")}
     secrets |= simulation.tickets.secrets if simulation.cloud is None else simulation.cloud.secrets
     text = "\n".join(simulation.journal)

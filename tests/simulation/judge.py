@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from simulation.beginning import STANDING
+from simulation.beginning import ELSEWHERE, STANDING
 from simulation.model import ABOVE, EVER, IMAGE_VIEWS, RANK, VM_VIEWS, WORK, Accepted, Model, Thing, enough
 from simulation.simulation import EPOCH
 
@@ -17,10 +17,14 @@ if TYPE_CHECKING:
 
 # Who is in a group, and who is blocked, may be remembered for so long where it was not heard that it changed.
 SLACK_S: Final = 45.0
+ABOUT_PEOPLE: Final = frozenset({"cloud.user.block", "cloud.user.end_sessions"})
 UNSEEN: Final = "object_not_found"
 SHUT_OUT: Final = frozenset({"not_authenticated", "account_blocked", "account_inactive", "permission_needed"})
 # Of calls that somebody may make: nothing of these says who may.
-ANYBODYS: Final = frozenset({"gave up", "rate_limited", "too_many_at_once", "invalid_parameter", "cluster_locked"})
+ANYBODYS: Final = {
+    "rate_limited": "told to wait", "too_many_at_once": "told to wait", "cluster_locked": "told to wait",
+    "invalid_parameter": "wrong parameter",
+}  # fmt: skip
 
 
 def model_of(simulation: Simulation) -> Model:
@@ -61,7 +65,7 @@ def _fill(model: Model, call: Accepted | None, vms: Any, images: Any, logins: di
             model.vms[row.id] = Thing("vm", row.id, logins[row.account_id], row.born)
     for row in images:
         if row.born <= at and row.id not in model.images and row.id not in mine:
-            ours = row.name in STANDING  # there from the start, for all
+            ours = row.name in (*STANDING, ELSEWHERE, "data 3")  # there from the start, for all
             image = Thing("image", row.id, logins[row.account_id], 0.0 if ours else row.born)
             image.public.append((0.0, True)) if ours else None
             model.images[row.id] = image
@@ -92,7 +96,7 @@ def _heard(simulation: Simulation, born: dict[tuple[str, float], list[int]]) -> 
             for row in cloud.sql("SELECT id, extract(epoch FROM created_at)::float8 AS at FROM user_group")
         }
         for row in cloud.sql(query):
-            if row.method.startswith(("user.group.", "cloud.group.")) or row.method == "cloud.user.block":
+            if row.method.startswith(("user.group.", "cloud.group.")) or row.method in ABOUT_PEOPLE:
                 params = dict(row.arguments)
                 if "user_id" in params:
                     params["login"] = people[params["user_id"]]
@@ -106,8 +110,12 @@ def _heard(simulation: Simulation, born: dict[tuple[str, float], list[int]]) -> 
 # ------------------------------------------------------------------ the judgement
 
 
-def calls(simulation: Simulation, workload: Workload, model: Model) -> list[str]:
-    """Of the calls that were answered, those that should have been answered otherwise."""
+def calls(simulation: Simulation, workload: Workload, model: Model, since: int = 0) -> list[str]:
+    """
+    Of the calls that were answered, those that should have been answered otherwise.
+
+    :param since: how many of the first are left out.
+    """
     accepted = {
         row.request_id: row.at
         for row in simulation.sql(
@@ -123,7 +131,7 @@ def calls(simulation: Simulation, workload: Workload, model: Model) -> list[str]
     }
     names = {row.id: row.login for row in simulation.sql("SELECT id, login FROM account")}
     wrong = []
-    for ask in workload.asks:
+    for ask in workload.asks[since:]:
         if not ask.ended or ask.method in workload.own:
             continue
         begin, end = ask.asked_at + EPOCH, ask.ended_at + EPOCH
@@ -144,7 +152,11 @@ def calls(simulation: Simulation, workload: Workload, model: Model) -> list[str]
                 wrong.append(f"{who} is for administrators, and was answered {outcome or 'accepted'}")
             continue
         for thing, needs, told in _subjects(model, ask, work, names):
-            wrong += _judged(model, ask, who, thing, needs, outcome or told, begin, end)
+            excuse = _excuse(model, ask, thing, needs, outcome or told, begin, end)
+            if excuse:
+                simulation.excuses.use(excuse, ask.number)
+            else:
+                wrong += _judged(model, ask, who, thing, needs, outcome or told, begin, end)
     return wrong
 
 
@@ -178,15 +190,28 @@ def _subjects(model: Model, ask: Ask, work: dict[int, Any], names: dict[int, str
     return []
 
 
+def _excuse(
+    model: Model, ask: Ask, thing: Thing | None, needs: str, outcome: str, begin: float, end: float
+) -> str:
+    """Why an answer says nothing of who may do what; "" where it does."""
+    if outcome in ANYBODYS:
+        return ANYBODYS[outcome]
+    if outcome == "not_authenticated" and any(begin - 1.0 <= at <= end for at in model.ended.get(ask.login, ())):
+        return "session ended"
+    if outcome and outcome not in SHUT_OUT and ask.unsure and thing is not None:
+        levels = model.levels(ask.login, thing, begin, end, SLACK_S)
+        if any(enough(level, needs) for level in levels):
+            return "answer lost"  # it may have been done, and then be refused
+    return ""
+
+
 def _judged(
     model: Model, ask: Ask, who: str, thing: Thing | None, needs: str, outcome: str, begin: float, end: float
 ) -> list[str]:
-    if outcome in SHUT_OUT or outcome in ANYBODYS:
-        if outcome in SHUT_OUT and ask.method not in ("", "user.session.logout"):
-            spans = model.blocked.get(ask.login, ())
-            if not any(since <= end and begin <= until + SLACK_S for since, until in spans):
-                # A session that was ended from outside counts until they log in again.
-                return [] if outcome == "not_authenticated" else [f"{who} was shut out ({outcome}), and never blocked"]
+    if outcome in SHUT_OUT:
+        spans = model.blocked.get(ask.login, ())
+        if not any(since <= end and begin <= until + SLACK_S for since, until in spans):
+            return [f"{who} was shut out ({outcome}), and never blocked"]
         return []
     if thing is None:
         return [] if outcome == UNSEEN else [f"{who} is about nothing, and was answered {outcome or 'accepted'}"]
@@ -195,8 +220,6 @@ def _judged(
     told = sorted(levels, key=RANK.__getitem__)
     if not outcome:
         return [] if might else [f"{who} was accepted; they had {told}, and it needs {needs}"]
-    if ask.unsure and might:
-        return []  # it may have been done, and then be refused
     if outcome == UNSEEN:
         # It may be something else that is not there: whom to share with, the disk to save.
         fine = None in levels or ask.absent not in ("vm", "image", "operation")

@@ -93,13 +93,14 @@ class Thing:
 class Model:
     """
     :ivar groups: by group, its members from each moment on.
-    :ivar blocked: by login, from when until when.
+    :ivar blocked: by login, from when until when; ``ended``: when their sessions were ended.
     """
 
     vms: dict[int, Thing] = field(default_factory=dict)
     images: dict[int, Thing] = field(default_factory=dict)
     groups: dict[int, list[tuple[float, frozenset[str]]]] = field(default_factory=dict)
     blocked: dict[str, list[tuple[float, float]]] = field(default_factory=dict)
+    ended: dict[str, list[float]] = field(default_factory=dict)
 
     def of(self, kind: str, object_id: int) -> Thing | None:
         return (self.vms if kind == "vm" else self.images).get(object_id)
@@ -169,6 +170,8 @@ class Model:
         params, at = call.params, call.at
         if verb == "block":
             self.block(params["login"], at, params["block"])
+        elif verb == "end_sessions":
+            self.ended.setdefault(params["login"], []).append(at)
         elif noun == "group" and verb == "create":
             for group_id in call.made:
                 self.groups[group_id] = [(at, frozenset({call.login}))]

@@ -45,6 +45,7 @@ class Process:
         self.name = name
         self.alive = True
         self.skew_s = 0.0
+        self.stalled_until = 0.0  # its machine gives it no time until then
         self.reactor = SimReactor(self)
         self.threads = SimThreads(self)
         self.listener: SimListener | None = None
@@ -65,11 +66,21 @@ class Process:
             simulation.running = before
 
     def happen(self, function: Callable[..., Any], args: Any, kwargs: Any = MappingProxyType({})) -> None:
-        """Call as this process, unless it has died meanwhile."""
+        """Call as this process, unless it has died meanwhile; once it has time."""
+        if self.alive and self.stalled(self.happen, function, args, kwargs):
+            return
         if self.alive:
             self.run(function, *args, **kwargs)
         else:
             self.remains.append((function, args))
+
+    def stalled(self, function: Callable[..., Any], *args: Any) -> bool:
+        """Whether it has no time now; what is to happen does so then, in its order."""
+        schedule = self.simulation.schedule
+        left_s = self.stalled_until - schedule.seconds()
+        if left_s > 0:
+            schedule.callLater(left_s, function, *args)
+        return left_s > 0
 
     def when_dead(self, function: Callable[[], None]) -> Callable[[], None]:
         """Have ``function`` called when it is killed, as others notice it; the answer calls that off."""
@@ -209,6 +220,8 @@ class SimThreads:
         if not process.alive:
             process.remains.append(job)
             return
+        if process.stalled(self._begin, job):
+            return
         node = simulation.node_of(job.pool)
         if node is not None and node.hangs_until > simulation.schedule.seconds():
             # libvirt's keep-alive ends the call; should the node wake up before, it does what it was asked.
@@ -247,6 +260,8 @@ class SimThreads:
         process = self._process
         if not process.alive:
             process.remains.append(job)
+            return
+        if process.stalled(self._deliver, job, well, value):
             return
         pool = self._pool(job.pool)
         pool.busy -= 1

@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import Final
 
 from cm.rpc.keys import ensure_secret, ensure_signing_key
-from simulation import calm, eyes, invariants
+from simulation import calm, exam, eyes, invariants
 from simulation.asking import OPEN
 from simulation.chance import stream
 from simulation.database import IServer
 from simulation.faults import Fault, Faults, draw
 from simulation.simulation import Simulation
-from simulation.workload import Workload
+from simulation.workload import PACE_S, Workload
 
 REST_LIMIT_S: Final = 2 * 3600.0
 STEP_S: Final = 30.0
@@ -39,9 +39,11 @@ class Outcome:
     operations: Counter[str] = field(default_factory=Counter)
     calls: Counter[str] = field(default_factory=Counter)
     read: Counter[str] = field(default_factory=Counter)  # reading views that were called at rest
-    effects: Counter[str] = field(default_factory=Counter)  # what succeeded, by kind and mode; and what was excused
+    effects: Counter[str] = field(default_factory=Counter)  # what succeeded, by kind and mode
     errors: Counter[str] = field(default_factory=Counter)
+    excuses: Counter[str] = field(default_factory=Counter)  # how often each was used
     points: Counter[str] = field(default_factory=Counter)
+    times: dict[str, list[float]] = field(default_factory=dict)  # where nothing was broken: seconds, by kind
     simulated_s: float = 0.0
     seconds: float = 0.0
     vms: int = 0
@@ -72,7 +74,7 @@ def prepare(state_dir: Path) -> None:
 def run_seed(
     server: IServer, state_dir: Path, seed: int, *, minutes: float = 30.0, kinds: Sequence[str] | None = None,
     plan: Sequence[Fault] | None = None, managers: int | None = None, clouds: int | None = None, name: str = "sim",
-    pace_s: float = 4.0,
+    pace_s: float = PACE_S,
 ) -> Outcome:  # fmt: skip
     """
     One run: a workload of ``minutes`` under faults, then rest, then the end of all VMs.
@@ -87,7 +89,7 @@ def run_seed(
     chosen = list(draw(seed, minutes * 60, kinds, cloud=clouds > 0) if plan is None else plan)
     outcome = Outcome(seed, minutes, count, chosen, clouds=clouds, calm=plan is None and not chosen)
     began = time.perf_counter()
-    simulation = Simulation(server, state_dir, seed, name=name, managers=count, clouds=clouds)
+    simulation = Simulation(server, state_dir, seed, name=name, managers=count, clouds=clouds, storages=2, spares=1)
     with simulation:
         try:
             _live(simulation, outcome, pace_s)
@@ -97,6 +99,7 @@ def run_seed(
             outcome.problems.append(f"the run broke: {error!r}\n{traceback.format_exc()}")
         outcome.problems += simulation.broken
         outcome.points = simulation.points_seen
+        outcome.excuses = simulation.excuses.used
         outcome.simulated_s = simulation.schedule.seconds()
         for row in simulation.sql("SELECT kind, state, count(*) AS n FROM operation GROUP BY 1, 2 ORDER BY 1, 2"):
             outcome.operations[f"{row.kind} {row.state}"] += row.n
@@ -127,6 +130,8 @@ def _live(simulation: Simulation, outcome: Outcome, pace_s: float) -> None:
     outcome.problems += simulation.effects.at_rest(workload)
     if not outcome.plan and outcome.calm:
         outcome.problems += calm.at_rest(simulation, workload)
+        outcome.times = calm.times(simulation, workload)
+    outcome.problems += exam.sit(simulation, workload)
     outcome.problems += eyes.at_rest(simulation, outcome.read)
     simulation.note("at rest")
     _destroy_all(simulation, workload)
@@ -140,7 +145,7 @@ def _rest(simulation: Simulation, workload: Workload) -> None:
     calm = 0
     while calm < 2 and simulation.schedule.seconds() < end:
         busy = simulation.sql(f"SELECT 1 FROM operation WHERE state IN {OPEN} LIMIT 1")
-        spooled = sum(len(node.agent.spool) for node in simulation.nodes)
+        spooled = sum(len(node.agent.spool) for node in simulation.members())
         calm = calm + 1 if not busy and not spooled and not workload.under_way else 0
         simulation.run_for(STEP_S)
     # Guests go on ending by themselves, whenever that is.

@@ -34,11 +34,15 @@ REST_S: Final = 900.0  # until all must be quiet
 class Scene(Simulation):
     """A simulation in which nothing happens but what a scenario does. Guests boot, and run on until told otherwise."""
 
-    def __init__(self, server: IServer, state_dir: Path, seed: int, *, nodes: int = 3, managers: int = 1) -> None:
+    def __init__(
+        self, server: IServer, state_dir: Path, seed: int, *, nodes: int = 3, managers: int = 1, storages: int = 1,
+        spares: int = 0,
+    ) -> None:  # fmt: skip
         prepare(state_dir)
         self._databases = Server(server.url("postgres"))  # by a connection: a psql for each takes as long as a scenario
         name = f"scenario_{os.getpid()}"
-        super().__init__(self._databases, state_dir, seed, name=name, nodes=nodes, managers=managers)
+        given = {"nodes": nodes, "managers": managers, "storages": storages, "spares": spares}
+        super().__init__(self._databases, state_dir, seed, name=name, **given)
         self._held_s: float | None = None
 
     def __enter__(self) -> Scene:
@@ -228,7 +232,7 @@ class Scene(Simulation):
     def heal(self) -> None:
         """All nodes are there again, with what they had on disk."""
         for node in self.nodes:
-            node.memory.unreachable, node.slow, node.copy_s = False, 1.0, 0.0
+            node.memory.unreachable, node.slow, node.copy_s, node.late_s = False, 1.0, 0.0, 0.0
             agent = node.agent
             agent.lose = agent.skip = agent.repeat = agent.deaf = 0
             agent.stalled_until = 0.0

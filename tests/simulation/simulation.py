@@ -31,6 +31,7 @@ from simulation.asking import Asking
 from simulation.beginning import LOGINS, settle
 from simulation.chance import drawn_from, stream
 from simulation.database import IServer, keep_time, look_into, make_database
+from simulation.excuses import Excuses
 from simulation.mirror import SOURCE, Mirror
 from simulation.process import Process, SimListener
 from simulation.reader import Net, Reader
@@ -53,12 +54,14 @@ class Simulation(Asking):
     """
     :param name: of its database; unique among those that run at once on one server.
     :param managers: processes of the cluster manager.
+    :param storages: network storages, which every node reaches.
+    :param spares: nodes that are in no cluster to begin with.
     :param clouds: processes of a cloud manager that users call in its place; 0: they call the cluster.
     """
 
     def __init__(
         self, server: IServer, state_dir: Path, seed: int, *, name: str = "sim", nodes: int = 3,
-        managers: int = 1, clouds: int = 0,
+        managers: int = 1, clouds: int = 0, storages: int = 1, spares: int = 0,
     ) -> None:  # fmt: skip
         self.seed = seed
         self._clouds = clouds
@@ -79,6 +82,8 @@ class Simulation(Asking):
         self._lives = itertools.count(1)
         self._managers = managers
         self._node_count = nodes
+        self._storages = storages
+        self._spares = spares
         self.nodes: list[Node] = []
         self.latency = stream(seed, "latency")
         self.guests_rng = stream(seed, "guests")
@@ -90,8 +95,8 @@ class Simulation(Asking):
         self.commit_fault: str | None = None
         self.notifications_lost = False
         self.users: dict[str, int] = {}
-        self.excused_volumes: set[str] = set()
-        self.excused_uuids: set[str] = set()
+        self.handed: dict[int, str] = {}  # by VM, what its maker handed to its guest
+        self.excuses = Excuses(self)
         self.watcher = Watch(self)
         self.power_cuts: list[float] = []  # when nodes lost theirs
         from simulation.effects import Effects
@@ -124,7 +129,7 @@ class Simulation(Asking):
         globalLogPublisher.addObserver(self._observe)
         self.url = make_database(self._server, self._database)
         self.own = look_into(self.url, self.unix_s)
-        self.nodes = [Node(self, number) for number in range(1, self._node_count + 1)]
+        self.nodes = [Node(self, number) for number in range(1, self._node_count + self._spares + 1)]
         self.by_id: dict[int, Node] = {}
         for _ in range(self._managers):
             self.boot()
@@ -233,9 +238,19 @@ class Simulation(Asking):
         """Every process that lives, of both managers."""
         return [*self.processes, *(self.cloud.processes if self.cloud is not None else ())]
 
+    def members(self) -> list[Node]:
+        """The nodes that are in the cluster."""
+        return [node for node in self.nodes if node.node_id]
+
+    @property
+    def volumes(self) -> dict[str, Any]:
+        """What is on the storages, by name: none is on two. A copy."""
+        return {name: volume for share in self.shares for name, volume in share.volumes.items()}
+
     def some_process(self) -> Process | None:
         """One that serves, as a load balancer finds it."""
-        ready = [process for process in self.processes if process.endpoint is not None and process.alive]
+        now = self.schedule.seconds()
+        ready = [p for p in self.processes if p.endpoint is not None and p.alive and p.stalled_until <= now]
         return self.latency.choice(ready) if ready else None
 
     # ------------------------------------------------------------------ time and chance
@@ -266,6 +281,9 @@ class Simulation(Asking):
         return self.latency.uniform(0.0005, 0.004)
 
     def answer_s(self, pool: str) -> float:
+        node = self.node_of(pool)
+        if node is not None and node.late_s:
+            return self.latency.uniform(0.0, node.late_s)
         return self.latency.uniform(0.0001, 0.001)
 
     def hook_delay_s(self) -> float:
@@ -308,8 +326,7 @@ class Simulation(Asking):
 
     @staticmethod
     def _tell(process: Process, listener: SimListener, payloads: list[str]) -> None:
-        if process.alive:
-            process.run(listener.hear, payloads)
+        process.happen(listener.hear, (payloads,))
 
     # ------------------------------------------------------------------ faults that the database and crashes ask about
 

@@ -48,7 +48,7 @@ class Tour:
 
 
 def test_everything_succeeds(server: PrivatePostgres, state_dir: Path) -> None:
-    with Scene(server, state_dir, 401) as scene:
+    with Scene(server, state_dir, 401, storages=2, spares=1) as scene:
         tour = Tour(scene)
         vm_id = tour.new(vnc=True, iso_list=[scene.iso_id], disk_list=[scene.disk_ids[0]])
         for verb in ("pause", "resume", "attach_vnc", "detach_vnc", "stop", "start", "shutdown", "start"):
@@ -69,12 +69,30 @@ def test_everything_succeeds(server: PrivatePostgres, state_dir: Path) -> None:
         empty = next(node.node_id for node in scene.nodes if not node.running())
         tour.ask("admin.storage.detach", "admin", **(both | {"node_id": empty}))
         tour.ask("admin.storage.attach", "admin", **(both | {"node_id": empty}))
+        tour.new(image_id=scene.image_ids[1])
+        _comes_and_goes(scene)
         _fails_and_is_retried(tour)
         _is_abandoned(tour)
         assert scene.effects.at_rest(scene.clients) == []
         done = {name for name, times in scene.effects.table(scene.clients).items() if times}
         assert sorted(set(EXPECTED) - done) == []
         scene.finish()
+
+
+def _comes_and_goes(scene: Scene) -> None:
+    """A node is added and used, and taken out again."""
+    spare = scene.clients.spare
+    assert spare is not None
+    spare.turn()
+    scene.until(lambda: bool(spare.node.node_id and spare.node.agent.reports), "the node is in and reports")
+    scene.quiet()
+    with scene.only(spare.node):
+        vm_id = int(scene.call("user.vm.create", scene.new("there"), login="ann")[0]["vm_id"])
+    scene.until(lambda: scene.runs_on(vm_id) == [spare.node.name], "a VM runs on it")
+    scene.quiet()
+    spare.turn()
+    scene.until(lambda: not spare.node.node_id, "the node is out")
+    assert scene.runs_on(vm_id) not in ([], [spare.node.name])
 
 
 def _fails_and_is_retried(tour: Tour) -> None:

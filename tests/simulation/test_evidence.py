@@ -164,3 +164,21 @@ def test_destroy_without_its_hook(server: PrivatePostgres, state_dir: Path) -> N
         assert effects == {"lose": [], "skip": [], "late": ["late"], "repeat": ["ended"], "deaf": ["ended"]}
         nothing_happened(scene, bystander)
         scene.finish()
+
+
+def test_batch_that_cannot_be_stored(server: PrivatePostgres, state_dir: Path) -> None:
+    """
+    What the database loses in a commit is not acknowledged: the record of a guest's end comes again, though no look
+    would tell of it for a while, and is stored once.
+    """
+    with Scene(server, state_dir, 208) as scene:
+        node = scene.nodes[0]
+        vm_id = scene.vm(on=node)
+        node.agent.unstored = 1
+        node.memory.guest_power_off(scene.uuid(vm_id))
+        scene.until_state(vm_id, "stopped", 60.0)
+        scene.until(lambda: not node.agent.spool, "the records are delivered", 60.0)
+        assert node.agent.unstored == 0 and scene.told("commit lost")
+        releases = "SELECT count(*) AS n FROM hook_event WHERE operation = 'release' AND node_id = :n"
+        assert scene.sql(releases, n=node.node_id)[0].n == 1
+        scene.finish()

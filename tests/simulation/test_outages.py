@@ -153,3 +153,30 @@ def test_manager_killed_in_a_retry(server: PrivatePostgres, state_dir: Path) -> 
             assert scene.runs_on(vm_id) == []
         assert (scene.books(), scene.used()[3]) == ([], 2)
         scene.finish()
+
+
+def test_manager_without_time(server: PrivatePostgres, state_dir: Path) -> None:
+    """
+    A manager that has cut a VM's power gets no time for longer than its lease. The other takes its work over, and
+    the VM is started again; what the first goes on with then changes nothing of that.
+    """
+    with Scene(server, state_dir, 706, managers=2) as scene:
+        vm_id = scene.vm()
+        slow: list[Process] = []
+
+        def stall(process: Process) -> bool:
+            slow.append(process)
+            process.stalled_until = scene.schedule.seconds() + 90
+            return False
+
+        scene.at_point("node destroy", stall)
+        scene.act("stop", vm_id)
+        scene.until_state(vm_id, "stopped", 80.0)
+        assert slow[0].stalled_until > scene.schedule.seconds()
+        scene.act("start", vm_id)
+        scene.until_state(vm_id, "running")
+        scene.run_for(100)
+        assert slow[0].alive and scene.state(vm_id) == "running" and len(scene.runs_on(vm_id)) == 1
+        kinds = [("vm_create", "done", ""), ("vm_stop", "done", ""), ("vm_start", "done", "")]
+        assert scene.operations(vm_id) == kinds
+        scene.finish()

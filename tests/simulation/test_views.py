@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
-from simulation.views import NOT_CALLED, NOT_READ, asked_for, forgotten, unseen, unwalked, views
+from simulation.faults import MUTATING
+from simulation.views import (
+    NOT_CALLED,
+    NOT_FAILED,
+    NOT_READ,
+    asked_for,
+    driver_calls,
+    forgotten,
+    unseen,
+    unwalked,
+    views,
+)
 
 
 def test_kinds() -> None:
@@ -12,6 +23,11 @@ def test_kinds() -> None:
 
 def test_changing_views() -> None:
     assert forgotten(views(changing=True), asked_for(), NOT_CALLED) == []
+
+
+def test_failing_calls() -> None:
+    """Each call that changes something on a node fails now and then."""
+    assert forgotten(driver_calls(), MUTATING, NOT_FAILED) == []
 
 
 def test_reasons() -> None:

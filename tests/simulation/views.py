@@ -30,6 +30,8 @@ _ACCOUNT: Final = "it makes or ends people: those of a simulation stay; tests/po
 _ROLES: Final = "who is an administrator of what is settled as each simulation begins; tests/postgres"
 _SESSION: Final = "people go on showing their session until cloud.user.end_sessions ends it; tests/postgres"
 
+SOURCES: Final = ("workload", "chores", "haste", "spare")  # what asks for changes
+
 # Reading views.
 NOT_READ: Final[Mapping[str, str]] = {
     "guest.session.login": _PASSWORD,
@@ -49,8 +51,7 @@ NOT_CALLED: Final[Mapping[str, str]] = {
     **dict.fromkeys(("guest.user.activate", "guest.user.register", "guest.user.reset_password_mail"), _MAIL),
     **dict.fromkeys(("guest.user.set_password_token", "cloud.mail.retry", "user.issue.send"), _MAIL),
     **dict.fromkeys(("user.totp.begin", "user.totp.confirm", "user.totp.disable", "cloud.user.reset_totp"), _TOTP),
-    **dict.fromkeys(("admin.node.add", "admin.node.enrol", "admin.storage.add"), _START),
-    **dict.fromkeys(("admin.trust.add", "cloud.cluster.add"), _START),
+    **dict.fromkeys(("admin.storage.add", "admin.trust.add", "cloud.cluster.add"), _START),
     **dict.fromkeys(("cloud.cluster.edit", "cloud.cluster.check", "cloud.cluster.delete"), _CLUSTER),
     **dict.fromkeys(("cloud.cluster.lock", "cloud.cluster.unlock", "admin.trust.delete"), _CLUSTER),
     **dict.fromkeys(("user.api_key.create", "user.api_key.delete"), "people here show sessions; tests/postgres"),
@@ -58,8 +59,7 @@ NOT_CALLED: Final[Mapping[str, str]] = {
     "user.vm.open_console": "its ticket is of true chance, and used over a true socket; tests/postgres/test_console.py",
     "admin.cloud.put_users": "the cloud manager itself calls it, for each change of its people",
     "admin.cloud.drop_groups": "the cloud manager itself calls it, for each group that ends",
-    "admin.node.delete": "the workload has need of its nodes; test_way_out takes one out",
-    "admin.storage.delete": "all disks are on the one storage; tests/postgres",
+    "admin.storage.delete": "the workload has need of its storages; tests/postgres",
     **dict.fromkeys(("admin.system_image.import_url", "admin.system_image.import_known"), _SERVER),
     "user.iso_image.import_url": "as of the other kinds, which are called; tests/postgres",
     "user.key.generate": "its pair is made of true chance, which no seed repeats; tests/postgres",
@@ -72,6 +72,11 @@ NOT_MADE: Final[Mapping[str, str]] = {
     "console": "a guest's answers take true threads and true time; tests/contract, tests/postgres",
     "download": "no manager calls it yet; tests/contract",
 }
+# Calls that change something, and that no fault has fail.
+NOT_FAILED: Final[Mapping[str, str]] = {
+    **NOT_MADE,
+    "subscribe": "it goes with its connection, which each fault of a node breaks",
+}
 
 
 def views(*, changing: bool) -> frozenset[str]:
@@ -82,7 +87,7 @@ def views(*, changing: bool) -> frozenset[str]:
 
 def asked_for() -> frozenset[str]:
     """The changing views that the workload has calls of: by their whole name, or by a pattern and their last word."""
-    source = "".join((Path(__file__).parent / f"{name}.py").read_text() for name in ("workload", "chores", "haste"))
+    source = "".join((Path(__file__).parent / f"{name}.py").read_text() for name in SOURCES)
     source += "".join(f'"{name}"' for name in (*VM_VIEWS, *IMAGE_VIEWS))
     words = set(re.findall(r'"([a-z_.]+)"', source))
     patterns = [re.sub(r"\\\{.*?\\\}", "[a-z_]+", re.escape(text)) for text in re.findall(r'f"([a-z_.{}]+)"', source)]

@@ -15,17 +15,19 @@ from simulation.chance import stream
 from simulation.chores import ALONE, CHORES, PEOPLE
 from simulation.haste import Haste
 from simulation.link import ASYNC
+from simulation.spare import Spare
 
 if TYPE_CHECKING:
     from simulation.simulation import Simulation
 
 PATIENCE_S: Final = 20.0
+PACE_S: Final = 1.5  # what is asked costs less than the time between
 REPEATS: Final = 40
 
 # What is asked, and how often compared to the others.
 ACTIONS: Final = {
     "create": 22, "burst": 1, "destroy": 9, "stop": 7, "start": 14, "shutdown": 5, "pause": 4, "resume": 8, "reset": 3,
-    "save": 5, "attach_vnc": 2, "detach_vnc": 2, "edit": 2, "abandon": 5, "retry": 4, "image_delete": 2, "share": 2,
+    "save": 5, "attach_vnc": 4, "detach_vnc": 4, "edit": 2, "abandon": 5, "retry": 4, "image_delete": 2, "share": 2,
     "admin_stop": 1, "admin_start": 1, "admin_destroy": 1, "lock_node": 1, "unlock_node": 3, "check_node": 1,
     "restart": 6, "erase": 2, "template": 1, "image_edit": 1, "wrong_id": 2, "wrong_user": 2,
     "apply_drift": 2, "dismiss_drift": 1, "evacuate": 1, "hasty": 8, "trespass": 6, "withdraw": 4, "wrong_role": 1,
@@ -58,7 +60,7 @@ class Ask:
 class Workload(Haste):
     """:param pace_s: mean seconds between two calls."""
 
-    def __init__(self, simulation: Simulation, seconds: float, pace_s: float = 4.0) -> None:
+    def __init__(self, simulation: Simulation, seconds: float, pace_s: float = PACE_S) -> None:
         self.simulation = simulation
         self.rng = stream(simulation.seed, "workload")
         self._evacuations = stream(simulation.seed, "evacuations")
@@ -66,6 +68,7 @@ class Workload(Haste):
         self.counts: Counter[str] = Counter()
         self.errors: Counter[str] = Counter()
         self._pace_s = pace_s
+        self.spare = Spare(self, simulation.nodes[-1]) if simulation._spares else None
         self._end_s = simulation.schedule.seconds() + seconds
         self._actions = ACTIONS | CHORES | (PEOPLE if simulation.cloud is not None else ALONE)
         simulation.later(0.1, self._tick)
@@ -135,6 +138,8 @@ class Workload(Haste):
             ask.ended_at = simulation.schedule.seconds()
         ask.ended = ask.accepted = True
         ask.answer = answer
+        if ask.method == "user.vm.create":
+            simulation.handed |= {each["vm_id"]: ask.params.get("user_data", "") for each in answer}
 
     def _refused(self, failure: Failure, ask: Ask) -> None:
         simulation = self.simulation
@@ -180,10 +185,12 @@ class Workload(Haste):
             more["iso_list"] = [simulation.iso_id]
         if self.rng.random() < 0.15:
             more["disk_list"] = [self.rng.choice(simulation.disk_ids)]
+        if self.rng.random() < 0.4:
+            more["user_data"] = f"#!/bin/sh\necho {len(self.asks)}\n"
         self.ask(
             login, "user.vm.create", name=f"vm{len(self.asks)}", description="", count=count,
-            image_id=image_id or simulation.image_id, template_id=simulation.template_id,
-            on_poweroff=self.rng.choice(["stop", "stop", "destroy", "restart", "save"]),
+            image_id=image_id or self.rng.choice(simulation.image_ids), template_id=simulation.template_id,
+            on_poweroff=self.rng.choice(["stop", "destroy", "restart", "save"]),
             vnc=self.rng.random() < 0.3, deploy_mode=self.rng.choice(["overlay", "overlay", "copy"]), **more,
         )  # fmt: skip
 
@@ -305,7 +312,7 @@ class Workload(Haste):
             self.ask("admin", "admin.vm.erase", vm_id=vm_id)
 
     def _node_id(self) -> int:
-        return self.rng.choice(self.simulation.nodes).node_id
+        return self.rng.choice(self.simulation.members()).node_id
 
     def _lock_node(self) -> None:
         self.ask("admin", "admin.node.lock", node_id=self._node_id())

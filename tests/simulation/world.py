@@ -42,6 +42,7 @@ class Node:
         self.node_id = 0  # ours in the cluster
         self.hangs_until = 0.0
         self.slow = 1.0  # how much longer than usual its slow calls last
+        self.late_s = 0.0  # how much later than it happened each call is answered, at the most
         self.copy_s = 0.0  # how long a copy lasts besides, at the most
         self.silent_at: float | None = None  # when a call to it last had no answer
         self.skew_s = 0.0
@@ -72,6 +73,18 @@ class Node:
         self.boots += 1
         self.agent.start()
 
+    def leave(self) -> None:
+        """It is in no cluster any more: what is defined here is nobody's, and is cleared away with its agent."""
+        for uuid in self.running():
+            if self.simulation.sql("SELECT 1 FROM vm WHERE uuid = CAST(:u AS uuid) AND node_id = :n", u=uuid,
+                                   n=self.node_id):  # fmt: skip
+                self.simulation.break_invariant(f"{self.name} was taken out while VM {uuid} runs on it")
+        self.memory.power_cut()
+        self.memory.world.domains.clear()
+        self.node_id = 0
+        self.agent = Agent(self)
+        self.boots += 1
+
 
 class Agent:
     """
@@ -88,6 +101,7 @@ class Agent:
         self.lose = 0  # records that the hook cannot write
         self.skip = 0  # records that are written and lost
         self.repeat = 0  # batches that are delivered again later
+        self.unstored = 0  # batches that cannot be stored when they come
         self.deaf = 0  # answers that are lost
         self.stalled_until = 0.0
         self.protocol = 2  # 1: an agent of the release before, which reports nothing
@@ -103,6 +117,8 @@ class Agent:
     def listen(self) -> None:
         """Ask for the document again and again, as agents do: so that it is known that it lives."""
         simulation = self.node.simulation
+        if self.node.agent is not self:
+            return  # its node has left
         simulation.later(POLL_S, self.listen)
         process = simulation.some_process()
         speaks = self.running and not self.node.memory.unreachable and bool(self.credential)
@@ -186,6 +202,9 @@ class Agent:
         boot_id = self.spool[0]["boot_id"]
         batch = [record for record in self.spool[:100] if record["boot_id"] == boot_id]
         body = json.dumps({"boot_id": boot_id, "events": batch}).encode()
+        if self.unstored:
+            self.unstored -= 1
+            simulation.commit_fault = "lost"
         answered = self.ask(process, "POST", "/node/events", body)
         answered.addCallback(self._answered, attempt)
         simulation.later(15.0, self._again, attempt)
@@ -254,8 +273,8 @@ class Guest:
         simulation.effects.writes(self.node, self.uuid, self.launch)
         simulation.later(rng.uniform(5, 40), self._hello, 0)
         fate = rng.random()
-        if fate < 0.11:
-            simulation.later(rng.uniform(20, 400), self._power_off)
+        if fate < 0.11 or fate > 0.91:
+            simulation.later(rng.uniform(20, 240), self._power_off)
         elif 0.2 < fate < 0.25:
             simulation.later(rng.uniform(10, 400), self._crash)
         if rng.random() < 0.1:

@@ -1,0 +1,36 @@
+"""The exam at rest: it is passed, and rules that let somebody do more than they may are seen by it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from unittest import mock
+
+import pytest
+
+from cm.rules.access import NEEDS, Action, Level, Shared
+from lab.postgres import PrivatePostgres
+from simulation import exam
+from simulation.scenario import Scene
+
+
+def test_passed(server: PrivatePostgres, state_dir: Path) -> None:
+    """Of everything that is tried nothing is let in, and two VMs and a saved image are asked about."""
+    with Scene(server, state_dir, 501) as scene:
+        first, second = scene.vm(), scene.vm()
+        scene.act("save_and_shutdown", first, name="saved", description="")
+        scene.quiet()
+        scene.vm()
+        assert exam.sit(scene, scene.clients) == []
+        tried = [ask for ask in scene.clients.asks if not ask.accepted]
+        assert {"object_not_found", "access_needed"} == {ask.error for ask in tried}
+        assert len(tried) > 40 and any("image_id" in ask.params for ask in tried)
+        assert scene.state(second) == "running"
+        scene.finish()
+
+
+@pytest.mark.parametrize("action, level", [(Action.DESTROY, Level.OPERATOR), (Action.STOP, Level.USER)])
+def test_sees(server: PrivatePostgres, state_dir: Path, action: Action, level: Level) -> None:
+    with Scene(server, state_dir, 502) as scene, mock.patch.dict(NEEDS, {(Shared.VM, action): level}):
+        scene.vm()
+        wrong = exam.sit(scene, scene.clients)
+        assert any(action.value in told and "was accepted" in told for told in wrong), wrong

@@ -1,0 +1,47 @@
+"""Excuses end, are counted once for each of their subjects, and too many of them are a finding."""
+
+from __future__ import annotations
+
+from collections import Counter
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from simulation.excuses import EXCUSES, FOUND_OUT_S, Excuses, too_often
+
+
+def made() -> tuple[Any, Excuses]:
+    """A clock that a test turns, and the excuses by it."""
+    clock = SimpleNamespace(now=0.0)
+    return clock, Excuses(SimpleNamespace(unix_s=lambda: clock.now))  # type: ignore[arg-type]
+
+
+def test_ends() -> None:
+    clock, excuses = made()
+    assert not excuses.holds("tampered", "a")
+    excuses.give("tampered", "a")
+    assert excuses.holds("tampered", "a") and not excuses.holds("tampered", "b")
+    clock.now = FOUND_OUT_S + 1
+    assert not excuses.holds("tampered", "a")
+    assert excuses.used == {"tampered": 1} and excuses.over == {"tampered": 1}
+
+
+def test_counted_once_for_each() -> None:
+    _, excuses = made()
+    for subject in ("a", "a", "b"):
+        excuses.use("answer lost", subject)
+    assert excuses.used == {"answer lost": 2}
+
+
+def test_unknown() -> None:
+    """None is made up where it is used."""
+    _, excuses = made()
+    with pytest.raises(AssertionError):
+        excuses.use("it was late", 1)
+
+
+def test_too_often() -> None:
+    most = EXCUSES["tampered"].most
+    assert too_often(Counter({"tampered": int(most * 10)}), 10) == []
+    assert len(too_often(Counter({"tampered": int(most * 10) + 1}), 10)) == 1
