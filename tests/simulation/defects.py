@@ -39,6 +39,7 @@ DEFECTS: Final = (
                 "self._give_up(node_id, record)\n                return records[-1].sequence\n",
             ),
         ),
+        faults=("hook_unstored",),
     ),
     Mutation(
         "event_repeated",
@@ -68,7 +69,13 @@ DEFECTS: Final = (
             *_NO_FENCE,
         ),
     ),
-    Mutation("no_fence", "A worker whose operation was given up or taken over writes on.", _NO_FENCE),
+    Mutation(
+        "no_fence",
+        "A worker whose operation was given up or taken over writes on.",
+        _NO_FENCE,
+        faults=("manager_stall", "answers_late"),
+        managers=2,
+    ),
     Mutation(
         "silence_is_absence",
         "A node that does not answer has no domains, and a running VM without domain has ended.",
@@ -103,6 +110,7 @@ DEFECTS: Final = (
                 "    except (NodeUnreachable, DeadlineExceeded, Overloaded) as error:\n",
             ),
         ),
+        faults=("storage_slow",),
     ),
     Mutation(
         "node_kept",
@@ -188,6 +196,7 @@ DEFECTS: Final = (
         "not_removed",
         "Ours once: a domain that somebody starts after its end was seen runs on while its VM's volumes are deleted.",
         (Edit(VM_END, "    node.hypervisor.destroy(uuid)\n", ""),),
+        faults=("domain_started", "answers_late"),
     ),
     Mutation(
         "disk_made_anew",
@@ -204,6 +213,7 @@ DEFECTS: Final = (
                 "    if False:\n",
             ),
         ),
+        faults=("hook_delayed", "answer_lost", "node_skew"),
     ),
     Mutation(
         "stale_look",
@@ -212,6 +222,7 @@ DEFECTS: Final = (
             Edit(EVIDENCE, "    if version is not None and row.version != version:\n", "    if False:\n"),
             Edit(EVIDENCE, "    if row.launched_at != launched_at:\n", "    if False:\n"),
         ),
+        faults=("answers_late", "domain_destroyed"),
     ),
     Mutation(
         "domain_left",
@@ -256,6 +267,7 @@ DEFECTS: Final = (
         "share_kept",
         "Ours once: a stop that is given up after its domain has ended keeps the node's share.",
         (Edit(EVIDENCE, "    if row.seen not in GONE or row.node_id is None:\n", "    if True:\n"),),
+        faults=("answers_late", "node_hang"),
     ),
     Mutation(
         "clocks_compared",
@@ -268,6 +280,7 @@ DEFECTS: Final = (
             ),
             Edit(VM_END, '== "changed":\n        raise Wait(', '== "changed":\n        repr('),
         ),
+        faults=("clock_skew", "answers_late", "domain_destroyed"),
     ),
     Mutation(
         "erased_disk_deleted",
@@ -284,6 +297,8 @@ DEFECTS: Final = (
         "trail_given_up",
         "Ours once: the cloud's audit of what it passed on is not tried again by itself while the database is away.",
         (Edit("clm/services/audit.py", "            self._write_in(AGAIN_S)\n", ""),),
+        faults=("database_restart", "commit_unknown"),
+        clouds=1,
     ),
     Mutation(
         "feed_repeated",
@@ -295,6 +310,8 @@ DEFECTS: Final = (
                 "    store.move_cursor(session, cluster_id, was, now)\n",
             ),
         ),
+        faults=("database_restart", "link_slow"),
+        clouds=2,
     ),
     Mutation(
         "feed_lost",
@@ -334,5 +351,7 @@ DEFECTS: Final = (
             ),
             Edit("clm/daemon/watcher.py", "        if stale or clock() >= self._compare_at:\n", "        if stale:\n"),
         ),
+        faults=("link_cut", "link_answer_lost"),
+        clouds=1,
     ),
 )

@@ -22,8 +22,16 @@ class Edit:
 
 @dataclass(frozen=True)
 class Mutation:
-    """A defect. ``what`` says in a sentence what the product does then."""
+    """
+    A defect. ``what`` says in a sentence what the product does then.
+
+    :ivar faults: those that show it, where it takes many of one kind; empty: all, as in every run.
+    :ivar clouds: processes of a cloud manager; None: as the seed says. ``managers`` likewise.
+    """
 
     name: str
     what: str
     edits: tuple[Edit, ...]
+    faults: tuple[str, ...] = ()
+    clouds: int | None = None
+    managers: int | None = None

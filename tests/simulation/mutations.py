@@ -16,11 +16,11 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from simulation.defects import DEFECTS
 from simulation.edits import Edit, Mutation
@@ -125,7 +125,8 @@ def prove(
             most = max(result.seeds for result in results)
         began = time.monotonic()
         with copied((*edits, *HASTE.edits)) as root:
-            seed, count, problem = _until_failure(root, first, most, minutes)
+            given = {} if name == CONTROL else focus(by_name[name])
+            seed, count, problem = _until_failure(root, first, most, minutes, given)
         result = Result(name, seed, count, problem, time.monotonic() - began)
         results.append(result)
         verdict = f"seed {seed} fails: {problem}" if seed is not None else "all passed"
@@ -133,12 +134,21 @@ def prove(
     return results
 
 
-def _until_failure(root: Path, first: int, seeds: int, minutes: float) -> tuple[int | None, int, str]:
+def focus(mutation: Mutation) -> dict[str, Any]:
+    """What is given to the runs of a mutation, in place of what seeds say."""
+    found: dict[str, Any] = {"kinds": mutation.faults or None, "clouds": mutation.clouds, "managers": mutation.managers}
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def _until_failure(
+    root: Path, first: int, seeds: int, minutes: float, given: Mapping[str, Any]
+) -> tuple[int | None, int, str]:
     """Run seeds in a copy: the first that failed, how many were run, and the problem's first line."""
     environment = dict(os.environ)
     environment["PYTHONPATH"] = os.pathsep.join(str(root / part) for part in ("", "bin", "tests"))
     environment["PYTHONHASHSEED"] = "0"
     command = [sys.executable, "-m", "simulation.mutations", "--watch", str(first), str(seeds), str(minutes)]
+    command.append(json.dumps(given))
     with tempfile.TemporaryFile("w+") as errors:
         child = subprocess.Popen(
             command, cwd=root, env=environment, stdout=subprocess.PIPE, stderr=errors, text=True,
@@ -181,7 +191,7 @@ def _end(child: subprocess.Popen[str], hung: threading.Event) -> None:
         os.killpg(child.pid, signal.SIGKILL)
 
 
-def watch(first: int, seeds: int, minutes: float) -> None:
+def watch(first: int, seeds: int, minutes: float, given: Mapping[str, Any]) -> None:
     """Inside of a copy: one seed after the other up to the first that fails, each as a line of JSON."""
     from simulation.farm import Farm, server_of_our_own
 
@@ -195,7 +205,7 @@ def watch(first: int, seeds: int, minutes: float) -> None:
         try:
             for seed in range(first, first + seeds):
                 # One at a time: what waits in the pool's queue could not be called off.
-                outcome = next(iter(farm.run([seed], minutes=minutes, kinds=None, managers=None)))
+                outcome = next(iter(farm.run([seed], minutes=minutes, **given)))
                 problem = outcome.problems[0].splitlines()[0] if outcome.problems else ""
                 print(json.dumps({"seed": seed, "problem": problem}), flush=True)
                 if problem:
@@ -256,6 +266,6 @@ def main(argv: Sequence[str]) -> int:
 
 if __name__ == "__main__":
     if sys.argv[1:2] == ["--watch"]:
-        watch(int(sys.argv[2]), int(sys.argv[3]), float(sys.argv[4]))
+        watch(int(sys.argv[2]), int(sys.argv[3]), float(sys.argv[4]), json.loads(sys.argv[5]))
     else:
         sys.exit(main(sys.argv[1:]))
