@@ -15,6 +15,7 @@ from twisted.python.failure import Failure
 from cm.rpc.errors import CloudError, Unavailable
 from cm.store.vm import render_vm
 from simulation import judge
+from simulation.asking import OPEN
 from simulation.beginning import LOGINS
 from simulation.model import EVER, Model, Thing, enough
 from simulation.questions import Questions
@@ -22,6 +23,7 @@ from simulation.questions import Questions
 if TYPE_CHECKING:
     from simulation.simulation import Simulation
 
+QUIET_TRIES: Final = 60
 TIRED: Final = 4  # looks at what goes on changing
 FACTS: Final = ("name", "description", "image_id", "template_id", "vnc_enabled", "on_poweroff")
 NO_LOG: Final = frozenset({"!volume_not_found", "!storage_unreached"})  # it never ran, or its disk is gone
@@ -81,6 +83,10 @@ def at_rest(simulation: Simulation, calls: Counter[str] | None = None) -> list[s
     """Everything that somebody sees otherwise than it is. :param calls: gets which views were called."""
     wrong: list[str] = []
     for _ in range(TIRED):
+        for _ in range(QUIET_TRIES):  # a guest that ended is started again after a pause
+            if not simulation.sql(f"SELECT 1 FROM operation WHERE state IN {OPEN} LIMIT 1"):
+                break
+            simulation.run_for(4.0)
         simulation.run_for(4.0)  # what happened last has reached its readers
         before = _last(simulation)
         eyes = Eyes(simulation)
