@@ -44,7 +44,8 @@ left_to AS (
 # For the books: whose end left rows, and whose begin wrote none.
 LEAKS: Final = f"""
 SELECT 'operation ' || o.id, 'has ended, and is about ' || h.kind || ' ' || h.object_id || ' still'
-  FROM operation_object h JOIN operation o ON o.id = h.operation_id
+  FROM operation_object h
+       CROSS JOIN LATERAL (SELECT * FROM operation WHERE id = h.operation_id OFFSET 0) o -- each by its number
  WHERE NOT {is_open("o")} AND NOT (o.state = 'abandoned' AND o.worker_id IS NOT NULL)
 UNION ALL
 SELECT 'operation ' || o.id, 'is open, and about nothing'
