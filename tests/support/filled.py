@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from sqlalchemy import create_engine
+
 from lab import lives
 from support.cloud import MemoryCloud
 
@@ -33,6 +35,7 @@ def fill(cloud: MemoryCloud) -> None:
 
 def vacuum(cloud: MemoryCloud) -> None:
     """What the server does by itself a while after many changes: the planner knows what there is."""
-    engine = cloud.manager.database.engine
-    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+    engine = create_engine(cloud.manager.database.url, isolation_level="AUTOCOMMIT")  # the manager's are transactional
+    with engine.connect() as connection:
         lives.vacuum(connection)
+    engine.dispose()
