@@ -41,20 +41,12 @@ left_to AS (
 """
 
 
-# For the books: whose end left rows, and whose begin wrote none. Each is asked for by itself: a join of many would read
-# the whole journal.
+# For the books: whose end left rows, and whose begin wrote none.
 LEAKS: Final = f"""
-<<<<<<< HEAD
 SELECT 'operation ' || o.id, 'has ended, and is about ' || h.kind || ' ' || h.object_id || ' still'
   FROM operation_object h
        CROSS JOIN LATERAL (SELECT * FROM operation WHERE id = h.operation_id OFFSET 0) o -- each by its number
  WHERE NOT {is_open("o")} AND NOT (o.state = 'abandoned' AND o.worker_id IS NOT NULL)
-=======
-SELECT 'operation ' || h.operation_id, 'has ended, and is about ' || h.kind || ' ' || h.object_id || ' still'
-  FROM operation_object h
- WHERE NOT (SELECT {is_open("o")} OR o.state = 'abandoned' AND o.worker_id IS NOT NULL
-              FROM operation o WHERE o.id = h.operation_id)
->>>>>>> 5dbab5f (Ask for the books' operations one by one, and vacuum outside transactions)
 UNION ALL
 SELECT 'operation ' || o.id, 'is open, and about nothing'
   FROM operation o WHERE {is_open("o")} AND NOT EXISTS (SELECT 1 FROM operation_object h WHERE h.operation_id = o.id)
