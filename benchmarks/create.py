@@ -95,7 +95,9 @@ class Raw:
         self._model = made["uuid"]
         self._xml = connection.lookupByUUIDString(self._model).XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE)
         self._pool = connection.storagePoolLookupByName(f"wawel-{cloud.storage_id}")
-        self._size, base = cloud.sql(f"SELECT size_bytes, volume FROM image WHERE id = {image_id}")[0]
+        self._size, base = cloud.sql(
+            f"SELECT u.size_bytes, u.name FROM image i JOIN volume u ON u.id = i.volume_id WHERE i.id = {image_id}"
+        )[0]
         self._base = self._pool.storageVolLookupByName(base).path()
         cloud.user.call("user.vm.destroy", {"vm_ids": [made["vm_id"]]})
         cloud.wait_for(made["vm_id"], "destroyed")

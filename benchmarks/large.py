@@ -157,7 +157,7 @@ def _write(side: Side, engine: Any, model: int, settings: Settings) -> None:
             connection.execute(text(f"SET LOCAL statement_timeout = '{WRITING_S}s'"))
             lives.add_closed(
                 connection, side.closed, model, users, reader, image=cloud.image_id,
-                template=cloud.template_ids["tiny"], storage=cloud.storage_id, first=model + 1, gap=gap, every=USERS,
+                template=cloud.template_ids["tiny"], first=model + 1, gap=gap, every=USERS,
                 changes=12, requests=5, week=7, month=30,
             )  # fmt: skip
 

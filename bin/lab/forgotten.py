@@ -22,11 +22,7 @@ FOUND_S = 90.0                                                           # two p
 
 def restore_volumes(cloud: Cloud) -> None:
     """Give the nodes the images and the disks that the books have."""
-    here = f"storage_id = {cloud.storage_id}"
-    rows = cloud.sql(
-        f"SELECT volume, size_bytes FROM image WHERE state = 'ok' AND {here}"
-        f" UNION SELECT volume, size_bytes FROM disk WHERE made AND deleted_at IS NULL AND {here}"
-    )
+    rows = cloud.sql(f"SELECT name, size_bytes FROM volume WHERE made AND storage_id = {cloud.storage_id}")
     for node in cloud.nodes:
         if isinstance(node, TestNode):
             node.restore(f"wawel-{cloud.storage_id}", {volume: int(size) for volume, size in rows})

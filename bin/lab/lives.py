@@ -27,10 +27,17 @@ SELECT {_LIVE_ID}, 'vm-' || {_LIVE_ID}, description, (ARRAY[{{accounts}}])[1 + g
   FROM vm, generate_series(1, {{count}}) g,
        (SELECT array_agg(id ORDER BY id) AS nodes FROM node WHERE deleted_at IS NULL) n
  WHERE id = {{model}};
-INSERT INTO disk (vm_id, storage_id, image_id, volume, device, bus, format, mode, size_bytes, made)
-SELECT v.id, d.storage_id, d.image_id, 'vm-' || v.uuid || '-root.qcow2', d.device, d.bus, d.format, d.mode,
-       d.size_bytes, true
-  FROM vm v, disk d WHERE d.vm_id = {{model}} AND v.closed_at IS NULL AND v.id <> {{model}};
+INSERT INTO volume (storage_id, name, format, mode, backing_id, size_bytes, claimed_bytes, made)
+SELECT u.storage_id, 'vm-' || v.uuid || '-root.qcow2', u.format, u.mode, u.backing_id, u.size_bytes, u.size_bytes, true
+  FROM vm v, attachment a JOIN disk k ON k.id = a.disk_id JOIN volume u ON u.id = k.volume_id
+ WHERE a.vm_id = {{model}} AND a.number = 0 AND v.closed_at IS NULL AND v.id <> {{model}};
+INSERT INTO disk (account_id, volume_id)
+SELECT v.account_id, u.id FROM vm v JOIN volume u ON u.name = 'vm-' || v.uuid || '-root.qcow2'
+ WHERE v.closed_at IS NULL AND v.id <> {{model}};
+INSERT INTO attachment (vm_id, number, disk_id, device, bus, boot_order, delete_with_vm)
+SELECT v.id, 0, k.id, a.device, a.bus, 1, true
+  FROM attachment a, vm v JOIN volume u ON u.name = 'vm-' || v.uuid || '-root.qcow2' JOIN disk k ON k.volume_id = u.id
+ WHERE a.vm_id = {{model}} AND a.number = 0 AND v.closed_at IS NULL AND v.id <> {{model}};
 INSERT INTO nic (vm_id, number, pool_id, mac, tap, model)
 SELECT v.id, 0, f.pool_id, CAST('0257' || f.digits AS macaddr), 'wv' || f.digits, 'virtio'
   FROM (SELECT id, row_number() OVER (ORDER BY id) AS number FROM vm WHERE closed_at IS NULL AND id <> {{model}}) v,
@@ -49,16 +56,16 @@ UPDATE node n SET (cpu_used, memory_mib_used, vms_used) =
        (SELECT coalesce(sum(cpu), 0), coalesce(sum(memory_mib), 0), count(*) FROM vm
          WHERE node_id = n.id AND node_claimed AND closed_at IS NULL);
 UPDATE account a SET (used_cpu, used_memory_mib, used_vms, used_storage_mib) =
-       (SELECT sum(v.cpu), sum(v.memory_mib), count(*), sum(ceil(d.size_bytes / 1048576.0))
-          FROM vm v JOIN disk d ON d.vm_id = v.id WHERE v.account_id = a.id AND v.closed_at IS NULL)
+       (SELECT sum(v.cpu), sum(v.memory_mib), count(*), sum(ceil(u.claimed_bytes / 1048576.0))
+          FROM vm v JOIN attachment t ON t.vm_id = v.id AND t.number = 0 JOIN disk k ON k.id = t.disk_id
+               JOIN volume u ON u.id = k.volume_id WHERE v.account_id = a.id AND v.closed_at IS NULL)
  WHERE id IN (SELECT account_id FROM vm WHERE closed_at IS NULL);
-UPDATE storage s SET claimed_bytes = (SELECT sum(size_bytes) FROM disk WHERE storage_id = s.id AND deleted_at IS NULL)
-       + (SELECT coalesce(sum(claimed_bytes), 0) FROM image WHERE storage_id = s.id AND deleted_at IS NULL);
+UPDATE storage s SET claimed_bytes = (SELECT coalesce(sum(claimed_bytes), 0) FROM volume WHERE storage_id = s.id);
 SELECT setval(pg_get_serial_sequence('vm', 'id'), (SELECT max(id) FROM vm));
 """
 
 # What a life of create, edit, stop, start and destroy wrote, as it was counted: operations, audit rows, changes,
-# placements, hook events, a disk, requests. What is pruned after days has as many rows as a year's last days leave.
+# placements, hook events, requests. What is pruned after days has as many rows as a year's last days leave.
 _CLOSED: Final = f"""
 INSERT INTO vm (id, uuid, name, account_id, image_id, template_id, reservation_id, cpu, memory_mib, secret, wanted,
                 seen, node_id, created_at, closed_at, launches, summary)
@@ -73,9 +80,6 @@ SELECT g.id, g.uuid, g.name, g.account_id, {{image}}, {{template}}, g.reservatio
           FROM generate_series(1, {{count}}) g, (SELECT array_agg(id) AS ids FROM node) n) g,
        (SELECT summary FROM vm WHERE id = {{model}}) m;
 SELECT setval(pg_get_serial_sequence('vm', 'id'), (SELECT max(id) FROM vm));
-INSERT INTO disk (vm_id, storage_id, image_id, volume, device, bus, format, mode, size_bytes, made, deleted_at)
-SELECT id, {{storage}}, {{image}}, 'vm-' || uuid || '-root.qcow2', 'vda', 'virtio', 'qcow2', 'overlay', 67108864, true,
-       closed_at FROM vm WHERE closed_at IS NOT NULL;
 INSERT INTO operation (kind, account_id, vm_id, node_id, state, deadline, created_at, finished_at)
 SELECT k.kind, v.account_id, v.id, v.node_id, 'done', v.closed_at, v.created_at, v.closed_at
   FROM vm v, unnest(ARRAY['vm_create', 'vm_stop', 'vm_start', 'vm_destroy']) k(kind) WHERE v.closed_at IS NOT NULL;
@@ -112,9 +116,13 @@ SELECT 'u' || g, 1000000, 1000000000, 1000000000, 1000000 FROM generate_series(1
 """
 
 _IMAGES: Final = """
-INSERT INTO image (kind, name, account_id, storage_id, volume, format, size_bytes, claimed_bytes, state, access)
-SELECT i.kind, 'image-' || g, i.account_id, i.storage_id, 'image-old-' || g || '.qcow2', i.format, i.size_bytes, 0,
-       'ok', 'public' FROM image i, generate_series(1, {count}) g WHERE i.id = {image}
+INSERT INTO volume (storage_id, name, format, size_bytes, made)
+SELECT u.storage_id, 'image-old-' || g || '.qcow2', u.format, u.size_bytes, true
+  FROM image i JOIN volume u ON u.id = i.volume_id, generate_series(1, {count}) g WHERE i.id = {image};
+INSERT INTO image (kind, name, account_id, volume_id, state, access)
+SELECT i.kind, 'image-' || g, i.account_id, u.id, 'ok', 'public'
+  FROM image i, generate_series(1, {count}) g JOIN volume u ON u.name = 'image-old-' || g || '.qcow2'
+ WHERE i.id = {image}
 """
 
 # Lists join summaries as they stand: the model's, with what is each VM's own.
@@ -155,7 +163,7 @@ def add_live(
 
 def add_closed(
     connection: Connection, count: int, model: int, accounts: list[int], account: int, *, image: int, template: int,
-    storage: int, first: int, gap: int, every: int = 20, changes: int = 2, requests: int = 2, week: int = 400,
+    first: int, gap: int, every: int = 20, changes: int = 2, requests: int = 2, week: int = 400,
     month: int = 400,
 ) -> None:  # fmt: skip
     """
@@ -169,7 +177,7 @@ def add_closed(
     """
     _run(connection, _CLOSED.format(
         count=count, model=model, accounts=_listed(accounts), account_count=len(accounts), account=account, image=image,
-        template=template, storage=storage, first=first, gap=gap, every=every, changes=changes, requests=requests,
+        template=template, first=first, gap=gap, every=every, changes=changes, requests=requests,
         week=week, month=month,
     ))  # fmt: skip
 

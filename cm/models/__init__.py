@@ -8,7 +8,8 @@ from cm.models.account import Account
 from cm.models.acl import Acl
 from cm.models.base import Base
 from cm.models.console import ConsoleTicket
-from cm.models.image import Image, ImageAttachment
+from cm.models.disk import Attachment, Disk
+from cm.models.image import Image
 from cm.models.message import Message
 from cm.models.network import AddressPool, NetworkLease, Nic
 from cm.models.node import EnrolmentToken, Node, NodeReport, VncPort
@@ -17,12 +18,14 @@ from cm.models.record import Audit, Change, Drift, HookEvent, Login, Request, Un
 from cm.models.storage import Storage, StorageAttachment
 from cm.models.template import Template
 from cm.models.trust import TrustedKey
-from cm.models.vm import VM, Disk
+from cm.models.vm import VM
+from cm.models.volume import Volume
 
 __all__ = [
     "Account",
     "Acl",
     "AddressPool",
+    "Attachment",
     "Audit",
     "Base",
     "Change",
@@ -32,7 +35,6 @@ __all__ = [
     "EnrolmentToken",
     "HookEvent",
     "Image",
-    "ImageAttachment",
     "Login",
     "Message",
     "NetworkLease",
@@ -50,5 +52,6 @@ __all__ = [
     "UnknownDomain",
     "VM",
     "VncPort",
+    "Volume",
     "Worker",
 ]

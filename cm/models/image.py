@@ -1,21 +1,28 @@
-"""Images of every kind, and what of them is attached to VMs."""
+"""Images: what VMs are made from, and what people brought: disks and ISOs of their own."""
 
 from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import ForeignKey, Index, UniqueConstraint, text
+from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from cm.models.base import Base, Empty, Key, NewUuid, No, Now, Zero
 
 
 class Image(Base):
+    """
+    An entry of the catalogue. VMs are made from a system image's volume; a storage image and an ISO are disks too,
+    whose rows name their entry (``Disk.image_id``). One that is deleted has no volume.
+    """
+
     __tablename__ = "image"
     __table_args__ = (
-        Index("uq_image_volume", "storage_id", "volume", unique=True, postgresql_where=text("deleted_at IS NULL")),
+        Index("uq_image_volume", "volume_id", unique=True),
         Index("ix_image_family", "family", postgresql_where=text("deleted_at IS NULL AND family <> ''")),
         Index("ix_image_live", "account_id", "id", postgresql_where=text("deleted_at IS NULL")),
+        UniqueConstraint("id", "volume_id", "account_id", name="uq_image_as_disk"),
+        CheckConstraint("(deleted_at IS NULL) = (volume_id IS NOT NULL)", "live_has_volume"),
     )
     id: Mapped[Key]
     uuid: Mapped[NewUuid]
@@ -23,11 +30,7 @@ class Image(Base):
     name: Mapped[str]
     description: Mapped[Empty]
     account_id: Mapped[int] = mapped_column(ForeignKey("account.id"))
-    storage_id: Mapped[int] = mapped_column(ForeignKey("storage.id"))
-    volume: Mapped[str]
-    format: Mapped[str]
-    size_bytes: Mapped[Zero]  # what a guest sees
-    claimed_bytes: Mapped[Zero]  # what is claimed on its storage and of its owner's quota
+    volume_id: Mapped[int | None] = mapped_column(ForeignKey("volume.id"))
     sha256: Mapped[Empty]
     state: Mapped[str]
     progress: Mapped[Zero]
@@ -48,17 +51,3 @@ class Image(Base):
     version: Mapped[Zero]
     created_at: Mapped[Now]
     deleted_at: Mapped[datetime | None]
-
-
-class ImageAttachment(Base):
-    """A storage image (one VM at a time) or an ISO (any number) attached to a VM."""
-
-    __tablename__ = "image_attachment"
-    __table_args__ = (
-        UniqueConstraint("vm_id", "device"),
-        Index("uq_image_attachment_writer", "image_id", unique=True, postgresql_where=text("NOT read_only")),
-    )
-    vm_id: Mapped[int] = mapped_column(ForeignKey("vm.id"), primary_key=True)
-    image_id: Mapped[int] = mapped_column(ForeignKey("image.id"), primary_key=True, index=True)
-    device: Mapped[str]
-    read_only: Mapped[No]

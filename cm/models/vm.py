@@ -1,5 +1,5 @@
 """
-VMs and their disks. Intent, evidence and claims stand in separate columns and are never mixed.
+VMs. Intent, evidence and claims stand in separate columns and are never mixed.
 
 Intent (views write it): ``wanted on_poweroff save_name save_description vnc_enabled``. Evidence (hooks, looks and
 passes write it): ``seen seen_reason seen_at contextualized_at``. Claims (claim and release write them): ``node_id
@@ -74,27 +74,3 @@ class VM(Base):
     closed_at: Mapped[datetime | None]
     version: Mapped[Zero]
     summary: Mapped[Empty]
-
-
-class Disk(Base):
-    """A VM's own disk: made for it and deleted with it."""
-
-    __tablename__ = "disk"
-    __table_args__ = (
-        Index("uq_disk_volume", "storage_id", "volume", unique=True, postgresql_where=text("deleted_at IS NULL")),
-        Index("ix_disk_deleted", "deleted_at", postgresql_using="brin"),
-        Index("uq_disk_device", "vm_id", "device", unique=True, postgresql_where=text("deleted_at IS NULL")),
-    )
-    id: Mapped[Key]
-    vm_id: Mapped[int] = mapped_column(ForeignKey("vm.id"), index=True)
-    storage_id: Mapped[int] = mapped_column(ForeignKey("storage.id"))
-    image_id: Mapped[int | None] = mapped_column(ForeignKey("image.id"))
-    volume: Mapped[str]
-    device: Mapped[str]
-    bus: Mapped[str]
-    format: Mapped[str]
-    mode: Mapped[str]  # overlay or copy
-    size_bytes: Mapped[int]
-    made: Mapped[No]  # the volume is finished; a copy without this mark is thrown away and made again
-    created_at: Mapped[Now]
-    deleted_at: Mapped[datetime | None]

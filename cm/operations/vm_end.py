@@ -237,8 +237,9 @@ def _keep_facts(session: Session, op: OperationRow) -> tuple[VMRow, int, str, in
     image = find_saved(session, row.save_image_id)
     if image is None:
         raise ObjectNotFound("image of vm", row.id)
-    if image.state is ImageState.OK:
-        return None
+    if image.state is not ImageState.ADDING:
+        return None  # it was kept; be it that it is deleted since
+    assert image.volume is not None and image.storage_id is not None
     node_id = _node_for(session, row)
     root = volume_plans(session, row.id)[0]
     return row, image.id, image.volume, node_id, pool_name(image.storage_id), root.volume

@@ -15,7 +15,7 @@ from cm.interfaces.node import INode
 from cm.interfaces.source import path_of
 from cm.operations.base import Kind, Work, others_stopped, register, vm_of
 from cm.rpc.errors import CloudError, ObjectNotFound, RunsElsewhere
-from cm.rpc.vocabulary import CauseKind, DeployMode, DiskFormat, Wanted
+from cm.rpc.vocabulary import CauseKind, DiskFormat, VolumeMode, Wanted
 from cm.rules.cause import Cause
 from cm.rules.names import console_volume
 from cm.rules.operation import ObjectKind, OperationKind
@@ -104,7 +104,7 @@ def _place(session: Session, row: VMRow, op: OperationRow, policy: ClusterPolicy
 async def launch(work: Work) -> None:
     """Make what is missing and start; found running, it is only recorded."""
     prepared = await work.db_vm(_prepare, work.services.policy)
-    copies = any(v.mode is DeployMode.COPY and not v.made for v in prepared.volumes)
+    copies = any(v.mode is VolumeMode.COPY and not v.made for v in prepared.volumes)
     if copies:
         await work.progress(10)
     node = work.node(prepared.node_id)
@@ -139,20 +139,19 @@ def _prepare(session: Session, row: VMRow, policy: ClusterPolicy) -> Launch:
 
 @job(Pace.SLOW, MAKE_S)
 def make_volumes(node: INode, volumes: tuple[VolumePlan, ...], console_pool: str | None, vm_uuid: str) -> list[int]:
-    """On the node's threads: the volumes that are missing. The ids of disks that were made now."""
+    """On the node's threads: the volumes that are missing. The ids of those that were made now."""
     made = []
     for plan in volumes:
         if plan.made:
             continue
         if plan.base is None:
             node.volumes.create_empty(plan.pool, plan.volume, DiskFormat.QCOW2, plan.size_bytes)
-        elif plan.mode is DeployMode.COPY:
+        elif plan.mode is VolumeMode.COPY:
             node.volumes.delete(plan.pool, plan.volume)  # an unfinished copy of an earlier attempt
             node.volumes.create_copy(plan.pool, plan.volume, plan.base, plan.base_format)
         else:
             node.volumes.create_overlay(plan.pool, plan.volume, plan.base, plan.base_format, plan.size_bytes)
-        if plan.disk_id is not None:
-            made.append(plan.disk_id)
+        made.append(plan.volume_id)
     if console_pool is not None:
         node.volumes.create_empty(console_pool, console_volume(vm_uuid), DiskFormat.RAW, 0)
     return made

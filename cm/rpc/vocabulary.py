@@ -211,6 +211,14 @@ class DeployMode(StrEnum):
     COPY = "copy"
 
 
+class VolumeMode(StrEnum):
+    """How a volume comes to be: an overlay on another, a full copy of another, or of no other."""
+
+    OVERLAY = "overlay"
+    COPY = "copy"
+    WHOLE = "whole"
+
+
 class DiskBus(StrEnum):
     VIRTIO = "virtio"
     SCSI = "scsi"

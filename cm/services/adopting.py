@@ -182,7 +182,7 @@ def _make(session: Session, node_id: int, found: Found, wanted: Wanted) -> int:
         raise CannotAdopt(domain.name, "it is not named as Wawel names its own, vm-NUMBER")
     if domain.vcpus < 1 or domain.memory_mib < 1:
         raise CannotAdopt(domain.name, "its definition has no CPUs or no memory")
-    image_id, overlay = _image(session, found, wanted.image_id)
+    image_id, backing_id = _image(session, found, wanted.image_id)
     size = found.root.capacity_bytes
     count_quota(
         session, wanted.user_id, cpu=domain.vcpus, memory_mib=domain.memory_mib, storage_mib=mib(size), vms=1,
@@ -206,7 +206,7 @@ def _make(session: Session, node_id: int, found: Found, wanted: Wanted) -> int:
     )
     with refused_by(session, {"pk_vm": InUse("VM number", number, "another VM")}):
         insert_adopted(session, row, _evidence(found))
-    insert_adopted_disk(session, number, _root_disk(found, image_id if overlay else None))
+    insert_adopted_disk(session, number, _root_disk(found, backing_id))
     for disk, place in found.others:
         _attach(session, number, domain, disk, place)
     for order, (address, nic) in enumerate(zip(_addresses(domain), domain.nics, strict=True)):
@@ -225,7 +225,7 @@ def _evidence(found: Found) -> Evidence:
     return Evidence(intent, state, found.seen.reason)
 
 
-def _root_disk(found: Found, below: int | None) -> DiskRow:
+def _root_disk(found: Found, backing_id: int | None) -> DiskRow:
     disk = next(d for d in found.domain.disks if PurePosixPath(d.path).name == found.root_place.volume)
     if disk.format not in ("", DiskFormat.QCOW2):
         raise CannotAdopt(found.domain.name, f"its root disk is {disk.format}, not qcow2")
@@ -233,33 +233,33 @@ def _root_disk(found: Found, below: int | None) -> DiskRow:
         raise CannotAdopt(found.domain.name, f"its root disk is on a bus that is not known here: {disk.bus}")
     return DiskRow(
         storage_id=found.root_place.storage_id,
-        image_id=below,
+        backing_id=backing_id,
         volume=found.root_place.volume,
         device=disk.device,
         bus=disk.bus,
-        mode="overlay" if below is not None else "copy",
+        mode="overlay" if backing_id is not None else "copy",
         size_bytes=found.root.capacity_bytes,
     )
 
 
-def _image(session: Session, found: Found, image_id: int | None) -> tuple[int, bool]:
+def _image(session: Session, found: Found, image_id: int | None) -> tuple[int, int | None]:
     """
-    The system image that the VM counts as made of, and whether its disk stands on it.
+    The system image that the VM counts as made of, and its volume, if the disk stands on it.
 
     :raises CannotAdopt: its disk stands on an image that is not on record.
     """
     base = PurePosixPath(found.root.base).name if found.root.base else ""
     below = find_system_image(session, found.root_place.storage_id, base)
-    if below is not None and image_id in (None, below):
-        return below, True
+    if below is not None and image_id in (None, below.id):
+        return below
     if below is not None:
-        raise InvalidParameter("image_id", f"its disk stands on image {below}")
+        raise InvalidParameter("image_id", f"its disk stands on image {below.id}")
     if image_id is None:
         what = f"its disk stands on {base}, of which there is no record" if base else "its disk stands alone"
         raise CannotAdopt(found.domain.name, f"{what}: say by image_id which image it is to count as made of")
     if not is_system_image(session, image_id):
         raise ObjectNotFound("image", image_id)
-    return image_id, False
+    return image_id, None
 
 
 def _template(session: Session, domain: DomainDescription, template_id: int | None) -> int:

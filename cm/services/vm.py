@@ -160,7 +160,7 @@ def create(caller: ClusterCall, new: NewVM) -> list[str]:
 
 def _root_disk(key: uuid.UUID, image: UsableImage, mode: str) -> DiskRow:
     device = "vda" if image.bus == DiskBus.VIRTIO else "sda"
-    return DiskRow(image.storage_id, image.id, root_volume(key), device, image.bus, mode, image.size_bytes)
+    return DiskRow(image.storage_id, image.volume_id, root_volume(key), device, image.bus, mode, image.size_bytes)
 
 
 def attach_images(session: Session, vm_id: int, isos: Sequence[int], disks: Sequence[int]) -> None:

@@ -89,7 +89,11 @@ async def settle_storage(services: Services, storage_id: int, node_id: int) -> t
     present = {volume.name for volume in volumes}
     used = await database.read(in_use, storage_id, volumes)
     ours = {name: volume for name in sorted(present - before.live) if (volume := volume_of(name)) is not None}
-    uuids = {name: volume.uuid for name, volume in ours.items() if str(volume.base) not in before.passing}
+    uuids = {
+        name: volume.uuid
+        for name, volume in ours.items()
+        if str(volume.base) not in before.passing and volume.uuid not in before.left
+    }
     closed = await database.read(ended, sorted(set(uuids.values())))
     over = closed.over | await not_running(services, closed.last_on)
     findings: list[Finding] = []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid as uuid_module
 from dataclasses import asdict, dataclass, field
+from typing import NamedTuple
 
 from sqlalchemy import text
 from sqlalchemy.orm import Session
@@ -76,11 +77,15 @@ def insert_adopted(session: Session, row: AdoptedVM, evidence: Evidence) -> None
 
 
 def insert_adopted_disk(session: Session, vm_id: int, disk: DiskRow) -> None:
-    """:param disk: whose volume is there."""
+    """:param disk: its root disk, whose volume is there."""
     session.execute(
         text(
-            "INSERT INTO disk (vm_id, storage_id, image_id, volume, device, bus, format, mode, size_bytes, made)"
-            " VALUES (:vm_id, :storage_id, :image_id, :volume, :device, :bus, 'qcow2', :mode, :size_bytes, true)"
+            "WITH lies AS (INSERT INTO volume (storage_id, name, format, mode, backing_id, size_bytes, claimed_bytes,"
+            " made) VALUES (:storage_id, :volume, 'qcow2', :mode, :backing_id, :size_bytes, :size_bytes, true)"
+            " RETURNING id), held AS (INSERT INTO disk (account_id, volume_id)"
+            " SELECT v.account_id, lies.id FROM lies, vm v WHERE v.id = :vm_id RETURNING id)"
+            " INSERT INTO attachment (vm_id, number, disk_id, device, bus, boot_order, delete_with_vm)"
+            " SELECT :vm_id, 0, id, :device, :bus, 1, true FROM held"
         ),
         {**asdict(disk), "vm_id": vm_id},
     )
@@ -108,13 +113,21 @@ def close_findings(session: Session, uuid: str) -> None:
     )
 
 
-def find_system_image(session: Session, storage_id: int, volume: str) -> int | None:
+class SystemImage(NamedTuple):
+    id: int
+    volume_id: int
+
+
+def find_system_image(session: Session, storage_id: int, volume: str) -> SystemImage | None:
     """The live system image that lies there."""
-    found: int | None = session.scalar(
-        text("SELECT id FROM image WHERE storage_id = :s AND volume = :v AND deleted_at IS NULL AND kind = 'system'"),
+    found = session.execute(
+        text(
+            "SELECT i.id, u.id AS volume_id FROM volume u JOIN image i ON i.volume_id = u.id"
+            " WHERE u.storage_id = :s AND u.name = :v AND i.kind = 'system'"
+        ),
         {"s": storage_id, "v": volume},
-    )
-    return found
+    ).first()
+    return None if found is None else SystemImage(found.id, found.volume_id)
 
 
 def is_system_image(session: Session, image_id: int) -> bool:
@@ -129,8 +142,9 @@ def find_attachable(session: Session, storage_id: int, volume: str) -> Attachabl
     """The live image, other than a system's, that lies there."""
     row = session.execute(
         text(
-            "SELECT i.id, (SELECT vm_id FROM image_attachment t WHERE t.image_id = i.id AND NOT t.read_only) AS writer"
-            " FROM image i WHERE i.storage_id = :s AND i.volume = :v AND i.deleted_at IS NULL AND kind <> 'system'"
+            "SELECT i.id, (SELECT vm_id FROM disk k JOIN attachment a ON a.disk_id = k.id WHERE k.image_id = i.id"
+            " AND NOT a.read_only) AS writer FROM volume u JOIN image i ON i.volume_id = u.id"
+            " WHERE u.storage_id = :s AND u.name = :v AND i.kind <> 'system'"
         ),
         {"s": storage_id, "v": volume},
     ).first()

@@ -158,9 +158,12 @@ def give_back(session: Session, booking: Booking) -> None:
 _CLOSE = Prepared(
     "close_vm",
     """
-WITH disks AS (
-    UPDATE disk SET deleted_at = clock_timestamp() WHERE vm_id = :id AND deleted_at IS NULL
-    RETURNING storage_id, size_bytes
+WITH attached AS (
+    DELETE FROM attachment WHERE vm_id = :id RETURNING disk_id, delete_with_vm
+), disks AS (
+    DELETE FROM disk WHERE id = ANY(ARRAY(SELECT disk_id FROM attached WHERE delete_with_vm)) RETURNING volume_id
+), volumes AS (
+    DELETE FROM volume WHERE id = ANY(ARRAY(SELECT volume_id FROM disks)) RETURNING storage_id, claimed_bytes
 ), leases AS (
     UPDATE network_lease SET nic_id = NULL WHERE nic_id = ANY(ARRAY(SELECT id FROM nic WHERE vm_id = :id))
 ), nics AS (
@@ -169,8 +172,6 @@ WITH disks AS (
     UPDATE vnc_port SET vm_id = NULL WHERE vm_id = :id
 ), kept AS (
     UPDATE vnc_port SET reserved_for = NULL WHERE reserved_for = :id
-), attached AS (
-    DELETE FROM image_attachment WHERE vm_id = :id
 ), drifted AS (
     UPDATE drift SET closed_at = clock_timestamp(), outcome = 'vm closed' WHERE vm_id = :id AND closed_at IS NULL
 ), closed AS (
@@ -178,22 +179,22 @@ WITH disks AS (
                   node_claimed = false, moves_to = NULL
      WHERE id = :id
 )
-SELECT storage_id, size_bytes FROM disks
+SELECT storage_id, claimed_bytes FROM volumes
 """,
 )
 
 
 def close_rows(session: Session, row: VMRow) -> Booking:
     """
-    Close a VM: its disks, leases, ports and attachments are its no more. The VM's row is locked.
+    Close a VM: its leases, ports and attachments are its no more, and its own disks are gone. The VM's row is locked.
 
     :return: what it held, to be given back.
     """
     storages: dict[int, int] = {}
     storage_mib = 0
-    for disk in _CLOSE(session, id=row.id):
-        storages[disk.storage_id] = storages.get(disk.storage_id, 0) + disk.size_bytes
-        storage_mib += mib(disk.size_bytes)
+    for volume in _CLOSE(session, id=row.id):
+        storages[volume.storage_id] = storages.get(volume.storage_id, 0) + volume.claimed_bytes
+        storage_mib += mib(volume.claimed_bytes)
     nodes: dict[int, Share] = {}
     for node_id in (row.node_id if row.node_claimed else None, row.moves_to):
         if node_id is not None:

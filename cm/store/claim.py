@@ -323,17 +323,16 @@ LEAKS = text(
     f"""
 SELECT 'account ' || a.login AS subject, 'counted ' || used_cpu || ' CPUs ' || used_memory_mib || ' MiB '
        || used_storage_mib || ' MiB storage ' || used_vms || ' VMs; live '
-       || coalesce(l.cpu, 0) || ' ' || coalesce(l.memory, 0) || ' ' || coalesce(d.mib, 0) + coalesce(i.mib, 0)
+       || coalesce(l.cpu, 0) || ' ' || coalesce(l.memory, 0) || ' ' || coalesce(d.mib, 0)
        || ' ' || coalesce(l.vms, 0) AS finding
   FROM account a
   LEFT JOIN (SELECT account_id, sum(cpu) AS cpu, sum(memory_mib) AS memory, count(*) AS vms FROM vm
               WHERE closed_at IS NULL GROUP BY account_id) l ON l.account_id = a.id
-  LEFT JOIN (SELECT v.account_id, sum(ceil(k.size_bytes / 1048576.0)) AS mib FROM disk k JOIN vm v ON v.id = k.vm_id
-              WHERE k.deleted_at IS NULL AND v.closed_at IS NULL GROUP BY v.account_id) d ON d.account_id = a.id
-  LEFT JOIN (SELECT account_id, sum(ceil(claimed_bytes / 1048576.0)) AS mib FROM image
-              WHERE deleted_at IS NULL GROUP BY account_id) i ON i.account_id = a.id
+  LEFT JOIN (SELECT coalesce(i.account_id, k.account_id) AS account_id, sum(ceil(u.claimed_bytes / 1048576.0)) AS mib
+               FROM volume u LEFT JOIN image i ON i.volume_id = u.id LEFT JOIN disk k ON k.volume_id = u.id
+              GROUP BY 1) d ON d.account_id = a.id
  WHERE (used_cpu, used_memory_mib, used_vms, used_storage_mib)
-       <> (coalesce(l.cpu, 0), coalesce(l.memory, 0), coalesce(l.vms, 0), coalesce(d.mib, 0) + coalesce(i.mib, 0))
+       <> (coalesce(l.cpu, 0), coalesce(l.memory, 0), coalesce(l.vms, 0), coalesce(d.mib, 0))
 UNION ALL
 SELECT 'node ' || n.name, 'counted ' || cpu_used || ' CPUs ' || memory_mib_used || ' MiB ' || vms_used || ' VMs; live '
        || coalesce(l.cpu, 0) || ' ' || coalesce(l.memory, 0) || ' ' || coalesce(l.vms, 0)
@@ -344,14 +343,10 @@ SELECT 'node ' || n.name, 'counted ' || cpu_used || ' CPUs ' || memory_mib_used 
                           GROUP BY node_id) l ON l.node_id = n.id
  WHERE (cpu_used, memory_mib_used, vms_used) <> (coalesce(l.cpu, 0), coalesce(l.memory, 0), coalesce(l.vms, 0))
 UNION ALL
-SELECT 'storage ' || s.name, 'counted ' || claimed_bytes || ' bytes; live '
-       || coalesce(d.size, 0) + coalesce(i.size, 0)
+SELECT 'storage ' || s.name, 'counted ' || claimed_bytes || ' bytes; live ' || coalesce(u.size, 0)
   FROM storage s
-  LEFT JOIN (SELECT storage_id, sum(size_bytes) AS size FROM disk WHERE deleted_at IS NULL GROUP BY storage_id) d
-         ON d.storage_id = s.id
-  LEFT JOIN (SELECT storage_id, sum(claimed_bytes) AS size FROM image WHERE deleted_at IS NULL
-              GROUP BY storage_id) i ON i.storage_id = s.id
- WHERE claimed_bytes <> coalesce(d.size, 0) + coalesce(i.size, 0)
+  LEFT JOIN (SELECT storage_id, sum(claimed_bytes) AS size FROM volume GROUP BY storage_id) u ON u.storage_id = s.id
+ WHERE claimed_bytes <> coalesce(u.size, 0)
 UNION ALL
 SELECT 'address ' || host(l.address), 'leased to closed VM ' || n.vm_id
   FROM network_lease l JOIN nic n ON n.id = l.nic_id
@@ -379,12 +374,19 @@ SELECT 'place for VM ' || v.id, 'claimed on node ' || v.moves_to || ' though no 
    AND NOT EXISTS (SELECT 1 FROM operation o WHERE o.vm_id = v.id AND o.kind = 'vm_move'
                     AND {is_open("o")})
 UNION ALL
-SELECT 'disk ' || k.volume, 'live though VM ' || k.vm_id || ' is closed'
-  FROM disk k WHERE k.deleted_at IS NULL
-   AND NOT EXISTS (SELECT 1 FROM vm v WHERE v.id = k.vm_id AND v.closed_at IS NULL)
+SELECT 'disk ' || coalesce(t.disk_id::text, t.device), 'held by closed VM ' || t.vm_id
+  FROM attachment t WHERE NOT EXISTS (SELECT 1 FROM vm v WHERE v.id = t.vm_id AND v.closed_at IS NULL)
 UNION ALL
-SELECT 'attachment ' || t.image_id, 'held by closed VM ' || t.vm_id
-  FROM image_attachment t WHERE NOT EXISTS (SELECT 1 FROM vm v WHERE v.id = t.vm_id AND v.closed_at IS NULL)
+SELECT 'disk ' || k.id, 'of account ' || k.account_id || ' goes with VM ' || v.id || ' of account ' || v.account_id
+  FROM attachment t JOIN vm v ON v.id = t.vm_id JOIN disk k ON k.id = t.disk_id
+ WHERE t.delete_with_vm AND v.closed_at IS NULL AND k.account_id <> v.account_id
+UNION ALL
+SELECT 'disk ' || k.id, 'neither attached nor in the catalogue'
+  FROM disk k WHERE k.image_id IS NULL AND NOT EXISTS (SELECT 1 FROM attachment t WHERE t.disk_id = k.id)
+UNION ALL
+SELECT 'volume ' || u.name, 'of no disk and no image'
+  FROM volume u WHERE NOT EXISTS (SELECT 1 FROM disk k WHERE k.volume_id = u.id)
+   AND NOT EXISTS (SELECT 1 FROM image i WHERE i.volume_id = u.id)
 UNION ALL {operation_object.LEAKS}
 """
 )

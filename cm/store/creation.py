@@ -30,10 +30,10 @@ NICS_MAX: Final = 8
 
 @dataclass(frozen=True)
 class DiskRow:
-    """A disk of its own, in qcow2. ``image_id``: what its volume is made from; None: it stands alone."""
+    """A disk of its own, in qcow2. ``backing_id``: the volume that its own is made from; None: it stands alone."""
 
     storage_id: int
-    image_id: int | None
+    backing_id: int | None
     volume: str
     device: str
     bus: str
@@ -116,12 +116,19 @@ WITH new AS (
                                  AND port NOT IN {HELD_PORTS.format(node_id="CAST(:node_id AS bigint)")}
                                ORDER BY port LIMIT 1 FOR UPDATE SKIP LOCKED)
     RETURNING port
+), disks AS (
+    SELECT nextval('volume_id_seq') AS volume_id, nextval('disk_id_seq') AS id, d.*
+      FROM json_to_recordset(CAST(:disks AS json))
+           AS d (number smallint, storage_id bigint, backing_id bigint, volume text, device text, bus text, mode text,
+                 size_bytes bigint)
+), volumes AS (
+    INSERT INTO volume (id, storage_id, name, format, mode, backing_id, size_bytes, claimed_bytes)
+    SELECT volume_id, storage_id, volume, 'qcow2', mode, backing_id, size_bytes, size_bytes FROM disks
 ), disked AS (
-    INSERT INTO disk (vm_id, storage_id, image_id, volume, device, bus, format, mode, size_bytes)
-    SELECT new.id, d.storage_id, d.image_id, d.volume, d.device, d.bus, 'qcow2', d.mode, d.size_bytes
-      FROM new, json_to_recordset(CAST(:disks AS json))
-                AS d (storage_id bigint, image_id bigint, volume text, device text, bus text, mode text,
-                      size_bytes bigint)
+    INSERT INTO disk (id, account_id, volume_id) SELECT id, CAST(:account_id AS bigint), volume_id FROM disks
+), attached AS (
+    INSERT INTO attachment (vm_id, number, disk_id, device, bus, boot_order, delete_with_vm)
+    SELECT new.id, d.number, d.id, d.device, d.bus, d.number + 1, true FROM new, disks d
 ), decided AS (
     INSERT INTO placement (vm_id, node_id, verdicts, others)
     SELECT id, CAST(:node_id AS bigint), CAST(:verdicts AS jsonb), CAST(:others AS jsonb) FROM new
@@ -192,7 +199,7 @@ def insert_vm(session: Session, rows: VMRows) -> Inserted:
         uuid=str(rows.uuid),
         reservation_id=str(rows.reservation_id),
         nics=json.dumps(_by_network(rows.nics)),
-        disks=json.dumps([vars(disk) for disk in rows.disks]),
+        disks=json.dumps([{"number": number, **vars(disk)} for number, disk in enumerate(rows.disks)]),
         channel=CHANNEL,
         topic=TOPIC,
     ).one()

@@ -10,7 +10,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from cm.interfaces.hypervisor import DomainSpec, NicSpec, VncSpec
-from cm.rpc.vocabulary import DeployMode, DiskBus, DiskFormat, NicModel, VideoModel
+from cm.rpc.vocabulary import DiskBus, DiskFormat, NicModel, VideoModel, VolumeMode
 from cm.rules.names import console_volume, domain_name, network_name, pool_name
 from cm.runtime.prepared import Prepared
 from cm.store.nic import nics_of
@@ -24,12 +24,12 @@ SERIAL = "ds=nocloud-net;s=http://169.254.169.254/nocloud/"
 class VolumePlan:
     """A volume that a VM needs: made from ``base`` (None: empty), on the storage's pool."""
 
-    disk_id: int | None
+    volume_id: int
     pool: str
     volume: str
     base: str | None
     base_format: DiskFormat
-    mode: DeployMode
+    mode: VolumeMode
     size_bytes: int
     made: bool
 
@@ -37,19 +37,11 @@ class VolumePlan:
 _DISKS = Prepared(
     "disks_of_vm",
     """
-SELECT d.id, d.storage_id, d.volume, d.device, d.bus, d.format, d.mode, d.size_bytes, d.made,
-       i.volume AS base, i.format AS base_format, i.video_device
-  FROM disk d LEFT JOIN image i ON i.id = d.image_id
- WHERE d.vm_id = :id AND d.deleted_at IS NULL ORDER BY d.id
-""",
-)
-
-_ATTACHED = Prepared(
-    "attached_to_vm",
-    """
-SELECT a.device, a.read_only, i.volume, i.format, i.kind, i.storage_id
-  FROM image_attachment a JOIN image i ON i.id = a.image_id
- WHERE a.vm_id = :id ORDER BY a.device
+SELECT a.device, a.bus, a.read_only, a.cdrom, a.delete_with_vm, u.id AS volume_id, u.storage_id, u.name AS volume,
+       u.format, u.mode, u.size_bytes, u.made, b.name AS base, b.format AS base_format
+  FROM attachment a JOIN disk k ON k.id = a.disk_id JOIN volume u ON u.id = k.volume_id
+  LEFT JOIN volume b ON b.id = u.backing_id
+ WHERE a.vm_id = :id ORDER BY a.number
 """,
 )
 
@@ -62,9 +54,9 @@ class DiskPlan:
     volume: str
     format: DiskFormat
     device: str
-    bus: DiskBus = DiskBus.VIRTIO
-    cdrom: bool = False
-    read_only: bool = False
+    bus: DiskBus
+    cdrom: bool
+    read_only: bool
 
 
 @dataclass(frozen=True)
@@ -82,24 +74,25 @@ class DomainPlan:
 
 
 def disks_of(session: Session, vm_id: int) -> Sequence[Any]:
-    """The rows of a VM's own disks, for ``plans_of`` and ``domain_plan``."""
+    """The rows of a VM's disks, for ``plans_of`` and ``domain_plan``; the root disk is first."""
     return _DISKS(session, id=vm_id)
 
 
 def plans_of(disks: Sequence[Any]) -> tuple[VolumePlan, ...]:
-    """The volumes of these disks."""
+    """The volumes of those of these disks that are the VM's own: they are made for it, and go with it."""
     return tuple(
         VolumePlan(
-            row.id,
+            row.volume_id,
             pool_name(row.storage_id),
             row.volume,
             row.base,
             DiskFormat(row.base_format or "qcow2"),
-            DeployMode(row.mode),
+            VolumeMode(row.mode),
             row.size_bytes,
             row.made,
         )
         for row in disks
+        if row.delete_with_vm
     )
 
 
@@ -110,33 +103,26 @@ def volume_plans(session: Session, vm_id: int) -> tuple[VolumePlan, ...]:
 
 _PLACED = Prepared(
     "placed_vm",
-    "SELECT v.uuid::text AS uuid, v.name, v.cpu, v.memory_mib, v.vnc_enabled, n.address, p.port"
-    " FROM vm v JOIN node n ON n.id = v.node_id LEFT JOIN vnc_port p ON p.vm_id = v.id WHERE v.id = :id",
+    "SELECT v.uuid::text AS uuid, v.name, v.cpu, v.memory_mib, v.vnc_enabled, n.address, p.port, i.video_device"
+    " FROM vm v JOIN node n ON n.id = v.node_id JOIN image i ON i.id = v.image_id"
+    " LEFT JOIN vnc_port p ON p.vm_id = v.id WHERE v.id = :id",
 )
 
 
-def domain_plan(session: Session, vm_id: int, vnc_password: str, own: Sequence[Any] | None = None) -> DomainPlan:
+def domain_plan(session: Session, vm_id: int, vnc_password: str, disks: Sequence[Any] | None = None) -> DomainPlan:
     """
     The definition of a VM's domain on the node that it is placed on.
 
-    :param own: its own disks, where they were read already.
+    :param disks: its disks, where they were read already.
     """
     vm = _PLACED(session, id=vm_id).one()
-    own = disks_of(session, vm_id) if own is None else own
-    disks = [DiskPlan(pool_name(d.storage_id), d.volume, DiskFormat(d.format), d.device, DiskBus(d.bus)) for d in own]
-    for a in _ATTACHED(session, id=vm_id):
-        cdrom = a.kind == "iso"
-        disks.append(
-            DiskPlan(
-                pool_name(a.storage_id),
-                a.volume,
-                DiskFormat(a.format),
-                a.device,
-                DiskBus.SATA if cdrom else DiskBus.VIRTIO,
-                cdrom=cdrom,
-                read_only=a.read_only,
-            )
+    disks = disks_of(session, vm_id) if disks is None else disks
+    plans = [
+        DiskPlan(
+            pool_name(d.storage_id), d.volume, DiskFormat(d.format), d.device, DiskBus(d.bus), d.cdrom, d.read_only
         )
+        for d in disks
+    ]
     nics = [NicSpec(network_name(n.pool), n.mac, n.tap, NicModel(n.model)) for n in nics_of(session, vm_id)]
     spec = DomainSpec(
         name=domain_name(vm_id),
@@ -149,17 +135,18 @@ def domain_plan(session: Session, vm_id: int, vnc_password: str, own: Sequence[A
         vnc=None if vm.port is None else VncSpec(vm.address, vm.port, vnc_password, vm.vnc_enabled),
         console_log=None,
         smbios_serial=SERIAL,
-        video=VideoModel(own[0].video_device or "vga") if own else VideoModel.VGA,
+        video=VideoModel(vm.video_device),
     )
-    console = (pool_name(own[0].storage_id), console_volume(vm.uuid)) if own else None
-    return DomainPlan(spec, tuple(disks), console)
+    console = (pool_name(disks[0].storage_id), console_volume(vm.uuid)) if disks else None
+    return DomainPlan(spec, tuple(plans), console)
 
 
 _NODE_WITH_DISKS = Prepared(
     "node_with_disks",
-    "SELECT n.id FROM disk d JOIN storage_attachment a ON a.storage_id = d.storage_id AND a.state = 'attached'"
-    " JOIN node n ON n.id = a.node_id WHERE d.vm_id = :id AND d.deleted_at IS NULL AND n.state = 'ok'"
-    " AND n.deleted_at IS NULL ORDER BY d.id, n.id LIMIT 1",
+    "SELECT n.id FROM attachment a JOIN disk k ON k.id = a.disk_id JOIN volume u ON u.id = k.volume_id"
+    " JOIN storage_attachment s ON s.storage_id = u.storage_id AND s.state = 'attached'"
+    " JOIN node n ON n.id = s.node_id WHERE a.vm_id = :id AND a.delete_with_vm AND n.state = 'ok'"
+    " AND n.deleted_at IS NULL ORDER BY a.number, n.id LIMIT 1",
 )
 
 
@@ -172,6 +159,10 @@ def node_with_disks(session: Session, vm_id: int) -> int | None:
 def root_storage(session: Session, vm_id: int) -> int | None:
     """Where a VM's first disk is; None where it is deleted."""
     found: int | None = session.scalar(
-        text("SELECT storage_id FROM disk WHERE vm_id = :id AND deleted_at IS NULL ORDER BY id LIMIT 1"), {"id": vm_id}
+        text(
+            "SELECT u.storage_id FROM attachment a JOIN disk k ON k.id = a.disk_id JOIN volume u ON u.id = k.volume_id"
+            " WHERE a.vm_id = :id ORDER BY a.number LIMIT 1"
+        ),
+        {"id": vm_id},
     )
     return found

@@ -17,9 +17,9 @@ _GUEST = Prepared(
 SELECT v.id, v.uuid::text AS uuid, v.name, v.node_id, v.launches, v.launched_at, v.account_id, v.ssh_username,
        v.ssh_key, v.user_data, v.secret, v.reservation_id::text AS reservation_id, i.uuid::text AS image_uuid,
        t.name AS template_name, c.number AS asked_nic,
-       (SELECT min(d.device) FROM disk d WHERE d.vm_id = v.id AND d.deleted_at IS NULL) AS root_device,
-       (SELECT array_agg(a.device ORDER BY a.device) FROM image_attachment a JOIN image x ON x.id = a.image_id
-         WHERE a.vm_id = v.id AND x.kind <> 'iso') AS data_devices
+       (SELECT a.device FROM attachment a WHERE a.vm_id = v.id AND a.number = 0) AS root_device,
+       (SELECT array_agg(a.device ORDER BY a.device) FROM attachment a
+         WHERE a.vm_id = v.id AND a.number > 0 AND NOT a.cdrom) AS data_devices
   FROM address_pool p JOIN network_lease asked ON asked.pool_id = p.id JOIN nic c ON c.id = asked.nic_id
   JOIN vm v ON v.id = c.vm_id
   JOIN image i ON i.id = v.image_id JOIN template t ON t.id = v.template_id

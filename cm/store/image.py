@@ -50,17 +50,18 @@ class ImageRow:
 
 
 _ROW = """
-SELECT id, uuid::text AS uuid, kind, name, account_id, storage_id, volume, format, size_bytes, claimed_bytes, sha256,
-       state, access, version
-  FROM image WHERE id = :id AND deleted_at IS NULL
+SELECT i.id, i.uuid::text AS uuid, i.kind, i.name, i.account_id, u.storage_id, u.name AS volume, u.format, u.size_bytes,
+       u.claimed_bytes, i.sha256, i.state, i.access, i.version
+  FROM image i JOIN volume u ON u.id = i.volume_id WHERE i.id = :id AND i.deleted_at IS NULL
 """
+_LOCKED = " FOR UPDATE OF i FOR NO KEY UPDATE OF u"
 
 
 def find_image(session: Session, image_id: int, *, lock: bool = False) -> ImageRow | None:
     """
     :param lock: hold its row until the transaction ends, also against those who would use it (``FOR UPDATE``).
     """
-    found = session.execute(text(_ROW + (" FOR UPDATE" if lock else "")), {"id": image_id}).first()
+    found = session.execute(text(_ROW + (_LOCKED if lock else "")), {"id": image_id}).first()
     if found is None:
         return None
     values = dict(found._mapping)
@@ -99,6 +100,7 @@ class UsableImage(NamedTuple):
     state: ImageState
     account_id: int
     access: ImageAccess
+    volume_id: int
     storage_id: int
     size_bytes: int
     format: str
@@ -112,16 +114,16 @@ class UsableImage(NamedTuple):
 _USABLE = Prepared(
     "usable_image",
     """
-SELECT i.id, i.kind, i.state, i.account_id, i.access, i.storage_id, i.size_bytes, i.format, i.disk_controller,
+SELECT i.id, i.kind, i.state, i.account_id, i.access, u.id, u.storage_id, u.size_bytes, u.format, i.disk_controller,
        i.network_device, s.locked, i.least_memory_mib, i.least_disk_bytes
-  FROM image i JOIN storage s ON s.id = i.storage_id
- WHERE i.id = :id AND i.deleted_at IS NULL FOR KEY SHARE
+  FROM image i JOIN volume u ON u.id = i.volume_id JOIN storage s ON s.id = u.storage_id
+ WHERE i.id = :id AND i.deleted_at IS NULL FOR KEY SHARE OF i, s
 """,
 )
 
 
 def find_usable(session: Session, image_id: int) -> UsableImage | None:
-    """An image and its storage: neither can be deleted until the transaction ends."""
+    """An image and its storage: neither can be deleted until the transaction ends, and so the volume cannot."""
     found = _USABLE(session, id=image_id).first()
     if found is None:
         return None
@@ -131,11 +133,12 @@ def find_usable(session: Session, image_id: int) -> UsableImage | None:
 
 # What everybody sees who may see an image; who else may, and whose VMs have it, depends on who asks.
 _COLUMNS = """i.id AS image_id, i.uuid::text AS uuid, i.kind, i.name, i.description, i.account_id AS user_id,
-       a.login AS user_login, i.storage_id, s.name AS storage_name, i.format, i.size_bytes, i.claimed_bytes, i.sha256,
+       a.login AS user_login, u.storage_id, s.name AS storage_name, u.format, u.size_bytes, u.claimed_bytes, i.sha256,
        i.state, i.progress, i.error, i.access, i.platform, i.disk_controller, i.network_device, i.video_device,
        i.system, i.architecture, i.least_memory_mib, i.least_disk_bytes, i.default_user, i.agent, i.family,
        i.family_version, i.version, i.created_at AS created"""
-_FROM = "image i JOIN account a ON a.id = i.account_id JOIN storage s ON s.id = i.storage_id"
+_FROM = "image i JOIN account a ON a.id = i.account_id LEFT JOIN volume u ON u.id = i.volume_id"
+_FROM += " LEFT JOIN storage s ON s.id = u.storage_id"  # one that is deleted has neither
 _FEED = Prepared(
     "feed_image",
     f"SELECT {_COLUMNS}, i.id AS _id, i.deleted_at IS NOT NULL AS _gone FROM {_FROM} WHERE i.id = ANY(:ids)",
@@ -149,7 +152,8 @@ def render_images(session: Session, ids: list[int]) -> Mapping[int, Rendered]:
 _SHOWN = f"""
 SELECT {_COLUMNS},
        o.id AS operation_id, coalesce(o.user_text, '') AS waiting_for,
-       (SELECT array_agg(t.vm_id ORDER BY t.vm_id) FROM image_attachment t WHERE t.image_id = i.id) AS vm_ids,
+       (SELECT array_agg(t.vm_id ORDER BY t.vm_id) FROM disk k JOIN attachment t ON t.disk_id = k.id
+         WHERE k.image_id = i.id) AS vm_ids,
        (SELECT array_agg(g.group_id ORDER BY g.group_id) FROM acl g
          WHERE g.kind = 'image' AND g.object_id = i.id AND g.group_id IS NOT NULL
            AND (g.issuer = :issuer OR CAST(:issuer AS text) IS NULL)
@@ -241,7 +245,7 @@ def list_images(
     if account_id is not None:
         where += " AND i.account_id = :whose"
     if storage_id is not None:
-        where += " AND i.storage_id = :storage_id"
+        where += " AND u.storage_id = :storage_id"
     if before is not None:
         where += " AND i.id < :before"
     found = session.execute(
@@ -279,13 +283,21 @@ def write_access(session: Session, image_id: int, access: ImageAccess) -> None:
 
 _INSERT = text(
     """
-INSERT INTO image (uuid, kind, name, description, account_id, storage_id, volume, format, state, access, platform,
-                   disk_controller, network_device, video_device, system, architecture, least_memory_mib,
-                   least_disk_bytes, default_user, agent, family, family_version)
-VALUES (:uuid, :kind, :name, :description, :account_id, :storage_id, :volume, :format, 'adding', :access, :platform,
-        :disk_controller, :network_device, :video_device, :system, :architecture, :least_memory_mib,
-        :least_disk_bytes, :default_user, :agent, :family, :family_version)
-RETURNING id
+WITH lies AS (
+    INSERT INTO volume (storage_id, name, format) VALUES (:storage_id, :volume, :format) RETURNING id
+), made AS (
+    INSERT INTO image (uuid, kind, name, description, account_id, volume_id, state, access, platform, disk_controller,
+                       network_device, video_device, system, architecture, least_memory_mib, least_disk_bytes,
+                       default_user, agent, family, family_version)
+    SELECT :uuid, :kind, :name, :description, :account_id, id, 'adding', :access, :platform, :disk_controller,
+           :network_device, :video_device, :system, :architecture, :least_memory_mib, :least_disk_bytes, :default_user,
+           :agent, :family, :family_version FROM lies
+    RETURNING id, kind, account_id, volume_id
+), attachable AS (
+    INSERT INTO disk (account_id, image_id, volume_id)
+    SELECT account_id, id, volume_id FROM made WHERE kind <> 'system'
+)
+SELECT id FROM made
 """
 )
 
@@ -314,12 +326,11 @@ def update_image(session: Session, image_id: int, values: Mapping[str, Any]) -> 
 
 _USERS = text(
     """
-SELECT DISTINCT v.id FROM vm v
- WHERE v.closed_at IS NULL
-   AND (EXISTS (SELECT 1 FROM disk d WHERE d.vm_id = v.id AND d.image_id = :id AND d.deleted_at IS NULL
-                 AND (d.mode = 'overlay' OR NOT d.made))
-        OR EXISTS (SELECT 1 FROM image_attachment a WHERE a.vm_id = v.id AND a.image_id = :id))
- ORDER BY v.id
+SELECT a.vm_id FROM image i JOIN volume u ON u.backing_id = i.volume_id JOIN disk k ON k.volume_id = u.id
+  JOIN attachment a ON a.disk_id = k.id WHERE i.id = :id
+UNION
+SELECT a.vm_id FROM disk k JOIN attachment a ON a.disk_id = k.id WHERE k.image_id = :id
+ ORDER BY 1
 """
 )
 
@@ -334,6 +345,11 @@ def set_state(session: Session, image_id: int, state: ImageState, error: str = "
         text("UPDATE image SET state = :state, error = :error, version = version + 1 WHERE id = :id"),
         {"id": image_id, "state": state, "error": error},
     )
+    if state is ImageState.OK:
+        session.execute(
+            text("UPDATE volume SET made = true WHERE id = (SELECT volume_id FROM image WHERE id = :id)"),
+            {"id": image_id},
+        )
 
 
 def set_progress(session: Session, image_id: int, percent: int) -> None:
@@ -345,8 +361,8 @@ def set_progress(session: Session, image_id: int, percent: int) -> None:
 
 _FAILED = text(
     """
-SELECT i.id, i.account_id FROM image i
- WHERE i.state = 'failed' AND i.deleted_at IS NULL AND i.claimed_bytes = 0
+SELECT i.id, i.account_id FROM image i JOIN volume u ON u.id = i.volume_id
+ WHERE i.state = 'failed' AND i.deleted_at IS NULL AND u.claimed_bytes = 0
    AND NOT EXISTS (SELECT 1 FROM operation_object h WHERE h.kind = 'image' AND h.object_id = i.id)
    AND NOT EXISTS (SELECT 1 FROM operation o WHERE o.finished_at > now() - make_interval(secs => :seconds)
                     AND CAST(o.objects->'image'->>0 AS bigint) = i.id)

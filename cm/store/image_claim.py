@@ -22,7 +22,8 @@ def hold_image(session: Session, row: ImageRow, size_bytes: int) -> None:
     if size_bytes > row.claimed_bytes:
         _claim(session, row, size_bytes)
         session.execute(
-            text("UPDATE image SET claimed_bytes = :size WHERE id = :id"), {"id": row.id, "size": size_bytes}
+            text("UPDATE volume SET claimed_bytes = :size WHERE id = (SELECT volume_id FROM image WHERE id = :id)"),
+            {"id": row.id, "size": size_bytes},
         )
 
 
@@ -58,8 +59,9 @@ def claim_image(session: Session, row: ImageRow, format: DiskFormat, size_bytes:
     _claim(session, row, size_bytes)
     session.execute(
         text(
-            "UPDATE image SET format = :format, size_bytes = :size, claimed_bytes = :size, sha256 = :sha256,"
-            " volume = :volume, version = version + 1 WHERE id = :id"
+            "WITH lies AS (UPDATE volume SET format = :format, size_bytes = :size, claimed_bytes = :size,"
+            " name = :volume WHERE id = (SELECT volume_id FROM image WHERE id = :id))"
+            " UPDATE image SET sha256 = :sha256, version = version + 1 WHERE id = :id"
         ),
         {
             "id": row.id,
@@ -75,25 +77,36 @@ def release_image(session: Session, image_id: int) -> None:
     """Give back what an image claims, once; its volume is gone."""
     found = session.execute(
         text(
-            "SELECT account_id, storage_id, claimed_bytes FROM image WHERE id = :id AND deleted_at IS NULL"
-            " AND claimed_bytes > 0 FOR UPDATE"
+            "SELECT i.account_id, u.id, u.storage_id, u.claimed_bytes FROM image i JOIN volume u ON u.id = i.volume_id"
+            " WHERE i.id = :id AND i.deleted_at IS NULL AND u.claimed_bytes > 0 FOR UPDATE OF i FOR NO KEY UPDATE OF u"
         ),
         {"id": image_id},
     ).first()
     if found is None:
         return
-    session.execute(text("UPDATE image SET claimed_bytes = 0 WHERE id = :id"), {"id": image_id})
+    session.execute(text("UPDATE volume SET claimed_bytes = 0 WHERE id = :id"), {"id": found.id})
     release_quota(session, found.account_id, storage_mib=mib(found.claimed_bytes))
     release_storage(session, found.storage_id, found.claimed_bytes)
 
 
 def close_image(session: Session, image_id: int) -> None:
-    """An image whose volume is gone ends."""
+    """
+    An image whose volume is gone ends.
+
+    :raises sqlalchemy.exc.IntegrityError: something is made from its volume, or it is attached.
+    """
     release_image(session, image_id)
+    volume_id = session.scalar(
+        text("SELECT volume_id FROM image WHERE id = :id AND deleted_at IS NULL FOR UPDATE"), {"id": image_id}
+    )
+    if volume_id is None:
+        return
+    session.execute(text("DELETE FROM disk WHERE image_id = :id"), {"id": image_id})
     session.execute(
         text(
-            "UPDATE image SET state = 'deleted', deleted_at = clock_timestamp(), version = version + 1"
-            " WHERE id = :id AND deleted_at IS NULL"
+            "UPDATE image SET state = 'deleted', deleted_at = clock_timestamp(), version = version + 1,"
+            " volume_id = NULL WHERE id = :id"
         ),
         {"id": image_id},
     )
+    session.execute(text("DELETE FROM volume WHERE id = :id"), {"id": volume_id})

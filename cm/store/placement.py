@@ -17,8 +17,8 @@ from cm.runtime.prepared import Prepared
 
 _STORAGES = Prepared(
     "storages_of_vm",
-    "SELECT storage_id FROM disk WHERE vm_id = :id AND deleted_at IS NULL UNION SELECT i.storage_id"
-    " FROM image_attachment a JOIN image i ON i.id = a.image_id WHERE a.vm_id = :id",
+    "SELECT u.storage_id FROM attachment a JOIN disk k ON k.id = a.disk_id JOIN volume u ON u.id = k.volume_id"
+    " WHERE a.vm_id = :id",
 )
 
 

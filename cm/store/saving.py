@@ -12,16 +12,17 @@ from cm.rpc.vocabulary import ImageState
 
 _ROOT = text(
     """
-SELECT d.storage_id, d.size_bytes, i.platform, i.disk_controller, i.network_device, i.video_device, i.system,
+SELECT u.storage_id, u.size_bytes, i.platform, i.disk_controller, i.network_device, i.video_device, i.system,
        i.architecture, i.least_memory_mib, i.default_user, i.agent
-  FROM disk d JOIN image i ON i.id = d.image_id WHERE d.vm_id = :id AND d.deleted_at IS NULL ORDER BY d.id LIMIT 1
+  FROM attachment a JOIN disk k ON k.id = a.disk_id JOIN volume u ON u.id = k.volume_id
+  JOIN vm v ON v.id = a.vm_id JOIN image i ON i.id = v.image_id WHERE a.vm_id = :id AND a.number = 0
 """
 )
 
 
 @dataclass(frozen=True)
 class RootDisk:
-    """A VM's first disk, with what the image that it was made of says of its guest."""
+    """A VM's root disk, with what the image that it was made of says of its guest."""
 
     storage_id: int
     size_bytes: int
@@ -43,12 +44,14 @@ def root_disk(session: Session, vm_id: int) -> RootDisk | None:
 
 _INSERT = text(
     """
-INSERT INTO image (uuid, kind, name, description, account_id, storage_id, volume, format, size_bytes, claimed_bytes,
-                   state, platform, disk_controller, network_device, video_device, system, architecture,
-                   least_memory_mib, default_user, agent)
-VALUES (:uuid, 'system', :name, :description, :account_id, :storage_id, :volume, 'qcow2', :size_bytes, :size_bytes,
-        'adding', :platform, :disk_controller, :network_device, :video_device, :system, :architecture,
-        :least_memory_mib, :default_user, :agent)
+WITH lies AS (
+    INSERT INTO volume (storage_id, name, format, size_bytes, claimed_bytes)
+    VALUES (:storage_id, :volume, 'qcow2', :size_bytes, :size_bytes) RETURNING id
+)
+INSERT INTO image (uuid, kind, name, description, account_id, volume_id, state, platform, disk_controller,
+                   network_device, video_device, system, architecture, least_memory_mib, default_user, agent)
+SELECT :uuid, 'system', :name, :description, :account_id, id, 'adding', :platform, :disk_controller, :network_device,
+       :video_device, :system, :architecture, :least_memory_mib, :default_user, :agent FROM lies
 RETURNING id
 """
 )
@@ -105,24 +108,34 @@ def fail_saved(session: Session, image_id: int, error: str) -> Failed | None:
     """
     found = session.execute(
         text(
-            "UPDATE image SET state = 'failed', error = :error, deleted_at = clock_timestamp()"
-            " WHERE id = :id AND deleted_at IS NULL AND state = 'adding'"
-            " RETURNING account_id, storage_id, claimed_bytes"
+            "SELECT i.account_id, i.volume_id, u.storage_id, u.claimed_bytes FROM image i"
+            " JOIN volume u ON u.id = i.volume_id WHERE i.id = :id AND i.deleted_at IS NULL AND i.state = 'adding'"
+            " FOR UPDATE OF i"
         ),
-        {"id": image_id, "error": error},
+        {"id": image_id},
     ).first()
     if found is None:
         return None
+    session.execute(
+        text(
+            "UPDATE image SET state = 'failed', error = :error, deleted_at = clock_timestamp(), volume_id = NULL"
+            " WHERE id = :id AND deleted_at IS NULL AND state = 'adding'"
+        ),
+        {"id": image_id, "error": error},
+    )
+    session.execute(text("DELETE FROM volume WHERE id = :id"), {"id": found.volume_id})
     session.execute(text("UPDATE vm SET save_image_id = NULL WHERE save_image_id = :id"), {"id": image_id})
     return Failed(found.account_id, found.storage_id, found.claimed_bytes)
 
 
 @dataclass(frozen=True)
 class SavedImage:
+    """:ivar volume: storage_id: of one that is deleted, None."""
+
     id: int
-    volume: str
     state: ImageState
-    storage_id: int
+    volume: str | None
+    storage_id: int | None
 
 
 def find_saved(session: Session, image_id: int | None) -> SavedImage | None:
@@ -130,9 +143,13 @@ def find_saved(session: Session, image_id: int | None) -> SavedImage | None:
     if image_id is None:
         return None
     found = session.execute(
-        text("SELECT id, volume, state, storage_id FROM image WHERE id = :id"), {"id": image_id}
+        text(
+            "SELECT i.id, i.state, u.name AS volume, u.storage_id FROM image i LEFT JOIN volume u"
+            " ON u.id = i.volume_id WHERE i.id = :id"
+        ),
+        {"id": image_id},
     ).first()
-    return None if found is None else SavedImage(found.id, found.volume, ImageState(found.state), found.storage_id)
+    return None if found is None else SavedImage(found.id, ImageState(found.state), found.volume, found.storage_id)
 
 
 def keep_saved(session: Session, image_id: int, size_bytes: int) -> int:
@@ -146,8 +163,10 @@ def keep_saved(session: Session, image_id: int, size_bytes: int) -> int:
     return int(
         session.execute(
             text(
-                "UPDATE image SET state = 'ok', progress = 100, size_bytes = greatest(size_bytes, :size)"
-                " WHERE id = :id AND state = 'adding' RETURNING account_id"
+                "WITH kept AS (UPDATE image SET state = 'ok', progress = 100 WHERE id = :id AND state = 'adding'"
+                " RETURNING account_id, volume_id), lies AS (UPDATE volume u SET made = true,"
+                " size_bytes = greatest(u.size_bytes, :size) FROM kept WHERE u.id = kept.volume_id)"
+                " SELECT account_id FROM kept"
             ),
             {"id": image_id, "size": size_bytes},
         ).scalar_one()

@@ -120,8 +120,8 @@ def content(session: Session, storage_id: int) -> tuple[int, int]:
     """How many images and VMs' disks are on a storage."""
     found = session.execute(
         text(
-            "SELECT (SELECT count(*) FROM image WHERE storage_id = :id AND deleted_at IS NULL) AS images,"
-            " (SELECT count(*) FROM disk WHERE storage_id = :id AND deleted_at IS NULL) AS disks"
+            "SELECT count(*) FILTER (WHERE i.id IS NOT NULL) AS images, count(*) FILTER (WHERE i.id IS NULL) AS disks"
+            " FROM volume u LEFT JOIN image i ON i.volume_id = u.id WHERE u.storage_id = :id"
         ),
         {"id": storage_id},
     ).one()
@@ -189,9 +189,8 @@ def delete_attachment(session: Session, storage_id: int, node_id: int) -> None:
 _USERS = text(
     """
 SELECT v.id FROM vm v WHERE (v.node_id = :n AND v.node_claimed OR v.moves_to = :n) AND v.closed_at IS NULL
-   AND (EXISTS (SELECT 1 FROM disk d WHERE d.vm_id = v.id AND d.storage_id = :s AND d.deleted_at IS NULL)
-        OR EXISTS (SELECT 1 FROM image_attachment a JOIN image i ON i.id = a.image_id
-                    WHERE a.vm_id = v.id AND i.storage_id = :s))
+   AND EXISTS (SELECT 1 FROM attachment a JOIN disk k ON k.id = a.disk_id JOIN volume u ON u.id = k.volume_id
+                WHERE a.vm_id = v.id AND u.storage_id = :s)
  ORDER BY v.id
 """
 )

@@ -171,8 +171,9 @@ SELECT v.id, v.uuid::text AS uuid, v.name, v.description, v.account_id, v.image_
        (SELECT array_agg(host(l.address) ORDER BY c.number, l.address)
           FROM nic c CROSS JOIN LATERAL (SELECT address FROM network_lease WHERE nic_id = c.id OFFSET 0) l
          WHERE c.vm_id = v.id) AS addresses,
-       (SELECT json_agg(json_build_object('id', a.image_id, 'name', x.name, 'kind', x.kind) ORDER BY a.device)
-          FROM image_attachment a JOIN image x ON x.id = a.image_id WHERE a.vm_id = v.id) AS attached,
+       (SELECT json_agg(json_build_object('id', x.id, 'name', x.name, 'kind', x.kind) ORDER BY a.device)
+          FROM attachment a JOIN disk k ON k.id = a.disk_id JOIN image x ON x.id = k.image_id
+         WHERE a.vm_id = v.id AND a.number > 0) AS attached,
        o.id AS operation_id, o.kind AS operation_kind
   FROM vm v JOIN image i ON i.id = v.image_id JOIN template t ON t.id = v.template_id
   LEFT JOIN operation o ON o.vm_id = v.id AND {keeps_busy("o")}

@@ -107,7 +107,8 @@ def rest_vm(session: Session, vm_id: int) -> None:
 _MARK_LAUNCH = Prepared(
     "mark_launch",
     """
-WITH made AS (UPDATE disk SET made = true WHERE id = ANY(CAST(:made AS bigint[])))
+WITH made AS (UPDATE volume SET made = true, backing_id = CASE mode WHEN 'overlay' THEN backing_id END
+               WHERE id = ANY(CAST(:made AS bigint[])))
 UPDATE vm SET launched_at = clock_timestamp(), launches = launches + 1, seen = 'unknown', save_image_id = NULL,
        seen_reason = '', doubt = '', doubt_since = NULL, contextualized_at = NULL
  WHERE id = :id RETURNING launched_at
@@ -119,7 +120,7 @@ def mark_launch(session: Session, vm_id: int, made: list[int]) -> datetime:
     """
     A VM is going to be launched.
 
-    :param made: the ids of its disks that were made for that.
+    :param made: the ids of its volumes that were made for that.
     :return: when; it names the launch.
     """
     at: datetime = _MARK_LAUNCH(session, id=vm_id, made=made).scalar_one()
@@ -144,9 +145,15 @@ def write_launched(session: Session, vm_id: int, *, looked: bool) -> bool:
     return bool(_LAUNCHED(session, id=vm_id, looked=looked, gone=_GONE).rowcount)
 
 
-def write_made(session: Session, disk_ids: list[int]) -> None:
-    """Disks are there as a whole."""
-    session.execute(text("UPDATE disk SET made = true WHERE id = ANY(:ids)"), {"ids": disk_ids})
+def write_made(session: Session, volume_ids: list[int]) -> None:
+    """Volumes are there as a whole; what they were copied from they need no more."""
+    session.execute(
+        text(
+            "UPDATE volume SET made = true, backing_id = CASE mode WHEN 'overlay' THEN backing_id END"
+            " WHERE id = ANY(:ids)"
+        ),
+        {"ids": volume_ids},
+    )
 
 
 def write_power(session: Session, vm_id: int, seen: Seen, reason: SeenReason) -> None:

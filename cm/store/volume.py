@@ -17,29 +17,31 @@ class Expected:
     """What should be on a storage, read before it was listed."""
 
     live: frozenset[str]  # volumes that must be there
-    passing: frozenset[str]  # volumes of work under way, which may come and go
+    passing: frozenset[str]  # those that are on record, and consoles; what is under way may come and go
+    left: frozenset[str]  # uuids of images that have ended and are still worked on
 
 
 def expected(session: Session, storage_id: int) -> Expected:
     live = session.scalars(
         text(
-            "SELECT d.volume FROM disk d JOIN vm v ON v.id = d.vm_id WHERE d.storage_id = :s AND d.deleted_at IS NULL"
-            " AND d.made AND NOT EXISTS (SELECT 1 FROM operation o WHERE o.vm_id = v.id"
-            f"  AND {is_open('o')})"
-            " UNION ALL SELECT volume FROM image WHERE storage_id = :s AND state = 'ok' AND deleted_at IS NULL"
+            "SELECT u.name FROM volume u JOIN disk k ON k.volume_id = u.id WHERE u.storage_id = :s AND u.made"
+            " AND k.image_id IS NULL AND NOT EXISTS (SELECT 1 FROM attachment a JOIN operation o ON o.vm_id = a.vm_id"
+            f"  AND {is_open('o')} WHERE a.disk_id = k.id)"
+            " UNION ALL SELECT u.name FROM volume u JOIN image i ON i.volume_id = u.id"
+            " WHERE u.storage_id = :s AND i.state = 'ok'"
         ),
         {"s": storage_id},
     )
-    passing = session.scalars(
+    passing = session.scalars(text("SELECT name FROM volume WHERE storage_id = :s"), {"s": storage_id})
+    left = session.scalars(
         text(
-            "SELECT volume FROM disk WHERE storage_id = :s AND deleted_at IS NULL"
-            " UNION ALL SELECT volume FROM image WHERE storage_id = :s AND (deleted_at IS NULL OR EXISTS"
-            "  (SELECT 1 FROM operation_object h WHERE h.kind = 'image' AND h.object_id = image.id AND h.exclusive))"
-        ),
-        {"s": storage_id},
+            "SELECT i.uuid::text FROM operation_object h JOIN image i ON i.id = h.object_id"
+            " WHERE h.kind = 'image' AND h.exclusive AND i.deleted_at IS NOT NULL"
+        )
     )
     open_vms = session.scalars(text("SELECT uuid FROM vm WHERE closed_at IS NULL"))
-    return Expected(frozenset(live), frozenset(passing) | {console_volume(uuid) for uuid in open_vms})
+    consoles = {console_volume(uuid) for uuid in open_vms}
+    return Expected(frozenset(live), frozenset(passing) | consoles, frozenset(left))
 
 
 @dataclass(frozen=True)

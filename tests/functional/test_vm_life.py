@@ -279,7 +279,10 @@ def test_two_nics(demo: Cloud) -> None:
 
 def insert(cloud: Cloud, nics: tuple[NicRow, ...], user_data: str) -> Inserted:
     """A VM with several NICs."""
-    [[storage, size]] = cloud.sql(f"SELECT storage_id, size_bytes FROM image WHERE id = {cloud.image_id}")
+    [[storage, size]] = cloud.sql(
+        "SELECT u.storage_id, u.size_bytes FROM image i JOIN volume u ON u.id = i.volume_id"
+        f" WHERE i.id = {cloud.image_id}"
+    )
     wanted = vm_rows(
         *nics, account_id=cloud.user_id, image_id=cloud.image_id, template_id=cloud.template_ids["tiny"],
         storage_id=int(storage), node_id=cloud.nodes[0].node_id, size_bytes=int(size), user_data=user_data,

@@ -25,6 +25,7 @@ from interleaving.world import World, fill, remains
 from lab.postgres import PrivatePostgres
 from support.beside import connect_beside
 from support.cloud import MemoryCloud
+from support.rows import ATTACH
 
 
 class Play(NamedTuple):
@@ -187,8 +188,8 @@ def test_sees(theatre: Theatre, monkeypatch: pytest.MonkeyPatch) -> None:
     """What is looked for is found: two creates that both saw that a disk was free, as it once was."""
 
     def attach(session: Session, vm_id: int, image_id: int, device: str, *, read_only: bool) -> None:
-        statement = "INSERT INTO image_attachment (vm_id, image_id, device, read_only) VALUES (:v, :i, :d, :r)"
-        session.execute(text(statement), {"v": vm_id, "i": image_id, "d": device, "r": read_only})
+        values = {"vm_id": vm_id, "image_id": image_id, "device": device, "read_only": read_only}
+        session.execute(text(ATTACH), values)
 
     monkeypatch.setattr(vm, "attach_image", attach)
     with pytest.raises(AssertionError, match="is interrupted before its step"):

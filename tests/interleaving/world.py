@@ -33,8 +33,8 @@ REMAINS: Mapping[str, str] = {
     " LEFT JOIN image i ON i.id = CAST(o.objects->'image'->>0 AS bigint)"
     " WHERE o.finished_at IS NULL OR o.state = 'abandoned' ORDER BY 1, 2, 3, 4",
     "images": "SELECT name, kind, state, access, deleted_at IS NOT NULL FROM image ORDER BY 1, 2, 3",
-    "attached": "SELECT v.name, i.name, a.read_only FROM image_attachment a JOIN vm v ON v.id = a.vm_id"
-    " JOIN image i ON i.id = a.image_id ORDER BY 1, 2",
+    "attached": "SELECT v.name, i.name, a.read_only FROM attachment a JOIN vm v ON v.id = a.vm_id"
+    " JOIN disk k ON k.id = a.disk_id JOIN image i ON i.id = k.image_id ORDER BY 1, 2",
     "accounts": "SELECT login, active, deleted_at IS NOT NULL, used_cpu, used_memory_mib, used_storage_mib, used_vms,"
     " quota_vms FROM account ORDER BY 1",
     "nodes": "SELECT sum(cpu_used), sum(memory_mib_used), sum(vms_used), count(*) FILTER (WHERE locked),"
@@ -108,14 +108,7 @@ def fill(cloud: MemoryCloud) -> World:
     cloud.wait(ids["rests"], "stopped")
     cloud.call("user.acl.set", {"kind": "vm", "object_id": ids["shared"], "level": "operator", "login": "other"})
     for kind in ("system", "storage", "iso"):
-        ids["storage_image" if kind == "storage" else kind] = cloud.sql(
-            "INSERT INTO image (kind, name, account_id, storage_id, volume, format, size_bytes, claimed_bytes, state,"
-            " access) SELECT :kind, :kind, :a, storage_id, 'x-' || :kind, format, size_bytes, 0, 'ok', 'private'"
-            " FROM image WHERE id = :model RETURNING id",
-            kind=kind,
-            a=cloud.user_id,
-            model=cloud.image_id,
-        )
+        ids["storage_image" if kind == "storage" else kind] = cloud.image(f"x-{kind}", kind=kind, name=kind)
     cloud.sql("UPDATE account SET quota_vms = 4 WHERE login = 'user'")
     assert cloud.leaks() == []
     cloud.stop()

@@ -32,10 +32,12 @@ from cm.services.context import AsyncClusterCall, ClusterCall, ClusterPolicy, Se
 from cm.services.fleet import Fleet
 from cm.store.claim import leaks
 from cm.store.worker import register_worker
+from support.rows import IMAGE, OWN_DISK, image_values
 
 KINDS = (image_delete, image_import, storage_attach)
 REGISTRY = Registry.collect("cm.views")
-TABLES = ("account", "node", "storage", "storage_attachment", "address_pool", "network_lease", "template", "image")
+TABLES = ("account", "node", "storage", "storage_attachment", "address_pool", "network_lease", "template", "image",
+          "volume", "disk", "attachment")  # fmt: skip
 
 
 def ended(coroutine: Any) -> Any:
@@ -114,6 +116,13 @@ class Bench:
     def change(self, statement: str, **parameters: Any) -> None:
         self.database.transact_now(lambda session: session.execute(text(statement), parameters) and None)
 
+    def image(self, storage_id: int, *, account_id: int | None = None, **more: Any) -> int:
+        """A row of the catalogue: a system image of the user's, unless it is said otherwise."""
+        values = image_values(
+            account_id or self.user.account_id, storage_id, **{"volume": "v", "format": "raw", **more}
+        )
+        return int(self.database.transact_now(lambda session: session.scalar(text(IMAGE), values)))
+
     def trace(self) -> dict[str, Any]:
         """Everything that a refusal or a dry run must leave as it was."""
         return {table: self.sql(f"SELECT json_agg(t ORDER BY t::text)::text FROM {table} t") for table in TABLES} | {
@@ -161,13 +170,7 @@ def _insert_vm(session: Any, account_id: int, node_id: int, storage_id: int, ima
         ),
         values,
     )
-    session.execute(
-        text(
-            "INSERT INTO disk (vm_id, storage_id, image_id, volume, device, bus, format, mode, size_bytes)"
-            " VALUES (:vm, :s, :i, 'vm-' || CAST(:vm AS bigint), 'vda', 'virtio', 'qcow2', 'overlay', :size)"
-        ),
-        {**values, "vm": vm_id},
-    )
+    session.execute(text(OWN_DISK), {"vm_id": vm_id, "storage_id": storage_id, "size_bytes": values["size"]})
     session.execute(
         text(
             "UPDATE account SET used_cpu = used_cpu + 1, used_memory_mib = used_memory_mib + 64,"

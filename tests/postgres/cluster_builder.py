@@ -12,7 +12,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.python.failure import Failure
 
-from cm.models import VM, Account, AddressPool, Image, NetworkLease, Node, Storage, Template
+from cm.models import VM, Account, AddressPool, Image, NetworkLease, Node, Storage, Template, Volume
 from cm.runtime.database import Database
 from cm.services.agent import enrol, issue_enrolment_token
 from cm.store.nic import insert_nic, lock_lease
@@ -46,15 +46,10 @@ def add_cluster(session: Session) -> dict[str, int]:
     storage = Storage(name="local", kind="dir", path="/srv", capacity_bytes=2**40, overcommit=1.0)
     session.add_all([account, storage])
     session.flush()
-    image = Image(
-        kind="system",
-        name="debian",
-        account_id=account.id,
-        storage_id=storage.id,
-        volume="d.qcow2",
-        format="qcow2",
-        state="ok",
-    )
+    volume = Volume(storage_id=storage.id, name="d.qcow2", format="qcow2", made=True)
+    session.add(volume)
+    session.flush()
+    image = Image(kind="system", name="debian", account_id=account.id, volume_id=volume.id, state="ok")
     template = Template(name="m1.small", cpu=1, memory_mib=512)
     session.add_all([image, template])
     session.flush()

@@ -22,6 +22,7 @@ from cm.services.acl import OwnerStays
 from cm.store.access import audience
 from support.cloud import MemoryCloud, run
 from support.matrix import SAMPLES, UNSHARED, Case, arguments, cases, needs_level, outcome
+from support.rows import ATTACH
 
 CLM, OTHER_CLM, GROUP = "clm-a", "clm-b", 7
 NONE, USER, OPERATOR, OWNER = range(4)
@@ -75,16 +76,10 @@ class World:
         name = f"{kind}-{uuid.uuid4()}.raw"
         for memory in self.cloud.memory.values():
             memory.volumes.create_empty(f"wawel-{self.cloud.storage_id}", name, DiskFormat.RAW, 2**20)
-        made: int = self.cloud.sql(
-            "INSERT INTO image (kind, name, account_id, storage_id, volume, format, size_bytes, state, access) VALUES"
-            " (:k, :n, :a, :s, :n, 'raw', 1048576, 'ok', :access) RETURNING id",
-            k=kind,
-            n=name,
-            a=self.people["owner"].account_id,
-            s=self.cloud.storage_id,
-            access=access,
+        owner_id = self.people["owner"].account_id
+        return self.cloud.image(
+            name, account_id=owner_id, kind=kind, name=name, format="raw", size_bytes=2**20, access=access
         )
-        return made
 
     def ask(self, who: str, method: str, /, **params: Any) -> Any:
         caller = LocalCaller(self.cloud.manager.registry, self.cloud.manager.executor.execute, self.people[who])
@@ -320,14 +315,13 @@ def test_details(world: World) -> None:
         assert (seen["access"], seen["user_login"]) == (level, "owner")
         assert (seen["user_data"] == "canary") == (level == "owner")
     assert world.ask("owner", "user.vm.get_by_id", vm_id=vm)["access"] == "owner"
-    image = world.images["system"]
+    image = world.images["iso"]
     world.grant("image", image, "operator", login="friend")
-    world.cloud.sql("INSERT INTO image_attachment (vm_id, image_id, device, read_only) VALUES (:v, :i, 'sdx', true)",
-                    v=vm, i=image)  # fmt: skip
-    seen = world.ask("friend", "user.system_image.get_by_id", image_id=image)
+    world.cloud.sql(ATTACH, vm_id=vm, image_id=image, device="sdx", read_only=True)
+    seen = world.ask("friend", "user.iso_image.get_by_id", image_id=image)
     assert (seen["level"], seen["user_login"], seen["mine"], seen["vm_ids"]) == ("operator", "owner", False, [])
-    assert world.ask("owner", "user.system_image.get_by_id", image_id=image)["vm_ids"] == [vm]
-    world.cloud.sql("DELETE FROM image_attachment")
+    assert world.ask("owner", "user.iso_image.get_by_id", image_id=image)["vm_ids"] == [vm]
+    world.cloud.sql("DELETE FROM attachment WHERE number > 0")
 
 
 def test_lists(world: World) -> None:

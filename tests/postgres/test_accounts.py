@@ -184,18 +184,13 @@ def test_delete(bench: Bench) -> None:
     node_id = bench.node()
     storage_id = bench.storage(node_id)
     user_id = bench.user.account_id
-    bench.change(
-        "INSERT INTO image (kind, name, account_id, storage_id, volume, format, state)"
-        " VALUES ('system', 'i', :a, :s, 'v', 'raw', 'ok')",
-        a=user_id,
-        s=storage_id,
-    )
+    bench.image(storage_id)
     before = bench.trace()
     with pytest.raises(InUse) as refused:
         bench.call("admin.user.delete", user_id=user_id)
     assert refused.value.users == "0 VMs and 1 images"
     assert bench.trace() == before
-    bench.change("UPDATE image SET deleted_at = now()")
+    bench.change("UPDATE image SET deleted_at = now(), volume_id = NULL")
     bench.call("admin.user.delete", user_id=user_id)
     with pytest.raises(ObjectNotFound):
         bench.call("admin.user.get_by_id", user_id=user_id)

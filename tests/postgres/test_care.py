@@ -29,13 +29,12 @@ def pruned(cloud: MemoryCloud, table: str, **days: int) -> int:
 
 
 def vm(cloud: MemoryCloud, closed_days: int | None) -> int:
-    """A VM, closed so many days ago, with an ended operation, a disk and a row of the audit of that time."""
+    """A VM, closed so many days ago, with an ended operation and a row of the audit of that time."""
     vm_id: int = cloud.create()["vm_id"]
     cloud.sql("UPDATE operation SET state = 'done', finished_at = now() - interval '3 days' WHERE vm_id = :v", v=vm_id)
     if closed_days is not None:
         for statement in (
             "UPDATE vm SET closed_at = now() - make_interval(days => :d), node_claimed = false WHERE id = :v",
-            "UPDATE disk SET deleted_at = now() - make_interval(days => :d) WHERE vm_id = :v",
             "UPDATE operation SET finished_at = now() - make_interval(days => :d) WHERE vm_id = :v",
         ):
             cloud.sql(statement, v=vm_id, d=closed_days)
@@ -48,13 +47,13 @@ def left(cloud: MemoryCloud, table: str) -> set[int]:
 
 
 def test_operations(cloud: MemoryCloud) -> None:
-    """Operations and disks go so long after their VM's end; those of a living VM, and what is open, stay."""
-    live, young, old = vm(cloud, None), vm(cloud, 5), vm(cloud, 40)
+    """Operations go so long after their VM's end; those of a living VM, and what is open, stay."""
+    live, old = vm(cloud, None), vm(cloud, 40)
+    vm(cloud, 5)
     undone = vm(cloud, 40)
     cloud.sql("UPDATE operation SET state = 'waiting', finished_at = NULL WHERE vm_id = :v", v=undone)
-    assert pruned(cloud, "operation", operation_days=1) == 2 and pruned(cloud, "disk", operation_days=30) == 2
-    assert left(cloud, "operation") == {live, undone} and left(cloud, "disk") == {live, young}
-    assert old not in left(cloud, "disk")
+    assert pruned(cloud, "operation", operation_days=1) == 2
+    assert left(cloud, "operation") == {live, undone}
     assert cloud.call("user.vm.get_by_id", [old])["vm_id"] == old
 
 

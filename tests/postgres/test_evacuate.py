@@ -167,7 +167,9 @@ def test_states(cloud: Cluster) -> None:
     cloud.call("user.vm.stop", [stopped])
     cloud.wait(stopped, "stopped")
     cloud.sql("INSERT INTO storage (name, kind, path, capacity_bytes, overcommit) VALUES ('local', 'dir', '/l', 1, 1)")
-    cloud.sql("UPDATE disk SET storage_id = (SELECT id FROM storage WHERE name = 'local') WHERE vm_id = :v", v=local)
+    put = "UPDATE volume SET storage_id = :s WHERE id = (SELECT k.volume_id FROM attachment a"
+    put += " JOIN disk k ON k.id = a.disk_id WHERE a.vm_id = :v AND a.number = 0)"
+    cloud.sql(put, s=cloud.sql("SELECT id FROM storage WHERE name = 'local'"), v=local)
     for node in cloud.memory.values():
         node.ignores_power_button.add(cloud.vm(busy)["uuid"])
     cloud.call("user.vm.shutdown", [busy])
@@ -176,7 +178,7 @@ def test_states(cloud: Cluster) -> None:
     reasons = {left["vm_id"]: left["reason"] for left in told["left"]}
     assert set(reasons) == {paused, busy, local}
     assert "paused" in reasons[paused] and "vm_shutdown" in reasons[busy] and "storage" in reasons[local]
-    cloud.sql("UPDATE disk SET storage_id = :s WHERE vm_id = :v", s=cloud.storage_id, v=local)
+    cloud.sql(put, s=cloud.storage_id, v=local)
 
 
 def test_second_run(cloud: Cluster) -> None:

@@ -47,12 +47,7 @@ def test_saved_again(cloud: MemoryCloud) -> None:
     vm_id = running(cloud)
     node = node_of(cloud, vm_id)
     cloud.sql("UPDATE operation SET deadline = now() + interval '1 hour'")
-    image_id = cloud.sql(
-        "INSERT INTO image (kind, name, account_id, storage_id, volume, format, size_bytes, claimed_bytes, state)"
-        " VALUES ('system', 'first', :a, :s, 'first.qcow2', 'qcow2', 67108864, 0, 'ok') RETURNING id",
-        a=cloud.user_id,
-        s=cloud.storage_id,
-    )
+    image_id = cloud.image("first.qcow2", name="first")
     cloud.call("user.vm.stop", [vm_id])
     cloud.wait(vm_id, "stopped")
     cloud.sql("UPDATE vm SET save_image_id = :i WHERE id = :v", i=image_id, v=vm_id)
@@ -76,7 +71,7 @@ def test_save_of_a_blocked_account(cloud: MemoryCloud) -> None:
         assert time.monotonic() < until
         time.sleep(0.02)
     assert cloud.sql("SELECT wanted FROM vm WHERE id = :id", id=vm_id) == "stopped"
-    assert cloud.sql("SELECT count(*) FROM disk WHERE vm_id = :id AND deleted_at IS NULL", id=vm_id) == 1
+    assert cloud.sql("SELECT count(*) FROM attachment WHERE vm_id = :id", id=vm_id) == 1
     cloud.call("admin.vm.destroy", [[vm_id]], account="admin")
     _closed(cloud, vm_id)
     assert cloud.leaks() == []

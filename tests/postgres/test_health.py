@@ -57,11 +57,7 @@ def placed(bench: Bench) -> dict[str, str]:
 def running(bench: Bench, node_id: int, launched_s: int) -> int:
     """A VM of the user's that was launched so long ago, and has run since as far as is known."""
     storage_id = bench.storage(node_id)
-    bench.change(
-        "INSERT INTO image (kind, name, account_id, storage_id, volume, format, state)"
-        " VALUES ('system', 'i', :a, :s, 'v', 'raw', 'ok')", a=bench.user.account_id, s=storage_id,
-    )  # fmt: skip
-    vm_id = bench.vm(node_id, storage_id, bench.sql("SELECT max(id) FROM image"))
+    vm_id = bench.vm(node_id, storage_id, bench.image(storage_id))
     bench.change(
         "UPDATE vm SET seen = 'running', wanted = 'running', launches = 1,"
         " launched_at = now() - make_interval(secs => :s) WHERE id = :v", v=vm_id, s=launched_s,

@@ -157,16 +157,12 @@ def test_placement_refuses(bench: Bench) -> None:
     storage_id = bench.storage(node_id)
     become("n1", UUID, "right")
     connect(bench, node_id)
-    bench.change(
-        "INSERT INTO image (kind, name, account_id, storage_id, volume, format, state, access)"
-        " VALUES ('system', 'i', :a, :s, 'v', 'raw', 'ok', 'public')",
-        a=bench.admin.account_id, s=storage_id,
-    )  # fmt: skip
+    image_id = bench.image(storage_id, account_id=bench.admin.account_id, access="public")
     template_id = bench.call("admin.template.add", name="small", cpu=1, memory_mib=64)["template_id"]
     bench.call("admin.network.add", name="net", network="10.128.0.0/24")
     with pytest.raises(NoCapacity, match="1 node: other_host"):
         bench.call(
-            "user.vm.create", by=bench.user, name="vm", description="", image_id=bench.sql("SELECT id FROM image"),
+            "user.vm.create", by=bench.user, name="vm", description="", image_id=image_id,
             template_id=template_id,
         )  # fmt: skip
 
@@ -176,11 +172,7 @@ def test_missing_domain_is_not_over(bench: Bench) -> None:
     become("n1", UUID, "left")
     node_id, other_id = add(bench, "n1")["node_id"], add(bench, "n2")["node_id"]
     storage_id = bench.storage(node_id)
-    bench.change(
-        "INSERT INTO image (kind, name, account_id, storage_id, volume, format, state)"
-        " VALUES ('system', 'i', :a, :s, 'v', 'raw', 'ok')", a=bench.user.account_id, s=storage_id,
-    )  # fmt: skip
-    vm_id = bench.vm(node_id, storage_id, bench.sql("SELECT id FROM image"))
+    vm_id = bench.vm(node_id, storage_id, bench.image(storage_id))
     bench.change("UPDATE vm SET seen = 'running', wanted = 'running', launches = 1 WHERE id = :v", v=vm_id)
     become("n1", UUID, "right")
     connect(bench, node_id)

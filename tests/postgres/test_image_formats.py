@@ -177,7 +177,8 @@ def test_quota_ends_a_download(bench: Bench, url: str) -> None:
         for name in ("large.raw", "unsaid-large.raw"):
             done = imported(bench, url, name, CONTENT)
             assert (done["state"], done["error"]) == ("failed", "quota_reached")
-            assert bench.sql("SELECT max(claimed_bytes) FROM image WHERE state = 'failed'") == 0
+            failed = "SELECT max(claimed_bytes) FROM volume u JOIN image ON volume_id = u.id WHERE state = 'failed'"
+            assert bench.sql(failed) == 0
         done = imported(bench, url, "small.raw.gz", gzip.compress(CONTENT[:MIB] + bytes(2 * MIB)))
         assert (done["state"], done["error"]) == ("failed", "quota_reached")
     finally:

@@ -131,13 +131,7 @@ def test_delete(bench: Bench) -> None:
     node_id = bench.node()
     storage_id = bench.storage(node_id)
     pool_id = bench.call("admin.network.add", name="lan", network="10.1.0.0/29", bridge="br0")["pool_id"]
-    bench.change(
-        "INSERT INTO image (kind, name, account_id, storage_id, volume, format, state)"
-        " VALUES ('system', 'i', :a, :s, 'v', 'raw', 'ok')",
-        a=bench.user.account_id,
-        s=storage_id,
-    )
-    vm_id = bench.vm(node_id, storage_id, bench.sql("SELECT id FROM image"))
+    vm_id = bench.vm(node_id, storage_id, bench.image(storage_id))
     bench.database.transact_now(add_nic, vm_id, "10.1.0.2")
     [spec] = bench.database.read_now(networks_of, vm_id)
     assert spec.name == "wawel-lan"

@@ -89,11 +89,7 @@ def test_create(bench: Bench, node_ids: list[int]) -> None:
     bench.call("admin.network.add", name="net", network="10.128.0.0/24", bridge="wbr0")
     template_id = bench.call("admin.template.add", name="small", cpu=1, memory_mib=64)["template_id"]
     storage_id = bench.storage(node_ids[0])
-    bench.change(
-        "INSERT INTO image (kind, name, account_id, storage_id, volume, format, state, size_bytes)"
-        " VALUES ('system', 'i', :a, :s, 'v', 'raw', 'ok', 1048576)", a=bench.user.account_id, s=storage_id,
-    )  # fmt: skip
-    image_id = bench.sql("SELECT max(id) FROM image")
+    image_id = bench.image(storage_id, size_bytes=2**20)
     polls = Polls(bench, node_ids)
     [made] = bench.call(
         "user.vm.create", by=bench.user, name="one", description="", image_id=image_id, template_id=template_id

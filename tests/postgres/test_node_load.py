@@ -58,7 +58,7 @@ def test_as_anew(database: Database, seed: int) -> None:
         nonlocal attached
         ids = add_cluster(session)
         nodes = [ids["a"], ids["b"], *(add_node(session, name) for name in NAMES)]
-        attached = StorageId(session.execute(text("SELECT storage_id FROM image")).scalar_one())
+        attached = StorageId(session.execute(text("SELECT storage_id FROM volume")).scalar_one())
         for node in nodes:
             session.execute(text(CHANGES[5].format(node=node)))
             session.execute(text(CHANGES[15].format(node=node, storage=attached)))

@@ -14,19 +14,7 @@ bench = cluster_bench
 
 
 def _image(bench: Bench, storage_id: int) -> int:
-    return int(
-        bench.database.transact_now(
-            lambda session: (
-                session.connection()
-                .exec_driver_sql(
-                    "INSERT INTO image (kind, name, account_id, storage_id, volume, format, state)"
-                    " VALUES ('system', 'i', %s, %s, 'v', 'raw', 'ok') RETURNING id",
-                    (bench.user.account_id, storage_id),
-                )
-                .scalar_one()
-            )
-        )
-    )
+    return bench.image(storage_id)
 
 
 def test_add(bench: Bench) -> None:

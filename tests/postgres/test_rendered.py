@@ -7,7 +7,6 @@ from typing import Any
 
 import msgspec
 from admin_bench import Bench, cluster_bench
-from sqlalchemy import text
 
 from cm.rpc.caller import Identity
 from cm.rpc.event_lines import sees, sees_as_administrator
@@ -46,16 +45,7 @@ def changed(bench: Bench, kind: str, object_id: int, account_id: int | None = No
 
 
 def image_id(bench: Bench, storage_id: int) -> int:
-    found = bench.database.transact_now(
-        lambda session: session.scalar(
-            text(
-                "INSERT INTO image (kind, name, account_id, storage_id, volume, format, state, claimed_bytes)"
-                " VALUES ('system', 'debian', :a, :s, 'd.qcow2', 'qcow2', 'ok', 4096) RETURNING id"
-            ),
-            {"a": bench.user.account_id, "s": storage_id},
-        )
-    )
-    return int(found)
+    return bench.image(storage_id, name="debian", volume="d.qcow2", format="qcow2", claimed_bytes=4096)
 
 
 def test_one_renderer(bench: Bench) -> None:

@@ -197,14 +197,7 @@ def test_volumes(restored: Restored) -> None:
     closed += " closed_at) VALUES (:u, 'x', :a, :i, :t, gen_random_uuid(), 1, 1, 'x', now() - interval '1 hour')"
     for ended in (key, late[3:39]):
         cloud.sql(closed, u=ended, a=cloud.user_id, i=cloud.image_id, t=cloud.template_id)
-    cloud.sql(
-        "INSERT INTO image (uuid, kind, name, account_id, storage_id, volume, format, state, deleted_at)"
-        " VALUES (:u, 'system', 'old', :a, :s, :v, 'qcow2', 'deleted', now() - interval '1 hour')",
-        u=image[6:42],
-        a=cloud.user_id,
-        s=cloud.storage_id,
-        v=image,
-    )
+    cloud.image(image, uuid=image[6:42], state="deleted")
     foreign(node, disks=(DiskSpec(FileSource(f"/srv/main/{disk}"), DiskFormat.QCOW2, "vda"),))
     restored.run_pass()
     run(cloud.manager.reconciler.check_storages)
@@ -286,12 +279,7 @@ def test_adopt(restored: Restored) -> None:
 def test_adopt_others(restored: Restored) -> None:
     """One that is off becomes a stopped VM, a paused one a paused VM; disks and ISOs of the records stay attached."""
     cloud = restored.cloud
-    disk = cloud.sql(
-        "INSERT INTO image (kind, name, account_id, storage_id, volume, format, size_bytes, claimed_bytes, state)"
-        " VALUES ('storage', 'd', :a, :s, 'data.raw', 'raw', 1048576, 0, 'ok') RETURNING id",
-        a=cloud.user_id,
-        s=cloud.storage_id,
-    )
+    disk = cloud.image("data.raw", kind="storage", name="d", format="raw", size_bytes=2**20)
     restored.nodes[0].volumes.create_empty(restored.pool, "data.raw", DiskFormat.RAW, 2**20)
     restored.dump()
     off, paused = restored.running(name="off"), restored.running(name="paused", disk_list=[disk])
@@ -305,7 +293,8 @@ def test_adopt_others(restored: Restored) -> None:
         adopt(restored, vm)
     cloud.wait(off["vm_id"], "stopped")
     cloud.wait(paused["vm_id"], "paused")
-    assert cloud.sql("SELECT device FROM image_attachment WHERE vm_id = :v AND image_id = :i",
+    assert cloud.sql("SELECT device FROM attachment a JOIN disk k ON k.id = a.disk_id"
+                     " WHERE a.vm_id = :v AND k.image_id = :i",
                      v=paused["vm_id"], i=disk) == "vdb"  # fmt: skip
     assert cloud.leaks() == []
     assert off["uuid"] not in {d.uuid for node in restored.nodes for d in node.hypervisor.domains()}

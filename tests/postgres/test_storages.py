@@ -116,13 +116,7 @@ def test_attach_absent(bench: Bench) -> None:
 
 
 def _vm(bench: Bench, node_id: int, storage_id: int) -> int:
-    bench.change(
-        "INSERT INTO image (kind, name, account_id, storage_id, volume, format, state)"
-        " VALUES ('system', 'i', :a, :s, 'v', 'raw', 'ok')",
-        a=bench.user.account_id,
-        s=storage_id,
-    )
-    return bench.vm(node_id, storage_id, bench.sql("SELECT id FROM image"))
+    return bench.vm(node_id, storage_id, bench.image(storage_id))
 
 
 def test_detach(bench: Bench) -> None:

@@ -313,14 +313,7 @@ def test_disks_and_isos(cloud: MemoryCloud) -> None:
     """Disks and ISO images go to the first VM; a disk that another VM writes is refused, an ISO is shared."""
     ids = {}
     for kind, name in (("storage", "disk.qcow2"), ("iso", "cd.iso")):
-        ids[kind] = cloud.sql(
-            "INSERT INTO image (kind, name, account_id, storage_id, volume, format, size_bytes, state) VALUES"
-            " (:k, :n, :a, :s, :n, 'raw', 1048576, 'ok') RETURNING id",
-            k=kind,
-            n=name,
-            a=cloud.user_id,
-            s=cloud.storage_id,
-        )
+        ids[kind] = cloud.image(name, kind=kind, name=name, format="raw", size_bytes=2**20)
         for memory in cloud.memory.values():
             memory.volumes.create_empty(f"wawel-{cloud.storage_id}", name, DiskFormat.RAW, 2**20)
     made = cloud.call(

@@ -9,6 +9,7 @@ from twisted.internet.defer import Deferred
 
 from cm.rpc.vocabulary import DiskFormat
 from contextualization.wire import Exchange
+from support.rows import add_image
 
 if TYPE_CHECKING:
     from simulation.simulation import Simulation
@@ -86,14 +87,8 @@ def _image(simulation: Simulation, name: str, kind: str, storage: int = 0) -> in
     simulation.nodes[0].memory.volumes.create_empty(pool, volume, format_, 64 * 2**20)
     if kind == "system":
         simulation.shares[storage].volumes[volume].content = f"boots: {name};".encode()
-    made: int = simulation.sql(
-        "INSERT INTO image (kind, name, account_id, storage_id, volume, format, size_bytes, claimed_bytes, state,"
-        " access) VALUES (:k, :n, :a, :s, :v, :f, 67108864, 0, 'ok', 'public') RETURNING id",
-        k=kind,
-        n=name,
-        a=simulation.users["admin"],
-        s=simulation.storage_ids[storage],
-        v=volume,
-        f=str(format_),
-    )[0].id
-    return made
+    made = add_image(
+        simulation.sql, simulation.users["admin"], simulation.storage_ids[storage], volume, name=name, kind=kind,
+        format=str(format_), size_bytes=64 * 2**20, access="public",
+    )  # fmt: skip
+    return int(made[0].id)

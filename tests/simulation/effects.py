@@ -35,6 +35,12 @@ EXPECTED: Final = (
     "vm_create elsewhere", "node added", "node taken out",
 )  # fmt: skip
 
+# A VM's disks, as they lie on storages.
+_LIES: Final = (
+    "attachment a JOIN disk k ON k.id = a.disk_id JOIN volume u ON u.id = k.volume_id"
+    " JOIN storage s ON s.id = u.storage_id WHERE a.vm_id = v.id"
+)
+
 
 class Effects:
     """
@@ -82,7 +88,9 @@ class Effects:
         known = self.disks.get(uuid)
         if known is None:
             rows = self.simulation.sql(
-                "SELECT i.volume FROM vm v JOIN image i ON i.id = v.image_id WHERE v.uuid = CAST(:u AS uuid)", u=uuid
+                "SELECT u.name AS volume FROM vm v JOIN image i ON i.id = v.image_id"
+                " JOIN volume u ON u.id = i.volume_id WHERE v.uuid = CAST(:u AS uuid)",
+                u=uuid,
             )
             image = self.simulation.volumes.get(rows[0].volume) if rows else None
             if image is not None and content != image.content:
@@ -117,8 +125,8 @@ class Effects:
         """The image that a VM was saved to has what its disk had, by itself, and boots."""
         wrong = []
         for row in self.simulation.sql(
-            "SELECT v.id, v.uuid::text AS uuid, i.id AS image_id, i.volume FROM vm v JOIN image i"
-            " ON i.id = v.save_image_id WHERE i.state = 'ok' AND i.deleted_at IS NULL ORDER BY 1"
+            "SELECT v.id, v.uuid::text AS uuid, i.id AS image_id, u.name AS volume FROM vm v JOIN image i"
+            " ON i.id = v.save_image_id JOIN volume u ON u.id = i.volume_id WHERE i.state = 'ok' ORDER BY 1"
         ):
             volume, kept = self.simulation.volumes.get(row.volume), self.disks.get(row.uuid)
             if volume is None or kept is None:
@@ -192,11 +200,9 @@ class Effects:
         rows = self.simulation.sql(
             "SELECT v.id, v.uuid::text AS uuid, v.cpu, v.memory_mib, v.launches, p.port,"
             " (SELECT array_agg(n.mac::text ORDER BY n.number) FROM nic n WHERE n.vm_id = v.id) AS nics,"
-            " (SELECT array_agg(s.path || '/' || d.volume ORDER BY d.id) FROM disk d JOIN storage s"
-            " ON s.id = d.storage_id WHERE d.vm_id = v.id AND d.deleted_at IS NULL) AS own,"
-            " (SELECT array_agg(s.path || '/' || i.volume || ' ' || a.read_only ORDER BY a.device)"
-            " FROM image_attachment a JOIN image i ON i.id = a.image_id JOIN storage s ON s.id = i.storage_id"
-            " WHERE a.vm_id = v.id) AS more FROM vm v LEFT JOIN vnc_port p ON p.vm_id = v.id"
+            f" (SELECT array_agg(s.path || '/' || u.name ORDER BY a.number) FROM {_LIES} AND a.delete_with_vm) AS own,"
+            f" (SELECT array_agg(s.path || '/' || u.name || ' ' || a.read_only ORDER BY a.number) FROM {_LIES}"
+            " AND NOT a.delete_with_vm) AS more FROM vm v LEFT JOIN vnc_port p ON p.vm_id = v.id"
             " WHERE v.closed_at IS NULL AND (CAST(:ids AS bigint[]) IS NULL OR v.id = ANY(CAST(:ids AS bigint[])))"
             " ORDER BY 1",
             ids=None if vm_ids is None else list(vm_ids),
@@ -273,11 +279,16 @@ class Effects:
     def table(self, workload: Workload) -> Counter[str]:
         """What succeeded, by kind and mode."""
         simulation, made = self.simulation, Counter[str]()
+        asked = {
+            vm["vm_id"]: ask.params.get("deploy_mode", "overlay")
+            for ask in workload.asks
+            if ask.method == "user.vm.create" and ask.accepted
+            for vm in ask.answer
+        }
         for row in simulation.sql(
-            "SELECT o.kind, o.state, o.cause_kind, o.arguments, d.mode, i.name AS image"
+            "SELECT o.kind, o.state, o.cause_kind, o.arguments, o.vm_id, i.name AS image"
             " FROM operation o LEFT JOIN vm v ON v.id = o.vm_id"
             " LEFT JOIN image i ON i.id = v.image_id"
-            " LEFT JOIN LATERAL (SELECT mode FROM disk WHERE vm_id = v.id ORDER BY id LIMIT 1) d ON true"
         ):
             if row.state == "abandoned":
                 made["abandoned"] += 1
@@ -288,7 +299,7 @@ class Effects:
             saved = row.image is not None and not row.image.startswith("tiny")
             if kind == "vm_create":
                 elsewhere = [" elsewhere"] if row.image == ELSEWHERE else []
-                modes = [f" {row.mode}", *([" saved image"] if saved else []), *elsewhere]
+                modes = [f" {asked.get(row.vm_id, 'overlay')}", *([" saved image"] if saved else []), *elsewhere]
             elif kind == "vm_save":
                 modes = [" asked" if row.cause_kind == "call" else " policy", *([" again"] if saved else [])]
             elif kind == "vm_vnc":

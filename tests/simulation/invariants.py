@@ -159,14 +159,13 @@ def _rests(simulation: Simulation) -> list[str]:
 def _volumes(simulation: Simulation) -> list[str]:
     """On the storage are the volumes of live images and disks, and logs of live VMs, and no others."""
     wrong = []
-    names = {row.volume for row in simulation.sql("SELECT volume FROM image WHERE deleted_at IS NULL AND state = 'ok'")}
+    images = simulation.sql("SELECT u.name AS volume, i.state FROM image i JOIN volume u ON u.id = i.volume_id")
+    names = {row.volume for row in images if row.state == "ok"}
     disks = simulation.sql(
-        "SELECT d.volume, v.launches FROM disk d JOIN vm v ON v.id = d.vm_id WHERE d.deleted_at IS NULL"
+        "SELECT u.name AS volume, v.launches FROM attachment a JOIN vm v ON v.id = a.vm_id"
+        " JOIN disk k ON k.id = a.disk_id JOIN volume u ON u.id = k.volume_id WHERE a.delete_with_vm"
     )
-    may = {row.volume for row in disks}
-    may |= {
-        row.volume for row in simulation.sql("SELECT volume FROM image WHERE deleted_at IS NULL AND state = 'adding'")
-    }
+    may = {row.volume for row in disks} | {row.volume for row in images if row.state == "adding"}
     logs = {f"vm-{row.uuid}-console.log" for row in simulation.sql("SELECT uuid FROM vm WHERE closed_at IS NULL")}
     ledger = {
         row.subject.rpartition("/")[2]
@@ -180,8 +179,8 @@ def _volumes(simulation: Simulation) -> list[str]:
             wrong.append(f"the volume {name} of a disk is missing")
     # Whatever the ledger says: an end that is done has deleted what there was.
     for row in simulation.sql(
-        "SELECT DISTINCT d.volume, d.vm_id FROM disk d JOIN operation o ON o.vm_id = d.vm_id"
-        " WHERE o.kind = 'vm_destroy' AND o.state = 'done' ORDER BY 1"
+        "SELECT DISTINCT 'vm-' || v.uuid || '-root.qcow2' AS volume, v.id AS vm_id FROM vm v"
+        " JOIN operation o ON o.vm_id = v.id WHERE o.kind = 'vm_destroy' AND o.state = 'done' ORDER BY 1"
     ):
         if row.volume in there:
             wrong.append(f"the volume {row.volume} is left of VM {row.vm_id}, whose end is done")

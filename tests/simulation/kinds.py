@@ -162,15 +162,22 @@ def _screen(simulation: Simulation, answer: Any) -> Iterable[str]:
                 yield "the screen's password or port is not the one that was told"
 
 
+_IMAGE: Final = (
+    "SELECT i.state, i.uuid::text AS uuid, i.deleted_at, u.name AS volume FROM image i"
+    " LEFT JOIN volume u ON u.id = i.volume_id"
+)
+
+
 def _image_there(simulation: Simulation, answer: Any) -> Iterable[str]:
-    row = simulation.sql("SELECT state, volume FROM image WHERE id = :id", id=answer["image_id"])[0]
+    row = simulation.sql(f"{_IMAGE} WHERE i.id = :id", id=answer["image_id"])[0]
     if row.state != "ok" or row.volume not in simulation.share.volumes:
         yield f"the image is {row.state}, its volume {'there' if row.volume in simulation.share.volumes else 'missing'}"
 
 
 def _image_gone(simulation: Simulation, answer: Any) -> Iterable[str]:
-    row = simulation.sql("SELECT state, volume, deleted_at FROM image WHERE id = :id", id=answer["image_id"])[0]
-    if row.state != "deleted" or row.deleted_at is None or row.volume in simulation.share.volumes:
+    row = simulation.sql(f"{_IMAGE} WHERE i.id = :id", id=answer["image_id"])[0]
+    left = any(row.uuid in name for name in simulation.share.volumes)
+    if row.state != "deleted" or row.deleted_at is None or left:
         yield f"the image is {row.state}, deleted at {row.deleted_at}"
 
 

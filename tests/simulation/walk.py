@@ -283,7 +283,9 @@ NOTHING: Final = {
     " WHERE used_cpu + used_memory_mib + used_storage_mib + used_vms > 0",
     "nodes' shares": "SELECT name, vms_used FROM node WHERE cpu_used + memory_mib_used + vms_used > 0",
     "claims on storages": "SELECT name, claimed_bytes FROM storage WHERE claimed_bytes > 0",
-    "disks": "SELECT volume FROM disk WHERE deleted_at IS NULL",
+    "disks": "SELECT id FROM disk WHERE image_id IS NULL",
+    "volumes": "SELECT name FROM volume WHERE claimed_bytes > 0",
+    "attachments": "SELECT vm_id, device FROM attachment",
     "findings": "SELECT kind, subject FROM drift WHERE closed_at IS NULL",
 }
 

@@ -97,7 +97,7 @@ class Watch:
         simulation = self._simulation
         rows = simulation.sql(
             "SELECT o.id, o.kind, v.id AS vm_id, v.uuid::text AS uuid, v.vnc_enabled,"
-            " ARRAY(SELECT volume FROM disk d WHERE d.vm_id = v.id) AS volumes"
+            " ARRAY['vm-' || v.uuid || '-root.qcow2'] AS volumes"
             " FROM operation o JOIN vm v ON v.id = o.vm_id WHERE o.state = 'done'"
             " AND o.finished_at > to_timestamp(:since) AND NOT EXISTS"
             " (SELECT 1 FROM operation p WHERE p.vm_id = v.id AND p.id > o.id) ORDER BY o.id",

@@ -20,6 +20,7 @@ from cm.drivers.memory.node import MemoryNode
 from cm.drivers.open import open_node
 from cm.rpc.caller import Identity, LocalCaller
 from cm.rpc.vocabulary import Role
+from support.rows import add_image
 
 reactor: Any = installed
 _started = threading.Lock()
@@ -93,17 +94,16 @@ class MemoryCloud:
 
             memory.pools.attach(StorageSpec(f"wawel-{self.storage_id}", StorageKind.DIR, "/srv/main"))
             memory.volumes.create_empty(f"wawel-{self.storage_id}", "image-1.qcow2", DiskFormat.QCOW2, 64 * 2**20)
-        self.image_id = self.sql(
-            "INSERT INTO image (kind, name, account_id, storage_id, volume, format, size_bytes, claimed_bytes, state,"
-            " access) VALUES ('system', 'tiny', :a, :s, 'image-1.qcow2', 'qcow2', 67108864, 0, 'ok', 'public')"
-            " RETURNING id",
-            a=self.admin_id,
-            s=self.storage_id,
-        )
+        self.image_id = self.image("image-1.qcow2", account_id=self.admin_id, name="tiny", access="public")
         self.template_id = self.sql(
             "INSERT INTO template (name, cpu, memory_mib) VALUES ('small', 1, 128) RETURNING id"
         )
         self.call("admin.network.add", {"name": "net", "network": "10.128.0.0/24"}, account="admin")
+
+    def image(self, volume: str, *, account_id: int | None = None, **more: Any) -> int:
+        """A row of the catalogue, of the user's and a system image of 64 MiB unless it is said otherwise."""
+        values = {"size_bytes": 64 * 2**20, **more}
+        return int(add_image(self.sql, account_id or self.user_id, self.storage_id, volume, **values))
 
     def account(self, login: str, admin: bool = False) -> int:
         return self.sql(

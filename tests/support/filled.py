@@ -28,7 +28,7 @@ def fill(cloud: MemoryCloud) -> None:
         lives.add_images(connection, IMAGES, cloud.image_id)
         lives.add_closed(
             connection, CLOSED, newest, users, cloud.user_id, image=cloud.image_id, template=cloud.template_id,
-            storage=cloud.storage_id, first=newest, gap=CLOSED + 1,
+            first=newest, gap=CLOSED + 1,
         )  # fmt: skip
     vacuum(cloud)
 

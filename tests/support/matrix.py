@@ -225,8 +225,8 @@ class Objects:
 
     # Tables that no refused call may touch, and what passes over nodes write there by and by.
     KEPT = (
-        *("vm", "image", "account", "template", "storage", "node", "address_pool", "operation", "image_attachment"),
-        *("acl", "message", "drift", "trusted_key"),
+        *("vm", "image", "account", "template", "storage", "node", "address_pool", "operation", "attachment"),
+        *("acl", "message", "drift", "trusted_key", "volume", "disk"),
     )
     SEEN = (
         *("seen_at", "passed_at", "info", "state_reason", "checked_at", "used_bytes", "free_bytes"),
@@ -273,7 +273,7 @@ class Objects:
             " VALUES (now(), now(), 1, 'owner', :a, '192.0.2.9', 'password', 'ok')",
             a=owner_id,
         )
-        self.deleted = {"vm_id": gone_id, "vm_ids": gone_id, "image_id": self._image("deleted", "system", "now()")}
+        self.deleted = {"vm_id": gone_id, "vm_ids": gone_id, "image_id": self._image("deleted", "system", deleted=True)}
 
     def target(self, case: Case) -> Any:
         """What a view is about: images are of the kind that the view's noun says."""
@@ -302,17 +302,10 @@ class Objects:
         )
         return parent
 
-    def _image(self, name: str, kind: str, deleted: str = "NULL") -> int:
-        made: int = self.cloud.sql(
-            "INSERT INTO image (kind, name, account_id, storage_id, volume, format, size_bytes, claimed_bytes, state,"
-            f" access, deleted_at) VALUES (:k, :n, :a, :s, :n, 'qcow2', 67108864, 0, 'ok', 'private', {deleted})"
-            " RETURNING id",
-            n=name,
-            k=kind,
-            a=self.owner_id,
-            s=self.cloud.storage_id,
+    def _image(self, name: str, kind: str, deleted: bool = False) -> int:
+        return self.cloud.image(
+            name, account_id=self.owner_id, name=name, kind=kind, state="deleted" if deleted else "ok"
         )
-        return made
 
     def digest(self) -> str:
         made = hashlib.sha256()

@@ -6,6 +6,7 @@ import uuid
 from dataclasses import replace
 from typing import Any
 
+from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from cm.rules.cause import Cause, CauseKind
@@ -36,7 +37,7 @@ def vm_rows(
         reservation_id=uuid.uuid4(), cpu=1, memory_mib=128, user_data="", ssh_key="", ssh_username="",
         on_poweroff="stop", vnc=False, node_id=node_id, nics=nics, verdicts="[]", others="{}", seconds=300,
         cause=Cause(CauseKind.CALL, "test"), disks=tuple(
-            DiskRow(storage_id, None if n else image_id, name, f"vd{'abc'[n]}", "virtio", "overlay", size_bytes)
+            DiskRow(storage_id, None, name, f"vd{'abc'[n]}", "virtio", "whole" if n else "overlay", size_bytes)
             for n, name in enumerate(volumes)
         ),
     )  # fmt: skip
@@ -53,7 +54,9 @@ def insert_rows(database: Database, wanted: VMRows) -> Inserted:
     booking = Booking(wanted.account_id, cpu, memory_mib, mib(sum(storages.values())), 1, storages, node)
 
     def go(session: Session) -> Inserted:
-        made = insert_vm(session, wanted)
+        base = session.scalar(text("SELECT volume_id FROM image WHERE id = :id"), {"id": wanted.image_id})
+        disks = (replace(wanted.disks[0], backing_id=base), *wanted.disks[1:])
+        made = insert_vm(session, replace(wanted, disks=disks))
         render_vm(session, made.vm_id, "enter")
         book(session, booking)
         return made

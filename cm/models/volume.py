@@ -1,0 +1,35 @@
+"""Volumes: what lies on storages."""
+
+from __future__ import annotations
+
+from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from cm.models.base import Base, Key, No, Now, Zero
+
+
+class Volume(Base):
+    """
+    One file or block device on a storage. Its row goes with it, and not before: the foreign keys that point here are a
+    disk's and an image's, whose it is, and those of the volumes that it backs.
+    """
+
+    __tablename__ = "volume"
+    __table_args__ = (
+        UniqueConstraint("storage_id", "name"),
+        Index("ix_volume_backing", "backing_id", postgresql_where=text("backing_id IS NOT NULL")),
+        CheckConstraint("mode IN ('overlay', 'copy', 'whole')", "mode"),
+        CheckConstraint("size_bytes >= 0 AND claimed_bytes >= 0", "sizes"),
+        CheckConstraint("backing_id IS NULL OR mode = 'overlay' OR (mode = 'copy' AND NOT made)", "copy_stands_alone"),
+        CheckConstraint("backing_id <> id", "backs_another"),
+    )
+    id: Mapped[Key]
+    storage_id: Mapped[int] = mapped_column(ForeignKey("storage.id"))
+    name: Mapped[str]  # by cm/rules/names.py
+    format: Mapped[str]
+    mode: Mapped[str] = mapped_column(server_default=text("'whole'"))  # overlay, copy; whole: of nothing else
+    backing_id: Mapped[int | None] = mapped_column(ForeignKey("volume.id"))  # what it is, or is to be, made from
+    size_bytes: Mapped[Zero]  # what a guest sees
+    claimed_bytes: Mapped[Zero]  # what is claimed on its storage and of its owner's quota
+    made: Mapped[No]  # it is finished; a copy without this mark is thrown away and made again
+    created_at: Mapped[Now]
