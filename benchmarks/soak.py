@@ -33,7 +33,6 @@ TABLES: dict[str, tuple[float, str]] = {
     "vm": (4000, "for ever"),
     "operation": (3000, "for ever"),
     "audit": (3000, "for ever"),
-    "disk": (900, "for ever"),
     "change": (4500, "7 days"),
     "request": (6000, "7 days"),
     "placement": (2000, "30 days after the end"),

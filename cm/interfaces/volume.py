@@ -74,9 +74,12 @@ class IVolumes(Protocol):
         :raises StorageFull: no room.
         """
 
-    def create_copy(self, storage_name: str, volume: str, source: str, source_format: DiskFormat) -> VolumeSeen:
+    def create_copy(
+        self, storage_name: str, volume: str, source: str, source_format: DiskFormat, size_bytes: int = 0
+    ) -> VolumeSeen:
         """
-        A flat, complete qcow2 copy of volume ``source`` (an overlay's base is folded in). Repeatable: a half-made
+        A flat, complete qcow2 copy of volume ``source`` (an overlay's base is folded in), of its size or larger:
+        what is beyond the source reads as zeros. Repeatable: a half-made
         volume of an earlier attempt (a marker ``volume`` + ``.part`` stands beside it, and ``find`` does not show it)
         is thrown away, a finished one is taken as done.
         """

@@ -148,7 +148,7 @@ def make_volumes(node: INode, volumes: tuple[VolumePlan, ...], console_pool: str
             node.volumes.create_empty(plan.pool, plan.volume, DiskFormat.QCOW2, plan.size_bytes)
         elif plan.mode is VolumeMode.COPY:
             node.volumes.delete(plan.pool, plan.volume)  # an unfinished copy of an earlier attempt
-            node.volumes.create_copy(plan.pool, plan.volume, plan.base, plan.base_format)
+            node.volumes.create_copy(plan.pool, plan.volume, plan.base, plan.base_format, plan.size_bytes)
         else:
             node.volumes.create_overlay(plan.pool, plan.volume, plan.base, plan.base_format, plan.size_bytes)
         made.append(plan.volume_id)

@@ -29,7 +29,7 @@ from cm.services.saving import reserve_image
 from cm.store.access import list_shared_vms
 from cm.store.attachment import attach_image
 from cm.store.booking import Booking, Share, book, refuse
-from cm.store.claim import mib
+from cm.store.claim import MIB, mib
 from cm.store.creation import DiskRow, NicRow, VMRows, insert_vm
 from cm.store.image import UsableImage
 from cm.store.operation import open_operation
@@ -59,6 +59,7 @@ class NewVM:
     ssh_username: str = ""
     on_poweroff: PowerOffPolicy = PowerOffPolicy.STOP
     mode: str = "overlay"
+    disk_mib: int | None = None
     groups: Sequence[int] = ()
 
 
@@ -76,20 +77,21 @@ def create(caller: ClusterCall, new: NewVM) -> list[str]:
     if template is None:
         raise ObjectNotFound("template", new.template_id)
     image = usable_image(session, new.image_id, person, [ImageKind.SYSTEM])
+    size_bytes = _root_size(image, new.disk_mib)
     check_least(
         image.id,
         least_memory_mib=image.least_memory_mib,
         least_disk_bytes=image.least_disk_bytes,
         memory_mib=template.memory_mib,
-        disk_bytes=image.size_bytes,
+        disk_bytes=size_bytes,
     )
     held = Booking(
         account_id,
         template.cpu * new.count,
         template.memory_mib * new.count,
-        mib(image.size_bytes) * new.count,
+        mib(size_bytes) * new.count,
         new.count,
-        {image.storage_id: image.size_bytes * new.count},
+        {image.storage_id: size_bytes * new.count},
     )
     refuse(session, held)
     caller.note("claim quota", cpu=held.cpu, memory_mib=held.memory_mib, vms=new.count)
@@ -127,7 +129,7 @@ def create(caller: ClusterCall, new: NewVM) -> list[str]:
                 on_poweroff=new.on_poweroff,
                 vnc=new.vnc,
                 node_id=decision.node_id,
-                disks=(_root_disk(key, image, new.mode),),
+                disks=(_root_disk(key, image, new.mode, size_bytes),),
                 nics=(NicRow(image.nic_model),),
                 verdicts=verdicts_text(decision.verdicts),
                 others=others_text(decision.others),
@@ -158,9 +160,22 @@ def create(caller: ClusterCall, new: NewVM) -> list[str]:
     return made
 
 
-def _root_disk(key: uuid.UUID, image: UsableImage, mode: str) -> DiskRow:
+def _root_size(image: UsableImage, disk_mib: int | None) -> int:
+    """
+    In bytes.
+
+    :raises InvalidParameter: the image does not fit: its file systems would be cut off.
+    """
+    if disk_mib is None:
+        return image.size_bytes
+    if disk_mib * MIB < image.size_bytes:
+        raise InvalidParameter("disk_mib", f"is less than the {mib(image.size_bytes)} MiB of image {image.id}")
+    return disk_mib * MIB
+
+
+def _root_disk(key: uuid.UUID, image: UsableImage, mode: str, size_bytes: int) -> DiskRow:
     device = "vda" if image.bus == DiskBus.VIRTIO else "sda"
-    return DiskRow(image.storage_id, image.volume_id, root_volume(key), device, image.bus, mode, image.size_bytes)
+    return DiskRow(image.storage_id, image.volume_id, root_volume(key), device, image.bus, mode, size_bytes)
 
 
 def attach_images(session: Session, vm_id: int, isos: Sequence[int], disks: Sequence[int]) -> None:

@@ -119,6 +119,13 @@ class VolumesContract(ABC):
         # What is done is taken as done, even when its source is gone by now.
         assert holder.volumes.create_copy(spec.name, "copy.qcow2", "disk.qcow2", DiskFormat.QCOW2).path == made.path
 
+    def test_larger_copy(self, holder: INode, spec: StorageSpec) -> None:
+        """A copy may be larger than its source, and is never smaller."""
+        holder.volumes.create_empty(spec.name, "disk.qcow2", DiskFormat.QCOW2, 8 * MIB)
+        for name, asked, size in (("large", 24 * MIB, 24 * MIB), ("small", 4 * MIB, 8 * MIB)):
+            made = holder.volumes.create_copy(spec.name, f"{name}.qcow2", "disk.qcow2", DiskFormat.QCOW2, asked)
+            assert made.capacity_bytes == size
+
     def test_copy_no_source(self, holder: INode, spec: StorageSpec) -> None:
         """Without a source nothing is made."""
         with pytest.raises(VolumeNotFound):

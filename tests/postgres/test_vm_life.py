@@ -11,6 +11,7 @@ import pytest
 from cm.rpc.errors import (
     HypervisorError,
     InUse,
+    InvalidParameter,
     NoCapacity,
     ObjectNotFound,
     QuotaReached,
@@ -18,6 +19,7 @@ from cm.rpc.errors import (
     WrongVMState,
 )
 from cm.rpc.vocabulary import DiskFormat
+from cm.rules.names import root_volume
 from support.cloud import MemoryCloud
 
 
@@ -34,7 +36,7 @@ def test_create_and_destroy(cloud: MemoryCloud) -> None:
     assert vm["state"] == "starting"
     running = cloud.wait(vm["vm_id"], "running")
     assert running["leases"]
-    assert cloud.call("user.vm.destroy", [[vm["vm_id"]]])[0]["status"] == "ok"
+    assert cloud.call("user.vm.destroy", {"vm_ids": [vm["vm_id"]]})[0]["status"] == "ok"
     cloud.wait(vm["vm_id"], "destroyed")
     assert cloud.leaks() == []
     assert all(not node.hypervisor.domains() for node in cloud.memory.values())
@@ -239,7 +241,7 @@ def test_failed_create(cloud: MemoryCloud) -> None:
     assert "no such machine" in failed["error"]
     cloud.call("user.operation.retry", [vm["operation_id"]])
     cloud.wait(vm["vm_id"], "running")
-    cloud.call("user.vm.destroy", [[vm["vm_id"]]])
+    cloud.call("user.vm.destroy", {"vm_ids": [vm["vm_id"]]})
     cloud.wait(vm["vm_id"], "destroyed")
     assert cloud.leaks() == []
 
@@ -296,6 +298,26 @@ def test_erase(cloud: MemoryCloud) -> None:
     while any(node.hypervisor.domains() for node in cloud.memory.values()):
         assert time.monotonic() < until
         time.sleep(0.1)
+
+
+@pytest.mark.parametrize("mode", ["overlay", "copy"])
+def test_larger_disk(cloud: MemoryCloud, mode: str) -> None:
+    """A root disk may be larger than its image: the volume and what is counted are, and a smaller one is refused."""
+    used = "SELECT used_storage_mib FROM account WHERE id = :a"
+    before = cloud.sql(used, a=cloud.user_id)
+    with pytest.raises(InvalidParameter, match="less than the 64 MiB of image"):
+        cloud.create(deploy_mode=mode, disk_mib=63)
+    vm = cloud.create(deploy_mode=mode, disk_mib=100)
+    cloud.wait(vm["vm_id"], "running")
+    volumes = next(iter(cloud.memory.values())).volumes
+    seen = volumes.find(f"wawel-{cloud.storage_id}", root_volume(vm["uuid"]))
+    assert seen is not None and seen.capacity_bytes == 100 * 2**20
+    assert cloud.sql(used, a=cloud.user_id) == before + 100 and cloud.leaks() == []
+    cloud.call("user.vm.destroy", {"vm_ids": [vm["vm_id"]]})
+    cloud.wait(vm["vm_id"], "destroyed")
+    assert cloud.sql(used, a=cloud.user_id) == before and cloud.leaks() == []
+    assert cloud.sql("SELECT count(*) FROM attachment WHERE vm_id = :v", v=vm["vm_id"]) == 0
+    assert cloud.sql("SELECT count(*) FROM volume WHERE name = :n", n=root_volume(vm["uuid"])) == 0
 
 
 def test_abandon_create(cloud: MemoryCloud) -> None:

@@ -162,7 +162,7 @@ def _volumes(simulation: Simulation) -> list[str]:
     images = simulation.sql("SELECT u.name AS volume, i.state FROM image i JOIN volume u ON u.id = i.volume_id")
     names = {row.volume for row in images if row.state == "ok"}
     disks = simulation.sql(
-        "SELECT u.name AS volume, v.launches FROM attachment a JOIN vm v ON v.id = a.vm_id"
+        "SELECT u.name AS volume, u.size_bytes, v.launches FROM attachment a JOIN vm v ON v.id = a.vm_id"
         " JOIN disk k ON k.id = a.disk_id JOIN volume u ON u.id = k.volume_id WHERE a.delete_with_vm"
     )
     may = {row.volume for row in disks} | {row.volume for row in images if row.state == "adding"}
@@ -177,6 +177,10 @@ def _volumes(simulation: Simulation) -> list[str]:
     for name in sorted({row.volume for row in disks if row.launches} - set(there)):
         if not simulation.excuses.holds("volume deleted", name):
             wrong.append(f"the volume {name} of a disk is missing")
+    for row in disks:
+        seen = there.get(row.volume)
+        if row.launches and seen is not None and not seen.missing and seen.capacity_bytes != row.size_bytes:
+            wrong.append(f"the volume {row.volume} has {seen.capacity_bytes} bytes, its row says {row.size_bytes}")
     # Whatever the ledger says: an end that is done has deleted what there was.
     for row in simulation.sql(
         "SELECT DISTINCT 'vm-' || v.uuid || '-root.qcow2' AS volume, v.id AS vm_id FROM vm v"

@@ -44,6 +44,7 @@ from cm.rpc.errors import CloudError
 @click.option("--vnc", is_flag=True, help="Open its screen from the start.")
 @click.option("--on-poweroff", type=click.Choice(["stop", "save", "destroy", "restart"]),
               help="What becomes of it when its guest powers itself off.")  # fmt: skip
+@click.option("--disk-mib", type=Whole(1), metavar="MIB", help="Its root disk's size, if larger than the image's.")
 @click.option("--copy", is_flag=True, help="A full copy of the image, in place of an overlay on it.")
 @click.option("--iso", multiple=True, metavar="IMAGE", type=NamedType("iso"), help="An ISO image for it; repeatable.")
 @click.option("--disk", multiple=True, metavar="IMAGE", type=NamedType("disk"), help="A storage image; repeatable.")
@@ -55,8 +56,8 @@ from cm.rpc.errors import CloudError
 def create(
     console: Console, name: str, image: str, template: str, count: int | None, description: str,
     keys: tuple[str, ...], key_files: tuple[str, ...], username: str | None, user_data_file: str | None, vnc: bool,
-    on_poweroff: str | None, copy: bool, iso: tuple[str, ...], disk: tuple[str, ...], wait: bool, wait_guest: bool,
-    wait_timeout: float,
+    on_poweroff: str | None, disk_mib: int | None, copy: bool, iso: tuple[str, ...], disk: tuple[str, ...], wait: bool,
+    wait_guest: bool, wait_timeout: float,
 ) -> None:  # fmt: skip
     """Create a VM, or several."""
     params: dict[str, Any] = {"name": name, "description": description}
@@ -65,6 +66,7 @@ def create(
     drives = {kind: _drives(console, kind, told, cluster) for kind, told in (("iso", iso), ("disk", disk))}
     told: dict[str, Any] = {
         "count": count, "vnc": vnc or None, "on_poweroff": on_poweroff, "deploy_mode": "copy" if copy else None,
+        "disk_mib": disk_mib,
         "iso_list": drives["iso"] or None, "disk_list": drives["disk"] or None, "ssh_key": ssh_key,
         "ssh_username": (username or "root") if ssh_key else username,
         "user_data": read_user_data(user_data_file) if user_data_file else None,

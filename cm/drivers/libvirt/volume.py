@@ -115,15 +115,19 @@ class LibvirtVolumes:
 
         return self._ensure(storage_name, volume, self._whole, make)
 
-    def create_copy(self, storage_name: str, volume: str, source: str, source_format: DiskFormat) -> VolumeSeen:
-        """On the test driver a plain record of the source's capacity."""
+    def create_copy(
+        self, storage_name: str, volume: str, source: str, source_format: DiskFormat, size_bytes: int = 0
+    ) -> VolumeSeen:
+        """On the test driver a plain record of that capacity."""
 
         def make(_connection: Any, pool: Any) -> Any:
             source_volume = self._lookup(pool, source)
             if source_volume is None:
                 raise VolumeNotFound(storage_name, source)
             self._begin(pool, volume)
-            xml = volume_xml(volume, DiskFormat.QCOW2, source_volume.info()[1])
+            capacity = source_volume.info()[1]
+            size = max(capacity, size_bytes)
+            xml = volume_xml(volume, DiskFormat.QCOW2, size)
             if self._test:
                 made = pool.createXML(xml, 0)
             else:
@@ -133,6 +137,8 @@ class LibvirtVolumes:
                 if kind != str(source_format):
                     raise InvalidParameter("source_format", f"{source} is {kind}, not {source_format}")
                 made = pool.createXMLFrom(xml, source_volume, 0)
+                if size > capacity:  # qemu-img makes it of the source's size, whatever the XML says
+                    made.resize(size)
             self._end(pool, volume)
             return made
 

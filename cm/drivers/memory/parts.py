@@ -148,9 +148,11 @@ class MemoryVolumes:
         with self._link.call("create_overlay") as world, world.lock:
             return world.storages.seen(storage_name, world.storages.overlay(storage_name, volume, base, size_bytes))
 
-    def create_copy(self, storage_name: str, volume: str, source: str, source_format: DiskFormat) -> VolumeSeen:
+    def create_copy(
+        self, storage_name: str, volume: str, source: str, source_format: DiskFormat, size_bytes: int = 0
+    ) -> VolumeSeen:
         with self._link.call("create_copy") as world, world.lock:
-            made = world.storages.copy(storage_name, volume, source, source_format)
+            made = world.storages.copy(storage_name, volume, source, source_format, size_bytes)
             return world.storages.seen(storage_name, made)
 
     def create_empty(self, storage_name: str, volume: str, format: DiskFormat, size_bytes: int) -> VolumeSeen:

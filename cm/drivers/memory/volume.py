@@ -168,7 +168,7 @@ class Storages:
             raise InvalidParameter("size_bytes", f"is less than the base's {below.capacity_bytes}")
         return self.put(name, Volume(volume, DiskFormat.QCOW2, size_bytes, HEADER_BYTES, base=base))
 
-    def copy(self, name: str, volume: str, source: str, source_format: DiskFormat) -> Volume:
+    def copy(self, name: str, volume: str, source: str, source_format: DiskFormat, size_bytes: int) -> Volume:
         found = self.find(name, volume)
         if found is not None:
             return found
@@ -181,7 +181,8 @@ class Storages:
             allocation_bytes += original.allocation_bytes
             original = self.share(name).volumes.get(original.base) if original.base else None
         content = self.whole(name, first)
-        return self.put(name, Volume(volume, DiskFormat.QCOW2, first.capacity_bytes, allocation_bytes, content=content))
+        size_bytes = max(size_bytes, first.capacity_bytes)
+        return self.put(name, Volume(volume, DiskFormat.QCOW2, size_bytes, allocation_bytes, content=content))
 
     def whole(self, name: str, volume: Volume) -> bytes:
         """What is read of a volume: what it stands on, and then what was written to it."""

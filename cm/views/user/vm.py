@@ -26,6 +26,7 @@ from cm.services.context import AsyncClusterCall, ClusterCall
 from cm.store import vm as store
 
 MaybeIds = Annotated[list[Id], Meta(max_length=24)]
+DiskSize = Annotated[int, Meta(ge=1, le=2 * 2**20, description="MiB.")]  # as an image
 Username = Annotated[
     str,
     Meta(
@@ -54,6 +55,7 @@ def create(
     ssh_username: Username | None = None,
     on_poweroff: PowerOffPolicy = PowerOffPolicy.STOP,
     deploy_mode: DeployMode = DeployMode.OVERLAY,
+    disk_mib: DiskSize | None = None,
 ) -> RawList[CreatedVM]:
     """
     Create virtual machines: claim what they need and start them.
@@ -63,6 +65,7 @@ def create(
     there yet: ``public_ip_id`` must be empty.
 
     :param image_id: an image's id, or the name of a family, of which the newest image is taken.
+    :param disk_mib: size of each root disk, if it is to be larger than the image: cloud images grow into it.
     :param groups: of the caller's; whoever is in one of them will see the VMs (level user).
     :return: the VMs' summaries; ``operation_id`` tells how each is coming on. With ``vnc`` their screens are open from
         the start, and ``vnc_password`` is told, this once.
@@ -87,6 +90,7 @@ def create(
             ssh_username=ssh_username or "",
             on_poweroff=on_poweroff,
             mode=deploy_mode,
+            disk_mib=disk_mib,
             groups=groups or (),
         ),
     )
