@@ -150,7 +150,9 @@ class Model:
         if verb.startswith("import"):
             for image_id in call.made:
                 self.images[image_id] = made = Thing("image", image_id, call.login, at)
-                made.public.append((at, params.get("access", "public") == "public"))
+                # What users bring in is theirs; an administrator brings in for all, unless told otherwise.
+                for_all = call.method.startswith("admin.") and params.get("access", "public") == "public"
+                made.public.append((at, for_all))
             return
         image = self.images[params["image_id"]]
         if verb == "delete":

@@ -72,6 +72,12 @@ def test_image_is_everybodys_while_it_is_public() -> None:
     assert [model.level("admin", image, at) for at in (6.0, 9.0)] == ["owner", None]
 
 
+def test_own_import_is_private() -> None:
+    model = heard((1.0, "ann", "user.system_image.import_url", {"name": "i", "url": "http://mirror/i"}, (9,)))
+    image = model.images[9]
+    assert [model.level(login, image, 2.0) for login in ("ann", "bob")] == ["owner", None]
+
+
 def test_facts() -> None:
     """What was asked for is what is to be seen; several are numbered."""
     model = heard(
