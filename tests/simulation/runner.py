@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from cm.rpc.keys import ensure_secret, ensure_signing_key
+from cm.rpc.password import Passwords
 from simulation import calm, exam, eyes, invariants
 from simulation.asking import OPEN
 from simulation.chance import stream
@@ -62,7 +63,8 @@ def clouds_of(seed: int) -> int:
 
 
 def prepare(state_dir: Path) -> None:
-    """Keys are made before chance is drawn from a seed: the first run shall be like all others."""
+    """Keys, and what is made once a process, before chance is drawn from a seed: the first run shall be like all."""
+    Passwords()
     state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     ensure_secret(state_dir / "cluster.key")
     ensure_signing_key(state_dir / "session.key", "session")
