@@ -12,8 +12,6 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-import psycopg2
-
 from lab.keeper import Keeper, born, end, record
 from lab.places import LabProblem, environment, find_program
 from lab.processes import children_of, claim, tail, unprivileged_account, wait_until
@@ -208,6 +206,8 @@ class PrivatePostgres:
 
     def _execute(self, statement: str) -> None:
         """A statement that gives nothing and stands in no transaction, by no program: tests ask often."""
+        import psycopg2  # cleaning up has to work where nothing is installed any more
+
         try:
             connection = psycopg2.connect(host=str(self.socket_dir), user=ROLE, dbname="postgres", connect_timeout=10)
             try:
