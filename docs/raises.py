@@ -25,7 +25,7 @@ from cm.interfaces.stream import IStreams
 from cm.interfaces.volume import IPools, IVolumes
 from cm.rpc import errors
 from cm.rpc.errors import CloudError, HypervisorError, NodeBusy, NodeUnreachable
-from values import Bound, Many, Names, changed_in, is_function, is_ours, tree
+from values import Bound, Many, Names, changed_in, is_function, is_ours, tree, typed
 
 NODE = frozenset({NodeUnreachable, NodeBusy, HypervisorError})  # of whatever is asked of one
 PRESENT = object()  # what is known of a parameter that is certainly not None
@@ -156,8 +156,8 @@ class _Reader(Names):
 
     def visit_AnnAssign(self, node: ast.AnnAssign) -> None:
         self.generic_visit(node)
-        if node.value is not None:
-            self.bind(node.target, self.value(node.value))
+        made = None if node.value is None else self.value(node.value)
+        self.bind(node.target, typed(self.value(node.annotation)) if made is None else made)
 
     def visit_NamedExpr(self, node: ast.NamedExpr) -> None:
         self.generic_visit(node)
@@ -334,7 +334,10 @@ class Raises:
         if key not in self._summaries:
             function, owner, known = key
             self._summaries[key] = Summary()
-            if is_ours(function.__module__) and function.__qualname__ in tree(function.__module__):
+            if getattr(owner, "_is_protocol", False):  # its docstring is all that there is
+                told = raises_of(inspect.getdoc(function) or "")
+                self._summaries[key].raised = [(getattr(errors, name), ()) for name in sorted(told)]
+            elif is_ours(function.__module__) and function.__qualname__ in tree(function.__module__):
                 self._summaries[key] = _Reader(function, owner, dict(known)).read()
         return self._summaries[key]
 

@@ -118,24 +118,24 @@ def _type_checking(module: str) -> dict[str, Any]:
     return found
 
 
-def _typed(annotation: Any) -> Any:
+def typed(annotation: Any) -> Any:
     """What an annotation says a value is, as far as it is of ours."""
     if annotation is None or annotation is inspect.Parameter.empty:
         return None
     origin, parts = typing.get_origin(annotation), typing.get_args(annotation)
     if origin is typing.Annotated:
-        return _typed(parts[0])
+        return typed(parts[0])
     if origin in (typing.Union, types.UnionType):
-        return next((made for made in map(_typed, parts) if made is not None), None)
+        return next((made for made in map(typed, parts) if made is not None), None)
     if origin is not None:
         name = getattr(origin, "__name__", str(origin))
         if name in _MAPPINGS and len(parts) == 2:
-            return Many(_typed(parts[1]))
+            return Many(typed(parts[1]))
         if name in _CONTAINERS and parts:
-            return Many(_typed(parts[0]))
+            return Many(typed(parts[0]))
         if name in ("Awaitable", "Deferred", "Coroutine") and parts:
-            return _typed(parts[-1])
-        return _typed(origin)
+            return typed(parts[-1])
+        return typed(origin)
     if isinstance(annotation, type) and is_ours(annotation.__module__):
         return Instance(annotation)
     if isinstance(annotation, type) and annotation.__module__.startswith(("cm.", "clm.")):
@@ -169,7 +169,7 @@ class Names(ast.NodeVisitor):
         code = tree(function.__module__)[function.__qualname__]
         arguments = [*code.args.posonlyargs, *code.args.args, *code.args.kwonlyargs]
         for argument in arguments:
-            self.local[argument.arg] = _typed(hints.get(argument.arg))
+            self.local[argument.arg] = typed(hints.get(argument.arg))
         if owner is not None and arguments and arguments[0].arg in ("self", "cls"):
             self.local[arguments[0].arg] = Instance(owner)
         self.code = code
@@ -235,7 +235,7 @@ class Names(ast.NodeVisitor):
         there = inspect.getattr_static(of.of, name, None)
         if isinstance(there, property):
             self.call(there.fget)
-            return _typed(_hints(there.fget).get("return"))
+            return typed(_hints(there.fget).get("return"))
         if isinstance(there, Call):
             return there
         if isinstance(there, (types.FunctionType, classmethod, staticmethod)):
@@ -243,7 +243,7 @@ class Names(ast.NodeVisitor):
         for cls in of.of.__mro__:
             hint = _hints(cls).get(name)
             if hint is not None:
-                return _typed(hint)
+                return typed(hint)
             made = _made_by_init(cls, name)
             if made is not None:
                 return made
@@ -253,9 +253,9 @@ class Names(ast.NodeVisitor):
         if isinstance(called, Method):
             return called.of.of if called.name in ("get", "pop", "setdefault") else called.of
         if isinstance(called, Bound):
-            return _typed(_hints(called.function).get("return"))
+            return typed(_hints(called.function).get("return"))
         if isinstance(called, types.FunctionType):
-            return _typed(_hints(called).get("return")) if is_ours(called.__module__) else None
+            return typed(_hints(called).get("return")) if is_ours(called.__module__) else None
         if isinstance(called, type):
             if called in (list, sorted, tuple, set) and node.args:
                 return self.value(node.args[0])
@@ -279,7 +279,7 @@ def _made_by_init(cls: type, name: str) -> Any:
                     if isinstance(node, ast.AnnAssign):
                         try:
                             space = {**vars(reader.module), **_type_checking(cls.__module__)}
-                            return _typed(eval(ast.unparse(node.annotation), space))
+                            return typed(eval(ast.unparse(node.annotation), space))
                         except Exception:
                             return None
                     made = reader.value(node.value)

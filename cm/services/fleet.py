@@ -143,7 +143,7 @@ def perform(job: Job[..., R], work: Callable[[], R]) -> R:
 
 
 def _probe(opener: Opener, uri: str, name: str) -> NodeInfo:
-    driver = opener(uri, name)
+    driver: INode = opener(uri, name)
     try:
         return driver.open()
     finally:

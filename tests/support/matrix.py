@@ -39,6 +39,7 @@ SAMPLES: dict[str, Any] = {
     "topic": "topic",
     "text": "text",
     "content": "content",
+    "known": "debian-12",
     "key": "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIB7LpQ8eG1Sfbm5cLyZxmDnIM6oUOHpCyDRDmpjVXhRG somebody",
 }
 
