@@ -12,20 +12,22 @@ import shutil
 import socket
 import subprocess
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from ipaddress import IPv4Interface
+from ipaddress import IPv4Address, IPv4Interface
 from typing import Protocol
 
 from node_hooks.document import FIREWALL, NETWORKS, SCREENS, Document, NodeNetwork
 from node_hooks.firewall import TABLE, ruleset
 from node_hooks.guard import Guarded, guard, own_networks
 from node_hooks.problem import FIREWALL_FAILED, LINKS_UNKNOWN, METADATA_FAILED, NFT_MISSING, Problem
+from node_hooks.resolver import read_resolvers
 from node_hooks.state import StateFile
 
 log = logging.getLogger("wawel.node.network")
 
 METADATA_ADDRESS = "169.254.169.254"
+STARTING_S = 5.0  # that a new bridge's dnsmasq may take to listen
 COMMAND_TIMEOUT_S = 20.0
 RECHECK_S = 30.0  # somebody may have removed what we made: `nft flush ruleset`, `ip addr flush`
 RETRY_S = 5.0  # also between looks whether nft is still there
@@ -136,6 +138,7 @@ class Converger:
     One thread calls it.
 
     :param forward: starts a forwarder on a bridge; its ``OSError`` means that the round shall be repeated.
+    :param listens: gives the addresses where names are asked for.
     """
 
     def __init__(
@@ -144,9 +147,12 @@ class Converger:
         find: Callable[[str], int | None] = find_interface,
         clock: Callable[[], float] = time.monotonic,
         has: Callable[[str], object] = find_program,
+        listens: Callable[[], Collection[IPv4Address]] = read_resolvers,
     ) -> None:
         self.seen: Seen | None = None
         self._has = has
+        self._listens = listens
+        self._new: dict[str, tuple[int, float]] = {}  # bridges with their indexes, and since when they are waited for
         self._looked_at = float("-inf")
         self._state = state
         self._forward = forward
@@ -166,8 +172,8 @@ class Converger:
         wanted = {network.bridge: network for network in document.networks if network.metadata}
         for bridge in [bridge for bridge in self._served if bridge not in wanted]:
             self._withdraw(bridge)
-        for bridge in wanted:
-            self._serve(bridge)
+        for network in wanted.values():
+            self._serve(network)
         self._firewall(document)  # by now it may be known that metadata is served
         bridges = frozenset(each.bridge for each in document.networks if self._find(each.bridge) is not None)
         self._state.note(networks=[self._describe(network, bridges) for network in document.networks])
@@ -187,14 +193,32 @@ class Converger:
                 served.forwarder.close()
         self._served.clear()
 
-    def _serve(self, bridge: str) -> None:
+    def _is_starting(self, network: NodeNetwork, index: int) -> bool:
+        """
+        Whether the bridge is just being made. libvirt's dnsmasq takes every address that it has then, and does not
+        start where another bridge's has taken the same: it comes before the metadata address, which all bridges have.
+        """
+        now = self._clock()
+        known, since = self._new.get(network.bridge, (index, now))
+        since = since if known == index else now
+        try:
+            starting = now - since < STARTING_S and network.gateway.ip not in self._listens()
+        except OSError:
+            starting = False
+        self._new[network.bridge] = (index, since)
+        if not starting:
+            del self._new[network.bridge]
+        return starting
+
+    def _serve(self, network: NodeNetwork) -> None:
+        bridge = network.bridge
         index = self._find(bridge)
         served = self._served.get(bridge)
         if served is not None and served.index != index:
             # A socket is bound to the index, so a bridge made anew needs another.
             self._forget(bridge)
             served = None
-        if index is None:
+        if index is None or served is None and self._is_starting(network, index):
             return
         now = self._clock()
         try:

@@ -26,6 +26,7 @@ from node_hooks.problem import (
     Problem,
     failed_sections,
 )
+from node_hooks.resolver import read_resolvers
 from node_hooks.state import AGENT_VERSION
 
 log = logging.getLogger("wawel.node.report")
@@ -65,15 +66,9 @@ def read_links(root: Path = Path("/")) -> Links:
                     taps[name] = os.path.basename(os.readlink(interfaces / name / "master"))
                 except FileNotFoundError:
                     taps[name] = ""
-        lines = (root / "proc/net/udp").read_text().splitlines()[1:]
+        return Links(taps, read_resolvers(root))
     except OSError:
         return Links()
-    resolvers = set()
-    for line in lines:
-        address, _, port = line.split()[1].partition(":")
-        if port == "0035":
-            resolvers.add(IPv4Address(int.from_bytes(bytes.fromhex(address), "little")))
-    return Links(taps, frozenset(resolvers))
 
 
 class Programs:

@@ -11,6 +11,7 @@ import json
 import socket
 import subprocess
 import sys
+from ipaddress import IPv4Address
 from pathlib import Path
 
 sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[3])]
@@ -103,7 +104,10 @@ def main(state_dir: str) -> None:
     endpoint = Endpoint()
     address, credential = parse_endpoint(endpoint.url), Credential(7, endpoint.credential)
     state = StateFile(Path(state_dir))
-    converger = Converger(state, lambda bridge: Forwarder(bridge, lambda: Client(address, credential)))
+    converger = Converger(
+        state, lambda bridge: Forwarder(bridge, lambda: Client(address, credential)),
+        listens=lambda: [IPv4Address("10.128.0.1")],
+    )  # fmt: skip
     network = {"name": "n", "bridge": "br1", "gateway": "10.128.0.1/24", "pool": "10.128.0.0/20", "metadata": True}
     document = parse_document({
         "version": "1", "networks": [network], "hook_version": "", "nics": list(NICS.values()),

@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Sequence
+from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 from node_hooks.agent import with_endpoint
 from node_hooks.document import Document, find_document, parse_document, save_document
 from node_hooks.firewall import NodeNic, ruleset
-from node_hooks.network import RECHECK_S, RETRY_S, CommandFailed, CommandMissing, Converger
+from node_hooks.network import RECHECK_S, RETRY_S, STARTING_S, CommandFailed, CommandMissing, Converger
 from node_hooks.state import StateFile
 
 NETWORK = {"name": "net-1", "bridge": "br1", "gateway": "10.128.0.1/24", "pool": "10.128.0.0/20", "metadata": True}
@@ -113,7 +114,10 @@ class World:
         self.tables: dict[str, str] = {}
         self.links: dict[str, str] = {"lo": "127.0.0.1/8"}
         self.state = StateFile(tmp_path)
-        self.converger = Converger(self.state, self.forward, self.run, self.interfaces.get, lambda: self.now)
+        self.resolvers = {IPv4Address("10.128.0.1"), IPv4Address("10.129.0.1")}
+        self.converger = Converger(
+            self.state, self.forward, self.run, self.interfaces.get, lambda: self.now, listens=lambda: self.resolvers
+        )
 
     def forward(self, bridge: str) -> Any:
         if error := self.failing.get("forward"):
@@ -154,6 +158,28 @@ class World:
 @pytest.fixture
 def world(tmp_path: Path) -> World:
     return World(tmp_path)
+
+
+def test_bridge_is_being_made(world: World) -> None:
+    """A bridge gets its address after its dnsmasq, which would not start beside another's; or without one, soon."""
+    world.interfaces["br1"] = 5
+    world.resolvers.clear()
+    world.converger.converge(document(NETWORK))
+    assert world.forwarding == [] and not any("169.254" in command for command in world.commands)
+    world.interfaces["br1"] = 6  # the first try failed
+    world.now += STARTING_S - 0.1
+    world.converger.converge(document(NETWORK))
+    assert world.forwarding == []
+    world.resolvers.add(IPv4Address("10.128.0.1"))
+    world.converger.converge(document(NETWORK))
+    assert world.forwarding == ["br1"]
+    world.resolvers.clear()
+    world.interfaces["br1"] = 7
+    world.converger.converge(document(NETWORK))
+    assert world.forwarding == []
+    world.now += STARTING_S
+    world.converger.converge(document(NETWORK))
+    assert world.forwarding == ["br1"]
 
 
 def test_bridge_appears(world: World) -> None:
