@@ -46,6 +46,7 @@ from cm.rpc.introspection import MULTICALL
 from cm.rpc.view import Registry, View
 from cm.rpc.vocabulary import Role
 from cm.rules.access import AccessNeeded
+from cm.runtime.database import CommitUnknown
 from cm.services.authenticator import DatabaseAuthenticator
 from raises import Raises
 from values import Bound
@@ -56,7 +57,7 @@ WIRE: Errors = {
     InvalidParameter, NotAuthenticated, TooLarge, TooManyAtOnce, Overloaded, Stopping, DeadlineExceeded,
     DatabaseUnavailable, Incident,
 }  # fmt: skip
-CHANGING: Errors = {RateLimited, RequestIdReused}
+CHANGING: Errors = {RateLimited, RequestIdReused, CommitUnknown}
 OWN: Mapping[str, Errors] = {
     "system.methodSignature": {UnknownMethod},
     "system.methodHelp": {UnknownMethod},

@@ -18,14 +18,15 @@ DOWN_S = 30.0
 VMS = 4
 # Whatever an event might change. Times of the last look and of the last word from an agent go on by themselves.
 BOOKS = {
-    "vm": "*", "operation": "*", "disk": "*", "network_lease": "*", "vnc_port": "*", "account": "*", "hook_event": "*",
-    "change": "*", "storage": "*", "node": "id, cpu_used, memory_mib_used, vms_used",
+    "vm": "*", "operation": "*", "disk": "*", "volume": "*", "attachment": "*", "network_lease": "*", "vnc_port": "*",
+    "account": "*", "hook_event": "*", "change": "*", "storage": "*",
+    "node": "id, cpu_used, memory_mib_used, vms_used",
 }  # fmt: skip
 
 
 def books(cloud: Cloud) -> dict[str, str]:
     """A digest of each table."""
-    digest = "SELECT md5(string_agg(t::text, ';' ORDER BY t::text)) FROM (SELECT {} FROM {}) t"
+    digest = "SELECT coalesce(md5(string_agg(t::text, ';' ORDER BY t::text)), 'none') FROM (SELECT {} FROM {}) t"
     return {table: cloud.sql(digest.format(columns, table))[0][0] for table, columns in BOOKS.items()}
 
 

@@ -124,7 +124,7 @@ SIGHTS: Final = (
     Mutation(
         "iso_left_out",
         "Images that are attached are not in the domain.",
-        (Edit(SPEC, "    for a in _ATTACHED(session, id=vm_id):\n", "    for a in ():\n"),),
+        (Edit(SPEC, "        for d in disks\n    ]", "        for d in disks if not d.cdrom\n    ]"),),
     ),
     Mutation(
         "half_the_memory",
