@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import PurePosixPath
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, cast
 from urllib.parse import urljoin, urlsplit
 
 from msgspec import Meta
@@ -156,6 +156,29 @@ def import_url(caller: ClusterCall, source: Source, storage_id: int, values: dic
     return _import(caller, storage_id, values, arguments)
 
 
+def facts(
+    system: str | None,
+    architecture: Architecture | None,
+    least_memory_mib: int | None,
+    least_disk_bytes: int | None,
+    default_user: str | None,
+    agent: bool | None,
+    family: str | None,
+    family_version: str | None,
+) -> dict[str, Any]:
+    """What views are told of an image's system, by the names of its columns."""
+    return {
+        "system": system,
+        "architecture": architecture,
+        "least_memory_mib": least_memory_mib,
+        "least_disk_bytes": least_disk_bytes,
+        "default_user": default_user,
+        "agent": agent,
+        "family": family,
+        "family_version": family_version,
+    }
+
+
 def import_own(caller: ClusterCall, source: Source, values: dict[str, Any]) -> ImageWork:
     """
     The same for users: the image is private, and where it lies is the cluster's to say.
@@ -191,13 +214,11 @@ def newest_of(caller: ClusterCall, image: int | str) -> int:
 
 def known_images(caller: ClusterCall) -> list[KnownImage]:
     """What the catalogue has, and what of it is here."""
-    return [
-        {
-            **asdict(known),  # type: ignore[typeddict-item]
-            "image_id": newest(versions_of(caller.session, known.family, None)),
-        }
+    found = [
+        {**asdict(known), "image_id": newest(versions_of(caller.session, known.family, None))}
         for known in caller.policy.known_images.values()
     ]
+    return cast(list[KnownImage], found)
 
 
 def import_known(

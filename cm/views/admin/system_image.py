@@ -49,16 +49,9 @@ def import_file(
     :param format: what is found, once it is unpacked, must be this. Without it, what is found is taken.
     :return: the image to be and the operation, which tells the progress.
     """
-    facts = {
-        "system": system,
-        "architecture": architecture,
-        "least_memory_mib": least_memory_mib,
-        "least_disk_bytes": least_disk_bytes,
-        "default_user": default_user,
-        "agent": agent,
-        "family": family,
-        "family_version": family_version,
-    }
+    facts = service.facts(
+        system, architecture, least_memory_mib, least_disk_bytes, default_user, agent, family, family_version
+    )
     devices = {"disk_controller": disk_controller, "network_device": network_device, "video_device": video_device}
     values = {"name": name, "description": description, "kind": kind, "access": access, "platform": platform}
     return service.import_file(caller, path, format, storage_id, {**values, **devices, **facts})
@@ -101,16 +94,9 @@ def import_url(
         the image's.
     :return: the image to be and the operation, which tells the progress.
     """
-    facts = {
-        "system": system,
-        "architecture": architecture,
-        "least_memory_mib": least_memory_mib,
-        "least_disk_bytes": least_disk_bytes,
-        "default_user": default_user,
-        "agent": agent,
-        "family": family,
-        "family_version": family_version,
-    }
+    facts = service.facts(
+        system, architecture, least_memory_mib, least_disk_bytes, default_user, agent, family, family_version
+    )
     devices = {"disk_controller": disk_controller, "network_device": network_device, "video_device": video_device}
     values = {"name": name, "description": description, "kind": kind, "access": access, "platform": platform}
     source = service.Source(url, sha256, sha512, sums, format)
@@ -204,16 +190,9 @@ def edit(
     :param family: VMs are created by this name of the newest version, too; empty: it belongs to none.
     """
     row = get_image(caller.session, image_id, lock=True, version=caller.if_version)
-    facts = {
-        "system": system,
-        "architecture": architecture,
-        "least_memory_mib": least_memory_mib,
-        "least_disk_bytes": least_disk_bytes,
-        "default_user": default_user,
-        "agent": agent,
-        "family": family,
-        "family_version": family_version,
-    }
+    facts = service.facts(
+        system, architecture, least_memory_mib, least_disk_bytes, default_user, agent, family, family_version
+    )
     devices = {"disk_controller": disk_controller, "network_device": network_device, "video_device": video_device}
     values = {"name": name, "description": description, "platform": platform, **devices, **facts}
     return service.edit(caller, row, values)

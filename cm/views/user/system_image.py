@@ -72,16 +72,9 @@ def import_url(
         the image's.
     :return: the image to be and the operation, which tells the progress; it can be given up (``user.operation``).
     """
-    facts = {
-        "system": system,
-        "architecture": architecture,
-        "least_memory_mib": least_memory_mib,
-        "least_disk_bytes": least_disk_bytes,
-        "default_user": default_user,
-        "agent": agent,
-        "family": family,
-        "family_version": family_version,
-    }
+    facts = service.facts(
+        system, architecture, least_memory_mib, least_disk_bytes, default_user, agent, family, family_version
+    )
     devices = {"disk_controller": disk_controller, "network_device": network_device, "video_device": video_device}
     kept = {"name": name, "description": description, "kind": ImageKind.SYSTEM, "platform": platform}
     values = {**kept, **devices, **facts}
@@ -129,16 +122,9 @@ def edit(
     row = authorized_image(
         caller.session, viewer, image_id, caller.action("image_id"), kinds=KINDS, lock=True, version=caller.if_version
     )
-    facts = {
-        "system": system,
-        "architecture": architecture,
-        "least_memory_mib": least_memory_mib,
-        "least_disk_bytes": least_disk_bytes,
-        "default_user": default_user,
-        "agent": agent,
-        "family": family,
-        "family_version": family_version,
-    }
+    facts = service.facts(
+        system, architecture, least_memory_mib, least_disk_bytes, default_user, agent, family, family_version
+    )
     devices = {"disk_controller": disk_controller, "network_device": network_device, "video_device": video_device}
     values = {"name": name, "description": description, "platform": platform, **devices, **facts}
     return service.edit(caller, row, values, viewer)
