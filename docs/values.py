@@ -23,6 +23,7 @@ from cm.interfaces.calls import Call
 # Below these only what is common to all calls is raised, or nothing that a caller is told.
 _NOT_ENTERED = ("cm.runtime", "cm.rpc.dispatch", "cm.rpc.codec", "cm.models", "clm.models")
 OURS = ("cm", "clm")
+_UNKNOWN = (NameError, AttributeError, TypeError, SyntaxError)  # what an annotation that means nothing here raises
 _CONTAINERS = ("list", "Sequence", "Iterable", "Iterator", "tuple", "set", "frozenset", "Collection")
 _MAPPINGS = ("dict", "Mapping", "MutableMapping", "defaultdict")
 
@@ -86,13 +87,13 @@ def _hints(of: Any) -> dict[str, Any]:
         space = dict(_type_checking(of.__name__ if isinstance(of, types.ModuleType) else of.__module__))
     try:
         return typing.get_type_hints(of, localns=space)
-    except Exception:
+    except _UNKNOWN:
         made = {}
         for name, told in getattr(of, "__annotations__", {}).items():
             try:
                 scope = {**vars(sys.modules[of.__module__]), **space}
                 made[name] = eval(told, scope) if isinstance(told, str) else told
-            except Exception:
+            except _UNKNOWN:
                 continue
         return made
 
@@ -280,7 +281,7 @@ def _made_by_init(cls: type, name: str) -> Any:
                         try:
                             space = {**vars(reader.module), **_type_checking(cls.__module__)}
                             return typed(eval(ast.unparse(node.annotation), space))
-                        except Exception:
+                        except _UNKNOWN:
                             return None
                     made = reader.value(node.value)
                     return made if isinstance(made, (Instance, Many)) else None

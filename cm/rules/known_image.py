@@ -11,6 +11,7 @@ import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from enum import StrEnum
 from typing import Any, Final
 from urllib.parse import urljoin, urlsplit
 
@@ -40,7 +41,7 @@ class KnownImage:
     video_device: VideoModel = VideoModel.VGA
 
 
-_ENUMS: Final[Mapping[str, type]] = {
+_ENUMS: Final[Mapping[str, type[StrEnum]]] = {
     "format": SourceFormat, "architecture": Architecture, "disk_controller": DiskBus, "network_device": NicModel,
     "video_device": VideoModel,
 }  # fmt: skip
@@ -61,7 +62,9 @@ def read_catalogue(text: str) -> tuple[dict[str, KnownImage], list[str]]:
         wrong = _wrong(name, table)
         problems += [f"{name[:60]}: {told}" for told in wrong]
         if not wrong:
-            values = {key: _ENUMS[key](value) if key in _ENUMS else value for key, value in table.items()}
+            values: dict[str, Any] = {
+                key: _ENUMS[key](value) if key in _ENUMS else value for key, value in table.items()
+            }
             found[name] = KnownImage(name=name, **values)
     return found, problems
 
@@ -88,8 +91,8 @@ def _wrong(name: str, given: Any) -> list[str]:
             wrong.append(f"{key} is no {kinds[key].__name__}")
         elif kinds[key] is int and value < 0:
             wrong.append(f"{key} is below zero")
-        elif key in _ENUMS and value not in set(_ENUMS[key]):  # type: ignore[call-overload]
-            wrong.append(f"{key} is none of {', '.join(map(str, _ENUMS[key]))}")  # type: ignore[call-overload]
+        elif key in _ENUMS and value not in set(_ENUMS[key]):
+            wrong.append(f"{key} is none of {', '.join(map(str, _ENUMS[key]))}")
         elif kinds[key] is str and not _LINE.match(value):
             wrong.append(f"{key} is no line of 200 characters at the most")
     if not wrong:

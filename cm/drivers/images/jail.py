@@ -62,9 +62,8 @@ def lock(parent: int, limits: dict[str, int], readable: Sequence[str], writable:
     _no_sockets()
 
 
-def _prctl(option: int, value: object) -> None:
-    argument = value if isinstance(value, ctypes.c_void_p) else ctypes.c_ulong(int(value))  # type: ignore[call-overload]
-    if _libc.prctl(option, argument, 0, 0, 0) != 0 and option == _PR_SET_NO_NEW_PRIVS:
+def _prctl(option: int, value: int) -> None:
+    if _libc.prctl(option, ctypes.c_ulong(value), 0, 0, 0) != 0 and option == _PR_SET_NO_NEW_PRIVS:
         raise OSError(ctypes.get_errno(), "no_new_privs")
 
 

@@ -140,6 +140,7 @@ def unpack(packing: str, source: BinaryIO, target: int) -> None:
         if "Memory usage limit" in str(error):
             raise Fault("too_large unpacking it would take too much memory") from None
         raise Fault(f"damaged it cannot be unpacked: {error}") from None
+    # Of a way of packing that zipfile does not know it raises NotImplementedError, of encryption RuntimeError.
     except (EOFError, zlib.error, zipfile.BadZipFile, NotImplementedError, RuntimeError, ValueError) as error:
         raise Fault(f"damaged it cannot be unpacked: {error}") from None
 

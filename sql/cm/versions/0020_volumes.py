@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 import sqlalchemy as sa
 from alembic import op
 
@@ -11,19 +13,19 @@ branch_labels = None
 depends_on = None
 
 
-def _key() -> sa.Column:  # type: ignore[type-arg]
+def _key() -> sa.Column[int]:
     return sa.Column("id", sa.BigInteger(), sa.Identity(), nullable=False)
 
 
-def _number(name: str) -> sa.Column:  # type: ignore[type-arg]
+def _number(name: str) -> sa.Column[int]:
     return sa.Column(name, sa.BigInteger(), server_default=sa.text("0"), nullable=False)
 
 
-def _flag(name: str) -> sa.Column:  # type: ignore[type-arg]
+def _flag(name: str) -> sa.Column[bool]:
     return sa.Column(name, sa.Boolean(), server_default=sa.text("false"), nullable=False)
 
 
-def _created() -> sa.Column:  # type: ignore[type-arg]
+def _created() -> sa.Column[datetime]:
     return sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False)
 
 
