@@ -89,7 +89,7 @@ class StreamsContract(ABC):
     @pytest.fixture()
     def volume(self, holder: INode, spec: StorageSpec) -> str:
         if not self.streams:
-            pytest.skip("this hypervisor has no streams, which test_none shows")
+            pytest.skip("needs a hypervisor with streams; test_none shows that this one has none")
         holder.volumes.create_empty(spec.name, "flow.raw", DiskFormat.RAW, LENGTH)
         return "flow.raw"
 
@@ -102,7 +102,7 @@ class StreamsContract(ABC):
     def test_none(self, holder: INode, spec: StorageSpec) -> None:
         """Who has none says so, and nothing is changed."""
         if self.streams:
-            pytest.skip("this one has")
+            pytest.skip("needs a hypervisor without streams")
         running = domain_spec()
         holder.hypervisor.define(running)
         holder.volumes.create_empty(spec.name, "a.raw", DiskFormat.RAW, LENGTH)
@@ -210,7 +210,7 @@ class StreamsContract(ABC):
     @pytest.fixture()
     def uuid(self, holder: INode) -> Iterator[str]:
         if not self.streams:
-            pytest.skip("this hypervisor has no consoles")
+            pytest.skip("needs a hypervisor with consoles; test_none shows that this one has none")
         running = domain_spec()
         holder.hypervisor.define(running)
         holder.hypervisor.start(running.uuid)

@@ -24,7 +24,7 @@ class BorrowedPostgres(PrivatePostgres):
         """It stays."""
 
     def _end(self, signals: list[int]) -> None:
-        pytest.skip("the server is another's")
+        pytest.skip("needs a server that this session has started itself, to end it")
 
 
 @contextmanager
