@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from typing import Any
 from uuid import uuid4
@@ -22,9 +21,10 @@ from cm.rpc.errors import (
     ObjectNotFound,
     VolumeNotFound,
 )
-from cm.rpc.vocabulary import DiskFormat, StorageKind
+from cm.rpc.vocabulary import DiskFormat
 from cm.runtime.pipe import Broken, Duplex, Pipe
 from tests.contract.hypervisor import domain_spec, eventually
+from tests.contract.on_storage import OnStorage
 
 KIB = 1024
 LENGTH = 640 * KIB  # more than two packets
@@ -60,31 +60,10 @@ class Joined:
         return not self._thread.is_alive()
 
 
-class StreamsContract(ABC):
-    """``make`` gives a node, ``storage`` the description of a new, empty directory storage on its node."""
+class StreamsContract(OnStorage):
+    """As ``OnStorage``, on what ``make`` and ``storage`` give."""
 
     streams = True  # whether this hypervisor has any
-
-    @abstractmethod
-    def make(self) -> INode: ...
-
-    def storage(self) -> StorageSpec:
-        name = f"contract-{uuid4().hex[:8]}"
-        return StorageSpec(name, StorageKind.DIR, f"/srv/{name}")
-
-    @pytest.fixture()
-    def spec(self) -> StorageSpec:
-        return self.storage()
-
-    @pytest.fixture()
-    def holder(self, spec: StorageSpec) -> Iterator[INode]:
-        made = self.make()
-        made.pools.attach(spec)
-        yield made
-        for volume in made.volumes.list_all(spec.name):
-            made.volumes.delete(spec.name, volume.name)
-        made.pools.detach(spec.name)
-        made.close()
 
     @pytest.fixture()
     def volume(self, holder: INode, spec: StorageSpec) -> str:

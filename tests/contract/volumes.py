@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
-from abc import ABC, abstractmethod
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,38 +10,17 @@ from cm.interfaces.node import INode
 from cm.interfaces.source import FileSource
 from cm.interfaces.volume import StorageSpec
 from cm.rpc.errors import CloudError, InvalidParameter, NotSupported, ObjectNotFound, VolumeNotFound
-from cm.rpc.vocabulary import DiskFormat, StorageKind
+from cm.rpc.vocabulary import DiskFormat
+from tests.contract.on_storage import OnStorage
 
 MIB = 2**20
 
 
-class VolumesContract(ABC):
-    """``make`` gives a node, ``storage`` the description of a new, empty directory storage on its node."""
+class VolumesContract(OnStorage):
+    """As ``OnStorage``, on what ``make`` and ``storage`` give."""
 
     uploads = True  # whether bytes can be sent and read back
     headers = True  # it makes files, and reads of an overlay's what it stands on
-
-    @abstractmethod
-    def make(self) -> INode: ...
-
-    def storage(self) -> StorageSpec:
-        name = f"contract-{uuid.uuid4().hex[:8]}"
-        return StorageSpec(name, StorageKind.DIR, f"/srv/{name}")
-
-    @pytest.fixture()
-    def spec(self) -> StorageSpec:
-        return self.storage()
-
-    @pytest.fixture()
-    def holder(self, spec: StorageSpec) -> Iterator[INode]:
-        made = self.make()
-        made.pools.attach(spec)
-        yield made
-        made.pools.attach(spec)
-        for volume in made.volumes.list_all(spec.name):
-            made.volumes.delete(spec.name, volume.name)
-        made.pools.detach(spec.name)
-        made.close()
 
     def test_attach(self, holder: INode, spec: StorageSpec) -> None:
         """Attaching again changes nothing; the figures are sane."""
