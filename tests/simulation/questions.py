@@ -16,7 +16,7 @@ SAMPLE: Final = 3  # things of which each asks by their ids, of each kind
 
 class Questions:
     """
-    Mixed into ``eyes.Look``.
+    Mixed into ``eyes.Look``, by way of ``things.Things``.
 
     :ivar rows: of all VMs, ``images`` and ``operations`` (the last ones) likewise.
     """
