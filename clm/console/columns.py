@@ -138,7 +138,7 @@ NOUNS: Final[dict[str, tuple[Column, ...]]] = {
     "storage_image": _IMAGE,
     "iso_image": _IMAGE,
     "known_image": _columns("NAME", "SYSTEM", "USER=default_user", "MEMORY=least_memory_mib", "NEWEST=image_id", "URL"),
-    "template": _columns("ID=template_id", "NAME", "CPU", "MEMORY=memory_mib", "DESCRIPTION"),
+    "template": _columns("ID=template_id", "NAME", "CPU", "MEMORY=memory_mib", "DISK=disk_mib", "DESCRIPTION"),
     "node": _columns(
         "ID=node_id", "NAME", _LOCKED, Column("HEALTH", health), "ADDRESS", "VMS=vms_used",
         Column("CPU", used("cpu_used", "cpu_total")), Column("MEMORY", used("memory_mib_used", "memory_mib_total", 2)),

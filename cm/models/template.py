@@ -14,7 +14,7 @@ class Template(Base):
     __tablename__ = "template"
     __table_args__ = (
         Index("uq_template_name", "name", unique=True, postgresql_where=text("deleted_at IS NULL")),
-        CheckConstraint("cpu > 0 AND memory_mib > 0 AND points >= 0", "positive"),
+        CheckConstraint("cpu > 0 AND memory_mib > 0 AND disk_mib >= 0 AND points >= 0", "positive"),
     )
     id: Mapped[Key]
     uuid: Mapped[NewUuid]
@@ -22,6 +22,7 @@ class Template(Base):
     description: Mapped[Empty]
     cpu: Mapped[int]
     memory_mib: Mapped[int]
+    disk_mib: Mapped[Zero]  # of the root disk; 0: as large as the image
     points: Mapped[Zero]  # an hour
     ec2name: Mapped[Empty]
     version: Mapped[Zero]

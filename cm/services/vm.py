@@ -77,7 +77,7 @@ def create(caller: ClusterCall, new: NewVM) -> list[str]:
     if template is None:
         raise ObjectNotFound("template", new.template_id)
     image = usable_image(session, new.image_id, person, [ImageKind.SYSTEM])
-    size_bytes = _root_size(image, new.disk_mib)
+    size_bytes = _root_size(image, new.disk_mib, template.disk_mib)
     check_least(
         image.id,
         least_memory_mib=image.least_memory_mib,
@@ -160,14 +160,17 @@ def create(caller: ClusterCall, new: NewVM) -> list[str]:
     return made
 
 
-def _root_size(image: UsableImage, disk_mib: int | None) -> int:
+def _root_size(image: UsableImage, disk_mib: int | None, template_mib: int) -> int:
     """
     In bytes.
+
+    :param disk_mib: what the caller asks for; ``template_mib``: what counts if they ask for none and the image is not
+        larger.
 
     :raises InvalidParameter: the image does not fit: its file systems would be cut off.
     """
     if disk_mib is None:
-        return image.size_bytes
+        return max(image.size_bytes, template_mib * MIB)
     if disk_mib * MIB < image.size_bytes:
         raise InvalidParameter("disk_mib", f"is less than the {mib(image.size_bytes)} MiB of image {image.id}")
     return disk_mib * MIB

@@ -17,11 +17,12 @@ from cm.runtime.rows import Columns, close_row, edit_row, insert_row
 from cm.store.rendered import Rendered, rendered
 
 EDITED: Final[Columns] = (
-    Template.name, Template.description, Template.cpu, Template.memory_mib, Template.points, Template.ec2name,
+    Template.name, Template.description, Template.cpu, Template.memory_mib, Template.disk_mib, Template.points,
+    Template.ec2name,
 )  # fmt: skip
 
-_COLUMNS = """id AS template_id, uuid::text AS uuid, name, description, cpu, memory_mib, points, ec2name, version,
-       created_at AS created"""
+_COLUMNS = """id AS template_id, uuid::text AS uuid, name, description, cpu, memory_mib, disk_mib, points, ec2name,
+       version, created_at AS created"""
 _TEMPLATE = f"SELECT {_COLUMNS} FROM template WHERE deleted_at IS NULL"
 _FEED = Prepared(
     "feed_template",
@@ -61,9 +62,12 @@ class Size:
     id: int
     cpu: int
     memory_mib: int
+    disk_mib: int  # 0: as large as the image
 
 
-_SIZE = Prepared("usable_template", "SELECT id, cpu, memory_mib FROM template WHERE id = :id AND deleted_at IS NULL")
+_SIZE = Prepared(
+    "usable_template", "SELECT id, cpu, memory_mib, disk_mib FROM template WHERE id = :id AND deleted_at IS NULL"
+)
 
 
 def find_size(session: Session, template_id: int) -> Size | None:

@@ -38,8 +38,9 @@ def test_refused(bench: Bench) -> None:
         bench.call("admin.template.edit", template_id=made["template_id"], name="large")
     with pytest.raises(VersionChanged):
         bench.call("admin.template.edit", template_id=made["template_id"], cpu=2, if_version=made["version"] + 1)
-    with pytest.raises(InvalidParameter):
-        bench.call("admin.template.add", name="none", cpu=0)
+    for wrong in ({"cpu": 0}, {"disk_mib": -1}, {"disk_mib": 2**22}):
+        with pytest.raises(InvalidParameter):
+            bench.call("admin.template.add", name="none", **wrong)
     with pytest.raises(ObjectNotFound):
         bench.call("admin.template.delete", template_id=999)
     with pytest.raises(RoleNeeded):

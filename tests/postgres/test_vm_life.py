@@ -320,6 +320,21 @@ def test_larger_disk(cloud: MemoryCloud, mode: str) -> None:
     assert cloud.sql("SELECT count(*) FROM volume WHERE name = :n", n=root_volume(vm["uuid"])) == 0
 
 
+@pytest.mark.parametrize("asked, template, found", [(None, 100, 100), (80, 100, 80), (None, 10, 64), (None, 0, 64)])
+def test_disk_of_template(cloud: MemoryCloud, asked: int | None, template: int, found: int) -> None:
+    """A root disk is as large as the caller asks, else as the template says, and never less than its image."""
+    size = {"name": f"disks-{asked}-{template}", "disk_mib": template}
+    made = cloud.call("admin.template.add", size, account="admin")
+    used = "SELECT used_storage_mib FROM account WHERE id = :a"
+    before = cloud.sql(used, a=cloud.user_id)
+    vm = cloud.create(template_id=made["template_id"], disk_mib=asked)
+    assert cloud.sql(used, a=cloud.user_id) == before + found
+    given = cloud.sql("SELECT size_bytes FROM volume WHERE name = :n", n=root_volume(vm["uuid"]))
+    assert given == found * 2**20 and cloud.leaks() == []
+    cloud.call("user.vm.destroy", {"vm_ids": [vm["vm_id"]]})
+    cloud.wait(vm["vm_id"], "destroyed")
+
+
 def test_abandon_create(cloud: MemoryCloud) -> None:
     """A creation that is given up is undone."""
     cloud.manager.engine._stopping = True

@@ -77,6 +77,7 @@ TEMPLATE = {
     "description": "",
     "cpu": 1,
     "memory_mib": 128,
+    "disk_mib": 0,
     "points": 0,
     "ec2name": "",
     "version": 0,

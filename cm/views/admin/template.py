@@ -15,6 +15,7 @@ from cm.store.template import get_template, list_templates
 
 Cpus = Annotated[int, Meta(ge=1, le=1024)]
 Memory = Annotated[int, Meta(ge=1, le=2**24, description="MiB.")]
+Disk = Annotated[int, Meta(ge=0, le=2 * 2**20, description="MiB; 0: as large as the image.")]  # as of a VM
 Ec2Name = Annotated[
     str, Meta(max_length=40, pattern=matching(r"[a-z0-9.-]*", "it must be lower-case letters, digits, . and -"))
 ]
@@ -29,9 +30,14 @@ def add(
     memory_mib: Memory = 512,
     points: Size = 0,
     ec2name: Ec2Name = "",
+    disk_mib: Disk = 0,
 ) -> Template:
-    """Add a template."""
-    values = {"name": name, "description": description, "cpu": cpu, "memory_mib": memory_mib}
+    """
+    Add a template.
+
+    :param disk_mib: of root disks of VMs made by it, where the caller asks for no other and the image is not larger.
+    """
+    values = {"name": name, "description": description, "cpu": cpu, "memory_mib": memory_mib, "disk_mib": disk_mib}
     return service.add(caller, {**values, "points": points, "ec2name": ec2name})
 
 
@@ -57,9 +63,10 @@ def edit(
     memory_mib: Memory | None = None,
     points: Size | None = None,
     ec2name: Ec2Name | None = None,
+    disk_mib: Disk | None = None,
 ) -> Template:
     """Change a template; what is not given stays. VMs made from it stay as they are."""
-    values = {"name": name, "description": description, "cpu": cpu, "memory_mib": memory_mib}
+    values = {"name": name, "description": description, "cpu": cpu, "memory_mib": memory_mib, "disk_mib": disk_mib}
     return service.edit(caller, template_id, {**values, "points": points, "ec2name": ec2name})
 
 
