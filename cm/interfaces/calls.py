@@ -149,8 +149,18 @@ class VolumeCalls(_Calls):
     create_copy = _lasting(lambda node: node.volumes.create_copy, COPY_S)
     create_empty = _slow(lambda node: node.volumes.create_empty)
     upload = _lasting(lambda node: node.volumes.upload, COPY_S)
+    resize = _slow(lambda node: node.volumes.resize)
     read_tail = _slow(lambda node: node.volumes.read_tail)
     delete = _slow(lambda node: node.volumes.delete, POOL_S)
+
+
+class BlockJobCalls(_Calls):
+    copy = _slow(lambda node: node.block_jobs.copy)
+    commit = _slow(lambda node: node.block_jobs.commit)
+    pull = _slow(lambda node: node.block_jobs.pull)
+    look = _quick(lambda node: node.block_jobs.look)
+    finish = _slow(lambda node: node.block_jobs.finish)
+    abort = _slow(lambda node: node.block_jobs.abort)
 
 
 class NetworkCalls(_Calls):
@@ -178,6 +188,10 @@ class NodeCalls(Protocol):
     @property
     def volumes(self) -> VolumeCalls:
         return VolumeCalls(self)
+
+    @property
+    def block_jobs(self) -> BlockJobCalls:
+        return BlockJobCalls(self)
 
     @property
     def networks(self) -> NetworkCalls:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
+from cm.interfaces.block_job import IBlockJobs
 from cm.interfaces.hypervisor import IHypervisor, NodeInfo
 from cm.interfaces.network import INetworks
 from cm.interfaces.stream import IStreams
@@ -30,6 +31,9 @@ class INode(Protocol):
 
     @property
     def volumes(self) -> IVolumes: ...
+
+    @property
+    def block_jobs(self) -> IBlockJobs: ...
 
     @property
     def networks(self) -> INetworks: ...

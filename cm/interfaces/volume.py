@@ -102,6 +102,18 @@ class IVolumes(Protocol):
         :raises NotSupported: this hypervisor takes no uploads.
         """
 
+    def resize(self, storage_name: str, volume: str, format: DiskFormat, size_bytes: int) -> VolumeSeen:
+        """
+        Make a volume that no domain has open larger, as a guest sees it: what is new reads as zeros. One of that size
+        already is taken as done. The format is our record's: what a guest has written into a raw volume is not read.
+
+        :return: the volume; its figures are of what was found in it, where its guest wrote what looks like another
+            format.
+        :raises VolumeNotFound: StorageFull:
+        :raises InvalidParameter: it is larger; it is not cut off.
+        :raises NotSupported: volumes of such a storage cannot grow.
+        """
+
     def read_tail(self, storage_name: str, volume: str, limit_bytes: int) -> bytes:
         """
         The last bytes of a raw volume (a console log).

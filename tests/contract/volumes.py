@@ -20,6 +20,7 @@ class VolumesContract(OnStorage):
     """As ``OnStorage``, on what ``make`` and ``storage`` give."""
 
     uploads = True  # whether bytes can be sent and read back
+    resizes = True  # whether volumes grow
     headers = True  # it makes files, and reads of an overlay's what it stands on
 
     def test_attach(self, holder: INode, spec: StorageSpec) -> None:
@@ -107,6 +108,23 @@ class VolumesContract(OnStorage):
         with pytest.raises(VolumeNotFound):
             holder.volumes.create_copy(spec.name, "copy.qcow2", "absent.qcow2", DiskFormat.QCOW2)
         assert holder.volumes.list_all(spec.name) == []
+
+    def test_resize(self, holder: INode, spec: StorageSpec) -> None:
+        """A volume grows, once, and never shrinks; one that is absent is told."""
+        for volume, form in (("a.raw", DiskFormat.RAW), ("a.qcow2", DiskFormat.QCOW2)):
+            holder.volumes.create_empty(spec.name, volume, form, 4 * MIB)
+            if not self.resizes:
+                with pytest.raises(NotSupported):
+                    holder.volumes.resize(spec.name, volume, form, 8 * MIB)
+                continue
+            for _ in range(2):
+                assert holder.volumes.resize(spec.name, volume, form, 8 * MIB).capacity_bytes == 8 * MIB
+            with pytest.raises(InvalidParameter):
+                holder.volumes.resize(spec.name, volume, form, 4 * MIB)
+            found = holder.volumes.find(spec.name, volume)
+            assert found is not None and found.capacity_bytes == 8 * MIB and found.allocation_bytes < 4 * MIB
+        with pytest.raises(VolumeNotFound):
+            holder.volumes.resize(spec.name, "absent.raw", DiskFormat.RAW, MIB)
 
     def test_delete(self, holder: INode, spec: StorageSpec) -> None:
         """A deleted volume is gone; deleting an absent one changes nothing."""

@@ -16,9 +16,10 @@ pytest.importorskip("libvirt")
 from cm.drivers.libvirt import volume as driver
 from cm.drivers.libvirt.node import LibvirtNode
 from cm.interfaces.volume import StorageSpec
-from cm.rpc.errors import NodeBusy, NodeUnreachable, VolumeNotFound
+from cm.rpc.errors import InvalidParameter, NodeBusy, NodeUnreachable, VolumeNotFound
 from cm.rpc.vocabulary import DiskFormat
 from lab.hosts import Host, Lab
+from tests.contract.block_jobs import BlockJobsContract
 from tests.contract.hypervisor import eventually
 from tests.contract.volumes import MIB, VolumesContract
 from tests.support.qemu import OnQemu, QemuTests, answers
@@ -27,6 +28,10 @@ pytestmark = pytest.mark.skipif(bool(Lab.missing()), reason="; ".join(Lab.missin
 
 
 class TestQemuImages(OnQemu, VolumesContract):
+    pass
+
+
+class TestQemuBlockJobs(OnQemu, BlockJobsContract):
     pass
 
 
@@ -54,6 +59,29 @@ class TestStorage(QemuTests):
             ["qemu-img", "info", f"{storage.path}/disk.qcow2"], capture_output=True, text=True
         ).stdout
         assert "backing file format: raw" in information
+
+    def test_grow_disguised(self, node: LibvirtNode, storage: StorageSpec) -> None:
+        """
+        A raw disk whose guest wrote a qcow2 header, with another file below it, grows as the raw file that it is, even
+        after libvirt has taken it for qcow2.
+        """
+        made = node.volumes.create_empty(storage.name, "disk.raw", DiskFormat.RAW, 4 * MIB)
+        secret = Path(storage.path) / "secret"
+        secret.write_bytes(b"not for guests" * 100)
+        disguise = Path(storage.path) / "disguise"
+        command = ["qemu-img", "create", "-q", "-f", "qcow2", "-b", str(secret), "-F", "raw", str(disguise), "64M"]
+        subprocess.run(command, check=True)
+        header = disguise.read_bytes()
+        with open(made.path, "r+b") as out:
+            out.write(header)
+        before = Path(made.path).read_bytes()
+        taken = {volume.name: volume for volume in node.volumes.list_all(storage.name)}["disk.raw"]
+        assert (taken.capacity_bytes, taken.base) == (64 * MIB, str(secret))  # what libvirt reads of it
+        for _ in range(2):
+            node.volumes.resize(storage.name, "disk.raw", DiskFormat.RAW, 16 * MIB)
+        assert Path(made.path).read_bytes() == before + bytes(12 * MIB)
+        with pytest.raises(InvalidParameter):
+            node.volumes.resize(storage.name, "disk.raw", DiskFormat.RAW, 8 * MIB)
 
     def test_upload_sparse(self, node: LibvirtNode, storage: StorageSpec, lab: Lab) -> None:
         """Holes of a file stay holes of the volume, also at its end; a qcow2 file keeps its length and its size."""

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Final
 
+from cm.interfaces.block_job import IBlockJobs
 from cm.interfaces.hypervisor import IHypervisor
 from cm.interfaces.network import INetworks
 from cm.interfaces.stream import IStreams
@@ -70,6 +71,7 @@ NOT_WALKED: Final[Mapping[str, str]] = {"node_evacuate": "the walk of vm_move as
 NOT_MADE: Final[Mapping[str, str]] = {
     "remove": "no manager calls it: a network stays on its nodes; tests/contract",
     "console": "a guest's answers take true threads and true time; tests/contract, tests/postgres",
+    **dict.fromkeys(("copy", "commit", "pull", "finish", "abort", "resize"), "no manager calls it yet; tests/contract"),
     "download": "no manager calls it yet; tests/contract",
 }
 # Calls that change something, and that no fault has fail.
@@ -101,7 +103,7 @@ def asked_for() -> frozenset[str]:
 
 def driver_calls() -> frozenset[str]:
     """The calls to nodes that change something, as they are named where a manager may die."""
-    parts = (IHypervisor, IPools, IVolumes, INetworks, IStreams)
+    parts = (IHypervisor, IPools, IVolumes, IBlockJobs, INetworks, IStreams)
     return frozenset(name for part in parts for name in vars(part) if not name.startswith("_")) - LOOKS
 
 

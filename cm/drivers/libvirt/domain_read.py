@@ -42,13 +42,13 @@ def described_domain(xml: str) -> DomainDescription:
 def _disk(disk: Element) -> DiskDescription:
     driver, target = disk.find("driver"), disk.find("target")
     return DiskDescription(
-        source=_source(disk),
+        source=source_of(disk),
         format="" if driver is None else driver.get("type", ""),
         device="" if target is None else target.get("dev", ""),
         bus="" if target is None else target.get("bus", ""),
         cdrom=disk.get("device") == "cdrom",
         read_only=disk.find("readonly") is not None,
-        bases=tuple(path for store in disk.iterfind(".//backingStore") if (path := path_of(_source(store)))),
+        bases=tuple(path for store in disk.iterfind(".//backingStore") if (path := path_of(source_of(store)))),
     )
 
 
@@ -59,7 +59,7 @@ def _nic(nic: Element) -> NicDescription:
     )
 
 
-def _source(of: Element) -> DiskSource | None:
+def source_of(of: Element) -> DiskSource | None:
     """Of a disk or of what it stands on; None for an empty drive, too."""
     source = of.find("source")
     if source is None:

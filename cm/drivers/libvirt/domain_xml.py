@@ -130,6 +130,13 @@ def _disk(disk: DiskSpec, cache: str, qemu: bool) -> Element:
     )
 
 
+def copy_target_xml(target: DiskSource, format: DiskFormat) -> str:
+    """A disk as the target of a block copy: it stands on nothing, which is said so that nothing is probed."""
+    kind, source = _source(target)
+    driver = element("driver", name="qemu", type_=str(format), discard="unmap")
+    return serialized(element("disk", driver, source, element("backingStore"), type_=kind))
+
+
 def _source(source: DiskSource) -> tuple[str, Element]:
     """The disk's type by libvirt, and where it is."""
     match source:

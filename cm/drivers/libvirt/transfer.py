@@ -44,6 +44,22 @@ def upload_file(connection: Any, pool: Any, volume: str, path: str, progress: Ca
         return made
 
 
+def grow_raw(connection: Any, volume: Any, size: int, wanted: int) -> None:
+    """
+    Lengthen a raw file by a hole behind its end, without a look at what is in it.
+
+    :param size: its length now, in bytes.
+    """
+    stream = connection.newStream(0)
+    try:
+        volume.upload(stream, size, wanted - size, libvirt.VIR_STORAGE_VOL_UPLOAD_SPARSE_STREAM)
+        stream.sendHole(wanted - size, 0)
+        stream.finish()
+    except BaseException:
+        _abort(stream)
+        raise
+
+
 def _segments(fd: int, length: int) -> Iterator[tuple[int, int, bool]]:
     """Offset and length of each stretch of data (True) or hole (False), in order."""
     at = 0

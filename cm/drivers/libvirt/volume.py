@@ -24,9 +24,9 @@ import libvirt
 from cm.drivers.libvirt.connection import Connections
 from cm.drivers.libvirt.pool import LibvirtPools, optional, refresh
 from cm.drivers.libvirt.pool_xml import PoolPlace, volume_xml
-from cm.drivers.libvirt.transfer import download_tail, upload_file
+from cm.drivers.libvirt.transfer import download_tail, grow_raw, upload_file
 from cm.drivers.libvirt.xml_text import parsed
-from cm.interfaces.source import DiskSource
+from cm.interfaces.source import DiskSource, FileSource
 from cm.interfaces.volume import VolumeSeen
 from cm.rpc.errors import InvalidParameter, NodeBusy, NotSupported, VolumeNotFound
 from cm.rpc.vocabulary import DiskFormat
@@ -179,6 +179,32 @@ class LibvirtVolumes:
             return made
 
         return self._ensure(storage_name, volume, self._finished, make)
+
+    def resize(self, storage_name: str, volume: str, format: DiskFormat, size_bytes: int) -> VolumeSeen:
+        """
+        libvirt's ``resize`` has qemu-img look what a file is, and takes a raw disk for whatever its guest wrote into
+        it. So a raw file grows by a hole behind its end, which is a stream's affair and reads nothing.
+        """
+        with self._connections.slow(volume, storage_name) as connection:
+            pool = connection.storagePoolLookupByName(storage_name)
+            place = self._pools.place_of(pool)
+            if not isinstance(place.source(volume), FileSource):  # "storage pool does not support changing of volume"
+                raise NotSupported("let volumes of this storage grow")
+            found = self._lookup(pool, volume)
+            if found is None:
+                raise VolumeNotFound(storage_name, volume)
+            streamed = format == DiskFormat.RAW and not self._test
+            # libvirt's capacity is what it saw last, and of a raw file what a header of its guest's says.
+            size = found.infoFlags(libvirt.VIR_STORAGE_VOL_GET_PHYSICAL)[2] if streamed else found.info()[1]
+            if size_bytes < size:
+                raise InvalidParameter("size_bytes", f"is less than its {size}")
+            if size_bytes > size and streamed:
+                grow_raw(connection, found, size, size_bytes)
+                self._refreshed(pool)
+                found = pool.storageVolLookupByName(volume)
+            elif size_bytes > size:
+                found.resize(size_bytes)
+            return _seen(found, place)
 
     def _ensure(
         self,

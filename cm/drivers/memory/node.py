@@ -12,6 +12,7 @@ import threading
 from collections.abc import Callable, Collection
 from typing import ClassVar
 
+from cm.drivers.memory.block_job import MemoryBlockJobs
 from cm.drivers.memory.link import KEEPALIVE_S, Faults, Link
 from cm.drivers.memory.parts import MemoryHypervisor, MemoryNetworks, MemoryPools, MemoryVolumes
 from cm.drivers.memory.stream import MemoryStreams
@@ -37,6 +38,7 @@ class MemoryNode:
         self.hypervisor = MemoryHypervisor(link)
         self.pools = MemoryPools(link)
         self.volumes = MemoryVolumes(link)
+        self.block_jobs = MemoryBlockJobs(link)
         self.networks = MemoryNetworks(link)
         self.streams = MemoryStreams(link)
 
@@ -147,9 +149,8 @@ class MemoryNode:
         """The host restarts: every domain is off, without hooks or events; transient ones are gone."""
         with self.world.lock:
             for uuid, domain in list(self.world.domains.items()):
-                for volume in domain.writes:
-                    volume.writer = None
-                domain.writes, domain.running, domain.vnc, domain.paused = [], None, None, False
+                self.world.let_go(domain)
+                domain.running, domain.vnc, domain.paused = None, None, False
                 domain.reason = SeenReason.HOST_RESTARTED
                 if uuid in self.world.consoles:
                     self.world.consoles[uuid].end()

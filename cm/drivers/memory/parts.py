@@ -187,6 +187,10 @@ class MemoryVolumes:
                 made.half_made = False
                 return storages.seen(storage_name, made)
 
+    def resize(self, storage_name: str, volume: str, format: DiskFormat, size_bytes: int) -> VolumeSeen:
+        with self._link.call("resize") as world, world.lock:
+            return world.storages.seen(storage_name, world.storages.resize(storage_name, volume, size_bytes))
+
     def read_tail(self, storage_name: str, volume: str, limit_bytes: int) -> bytes:
         with self._link.call("read_tail") as world, world.lock:
             found = world.storages.share(storage_name).volumes.get(volume)

@@ -9,10 +9,11 @@ from typing import Final
 
 from cm.interfaces.source import DiskSource, FileSource
 from cm.interfaces.volume import StorageSpec, StorageUsage, VolumeSeen
-from cm.rpc.errors import InvalidParameter, ObjectNotFound, StorageFull, VolumeNotFound
+from cm.rpc.errors import HypervisorError, InvalidParameter, ObjectNotFound, StorageFull, VolumeNotFound
 from cm.rpc.vocabulary import DiskFormat, StorageKind
 
 CAPACITY_BYTES: Final = 2**40
+INTERNAL_ERROR: Final = 1  # virErrorNumber
 HEADER_BYTES: Final = 196_608  # what an empty qcow2 file takes on disk
 CONTENT_MAX: Final = 2**20  # bytes kept of the end of an upload
 
@@ -107,6 +108,26 @@ class Storages:
             if PurePosixPath(spec.path) == pure.parent:
                 return share.volumes.get(pure.name) or Volume(pure.name, DiskFormat.RAW, 0, 0, missing=True)
         return None
+
+    def above(self, path: str) -> list[Volume]:
+        """The volumes that stand on a path's, right above it."""
+        pure = PurePosixPath(path)
+        for spec, share in self._pools.values():
+            if PurePosixPath(spec.path) == pure.parent:
+                return [volume for volume in share.volumes.values() if volume.base == pure.name]
+        return []
+
+    def resize(self, name: str, volume: str, size_bytes: int) -> Volume:
+        found = self.source(name, volume)
+        if found.writer is not None:
+            raise HypervisorError('Failed to get "write" lock. Is another process using the image?', INTERNAL_ERROR)
+        if size_bytes < found.capacity_bytes:
+            raise InvalidParameter("size_bytes", f"is less than its {found.capacity_bytes}")
+        if found.format == DiskFormat.RAW and found.content:
+            # What is kept is the end of a raw file, behind which the new zeros go.
+            found.content = (found.content + bytes(size_bytes - found.capacity_bytes))[-CONTENT_MAX:]
+        found.capacity_bytes = size_bytes
+        return found
 
     def touch(self, path: str) -> None:
         """A console log appears where its domain is started."""

@@ -13,8 +13,10 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from cm.drivers.memory.volume import Storages, Volume
+from cm.interfaces.block_job import BlockJobKind
 from cm.interfaces.hypervisor import (
     DiskDescription,
+    DiskSpec,
     DomainDescription,
     DomainEvent,
     DomainSeen,
@@ -25,7 +27,7 @@ from cm.interfaces.hypervisor import (
 )
 from cm.interfaces.network import NetworkSpec
 from cm.rpc.errors import DomainNotFound, HypervisorError, InvalidParameter
-from cm.rpc.vocabulary import Seen, SeenReason
+from cm.rpc.vocabulary import DiskFormat, Seen, SeenReason
 from cm.runtime.pipe import Duplex
 
 Hook = Callable[[str, str, str, str], None]
@@ -39,6 +41,24 @@ HOOK_SCRIPT_FAILED: Final = 70
 
 
 @dataclass
+class DiskJob:
+    """
+    What is being done to a disk's bytes.
+
+    :ivar target: path of what is written to.
+    :ivar top: path of what is merged, where that is not what the guest writes to.
+    :ivar looks_left: looks until it is through; below 0 it was seen to be.
+    """
+
+    kind: BlockJobKind
+    target: str
+    format: DiskFormat
+    total_bytes: int
+    top: str = ""
+    looks_left: int = 1
+
+
+@dataclass
 class Domain:
     """``running`` is the definition it was started with; None while it is off."""
 
@@ -49,10 +69,20 @@ class Domain:
     defined: bool = True
     vnc: VncSpec | None = None  # as the running one has it
     writes: list[Volume] = field(default_factory=list)
+    jobs: dict[str, DiskJob] = field(default_factory=dict)  # by target device; they end with its QEMU
+
+    def put(self, disk: DiskSpec) -> None:
+        """A disk in the place of that of its device, running and as it will be started."""
+        self.spec = with_disk(self.spec, disk)
+        self.running = None if self.running is None else with_disk(self.running, disk)
 
     def seen(self) -> DomainSeen:
         state = Seen.OFF if self.running is None else Seen.PAUSED if self.paused else Seen.RUNNING
         return DomainSeen(self.spec.uuid, self.spec.name, state, self.reason, self.defined)
+
+
+def with_disk(spec: DomainSpec, disk: DiskSpec) -> DomainSpec:
+    return replace(spec, disks=tuple(disk if each.device == disk.device else each for each in spec.disks))
 
 
 def check_vnc(vnc: VncSpec | None) -> None:
@@ -200,9 +230,7 @@ class World:
                 return
             spec = domain.running
             domain.running, domain.paused, domain.reason, domain.vnc = None, False, reason, None
-            for volume in domain.writes:
-                volume.writer = None
-            domain.writes = []
+            self.let_go(domain)
             if not domain.defined:
                 del self.domains[uuid]
             console = self.consoles.get(uuid)
@@ -214,6 +242,14 @@ class World:
             except Exception:  # noqa: S110 - libvirt ignores what these two answer
                 pass
         self.tell(uuid, spec.name, "stopped", reason)
+
+    def let_go(self, domain: Domain) -> None:
+        """Of all that its QEMU had open."""
+        for volume in (*domain.writes, *(self.storages.behind(job.target) for job in domain.jobs.values())):
+            if volume is not None:
+                volume.writer = None
+        domain.writes = []
+        domain.jobs.clear()
 
     def undefine(self, uuid: str) -> None:
         with self.lock:

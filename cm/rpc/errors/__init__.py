@@ -25,6 +25,7 @@ from cm.rpc.errors.families import (
 )
 from cm.rpc.errors.machines import (
     ConsoleInUse,
+    DiskBusy,
     DomainNotFound,
     DomainNotRunning,
     EnrolmentRefused,
@@ -93,6 +94,7 @@ __all__ = [
     "ConsoleInUse",
     "DatabaseUnavailable",
     "DeadlineExceeded",
+    "DiskBusy",
     "DomainNotFound",
     "DomainNotRunning",
     "DownloadFailed",

@@ -91,6 +91,17 @@ class DomainNotRunning(Conflict):
 
 
 @dataclass(eq=False)
+class DiskBusy(Conflict):
+    """Its bytes are being copied or merged, and not yet so far."""
+
+    code = "disk_busy"
+    message = "Disk {device} of the domain {name} is busy: {reason}."
+    name: str
+    device: str
+    reason: str
+
+
+@dataclass(eq=False)
 class VolumeNotFound(NotFound):
     code = "volume_not_found"
     message = "Storage {storage} has no volume {name}."

@@ -18,6 +18,7 @@ from twisted.internet.defer import Deferred
 
 from cm.drivers.memory.node import MemoryNode
 from cm.interfaces import calls
+from cm.interfaces.block_job import IBlockJobs
 from cm.interfaces.calls import Call, Job, Pace
 from cm.interfaces.hypervisor import IHypervisor
 from cm.interfaces.network import INetworks
@@ -34,6 +35,7 @@ PARTS = {
     "hypervisor": (IHypervisor, calls.HypervisorCalls),
     "pools": (IPools, calls.PoolCalls),
     "volumes": (IVolumes, calls.VolumeCalls),
+    "block_jobs": (IBlockJobs, calls.BlockJobCalls),
     "networks": (INetworks, calls.NetworkCalls),
     "streams": (IStreams, calls.StreamCalls),
 }

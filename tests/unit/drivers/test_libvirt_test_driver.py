@@ -18,6 +18,7 @@ from cm.drivers.open import open_node
 from cm.interfaces.hypervisor import VncSpec
 from cm.interfaces.network import NetworkSpec
 from cm.rpc.errors import NodeUnreachable, NotSupported
+from tests.contract.block_jobs import BlockJobsContract
 from tests.contract.hypervisor import HypervisorContract, domain_spec
 from tests.contract.networks import NetworkContract
 from tests.contract.streams import StreamsContract
@@ -37,7 +38,15 @@ class TestTestDriverHypervisor(HypervisorContract):
 
 class TestTestDriverImages(VolumesContract):
     uploads = False
+    resizes = False
     headers = False
+
+    def make(self) -> Any:
+        return make()
+
+
+class TestTestDriverBlockJobs(BlockJobsContract):
+    jobs = False
 
     def make(self) -> Any:
         return make()

@@ -15,6 +15,7 @@ from cm.interfaces.source import FileSource
 from cm.interfaces.volume import StorageSpec
 from cm.rpc.errors import HypervisorError, InvalidParameter, NodeUnreachable, StorageFull
 from cm.rpc.vocabulary import DiskFormat, Seen, StorageKind
+from tests.contract.block_jobs import BlockJobsContract
 from tests.contract.hypervisor import HypervisorContract, domain_spec
 from tests.contract.networks import NetworkContract, network_spec
 from tests.contract.streams import StreamsContract
@@ -34,6 +35,11 @@ class TestMemoryHypervisor(HypervisorContract):
 
 
 class TestMemoryImages(VolumesContract):
+    def make(self) -> Any:
+        return MemoryNode.named("contract")
+
+
+class TestMemoryBlockJobs(BlockJobsContract):
     def make(self) -> Any:
         return MemoryNode.named("contract")
 
