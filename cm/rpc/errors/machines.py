@@ -91,11 +91,11 @@ class DomainNotRunning(Conflict):
 
 
 @dataclass(eq=False)
-class DiskBusy(Conflict):
+class DiskHasJob(Conflict):
     """Its bytes are being copied or merged, and not yet so far."""
 
-    code = "disk_busy"
-    message = "Disk {device} of the domain {name} is busy: {reason}."
+    code = "disk_has_job"
+    message = "Something is done to disk {device} of the domain {name}: {reason}."
     name: str
     device: str
     reason: str
