@@ -110,11 +110,21 @@ def usable_image(session: Session, image_id: int, who: Person | int, kinds: Sequ
     An image that somebody may use now. It cannot be deleted, nor its storage be detached, until the transaction ends.
 
     :param who: an account's id is as good for one without groups.
+    :raises ObjectNotFound: WrongImageState: as ``require_usable``.
+    """
+    return require_usable(session, image_id, find_usable(session, image_id), who, kinds)
+
+
+def require_usable(
+    session: Session, image_id: int, found: UsableImage | None, who: Person | int, kinds: Sequence[ImageKind]
+) -> UsableImage:
+    """
+    An image that was found, if somebody may use it now.
+
     :raises ObjectNotFound: absent, of another kind, or not shared with them.
     :raises WrongImageState: not ready, or its storage is locked.
     """
     person = Person(who) if isinstance(who, int) else who
-    found = find_usable(session, image_id)
     if found is None or found.kind not in kinds:
         raise ObjectNotFound("image", image_id)
     if found.account_id != person.account_id and found.access is not ImageAccess.PUBLIC:

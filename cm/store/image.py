@@ -111,22 +111,24 @@ class UsableImage(NamedTuple):
     least_disk_bytes: int
 
 
-_USABLE = Prepared(
-    "usable_image",
-    """
-SELECT i.id, i.kind, i.state, i.account_id, i.access, u.id, u.storage_id, u.size_bytes, u.format, i.disk_controller,
-       i.network_device, s.locked, i.least_memory_mib, i.least_disk_bytes
+# ``more``: columns beside those of ``UsableImage``, each after a comma.
+USABLE: Final = """
+SELECT i.id, i.kind, i.state, i.account_id, i.access, u.id AS volume_id, u.storage_id, u.size_bytes, u.format,
+       i.disk_controller, i.network_device, s.locked, i.least_memory_mib, i.least_disk_bytes{more}
   FROM image i JOIN volume u ON u.id = i.volume_id JOIN storage s ON s.id = u.storage_id
- WHERE i.id = :id AND i.deleted_at IS NULL FOR KEY SHARE OF i, s
-""",
-)
+ WHERE i.id = :image_id AND i.deleted_at IS NULL FOR KEY SHARE OF i, s
+"""
+_USABLE = Prepared("usable_image", USABLE.format(more=""))
 
 
 def find_usable(session: Session, image_id: int) -> UsableImage | None:
     """An image and its storage: neither can be deleted until the transaction ends, and so the volume cannot."""
-    found = _USABLE(session, id=image_id).first()
-    if found is None:
-        return None
+    found = _USABLE(session, image_id=image_id).first()
+    return None if found is None else usable(found)
+
+
+def usable(found: Sequence[Any]) -> UsableImage:
+    """:param found: the columns of ``USABLE``, in their order."""
     made = UsableImage(*found)
     return made._replace(kind=ImageKind(made.kind), state=ImageState(made.state), access=ImageAccess(made.access))
 

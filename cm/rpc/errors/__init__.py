@@ -25,7 +25,7 @@ from cm.rpc.errors.families import (
 )
 from cm.rpc.errors.machines import (
     ConsoleInUse,
-    DiskHasJob,
+    DiskBusy,
     DomainNotFound,
     DomainNotRunning,
     EnrolmentRefused,
@@ -94,7 +94,7 @@ __all__ = [
     "ConsoleInUse",
     "DatabaseUnavailable",
     "DeadlineExceeded",
-    "DiskHasJob",
+    "DiskBusy",
     "DomainNotFound",
     "DomainNotRunning",
     "DownloadFailed",

@@ -91,11 +91,11 @@ class DomainNotRunning(Conflict):
 
 
 @dataclass(eq=False)
-class DiskHasJob(Conflict):
+class DiskBusy(Conflict):
     """Its bytes are being copied or merged, and not yet so far."""
 
-    code = "disk_has_job"
-    message = "Something is done to disk {device} of the domain {name}: {reason}."
+    code = "disk_busy"
+    message = "Disk {device} of the domain {name} is busy: {reason}."
     name: str
     device: str
     reason: str
