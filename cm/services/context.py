@@ -53,6 +53,7 @@ class ClusterPolicy:
     imports_per_account: int = 4  # under way at once; administrators have no bound
     known_images: Mapping[str, KnownImage] = field(default_factory=dict)
     failed_images_s: float = 7 * 86_400.0  # images whose import failed are kept so long
+    trash_s: float = 7 * 86_400.0  # disks are kept in the trash for so long; 0: until somebody purges them
     quota_cpu: int = 20
     quota_memory_mib: int = 32_768
     quota_storage_mib: int = 512 * 1024

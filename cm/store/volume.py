@@ -28,7 +28,7 @@ def expected(session: Session, storage_id: int) -> Expected:
             " AND k.image_id IS NULL AND NOT EXISTS (SELECT 1 FROM attachment a JOIN operation o ON o.vm_id = a.vm_id"
             f"  AND {is_open('o')} WHERE a.disk_id = k.id)"
             " UNION ALL SELECT u.name FROM volume u JOIN image i ON i.volume_id = u.id"
-            " WHERE u.storage_id = :s AND i.state = 'ok'"
+            " WHERE u.storage_id = :s AND i.state IN ('ok', 'trashed')"
         ),
         {"s": storage_id},
     )
@@ -42,6 +42,22 @@ def expected(session: Session, storage_id: int) -> Expected:
     open_vms = session.scalars(text("SELECT uuid FROM vm WHERE closed_at IS NULL"))
     consoles = {console_volume(uuid) for uuid in open_vms}
     return Expected(frozenset(live), frozenset(passing) | consoles, frozenset(left))
+
+
+def record_allocation(session: Session, storage_id: int, taken: Sequence[tuple[str, int]]) -> None:
+    """
+    Keep what a storage's volumes were seen to take; of what has not changed nothing is written.
+
+    :param taken: names and bytes.
+    """
+    session.execute(
+        text(
+            "UPDATE volume u SET allocated_bytes = w.bytes"
+            " FROM unnest(CAST(:names AS text[]), CAST(:bytes AS bigint[])) AS w (name, bytes)"
+            " WHERE u.storage_id = :s AND u.name = w.name AND u.allocated_bytes IS DISTINCT FROM w.bytes"
+        ),
+        {"s": storage_id, "names": [name for name, _ in taken], "bytes": [bytes for _, bytes in taken]},
+    )
 
 
 @dataclass(frozen=True)

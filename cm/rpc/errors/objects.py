@@ -77,6 +77,24 @@ class WrongImageState(Conflict):
 
 
 @dataclass(eq=False)
+class WrongDiskState(Conflict):
+    code = "disk_wrong_state"
+    message = "Disk {disk_id} is {state}; this needs {needs}."
+    disk_id: int
+    state: str
+    needs: str
+
+
+@dataclass(eq=False)
+class DiskHeld(Conflict):
+    code = "disk_held"
+    message = "Operation {operation_id} ({kind}) is under way on disk {disk_id}."
+    disk_id: int
+    operation_id: int
+    kind: str
+
+
+@dataclass(eq=False)
 class WrongOperationState(Conflict):
     code = "operation_wrong_state"
     message = "Operation {operation_id} is {state}; this needs {needs}."
