@@ -137,6 +137,7 @@ class HypervisorCalls(_Calls):
 
 class PoolCalls(_Calls):
     attach = _slow(lambda node: node.pools.attach, POOL_S)
+    ensure = _slow(lambda node: node.pools.ensure)
     detach = _slow(lambda node: node.pools.detach, POOL_S)
     usage = _slow(lambda node: node.pools.usage, FIGURES_S)
 

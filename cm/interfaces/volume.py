@@ -47,6 +47,9 @@ class IPools(Protocol):
     def attach(self, storage: StorageSpec) -> StorageUsage:
         """Make the pool be defined, started and marked for autostart on this node; repeatable."""
 
+    def ensure(self, storage: StorageSpec) -> None:
+        """The same where the node has no such pool, or has it stopped. One that is active is taken as it is."""
+
     def detach(self, storage_name: str) -> None:
         """Stop and forget the pool; its files stay. An absent one is not an error."""
 

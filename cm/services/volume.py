@@ -17,7 +17,7 @@ from cm.interfaces.volume import VolumeSeen
 from cm.results.storage import StorageCheck, VolumeFinding
 from cm.rpc.errors import CloudError, StorageUnreached
 from cm.rpc.vocabulary import DriftKind
-from cm.rules.names import pool_name, volume_of
+from cm.rules.names import console_of, pool_name, volume_of
 from cm.rules.reconcile import Finding
 from cm.services.context import AsyncClusterCall, Services
 from cm.store.drift import record_storage_findings
@@ -102,7 +102,7 @@ async def settle_storage(services: Services, storage_id: int, node_id: int) -> t
     for name, uuid in uuids.items():
         if name in used:
             findings.append(Finding(DriftKind.LEAKED_VOLUME, f"{pool}/{name}", None, (), f"leave it: {used[name]}"))
-        elif uuid in over:
+        elif uuid in over or (uuid in closed.logged and console_of(name) is not None):
             log.warn("storage {id}: leftover volume {name} is deleted", id=storage_id, name=name)
             try:
                 await fleet.node(node_id).volumes.delete(pool, name)

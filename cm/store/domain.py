@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from cm.interfaces.hypervisor import DomainSpec, NicSpec, VncSpec
 from cm.rpc.vocabulary import DiskBus, DiskFormat, NicModel, VideoModel, VolumeMode
-from cm.rules.names import console_volume, domain_name, network_name, pool_name
+from cm.rules.names import CONSOLE_POOL, console_volume, domain_name, network_name, pool_name
 from cm.runtime.prepared import Prepared
 from cm.store.nic import nics_of
 
@@ -70,7 +70,7 @@ class DomainPlan:
 
     spec: DomainSpec
     disks: tuple[DiskPlan, ...]
-    console: tuple[str, str] | None
+    console: tuple[str, str]
 
 
 def disks_of(session: Session, vm_id: int) -> Sequence[Any]:
@@ -137,8 +137,7 @@ def domain_plan(session: Session, vm_id: int, vnc_password: str, disks: Sequence
         smbios_serial=SERIAL,
         video=VideoModel(vm.video_device),
     )
-    console = (pool_name(disks[0].storage_id), console_volume(vm.uuid)) if disks else None
-    return DomainPlan(spec, tuple(plans), console)
+    return DomainPlan(spec, tuple(plans), (CONSOLE_POOL, console_volume(vm.uuid)))
 
 
 _NODE_WITH_DISKS = Prepared(

@@ -31,6 +31,17 @@ class VolumesContract(OnStorage):
         assert holder.pools.usage(spec.name).capacity_bytes == usage.capacity_bytes
         assert holder.volumes.find(spec.name, "kept.raw") is not None
 
+    def test_ensure(self, holder: INode, spec: StorageSpec) -> None:
+        """A pool that is there stays as it is, one that is not is made; so it may be asked for at any time."""
+        holder.volumes.create_empty(spec.name, "kept.raw", DiskFormat.RAW, MIB)
+        holder.pools.ensure(spec)
+        assert holder.volumes.find(spec.name, "kept.raw") is not None
+        holder.volumes.delete(spec.name, "kept.raw")
+        holder.pools.detach(spec.name)
+        holder.pools.ensure(spec)
+        assert holder.volumes.list_all(spec.name) == []
+        assert holder.volumes.source(spec.name, "a.raw") == FileSource(f"{spec.path}/a.raw")
+
     def test_detach(self, holder: INode, spec: StorageSpec) -> None:
         """Detaching forgets the storage, and may be repeated."""
         holder.pools.detach(spec.name)

@@ -115,6 +115,11 @@ class MemoryPools:
         with self._link.call("attach") as world, world.lock:
             return world.storages.attach(storage)
 
+    def ensure(self, storage: StorageSpec) -> None:
+        with self._link.call("ensure") as world, world.lock:
+            if not world.storages.has(storage.name):
+                world.storages.attach(storage)
+
     def detach(self, storage_name: str) -> None:
         with self._link.call("detach") as world, world.lock:
             world.storages.detach(storage_name)

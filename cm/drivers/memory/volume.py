@@ -95,6 +95,9 @@ class Storages:
     def detach(self, name: str) -> None:
         self._pools.pop(name, None)
 
+    def has(self, name: str) -> bool:
+        return name in self._pools
+
     def share(self, name: str) -> Share:
         pool = self._pools.get(name)
         if pool is None:
