@@ -155,6 +155,13 @@ class VolumeCalls(_Calls):
     delete = _slow(lambda node: node.volumes.delete, POOL_S)
 
 
+class DiskCalls(_Calls):
+    look = _quick(lambda node: node.disks.look, LOOK_S)
+    attach = _slow(lambda node: node.disks.attach)
+    detach = _slow(lambda node: node.disks.detach)
+    medium = _slow(lambda node: node.disks.medium)
+
+
 class BlockJobCalls(_Calls):
     copy = _slow(lambda node: node.block_jobs.copy)
     commit = _slow(lambda node: node.block_jobs.commit)
@@ -189,6 +196,10 @@ class NodeCalls(Protocol):
     @property
     def volumes(self) -> VolumeCalls:
         return VolumeCalls(self)
+
+    @property
+    def disks(self) -> DiskCalls:
+        return DiskCalls(self)
 
     @property
     def block_jobs(self) -> BlockJobCalls:

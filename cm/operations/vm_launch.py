@@ -27,7 +27,7 @@ from cm.services.evidence import rest_by_evidence, settle
 from cm.services.network import networks_of
 from cm.services.placement import Placing
 from cm.store.claim import claim_port
-from cm.store.domain import DomainPlan, VolumePlan, disks_of, domain_plan, plans_of
+from cm.store.domain import DiskPlan, DomainPlan, VolumePlan, disks_of, domain_plan, plans_of
 from cm.store.operation import OperationRow, open_operation
 from cm.store.operation_change import place_operation
 from cm.store.operation_object import others_at_work
@@ -163,12 +163,15 @@ def make_copies(node: INode, volumes: tuple[VolumePlan, ...]) -> list[int]:
     return make_volumes(node, volumes)
 
 
+def placed_disk(node: INode, plan: DiskPlan) -> DiskSpec:
+    """On the node's threads: a disk where it lies there."""
+    source = None if plan.place is None else node.volumes.source(*plan.place)
+    return DiskSpec(source, plan.format, plan.device, plan.bus, plan.cdrom, plan.read_only, plan.boot_order)
+
+
 def placed(node: INode, plan: DomainPlan) -> DomainSpec:
     """On the node's threads: the whole definition, with the places of its disks there."""
-    disks = [
-        DiskSpec(node.volumes.source(d.pool, d.volume), d.format, d.device, d.bus, d.cdrom, d.read_only)
-        for d in plan.disks
-    ]
+    disks = [placed_disk(node, disk) for disk in plan.disks]
     return replace(plan.spec, disks=tuple(disks), console_log=path_of(node.volumes.source(*plan.console)))
 
 

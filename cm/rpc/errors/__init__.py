@@ -40,6 +40,7 @@ from cm.rpc.errors.machines import (
     StorageUnreached,
     StreamIdle,
     TicketRefused,
+    TrayLocked,
     VolumeNotFound,
 )
 from cm.rpc.errors.objects import (
@@ -141,6 +142,7 @@ __all__ = [
     "StorageUnreached",
     "StreamIdle",
     "TicketRefused",
+    "TrayLocked",
     "TooLarge",
     "TooManyAtOnce",
     "TooManyLogins",

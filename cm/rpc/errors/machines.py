@@ -102,6 +102,17 @@ class DiskBusy(Conflict):
 
 
 @dataclass(eq=False)
+class TrayLocked(Conflict):
+    """The guest was asked to let go, so it may work after a while; a forced change takes the medium away from it."""
+
+    code = "tray_locked"
+    message = "The guest of domain {name} holds the medium in drive {device}: eject it there, or force it."
+    retry = True
+    name: str
+    device: str
+
+
+@dataclass(eq=False)
 class VolumeNotFound(NotFound):
     code = "volume_not_found"
     message = "Storage {storage} has no volume {name}."

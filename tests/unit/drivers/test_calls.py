@@ -20,6 +20,7 @@ from cm.drivers.memory.node import MemoryNode
 from cm.interfaces import calls
 from cm.interfaces.block_job import IBlockJobs
 from cm.interfaces.calls import Call, Job, Pace
+from cm.interfaces.disks import IDisks
 from cm.interfaces.hypervisor import IHypervisor
 from cm.interfaces.network import INetworks
 from cm.interfaces.stream import IStreams
@@ -35,6 +36,7 @@ PARTS = {
     "hypervisor": (IHypervisor, calls.HypervisorCalls),
     "pools": (IPools, calls.PoolCalls),
     "volumes": (IVolumes, calls.VolumeCalls),
+    "disks": (IDisks, calls.DiskCalls),
     "block_jobs": (IBlockJobs, calls.BlockJobCalls),
     "networks": (INetworks, calls.NetworkCalls),
     "streams": (IStreams, calls.StreamCalls),
