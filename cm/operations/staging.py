@@ -38,12 +38,12 @@ class Staged:
     converted: bool = False
 
 
-_staged: dict[int, Staged] = {}  # by operation
+_staged: dict[tuple[int, int], Staged] = {}  # by operation and worker
 
 
 def staged(work: Work) -> Staged:
     """The import's file, there or to be."""
-    return _staged.setdefault(work.op.id, Staged(_path(work)))
+    return _staged.setdefault((work.op.id, work.worker_id), Staged(_path(work)))
 
 
 def _path(work: Work) -> Path:
@@ -61,7 +61,7 @@ def removed_if_lost(step: Step) -> Step:
         try:
             await step(work)
         except LeaseLost:
-            _staged.pop(work.op.id, None)
+            _staged.pop((work.op.id, work.worker_id), None)
             _remove(_path(work))
             raise
 
@@ -85,9 +85,8 @@ def made(path: Path) -> Path:
 
 def discard(operation_id: int) -> None:
     """Remove what this process has staged for an operation, if anything."""
-    found = _staged.pop(operation_id, None)
-    if found is not None:
-        _remove(found.path)
+    for key in [key for key in _staged if key[0] == operation_id]:
+        _remove(_staged.pop(key).path)
 
 
 def _remove(path: Path) -> None:
