@@ -98,7 +98,7 @@ def book(session: Session, booking: Booking) -> None:
     """
     Count all of it as used, within every limit; its rows stay locked until the transaction ends: let that be at once.
 
-    :raises QuotaReached: AccountBlocked: ObjectNotFound: StorageFull: it does not fit any more: somebody was faster.
+    :raises QuotaReached: OwnerBlocked: ObjectNotFound: StorageFull: it does not fit any more: somebody was faster.
     :raises Faster: a node no longer fits, or was locked meanwhile: decide anew.
     """
     done = _BOOK(session, **booking.values(), channel=CHANNEL, document=DOCUMENT).one()

@@ -12,7 +12,7 @@ from typing import Any, Final
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from cm.rpc.errors import AccountBlocked, NoFreePort, ObjectNotFound, QuotaReached, StorageFull
+from cm.rpc.errors import NoFreePort, ObjectNotFound, OwnerBlocked, QuotaReached, StorageFull
 from cm.runtime.database import CHANNEL, note_notified
 from cm.runtime.prepared import Prepared
 from cm.store import operation_object
@@ -70,7 +70,7 @@ def refuse_quota(session: Session, account_id: int, **asked: int) -> None:
     """
     Look, without a lock, whether an account may have so much more.
 
-    :raises QuotaReached: AccountBlocked: ObjectNotFound: as ``check_quota``.
+    :raises QuotaReached: OwnerBlocked: ObjectNotFound: as ``check_quota``.
     """
     check_quota(account_id, _QUOTA(session, id=account_id).first(), asked)
 
@@ -80,12 +80,12 @@ def check_quota(account_id: int, found: Any, asked: Mapping[str, int]) -> None:
     :param found: the columns of ``QUOTA``; None: there is no such account.
     :param asked: how much more, by resource.
     :raises QuotaReached: naming the first resource that would go over.
-    :raises AccountBlocked: ObjectNotFound: it may have nothing.
+    :raises OwnerBlocked: ObjectNotFound: it may have nothing.
     """
     if found is None or found.deleted_at is not None:
         raise ObjectNotFound("account", account_id)
     if not found.active:
-        raise AccountBlocked()
+        raise OwnerBlocked(account_id)
     for resource, more in asked.items():
         limit, used = getattr(found, f"quota_{resource}"), getattr(found, f"used_{resource}")
         if more and used + more > limit:

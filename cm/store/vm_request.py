@@ -46,7 +46,7 @@ class Requested(NamedTuple):
         Look whether what it would hold can be booked as far as account and storage go, without a lock.
 
         :raises QuotaReached: naming the first resource that would go over.
-        :raises AccountBlocked: ObjectNotFound: StorageFull: likewise.
+        :raises OwnerBlocked: ObjectNotFound: StorageFull: likewise.
         """
         check_quota(booking.account_id, self.found if self.found.active is not None else None, booking.quota)
         for storage_id, size in booking.storages.items():

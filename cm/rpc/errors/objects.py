@@ -118,6 +118,15 @@ class AccountBlocked(NotPermitted):
     message = "The account is blocked."
 
 
+@dataclass(eq=False)
+class OwnerBlocked(NotPermitted):
+    """Whoever asks: it would be counted for that account."""
+
+    code = "owner_blocked"
+    message = "Account {account_id}, whose quota it would take, is blocked."
+    account_id: int
+
+
 # ------------------------------------------------------------------ limits
 
 
