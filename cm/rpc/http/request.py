@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
-from typing import Any, Final
+from io import BytesIO
+from typing import Any, Final, Protocol
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
@@ -14,6 +15,7 @@ from twisted.web import http
 from twisted.web.resource import Resource
 from twisted.web.server import Request
 
+from cm.rpc.http.body import Body
 from cm.rpc.http.channel import StrictSite
 from cm.rpc.limits import Limits
 from cm.rpc.passage import Passage
@@ -32,9 +34,20 @@ class Leaf(Resource):
     isLeaf = True
 
 
+class Streamed(Protocol):
+    """What answers requests while their bodies still come in, whatever their method."""
+
+    def begin(self, request: WireRequest, body: Body) -> None:
+        """
+        A request's head is there; its path and method are set. It may be answered (``send``) before its body has come:
+        the rest is then read and dropped, within the bound for what is too large, and the connection ends.
+        """
+
+
 class WireRequest(Request):
     """
-    A request whose body is counted while it comes in: what is beyond the limit is not kept.
+    A request whose body is counted while it comes in: what is beyond the limit is not kept. Where the site says so, it
+    is not kept at all, but handed on (``Streamed``).
 
     Whoever answers it by something that waits says so to ``serve``, and answers by ``send`` or, from a ``Leaf`` with
     200, by ``answer``.
@@ -46,22 +59,53 @@ class WireRequest(Request):
     _leave: Callable[[], None] | None = None  # of the gate for large bodies
     _serving: Deferred[Any] | None = None  # ended when the client is gone
     _timer: IDelayedCall | None = None
+    _body: Body | None = None  # of one that is handed on
+    _continue = False  # its sender waits to be let in
+    _answered = False  # such a one, before all of it came
 
     def gotLength(self, length: int | None) -> None:
         site = self.channel.site
         # A request learns of its path only after its body; its channel knows it already.
         path = self.channel._path
-        larger = next((limit for prefix, limit in site.larger.items() if path.startswith(prefix)), None)
+        streamed = next((found for prefix, found in site.streamed.items() if path.startswith(prefix)), None)
+        if streamed is not None:
+            self._hand_on(streamed, length)
+            return
         guest = not self.requestHeaders.hasHeader(b"authorization")
-        ours = site.limits.guest_body_bytes if guest else site.limits.body_bytes
-        self.limit = ours if larger is None else larger
-        if larger is None and length is not None and length > self.limit + site.limits.drain_bytes:
+        self.limit = site.limits.guest_body_bytes if guest else site.limits.body_bytes
+        if length is not None and length > self.limit + site.limits.drain_bytes:
             self.channel.transport.abortConnection()  # its sender would not come to read the refusal
             return
         # Twisted keeps bodies over 100 kB in temporary files; those of calls are bounded, so they stay in memory.
-        super().gotLength(min(length or 0, 1) if larger is None else length)
-        if larger is None and (length is None or length > site.limits.guest_body_bytes):
+        super().gotLength(min(length or 0, 1))
+        if length is None or length > site.limits.guest_body_bytes:
             self._wait_for_gate(site.large_bodies)
+
+    def _hand_on(self, streamed: Streamed, length: int | None) -> None:
+        channel = self.channel
+        self.content = BytesIO()
+        self.method, self.uri, self.clientproto = channel._command, channel._path, channel._version
+        self.path, _, query = self.uri.partition(b"?")
+        self.args = http.parse_qs(query, True)
+        self._body = body = Body(channel._networkProducer, length, channel.site.reactor)
+        # The channel would ask for the body at once; who is not let in need not send it.
+        expects = self.requestHeaders.getRawHeaders(b"expect", [b""])[0].lower() == b"100-continue"
+        self.requestHeaders.removeHeader(b"expect")
+
+        def begin() -> None:
+            if not self._disconnected:
+                streamed.begin(self, body)
+
+        self._continue = expects and self.clientproto == b"HTTP/1.1"
+        channel.site.reactor.callLater(0, begin)  # the channel has to be done with the head first
+
+    def let_in(self) -> None:
+        """Have a body that is handed on come in."""
+        if self._body is not None and not self._disconnected:
+            if self._continue and not self._body.received and not self.startedWriting:
+                self.channel._send100Continue()
+            self._continue = False
+            self._body.open()
 
     def _wait_for_gate(self, gate: Passage) -> None:
         """
@@ -90,11 +134,18 @@ class WireRequest(Request):
 
     def requestReceived(self, command: bytes, path: bytes, version: bytes) -> None:
         self._pass_gate()
-        super().requestReceived(command, path, version)
+        if self._body is None:
+            super().requestReceived(command, path, version)
+            return
+        self._body.end()
+        if self._answered:
+            self.finish()
 
     def connectionLost(self, reason: Failure) -> None:
         self._pass_gate()
         super().connectionLost(reason)
+        if self._body is not None:
+            self._body.lose()
         self._call_off()
         if self._serving is not None:
             self._serving.cancel()
@@ -133,6 +184,10 @@ class WireRequest(Request):
     def finish(self) -> None:
         if self._timer is not None:
             self._call_off()
+        if self._body is not None and not self._body.complete and not self._disconnected:
+            self._answered = True  # it is read to its end first: the connection knows no other order
+            self._body.lose()
+            return
         super().finish()
 
     def process(self) -> None:
@@ -170,6 +225,9 @@ class WireRequest(Request):
         self.setResponseCode(status)
         for name, value in headers:
             self.responseHeaders.setRawHeaders(name, (value,))
+        if self._body is not None and not self._body.complete:
+            self.responseHeaders.setRawHeaders(b"connection", (b"close",))
+            self.channel.persistent = False
         if status != http.NO_CONTENT:
             self.responseHeaders.setRawHeaders(b"content-length", (b"%d" % len(body),))
         if body and self.method != b"HEAD":
@@ -197,7 +255,15 @@ class WireRequest(Request):
             transport.doWrite()
 
     def handleContentChunk(self, data: bytes) -> None:
+        if self._body is not None:
+            self._body.came(data)
+            if not self._answered:
+                return
         self._received += len(data)
+        if self._body is not None:
+            if self._received > self.channel.site.limits.drain_bytes:
+                self.channel.transport.abortConnection()
+            return
         if self._received <= self.limit:
             self.content.write(data)
         elif self._received <= self.limit + self.channel.site.limits.drain_bytes:
@@ -215,17 +281,19 @@ class WireSite(StrictSite):
     """
     A site over a root resource.
 
-    :param larger: bytes that a body may have at paths which begin so (an upload); elsewhere calls' limit counts. The
-        resource there has to look at ``request.oversized``.
+    :param streamed: what answers at paths which begin so, and takes bodies while they come in; elsewhere calls' limits
+        count.
     """
 
     requestFactory = WireRequest
 
-    def __init__(self, root: Resource, limits: Limits, reactor: Any, larger: Mapping[bytes, int] | None = None) -> None:
+    def __init__(
+        self, root: Resource, limits: Limits, reactor: Any, streamed: Mapping[bytes, Streamed] | None = None
+    ) -> None:
         super().__init__(root, reactor=reactor, timeout=IDLE_S, parsePOSTFormSubmission=False)
         self.limits = limits
         self.connections, self.connections_per_address = limits.connections, limits.connections_per_address
-        self.larger = dict(larger or {})
+        self.streamed = dict(streamed or {})
         self.large_bodies = Passage(1, limits.large_bodies)
 
 

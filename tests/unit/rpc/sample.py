@@ -16,6 +16,7 @@ from cm.rpc.caller import Call, Control, Identity, RawJSON
 from cm.rpc.credentials import StaticAuthenticator
 from cm.rpc.dispatch import Dispatcher, Peer
 from cm.rpc.errors import ObjectNotFound, VMBusy
+from cm.rpc.http.body import Body, BodyLost
 from cm.rpc.http.request import WireSite
 from cm.rpc.jsonrpc import JSONRPC
 from cm.rpc.limits import Limits
@@ -244,10 +245,45 @@ def done(coroutine: Coroutine[Any, Any, Any], clock: Any = None) -> Any:
 
 
 class Upload(Resource):
-    """Tells how much came, and whether it was too much."""
+    """Tells how much came."""
 
     def render_POST(self, request: Any) -> bytes:
         return f"{len(request.content.read())} {request.oversized}".encode()
+
+
+class Intake:
+    """
+    Takes bodies while they come in, and tells how much there was; ``?refuse`` is answered before, ``?slow`` lets
+    nothing come in until ``go`` is called.
+
+    :ivar most: bytes that ever waited at once. :ivar lost: how many bodies were not whole.
+    """
+
+    def __init__(self) -> None:
+        self.most = self.lost = 0
+        self.bodies: list[Body] = []
+        self.go: Deferred[None] = Deferred()
+
+    def begin(self, request: Any, body: Body) -> None:
+        self.bodies.append(body)
+        Deferred.fromCoroutine(self._take(request, body))
+
+    async def _take(self, request: Any, body: Body) -> None:
+        if b"refuse" in request.uri:
+            request.send(409, b"no")
+            return
+        if b"slow" in request.uri:
+            await self.go
+        request.let_in()
+        count = 0
+        try:
+            while pieces := await body.take():
+                size = sum(map(len, pieces))
+                self.most, count = max(self.most, size), count + size
+        except BodyLost:
+            self.lost += 1
+            return
+        request.send(200, f"{count}".encode())
 
 
 class Server:
@@ -258,7 +294,8 @@ class Server:
         self.sample = Sample(self.thread.reactor, limits)
         root = make_root(self.sample.dispatcher, self.sample.metrics.exposition)
         root.putChild(b"upload", Upload())
-        site = WireSite(root, self.sample.dispatcher.limits, self.thread.reactor, {b"/upload": 3_000_000})
+        self.intake = Intake()
+        site = WireSite(root, self.sample.dispatcher.limits, self.thread.reactor, {b"/intake": self.intake})
         self._port = self.thread.do(lambda: self.thread.reactor.listenTCP(0, site, interface="127.0.0.1"))
         self.port: int = self._port.getHost().port
         self.url = f"http://127.0.0.1:{self.port}"
