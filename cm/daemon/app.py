@@ -24,6 +24,7 @@ from cm.daemon.settings import Settings, catalogue
 from cm.interfaces.node import INode, Opener
 from cm.operations import register_kinds
 from cm.operations.engine import Engine
+from cm.operations.uploading import UploadDesk
 from cm.rpc.console import Consoles
 from cm.rpc.dispatch import Dispatcher
 from cm.rpc.endpoint import make_listener, parse_address
@@ -32,6 +33,7 @@ from cm.rpc.gate import PasswordGate
 from cm.rpc.http.request import WireSite
 from cm.rpc.keys import CLUSTER_KEY, SigningKey, ensure_secret, ensure_signing_key
 from cm.rpc.server import make_root
+from cm.rpc.uploads import Uploads
 from cm.rpc.view import Registry
 from cm.runtime.database import Database, data_directory
 from cm.runtime.execute import Executor
@@ -112,6 +114,10 @@ def policy_of(settings: Settings) -> ClusterPolicy:
         known_images=catalogue(settings),
         imports_per_account=images.per_account,
         failed_images_s=images.failed_s,
+        staging_id=ensure_secret(state / "staging.id").hex()[:16],
+        uploads_per_account=images.uploads_per_account,
+        uploads=images.uploads,
+        upload_s=images.upload_s,
         quota_cpu=quota.cpu,
         quota_memory_mib=quota.memory_mib,
         quota_storage_mib=quota.storage_mib,
@@ -170,6 +176,14 @@ class ClusterManager:
         authenticator.subscribe(self.events.account_changed)
         self.consoles = Consoles(reactor, ConsoleDoor(self.services), self.dispatcher.turns)
         authenticator.subscribe(self.consoles.account_changed)
+        self.uploads = Uploads(
+            reactor,
+            UploadDesk(self.services),
+            self.dispatcher,
+            settings.images.max_bytes,
+            settings.images.upload_bytes_per_s,
+            settings.listen.origins,
+        )
         self.engine: Engine | None = None  # made once this process has its number
         self.reconciler = Reconciler(self.services, reactor, settings.cluster.reconcile_s, self.metrics)
         self.care = Care(self.services, reactor, settings.retention)
@@ -191,6 +205,7 @@ class ClusterManager:
             parts.add("reconciler", self.reconciler.start, self.reconciler.stop)
         parts.add("events", stop=self.events.stop)
         parts.add("consoles", stop=self.consoles.stop)
+        parts.add("uploads", stop=self.uploads.stop)
         parts.add("dispatcher", stop=self.dispatcher.stop)
         if self.settings.listen.contextualization:
             # The endpoint is a program of its own that may also live here; nothing else in cm knows it.
@@ -269,10 +284,11 @@ class ClusterManager:
         tls = (listen.tls_certificate, listen.tls_key, listen.insecure)
         sites: list[tuple[str, str, Any]] = []
         if listen.rpc:
+            limits = self.dispatcher.limits
             root = make_root(self.dispatcher, self._exposition, self._wrong)
             root.putChild(b"events", self.events)
             root.putChild(b"console", self.consoles)
-            sites.append(("rpc", listen.rpc, WireSite(root, self.dispatcher.limits, self.reactor)))
+            sites.append(("rpc", listen.rpc, WireSite(root, limits, self.reactor, {b"/uploads": self.uploads})))
         if listen.contextualization:
             sites.append(("contextualization", listen.contextualization, self._endpoint))
         for what, address, site in sites:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from cm.operations import uploading
 from cm.runtime.loop import Loop
 from cm.services.context import Services
 from cm.services.image import close_failed
@@ -34,6 +35,7 @@ class Care:
         """One batch of each table, each in a transaction of its own: while one lasts the change feed stands still."""
         database = self._services.database
         await database.transact(close_failed, self._services.policy.failed_images_s)
+        await uploading.care(self._services)
         more = False
         for table in TABLES:
             more |= await database.transact(prune_table, table, self._retention) >= BATCH

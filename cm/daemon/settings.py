@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from cm.rpc.limits import Limits
 from cm.rules.known_image import KnownImage, read_catalogue
-from cm.runtime.settings import DatabaseSettings, LogSettings, SettingsError, TlsSettings
+from cm.runtime.settings import DatabaseSettings, LogSettings, SettingsError, TlsSettings, origin_problems
 from cm.services.agent import GuestSettings
 from cm.store.prune import Retention
 
@@ -22,6 +22,7 @@ class ListenSettings(TlsSettings):
     """``""`` switches a listener off."""
 
     rpc: str = "127.0.0.1:8001"
+    origins: tuple[str, ...] = ()
     contextualization: str = "127.0.0.1:8002"
 
 
@@ -53,6 +54,10 @@ class ImportSettings:
     max_bytes: int = 64 * 2**30
     timeout_s: float = 3600.0
     per_account: int = 4
+    uploads_per_account: int = 4
+    uploads: int = 100
+    upload_s: float = 2 * 86_400.0
+    upload_bytes_per_s: int = 0  # 0: as fast as it goes
     catalogue: Path | None = None
     failed_s: float = 7 * 86_400.0
 
@@ -137,9 +142,12 @@ def check_settings(settings: Settings) -> None:
     ):
         if getattr(settings.cluster, what) <= 0:
             problems.append(f"cluster.{what} is not above zero")
-    for what in ("max_bytes", "timeout_s", "failed_s", "per_account"):
+    for what in ("max_bytes", "timeout_s", "failed_s", "per_account", "uploads_per_account", "uploads", "upload_s"):
         if getattr(settings.images, what) <= 0:
             problems.append(f"images.{what} is not above zero")
+    if settings.images.upload_bytes_per_s < 0:
+        problems.append("images.upload_bytes_per_s is below zero")
+    problems += origin_problems(settings.listen.origins)
     if not 1 <= settings.cluster.vnc_first_port <= 65_535 - settings.cluster.vnc_ports:
         problems.append("cluster.vnc_first_port and vnc_ports lead beyond port 65535")
     problems += settings.limits.problems() + settings.retention.problems()

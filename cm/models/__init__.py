@@ -18,6 +18,7 @@ from cm.models.record import Audit, Change, Drift, HookEvent, Login, Request, Un
 from cm.models.storage import Storage, StorageAttachment
 from cm.models.template import Template
 from cm.models.trust import TrustedKey
+from cm.models.upload import Upload
 from cm.models.vm import VM
 from cm.models.volume import Volume
 
@@ -50,6 +51,7 @@ __all__ = [
     "Template",
     "TrustedKey",
     "UnknownDomain",
+    "Upload",
     "VM",
     "VncPort",
     "Volume",

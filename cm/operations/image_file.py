@@ -21,6 +21,7 @@ from cm.drivers.images.packing import packing_of
 from cm.drivers.images.policy import FetchPolicy
 from cm.drivers.images.promise import check_disk, check_name
 from cm.drivers.images.reading import SECTOR, read_at
+from cm.drivers.images.receive import take_received
 from cm.drivers.images.sums import SUMS_BYTES_MAX, find_sum, name_of, sums_url
 from cm.drivers.images.target import Fetched
 from cm.drivers.images.unpack import unpack as unpack_file
@@ -28,6 +29,7 @@ from cm.operations import staging
 from cm.operations.staging import Staged
 from cm.rpc.errors import ImageRefused
 from cm.rpc.vocabulary import DiskFormat, ImageFault, ImageKind, SourceFormat
+from cm.rules.names import upload_file
 from cm.services.context import ClusterPolicy
 
 _AS_THEY_ARE: Final = (ImageFormat.RAW, ImageFormat.QCOW2, ImageFormat.ISO)
@@ -68,20 +70,23 @@ def fetch(
             kind, digest = _looked_up(staged, url, arguments["sums"], policy, cancelled)
             if wanted.setdefault(kind, digest) != digest:
                 raise ImageRefused("the file of checksums contradicts the one that was given", ImageFault.CHECKSUM)
-        fetched = fetch_url(
-            url, str(part), _policy(policy), take_pages=given, sha512="sha512" in wanted, **limits
-        )
-        for kind, digest in wanted.items():
-            found = getattr(fetched, kind)
-            if found != digest:
-                part.unlink()
-                what = "SHA-256" if kind == "sha256" else "SHA-512"
-                told = "the file of checksums tells" if arguments.get("sums") else "was given"
-                raise ImageRefused(f"its {what} is {found}, not the one that {told}", ImageFault.CHECKSUM)
+        fetched = fetch_url(url, str(part), _policy(policy), take_pages=given, sha512="sha512" in wanted, **limits)
+    elif "upload" in arguments:
+        wanted = {"sha256": arguments["sha256"]} if arguments.get("sha256") else {}
+        staged.uploaded = policy.staging_dir / upload_file(arguments["upload"])
+        fetched = take_received(staged.uploaded, part, **limits)
     else:
+        wanted = {}
         allowed = [str(directory) for directory in policy.import_dirs]
         limits["max_bytes"] = policy.import_max_bytes
         fetched = copy_local(arguments["path"], str(part), allowed, pools, **limits)
+    for kind, digest in wanted.items():
+        found = getattr(fetched, kind)
+        if found != digest:
+            part.unlink()
+            what = "SHA-256" if kind == "sha256" else "SHA-512"
+            told = "the file of checksums tells" if arguments.get("sums") else "was given"
+            raise ImageRefused(f"its {what} is {found}, not the one that {told}", ImageFault.CHECKSUM)
     part.rename(staged.path)
     staged.sha256 = fetched.sha256
     staged.packing, staged.unpacked, staged.converted = None, False, False

@@ -1,6 +1,7 @@
 """
-Importing an image: fetch it to this machine, unpack it, inspect it, claim for what guests will see of it, convert it if
-need be, upload it by a node. What has come is claimed of quota and storage while it comes.
+Importing an image: fetch it to this machine, or take what was uploaded to it; unpack it, inspect it, claim for what
+guests will see of it, convert it if need be, upload it by a node. What has come is claimed of quota and storage while
+it comes.
 
 The fetched file is this worker's alone. A worker that takes over fetches anew, and takes only what has the SHA-256 that
 was inspected.
@@ -17,7 +18,7 @@ from urllib.parse import unquote, urlsplit
 from sqlalchemy.orm import Session
 
 from cm.operations import image_file, staging
-from cm.operations.base import Kind, LeaseLost, Work, image_of, register, storage_reached
+from cm.operations.base import Kind, LeaseLost, Wait, Work, image_of, register, storage_reached
 from cm.operations.image_file import Inspected
 from cm.rpc.errors import (
     CloudError,
@@ -26,6 +27,7 @@ from cm.rpc.errors import (
     ImageRefused,
     LimitReached,
     ObjectNotFound,
+    UploadGone,
     WrongImageState,
 )
 from cm.rpc.vocabulary import CauseKind, ImageFault, ImageState
@@ -47,6 +49,7 @@ INSPECTED: Final = 57
 CONVERTED: Final = 70
 UPLOADED: Final = 95
 HELD_BYTES: Final = 64 * 2**20  # claimed ahead of what comes, where nobody says how much will
+ELSEWHERE_S: Final = 2.0  # whoever looks next may be the one
 TELL_S: Final = 1.0  # between two records of progress
 
 
@@ -165,6 +168,8 @@ async def _ensure_fetched(work: Work) -> staging.Staged:
 
     :raises ImageRefused: it has not the checksum that was asked for, or the SHA-256 that was inspected before.
     """
+    if "upload" in work.arguments and work.arguments["place"] != work.services.policy.staging_id:
+        raise Wait(ELSEWHERE_S, "What was uploaded is at another machine of the cluster manager, which has to go on.")
     staged = staging.staged(work)
     meter = Meter(work, 0, FETCHED)
     pools = [path for _, path in await work.read(pool_paths)]
@@ -215,8 +220,10 @@ async def inspect_and_claim(work: Work) -> None:
 
 def _names(work: Work, image: ImageRow) -> list[str]:
     """What it was called where it came from, and is to be called here."""
-    source = urlsplit(work.arguments["url"]).path if "url" in work.arguments else work.arguments["path"]
-    return [unquote(source), image.name]
+    told = work.arguments
+    if "url" in told:
+        return [unquote(urlsplit(told["url"]).path), image.name]
+    return [told["filename"] if "upload" in told else told["path"], image.name]
 
 
 def _claim(session: Session, image_id: int, facts: Inspected, sha256: str) -> None:
@@ -336,10 +343,13 @@ class ImageImport(Kind):
     def reopened(self, session: Session, op: OperationRow) -> Objects:
         """
         :raises WrongImageState: it was deleted, or what the failure left is still being removed.
+        :raises UploadGone: what was uploaded is not kept after a failure.
         """
         row: ImageRow | None = find_image(session, image_of(op), lock=True)
         if row is None:
             raise ObjectNotFound("image", image_of(op))
+        if "upload" in op.arguments:
+            raise UploadGone()
         if row.state is not ImageState.FAILED or row.claimed_bytes:
             raise WrongImageState(row.id, row.state, "failed, with its remains removed")
         set_state(session, row.id, ImageState.ADDING)

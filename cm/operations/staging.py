@@ -2,7 +2,8 @@
 Files that imports are fetched into before they are uploaded: ``import-<operation>-<worker>`` in the staging directory.
 
 Each belongs to one worker, so nobody else writes to it. It is removed at every end of its import; what a killed process
-left is swept away by the next import on the same machine.
+left is swept away by the next import on the same machine. What was uploaded lies beside them (``uploading.py``), until
+its import has ended.
 """
 
 from __future__ import annotations
@@ -36,14 +37,15 @@ class Staged:
     packing: Packing | None = None
     unpacked: bool = False
     converted: bool = False
+    uploaded: Path | None = None  # what it was taken from; needed for as long as the import may begin anew
 
 
-_staged: dict[tuple[int, int], Staged] = {}  # by operation and worker
+_staged: dict[int, Staged] = {}  # by operation
 
 
 def staged(work: Work) -> Staged:
     """The import's file, there or to be."""
-    return _staged.setdefault((work.op.id, work.worker_id), Staged(_path(work)))
+    return _staged.setdefault(work.op.id, Staged(_path(work)))
 
 
 def _path(work: Work) -> Path:
@@ -61,7 +63,7 @@ def removed_if_lost(step: Step) -> Step:
         try:
             await step(work)
         except LeaseLost:
-            _staged.pop((work.op.id, work.worker_id), None)
+            _staged.pop(work.op.id, None)
             _remove(_path(work))
             raise
 
@@ -85,8 +87,11 @@ def made(path: Path) -> Path:
 
 def discard(operation_id: int) -> None:
     """Remove what this process has staged for an operation, if anything."""
-    for key in [key for key in _staged if key[0] == operation_id]:
-        _remove(_staged.pop(key).path)
+    found = _staged.pop(operation_id, None)
+    if found is not None:
+        _remove(found.path)
+        if found.uploaded is not None:
+            found.uploaded.unlink(missing_ok=True)
 
 
 def _remove(path: Path) -> None:

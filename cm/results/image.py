@@ -84,6 +84,23 @@ class ImageWork(TypedDict):
     operation_id: Number
 
 
+class Upload(TypedDict):
+    """An image that is to come, and where its file is sent to in the tus protocol (1.0), by whoever has the address."""
+
+    image: Image
+    path: Annotated[str, Meta(examples=["/uploads/x3Yk"], description="At the cluster manager; holds a secret.")]
+    upload_url: Annotated[
+        str | None,
+        Meta(
+            examples=["https://krakow.example:8001/uploads/x3Yk"],
+            description="The same with the cluster manager's address; null where it listens on a socket alone.",
+        ),
+    ]
+    cluster: Annotated[Named, Meta(description="Which it is: a cloud manager passes on what comes to "
+                                               "/clusters/CLUSTER and the path.")]  # fmt: skip
+    expires_at: Annotated[Time, Meta(description="What is not complete then is given up.")]
+
+
 class KnownImage(TypedDict):
     """A well-known image, out of the cluster's catalogue."""
 

@@ -161,6 +161,7 @@ IMAGE: Final = Noun(
     "image",
     ImageState,
     (
+        Standing(_I.UPLOADING, owner="whoever has its address", deadline="`images.upload_s`, when it is given up"),
         Standing(_I.ADDING, work=(OperationKind.IMAGE_IMPORT, OperationKind.VM_SAVE)),
         Standing(_I.OK, rest=True),
         Standing(_I.FAILED, rest=True),
@@ -169,6 +170,10 @@ IMAGE: Final = Noun(
     ),
     _moves(
         (MADE, "import", [_I.ADDING], "an administrator"),
+        (MADE, "upload", [_I.UPLOADING], "users, administrators"),
+        ([_I.UPLOADING], "all of it has come", [_I.ADDING], "whoever has its address"),
+        ([_I.UPLOADING], "given up, or too late", ENDED, "whoever has its address; the cluster manager"),
+        ([_I.UPLOADING], "image.delete", [_I.DELETED], "its owners, administrators"),
         (MADE, "vm.save_and_shutdown", [_I.ADDING], "who may save the VM; its policy `save` when its guest powers off"),
         ([_I.ADDING], "imported", [_I.OK], "`image_import`"),
         ([_I.ADDING], "saved", [_I.OK], "`vm_save_and_shutdown`"),

@@ -1,8 +1,10 @@
-"""How many files a process may have open: each connection is one."""
+"""How many files a process may have open, each connection being one; and what room there is for what is in them."""
 
 from __future__ import annotations
 
+import os
 import resource
+from pathlib import Path
 from typing import Final
 
 FILES: Final = 65_536  # as the units have it; more connections than limits.connections are refused before that
@@ -21,3 +23,14 @@ def raise_file_limit() -> int:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
         soft = wanted
     return soft
+
+
+def free_bytes(where: Path | int, reserve_bytes: int = 0) -> int:
+    """
+    Bytes that files may still take on a file system.
+
+    :param where: a path there, or an open file.
+    :param reserve_bytes: what is to be left.
+    """
+    figures = os.statvfs(where)
+    return max(0, int(figures.f_bavail * figures.f_frsize) - reserve_bytes)

@@ -14,10 +14,11 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import tempfile
 import tomllib
 import typing
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import MISSING, Field, dataclass, field, fields, is_dataclass
 from pathlib import Path
 from types import UnionType
@@ -250,3 +251,12 @@ def _is_secret(annotation: Any) -> bool:
 
 def _takes_list(annotation: Any) -> bool:
     return any(get_origin(part) in (list, tuple, frozenset, set) for part in _parts(annotation))
+
+
+def origin_problems(origins: Iterable[str]) -> list[str]:
+    """What is wrong with ``listen.origins``: each is as a browser names it, which is compared as it stands."""
+    return [
+        f"listen.origins: {origin} is no origin, such as https://portal.example"
+        for origin in origins
+        if not re.fullmatch(r"https?://[a-z0-9.\[\]:-]+", origin)
+    ]

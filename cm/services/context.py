@@ -51,9 +51,12 @@ class ClusterPolicy:
     import_max_bytes: int = 64 * 2**30
     import_timeout_s: float = 3600.0
     imports_per_account: int = 4  # under way at once; administrators have no bound
+    staging_id: str = ""  # which of several machines' staging directories ours is
+    uploads_per_account: int = 4  # open at once, of anybody
+    uploads: int = 100  # of all
+    upload_s: float = 2 * 86_400.0  # in which one has to be complete
     known_images: Mapping[str, KnownImage] = field(default_factory=dict)
     failed_images_s: float = 7 * 86_400.0  # images whose import failed are kept so long
-    trash_s: float = 7 * 86_400.0  # disks are kept in the trash for so long; 0: until somebody purges them
     quota_cpu: int = 20
     quota_memory_mib: int = 32_768
     quota_storage_mib: int = 512 * 1024

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import PurePosixPath
 from typing import Annotated, Any, Final, cast
@@ -15,11 +14,9 @@ from sqlalchemy.orm import Session
 from cm.results.image import Image, ImageWork, KnownImage
 from cm.rpc.errors import (
     AddressRefused,
-    Conflict,
     InUse,
     InvalidParameter,
     NoStorage,
-    NotAuthenticated,
     ObjectNotFound,
     TooManyAtOnce,
     WrongImageState,
@@ -27,14 +24,10 @@ from cm.rpc.errors import (
 from cm.rpc.types import LINE, matching
 from cm.rpc.vocabulary import (
     Architecture,
-    DiskBus,
-    DiskFormat,
     ImageAccess,
     ImageKind,
     ImageState,
-    NicModel,
     SourceFormat,
-    VideoModel,
 )
 from cm.rules.access import ImageFilter, Person
 from cm.rules.cause import Cause
@@ -43,12 +36,12 @@ from cm.rules.operation import ObjectKind, OperationKind
 from cm.runtime.wall import utc_now
 from cm.services.access import authorized_image, person_of
 from cm.services.context import ClusterCall
+from cm.services.image_making import digest, make_image, open_import
 from cm.services.network import vms
 from cm.store.change import record_change
 from cm.store.image import (
     ImageRow,
     get_image,
-    insert_image,
     list_images,
     long_failed,
     open_imports,
@@ -61,12 +54,12 @@ from cm.store.image import (
 )
 from cm.store.image_claim import close_image
 from cm.store.operation import open_operation
-from cm.store.storage import get_storage, roomiest_storage
+from cm.store.storage import roomiest_storage
+from cm.store.upload import delete_upload
 
 _LOWER: Final = "it must be lower-case letters, digits, _ and -, a letter first"
 Platform = Annotated[str, Meta(min_length=1, max_length=20, pattern=matching(r"[a-z][a-z0-9_-]*", _LOWER))]
 URL_MAX: Final = 4096  # characters
-_HEX: Final = re.compile(r"[0-9a-f]+\Z")
 Url = Annotated[str, Meta(min_length=1, max_length=URL_MAX)]
 Sums = Annotated[str, Meta(min_length=1, max_length=URL_MAX, description="A name beside the URL, or a URL.")]
 Sha256 = Annotated[str, Meta(min_length=1, max_length=100)]
@@ -80,27 +73,6 @@ Family = Annotated[str, Meta(min_length=2, max_length=60, pattern=matching(_NAME
 MaybeFamily = Annotated[str, Meta(max_length=60, pattern=matching(f"(?:{_NAME})?", _NAMED))]
 FamilyVersion = Annotated[str, Meta(max_length=60, pattern=_VERSION)]
 DefaultUser = Annotated[str, Meta(max_length=32, pattern=_USER)]
-DEFAULTS: Final[Mapping[str, Any]] = {
-    "platform": "linux",
-    "disk_controller": DiskBus.VIRTIO,
-    "network_device": NicModel.VIRTIO,
-    "video_device": VideoModel.VGA,
-    "system": "",
-    "architecture": Architecture.X86_64,
-    "least_memory_mib": 0,
-    "least_disk_bytes": 0,
-    "default_user": "",
-    "agent": False,
-    "family": "",
-    "family_version": "",
-}
-
-
-@dataclass(eq=False)
-class StorageLocked(Conflict):
-    code = "storage_locked"
-    message = "Storage {storage_id} is locked."
-    storage_id: int
 
 
 def import_file(
@@ -148,8 +120,8 @@ def import_url(caller: ClusterCall, source: Source, storage_id: int, values: dic
         _check_url("sums", urljoin(source.url, source.sums))
     arguments = {
         "url": source.url,
-        "sha256": _digest("sha256", source.sha256, 64),
-        "sha512": _digest("sha512", source.sha512, 128),
+        "sha256": digest("sha256", source.sha256, 64),
+        "sha512": digest("sha512", source.sha512, 128),
         "sums": source.sums,
         "format": source.format,
     }
@@ -221,9 +193,7 @@ def known_images(caller: ClusterCall) -> list[KnownImage]:
     return cast(list[KnownImage], found)
 
 
-def import_known(
-    caller: ClusterCall, known: str, storage_id: int, name: str | None, access: ImageAccess
-) -> ImageWork:
+def import_known(caller: ClusterCall, known: str, storage_id: int, name: str | None, access: ImageAccess) -> ImageWork:
     """
     Import an image of the catalogue as today's version of its family.
 
@@ -254,35 +224,16 @@ def _check_url(parameter: str, url: str) -> None:
         raise AddressRefused(shown, "it carries credentials")
 
 
-def _digest(kind: str, given: str | None, digits: int) -> str | None:
-    if given is None:
-        return None
-    wanted = given.strip().lower().removeprefix(f"{kind}:")
-    if len(wanted) != digits or not _HEX.match(wanted):
-        raise InvalidParameter(kind, f"it must be {digits} hexadecimal digits, as {kind}sum prints them")
-    return wanted
-
-
 def _import(caller: ClusterCall, storage_id: int, values: dict[str, Any], arguments: dict[str, Any]) -> ImageWork:
-    session = caller.session
-    if not caller.account_id:
-        raise NotAuthenticated()  # an image has an owner
-    storage = get_storage(session, storage_id, lock=True)
-    if storage["locked"]:
-        raise StorageLocked(storage_id)
-    told = {key: value for key, value in values.items() if value is not None}
-    row = {**DEFAULTS, **told, "account_id": caller.account_id, "storage_id": storage_id, "format": DiskFormat.RAW}
-    image_id = insert_image(session, row)
-    operation_id = open_operation(
-        session,
-        OperationKind.IMAGE_IMPORT,
+    image_id = make_image(caller, storage_id, values, ImageState.ADDING)
+    operation_id = open_import(
+        caller.session,
+        image_id,
         account_id=caller.account_id,
-        objects={ObjectKind.IMAGE: [image_id]},
         transfer_s=caller.policy.import_timeout_s,
         arguments=arguments,
         cause=caller.cause,
     )
-    record_change(session, "image", image_id, caller.account_id, "enter")
     steps = ["fetch", "unpack", "inspect and claim", "convert", "upload", "finish"]
     caller.note("operation", kind=OperationKind.IMAGE_IMPORT, image=values["name"], steps=steps)
     return {"image_id": image_id, "operation_id": operation_id}
@@ -358,6 +309,7 @@ def delete(caller: ClusterCall, row: ImageRow) -> ImageWork:
     if users:
         raise InUse("image", image_id, vms(users))
     set_state(session, image_id, ImageState.DELETED)
+    delete_upload(session, image_id)  # of one that is still coming; its file is swept up
     operation_id = open_delete(session, row, account_id=caller.account_id or None, cause=caller.cause)
     record_change(session, "image", image_id, row.account_id)
     caller.note("operation", kind=OperationKind.IMAGE_DELETE, image_id=image_id, volume=row.volume)

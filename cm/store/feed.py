@@ -17,7 +17,6 @@ from cm.runtime.feed import FINAL, FeedRow, Position
 from cm.runtime.prepared import Prepared
 from cm.store.access import Audience, audience
 from cm.store.account import render_accounts
-from cm.store.disk import render_disks
 from cm.store.image import render_images
 from cm.store.message import render_messages
 from cm.store.network import render_networks
@@ -35,7 +34,6 @@ _PAGE = Prepared(
 _READ: Final[Mapping[str, Render]] = {
     "vm": feed_vms,
     "image": render_images,
-    "disk": render_disks,
     "template": render_templates,
     "user": render_accounts,
     "message": render_messages,
@@ -50,7 +48,7 @@ _EXTERNAL: Final = Prepared(
 
 
 _PUBLIC: Final = frozenset({"template"})
-_SHARED: Final = frozenset({"vm", "image", "disk"})
+_SHARED: Final = frozenset({"vm", "image"})
 _NOBODY: Final = Audience(None, frozenset(), {}, False)
 
 

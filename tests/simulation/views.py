@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Final
 
 from cm.interfaces.block_job import IBlockJobs
-from cm.interfaces.disks import IDisks
 from cm.interfaces.hypervisor import IHypervisor
 from cm.interfaces.network import INetworks
 from cm.interfaces.stream import IStreams
@@ -63,6 +62,10 @@ NOT_CALLED: Final[Mapping[str, str]] = {
     "admin.cloud.drop_groups": "the cloud manager itself calls it, for each group that ends",
     "admin.storage.delete": "the workload has need of its storages; tests/postgres",
     **dict.fromkeys(("admin.system_image.import_url", "admin.system_image.import_known"), _SERVER),
+    **dict.fromkeys(
+        ("user.system_image.upload", "user.storage_image.upload", "user.iso_image.upload", "admin.system_image.upload"),
+        "what is sent to its address comes by a true socket to a true disk; tests/postgres/test_uploads.py",
+    ),
     "user.iso_image.import_url": "as of the other kinds, which are called; tests/postgres",
     "user.key.generate": "its pair is made of true chance, which no seed repeats; tests/postgres",
 }
@@ -104,7 +107,7 @@ def asked_for() -> frozenset[str]:
 
 def driver_calls() -> frozenset[str]:
     """The calls to nodes that change something, as they are named where a manager may die."""
-    parts = (IHypervisor, IPools, IVolumes, IBlockJobs, IDisks, INetworks, IStreams)
+    parts = (IHypervisor, IPools, IVolumes, IBlockJobs, INetworks, IStreams)
     return frozenset(name for part in parts for name in vars(part) if not name.startswith("_")) - LOOKS
 
 

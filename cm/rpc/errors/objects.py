@@ -77,24 +77,6 @@ class WrongImageState(Conflict):
 
 
 @dataclass(eq=False)
-class WrongDiskState(Conflict):
-    code = "disk_wrong_state"
-    message = "Disk {disk_id} is {state}; this needs {needs}."
-    disk_id: int
-    state: str
-    needs: str
-
-
-@dataclass(eq=False)
-class DiskHeld(Conflict):
-    code = "disk_held"
-    message = "Operation {operation_id} ({kind}) is under way on disk {disk_id}."
-    disk_id: int
-    operation_id: int
-    kind: str
-
-
-@dataclass(eq=False)
 class WrongOperationState(Conflict):
     code = "operation_wrong_state"
     message = "Operation {operation_id} is {state}; this needs {needs}."
@@ -116,15 +98,6 @@ class NotAbandonable(Conflict):
 class AccountBlocked(NotPermitted):
     code = "account_blocked"
     message = "The account is blocked."
-
-
-@dataclass(eq=False)
-class OwnerBlocked(NotPermitted):
-    """Whoever asks: it would be counted for that account."""
-
-    code = "owner_blocked"
-    message = "Account {account_id}, whose quota it would take, is blocked."
-    account_id: int
 
 
 # ------------------------------------------------------------------ limits
@@ -236,3 +209,64 @@ class DownloadRefused(InvalidRequest):
     code = "download_refused"
     message = "The download cannot work: {reason}."
     reason: str
+
+
+# ------------------------------------------------------------------ uploads, downloads
+
+
+@dataclass(eq=False)
+class UploadGone(NotFound):
+    """Its address is wrong, or it has expired, was given up, or was never begun."""
+
+    code = "upload_gone"
+    message = "There is no such upload, or no longer; begin it anew."
+
+
+@dataclass(eq=False)
+class UploadBusy(Conflict):
+    """Another request writes to it; the one that came later is refused."""
+
+    code = "upload_busy"
+    message = "Somebody writes to this upload at the moment."
+
+
+@dataclass(eq=False)
+class UploadOffset(Conflict):
+    code = "upload_offset"
+    message = "The upload goes on at byte {offset}, not at {given}."
+    offset: int
+    given: int
+
+
+@dataclass(eq=False)
+class UploadTooLong(InvalidRequest):
+    code = "upload_too_long"
+    message = "More comes than the {size_bytes} bytes that were announced."
+    size_bytes: int
+
+
+@dataclass(eq=False)
+class ChecksumDiffers(InvalidRequest):
+    """What came is dropped, and may be sent again."""
+
+    code = "checksum_differs"
+    message = "What came has not the checksum that was sent with it."
+
+
+@dataclass(eq=False)
+class NoStagingRoom(LimitReached):
+    """On the cluster manager's machine; what is open there already is counted in full."""
+
+    code = "no_staging_room"
+    message = "There is no room to take in {needed_bytes} bytes at the moment; {free_bytes} are free."
+    retry = True
+    free_bytes: int
+    needed_bytes: int
+
+
+@dataclass(eq=False)
+class UploadElsewhere(Unavailable):
+    """Several machines take uploads, each those that were begun there."""
+
+    code = "upload_elsewhere"
+    message = "This upload is taken by another machine of the cluster manager."

@@ -6,12 +6,13 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from cm.results.image import Image, ImageWork, KnownImage
+from cm.results.image import Image, ImageWork, KnownImage, Upload
 from cm.rpc.types import Id, Limit, Name, Size, Text
 from cm.rpc.view import admin_view
 from cm.rpc.vocabulary import Architecture, DiskBus, ImageAccess, ImageKind, NicModel, SourceFormat, VideoModel
 from cm.rules.access import ImageFilter
 from cm.services import image as service
+from cm.services import upload as uploads
 from cm.services.context import ClusterCall
 from cm.store.image import get_image, list_images, show_image
 
@@ -101,6 +102,53 @@ def import_url(
     values = {"name": name, "description": description, "kind": kind, "access": access, "platform": platform}
     source = service.Source(url, sha256, sha512, sums, format)
     return service.import_url(caller, source, storage_id, {**values, **devices, **facts})
+
+
+@admin_view(changing=True)
+def upload(
+    caller: ClusterCall,
+    name: Name,
+    description: Text,
+    size_bytes: uploads.Length,
+    storage_id: Id,
+    kind: ImageKind = ImageKind.SYSTEM,
+    format: SourceFormat | None = None,
+    access: ImageAccess = ImageAccess.PUBLIC,
+    platform: service.Platform = "linux",
+    disk_controller: DiskBus = DiskBus.VIRTIO,
+    network_device: NicModel = NicModel.VIRTIO,
+    video_device: VideoModel = VideoModel.VGA,
+    sha256: service.Sha256 | None = None,
+    filename: uploads.Filename = "",
+    system: service.System | None = None,
+    architecture: Architecture | None = None,
+    least_memory_mib: Size | None = None,
+    least_disk_bytes: Size | None = None,
+    default_user: service.DefaultUser | None = None,
+    agent: bool | None = None,
+    family: service.MaybeFamily | None = None,
+    family_version: service.FamilyVersion | None = None,
+) -> Upload:
+    """
+    Upload an image: qcow2 or raw, or what becomes qcow2 (VMDK, VDI, VHD, VHDX), as it is or packed by gzip,
+    bzip2, xz, zstd or in a zip archive.
+
+    Its file is sent to the address that this answers with, in the tus protocol (1.0), and can be gone on with after any
+    interruption. It is claimed of the administrator's quota from now on; what is complete is imported.
+
+    :param size_bytes: of the file as it comes.
+    :param format: what it must be, once it is unpacked.
+    :param sha256: what it must have: 64 hexadecimal digits, with or without ``sha256:`` before them.
+    :param filename: what it is called; it may promise a format.
+    :return: the image to be, and an address that needs no other credentials, so it is a secret.
+    """
+    facts = service.facts(
+        system, architecture, least_memory_mib, least_disk_bytes, default_user, agent, family, family_version
+    )
+    devices = {"disk_controller": disk_controller, "network_device": network_device, "video_device": video_device}
+    values = {"name": name, "description": description, "kind": kind, "access": access, "platform": platform}
+    announced = uploads.Announced(size_bytes, filename, sha256, format)
+    return uploads.open_upload(caller, announced, storage_id, {**values, **devices, **facts})
 
 
 @admin_view

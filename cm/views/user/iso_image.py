@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from cm.results.image import Image, ImageWork
+from cm.results.image import Image, ImageWork, Upload
 from cm.rpc.types import Id, Limit, Name, Text
 from cm.rpc.view import user_view
 from cm.rpc.vocabulary import ImageKind
 from cm.rules.access import Action, ImageFilter
 from cm.services import image as service
+from cm.services import upload as uploads
 from cm.services.access import person_of
 from cm.services.context import ClusterCall
 from cm.store.image import show_image
@@ -58,6 +59,30 @@ def import_url(
     """
     values = {"name": name, "description": description, "kind": ImageKind.ISO}
     return service.import_own(caller, service.Source(url, sha256, sha512, sums), values)
+
+
+@user_view(changing=True)
+def upload(
+    caller: ClusterCall,
+    name: Name,
+    description: Text,
+    size_bytes: uploads.Length,
+    sha256: service.Sha256 | None = None,
+    filename: uploads.Filename = "",
+) -> Upload:
+    """
+    Upload an ISO image, as the caller's own: as it is or packed: by gzip, bzip2, xz, zstd, in a zip archive.
+
+    Its file is sent to the address that this answers with, in the tus protocol (1.0), and can be gone on with after any
+    interruption. It is claimed of the caller's quota from now on; what is complete is imported.
+
+    :param size_bytes: of the file as it comes.
+    :param sha256: what it must have: 64 hexadecimal digits, with or without ``sha256:`` before them.
+    :param filename: what it is called; it may promise a format.
+    :return: the image to be, and an address that needs no other credentials, so it is a secret.
+    """
+    values = {"name": name, "description": description, "kind": ImageKind.ISO}
+    return uploads.open_own(caller, uploads.Announced(size_bytes, filename, sha256), values)
 
 
 @user_view(on={"image_id": Action.SEE})

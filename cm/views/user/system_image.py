@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from cm.results.image import Image, ImageWork
+from cm.results.image import Image, ImageWork, Upload
 from cm.rpc.types import Id, Limit, Name, Size, Text
 from cm.rpc.view import user_view
 from cm.rpc.vocabulary import Architecture, DiskBus, ImageKind, NicModel, SourceFormat, VideoModel
 from cm.rules.access import Action, ImageFilter
 from cm.services import image as service
+from cm.services import upload as uploads
 from cm.services.access import authorized_image, person_of
 from cm.services.acl import share_image
 from cm.services.context import ClusterCall
@@ -79,6 +80,50 @@ def import_url(
     kept = {"name": name, "description": description, "kind": ImageKind.SYSTEM, "platform": platform}
     values = {**kept, **devices, **facts}
     return service.import_own(caller, service.Source(url, sha256, sha512, sums, format), values)
+
+
+@user_view(changing=True)
+def upload(
+    caller: ClusterCall,
+    name: Name,
+    description: Text,
+    size_bytes: uploads.Length,
+    format: SourceFormat | None = None,
+    platform: service.Platform = "linux",
+    disk_controller: DiskBus = DiskBus.VIRTIO,
+    network_device: NicModel = NicModel.VIRTIO,
+    video_device: VideoModel = VideoModel.VGA,
+    sha256: service.Sha256 | None = None,
+    filename: uploads.Filename = "",
+    system: service.System | None = None,
+    architecture: Architecture | None = None,
+    least_memory_mib: Size | None = None,
+    least_disk_bytes: Size | None = None,
+    default_user: service.DefaultUser | None = None,
+    agent: bool | None = None,
+    family: service.MaybeFamily | None = None,
+    family_version: service.FamilyVersion | None = None,
+) -> Upload:
+    """
+    Upload a system image, as the caller's own: qcow2 or raw, or what becomes qcow2 (VMDK, VDI, VHD, VHDX), as
+    it is or packed by gzip, bzip2, xz, zstd or in a zip archive.
+
+    Its file is sent to the address that this answers with, in the tus protocol (1.0), and can be gone on with after any
+    interruption. It is claimed of the caller's quota from now on; what is complete is imported.
+
+    :param size_bytes: of the file as it comes.
+    :param format: what it must be, once it is unpacked.
+    :param sha256: what it must have: 64 hexadecimal digits, with or without ``sha256:`` before them.
+    :param filename: what it is called; it may promise a format.
+    :return: the image to be, and an address that needs no other credentials, so it is a secret.
+    """
+    facts = service.facts(
+        system, architecture, least_memory_mib, least_disk_bytes, default_user, agent, family, family_version
+    )
+    devices = {"disk_controller": disk_controller, "network_device": network_device, "video_device": video_device}
+    kept = {"name": name, "description": description, "kind": ImageKind.SYSTEM, "platform": platform}
+    values = {**kept, **devices, **facts}
+    return uploads.open_own(caller, uploads.Announced(size_bytes, filename, sha256, format), values)
 
 
 @user_view

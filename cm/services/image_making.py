@@ -1,0 +1,95 @@
+"""Making images: their rows, and the operation that fills them, whichever way what they hold comes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from sqlalchemy.orm import Session
+
+from cm.rpc.errors import Conflict, InvalidParameter, NotAuthenticated
+from cm.rpc.vocabulary import Architecture, DiskBus, DiskFormat, ImageState, NicModel, VideoModel
+from cm.rules.cause import Cause
+from cm.rules.operation import ObjectKind, OperationKind
+from cm.services.context import ClusterCall
+from cm.store.change import record_change
+from cm.store.image import insert_image
+from cm.store.operation import open_operation
+from cm.store.storage import get_storage
+
+_HEX: Final = re.compile(r"[0-9a-f]+\Z")
+DEFAULTS: Final[Mapping[str, Any]] = {
+    "platform": "linux",
+    "disk_controller": DiskBus.VIRTIO,
+    "network_device": NicModel.VIRTIO,
+    "video_device": VideoModel.VGA,
+    "system": "",
+    "architecture": Architecture.X86_64,
+    "least_memory_mib": 0,
+    "least_disk_bytes": 0,
+    "default_user": "",
+    "agent": False,
+    "family": "",
+    "family_version": "",
+}
+
+
+@dataclass(eq=False)
+class StorageLocked(Conflict):
+    code = "storage_locked"
+    message = "Storage {storage_id} is locked."
+    storage_id: int
+
+
+def make_image(caller: ClusterCall, storage_id: int, values: dict[str, Any], state: ImageState) -> int:
+    """
+    An image to be, of the caller's own.
+
+    :raises StorageLocked: nothing comes onto that storage.
+    """
+    session = caller.session
+    if not caller.account_id:
+        raise NotAuthenticated()  # an image has an owner
+    storage = get_storage(session, storage_id, lock=True)
+    if storage["locked"]:
+        raise StorageLocked(storage_id)
+    told = {key: value for key, value in values.items() if value is not None}
+    row = {**DEFAULTS, **told, "account_id": caller.account_id, "storage_id": storage_id, "format": DiskFormat.RAW}
+    image_id = insert_image(session, {**row, "state": state})
+    record_change(session, "image", image_id, caller.account_id, "enter")
+    return image_id
+
+
+def open_import(
+    session: Session, image_id: int, *, account_id: int, transfer_s: float, arguments: dict[str, Any], cause: Cause
+) -> int:
+    """
+    Open the operation that makes an image of what its arguments name: a URL, a file, or what was uploaded.
+
+    :param transfer_s: what a download, or the way to the storage, may take.
+    """
+    return open_operation(
+        session,
+        OperationKind.IMAGE_IMPORT,
+        account_id=account_id,
+        objects={ObjectKind.IMAGE: [image_id]},
+        transfer_s=transfer_s,
+        arguments=arguments,
+        cause=cause,
+    )
+
+
+def digest(kind: str, given: str | None, digits: int) -> str | None:
+    """
+    A checksum as it was given, in the form that we compare.
+
+    :raises InvalidParameter: it is none.
+    """
+    if given is None:
+        return None
+    wanted = given.strip().lower().removeprefix(f"{kind}:")
+    if len(wanted) != digits or not _HEX.match(wanted):
+        raise InvalidParameter(kind, f"it must be {digits} hexadecimal digits, as {kind}sum prints them")
+    return wanted
