@@ -13,6 +13,7 @@ from typing import Any, Final
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 
+from cm.rules.names import CONSOLE_DIRECTORY
 from cm.rules.node_document import (
     CONSOLES,
     FIREWALL,
@@ -187,7 +188,9 @@ class Documents:
         ]
 
     def _of_one(self, facts: OwnFacts) -> list[Section]:
-        logs = {"directories": list(facts.storage_paths), "max_bytes": self._guests.console_log_bytes}
+        # VMs that an older release started log beside their disks until they are started anew.
+        directories = [CONSOLE_DIRECTORY, *facts.storage_paths]
+        logs = {"directories": directories, "max_bytes": self._guests.console_log_bytes}
         return [
             section(SCREENS, vnc_ports=facts.vnc_ports),
             section(CONSOLES, **logs),

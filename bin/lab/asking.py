@@ -13,7 +13,7 @@ from cm.rpc.errors import CloudError, Unavailable
 from lab import furnish
 from lab.credentials import Credentials
 from lab.guests import wait_for_marker
-from lab.nodes import Node
+from lab.nodes import Node, RealNode
 from lab.places import LabProblem
 from lab.postgres import PrivatePostgres
 
@@ -115,7 +115,13 @@ class Asking:
         return wait_for_marker(self.console_file(vm), words, deadline, start)
 
     def console_file(self, vm: Mapping[str, Any]) -> Path:
-        return self.storage_dir / f"vm-{vm['uuid']}-console.log"
+        """What the VM's console is logged to, on the host that did so last."""
+        name = f"vm-{vm['uuid']}-console.log"
+        paths = [node.console_dir / name for node in self.nodes if isinstance(node, RealNode)]
+        there = [path for path in paths if path.exists()]
+        if not there:
+            raise LabProblem(f"no host has the log of VM {vm['vm_id']}")
+        return max(there, key=lambda path: path.stat().st_mtime)
 
     def last_words(self, vm_id: int) -> str:
         """The end of a VM's console, for messages."""

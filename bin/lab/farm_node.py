@@ -152,6 +152,7 @@ class FarmNode:
         self.hypervisor = _Hypervisor("hypervisor", link, world)
         self.pools = _Part("pools", link, world)
         self.volumes = _Volumes("volumes", link, world)
+        self.disks = _Part("disks", link, world)
         self.block_jobs = _Part("block_jobs", link, world)
         self.networks = _Part("networks", link, world)
         self.streams = _Streams()

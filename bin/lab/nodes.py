@@ -67,6 +67,11 @@ class RealNode:
     def address(self) -> str:
         return self.host.address
 
+    @property
+    def console_dir(self) -> Path:
+        """What is ``/var/log/libvirt/wawel`` to the host."""
+        return self.host.log_dir / "wawel"
+
     def open(self) -> Any:
         return self.host.open()
 
@@ -94,6 +99,8 @@ class RealNode:
             time.sleep(0.05)                                             # the last release is on its way
         found = domain_leftovers(self, live)
         found += [f"{self.name}: record {path.name} is not delivered" for path in self.spooled()]
+        logs = self.console_dir.glob("vm-*") if self.console_dir.exists() else ()
+        found += [f"{self.name}: log {path.name}" for path in logs if not any(uuid in path.name for uuid in live)]
         emulators = [pid for pid in self.host.pids() if command_of(pid).startswith("qemu-system")]
         if len(emulators) > len(live):
             found.append(f"{self.name}: {len(emulators)} QEMU processes")

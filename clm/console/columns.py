@@ -137,6 +137,10 @@ NOUNS: Final[dict[str, tuple[Column, ...]]] = {
     "system_image": _IMAGE,
     "storage_image": _IMAGE,
     "iso_image": _IMAGE,
+    "disk": _columns(
+        "ID=disk_id", "NAME", "KIND", "STATE", "SIZE=size_bytes", "FORMAT", "VMS=attachments.vm_name",
+        "OWNER=user_login", "STORAGE=storage_name", _age(),
+    ),
     "known_image": _columns("NAME", "SYSTEM", "USER=default_user", "MEMORY=least_memory_mib", "NEWEST=image_id", "URL"),
     "template": _columns("ID=template_id", "NAME", "CPU", "MEMORY=memory_mib", "DISK=disk_mib", "DESCRIPTION"),
     "node": _columns(

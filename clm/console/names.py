@@ -35,7 +35,8 @@ KINDS: Final[dict[str, Named]] = {
     "user": Named("user_id", "", "admin.user.get_list", "cloud.user.get_list", "login"),
     "cluster": Named("cluster_id", "", "", "guest.cluster.list_names"),
     "iso": Named("image_id", "user.iso_image.get_list", "user.iso_image.get_list"),
-    "disk": Named("image_id", "user.storage_image.get_list", "user.storage_image.get_list"),
+    "disk-image": Named("image_id", "user.storage_image.get_list", "user.storage_image.get_list"),
+    "disk": Named("disk_id", "user.disk.get_list", "admin.disk.get_list"),
     "group": Named("group_id", "", "", "user.group.get_list"),
     "key": Named("key_id", "", "", "user.key.get_list"),
     "apikey": Named("api_key_id", "", "", "user.api_key.get_list"),
@@ -43,7 +44,7 @@ KINDS: Final[dict[str, Named]] = {
 
 
 # Kinds of which servers tell a page at a time, of a hundred or so unless more are asked for.
-LONG: Final = frozenset({"vm", "image", "iso", "disk", "user"})
+LONG: Final = frozenset({"vm", "image", "iso", "disk-image", "disk", "user"})
 
 
 @dataclass(frozen=True)

@@ -31,14 +31,14 @@ Shape = Literal["one", "many"]
 
 # Parameters whose name is not that of the objects they take.
 _MORE_IDS: Final[Mapping[str, Shape]] = {"iso_list": "many", "disk_list": "many"}
-_IMAGES: Final = frozenset({"image", "system_image", "storage_image", "iso_image", "disk_image", "iso", "disk"})
+_LISTS: Final = {"iso_list": "iso", "disk_list": "storage_image"}  # of entries of the catalogue
+_IMAGES: Final = frozenset({"image", "system_image", "storage_image", "iso_image", "disk_image", "iso"})
 _KINDS: Final[Mapping[str, frozenset[str]]] = {
     "image": _IMAGES,
     "system_image": _IMAGES,
     "storage_image": _IMAGES,
     "iso_image": _IMAGES,
     "iso": _IMAGES,
-    "disk": _IMAGES,
     "pool": frozenset({"pool", "network", "available_network"}),
     "account": frozenset({"account", "user"}),
 }
@@ -114,7 +114,9 @@ def with_uuid(schema: Mapping[str, Any], shape: Shape) -> dict[str, Any]:
 
 def noun(parameter: str, arguments: Mapping[str, Any]) -> str:
     """``vm_ids`` → ``vm``: what an object that is not there is called. Of ``object_id`` another parameter tells."""
-    for ending in ("_ids", "_id", "_list"):
+    if parameter in _LISTS:
+        return _LISTS[parameter]
+    for ending in ("_ids", "_id"):
         if parameter.endswith(ending):
             named = parameter.removesuffix(ending)
             told = arguments.get("kind")

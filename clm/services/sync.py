@@ -61,7 +61,7 @@ async def push_due(services: Services, connection: ClusterConnection) -> bool:
     cluster_id, after, stale = connection.facts.id, 0, False
     while True:
         due = await services.database.read(store.due_accounts, cluster_id, after, BATCH)
-        if not due:
+        if not due or connection.facts.locked:  # it may have been locked meanwhile
             return stale
         after = due[-1].user_id
         stale = bool(await _put(services, connection, due)) or stale
@@ -90,6 +90,8 @@ async def compare(services: Services, connection: ClusterConnection) -> int:
     seen = await _seen(connection)
     wanted = {each.user_id: each for each in await services.database.read(store.wanted_accounts, cluster_id)}
     made = plan(wanted, seen)
+    if connection.facts.locked:
+        return 0
     if made.raised:
         await services.database.transact(store.raise_versions, cluster_id, made.raised)
     if made.puts:

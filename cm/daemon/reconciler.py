@@ -12,6 +12,7 @@ from cm.interfaces.hypervisor import DomainEvent
 from cm.rpc.errors import CloudError, DatabaseUnavailable, Overloaded
 from cm.runtime.loop import Loop
 from cm.runtime.metrics import Metrics
+from cm.services.console_log import sweep_logs
 from cm.services.context import Services
 from cm.services.reconcile import mark_passed, run_pass
 from cm.services.volume import run_storage_pass
@@ -59,9 +60,10 @@ class Reconciler:
         self.storages.start()
 
     async def check_storages(self) -> None:
-        """Pass over every storage, each through one node."""
+        """Pass over every storage, each through one node, and over the logs that each node has."""
         for storage_id, node_id in await self._services.database.read(storages_by_node):
             await run_storage_pass(self._services, storage_id, node_id)
+        await sweep_logs(self._services)
 
     def stop(self) -> None:
         self._stopping = True

@@ -71,7 +71,7 @@ class IBlockJobs(Protocol):
 
         :param format: of the target, as it was made.
         :param limit_bytes_s: how much it may write in a second; 0: as much as it can.
-        :raises DiskHasJob: the disk has another job.
+        :raises DiskBusy: the disk has another job.
         """
 
     def commit(
@@ -82,7 +82,7 @@ class IBlockJobs(Protocol):
         ends by ``finish``, after which ``base`` is the disk. With ``top``, a file below that, it ends by itself.
         Begun already: nothing happens.
 
-        :raises DiskHasJob: the disk has another job.
+        :raises DiskBusy: the disk has another job.
         """
 
     def pull(self, uuid: str, device: str, limit_bytes_s: int = 0) -> None:
@@ -90,7 +90,7 @@ class IBlockJobs(Protocol):
         Begin to take into a disk all that lies in the files below it, after which it stands on none. It ends by itself,
         at once where there are none. Begun already: nothing happens.
 
-        :raises DiskHasJob: the disk has another job.
+        :raises DiskBusy: the disk has another job.
         """
 
     def look(self, uuid: str, device: str) -> BlockJobSeen:
@@ -100,7 +100,7 @@ class IBlockJobs(Protocol):
         """
         Have the domain write to the target from now on, its definition too. Without a job nothing happens: look.
 
-        :raises DiskHasJob: it is not ready, or ends by itself.
+        :raises DiskBusy: it is not ready, or ends by itself.
         """
 
     def abort(self, uuid: str, device: str) -> None:

@@ -137,6 +137,7 @@ class HypervisorCalls(_Calls):
 
 class PoolCalls(_Calls):
     attach = _slow(lambda node: node.pools.attach, POOL_S)
+    ensure = _slow(lambda node: node.pools.ensure)
     detach = _slow(lambda node: node.pools.detach, POOL_S)
     usage = _slow(lambda node: node.pools.usage, FIGURES_S)
 
@@ -152,6 +153,13 @@ class VolumeCalls(_Calls):
     resize = _slow(lambda node: node.volumes.resize)
     read_tail = _slow(lambda node: node.volumes.read_tail)
     delete = _slow(lambda node: node.volumes.delete, POOL_S)
+
+
+class DiskCalls(_Calls):
+    look = _quick(lambda node: node.disks.look, LOOK_S)
+    attach = _slow(lambda node: node.disks.attach)
+    detach = _slow(lambda node: node.disks.detach)
+    medium = _slow(lambda node: node.disks.medium)
 
 
 class BlockJobCalls(_Calls):
@@ -188,6 +196,10 @@ class NodeCalls(Protocol):
     @property
     def volumes(self) -> VolumeCalls:
         return VolumeCalls(self)
+
+    @property
+    def disks(self) -> DiskCalls:
+        return DiskCalls(self)
 
     @property
     def block_jobs(self) -> BlockJobCalls:

@@ -29,14 +29,20 @@ class NodeInfo:
 
 @dataclass(frozen=True)
 class DiskSpec:
-    """A disk of a domain. ``format`` comes from our record and is always written out; nothing is ever probed."""
+    """
+    A disk of a domain. ``format`` comes from our record and is always written out; nothing is ever probed.
 
-    source: DiskSource
+    :ivar source: None: a drive without a medium.
+    :ivar boot_order: 1 first; None: after those that have one, CDs last.
+    """
+
+    source: DiskSource | None
     format: DiskFormat
     device: str  # target: "vda", "sda"
     bus: DiskBus = DiskBus.VIRTIO
     cdrom: bool = False
     read_only: bool = False
+    boot_order: int | None = None
 
     @property
     def path(self) -> str:

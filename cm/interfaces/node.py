@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from cm.interfaces.block_job import IBlockJobs
+from cm.interfaces.disks import IDisks
 from cm.interfaces.hypervisor import IHypervisor, NodeInfo
 from cm.interfaces.network import INetworks
 from cm.interfaces.stream import IStreams
@@ -31,6 +32,9 @@ class INode(Protocol):
 
     @property
     def volumes(self) -> IVolumes: ...
+
+    @property
+    def disks(self) -> IDisks: ...
 
     @property
     def block_jobs(self) -> IBlockJobs: ...

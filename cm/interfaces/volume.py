@@ -34,6 +34,7 @@ class VolumeSeen:
     capacity_bytes: int  # what a guest sees
     allocation_bytes: int  # what it takes now
     base: str = ""  # the path of the volume that it is an overlay on
+    length_bytes: int = 0  # of its file or device, holes included: what a download of it gives
 
     @property
     def path(self) -> str:
@@ -45,6 +46,9 @@ class IPools(Protocol):
 
     def attach(self, storage: StorageSpec) -> StorageUsage:
         """Make the pool be defined, started and marked for autostart on this node; repeatable."""
+
+    def ensure(self, storage: StorageSpec) -> None:
+        """The same where the node has no such pool, or has it stopped. One that is active is taken as it is."""
 
     def detach(self, storage_name: str) -> None:
         """Stop and forget the pool; its files stay. An absent one is not an error."""
@@ -75,11 +79,20 @@ class IVolumes(Protocol):
         """
 
     def create_copy(
-        self, storage_name: str, volume: str, source: str, source_format: DiskFormat, size_bytes: int = 0
+        self,
+        storage_name: str,
+        volume: str,
+        source: str,
+        source_format: DiskFormat,
+        size_bytes: int = 0,
+        *,
+        source_storage: str = "",
+        format: DiskFormat = DiskFormat.QCOW2,
     ) -> VolumeSeen:
         """
-        A flat, complete qcow2 copy of volume ``source`` (an overlay's base is folded in), of its size or larger:
-        what is beyond the source reads as zeros. Repeatable: a half-made
+        A flat, complete copy of volume ``source`` (an overlay's base is folded in), of its size or larger:
+        what is beyond the source reads as zeros. ``source_storage`` is that of the source, where it is another.
+        Repeatable: a half-made
         volume of an earlier attempt (a marker ``volume`` + ``.part`` stands beside it, and ``find`` does not show it)
         is thrown away, a finished one is taken as done.
         """

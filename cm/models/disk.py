@@ -5,11 +5,12 @@ Disks, and what joins them to VMs. Rows tell of what is there alone: what is del
 from __future__ import annotations
 
 import uuid as uuid_module
+from datetime import datetime
 
 from sqlalchemy import CheckConstraint, ForeignKey, ForeignKeyConstraint, Index, SmallInteger, Uuid, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from cm.models.base import Base, Empty, Key, No, Now
+from cm.models.base import Base, Empty, Key, No, Now, Zero
 
 
 class Disk(Base):
@@ -17,7 +18,10 @@ class Disk(Base):
 
     __tablename__ = "disk"
     __table_args__ = (
+        Index("uq_disk_uuid", "uuid", unique=True),
         Index("uq_disk_volume", "volume_id", unique=True),
+        Index("ix_disk_account", "account_id", "id"),
+        Index("ix_disk_trashed", "trashed_at", postgresql_where=text("trashed_at IS NOT NULL")),
         Index("uq_disk_image", "image_id", unique=True, postgresql_where=text("image_id IS NOT NULL")),
         # What a disk and its entry in the catalogue both say they say alike, whoever writes it.
         ForeignKeyConstraint(
@@ -33,6 +37,8 @@ class Disk(Base):
     description: Mapped[Empty]
     image_id: Mapped[int | None]  # the storage image or ISO that it is; None: it is in no catalogue
     volume_id: Mapped[int] = mapped_column(ForeignKey("volume.id"))
+    version: Mapped[Zero]  # what is shown adds its entry's
+    trashed_at: Mapped[datetime | None]  # since when it lies in the trash; its entry is in the state "trashed" then
     created_at: Mapped[Now]
 
 

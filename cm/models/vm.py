@@ -65,6 +65,8 @@ class VM(Base):
     contextualized_at: Mapped[datetime | None]  # the guest's hello since its last launch
     launched_at: Mapped[datetime | None]  # just before the last start was asked of the hypervisor
     launches: Mapped[Zero]
+    # Who has the log of its serial console; None of one that was launched: it lies beside its root disk, as of old
+    console_node_id: Mapped[int | None] = mapped_column(ForeignKey("node.id"))
     # claims
     node_id: Mapped[int | None] = mapped_column(ForeignKey("node.id"))
     node_claimed: Mapped[No]

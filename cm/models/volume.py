@@ -31,5 +31,6 @@ class Volume(Base):
     backing_id: Mapped[int | None] = mapped_column(ForeignKey("volume.id"))  # what it is, or is to be, made from
     size_bytes: Mapped[Zero]  # what a guest sees
     claimed_bytes: Mapped[Zero]  # what is claimed on its storage and of its owner's quota
+    allocated_bytes: Mapped[int | None]  # what it took when its storage was last listed
     made: Mapped[No]  # it is finished; a copy without this mark is thrown away and made again
     created_at: Mapped[Now]

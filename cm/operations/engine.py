@@ -15,7 +15,7 @@ from typing import Any, Final
 from sqlalchemy.orm import Session
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
-from twisted.logger import Logger
+from twisted.logger import Logger, LogLevel
 
 from cm.operations.base import KINDS, LeaseLost, Wait, Work
 from cm.rpc.errors import (
@@ -232,6 +232,10 @@ class Engine:
             else:
                 await self._fail(work, error)
         except Exception:
+            if not await self._holds(work):
+                # What it needed may have been taken from under it: an import's file goes with the import.
+                log.failure("operation {id} ({kind}) broke off", id=op.id, kind=op.kind, level=LogLevel.info)
+                raise LeaseLost() from None
             incident = f"operation-{op.id}-{op.attempts}"
             log.failure("operation {id} ({kind}): incident {incident}", id=op.id, kind=op.kind, incident=incident)
             broken = Incident(incident)
@@ -239,6 +243,14 @@ class Engine:
                 await self._retry(work, broken)
             else:
                 await self._fail(work, broken)
+
+    async def _holds(self, work: Work) -> bool:
+        """Whether it is still this worker's; if the database cannot be asked, it is taken to be."""
+        try:
+            held: bool = await self._services.database.transact(holds, work.op.id, self.worker_id, work.op.vm_id)
+        except (DatabaseUnavailable, Overloaded):
+            return True
+        return held
 
     async def _retry(self, work: Work, error: CloudError) -> None:
         try:

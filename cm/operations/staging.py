@@ -40,12 +40,12 @@ class Staged:
     uploaded: Path | None = None  # what it was taken from; needed for as long as the import may begin anew
 
 
-_staged: dict[int, Staged] = {}  # by operation
+_staged: dict[tuple[int, int], Staged] = {}  # by operation and worker
 
 
 def staged(work: Work) -> Staged:
     """The import's file, there or to be."""
-    return _staged.setdefault(work.op.id, Staged(_path(work)))
+    return _staged.setdefault((work.op.id, work.worker_id), Staged(_path(work)))
 
 
 def _path(work: Work) -> Path:
@@ -63,7 +63,7 @@ def removed_if_lost(step: Step) -> Step:
         try:
             await step(work)
         except LeaseLost:
-            _staged.pop(work.op.id, None)
+            _staged.pop((work.op.id, work.worker_id), None)
             _remove(_path(work))
             raise
 
@@ -87,8 +87,8 @@ def made(path: Path) -> Path:
 
 def discard(operation_id: int) -> None:
     """Remove what this process has staged for an operation, if anything."""
-    found = _staged.pop(operation_id, None)
-    if found is not None:
+    for key in [key for key in _staged if key[0] == operation_id]:
+        found = _staged.pop(key)
         _remove(found.path)
         if found.uploaded is not None:
             found.uploaded.unlink(missing_ok=True)

@@ -16,10 +16,11 @@ from cm.interfaces.node import INode
 from cm.operations.base import Kind, Wait, Work, others_stopped, register, storage_reached, vm_of
 from cm.rpc.errors import CloudError, DomainNotRunning, GuestIgnored, NotAbandonable, ObjectNotFound
 from cm.rpc.vocabulary import DiskFormat, ImageState, Seen
-from cm.rules.names import console_volume, pool_name
+from cm.rules.names import pool_name
 from cm.rules.operation import ObjectKind, OperationKind
 from cm.rules.vm import GONE
 from cm.runtime.wall import unix_seconds, utc_now
+from cm.services.console_log import delete_log
 from cm.services.evidence import SKEW, record_look, rest_by_evidence
 from cm.services.release import rest_stopped, update_resources
 from cm.services.saving import give_back_image, reserve_image
@@ -176,12 +177,13 @@ async def rest(work: Work) -> None:
 
 
 async def clean_up(work: Work) -> None:
-    """Forget the definition and delete the volumes, on the node or on any other that has their storage."""
+    """Forget the definition and delete the volumes, on the node or on any other that has their storage; and the log."""
     row, volumes, node_id = await work.db_vm(_clean_up_facts)
     await _remove_domain(work, row)
     if volumes:
         assert node_id is not None
-        await work.node(node_id).run(delete_volumes, volumes, row.uuid)
+        await work.node(node_id).run(delete_volumes, volumes)
+    await delete_log(work.services, row)
 
 
 def _node_for(session: Session, row: VMRow) -> int:
@@ -204,11 +206,10 @@ def _clean_up_facts(session: Session, row: VMRow) -> tuple[VMRow, tuple[VolumePl
 
 
 @job(Pace.SLOW, POOL_S)
-def delete_volumes(node: INode, volumes: tuple[VolumePlan, ...], vm_uuid: str) -> None:
+def delete_volumes(node: INode, volumes: tuple[VolumePlan, ...]) -> None:
     """On the node's threads."""
     for plan in volumes:
         node.volumes.delete(plan.pool, plan.volume)
-    node.volumes.delete(volumes[0].pool, console_volume(vm_uuid))
 
 
 async def close(work: Work) -> None:

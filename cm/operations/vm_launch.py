@@ -17,17 +17,17 @@ from cm.operations.base import Kind, Work, others_stopped, register, vm_of
 from cm.rpc.errors import CloudError, ObjectNotFound, RunsElsewhere
 from cm.rpc.vocabulary import CauseKind, DiskFormat, VolumeMode, Wanted
 from cm.rules.cause import Cause
-from cm.rules.names import console_volume
 from cm.rules.operation import ObjectKind, OperationKind
 from cm.rules.placement import VMRequest
 from cm.rules.vm import GONE
 from cm.runtime.database import notify
+from cm.services.console_log import CONSOLES, delete_log
 from cm.services.context import ClusterPolicy, vnc_password
 from cm.services.evidence import rest_by_evidence, settle
 from cm.services.network import networks_of
 from cm.services.placement import Placing
 from cm.store.claim import claim_port
-from cm.store.domain import DomainPlan, VolumePlan, disks_of, domain_plan, plans_of
+from cm.store.domain import DiskPlan, DomainPlan, VolumePlan, disks_of, domain_plan, plans_of
 from cm.store.operation import OperationRow, open_operation
 from cm.store.operation_change import place_operation
 from cm.store.operation_object import others_at_work
@@ -43,14 +43,14 @@ BOOT_S: Final = 120.0
 
 @dataclass(frozen=True)
 class Launch:
-    """All that the node's threads need to start a VM."""
+    """All that the node's threads need to start a VM. ``row``: as it was before."""
 
+    row: VMRow
     uuid: str
     node_id: int
     domain: DomainPlan
     networks: tuple[NetworkSpec, ...]
     volumes: tuple[VolumePlan, ...]
-    console_pool: str | None
 
 
 # ------------------------------------------------------------------ place
@@ -109,7 +109,7 @@ async def launch(work: Work) -> None:
         await work.progress(10)
     node = work.node(prepared.node_id)
     make = make_copies if copies else make_volumes
-    made = await node.run(make, prepared.volumes, prepared.console_pool, prepared.uuid)
+    made = await node.run(make, prepared.volumes)
     if copies:
         await work.db(write_made, made)
     if work.op.attempts and (await node.hypervisor.look(prepared.uuid)).state not in GONE:
@@ -117,6 +117,8 @@ async def launch(work: Work) -> None:
     else:
         launched_at = await work.db(_mark_launch, work.op, made)
         await node.run(boot, prepared)
+    if prepared.row.console_node_id not in (None, prepared.node_id):
+        await delete_log(work.services, prepared.row)  # where it ran before
     await work.complete(_launched, work.op, launched_at)
 
 
@@ -128,17 +130,17 @@ def _prepare(session: Session, row: VMRow, policy: ClusterPolicy) -> Launch:
     plan = domain_plan(session, row.id, vnc_password(policy.secret, row.uuid, row.vnc_generation), disks)
     volumes = plans_of(disks)
     return Launch(
+        row,
         row.uuid,
         row.node_id,
         plan,
         tuple(networks_of(session, row.id)),
         volumes,
-        volumes[0].pool if volumes else None,
     )
 
 
 @job(Pace.SLOW, MAKE_S)
-def make_volumes(node: INode, volumes: tuple[VolumePlan, ...], console_pool: str | None, vm_uuid: str) -> list[int]:
+def make_volumes(node: INode, volumes: tuple[VolumePlan, ...]) -> list[int]:
     """On the node's threads: the volumes that are missing. The ids of those that were made now."""
     made = []
     for plan in volumes:
@@ -152,25 +154,25 @@ def make_volumes(node: INode, volumes: tuple[VolumePlan, ...], console_pool: str
         else:
             node.volumes.create_overlay(plan.pool, plan.volume, plan.base, plan.base_format, plan.size_bytes)
         made.append(plan.volume_id)
-    if console_pool is not None:
-        node.volumes.create_empty(console_pool, console_volume(vm_uuid), DiskFormat.RAW, 0)
     return made
 
 
 @job(Pace.LASTING, COPY_S)
-def make_copies(node: INode, volumes: tuple[VolumePlan, ...], console_pool: str | None, vm_uuid: str) -> list[int]:
+def make_copies(node: INode, volumes: tuple[VolumePlan, ...]) -> list[int]:
     """The same, where some of them are full copies."""
-    return make_volumes(node, volumes, console_pool, vm_uuid)
+    return make_volumes(node, volumes)
+
+
+def placed_disk(node: INode, plan: DiskPlan) -> DiskSpec:
+    """On the node's threads: a disk where it lies there."""
+    source = None if plan.place is None else node.volumes.source(*plan.place)
+    return DiskSpec(source, plan.format, plan.device, plan.bus, plan.cdrom, plan.read_only, plan.boot_order)
 
 
 def placed(node: INode, plan: DomainPlan) -> DomainSpec:
     """On the node's threads: the whole definition, with the places of its disks there."""
-    disks = [
-        DiskSpec(node.volumes.source(d.pool, d.volume), d.format, d.device, d.bus, d.cdrom, d.read_only)
-        for d in plan.disks
-    ]
-    console = None if plan.console is None else path_of(node.volumes.source(*plan.console)) or None
-    return replace(plan.spec, disks=tuple(disks), console_log=console)
+    disks = [placed_disk(node, disk) for disk in plan.disks]
+    return replace(plan.spec, disks=tuple(disks), console_log=path_of(node.volumes.source(*plan.console)))
 
 
 @job(Pace.SLOW, BOOT_S)
@@ -178,6 +180,7 @@ def boot(node: INode, prepared: Launch) -> None:
     """On the node's threads."""
     for network in prepared.networks:
         node.networks.ensure(network)
+    node.pools.ensure(CONSOLES)  # whoever starts the guest makes its log there
     node.hypervisor.define(placed(node, prepared.domain))
     node.hypervisor.start(prepared.uuid)
 

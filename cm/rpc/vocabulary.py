@@ -160,12 +160,29 @@ class ImageState(StrEnum):
     ADDING = "adding"
     OK = "ok"
     FAILED = "failed"
+    TRASHED = "trashed"  # as a disk: hidden and of no use until it is restored
     DELETED = "deleted"
 
 
 class ImageAccess(StrEnum):
     PRIVATE = "private"
     PUBLIC = "public"
+
+
+class DiskKind(StrEnum):
+    """What a disk is to its catalogue: a VM's own, which has no entry there, or an entry's of this kind."""
+
+    VM = "vm"
+    STORAGE = "storage"
+    ISO = "iso"
+
+
+class DiskState(StrEnum):
+    ADDING = "adding"  # its volume is not made yet
+    OK = "ok"
+    FAILED = "failed"
+    TRASHED = "trashed"
+    DELETED = "deleted"  # its volume is being deleted
 
 
 class DiskFormat(StrEnum):

@@ -3,7 +3,7 @@ What things of ours are called on nodes: domains, pools, networks, volumes. Name
 
 A node may hold what others made too, so nothing is taken for ours unless its whole name has the form: what a function
 here gives is the only name that its inverse understands. The forms stand on nodes in the field and in databases, and
-stay. What runs on a node knows two of them by itself (``node_hooks/consoles.py``), and a test holds it to these.
+stay. What runs on a node knows some of them by itself (``node_hooks/consoles.py``), and a test holds it to these.
 """
 
 from __future__ import annotations
@@ -24,6 +24,10 @@ _ROOT: Final = "-root.qcow2"
 _CONSOLE: Final = "-console.log"
 # libvirt's virtlogd gives a full log a number and begins another.
 _ROTATED: Final = re.compile(rf"{re.escape(_CONSOLE)}\.[0-9]{{1,3}}")
+# The pool of consoles' logs, one on each node: no storage's, a directory of the node's own. libvirt, its log daemon and
+# their AppArmor profiles write below /var/log/libvirt; in a directory of ours no logrotate of theirs takes the files.
+CONSOLE_POOL: Final = "wawel-console"
+CONSOLE_DIRECTORY: Final = "/var/log/libvirt/wawel"
 _UNMADE: Final = ".new"  # ends the name of an image's volume that nothing was ever written to
 
 
@@ -99,8 +103,14 @@ def root_volume(vm_uuid: UUID | str) -> str:
 
 
 def console_volume(vm_uuid: UUID | str) -> str:
-    """The volume that a VM's serial console is logged to."""
+    """What a VM's serial console is logged to, in ``CONSOLE_POOL`` of its node."""
     return str(VolumeName(VolumeKind.VM, str(vm_uuid), _CONSOLE))
+
+
+def console_of(name: str) -> str | None:
+    """The uuid of the VM whose log has this name, or was put aside under it; None: it is no such log."""
+    found = volume_of(name)
+    return found.uuid if found is not None and str(found.base) == console_volume(found.uuid) else None
 
 
 def image_volume(uuid: UUID | str, ending: str) -> str:

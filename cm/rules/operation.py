@@ -37,6 +37,7 @@ class ObjectKind(StrEnum):
 
     VM = "vm"
     IMAGE = "image"
+    DISK = "disk"
     NODE = "node"
     STORAGE = "storage"
     ATTACHMENT = "attachment"  # of a storage to a node

@@ -37,6 +37,8 @@ SIZES: Final = {
     "node-stream": NODE_STREAM_SIZE, "uploads": 16,
 }  # fmt: skip
 QUEUE_MAX: Final = 1000  # calls waiting in one pool
+HELD_UP_S: Final = 1.0  # a deadline that is seen so much later: this process stood still, or what it runs on did
+SPARED_S: Final = 5.0  # from then on, for answers that came meanwhile
 ALONE_S: Final = 2.0  # without another account's call, before one may have more than its share
 SHARE: Final = 0.125  # of a pool's threads, that work on behalf of one at most: others find one free at once
 
@@ -53,7 +55,8 @@ class IThreads(Interface):
         :param deadline_s: seconds from the moment the call begins, and as many at the most for it to begin: what
             waited in our own queue had the whole time all the same. A call that has begun cannot be stopped: its thread
             goes on and its result is dropped.
-        :raises DeadlineExceeded: it began, and had not ended so many seconds later: evidence of what it waits on.
+        :raises DeadlineExceeded: it began, and had not ended so many seconds later: evidence of what it waits on. Where
+            this process itself stood still meanwhile, it has some seconds more, once.
         :raises Overloaded: it never began, and never will: too many calls wait in this pool, or waited before it for
             the whole deadline, or the pools are stopped. That says nothing of what the pool waits on.
         """
@@ -146,7 +149,10 @@ class Threads:
 
 
 class _Job:
-    __slots__ = ("function", "args", "context", "whose", "deferred", "timer", "token", "begun_at", "ended", "late")
+    __slots__ = (
+        "function", "args", "context", "whose", "deferred", "timer", "due_at", "spared", "token", "begun_at", "ended",
+        "late",
+    )  # fmt: skip
 
     def __init__(self, function: Callable[..., Any], args: tuple[Any, ...]) -> None:
         self.function = function
@@ -155,6 +161,8 @@ class _Job:
         self.whose = on_behalf.get()
         self.deferred: Deferred[Any] | None = None  # None once nobody waits
         self.timer: Any = None
+        self.due_at = 0.0  # by the reactor's clock, when the timer should fire
+        self.spared = False
         self.token = [None]  # whoever takes it decides: a thread, that it begins; its deadline, that it never does
         self.begun_at = 0.0  # by the reactor's clock; set before the token is taken
         self.ended = False
@@ -214,7 +222,7 @@ class _Pool:
         job = _Job(function, args)
         job.deferred = deferred = Deferred(lambda _: self._dropped(job))
         if deadline_s is not None:
-            job.timer = self._reactor.callLater(deadline_s, self._overrun, job, deadline_s)
+            self._watch(job, deadline_s, deadline_s)
         self.pending += 1
         if job.whose != self._latest and job.whose is not None:
             if self._latest is not None:
@@ -278,12 +286,21 @@ class _Pool:
         if job.timer is not None and job.timer.active():
             job.timer.cancel()
 
+    def _watch(self, job: _Job, seconds: float, deadline_s: float) -> None:
+        job.due_at = self._reactor.seconds() + seconds
+        job.timer = self._reactor.callLater(seconds, self._overrun, job, deadline_s)
+
     def _overrun(self, job: _Job, deadline_s: float) -> None:
+        if not job.spared and self._reactor.seconds() - job.due_at > HELD_UP_S:
+            # Of a process that was stopped for a minute, say with its machine, timers fire before answers are read.
+            job.spared = True
+            self._watch(job, SPARED_S, deadline_s)
+            return
         error: Exception = Overloaded()
         if not job.take():
             left_s = job.begun_at + deadline_s - self._reactor.seconds()
             if left_s > 0.001:
-                job.timer = self._reactor.callLater(left_s, self._overrun, job, deadline_s)
+                self._watch(job, left_s, deadline_s)
                 return
             error = DeadlineExceeded(f"waiting for {self._name.partition(':')[0]}", deadline_s)
             if not job.ended and self._threads < 2 * self._size:

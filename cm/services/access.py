@@ -15,10 +15,11 @@ from sqlalchemy.orm import Session
 from cm.rpc.caller import Identity
 from cm.rpc.errors import ObjectNotFound, VersionChanged, WrongImageState
 from cm.rpc.vocabulary import ImageAccess, ImageKind, ImageState
-from cm.rules.access import NEEDS, AccessNeeded, Action, Level, Person, Shared, enough, level_of
+from cm.rules.access import NEEDS, RANK, AccessNeeded, Action, Level, Person, Shared, enough, highest, level_of
 from cm.rules.operation import SPECS, ObjectKind
 from cm.store import access as store
 from cm.store.change import record_change
+from cm.store.disk import DiskFacts, find_disk, levels_through_vms
 from cm.store.image import ImageRow, UsableImage, find_image, find_usable
 from cm.store.operation import OperationRow
 from cm.store.vm import VMRow, find_vm
@@ -110,11 +111,21 @@ def usable_image(session: Session, image_id: int, who: Person | int, kinds: Sequ
     An image that somebody may use now. It cannot be deleted, nor its storage be detached, until the transaction ends.
 
     :param who: an account's id is as good for one without groups.
+    :raises ObjectNotFound: WrongImageState: as ``require_usable``.
+    """
+    return require_usable(session, image_id, find_usable(session, image_id), who, kinds)
+
+
+def require_usable(
+    session: Session, image_id: int, found: UsableImage | None, who: Person | int, kinds: Sequence[ImageKind]
+) -> UsableImage:
+    """
+    An image that was found, if somebody may use it now.
+
     :raises ObjectNotFound: absent, of another kind, or not shared with them.
     :raises WrongImageState: not ready, or its storage is locked.
     """
     person = Person(who) if isinstance(who, int) else who
-    found = find_usable(session, image_id)
     if found is None or found.kind not in kinds:
         raise ObjectNotFound("image", image_id)
     if found.account_id != person.account_id and found.access is not ImageAccess.PUBLIC:
@@ -126,6 +137,38 @@ def usable_image(session: Session, image_id: int, who: Person | int, kinds: Sequ
     if found.storage_locked:
         raise WrongImageState(image_id, "on a locked storage", "an unlocked storage")
     return found
+
+
+def authorized_disk(
+    session: Session, who: Who, disk_id: int, action: Action, *, lock: bool = False, version: int | None = None
+) -> DiskFacts:
+    """
+    A disk that somebody may do this with; what an action needs is as of images. A VM's own disk goes by the level on
+    the VM; of others that a VM has, whoever sees the VM is a user.
+
+    :param lock: as ``find_disk``.
+    :raises ObjectNotFound: absent, or not shared with them.
+    :raises AccessNeeded: names the entry or the VM by which they see it.
+    :raises VersionChanged: it is not at ``version``.
+    """
+    row = find_disk(session, disk_id, lock=lock)
+    if row is None:
+        raise ObjectNotFound("disk", disk_id)
+    if who is not None and who.account_id != row.account_id:
+        levels: dict[tuple[Shared, int], Level | None] = {}
+        image = None if row.image_id is None else find_image(session, row.image_id)
+        if image is not None:
+            levels[Shared.IMAGE, image.id] = level_on_image(session, who, image)
+        if not enough(highest(filter(None, levels.values())), NEEDS[Shared.IMAGE, action]):
+            levels |= {(Shared.VM, vm_id): level for vm_id, level in levels_through_vms(session, who, disk_id)}
+        held = {about: level for about, level in levels.items() if level is not None}
+        if not held:
+            raise ObjectNotFound("disk", disk_id)
+        about = max(held, key=lambda each: RANK[held[each]])
+        require(held[about], about[0], about[1], NEEDS[Shared.IMAGE, action])
+    if version is not None and row.version != version:
+        raise VersionChanged("disk", disk_id, row.version, version)
+    return row
 
 
 # ------------------------------------------------------------------ operations

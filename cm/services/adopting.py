@@ -32,7 +32,7 @@ from cm.rpc.errors import (
     VolumeNotFound,
 )
 from cm.rpc.vocabulary import DiskBus, DiskFormat, NicModel, Seen
-from cm.rules.names import domain_name, pool_name, root_volume, vm_of_domain
+from cm.rules.names import CONSOLE_DIRECTORY, domain_name, pool_name, root_volume, vm_of_domain
 from cm.rules.network import Address
 from cm.rules.operation import ObjectKind, OperationKind
 from cm.rules.vm import GONE
@@ -205,7 +205,7 @@ def _make(session: Session, node_id: int, found: Found, wanted: Wanted) -> int:
         node_id=node_id,
     )
     with refused_by(session, {"pk_vm": InUse("VM number", number, "another VM")}):
-        insert_adopted(session, row, _evidence(found))
+        insert_adopted(session, row, _evidence(node_id, found))
     insert_adopted_disk(session, number, _root_disk(found, backing_id))
     for disk, place in found.others:
         _attach(session, number, domain, disk, place)
@@ -218,11 +218,12 @@ def _make(session: Session, node_id: int, found: Found, wanted: Wanted) -> int:
     return number
 
 
-def _evidence(found: Found) -> Evidence:
+def _evidence(node_id: int, found: Found) -> Evidence:
     """The intent that it suggests: that it goes on as it is."""
     state = found.seen.state
     intent = {Seen.RUNNING: "running", Seen.PAUSED: "paused"}.get(state, "stopped")
-    return Evidence(intent, state, found.seen.reason)
+    logged = PurePosixPath(found.domain.console_log or "").parent == PurePosixPath(CONSOLE_DIRECTORY)
+    return Evidence(intent, state, found.seen.reason, node_id if logged else None)
 
 
 def _root_disk(found: Found, backing_id: int | None) -> DiskRow:
@@ -326,7 +327,7 @@ def _take_back(session: Session, row: VMRow, node_id: int, found: Found, wanted:
         raise CannotAdopt(domain.name, f"its network cards are not those of VM {row.id}, {', '.join(macs)}")
     release_node(session, row.id)
     count_node(session, node_id, cpu=row.cpu, memory_mib=row.memory_mib)
-    place_where_seen(session, row.id, node_id, _evidence(found))
+    place_where_seen(session, row.id, node_id, _evidence(node_id, found))
     _port(session, row.id, node_id, domain)
     record_placement(session, row.id, node_id)
     return get_vm(session, row.id).id

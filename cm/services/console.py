@@ -1,6 +1,5 @@
 """
-A VM's serial console: what it wrote, which is the tail of the volume that its node logs it to; and the way to speak
-to it.
+The way to speak to a VM's serial console; what it wrote, ``console_log.py`` has.
 
 Whoever may, gets a ticket (``open_console``), with which a program of theirs comes by a WebSocket (``rpc/console.py``)
 and is joined to the node's stream (``ConsoleDoor``). Their rights are looked at again as long as they stay.
@@ -25,47 +24,21 @@ from cm.rpc.errors import (
     ObjectNotFound,
     TicketRefused,
     TooManyAtOnce,
-    VolumeNotFound,
     WrongVMState,
 )
 from cm.rpc.vocabulary import Role, VMState
 from cm.rules.access import Action, Person
-from cm.rules.names import console_volume, pool_name
 from cm.runtime.execute import write_audit
 from cm.runtime.pipe import Duplex
-from cm.services.access import Who, authorized_vm, person_of
-from cm.services.context import AsyncClusterCall, ClusterCall, Services
+from cm.services.access import authorized_vm, person_of
+from cm.services.context import ClusterCall, Services
 from cm.store.account import AccountFacts, find_facts
 from cm.store.console import Ticket, count_tickets, insert_ticket, take_ticket
-from cm.store.domain import node_with_disks, root_storage
 
 log = Logger()
 TICKET_S: Final = 30.0  # in which it has to be used
 TICKETS_MAX: Final = 20  # of an account that wait to be used
 RUNNING: Final = (VMState.RUNNING, VMState.PAUSED)
-
-
-async def tail(caller: AsyncClusterCall, vm_id: int, limit: int) -> str:
-    """
-    :raises ObjectNotFound: no such VM that the caller sees.
-    :raises VolumeNotFound: it never started, or it is destroyed.
-    :raises NotSupported: its hypervisor keeps no log.
-    """
-    node_id, pool, volume = await caller.services.database.read(
-        _where, vm_id, person_of(caller.identity), caller.action("vm_id")
-    )
-    found = await caller.services.fleet.node(node_id).volumes.read_tail(pool, volume, limit)
-    return found.decode("utf-8", errors="replace")
-
-
-def _where(session: Session, vm_id: int, who: Who, action: Action) -> tuple[int, str, str]:
-    row = authorized_vm(session, who, vm_id, action)
-    storage_id = root_storage(session, vm_id)
-    volume = console_volume(row.uuid)
-    node_id = row.node_id or node_with_disks(session, vm_id)
-    if node_id is None or storage_id is None:
-        raise VolumeNotFound("", volume)
-    return node_id, pool_name(storage_id), volume
 
 
 def open_console(caller: ClusterCall, vm_id: int, force: bool) -> ConsoleTicket:

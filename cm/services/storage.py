@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 from cm.results.storage import Storage, StorageWork
 from cm.rpc.errors import InUse, InvalidParameter, NameTaken, ObjectNotFound
 from cm.rpc.vocabulary import StorageKind
-from cm.rules.names import pool_name
+from cm.rules.names import CONSOLE_DIRECTORY, pool_name
 from cm.rules.operation import ObjectKind, OperationKind
 from cm.runtime.taken import refused_by
 from cm.services.context import ClusterCall, ClusterPolicy
@@ -58,6 +58,9 @@ def check_path(path: str, parameter: str = "path") -> None:
         raise InvalidParameter(parameter, "it must be normal: no '.', '..', double or last slash")
     if path in _WHOLE or any(path == top or path.startswith(top + "/") for top in _SYSTEM):
         raise InvalidParameter(parameter, "that directory belongs to the system")
+    pool, logs = PurePosixPath(path), PurePosixPath(CONSOLE_DIRECTORY)
+    if pool.is_relative_to(logs) or logs.is_relative_to(pool):
+        raise InvalidParameter(parameter, f"nodes have the logs of consoles there ({logs})")
 
 
 def _apart(policy: ClusterPolicy, path: str) -> None:

@@ -20,7 +20,7 @@ from cm.rules.operation import SPECS, ObjectKind, OperationKind
 from cm.rules.placement import VMRequest
 from cm.runtime.database import at_last
 from cm.runtime.json_text import array_of, with_members
-from cm.services.access import authorized_vm, level_on, person_of, require, usable_image
+from cm.services.access import authorized_vm, level_on, person_of, require, require_usable, usable_image
 from cm.services.acl import own_groups, share_with_groups
 from cm.services.context import ClusterCall, vnc_password
 from cm.services.kind import ENDS
@@ -28,7 +28,7 @@ from cm.services.placement import Placing, explained
 from cm.services.saving import reserve_image
 from cm.store.access import list_shared_vms
 from cm.store.attachment import attach_image
-from cm.store.booking import Booking, Share, book, refuse
+from cm.store.booking import Booking, Share, book
 from cm.store.claim import MIB, mib
 from cm.store.creation import DiskRow, NicRow, VMRows, insert_vm
 from cm.store.image import UsableImage
@@ -36,8 +36,8 @@ from cm.store.operation import open_operation
 from cm.store.operation_change import abandon
 from cm.store.operation_object import Objects
 from cm.store.placement import others_text, verdicts_text
-from cm.store.template import find_size
 from cm.store.vm import VMRow, find_detail, render_new, render_vm
+from cm.store.vm_request import look_up
 from cm.store.vm_state import rename_vm, screen_of, want, write_vnc
 from cm.store.waking import wake_parent
 
@@ -73,10 +73,11 @@ def create(caller: ClusterCall, new: NewVM) -> list[str]:
     session, account_id = caller.session, caller.account_id
     person = person_of(caller.identity)
     issuer = own_groups(caller, "groups", new.groups) if new.groups else ""
-    template = find_size(session, new.template_id)
+    requested = look_up(session, account_id, new.template_id, new.image_id)
+    template = requested.size
     if template is None:
         raise ObjectNotFound("template", new.template_id)
-    image = usable_image(session, new.image_id, person, [ImageKind.SYSTEM])
+    image = require_usable(session, new.image_id, requested.image, person, [ImageKind.SYSTEM])
     size_bytes = _root_size(image, new.disk_mib, template.disk_mib)
     check_least(
         image.id,
@@ -93,7 +94,7 @@ def create(caller: ClusterCall, new: NewVM) -> list[str]:
         new.count,
         {image.storage_id: size_bytes * new.count},
     )
-    refuse(session, held)
+    requested.refuse(held)
     caller.note("claim quota", cpu=held.cpu, memory_mib=held.memory_mib, vms=new.count)
     extra = [usable_image(session, i, person, [ImageKind.ISO]) for i in new.iso_list]
     extra += [usable_image(session, i, person, [ImageKind.STORAGE]) for i in new.disk_list]

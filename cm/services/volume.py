@@ -17,13 +17,13 @@ from cm.interfaces.volume import VolumeSeen
 from cm.results.storage import StorageCheck, VolumeFinding
 from cm.rpc.errors import CloudError, StorageUnreached
 from cm.rpc.vocabulary import DriftKind
-from cm.rules.names import pool_name, volume_of
+from cm.rules.names import console_of, pool_name, volume_of
 from cm.rules.reconcile import Finding
 from cm.services.context import AsyncClusterCall, Services
 from cm.store.drift import record_storage_findings
 from cm.store.storage import get_storage, node_reaching
 from cm.store.unknown import held_volumes
-from cm.store.volume import ended, expected
+from cm.store.volume import ended, expected, record_allocation
 
 log = Logger()
 KINDS: Final = (DriftKind.LEAKED_VOLUME, DriftKind.MISSING_VOLUME)
@@ -86,6 +86,7 @@ async def settle_storage(services: Services, storage_id: int, node_id: int) -> t
     database, fleet, pool = services.database, services.fleet, pool_name(storage_id)
     before = await database.read(expected, storage_id)
     volumes = await fleet.node(node_id).volumes.list_all(pool)
+    await database.transact(record_allocation, storage_id, [(v.name, v.allocation_bytes) for v in volumes])
     present = {volume.name for volume in volumes}
     used = await database.read(in_use, storage_id, volumes)
     ours = {name: volume for name in sorted(present - before.live) if (volume := volume_of(name)) is not None}
@@ -101,7 +102,7 @@ async def settle_storage(services: Services, storage_id: int, node_id: int) -> t
     for name, uuid in uuids.items():
         if name in used:
             findings.append(Finding(DriftKind.LEAKED_VOLUME, f"{pool}/{name}", None, (), f"leave it: {used[name]}"))
-        elif uuid in over:
+        elif uuid in over or (uuid in closed.logged and console_of(name) is not None):
             log.warn("storage {id}: leftover volume {name} is deleted", id=storage_id, name=name)
             try:
                 await fleet.node(node_id).volumes.delete(pool, name)

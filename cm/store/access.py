@@ -236,6 +236,19 @@ def seen_or_ended(session: Session, person: Person, kind: Shared, ids: Collectio
     return set(session.scalars(statement, {"ids": list(ids), **values_of(person)}))
 
 
+# ------------------------------------------------------------------ disks
+
+# Of ``vm v``: that a person was granted something on it.
+GRANTED_VM: Final = f"EXISTS (SELECT 1 FROM acl g WHERE g.kind = 'vm' AND g.object_id = v.id AND {FOR_CALLER})"
+# Of ``disk k`` with its entry ``image i``: that somebody sees it whose it is not.
+SEEN_DISK: Final = f"""(
+       coalesce(i.access = 'public' AND i.state = 'ok', false)
+       OR k.image_id IN (SELECT g.object_id FROM acl g JOIN image x ON x.id = g.object_id AND x.state <> 'deleted'
+                          WHERE g.kind = 'image' AND {FOR_CALLER})
+       OR k.id IN (SELECT t.disk_id FROM attachment t JOIN vm v ON v.id = t.vm_id
+                    WHERE v.account_id = :account_id OR {GRANTED_VM}))"""
+
+
 # ------------------------------------------------------------------ whom an object concerns
 
 
@@ -256,21 +269,23 @@ class Audience:
 _AUDIENCE = Prepared(
     "acl_audience",
     """
-SELECT p.kind, p.object_id, coalesce(v.account_id, i.account_id) AS owner,
+SELECT p.kind, p.object_id, coalesce(v.account_id, k.account_id, i.account_id) AS owner,
        coalesce(i.access = 'public' AND i.state IN ('ok', 'deleted'), false) AS public,
        g.account_id, g.issuer, g.group_id
   FROM unnest(CAST(:kinds AS text[]), CAST(:ids AS bigint[])) AS p(kind, object_id)
   LEFT JOIN vm v ON p.kind = 'vm' AND v.id = p.object_id
-  LEFT JOIN image i ON p.kind = 'image' AND i.id = p.object_id
-  LEFT JOIN acl g ON g.kind = p.kind AND g.object_id = p.object_id
+  LEFT JOIN disk k ON p.kind = 'disk' AND k.id = p.object_id
+  LEFT JOIN image i ON i.id = CASE p.kind WHEN 'image' THEN p.object_id WHEN 'disk' THEN k.image_id END
+  LEFT JOIN acl g ON g.kind = CASE p.kind WHEN 'disk' THEN 'image' ELSE p.kind END
+                 AND g.object_id = CASE p.kind WHEN 'disk' THEN k.image_id ELSE p.object_id END
 """,
 )
 
 
 def audience(session: Session, pairs: Sequence[Pair]) -> dict[Pair, Audience]:
     """
-    Who is to hear of changes of VMs and images, in one query; of one that has ended, who saw it last. Pairs of other
-    kinds have nobody.
+    Who is to hear of changes of VMs, images and disks, in one query; of one that has ended, who saw it last. A disk
+    concerns those whom its entry does. Pairs of other kinds have nobody.
     """
     wanted = list(dict.fromkeys(pairs))
     found = _AUDIENCE(session, kinds=[kind for kind, _ in wanted], ids=[object_id for _, object_id in wanted])
@@ -302,6 +317,9 @@ SELECT uuid::text AS uuid, 'vm' AS kind, id FROM vm v WHERE uuid = ANY(CAST(:uui
 UNION ALL
 SELECT uuid::text, 'image', id FROM image i WHERE uuid = ANY(CAST(:uuids AS uuid[])) AND deleted_at IS NULL {image}
 UNION ALL
+SELECT k.uuid::text, 'disk', k.id FROM disk k LEFT JOIN image i ON i.id = k.image_id
+ WHERE k.uuid = ANY(CAST(:uuids AS uuid[])) {disk}
+UNION ALL
 SELECT uuid::text, 'template', id FROM template WHERE uuid = ANY(CAST(:uuids AS uuid[])) AND deleted_at IS NULL
 """
 _MORE = "".join(
@@ -311,13 +329,14 @@ SELECT uuid::text, '{kind}', id FROM {table} WHERE uuid = ANY(CAST(:uuids AS uui
 """
     for kind, table in (("node", "node"), ("storage", "storage"), ("network", "address_pool"), ("user", "account"))
 )
-_FIND_ALL = text(_FIND.format(vm="", image="") + _MORE)
+_FIND_ALL = text(_FIND.format(vm="", image="", disk="") + _MORE)
 _FIND_SEEN = text(
     _FIND.format(
         vm=f"""AND (v.account_id = :account_id OR (v.closed_at IS NULL AND EXISTS (
                SELECT 1 FROM acl g WHERE g.kind = 'vm' AND g.object_id = v.id AND {FOR_CALLER})))""",
         image=f"""AND i.state <> 'deleted' AND (i.account_id = :account_id OR (i.access = 'public' AND i.state = 'ok')
               OR EXISTS (SELECT 1 FROM acl g WHERE g.kind = 'image' AND g.object_id = i.id AND {FOR_CALLER}))""",
+        disk=f"AND (k.account_id = :account_id OR {SEEN_DISK})",
     )
 )
 

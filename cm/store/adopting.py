@@ -15,11 +15,16 @@ from cm.store.creation import DiskRow
 
 @dataclass(frozen=True)
 class Evidence:
-    """Of its domain, and the intent that it suggests."""
+    """
+    Of its domain, and the intent that it suggests.
+
+    :ivar console_node_id: the node, if its console is logged to the directory there that is for that.
+    """
 
     wanted: str
     seen: str
     seen_reason: str
+    console_node_id: int | None
 
 
 @dataclass(frozen=True)
@@ -62,9 +67,9 @@ def storages_by_directory(session: Session, node_id: int) -> dict[str, int]:
 _INSERT_VM = text(
     """
 INSERT INTO vm (id, uuid, name, account_id, image_id, template_id, reservation_id, cpu, memory_mib, secret, wanted,
-                seen, seen_reason, seen_at, launched_at, launches, node_id, node_claimed)
+                seen, seen_reason, seen_at, launched_at, launches, console_node_id, node_id, node_claimed)
 VALUES (:id, :uuid, :name, :account_id, :image_id, :template_id, :reservation_id, :cpu, :memory_mib, :secret, :wanted,
-        :seen, :seen_reason, clock_timestamp(), clock_timestamp(), 1, :node_id, true)
+        :seen, :seen_reason, clock_timestamp(), clock_timestamp(), 1, :console_node_id, :node_id, true)
 """
 )
 
@@ -96,7 +101,8 @@ def place_where_seen(session: Session, vm_id: int, node_id: int, evidence: Evide
     session.execute(
         text(
             "UPDATE vm SET node_id = :node_id, node_claimed = true, wanted = :wanted, seen = :seen,"
-            " seen_reason = :seen_reason, seen_at = clock_timestamp(), error = '' WHERE id = :id"
+            " seen_reason = :seen_reason, seen_at = clock_timestamp(), error = '',"
+            " console_node_id = :console_node_id WHERE id = :id"
         ),
         {"node_id": node_id, "id": vm_id, **asdict(evidence)},
     )

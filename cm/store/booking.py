@@ -98,7 +98,7 @@ def book(session: Session, booking: Booking) -> None:
     """
     Count all of it as used, within every limit; its rows stay locked until the transaction ends: let that be at once.
 
-    :raises QuotaReached: StorageFull: as ``refuse``: somebody was faster.
+    :raises QuotaReached: OwnerBlocked: ObjectNotFound: StorageFull: it does not fit any more: somebody was faster.
     :raises Faster: a node no longer fits, or was locked meanwhile: decide anew.
     """
     done = _BOOK(session, **booking.values(), channel=CHANNEL, document=DOCUMENT).one()
@@ -111,18 +111,6 @@ def book(session: Session, booking: Booking) -> None:
             refuse_storage(session, storage_id, size)
     if not done.accounts or done.storages < len(booking.storages) or done.nodes < len(booking.nodes):
         raise Faster(NoCapacity("others are faster; try again"))
-
-
-def refuse(session: Session, booking: Booking) -> None:
-    """
-    Look whether it can be booked as far as account and storages go, without a lock.
-
-    :raises QuotaReached: naming the first resource that would go over.
-    :raises AccountBlocked: ObjectNotFound: StorageFull: likewise.
-    """
-    refuse_quota(session, booking.account_id, **booking.quota)
-    for storage_id, size in sorted(booking.storages.items()):
-        refuse_storage(session, storage_id, size)
 
 
 _GIVE_BACK = Prepared(

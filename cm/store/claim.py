@@ -6,10 +6,13 @@ Each is one conditional UPDATE, so the database settles races: it succeeds withi
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any, Final
+
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from cm.rpc.errors import AccountBlocked, NoFreePort, ObjectNotFound, QuotaReached, StorageFull
+from cm.rpc.errors import NoFreePort, ObjectNotFound, OwnerBlocked, QuotaReached, StorageFull
 from cm.runtime.database import CHANNEL, note_notified
 from cm.runtime.prepared import Prepared
 from cm.store import operation_object
@@ -56,25 +59,33 @@ def claim_quota(
     raise QuotaReached("vms", found.quota_vms, found.used_vms, vms)
 
 
-_QUOTA = Prepared(
-    "quota_of",
-    "SELECT active, deleted_at, quota_cpu, used_cpu, quota_memory_mib, used_memory_mib, quota_storage_mib,"
-    " used_storage_mib, quota_vms, used_vms FROM account WHERE id = :id",
+QUOTA: Final = (
+    "active, deleted_at, quota_cpu, used_cpu, quota_memory_mib, used_memory_mib, quota_storage_mib, used_storage_mib,"
+    " quota_vms, used_vms"
 )
+_QUOTA = Prepared("quota_of", f"SELECT {QUOTA} FROM account WHERE id = :id")
 
 
 def refuse_quota(session: Session, account_id: int, **asked: int) -> None:
     """
     Look, without a lock, whether an account may have so much more.
 
-    :raises QuotaReached: naming the first resource that would go over.
-    :raises AccountBlocked: ObjectNotFound: it may have nothing.
+    :raises QuotaReached: OwnerBlocked: ObjectNotFound: as ``check_quota``.
     """
-    found = _QUOTA(session, id=account_id).first()
+    check_quota(account_id, _QUOTA(session, id=account_id).first(), asked)
+
+
+def check_quota(account_id: int, found: Any, asked: Mapping[str, int]) -> None:
+    """
+    :param found: the columns of ``QUOTA``; None: there is no such account.
+    :param asked: how much more, by resource.
+    :raises QuotaReached: naming the first resource that would go over.
+    :raises OwnerBlocked: ObjectNotFound: it may have nothing.
+    """
     if found is None or found.deleted_at is not None:
         raise ObjectNotFound("account", account_id)
     if not found.active:
-        raise AccountBlocked()
+        raise OwnerBlocked(account_id)
     for resource, more in asked.items():
         limit, used = getattr(found, f"quota_{resource}"), getattr(found, f"used_{resource}")
         if more and used + more > limit:
@@ -215,11 +226,8 @@ def claim_storage(session: Session, storage_id: int, size_bytes: int) -> None:
     raise StorageFull(storage_id, 0, size_bytes)
 
 
-_ROOM = Prepared(
-    "room_on",
-    "SELECT (floor(capacity_bytes * overcommit) - claimed_bytes)::bigint AS free FROM storage"
-    " WHERE id = :id AND deleted_at IS NULL",
-)
+ROOM: Final = "(floor(s.capacity_bytes * s.overcommit) - s.claimed_bytes)::bigint"
+_ROOM = Prepared("room_on", f"SELECT {ROOM} AS room FROM storage s WHERE id = :id AND deleted_at IS NULL")
 
 
 def refuse_storage(session: Session, storage_id: int, size_bytes: int) -> None:
@@ -232,8 +240,13 @@ def refuse_storage(session: Session, storage_id: int, size_bytes: int) -> None:
     found = _ROOM(session, id=storage_id).first()
     if found is None:
         raise ObjectNotFound("storage", storage_id)
-    if found.free < size_bytes:
-        raise StorageFull(storage_id, max(found.free, 0), size_bytes)
+    check_room(storage_id, found.room, size_bytes)
+
+
+def check_room(storage_id: int, room_bytes: int, size_bytes: int) -> None:
+    """:raises StorageFull: so much does not fit there."""
+    if room_bytes < size_bytes:
+        raise StorageFull(storage_id, max(room_bytes, 0), size_bytes)
 
 
 def release_storage(session: Session, storage_id: int, size_bytes: int) -> None:

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from cm.interfaces.hypervisor import DomainSpec, NicSpec, VncSpec
 from cm.rpc.vocabulary import DiskBus, DiskFormat, NicModel, VideoModel, VolumeMode
-from cm.rules.names import console_volume, domain_name, network_name, pool_name
+from cm.rules.names import CONSOLE_POOL, console_volume, domain_name, network_name, pool_name
 from cm.runtime.prepared import Prepared
 from cm.store.nic import nics_of
 
@@ -37,9 +37,9 @@ class VolumePlan:
 _DISKS = Prepared(
     "disks_of_vm",
     """
-SELECT a.device, a.bus, a.read_only, a.cdrom, a.delete_with_vm, u.id AS volume_id, u.storage_id, u.name AS volume,
-       u.format, u.mode, u.size_bytes, u.made, b.name AS base, b.format AS base_format
-  FROM attachment a JOIN disk k ON k.id = a.disk_id JOIN volume u ON u.id = k.volume_id
+SELECT a.device, a.bus, a.read_only, a.cdrom, a.boot_order, a.delete_with_vm, u.id AS volume_id, u.storage_id,
+       u.name AS volume, u.format, u.mode, u.size_bytes, u.made, b.name AS base, b.format AS base_format
+  FROM attachment a LEFT JOIN disk k ON k.id = a.disk_id LEFT JOIN volume u ON u.id = k.volume_id
   LEFT JOIN volume b ON b.id = u.backing_id
  WHERE a.vm_id = :id ORDER BY a.number
 """,
@@ -48,15 +48,19 @@ SELECT a.device, a.bus, a.read_only, a.cdrom, a.delete_with_vm, u.id AS volume_i
 
 @dataclass(frozen=True)
 class DiskPlan:
-    """A disk of a domain, by its volume: where that is the node tells."""
+    """
+    A disk of a domain, by its volume: where that is the node tells.
 
-    pool: str
-    volume: str
+    :ivar place: pool and volume; None: an empty drive.
+    """
+
+    place: tuple[str, str] | None
     format: DiskFormat
     device: str
     bus: DiskBus
     cdrom: bool
     read_only: bool
+    boot_order: int | None
 
 
 @dataclass(frozen=True)
@@ -70,7 +74,7 @@ class DomainPlan:
 
     spec: DomainSpec
     disks: tuple[DiskPlan, ...]
-    console: tuple[str, str] | None
+    console: tuple[str, str]
 
 
 def disks_of(session: Session, vm_id: int) -> Sequence[Any]:
@@ -96,6 +100,19 @@ def plans_of(disks: Sequence[Any]) -> tuple[VolumePlan, ...]:
     )
 
 
+def disk_plan(row: Any) -> DiskPlan:
+    """One of the rows of ``disks_of``."""
+    return DiskPlan(
+        None if row.volume is None else (pool_name(row.storage_id), row.volume),
+        DiskFormat(row.format or "raw"),
+        row.device,
+        DiskBus(row.bus),
+        row.cdrom,
+        row.read_only,
+        row.boot_order,
+    )
+
+
 def volume_plans(session: Session, vm_id: int) -> tuple[VolumePlan, ...]:
     """The volumes of a VM's own disks."""
     return plans_of(disks_of(session, vm_id))
@@ -117,12 +134,7 @@ def domain_plan(session: Session, vm_id: int, vnc_password: str, disks: Sequence
     """
     vm = _PLACED(session, id=vm_id).one()
     disks = disks_of(session, vm_id) if disks is None else disks
-    plans = [
-        DiskPlan(
-            pool_name(d.storage_id), d.volume, DiskFormat(d.format), d.device, DiskBus(d.bus), d.cdrom, d.read_only
-        )
-        for d in disks
-    ]
+    plans = [disk_plan(row) for row in disks]
     nics = [NicSpec(network_name(n.pool), n.mac, n.tap, NicModel(n.model)) for n in nics_of(session, vm_id)]
     spec = DomainSpec(
         name=domain_name(vm_id),
@@ -137,8 +149,7 @@ def domain_plan(session: Session, vm_id: int, vnc_password: str, disks: Sequence
         smbios_serial=SERIAL,
         video=VideoModel(vm.video_device),
     )
-    console = (pool_name(disks[0].storage_id), console_volume(vm.uuid)) if disks else None
-    return DomainPlan(spec, tuple(plans), console)
+    return DomainPlan(spec, tuple(plans), (CONSOLE_POOL, console_volume(vm.uuid)))
 
 
 _NODE_WITH_DISKS = Prepared(

@@ -17,6 +17,7 @@ from cm.runtime.feed import FINAL, FeedRow, Position
 from cm.runtime.prepared import Prepared
 from cm.store.access import Audience, audience
 from cm.store.account import render_accounts
+from cm.store.disk import render_disks
 from cm.store.image import render_images
 from cm.store.message import render_messages
 from cm.store.network import render_networks
@@ -34,6 +35,7 @@ _PAGE = Prepared(
 _READ: Final[Mapping[str, Render]] = {
     "vm": feed_vms,
     "image": render_images,
+    "disk": render_disks,
     "template": render_templates,
     "user": render_accounts,
     "message": render_messages,
@@ -48,7 +50,7 @@ _EXTERNAL: Final = Prepared(
 
 
 _PUBLIC: Final = frozenset({"template"})
-_SHARED: Final = frozenset({"vm", "image"})
+_SHARED: Final = frozenset({"vm", "image", "disk"})
 _NOBODY: Final = Audience(None, frozenset(), {}, False)
 
 

@@ -111,22 +111,24 @@ class UsableImage(NamedTuple):
     least_disk_bytes: int
 
 
-_USABLE = Prepared(
-    "usable_image",
-    """
-SELECT i.id, i.kind, i.state, i.account_id, i.access, u.id, u.storage_id, u.size_bytes, u.format, i.disk_controller,
-       i.network_device, s.locked, i.least_memory_mib, i.least_disk_bytes
+# ``more``: columns beside those of ``UsableImage``, each after a comma.
+USABLE: Final = """
+SELECT i.id, i.kind, i.state, i.account_id, i.access, u.id AS volume_id, u.storage_id, u.size_bytes, u.format,
+       i.disk_controller, i.network_device, s.locked, i.least_memory_mib, i.least_disk_bytes{more}
   FROM image i JOIN volume u ON u.id = i.volume_id JOIN storage s ON s.id = u.storage_id
- WHERE i.id = :id AND i.deleted_at IS NULL FOR KEY SHARE OF i, s
-""",
-)
+ WHERE i.id = :image_id AND i.deleted_at IS NULL FOR KEY SHARE OF i, s
+"""
+_USABLE = Prepared("usable_image", USABLE.format(more=""))
 
 
 def find_usable(session: Session, image_id: int) -> UsableImage | None:
     """An image and its storage: neither can be deleted until the transaction ends, and so the volume cannot."""
-    found = _USABLE(session, id=image_id).first()
-    if found is None:
-        return None
+    found = _USABLE(session, image_id=image_id).first()
+    return None if found is None else usable(found)
+
+
+def usable(found: Sequence[Any]) -> UsableImage:
+    """:param found: the columns of ``USABLE``, in their order."""
     made = UsableImage(*found)
     return made._replace(kind=ImageKind(made.kind), state=ImageState(made.state), access=ImageAccess(made.access))
 
@@ -220,7 +222,7 @@ def list_images(
     before: int | None = None,
 ) -> Sequence[results.Image]:
     """
-    A page, newest first.
+    A page, newest first; without what lies in the trash.
 
     :param viewer: the caller, who sees their own, public ones and what is shared with them; None for administrators,
         who see all.
@@ -229,7 +231,7 @@ def list_images(
         share, of which ``group_id`` picks one; for administrators what is private, public or any group's.
     :param before: the last id of the page before.
     """
-    where = "" if viewer is None else _VISIBLE
+    where = " AND i.state <> 'trashed'" + ("" if viewer is None else _VISIBLE)
     if not failed:
         where += " AND i.state <> 'failed'"
     if kinds is not None:
@@ -279,6 +281,7 @@ def versions_of(session: Session, family: str, viewer: Person | None) -> Sequenc
 
 def write_access(session: Session, image_id: int, access: ImageAccess) -> None:
     edit_row(session, Image, image_id, (Image.access,), {"access": access})
+    _tell_disk(session, image_id)
 
 
 _INSERT = text(
@@ -295,7 +298,9 @@ WITH lies AS (
     RETURNING id, kind, account_id, volume_id
 ), attachable AS (
     INSERT INTO disk (account_id, image_id, volume_id)
-    SELECT account_id, id, volume_id FROM made WHERE kind <> 'system'
+    SELECT account_id, id, volume_id FROM made WHERE kind <> 'system' RETURNING id, account_id
+), told AS (
+    INSERT INTO change (account_id, kind, object_id, event) SELECT account_id, 'disk', id, 'enter' FROM attachable
 )
 SELECT id FROM made
 """
@@ -322,6 +327,19 @@ def open_imports(session: Session, account_id: int) -> int:
 def update_image(session: Session, image_id: int, values: Mapping[str, Any]) -> None:
     """Write what is not None of ``EDITED``."""
     edit_row(session, Image, image_id, EDITED, values)
+    _tell_disk(session, image_id)
+
+
+_TELL_DISK = Prepared(
+    "tell_disk_of_image",
+    "INSERT INTO change (account_id, kind, object_id, event)"
+    " SELECT account_id, 'disk', id, 'change' FROM disk WHERE image_id = :id",
+)
+
+
+def _tell_disk(session: Session, image_id: int) -> None:
+    """What is shown of an entry is shown of the disk that it is, if it is one."""
+    _TELL_DISK.post(session, id=image_id)
 
 
 _USERS = text(
@@ -350,6 +368,7 @@ def set_state(session: Session, image_id: int, state: ImageState, error: str = "
             text("UPDATE volume SET made = true WHERE id = (SELECT volume_id FROM image WHERE id = :id)"),
             {"id": image_id},
         )
+    _tell_disk(session, image_id)
 
 
 def set_progress(session: Session, image_id: int, percent: int) -> None:

@@ -101,7 +101,13 @@ def close_image(session: Session, image_id: int) -> None:
     )
     if volume_id is None:
         return
-    session.execute(text("DELETE FROM disk WHERE image_id = :id"), {"id": image_id})
+    session.execute(
+        text(
+            "WITH gone AS (DELETE FROM disk WHERE image_id = :id RETURNING id, account_id)"
+            " INSERT INTO change (account_id, kind, object_id, event) SELECT account_id, 'disk', id, 'exit' FROM gone"
+        ),
+        {"id": image_id},
+    )
     session.execute(
         text(
             "UPDATE image SET state = 'deleted', deleted_at = clock_timestamp(), version = version + 1,"

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Final, cast
+from typing import Any, Final, NamedTuple, cast
 
 from sqlalchemy import text
 from sqlalchemy.orm import Session
@@ -57,23 +56,13 @@ def get_template(
     return cast(results.Template, dict(found._mapping))
 
 
-@dataclass(frozen=True)
-class Size:
+class Size(NamedTuple):
+    """What VMs made by a template get."""
+
     id: int
     cpu: int
     memory_mib: int
     disk_mib: int  # 0: as large as the image
-
-
-_SIZE = Prepared(
-    "usable_template", "SELECT id, cpu, memory_mib, disk_mib FROM template WHERE id = :id AND deleted_at IS NULL"
-)
-
-
-def find_size(session: Session, template_id: int) -> Size | None:
-    """What VMs made by a template get; None where it is absent or deleted."""
-    found = _SIZE(session, id=template_id).first()
-    return None if found is None else Size(*found)
 
 
 def insert_template(session: Session, values: Mapping[str, Any]) -> int:

@@ -110,7 +110,7 @@ _MARK_LAUNCH = Prepared(
 WITH made AS (UPDATE volume SET made = true, backing_id = CASE mode WHEN 'overlay' THEN backing_id END
                WHERE id = ANY(CAST(:made AS bigint[])))
 UPDATE vm SET launched_at = clock_timestamp(), launches = launches + 1, seen = 'unknown', save_image_id = NULL,
-       seen_reason = '', doubt = '', doubt_since = NULL, contextualized_at = NULL
+       seen_reason = '', doubt = '', doubt_since = NULL, contextualized_at = NULL, console_node_id = node_id
  WHERE id = :id RETURNING launched_at
 """,
 )

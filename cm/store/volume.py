@@ -17,7 +17,7 @@ class Expected:
     """What should be on a storage, read before it was listed."""
 
     live: frozenset[str]  # volumes that must be there
-    passing: frozenset[str]  # those that are on record, and consoles; what is under way may come and go
+    passing: frozenset[str]  # those on record, and logs that an older version began; what is under way may come and go
     left: frozenset[str]  # uuids of images that have ended and are still worked on
 
 
@@ -28,7 +28,7 @@ def expected(session: Session, storage_id: int) -> Expected:
             " AND k.image_id IS NULL AND NOT EXISTS (SELECT 1 FROM attachment a JOIN operation o ON o.vm_id = a.vm_id"
             f"  AND {is_open('o')} WHERE a.disk_id = k.id)"
             " UNION ALL SELECT u.name FROM volume u JOIN image i ON i.volume_id = u.id"
-            " WHERE u.storage_id = :s AND i.state = 'ok'"
+            " WHERE u.storage_id = :s AND i.state IN ('ok', 'trashed')"
         ),
         {"s": storage_id},
     )
@@ -39,16 +39,38 @@ def expected(session: Session, storage_id: int) -> Expected:
             " WHERE h.kind = 'image' AND h.exclusive AND i.deleted_at IS NOT NULL"
         )
     )
-    open_vms = session.scalars(text("SELECT uuid FROM vm WHERE closed_at IS NULL"))
-    consoles = {console_volume(uuid) for uuid in open_vms}
+    logging_here = text("SELECT uuid FROM vm WHERE closed_at IS NULL AND launches > 0 AND console_node_id IS NULL")
+    consoles = {console_volume(uuid) for uuid in session.scalars(logging_here)}
     return Expected(frozenset(live), frozenset(passing) | consoles, frozenset(left))
+
+
+def record_allocation(session: Session, storage_id: int, taken: Sequence[tuple[str, int]]) -> None:
+    """
+    Keep what a storage's volumes were seen to take; of what has not changed nothing is written.
+
+    :param taken: names and bytes.
+    """
+    session.execute(
+        text(
+            "UPDATE volume u SET allocated_bytes = w.bytes"
+            " FROM unnest(CAST(:names AS text[]), CAST(:bytes AS bigint[])) AS w (name, bytes)"
+            " WHERE u.storage_id = :s AND u.name = w.name AND u.allocated_bytes IS DISTINCT FROM w.bytes"
+        ),
+        {"s": storage_id, "names": [name for name, _ in taken], "bytes": [bytes for _, bytes in taken]},
+    )
 
 
 @dataclass(frozen=True)
 class Ended:
-    """Of the uuids in volumes' names, those of closed VMs and of images that ended."""
+    """
+    Of the uuids in volumes' names, those of closed VMs and of images that ended.
+
+    :ivar logged: those of live VMs whose console is logged by a node: what an older version logged beside their disks
+        nobody asks for any more.
+    """
 
     over: frozenset[str]
+    logged: frozenset[str]
     last_on: Mapping[str, int]  # those of VMs that may still run, where one was erased; by uuid, the node's id
 
 
@@ -65,7 +87,15 @@ def ended(session: Session, uuids: Sequence[str]) -> Ended:
         ),
         {"u": list(uuids)},
     ).all()
+    logged = session.scalars(
+        text(
+            "SELECT uuid::text FROM vm WHERE uuid = ANY(CAST(:u AS uuid[])) AND closed_at IS NULL"
+            " AND console_node_id IS NOT NULL"
+        ),
+        {"u": list(uuids)},
+    )
     return Ended(
         frozenset(row.uuid for row in found if row.node_id is None),
+        frozenset(logged),
         {row.uuid: row.node_id for row in found if row.node_id is not None},
     )

@@ -11,7 +11,7 @@ from cm.interfaces.block_job import BlockJobKind, BlockJobSeen, BlockJobState
 from cm.interfaces.hypervisor import DiskSpec, DomainSpec
 from cm.interfaces.node import INode
 from cm.interfaces.volume import StorageSpec
-from cm.rpc.errors import CloudError, DiskHasJob, DomainNotRunning, InvalidParameter, NotSupported
+from cm.rpc.errors import CloudError, DiskBusy, DomainNotRunning, InvalidParameter, NotSupported
 from cm.rpc.vocabulary import DiskFormat
 from tests.contract.hypervisor import domain_spec, eventually
 from tests.contract.on_storage import OnStorage
@@ -116,7 +116,7 @@ class BlockJobsContract(OnStorage):
             lambda: holder.block_jobs.pull(guest, "vda"),
         )
         for ask in asks:
-            with pytest.raises(DiskHasJob):
+            with pytest.raises(DiskBusy):
                 ask()
         for _ in range(2):
             holder.block_jobs.abort(guest, "vda")

@@ -31,6 +31,17 @@ class VolumesContract(OnStorage):
         assert holder.pools.usage(spec.name).capacity_bytes == usage.capacity_bytes
         assert holder.volumes.find(spec.name, "kept.raw") is not None
 
+    def test_ensure(self, holder: INode, spec: StorageSpec) -> None:
+        """A pool that is there stays as it is, one that is not is made; so it may be asked for at any time."""
+        holder.volumes.create_empty(spec.name, "kept.raw", DiskFormat.RAW, MIB)
+        holder.pools.ensure(spec)
+        assert holder.volumes.find(spec.name, "kept.raw") is not None
+        holder.volumes.delete(spec.name, "kept.raw")
+        holder.pools.detach(spec.name)
+        holder.pools.ensure(spec)
+        assert holder.volumes.list_all(spec.name) == []
+        assert holder.volumes.source(spec.name, "a.raw") == FileSource(f"{spec.path}/a.raw")
+
     def test_detach(self, holder: INode, spec: StorageSpec) -> None:
         """Detaching forgets the storage, and may be repeated."""
         holder.pools.detach(spec.name)
@@ -102,6 +113,39 @@ class VolumesContract(OnStorage):
         for name, asked, size in (("large", 24 * MIB, 24 * MIB), ("small", 4 * MIB, 8 * MIB)):
             made = holder.volumes.create_copy(spec.name, f"{name}.qcow2", "disk.qcow2", DiskFormat.QCOW2, asked)
             assert made.capacity_bytes == size
+
+    def test_copy_between_storages(self, holder: INode, spec: StorageSpec) -> None:
+        """A copy may come from another storage of the node, in the format asked for; what it is of stays there."""
+        other = self.storage()
+        holder.pools.attach(other)
+        try:
+            for form in (DiskFormat.RAW, DiskFormat.QCOW2):
+                source, target = f"base.{form}", f"copy.{form}"
+                holder.volumes.create_empty(spec.name, source, form, 8 * MIB)
+                for _ in range(2):
+                    made = holder.volumes.create_copy(
+                        other.name, target, source, form, source_storage=spec.name, format=form
+                    )
+                    assert (made.path, made.capacity_bytes) == (f"{other.path}/{target}", 8 * MIB)
+                    found = holder.volumes.find(other.name, target)
+                    assert found is not None and found.length_bytes == made.length_bytes
+            assert sorted(each.name for each in holder.volumes.list_all(other.name)) == ["copy.qcow2", "copy.raw"]
+            assert sorted(each.name for each in holder.volumes.list_all(spec.name)) == ["base.qcow2", "base.raw"]
+            with pytest.raises(VolumeNotFound):
+                holder.volumes.create_copy(
+                    other.name, "none.raw", "copy.raw", DiskFormat.RAW, source_storage=spec.name
+                )
+        finally:
+            for each in holder.volumes.list_all(other.name):
+                holder.volumes.delete(other.name, each.name)
+            holder.pools.detach(other.name)
+
+    def test_length(self, holder: INode, spec: StorageSpec) -> None:
+        """The length of a volume's file is told, holes included."""
+        made = holder.volumes.create_empty(spec.name, "a.raw", DiskFormat.RAW, 8 * MIB)
+        assert made.length_bytes == 8 * MIB
+        seen = holder.volumes.create_empty(spec.name, "a.qcow2", DiskFormat.QCOW2, 8 * MIB)
+        assert 0 < seen.length_bytes <= 8 * MIB
 
     def test_copy_no_source(self, holder: INode, spec: StorageSpec) -> None:
         """Without a source nothing is made."""

@@ -20,6 +20,7 @@ from cm.rpc.errors import InvalidParameter, NodeBusy, NodeUnreachable, VolumeNot
 from cm.rpc.vocabulary import DiskFormat
 from lab.hosts import Host, Lab
 from tests.contract.block_jobs import BlockJobsContract
+from tests.contract.disks import DisksContract
 from tests.contract.hypervisor import eventually
 from tests.contract.volumes import MIB, VolumesContract
 from tests.support.qemu import OnQemu, QemuTests, answers
@@ -32,6 +33,10 @@ class TestQemuImages(OnQemu, VolumesContract):
 
 
 class TestQemuBlockJobs(OnQemu, BlockJobsContract):
+    pass
+
+
+class TestQemuDisks(OnQemu, DisksContract):
     pass
 
 

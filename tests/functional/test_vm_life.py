@@ -217,11 +217,12 @@ def test_console_bound(demo: Cloud) -> None:
     vm = demo.wait_running(demo.create(name="talkative", image_id=demo.import_blank())["vm_id"], contextualized=False)
     log = demo.console_file(vm)
     node = demo.node_of(vm)
-    assert isinstance(node, RealNode)
+    assert isinstance(node, RealNode) and log.parent == node.console_dir
+    assert not list(demo.storage_dir.glob("*-console.log*"))
     flags = [
         int(re.findall(r"flags:\s+(\d+)", (link.parents[1] / "fdinfo" / link.name).read_text())[0], 8)
         for pid in node.host.pids() for link in Path(f"/proc/{pid}/fd").glob("*")
-        if os.path.realpath(link) == str(log)
+        if link.exists() and link.samefile(log)
     ]  # fmt: skip
     assert flags and all(each & os.O_APPEND for each in flags)           # else it would write on at its old place
     with log.open("ab") as file:

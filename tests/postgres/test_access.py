@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import text
 
 from cm.rpc.caller import Identity, LocalCaller
-from cm.rpc.errors import InvalidParameter, ObjectNotFound, RoleNeeded, VersionChanged, WrongVMState
+from cm.rpc.errors import InvalidParameter, ObjectNotFound, OwnerBlocked, RoleNeeded, VersionChanged, WrongVMState
 from cm.rpc.view import Registry
 from cm.rpc.vocabulary import DiskFormat, ImageAccess, Role
 from cm.rules.access import AccessNeeded, Level, Shared
@@ -402,6 +402,20 @@ def test_set_group_ends_public(world: World) -> None:
 
 
 # ------------------------------------------------------------------ what is done
+
+
+def test_owner_blocked(world: World) -> None:
+    """Who works on what is another's is not told that they are blocked themselves where its account is."""
+    vm = world.ask("owner", "user.vm.create", name="blocked", description="", **world.parts())[0]["vm_id"]
+    world.settle(vm)
+    world.grant("vm", vm, "owner", login="friend")
+    owner = world.people["owner"].account_id
+    world.ask("admin", "admin.user.edit", user_id=owner, active=False)
+    with pytest.raises(OwnerBlocked) as refused:
+        world.ask("friend", "user.vm.save_and_shutdown", vm_id=vm, name="saved", description="")
+    assert refused.value.account_id == owner
+    world.ask("admin", "admin.user.edit", user_id=owner, active=True)
+    world.ask("friend", "user.vm.destroy", vm_ids=[vm])
 
 
 def test_others_work(world: World) -> None:

@@ -18,6 +18,7 @@ from sqlalchemy import text
 from twisted.logger import globalLogPublisher
 
 from cm.rpc.errors import EnrolmentRefused, ObjectNotFound
+from cm.rules.names import CONSOLE_DIRECTORY
 from cm.runtime.database import Database, notify
 from cm.services.agent import GuestSettings, enrol, issue_enrolment_token, record_agent
 from cm.store.agent import credential_key
@@ -409,12 +410,12 @@ class TestDocument:
         assert json.loads(result_of(self.poll(peer, "")).body)["vnc_ports"] is None
 
     def test_console_logs(self, database: Database) -> None:
-        """A node keeps the logs of consoles within bounds where it has storages attached."""
+        """A node keeps the logs of consoles within bounds: its own, and those that are beside disks from of old."""
         peer = Peer(database, guests=GuestSettings(console_log_bytes=600_000))
         peer.enrol("a")
         change(database, "DELETE FROM storage_attachment")
         told = json.loads(result_of(self.poll(peer, "")).body)
-        assert told["console_logs"] == {"directories": [], "max_bytes": 600_000}
+        assert told["console_logs"] == {"directories": [CONSOLE_DIRECTORY], "max_bytes": 600_000}
         change(
             database,
             "WITH s AS (INSERT INTO storage (name, kind, path, capacity_bytes, overcommit)"
@@ -425,7 +426,7 @@ class TestDocument:
         )
         told = json.loads(result_of(self.poll(peer, "")).body)
         parsed = parse_document(told)
-        assert (parsed.console_directories, parsed.console_bytes) == (("/srv/main",), 600_000)
+        assert (parsed.console_directories, parsed.console_bytes) == ((CONSOLE_DIRECTORY, "/srv/main"), 600_000)
 
     def test_bad_reach(self) -> None:
         """Settings that are no networks are named."""

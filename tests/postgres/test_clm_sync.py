@@ -160,6 +160,7 @@ def test_away(federation: Federation) -> None:
 
 def test_locked(federation: Federation) -> None:
     """A locked cluster hears of nothing; unlocked, of everything."""
+    until(lambda: synced(federation, "alpha") and synced(federation, "beta"))
     alpha = federation.ids["alpha"]
     federation.call("cloud.cluster.lock", [alpha], login="admin")
     until(lambda: federation.bench.manager.clusters.find(alpha).facts.locked)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from twisted.logger import LogLevel, capturedLogs
 
 from cm.operations.base import Wait
 from cm.operations.vm_end import VMShutdown, await_shutdown
@@ -102,3 +103,24 @@ def test_a_retry_drops_notes(cloud: MemoryCloud, monkeypatch: pytest.MonkeyPatch
 
 async def wait_on(work: Any) -> None:
     raise Wait(60.0, "It waits.")
+
+
+def test_broken_by_its_end(cloud: MemoryCloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A step that breaks because its operation was given up meanwhile is no incident: nobody is to look after it."""
+    end = cloud.manager.database.transact_now
+
+    async def broken(work: Any) -> None:
+        end(finish, work.op.id, OperationState.ABANDONED)
+        raise FileNotFoundError("what it needed")
+
+    monkeypatch.setattr(VMShutdown, "steps", {"press_button": broken})
+    vm = cloud.create()
+    cloud.wait(vm["vm_id"], "running")
+    with capturedLogs() as told:
+        operation_id = cloud.call("user.vm.shutdown", [vm["vm_id"]])["operation_id"]
+        cloud.until(
+            lambda: cloud.sql("SELECT worker_id IS NULL FROM operation WHERE id = :id", id=operation_id),
+            "its worker has left it",
+        )
+    assert any("was given up" in each["log_format"] for each in told)
+    assert not [each for each in told if each["log_level"] is LogLevel.critical]

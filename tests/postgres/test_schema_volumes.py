@@ -98,9 +98,9 @@ def test_books_balance(session: Session) -> None:
 def test_domains_stay(session: Session) -> None:
     """A VM's domain has the disks that it had, at their places; the root disk is first."""
     plan = domain_plan(session, 1, "secret")
-    root = DiskPlan("wawel-1", "vm-1-vda", DiskFormat.QCOW2, "vda", DiskBus.VIRTIO, cdrom=False, read_only=False)
-    data = DiskPlan("wawel-1", "image-2.raw", DiskFormat.RAW, "vdb", DiskBus.VIRTIO, cdrom=False, read_only=False)
-    iso = DiskPlan("wawel-2", "image-3.iso", DiskFormat.RAW, "sdw", DiskBus.SATA, cdrom=True, read_only=True)
+    root = DiskPlan(("wawel-1", "vm-1-vda"), DiskFormat.QCOW2, "vda", DiskBus.VIRTIO, False, False, 1)
+    data = DiskPlan(("wawel-1", "image-2.raw"), DiskFormat.RAW, "vdb", DiskBus.VIRTIO, False, False, None)
+    iso = DiskPlan(("wawel-2", "image-3.iso"), DiskFormat.RAW, "sdw", DiskBus.SATA, True, True, None)
     assert plan.disks == (root, data, iso) and plan.spec.video == "cirrus"
     [other] = domain_plan(session, 2, "secret").disks
     assert (other.device, other.bus) == ("sda", DiskBus.IDE)

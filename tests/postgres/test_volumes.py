@@ -43,6 +43,7 @@ def test_pass(cloud: MemoryCloud) -> None:
     cloud.wait(gone["vm_id"], "destroyed")
     cloud.sql("UPDATE vm SET closed_at = closed_at - interval '1 hour' WHERE id = :i", i=gone["vm_id"])
     leftover, strange = f"vm-{gone['uuid']}-root.qcow2", f"vm-{uuid.uuid4()}-root.qcow2"
+    cloud.sql("UPDATE vm SET console_node_id = NULL WHERE id = :i", i=live["vm_id"])  # launched by an older version
     rotated, older = f"vm-{live['uuid']}-console.log.0", f"vm-{gone['uuid']}-console.log.1"
     for volume in (leftover, strange, rotated, older):
         node.volumes.create_empty(pool, volume, DiskFormat.QCOW2, 2**20)

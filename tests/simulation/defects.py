@@ -175,7 +175,7 @@ DEFECTS: Final = (
         (
             Edit(
                 VM_END,
-                "        await work.node(node_id).run(delete_volumes, volumes, row.uuid)\n",
+                "        await work.node(node_id).run(delete_volumes, volumes)\n",
                 "        pass\n",
             ),
         ),

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy.orm import Session
 
 from clm.store.sync import wanted_accounts
+from cm.rules.names import console_of
 from cm.store.claim import leaks
 from simulation import judge
 from simulation.asking import OPEN
@@ -157,7 +158,7 @@ def _rests(simulation: Simulation) -> list[str]:
 
 
 def _volumes(simulation: Simulation) -> list[str]:
-    """On the storage are the volumes of live images and disks, and logs of live VMs, and no others."""
+    """On the storage are the volumes of live images and disks, and no others; on nodes the logs of live VMs."""
     wrong = []
     images = simulation.sql("SELECT u.name AS volume, i.state FROM image i JOIN volume u ON u.id = i.volume_id")
     names = {row.volume for row in images if row.state == "ok"}
@@ -166,7 +167,6 @@ def _volumes(simulation: Simulation) -> list[str]:
         " JOIN disk k ON k.id = a.disk_id JOIN volume u ON u.id = k.volume_id WHERE a.delete_with_vm"
     )
     may = {row.volume for row in disks} | {row.volume for row in images if row.state == "adding"}
-    logs = {f"vm-{row.uuid}-console.log" for row in simulation.sql("SELECT uuid FROM vm WHERE closed_at IS NULL")}
     ledger = {
         row.subject.rpartition("/")[2]
         for row in simulation.sql("SELECT subject FROM drift WHERE closed_at IS NULL AND kind LIKE '%volume'")
@@ -188,9 +188,26 @@ def _volumes(simulation: Simulation) -> list[str]:
     ):
         if row.volume in there:
             wrong.append(f"the volume {row.volume} is left of VM {row.vm_id}, whose end is done")
-    for name in sorted(set(there) - names - may - logs - ledger):
+    for name in sorted(set(there) - names - may - ledger):
         if not name.endswith(".part"):
             wrong.append(f"the volume {name} belongs to nothing")
+    return wrong + _logs(simulation)
+
+
+def _logs(simulation: Simulation) -> list[str]:
+    """What runs is logged where its record says; the logs of what has ended are gone, once they were swept."""
+    wrong = []
+    rows = simulation.sql(
+        "SELECT uuid::text AS uuid, console_node_id, closed_at < now() - interval '25 minutes' AS ended FROM vm"
+    )
+    live = {row.uuid: row for row in rows if row.ended is None}
+    ended = {row.uuid for row in rows if row.ended}
+    for node in simulation.members():
+        logs = {uuid for name in node.logs() if (uuid := console_of(name)) is not None}
+        for uuid in sorted(set(node.running()) & live.keys() - logs):
+            if live[uuid].console_node_id == node.node_id:
+                wrong.append(f"node {node.node_id} has no log of what it runs, {uuid}")
+        wrong += [f"node {node.node_id} has the log of {uuid}, which ended long ago" for uuid in sorted(logs & ended)]
     return wrong
 
 

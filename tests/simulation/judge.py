@@ -20,6 +20,7 @@ SLACK_S: Final = 45.0
 ABOUT_PEOPLE: Final = frozenset({"cloud.user.block", "cloud.user.end_sessions"})
 UNSEEN: Final = "object_not_found"
 SHUT_OUT: Final = frozenset({"not_authenticated", "account_blocked", "account_inactive", "permission_needed"})
+OWNERS: Final = "owner_blocked"
 # Of calls that somebody may make: nothing of these says who may.
 ANYBODYS: Final = {
     "rate_limited": "told to wait", "too_many_at_once": "told to wait", "cluster_locked": "told to wait",
@@ -213,6 +214,10 @@ def _judged(
         if not any(since <= end and begin <= until + SLACK_S for since, until in spans):
             return [f"{who} was shut out ({outcome}), and never blocked"]
         return []
+    if outcome == OWNERS:
+        spans = () if thing is None else model.blocked.get(thing.owner, ())
+        if not any(since <= end and begin <= until + SLACK_S for since, until in spans):
+            return [f"{who} was refused with {outcome}, and its owner never blocked"]
     if thing is None:
         return [] if outcome == UNSEEN else [f"{who} is about nothing, and was answered {outcome or 'accepted'}"]
     levels = model.levels(ask.login, thing, begin, end, SLACK_S)

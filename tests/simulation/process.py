@@ -23,7 +23,7 @@ from zope.interface import implementer
 from cm.interfaces.calls import Pace
 from cm.rpc.errors import DeadlineExceeded, NodeUnreachable, Overloaded
 from cm.runtime.listener import Listener
-from cm.runtime.threads import SIZES, IThreads, size_of
+from cm.runtime.threads import HELD_UP_S, SIZES, SPARED_S, IThreads, size_of
 from cm.services.fleet import perform
 
 if TYPE_CHECKING:
@@ -146,7 +146,7 @@ class Pool:
 
 
 class Job:
-    __slots__ = ("pool", "function", "args", "context", "deferred", "timer", "begun_at", "late")
+    __slots__ = ("pool", "function", "args", "context", "deferred", "timer", "due_at", "spared", "begun_at", "late")
 
     def __init__(self, pool: str, function: Callable[..., Any], args: tuple[Any, ...]) -> None:
         self.pool = pool
@@ -155,6 +155,8 @@ class Job:
         self.context = contextvars.copy_context()
         self.deferred: Deferred[Any] = Deferred()
         self.timer: Any = None
+        self.due_at = 0.0
+        self.spared = False
         self.begun_at: float | None = None
         self.late = False
 
@@ -178,7 +180,7 @@ class SimThreads:
             if self._stopped:
                 raise Overloaded()
             if deadline_s is not None:
-                job.timer = process.reactor.callLater(deadline_s, self._overrun, job, deadline_s)
+                self._watch(job, deadline_s, deadline_s)
             self._pool(pool).queue.append(job)
             self._next(pool)
         return await job.deferred
@@ -197,9 +199,17 @@ class SimThreads:
             job.begun_at = simulation.schedule.seconds()
             simulation.schedule.callLater(simulation.delay_s(name, pace_of(job)), self._begin, job)
 
+    def _watch(self, job: Job, seconds: float, deadline_s: float) -> None:
+        job.due_at = self._process.simulation.schedule.seconds() + seconds
+        job.timer = self._process.reactor.callLater(seconds, self._overrun, job, deadline_s)
+
     def _overrun(self, job: Job, deadline_s: float) -> None:
-        """As ``Threads``: what never began says nothing, and never will."""
+        """As ``Threads``: what never began says nothing, and never will; who stood still gives some seconds more."""
         if job.deferred.called:
+            return
+        if not job.spared and self._process.simulation.schedule.seconds() - job.due_at > HELD_UP_S:
+            job.spared = True
+            self._watch(job, SPARED_S, deadline_s)
             return
         pool = self._pool(job.pool)
         if job.begun_at is None:
@@ -208,7 +218,7 @@ class SimThreads:
             return
         left_s = job.begun_at + deadline_s - self._process.simulation.schedule.seconds()
         if left_s > 0:
-            job.timer = self._process.reactor.callLater(left_s, self._overrun, job, deadline_s)
+            self._watch(job, left_s, deadline_s)
             return
         job.late = True
         pool.late += 1

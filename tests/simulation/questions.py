@@ -34,6 +34,10 @@ class Questions:
                 yield login, "user.vm.get_list", params
             for kind in ("system", "storage", "iso"):
                 yield login, f"user.{kind}_image.get_list", {}
+            for params in ({}, {"shared": True}, {"trashed": True}, {"kind": "vm", "limit": 2}):
+                yield login, "user.disk.get_list", params
+            for disk_id in self._disks():
+                yield login, "user.disk.get_by_id", {"disk_id": disk_id}
             yield login, "user.system_image.get_newest", {"family": "tiny-1"}
             yield login, "user.system_image.get_list", {"access": "private"}
             yield login, "user.object.find", {"uuids": uuids}
@@ -77,6 +81,8 @@ class Questions:
             ("object.find", {"uuids": uuids}), ("system_image.get_list", {}), ("cluster.check", {}),
             ("placement.explain", template), ("system_image.get_known", {}),
         ]  # fmt: skip
+        views += [("disk.get_list", {}), ("disk.get_list", {"trashed": True})]
+        views += [("disk.get_by_id", {"disk_id": disk_id}) for disk_id in self._disks()]
         views += [("vm.get_by_id", {"vm_id": thing.id}) for thing in self.some("vm")[:2]]
         views += [("acl.get_list", {"kind": "vm", "object_id": thing.id}) for thing in self.some("vm")[:2]]
         views += [("placement.explain", {"vm_id": thing.id}) for thing in self.some("vm")[:1]]
@@ -131,6 +137,11 @@ class Questions:
         if kind == "image":
             live = [*live[1:3], *live[-SAMPLE:]]  # an ISO image and a disk
         return list({thing.id: thing for thing in (*live[-SAMPLE - 2 :], *dead[-1:])}.values())
+
+    def _disks(self) -> list[int]:
+        """The newest that is an entry's, and the newest that is a VM's own."""
+        found = self.simulation.sql("SELECT max(id) AS id FROM disk GROUP BY image_id IS NULL ORDER BY 1")
+        return [row.id for row in found]
 
     def _account(self, login: str) -> int:
         accounts = self.simulation.users if self.simulation.cloud is None else self.simulation.cloud.accounts

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from cm.interfaces.block_job import IBlockJobs
+from cm.interfaces.disks import IDisks
 from cm.interfaces.hypervisor import IHypervisor
 from cm.interfaces.network import INetworks
 from cm.interfaces.stream import IStreams
@@ -107,7 +108,7 @@ def asked_for() -> frozenset[str]:
 
 def driver_calls() -> frozenset[str]:
     """The calls to nodes that change something, as they are named where a manager may die."""
-    parts = (IHypervisor, IPools, IVolumes, IBlockJobs, INetworks, IStreams)
+    parts = (IHypervisor, IPools, IVolumes, IBlockJobs, IDisks, INetworks, IStreams)
     return frozenset(name for part in parts for name in vars(part) if not name.startswith("_")) - LOOKS
 
 

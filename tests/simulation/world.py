@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from twisted.internet.defer import Deferred
 
 from cm.drivers.memory.node import MemoryNode
+from cm.rules.names import CONSOLE_POOL
 from cm.rules.network import address_of_mac
 from contextualization.wire import Answer, Exchange
 from node_hooks.signature import ADDRESS_HEADER, BRIDGE_HEADER, Authorization, sign
@@ -52,6 +53,11 @@ class Node:
 
     def running(self) -> list[str]:
         return sorted(u for u, d in self.memory.world.domains.items() if d.running is not None)
+
+    def logs(self) -> list[str]:
+        """The names of what consoles are logged to."""
+        storages = self.memory.world.storages
+        return sorted(storages.share(CONSOLE_POOL).volumes) if storages.has(CONSOLE_POOL) else []
 
     def _on_hook(self, uuid: str, name: str, operation: str, sub_operation: str) -> None:
         simulation = self.simulation
@@ -325,7 +331,6 @@ class SimDriver:
         self.hypervisor = _SimPart(process, memory, memory.hypervisor)
         self.pools = _SimPart(process, memory, memory.pools)
         self.volumes = _SimPart(process, memory, memory.volumes)
-        self.block_jobs = _SimPart(process, memory, memory.block_jobs)
         self.networks = _SimPart(process, memory, memory.networks)
         self.open, self.close = memory.open, memory.close
 

@@ -191,6 +191,8 @@ def outcome(call: Callable[[], Any]) -> str:
 UNSHARED = {"template_id", "public_ip_id", "group_id", "message_ids"}
 
 
+# What goes by the table of images: a disk by that of its entry.
+_OF_IMAGES: Final = ("image_id", "iso_list", "disk_list", "disk_id")
 CLUSTERS: Final = Registry.collect("cm.views")
 
 
@@ -206,7 +208,7 @@ def needs_level(case: Case, work: OperationKind = OperationKind.VM_CREATE) -> Le
     assert name in declared, f"{case}: say in on= what the view does with the object, or in UNSHARED that nothing"
     action = declared[name] or SPECS[work].action
     assert action is not None
-    return NEEDS[Shared.IMAGE if name in ("image_id", "iso_list", "disk_list") else Shared.VM, action]
+    return NEEDS[Shared.IMAGE if name in _OF_IMAGES else Shared.VM, action]
 
 
 def fits(told: str, held: Level | None, needs: Level) -> bool:
@@ -249,6 +251,7 @@ class Objects:
             "image_id": image,
             "iso_list": iso,
             "disk_list": disk,
+            "disk_id": cloud.sql("SELECT id FROM disk WHERE image_id = :i", i=disk),
             "template_id": cloud.template_id,
             "operation_id": cloud.sql("SELECT min(id) FROM operation WHERE vm_id = :v", v=vm_id),
             "parent_id": self._evacuation(vm_id),

@@ -47,7 +47,8 @@ from cm.rpc.errors import CloudError
 @click.option("--disk-mib", type=Whole(1), metavar="MIB", help="Its root disk's size, if larger than the image's.")
 @click.option("--copy", is_flag=True, help="A full copy of the image, in place of an overlay on it.")
 @click.option("--iso", multiple=True, metavar="IMAGE", type=NamedType("iso"), help="An ISO image for it; repeatable.")
-@click.option("--disk", multiple=True, metavar="IMAGE", type=NamedType("disk"), help="A storage image; repeatable.")
+@click.option("--disk", multiple=True, metavar="IMAGE", type=NamedType("disk-image"),
+              help="A storage image; repeatable.")  # fmt: skip
 @click.option("--wait", is_flag=True, help="Until it runs; exit code 5 if it does not come to that.")
 @click.option("--wait-guest", is_flag=True, help="Until its guest has said hello, too.")
 @click.option("--wait-timeout", type=Real(0), default=600.0, show_default=True, metavar="SECONDS",
@@ -63,11 +64,11 @@ def create(
     params: dict[str, Any] = {"name": name, "description": description}
     cluster = _place(console, params, image, template)
     ssh_key = _keys(console, keys, key_files)
-    drives = {kind: _drives(console, kind, told, cluster) for kind, told in (("iso", iso), ("disk", disk))}
+    drives = {kind: _drives(console, kind, told, cluster) for kind, told in (("iso", iso), ("disk-image", disk))}
     told: dict[str, Any] = {
         "count": count, "vnc": vnc or None, "on_poweroff": on_poweroff, "deploy_mode": "copy" if copy else None,
         "disk_mib": disk_mib,
-        "iso_list": drives["iso"] or None, "disk_list": drives["disk"] or None, "ssh_key": ssh_key,
+        "iso_list": drives["iso"] or None, "disk_list": drives["disk-image"] or None, "ssh_key": ssh_key,
         "ssh_username": (username or "root") if ssh_key else username,
         "user_data": read_user_data(user_data_file) if user_data_file else None,
     }  # fmt: skip

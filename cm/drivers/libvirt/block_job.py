@@ -15,7 +15,7 @@ from cm.drivers.libvirt.errors import code_of, reason_of
 from cm.drivers.libvirt.xml_text import Element, exact_text, parsed
 from cm.interfaces.block_job import BlockJobKind, BlockJobSeen, BlockJobState
 from cm.interfaces.source import DiskSource, path_of
-from cm.rpc.errors import DiskHasJob, DomainNotRunning, InvalidParameter, NotSupported
+from cm.rpc.errors import DiskBusy, DomainNotRunning, InvalidParameter, NotSupported
 from cm.rpc.vocabulary import DiskFormat
 
 # virDomainBlockJobType
@@ -95,7 +95,7 @@ class LibvirtBlockJobs:
             if mirror is None and not job:
                 return
             if mirror is None or mirror.get("ready") != "yes":
-                raise DiskHasJob(uuid, device, "the job under way cannot be finished now")
+                raise DiskBusy(uuid, device, "the job under way cannot be finished now")
             domain.blockJobAbort(device, libvirt.VIR_DOMAIN_BLOCK_JOB_ABORT_PIVOT)
 
     def abort(self, uuid: str, device: str) -> None:
@@ -123,7 +123,7 @@ class LibvirtBlockJobs:
             if code_of(error) == libvirt.VIR_ERR_INVALID_ARG:
                 _disk_of(domain, uuid, device)  # which tells where there is none
             if code_of(error) == libvirt.VIR_ERR_BLOCK_COPY_ACTIVE:
-                raise DiskHasJob(uuid, device, reason_of(error)) from error
+                raise DiskBusy(uuid, device, reason_of(error)) from error
             if code_of(error) == libvirt.VIR_ERR_OPERATION_INVALID and not _active(domain):
                 raise DomainNotRunning(uuid) from error
             raise
@@ -155,7 +155,7 @@ def _kind_of(mirror: Element) -> BlockJobKind:
 def _begun(domain: Any, disk: Element, device: str, wanted: BlockJobKind, target: DiskSource | None) -> bool:
     """
     Whether that job is under way.
-    :raises DiskHasJob: another is.
+    :raises DiskBusy: another is.
     """
     mirror, job = disk.find("mirror"), _job(domain, device)
     if mirror is None and not job:
@@ -163,7 +163,7 @@ def _begun(domain: Any, disk: Element, device: str, wanted: BlockJobKind, target
     kind = _KINDS.get(job.get("type", -1)) if job else _kind_of(mirror)
     into = None if mirror is None else source_of(mirror)
     if kind != wanted or (target is not None and into != target):
-        raise DiskHasJob(domain.UUIDString(), device, f"a job ({kind}) is under way")
+        raise DiskBusy(domain.UUIDString(), device, f"a job ({kind}) is under way")
     return True
 
 

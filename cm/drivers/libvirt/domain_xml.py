@@ -8,6 +8,7 @@ control characters are refused.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from copy import deepcopy
 from typing import Final
 
 from lxml import etree
@@ -23,6 +24,8 @@ GUEST_AGENT_CHANNEL: Final = "org.qemu.guest_agent.0"
 WAWEL_CHANNEL: Final = "org.wawel.agent.0"
 VNC_PASSWORD_MAX: Final = 8  # characters: the DES key of RFC 6143, 7.2.2; libvirt refuses longer ones
 _PAST: Final = "2000-01-01T00:00:00"  # UTC; any time gone by means expired
+SPARE_PORTS: Final = 6  # for disks that come while it runs: on q35 each virtio device takes a port of its own
+_OTHERS: Final = 5  # devices that may take one: virtio-serial, rng, balloon, USB, video
 _TYPES_OF_QEMU: Final = ("kvm", "qemu")
 
 
@@ -52,7 +55,7 @@ def domain_xml(spec: DomainSpec, node: NodeInfo, *, disk_cache: str = "none") ->
         element("on_poweroff", text="destroy"),
         element("on_reboot", text="restart"),
         element("on_crash", text="destroy"),
-        element("devices", *_devices(spec, qemu, disk_cache)),
+        element("devices", *_devices(spec, _machine(spec, node, qemu), qemu, disk_cache)),
         type_=kind,
     )
     return serialized(root)
@@ -70,25 +73,50 @@ def _sysinfo(serial: str) -> Element:
     return element("sysinfo", element("system", entry), type_="smbios")
 
 
+def _machine(spec: DomainSpec, node: NodeInfo, qemu: bool) -> str | None:
+    """q35, except for IDE disks, which only the old machine has."""
+    if not qemu or node.arch not in ("x86_64", "i686"):
+        return None
+    return "pc" if any(disk.bus == DiskBus.IDE for disk in spec.disks) else "q35"
+
+
 def _os(spec: DomainSpec, node: NodeInfo, qemu: bool, smbios: bool) -> Element:
-    """q35, except for IDE disks, which only the old machine has. Boot order: disk, then CD-ROM."""
-    machine = None
-    if qemu and node.arch in ("x86_64", "i686"):
-        machine = "pc" if any(disk.bus == DiskBus.IDE for disk in spec.disks) else "q35"
+    """Boot order: disk, then CD-ROM, where no disk says its own."""
+    by_class = not _boot_orders(spec)
     return element(
         "os",
-        element("type", text="hvm", arch=node.arch, machine=machine),
-        element("boot", dev="hd"),
-        element("boot", dev="cdrom"),
+        element("type", text="hvm", arch=node.arch, machine=_machine(spec, node, qemu)),
+        element("boot", dev="hd") if by_class else None,
+        element("boot", dev="cdrom") if by_class else None,
         element("smbios", mode="sysinfo") if smbios else None,
     )
 
 
-def _devices(spec: DomainSpec, qemu: bool, disk_cache: str) -> Iterator[Element]:
+def _boot_orders(spec: DomainSpec) -> dict[str, int]:
+    """
+    By device, of all disks as soon as one says its own: libvirt has QEMU boot from nothing that has none. Empty where
+    none does.
+    """
+    if all(disk.boot_order is None for disk in spec.disks):
+        return {}
+    last = len(spec.disks) + max(disk.boot_order or 0 for disk in spec.disks)
+    ordered = sorted(spec.disks, key=lambda disk: (disk.boot_order or last, disk.boot_order is None and disk.cdrom))
+    return {disk.device: number for number, disk in enumerate(ordered, start=1)}
+
+
+SCSI: Final = element("controller", type_="scsi", index=0, model="virtio-scsi")
+
+
+def _devices(spec: DomainSpec, machine: str | None, qemu: bool, disk_cache: str) -> Iterator[Element]:
+    orders = _boot_orders(spec)
     for disk in spec.disks:
-        yield _disk(disk, disk_cache, qemu)
+        yield _disk(disk, disk_cache, qemu, orders.get(disk.device))
     if any(disk.bus == DiskBus.SCSI for disk in spec.disks):
-        yield element("controller", type_="scsi", index=0, model="virtio-scsi")
+        yield deepcopy(SCSI)
+    if machine == "q35":
+        yield element("controller", type_="pci", index=0, model="pcie-root")
+        for _ in range(len(spec.disks) + len(spec.nics) + _OTHERS + SPARE_PORTS):
+            yield element("controller", type_="pci", model="pcie-root-port")
     for nic in spec.nics:
         yield _nic(nic, qemu)
     yield from _console(spec.console_log)
@@ -104,7 +132,25 @@ def _devices(spec: DomainSpec, qemu: bool, disk_cache: str) -> Iterator[Element]
         yield element("memballoon", model="virtio")
 
 
-def _disk(disk: DiskSpec, cache: str, qemu: bool) -> Element:
+def disk_xml(disk: DiskSpec, cache: str) -> str:
+    """A disk, or a drive, for a running domain of QEMU's."""
+    return serialized(_disk(disk, cache, True, None))
+
+
+def medium_xml(drive: Element, source: DiskSource | None) -> str:
+    """A running domain's drive, as its definition has it, with another medium, or none."""
+    made = deepcopy(drive)
+    for old in ("source", "backingStore", "alias", "boot"):
+        for each in made.findall(old):
+            made.remove(each)
+    kind, placed = _source(source)
+    made.set("type", kind)
+    if placed is not None:
+        made.append(placed)
+    return serialized(made)
+
+
+def _disk(disk: DiskSpec, cache: str, qemu: bool, boot_order: int | None) -> Element:
     """
     ``<backingStore/>`` ends the chain of a raw disk. A qcow2 disk has none here: an overlay's header records its base
     and the base's format, and libvirt refuses to start one whose header does not; nothing is probed either way.
@@ -122,12 +168,19 @@ def _disk(disk: DiskSpec, cache: str, qemu: bool) -> Element:
         "disk",
         driver if qemu else None,
         source,
-        element("backingStore") if disk.format == DiskFormat.RAW else None,
+        element("backingStore") if disk.format == DiskFormat.RAW and disk.source is not None else None,
         element("target", dev=exact_text("device", disk.device), bus=str(disk.bus)),
         element("readonly") if read_only else None,
+        _scsi_place(disk.device) if qemu and disk.bus == DiskBus.SCSI else None,
+        element("boot", order=boot_order) if boot_order is not None else None,
         type_=kind,
         device="cdrom" if disk.cdrom else "disk",
     )
+
+
+def _scsi_place(device: str) -> Element:
+    """On our one controller: libvirt would take another for each seven letters, of a model that few guests know."""
+    return element("address", type_="drive", controller=0, bus=0, target=0, unit=ord(device[-1]) - ord("a"))
 
 
 def copy_target_xml(target: DiskSource, format: DiskFormat) -> str:
@@ -137,9 +190,11 @@ def copy_target_xml(target: DiskSource, format: DiskFormat) -> str:
     return serialized(element("disk", driver, source, element("backingStore"), type_=kind))
 
 
-def _source(source: DiskSource) -> tuple[str, Element]:
-    """The disk's type by libvirt, and where it is."""
+def _source(source: DiskSource | None) -> tuple[str, Element | None]:
+    """The disk's type by libvirt, and where it is; of an empty drive nowhere."""
     match source:
+        case None:
+            return "file", None
         case FileSource(path):
             return "file", element("source", file=exact_text("path", path))
         case BlockSource(path):

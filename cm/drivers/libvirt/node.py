@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from cm.drivers.libvirt.block_job import LibvirtBlockJobs
 from cm.drivers.libvirt.connection import Connections
+from cm.drivers.libvirt.disk import LibvirtDisks
 from cm.drivers.libvirt.hypervisor import LibvirtHypervisor
 from cm.drivers.libvirt.network import LibvirtNetworks
 from cm.drivers.libvirt.pool import LibvirtPools
@@ -29,6 +30,7 @@ class LibvirtNode:
         self.hypervisor = LibvirtHypervisor(connections, disk_cache=disk_cache)
         self.pools = LibvirtPools(connections)
         self.volumes = LibvirtVolumes(connections, self.pools)
+        self.disks = LibvirtDisks(connections, disk_cache=disk_cache)
         self.block_jobs = LibvirtBlockJobs(connections)
         self.networks = LibvirtNetworks(connections)
         self.streams = LibvirtStreams(connections)

@@ -39,6 +39,13 @@ class LibvirtPools:
                 pool.setAutostart(1)
             return _usage(pool)
 
+    def ensure(self, storage: StorageSpec) -> None:
+        with self._connections.slow(storage.name, storage.name) as connection:
+            pool = optional(lambda: connection.storagePoolLookupByName(storage.name), libvirt.VIR_ERR_NO_STORAGE_POOL)
+            if pool is not None and pool.isActive():
+                return
+        self.attach(storage)
+
     def detach(self, storage_name: str) -> None:
         self._places.pop(storage_name, None)
         with self._connections.slow(storage_name, storage_name) as connection:

@@ -116,18 +116,27 @@ class LibvirtVolumes:
         return self._ensure(storage_name, volume, self._whole, make)
 
     def create_copy(
-        self, storage_name: str, volume: str, source: str, source_format: DiskFormat, size_bytes: int = 0
+        self,
+        storage_name: str,
+        volume: str,
+        source: str,
+        source_format: DiskFormat,
+        size_bytes: int = 0,
+        *,
+        source_storage: str = "",
+        format: DiskFormat = DiskFormat.QCOW2,
     ) -> VolumeSeen:
         """On the test driver a plain record of that capacity."""
 
-        def make(_connection: Any, pool: Any) -> Any:
-            source_volume = self._lookup(pool, source)
+        def make(connection: Any, pool: Any) -> Any:
+            source_pool = connection.storagePoolLookupByName(source_storage) if source_storage else pool
+            source_volume = self._lookup(source_pool, source)
             if source_volume is None:
-                raise VolumeNotFound(storage_name, source)
+                raise VolumeNotFound(source_storage or storage_name, source)
             self._begin(pool, volume)
             capacity = source_volume.info()[1]
             size = max(capacity, size_bytes)
-            xml = volume_xml(volume, DiskFormat.QCOW2, size)
+            xml = volume_xml(volume, format, size)
             if self._test:
                 made = pool.createXML(xml, 0)
             else:
@@ -300,4 +309,5 @@ def _seen(volume: Any, place: PoolPlace) -> VolumeSeen:
         int(told.findtext("capacity") or 0),
         int(told.findtext("allocation") or 0),
         told.findtext("backingStore/path") or "",
+        int(told.findtext("physical") or told.findtext("capacity") or 0),
     )

@@ -11,7 +11,7 @@ from cm.drivers.memory.world import SYSTEM_ERROR, DiskJob, Domain, World
 from cm.interfaces.block_job import BlockJobKind, BlockJobSeen, BlockJobState
 from cm.interfaces.hypervisor import DiskSpec
 from cm.interfaces.source import DiskSource, FileSource, path_of
-from cm.rpc.errors import DiskHasJob, HypervisorError, InvalidParameter
+from cm.rpc.errors import DiskBusy, HypervisorError, InvalidParameter
 from cm.rpc.vocabulary import DiskFormat
 
 _FINISHED: Final = (BlockJobKind.COPY, BlockJobKind.ACTIVE_COMMIT)  # by whoever asked for them
@@ -84,7 +84,7 @@ class MemoryBlockJobs:
             if job is None:
                 return
             if job.kind not in _FINISHED or job.looks_left >= 0:
-                raise DiskHasJob(uuid, device, "the job under way cannot be finished now")
+                raise DiskBusy(uuid, device, "the job under way cannot be finished now")
             self._apply(world, domain, disk, job)
 
     def abort(self, uuid: str, device: str) -> None:
@@ -104,7 +104,7 @@ class MemoryBlockJobs:
     def _begun(self, domain: Domain, device: str, kind: BlockJobKind, target: str) -> bool:
         job = domain.jobs.get(device)
         if job is not None and (job.kind, job.target) != (kind, target):
-            raise DiskHasJob(domain.spec.uuid, device, f"a job ({job.kind}) is under way")
+            raise DiskBusy(domain.spec.uuid, device, f"a job ({job.kind}) is under way")
         return job is not None
 
     def _size(self, world: World, disk: DiskSpec) -> int:

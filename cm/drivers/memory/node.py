@@ -13,6 +13,7 @@ from collections.abc import Callable, Collection
 from typing import ClassVar
 
 from cm.drivers.memory.block_job import MemoryBlockJobs
+from cm.drivers.memory.disk import MemoryDisks, let_go
 from cm.drivers.memory.link import KEEPALIVE_S, Faults, Link
 from cm.drivers.memory.parts import MemoryHypervisor, MemoryNetworks, MemoryPools, MemoryVolumes
 from cm.drivers.memory.stream import MemoryStreams
@@ -38,6 +39,7 @@ class MemoryNode:
         self.hypervisor = MemoryHypervisor(link)
         self.pools = MemoryPools(link)
         self.volumes = MemoryVolumes(link)
+        self.disks = MemoryDisks(link)
         self.block_jobs = MemoryBlockJobs(link)
         self.networks = MemoryNetworks(link)
         self.streams = MemoryStreams(link)
@@ -75,6 +77,22 @@ class MemoryNode:
     def ignores_power_button(self) -> set[str]:
         """Uuids of guests that do not react to ``shutdown``."""
         return self.world.ignores_power_button
+
+    @property
+    def holds_disks(self) -> set[str]:
+        """Uuids of guests that do not let go of their disks."""
+        return self.world.holds_disks
+
+    @property
+    def locks_tray(self) -> set[str]:
+        """Uuids of guests that hold what is in their drives."""
+        return self.world.locks_tray
+
+    def let_go(self, uuid: str) -> None:
+        """A guest that held on to its disks gives up those that it was asked for."""
+        with self.world.lock:
+            self.world.holds_disks.discard(uuid)
+            let_go(self.world, self._link.running(uuid))
 
     @property
     def on_hook(self) -> Hook | None:

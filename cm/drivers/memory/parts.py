@@ -115,6 +115,11 @@ class MemoryPools:
         with self._link.call("attach") as world, world.lock:
             return world.storages.attach(storage)
 
+    def ensure(self, storage: StorageSpec) -> None:
+        with self._link.call("ensure") as world, world.lock:
+            if not world.storages.has(storage.name):
+                world.storages.attach(storage)
+
     def detach(self, storage_name: str) -> None:
         with self._link.call("detach") as world, world.lock:
             world.storages.detach(storage_name)
@@ -149,10 +154,19 @@ class MemoryVolumes:
             return world.storages.seen(storage_name, world.storages.overlay(storage_name, volume, base, size_bytes))
 
     def create_copy(
-        self, storage_name: str, volume: str, source: str, source_format: DiskFormat, size_bytes: int = 0
+        self,
+        storage_name: str,
+        volume: str,
+        source: str,
+        source_format: DiskFormat,
+        size_bytes: int = 0,
+        *,
+        source_storage: str = "",
+        format: DiskFormat = DiskFormat.QCOW2,
     ) -> VolumeSeen:
         with self._link.call("create_copy") as world, world.lock:
-            made = world.storages.copy(storage_name, volume, source, source_format, size_bytes)
+            there = source_storage or storage_name
+            made = world.storages.copy(storage_name, volume, there, source, source_format, size_bytes, format)
             return world.storages.seen(storage_name, made)
 
     def create_empty(self, storage_name: str, volume: str, format: DiskFormat, size_bytes: int) -> VolumeSeen:

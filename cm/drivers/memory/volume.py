@@ -95,6 +95,9 @@ class Storages:
     def detach(self, name: str) -> None:
         self._pools.pop(name, None)
 
+    def has(self, name: str) -> bool:
+        return name in self._pools
+
     def share(self, name: str) -> Share:
         pool = self._pools.get(name)
         if pool is None:
@@ -152,7 +155,9 @@ class Storages:
         directory = PurePosixPath(self._pools[name][0].path)
         base = str(directory / volume.base) if volume.base else ""
         source = self.place(name, volume.name)
-        return VolumeSeen(volume.name, source, volume.capacity_bytes, volume.allocation_bytes, base)
+        return VolumeSeen(
+            volume.name, source, volume.capacity_bytes, volume.allocation_bytes, base, volume.length
+        )
 
     def chain(self, path: str) -> tuple[str, ...]:
         """The paths of all that a path's volume stands on."""
@@ -189,21 +194,30 @@ class Storages:
             raise InvalidParameter("size_bytes", f"is less than the base's {below.capacity_bytes}")
         return self.put(name, Volume(volume, DiskFormat.QCOW2, size_bytes, HEADER_BYTES, base=base))
 
-    def copy(self, name: str, volume: str, source: str, source_format: DiskFormat, size_bytes: int) -> Volume:
+    def copy(
+        self,
+        name: str,
+        volume: str,
+        source_name: str,
+        source: str,
+        source_format: DiskFormat,
+        size_bytes: int,
+        format: DiskFormat,
+    ) -> Volume:
         found = self.find(name, volume)
         if found is not None:
             return found
-        first = self.source(name, source)
+        first = self.source(source_name, source)
         if first.format != source_format:
             raise InvalidParameter("source_format", f"{source} is {first.format}, not {source_format}")
         original: Volume | None = first
         allocation_bytes = 0
         while original is not None:  # a copy folds in every base
             allocation_bytes += original.allocation_bytes
-            original = self.share(name).volumes.get(original.base) if original.base else None
-        content = self.whole(name, first)
+            original = self.share(source_name).volumes.get(original.base) if original.base else None
+        content = self.whole(source_name, first)
         size_bytes = max(size_bytes, first.capacity_bytes)
-        return self.put(name, Volume(volume, DiskFormat.QCOW2, size_bytes, allocation_bytes, content=content))
+        return self.put(name, Volume(volume, format, size_bytes, allocation_bytes, content=content))
 
     def whole(self, name: str, volume: Volume) -> bytes:
         """What is read of a volume: what it stands on, and then what was written to it."""

@@ -69,6 +69,7 @@ class Domain:
     defined: bool = True
     vnc: VncSpec | None = None  # as the running one has it
     writes: list[Volume] = field(default_factory=list)
+    asked: set[str] = field(default_factory=set)  # devices that the guest was asked to let go of
     jobs: dict[str, DiskJob] = field(default_factory=dict)  # by target device; they end with its QEMU
 
     def put(self, disk: DiskSpec) -> None:
@@ -101,6 +102,8 @@ class World:
         self.subscribers: list[Callable[[DomainEvent], None]] = []
         self.lost_callbacks: list[Callable[[str], None]] = []
         self.ignores_power_button: set[str] = set()
+        self.holds_disks: set[str] = set()
+        self.locks_tray: set[str] = set()
         self.consoles: dict[str, Duplex] = {}  # whoever speaks to a running domain's
         self.on_console: Callable[[str, bytes], bytes] = lambda uuid, data: data
         self.on_hook: Hook | None = None
@@ -148,6 +151,7 @@ class World:
                     self.storages.chain(disk.path) if domain.running is not None else (),
                 )
                 for disk in spec.disks
+                if disk.source is not None
             ),
             tuple(NicDescription(nic.mac, nic.model) for nic in spec.nics),
             (spec.vnc.port,) if spec.vnc is not None else (),
@@ -203,24 +207,33 @@ class World:
         running = [other.running for other in self.domains.values() if other.running is not None]
         if spec.vnc is not None and spec.vnc.port in {other.vnc.port for other in running if other.vnc is not None}:
             raise HypervisorError(f"Failed to find an available port: {spec.vnc.port} is in use", INTERNAL_ERROR)
-        writes = []
-        for disk in spec.disks:
-            volume = self.storages.behind(disk.path)
-            if volume is None:
-                continue
-            if volume.missing:
-                raise HypervisorError(
-                    f"Cannot access storage file '{disk.path}': No such file or directory", SYSTEM_ERROR
-                )
-            if not disk.read_only and not disk.cdrom:
-                if volume.writer is not None:
-                    raise HypervisorError(
-                        'Failed to get "write" lock. Is another process using the image?', INTERNAL_ERROR
-                    )
-                writes.append(volume)
+        writes = [volume for disk in spec.disks if (volume := self._openable(disk)) is not None]
         for volume in writes:
             volume.writer = spec.uuid
         domain.writes = writes
+
+    def _openable(self, disk: DiskSpec) -> Volume | None:
+        """
+        :return: the volume that it writes to, if it is one of a storage.
+        :raises HypervisorError: QEMU could not open it.
+        """
+        volume = self.storages.behind(disk.path)
+        if volume is None:
+            return None
+        if volume.missing:
+            raise HypervisorError(f"Cannot access storage file '{disk.path}': No such file or directory", SYSTEM_ERROR)
+        if disk.read_only or disk.cdrom:
+            return None
+        if volume.writer is not None:
+            raise HypervisorError('Failed to get "write" lock. Is another process using the image?', INTERNAL_ERROR)
+        return volume
+
+    def open_disk(self, domain: Domain, disk: DiskSpec) -> None:
+        """Have a running domain's QEMU open one more, under the lock; ``let_go`` closes it."""
+        volume = self._openable(disk)
+        if volume is not None:
+            volume.writer = domain.spec.uuid
+            domain.writes = [*domain.writes, volume]
 
     def stop(self, uuid: str, reason: SeenReason) -> None:
         """End a running domain: by a call, by its guest, by a crash."""
@@ -250,6 +263,7 @@ class World:
                 volume.writer = None
         domain.writes = []
         domain.jobs.clear()
+        domain.asked.clear()
 
     def undefine(self, uuid: str) -> None:
         with self.lock:

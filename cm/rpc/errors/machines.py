@@ -91,14 +91,25 @@ class DomainNotRunning(Conflict):
 
 
 @dataclass(eq=False)
-class DiskHasJob(Conflict):
+class DiskBusy(Conflict):
     """Its bytes are being copied or merged, and not yet so far."""
 
-    code = "disk_has_job"
-    message = "Something is done to disk {device} of the domain {name}: {reason}."
+    code = "disk_busy"
+    message = "Disk {device} of the domain {name} is busy: {reason}."
     name: str
     device: str
     reason: str
+
+
+@dataclass(eq=False)
+class TrayLocked(Conflict):
+    """The guest was asked to let go, so it may work after a while; a forced change takes the medium away from it."""
+
+    code = "tray_locked"
+    message = "The guest of domain {name} holds the medium in drive {device}: eject it there, or force it."
+    retry = True
+    name: str
+    device: str
 
 
 @dataclass(eq=False)

@@ -77,6 +77,24 @@ class WrongImageState(Conflict):
 
 
 @dataclass(eq=False)
+class WrongDiskState(Conflict):
+    code = "disk_wrong_state"
+    message = "Disk {disk_id} is {state}; this needs {needs}."
+    disk_id: int
+    state: str
+    needs: str
+
+
+@dataclass(eq=False)
+class DiskHeld(Conflict):
+    code = "disk_held"
+    message = "Operation {operation_id} ({kind}) is under way on disk {disk_id}."
+    disk_id: int
+    operation_id: int
+    kind: str
+
+
+@dataclass(eq=False)
 class WrongOperationState(Conflict):
     code = "operation_wrong_state"
     message = "Operation {operation_id} is {state}; this needs {needs}."
@@ -98,6 +116,15 @@ class NotAbandonable(Conflict):
 class AccountBlocked(NotPermitted):
     code = "account_blocked"
     message = "The account is blocked."
+
+
+@dataclass(eq=False)
+class OwnerBlocked(NotPermitted):
+    """Whoever asks: it would be counted for that account."""
+
+    code = "owner_blocked"
+    message = "Account {account_id}, whose quota it would take, is blocked."
+    account_id: int
 
 
 # ------------------------------------------------------------------ limits

@@ -20,7 +20,7 @@ from cm.rpc.vocabulary import PAGE_MAX, DeployMode, PowerOffPolicy
 from cm.rules.access import Action
 from cm.rules.operation import OperationKind
 from cm.runtime.json_text import array_of
-from cm.services import console, image
+from cm.services import console, console_log, image
 from cm.services import vm as service
 from cm.services.context import AsyncClusterCall, ClusterCall
 from cm.store import vm as store
@@ -231,4 +231,4 @@ async def get_console(
     caller: AsyncClusterCall, vm_id: Id, limit: Annotated[int, Meta(ge=1, le=262_144)] = 65_536
 ) -> str:
     """The last bytes of what a VM wrote to its serial console."""
-    return await console.tail(caller, vm_id, limit)
+    return await console_log.tail(caller, vm_id, limit)

@@ -70,6 +70,10 @@ def test_with_uuid() -> None:
         ("image", "system_image", True),
         ("iso", "image", True),
         ("disk", "vm", False),
+        ("disk", "image", False),
+        ("disk", "disk", True),
+        (noun("disk_list", {}), "image", True),
+        (noun("disk_list", {}), "disk", False),
         ("user", "user", True),
     ],
 )

@@ -20,12 +20,13 @@ from cm.drivers.memory.node import MemoryNode
 from cm.interfaces import calls
 from cm.interfaces.block_job import IBlockJobs
 from cm.interfaces.calls import Call, Job, Pace
+from cm.interfaces.disks import IDisks
 from cm.interfaces.hypervisor import IHypervisor
 from cm.interfaces.network import INetworks
 from cm.interfaces.stream import IStreams
 from cm.interfaces.volume import IPools, IVolumes
 from cm.operations import engine, vm_end, vm_launch
-from cm.rpc.errors import NodeBusy, TooManyAtOnce
+from cm.rpc.errors import NodeBusy, NodeUnreachable, TooManyAtOnce
 from cm.runtime.threads import NODE_SIZE, NODE_SLOW_SIZE, NODE_STREAM_SHARE, NODE_STREAM_SIZE, SIZES, on_behalf
 from cm.services.fleet import Fleet
 from cm.store.node import NodeAddress
@@ -35,6 +36,7 @@ PARTS = {
     "hypervisor": (IHypervisor, calls.HypervisorCalls),
     "pools": (IPools, calls.PoolCalls),
     "volumes": (IVolumes, calls.VolumeCalls),
+    "disks": (IDisks, calls.DiskCalls),
     "block_jobs": (IBlockJobs, calls.BlockJobCalls),
     "networks": (INetworks, calls.NetworkCalls),
     "streams": (IStreams, calls.StreamCalls),
@@ -125,6 +127,20 @@ class Flowing:
     async def run(self, pool: str, *_: Any, deadline_s: float | None = None) -> None:
         self.under_way.append((pool, Deferred()))
         await self.under_way[-1][1]
+
+
+class Hanging(Flowing):
+    async def run(self, pool: str, *_: Any, deadline_s: float | None = None) -> None:
+        raise NodeUnreachable("n1", "connection closed due to keepalive timeout")
+
+
+def test_forget_a_node_that_hangs() -> None:
+    """It is forgotten all the same, and nobody's pass fails by it."""
+    fleet = Fleet(cast(Any, None), cast(Any, Hanging()), cast(Any, None))
+    fleet._drivers[1] = (NodeAddress(1, "n1", "memory:///n"), MemoryNode())
+    done: list[Any] = []
+    Deferred.fromCoroutine(fleet.forget(1)).addBoth(done.append)
+    assert done == [None] and not fleet._drivers
 
 
 def test_streams_are_shared() -> None:

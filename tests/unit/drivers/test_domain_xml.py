@@ -201,3 +201,37 @@ def test_network_of_ipv6() -> None:
     network = NetworkSpec("six", "six", pool, pool[1], pool[2], pool[-2])
     with pytest.raises(InvalidParameter, match="IPv6"):
         network_xml(network, "u")
+
+
+def test_boot_order() -> None:
+    """As soon as a disk says its own, all have one: those that say it first, then disks, then drives; else by class."""
+    disks = tuple(
+        DiskSpec(FileSource("/srv/x"), DiskFormat.RAW, device, cdrom=device[0] == "s", boot_order=order)
+        for device, order in (("sdw", None), ("vda", 2), ("vdb", None), ("sdx", 1))
+    )
+    root = parsed(domain_xml(replace(spec(), disks=disks), NODE))
+    orders = {d.find("target").get("dev"): d.find("boot").get("order") for d in root.findall("devices/disk")}
+    assert orders == {"sdx": "1", "vda": "2", "vdb": "3", "sdw": "4"}
+    assert root.find("os/boot") is None
+    silent = tuple(replace(disk, boot_order=None) for disk in disks)
+    root = parsed(domain_xml(replace(spec(), disks=silent), NODE))
+    assert [boot.get("dev") for boot in root.findall("os/boot")] == ["hd", "cdrom"]
+    assert root.find("devices/disk/boot") is None
+
+
+def test_room_for_more() -> None:
+    """Of q35's ports some are left over when all devices have taken one; the older machine needs none."""
+    def ports(bus: DiskBus) -> int:
+        disk = DiskSpec(FileSource("/srv/x"), DiskFormat.RAW, "vda", bus)
+        root = parsed(domain_xml(replace(spec(), disks=(disk,)), NODE))
+        return len(root.findall("devices/controller[@model='pcie-root-port']"))
+
+    assert ports(DiskBus.VIRTIO) > 6 and ports(DiskBus.IDE) == 0
+
+
+def test_empty_drive() -> None:
+    """A drive without a medium has no place, and nothing that it would stand on."""
+    drive = DiskSpec(None, DiskFormat.RAW, "sdw", DiskBus.SATA, cdrom=True)
+    root = parsed(domain_xml(replace(spec(), disks=(drive,)), NODE))
+    (disk,) = root.findall("devices/disk")
+    assert disk.find("source") is None and disk.find("backingStore") is None and disk.get("device") == "cdrom"

@@ -19,6 +19,7 @@ from cm.interfaces.hypervisor import VncSpec
 from cm.interfaces.network import NetworkSpec
 from cm.rpc.errors import NodeUnreachable, NotSupported
 from tests.contract.block_jobs import BlockJobsContract
+from tests.contract.disks import DisksContract
 from tests.contract.hypervisor import HypervisorContract, domain_spec
 from tests.contract.networks import NetworkContract
 from tests.contract.streams import StreamsContract
@@ -47,6 +48,13 @@ class TestTestDriverImages(VolumesContract):
 
 class TestTestDriverBlockJobs(BlockJobsContract):
     jobs = False
+
+    def make(self) -> Any:
+        return make()
+
+
+class TestTestDriverDisks(DisksContract):
+    plugs = False
 
     def make(self) -> Any:
         return make()

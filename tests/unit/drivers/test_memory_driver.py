@@ -16,6 +16,7 @@ from cm.interfaces.volume import StorageSpec
 from cm.rpc.errors import HypervisorError, InvalidParameter, NodeUnreachable, StorageFull
 from cm.rpc.vocabulary import DiskFormat, Seen, StorageKind
 from tests.contract.block_jobs import BlockJobsContract
+from tests.contract.disks import DisksContract
 from tests.contract.hypervisor import HypervisorContract, domain_spec
 from tests.contract.networks import NetworkContract, network_spec
 from tests.contract.streams import StreamsContract
@@ -40,6 +41,11 @@ class TestMemoryImages(VolumesContract):
 
 
 class TestMemoryBlockJobs(BlockJobsContract):
+    def make(self) -> Any:
+        return MemoryNode.named("contract")
+
+
+class TestMemoryDisks(DisksContract):
     def make(self) -> Any:
         return MemoryNode.named("contract")
 

@@ -13,7 +13,7 @@ from twisted.internet.defer import CancelledError, Deferred, FirstError, gatherR
 from zope.interface.verify import verifyObject
 
 from cm.rpc.errors import DeadlineExceeded, Overloaded, Stopping
-from cm.runtime.threads import InlineThreads, IThreads, Threads, on_behalf
+from cm.runtime.threads import HELD_UP_S, InlineThreads, IThreads, Threads, on_behalf
 from support.wait import until
 
 from .reactor import Reactor
@@ -91,6 +91,33 @@ class TestThreads:
         until(lambda: (pool._threads, pool._late, pool.pending) == (1, 0, 0))
         until(lambda: sum(thread.name.startswith("small-") for thread in threading.enumerate()) == 1)
         assert reactor.do(lambda: threads.run("small", pow, 2, 3)) == 8
+
+    def test_held_up(self, reactor: Reactor, threads: Threads) -> None:
+        """A process that stood still does not hold it against what it waits on, whose answer has come meanwhile."""
+        gate = threading.Event()
+
+        def start() -> Any:
+            waiting = Deferred.fromCoroutine(threads.run("small", gate.wait, deadline_s=0.05))
+            time.sleep(HELD_UP_S + 0.2)  # the reactor's thread: timers are late
+            reactor.reactor.callLater(0.01, gate.set)
+            return waiting
+
+        assert reactor.do(start) is True
+
+    def test_held_up_and_hung(self, reactor: Reactor, threads: Threads, monkeypatch: pytest.MonkeyPatch) -> None:
+        """It is spared once."""
+        monkeypatch.setattr("cm.runtime.threads.SPARED_S", 0.1)
+        gate = threading.Event()
+
+        def start() -> Any:
+            waiting = Deferred.fromCoroutine(threads.run("small", gate.wait, deadline_s=0.05))
+            time.sleep(HELD_UP_S + 0.2)
+            return waiting
+
+        with pytest.raises(DeadlineExceeded):
+            reactor.do(start)
+        gate.set()
+        until(lambda: threads._pools["small"].pending == 0)
 
     def test_queued_call_never_begins(self, reactor: Reactor, threads: Threads) -> None:
         """A call whose deadline passes, or whose waiter leaves, while it is queued never begins: our doing."""
