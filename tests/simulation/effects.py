@@ -178,8 +178,12 @@ class Effects:
             if excuse:
                 self.simulation.excuses.use(excuse, (at, uuid))
             elif not after:
-                if not self.simulation.sql("SELECT 1 FROM vm WHERE uuid = CAST(:u AS uuid)", u=uuid):
-                    continue  # a stranger's domain, which is nobody's to act on
+                open_then = (
+                    "SELECT 1 FROM vm WHERE uuid = CAST(:u AS uuid)"
+                    " AND (closed_at IS NULL OR closed_at > to_timestamp(:at))"
+                )
+                if not self.simulation.sql(open_then, u=uuid, at=at):
+                    continue  # nobody acts on a stranger's domain, or one of a VM erased while its node was away
                 if not self.simulation.excuses.holds("tampered", uuid):
                     wrong.append(f"the guest of VM {uuid} ended at {at - EPOCH:.1f}, and nothing came of it")
             else:

@@ -71,6 +71,14 @@ class Eyes:
             return f"!{error.code}" if isinstance(error, CloudError) else f"!{error!r}"
         return value
 
+    def listed(self, login: str, method: str, **params: Any) -> list[Any]:
+        """The same of a list; a refusal is wrong, and lists nothing."""
+        answer = self.answer(login, method, **params)
+        if isinstance(answer, str):
+            self.wrong.append(f"{login} was answered {answer} by {method} {params or ''}")
+            return []
+        return list(answer)
+
     def expect(self, what: str, seen: Any, wanted: Any) -> None:
         if seen != wanted:
             self.wrong.append(f"{what} is {seen!r:.300}, and should be {wanted!r:.300}")
@@ -167,7 +175,7 @@ class Look(Things):
         listed = {
             vm["vm_id"]: vm
             for params in ({}, {"shared": True})
-            for vm in self.eyes.answer(login, "user.vm.get_list", **params)
+            for vm in self.eyes.listed(login, "user.vm.get_list", **params)
         }
         seen = reader.seen["vm"]
         # Who was in a group is not known to the cluster: they find out when they ask.
@@ -250,5 +258,5 @@ class Look(Things):
             refused = eyes.answer(login, "cloud.user.get_list")
             if refused not in ("!role_needed", "!permission_needed"):
                 eyes.wrong.append(f"{login} lists the cloud's people: {refused}")
-        people = sorted(user["login"] for user in eyes.answer("admin", "cloud.user.get_list"))
+        people = sorted(user["login"] for user in eyes.listed("admin", "cloud.user.get_list"))
         eyes.expect("the cloud's people", people, sorted((*LOGINS, "admin")))

@@ -300,7 +300,8 @@ class Simulation(Asking):
         self.readers = {login: Reader(self.net, login) for login in LOGINS}
 
     def note(self, *fields: Any) -> None:
-        self.journal.append(f"{self.schedule.seconds():.6f} {' '.join(str(field) for field in fields)}")
+        line = f"{self.schedule.seconds():.6f} {' '.join(str(field) for field in fields)}"
+        self.journal.append(line.replace(str(self._state_dir.parent), ""))  # where it is run tells two runs apart
 
     def _observe(self, entry: dict[str, Any]) -> None:
         if self.over or entry.get("log_level") is LogLevel.debug:

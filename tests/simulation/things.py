@@ -36,7 +36,7 @@ class Things(Questions):
     def _lists(self, login: str) -> None:
         eyes = self.eyes
         for shared in (False, True):
-            listed = eyes.answer(login, "user.vm.get_list", **({"shared": True} if shared else {}))
+            listed = eyes.listed(login, "user.vm.get_list", **({"shared": True} if shared else {}))
             what = f"the list of VMs {'shared with' if shared else 'of'} {login}"
             wanted = self._live(login, shared=shared)
             eyes.expect(what, [vm["vm_id"] for vm in listed], [thing.id for thing in wanted])
@@ -48,14 +48,14 @@ class Things(Questions):
                         eyes.expect(f"{login}'s level in {what} of {thing.id}", vm["access"], self.level(login, thing))
         whole = [thing.id for thing in self._live(login, shared=False)]
         eyes.expect(
-            f"the first page of {login}", [vm["vm_id"] for vm in eyes.answer(login, "user.vm.get_list", limit=2)],
+            f"the first page of {login}", [vm["vm_id"] for vm in eyes.listed(login, "user.vm.get_list", limit=2)],
             whole[:2],
         )  # fmt: skip
         closed = [thing.id for thing in self.model.vms.values() if thing.owner == login and thing.ended < EVER]
-        listed = eyes.answer(login, "user.vm.get_list", closed=True)
+        listed = eyes.listed(login, "user.vm.get_list", closed=True)
         eyes.expect(f"the ended VMs of {login}", sorted(vm["vm_id"] for vm in listed), sorted(closed))
         for kind in ("system", "storage", "iso"):
-            listed = eyes.answer(login, f"user.{kind}_image.get_list")
+            listed = eyes.listed(login, f"user.{kind}_image.get_list")
             wanted_ids = [i for i in self._images_of(login) if self.images[i].kind == kind]
             eyes.expect(f"the {kind} images of {login}", [image["image_id"] for image in listed], wanted_ids)
             for image in listed:
@@ -68,7 +68,7 @@ class Things(Questions):
         seen = [thing for kind in ("vm", "image") for thing in self._seen(login, kind)]
         uuids = {(self.rows if t.kind == "vm" else self.images)[t.id].uuid for t in seen}
         asked = [row.uuid for row in (*self.rows.values(), *self.images.values())][-60:]
-        found = eyes.answer(login, "user.object.find", uuids=asked)
+        found = eyes.listed(login, "user.object.find", uuids=asked)
         eyes.expect(f"what {login} finds", {each["uuid"] for each in found}, uuids & set(asked))
         eyes.expect("users in the administrator's list", eyes.answer(login, "admin.vm.get_list"), _refusal(self))
         used = eyes.answer(login, "user.user.check_quota")
