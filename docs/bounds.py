@@ -228,6 +228,7 @@ OTHERS: Final[Mapping[str, str]] = {
     "cm.rpc.credentials": "lengths",
     "cm.rpc.events:KINDS_MAX": "length of a list",
     "cm.rpc.http.websocket": "length of a close frame's reason",
+    "cm.rpc.transfer_client": "what a client of ours reads",
     "cm.rpc.websocket_client": "what a client of ours reads",
     "cm.rpc.http_caller": "what a client of ours keeps",
     "cm.rpc.limits": "defaults of the settings limits.*",

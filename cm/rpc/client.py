@@ -124,14 +124,19 @@ class RpcClient:
             raise WrongScheme(self.url, f"it speaks TLS; its address is https://{parts.netloc}")
 
     def _connect(self) -> http.client.HTTPConnection:
-        if self.url.startswith("unix:"):
-            return _UnixConnection(self.url.removeprefix("unix:"), self._timeout_s)
-        parts = urlsplit(self.url)
-        if parts.scheme == "https" and self._context is not None:
-            return TlsConnection(parts.hostname or "", parts.port, timeout=self._timeout_s, context=self._context)
-        if parts.scheme == "http":
-            return _Connection(parts.hostname or "", parts.port, timeout=self._timeout_s)
-        raise ValueError(f"{self.url} is neither https, http nor unix")
+        return connection_to(self.url, self._context, self._timeout_s)
+
+
+def connection_to(url: str, context: ssl.SSLContext | None, timeout_s: float) -> http.client.HTTPConnection:
+    """A connection that is made when it is first used; ``context`` of https alone."""
+    if url.startswith("unix:"):
+        return _UnixConnection(url.removeprefix("unix:"), timeout_s)
+    parts = urlsplit(url)
+    if parts.scheme == "https" and context is not None:
+        return TlsConnection(parts.hostname or "", parts.port, timeout=timeout_s, context=context)
+    if parts.scheme == "http":
+        return _Connection(parts.hostname or "", parts.port, timeout=timeout_s)
+    raise ValueError(f"{url} is neither https, http nor unix")
 
 
 class _Connection(http.client.HTTPConnection):

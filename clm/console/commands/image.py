@@ -19,6 +19,7 @@ from clm.console.output import emit, emit_list
 from clm.console.problems import OperationFailed, Problem, one_line
 from clm.console.scope import all_clusters as all_clusters_option
 from clm.console.scope import scope
+from clm.console.uploading import send_file
 from clm.console.values import NamedType, Real
 from clm.console.waiting import POLL_S, Deadline, Watch, because, interruptible
 from cm.rpc.errors import Unavailable
@@ -105,6 +106,57 @@ def import_(
     made = console.change(method, params, cluster=cluster)
     if wait and not console.options.dry_run:
         made = wait_image(console, made, cluster, wait_timeout, None if storage else kind)
+    emit(console, made, "system_image")
+
+
+@verb(image, "upload", changes=True)
+@click.argument("file", metavar="FILE")
+@click.option("--storage", type=NamedType("storage"), metavar="STORAGE", help="Where to keep it, as administrator.")
+@click.option("--name", help="Without it, the file's name.")
+@click.option("--description", default="")
+@click.option("--kind", type=click.Choice(KINDS), default="system", show_default=True)
+@click.option("--access", type=click.Choice(["private", "public"]), help="Administrators' are public without it.")
+@click.option("--format", "image_format", type=click.Choice(FORMATS), help="What is found must be this.")
+@click.option("--platform", help="The guest's kind of system.")
+@click.option("--sha256", metavar="HEX", help="What the file must have; it is compared before it is sent.")
+@click.option("--disk-controller", type=click.Choice(["virtio", "scsi", "sata", "ide"]), help="virtio without it.")
+@click.option("--network-device", type=click.Choice(["virtio", "e1000", "rtl8139"]), help="virtio without it.")
+@click.option("--video-device", type=click.Choice(["vga", "virtio", "cirrus"]), help="vga without it.")
+@click.option("--again", is_flag=True, help="Begin anew, whatever of it has come already.")
+@click.option("--wait", is_flag=True, help="Until it can be used; exit code 5 if it fails.")
+@click.option("--wait-timeout", type=Real(0), default=3600.0, show_default=True, metavar="SECONDS")
+def upload(
+    console: Console, file: str, storage: str | None, name: str | None, description: str, kind: str,
+    access: str | None, image_format: str | None, platform: str | None, sha256: str | None,
+    disk_controller: str | None, network_device: str | None, video_device: str | None, again: bool, wait: bool,
+    wait_timeout: float,
+) -> None:  # fmt: skip
+    """
+    Upload a file of this machine as an image of your own, or as an administrator, who says on which storage.
+
+    It may be packed (gz, bz2, xz, zst, zip of one file), and in a format that becomes qcow2 (vmdk, vdi, vhd, vhdx).
+    What was interrupted goes on where it was, when the same command is given again. Its checksum goes with it, so what
+    is there then is what was here.
+    """
+    if not storage and access == "public":
+        raise Problem("An image of your own is private; an administrator's, with --storage, may be public.")
+    path = PurePosixPath(os.path.basename(file))
+    stem = path.with_suffix("") if path.suffix.lower() in _PACKED else path
+    values = {
+        "name": name or stem.stem or "image", "description": description, "filename": path.name, "format": image_format,
+        "platform": platform, "disk_controller": disk_controller, "network_device": network_device,
+        "video_device": video_device,
+    }  # fmt: skip
+    params: dict[str, Any] = {key: value for key, value in values.items() if value is not None}
+    method, cluster = f"user.{kind}_image.upload", console.cluster()
+    if storage:
+        found = find(console, "storage", storage, admin=True)
+        params |= {"storage_id": found.id, "kind": kind, "access": access or "public"}
+        method, cluster = "admin.system_image.upload", found.cluster
+    made = send_file(console, file, method, params, cluster, _digest("sha256", sha256, 64), again)
+    if wait and not console.options.dry_run:
+        where = cluster or str(made.get("cluster") or "")
+        made = wait_image(console, made, where, wait_timeout, None if storage else kind)
     emit(console, made, "system_image")
 
 
