@@ -12,6 +12,8 @@ from clm.console.problems import one_line
 
 SENTENCES: Final = {
     "vm_ended": "VM {name} ended by itself; it is {then} now.",
+    "disk_lost": "What was on disk {name} is lost, says an administrator.",
+    "disk_found": "Disk {name} was lost, and is there again.",
     "vm_moved": "VM {name} was stopped and started again, on another node: its own was emptied.",
     "vm_saved": "VM {name} was saved as image {image_name}, and is gone.",
     "image_imported": "Image {name} is there.",

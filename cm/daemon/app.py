@@ -255,6 +255,7 @@ class ClusterManager:
         if self.settings.cluster.workers:
             subscribe(TOPIC, self.engine.wake)
             subscribe("look", self.reconciler.hint)
+            subscribe("storages", self.reconciler.hint_storages)
         subscribe("node", self.reconciler.forget)
         # After the authenticator has forgotten: what it then finds out anew says who may stay.
         subscribe("account", self.events.account_changed, at_once=True)

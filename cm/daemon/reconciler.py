@@ -122,6 +122,11 @@ class Reconciler:
         if subject:
             self._clock.callLater(HINT_S, self.look, int(subject))
 
+    def hint_storages(self, subject: str) -> None:
+        """Notification ``storages``: an administrator wants something done that a pass over them does."""
+        if subject:
+            self.storages.within(HINT_S)
+
     def look(self, node_id: int, known: Recorded | None = None) -> None:
         """
         Pass over a node now.

@@ -48,6 +48,7 @@ class Drift(Base):
     subject: Mapped[str]  # domain uuid, or "<storage>/<volume>"
     evidence: Mapped[dict[str, Any]] = mapped_column(JSONB)
     proposal: Mapped[Empty]
+    approved_at: Mapped[datetime | None]  # an administrator wants what is proposed; the next pass that can does it
     first_seen_at: Mapped[Now]
     last_seen_at: Mapped[Now]
     closed_at: Mapped[datetime | None]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -33,4 +35,5 @@ class Volume(Base):
     claimed_bytes: Mapped[Zero]  # what is claimed on its storage and of its owner's quota
     allocated_bytes: Mapped[int | None]  # what it took when its storage was last listed
     made: Mapped[No]  # it is finished; a copy without this mark is thrown away and made again
+    lost_at: Mapped[datetime | None]  # an administrator said that it will not be found again; None once it is
     created_at: Mapped[Now]

@@ -14,7 +14,7 @@ from cm.interfaces.network import NetworkSpec
 from cm.interfaces.node import INode
 from cm.interfaces.source import path_of
 from cm.operations.base import Kind, Work, others_stopped, register, vm_of
-from cm.rpc.errors import CloudError, ObjectNotFound, RunsElsewhere
+from cm.rpc.errors import CloudError, ObjectNotFound, RunsElsewhere, VolumeLost
 from cm.rpc.vocabulary import CauseKind, DiskFormat, VolumeMode, Wanted
 from cm.rules.cause import Cause
 from cm.rules.operation import ObjectKind, OperationKind
@@ -127,6 +127,9 @@ def _prepare(session: Session, row: VMRow, policy: ClusterPolicy) -> Launch:
         raise ObjectNotFound("node of vm", row.id)
     refuse_held(session, row.id)
     disks = disks_of(session, row.id)
+    for disk in disks:
+        if disk.lost:
+            raise VolumeLost(disk.device)
     plan = domain_plan(session, row.id, vnc_password(policy.secret, row.uuid, row.vnc_generation), disks)
     volumes = plans_of(disks)
     return Launch(

@@ -21,6 +21,7 @@ class Drift(TypedDict):
     subject: Annotated[str, Meta(examples=["vm-17"], description="What it is about: a domain's uuid, a volume.")]
     evidence: Annotated[Map, Meta(description="What was seen, by the kind.")]
     proposal: Annotated[Prose, Meta(description="What admin.drift.apply does, or what to do by hand.")]
+    approved: Annotated[Time | None, Meta(description="Since when what is proposed waits for the next pass to do it.")]
     first_seen: Time
     last_seen: Time
     age_s: Seconds
@@ -29,7 +30,7 @@ class Drift(TypedDict):
 
 
 class SettledDrift(TypedDict):
-    """A finding that is closed."""
+    """A finding that is closed, or that the next pass over its storage settles."""
 
     drift_id: Number
     operation_id: NotRequired[Annotated[Number, Meta(description="Where it takes one to do what was proposed.")]]

@@ -182,6 +182,7 @@ class DiskState(StrEnum):
     OK = "ok"
     FAILED = "failed"
     TRASHED = "trashed"
+    LOST = "lost"  # its volume is missing, and given up
     DELETED = "deleted"  # its volume is being deleted
 
 

@@ -18,6 +18,7 @@ from uuid import UUID
 _NUMBER: Final = "[1-9][0-9]{0,17}"
 _UUID: Final = "[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 _DOMAIN: Final = re.compile(f"vm-({_NUMBER})")
+_POOL: Final = re.compile(f"wawel-({_NUMBER})")
 _NETWORK: Final = "wawel-"
 _VOLUME: Final = re.compile(f"(?P<kind>vm|image)-(?P<uuid>{_UUID})(?P<rest>[-.].*)", re.DOTALL)
 _ROOT: Final = "-root.qcow2"
@@ -45,6 +46,12 @@ def vm_of_domain(name: str) -> int | None:
 def pool_name(storage_id: int) -> str:
     """A storage's pool on the nodes."""
     return f"wawel-{storage_id}"
+
+
+def storage_of_pool(pool: str) -> int | None:
+    """The number of the storage whose pool has this name; None: none of ours."""
+    found = _POOL.fullmatch(pool)
+    return int(found[1]) if found else None
 
 
 def network_name(network: str) -> str:

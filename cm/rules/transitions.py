@@ -181,6 +181,8 @@ IMAGE: Final = Noun(
         ([_I.ADDING], "import abandoned", [_I.DELETED], ASKER),
         ([_I.ADDING], "save failed or abandoned", ENDED, "`vm_save_and_shutdown`; who may save the VM"),
         ([_I.FAILED], "operation.retry", [_I.ADDING], ASKER),
+        ([_I.OK], "drift.apply: its volume is lost", [_I.FAILED], "an administrator"),
+        ([_I.FAILED], "its volume is found again", [_I.OK], "a pass over its storage"),
         ([_I.FAILED], "failed for `images.failed_s`", ENDED, "the cluster manager"),
         ([_I.OK, _I.FAILED], "image.delete", [_I.DELETED], "its owners, administrators"),
         ([_I.DELETED], "volume gone", ENDED, "`image_delete`"),

@@ -8,11 +8,15 @@ from cm.results.drift import SettledDrift
 from cm.rpc.errors import NotApplicable, RunsElsewhere
 from cm.rpc.vocabulary import CauseKind, DriftKind, Seen, SeenReason, Wanted
 from cm.rules.cause import Cause
+from cm.rules.names import storage_of_pool
 from cm.rules.operation import ObjectKind, OperationKind
+from cm.rules.stray import DELETE, LOST
+from cm.runtime.database import notify
 from cm.services.context import ClusterCall
 from cm.services.evidence import now, record_end
 from cm.services.host import accept
-from cm.store.drift import DriftRow, close_drift, lock_drift
+from cm.services.lost import note_lost
+from cm.store.drift import DriftRow, approve_drift, close_drift, lock_drift
 from cm.store.host import lock_host
 from cm.store.operation import open_operation
 from cm.store.unknown import runs_elsewhere
@@ -59,6 +63,17 @@ def apply(caller: ClusterCall, drift_id: int) -> SettledDrift:
         render_vm(session, row.id)
     elif drift.kind == DriftKind.OTHER_HOST:
         accept(session, drift.node_id)
+    elif drift.kind == DriftKind.LEAKED_VOLUME and drift.plan == DELETE:
+        # A pass looks again that nothing uses it, deletes it, and closes the finding.
+        approve_drift(session, drift_id)
+        notify(session, "storages", drift.node_id)
+        caller.note("apply", drift_id=drift_id, volume=drift.subject, proposal=drift.proposal)
+        return answer
+    elif drift.kind == DriftKind.MISSING_VOLUME and drift.plan == LOST:
+        pool, _, volume = drift.subject.partition("/")
+        storage_id = storage_of_pool(pool)
+        assert storage_id is not None
+        note_lost(session, storage_id, volume)
     else:
         raise NotApplicable(drift_id, drift.proposal or "look at it, and dismiss the finding")
     close_drift(session, drift_id, "applied")

@@ -2,7 +2,8 @@
 The slow pass over storages: volumes that nothing of ours needs any more, and volumes that are missing.
 
 A leaked volume that was a closed VM's or a given-up image's is deleted, since nobody can miss it, once no domain can
-write to it; one that we cannot account for becomes a row of the drift ledger, as does a missing one.
+write to it; one that we cannot account for becomes a row of the drift ledger, as does a missing one. What an
+administrator approved of there the pass deletes, after its own look that nothing uses it.
 """
 
 from __future__ import annotations
@@ -19,8 +20,10 @@ from cm.rpc.errors import CloudError, StorageUnreached
 from cm.rpc.vocabulary import DriftKind
 from cm.rules.names import console_of, pool_name, volume_of
 from cm.rules.reconcile import Finding
+from cm.rules.stray import leftover, missing
 from cm.services.context import AsyncClusterCall, Services
-from cm.store.drift import record_storage_findings
+from cm.services.lost import note_found
+from cm.store.drift import approved_volumes, record_storage_findings
 from cm.store.storage import get_storage, node_reaching
 from cm.store.unknown import held_volumes
 from cm.store.volume import ended, expected, record_allocation
@@ -97,27 +100,30 @@ async def settle_storage(services: Services, storage_id: int, node_id: int) -> t
     }
     closed = await database.read(ended, sorted(set(uuids.values())))
     over = closed.over | await not_running(services, closed.last_on)
+    approved = await database.read(approved_volumes, pool)
     findings: list[Finding] = []
     deleted: list[str] = []
+    by_name = {volume.name: volume for volume in volumes}
     for name, uuid in uuids.items():
-        if name in used:
-            findings.append(Finding(DriftKind.LEAKED_VOLUME, f"{pool}/{name}", None, (), f"leave it: {used[name]}"))
-        elif uuid in over or (uuid in closed.logged and console_of(name) is not None):
+        needless = uuid in over or (uuid in closed.logged and console_of(name) is not None)
+        waits_for = None if needless else closed.last_on.get(uuid)
+        if name not in used and (needless or (waits_for is None and name in approved)):
             log.warn("storage {id}: leftover volume {name} is deleted", id=storage_id, name=name)
             try:
                 await fleet.node(node_id).volumes.delete(pool, name)
                 deleted.append(name)
+                continue
             except CloudError as error:
                 log.info("storage {id}: {name}: {error}", id=storage_id, name=name, error=str(error))
-        elif uuid in closed.last_on:
-            proposal = f"it is deleted when node {closed.last_on[uuid]} has no domain of it any more, or is deleted"
-            findings.append(Finding(DriftKind.LEAKED_VOLUME, f"{pool}/{name}", None, (), proposal))
-        else:
-            proposal = "delete it by hand, when you know what it was; an older dump may just not know it"
-            findings.append(Finding(DriftKind.LEAKED_VOLUME, f"{pool}/{name}", None, (), proposal))
+                if needless:
+                    continue
+        seen = by_name[name]
+        taken = (seen.allocation_bytes, seen.capacity_bytes)
+        findings.append(leftover(pool, name, taken, seen.base.rpartition("/")[2], used.get(name), waits_for))
     # Asked again: what ended while the storage was listed is not missing.
     still = (await database.read(expected, storage_id)).live
-    for name in sorted((before.live & still) - present):
-        findings.append(Finding(DriftKind.MISSING_VOLUME, f"{pool}/{name}", None, (), "restore it from a backup"))
+    findings += [missing(pool, name) for name in sorted((before.live & still) - present)]
+    if before.lost & present:
+        await database.transact(note_found, storage_id, sorted(before.lost & present))
     await database.transact(record_storage_findings, pool, node_id, findings, KINDS)
     return deleted, findings

@@ -27,7 +27,8 @@ from cm.store.rendered import Rendered, rendered
 _NAME: Final = "coalesce(nullif(k.name, ''), i.name, (SELECT v.name FROM attachment t JOIN vm v ON v.id = t.vm_id"
 _NAME_SQL: Final = f"{_NAME} WHERE t.disk_id = k.id ORDER BY t.vm_id LIMIT 1), '')"
 _STATE: Final = (
-    "CASE WHEN i.state IN ('adding', 'failed', 'deleted') THEN i.state WHEN k.trashed_at IS NOT NULL THEN 'trashed'"
+    "CASE WHEN u.lost_at IS NOT NULL THEN 'lost'"
+    " WHEN i.state IN ('adding', 'failed', 'deleted') THEN i.state WHEN k.trashed_at IS NOT NULL THEN 'trashed'"
     " WHEN NOT u.made THEN 'adding' ELSE 'ok' END"
 )
 

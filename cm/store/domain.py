@@ -38,7 +38,8 @@ _DISKS = Prepared(
     "disks_of_vm",
     """
 SELECT a.device, a.bus, a.read_only, a.cdrom, a.boot_order, a.delete_with_vm, u.id AS volume_id, u.storage_id,
-       u.name AS volume, u.format, u.mode, u.size_bytes, u.made, b.name AS base, b.format AS base_format
+       u.name AS volume, u.format, u.mode, u.size_bytes, u.made, u.lost_at IS NOT NULL AS lost, b.name AS base,
+       b.format AS base_format
   FROM attachment a LEFT JOIN disk k ON k.id = a.disk_id LEFT JOIN volume u ON u.id = k.volume_id
   LEFT JOIN volume b ON b.id = u.backing_id
  WHERE a.vm_id = :id ORDER BY a.number

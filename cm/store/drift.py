@@ -55,12 +55,30 @@ def record_storage_findings(
     _keep(session, node_id, findings)
     session.execute(
         text(
-            "UPDATE drift SET closed_at = clock_timestamp(), outcome = 'gone' WHERE closed_at IS NULL"
+            "UPDATE drift SET closed_at = clock_timestamp(),"
+            " outcome = CASE WHEN approved_at IS NULL THEN 'gone' ELSE 'applied' END WHERE closed_at IS NULL"
             " AND kind = ANY(CAST(:kinds AS text[])) AND starts_with(subject, :pool)"
             " AND NOT (node_id = :n AND (kind || ' ' || subject) = ANY(CAST(:subjects AS text[])))"
         ),
         {**parameters, "subjects": _subjects(findings)},
     )
+
+
+def approved_volumes(session: Session, pool: str) -> frozenset[str]:
+    """The volumes of a storage that an administrator wants deleted, by its pool."""
+    found = session.scalars(
+        text(
+            "SELECT subject FROM drift WHERE closed_at IS NULL AND approved_at IS NOT NULL AND kind = :kind"
+            " AND starts_with(subject, :pool)"
+        ),
+        {"kind": DriftKind.LEAKED_VOLUME, "pool": f"{pool}/"},
+    )
+    return frozenset(subject.partition("/")[2] for subject in found)
+
+
+def approve_drift(session: Session, drift_id: int) -> None:
+    """What is proposed is to be done by the next pass that finds it so still."""
+    session.execute(text("UPDATE drift SET approved_at = clock_timestamp() WHERE id = :id"), {"id": drift_id})
 
 
 def close_storage_findings(session: Session, pool: str) -> None:
@@ -83,7 +101,8 @@ _KEEP = text(
 INSERT INTO drift (kind, node_id, vm_id, subject, evidence, proposal)
 VALUES (:kind, :node_id, :vm_id, :subject, CAST(:evidence AS jsonb), :proposal)
 ON CONFLICT (kind, node_id, subject) WHERE closed_at IS NULL
-DO UPDATE SET last_seen_at = clock_timestamp(), evidence = excluded.evidence, proposal = excluded.proposal
+DO UPDATE SET last_seen_at = clock_timestamp(), evidence = excluded.evidence, proposal = excluded.proposal,
+              approved_at = CASE WHEN excluded.evidence->'plan' = drift.evidence->'plan' THEN drift.approved_at END
 """
 )
 
@@ -146,6 +165,8 @@ class DriftRow:
     kind: DriftKind
     node_id: int
     vm_id: int | None
+    subject: str
+    plan: str  # of volumes, by ``rules/stray.py``; "": none
     proposal: str
 
 
@@ -156,12 +177,16 @@ def lock_drift(session: Session, drift_id: int) -> DriftRow:
     :raises ObjectNotFound: absent, or settled.
     """
     found = session.execute(
-        text("SELECT id, kind, node_id, vm_id, proposal FROM drift WHERE id = :id AND closed_at IS NULL FOR UPDATE"),
+        text(
+            "SELECT id, kind, node_id, vm_id, subject, coalesce(evidence->>'plan', '') AS plan, proposal FROM drift"
+            " WHERE id = :id AND closed_at IS NULL FOR UPDATE"
+        ),
         {"id": drift_id},
     ).first()
     if found is None:
         raise ObjectNotFound("drift", drift_id)
-    return DriftRow(found.id, DriftKind(found.kind), found.node_id, found.vm_id, found.proposal)
+    kind = DriftKind(found.kind)
+    return DriftRow(found.id, kind, found.node_id, found.vm_id, found.subject, found.plan, found.proposal)
 
 
 def close_drift(session: Session, drift_id: int, outcome: str) -> None:
@@ -186,7 +211,7 @@ def close_node_findings(session: Session, node_id: int) -> None:
 _LIST = text(
     """
 SELECT d.id AS drift_id, d.kind, d.node_id, n.name AS node, d.vm_id, d.subject, d.evidence, d.proposal,
-       d.first_seen_at AS first_seen, d.last_seen_at AS last_seen,
+       d.approved_at AS approved,       d.first_seen_at AS first_seen, d.last_seen_at AS last_seen,
        extract(epoch FROM clock_timestamp() - d.first_seen_at)::bigint AS age_s, d.closed_at AS closed, d.outcome
   FROM drift d JOIN node n ON n.id = d.node_id
  WHERE (d.closed_at IS NOT NULL) = :closed AND (CAST(:node_id AS bigint) IS NULL OR d.node_id = :node_id)

@@ -18,6 +18,7 @@ class Expected:
 
     live: frozenset[str]  # volumes that must be there
     passing: frozenset[str]  # those on record, and logs that an older version began; what is under way may come and go
+    lost: frozenset[str]  # volumes that nobody expects to be found again
     left: frozenset[str]  # uuids of images that have ended and are still worked on
 
 
@@ -25,14 +26,17 @@ def expected(session: Session, storage_id: int) -> Expected:
     live = session.scalars(
         text(
             "SELECT u.name FROM volume u JOIN disk k ON k.volume_id = u.id WHERE u.storage_id = :s AND u.made"
+            " AND u.lost_at IS NULL"
             " AND k.image_id IS NULL AND NOT EXISTS (SELECT 1 FROM attachment a JOIN operation o ON o.vm_id = a.vm_id"
             f"  AND {is_open('o')} WHERE a.disk_id = k.id)"
             " UNION ALL SELECT u.name FROM volume u JOIN image i ON i.volume_id = u.id"
-            " WHERE u.storage_id = :s AND i.state IN ('ok', 'trashed')"
+            " WHERE u.storage_id = :s AND i.state IN ('ok', 'trashed') AND u.lost_at IS NULL"
         ),
         {"s": storage_id},
     )
-    passing = session.scalars(text("SELECT name FROM volume WHERE storage_id = :s"), {"s": storage_id})
+    known = session.execute(
+        text("SELECT name, lost_at IS NOT NULL AS lost FROM volume WHERE storage_id = :s"), {"s": storage_id}
+    ).all()
     left = session.scalars(
         text(
             "SELECT i.uuid::text FROM operation_object h JOIN image i ON i.id = h.object_id"
@@ -41,7 +45,12 @@ def expected(session: Session, storage_id: int) -> Expected:
     )
     logging_here = text("SELECT uuid FROM vm WHERE closed_at IS NULL AND launches > 0 AND console_node_id IS NULL")
     consoles = {console_volume(uuid) for uuid in session.scalars(logging_here)}
-    return Expected(frozenset(live), frozenset(passing) | consoles, frozenset(left))
+    return Expected(
+        frozenset(live),
+        frozenset(row.name for row in known) | consoles,
+        frozenset(row.name for row in known if row.lost),
+        frozenset(left),
+    )
 
 
 def record_allocation(session: Session, storage_id: int, taken: Sequence[tuple[str, int]]) -> None:
@@ -98,4 +107,61 @@ def ended(session: Session, uuids: Sequence[str]) -> Ended:
         frozenset(row.uuid for row in found if row.node_id is None),
         frozenset(logged),
         {row.uuid: row.node_id for row in found if row.node_id is not None},
+    )
+
+
+# ------------------------------------------------------------------ lost and found
+
+
+@dataclass(frozen=True)
+class Concerned:
+    """
+    Whom it concerns that a volume is lost.
+
+    :ivar name: of the disk or image that was on it.
+    :ivar image_id: its entry in the catalogue, or None; ``disk_id`` likewise.
+    :ivar vm_ids: of VMs that have it attached.
+    :ivar account_ids: its owner, and those VMs'.
+    """
+
+    name: str
+    image_id: int | None
+    disk_id: int | None
+    vm_ids: tuple[int, ...]
+    account_ids: tuple[int, ...]
+
+
+_CONCERNED = text(
+    """
+SELECT i.id AS image_id, k.id AS disk_id, coalesce(i.account_id, k.account_id) AS account_id,
+       coalesce(nullif(k.name, ''), i.name, '') AS name,
+       (SELECT coalesce(json_agg(json_build_array(v.id, v.account_id, v.name) ORDER BY v.id), '[]')
+          FROM attachment t JOIN vm v ON v.id = t.vm_id WHERE t.disk_id = k.id) AS vms
+  FROM volume u LEFT JOIN disk k ON k.volume_id = u.id LEFT JOIN image i ON i.volume_id = u.id WHERE u.id = :id
+"""
+)
+
+
+def write_lost(session: Session, storage_id: int, name: str, *, lost: bool) -> Concerned | None:
+    """
+    :param lost: whether nobody expects it to be found, or it was.
+    :return: whom it concerns; None where there is no such volume on record, or it was so already.
+    """
+    volume_id = session.scalar(
+        text(
+            "UPDATE volume SET lost_at = CASE WHEN :lost THEN clock_timestamp() END WHERE storage_id = :s"
+            " AND name = :name AND (lost_at IS NULL) = :lost RETURNING id"
+        ),
+        {"s": storage_id, "name": name, "lost": lost},
+    )
+    row = None if volume_id is None else session.execute(_CONCERNED, {"id": volume_id}).one()
+    if row is None:
+        return None
+    owners = (row.account_id, *(account_id for _, account_id, _ in row.vms))
+    return Concerned(
+        row.name or next((vm_name for _, _, vm_name in row.vms), ""),
+        row.image_id,
+        row.disk_id,
+        tuple(vm_id for vm_id, _, _ in row.vms),
+        tuple(dict.fromkeys(owner for owner in owners if owner is not None)),
     )

@@ -6,10 +6,12 @@ import time
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from cm.interfaces.volume import StorageSpec
+from cm.rpc.errors import CloudError, NotApplicable
 from cm.rpc.vocabulary import DiskFormat, StorageKind
 from support.cloud import MemoryCloud, run
 
@@ -95,6 +97,77 @@ def test_erased(two: MemoryCloud, end: str) -> None:
             time.sleep(0.1)
     assert not after_a_pass()
     assert f"{pool}/{disk}" not in {row["subject"] for row in two.call("admin.drift.get_list", account="admin")}
+
+
+def test_plans(cloud: MemoryCloud) -> None:
+    """An administrator has a leftover deleted, after a look that nothing uses it, and what is missing marked as lost;
+    restored, it is as it was."""
+    node, pool = next(iter(cloud.memory.values())), f"wawel-{cloud.storage_id}"
+    vm, healthy = cloud.create(name="lost"), cloud.create(name="healthy")
+    for each in (vm, healthy):
+        cloud.wait(each["vm_id"], "running")
+    disk, strange = f"vm-{vm['uuid']}-root.qcow2", f"vm-{uuid.uuid4()}-root.qcow2"
+    base = f"vm-{uuid.uuid4()}-root.qcow2"
+    node.volumes.create_empty(pool, base, DiskFormat.QCOW2, 2**20)
+    node.volumes.create_overlay(pool, strange, base, DiskFormat.QCOW2, 2**20)
+    node.hypervisor.destroy(vm["uuid"])
+    cloud.wait(vm["vm_id"], "stopped")
+    kept = node.world.storages.share(pool).volumes.pop(disk)
+
+    def rows(closed: bool = False) -> dict[str, dict[str, Any]]:
+        run(cloud.manager.reconciler.check_storages)
+        found = cloud.call("admin.drift.get_list", {"closed": closed}, account="admin")
+        return {row["subject"].partition("/")[2]: row for row in found}
+
+    def apply(volume: str) -> None:
+        drift_id = rows()[volume]["drift_id"]
+        cloud.call("admin.drift.apply", [drift_id], account="admin")
+
+    assert {name: row["evidence"]["plan"] for name, row in rows().items()} == {
+        strange: "delete", base: "leave", disk: "mark_lost"
+    }  # fmt: skip
+    assert rows()[strange]["evidence"]["base"] == base
+    with pytest.raises(NotApplicable):
+        apply(base)
+    apply(strange)
+    cloud.until(lambda: strange not in {v.name for v in node.volumes.list_all(pool)}, "it is deleted")
+    assert rows(closed=True)[strange]["outcome"] == "applied"
+    # What came into use since is left alone, and has to be approved of again.
+    drift_id = rows()[base]["drift_id"]
+    cloud.sql("UPDATE drift SET approved_at = now() WHERE id = :i", i=drift_id)
+    node.volumes.create_overlay(pool, strange, base, DiskFormat.QCOW2, 2**20)
+    assert rows()[base]["evidence"]["plan"] == "leave"
+    node.volumes.delete(pool, strange)
+    assert rows()[base]["approved"] is None and base in {v.name for v in node.volumes.list_all(pool)}
+    apply(disk)
+    assert disk not in rows() and cloud.vm(vm["vm_id"])["state"] == "error"
+    (shown,) = cloud.call("user.disk.get_list", {"vm_id": vm["vm_id"]})
+    assert shown["state"] == "lost"
+    assert [row["code"] for row in cloud.call("user.message.get_list")][:1] == ["disk_lost"]
+    failed = cloud.ended(cloud.call("user.vm.start", [vm["vm_id"]])["operation_id"])
+    assert failed["state"] == "failed" and failed["error"] == "volume_lost"
+    node.world.storages.share(pool).volumes[disk] = kept
+    assert disk not in rows()
+    assert cloud.call("user.message.get_list")[0]["code"] == "disk_found"
+    cloud.call("user.vm.start", [vm["vm_id"]])
+    cloud.wait(vm["vm_id"], "running")
+
+
+def test_lost_image(cloud: MemoryCloud) -> None:
+    """An image that is lost makes no VMs, and can be deleted; what it claims is counted until then."""
+    node, pool = next(iter(cloud.memory.values())), f"wawel-{cloud.storage_id}"
+    run(cloud.manager.reconciler.check_storages)
+    kept = node.world.storages.share(pool).volumes.pop("image-1.qcow2")
+    run(cloud.manager.reconciler.check_storages)
+    (row,) = cloud.call("admin.drift.get_list", account="admin")
+    cloud.call("admin.drift.apply", [row["drift_id"]], account="admin")
+    with pytest.raises(CloudError):
+        cloud.create()
+    assert cloud.call("admin.system_image.get_by_id", [cloud.image_id], account="admin")["state"] == "failed"
+    node.world.storages.share(pool).volumes["image-1.qcow2"] = kept
+    run(cloud.manager.reconciler.check_storages)
+    cloud.wait(cloud.create()["vm_id"], "running")
+    assert cloud.leaks() == []
 
 
 def test_two_storages(cloud: MemoryCloud) -> None:

@@ -41,6 +41,7 @@ from cm.rpc.errors.machines import (
     StreamIdle,
     TicketRefused,
     TrayLocked,
+    VolumeLost,
     VolumeNotFound,
 )
 from cm.rpc.errors.objects import (
@@ -167,6 +168,7 @@ __all__ = [
     "UploadTooLong",
     "VMBusy",
     "VersionChanged",
+    "VolumeLost",
     "VolumeNotFound",
     "WrongDiskState",
     "WrongImageState",

@@ -121,6 +121,13 @@ class VolumeNotFound(NotFound):
 
 
 @dataclass(eq=False)
+class VolumeLost(Conflict):
+    code = "volume_lost"
+    message = "What was on disk {name} is lost; an administrator may restore it from a backup, or delete what has it."
+    name: str
+
+
+@dataclass(eq=False)
 class ConsoleInUse(Conflict):
     code = "console_in_use"
     message = "Somebody speaks to the serial console of {name} already; it can be taken from them."
