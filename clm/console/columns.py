@@ -57,6 +57,12 @@ def used(name: str, of: str, power: int | None = None) -> Callable[[Object], Any
     return get
 
 
+def storage_state(item: Object) -> str:
+    """What keeps new volumes off it, or that they go there first."""
+    told = {"locked": "locked", "draining": "draining", "full_since": "full", "is_default": "default"}
+    return ", ".join(word for member, word in told.items() if item.get(member))
+
+
 def locked(item: Object) -> str:
     state = str(item.get("state") or "")
     return f"{state}, locked" if item.get("locked") and state else "locked" if item.get("locked") else state
@@ -149,7 +155,7 @@ NOUNS: Final[dict[str, tuple[Column, ...]]] = {
         "STORAGES=storages.name", _age("seen_at", "SEEN"),
     ),
     "storage": _columns(
-        "ID=storage_id", "NAME", "KIND", Column("STATE", locked),
+        "ID=storage_id", "NAME", "KIND", Column("STATE", storage_state),
         Column("SIZE", used("claimed_bytes", "capacity_bytes", 0)),
         "PATH", "NODES=nodes.name",
     ),

@@ -148,7 +148,7 @@ class VolumeCalls(_Calls):
     source = _quick(lambda node: node.volumes.source)
     create_overlay = _slow(lambda node: node.volumes.create_overlay)
     create_copy = _lasting(lambda node: node.volumes.create_copy, COPY_S)
-    create_empty = _slow(lambda node: node.volumes.create_empty)
+    create_empty = _slow(lambda node: node.volumes.create_empty, COPY_S)  # a device is written with zeros
     upload = _lasting(lambda node: node.volumes.upload, COPY_S)
     resize = _slow(lambda node: node.volumes.resize)
     read_tail = _slow(lambda node: node.volumes.read_tail)

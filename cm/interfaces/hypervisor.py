@@ -32,8 +32,11 @@ class DiskSpec:
     """
     A disk of a domain. ``format`` comes from our record and is always written out; nothing is ever probed.
 
+
     :ivar source: None: a drive without a medium.
     :ivar boot_order: 1 first; None: after those that have one, CDs last.
+    :ivar remote: the server that it is on may fall silent. A guest is stopped by an error then, not told of it: one
+        that was told has a broken file system, one that was stopped goes on.
     """
 
     source: DiskSource | None
@@ -43,6 +46,7 @@ class DiskSpec:
     cdrom: bool = False
     read_only: bool = False
     boot_order: int | None = None
+    remote: bool = False
 
     @property
     def path(self) -> str:

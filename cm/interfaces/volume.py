@@ -16,9 +16,12 @@ class StorageSpec:
 
     name: str  # the pool's name on the nodes
     kind: StorageKind
-    path: str  # absolute directory on the node (the mount point for netfs)
+    path: str  # absolute directory on the node (netfs: the mount point; logical: where its volumes' devices are)
     address: str = ""  # netfs: the server
-    source: str = ""  # netfs: the exported path
+    source: str = ""  # netfs: the exported path; logical: the volume group
+    devices: tuple[str, ...] = ()  # logical: what the group is made of where there is none
+    nfs_version: str = ""  # netfs: "4.2"; "": whatever server and node agree on
+    mount_options: tuple[str, ...] = ()  # netfs
 
 
 @dataclass(frozen=True)
@@ -53,8 +56,12 @@ class IPools(Protocol):
     def detach(self, storage_name: str) -> None:
         """Stop and forget the pool; its files stay. An absent one is not an error."""
 
-    def usage(self, storage_name: str) -> StorageUsage:
-        """Fresh figures of the pool."""
+    def usage(self, storage_name: str, fresh: bool = True) -> StorageUsage:
+        """
+        Figures of the pool.
+
+        :param fresh: they are asked for now; else they are those of its last listing, which costs nothing.
+        """
 
 
 class IVolumes(Protocol):
@@ -76,6 +83,7 @@ class IVolumes(Protocol):
         A qcow2 overlay on volume ``base`` of the same storage. An existing volume of that name is taken as done.
         :raises VolumeNotFound: there is no base.
         :raises StorageFull: no room.
+        :raises NotSupported: the storage has no overlays.
         """
 
     def create_copy(
@@ -90,15 +98,18 @@ class IVolumes(Protocol):
         format: DiskFormat = DiskFormat.QCOW2,
     ) -> VolumeSeen:
         """
-        A flat, complete copy of volume ``source`` (an overlay's base is folded in), of its size or larger:
-        what is beyond the source reads as zeros. ``source_storage`` is that of the source, where it is another.
-        Repeatable: a half-made
-        volume of an earlier attempt (a marker ``volume`` + ``.part`` stands beside it, and ``find`` does not show it)
-        is thrown away, a finished one is taken as done.
+        A flat, complete copy of volume ``source`` (an overlay's base is folded in), of the format that is asked for or
+        what the storage has in its place, of its size or larger: what is beyond the source reads as zeros.
+        ``source_storage`` is that of the source, where it is another. Repeatable: a half-made volume of an earlier
+        attempt (a marker ``volume`` + ``.part`` stands beside it, and ``find`` does not show it) is thrown away, a
+        finished one is taken as done.
         """
 
     def create_empty(self, storage_name: str, volume: str, format: DiskFormat, size_bytes: int) -> VolumeSeen:
-        """A new volume that reads as zeros (sparse). An existing one is taken as done."""
+        """
+        A new volume that reads as zeros; sparse where its storage has such. An existing one is taken as done.
+        :raises NotSupported: the storage has no volumes of that format.
+        """
 
     def upload(
         self,

@@ -3,18 +3,29 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Final
 
-from sqlalchemy import CheckConstraint, ForeignKey, Identity, Index, text
+from sqlalchemy import BigInteger, CheckConstraint, Computed, ForeignKey, Identity, Index, SmallInteger, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from cm.models.base import Base, Empty, Key, NewUuid, No, Now, Zero
+
+LIVE: Final = "deleted_at IS NULL"
+# What may be promised in all. Where others fill a storage as well there is less than its capacity for us: what ours
+# take, and what is available. PostgreSQL's bigint ends at 9.2e18.
+LIMIT: Final = (
+    "greatest(floor(least(least(capacity_bytes, coalesce(allocated_bytes + available_bytes, capacity_bytes))"
+    " * overcommit, 9e18))::bigint - reserve_bytes, 0)"
+)
 
 
 class Storage(Base):
     __tablename__ = "storage"
     __table_args__ = (
-        Index("uq_storage_name", "name", unique=True, postgresql_where=text("deleted_at IS NULL")),
+        Index("uq_storage_name", "name", unique=True, postgresql_where=text(LIVE)),
+        Index("uq_storage_default", text("(true)"), unique=True, postgresql_where=text(f"is_default AND {LIVE}")),
         CheckConstraint("claimed_bytes >= 0", "claimed"),
+        CheckConstraint("reserve_bytes >= 0", "reserve"),
     )
     id: Mapped[Key]
     uuid: Mapped[NewUuid]
@@ -23,10 +34,24 @@ class Storage(Base):
     path: Mapped[str]
     address: Mapped[Empty]
     source: Mapped[Empty]
+    devices: Mapped[Empty]  # that a volume group is made of where there is none, apart by blanks
+    nfs_version: Mapped[Empty]
+    mount_options: Mapped[Empty]  # apart by commas
     locked: Mapped[No]
+    draining: Mapped[No]  # no new volumes
+    offered: Mapped[No]  # users may choose it
+    is_default: Mapped[No]
+    priority: Mapped[int] = mapped_column(SmallInteger, server_default=text("0"))
     capacity_bytes: Mapped[int]
+    capacity_follows: Mapped[No]  # what its pool says; nobody told another
     claimed_bytes: Mapped[Zero]  # virtual sizes of everything live on it
+    reserve_bytes: Mapped[Zero]  # promised to nobody
     overcommit: Mapped[float]
+    allocated_bytes: Mapped[int | None]  # what volumes of ours took when it was last looked at
+    available_bytes: Mapped[int | None]  # what it had left then
+    looked_at: Mapped[datetime | None]
+    full_since: Mapped[datetime | None]
+    limit_bytes: Mapped[int] = mapped_column(BigInteger, Computed(LIMIT, persisted=True))
     version: Mapped[Zero]
     created_at: Mapped[Now]
     deleted_at: Mapped[datetime | None]

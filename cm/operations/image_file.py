@@ -171,12 +171,16 @@ def _source(facts: ImageFacts) -> SourceFormat:
 
 
 def convert(
-    staged: Staged, kind: ImageKind, size_bytes: int, policy: ClusterPolicy, moved: Callable[[int], None]
+    staged: Staged,
+    kind: ImageKind,
+    format: DiskFormat,
+    size_bytes: int,
+    policy: ClusterPolicy,
+    moved: Callable[[int], None],
 ) -> None:
     """
-    To qcow2, what is neither that nor raw.
-
-    :param size_bytes: what was claimed for what a guest will see.
+    :param format: that it is to have.
+    :param size_bytes: what was claimed for what a guest will see, or somewhat more than that.
     :param moved: per cent.
     :raises ImageRefused: it is damaged, or became another size.
     :raises StorageFull: no room.
@@ -186,22 +190,25 @@ def convert(
         return
     with staged.path.open("rb") as file:
         facts = inspect_header(file)
-    if facts.format not in _AS_THEY_ARE:
+    if facts.format not in _AS_THEY_ARE or _source(facts) != format:
         made = staging.made(staged.path)
         made.unlink(missing_ok=True)
         most = size_bytes + size_bytes // 1000 + _TABLES_BYTES
         leash = Leash(deadline_s=policy.import_timeout_s, cpu_s=int(policy.import_timeout_s), file_bytes=most)
         source, target = str(staged.path.absolute()), str(made.absolute())
-        qemu_img.convert(source, _source(facts), target, DiskFormat.QCOW2, leash, moved=moved)
-        _check_made(made, size_bytes)
+        qemu_img.convert(source, _source(facts), target, format, leash, moved=moved)
+        _check_made(made, format, facts.virtual_size_bytes)
         made.rename(staged.path)
     staged.converted = True
 
 
-def _check_made(made: Path, size_bytes: int) -> None:
+def _check_made(made: Path, format: DiskFormat, size_bytes: int) -> None:
     try:
-        with made.open("rb") as file:
-            found = inspect_header(file, ImageFormat.QCOW2).virtual_size_bytes
+        if format is DiskFormat.RAW:
+            found = made.stat().st_size
+        else:
+            with made.open("rb") as file:
+                found = inspect_header(file, ImageFormat.QCOW2).virtual_size_bytes
         if found != size_bytes:
             raise ImageRefused(f"it says {size_bytes} bytes, and became {found}", ImageFault.DAMAGED)
     except ImageRefused:

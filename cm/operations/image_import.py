@@ -34,13 +34,14 @@ from cm.rpc.vocabulary import CauseKind, ImageFault, ImageState
 from cm.rules.cause import Cause
 from cm.rules.names import is_unmade, pool_name
 from cm.rules.operation import OperationKind
+from cm.rules.storage import capabilities
 from cm.services.image import open_delete
 from cm.store.change import record_change
 from cm.store.image import ImageRow, find_image, get_image, set_progress, set_state
 from cm.store.image_claim import claim_image, forget_inspection, hold_image, release_image
 from cm.store.operation import OperationRow
 from cm.store.operation_object import Objects
-from cm.store.storage import node_reaching, pool_paths
+from cm.store.storage import get_storage, node_reaching, pool_paths
 from cm.store.worker import holds, record_step
 
 FETCHED: Final = 45  # percent
@@ -227,8 +228,10 @@ def _names(work: Work, image: ImageRow) -> list[str]:
 
 
 def _claim(session: Session, image_id: int, facts: Inspected, sha256: str) -> None:
+    """As its storage can have it: in another format, and of a size that is rounded up."""
     row = get_image(session, image_id, lock=True)
-    claim_image(session, row, facts.format, facts.size_bytes, sha256)
+    can = capabilities(get_storage(session, row.storage_id)["kind"])
+    claim_image(session, row, can.best(facts.format), can.whole(facts.size_bytes), sha256)
     record_change(session, "image", image_id, row.account_id)
 
 
@@ -237,7 +240,7 @@ def _claim(session: Session, image_id: int, facts: Inspected, sha256: str) -> No
 
 @staging.removed_if_lost
 async def convert(work: Work) -> None:
-    """To qcow2, what is neither that nor raw."""
+    """To the format that it is to have, from any other."""
     await _ensure_converted(work)
     await work.progress(CONVERTED)
 
@@ -247,7 +250,7 @@ async def _ensure_converted(work: Work) -> staging.Staged:
     image = await work.read(get_image, image_of(work.op))
     meter = Meter(work, INSPECTED, CONVERTED)
     await work.run_images(
-        image_file.convert, staged, image.kind, image.size_bytes, work.services.policy, meter.converted
+        image_file.convert, staged, image.kind, image.format, image.size_bytes, work.services.policy, meter.converted
     )
     return staged
 

@@ -15,7 +15,7 @@ from cm.interfaces.calls import DEADLINE_S, POOL_S, Pace, job
 from cm.interfaces.node import INode
 from cm.operations.base import Kind, Wait, Work, others_stopped, register, storage_reached, vm_of
 from cm.rpc.errors import CloudError, DomainNotRunning, GuestIgnored, NotAbandonable, ObjectNotFound
-from cm.rpc.vocabulary import DiskFormat, ImageState, Seen
+from cm.rpc.vocabulary import ImageState, Seen
 from cm.rules.names import pool_name
 from cm.rules.operation import ObjectKind, OperationKind
 from cm.rules.vm import GONE
@@ -228,12 +228,12 @@ async def keep(work: Work) -> None:
     # The image's row still says that it is being added, so a volume of that name is an unfinished copy.
     node = work.node(node_id)
     await node.volumes.delete(pool, image_volume)
-    seen = await node.volumes.create_copy(pool, image_volume, source, DiskFormat.QCOW2)
+    seen = await node.volumes.create_copy(pool, image_volume, source.volume, source.format)
     await work.db(_kept, image_id, seen.capacity_bytes)
     await work.progress(80)
 
 
-def _keep_facts(session: Session, op: OperationRow) -> tuple[VMRow, int, str, int, str, str] | None:
+def _keep_facts(session: Session, op: OperationRow) -> tuple[VMRow, int, str, int, str, VolumePlan] | None:
     row = get_vm(session, vm_of(op))
     image = find_saved(session, row.save_image_id)
     if image is None:
@@ -243,7 +243,7 @@ def _keep_facts(session: Session, op: OperationRow) -> tuple[VMRow, int, str, in
     assert image.volume is not None and image.storage_id is not None
     node_id = _node_for(session, row)
     root = volume_plans(session, row.id)[0]
-    return row, image.id, image.volume, node_id, pool_name(image.storage_id), root.volume
+    return row, image.id, image.volume, node_id, pool_name(image.storage_id), root
 
 
 def _kept(session: Session, image_id: int, size_bytes: int) -> None:

@@ -15,7 +15,7 @@ from cm.interfaces.node import INode
 from cm.interfaces.source import path_of
 from cm.operations.base import Kind, Work, others_stopped, register, vm_of
 from cm.rpc.errors import CloudError, ObjectNotFound, RunsElsewhere, VolumeLost
-from cm.rpc.vocabulary import CauseKind, DiskFormat, VolumeMode, Wanted
+from cm.rpc.vocabulary import CauseKind, VolumeMode, Wanted
 from cm.rules.cause import Cause
 from cm.rules.operation import ObjectKind, OperationKind
 from cm.rules.placement import VMRequest
@@ -150,7 +150,7 @@ def make_volumes(node: INode, volumes: tuple[VolumePlan, ...]) -> list[int]:
         if plan.made:
             continue
         if plan.base is None:
-            node.volumes.create_empty(plan.pool, plan.volume, DiskFormat.QCOW2, plan.size_bytes)
+            node.volumes.create_empty(plan.pool, plan.volume, plan.format, plan.size_bytes)
         elif plan.mode is VolumeMode.COPY:
             node.volumes.delete(plan.pool, plan.volume)  # an unfinished copy of an earlier attempt
             node.volumes.create_copy(plan.pool, plan.volume, plan.base, plan.base_format, plan.size_bytes)
@@ -169,7 +169,9 @@ def make_copies(node: INode, volumes: tuple[VolumePlan, ...]) -> list[int]:
 def placed_disk(node: INode, plan: DiskPlan) -> DiskSpec:
     """On the node's threads: a disk where it lies there."""
     source = None if plan.place is None else node.volumes.source(*plan.place)
-    return DiskSpec(source, plan.format, plan.device, plan.bus, plan.cdrom, plan.read_only, plan.boot_order)
+    return DiskSpec(
+        source, plan.format, plan.device, plan.bus, plan.cdrom, plan.read_only, plan.boot_order, plan.remote
+    )
 
 
 def placed(node: INode, plan: DomainPlan) -> DomainSpec:

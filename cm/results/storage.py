@@ -6,10 +6,16 @@ from typing import Annotated, Literal, TypedDict
 
 from msgspec import Meta
 
-from cm.rpc.fields import Bytes, Named, Number, Prose, Text, Time, Uuid, Version
-from cm.rpc.vocabulary import DriftKind, StorageKind
+from cm.rpc.fields import Bytes, Named, Number, Prose, Text, Time, Total, Uuid, Version
+from cm.rpc.vocabulary import DiskFormat, DriftKind, StorageKind, VolumeMode
 
 AttachmentState = Literal["attaching", "attached", "detaching", "failed"]
+
+
+Priority = Annotated[int, Meta(examples=[0], description="After the default one the highest comes first.")]
+Reserve = Annotated[Bytes, Meta(examples=[0], description="Bytes that are promised to nobody.")]
+Overcommit = Annotated[float, Meta(examples=[4.0], description="Bytes promised per byte there.")]
+FullSince = Annotated[Time | None, Meta(description="Since when there is no room for what guests write.")]
 
 
 class AttachedNode(TypedDict):
@@ -30,14 +36,71 @@ class Storage(TypedDict):
     kind: StorageKind
     path: Annotated[str, Meta(examples=["/srv/wawel"], description="The directory on the nodes.")]
     address: Annotated[str, Meta(examples=[""], description="Of a netfs its server; else empty.")]
-    source: Annotated[str, Meta(examples=[""], description="Of a netfs the exported path; else empty.")]
+    source: Annotated[str, Meta(examples=[""], description="Of a netfs the exported path, of a logical its group.")]
+    devices: Annotated[list[str], Meta(examples=[[]], description="That a volume group is made of if there is none.")]
+    nfs_version: Annotated[str, Meta(examples=["4.2"], description="Empty: whatever server and node agree on.")]
+    mount_options: Annotated[list[str], Meta(examples=[["nconnect=4"]], description="Of a netfs.")]
     locked: bool
+    draining: Annotated[bool, Meta(description="It takes no new volumes.")]
+    offered: Annotated[bool, Meta(description="Users may choose it.")]
+    is_default: Annotated[bool, Meta(description="New volumes go there first.")]
+    priority: Priority
     capacity_bytes: Annotated[Bytes, Meta(description="Bytes; 0 until a node has said.")]
     claimed_bytes: Annotated[Bytes, Meta(description="Bytes that images and disks may come to take.")]
-    overcommit: Annotated[float, Meta(examples=[4.0], description="Bytes promised per byte there.")]
+    reserve_bytes: Reserve
+    overcommit: Overcommit
+    full_since: FullSince
     version: Version
     created: Time
     nodes: list[AttachedNode]
+
+
+class OfferedStorage(TypedDict):
+    """A storage that users may choose."""
+
+    storage_id: Number
+    name: Named
+    kind: StorageKind
+    is_default: Annotated[bool, Meta(description="It is taken where none is chosen.")]
+    room_bytes: Annotated[Bytes, Meta(description="Bytes that still fit.")]
+
+
+class StorageUsage(TypedDict):
+    """What is on a storage, what is promised of it, and what is left."""
+
+    storage_id: Number
+    name: Named
+    kind: StorageKind
+    capacity_bytes: Annotated[Bytes, Meta(description="Bytes that it can hold.")]
+    allocated_bytes: Annotated[Bytes | None, Meta(description="Bytes that its volumes took at the last look.")]
+    promised_bytes: Annotated[Bytes, Meta(description="Bytes that its volumes may come to take.")]
+    virtual_bytes: Annotated[Bytes, Meta(description="Bytes that guests see of its volumes.")]
+    available_bytes: Annotated[Bytes | None, Meta(description="Bytes that were free at the last look.")]
+    reserve_bytes: Reserve
+    room_bytes: Annotated[Bytes, Meta(description="Bytes that may still be promised.")]
+    overcommit: Overcommit
+    volumes: Total
+    looked_at: Annotated[Time | None, Meta(description="When a node was last asked; a check asks now.")]
+    full_since: FullSince
+
+
+class StoredVolume(TypedDict):
+    """A volume on a storage, and what it is of."""
+
+    volume_id: Number
+    name: Named
+    format: DiskFormat
+    mode: VolumeMode
+    size_bytes: Bytes
+    claimed_bytes: Bytes
+    made: bool
+    base: Annotated[str | None, Meta(examples=[None], description="The volume that it stands on.")]
+    image_id: Annotated[Number | None, Meta(description="Of an image; else null.")]
+    image_name: Named
+    disk_id: Annotated[Number | None, Meta(description="Of a disk; else null.")]
+    vm_id: Annotated[Number | None, Meta(description="That it is attached to.")]
+    vm_name: Named
+    user_id: Annotated[Number | None, Meta(description="Whose it is.")]
 
 
 class StorageWork(TypedDict):

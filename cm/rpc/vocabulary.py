@@ -258,8 +258,11 @@ class VideoModel(StrEnum):
 
 
 class StorageKind(StrEnum):
+    """A directory of the nodes, an export that they mount, a volume group (LVM)."""
+
     DIR = "dir"
     NETFS = "netfs"
+    LOGICAL = "logical"
 
 
 class NodeState(StrEnum):

@@ -21,7 +21,7 @@ _DOMAIN: Final = re.compile(f"vm-({_NUMBER})")
 _POOL: Final = re.compile(f"wawel-({_NUMBER})")
 _NETWORK: Final = "wawel-"
 _VOLUME: Final = re.compile(f"(?P<kind>vm|image)-(?P<uuid>{_UUID})(?P<rest>[-.].*)", re.DOTALL)
-_ROOT: Final = "-root.qcow2"
+_ROOT: Final = "-root"
 _CONSOLE: Final = "-console.log"
 # libvirt's virtlogd gives a full log a number and begins another.
 _ROTATED: Final = re.compile(rf"{re.escape(_CONSOLE)}\.[0-9]{{1,3}}")
@@ -104,9 +104,13 @@ def volume_of(name: str) -> VolumeName | None:
     return VolumeName(VolumeKind(found["kind"]), found["uuid"], found["rest"]) if found else None
 
 
-def root_volume(vm_uuid: UUID | str) -> str:
-    """The volume of a VM's first disk."""
-    return str(VolumeName(VolumeKind.VM, str(vm_uuid), _ROOT))
+def root_volume(vm_uuid: UUID | str, ending: str = "qcow2") -> str:
+    """
+    The volume of a VM's first disk.
+
+    :param ending: its format.
+    """
+    return str(VolumeName(VolumeKind.VM, str(vm_uuid), f"{_ROOT}.{ending}"))
 
 
 def console_volume(vm_uuid: UUID | str) -> str:

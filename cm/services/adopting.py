@@ -136,7 +136,8 @@ async def _look(services: Services, node_id: int, uuid: str) -> Found:
         if storage_id is None:
             raise CannotAdopt(domain.name, f"its disk {disk.path} is in no storage that is attached to the node")
         places.append((disk, Place(storage_id, pure.name)))
-    roots = [(disk, place) for disk, place in places if place.volume == root_volume(uuid)]
+    names = {root_volume(uuid, format) for format in DiskFormat}
+    roots = [(disk, place) for disk, place in places if place.volume in names]
     if len(roots) != 1:
         raise CannotAdopt(domain.name, f"it has no disk {root_volume(uuid)}")
     disk, place = roots[0]
@@ -228,8 +229,9 @@ def _evidence(node_id: int, found: Found) -> Evidence:
 
 def _root_disk(found: Found, backing_id: int | None) -> DiskRow:
     disk = next(d for d in found.domain.disks if PurePosixPath(d.path).name == found.root_place.volume)
-    if disk.format not in ("", DiskFormat.QCOW2):
-        raise CannotAdopt(found.domain.name, f"its root disk is {disk.format}, not qcow2")
+    ending = PurePosixPath(disk.path).suffix[1:]
+    if disk.format not in ("", ending):
+        raise CannotAdopt(found.domain.name, f"its root disk is {disk.format}, not {ending}")
     if disk.bus not in set(DiskBus):
         raise CannotAdopt(found.domain.name, f"its root disk is on a bus that is not known here: {disk.bus}")
     return DiskRow(
@@ -240,6 +242,7 @@ def _root_disk(found: Found, backing_id: int | None) -> DiskRow:
         bus=disk.bus,
         mode="overlay" if backing_id is not None else "copy",
         size_bytes=found.root.capacity_bytes,
+        format=ending,
     )
 
 

@@ -16,7 +16,6 @@ from cm.rpc.errors import (
     AddressRefused,
     InUse,
     InvalidParameter,
-    NoStorage,
     ObjectNotFound,
     TooManyAtOnce,
     WrongImageState,
@@ -38,6 +37,7 @@ from cm.services.access import authorized_image, person_of
 from cm.services.context import ClusterCall
 from cm.services.image_making import digest, make_image, open_import
 from cm.services.network import vms
+from cm.services.storage import chosen_storage
 from cm.store.change import record_change
 from cm.store.image import (
     ImageRow,
@@ -54,7 +54,6 @@ from cm.store.image import (
 )
 from cm.store.image_claim import close_image
 from cm.store.operation import open_operation
-from cm.store.storage import roomiest_storage
 from cm.store.upload import delete_upload
 
 _LOWER: Final = "it must be lower-case letters, digits, _ and -, a letter first"
@@ -151,19 +150,20 @@ def facts(
     }
 
 
-def import_own(caller: ClusterCall, source: Source, values: dict[str, Any]) -> ImageWork:
+def import_own(
+    caller: ClusterCall, source: Source, values: dict[str, Any], storage_id: int | None = None
+) -> ImageWork:
     """
-    The same for users: the image is private, and where it lies is the cluster's to say.
+    The same for users: the image is private, and where it lies is the cluster's to say, or theirs of what is offered.
 
     :raises TooManyAtOnce: so many imports of the caller's are under way already.
-    :raises NoStorage: none takes images.
+    :raises NoStorage: StorageFull: none takes images, or none has room.
+    :raises ObjectNotFound: the caller may not choose that storage.
     """
     at_once = caller.policy.imports_per_account
     if open_imports(caller.session, caller.account_id) >= at_once:
         raise TooManyAtOnce("imports of images", at_once)
-    storage_id = roomiest_storage(caller.session)
-    if storage_id is None:
-        raise NoStorage()
+    storage_id = chosen_storage(caller, 0, storage_id)
     return import_url(caller, source, storage_id, {**values, "access": ImageAccess.PRIVATE})
 
 

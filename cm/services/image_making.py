@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Final
 
 from sqlalchemy.orm import Session
 
-from cm.rpc.errors import Conflict, InvalidParameter, NotAuthenticated
+from cm.rpc.errors import InvalidParameter, NotAuthenticated
 from cm.rpc.vocabulary import Architecture, DiskBus, DiskFormat, ImageState, NicModel, VideoModel
 from cm.rules.cause import Cause
 from cm.rules.operation import ObjectKind, OperationKind
 from cm.services.context import ClusterCall
+from cm.services.storage import refuse_new
 from cm.store.change import record_change
 from cm.store.image import insert_image
 from cm.store.operation import open_operation
@@ -36,25 +36,16 @@ DEFAULTS: Final[Mapping[str, Any]] = {
 }
 
 
-@dataclass(eq=False)
-class StorageLocked(Conflict):
-    code = "storage_locked"
-    message = "Storage {storage_id} is locked."
-    storage_id: int
-
-
 def make_image(caller: ClusterCall, storage_id: int, values: dict[str, Any], state: ImageState) -> int:
     """
     An image to be, of the caller's own.
 
-    :raises StorageLocked: nothing comes onto that storage.
+    :raises StorageLocked: StorageDraining: nothing comes onto that storage.
     """
     session = caller.session
     if not caller.account_id:
         raise NotAuthenticated()  # an image has an owner
-    storage = get_storage(session, storage_id, lock=True)
-    if storage["locked"]:
-        raise StorageLocked(storage_id)
+    refuse_new(get_storage(session, storage_id, lock=True))
     told = {key: value for key, value in values.items() if value is not None}
     row = {**DEFAULTS, **told, "account_id": caller.account_id, "storage_id": storage_id, "format": DiskFormat.RAW}
     image_id = insert_image(session, {**row, "state": state})

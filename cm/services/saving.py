@@ -7,8 +7,8 @@ import uuid
 from sqlalchemy.orm import Session
 
 from cm.rpc.errors import ObjectNotFound
-from cm.rpc.vocabulary import DiskFormat
 from cm.rules.names import image_volume
+from cm.rules.storage import capabilities
 from cm.store.change import record_change
 from cm.store.claim import claim_quota, claim_storage, mib, release_quota, release_storage
 from cm.store.saving import fail_saved, insert_saved, note_save, root_disk
@@ -29,12 +29,13 @@ def reserve_image(session: Session, row: VMRow, name: str, description: str) -> 
         raise ObjectNotFound("disk of vm", row.id)
     claim_quota(session, row.account_id, storage_mib=mib(disk.size_bytes))
     claim_storage(session, disk.storage_id, disk.size_bytes)
-    key = uuid.uuid4()
+    key, format = uuid.uuid4(), capabilities(disk.storage_kind).format
     image_id = insert_saved(
         session,
         disk,
         uuid=key,
-        volume=image_volume(key, DiskFormat.QCOW2),
+        volume=image_volume(key, format),
+        format=format,
         name=name,
         description=description,
         account_id=row.account_id,

@@ -1,66 +1,65 @@
 """
 Use cases of storages. On each node that a storage is attached to it is a libvirt pool, ``wawel-<id>``.
 
-A directory that several nodes attach must hold the same files on all of them; a ``netfs`` is mounted by the nodes.
+A directory that several nodes attach must hold the same files on all of them; a ``netfs`` is mounted by the nodes; a
+``logical`` is a volume group of one node.
 """
 
 from __future__ import annotations
 
-import posixpath
-import re
+import sys
+from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
-from typing import Any, Final
+from typing import Any
 
 from sqlalchemy.orm import Session
 
-from cm.results.storage import Storage, StorageWork
-from cm.rpc.errors import InUse, InvalidParameter, NameTaken, ObjectNotFound
-from cm.rpc.vocabulary import StorageKind
-from cm.rules.names import CONSOLE_DIRECTORY, pool_name
+from cm.results.storage import Storage, StorageUsage, StorageWork, StoredVolume
+from cm.rpc.errors import Conflict, InUse, InvalidParameter, NameTaken, NoStorage, ObjectNotFound, StorageFull
+from cm.rpc.vocabulary import DiskFormat
+from cm.rules.names import pool_name
 from cm.rules.operation import ObjectKind, OperationKind
+from cm.rules.storage import capabilities, choose
 from cm.runtime.taken import refused_by
 from cm.services.context import ClusterCall, ClusterPolicy
 from cm.services.network import vms
+from cm.services.storage_kind import check_overcommit, checked
 from cm.store.change import record_change
+from cm.store.claim import refuse_storage
 from cm.store.drift import close_storage_findings
 from cm.store.node import get_node
 from cm.store.node_document import document_changed
 from cm.store.operation import open_operation
 from cm.store.operation_object import find_holder
 from cm.store.storage import (
+    candidates,
     close_storage,
     content,
     find_attachment,
     find_attachment_id,
     get_storage,
     insert_storage,
+    list_content,
+    list_usage,
     set_attachment,
+    set_default,
     update_storage,
     users_on_node,
 )
 
-PATH_MAX: Final = 200  # characters; volumes' names come after it
-_SYSTEM: Final = (
-    "/bin", "/boot", "/dev", "/etc", "/lib", "/lib32", "/lib64", "/libx32", "/proc", "/sbin", "/sys", "/usr",
-)  # fmt: skip
-_WHOLE: Final = ("/", "/home", "/media", "/mnt", "/opt", "/root", "/run", "/srv", "/tmp", "/var", "/var/lib")
-_PATH: Final = re.compile(r"/[A-Za-z0-9_./@+=:-]*\Z")
-_HOST: Final = re.compile(r"[A-Za-z0-9:][A-Za-z0-9:.-]{0,252}\Z")
+
+@dataclass(eq=False)
+class StorageLocked(Conflict):
+    code = "storage_locked"
+    message = "Storage {storage_id} is locked."
+    storage_id: int
 
 
-def check_path(path: str, parameter: str = "path") -> None:
-    """
-    :raises InvalidParameter: not absolute and normal, or a place that belongs to the system.
-    """
-    if len(path) > PATH_MAX or not _PATH.match(path):
-        raise InvalidParameter(parameter, f"it must be absolute, at most {PATH_MAX} letters, digits and _./@+=:-")
-    if posixpath.normpath(path) != path or path.startswith("//"):
-        raise InvalidParameter(parameter, "it must be normal: no '.', '..', double or last slash")
-    if path in _WHOLE or any(path == top or path.startswith(top + "/") for top in _SYSTEM):
-        raise InvalidParameter(parameter, "that directory belongs to the system")
-    pool, logs = PurePosixPath(path), PurePosixPath(CONSOLE_DIRECTORY)
-    if pool.is_relative_to(logs) or logs.is_relative_to(pool):
-        raise InvalidParameter(parameter, f"nodes have the logs of consoles there ({logs})")
+@dataclass(eq=False)
+class StorageDraining(Conflict):
+    code = "storage_draining"
+    message = "Storage {storage_id} is being drained and takes no new volumes."
+    storage_id: int
 
 
 def _apart(policy: ClusterPolicy, path: str) -> None:
@@ -84,18 +83,13 @@ def add(caller: ClusterCall, values: dict[str, Any]) -> Storage:
     :raises InvalidParameter: a path, address or source that does not fit the kind.
     :raises NameTaken: the name is in use.
     """
-    check_path(values["path"])
+    values = checked(values)
     _apart(caller.policy, values["path"])
-    if values["kind"] == StorageKind.NETFS:
-        if not _HOST.match(values["address"]):
-            raise InvalidParameter("address", "a netfs needs the address or name of its server")
-        source = values["source"]
-        if len(source) > PATH_MAX or not _PATH.match(source) or posixpath.normpath(source) != source:
-            raise InvalidParameter("source", "a netfs needs the absolute path that its server exports")
-    elif values["address"] or values["source"]:
-        raise InvalidParameter("address" if values["address"] else "source", "a dir has none")
-    overcommit = caller.policy.storage_overcommit if values["overcommit"] is None else values["overcommit"]
-    row = {**values, "capacity_bytes": values["capacity_bytes"] or 0, "overcommit": overcommit}
+    overcommit = values["overcommit"]
+    if overcommit is None:
+        overcommit = caller.policy.storage_overcommit if capabilities(values["kind"]).sparse else 1.0
+    capacity = values["capacity_bytes"] or 0
+    row = {**values, "capacity_bytes": capacity, "capacity_follows": not capacity, "overcommit": overcommit}
     with refused_by(caller.session, {"uq_storage_name": NameTaken("storage", values["name"])}):
         storage_id = insert_storage(caller.session, row)
     record_change(caller.session, "storage", storage_id, None, "enter")
@@ -106,12 +100,18 @@ def add(caller: ClusterCall, values: dict[str, Any]) -> Storage:
 
 def edit(caller: ClusterCall, storage_id: int, values: dict[str, Any]) -> Storage:
     """
-    Change what is not None. The capacity may go below what is claimed: nothing more fits then.
+    Change what is not None. The capacity may go below what is claimed: nothing more fits then. A capacity of 0 is that
+    of the pool from now on, whatever that becomes.
 
     :raises NameTaken: the name is in use.
+    :raises InvalidParameter: an overcommit that its kind cannot have.
     """
     session = caller.session
-    get_storage(session, storage_id, lock=True, version=caller.if_version)
+    row = get_storage(session, storage_id, lock=True, version=caller.if_version)
+    check_overcommit(row["kind"], values["overcommit"])
+    if values["capacity_bytes"] is not None:
+        capacity = values["capacity_bytes"] or row["capacity_bytes"]
+        values = {**values, "capacity_bytes": capacity, "capacity_follows": not values["capacity_bytes"]}
     with refused_by(session, {"uq_storage_name": NameTaken("storage", values["name"] or "")}):
         update_storage(session, storage_id, values)
     record_change(session, "storage", storage_id, None)
@@ -127,6 +127,97 @@ def set_locked(caller: ClusterCall, storage_id: int, locked: bool) -> Storage:
     record_change(session, "storage", storage_id, None)
     caller.note("lock storage" if locked else "unlock storage", storage_id=storage_id)
     return get_storage(session, storage_id)
+
+
+def set_draining(caller: ClusterCall, storage_id: int, draining: bool) -> Storage:
+    """
+    A storage that is drained takes no new volumes, of VMs or images; what lies on it stays, and may be used and moved.
+    """
+    session = caller.session
+    get_storage(session, storage_id, lock=True, version=caller.if_version)
+    update_storage(session, storage_id, {"draining": draining})
+    record_change(session, "storage", storage_id, None)
+    caller.note("drain storage" if draining else "fill storage", storage_id=storage_id)
+    return get_storage(session, storage_id)
+
+
+def make_default(caller: ClusterCall, storage_id: int, default: bool) -> Storage:
+    """New volumes go to the default storage first; of storages one is the default, or none."""
+    session = caller.session
+    row = get_storage(session, storage_id, lock=True, version=caller.if_version)
+    if default != row["is_default"]:
+        for changed in set_default(session, storage_id if default else None):
+            record_change(session, "storage", changed, None)
+    caller.note("set default storage", storage_id=storage_id, default=default)
+    return get_storage(session, storage_id)
+
+
+def usage(caller: ClusterCall, storage_id: int | None) -> list[StorageUsage]:
+    """
+    :raises ObjectNotFound: absent or deleted.
+    """
+    if storage_id is not None:
+        get_storage(caller.session, storage_id)
+    return list_usage(caller.session, storage_id)
+
+
+def content_page(caller: ClusterCall, storage_id: int, limit: int, after: int | None) -> list[StoredVolume]:
+    """
+    :raises ObjectNotFound: absent or deleted.
+    """
+    get_storage(caller.session, storage_id)
+    return list(list_content(caller.session, storage_id, limit=limit, after=after))
+
+
+# ------------------------------------------------------------------ new volumes
+
+
+def chosen_storage(
+    caller: ClusterCall,
+    size_bytes: int,
+    storage_id: int | None = None,
+    *,
+    administrator: bool = False,
+    format: DiskFormat | None = None,
+    shared: bool = False,
+) -> int:
+    """
+    The storage that a new volume goes to: the one that the caller names, else what ``rules.storage.choose`` says. It is
+    claimed for by whoever makes the volume.
+
+    :param administrator: who may name any; users may name those that are offered to them.
+    :raises ObjectNotFound: there is none of that id, for them.
+    :raises StorageLocked: StorageDraining: the one that is named takes none.
+    :raises StorageFull: it does not fit the one that is named, or the roomiest.
+    :raises NoStorage: none takes any.
+    """
+    session = caller.session
+    if storage_id is not None:
+        row = get_storage(session, storage_id)
+        if not (administrator or row["offered"]):
+            raise ObjectNotFound("storage", storage_id)
+        refuse_new(row)
+        refuse_storage(session, storage_id, capabilities(row["kind"]).whole(size_bytes))
+        return storage_id
+    found = candidates(session)
+    chosen = choose(found, size_bytes, shared=shared, format=format)
+    if chosen is not None:
+        return chosen.id
+    roomiest = choose([replace(each, room_bytes=sys.maxsize) for each in found], 0, shared=shared, format=format)
+    if roomiest is None:
+        raise NoStorage()
+    most = max(each.room_bytes for each in found)
+    raise StorageFull(roomiest.id, max(most, 0), size_bytes)
+
+
+def refuse_new(row: Storage) -> None:
+    """
+    :raises StorageLocked: StorageDraining: the storage takes no new volumes.
+    """
+    if row["locked"]:
+        raise StorageLocked(row["storage_id"])
+    if row["draining"]:
+        raise StorageDraining(row["storage_id"])
 
 
 def delete(caller: ClusterCall, storage_id: int) -> None:
@@ -157,11 +248,14 @@ def attach(caller: ClusterCall, storage_id: int, node_id: int) -> StorageWork:
     Have a node define and start the storage's pool. What is attached already is looked after again.
 
     :return: the operation; one that is under way is named instead of a second.
-    :raises InUse: it is just being detached there.
+    :raises InUse: it is just being detached there; another node has it, and its kind is for one at a time.
     """
     session = caller.session
-    get_storage(session, storage_id, lock=True)
+    row = get_storage(session, storage_id, lock=True)
     get_node(session, node_id)
+    elsewhere = [a["name"] for a in row["nodes"] if a["node_id"] != node_id]
+    if elsewhere and not capabilities(row["kind"]).shared:
+        raise InUse("storage", storage_id, f"node {elsewhere[0]}; nothing keeps two nodes apart on a {row['kind']}")
     state = find_attachment(session, storage_id, node_id)
     under_way = _under_way(session, storage_id, node_id)
     if under_way is not None:

@@ -19,7 +19,6 @@ from cm.rpc.caller import Call, Identity
 from cm.rpc.errors import (
     AccountBlocked,
     NoStagingRoom,
-    NoStorage,
     NotAuthenticated,
     TooLarge,
     TooManyAtOnce,
@@ -34,11 +33,11 @@ from cm.runtime.files import free_bytes
 from cm.services.access import person_of
 from cm.services.context import ClusterCall, ClusterPolicy
 from cm.services.image_making import digest, make_image, open_import
+from cm.services.storage import chosen_storage
 from cm.store.account import find_facts
 from cm.store.change import record_change
 from cm.store.image import get_image, set_state, show_image
 from cm.store.image_claim import close_image, hold_image
-from cm.store.storage import roomiest_storage
 from cm.store.upload import (
     UploadRow,
     count_uploads,
@@ -72,16 +71,17 @@ class Announced:
 # ------------------------------------------------------------------ beginning
 
 
-def open_own(caller: ClusterCall, announced: Announced, values: dict[str, Any]) -> Upload:
+def open_own(
+    caller: ClusterCall, announced: Announced, values: dict[str, Any], storage_id: int | None = None
+) -> Upload:
     """
-    A user's: the image is private, and where it lies is the cluster's to say.
+    A user's: the image is private, and where it lies is the cluster's to say, or theirs of what is offered.
 
-    :raises NoStorage: none takes images.
+    :raises NoStorage: StorageFull: none takes images, or none has room for the file.
+    :raises ObjectNotFound: the caller may not choose that storage.
     """
-    storage_id = roomiest_storage(caller.session)
-    if storage_id is None:
-        raise NoStorage()
-    return open_upload(caller, announced, storage_id, {**values, "access": ImageAccess.PRIVATE})
+    chosen = chosen_storage(caller, announced.size_bytes, storage_id)
+    return open_upload(caller, announced, chosen, {**values, "access": ImageAccess.PRIVATE})
 
 
 def open_upload(caller: ClusterCall, announced: Announced, storage_id: int, values: dict[str, Any]) -> Upload:

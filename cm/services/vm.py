@@ -12,12 +12,13 @@ from sqlalchemy.orm import Session
 
 from cm.results.vm import SavedVM, Screen, VMOutcome, VMWork
 from cm.rpc.errors import CloudError, InvalidParameter, ObjectNotFound, WrongVMState
-from cm.rpc.vocabulary import DiskBus, ImageKind, PowerOffPolicy, StorageId
+from cm.rpc.vocabulary import DiskBus, ImageKind, PowerOffPolicy, StorageId, VolumeMode
 from cm.rules.access import NEEDS, Action, Level, Shared, enough
 from cm.rules.image import check_least
 from cm.rules.names import root_volume
 from cm.rules.operation import SPECS, ObjectKind, OperationKind
 from cm.rules.placement import VMRequest
+from cm.rules.storage import capabilities
 from cm.runtime.database import at_last
 from cm.runtime.json_text import array_of, with_members
 from cm.services.access import authorized_vm, level_on, person_of, require, require_usable, usable_image
@@ -26,6 +27,7 @@ from cm.services.context import ClusterCall, vnc_password
 from cm.services.kind import ENDS
 from cm.services.placement import Placing, explained
 from cm.services.saving import reserve_image
+from cm.services.storage import StorageDraining
 from cm.store.access import list_shared_vms
 from cm.store.attachment import attach_image
 from cm.store.booking import Booking, Share, book
@@ -78,6 +80,8 @@ def create(caller: ClusterCall, new: NewVM) -> list[str]:
     if template is None:
         raise ObjectNotFound("template", new.template_id)
     image = require_usable(session, new.image_id, requested.image, person, [ImageKind.SYSTEM])
+    if image.storage_draining:
+        raise StorageDraining(image.storage_id)
     size_bytes = _root_size(image, new.disk_mib, template.disk_mib)
     check_least(
         image.id,
@@ -170,16 +174,21 @@ def _root_size(image: UsableImage, disk_mib: int | None, template_mib: int) -> i
 
     :raises InvalidParameter: the image does not fit: its file systems would be cut off.
     """
+    whole = capabilities(image.storage_kind).whole
     if disk_mib is None:
-        return max(image.size_bytes, template_mib * MIB)
+        return whole(max(image.size_bytes, template_mib * MIB))
     if disk_mib * MIB < image.size_bytes:
         raise InvalidParameter("disk_mib", f"is less than the {mib(image.size_bytes)} MiB of image {image.id}")
-    return disk_mib * MIB
+    return whole(disk_mib * MIB)
 
 
 def _root_disk(key: uuid.UUID, image: UsableImage, mode: str, size_bytes: int) -> DiskRow:
+    """Where the image's storage has no overlays it is a full copy."""
     device = "vda" if image.bus == DiskBus.VIRTIO else "sda"
-    return DiskRow(image.storage_id, image.volume_id, root_volume(key), device, image.bus, mode, size_bytes)
+    can = capabilities(image.storage_kind)
+    how = can.mode(VolumeMode(mode))
+    volume = root_volume(key, can.format)
+    return DiskRow(image.storage_id, image.volume_id, volume, device, image.bus, how, size_bytes, can.format)
 
 
 def attach_images(session: Session, vm_id: int, isos: Sequence[int], disks: Sequence[int]) -> None:

@@ -24,7 +24,7 @@ from cm.rules.stray import leftover, missing
 from cm.services.context import AsyncClusterCall, Services
 from cm.services.lost import note_found
 from cm.store.drift import approved_volumes, record_storage_findings
-from cm.store.storage import get_storage, node_reaching
+from cm.store.storage import get_storage, node_reaching, record_usage
 from cm.store.unknown import held_volumes
 from cm.store.volume import ended, expected, record_allocation
 
@@ -89,7 +89,9 @@ async def settle_storage(services: Services, storage_id: int, node_id: int) -> t
     database, fleet, pool = services.database, services.fleet, pool_name(storage_id)
     before = await database.read(expected, storage_id)
     volumes = await fleet.node(node_id).volumes.list_all(pool)
+    usage = await fleet.node(node_id).pools.usage(pool, False)
     await database.transact(record_allocation, storage_id, [(v.name, v.allocation_bytes) for v in volumes])
+    await database.transact(record_usage, storage_id, usage)
     present = {volume.name for volume in volumes}
     used = await database.read(in_use, storage_id, volumes)
     ours = {name: volume for name in sorted(present - before.live) if (volume := volume_of(name)) is not None}

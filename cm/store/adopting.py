@@ -86,7 +86,7 @@ def insert_adopted_disk(session: Session, vm_id: int, disk: DiskRow) -> None:
     session.execute(
         text(
             "WITH lies AS (INSERT INTO volume (storage_id, name, format, mode, backing_id, size_bytes, claimed_bytes,"
-            " made) VALUES (:storage_id, :volume, 'qcow2', :mode, :backing_id, :size_bytes, :size_bytes, true)"
+            " made) VALUES (:storage_id, :volume, :format, :mode, :backing_id, :size_bytes, :size_bytes, true)"
             " RETURNING id), held AS (INSERT INTO disk (account_id, volume_id)"
             " SELECT v.account_id, lies.id FROM lies, vm v WHERE v.id = :vm_id RETURNING id)"
             " INSERT INTO attachment (vm_id, number, disk_id, device, bus, boot_order, delete_with_vm)"

@@ -77,7 +77,7 @@ WITH a AS (
 ), s AS (
     UPDATE storage o SET claimed_bytes = o.claimed_bytes + w.size
       FROM unnest(CAST(:storage_ids AS bigint[]), CAST(:sizes AS bigint[])) AS w (id, size)
-     WHERE o.id = w.id AND o.deleted_at IS NULL AND o.claimed_bytes + w.size <= floor(o.capacity_bytes * o.overcommit)
+     WHERE o.id = w.id AND o.deleted_at IS NULL AND o.claimed_bytes + w.size <= o.limit_bytes
     RETURNING 1
 ), n AS (
     UPDATE node o SET cpu_used = o.cpu_used + w.cpu, memory_mib_used = o.memory_mib_used + w.memory,

@@ -208,14 +208,14 @@ _CLAIM_STORAGE = Prepared(
     "claim_storage",
     """
 UPDATE storage SET claimed_bytes = claimed_bytes + :size
- WHERE id = :id AND deleted_at IS NULL AND claimed_bytes + :size <= floor(capacity_bytes * overcommit)
+ WHERE id = :id AND deleted_at IS NULL AND claimed_bytes + :size <= limit_bytes
 """,
 )
 
 
 def claim_storage(session: Session, storage_id: int, size_bytes: int) -> None:
     """
-    Claim virtual size on a storage, within its capacity times its overcommit.
+    Claim virtual size on a storage, within what may be promised of it.
 
     :raises StorageFull: it does not fit.
     """
@@ -226,7 +226,7 @@ def claim_storage(session: Session, storage_id: int, size_bytes: int) -> None:
     raise StorageFull(storage_id, 0, size_bytes)
 
 
-ROOM: Final = "(floor(s.capacity_bytes * s.overcommit) - s.claimed_bytes)::bigint"
+ROOM: Final = "(s.limit_bytes - s.claimed_bytes)"
 _ROOM = Prepared("room_on", f"SELECT {ROOM} AS room FROM storage s WHERE id = :id AND deleted_at IS NULL")
 
 

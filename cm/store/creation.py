@@ -30,7 +30,7 @@ NICS_MAX: Final = 8
 
 @dataclass(frozen=True)
 class DiskRow:
-    """A disk of its own, in qcow2. ``backing_id``: the volume that its own is made from; None: it stands alone."""
+    """A disk of its own. ``backing_id``: the volume that its own is made from; None: it stands alone."""
 
     storage_id: int
     backing_id: int | None
@@ -39,6 +39,7 @@ class DiskRow:
     bus: str
     mode: str
     size_bytes: int
+    format: str = "qcow2"
 
 
 @dataclass(frozen=True)
@@ -120,10 +121,10 @@ WITH new AS (
     SELECT nextval('volume_id_seq') AS volume_id, nextval('disk_id_seq') AS id, d.*
       FROM json_to_recordset(CAST(:disks AS json))
            AS d (number smallint, storage_id bigint, backing_id bigint, volume text, device text, bus text, mode text,
-                 size_bytes bigint)
+                 size_bytes bigint, format text)
 ), volumes AS (
     INSERT INTO volume (id, storage_id, name, format, mode, backing_id, size_bytes, claimed_bytes)
-    SELECT volume_id, storage_id, volume, 'qcow2', mode, backing_id, size_bytes, size_bytes FROM disks
+    SELECT volume_id, storage_id, volume, format, mode, backing_id, size_bytes, size_bytes FROM disks
 ), disked AS (
     INSERT INTO disk (id, account_id, volume_id) SELECT id, CAST(:account_id AS bigint), volume_id FROM disks
 ), attached AS (

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from cm.interfaces.hypervisor import DomainSpec, NicSpec, VncSpec
 from cm.rpc.vocabulary import DiskBus, DiskFormat, NicModel, VideoModel, VolumeMode
 from cm.rules.names import CONSOLE_POOL, console_volume, domain_name, network_name, pool_name
+from cm.rules.storage import capabilities
 from cm.runtime.prepared import Prepared
 from cm.store.nic import nics_of
 
@@ -32,6 +33,7 @@ class VolumePlan:
     mode: VolumeMode
     size_bytes: int
     made: bool
+    format: DiskFormat
 
 
 _DISKS = Prepared(
@@ -39,8 +41,9 @@ _DISKS = Prepared(
     """
 SELECT a.device, a.bus, a.read_only, a.cdrom, a.boot_order, a.delete_with_vm, u.id AS volume_id, u.storage_id,
        u.name AS volume, u.format, u.mode, u.size_bytes, u.made, u.lost_at IS NOT NULL AS lost, b.name AS base,
-       b.format AS base_format
+       b.format AS base_format, s.kind AS storage_kind
   FROM attachment a LEFT JOIN disk k ON k.id = a.disk_id LEFT JOIN volume u ON u.id = k.volume_id
+  LEFT JOIN storage s ON s.id = u.storage_id
   LEFT JOIN volume b ON b.id = u.backing_id
  WHERE a.vm_id = :id ORDER BY a.number
 """,
@@ -62,6 +65,7 @@ class DiskPlan:
     cdrom: bool
     read_only: bool
     boot_order: int | None
+    remote: bool = False  # its storage's server may fall silent
 
 
 @dataclass(frozen=True)
@@ -95,6 +99,7 @@ def plans_of(disks: Sequence[Any]) -> tuple[VolumePlan, ...]:
             VolumeMode(row.mode),
             row.size_bytes,
             row.made,
+            DiskFormat(row.format),
         )
         for row in disks
         if row.delete_with_vm
@@ -111,6 +116,7 @@ def disk_plan(row: Any) -> DiskPlan:
         row.cdrom,
         row.read_only,
         row.boot_order,
+        row.storage_kind is not None and capabilities(row.storage_kind).remote,
     )
 
 

@@ -109,12 +109,15 @@ class UsableImage(NamedTuple):
     storage_locked: bool
     least_memory_mib: int
     least_disk_bytes: int
+    storage_kind: str
+    storage_draining: bool
 
 
 # ``more``: columns beside those of ``UsableImage``, each after a comma.
 USABLE: Final = """
 SELECT i.id, i.kind, i.state, i.account_id, i.access, u.id AS volume_id, u.storage_id, u.size_bytes, u.format,
-       i.disk_controller, i.network_device, s.locked, i.least_memory_mib, i.least_disk_bytes{more}
+       i.disk_controller, i.network_device, s.locked, i.least_memory_mib, i.least_disk_bytes, s.kind AS storage_kind,
+       s.draining{more}
   FROM image i JOIN volume u ON u.id = i.volume_id JOIN storage s ON s.id = u.storage_id
  WHERE i.id = :image_id AND i.deleted_at IS NULL FOR KEY SHARE OF i, s
 """

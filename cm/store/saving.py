@@ -8,14 +8,15 @@ from dataclasses import dataclass
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from cm.rpc.vocabulary import ImageState
+from cm.rpc.vocabulary import DiskFormat, ImageState
 
 _ROOT = text(
     """
-SELECT u.storage_id, u.size_bytes, i.platform, i.disk_controller, i.network_device, i.video_device, i.system,
-       i.architecture, i.least_memory_mib, i.default_user, i.agent
+SELECT u.storage_id, s.kind AS storage_kind, u.size_bytes, i.platform, i.disk_controller, i.network_device,
+       i.video_device, i.system, i.architecture, i.least_memory_mib, i.default_user, i.agent
   FROM attachment a JOIN disk k ON k.id = a.disk_id JOIN volume u ON u.id = k.volume_id
-  JOIN vm v ON v.id = a.vm_id JOIN image i ON i.id = v.image_id WHERE a.vm_id = :id AND a.number = 0
+  JOIN storage s ON s.id = u.storage_id JOIN vm v ON v.id = a.vm_id
+  JOIN image i ON i.id = v.image_id WHERE a.vm_id = :id AND a.number = 0
 """
 )
 
@@ -25,6 +26,7 @@ class RootDisk:
     """A VM's root disk, with what the image that it was made of says of its guest."""
 
     storage_id: int
+    storage_kind: str
     size_bytes: int
     platform: str
     disk_controller: str
@@ -46,7 +48,7 @@ _INSERT = text(
     """
 WITH lies AS (
     INSERT INTO volume (storage_id, name, format, size_bytes, claimed_bytes)
-    VALUES (:storage_id, :volume, 'qcow2', :size_bytes, :size_bytes) RETURNING id
+    VALUES (:storage_id, :volume, :format, :size_bytes, :size_bytes) RETURNING id
 )
 INSERT INTO image (uuid, kind, name, description, account_id, volume_id, state, platform, disk_controller,
                    network_device, video_device, system, architecture, least_memory_mib, default_user, agent)
@@ -63,6 +65,7 @@ def insert_saved(
     *,
     uuid: uuid_module.UUID,
     volume: str,
+    format: DiskFormat,
     name: str,
     description: str,
     account_id: int,
@@ -76,6 +79,7 @@ def insert_saved(
         **vars(disk),
         "uuid": uuid,
         "volume": volume,
+        "format": format,
         "name": name,
         "description": description,
         "account_id": account_id,

@@ -8,26 +8,33 @@ from typing import Any, Final, cast
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from cm.interfaces.volume import StorageSpec
+from cm.interfaces.volume import StorageSpec, StorageUsage
 from cm.models import Storage
 from cm.results import storage as results
 from cm.rpc.errors import ObjectNotFound, VersionChanged
 from cm.rpc.vocabulary import StorageKind
 from cm.rules.names import pool_name
+from cm.rules.storage import Candidate, is_full
 from cm.runtime.prepared import Prepared
 from cm.runtime.rows import Columns, close_row, edit_row, insert_row
+from cm.store.change import record_change
 from cm.store.node_document import document_changed
 from cm.store.rendered import Rendered, rendered, shown
 from cm.store.waking import wake_reaching
 
 MADE_OF: Final[Columns] = (
-    Storage.name, Storage.kind, Storage.path, Storage.address, Storage.source, Storage.capacity_bytes,
-    Storage.overcommit,
+    Storage.name, Storage.kind, Storage.path, Storage.address, Storage.source, Storage.devices, Storage.nfs_version,
+    Storage.mount_options, Storage.capacity_bytes, Storage.capacity_follows, Storage.overcommit, Storage.reserve_bytes,
+    Storage.priority, Storage.offered,
 )  # fmt: skip
-EDITED: Final[Columns] = (Storage.name, Storage.overcommit, Storage.capacity_bytes, Storage.locked)
+EDITED: Final[Columns] = (
+    Storage.name, Storage.overcommit, Storage.capacity_bytes, Storage.capacity_follows, Storage.reserve_bytes,
+    Storage.priority, Storage.offered, Storage.locked, Storage.draining,
+)  # fmt: skip
 
-_COLUMNS = """s.id AS storage_id, s.uuid::text AS uuid, s.name, s.kind, s.path, s.address, s.source, s.locked,
-       s.capacity_bytes, s.claimed_bytes, s.overcommit, s.version, s.created_at AS created,
+_COLUMNS = """s.id AS storage_id, s.uuid::text AS uuid, s.name, s.kind, s.path, s.address, s.source, s.devices,
+       s.nfs_version, s.mount_options, s.locked, s.draining, s.offered, s.is_default, s.priority, s.capacity_bytes,
+       s.claimed_bytes, s.reserve_bytes, s.overcommit, s.full_since, s.version, s.created_at AS created,
        (SELECT json_agg(json_build_object('node_id', a.node_id, 'name', n.name, 'state', a.state,
                                           'last_error', a.last_error) ORDER BY a.node_id)
           FROM storage_attachment a JOIN node n ON n.id = a.node_id WHERE a.storage_id = s.id) AS nodes"""
@@ -45,6 +52,8 @@ def render_storages(session: Session, ids: list[int]) -> Mapping[int, Rendered]:
 def _storage(row: Any) -> results.Storage:
     found = shown(row)
     found["nodes"] = found["nodes"] or []
+    found["devices"] = found["devices"].split()
+    found["mount_options"] = [option for option in found["mount_options"].split(",") if option]
     return cast(results.Storage, found)
 
 
@@ -76,16 +85,122 @@ def get_storage(
     return _storage(found)
 
 
-def roomiest_storage(session: Session) -> int | None:
-    """The storage with the most room for claims, of those that are not locked and that a node has attached."""
-    found: int | None = session.scalar(
-        text(
-            "SELECT s.id FROM storage s WHERE s.deleted_at IS NULL AND NOT s.locked"
-            " AND EXISTS (SELECT 1 FROM storage_attachment a WHERE a.storage_id = s.id AND a.state = 'attached')"
-            " ORDER BY s.capacity_bytes * s.overcommit - s.claimed_bytes DESC, s.id LIMIT 1"
-        )
+# Of those that take new volumes and that a node has attached.
+_TAKING = """
+SELECT s.id, s.kind, s.is_default, s.priority, s.limit_bytes - s.claimed_bytes AS room_bytes
+  FROM storage s WHERE s.deleted_at IS NULL AND NOT s.locked AND NOT s.draining
+   AND EXISTS (SELECT 1 FROM storage_attachment a WHERE a.storage_id = s.id AND a.state = 'attached')
+   AND (s.offered OR NOT :offered)
+"""
+
+
+def candidates(session: Session, *, offered: bool = False) -> list[Candidate]:
+    """
+    Storages that take new volumes, for ``rules.storage.choose``.
+
+    :param offered: only those that users may choose.
+    """
+    return [
+        Candidate(row.id, StorageKind(row.kind), row.is_default, row.priority, row.room_bytes)
+        for row in session.execute(text(_TAKING), {"offered": offered})
+    ]
+
+
+def list_offered(session: Session) -> Sequence[results.OfferedStorage]:
+    """Storages that users may choose, as they see them."""
+    statement = f"""SELECT s.id AS storage_id, s.name, s.kind, s.is_default, greatest(t.room_bytes, 0) AS room_bytes
+      FROM ({_TAKING}) t JOIN storage s ON s.id = t.id ORDER BY s.is_default DESC, s.priority DESC, s.name"""
+    found = session.execute(text(statement), {"offered": True})
+    return [cast(results.OfferedStorage, dict(row._mapping)) for row in found]
+
+
+def set_default(session: Session, storage_id: int | None) -> list[int]:
+    """
+    Make a storage the default one, or none.
+
+    :return: those that are at their next version by it.
+    """
+    was = text(
+        "UPDATE storage SET is_default = false, version = version + 1 WHERE is_default AND deleted_at IS NULL"
+        " AND id IS DISTINCT FROM CAST(:id AS bigint) RETURNING id"
     )
+    changed = list(session.scalars(was, {"id": storage_id}))
+    now = text(
+        "UPDATE storage SET is_default = true, version = version + 1 WHERE id = :id AND NOT is_default"
+        " AND deleted_at IS NULL RETURNING id"
+    )
+    return [*changed, *session.scalars(now, {"id": storage_id})]
+
+
+_USAGE = """
+SELECT s.id AS storage_id, s.name, s.kind, s.capacity_bytes, s.allocated_bytes, s.claimed_bytes AS promised_bytes,
+       s.limit_bytes, s.available_bytes, s.reserve_bytes, s.overcommit, s.looked_at, s.full_since,
+       coalesce(u.size, 0) AS virtual_bytes, coalesce(u.volumes, 0) AS volumes
+  FROM storage s LEFT JOIN (SELECT storage_id, sum(size_bytes)::bigint AS size, count(*) AS volumes FROM volume
+                             GROUP BY storage_id) u ON u.storage_id = s.id
+ WHERE s.deleted_at IS NULL AND (CAST(:id AS bigint) IS NULL OR s.id = :id) ORDER BY s.id
+"""
+
+
+def list_usage(session: Session, storage_id: int | None = None) -> list[results.StorageUsage]:
+    """Of all storages, or of one."""
+    found = []
+    for row in session.execute(text(_USAGE), {"id": storage_id}):
+        told = dict(row._mapping)
+        told["room_bytes"] = max(told.pop("limit_bytes") - told["promised_bytes"], 0)
+        found.append(cast(results.StorageUsage, told))
     return found
+
+
+def record_usage(session: Session, storage_id: int, usage: StorageUsage) -> bool | None:
+    """
+    What was seen of a storage's room, right after what its volumes take was recorded. Its capacity becomes that of the
+    pool where nobody told another.
+
+    :return: whether it is full now, where that has changed; else None.
+    """
+    full = is_full(usage.available_bytes, usage.capacity_bytes)
+    row = session.execute(
+        text(
+            "WITH was AS (SELECT id, full_since, capacity_bytes FROM storage WHERE id = :id AND deleted_at IS NULL"
+            "  FOR UPDATE)"
+            " UPDATE storage s SET available_bytes = :available,"
+            " allocated_bytes = (SELECT coalesce(sum(u.allocated_bytes), 0) FROM volume u WHERE u.storage_id = :id),"
+            " looked_at = clock_timestamp(),"
+            " full_since = CASE WHEN :full THEN coalesce(s.full_since, clock_timestamp()) END,"
+            " capacity_bytes = CASE WHEN s.capacity_follows THEN :capacity ELSE s.capacity_bytes END"
+            " FROM was WHERE s.id = was.id RETURNING was.full_since IS NOT NULL AS full,"
+            " s.capacity_bytes <> was.capacity_bytes AS grown"
+        ),
+        {
+            "id": storage_id,
+            "available": usage.available_bytes,
+            "capacity": usage.capacity_bytes,
+            "full": full,
+        },
+    ).first()
+    if row is None:
+        return None
+    if row.full != full or row.grown:
+        session.execute(text("UPDATE storage SET version = version + 1 WHERE id = :id"), {"id": storage_id})
+        record_change(session, "storage", storage_id, None)
+    return full if row.full != full else None
+
+
+def list_content(
+    session: Session, storage_id: int, *, limit: int, after: int | None
+) -> Sequence[results.StoredVolume]:
+    """A page of what lies on a storage, oldest first."""
+    statement = """SELECT u.id AS volume_id, u.name, u.format, u.mode, u.size_bytes, u.claimed_bytes, u.made,
+           b.name AS base, i.id AS image_id, coalesce(i.name, '') AS image_name, k.id AS disk_id, a.vm_id,
+           coalesce(v.name, '') AS vm_name, coalesce(i.account_id, k.account_id) AS user_id
+      FROM volume u LEFT JOIN volume b ON b.id = u.backing_id LEFT JOIN image i ON i.volume_id = u.id
+      LEFT JOIN disk k ON k.volume_id = u.id
+      LEFT JOIN LATERAL (SELECT vm_id FROM attachment WHERE disk_id = k.id ORDER BY read_only, vm_id LIMIT 1) a ON true
+      LEFT JOIN vm v ON v.id = a.vm_id
+     WHERE u.storage_id = :s AND (CAST(:after AS bigint) IS NULL OR u.id > :after) ORDER BY u.id LIMIT :limit"""
+    found = session.execute(text(statement), {"s": storage_id, "after": after, "limit": limit})
+    return [cast(results.StoredVolume, dict(row._mapping)) for row in found]
 
 
 def storage_spec(session: Session, storage_id: int) -> StorageSpec:
@@ -95,7 +210,10 @@ def storage_spec(session: Session, storage_id: int) -> StorageSpec:
     :raises ObjectNotFound: absent or deleted.
     """
     row = get_storage(session, storage_id)
-    return StorageSpec(pool_name(storage_id), StorageKind(row["kind"]), row["path"], row["address"], row["source"])
+    return StorageSpec(
+        pool_name(storage_id), StorageKind(row["kind"]), row["path"], row["address"], row["source"],
+        tuple(row["devices"]), row["nfs_version"], tuple(row["mount_options"]),
+    )  # fmt: skip
 
 
 def insert_storage(session: Session, values: Mapping[str, Any]) -> int:
@@ -172,7 +290,10 @@ def record_attached(session: Session, storage_id: int, node_id: int, capacity_by
         {"s": storage_id, "n": node_id},
     )
     session.execute(
-        text("UPDATE storage SET capacity_bytes = :c, version = version + 1 WHERE id = :s AND capacity_bytes = 0"),
+        text(
+            "UPDATE storage SET capacity_bytes = :c, version = version + 1 WHERE id = :s"
+            " AND (capacity_bytes = 0 OR capacity_follows AND capacity_bytes <> :c)"
+        ),
         {"c": capacity_bytes, "s": storage_id},
     )
     document_changed(session, node_id)

@@ -11,17 +11,26 @@ import pytest
 from cm.interfaces.node import INode
 from cm.interfaces.volume import StorageSpec
 from cm.rpc.vocabulary import StorageKind
+from cm.rules.storage import Capabilities, capabilities
 
 
 class OnStorage(ABC):
-    """``make`` gives a node, ``storage`` the description of a new, empty directory storage on its node."""
+    """``make`` gives a node, ``storage`` the description of a new, empty storage of the kind ``kind`` on its node."""
+
+    kind = StorageKind.DIR
+
+    @property
+    def can(self) -> Capabilities:
+        return capabilities(self.kind)
 
     @abstractmethod
     def make(self) -> INode: ...
 
     def storage(self) -> StorageSpec:
         name = f"contract-{uuid4().hex[:8]}"
-        return StorageSpec(name, StorageKind.DIR, f"/srv/{name}")
+        if self.kind is StorageKind.LOGICAL:
+            return StorageSpec(name, self.kind, f"/dev/{name}", source=name)
+        return StorageSpec(name, self.kind, f"/srv/{name}")
 
     @pytest.fixture()
     def spec(self) -> StorageSpec:

@@ -34,7 +34,7 @@ from cm.rpc.vocabulary import ImageKind
 from cm.rules.access import AccessNeeded
 from cm.services.access import usable_image
 from cm.services.image import close_failed
-from cm.services.image_making import StorageLocked
+from cm.services.storage import StorageLocked
 from cm.services.vm import interrupt
 from cm.store.worker import claim_operations, clear_mark, register_worker
 from support.cloud import MemoryCloud

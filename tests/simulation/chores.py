@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 # As ``workload.ACTIONS``; the second kind only where there is a cloud.
 CHORES: Final = {
     "network_add": 1, "network_lock": 1, "network_delete": 1, "storage_lock": 1, "storage_edit": 1, "storage_cycle": 3,
+    "storage_drain": 1, "storage_default": 1,
     "node_edit": 1, "image_access": 1, "image_private": 1, "template_edit": 1, "template_delete": 1,
     "message_delete": 1, "storage_check": 1, "adopt": 2, "admin_operation": 2,
     "admin_image": 1, "admin_grant": 2, "node_turn": 3,
@@ -86,6 +87,15 @@ class Chores:
         storage_id = self._storage_id()
         self.ask("admin", "admin.storage.lock", storage_id=storage_id)
         self._later(self.rng.uniform(3, 30), "admin", "admin.storage.unlock", storage_id=storage_id)
+
+    def _storage_drain(self) -> None:
+        storage_id = self._storage_id()
+        self.ask("admin", "admin.storage.drain", storage_id=storage_id)
+        self._later(self.rng.uniform(3, 30), "admin", "admin.storage.undrain", storage_id=storage_id)
+
+    def _storage_default(self) -> None:
+        is_default = self.rng.random() < 0.7
+        self.ask("admin", "admin.storage.set_default", storage_id=self._storage_id(), is_default=is_default)
 
     def _storage_check(self) -> None:
         self.ask("admin", "admin.storage.check", storage_id=self._storage_id())

@@ -38,6 +38,7 @@ class Questions:
                 yield login, "user.disk.get_list", params
             for disk_id in self._disks():
                 yield login, "user.disk.get_by_id", {"disk_id": disk_id}
+            yield login, "user.storage.get_list", {}
             yield login, "user.system_image.get_newest", {"family": "tiny-1"}
             yield login, "user.system_image.get_list", {"access": "private"}
             yield login, "user.object.find", {"uuids": uuids}
@@ -74,6 +75,7 @@ class Questions:
         views: list[tuple[str, dict[str, Any]]] = [
             ("vm.get_list", {}), ("vm.get_list", {"closed": True}), ("vm.get_list", account), ("vm.get_list", node),
             ("node.get_list", {}), ("node.get_by_id", node), ("storage.get_list", {}), ("storage.get_by_id", storage),
+            ("storage.get_usage", {}), ("storage.get_content", storage),
             ("network.get_list", {}), ("network.get_by_id", pool),
             ("network.list_leases", {**pool, "used_only": True}), ("template.get_list", {}),
             ("template.get_by_id", template), ("user.get_list", {}), ("user.get_by_id", account),

@@ -162,6 +162,8 @@ def _disk(disk: DiskSpec, cache: str, qemu: bool, boot_order: int | None) -> Ele
         type_=str(disk.format),
         cache=None if read_only else cache,
         discard=None if read_only else "unmap",
+        error_policy="stop" if disk.remote else None,
+        rerror_policy="stop" if disk.remote else None,
     )
     kind, source = _source(disk.source)
     return element(

@@ -8,9 +8,9 @@ from typing import Any
 import libvirt
 
 from cm.drivers.libvirt.connection import Connections
+from cm.drivers.libvirt.pool_kind import PoolKind, pool_kind
 from cm.drivers.libvirt.pool_xml import PoolPlace, pool_place, pool_xml, same_pool
 from cm.interfaces.volume import StorageSpec, StorageUsage
-from cm.rpc.vocabulary import StorageKind
 
 
 class LibvirtPools:
@@ -32,8 +32,7 @@ class LibvirtPools:
             if pool is None:
                 pool = connection.storagePoolDefineXML(pool_xml(storage), 0)
             if not pool.isActive():
-                if storage.kind == StorageKind.DIR:
-                    pool.build(0)  # makes the directory; an existing one is taken as it is
+                pool_kind(storage.kind).prepare(connection, pool, storage)
                 pool.create(0)
             if not pool.autostart():
                 pool.setAutostart(1)
@@ -53,16 +52,17 @@ class LibvirtPools:
             if pool is not None:
                 _stop_and_forget(pool)
 
-    def usage(self, storage_name: str) -> StorageUsage:
+    def usage(self, storage_name: str, fresh: bool = True) -> StorageUsage:
         """libvirt counts afresh only in a refresh; while a volume is being made the last figures are given."""
         with self._connections.slow(storage_name, storage_name) as connection:
             pool = connection.storagePoolLookupByName(storage_name)
-            refresh(pool)
+            if fresh:
+                refresh(pool)
             return _usage(pool)
 
-    def is_shared(self, pool: Any) -> bool:
-        """Whether files appear in a pool, a handle of libvirt's, from elsewhere."""
-        return self.place_of(pool).kind != str(StorageKind.DIR)
+    def kind_of(self, pool: Any) -> PoolKind:
+        """Of a handle of libvirt's."""
+        return pool_kind(self.place_of(pool).kind)
 
     def place_of(self, pool: Any) -> PoolPlace:
         """Where the volumes of a pool are, a handle of libvirt's. It is asked once: a storage stays where it is."""

@@ -8,6 +8,7 @@ from typing import Final
 
 from lxml import etree
 
+from cm.drivers.libvirt.pool_kind import PoolKind, pool_kind
 from cm.drivers.libvirt.xml_text import Element, element, exact_text, parsed, serialized
 from cm.interfaces.network import NetworkSpec
 from cm.interfaces.source import BlockSource, DiskSource, FileSource, NetworkSource
@@ -26,20 +27,14 @@ ADDRESSES_MAX: Final = (
 
 
 def pool_xml(storage: StorageSpec) -> str:
-    source = None
-    if storage.kind == StorageKind.NETFS:
-        source = element(
-            "source",
-            element("host", name=exact_text("address", storage.address)),
-            element("dir", path=exact_text("source", storage.source)),
-            element("format", type_="auto"),
-        )
+    kind = pool_kind(storage.kind)
     return serialized(
         element(
             "pool",
             element("name", text=exact_text("name", storage.name)),
-            source,
+            kind.source(storage),
             element("target", element("path", text=exact_text("path", storage.path))),
+            kind.options(storage),
             type_=str(storage.kind),
         )
     )
@@ -64,6 +59,7 @@ class PoolPlace:
         return (BlockSource if self.kind in _BLOCK else FileSource)(f"{self.path}/{volume}")
 
 
+_DIRECTORY: Final = pool_kind(StorageKind.DIR)
 _BLOCK: Final = frozenset({"logical", "disk", "iscsi", "iscsi-direct", "scsi", "mpath", "zfs"})  # pools of devices
 
 
@@ -84,21 +80,27 @@ def pool_place(xml: str) -> PoolPlace:
 def same_pool(xml: str, storage: StorageSpec) -> bool:
     """Whether a pool that libvirt knows is the one that is meant."""
     root = parsed(xml)
-    found = (root.get("type"), root.findtext("target/path"))
-    if storage.kind == StorageKind.NETFS:
-        host, directory = root.find("source/host"), root.find("source/dir")
-        where = (None if host is None else host.get("name"), None if directory is None else directory.get("path"))
-        if where != (storage.address, storage.source):
-            return False
-    return found == (str(storage.kind), storage.path)
+    if (root.get("type"), root.findtext("target/path")) != (str(storage.kind), storage.path):
+        return False
+    kind = pool_kind(storage.kind)
+    return kind.facts(root) == kind.facts(parsed(pool_xml(storage)))
 
 
 def volume_xml(
-    name: str, format: DiskFormat, capacity_bytes: int, *, base: tuple[str, DiskFormat] | None = None
+    name: str,
+    format: DiskFormat,
+    capacity_bytes: int,
+    *,
+    base: tuple[str, DiskFormat] | None = None,
+    kind: PoolKind | None = None,
 ) -> str:
     """
     :param base: path and format of what the volume is an overlay on. Both get recorded in its header.
+    :param kind: of its pool; None: a directory.
+    :raises NotSupported: volumes of that kind have another format.
     """
+    capacity_bytes, taken_bytes = (kind or _DIRECTORY).volume_size(format, capacity_bytes)
+    block = kind is not None and kind.block
     backing: Element | None = None
     if base is not None:
         backing = element(
@@ -111,10 +113,10 @@ def volume_xml(
             "volume",
             element("name", text=exact_text("volume", name)),
             element("capacity", text=str(capacity_bytes), unit="bytes"),
-            element("allocation", text="0", unit="bytes"),
-            element("target", element("format", type_=str(format))),
+            element("allocation", text=str(taken_bytes), unit="bytes"),
+            None if block else element("target", element("format", type_=str(format))),
             backing,
-            type_="file",
+            type_="block" if block else "file",
         )
     )
 

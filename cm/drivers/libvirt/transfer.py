@@ -12,20 +12,28 @@ from typing import Any
 import libvirt
 
 from cm.drivers.libvirt.flow import CHUNK_BYTES
+from cm.drivers.libvirt.pool_kind import PoolKind
 from cm.drivers.libvirt.pool_xml import volume_xml
 from cm.rpc.vocabulary import DiskFormat
 
 
-def upload_file(connection: Any, pool: Any, volume: str, path: str, progress: Callable[[int], None]) -> Any:
+def upload_file(
+    connection: Any, pool: Any, volume: str, path: str, progress: Callable[[int], None], kind: PoolKind | None = None
+) -> Any:
     """
-    Make ``volume`` be the file ``path``, byte by byte; holes stay holes.
+    Make ``volume`` be the file ``path``, byte by byte; holes stay holes. A device is written with zeros there, and
+    beyond the file's end.
+
+    :param kind: of the pool; None: a directory.
 
     The volume is made as a sparse raw one of the file's length: a volume made as qcow2 would already hold a header, and
     a shorter file would leave the end of it behind.
     """
     with open(path, "rb", buffering=0) as file:
         length = os.fstat(file.fileno()).st_size
-        made = pool.createXML(volume_xml(volume, DiskFormat.RAW, length), 0)
+        made = pool.createXML(volume_xml(volume, DiskFormat.RAW, length, kind=kind), 0)
+        if kind is not None and kind.block:
+            fill_with_zeros(connection, made, length, made.info()[1])
         if length == 0:
             return made
         stream = connection.newStream(0)
@@ -50,10 +58,20 @@ def grow_raw(connection: Any, volume: Any, size: int, wanted: int) -> None:
 
     :param size: its length now, in bytes.
     """
+    _send_hole(connection, volume, size, wanted)
+
+
+def fill_with_zeros(connection: Any, volume: Any, begin: int, end: int) -> None:
+    """Have a device read as zeros from a place on: libvirt writes a stream's holes there."""
+    if end > begin:
+        _send_hole(connection, volume, begin, end)
+
+
+def _send_hole(connection: Any, volume: Any, begin: int, end: int) -> None:
     stream = connection.newStream(0)
     try:
-        volume.upload(stream, size, wanted - size, libvirt.VIR_STORAGE_VOL_UPLOAD_SPARSE_STREAM)
-        stream.sendHole(wanted - size, 0)
+        volume.upload(stream, begin, end - begin, libvirt.VIR_STORAGE_VOL_UPLOAD_SPARSE_STREAM)
+        stream.sendHole(end - begin, 0)
         stream.finish()
     except BaseException:
         _abort(stream)

@@ -24,7 +24,7 @@ import libvirt
 from cm.drivers.libvirt.connection import Connections
 from cm.drivers.libvirt.pool import LibvirtPools, optional, refresh
 from cm.drivers.libvirt.pool_xml import PoolPlace, volume_xml
-from cm.drivers.libvirt.transfer import download_tail, grow_raw, upload_file
+from cm.drivers.libvirt.transfer import download_tail, fill_with_zeros, grow_raw, upload_file
 from cm.drivers.libvirt.xml_text import parsed
 from cm.interfaces.source import DiskSource, FileSource
 from cm.interfaces.volume import VolumeSeen
@@ -91,7 +91,7 @@ class LibvirtVolumes:
         What is there before something is made. libvirt knows every volume of a local directory; on shared storage
         another node may have made it, and qemu-img would overwrite it in silence, so there a miss costs a refresh.
         """
-        return self._lookup(pool, volume) if self._pools.is_shared(pool) else _known(pool, volume)
+        return self._lookup(pool, volume) if self._pools.kind_of(pool).appear else _known(pool, volume)
 
     # ------------------------------------------------------------------ making
 
@@ -101,9 +101,12 @@ class LibvirtVolumes:
         """
         On the test driver a plain record of that capacity.
         :raises InvalidParameter: the size is less than the base's: the guest's file systems would be cut off.
+        :raises NotSupported: there are no overlays on storages of that kind.
         """
 
         def make(_connection: Any, pool: Any) -> Any:
+            if not self._pools.kind_of(pool).can.overlays:
+                raise NotSupported("make overlays on a storage of this kind")
             base_volume = self._lookup(pool, base)
             if base_volume is None:
                 raise VolumeNotFound(storage_name, base)
@@ -111,7 +114,8 @@ class LibvirtVolumes:
             if size_bytes < base_seen.capacity_bytes:
                 raise InvalidParameter("size_bytes", f"is less than the base's {base_seen.capacity_bytes}")
             backing = None if self._test else (base_seen.path, base_format)
-            return self._create(pool, volume, volume_xml(volume, DiskFormat.QCOW2, size_bytes, base=backing))
+            kind = self._pools.kind_of(pool)
+            return self._create(pool, volume, volume_xml(volume, DiskFormat.QCOW2, size_bytes, base=backing, kind=kind))
 
         return self._ensure(storage_name, volume, self._whole, make)
 
@@ -129,6 +133,7 @@ class LibvirtVolumes:
         """On the test driver a plain record of that capacity."""
 
         def make(connection: Any, pool: Any) -> Any:
+            place = self._pools.kind_of(pool)
             source_pool = connection.storagePoolLookupByName(source_storage) if source_storage else pool
             source_volume = self._lookup(source_pool, source)
             if source_volume is None:
@@ -136,7 +141,7 @@ class LibvirtVolumes:
             self._begin(pool, volume)
             capacity = source_volume.info()[1]
             size = max(capacity, size_bytes)
-            xml = volume_xml(volume, format, size)
+            xml = volume_xml(volume, place.format(format), size, kind=place)
             if self._test:
                 made = pool.createXML(xml, 0)
             else:
@@ -146,7 +151,9 @@ class LibvirtVolumes:
                 if kind != str(source_format):
                     raise InvalidParameter("source_format", f"{source} is {kind}, not {source_format}")
                 made = pool.createXMLFrom(xml, source_volume, 0)
-                if size > capacity:  # qemu-img makes it of the source's size, whatever the XML says
+                if place.block:
+                    fill_with_zeros(connection, made, capacity, made.info()[1])
+                elif size > capacity:  # qemu-img makes it of the source's size, whatever the XML says
                     made.resize(size)
             self._end(pool, volume)
             return made
@@ -154,8 +161,19 @@ class LibvirtVolumes:
         return self._ensure(storage_name, volume, self._finished, make)
 
     def create_empty(self, storage_name: str, volume: str, format: DiskFormat, size_bytes: int) -> VolumeSeen:
-        def make(_connection: Any, pool: Any) -> Any:
-            return self._create(pool, volume, volume_xml(volume, format, size_bytes))
+        """A device holds what its place held before, so it is written with zeros, which takes as long as a copy."""
+
+        def make(connection: Any, pool: Any) -> Any:
+            kind = self._pools.kind_of(pool)
+            xml = volume_xml(volume, format, size_bytes, kind=kind)
+            if not kind.block:
+                return self._create(pool, volume, xml)
+            self._begin(pool, volume)
+            made = pool.createXML(xml, 0)
+            if not self._test:
+                fill_with_zeros(connection, made, 0, made.info()[1])
+            self._end(pool, volume)
+            return made
 
         return self._ensure(storage_name, volume, self._whole, make)
 
@@ -174,12 +192,15 @@ class LibvirtVolumes:
         """
 
         def make(connection: Any, pool: Any) -> Any:
+            kind = self._pools.kind_of(pool)
+            if format not in kind.can.formats:
+                raise NotSupported(f"put {format} volumes on a storage of this kind")
             self._begin(pool, volume)
             if self._test:
-                made = pool.createXML(volume_xml(volume, format, size_bytes), 0)
+                made = pool.createXML(volume_xml(volume, format, size_bytes, kind=kind), 0)
                 progress(size_bytes)
             else:
-                made = upload_file(connection, pool, volume, path, progress)
+                made = upload_file(connection, pool, volume, path, progress, kind)
             self._end(pool, volume)
             if not self._test and format != DiskFormat.RAW:
                 # libvirt still takes it for the raw file that it was made as; a refresh reads the header.
@@ -248,7 +269,9 @@ class LibvirtVolumes:
             return existing
 
     def _whole(self, pool: Any, volume: str) -> Any | None:
-        """The volume if it is there with a header; one without is deleted."""
+        """The volume if it is there with a header; one without is deleted. A device is whole without a marker."""
+        if self._pools.kind_of(pool).block:
+            return self._finished(pool, volume)
         existing = self._existing(pool, volume)
         if existing is not None and existing.info()[1] == 0:
             existing.delete(0)
@@ -263,7 +286,7 @@ class LibvirtVolumes:
     def _begin(self, pool: Any, volume: str) -> None:
         """Set the marker and throw away what an earlier attempt left."""
         if _known(pool, volume + PART) is None:
-            xml = volume_xml(volume + PART, DiskFormat.RAW, 0)
+            xml = volume_xml(volume + PART, DiskFormat.RAW, 0, kind=self._pools.kind_of(pool))
             optional(lambda: pool.createXML(xml, 0), libvirt.VIR_ERR_STORAGE_VOL_EXIST)
         half_made = _known(pool, volume)
         if half_made is not None:

@@ -124,7 +124,7 @@ class MemoryPools:
         with self._link.call("detach") as world, world.lock:
             world.storages.detach(storage_name)
 
-    def usage(self, storage_name: str) -> StorageUsage:
+    def usage(self, storage_name: str, fresh: bool = True) -> StorageUsage:
         with self._link.call("usage") as world, world.lock:
             return world.storages.share(storage_name).usage()
 
@@ -189,6 +189,7 @@ class MemoryVolumes:
                 found = storages.find(storage_name, volume)
                 if found is not None:
                     return storages.seen(storage_name, found)
+                storages.takes(storage_name, format)
                 with open(path, "rb") as file:
                     length = os.fstat(file.fileno()).st_size
                     file.seek(max(0, length - CONTENT_MAX))

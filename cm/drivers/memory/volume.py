@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Final
 
-from cm.interfaces.source import DiskSource, FileSource
+from cm.interfaces.source import BlockSource, DiskSource, FileSource
 from cm.interfaces.volume import StorageSpec, StorageUsage, VolumeSeen
-from cm.rpc.errors import HypervisorError, InvalidParameter, ObjectNotFound, StorageFull, VolumeNotFound
+from cm.rpc.errors import HypervisorError, InvalidParameter, NotSupported, ObjectNotFound, StorageFull, VolumeNotFound
 from cm.rpc.vocabulary import DiskFormat, StorageKind
+from cm.rules.storage import Capabilities, capabilities
 
 CAPACITY_BYTES: Final = 2**40
 INTERNAL_ERROR: Final = 1  # virErrorNumber
@@ -92,6 +93,14 @@ class Storages:
         self._pools[spec.name] = (spec, share)
         return share.usage()
 
+    def can(self, name: str) -> Capabilities:
+        self.share(name)  # which raises where there is no such storage
+        return capabilities(self._pools[name][0].kind)
+
+    def takes(self, name: str, format: DiskFormat) -> None:
+        if format not in self.can(name).formats:
+            raise NotSupported(f"put {format} volumes on a storage of this kind")
+
     def detach(self, name: str) -> None:
         self._pools.pop(name, None)
 
@@ -121,6 +130,8 @@ class Storages:
         return []
 
     def resize(self, name: str, volume: str, size_bytes: int) -> Volume:
+        if not self.can(name).resizes:
+            raise NotSupported("let volumes of this storage grow")
         found = self.source(name, volume)
         if found.writer is not None:
             raise HypervisorError('Failed to get "write" lock. Is another process using the image?', INTERNAL_ERROR)
@@ -148,8 +159,8 @@ class Storages:
             volume.capacity_bytes += len(content)
 
     def place(self, name: str, volume: str) -> DiskSource:
-        self.share(name)  # which raises where there is no such storage
-        return FileSource(str(PurePosixPath(self._pools[name][0].path) / volume))
+        source = FileSource if self.can(name).files else BlockSource
+        return source(str(PurePosixPath(self._pools[name][0].path) / volume))
 
     def seen(self, name: str, volume: Volume) -> VolumeSeen:
         directory = PurePosixPath(self._pools[name][0].path)
@@ -179,7 +190,10 @@ class Storages:
         return found
 
     def put(self, name: str, volume: Volume) -> Volume:
-        share = self.share(name)
+        share, can = self.share(name), self.can(name)
+        volume.capacity_bytes = can.whole(volume.capacity_bytes)
+        if not can.sparse:
+            volume.allocation_bytes = volume.capacity_bytes
         share.volumes.pop(volume.name, None)
         share.require(volume.allocation_bytes)
         share.volumes[volume.name] = volume
@@ -189,6 +203,8 @@ class Storages:
         found = self.find(name, volume)
         if found is not None:
             return found
+        if not self.can(name).overlays:
+            raise NotSupported("make overlays on a storage of this kind")
         below = self.source(name, base)
         if size_bytes < below.capacity_bytes:
             raise InvalidParameter("size_bytes", f"is less than the base's {below.capacity_bytes}")
@@ -217,6 +233,7 @@ class Storages:
             original = self.share(source_name).volumes.get(original.base) if original.base else None
         content = self.whole(source_name, first)
         size_bytes = max(size_bytes, first.capacity_bytes)
+        format = self.can(name).best(format)
         return self.put(name, Volume(volume, format, size_bytes, allocation_bytes, content=content))
 
     def whole(self, name: str, volume: Volume) -> bytes:
@@ -228,5 +245,6 @@ class Storages:
         found = self.find(name, volume)
         if found is not None:
             return found
+        self.takes(name, format)
         allocation_bytes = HEADER_BYTES if format == DiskFormat.QCOW2 else 0
         return self.put(name, Volume(volume, format, size_bytes, allocation_bytes))

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from msgspec import Meta
 
-from cm.results.storage import Storage, StorageCheck, StorageWork
-from cm.rpc.types import Id, Name, Size
+from cm.results.storage import Storage, StorageCheck, StorageUsage, StorageWork, StoredVolume
+from cm.rpc.types import Id, Limit, Name, Size
 from cm.rpc.view import admin_view
 from cm.rpc.vocabulary import StorageKind
 from cm.services import storage as service
 from cm.services.context import AsyncClusterCall, ClusterCall
+from cm.services.storage_kind import DEVICES_MAX, OPTIONS_MAX, PATH_MAX
 from cm.services.volume import check_storage
 from cm.store.storage import get_storage, list_storages
 
-Path = Annotated[str, Meta(min_length=1, max_length=service.PATH_MAX)]
-Source = Annotated[str, Meta(max_length=service.PATH_MAX)]
+Path = Annotated[str, Meta(max_length=PATH_MAX)]
+Source = Annotated[str, Meta(max_length=PATH_MAX)]
+Devices = Annotated[list[Path], Meta(max_length=DEVICES_MAX)]
+Version = Annotated[str, Meta(max_length=8)]
+Options = Annotated[list[Annotated[str, Meta(max_length=140)]], Meta(max_length=OPTIONS_MAX)]
+Priority = Annotated[int, Meta(ge=-1000, le=1000)]
 Address = Annotated[str, Meta(max_length=253)]
 Overcommit = Annotated[float, Meta(gt=0, le=1000)]
 
@@ -26,21 +31,36 @@ def add(
     caller: ClusterCall,
     name: Name,
     kind: StorageKind,
-    path: Path,
+    path: Path = "",
     address: Address = "",
     source: Source = "",
     capacity_bytes: Size | None = None,
     overcommit: Overcommit | None = None,
+    devices: Devices = [],  # noqa: B006  nobody changes it
+    nfs_version: Version = "",
+    mount_options: Options = [],  # noqa: B006
+    reserve_bytes: Size = 0,
+    priority: Priority = 0,
+    offered: bool = False,
 ) -> Storage:
     """
     Add a storage; attach it to nodes next.
 
-    :param path: the directory on the nodes; of a ``netfs`` where it is mounted.
+    :param path: the directory on the nodes; of a ``netfs`` where it is mounted; of a ``logical`` nothing.
     :param address: of a ``netfs`` its server, with ``source`` the exported path.
-    :param capacity_bytes: without it, what the first node that attaches it says.
+    :param source: of a ``logical`` the name of the volume group.
+    :param capacity_bytes: without it, what the nodes that attach it say, which may grow.
+    :param devices: of a ``logical`` what its group is made of where there is none; nothing may be on them.
+    :param nfs_version: of a ``netfs``: 3, 4, 4.0, 4.1, 4.2; else whatever server and nodes agree on.
+    :param mount_options: of a ``netfs``, as mount(8) has them, such as ``nconnect=4``.
+    :param reserve_bytes: promised to nobody.
+    :param priority: after the default storage, new volumes go where it is highest.
+    :param offered: users may choose it.
     """
-    values = {"name": name, "kind": kind, "path": path, "address": address, "source": source}
-    return service.add(caller, {**values, "capacity_bytes": capacity_bytes, "overcommit": overcommit})
+    values: dict[str, Any] = {"name": name, "kind": kind, "path": path, "address": address, "source": source}
+    values |= {"devices": list(devices), "nfs_version": nfs_version, "mount_options": list(mount_options)}
+    values |= {"capacity_bytes": capacity_bytes, "overcommit": overcommit, "reserve_bytes": reserve_bytes}
+    return service.add(caller, {**values, "priority": priority, "offered": offered})
 
 
 @admin_view
@@ -62,10 +82,45 @@ def edit(
     name: Name | None = None,
     capacity_bytes: Size | None = None,
     overcommit: Overcommit | None = None,
+    reserve_bytes: Size | None = None,
+    priority: Priority | None = None,
+    offered: bool | None = None,
 ) -> Storage:
-    """Change a storage; what is not given stays."""
+    """
+    Change a storage; what is not given stays.
+
+    :param capacity_bytes: 0: what its nodes say.
+    :param reserve_bytes: promised to nobody.
+    :param priority: after the default storage, new volumes go where it is highest.
+    :param offered: whether users may choose it.
+    """
     values = {"name": name, "capacity_bytes": capacity_bytes, "overcommit": overcommit}
+    values |= {"reserve_bytes": reserve_bytes, "priority": priority, "offered": offered}
     return service.edit(caller, storage_id, values)
+
+
+@admin_view(changing=True)
+def set_default(caller: ClusterCall, storage_id: Id, is_default: bool = True) -> Storage:
+    """Have new volumes go to a storage first, in place of the one of before; or to none before others."""
+    return service.make_default(caller, storage_id, is_default)
+
+
+@admin_view
+def get_usage(caller: ClusterCall, storage_id: Id | None = None) -> list[StorageUsage]:
+    """What is on storages, what is promised of them and what is left: of one, or of all."""
+    return service.usage(caller, storage_id)
+
+
+@admin_view
+def get_content(
+    caller: ClusterCall, storage_id: Id, limit: Limit = 1000, after: Id | None = None
+) -> list[StoredVolume]:
+    """
+    What lies on a storage: whose it is and what it stands on, oldest first.
+
+    :param after: the last volume_id of the page before.
+    """
+    return service.content_page(caller, storage_id, limit, after)
 
 
 @admin_view(changing=True)
@@ -99,6 +154,18 @@ def lock(caller: ClusterCall, storage_id: Id) -> Storage:
 def unlock(caller: ClusterCall, storage_id: Id) -> Storage:
     """Use a storage again."""
     return service.set_locked(caller, storage_id, False)
+
+
+@admin_view(changing=True)
+def drain(caller: ClusterCall, storage_id: Id) -> Storage:
+    """Put no new volumes on a storage; what lies on it stays, and is listed by ``get_content``."""
+    return service.set_draining(caller, storage_id, True)
+
+
+@admin_view(changing=True)
+def undrain(caller: ClusterCall, storage_id: Id) -> Storage:
+    """Put new volumes on a storage again."""
+    return service.set_draining(caller, storage_id, False)
 
 
 @admin_view(changing=True)

@@ -44,6 +44,7 @@ def import_url(
     sha256: service.Sha256 | None = None,
     sha512: service.Sha512 | None = None,
     sums: service.Sums | None = None,
+    storage_id: Id | None = None,
 ) -> ImageWork:
     """
     Import an ISO image from a URL, as the caller's own, as it is or packed: by gzip, bzip2, xz, zstd, in a zip archive.
@@ -55,10 +56,11 @@ def import_url(
     :param sha512: the same with 128.
     :param sums: a file of checksums, such as "SHA256SUMS", by its name beside the image or by its URL; it must tell
         the image's.
+    :param storage_id: one that is offered (``user.storage``); else the cluster chooses.
     :return: the image to be and the operation, which tells the progress; it can be given up (``user.operation``).
     """
     values = {"name": name, "description": description, "kind": ImageKind.ISO}
-    return service.import_own(caller, service.Source(url, sha256, sha512, sums), values)
+    return service.import_own(caller, service.Source(url, sha256, sha512, sums), values, storage_id)
 
 
 @user_view(changing=True)
@@ -69,6 +71,7 @@ def upload(
     size_bytes: uploads.Length,
     sha256: service.Sha256 | None = None,
     filename: uploads.Filename = "",
+    storage_id: Id | None = None,
 ) -> Upload:
     """
     Upload an ISO image, as the caller's own: as it is or packed: by gzip, bzip2, xz, zstd, in a zip archive.
@@ -79,10 +82,11 @@ def upload(
     :param size_bytes: of the file as it comes.
     :param sha256: what it must have: 64 hexadecimal digits, with or without ``sha256:`` before them.
     :param filename: what it is called; it may promise a format.
+    :param storage_id: one that is offered (``user.storage``); else the cluster chooses.
     :return: the image to be, and an address that needs no other credentials, so it is a secret.
     """
     values = {"name": name, "description": description, "kind": ImageKind.ISO}
-    return uploads.open_own(caller, uploads.Announced(size_bytes, filename, sha256), values)
+    return uploads.open_own(caller, uploads.Announced(size_bytes, filename, sha256), values, storage_id)
 
 
 @user_view(on={"image_id": Action.SEE})

@@ -46,6 +46,7 @@ def import_url(
     sha256: service.Sha256 | None = None,
     sha512: service.Sha512 | None = None,
     sums: service.Sums | None = None,
+    storage_id: Id | None = None,
 ) -> ImageWork:
     """
     Import a storage image from a URL, as the caller's own: qcow2 or raw, or what becomes qcow2 (VMDK, VDI, VHD, VHDX),
@@ -59,10 +60,11 @@ def import_url(
     :param sha512: the same with 128.
     :param sums: a file of checksums, such as "SHA256SUMS", by its name beside the image or by its URL; it must tell
         the image's.
+    :param storage_id: one that is offered (``user.storage``); else the cluster chooses.
     :return: the image to be and the operation, which tells the progress; it can be given up (``user.operation``).
     """
     values = {"name": name, "description": description, "kind": ImageKind.STORAGE, "disk_controller": disk_controller}
-    return service.import_own(caller, service.Source(url, sha256, sha512, sums, format), values)
+    return service.import_own(caller, service.Source(url, sha256, sha512, sums, format), values, storage_id)
 
 
 @user_view(changing=True)
@@ -75,6 +77,7 @@ def upload(
     disk_controller: DiskBus = DiskBus.VIRTIO,
     sha256: service.Sha256 | None = None,
     filename: uploads.Filename = "",
+    storage_id: Id | None = None,
 ) -> Upload:
     """
     Upload a storage image, as the caller's own: qcow2 or raw, or what becomes qcow2 (VMDK, VDI, VHD, VHDX), as
@@ -87,10 +90,11 @@ def upload(
     :param format: what it must be, once it is unpacked.
     :param sha256: what it must have: 64 hexadecimal digits, with or without ``sha256:`` before them.
     :param filename: what it is called; it may promise a format.
+    :param storage_id: one that is offered (``user.storage``); else the cluster chooses.
     :return: the image to be, and an address that needs no other credentials, so it is a secret.
     """
     values = {"name": name, "description": description, "kind": ImageKind.STORAGE, "disk_controller": disk_controller}
-    return uploads.open_own(caller, uploads.Announced(size_bytes, filename, sha256, format), values)
+    return uploads.open_own(caller, uploads.Announced(size_bytes, filename, sha256, format), values, storage_id)
 
 
 @user_view(on={"image_id": Action.SEE})

@@ -58,6 +58,7 @@ def import_url(
     agent: bool | None = None,
     family: service.MaybeFamily | None = None,
     family_version: service.FamilyVersion | None = None,
+    storage_id: Id | None = None,
 ) -> ImageWork:
     """
     Import a system image from a URL, as the caller's own: qcow2 or raw, or what becomes qcow2 (VMDK, VDI, VHD, VHDX),
@@ -71,6 +72,7 @@ def import_url(
     :param sha512: the same with 128.
     :param sums: a file of checksums, such as "SHA256SUMS", by its name beside the image or by its URL; it must tell
         the image's.
+    :param storage_id: one that is offered (``user.storage``); else the cluster chooses.
     :return: the image to be and the operation, which tells the progress; it can be given up (``user.operation``).
     """
     facts = service.facts(
@@ -79,7 +81,7 @@ def import_url(
     devices = {"disk_controller": disk_controller, "network_device": network_device, "video_device": video_device}
     kept = {"name": name, "description": description, "kind": ImageKind.SYSTEM, "platform": platform}
     values = {**kept, **devices, **facts}
-    return service.import_own(caller, service.Source(url, sha256, sha512, sums, format), values)
+    return service.import_own(caller, service.Source(url, sha256, sha512, sums, format), values, storage_id)
 
 
 @user_view(changing=True)
@@ -103,6 +105,7 @@ def upload(
     agent: bool | None = None,
     family: service.MaybeFamily | None = None,
     family_version: service.FamilyVersion | None = None,
+    storage_id: Id | None = None,
 ) -> Upload:
     """
     Upload a system image, as the caller's own: qcow2 or raw, or what becomes qcow2 (VMDK, VDI, VHD, VHDX), as
@@ -115,6 +118,7 @@ def upload(
     :param format: what it must be, once it is unpacked.
     :param sha256: what it must have: 64 hexadecimal digits, with or without ``sha256:`` before them.
     :param filename: what it is called; it may promise a format.
+    :param storage_id: one that is offered (``user.storage``); else the cluster chooses.
     :return: the image to be, and an address that needs no other credentials, so it is a secret.
     """
     facts = service.facts(
@@ -123,7 +127,7 @@ def upload(
     devices = {"disk_controller": disk_controller, "network_device": network_device, "video_device": video_device}
     kept = {"name": name, "description": description, "kind": ImageKind.SYSTEM, "platform": platform}
     values = {**kept, **devices, **facts}
-    return uploads.open_own(caller, uploads.Announced(size_bytes, filename, sha256, format), values)
+    return uploads.open_own(caller, uploads.Announced(size_bytes, filename, sha256, format), values, storage_id)
 
 
 @user_view

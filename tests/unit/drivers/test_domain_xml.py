@@ -17,14 +17,16 @@ pytest.importorskip("libvirt")
 
 from cm.drivers.libvirt.domain_read import described_domain
 from cm.drivers.libvirt.domain_xml import NAMESPACE, changed_graphics, domain_xml
+from cm.drivers.libvirt.pool_kind import pool_kind
 from cm.drivers.libvirt.pool_xml import network_xml, pool_place, pool_xml, same_pool, volume_xml
 from cm.drivers.libvirt.xml_text import free_text, parsed
 from cm.interfaces.hypervisor import DiskSpec, DomainSpec, NicSpec, NodeInfo, VncSpec
 from cm.interfaces.network import NetworkSpec
 from cm.interfaces.source import BlockSource, DiskSource, FileSource, NetworkSource
 from cm.interfaces.volume import StorageSpec
-from cm.rpc.errors import InvalidParameter
+from cm.rpc.errors import InvalidParameter, NotSupported
 from cm.rpc.vocabulary import DiskBus, DiskFormat, StorageKind
+from tests.contract.hypervisor import domain_spec
 from tests.contract.networks import network_spec
 
 NODE = NodeInfo("n", "QEMU", "7.2", "9.0", "cpu", 4, 4096, ("kvm", "qemu"), "x86_64", True)
@@ -80,6 +82,13 @@ def test_shape_of_others(text: str, other: str) -> None:
     storage = StorageSpec(text, StorageKind.NETFS, other, text, other)
     assert shape(pool_xml(storage)) == shape(pool_xml(StorageSpec("x", StorageKind.NETFS, "x", "x", "x")))
     assert same_pool(pool_xml(storage), storage)
+    group = StorageSpec(text, StorageKind.LOGICAL, other, source=text, devices=(other, text))
+    assert shape(pool_xml(group)) == shape(pool_xml(replace(group, name="x", path="x", source="x", devices=("y", "z"))))
+    assert same_pool(pool_xml(group), group)
+    mounted = replace(storage, nfs_version="4.2", mount_options=(other,))
+    plain = StorageSpec("x", StorageKind.NETFS, "x", "x", "x", nfs_version="3", mount_options=("x",))
+    assert shape(pool_xml(mounted)) == shape(pool_xml(plain))
+    assert same_pool(pool_xml(mounted), mounted) and not same_pool(pool_xml(mounted), storage)
     volume = volume_xml(text, DiskFormat.QCOW2, 1, base=(other, DiskFormat.RAW))
     assert shape(volume) == shape(volume_xml("x", DiskFormat.QCOW2, 1, base=("x", DiskFormat.RAW)))
     network = network_spec()
@@ -235,3 +244,30 @@ def test_empty_drive() -> None:
     root = parsed(domain_xml(replace(spec(), disks=(drive,)), NODE))
     (disk,) = root.findall("devices/disk")
     assert disk.find("source") is None and disk.find("backingStore") is None and disk.get("device") == "cdrom"
+
+
+def test_volumes_of_groups() -> None:
+    """A volume of a group takes its whole size at once, of whole extents, and is never of another format than raw."""
+    made = parsed(volume_xml("v", DiskFormat.RAW, 5 * 2**20, kind=pool_kind("logical")))
+    assert made.get("type") == "block" and made.find("target") is None
+    assert {made.findtext("capacity"), made.findtext("allocation")} == {str(8 * 2**20)}
+    assert parsed(volume_xml("v.part", DiskFormat.RAW, 0, kind=pool_kind("logical"))).findtext("capacity") == "4194304"
+    with pytest.raises(NotSupported):
+        volume_xml("v", DiskFormat.QCOW2, 5 * 2**20, kind=pool_kind("logical"))
+
+
+def test_mount() -> None:
+    """Version and options of a mount are libvirt's own elements, which mount(8) gets one by one."""
+    spec = StorageSpec("a", StorageKind.NETFS, "/mnt/a", "filer", "/x", (), "4.2", ("nconnect=4", "noatime"))
+    root = parsed(pool_xml(spec))
+    assert root.find("source/protocol").get("ver") == "4.2" and root.find("source/format").get("type") == "nfs"
+    fs = "{http://libvirt.org/schemas/storagepool/fs/1.0}"
+    assert [each.get("name") for each in root.iterfind(f"{fs}mount_opts/{fs}option")] == ["nconnect=4", "noatime"]
+
+
+def test_remote_disks_stop() -> None:
+    """A guest whose disk is on a server is stopped by an error there; others are told of it."""
+    for remote, policy in ((True, "stop"), (False, None)):
+        disk = DiskSpec(FileSource("/mnt/a"), DiskFormat.QCOW2, "vda", remote=remote)
+        driver = parsed(domain_xml(domain_spec(disks=(disk,)), NODE)).find("devices/disk/driver")
+        assert (driver.get("error_policy"), driver.get("rerror_policy")) == (policy, policy)

@@ -40,6 +40,10 @@ class TestMemoryImages(VolumesContract):
         return MemoryNode.named("contract")
 
 
+class TestMemoryLogical(TestMemoryImages):
+    kind = StorageKind.LOGICAL
+
+
 class TestMemoryBlockJobs(BlockJobsContract):
     def make(self) -> Any:
         return MemoryNode.named("contract")
