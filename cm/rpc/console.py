@@ -13,7 +13,6 @@ from typing import Any, Final, Protocol
 
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.logger import Logger
-from twisted.python.failure import Failure
 from twisted.web import http
 from twisted.web.server import NOT_DONE_YET
 
@@ -30,12 +29,11 @@ from cm.rpc.errors import (
     StreamIdle,
 )
 from cm.rpc.http.request import Leaf, WireRequest, remote
-from cm.rpc.http.status import status_of
 from cm.rpc.http.websocket import GOING_AWAY, NORMAL, WebSocket
-from cm.rpc.jsonrpc import answer_error
 from cm.rpc.limits import Share
 from cm.rpc.places import Places
-from cm.rpc.server import tell_failure
+from cm.rpc.server import hung_up, refuse
+from cm.rpc.standing import Standing
 from cm.rpc.turns import Turns
 from cm.runtime.pipe import PIPE_BYTES, Broken, Duplex
 from cm.runtime.threads import on_behalf
@@ -48,7 +46,6 @@ IDLE_S: Final = 1800.0  # neither side wrote
 CHECK_S: Final = 5.0  # between looks whether they still may
 PING_S: Final = 30.0
 SILENT_S: Final = 90.0  # not even a ping was answered
-TICK_S: Final = 1.0
 GONE_WRONG: Final = 4000  # of the codes that are an application's (RFC 6455, 7.4.2)
 
 
@@ -87,13 +84,12 @@ class _Console:
         self._reason = ""
         self.identity = speaking.identity
         self.moved_at = self.pinged_at = reactor.seconds()
-        self.check_at = reactor.seconds() + CHECK_S
-        self.checking = False
+        self.check_at = 0.0
 
     def begin(self, request: WireRequest) -> None:
         """:raises MalformedRequest: it is no request for a WebSocket."""
         self.socket.accept(request)
-        self._consoles.open.add(self)
+        self._consoles.standing.add(self)
         Deferred.fromCoroutine(self._run()).addErrback(lambda f: log.failure("a console's end failed", f))
 
     async def _run(self) -> None:
@@ -109,7 +105,7 @@ class _Console:
             self._ends.end()
         self._pass_on()
         self.socket.close(code, self._reason or reason)
-        self._consoles.left(self)
+        self._consoles.standing.discard(self)
         self._give_back()
         try:
             await self._speaking.ended(self._reason or reason, self._inward, self._outward)
@@ -151,15 +147,12 @@ class _Console:
             self.socket.close(GOING_AWAY if error is None else GONE_WRONG, self._reason)
 
     async def check(self) -> None:
-        self.checking = True
         try:
             await self._speaking.check()
         except (NotAuthenticated, NotPermitted, NotFound) as error:
             self.finish(error)
         except CloudError as error:
             log.info("whether {login} may go on is not known: {error}", login=self.identity.login, error=str(error))
-        finally:
-            self.checking = False
 
 
 class Consoles(Leaf):
@@ -173,52 +166,42 @@ class Consoles(Leaf):
     def __init__(self, reactor: Any, door: Door, turns: Turns | None = None, share: Share = SHARE) -> None:
         super().__init__()
         self.reactor = reactor
-        self.open: set[_Console] = set()
+        self.standing: Standing[_Console] = Standing(reactor, CHECK_S, self._tend)
         self._door = door
         self._turns = turns or Turns(reactor)
         self._places = Places("consoles", share)
-        self._tick: Any = None
-        self._stopped = False
 
     def __len__(self) -> int:
-        return len(self.open)
+        return len(self.standing)
 
     def stop(self) -> None:
         """End all, and let nobody in."""
-        self._stopped = True
-        for console in list(self.open):
+        self.standing.stop()
+        for console in self.standing:
             console.finish()
-        if self._tick is not None and self._tick.active():
-            self._tick.cancel()
 
     def account_changed(self, subject: str = "") -> None:
         """Notification ``account:<id>``: look at once whether its owner may still speak; without an id, at all."""
-        for console in self.open:
-            if not subject.isdigit() or console.identity.account_id == int(subject):
-                console.check_at = 0.0
-        self._look()
-
-    def left(self, console: _Console) -> None:
-        self.open.discard(console)
+        self.standing.account_changed(subject)
 
     # -------------------------------------------------------------- coming in
 
     def render(self, request: WireRequest) -> Any:
         serving = Deferred.fromCoroutine(self._serve(request))
         request.serve(serving)
-        serving.addErrback(_unanswered)
+        serving.addErrback(hung_up)
         return NOT_DONE_YET
 
     async def _serve(self, request: WireRequest) -> None:
         try:
             await self._let_in(request)
         except CloudError as error:
-            _refuse(request, error)
+            refuse(request, error)
         except CancelledError:
             raise
         except Exception:
             log.failure("a console could not be opened")
-            _refuse(request, Incident("console"))
+            refuse(request, Incident("console"))
 
     async def _let_in(self, request: WireRequest) -> None:
         if request.method != b"GET":
@@ -227,7 +210,7 @@ class Consoles(Leaf):
             raise MalformedRequest("a console is opened by GET")
         if not request.requestHeaders.hasHeader(b"sec-websocket-key"):
             raise MalformedRequest("a WebSocket is opened here (RFC 6455)")  # before the ticket is used up
-        if self._stopped:
+        if self.standing.stopped:
             raise Overloaded()
         address = remote(request)
         on_behalf.set(network_of(address))
@@ -241,41 +224,14 @@ class Consoles(Leaf):
         except BaseException:
             give_back()
             raise
-        if self._tick is None:
-            self._tick = self.reactor.callLater(TICK_S, self._ticked)
 
     # -------------------------------------------------------------- staying
 
-    def _ticked(self) -> None:
-        self._tick = None
-        now = self.reactor.seconds()
-        for console in list(self.open):
-            if now - console.moved_at > IDLE_S:
-                console.finish(StreamIdle(IDLE_S))
-            elif now - console.socket.heard_at > SILENT_S:
-                console.finish(StreamIdle(SILENT_S))
-            elif now - console.pinged_at > PING_S:
-                console.pinged_at = now
-                console.socket.ping()
-        self._look()
-        if self.open and not self._stopped:
-            self._tick = self.reactor.callLater(TICK_S, self._ticked)
-
-    def _look(self) -> None:
-        now = self.reactor.seconds()
-        for console in list(self.open):
-            if console.check_at <= now and not console.checking:
-                console.check_at = now + CHECK_S
-                Deferred.fromCoroutine(console.check()).addErrback(
-                    lambda failure: log.failure("a speaker's rights could not be checked", failure=failure)
-                )
-
-
-def _refuse(request: WireRequest, error: CloudError) -> None:
-    status = status_of(error) if request.code == http.OK else request.code
-    tell_failure(request, error)
-    request.send(status, answer_error(error), ((b"content-type", b"application/json"),))
-
-
-def _unanswered(failure: Failure) -> None:
-    """Whoever asked has hung up meanwhile."""
+    def _tend(self, console: _Console, now: float) -> None:
+        if now - console.moved_at > IDLE_S:
+            console.finish(StreamIdle(IDLE_S))
+        elif now - console.socket.heard_at > SILENT_S:
+            console.finish(StreamIdle(SILENT_S))
+        elif now - console.pinged_at > PING_S:
+            console.pinged_at = now
+            console.socket.ping()

@@ -20,7 +20,6 @@ from typing import Any, Final
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IPushProducer
 from twisted.logger import Logger
-from twisted.python.failure import Failure
 from twisted.web import http
 from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET
@@ -43,11 +42,10 @@ from cm.rpc.errors import (
 )
 from cm.rpc.event_lines import encode_event, sees, sees_as_administrator
 from cm.rpc.http.request import WireRequest, one, remote
-from cm.rpc.http.status import status_of
-from cm.rpc.jsonrpc import answer_error
 from cm.rpc.limits import Limits
 from cm.rpc.places import Places
-from cm.rpc.server import tell_failure
+from cm.rpc.server import hung_up, refuse
+from cm.rpc.standing import Standing
 from cm.rpc.turns import REFUSED_S, Turns
 from cm.rpc.vocabulary import Role
 from cm.runtime.feed import FeedReader, FeedRow, Subscription, format_cursor
@@ -61,7 +59,6 @@ BUFFER_MAX: Final = (
 STALL_S: Final = 30.0  # without taking anything; then it is cut off, and may go on from its cursor
 BEAT_S: Final = 15.0  # without anything to say; usual proxies close silent connections after 60 s
 CHECK_S: Final = 30.0  # between looks whether the caller may still read
-TICK_S: Final = 1.0
 KINDS_MAX: Final = 20
 RECONNECT_MS: Final = 2000
 _RESET: Final = b'{"kind":null,"object_id":null,"uuid":null,"event":"reset","at":null,"object":null}'
@@ -164,6 +161,16 @@ class EventStream:
         self.lost()
         self._request.transport.abortConnection()
 
+    async def check(self) -> None:
+        try:
+            if await self._events.may_stay(self):
+                return
+        except (NotAuthenticated, NotPermitted):
+            pass
+        except Unavailable:
+            return  # the database is away; the next look tells
+        self.finish()
+
     # -------------------------------------------------------------- what the transport calls
 
     @property
@@ -212,32 +219,26 @@ class Events(Resource):
         super().__init__()
         self.reader = reader
         self.seconds: Callable[[], float] = reactor.seconds
-        self._reactor = reactor
         self._authenticator = authenticator
         self._role = role
         self._all_role = all_role
         self._turns = turns or Turns(reactor)
         self._places = Places("streams of events", (limits or Limits()).share("streams"))
         self.sees_all = sees_all
-        self._streams: set[EventStream] = set()
-        self._tick: Any = None
-        self._stopped = False
+        self._streams: Standing[EventStream] = Standing(reactor, CHECK_S, self._tend)
 
     def __len__(self) -> int:
         return len(self._streams)
 
     def stop(self) -> None:
         """End all streams and let nobody in."""
-        self._stopped = True
-        for stream in list(self._streams):
+        self._streams.stop()
+        for stream in self._streams:
             stream.finish()
 
     def account_changed(self, subject: str = "") -> None:
         """Notification ``account:<id>``: look at once whether its owner may still read; without an id, at all."""
-        for stream in self._streams:
-            if not subject.isdigit() or stream.identity.account_id == int(subject):
-                stream.check_at = 0.0
-        self._look()
+        self._streams.account_changed(subject)
 
     def left(self, stream: EventStream) -> None:
         self._streams.discard(stream)
@@ -248,7 +249,7 @@ class Events(Resource):
     def render(self, request: WireRequest) -> Any:
         serving = Deferred.fromCoroutine(self._serve(request))
         request.serve(serving)
-        serving.addErrback(_unanswered)
+        serving.addErrback(hung_up)
         return NOT_DONE_YET
 
     async def _serve(self, request: WireRequest) -> None:
@@ -259,23 +260,20 @@ class Events(Resource):
             subscription = await self.reader.subscribe(cursor, stream.deliver, stream.finish)
             begun = True
         except CloudError as error:
-            _refuse(request, error)
+            refuse(request, error)
             return
         except CancelledError:
             raise
         except Exception:
             log.failure("a feed could not be opened")
-            _refuse(request, Incident("feed"))
+            refuse(request, Incident("feed"))
             return
         finally:
             if stream is not None and not begun:
                 stream.give_back()
         self._streams.add(stream)
         request.notifyFinish().addBoth(lambda _: stream.lost())
-        stream.check_at = self.seconds() + CHECK_S
         stream.begin(subscription)
-        if self._tick is None:
-            self._tick = self._reactor.callLater(TICK_S, self._ticked)
 
     async def _let_in(self, request: WireRequest) -> tuple[EventStream, str | None]:
         if request.method != b"GET":
@@ -289,7 +287,7 @@ class Events(Resource):
         identity = await self._authenticator.authenticate(credentials, address)
         everything = arguments.get("all", "0") == "1"
         identity.require(self._all_role if everything else self._role)
-        if self._stopped:
+        if self._streams.stopped:
             raise Overloaded()
         kinds = frozenset(filter(None, arguments.get("kinds", "").split(",")))
         if len(kinds) > KINDS_MAX:
@@ -308,39 +306,14 @@ class Events(Resource):
 
     # -------------------------------------------------------------- staying
 
-    def _ticked(self) -> None:
-        self._tick = None
-        self._look()
-        now = self.seconds()
-        for stream in list(self._streams):
-            since = stream.stalled_since
-            if since is not None and now - since > STALL_S:
-                stream.cut_off()
-            elif stream.beat_at <= now:
-                stream.beat()
-        if self._streams and not self._stopped:
-            self._tick = self._reactor.callLater(TICK_S, self._ticked)
+    def _tend(self, stream: EventStream, now: float) -> None:
+        since = stream.stalled_since
+        if since is not None and now - since > STALL_S:
+            stream.cut_off()
+        elif stream.beat_at <= now:
+            stream.beat()
 
-    def _look(self) -> None:
-        now = self.seconds()
-        for stream in list(self._streams):
-            if stream.check_at <= now:
-                stream.check_at = now + CHECK_S
-                Deferred.fromCoroutine(self._check(stream)).addErrback(
-                    lambda failure: log.failure("a reader's rights could not be checked", failure=failure)
-                )
-
-    async def _check(self, stream: EventStream) -> None:
-        try:
-            if await self._may_stay(stream):
-                return
-        except (NotAuthenticated, NotPermitted):
-            pass
-        except Unavailable:
-            return  # the database is away; the next look tells
-        stream.finish()
-
-    async def _may_stay(self, stream: EventStream) -> bool:
+    async def may_stay(self, stream: EventStream) -> bool:
         identity = stream.identity
         if identity.issuer:
             # Its token was good once; the connection it opened goes on for as long as its account and issuer do.
@@ -364,13 +337,3 @@ def _arguments(request: WireRequest) -> dict[str, str]:
     if last is not None:
         arguments["cursor"] = last.decode("ascii", "replace")
     return arguments
-
-
-def _refuse(request: WireRequest, error: CloudError) -> None:
-    status = status_of(error) if request.code == http.OK else request.code
-    tell_failure(request, error)
-    request.send(status, answer_error(error), ((b"content-type", b"application/json"),))
-
-
-def _unanswered(failure: Failure) -> None:
-    """Whoever asked has hung up meanwhile."""

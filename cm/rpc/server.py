@@ -27,6 +27,7 @@ from cm.rpc.errors import CloudError, InvalidParameter, MalformedRequest, NotAut
 from cm.rpc.http.encoding import UnknownEncoding, decoded, encoded, joined
 from cm.rpc.http.pages import Health, Metrics, Root
 from cm.rpc.http.request import Leaf, WireRequest, WireSite, one, remote
+from cm.rpc.http.status import status_of
 from cm.rpc.jsonrpc import JSONRPC
 from cm.rpc.turns import WRONG_S
 from cm.rpc.types import REQUEST_ID
@@ -175,6 +176,22 @@ def tell_failure(request: Request, error: CloudError) -> None:
         request.setHeader(b"retry-after", b"%d" % seconds)
     if isinstance(error, NotAuthenticated):
         request.responseHeaders.setRawHeaders(b"www-authenticate", CHALLENGES)
+
+
+def refuse(request: WireRequest, error: CloudError, status: int | None = None) -> None:
+    """
+    Answer what is no call with an error.
+
+    :param status: in place of the error's own; one that was set already counts more.
+    """
+    if request.code != http.OK:
+        status = request.code
+    tell_failure(request, error)
+    request.send(status or status_of(error), jsonrpc.answer_error(error), ((b"content-type", b"application/json"),))
+
+
+def hung_up(failure: Failure) -> None:
+    """Whoever asked has hung up before they were answered: there is nobody to tell."""
 
 
 def _content(request: WireRequest) -> bytes:

@@ -41,11 +41,9 @@ from cm.rpc.errors import (
 from cm.rpc.http.body import Body, BodyLost
 from cm.rpc.http.cors import Cors
 from cm.rpc.http.request import WireRequest, one, remote
-from cm.rpc.http.status import status_of
-from cm.rpc.jsonrpc import answer_error
 from cm.rpc.limits import Share
 from cm.rpc.places import Places
-from cm.rpc.server import tell_failure
+from cm.rpc.server import refuse
 from cm.runtime.threads import on_behalf
 
 log = Logger()
@@ -189,12 +187,12 @@ class Uploads:
         except CancelledError:
             raise
         except BodyLost:
-            _refuse(request, Overloaded())  # where it is we who wanted no more
+            refuse(request, Overloaded())  # where it is we who wanted no more
         except CloudError as error:
-            _refuse(request, error)
+            refuse(request, error, _STATUS.get(type(error)))
         except Exception:
             log.failure("call {call_id}: an upload broke", call_id=call_id)
-            _refuse(request, Incident(call_id))
+            refuse(request, Incident(call_id))
 
     async def _answer(self, request: WireRequest, body: Body, call_id: str) -> None:
         method = request.method
@@ -423,9 +421,3 @@ def _checksum(given: bytes | None) -> tuple[str, bytes] | None:
     if len(digest) != hashlib.new(algorithm).digest_size:
         raise InvalidParameter("Upload-Checksum", "its digest is not one in Base64")
     return algorithm, digest
-
-
-def _refuse(request: WireRequest, error: CloudError) -> None:
-    status = _STATUS.get(type(error), status_of(error)) if request.code == 200 else request.code
-    tell_failure(request, error)
-    request.send(status, answer_error(error), ((b"content-type", b"application/json"),))

@@ -248,7 +248,7 @@ def test_one_at_a_time(desk: Desk) -> None:
 def test_idle(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where nobody writes for too long it ends; who writes stays."""
     monkeypatch.setattr(wire, "IDLE_S", 0.2)
-    monkeypatch.setattr(wire, "TICK_S", 0.05)
+    monkeypatch.setattr("cm.rpc.standing.TICK_S", 0.05)
     socket = desk.open()
     assert desk.ended(socket)[1].partition(":")[0] == "stream_idle"
 
@@ -324,7 +324,7 @@ def test_stopped(desk: Desk) -> None:
         with pytest.raises(Overloaded):
             desk.open(unused)
     finally:
-        consoles._stopped = False
+        consoles.standing.stopped = False
 
 
 class Program:
