@@ -186,6 +186,18 @@ class DiskState(StrEnum):
     DELETED = "deleted"  # its volume is being deleted
 
 
+class VolumeUse(StrEnum):
+    """What volumes are counted as."""
+
+    SYSTEM_IMAGE = "system_image"
+    ISO_IMAGE = "iso_image"
+    ROOT_DISK = "root_disk"  # of a VM, with which it goes
+    DATA_DISK = "data_disk"  # a disk that somebody made or brought
+    SNAPSHOT = "snapshot"  # a point in time, or what only other volumes stand on
+    TRASH = "trash"
+    UNACCOUNTED = "unaccounted"  # by one of our names, and on no record
+
+
 class DiskFormat(StrEnum):
     QCOW2 = "qcow2"
     RAW = "raw"

@@ -46,6 +46,7 @@ class Questions:
             yield login, "user.template.get_list", {}
             yield login, "user.template.get_by_id", {"template_id": self.simulation.template_id}
             yield login, "user.account.get", {}
+            yield login, "user.account.get_statistics", {}
             yield login, "user.user.check_quota", {}
             yield login, "user.message.get_list", {}
             for thing in self.some("vm"):
@@ -76,6 +77,7 @@ class Questions:
             ("vm.get_list", {}), ("vm.get_list", {"closed": True}), ("vm.get_list", account), ("vm.get_list", node),
             ("node.get_list", {}), ("node.get_by_id", node), ("storage.get_list", {}), ("storage.get_by_id", storage),
             ("storage.get_usage", {}), ("storage.get_content", storage),
+            ("storage.get_statistics", {}), ("user.get_statistics", account),
             ("network.get_list", {}), ("network.get_by_id", pool),
             ("network.list_leases", {**pool, "used_only": True}), ("template.get_list", {}),
             ("template.get_by_id", template), ("user.get_list", {}), ("user.get_by_id", account),

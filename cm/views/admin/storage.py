@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 from msgspec import Meta
 
+from cm.results.statistics import StorageStatistics
 from cm.results.storage import Storage, StorageCheck, StorageUsage, StorageWork, StoredVolume
 from cm.rpc.types import Id, Limit, Name, Size
 from cm.rpc.view import admin_view
@@ -14,6 +15,7 @@ from cm.services import storage as service
 from cm.services.context import AsyncClusterCall, ClusterCall
 from cm.services.storage_kind import DEVICES_MAX, OPTIONS_MAX, PATH_MAX
 from cm.services.volume import check_storage
+from cm.store.statistics import storage_statistics
 from cm.store.storage import get_storage, list_storages
 
 Path = Annotated[str, Meta(max_length=PATH_MAX)]
@@ -73,6 +75,12 @@ def get_list(caller: ClusterCall) -> list[Storage]:
 def get_by_id(caller: ClusterCall, storage_id: Id) -> Storage:
     """One storage."""
     return get_storage(caller.session, storage_id)
+
+
+@admin_view
+def get_statistics(caller: ClusterCall, storage_id: Id | None = None) -> list[StorageStatistics]:
+    """What takes the room of storages, by what it serves: images, disks, the trash, what is on no record."""
+    return list(storage_statistics(caller.session, storage_id))
 
 
 @admin_view(changing=True)

@@ -7,12 +7,14 @@ from typing import Annotated
 from msgspec import Meta
 
 from cm.results.account import Account, QuotaUse
+from cm.results.statistics import AccountStatistics
 from cm.rpc.types import LINE, Id, Limit, Login, Secret
 from cm.rpc.view import admin_view
 from cm.rpc.vocabulary import NAME_MAX
 from cm.services import account as service
 from cm.services.context import AsyncClusterCall, ClusterCall
 from cm.store.account import get_account, list_accounts
+from cm.store.statistics import account_statistics
 
 Quota = Annotated[int, Meta(ge=0, le=2**40)]
 FullName = Annotated[str, Meta(max_length=NAME_MAX, pattern=LINE)]
@@ -51,6 +53,12 @@ def get_list(caller: ClusterCall, limit: Limit = 1000, after: Id | None = None) 
     :param after: the last ``user_id`` of the page before.
     """
     return list(list_accounts(caller.session, after=after, limit=limit))
+
+
+@admin_view
+def get_statistics(caller: ClusterCall, user_id: Id) -> AccountStatistics:
+    """What of an account's takes room on storages, by what it serves."""
+    return account_statistics(caller.session, user_id)
 
 
 @admin_view

@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 from cm.results.account import Account, QuotaUse
+from cm.results.statistics import AccountStatistics
 from cm.rpc.types import Secret
 from cm.rpc.view import user_view
 from cm.services import account as service
 from cm.services.context import AsyncClusterCall, ClusterCall
 from cm.store.account import get_account
+from cm.store.statistics import account_statistics
 
 
 @user_view
 def get(caller: ClusterCall) -> Account:
     """The caller's account, with quotas and usage."""
     return get_account(caller.session, caller.account_id)
+
+
+@user_view
+def get_statistics(caller: ClusterCall) -> AccountStatistics:
+    """What of the caller's takes room on storages, by what it serves."""
+    return account_statistics(caller.session, caller.account_id)
 
 
 @user_view(changing=True)
