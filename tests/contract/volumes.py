@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -49,6 +50,15 @@ class VolumesContract(OnStorage):
         holder.pools.ensure(spec)
         assert holder.volumes.list_all(spec.name) == []
         assert holder.volumes.source(spec.name, "a.raw") == self.at(spec, "a.raw")
+
+    def test_attach_at_once(self, holder: INode) -> None:
+        """Several who want the same storage at the same moment all get it."""
+        for _ in range(3):
+            spec = self.storage()
+            with ThreadPoolExecutor(4) as threads:
+                found = [done.result() for done in [threads.submit(holder.pools.attach, spec) for _ in range(4)]]
+            assert all(usage.capacity_bytes > 0 for usage in found)
+            holder.pools.detach(spec.name)
 
     def test_detach(self, holder: INode, spec: StorageSpec) -> None:
         """Detaching forgets the storage, and may be repeated."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 import libvirt
 
@@ -11,6 +12,8 @@ from cm.drivers.libvirt.connection import Connections
 from cm.drivers.libvirt.pool_kind import PoolKind, pool_kind
 from cm.drivers.libvirt.pool_xml import PoolPlace, pool_place, pool_xml, same_pool
 from cm.interfaces.volume import StorageSpec, StorageUsage
+
+START_WAIT_S: Final = 30.0  # for a pool that somebody else is starting; a mount may take so long
 
 
 class LibvirtPools:
@@ -30,10 +33,8 @@ class LibvirtPools:
                 _stop_and_forget(pool)
                 pool = None
             if pool is None:
-                pool = connection.storagePoolDefineXML(pool_xml(storage), 0)
-            if not pool.isActive():
-                pool_kind(storage.kind).prepare(connection, pool, storage)
-                pool.create(0)
+                pool = _defined(connection, storage)
+            _started(connection, pool, storage)
             if not pool.autostart():
                 pool.setAutostart(1)
             return _usage(pool)
@@ -101,6 +102,33 @@ def refresh(pool: Any) -> bool:
             return False
         raise
     return True
+
+
+def _defined(connection: Any, storage: StorageSpec) -> Any:
+    """The pool, which others may be about to define just now: launches want the node's own pools all at once."""
+    try:
+        return connection.storagePoolDefineXML(pool_xml(storage), 0)
+    except libvirt.libvirtError as error:
+        known = (libvirt.VIR_ERR_OPERATION_FAILED, libvirt.VIR_ERR_OPERATION_INVALID)
+        if error.get_error_code() not in known:
+            raise
+        pool = optional(lambda: connection.storagePoolLookupByName(storage.name), libvirt.VIR_ERR_NO_STORAGE_POOL)
+        if pool is None or not same_pool(pool.XMLDesc(), storage):
+            raise
+        return pool
+
+
+def _started(connection: Any, pool: Any, storage: StorageSpec) -> None:
+    """Likewise. One that somebody else is starting is said to be active, and is so once that has ended."""
+    until = time.monotonic() + START_WAIT_S
+    while not pool.isActive():
+        try:
+            pool_kind(storage.kind).prepare(connection, pool, storage)
+            pool.create(0)
+        except libvirt.libvirtError as error:
+            if error.get_error_code() != libvirt.VIR_ERR_OPERATION_INVALID or time.monotonic() > until:
+                raise
+            time.sleep(0.02)
 
 
 def _stop_and_forget(pool: Any) -> None:
