@@ -47,6 +47,8 @@ MEANINGS = {
     "images.uploads": "uploads of all accounts that may be open at once",
     "images.upload_s": "seconds in which an upload has to be complete; then it is given up",
     "images.upload_bytes_per_s": "bytes a second that one account's uploads bring, all together; 0: as fast as it goes",
+    "images.copies": "images that may be on their way to nodes' own storages at once, in the whole cluster",
+    "images.cache_free": "share of a node's own storage for which images that no disk is made from make room; 0: none",
     "images.failed_s": "seconds that an image whose import failed is kept, for `retry` and to be read by its id",
     "images.timeout_s": "seconds of one download, and of one upload to a storage",
     "guests.management_networks": "IPv4 networks (CIDR) that guests do not reach, besides those of each node's links",

@@ -113,6 +113,8 @@ def policy_of(settings: Settings) -> ClusterPolicy:
         import_timeout_s=images.timeout_s,
         known_images=catalogue(settings),
         imports_per_account=images.per_account,
+        image_copies=images.copies,
+        cache_free=images.cache_free,
         failed_images_s=images.failed_s,
         staging_id=ensure_secret(state / "staging.id").hex()[:16],
         uploads_per_account=images.uploads_per_account,

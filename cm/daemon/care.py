@@ -1,4 +1,4 @@
-"""The loop that deletes what is old, and goes on while there is more."""
+"""The loop that deletes what is old, or not needed where room is, and goes on while there is more."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from cm.operations import uploading
 from cm.runtime.loop import Loop
+from cm.services.cached_image import evict_spare
 from cm.services.context import Services
 from cm.services.image import close_failed
 from cm.store.prune import BATCH, TABLES, Retention, prune_table
@@ -36,6 +37,7 @@ class Care:
         database = self._services.database
         await database.transact(close_failed, self._services.policy.failed_images_s)
         await uploading.care(self._services)
+        await database.transact(evict_spare, self._services.policy.cache_free)
         more = False
         for table in TABLES:
             more |= await database.transact(prune_table, table, self._retention) >= BATCH

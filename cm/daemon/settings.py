@@ -58,6 +58,8 @@ class ImportSettings:
     uploads: int = 100
     upload_s: float = 2 * 86_400.0
     upload_bytes_per_s: int = 0  # 0: as fast as it goes
+    copies: int = 4
+    cache_free: float = 0.2
     catalogue: Path | None = None
     failed_s: float = 7 * 86_400.0
 
@@ -142,12 +144,16 @@ def check_settings(settings: Settings) -> None:
     ):
         if getattr(settings.cluster, what) <= 0:
             problems.append(f"cluster.{what} is not above zero")
-    for what in ("max_bytes", "timeout_s", "failed_s", "per_account", "uploads_per_account", "uploads", "upload_s"):
+    for what in (
+        "max_bytes", "timeout_s", "failed_s", "per_account", "copies", "uploads_per_account", "uploads", "upload_s"
+    ):  # fmt: skip
         if getattr(settings.images, what) <= 0:
             problems.append(f"images.{what} is not above zero")
     if settings.images.upload_bytes_per_s < 0:
         problems.append("images.upload_bytes_per_s is below zero")
     problems += origin_problems(settings.listen.origins)
+    if not 0 <= settings.images.cache_free < 1:
+        problems.append("images.cache_free is not a share from 0 to 1")
     if not 1 <= settings.cluster.vnc_first_port <= 65_535 - settings.cluster.vnc_ports:
         problems.append("cluster.vnc_first_port and vnc_ports lead beyond port 65535")
     problems += settings.limits.problems() + settings.retention.problems()

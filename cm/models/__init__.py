@@ -7,6 +7,7 @@ Importing this package imports them all, so ``Base.metadata`` is whole. Start wi
 from cm.models.account import Account
 from cm.models.acl import Acl
 from cm.models.base import Base
+from cm.models.cached_image import CachedImage
 from cm.models.console import ConsoleTicket
 from cm.models.disk import Attachment, Disk
 from cm.models.image import Image
@@ -29,6 +30,7 @@ __all__ = [
     "Attachment",
     "Audit",
     "Base",
+    "CachedImage",
     "Change",
     "ConsoleTicket",
     "Disk",

@@ -24,6 +24,7 @@ class Storage(Base):
     __table_args__ = (
         Index("uq_storage_name", "name", unique=True, postgresql_where=text(LIVE)),
         Index("uq_storage_default", text("(true)"), unique=True, postgresql_where=text(f"is_default AND {LIVE}")),
+        Index("ix_storage_node", "node_id", postgresql_where=text(f"node_id IS NOT NULL AND {LIVE}")),
         CheckConstraint("claimed_bytes >= 0", "claimed"),
         CheckConstraint("reserve_bytes >= 0", "reserve"),
     )
@@ -37,6 +38,8 @@ class Storage(Base):
     devices: Mapped[Empty]  # that a volume group is made of where there is none, apart by blanks
     nfs_version: Mapped[Empty]
     mount_options: Mapped[Empty]  # apart by commas
+    # Whose own it is: no other node attaches it. None: a storage of all that do. It never changes.
+    node_id: Mapped[int | None] = mapped_column(ForeignKey("node.id"))
     locked: Mapped[No]
     draining: Mapped[No]  # no new volumes
     offered: Mapped[No]  # users may choose it

@@ -7,7 +7,7 @@ from datetime import datetime
 from sqlalchemy import CheckConstraint, Index, text
 from sqlalchemy.orm import Mapped
 
-from cm.models.base import Base, Empty, Key, NewUuid, Now, Zero
+from cm.models.base import Base, Empty, Key, NewUuid, No, Now, Zero
 
 
 class Template(Base):
@@ -23,6 +23,7 @@ class Template(Base):
     cpu: Mapped[int]
     memory_mib: Mapped[int]
     disk_mib: Mapped[Zero]  # of the root disk; 0: as large as the image
+    local_disk: Mapped[No]  # whether root disks lie on the nodes' own storages
     points: Mapped[Zero]  # an hour
     ec2name: Mapped[Empty]
     version: Mapped[Zero]

@@ -228,7 +228,9 @@ async def keep(work: Work) -> None:
     # The image's row still says that it is being added, so a volume of that name is an unfinished copy.
     node = work.node(node_id)
     await node.volumes.delete(pool, image_volume)
-    seen = await node.volumes.create_copy(pool, image_volume, source.volume, source.format)
+    seen = await node.volumes.create_copy(
+        pool, image_volume, source.volume, source.format, source_storage=source.pool
+    )
     await work.db(_kept, image_id, seen.capacity_bytes)
     await work.progress(80)
 

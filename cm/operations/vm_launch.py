@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 from typing import Final
 
 from sqlalchemy.orm import Session
@@ -13,19 +14,21 @@ from cm.interfaces.hypervisor import DiskSpec, DomainSpec
 from cm.interfaces.network import NetworkSpec
 from cm.interfaces.node import INode
 from cm.interfaces.source import path_of
-from cm.operations.base import Kind, Work, others_stopped, register, vm_of
-from cm.rpc.errors import CloudError, ObjectNotFound, RunsElsewhere, VolumeLost
-from cm.rpc.vocabulary import CauseKind, VolumeMode, Wanted
+from cm.operations.base import AWAY_S, Kind, Wait, Work, others_stopped, register, vm_of
+from cm.rpc.errors import CloudError, ImageNotCopied, ObjectNotFound, RunsElsewhere, VolumeLost
+from cm.rpc.vocabulary import CachedState, CauseKind, VolumeMode, Wanted
 from cm.rules.cause import Cause
 from cm.rules.operation import ObjectKind, OperationKind
 from cm.rules.placement import VMRequest
 from cm.rules.vm import GONE
 from cm.runtime.database import notify
+from cm.services.cached_image import bring
 from cm.services.console_log import CONSOLES, delete_log
 from cm.services.context import ClusterPolicy, vnc_password
 from cm.services.evidence import rest_by_evidence, settle
 from cm.services.network import networks_of
 from cm.services.placement import Placing
+from cm.store.cached_image import Copy, copy_at, find_copy
 from cm.store.claim import claim_port
 from cm.store.domain import DiskPlan, DomainPlan, VolumePlan, disks_of, domain_plan, plans_of
 from cm.store.operation import OperationRow, open_operation
@@ -35,7 +38,9 @@ from cm.store.placement import record_placement, storages_of
 from cm.store.unknown import refuse_held, runs_elsewhere
 from cm.store.vm import VMRow, get_vm, render_vm
 from cm.store.vm_state import intend, mark_launch, place_vm, write_error, write_launched, write_made
+from cm.store.waking import awaited
 
+ASKED: Final = "copy_asked"  # whether a launch has waited for a copy of its image already
 COPY_S: Final = 1800.0  # for a full copy of an image
 MAKE_S: Final = 60.0
 BOOT_S: Final = 120.0
@@ -104,6 +109,7 @@ def _place(session: Session, row: VMRow, op: OperationRow, policy: ClusterPolicy
 async def launch(work: Work) -> None:
     """Make what is missing and start; found running, it is only recorded."""
     prepared = await work.db_vm(_prepare, work.services.policy)
+    await _await_base(work, prepared)
     copies = any(v.mode is VolumeMode.COPY and not v.made for v in prepared.volumes)
     if copies:
         await work.progress(10)
@@ -120,6 +126,39 @@ async def launch(work: Work) -> None:
     if prepared.row.console_node_id not in (None, prepared.node_id):
         await delete_log(work.services, prepared.row)  # where it ran before
     await work.complete(_launched, work.op, launched_at)
+
+
+async def _await_base(work: Work, prepared: Launch) -> None:
+    """
+    On a node's own storage disks are made from a copy of their image, which many launches may wait for.
+
+    :raises ImageNotCopied: it could not be had since this launch asked for it.
+    """
+    for plan in prepared.volumes:
+        if not plan.made and plan.base_id is not None and not plan.base_made:
+            waits_for = await work.db(_base_copy, work.op, plan.base_id)
+            if waits_for is not None:
+                told = f"Image {waits_for.image_id} is being copied to the VM's node."
+                on = awaited(ObjectKind.CACHED_IMAGE, waits_for.id)
+                raise Wait(AWAY_S, told, partial(_copy_ended, waits_for.id), on=on, **{ASKED: True})
+
+
+def _base_copy(session: Session, op: OperationRow, volume_id: int) -> Copy | None:
+    """The copy to be waited for, which is being made if it was not."""
+    copy = copy_at(session, volume_id)
+    if copy is None or copy.made:
+        return None
+    if copy.state is CachedState.FAILED:
+        if op.arguments.get(ASKED):
+            raise ImageNotCopied(copy.image_id, copy.node_id, copy.error)
+        cause = Cause(CauseKind.OPERATION, str(op.id))
+        bring(session, copy.image_id, copy.storage_id, copy.node_id, account_id=op.account_id, cause=cause)
+    return copy
+
+
+def _copy_ended(copy_id: int, session: Session, op: OperationRow) -> bool:
+    copy = find_copy(session, copy_id)
+    return copy is None or copy.state in (CachedState.OK, CachedState.FAILED)
 
 
 def _prepare(session: Session, row: VMRow, policy: ClusterPolicy) -> Launch:
@@ -208,6 +247,7 @@ def _launched(session: Session, op: OperationRow, launched_at: datetime | None) 
 @register
 class VMCreate(Kind):
     kind = OperationKind.VM_CREATE
+    notes = (ASKED,)
     steps = {"place": place, "launch": launch}
 
     def failed(self, session: Session, op: OperationRow, error: CloudError) -> None:
@@ -230,6 +270,7 @@ class VMCreate(Kind):
 @register
 class VMStart(Kind):
     kind = OperationKind.VM_START
+    notes = (ASKED,)
     steps = {"place": place, "launch": launch}
 
     def failed(self, session: Session, op: OperationRow, error: CloudError) -> None:

@@ -18,11 +18,13 @@ from cm.rpc.fields import (
     Prose,
     Text,
     Time,
+    Total,
     Uuid,
     Version,
 )
 from cm.rpc.vocabulary import (
     Architecture,
+    CachedState,
     DiskBus,
     DiskFormat,
     ImageAccess,
@@ -99,6 +101,33 @@ class Upload(TypedDict):
     cluster: Annotated[Named, Meta(description="Which it is: a cloud manager passes on what comes to "
                                                "/clusters/CLUSTER and the path.")]  # fmt: skip
     expires_at: Annotated[Time, Meta(description="What is not complete then is given up.")]
+
+
+class CachedImage(TypedDict):
+    """A copy of an image on a node's own storage."""
+
+    image_id: Number
+    image_name: Named
+    node_id: Number
+    node_name: Named
+    storage_id: Number
+    storage_name: Named
+    state: CachedState
+    error: Annotated[Prose, Meta(description="Why it could not be copied or removed; empty otherwise.")]
+    size_bytes: Annotated[Bytes, Meta(description="Bytes that a guest sees, and that are claimed of the storage.")]
+    disks: Annotated[Total, Meta(description="How many disks are made from it.")]
+    last_used: Annotated[Time, Meta(description="When a VM was made from it last, to some ten minutes.")]
+    operation_id: Annotated[Number | None, Meta(description="What is under way.")]
+
+
+class CachedImageWork(TypedDict):
+    """What becomes of an image on a node."""
+
+    node_id: Number
+    storage_id: Number | None
+    status: Annotated[str, Meta(examples=["ok"], description="ok, or an error's code.")]
+    message: Annotated[Prose, Meta(description="Of that error.")]
+    operation_id: Annotated[Number | None, Meta(description="What is under way; null: it is there already.")]
 
 
 class KnownImage(TypedDict):

@@ -173,6 +173,7 @@ class LeftVM(TypedDict):
     name: Named
     state: VMState
     reason: Text
+    code: Annotated[str, Meta(examples=[""], description="disk_on_node where its disk is the node's; else empty.")]
     operation_id: Number | None
 
 

@@ -40,6 +40,7 @@ class Storage(TypedDict):
     devices: Annotated[list[str], Meta(examples=[[]], description="That a volume group is made of if there is none.")]
     nfs_version: Annotated[str, Meta(examples=["4.2"], description="Empty: whatever server and node agree on.")]
     mount_options: Annotated[list[str], Meta(examples=[["nconnect=4"]], description="Of a netfs.")]
+    own_node_id: Annotated[Number | None, Meta(description="The node whose own it is; null: several may attach it.")]
     locked: bool
     draining: Annotated[bool, Meta(description="It takes no new volumes.")]
     offered: Annotated[bool, Meta(description="Users may choose it.")]

@@ -164,6 +164,16 @@ class ImageState(StrEnum):
     DELETED = "deleted"
 
 
+class CachedState(StrEnum):
+    """Of an image's copy on a node's own storage."""
+
+    WAITING = "waiting"
+    COPYING = "copying"
+    OK = "ok"
+    FAILED = "failed"
+    EVICTING = "evicting"
+
+
 class ImageAccess(StrEnum):
     PRIVATE = "private"
     PUBLIC = "public"

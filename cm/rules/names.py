@@ -133,6 +133,11 @@ def image_volume(uuid: UUID | str, ending: str) -> str:
     return str(VolumeName(VolumeKind.IMAGE, str(uuid), f".{ending}"))
 
 
+def cached_volume(uuid: UUID | str, ending: str) -> str:
+    """The copy of an image on a node's own storage."""
+    return str(VolumeName(VolumeKind.IMAGE, str(uuid), f"-cached.{ending}"))
+
+
 def unmade_volume(uuid: UUID | str) -> str:
     """An image's volume while nothing was written to it, nor is known of what it will hold."""
     return str(VolumeName(VolumeKind.IMAGE, str(uuid), _UNMADE))

@@ -29,6 +29,7 @@ class OperationKind(StrEnum):
     IMAGE_IMPORT = "image_import"
     IMAGE_DELETE = "image_delete"
     STORAGE_ATTACH = "storage_attach"
+    IMAGE_CACHE = "image_cache"
     NODE_EVACUATE = "node_evacuate"
 
 
@@ -41,6 +42,7 @@ class ObjectKind(StrEnum):
     NODE = "node"
     STORAGE = "storage"
     ATTACHMENT = "attachment"  # of a storage to a node
+    CACHED_IMAGE = "cached_image"  # a copy on a node's own storage
 
 
 WHO_MAY: Final = "who may do this with the VM"
@@ -250,6 +252,15 @@ SPECS: Final[dict[OperationKind, KindSpec]] = {
         seconds=600,
         failed="Storage {storage_id} could not be attached",
         abandoned="the attachment is marked failed; attach or detach again",
+    ),
+    OperationKind.IMAGE_CACHE: KindSpec(
+        holds=(_O.CACHED_IMAGE,),
+        shares=(_O.STORAGE,),
+        action=None,
+        seconds=6 * 3600,  # it may wait for its turn, behind others
+        failed="An image could not be brought to storage {storage_id}, or not be removed from there",
+        abandoned="the copy is marked failed, and made anew when it is needed; one that was to go is forgotten, and its"
+        " volume left where it may be",
     ),
     OperationKind.NODE_EVACUATE: KindSpec(
         holds=(_O.NODE,),

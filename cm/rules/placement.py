@@ -13,12 +13,25 @@ from dataclasses import dataclass
 from typing import Final, Literal, NamedTuple
 
 from cm.rpc.errors import NoCapacity
-from cm.rpc.vocabulary import NodeId, NodeState, NodeTrouble, StorageId
+from cm.rpc.vocabulary import ImageId, NodeId, NodeState, NodeTrouble, StorageId
 from cm.rules.node_report import REMEDIES
 
 Policy = Literal["spread", "pack"]
 PRIORITY_WEIGHT: Final = 0.01  # of one score point, per step of a node's priority
+# Of one score point, for a node that has the image already: worth a copy less, and not one node full of VMs beside
+# others that are empty.
+CACHED_WEIGHT: Final = 0.25
+MIB: Final = 2**20
 KEPT: Final = 10  # verdicts of a decision that are kept; of five hundred nodes all of them were 50 kB a VM
+
+
+@dataclass(frozen=True)
+class LocalRoot:
+    """A root disk that is to lie on a storage of the node's own, beside a copy of its image."""
+
+    image_id: ImageId
+    size_bytes: int
+    image_bytes: int  # of the copy, where the node has none yet
 
 
 @dataclass(frozen=True)
@@ -28,6 +41,21 @@ class VMRequest:
     cpu: int
     memory_mib: int
     storages: frozenset[StorageId]  # all must be attached
+    local: LocalRoot | None = None
+
+
+class OwnStorage(NamedTuple):
+    """
+    A storage of a node's own. ``free_bytes``: that may still be claimed; ``cached``: it has the image that the snapshot
+    is for, or what it takes is claimed.
+    """
+
+    id: StorageId
+    free_bytes: int
+    cached: bool
+
+    def needs(self, root: LocalRoot) -> int:
+        return root.size_bytes + (0 if self.cached else root.image_bytes)
 
 
 # What there is one of for each node is a tuple: a frozen dataclass takes ten times as long to make.
@@ -49,6 +77,7 @@ class NodeLoad(NamedTuple):
     agent_silent: bool = False
     hooks_silent: bool = False
     unfit: NodeTrouble | None = None  # what its agent reports
+    own: tuple[OwnStorage, ...] = ()  # of snapshots that are for an image alone
 
 
 class Verdict(NamedTuple):
@@ -92,17 +121,35 @@ def judge(vm: VMRequest, node: NodeLoad, policy: Policy = "spread") -> Verdict:
     memory_free = node.memory_mib_capacity - node.memory_mib_used
     if vm.memory_mib > memory_free:
         return _no(node, "not enough memory", f"free {vm.memory_mib - memory_free} MiB of memory")
+    bonus = PRIORITY_WEIGHT * node.priority
+    if vm.local is not None:
+        own = own_storage(vm.local, node)
+        if own is None:
+            return _no(node, "no storage of its own", "add a storage with this node_id, and attach it")
+        missing_bytes = own.needs(vm.local) - own.free_bytes
+        if missing_bytes > 0:
+            return _no(node, "not enough room on its own storage", f"free {-(-missing_bytes // MIB)} MiB there")
+        bonus += CACHED_WEIGHT * own.cached
     left = (
         (cpu_free - vm.cpu) / max(node.cpu_capacity, 1)
         + (memory_free - vm.memory_mib) / max(node.memory_mib_capacity, 1)
     ) / 2
-    score = (left if policy == "spread" else 1 - left) + PRIORITY_WEIGHT * node.priority
+    score = (left if policy == "spread" else 1 - left) + bonus
     return Verdict(node.id, node.name, True, round(score, 6), "fits", "")
+
+
+def own_storage(root: LocalRoot, node: NodeLoad) -> OwnStorage | None:
+    """Of a node's own storages the one that a root disk goes to; the one that comes nearest where none has room."""
+    return max(
+        node.own, key=lambda own: (own.free_bytes >= own.needs(root), own.cached, own.free_bytes, -own.id), default=None
+    )
 
 
 class Decision(NamedTuple):
     """
     Where a VM goes, and why.
+
+    :ivar own: of the node's own storages the one for its root disk, as it was; None: it asked for none.
 
     :ivar verdicts: the best ``KEPT`` of all nodes', the best first.
     :ivar others: of the other nodes how many had which reason.
@@ -111,6 +158,7 @@ class Decision(NamedTuple):
     node_id: NodeId
     verdicts: tuple[Verdict, ...]
     others: Mapping[str, int]
+    own: OwnStorage | None = None
 
 
 def order(verdict: Verdict) -> tuple[bool, float, NodeId]:
@@ -146,14 +194,24 @@ class Ranking:
             raise NoCapacity(_reasons_text(self._reasons))
         kept = tuple(self._verdicts[:KEPT])
         others = self._reasons - Counter(verdict.reason for verdict in kept)
-        return Decision(kept[0].node_id, kept, dict(others))
+        node_id = kept[0].node_id
+        own = None if self.vm.local is None else own_storage(self.vm.local, self._nodes[node_id])
+        return Decision(node_id, kept, dict(others), own)
 
     def take(self, decision: Decision) -> None:
         """A VM goes where the last decision said."""
         node = self._nodes[decision.node_id]
+        own = node.own
+        if self.vm.local is not None and decision.own is not None:
+            taken = decision.own._replace(
+                free_bytes=decision.own.free_bytes - decision.own.needs(self.vm.local), cached=True
+            )
+            own = tuple(taken if each.id == taken.id else each for each in own)
         self.put(
             node._replace(
-                cpu_used=node.cpu_used + self.vm.cpu, memory_mib_used=node.memory_mib_used + self.vm.memory_mib
+                cpu_used=node.cpu_used + self.vm.cpu,
+                memory_mib_used=node.memory_mib_used + self.vm.memory_mib,
+                own=own,
             )
         )
 

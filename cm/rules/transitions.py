@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from cm.rpc.vocabulary import ImageState, NodeState, OperationState, VMState
+from cm.rpc.vocabulary import CachedState, ImageState, NodeState, OperationState, VMState
 from cm.rules.operation import RESTS, SPECS, OperationKind, shown_as
 
 
@@ -248,6 +248,45 @@ ATTACHMENT: Final = Noun(
     ),
 )
 
+# ------------------------------------------------------------------ image on a node's own storage
+
+_C = CachedState
+_CACHE: Final = (OperationKind.IMAGE_CACHE,)
+_BY_CACHE: Final = "`image_cache`"
+
+CACHED: Final = Noun(
+    "cached image",
+    "cached_image",
+    CachedState,
+    (
+        Standing(_C.WAITING, work=_CACHE),
+        Standing(_C.COPYING, work=_CACHE),
+        Standing(_C.OK, rest=True),
+        Standing(_C.FAILED, rest=True),
+        Standing(_C.EVICTING, work=_CACHE),
+    ),
+    _moves(
+        (MADE, "vm.create", [_C.WAITING], "a user"),
+        (MADE, "system_image.prefetch", [_C.WAITING], "an administrator"),
+        ([_C.WAITING], "its turn", [_C.COPYING], _BY_CACHE),
+        ([_C.COPYING], "tried again", [_C.COPYING], _BY_CACHE),
+        ([_C.WAITING, _C.COPYING], "copied", [_C.OK], _BY_CACHE),
+        ([_C.WAITING, _C.COPYING, _C.EVICTING], FAILED, [_C.FAILED], _BY_CACHE),
+        ([_C.WAITING, _C.COPYING], "operation.abandon", [_C.FAILED], "an administrator"),
+        ([_C.FAILED], "needed again", [_C.WAITING], "a VM's launch; an administrator, by `system_image.prefetch`"),
+        ([_C.OK, _C.FAILED], "system_image.evict", [_C.EVICTING], "an administrator"),
+        ([_C.OK, _C.FAILED], "room is needed", [_C.EVICTING], "the cluster manager"),
+        ([_C.OK, _C.FAILED], "image.delete", [_C.EVICTING], "its owners, administrators"),
+        ([_C.WAITING, _C.COPYING], "the image was deleted", [_C.EVICTING], _BY_CACHE),
+        ([_C.EVICTING], "volume gone", ENDED, _BY_CACHE),
+        ([_C.EVICTING], "operation.abandon", ENDED, "an administrator"),
+        # A disk was made from it in the moment that it was to go.
+        ([_C.EVICTING], "volume gone, but needed", [_C.WAITING], _BY_CACHE),
+        ([_C.FAILED], "operation.retry", [_C.WAITING, _C.EVICTING], "an administrator"),
+        (list(_C), "node.delete", ENDED, "an administrator"),
+    ),
+)
+
 # ------------------------------------------------------------------ VM
 
 _V = VMState
@@ -337,4 +376,4 @@ VM: Final = Noun(
     ),
 )
 
-NOUNS: Final = (OPERATION, IMAGE, NODE, ATTACHMENT, VM)
+NOUNS: Final = (OPERATION, IMAGE, NODE, ATTACHMENT, CACHED, VM)

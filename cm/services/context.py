@@ -50,6 +50,8 @@ class ClusterPolicy:
     import_networks: tuple[str, ...] = ()  # CIDRs that image URLs may lead to though they are private
     import_max_bytes: int = 64 * 2**30
     import_timeout_s: float = 3600.0
+    image_copies: int = 4  # to nodes' own storages at once
+    cache_free: float = 0.2  # of a node's own storage, kept free of images that nothing is made from
     imports_per_account: int = 4  # under way at once; administrators have no bound
     staging_id: str = ""  # which of several machines' staging directories ours is
     uploads_per_account: int = 4  # open at once, of anybody

@@ -34,6 +34,7 @@ from cm.rules.image import newest
 from cm.rules.operation import ObjectKind, OperationKind
 from cm.runtime.wall import utc_now
 from cm.services.access import authorized_image, person_of
+from cm.services.cached_image import forget_image
 from cm.services.context import ClusterCall
 from cm.services.image_making import digest, make_image, open_import
 from cm.services.network import vms
@@ -299,6 +300,8 @@ def delete(caller: ClusterCall, row: ImageRow) -> ImageWork:
 
     :param row: authorized and under lock. ``FOR UPDATE``: whoever makes a VM of it just now holds it
         ``FOR KEY SHARE``; the VM is seen here, or the deletion there.
+    Its copies on nodes' own storages go, too, each by an operation of its own.
+
     :raises InUse: live VMs need it.
     :raises WrongImageState: it is being made (give that operation up instead), or deleted already.
     """
@@ -309,6 +312,7 @@ def delete(caller: ClusterCall, row: ImageRow) -> ImageWork:
     if users:
         raise InUse("image", image_id, vms(users))
     set_state(session, image_id, ImageState.DELETED)
+    forget_image(session, image_id, caller.cause)
     delete_upload(session, image_id)  # of one that is still coming; its file is swept up
     operation_id = open_delete(session, row, account_id=caller.account_id or None, cause=caller.cause)
     record_change(session, "image", image_id, row.account_id)

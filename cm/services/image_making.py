@@ -40,7 +40,7 @@ def make_image(caller: ClusterCall, storage_id: int, values: dict[str, Any], sta
     """
     An image to be, of the caller's own.
 
-    :raises StorageLocked: StorageDraining: nothing comes onto that storage.
+    :raises StorageOfNode: StorageLocked: StorageDraining: nothing comes onto that storage.
     """
     session = caller.session
     if not caller.account_id:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
-from typing import cast
+from typing import Final, cast
 
 from sqlalchemy.orm import Session
 
@@ -31,6 +31,8 @@ from cm.store.operation_object import find_holder
 from cm.store.placement import record_placement, storages_of
 from cm.store.vm import VMRow, get_vm, render_vm
 from cm.store.vm_state import want
+
+DISK_ON_NODE: Final = "disk_on_node"
 
 
 @dataclass(eq=False)
@@ -59,12 +61,13 @@ class Moving:
 
 @dataclass(frozen=True)
 class Left:
-    """A VM that stays as it is, and why."""
+    """A VM that stays as it is, and why; ``code``: ``DISK_ON_NODE``, or empty."""
 
     vm_id: int
     name: str
     state: str
     reason: str
+    code: str
     operation_id: int | None
 
 
@@ -167,13 +170,17 @@ def empty_node(
         reason = _stays(row, node_id, found.move_failed and row.seen in GONE, found.move_id)
         if reason is None:
             continue
+        code = ""
+        if not reason and found.kept_on:
+            code = DISK_ON_NODE
+            reason = f"its disk is on the node's own storage {found.kept_on}: it cannot move"
         if not reason:
             try:
                 loads = reserve_place(session, row, policy, without=node_id, loads=loads)
             except NoCapacity as error:
                 reason = f"no other node takes it: {error.reason}"
         if reason:
-            left.append(Left(row.id, row.name, row.state, reason, row.operation_id))
+            left.append(Left(row.id, row.name, row.state, reason, code, row.operation_id))
             continue
         place = get_vm(session, row.id).moves_to
         assert place is not None

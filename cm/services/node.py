@@ -30,6 +30,7 @@ from cm.services.context import AsyncClusterCall, ClusterCall, ClusterPolicy, Se
 from cm.services.health import judge
 from cm.services.host import recognise, seen_host
 from cm.services.network import vms
+from cm.services.storage import close_own
 from cm.store.change import record_change
 from cm.store.drift import close_node_findings
 from cm.store.host import hosts_taken, node_of
@@ -50,6 +51,7 @@ from cm.store.node import (
 from cm.store.node_document import document_changed
 from cm.store.node_report import forget_report
 from cm.store.reconcile import record_node
+from cm.store.storage import kept_on_node
 from cm.store.unknown import forget_node
 
 TOPIC: Final = "node"
@@ -194,7 +196,9 @@ def delete(caller: ClusterCall, node_id: int) -> None:
     """
     Take a node out of the cluster. Stopped VMs that last ran there start elsewhere.
 
-    :raises InUse: VMs are placed there.
+    Its own storages go with it, and the images that were copied there.
+
+    :raises InUse: VMs are placed there, or have disks on a storage of its own.
     """
     session = caller.session
     # VMs before nodes: the order of those who place them.
@@ -203,6 +207,10 @@ def delete(caller: ClusterCall, node_id: int) -> None:
     held = held_vms(session, node_id)
     if held or row.vms_used:
         raise InUse("node", node_id, vms(held))
+    kept = kept_on_node(session, node_id)
+    if kept:
+        raise InUse("node", node_id, ", ".join(kept))
+    close_own(session, node_id)
     forget_node(session, node_id)
     forget_report(session, node_id)
     close_node_findings(session, node_id)

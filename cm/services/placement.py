@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from cm.rpc.errors import NoCapacity
 from cm.rules.placement import Decision, NodeLoad, Policy, Ranking, VMRequest
 from cm.store.claim import claim_node
-from cm.store.node_load import NodeLines, node_lines, node_loads, node_of, read_attached, read_line
+from cm.store.node_load import NodeLines, node_lines, node_loads, node_of, read_attached, read_line, read_own
 
 ROUNDS: Final = 5  # of deciding anew
 KEPT_MAX: Final = 32  # rankings that are kept
@@ -35,11 +35,16 @@ class Kept:
         """On a snapshot, whose storages are at least those of the request; to take from."""
         with self._lock:
             known, self._lines = self._lines, lines
-            attached = read_attached(lines.attached)
+            attached, own = read_attached(lines.attached), read_own(lines.own)
             for line in known.nodes - lines.nodes:
                 self._ranking.drop(node_of(line))
-            for line in lines.nodes if known.attached != lines.attached else lines.nodes - known.nodes:
-                self._ranking.put(read_line(line, attached.get(node_of(line), frozenset())))
+            again = lines.nodes if known.attached != lines.attached else lines.nodes - known.nodes
+            if known.own != lines.own:
+                before = read_own(known.own)
+                again |= {line for line in lines.nodes if before.get(node_of(line)) != own.get(node_of(line))}
+            for line in again:
+                node_id = node_of(line)
+                self._ranking.put(read_line(line, attached.get(node_id, frozenset()), own.get(node_id, ())))
             return self._ranking.copy()
 
 
@@ -49,7 +54,7 @@ _lock = threading.Lock()
 
 def _ranking(session: Session, request: VMRequest, policy: Policy) -> Ranking:
     """On a snapshot of now."""
-    lines = node_lines(session, request.storages)
+    lines = node_lines(session, request.storages, None if request.local is None else request.local.image_id)
     with _lock:
         rankings = _kept.setdefault(session.get_bind().engine, OrderedDict())
         kept = rankings.setdefault((request, policy), Kept(request, policy))

@@ -3,16 +3,28 @@
 from __future__ import annotations
 
 import uuid
+from dataclasses import dataclass
 
 from sqlalchemy.orm import Session
 
-from cm.rpc.errors import ObjectNotFound
+from cm.rpc.errors import Conflict, NoStorage, ObjectNotFound
 from cm.rules.names import image_volume
-from cm.rules.storage import capabilities
+from cm.rules.storage import capabilities, choose
 from cm.store.change import record_change
 from cm.store.claim import claim_quota, claim_storage, mib, release_quota, release_storage
 from cm.store.saving import fail_saved, insert_saved, note_save, root_disk
+from cm.store.storage import candidates, find_attachment
 from cm.store.vm import VMRow
+
+
+@dataclass(eq=False)
+class StorageNotOnNode(Conflict):
+    """A VM's disk is on its node's own storage, and has to be copied by that node to where images lie."""
+
+    code = "storage_not_on_node"
+    message = "Storage {storage_id} is not attached to node {node_id}, which alone has the VM's disk."
+    storage_id: int
+    node_id: int
 
 
 def reserve_image(session: Session, row: VMRow, name: str, description: str) -> int:
@@ -23,16 +35,27 @@ def reserve_image(session: Session, row: VMRow, name: str, description: str) -> 
 
     :raises QuotaReached: it would not fit the owner's quota.
     :raises StorageFull: it would not fit the storage.
+    :raises NoStorage: StorageNotOnNode: its disk is on its node's own storage, and for the image there is none that
+        this node has.
     """
     disk = root_disk(session, row.id)
     if disk is None:
         raise ObjectNotFound("disk of vm", row.id)
+    storage_id, kind = disk.storage_id, disk.storage_kind
+    if storage_id is None or kind is None:
+        chosen = choose(candidates(session), disk.size_bytes)
+        if chosen is None:
+            raise NoStorage()
+        storage_id, kind = chosen.id, chosen.kind
+    if disk.own_node_id is not None and find_attachment(session, storage_id, disk.own_node_id) != "attached":
+        raise StorageNotOnNode(storage_id, disk.own_node_id)
     claim_quota(session, row.account_id, storage_mib=mib(disk.size_bytes))
-    claim_storage(session, disk.storage_id, disk.size_bytes)
-    key, format = uuid.uuid4(), capabilities(disk.storage_kind).format
+    claim_storage(session, storage_id, disk.size_bytes)
+    key, format = uuid.uuid4(), capabilities(kind).format
     image_id = insert_saved(
         session,
         disk,
+        storage_id,
         uuid=key,
         volume=image_volume(key, format),
         format=format,

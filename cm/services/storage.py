@@ -2,7 +2,8 @@
 Use cases of storages. On each node that a storage is attached to it is a libvirt pool, ``wawel-<id>``.
 
 A directory that several nodes attach must hold the same files on all of them; a ``netfs`` is mounted by the nodes; a
-``logical`` is a volume group of one node.
+``logical`` is a volume group of one node. A directory may be one node's own, too (``node_id``): VMs' disks
+there stay with it.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from cm.rules.names import pool_name
 from cm.rules.operation import ObjectKind, OperationKind
 from cm.rules.storage import capabilities, choose
 from cm.runtime.taken import refused_by
+from cm.services.cached_image import StorageOfNode, forget_copies
 from cm.services.context import ClusterCall, ClusterPolicy
 from cm.services.network import vms
 from cm.services.storage_kind import check_overcommit, checked
@@ -41,6 +43,7 @@ from cm.store.storage import (
     insert_storage,
     list_content,
     list_usage,
+    own_storages,
     set_attachment,
     set_default,
     update_storage,
@@ -85,6 +88,10 @@ def add(caller: ClusterCall, values: dict[str, Any]) -> Storage:
     """
     values = checked(values)
     _apart(caller.policy, values["path"])
+    if values["node_id"] is not None:
+        if capabilities(values["kind"]).remote or not capabilities(values["kind"]).overlays:
+            raise InvalidParameter("node_id", f"a {values['kind']} cannot be a node's own; a dir can")
+        get_node(caller.session, values["node_id"])
     overcommit = values["overcommit"]
     if overcommit is None:
         overcommit = caller.policy.storage_overcommit if capabilities(values["kind"]).sparse else 1.0
@@ -213,7 +220,10 @@ def chosen_storage(
 def refuse_new(row: Storage) -> None:
     """
     :raises StorageLocked: StorageDraining: the storage takes no new volumes.
+    :raises StorageOfNode: it is one node's own: images and disks that are brought lie where many nodes reach them.
     """
+    if row["own_node_id"] is not None:
+        raise StorageOfNode(row["storage_id"], row["own_node_id"])
     if row["locked"]:
         raise StorageLocked(row["storage_id"])
     if row["draining"]:
@@ -228,9 +238,10 @@ def delete(caller: ClusterCall, storage_id: int) -> None:
     """
     session = caller.session
     row = get_storage(session, storage_id, lock=True, version=caller.if_version)
-    images, disks = content(session, storage_id)
-    if images or disks or row["claimed_bytes"]:
-        raise InUse("storage", storage_id, f"{images} images and {disks} disks")
+    images, disks, copies = content(session, storage_id)
+    if images or disks or copies or row["claimed_bytes"]:
+        found = f"{images} images and {disks} disks" + (f", {copies} copies of images (evict them)" if copies else "")
+        raise InUse("storage", storage_id, found)
     if row["nodes"]:
         raise InUse("storage", storage_id, ", ".join(f"node {a['name']}" for a in row["nodes"][:5]))
     close_storage(session, storage_id)
@@ -238,6 +249,15 @@ def delete(caller: ClusterCall, storage_id: int) -> None:
     record_change(session, "storage", storage_id, None, "exit")
     document_changed(session)
     caller.note("delete storage", storage_id=storage_id, name=row["name"])
+
+
+def close_own(session: Session, node_id: int) -> None:
+    """A node is no more: its own storages, on which no disk is, go with it, and the images that were copied there."""
+    forget_copies(session, node_id)
+    for storage_id in own_storages(session, node_id):
+        close_storage(session, storage_id)
+        close_storage_findings(session, pool_name(storage_id))
+        record_change(session, "storage", storage_id, None, "exit")
 
 
 # ------------------------------------------------------------------ attachments
@@ -249,10 +269,13 @@ def attach(caller: ClusterCall, storage_id: int, node_id: int) -> StorageWork:
 
     :return: the operation; one that is under way is named instead of a second.
     :raises InUse: it is just being detached there; another node has it, and its kind is for one at a time.
+    :raises StorageOfNode: it is another node's own.
     """
     session = caller.session
     row = get_storage(session, storage_id, lock=True)
     get_node(session, node_id)
+    if row["own_node_id"] not in (None, node_id):
+        raise StorageOfNode(storage_id, row["own_node_id"])
     elsewhere = [a["name"] for a in row["nodes"] if a["node_id"] != node_id]
     if elsewhere and not capabilities(row["kind"]).shared:
         raise InUse("storage", storage_id, f"node {elsewhere[0]}; nothing keeps two nodes apart on a {row['kind']}")

@@ -6,23 +6,24 @@ import uuid
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy.orm import Session
 
 from cm.results.vm import SavedVM, Screen, VMOutcome, VMWork
 from cm.rpc.errors import CloudError, InvalidParameter, ObjectNotFound, WrongVMState
-from cm.rpc.vocabulary import DiskBus, ImageKind, PowerOffPolicy, StorageId, VolumeMode
+from cm.rpc.vocabulary import DiskBus, ImageId, ImageKind, PowerOffPolicy, StorageId, StorageKind, VolumeMode
 from cm.rules.access import NEEDS, Action, Level, Shared, enough
 from cm.rules.image import check_least
 from cm.rules.names import root_volume
 from cm.rules.operation import SPECS, ObjectKind, OperationKind
-from cm.rules.placement import VMRequest
+from cm.rules.placement import LocalRoot, VMRequest
 from cm.rules.storage import capabilities
 from cm.runtime.database import at_last
 from cm.runtime.json_text import array_of, with_members
 from cm.services.access import authorized_vm, level_on, person_of, require, require_usable, usable_image
 from cm.services.acl import own_groups, share_with_groups
+from cm.services.cached_image import CACHE_S, bring
 from cm.services.context import ClusterCall, vnc_password
 from cm.services.kind import ENDS
 from cm.services.placement import Placing, explained
@@ -62,6 +63,7 @@ class NewVM:
     on_poweroff: PowerOffPolicy = PowerOffPolicy.STOP
     mode: str = "overlay"
     disk_mib: int | None = None
+    local_disk: bool | None = None
     groups: Sequence[int] = ()
 
 
@@ -90,30 +92,43 @@ def create(caller: ClusterCall, new: NewVM) -> list[str]:
         memory_mib=template.memory_mib,
         disk_bytes=size_bytes,
     )
+    local = template.local_disk if new.local_disk is None else new.local_disk
     held = Booking(
         account_id,
         template.cpu * new.count,
         template.memory_mib * new.count,
         mib(size_bytes) * new.count,
         new.count,
-        {image.storage_id: size_bytes * new.count},
+        {} if local else {image.storage_id: size_bytes * new.count},
     )
     requested.refuse(held)
     caller.note("claim quota", cpu=held.cpu, memory_mib=held.memory_mib, vms=new.count)
     extra = [usable_image(session, i, person, [ImageKind.ISO]) for i in new.iso_list]
     extra += [usable_image(session, i, person, [ImageKind.STORAGE]) for i in new.disk_list]
     request = VMRequest(template.cpu, template.memory_mib, frozenset({StorageId(image.storage_id)}))
+    if local:
+        root = LocalRoot(ImageId(image.id), size_bytes, image.size_bytes)
+        request = replace(request, storages=frozenset(), local=root)
     # Disks and ISOs go to the first VM, as in CC1: a writable disk has one user.
-    first = VMRequest(
-        template.cpu, template.memory_mib, request.storages | {StorageId(image.storage_id) for image in extra}
-    )
+    first = replace(request, storages=request.storages | {StorageId(image.storage_id) for image in extra})
     reservation = uuid.uuid4()
     made, ids = [], []
     placed: Counter[int] = Counter()
     placing = Placing(session, caller.policy.placement)
+    own: Counter[int] = Counter()  # bytes by storage
     for number in range(1, new.count + 1):
         decision = placing.decide(first if number == 1 else request)
         placed[decision.node_id] += 1
+        base = Base(image.storage_id, image.storage_kind, image.volume_id)
+        seconds = SPECS[OperationKind.VM_CREATE].seconds
+        if decision.own is not None:
+            present, more = bring(
+                session, image.id, decision.own.id, decision.node_id, account_id=account_id, cause=caller.cause
+            )
+            base = Base(decision.own.id, StorageKind.DIR, present.volume_id)
+            own[base.storage_id] += size_bytes + more
+            seconds += 0 if present.made else CACHE_S
+            caller.note("claim own storage", storage_id=base.storage_id, size_bytes=size_bytes, copy_bytes=more)
         name = new.name if new.count == 1 else f"{new.name[:90]}_{number}"
         key = uuid.uuid4()
         inserted = insert_vm(
@@ -134,11 +149,11 @@ def create(caller: ClusterCall, new: NewVM) -> list[str]:
                 on_poweroff=new.on_poweroff,
                 vnc=new.vnc,
                 node_id=decision.node_id,
-                disks=(_root_disk(key, image, new.mode, size_bytes),),
+                disks=(_root_disk(key, image, base, new.mode, size_bytes),),
                 nics=(NicRow(image.nic_model),),
                 verdicts=verdicts_text(decision.verdicts),
                 others=others_text(decision.others),
-                seconds=SPECS[OperationKind.VM_CREATE].seconds,
+                seconds=seconds,
                 cause=caller.cause,
             ),
         )
@@ -161,7 +176,8 @@ def create(caller: ClusterCall, new: NewVM) -> list[str]:
         share_with_groups(session, Shared.VM, ids, issuer, new.groups)
         caller.note("share", vms=len(ids), groups=list(new.groups), level=Level.USER)
     shares = {n: Share(template.cpu * count, template.memory_mib * count, count) for n, count in placed.items()}
-    at_last(session, book, replace(held, nodes=shares))
+    held = replace(held, storages={**held.storages, **own}, own=frozenset(own), nodes=shares)
+    at_last(session, book, held)
     return made
 
 
@@ -182,13 +198,21 @@ def _root_size(image: UsableImage, disk_mib: int | None, template_mib: int) -> i
     return whole(disk_mib * MIB)
 
 
-def _root_disk(key: uuid.UUID, image: UsableImage, mode: str, size_bytes: int) -> DiskRow:
-    """Where the image's storage has no overlays it is a full copy."""
+class Base(NamedTuple):
+    """What a root disk is made from, and lies beside: an image, or its copy on a node's own storage."""
+
+    storage_id: int
+    kind: str  # the storage's
+    volume_id: int
+
+
+def _root_disk(key: uuid.UUID, image: UsableImage, base: Base, mode: str, size_bytes: int) -> DiskRow:
+    """Where the storage has no overlays it is a full copy."""
     device = "vda" if image.bus == DiskBus.VIRTIO else "sda"
-    can = capabilities(image.storage_kind)
+    can = capabilities(base.kind)
     how = can.mode(VolumeMode(mode))
     volume = root_volume(key, can.format)
-    return DiskRow(image.storage_id, image.volume_id, volume, device, image.bus, how, size_bytes, can.format)
+    return DiskRow(base.storage_id, base.volume_id, volume, device, image.bus, how, size_bytes, can.format)
 
 
 def attach_images(session: Session, vm_id: int, isos: Sequence[int], disks: Sequence[int]) -> None:

@@ -32,7 +32,11 @@ class Share(NamedTuple):
 
 @dataclass(frozen=True)
 class Booking:
-    """What VMs of one account hold. ``storages``: bytes by storage; ``nodes``: by node."""
+    """
+    What VMs of one account hold. ``storages``: bytes by storage; ``nodes``: by node.
+
+    :ivar own: those of the storages that are nodes' own: where one is full, another node may do.
+    """
 
     account_id: int
     cpu: int
@@ -41,6 +45,7 @@ class Booking:
     vms: int
     storages: Mapping[int, int] = field(default_factory=dict)
     nodes: Mapping[int, Share] = field(default_factory=dict)
+    own: frozenset[int] = frozenset()
 
     @property
     def quota(self) -> dict[str, int]:
@@ -99,7 +104,7 @@ def book(session: Session, booking: Booking) -> None:
     Count all of it as used, within every limit; its rows stay locked until the transaction ends: let that be at once.
 
     :raises QuotaReached: OwnerBlocked: ObjectNotFound: StorageFull: it does not fit any more: somebody was faster.
-    :raises Faster: a node no longer fits, or was locked meanwhile: decide anew.
+    :raises Faster: a node or its own storage no longer fits, or was locked meanwhile: decide anew.
     """
     done = _BOOK(session, **booking.values(), channel=CHANNEL, document=DOCUMENT).one()
     for node_id in booking.nodes:
@@ -108,7 +113,8 @@ def book(session: Session, booking: Booking) -> None:
         refuse_quota(session, booking.account_id, **booking.quota)
     if done.storages < len(booking.storages):
         for storage_id, size in sorted(booking.storages.items()):
-            refuse_storage(session, storage_id, size)
+            if storage_id not in booking.own:
+                refuse_storage(session, storage_id, size)
     if not done.accounts or done.storages < len(booking.storages) or done.nodes < len(booking.nodes):
         raise Faster(NoCapacity("others are faster; try again"))
 

@@ -400,6 +400,17 @@ UNION ALL
 SELECT 'volume ' || u.name, 'of no disk and no image'
   FROM volume u WHERE NOT EXISTS (SELECT 1 FROM disk k WHERE k.volume_id = u.id)
    AND NOT EXISTS (SELECT 1 FROM image i WHERE i.volume_id = u.id)
+   AND NOT EXISTS (SELECT 1 FROM cached_image c WHERE c.volume_id = u.id)
+UNION ALL
+SELECT 'cached image ' || c.id, 'on storage ' || u.storage_id || ', which is no node''s own'
+  FROM cached_image c JOIN volume u ON u.id = c.volume_id JOIN storage s ON s.id = u.storage_id WHERE s.node_id IS NULL
+UNION ALL
+SELECT 'storage ' || s.name, 'of node ' || s.node_id || ' is attached to node ' || a.node_id
+  FROM storage s JOIN storage_attachment a ON a.storage_id = s.id WHERE a.node_id <> s.node_id
+UNION ALL
+SELECT 'cached image ' || c.id, c.state || ', and no operation is at it'
+  FROM cached_image c WHERE c.state IN ('waiting', 'copying', 'evicting') AND NOT EXISTS
+       (SELECT 1 FROM operation_object h WHERE h.kind = 'cached_image' AND h.object_id = c.id AND h.exclusive)
 UNION ALL {operation_object.LEAKS}
 """
 )

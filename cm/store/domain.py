@@ -34,6 +34,8 @@ class VolumePlan:
     size_bytes: int
     made: bool
     format: DiskFormat
+    base_id: int | None = None
+    base_made: bool = True  # or there is none
 
 
 _DISKS = Prepared(
@@ -41,7 +43,7 @@ _DISKS = Prepared(
     """
 SELECT a.device, a.bus, a.read_only, a.cdrom, a.boot_order, a.delete_with_vm, u.id AS volume_id, u.storage_id,
        u.name AS volume, u.format, u.mode, u.size_bytes, u.made, u.lost_at IS NOT NULL AS lost, b.name AS base,
-       b.format AS base_format, s.kind AS storage_kind
+       b.format AS base_format, b.id AS base_id, b.made AS base_made, s.kind AS storage_kind
   FROM attachment a LEFT JOIN disk k ON k.id = a.disk_id LEFT JOIN volume u ON u.id = k.volume_id
   LEFT JOIN storage s ON s.id = u.storage_id
   LEFT JOIN volume b ON b.id = u.backing_id
@@ -100,6 +102,8 @@ def plans_of(disks: Sequence[Any]) -> tuple[VolumePlan, ...]:
             row.size_bytes,
             row.made,
             DiskFormat(row.format),
+            row.base_id,
+            row.base_id is None or row.base_made,
         )
         for row in disks
         if row.delete_with_vm

@@ -351,6 +351,9 @@ SELECT a.vm_id FROM image i JOIN volume u ON u.backing_id = i.volume_id JOIN dis
   JOIN attachment a ON a.disk_id = k.id WHERE i.id = :id
 UNION
 SELECT a.vm_id FROM disk k JOIN attachment a ON a.disk_id = k.id WHERE k.image_id = :id
+UNION
+SELECT a.vm_id FROM cached_image c JOIN volume u ON u.backing_id = c.volume_id JOIN disk k ON k.volume_id = u.id
+  JOIN attachment a ON a.disk_id = k.id WHERE c.image_id = :id
  ORDER BY 1
 """
 )

@@ -17,16 +17,21 @@ class Departing:
     A VM that is on a node, or that was to leave it.
 
     :ivar move_id: the operation that was done with it last, where that was a move; ``move_failed``: and it failed.
+    :ivar kept_on: the storage of the node's own that a disk of it is on, by its name; "": it may run elsewhere.
     """
 
     id: int
     move_id: int | None
     move_failed: bool
+    kept_on: str
 
 
 _DEPARTING = text(
     """
-SELECT v.id, last.kind, last.id AS last_id, last.state AS last_state
+SELECT v.id, last.kind, last.id AS last_id, last.state AS last_state,
+       coalesce((SELECT min(s.name) FROM attachment a JOIN disk k ON k.id = a.disk_id JOIN volume u
+                     ON u.id = k.volume_id JOIN storage s ON s.id = u.storage_id
+                  WHERE a.vm_id = v.id AND s.node_id IS NOT NULL), '') AS kept_on
   FROM vm v
   LEFT JOIN LATERAL (SELECT o.id, o.kind, o.state, o.arguments FROM operation o
                       WHERE o.vm_id = v.id AND NOT o.concurrent
@@ -42,9 +47,9 @@ SELECT v.id, last.kind, last.id AS last_id, last.state AS last_state
 def list_departing(session: Session, node_id: int) -> Sequence[Departing]:
     """The biggest first: small ones fit into what is left."""
     return [
-        Departing(row.id, row.last_id, row.last_state == "failed")
+        Departing(row.id, row.last_id, row.last_state == "failed", row.kept_on)
         if row.kind == OperationKind.VM_MOVE
-        else Departing(row.id, None, False)
+        else Departing(row.id, None, False, row.kept_on)
         for row in session.execute(_DEPARTING, {"node_id": node_id})
     ]
 

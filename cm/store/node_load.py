@@ -12,8 +12,8 @@ from typing import NamedTuple
 
 from sqlalchemy.orm import Session
 
-from cm.rpc.vocabulary import NodeId, NodeState, NodeTrouble, StorageId
-from cm.rules.placement import NodeLoad
+from cm.rpc.vocabulary import ImageId, NodeId, NodeState, NodeTrouble, StorageId
+from cm.rules.placement import NodeLoad, OwnStorage
 from cm.runtime.prepared import Prepared
 from cm.store.conditions import leads_elsewhere
 
@@ -28,31 +28,49 @@ SELECT array_agg(concat_ws(' ', n.id, n.state, n.locked::int,
        (SELECT string_agg(a.node_id || ' ' || a.storage_id, ',' ORDER BY a.node_id, a.storage_id)
           FROM storage_attachment a
          WHERE (CAST(:storages AS bigint[]) IS NULL OR a.storage_id = ANY(CAST(:storages AS bigint[])))
-           AND a.state = 'attached') AS attached
+           AND a.state = 'attached') AS attached,
+       (SELECT string_agg(concat_ws(' ', s.node_id, s.id,
+                                    s.limit_bytes - s.claimed_bytes,
+                                    (c.volume_id IS NOT NULL)::int), ',' ORDER BY s.node_id, s.id)
+          FROM storage s JOIN storage_attachment a
+            ON a.storage_id = s.id AND a.node_id = s.node_id AND a.state = 'attached'
+          LEFT JOIN (cached_image c JOIN volume u ON u.id = c.volume_id)
+            ON c.image_id = CAST(:image AS bigint) AND u.storage_id = s.id
+         WHERE CAST(:image AS bigint) IS NOT NULL AND s.node_id IS NOT NULL AND s.deleted_at IS NULL AND NOT s.locked
+           AND NOT s.draining) AS own
   FROM node n WHERE n.deleted_at IS NULL
 """,
 )
 
 
 class NodeLines(NamedTuple):
-    """Every node of the cluster, for ``read_line``; and which of them have storages attached, for ``read_attached``."""
+    """
+    Every node of the cluster, for ``read_line``; which of them have storages attached, for ``read_attached``; and what
+    they have of their own, for ``read_own``.
+    """
 
     nodes: frozenset[str]
     attached: str
+    own: str = ""
 
 
-def node_lines(session: Session, storages: Collection[StorageId] | None) -> NodeLines:
-    """:param storages: that matter; None: all do."""
-    found = _LINES(session, storages=None if storages is None else sorted(storages)).one()
-    return NodeLines(frozenset(found.nodes or ()), found.attached or "")
+def node_lines(
+    session: Session, storages: Collection[StorageId] | None, image_id: ImageId | None = None
+) -> NodeLines:
+    """
+    :param storages: that matter; None: all do.
+    :param image_id: of disks on nodes' own storages; None: these do not matter.
+    """
+    found = _LINES(session, storages=None if storages is None else sorted(storages), image=image_id).one()
+    return NodeLines(frozenset(found.nodes or ()), found.attached or "", found.own or "")
 
 
 def node_of(line: str) -> NodeId:
     return NodeId(int(line[: line.index(" ")]))
 
 
-def read_line(line: str, storages: frozenset[StorageId]) -> NodeLoad:
-    """:param storages: that the node has attached."""
+def read_line(line: str, storages: frozenset[StorageId], own: tuple[OwnStorage, ...] = ()) -> NodeLoad:
+    """:param storages: that the node has attached; ``own``: of its own."""
     # The name stands last: there may be anything in it.
     *words, name = line.split(" ", 12)
     node_id, cpu, cpu_used, memory, memory_used, priority = (int(words[n]) for n in (0, 3, 4, 5, 6, 7))
@@ -60,7 +78,7 @@ def read_line(line: str, storages: frozenset[StorageId]) -> NodeLoad:
     unfit = None if words[11] == "-" else NodeTrouble(words[11])
     return NodeLoad(
         NodeId(node_id), name, NodeState(words[1]), locked, cpu, cpu_used, memory, memory_used, storages, priority,
-        other_host, agent_silent, hooks_silent, unfit,
+        other_host, agent_silent, hooks_silent, unfit, own,
     )  # fmt: skip
 
 
@@ -70,6 +88,15 @@ def read_attached(attached: str) -> dict[NodeId, frozenset[StorageId]]:
         node_id, storage_id = pair.split(" ")
         found.setdefault(NodeId(int(node_id)), set()).add(StorageId(int(storage_id)))
     return {node_id: frozenset(storages) for node_id, storages in found.items()}
+
+
+def read_own(own: str) -> dict[NodeId, tuple[OwnStorage, ...]]:
+    found: dict[NodeId, tuple[OwnStorage, ...]] = {}
+    for each in filter(None, own.split(",")):
+        node_id, storage_id, free_bytes, cached = map(int, each.split(" "))
+        storage = OwnStorage(StorageId(storage_id), free_bytes, bool(cached))
+        found[NodeId(node_id)] = (*found.get(NodeId(node_id), ()), storage)
+    return found
 
 
 def node_loads(session: Session) -> Sequence[NodeLoad]:

@@ -12,21 +12,31 @@ from cm.rpc.vocabulary import DiskFormat, ImageState
 
 _ROOT = text(
     """
-SELECT u.storage_id, s.kind AS storage_kind, u.size_bytes, i.platform, i.disk_controller, i.network_device,
-       i.video_device, i.system, i.architecture, i.least_memory_mib, i.default_user, i.agent
+SELECT CASE WHEN s.node_id IS NULL THEN s.id ELSE t.id END AS storage_id, s.node_id AS own_node_id,
+       CASE WHEN s.node_id IS NULL THEN s.kind ELSE t.kind END AS storage_kind, u.size_bytes, i.platform,
+       i.disk_controller, i.network_device, i.video_device, i.system, i.architecture, i.least_memory_mib,
+       i.default_user, i.agent
   FROM attachment a JOIN disk k ON k.id = a.disk_id JOIN volume u ON u.id = k.volume_id
-  JOIN storage s ON s.id = u.storage_id JOIN vm v ON v.id = a.vm_id
-  JOIN image i ON i.id = v.image_id WHERE a.vm_id = :id AND a.number = 0
+  JOIN storage s ON s.id = u.storage_id JOIN vm v ON v.id = a.vm_id JOIN image i ON i.id = v.image_id
+  LEFT JOIN volume b ON b.id = i.volume_id LEFT JOIN storage t ON t.id = b.storage_id
+ WHERE a.vm_id = :id AND a.number = 0
 """
 )
 
 
 @dataclass(frozen=True)
 class RootDisk:
-    """A VM's root disk, with what the image that it was made of says of its guest."""
+    """
+    A VM's root disk, with what the image that it was made of says of its guest.
 
-    storage_id: int
-    storage_kind: str
+    :ivar storage_id: the one that an image of it is to lie on: its own, or where that is its node's alone the one that
+        it was made from; None: that image is deleted.
+    :ivar own_node_id: the node that alone has the disk.
+    """
+
+    storage_id: int | None
+    storage_kind: str | None
+    own_node_id: int | None
     size_bytes: int
     platform: str
     disk_controller: str
@@ -62,6 +72,7 @@ RETURNING id
 def insert_saved(
     session: Session,
     disk: RootDisk,
+    storage_id: int,
     *,
     uuid: uuid_module.UUID,
     volume: str,
@@ -77,6 +88,7 @@ def insert_saved(
     """
     values = {
         **vars(disk),
+        "storage_id": storage_id,
         "uuid": uuid,
         "volume": volume,
         "format": format,

@@ -25,7 +25,7 @@ from cm.store.waking import wake_reaching
 MADE_OF: Final[Columns] = (
     Storage.name, Storage.kind, Storage.path, Storage.address, Storage.source, Storage.devices, Storage.nfs_version,
     Storage.mount_options, Storage.capacity_bytes, Storage.capacity_follows, Storage.overcommit, Storage.reserve_bytes,
-    Storage.priority, Storage.offered,
+    Storage.priority, Storage.offered, Storage.node_id,
 )  # fmt: skip
 EDITED: Final[Columns] = (
     Storage.name, Storage.overcommit, Storage.capacity_bytes, Storage.capacity_follows, Storage.reserve_bytes,
@@ -33,7 +33,8 @@ EDITED: Final[Columns] = (
 )  # fmt: skip
 
 _COLUMNS = """s.id AS storage_id, s.uuid::text AS uuid, s.name, s.kind, s.path, s.address, s.source, s.devices,
-       s.nfs_version, s.mount_options, s.locked, s.draining, s.offered, s.is_default, s.priority, s.capacity_bytes,
+       s.nfs_version, s.mount_options, s.node_id AS own_node_id, s.locked, s.draining, s.offered,
+       s.is_default, s.priority, s.capacity_bytes,
        s.claimed_bytes, s.reserve_bytes, s.overcommit, s.full_since, s.version, s.created_at AS created,
        (SELECT json_agg(json_build_object('node_id', a.node_id, 'name', n.name, 'state', a.state,
                                           'last_error', a.last_error) ORDER BY a.node_id)
@@ -85,10 +86,10 @@ def get_storage(
     return _storage(found)
 
 
-# Of those that take new volumes and that a node has attached.
+# Of those that take new volumes and that a node has attached; none that is one node's own.
 _TAKING = """
 SELECT s.id, s.kind, s.is_default, s.priority, s.limit_bytes - s.claimed_bytes AS room_bytes
-  FROM storage s WHERE s.deleted_at IS NULL AND NOT s.locked AND NOT s.draining
+  FROM storage s WHERE s.deleted_at IS NULL AND NOT s.locked AND NOT s.draining AND s.node_id IS NULL
    AND EXISTS (SELECT 1 FROM storage_attachment a WHERE a.storage_id = s.id AND a.state = 'attached')
    AND (s.offered OR NOT :offered)
 """
@@ -234,16 +235,42 @@ def close_storage(session: Session, storage_id: int) -> None:
     close_row(session, Storage, storage_id)
 
 
-def content(session: Session, storage_id: int) -> tuple[int, int]:
-    """How many images and VMs' disks are on a storage."""
+def content(session: Session, storage_id: int) -> tuple[int, int, int]:
+    """How many images, VMs' disks and copies of others' images are on a storage."""
     found = session.execute(
         text(
-            "SELECT count(*) FILTER (WHERE i.id IS NOT NULL) AS images, count(*) FILTER (WHERE i.id IS NULL) AS disks"
-            " FROM volume u LEFT JOIN image i ON i.volume_id = u.id WHERE u.storage_id = :id"
+            "SELECT count(*) FILTER (WHERE i.id IS NOT NULL) AS images, count(*) FILTER (WHERE c.id IS NOT NULL) AS"
+            " copies, count(*) FILTER (WHERE i.id IS NULL AND c.id IS NULL) AS disks FROM volume u"
+            " LEFT JOIN image i ON i.volume_id = u.id LEFT JOIN cached_image c ON c.volume_id = u.id"
+            " WHERE u.storage_id = :id"
         ),
         {"id": storage_id},
     ).one()
-    return int(found.images), int(found.disks)
+    return int(found.images), int(found.disks), int(found.copies)
+
+
+def own_storages(session: Session, node_id: int) -> Sequence[int]:
+    """The storages that are a node's own."""
+    return list(
+        session.scalars(
+            text("SELECT id FROM storage WHERE node_id = :id AND deleted_at IS NULL ORDER BY id"), {"id": node_id}
+        )
+    )
+
+
+def kept_on_node(session: Session, node_id: int) -> Sequence[str]:
+    """What lies on a node's own storages and is nowhere else: VMs that have disks there, and volumes of no VM."""
+    found = session.execute(
+        text(
+            "SELECT DISTINCT v.id, CASE WHEN v.id IS NULL THEN u.name END AS name FROM storage s"
+            " JOIN volume u ON u.storage_id = s.id LEFT JOIN disk k ON k.volume_id = u.id"
+            " LEFT JOIN attachment a ON a.disk_id = k.id LEFT JOIN vm v ON v.id = a.vm_id"
+            " WHERE s.node_id = :id AND s.deleted_at IS NULL"
+            " AND NOT EXISTS (SELECT 1 FROM cached_image c WHERE c.volume_id = u.id) ORDER BY v.id, name LIMIT 20"
+        ),
+        {"id": node_id},
+    )
+    return [f"VM {row.id}'s disk" if row.id is not None else f"volume {row.name}" for row in found]
 
 
 # ------------------------------------------------------------------ attachments

@@ -16,12 +16,12 @@ from cm.runtime.rows import Columns, close_row, edit_row, insert_row
 from cm.store.rendered import Rendered, rendered
 
 EDITED: Final[Columns] = (
-    Template.name, Template.description, Template.cpu, Template.memory_mib, Template.disk_mib, Template.points,
-    Template.ec2name,
+    Template.name, Template.description, Template.cpu, Template.memory_mib, Template.disk_mib, Template.local_disk,
+    Template.points, Template.ec2name,
 )  # fmt: skip
 
-_COLUMNS = """id AS template_id, uuid::text AS uuid, name, description, cpu, memory_mib, disk_mib, points, ec2name,
-       version, created_at AS created"""
+_COLUMNS = """id AS template_id, uuid::text AS uuid, name, description, cpu, memory_mib, disk_mib, local_disk,
+       points, ec2name, version, created_at AS created"""
 _TEMPLATE = f"SELECT {_COLUMNS} FROM template WHERE deleted_at IS NULL"
 _FEED = Prepared(
     "feed_template",
@@ -63,6 +63,7 @@ class Size(NamedTuple):
     cpu: int
     memory_mib: int
     disk_mib: int  # 0: as large as the image
+    local_disk: bool
 
 
 def insert_template(session: Session, values: Mapping[str, Any]) -> int:

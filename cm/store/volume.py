@@ -31,6 +31,8 @@ def expected(session: Session, storage_id: int) -> Expected:
             f"  AND {is_open('o')} WHERE a.disk_id = k.id)"
             " UNION ALL SELECT u.name FROM volume u JOIN image i ON i.volume_id = u.id"
             " WHERE u.storage_id = :s AND i.state IN ('ok', 'trashed') AND u.lost_at IS NULL"
+            " UNION ALL SELECT u.name FROM volume u JOIN cached_image c ON c.volume_id = u.id"
+            " WHERE u.storage_id = :s AND c.state = 'ok' AND u.lost_at IS NULL"
         ),
         {"s": storage_id},
     )

@@ -59,6 +59,11 @@ def settle(simulation: Simulation) -> None:
         node.agent.listen()
         for storage_id in simulation.storage_ids:
             simulation.call("admin.storage.attach", {"storage_id": storage_id, "node_id": node.node_id})
+        if simulation._own:
+            own = {"name": f"own {node.name}", "kind": "dir", "path": "/srv/own", "node_id": node.node_id}
+            storage_id = simulation.call("admin.storage.add", own)["storage_id"]
+            simulation.call("admin.storage.attach", {"storage_id": storage_id, "node_id": node.node_id})
+            simulation.local[node.node_id] = storage_id
     simulation.run_for(5)
     simulation.pool = f"wawel-{simulation.storage_id}"
     storages = simulation.nodes[0].memory.world.storages

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 TAKES_S: Final = {
     "vm_create": 5.0, "vm_start": 45.0, "vm_stop": 5.0, "vm_destroy": 5.0, "vm_reset": 2.0, "vm_pause": 2.0,
     "vm_resume": 2.0, "vm_vnc": 2.0, "image_delete": 3.0, "image_import": 3.0, "storage_attach": 3.0,
+    "image_cache": 5.0,
     "vm_save_and_shutdown": 150.0, "vm_shutdown": 150.0, "vm_move": 10.0, "node_evacuate": 60.0,
 }  # fmt: skip
 ANSWERED_S: Final = 2.0  # what a call takes

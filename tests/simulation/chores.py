@@ -14,7 +14,7 @@ CHORES: Final = {
     "network_add": 1, "network_lock": 1, "network_delete": 1, "storage_lock": 1, "storage_edit": 1, "storage_cycle": 3,
     "storage_drain": 1, "storage_default": 1,
     "node_edit": 1, "image_access": 1, "image_private": 1, "template_edit": 1, "template_delete": 1,
-    "message_delete": 1, "storage_check": 1, "adopt": 2, "admin_operation": 2,
+    "message_delete": 1, "prefetch": 1, "evict": 1, "storage_check": 1, "adopt": 2, "admin_operation": 2,
     "admin_image": 1, "admin_grant": 2, "node_turn": 3,
 }  # fmt: skip
 PEOPLE: Final = {
@@ -82,6 +82,17 @@ class Chores:
         found = self._one("SELECT id FROM address_pool WHERE deleted_at IS NULL AND name <> 'net' ORDER BY id")
         if found is not None:
             self.ask("admin", "admin.network.delete", pool_id=found)
+
+    def _prefetch(self) -> None:
+        self._cached("prefetch")
+
+    def _evict(self) -> None:
+        self._cached("evict")
+
+    def _cached(self, verb: str) -> None:
+        found = self._one("SELECT id FROM image WHERE deleted_at IS NULL AND kind = 'system' ORDER BY id")
+        if found is not None:
+            self.ask("admin", f"admin.system_image.{verb}", image_id=found)
 
     def _storage_lock(self) -> None:
         storage_id = self._storage_id()

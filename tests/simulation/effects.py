@@ -32,7 +32,7 @@ EXPECTED: Final = (
     "vm_vnc attach", "vm_vnc detach", "vm_save asked", "vm_save policy", "vm_save again", "vm_move",
     "power-off stop", "power-off save", "power-off destroy", "power-off restart", "image_import", "image_delete",
     "storage_attach", "storage_detach", "node_evacuate", "retried", "abandoned",
-    "vm_create elsewhere", "node added", "node taken out",
+    "vm_create local", "image_cache copy", "image_cache evict", "vm_create elsewhere", "node added", "node taken out",
 )  # fmt: skip
 
 # A VM's disks, as they lie on storages.
@@ -310,11 +310,14 @@ class Effects:
                 modes = []
             elif kind == "storage_attach" and (row.arguments or {}).get("detach"):
                 kind, modes = "storage_detach", [""]
+            elif kind == "image_cache":
+                modes = [" evict" if row.arguments["evict"] else " copy"]
             made.update(f"{kind}{mode}" for mode in modes)
         launched = {row.id for row in simulation.sql("SELECT id FROM vm WHERE launches > 0")}
         for ask in workload.asks:
             if ask.method == "user.vm.create" and ask.accepted and ask.answer[0]["vm_id"] in launched:
-                for parameter, mode in (("vnc", "vnc"), ("iso_list", "iso"), ("disk_list", "data disk")):
+                modes_of = {"vnc": "vnc", "iso_list": "iso", "disk_list": "data disk", "local_disk": "local"}
+                for parameter, mode in modes_of.items():
                     made[f"vm_create {mode}"] += bool(ask.params.get(parameter))
         made.update(self.counted)
         for row in simulation.sql("SELECT method, count(*) AS n FROM audit WHERE request_id IS NOT NULL GROUP BY 1"):

@@ -32,6 +32,7 @@ def at_rest(simulation: Simulation, workload: Workload) -> list[str]:
         *_intent(simulation),
         *_rests(simulation),
         *_volumes(simulation),
+        *_copies(simulation),
         *_hooks(simulation),
         *_answers(simulation, workload),
         *_trail(simulation, workload),
@@ -59,7 +60,8 @@ def in_the_end(simulation: Simulation) -> list[str]:
         wrong.append(f"{row.address} is leased")
     for row in simulation.sql("SELECT login FROM account WHERE used_cpu + used_memory_mib + used_vms > 0"):
         wrong.append(f"{row.login} is still charged")
-    return wrong + _volumes(simulation) + [f"an incident: {incident}" for incident in simulation.incidents]
+    wrong += _volumes(simulation) + _copies(simulation)
+    return wrong + [f"an incident: {incident}" for incident in simulation.incidents]
 
 
 def _operations(simulation: Simulation) -> list[str]:
@@ -208,6 +210,26 @@ def _logs(simulation: Simulation) -> list[str]:
             if live[uuid].console_node_id == node.node_id:
                 wrong.append(f"node {node.node_id} has no log of what it runs, {uuid}")
         wrong += [f"node {node.node_id} has the log of {uuid}, which ended long ago" for uuid in sorted(logs & ended)]
+    return wrong
+
+
+def _copies(simulation: Simulation) -> list[str]:
+    """On nodes' own storages are the copies of images that are on record, each where it is said to be whole."""
+    wrong = []
+    for storage_id, there in simulation.own_volumes():
+        rows = simulation.sql(
+            "SELECT u.name, u.size_bytes, c.state FROM cached_image c JOIN volume u ON u.id = c.volume_id"
+            " WHERE u.storage_id = :s ORDER BY 1",
+            s=storage_id,
+        )
+        for row in rows:
+            seen = there.get(row.name)
+            if row.state not in ("ok", "failed"):
+                wrong.append(f"the copy {row.name} on storage {storage_id} is {row.state}, by nobody")
+            if row.state == "ok" and (seen is None or seen.half_made or seen.capacity_bytes != row.size_bytes):
+                wrong.append(f"the copy {row.name} on storage {storage_id} is not there as a whole")
+        for name in sorted({name for name in there if "-cached." in name} - {row.name for row in rows}):
+            wrong.append(f"the copy {name} on storage {storage_id} belongs to nothing")
     return wrong
 
 

@@ -29,6 +29,8 @@ class Kind:
     login: str = "ann"
     ends: tuple[str, str] = ("done", "")
     hello: bool = True  # whether a VM that runs in the end has said hello since it was launched
+    own: bool = False  # whether nodes have storages of their own
+    operations: int = 1  # that the call leads to
     margin: int | None = None  # walk so many points at the beginning and at the end: between them it looks and waits
 
 
@@ -128,6 +130,20 @@ def _to_delete(simulation: Simulation) -> dict[str, Any]:
     return {"image_id": made["image_id"]}
 
 
+def _to_cache(simulation: Simulation) -> dict[str, Any]:
+    """An image of its own, which is deleted in the end."""
+    return {**_to_delete(simulation), "node_ids": [simulation.nodes[0].node_id]}
+
+
+def _new_local(simulation: Simulation) -> dict[str, Any]:
+    """On nodes that have no copy of its image yet."""
+    image = _to_delete(simulation)
+    simulation.sql("UPDATE image SET access = 'public' WHERE id = :id", id=image["image_id"])
+    (row,) = simulation.sql(f"{_IMAGE} WHERE i.id = :id", id=image["image_id"])
+    simulation.share.volumes[row.volume].content = b"boots: walked;"
+    return {**_new(simulation), **image, "local_disk": True}
+
+
 # ------------------------------------------------------------------ what must hold in the end
 
 
@@ -181,6 +197,21 @@ def _image_gone(simulation: Simulation, answer: Any) -> Iterable[str]:
         yield f"the image is {row.state}, deleted at {row.deleted_at}"
 
 
+def _cached(simulation: Simulation, answer: Any) -> Iterable[str]:
+    (asked,) = answer
+    rows = simulation.sql("SELECT c.state, u.name FROM cached_image c JOIN volume u ON u.id = c.volume_id")
+    there = dict(simulation.own_volumes())[asked["storage_id"]]
+    if [row.state for row in rows] != ["ok"] or any(row.name not in there for row in rows):
+        yield f"the copies are {[tuple(row) for row in rows]}, and there is {sorted(there)}"
+
+
+def _evicted(simulation: Simulation, answer: Any) -> Iterable[str]:
+    rows = simulation.sql("SELECT id FROM cached_image")
+    left = [name for _, there in simulation.own_volumes() for name in there]
+    if rows or left:
+        yield f"{len(rows)} copies are on record, and there is {left}"
+
+
 def _attached(simulation: Simulation, answer: Any) -> Iterable[str]:
     yield from _pool(simulation, answer, True)
 
@@ -223,6 +254,10 @@ KINDS: Final[tuple[Kind, ...]] = (
     Kind("vm_vnc, detach", "user.vm.detach_vnc", _after("user.vm.attach_vnc", _running), "running", _screen),
     Kind("image_import", "admin.system_image.import_file", _to_import, None, _image_there, "admin"),
     Kind("image_delete", "user.system_image.delete", _to_delete, None, _image_gone, "admin"),
+    Kind("image_cache", "admin.system_image.prefetch", _to_cache, None, _cached, "admin", own=True),
+    Kind("image_cache, evict", "admin.system_image.evict", _after("admin.system_image.prefetch", _to_cache), None,
+         _evicted, "admin", own=True),
+    Kind("vm_create, local", "user.vm.create", _new_local, "running", _one_vm, own=True, operations=2),
     Kind("storage_attach", "admin.storage.attach", _to_attach, None, _attached, "admin"),
     Kind("storage_detach", "admin.storage.detach", _after("admin.storage.attach", _to_attach), None, _detached,
          "admin"),

@@ -83,7 +83,7 @@ class Questions:
             ("template.get_by_id", template), ("user.get_list", {}), ("user.get_by_id", account),
             ("user.check_quota", account), ("operation.get_list", {}), ("drift.get_list", {}), ("login.get_list", {}),
             ("object.find", {"uuids": uuids}), ("system_image.get_list", {}), ("cluster.check", {}),
-            ("placement.explain", template), ("system_image.get_known", {}),
+            ("placement.explain", template), ("system_image.get_known", {}), ("system_image.get_cached", {}),
         ]  # fmt: skip
         views += [("disk.get_list", {}), ("disk.get_list", {"trashed": True})]
         views += [("disk.get_by_id", {"disk_id": disk_id}) for disk_id in self._disks()]

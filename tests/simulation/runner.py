@@ -91,7 +91,9 @@ def run_seed(
     chosen = list(draw(seed, minutes * 60, kinds, cloud=clouds > 0) if plan is None else plan)
     outcome = Outcome(seed, minutes, count, chosen, clouds=clouds, calm=plan is None and not chosen)
     began = time.perf_counter()
-    simulation = Simulation(server, state_dir, seed, name=name, managers=count, clouds=clouds, storages=2, spares=1)
+    simulation = Simulation(
+        server, state_dir, seed, name=name, managers=count, clouds=clouds, storages=2, spares=1, own=True
+    )
     with simulation:
         try:
             _live(simulation, outcome, pace_s)

@@ -55,13 +55,14 @@ class Simulation(Asking):
     :param name: of its database; unique among those that run at once on one server.
     :param managers: processes of the cluster manager.
     :param storages: network storages, which every node reaches.
+    :param own: whether each node has a storage of its own besides.
     :param spares: nodes that are in no cluster to begin with.
     :param clouds: processes of a cloud manager that users call in its place; 0: they call the cluster.
     """
 
     def __init__(
         self, server: IServer, state_dir: Path, seed: int, *, name: str = "sim", nodes: int = 3,
-        managers: int = 1, clouds: int = 0, storages: int = 1, spares: int = 0,
+        managers: int = 1, clouds: int = 0, storages: int = 1, spares: int = 0, own: bool = False,
     ) -> None:  # fmt: skip
         self.seed = seed
         self._clouds = clouds
@@ -83,6 +84,8 @@ class Simulation(Asking):
         self._managers = managers
         self._node_count = nodes
         self._storages = storages
+        self._own = own
+        self.local: dict[int, int] = {}  # storages, by node
         self._spares = spares
         self.nodes: list[Node] = []
         self.latency = stream(seed, "latency")
@@ -244,8 +247,19 @@ class Simulation(Asking):
 
     @property
     def volumes(self) -> dict[str, Any]:
-        """What is on the storages, by name: none is on two. A copy."""
-        return {name: volume for share in self.shares for name, volume in share.volumes.items()}
+        """What is on the storages, by name, but for copies of images: nothing else is on two. A copy."""
+        own = [volumes for _, volumes in self.own_volumes()]
+        every = [share.volumes for share in self.shares] + own
+        return {name: volume for volumes in every for name, volume in volumes.items() if "-cached." not in name}
+
+    def own_volumes(self) -> list[tuple[int, dict[str, Any]]]:
+        """The nodes' own storages, and what is on them."""
+        found = []
+        for node_id, storage_id in sorted(self.local.items()):
+            pool = self.by_id[node_id].memory.world.storages._pools.get(f"wawel-{storage_id}")
+            if pool is not None:
+                found.append((storage_id, pool[1].volumes))
+        return found
 
     def some_process(self) -> Process | None:
         """One that serves, as a load balancer finds it."""

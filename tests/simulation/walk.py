@@ -196,7 +196,7 @@ class Run:
     def _check(self, answer: Any) -> None:
         simulation, kind, problems = self._simulation, self._kind, self.problems
         found = simulation.sql("SELECT state, error, user_text FROM operation WHERE cause_ref = :c", c=REQUEST)
-        if [(row.state, row.error) for row in found] != [kind.ends]:
+        if [(row.state, row.error) for row in found] != [kind.ends] * kind.operations:
             problems.append(f"operations of the call: {[tuple(row) for row in found]}")
         count = simulation.sql("SELECT count(*) FROM audit WHERE request_id = :r", r=REQUEST)[0][0]
         if count != 1:
@@ -264,6 +264,7 @@ class Run:
             self._quiet(simulation.schedule.seconds() + LIMIT_S)
         self._books()
         left = set(simulation.share.volumes) - STANDING_VOLUMES
+        left |= {name for _, there in simulation.own_volumes() for name in there}
         if left:
             self.problems.append(f"volumes are left: {sorted(left)}")
         for node in simulation.nodes:
@@ -299,7 +300,9 @@ def run_point(
     own_dir = state_dir / "walk"
     shutil.rmtree(own_dir, ignore_errors=True)
     own_dir.mkdir(parents=True)
-    with Simulation(server, own_dir, SEED, name=f"walk_{os.getpid()}", nodes=2, managers=managers) as simulation:
+    with Simulation(
+        server, own_dir, SEED, name=f"walk_{os.getpid()}", nodes=2, managers=managers, own=kind.own
+    ) as simulation:
         simulation.guests_rng = CalmGuests()
         reaper = Reaper(simulation, fatal, DOWN_S[managers])
         run = Run(simulation, kind, reaper)

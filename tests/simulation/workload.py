@@ -189,6 +189,8 @@ class Workload(Haste):
             more["user_data"] = f"#!/bin/sh\necho {len(self.asks)}\n"
         if len(self.asks) % 5 == 0:  # not drawn, so that older seeds tell the same story
             more["disk_mib"] = 96
+        if len(self.asks) % 7 == 3:
+            more["local_disk"] = True
         self.ask(
             login, "user.vm.create", name=f"vm{len(self.asks)}", description="", count=count,
             image_id=image_id or self.rng.choice(simulation.image_ids), template_id=simulation.template_id,

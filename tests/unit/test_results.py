@@ -78,6 +78,7 @@ TEMPLATE = {
     "cpu": 1,
     "memory_mib": 128,
     "disk_mib": 0,
+    "local_disk": False,
     "points": 0,
     "ec2name": "",
     "version": 0,

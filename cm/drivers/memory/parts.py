@@ -136,6 +136,8 @@ class MemoryVolumes:
     def list_all(self, storage_name: str) -> Sequence[VolumeSeen]:
         with self._link.call("list_all") as world, world.lock:
             found = list(world.storages.share(storage_name).volumes.values())
+            for volume in found:
+                volume.refresh()
             return [world.storages.seen(storage_name, volume) for volume in found]
 
     def find(self, storage_name: str, volume: str) -> VolumeSeen | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 import threading
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
@@ -16,6 +17,8 @@ from cm.rules.storage import Capabilities, capabilities
 CAPACITY_BYTES: Final = 2**40
 INTERNAL_ERROR: Final = 1  # virErrorNumber
 HEADER_BYTES: Final = 196_608  # what an empty qcow2 file takes on disk
+MAGIC: Final = b"QFI\xfb"
+HEADER: Final = struct.Struct(">4sIQIIQ")  # of a qcow2 file, up to its size
 CONTENT_MAX: Final = 2**20  # bytes kept of the end of an upload
 
 
@@ -37,10 +40,19 @@ class Volume:
         return self.capacity_bytes if self.format == DiskFormat.RAW else self.allocation_bytes
 
     def read(self, offset: int, length: int) -> bytes:
-        """What was not kept reads as zeros."""
+        """What was not kept reads as zeros, behind a header that tells the size."""
         begins = self.length - len(self.content)
         end = min(self.length, offset + length)
-        return bytes(max(0, min(end, begins) - offset)) + self.content[max(0, offset - begins) : max(0, end - begins)]
+        found = bytes(max(0, min(end, begins) - offset)) + self.content[max(0, offset - begins) : max(0, end - begins)]
+        if self.format == DiskFormat.QCOW2 and begins >= HEADER.size and offset < HEADER.size:
+            found = HEADER.pack(MAGIC, 3, 0, 0, 16, self.capacity_bytes)[offset:end] + found[HEADER.size - offset :]
+        return found
+
+    def refresh(self) -> None:
+        """As libvirt, which takes what was written into a volume for what it looks like."""
+        if self.format == DiskFormat.RAW and self.content[:4] == MAGIC and len(self.content) == self.length:
+            self.format, self.allocation_bytes = DiskFormat.QCOW2, self.length
+            self.capacity_bytes = HEADER.unpack_from(self.content)[-1]
 
     def write(self, offset: int, data: bytes) -> None:
         """Into a volume that is kept whole."""

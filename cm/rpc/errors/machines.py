@@ -55,6 +55,26 @@ class StorageUnreached(Unavailable):
 
 
 @dataclass(eq=False)
+class CopyDamaged(Unavailable):
+    code = "copy_damaged"
+    message = "Of image {image_id}, which is copied to node {node_id}, {reason}."
+    image_id: int
+    node_id: int
+    reason: str
+
+
+@dataclass(eq=False)
+class ImageNotCopied(Conflict):
+    """A VM's disk is to be made from a copy on its node, which could not be had."""
+
+    code = "image_not_copied"
+    message = "Image {image_id} could not be copied to node {node_id}: {reason}"
+    image_id: int
+    node_id: int
+    reason: str
+
+
+@dataclass(eq=False)
 class NodeBusy(Unavailable):
     code = "node_busy"
     message = "Node {node} is busy: {reason}."

@@ -44,6 +44,7 @@ def add(
     reserve_bytes: Size = 0,
     priority: Priority = 0,
     offered: bool = False,
+    node_id: Id | None = None,
 ) -> Storage:
     """
     Add a storage; attach it to nodes next.
@@ -58,11 +59,13 @@ def add(
     :param reserve_bytes: promised to nobody.
     :param priority: after the default storage, new volumes go where it is highest.
     :param offered: users may choose it.
+    :param node_id: of a ``dir`` the one node that attaches it: disks on it are that node's own, and images are brought
+        there as they are needed.
     """
     values: dict[str, Any] = {"name": name, "kind": kind, "path": path, "address": address, "source": source}
     values |= {"devices": list(devices), "nfs_version": nfs_version, "mount_options": list(mount_options)}
     values |= {"capacity_bytes": capacity_bytes, "overcommit": overcommit, "reserve_bytes": reserve_bytes}
-    return service.add(caller, {**values, "priority": priority, "offered": offered})
+    return service.add(caller, {**values, "priority": priority, "offered": offered, "node_id": node_id})
 
 
 @admin_view

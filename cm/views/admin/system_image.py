@@ -6,14 +6,16 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from cm.results.image import Image, ImageWork, KnownImage, Upload
-from cm.rpc.types import Id, Limit, Name, Size, Text
+from cm.results.image import CachedImage, CachedImageWork, Image, ImageWork, KnownImage, Upload
+from cm.rpc.types import Id, IdList, Limit, Name, Size, Text
 from cm.rpc.view import admin_view
 from cm.rpc.vocabulary import Architecture, DiskBus, ImageAccess, ImageKind, NicModel, SourceFormat, VideoModel
 from cm.rules.access import ImageFilter
+from cm.services import cached_image
 from cm.services import image as service
 from cm.services import upload as uploads
 from cm.services.context import ClusterCall
+from cm.store.cached_image import list_cached
 from cm.store.image import get_image, list_images, show_image
 
 Known = Annotated[str, Meta(min_length=1, max_length=60)]
@@ -250,6 +252,32 @@ def edit(
 def set_access(caller: ClusterCall, image_id: Id, access: ImageAccess) -> Image:
     """Let everybody use an image, or those alone whom it is shared with (``admin.acl``)."""
     return service.set_access(caller, image_id, access)
+
+
+@admin_view
+def get_cached(caller: ClusterCall, image_id: Id | None = None, node_id: Id | None = None) -> list[CachedImage]:
+    """Which images nodes have on storages of their own: all, or those of one image or node."""
+    return list(list_cached(caller.session, image_id, node_id))
+
+
+@admin_view(changing=True)
+def prefetch(caller: ClusterCall, image_id: Id, node_ids: IdList | None = None) -> list[CachedImageWork]:
+    """
+    Bring an image to nodes' own storages before a VM there needs it.
+
+    :param node_ids: without it, all nodes that have a storage of their own.
+    """
+    return cached_image.prefetch(caller, image_id, node_ids)
+
+
+@admin_view(changing=True)
+def evict(caller: ClusterCall, image_id: Id, node_ids: IdList | None = None) -> list[CachedImageWork]:
+    """
+    Remove copies of an image from nodes' own storages, where no disk is made from them.
+
+    :param node_ids: without it, from all nodes.
+    """
+    return cached_image.evict(caller, image_id, node_ids)
 
 
 @admin_view(changing=True)

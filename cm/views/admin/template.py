@@ -31,14 +31,16 @@ def add(
     points: Size = 0,
     ec2name: Ec2Name = "",
     disk_mib: Disk = 0,
+    local_disk: bool = False,
 ) -> Template:
     """
     Add a template.
 
     :param disk_mib: of root disks of VMs made by it, where the caller asks for no other and the image is not larger.
+    :param local_disk: they lie on the own storage of the VM's node, unless the caller says otherwise.
     """
     values = {"name": name, "description": description, "cpu": cpu, "memory_mib": memory_mib, "disk_mib": disk_mib}
-    return service.add(caller, {**values, "points": points, "ec2name": ec2name})
+    return service.add(caller, {**values, "local_disk": local_disk, "points": points, "ec2name": ec2name})
 
 
 @admin_view
@@ -64,10 +66,11 @@ def edit(
     points: Size | None = None,
     ec2name: Ec2Name | None = None,
     disk_mib: Disk | None = None,
+    local_disk: bool | None = None,
 ) -> Template:
     """Change a template; what is not given stays. VMs made from it stay as they are."""
     values = {"name": name, "description": description, "cpu": cpu, "memory_mib": memory_mib, "disk_mib": disk_mib}
-    return service.edit(caller, template_id, {**values, "points": points, "ec2name": ec2name})
+    return service.edit(caller, template_id, {**values, "local_disk": local_disk, "points": points, "ec2name": ec2name})
 
 
 @admin_view(changing=True)

@@ -56,6 +56,7 @@ def create(
     on_poweroff: PowerOffPolicy = PowerOffPolicy.STOP,
     deploy_mode: DeployMode = DeployMode.OVERLAY,
     disk_mib: DiskSize | None = None,
+    local_disk: bool | None = None,
 ) -> RawList[CreatedVM]:
     """
     Create virtual machines: claim what they need and start them.
@@ -66,6 +67,8 @@ def create(
 
     :param image_id: an image's id, or the name of a family, of which the newest image is taken.
     :param disk_mib: size of each root disk, if it is to be larger than the image: cloud images grow into it.
+    :param local_disk: whether root disks lie on the own storage of the VM's node, where they are fast and stay with it;
+        without it, as the template says.
     :param groups: of the caller's; whoever is in one of them will see the VMs (level user).
     :return: the VMs' summaries; ``operation_id`` tells how each is coming on. With ``vnc`` their screens are open from
         the start, and ``vnc_password`` is told, this once.
@@ -91,6 +94,7 @@ def create(
             on_poweroff=on_poweroff,
             mode=deploy_mode,
             disk_mib=disk_mib,
+            local_disk=local_disk,
             groups=groups or (),
         ),
     )

@@ -38,7 +38,11 @@ def rank(level: Level | None) -> int:
 def test_every_operation_has_an_action() -> None:
     """What is done to VMs and images needs a level, by its kind; what attaches storages has nobody's object."""
     actions = {kind: spec.action for kind, spec in SPECS.items() if spec.action is not None}
-    assert set(OperationKind) - set(actions) == {OperationKind.STORAGE_ATTACH, OperationKind.NODE_EVACUATE}
+    assert set(OperationKind) - set(actions) == {
+        OperationKind.STORAGE_ATTACH,
+        OperationKind.IMAGE_CACHE,
+        OperationKind.NODE_EVACUATE,
+    }
     for kind, action in actions.items():
         assert (Shared.IMAGE if kind.startswith("image_") else Shared.VM, action) in NEEDS
 

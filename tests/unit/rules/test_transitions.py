@@ -15,7 +15,7 @@ import pytest
 
 from cm.rpc.vocabulary import OPEN_OPERATIONS, OperationState, PowerOffPolicy, Seen, SeenReason, VMState, Wanted
 from cm.rules.operation import SPECS, OperationKind
-from cm.rules.transitions import ATTACHMENT, IMAGE, NODE, NOUNS, OPERATION, VM, AttachmentState, Noun
+from cm.rules.transitions import ATTACHMENT, CACHED, IMAGE, NODE, NOUNS, OPERATION, VM, AttachmentState, Noun
 from cm.rules.vm import GONE, VMFacts, after_power_off, status
 from cm.store import conditions
 
@@ -203,6 +203,7 @@ def writes() -> tuple[Write, ...]:
 WRITERS: dict[str, tuple[Noun, int | None]] = {
     "set_state": (IMAGE, 2),
     "set_attachment": (ATTACHMENT, 3),
+    "set_copy": (CACHED, 2),
     "record_node": (NODE, 2),
     "finish": (OPERATION, 2),
     "put_back": (OPERATION, None),
