@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from sqlalchemy.orm import Session
 
 from cm.results.operation import AdminOperation, Operation, OperationNumber
-from cm.rpc.errors import VMBusy, WrongOperationState
+from cm.rpc.errors import WrongOperationState
 from cm.rpc.vocabulary import OPEN_OPERATIONS, OperationState
 from cm.rules.operation import SPECS, ObjectKind
 from cm.runtime.database import notify
@@ -148,10 +148,7 @@ def retry(caller: ClusterCall, operation_id: int, owner_only: bool = True) -> Op
         raise WrongOperationState(op.id, op.state, "failed")
     spec = SPECS[op.kind]
     if op.vm_id is not None:
-        row = get_vm(session, op.vm_id)
-        if row.operation_id is not None and not op.concurrent:
-            raise VMBusy(row.id, row.operation_id, row.operation_kind or "")
-        if row.closed_at is not None:
+        if get_vm(session, op.vm_id).closed_at is not None:
             raise WrongOperationState(op.id, "of a destroyed VM", "a VM that is not destroyed")
         if spec.wanted is not None:
             want(session, op.vm_id, spec.wanted)

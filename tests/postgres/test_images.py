@@ -279,6 +279,9 @@ def test_upload_failed_and_retried(bench: Bench) -> None:
     image = bench.call("admin.system_image.get_by_id", image_id=answer["image_id"])
     assert (image["state"], image["claimed_bytes"]) == ("failed", 0)
     assert "disk on fire" in image["error"] and _pool(bench) == {}
+    # The failure is told where the deletion is opened, and once more that nothing is claimed any longer.
+    opened = bench.sql("SELECT created_at FROM operation WHERE kind = 'image_delete'")
+    assert bench.sql("SELECT max(at) FROM change WHERE object_id = :i", i=answer["image_id"]) > opened
     _settled(bench)
     first = bench.operation(answer["operation_id"])["deadline"]
     bench.call("admin.operation.retry", operation_id=answer["operation_id"])

@@ -10,7 +10,8 @@ import pytest
 from twisted.logger import LogLevel, capturedLogs
 
 from cm.operations.base import Wait
-from cm.operations.vm_end import VMShutdown, await_shutdown
+from cm.operations.vm_end import VMShutdown, VMStop, await_shutdown
+from cm.rpc.errors import VMBusy
 from cm.rpc.vocabulary import OperationState
 from cm.store.worker import finish
 from support.cloud import MemoryCloud
@@ -101,6 +102,18 @@ def test_a_retry_drops_notes(cloud: MemoryCloud, monkeypatch: pytest.MonkeyPatch
     assert cloud.sql("SELECT arguments FROM operation WHERE id = :id", id=operation_id) == {"asked": 1}
 
 
+def test_a_retry_beside_other_work(cloud: MemoryCloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What failed cannot begin again while its VM is busy with something else, and nothing is changed by asking."""
+    vm_id, failed = shutting_down(cloud)
+    cloud.manager.database.transact_now(finish, failed, OperationState.FAILED)
+    monkeypatch.setattr(VMStop, "steps", {"cut_power": wait_on})
+    stopping = cloud.call("user.vm.stop", [vm_id])["operation_id"]
+    with pytest.raises(VMBusy) as refused:
+        cloud.call("user.operation.retry", [failed])
+    assert refused.value.operation_id == stopping
+    assert operation(cloud, failed)["state"] == "failed"
+
+
 async def wait_on(work: Any) -> None:
     raise Wait(60.0, "It waits.")
 
@@ -117,10 +130,6 @@ def test_broken_by_its_end(cloud: MemoryCloud, monkeypatch: pytest.MonkeyPatch) 
     vm = cloud.create()
     cloud.wait(vm["vm_id"], "running")
     with capturedLogs() as told:
-        operation_id = cloud.call("user.vm.shutdown", [vm["vm_id"]])["operation_id"]
-        cloud.until(
-            lambda: cloud.sql("SELECT worker_id IS NULL FROM operation WHERE id = :id", id=operation_id),
-            "its worker has left it",
-        )
-    assert any("was given up" in each["log_format"] for each in told)
+        cloud.call("user.vm.shutdown", [vm["vm_id"]])
+        cloud.until(lambda: any("was given up" in each["log_format"] for each in told), "its worker has left it")
     assert not [each for each in told if each["log_level"] is LogLevel.critical]

@@ -165,6 +165,15 @@ def test_check(bench: Bench) -> None:
     with pytest.raises(NodeUnreachable):
         bench.call("admin.node.check", node_id=node_id)
     assert bench.call("admin.node.get_by_id", node_id=node_id)["state"] == "unreachable"
+    # Whoever follows the feed is told when that changes, and not at each look.
+    told = "SELECT count(*) FROM change WHERE kind = 'node' AND object_id = :i"
+    before = bench.sql(told, i=node_id)
+    with pytest.raises(NodeUnreachable):
+        bench.call("admin.node.check", node_id=node_id)
+    assert bench.sql(told, i=node_id) == before
+    bench.memory("n1").unreachable = False
+    bench.call("admin.node.check", node_id=node_id)
+    assert bench.sql(told, i=node_id) == before + 1
     with pytest.raises(ObjectNotFound):
         bench.call("admin.node.check", node_id=99)
 

@@ -288,9 +288,10 @@ def test_erase(cloud: MemoryCloud) -> None:
     cloud.wait(vm_id, "running")
     for node in cloud.memory.values():
         node.unreachable = True
-    cloud.call("user.vm.destroy", [[vm_id]])
+    [destroyed] = cloud.call("user.vm.destroy", [[vm_id]])
     cloud.call("admin.vm.erase", [vm_id], account="admin")
     assert cloud.vm(vm_id)["state"] == "destroyed"
+    assert cloud.call("user.operation.get", [destroyed["operation_id"]])["state"] == "abandoned"
     assert cloud.leaks() == []
     for node in cloud.memory.values():
         node.unreachable = False
