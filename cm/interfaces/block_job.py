@@ -96,6 +96,15 @@ class IBlockJobs(Protocol):
     def look(self, uuid: str, device: str) -> BlockJobSeen:
         """How far it is."""
 
+    def grow(self, uuid: str, device: str, size_bytes: int) -> None:
+        """
+        Make a disk larger, which its guest sees at once. One of that size already is taken as done.
+
+        :raises InvalidParameter: it is larger already; it is not cut off.
+        :raises DiskBusy: it has a job.
+        :raises StorageFull: no room.
+        """
+
     def finish(self, uuid: str, device: str) -> None:
         """
         Have the domain write to the target from now on, its definition too. Without a job nothing happens: look.

@@ -167,6 +167,7 @@ class BlockJobCalls(_Calls):
     commit = _slow(lambda node: node.block_jobs.commit)
     pull = _slow(lambda node: node.block_jobs.pull)
     look = _quick(lambda node: node.block_jobs.look)
+    grow = _slow(lambda node: node.block_jobs.grow)
     finish = _slow(lambda node: node.block_jobs.finish)
     abort = _slow(lambda node: node.block_jobs.abort)
 

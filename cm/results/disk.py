@@ -62,3 +62,11 @@ class DiskWork(TypedDict):
 
     disk_id: Number
     operation_id: Number
+
+
+class DiskCopyWork(TypedDict):
+    """What a disk is copied to, and the operation that does it."""
+
+    disk_id: Annotated[Number | None, Meta(description="The new disk; null of a system image.")]
+    image_id: Annotated[Number, Meta(description="Its entry in the catalogue.")]
+    operation_id: Number

@@ -138,6 +138,20 @@ def cached_volume(uuid: UUID | str, ending: str) -> str:
     return str(VolumeName(VolumeKind.IMAGE, str(uuid), f"-cached.{ending}"))
 
 
+def moved_volume(name: str, key: UUID, ending: str) -> str:
+    """
+    What a volume's disk is called where it moves to: whose it is stays readable, and no name is used twice.
+
+    :param name: the volume's.
+    :param key: any, for this move alone.
+    :param ending: by its format: "qcow2", "raw".
+    """
+    owner = volume_of(name)
+    if owner is None:  # nobody's of ours, as an administrator brought it
+        return str(VolumeName(VolumeKind.IMAGE, str(key), f".{ending}"))
+    return str(replace(owner, rest=f"-{key.hex[:12]}.{ending}"))
+
+
 def unmade_volume(uuid: UUID | str) -> str:
     """An image's volume while nothing was written to it, nor is known of what it will hold."""
     return str(VolumeName(VolumeKind.IMAGE, str(uuid), _UNMADE))

@@ -28,6 +28,10 @@ class OperationKind(StrEnum):
     VM_VNC = "vm_vnc"
     IMAGE_IMPORT = "image_import"
     IMAGE_DELETE = "image_delete"
+    DISK_GROW = "disk_grow"
+    DISK_COPY = "disk_copy"
+    DISK_MOVE = "disk_move"
+    VOLUME_DELETE = "volume_delete"
     STORAGE_ATTACH = "storage_attach"
     IMAGE_CACHE = "image_cache"
     NODE_EVACUATE = "node_evacuate"
@@ -39,6 +43,7 @@ class ObjectKind(StrEnum):
     VM = "vm"
     IMAGE = "image"
     DISK = "disk"
+    VOLUME = "volume"
     NODE = "node"
     STORAGE = "storage"
     ATTACHMENT = "attachment"  # of a storage to a node
@@ -243,6 +248,40 @@ SPECS: Final[dict[OperationKind, KindSpec]] = {
         seconds=7 * 86_400,  # for a storage whose nodes are all away
         failed="Image {name} could not be deleted",
         abandoned="the claims go back, the volume is left where it may be",
+        patient=True,
+    ),
+    OperationKind.DISK_GROW: KindSpec(
+        holds=(_O.VM, _O.IMAGE, _O.DISK),  # the VM that has it, and its entry
+        action=Action.EDIT,
+        seconds=900,
+        failed="A disk of {name} could not be made larger",
+        abandoned="what was claimed goes back, unless its node was asked already: then the disk may have grown",
+        interruptible=True,
+    ),
+    OperationKind.DISK_COPY: KindSpec(
+        holds=(_O.VM, _O.IMAGE, _O.DISK),  # the VM that has it, and the entry of what is made
+        action=Action.EDIT,
+        seconds=7200,
+        failed="A disk of {name} could not be copied",
+        abandoned="the copy and what it claimed go; the disk stays as it was",
+        interruptible=True,
+    ),
+    OperationKind.DISK_MOVE: KindSpec(
+        holds=(_O.VM, _O.IMAGE, _O.DISK, _O.VOLUME),  # and the volume that it moves to
+        shares=(_O.STORAGE,),
+        action=Action.EDIT,
+        seconds=7 * 86_400,  # once a guest may write to either volume, its node alone can tell to which
+        failed="A disk of {name} could not be moved",
+        abandoned="the disk stays where it is and the half-made volume goes; refused while its guest changes over",
+        interruptible=True,
+    ),
+    OperationKind.VOLUME_DELETE: KindSpec(
+        holds=(_O.VOLUME,),
+        shares=(_O.STORAGE,),
+        action=None,
+        seconds=7 * 86_400,  # for a storage whose nodes are all away
+        failed="A volume that nothing needs could not be deleted from storage {storage_id}",
+        abandoned="what it claims goes back, the volume is left where it may be",
         patient=True,
     ),
     OperationKind.STORAGE_ATTACH: KindSpec(

@@ -142,6 +142,13 @@ def rest_by_evidence(session: Session, op: OperationRow, *, by_policy: bool = Fa
     settle(session, ended, row.seen_reason, Cause(CauseKind.OPERATION, str(op.id)))
 
 
+def rest_if_ended(session: Session, op: OperationRow) -> None:
+    """An operation that was not to end its VM is over: should its guest have ended meanwhile, that is settled now."""
+    row = None if op.vm_id is None else find_vm(session, op.vm_id, lock=True)
+    if row is not None and row.node_claimed and row.seen in GONE and row.operation_id is None:
+        rest_by_evidence(session, op, by_policy=True)
+
+
 def _reserve_autosave(session: Session, row: VMRow) -> int | None:
     """
     Reserve the image of an automatic save. None where that is refused, by quota, by storage or since the account is

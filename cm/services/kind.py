@@ -37,6 +37,13 @@ class Ends:
     def interrupted(self, session: Session, vm_id: int | None) -> None:
         """What goes back however it is given up: by who asked, or by a destroy of its VM."""
 
+    def dropped(self, session: Session, op: OperationRow) -> None:
+        """
+        The same by what the operation was about and had noted.
+
+        :raises NotAbandonable: it cannot be given up now, by nobody.
+        """
+
     def abandoned(self, session: Session, op: OperationRow) -> None:
         """
         What its abandonment undoes besides, in the transaction that marks it abandoned.

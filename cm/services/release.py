@@ -5,17 +5,21 @@ in one transaction and once.
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from sqlalchemy.orm import Session
 
 from cm.results.vm import ErasedVM
-from cm.rpc.errors import WrongVMState
+from cm.rpc.errors import NotAbandonable, WrongVMState
 from cm.rpc.vocabulary import Seen, Wanted
 from cm.rules.vm import GONE
 from cm.runtime.database import at_last, notify
 from cm.services.context import ClusterCall
+from cm.services.kind import ENDS
 from cm.services.saving import give_back_image
 from cm.store.booking import close_rows, give_back
 from cm.store.claim import release_node
+from cm.store.operation import get_operation
 from cm.store.operation_change import abandon_all
 from cm.store.vm import find_vm, get_vm, render_vm
 from cm.store.vm_state import intend, rest_vm
@@ -56,7 +60,11 @@ def erase(caller: ClusterCall, vm_id: int) -> ErasedVM:
     row = get_vm(caller.session, vm_id, lock=True, version=caller.if_version)
     if row.closed_at is not None:
         raise WrongVMState(vm_id, row.state, "a VM that is not destroyed")
+    given_up = None if row.operation_id is None else get_operation(caller.session, row.operation_id)
     abandon_all(caller.session, vm_id, "erased")
+    if given_up is not None:
+        with suppress(NotAbandonable):  # where nobody can tell what is whose, it stays for an administrator to see
+            ENDS[given_up.kind].dropped(caller.session, given_up)
     intend(caller.session, vm_id, Wanted.DESTROYED)
     if row.save_image_id is not None:
         give_back_image(caller.session, row.save_image_id, "erased")

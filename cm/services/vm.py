@@ -35,7 +35,7 @@ from cm.store.booking import Booking, Share, book
 from cm.store.claim import MIB, mib
 from cm.store.creation import DiskRow, NicRow, VMRows, insert_vm
 from cm.store.image import UsableImage
-from cm.store.operation import open_operation
+from cm.store.operation import get_operation, open_operation
 from cm.store.operation_change import abandon
 from cm.store.operation_object import Objects
 from cm.store.placement import others_text, verdicts_text
@@ -311,10 +311,13 @@ def change_state(
 def interrupt(session: Session, operation_id: int) -> None:
     """
     Give an operation up. A worker that is at it keeps its mark until it has stopped, and who follows waits for that.
+
+    :raises NotAbandonable: what it does cannot be undone now.
     """
     given_up = abandon(session, operation_id)
     if given_up is not None:
         ENDS[given_up.kind].interrupted(session, given_up.vm_id)
+        ENDS[given_up.kind].dropped(session, get_operation(session, operation_id))
         wake_parent(session, given_up.parent_id)
 
 

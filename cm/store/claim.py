@@ -401,6 +401,7 @@ SELECT 'volume ' || u.name, 'of no disk and no image'
   FROM volume u WHERE NOT EXISTS (SELECT 1 FROM disk k WHERE k.volume_id = u.id)
    AND NOT EXISTS (SELECT 1 FROM image i WHERE i.volume_id = u.id)
    AND NOT EXISTS (SELECT 1 FROM cached_image c WHERE c.volume_id = u.id)
+   AND NOT EXISTS (SELECT 1 FROM operation_object h WHERE h.kind = 'volume' AND h.object_id = u.id)
 UNION ALL
 SELECT 'cached image ' || c.id, 'on storage ' || u.storage_id || ', which is no node''s own'
   FROM cached_image c JOIN volume u ON u.id = c.volume_id JOIN storage s ON s.id = u.storage_id WHERE s.node_id IS NULL

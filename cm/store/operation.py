@@ -64,7 +64,10 @@ class OperationRow:
     @property
     def about(self) -> Objects:
         """All that it is about."""
-        return self.objects if self.vm_id is None else {ObjectKind.VM: [self.vm_id], **self.objects}
+        if self.vm_id is not None:
+            return {ObjectKind.VM: [self.vm_id], **self.objects}
+        # Of a kind that may be of a VM, and is of none.
+        return {ObjectKind.VM: [], **self.objects} if ObjectKind.VM in SPECS[self.kind].holds else self.objects
 
 
 COLUMNS = (

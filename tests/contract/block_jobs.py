@@ -70,6 +70,7 @@ class BlockJobsContract(OnStorage):
             lambda: holder.block_jobs.copy(domain.uuid, "vda", source, DiskFormat.RAW),
             lambda: holder.block_jobs.commit(domain.uuid, "vda", source),
             lambda: holder.block_jobs.pull(domain.uuid, "vda"),
+            lambda: holder.block_jobs.grow(domain.uuid, "vda", 2 * SIZE),
             lambda: holder.block_jobs.look(domain.uuid, "vda"),
             lambda: holder.block_jobs.finish(domain.uuid, "vda"),
             lambda: holder.block_jobs.abort(domain.uuid, "vda"),
@@ -162,6 +163,19 @@ class BlockJobsContract(OnStorage):
             holder.block_jobs.pull(guest, "vda")
             self.look_until(holder, guest, lambda seen: seen.state == BlockJobState.NONE)
             assert self.stands_on(holder, guest) == ["top.qcow2"]
+
+    def test_grow(self, holder: INode, spec: StorageSpec, guest: str) -> None:
+        """A running domain's disk grows, and never shrinks."""
+        for _ in range(2):
+            holder.block_jobs.grow(guest, "vda", 2 * SIZE)
+        with pytest.raises(InvalidParameter):
+            holder.block_jobs.grow(guest, "vda", SIZE)
+        holder.hypervisor.destroy(guest)
+        with pytest.raises(DomainNotRunning):
+            holder.block_jobs.grow(guest, "vda", 4 * SIZE)
+        found = {volume.name: volume.capacity_bytes for volume in holder.volumes.list_all(spec.name)}
+        assert (found["top.qcow2"], found["middle.qcow2"]) == (2 * SIZE, SIZE)
+        holder.hypervisor.start(guest)
 
     def test_off(self, holder: INode, spec: StorageSpec, guest: str) -> None:
         """A job ends with its domain, which keeps its disk; what is off or absent has none."""

@@ -15,6 +15,7 @@ pytest.importorskip("libvirt")
 
 from cm.drivers.libvirt import volume as driver
 from cm.drivers.libvirt.node import LibvirtNode
+from cm.interfaces.block_job import BlockJobState
 from cm.interfaces.volume import StorageSpec
 from cm.rpc.errors import InvalidParameter, NodeBusy, NodeUnreachable, VolumeNotFound
 from cm.rpc.vocabulary import DiskFormat
@@ -33,7 +34,21 @@ class TestQemuImages(OnQemu, VolumesContract):
 
 
 class TestQemuBlockJobs(OnQemu, BlockJobsContract):
-    pass
+    def test_libvirtd_killed(self, holder: LibvirtNode, spec: StorageSpec, guest: str, host: Host) -> None:
+        """A job goes on without libvirtd, is found again as it is, and comes to its end."""
+        made = holder.volumes.create_empty(spec.name, "copy.raw", DiskFormat.RAW, 4 * MIB)
+        holder.block_jobs.copy(guest, "vda", made.source, DiskFormat.RAW, 2 * MIB)
+        host.kill_libvirtd()
+        host.start_libvirtd()
+        assert eventually(lambda: answers(holder))
+        holder.block_jobs.copy(guest, "vda", made.source, DiskFormat.RAW)  # it has begun
+        ready = self.look_until(holder, guest, lambda seen: seen.state == BlockJobState.READY)
+        assert ready.target == made.source
+        host.kill_libvirtd()
+        host.start_libvirtd()
+        assert eventually(lambda: answers(holder))
+        holder.block_jobs.finish(guest, "vda")
+        assert self.stands_on(holder, guest) == ["copy.raw"]
 
 
 class TestQemuDisks(OnQemu, DisksContract):
@@ -65,28 +80,42 @@ class TestStorage(QemuTests):
         ).stdout
         assert "backing file format: raw" in information
 
-    def test_grow_disguised(self, node: LibvirtNode, storage: StorageSpec) -> None:
-        """
-        A raw disk whose guest wrote a qcow2 header, with another file below it, grows as the raw file that it is, even
-        after libvirt has taken it for qcow2.
-        """
-        made = node.volumes.create_empty(storage.name, "disk.raw", DiskFormat.RAW, 4 * MIB)
-        secret = Path(storage.path) / "secret"
+    @pytest.fixture()
+    def disguised(self, node: LibvirtNode, storage: StorageSpec) -> tuple[str, bytes]:
+        """A raw disk whose guest wrote a qcow2 header, with another file below it; and its bytes."""
+        made = node.volumes.create_empty(storage.name, "disk.raw", DiskFormat.RAW, 20 * MIB)
+        secret, disguise = Path(storage.path) / "secret", Path(storage.path) / "disguise"
         secret.write_bytes(b"not for guests" * 100)
-        disguise = Path(storage.path) / "disguise"
         command = ["qemu-img", "create", "-q", "-f", "qcow2", "-b", str(secret), "-F", "raw", str(disguise), "64M"]
         subprocess.run(command, check=True)
-        header = disguise.read_bytes()
         with open(made.path, "r+b") as out:
-            out.write(header)
-        before = Path(made.path).read_bytes()
+            out.write(disguise.read_bytes())
+            out.seek(17 * MIB)
+            out.write(b"in the middle")
         taken = {volume.name: volume for volume in node.volumes.list_all(storage.name)}["disk.raw"]
-        assert (taken.capacity_bytes, taken.base) == (64 * MIB, str(secret))  # what libvirt reads of it
+        assert (taken.capacity_bytes, taken.base) == (64 * MIB, str(secret))  # what libvirt makes of it
+        return made.path, Path(made.path).read_bytes()
+
+    def test_grow_disguised(self, node: LibvirtNode, storage: StorageSpec, disguised: tuple[str, bytes]) -> None:
+        """It grows as the raw file that it is."""
+        path, before = disguised
         for _ in range(2):
-            node.volumes.resize(storage.name, "disk.raw", DiskFormat.RAW, 16 * MIB)
-        assert Path(made.path).read_bytes() == before + bytes(12 * MIB)
+            node.volumes.resize(storage.name, "disk.raw", DiskFormat.RAW, 32 * MIB)
+        assert Path(path).read_bytes() == before + bytes(12 * MIB)
         with pytest.raises(InvalidParameter):
-            node.volumes.resize(storage.name, "disk.raw", DiskFormat.RAW, 8 * MIB)
+            node.volumes.resize(storage.name, "disk.raw", DiskFormat.RAW, 24 * MIB)
+
+    def test_copy_disguised(self, node: LibvirtNode, storage: StorageSpec, disguised: tuple[str, bytes]) -> None:
+        """It is copied byte by byte, larger if that is asked for, with its holes; and never to another format."""
+        path, before = disguised
+        for size, name in ((0, "same.raw"), (32 * MIB, "large.raw")):
+            for _ in range(2):
+                node.volumes.create_copy(storage.name, name, "disk.raw", DiskFormat.RAW, size, format=DiskFormat.RAW)
+            copied = Path(path).with_name(name)
+            assert copied.read_bytes() == before + bytes(max(0, size - len(before)))
+            assert copied.stat().st_blocks * 512 < 4 * MIB
+        with pytest.raises(InvalidParameter):
+            node.volumes.create_copy(storage.name, "copy.qcow2", "disk.raw", DiskFormat.RAW)
 
     def test_upload_sparse(self, node: LibvirtNode, storage: StorageSpec, lab: Lab) -> None:
         """Holes of a file stay holes of the volume, also at its end; a qcow2 file keeps its length and its size."""

@@ -77,7 +77,7 @@ def settle(simulation: Simulation) -> None:
         simulation.disk_ids.append(_image(simulation, "data 3", "storage", number))
     template = simulation.call("admin.template.add", {"name": "small", "cpu": 1, "memory_mib": 512})
     simulation.template_id = template["template_id"]
-    simulation.sql("UPDATE storage SET capacity_bytes = 1099511627776")
+    simulation.sql("UPDATE storage SET capacity_bytes = 1099511627776, offered = true")
     for node in simulation.members():
         assert simulation.sql("SELECT hooks FROM node WHERE id = :id", id=node.node_id)[0].hooks
     simulation.note("begins")

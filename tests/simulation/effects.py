@@ -33,6 +33,7 @@ EXPECTED: Final = (
     "power-off stop", "power-off save", "power-off destroy", "power-off restart", "image_import", "image_delete",
     "storage_attach", "storage_detach", "node_evacuate", "retried", "abandoned",
     "vm_create local", "image_cache copy", "image_cache evict", "vm_create elsewhere", "node added", "node taken out",
+    "disk_grow", "disk_copy", "disk_move", "volume_delete",
 )  # fmt: skip
 
 # A VM's disks, as they lie on storages.

@@ -28,6 +28,9 @@ ANYBODYS: Final = {
 }  # fmt: skip
 
 
+MAKES_IMAGES: Final = ("save_and_shutdown", "import_file", "import_url", "disk.copy", "disk.to_image")
+
+
 def model_of(simulation: Simulation) -> Model:
     """What was accepted until now, told to a model."""
     model = Model()
@@ -81,7 +84,7 @@ def _heard(simulation: Simulation, born: dict[tuple[str, float], list[int]]) -> 
     logins = {row.id: row.login for row in simulation.sql("SELECT id, login FROM account")}
     for row in simulation.sql(query):
         method, params = row.method, row.arguments
-        kind = "image" if method.endswith(("save_and_shutdown", "import_file", "import_url")) else "vm"
+        kind = "image" if method.endswith(MAKES_IMAGES) else "vm"
         if method == "admin.user.edit" and params.get("active") is not None:
             method = "user.user.block"
             params = {"login": logins[params["user_id"]], "block": not params["active"]}

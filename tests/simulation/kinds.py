@@ -117,6 +117,42 @@ def _to_attach(simulation: Simulation) -> dict[str, Any]:
     return {"storage_id": added["storage_id"], "node_id": simulation.nodes[0].node_id}
 
 
+def _root(simulation: Simulation, vm_id: int) -> int:
+    found = simulation.sql("SELECT disk_id FROM attachment WHERE vm_id = :id AND number = 0", id=vm_id)
+    return int(found[0].disk_id)
+
+
+def _to_grow(simulation: Simulation) -> dict[str, Any]:
+    return {"disk_id": _root(simulation, _vm(simulation)), "size_mib": 96}
+
+
+def _stopped_root(simulation: Simulation) -> int:
+    return _root(simulation, _after("user.vm.stop", _running)(simulation)["vm_id"])
+
+
+def _to_copy(simulation: Simulation) -> dict[str, Any]:
+    return {"disk_id": _stopped_root(simulation), "name": "copied"}
+
+
+def _elsewhere(simulation: Simulation) -> int:
+    """Another storage, on all nodes."""
+    storage = {"name": "more", "kind": "netfs", "path": "/srv/more", "address": "nas"}
+    added = simulation.call("admin.storage.add", {**storage, "source": f"/{simulation.name}-more"})["storage_id"]
+    for node in simulation.nodes:
+        simulation.call("admin.storage.attach", {"storage_id": added, "node_id": node.node_id})
+    _settle(simulation)
+    simulation.sql("UPDATE storage SET capacity_bytes = 1099511627776, offered = true WHERE id = :id", id=added)
+    return int(added)
+
+
+def _to_move(simulation: Simulation) -> dict[str, Any]:
+    return {"disk_id": _root(simulation, _vm(simulation)), "storage_id": _elsewhere(simulation)}
+
+
+def _to_move_cold(simulation: Simulation) -> dict[str, Any]:
+    return {"disk_id": _stopped_root(simulation), "storage_id": _elsewhere(simulation)}
+
+
 def _to_import(simulation: Simulation) -> dict[str, Any]:
     simulation.import_dir.mkdir(exist_ok=True)
     source = simulation.import_dir / SOURCE
@@ -176,6 +212,33 @@ def _screen(simulation: Simulation, answer: Any) -> Iterable[str]:
                 yield f"the screen is {vnc}, though enabled is {row.vnc_enabled}"
             elif "password" in answer and (vnc.password, vnc.port) != (answer["password"], answer["port"]):
                 yield "the screen's password or port is not the one that was told"
+
+
+_LIES: Final = (
+    "SELECT u.name, u.storage_id, u.size_bytes, u.claimed_bytes, a.used_storage_mib FROM disk k JOIN volume u"
+    " ON u.id = k.volume_id JOIN account a ON a.id = k.account_id WHERE k.id = :id"
+)
+
+
+def _grown(simulation: Simulation, answer: Any) -> Iterable[str]:
+    """As it was asked for: on the node, on record, and of its owner's quota."""
+    row = simulation.sql(_LIES, id=answer["disk_id"])[0]
+    seen = simulation.share.volumes[row.name].capacity_bytes
+    if {seen, row.size_bytes, row.claimed_bytes} != {96 * 2**20} or row.used_storage_mib != 96:
+        yield f"the disk has {seen} bytes, its row says {tuple(row)}"
+
+
+def _disk_moved(simulation: Simulation, answer: Any) -> Iterable[str]:
+    """It lies on the other storage and nowhere else, with what its guest wrote, and is counted once."""
+    row = simulation.sql(_LIES, id=answer["disk_id"])[0]
+    storages = simulation.nodes[0].memory.world.storages
+    there = storages.share(f"wawel-{row.storage_id}").volumes
+    if row.storage_id == simulation.storage_id or list(there) != [row.name] or row.used_storage_mib != 64:
+        yield f"the disk lies at {tuple(row)}, beside {sorted(there)}"
+    elif not there[row.name].content.startswith(b"boots:") or there[row.name].base is not None:
+        yield f"the disk holds {there[row.name].content!r:.60}, on {there[row.name].base}"
+    if any(name.startswith("vm-") and "console" not in name for name in simulation.share.volumes):
+        yield f"something is left where it was: {sorted(simulation.share.volumes)}"
 
 
 _IMAGE: Final = (
@@ -258,6 +321,10 @@ KINDS: Final[tuple[Kind, ...]] = (
     Kind("image_cache, evict", "admin.system_image.evict", _after("admin.system_image.prefetch", _to_cache), None,
          _evicted, "admin", own=True),
     Kind("vm_create, local", "user.vm.create", _new_local, "running", _one_vm, own=True, operations=2),
+    Kind("disk_grow", "user.disk.grow", _to_grow, "running", _grown),
+    Kind("disk_copy", "user.disk.to_image", _to_copy, "stopped", _image_there, margin=16),
+    Kind("disk_move", "user.disk.move", _to_move, "running", _disk_moved),
+    Kind("disk_move, cold", "user.disk.move", _to_move_cold, "stopped", _disk_moved),
     Kind("storage_attach", "admin.storage.attach", _to_attach, None, _attached, "admin"),
     Kind("storage_detach", "admin.storage.detach", _after("admin.storage.attach", _to_attach), None, _detached,
          "admin"),

@@ -32,6 +32,7 @@ IMAGE_VIEWS: Final = {
 }  # fmt: skip
 # Retrying work, or giving it up, takes what asking for it does.
 WORK: Final = {
+    "disk_grow": "operator", "disk_copy": "operator", "disk_move": "operator",
     "vm_create": "owner", "vm_destroy": "owner", "vm_save": "owner", "vm_save_and_shutdown": "owner",
     "image_import": "owner", "image_delete": "owner",
 }  # fmt: skip

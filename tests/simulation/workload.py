@@ -15,6 +15,7 @@ from simulation.chance import stream
 from simulation.chores import ALONE, CHORES, PEOPLE
 from simulation.haste import Haste
 from simulation.link import ASYNC
+from simulation.moves import Moves
 from simulation.spare import Spare
 
 if TYPE_CHECKING:
@@ -69,6 +70,7 @@ class Workload(Haste):
         self.errors: Counter[str] = Counter()
         self._pace_s = pace_s
         self.spare = Spare(self, simulation.nodes[-1]) if simulation._spares else None
+        self.moves = Moves(self, seconds) if len(simulation.storage_ids) > 1 else None
         self._end_s = simulation.schedule.seconds() + seconds
         self._actions = ACTIONS | CHORES | (PEOPLE if simulation.cloud is not None else ALONE)
         simulation.later(0.1, self._tick)

@@ -331,6 +331,7 @@ class SimDriver:
         self.hypervisor = _SimPart(process, memory, memory.hypervisor)
         self.pools = _SimPart(process, memory, memory.pools)
         self.volumes = _SimPart(process, memory, memory.volumes)
+        self.block_jobs = _SimPart(process, memory, memory.block_jobs)
         self.networks = _SimPart(process, memory, memory.networks)
         self.open, self.close = memory.open, memory.close
 

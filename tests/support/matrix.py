@@ -188,7 +188,7 @@ def outcome(call: Callable[[], Any]) -> str:
 
 
 # Ids of what is not shared by levels.
-UNSHARED = {"template_id", "public_ip_id", "group_id", "message_ids"}
+UNSHARED = {"template_id", "storage_id", "public_ip_id", "group_id", "message_ids"}
 
 
 # What goes by the table of images: a disk by that of its entry.

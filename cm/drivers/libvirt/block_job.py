@@ -88,6 +88,17 @@ class LibvirtBlockJobs:
                 None if mirror is None else source_of(mirror),
             )
 
+    def grow(self, uuid: str, device: str, size_bytes: int) -> None:
+        """QEMU would cut a disk off without a word, so what it has is asked of it first."""
+        with self._connections.slow(uuid) as connection, self._disk(connection, uuid, device) as (domain, disk):
+            if disk.find("mirror") is not None or _job(domain, device):
+                raise DiskBusy(uuid, device, "a job is under way")  # QEMU: "Device '(null)' is in use"
+            size = domain.blockInfo(device)[0]
+            if size_bytes < size:
+                raise InvalidParameter("size_bytes", f"is less than its {size}")
+            if size_bytes > size:
+                domain.blockResize(device, size_bytes, libvirt.VIR_DOMAIN_BLOCK_RESIZE_BYTES)
+
     def finish(self, uuid: str, device: str) -> None:
         """libvirt answers when the domain writes to the target, and its stored definition names it."""
         with self._connections.slow(uuid) as connection, self._disk(connection, uuid, device) as (domain, disk):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, Final
 
 import libvirt
 
@@ -15,6 +15,8 @@ from cm.drivers.libvirt.flow import CHUNK_BYTES
 from cm.drivers.libvirt.pool_kind import PoolKind
 from cm.drivers.libvirt.pool_xml import volume_xml
 from cm.rpc.vocabulary import DiskFormat
+
+_AT_HOLE: Final = -3  # of ``recvFlags``
 
 
 def upload_file(
@@ -76,6 +78,59 @@ def _send_hole(connection: Any, volume: Any, begin: int, end: int) -> None:
     except BaseException:
         _abort(stream)
         raise
+
+
+WINDOW_BYTES: Final = 8 * 2**20  # libvirt holds no reader back: no more is asked for than may wait in this process
+
+
+def copy_raw(connection: Any, pool: Any, volume: str, source: Any, size_bytes: int, kind: PoolKind) -> Any:
+    """
+    Make ``volume`` be the bytes of a raw volume, whatever they look like; holes stay holes.
+
+    :param source: libvirt's handle of it.
+    :param size_bytes: that it is to have; never less than the source.
+    :param kind: of the pool.
+    """
+    length = physical_size(source)
+    size = max(length, size_bytes)
+    made = pool.createXML(volume_xml(volume, DiskFormat.RAW, size, kind=kind), 0)
+    stream = connection.newStream(0)
+    try:
+        made.upload(stream, 0, length, libvirt.VIR_STORAGE_VOL_UPLOAD_SPARSE_STREAM)
+        for offset in range(0, length, WINDOW_BYTES):
+            _pass_on(connection, source, offset, min(WINDOW_BYTES, length - offset), stream)
+        stream.finish()
+    except BaseException:
+        _abort(stream)
+        raise
+    written = length if kind.block else physical_size(made)  # each hole has cut off what was behind it
+    if kind.block:
+        fill_with_zeros(connection, made, written, made.info()[1])
+    elif written < size:
+        grow_raw(connection, made, written, size)
+    return made
+
+
+def _pass_on(connection: Any, source: Any, offset: int, length: int, target: Any) -> None:
+    stream = connection.newStream(0)
+    try:
+        source.download(stream, offset, length, libvirt.VIR_STORAGE_VOL_DOWNLOAD_SPARSE_STREAM)
+        while (data := stream.recvFlags(CHUNK_BYTES, libvirt.VIR_STREAM_RECV_STOP_AT_HOLE)) != b"":
+            if data == _AT_HOLE:
+                target.sendHole(stream.recvHole(0), 0)
+                continue
+            sent = 0
+            while sent < len(data):
+                sent += target.send(data[sent:])
+        stream.finish()
+    except BaseException:
+        _abort(stream)
+        raise
+
+
+def physical_size(volume: Any) -> int:
+    """The length of its file as it is now; libvirt's capacity is what it saw last, or what a header in it says."""
+    return int(volume.infoFlags(libvirt.VIR_STORAGE_VOL_GET_PHYSICAL)[2])
 
 
 def _segments(fd: int, length: int) -> Iterator[tuple[int, int, bool]]:

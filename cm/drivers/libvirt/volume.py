@@ -24,7 +24,14 @@ import libvirt
 from cm.drivers.libvirt.connection import Connections
 from cm.drivers.libvirt.pool import LibvirtPools, optional, refresh
 from cm.drivers.libvirt.pool_xml import PoolPlace, volume_xml
-from cm.drivers.libvirt.transfer import download_tail, fill_with_zeros, grow_raw, upload_file
+from cm.drivers.libvirt.transfer import (
+    copy_raw,
+    download_tail,
+    fill_with_zeros,
+    grow_raw,
+    physical_size,
+    upload_file,
+)
 from cm.drivers.libvirt.xml_text import parsed
 from cm.interfaces.source import DiskSource, FileSource
 from cm.interfaces.volume import VolumeSeen
@@ -145,12 +152,19 @@ class LibvirtVolumes:
             if self._test:
                 made = pool.createXML(xml, 0)
             else:
-                # The source's format is libvirt's own finding, fixed when it first saw the file; ours must agree.
-                found = parsed(source_volume.XMLDesc()).find("target/format")
-                kind = "raw" if found is None or found.get("type") == "iso" else found.get("type")
-                if kind != str(source_format):
-                    raise InvalidParameter("source_format", f"{source} is {kind}, not {source_format}")
+                if _kind_of(source_volume) != str(source_format):
+                    # libvirt would have qemu-img take a raw disk for what its guest wrote into it, and open what that
+                    # names. Its bytes are only bytes.
+                    if not source_format == place.format(format) == DiskFormat.RAW:
+                        found = _kind_of(source_volume)
+                        raise InvalidParameter("source_format", f"{source} is {found}, not {source_format}")
+                    made = copy_raw(connection, pool, volume, source_volume, size_bytes, place)
+                    self._end(pool, volume)
+                    return made
                 made = pool.createXMLFrom(xml, source_volume, 0)
+                if _kind_of(source_volume) != str(source_format):  # found out while it was copied, as we know not what
+                    made.delete(0)
+                    raise NodeBusy(self._connections.node, f"{source} was looked through while it was copied")
                 if place.block:
                     fill_with_zeros(connection, made, capacity, made.info()[1])
                 elif size > capacity:  # qemu-img makes it of the source's size, whatever the XML says
@@ -225,7 +239,7 @@ class LibvirtVolumes:
                 raise VolumeNotFound(storage_name, volume)
             streamed = format == DiskFormat.RAW and not self._test
             # libvirt's capacity is what it saw last, and of a raw file what a header of its guest's says.
-            size = found.infoFlags(libvirt.VIR_STORAGE_VOL_GET_PHYSICAL)[2] if streamed else found.info()[1]
+            size = physical_size(found) if streamed else found.info()[1]
             if size_bytes < size:
                 raise InvalidParameter("size_bytes", f"is less than its {size}")
             if size_bytes > size and streamed:
@@ -316,6 +330,12 @@ class LibvirtVolumes:
             for each in (found, _known(pool, volume + PART)):
                 if each is not None:
                     optional(partial(each.delete, 0), libvirt.VIR_ERR_NO_STORAGE_VOL)
+
+
+def _kind_of(volume: Any) -> str:
+    """What libvirt takes a volume for: its own finding, when it first saw the file or at a refresh since."""
+    found = parsed(volume.XMLDesc()).find("target/format")
+    return "raw" if found is None or found.get("type") == "iso" else str(found.get("type"))
 
 
 def _known(pool: Any, volume: str) -> Any | None:

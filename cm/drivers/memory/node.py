@@ -95,6 +95,24 @@ class MemoryNode:
             let_go(self.world, self._link.running(uuid))
 
     @property
+    def hang_jobs(self) -> bool:
+        """While true no job of a disk comes any further."""
+        return self.world.hang_jobs
+
+    @hang_jobs.setter
+    def hang_jobs(self, value: bool) -> None:
+        self.world.hang_jobs = value
+
+    def end_jobs(self, uuid: str) -> None:
+        """QEMU gives up what it does to a domain's disks, as where a target is full."""
+        with self.world.lock:
+            for job in self._link.running(uuid).jobs.values():
+                target = self.world.storages.behind(job.target)
+                if target is not None:
+                    target.writer = None
+            self._link.running(uuid).jobs.clear()
+
+    @property
     def on_hook(self) -> Hook | None:
         """Called as libvirt calls its hook script: (uuid, name, operation, sub-operation)."""
         return self.world.on_hook

@@ -147,13 +147,16 @@ class Storages:
         found = self.source(name, volume)
         if found.writer is not None:
             raise HypervisorError('Failed to get "write" lock. Is another process using the image?', INTERNAL_ERROR)
-        if size_bytes < found.capacity_bytes:
-            raise InvalidParameter("size_bytes", f"is less than its {found.capacity_bytes}")
-        if found.format == DiskFormat.RAW and found.content:
-            # What is kept is the end of a raw file, behind which the new zeros go.
-            found.content = (found.content + bytes(size_bytes - found.capacity_bytes))[-CONTENT_MAX:]
-        found.capacity_bytes = size_bytes
+        self.lengthen(found, size_bytes)
         return found
+
+    def lengthen(self, volume: Volume, size_bytes: int) -> None:
+        if size_bytes < volume.capacity_bytes:
+            raise InvalidParameter("size_bytes", f"is less than its {volume.capacity_bytes}")
+        if volume.format == DiskFormat.RAW and volume.content:
+            # What is kept is the end of a raw file, behind which the new zeros go.
+            volume.content = (volume.content + bytes(size_bytes - volume.capacity_bytes))[-CONTENT_MAX:]
+        volume.capacity_bytes = size_bytes
 
     def touch(self, path: str) -> None:
         """A console log appears where its domain is started."""

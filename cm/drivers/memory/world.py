@@ -104,6 +104,7 @@ class World:
         self.ignores_power_button: set[str] = set()
         self.holds_disks: set[str] = set()
         self.locks_tray: set[str] = set()
+        self.hang_jobs = False
         self.consoles: dict[str, Duplex] = {}  # whoever speaks to a running domain's
         self.on_console: Callable[[str, bytes], bytes] = lambda uuid, data: data
         self.on_hook: Hook | None = None

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from cm.results.disk import Disk
+from cm.results.disk import Disk, DiskWork
 from cm.rpc.types import Id, Limit
 from cm.rpc.view import admin_view
 from cm.rpc.vocabulary import DiskKind
 from cm.services import disk as service
+from cm.services import disk_bytes
 from cm.services.context import ClusterCall
 from cm.store.disk import list_disks
 
@@ -49,3 +50,9 @@ def get_list(
 def get_by_id(caller: ClusterCall, disk_id: Id) -> Disk:
     """One disk, also one in the trash."""
     return service.show(caller, disk_id, None)
+
+
+@admin_view(changing=True)
+def move(caller: ClusterCall, disk_id: Id, storage_id: Id) -> DiskWork:
+    """Put anybody's disk on another storage, as ``user.disk.move`` does."""
+    return disk_bytes.move(caller, disk_id, storage_id, None)

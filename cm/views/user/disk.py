@@ -8,14 +8,22 @@ by which it is shared; a VM's own disk is not.
 
 from __future__ import annotations
 
-from cm.results.disk import Disk
-from cm.rpc.types import Id, Limit
+from typing import Annotated
+
+from msgspec import Meta
+
+from cm.results.disk import Disk, DiskCopyWork, DiskWork
+from cm.rpc.types import Id, Limit, Name, Text
 from cm.rpc.view import user_view
-from cm.rpc.vocabulary import DiskKind
+from cm.rpc.vocabulary import DiskBus, DiskKind, ImageKind, NicModel, VideoModel
 from cm.rules.access import Action
 from cm.services import disk as service
+from cm.services import disk_bytes
 from cm.services.access import person_of
 from cm.services.context import ClusterCall
+from cm.services.image import Platform
+
+DiskSize = Annotated[int, Meta(ge=1, le=2 * 2**20, description="MiB.")]  # as an image
 
 
 @user_view(on={"vm_id": Action.SEE})
@@ -37,12 +45,75 @@ def get_list(
     :param kind: "vm": VMs' own disks alone; "storage": disks with an entry; "iso".
     :param vm_id: the disks of that VM instead, whosever they are.
     """
-    return service.own_list(
-        caller, limit=limit, before=before, trashed=trashed, shared=shared, kind=kind, vm_id=vm_id
-    )
+    return service.own_list(caller, limit=limit, before=before, trashed=trashed, shared=shared, kind=kind, vm_id=vm_id)
 
 
 @user_view(on={"disk_id": Action.SEE})
 def get_by_id(caller: ClusterCall, disk_id: Id) -> Disk:
     """One disk that the caller sees, also one in the trash."""
     return service.show(caller, disk_id, person_of(caller.identity))
+
+
+@user_view(changing=True, on={"disk_id": Action.EDIT})
+def grow(caller: ClusterCall, disk_id: Id, size_mib: DiskSize) -> DiskWork:
+    """
+    Make a disk larger; a running guest sees that at once. Its operators may; its owner's quota pays.
+
+    Partitions and file systems on it stay as they are, and are the guest's to extend: growpart and resize2fs or
+    xfs_growfs do, and cloud-init does so of a root disk as it boots. No disk is ever made smaller.
+    """
+    return disk_bytes.grow(caller, disk_id, size_mib, person_of(caller.identity))
+
+
+@user_view(changing=True, on={"disk_id": Action.EDIT})
+def copy(
+    caller: ClusterCall, disk_id: Id, name: Name, description: Text = "", storage_id: Id | None = None
+) -> DiskCopyWork:
+    """
+    Copy a disk to a new one of the caller's own, which is an entry of the catalogue as any disk that is made. Nobody
+    may be writing to it: its VM is stopped, and stays so meanwhile. Its operators may.
+
+    :param storage_id: where the copy is to lie; it lies beside the disk otherwise.
+    """
+    return disk_bytes.copy(caller, disk_id, name, description, storage_id, person_of(caller.identity))
+
+
+@user_view(changing=True, on={"disk_id": Action.EDIT})
+def move(caller: ClusterCall, disk_id: Id, storage_id: Id) -> DiskWork:
+    """
+    Put a disk on another storage. A guest that runs goes on meanwhile, and reads and writes there afterwards. Its
+    operators may.
+
+    Its room is claimed on both storages until the move is over. What it leaves is deleted then, by an operation of its
+    own. A move can be given up until the guest changes over (``user.operation.abandon``).
+    """
+    return disk_bytes.move(caller, disk_id, storage_id, person_of(caller.identity))
+
+
+@user_view(changing=True, on={"disk_id": Action.EDIT})
+def to_image(
+    caller: ClusterCall,
+    disk_id: Id,
+    name: Name,
+    description: Text = "",
+    storage_id: Id | None = None,
+    platform: Platform = "linux",
+    disk_controller: DiskBus = DiskBus.VIRTIO,
+    network_device: NicModel = NicModel.VIRTIO,
+    video_device: VideoModel = VideoModel.VGA,
+) -> DiskCopyWork:
+    """
+    Copy a disk to a system image of the caller's own, which VMs can be made from: also the root disk of a VM that is
+    stopped, which stays. ``user.storage_image.convert_to_system_image`` turns a disk into one without a copy.
+
+    :param storage_id: where the image is to lie; it lies beside the disk otherwise.
+    """
+    devices = {
+        "platform": platform,
+        "disk_controller": disk_controller,
+        "network_device": network_device,
+        "video_device": video_device,
+    }
+    who = person_of(caller.identity)
+    kind = ImageKind.SYSTEM
+    return disk_bytes.copy(caller, disk_id, name, description, storage_id, who, kind=kind, devices=devices)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from cm.results.image import Image, ImageWork, Upload
 from cm.rpc.types import Id, Limit, Name, Text
 from cm.rpc.view import user_view
-from cm.rpc.vocabulary import DiskBus, ImageKind, SourceFormat
+from cm.rpc.vocabulary import DiskBus, ImageKind, NicModel, SourceFormat, VideoModel
 from cm.rules.access import Action, ImageFilter
+from cm.services import disk_bytes
 from cm.services import image as service
 from cm.services import upload as uploads
 from cm.services.access import person_of
@@ -107,3 +108,25 @@ def get_by_id(caller: ClusterCall, image_id: Id) -> Image:
 def delete(caller: ClusterCall, image_id: Id) -> ImageWork:
     """Delete a storage image that no VM has attached; its owners may."""
     return service.delete_one(caller, KINDS, image_id)
+
+
+@user_view(changing=True, on={"image_id": Action.DELETE})
+def convert_to_system_image(
+    caller: ClusterCall,
+    image_id: Id,
+    platform: service.Platform = "linux",
+    disk_controller: DiskBus = DiskBus.VIRTIO,
+    network_device: NicModel = NicModel.VIRTIO,
+    video_device: VideoModel = VideoModel.VGA,
+) -> Image:
+    """
+    Make a storage image that no VM has attached a system image, which VMs are made from, as it lies there. It is a disk
+    no more. Its owners may.
+    """
+    devices = {
+        "platform": platform,
+        "disk_controller": disk_controller,
+        "network_device": network_device,
+        "video_device": video_device,
+    }
+    return disk_bytes.convert_to_system_image(caller, image_id, devices)

@@ -1,0 +1,125 @@
+"""
+Copying a disk that nobody writes to, to a new disk or system image: flat, whatever it stands on, and by the node itself
+that has both storages.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from sqlalchemy.orm import Session
+
+from cm.operations.base import Kind, Work, image_of, register, storage_reached
+from cm.rpc.errors import CloudError, ObjectNotFound, StorageFull, WrongImageState, WrongVMState
+from cm.rpc.vocabulary import CauseKind, DiskState, ImageState, VMState
+from cm.rules.cause import Cause
+from cm.rules.names import pool_name
+from cm.rules.operation import ObjectKind, OperationKind
+from cm.services.image import open_delete
+from cm.store.change import record_change
+from cm.store.disk import DiskFacts, find_disk, find_disk_of_image, get_disk, touch_disk
+from cm.store.disk_bytes import claim_again, finish_copy_of_image, give_up_copy_of_image, node_reaching_both, places_of
+from cm.store.image import ImageRow, find_image, get_image, set_progress, set_state
+from cm.store.operation import OperationRow
+from cm.store.operation_object import Objects
+from cm.store.vm import get_vm
+
+
+class Copy(NamedTuple):
+    source: DiskFacts
+    target: ImageRow
+    node_id: int
+
+
+def _facts(session: Session, op: OperationRow) -> Copy:
+    source = get_disk(session, op.get(ObjectKind.DISK))
+    target = get_image(session, image_of(op))
+    node_id = node_reaching_both(session, source.storage_id, target.storage_id, op.attempts)
+    if node_id is None:
+        raise storage_reached(target.storage_id)
+    _refuse_running(session, source)
+    return Copy(source, target, node_id)
+
+
+def _refuse_running(session: Session, source: DiskFacts) -> None:
+    """:raises WrongVMState: a guest may write to it."""
+    for place in places_of(session, source.id):
+        vm = get_vm(session, place.vm_id)
+        if vm.node_claimed:
+            raise WrongVMState(vm.id, vm.state, VMState.STOPPED)
+
+
+async def copy(work: Work) -> None:
+    """A half-made one of an attempt before is made anew, a whole one taken as done."""
+    facts: Copy = await work.db(_facts, work.op)
+    source, target = facts.source, facts.target
+    try:
+        await work.node(facts.node_id).volumes.create_copy(
+            pool_name(target.storage_id),
+            target.volume,
+            source.volume,
+            source.format,
+            target.size_bytes,
+            source_storage=pool_name(source.storage_id),
+            format=target.format,
+        )
+    except StorageFull:
+        raise StorageFull(target.storage_id, 0, target.size_bytes) from None
+    await work.complete(_copied, work.op, result={"image_id": target.id})
+
+
+def _copied(session: Session, op: OperationRow) -> None:
+    row = get_image(session, image_of(op), lock=True)
+    if row.state is not ImageState.ADDING:
+        raise WrongImageState(row.id, row.state, ImageState.ADDING)
+    finish_copy_of_image(session, row.id)
+    set_state(session, row.id, ImageState.OK)
+    set_progress(session, row.id, 100)
+    _tell(session, row)
+
+
+def _tell(session: Session, row: ImageRow) -> None:
+    record_change(session, "image", row.id, row.account_id)
+    disk_id = find_disk_of_image(session, row.id)
+    if disk_id is not None:
+        touch_disk(session, disk_id)
+
+
+@register
+class DiskCopy(Kind):
+    kind = OperationKind.DISK_COPY
+    steps = {"copy": copy}
+
+    def failed(self, session: Session, op: OperationRow, error: CloudError) -> None:
+        """The copy stays, failed, with the reason. What it claims goes back once its volume is surely gone."""
+        self._undo(session, op, ImageState.FAILED, str(error))
+
+    def dropped(self, session: Session, op: OperationRow) -> None:
+        self._undo(session, op, ImageState.DELETED, "given up")
+
+    def _undo(self, session: Session, op: OperationRow, state: ImageState, reason: str) -> None:
+        row = find_image(session, image_of(op), lock=True)
+        if row is None:
+            return
+        set_state(session, row.id, state, reason)
+        give_up_copy_of_image(session, row.id)
+        cause = Cause(CauseKind.OPERATION, str(op.id))
+        open_delete(session, row, account_id=op.account_id, cause=cause, keep=state is ImageState.FAILED)
+        _tell(session, row)
+
+    def reopened(self, session: Session, op: OperationRow) -> Objects:
+        """
+        :raises WrongImageState: it was deleted, or what the failure left is still being removed.
+        :raises WrongVMState: the disk's VM runs by now.
+        """
+        row = find_image(session, image_of(op), lock=True)
+        source = find_disk(session, op.get(ObjectKind.DISK), lock=True)
+        if row is None or source is None or source.state is not DiskState.OK:
+            raise ObjectNotFound("disk", op.get(ObjectKind.DISK))
+        if row.state is not ImageState.FAILED or row.claimed_bytes:
+            raise WrongImageState(row.id, row.state, "failed, with its remains removed")
+        _refuse_running(session, source)
+        claim_again(session, row.id, source.volume_id)
+        set_state(session, row.id, ImageState.ADDING)
+        _tell(session, row)
+        return {ObjectKind.VM: [place.vm_id for place in places_of(session, source.id)][:1]}

@@ -1,0 +1,291 @@
+"""
+Moving a disk to another storage. Its bytes are copied into a volume that was claimed for it, and then one transaction
+says that the disk lies there; what it has left is deleted by an operation of its own.
+
+**Live** QEMU copies, and goes on copying what the guest writes, until it is told to write to the copy alone. From the
+note that it is going to be told (``CHANGING``) until it is on record which volume the disk lies on, the node alone can
+tell, so the move can be neither given up nor ended by a destroy. **Cold**, the node that has both storages copies. A
+guest that ends meanwhile ends its copying, and the rest goes cold.
+"""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+from typing import Any, Final
+
+from sqlalchemy.orm import Session
+
+from cm.interfaces.block_job import BlockJobSeen, BlockJobState
+from cm.interfaces.calls import NodeCalls
+from cm.interfaces.source import DiskSource
+from cm.operations.base import Kind, Wait, Work, register, storage_reached
+from cm.operations.disk_grow import changed
+from cm.rpc.errors import (
+    CloudError,
+    DiskBusy,
+    DomainNotRunning,
+    HypervisorError,
+    NotAbandonable,
+    ObjectNotFound,
+    StorageFull,
+)
+from cm.rules.names import moved_volume, pool_name
+from cm.rules.operation import ObjectKind, OperationKind
+from cm.rules.storage import capabilities
+from cm.services.disk_bytes import open_volume_delete
+from cm.services.evidence import rest_if_ended
+from cm.store.disk import DiskFacts, find_disk, get_disk
+from cm.store.disk_bytes import Lies, Room, find_volume, insert_target, node_reaching_both, switch_volume
+from cm.store.operation import OperationRow
+from cm.store.operation_object import Objects
+from cm.store.storage import get_storage
+from cm.store.vm import VMRow, get_vm
+
+# Notes: by which way the volume was begun; that a copy by QEMU has begun; that it may have been told to change over.
+WAY: Final = "way"
+BEGUN: Final = "begun"
+CHANGING: Final = "changing"
+LIVE, COLD = "live", "cold"
+LOOK_S: Final = 0.5  # between looks at a copy under way
+UNTOLD_S: Final = 60.0
+OPERATION_FAILED: Final = 9  # virErrorNumber
+COPIED: Final = 90  # percent
+ATTEMPTS_MAX: Final = 200  # some hours of them
+
+
+@dataclass(frozen=True)
+class Moving:
+    """
+    :ivar vm: that has the disk, on the node that it is placed on; None: none runs.
+    :ivar node_id: that the disk is worked on through.
+    """
+
+    disk: DiskFacts
+    target: Lies
+    vm: VMRow | None
+    node_id: int
+
+    @property
+    def pool(self) -> str:
+        return pool_name(self.target.storage_id)
+
+
+def _moving(session: Session, op: OperationRow) -> Moving:
+    """
+    :raises Wait: no node that answers has both storages.
+    """
+    disk = get_disk(session, op.get(ObjectKind.DISK))
+    target = find_volume(session, op.get(ObjectKind.VOLUME))
+    if target is None:
+        raise ObjectNotFound("volume", op.get(ObjectKind.VOLUME))
+    vm = None if op.vm_id is None else get_vm(session, op.vm_id)
+    if vm is not None and vm.node_id is not None:
+        return Moving(disk, target, vm, vm.node_id)
+    node_id = node_reaching_both(session, disk.storage_id, target.storage_id, op.attempts)
+    if node_id is None:
+        raise storage_reached(target.storage_id)
+    return Moving(disk, target, None, node_id)
+
+
+async def _look(work: Work, moving: Moving) -> BlockJobSeen | None:
+    """What QEMU says of the disk; None where no guest has it, and none will: its VM is held."""
+    if moving.vm is None:
+        return None
+    try:
+        return await work.node(moving.node_id).block_jobs.look(moving.vm.uuid, work.arguments["device"])
+    except DomainNotRunning:
+        return None
+
+
+def _ended_early() -> CloudError:
+    """QEMU does not tell why: of a full target it says as much."""
+    return HypervisorError(
+        "the copy of the disk ended early; the storage that it moves to may be full", OPERATION_FAILED
+    )
+
+
+# ------------------------------------------------------------------ steps
+
+
+async def copy(work: Work) -> None:
+    """Have the target hold what the disk does: for the moment that it changes over live, for good cold."""
+    moving: Moving = await work.db(_moving, work.op)
+    node = work.node(moving.node_id)
+    seen = await _look(work, moving)
+    way = COLD if seen is None else LIVE
+    if work.arguments.get(WAY) != way:
+        # What was begun the other way is no beginning of this one.
+        await node.volumes.delete(moving.pool, moving.target.name)
+        raise Wait(0.0, "", way=way, begun=False)
+    if seen is None:
+        await _copy_cold(node, moving)
+    else:
+        await _copy_live(work, node, moving, seen)
+    await work.progress(COPIED)
+
+
+async def _copy_cold(node: NodeCalls, moving: Moving) -> None:
+    disk, target = moving.disk, moving.target
+    try:
+        await node.volumes.create_copy(
+            moving.pool,
+            target.name,
+            disk.volume,
+            disk.format,
+            target.size_bytes,
+            source_storage=pool_name(disk.storage_id),
+            format=target.format,
+        )
+    except StorageFull:
+        raise StorageFull(target.storage_id, 0, target.size_bytes) from None
+
+
+async def _copy_live(work: Work, node: NodeCalls, moving: Moving, seen: BlockJobSeen) -> None:
+    """:raises Wait: it is under way."""
+    assert moving.vm is not None
+    target, device = moving.target, work.arguments["device"]
+    source = await node.volumes.source(moving.pool, target.name)
+    if seen.source == source:
+        return
+    if seen.state is BlockJobState.NONE:
+        if work.arguments.get(BEGUN):
+            raise _ended_early()
+        try:
+            await node.volumes.create_empty(moving.pool, target.name, target.format, target.size_bytes)
+            await node.block_jobs.copy(moving.vm.uuid, device, source, target.format)
+        except DomainNotRunning:
+            raise Wait(0.0, "") from None
+        except StorageFull:
+            raise StorageFull(target.storage_id, 0, target.size_bytes) from None
+        raise Wait(LOOK_S, "Its bytes are being copied.", begun=True)
+    _check_job(moving, seen, source, device)
+    if seen.state is not BlockJobState.READY:
+        await work.progress(COPIED * seen.done_bytes // max(seen.total_bytes, 1))
+        raise Wait(LOOK_S, "Its bytes are being copied.")
+
+
+def _check_job(moving: Moving, seen: BlockJobSeen, source: DiskSource, device: str) -> None:
+    """:raises DiskBusy: it is not ours."""
+    if seen.target != source:
+        raise DiskBusy(f"vm-{moving.vm.id if moving.vm else 0}", device, f"a job ({seen.kind}) is under way")
+
+
+async def change_over(work: Work) -> None:
+    """Have the guest write to the target alone, and say that the disk lies there."""
+    moving: Moving = await work.db(_moving, work.op)
+    if work.arguments[WAY] == LIVE:
+        await _change_over_live(work, moving)
+    await work.complete(_moved, work.op)
+
+
+async def _change_over_live(work: Work, moving: Moving) -> None:
+    """:raises Wait: not yet."""
+    assert moving.vm is not None
+    node, device = work.node(moving.node_id), work.arguments["device"]
+    source = await node.volumes.source(moving.pool, moving.target.name)
+    seen = await _look(work, moving)
+    if seen is None:
+        await _ended_meanwhile(work, node, moving, source)
+        return
+    if seen.source == source:
+        return
+    if seen.state is BlockJobState.NONE:
+        _undecided(work)
+        raise _ended_early()
+    _check_job(moving, seen, source, device)
+    if seen.state is BlockJobState.READY:
+        if not work.arguments.get(CHANGING):
+            raise Wait(0.0, "", changing=True)
+        try:
+            await node.block_jobs.finish(moving.vm.uuid, device)
+        except DomainNotRunning:
+            raise Wait(0.0, "") from None
+        seen = await _look(work, moving)
+        if seen is not None and seen.source == source:
+            return
+    raise Wait(LOOK_S, "Its guest is being turned to the copy.")
+
+
+def _undecided(work: Work) -> None:
+    """:raises Wait: the guest was seen on the old volume without a copy, and that is to be noted first."""
+    if work.arguments.get(CHANGING):
+        raise Wait(0.0, "", changing=False)
+
+
+async def _ended_meanwhile(work: Work, node: NodeCalls, moving: Moving, source: DiskSource) -> None:
+    """
+    The guest is off: where it wrote to last its definition says, which follows when the guest changes over.
+
+    :raises Wait: to the old one, so that the copy is made anew; or nobody can tell.
+    """
+    assert moving.vm is not None
+    if work.arguments.get(CHANGING):
+        told = await node.hypervisor.describe(moving.vm.uuid)
+        disks = [disk for disk in told.disks if disk.device == work.arguments["device"]] if told is not None else []
+        if not disks:
+            raise Wait(UNTOLD_S, "Its guest is gone, and with it who knows which volume is the newer one.")
+        if disks[0].source == source:
+            return
+        _undecided(work)
+    work.step = "copy"
+    raise Wait(0.0, "")
+
+
+def _moved(session: Session, op: OperationRow) -> None:
+    disk = get_disk(session, op.get(ObjectKind.DISK), lock=True)
+    left = switch_volume(session, disk.id, op.get(ObjectKind.VOLUME))
+    open_volume_delete(session, left, op)
+    changed(session, disk)
+    rest_if_ended(session, op)
+
+
+@register
+class DiskMove(Kind):
+    kind = OperationKind.DISK_MOVE
+    notes = (WAY, BEGUN, CHANGING)
+    steps = {"copy": copy, "change_over": change_over}
+
+    def tried(self, op: OperationRow, error: CloudError) -> dict[str, Any]:
+        """While its node has to be asked where the disk is, as often as it takes; else a day's worth of attempts."""
+        if op.attempts >= ATTEMPTS_MAX and not op.arguments.get(CHANGING):
+            raise error
+        return {}
+
+    def failed(self, session: Session, op: OperationRow, error: CloudError) -> None:
+        """The disk stays where it was. Of a guest that may write to either volume both stay: a retry asks its node."""
+        if not op.arguments.get(CHANGING):
+            self._give_back(session, op)
+        rest_if_ended(session, op)
+
+    def dropped(self, session: Session, op: OperationRow) -> None:
+        if op.arguments.get(CHANGING):
+            raise NotAbandonable(op.id, op.kind, "its guest is just changing over from one volume to the other")
+        self._give_back(session, op)
+
+    def abandoned(self, session: Session, op: OperationRow) -> None:
+        rest_if_ended(session, op)
+
+    def _give_back(self, session: Session, op: OperationRow) -> None:
+        open_volume_delete(session, op.get(ObjectKind.VOLUME), op)
+        disk = find_disk(session, op.get(ObjectKind.DISK))
+        if disk is not None:
+            changed(session, disk)
+
+    def reopened(self, session: Session, op: OperationRow) -> Objects:
+        """
+        The target that it had is being deleted: another is claimed. Of one that failed while its guest was changing
+        over it is still there, and what was noted then holds.
+
+        :raises ObjectNotFound: the disk is gone.
+        :raises StorageFull: it does not fit any more.
+        """
+        disk = find_disk(session, op.get(ObjectKind.DISK), lock=True)
+        source = None if disk is None else find_volume(session, disk.volume_id)
+        if disk is None or source is None:
+            raise ObjectNotFound("disk", op.get(ObjectKind.DISK))
+        can = capabilities(get_storage(session, op.get(ObjectKind.STORAGE))["kind"])
+        size_bytes = can.whole(max(source.size_bytes, source.claimed_bytes))
+        room = Room(op.get(ObjectKind.STORAGE), can.best(source.format), size_bytes)
+        name = moved_volume(disk.volume, uuid.uuid4(), str(room.format))
+        return {ObjectKind.VOLUME: [insert_target(session, source, room, name)]}

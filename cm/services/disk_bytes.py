@@ -1,0 +1,386 @@
+"""
+Use cases of what a disk lies on: larger, copied, on another storage. Each claims what it needs and opens an operation.
+
+A disk is worked on while it is attached to one VM at the most, which is at rest: running, paused or stopped. The VM is
+busy with it meanwhile, so that nothing starts or ends it but a destroy and its guest.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from sqlalchemy.orm import Session
+
+from cm.results.disk import DiskCopyWork, DiskWork
+from cm.results.image import Image
+from cm.rpc.errors import (
+    InUse,
+    InvalidParameter,
+    NotAuthenticated,
+    NotSupported,
+    StorageUnreached,
+    WrongDiskState,
+    WrongImageState,
+    WrongVMState,
+)
+from cm.rpc.vocabulary import CauseKind, DiskKind, DiskState, ImageKind, ImageState, VMState
+from cm.rules.access import Action
+from cm.rules.cause import Cause
+from cm.rules.names import image_volume, moved_volume
+from cm.rules.operation import ObjectKind, OperationKind
+from cm.rules.storage import capabilities
+from cm.services.access import Who, authorized_disk, authorized_image, person_of
+from cm.services.context import ClusterCall
+from cm.services.image_making import DEFAULTS
+from cm.services.network import vms
+from cm.services.storage import chosen_storage, refuse_new
+from cm.store.change import record_change
+from cm.store.claim import MIB
+from cm.store.disk import DiskFacts, find_disk_of_image, touch_disk
+from cm.store.disk_bytes import (
+    Lies,
+    Place,
+    Room,
+    become_disk,
+    become_image,
+    claim_growth,
+    find_volume,
+    give_up_copy,
+    has_attached,
+    image_is_stood_on,
+    insert_copy,
+    insert_target,
+    is_stood_on,
+    node_reaching_both,
+    places_of,
+    stands_on_images,
+)
+from cm.store.image import show_image, users_of
+from cm.store.operation import OperationRow, open_operation
+from cm.store.operation_object import Objects, find_holder
+from cm.store.storage import get_storage
+from cm.store.vm import VMRow, get_vm, render_vm
+
+AT_REST: Final = frozenset({VMState.RUNNING, VMState.PAUSED, VMState.STOPPED})
+_DEVICES: Final = ("platform", "disk_controller", "network_device", "video_device")
+
+
+@dataclass(frozen=True)
+class Subject:
+    """
+    A disk to be worked on, under lock, with what it lies on.
+
+    :ivar place: where it is attached, and ``vm``, which has it there and is at rest; None: nowhere.
+    """
+
+    disk: DiskFacts
+    volume: Lies
+    place: Place | None
+    vm: VMRow | None
+
+    @property
+    def running(self) -> bool:
+        return self.vm is not None and self.vm.state is not VMState.STOPPED
+
+    @property
+    def objects(self) -> dict[str, Sequence[int]]:
+        image_id = self.disk.image_id
+        return {
+            ObjectKind.VM: [] if self.vm is None else [self.vm.id],
+            ObjectKind.IMAGE: [] if image_id is None else [image_id],
+            ObjectKind.DISK: [self.disk.id],
+        }
+
+
+def _subject(caller: ClusterCall, disk_id: int, who: Who) -> Subject:
+    """
+    :raises ObjectNotFound: AccessNeeded: it is not the caller's to change.
+    :raises WrongDiskState: it is not there yet, or in the trash.
+    :raises InUse: several VMs have it.
+    :raises WrongVMState: the VM that has it is just being started or ended.
+    """
+    session = caller.session
+    action = Action.SEE if who is None else caller.action("disk_id")
+    disk = authorized_disk(session, who, disk_id, action, lock=True, version=caller.if_version)
+    if disk.state is not DiskState.OK:
+        raise WrongDiskState(disk_id, disk.state, "a disk that is ok")
+    places = places_of(session, disk_id)
+    if len(places) > 1:
+        raise InUse("disk", disk_id, vms([place.vm_id for place in places]))
+    place = places[0] if places else None
+    vm = None if place is None else get_vm(session, place.vm_id, lock=True)
+    if vm is not None and vm.operation_id is None and vm.state not in AT_REST:
+        raise WrongVMState(vm.id, vm.state, " or ".join(sorted(AT_REST)))
+    volume = find_volume(session, disk.volume_id)
+    assert volume is not None
+    return Subject(disk, volume, place, vm)
+
+
+def _refuse_read_only(subject: Subject) -> None:
+    """:raises WrongVMState: QEMU changes what its guest may write alone."""
+    if subject.running and subject.place is not None and (subject.place.read_only or subject.place.cdrom):
+        assert subject.vm is not None
+        raise WrongVMState(subject.vm.id, subject.vm.state, f"{VMState.STOPPED}, as it only reads the disk")
+
+
+def _open(
+    caller: ClusterCall,
+    kind: OperationKind,
+    subject: Subject,
+    objects: Objects,
+    **arguments: Any,
+) -> int:
+    session, vm = caller.session, subject.vm
+    operation_id = open_operation(
+        session,
+        kind,
+        account_id=caller.account_id or None,
+        objects=objects,
+        node_id=None if vm is None else vm.node_id,
+        arguments=arguments,
+        cause=caller.cause,
+    )
+    if vm is not None:
+        render_vm(session, vm.id)
+    touch_disk(session, subject.disk.id)
+    if subject.disk.image_id is not None:
+        record_change(session, "image", subject.disk.image_id, subject.disk.account_id)
+    return operation_id
+
+
+# ------------------------------------------------------------------ larger
+
+
+def grow(caller: ClusterCall, disk_id: int, size_mib: int, who: Who) -> DiskWork:
+    """
+    Make a disk larger, for its guest at once if it runs. What lies on it, partitions and file systems, stays as it is.
+
+    :raises InvalidParameter: it is not larger, which would cut it off; or it is an ISO.
+    :raises QuotaReached: StorageFull: it does not fit its owner's quota, or its storage.
+    :raises NotSupported: volumes of its storage cannot grow.
+    """
+    subject = _subject(caller, disk_id, who)
+    disk, size_bytes = subject.disk, size_mib * MIB
+    if disk.kind is DiskKind.ISO:
+        raise InvalidParameter("disk_id", "it is an ISO, which nobody writes to")
+    if size_bytes <= disk.size_bytes:
+        raise InvalidParameter("size_mib", f"it is {disk.size_bytes // MIB} MiB large already, and disks do not shrink")
+    _refuse_read_only(subject)
+    if not capabilities(get_storage(caller.session, disk.storage_id)["kind"]).resizes:
+        raise NotSupported("let volumes of this storage grow: move the disk to another storage, and it can")
+    operation_id = _open(
+        caller, OperationKind.DISK_GROW, subject, subject.objects, size_bytes=size_bytes, device=_device(subject)
+    )
+    caller.note("claim", storage_id=disk.storage_id, bytes=size_bytes - disk.claimed_bytes, user_id=disk.account_id)
+    caller.note("operation", kind=OperationKind.DISK_GROW, disk_id=disk_id, size_bytes=size_bytes, live=subject.running)
+    claim_growth(caller.session, disk.volume_id, disk.account_id, size_bytes)
+    return {"disk_id": disk_id, "operation_id": operation_id}
+
+
+def _device(subject: Subject) -> str:
+    return "" if subject.place is None else subject.place.device
+
+
+# ------------------------------------------------------------------ copies
+
+
+def copy(
+    caller: ClusterCall,
+    disk_id: int,
+    name: str,
+    description: str,
+    storage_id: int | None,
+    who: Who,
+    *,
+    kind: ImageKind = ImageKind.STORAGE,
+    devices: dict[str, Any] | None = None,
+) -> DiskCopyWork:
+    """
+    A new disk, the caller's own, with an entry in the catalogue; or a system image. The disk is not being written
+    meanwhile: its VM is stopped, and stays so until it is copied.
+
+    :param storage_id: where it is to lie; None: where the disk does.
+    :raises WrongVMState: its VM runs.
+    :raises StorageUnreached: no node has both storages.
+    """
+    if not caller.account_id:
+        raise NotAuthenticated()  # what is made has an owner
+    session = caller.session
+    subject = _subject(caller, disk_id, who)
+    if subject.running:
+        assert subject.vm is not None
+        raise WrongVMState(subject.vm.id, subject.vm.state, f"{VMState.STOPPED}; a snapshot can be copied meanwhile")
+    room = _target(caller, subject, storage_id, who)
+    key = uuid.uuid4()
+    values = {field: DEFAULTS[field] for field in _DEVICES} | (devices or {})
+    image_id, made = insert_copy(
+        session,
+        subject.volume,
+        uuid=key,
+        volume=image_volume(key, str(room.format)),
+        room=room,
+        kind=kind,
+        account_id=caller.account_id,
+        values={"name": name, "description": description, **values},
+    )
+    objects = {**subject.objects, ObjectKind.IMAGE: [image_id]}
+    operation_id = _open(caller, OperationKind.DISK_COPY, subject, objects)
+    record_change(session, "image", image_id, caller.account_id, "enter")
+    if made is not None:
+        touch_disk(session, made, "enter")
+    caller.note("operation", kind=OperationKind.DISK_COPY, disk_id=disk_id, image=name, storage_id=room.storage_id)
+    return {"disk_id": made, "image_id": image_id, "operation_id": operation_id}
+
+
+def _target(caller: ClusterCall, subject: Subject, storage_id: int | None, who: Who) -> Room:
+    """
+    Where the disk's bytes are to go, and what they are there.
+
+    :param storage_id: None: where the disk lies.
+    :raises ObjectNotFound: it is not offered to the caller.
+    :raises StorageLocked: StorageDraining: it takes nothing new.
+    :raises StorageFull: they do not fit.
+    :raises StorageUnreached: no node that answers has both attached.
+    """
+    session, disk = caller.session, subject.disk
+    size_bytes = max(disk.size_bytes, disk.claimed_bytes)  # what is claimed beyond it may have grown
+    if storage_id is None:
+        storage_id = disk.storage_id
+        refuse_new(get_storage(session, storage_id))
+    else:
+        chosen_storage(caller, size_bytes, storage_id, administrator=who is None)
+    if node_reaching_both(session, disk.storage_id, storage_id) is None:
+        raise StorageUnreached(storage_id)
+    can = capabilities(get_storage(session, storage_id)["kind"])
+    return Room(storage_id, can.best(subject.volume.format), can.whole(size_bytes))
+
+
+# ------------------------------------------------------------------ moves
+
+
+def move(caller: ClusterCall, disk_id: int, storage_id: int, who: Who) -> DiskWork:
+    """
+    Put a disk on another storage, while its guest runs if it does. It becomes a volume that stands on no other.
+
+    :raises InvalidParameter: it lies there already.
+    :raises InUse: others stand on it, or it on more than an image: disks made from it, or snapshots.
+    :raises StorageUnreached: no node, or not that of its VM, has the storage attached.
+    :raises StorageFull: it does not fit there.
+    """
+    session = caller.session
+    subject = _subject(caller, disk_id, who)
+    disk, vm = subject.disk, subject.vm
+    if storage_id == disk.storage_id:
+        raise InvalidParameter("storage_id", "the disk lies there already")
+    if is_stood_on(session, disk.volume_id):
+        raise InUse("disk", disk_id, "what is made from it")
+    if not stands_on_images(session, disk.volume_id):
+        raise InUse("disk", disk_id, "its snapshots")
+    room = _target(caller, subject, storage_id, who)
+    _refuse_read_only(subject)
+    if vm is not None and vm.node_id is not None and not has_attached(session, vm.node_id, storage_id):
+        raise StorageUnreached(storage_id)
+    name = moved_volume(disk.volume, uuid.uuid4(), str(room.format))
+    target_id = insert_target(session, subject.volume, room, name)
+    objects = {**subject.objects, ObjectKind.VOLUME: [target_id], ObjectKind.STORAGE: [storage_id]}
+    operation_id = _open(caller, OperationKind.DISK_MOVE, subject, objects, device=_device(subject))
+    caller.note("claim", storage_id=storage_id, bytes=room.size_bytes)
+    caller.note(
+        "operation",
+        kind=OperationKind.DISK_MOVE,
+        disk_id=disk_id,
+        from_storage_id=disk.storage_id,
+        storage_id=storage_id,
+        live=subject.running,
+    )
+    return {"disk_id": disk_id, "operation_id": operation_id}
+
+
+def open_volume_delete(session: Session, volume_id: int, op: OperationRow) -> None:
+    """
+    Have a volume deleted that is nobody's any more, and its room given back when it is gone.
+
+    :param op: what it was of; its VM may still have it open.
+    """
+    lies = find_volume(session, volume_id)
+    if lies is None:
+        return
+    give_up_copy(session, volume_id)
+    open_operation(
+        session,
+        OperationKind.VOLUME_DELETE,
+        account_id=None,
+        objects={ObjectKind.VOLUME: [volume_id], ObjectKind.STORAGE: [lies.storage_id]},
+        arguments={"vm_id": op.vm_id, "device": op.arguments.get("device", "")},
+        cause=Cause(CauseKind.OPERATION, str(op.id)),
+    )
+
+
+# ------------------------------------------------------------------ other kinds of entry
+
+
+def convert_to_system_image(caller: ClusterCall, image_id: int, devices: dict[str, Any]) -> Image:
+    """
+    Make a storage image a system image, which VMs can be made from, as it lies there.
+
+    :raises InUse: VMs have it attached.
+    :raises WrongImageState: it is not ok.
+    """
+    session, viewer = caller.session, person_of(caller.identity)
+    row = authorized_image(
+        session,
+        viewer,
+        image_id,
+        caller.action("image_id"),
+        kinds=(ImageKind.STORAGE,),
+        lock=True,
+        version=caller.if_version,
+    )
+    _check_convertible(session, row.id, row.state)
+    disk_id = find_disk_of_image(session, image_id)
+    if disk_id is not None:
+        record_change(session, "disk", disk_id, row.account_id, "exit")
+    become_image(session, image_id, devices)
+    record_change(session, "image", image_id, row.account_id)
+    caller.note("convert image", image_id=image_id, kind=ImageKind.SYSTEM)
+    return show_image(session, image_id, viewer)
+
+
+def convert_to_storage_image(caller: ClusterCall, image_id: int) -> Image:
+    """
+    Make a system image a storage image, which VMs attach and write to, as it lies there.
+
+    :raises InUse: VMs are made from it.
+    :raises WrongImageState: it is not ok.
+    """
+    session, viewer = caller.session, person_of(caller.identity)
+    row = authorized_image(
+        session,
+        viewer,
+        image_id,
+        caller.action("image_id"),
+        kinds=(ImageKind.SYSTEM,),
+        lock=True,
+        version=caller.if_version,
+    )
+    _check_convertible(session, row.id, row.state)
+    disk_id = become_disk(session, image_id)
+    record_change(session, "image", image_id, row.account_id)
+    touch_disk(session, disk_id, "enter")
+    caller.note("convert image", image_id=image_id, kind=ImageKind.STORAGE, disk_id=disk_id)
+    return show_image(session, image_id, viewer)
+
+
+def _check_convertible(session: Session, image_id: int, state: ImageState) -> None:
+    if state is not ImageState.OK:
+        raise WrongImageState(image_id, state, "ok")
+    users = users_of(session, image_id)
+    if users:
+        raise InUse("image", image_id, vms(users))
+    if image_is_stood_on(session, image_id):
+        raise InUse("image", image_id, "what is made from it")
+    if find_holder(session, ObjectKind.IMAGE, image_id) is not None:
+        raise WrongImageState(image_id, "busy", "no other operation under way")

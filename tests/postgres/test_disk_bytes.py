@@ -1,0 +1,431 @@
+"""What disks lie on: larger, copied, moved, turned into images; and what is claimed meanwhile and afterwards."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cm.drivers.memory.node import MemoryNode
+from cm.interfaces.volume import StorageSpec
+from cm.rpc.errors import (
+    CloudError,
+    HypervisorError,
+    InUse,
+    InvalidParameter,
+    NodeUnreachable,
+    NotAbandonable,
+    QuotaReached,
+    StorageFull,
+    StorageUnreached,
+    VMBusy,
+    WrongVMState,
+)
+from cm.rpc.vocabulary import DiskFormat, StorageKind
+from support.cloud import MemoryCloud
+
+MIB = 2**20
+SIZE = 8 * MIB
+
+
+class Disks(MemoryCloud):
+    """With a second storage, "other", on the nodes."""
+
+    other_storage: int
+
+    def fill(self) -> None:
+        super().fill()
+        self.other_storage = self.sql(
+            "INSERT INTO storage (name, kind, path, capacity_bytes, overcommit)"
+            " VALUES ('other', 'dir', '/srv/other', 1099511627776, 1.0) RETURNING id"
+        )
+        self.sql("UPDATE storage SET offered = true")
+        for node_id, memory in self.memory.items():
+            memory.pools.attach(StorageSpec(f"wawel-{self.other_storage}", StorageKind.DIR, "/srv/other"))
+            self.sql(
+                "INSERT INTO storage_attachment (storage_id, node_id, state) VALUES (:s, :n, 'attached')",
+                s=self.other_storage,
+                n=node_id,
+            )
+
+    @property
+    def only(self) -> MemoryNode:
+        return next(iter(self.memory.values()))
+
+    def data(self, form: DiskFormat = DiskFormat.QCOW2) -> tuple[int, int]:
+        """A disk of the user's, and its entry."""
+        key = uuid.uuid4()
+        volume = f"image-{key}.{form}"
+        self.only.volumes.create_empty(f"wawel-{self.storage_id}", volume, form, SIZE)
+        claims = {"size_bytes": SIZE, "claimed_bytes": SIZE}
+        image_id = self.image(volume, kind="storage", name="data", format=str(form), uuid=str(key), **claims)
+        self.sql("UPDATE account SET used_storage_mib = used_storage_mib + 8 WHERE id = :u", u=self.user_id)
+        self.sql("UPDATE storage SET claimed_bytes = claimed_bytes + :b WHERE id = :s", b=SIZE, s=self.storage_id)
+        return self.sql("SELECT id FROM disk WHERE image_id = :i", i=image_id), image_id
+
+    def running(self, **more: Any) -> tuple[int, int]:
+        """A VM that runs, and its root disk."""
+        vm_id = self.create(**more)["vm_id"]
+        self.wait(vm_id, "running")
+        return vm_id, self.sql("SELECT disk_id FROM attachment WHERE vm_id = :v AND number = 0", v=vm_id)
+
+    def disk(self, disk_id: int) -> dict[str, Any]:
+        return self.call("user.disk.get_by_id", [disk_id])
+
+    def volume_of(self, disk_id: int) -> str:
+        return self.sql("SELECT u.name FROM disk k JOIN volume u ON u.id = k.volume_id WHERE k.id = :i", i=disk_id)
+
+    def files(self, storage_id: int) -> dict[str, int]:
+        return {v.name: v.capacity_bytes for v in self.only.volumes.list_all(f"wawel-{storage_id}")}
+
+    def claimed(self) -> tuple[int, int, int]:
+        """Of the storages, and of the user's quota in MiB."""
+        read = "SELECT claimed_bytes FROM storage WHERE id = :s"
+        return (
+            self.sql(read, s=self.storage_id),
+            self.sql(read, s=self.other_storage),
+            self.sql("SELECT used_storage_mib FROM account WHERE id = :u", u=self.user_id),
+        )
+
+    def done(self, answer: dict[str, Any]) -> dict[str, Any]:
+        """Until it, and what it left to be deleted, has ended well."""
+        op = self.ended(answer["operation_id"])
+        assert op["state"] == "done", op
+        self.settled()
+        return op
+
+    def settled(self) -> None:
+        open_ones = "SELECT count(*) FROM operation WHERE state IN ('queued', 'waiting', 'running')"
+        self.until(lambda: not self.sql(open_ones), "nothing is under way")
+        assert self.leaks() == []
+
+
+@pytest.fixture(scope="module")
+def cloud(postgres: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Disks]:
+    postgres.create_database("disk_bytes", template="wawel_template")
+    made = Disks(postgres.url("disk_bytes"), Path(tmp_path_factory.mktemp("disk_bytes")), nodes=1)
+    yield made
+    made.stop()
+    postgres.drop_database("disk_bytes")
+
+
+@pytest.fixture(autouse=True)
+def balanced(cloud: Disks) -> Iterator[None]:
+    """Each test ends with nothing under way, and with books that balance."""
+    yield
+    cloud.only.unreachable = False
+    cloud.settled()
+
+
+# ------------------------------------------------------------------ larger
+
+
+def test_grow(cloud: Disks) -> None:
+    """A disk grows cold, and its quota and storage with it."""
+    disk_id, _ = cloud.data()
+    main, other, mib = cloud.claimed()
+    cloud.done(cloud.call("user.disk.grow", [disk_id, 16]))
+    assert cloud.disk(disk_id)["size_bytes"] == 16 * MIB
+    assert cloud.files(cloud.storage_id)[cloud.volume_of(disk_id)] == 16 * MIB
+    assert cloud.claimed() == (main + SIZE, other, mib + 8)
+
+
+def test_grow_live(cloud: Disks) -> None:
+    """A running VM's root disk grows under its guest."""
+    vm_id, disk_id = cloud.running()
+    cloud.only.calls.clear()
+    cloud.done(cloud.call("user.disk.grow", [disk_id, 128]))
+    assert "grow" in cloud.only.calls and "resize" not in cloud.only.calls
+    assert cloud.files(cloud.storage_id)[cloud.volume_of(disk_id)] == 128 * MIB
+    assert cloud.disk(disk_id)["size_bytes"] == 128 * MIB and cloud.vm(vm_id)["state"] == "running"
+
+
+def test_never_smaller(cloud: Disks) -> None:
+    """Neither our record nor the node lets a disk be cut off, and nothing is claimed then."""
+    disk_id, _ = cloud.data()
+    before = cloud.claimed()
+    for size_mib in (1, 8):
+        with pytest.raises(InvalidParameter):
+            cloud.call("user.disk.grow", [disk_id, size_mib])
+    cloud.only.volumes.resize(f"wawel-{cloud.storage_id}", cloud.volume_of(disk_id), DiskFormat.QCOW2, 32 * MIB)
+    op = cloud.ended(cloud.call("user.disk.grow", [disk_id, 16])["operation_id"])
+    assert (op["state"], op["error"]) == ("failed", "invalid_parameter")
+    assert cloud.claimed() == before and cloud.disk(disk_id)["size_bytes"] == SIZE
+
+
+def test_grow_quota(cloud: Disks) -> None:
+    """What does not fit quota or storage is refused, and changes nothing."""
+    disk_id, _ = cloud.data()
+    before = cloud.claimed()
+    with pytest.raises(QuotaReached):
+        cloud.call("user.disk.grow", [disk_id, 2 * 2**20])
+    cloud.sql("UPDATE storage SET overcommit = 0.0000001 WHERE id = :s", s=cloud.storage_id)
+    try:
+        with pytest.raises(StorageFull):
+            cloud.call("user.disk.grow", [disk_id, 2**18])
+    finally:
+        cloud.sql("UPDATE storage SET overcommit = 4.0 WHERE id = :s", s=cloud.storage_id)
+    assert cloud.claimed() == before and cloud.disk(disk_id)["operation_id"] is None
+
+
+def test_grow_answer_lost(cloud: Disks) -> None:
+    """A node that did what was asked and whose answer is lost is asked again."""
+    disk_id, _ = cloud.data()
+    cloud.only.fail_next("resize", NodeUnreachable("n1", "gone"), after=True)
+    cloud.done(cloud.call("user.disk.grow", [disk_id, 16]))
+    assert cloud.disk(disk_id)["size_bytes"] == 16 * MIB
+
+
+def test_grow_given_up(cloud: Disks) -> None:
+    """Given up while its node may have done it, what was claimed stays claimed, and counts for the next time."""
+    disk_id, _ = cloud.data()
+    main, other, mib = cloud.claimed()
+    for _ in range(100):
+        cloud.only.fail_next("resize", NodeUnreachable("n1", "gone"))
+    operation_id = cloud.call("user.disk.grow", [disk_id, 16])["operation_id"]
+    cloud.until(lambda: cloud.call("user.operation.get", [operation_id])["attempts"] > 1, "it was tried")
+    cloud.call("user.operation.abandon", [operation_id])
+    cloud.settled()
+    assert cloud.claimed() == (main + SIZE, other, mib + 8) and cloud.disk(disk_id)["size_bytes"] == SIZE
+    cloud.only._faults.next.clear()
+    cloud.done(cloud.call("user.disk.grow", [disk_id, 24]))
+    assert cloud.claimed() == (main + 2 * SIZE, other, mib + 16)
+
+
+# ------------------------------------------------------------------ copies
+
+
+def test_copy(cloud: Disks) -> None:
+    """A copy is a disk of the caller's with an entry of its own; on another storage it is claimed there."""
+    disk_id, _ = cloud.data(DiskFormat.RAW)
+    main, other, mib = cloud.claimed()
+    answer = cloud.call("user.disk.copy", {"disk_id": disk_id, "name": "twin", "storage_id": cloud.other_storage})
+    cloud.done(answer)
+    twin = cloud.disk(answer["disk_id"])
+    assert (twin["name"], twin["state"], twin["size_bytes"], twin["format"]) == ("twin", "ok", SIZE, "raw")
+    assert twin["image_id"] == answer["image_id"] and twin["storage_id"] == cloud.other_storage
+    assert cloud.claimed() == (main, other + SIZE, mib + 8)
+    cloud.call("user.storage_image.delete", [answer["image_id"]])
+    cloud.settled()
+    assert cloud.claimed() == (main, other, mib)
+
+
+def test_copy_running(cloud: Disks) -> None:
+    """A disk that a guest writes to is not copied; once its VM is stopped it is."""
+    vm_id, disk_id = cloud.running()
+    with pytest.raises(WrongVMState):
+        cloud.call("user.disk.copy", [disk_id, "twin"])
+    cloud.call("user.vm.stop", [vm_id])
+    cloud.wait(vm_id, "stopped")
+    answer = cloud.call("user.disk.copy", [disk_id, "twin"])
+    cloud.done(answer)
+    assert cloud.disk(answer["disk_id"])["size_bytes"] == 64 * MIB
+
+
+def test_copy_failed(cloud: Disks) -> None:
+    """A copy that fails stays as failed with its reason, holds nothing, and can be tried again."""
+    disk_id, _ = cloud.data()
+    before = cloud.claimed()
+    cloud.only.fail_next("create_copy", HypervisorError("broken", 38))
+    answer = cloud.call("user.disk.copy", [disk_id, "twin"])
+    assert cloud.ended(answer["operation_id"])["state"] == "failed"
+    cloud.settled()
+    assert cloud.claimed() == before
+    cloud.call("user.operation.retry", [answer["operation_id"]])
+    cloud.done(answer)
+    assert cloud.disk(answer["disk_id"])["state"] == "ok"
+
+
+def test_to_image(cloud: Disks) -> None:
+    """A stopped VM's root disk becomes a system image that VMs are made from, and the VM goes on."""
+    vm_id, disk_id = cloud.running()
+    cloud.call("user.vm.stop", [vm_id])
+    cloud.wait(vm_id, "stopped")
+    answer = cloud.call("user.disk.to_image", {"disk_id": disk_id, "name": "golden", "platform": "linux"})
+    cloud.done(answer)
+    assert answer["disk_id"] is None
+    cloud.running(image_id=answer["image_id"])
+    cloud.call("user.vm.start", [vm_id])
+    cloud.wait(vm_id, "running")
+
+
+def test_convert(cloud: Disks) -> None:
+    """An entry changes its kind where it lies, both ways, and not while something needs it."""
+    disk_id, image_id = cloud.data()
+    before = cloud.claimed()
+    seen = cloud.call("user.storage_image.convert_to_system_image", {"image_id": image_id, "platform": "windows"})
+    assert (seen["kind"], seen["platform"]) == ("system", "windows")
+    with pytest.raises(CloudError):
+        cloud.disk(disk_id)
+    vm_id, _ = cloud.running(image_id=image_id)
+    with pytest.raises(InUse):
+        cloud.call("user.system_image.convert_to_storage_image", [image_id])
+    cloud.call("user.vm.destroy", [[vm_id]])
+    cloud.wait(vm_id, "destroyed")
+    assert cloud.call("user.system_image.convert_to_storage_image", [image_id])["kind"] == "storage"
+    vm_id, _ = cloud.running(disk_list=[image_id])
+    with pytest.raises(InUse):
+        cloud.call("user.storage_image.convert_to_system_image", [image_id])
+    cloud.call("user.vm.destroy", [[vm_id]])
+    cloud.wait(vm_id, "destroyed")
+    assert cloud.claimed() == before
+
+
+# ------------------------------------------------------------------ moves
+
+
+def test_move_cold(cloud: Disks) -> None:
+    """An entry's disk lies on the other storage, its entry with it, and what it left is gone, claims and all."""
+    disk_id, image_id = cloud.data()
+    main, other, mib = cloud.claimed()
+    left = cloud.volume_of(disk_id)
+    cloud.done(cloud.call("user.disk.move", [disk_id, cloud.other_storage]))
+    told = cloud.disk(disk_id)
+    assert told["storage_id"] == cloud.other_storage and told["image_id"] == image_id
+    assert cloud.call("user.storage_image.get_by_id", [image_id])["storage_id"] == cloud.other_storage
+    assert left not in cloud.files(cloud.storage_id)
+    assert cloud.files(cloud.other_storage)[cloud.volume_of(disk_id)] == SIZE
+    assert cloud.claimed() == (main - SIZE, other + SIZE, mib)
+
+
+def test_move_live(cloud: Disks) -> None:
+    """A running VM's root disk moves under its guest; it is whole afterwards, and its next start finds it there."""
+    vm_id, disk_id = cloud.running()
+    main, other, mib = cloud.claimed()
+    uuid_ = cloud.vm(vm_id)["uuid"]
+    left = cloud.volume_of(disk_id)
+    cloud.done(cloud.call("user.disk.move", [disk_id, cloud.other_storage]))
+    assert cloud.vm(vm_id)["state"] == "running"
+    assert cloud.claimed() == (main - 64 * MIB, other + 64 * MIB, mib)
+    told = cloud.only.hypervisor.describe(uuid_)
+    assert told is not None
+    assert told.disks[0].path == f"/srv/other/{cloud.volume_of(disk_id)}" and told.disks[0].bases == ()
+    assert left not in cloud.files(cloud.storage_id)
+    for view, state in (("stop", "stopped"), ("start", "running")):
+        cloud.call(f"user.vm.{view}", [vm_id])
+        cloud.wait(vm_id, state)
+    cloud.call("user.vm.destroy", [[vm_id]])
+    cloud.wait(vm_id, "destroyed")
+    cloud.settled()
+    assert cloud.volume_of(disk_id) is None and not [
+        name for name in cloud.files(cloud.other_storage) if uuid_ in name and "console" not in name
+    ]
+
+
+def test_move_ended_meanwhile(cloud: Disks) -> None:
+    """A guest that powers itself off under a move ends QEMU's copy: the rest goes cold, and the VM rests."""
+    vm_id, disk_id = cloud.running()
+    uuid_ = cloud.vm(vm_id)["uuid"]
+    cloud.only.hang_jobs = True
+    answer = cloud.call("user.disk.move", [disk_id, cloud.other_storage])
+    cloud.until(lambda: cloud.only.world.domains[uuid_].jobs, "the copy is under way")
+    with pytest.raises(VMBusy):
+        cloud.call("user.vm.stop", [vm_id])
+    cloud.only.guest_power_off(uuid_)
+    cloud.only.hang_jobs = False
+    cloud.done(answer)
+    cloud.wait(vm_id, "stopped")
+    assert cloud.disk(disk_id)["storage_id"] == cloud.other_storage
+    cloud.call("user.vm.start", [vm_id])
+    cloud.wait(vm_id, "running")
+
+
+def test_move_given_up(cloud: Disks) -> None:
+    """A move that is given up leaves the disk, ends QEMU's copy, and what was claimed for it goes with its file."""
+    vm_id, disk_id = cloud.running()
+    uuid_ = cloud.vm(vm_id)["uuid"]
+    before, files = cloud.claimed(), cloud.files(cloud.other_storage)
+    cloud.only.hang_jobs = True
+    operation_id = cloud.call("user.disk.move", [disk_id, cloud.other_storage])["operation_id"]
+    cloud.until(lambda: cloud.only.world.domains[uuid_].jobs, "the copy is under way")
+    cloud.call("user.operation.abandon", [operation_id])
+    cloud.settled()
+    cloud.only.hang_jobs = False
+    assert not cloud.only.world.domains[uuid_].jobs
+    assert (cloud.claimed(), cloud.files(cloud.other_storage)) == (before, files)
+    assert cloud.vm(vm_id)["state"] == "running" and cloud.disk(disk_id)["storage_id"] == cloud.storage_id
+
+
+def test_move_destroyed(cloud: Disks) -> None:
+    """A destroy ends a move, and nothing of either volume is left."""
+    vm_id, disk_id = cloud.running()
+    uuid_ = cloud.vm(vm_id)["uuid"]
+    files = cloud.files(cloud.other_storage)
+    cloud.only.hang_jobs = True
+    cloud.call("user.disk.move", [disk_id, cloud.other_storage])
+    cloud.until(lambda: cloud.only.world.domains[uuid_].jobs, "the copy is under way")
+    cloud.call("user.vm.destroy", [[vm_id]])
+    cloud.only.hang_jobs = False
+    cloud.wait(vm_id, "destroyed")
+    cloud.settled()
+    assert cloud.files(cloud.other_storage) == files
+
+
+def test_move_changing_over(cloud: Disks) -> None:
+    """Once the guest may write to either volume nobody gives a move up, and its node tells where it does."""
+    vm_id, disk_id = cloud.running()
+    node = cloud.only
+    node.calls.clear()
+    node.fail_next("finish", NodeUnreachable("n1", "gone"), after=True)
+    answer = cloud.call("user.disk.move", [disk_id, cloud.other_storage])
+    cloud.until(lambda: "finish" in node.calls, "it changed over")
+    node.unreachable = True
+    try:
+        if cloud.call("user.operation.get", [answer["operation_id"]])["state"] != "done":
+            with pytest.raises(NotAbandonable):
+                cloud.call("user.operation.abandon", [answer["operation_id"]])
+    finally:
+        node.unreachable = False
+        node.calls.clear()
+    cloud.done(answer)
+    assert cloud.disk(disk_id)["storage_id"] == cloud.other_storage and cloud.vm(vm_id)["state"] == "running"
+
+
+def test_move_fails(cloud: Disks) -> None:
+    """A copy that QEMU gives up, as on a full target, fails the move; the disk is where it was."""
+    vm_id, disk_id = cloud.running()
+    uuid_ = cloud.vm(vm_id)["uuid"]
+    before, files = cloud.claimed(), cloud.files(cloud.other_storage)
+    cloud.only.hang_jobs = True
+    answer = cloud.call("user.disk.move", [disk_id, cloud.other_storage])
+    cloud.until(lambda: cloud.only.world.domains[uuid_].jobs, "the copy is under way")
+    cloud.only.end_jobs(uuid_)
+    op = cloud.ended(answer["operation_id"])
+    cloud.only.hang_jobs = False
+    assert (op["state"], op["error"]) == ("failed", "hypervisor_error")
+    cloud.settled()
+    assert (cloud.claimed(), cloud.files(cloud.other_storage)) == (before, files)
+    cloud.call("user.operation.retry", [answer["operation_id"]])
+    cloud.done(answer)
+    assert cloud.disk(disk_id)["storage_id"] == cloud.other_storage and cloud.vm(vm_id)["state"] == "running"
+
+
+def test_move_refused(cloud: Disks) -> None:
+    """What cannot move is refused, and claims nothing: to where it lies, under two VMs, where its node has not."""
+    disk_id, image_id = cloud.data()
+    before = cloud.claimed()
+    with pytest.raises(InvalidParameter):
+        cloud.call("user.disk.move", [disk_id, cloud.storage_id])
+    attached = "UPDATE storage_attachment SET state = :state WHERE storage_id = :s"
+    cloud.sql(attached, state="failed", s=cloud.other_storage)
+    with pytest.raises(StorageUnreached):
+        cloud.call("user.disk.move", [disk_id, cloud.other_storage])
+    cloud.sql(attached, state="attached", s=cloud.other_storage)
+    for _ in range(2):
+        cloud.sql("UPDATE storage SET locked = NOT locked WHERE id = :s", s=cloud.other_storage)
+        if cloud.sql("SELECT locked FROM storage WHERE id = :s", s=cloud.other_storage):
+            with pytest.raises(CloudError, match="locked"):
+                cloud.call("user.disk.move", [disk_id, cloud.other_storage])
+    assert cloud.claimed() == before
+    with pytest.raises(CloudError):
+        cloud.call("user.disk.move", [disk_id, cloud.other_storage], account="other")
+
+
+def test_admin_moves(cloud: Disks) -> None:
+    """An administrator moves anybody's disk; it stays theirs."""
+    disk_id, _ = cloud.data()
+    cloud.done(cloud.call("admin.disk.move", [disk_id, cloud.other_storage], account="admin"))
+    assert cloud.disk(disk_id)["storage_id"] == cloud.other_storage
