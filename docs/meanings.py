@@ -23,6 +23,8 @@ MEANINGS = {
     "cluster.cpu_overcommit": "CPUs promised per CPU there, of nodes added from now on",
     "cluster.memory_overcommit": "memory promised per memory there, of nodes added from now on",
     "cluster.storage_overcommit": "bytes promised per byte there, of storages added from now on",
+    "cluster.storage_low_percent": "percent of a storage's capacity: where less is free, what lies in the trash there"
+    " is deleted, oldest first, and administrators are told; 0: never",
     "cluster.vnc_first_port": "first VNC port of nodes added from now on",
     "cluster.vnc_ports": "how many of them; no more VMs can be placed on the node",
     "cluster.public_url": "where people's programs reach it, for consoles; without it that is `listen.rpc`",

@@ -13,6 +13,9 @@ from clm.console.problems import one_line
 SENTENCES: Final = {
     "vm_ended": "VM {name} ended by itself; it is {then} now.",
     "disk_lost": "What was on disk {name} is lost, says an administrator.",
+    "disk_purged": "Disk {name} was deleted from the trash: its storage was running low.",
+    "storage_low": "Storage {name} runs low: {available_bytes} of {capacity_bytes} bytes are free; {purged} disks were"
+    " deleted from its trash.",
     "disk_found": "Disk {name} was lost, and is there again.",
     "vm_moved": "VM {name} was stopped and started again, on another node: its own was emptied.",
     "vm_saved": "VM {name} was saved as image {image_name}, and is gone.",

@@ -103,6 +103,7 @@ def policy_of(settings: Settings) -> ClusterPolicy:
         cpu_overcommit=cluster.cpu_overcommit,
         memory_overcommit=cluster.memory_overcommit,
         storage_overcommit=cluster.storage_overcommit,
+        storage_low_percent=cluster.storage_low_percent,
         vnc_first_port=cluster.vnc_first_port,
         vnc_ports=cluster.vnc_ports,
         staging_dir=staging,

@@ -40,6 +40,7 @@ class ClusterSettings:
     cpu_overcommit: float = 4.0
     memory_overcommit: float = 1.0
     storage_overcommit: float = 4.0
+    storage_low_percent: int = 10
     vnc_first_port: int = 5900
     vnc_ports: int = 1000
     public_url: str = ""  # "": by listen.rpc
@@ -129,6 +130,8 @@ def check_settings(settings: Settings) -> None:
             ip_network(network)
         except ValueError as error:
             problems.append(f"images.networks: {error}")
+    if not 0 <= settings.cluster.storage_low_percent <= 90:
+        problems.append("cluster.storage_low_percent is not between 0 and 90")
     if settings.cluster.public_url and not _is_url(settings.cluster.public_url):
         problems.append("cluster.public_url is no http or https URL without a path")
     problems += settings.guests.problems() + read_known(settings.images.catalogue)[1]

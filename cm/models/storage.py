@@ -54,6 +54,7 @@ class Storage(Base):
     available_bytes: Mapped[int | None]  # what it had left then
     looked_at: Mapped[datetime | None]
     full_since: Mapped[datetime | None]
+    low_since: Mapped[datetime | None]  # less is free than ``cluster.storage_low_percent``; administrators were told
     limit_bytes: Mapped[int] = mapped_column(BigInteger, Computed(LIMIT, persisted=True))
     version: Mapped[Zero]
     created_at: Mapped[Now]

@@ -123,6 +123,11 @@ def choose(
     return max(found, key=lambda s: (s.default, s.priority, s.room_bytes, -s.id), default=None)
 
 
+def low_by(available_bytes: int, capacity_bytes: int, low_percent: int) -> int:
+    """How much is lacking until so much of a storage's capacity is free; 0: nothing, or nothing is known of it."""
+    return max(0, -(-capacity_bytes * low_percent // 100) - available_bytes)
+
+
 def is_full(available_bytes: int, capacity_bytes: int) -> bool:
     """Whether a storage has no room for what guests write to it."""
     return available_bytes < min(ROOM_BYTES, capacity_bytes // 20)

@@ -42,6 +42,7 @@ class ClusterPolicy:
     cpu_overcommit: float = 4.0
     memory_overcommit: float = 1.0
     storage_overcommit: float = 4.0
+    storage_low_percent: int = 10  # of a storage's capacity: where less is free, its trash is deleted; 0: never
     vnc_first_port: int = 5900
     vnc_ports: int = 1000  # per node
     staging_dir: Path = Path("/var/lib/wawel/staging")

@@ -21,6 +21,7 @@ from cm.rpc.vocabulary import DriftKind
 from cm.rules.names import console_of, pool_name, volume_of
 from cm.rules.reconcile import Finding
 from cm.rules.stray import leftover, missing
+from cm.services.clearing import clear
 from cm.services.context import AsyncClusterCall, Services
 from cm.services.lost import note_found
 from cm.store.drift import approved_volumes, record_storage_findings
@@ -128,4 +129,8 @@ async def settle_storage(services: Services, storage_id: int, node_id: int) -> t
     if before.lost & present:
         await database.transact(note_found, storage_id, sorted(before.lost & present))
     await database.transact(record_storage_findings, pool, node_id, findings, KINDS)
+    if deleted:  # which left room
+        usage = await fleet.node(node_id).pools.usage(pool, False)
+    for purged in await database.transact(clear, storage_id, node_id, usage, services.policy.storage_low_percent):
+        log.warn("storage {id} runs low: disk {disk} goes, from the trash", id=storage_id, disk=purged.disk_id)
     return deleted, findings
