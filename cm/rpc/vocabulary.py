@@ -204,6 +204,7 @@ class VolumeUse(StrEnum):
     ROOT_DISK = "root_disk"  # of a VM, with which it goes
     DATA_DISK = "data_disk"  # a disk that somebody made or brought
     SNAPSHOT = "snapshot"  # a point in time, or what only other volumes stand on
+    CACHE = "cache"  # a node's own copy of an image
     TRASH = "trash"
     UNACCOUNTED = "unaccounted"  # by one of our names, and on no record
 

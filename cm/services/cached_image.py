@@ -156,9 +156,19 @@ def forget_copies(session: Session, node_id: int) -> None:
 def evict_spare(session: Session, free: float) -> None:
     """Make room on nodes' own storages, of which less than a share of ``free`` is left."""
     for copy_id in spare_copies(session, free):
-        copy = find_copy(session, copy_id, lock=True)
-        if copy is not None and not copy.needed and copy.state in (CachedState.OK, CachedState.FAILED):
-            begin_evicting(session, copy, account_id=None, cause=Cause(CauseKind.LOOK, str(copy.node_id)))
+        evict_unused(session, copy_id)
+
+
+def evict_unused(session: Session, copy_id: int, cause: Cause | None = None) -> bool:
+    """
+    :param cause: of the operation; None: its node was looked at.
+    :return: False where it is needed now, or gone.
+    """
+    copy = find_copy(session, copy_id, lock=True)
+    if copy is None or copy.needed or copy.state not in (CachedState.OK, CachedState.FAILED):
+        return False
+    begin_evicting(session, copy, account_id=None, cause=cause or Cause(CauseKind.LOOK, str(copy.node_id)))
+    return True
 
 
 # ------------------------------------------------------------------ what administrators ask

@@ -1,9 +1,9 @@
 """
 What is done about a storage that runs low: less of it is really free than ``cluster.storage_low_percent``.
 
-Leftovers of what has ended the pass has deleted already. Then goes what lies in the trash, oldest first, as much as is
-needed; the owners are told, and administrators that the storage runs low. What somebody still holds is never deleted:
-what more is needed only people can decide.
+Leftovers of what has ended the pass has deleted already. Then go, as much as is needed, copies of images that nothing
+stands on, which can come again, and what lies in the trash, oldest first; the owners are told, and administrators that
+the storage runs low. What somebody still holds is never deleted: what more is needed only people can decide.
 """
 
 from __future__ import annotations
@@ -14,10 +14,11 @@ from cm.interfaces.volume import StorageUsage
 from cm.rpc.vocabulary import CauseKind, ImageState
 from cm.rules.cause import Cause
 from cm.rules.storage import low_by
+from cm.services.cached_image import evict_unused
 from cm.services.image import open_delete
 from cm.services.message import tell
 from cm.store.change import record_change
-from cm.store.clearing import Trashed, administrators, trashed_on, write_low
+from cm.store.clearing import Trashed, administrators, copies_on, trashed_on, write_low
 from cm.store.image import find_image, set_state
 
 
@@ -32,6 +33,10 @@ def clear(session: Session, storage_id: int, node_id: int, usage: StorageUsage, 
     if low is None:
         return []
     lacking_bytes -= low.going_bytes
+    cause = Cause(CauseKind.LOOK, str(node_id))
+    for copy_id, bytes in copies_on(session, storage_id) if lacking_bytes > 0 else ():
+        if lacking_bytes > 0 and evict_unused(session, copy_id, cause):
+            lacking_bytes -= bytes
     purged: list[Trashed] = []
     for each in trashed_on(session, storage_id) if lacking_bytes > 0 else ():
         if lacking_bytes <= 0:
@@ -41,7 +46,7 @@ def clear(session: Session, storage_id: int, node_id: int, usage: StorageUsage, 
             continue  # somebody restored it meanwhile
         set_state(session, row.id, ImageState.DELETED)
         record_change(session, "image", row.id, row.account_id)
-        open_delete(session, row, account_id=None, cause=Cause(CauseKind.LOOK, str(node_id)))
+        open_delete(session, row, account_id=None, cause=cause)
         tell(session, (each.account_id,), "info", "disk_purged", {"disk_id": each.disk_id, "name": each.name})
         lacking_bytes -= each.bytes
         purged.append(each)

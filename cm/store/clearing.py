@@ -1,4 +1,4 @@
-"""What of a storage may go when it runs low: what lies in the trash, oldest first."""
+"""What of a storage may go when it runs low: unused copies of images, and what lies in the trash, oldest first."""
 
 from __future__ import annotations
 
@@ -45,11 +45,28 @@ def write_low(session: Session, storage_id: int, low: bool) -> Low | None:
     going = session.scalar(
         text(
             "SELECT coalesce(sum(coalesce(u.allocated_bytes, 0)), 0)::bigint FROM volume u"
-            " JOIN image i ON i.volume_id = u.id WHERE u.storage_id = :id AND i.state = 'deleted'"
+            " WHERE u.storage_id = :id AND (EXISTS (SELECT 1 FROM image i WHERE i.volume_id = u.id"
+            "  AND i.state = 'deleted') OR EXISTS (SELECT 1 FROM cached_image c WHERE c.volume_id = u.id"
+            "  AND c.state = 'evicting'))"
         ),
         {"id": storage_id},
     )
     return Low(row.name, row.low_since is None, int(going or 0))
+
+
+def copies_on(session: Session, storage_id: int) -> Sequence[tuple[int, int]]:
+    """Copies of images that nothing is made from, and what they take; those first that were used longest ago."""
+    found = session.execute(
+        text(
+            "SELECT c.id, coalesce(u.allocated_bytes, 0) AS bytes FROM cached_image c JOIN volume u"
+            " ON u.id = c.volume_id WHERE u.storage_id = :s AND c.state IN ('ok', 'failed')"
+            " AND NOT EXISTS (SELECT 1 FROM volume b WHERE b.backing_id = u.id) AND NOT EXISTS (SELECT 1 FROM"
+            "  operation_object h WHERE h.kind = 'cached_image' AND h.object_id = c.id) ORDER BY c.last_used_at, c.id"
+            " LIMIT 1000"
+        ),
+        {"s": storage_id},
+    )
+    return [(row.id, row.bytes) for row in found]
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,8 @@ from cm.rpc.vocabulary import VolumeUse
 _USE: Final = """CASE WHEN k.trashed_at IS NOT NULL THEN 'trash' WHEN i.kind = 'system' THEN 'system_image'
             WHEN i.kind = 'iso' THEN 'iso_image' WHEN i.id IS NOT NULL THEN 'data_disk'
             WHEN EXISTS (SELECT 1 FROM attachment t WHERE t.disk_id = k.id AND t.delete_with_vm) THEN 'root_disk'
-            WHEN k.id IS NOT NULL THEN 'data_disk' ELSE 'snapshot' END"""
+            WHEN k.id IS NOT NULL THEN 'data_disk'
+            WHEN EXISTS (SELECT 1 FROM cached_image c WHERE c.volume_id = u.id) THEN 'cache' ELSE 'snapshot' END"""
 # A volume of nobody's disk or image is whose the volumes on it are: not asked for, as theirs are counted.
 _COUNTED: Final = f"""
 SELECT {{key}} AS key, {_USE} AS use, count(*) AS many, sum(u.size_bytes)::bigint AS size_bytes,

@@ -20,7 +20,7 @@ from cm.rpc.vocabulary import DiskFormat, StorageKind
 from cm.rules.names import root_volume
 from cm.services.cached_image import NoOwnStorage, StorageOfNode, evict_spare
 from cm.services.saving import StorageNotOnNode
-from support.cloud import MemoryCloud
+from support.cloud import MemoryCloud, run
 
 MIB = 2**20
 IMAGE = 64 * MIB
@@ -225,6 +225,26 @@ def test_room_is_made(cloud: Cluster) -> None:
     kept = {each["image_id"] for each in cloud.admin("system_image.get_cached")}
     assert kept == {images[0], images[2]} and cloud.leaks() == []
     assert cloud.wait(vm["vm_id"], "running")
+
+
+def test_room_is_really_low(cloud: Cluster) -> None:
+    """So they do where little is really free, whatever was promised; what a disk stands on stays."""
+    (first, _), pool = cloud.node_ids, cloud.spec.name
+    next(iter(cloud.memory.values())).volumes.create_empty(pool, "image-2.qcow2", DiskFormat.QCOW2, IMAGE)
+    other = cloud.image("image-2.qcow2", name="image 2")
+    (vm,) = cloud.local(first)
+    (work,) = cloud.admin("system_image.prefetch", image_id=other, node_ids=[first])
+    cloud.over(work["operation_id"])
+    share = cloud.memory[first].world.storages.share(f"wawel-{cloud.own[first]}")
+    run(cloud.manager.reconciler.check_storages)
+    assert len(cloud.copies()) == 2
+    (told,) = cloud.admin("storage.get_statistics", storage_id=cloud.own[first])
+    assert {each["use"]: each["count"] for each in told["uses"]} == {"root_disk": 1, "cache": 2}
+    share.capacity_bytes = sum(volume.allocation_bytes for volume in share.volumes.values()) + 1
+    run(cloud.manager.reconciler.check_storages)
+    cloud.until(lambda: len(cloud.copies()) == 1, "the unused one goes")
+    assert {each["image_id"] for each in cloud.admin("system_image.get_cached")} == {cloud.image_id}
+    assert cloud.wait(vm["vm_id"], "running") and cloud.leaks() == []
 
 
 def test_failed_copy(cloud: Cluster) -> None:
