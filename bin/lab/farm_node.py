@@ -156,6 +156,7 @@ class FarmNode:
         self.block_jobs = _Part("block_jobs", link, world)
         self.networks = _Part("networks", link, world)
         self.streams = _Streams()
+        self.snapshots = _Part("snapshots", link, world)
 
     def open(self) -> NodeInfo:
         return self.hypervisor.info()

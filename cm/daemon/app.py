@@ -106,6 +106,7 @@ def policy_of(settings: Settings) -> ClusterPolicy:
         storage_low_percent=cluster.storage_low_percent,
         vnc_first_port=cluster.vnc_first_port,
         vnc_ports=cluster.vnc_ports,
+        snapshots_per_disk=cluster.snapshots_per_disk,
         staging_dir=staging,
         import_dirs=images.directories,
         import_private_networks=images.private_networks,

@@ -43,6 +43,7 @@ class ClusterSettings:
     storage_low_percent: int = 10
     vnc_first_port: int = 5900
     vnc_ports: int = 1000
+    snapshots_per_disk: int = 16
     public_url: str = ""  # "": by listen.rpc
     workers: bool = True  # whether this process works operations
 
@@ -144,6 +145,7 @@ def check_settings(settings: Settings) -> None:
         "agent_silent_s",
         "hooks_silent_s",
         "doubtful_s",
+        "snapshots_per_disk",
     ):
         if getattr(settings.cluster, what) <= 0:
             problems.append(f"cluster.{what} is not above zero")

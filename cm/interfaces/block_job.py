@@ -85,10 +85,11 @@ class IBlockJobs(Protocol):
         :raises DiskBusy: the disk has another job.
         """
 
-    def pull(self, uuid: str, device: str, limit_bytes_s: int = 0) -> None:
+    def pull(self, uuid: str, device: str, base: DiskSource | None = None, limit_bytes_s: int = 0) -> None:
         """
-        Begin to take into a disk all that lies in the files below it, after which it stands on none. It ends by itself,
-        at once where there are none. Begun already: nothing happens.
+        Begin to take into a disk all that lies in the files between it and ``base``, which it stands on then; without
+        one all that lies below it, after which it stands on none. It ends by itself, at once where there is nothing to
+        take. Begun already: nothing happens.
 
         :raises DiskBusy: the disk has another job.
         """

@@ -183,6 +183,11 @@ class StreamCalls(_Calls):
     upload = _stream(lambda node: node.streams.upload)
 
 
+class SnapshotCalls(_Calls):
+    take = _slow(lambda node: node.snapshots.take)
+    hold = _slow(lambda node: node.snapshots.hold)
+
+
 class NodeCalls(Protocol):
     """One node. Who derives from it has jobs run there."""
 
@@ -213,6 +218,10 @@ class NodeCalls(Protocol):
     @property
     def streams(self) -> StreamCalls:
         return StreamCalls(self)
+
+    @property
+    def snapshots(self) -> SnapshotCalls:
+        return SnapshotCalls(self)
 
     def run(self, job: Job[P, R], /, *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, R]:
         """``job(node, *args)`` as one piece of work there."""

@@ -9,6 +9,7 @@ from cm.interfaces.block_job import IBlockJobs
 from cm.interfaces.disks import IDisks
 from cm.interfaces.hypervisor import IHypervisor, NodeInfo
 from cm.interfaces.network import INetworks
+from cm.interfaces.snapshot import ISnapshots
 from cm.interfaces.stream import IStreams
 from cm.interfaces.volume import IPools, IVolumes
 
@@ -44,6 +45,9 @@ class INode(Protocol):
 
     @property
     def streams(self) -> IStreams: ...
+
+    @property
+    def snapshots(self) -> ISnapshots: ...
 
     def open(self) -> NodeInfo:
         """

@@ -16,6 +16,7 @@ from cm.models.network import AddressPool, NetworkLease, Nic
 from cm.models.node import EnrolmentToken, Node, NodeReport, VncPort
 from cm.models.operation import Operation, OperationObject, Placement, Worker
 from cm.models.record import Audit, Change, Drift, HookEvent, Login, Request, UnknownDomain
+from cm.models.snapshot import Snapshot
 from cm.models.storage import Storage, StorageAttachment
 from cm.models.template import Template
 from cm.models.trust import TrustedKey
@@ -48,6 +49,7 @@ __all__ = [
     "OperationObject",
     "Placement",
     "Request",
+    "Snapshot",
     "Storage",
     "StorageAttachment",
     "Template",

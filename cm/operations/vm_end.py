@@ -25,7 +25,7 @@ from cm.services.evidence import SKEW, record_look, rest_by_evidence
 from cm.services.release import rest_stopped, update_resources
 from cm.services.saving import give_back_image, reserve_image
 from cm.store.change import record_change
-from cm.store.domain import VolumePlan, node_with_disks, root_storage, volume_plans
+from cm.store.domain import VolumePlan, node_with_disks, own_volumes, root_storage, volume_plans
 from cm.store.node import has_hooks
 from cm.store.operation import OperationRow
 from cm.store.operation_object import Objects, others_at_work
@@ -200,16 +200,16 @@ def _node_for(session: Session, row: VMRow) -> int:
     return node_id
 
 
-def _clean_up_facts(session: Session, row: VMRow) -> tuple[VMRow, tuple[VolumePlan, ...], int | None]:
-    volumes = volume_plans(session, row.id)
+def _clean_up_facts(session: Session, row: VMRow) -> tuple[VMRow, tuple[tuple[str, str], ...], int | None]:
+    volumes = own_volumes(session, row.id)
     return row, volumes, _node_for(session, row) if volumes else None
 
 
 @job(Pace.SLOW, POOL_S)
-def delete_volumes(node: INode, volumes: tuple[VolumePlan, ...]) -> None:
-    """On the node's threads."""
-    for plan in volumes:
-        node.volumes.delete(plan.pool, plan.volume)
+def delete_volumes(node: INode, volumes: tuple[tuple[str, str], ...]) -> None:
+    """On the node's threads. :param volumes: pool and name."""
+    for pool, volume in volumes:
+        node.volumes.delete(pool, volume)
 
 
 async def close(work: Work) -> None:

@@ -268,6 +268,22 @@ class DiskBus(StrEnum):
     IDE = "ide"
 
 
+class Freeze(StrEnum):
+    """Whether guests' file systems are frozen while a snapshot is taken; ``AUTO``: where their agent can."""
+
+    AUTO = "auto"
+    YES = "yes"
+    NO = "no"
+
+
+class Consistency(StrEnum):
+    """What a snapshot is as good as: a disk whose power was cut, one that was written out, or one that nobody used."""
+
+    CRASH = "crash"
+    FROZEN = "frozen"
+    OFF = "off"
+
+
 class NicModel(StrEnum):
     VIRTIO = "virtio"
     E1000 = "e1000"

@@ -51,6 +51,7 @@ class Action(StrEnum):
     EDIT = "edit"
     SECRETS = "secrets"  # what its maker handed to the guest
     SAVE = "save"
+    SNAPSHOT = "snapshot"
     DESTROY = "destroy"
     USE = "use"  # make VMs of an image, or attach it
     DELETE = "delete"
@@ -85,12 +86,14 @@ NEEDS: Final[dict[tuple[Shared, Action], Level]] = {
     (Shared.VM, Action.GRANT): Level.OPERATOR,
     (Shared.VM, Action.SECRETS): Level.OWNER,
     (Shared.VM, Action.SAVE): Level.OWNER,
+    (Shared.VM, Action.SNAPSHOT): Level.OWNER,
     (Shared.VM, Action.DESTROY): Level.OWNER,
     (Shared.IMAGE, Action.SEE): Level.USER,
     (Shared.IMAGE, Action.USE): Level.USER,
     (Shared.IMAGE, Action.EDIT): Level.OPERATOR,
     (Shared.IMAGE, Action.GRANT): Level.OPERATOR,
     (Shared.IMAGE, Action.DELETE): Level.OWNER,
+    (Shared.IMAGE, Action.SNAPSHOT): Level.OWNER,
     (Shared.IMAGE, Action.SHARE): Level.OWNER,
 }
 

@@ -25,6 +25,7 @@ _ROOT: Final = "-root"
 _CONSOLE: Final = "-console.log"
 # libvirt's virtlogd gives a full log a number and begins another.
 _ROTATED: Final = re.compile(rf"{re.escape(_CONSOLE)}\.[0-9]{{1,3}}")
+_HOLDER: Final = re.compile(f"merge-({_NUMBER})")
 # The pool of consoles' logs, one on each node: no storage's, a directory of the node's own. libvirt, its log daemon and
 # their AppArmor profiles write below /var/log/libvirt; in a directory of ours no logrotate of theirs takes the files.
 CONSOLE_POOL: Final = "wawel-console"
@@ -40,6 +41,17 @@ def domain_name(vm_id: int) -> str:
 def vm_of_domain(name: str) -> int | None:
     """The number of the VM whose domain has this name; None: nobody's of ours."""
     found = _DOMAIN.fullmatch(name)
+    return int(found[1]) if found else None
+
+
+def holder_name(operation_id: int) -> str:
+    """The domain that holds disks, without a guest, for an operation that works on what they stand on."""
+    return f"merge-{operation_id}"
+
+
+def operation_of_holder(name: str) -> int | None:
+    """The operation that a domain holds disks for; None: it is none of these."""
+    found = _HOLDER.fullmatch(name)
     return int(found[1]) if found else None
 
 
@@ -155,6 +167,16 @@ def moved_volume(name: str, key: UUID, ending: str) -> str:
 def unmade_volume(uuid: UUID | str) -> str:
     """An image's volume while nothing was written to it, nor is known of what it will hold."""
     return str(VolumeName(VolumeKind.IMAGE, str(uuid), _UNMADE))
+
+
+def layer_volume(kind: VolumeKind, uuid: UUID | str, key: UUID) -> str:
+    """
+    What a disk is written to since a snapshot of it, or since it was taken back to one.
+
+    :param kind: with ``uuid``: whose it is. A VM's own disk is the VM's, one of the catalogue its entry's.
+    :param key: a new one.
+    """
+    return str(VolumeName(kind, str(uuid), f"-{key.hex[:12]}.qcow2"))
 
 
 def is_unmade(volume: str) -> bool:

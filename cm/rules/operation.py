@@ -32,6 +32,9 @@ class OperationKind(StrEnum):
     DISK_COPY = "disk_copy"
     DISK_MOVE = "disk_move"
     VOLUME_DELETE = "volume_delete"
+    SNAPSHOT_CREATE = "snapshot_create"
+    SNAPSHOT_REVERT = "snapshot_revert"
+    SNAPSHOT_DELETE = "snapshot_delete"
     STORAGE_ATTACH = "storage_attach"
     IMAGE_CACHE = "image_cache"
     NODE_EVACUATE = "node_evacuate"
@@ -44,6 +47,7 @@ class ObjectKind(StrEnum):
     IMAGE = "image"
     DISK = "disk"
     VOLUME = "volume"
+    SNAPSHOT = "snapshot"
     NODE = "node"
     STORAGE = "storage"
     ATTACHMENT = "attachment"  # of a storage to a node
@@ -283,6 +287,31 @@ SPECS: Final[dict[OperationKind, KindSpec]] = {
         failed="A volume that nothing needs could not be deleted from storage {storage_id}",
         abandoned="what it claims goes back, the volume is left where it may be",
         patient=True,
+    ),
+    # Of the VM that has the disks attached, if one has.
+    OperationKind.SNAPSHOT_CREATE: KindSpec(
+        holds=(_O.VM, _O.DISK, _O.SNAPSHOT),
+        action=Action.SNAPSHOT,
+        seconds=600,
+        failed="A snapshot could not be taken",
+        abandoned="the snapshot is deleted",
+        allowed=frozenset({_V.RUNNING, _V.PAUSED, _V.STOPPED, _V.ERROR}),
+    ),
+    OperationKind.SNAPSHOT_REVERT: KindSpec(
+        holds=(_O.VM, _O.DISK, _O.SNAPSHOT),
+        action=Action.SNAPSHOT,
+        seconds=3600,
+        failed="A disk could not be taken back to a snapshot",
+        abandoned="the disk is as it was, or taken back; what is left over goes with the next work on it",
+        allowed=frozenset({_V.STOPPED}),
+    ),
+    OperationKind.SNAPSHOT_DELETE: KindSpec(
+        holds=(_O.VM, _O.DISK, _O.SNAPSHOT),
+        action=Action.SNAPSHOT,
+        seconds=86_400,
+        failed="A snapshot could not be deleted",
+        abandoned="the snapshot stays, and can be deleted again",
+        allowed=frozenset({_V.RUNNING, _V.PAUSED, _V.STOPPED, _V.ERROR}),
     ),
     OperationKind.STORAGE_ATTACH: KindSpec(
         holds=(_O.ATTACHMENT,),

@@ -61,6 +61,7 @@ from cm.store.disk_bytes import (
 from cm.store.image import show_image, users_of
 from cm.store.operation import OperationRow, open_operation
 from cm.store.operation_object import Objects, find_holder
+from cm.store.snapshot import snapshot_of_image
 from cm.store.storage import get_storage
 from cm.store.vm import VMRow, get_vm, render_vm
 
@@ -382,5 +383,8 @@ def _check_convertible(session: Session, image_id: int, state: ImageState) -> No
         raise InUse("image", image_id, vms(users))
     if image_is_stood_on(session, image_id):
         raise InUse("image", image_id, "what is made from it")
+    snapshot_id = snapshot_of_image(session, image_id)
+    if snapshot_id is not None:
+        raise InUse("image", image_id, f"its snapshot {snapshot_id}")
     if find_holder(session, ObjectKind.IMAGE, image_id) is not None:
         raise WrongImageState(image_id, "busy", "no other operation under way")

@@ -55,6 +55,7 @@ from cm.store.image import (
 )
 from cm.store.image_claim import close_image
 from cm.store.operation import open_operation
+from cm.store.snapshot import snapshot_of_image
 from cm.store.upload import delete_upload
 
 _LOWER: Final = "it must be lower-case letters, digits, _ and -, a letter first"
@@ -302,7 +303,7 @@ def delete(caller: ClusterCall, row: ImageRow) -> ImageWork:
         ``FOR KEY SHARE``; the VM is seen here, or the deletion there.
     Its copies on nodes' own storages go, too, each by an operation of its own.
 
-    :raises InUse: live VMs need it.
+    :raises InUse: live VMs need it, or it has snapshots.
     :raises WrongImageState: it is being made (give that operation up instead), or deleted already.
     """
     session, image_id = caller.session, row.id
@@ -311,6 +312,9 @@ def delete(caller: ClusterCall, row: ImageRow) -> ImageWork:
     users = users_of(session, image_id)
     if users:
         raise InUse("image", image_id, vms(users))
+    snapshot_id = snapshot_of_image(session, image_id)
+    if snapshot_id is not None:
+        raise InUse("image", image_id, f"its snapshot {snapshot_id}")
     set_state(session, image_id, ImageState.DELETED)
     forget_image(session, image_id, caller.cause)
     delete_upload(session, image_id)  # of one that is still coming; its file is swept up

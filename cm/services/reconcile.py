@@ -10,6 +10,7 @@ from twisted.logger import Logger
 from cm.rpc.errors import CloudError, DeadlineExceeded, NodeBusy, NodeUnreachable, ObjectNotFound, Overloaded
 from cm.rpc.vocabulary import Doubt, DriftKind, VMId
 from cm.rules.host import Host
+from cm.rules.names import operation_of_holder
 from cm.rules.reconcile import NOTHING, Discard, DomainFound, Placed, Plan, plan
 from cm.services.context import ClusterPolicy, Services
 from cm.services.evidence import record_look
@@ -17,6 +18,7 @@ from cm.services.health import doubt_missing, doubt_silent, judge
 from cm.services.host import recognise, seen_host
 from cm.services.unknown import look_at_unknown
 from cm.store.drift import record_findings
+from cm.store.operation import open_ones
 from cm.store.reconcile import Recorded, record_node, recorded, whose, write_passed
 from cm.store.unknown import UnknownSeen, record_unknown
 
@@ -55,6 +57,11 @@ async def run_pass(
         return None
     except ObjectNotFound:
         return None
+    held = {number: d for d in domains if (number := operation_of_holder(d.name)) is not None}
+    if held:
+        domains = [d for d in domains if d not in held.values()]
+        for operation_id in held.keys() - await database.read(open_ones, list(held)):
+            await _discard(services, node_id, Discard(held[operation_id].uuid, held[operation_id].name))
     strange = {d.uuid for d in domains} - {record.uuid for record in records}
     closed: dict[str, VMId] = {}
     elsewhere: dict[str, Placed] = {}
@@ -109,7 +116,7 @@ def _record_silence(session: Session, node_id: int, reason: str, policy: Cluster
 
 
 async def _discard(services: Services, node_id: int, leftover: Discard) -> None:
-    log.warn("node {node_id}: domain {name} of a destroyed VM is discarded", node_id=node_id, name=leftover.name)
+    log.warn("node {node_id}: domain {name} is left over and discarded", node_id=node_id, name=leftover.name)
     try:
         await services.fleet.node(node_id).hypervisor.destroy(leftover.uuid)
         await services.fleet.node(node_id).hypervisor.undefine(leftover.uuid)

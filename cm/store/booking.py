@@ -156,8 +156,13 @@ WITH attached AS (
     DELETE FROM attachment WHERE vm_id = :id RETURNING disk_id, delete_with_vm
 ), disks AS (
     DELETE FROM disk WHERE id = ANY(ARRAY(SELECT disk_id FROM attached WHERE delete_with_vm)) RETURNING volume_id
+), snapshots AS (
+    DELETE FROM snapshot WHERE disk_id = ANY(ARRAY(SELECT disk_id FROM attached WHERE delete_with_vm))
+    RETURNING volume_id, spare_id
 ), volumes AS (
-    DELETE FROM volume WHERE id = ANY(ARRAY(SELECT volume_id FROM disks)) RETURNING storage_id, claimed_bytes
+    DELETE FROM volume WHERE id = ANY(ARRAY(SELECT volume_id FROM disks UNION ALL SELECT volume_id FROM snapshots
+                                            UNION ALL SELECT spare_id FROM snapshots))
+    RETURNING storage_id, claimed_bytes
 ), leases AS (
     UPDATE network_lease SET nic_id = NULL WHERE nic_id = ANY(ARRAY(SELECT id FROM nic WHERE vm_id = :id))
 ), nics AS (

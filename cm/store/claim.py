@@ -331,6 +331,12 @@ def take_target(session: Session, vm_id: int) -> int | None:
     return node_id
 
 
+# The volumes of snapshots, each once, and whose they are.
+OF_SNAPSHOTS = """
+SELECT s.volume_id, k.account_id FROM snapshot s JOIN disk k ON k.id = s.disk_id
+ UNION SELECT s.spare_id, k.account_id FROM snapshot s JOIN disk k ON k.id = s.disk_id WHERE s.spare_id IS NOT NULL
+"""
+
 # Holders are looked for among the live: to join the closed ones reads all of them, where there are millions.
 LEAKS = text(
     f"""
@@ -341,8 +347,10 @@ SELECT 'account ' || a.login AS subject, 'counted ' || used_cpu || ' CPUs ' || u
   FROM account a
   LEFT JOIN (SELECT account_id, sum(cpu) AS cpu, sum(memory_mib) AS memory, count(*) AS vms FROM vm
               WHERE closed_at IS NULL GROUP BY account_id) l ON l.account_id = a.id
-  LEFT JOIN (SELECT coalesce(i.account_id, k.account_id) AS account_id, sum(ceil(u.claimed_bytes / 1048576.0)) AS mib
+  LEFT JOIN (SELECT coalesce(i.account_id, k.account_id, p.account_id) AS account_id,
+                    sum(ceil(u.claimed_bytes / 1048576.0)) AS mib
                FROM volume u LEFT JOIN image i ON i.volume_id = u.id LEFT JOIN disk k ON k.volume_id = u.id
+               LEFT JOIN ({OF_SNAPSHOTS}) p ON p.volume_id = u.id
               GROUP BY 1) d ON d.account_id = a.id
  WHERE (used_cpu, used_memory_mib, used_vms, used_storage_mib)
        <> (coalesce(l.cpu, 0), coalesce(l.memory, 0), coalesce(l.vms, 0), coalesce(d.mib, 0))
@@ -397,9 +405,10 @@ UNION ALL
 SELECT 'disk ' || k.id, 'neither attached nor in the catalogue'
   FROM disk k WHERE k.image_id IS NULL AND NOT EXISTS (SELECT 1 FROM attachment t WHERE t.disk_id = k.id)
 UNION ALL
-SELECT 'volume ' || u.name, 'of no disk and no image'
+SELECT 'volume ' || u.name, 'of no disk, no snapshot and no image'
   FROM volume u WHERE NOT EXISTS (SELECT 1 FROM disk k WHERE k.volume_id = u.id)
    AND NOT EXISTS (SELECT 1 FROM image i WHERE i.volume_id = u.id)
+   AND NOT EXISTS (SELECT 1 FROM snapshot s WHERE u.id IN (s.volume_id, s.spare_id))
    AND NOT EXISTS (SELECT 1 FROM cached_image c WHERE c.volume_id = u.id)
    AND NOT EXISTS (SELECT 1 FROM operation_object h WHERE h.kind = 'volume' AND h.object_id = u.id)
 UNION ALL

@@ -25,7 +25,7 @@ from cm.store.change import record_change
 from cm.store.rendered import Rendered, rendered
 
 _NAME: Final = "coalesce(nullif(k.name, ''), i.name, (SELECT v.name FROM attachment t JOIN vm v ON v.id = t.vm_id"
-_NAME_SQL: Final = f"{_NAME} WHERE t.disk_id = k.id ORDER BY t.vm_id LIMIT 1), '')"
+DISK_NAME: Final = f"{_NAME} WHERE t.disk_id = k.id ORDER BY t.vm_id LIMIT 1), '')"
 _STATE: Final = (
     "CASE WHEN u.lost_at IS NOT NULL THEN 'lost'"
     " WHEN i.state IN ('adding', 'failed', 'deleted') THEN i.state WHEN k.trashed_at IS NOT NULL THEN 'trashed'"
@@ -66,7 +66,7 @@ class DiskFacts:
 _FIND = Prepared(
     "find_disk",
     f"""
-SELECT k.id, k.uuid::text AS uuid, k.account_id, coalesce(i.kind, 'vm') AS kind, {_NAME_SQL} AS name, k.image_id,
+SELECT k.id, k.uuid::text AS uuid, k.account_id, coalesce(i.kind, 'vm') AS kind, {DISK_NAME} AS name, k.image_id,
        u.id AS volume_id, u.storage_id, u.name AS volume, u.format, u.mode, u.backing_id, u.size_bytes,
        u.claimed_bytes, u.made, {_STATE} AS state, k.trashed_at, k.version + coalesce(i.version, 0) AS version
   FROM disk k JOIN volume u ON u.id = k.volume_id LEFT JOIN image i ON i.id = k.image_id WHERE k.id = :id
@@ -77,8 +77,7 @@ _LOCK_IMAGE = text(
     " FOR UPDATE OF i FOR NO KEY UPDATE OF u"
 )
 _LOCK = text(
-    "SELECT 1 FROM volume u JOIN disk k ON k.volume_id = u.id WHERE k.id = :id"
-    " FOR NO KEY UPDATE OF u FOR UPDATE OF k"
+    "SELECT 1 FROM volume u JOIN disk k ON k.volume_id = u.id WHERE k.id = :id FOR NO KEY UPDATE OF u FOR UPDATE OF k"
 )
 
 
@@ -131,9 +130,7 @@ def touch_disk(session: Session, disk_id: int, event: str = "change") -> None:
 
 # ------------------------------------------------------------------ who sees one
 
-_VM_LEVELS: Final = (
-    f"(SELECT json_agg(g.level) FROM acl g WHERE g.kind = 'vm' AND g.object_id = v.id AND {FOR_CALLER})"
-)
+_VM_LEVELS: Final = f"(SELECT json_agg(g.level) FROM acl g WHERE g.kind = 'vm' AND g.object_id = v.id AND {FOR_CALLER})"
 _THROUGH = Prepared(
     "levels_through_vms",
     f"""
@@ -159,7 +156,7 @@ def levels_through_vms(session: Session, person: Person, disk_id: int) -> Sequen
 
 # ------------------------------------------------------------------ as it is shown
 
-_COLUMNS: Final = f"""k.id AS disk_id, k.uuid::text AS uuid, coalesce(i.kind, 'vm') AS kind, {_NAME_SQL} AS name,
+_COLUMNS: Final = f"""k.id AS disk_id, k.uuid::text AS uuid, coalesce(i.kind, 'vm') AS kind, {DISK_NAME} AS name,
        coalesce(nullif(k.description, ''), i.description, '') AS description, k.account_id AS user_id,
        w.login AS user_login, k.image_id, u.storage_id, s.name AS storage_name, u.format, u.size_bytes,
        u.claimed_bytes, u.allocated_bytes, {_STATE} AS state, coalesce(i.error, '') AS error,
@@ -168,9 +165,7 @@ _FROM: Final = (
     "disk k JOIN volume u ON u.id = k.volume_id JOIN storage s ON s.id = u.storage_id"
     " JOIN account w ON w.id = k.account_id LEFT JOIN image i ON i.id = k.image_id"
 )
-_FEED = Prepared(
-    "feed_disk", f"SELECT {_COLUMNS}, k.id AS _id, false AS _gone FROM {_FROM} WHERE k.id = ANY(:ids)"
-)
+_FEED = Prepared("feed_disk", f"SELECT {_COLUMNS}, k.id AS _id, false AS _gone FROM {_FROM} WHERE k.id = ANY(:ids)")
 
 
 def render_disks(session: Session, ids: list[int]) -> Mapping[int, Rendered]:

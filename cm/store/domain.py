@@ -129,6 +129,22 @@ def volume_plans(session: Session, vm_id: int) -> tuple[VolumePlan, ...]:
     return plans_of(disks_of(session, vm_id))
 
 
+_OWN = Prepared(
+    "own_volumes",
+    """
+SELECT u.storage_id, u.name, min(a.number) AS number
+  FROM attachment a JOIN disk k ON k.id = a.disk_id LEFT JOIN snapshot s ON s.disk_id = k.id
+  CROSS JOIN LATERAL unnest(ARRAY[k.volume_id, s.volume_id, s.spare_id]) AS x (id) JOIN volume u ON u.id = x.id
+ WHERE a.vm_id = :id AND a.delete_with_vm GROUP BY u.id ORDER BY number, u.id
+""",
+)
+
+
+def own_volumes(session: Session, vm_id: int) -> tuple[tuple[str, str], ...]:
+    """Pool and name of all that lies on storages of a VM's own disks, snapshots too; the root disk's is first."""
+    return tuple((pool_name(row.storage_id), row.name) for row in _OWN(session, id=vm_id))
+
+
 _PLACED = Prepared(
     "placed_vm",
     "SELECT v.uuid::text AS uuid, v.name, v.cpu, v.memory_mib, v.vnc_enabled, n.address, p.port, i.video_device"

@@ -194,3 +194,11 @@ def count_running(session: Session) -> dict[int | None, int]:
         )
     )
     return {row.node_id: int(row.number) for row in found}
+
+
+def open_ones(session: Session, operation_ids: Sequence[int]) -> set[int]:
+    """Of operations those that have not ended."""
+    found = session.scalars(
+        text(f"SELECT id FROM operation WHERE id = ANY(:ids) AND {is_open()}"), {"ids": list(operation_ids)}
+    )
+    return set(found)

@@ -69,7 +69,9 @@ class Held(NamedTuple):
 def held(kind: OperationKind, objects: Objects) -> Held:
     """:raises ValueError: a kind's operation was given more or other objects than it is about."""
     spec = SPECS[kind]
-    if {*objects} != {*spec.holds, *spec.shares}:
+    about = {*spec.holds, *spec.shares}
+    # A disk may be attached to no VM.
+    if {*objects} != about and not (ObjectKind.DISK in about and {*objects} == about - {ObjectKind.VM}):
         raise ValueError(f"{kind} is about {[*spec.holds, *spec.shares]}, not {[*objects]}")
     rows = [
         {"kind": noun, "object_id": number, "exclusive": noun in spec.holds}

@@ -13,25 +13,27 @@ from sqlalchemy.orm import Session
 from cm.results.statistics import AccountStatistics, StorageStatistics, VolumeCount
 from cm.rpc.errors import ObjectNotFound
 from cm.rpc.vocabulary import VolumeUse
+from cm.store.claim import OF_SNAPSHOTS
 
 _USE: Final = """CASE WHEN k.trashed_at IS NOT NULL THEN 'trash' WHEN i.kind = 'system' THEN 'system_image'
             WHEN i.kind = 'iso' THEN 'iso_image' WHEN i.id IS NOT NULL THEN 'data_disk'
             WHEN EXISTS (SELECT 1 FROM attachment t WHERE t.disk_id = k.id AND t.delete_with_vm) THEN 'root_disk'
             WHEN k.id IS NOT NULL THEN 'data_disk'
             WHEN EXISTS (SELECT 1 FROM cached_image c WHERE c.volume_id = u.id) THEN 'cache' ELSE 'snapshot' END"""
-# A volume of nobody's disk or image is whose the volumes on it are: not asked for, as theirs are counted.
 _COUNTED: Final = f"""
 SELECT {{key}} AS key, {_USE} AS use, count(*) AS many, sum(u.size_bytes)::bigint AS size_bytes,
        sum(u.claimed_bytes)::bigint AS claimed_bytes, coalesce(sum(u.allocated_bytes), 0)::bigint AS allocated_bytes
   FROM volume u LEFT JOIN disk k ON k.volume_id = u.id LEFT JOIN image i ON i.volume_id = u.id
+  LEFT JOIN ({OF_SNAPSHOTS}) p ON p.volume_id = u.id
  WHERE {{where}} GROUP BY 1, 2
 """
 _BY_STORAGE: Final = text(_COUNTED.format(key="u.storage_id", where="u.storage_id = ANY(:ids)"))
 _BY_ACCOUNT: Final = text(
     _COUNTED.format(
-        key="coalesce(i.account_id, k.account_id)",
+        key="coalesce(i.account_id, k.account_id, p.account_id)",
         where="u.id IN (SELECT volume_id FROM disk WHERE account_id = :id"
-        " UNION SELECT volume_id FROM image WHERE account_id = :id AND volume_id IS NOT NULL)",
+        " UNION SELECT volume_id FROM image WHERE account_id = :id AND volume_id IS NOT NULL"
+        f" UNION SELECT x.volume_id FROM ({OF_SNAPSHOTS}) x WHERE x.account_id = :id)",
     )
 )
 _UNACCOUNTED: Final = text(

@@ -33,6 +33,9 @@ def expected(session: Session, storage_id: int) -> Expected:
             " WHERE u.storage_id = :s AND i.state IN ('ok', 'trashed') AND u.lost_at IS NULL"
             " UNION ALL SELECT u.name FROM volume u JOIN cached_image c ON c.volume_id = u.id"
             " WHERE u.storage_id = :s AND c.state = 'ok' AND u.lost_at IS NULL"
+            " UNION ALL SELECT u.name FROM volume u JOIN snapshot s ON s.volume_id = u.id WHERE u.storage_id = :s"
+            " AND u.made AND u.lost_at IS NULL AND NOT EXISTS (SELECT 1 FROM operation_object h WHERE h.kind = 'disk'"
+            "  AND h.object_id = s.disk_id)"
         ),
         {"s": storage_id},
     )

@@ -115,6 +115,7 @@ class BlockJobsContract(OnStorage):
             lambda: holder.block_jobs.copy(guest, "vda", other.source, DiskFormat.RAW),
             lambda: holder.block_jobs.commit(guest, "vda", base),
             lambda: holder.block_jobs.pull(guest, "vda"),
+            lambda: holder.block_jobs.pull(guest, "vda", base),
         )
         for ask in asks:
             with pytest.raises(DiskBusy):
@@ -176,6 +177,17 @@ class BlockJobsContract(OnStorage):
         found = {volume.name: volume.capacity_bytes for volume in holder.volumes.list_all(spec.name)}
         assert (found["top.qcow2"], found["middle.qcow2"]) == (2 * SIZE, SIZE)
         holder.hypervisor.start(guest)
+
+    def test_pull_base(self, holder: INode, spec: StorageSpec, guest: str) -> None:
+        """A disk takes in what lies between it and another file, which it stands on from then on; no other is taken."""
+        base, other = (holder.volumes.source(spec.name, name) for name in ("base.raw", "other.raw"))
+        with pytest.raises(InvalidParameter):
+            holder.block_jobs.pull(guest, "vda", other)
+        for _ in range(2):
+            holder.block_jobs.pull(guest, "vda", base)
+            self.look_until(holder, guest, lambda seen: seen.state == BlockJobState.NONE)
+            assert self.stands_on(holder, guest) == ["top.qcow2", "base.raw"]
+        assert holder.volumes.find(spec.name, "middle.qcow2") is not None
 
     def test_off(self, holder: INode, spec: StorageSpec, guest: str) -> None:
         """A job ends with its domain, which keeps its disk; what is off or absent has none."""

@@ -173,9 +173,7 @@ class VolumesContract(OnStorage):
             assert sorted(v.name for v in holder.volumes.list_all(other.name)) == [f"copy.{form}" for form in formats]
             assert sorted(v.name for v in holder.volumes.list_all(spec.name)) == [f"base.{form}" for form in formats]
             with pytest.raises(VolumeNotFound):
-                holder.volumes.create_copy(
-                    other.name, "none.raw", "copy.raw", DiskFormat.RAW, source_storage=spec.name
-                )
+                holder.volumes.create_copy(other.name, "none.raw", "copy.raw", DiskFormat.RAW, source_storage=spec.name)
         finally:
             for each in holder.volumes.list_all(other.name):
                 holder.volumes.delete(other.name, each.name)

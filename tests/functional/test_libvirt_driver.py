@@ -25,6 +25,7 @@ from lab import guests, image
 from lab.hosts import Host, Lab
 from tests.contract.hypervisor import HypervisorContract, domain_spec, eventually
 from tests.contract.networks import NetworkContract, network_spec
+from tests.contract.snapshots import SnapshotsContract
 from tests.contract.streams import Joined, StreamsContract
 from tests.support.qemu import OnQemu, QemuTests, answers
 from tests.support.rfb import RFBRefused, RFBViewer
@@ -41,6 +42,10 @@ class TestQemuNetwork(OnQemu, NetworkContract):
 
 
 class TestQemuStreams(OnQemu, StreamsContract):
+    pass
+
+
+class TestQemuSnapshots(OnQemu, SnapshotsContract):
     pass
 
 

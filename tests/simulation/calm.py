@@ -20,10 +20,11 @@ TAKES_S: Final = {
     "vm_resume": 2.0, "vm_vnc": 2.0, "image_delete": 3.0, "image_import": 3.0, "storage_attach": 3.0,
     "image_cache": 5.0,
     "vm_save_and_shutdown": 150.0, "vm_shutdown": 150.0, "vm_move": 10.0, "node_evacuate": 60.0,
+    "snapshot_create": 4.0, "snapshot_revert": 4.0, "snapshot_delete": 12.0,
 }  # fmt: skip
 ANSWERED_S: Final = 2.0  # what a call takes
 ANSWER: Final = "answer"
-MAY_FAIL: Final = frozenset({"guest_ignored"})
+MAY_FAIL: Final = frozenset({"guest_ignored", "guest_not_frozen"})
 # A call may meet a VM that is busy, or not as its caller thought; nothing else.
 MAY_BE_TOLD: Final = frozenset(
     {
@@ -32,6 +33,7 @@ MAY_BE_TOLD: Final = frozenset(
         "owner_blocked", "not_authenticated", "drift_not_applicable", "cannot_adopt", "storage_locked", "no_capacity",
         "storage_draining", "name_taken", "network_overlaps", "no_free_address", "token_refused", "invalid_parameter",
         "group_wrong_membership", "group_leader_stays", "group_not_leader", "group_limit",
+        "disk_held", "disk_wrong_state", "too_many_snapshots",
     }
 )  # fmt: skip
 

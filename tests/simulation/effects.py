@@ -13,10 +13,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 from simulation import judge
 from simulation.beginning import ELSEWHERE
+from simulation.points import Held
 from simulation.simulation import EPOCH
 from simulation.tickets import REMOTES
 
 if TYPE_CHECKING:
+    from cm.drivers.memory.node import MemoryNode
     from simulation.simulation import Simulation
     from simulation.workload import Workload
     from simulation.world import Node
@@ -34,6 +36,7 @@ EXPECTED: Final = (
     "storage_attach", "storage_detach", "node_evacuate", "retried", "abandoned",
     "vm_create local", "image_cache copy", "image_cache evict", "vm_create elsewhere", "node added", "node taken out",
     "disk_grow", "disk_copy", "disk_move", "volume_delete",
+    "snapshot_create", "snapshot_revert", "snapshot_delete", "snapshots compared", "reverts compared",
 )  # fmt: skip
 
 # A VM's disks, as they lie on storages.
@@ -52,14 +55,17 @@ class Effects:
     def __init__(self, simulation: Simulation) -> None:
         self.simulation = simulation
         self.disks: dict[str, bytes] = {}
+        self.held = Held(simulation)
         self.did: dict[tuple[str, str], list[float]] = defaultdict(list)  # (method, uuid): when
         self.ends: list[tuple[float, str]] = []
         self.counted: Counter[str] = Counter()
 
     # ------------------------------------------------------------------ what happens
 
-    def called(self, method: str, args: tuple[Any, ...]) -> None:
+    def called(self, method: str, args: tuple[Any, ...], memory: MemoryNode) -> None:
         """A call took effect on a node."""
+        if method == "take":
+            self.held.taken(memory.world.storages, args)
         if method in PRESSED.values() or method == "set_vnc":
             self.did[method, str(args[0])].append(self.simulation.unix_s())
 
@@ -97,8 +103,12 @@ class Effects:
             if image is not None and content != image.content:
                 self.simulation.break_invariant(f"VM {uuid} starts from something else than its image")
             self.disks[uuid] = content
-        elif content != known:
+        elif content != known and self.held.taken_back(uuid, content):
+            self.disks[uuid] = content
+            self.counted["reverts compared"] += 1
+        elif content != known and not self.simulation.excuses.holds("volume deleted", f"vm-{uuid}-root.qcow2"):
             self.simulation.break_invariant(f"VM {uuid} starts with a disk that is not as its guest left it")
+        self.held.written.setdefault(uuid, set()).add(content)
 
     def writes(self, node: Node, uuid: str, launch: int) -> None:
         """A guest writes to its disk, what nobody else does."""
@@ -109,12 +119,14 @@ class Effects:
             written = f"{uuid[:8]}/{launch};".encode()
             volume.content += written
             self.disks[uuid] += written
+            self.held.written.setdefault(uuid, set()).add(self.disks[uuid])
 
     # ------------------------------------------------------------------ at rest
 
     def at_rest(self, workload: Workload) -> list[str]:
         return [
             *self._saved(),
+            *self.held.compared(),
             *self._pressed(),
             *self._ended(),
             *self.definitions(),

@@ -108,6 +108,8 @@ class Haste(Chores):
         params: dict[str, Any] = {"vm_ids": [vm_id]} if view.endswith(("destroy", "reset")) else {"vm_id": vm_id}
         if view.endswith("save_and_shutdown"):
             params |= {"name": f"taken{len(self.asks)}", "description": ""}
+        elif view.endswith("create_snapshot"):
+            params["name"] = f"taken{len(self.asks)}"
         elif view.endswith("edit"):
             params["description"] = f"by {login}, {len(self.asks)}"
         self.ask(login, view, reading="get_" in view, **params)

@@ -169,6 +169,12 @@ def _volumes(simulation: Simulation) -> list[str]:
         " JOIN disk k ON k.id = a.disk_id JOIN volume u ON u.id = k.volume_id WHERE a.delete_with_vm"
     )
     may = {row.volume for row in disks} | {row.volume for row in images if row.state == "adding"}
+    for row in simulation.sql(
+        "SELECT u.name AS volume, u.made, p.name AS spare FROM snapshot s JOIN volume u ON u.id = s.volume_id"
+        " LEFT JOIN volume p ON p.id = s.spare_id"
+    ):
+        names |= {row.volume} if row.made and not simulation.excuses.holds("volume deleted", row.volume) else set()
+        may |= {row.volume, row.spare}
     ledger = {
         row.subject.rpartition("/")[2]
         for row in simulation.sql("SELECT subject FROM drift WHERE closed_at IS NULL AND kind LIKE '%volume'")

@@ -180,6 +180,30 @@ def _new_local(simulation: Simulation) -> dict[str, Any]:
     return {**_new(simulation), **image, "local_disk": True}
 
 
+def _to_snap(simulation: Simulation) -> dict[str, Any]:
+    """A running VM's disk."""
+    vm_id = _vm(simulation)
+    row = simulation.sql("SELECT disk_id FROM attachment WHERE vm_id = :v AND number = 0", v=vm_id)[0]
+    return {"disk_id": row.disk_id, "name": "walked"}
+
+
+def _snapped(simulation: Simulation, count: int = 1, stop: bool = False) -> dict[str, Any]:
+    """So many snapshots of a VM's disk, between which its guest writes; the first of them."""
+    params, ids = _to_snap(simulation), []
+    for _ in range(count):
+        made = simulation.call("user.disk.create_snapshot", params, login="ann")
+        _settle(simulation)
+        ids += made["snapshot_ids"]
+        for node in simulation.nodes:
+            for uuid in node.running():
+                simulation.effects.writes(node, uuid, len(ids))
+    if stop:
+        row = simulation.sql("SELECT vm_id FROM attachment WHERE disk_id = :d", d=params["disk_id"])[0]
+        simulation.call("user.vm.stop", {"vm_id": row.vm_id}, login="ann")
+        _settle(simulation)
+    return {"snapshot_id": ids[0]}
+
+
 # ------------------------------------------------------------------ what must hold in the end
 
 
@@ -239,6 +263,52 @@ def _disk_moved(simulation: Simulation, answer: Any) -> Iterable[str]:
         yield f"the disk holds {there[row.name].content!r:.60}, on {there[row.name].base}"
     if any(name.startswith("vm-") and "console" not in name for name in simulation.share.volumes):
         yield f"something is left where it was: {sorted(simulation.share.volumes)}"
+
+
+def _snap(simulation: Simulation, answer: Any) -> Iterable[str]:
+    """The snapshot is taken, and its domain writes to what stands on it."""
+    (snapshot_id,) = answer["snapshot_ids"]
+    row = simulation.sql(
+        "SELECT s.consistency, s.spare_id, b.id = s.volume_id AS above FROM snapshot s JOIN disk k ON k.id = s.disk_id"
+        " JOIN volume c ON c.id = k.volume_id LEFT JOIN volume b ON b.id = c.backing_id WHERE s.id = :i",
+        i=snapshot_id,
+    )
+    if [tuple(each)[1:] for each in row] != [(None, True)] or row[0].consistency is None:
+        yield f"the snapshot is {[tuple(each) for each in row]}"
+    yield from simulation.effects.held.compared()
+    yield from simulation.effects.definitions()
+
+
+def _unsnapped(simulation: Simulation, answer: Any) -> Iterable[str]:
+    """It is gone, and the disk has what it had; no domain is left that held it."""
+    for snapshot_id in answer["snapshot_ids"]:
+        if simulation.sql("SELECT 1 FROM snapshot WHERE id = :i", i=snapshot_id):
+            yield f"snapshot {snapshot_id} is there"
+    yield from _content(simulation, lambda uuid: simulation.effects.disks[uuid])
+    yield from simulation.effects.held.compared()
+    yield from simulation.effects.definitions()
+    for node in simulation.nodes:
+        if any(domain.spec.name.startswith("merge") for domain in node.memory.world.domains.values()):
+            yield f"a domain that held a disk is left on {node.name}"
+
+
+def _reverted(simulation: Simulation, answer: Any) -> Iterable[str]:
+    """The disk has what it had when the snapshot was taken."""
+    (snapshot_id,) = answer["snapshot_ids"]
+    yield from _content(simulation, lambda uuid: simulation.effects.held.was[snapshot_id])
+    if simulation.sql("SELECT 1 FROM snapshot WHERE spare_id IS NOT NULL"):
+        yield "something is left over"
+
+
+def _content(simulation: Simulation, wanted: Callable[[str], bytes]) -> Iterable[str]:
+    for row in simulation.sql(
+        "SELECT v.uuid::text AS uuid, u.name, u.storage_id FROM attachment a JOIN vm v ON v.id = a.vm_id"
+        " JOIN disk k ON k.id = a.disk_id JOIN volume u ON u.id = k.volume_id WHERE a.number = 0"
+    ):
+        storages = simulation.nodes[0].memory.world.storages
+        whole = storages.whole(f"wawel-{row.storage_id}", simulation.volumes[row.name])
+        if whole != wanted(row.uuid):
+            yield f"the disk has {whole!r:.80}, and should have {wanted(row.uuid)!r:.80}"
 
 
 _IMAGE: Final = (
@@ -315,6 +385,11 @@ KINDS: Final[tuple[Kind, ...]] = (
          margin=38),
     Kind("vm_vnc, attach", "user.vm.attach_vnc", _running, "running", _screen),
     Kind("vm_vnc, detach", "user.vm.detach_vnc", _after("user.vm.attach_vnc", _running), "running", _screen),
+    Kind("snapshot_create", "user.disk.create_snapshot", _to_snap, "running", _snap),
+    Kind("snapshot_revert", "user.snapshot.revert", lambda s: _snapped(s, 1, stop=True), "stopped", _reverted),
+    Kind("snapshot_delete", "user.snapshot.delete", _snapped, "running", _unsnapped),
+    Kind("snapshot_delete, between", "user.snapshot.delete", lambda s: _snapped(s, 2), "running", _unsnapped),
+    Kind("snapshot_delete, off", "user.snapshot.delete", lambda s: _snapped(s, 1, stop=True), "stopped", _unsnapped),
     Kind("image_import", "admin.system_image.import_file", _to_import, None, _image_there, "admin"),
     Kind("image_delete", "user.system_image.delete", _to_delete, None, _image_gone, "admin"),
     Kind("image_cache", "admin.system_image.prefetch", _to_cache, None, _cached, "admin", own=True),

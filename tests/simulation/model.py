@@ -22,6 +22,7 @@ VM_VIEWS: Final = {
     "user.vm.stop": "operator", "user.vm.shutdown": "operator", "user.vm.reset": "operator",
     "user.vm.pause": "operator", "user.vm.resume": "operator", "user.vm.attach_vnc": "operator",
     "user.vm.detach_vnc": "operator", "user.vm.edit": "operator", "user.vm.save_and_shutdown": "owner",
+    "user.vm.create_snapshot": "owner",
     "user.vm.destroy": "owner",
 }  # fmt: skip
 IMAGE_VIEWS: Final = {
@@ -35,6 +36,7 @@ WORK: Final = {
     "disk_grow": "operator", "disk_copy": "operator", "disk_move": "operator",
     "vm_create": "owner", "vm_destroy": "owner", "vm_save": "owner", "vm_save_and_shutdown": "owner",
     "image_import": "owner", "image_delete": "owner",
+    "snapshot_create": "owner", "snapshot_revert": "owner", "snapshot_delete": "owner",
 }  # fmt: skip
 
 

@@ -39,7 +39,7 @@ def test_erased_and_back(server: PrivatePostgres, state_dir: Path) -> None:
         scene.heal()
         scene.run_for(40)
         assert uuid not in node.memory.world.domains
-        assert scene.told("of a destroyed VM is discarded")
+        assert scene.told("is left over and discarded")
         assert (scene.used(), scene.leased(), scene.books()) == (*held, [])
         scene.look_at_storages()
         assert any(kind == "leaked_volume" for kind, _ in scene.ledger())

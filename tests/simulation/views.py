@@ -14,6 +14,7 @@ from cm.interfaces.block_job import IBlockJobs
 from cm.interfaces.disks import IDisks
 from cm.interfaces.hypervisor import IHypervisor
 from cm.interfaces.network import INetworks
+from cm.interfaces.snapshot import ISnapshots
 from cm.interfaces.stream import IStreams
 from cm.interfaces.volume import IPools, IVolumes
 from cm.rpc.view import Registry
@@ -32,7 +33,7 @@ _ACCOUNT: Final = "it makes or ends people: those of a simulation stay; tests/po
 _ROLES: Final = "who is an administrator of what is settled as each simulation begins; tests/postgres"
 _SESSION: Final = "people go on showing their session until cloud.user.end_sessions ends it; tests/postgres"
 
-SOURCES: Final = ("workload", "chores", "haste", "moves", "spare")  # what asks for changes
+SOURCES: Final = ("workload", "chores", "haste", "moves", "points", "spare")  # what asks for changes
 
 # Reading views.
 NOT_READ: Final[Mapping[str, str]] = {
@@ -79,7 +80,6 @@ NOT_WALKED: Final[Mapping[str, str]] = {
 NOT_MADE: Final[Mapping[str, str]] = {
     "remove": "no manager calls it: a network stays on its nodes; tests/contract",
     "console": "a guest's answers take true threads and true time; tests/contract, tests/postgres",
-    **dict.fromkeys(("commit", "pull"), "no manager calls it yet; tests/contract"),
     "download": "no manager calls it yet; tests/contract",
 }
 # Calls that change something, and that no fault has fail.
@@ -111,7 +111,7 @@ def asked_for() -> frozenset[str]:
 
 def driver_calls() -> frozenset[str]:
     """The calls to nodes that change something, as they are named where a manager may die."""
-    parts = (IHypervisor, IPools, IVolumes, IBlockJobs, IDisks, INetworks, IStreams)
+    parts = (IHypervisor, IPools, IVolumes, IBlockJobs, IDisks, INetworks, IStreams, ISnapshots)
     return frozenset(name for part in parts for name in vars(part) if not name.startswith("_")) - LOOKS
 
 

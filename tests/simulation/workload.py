@@ -16,6 +16,7 @@ from simulation.chores import ALONE, CHORES, PEOPLE
 from simulation.haste import Haste
 from simulation.link import ASYNC
 from simulation.moves import Moves
+from simulation.points import Points
 from simulation.spare import Spare
 
 if TYPE_CHECKING:
@@ -72,6 +73,7 @@ class Workload(Haste):
         self.spare = Spare(self, simulation.nodes[-1]) if simulation._spares else None
         self.moves = Moves(self, seconds) if len(simulation.storage_ids) > 1 else None
         self._end_s = simulation.schedule.seconds() + seconds
+        Points(self, self._end_s)
         self._actions = ACTIONS | CHORES | (PEOPLE if simulation.cloud is not None else ALONE)
         simulation.later(0.1, self._tick)
 

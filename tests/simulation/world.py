@@ -333,6 +333,8 @@ class SimDriver:
         self.volumes = _SimPart(process, memory, memory.volumes)
         self.block_jobs = _SimPart(process, memory, memory.block_jobs)
         self.networks = _SimPart(process, memory, memory.networks)
+        self.block_jobs = _SimPart(process, memory, memory.block_jobs)
+        self.snapshots = _SimPart(process, memory, memory.snapshots)
         self.open, self.close = memory.open, memory.close
 
 
@@ -354,7 +356,7 @@ class _SimPart:
             if method == "delete":
                 process.simulation.watcher.deletes(self._memory, *args[:2])
             value = function(*args, **kwargs)
-            process.simulation.effects.called(method, args)
+            process.simulation.effects.called(method, args, self._memory)
             if process.simulation.crash_point(process, f"node {method}", before=False):
                 raise Killed()
             return value

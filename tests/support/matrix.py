@@ -192,7 +192,7 @@ UNSHARED = {"template_id", "storage_id", "public_ip_id", "group_id", "message_id
 
 
 # What goes by the table of images: a disk by that of its entry.
-_OF_IMAGES: Final = ("image_id", "iso_list", "disk_list", "disk_id")
+_OF_IMAGES: Final = ("image_id", "iso_list", "disk_list", "disk_id", "snapshot_id")
 CLUSTERS: Final = Registry.collect("cm.views")
 
 
@@ -230,7 +230,7 @@ class Objects:
     # Tables that no refused call may touch, and what passes over nodes write there by and by.
     KEPT = (
         *("vm", "image", "account", "template", "storage", "node", "address_pool", "operation", "attachment"),
-        *("acl", "message", "drift", "trusted_key", "volume", "disk"),
+        *("acl", "message", "drift", "trusted_key", "volume", "disk", "snapshot"),
     )
     SEEN = (
         *("seen_at", "passed_at", "info", "state_reason", "checked_at", "used_bytes", "free_bytes"),
@@ -252,6 +252,7 @@ class Objects:
             "iso_list": iso,
             "disk_list": disk,
             "disk_id": cloud.sql("SELECT id FROM disk WHERE image_id = :i", i=disk),
+            "snapshot_id": self._snapshot(disk),
             "template_id": cloud.template_id,
             "operation_id": cloud.sql("SELECT min(id) FROM operation WHERE vm_id = :v", v=vm_id),
             "parent_id": self._evacuation(vm_id),
@@ -306,6 +307,19 @@ class Objects:
             p=parent,
         )
         return parent
+
+    def _snapshot(self, image_id: int) -> int:
+        """Of the disk that an entry is."""
+        made: int = self.cloud.sql(
+            "WITH above AS (INSERT INTO volume (storage_id, name, format, mode, backing_id, size_bytes, made)"
+            " SELECT u.storage_id, 'above-' || u.name, 'qcow2', 'overlay', u.id, u.size_bytes, true FROM volume u"
+            " JOIN image i ON i.volume_id = u.id WHERE i.id = :i RETURNING id, backing_id), turned AS ("
+            " UPDATE image SET volume_id = above.id FROM above WHERE image.id = :i) INSERT INTO snapshot (disk_id,"
+            " volume_id, name, consistency, taken_at) SELECT k.id, above.backing_id, 'kept', 'off', now() FROM above,"
+            " disk k WHERE k.image_id = :i RETURNING id",
+            i=image_id,
+        )
+        return made
 
     def _image(self, name: str, kind: str, deleted: bool = False) -> int:
         return self.cloud.image(

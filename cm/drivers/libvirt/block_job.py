@@ -63,10 +63,16 @@ class LibvirtBlockJobs:
                 upper = None if top is None else exact_text("top", path_of(top))
                 domain.blockCommit(device, exact_text("base", path_of(base)), upper, limit_bytes_s, flags)
 
-    def pull(self, uuid: str, device: str, limit_bytes_s: int = 0) -> None:
+    def pull(self, uuid: str, device: str, base: DiskSource | None = None, limit_bytes_s: int = 0) -> None:
         with self._connections.slow(uuid) as connection, self._disk(connection, uuid, device) as (domain, disk):
+            below = [path_of(source_of(store)) for store in disk.iterfind(".//backingStore")]
+            if base is not None and path_of(base) not in below:
+                raise InvalidParameter("base", f"is not below disk {device}")
+            if base is not None and below[0] == path_of(base):
+                return  # which libvirt would refuse
             if not _begun(domain, disk, device, BlockJobKind.PULL, None):
-                domain.blockPull(device, limit_bytes_s, libvirt.VIR_DOMAIN_BLOCK_PULL_BANDWIDTH_BYTES)
+                lowest = None if base is None else exact_text("base", path_of(base))
+                domain.blockRebase(device, lowest, limit_bytes_s, libvirt.VIR_DOMAIN_BLOCK_REBASE_BANDWIDTH_BYTES)
 
     def look(self, uuid: str, device: str) -> BlockJobSeen:
         """The job first, the disk after it: what has ended between the two is seen with what it led to."""

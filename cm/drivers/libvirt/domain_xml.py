@@ -143,7 +143,7 @@ def medium_xml(drive: Element, source: DiskSource | None) -> str:
     for old in ("source", "backingStore", "alias", "boot"):
         for each in made.findall(old):
             made.remove(each)
-    kind, placed = _source(source)
+    kind, placed = source_element(source)
     made.set("type", kind)
     if placed is not None:
         made.append(placed)
@@ -165,7 +165,7 @@ def _disk(disk: DiskSpec, cache: str, qemu: bool, boot_order: int | None) -> Ele
         error_policy="stop" if disk.remote else None,
         rerror_policy="stop" if disk.remote else None,
     )
-    kind, source = _source(disk.source)
+    kind, source = source_element(disk.source)
     return element(
         "disk",
         driver if qemu else None,
@@ -187,12 +187,12 @@ def _scsi_place(device: str) -> Element:
 
 def copy_target_xml(target: DiskSource, format: DiskFormat) -> str:
     """A disk as the target of a block copy: it stands on nothing, which is said so that nothing is probed."""
-    kind, source = _source(target)
+    kind, source = source_element(target)
     driver = element("driver", name="qemu", type_=str(format), discard="unmap")
     return serialized(element("disk", driver, source, element("backingStore"), type_=kind))
 
 
-def _source(source: DiskSource | None) -> tuple[str, Element | None]:
+def source_element(source: DiskSource | None) -> tuple[str, Element | None]:
     """The disk's type by libvirt, and where it is; of an empty drive nowhere."""
     match source:
         case None:

@@ -8,6 +8,7 @@ from cm.drivers.libvirt.disk import LibvirtDisks
 from cm.drivers.libvirt.hypervisor import LibvirtHypervisor
 from cm.drivers.libvirt.network import LibvirtNetworks
 from cm.drivers.libvirt.pool import LibvirtPools
+from cm.drivers.libvirt.snapshot import LibvirtSnapshots
 from cm.drivers.libvirt.stream import LibvirtStreams
 from cm.drivers.libvirt.volume import LibvirtVolumes
 from cm.interfaces.hypervisor import NodeInfo
@@ -34,6 +35,7 @@ class LibvirtNode:
         self.block_jobs = LibvirtBlockJobs(connections)
         self.networks = LibvirtNetworks(connections)
         self.streams = LibvirtStreams(connections)
+        self.snapshots = LibvirtSnapshots(connections, self.hypervisor, disk_cache=disk_cache)
 
     def open(self) -> NodeInfo:
         """Connect; the facts are fresh each time."""

@@ -50,11 +50,14 @@ class MemoryBlockJobs:
             upper = "" if top is None else path_of(top)
             domain.jobs[device] = DiskJob(kind, path_of(base), disk.format, self._size(world, disk), upper)
 
-    def pull(self, uuid: str, device: str, limit_bytes_s: int = 0) -> None:
+    def pull(self, uuid: str, device: str, base: DiskSource | None = None, limit_bytes_s: int = 0) -> None:
         with self._link.call("pull") as world, world.lock:
             domain, disk = self._disk(uuid, device)
-            if not self._begun(domain, device, BlockJobKind.PULL, "") and world.storages.chain(disk.path):
-                domain.jobs[device] = DiskJob(BlockJobKind.PULL, "", disk.format, self._size(world, disk))
+            below, lowest = world.storages.chain(disk.path), path_of(base)
+            if base is not None and lowest not in below:
+                raise InvalidParameter("base", f"is not below disk {device}")
+            if below and below[0] != lowest and not self._begun(domain, device, BlockJobKind.PULL, lowest):
+                domain.jobs[device] = DiskJob(BlockJobKind.PULL, lowest, disk.format, self._size(world, disk))
 
     def look(self, uuid: str, device: str) -> BlockJobSeen:
         with self._link.call("look_job") as world, world.lock:
@@ -137,9 +140,11 @@ class MemoryBlockJobs:
             for volume in storages.above(job.top):
                 volume.base = into.name
         else:
-            into.content = b"".join(volume.content for volume in reversed(chain))
-            into.allocation_bytes = sum(volume.allocation_bytes for volume in chain)
-            into.base = None
+            lowest = storages.behind(job.target) if job.kind == BlockJobKind.PULL and job.target else None
+            taken = chain if lowest is None else chain[: chain.index(lowest)]
+            into.content = b"".join(volume.content for volume in reversed(taken))
+            into.allocation_bytes = sum(volume.allocation_bytes for volume in taken)
+            into.base = None if lowest is None else lowest.name
         if job.kind in _FINISHED:
             before = storages.behind(disk.path)
             _released(before)

@@ -16,6 +16,7 @@ from cm.drivers.memory.block_job import MemoryBlockJobs
 from cm.drivers.memory.disk import MemoryDisks, let_go
 from cm.drivers.memory.link import KEEPALIVE_S, Faults, Link
 from cm.drivers.memory.parts import MemoryHypervisor, MemoryNetworks, MemoryPools, MemoryVolumes
+from cm.drivers.memory.snapshot import MemorySnapshots
 from cm.drivers.memory.stream import MemoryStreams
 from cm.drivers.memory.world import Hook, World
 from cm.interfaces.hypervisor import NodeInfo, VncSpec
@@ -43,6 +44,7 @@ class MemoryNode:
         self.block_jobs = MemoryBlockJobs(link)
         self.networks = MemoryNetworks(link)
         self.streams = MemoryStreams(link)
+        self.snapshots = MemorySnapshots(link)
 
     @classmethod
     def named(cls, world: str, node: str | None = None) -> MemoryNode:
@@ -111,6 +113,11 @@ class MemoryNode:
                 if target is not None:
                     target.writer = None
             self._link.running(uuid).jobs.clear()
+
+    @property
+    def agents(self) -> dict[str, bool]:
+        """By uuid, guests that have the QEMU guest agent, and whether it answers."""
+        return self.world.agents
 
     @property
     def on_hook(self) -> Hook | None:

@@ -45,7 +45,7 @@ class DiskJob:
     """
     What is being done to a disk's bytes.
 
-    :ivar target: path of what is written to.
+    :ivar target: path of what is written to; of a pull, of what the disk is to stand on.
     :ivar top: path of what is merged, where that is not what the guest writes to.
     :ivar looks_left: looks until it is through; below 0 it was seen to be.
     """
@@ -105,6 +105,7 @@ class World:
         self.holds_disks: set[str] = set()
         self.locks_tray: set[str] = set()
         self.hang_jobs = False
+        self.agents: dict[str, bool] = {}  # by uuid, of guests that have one: whether it answers
         self.consoles: dict[str, Duplex] = {}  # whoever speaks to a running domain's
         self.on_console: Callable[[str, bytes], bytes] = lambda uuid, data: data
         self.on_hook: Hook | None = None
@@ -199,6 +200,16 @@ class World:
                 self.storages.touch(spec.console_log)
         self.tell(uuid, spec.name, "started", "booted")
 
+    def hold(self, spec: DomainSpec) -> None:
+        """A domain that is paused from its begin, and of which nothing stays when it ends; no hook hears of a guest."""
+        with self.lock:
+            if spec.uuid in self.domains:
+                return
+            domain = Domain(spec, defined=False)
+            self._claim(domain)
+            domain.running, domain.paused, domain.reason = spec, True, SeenReason.USER
+            self.domains[spec.uuid] = domain
+
     def _claim(self, domain: Domain) -> None:
         """What QEMU would stumble over: missing disks, disks that somebody else writes to, a VNC port in use."""
         spec = domain.spec
@@ -221,8 +232,10 @@ class World:
         volume = self.storages.behind(disk.path)
         if volume is None:
             return None
-        if volume.missing:
-            raise HypervisorError(f"Cannot access storage file '{disk.path}': No such file or directory", SYSTEM_ERROR)
+        for path in (disk.path, *self.storages.chain(disk.path)):
+            below = self.storages.behind(path)
+            if below is not None and below.missing:
+                raise HypervisorError(f"Cannot access storage file '{path}': No such file or directory", SYSTEM_ERROR)
         if disk.read_only or disk.cdrom:
             return None
         if volume.writer is not None:

@@ -190,3 +190,12 @@ class TicketRefused(NotPermitted):
 class EnrolmentRefused(NotPermitted):
     code = "enrolment_refused"
     message = "The enrolment token is unknown, used or expired."
+
+
+@dataclass(eq=False)
+class GuestNotFrozen(Conflict):
+    """The guest's agent did not freeze its file systems; nothing was done."""
+
+    code = "guest_not_frozen"
+    message = "The guest's file systems could not be frozen: {reason}."
+    reason: str

@@ -176,6 +176,16 @@ class StorageFull(LimitReached):
 
 
 @dataclass(eq=False)
+class TooManySnapshots(LimitReached):
+    """Of one disk; ``limit`` is the cluster's. One has to be deleted before another is taken."""
+
+    code = "too_many_snapshots"
+    message = "Disk {disk_id} has {limit} snapshots already, as many as a disk may have."
+    disk_id: int
+    limit: int
+
+
+@dataclass(eq=False)
 class NoStorage(Unavailable):
     """None that is attached to a node, and not locked."""
 

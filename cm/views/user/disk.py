@@ -13,12 +13,13 @@ from typing import Annotated
 from msgspec import Meta
 
 from cm.results.disk import Disk, DiskCopyWork, DiskWork
+from cm.results.snapshot import SnapshotWork
 from cm.rpc.types import Id, Limit, Name, Text
 from cm.rpc.view import user_view
-from cm.rpc.vocabulary import DiskBus, DiskKind, ImageKind, NicModel, VideoModel
+from cm.rpc.vocabulary import DiskBus, DiskKind, Freeze, ImageKind, NicModel, VideoModel
 from cm.rules.access import Action
 from cm.services import disk as service
-from cm.services import disk_bytes
+from cm.services import disk_bytes, snapshot
 from cm.services.access import person_of
 from cm.services.context import ClusterCall
 from cm.services.image import Platform
@@ -117,3 +118,18 @@ def to_image(
     who = person_of(caller.identity)
     kind = ImageKind.SYSTEM
     return disk_bytes.copy(caller, disk_id, name, description, storage_id, who, kind=kind, devices=devices)
+
+
+@user_view(changing=True, on={"disk_id": Action.SNAPSHOT})
+def create_snapshot(
+    caller: ClusterCall, disk_id: Id, name: Name, description: Text = "", freeze: Freeze = Freeze.AUTO
+) -> SnapshotWork:
+    """
+    Take a snapshot of a disk: it can be taken back to how it is now. The VM that has it attached may run.
+
+    What the disk may grow by since is claimed of its owner's quota: its size once more.
+
+    :param freeze: whether the guest's file systems are written out and frozen meanwhile, by its QEMU guest agent:
+        "yes", "no", or "auto" where the agent answers. The snapshot's ``consistency`` tells.
+    """
+    return snapshot.create_of_disk(caller, disk_id, name, description, freeze)

@@ -11,16 +11,17 @@ from typing import Annotated
 
 from msgspec import Meta
 
+from cm.results.snapshot import SnapshotWork
 from cm.results.vm import VM, ConsoleTicket, CreatedVM, ListedVM, SavedVM, Screen, VMDetail, VMOutcome, VMWork
 from cm.rpc.caller import RawList, RawObject
 from cm.rpc.errors import InvalidParameter, ObjectNotFound
 from cm.rpc.types import Count, Id, IdList, Ids, Limit, Name, SSHKeys, Text, UserData, matching
 from cm.rpc.view import user_view
-from cm.rpc.vocabulary import PAGE_MAX, DeployMode, PowerOffPolicy
+from cm.rpc.vocabulary import PAGE_MAX, DeployMode, Freeze, PowerOffPolicy
 from cm.rules.access import Action
 from cm.rules.operation import OperationKind
 from cm.runtime.json_text import array_of
-from cm.services import console, console_log, image
+from cm.services import console, console_log, image, snapshot
 from cm.services import vm as service
 from cm.services.context import AsyncClusterCall, ClusterCall
 from cm.store import vm as store
@@ -170,6 +171,21 @@ def save_and_shutdown(caller: ClusterCall, vm_id: Id, name: Name, description: T
     :return: ``image_id`` of the image to be, and the operation.
     """
     return service.save_and_shutdown(caller, vm_id, name, description)
+
+
+@user_view(changing=True, on={"vm_id": Action.SNAPSHOT})
+def create_snapshot(
+    caller: ClusterCall, vm_id: Id, name: Name, description: Text = "", freeze: Freeze = Freeze.AUTO
+) -> SnapshotWork:
+    """
+    Take a snapshot of all disks that a VM writes to, at one moment. Its memory is not kept: taken back to it, the VM
+    boots.
+
+    What the disks may grow by since is claimed of their owner's quota: their size once more.
+
+    :param freeze: as of ``user.disk.create_snapshot``.
+    """
+    return snapshot.create_of_vm(caller, vm_id, name, description, freeze)
 
 
 @user_view(changing=True, on={"vm_id": Action.CONSOLE})

@@ -23,9 +23,10 @@ from cm.interfaces.calls import Call, Job, Pace
 from cm.interfaces.disks import IDisks
 from cm.interfaces.hypervisor import IHypervisor
 from cm.interfaces.network import INetworks
+from cm.interfaces.snapshot import ISnapshots
 from cm.interfaces.stream import IStreams
 from cm.interfaces.volume import IPools, IVolumes
-from cm.operations import engine, vm_end, vm_launch
+from cm.operations import engine, snapshot_work, vm_end, vm_launch
 from cm.rpc.errors import NodeBusy, NodeUnreachable, TooManyAtOnce
 from cm.runtime.threads import NODE_SIZE, NODE_SLOW_SIZE, NODE_STREAM_SHARE, NODE_STREAM_SIZE, SIZES, on_behalf
 from cm.services.fleet import Fleet
@@ -40,8 +41,10 @@ PARTS = {
     "block_jobs": (IBlockJobs, calls.BlockJobCalls),
     "networks": (INetworks, calls.NetworkCalls),
     "streams": (IStreams, calls.StreamCalls),
+    "snapshots": (ISnapshots, calls.SnapshotCalls),
 }
-JOBS = [each for module in (vm_end, vm_launch) for each in vars(module).values() if isinstance(each, Job)]
+MODULES = (snapshot_work, vm_end, vm_launch)
+JOBS = [each for module in MODULES for each in vars(module).values() if isinstance(each, Job)]
 
 
 def paces(part: str) -> dict[str, Pace]:

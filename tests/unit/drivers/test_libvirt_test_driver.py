@@ -22,6 +22,7 @@ from tests.contract.block_jobs import BlockJobsContract
 from tests.contract.disks import DisksContract
 from tests.contract.hypervisor import HypervisorContract, domain_spec
 from tests.contract.networks import NetworkContract
+from tests.contract.snapshots import SnapshotsContract
 from tests.contract.streams import StreamsContract
 from tests.contract.volumes import VolumesContract
 
@@ -62,6 +63,13 @@ class TestTestDriverDisks(DisksContract):
 
 class TestTestDriverStreams(StreamsContract):
     streams = False
+
+    def make(self) -> Any:
+        return make()
+
+
+class TestTestDriverSnapshots(SnapshotsContract):
+    supported = False
 
     def make(self) -> Any:
         return make()

@@ -19,6 +19,7 @@ from tests.contract.block_jobs import BlockJobsContract
 from tests.contract.disks import DisksContract
 from tests.contract.hypervisor import HypervisorContract, domain_spec
 from tests.contract.networks import NetworkContract, network_spec
+from tests.contract.snapshots import SnapshotsContract
 from tests.contract.streams import StreamsContract
 from tests.contract.volumes import VolumesContract
 
@@ -55,6 +56,11 @@ class TestMemoryDisks(DisksContract):
 
 
 class TestMemoryStreams(StreamsContract):
+    def make(self) -> Any:
+        return MemoryNode.named("contract")
+
+
+class TestMemorySnapshots(SnapshotsContract):
     def make(self) -> Any:
         return MemoryNode.named("contract")
 

@@ -1,0 +1,114 @@
+"""What work on snapshots has in common: where its VM runs, through which node files are reached, what is left over."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy.orm import Session
+
+from cm.interfaces.calls import DEADLINE_S, Pace, job
+from cm.interfaces.node import INode
+from cm.operations.base import Work, others_stopped, storage_reached
+from cm.rpc.vocabulary import DiskFormat
+from cm.rules.operation import ObjectKind
+from cm.rules.vm import GONE
+from cm.services.evidence import rest_by_evidence
+from cm.store.change import record_change
+from cm.store.operation import OperationRow
+from cm.store.operation_object import others_at_work
+from cm.store.snapshot import Lying, SnapshotRow, drop_spare, snapshots, spares
+from cm.store.storage import node_reaching
+from cm.store.vm import VMRow, find_vm
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a VM's domain is on."""
+
+    node_id: int
+    uuid: str
+
+
+def ids_of(op: OperationRow) -> list[int]:
+    """The snapshots of an operation."""
+    return list(op.objects.get(ObjectKind.SNAPSHOT, ()))
+
+
+async def rows_of(work: Work) -> list[SnapshotRow]:
+    return await work.read(snapshots, ids_of(work.op))
+
+
+def _vm(session: Session, op: OperationRow) -> VMRow | None:
+    """
+    The VM that has the disks attached.
+
+    :raises Wait: another worker has not stopped at them yet.
+    """
+    for noun, numbers in op.about.items():
+        for number in numbers:
+            if others_at_work(session, noun, number, op.id):
+                raise others_stopped(ObjectKind(noun), number)
+    return None if op.vm_id is None else find_vm(session, op.vm_id)
+
+
+async def running(work: Work) -> Place | None:
+    """Where the VM that has the disks attached runs, as its node says now; None: nobody has them open."""
+    vm = await work.db(_vm, work.op)
+    if vm is None or vm.node_id is None:
+        return None
+    seen = await work.node(vm.node_id).hypervisor.look(vm.uuid)
+    return None if seen.state in GONE else Place(vm.node_id, vm.uuid)
+
+
+async def reaching(work: Work, storage_id: int) -> int:
+    """
+    A node that files of a storage can be worked on through.
+
+    :raises Wait: there is none now.
+    """
+    node_id = await work.read(node_reaching, storage_id, work.op.attempts)
+    if node_id is None:
+        raise storage_reached(storage_id)
+    return node_id
+
+
+@job(Pace.SLOW, DEADLINE_S)
+def make_layers(node: INode, layers: Sequence[tuple[Lying, str, DiskFormat]]) -> None:
+    """On the node's threads. :param layers: what is to be made, on which volume, of which format."""
+    for layer, base, format in layers:
+        node.volumes.create_overlay(layer.pool, layer.name, base, format, layer.size_bytes)
+
+
+async def make_spares(work: Work, rows: Sequence[SnapshotRow], place: Place | None = None) -> None:
+    """Make the snapshots' spare volumes, where the VM runs or through nodes that reach their storages."""
+    for storage_id in sorted({row.volume.storage_id for row in rows}):
+        layers = [
+            (row.spare, row.volume.name, row.volume.format)
+            for row in rows
+            if row.spare is not None and row.volume.storage_id == storage_id
+        ]
+        node_id = await reaching(work, storage_id) if place is None else place.node_id
+        await work.node(node_id).run(make_layers, layers)
+
+
+async def tidy(work: Work, but: Sequence[int] = ()) -> None:
+    """Delete what operations that were given up have left of the disks. :param but: snapshots whose spares are not."""
+    for snapshot_id, spare in await work.read(spares, work.op.objects[ObjectKind.DISK], list(but)):
+        node_id = await reaching(work, spare.storage_id)
+        await work.node(node_id).volumes.delete(spare.pool, spare.name)
+        await work.db(drop_spare, snapshot_id)
+
+
+def told(session: Session, rows: Sequence[SnapshotRow]) -> None:
+    """Disks' volumes have changed: so have their entries in the catalogue."""
+    for row in rows:
+        if row.image_id is not None:
+            record_change(session, "image", row.image_id, row.account_id)
+
+
+def settled(session: Session, op: OperationRow) -> None:
+    """The work is over, and the VM may have ended meanwhile: that waited for it."""
+    vm = None if op.vm_id is None else find_vm(session, op.vm_id, lock=True)
+    if vm is not None and vm.closed_at is None and vm.node_id is not None and vm.seen in GONE:
+        rest_by_evidence(session, op, by_policy=True)

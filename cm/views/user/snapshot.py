@@ -1,0 +1,65 @@
+"""
+Snapshots: points in time of disks. They are taken by ``user.disk.create_snapshot`` and, of all disks of a VM at one
+moment, by ``user.vm.create_snapshot``; what was taken together is taken back and deleted together, unless ``alone``.
+"""
+
+from __future__ import annotations
+
+from cm.results.snapshot import Snapshot, SnapshotWork
+from cm.rpc.types import Id, Limit, Name, Text
+from cm.rpc.view import user_view
+from cm.rules.access import Action
+from cm.services import snapshot as service
+from cm.services.context import ClusterCall
+
+
+@user_view(on={"disk_id": Action.SEE, "vm_id": Action.SEE})
+def get_list(
+    caller: ClusterCall,
+    disk_id: Id | None = None,
+    vm_id: Id | None = None,
+    limit: Limit = 1000,
+    before: Id | None = None,
+) -> list[Snapshot]:
+    """
+    The snapshots of the caller's disks, newest first.
+
+    :param disk_id: those of that disk instead.
+    :param vm_id: those of the disks that this VM writes to instead.
+    :param before: the last ``snapshot_id`` of the page before.
+    """
+    return service.own_list(caller, disk_id, vm_id, limit, before)
+
+
+@user_view(on={"snapshot_id": Action.SEE})
+def get_by_id(caller: ClusterCall, snapshot_id: Id) -> Snapshot:
+    """One snapshot of a disk that the caller sees."""
+    return service.show(caller, snapshot_id)
+
+
+@user_view(changing=True, on={"snapshot_id": Action.EDIT})
+def edit(caller: ClusterCall, snapshot_id: Id, name: Name | None = None, description: Text | None = None) -> Snapshot:
+    """Change a snapshot's name or description; what is left out stays."""
+    return service.edit(caller, snapshot_id, name, description)
+
+
+@user_view(changing=True, on={"snapshot_id": Action.SNAPSHOT})
+def revert(caller: ClusterCall, snapshot_id: Id, alone: bool = False) -> SnapshotWork:
+    """
+    Take disks back to a snapshot. What was written since is lost; later snapshots stay, and the disks can be taken back
+    to them likewise. The VM must be stopped.
+
+    :param alone: of a snapshot of a whole VM, this disk and no other.
+    """
+    return service.revert(caller, snapshot_id, alone)
+
+
+@user_view(changing=True, on={"snapshot_id": Action.SNAPSHOT})
+def delete(caller: ClusterCall, snapshot_id: Id, alone: bool = False) -> SnapshotWork:
+    """
+    Delete a snapshot. What was written since is merged with it, while the VM runs on; disks and later snapshots have
+    what they had.
+
+    :param alone: of a snapshot of a whole VM, this disk's and no other.
+    """
+    return service.delete(caller, snapshot_id, alone)

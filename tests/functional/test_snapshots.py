@@ -1,0 +1,89 @@
+"""Snapshots on real hosts: a guest writes, and what it wrote is there again, merged or taken back to."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from typing import Any
+
+from cm.rpc.websocket_client import Socket
+from lab.cloud import Cloud
+
+BEYOND = 2048 * 80  # sectors: behind what the image brought, where no file system is
+
+
+class Shell:
+    """A guest's shell, spoken to by its serial console."""
+
+    def __init__(self, cloud: Cloud, vm: dict[str, Any]) -> None:
+        cloud.wait_for_console(vm, "TINY READY")
+        self._socket = Socket(cloud.user.call("user.vm.open_console", {"vm_id": vm["vm_id"], "force": True})["url"])
+        self._numbers = itertools.count()
+
+    def __enter__(self) -> Shell:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._socket.close()
+
+    def run(self, command: str) -> str:
+        """What a command printed; it is typed again until the shell is there."""
+        heard, until = b"", time.monotonic() + 60
+        mark = f"mark{next(self._numbers)}"
+        while time.monotonic() < until:
+            self._socket.send(f"echo {mark}'<'$({command})'>'\r".encode())
+            for _ in range(8):
+                heard += self._socket.receive(1)
+                told = heard.partition(f"{mark}<".encode())[2]
+                if b">" in told:
+                    return told.partition(b">")[0].decode()
+        raise AssertionError(heard)
+
+    def write(self, disk: str, letter: str, sector: int) -> None:
+        self.run(f"echo {letter} | dd of=/dev/{disk} seek={sector} conv=fsync 2>/dev/null; echo done")
+
+    def read(self, disk: str, sector: int) -> str:
+        return self.run(f"dd if=/dev/{disk} skip={sector} count=1 iflag=direct 2>/dev/null | head -n 1")
+
+
+def work(cloud: Cloud, method: str, **params: Any) -> Any:
+    """A call, and its operation's good end."""
+    answer = cloud.user.call(method, params)
+    done = cloud.user.call("user.operation.wait", {"operation_id": answer["operation_id"], "timeout": 25})
+    assert done["state"] == "done", done
+    return answer
+
+
+def test_life(shared_cloud: Cloud) -> None:
+    """
+    Two moments of a running guest's disk: the first is merged while the guest writes on, and taken back to is the
+    second; then that is merged without a guest.
+    """
+    cloud = shared_cloud
+    made = cloud.create(name="snapped", disk_mib=96)
+    try:
+        vm = cloud.wait_running(made["vm_id"], contextualized=False)
+        with Shell(cloud, vm) as shell:
+            shell.write("vda", "A", BEYOND)
+            first = work(cloud, "user.vm.create_snapshot", vm_id=vm["vm_id"], name="first")
+            shell.write("vda", "B", BEYOND + 8)
+            second = work(cloud, "user.vm.create_snapshot", vm_id=vm["vm_id"], name="second", freeze="no")
+            shell.write("vda", "C", BEYOND + 16)
+            work(cloud, "user.snapshot.delete", snapshot_id=first["snapshot_ids"][0])
+            assert [shell.read("vda", BEYOND + 8 * n) for n in range(3)] == ["A", "B", "C"]
+            shell.write("vda", "D", BEYOND)
+        (told,) = cloud.user.call("user.snapshot.get_list", {"vm_id": vm["vm_id"]})
+        assert told["consistency"] == "crash" and told["snapshot_id"] == second["snapshot_ids"][0]
+        work(cloud, "user.vm.stop", vm_id=vm["vm_id"])
+        work(cloud, "user.snapshot.revert", snapshot_id=told["snapshot_id"])
+        work(cloud, "user.snapshot.delete", snapshot_id=told["snapshot_id"])
+        assert cloud.user.call("user.snapshot.get_list", {}) == []
+        work(cloud, "user.vm.start", vm_id=vm["vm_id"])
+        vm = cloud.wait_running(made["vm_id"], contextualized=False)
+        with Shell(cloud, vm) as shell:
+            assert [shell.read("vda", BEYOND + 8 * n) for n in range(2)] == ["A", "B"]
+            assert shell.read("vda", BEYOND + 16) != "C"
+    finally:
+        cloud.user.call("user.vm.destroy", {"vm_ids": [made["vm_id"]]})
+        cloud.wait_for(made["vm_id"], "destroyed")
+    assert cloud.check_leaks() == []

@@ -1,0 +1,314 @@
+"""Snapshots of disks and of whole VMs: taken, taken back to, deleted; and what they claim."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+
+from cm.drivers.memory.volume import Volume
+from cm.rpc.errors import CloudError, InUse, NodeUnreachable, NotSupported, TooManySnapshots, WrongVMState
+from cm.rpc.vocabulary import DiskFormat
+from support.cloud import MemoryCloud
+
+MIB = 2**20
+
+
+@pytest.fixture(scope="module")
+def cloud(postgres: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[MemoryCloud]:
+    postgres.create_database("snapshots", template="wawel_template")
+    made = MemoryCloud(
+        postgres.url("snapshots"), Path(tmp_path_factory.mktemp("snapshots")), nodes=1, reconcile_s=3600.0
+    )
+    yield made
+    made.stop()
+    postgres.drop_database("snapshots")
+
+
+@pytest.fixture(autouse=True)
+def balanced(cloud: MemoryCloud) -> Iterator[None]:
+    """After each test the books balance, and every volume on record is there and no other."""
+    yield
+    assert cloud.leaks() == []
+    for node in cloud.memory.values():
+        there = {volume.name for volume in node.volumes.list_all(f"wawel-{cloud.storage_id}")}
+        on_record = {row.name for row in rows(cloud, "SELECT name FROM volume WHERE made")}
+        assert {name for name in there if "console" not in name} == on_record
+
+
+def rows(cloud: MemoryCloud, statement: str, **values: Any) -> list[Any]:
+    with cloud.manager.database.engine.begin() as connection:
+        return list(connection.execute(text(statement), values))
+
+
+class Guest:
+    """A VM whose root disk and data disk a guest writes to."""
+
+    def __init__(self, cloud: MemoryCloud, **more: Any) -> None:
+        self.cloud = cloud
+        self.vm_id: int = cloud.create(**more)["vm_id"]
+        cloud.wait(self.vm_id, "running")
+        self.uuid: str = cloud.vm(self.vm_id)["uuid"]
+
+    @property
+    def node(self) -> Any:
+        node_id = self.cloud.sql("SELECT node_id FROM vm WHERE id = :v", v=self.vm_id)
+        return self.cloud.memory[node_id]
+
+    def disk_id(self, number: int = 0) -> int:
+        return self.cloud.sql("SELECT disk_id FROM attachment WHERE vm_id = :v AND number = :n", v=self.vm_id, n=number)
+
+    def volume(self, number: int = 0) -> Volume:
+        """What the running domain writes to."""
+        world = self.node.world
+        disk = world.domains[self.uuid].running.disks[number]
+        volume: Volume = world.storages.behind(disk.path)
+        assert volume.writer == self.uuid
+        return volume
+
+    def write(self, what: str, number: int = 0) -> None:
+        self.volume(number).content += what.encode()
+
+    def read(self, number: int = 0) -> str:
+        """What is written since the image, by what the rows say."""
+        (row,) = rows(
+            self.cloud,
+            "SELECT u.storage_id, u.name FROM disk k JOIN volume u ON u.id = k.volume_id WHERE k.id = :d",
+            d=self.disk_id(number),
+        )
+        storages = next(iter(self.cloud.memory.values())).world.storages
+        pool = f"wawel-{row.storage_id}"
+        whole: bytes = storages.whole(pool, storages.source(pool, row.name))
+        return whole.decode()
+
+    def stop(self) -> None:
+        self.cloud.call("user.vm.stop", {"vm_id": self.vm_id})
+        self.cloud.wait(self.vm_id, "stopped")
+
+    def start(self) -> None:
+        self.cloud.call("user.vm.start", {"vm_id": self.vm_id})
+        self.cloud.wait(self.vm_id, "running")
+
+    def destroy(self) -> None:
+        self.cloud.call("user.vm.destroy", {"vm_ids": [self.vm_id]})
+        self.cloud.wait(self.vm_id, "destroyed")
+
+
+@pytest.fixture()
+def guest(cloud: MemoryCloud) -> Iterator[Guest]:
+    made = Guest(cloud)
+    yield made
+    made.destroy()
+
+
+def done(cloud: MemoryCloud, method: str, **params: Any) -> Any:
+    """A call, and its operation's good end."""
+    answer = cloud.call(method, params)
+    ended = cloud.ended(answer["operation_id"])
+    assert (ended["state"], ended["text"]) == ("done", ""), ended
+    return answer
+
+
+def snapshot(guest: Guest, **more: Any) -> int:
+    answer = done(guest.cloud, "user.disk.create_snapshot", disk_id=guest.disk_id(), name="before", **more)
+    (made,) = answer["snapshot_ids"]
+    return int(made)
+
+
+def used(cloud: MemoryCloud) -> tuple[int, int]:
+    (row,) = rows(
+        cloud,
+        "SELECT a.used_storage_mib, s.claimed_bytes FROM account a, storage s WHERE a.login = 'user' AND s.id = :s",
+        s=cloud.storage_id,
+    )
+    return tuple(row)
+
+
+def test_running(cloud: MemoryCloud, guest: Guest) -> None:
+    """A snapshot of a running VM: the guest goes on in a new volume, and what it wrote before stays as it was."""
+    guest.write("A")
+    before, old = used(cloud), guest.volume()
+    made = snapshot(guest)
+    guest.write("B")
+    told = cloud.call("user.snapshot.get_by_id", {"snapshot_id": made})
+    assert told["consistency"] == "crash" and told["taken"] and told["vm_id"] == guest.vm_id
+    assert told["name"] == "before" and told["group_id"] is None and told["operation_id"] is None
+    assert guest.volume() is not old and old.content == b"A" and old.writer is None
+    assert guest.read() == "AB"
+    size = told["size_bytes"]
+    assert used(cloud) == (before[0] + -(-size // MIB), before[1] + size)
+
+
+@pytest.mark.parametrize("on", [True, False])
+def test_delete(cloud: MemoryCloud, guest: Guest, on: bool) -> None:
+    """Deleted ones are merged with what came after, the guest running or not; what they claimed goes back."""
+    before = used(cloud)
+    ids = []
+    for letter in "ABC":
+        guest.write(letter)
+        ids.append(snapshot(guest))
+    guest.write("D")
+    if not on:
+        guest.stop()
+    for number in (1, 2, 0):  # between two others, below what is written to, the last one
+        done(cloud, "user.snapshot.delete", snapshot_id=ids[number])
+        assert guest.read() == "ABCD"
+    assert used(cloud) == before
+    assert cloud.call("user.snapshot.get_list", {"vm_id": guest.vm_id}) == []
+    assert not [d for node in cloud.memory.values() for d in node.hypervisor.domains() if d.name.startswith("merge")]
+    if not on:
+        guest.start()
+    guest.write("E")
+    assert guest.read() == "ABCDE"
+
+
+def test_revert(cloud: MemoryCloud, guest: Guest) -> None:
+    """A stopped VM's disk is taken back, to a later snapshot too; a running one's is refused, and costs nothing."""
+    guest.write("A")
+    first = snapshot(guest)
+    guest.write("B")
+    second = snapshot(guest)
+    guest.write("C")
+    claimed = used(cloud)
+    with pytest.raises(WrongVMState):
+        cloud.call("user.snapshot.revert", {"snapshot_id": first})
+    guest.stop()
+    for target, content in ((first, "A"), (second, "AB"), (first, "A")):
+        done(cloud, "user.snapshot.revert", snapshot_id=target)
+        assert guest.read() == content and used(cloud) == claimed
+    guest.start()
+    guest.write("X")
+    with pytest.raises(InUse):  # the second and what is written to now stand on it
+        cloud.call("user.snapshot.delete", {"snapshot_id": first})
+    done(cloud, "user.snapshot.delete", snapshot_id=second)
+    done(cloud, "user.snapshot.delete", snapshot_id=first)
+    assert guest.read() == "AX"
+
+
+def test_beside(cloud: MemoryCloud, guest: Guest) -> None:
+    """Later snapshots that a running VM's disk was taken back from are merged without it."""
+    guest.write("A")
+    first = snapshot(guest)
+    for letter in "BC":
+        guest.write(letter)
+        snapshot(guest)
+    second, third = (row["snapshot_id"] for row in cloud.call("user.snapshot.get_list", {})[1::-1])
+    guest.stop()
+    done(cloud, "user.snapshot.revert", snapshot_id=first)
+    guest.start()
+    guest.write("X")
+    done(cloud, "user.snapshot.delete", snapshot_id=second)
+    assert guest.read() == "AX"
+    guest.stop()
+    done(cloud, "user.snapshot.revert", snapshot_id=third)
+    assert guest.read() == "ABC"
+
+
+def test_whole(cloud: MemoryCloud) -> None:
+    """All disks of a VM at one moment, frozen where there is an agent; taken back together, or one of them."""
+    volume = f"image-{uuid.uuid4()}.raw"
+    for node in cloud.memory.values():
+        node.volumes.create_empty(f"wawel-{cloud.storage_id}", volume, DiskFormat.RAW, MIB)
+    image_id = cloud.image(volume, kind="storage", name="data", size_bytes=MIB, format="raw")
+    cloud.sql("UPDATE volume SET claimed_bytes = 0 WHERE name = :n", n=volume)
+    guest = Guest(cloud, disk_list=[image_id])
+    guest.node.agents[guest.uuid] = True
+    for number in (0, 1):
+        guest.write("A", number)
+    answer = done(cloud, "user.vm.create_snapshot", vm_id=guest.vm_id, name="both", freeze="yes")
+    assert len(answer["snapshot_ids"]) == 2 and answer["group_id"] == answer["snapshot_ids"][0]
+    told = cloud.call("user.snapshot.get_list", {"vm_id": guest.vm_id})
+    assert {row["consistency"] for row in told} == {"frozen"} and len({row["taken"] for row in told}) == 1
+    for number in (0, 1):
+        guest.write("B", number)
+    guest.stop()
+    alone = done(cloud, "user.snapshot.revert", snapshot_id=answer["snapshot_ids"][1], alone=True)
+    assert alone["group_id"] is None and (guest.read(0), guest.read(1)) == ("AB", "A")
+    done(cloud, "user.snapshot.revert", snapshot_id=answer["snapshot_ids"][1])
+    assert (guest.read(0), guest.read(1)) == ("A", "A")
+    with pytest.raises(InUse):
+        cloud.call("user.storage_image.delete", {"image_id": image_id})
+    done(cloud, "user.snapshot.delete", snapshot_id=answer["snapshot_ids"][0])
+    assert cloud.call("user.snapshot.get_list", {"vm_id": guest.vm_id}) == []
+    guest.destroy()
+
+
+def test_destroyed(cloud: MemoryCloud) -> None:
+    """Snapshots of a VM's own disk end with it, on the storage too."""
+    before, guest = used(cloud), Guest(cloud)
+    guest.write("A")
+    snapshot(guest)
+    guest.stop()
+    snapshot(guest)
+    guest.destroy()
+    assert used(cloud) == before
+    assert cloud.sql("SELECT count(*) FROM snapshot") == 0
+
+
+def test_not_frozen(cloud: MemoryCloud, guest: Guest) -> None:
+    """Where freezing was insisted on and the agent does not answer, there is no snapshot, and nothing of it is left."""
+    before, old = used(cloud), guest.volume()
+    guest.write("A")
+    answer = cloud.call("user.disk.create_snapshot", {"disk_id": guest.disk_id(), "name": "no", "freeze": "yes"})
+    assert cloud.ended(answer["operation_id"])["error"] == "guest_not_frozen"
+    cloud.until(lambda: not cloud.call("user.snapshot.get_list", {}), "the snapshot to go")
+    cloud.until(lambda: used(cloud) == before, "the claims to go back")
+    assert guest.volume() is old and guest.read() == "A"
+
+
+def test_answer_lost(cloud: MemoryCloud, guest: Guest) -> None:
+    """A call that was done though its answer was lost is found done."""
+    guest.write("A")
+    guest.node.fail_next("take", NodeUnreachable("n", "gone"), after=True)
+    made = snapshot(guest)
+    guest.write("B")
+    assert guest.read() == "AB"
+    assert cloud.call("user.snapshot.get_by_id", {"snapshot_id": made})["consistency"] == "crash"
+
+
+@pytest.mark.parametrize("method", ["take", "pull", "commit", "hold", "create_overlay", "delete"])
+def test_calls_fail(cloud: MemoryCloud, guest: Guest, method: str) -> None:
+    """Whatever call fails once, the work is done in the end, and the disk has what it had."""
+    for node in cloud.memory.values():
+        for after in (False, True):
+            node.fail_next(method, NodeUnreachable("n", "gone"), after=after)
+    guest.write("A")
+    ids = []
+    for letter in "BC":
+        ids.append(snapshot(guest))
+        guest.write(letter)
+    done(cloud, "user.snapshot.delete", snapshot_id=ids[0])
+    guest.stop()
+    done(cloud, "user.snapshot.delete", snapshot_id=ids[1])
+    assert guest.read() == "ABC"
+    for node in cloud.memory.values():
+        node._faults.next.clear()
+
+
+def test_many(cloud: MemoryCloud, guest: Guest) -> None:
+    """A disk has no more than so many; beyond the quota nothing is claimed."""
+    policy = cloud.manager.policy
+    for _ in range(2):
+        snapshot(guest)
+    object.__setattr__(policy, "snapshots_per_disk", 2)
+    try:
+        with pytest.raises(TooManySnapshots):
+            cloud.call("user.disk.create_snapshot", {"disk_id": guest.disk_id(), "name": "third"})
+    finally:
+        object.__setattr__(policy, "snapshots_per_disk", 16)
+    cloud.sql("UPDATE storage SET kind = 'logical' WHERE id = :s", s=cloud.storage_id)
+    with pytest.raises(NotSupported):
+        cloud.call("user.disk.create_snapshot", {"disk_id": guest.disk_id(), "name": "third"})
+    cloud.sql("UPDATE storage SET kind = 'dir' WHERE id = :s", s=cloud.storage_id)
+    before = used(cloud)
+    cloud.sql("UPDATE account SET quota_storage_mib = used_storage_mib WHERE login = 'user'")
+    with pytest.raises(CloudError) as raised:
+        cloud.call("user.disk.create_snapshot", {"disk_id": guest.disk_id(), "name": "third"})
+    assert raised.value.code == "quota_reached" and used(cloud) == before
+    cloud.sql("UPDATE account SET quota_storage_mib = 524288 WHERE login = 'user'")
+    cloud.call("user.snapshot.edit", {"snapshot_id": cloud.sql("SELECT max(id) FROM snapshot"), "name": "renamed"})
+    assert cloud.call("user.snapshot.get_list", {"limit": 1})[0]["name"] == "renamed"

@@ -1,0 +1,149 @@
+"""Snapshots: people take them, go back to them and delete them, by draws of their own, so that seeds of before tell the
+same story else; and what each holds is compared with what the disk held at that moment."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+from simulation.chance import stream
+
+if TYPE_CHECKING:
+    from simulation.simulation import Simulation
+    from simulation.workload import Workload
+
+PACE_S: Final = 9.0  # mean seconds between two calls
+# What is asked, and how often compared to the others.
+ASKED: Final = {"create": 6, "whole": 4, "revert": 5, "delete": 6, "edit": 1}
+
+
+class Points:
+    """Of one workload."""
+
+    def __init__(self, workload: Workload, until_s: float) -> None:
+        self._workload = workload
+        self._until_s = until_s
+        self._rng = stream(workload.simulation.seed, "snapshots")
+        self._later()
+
+    @property
+    def simulation(self) -> Simulation:
+        return self._workload.simulation
+
+    def _later(self) -> None:
+        self.simulation.later(self._rng.expovariate(1 / PACE_S), self._tick)
+
+    def _tick(self) -> None:
+        if self.simulation.schedule.seconds() < self._until_s:
+            getattr(self, "_" + self._rng.choices(list(ASKED), list(ASKED.values()))[0])()
+            self._later()
+
+    def _one(self, statement: str) -> Any:
+        found = self.simulation.sql(statement)
+        return self._rng.choice(found) if found else None
+
+    def _create(self) -> None:
+        row = self._one(
+            "SELECT a.login, t.disk_id FROM vm v JOIN account a ON a.id = v.account_id JOIN attachment t"
+            " ON t.vm_id = v.id AND t.number = 0 WHERE v.closed_at IS NULL ORDER BY 2"
+        )
+        if row is not None:
+            freeze = self._rng.choice(["auto", "auto", "no", "yes"])
+            self._workload.ask(
+                row.login, "user.disk.create_snapshot", disk_id=row.disk_id, name="point", freeze=freeze
+            )
+
+    def _whole(self) -> None:
+        row = self._one(
+            "SELECT a.login, v.id FROM vm v JOIN account a ON a.id = v.account_id WHERE v.closed_at IS NULL ORDER BY 2"
+        )
+        if row is not None:
+            self._workload.ask(row.login, "user.vm.create_snapshot", vm_id=row.id, name="whole")
+
+    def _snapshot(self, where: str = "true") -> Any:
+        return self._one(
+            "SELECT a.login, s.id, t.vm_id FROM snapshot s JOIN disk k ON k.id = s.disk_id JOIN account a"
+            " ON a.id = k.account_id JOIN attachment t ON t.disk_id = k.id AND NOT t.read_only"
+            f" JOIN vm v ON v.id = t.vm_id WHERE {where} ORDER BY 2"
+        )
+
+    def _revert(self) -> None:
+        """Mostly of a VM that is stopped; of one that runs it is refused."""
+        row = self._snapshot("v.seen IN ('off', 'absent')") or self._snapshot()
+        if row is not None:
+            self._workload.ask(row.login, "user.snapshot.revert", snapshot_id=row.id)
+
+    def _delete(self) -> None:
+        row = self._snapshot()
+        if row is not None:
+            alone = self._rng.random() < 0.3
+            self._workload.ask(row.login, "user.snapshot.delete", snapshot_id=row.id, alone=alone)
+
+    def _edit(self) -> None:
+        row = self._snapshot()
+        if row is not None:
+            self._workload.ask(row.login, "user.snapshot.edit", snapshot_id=row.id, name=f"point {row.id}")
+
+
+class Held:
+    """
+    What disks held when snapshots of them were taken, as far as a hypervisor took them.
+
+    :ivar was: by the snapshot's id.
+    :ivar written: by a VM's uuid, all that its disk ever held.
+    """
+
+    def __init__(self, simulation: Simulation) -> None:
+        self._simulation = simulation
+        self.was: dict[int, bytes] = {}
+        self.written: dict[str, set[bytes]] = {}
+
+    def taken(self, storages: Any, args: Sequence[Any]) -> None:
+        """A call took effect, be it that it is not known to have."""
+        for top in args[1]:
+            pool, _, name = self._where(storages, top.source.path)
+            below = storages.share(pool).volumes[name].base
+            for row in self._simulation.sql(
+                "SELECT s.id FROM snapshot s JOIN disk k ON k.id = s.disk_id JOIN volume u ON u.id = k.volume_id"
+                " WHERE u.name = :n AND s.taken_at IS NULL",
+                n=name,
+            ):
+                if below is not None:
+                    self.was.setdefault(row.id, storages.whole(pool, storages.source(pool, below)))
+
+    def _where(self, storages: Any, path: str) -> tuple[str, str, str]:
+        directory, _, name = path.rpartition("/")
+        pool = next(pool for pool, (spec, _) in storages._pools.items() if spec.path == directory)
+        return pool, directory, name
+
+    def taken_back(self, uuid: str, content: bytes) -> bool:
+        """Whether a disk that is not as it was left was taken back to a snapshot, which held this."""
+        row = self._simulation.sql(
+            "SELECT (o.objects -> 'snapshot' ->> 0)::bigint AS id FROM operation o JOIN vm v ON v.id = o.vm_id"
+            " WHERE o.kind = 'snapshot_revert' AND v.uuid = CAST(:u AS uuid) AND o.finished_at IS NOT NULL"
+            " ORDER BY o.id DESC LIMIT 1",
+            u=uuid,
+        )
+        if not row:
+            return False
+        known = self.was.get(row[0].id)
+        return content == known if known is not None else content in self.written.get(uuid, set())
+
+    def compared(self) -> list[str]:
+        """Each snapshot that is there has what the disk had."""
+        wrong = []
+        simulation = self._simulation
+        for row in simulation.sql(
+            "SELECT s.id, u.name, u.storage_id FROM snapshot s JOIN volume u ON u.id = s.volume_id"
+            " WHERE s.taken_at IS NOT NULL ORDER BY 1"
+        ):
+            known = self.was.get(row.id)
+            storages = simulation.nodes[0].memory.world.storages
+            volume = simulation.volumes.get(row.name)
+            if known is None or volume is None or volume.missing:
+                continue
+            whole = storages.whole(f"wawel-{row.storage_id}", volume)
+            if whole != known and not simulation.excuses.holds("volume deleted", f"{row.name[:39]}-root.qcow2"):
+                wrong.append(f"snapshot {row.id} holds {whole!r:.80}, its disk held {known!r:.80}")
+            simulation.effects.counted["snapshots compared"] += 1
+        return wrong
