@@ -49,6 +49,7 @@ MEANINGS = {
     "images.uploads_per_account": "uploads of one account that may be open at once, administrators' too",
     "images.uploads": "uploads of all accounts that may be open at once",
     "images.upload_s": "seconds in which an upload has to be complete; then it is given up",
+    "images.download_s": "seconds in which an address that a file can be read at is good; what has begun then goes on",
     "images.upload_bytes_per_s": "bytes a second that one account's uploads bring, all together; 0: as fast as it goes",
     "images.copies": "images that may be on their way to nodes' own storages at once, in the whole cluster",
     "images.cache_free": "share of a node's own storage for which images that no disk is made from make room; 0: none",

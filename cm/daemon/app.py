@@ -27,6 +27,7 @@ from cm.operations.engine import Engine
 from cm.operations.uploading import UploadDesk
 from cm.rpc.console import Consoles
 from cm.rpc.dispatch import Dispatcher
+from cm.rpc.downloads import Downloads
 from cm.rpc.endpoint import make_listener, parse_address
 from cm.rpc.events import Events
 from cm.rpc.gate import PasswordGate
@@ -49,6 +50,7 @@ from cm.services.agent import GuestSettings
 from cm.services.authenticator import DatabaseAuthenticator
 from cm.services.console import ConsoleDoor
 from cm.services.context import AsyncClusterCall, ClusterCall, ClusterPolicy, Services
+from cm.services.download import DownloadDoor
 from cm.services.fleet import Fleet
 from cm.store.feed import read_changes
 from cm.store.storage import pool_paths
@@ -122,6 +124,7 @@ def policy_of(settings: Settings) -> ClusterPolicy:
         uploads_per_account=images.uploads_per_account,
         uploads=images.uploads,
         upload_s=images.upload_s,
+        download_s=images.download_s,
         quota_cpu=quota.cpu,
         quota_memory_mib=quota.memory_mib,
         quota_storage_mib=quota.storage_mib,
@@ -188,6 +191,8 @@ class ClusterManager:
             settings.images.upload_bytes_per_s,
             settings.listen.origins,
         )
+        door = DownloadDoor(self.services)
+        self.downloads = Downloads(reactor, door, self.dispatcher.turns, settings.listen.origins)
         self.engine: Engine | None = None  # made once this process has its number
         self.reconciler = Reconciler(self.services, reactor, settings.cluster.reconcile_s, self.metrics)
         self.care = Care(self.services, reactor, settings.retention)
@@ -209,6 +214,7 @@ class ClusterManager:
             parts.add("reconciler", self.reconciler.start, self.reconciler.stop)
         parts.add("events", stop=self.events.stop)
         parts.add("consoles", stop=self.consoles.stop)
+        parts.add("downloads", stop=self.downloads.stop)
         parts.add("uploads", stop=self.uploads.stop)
         parts.add("dispatcher", stop=self.dispatcher.stop)
         if self.settings.listen.contextualization:
@@ -293,6 +299,7 @@ class ClusterManager:
             root = make_root(self.dispatcher, self._exposition, self._wrong)
             root.putChild(b"events", self.events)
             root.putChild(b"console", self.consoles)
+            root.putChild(b"downloads", self.downloads)
             sites.append(("rpc", listen.rpc, WireSite(root, limits, self.reactor, {b"/uploads": self.uploads})))
         if listen.contextualization:
             sites.append(("contextualization", listen.contextualization, self._endpoint))

@@ -59,6 +59,7 @@ class ImportSettings:
     uploads_per_account: int = 4
     uploads: int = 100
     upload_s: float = 2 * 86_400.0
+    download_s: float = 3600.0
     upload_bytes_per_s: int = 0  # 0: as fast as it goes
     copies: int = 4
     cache_free: float = 0.2
@@ -150,7 +151,8 @@ def check_settings(settings: Settings) -> None:
         if getattr(settings.cluster, what) <= 0:
             problems.append(f"cluster.{what} is not above zero")
     for what in (
-        "max_bytes", "timeout_s", "failed_s", "per_account", "copies", "uploads_per_account", "uploads", "upload_s"
+        "max_bytes", "timeout_s", "failed_s", "per_account", "copies", "uploads_per_account", "uploads", "upload_s",
+        "download_s",
     ):  # fmt: skip
         if getattr(settings.images, what) <= 0:
             problems.append(f"images.{what} is not above zero")

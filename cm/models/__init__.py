@@ -20,7 +20,7 @@ from cm.models.snapshot import Snapshot
 from cm.models.storage import Storage, StorageAttachment
 from cm.models.template import Template
 from cm.models.trust import TrustedKey
-from cm.models.upload import Upload
+from cm.models.upload import DownloadTicket, Upload
 from cm.models.vm import VM
 from cm.models.volume import Volume
 
@@ -35,6 +35,7 @@ __all__ = [
     "Change",
     "ConsoleTicket",
     "Disk",
+    "DownloadTicket",
     "Drift",
     "EnrolmentToken",
     "HookEvent",

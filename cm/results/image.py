@@ -130,6 +130,22 @@ class CachedImageWork(TypedDict):
     operation_id: Annotated[Number | None, Meta(description="What is under way; null: it is there already.")]
 
 
+class Download(TypedDict):
+    """Where a file can be read by HTTP, with ranges, by whoever has the address."""
+
+    path: Annotated[str, Meta(examples=["/downloads/x3Yk"], description="At the cluster manager; holds a secret.")]
+    download_url: Annotated[
+        str | None,
+        Meta(
+            examples=["https://krakow.example:8001/downloads/x3Yk"],
+            description="The same with the cluster manager's address; null where it listens on a socket alone.",
+        ),
+    ]
+    cluster: Annotated[Named, Meta(description="Which it is; see uploads.")]
+    filename: Annotated[str, Meta(examples=["debian-12.qcow2"], description="What the file is called.")]
+    expires_at: Annotated[Time, Meta(description="From then on it is good no more.")]
+
+
 class KnownImage(TypedDict):
     """A well-known image, out of the cluster's catalogue."""
 

@@ -58,6 +58,7 @@ class ClusterPolicy:
     uploads_per_account: int = 4  # open at once, of anybody
     uploads: int = 100  # of all
     upload_s: float = 2 * 86_400.0  # in which one has to be complete
+    download_s: float = 3600.0  # for which an address that a file is read at is good
     known_images: Mapping[str, KnownImage] = field(default_factory=dict)
     failed_images_s: float = 7 * 86_400.0  # images whose import failed are kept so long
     snapshots_per_disk: int = 16

@@ -455,7 +455,7 @@ def test_bounds(desk: Desk) -> None:
         desk.begin(desk.cloud.settings.images.max_bytes + 1)
     desk.policy(import_max_bytes=2**60)
     with pytest.raises(NoStagingRoom):
-        desk.begin(2**50)
+        desk.begin(2**41)
     desk.cloud.sql("UPDATE account SET quota_storage_mib = used_storage_mib + 1 WHERE login = 'user'")
     with pytest.raises(QuotaReached):
         desk.begin(2 * MIB)

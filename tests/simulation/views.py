@@ -68,6 +68,11 @@ NOT_CALLED: Final[Mapping[str, str]] = {
         ("user.system_image.upload", "user.storage_image.upload", "user.iso_image.upload", "admin.system_image.upload"),
         "what is sent to its address comes by a true socket to a true disk; tests/postgres/test_uploads.py",
     ),
+    **dict.fromkeys(
+        ("user.system_image.create_download", "user.storage_image.create_download", "user.iso_image.create_download",
+         "user.disk.create_download"),
+        "what it gives out is read over a true socket by true threads; tests/postgres/test_downloads.py",
+    ),
     "user.iso_image.import_url": "as of the other kinds, which are called; tests/postgres",
     "user.key.generate": "its pair is made of true chance, which no seed repeats; tests/postgres",
 }
@@ -80,7 +85,7 @@ NOT_WALKED: Final[Mapping[str, str]] = {
 NOT_MADE: Final[Mapping[str, str]] = {
     "remove": "no manager calls it: a network stays on its nodes; tests/contract",
     "console": "a guest's answers take true threads and true time; tests/contract, tests/postgres",
-    "download": "no manager calls it yet; tests/contract",
+    "download": "it flows through true threads and sockets; tests/contract, tests/postgres/test_downloads.py",
 }
 # Calls that change something, and that no fault has fail.
 NOT_FAILED: Final[Mapping[str, str]] = {

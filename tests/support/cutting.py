@@ -12,6 +12,7 @@ class Cutter:
     """
     :param target: the port on the loopback that connections go to, asked for each.
     :ivar budgets: of the next connections that send much, after how many bytes they are cut off; then none is.
+    :ivar back: the same of what comes back.
     :ivar cuts: how many were.
     """
 
@@ -20,6 +21,7 @@ class Cutter:
     def __init__(self, target: Callable[[], int], budgets: list[int]) -> None:
         self._target = target
         self.budgets = budgets
+        self.back: list[int] = []
         self.cuts = 0
         self.on_cut: Callable[[], object] = lambda: None
         self._listener = socket.create_server(("127.0.0.1", 0))
@@ -62,8 +64,17 @@ class Cutter:
             each.close()
 
     def _back(self, there: socket.socket, here: socket.socket) -> None:
+        passed, budget = 0, 0
         with contextlib.suppress(OSError):
             while data := there.recv(65_536):
+                passed += len(data)
+                if passed > self.MUCH and not budget and self.back:
+                    budget = self.back.pop(0)
+                if budget and passed > budget:
+                    here.sendall(data[: max(0, len(data) - (passed - budget))])
+                    self.cuts += 1
+                    there.close()
+                    break
                 here.sendall(data)
         with contextlib.suppress(OSError):
             here.shutdown(socket.SHUT_RDWR)

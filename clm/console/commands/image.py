@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 import click
 
 from clm.console.context import Console
+from clm.console.downloading import receive_file
 from clm.console.groups import NounGroup
 from clm.console.names import find
 from clm.console.options import everybody, verb
@@ -158,6 +159,22 @@ def upload(
         where = cluster or str(made.get("cluster") or "")
         made = wait_image(console, made, where, wait_timeout, None if storage else kind)
     emit(console, made, "system_image")
+
+
+@verb(image, "download")
+@click.argument("which", metavar="IMAGE")
+@click.argument("file", metavar="FILE", required=False)
+@click.option("--kind", type=click.Choice(KINDS), default="system", show_default=True)
+def download(console: Console, which: str, file: str | None, kind: str) -> None:
+    """
+    Read an image into a file of this machine, as it lies on its storage (qcow2 or raw), over interruptions that pass.
+
+    FILE may be a directory; without it the file is put here, under the image's name. No file is written over.
+    """
+    found = find(console, {"system": "image", "storage": "disk-image", "iso": "iso"}[kind], which)
+    ticket = console.change(f"user.{kind}_image.create_download", {"image_id": found.id}, cluster=found.cluster)
+    path = receive_file(console, ticket, file)
+    emit(console, {"file": str(path), "size_bytes": path.stat().st_size, "image_id": found.id}, "file")
 
 
 @verb(image, "known")

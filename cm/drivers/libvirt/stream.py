@@ -17,6 +17,7 @@ import libvirt
 from cm.drivers.libvirt.connection import Connections, Line
 from cm.drivers.libvirt.errors import code_of, is_connection_error, translate
 from cm.drivers.libvirt.flow import CHUNK_BYTES, Flow
+from cm.drivers.libvirt.transfer import physical_size
 from cm.interfaces.stream import Hole, Piece
 from cm.rpc.errors import (
     ConsoleInUse,
@@ -91,7 +92,7 @@ class LibvirtStreams:
         if self._test:
             raise NotSupported("download volumes")
         with self._volume(storage_name, volume) as (line, found):
-            length = min(length, _size(found) - offset)
+            length = min(length, physical_size(found) - offset)
             done = 0
             while done < length:
                 flow = Flow(line)
@@ -112,8 +113,8 @@ class LibvirtStreams:
         if self._test:
             raise NotSupported("upload volumes")
         with self._volume(storage_name, volume) as (line, found):
-            if offset + length > _size(found):
-                raise InvalidParameter("length", f"ends beyond the volume's {_size(found)} bytes")
+            if offset + length > physical_size(found):
+                raise InvalidParameter("length", f"ends beyond the volume's {physical_size(found)} bytes")
             if length <= 0:
                 return 0
             flow = Flow(line)
@@ -145,11 +146,6 @@ class LibvirtStreams:
                 pool.refresh(0)  # another node may have made it
                 found = pool.storageVolLookupByName(volume)
             yield line, found
-
-
-def _size(volume: Any) -> int:
-    """The length of its file as it is now; libvirt's capacity is what it saw at its last refresh, or a guest sees."""
-    return int(volume.infoFlags(libvirt.VIR_STORAGE_VOL_GET_PHYSICAL)[2])
 
 
 def _pump(flow: Flow, ends: Duplex) -> None:

@@ -165,8 +165,7 @@ def _send(stream: Any, fd: int, offset: int, count: int, progress: Callable[[int
 
 def download_tail(connection: Any, volume: Any, limit_bytes: int) -> bytes:
     """The last bytes of the file behind ``volume`` as it is now."""
-    # Capacity is what libvirt saw at its last refresh; the physical size is asked of the file.
-    size = volume.infoFlags(libvirt.VIR_STORAGE_VOL_GET_PHYSICAL)[2]
+    size = physical_size(volume)
     length = min(size, limit_bytes)
     if length <= 0:
         return b""

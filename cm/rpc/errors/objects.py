@@ -302,6 +302,15 @@ class NoStagingRoom(LimitReached):
 
 
 @dataclass(eq=False)
+class NotWhole(Conflict):
+    """What lies in a file of its own alone can be read as it is."""
+
+    code = "not_whole"
+    message = "Disk {disk_id} is made of more than one file; save it as an image, or copy it, first."
+    disk_id: int
+
+
+@dataclass(eq=False)
 class UploadElsewhere(Unavailable):
     """Several machines take uploads, each those that were begun there."""
 

@@ -13,6 +13,7 @@ from typing import Annotated
 from msgspec import Meta
 
 from cm.results.disk import Disk, DiskCopyWork, DiskWork
+from cm.results.image import Download
 from cm.results.snapshot import SnapshotWork
 from cm.rpc.types import Id, Limit, Name, Text
 from cm.rpc.view import user_view
@@ -20,6 +21,7 @@ from cm.rpc.vocabulary import DiskBus, DiskKind, Freeze, ImageKind, NicModel, Vi
 from cm.rules.access import Action
 from cm.services import disk as service
 from cm.services import disk_bytes, snapshot
+from cm.services import download as downloads
 from cm.services.access import person_of
 from cm.services.context import ClusterCall
 from cm.services.image import Platform
@@ -133,3 +135,14 @@ def create_snapshot(
         "yes", "no", or "auto" where the agent answers. The snapshot's ``consistency`` tells.
     """
     return snapshot.create_of_disk(caller, disk_id, name, description, freeze)
+
+
+@user_view(changing=True, on={"disk_id": Action.DELETE})
+def create_download(caller: ClusterCall, disk_id: Id) -> Download:
+    """
+    Give out an address that a disk's file can be read at for a while, with ranges: as it lies on the storage, in the
+    disk's format. Its owners may. It is refused while a VM that may write to it runs, and of a disk that is an overlay.
+
+    :return: an address that needs no other credentials, so it is a secret.
+    """
+    return downloads.open_disk(caller, disk_id)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from cm.results.image import Image, ImageWork, Upload
+from cm.results.image import Download, Image, ImageWork, Upload
 from cm.rpc.types import Id, Limit, Name, Text
 from cm.rpc.view import user_view
 from cm.rpc.vocabulary import DiskBus, ImageKind, NicModel, SourceFormat, VideoModel
 from cm.rules.access import Action, ImageFilter
 from cm.services import disk_bytes
+from cm.services import download as downloads
 from cm.services import image as service
 from cm.services import upload as uploads
 from cm.services.access import person_of
@@ -102,6 +103,17 @@ def upload(
 def get_by_id(caller: ClusterCall, image_id: Id) -> Image:
     """One storage image that the caller can use."""
     return show_image(caller.session, image_id, person_of(caller.identity), KINDS)
+
+
+@user_view(changing=True, on={"image_id": Action.USE})
+def create_download(caller: ClusterCall, image_id: Id) -> Download:
+    """
+    Give out an address that a storage image's file can be read at for a while, with ranges: as it lies on the
+    storage, in the format that the image tells. It is refused while a VM that may write to it runs.
+
+    :return: an address that needs no other credentials, so it is a secret.
+    """
+    return downloads.open_image(caller, image_id, ImageKind.STORAGE)
 
 
 @user_view(changing=True, on={"image_id": Action.DELETE})

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from cm.results.image import Image, ImageWork, Upload
+from cm.results.image import Download, Image, ImageWork, Upload
 from cm.rpc.types import Id, Limit, Name, Size, Text
 from cm.rpc.view import user_view
 from cm.rpc.vocabulary import Architecture, DiskBus, ImageKind, NicModel, SourceFormat, VideoModel
 from cm.rules.access import Action, ImageFilter
 from cm.services import disk_bytes
+from cm.services import download as downloads
 from cm.services import image as service
 from cm.services import upload as uploads
 from cm.services.access import authorized_image, person_of
@@ -190,6 +191,17 @@ def set_group(caller: ClusterCall, image_id: Id, group_id: Id) -> None:
 def set_private(caller: ClusterCall, image_id: Id) -> None:
     """Let neither groups nor the public use an image any more; its owners may. VMs made from it go on."""
     share_image(caller, image_id, KINDS, None)
+
+
+@user_view(changing=True, on={"image_id": Action.USE})
+def create_download(caller: ClusterCall, image_id: Id) -> Download:
+    """
+    Give out an address that a system image's file can be read at for a while, with ranges: as it lies on the
+    storage, in the format that the image tells.
+
+    :return: an address that needs no other credentials, so it is a secret.
+    """
+    return downloads.open_image(caller, image_id, ImageKind.SYSTEM)
 
 
 @user_view(changing=True, on={"image_id": Action.DELETE})
