@@ -29,6 +29,7 @@ from cm.store.cached_image import Copy, copying, require_copy, set_copy, take_sl
 from cm.store.operation import OperationRow
 from cm.store.operation_object import Objects, others_at_work
 from cm.store.storage import find_attachment, node_reaching
+from cm.store.unknown import refuse_held_volume
 from cm.store.waking import awaited
 from cm.store.worker import holds, record_step
 
@@ -68,6 +69,7 @@ async def settle(work: Work) -> None:
         raise others_stopped(ObjectKind.CACHED_IMAGE, copy.id)
     node = work.node(copy.node_id, work.services.policy.import_timeout_s)
     pool = pool_name(copy.storage_id)
+    await work.read(refuse_held_volume, copy.storage_id, copy.volume)
     if work.arguments.get("evict"):
         await node.volumes.delete(pool, copy.volume)
         await work.complete(_gone, work.op)

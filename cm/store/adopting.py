@@ -125,10 +125,11 @@ class SystemImage(NamedTuple):
 
 
 def find_system_image(session: Session, storage_id: int, volume: str) -> SystemImage | None:
-    """The live system image that lies there."""
+    """The live system image that lies there, or is copied there."""
     found = session.execute(
         text(
-            "SELECT i.id, u.id AS volume_id FROM volume u JOIN image i ON i.volume_id = u.id"
+            "SELECT i.id, u.id AS volume_id FROM volume u LEFT JOIN cached_image c ON c.volume_id = u.id"
+            " JOIN image i ON i.volume_id = u.id OR i.id = c.image_id"
             " WHERE u.storage_id = :s AND u.name = :v AND i.kind = 'system'"
         ),
         {"s": storage_id, "v": volume},

@@ -141,16 +141,17 @@ def forget_domain(session: Session, node_id: int, uuid: str) -> None:
 
 def held_volumes(session: Session, storage_id: int) -> Mapping[str, str]:
     """The volumes of a storage that unknown domains use, and which domain each."""
-    path = session.scalar(text("SELECT path FROM storage WHERE id = :s"), {"s": storage_id})
-    if not path:
+    storage = session.execute(text("SELECT path, node_id FROM storage WHERE id = :s"), {"s": storage_id}).first()
+    if storage is None or not storage.path:
         return {}
-    directory = path.rstrip("/") + "/"
+    directory = storage.path.rstrip("/") + "/"
     found = session.execute(
         text(
             "SELECT d.name, n.name AS node, p.path FROM unknown_domain d JOIN node n ON n.id = d.node_id"
             " CROSS JOIN LATERAL unnest(d.paths) AS p (path) WHERE starts_with(p.path, :directory)"
+            " AND (d.node_id = :own OR CAST(:own AS bigint) IS NULL)"  # other nodes have other files at that place
         ),
-        {"directory": directory},
+        {"directory": directory, "own": storage.node_id},
     )
     return {row.path[len(directory) :]: f"domain {row.name} of node {row.node}" for row in found}
 

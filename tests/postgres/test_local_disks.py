@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from cm.interfaces.hypervisor import DiskSpec
+from cm.interfaces.source import FileSource
 from cm.interfaces.volume import StorageSpec
 from cm.rpc.errors import (
     HypervisorError,
@@ -16,11 +18,12 @@ from cm.rpc.errors import (
     NoCapacity,
     NodeUnreachable,
 )
-from cm.rpc.vocabulary import DiskFormat, StorageKind
+from cm.rpc.vocabulary import DiskBus, DiskFormat, StorageKind
 from cm.rules.names import root_volume
 from cm.services.cached_image import NoOwnStorage, StorageOfNode, evict_spare
 from cm.services.saving import StorageNotOnNode
 from support.cloud import MemoryCloud, run
+from tests.contract.hypervisor import domain_spec
 
 MIB = 2**20
 IMAGE = 64 * MIB
@@ -273,6 +276,21 @@ def test_needed_while_it_goes(cloud: Cluster) -> None:
     assert cloud.over(told[0]["operation_id"])["state"] == "done"
     assert cloud.copies() == [(first, "ok", 1)] and cloud.leaks() == []
     assert cloud.calls(first, "create_copy") == 2
+
+
+def test_held_by_an_unknown_domain(cloud: Cluster) -> None:
+    """A copy that a domain of nobody's stands on is left alone, on that node; others have other files at that place."""
+    first, second = cloud.node_ids
+    for each in cloud.admin("system_image.prefetch", image_id=cloud.image_id):
+        assert cloud.over(each["operation_id"])["state"] == "done"
+    (copy,) = cloud.volumes(first)
+    disk = DiskSpec(FileSource(f"/srv/own/{copy}"), DiskFormat.QCOW2, "vda", DiskBus.VIRTIO)
+    cloud.memory[first].hypervisor.define(domain_spec(name="stranger", disks=(disk,)))
+    cloud.until(lambda: cloud.sql("SELECT count(*) FROM unknown_domain"), "a pass sees the stranger")
+    told = cloud.admin("system_image.evict", image_id=cloud.image_id)
+    ended = {each["node_id"]: cloud.over(each["operation_id"])["state"] for each in told}
+    assert ended == {first: "failed", second: "done"}
+    assert cloud.volumes(first) == [copy] and cloud.volumes(second) == [] and cloud.leaks() == []
 
 
 def test_turns(cloud: Cluster) -> None:
