@@ -13,17 +13,17 @@ from collections.abc import Callable
 from typing import Final, cast
 
 from sqlalchemy.orm import Session
-from twisted.internet.defer import Deferred, gatherResults
+from twisted.internet.defer import Deferred, FirstError, gatherResults
 
 from cm.interfaces.stream import Hole, Piece
 from cm.interfaces.volume import VolumeSeen
 from cm.operations.base import Kind, LeaseLost, Wait, Work, others_stopped, register, storage_reached
-from cm.rpc.errors import CloudError, CopyDamaged, ObjectNotFound, VolumeNotFound
+from cm.rpc.errors import CloudError, CopyDamaged, ObjectNotFound, StreamIdle, VolumeNotFound
 from cm.rpc.vocabulary import CachedState, CauseKind, DiskFormat
 from cm.rules.cause import Cause
 from cm.rules.names import pool_name
 from cm.rules.operation import ObjectKind, OperationKind
-from cm.runtime.pipe import Pipe
+from cm.runtime.pipe import Broken, Pipe
 from cm.services.cached_image import TURN, settled
 from cm.store.cached_image import Copy, copying, require_copy, set_copy, take_slot
 from cm.store.operation import OperationRow
@@ -131,15 +131,25 @@ async def _carry(work: Work, copy: Copy, source: str, storage_id: int) -> Volume
         pipe.put(data)
         told.moved(len(data))
 
-    async def give() -> int:
-        with _ending(pipe):
-            return await giving.streams.download(there, source, 0, length, sink)
+    async def give(offset: int, size: int) -> int:
+        with _ending(pipe, last=offset + size == length):
+            return await giving.streams.download(there, source, offset, size, sink)
 
     async def take() -> int:
         with _ending(pipe):
             return await taking.streams.upload(here, copy.volume, 0, length, lambda: _piece(pipe))
 
-    gave, took = await gatherResults([Deferred.fromCoroutine(give()), Deferred.fromCoroutine(take())], True)
+    # A piece that the pipe holds comes first, so that whoever takes never waits for one that cannot even begin.
+    gave = await give(0, min(length, PIPE_BYTES // 2))
+    if gave < length:
+        both = [Deferred.fromCoroutine(each) for each in (give(gave, length - gave), take())]
+        try:
+            rest, took = await gatherResults(both, consumeErrors=True)
+        except FirstError as error:
+            raise _reason(error.subFailure.value) from None
+        gave += rest
+    else:
+        took = await take()
     if (gave, took) != (length, length):
         raise CopyDamaged(copy.image_id, copy.node_id, f"{min(gave, took)} of {length} bytes came")
     # libvirt takes it for the raw file that it was made as, until it looks through the pool.
@@ -150,19 +160,25 @@ async def _carry(work: Work, copy: Copy, source: str, storage_id: int) -> Volume
     return seen
 
 
-class _ending:
-    """Ends a pipe with whoever leaves: well, or for the reason for which they do."""
+def _reason(error: BaseException | None) -> BaseException:
+    """What one of two sides has ended with, the other of which had left."""
+    return StreamIdle(0.0) if error is None or isinstance(error, Broken) else error
 
-    def __init__(self, pipe: Pipe) -> None:
+
+class _ending:
+    """Ends a pipe with whoever leaves: well, unless more is to follow, or for the reason for which they do."""
+
+    def __init__(self, pipe: Pipe, *, last: bool = True) -> None:
         self._pipe = pipe
+        self._last = last
 
     def __enter__(self) -> None:
         pass
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if error is None:
+        if error is None and self._last:
             self._pipe.end()
-        else:
+        elif error is not None:
             self._pipe.fail(error)
 
 

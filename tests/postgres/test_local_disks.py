@@ -11,12 +11,14 @@ import pytest
 from cm.interfaces.hypervisor import DiskSpec
 from cm.interfaces.source import FileSource
 from cm.interfaces.volume import StorageSpec
+from cm.operations import image_cache
 from cm.rpc.errors import (
     HypervisorError,
     InUse,
     InvalidParameter,
     NoCapacity,
     NodeUnreachable,
+    NotSupported,
 )
 from cm.rpc.vocabulary import DiskBus, DiskFormat, StorageKind
 from cm.rules.names import root_volume
@@ -171,6 +173,26 @@ def test_through_the_manager(cloud: Cluster) -> None:
     assert shares[0].read(0, MIB) == shares[1].read(0, MIB)
     with pytest.raises(StorageNotOnNode):
         cloud.call("user.vm.save_and_shutdown", [vm["vm_id"], "kept", ""])
+
+
+@pytest.mark.parametrize("side, call", [(0, "download"), (1, "upload_part")])
+def test_breaks_on_its_way(cloud: Cluster, monkeypatch: pytest.MonkeyPatch, side: int, call: str) -> None:
+    """Whichever of the two nodes fails in the middle, the copy fails with its reason, and nobody waits on."""
+    monkeypatch.setattr(image_cache, "PIPE_BYTES", 65_536)
+    second = cloud.node_ids[1]
+    cloud.sql("DELETE FROM storage_attachment WHERE storage_id = :s AND node_id = :n", s=cloud.storage_id, n=second)
+    for _ in range(1 - side):  # the first piece comes
+        cloud.memory[cloud.node_ids[0]].fail_next("find", NodeUnreachable("n1", "Connection reset by peer"))
+    (told,) = cloud.admin("system_image.prefetch", image_id=cloud.image_id, node_ids=[second])
+    ended = cloud.over(told["operation_id"])
+    assert ended["state"] == "done"
+    cloud.admin("system_image.evict", image_id=cloud.image_id)
+    cloud.until(lambda: cloud.copies() == [], "the copy goes")
+    cloud.memory[cloud.node_ids[side]].fail_next(call, NotSupported("do this"))
+    (told,) = cloud.admin("system_image.prefetch", image_id=cloud.image_id, node_ids=[second])
+    ended = cloud.over(told["operation_id"])
+    assert (ended["state"], ended["error"]) == ("failed", "not_supported")
+    assert [state for _, state, _ in cloud.copies()] == ["failed"] and cloud.leaks() == []
 
 
 def test_saved(cloud: Cluster) -> None:

@@ -85,7 +85,6 @@ NOT_WALKED: Final[Mapping[str, str]] = {
 NOT_MADE: Final[Mapping[str, str]] = {
     "remove": "no manager calls it: a network stays on its nodes; tests/contract",
     "console": "a guest's answers take true threads and true time; tests/contract, tests/postgres",
-    "download": "it flows through true threads and sockets; tests/contract, tests/postgres/test_downloads.py",
 }
 # Calls that change something, and that no fault has fail.
 NOT_FAILED: Final[Mapping[str, str]] = {

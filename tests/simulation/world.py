@@ -25,6 +25,7 @@ POLL_S: Final = 20.0
 # The calls of a driver that change nothing are not worth dying at.
 LOOKS: Final = frozenset(
     {"source", "info", "domains", "look", "describe", "usage", "list_all", "find", "read_tail", "open", "close"}
+    | {"download"}
 )
 
 
@@ -333,8 +334,8 @@ class SimDriver:
         self.volumes = _SimPart(process, memory, memory.volumes)
         self.block_jobs = _SimPart(process, memory, memory.block_jobs)
         self.networks = _SimPart(process, memory, memory.networks)
-        self.block_jobs = _SimPart(process, memory, memory.block_jobs)
         self.snapshots = _SimPart(process, memory, memory.snapshots)
+        self.streams = _SimPart(process, memory, memory.streams)
         self.open, self.close = memory.open, memory.close
 
 
