@@ -8,7 +8,9 @@ from cm.operations import uploading
 from cm.runtime.loop import Loop
 from cm.services.cached_image import evict_spare
 from cm.services.context import Services
+from cm.services.disk import purge_overdue
 from cm.services.image import close_failed
+from cm.services.leaving import settle_leaving
 from cm.store.prune import BATCH, TABLES, Retention, prune_table
 
 CARE_S: Final = 300.0  # between rounds, when all that was old is gone
@@ -38,7 +40,8 @@ class Care:
         await database.transact(close_failed, self._services.policy.failed_images_s)
         await uploading.care(self._services)
         await database.transact(evict_spare, self._services.policy.cache_free)
-        more = False
+        more = await database.transact(purge_overdue, self._services.policy.trash_s) > 0
+        await settle_leaving(self._services)
         for table in TABLES:
             more |= await database.transact(prune_table, table, self._retention) >= BATCH
         return MORE_S if more else None

@@ -33,6 +33,7 @@ class ClusterSettings:
     placement: str = "spread"
     hook_grace_s: float = 5.0
     shutdown_s: float = 60.0
+    detach_s: float = 30.0
     reconcile_s: float = 15.0
     agent_silent_s: float = 60.0
     hooks_silent_s: float = 60.0
@@ -65,6 +66,7 @@ class ImportSettings:
     cache_free: float = 0.2
     catalogue: Path | None = None
     failed_s: float = 7 * 86_400.0
+    trash_s: float = 7 * 86_400.0
 
 
 @dataclass(frozen=True)
@@ -143,6 +145,7 @@ def check_settings(settings: Settings) -> None:
         "storage_overcommit",
         "reconcile_s",
         "shutdown_s",
+        "detach_s",
         "agent_silent_s",
         "hooks_silent_s",
         "doubtful_s",
@@ -161,6 +164,8 @@ def check_settings(settings: Settings) -> None:
     problems += origin_problems(settings.listen.origins)
     if not 0 <= settings.images.cache_free < 1:
         problems.append("images.cache_free is not a share from 0 to 1")
+    if settings.images.trash_s < 0:
+        problems.append("images.trash_s is below zero")
     if not 1 <= settings.cluster.vnc_first_port <= 65_535 - settings.cluster.vnc_ports:
         problems.append("cluster.vnc_first_port and vnc_ports lead beyond port 65535")
     problems += settings.limits.problems() + settings.retention.problems()

@@ -49,6 +49,7 @@ class Attachment(Base):
     __table_args__ = (
         Index("uq_attachment_device", "vm_id", "device", unique=True),
         Index("uq_attachment_disk", "disk_id", "vm_id", unique=True),
+        Index("ix_attachment_leaving", "vm_id", postgresql_where=text("leaving")),
         Index("uq_attachment_writer", "disk_id", unique=True, postgresql_where=text("NOT read_only")),
         CheckConstraint("disk_id IS NOT NULL OR cdrom", "drive_may_be_empty"),
         CheckConstraint("read_only OR NOT cdrom", "cdrom_is_read"),
@@ -63,4 +64,5 @@ class Attachment(Base):
     read_only: Mapped[No]
     cdrom: Mapped[No]
     delete_with_vm: Mapped[No]
+    leaving: Mapped[No]  # the guest was asked to let go of it, and may do so at any time
     created_at: Mapped[Now]

@@ -39,7 +39,7 @@ async def reset(work: Work) -> None:
 
 def _was_reset(session: Session, op: OperationRow) -> None:
     write_reset(session, vm_of(op))
-    _settle_end(session, op)
+    settle_end(session, op)
 
 
 async def pause(work: Work) -> None:
@@ -56,10 +56,10 @@ async def resume(work: Work) -> None:
 
 def _seen(session: Session, op: OperationRow, seen: Seen, reason: SeenReason) -> None:
     write_power(session, vm_of(op), seen, reason)
-    _settle_end(session, op)
+    settle_end(session, op)
 
 
-def _settle_end(session: Session, op: OperationRow) -> None:
+def settle_end(session: Session, op: OperationRow) -> None:
     """The guest may have ended after the call that we made; its end waited for us."""
     if _row(session, op).seen in GONE:
         rest_by_evidence(session, op, by_policy=True)

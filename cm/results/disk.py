@@ -23,6 +23,7 @@ class DiskAttachment(TypedDict):
     read_only: bool
     cdrom: bool
     delete_with_vm: Annotated[bool, Meta(description="Whether it ends with the VM.")]
+    leaving: Annotated[bool, Meta(description="Whether the guest was asked to let go of it.")]
 
 
 class Disk(TypedDict):
@@ -55,6 +56,15 @@ class Disk(TypedDict):
     waiting_for: Annotated[Prose, Meta(description="What that waits for; may be empty.")]
     mine: bool
     level: Annotated[Level, Meta(description="The viewer's.")]
+
+
+class AttachWork(TypedDict):
+    """A disk that is being attached or detached, and the operation that does it."""
+
+    disk_id: Number
+    vm_id: Number
+    device: Annotated[str, Meta(examples=["vdb"], description="What the guest is likely to call it.")]
+    operation_id: Number
 
 
 class DiskWork(TypedDict):

@@ -26,6 +26,9 @@ class OperationKind(StrEnum):
     VM_DESTROY = "vm_destroy"
     VM_SAVE = "vm_save_and_shutdown"
     VM_VNC = "vm_vnc"
+    DISK_CREATE = "disk_create"
+    DISK_ATTACH = "disk_attach"
+    DISK_DETACH = "disk_detach"
     IMAGE_IMPORT = "image_import"
     IMAGE_DELETE = "image_delete"
     DISK_GROW = "disk_grow"
@@ -237,6 +240,31 @@ SPECS: Final[dict[OperationKind, KindSpec]] = {
         failed="The screen of VM {name} could not be switched",
         abandoned="nothing to undo",
         allowed=frozenset({_V.RUNNING, _V.PAUSED, _V.STOPPED, _V.STARTING}),
+    ),
+    OperationKind.DISK_CREATE: KindSpec(
+        holds=(_O.DISK, _O.IMAGE),
+        action=Action.DELETE,
+        seconds=3600,
+        failed="Disk {name} could not be made",
+        abandoned="volume, claims and disk are removed",
+    ),
+    OperationKind.DISK_ATTACH: KindSpec(
+        holds=(_O.VM, _O.DISK),
+        action=Action.ATTACH,
+        seconds=120,
+        failed="Disk {disk_id} could not be attached to VM {name}",
+        abandoned="the disk is detached again",
+        allowed=frozenset({_V.RUNNING, _V.PAUSED, _V.STOPPED}),
+        interruptible=True,
+    ),
+    OperationKind.DISK_DETACH: KindSpec(
+        holds=(_O.VM, _O.DISK),
+        action=Action.ATTACH,
+        seconds=3600,
+        failed="Disk {disk_id} could not be detached from VM {name}",
+        abandoned="the disk stays attached; a guest that was asked for it may still let go",
+        allowed=frozenset({_V.RUNNING, _V.STOPPED}),
+        interruptible=True,
     ),
     OperationKind.IMAGE_IMPORT: KindSpec(
         holds=(_O.IMAGE,),

@@ -162,9 +162,11 @@ IMAGE: Final = Noun(
     ImageState,
     (
         Standing(_I.UPLOADING, owner="whoever has its address", deadline="`images.upload_s`, when it is given up"),
-        Standing(_I.ADDING, work=(OperationKind.IMAGE_IMPORT, OperationKind.VM_SAVE)),
+        Standing(_I.ADDING, work=(OperationKind.IMAGE_IMPORT, OperationKind.VM_SAVE, OperationKind.DISK_CREATE)),
         Standing(_I.OK, rest=True),
         Standing(_I.FAILED, rest=True),
+        # A disk that is out of use for a while; ``disk.trashed_at`` says since when.
+        Standing(_I.TRASHED, rest=True),
         # Nobody can use it, and its volume is being deleted; the record ends with the volume.
         Standing(_I.DELETED, work=(OperationKind.IMAGE_DELETE,)),
     ),
@@ -175,7 +177,16 @@ IMAGE: Final = Noun(
         ([_I.UPLOADING], "given up, or too late", ENDED, "whoever has its address; the cluster manager"),
         ([_I.UPLOADING], "image.delete", [_I.DELETED], "its owners, administrators"),
         (MADE, "vm.save_and_shutdown", [_I.ADDING], "who may save the VM; its policy `save` when its guest powers off"),
+        (MADE, "disk.create", [_I.ADDING], "a user"),
         ([_I.ADDING], "imported", [_I.OK], "`image_import`"),
+        ([_I.ADDING], "made", [_I.OK], "`disk_create`"),
+        ([_I.ADDING], f"disk creation {FAILED}", [_I.FAILED], "`disk_create`"),
+        ([_I.ADDING], "disk creation abandoned", [_I.DELETED], ASKER),
+        ([_I.OK], "disk.delete", [_I.TRASHED], "its owners"),
+        ([_I.TRASHED], "disk.restore", [_I.OK], "its owners"),
+        ([_I.TRASHED, _I.FAILED], "disk.purge", [_I.DELETED], "its owners"),
+        ([_I.TRASHED], "in the trash for `images.trash_s`", [_I.DELETED], "the cluster manager"),
+        ([_I.OK], "vm.destroy of the VM it ends with", ENDED, "`vm_destroy`"),
         ([_I.ADDING], "saved", [_I.OK], "`vm_save_and_shutdown`"),
         ([_I.ADDING], f"import {FAILED}", [_I.FAILED], "`image_import`"),
         ([_I.ADDING], "import abandoned", [_I.DELETED], ASKER),
@@ -184,7 +195,7 @@ IMAGE: Final = Noun(
         ([_I.OK], "drift.apply: its volume is lost", [_I.FAILED], "an administrator"),
         ([_I.FAILED], "its volume is found again", [_I.OK], "a pass over its storage"),
         ([_I.FAILED], "failed for `images.failed_s`", ENDED, "the cluster manager"),
-        ([_I.OK, _I.FAILED], "image.delete", [_I.DELETED], "its owners, administrators"),
+        ([_I.OK, _I.FAILED, _I.TRASHED], "image.delete", [_I.DELETED], "its owners, administrators"),
         ([_I.DELETED], "volume gone", ENDED, "`image_delete`"),
         ([_I.DELETED], "operation.abandon", ENDED, ASKER),
         # The deletion itself failed, by its deadline.

@@ -52,6 +52,9 @@ def tell_failed(session: Session, op: OperationRow, error: CloudError) -> None:
         image = about_image(session, image_id)
         params |= {"image_id": image_id, "name": image.name}
         owner = image.account_id
+    disk_id = op.find(ObjectKind.DISK)
+    if disk_id is not None:
+        params["disk_id"] = disk_id
     storage_id = op.find(ObjectKind.STORAGE)
     if storage_id is not None:
         params["storage_id"] = storage_id

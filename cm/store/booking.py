@@ -155,7 +155,15 @@ _CLOSE = Prepared(
 WITH attached AS (
     DELETE FROM attachment WHERE vm_id = :id RETURNING disk_id, delete_with_vm
 ), disks AS (
-    DELETE FROM disk WHERE id = ANY(ARRAY(SELECT disk_id FROM attached WHERE delete_with_vm)) RETURNING volume_id
+    DELETE FROM disk WHERE id = ANY(ARRAY(SELECT disk_id FROM attached WHERE delete_with_vm))
+    RETURNING id, account_id, image_id, volume_id
+), entries AS (
+    UPDATE image SET state = 'deleted', deleted_at = clock_timestamp(), volume_id = NULL, version = version + 1
+     WHERE id = ANY(ARRAY(SELECT image_id FROM disks WHERE image_id IS NOT NULL)) RETURNING id, account_id
+), told AS (
+    INSERT INTO change (account_id, kind, object_id, event)
+    SELECT account_id, 'image', id, 'exit' FROM entries UNION ALL
+    SELECT account_id, 'disk', id, 'exit' FROM disks WHERE image_id IS NOT NULL
 ), snapshots AS (
     DELETE FROM snapshot WHERE disk_id = ANY(ARRAY(SELECT disk_id FROM attached WHERE delete_with_vm))
     RETURNING volume_id, spare_id

@@ -7,6 +7,7 @@ own disk has no entry, and the level on the VM is the level on it; of others the
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -15,11 +16,14 @@ from typing import Any, Final, cast
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from cm.models import Disk
 from cm.results import disk as results
 from cm.rpc.errors import ObjectNotFound, VersionChanged
 from cm.rpc.vocabulary import DiskFormat, DiskKind, DiskState, VolumeMode
 from cm.rules.access import Level, Person, enough, highest
+from cm.rules.names import image_volume
 from cm.runtime.prepared import Prepared
+from cm.runtime.rows import edit_row
 from cm.store.access import FOR_CALLER, GRANTED_VM, SEEN_DISK, values_of
 from cm.store.change import record_change
 from cm.store.rendered import Rendered, rendered
@@ -128,6 +132,78 @@ def touch_disk(session: Session, disk_id: int, event: str = "change") -> None:
         record_change(session, "disk", disk_id, account_id, event)
 
 
+_INSERT = text(
+    """
+WITH lies AS (
+    INSERT INTO volume (storage_id, name, format, size_bytes, claimed_bytes)
+    VALUES (:storage_id, :volume, :format, :size_bytes, :size_bytes) RETURNING id
+), made AS (
+    INSERT INTO image (uuid, kind, name, description, account_id, volume_id, state, access, disk_controller)
+    SELECT :uuid, 'storage', :name, :description, :account_id, id, 'adding', 'private', 'virtio' FROM lies
+    RETURNING id, account_id, volume_id
+), disked AS (
+    INSERT INTO disk (account_id, image_id, volume_id) SELECT account_id, id, volume_id FROM made
+    RETURNING id, image_id, account_id
+), told AS (
+    INSERT INTO change (account_id, kind, object_id, event)
+    SELECT account_id, 'disk', id, 'enter' FROM disked UNION ALL SELECT account_id, 'image', id, 'enter' FROM made
+)
+SELECT id, image_id FROM disked
+"""
+)
+
+
+def insert_disk(
+    session: Session, *, account_id: int, name: str, description: str, storage_id: int, format: DiskFormat,
+    size_bytes: int,
+) -> tuple[int, int]:  # fmt: skip
+    """
+    A disk to be, with its entry in the catalogue and a name for its volume. Quota and room are claimed already.
+
+    :return: its id, and its entry's.
+    """
+    key = uuid.uuid4()
+    values = {"account_id": account_id, "name": name, "description": description, "storage_id": storage_id}
+    found = session.execute(
+        _INSERT,
+        {**values, "uuid": key, "volume": image_volume(key, str(format)), "format": format, "size_bytes": size_bytes},
+    ).one()
+    return int(found.id), int(found.image_id)
+
+
+def name_disk(session: Session, disk_id: int, name: str | None, description: str | None) -> None:
+    """Of a VM's own disk; what is None stays. An entry's names are the entry's."""
+    edit_row(session, Disk, disk_id, (Disk.name, Disk.description), {"name": name, "description": description},
+             counted=False)  # fmt: skip
+
+
+def set_trashed(session: Session, disk_id: int, trashed: bool) -> None:
+    """Put a disk into the trash, with its entry, or take both out."""
+    session.execute(
+        text(
+            "WITH disked AS (UPDATE disk SET trashed_at = CASE WHEN :trashed THEN clock_timestamp() END WHERE id = :id"
+            " RETURNING image_id)"
+            " UPDATE image SET state = CASE WHEN :trashed THEN 'trashed' ELSE 'ok' END, version = version + 1"
+            " WHERE id = (SELECT image_id FROM disked)"
+        ),
+        {"id": disk_id, "trashed": trashed},
+    )
+
+
+def list_overdue(session: Session, seconds: float) -> Sequence[int]:
+    """Entries of disks that lie in the trash for so long, the oldest first; a page of them."""
+    return list(
+        session.scalars(
+            text(
+                "SELECT k.image_id FROM disk k JOIN image i ON i.id = k.image_id WHERE i.state = 'trashed'"
+                " AND k.trashed_at < clock_timestamp() - make_interval(secs => :seconds)"
+                " ORDER BY k.trashed_at LIMIT 100"
+            ),
+            {"seconds": seconds},
+        )
+    )
+
+
 # ------------------------------------------------------------------ who sees one
 
 _VM_LEVELS: Final = f"(SELECT json_agg(g.level) FROM acl g WHERE g.kind = 'vm' AND g.object_id = v.id AND {FOR_CALLER})"
@@ -178,7 +254,8 @@ SELECT {_COLUMNS}, i.access, o.id AS operation_id, coalesce(o.user_text, '') AS 
        (SELECT json_agg(json_build_object(
                    'vm_id', t.vm_id, 'vm_name', v.name, 'number', t.number, 'device', t.device, 'bus', t.bus,
                    'boot_order', t.boot_order, 'read_only', t.read_only, 'cdrom', t.cdrom,
-                   'delete_with_vm', t.delete_with_vm, 'mine', v.account_id = :account_id, 'levels', {_VM_LEVELS})
+                   'delete_with_vm', t.delete_with_vm, 'leaving', t.leaving,
+                   'mine', v.account_id = :account_id, 'levels', {_VM_LEVELS})
                ORDER BY t.vm_id)
           FROM attachment t JOIN vm v ON v.id = t.vm_id WHERE t.disk_id = k.id) AS attachments,
        (SELECT array_agg(g.level) FROM acl g WHERE g.kind = 'image' AND g.object_id = k.image_id AND {FOR_CALLER})

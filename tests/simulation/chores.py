@@ -58,6 +58,48 @@ class Chores:
         found = self._row(statement)
         return None if found is None else int(found[0])
 
+    # ------------------------------------------------------------------ disks
+
+    def _disk(self, where: str) -> Any:
+        """One that is somebody's own entry, with whose it is."""
+        return self._row(
+            "SELECT a.login, k.id, (SELECT t.vm_id FROM attachment t WHERE t.disk_id = k.id LIMIT 1) AS vm_id"
+            " FROM disk k JOIN account a ON a.id = k.account_id JOIN image i ON i.id = k.image_id"
+            f" WHERE i.kind = 'storage' AND a.login <> 'admin' AND {where} ORDER BY k.id"
+        )
+
+    def _on_disk(self, view: str, where: str, **more: Any) -> None:
+        row = self._disk(where)
+        if row is not None:
+            self.ask(row.login, f"user.disk.{view}", disk_id=row.id, **more)
+
+    def _disk_create(self) -> None:
+        self.ask(self._user(), "user.disk.create", name=f"disk{len(self.asks)}", size_mib=self.rng.choice([1, 8]))
+
+    def _disk_attach(self) -> None:
+        """To a VM of the same person's; now and then to end with it."""
+        row = self._disk("i.state = 'ok'")
+        vm = None if row is None else self._vm(row.login)
+        if vm is not None:
+            bus = self.rng.choice(["virtio", "virtio", "scsi"])
+            more = {"delete_with_vm": True} if self.rng.random() < 0.1 else {}
+            self.ask(row.login, "user.disk.attach", disk_id=row.id, vm_id=vm[1], bus=bus, **more)
+
+    def _disk_detach(self) -> None:
+        row = self._disk("EXISTS (SELECT 1 FROM attachment t WHERE t.disk_id = k.id)")
+        if row is not None:
+            self.ask(row.login, "user.disk.detach", disk_id=row.id, vm_id=row.vm_id)
+
+    def _disk_trash(self) -> None:
+        self._on_disk("delete", "i.state = 'ok'")
+
+    def _disk_restore(self) -> None:
+        self._on_disk("restore", "i.state = 'trashed'")
+        self._on_disk("edit", "true", description=f"{len(self.asks)}")
+
+    def _disk_purge(self) -> None:
+        self._on_disk("purge", "i.state IN ('trashed', 'failed')")
+
     # ------------------------------------------------------------------ a cluster's
 
     def _storage_id(self) -> int:

@@ -204,6 +204,14 @@ def _snapped(simulation: Simulation, count: int = 1, stop: bool = False) -> dict
     return {"snapshot_id": ids[0]}
 
 
+def _to_plug(simulation: Simulation) -> dict[str, Any]:
+    """A running VM, and a disk of the same person's."""
+    vm_id = _vm(simulation)
+    made = simulation.call("user.disk.create", {"name": "data", "size_mib": 1}, login="ann")
+    _settle(simulation)
+    return {"disk_id": made["disk_id"], "vm_id": vm_id}
+
+
 # ------------------------------------------------------------------ what must hold in the end
 
 
@@ -367,6 +375,35 @@ def _pool(simulation: Simulation, answer: Any, wanted: bool) -> Iterable[str]:
         yield "the node's pool is not as the attachment says"
 
 
+def _plugged(simulation: Simulation, answer: Any) -> Iterable[str]:
+    yield from _devices(simulation, answer, True)
+
+
+def _unplugged(simulation: Simulation, answer: Any) -> Iterable[str]:
+    yield from _devices(simulation, answer, False)
+
+
+def _devices(simulation: Simulation, answer: Any, wanted: bool) -> Iterable[str]:
+    """The record and the domain that runs say alike that a disk is there, or is not."""
+    row = simulation.sql("SELECT uuid::text FROM vm")[0]
+    recorded = bool(simulation.sql("SELECT 1 FROM attachment WHERE disk_id = :d", d=answer["disk_id"]))
+    for node in simulation.nodes:
+        if row.uuid in node.running():
+            domain = node.memory.world.domains[row.uuid].running
+            there = domain is not None and answer["device"] in [disk.device for disk in domain.disks]
+            if (recorded, there) != (wanted, wanted):
+                yield f"on record is {recorded}, in the domain {there}"
+
+
+def _disk_there(simulation: Simulation, answer: Any) -> Iterable[str]:
+    row = simulation.sql(
+        "SELECT i.state, u.made, u.name FROM disk k JOIN volume u ON u.id = k.volume_id JOIN image i"
+        " ON i.id = k.image_id WHERE k.id = :d", d=answer["disk_id"],
+    )[0]  # fmt: skip
+    if row.state != "ok" or not row.made or row.name not in simulation.share.volumes:
+        yield f"the disk is {row.state}, made {row.made}"
+
+
 KINDS: Final[tuple[Kind, ...]] = (
     Kind("vm_create", "user.vm.create", _new, "running", _one_vm),
     Kind("vm_start", "user.vm.start", _after("user.vm.stop", _running), "running"),
@@ -390,6 +427,9 @@ KINDS: Final[tuple[Kind, ...]] = (
     Kind("snapshot_delete", "user.snapshot.delete", _snapped, "running", _unsnapped),
     Kind("snapshot_delete, between", "user.snapshot.delete", lambda s: _snapped(s, 2), "running", _unsnapped),
     Kind("snapshot_delete, off", "user.snapshot.delete", lambda s: _snapped(s, 1, stop=True), "stopped", _unsnapped),
+    Kind("disk_create", "user.disk.create", lambda simulation: {"name": "data", "size_mib": 1}, None, _disk_there),
+    Kind("disk_attach", "user.disk.attach", _to_plug, "running", _plugged),
+    Kind("disk_detach", "user.disk.detach", _after("user.disk.attach", _to_plug), "running", _unplugged),
     Kind("image_import", "admin.system_image.import_file", _to_import, None, _image_there, "admin"),
     Kind("image_delete", "user.system_image.delete", _to_delete, None, _image_gone, "admin"),
     Kind("image_cache", "admin.system_image.prefetch", _to_cache, None, _cached, "admin", own=True),

@@ -37,6 +37,7 @@ WORK: Final = {
     "vm_create": "owner", "vm_destroy": "owner", "vm_save": "owner", "vm_save_and_shutdown": "owner",
     "image_import": "owner", "image_delete": "owner",
     "snapshot_create": "owner", "snapshot_revert": "owner", "snapshot_delete": "owner",
+    "disk_create": "owner", "disk_attach": "owner", "disk_detach": "owner",
 }  # fmt: skip
 
 

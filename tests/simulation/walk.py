@@ -254,12 +254,12 @@ class Run:
             simulation.call("user.vm.destroy", {"vm_ids": vms}, login="ann")
         self._quiet(simulation.schedule.seconds() + LIMIT_S)
         images = simulation.sql(
-            "SELECT i.id, a.login FROM image i JOIN account a ON a.id = i.account_id WHERE i.id > :t"
+            "SELECT i.id, i.kind, a.login FROM image i JOIN account a ON a.id = i.account_id WHERE i.id > :t"
             " AND i.deleted_at IS NULL AND i.state <> 'deleted'",
             t=max(simulation.disk_ids),
         )
         for image in images:
-            simulation.call("user.system_image.delete", {"image_id": image.id}, login=image.login)
+            simulation.call(f"user.{image.kind}_image.delete", {"image_id": image.id}, login=image.login)
         if images:
             self._quiet(simulation.schedule.seconds() + LIMIT_S)
         self._books()

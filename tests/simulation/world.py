@@ -333,6 +333,7 @@ class SimDriver:
         self.pools = _SimPart(process, memory, memory.pools)
         self.volumes = _SimPart(process, memory, memory.volumes)
         self.block_jobs = _SimPart(process, memory, memory.block_jobs)
+        self.disks = _SimPart(process, memory, memory.disks)
         self.networks = _SimPart(process, memory, memory.networks)
         self.snapshots = _SimPart(process, memory, memory.snapshots)
         self.streams = _SimPart(process, memory, memory.streams)

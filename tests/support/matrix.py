@@ -16,7 +16,7 @@ from cm.rpc.introspection import described_types
 from cm.rpc.parameters import Parameter
 from cm.rpc.types import ID_MAX
 from cm.rpc.view import Registry, View
-from cm.rules.access import NEEDS, Level, Shared, enough
+from cm.rules.access import NEEDS, RANK, Level, Shared, enough
 from cm.rules.operation import SPECS, OperationKind
 from support.cloud import MemoryCloud
 
@@ -206,9 +206,11 @@ def needs_level(case: Case, work: OperationKind = OperationKind.VM_CREATE) -> Le
     name = case.parameter.name
     declared = CLUSTERS.get(case.view.name).on
     assert name in declared, f"{case}: say in on= what the view does with the object, or in UNSHARED that nothing"
-    action = declared[name] or SPECS[work].action
-    assert action is not None
-    return NEEDS[Shared.IMAGE if name in _OF_IMAGES else Shared.VM, action]
+    # What else is required is the same owner's, on which the caller holds the same level.
+    named = {name} | {each.name for each in case.view.parameters if each.required} & declared.keys()
+    actions = {each: declared[each] or SPECS[work].action for each in named}
+    kinds = {each: Shared.IMAGE if each in _OF_IMAGES else Shared.VM for each in named}
+    return max((NEEDS[kinds[each], a] for each, a in actions.items() if a is not None), key=RANK.__getitem__)
 
 
 def fits(told: str, held: Level | None, needs: Level) -> bool:

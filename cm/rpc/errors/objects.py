@@ -95,6 +95,25 @@ class DiskHeld(Conflict):
 
 
 @dataclass(eq=False)
+class DiskOutOfReach(Conflict):
+    code = "disk_out_of_reach"
+    message = "Disk {disk_id} is on storage {storage_id}, which VM {vm_id} does not reach where it runs; stop it first."
+    disk_id: int
+    storage_id: int
+    vm_id: int
+
+
+@dataclass(eq=False)
+class DiskKept(Conflict):
+    """It stays attached; whenever the guest lets go of it after all, it is detached."""
+
+    code = "disk_kept"
+    message = "The guest did not let go of disk {disk_id} within {seconds} s: unmount it there, or stop the VM."
+    disk_id: int
+    seconds: float
+
+
+@dataclass(eq=False)
 class WrongOperationState(Conflict):
     code = "operation_wrong_state"
     message = "Operation {operation_id} is {state}; this needs {needs}."

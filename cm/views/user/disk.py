@@ -12,21 +12,23 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from cm.results.disk import Disk, DiskCopyWork, DiskWork
+from cm.results.disk import AttachWork, Disk, DiskCopyWork, DiskWork
 from cm.results.image import Download
 from cm.results.snapshot import SnapshotWork
 from cm.rpc.types import Id, Limit, Name, Text
 from cm.rpc.view import user_view
-from cm.rpc.vocabulary import DiskBus, DiskKind, Freeze, ImageKind, NicModel, VideoModel
+from cm.rpc.vocabulary import DiskBus, DiskFormat, DiskKind, Freeze, ImageKind, NicModel, VideoModel
 from cm.rules.access import Action
+from cm.services import attaching, disk_bytes, snapshot
 from cm.services import disk as service
-from cm.services import disk_bytes, snapshot
 from cm.services import download as downloads
 from cm.services.access import person_of
 from cm.services.context import ClusterCall
 from cm.services.image import Platform
 
 DiskSize = Annotated[int, Meta(ge=1, le=2 * 2**20, description="MiB.")]  # as an image
+
+BootOrder = Annotated[int, Meta(ge=1, le=99, description="1 first.")]
 
 
 @user_view(on={"vm_id": Action.SEE})
@@ -55,6 +57,86 @@ def get_list(
 def get_by_id(caller: ClusterCall, disk_id: Id) -> Disk:
     """One disk that the caller sees, also one in the trash."""
     return service.show(caller, disk_id, person_of(caller.identity))
+
+
+@user_view(changing=True)
+def create(
+    caller: ClusterCall,
+    name: Name,
+    size_mib: DiskSize,
+    description: Text = "",
+    format: DiskFormat = DiskFormat.QCOW2,
+    storage_id: Id | None = None,
+) -> DiskWork:
+    """
+    Make an empty disk of the caller's own. It counts on the storage quota at once.
+
+    :param size_mib: what a guest will see.
+    :param storage_id: one that is offered (``user.storage``); else the cluster chooses.
+    :param format: "qcow2" takes room as it is written; "raw" is a little faster.
+    :return: the disk to be, and the operation that makes it.
+    """
+    return service.create(caller, name, description, size_mib, format, storage_id)
+
+
+@user_view(changing=True, on={"disk_id": Action.EDIT})
+def edit(caller: ClusterCall, disk_id: Id, name: Name | None = None, description: Text | None = None) -> Disk:
+    """Change a disk's name or description; what is left out stays. Its operators may."""
+    return service.edit(caller, disk_id, name, description)
+
+
+@user_view(changing=True, on={"disk_id": Action.DELETE})
+def delete(caller: ClusterCall, disk_id: Id) -> Disk:
+    """
+    Put a disk that no VM has attached into the trash; its owners may. It can be restored until it is purged, by itself
+    when ``purged`` says, and counts on the quota until then.
+    """
+    return service.trash(caller, disk_id)
+
+
+@user_view(changing=True, on={"disk_id": Action.DELETE})
+def restore(caller: ClusterCall, disk_id: Id) -> Disk:
+    """Take a disk out of the trash again, as it was."""
+    return service.restore(caller, disk_id)
+
+
+@user_view(changing=True, on={"disk_id": Action.DELETE})
+def purge(caller: ClusterCall, disk_id: Id) -> DiskWork:
+    """Delete a disk that lies in the trash, or that could not be made, for good; there is no way back."""
+    return service.purge(caller, disk_id)
+
+
+@user_view(changing=True, on={"disk_id": Action.USE, "vm_id": Action.ATTACH})
+def attach(
+    caller: ClusterCall,
+    disk_id: Id,
+    vm_id: Id,
+    read_only: bool = False,
+    boot_order: BootOrder | None = None,
+    delete_with_vm: bool = False,
+    bus: DiskBus = DiskBus.VIRTIO,
+) -> AttachWork:
+    """
+    Attach a disk to a VM, running or stopped. One VM at a time may write to a disk; several may read one that none
+    writes to.
+
+    :param boot_order: from when the VM is started next; the root disk has 1.
+    :param delete_with_vm: delete the disk for good when the VM is destroyed.
+    :param bus: a running VM takes virtio and scsi.
+    :return: the device that the guest is likely to call it, and the operation.
+    """
+    return attaching.attach(
+        caller, disk_id, vm_id, read_only=read_only, boot_order=boot_order, delete_with_vm=delete_with_vm, bus=bus
+    )
+
+
+@user_view(changing=True, on={"disk_id": Action.SEE, "vm_id": Action.ATTACH})
+def detach(caller: ClusterCall, disk_id: Id, vm_id: Id) -> AttachWork:
+    """
+    Detach a disk from a VM, running or stopped: unmount it in the guest before. The operation is done when the guest
+    has let go of the disk; one that does not within the time that the operator grants keeps it: the operation fails.
+    """
+    return attaching.detach(caller, disk_id, vm_id)
 
 
 @user_view(changing=True, on={"disk_id": Action.EDIT})

@@ -18,7 +18,7 @@ from cm.rules.access import (
     level_of,
     needed_to_grant,
 )
-from cm.rules.operation import SPECS, OperationKind
+from cm.rules.operation import SPECS, ObjectKind, OperationKind
 
 IDS = st.integers(1, 4)
 ISSUERS = st.sampled_from(["clm-a", "clm-b"])
@@ -44,7 +44,8 @@ def test_every_operation_has_an_action() -> None:
         OperationKind.NODE_EVACUATE,
     }
     for kind, action in actions.items():
-        assert (Shared.IMAGE if kind.startswith("image_") else Shared.VM, action) in NEEDS
+        about = SPECS[kind].holds + SPECS[kind].shares
+        assert (Shared.VM if ObjectKind.VM in about else Shared.IMAGE, action) in NEEDS
 
 
 def test_every_action_is_somebodys() -> None:
