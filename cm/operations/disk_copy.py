@@ -5,13 +5,13 @@ that has both storages.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from sqlalchemy.orm import Session
 
 from cm.operations.base import Kind, Work, image_of, register, storage_reached
 from cm.rpc.errors import CloudError, ObjectNotFound, StorageFull, WrongImageState, WrongVMState
-from cm.rpc.vocabulary import CauseKind, DiskState, ImageState, VMState
+from cm.rpc.vocabulary import CauseKind, DiskFormat, DiskState, ImageState, VMState
 from cm.rules.cause import Cause
 from cm.rules.names import pool_name
 from cm.rules.operation import ObjectKind, OperationKind
@@ -22,23 +22,51 @@ from cm.store.disk_bytes import claim_again, finish_copy_of_image, give_up_copy_
 from cm.store.image import ImageRow, find_image, get_image, set_progress, set_state
 from cm.store.operation import OperationRow
 from cm.store.operation_object import Objects
+from cm.store.snapshot import snapshots
 from cm.store.vm import get_vm
+
+SNAPSHOT: Final = "snapshot_id"  # in the arguments: what is copied instead of what the disk holds now
+
+
+class Source(NamedTuple):
+    """A volume that nobody writes to, a disk's or a snapshot's."""
+
+    id: int
+    storage_id: int
+    volume: str
+    format: DiskFormat
 
 
 class Copy(NamedTuple):
-    source: DiskFacts
+    source: Source
     target: ImageRow
     node_id: int
 
 
 def _facts(session: Session, op: OperationRow) -> Copy:
-    source = get_disk(session, op.get(ObjectKind.DISK))
+    source = _source(session, op)
     target = get_image(session, image_of(op))
     node_id = node_reaching_both(session, source.storage_id, target.storage_id, op.attempts)
     if node_id is None:
         raise storage_reached(target.storage_id)
-    _refuse_running(session, source)
     return Copy(source, target, node_id)
+
+
+def _source(session: Session, op: OperationRow) -> Source:
+    """
+    :raises ObjectNotFound: it is gone.
+    :raises WrongVMState: a guest may write to it.
+    """
+    snapshot_id = op.arguments.get(SNAPSHOT)
+    if snapshot_id is None:
+        disk = get_disk(session, op.get(ObjectKind.DISK))
+        _refuse_running(session, disk)
+        return Source(disk.volume_id, disk.storage_id, disk.volume, disk.format)
+    found = snapshots(session, [snapshot_id])
+    if not found:
+        raise ObjectNotFound("snapshot", snapshot_id)
+    volume = found[0].volume
+    return Source(volume.id, volume.storage_id, volume.name, volume.format)
 
 
 def _refuse_running(session: Session, source: DiskFacts) -> None:
@@ -118,8 +146,7 @@ class DiskCopy(Kind):
             raise ObjectNotFound("disk", op.get(ObjectKind.DISK))
         if row.state is not ImageState.FAILED or row.claimed_bytes:
             raise WrongImageState(row.id, row.state, "failed, with its remains removed")
-        _refuse_running(session, source)
-        claim_again(session, row.id, source.volume_id)
+        claim_again(session, row.id, _source(session, op).id)
         set_state(session, row.id, ImageState.ADDING)
         _tell(session, row)
         return {ObjectKind.VM: [place.vm_id for place in places_of(session, source.id)][:1]}

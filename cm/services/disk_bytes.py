@@ -96,15 +96,16 @@ class Subject:
         }
 
 
-def _subject(caller: ClusterCall, disk_id: int, who: Who) -> Subject:
+def subject_of(caller: ClusterCall, disk_id: int, who: Who, parameter: str = "disk_id") -> Subject:
     """
+    :param parameter: of the call, that says what is done with the disk.
     :raises ObjectNotFound: AccessNeeded: it is not the caller's to change.
     :raises WrongDiskState: it is not there yet, or in the trash.
     :raises InUse: several VMs have it.
     :raises WrongVMState: the VM that has it is just being started or ended.
     """
     session = caller.session
-    action = Action.SEE if who is None else caller.action("disk_id")
+    action = Action.SEE if who is None else caller.action(parameter)
     disk = authorized_disk(session, who, disk_id, action, lock=True, version=caller.if_version)
     if disk.state is not DiskState.OK:
         raise WrongDiskState(disk_id, disk.state, "a disk that is ok")
@@ -163,7 +164,7 @@ def grow(caller: ClusterCall, disk_id: int, size_mib: int, who: Who) -> DiskWork
     :raises QuotaReached: StorageFull: it does not fit its owner's quota, or its storage.
     :raises NotSupported: volumes of its storage cannot grow.
     """
-    subject = _subject(caller, disk_id, who)
+    subject = subject_of(caller, disk_id, who)
     disk, size_bytes = subject.disk, size_mib * MIB
     if disk.kind is DiskKind.ISO:
         raise InvalidParameter("disk_id", "it is an ISO, which nobody writes to")
@@ -207,13 +208,28 @@ def copy(
     :raises WrongVMState: its VM runs.
     :raises StorageUnreached: no node has both storages.
     """
-    if not caller.account_id:
-        raise NotAuthenticated()  # what is made has an owner
-    session = caller.session
-    subject = _subject(caller, disk_id, who)
+    subject = subject_of(caller, disk_id, who)
     if subject.running:
         assert subject.vm is not None
         raise WrongVMState(subject.vm.id, subject.vm.state, f"{VMState.STOPPED}; a snapshot can be copied meanwhile")
+    return copy_of(caller, subject, name, description, storage_id, who, kind, devices)
+
+
+def copy_of(
+    caller: ClusterCall,
+    subject: Subject,
+    name: str,
+    description: str,
+    storage_id: int | None,
+    who: Who,
+    kind: ImageKind,
+    devices: dict[str, Any] | None,
+    **arguments: Any,
+) -> DiskCopyWork:
+    """``copy`` of what nobody writes to; of a snapshot ``arguments`` name it."""
+    if not caller.account_id:
+        raise NotAuthenticated()  # what is made has an owner
+    session, disk_id = caller.session, subject.disk.id
     room = _target(caller, subject, storage_id, who)
     key = uuid.uuid4()
     values = {field: DEFAULTS[field] for field in _DEVICES} | (devices or {})
@@ -228,7 +244,7 @@ def copy(
         values={"name": name, "description": description, **values},
     )
     objects = {**subject.objects, ObjectKind.IMAGE: [image_id]}
-    operation_id = _open(caller, OperationKind.DISK_COPY, subject, objects)
+    operation_id = _open(caller, OperationKind.DISK_COPY, subject, objects, **arguments)
     record_change(session, "image", image_id, caller.account_id, "enter")
     if made is not None:
         touch_disk(session, made, "enter")
@@ -272,7 +288,7 @@ def move(caller: ClusterCall, disk_id: int, storage_id: int, who: Who) -> DiskWo
     :raises StorageFull: it does not fit there.
     """
     session = caller.session
-    subject = _subject(caller, disk_id, who)
+    subject = subject_of(caller, disk_id, who)
     disk, vm = subject.disk, subject.vm
     if storage_id == disk.storage_id:
         raise InvalidParameter("storage_id", "the disk lies there already")

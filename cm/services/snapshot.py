@@ -8,9 +8,12 @@ who may is asked of that.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
 
 from sqlalchemy.orm import Session
 
+from cm.results.disk import DiskCopyWork
 from cm.results.snapshot import Snapshot, SnapshotWork
 from cm.rpc.errors import (
     InUse,
@@ -22,7 +25,7 @@ from cm.rpc.errors import (
     WrongDiskState,
     WrongVMState,
 )
-from cm.rpc.vocabulary import DiskKind, DiskState, Freeze
+from cm.rpc.vocabulary import DiskKind, DiskState, Freeze, ImageKind
 from cm.rules.access import Action
 from cm.rules.operation import SPECS, ObjectKind, OperationKind
 from cm.rules.snapshot import removal
@@ -31,8 +34,10 @@ from cm.runtime.database import Faster
 from cm.services.access import Who, authorized_disk, authorized_vm, person_of
 from cm.services.context import ClusterCall
 from cm.services.disk import refuse_busy
+from cm.services.disk_bytes import copy_of, subject_of
 from cm.store.claim import claim_quota, claim_storage, mib
 from cm.store.disk import DiskFacts, touch_disk
+from cm.store.disk_bytes import find_volume
 from cm.store.operation import open_operation
 from cm.store.snapshot import (
     SnapDisk,
@@ -239,6 +244,41 @@ def _authorized(caller: ClusterCall, snapshot_id: int, action: Action) -> int:
         raise ObjectNotFound("snapshot", snapshot_id)
     authorized_disk(caller.session, who, disk_id, action)
     return disk_id
+
+
+# ------------------------------------------------------------------ copies of them
+
+
+def copy(
+    caller: ClusterCall,
+    snapshot_id: int,
+    name: str,
+    description: str,
+    storage_id: int | None,
+    kind: ImageKind = ImageKind.STORAGE,
+    devices: dict[str, Any] | None = None,
+) -> DiskCopyWork:
+    """
+    A new disk of the caller's own with what a snapshot holds, or a system image; the disk's VM may run meanwhile.
+
+    :raises InUse: it is not taken yet.
+    :raises StorageUnreached: no node has both storages.
+    """
+    session, who = caller.session, person_of(caller.identity)
+    subject = subject_of(caller, _authorized(caller, snapshot_id, caller.action("snapshot_id")), who, "snapshot_id")
+    refuse_busy(session, subject.disk.id)
+    row = next((row for row in taken_together(session, snapshot_id) if row.id == snapshot_id), None)
+    if row is None or row.taken_at is None:
+        raise InUse("snapshot", snapshot_id, "what takes or deletes it")
+    volume = find_volume(session, row.volume.id)
+    assert volume is not None
+    held = replace(
+        subject.disk, storage_id=volume.storage_id, size_bytes=volume.size_bytes, claimed_bytes=volume.claimed_bytes
+    )
+    held_so = replace(subject, disk=held, volume=volume)
+    return copy_of(
+        caller, held_so, name, description, storage_id, who, kind, devices, snapshot_id=snapshot_id
+    )
 
 
 # ------------------------------------------------------------------ what callers see

@@ -312,3 +312,28 @@ def test_many(cloud: MemoryCloud, guest: Guest) -> None:
     cloud.sql("UPDATE account SET quota_storage_mib = 524288 WHERE login = 'user'")
     cloud.call("user.snapshot.edit", {"snapshot_id": cloud.sql("SELECT max(id) FROM snapshot"), "name": "renamed"})
     assert cloud.call("user.snapshot.get_list", {"limit": 1})[0]["name"] == "renamed"
+
+
+def test_copies(cloud: MemoryCloud, guest: Guest) -> None:
+    """What a snapshot holds becomes a disk, and an image that VMs are made from, while its guest writes on."""
+    guest.write("boots:A")
+    made = snapshot(guest)
+    guest.write("B")
+    for method, kind in (("create_disk", "storage"), ("to_image", "system")):
+        answer = done(cloud, f"user.snapshot.{method}", snapshot_id=made, name="copy", description="of it")
+        told = cloud.call(f"user.{kind}_image.get_by_id", {"image_id": answer["image_id"]})
+        assert (told["state"], told["name"], told["description"]) == ("ok", "copy", "of it")
+        (row,) = rows(
+            cloud, "SELECT u.name FROM image i JOIN volume u ON u.id = i.volume_id WHERE i.id = :i",
+            i=answer["image_id"],
+        )  # fmt: skip
+        volume = guest.node.world.storages.source(f"wawel-{cloud.storage_id}", row.name)
+        assert (volume.content, volume.base) == (b"boots:A", None)
+        if kind == "system":
+            other = Guest(cloud, image_id=answer["image_id"])
+            assert other.read() == "boots:A"
+            other.destroy()
+        ended = cloud.call(f"user.{kind}_image.delete", {"image_id": answer["image_id"]})
+        assert cloud.ended(ended["operation_id"])["state"] == "done"
+    assert guest.read() == "boots:AB"
+    done(cloud, "user.snapshot.delete", snapshot_id=made)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 PACE_S: Final = 9.0  # mean seconds between two calls
 # What is asked, and how often compared to the others.
-ASKED: Final = {"create": 6, "whole": 4, "revert": 5, "delete": 6, "edit": 1}
+ASKED: Final = {"create": 6, "whole": 4, "revert": 5, "delete": 6, "edit": 1, "copy": 2}
 
 
 class Points:
@@ -78,6 +78,12 @@ class Points:
         if row is not None:
             alone = self._rng.random() < 0.3
             self._workload.ask(row.login, "user.snapshot.delete", snapshot_id=row.id, alone=alone)
+
+    def _copy(self) -> None:
+        row = self._snapshot()
+        if row is not None:
+            view = self._rng.choice(["create_disk", "to_image"])
+            self._workload.ask(row.login, f"user.snapshot.{view}", snapshot_id=row.id, name=f"copy of point {row.id}")
 
     def _edit(self) -> None:
         row = self._snapshot()

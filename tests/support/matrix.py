@@ -254,7 +254,7 @@ class Objects:
             "iso_list": iso,
             "disk_list": disk,
             "disk_id": cloud.sql("SELECT id FROM disk WHERE image_id = :i", i=disk),
-            "snapshot_id": self._snapshot(disk),
+            "snapshot_id": self._snapshot(cloud.sql("SELECT id FROM disk WHERE image_id = :i", i=disk)),
             "template_id": cloud.template_id,
             "operation_id": cloud.sql("SELECT min(id) FROM operation WHERE vm_id = :v", v=vm_id),
             "parent_id": self._evacuation(vm_id),
@@ -281,6 +281,7 @@ class Objects:
             " VALUES (now(), now(), 1, 'owner', :a, '192.0.2.9', 'password', 'ok')",
             a=owner_id,
         )
+        self._snapshot(cloud.sql("SELECT disk_id FROM attachment WHERE vm_id = :v AND number = 0", v=vm_id))
         self.deleted = {"vm_id": gone_id, "vm_ids": gone_id, "image_id": self._image("deleted", "system", deleted=True)}
 
     def target(self, case: Case) -> Any:
@@ -310,16 +311,16 @@ class Objects:
         )
         return parent
 
-    def _snapshot(self, image_id: int) -> int:
-        """Of the disk that an entry is."""
+    def _snapshot(self, disk_id: int) -> int:
         made: int = self.cloud.sql(
             "WITH above AS (INSERT INTO volume (storage_id, name, format, mode, backing_id, size_bytes, made)"
             " SELECT u.storage_id, 'above-' || u.name, 'qcow2', 'overlay', u.id, u.size_bytes, true FROM volume u"
-            " JOIN image i ON i.volume_id = u.id WHERE i.id = :i RETURNING id, backing_id), turned AS ("
-            " UPDATE image SET volume_id = above.id FROM above WHERE image.id = :i) INSERT INTO snapshot (disk_id,"
-            " volume_id, name, consistency, taken_at) SELECT k.id, above.backing_id, 'kept', 'off', now() FROM above,"
-            " disk k WHERE k.image_id = :i RETURNING id",
-            i=image_id,
+            " JOIN disk k ON k.volume_id = u.id WHERE k.id = :d RETURNING id, backing_id), turned AS ("
+            " UPDATE image SET volume_id = above.id FROM above, disk k WHERE k.id = :d AND image.id = k.image_id),"
+            " own AS (UPDATE disk SET volume_id = above.id FROM above WHERE disk.id = :d AND disk.image_id IS NULL)"
+            " INSERT INTO snapshot (disk_id, volume_id, name, consistency, taken_at)"
+            " SELECT :d, backing_id, 'kept', 'off', now() FROM above RETURNING id",
+            d=disk_id,
         )
         return made
 

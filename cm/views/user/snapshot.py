@@ -5,12 +5,15 @@ moment, by ``user.vm.create_snapshot``; what was taken together is taken back an
 
 from __future__ import annotations
 
+from cm.results.disk import DiskCopyWork
 from cm.results.snapshot import Snapshot, SnapshotWork
 from cm.rpc.types import Id, Limit, Name, Text
 from cm.rpc.view import user_view
+from cm.rpc.vocabulary import DiskBus, ImageKind, NicModel, VideoModel
 from cm.rules.access import Action
 from cm.services import snapshot as service
 from cm.services.context import ClusterCall
+from cm.services.image import Platform
 
 
 @user_view(on={"disk_id": Action.SEE, "vm_id": Action.SEE})
@@ -63,3 +66,43 @@ def delete(caller: ClusterCall, snapshot_id: Id, alone: bool = False) -> Snapsho
     :param alone: of a snapshot of a whole VM, this disk's and no other.
     """
     return service.delete(caller, snapshot_id, alone)
+
+
+@user_view(changing=True, on={"snapshot_id": Action.EDIT})
+def create_disk(
+    caller: ClusterCall, snapshot_id: Id, name: Name, description: Text = "", storage_id: Id | None = None
+) -> DiskCopyWork:
+    """
+    Make a new disk of the caller's own with what a snapshot holds: whole, so that neither needs the other. The VM whose
+    disk it is may run meanwhile. Its operators may.
+
+    :param storage_id: where the new disk is to lie; it lies beside the snapshot otherwise.
+    """
+    return service.copy(caller, snapshot_id, name, description, storage_id)
+
+
+@user_view(changing=True, on={"snapshot_id": Action.EDIT})
+def to_image(
+    caller: ClusterCall,
+    snapshot_id: Id,
+    name: Name,
+    description: Text = "",
+    storage_id: Id | None = None,
+    platform: Platform = "linux",
+    disk_controller: DiskBus = DiskBus.VIRTIO,
+    network_device: NicModel = NicModel.VIRTIO,
+    video_device: VideoModel = VideoModel.VGA,
+) -> DiskCopyWork:
+    """
+    Copy what a snapshot holds to a system image of the caller's own, which VMs can be made from: so an image of a VM is
+    made while it runs on. Its operators may.
+
+    :param storage_id: where the image is to lie; it lies beside the snapshot otherwise.
+    """
+    devices = {
+        "platform": platform,
+        "disk_controller": disk_controller,
+        "network_device": network_device,
+        "video_device": video_device,
+    }
+    return service.copy(caller, snapshot_id, name, description, storage_id, ImageKind.SYSTEM, devices)
