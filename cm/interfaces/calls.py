@@ -153,6 +153,7 @@ class VolumeCalls(_Calls):
     resize = _slow(lambda node: node.volumes.resize)
     read_tail = _slow(lambda node: node.volumes.read_tail)
     delete = _slow(lambda node: node.volumes.delete, POOL_S)
+    wipe = _lasting(lambda node: node.volumes.wipe, COPY_S)
 
 
 class DiskCalls(_Calls):

@@ -147,3 +147,12 @@ class IVolumes(Protocol):
 
     def delete(self, storage_name: str, volume: str) -> None:
         """Delete a volume; an absent one is not an error."""
+
+    def wipe(self, storage_name: str, volume: str, format: DiskFormat, size_bytes: int, overwrite: bool) -> VolumeSeen:
+        """
+        Have a volume of that name, format and size be there that reads as zeros, whatever it held, and even where it is
+        gone. Repeatable: one that was interrupted is begun again.
+
+        :param overwrite: what lies on the device is written over first, as far as the node can tell where that is; else
+            nobody who uses the storage can read it any more, which takes no time.
+        """

@@ -52,6 +52,12 @@ class Watch:
         if volume is not None and volume.writer is not None:
             self._simulation.break_invariant(f"the volume {name} is deleted while {volume.writer} writes to it")
 
+    def wipes(self, memory: MemoryNode, pool: str, name: str) -> None:
+        """The same, of one that is to be another from now on."""
+        self.deletes(memory, pool, name)
+        if not memory.unreachable:
+            self._written.pop(name, None)
+
     def begin(self) -> None:
         """Look from now on."""
         self._looked_at = self._simulation.schedule.seconds()

@@ -357,6 +357,8 @@ class _SimPart:
                 raise Killed()
             if method == "delete":
                 process.simulation.watcher.deletes(self._memory, *args[:2])
+            if method == "wipe":
+                process.simulation.watcher.wipes(self._memory, *args[:2])
             value = function(*args, **kwargs)
             process.simulation.effects.called(method, args, self._memory)
             if process.simulation.crash_point(process, f"node {method}", before=False):

@@ -33,7 +33,7 @@ from cm.drivers.libvirt.transfer import (
     upload_file,
 )
 from cm.drivers.libvirt.xml_text import parsed
-from cm.interfaces.source import DiskSource, FileSource
+from cm.interfaces.source import BlockSource, DiskSource, FileSource
 from cm.interfaces.volume import VolumeSeen
 from cm.rpc.errors import InvalidParameter, NodeBusy, NotSupported, VolumeNotFound
 from cm.rpc.vocabulary import DiskFormat
@@ -322,6 +322,28 @@ class LibvirtVolumes:
             if found is None:
                 raise VolumeNotFound(storage_name, volume)
             return download_tail(connection, found, limit_bytes)
+
+    def wipe(self, storage_name: str, volume: str, format: DiskFormat, size_bytes: int, overwrite: bool) -> VolumeSeen:
+        """
+        A file is deleted and made anew: whatever a file system gives to a file reads as zeros. A device is always
+        written over, since the next one of its group would get its blocks as they are. libvirt truncates a sparse file
+        instead of writing over it: where it had holes, blocks that the file system had taken are left to that.
+        """
+        with self._connections.slow(volume, storage_name) as connection:
+            pool = connection.storagePoolLookupByName(storage_name)
+            place = self._pools.place_of(pool)
+            found = self._lookup(pool, volume)
+            device = isinstance(place.source(volume), BlockSource)
+            if found is not None and (overwrite or device) and not self._test:
+                found.wipe(0)
+            if found is not None and not device:
+                for each in (found, _known(pool, volume + PART)):
+                    if each is not None:
+                        optional(partial(each.delete, 0), libvirt.VIR_ERR_NO_STORAGE_VOL)
+                found = None
+            if found is None:
+                found = self._create(pool, volume, volume_xml(volume, format, size_bytes))
+            return _seen(found, place)
 
     def delete(self, storage_name: str, volume: str) -> None:
         with self._connections.slow(volume, storage_name) as connection:

@@ -215,6 +215,11 @@ class MemoryVolumes:
                 raise VolumeNotFound(storage_name, volume)
             return found.content[-limit_bytes:] if limit_bytes > 0 else b""
 
+    def wipe(self, storage_name: str, volume: str, format: DiskFormat, size_bytes: int, overwrite: bool) -> VolumeSeen:
+        with self._link.call("wipe") as world, world.lock:
+            world.storages.share(storage_name).volumes.pop(volume, None)
+            return world.storages.seen(storage_name, world.storages.empty(storage_name, volume, format, size_bytes))
+
     def delete(self, storage_name: str, volume: str) -> None:
         with self._link.call("delete") as world, world.lock:
             world.storages.share(storage_name).volumes.pop(volume, None)

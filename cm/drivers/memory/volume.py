@@ -68,6 +68,7 @@ class Share:
 
     volumes: dict[str, Volume] = field(default_factory=dict)
     capacity_bytes: int = CAPACITY_BYTES
+    files_max: int = 2**31  # its inodes
 
     def usage(self) -> StorageUsage:
         used = sum(volume.allocation_bytes for volume in self.volumes.values())
@@ -75,7 +76,7 @@ class Share:
 
     def require(self, needed_bytes: int) -> None:
         free_bytes = self.usage().available_bytes
-        if needed_bytes > free_bytes:
+        if needed_bytes > free_bytes or len(self.volumes) >= self.files_max:
             raise StorageFull(0, free_bytes, needed_bytes)
 
 
