@@ -324,7 +324,7 @@ class ClusterManager:
             return "it is being started"
         from cm.drivers.libvirt import events
 
-        loops = (self.care, self.reconciler.turns, self.reconciler.storages, self.engine.leases)
+        loops = (self.care, self.care.reservations, self.reconciler.turns, self.reconciler.storages, self.engine.leases)
         pulses = [self.engine.pulse, *(loop.pulse for loop in loops)]
         found = [self.listener.wrong, events.wrong(), *(pulse.wrong() for pulse in pulses)]
         return "; ".join(filter(None, found)) or None

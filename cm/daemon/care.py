@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from cm.operations import uploading
 from cm.runtime.loop import Loop
+from cm.services.attach_or_create import sweep
 from cm.services.cached_image import evict_spare
 from cm.services.context import Services
 from cm.services.disk import purge_overdue
@@ -14,6 +15,7 @@ from cm.services.leaving import settle_leaving
 from cm.store.prune import BATCH, TABLES, Retention, prune_table
 
 CARE_S: Final = 300.0  # between rounds, when all that was old is gone
+SWEEP_S: Final = 15.0  # between looks at reservations that nobody came back for
 MORE_S: Final = 1.0  # between batches: the database has others to serve
 
 
@@ -27,12 +29,18 @@ class Care:
         self._retention = retention
         self._loop = Loop(reactor, "deleting old records", CARE_S, self.round)
         self.pulse = self._loop.pulse
+        self.reservations = Loop(reactor, "expired reservations", SWEEP_S, self._sweep)
 
     def start(self) -> None:
         self._loop.start()
+        self.reservations.start()
 
     def stop(self) -> None:
         self._loop.stop()
+        self.reservations.stop()
+
+    async def _sweep(self) -> None:
+        await sweep(self._services)
 
     async def round(self) -> float | None:
         """One batch of each table, each in a transaction of its own: while one lasts the change feed stands still."""

@@ -16,6 +16,7 @@ from cm.models.network import AddressPool, NetworkLease, Nic
 from cm.models.node import EnrolmentToken, Node, NodeReport, VncPort
 from cm.models.operation import Operation, OperationObject, Placement, Worker
 from cm.models.record import Audit, Change, Drift, HookEvent, Login, Request, UnknownDomain
+from cm.models.reservation import FreeVolume, Reservation
 from cm.models.snapshot import Snapshot
 from cm.models.storage import Storage, StorageAttachment
 from cm.models.template import Template
@@ -38,6 +39,7 @@ __all__ = [
     "DownloadTicket",
     "Drift",
     "EnrolmentToken",
+    "FreeVolume",
     "HookEvent",
     "Image",
     "Login",
@@ -50,6 +52,7 @@ __all__ = [
     "OperationObject",
     "Placement",
     "Request",
+    "Reservation",
     "Snapshot",
     "Storage",
     "StorageAttachment",

@@ -27,6 +27,7 @@ class Storage(Base):
         Index("ix_storage_node", "node_id", postgresql_where=text(f"node_id IS NOT NULL AND {LIVE}")),
         CheckConstraint("claimed_bytes >= 0", "claimed"),
         CheckConstraint("reserve_bytes >= 0", "reserve"),
+        CheckConstraint("freed IN ('none', 'discard', 'wipe')", "freed"),
     )
     id: Mapped[Key]
     uuid: Mapped[NewUuid]
@@ -56,6 +57,9 @@ class Storage(Base):
     full_since: Mapped[datetime | None]
     low_since: Mapped[datetime | None]  # less is free than ``cluster.storage_low_percent``; administrators were told
     limit_bytes: Mapped[int] = mapped_column(BigInteger, Computed(LIMIT, persisted=True))
+    hardware_pool: Mapped[Empty]  # VMs' new disks lie where their root disks do
+    keep_freed: Mapped[No]  # volumes of deleted disks are free for others instead of deleted
+    freed: Mapped[str] = mapped_column(server_default=text("'none'"))  # what is done to the content of freed volumes
     version: Mapped[Zero]
     created_at: Mapped[Now]
     deleted_at: Mapped[datetime | None]

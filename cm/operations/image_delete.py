@@ -5,6 +5,7 @@ from __future__ import annotations
 from sqlalchemy.orm import Session
 
 from cm.operations.base import Kind, Work, image_of, others_stopped, register, storage_reached
+from cm.rpc.vocabulary import FreedPolicy, ImageKind
 from cm.rules.names import is_unmade, pool_name
 from cm.rules.operation import ObjectKind, OperationKind
 from cm.store.change import record_change
@@ -12,7 +13,7 @@ from cm.store.image import ImageRow, find_image
 from cm.store.image_claim import close_image, release_image
 from cm.store.operation import OperationRow
 from cm.store.operation_object import others_at_work
-from cm.store.storage import node_reaching
+from cm.store.storage import freed_policy, node_reaching
 from cm.store.unknown import refuse_held_volume
 
 
@@ -26,8 +27,25 @@ async def delete(work: Work) -> None:
         if node_id is None:
             raise storage_reached(row.storage_id)
         await work.read(refuse_held_volume, row.storage_id, row.volume)
-        await work.node(node_id).volumes.delete(pool_name(row.storage_id), row.volume)
+        policy, keep = await work.read(freed_policy, row.storage_id)
+        volumes, pool = work.node(node_id).volumes, pool_name(row.storage_id)
+        if policy is not FreedPolicy.NONE:
+            await volumes.wipe(pool, row.volume, row.format, row.size_bytes, policy is FreedPolicy.WIPE)
+        # What failed to come is no disk for others; of what VMs were made from there may be overlays unknown to us.
+        keep = keep and row.kind is ImageKind.STORAGE and not work.arguments.get("keep")
+        if keep and await volumes.find(pool, row.volume) is not None:
+            await work.complete(_kept, work.op, policy is not FreedPolicy.NONE)
+            return
+        await volumes.delete(pool, row.volume)
     await work.complete(_gone, work.op)
+
+
+def _kept(session: Session, op: OperationRow, clean: bool) -> None:
+    """Its volume stays, for others to use."""
+    row = find_image(session, image_of(op), lock=True)
+    if row is not None:
+        close_image(session, row.id, free=True, clean=clean)
+        record_change(session, "image", row.id, row.account_id, "exit")
 
 
 def _gone(session: Session, op: OperationRow) -> None:

@@ -6,16 +6,17 @@ held.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from sqlalchemy.orm import Session
 
-from cm.interfaces.calls import DEADLINE_S, POOL_S, Pace, job
+from cm.interfaces.calls import COPY_S, DEADLINE_S, POOL_S, Pace, job
 from cm.interfaces.node import INode
 from cm.operations.base import Kind, Wait, Work, others_stopped, register, storage_reached, vm_of
 from cm.rpc.errors import CloudError, DomainNotRunning, GuestIgnored, NotAbandonable, ObjectNotFound
-from cm.rpc.vocabulary import ImageState, Seen
+from cm.rpc.vocabulary import FreedPolicy, ImageState, Seen
 from cm.rules.names import pool_name
 from cm.rules.operation import ObjectKind, OperationKind
 from cm.rules.vm import GONE
@@ -25,10 +26,11 @@ from cm.services.evidence import SKEW, record_look, rest_by_evidence
 from cm.services.release import rest_stopped, update_resources
 from cm.services.saving import give_back_image, reserve_image
 from cm.store.change import record_change
-from cm.store.domain import VolumePlan, node_with_disks, own_volumes, root_storage, volume_plans
+from cm.store.domain import EndingVolume, VolumePlan, ending_volumes, node_with_disks, root_storage, volume_plans
 from cm.store.node import has_hooks
 from cm.store.operation import OperationRow
 from cm.store.operation_object import Objects, others_at_work
+from cm.store.reservation import set_free
 from cm.store.saving import find_saved, keep_saved
 from cm.store.vm import VMRow, find_vm, get_vm
 from cm.store.vm_state import intend_as_seen, write_error
@@ -177,13 +179,24 @@ async def rest(work: Work) -> None:
 
 
 async def clean_up(work: Work) -> None:
-    """Forget the definition and delete the volumes, on the node or on any other that has their storage; and the log."""
+    """
+    Forget the definition and delete the volumes, on the node or on any other that has their storage; and the log. Those
+    that are kept for others are the VM's no more: from here on they may be somebody's.
+    """
     row, volumes, node_id = await work.db_vm(_clean_up_facts)
     await _remove_domain(work, row)
     if volumes:
         assert node_id is not None
-        await work.node(node_id).run(delete_volumes, volumes)
+        wipes = any(volume.made and volume.policy is not FreedPolicy.NONE for volume in volumes)
+        kept = await work.node(node_id).run(wipe_volumes if wipes else delete_volumes, volumes)
+        if kept:
+            await work.db_vm(_set_free, kept)
     await delete_log(work.services, row)
+
+
+def _set_free(session: Session, row: VMRow, kept: Sequence[EndingVolume]) -> None:
+    clean = [volume.volume_id for volume in kept if volume.policy is not FreedPolicy.NONE]
+    set_free(session, row.id, [volume.volume_id for volume in kept], clean)
 
 
 def _node_for(session: Session, row: VMRow) -> int:
@@ -200,16 +213,31 @@ def _node_for(session: Session, row: VMRow) -> int:
     return node_id
 
 
-def _clean_up_facts(session: Session, row: VMRow) -> tuple[VMRow, tuple[tuple[str, str], ...], int | None]:
-    volumes = own_volumes(session, row.id)
+def _clean_up_facts(session: Session, row: VMRow) -> tuple[VMRow, tuple[EndingVolume, ...], int | None]:
+    volumes = ending_volumes(session, row.id)
     return row, volumes, _node_for(session, row) if volumes else None
 
 
 @job(Pace.SLOW, POOL_S)
-def delete_volumes(node: INode, volumes: tuple[tuple[str, str], ...]) -> None:
-    """On the node's threads. :param volumes: pool and name."""
-    for pool, volume in volumes:
-        node.volumes.delete(pool, volume)
+def delete_volumes(node: INode, volumes: tuple[EndingVolume, ...]) -> list[EndingVolume]:
+    """On the node's threads. Those that are kept, and are there."""
+    kept = []
+    for each in volumes:
+        if each.keep and node.volumes.find(each.pool, each.volume) is not None:
+            kept.append(each)
+        else:
+            node.volumes.delete(each.pool, each.volume)
+    return kept
+
+
+@job(Pace.LASTING, COPY_S)
+def wipe_volumes(node: INode, volumes: tuple[EndingVolume, ...]) -> list[EndingVolume]:
+    """The same, where some of them are wiped before."""
+    for each in volumes:
+        if each.made and each.policy is not FreedPolicy.NONE:
+            overwrite = each.policy is FreedPolicy.WIPE
+            node.volumes.wipe(each.pool, each.volume, each.format, each.size_bytes, overwrite)
+    return delete_volumes(node, volumes)
 
 
 async def close(work: Work) -> None:

@@ -14,6 +14,7 @@ from cm.interfaces.hypervisor import DiskSpec, DomainSpec
 from cm.interfaces.network import NetworkSpec
 from cm.interfaces.node import INode
 from cm.interfaces.source import path_of
+from cm.operations.attach_or_create import forget_unmade, provide
 from cm.operations.base import AWAY_S, Kind, Wait, Work, others_stopped, register, vm_of
 from cm.rpc.errors import CloudError, ImageNotCopied, ObjectNotFound, RunsElsewhere, VolumeLost
 from cm.rpc.vocabulary import CachedState, CauseKind, VolumeMode, Wanted
@@ -22,6 +23,7 @@ from cm.rules.operation import ObjectKind, OperationKind
 from cm.rules.placement import VMRequest
 from cm.rules.vm import GONE
 from cm.runtime.database import notify
+from cm.services.attach_or_create import DISKS, reserve_again
 from cm.services.cached_image import bring
 from cm.services.console_log import CONSOLES, delete_log
 from cm.services.context import ClusterPolicy, vnc_password
@@ -33,8 +35,9 @@ from cm.store.claim import claim_port
 from cm.store.domain import DiskPlan, DomainPlan, VolumePlan, disks_of, domain_plan, plans_of
 from cm.store.operation import OperationRow, open_operation
 from cm.store.operation_change import place_operation
-from cm.store.operation_object import others_at_work
+from cm.store.operation_object import Objects, others_at_work
 from cm.store.placement import record_placement, storages_of
+from cm.store.reservation import give_up_reservations
 from cm.store.unknown import refuse_held, runs_elsewhere
 from cm.store.vm import VMRow, get_vm, render_vm
 from cm.store.vm_state import intend, mark_launch, place_vm, write_error, write_launched, write_made
@@ -248,11 +251,22 @@ def _launched(session: Session, op: OperationRow, launched_at: datetime | None) 
 class VMCreate(Kind):
     kind = OperationKind.VM_CREATE
     notes = (ASKED,)
-    steps = {"place": place, "launch": launch}
+    steps = {"place": place, "provide": provide, "launch": launch}
 
     def failed(self, session: Session, op: OperationRow, error: CloudError) -> None:
-        """The VM stays, in error, with all it holds: it can be started again or destroyed."""
+        """The VM stays, in error, with all it holds, but for disks that could not be made: it can be created by a
+        retry, started as it is or destroyed."""
+        if op.arguments.get(DISKS):
+            forget_unmade(session, op, error)
         write_error(session, vm_of(op), str(error))
+
+    def interrupted(self, session: Session, vm_id: int | None) -> None:
+        if vm_id is not None:
+            give_up_reservations(session, vm_id)
+
+    def reopened(self, session: Session, op: OperationRow) -> Objects:
+        reserve_again(session, get_vm(session, vm_of(op)), op)
+        return {}
 
     def abandoned(self, session: Session, op: OperationRow) -> None:
         """A creation that is given up is undone: the VM is destroyed."""

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, TypedDict
+from typing import Annotated, Literal, NotRequired, TypedDict
 
 from msgspec import Meta
 
 from cm.rpc.fields import Bytes, Named, Number, Prose, Text, Time, Total, Uuid, Version
-from cm.rpc.vocabulary import DiskFormat, DriftKind, StorageKind, VolumeMode
+from cm.rpc.vocabulary import DiskFormat, DriftKind, FreedPolicy, StorageKind, VolumeMode
 
 AttachmentState = Literal["attaching", "attached", "detaching", "failed"]
 
@@ -15,6 +15,7 @@ AttachmentState = Literal["attaching", "attached", "detaching", "failed"]
 Priority = Annotated[int, Meta(examples=[0], description="After the default one the highest comes first.")]
 Reserve = Annotated[Bytes, Meta(examples=[0], description="Bytes that are promised to nobody.")]
 Overcommit = Annotated[float, Meta(examples=[4.0], description="Bytes promised per byte there.")]
+HardwarePool = Annotated[str, Meta(examples=[""], description="VMs' new disks lie in that of their first.")]
 FullSince = Annotated[Time | None, Meta(description="Since when there is no room for what guests write.")]
 
 
@@ -51,6 +52,9 @@ class Storage(TypedDict):
     reserve_bytes: Reserve
     overcommit: Overcommit
     full_since: FullSince
+    hardware_pool: HardwarePool
+    keep_freed: Annotated[bool, Meta(description="Volumes of deleted disks are kept, for others to use.")]
+    freed: Annotated[FreedPolicy, Meta(description="What is done to the content of freed volumes.")]
     version: Version
     created: Time
     nodes: list[AttachedNode]
@@ -127,3 +131,33 @@ class StorageCheck(TypedDict):
     node_id: Annotated[Number, Meta(description="Through which it was looked at.")]
     deleted: Annotated[list[Named], Meta(description="Volumes that were left over, and are deleted now.")]
     findings: list[VolumeFinding]
+
+
+class ProvidedDisk(TypedDict):
+    """A disk that a VM is to have, and the operation that makes it."""
+
+    vm_id: Number
+    number: Annotated[int, Meta(ge=1, examples=[1], description="Of the VM's disks; its first one has 0.")]
+    storage_id: Number
+    volume: Annotated[str, Meta(examples=["vm-5a1f-d0c2.qcow2"], description="Its name there.")]
+    size_bytes: Bytes
+    reused: Annotated[bool, Meta(description="The volume was there, and free.")]
+    wiped: Annotated[bool, Meta(description="It is wiped first, since others wrote to it.")]
+    operation_id: Number
+    hardware_pools: NotRequired[Annotated[list[str], Meta(description="Those that there are, if there are several.")]]
+
+
+class FreeVolume(TypedDict):
+    """A volume that is no disk's and no image's, and that the next disk of its size is made of."""
+
+    volume_id: Number
+    storage_id: Number
+    name: Named
+    format: DiskFormat
+    size_bytes: Bytes
+    account_id: Annotated[Number | None, Meta(description="Whose alone it may become; null: anybody's.")]
+    writer_id: Annotated[Number | None, Meta(description="The account that had it last.")]
+    clean: Annotated[bool, Meta(description="It reads as zeros; others are wiped before somebody else has them.")]
+    deleting: bool
+    since: Time
+    reserved_for: Annotated[Number | None, Meta(description="The VM that is to have it.")]

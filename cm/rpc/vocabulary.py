@@ -304,6 +304,31 @@ class StorageKind(StrEnum):
     LOGICAL = "logical"
 
 
+class Match(StrEnum):
+    """Which free volumes are of the right size for a new disk."""
+
+    EXACT = "exact"
+    AT_LEAST = "at_least"  # or a little larger
+
+
+class StorageRefusal(StrEnum):
+    """Why a storage cannot make a volume."""
+
+    WRONG_TYPE = "wrong_type"
+    LOCKED = "locked"
+    INACTIVE = "inactive"
+    UNREACHABLE = "unreachable"
+    INSUFFICIENT = "insufficient"
+
+
+class FreedPolicy(StrEnum):
+    """What is done to the content of a storage's volumes before they are deleted, or are free for others."""
+
+    NONE = "none"
+    DISCARD = "discard"  # what can be read is zeros, and thin storages have their blocks back
+    WIPE = "wipe"  # it is overwritten
+
+
 class NodeState(StrEnum):
     """What is seen of a node; whether it is *locked* is the administrator's word and kept apart."""
 

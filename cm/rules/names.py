@@ -12,7 +12,7 @@ import re
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
-from uuid import UUID
+from uuid import UUID, uuid4
 
 # 18 digits are within PostgreSQL's bigint.
 _NUMBER: Final = "[1-9][0-9]{0,17}"
@@ -123,6 +123,15 @@ def root_volume(vm_uuid: UUID | str, ending: str = "qcow2") -> str:
     :param ending: its format.
     """
     return str(VolumeName(VolumeKind.VM, str(vm_uuid), f"{_ROOT}.{ending}"))
+
+
+def data_volume(vm_uuid: UUID | str, ending: str) -> str:
+    """
+    A new volume for a further disk of a VM. Each has another name: it may be free for others later, and keeps its name.
+
+    :param ending: "qcow2", "raw".
+    """
+    return str(VolumeName(VolumeKind.VM, str(vm_uuid), f"-d{uuid4().hex[:12]}.{ending}"))
 
 
 def console_volume(vm_uuid: UUID | str) -> str:

@@ -29,6 +29,7 @@ class OperationKind(StrEnum):
     DISK_CREATE = "disk_create"
     DISK_ATTACH = "disk_attach"
     DISK_DETACH = "disk_detach"
+    ATTACH_OR_CREATE = "attach_or_create"
     IMAGE_IMPORT = "image_import"
     IMAGE_DELETE = "image_delete"
     DISK_GROW = "disk_grow"
@@ -264,6 +265,15 @@ SPECS: Final[dict[OperationKind, KindSpec]] = {
         failed="Disk {disk_id} could not be detached from VM {name}",
         abandoned="the disk stays attached; a guest that was asked for it may still let go",
         allowed=frozenset({_V.RUNNING, _V.STOPPED}),
+        interruptible=True,
+    ),
+    OperationKind.ATTACH_OR_CREATE: KindSpec(
+        holds=(_O.VM,),
+        action=Action.DESTROY,
+        seconds=2 * 3600,  # a volume may have to be overwritten
+        failed="VM {name} could not be given another disk",
+        abandoned="what is reserved goes back; a volume that was made is free for others",
+        allowed=frozenset({_V.STOPPED}),
         interruptible=True,
     ),
     OperationKind.IMAGE_IMPORT: KindSpec(

@@ -238,10 +238,11 @@ def delete(caller: ClusterCall, storage_id: int) -> None:
     """
     session = caller.session
     row = get_storage(session, storage_id, lock=True, version=caller.if_version)
-    images, disks, copies = content(session, storage_id)
-    if images or disks or copies or row["claimed_bytes"]:
-        found = f"{images} images and {disks} disks" + (f", {copies} copies of images (evict them)" if copies else "")
-        raise InUse("storage", storage_id, found)
+    found = content(session, storage_id)
+    if any(found) or row["claimed_bytes"]:
+        more = {"copies of images (evict them)": found.copies, "free volumes (delete them)": found.free}
+        told = "".join(f", {count} {what}" for what, count in more.items() if count)
+        raise InUse("storage", storage_id, f"{found.images} images and {found.disks} disks{told}")
     if row["nodes"]:
         raise InUse("storage", storage_id, ", ".join(f"node {a['name']}" for a in row["nodes"][:5]))
     close_storage(session, storage_id)

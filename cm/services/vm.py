@@ -23,6 +23,7 @@ from cm.runtime.database import at_last
 from cm.runtime.json_text import array_of, with_members
 from cm.services.access import authorized_vm, level_on, person_of, require, require_usable, usable_image
 from cm.services.acl import own_groups, share_with_groups
+from cm.services.attach_or_create import Asked, Asker, encoded, likely, reserve_all
 from cm.services.cached_image import CACHE_S, bring
 from cm.services.context import ClusterCall, vnc_password
 from cm.services.kind import ENDS
@@ -39,6 +40,7 @@ from cm.store.operation import get_operation, open_operation
 from cm.store.operation_change import abandon
 from cm.store.operation_object import Objects
 from cm.store.placement import others_text, verdicts_text
+from cm.store.reservation import Seat
 from cm.store.vm import VMRow, find_detail, render_new, render_vm
 from cm.store.vm_request import look_up
 from cm.store.vm_state import rename_vm, screen_of, want, write_vnc
@@ -65,6 +67,7 @@ class NewVM:
     disk_mib: int | None = None
     local_disk: bool | None = None
     groups: Sequence[int] = ()
+    new_disks: Sequence[Asked] = ()  # of each VM
 
 
 def create(caller: ClusterCall, new: NewVM) -> list[str]:
@@ -110,6 +113,9 @@ def create(caller: ClusterCall, new: NewVM) -> list[str]:
         root = LocalRoot(ImageId(image.id), size_bytes, image.size_bytes)
         request = replace(request, storages=frozenset(), local=root)
     # Disks and ISOs go to the first VM, as in CC1: a writable disk has one user.
+    if new.new_disks:
+        found = likely(session, new.new_disks, account_id, Seat(image.storage_id, beside=request.storages))
+        request = replace(request, storages=request.storages | found)
     first = replace(request, storages=request.storages | {StorageId(image.storage_id) for image in extra})
     reservation = uuid.uuid4()
     made, ids = [], []
@@ -131,6 +137,7 @@ def create(caller: ClusterCall, new: NewVM) -> list[str]:
             caller.note("claim own storage", storage_id=base.storage_id, size_bytes=size_bytes, copy_bytes=more)
         name = new.name if new.count == 1 else f"{new.name[:90]}_{number}"
         key = uuid.uuid4()
+        disks = dict(enumerate(new.new_disks, 1 + (len(extra) if number == 1 else 0)))
         inserted = insert_vm(
             session,
             VMRows(
@@ -155,9 +162,14 @@ def create(caller: ClusterCall, new: NewVM) -> list[str]:
                 others=others_text(decision.others),
                 seconds=seconds,
                 cause=caller.cause,
+                **({"arguments": encoded(disks)} if disks else {}),
             ),
         )
         vm_id = inserted.vm_id
+        if disks:
+            seat = Seat(image.storage_id, decision.node_id)
+            asker = Asker(vm_id, str(key), account_id)
+            at_last(session, reserve_all, disks, seat, asker, inserted.operation_id)
         if number == 1 and extra:
             attach_images(session, vm_id, new.iso_list, new.disk_list)
             summary = render_vm(session, vm_id, "enter")
@@ -171,6 +183,8 @@ def create(caller: ClusterCall, new: NewVM) -> list[str]:
         if caller.dry_run:
             caller.note("place", vm=name, node_id=decision.node_id, **explained(decision))
         caller.note("lease", vm=name, address=" ".join(map(str, inserted.addresses)), vnc_port=inserted.port)
+        if disks:
+            caller.note("disks", vm=name, size_mib=[mib(disk.size_bytes) for disk in disks.values()])
         caller.note("operation", vm=name, kind=OperationKind.VM_CREATE, steps=["volumes", "launch"])
     if new.groups:
         share_with_groups(session, Shared.VM, ids, issuer, new.groups)

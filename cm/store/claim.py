@@ -347,10 +347,11 @@ SELECT 'account ' || a.login AS subject, 'counted ' || used_cpu || ' CPUs ' || u
   FROM account a
   LEFT JOIN (SELECT account_id, sum(cpu) AS cpu, sum(memory_mib) AS memory, count(*) AS vms FROM vm
               WHERE closed_at IS NULL GROUP BY account_id) l ON l.account_id = a.id
-  LEFT JOIN (SELECT coalesce(i.account_id, k.account_id, p.account_id) AS account_id,
+  LEFT JOIN (SELECT coalesce(i.account_id, k.account_id, p.account_id, r.account_id) AS account_id,
                     sum(ceil(u.claimed_bytes / 1048576.0)) AS mib
                FROM volume u LEFT JOIN image i ON i.volume_id = u.id LEFT JOIN disk k ON k.volume_id = u.id
                LEFT JOIN ({OF_SNAPSHOTS}) p ON p.volume_id = u.id
+               LEFT JOIN reservation r ON r.volume_id = u.id
               GROUP BY 1) d ON d.account_id = a.id
  WHERE (used_cpu, used_memory_mib, used_vms, used_storage_mib)
        <> (coalesce(l.cpu, 0), coalesce(l.memory, 0), coalesce(l.vms, 0), coalesce(d.mib, 0))
@@ -405,12 +406,20 @@ UNION ALL
 SELECT 'disk ' || k.id, 'neither attached nor in the catalogue'
   FROM disk k WHERE k.image_id IS NULL AND NOT EXISTS (SELECT 1 FROM attachment t WHERE t.disk_id = k.id)
 UNION ALL
-SELECT 'volume ' || u.name, 'of no disk, no snapshot and no image'
+SELECT 'volume ' || u.name, 'of no disk, no snapshot and no image, and neither free nor reserved'
   FROM volume u WHERE NOT EXISTS (SELECT 1 FROM disk k WHERE k.volume_id = u.id)
    AND NOT EXISTS (SELECT 1 FROM image i WHERE i.volume_id = u.id)
    AND NOT EXISTS (SELECT 1 FROM snapshot s WHERE u.id IN (s.volume_id, s.spare_id))
    AND NOT EXISTS (SELECT 1 FROM cached_image c WHERE c.volume_id = u.id)
    AND NOT EXISTS (SELECT 1 FROM operation_object h WHERE h.kind = 'volume' AND h.object_id = u.id)
+   AND NOT EXISTS (SELECT 1 FROM free_volume f WHERE f.volume_id = u.id)
+   AND NOT EXISTS (SELECT 1 FROM reservation r WHERE r.volume_id = u.id)
+UNION ALL
+SELECT 'volume ' || u.name, 'free for others, or reserved, though it is a disk''s or an image''s'
+  FROM volume u WHERE (EXISTS (SELECT 1 FROM disk k WHERE k.volume_id = u.id)
+                       OR EXISTS (SELECT 1 FROM image i WHERE i.volume_id = u.id))
+   AND (EXISTS (SELECT 1 FROM free_volume f WHERE f.volume_id = u.id)
+        OR EXISTS (SELECT 1 FROM reservation r WHERE r.volume_id = u.id))
 UNION ALL
 SELECT 'cached image ' || c.id, 'on storage ' || u.storage_id || ', which is no node''s own'
   FROM cached_image c JOIN volume u ON u.id = c.volume_id JOIN storage s ON s.id = u.storage_id WHERE s.node_id IS NULL

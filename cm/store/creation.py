@@ -75,6 +75,7 @@ class VMRows:
     others: str  # JSON
     seconds: float  # until the operation's deadline
     cause: Cause
+    arguments: str = "{}"  # of the operation, JSON
 
 
 # Lists come as JSON. How long an array is the planner sees, and plans anew at each call: twice the work. The limit
@@ -134,9 +135,9 @@ WITH new AS (
     INSERT INTO placement (vm_id, node_id, verdicts, others)
     SELECT id, CAST(:node_id AS bigint), CAST(:verdicts AS jsonb), CAST(:others AS jsonb) FROM new
 ), opened AS (
-    INSERT INTO operation (kind, account_id, vm_id, node_id, cause_kind, cause_ref, deadline)
-    SELECT 'vm_create', CAST(:account_id AS bigint), id, CAST(:node_id AS bigint), CAST(:cause_kind AS text),
-           CAST(:cause_ref AS text),
+    INSERT INTO operation (kind, account_id, vm_id, node_id, arguments, cause_kind, cause_ref, deadline)
+    SELECT 'vm_create', CAST(:account_id AS bigint), id, CAST(:node_id AS bigint), CAST(:arguments AS jsonb),
+           CAST(:cause_kind AS text), CAST(:cause_ref AS text),
            now() + make_interval(secs => CAST(:seconds AS double precision)) FROM new
     RETURNING id, vm_id
 ), held AS (
@@ -169,7 +170,7 @@ _PLAIN = [f.name for f in fields(VMRows) if f.name not in ("uuid", "reservation_
 @dataclass(frozen=True)
 class Inserted:
     """
-    ``addresses``: of its NICs, in their order.
+    ``addresses``: of its NICs, in their order. ``operation_id``: that makes it.
 
     :ivar row: what is to be shown of the VM, as long as nothing is attached to it; for ``vm.render_new``.
     """
@@ -178,6 +179,7 @@ class Inserted:
     row: Any
     addresses: tuple[Address, ...]
     port: int
+    operation_id: int
 
 
 def insert_vm(session: Session, rows: VMRows) -> Inserted:
@@ -210,4 +212,4 @@ def insert_vm(session: Session, rows: VMRows) -> Inserted:
         raise NoFreeAddress()
     if found.port is None:
         raise NoFreePort(rows.node_id)
-    return Inserted(found.id, found, addresses, found.port)
+    return Inserted(found.id, found, addresses, found.port, found.operation_id)

@@ -10,7 +10,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from cm.interfaces.hypervisor import DomainSpec, NicSpec, VncSpec
-from cm.rpc.vocabulary import DiskBus, DiskFormat, NicModel, VideoModel, VolumeMode
+from cm.rpc.vocabulary import DiskBus, DiskFormat, FreedPolicy, NicModel, VideoModel, VolumeMode
 from cm.rules.names import CONSOLE_POOL, console_volume, domain_name, network_name, pool_name
 from cm.rules.storage import capabilities
 from cm.runtime.prepared import Prepared
@@ -129,20 +129,53 @@ def volume_plans(session: Session, vm_id: int) -> tuple[VolumePlan, ...]:
     return plans_of(disks_of(session, vm_id))
 
 
-_OWN = Prepared(
-    "own_volumes",
+@dataclass(frozen=True)
+class EndingVolume:
     """
-SELECT u.storage_id, u.name, min(a.number) AS number
+    A volume of a VM that ends.
+
+    :ivar keep: it stands alone, and its storage keeps such for others.
+    """
+
+    volume_id: int
+    pool: str
+    volume: str
+    format: DiskFormat
+    size_bytes: int
+    made: bool
+    policy: FreedPolicy
+    keep: bool
+
+
+_ENDING = Prepared(
+    "ending_volumes",
+    """
+SELECT u.id, u.storage_id, u.name, u.format, u.size_bytes, u.made, o.freed, min(a.number) AS number,
+       o.keep_freed AND u.made AND u.backing_id IS NULL AND bool_and(s.id IS NULL)
+       AND NOT EXISTS (SELECT 1 FROM volume b WHERE b.backing_id = u.id) AS keep
   FROM attachment a JOIN disk k ON k.id = a.disk_id LEFT JOIN snapshot s ON s.disk_id = k.id
   CROSS JOIN LATERAL unnest(ARRAY[k.volume_id, s.volume_id, s.spare_id]) AS x (id) JOIN volume u ON u.id = x.id
- WHERE a.vm_id = :id AND a.delete_with_vm GROUP BY u.id ORDER BY number, u.id
+  JOIN storage o ON o.id = u.storage_id
+ WHERE a.vm_id = :id AND a.delete_with_vm GROUP BY u.id, o.id ORDER BY number, u.id
 """,
 )
 
 
-def own_volumes(session: Session, vm_id: int) -> tuple[tuple[str, str], ...]:
-    """Pool and name of all that lies on storages of a VM's own disks, snapshots too; the root disk's is first."""
-    return tuple((pool_name(row.storage_id), row.name) for row in _OWN(session, id=vm_id))
+def ending_volumes(session: Session, vm_id: int) -> tuple[EndingVolume, ...]:
+    """What lies on storages of a VM's own disks, snapshots too, the root disk's first; what is to become of it."""
+    return tuple(
+        EndingVolume(
+            row.id,
+            pool_name(row.storage_id),
+            row.name,
+            DiskFormat(row.format),
+            row.size_bytes,
+            row.made,
+            FreedPolicy(row.freed),
+            row.keep,
+        )
+        for row in _ENDING(session, id=vm_id)
+    )
 
 
 _PLACED = Prepared(
@@ -184,12 +217,12 @@ _NODE_WITH_DISKS = Prepared(
     "SELECT n.id FROM attachment a JOIN disk k ON k.id = a.disk_id JOIN volume u ON u.id = k.volume_id"
     " JOIN storage_attachment s ON s.storage_id = u.storage_id AND s.state = 'attached'"
     " JOIN node n ON n.id = s.node_id WHERE a.vm_id = :id AND a.delete_with_vm AND n.state = 'ok'"
-    " AND n.deleted_at IS NULL ORDER BY a.number, n.id LIMIT 1",
+    " AND n.deleted_at IS NULL GROUP BY n.id ORDER BY count(*) DESC, min(a.number), n.id LIMIT 1",
 )
 
 
 def node_with_disks(session: Session, vm_id: int) -> int | None:
-    """A node that answers and reaches the storage of a VM's first disk."""
+    """A node that answers and reaches the storages of a VM's disks, or of as many of them as there is one for."""
     found: int | None = _NODE_WITH_DISKS(session, id=vm_id).scalar()
     return found
 

@@ -89,17 +89,24 @@ def release_image(session: Session, image_id: int) -> None:
     release_storage(session, found.storage_id, found.claimed_bytes)
 
 
-def close_image(session: Session, image_id: int) -> None:
+def close_image(session: Session, image_id: int, *, free: bool = False, clean: bool = False) -> None:
     """
     An image whose volume is gone ends.
 
+    :param free: its volume is not gone, and is for others to use; ``clean``: it reads as zeros.
+
     :raises sqlalchemy.exc.IntegrityError: something is made from its volume, or it is attached.
     """
-    release_image(session, image_id)
-    volume_id = session.scalar(
-        text("SELECT volume_id FROM image WHERE id = :id AND deleted_at IS NULL FOR UPDATE"), {"id": image_id}
-    )
-    if volume_id is None:
+    if not free:
+        release_image(session, image_id)
+    found = session.execute(
+        text(
+            "SELECT i.volume_id, i.account_id, u.claimed_bytes FROM image i JOIN volume u ON u.id = i.volume_id"
+            " WHERE i.id = :id AND i.deleted_at IS NULL FOR UPDATE OF i"
+        ),
+        {"id": image_id},
+    ).first()
+    if found is None:
         return
     session.execute(
         text(
@@ -115,4 +122,11 @@ def close_image(session: Session, image_id: int) -> None:
         ),
         {"id": image_id},
     )
-    session.execute(text("DELETE FROM volume WHERE id = :id"), {"id": volume_id})
+    if free:
+        session.execute(
+            text("INSERT INTO free_volume (volume_id, writer_id, clean) VALUES (:id, :writer, :clean)"),
+            {"id": found.volume_id, "writer": found.account_id, "clean": clean},
+        )
+        release_quota(session, found.account_id, storage_mib=mib(found.claimed_bytes))
+    else:
+        session.execute(text("DELETE FROM volume WHERE id = :id"), {"id": found.volume_id})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final, cast
+from typing import Any, Final, NamedTuple, cast
 
 from sqlalchemy import text
 from sqlalchemy.orm import Session
@@ -12,7 +12,7 @@ from cm.interfaces.volume import StorageSpec, StorageUsage
 from cm.models import Storage
 from cm.results import storage as results
 from cm.rpc.errors import ObjectNotFound, VersionChanged
-from cm.rpc.vocabulary import StorageKind
+from cm.rpc.vocabulary import FreedPolicy, StorageKind
 from cm.rules.names import pool_name
 from cm.rules.storage import Candidate, is_full
 from cm.runtime.prepared import Prepared
@@ -25,17 +25,18 @@ from cm.store.waking import wake_reaching
 MADE_OF: Final[Columns] = (
     Storage.name, Storage.kind, Storage.path, Storage.address, Storage.source, Storage.devices, Storage.nfs_version,
     Storage.mount_options, Storage.capacity_bytes, Storage.capacity_follows, Storage.overcommit, Storage.reserve_bytes,
-    Storage.priority, Storage.offered, Storage.node_id,
+    Storage.priority, Storage.offered, Storage.node_id, Storage.hardware_pool, Storage.keep_freed, Storage.freed,
 )  # fmt: skip
 EDITED: Final[Columns] = (
     Storage.name, Storage.overcommit, Storage.capacity_bytes, Storage.capacity_follows, Storage.reserve_bytes,
-    Storage.priority, Storage.offered, Storage.locked, Storage.draining,
+    Storage.priority, Storage.offered, Storage.locked, Storage.draining, Storage.hardware_pool, Storage.keep_freed,
+    Storage.freed,
 )  # fmt: skip
 
 _COLUMNS = """s.id AS storage_id, s.uuid::text AS uuid, s.name, s.kind, s.path, s.address, s.source, s.devices,
        s.nfs_version, s.mount_options, s.node_id AS own_node_id, s.locked, s.draining, s.offered,
-       s.is_default, s.priority, s.capacity_bytes,
-       s.claimed_bytes, s.reserve_bytes, s.overcommit, s.full_since, s.version, s.created_at AS created,
+       s.is_default, s.priority, s.capacity_bytes, s.claimed_bytes, s.reserve_bytes, s.overcommit, s.full_since,
+       s.hardware_pool, s.keep_freed, s.freed, s.version, s.created_at AS created,
        (SELECT json_agg(json_build_object('node_id', a.node_id, 'name', n.name, 'state', a.state,
                                           'last_error', a.last_error) ORDER BY a.node_id)
           FROM storage_attachment a JOIN node n ON n.id = a.node_id WHERE a.storage_id = s.id) AS nodes"""
@@ -204,6 +205,12 @@ def list_content(
     return [cast(results.StoredVolume, dict(row._mapping)) for row in found]
 
 
+def freed_policy(session: Session, storage_id: int) -> tuple[FreedPolicy, bool]:
+    """What is done to the content of a storage's freed volumes, and whether they are kept for others."""
+    found = session.execute(text("SELECT freed, keep_freed FROM storage WHERE id = :id"), {"id": storage_id}).one()
+    return FreedPolicy(found.freed), bool(found.keep_freed)
+
+
 def storage_spec(session: Session, storage_id: int) -> StorageSpec:
     """
     A storage as nodes see it.
@@ -235,18 +242,29 @@ def close_storage(session: Session, storage_id: int) -> None:
     close_row(session, Storage, storage_id)
 
 
-def content(session: Session, storage_id: int) -> tuple[int, int, int]:
-    """How many images, VMs' disks and copies of others' images are on a storage."""
+class Content(NamedTuple):
+    """How many there are of each."""
+
+    images: int
+    disks: int
+    copies: int = 0
+    free: int = 0
+
+
+def content(session: Session, storage_id: int) -> Content:
+    """What is on a storage: images, VMs' disks (also reserved ones), copies of others' images, free volumes."""
     found = session.execute(
         text(
             "SELECT count(*) FILTER (WHERE i.id IS NOT NULL) AS images, count(*) FILTER (WHERE c.id IS NOT NULL) AS"
-            " copies, count(*) FILTER (WHERE i.id IS NULL AND c.id IS NULL) AS disks FROM volume u"
+            " copies, count(f.volume_id) AS free,"
+            " count(*) FILTER (WHERE i.id IS NULL AND c.id IS NULL AND f.volume_id IS NULL) AS disks FROM volume u"
             " LEFT JOIN image i ON i.volume_id = u.id LEFT JOIN cached_image c ON c.volume_id = u.id"
+            " LEFT JOIN free_volume f ON f.volume_id = u.id"
             " WHERE u.storage_id = :id"
         ),
         {"id": storage_id},
     ).one()
-    return int(found.images), int(found.disks), int(found.copies)
+    return Content(found.images, found.disks, found.copies, found.free)
 
 
 def own_storages(session: Session, node_id: int) -> Sequence[int]:

@@ -15,7 +15,7 @@ CHORES: Final = {
     "storage_drain": 1, "storage_default": 1,
     "node_edit": 1, "image_access": 1, "image_private": 1, "template_edit": 1, "template_delete": 1,
     "message_delete": 1, "prefetch": 1, "evict": 1, "storage_check": 1, "adopt": 2, "admin_operation": 2,
-    "admin_image": 1, "admin_grant": 2, "node_turn": 3,
+    "admin_image": 1, "admin_grant": 2, "node_turn": 3, "new_disk": 6, "storage_frees": 2, "delete_free": 1,
 }  # fmt: skip
 PEOPLE: Final = {
     "profile": 2, "rename": 1, "block": 2, "quota": 2, "group_create": 2, "group_join": 3, "group_let_in": 3,
@@ -171,6 +171,23 @@ class Chores:
         both = {"storage_id": self._storage_id(), "node_id": self._node_id()}
         self.ask("admin", "admin.storage.detach", **both)
         self._later(self.rng.uniform(10, 90), "admin", "admin.storage.attach", **both)
+
+    def _storage_frees(self) -> None:
+        """What is freed is kept, or not, from now on; and what is done to its content."""
+        params = {"keep_freed": self.rng.random() < 0.7, "freed": self.rng.choice(["none", "discard", "wipe"])}
+        self.ask("admin", "admin.storage.edit", storage_id=self._storage_id(), **params)
+
+    def _new_disk(self) -> None:
+        """One more disk for a VM that is off, mostly; two at once where one free volume may do for both."""
+        found = self.simulation.sql("SELECT id FROM vm WHERE closed_at IS NULL AND wanted = 'stopped' ORDER BY id")
+        for row in found[: self.rng.choice([1, 2])]:
+            size_bytes = self.rng.choice([32, 64]) * 2**20
+            self.ask("admin", "admin.storage.attach_or_create", vm_id=row.id, size_bytes=size_bytes)
+
+    def _delete_free(self) -> None:
+        found = self._one("SELECT volume_id FROM free_volume ORDER BY 1")
+        if found is not None:
+            self.ask("admin", "admin.storage.delete_free_volume", volume_id=found)
 
     def _node_edit(self) -> None:
         self.ask("admin", "admin.node.edit", node_id=self._node_id(), comment=f"rack {len(self.asks)}")

@@ -31,6 +31,7 @@ PRESSED: Final = {"vm_reset": "reset", "vm_pause": "pause", "vm_resume": "resume
 EXPECTED: Final = (
     "vm_create overlay", "vm_create copy", "vm_create vnc", "vm_create iso", "vm_create data disk",
     "vm_create saved image", "vm_start", "vm_stop", "vm_shutdown", "vm_reset", "vm_pause", "vm_resume", "vm_destroy",
+    "vm_create new disk", "attach_or_create", "attach_or_create used",
     "vm_vnc attach", "vm_vnc detach", "vm_save asked", "vm_save policy", "vm_save again", "vm_move",
     "power-off stop", "power-off save", "power-off destroy", "power-off restart", "image_import", "image_delete",
     "storage_attach", "storage_detach", "node_evacuate", "retried", "abandoned",
@@ -81,11 +82,22 @@ class Effects:
         pool = next((name for name, (spec, _) in storages._pools.items() if path.startswith(f"{spec.path}/")), "")
         return pool, volume
 
+    def _further(self, node: Node, uuid: str) -> list[Any]:
+        """The volumes of a domain's further disks that were made for VMs."""
+        storages = node.memory.world.storages
+        found = [storages.behind(disk.path) for disk in node.memory.world.domains[uuid].spec.disks[1:]]
+        return [volume for volume in found if volume is not None and not volume.missing and volume.name[:3] == "vm-"]
+
     def starts(self, node: Node, uuid: str) -> None:
         """A domain is about to run: from a disk that boots, which is as its guest left it, or as its image."""
         domain = node.memory.world.domains[uuid]
         if not domain.spec.disks:
             return
+        for further in self._further(node, uuid):
+            theirs = [each for each in further.content.split(b";") if each and not each.startswith(uuid[:8].encode())]
+            if theirs:
+                told = f"on {further.name} what it did not write: {theirs!r:.80}"
+                self.simulation.break_invariant(f"VM {uuid} finds {told}")
         pool, volume = self._root(node, uuid)
         if volume is None or volume.missing:
             return
@@ -121,6 +133,8 @@ class Effects:
             volume.content += written
             self.disks[uuid] += written
             self.held.written.setdefault(uuid, set()).add(self.disks[uuid])
+            for further in self._further(node, uuid):
+                further.content += written
 
     # ------------------------------------------------------------------ at rest
 
@@ -331,8 +345,14 @@ class Effects:
         for ask in workload.asks:
             if ask.method == "user.vm.create" and ask.accepted and ask.answer[0]["vm_id"] in launched:
                 modes_of = {"vnc": "vnc", "iso_list": "iso", "disk_list": "data disk", "local_disk": "local"}
+                modes_of |= {"new_disks": "new disk"}
                 for parameter, mode in modes_of.items():
                     made[f"vm_create {mode}"] += bool(ask.params.get(parameter))
+        for row in simulation.sql(
+            "SELECT o.result, v.uuid::text AS uuid FROM operation o JOIN vm v ON v.id = o.vm_id"
+            " WHERE o.state = 'done' AND o.kind = 'attach_or_create'"
+        ):
+            made["attach_or_create used"] += any(row.uuid not in disk["volume"] for disk in row.result["disks"])
         made.update(self.counted)
         for row in simulation.sql("SELECT method, count(*) AS n FROM audit WHERE request_id IS NOT NULL GROUP BY 1"):
             if row.method.endswith("operation.retry"):

@@ -48,8 +48,8 @@ KINDS: Final = {
 CLOUD_KINDS: Final = {"cloud_crash": 4, "link_cut": 3, "link_answer_lost": 3, "link_slow": 2, "forward_twice": 4}
 MUTATING: Final = (
     "define", "start", "destroy", "undefine", "create_overlay", "create_copy", "delete", "shutdown", "reset", "pause",
-    "resume", "set_vnc", "create_empty", "upload", "attach", "detach", "medium", "ensure", "wipe", "copy", "finish", "abort",
-    "grow", "resize",
+    "resume", "set_vnc", "create_empty", "upload", "attach", "detach", "medium", "ensure", "copy", "finish", "abort",
+    "grow", "resize", "wipe",
     "take", "hold", "pull", "commit",
 )  # fmt: skip
 

@@ -60,6 +60,8 @@ def in_the_end(simulation: Simulation) -> list[str]:
         wrong.append(f"{row.address} is leased")
     for row in simulation.sql("SELECT login FROM account WHERE used_cpu + used_memory_mib + used_vms > 0"):
         wrong.append(f"{row.login} is still charged")
+    for row in simulation.sql("SELECT id, vm_id FROM reservation ORDER BY id"):
+        wrong.append(f"a disk is still reserved for VM {row.vm_id}")
     wrong += _volumes(simulation) + _copies(simulation)
     return wrong + [f"an incident: {incident}" for incident in simulation.incidents]
 
@@ -168,7 +170,13 @@ def _volumes(simulation: Simulation) -> list[str]:
         "SELECT u.name AS volume, u.size_bytes, v.launches FROM attachment a JOIN vm v ON v.id = a.vm_id"
         " JOIN disk k ON k.id = a.disk_id JOIN volume u ON u.id = k.volume_id WHERE a.delete_with_vm"
     )
-    may = {row.volume for row in disks} | {row.volume for row in images if row.state == "adding"}
+    free = {
+        row.volume
+        for row in simulation.sql("SELECT u.name AS volume FROM free_volume f JOIN volume u ON u.id = f.volume_id")
+    }
+    wrong += [f"the volume {name}, which is free, is missing" for name in sorted(free - set(simulation.volumes))
+              if not simulation.excuses.holds("volume deleted", name)]  # fmt: skip
+    may = free | {row.volume for row in disks} | {row.volume for row in images if row.state == "adding"}
     for row in simulation.sql(
         "SELECT u.name AS volume, u.made, p.name AS spare FROM snapshot s JOIN volume u ON u.id = s.volume_id"
         " LEFT JOIN volume p ON p.id = s.spare_id"
@@ -194,7 +202,7 @@ def _volumes(simulation: Simulation) -> list[str]:
         "SELECT DISTINCT 'vm-' || v.uuid || '-root.qcow2' AS volume, v.id AS vm_id FROM vm v"
         " JOIN operation o ON o.vm_id = v.id WHERE o.kind = 'vm_destroy' AND o.state = 'done' ORDER BY 1"
     ):
-        if row.volume in there:
+        if row.volume in there and row.volume not in may:
             wrong.append(f"the volume {row.volume} is left of VM {row.vm_id}, whose end is done")
     for name in sorted(set(there) - names - may - ledger):
         if not name.endswith(".part"):

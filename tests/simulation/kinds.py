@@ -112,6 +112,25 @@ def _to_save(simulation: Simulation) -> dict[str, Any]:
     return {"vm_id": _vm(simulation), "name": "saved", "description": ""}
 
 
+def _stopped(simulation: Simulation) -> dict[str, Any]:
+    return {**_after("user.vm.stop", _running)(simulation), "size_bytes": 32 * 2**20, "number": 1}
+
+
+def _stopped_and_free(simulation: Simulation) -> dict[str, Any]:
+    """A VM that is stopped, and a volume that another had."""
+    for kept in (True, False):
+        storage = {"storage_id": simulation.storage_id, "keep_freed": kept}
+        simulation.call("admin.storage.edit", storage)
+        if kept:
+            made = simulation.call("user.vm.create", {**_new(simulation), "new_disks": [32]}, login="ann")
+            _settle(simulation)
+            simulation.call("user.vm.destroy", {"vm_ids": [made[0]["vm_id"]]}, login="ann")
+            _settle(simulation)
+    (free,) = (each for each in simulation.share.volumes.values() if each.name.startswith("vm-"))
+    free.content = b"secret"
+    return _stopped(simulation)
+
+
 def _to_attach(simulation: Simulation) -> dict[str, Any]:
     added = simulation.call("admin.storage.add", {"name": "other", "kind": "dir", "path": "/srv/other"})
     return {"storage_id": added["storage_id"], "node_id": simulation.nodes[0].node_id}
@@ -319,6 +338,22 @@ def _content(simulation: Simulation, wanted: Callable[[str], bytes]) -> Iterable
             yield f"the disk has {whole!r:.80}, and should have {wanted(row.uuid)!r:.80}"
 
 
+def _provided(simulation: Simulation, answer: Any) -> Iterable[str]:
+    """The VM has the disk that the answer said, which reads as zeros."""
+    rows = simulation.sql(
+        "SELECT a.number, u.name FROM attachment a JOIN disk k ON k.id = a.disk_id JOIN volume u ON u.id = k.volume_id"
+        " WHERE a.number > 0"
+    )
+    if [(row.number, row.name) for row in rows] != [(1, answer["volume"])]:
+        yield f"the disks are {[tuple(row) for row in rows]}, though the answer was {answer}"
+    volume = simulation.share.volumes.get(answer["volume"])
+    if volume is None or volume.capacity_bytes != 32 * 2**20 or volume.content:
+        yield f"the volume is {volume}"
+    for table in ("reservation", "free_volume"):
+        if simulation.sql(f"SELECT 1 FROM {table}"):
+            yield f"there is a row of {table}"
+
+
 _IMAGE: Final = (
     "SELECT i.state, i.uuid::text AS uuid, i.deleted_at, u.name AS volume FROM image i"
     " LEFT JOIN volume u ON u.id = i.volume_id"
@@ -430,6 +465,8 @@ KINDS: Final[tuple[Kind, ...]] = (
     Kind("disk_create", "user.disk.create", lambda simulation: {"name": "data", "size_mib": 1}, None, _disk_there),
     Kind("disk_attach", "user.disk.attach", _to_plug, "running", _plugged),
     Kind("disk_detach", "user.disk.detach", _after("user.disk.attach", _to_plug), "running", _unplugged),
+    Kind("attach_or_create", "admin.storage.attach_or_create", _stopped, "stopped", _provided, "admin"),
+    Kind("attach_or_create, used", "admin.storage.attach_or_create", _stopped_and_free, None, _provided, "admin"),
     Kind("image_import", "admin.system_image.import_file", _to_import, None, _image_there, "admin"),
     Kind("image_delete", "user.system_image.delete", _to_delete, None, _image_gone, "admin"),
     Kind("image_cache", "admin.system_image.prefetch", _to_cache, None, _cached, "admin", own=True),

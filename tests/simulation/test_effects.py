@@ -70,6 +70,7 @@ def test_everything_succeeds(server: PrivatePostgres, state_dir: Path) -> None:
         tour.ask("admin.storage.detach", "admin", **(both | {"node_id": empty}))
         tour.ask("admin.storage.attach", "admin", **(both | {"node_id": empty}))
         tour.new(image_id=scene.image_ids[1])
+        _has_new_disks(scene, tour)
         _comes_and_goes(scene)
         _fails_and_is_retried(tour)
         _is_abandoned(tour)
@@ -77,6 +78,18 @@ def test_everything_succeeds(server: PrivatePostgres, state_dir: Path) -> None:
         done = {name for name, times in scene.effects.table(scene.clients).items() if times}
         assert sorted(set(EXPECTED) - done) == []
         scene.finish()
+
+
+def _has_new_disks(scene: Scene, tour: Tour) -> None:
+    """A VM's new disk is kept when it ends, and is the next one's, which finds nothing on it."""
+    for storage_id in scene.storage_ids:
+        tour.ask("admin.storage.edit", "admin", storage_id=storage_id, keep_freed=True)
+    first, second = tour.new(new_disks=[32]), tour.new()
+    tour.ask("user.vm.destroy", vm_ids=[first])
+    tour.ask("user.vm.stop", vm_id=second)
+    given = tour.ask("admin.storage.attach_or_create", "admin", vm_id=second, size_bytes=32 * 2**20)
+    assert given["reused"] and given["wiped"]
+    tour.ask("user.vm.start", vm_id=second)
 
 
 def _comes_and_goes(scene: Scene) -> None:

@@ -41,7 +41,8 @@ BACKGROUND: Final = frozenset(
     {
         "due_in", "renew_leases", "take_over", "take_turns", "next_turn", "recorded", "domains", "record_node",
         "whose", "described", "record_findings", "record_storage_findings", "nodes_by_state", "subscribe",
-        "storages_by_node", "prune_table", "close_failed", "mark_passed", "read_changes", "pending", "register_worker",
+        "storages_by_node", "prune_table", "close_failed", "mark_passed",
+        "expired_reservations", "doomed_volumes", "read_changes", "pending", "register_worker",
     }
 )  # fmt: skip
 
@@ -286,6 +287,8 @@ NOTHING: Final = {
     "claims on storages": "SELECT name, claimed_bytes FROM storage WHERE claimed_bytes > 0",
     "disks": "SELECT id FROM disk WHERE image_id IS NULL",
     "volumes": "SELECT name FROM volume WHERE claimed_bytes > 0",
+    "reservations": "SELECT vm_id, number FROM reservation",
+    "free volumes": "SELECT volume_id FROM free_volume",
     "attachments": "SELECT vm_id, device FROM attachment",
     "findings": "SELECT kind, subject FROM drift WHERE closed_at IS NULL",
 }

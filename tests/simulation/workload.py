@@ -196,6 +196,8 @@ class Workload(Haste):
             more["disk_mib"] = 96
         if len(self.asks) % 7 == 3:
             more["local_disk"] = True
+        if len(self.asks) % 4 == 0:
+            more["new_disks"] = [32, 64][: 1 + len(self.asks) % 8 // 4]
         self.ask(
             login, "user.vm.create", name=f"vm{len(self.asks)}", description="", count=count,
             image_id=image_id or self.rng.choice(simulation.image_ids), template_id=simulation.template_id,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 from cm.rpc.errors.families import Conflict, InvalidRequest, LimitReached, NotFound, NotPermitted, Unavailable
 
@@ -205,11 +206,28 @@ class TooManySnapshots(LimitReached):
 
 
 @dataclass(eq=False)
-class NoStorage(Unavailable):
-    """None that is attached to a node, and not locked."""
+class NoStorage(LimitReached):
+    """
+    None that is attached to a node, not locked, and has room for as much as was asked for.
+
+    :ivar checked: of each storage that was looked at ``storage_id``, ``storage``, ``reason`` (``StorageRefusal``) and
+        ``room_bytes``, what it could still make.
+    :ivar volumes_checked: how many free volumes were looked at for one of the right size.
+    """
 
     code = "no_storage"
-    message = "No storage takes anything at the moment."
+    message = "No storage takes this at the moment."
+    retry = True
+    requested_bytes: int = 0
+    checked: list[dict[str, Any]] = field(default_factory=list)
+    volumes_checked: int = 0
+
+    def __str__(self) -> str:
+        if not self.requested_bytes:
+            return self.message
+        reasons = ", ".join(f"{each.get('storage')}: {each.get('reason')}" for each in self.checked) or "there are none"
+        free = f"; of {self.volumes_checked} free volumes none fits" if self.volumes_checked else ""
+        return f"No storage has room for {self.requested_bytes} bytes at the moment ({reasons}{free})."
 
 
 # ------------------------------------------------------------------ images

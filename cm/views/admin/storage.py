@@ -7,14 +7,25 @@ from typing import Annotated, Any
 from msgspec import Meta
 
 from cm.results.statistics import StorageStatistics
-from cm.results.storage import Storage, StorageCheck, StorageUsage, StorageWork, StoredVolume
-from cm.rpc.types import Id, Limit, Name, Size
+from cm.results.storage import (
+    FreeVolume,
+    ProvidedDisk,
+    Storage,
+    StorageCheck,
+    StorageUsage,
+    StorageWork,
+    StoredVolume,
+)
+from cm.rpc.types import LINE, Id, Ids, Limit, Name, Size
 from cm.rpc.view import admin_view
-from cm.rpc.vocabulary import StorageKind
+from cm.rpc.vocabulary import PAGE_MAX, DiskFormat, FreedPolicy, Match, StorageKind
+from cm.services import attach_or_create as provision
 from cm.services import storage as service
+from cm.services.attach_or_create import DISKS_MAX, Asked
 from cm.services.context import AsyncClusterCall, ClusterCall
 from cm.services.storage_kind import DEVICES_MAX, OPTIONS_MAX, PATH_MAX
 from cm.services.volume import check_storage
+from cm.store.reservation import list_free
 from cm.store.statistics import storage_statistics
 from cm.store.storage import get_storage, list_storages
 
@@ -25,6 +36,9 @@ Version = Annotated[str, Meta(max_length=8)]
 Options = Annotated[list[Annotated[str, Meta(max_length=140)]], Meta(max_length=OPTIONS_MAX)]
 Priority = Annotated[int, Meta(ge=-1000, le=1000)]
 Address = Annotated[str, Meta(max_length=253)]
+HardwarePool = Annotated[str, Meta(max_length=40, pattern=LINE)]
+NewSize = Annotated[int, Meta(ge=1, le=2**51, description="Bytes.")]
+DiskNumber = Annotated[int, Meta(ge=1, le=DISKS_MAX)]
 Overcommit = Annotated[float, Meta(gt=0, le=1000)]
 
 
@@ -45,6 +59,9 @@ def add(
     priority: Priority = 0,
     offered: bool = False,
     node_id: Id | None = None,
+    hardware_pool: HardwarePool = "",
+    keep_freed: bool = False,
+    freed: FreedPolicy = FreedPolicy.NONE,
 ) -> Storage:
     """
     Add a storage; attach it to nodes next.
@@ -61,10 +78,14 @@ def add(
     :param offered: users may choose it.
     :param node_id: of a ``dir`` the one node that attaches it: disks on it are that node's own, and images are brought
         there as they are needed.
+    :param hardware_pool: disks that are asked for by size lie in that of their VM's first disk.
+    :param keep_freed: keep the volumes of deleted disks that stand alone, for disks of the same size.
+    :param freed: what is done to the content of volumes before they are deleted, or free for others.
     """
     values: dict[str, Any] = {"name": name, "kind": kind, "path": path, "address": address, "source": source}
     values |= {"devices": list(devices), "nfs_version": nfs_version, "mount_options": list(mount_options)}
     values |= {"capacity_bytes": capacity_bytes, "overcommit": overcommit, "reserve_bytes": reserve_bytes}
+    values |= {"hardware_pool": hardware_pool, "keep_freed": keep_freed, "freed": freed}
     return service.add(caller, {**values, "priority": priority, "offered": offered, "node_id": node_id})
 
 
@@ -96,6 +117,9 @@ def edit(
     reserve_bytes: Size | None = None,
     priority: Priority | None = None,
     offered: bool | None = None,
+    hardware_pool: HardwarePool | None = None,
+    keep_freed: bool | None = None,
+    freed: FreedPolicy | None = None,
 ) -> Storage:
     """
     Change a storage; what is not given stays.
@@ -104,9 +128,11 @@ def edit(
     :param reserve_bytes: promised to nobody.
     :param priority: after the default storage, new volumes go where it is highest.
     :param offered: whether users may choose it.
+    :param keep_freed: keep the volumes of deleted disks that stand alone, for disks of the same size.
     """
-    values = {"name": name, "capacity_bytes": capacity_bytes, "overcommit": overcommit}
+    values: dict[str, Any] = {"name": name, "capacity_bytes": capacity_bytes, "overcommit": overcommit}
     values |= {"reserve_bytes": reserve_bytes, "priority": priority, "offered": offered}
+    values |= {"hardware_pool": hardware_pool, "keep_freed": keep_freed, "freed": freed}
     return service.edit(caller, storage_id, values)
 
 
@@ -183,3 +209,46 @@ def undrain(caller: ClusterCall, storage_id: Id) -> Storage:
 def delete(caller: ClusterCall, storage_id: Id) -> None:
     """Forget a storage that is empty and attached nowhere."""
     service.delete(caller, storage_id)
+
+
+@admin_view(changing=True)
+def attach_or_create(
+    caller: ClusterCall,
+    vm_id: Id,
+    size_bytes: NewSize,
+    number: DiskNumber | None = None,
+    size_match: Match = Match.EXACT,
+    format: DiskFormat | None = None,
+    storage_ids: Ids | None = None,
+    keep_data: bool = False,
+) -> ProvidedDisk:
+    """
+    Give a stopped VM one more disk: a free volume of the right size is used again, else one is made in the first
+    storage of the VM's hardware pool that has room for it. It is the VM's from its next start on, and goes with it.
+
+    :param number: which of the VM's disks it is to be. A repeat gives the one that is under way already.
+    :param size_match: "exact", or "at_least": a free volume may be larger by a tenth or 1 GiB.
+    :param format: of a free volume only this one; new ones are qcow2 otherwise.
+    :param storage_ids: the only storages to look at.
+    :param keep_data: do not wipe a volume that the VM's own account had last; those of others always are.
+    """
+    asked = Asked(size_bytes, size_match, format, tuple(storage_ids or ()), keep_data)
+    return provision.attach_or_create(caller, vm_id, asked, number)
+
+
+@admin_view
+def get_free_volumes(
+    caller: ClusterCall, storage_id: Id | None = None, limit: Limit = PAGE_MAX, before: Id | None = None
+) -> list[FreeVolume]:
+    """
+    Volumes that are free to be used again, newest first.
+
+    :param before: the last ``volume_id`` of the page before.
+    """
+    return list_free(caller.session, storage_id, limit=limit, before=before)
+
+
+@admin_view(changing=True)
+def delete_free_volume(caller: ClusterCall, volume_id: Id) -> FreeVolume:
+    """Delete a free volume; its storage has the room back as soon as a node has done so."""
+    return provision.delete_free(caller, volume_id)

@@ -17,17 +17,19 @@ from cm.rpc.caller import RawList, RawObject
 from cm.rpc.errors import InvalidParameter, ObjectNotFound
 from cm.rpc.types import Count, Id, IdList, Ids, Limit, Name, SSHKeys, Text, UserData, matching
 from cm.rpc.view import user_view
-from cm.rpc.vocabulary import PAGE_MAX, DeployMode, Freeze, PowerOffPolicy
+from cm.rpc.vocabulary import PAGE_MAX, DeployMode, Freeze, Match, PowerOffPolicy
 from cm.rules.access import Action
 from cm.rules.operation import OperationKind
 from cm.runtime.json_text import array_of
 from cm.services import console, console_log, image, snapshot
 from cm.services import vm as service
+from cm.services.attach_or_create import Asked
 from cm.services.context import AsyncClusterCall, ClusterCall
 from cm.store import vm as store
 
 MaybeIds = Annotated[list[Id], Meta(max_length=24)]
 DiskSize = Annotated[int, Meta(ge=1, le=2 * 2**20, description="MiB.")]  # as an image
+NewDisks = Annotated[list[DiskSize], Meta(max_length=8)]
 Username = Annotated[
     str,
     Meta(
@@ -58,6 +60,8 @@ def create(
     deploy_mode: DeployMode = DeployMode.OVERLAY,
     disk_mib: DiskSize | None = None,
     local_disk: bool | None = None,
+    new_disks: NewDisks | None = None,
+    new_disks_match: Match = Match.EXACT,
 ) -> RawList[CreatedVM]:
     """
     Create virtual machines: claim what they need and start them.
@@ -70,6 +74,8 @@ def create(
     :param disk_mib: size of each root disk, if it is to be larger than the image: cloud images grow into it.
     :param local_disk: whether root disks lie on the own storage of the VM's node, where they are fast and stay with it;
         without it, as the template says.
+    :param new_disks: sizes in MiB of further, empty disks of each VM, which are made before it starts and go with it.
+    :param new_disks_match: "at_least": they may be larger by a tenth or 1 GiB, where a volume is free.
     :param groups: of the caller's; whoever is in one of them will see the VMs (level user).
     :return: the VMs' summaries; ``operation_id`` tells how each is coming on. With ``vnc`` their screens are open from
         the start, and ``vnc_password`` is told, this once.
@@ -97,6 +103,7 @@ def create(
             disk_mib=disk_mib,
             local_disk=local_disk,
             groups=groups or (),
+            new_disks=[Asked(size_mib * 2**20, new_disks_match) for size_mib in new_disks or ()],
         ),
     )
     return RawList(array_of(made))

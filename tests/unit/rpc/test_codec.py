@@ -131,6 +131,7 @@ class TestValues:
 
 def every_error() -> list[errors.CloudError]:
     samples: dict[str, Any] = {"int": 3, "str": "some <text> & more", "float": 1.5, "int | str": 3}
+    samples["list[dict[str, Any]]"] = [{"storage": "fast & small", "reason": "insufficient"}]
     made = []
     for cls in vars(errors).values():
         if isinstance(cls, type) and issubclass(cls, errors.CloudError) and "code" in vars(cls):
