@@ -12,6 +12,8 @@ from clm.console.problems import one_line
 
 SENTENCES: Final = {
     "vm_ended": "VM {name} ended by itself; it is {then} now.",
+    "vm_storage_stopped": "VM {name} stands still: its storage takes no more, or gives errors; it goes on by itself.",
+    "vm_storage_resumed": "VM {name} goes on: its storage has room again.",
     "disk_lost": "What was on disk {name} is lost, says an administrator.",
     "disk_purged": "Disk {name} was deleted from the trash: its storage was running low.",
     "storage_low": "Storage {name} runs low: {available_bytes} of {capacity_bytes} bytes are free; {purged} disks were"

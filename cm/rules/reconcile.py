@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from cm.rpc.vocabulary import DriftKind, Seen, SeenReason, VMId, Wanted
-from cm.rules.vm import GONE
+from cm.rules.vm import GONE, is_stopped
 
 
 @dataclass(frozen=True)
@@ -83,12 +83,16 @@ class Finding:
 
 @dataclass(frozen=True)
 class Plan:
+    """:ivar stopped: VMs that their storage stopped; it is to be asked whether it has room again."""
+
     observe: tuple[Observe, ...] = ()
     discard: tuple[Discard, ...] = ()
     findings: tuple[Finding, ...] = ()
+    stopped: tuple[VMId, ...] = ()
 
 
 NOTHING: Final = Plan()
+MAKE_ROOM: Final = "make room on its storage, or mend it: it is resumed when there is some"
 DESTROY: Final = "destroy it and its disks: its VM was to be destroyed, which failed"
 
 
@@ -122,6 +126,7 @@ def plan(
     known = {record.uuid for record in records}
     observe: list[Observe] = []
     findings: list[Finding] = []
+    stopped: list[VMId] = []
     for record in records:
         if record.busy:
             continue
@@ -156,13 +161,15 @@ def plan(
                 )
             )
         elif state is Seen.PAUSED and record.wanted is Wanted.RUNNING:
+            if is_stopped(record.wanted, state, reason):
+                stopped.append(record.id)
             findings.append(
                 Finding(
                     DriftKind.WRONG_STATE,
                     record.uuid,
                     record.id,
                     (("wanted", record.wanted), ("found", state), ("reason", reason)),
-                    "resume it",
+                    MAKE_ROOM if reason is SeenReason.IO_ERROR else "resume it",
                 )
             )
         elif state in (Seen.RUNNING, Seen.PAUSED) and record.wanted in (Wanted.STOPPED, Wanted.DESTROYED):
@@ -206,4 +213,4 @@ def plan(
                     "leave it; if Wawel made it, adopt it: wawel drift adopt DRIFT_ID --user USER (admin.vm.adopt)",
                 )
             )
-    return Plan(tuple(observe), tuple(discard), tuple(findings))
+    return Plan(tuple(observe), tuple(discard), tuple(findings), tuple(stopped))

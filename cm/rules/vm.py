@@ -74,6 +74,11 @@ def after_power_off(wanted: Wanted, policy: PowerOffPolicy, reason: SeenReason) 
     }[policy]
 
 
+def is_stopped(wanted: Wanted, seen: Seen, reason: SeenReason) -> bool:
+    """Whether a guest stands still though it is wanted to run, and its storage is why: it is full, or gave errors."""
+    return wanted is Wanted.RUNNING and seen is Seen.PAUSED and reason is SeenReason.IO_ERROR
+
+
 # CC1's numbers (common/states.py), which its clients compare; "running ctx" is a running VM whose guest said hello.
 CC1_CODES: Final[dict[VMState, int]] = {
     VMState.PENDING: 0,

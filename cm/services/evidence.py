@@ -18,10 +18,11 @@ from cm.rpc.errors import CloudError
 from cm.rpc.vocabulary import CauseKind, Seen, SeenReason, Wanted
 from cm.rules.cause import Cause
 from cm.rules.operation import SPECS, ObjectKind, OperationKind
-from cm.rules.vm import GONE, after_power_off
+from cm.rules.vm import GONE, after_power_off, is_stopped
 from cm.runtime.database import notify
 from cm.runtime.wall import utc_now
 from cm.services.saving import reserve_image
+from cm.services.stopped import tell_stopped
 from cm.store.change import record_change
 from cm.store.health import record_hooked
 from cm.store.hook_event import HookRecord, insert_event, write_effect
@@ -186,6 +187,8 @@ def record_look(
         return "ended" if record_end(session, row, seen, reason, now(), cause=cause) else "changed"
     if not write_evidence(session, row, seen, reason, now()):
         return "changed"
+    if is_stopped(row.wanted, seen, reason):
+        tell_stopped(session, row)
     render_vm(session, vm_id)
     return "recorded"
 

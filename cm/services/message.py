@@ -77,6 +77,9 @@ def tell_done(session: Session, op: OperationRow) -> None:
     elif op.kind is OperationKind.VM_MOVE and op.vm_id is not None:
         vm = about_vm(session, op.vm_id)  # it was off for a while, and its owner did not ask for that
         tell(session, (vm.account_id,), "info", "vm_moved", {"vm_id": op.vm_id, "name": vm.name})
+    elif op.kind is OperationKind.VM_RESUME and op.vm_id is not None and cause_of(session, op.id) in BY_ITSELF:
+        vm = about_vm(session, op.vm_id)
+        tell(session, (vm.account_id,), "info", "vm_storage_resumed", {"vm_id": op.vm_id, "name": vm.name})
     elif op.kind in THEN and op.vm_id is not None and cause_of(session, op.id) in BY_ITSELF:
         vm = about_vm(session, op.vm_id)
         params = {"vm_id": op.vm_id, "name": vm.name, "then": THEN[op.kind]}

@@ -16,6 +16,7 @@ from cm.services.context import ClusterPolicy, Services
 from cm.services.evidence import record_look
 from cm.services.health import doubt_missing, doubt_silent, judge
 from cm.services.host import recognise, seen_host
+from cm.services.stopped import look_after
 from cm.services.unknown import look_at_unknown
 from cm.store.drift import record_findings
 from cm.store.operation import open_ones
@@ -92,6 +93,8 @@ async def run_pass(
             reason=seen.reason,
             outcome=outcome,
         )
+    if made.stopped:
+        await look_after(services, node_id, made.stopped)
     for leftover in made.discard:
         await _discard(services, node_id, leftover)
     return made

@@ -132,3 +132,20 @@ def workers_of(session: Session, operation_ids: Sequence[int]) -> Mapping[int, i
         text(f"SELECT id, worker_id FROM operation WHERE id = ANY(:ids) AND {is_open()}"), {"ids": list(operation_ids)}
     )
     return {row.id: row.worker_id for row in found}
+
+
+_MAY_RESUME = text(
+    """
+SELECT coalesce(max(created_at) < clock_timestamp() - make_interval(secs => least(10 * 2 ^ count(*), 900)), true)
+  FROM operation WHERE vm_id = :id AND kind = 'vm_resume' AND cause_kind = 'look'
+   AND created_at > clock_timestamp() - interval '1 hour'
+"""
+)
+
+
+def may_resume(session: Session, vm_id: int) -> bool:
+    """
+    Whether a VM that its storage stopped is to be resumed by us now. One that is stopped again each time is resumed
+    less and less often, every quarter of an hour at last.
+    """
+    return bool(session.scalar(_MAY_RESUME, {"id": vm_id}))

@@ -154,39 +154,36 @@ def list_usage(session: Session, storage_id: int | None = None) -> list[results.
     return found
 
 
-def record_usage(session: Session, storage_id: int, usage: StorageUsage) -> bool | None:
+def record_usage(session: Session, storage_id: int, usage: StorageUsage) -> None:
     """
-    What was seen of a storage's room, right after what its volumes take was recorded. Its capacity becomes that of the
-    pool where nobody told another.
-
-    :return: whether it is full now, where that has changed; else None.
+    What was seen of a storage's room, right after what its volumes take was recorded: both count for what may be
+    promised. See ``record_room``.
     """
-    full = is_full(usage.available_bytes, usage.capacity_bytes)
-    row = session.execute(
+    session.execute(
         text(
-            "WITH was AS (SELECT id, full_since, capacity_bytes FROM storage WHERE id = :id AND deleted_at IS NULL"
-            "  FOR UPDATE)"
-            " UPDATE storage s SET available_bytes = :available,"
-            " allocated_bytes = (SELECT coalesce(sum(u.allocated_bytes), 0) FROM volume u WHERE u.storage_id = :id),"
-            " looked_at = clock_timestamp(),"
-            " full_since = CASE WHEN :full THEN coalesce(s.full_since, clock_timestamp()) END,"
-            " capacity_bytes = CASE WHEN s.capacity_follows THEN :capacity ELSE s.capacity_bytes END"
-            " FROM was WHERE s.id = was.id RETURNING was.full_since IS NOT NULL AS full,"
-            " s.capacity_bytes <> was.capacity_bytes AS grown"
+            "UPDATE storage SET available_bytes = :available, looked_at = clock_timestamp(), allocated_bytes ="
+            " (SELECT coalesce(sum(u.allocated_bytes), 0) FROM volume u WHERE u.storage_id = :id)"
+            " WHERE id = :id AND deleted_at IS NULL"
         ),
-        {
-            "id": storage_id,
-            "available": usage.available_bytes,
-            "capacity": usage.capacity_bytes,
-            "full": full,
-        },
-    ).first()
-    if row is None:
-        return None
-    if row.full != full or row.grown:
-        session.execute(text("UPDATE storage SET version = version + 1 WHERE id = :id"), {"id": storage_id})
+        {"id": storage_id, "available": usage.available_bytes},
+    )
+    record_room(session, storage_id, usage)
+
+
+def record_room(session: Session, storage_id: int, usage: StorageUsage) -> None:
+    """Whether a storage is full, and how large it is, which is as its pool says where nobody told another capacity."""
+    full = is_full(usage.available_bytes, usage.capacity_bytes)
+    changed = session.execute(
+        text(
+            "UPDATE storage SET full_since = CASE WHEN :full THEN coalesce(full_since, clock_timestamp()) END,"
+            " capacity_bytes = CASE WHEN capacity_follows THEN :capacity ELSE capacity_bytes END, version = version + 1"
+            " WHERE id = :id AND deleted_at IS NULL"
+            " AND ((full_since IS NOT NULL) <> :full OR capacity_follows AND capacity_bytes <> :capacity) RETURNING id"
+        ),
+        {"id": storage_id, "capacity": usage.capacity_bytes, "full": full},
+    )
+    if changed.first() is not None:
         record_change(session, "storage", storage_id, None)
-    return full if row.full != full else None
 
 
 def list_content(
