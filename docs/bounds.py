@@ -174,6 +174,8 @@ BOUNDS: Final = (
           "told in the log"),
     Bound(CLM, "sessions of a user", "clm.services.account:SESSIONS_MAX", "of each account", "the oldest ends"),
     Bound(CLM, "issues sent in an hour", "clm.services.issue:HOURLY_MAX", "of each account", "`issue_limit`"),
+    Bound(CLM, "uploads and downloads passed on at once", "clm.services.passing:SHARE.size",
+          "16 of one address: whose they are, only their secret says", "HTTP 429, 503"),
     # ---- the endpoint
     Bound(ENDPOINT, "bytes of a body", "contextualization.endpoint:BODY_MAX", _REQUEST, "HTTP 413"),
     Bound(ENDPOINT, "bytes read of a body that is too large", "contextualization.endpoint:LIMITS.drain_bytes", _REQUEST,

@@ -24,6 +24,7 @@ from clm.services.connection import Clusters, Connect
 from clm.services.context import CloudPolicy, OIDCProvider, Services
 from clm.services.feed import FeedAuthenticator, sees_cluster
 from clm.services.forward import Forwarder
+from clm.services.passing import Passing
 from clm.store.feed import read_changes
 from clm.views.forward import add_forwarded
 from cm.rpc.dispatch import Dispatcher
@@ -167,6 +168,7 @@ class CloudManager:
         self.feed = FeedReader(self.database, reactor, read_changes)
         readers, turns = FeedAuthenticator(authenticator), self.dispatcher.turns
         self.events = Events(reactor, self.feed, readers, limits=limits, turns=turns, sees_all=sees_cluster)
+        self.passing = Passing(reactor, self.clusters, turns, settings.listen.origins)
         times = (settings.clusters.check_s, settings.clusters.sync_s)
         self.watcher = Watcher(self.services, locks(settings.database.url, DUTIES), *times)
         self.mailer = Mailer(self.services, sender_of(settings.mail)) if settings.mail.host else None
@@ -184,6 +186,7 @@ class CloudManager:
         parts.add("feed", self.feed.start)
         parts.add("watcher", self.watcher.start, self.watcher.stop)
         parts.add("events", stop=self.events.stop)
+        parts.add("passing", stop=self.passing.stop)
         parts.add("dispatcher", stop=self.dispatcher.stop)
         parts.add("ports", self._listen, self._close_ports)
         return parts
@@ -222,7 +225,7 @@ class CloudManager:
         tls = (listen.tls_certificate, listen.tls_key, listen.insecure)
         root = make_root(self.dispatcher, self._exposition, self._wrong)
         root.putChild(b"events", self.events)
-        site = WireSite(root, self.dispatcher.limits, self.reactor)
+        site = WireSite(root, self.dispatcher.limits, self.reactor, {b"/clusters/": self.passing})
         self.ports.append(make_listener(self.reactor, listen.rpc, site, *tls))
         log.info("rpc listens on {address}", address=listen.rpc)
 

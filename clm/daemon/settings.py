@@ -13,7 +13,7 @@ from clm.rules.permission import DEFAULT, unknown
 from cm.rpc.limits import Limits
 from cm.rpc.types import Secret
 from cm.runtime.settings import DatabaseSettings as ClusterDatabase
-from cm.runtime.settings import LogSettings, SettingsError, TlsSettings
+from cm.runtime.settings import LogSettings, SettingsError, TlsSettings, origin_problems
 
 NAME: Final = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\Z")  # a DNS label: RFC 1123, 2.1
 
@@ -26,6 +26,7 @@ class DatabaseSettings(ClusterDatabase):
 @dataclass(frozen=True)
 class ListenSettings(TlsSettings):
     rpc: str = "127.0.0.1:8000"
+    origins: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -122,7 +123,7 @@ def check_settings(settings: Settings) -> None:
     """
     :raises SettingsError: every value that has the right type and is not good all the same.
     """
-    problems = settings.log.problems()
+    problems = settings.log.problems() + origin_problems(settings.listen.origins)
     if not NAME.match(settings.cloud.name):
         problems.append("cloud.name is no DNS label (lower case letters, digits, hyphens)")
     if settings.mail.tls not in ("starttls", "tls", "none"):

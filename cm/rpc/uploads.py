@@ -342,7 +342,7 @@ class Uploads:
         settled, settled_at = receiving.written, self._reactor.seconds()
         try:
             while pieces := await body.take():
-                await self._hold_back(account_id, sum(map(len, pieces)))
+                await self._hold_back(body, account_id, sum(map(len, pieces)))
                 if receiving.written + sum(map(len, pieces)) > receiving.size_bytes:
                     raise UploadTooLong(receiving.size_bytes)
                 await receiving.write(pieces)
@@ -361,16 +361,16 @@ class Uploads:
             raise
         await receiving.settle()
 
-    async def _hold_back(self, account_id: int, size: int) -> None:
+    async def _hold_back(self, body: Body, account_id: int, size: int) -> None:
         if not self._bytes_per_s:
             return
         now = self._reactor.seconds()
         self._free_at = {key: at for key, at in self._free_at.items() if at > now}
         at = max(now, self._free_at.get(account_id, 0.0))
         self._free_at[account_id] = at + size / self._bytes_per_s
-        if at > now:
+        while at > (now := self._reactor.seconds()) and not body.lost:
             pause: Deferred[None] = Deferred()
-            self._reactor.callLater(at - now, pause.callback, None)
+            self._reactor.callLater(min(at - now, 1.0), pause.callback, None)
             await pause
 
 

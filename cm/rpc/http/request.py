@@ -225,14 +225,23 @@ class WireRequest(Request):
         self.setResponseCode(status)
         for name, value in headers:
             self.responseHeaders.setRawHeaders(name, (value,))
-        if self._body is not None and not self._body.complete:
-            self.responseHeaders.setRawHeaders(b"connection", (b"close",))
-            self.channel.persistent = False
+        self._part_early()
         if status != http.NO_CONTENT:
             self.responseHeaders.setRawHeaders(b"content-length", (b"%d" % len(body),))
         if body and self.method != b"HEAD":
             self.write(body)
         self.finish()
+
+    def _part_early(self) -> None:
+        """An answer that comes before all of the request ends the connection."""
+        if self._body is not None and not self._body.complete:
+            self.responseHeaders.setRawHeaders(b"connection", (b"close",))
+            self.channel.persistent = False
+
+    def open_answer(self) -> None:
+        """Write an answer's head, which is set; its body follows by ``write``, its end by ``finish``."""
+        self._part_early()
+        self.write(b"")
 
     def answer(self, lines: bytes, body: bytes) -> None:
         """
