@@ -18,6 +18,7 @@ SENTENCES: Final = {
     "disk_purged": "Disk {name} was deleted from the trash: its storage was running low.",
     "storage_low": "Storage {name} runs low: {available_bytes} of {capacity_bytes} bytes are free; {purged} disks were"
     " deleted from its trash.",
+    "operation_trouble": "Operation {operation_id} ({kind}) failed, on node {node}, storage {storage}: {reason}",
     "disk_found": "Disk {name} was lost, and is there again.",
     "vm_moved": "VM {name} was stopped and started again, on another node: its own was emptied.",
     "vm_saved": "VM {name} was saved as image {image_name}, and is gone.",

@@ -120,7 +120,7 @@ class DiskCopy(Kind):
 
     def failed(self, session: Session, op: OperationRow, error: CloudError) -> None:
         """The copy stays, failed, with the reason. What it claims goes back once its volume is surely gone."""
-        self._undo(session, op, ImageState.FAILED, str(error))
+        self._undo(session, op, ImageState.FAILED, error.for_user())
 
     def dropped(self, session: Session, op: OperationRow) -> None:
         self._undo(session, op, ImageState.DELETED, "given up")

@@ -52,7 +52,7 @@ class DiskCreate(Kind):
         row = find_image(session, image_of(op), lock=True)
         if row is None:
             return
-        set_state(session, row.id, ImageState.FAILED, str(error))
+        set_state(session, row.id, ImageState.FAILED, error.for_user())
         open_delete(session, row, account_id=op.account_id, cause=Cause(CauseKind.OPERATION, str(op.id)), keep=True)
         record_change(session, "image", row.id, row.account_id)
 

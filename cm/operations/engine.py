@@ -36,6 +36,7 @@ from cm.runtime.threads import NODE_SLOW_SIZE
 from cm.runtime.wall import utc_now
 from cm.services.context import Services
 from cm.services.message import tell_failed
+from cm.store.message import where_of
 from cm.store.operation import OperationRow
 from cm.store.vm import render_live
 from cm.store.waking import awaited, hold_awaited, wake_parent
@@ -345,7 +346,8 @@ def _fail(session: Session, worker_id: int, op: OperationRow, error: CloudError)
     if not holds(session, op.id, worker_id, op.vm_id):
         clear_mark(session, op.id, worker_id)
         return
-    told, more = error.for_user(), error.for_administrator()
+    where = str(where_of(session, op))
+    told, more = error.for_user(), (f"{where}: " if where else "") + error.for_administrator()
     finish(session, op.id, OperationState.FAILED, error=error.code, user_text=told, admin_text=more)
     KINDS[op.kind].failed(session, op, error)
     tell_failed(session, op, error)

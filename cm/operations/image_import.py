@@ -313,7 +313,7 @@ class ImageImport(Kind):
         row = find_image(session, image_of(op), lock=True)
         if row is None:
             return
-        set_state(session, row.id, ImageState.FAILED, str(error))
+        set_state(session, row.id, ImageState.FAILED, error.for_user())
         if is_unmade(row.volume):
             release_image(session, row.id)
         elif row.claimed_bytes:

@@ -315,7 +315,7 @@ class VMDestroy(Kind):
     steps = {"cut_power": cut_power, "await_end": await_end, "clean_up": clean_up, "close": close}
 
     def failed(self, session: Session, op: OperationRow, error: CloudError) -> None:
-        write_error(session, vm_of(op), str(error))
+        write_error(session, vm_of(op), error.for_user())
 
     def abandoned(self, session: Session, op: OperationRow) -> None:
         raise NotAbandonable(op.id, op.kind, "its disk may be gone already; an administrator can erase the VM")
@@ -344,8 +344,8 @@ class VMSave(Kind):
 
     def failed(self, session: Session, op: OperationRow, error: CloudError) -> None:
         """The disk stays: the VM is stopped, and can be started, saved again or destroyed."""
-        self._undo(session, op, str(error))
-        write_error(session, vm_of(op), str(error))
+        self._undo(session, op, error.for_user())
+        write_error(session, vm_of(op), error.for_user())
 
     def abandoned(self, session: Session, op: OperationRow) -> None:
         row = get_vm(session, vm_of(op))

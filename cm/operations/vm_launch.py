@@ -258,7 +258,7 @@ class VMCreate(Kind):
         retry, started as it is or destroyed."""
         if op.arguments.get(DISKS):
             forget_unmade(session, op, error)
-        write_error(session, vm_of(op), str(error))
+        write_error(session, vm_of(op), error.for_user())
 
     def interrupted(self, session: Session, vm_id: int | None) -> None:
         if vm_id is not None:
@@ -288,7 +288,7 @@ class VMStart(Kind):
     steps = {"place": place, "launch": launch}
 
     def failed(self, session: Session, op: OperationRow, error: CloudError) -> None:
-        write_error(session, vm_of(op), str(error))
+        write_error(session, vm_of(op), error.for_user())
 
     def abandoned(self, session: Session, op: OperationRow) -> None:
         rest_by_evidence(session, op)

@@ -125,7 +125,7 @@ class VMMove(Kind):
     def failed(self, session: Session, op: OperationRow, error: CloudError) -> None:
         """It stays where it came to; the next evacuation of its node goes on with it, wherever it is."""
         release_target(session, vm_of(op))
-        write_error_unless_on(session, vm_of(op), str(error))
+        write_error_unless_on(session, vm_of(op), error.for_user())
 
     def interrupted(self, session: Session, vm_id: int | None) -> None:
         assert vm_id is not None

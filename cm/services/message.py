@@ -12,15 +12,34 @@ from typing import Any, Final
 
 from sqlalchemy.orm import Session
 
-from cm.rpc.errors import CloudError, ObjectNotFound
+from cm.rpc.errors import (
+    CloudError,
+    HypervisorError,
+    ObjectNotFound,
+    StorageFull,
+    StorageUnreached,
+    VolumeNotFound,
+)
 from cm.rpc.fields import MessageLevel
 from cm.rules.cause import BY_ITSELF
 from cm.rules.operation import ObjectKind, OperationKind
 from cm.services.context import ClusterCall
 from cm.store.change import record_change
-from cm.store.message import about_image, about_vm, cause_of, delete_messages, insert_message
+from cm.store.message import (
+    about_image,
+    about_vm,
+    cause_of,
+    delete_messages,
+    insert_message,
+    untold,
+    where_of,
+)  # fmt: skip
 from cm.store.operation import OperationRow
 
+# Storages' own: no room, no way, not what should be there. That a hypervisor refuses a VM its people alone are told.
+TROUBLES: Final = (StorageFull, StorageUnreached, VolumeNotFound)
+TROUBLE: Final = "operation_trouble"
+TROUBLE_S: Final = 3600.0
 # What becomes of a VM that ended by itself, by the operation that its policy opened.
 THEN: Final = {
     OperationKind.VM_STOP: "stopped",
@@ -61,6 +80,27 @@ def tell_failed(session: Session, op: OperationRow, error: CloudError) -> None:
     if op.kind is OperationKind.NODE_EVACUATE:
         params["node_id"] = op.node_id
     tell(session, (owner, op.account_id), "error", f"{op.kind}_failed", params)
+    if isinstance(error, TROUBLES) or (isinstance(error, HypervisorError) and op.vm_id is None):
+        _tell_administrators(session, op, error)
+
+
+def _tell_administrators(session: Session, op: OperationRow, error: CloudError) -> None:
+    """
+    Of what users can do nothing about, administrators are told: where it was, and the cause in full. Of one storage not
+    again for an hour, however many operations stumble over it; each operation's own text has the same.
+    """
+    where = where_of(session, op)
+    params: dict[str, Any] = {
+        "operation_id": op.id,
+        "kind": op.kind,
+        "node_id": op.node_id,
+        "node": where.node,
+        "storage_id": where.storage_id,
+        "storage": where.storage,
+        "error": error.code,
+        "reason": error.for_administrator(),
+    }
+    tell(session, untold(session, TROUBLE, where.storage_id, TROUBLE_S), "error", TROUBLE, params)
 
 
 def tell_done(session: Session, op: OperationRow) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, cast
 
 import msgspec
@@ -11,7 +12,9 @@ from sqlalchemy.orm import Session
 
 from cm.results.message import AccountMessage
 from cm.rpc.vocabulary import CauseKind
+from cm.rules.operation import ObjectKind
 from cm.runtime.prepared import Prepared
+from cm.store.operation import OperationRow
 from cm.store.rendered import Rendered, rendered
 
 _INSERT = Prepared(
@@ -60,6 +63,56 @@ _VM = Prepared(
 )
 _IMAGE = Prepared("message_about_image", "SELECT name, account_id FROM image WHERE id = :id")
 _CAUSE = Prepared("message_cause", "SELECT cause_kind FROM operation WHERE id = :id")
+
+
+_WHERE = text(
+    """
+SELECT (SELECT name FROM node WHERE id = :node_id) AS node, s.id AS storage_id, s.name AS storage
+  FROM (SELECT coalesce(CAST(:storage_id AS bigint),
+          (SELECT u.storage_id FROM volume u WHERE u.id = :volume_id),
+          (SELECT u.storage_id FROM disk k JOIN volume u ON u.id = k.volume_id WHERE k.id = :disk_id),
+          (SELECT u.storage_id FROM image i JOIN volume u ON u.id = i.volume_id WHERE i.id = :image_id),
+          (SELECT u.storage_id FROM attachment a JOIN disk k ON k.id = a.disk_id JOIN volume u ON u.id = k.volume_id
+            WHERE a.vm_id = :vm_id AND a.number = 0)) AS id) found LEFT JOIN storage s ON s.id = found.id
+"""
+)
+
+
+@dataclass(frozen=True)
+class Where:
+    """The node and the storage that an operation worked at, as far as it did."""
+
+    node: str | None
+    storage_id: int | None
+    storage: str | None
+
+    def __str__(self) -> str:
+        told = [f"node {self.node}"] if self.node else []
+        return ", ".join(told + ([f"storage {self.storage}"] if self.storage else []))
+
+
+def where_of(session: Session, op: OperationRow) -> Where:
+    found = session.execute(
+        _WHERE,
+        {"node_id": op.node_id, "vm_id": op.vm_id}
+        | {f"{kind}_id": op.find(ObjectKind(kind)) for kind in ("storage", "volume", "disk", "image")},
+    ).one()
+    return Where(found.node, found.storage_id, found.storage)
+
+
+def untold(session: Session, code: str, storage_id: int | None, seconds: float) -> Sequence[int]:
+    """The administrators who were not told this of this storage within so many seconds."""
+    return list(
+        session.scalars(
+            text(
+                "SELECT a.id FROM account a WHERE a.is_admin AND a.active AND a.deleted_at IS NULL AND NOT EXISTS"
+                " (SELECT 1 FROM message m WHERE m.account_id = a.id AND m.code = :code"
+                "  AND m.created_at > now() - make_interval(secs => :s)"
+                "  AND m.params->>'storage_id' IS NOT DISTINCT FROM CAST(:storage_id AS text)) ORDER BY a.id"
+            ),
+            {"code": code, "s": seconds, "storage_id": None if storage_id is None else str(storage_id)},
+        )
+    )
 
 
 def about_vm(session: Session, vm_id: int) -> Any:

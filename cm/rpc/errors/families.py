@@ -2,8 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import fields, is_dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
+
+# Of files and devices on machines, as libvirt, QEMU and tools name them in what they refuse.
+_PATHS: Final = re.compile(r"(?<![\w./:-])/[\w.@+=%~-]+(?:/[\w.@+=%~-]+)+/?")
+
+
+def without_paths(told: str) -> str:
+    """A foreign program's words for somebody who may not know how the machines are laid out."""
+    return _PATHS.sub("(a file of the node)", told)
 
 
 class CloudError(Exception):

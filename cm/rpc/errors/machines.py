@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from cm.rpc.errors.families import CloudError, Conflict, NotFound, NotPermitted, Unavailable
+from cm.rpc.errors.families import CloudError, Conflict, NotFound, NotPermitted, Unavailable, without_paths
 
 
 @dataclass(eq=False)
@@ -53,6 +53,9 @@ class StorageUnreached(Unavailable):
     message = "No node that answers has storage {storage_id} attached."
     storage_id: int
 
+    def for_user(self) -> str:
+        return "Where this lies cannot be reached at the moment. Try again later, or ask an administrator."
+
 
 @dataclass(eq=False)
 class CopyDamaged(Unavailable):
@@ -94,6 +97,9 @@ class HypervisorError(CloudError):
     message = "The hypervisor refused: {reason} (libvirt {libvirt_code})."
     reason: str
     libvirt_code: int
+
+    def for_user(self) -> str:
+        return f"The hypervisor refused: {without_paths(self.reason)}. Try again; if it stays so, ask an administrator."
 
 
 @dataclass(eq=False)
@@ -138,6 +144,9 @@ class VolumeNotFound(NotFound):
     message = "Storage {storage} has no volume {name}."
     storage: str
     name: str
+
+    def for_user(self) -> str:
+        return "What this needs is not on its storage; an administrator may find out why, and restore it from a backup."
 
 
 @dataclass(eq=False)

@@ -194,6 +194,9 @@ class StorageFull(LimitReached):
     free_bytes: int
     needed_bytes: int
 
+    def for_user(self) -> str:
+        return "The storage has no room for it. Delete what you do not need, or ask an administrator for room."
+
 
 @dataclass(eq=False)
 class TooManySnapshots(LimitReached):
