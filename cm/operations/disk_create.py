@@ -1,12 +1,14 @@
-"""Making empty disks."""
+"""Making disks: empty ones, and such as have a file system in their one partition."""
 
 from __future__ import annotations
 
 from sqlalchemy.orm import Session
 
+from cm.operations import staging
 from cm.operations.base import Kind, Work, image_of, register, storage_reached
+from cm.operations.disk_format import upload_formatted
 from cm.rpc.errors import CloudError, ObjectNotFound, WrongImageState
-from cm.rpc.vocabulary import CauseKind, ImageState
+from cm.rpc.vocabulary import CauseKind, Filesystem, ImageState
 from cm.rules.cause import Cause
 from cm.rules.names import pool_name
 from cm.rules.operation import ObjectKind, OperationKind
@@ -23,18 +25,23 @@ def _disk(session: Session, op: OperationRow) -> DiskFacts:
     return get_disk(session, op.get(ObjectKind.DISK))
 
 
+@staging.removed_if_lost
 async def make(work: Work) -> None:
     """Through any node that has the storage; found there, it is done."""
     disk = await work.read(_disk, work.op)
     node_id = await work.read(node_reaching, disk.storage_id, work.op.attempts)
     if node_id is None:
         raise storage_reached(disk.storage_id)
-    pool = pool_name(disk.storage_id)
-    await work.node(node_id).volumes.create_empty(pool, disk.volume, disk.format, disk.size_bytes)
+    if work.arguments.get("filesystem"):
+        await upload_formatted(work, disk, Filesystem(work.arguments["filesystem"]), node_id)
+    else:
+        pool = pool_name(disk.storage_id)
+        await work.node(node_id).volumes.create_empty(pool, disk.volume, disk.format, disk.size_bytes)
     await work.complete(_made, work.op)
 
 
 def _made(session: Session, op: OperationRow) -> None:
+    staging.discard_at_commit(session, op.id)
     row = find_image(session, image_of(op), lock=True)
     if row is None or row.state is not ImageState.ADDING:
         raise WrongImageState(image_of(op), "gone" if row is None else row.state, ImageState.ADDING)
@@ -49,6 +56,7 @@ class DiskCreate(Kind):
 
     def failed(self, session: Session, op: OperationRow, error: CloudError) -> None:
         """It stays, failed, with the reason; what it claims goes back once its volume is surely gone."""
+        staging.discard_at_commit(session, op.id)
         row = find_image(session, image_of(op), lock=True)
         if row is None:
             return
@@ -57,6 +65,7 @@ class DiskCreate(Kind):
         record_change(session, "image", row.id, row.account_id)
 
     def abandoned(self, session: Session, op: OperationRow) -> None:
+        staging.discard_at_commit(session, op.id)
         row = find_image(session, image_of(op), lock=True)
         if row is None:
             return

@@ -22,7 +22,7 @@ from cm.operations.base import LeaseLost, Step, Work
 from cm.runtime.database import after_commit
 from cm.store.operation_change import workers_of
 
-_NAME: Final = re.compile(r"import-([0-9]{1,18})-([0-9]{1,18})(?:\.part|\.sums|\.made)?\Z")
+_NAME: Final = re.compile(r"import-([0-9]{1,18})-([0-9]{1,18})(?:\.part|\.part\.fs|\.sums|\.made)?\Z")
 
 
 @dataclass
@@ -95,7 +95,8 @@ def discard(operation_id: int) -> None:
 
 
 def _remove(path: Path) -> None:
-    for each in (path, partial(path), sums(path), made(path)):
+    # A file system that is made apart stands beside what it is put into.
+    for each in (path, partial(path), Path(f"{partial(path)}.fs"), sums(path), made(path)):
         each.unlink(missing_ok=True)
 
 

@@ -225,6 +225,15 @@ class SourceFormat(StrEnum):
     VHDX = "vhdx"
 
 
+class Filesystem(StrEnum):
+    """What a new disk may be formatted with, in its one partition."""
+
+    EXT4 = "ext4"
+    XFS = "xfs"
+    VFAT = "vfat"
+    NTFS = "ntfs"
+
+
 class Architecture(StrEnum):
     X86_64 = "x86_64"
     AARCH64 = "aarch64"

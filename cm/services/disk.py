@@ -9,8 +9,9 @@ from sqlalchemy.orm import Session
 
 from cm.results.disk import Disk, DiskWork
 from cm.rpc.errors import DiskHeld, InUse, NotAuthenticated, WrongDiskState
-from cm.rpc.vocabulary import CauseKind, DiskFormat, DiskKind, DiskState, ImageState
+from cm.rpc.vocabulary import CauseKind, DiskFormat, DiskKind, DiskState, Filesystem, ImageState
 from cm.rules.cause import Cause
+from cm.rules.filesystem import check_size
 from cm.rules.operation import ObjectKind, OperationKind
 from cm.rules.storage import capabilities
 from cm.services.access import Who, authorized_disk, authorized_vm, person_of
@@ -91,18 +92,28 @@ def own_list(
 
 
 def create(
-    caller: ClusterCall, name: str, description: str, size_mib: int, format: DiskFormat, storage_id: int | None
+    caller: ClusterCall,
+    name: str,
+    description: str,
+    size_mib: int,
+    format: DiskFormat,
+    storage_id: int | None,
+    filesystem: Filesystem | None = None,
 ) -> DiskWork:
     """
     An empty disk of the caller's, with an entry in the catalogue.
 
     :param format: what the storage has no such volumes for becomes what it has.
     :param storage_id: one that is offered; None leaves it to the cluster.
+    :param filesystem: in its one partition; None: it is all zeros.
+    :raises InvalidParameter: it is too small for the file system.
     :raises QuotaReached: it does not fit the owner's quota.
     """
     session = caller.session
     if not caller.account_id:
         raise NotAuthenticated()  # a disk has an owner
+    if filesystem is not None:
+        check_size(filesystem, size_mib * MIB)
     storage_id = chosen_storage(caller, size_mib * MIB, storage_id)
     can = capabilities(get_storage(session, storage_id)["kind"])
     size_bytes, format = can.whole(size_mib * MIB), can.best(format)
@@ -123,6 +134,7 @@ def create(
         OperationKind.DISK_CREATE,
         account_id=caller.account_id,
         objects={ObjectKind.DISK: [disk_id], ObjectKind.IMAGE: [image_id]},
+        arguments={} if filesystem is None else {"filesystem": filesystem},
         cause=caller.cause,
     )
     caller.note("operation", kind=OperationKind.DISK_CREATE, disk=name, steps=["make"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,8 @@ pytest.importorskip("libvirt")
 from cm.drivers.libvirt import volume as driver
 from cm.drivers.libvirt.node import LibvirtNode
 from cm.interfaces.block_job import BlockJobState
+from cm.interfaces.hypervisor import DiskSpec, DomainSpec
+from cm.interfaces.source import FileSource
 from cm.interfaces.volume import StorageSpec
 from cm.rpc.errors import InvalidParameter, NodeBusy, NodeUnreachable, VolumeNotFound
 from cm.rpc.vocabulary import DiskFormat
@@ -116,6 +118,28 @@ class TestStorage(QemuTests):
             assert copied.stat().st_blocks * 512 < 4 * MIB
         with pytest.raises(InvalidParameter):
             node.volumes.create_copy(storage.name, "copy.qcow2", "disk.raw", DiskFormat.RAW)
+
+    def test_move_disguised(
+        self,
+        node: LibvirtNode,
+        storage: StorageSpec,
+        disguised: tuple[str, bytes],
+        domain: Callable[..., DomainSpec],
+        host: Host,
+    ) -> None:
+        """Under a guest it grows and is copied as the raw disk that it is: nobody opens what its header names."""
+        path, before = disguised
+        spec = domain(disks=(DiskSpec(FileSource(path), DiskFormat.RAW, "vda"),))
+        node.block_jobs.grow(spec.uuid, "vda", 24 * MIB)
+        made = node.volumes.create_empty(storage.name, "moved.raw", DiskFormat.RAW, 24 * MIB)
+        node.block_jobs.copy(spec.uuid, "vda", made.source, DiskFormat.RAW)
+        assert eventually(lambda: node.block_jobs.look(spec.uuid, "vda").state == BlockJobState.READY, 20)
+        node.block_jobs.finish(spec.uuid, "vda")
+        seen = node.block_jobs.look(spec.uuid, "vda")
+        assert (seen.source, seen.bases) == (made.source, ())
+        opened = host.run(["sh", "-c", "ls -l /proc/[0-9]*/fd 2>/dev/null"]).stdout
+        assert "/moved.raw" in opened and f"{storage.path}/secret" not in opened
+        assert Path(made.path).read_bytes() == before + bytes(4 * MIB)
 
     def test_upload_sparse(self, node: LibvirtNode, storage: StorageSpec, lab: Lab) -> None:
         """Holes of a file stay holes of the volume, also at its end; a qcow2 file keeps its length and its size."""

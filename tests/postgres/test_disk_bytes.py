@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -341,6 +342,8 @@ def test_move_given_up(cloud: Disks) -> None:
     cloud.only.hang_jobs = True
     operation_id = cloud.call("user.disk.move", [disk_id, cloud.other_storage])["operation_id"]
     cloud.until(lambda: cloud.only.world.domains[uuid_].jobs, "the copy is under way")
+    assert cloud.claimed() == (before[0], before[1] + 64 * MIB, before[2])  # on both storages, and of the quota once
+    assert cloud.leaks() == []
     cloud.call("user.operation.abandon", [operation_id])
     cloud.settled()
     cloud.only.hang_jobs = False
@@ -364,6 +367,21 @@ def test_move_destroyed(cloud: Disks) -> None:
     assert cloud.files(cloud.other_storage) == files
 
 
+def test_move_erased(cloud: Disks) -> None:
+    """A VM that is erased in the middle of a move leaves nothing claimed, and no file once its node is asked again."""
+    vm_id, disk_id = cloud.running()
+    uuid_ = cloud.vm(vm_id)["uuid"]
+    before, files = cloud.claimed(), cloud.files(cloud.other_storage)
+    cloud.only.hang_jobs = True
+    cloud.call("user.disk.move", [disk_id, cloud.other_storage])
+    cloud.until(lambda: cloud.only.world.domains[uuid_].jobs, "the copy is under way")
+    cloud.call("admin.vm.erase", [vm_id], account="admin")
+    cloud.only.hang_jobs = False
+    cloud.settled()
+    assert cloud.claimed() == (before[0] - 64 * MIB, before[1], before[2] - 64)
+    assert cloud.files(cloud.other_storage) == files
+
+
 def test_move_changing_over(cloud: Disks) -> None:
     """Once the guest may write to either volume nobody gives a move up, and its node tells where it does."""
     vm_id, disk_id = cloud.running()
@@ -381,7 +399,8 @@ def test_move_changing_over(cloud: Disks) -> None:
         node.unreachable = False
         node.calls.clear()
     cloud.done(answer)
-    assert cloud.disk(disk_id)["storage_id"] == cloud.other_storage and cloud.vm(vm_id)["state"] == "running"
+    assert cloud.disk(disk_id)["storage_id"] == cloud.other_storage
+    cloud.wait(vm_id, "running")  # as the next pass over its node says
 
 
 def test_move_fails(cloud: Disks) -> None:
@@ -429,3 +448,34 @@ def test_admin_moves(cloud: Disks) -> None:
     disk_id, _ = cloud.data()
     cloud.done(cloud.call("admin.disk.move", [disk_id, cloud.other_storage], account="admin"))
     assert cloud.disk(disk_id)["storage_id"] == cloud.other_storage
+
+
+# ------------------------------------------------------------------ file systems
+
+NEEDS = ("/usr/sbin/sfdisk", "/usr/sbin/mkfs.ext4", "/usr/bin/qemu-img")
+
+
+@pytest.mark.skipif(not all(map(os.path.exists, NEEDS)), reason=f"needs {', '.join(NEEDS)}")
+@pytest.mark.parametrize("form", list(DiskFormat))
+def test_formatted(cloud: Disks, form: DiskFormat) -> None:
+    """A disk comes with a file system if that is asked for, in either format; nothing of it is left on our machine."""
+    asked = {"name": "home", "size_mib": 16, "format": str(form), "filesystem": "ext4"}
+    asked["storage_id"] = cloud.storage_id
+    answer = cloud.call("user.disk.create", asked)
+    cloud.done(answer)
+    told = cloud.disk(answer["disk_id"])
+    assert (told["size_bytes"], told["format"], told["state"]) == (16 * MIB, str(form), "ok")
+    volume = cloud.volume_of(answer["disk_id"])
+    seen = cloud.only.volumes.find(f"wawel-{cloud.storage_id}", volume)
+    assert seen is not None and seen.capacity_bytes == 16 * MIB
+    if form is DiskFormat.RAW:
+        assert cloud.only.volumes.read_tail(f"wawel-{cloud.storage_id}", volume, 512).startswith(b"EFI PART")
+    assert not list(cloud.settings.cluster.state_dir.glob("**/import-*"))
+
+
+def test_too_small_to_format(cloud: Disks) -> None:
+    """A disk that its file system does not fit is refused before anything is claimed."""
+    before = cloud.claimed()
+    with pytest.raises(InvalidParameter, match="304 MiB"):
+        cloud.call("user.disk.create", {"name": "home", "size_mib": 16, "filesystem": "xfs"})
+    assert cloud.claimed() == before

@@ -6,7 +6,7 @@ call. What lasts as long as somebody else's reading or writing is in ``stream.py
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any, Final
 
 import libvirt
@@ -15,6 +15,7 @@ from cm.drivers.libvirt.flow import CHUNK_BYTES
 from cm.drivers.libvirt.pool_kind import PoolKind
 from cm.drivers.libvirt.pool_xml import volume_xml
 from cm.rpc.vocabulary import DiskFormat
+from cm.runtime.holes import segments
 
 _AT_HOLE: Final = -3  # of ``recvFlags``
 
@@ -41,7 +42,7 @@ def upload_file(
         stream = connection.newStream(0)
         try:
             made.upload(stream, 0, length, libvirt.VIR_STORAGE_VOL_UPLOAD_SPARSE_STREAM)
-            for offset, count, is_data in _segments(file.fileno(), length):
+            for offset, count, is_data in segments(file.fileno(), length):
                 if is_data:
                     _send(stream, file.fileno(), offset, count, progress)
                 else:
@@ -131,23 +132,6 @@ def _pass_on(connection: Any, source: Any, offset: int, length: int, target: Any
 def physical_size(volume: Any) -> int:
     """The length of its file as it is now; libvirt's capacity is what it saw last, or what a header in it says."""
     return int(volume.infoFlags(libvirt.VIR_STORAGE_VOL_GET_PHYSICAL)[2])
-
-
-def _segments(fd: int, length: int) -> Iterator[tuple[int, int, bool]]:
-    """Offset and length of each stretch of data (True) or hole (False), in order."""
-    at = 0
-    while at < length:
-        try:
-            data = min(os.lseek(fd, at, os.SEEK_DATA), length)
-        except OSError:  # ENXIO: a hole up to the end
-            data = length
-        if data > at:
-            yield at, data - at, False
-        if data < length:
-            at = min(os.lseek(fd, data, os.SEEK_HOLE), length)
-            yield data, at - data, True
-        else:
-            at = length
 
 
 def _send(stream: Any, fd: int, offset: int, count: int, progress: Callable[[int], None]) -> None:

@@ -17,7 +17,7 @@ from cm.results.image import Download
 from cm.results.snapshot import SnapshotWork
 from cm.rpc.types import Id, Limit, Name, Text
 from cm.rpc.view import user_view
-from cm.rpc.vocabulary import DiskBus, DiskFormat, DiskKind, Freeze, ImageKind, NicModel, VideoModel
+from cm.rpc.vocabulary import DiskBus, DiskFormat, DiskKind, Filesystem, Freeze, ImageKind, NicModel, VideoModel
 from cm.rules.access import Action
 from cm.services import attaching, disk_bytes, snapshot
 from cm.services import disk as service
@@ -67,6 +67,7 @@ def create(
     description: Text = "",
     format: DiskFormat = DiskFormat.QCOW2,
     storage_id: Id | None = None,
+    filesystem: Filesystem | None = None,
 ) -> DiskWork:
     """
     Make an empty disk of the caller's own. It counts on the storage quota at once.
@@ -74,9 +75,10 @@ def create(
     :param size_mib: what a guest will see.
     :param storage_id: one that is offered (``user.storage``); else the cluster chooses.
     :param format: "qcow2" takes room as it is written; "raw" is a little faster.
+    :param filesystem: with a GPT and one partition that holds it; else it is all zeros, and its guest's to format.
     :return: the disk to be, and the operation that makes it.
     """
-    return service.create(caller, name, description, size_mib, format, storage_id)
+    return service.create(caller, name, description, size_mib, format, storage_id, filesystem)
 
 
 @user_view(changing=True, on={"disk_id": Action.EDIT})
