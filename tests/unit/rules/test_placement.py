@@ -10,8 +10,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cm.rpc.errors import NoCapacity
-from cm.rpc.vocabulary import NodeId, NodeState, NodeTrouble, StorageId
-from cm.rules.placement import KEPT, NodeLoad, Ranking, VMRequest, judge, place, refusal
+from cm.rpc.vocabulary import ImageId, NodeId, NodeState, NodeTrouble, StorageId
+from cm.rules.placement import (
+    KEPT,
+    LocalRoot,
+    NodeLoad,
+    OwnStorage,
+    Ranking,
+    VMRequest,
+    judge,
+    own_storage,
+    place,
+    refusal,
+)
 
 loads = st.builds(
     NodeLoad,
@@ -29,12 +40,18 @@ loads = st.builds(
     agent_silent=st.booleans(),
     hooks_silent=st.booleans(),
     unfit=st.sampled_from([None, NodeTrouble.NFT_MISSING]),
+    own=st.lists(
+        st.builds(OwnStorage, st.integers(4, 9).map(StorageId), st.integers(-5, 40), st.booleans()),
+        max_size=3,
+        unique_by=lambda own: own.id,
+    ).map(tuple),
 )
 requests = st.builds(
     VMRequest,
     cpu=st.integers(1, 16),
     memory_mib=st.integers(1, 8192),
     storages=st.frozensets(st.integers(1, 3).map(StorageId), max_size=2),
+    local=st.none() | st.builds(LocalRoot, st.just(ImageId(1)), st.integers(1, 20), st.integers(1, 20)),
 )
 clusters = st.lists(loads, max_size=8, unique_by=lambda n: n.id)
 
@@ -149,6 +166,39 @@ def node(number: int, used: int, **more: object) -> NodeLoad:
 
 
 VM = VMRequest(2, 2000, frozenset({StorageId(1)}))
+
+
+def test_own_storage() -> None:
+    """A disk goes to the storage that has its image if it fits there; a node with the image may be somewhat fuller."""
+    root = LocalRoot(ImageId(1), 10, 5)
+    vm = VMRequest(2, 2000, frozenset(), root)
+    here = (OwnStorage(StorageId(4), 30, False), OwnStorage(StorageId(5), 12, True))
+    chosen = own_storage(root, node(1, 0, own=here))
+    assert chosen is not None and chosen.id == 5
+    chosen = own_storage(root, node(1, 0, own=(here[0], here[1]._replace(free_bytes=9))))
+    assert chosen is not None and chosen.id == 4
+    cold, warm = node(1, 1, own=here[:1]), node(2, 3, own=here[1:])
+    assert place(vm, [cold, warm]).node_id == 2
+    assert place(vm, [cold, warm._replace(cpu_used=5, memory_mib_used=5000)]).node_id == 1
+    assert judge(vm, node(1, 0)).reason == "no storage of its own"
+    assert judge(vm, node(1, 0, own=(OwnStorage(StorageId(4), 14, False),))).reason.startswith("not enough room")
+
+
+@given(requests, clusters)
+def test_own_storages_are_not_overbooked(vm: VMRequest, nodes: list[NodeLoad]) -> None:
+    """However many VMs are placed one after the other, none goes where disk and image do not fit."""
+    if vm.local is None:
+        return
+    ranking = Ranking(vm, nodes)
+    for _ in range(8):
+        try:
+            decision = ranking.decide()
+        except NoCapacity:
+            return
+        assert decision.own is not None and decision.own.free_bytes >= decision.own.needs(vm.local)
+        ranking.take(decision)
+        after = {own.id: own for own in next(n for n in ranking.nodes if n.id == decision.node_id).own}
+        assert after[decision.own.id].free_bytes >= 0 and after[decision.own.id].cached
 
 
 def test_policies() -> None:
