@@ -124,6 +124,12 @@ class VMWork(TypedDict):
     operation_id: Number
 
 
+class DriveWork(VMWork):
+    """A VM whose CD is being changed."""
+
+    device: Annotated[str, Meta(examples=["sdw"], description="The drive, as the guest is likely to call it.")]
+
+
 class VMOutcome(TypedDict):
     """What became of one VM of a list: an operation, or an error that concerns this VM alone."""
 

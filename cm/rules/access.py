@@ -52,6 +52,7 @@ class Action(StrEnum):
     SECRETS = "secrets"  # what its maker handed to the guest
     SAVE = "save"
     SNAPSHOT = "snapshot"
+    DRIVE = "drive"  # change what is in a VM's CD drives
     ATTACH = "attach"  # give disks to a VM, and take them from it
     DESTROY = "destroy"
     USE = "use"  # make VMs of an image, or attach it
@@ -89,6 +90,7 @@ NEEDS: Final[dict[tuple[Shared, Action], Level]] = {
     (Shared.VM, Action.SAVE): Level.OWNER,
     (Shared.VM, Action.SNAPSHOT): Level.OWNER,
     (Shared.VM, Action.ATTACH): Level.OWNER,
+    (Shared.VM, Action.DRIVE): Level.OPERATOR,
     (Shared.VM, Action.DESTROY): Level.OWNER,
     (Shared.IMAGE, Action.SEE): Level.USER,
     (Shared.IMAGE, Action.USE): Level.USER,

@@ -26,6 +26,7 @@ class OperationKind(StrEnum):
     VM_DESTROY = "vm_destroy"
     VM_SAVE = "vm_save_and_shutdown"
     VM_VNC = "vm_vnc"
+    VM_CD = "vm_cd"
     DISK_CREATE = "disk_create"
     DISK_ATTACH = "disk_attach"
     DISK_DETACH = "disk_detach"
@@ -241,6 +242,15 @@ SPECS: Final[dict[OperationKind, KindSpec]] = {
         failed="The screen of VM {name} could not be switched",
         abandoned="nothing to undo",
         allowed=frozenset({_V.RUNNING, _V.PAUSED, _V.STOPPED, _V.STARTING}),
+    ),
+    OperationKind.VM_CD: KindSpec(
+        holds=(_O.VM,),
+        action=Action.DRIVE,
+        seconds=120,
+        failed="The CD of VM {name} could not be changed",
+        abandoned="what was in the drive is in it again",
+        allowed=frozenset({_V.RUNNING, _V.PAUSED, _V.STOPPED}),
+        interruptible=True,
     ),
     OperationKind.DISK_CREATE: KindSpec(
         holds=(_O.DISK, _O.IMAGE),

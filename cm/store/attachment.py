@@ -160,3 +160,36 @@ def list_leaving(session: Session) -> Sequence[Leaving]:
         )
     )
     return [Leaving(*row) for row in found]
+
+
+# ------------------------------------------------------------------ drives
+
+
+def write_medium(session: Session, vm_id: int, device: str, disk_id: int | None) -> None:
+    """What is in a drive; a disk that is no more leaves it empty."""
+    session.execute(
+        text(
+            "UPDATE attachment SET disk_id = (SELECT id FROM disk WHERE id = CAST(:disk AS bigint))"
+            " WHERE vm_id = :v AND device = :device AND cdrom"
+        ),
+        {"v": vm_id, "device": device, "disk": disk_id},
+    )
+
+
+def delete_drive(session: Session, vm_id: int, device: str) -> None:
+    session.execute(
+        text("DELETE FROM attachment WHERE vm_id = :v AND device = :device AND cdrom"), {"v": vm_id, "device": device}
+    )
+
+
+def write_boot_orders(session: Session, vm_id: int, devices: Sequence[str]) -> None:
+    """These in this order; none of the others."""
+    session.execute(
+        text(
+            "UPDATE attachment a SET boot_order = w.number"
+            " FROM attachment b LEFT JOIN unnest(CAST(:devices AS text[])) WITH ORDINALITY AS w (device, number)"
+            "  ON w.device = b.device"
+            " WHERE a.vm_id = :v AND b.vm_id = a.vm_id AND b.number = a.number"
+        ),
+        {"v": vm_id, "devices": list(devices)},
+    )

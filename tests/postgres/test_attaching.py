@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from cm.rpc.errors import (
     WrongImageState,
     WrongVMState,
 )
+from cm.rpc.vocabulary import DiskFormat
 from cm.services.disk import purge_overdue
 from cm.services.leaving import settle_leaving
 from support.cloud import MemoryCloud, run
@@ -55,7 +57,13 @@ def cloud(shared: MemoryCloud) -> Iterator[MemoryCloud]:
     with shared.manager.database.engine.begin() as connection:
         for uuid, devices in connection.exec_driver_sql(recorded).all():
             running = node_of(shared).world.domains[uuid].running
-            assert running is not None and sorted(disk.device for disk in running.disks) == devices
+            assert running is not None and {disk.device for disk in running.disks} <= set(devices)
+            empty = {disk.device for disk in running.disks if not disk.source}
+            full = set(connection.exec_driver_sql(
+                "SELECT a.device FROM attachment a JOIN vm v ON v.id = a.vm_id WHERE v.uuid = %s AND a.disk_id IS NOT"
+                " NULL", (uuid,)
+            ).scalars())  # fmt: skip
+            assert {disk.device for disk in running.disks} - empty == full
 
 
 def node_of(cloud: MemoryCloud) -> MemoryNode:
@@ -400,3 +408,91 @@ def test_given_up(cloud: MemoryCloud) -> None:
     cloud.call("user.operation.abandon", [answer["operation_id"]])
     release()
     cloud.until(lambda: devices(cloud, vm) == ["vda"] and places(cloud, disk_id) == [], "it is undone")
+
+
+# ------------------------------------------------------------------ drives
+
+
+def an_iso(cloud: MemoryCloud) -> int:
+    volume = f"{uuid.uuid4()}.iso"
+    node_of(cloud).volumes.create_empty(f"wawel-{cloud.storage_id}", volume, DiskFormat.RAW, MIB)
+    return cloud.image(volume, kind="iso", format="raw", size_bytes=MIB)
+
+
+def media(cloud: MemoryCloud, vm: dict[str, Any]) -> dict[str, str]:
+    """What is in the drives of the domain that runs."""
+    domain = node_of(cloud).world.domains[vm["uuid"]].running
+    assert domain is not None
+    return {disk.device: disk.path.rpartition("/")[2] for disk in domain.disks if disk.cdrom}
+
+
+def name_of(cloud: MemoryCloud, image_id: int) -> str:
+    return str(cloud.sql("SELECT u.name FROM image i JOIN volume u ON u.id = i.volume_id WHERE i.id = :i", i=image_id))
+
+
+def test_cd_in_a_running_vm(cloud: MemoryCloud) -> None:
+    """What is in a drive that it was started with is changed, taken out, and kept over a restart."""
+    one, two = an_iso(cloud), an_iso(cloud)
+    vm = running(cloud, iso_list=[one])
+    assert media(cloud, vm) == {"sdw": name_of(cloud, one)}
+    answer = done(cloud, "user.vm.insert_cd", vm_id=vm["vm_id"], iso_image_id=two)
+    assert answer["device"] == "sdw" and media(cloud, vm) == {"sdw": name_of(cloud, two)}
+    assert [iso["id"] for iso in cloud.vm(vm["vm_id"])["iso_images"]] == [two]
+    with pytest.raises(InUse):
+        cloud.call("user.iso_image.delete", [two])
+    done(cloud, "user.vm.eject_cd", vm_id=vm["vm_id"])
+    assert media(cloud, vm) == {"sdw": ""} and cloud.vm(vm["vm_id"])["iso_images"] == []
+    cloud.call("user.iso_image.delete", [two])
+    cloud.call("user.vm.stop", [vm["vm_id"]])
+    cloud.wait(vm["vm_id"], "stopped")
+    cloud.call("user.vm.start", [vm["vm_id"]])
+    cloud.wait(vm["vm_id"], "running")
+    assert media(cloud, vm) == {"sdw": ""}
+    with pytest.raises(WrongVMState):
+        cloud.call("user.vm.eject_cd", [vm["vm_id"]])
+
+
+def test_cd_without_a_drive(cloud: MemoryCloud) -> None:
+    """A VM that runs without a drive is given one, which goes with the CD until it is started anew."""
+    one, two, vm = an_iso(cloud), an_iso(cloud), running(cloud)
+    for iso in (one, two):
+        done(cloud, "user.vm.insert_cd", vm_id=vm["vm_id"], iso_image_id=iso)
+        assert media(cloud, vm) == {"sdw": name_of(cloud, iso)}
+    cloud.call("user.vm.stop", [vm["vm_id"]])
+    cloud.wait(vm["vm_id"], "stopped")
+    done(cloud, "user.vm.insert_cd", vm_id=vm["vm_id"], iso_image_id=one)
+    ordered = cloud.call("user.vm.set_boot_order", [vm["vm_id"], ["sdw", "vda"]])
+    assert ordered["vm_id"] == vm["vm_id"]
+    cloud.call("user.vm.start", [vm["vm_id"]])
+    cloud.wait(vm["vm_id"], "running")
+    domain = node_of(cloud).world.domains[vm["uuid"]].running
+    assert domain is not None and {d.device: d.boot_order for d in domain.disks} == {"vda": 2, "sdw": 1}
+    for wrong in (["vdx"], ["vda", "vda"]):
+        with pytest.raises(InvalidParameter):
+            cloud.call("user.vm.set_boot_order", [vm["vm_id"], wrong])
+
+
+def test_cd_that_is_held(cloud: MemoryCloud) -> None:
+    """A guest that holds its CD keeps it, on record too; by force it is taken."""
+    one, two = an_iso(cloud), an_iso(cloud)
+    vm = running(cloud, iso_list=[one])
+    node_of(cloud).locks_tray.add(vm["uuid"])
+    answer = cloud.call("user.vm.insert_cd", [vm["vm_id"], two])
+    op = cloud.ended(answer["operation_id"])
+    assert (op["state"], op["error"]) == ("failed", "tray_locked")
+    cloud.wait(vm["vm_id"], "running")
+    assert media(cloud, vm) == {"sdw": name_of(cloud, one)}
+    assert [iso["id"] for iso in cloud.vm(vm["vm_id"])["iso_images"]] == [one]
+    done(cloud, "user.vm.insert_cd", vm_id=vm["vm_id"], iso_image_id=two, force=True)
+    assert media(cloud, vm) == {"sdw": name_of(cloud, two)}
+
+
+def test_cd_that_fails(cloud: MemoryCloud) -> None:
+    """A change whose answer was an error is undone where it took effect."""
+    one, two = an_iso(cloud), an_iso(cloud)
+    vm = running(cloud, iso_list=[one])
+    node_of(cloud).fail_next("medium", HypervisorError("strange", 1), after=True)
+    answer = cloud.call("user.vm.insert_cd", [vm["vm_id"], two])
+    assert cloud.ended(answer["operation_id"])["state"] == "failed"
+    cloud.wait(vm["vm_id"], "running")
+    assert media(cloud, vm) == {"sdw": name_of(cloud, one)}

@@ -97,6 +97,16 @@ class Chores:
         self._on_disk("restore", "i.state = 'trashed'")
         self._on_disk("edit", "true", description=f"{len(self.asks)}")
 
+    def _cd(self) -> None:
+        found = self._vm()
+        if found is None:
+            return
+        view = self.rng.choice(["insert_cd", "insert_cd", "eject_cd", "set_boot_order"])
+        more: dict[str, Any] = {"insert_cd": {"iso_image_id": self.simulation.iso_id}, "eject_cd": {}}.get(
+            view, {"devices": ["vda"]}
+        )
+        self.ask(found[0], f"user.vm.{view}", vm_id=found[1], **more)
+
     def _disk_purge(self) -> None:
         self._on_disk("purge", "i.state IN ('trashed', 'failed')")
 

@@ -38,7 +38,7 @@ EXPECTED: Final = (
     "vm_create local", "image_cache copy", "image_cache evict", "vm_create elsewhere", "node added", "node taken out",
     "disk_grow", "disk_copy", "disk_move", "volume_delete",
     "snapshot_create", "snapshot_revert", "snapshot_delete", "snapshots compared", "reverts compared",
-    "disk_create", "disk_attach", "disk_detach",
+    "disk_create", "disk_attach", "disk_detach", "vm_cd",
 )  # fmt: skip
 
 # A VM's disks, as they lie on storages.

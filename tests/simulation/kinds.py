@@ -223,6 +223,10 @@ def _snapped(simulation: Simulation, count: int = 1, stop: bool = False) -> dict
     return {"snapshot_id": ids[0]}
 
 
+def _to_insert(simulation: Simulation) -> dict[str, Any]:
+    return {"vm_id": _vm(simulation), "iso_image_id": simulation.iso_id}
+
+
 def _to_plug(simulation: Simulation) -> dict[str, Any]:
     """A running VM, and a disk of the same person's."""
     vm_id = _vm(simulation)
@@ -430,6 +434,17 @@ def _devices(simulation: Simulation, answer: Any, wanted: bool) -> Iterable[str]
                 yield f"on record is {recorded}, in the domain {there}"
 
 
+def _inserted(simulation: Simulation, answer: Any) -> Iterable[str]:
+    row = simulation.sql("SELECT uuid::text FROM vm")[0]
+    recorded = simulation.sql("SELECT disk_id FROM attachment WHERE cdrom AND disk_id IS NOT NULL")
+    for node in simulation.nodes:
+        if row.uuid in node.running():
+            domain = node.memory.world.domains[row.uuid].running
+            there = domain is not None and any(disk.cdrom and disk.source for disk in domain.disks)
+            if len(recorded) != 1 or not there:
+                yield f"on record are {len(recorded)} CDs, in the domain is one: {there}"
+
+
 def _disk_there(simulation: Simulation, answer: Any) -> Iterable[str]:
     row = simulation.sql(
         "SELECT i.state, u.made, u.name FROM disk k JOIN volume u ON u.id = k.volume_id JOIN image i"
@@ -462,6 +477,7 @@ KINDS: Final[tuple[Kind, ...]] = (
     Kind("snapshot_delete", "user.snapshot.delete", _snapped, "running", _unsnapped),
     Kind("snapshot_delete, between", "user.snapshot.delete", lambda s: _snapped(s, 2), "running", _unsnapped),
     Kind("snapshot_delete, off", "user.snapshot.delete", lambda s: _snapped(s, 1, stop=True), "stopped", _unsnapped),
+    Kind("vm_cd", "user.vm.insert_cd", _to_insert, "running", _inserted),
     Kind("disk_create", "user.disk.create", lambda simulation: {"name": "data", "size_mib": 1}, None, _disk_there),
     Kind("disk_attach", "user.disk.attach", _to_plug, "running", _plugged),
     Kind("disk_detach", "user.disk.detach", _after("user.disk.attach", _to_plug), "running", _unplugged),

@@ -38,6 +38,7 @@ WORK: Final = {
     "image_import": "owner", "image_delete": "owner",
     "snapshot_create": "owner", "snapshot_revert": "owner", "snapshot_delete": "owner",
     "disk_create": "owner", "disk_attach": "owner", "disk_detach": "owner",
+    "vm_cd": "operator",
 }  # fmt: skip
 
 

@@ -34,7 +34,7 @@ ACTIONS: Final = {
     "restart": 6, "erase": 2, "template": 1, "image_edit": 1, "wrong_id": 2, "wrong_user": 2,
     "apply_drift": 2, "dismiss_drift": 1, "evacuate": 1, "hasty": 8, "trespass": 6, "withdraw": 4, "wrong_role": 1,
     "look": 4, "import_image": 1, "import_own": 1, "save_again": 4,
-    "disk_create": 2, "disk_attach": 8, "disk_detach": 6, "disk_trash": 2, "disk_restore": 1, "disk_purge": 1,
+    "disk_create": 2, "disk_attach": 8, "disk_detach": 6, "disk_trash": 2, "disk_restore": 1, "disk_purge": 1, "cd": 5,
 }  # fmt: skip
 RESTART_S: Final = (12.0, 20.0, 30.0)
 

@@ -192,7 +192,7 @@ UNSHARED = {"template_id", "storage_id", "public_ip_id", "group_id", "message_id
 
 
 # What goes by the table of images: a disk by that of its entry.
-_OF_IMAGES: Final = ("image_id", "iso_list", "disk_list", "disk_id", "snapshot_id")
+_OF_IMAGES: Final = ("image_id", "iso_list", "disk_list", "disk_id", "iso_image_id", "snapshot_id")
 CLUSTERS: Final = Registry.collect("cm.views")
 
 
@@ -253,6 +253,7 @@ class Objects:
             "image_id": image,
             "iso_list": iso,
             "disk_list": disk,
+            "iso_image_id": iso,
             "disk_id": cloud.sql("SELECT id FROM disk WHERE image_id = :i", i=disk),
             "snapshot_id": self._snapshot(cloud.sql("SELECT id FROM disk WHERE image_id = :i", i=disk)),
             "template_id": cloud.template_id,

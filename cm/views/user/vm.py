@@ -12,7 +12,18 @@ from typing import Annotated
 from msgspec import Meta
 
 from cm.results.snapshot import SnapshotWork
-from cm.results.vm import VM, ConsoleTicket, CreatedVM, ListedVM, SavedVM, Screen, VMDetail, VMOutcome, VMWork
+from cm.results.vm import (
+    VM,
+    ConsoleTicket,
+    CreatedVM,
+    DriveWork,
+    ListedVM,
+    SavedVM,
+    Screen,
+    VMDetail,
+    VMOutcome,
+    VMWork,
+)
 from cm.rpc.caller import RawList, RawObject
 from cm.rpc.errors import InvalidParameter, ObjectNotFound
 from cm.rpc.types import Count, Id, IdList, Ids, Limit, Name, SSHKeys, Text, UserData, matching
@@ -21,7 +32,7 @@ from cm.rpc.vocabulary import PAGE_MAX, DeployMode, Freeze, Match, PowerOffPolic
 from cm.rules.access import Action
 from cm.rules.operation import OperationKind
 from cm.runtime.json_text import array_of
-from cm.services import console, console_log, image, snapshot
+from cm.services import console, console_log, drive, image, snapshot
 from cm.services import vm as service
 from cm.services.attach_or_create import Asked
 from cm.services.context import AsyncClusterCall, ClusterCall
@@ -30,6 +41,8 @@ from cm.store import vm as store
 MaybeIds = Annotated[list[Id], Meta(max_length=24)]
 DiskSize = Annotated[int, Meta(ge=1, le=2 * 2**20, description="MiB.")]  # as an image
 NewDisks = Annotated[list[DiskSize], Meta(max_length=8)]
+Device = Annotated[str, Meta(pattern=matching(r"[a-z]{3}", "it must be a device such as vda"))]
+Devices = Annotated[list[Device], Meta(max_length=32)]
 Username = Annotated[
     str,
     Meta(
@@ -259,3 +272,37 @@ async def get_console(
 ) -> str:
     """The last bytes of what a VM wrote to its serial console."""
     return await console_log.tail(caller, vm_id, limit)
+
+
+@user_view(changing=True, on={"vm_id": Action.DRIVE, "iso_image_id": Action.USE})
+def insert_cd(
+    caller: ClusterCall, vm_id: Id, iso_image_id: Id, device: Device | None = None, force: bool = False
+) -> DriveWork:
+    """
+    Put an ISO image into a CD drive of a VM, running or stopped, in place of what is in it. Its operators may.
+
+    :param device: the drive ("sdw"); else an empty one, the only one, or a new one.
+    :param force: also where the guest holds what is in the drive.
+    """
+    return drive.insert(caller, vm_id, iso_image_id, device, force)
+
+
+@user_view(changing=True, on={"vm_id": Action.DRIVE})
+def eject_cd(caller: ClusterCall, vm_id: Id, device: Device | None = None, force: bool = False) -> DriveWork:
+    """
+    Take the CD out of a drive of a VM, running or stopped. Its operators may.
+
+    :param device: the drive ("sdw"); may be left out where one has a CD.
+    :param force: also where the guest holds it.
+    """
+    return drive.eject(caller, vm_id, device, force)
+
+
+@user_view(changing=True, on={"vm_id": Action.DRIVE})
+def set_boot_order(caller: ClusterCall, vm_id: Id, devices: Devices) -> RawObject[VM]:
+    """
+    Say what a VM boots from, from its next start on. Its operators may.
+
+    :param devices: of its disks and drives, first to last, such as ["sdw", "vda"]; those that are left out come after.
+    """
+    return RawObject(drive.set_boot_order(caller, vm_id, devices))
