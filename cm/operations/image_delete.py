@@ -13,6 +13,7 @@ from cm.store.image import ImageRow, find_image
 from cm.store.image_claim import close_image, release_image
 from cm.store.operation import OperationRow
 from cm.store.operation_object import others_at_work
+from cm.store.snapshot import volumes_beside
 from cm.store.storage import freed_policy, node_reaching
 from cm.store.unknown import refuse_held_volume
 
@@ -32,11 +33,16 @@ async def delete(work: Work) -> None:
         if policy is not FreedPolicy.NONE:
             await volumes.wipe(pool, row.volume, row.format, row.size_bytes, policy is FreedPolicy.WIPE)
         # What failed to come is no disk for others; of what VMs were made from there may be overlays unknown to us.
-        keep = keep and row.kind is ImageKind.STORAGE and not work.arguments.get("keep")
+        beside = [] if work.arguments.get("keep") else await work.read(volumes_beside, row.id)
+        keep = keep and not beside and row.kind is ImageKind.STORAGE and not work.arguments.get("keep")
         if keep and await volumes.find(pool, row.volume) is not None:
             await work.complete(_kept, work.op, policy is not FreedPolicy.NONE)
             return
         await volumes.delete(pool, row.volume)
+        for lies in beside:  # of its snapshots, on the same storage
+            if policy is not FreedPolicy.NONE:
+                await volumes.wipe(lies.pool, lies.name, lies.format, lies.size_bytes, policy is FreedPolicy.WIPE)
+            await volumes.delete(lies.pool, lies.name)
     await work.complete(_gone, work.op)
 
 

@@ -15,11 +15,10 @@ from typing import Any, Final
 from sqlalchemy.orm import Session
 
 from cm.interfaces.block_job import BlockJobSeen, BlockJobState
-from cm.interfaces.calls import POOL_S
 from cm.interfaces.hypervisor import DiskSpec, DomainSpec
 from cm.interfaces.source import path_of
 from cm.operations.base import Kind, Wait, Work, register
-from cm.operations.snapshot_work import ids_of, reaching, rows_of, running, settled, tidy, told
+from cm.operations.snapshot_work import ids_of, reaching, remove, rows_of, running, settled, tidy, told
 from cm.rpc.errors import HypervisorError, InUse
 from cm.rules.names import holder_name
 from cm.rules.operation import OperationKind
@@ -170,8 +169,7 @@ async def forget(work: Work) -> None:
     """Delete the volumes, and all that is on record of them."""
     for row in await rows_of(work):
         if row.volume.id != row.current.id:
-            node = work.node(await reaching(work, row.volume.storage_id), POOL_S)
-            await node.volumes.delete(row.volume.pool, row.volume.name)
+            await remove(work, row.volume)
     await work.complete(_forgotten, work.op)
 
 

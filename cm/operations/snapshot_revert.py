@@ -8,7 +8,7 @@ from __future__ import annotations
 from sqlalchemy.orm import Session
 
 from cm.operations.base import Kind, Work, register
-from cm.operations.snapshot_work import ids_of, make_spares, reaching, rows_of, running, settled, tidy, told
+from cm.operations.snapshot_work import ids_of, make_spares, remove, rows_of, running, settled, tidy, told
 from cm.rpc.errors import WrongVMState
 from cm.rpc.vocabulary import VMState
 from cm.rules.operation import OperationKind
@@ -57,8 +57,7 @@ async def drop(work: Work) -> None:
     """Delete what the disks were written to before."""
     for row in await rows_of(work):
         if row.spare is not None:
-            node_id = await reaching(work, row.spare.storage_id)
-            await work.node(node_id).volumes.delete(row.spare.pool, row.spare.name)
+            await remove(work, row.spare)
             await work.db(drop_spare, row.id)
     await work.complete(settled, work.op)
 

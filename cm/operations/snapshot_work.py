@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from cm.interfaces.calls import DEADLINE_S, Pace, job
 from cm.interfaces.node import INode
 from cm.operations.base import Work, others_stopped, storage_reached
-from cm.rpc.vocabulary import DiskFormat
+from cm.rpc.vocabulary import DiskFormat, FreedPolicy
 from cm.rules.operation import ObjectKind
 from cm.rules.vm import GONE
 from cm.services.evidence import rest_by_evidence
@@ -18,7 +18,7 @@ from cm.store.change import record_change
 from cm.store.operation import OperationRow
 from cm.store.operation_object import others_at_work
 from cm.store.snapshot import Lying, SnapshotRow, drop_spare, snapshots, spares
-from cm.store.storage import node_reaching
+from cm.store.storage import freed_policy, node_reaching
 from cm.store.vm import VMRow, find_vm
 
 
@@ -92,11 +92,19 @@ async def make_spares(work: Work, rows: Sequence[SnapshotRow], place: Place | No
         await work.node(node_id).run(make_layers, layers)
 
 
+async def remove(work: Work, volume: Lying) -> None:
+    """Delete a volume that nothing stands on; an absent one is as good. What was on it goes as its storage says."""
+    volumes = work.node(await reaching(work, volume.storage_id)).volumes
+    policy, _ = await work.read(freed_policy, volume.storage_id)
+    if policy is not FreedPolicy.NONE:
+        await volumes.wipe(volume.pool, volume.name, volume.format, volume.size_bytes, policy is FreedPolicy.WIPE)
+    await volumes.delete(volume.pool, volume.name)
+
+
 async def tidy(work: Work, but: Sequence[int] = ()) -> None:
     """Delete what operations that were given up have left of the disks. :param but: snapshots whose spares are not."""
     for snapshot_id, spare in await work.read(spares, work.op.objects[ObjectKind.DISK], list(but)):
-        node_id = await reaching(work, spare.storage_id)
-        await work.node(node_id).volumes.delete(spare.pool, spare.name)
+        await remove(work, spare)
         await work.db(drop_spare, snapshot_id)
 
 

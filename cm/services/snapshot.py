@@ -214,7 +214,9 @@ def _chosen(
     _authorized(caller, snapshot_id, action)
     before = _together(session, snapshot_id, alone)
     for disk_id in sorted({row.disk_id for row in before}):
-        authorized_disk(session, person_of(caller.identity), disk_id, action, lock=True)
+        disk = authorized_disk(session, person_of(caller.identity), disk_id, action, lock=True)
+        if disk.state is not DiskState.OK:
+            raise WrongDiskState(disk_id, disk.state, DiskState.OK)
         refuse_busy(session, disk_id)
     rows = _together(session, snapshot_id, alone)
     if not rows or {row.disk_id for row in rows} != {row.disk_id for row in before}:

@@ -9,6 +9,7 @@ from cm.rpc.vocabulary import DiskFormat, ImageKind
 from cm.rules.names import image_volume
 from cm.store.claim import claim_quota, claim_storage, mib, release_quota, release_storage
 from cm.store.image import ImageRow
+from cm.store.snapshot import end_snapshots
 
 
 def hold_image(session: Session, row: ImageRow, size_bytes: int) -> None:
@@ -91,7 +92,7 @@ def release_image(session: Session, image_id: int) -> None:
 
 def close_image(session: Session, image_id: int, *, free: bool = False, clean: bool = False) -> None:
     """
-    An image whose volume is gone ends.
+    An image whose volume is gone ends, with the snapshots of the disk that it is.
 
     :param free: its volume is not gone, and is for others to use; ``clean``: it reads as zeros.
 
@@ -108,6 +109,7 @@ def close_image(session: Session, image_id: int, *, free: bool = False, clean: b
     ).first()
     if found is None:
         return
+    beside = end_snapshots(session, image_id)
     session.execute(
         text(
             "WITH gone AS (DELETE FROM disk WHERE image_id = :id RETURNING id, account_id)"
@@ -129,4 +131,8 @@ def close_image(session: Session, image_id: int, *, free: bool = False, clean: b
         )
         release_quota(session, found.account_id, storage_mib=mib(found.claimed_bytes))
     else:
-        session.execute(text("DELETE FROM volume WHERE id = :id"), {"id": found.volume_id})
+        ids = [found.volume_id, *(lies.id for lies in beside)]
+        session.execute(text("DELETE FROM volume WHERE id = ANY(:ids)"), {"ids": ids})
+    for lies in beside:
+        release_quota(session, found.account_id, storage_mib=mib(lies.claimed_bytes))
+        release_storage(session, lies.storage_id, lies.claimed_bytes)

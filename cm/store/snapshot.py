@@ -406,6 +406,33 @@ def forget_snapshots(session: Session, ids: Sequence[int]) -> list[tuple[int, in
     return gone
 
 
+def volumes_beside(session: Session, image_id: int) -> list[Lying]:
+    """The volumes of the snapshots of an entry's disk, but for what the disk is written to."""
+    found = session.execute(
+        text(
+            f"SELECT {_lying_columns('u', 'volume')} FROM volume u JOIN disk k ON k.image_id = :id"
+            " WHERE u.id <> k.volume_id AND u.id IN (SELECT x.id FROM snapshot s"
+            " CROSS JOIN LATERAL unnest(ARRAY[s.volume_id, s.spare_id]) AS x (id) WHERE s.disk_id = k.id)"
+            " ORDER BY u.id DESC"
+        ),
+        {"id": image_id},
+    )
+    return [told for row in found if (told := _lying(row, "volume")) is not None]
+
+
+def end_snapshots(session: Session, image_id: int) -> list[Lying]:
+    """
+    The snapshots of an entry's disk are no more, as it is going to be.
+
+    :return: their volumes, which are still there, and claimed.
+    """
+    left = volumes_beside(session, image_id)
+    session.execute(
+        text("DELETE FROM snapshot WHERE disk_id = (SELECT id FROM disk WHERE image_id = :id)"), {"id": image_id}
+    )
+    return left
+
+
 # ------------------------------------------------------------------ as they are shown
 
 _SHOWN: Final = f"""

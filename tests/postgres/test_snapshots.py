@@ -11,7 +11,15 @@ import pytest
 from sqlalchemy import text
 
 from cm.drivers.memory.volume import Volume
-from cm.rpc.errors import CloudError, InUse, NodeUnreachable, NotSupported, TooManySnapshots, WrongVMState
+from cm.rpc.errors import (
+    CloudError,
+    InUse,
+    NodeUnreachable,
+    NotSupported,
+    TooManySnapshots,
+    WrongDiskState,
+    WrongVMState,
+)
 from cm.rpc.vocabulary import DiskFormat
 from support.cloud import MemoryCloud
 
@@ -235,6 +243,27 @@ def test_whole(cloud: MemoryCloud) -> None:
     done(cloud, "user.snapshot.delete", snapshot_id=answer["snapshot_ids"][0])
     assert cloud.call("user.snapshot.get_list", {"vm_id": guest.vm_id}) == []
     guest.destroy()
+
+
+@pytest.mark.parametrize("freed", ["none", "wipe"])
+def test_purged(cloud: MemoryCloud, freed: str) -> None:
+    """Snapshots of a disk that is deleted for good end with it; in the trash they rest with it."""
+    before = used(cloud)
+    cloud.sql("UPDATE storage SET freed = :f, keep_freed = true WHERE id = :s", f=freed, s=cloud.storage_id)
+    made = done(cloud, "user.disk.create", name="data", size_mib=1)
+    first = done(cloud, "user.disk.create_snapshot", disk_id=made["disk_id"], name="first")
+    done(cloud, "user.disk.create_snapshot", disk_id=made["disk_id"], name="second")
+    (told,) = cloud.call("user.snapshot.get_list", {"disk_id": made["disk_id"], "limit": 1})
+    assert told["consistency"] == "off" and told["vm_id"] is None
+    done(cloud, "user.snapshot.revert", snapshot_id=first["snapshot_ids"][0])
+    cloud.call("user.disk.delete", {"disk_id": made["disk_id"]})
+    with pytest.raises(WrongDiskState):
+        cloud.call("user.snapshot.delete", {"snapshot_id": told["snapshot_id"]})
+    done(cloud, "user.disk.purge", disk_id=made["disk_id"])
+    cloud.sql("UPDATE storage SET freed = 'none', keep_freed = false WHERE id = :s", s=cloud.storage_id)
+    (node,) = cloud.memory.values()
+    assert ("wipe" in node.calls) == (freed == "wipe")
+    assert used(cloud) == before and cloud.call("user.snapshot.get_list", {}) == []
 
 
 def test_destroyed(cloud: MemoryCloud) -> None:
