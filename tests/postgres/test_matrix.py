@@ -165,6 +165,15 @@ def test_deleted(world: World, case: Case) -> None:
     assert world.objects.digest() == before
 
 
+@pytest.fixture
+def offered(world: World) -> Iterator[None]:
+    """The storage may be chosen by users; otherwise it is nothing that they see."""
+    world.cloud.sql("UPDATE storage SET offered = true")
+    yield
+    world.cloud.sql("UPDATE storage SET offered = false")
+
+
+@pytest.mark.usefixtures("offered")
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_owner(world: World, case: Case) -> None:
     """The owner, and administrators where the view is theirs, are let through to what the view itself has to say."""
