@@ -84,7 +84,8 @@ def create(caller: ClusterCall, new: NewVM) -> list[str]:
     template = requested.size
     if template is None:
         raise ObjectNotFound("template", new.template_id)
-    image = require_usable(session, new.image_id, requested.image, person, [ImageKind.SYSTEM])
+    image = require_usable(session, new.image_id, requested.image, person, [ImageKind.SYSTEM, ImageKind.ISO])
+    blank = image.kind is ImageKind.ISO
     if image.storage_draining:
         raise StorageDraining(image.storage_id)
     size_bytes = _root_size(image, new.disk_mib, template.disk_mib)
@@ -96,6 +97,10 @@ def create(caller: ClusterCall, new: NewVM) -> list[str]:
         disk_bytes=size_bytes,
     )
     local = template.local_disk if new.local_disk is None else new.local_disk
+    if local and blank:
+        if new.local_disk:
+            raise InvalidParameter("local_disk", f"image {image.id} is an ISO, which no node copies")
+        local = False
     held = Booking(
         account_id,
         template.cpu * new.count,
@@ -170,8 +175,11 @@ def create(caller: ClusterCall, new: NewVM) -> list[str]:
             seat = Seat(image.storage_id, decision.node_id)
             asker = Asker(vm_id, str(key), account_id)
             at_last(session, reserve_all, disks, seat, asker, inserted.operation_id)
-        if number == 1 and extra:
-            attach_images(session, vm_id, new.iso_list, new.disk_list)
+        if blank or (number == 1 and extra):
+            isos = [image.id] if blank else []
+            if number == 1:
+                isos += [iso for iso in new.iso_list if iso not in isos]
+            attach_images(session, vm_id, isos, new.disk_list if number == 1 else ())
             summary = render_vm(session, vm_id, "enter")
         else:
             summary = render_new(session, inserted.row)
@@ -205,6 +213,10 @@ def _root_size(image: UsableImage, disk_mib: int | None, template_mib: int) -> i
     :raises InvalidParameter: the image does not fit: its file systems would be cut off.
     """
     whole = capabilities(image.storage_kind).whole
+    if image.kind is ImageKind.ISO:
+        if not (disk_mib or template_mib):
+            raise InvalidParameter("disk_mib", f"image {image.id} is an ISO: it needs an empty disk to install on")
+        return whole((disk_mib or template_mib) * MIB)
     if disk_mib is None:
         return whole(max(image.size_bytes, template_mib * MIB))
     if disk_mib * MIB < image.size_bytes:
@@ -221,11 +233,14 @@ class Base(NamedTuple):
 
 
 def _root_disk(key: uuid.UUID, image: UsableImage, base: Base, mode: str, size_bytes: int) -> DiskRow:
-    """Where the storage has no overlays it is a full copy."""
+    """Where the storage has no overlays it is a full copy; of an ISO it is an empty one."""
     device = "vda" if image.bus == DiskBus.VIRTIO else "sda"
     can = capabilities(base.kind)
     how = can.mode(VolumeMode(mode))
     volume = root_volume(key, can.format)
+    if image.kind is ImageKind.ISO:
+        whole = VolumeMode.WHOLE
+        return DiskRow(base.storage_id, None, volume, device, image.bus, whole, size_bytes, can.format)
     return DiskRow(base.storage_id, base.volume_id, volume, device, image.bus, how, size_bytes, can.format)
 
 

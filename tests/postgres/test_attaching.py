@@ -496,3 +496,25 @@ def test_cd_that_fails(cloud: MemoryCloud) -> None:
     assert cloud.ended(answer["operation_id"])["state"] == "failed"
     cloud.wait(vm["vm_id"], "running")
     assert media(cloud, vm) == {"sdw": name_of(cloud, one)}
+
+
+def test_install_from_an_iso(cloud: MemoryCloud) -> None:
+    """A VM of an ISO has an empty disk of the size that was asked for, and boots from the ISO behind it."""
+    iso = an_iso(cloud)
+    with pytest.raises(InvalidParameter):
+        cloud.create(image_id=iso)
+    before = used(cloud)
+    values = {"name": "installed", "description": "", "image_id": iso, "template_id": cloud.template_id}
+    made = cloud.call("user.vm.create", {**values, "disk_mib": 7, "count": 2})
+    assert used(cloud) - before == 14
+    for vm in made:
+        vm = cloud.wait(vm["vm_id"], "running")
+        root, drive = node_of(cloud).world.domains[vm["uuid"]].spec.disks
+        assert (root.device, root.boot_order, drive.device, drive.boot_order) == ("vda", 1, "sdw", None)
+        assert media(cloud, vm) == {"sdw": name_of(cloud, iso)}
+        volume = node_of(cloud).world.storages.behind(root.path)
+        assert volume is not None and (volume.capacity_bytes, volume.base) == (7 * MIB, None)
+        done(cloud, "user.vm.eject_cd", vm_id=vm["vm_id"])
+        cloud.call("user.vm.destroy", [[vm["vm_id"]]])
+        cloud.wait(vm["vm_id"], "destroyed")
+    assert used(cloud) == before

@@ -83,7 +83,9 @@ def create(
     says what becomes of a VM whose guest powers itself off: stop, save, destroy or restart. Public addresses are not
     there yet: ``public_ip_id`` must be empty.
 
-    :param image_id: an image's id, or the name of a family, of which the newest image is taken.
+    :param image_id: an image's id, or the name of a family, of which the newest image is taken. An ISO image's is in a
+        drive of each VM, whose root disk is empty, of ``disk_mib``: the VM boots from the ISO until something is
+        installed on the disk.
     :param disk_mib: size of each root disk, if it is to be larger than the image: cloud images grow into it.
     :param local_disk: whether root disks lie on the own storage of the VM's node, where they are fast and stay with it;
         without it, as the template says.
