@@ -6,10 +6,10 @@ from typing import Any, Final
 
 from cm.operations import uploading
 from cm.runtime.loop import Loop
-from cm.services.attach_or_create import sweep
 from cm.services.cached_image import evict_spare
 from cm.services.context import Services
 from cm.services.disk import purge_overdue
+from cm.services.free_volume import sweep
 from cm.services.image import close_failed
 from cm.services.leaving import settle_leaving
 from cm.store.prune import BATCH, TABLES, Retention, prune_table

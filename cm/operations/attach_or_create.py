@@ -3,7 +3,7 @@ Making the disks that were reserved for a VM by size: a new volume on the storag
 one where that is full after all; a free volume wiped, where others wrote to it. A step of each VM's creation too.
 
 A worker that takes over finds what is still reserved. What nobody comes back for is swept away
-(``services/attach_or_create.py``).
+(``services/free_volume.py``).
 """
 
 from __future__ import annotations

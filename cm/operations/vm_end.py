@@ -27,10 +27,10 @@ from cm.services.release import rest_stopped, update_resources
 from cm.services.saving import give_back_image, reserve_image
 from cm.store.change import record_change
 from cm.store.domain import EndingVolume, VolumePlan, ending_volumes, node_with_disks, root_storage, volume_plans
+from cm.store.free_volume import set_free
 from cm.store.node import has_hooks
 from cm.store.operation import OperationRow
 from cm.store.operation_object import Objects, others_at_work
-from cm.store.reservation import set_free
 from cm.store.saving import find_saved, keep_saved
 from cm.store.vm import VMRow, find_vm, get_vm
 from cm.store.vm_state import intend_as_seen, write_error

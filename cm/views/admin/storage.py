@@ -20,12 +20,13 @@ from cm.rpc.types import LINE, Id, Ids, Limit, Name, Size
 from cm.rpc.view import admin_view
 from cm.rpc.vocabulary import PAGE_MAX, DiskFormat, FreedPolicy, Match, StorageKind
 from cm.services import attach_or_create as provision
+from cm.services import free_volume
 from cm.services import storage as service
 from cm.services.attach_or_create import DISKS_MAX, Asked
 from cm.services.context import AsyncClusterCall, ClusterCall
 from cm.services.storage_kind import DEVICES_MAX, OPTIONS_MAX, PATH_MAX
 from cm.services.volume import check_storage
-from cm.store.reservation import list_free
+from cm.store.free_volume import list_free
 from cm.store.statistics import storage_statistics
 from cm.store.storage import get_storage, list_storages
 
@@ -251,4 +252,4 @@ def get_free_volumes(
 @admin_view(changing=True)
 def delete_free_volume(caller: ClusterCall, volume_id: Id) -> FreeVolume:
     """Delete a free volume; its storage has the room back as soon as a node has done so."""
-    return provision.delete_free(caller, volume_id)
+    return free_volume.delete_free(caller, volume_id)
