@@ -26,6 +26,7 @@ BENCHMARKS = {
     "feed": "500 subscribers of the cloud's change feed",
     "lists": "a list over 20 simulated clusters of 1,000 VMs, one of them dead",
     "console": "the console's start, beside an empty Python",
+    "upload": "an upload of 1 GiB beside curl -T into a plain Twisted resource, and the manager's memory",
     "simulation": "how fast simulated time runs, three nodes with 30 VMs",
     "scale": "500 nodes, 20,000 live and a million closed VMs beside a small cluster, some 15 minutes",
     "local": "disks on a host's own storage beside cp, libvirt's copy and the shared one (needs root)",
