@@ -75,9 +75,9 @@ def second(shared_cloud: Cloud) -> int:
     """Another storage, on both hosts."""
     admin, path = shared_cloud.admin, shared_cloud.storage_dir.with_name("second")
     path.mkdir(exist_ok=True)
-    storage_id: int = admin.call("admin.storage.add", {"name": "second", "kind": "dir", "path": str(path)})[
-        "storage_id"
-    ]
+    admin.call("admin.storage.edit", {"storage_id": shared_cloud.storage_id, "offered": True})
+    storage = {"name": "second", "kind": "dir", "path": str(path), "offered": True}
+    storage_id: int = admin.call("admin.storage.add", storage)["storage_id"]
     for node in admin.call("admin.node.get_list"):
         both = {"storage_id": storage_id, "node_id": node["node_id"]}
         operation_id = admin.call("admin.storage.attach", both)["operation_id"]
