@@ -37,10 +37,10 @@ WORDS: Final[dict[str, dict[str, str]]] = {
         "new": "wawel user add", "approve": "wawel user activate",
     },
     "image": {
-        "add": "wawel image import", "upload": "wawel image import",
+        "add": "wawel image import",
         "create": "wawel image import, or of a VM: wawel vm save-and-shutdown VM IMAGE_NAME",
         "publish": "wawel image set-access IMAGE public", "share": "wawel acl set image IMAGE user --login LOGIN",
-        "rename": "wawel image edit IMAGE --name NEW_NAME", "download": "There is no download of images.",
+        "rename": "wawel image edit IMAGE --name NEW_NAME",
     },
     "node": {
         "drain": "wawel node evacuate", "cordon": "wawel node lock", "uncordon": "wawel node unlock",

@@ -120,19 +120,19 @@ class DiskCopy(Kind):
 
     def failed(self, session: Session, op: OperationRow, error: CloudError) -> None:
         """The copy stays, failed, with the reason. What it claims goes back once its volume is surely gone."""
-        self._undo(session, op, ImageState.FAILED, error.for_user())
+        self._undo(session, op, error.for_user(), keep=True)
 
     def dropped(self, session: Session, op: OperationRow) -> None:
-        self._undo(session, op, ImageState.DELETED, "given up")
+        self._undo(session, op, "given up", keep=False)
 
-    def _undo(self, session: Session, op: OperationRow, state: ImageState, reason: str) -> None:
+    def _undo(self, session: Session, op: OperationRow, reason: str, *, keep: bool) -> None:
         row = find_image(session, image_of(op), lock=True)
         if row is None:
             return
-        set_state(session, row.id, state, reason)
+        set_state(session, row.id, ImageState.FAILED if keep else ImageState.DELETED, reason)
         give_up_copy_of_image(session, row.id)
         cause = Cause(CauseKind.OPERATION, str(op.id))
-        open_delete(session, row, account_id=op.account_id, cause=cause, keep=state is ImageState.FAILED)
+        open_delete(session, row, account_id=op.account_id, cause=cause, keep=keep)
         _tell(session, row)
 
     def reopened(self, session: Session, op: OperationRow) -> Objects:

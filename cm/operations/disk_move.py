@@ -30,7 +30,7 @@ from cm.rpc.errors import (
     ObjectNotFound,
     StorageFull,
 )
-from cm.rules.names import moved_volume, pool_name
+from cm.rules.names import domain_name, moved_volume, pool_name
 from cm.rules.operation import ObjectKind, OperationKind
 from cm.rules.storage import capabilities
 from cm.services.disk_bytes import open_volume_delete
@@ -168,7 +168,7 @@ async def _copy_live(work: Work, node: NodeCalls, moving: Moving, seen: BlockJob
 def _check_job(moving: Moving, seen: BlockJobSeen, source: DiskSource, device: str) -> None:
     """:raises DiskBusy: it is not ours."""
     if seen.target != source:
-        raise DiskBusy(f"vm-{moving.vm.id if moving.vm else 0}", device, f"a job ({seen.kind}) is under way")
+        raise DiskBusy(domain_name(moving.vm.id if moving.vm else 0), device, f"a job ({seen.kind}) is under way")
 
 
 async def change_over(work: Work) -> None:

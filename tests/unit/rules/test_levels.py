@@ -41,6 +41,7 @@ def test_every_operation_has_an_action() -> None:
     assert set(OperationKind) - set(actions) == {
         OperationKind.STORAGE_ATTACH,
         OperationKind.IMAGE_CACHE,
+        OperationKind.VOLUME_DELETE,
         OperationKind.NODE_EVACUATE,
     }
     for kind, action in actions.items():

@@ -208,6 +208,8 @@ WRITERS: dict[str, tuple[Noun, int | None]] = {
     "finish": (OPERATION, 2),
     "put_back": (OPERATION, None),
 }
+# Those that make a record, in a state that is handed to them.
+MAKERS: dict[str, tuple[Noun, int | None]] = {"make_image": (IMAGE, 3)}
 
 
 def states_of(value: ast.expr, function: ast.AST) -> set[str]:
@@ -248,7 +250,7 @@ def given() -> Iterator[tuple[Noun, str, str]]:
                     name, arguments = call.args[0].id, call.args
                 else:
                     continue
-                noun, number = WRITERS.get(name, (None, None))
+                noun, number = {**WRITERS, **MAKERS}.get(name, (None, None))
                 if noun is not None and number is not None and len(arguments) > number:
                     yield from ((noun, state, place) for state in states_of(arguments[number], function))
 
