@@ -248,9 +248,10 @@ class Effects:
                 has: list[Any] = [spec.vcpus, spec.memory_mib, [nic.mac for nic in spec.nics]]
                 has.append(spec.vnc.port if spec.vnc else None)
                 has.append([disk.path for disk in spec.disks if disk.path in (row.own or [])])
-                others = [disk for disk in spec.disks if disk.path not in (row.own or [])]
-                has.append([f"{disk.path} {'true' if disk.read_only else 'false'}" for disk in others])
-                wanted = [row.cpu, row.memory_mib, row.nics or [], row.port, row.own or [], row.more or []]
+                # What came while it ran stands where it came; an empty drive has nothing that rows would tell.
+                others = [disk for disk in spec.disks if disk.path and disk.path not in (row.own or [])]
+                has.append(sorted(f"{disk.path} {'true' if disk.read_only else 'false'}" for disk in others))
+                wanted = [row.cpu, row.memory_mib, row.nics or [], row.port, row.own or [], sorted(row.more or [])]
                 by_hand = (row.uuid, node.launches.get(row.uuid, 0))
                 if has != wanted and not self.simulation.excuses.holds("started by hand", by_hand):
                     wrong.append(f"the domain of VM {row.id} is {has}, and its rows say {wanted}")
