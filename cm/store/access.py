@@ -245,8 +245,9 @@ SEEN_DISK: Final = f"""(
        coalesce(i.access = 'public' AND i.state = 'ok', false)
        OR k.image_id IN (SELECT g.object_id FROM acl g JOIN image x ON x.id = g.object_id AND x.state <> 'deleted'
                           WHERE g.kind = 'image' AND {FOR_CALLER})
-       OR k.id IN (SELECT t.disk_id FROM attachment t JOIN vm v ON v.id = t.vm_id
-                    WHERE v.account_id = :account_id OR {GRANTED_VM}))"""
+       OR k.id IN (SELECT t.disk_id FROM attachment t WHERE t.vm_id IN (
+                   SELECT v.id FROM vm v WHERE v.account_id = :account_id AND v.closed_at IS NULL
+                   UNION ALL SELECT g.object_id FROM acl g WHERE g.kind = 'vm' AND {FOR_CALLER})))"""
 
 
 # ------------------------------------------------------------------ whom an object concerns
