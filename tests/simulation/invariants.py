@@ -167,8 +167,9 @@ def _volumes(simulation: Simulation) -> list[str]:
     images = simulation.sql("SELECT u.name AS volume, i.state FROM image i JOIN volume u ON u.id = i.volume_id")
     names = {row.volume for row in images if row.state == "ok"}
     disks = simulation.sql(
-        "SELECT u.name AS volume, u.size_bytes, v.launches FROM attachment a JOIN vm v ON v.id = a.vm_id"
-        " JOIN disk k ON k.id = a.disk_id JOIN volume u ON u.id = k.volume_id WHERE a.delete_with_vm"
+        "SELECT u.name AS volume, u.size_bytes, u.claimed_bytes, v.launches FROM attachment a"
+        " JOIN vm v ON v.id = a.vm_id JOIN disk k ON k.id = a.disk_id"
+        " JOIN volume u ON u.id = k.volume_id WHERE a.delete_with_vm"
     )
     free = {
         row.volume
@@ -176,7 +177,8 @@ def _volumes(simulation: Simulation) -> list[str]:
     }
     wrong += [f"the volume {name}, which is free, is missing" for name in sorted(free - set(simulation.volumes))
               if not simulation.excuses.holds("volume deleted", name)]  # fmt: skip
-    may = free | {row.volume for row in disks} | {row.volume for row in images if row.state == "adding"}
+    may = free | {row.volume for row in disks}
+    may |= {row.volume for row in images if row.state in ("adding", "trashed")}
     for row in simulation.sql(
         "SELECT u.name AS volume, u.made, p.name AS spare FROM snapshot s JOIN volume u ON u.id = s.volume_id"
         " LEFT JOIN volume p ON p.id = s.spare_id"
@@ -195,7 +197,9 @@ def _volumes(simulation: Simulation) -> list[str]:
             wrong.append(f"the volume {name} of a disk is missing")
     for row in disks:
         seen = there.get(row.volume)
-        if row.launches and seen is not None and not seen.missing and seen.capacity_bytes != row.size_bytes:
+        # One whose growth was given up when its node had been asked may have grown: that stays claimed.
+        sizes = (row.size_bytes, row.claimed_bytes)
+        if row.launches and seen is not None and not seen.missing and seen.capacity_bytes not in sizes:
             wrong.append(f"the volume {row.volume} has {seen.capacity_bytes} bytes, its row says {row.size_bytes}")
     # Whatever the ledger says: an end that is done has deleted what there was.
     for row in simulation.sql(
