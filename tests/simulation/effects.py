@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from simulation import judge
 from simulation.beginning import ELSEWHERE
-from simulation.points import Held
+from simulation.points import BOOTS, Held
 from simulation.simulation import EPOCH
 from simulation.tickets import REMOTES
 
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from simulation.workload import Workload
     from simulation.world import Node
 
-BOOTS: Final = b"boots:"  # how whatever a VM can be started from begins
 # What a guest that ends by itself leads to.
 POLICY: Final = {"stop": "vm_stop", "save": "vm_save_and_shutdown", "destroy": "vm_destroy", "restart": "vm_start"}
 PRESSED: Final = {"vm_reset": "reset", "vm_pause": "pause", "vm_resume": "resume"}

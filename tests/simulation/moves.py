@@ -47,8 +47,8 @@ class Moves:
     def _disk(self) -> Any:
         """A live VM's root disk, or one that somebody copied."""
         return self._row(
-            "SELECT k.id, a.login, u.size_bytes / 1048576 AS mib, u.storage_id, v.id AS vm_id, v.seen FROM disk k"
-            " JOIN volume u ON u.id = k.volume_id JOIN account a ON a.id = k.account_id"
+            "SELECT k.id, a.login, u.size_bytes / 1048576 AS mib, u.storage_id, u.name AS volume, v.id AS vm_id,"
+            " v.seen FROM disk k JOIN volume u ON u.id = k.volume_id JOIN account a ON a.id = k.account_id"
             " LEFT JOIN attachment t ON t.disk_id = k.id LEFT JOIN vm v ON v.id = t.vm_id"
             " WHERE a.login <> 'admin' AND u.made ORDER BY k.id"
         )
@@ -75,7 +75,7 @@ class Moves:
     def _copied(self, view: str, **more: Any) -> None:
         """Of a VM that is stopped for it, so that there is one."""
         disk = self._disk()
-        if disk is None:
+        if disk is None or (view == "to_image" and not self._boots(disk)):
             return
         asking = {"disk_id": disk.id, "name": f"{MINE}{len(self.workload.asks)}", **more}
         if disk.vm_id is None or disk.seen != "running":
@@ -92,13 +92,18 @@ class Moves:
 
     def _entry(self, kind: str) -> Any:
         return self._row(
-            "SELECT i.id, a.login FROM image i JOIN account a ON a.id = i.account_id WHERE i.deleted_at IS NULL"
+            "SELECT i.id, a.login, u.storage_id, u.name AS volume FROM image i JOIN account a ON a.id = i.account_id"
+            " JOIN volume u ON u.id = i.volume_id WHERE i.deleted_at IS NULL"
             f" AND i.kind = '{kind}' AND i.name LIKE '{MINE}%' AND i.state = 'ok' ORDER BY i.id"
         )
 
+    def _boots(self, row: Any) -> bool:
+        """Nobody makes an image of what VMs would not start from, as of a data disk."""
+        return self.simulation.effects.held.boots(row.storage_id, row.volume)
+
     def _convert(self) -> None:
         entry = self._entry("storage")
-        if entry is not None:
+        if entry is not None and self._boots(entry):
             self.workload.ask(entry.login, "user.storage_image.convert_to_system_image", image_id=entry.id)
 
     def _back(self) -> None:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from simulation.simulation import Simulation
     from simulation.workload import Workload
 
+BOOTS: Final = b"boots:"  # how whatever a VM can be started from begins
 PACE_S: Final = 9.0  # mean seconds between two calls
 # What is asked, and how often compared to the others.
 ASKED: Final = {"create": 6, "whole": 4, "revert": 5, "delete": 6, "edit": 1, "copy": 2}
@@ -62,7 +63,8 @@ class Points:
 
     def _snapshot(self, where: str = "true") -> Any:
         return self._one(
-            "SELECT a.login, s.id, t.vm_id FROM snapshot s JOIN disk k ON k.id = s.disk_id JOIN account a"
+            "SELECT a.login, s.id, t.vm_id, u.storage_id, u.name AS volume FROM snapshot s JOIN volume u"
+            " ON u.id = s.volume_id JOIN disk k ON k.id = s.disk_id JOIN account a"
             " ON a.id = k.account_id JOIN attachment t ON t.disk_id = k.id AND NOT t.read_only"
             f" JOIN vm v ON v.id = t.vm_id WHERE {where} ORDER BY 2"
         )
@@ -83,6 +85,8 @@ class Points:
         row = self._snapshot()
         if row is not None:
             view = self._rng.choice(["create_disk", "to_image"])
+            if not self.simulation.effects.held.boots(row.storage_id, row.volume):
+                view = "create_disk"
             self._workload.ask(row.login, f"user.snapshot.{view}", snapshot_id=row.id, name=f"copy of point {row.id}")
 
     def _edit(self) -> None:
@@ -135,6 +139,19 @@ class Held:
         known = self.was.get(row[0].id)
         return content == known if known is not None else content in self.written.get(uuid, set())
 
+    def whole(self, storage_id: int, name: str) -> bytes | None:
+        """What is read of a volume, by a node that has its storage; None: it is not there, or for no node."""
+        pool = f"wawel-{storage_id}"
+        for node in self._simulation.nodes:
+            storages = node.memory.world.storages
+            if storages.has(pool):
+                volume = storages.share(pool).volumes.get(name)
+                return None if volume is None or volume.missing else storages.whole(pool, volume)
+        return None
+
+    def boots(self, storage_id: int, name: str) -> bool:
+        return (self.whole(storage_id, name) or b"").startswith(BOOTS)
+
     def compared(self) -> list[str]:
         """Each snapshot that is there has what the disk had."""
         wrong = []
@@ -143,12 +160,9 @@ class Held:
             "SELECT s.id, u.name, u.storage_id FROM snapshot s JOIN volume u ON u.id = s.volume_id"
             " WHERE s.taken_at IS NOT NULL ORDER BY 1"
         ):
-            known = self.was.get(row.id)
-            storages = simulation.nodes[0].memory.world.storages
-            volume = simulation.volumes.get(row.name)
-            if known is None or volume is None or volume.missing:
+            known, whole = self.was.get(row.id), self.whole(row.storage_id, row.name)
+            if known is None or whole is None:
                 continue
-            whole = storages.whole(f"wawel-{row.storage_id}", volume)
             if whole != known and not simulation.excuses.holds("volume deleted", f"{row.name[:39]}-root.qcow2"):
                 wrong.append(f"snapshot {row.id} holds {whole!r:.80}, its disk held {known!r:.80}")
             simulation.effects.counted["snapshots compared"] += 1
