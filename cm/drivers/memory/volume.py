@@ -45,14 +45,20 @@ class Volume:
         end = min(self.length, offset + length)
         found = bytes(max(0, min(end, begins) - offset)) + self.content[max(0, offset - begins) : max(0, end - begins)]
         if self.format == DiskFormat.QCOW2 and begins >= HEADER.size and offset < HEADER.size:
-            found = HEADER.pack(MAGIC, 3, 0, 0, 16, self.capacity_bytes)[offset:end] + found[HEADER.size - offset :]
+            found = self._header()[offset:end] + found[HEADER.size - offset :]
         return found
+
+    def _header(self) -> bytes:
+        return HEADER.pack(MAGIC, 3, 0, 0, 16, self.capacity_bytes)
 
     def refresh(self) -> None:
         """As libvirt, which takes what was written into a volume for what it looks like."""
         if self.format == DiskFormat.RAW and self.content[:4] == MAGIC and len(self.content) == self.length:
             self.format, self.allocation_bytes = DiskFormat.QCOW2, self.length
             self.capacity_bytes = HEADER.unpack_from(self.content)[-1]
+            # Read of another such volume: guests find no header, and whoever reads the file finds the same again.
+            if self.content.startswith(self._header()):
+                self.content = self.content[HEADER.size :].lstrip(b"\0")
 
     def write(self, offset: int, data: bytes) -> None:
         """Into a volume that is kept whole."""

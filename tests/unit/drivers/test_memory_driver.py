@@ -271,3 +271,24 @@ def test_copy_has_what_was_read() -> None:
     node.volumes.create_copy("pool", "copy.qcow2", "disk.qcow2", DiskFormat.QCOW2)
     assert volumes["copy.qcow2"].content == b"base;disk;"
     assert volumes["copy.qcow2"].base is None
+
+
+def test_carried_has_what_was_read() -> None:
+    """What is read of a volume and written into another is that volume to its guests, and is read the same again."""
+    node = MemoryNode("a")
+    node.pools.attach(StorageSpec("pool", StorageKind.DIR, "/srv/pool"))
+    node.volumes.create_empty("pool", "image.qcow2", DiskFormat.QCOW2, 64 * 2**20)
+    storages = node.world.storages
+    storages.share("pool").volumes["image.qcow2"].content = b"boots: image;"
+    length = storages.share("pool").volumes["image.qcow2"].length
+    pieces: list[bytes] = []
+    node.streams.download("pool", "image.qcow2", 0, length, pieces.append)
+    node.volumes.create_empty("pool", "carried.qcow2", DiskFormat.RAW, length)
+    node.streams.upload("pool", "carried.qcow2", 0, length, iter([b"".join(pieces), None]).__next__)
+    seen = next(volume for volume in node.volumes.list_all("pool") if volume.name == "carried.qcow2")
+    carried = storages.share("pool").volumes["carried.qcow2"]
+    assert (carried.format, seen.capacity_bytes, seen.length_bytes) == (DiskFormat.QCOW2, 64 * 2**20, length)
+    assert storages.whole("pool", carried) == b"boots: image;"
+    again: list[bytes] = []
+    node.streams.download("pool", "carried.qcow2", 0, length, again.append)
+    assert b"".join(again) == b"".join(pieces)
