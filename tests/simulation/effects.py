@@ -167,7 +167,7 @@ class Effects:
                 row = self.simulation.sql("SELECT a.login FROM image i JOIN account a ON a.id = i.account_id"
                                           " WHERE i.id = :i", i=image.id)[0]  # fmt: skip
                 if row.login != image.owner:
-                    wrong.append(f"image {image.id} is {row.login}'s; the VM that was saved is {image.owner}'s")
+                    wrong.append(f"image {image.id} is {row.login}'s; it was made for {image.owner}")
         return wrong
 
     def _pressed(self) -> list[str]:

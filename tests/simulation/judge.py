@@ -28,7 +28,12 @@ ANYBODYS: Final = {
 }  # fmt: skip
 
 
-MAKES_IMAGES: Final = ("save_and_shutdown", "import_file", "import_url", "disk.copy", "disk.to_image")
+# What a call makes, by the end of its name: an entry of the catalogue is an image.
+MAKES: Final = {
+    "user.vm.create": "vm", "vm.save_and_shutdown": "image", ".import_file": "image", ".import_url": "image",
+    "disk.create": "image", "disk.copy": "image", "disk.to_image": "image",
+    "snapshot.create_disk": "image", "snapshot.to_image": "image",
+}  # fmt: skip
 
 
 def model_of(simulation: Simulation) -> Model:
@@ -84,7 +89,7 @@ def _heard(simulation: Simulation, born: dict[tuple[str, float], list[int]]) -> 
     logins = {row.id: row.login for row in simulation.sql("SELECT id, login FROM account")}
     for row in simulation.sql(query):
         method, params = row.method, row.arguments
-        kind = "image" if method.endswith(MAKES_IMAGES) else "vm"
+        kind = next((kind for end, kind in MAKES.items() if method.endswith(end)), "")
         if method == "admin.user.edit" and params.get("active") is not None:
             method = "user.user.block"
             params = {"login": logins[params["user_id"]], "block": not params["active"]}
@@ -155,7 +160,7 @@ def calls(simulation: Simulation, workload: Workload, model: Model, since: int =
             if outcome not in {"role_needed", "cloud_role_needed", "not_cluster_administrator", *SHUT_OUT, *ANYBODYS}:
                 wrong.append(f"{who} is for administrators, and was answered {outcome or 'accepted'}")
             continue
-        for thing, needs, told in _subjects(model, ask, work, names):
+        for thing, needs, told in _subjects(model, ask, work, names, begin, end):
             excuse = _excuse(model, ask, thing, needs, outcome or told, begin, end)
             if excuse:
                 simulation.excuses.use(excuse, ask.number)
@@ -164,7 +169,9 @@ def calls(simulation: Simulation, workload: Workload, model: Model, since: int =
     return wrong
 
 
-def _subjects(model: Model, ask: Ask, work: dict[int, Any], names: dict[int, str]) -> list[tuple[Any, str, str]]:
+def _subjects(
+    model: Model, ask: Ask, work: dict[int, Any], names: dict[int, str], begin: float, end: float
+) -> list[tuple[Any, str, str]]:
     """What a call is about, the level that it needs, and how it was answered for each ("": done)."""
     params, method = ask.params, ask.method
     if method in VM_VIEWS:
@@ -175,7 +182,10 @@ def _subjects(model: Model, ask: Ask, work: dict[int, Any], names: dict[int, str
         return [(model.vms.get(i), VM_VIEWS[method], told.get(i, "").replace("ok", "")) for i in ids]
     if method in IMAGE_VIEWS:
         image = model.images.get(params["image_id"])
-        fits = image is not None and method.split(".")[1] == f"{image.facts['kind']}_image"
+        kinds = frozenset() if image is None else image.kinds(begin, end)
+        fits = method.split(".")[1].removesuffix("_image") in kinds
+        if len(kinds) > 1 and ask.error == UNSEEN:  # it was turned into another just then
+            fits = False
         return [(image if fits else None, IMAGE_VIEWS[method], "")]
     if method in ("user.acl.set", "user.acl.get_list"):
         thing = model.of(params["kind"], params["object_id"])

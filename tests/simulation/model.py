@@ -15,6 +15,7 @@ from typing import Any, Final
 RANK: Final[Mapping[str | None, int]] = {None: 0, "user": 1, "operator": 2, "owner": 3}
 ABOVE: Final = {"user": "operator", "operator": "owner", "owner": "owner"}
 EVER: Final = math.inf
+TURNED: Final = {"system": "storage", "storage": "system"}  # what an image was that was turned into another kind
 
 # What it takes to call a view, and which of its parameters names the object. As the documentation tells it.
 VM_VIEWS: Final = {
@@ -62,6 +63,7 @@ class Thing:
     :ivar usable: a public image that is not ready is not everybody's; it is by now, or it is not.
     :ivar grants: (moment, (what, who), level): what is "login" or "group".
     :ivar public: (moment, whether).
+    :ivar turned: (moment, the kind of image that it became).
     """
 
     kind: str
@@ -73,12 +75,21 @@ class Thing:
     usable: bool = True
     grants: list[tuple[float, tuple[str, Any], str | None]] = field(default_factory=list)
     public: list[tuple[float, bool]] = field(default_factory=list)
+    turned: list[tuple[float, str]] = field(default_factory=list)
     facts: dict[str, Any] = field(default_factory=dict)
 
     def moments(self) -> Iterator[float]:
         yield from (self.born, self.ended, self.gone)
         yield from (at for at, *_ in self.grants)
         yield from (at for at, _ in self.public)
+
+    def kinds(self, begin: float, end: float) -> frozenset[str]:
+        """Of which kind an image was at one moment or another, by what it is now (``facts``)."""
+        moments = [begin, begin - 1e-6, *(at for at, _ in self.turned if begin <= at <= end)]
+        return frozenset(
+            next((TURNED[became] for since, became in self.turned if since > at), self.facts["kind"])
+            for at in moments
+        )
 
     def granted(self, at: float) -> dict[tuple[str, Any], str]:
         """What holds at a moment, with what was changed in it."""
@@ -138,6 +149,12 @@ class Model:
             for image_id in call.made:
                 self.images[image_id] = Thing("image", image_id, self.vms[params["vm_id"]].owner, at)
                 self.images[image_id].facts = {"name": params["name"], "description": params["description"]}
+        elif noun in ("disk", "snapshot"):
+            for image_id in call.made:  # whoever asks for it gets it, whosever what it is copied from
+                self.images[image_id] = Thing("image", image_id, call.login, at, facts={"name": params["name"]})
+        elif verb.startswith("convert_to_"):
+            became = verb.removeprefix("convert_to_").removesuffix("_image")
+            self.images[params["image_id"]].turned.append((at, became))
         elif noun == "acl" and verb == "set":
             whom = ("login", params["login"]) if params.get("login") else ("group", params["group_id"])
             thing = self.of(params["kind"], params["object_id"])

@@ -96,3 +96,32 @@ def test_blocked() -> None:
         (5.0, "admin", "user.user.block", {"login": "bob", "block": False}, ()),
     )
     assert model.blocked == {"bob": [(1.0, 5.0)]}
+
+
+def test_copies_are_whose_asked() -> None:
+    """Disks and images that are made of something are theirs who asked for them, under the name that was asked for."""
+    model = heard(
+        (1.0, "ann", "user.disk.create", {"name": "empty", "size_mib": 1}, (9,)),
+        (2.0, "bob", "user.disk.to_image", {"disk_id": 4, "name": "copied"}, (10,)),
+        (3.0, "bob", "user.snapshot.create_disk", {"snapshot_id": 5, "name": "point"}, (11,)),
+    )
+    assert [(image.owner, image.facts["name"]) for image in model.images.values()] == [
+        ("ann", "empty"), ("bob", "copied"), ("bob", "point"),
+    ]  # fmt: skip
+    assert model.level("ann", model.images[10], 4.0) is None
+
+
+def test_image_that_was_turned() -> None:
+    """Of which kind an image was then, and of which two it may have been in the moment of its turn."""
+    model = heard(
+        (1.0, "ann", "user.disk.to_image", {"disk_id": 4, "name": "copied"}, (9,)),
+        (5.0, "ann", "user.system_image.convert_to_storage_image", {"image_id": 9}, ()),
+        (8.0, "ann", "user.storage_image.convert_to_system_image", {"image_id": 9}, ()),
+        (9.0, "ann", "user.system_image.convert_to_storage_image", {"image_id": 9}, ()),
+    )
+    image = model.images[9]
+    image.facts["kind"] = "storage"
+    asked = ((2.0, 3.0), (6.0, 7.0), (8.5, 8.7), (10.0, 11.0), (4.0, 6.0))
+    assert [sorted(image.kinds(*each)) for each in asked] == [
+        ["system"], ["storage"], ["system"], ["storage"], ["storage", "system"],
+    ]  # fmt: skip
