@@ -36,12 +36,12 @@ class Scene(Simulation):
 
     def __init__(
         self, server: IServer, state_dir: Path, seed: int, *, nodes: int = 3, managers: int = 1, storages: int = 1,
-        spares: int = 0,
+        spares: int = 0, own: bool = False,
     ) -> None:  # fmt: skip
         prepare(state_dir)
         self._databases = Server(server.url("postgres"))  # by a connection: a psql for each takes as long as a scenario
         name = f"scenario_{os.getpid()}"
-        given = {"nodes": nodes, "managers": managers, "storages": storages, "spares": spares}
+        given = {"nodes": nodes, "managers": managers, "storages": storages, "spares": spares, "own": own}
         super().__init__(self._databases, state_dir, seed, name=name, **given)
         self._held_s: float | None = None
 

@@ -48,7 +48,7 @@ class Tour:
 
 
 def test_everything_succeeds(server: PrivatePostgres, state_dir: Path) -> None:
-    with Scene(server, state_dir, 401, storages=2, spares=1) as scene:
+    with Scene(server, state_dir, 401, storages=2, spares=1, own=True) as scene:
         tour = Tour(scene)
         vm_id = tour.new(vnc=True, iso_list=[scene.iso_id], disk_list=[scene.disk_ids[0]])
         for verb in ("pause", "resume", "attach_vnc", "detach_vnc", "stop", "start", "shutdown", "start"):
@@ -71,6 +71,9 @@ def test_everything_succeeds(server: PrivatePostgres, state_dir: Path) -> None:
         tour.ask("admin.storage.attach", "admin", **(both | {"node_id": empty}))
         tour.new(image_id=scene.image_ids[1])
         _has_new_disks(scene, tour)
+        _has_disks_worked_on(scene, tour)
+        _has_disks_come_and_go(tour)
+        _has_local_disks(scene, tour)
         _comes_and_goes(scene)
         _fails_and_is_retried(tour)
         _is_abandoned(tour)
@@ -90,6 +93,44 @@ def _has_new_disks(scene: Scene, tour: Tour) -> None:
     given = tour.ask("admin.storage.attach_or_create", "admin", vm_id=second, size_bytes=32 * 2**20)
     assert given["reused"] and given["wiped"]
     tour.ask("user.vm.start", vm_id=second)
+
+
+def _has_disks_worked_on(scene: Scene, tour: Tour) -> None:
+    """A VM's disk grows, moves, is taken back to how it was, and copied."""
+    vm_id = tour.new()
+    found = scene.sql(
+        "SELECT k.id, u.storage_id FROM attachment t JOIN disk k ON k.id = t.disk_id JOIN volume u"
+        " ON u.id = k.volume_id WHERE t.vm_id = :v",
+        v=vm_id,
+    )
+    disk_id, elsewhere = found[0].id, next(each for each in scene.storage_ids if each != found[0].storage_id)
+    tour.ask("user.disk.grow", disk_id=disk_id, size_mib=96)
+    tour.ask("user.disk.move", disk_id=disk_id, storage_id=elsewhere)
+    (point,) = tour.ask("user.disk.create_snapshot", disk_id=disk_id, name="point")["snapshot_ids"]
+    node = next(node for node in scene.nodes if scene.uuid(vm_id) in node.running())
+    scene.effects.writes(node, scene.uuid(vm_id), 9)
+    tour.ask("user.vm.stop", vm_id=vm_id)
+    tour.ask("user.snapshot.revert", snapshot_id=point)
+    tour.ask("user.vm.start", vm_id=vm_id)
+    assert scene.effects.held.compared() == []
+    tour.ask("user.snapshot.delete", snapshot_id=point)
+    tour.ask("user.vm.stop", vm_id=vm_id)
+    tour.ask("user.disk.to_image", disk_id=disk_id, name="copied")
+
+
+def _has_disks_come_and_go(tour: Tour) -> None:
+    """A running VM gets a disk and a CD, and gives the disk back."""
+    vm_id = tour.new()
+    disk = {"disk_id": tour.ask("user.disk.create", name="data", size_mib=1)["disk_id"], "vm_id": vm_id}
+    tour.ask("user.disk.attach", **disk)
+    tour.ask("user.disk.detach", **disk)
+    tour.ask("user.vm.insert_cd", vm_id=vm_id, iso_image_id=tour.scene.iso_id)
+
+
+def _has_local_disks(scene: Scene, tour: Tour) -> None:
+    """A VM's disk is on its node's own storage, for which its image comes there, and is thrown out again."""
+    tour.ask("user.vm.destroy", vm_ids=[tour.new(local_disk=True)])
+    tour.ask("admin.system_image.evict", "admin", image_id=scene.image_id)
 
 
 def _comes_and_goes(scene: Scene) -> None:
