@@ -41,7 +41,7 @@ from cm.store import vm as store
 MaybeIds = Annotated[list[Id], Meta(max_length=24)]
 DiskSize = Annotated[int, Meta(ge=1, le=2 * 2**20, description="MiB.")]  # as an image
 NewDisks = Annotated[list[DiskSize], Meta(max_length=8)]
-Device = Annotated[str, Meta(pattern=matching(r"[a-z]{3}", "it must be a device such as vda"))]
+Device = Annotated[str, Meta(pattern=matching(r"[a-z]{3}", "it must be a device such as vda"), examples=["vda"])]
 Devices = Annotated[list[Device], Meta(max_length=32)]
 Username = Annotated[
     str,
