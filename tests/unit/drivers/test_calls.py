@@ -7,15 +7,18 @@ from __future__ import annotations
 
 import ast
 import contextvars
+import pkgutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 from typing import Any, cast
 
 import pytest
 from twisted.internet.defer import Deferred
 
+from cm import operations
 from cm.drivers.memory.node import MemoryNode
 from cm.interfaces import calls
 from cm.interfaces.block_job import IBlockJobs
@@ -26,7 +29,7 @@ from cm.interfaces.network import INetworks
 from cm.interfaces.snapshot import ISnapshots
 from cm.interfaces.stream import IStreams
 from cm.interfaces.volume import IPools, IVolumes
-from cm.operations import engine, snapshot_work, vm_end, vm_launch
+from cm.operations import engine
 from cm.rpc.errors import NodeBusy, NodeUnreachable, TooManyAtOnce
 from cm.runtime.threads import NODE_SIZE, NODE_SLOW_SIZE, NODE_STREAM_SHARE, NODE_STREAM_SIZE, SIZES, on_behalf
 from cm.services.fleet import Fleet
@@ -43,7 +46,7 @@ PARTS = {
     "streams": (IStreams, calls.StreamCalls),
     "snapshots": (ISnapshots, calls.SnapshotCalls),
 }
-MODULES = (snapshot_work, vm_end, vm_launch)
+MODULES = [import_module(each.name) for each in pkgutil.walk_packages(operations.__path__, "cm.operations.")]
 JOBS = [each for module in MODULES for each in vars(module).values() if isinstance(each, Job)]
 
 
