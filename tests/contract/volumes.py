@@ -222,9 +222,9 @@ class VolumesContract(OnStorage):
     def test_wipe(self, holder: INode, spec: StorageSpec, tmp_path: Path, overwrite: bool) -> None:
         """A wiped volume has its name, format and size, and reads as zeros; so has one that was gone."""
         file = tmp_path / "old.raw"
-        file.write_bytes(b"secret" * 1000)
-        for volume, form in (("old.raw", DiskFormat.RAW), ("old.qcow2", DiskFormat.QCOW2)):
-            holder.volumes.upload(spec.name, volume, str(file), DiskFormat.RAW, 6000, lambda done: None)
+        file.write_bytes((b"secret" * 1000).ljust(8 * MIB, b"\0"))
+        for volume, form in self.volumes:
+            holder.volumes.upload(spec.name, volume, str(file), DiskFormat.RAW, 8 * MIB, lambda done: None)
             for _ in range(2):
                 wiped = holder.volumes.wipe(spec.name, volume, form, 8 * MIB, overwrite)
                 assert (wiped.name, wiped.path, wiped.capacity_bytes) == (volume, f"{spec.path}/{volume}", 8 * MIB)
@@ -234,7 +234,9 @@ class VolumesContract(OnStorage):
                     assert b"secret" not in holder.volumes.read_tail(spec.name, volume, 16 * MIB)
             holder.volumes.delete(spec.name, volume)
             assert holder.volumes.wipe(spec.name, volume, form, 8 * MIB, overwrite).capacity_bytes == 8 * MIB
-        assert sorted(volume.name for volume in holder.volumes.list_all(spec.name)) == ["old.qcow2", "old.raw"]
+        assert sorted(volume.name for volume in holder.volumes.list_all(spec.name)) == [
+            volume for volume, _ in self.volumes
+        ]
 
     def test_upload(self, holder: INode, spec: StorageSpec, tmp_path: Path) -> None:
         """A file becomes a volume; progress ends at its size; a second call takes it as done."""

@@ -18,6 +18,7 @@ from cm.drivers.libvirt import connection
 from cm.drivers.libvirt.endpoint import Endpoint, endpoint_of, probe
 from cm.drivers.libvirt.errors import translate
 from cm.drivers.libvirt.lane import Lane
+from cm.drivers.libvirt.pool_kind import KINDS
 from cm.drivers.libvirt.states import event_words, seen
 from cm.rpc.errors import (
     DomainNotFound,
@@ -30,7 +31,8 @@ from cm.rpc.errors import (
     StorageFull,
     VolumeNotFound,
 )
-from cm.rpc.vocabulary import Seen, SeenReason
+from cm.rpc.vocabulary import Seen, SeenReason, StorageKind
+from cm.rules.storage import capabilities
 
 
 @pytest.mark.parametrize(
@@ -108,6 +110,13 @@ def test_states() -> None:
     assert seen("u", "n", 5, 0).reason is SeenReason.HOST_RESTARTED
     assert event_words(5, 1) == ("stopped", "destroyed")
     assert event_words(77, 1) == ("unknown", "unknown")
+
+
+def test_kinds() -> None:
+    """Each kind of storage has its class, whose volumes are what the kind's table says."""
+    assert {each.kind for each in KINDS.values()} == set(StorageKind)
+    for kind in StorageKind:
+        assert KINDS[kind].block == (not capabilities(kind).files)
 
 
 def test_silent_server() -> None:
