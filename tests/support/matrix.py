@@ -222,6 +222,21 @@ def fits(told: str, held: Level | None, needs: Level) -> bool:
     return told not in ("access_needed", "object_not_found", "empty", "role_needed", "incident", "internal_error")
 
 
+def insert_snapshot(cloud: MemoryCloud, disk_id: int) -> int:
+    """A snapshot of a disk, which goes on in a volume above it."""
+    made: int = cloud.sql(
+        "WITH above AS (INSERT INTO volume (storage_id, name, format, mode, backing_id, size_bytes, made)"
+        " SELECT u.storage_id, 'above-' || u.name, 'qcow2', 'overlay', u.id, u.size_bytes, true FROM volume u"
+        " JOIN disk k ON k.volume_id = u.id WHERE k.id = :d RETURNING id, backing_id), turned AS ("
+        " UPDATE image SET volume_id = above.id FROM above, disk k WHERE k.id = :d AND image.id = k.image_id),"
+        " own AS (UPDATE disk SET volume_id = above.id FROM above WHERE disk.id = :d AND disk.image_id IS NULL)"
+        " INSERT INTO snapshot (disk_id, volume_id, name, consistency, taken_at)"
+        " SELECT :d, backing_id, 'kept', 'off', now() FROM above RETURNING id",
+        d=disk_id,
+    )
+    return made
+
+
 class Objects:
     """
     One object of each kind that an id may name, in a quiet cluster; what can belong to somebody belongs to the owner.
@@ -255,7 +270,7 @@ class Objects:
             "disk_list": disk,
             "iso_image_id": iso,
             "disk_id": cloud.sql("SELECT id FROM disk WHERE image_id = :i", i=disk),
-            "snapshot_id": self._snapshot(cloud.sql("SELECT id FROM disk WHERE image_id = :i", i=disk)),
+            "snapshot_id": insert_snapshot(cloud, cloud.sql("SELECT id FROM disk WHERE image_id = :i", i=disk)),
             "template_id": cloud.template_id,
             "operation_id": cloud.sql("SELECT min(id) FROM operation WHERE vm_id = :v", v=vm_id),
             "parent_id": self._evacuation(vm_id),
@@ -282,7 +297,7 @@ class Objects:
             " VALUES (now(), now(), 1, 'owner', :a, '192.0.2.9', 'password', 'ok')",
             a=owner_id,
         )
-        self._snapshot(cloud.sql("SELECT disk_id FROM attachment WHERE vm_id = :v AND number = 0", v=vm_id))
+        insert_snapshot(cloud, cloud.sql("SELECT disk_id FROM attachment WHERE vm_id = :v AND number = 0", v=vm_id))
         self.deleted = {"vm_id": gone_id, "vm_ids": gone_id, "image_id": self._image("deleted", "system", deleted=True)}
 
     def target(self, case: Case) -> Any:
@@ -311,19 +326,6 @@ class Objects:
             p=parent,
         )
         return parent
-
-    def _snapshot(self, disk_id: int) -> int:
-        made: int = self.cloud.sql(
-            "WITH above AS (INSERT INTO volume (storage_id, name, format, mode, backing_id, size_bytes, made)"
-            " SELECT u.storage_id, 'above-' || u.name, 'qcow2', 'overlay', u.id, u.size_bytes, true FROM volume u"
-            " JOIN disk k ON k.volume_id = u.id WHERE k.id = :d RETURNING id, backing_id), turned AS ("
-            " UPDATE image SET volume_id = above.id FROM above, disk k WHERE k.id = :d AND image.id = k.image_id),"
-            " own AS (UPDATE disk SET volume_id = above.id FROM above WHERE disk.id = :d AND disk.image_id IS NULL)"
-            " INSERT INTO snapshot (disk_id, volume_id, name, consistency, taken_at)"
-            " SELECT :d, backing_id, 'kept', 'off', now() FROM above RETURNING id",
-            d=disk_id,
-        )
-        return made
 
     def _image(self, name: str, kind: str, deleted: bool = False) -> int:
         return self.cloud.image(
