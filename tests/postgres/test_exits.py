@@ -125,11 +125,11 @@ def test_started_by_hand(cloud: MemoryCloud, monkeypatch: pytest.MonkeyPatch, po
     def noted(method: str, name_at: int) -> None:
         real = getattr(MemoryVolumes, method)
 
-        def call(self: MemoryVolumes, *args: Any) -> Any:
+        def call(self: MemoryVolumes, *args: Any, **options: Any) -> Any:
             volume = self._link.world.storages.find(args[0], args[name_at])
             if volume is not None and volume.writer is not None:
                 written_to.append((method, volume.name))
-            return real(self, *args)
+            return real(self, *args, **options)
 
         monkeypatch.setattr(MemoryVolumes, method, call)
 
