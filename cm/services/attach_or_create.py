@@ -39,6 +39,7 @@ from cm.store.reservation import (
     reserve_free,
     reserve_new,
 )
+from cm.store.storage import get_storage
 from cm.store.vm import VMRow, get_vm, render_vm
 
 log = Logger()
@@ -222,7 +223,7 @@ def attach_or_create(caller: ClusterCall, vm_id: int, asked: Asked, number: int 
 
     Repeatable by ``number``: what is reserved for it already, or was attached as it since, is told again.
 
-    :raises ObjectNotFound: there is no such VM.
+    :raises ObjectNotFound: there is no such VM, or no such storage.
     :raises WrongVMState: VMBusy: it is not stopped.
     :raises InUse: the number is another disk's.
     :raises NoStorage: QuotaReached: as ``reserve``.
@@ -233,6 +234,8 @@ def attach_or_create(caller: ClusterCall, vm_id: int, asked: Asked, number: int 
     held = {found.number: found for found in reservations_of(session, vm_id)}
     if number in held and held[number].operation_id == row.operation_id:
         return told(held[number], hardware_pools(session))
+    for storage_id in asked.storage_ids:
+        get_storage(session, storage_id)
     if row.closed_at is not None or (row.operation_id is None and row.state not in spec.allowed):
         raise WrongVMState(vm_id, row.state, " or ".join(sorted(spec.allowed)))
     taken = next_number(session, vm_id)

@@ -219,10 +219,13 @@ def evict(caller: ClusterCall, image_id: int, node_ids: Sequence[int] | None) ->
     Have nodes forget an image.
 
     :param node_ids: None: all that have it, but for those where disks are made from it, which are told.
+    :raises ObjectNotFound: no such image or node.
     :raises InUse: disks on a node that was named are made from it, or it is just being copied there.
     """
     session = caller.session
     get_image(session, image_id, kinds=[ImageKind.SYSTEM], lock=True)
+    for node_id in node_ids or ():
+        get_node(session, node_id)
     answers: list[CachedImageWork] = []
     for found in copies_of(session, image_id):
         if node_ids is not None and found.node_id not in node_ids:

@@ -283,6 +283,7 @@ def move(caller: ClusterCall, disk_id: int, storage_id: int, who: Who) -> DiskWo
     Put a disk on another storage, while its guest runs if it does. It becomes a volume that stands on no other.
 
     :raises InvalidParameter: it lies there already.
+    :raises ObjectNotFound: the storage is not offered to the caller.
     :raises InUse: others stand on it, or it on more than an image: disks made from it, or snapshots.
     :raises StorageUnreached: no node, or not that of its VM, has the storage attached.
     :raises StorageFull: it does not fit there.
@@ -292,11 +293,11 @@ def move(caller: ClusterCall, disk_id: int, storage_id: int, who: Who) -> DiskWo
     disk, vm = subject.disk, subject.vm
     if storage_id == disk.storage_id:
         raise InvalidParameter("storage_id", "the disk lies there already")
+    room = _target(caller, subject, storage_id, who)
     if is_stood_on(session, disk.volume_id):
         raise InUse("disk", disk_id, "what is made from it")
     if not stands_on_images(session, disk.volume_id):
         raise InUse("disk", disk_id, "its snapshots")
-    room = _target(caller, subject, storage_id, who)
     _refuse_read_only(subject)
     if vm is not None and vm.node_id is not None and not has_attached(session, vm.node_id, storage_id):
         raise StorageUnreached(storage_id)

@@ -49,10 +49,13 @@ TABLES = {
     "object_id": "vm",
     "image_id": "image",
     "iso_list": "image",
+    "iso_image_id": "image",
     "disk_list": "image",
     "template_id": "template",
     "node_id": "node",
+    "node_ids": "node",
     "storage_id": "storage",
+    "storage_ids": "storage",
     "pool_id": "address_pool",
     "user_id": "account",
 }
@@ -159,6 +162,15 @@ def test_strangers(world: World, case: Case) -> None:
     assert world.objects.digest() == before
 
 
+@pytest.fixture
+def offered(world: World) -> Iterator[None]:
+    """The storage may be chosen by users; otherwise it is nothing that they see."""
+    world.cloud.sql("UPDATE storage SET offered = true")
+    yield
+    world.cloud.sql("UPDATE storage SET offered = false")
+
+
+@pytest.mark.usefixtures("offered")
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_owner(world: World, case: Case) -> None:
     """The owner and the cluster's administrators come through to what the cluster says, by id and by uuid."""

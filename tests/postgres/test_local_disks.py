@@ -19,6 +19,7 @@ from cm.rpc.errors import (
     NoCapacity,
     NodeUnreachable,
     NotSupported,
+    ObjectNotFound,
 )
 from cm.rpc.vocabulary import DiskBus, DiskFormat, StorageKind
 from cm.rules.names import root_volume
@@ -222,6 +223,9 @@ def test_prefetch_and_evict(cloud: Cluster) -> None:
     assert cloud.volumes(second) == [] and cloud.leaks() == []
     with pytest.raises(InUse):
         cloud.admin("system_image.evict", image_id=cloud.image_id, node_ids=[first])
+    for work in ("prefetch", "evict"):
+        with pytest.raises(ObjectNotFound):
+            cloud.admin(f"system_image.{work}", image_id=cloud.image_id, node_ids=[second, 10**9])
     cloud.destroy(vm)
     cloud.admin("storage.lock", storage_id=cloud.own[second])
     with pytest.raises(NoOwnStorage):

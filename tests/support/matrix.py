@@ -247,7 +247,7 @@ class Objects:
     # Tables that no refused call may touch, and what passes over nodes write there by and by.
     KEPT = (
         *("vm", "image", "account", "template", "storage", "node", "address_pool", "operation", "attachment"),
-        *("acl", "message", "drift", "trusted_key", "volume", "disk", "snapshot"),
+        *("acl", "message", "drift", "trusted_key", "volume", "disk", "snapshot", "free_volume", "cached_image"),
     )
     SEEN = (
         *("seen_at", "passed_at", "info", "state_reason", "checked_at", "used_bytes", "free_bytes"),
@@ -275,7 +275,10 @@ class Objects:
             "operation_id": cloud.sql("SELECT min(id) FROM operation WHERE vm_id = :v", v=vm_id),
             "parent_id": self._evacuation(vm_id),
             "node_id": cloud.node_ids[0],
+            "node_ids": cloud.node_ids[0],
             "storage_id": cloud.storage_id,
+            "storage_ids": cloud.storage_id,
+            "volume_id": self._free_volume(),
             "pool_id": cloud.sql("SELECT min(id) FROM address_pool"),
             "user_id": owner_id,
             "public_ip_id": NOBODYS,
@@ -297,6 +300,7 @@ class Objects:
             " VALUES (now(), now(), 1, 'owner', :a, '192.0.2.9', 'password', 'ok')",
             a=owner_id,
         )
+        self._cached(image)
         insert_snapshot(cloud, cloud.sql("SELECT disk_id FROM attachment WHERE vm_id = :v AND number = 0", v=vm_id))
         self.deleted = {"vm_id": gone_id, "vm_ids": gone_id, "image_id": self._image("deleted", "system", deleted=True)}
 
@@ -326,6 +330,31 @@ class Objects:
             p=parent,
         )
         return parent
+
+    def _free_volume(self) -> int:
+        free: int = self.cloud.sql(
+            "WITH u AS (INSERT INTO volume (storage_id, name, format, size_bytes, made)"
+            " VALUES (:s, 'free.qcow2', 'qcow2', 1048576, true) RETURNING id)"
+            " INSERT INTO free_volume (volume_id) SELECT id FROM u RETURNING volume_id",
+            s=self.cloud.storage_id,
+        )
+        return free
+
+    def _cached(self, image_id: int) -> None:
+        """A node has a storage of its own, and there a copy of an image."""
+        cloud, node_id = self.cloud, self.cloud.node_ids[0]
+        own = {"name": "own", "kind": "dir", "path": "/srv/own", "capacity_bytes": 2**40, "node_id": node_id}
+        storage_id = cloud.call("admin.storage.add", own, account="admin")["storage_id"]
+        cloud.call("admin.storage.attach", {"storage_id": storage_id, "node_id": node_id}, account="admin")
+        attached = "SELECT count(*) FROM storage_attachment WHERE storage_id = :s AND state = 'attached'"
+        cloud.until(lambda: cloud.sql(attached, s=storage_id) == 1, "the node's own storage is attached")
+        cloud.sql(
+            "WITH u AS (INSERT INTO volume (storage_id, name, format, size_bytes, made)"
+            " VALUES (:s, 'copy.qcow2', 'qcow2', 1048576, true) RETURNING id)"
+            " INSERT INTO cached_image (image_id, volume_id, state) SELECT :i, id, 'ok' FROM u RETURNING id",
+            s=storage_id,
+            i=image_id,
+        )
 
     def _image(self, name: str, kind: str, deleted: bool = False) -> int:
         return self.cloud.image(
