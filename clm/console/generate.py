@@ -28,7 +28,7 @@ _OTHER_NAMES: Final = {"iso_list": "iso", "iso_image_id": "iso", "disk_list": "d
 POSITIONAL: Final[Mapping[str, tuple[str, ...]]] = {
     "admin.network.add": ("network", "gateway"),
     "admin.template.add": ("cpu", "memory_mib"),
-    "admin.storage.add": ("address", "source"),
+    "admin.storage.add": ("path", "address", "source"),
     "admin.user.add": ("name",),
     "cloud.user.add": ("email",),
     "user.vm.edit": ("name",),

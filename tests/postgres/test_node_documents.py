@@ -108,7 +108,7 @@ def test_of_one_node(bench: Bench, node_ids: list[int]) -> None:
     assert bench.operation(answer["operation_id"])["state"] == "done"
     assert set(polls.woken) == {node_ids[0]} and polls.woken[node_ids[0]] == 1
     assert set(polls.reads) >= {"own_facts"} and polls.reads["own_facts"] <= 2 and not polls.reads["shared_facts"]
-    assert polls.section(node_ids[0], "consoles")["directories"] == ["/srv/s"]
+    assert polls.section(node_ids[0], "consoles")["directories"] == ["/var/log/libvirt/wawel", "/srv/s"]
 
 
 def test_of_all_nodes(bench: Bench, node_ids: list[int]) -> None:
