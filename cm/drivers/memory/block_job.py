@@ -132,6 +132,8 @@ class MemoryBlockJobs:
         if top is None or into is None:
             return
         chain = [top, *filter(None, map(storages.behind, storages.chain(job.top or disk.path)))]
+        if into.missing or any(volume.missing for volume in chain):
+            return  # a file went meanwhile: it has failed
         if job.kind in (BlockJobKind.COMMIT, BlockJobKind.ACTIVE_COMMIT):
             chain = chain[: chain.index(into)]
             into.content += b"".join(volume.content for volume in reversed(chain))

@@ -10,6 +10,7 @@ import pytest
 from cm.drivers.memory.node import MemoryNode
 from cm.drivers.memory.volume import forget_exports
 from cm.drivers.open import open_node
+from cm.interfaces.block_job import BlockJobState
 from cm.interfaces.hypervisor import DiskSpec, NicSpec, VncSpec
 from cm.interfaces.source import FileSource
 from cm.interfaces.volume import StorageSpec
@@ -292,3 +293,20 @@ def test_carried_has_what_was_read() -> None:
     again: list[bytes] = []
     node.streams.download("pool", "carried.qcow2", 0, length, again.append)
     assert b"".join(again) == b"".join(pieces)
+
+
+def test_job_whose_file_went() -> None:
+    """A merge of files one of which was deleted meanwhile ends without effect, as in QEMU, and raises nothing."""
+    node = MemoryNode("a")
+    node.pools.attach(StorageSpec("pool", StorageKind.DIR, "/srv/pool"))
+    node.volumes.create_empty("pool", "base.qcow2", DiskFormat.QCOW2, 2**20)
+    for name, base in (("middle.qcow2", "base.qcow2"), ("top.qcow2", "middle.qcow2")):
+        node.volumes.create_overlay("pool", name, base, DiskFormat.QCOW2, 2**20)
+    domain = domain_spec(disks=(DiskSpec(node.volumes.source("pool", "top.qcow2"), DiskFormat.QCOW2, "vda"),))
+    node.hypervisor.define(domain)
+    node.hypervisor.start(domain.uuid)
+    base, middle = (node.volumes.source("pool", name) for name in ("base.qcow2", "middle.qcow2"))
+    node.block_jobs.commit(domain.uuid, "vda", base, middle)
+    node.volumes.delete("pool", "base.qcow2")
+    seen = [node.block_jobs.look(domain.uuid, "vda") for _ in range(3)][-1]
+    assert (seen.state, "/srv/pool/middle.qcow2" in seen.bases) == (BlockJobState.NONE, True)
