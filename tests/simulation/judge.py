@@ -179,6 +179,9 @@ def _subjects(
         told = {}
         if isinstance(ask.answer, list):
             told = {each["vm_id"]: each["status"] for each in ask.answer if "status" in each}
+        others = _others_disks(model, ask) if method == "user.vm.create_snapshot" else []
+        if others and ask.error == "access_needed":
+            return [(others[0], "owner", "")]
         return [(model.vms.get(i), VM_VIEWS[method], told.get(i, "").replace("ok", "")) for i in ids]
     if method in IMAGE_VIEWS:
         image = model.images.get(params["image_id"])
@@ -202,6 +205,15 @@ def _subjects(
         changing = method.endswith(("retry", "abandon"))
         return [(thing, WORK.get(op.kind, "operator") if changing else "user", "")]
     return []
+
+
+def _others_disks(model: Model, ask: Ask) -> list[Thing]:
+    """Disks of somebody else that one's own VM was made with: snapshots of them are not one's to take."""
+    vm = model.vms.get(ask.params["vm_id"])
+    if vm is None or vm.owner != ask.login:
+        return []
+    disks = [model.images[image_id] for image_id in vm.facts.get("disks", ()) if image_id in model.images]
+    return [image for image in disks if image.owner != ask.login]
 
 
 def _excuse(

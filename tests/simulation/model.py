@@ -137,7 +137,7 @@ class Model:
                     "name": params["name"] if count == 1 else f"{params['name']}_{number}",
                     "description": params["description"], "image_id": params["image_id"],
                     "template_id": params["template_id"], "vnc_enabled": params.get("vnc", False),
-                    "on_poweroff": params.get("on_poweroff", "stop"),
+                    "on_poweroff": params.get("on_poweroff", "stop"), "disks": tuple(params.get("disk_list") or ()),
                 }  # fmt: skip
         elif noun == "vm" and verb in ("edit", "attach_vnc", "detach_vnc"):
             changed = self.vms[params["vm_id"]].facts

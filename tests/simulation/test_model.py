@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from simulation import judge
 from simulation.model import Accepted, Model
+from simulation.workload import Ask
 
 VM = {"name": "vm", "description": "", "image_id": 1, "template_id": 1}
 
@@ -125,3 +127,19 @@ def test_image_that_was_turned() -> None:
     assert [sorted(image.kinds(*each)) for each in asked] == [
         ["system"], ["storage"], ["system"], ["storage"], ["storage", "system"],
     ]  # fmt: skip
+
+
+def test_snapshot_of_others_disks() -> None:
+    """Owners of a VM are told to need more of a disk in it that is somebody else's, and of nothing else."""
+    model = heard(
+        (1.0, "admin", "admin.system_image.import_file", {"name": "i"}, (9,)),
+        (2.0, "ann", "user.vm.create", {**VM, "disk_list": [9]}, (7,)),
+        (3.0, "ann", "user.vm.create", VM, (8,)),
+    )
+    wrong = {}
+    for vm_id in (7, 8):
+        ask = Ask(1, "ann", "user.vm.create_snapshot", {"vm_id": vm_id, "name": "whole"}, "r1", 4.0)
+        ask.error, ask.absent = "access_needed", ""
+        ((thing, needs, _),) = judge._subjects(model, ask, {}, {}, 4.0, 5.0)
+        wrong[vm_id] = judge._judged(model, ask, "call 1", thing, needs, ask.error, 4.0, 5.0)
+    assert wrong[7] == [] and len(wrong[8]) == 1

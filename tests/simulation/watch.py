@@ -106,7 +106,8 @@ class Watch:
             " ARRAY['vm-' || v.uuid || '-root.qcow2'] AS volumes"
             " FROM operation o JOIN vm v ON v.id = o.vm_id WHERE o.state = 'done'"
             " AND o.finished_at > to_timestamp(:since) AND NOT EXISTS"
-            " (SELECT 1 FROM operation p WHERE p.vm_id = v.id AND p.id > o.id) ORDER BY o.id",
+            " (SELECT 1 FROM operation p WHERE p.vm_id = v.id AND p.id <> o.id AND (p.id > o.id"  # or retried since
+            " OR p.finished_at IS NULL OR p.finished_at > o.finished_at)) ORDER BY o.id",
             since=since,
         )
         begun = []
