@@ -11,6 +11,7 @@ guest that ends meanwhile ends its copying, and the rest goes cold.
 from __future__ import annotations
 
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -19,7 +20,7 @@ from sqlalchemy.orm import Session
 from cm.interfaces.block_job import BlockJobSeen, BlockJobState
 from cm.interfaces.calls import NodeCalls
 from cm.interfaces.source import DiskSource
-from cm.operations.base import Kind, Wait, Work, register, storage_reached
+from cm.operations.base import Kind, Wait, Work, register, storage_reached, vm_of
 from cm.operations.disk_grow import changed
 from cm.rpc.errors import (
     CloudError,
@@ -29,7 +30,10 @@ from cm.rpc.errors import (
     NotAbandonable,
     ObjectNotFound,
     StorageFull,
+    WrongVMState,
 )
+from cm.rpc.vocabulary import CauseKind
+from cm.rules.cause import Cause
 from cm.rules.names import domain_name, moved_volume, pool_name
 from cm.rules.operation import ObjectKind, OperationKind
 from cm.rules.storage import capabilities
@@ -110,6 +114,8 @@ def _ended_early() -> CloudError:
 
 async def copy(work: Work) -> None:
     """Have the target hold what the disk does: for the moment that it changes over live, for good cold."""
+    if work.arguments.get(CHANGING):
+        return  # retried: the target may be the newer one
     moving: Moving = await work.db(_moving, work.op)
     node = work.node(moving.node_id)
     seen = await _look(work, moving)
@@ -192,6 +198,9 @@ async def _change_over_live(work: Work, moving: Moving) -> None:
         return
     if seen.state is BlockJobState.NONE:
         _undecided(work)
+        if not work.arguments.get(BEGUN):  # retried
+            work.step = "copy"
+            raise Wait(0.0, "", way="")
         raise _ended_early()
     _check_job(moving, seen, source, device)
     if seen.state is BlockJobState.READY:
@@ -235,9 +244,14 @@ async def _ended_meanwhile(work: Work, node: NodeCalls, moving: Moving, source: 
 def _moved(session: Session, op: OperationRow) -> None:
     disk = get_disk(session, op.get(ObjectKind.DISK), lock=True)
     left = switch_volume(session, disk.id, op.get(ObjectKind.VOLUME))
-    open_volume_delete(session, left, op)
+    _delete(session, left, op)
     changed(session, disk)
     rest_if_ended(session, op)
+
+
+def _delete(session: Session, volume_id: int, op: OperationRow) -> None:
+    cause = Cause(CauseKind.OPERATION, str(op.id))
+    open_volume_delete(session, volume_id, cause, vm_id=op.vm_id, device=op.arguments.get("device", ""))
 
 
 @register
@@ -267,10 +281,14 @@ class DiskMove(Kind):
         rest_if_ended(session, op)
 
     def _give_back(self, session: Session, op: OperationRow) -> None:
-        open_volume_delete(session, op.get(ObjectKind.VOLUME), op)
+        _delete(session, op.get(ObjectKind.VOLUME), op)
         disk = find_disk(session, op.get(ObjectKind.DISK))
         if disk is not None:
             changed(session, disk)
+
+    def forgotten(self, op: OperationRow) -> Sequence[str]:
+        """Of one that failed while its guest was changing over what its node is asked about stays."""
+        return (BEGUN,) if op.arguments.get(CHANGING) else self.notes
 
     def reopened(self, session: Session, op: OperationRow) -> Objects:
         """
@@ -279,11 +297,17 @@ class DiskMove(Kind):
 
         :raises ObjectNotFound: the disk is gone.
         :raises StorageFull: it does not fit any more.
+        :raises WrongVMState: its guest may have written to either volume, and no node has the guest to be asked.
         """
         disk = find_disk(session, op.get(ObjectKind.DISK), lock=True)
         source = None if disk is None else find_volume(session, disk.volume_id)
         if disk is None or source is None:
             raise ObjectNotFound("disk", op.get(ObjectKind.DISK))
+        if op.arguments.get(CHANGING):
+            vm = get_vm(session, vm_of(op))
+            if vm.node_id is None:
+                raise WrongVMState(vm.id, vm.state, "running, as its node tells which volume it writes to")
+            return {}
         can = capabilities(get_storage(session, op.get(ObjectKind.STORAGE))["kind"])
         size_bytes = can.whole(max(source.size_bytes, source.claimed_bytes))
         room = Room(op.get(ObjectKind.STORAGE), can.best(source.format), size_bytes)

@@ -16,7 +16,8 @@ from cm.interfaces.calls import COPY_S, DEADLINE_S, POOL_S, Pace, job
 from cm.interfaces.node import INode
 from cm.operations.base import Kind, Wait, Work, others_stopped, register, storage_reached, vm_of
 from cm.rpc.errors import CloudError, DomainNotRunning, GuestIgnored, NotAbandonable, ObjectNotFound
-from cm.rpc.vocabulary import FreedPolicy, ImageState, Seen
+from cm.rpc.vocabulary import CauseKind, FreedPolicy, ImageState, Seen
+from cm.rules.cause import Cause
 from cm.rules.names import pool_name
 from cm.rules.operation import ObjectKind, OperationKind
 from cm.rules.vm import GONE
@@ -242,7 +243,7 @@ def wipe_volumes(node: INode, volumes: tuple[EndingVolume, ...]) -> list[EndingV
 
 async def close(work: Work) -> None:
     """``update_resources``: address, port, capacity and quota go back, and the VM is closed."""
-    await work.complete(update_resources, vm_of(work.op))
+    await work.complete(update_resources, vm_of(work.op), Cause(CauseKind.OPERATION, str(work.op.id)))
 
 
 async def keep(work: Work) -> None:

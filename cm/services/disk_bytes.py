@@ -26,7 +26,7 @@ from cm.rpc.errors import (
     WrongImageState,
     WrongVMState,
 )
-from cm.rpc.vocabulary import CauseKind, DiskKind, DiskState, ImageKind, ImageState, VMState
+from cm.rpc.vocabulary import DiskKind, DiskState, ImageKind, ImageState, VMState
 from cm.rules.access import Action
 from cm.rules.cause import Cause
 from cm.rules.names import image_volume, moved_volume
@@ -59,7 +59,7 @@ from cm.store.disk_bytes import (
     stands_on_images,
 )
 from cm.store.image import show_image, users_of
-from cm.store.operation import OperationRow, open_operation
+from cm.store.operation import open_operation
 from cm.store.operation_object import Objects, find_holder
 from cm.store.snapshot import snapshot_of_image
 from cm.store.storage import get_storage
@@ -317,11 +317,13 @@ def move(caller: ClusterCall, disk_id: int, storage_id: int, who: Who) -> DiskWo
     return {"disk_id": disk_id, "operation_id": operation_id}
 
 
-def open_volume_delete(session: Session, volume_id: int, op: OperationRow) -> None:
+def open_volume_delete(
+    session: Session, volume_id: int, cause: Cause, *, vm_id: int | None = None, device: str = ""
+) -> None:
     """
     Have a volume deleted that is nobody's any more, and its room given back when it is gone.
 
-    :param op: what it was of; its VM may still have it open.
+    :param vm_id: may still have it open, as its ``device``.
     """
     lies = find_volume(session, volume_id)
     if lies is None:
@@ -332,8 +334,8 @@ def open_volume_delete(session: Session, volume_id: int, op: OperationRow) -> No
         OperationKind.VOLUME_DELETE,
         account_id=None,
         objects={ObjectKind.VOLUME: [volume_id], ObjectKind.STORAGE: [lies.storage_id]},
-        arguments={"vm_id": op.vm_id, "device": op.arguments.get("device", "")},
-        cause=Cause(CauseKind.OPERATION, str(op.id)),
+        arguments={"vm_id": vm_id, "device": device},
+        cause=cause,
     )
 
 

@@ -5,7 +5,7 @@ What a kind of operation means to the use cases that end one from outside, or op
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 from sqlalchemy.orm import Session
@@ -18,7 +18,7 @@ from cm.store.operation_object import Objects
 class Ends:
     """
     :cvar steps: by name, in their order.
-    :cvar notes: what they keep in its arguments for themselves; a retry begins without them.
+    :cvar notes: what they keep in its arguments for themselves; a retry begins without them (``forgotten``).
     """
 
     kind: ClassVar[OperationKind]
@@ -50,6 +50,10 @@ class Ends:
 
         :raises NotAbandonable: it cannot be given up.
         """
+
+    def forgotten(self, op: OperationRow) -> Sequence[str]:
+        """Those of its notes that a retry of a failed operation begins without."""
+        return self.notes
 
     def reopened(self, session: Session, op: OperationRow) -> Objects:
         """

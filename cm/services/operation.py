@@ -156,7 +156,7 @@ def retry(caller: ClusterCall, operation_id: int, owner_only: bool = True) -> Op
         _refuse_second(session, op)
     objects = {**op.about, **ENDS[op.kind].reopened(session, op)}
     seconds = spec.until(caller.policy.import_timeout_s)
-    reopen(session, op, objects, seconds=seconds, notes=list(ENDS[op.kind].notes))
+    reopen(session, op, objects, seconds=seconds, notes=list(ENDS[op.kind].forgotten(op)))
     if op.vm_id is not None:
         render_vm(session, op.vm_id)
     notify(session, TOPIC)

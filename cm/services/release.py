@@ -12,9 +12,11 @@ from sqlalchemy.orm import Session
 from cm.results.vm import ErasedVM
 from cm.rpc.errors import NotAbandonable, WrongVMState
 from cm.rpc.vocabulary import Seen, Wanted
+from cm.rules.cause import Cause
 from cm.rules.vm import GONE
 from cm.runtime.database import at_last, notify
 from cm.services.context import ClusterCall
+from cm.services.disk_bytes import open_volume_delete
 from cm.services.kind import ENDS
 from cm.services.saving import give_back_image
 from cm.store.booking import close_rows, give_back
@@ -25,9 +27,10 @@ from cm.store.vm import find_vm, get_vm, render_vm
 from cm.store.vm_state import intend, rest_vm
 
 
-def update_resources(session: Session, vm_id: int) -> bool:
+def update_resources(session: Session, vm_id: int, cause: Cause) -> bool:
     """
-    Give back all that a VM holds and close it. Its domain is gone and its volumes are deleted.
+    Give back all that a VM holds and close it. Its domain is gone and its volumes are deleted; what its disks may have
+    moved to, as only their guest knew, is going to be.
 
     :return: False where it was closed already: nothing changed.
     """
@@ -36,6 +39,8 @@ def update_resources(session: Session, vm_id: int) -> bool:
         return False
     held = close_rows(session, row)
     render_vm(session, vm_id, "exit")
+    for volume_id in held.targets:
+        open_volume_delete(session, volume_id, cause)
     at_last(session, give_back, held)
     return True
 
@@ -68,7 +73,7 @@ def erase(caller: ClusterCall, vm_id: int) -> ErasedVM:
     intend(caller.session, vm_id, Wanted.DESTROYED)
     if row.save_image_id is not None:
         give_back_image(caller.session, row.save_image_id, "erased")
-    update_resources(caller.session, vm_id)
+    update_resources(caller.session, vm_id, caller.cause)
     if row.node_id is not None:
         notify(caller.session, "look", row.node_id)
     caller.note("erase", vm_id=vm_id, node_id=row.node_id, domain="left to the next pass")

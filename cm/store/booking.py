@@ -36,6 +36,7 @@ class Booking:
     What VMs of one account hold. ``storages``: bytes by storage; ``nodes``: by node.
 
     :ivar own: those of the storages that are nodes' own: where one is full, another node may do.
+    :ivar targets: volumes that their disks were to move to, by moves that failed while guests changed over.
     """
 
     account_id: int
@@ -46,6 +47,7 @@ class Booking:
     storages: Mapping[int, int] = field(default_factory=dict)
     nodes: Mapping[int, Share] = field(default_factory=dict)
     own: frozenset[int] = frozenset()
+    targets: tuple[int, ...] = ()
 
     @property
     def quota(self) -> dict[str, int]:
@@ -171,6 +173,9 @@ WITH attached AS (
     DELETE FROM volume WHERE id = ANY(ARRAY(SELECT volume_id FROM disks UNION ALL SELECT volume_id FROM snapshots
                                             UNION ALL SELECT spare_id FROM snapshots))
     RETURNING storage_id, claimed_bytes
+), targets AS (
+    UPDATE volume SET backing_id = NULL WHERE backing_id = ANY(ARRAY(SELECT volume_id FROM disks)) AND mode = 'copy'
+    RETURNING id
 ), leases AS (
     UPDATE network_lease SET nic_id = NULL WHERE nic_id = ANY(ARRAY(SELECT id FROM nic WHERE vm_id = :id))
 ), nics AS (
@@ -186,7 +191,8 @@ WITH attached AS (
                   node_claimed = false, moves_to = NULL
      WHERE id = :id
 )
-SELECT storage_id, claimed_bytes FROM volumes
+SELECT storage_id, claimed_bytes, NULL AS target_id FROM volumes UNION ALL
+SELECT NULL, NULL, id FROM targets WHERE NOT EXISTS (SELECT 1 FROM image i WHERE i.volume_id = targets.id)
 """,
 )
 
@@ -199,7 +205,11 @@ def close_rows(session: Session, row: VMRow) -> Booking:
     """
     storages: dict[int, int] = {}
     storage_mib = 0
+    targets = []
     for volume in _CLOSE(session, id=row.id):
+        if volume.target_id is not None:
+            targets.append(volume.target_id)
+            continue
         storages[volume.storage_id] = storages.get(volume.storage_id, 0) + volume.claimed_bytes
         storage_mib += mib(volume.claimed_bytes)
     nodes: dict[int, Share] = {}
@@ -207,4 +217,5 @@ def close_rows(session: Session, row: VMRow) -> Booking:
         if node_id is not None:
             was = nodes.get(node_id, Share(0, 0, 0))
             nodes[node_id] = Share(was.cpu + row.cpu, was.memory_mib + row.memory_mib, was.vms + 1)
-    return Booking(row.account_id, row.cpu, row.memory_mib, storage_mib, 1, storages, nodes)
+    held = (row.account_id, row.cpu, row.memory_mib, storage_mib, 1, storages, nodes)
+    return Booking(*held, targets=tuple(targets))

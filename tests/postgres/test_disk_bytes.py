@@ -98,6 +98,10 @@ class Disks(MemoryCloud):
         self.settled()
         return op
 
+    def discarded(self, uuid_: str) -> None:
+        """Until a pass has found that nobody has the domain any more: it holds its port until then."""
+        self.until(lambda: uuid_ not in self.only.world.domains, "its domain is gone")
+
     def settled(self) -> None:
         open_ones = "SELECT count(*) FROM operation WHERE state IN ('queued', 'waiting', 'running')"
         self.until(lambda: not self.sql(open_ones), "nothing is under way")
@@ -380,6 +384,7 @@ def test_move_erased(cloud: Disks) -> None:
     cloud.settled()
     assert cloud.claimed() == (before[0] - 64 * MIB, before[1], before[2] - 64)
     assert cloud.files(cloud.other_storage) == files
+    cloud.discarded(uuid_)
 
 
 def test_move_changing_over(cloud: Disks) -> None:
@@ -401,6 +406,68 @@ def test_move_changing_over(cloud: Disks) -> None:
     cloud.done(answer)
     assert cloud.disk(disk_id)["storage_id"] == cloud.other_storage
     cloud.wait(vm_id, "running")  # as the next pass over its node says
+
+
+def changing(cloud: Disks, *, after: bool) -> tuple[int, int, int, int]:
+    """A VM whose disk's move failed while its guest changed over. :return: VM, disk, operation, target."""
+    vm_id, disk_id = cloud.running()
+    cloud.only.fail_next("finish", HypervisorError("the answer is no help", 1), after=after)
+    operation_id = cloud.call("user.disk.move", [disk_id, cloud.other_storage])["operation_id"]
+    assert cloud.ended(operation_id)["state"] == "failed"
+    target = cloud.sql("SELECT (objects -> 'volume' ->> 0)::bigint FROM operation WHERE id = :id", id=operation_id)
+    assert cloud.volume_of(disk_id) in cloud.files(cloud.storage_id)
+    return vm_id, disk_id, operation_id, target
+
+
+@pytest.mark.parametrize("after", [False, True])
+def test_move_changing_over_retried(cloud: Disks, after: bool) -> None:
+    """A retry asks the node whether its guest changed over, and goes on with the target that was there."""
+    before = cloud.claimed()
+    vm_id, disk_id, operation_id, target = changing(cloud, after=after)
+    assert len(cloud.leaks()) == 1  # the target, for somebody to look
+    cloud.done(cloud.call("user.operation.retry", [operation_id]))
+    assert cloud.sql("SELECT volume_id FROM disk WHERE id = :id", id=disk_id) == target
+    assert cloud.claimed() == (before[0], before[1] + 64 * MIB, before[2] + 64)
+    told = cloud.only.hypervisor.describe(cloud.vm(vm_id)["uuid"])
+    assert told is not None and told.disks[0].path == f"/srv/other/{cloud.volume_of(disk_id)}"
+
+
+def test_move_changing_over_begun_anew(cloud: Disks) -> None:
+    """Where the guest turns out to write to the old volume, with its copy ended, a retry copies anew, to the same."""
+    vm_id, disk_id, operation_id, target = changing(cloud, after=False)
+    cloud.only.end_jobs(cloud.vm(vm_id)["uuid"])
+    cloud.done(cloud.call("user.operation.retry", [operation_id]))
+    assert cloud.sql("SELECT volume_id FROM disk WHERE id = :id", id=disk_id) == target
+    assert cloud.vm(vm_id)["state"] == "running"
+
+
+def test_move_changing_over_without_guest(cloud: Disks) -> None:
+    """Once the guest has ended, and its definition with it, nobody can tell: a retry is refused, changing nothing."""
+    vm_id, disk_id, operation_id, _ = changing(cloud, after=False)
+    cloud.call("user.vm.stop", [vm_id])
+    cloud.wait(vm_id, "stopped")
+    volumes, claimed = cloud.sql("SELECT count(*) FROM volume"), cloud.claimed()
+    with pytest.raises(WrongVMState):
+        cloud.call("user.operation.retry", [operation_id])
+    assert (cloud.sql("SELECT count(*) FROM volume"), cloud.claimed()) == (volumes, claimed)
+    cloud.call("user.vm.start", [vm_id])
+    cloud.wait(vm_id, "running")
+    cloud.done(cloud.call("user.operation.retry", [operation_id]))
+    assert cloud.disk(disk_id)["storage_id"] == cloud.other_storage
+
+
+@pytest.mark.parametrize("view", ["user.vm.destroy", "admin.vm.erase"])
+def test_move_changing_over_destroyed(cloud: Disks, view: str) -> None:
+    """A VM whose move failed while its guest changed over ends as any other, and nothing of either volume is left."""
+    before, files = cloud.claimed(), cloud.files(cloud.other_storage)
+    vm_id, *_ = changing(cloud, after=False)
+    uuid_ = cloud.vm(vm_id)["uuid"]
+    admin = view.startswith("admin")
+    cloud.call(view, [vm_id] if admin else [[vm_id]], account="admin" if admin else "user")
+    cloud.wait(vm_id, "destroyed")
+    cloud.settled()
+    assert (cloud.claimed(), cloud.files(cloud.other_storage)) == (before, files)
+    cloud.discarded(uuid_)
 
 
 def test_move_fails(cloud: Disks) -> None:
