@@ -470,6 +470,7 @@ def test_create_without_room(house: House) -> None:
 def test_create_given_up(house: House) -> None:
     """A destroy of a VM whose disk is still to be made gives back what was reserved for it."""
     house.free(house.root, GIB, writer=house.cloud.other_id)
+    house.node.calls.clear()  # of tests before
     release = house.node.hang(methods=("wipe",))
     vm = house.cloud.create(image_id=house.image_id, new_disks=[1024, 2048])
     house.cloud.until(lambda: "wipe" in house.node.calls, "a worker is at it")
