@@ -15,7 +15,7 @@ from typing import Any
 from sqlalchemy import create_engine, text
 from sqlalchemy.orm import Session
 
-from cm.store.claim import leaks
+from cm.store.leak import leaks
 from cm.store.vm import render_vm
 from lab import lives
 from lab.cloud import DATABASE, Cloud

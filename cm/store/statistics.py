@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from cm.results.statistics import AccountStatistics, StorageStatistics, VolumeCount
 from cm.rpc.errors import ObjectNotFound
 from cm.rpc.vocabulary import VolumeUse
-from cm.store.claim import OF_SNAPSHOTS
+from cm.store.leak import OF_SNAPSHOTS
 
 _USE: Final = """CASE WHEN k.trashed_at IS NOT NULL THEN 'trash' WHEN i.kind = 'system' THEN 'system_image'
             WHEN i.kind = 'iso' THEN 'iso_image' WHEN i.id IS NOT NULL THEN 'data_disk'

@@ -22,7 +22,7 @@ from cm.rpc.vocabulary import Role
 from cm.runtime.database import Database
 from cm.runtime.execute import Executor
 from cm.services.context import AsyncClusterCall, ClusterCall
-from cm.store.claim import leaks
+from cm.store.leak import leaks
 from support.cloud import MemoryCloud
 
 # Ordered, and with names in place of ids, which differ by who was first.

@@ -30,7 +30,7 @@ from cm.runtime.threads import InlineThreads, IThreads
 from cm.services.authenticator import DatabaseAuthenticator
 from cm.services.context import AsyncClusterCall, ClusterCall, ClusterPolicy, Services
 from cm.services.fleet import Fleet
-from cm.store.claim import leaks
+from cm.store.leak import leaks
 from cm.store.worker import register_worker
 from support.rows import IMAGE, OWN_DISK, image_values
 

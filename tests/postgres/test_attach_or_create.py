@@ -31,7 +31,7 @@ from cm.rpc.errors import (
 from cm.rpc.vocabulary import DiskFormat, StorageKind
 from cm.services.attach_or_create import Asked, Asker, reserve
 from cm.services.free_volume import sweep
-from cm.store.claim import leaks
+from cm.store.leak import leaks
 from cm.store.reservation import Seat
 from support.cloud import MemoryCloud, run
 

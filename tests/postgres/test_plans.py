@@ -23,7 +23,7 @@ from cm.rpc.errors import CloudError
 from cm.rpc.view import View
 from cm.services import volume as service
 from cm.store import prune, worker
-from cm.store.claim import leaks
+from cm.store.leak import leaks
 from lab.postgres import PrivatePostgres
 from support.cloud import MemoryCloud, run
 from support.filled import CLOSED, fill, vacuum

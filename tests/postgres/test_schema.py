@@ -23,8 +23,8 @@ from cm.operations.base import KINDS
 from cm.rpc.vocabulary import NicModel
 from cm.rules.operation import ObjectKind, OperationKind
 from cm.runtime.migrate import config, pending
-from cm.store.claim import leaks
 from cm.store.domain import domain_plan
+from cm.store.leak import leaks
 from cm.store.operation import get_operation
 from cm.store.operation_object import find_other, held
 from cm.store.prune import prune

@@ -12,9 +12,9 @@ from sqlalchemy.orm import Session
 
 from cm.daemon.migrate import migrate
 from cm.rpc.vocabulary import DiskBus, DiskFormat, VolumeMode
-from cm.store.claim import leaks
 from cm.store.domain import DiskPlan, domain_plan, root_storage, volume_plans
 from cm.store.image import find_image, users_of
+from cm.store.leak import leaks
 from cm.store.saving import find_saved, root_disk
 from cm.store.storage import content
 from cm.store.volume import expected

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from clm.store.sync import wanted_accounts
 from cm.rules.names import console_of
-from cm.store.claim import leaks
+from cm.store.leak import leaks
 from simulation import judge
 from simulation.asking import OPEN
 from simulation.link import ASYNC

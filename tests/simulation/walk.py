@@ -21,7 +21,7 @@ from sqlalchemy.orm import Session
 from twisted.python.failure import Failure as Raised
 
 from cm.operations import staging
-from cm.store.claim import leaks
+from cm.store.leak import leaks
 from simulation.asking import OPEN
 from simulation.database import IServer
 from simulation.kinds import KINDS, Kind, busy

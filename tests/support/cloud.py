@@ -184,6 +184,6 @@ class MemoryCloud:
 
     def leaks(self) -> list[dict[str, str]]:
         """What the books and the nodes' own lists say is left over."""
-        from cm.store.claim import leaks
+        from cm.store.leak import leaks
 
         return self.manager.database.read_now(leaks)

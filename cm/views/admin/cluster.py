@@ -7,8 +7,8 @@ from typing import cast
 from cm.results.cluster import ClusterCheck
 from cm.rpc.view import admin_view
 from cm.services.context import ClusterCall
-from cm.store.claim import leaks
 from cm.store.cluster import count_all
+from cm.store.leak import leaks
 
 
 @admin_view
