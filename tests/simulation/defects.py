@@ -175,8 +175,8 @@ DEFECTS: Final = (
         (
             Edit(
                 VM_END,
-                "        await work.node(node_id).run(delete_volumes, volumes)\n",
-                "        pass\n",
+                "        kept = await work.node(node_id).run(wipe_volumes if wipes else delete_volumes, volumes)\n",
+                "        kept: list[EndingVolume] = []\n",
             ),
         ),
     ),

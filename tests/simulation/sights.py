@@ -106,8 +106,8 @@ SIGHTS: Final = (
         (
             Edit(
                 "cm/operations/vm_end.py",
-                "pool_name(image.storage_id), root.volume\n",
-                "pool_name(image.storage_id), root.base or root.volume\n",
+                "pool, image_volume, source.volume, source.format",
+                "pool, image_volume, source.base or source.volume, source.format",
             ),
         ),
     ),
@@ -124,7 +124,7 @@ SIGHTS: Final = (
     Mutation(
         "iso_left_out",
         "Images that are attached are not in the domain.",
-        (Edit(SPEC, "        for d in disks\n    ]", "        for d in disks if not d.cdrom\n    ]"),),
+        (Edit(SPEC, "[disk_plan(row) for row in disks]", "[disk_plan(row) for row in disks if not row.cdrom]"),),
     ),
     Mutation(
         "half_the_memory",
