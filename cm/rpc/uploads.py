@@ -14,16 +14,14 @@ import base64
 import binascii
 import hashlib
 import uuid
-from collections.abc import Collection, Sequence
-from datetime import datetime
-from typing import Any, Final, Protocol
+from collections.abc import Collection
+from typing import Any, Final
 
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.logger import Logger
 from twisted.web.http import datetimeToString
 
 from cm.rpc.address import network_of
-from cm.rpc.caller import Identity
 from cm.rpc.dispatch import Dispatcher, Peer
 from cm.rpc.errors import (
     ChecksumDiffers,
@@ -44,6 +42,7 @@ from cm.rpc.http.request import WireRequest, one, remote
 from cm.rpc.limits import Share
 from cm.rpc.places import Places
 from cm.rpc.server import refuse
+from cm.rpc.upload_desk import Desk, Found, Receiving, Row
 from cm.runtime.threads import on_behalf
 
 log = Logger()
@@ -74,51 +73,6 @@ _STATUS: Final[dict[type[CloudError], int]] = {
     ChecksumDiffers: 460,  # the protocol's own
     NoStagingRoom: 503,
 }
-
-
-class Row(Protocol):
-    @property
-    def image_id(self) -> int: ...
-    @property
-    def size_bytes(self) -> int: ...
-    @property
-    def received_bytes(self) -> int: ...
-    @property
-    def expires_at(self) -> datetime: ...
-    @property
-    def open(self) -> bool: ...
-
-
-class Found(Protocol):
-    """An upload that is there."""
-
-    @property
-    def row(self) -> Row: ...
-    @property
-    def identity(self) -> Identity: ...
-
-
-class Receiving(Protocol):
-    """One that is written to; ``operations/uploading.py`` tells of its methods."""
-
-    offset: int
-    size_bytes: int
-
-    @property
-    def written(self) -> int: ...
-    def verify(self, algorithm: str) -> None: ...
-    def digested(self) -> bytes: ...
-    async def write(self, pieces: Sequence[bytes]) -> None: ...
-    def settle_on(self) -> None: ...
-    async def settle(self) -> None: ...
-    async def drop(self) -> None: ...
-    async def close(self) -> None: ...
-
-
-class Desk(Protocol):
-    async def find(self, secret: str, remote: str, call_id: str) -> Found: ...
-    async def begin(self, found: Any, offset: int) -> Receiving: ...
-    async def terminate(self, found: Any) -> None: ...
 
 
 class _Writing:
