@@ -27,7 +27,7 @@ from simulation.edits import Edit, Mutation
 from simulation.sights import SIGHTS
 
 ROOT: Final = Path(__file__).resolve().parents[2]
-TREE: Final = ("cm", "clm", "contextualization", "node_hooks", "sql", "tests/simulation", "bin/lab")
+TREE: Final = ("cm", "clm", "contextualization", "node_hooks", "sql", "tests/simulation", "tests/support", "bin/lab")
 LEFT_OUT: Final = shutil.ignore_patterns("__pycache__", "*.pyc", "node_modules", "static")
 SEEDS: Final = 200
 MINUTES: Final = 12.0
