@@ -24,7 +24,7 @@ def full(shared_cloud: Cloud) -> Iterator[int]:
     nodes = [node for node in cloud.nodes if isinstance(node, RealNode)]
     for node in nodes:
         node.host.run(["mount", "-t", "tmpfs", "-o", "size=512m,nr_inodes=1", "tmpfs", str(path)])
-    values = {"name": "full", "kind": "dir", "path": str(path), "capacity_bytes": 2**45}
+    values = {"name": "full", "kind": "dir", "path": str(path), "capacity_bytes": 2**45, "priority": 20}
     storage_id: int = cloud.admin.call("admin.storage.add", values)["storage_id"]
 
     def everywhere(verb: str) -> None:
@@ -53,7 +53,8 @@ def test_full_storage(shared_cloud: Cloud, full: int) -> None:
     ends its volume is kept, and the next VM of somebody else's that asks for the size has it, and finds zeros.
     """
     cloud = shared_cloud
-    keep = {"storage_id": cloud.storage_id, "keep_freed": True}
+    # Whatever other tests have left: this one comes first, the full one before it.
+    keep = {"storage_id": cloud.storage_id, "keep_freed": True, "priority": 10}
     cloud.admin.call("admin.storage.edit", keep)
     made = []
     try:
@@ -83,7 +84,7 @@ def test_full_storage(shared_cloud: Cloud, full: int) -> None:
     finally:
         if made:
             cloud.user.call("user.vm.destroy", {"vm_ids": made})
-        cloud.admin.call("admin.storage.edit", {**keep, "keep_freed": False})
+        cloud.admin.call("admin.storage.edit", {**keep, "keep_freed": False, "priority": 0})
         for free in cloud.admin.call("admin.storage.get_free_volumes", {"storage_id": cloud.storage_id}):
             cloud.admin.call("admin.storage.delete_free_volume", {"volume_id": free["volume_id"]})
         wait_until(lambda: not cloud.admin.call("admin.storage.get_free_volumes"), "they are deleted", 40)
