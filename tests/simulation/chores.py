@@ -24,6 +24,7 @@ PEOPLE: Final = {
     "mark_read": 1, "image_to_group": 2,
 }  # fmt: skip
 ALONE: Final = {"suspend": 2}  # where there is no cloud
+LOOK_AGAIN_S: Final = 5.0
 _KEY: Final = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIA"  # up to the first bits of the key itself
 _ALPHABET: Final = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 
@@ -48,6 +49,17 @@ class Chores:
 
     def _later(self, seconds: float, login: str, method: str, /, **params: Any) -> None:
         self.simulation.later(seconds, lambda: self.ask(login, method, **params))
+
+    def _undo(self, first: Any, login: str, method: str, /, **params: Any) -> None:
+        """Ask for the opposite of what was asked for first, some time later, and not before that was answered."""
+
+        def undo() -> None:
+            if first.ended:
+                self.ask(login, method, **params)
+            else:
+                self.simulation.later(LOOK_AGAIN_S, undo)
+
+        self.simulation.later(self.rng.uniform(5, 90), undo)
 
     def _row(self, statement: str) -> Any:
         """One of its rows by chance; None: it has none."""
@@ -260,8 +272,8 @@ class Chores:
     def _suspend(self) -> None:
         """An account of the cluster's own is blocked for a while."""
         user_id = self.simulation.users[self._user()]
-        self.ask("admin", "admin.user.edit", user_id=user_id, active=False)
-        self._later(self.rng.uniform(5, 90), "admin", "admin.user.edit", user_id=user_id, active=True)
+        blocking = self.ask("admin", "admin.user.edit", user_id=user_id, active=False)
+        self._undo(blocking, "admin", "admin.user.edit", user_id=user_id, active=True)
 
     # ------------------------------------------------------------------ a cloud's
 
@@ -282,8 +294,8 @@ class Chores:
 
     def _block(self) -> None:
         user_id = self._user_id()
-        self.ask("admin", "cloud.user.block", user_id=user_id, block=True)
-        self._later(self.rng.uniform(5, 90), "admin", "cloud.user.block", user_id=user_id, block=False)
+        blocking = self.ask("admin", "cloud.user.block", user_id=user_id, block=True)
+        self._undo(blocking, "admin", "cloud.user.block", user_id=user_id, block=False)
 
     def _quota(self) -> None:
         self.ask(

@@ -71,7 +71,7 @@ class Things(Questions):
         found = eyes.listed(login, "user.object.find", uuids=asked)
         eyes.expect(f"what {login} finds", {each["uuid"] for each in found}, uuids & set(asked))
         eyes.expect("users in the administrator's list", eyes.answer(login, "admin.vm.get_list"), _refusal(self))
-        used = eyes.answer(login, "user.user.check_quota")
+        used = eyes.record(login, "user.user.check_quota")
         mine = self._live(login, shared=False)
         eyes.expect(f"the VMs that are counted for {login}", used["used_vms"], len(mine))
 
