@@ -16,7 +16,8 @@ from twisted.internet.defer import Deferred
 from cm.drivers.memory.parts import MemoryVolumes
 from cm.interfaces.calls import HypervisorCalls
 from cm.rpc.errors import Overloaded
-from cm.rpc.vocabulary import Seen, SeenReason
+from cm.rpc.vocabulary import CauseKind, Seen, SeenReason
+from cm.rules.cause import Cause
 from cm.runtime.threads import size_of
 from cm.services import reconcile
 from cm.services.evidence import record_look, update_vm
@@ -97,7 +98,7 @@ def test_after_the_end(cloud: MemoryCloud) -> None:
     cloud.call("user.vm.destroy", [[vm["vm_id"]]])
     cloud.wait(vm["vm_id"], "destroyed")
     assert tell(cloud, node_id, event(vm, 1)) == "late"
-    assert cloud.manager.database.transact_now(update_resources, vm["vm_id"]) is False
+    assert cloud.manager.database.transact_now(update_resources, vm["vm_id"], Cause(CauseKind.OPERATION, "1")) is False
     assert cloud.leaks() == []
 
 

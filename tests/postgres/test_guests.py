@@ -11,6 +11,8 @@ from cluster_builder import Peer, add_nic, add_pool, add_vm, change, value
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from cm.rpc.vocabulary import CauseKind
+from cm.rules.cause import Cause
 from cm.runtime.database import Database
 from cm.services.guest import find_guest, hello
 from cm.services.release import update_resources
@@ -241,7 +243,7 @@ class TestHello:
         change(database, "UPDATE vm SET launches = 5 WHERE id = :id", id=peer.ids["A"])
         assert not database.transact_now(hello, guest)
         change(database, "UPDATE vm SET launches = 1 WHERE id = :id", id=peer.ids["A"])
-        database.transact_now(update_resources, peer.ids["A"])
+        database.transact_now(update_resources, peer.ids["A"], Cause(CauseKind.OPERATION, "1"))
         assert not database.transact_now(hello, guest)
         assert self.at(peer) is None and self.summary(peer)["state"] == "destroyed"
         assert peer.ask("a", A, "/hello", "POST").status == 404
