@@ -305,7 +305,7 @@ def test_hanging_is_named(federation: Federation, elsewhere: Any) -> None:
         answer = federation.call("user.vm.get_list", {"cluster": "*"})
         first = clock() - began
         assert [each["cluster"] for each in answer["missing"]] == ["beta"] and answer["items"]
-        assert 1.9 < first < 2.3
+        assert first < 2.3  # less where somebody has looked meanwhile
         began = clock()
         with pytest.raises(ClusterUnavailable):
             federation.call("user.vm.get_list", {"cluster": "beta"})

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from cm.drivers.memory.stream import MemoryStreams
 from cm.rpc import downloads as wire
 from cm.rpc.downloads import asked_range, disposition
 from cm.rpc.errors import InUse, NotWhole, ObjectNotFound, TooManyAtOnce, WrongImageState
@@ -199,17 +200,18 @@ def test_begun_to_be_written(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> Non
     """A VM that is started while somebody reads ends the reading: nobody takes two states for one."""
     monkeypatch.setattr(wire, "CHECK_S", 0.05)
     cloud = desk.cloud
-    memory = next(iter(cloud.memory.values()))
-    volume = cloud.sql("SELECT u.name FROM volume u JOIN disk k ON k.volume_id = u.id WHERE k.id = :d", d=desk.disk_id)
-    found = memory.world.storages.share(f"wawel-{cloud.storage_id}").volumes[volume]
-    real, length = found.read, found.length
-
-    def slow(at: int, count: int) -> bytes:
-        cloud.until(lambda: running or not at, "a VM runs")
-        return bytes(real(at, count))
-
+    length = len(CONTENT)
     running: list[int] = []
-    monkeypatch.setattr(found, "read", slow)
+    real = MemoryStreams.download
+
+    def slow(self: MemoryStreams, storage: str, volume: str, at: int, count: int, sink: Any) -> int:
+        def held(data: bytes) -> None:
+            sink(data)
+            cloud.until(lambda: bool(running), "the reading has ended")
+
+        return real(self, storage, volume, at, count, held)
+
+    monkeypatch.setattr(MemoryStreams, "download", slow)
     path = desk.path
     with socket.create_connection(("127.0.0.1", desk.port), timeout=20) as reader:
         reader.sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
