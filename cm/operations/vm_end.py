@@ -6,7 +6,7 @@ held.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -27,12 +27,14 @@ from cm.services.evidence import SKEW, record_look, rest_by_evidence
 from cm.services.release import rest_stopped, update_resources
 from cm.services.saving import give_back_image, reserve_image
 from cm.store.change import record_change
+from cm.store.disk_bytes import has_attached
 from cm.store.domain import EndingVolume, VolumePlan, ending_volumes, node_with_disks, root_storage, volume_plans
 from cm.store.free_volume import set_free
 from cm.store.node import has_hooks
 from cm.store.operation import OperationRow
 from cm.store.operation_object import Objects, others_at_work
 from cm.store.saving import find_saved, keep_saved
+from cm.store.storage import node_reaching
 from cm.store.vm import VMRow, find_vm, get_vm
 from cm.store.vm_state import intend_as_seen, write_error
 from cm.store.waking import awaited
@@ -184,10 +186,9 @@ async def clean_up(work: Work) -> None:
     Forget the definition and delete the volumes, on the node or on any other that has their storage; and the log. Those
     that are kept for others are the VM's no more: from here on they may be somebody's.
     """
-    row, volumes, node_id = await work.db_vm(_clean_up_facts)
+    row, parts = await work.db_vm(_clean_up_facts)
     await _remove_domain(work, row)
-    if volumes:
-        assert node_id is not None
+    for node_id, volumes in parts.items():
         wipes = any(volume.made and volume.policy is not FreedPolicy.NONE for volume in volumes)
         kept = await work.node(node_id).run(wipe_volumes if wipes else delete_volumes, volumes)
         if kept:
@@ -214,9 +215,29 @@ def _node_for(session: Session, row: VMRow) -> int:
     return node_id
 
 
-def _clean_up_facts(session: Session, row: VMRow) -> tuple[VMRow, tuple[EndingVolume, ...], int | None]:
-    volumes = ending_volumes(session, row.id)
-    return row, volumes, _node_for(session, row) if volumes else None
+def _clean_up_facts(session: Session, row: VMRow) -> tuple[VMRow, Mapping[int, tuple[EndingVolume, ...]]]:
+    """
+    The VM, and its volumes by the node that they are deleted through: its own, or one that has their storage.
+
+    :raises Wait: none that answers has the storage of some of them.
+    """
+    through: dict[int, int] = {}  # by storage
+    parts: dict[int, list[EndingVolume]] = {}
+    for volume in ending_volumes(session, row.id):
+        if volume.storage_id not in through:
+            through[volume.storage_id] = _node_of_storage(session, row, volume.storage_id)
+        parts.setdefault(through[volume.storage_id], []).append(volume)
+    return row, {node_id: tuple(volumes) for node_id, volumes in parts.items()}
+
+
+def _node_of_storage(session: Session, row: VMRow, storage_id: int) -> int:
+    """A stopped VM may have been given a disk on a storage that its node has not: its next start is elsewhere."""
+    if row.node_id is not None and has_attached(session, row.node_id, storage_id):
+        return row.node_id
+    node_id = node_reaching(session, storage_id)
+    if node_id is None:
+        raise storage_reached(storage_id)
+    return node_id
 
 
 @job(Pace.SLOW, POOL_S)

@@ -138,6 +138,7 @@ class EndingVolume:
     """
 
     volume_id: int
+    storage_id: int
     pool: str
     volume: str
     format: DiskFormat
@@ -166,6 +167,7 @@ def ending_volumes(session: Session, vm_id: int) -> tuple[EndingVolume, ...]:
     return tuple(
         EndingVolume(
             row.id,
+            row.storage_id,
             pool_name(row.storage_id),
             row.name,
             DiskFormat(row.format),

@@ -79,7 +79,7 @@ class Questions:
         views: list[tuple[str, dict[str, Any]]] = [
             ("vm.get_list", {}), ("vm.get_list", {"closed": True}), ("vm.get_list", account), ("vm.get_list", node),
             ("node.get_list", {}), ("node.get_by_id", node), ("storage.get_list", {}), ("storage.get_by_id", storage),
-            ("storage.get_usage", {}), ("storage.get_content", storage),
+            ("storage.get_usage", {}), ("storage.get_free_volumes", {}), ("storage.get_content", storage),
             ("storage.get_statistics", {}), ("user.get_statistics", account),
             ("network.get_list", {}), ("network.get_by_id", pool),
             ("network.list_leases", {**pool, "used_only": True}), ("template.get_list", {}),
