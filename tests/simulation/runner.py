@@ -130,6 +130,10 @@ def _live(simulation: Simulation, outcome: Outcome, pace_s: float) -> None:
     # Time runs on, until nothing is under way and every node has had a pass since.
     _rest(simulation, workload)
     simulation.look_at_storages()
+    for _ in range(5):  # a guest may have ended just now, and what its policy says is being done
+        if not simulation.sql(f"SELECT 1 FROM operation WHERE state IN {OPEN} LIMIT 1"):
+            break
+        simulation.run_for(2.0)
     outcome.problems += invariants.at_rest(simulation, workload)
     outcome.problems += simulation.effects.at_rest(workload)
     if not outcome.plan and outcome.calm:
