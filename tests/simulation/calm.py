@@ -36,7 +36,7 @@ MAY_BE_TOLD: Final = frozenset(
         "owner_blocked", "not_authenticated", "drift_not_applicable", "cannot_adopt", "storage_locked", "no_capacity",
         "storage_draining", "name_taken", "network_overlaps", "no_free_address", "token_refused", "invalid_parameter",
         "group_wrong_membership", "group_leader_stays", "group_not_leader", "group_limit",
-        "disk_held", "disk_wrong_state", "too_many_snapshots",
+        "disk_held", "disk_wrong_state", "disk_out_of_reach", "too_many_snapshots",
     }
 )  # fmt: skip
 
