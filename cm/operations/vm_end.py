@@ -27,14 +27,13 @@ from cm.services.evidence import SKEW, record_look, rest_by_evidence
 from cm.services.release import rest_stopped, update_resources
 from cm.services.saving import give_back_image, reserve_image
 from cm.store.change import record_change
-from cm.store.disk_bytes import has_attached
 from cm.store.domain import EndingVolume, VolumePlan, ending_volumes, node_with_disks, root_storage, volume_plans
 from cm.store.free_volume import set_free
 from cm.store.node import has_hooks
 from cm.store.operation import OperationRow
 from cm.store.operation_object import Objects, others_at_work
 from cm.store.saving import find_saved, keep_saved
-from cm.store.storage import node_reaching
+from cm.store.storage import is_attached, node_reaching
 from cm.store.vm import VMRow, find_vm, get_vm
 from cm.store.vm_state import intend_as_seen, write_error
 from cm.store.waking import awaited
@@ -183,8 +182,8 @@ async def rest(work: Work) -> None:
 
 async def clean_up(work: Work) -> None:
     """
-    Forget the definition and delete the volumes, on the node or on any other that has their storage; and the log. Those
-    that are kept for others are the VM's no more: from here on they may be somebody's.
+    Forget the definition and delete the volumes, each through the VM's node or one that has its storage; and the log.
+    Those that are kept for others are the VM's no more: from here on they may be somebody's.
     """
     row, parts = await work.db_vm(_clean_up_facts)
     await _remove_domain(work, row)
@@ -232,7 +231,7 @@ def _clean_up_facts(session: Session, row: VMRow) -> tuple[VMRow, Mapping[int, t
 
 def _node_of_storage(session: Session, row: VMRow, storage_id: int) -> int:
     """A stopped VM may have been given a disk on a storage that its node has not: its next start is elsewhere."""
-    if row.node_id is not None and has_attached(session, row.node_id, storage_id):
+    if row.node_id is not None and is_attached(session, storage_id, row.node_id):
         return row.node_id
     node_id = node_reaching(session, storage_id)
     if node_id is None:

@@ -64,7 +64,7 @@ def attach(
     if row.seen not in GONE and row.node_id is not None:
         if bus not in HOT:
             raise InvalidParameter("bus", "a VM that runs takes disks by virtio or scsi alone")
-        if not is_attached(session, disk.storage_id, row.node_id):
+        if not is_attached(session, disk.storage_id, row.node_id, hold=True):
             raise DiskOutOfReach(disk_id, disk.storage_id, vm_id)
     places = places_of(session, vm_id)
     device = free_device(places, "vd" if bus is DiskBus.VIRTIO else "sd")

@@ -49,7 +49,6 @@ from cm.store.disk_bytes import (
     claim_growth,
     find_volume,
     give_up_copy,
-    has_attached,
     image_is_stood_on,
     insert_copy,
     insert_target,
@@ -62,7 +61,7 @@ from cm.store.image import show_image, users_of
 from cm.store.operation import open_operation
 from cm.store.operation_object import Objects, find_holder
 from cm.store.snapshot import snapshot_of_image
-from cm.store.storage import get_storage
+from cm.store.storage import get_storage, is_attached
 from cm.store.vm import VMRow, get_vm, render_vm
 
 AT_REST: Final = frozenset({VMState.RUNNING, VMState.PAUSED, VMState.STOPPED})
@@ -299,7 +298,7 @@ def move(caller: ClusterCall, disk_id: int, storage_id: int, who: Who) -> DiskWo
     if not stands_on_images(session, disk.volume_id):
         raise InUse("disk", disk_id, "its snapshots")
     _refuse_read_only(subject)
-    if vm is not None and vm.node_id is not None and not has_attached(session, vm.node_id, storage_id):
+    if vm is not None and vm.node_id is not None and not is_attached(session, storage_id, vm.node_id):
         raise StorageUnreached(storage_id)
     name = moved_volume(disk.volume, uuid.uuid4(), str(room.format))
     target_id = insert_target(session, subject.volume, room, name)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import text
 from sqlalchemy.orm import Session
@@ -85,8 +86,8 @@ class Place:
 _COLUMNS = "vm_id, number, disk_id, device, bus, boot_order, read_only, cdrom, delete_with_vm, leaving"
 
 
-def _place(row: object) -> Place:
-    values = dict(row._mapping)  # type: ignore[attr-defined]
+def _place(row: Any) -> Place:
+    values = dict(row._mapping)
     return Place(**{**values, "bus": DiskBus(values["bus"])})
 
 

@@ -346,18 +346,6 @@ def node_reaching_both(session: Session, storage_id: int, other_id: int, skip: i
     return int(found[skip % len(found)]) if found else None
 
 
-def has_attached(session: Session, node_id: int, storage_id: int) -> bool:
-    return bool(
-        session.scalar(
-            text(
-                "SELECT EXISTS (SELECT 1 FROM storage_attachment WHERE node_id = :n AND storage_id = :s"
-                " AND state = 'attached')"
-            ),
-            {"n": node_id, "s": storage_id},
-        )
-    )
-
-
 # ------------------------------------------------------------------ kinds of entry
 
 

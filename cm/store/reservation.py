@@ -351,7 +351,7 @@ def renew_reservations(session: Session, operation_id: int) -> int:
         session.execute(
             text("UPDATE reservation SET expires_at = now() + interval '1 hour' WHERE operation_id = :id"),
             {"id": operation_id},
-        ).rowcount  # type: ignore[attr-defined]
+        ).rowcount  # type: ignore[attr-defined]  # of an UPDATE it is a CursorResult
     )
 
 

@@ -391,10 +391,8 @@ def node_reaching(session: Session, storage_id: int, skip: int = 0) -> int | Non
     return int(found[skip % len(found)]) if found else None
 
 
-def is_attached(session: Session, storage_id: int, node_id: int) -> bool:
-    """Whether a node has a storage, and keeps it until the transaction ends."""
-    state = session.scalar(
-        text("SELECT state FROM storage_attachment WHERE storage_id = :s AND node_id = :n FOR SHARE"),
-        {"s": storage_id, "n": node_id},
-    )
+def is_attached(session: Session, storage_id: int, node_id: int, *, hold: bool = False) -> bool:
+    """:param hold: the node keeps it until the transaction ends."""
+    statement = "SELECT state FROM storage_attachment WHERE storage_id = :s AND node_id = :n"
+    state = session.scalar(text(statement + (" FOR SHARE" if hold else "")), {"s": storage_id, "n": node_id})
     return bool(state == "attached")

@@ -55,7 +55,7 @@ def add(
     overcommit: Overcommit | None = None,
     devices: Devices = [],  # noqa: B006  nobody changes it
     nfs_version: Version = "",
-    mount_options: Options = [],  # noqa: B006
+    mount_options: Options = [],  # noqa: B006  likewise
     reserve_bytes: Size = 0,
     priority: Priority = 0,
     offered: bool = False,
