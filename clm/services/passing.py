@@ -23,11 +23,9 @@ from cm.rpc.errors import CloudError, Incident, MalformedRequest, ObjectNotFound
 from cm.rpc.http.body import Body
 from cm.rpc.http.cors import Cors
 from cm.rpc.http.request import WireRequest, one, remote
-from cm.rpc.http.status import status_of
-from cm.rpc.jsonrpc import answer_error
 from cm.rpc.limits import Share
 from cm.rpc.places import Places
-from cm.rpc.server import tell_failure
+from cm.rpc.server import refuse
 from cm.rpc.turns import Turns
 
 log = Logger()
@@ -81,10 +79,10 @@ class Passing:
         except CancelledError:
             raise
         except CloudError as error:
-            _refuse(request, error)
+            refuse(request, error)
         except Exception:
             log.failure("a transfer broke")
-            _refuse(request, Incident("transfer"))
+            refuse(request, Incident("transfer"))
 
     async def _answer(self, request: WireRequest, body: Body) -> None:
         from clm.drivers.passing import Inward, Outward, ask
@@ -153,9 +151,3 @@ def _tell_head(request: WireRequest, answer: Any, is_look: bool) -> None:
     request.setResponseCode(code)
     if isinstance(length, int) and code != 204:  # else a reader would take what breaks off for whole
         told(b"content-length", (b"%d" % length,))
-
-
-def _refuse(request: WireRequest, error: CloudError) -> None:
-    status = status_of(error) if request.code == 200 else request.code
-    tell_failure(request, error)
-    request.send(status, answer_error(error), ((b"content-type", b"application/json"),))

@@ -26,11 +26,9 @@ from cm.rpc.caller import Identity
 from cm.rpc.errors import CloudError, Incident, MalformedRequest, Overloaded
 from cm.rpc.http.cors import Cors
 from cm.rpc.http.request import Leaf, WireRequest, one, remote
-from cm.rpc.http.status import status_of
-from cm.rpc.jsonrpc import answer_error
 from cm.rpc.limits import Share
 from cm.rpc.places import Places
-from cm.rpc.server import tell_failure
+from cm.rpc.server import refuse
 from cm.rpc.turns import Turns
 from cm.runtime.pipe import PIPE_BYTES, Broken, Pipe
 from cm.runtime.threads import on_behalf
@@ -294,11 +292,9 @@ class Downloads(Leaf):
         if request.startedWriting:
             request.channel.transport.abortConnection()
             return
-        status = status_of(error) if request.code == 200 else request.code
         for name in (b"content-length", b"content-disposition", b"etag", b"accept-ranges"):
             request.responseHeaders.removeHeader(name)
-        tell_failure(request, error)
-        request.send(status, answer_error(error), ((b"content-type", b"application/json"),))
+        refuse(request, error)
 
 
 def disposition(filename: str) -> bytes:
