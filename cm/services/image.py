@@ -40,6 +40,7 @@ from cm.services.image_making import digest, make_image, open_import
 from cm.services.network import vms
 from cm.services.storage import chosen_storage
 from cm.store.change import record_change
+from cm.store.disk_bytes import image_is_stood_on
 from cm.store.image import (
     ImageRow,
     get_image,
@@ -303,7 +304,7 @@ def delete(caller: ClusterCall, row: ImageRow) -> ImageWork:
         ``FOR KEY SHARE``; the VM is seen here, or the deletion there.
     Its copies on nodes' own storages go, too, each by an operation of its own.
 
-    :raises InUse: live VMs need it, or it has snapshots.
+    :raises InUse: live VMs need it, something else is made from it, or it has snapshots.
     :raises WrongImageState: it is being made (give that operation up instead), or deleted already.
     """
     session, image_id = caller.session, row.id
@@ -315,6 +316,8 @@ def delete(caller: ClusterCall, row: ImageRow) -> ImageWork:
     snapshot_id = snapshot_of_image(session, image_id)
     if snapshot_id is not None:
         raise InUse("image", image_id, f"its snapshot {snapshot_id}")
+    if image_is_stood_on(session, image_id):
+        raise InUse("image", image_id, "what is made from it")
     set_state(session, image_id, ImageState.DELETED)
     forget_image(session, image_id, caller.cause)
     delete_upload(session, image_id)  # of one that is still coming; its file is swept up

@@ -54,19 +54,23 @@ def stands_on_images(session: Session, volume_id: int) -> bool:
     )
 
 
-def image_is_stood_on(session: Session, image_id: int) -> bool:
-    """The same of an entry's volume."""
-    return bool(
-        session.scalar(
-            text("SELECT EXISTS (SELECT 1 FROM volume u JOIN image i ON u.backing_id = i.volume_id WHERE i.id = :id)"),
-            {"id": image_id},
-        )
-    )
-
-
 def is_stood_on(session: Session, volume_id: int) -> bool:
     """Whether other volumes are made from a volume, or are just being."""
     return bool(session.scalar(text("SELECT EXISTS (SELECT 1 FROM volume WHERE backing_id = :id)"), {"id": volume_id}))
+
+
+def image_is_stood_on(session: Session, image_id: int) -> bool:
+    """The same of an entry's volume, and of nodes' copies of it."""
+    return bool(
+        session.scalar(
+            text(
+                "SELECT EXISTS (SELECT 1 FROM volume u JOIN image i ON u.backing_id = i.volume_id WHERE i.id = :id)"
+                " OR EXISTS (SELECT 1 FROM volume u JOIN cached_image c ON u.backing_id = c.volume_id"
+                " WHERE c.image_id = :id)"
+            ),
+            {"id": image_id},
+        )
+    )
 
 
 @dataclass(frozen=True)

@@ -345,22 +345,29 @@ def _tell_disk(session: Session, image_id: int) -> None:
     _TELL_DISK.post(session, id=image_id)
 
 
+# A disk stands on an image by any of its volumes: with a snapshot of it, by that alone.
 _USERS = text(
     """
-SELECT a.vm_id FROM image i JOIN volume u ON u.backing_id = i.volume_id JOIN disk k ON k.volume_id = u.id
-  JOIN attachment a ON a.disk_id = k.id WHERE i.id = :id
-UNION
-SELECT a.vm_id FROM disk k JOIN attachment a ON a.disk_id = k.id WHERE k.image_id = :id
-UNION
-SELECT a.vm_id FROM cached_image c JOIN volume u ON u.backing_id = c.volume_id JOIN disk k ON k.volume_id = u.id
-  JOIN attachment a ON a.disk_id = k.id WHERE c.image_id = :id
- ORDER BY 1
+WITH made AS (
+    SELECT u.id FROM image i JOIN volume u ON u.backing_id = i.volume_id WHERE i.id = :id
+    UNION ALL
+    SELECT u.id FROM cached_image c JOIN volume u ON u.backing_id = c.volume_id WHERE c.image_id = :id
+), disks AS (
+    SELECT k.id FROM made m JOIN disk k ON k.volume_id = m.id
+    UNION
+    SELECT s.disk_id FROM made m JOIN snapshot s ON s.volume_id = m.id
+    UNION
+    SELECT s.disk_id FROM made m JOIN snapshot s ON s.spare_id = m.id
+    UNION
+    SELECT k.id FROM disk k WHERE k.image_id = :id
+)
+SELECT DISTINCT a.vm_id FROM disks d JOIN attachment a ON a.disk_id = d.id ORDER BY 1
 """
 )
 
 
 def users_of(session: Session, image_id: int) -> Sequence[int]:
-    """Live VMs that need an image's volume: overlays on it, copies not finished, attachments."""
+    """Live VMs that need an image's volume: disks and snapshots that stand on it, copies not finished, attachments."""
     return list(session.scalars(_USERS, {"id": image_id}))
 
 

@@ -124,6 +124,24 @@ def test_one_copy(cloud: Cluster) -> None:
     assert cloud.sql("SELECT sum(claimed_bytes) FROM storage") == 0
 
 
+def test_snapshots_stand_on_copies(cloud: Cluster) -> None:
+    """Neither an image nor a node's copy of it goes while the snapshot of a disk stands on that copy."""
+    (vm,) = cloud.local(cloud.node_ids[0])
+    disk_id = cloud.sql("SELECT disk_id FROM attachment WHERE vm_id = :v AND number = 0", v=vm["vm_id"])
+    made = cloud.call("user.disk.create_snapshot", {"disk_id": disk_id, "name": "before"})
+    assert cloud.over(made["operation_id"])["state"] == "done"
+    with pytest.raises(InUse, match=f"VM {vm['vm_id']}"):
+        cloud.admin("system_image.delete", image_id=cloud.image_id)
+    with pytest.raises(InUse):
+        cloud.admin("system_image.evict", image_id=cloud.image_id, node_ids=[cloud.node_ids[0]])
+    cloud.call("user.vm.stop", {"vm_id": vm["vm_id"]})
+    cloud.wait(vm["vm_id"], "stopped")
+    cloud.call("user.vm.start", {"vm_id": vm["vm_id"]})
+    cloud.wait(vm["vm_id"], "running")
+    cloud.destroy(vm)
+    assert cloud.leaks() == []
+
+
 def test_placement(cloud: Cluster) -> None:
     """A node that has the image is preferred to an emptier one; without room on its own storage a node is no choice."""
     first, second = cloud.node_ids

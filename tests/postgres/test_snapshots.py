@@ -197,6 +197,21 @@ def test_revert(cloud: MemoryCloud, guest: Guest) -> None:
     assert guest.read() == "AX"
 
 
+def test_image_stays(cloud: MemoryCloud, guest: Guest) -> None:
+    """An image is needed by disks that stand on it by their snapshots alone: before and after they are taken back."""
+
+    def stays() -> None:
+        with pytest.raises(InUse, match=f"VM {guest.vm_id}"):
+            cloud.call("admin.system_image.delete", {"image_id": cloud.image_id}, account="admin")
+
+    made = snapshot(guest)
+    stays()
+    guest.stop()
+    done(cloud, "user.snapshot.revert", snapshot_id=made)
+    stays()
+    guest.start()
+
+
 def test_beside(cloud: MemoryCloud, guest: Guest) -> None:
     """Later snapshots that a running VM's disk was taken back from are merged without it."""
     guest.write("A")
