@@ -4,105 +4,34 @@ Converges the node's network to the document: the metadata address and a forward
 Bridges are libvirt's: they appear and go when it likes. So each round starts from what is there and may be repeated.
 """
 
-import hashlib
 import json
 import logging
-import os
-import shutil
-import socket
-import subprocess
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Interface
 from typing import Protocol
 
+from node_hooks.command import CommandFailed, CommandMissing, Run, find_interface, find_program, run_command
 from node_hooks.document import FIREWALL, NETWORKS, SCREENS, Document, NodeNetwork
 from node_hooks.firewall import TABLE, ruleset
 from node_hooks.guard import Guarded, guard, own_networks
-from node_hooks.problem import FIREWALL_FAILED, LINKS_UNKNOWN, METADATA_FAILED, NFT_MISSING, Problem
+from node_hooks.problem import FIREWALL_FAILED, LINKS_UNKNOWN, METADATA_FAILED, Complaints, Problem
 from node_hooks.resolver import read_resolvers
 from node_hooks.state import StateFile
+from node_hooks.tables import RECHECK_S, RETRY_S, Table, Tables
 
 log = logging.getLogger("wawel.node.network")
 
 METADATA_ADDRESS = "169.254.169.254"
 STARTING_S = 5.0  # that a new bridge's dnsmasq may take to listen
-COMMAND_TIMEOUT_S = 20.0
-RECHECK_S = 30.0  # somebody may have removed what we made: `nft flush ruleset`, `ip addr flush`
-RETRY_S = 5.0  # also between looks whether nft is still there
 _LINKS = "own networks"  # with its blank no bridge's name
-_SBIN = "/usr/sbin:/sbin:/usr/bin:/bin"
-
-
-class CommandMissing(Exception):
-    """The program is not installed."""
-
-
-class CommandFailed(Exception):
-    """It ran and failed, or did not end in time; the text is its last line of complaint."""
 
 
 class Forwards(Protocol):
     """A running metadata forwarder."""
 
     def close(self) -> None: ...
-
-
-def run_command(arguments: Sequence[str], text: str = "") -> str:
-    """
-    :return: its standard output.
-    :raises CommandMissing: not installed.
-    :raises CommandFailed: any other trouble.
-    """
-    program = find_program(arguments[0])
-    if program is None:
-        raise CommandMissing(arguments[0])
-    try:
-        done = subprocess.run(
-            [program, *arguments[1:]], input=text, capture_output=True, text=True, timeout=COMMAND_TIMEOUT_S
-        )
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise CommandFailed(str(error)) from None
-    if done.returncode != 0:
-        raise CommandFailed((done.stderr.strip().splitlines() or [f"exit status {done.returncode}"])[0])
-    return done.stdout
-
-
-def find_program(name: str) -> str | None:
-    return shutil.which(name, path=os.environ.get("PATH", "") + ":" + _SBIN)
-
-
-def find_interface(name: str) -> int | None:
-    """Its index in our network namespace, another one each time it is made anew; ``None`` when absent."""
-    try:
-        return socket.if_nametoindex(name)
-    except OSError:
-        return None
-
-
-@dataclass
-class _Table:
-    """
-    One of our nftables tables.
-
-    :ivar danger: what guests can do without it.
-    :ivar sections: of the document, that it follows from.
-    :ivar wanted: what it follows from, as last tried.
-    :ivar listing: as nft tells it, without the contents of sets and counters; another one: somebody changed it.
-    """
-
-    family: str
-    danger: str
-    sections: tuple[str, ...]
-    wanted: str = ""
-    due: float = 0.0
-    listing: str = ""
-
-    @property
-    def subject(self) -> str:
-        """Among the problems; with its blank no bridge's name."""
-        return f"table {self.family}"
 
 
 @dataclass(frozen=True)
@@ -143,7 +72,7 @@ class Converger:
 
     def __init__(
         self, state: StateFile, forward: Callable[[str], Forwards],
-        run: Callable[[Sequence[str], str], str] = run_command,
+        run: Run = run_command,
         find: Callable[[str], int | None] = find_interface,
         clock: Callable[[], float] = time.monotonic,
         has: Callable[[str], object] = find_program,
@@ -160,9 +89,10 @@ class Converger:
         self._find = find
         self._clock = clock
         self._served: dict[str, _Served] = {}
-        self._problems: dict[str, Problem] = {}
-        self._spoofing = _Table("bridge", "forge their addresses", (NETWORKS,))
-        self._guard = _Table("inet", "reach each other, and this node", (NETWORKS, FIREWALL, SCREENS))
+        self._complaints = Complaints()
+        self._tables = Tables(run, clock, self._complaints)
+        self._spoofing = Table("bridge", TABLE, "forge their addresses", (NETWORKS,))
+        self._guard = Table("inet", TABLE, "reach each other, and this node", (NETWORKS, FIREWALL, SCREENS))
         self._links: list[tuple[str, IPv4Interface]] = []
         self._links_due = 0.0
 
@@ -180,10 +110,10 @@ class Converger:
         self.seen = Seen(
             self._clock(),
             {name: document.sections[name] for name in (NETWORKS, FIREWALL, SCREENS) if name in document.sections},
-            tuple(self._problems[subject] for subject in sorted(self._problems)),
+            self._complaints.all(),
             bridges,
             frozenset(filter(self._is_served, (each.bridge for each in document.networks))),
-            {each.family: _digest(each.listing) for each in (self._spoofing, self._guard) if each.listing},
+            {each.family: each.digest for each in (self._spoofing, self._guard) if each.listing},
         )
 
     def close(self) -> None:
@@ -232,11 +162,11 @@ class Converger:
             if now - served.checked_at >= RECHECK_S:
                 served.checked_at = now
         except CommandMissing as error:
-            self._complain(METADATA_FAILED, bridge, f"{error} is not installed; no metadata here", (NETWORKS,))
+            self._complaints.tell(METADATA_FAILED, bridge, f"{error} is not installed; no metadata here", (NETWORKS,))
         except (CommandFailed, OSError) as error:
-            self._complain(METADATA_FAILED, bridge, f"metadata is not forwarded: {error}", (NETWORKS,))
+            self._complaints.tell(METADATA_FAILED, bridge, f"metadata is not forwarded: {error}", (NETWORKS,))
         else:
-            self._problems.pop(bridge, None)
+            self._complaints.withdraw(bridge)
 
     def _withdraw(self, bridge: str) -> None:
         self._forget(bridge)
@@ -248,7 +178,7 @@ class Converger:
 
     def _forget(self, bridge: str) -> None:
         served = self._served.pop(bridge)
-        self._problems.pop(bridge, None)
+        self._complaints.withdraw(bridge)
         if served.forwarder is not None:
             served.forwarder.close()
             log.info("bridge %s: metadata is no longer forwarded", bridge)
@@ -261,30 +191,30 @@ class Converger:
         needed = bool(document.networks)
         self._spoof_guard(document, needed)
         guarded = self._guarded(document)
-        self._apply(self._guard, repr(guarded), lambda: guard(guarded), needed)
+        self._tables.apply(self._guard, repr(guarded), lambda: guard(guarded), needed)
         subjects = (self._spoofing.subject, self._guard.subject, _LINKS)
-        problems = [self._problems[each].text for each in subjects if each in self._problems]
+        problems = [found.text for each in subjects if (found := self._complaints.find(each)) is not None]
         self._state.note(firewall="; ".join(problems) or "applied")
 
     def _spoof_guard(self, document: Document, needed: bool) -> None:
         """Which NICs there are a manager of the release before does not tell: what its agent had applied then stays."""
         nics = document.nics
         if nics is not None:
-            self._apply(self._spoofing, repr(sorted(nics)), lambda: ruleset(nics), needed)
+            self._tables.apply(self._spoofing, repr(sorted(nics)), lambda: ruleset(nics), needed)
             return
         now, table = self._clock(), self._spoofing
         if now < table.due:
             return
         table.wanted, table.due = "", now + RECHECK_S
         try:
-            table.listing = self._list(table)
+            table.listing = self._tables.list(table)
         except CommandMissing:
             table.listing = ""
         if needed and not table.listing:
             told = f"the manager is older than this agent, and tells no NICs: guests of this node can {table.danger}"
-            self._complain(FIREWALL_FAILED, table.subject, told, table.sections)
+            self._complaints.tell(FIREWALL_FAILED, table.subject, told, table.sections)
         else:
-            self._problems.pop(table.subject, None)
+            self._complaints.withdraw(table.subject)
 
     def _guarded(self, document: Document) -> Guarded:
         bridges = sorted(
@@ -313,56 +243,12 @@ class Converger:
                     (link["ifname"], IPv4Interface(f"{address['local']}/{address['prefixlen']}"))
                     for link in listed for address in link.get("addr_info", []) if "local" in address
                 ]
-                self._problems.pop(_LINKS, None)
+                self._complaints.withdraw(_LINKS)
             except (CommandMissing, CommandFailed, ValueError, KeyError, TypeError) as error:
                 told = f"this node's own networks are not known, so guests may reach them: {error}"
-                self._complain(LINKS_UNKNOWN, _LINKS, told, (FIREWALL,))
+                self._complaints.tell(LINKS_UNKNOWN, _LINKS, told, (FIREWALL,))
                 self._links_due = now + RETRY_S
         return self._links
-
-    def _apply(self, table: _Table, wanted: str, text: Callable[[], str], needed: bool) -> None:
-        """
-        One round of one table: replaced when it is wanted otherwise or was changed, else looked at now and then.
-
-        :param needed: whether there are networks; without, a table that is not there is not made.
-        """
-        now = self._clock()
-        if wanted == table.wanted and now < table.due:
-            return
-        known = wanted == table.wanted and table.subject not in self._problems
-        table.wanted, table.due = wanted, now + RECHECK_S
-        try:
-            if known and self._list(table) == table.listing:
-                return
-            if not needed and not table.listing and not self._list(table):
-                self._problems.pop(table.subject, None)
-                return
-            self._run(["nft", "-f", "-"], text())
-            table.listing = self._list(table)
-        except CommandMissing:
-            table.due = now + RETRY_S
-            told = f"nft is not installed: guests of this node can {table.danger}"
-            self._complain(NFT_MISSING, table.subject, told, table.sections)
-        except CommandFailed as error:
-            table.due = now + RETRY_S
-            told = f"not applied ({error}): guests of this node can {table.danger}"
-            self._complain(FIREWALL_FAILED, table.subject, told, table.sections)
-        else:
-            self._problems.pop(table.subject, None)
-            log.info("the table %s %s is applied", table.family, TABLE)
-
-    def _list(self, table: _Table) -> str:
-        """Empty: it is not there."""
-        try:
-            return self._run(["nft", "--stateless", "--terse", "list", "table", table.family, TABLE], "")
-        except CommandFailed:
-            return ""
-
-    def _complain(self, code: str, subject: str, told: str, sections: tuple[str, ...]) -> None:
-        problem = Problem(code, subject, told, sections)
-        if self._problems.get(subject) != problem:
-            self._problems[subject] = problem
-            log.warning("%s: %s", subject, told)
 
     def _describe(self, network: NodeNetwork, bridges: frozenset[str]) -> dict[str, object]:
         if network.bridge not in bridges:
@@ -372,10 +258,7 @@ class Converger:
         elif self._is_served(network.bridge):
             state = "served"
         else:
-            problem = self._problems.get(network.bridge)
+            problem = self._complaints.find(network.bridge)
             state = "not served yet" if problem is None else problem.text
         return {"name": network.name, "bridge": network.bridge, "pool": str(network.pool), "state": state}
 
-
-def _digest(listing: str) -> str:
-    return hashlib.sha256(listing.encode()).hexdigest()[:16]

@@ -1,7 +1,10 @@
 """What an agent can find amiss on its node. ``docs/node.md`` says of each code what it means and what helps."""
 
+import logging
 from collections.abc import Iterable
 from dataclasses import dataclass
+
+log = logging.getLogger("wawel.node.problem")
 
 NFT_MISSING = "nft_missing"
 FIREWALL_FAILED = "firewall_failed"
@@ -32,3 +35,26 @@ class Problem:
 
 def failed_sections(problems: Iterable[Problem]) -> frozenset[str]:
     return frozenset(section for problem in problems for section in problem.sections)
+
+
+class Complaints:
+    """What is amiss by subject, for one thread: logged when it is new."""
+
+    def __init__(self) -> None:
+        self._problems: dict[str, Problem] = {}
+
+    def tell(self, code: str, subject: str, text: str, sections: tuple[str, ...] = ()) -> None:
+        problem = Problem(code, subject, text, sections)
+        if self._problems.get(subject) != problem:
+            self._problems[subject] = problem
+            log.warning("%s: %s", subject, text)
+
+    def withdraw(self, subject: str) -> None:
+        self._problems.pop(subject, None)
+
+    def find(self, subject: str) -> Problem | None:
+        return self._problems.get(subject)
+
+    def all(self) -> tuple[Problem, ...]:
+        """Sorted by subject."""
+        return tuple(self._problems[subject] for subject in sorted(self._problems))

@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from node_hooks.client import Client
+from node_hooks.command import CommandFailed, CommandMissing, run_command
 from node_hooks.document import Document
 from node_hooks.errors import EndpointRefused
 from node_hooks.firewall import TAP_PREFIX
 from node_hooks.install import installed_version
-from node_hooks.network import CommandFailed, CommandMissing, Seen, run_command
+from node_hooks.network import Seen
 from node_hooks.problem import (
     BRIDGE_MISSING,
     DNSMASQ_MISSING,

@@ -30,8 +30,9 @@ from cm.rules.network import mac_of, tap_of
 from node_hooks.client import Client, Credential, parse_endpoint
 from node_hooks.document import parse_document
 from node_hooks.metadata import Forwarder
-from node_hooks.network import RECHECK_S, Converger
+from node_hooks.network import Converger
 from node_hooks.state import StateFile
+from node_hooks.tables import RECHECK_S
 
 PORT = 7777
 NICS = [

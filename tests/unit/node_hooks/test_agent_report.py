@@ -18,10 +18,11 @@ from contextualization.report import parse_report
 from node_hooks import problem, qemu_hook
 from node_hooks.agent import Agent
 from node_hooks.client import Client
+from node_hooks.command import CommandFailed, CommandMissing
 from node_hooks.consoles import Consoles
 from node_hooks.document import FORMAT, SECTIONS, parse_document
 from node_hooks.errors import EndpointRefused
-from node_hooks.network import CommandFailed, CommandMissing, Converger, Seen
+from node_hooks.network import Converger, Seen
 from node_hooks.problem import NFT_MISSING, Problem
 from node_hooks.report import AGAIN_S, OLDER_S, STUCK_S, Facts, Links, Programs, Reporter, describe, read_links
 from node_hooks.spool import Spool
@@ -234,7 +235,8 @@ def agent(tmp_path: Path, endpoint: Endpoint, spool: Spool, missing: set[str]) -
 @pytest.mark.usefixtures("agent")
 def test_agent(missing: set[str], endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch) -> None:
     """The agent tells that nft went, and that it is back; each soon."""
-    monkeypatch.setattr("node_hooks.network.RETRY_S", 0.1)
+    for module in ("network", "tables"):
+        monkeypatch.setattr(f"node_hooks.{module}.RETRY_S", 0.1)
     endpoint.format = 2
     endpoint.publish(version="v2", networks=[NETWORK])
     until(lambda: endpoint.reports and "networks" in endpoint.reports[-1]["applied"])

@@ -12,10 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from node_hooks.agent import with_endpoint
+from node_hooks.command import CommandFailed, CommandMissing
 from node_hooks.document import Document, find_document, parse_document, save_document
 from node_hooks.firewall import NodeNic, ruleset
-from node_hooks.network import RECHECK_S, RETRY_S, STARTING_S, CommandFailed, CommandMissing, Converger
+from node_hooks.network import STARTING_S, Converger
 from node_hooks.state import StateFile
+from node_hooks.tables import RECHECK_S, RETRY_S
 
 NETWORK = {"name": "net-1", "bridge": "br1", "gateway": "10.128.0.1/24", "pool": "10.128.0.0/20", "metadata": True}
 

@@ -1,0 +1,89 @@
+"""nftables tables of ours, kept as they are wanted, whoever changes or removes them. One thread calls this."""
+
+import hashlib
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from node_hooks.command import CommandFailed, CommandMissing, Run
+from node_hooks.problem import FIREWALL_FAILED, NFT_MISSING, Complaints
+
+log = logging.getLogger("wawel.node.tables")
+
+RECHECK_S = 30.0  # somebody may have removed what we made: `nft flush ruleset`, `ip addr flush`
+RETRY_S = 5.0  # also between looks whether nft is still there
+
+
+@dataclass
+class Table:
+    """
+    One of our nftables tables.
+
+    :ivar danger: what guests can do without it.
+    :ivar sections: of the document, that it follows from.
+    :ivar wanted: what it follows from, as last tried.
+    :ivar listing: as nft tells it, without the contents of sets and counters; another one: somebody changed it.
+    """
+
+    family: str
+    name: str
+    danger: str
+    sections: tuple[str, ...]
+    wanted: str = ""
+    due: float = 0.0
+    listing: str = ""
+
+    @property
+    def subject(self) -> str:
+        """Among the problems; with its blank no bridge's name."""
+        return f"table {self.family}" if self.name == "wawel" else f"table {self.family} {self.name}"
+
+    @property
+    def digest(self) -> str:
+        return hashlib.sha256(self.listing.encode()).hexdigest()[:16]
+
+
+class Tables:
+    def __init__(self, run: Run, clock: Callable[[], float], complaints: Complaints) -> None:
+        self._run = run
+        self._clock = clock
+        self._complaints = complaints
+
+    def apply(self, table: Table, wanted: str, text: Callable[[], str], needed: bool) -> None:
+        """
+        One round of one table: replaced when it is wanted otherwise or was changed, else looked at now and then.
+
+        :param wanted: what ``text`` follows from.
+        :param needed: whether there is anything to guard; without, a table that is not there is not made.
+        """
+        now = self._clock()
+        if wanted == table.wanted and now < table.due:
+            return
+        known = wanted == table.wanted and self._complaints.find(table.subject) is None
+        table.wanted, table.due = wanted, now + RECHECK_S
+        try:
+            if known and self.list(table) == table.listing:
+                return
+            if not needed and not table.listing and not self.list(table):
+                self._complaints.withdraw(table.subject)
+                return
+            self._run(["nft", "-f", "-"], text())
+            table.listing = self.list(table)
+        except CommandMissing:
+            table.due = now + RETRY_S
+            told = f"nft is not installed: guests of this node can {table.danger}"
+            self._complaints.tell(NFT_MISSING, table.subject, told, table.sections)
+        except CommandFailed as error:
+            table.due = now + RETRY_S
+            told = f"not applied ({error}): guests of this node can {table.danger}"
+            self._complaints.tell(FIREWALL_FAILED, table.subject, told, table.sections)
+        else:
+            self._complaints.withdraw(table.subject)
+            log.info("the table %s %s is applied", table.family, table.name)
+
+    def list(self, table: Table) -> str:
+        """Empty: it is not there."""
+        try:
+            return self._run(["nft", "--stateless", "--terse", "list", "table", table.family, table.name], "")
+        except CommandFailed:
+            return ""
