@@ -172,13 +172,13 @@ class Documents:
     def _of_all(self, facts: SharedFacts) -> list[Section]:
         networks = [
             {
-                "name": pool.name,
-                "bridge": pool.bridge,
-                "gateway": f"{pool.gateway}/{pool.prefix}",
-                "pool": pool.network,
+                "name": network.name,
+                "bridge": network.bridge,
+                "gateway": f"{network.gateway}/{network.prefix}",
+                "pool": network.network,
                 "metadata": True,
             }
-            for pool in facts.pools
+            for network in facts.networks
         ]
         management = sorted({*self._guests.management_networks, *facts.addresses})
         reachable = sorted(self._guests.reachable_networks)

@@ -38,11 +38,11 @@ INSERT INTO attachment (vm_id, number, disk_id, device, bus, boot_order, delete_
 SELECT v.id, 0, k.id, a.device, a.bus, 1, true
   FROM attachment a, vm v JOIN volume u ON u.name = 'vm-' || v.uuid || '-root.qcow2' JOIN disk k ON k.volume_id = u.id
  WHERE a.vm_id = {{model}} AND a.number = 0 AND v.closed_at IS NULL AND v.id <> {{model}};
-INSERT INTO nic (vm_id, number, pool_id, mac, tap, model)
-SELECT v.id, 0, f.pool_id, CAST('0257' || f.digits AS macaddr), 'wv' || f.digits, 'virtio'
+INSERT INTO nic (vm_id, number, network_id, mac, tap, model)
+SELECT v.id, 0, f.network_id, CAST('0257' || f.digits AS macaddr), 'wv' || f.digits, 'virtio'
   FROM (SELECT id, row_number() OVER (ORDER BY id) AS number FROM vm WHERE closed_at IS NULL AND id <> {{model}}) v,
-       (SELECT pool_id, lpad(to_hex(address - inet '0.0.0.0'), 8, '0') AS digits,
-               row_number() OVER (ORDER BY pool_id, address) AS number FROM network_lease WHERE nic_id IS NULL) f
+       (SELECT network_id, lpad(to_hex(address - inet '0.0.0.0'), 8, '0') AS digits,
+               row_number() OVER (ORDER BY network_id, address) AS number FROM network_lease WHERE nic_id IS NULL) f
  WHERE v.number = f.number;
 UPDATE network_lease l SET nic_id = n.id FROM nic n
  WHERE n.tap = 'wv' || lpad(to_hex(l.address - inet '0.0.0.0'), 8, '0');

@@ -12,7 +12,7 @@ from cm.models.console import ConsoleTicket
 from cm.models.disk import Attachment, Disk
 from cm.models.image import Image
 from cm.models.message import Message
-from cm.models.network import AddressPool, NetworkLease, Nic
+from cm.models.network import AddressPool, Network, NetworkLease, Nic
 from cm.models.node import EnrolmentToken, Node, NodeReport, VncPort
 from cm.models.operation import Operation, OperationObject, Placement, Worker
 from cm.models.record import Audit, Change, Drift, HookEvent, Login, Request, UnknownDomain
@@ -44,6 +44,7 @@ __all__ = [
     "Image",
     "Login",
     "Message",
+    "Network",
     "NetworkLease",
     "Nic",
     "Node",

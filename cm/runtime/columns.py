@@ -32,6 +32,7 @@ NewUuid = Annotated[uuid.UUID, mapped_column(Uuid, unique=True, server_default=t
 Now = Annotated[datetime, mapped_column(DateTime(timezone=True), server_default=text("now()"))]
 Zero = Annotated[int, mapped_column(BigInteger, server_default=text("0"))]
 No = Annotated[bool, mapped_column(server_default=text("false"))]
+Yes = Annotated[bool, mapped_column(server_default=text("true"))]
 Empty = Annotated[str, mapped_column(Text, server_default=text("''"))]
 
 

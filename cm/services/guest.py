@@ -28,7 +28,7 @@ class Nic:
     addresses: tuple[Address, ...]
     network: Network
     bridge: str
-    pool_uuid: str
+    network_uuid: str
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,14 @@ def find_guest(session: Session, node_id: int, bridge: str, address: str) -> Gue
     if found is None:
         return None
     nics = tuple(
-        Nic(row.nic, row.mac, tuple(map(ip_address, row.addresses)), ip_network(row.network), row.bridge, row.pool_uuid)
+        Nic(
+            row.nic,
+            row.mac,
+            tuple(map(ip_address, row.addresses)),
+            ip_network(row.network),
+            row.bridge,
+            row.network_uuid,
+        )
         for row in nics_of(session, found.id)
     )
     # The lease may be released between the two statements.

@@ -18,15 +18,15 @@ from cm.runtime.taken import refused_by
 from cm.services.context import ClusterCall
 from cm.store.change import record_change
 from cm.store.network import (
-    PoolRow,
-    close_pool,
+    NetworkRow,
+    close_network,
     describe,
     find_overlap,
-    get_pool,
-    insert_pool,
+    get_network,
+    insert_nat,
     lock_leases,
-    lock_pool,
-    pools_of_vm,
+    lock_network,
+    networks_of_vm,
 )
 from cm.store.node_document import document_changed
 
@@ -45,23 +45,23 @@ class NetworkOverlaps(Conflict):
     other: str
 
 
-def network_spec(row: PoolRow) -> NetworkSpec:
-    """A pool as nodes realise it."""
-    hosts = row.network.num_addresses - 2
+def network_spec(row: NetworkRow) -> NetworkSpec:
+    """A network as nodes realise it."""
+    hosts = row.prefix.num_addresses - 2
     return NetworkSpec(
         name=network_name(row.name),
         bridge=row.bridge,
-        pool=row.network,
+        pool=row.prefix,
         gateway=row.gateway,
-        first=row.network.network_address + 1,
-        last=row.network.network_address + hosts,
+        first=row.prefix.network_address + 1,
+        last=row.prefix.network_address + hosts,
         dns=tuple(row.dns.split()),
     )
 
 
 def networks_of(session: Session, vm_id: int) -> list[NetworkSpec]:
     """The networks of a VM's NICs; locked ones too: their guests go on."""
-    return [network_spec(row) for row in pools_of_vm(session, vm_id)]
+    return [network_spec(row) for row in networks_of_vm(session, vm_id)]
 
 
 def add(caller: ClusterCall, name: str, network: str, gateway: str | None, bridge: str | None, dns: str) -> Network:
@@ -84,14 +84,14 @@ def add(caller: ClusterCall, name: str, network: str, gateway: str | None, bridg
     refusals = {
         "ex_address_pool_network": NetworkOverlaps(str(pool), find_overlap(session, pool) or "added just now"),
         "uq_address_pool_name": NameTaken("network", name),
-        "uq_address_pool_bridge": NameTaken("bridge", bridge or ""),
+        "uq_network_bridge": NameTaken("bridge", bridge or ""),
     }
     with refused_by(session, refusals):
-        pool_id = insert_pool(session, name=name, network=pool, gateway=via, bridge=bridge, dns=" ".join(servers))
-    record_change(session, "network", pool_id, None, "enter")
+        network_id = insert_nat(session, name=name, network=pool, gateway=via, bridge=bridge, dns=" ".join(servers))
+    record_change(session, "network", network_id, None, "enter")
     document_changed(session)
     caller.note("add network", name=name, network=str(pool), gateway=str(via), leases=pool.num_addresses - 3)
-    return describe(get_pool(session, pool_id))
+    return describe(get_network(session, network_id))
 
 
 def _network(given: str) -> IPv4Network:
@@ -132,11 +132,11 @@ def _dns(given: str) -> list[str]:
 def set_locked(caller: ClusterCall, pool_id: int, locked: bool) -> Network:
     """A locked network gives no more leases; those it gave stay."""
     session = caller.session
-    get_pool(session, pool_id, lock=True, version=caller.if_version)
-    lock_pool(session, pool_id, locked)
+    get_network(session, pool_id, lock=True, version=caller.if_version)
+    lock_network(session, pool_id, locked)
     record_change(session, "network", pool_id, None)
     caller.note("lock network" if locked else "unlock network", pool_id=pool_id)
-    return describe(get_pool(session, pool_id))
+    return describe(get_network(session, pool_id))
 
 
 def delete(caller: ClusterCall, pool_id: int) -> None:
@@ -144,11 +144,11 @@ def delete(caller: ClusterCall, pool_id: int) -> None:
     :raises InUse: VMs have leases of it.
     """
     session = caller.session
-    row = get_pool(session, pool_id, lock=True, version=caller.if_version)
+    row = get_network(session, pool_id, lock=True, version=caller.if_version)
     users = lock_leases(session, pool_id)
     if users:
         raise InUse("network", pool_id, vms(users))
-    close_pool(session, pool_id)
+    close_network(session, row)
     record_change(session, "network", pool_id, None, "exit")
     document_changed(session)
     caller.note("delete network", pool_id=pool_id, name=row.name)

@@ -328,7 +328,7 @@ _MORE = "".join(
 UNION ALL
 SELECT uuid::text, '{kind}', id FROM {table} WHERE uuid = ANY(CAST(:uuids AS uuid[])) AND deleted_at IS NULL
 """
-    for kind, table in (("node", "node"), ("storage", "storage"), ("network", "address_pool"), ("user", "account"))
+    for kind, table in (("node", "node"), ("storage", "storage"), ("network", "network"), ("user", "account"))
 )
 _FIND_ALL = text(_FIND.format(vm="", image="", disk="") + _MORE)
 _FIND_SEEN = text(

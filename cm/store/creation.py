@@ -26,6 +26,7 @@ from cm.store.unknown import HELD_ADDRESSES, HELD_PORTS
 from cm.store.waking import TOPIC
 
 NICS_MAX: Final = 8
+_ALL: Final = 2**63 - 1  # no network has a higher number; so that one is found by the index, and all are read in it
 
 
 @dataclass(frozen=True)
@@ -44,10 +45,10 @@ class DiskRow:
 
 @dataclass(frozen=True)
 class NicRow:
-    """A NIC, which gets an address. ``pool_id``: of its network; None: the first that has an address left."""
+    """A NIC, which gets an address. ``network_id``: None: everybody's first that has an address left."""
 
     model: str
-    pool_id: int | None = None
+    network_id: int | None = None
 
 
 @dataclass(frozen=True)
@@ -95,20 +96,22 @@ WITH new AS (
               vnc_enabled, version, node_id, reservation_id::text AS reservation_id, on_poweroff
 ), given AS (
     SELECT nextval('nic_id_seq') AS id, g.numbers[l.nth] AS number, g.models[l.nth] AS model, l.id AS lease_id,
-           l.pool_id, l.address
-      FROM json_to_recordset(CAST(:nics AS json)) AS g (pool_id bigint, numbers smallint[], models text[])
+           l.network_id, l.kind, l.address
+      FROM json_to_recordset(CAST(:nics AS json)) AS g (network_id bigint, numbers smallint[], models text[])
            CROSS JOIN LATERAL
            (SELECT row_number() OVER () AS nth, o.* FROM
-                   (SELECT f.* FROM address_pool p CROSS JOIN LATERAL
-                           (SELECT id, pool_id, address FROM network_lease WHERE pool_id = p.id AND nic_id IS NULL
-                               AND address NOT IN {HELD_ADDRESSES}
+                   (SELECT f.*, w.kind FROM network w CROSS JOIN LATERAL
+                           (SELECT id, network_id, address FROM network_lease
+                             WHERE network_id = w.id AND nic_id IS NULL
+                               AND (w.kind <> 'nat' OR address NOT IN {HELD_ADDRESSES})
                              ORDER BY address LIMIT cardinality(g.numbers) FOR UPDATE SKIP LOCKED) AS f
-                     WHERE NOT p.locked AND p.deleted_at IS NULL AND p.id = coalesce(g.pool_id, p.id)
-                     ORDER BY p.id LIMIT cardinality(g.numbers)) AS o) AS l
+                     WHERE NOT w.locked AND w.deleted_at IS NULL AND w.id >= coalesce(g.network_id, 0)
+                       AND w.id <= coalesce(g.network_id, {_ALL}) AND (g.network_id IS NOT NULL OR w.kind = 'nat')
+                     ORDER BY w.id LIMIT cardinality(g.numbers)) AS o) AS l
      LIMIT {NICS_MAX}
 ), nics AS (
-    INSERT INTO nic (id, vm_id, number, pool_id, mac, tap, model)
-    SELECT g.id, new.id, g.number, g.pool_id, {MAC_SQL}, {TAP_SQL}, g.model FROM new, given g
+    INSERT INTO nic (id, vm_id, number, network_id, mac, tap, model)
+    SELECT g.id, new.id, g.number, g.network_id, {MAC_SQL}, {TAP_SQL}, g.model FROM new, given g
 ), leased AS (
     UPDATE network_lease l SET nic_id = g.id FROM given g WHERE l.id = g.lease_id
 ), ported AS (
@@ -157,7 +160,7 @@ def _by_network(nics: Sequence[NicRow]) -> list[dict[str, Any]]:
     """NICs of one network take their addresses at once, lest two of them take the same."""
     found: dict[int | None, dict[str, Any]] = {}
     for number, nic in enumerate(nics):
-        group = found.setdefault(nic.pool_id, {"pool_id": nic.pool_id, "numbers": [], "models": []})
+        group = found.setdefault(nic.network_id, {"network_id": nic.network_id, "numbers": [], "models": []})
         group["numbers"].append(number)
         group["models"].append(nic.model)
     return list(found.values())
@@ -191,7 +194,7 @@ def insert_vm(session: Session, rows: VMRows) -> Inserted:
     """
     if len(rows.nics) > NICS_MAX:
         raise ValueError(f"more than {NICS_MAX} NICs")
-    if len({nic.pool_id is None for nic in rows.nics}) > 1:
+    if len({nic.network_id is None for nic in rows.nics}) > 1:
         raise ValueError("some NICs name their network and some do not: both could be given the same address")
     values = {name: getattr(rows, name) for name in _PLAIN}
     found = _INSERT(

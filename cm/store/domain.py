@@ -197,7 +197,7 @@ def domain_plan(session: Session, vm_id: int, vnc_password: str, disks: Sequence
     vm = _PLACED(session, id=vm_id).one()
     disks = disks_of(session, vm_id) if disks is None else disks
     plans = [disk_plan(row) for row in disks]
-    nics = [NicSpec(network_name(n.pool), n.mac, n.tap, NicModel(n.model)) for n in nics_of(session, vm_id)]
+    nics = [NicSpec(network_name(n.network), n.mac, n.tap, NicModel(n.model)) for n in nics_of(session, vm_id)]
     spec = DomainSpec(
         name=domain_name(vm_id),
         uuid=vm.uuid,

@@ -20,10 +20,10 @@ SELECT v.id, v.uuid::text AS uuid, v.name, v.node_id, v.launches, v.launched_at,
        (SELECT a.device FROM attachment a WHERE a.vm_id = v.id AND a.number = 0) AS root_device,
        (SELECT array_agg(a.device ORDER BY a.device) FROM attachment a
          WHERE a.vm_id = v.id AND a.number > 0 AND NOT a.cdrom) AS data_devices
-  FROM address_pool p JOIN network_lease asked ON asked.pool_id = p.id JOIN nic c ON c.id = asked.nic_id
+  FROM network w JOIN network_lease asked ON asked.network_id = w.id JOIN nic c ON c.id = asked.nic_id
   JOIN vm v ON v.id = c.vm_id
   JOIN image i ON i.id = v.image_id JOIN template t ON t.id = v.template_id
- WHERE p.bridge = :bridge AND p.deleted_at IS NULL AND asked.address = CAST(:address AS inet)
+ WHERE w.bridge = :bridge AND w.deleted_at IS NULL AND asked.address = CAST(:address AS inet)
    AND v.node_id = :node_id AND v.node_claimed AND v.closed_at IS NULL
 """,
 )
@@ -31,10 +31,10 @@ _NICS = Prepared(
     "nics_of_guest",
     """
 SELECT n.number AS nic, n.mac::text AS mac, array_agg(host(l.address) ORDER BY l.address) AS addresses,
-       p.network::text AS network, p.bridge, p.uuid::text AS pool_uuid
+       w.prefix::text AS network, w.bridge, w.uuid::text AS network_uuid
   FROM nic n CROSS JOIN LATERAL (SELECT address FROM network_lease WHERE nic_id = n.id OFFSET 0) l
-  JOIN address_pool p ON p.id = n.pool_id
- WHERE n.vm_id = :id GROUP BY n.id, p.id ORDER BY n.number
+  JOIN network w ON w.id = n.network_id
+ WHERE n.vm_id = :id GROUP BY n.id, w.id ORDER BY n.number
 """,
 )
 
@@ -52,5 +52,5 @@ def guest_at(session: Session, node_id: int, bridge: str, address: Address) -> A
 
 
 def nics_of(session: Session, vm_id: int) -> Sequence[Any]:
-    """Its NICs by number, each with its addresses and pool: nic, mac, addresses, network, bridge, pool_uuid."""
+    """Its NICs by number, each with its addresses and network: nic, mac, addresses, network, bridge, network_uuid."""
     return _NICS(session, id=vm_id)

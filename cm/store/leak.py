@@ -52,7 +52,7 @@ SELECT 'address ' || host(l.address), 'leased to closed VM ' || n.vm_id
  WHERE NOT EXISTS (SELECT 1 FROM vm v WHERE v.id = n.vm_id AND v.closed_at IS NULL)
 UNION ALL
 SELECT 'address ' || host(l.address), 'of another network than NIC ' || n.id || ', which has it'
-  FROM network_lease l JOIN nic n ON n.id = l.nic_id WHERE l.pool_id <> n.pool_id
+  FROM network_lease l JOIN nic n ON n.id = l.nic_id WHERE l.network_id <> n.network_id
 UNION ALL
 SELECT 'NIC ' || n.id, 'there though VM ' || n.vm_id || ' is closed'
   FROM nic n WHERE NOT EXISTS (SELECT 1 FROM vm v WHERE v.id = n.vm_id AND v.closed_at IS NULL)

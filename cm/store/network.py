@@ -1,4 +1,4 @@
-"""Queries about address pools and their leases."""
+"""Queries about networks, with the pools that they are cut from, and about their leases."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any, cast
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from cm.models import AddressPool
+from cm import models
 from cm.results import network as results
 from cm.results.network import NetworkLease
 from cm.rpc.errors import ObjectNotFound, VersionChanged
@@ -22,13 +22,16 @@ from cm.store.rendered import Rendered, rendered, shown
 
 
 @dataclass(frozen=True)
-class PoolRow:
-    """``used`` of the pool's ``leases`` belong to VMs."""
+class NetworkRow:
+    """``used`` of its ``leases`` belong to VMs. ``account_id``: whose it is; None: everybody's."""
 
     id: int
     uuid: str
+    pool_id: int
+    account_id: int | None
+    kind: str
     name: str
-    network: Network
+    prefix: Network
     gateway: Address
     bridge: str
     dns: str
@@ -39,27 +42,26 @@ class PoolRow:
     used: int
 
 
-_SHOWN = """p.id, p.uuid::text AS uuid, p.name, p.network::text AS network, host(p.gateway) AS gateway, p.bridge,
-       p.dns, p.locked, p.version, p.created_at"""
-_COLUMNS = f"""{_SHOWN}, coalesce(l.leases, 0) AS leases, coalesce(l.used, 0) AS used
-  FROM address_pool p
-  LEFT JOIN (SELECT pool_id, count(*) AS leases, count(nic_id) AS used FROM network_lease GROUP BY pool_id) l
-         ON l.pool_id = p.id"""
-_POOL = f"SELECT {_COLUMNS} WHERE p.deleted_at IS NULL"
+_SHOWN = """w.id, w.uuid::text AS uuid, w.pool_id, w.account_id, w.kind, w.name, w.prefix::text AS prefix,
+       host(w.gateway) AS gateway, w.bridge, w.dns, w.locked, w.version, w.created_at"""
+_COLUMNS = f"""{_SHOWN}, l.leases, l.used
+  FROM network w CROSS JOIN LATERAL
+       (SELECT count(*) AS leases, count(nic_id) AS used FROM network_lease WHERE network_id = w.id) l"""
+_NETWORK = f"SELECT {_COLUMNS} WHERE w.deleted_at IS NULL"
 _FEED = Prepared(
-    "feed_network", f"SELECT p.id AS _id, p.deleted_at IS NOT NULL AS _gone, {_COLUMNS} WHERE p.id = ANY(:ids)"
+    "feed_network", f"SELECT w.id AS _id, w.deleted_at IS NOT NULL AS _gone, {_COLUMNS} WHERE w.id = ANY(:ids)"
 )
 
 
-def describe(row: PoolRow) -> results.Network:
+def describe(row: NetworkRow) -> results.Network:
     """A network as callers see it."""
     return {
         "pool_id": row.id,
         "uuid": row.uuid,
         "name": row.name,
-        "network": str(row.network),
-        "address": str(row.network.network_address),
-        "mask": row.network.prefixlen,
+        "network": str(row.prefix),
+        "address": str(row.prefix.network_address),
+        "mask": row.prefix.prefixlen,
         "gateway": str(row.gateway),
         "bridge": row.bridge,
         "dns": row.dns,
@@ -72,21 +74,21 @@ def describe(row: PoolRow) -> results.Network:
 
 
 def render_networks(session: Session, ids: list[int]) -> Mapping[int, Rendered]:
-    return rendered(_FEED(session, ids=ids), lambda row: describe(_pool(row)))
+    return rendered(_FEED(session, ids=ids), lambda row: describe(_network(row)))
 
 
-def _pool(found: Any) -> PoolRow:
+def _network(found: Any) -> NetworkRow:
     values = shown(found)
-    values["network"] = ip_network(values["network"])
+    values["prefix"] = ip_network(values["prefix"])
     values["gateway"] = ip_address(values["gateway"])
-    return PoolRow(**values)
+    return NetworkRow(**values)
 
 
-def list_pools(session: Session) -> Sequence[PoolRow]:
-    return [_pool(row) for row in session.execute(text(_POOL + " ORDER BY p.id"))]
+def list_networks(session: Session) -> Sequence[NetworkRow]:
+    return [_network(row) for row in session.execute(text(_NETWORK + " ORDER BY w.id"))]
 
 
-def get_pool(session: Session, pool_id: int, *, lock: bool = False, version: int | None = None) -> PoolRow:
+def get_network(session: Session, network_id: int, *, lock: bool = False, version: int | None = None) -> NetworkRow:
     """
     :param lock: hold its row until the transaction ends.
     :raises ObjectNotFound: absent or deleted.
@@ -94,51 +96,53 @@ def get_pool(session: Session, pool_id: int, *, lock: bool = False, version: int
     """
     if lock:
         # Not FOR UPDATE: a NIC's key waits for that, with a lease that whoever holds the row may then wait for.
-        session.execute(text("SELECT 1 FROM address_pool WHERE id = :id FOR NO KEY UPDATE"), {"id": pool_id})
-    found = session.execute(text(_POOL + " AND p.id = :id"), {"id": pool_id}).first()
+        session.execute(text("SELECT 1 FROM network WHERE id = :id FOR NO KEY UPDATE"), {"id": network_id})
+    found = session.execute(text(_NETWORK + " AND w.id = :id"), {"id": network_id}).first()
     if found is None:
-        raise ObjectNotFound("network", pool_id)
-    row = _pool(found)
+        raise ObjectNotFound("network", network_id)
+    row = _network(found)
     if version is not None and row.version != version:
-        raise VersionChanged("network", pool_id, row.version, version)
+        raise VersionChanged("network", network_id, row.version, version)
     return row
 
 
-_POOLS_OF_VM = Prepared(
-    "pools_of_vm",
-    f"SELECT {_SHOWN}, 0 AS leases, 0 AS used FROM address_pool p WHERE p.id IN (SELECT pool_id FROM nic"
-    " WHERE vm_id = :vm_id) AND p.deleted_at IS NULL ORDER BY p.id",
+_NETWORKS_OF_VM = Prepared(
+    "networks_of_vm",
+    f"SELECT {_SHOWN}, 0 AS leases, 0 AS used FROM network w WHERE w.id IN (SELECT network_id FROM nic"
+    " WHERE vm_id = :vm_id) AND w.deleted_at IS NULL ORDER BY w.id",
 )
 
 
-def pools_of_vm(session: Session, vm_id: int) -> Sequence[PoolRow]:
-    """The pools of a VM's NICs, each once; without counts of their leases, for which a launch has no use."""
-    return [_pool(row) for row in _POOLS_OF_VM(session, vm_id=vm_id)]
+def networks_of_vm(session: Session, vm_id: int) -> Sequence[NetworkRow]:
+    """The networks of a VM's NICs, each once; without counts of their leases, for which a launch has no use."""
+    return [_network(row) for row in _NETWORKS_OF_VM(session, vm_id=vm_id)]
 
 
+# Pools take their numbers from networks: of a pool that is one network, pool and network have one.
 _INSERT = text(
     """
-WITH next AS (SELECT nextval(pg_get_serial_sequence('address_pool', 'id')) AS id)
-INSERT INTO address_pool (id, name, network, gateway, bridge, dns)
-SELECT id, :name, CAST(:network AS cidr), CAST(:gateway AS inet), coalesce(:bridge, 'wbr' || id), :dns FROM next
+WITH next AS (SELECT nextval(pg_get_serial_sequence('network', 'id')) AS id), pool AS (
+    INSERT INTO address_pool (id, name, network) SELECT id, :name, CAST(:network AS cidr) FROM next RETURNING id
+)
+INSERT INTO network (id, pool_id, kind, name, prefix, gateway, bridge, dns)
+SELECT id, id, 'nat', :name, CAST(:network AS cidr), CAST(:gateway AS inet), coalesce(:bridge, 'wbr' || id), :dns
+  FROM pool
 RETURNING id
 """
 )
 
 _LEASES = text(
     """
-INSERT INTO network_lease (pool_id, address)
+INSERT INTO network_lease (network_id, address)
 SELECT :id, CAST(:first AS inet) + n FROM generate_series(0, :count - 1) AS n
  WHERE CAST(:first AS inet) + n <> CAST(:gateway AS inet)
 """
 )
 
 
-def insert_pool(
-    session: Session, *, name: str, network: Network, gateway: Address, bridge: str | None, dns: str
-) -> int:
-    """The pool with a free lease for each host address but the gateway's."""
-    pool_id = int(
+def insert_nat(session: Session, *, name: str, network: Network, gateway: Address, bridge: str | None, dns: str) -> int:
+    """A network for everybody with its pool, and a free lease for each host address but the gateway's."""
+    network_id = int(
         session.execute(
             _INSERT,
             {"name": name, "network": str(network), "gateway": str(gateway), "bridge": bridge, "dns": dns},
@@ -147,13 +151,13 @@ def insert_pool(
     session.execute(
         _LEASES,
         {
-            "id": pool_id,
+            "id": network_id,
             "first": str(network.network_address + 1),
             "count": network.num_addresses - 2,
             "gateway": str(gateway),
         },
     )
-    return pool_id
+    return network_id
 
 
 def find_overlap(session: Session, network: Network) -> str | None:
@@ -165,36 +169,38 @@ def find_overlap(session: Session, network: Network) -> str | None:
     return name
 
 
-def lock_pool(session: Session, pool_id: int, locked: bool) -> None:
-    """Have a pool give leases no more, or again."""
-    edit_row(session, AddressPool, pool_id, (AddressPool.locked,), {"locked": locked})
+def lock_network(session: Session, network_id: int, locked: bool) -> None:
+    """Have a network give leases no more, or again."""
+    edit_row(session, models.Network, network_id, (models.Network.locked,), {"locked": locked})
 
 
-def lock_leases(session: Session, pool_id: int) -> Sequence[int]:
-    """Hold every lease of a pool until the transaction ends; the ids of the VMs that have a NIC on it."""
-    session.execute(text("SELECT 1 FROM network_lease WHERE pool_id = :id ORDER BY id FOR UPDATE"), {"id": pool_id})
-    found = session.scalars(text("SELECT DISTINCT vm_id FROM nic WHERE pool_id = :id ORDER BY vm_id"), {"id": pool_id})
-    return list(found)
+def lock_leases(session: Session, network_id: int) -> Sequence[int]:
+    """Hold every lease of a network until the transaction ends; the ids of the VMs that have a NIC on it."""
+    wanted = {"id": network_id}
+    session.execute(text("SELECT 1 FROM network_lease WHERE network_id = :id ORDER BY id FOR UPDATE"), wanted)
+    return list(session.scalars(text("SELECT DISTINCT vm_id FROM nic WHERE network_id = :id ORDER BY vm_id"), wanted))
 
 
-def close_pool(session: Session, pool_id: int) -> None:
-    """Delete a pool of which no lease is used."""
-    session.execute(text("DELETE FROM network_lease WHERE pool_id = :id AND nic_id IS NULL"), {"id": pool_id})
-    close_row(session, AddressPool, pool_id)
+def close_network(session: Session, row: NetworkRow) -> None:
+    """Delete a network of which no lease is used, and its pool where that is for it alone."""
+    session.execute(text("DELETE FROM network_lease WHERE network_id = :id AND nic_id IS NULL"), {"id": row.id})
+    close_row(session, models.Network, row.id)
+    if row.pool_id == row.id:
+        close_row(session, models.AddressPool, row.pool_id)
 
 
 def list_leases(
-    session: Session, pool_id: int, *, used_only: bool, after: int | None, limit: int
+    session: Session, network_id: int, *, used_only: bool, after: int | None, limit: int
 ) -> Sequence[NetworkLease]:
-    """A page of a pool's leases by id, with whose VM has each."""
+    """A page of a network's leases by id, with whose VM has each."""
     found = session.execute(
         text(
             "SELECT l.id AS lease_id, host(l.address) AS address, n.vm_id, coalesce(n.number, 0) AS nic,"
             " v.name AS vm_name, v.account_id AS user_id FROM network_lease l LEFT JOIN nic n ON n.id = l.nic_id"
             " LEFT JOIN vm v ON v.id = n.vm_id"
-            " WHERE l.pool_id = :id AND (NOT :used_only OR l.nic_id IS NOT NULL) AND l.id > :after"
+            " WHERE l.network_id = :id AND (NOT :used_only OR l.nic_id IS NOT NULL) AND l.id > :after"
             " ORDER BY l.id LIMIT :limit"
         ),
-        {"id": pool_id, "used_only": used_only, "after": after or 0, "limit": limit},
+        {"id": network_id, "used_only": used_only, "after": after or 0, "limit": limit},
     )
     return [cast(NetworkLease, dict(row._mapping)) for row in found]

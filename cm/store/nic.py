@@ -12,25 +12,24 @@ from sqlalchemy.orm import Session
 from cm.rules.network import Address
 from cm.runtime.prepared import Prepared
 
-# ``rules.network.mac_of`` and ``tap_of``, of a row g with a NIC's id and its first address.
-_DIGITS: Final = (
-    "lpad(to_hex(CASE family(g.address) WHEN 4 THEN g.address - inet '0.0.0.0' ELSE g.id & 4294967295 END), 8, '0')"
-)
-MAC_SQL: Final = f"CAST(CASE family(g.address) WHEN 4 THEN '0257' ELSE '0258' END || {_DIGITS} AS macaddr)"
-TAP_SQL: Final = f"CASE family(g.address) WHEN 4 THEN 'wv' ELSE 'wvn' END || {_DIGITS}"
+# ``rules.network.mac_of`` and ``tap_of``, of a row g with a NIC's id, its network's kind and its first address.
+_OF_ADDRESS: Final = "CASE WHEN g.kind = 'nat' AND family(g.address) = 4 THEN"
+_DIGITS: Final = f"lpad(to_hex({_OF_ADDRESS} g.address - inet '0.0.0.0' ELSE g.id & 4294967295 END), 8, '0')"
+MAC_SQL: Final = f"CAST({_OF_ADDRESS} '0257' ELSE '0258' END || {_DIGITS} AS macaddr)"
+TAP_SQL: Final = f"{_OF_ADDRESS} 'wv' ELSE 'wvn' END || {_DIGITS}"
 
 
 _OF_VM = Prepared(
     "nics_of_vm",
     """
-SELECT n.mac::text AS mac, n.tap, n.model, p.name AS pool FROM nic n JOIN address_pool p ON p.id = n.pool_id
+SELECT n.mac::text AS mac, n.tap, n.model, w.name AS network FROM nic n JOIN network w ON w.id = n.network_id
  WHERE n.vm_id = :id ORDER BY n.number
 """,
 )
 
 
 def nics_of(session: Session, vm_id: int) -> Sequence[Any]:
-    """The NICs of a VM in their order: ``mac``, ``tap``, ``model`` and the name of their ``pool``."""
+    """The NICs of a VM in their order: ``mac``, ``tap``, ``model`` and the name of their ``network``."""
     return _OF_VM(session, id=vm_id)
 
 
@@ -39,28 +38,30 @@ class Lease:
     """An address that NICs may get. ``vm_id``: of the VM whose NIC has it."""
 
     id: int
-    pool_id: int
+    network_id: int
     vm_id: int | None
 
 
 def lock_lease(session: Session, address: Address) -> Lease | None:
-    """None: no network has the address."""
+    """None: no network of kind ``nat`` has the address."""
     row = session.execute(
         text(
-            "SELECT id, pool_id, (SELECT vm_id FROM nic WHERE id = nic_id) AS vm_id FROM network_lease"
-            " WHERE address = CAST(:a AS inet) FOR UPDATE"
+            "SELECT l.id, l.network_id, (SELECT vm_id FROM nic WHERE id = l.nic_id) AS vm_id FROM network_lease l"
+            " JOIN network w ON w.id = l.network_id WHERE l.address = CAST(:a AS inet) AND w.kind = 'nat'"
+            " FOR UPDATE OF l"
         ),
         {"a": str(address)},
     ).first()
-    return None if row is None else Lease(row.id, row.pool_id, row.vm_id)
+    return None if row is None else Lease(row.id, row.network_id, row.vm_id)
 
 
 _INSERT = text(
     f"""
 WITH given AS (
-    INSERT INTO nic (vm_id, number, pool_id, mac, tap, model)
-    SELECT :vm_id, :number, g.pool_id, {MAC_SQL}, {TAP_SQL}, :model
-      FROM (SELECT pool_id, address, CAST(0 AS bigint) AS id FROM network_lease WHERE id = :lease_id) g
+    INSERT INTO nic (id, vm_id, number, network_id, mac, tap, model)
+    SELECT g.id, :vm_id, :number, g.network_id, {MAC_SQL}, {TAP_SQL}, :model
+      FROM (SELECT nextval('nic_id_seq') AS id, l.network_id, l.address, w.kind
+              FROM network_lease l JOIN network w ON w.id = l.network_id WHERE l.id = :lease_id) g
     RETURNING id
 )
 UPDATE network_lease SET nic_id = (SELECT id FROM given) WHERE id = :lease_id
@@ -69,5 +70,5 @@ UPDATE network_lease SET nic_id = (SELECT id FROM given) WHERE id = :lease_id
 
 
 def insert_nic(session: Session, lease: Lease, vm_id: int, number: int, model: str) -> None:
-    """A NIC with an IPv4 address, which is free and locked."""
+    """A NIC with an address, which is free and locked."""
     session.execute(_INSERT, {"lease_id": lease.id, "vm_id": vm_id, "number": number, "model": model})

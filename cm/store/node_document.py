@@ -32,22 +32,22 @@ class SharedFacts:
     """
     What documents have in common.
 
-    :ivar pools: rows: name, bridge, gateway, network, prefix.
+    :ivar networks: everybody's, of kind ``nat``; rows: name, bridge, gateway, network, prefix.
     :ivar addresses: of nodes and storages' servers (CIDR).
     """
 
-    pools: Sequence[Any]
+    networks: Sequence[Any]
     addresses: Sequence[str]
 
 
 def shared_facts(session: Session) -> SharedFacts:
-    pools = session.execute(
+    networks = session.execute(
         text(
-            "SELECT name, bridge, host(gateway) AS gateway, network::text AS network, masklen(network) AS prefix"
-            " FROM address_pool WHERE deleted_at IS NULL ORDER BY id"
+            "SELECT name, bridge, host(gateway) AS gateway, prefix::text AS network, masklen(prefix) AS prefix"
+            " FROM network WHERE kind = 'nat' AND deleted_at IS NULL ORDER BY id"
         )
     ).all()
-    return SharedFacts(pools, managed_addresses(session))
+    return SharedFacts(networks, managed_addresses(session))
 
 
 @dataclass(frozen=True)
@@ -73,12 +73,12 @@ SELECT (SELECT min(port) FROM vnc_port WHERE node_id = n.id) AS first,
        (SELECT array_agg(DISTINCT s.path ORDER BY s.path)
           FROM storage_attachment a JOIN storage s ON s.id = a.storage_id
          WHERE a.node_id = n.id AND a.state = 'attached' AND s.deleted_at IS NULL) AS paths,
-       (SELECT json_agg(json_build_object('tap', c.tap, 'mac', c.mac::text, 'bridge', p.bridge, 'addresses',
+       (SELECT json_agg(json_build_object('tap', c.tap, 'mac', c.mac::text, 'bridge', w.bridge, 'addresses',
                    (SELECT coalesce(json_agg(host(l.address) ORDER BY l.address), '[]') FROM network_lease l
                      WHERE l.nic_id = c.id)) ORDER BY c.tap)
           FROM (SELECT id FROM vm WHERE node_id = n.id AND node_claimed AND closed_at IS NULL
                  UNION SELECT reserved_for FROM vnc_port WHERE node_id = n.id AND reserved_for IS NOT NULL) v
-          JOIN nic c ON c.vm_id = v.id JOIN address_pool p ON p.id = c.pool_id) AS nics
+          JOIN nic c ON c.vm_id = v.id JOIN network w ON w.id = c.network_id) AS nics
   FROM node n WHERE n.id = :id AND n.deleted_at IS NULL
 """,
 )

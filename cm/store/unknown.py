@@ -170,6 +170,7 @@ _HELD = Prepared(
     "SELECT l.id, d.name, n.name AS node FROM nic c CROSS JOIN LATERAL"
     " (SELECT id, address FROM network_lease WHERE nic_id = c.id OFFSET 0) l JOIN unknown_domain d"
     " ON l.address = ANY(d.addresses) JOIN node n ON n.id = d.node_id JOIN vm v ON v.id = c.vm_id"
+    " JOIN network w ON w.id = c.network_id AND w.kind = 'nat'"  # of others a MAC address tells no address
     " WHERE c.vm_id = :id AND d.uuid <> v.uuid LIMIT 1",
 )
 

@@ -128,9 +128,9 @@ def interface(guest: Guest, nic: Nic) -> Tree:
         "mac": nic.mac,
         "owner-id": account_number(guest),
         "security-groups": "default",
-        "subnet-id": ec2_id("subnet", nic.pool_uuid),
+        "subnet-id": ec2_id("subnet", nic.network_uuid),
         "subnet-ipv4-cidr-block": block,
-        "vpc-id": ec2_id("vpc", nic.pool_uuid),
+        "vpc-id": ec2_id("vpc", nic.network_uuid),
         "vpc-ipv4-cidr-block": block,
         "vpc-ipv4-cidr-blocks": block,
     }

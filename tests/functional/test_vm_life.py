@@ -257,7 +257,7 @@ def test_other_node(demo: Cloud) -> None:
 def test_two_nics(demo: Cloud) -> None:
     """A VM with a NIC on each of two networks gets both addresses, and its node's rules let both NICs send."""
     second = demo.admin.call("admin.network.add", {"name": "second", "network": "10.201.0.0/29"})["pool_id"]
-    [[first]] = demo.sql("SELECT min(id) FROM address_pool WHERE deleted_at IS NULL")
+    [[first]] = demo.sql("SELECT min(id) FROM network WHERE deleted_at IS NULL")
     told = "#!/bin/sh\nip link set eth1 up\nudhcpc -i eth1 -n -q -f -t 20 -T 1 -s /bin/true; echo DHCP of eth1: $?\n"
     made = insert(demo, (NicRow("virtio", int(first)), NicRow("virtio", second)), told)
     vm = demo.wait_running(made.vm_id)

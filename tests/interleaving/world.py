@@ -40,8 +40,8 @@ REMAINS: Mapping[str, str] = {
     "nodes": "SELECT sum(cpu_used), sum(memory_mib_used), sum(vms_used), count(*) FILTER (WHERE locked),"
     " count(*) FILTER (WHERE deleted_at IS NOT NULL) FROM node",
     "storages": "SELECT name, claimed_bytes, locked, deleted_at IS NOT NULL FROM storage ORDER BY 1",
-    "networks": "SELECT p.name, p.locked, count(l.nic_id) FROM address_pool p LEFT JOIN network_lease l"
-    " ON l.pool_id = p.id GROUP BY 1, 2 ORDER BY 1",
+    "networks": "SELECT p.name, p.locked, count(l.nic_id) FROM network p LEFT JOIN network_lease l"
+    " ON l.network_id = p.id GROUP BY 1, 2 ORDER BY 1",
     "templates": "SELECT name, deleted_at IS NOT NULL FROM template ORDER BY 1",
     "shared": "SELECT kind, account_id, level FROM acl ORDER BY 1, 2, 3",
     "told": "SELECT method FROM audit ORDER BY 1",
@@ -100,7 +100,7 @@ def fill(cloud: MemoryCloud) -> World:
     ids = world.ids
     ids.update(image=cloud.image_id, template=cloud.template_id, storage=cloud.storage_id)
     ids.update(node=cloud.node_ids[0])
-    ids["network"] = cloud.sql("SELECT id FROM address_pool")
+    ids["network"] = cloud.sql("SELECT id FROM network")
     for name in ("runs", "rests", "shared"):
         ids[name] = cloud.create(name=name)["vm_id"]
         cloud.wait(ids[name], "running")

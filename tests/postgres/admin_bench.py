@@ -36,8 +36,8 @@ from support.rows import IMAGE, OWN_DISK, image_values
 
 KINDS = (image_delete, image_import, storage_attach)
 REGISTRY = Registry.collect("cm.views")
-TABLES = ("account", "node", "storage", "storage_attachment", "address_pool", "network_lease", "template", "image",
-          "volume", "disk", "attachment")  # fmt: skip
+TABLES = ("account", "node", "storage", "storage_attachment", "address_pool", "network", "network_lease", "template",
+          "image", "volume", "disk", "attachment")  # fmt: skip
 
 
 def ended(coroutine: Any) -> Any:

@@ -12,7 +12,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.python.failure import Failure
 
-from cm.models import VM, Account, AddressPool, Image, NetworkLease, Node, Storage, Template, Volume
+from cm.models import VM, Account, AddressPool, Image, Network, NetworkLease, Node, Storage, Template, Volume
 from cm.runtime.database import Database
 from cm.services.agent import enrol, issue_enrolment_token
 from cm.store.nic import insert_nic, lock_lease
@@ -62,12 +62,18 @@ def add_cluster(session: Session) -> dict[str, int]:
 def add_pool(session: Session, name: str, network: str, bridge: str) -> int:
     block = IPv4Network(network)
     gateway, *rest = block.hosts()
-    pool = AddressPool(name=name, network=network, gateway=str(gateway), bridge=bridge)
+    number = session.scalar(text("SELECT nextval('network_id_seq')"))
+    pool = AddressPool(id=number, name=name, network=network)
     session.add(pool)
     session.flush()
-    session.add_all([NetworkLease(pool_id=pool.id, address=str(address)) for address in rest])
+    made = Network(
+        id=pool.id, pool_id=pool.id, kind="nat", name=name, prefix=network, gateway=str(gateway), bridge=bridge
+    )
+    session.add(made)
     session.flush()
-    return pool.id
+    session.add_all([NetworkLease(network_id=made.id, address=str(address)) for address in rest])
+    session.flush()
+    return made.id
 
 
 def add_vm(session: Session, ids: dict[str, int], node: str, address: str, **changes: Any) -> int:

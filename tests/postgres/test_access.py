@@ -599,7 +599,7 @@ def test_uuids(world: World) -> None:
     """A uuid is found by those who see what it names, and told to nobody else; administrators find every kind."""
     cloud = world.cloud
     tables = {"vm": "vm", "image": "image", "template": "template", "node": "node", "storage": "storage"}
-    tables |= {"network": "address_pool", "user": "account"}
+    tables |= {"network": "network", "user": "account"}
     ids = {"vm": world.vm_id, "image": world.images["system"]}
     ids |= {kind: cloud.sql(f"SELECT min(id) FROM {table}") for kind, table in tables.items() if kind not in ids}
     uuids = {kind: cloud.sql(f"SELECT uuid::text FROM {t} WHERE id = :i", i=ids[kind]) for kind, t in tables.items()}

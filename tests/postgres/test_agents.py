@@ -381,7 +381,7 @@ class TestDocument:
     def test_content(self, peer: Peer) -> None:
         """Pools as the agent reads them; equal content has an equal version."""
         peer.database.transact_now(add_pool, "other", "10.129.0.0/28", "wbr1")
-        change(peer.database, "UPDATE address_pool SET deleted_at = now() WHERE name = 'other'")
+        change(peer.database, "UPDATE network SET deleted_at = now() WHERE name = 'other'")
         first = json.loads(result_of(self.poll(peer, "")).body)
         assert first["networks"] == [
             {"name": "net", "bridge": "wbr0", "gateway": "10.128.0.1/28", "pool": "10.128.0.0/28", "metadata": True}

@@ -56,7 +56,7 @@ TABLES = {
     "node_ids": "node",
     "storage_id": "storage",
     "storage_ids": "storage",
-    "pool_id": "address_pool",
+    "pool_id": "network",
     "user_id": "account",
 }
 NO_UUID = "6a0a3d3e-0000-4000-8000-000000000000"

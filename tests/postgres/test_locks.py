@@ -97,7 +97,7 @@ def test_cluster(database: Database, database_url: str) -> None:
         ("get_storage", lambda s: storage.get_storage(s, storage_id, lock=True), "storage", f"id = {storage_id}"),
         ("get_account", lambda s: account.get_account(s, ids["account"], lock=True), "account", "login = 'ala'"),
         ("lock_external", lambda s: account.lock_external(s, "c", ["7"]), "account", "external_id = '7'"),
-        ("get_pool", lambda s: network.get_pool(s, ids["pool"], lock=True), "address_pool", f"id = {ids['pool']}"),
+        ("get_network", lambda s: network.get_network(s, ids["pool"], lock=True), "network", f"id = {ids['pool']}"),
         ("lock_leases", lambda s: network.lock_leases(s, ids["pool"]), "network_lease", f"address = '{lease}'"),
         ("lock_lease", lambda s: nic.lock_lease(s, lease), "network_lease", f"address = '{lease}'"),
         (

@@ -11,7 +11,7 @@ from cluster_builder import add_nic
 
 from cm.rpc.errors import CloudError, InUse, InvalidParameter, NameTaken, ObjectNotFound, RoleNeeded, VersionChanged
 from cm.services.network import NetworkOverlaps, network_spec, networks_of
-from cm.store.network import list_pools
+from cm.store.network import list_networks
 
 bench = cluster_bench
 
@@ -34,7 +34,7 @@ def test_gateway_in_the_middle(bench: Bench) -> None:
     """A gateway may be any host address; it is never leased, and nodes are told the whole range."""
     bench.call("admin.network.add", name="lan", network="10.1.0.0/29", gateway="10.1.0.4", bridge="br-lan")
     assert bench.sql("SELECT count(*) FROM network_lease WHERE host(address) = '10.1.0.4'") == 0
-    [row] = bench.database.read_now(list_pools)
+    [row] = bench.database.read_now(list_networks)
     spec = network_spec(row)
     assert (spec.name, spec.bridge, spec.gateway) == ("wawel-lan", "br-lan", IPv4Address("10.1.0.4"))
     assert (spec.pool, spec.first, spec.last) == (
@@ -143,7 +143,7 @@ def test_delete(bench: Bench) -> None:
     bench.change("UPDATE network_lease SET nic_id = NULL")
     bench.change("DELETE FROM nic")
     bench.call("admin.network.delete", pool_id=pool_id)
-    assert bench.database.read_now(list_pools) == []
+    assert bench.database.read_now(list_networks) == []
     assert bench.sql("SELECT count(*) FROM network_lease") == 0
     with pytest.raises(ObjectNotFound):
         bench.call("admin.network.get_by_id", pool_id=pool_id)

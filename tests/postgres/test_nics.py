@@ -53,7 +53,7 @@ def insert(cloud: MemoryCloud, wanted: VMRows) -> Inserted:
 def nics(cloud: MemoryCloud, vm_id: int) -> list[Any]:
     statement = """
 SELECT n.number, n.mac::text AS mac, n.tap, n.model, p.name AS pool, array_agg(host(l.address)) AS addresses
-  FROM nic n JOIN address_pool p ON p.id = n.pool_id LEFT JOIN network_lease l ON l.nic_id = n.id
+  FROM nic n JOIN network p ON p.id = n.network_id LEFT JOIN network_lease l ON l.nic_id = n.id
  WHERE n.vm_id = :id GROUP BY n.id, p.name ORDER BY n.number
 """
     with cloud.manager.database.engine.connect() as connection:
@@ -193,7 +193,7 @@ def test_nodes_are_told(cloud: MemoryCloud) -> None:
     [other] = set(cloud.node_ids) - {node_id}
     assert woken() == {f"document:{node_id}"}
     address = IPv4Address(vm["leases"][0]["address"])
-    bridge = cloud.sql("SELECT bridge FROM address_pool WHERE name = 'net'")
+    bridge = cloud.sql("SELECT bridge FROM network WHERE name = 'net'")
     entry = {"tap": tap_of(address), "mac": mac_of(address), "bridge": bridge, "addresses": [str(address)]}
     assert told(cloud, node_id) == [entry] and told(cloud, other) == []
     cloud.sql("UPDATE vm SET moves_to = :n WHERE id = :v", n=other, v=vm["vm_id"])
@@ -227,16 +227,18 @@ STATEMENTS = (
 def test_one_address_among_many(database: Database, analyzed: bool) -> None:
     """Of the leases of a large cluster no statement about one VM reads more than that VM's, fresh database or not."""
     fill = """
-INSERT INTO address_pool (name, network, gateway, bridge) VALUES ('large', '10.1.0.0/20', '10.1.0.1', 'b');
-INSERT INTO network_lease (pool_id, address) SELECT p.id, inet '10.1.0.2' + g FROM address_pool p,
+INSERT INTO address_pool (id, name, network) VALUES (nextval('network_id_seq'), 'large', '10.1.0.0/20');
+INSERT INTO network (id, pool_id, kind, name, prefix, gateway, bridge)
+SELECT id, id, kind, name, network, '10.1.0.1', 'b' FROM address_pool WHERE name = 'large';
+INSERT INTO network_lease (network_id, address) SELECT p.id, inet '10.1.0.2' + g FROM network p,
        generate_series(0, 4000) g WHERE p.name = 'large';
 INSERT INTO vm (name, account_id, image_id, template_id, node_id, node_claimed, reservation_id, cpu, memory_mib, secret)
 SELECT 'vm', :account, :image, :template, :a, true, gen_random_uuid(), 1, 1, '' FROM generate_series(1, 300);
-INSERT INTO nic (vm_id, number, pool_id, mac, tap, model)
+INSERT INTO nic (vm_id, number, network_id, mac, tap, model)
 SELECT v.id, 0, p.id, CAST('0258' || lpad(to_hex(v.id), 8, '0') AS macaddr), 'wvn' || v.id, 'virtio'
-  FROM vm v, address_pool p WHERE p.name = 'large';
+  FROM vm v, network p WHERE p.name = 'large';
 UPDATE network_lease l SET nic_id = n.id FROM nic n
- WHERE l.pool_id = n.pool_id AND l.address = inet '10.1.0.2' + (n.id - (SELECT min(id) FROM nic))
+ WHERE l.network_id = n.network_id AND l.address = inet '10.1.0.2' + (n.id - (SELECT min(id) FROM nic))
 """
 
     def look(session: Session) -> None:
@@ -268,12 +270,15 @@ def test_by_its_id(cloud: MemoryCloud) -> None:
     with Session(engine) as session:  # never committed: nodes have no such networks yet
         pool_id = session.scalar(
             text(
-                "INSERT INTO address_pool (name, network, gateway, bridge)"
-                " VALUES ('six', 'fd00::/64', 'fd00::1', 'six') RETURNING id"
+                "WITH p AS (INSERT INTO address_pool (id, name, network)"
+                " VALUES (nextval('network_id_seq'), 'six', 'fd00::/64') RETURNING *)"
+                " INSERT INTO network (id, pool_id, kind, name, prefix, gateway, bridge)"
+                " SELECT id, id, kind, name, network, 'fd00::1', 'six' FROM p RETURNING id"
             )
         )
         session.execute(
-            text("INSERT INTO network_lease (pool_id, address) VALUES (:p, 'fd00::2'), (:p, 'fd00::3')"), {"p": pool_id}
+            text("INSERT INTO network_lease (network_id, address) VALUES (:p, 'fd00::2'), (:p, 'fd00::3')"),
+            {"p": pool_id},
         )
         made = insert_vm(session, rows(cloud, NicRow("virtio", pool_id), NicRow("virtio", pool_id)))
         assert made.addresses == (IPv6Address("fd00::2"), IPv6Address("fd00::3"))
@@ -289,7 +294,7 @@ def test_by_its_id(cloud: MemoryCloud) -> None:
 
 def test_shown_as_read_anew(cloud: MemoryCloud) -> None:
     """What is shown of a new VM is made of what its rows were told to be, and is what reading them gives."""
-    network = cloud.sql("SELECT id FROM address_pool")
+    network = cloud.sql("SELECT id FROM network")
 
     def go(session: Session, vnc: bool) -> None:
         made = insert_vm(session, replace(rows(cloud, *[NicRow("virtio", network)] * 2), vnc=vnc))

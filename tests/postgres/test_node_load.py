@@ -88,7 +88,7 @@ def test_as_anew(database: Database, seed: int) -> None:
 
 
 def forget(session: Session) -> None:
-    tables = "node, storage, account, template, address_pool"
+    tables = "node, storage, account, template, network"
     session.execute(text(f"TRUNCATE {tables} CASCADE"))
 
 

@@ -99,6 +99,7 @@ def ids(database: Database) -> dict[str, int]:
     """A cluster whose documents would change nothing on this machine: no networks, no storages."""
     made = database.transact_now(add_cluster)
     change(database, "DELETE FROM network_lease")
+    change(database, "DELETE FROM network")
     change(database, "DELETE FROM address_pool")
     change(database, "DELETE FROM storage_attachment")
     return dict(made)

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
+from ipaddress import IPv4Address, IPv4Network
 
 import pytest
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, Engine, create_engine, text
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.orm import Session
 
 import sql.cm
@@ -23,8 +24,10 @@ from cm.operations.base import KINDS
 from cm.rpc.vocabulary import NicModel
 from cm.rules.operation import ObjectKind, OperationKind
 from cm.runtime.migrate import config, pending
+from cm.services.network import networks_of
 from cm.store.domain import domain_plan
 from cm.store.leak import leaks
+from cm.store.network import insert_nat
 from cm.store.operation import get_operation
 from cm.store.operation_object import find_other, held
 from cm.store.prune import prune
@@ -264,10 +267,120 @@ def at_revision(engine: Engine, revision: str) -> Iterator[Connection]:
         yield connection
 
 
-POOL = "INSERT INTO address_pool (name, network, gateway, bridge) VALUES (:n, :c, '10.0.0.1', :n)"
+POOL = "INSERT INTO address_pool (name, network) VALUES (:n, :c)"
 
 
-def test_networks_do_not_overlap(database_url: str) -> None:
+# A pool of VM 1, whose bridge the administrator named, a locked one, and one that is deleted.
+BEFORE_NETWORKS = """
+UPDATE address_pool SET dns = '9.9.9.9', bridge = 'br-lan', version = 3 WHERE name = 'net';
+UPDATE address_pool SET locked = true WHERE name = 'high';
+INSERT INTO address_pool (name, network, gateway, bridge, deleted_at)
+VALUES ('net', '10.128.0.0/16', '10.128.0.1', 'br-lan', now());
+"""
+POOLS_BEFORE = """
+SELECT id, uuid, name, network, host(gateway), bridge, dns, locked, version, deleted_at FROM address_pool
+"""
+NETWORKS = """
+SELECT w.id, w.uuid, w.name, w.prefix, host(w.gateway), w.bridge, w.dns, w.locked, w.version, w.deleted_at
+  FROM network w JOIN address_pool p ON p.id = w.pool_id AND p.id = w.id AND p.network = w.prefix
+ WHERE w.kind = 'nat' AND p.kind = 'nat' AND w.account_id IS NULL AND p.name = w.name
+"""
+
+
+def test_pools_become_networks(postgres: PrivatePostgres) -> None:
+    """A pool of before is one network, with its number; NICs and leases stay where they were, both ways."""
+    postgres.create_database("networks_before")
+    engine = create_engine(postgres.url("networks_before"))
+    leases = "SELECT {0}, host(address), nic_id FROM network_lease ORDER BY id"
+    nics = "SELECT {0}, vm_id, number, mac, tap, model FROM nic ORDER BY id"
+    try:
+        with at_revision(engine, "0013") as connection:
+            connection.execute(text(BEFORE_NICS))
+        migrate(engine)
+        with at_revision(engine, "0032") as connection:
+            connection.execute(text(BEFORE_NETWORKS))
+            was = [
+                connection.execute(text(each)).all()
+                for each in (POOLS_BEFORE + " ORDER BY id", leases.format("pool_id"), nics.format("pool_id"))
+            ]
+        migrate(engine)
+        with Session(engine) as session:
+            now = [
+                session.execute(text(each)).all()
+                for each in (NETWORKS + " ORDER BY w.id", leases.format("network_id"), nics.format("network_id"))
+            ]
+            assert now == was and len(now[0]) == 3
+            assert [row["subject"] for row in leaks(session) if row["subject"].startswith(("NIC", "address"))] == []
+            [spec] = networks_of(session, 1)
+            assert (spec.name, spec.bridge, spec.dns) == ("wawel-net", "br-lan", ("9.9.9.9",))
+            made = insert_nat(
+                session, name="new", network=IPv4Network("10.9.0.0/30"), gateway=IPv4Address("10.9.0.1"), bridge=None,
+                dns="",
+            )  # fmt: skip
+            assert made > max(row.id for row in now[0])  # no number is used twice
+            session.commit()
+        with at_revision(engine, "0032") as connection:
+            pools = connection.execute(text(POOLS_BEFORE + " ORDER BY id")).all()
+            assert pools[:3] == was[0] and (pools[3].id, pools[3].name, pools[3].bridge) == (made, "new", f"wbr{made}")
+            later = "INSERT INTO address_pool (name, network, gateway, bridge) VALUES (:n, :p, '10.10.0.1', :n)"
+            connection.execute(text(later), {"n": "later", "p": "10.10.0.0/30"})
+        migrate(engine)
+        with engine.begin() as connection:
+            add_networks(connection, "vxlan", False, "10.20.0.0/24")
+        with pytest.raises(DBAPIError, match="other kinds"), at_revision(engine, "0032"):
+            pass
+    finally:
+        engine.dispose()
+        postgres.drop_database("networks_before")
+
+
+def add_networks(connection: Connection, kind: str, overlap: bool, *prefixes: str) -> None:
+    """A pool of a kind with networks in it."""
+    values = {"n": f"{kind}-{overlap}-{prefixes[0]}", "k": kind, "o": overlap, "p": prefixes[0]}
+    pool = connection.scalar(
+        text(
+            "INSERT INTO address_pool (id, name, kind, network, overlap)"
+            " VALUES (nextval('network_id_seq'), :n, :k, :p, :o) RETURNING id"
+        ),
+        values,
+    )
+    for number, prefix in enumerate(prefixes):
+        connection.execute(
+            text(
+                "INSERT INTO network (pool_id, kind, name, prefix, gateway, overlap, bridge) VALUES"
+                " (:pool, :k, :name, :prefix, CAST(host(CAST(:prefix AS cidr)) AS inet), :o, :name)"
+            ),
+            {**values, "pool": pool, "prefix": prefix, "name": f"{values['n']}-{number}"},
+        )
+
+
+def test_networks_of_pools(database_url: str) -> None:
+    """
+    The database decides that networks are apart, unless an administrator said otherwise of their pool; that a pool for
+    everybody is one network; and that a network has an address once.
+    """
+    engine = create_engine(database_url)
+    with engine.begin() as connection:
+        add_networks(connection, "vxlan", False, "10.0.0.0/26", "10.0.0.64/26")
+    for prefixes in (("10.1.0.0/24", "10.0.0.32/27"), ("10.2.0.0/24", "10.2.0.0/24")):
+        with pytest.raises(IntegrityError, match="ex_network_prefix"), engine.begin() as connection:
+            add_networks(connection, "vxlan", False, *prefixes)
+    with engine.begin() as connection:
+        add_networks(connection, "vxlan", True, "10.0.0.0/24", "10.0.0.0/24", "10.0.0.0/26")
+    with pytest.raises(IntegrityError, match="ck_address_pool_nat"), engine.begin() as connection:
+        add_networks(connection, "nat", True, "10.3.0.0/24")
+    for kind in ("nat", "bridge"):
+        with pytest.raises(IntegrityError, match="uq_network_only"), engine.begin() as connection:
+            add_networks(connection, kind, False, "10.4.0.0/25", "10.4.0.128/25")
+    lease = text("INSERT INTO network_lease (network_id, address) SELECT min(id), '10.0.0.5' FROM network")
+    with engine.begin() as connection:
+        connection.execute(lease)
+    with pytest.raises(IntegrityError, match="uq_network_lease_address"), engine.begin() as connection:
+        connection.execute(lease)
+    engine.dispose()
+
+
+def test_pools_do_not_overlap(database_url: str) -> None:
     """The database itself refuses address pools that share addresses, equal, wider or narrower."""
     engine = create_engine(database_url)
     with engine.begin() as connection:

@@ -137,13 +137,13 @@ class Chores:
         self.ask("admin", "admin.network.add", name=f"net{len(self.asks)}", network=f"10.129.{number}.0/26")
 
     def _network_lock(self) -> None:
-        found = self._one("SELECT id FROM address_pool WHERE deleted_at IS NULL ORDER BY id")
+        found = self._one("SELECT id FROM network WHERE deleted_at IS NULL ORDER BY id")
         if found is not None:
             self.ask("admin", "admin.network.lock", pool_id=found)
             self._later(self.rng.uniform(5, 60), "admin", "admin.network.unlock", pool_id=found)
 
     def _network_delete(self) -> None:
-        found = self._one("SELECT id FROM address_pool WHERE deleted_at IS NULL AND name <> 'net' ORDER BY id")
+        found = self._one("SELECT id FROM network WHERE deleted_at IS NULL AND name <> 'net' ORDER BY id")
         if found is not None:
             self.ask("admin", "admin.network.delete", pool_id=found)
 

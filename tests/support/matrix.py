@@ -246,7 +246,7 @@ class Objects:
 
     # Tables that no refused call may touch, and what passes over nodes write there by and by.
     KEPT = (
-        *("vm", "image", "account", "template", "storage", "node", "address_pool", "operation", "attachment"),
+        *("vm", "image", "account", "template", "storage", "node", "network", "operation", "attachment"),
         *("acl", "message", "drift", "trusted_key", "volume", "disk", "snapshot", "free_volume", "cached_image"),
     )
     SEEN = (
@@ -279,7 +279,7 @@ class Objects:
             "storage_id": cloud.storage_id,
             "storage_ids": cloud.storage_id,
             "volume_id": self._free_volume(),
-            "pool_id": cloud.sql("SELECT min(id) FROM address_pool"),
+            "pool_id": cloud.sql("SELECT min(id) FROM network"),
             "user_id": owner_id,
             "public_ip_id": NOBODYS,
             "group_id": group_id,

@@ -8,7 +8,7 @@ from cm.rpc.view import admin_view
 from cm.services import network as service
 from cm.services.context import ClusterCall
 from cm.store import network as pools
-from cm.store.network import describe, get_pool, list_pools
+from cm.store.network import describe, get_network, list_networks
 
 
 @admin_view(changing=True)
@@ -27,13 +27,13 @@ def add(
 @admin_view
 def get_list(caller: ClusterCall) -> list[Network]:
     """All networks, with how many of their leases are used."""
-    return [describe(row) for row in list_pools(caller.session)]
+    return [describe(row) for row in list_networks(caller.session)]
 
 
 @admin_view
 def get_by_id(caller: ClusterCall, pool_id: Id) -> Network:
     """One network."""
-    return describe(get_pool(caller.session, pool_id))
+    return describe(get_network(caller.session, pool_id))
 
 
 @admin_view
@@ -45,7 +45,7 @@ def list_leases(
 
     :param after: the last ``lease_id`` of the page before.
     """
-    get_pool(caller.session, pool_id)
+    get_network(caller.session, pool_id)
     return list(pools.list_leases(caller.session, pool_id, used_only=used_only, after=after, limit=limit))
 
 

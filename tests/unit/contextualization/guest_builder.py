@@ -14,8 +14,8 @@ from cm.services.guest import Guest, Nic
 
 def nic(address: str = "10.128.0.5", index: int = 0) -> Nic:
     known = IPv4Address(address)
-    pool_uuid = "aaaaaaaa-0000-4000-8000-00000000000a"
-    return Nic(index, mac_of(known), (known,), IPv4Network("10.128.0.0/24"), "wbr0", pool_uuid)
+    network_uuid = "aaaaaaaa-0000-4000-8000-00000000000a"
+    return Nic(index, mac_of(known), (known,), IPv4Network("10.128.0.0/24"), "wbr0", network_uuid)
 
 
 def guest(vm_id: int = 7, **changes: Any) -> Guest:
