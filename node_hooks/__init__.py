@@ -7,6 +7,7 @@ Start at ``qemu_hook.py`` (what libvirt runs), then ``delivery.py`` (how a recor
     qemu_hook   the libvirt hook, a script of its own     spool       the records, read and acknowledged
     delivery    spool -> endpoint, in order               client      signed HTTP; signature: pure, also the server's
     document    what the manager wants of this node       network     converges it; firewall, guard: the nftables texts
+    taps        keeps what guests may send        groups, nft, flows, tracking: what that takes
     command     runs nft, ip and the like                 tables      keeps tables of nftables as they are wanted
     metadata    forwards guests; guest_request: parsing   watch       wakes the delivery when a record appears
     problem     what can be amiss                         report     what the manager is told of the node

@@ -32,12 +32,15 @@ from node_hooks.report import GATHER_S, Facts, Programs, Reporter, read_links
 from node_hooks.spool import Spool
 from node_hooks.state import Identity, StateFile
 from node_hooks.supervisor import Supervisor
+from node_hooks.tracking import RulesWatch
 from node_hooks.watch import DirectoryWatch
 
 log = logging.getLogger("wawel.node.agent")
 
 LOOK_S = 1.0  # the spool is listed this often even when nothing woke us
 SWEEP_S = 60.0
+WATCH_S = 1.0  # that the end may have to wait
+WATCH_PAUSE_S = 0.1  # others may change theirs without pause
 CONVERGE_S = 0.5
 SETTLE_S = 0.2  # from a change to its report: several come together
 
@@ -87,6 +90,7 @@ class Agent:
         workers = [
             threading.Thread(target=self._poll_documents, name="document", daemon=True),
             threading.Thread(target=self._converge, name="network", daemon=True),
+            threading.Thread(target=self._watch_rules, name="rules", daemon=True),
             threading.Thread(target=self._trim, name="consoles", daemon=True),
             threading.Thread(target=self._report, name="report", daemon=True),
         ]
@@ -208,6 +212,25 @@ class Agent:
                 except Exception:
                     log.exception("the network is not converged")
             self._document_changed.wait(CONVERGE_S)
+
+    def _watch_rules(self) -> None:
+        """A change of nftables that is not ours may have taken what guests are held by: it is looked at once."""
+        try:
+            watch = RulesWatch()
+        except OSError as error:
+            log.warning("changes of nftables are found by looking alone: %s", error)
+            return
+        while not self._ended.is_set():
+            try:
+                changed = watch.wait(WATCH_S)
+            except OSError:
+                log.exception("changes of nftables are found by looking alone")
+                break
+            if changed:
+                self._converger.disturb()
+                self._document_changed.set()
+                self._ended.wait(WATCH_PAUSE_S)
+        watch.close()
 
     def _trim(self) -> None:
         consoles = Consoles()

@@ -12,11 +12,13 @@ from urllib.parse import quote
 from node_hooks.client import Client
 from node_hooks.errors import DocumentRefused
 from node_hooks.firewall import TAP_PREFIX, NodeNic
+from node_hooks.groups import Group, parse_groups
 from node_hooks.state import read_json, write_durably
 
 FORMAT = 2  # a manager of the release before does not look at what is asked for, and sends format 1
 NETWORKS, FIREWALL, SETTINGS, SCREENS, CONSOLES = "networks", "firewall", "settings", "screens", "consoles"
-NICS = "nics"  # another one with every VM, so that its version is not reported
+# Others with every VM, so that their versions are not reported.
+NICS, SECURITY = "nics", "security"
 SECTIONS = (NETWORKS, FIREWALL, SETTINGS, SCREENS, CONSOLES)
 POLL_S = 20
 _GRACE_S = 10.0
@@ -51,6 +53,7 @@ class Document:
     :ivar vnc_ports: of this node's screens, first and last.
     :ivar console_directories: where consoles are logged. :ivar console_bytes: how large such a file may grow.
     :ivar nics: of VMs of this node; None: a manager of the release before does not tell them.
+    :ivar groups: security groups of those, and those that they name; None: as with ``nics``.
     :ivar problems: what could not be understood; the rest is used all the same.
     :ivar format: 1 in one piece, as a manager of the release before sends it; 2 in sections.
     :ivar sections: their versions; of format 1 none.
@@ -66,6 +69,7 @@ class Document:
     console_directories: tuple[str, ...] = ()
     console_bytes: int = 0
     nics: tuple[NodeNic, ...] | None = None
+    groups: Mapping[int, Group] | None = None
     problems: tuple[str, ...] = ()
     format: int = 1
     sections: Mapping[str, str] = field(default_factory=dict)
@@ -92,9 +96,10 @@ def parse_document(content: Mapping[str, Any]) -> Document:
             raise ValueError(f"the section {name} has no content")
         versions[name] = section["version"]
         flat |= {"console_logs": told} if name == CONSOLES else told
-    told = sections.get(NICS)
-    if isinstance(told, dict) and isinstance(told.get("content"), dict):
-        flat |= told["content"]
+    for name in (NICS, SECURITY):
+        told = sections.get(name)
+        if isinstance(told, dict) and isinstance(told.get("content"), dict):
+            flat |= told["content"]
     return replace(_parse_content(flat), version=version, format=FORMAT, sections=versions)
 
 
@@ -103,7 +108,7 @@ def _parse_content(content: Mapping[str, Any]) -> Document:
     if not isinstance(version, str) or not isinstance(hook_version, str) or not isinstance(listed, list):
         raise ValueError("version, networks or hook_version is missing")
     networks = []
-    by_section: dict[str, list[str]] = {name: [] for name in (*SECTIONS, NICS)}
+    by_section: dict[str, list[str]] = {name: [] for name in (*SECTIONS, NICS, SECURITY)}
     for entry in listed:
         try:
             networks.append(_parse_network(entry))
@@ -114,11 +119,12 @@ def _parse_content(content: Mapping[str, Any]) -> Document:
     ports = _parse_ports(content.get("vnc_ports"), by_section[SCREENS])
     directories, max_bytes = _parse_consoles(content.get("console_logs"), by_section[CONSOLES])
     nics = _parse_nics(content.get(NICS), by_section[NICS])
+    groups = parse_groups(content["groups"], by_section[SECURITY]) if "groups" in content else None
     problems = tuple(problem for found in by_section.values() for problem in found)
     misread = frozenset(name for name, found in by_section.items() if found)
     return Document(
-        version, tuple(networks), hook_version, management, reachable, ports, directories, max_bytes, nics, problems,
-        misread=misread,
+        version, tuple(networks), hook_version, management, reachable, ports, directories, max_bytes, nics, groups,
+        problems, misread=misread,
     )
 
 
@@ -154,7 +160,12 @@ def _parse_nics(given: object, problems: list[str]) -> tuple[NodeNic, ...] | Non
             tap, mac = _text(entry["tap"]), _text(entry["mac"]).lower()
             if not _TAP.fullmatch(tap) or not _MAC.fullmatch(mac) or tap in found:
                 raise ValueError("no tap and MAC of its own")
-            found[tap] = NodeNic(tap, mac, tuple(ip_address(_text(each)) for each in entry["addresses"]))
+            addresses = tuple(ip_address(_text(each)) for each in entry["addresses"])
+            groups = tuple(sorted({int(each) for each in entry.get("groups", [])}))
+            bridge = entry.get("bridge", "")
+            if not isinstance(bridge, str) or bridge and not _INTERFACE.fullmatch(bridge):
+                raise ValueError(f"{bridge!r} is no name for a bridge")
+            found[tap] = NodeNic(tap, mac, addresses, bridge, entry.get("spoofing") is True, groups)
         except (ValueError, TypeError, KeyError) as error:
             problems.append(f"nic {entry!r:.200}: {error}")
     return tuple(found.values())

@@ -14,12 +14,12 @@ from typing import Protocol
 
 from node_hooks.command import CommandFailed, CommandMissing, Run, find_interface, find_program, run_command
 from node_hooks.document import FIREWALL, NETWORKS, SCREENS, Document, NodeNetwork
-from node_hooks.firewall import TABLE, ruleset
-from node_hooks.guard import Guarded, guard, own_networks
-from node_hooks.problem import FIREWALL_FAILED, LINKS_UNKNOWN, METADATA_FAILED, Complaints, Problem
+from node_hooks.guard import TABLE, Guarded, guard, own_networks
+from node_hooks.problem import LINKS_UNKNOWN, METADATA_FAILED, Complaints, Problem
 from node_hooks.resolver import read_resolvers
 from node_hooks.state import StateFile
 from node_hooks.tables import RECHECK_S, RETRY_S, Table, Tables
+from node_hooks.taps import Taps
 
 log = logging.getLogger("wawel.node.network")
 
@@ -91,7 +91,8 @@ class Converger:
         self._served: dict[str, _Served] = {}
         self._complaints = Complaints()
         self._tables = Tables(run, clock, self._complaints)
-        self._spoofing = Table("bridge", TABLE, "forge their addresses", (NETWORKS,))
+        self._taps = Taps(run, self._tables, self._complaints, find=find)
+        self._disturbed = False
         self._guard = Table("inet", TABLE, "reach each other, and this node", (NETWORKS, FIREWALL, SCREENS))
         self._links: list[tuple[str, IPv4Interface]] = []
         self._links_due = 0.0
@@ -113,7 +114,7 @@ class Converger:
             self._complaints.all(),
             bridges,
             frozenset(filter(self._is_served, (each.bridge for each in document.networks))),
-            {each.family: each.digest for each in (self._spoofing, self._guard) if each.listing},
+            {each.family: each.digest for each in (self._taps.table, self._guard) if each.listing},
         )
 
     def close(self) -> None:
@@ -183,38 +184,26 @@ class Converger:
             served.forwarder.close()
             log.info("bridge %s: metadata is no longer forwarded", bridge)
 
+    def disturb(self) -> None:
+        """Somebody changed nftables: our tables are looked at in the next round. From any thread."""
+        self._disturbed = True
+
     def _firewall(self, document: Document) -> None:
+        look = self._disturbed
+        self._disturbed = False
         if self._clock() - self._looked_at >= RETRY_S:
             self._looked_at = self._clock()
-            if self._has("nft") is None:
-                self._spoofing.due = self._guard.due = 0.0  # a table that is not to be looked at is not in place
+            look = look or self._has("nft") is None  # a table that is not to be looked at is not in place
+        if look:
+            self._taps.look()
+            self._guard.due = 0.0
         needed = bool(document.networks)
-        self._spoof_guard(document, needed)
+        self._taps.converge(document, needed, self._clock())
         guarded = self._guarded(document)
         self._tables.apply(self._guard, repr(guarded), lambda: guard(guarded), needed)
-        subjects = (self._spoofing.subject, self._guard.subject, _LINKS)
+        subjects = (self._taps.table.subject, self._taps.subject, self._guard.subject, _LINKS)
         problems = [found.text for each in subjects if (found := self._complaints.find(each)) is not None]
         self._state.note(firewall="; ".join(problems) or "applied")
-
-    def _spoof_guard(self, document: Document, needed: bool) -> None:
-        """Which NICs there are a manager of the release before does not tell: what its agent had applied then stays."""
-        nics = document.nics
-        if nics is not None:
-            self._tables.apply(self._spoofing, repr(sorted(nics)), lambda: ruleset(nics), needed)
-            return
-        now, table = self._clock(), self._spoofing
-        if now < table.due:
-            return
-        table.wanted, table.due = "", now + RECHECK_S
-        try:
-            table.listing = self._tables.list(table)
-        except CommandMissing:
-            table.listing = ""
-        if needed and not table.listing:
-            told = f"the manager is older than this agent, and tells no NICs: guests of this node can {table.danger}"
-            self._complaints.tell(FIREWALL_FAILED, table.subject, told, table.sections)
-        else:
-            self._complaints.withdraw(table.subject)
 
     def _guarded(self, document: Document) -> Guarded:
         bridges = sorted(

@@ -29,7 +29,7 @@ class Table:
     name: str
     danger: str
     sections: tuple[str, ...]
-    wanted: str = ""
+    wanted: object = ""
     due: float = 0.0
     listing: str = ""
 
@@ -49,25 +49,38 @@ class Tables:
         self._clock = clock
         self._complaints = complaints
 
-    def apply(self, table: Table, wanted: str, text: Callable[[], str], needed: bool) -> None:
+    def apply(
+        self, table: Table, wanted: object, text: Callable[[], str], needed: bool,
+        change: Callable[[object], str | None] = lambda before: None,
+    ) -> bool:
         """
-        One round of one table: replaced when it is wanted otherwise or was changed, else looked at now and then.
+        One round of one table: changed when it is wanted otherwise, replaced when somebody changed it, else looked at
+        now and then.
 
-        :param wanted: what ``text`` follows from.
+        What is there is remembered and never read back whole: nft takes seconds to list the content of large sets.
+
+        :param wanted: what ``text`` follows from; :param text: a replacement of the table.
         :param needed: whether there is anything to guard; without, a table that is not there is not made.
+        :param change: what makes the table that was wanted before the one that is wanted; ``None``: it is replaced.
+        :return: whether it was made another.
         """
         now = self._clock()
         if wanted == table.wanted and now < table.due:
-            return
-        known = wanted == table.wanted and self._complaints.find(table.subject) is None
+            return False
+        well = self._complaints.find(table.subject) is None
+        known, before = wanted == table.wanted and well, table.wanted
         table.wanted, table.due = wanted, now + RECHECK_S
         try:
             if known and self.list(table) == table.listing:
-                return
+                return False
             if not needed and not table.listing and not self.list(table):
                 self._complaints.withdraw(table.subject)
-                return
-            self._run(["nft", "-f", "-"], text())
+                return False
+            changes = None
+            if well and not known and table.listing and self.list(table) == table.listing:
+                changes = change(before)
+            if changes is None or not self._change(table, changes):
+                self._run(["nft", "-f", "-"], text())
             table.listing = self.list(table)
         except CommandMissing:
             table.due = now + RETRY_S
@@ -80,6 +93,30 @@ class Tables:
         else:
             self._complaints.withdraw(table.subject)
             log.info("the table %s %s is applied", table.family, table.name)
+            return True
+        return False
+
+    def _change(self, table: Table, changes: str) -> bool:
+        if not changes:
+            return True
+        try:
+            self._run(["nft", "-f", "-"], changes)
+        except CommandFailed as error:
+            log.info("the table %s %s is not as it was, and is replaced: %s", table.family, table.name, error)
+            return False
+        return True
+
+    def remove(self, table: Table) -> None:
+        """Once, should it be there; what fails is tried again."""
+        if table.wanted is None:
+            return
+        try:
+            name = f"{table.family} {table.name}"
+            self._run(["nft", "-f", "-"], f"table {name}\ndelete table {name}\n")
+        except (CommandFailed, CommandMissing):
+            return
+        table.wanted, table.listing, table.due = None, "", 0.0
+        self._complaints.withdraw(table.subject)
 
     def list(self, table: Table) -> str:
         """Empty: it is not there."""

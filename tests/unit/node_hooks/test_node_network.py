@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from node_hooks.agent import with_endpoint
 from node_hooks.command import CommandFailed, CommandMissing
 from node_hooks.document import Document, find_document, parse_document, save_document
-from node_hooks.firewall import NodeNic, ruleset
+from node_hooks.firewall import NodeNic, rules
 from node_hooks.network import STARTING_S, Converger
 from node_hooks.state import StateFile
 from node_hooks.tables import RECHECK_S, RETRY_S
@@ -57,7 +57,7 @@ def test_elements_property(drawn: dict[str, tuple[list[int], list[Any]]]) -> Non
         {"tap": tap, "mac": ":".join(f"{each:02x}" for each in mac), "addresses": [str(each) for each in addresses]}
         for tap, (mac, addresses) in drawn.items()
     ]
-    text = ruleset(nics(*told))
+    text = rules(nics(*told))[0].whole
     assert sorted(elements(text, "macs")) == sorted((each["tap"], each["mac"]) for each in told)
     wanted = [(each["tap"], each["mac"], address) for each in told for address in each["addresses"] if "." in address]
     assert sorted(elements(text, "guests")) == sorted(wanted)
@@ -65,8 +65,9 @@ def test_elements_property(drawn: dict[str, tuple[list[int], list[Any]]]) -> Non
 
 def test_no_nics() -> None:
     """Without NICs no tap of ours passes, and everybody else does; nft is given no empty list."""
-    text = ruleset([])
-    assert "elements" not in text and text.index('iifname != "wv*" accept') < text.index("counter drop")
+    text = rules([])[0].whole
+    chain = text[text.index("chain prerouting"):]
+    assert "elements" not in text and chain.index('iifname != "wv*" accept') < chain.index("goto from_guest")
 
 
 @pytest.mark.parametrize(
@@ -148,8 +149,13 @@ class World:
                 raise CommandFailed("No such file or directory")
             return self.tables[family]
         if command == "nft -f -":
-            command = f"table {text.split()[1]}"
-            self.tables[text.split()[1]] = text
+            if "\ndelete table inet wawel_answers" in text:
+                return ""
+            if text.startswith("table "):
+                command = f"table {text.split()[1]}"
+                self.tables[text.split()[1]] = text
+            else:
+                command = text.rstrip("\n")
         self.commands.append(command)
         return ""
 
@@ -193,11 +199,14 @@ def test_bridge_appears(world: World) -> None:
         world.converger.converge(document(NETWORK))
     assert world.forwarding == ["br1"] and world.states() == {"net-1": "served"}
     assert world.commands == [
-        "table bridge", "table inet", "ip address replace 169.254.169.254/32 dev br1", "table inet"
+        "table bridge", "table inet", "ip link set dev br1 type bridge no_linklocal_learn 1",
+        "ip address replace 169.254.169.254/32 dev br1", "table inet",
     ]  # fmt: skip
     world.interfaces["br1"] = 9
     world.converger.converge(document(NETWORK))
-    assert world.forwarding == ["br1"] and world.commands[4:] == ["ip address replace 169.254.169.254/32 dev br1"]
+    assert world.forwarding == ["br1"] and world.commands[5:] == [
+        "ip link set dev br1 type bridge no_linklocal_learn 1", "ip address replace 169.254.169.254/32 dev br1"
+    ]  # fmt: skip
     assert "ip daddr 169.254.169.254 tcp dport 80 accept" in world.tables["inet"]
     del world.interfaces["br1"]
     world.converger.converge(document(NETWORK))
@@ -235,7 +244,7 @@ def test_firewall_rounds(world: World) -> None:
     assert world.commands == ["table bridge", "table inet"] and world.state.get("firewall") == "applied"
     moved = NETWORK | {"pool": "10.129.0.0/24", "gateway": "10.129.0.1/24"}
     world.converger.converge(document(moved, nics=[nic(2)]))
-    assert world.commands[2:] == ["table bridge", "table inet"]
+    assert 'add element bridge wawel taps { "wvn2" }' in world.commands[2] and world.commands[3:] == ["table inet"]
     world.tables = {"inet": world.tables["inet"] + "\tchain more {}"}
     world.now += RECHECK_S
     world.converger.converge(document(moved, nics=[nic(2)]))
@@ -256,19 +265,23 @@ def test_no_networks(world: World) -> None:
     assert world.commands == [] and world.state.get("firewall") == "applied"
     world.converger.converge(document(NETWORK, nics=[nic(2)]))
     world.converger.converge(document())
-    assert world.commands == ["table bridge", "table inet"] * 2
-    assert "elements" not in world.tables["bridge"]
+    assert world.commands[:2] == ["table bridge", "table inet"] and world.commands[3:] == ["table inet"]
+    assert 'delete element bridge wawel taps { "wvn2" }' in world.commands[2]
 
 
 def test_nics_come_and_go(world: World) -> None:
-    """A VM's start or end replaces the one table that it concerns."""
+    """A VM's start or end changes the one table that it concerns, by its own elements alone."""
     world.converger.converge(document(NETWORK))
     world.converger.converge(document(NETWORK, nics=[nic(2)], version="v2"))
-    assert world.commands[2:] == ["table bridge"]
-    assert elements(world.tables["bridge"], "guests") == [("wvn2", "02:58:00:00:00:02", "10.128.0.2")]
+    assert world.commands[2].splitlines() == [
+        'add element bridge wawel taps { "wvn2" }',
+        'add element bridge wawel macs { "wvn2" . 02:58:00:00:00:02 }',
+        'add element bridge wawel guests { "wvn2" . 02:58:00:00:00:02 . 10.128.0.2 }',
+    ]
     world.converger.converge(document(NETWORK, nics=[nic(3)], version="v3"))
-    assert elements(world.tables["bridge"], "macs") == [("wvn3", "02:58:00:00:00:03")]
-    assert world.commands[3:] == ["table bridge"] and world.state.get("firewall") == "applied"
+    assert 'delete element bridge wawel macs { "wvn2" . 02:58:00:00:00:02 }' in world.commands[3]
+    assert 'add element bridge wawel macs { "wvn3" . 02:58:00:00:00:03 }' in world.commands[3]
+    assert len(world.commands) == 4 and world.state.get("firewall") == "applied"
 
 
 def test_older_manager(world: World) -> None:
