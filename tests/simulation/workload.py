@@ -58,6 +58,7 @@ class Ask:
     answer: Any = field(default=None, repr=False)
     reading: bool = False
     unsure: bool = False  # there was no answer, or that it is not known: it may have been done
+    put_off: set[str] = field(default_factory=set)  # why it was told to ask again later
 
 
 class Workload(Haste):
@@ -150,6 +151,8 @@ class Workload(Haste):
         simulation = self.simulation
         if failure.check(Unavailable):
             ask.unsure = True
+            if isinstance(failure.value, CloudError):
+                ask.put_off.add(failure.value.code)
             return  # asked again when patience ends
         if ask.ended:
             return
