@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import json
 import re
-import time
 import uuid as uuid_module
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
@@ -37,6 +36,7 @@ from cm.rules.node_document import FORMAT
 from cm.runtime.database import Database
 from cm.runtime.logins import LoginTrail, watched
 from cm.runtime.threads import on_behalf
+from cm.runtime.wall import unix_seconds
 from cm.services.agent import CREDENTIAL, SEEN_EVERY_S, enrol, record_agent
 from cm.store.node_document import DOCUMENT
 from contextualization.authenticate import Authenticator, Sender
@@ -84,7 +84,7 @@ class Endpoint(Resource):
         settings: EndpointSettings,
         clock: IReactorTime,
         listener: IListens | None = None,
-        wall: Callable[[], float] = time.time,
+        wall: Callable[[], float] = unix_seconds,
     ) -> None:
         super().__init__()
         self._database = database
@@ -273,7 +273,7 @@ def make_endpoint(
     settings: EndpointSettings,
     reactor: Any,
     listener: IListens | None = None,
-    wall: Callable[[], float] = time.time,
+    wall: Callable[[], float] = unix_seconds,
 ) -> WireSite:
     """The factory to listen with. Its ``resource`` is the endpoint."""
     return site_of(Endpoint(database, settings, reactor, listener, wall), reactor)

@@ -15,7 +15,6 @@ import base64
 import binascii
 import hashlib
 import secrets
-import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Final
@@ -46,6 +45,7 @@ from cm.rpc.errors import (
 )
 from cm.runtime.logins import Claim, watched
 from cm.runtime.taken import refused_by
+from cm.runtime.wall import unix_seconds
 
 STATE_S: Final = 600  # to log in at the provider's
 DEADLINE_S: Final = 40.0  # of all requests to the provider that one call makes
@@ -120,7 +120,7 @@ async def begin(caller: AsyncCloudCall, provider: str, redirect_uri: str) -> Beg
     client = _client(services, provider)
     check_redirect(redirect_uri, services.policy.public_url)
     begun = _State(
-        provider, redirect_uri, secrets.token_urlsafe(24), secrets.token_urlsafe(48), int(time.time()) + STATE_S
+        provider, redirect_uri, secrets.token_urlsafe(24), secrets.token_urlsafe(48), int(unix_seconds()) + STATE_S
     )
     state = _sealed(services.policy, begun)
     url = await services.threads.run(
@@ -272,7 +272,7 @@ def _unsealed(policy: CloudPolicy, state: str) -> _State:
         begun = msgspec.json.decode(unseal(policy, "oidc state", raw), type=_State)
     except (Unsealable, binascii.Error, ValueError):
         raise StateRefused() from None
-    if begun.expires < time.time():
+    if begun.expires < unix_seconds():
         raise StateRefused()
     return begun
 

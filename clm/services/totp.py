@@ -9,7 +9,6 @@ from __future__ import annotations
 import base64
 import hmac
 import secrets
-import time
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -26,6 +25,7 @@ from cm.rpc.errors import Conflict, NotAuthenticated
 from cm.rpc.gate import PasswordGate
 from cm.rpc.types import Secret
 from cm.runtime.database import Database
+from cm.runtime.wall import unix_seconds
 
 STEP_S: Final = 30
 WINDOW: Final = 1  # steps to either side: RFC 6238, 5.2, allows for the network and for clocks
@@ -169,7 +169,7 @@ def _step_of(policy: CloudPolicy, user_id: int, facts: TotpFacts, otp: str) -> i
     """The time step whose code this is, near now."""
     assert facts.sealed is not None
     totp = pyotp.TOTP(unseal(policy, _purpose(user_id), facts.sealed).decode())
-    now = int(time.time()) // STEP_S
+    now = int(unix_seconds()) // STEP_S
     for step in range(now - WINDOW, now + WINDOW + 1):
         if hmac.compare_digest(totp.generate_otp(step), _plain(otp)):
             return step

@@ -8,7 +8,6 @@ says that a copy is whole.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from typing import Final, cast
 
@@ -24,6 +23,7 @@ from cm.rules.cause import Cause
 from cm.rules.names import pool_name
 from cm.rules.operation import ObjectKind, OperationKind
 from cm.runtime.pipe import Broken, Pipe
+from cm.runtime.wall import steady_seconds
 from cm.services.cached_image import TURN, settled
 from cm.store.cached_image import Copy, copying, require_copy, set_copy, take_slot
 from cm.store.operation import OperationRow
@@ -196,11 +196,11 @@ class _Told:
         self._work = work
         self._total = max(total, 1)
         self._done = 0
-        self._told_at = time.monotonic()
+        self._told_at = steady_seconds()
 
     def moved(self, size: int) -> None:
         self._done += size
-        now = time.monotonic()
+        now = steady_seconds()
         if now - self._told_at >= TELL_S:
             self._told_at = now
             tell = cast(Callable[..., bool], self._work.services.database.transact_now)

@@ -9,7 +9,6 @@ was inspected.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
@@ -35,6 +34,7 @@ from cm.rules.cause import Cause
 from cm.rules.names import is_unmade, pool_name
 from cm.rules.operation import OperationKind
 from cm.rules.storage import capabilities
+from cm.runtime.wall import steady_seconds
 from cm.services.image import open_delete
 from cm.store.change import record_change
 from cm.store.image import ImageRow, find_image, get_image, set_progress, set_state
@@ -64,7 +64,7 @@ class Meter:
     def __init__(self, work: Work, first: int, last: int) -> None:
         self._work = work
         self._first, self._last = first, last
-        self._shown_at = time.monotonic()
+        self._shown_at = steady_seconds()
         self._shown = first
         self._held = 0
         self.lost = False
@@ -73,7 +73,7 @@ class Meter:
         """
         :param told: what is said of it to people.
         """
-        now = time.monotonic()
+        now = steady_seconds()
         if self.lost or now - self._shown_at < TELL_S:
             return
         self._shown_at = now

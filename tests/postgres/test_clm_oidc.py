@@ -294,7 +294,7 @@ def test_states_that_are_not_ours(login: Login, monkeypatch: pytest.MonkeyPatch)
             login.finish(wrong_text, code)
     now = time.time()
     with monkeypatch.context() as later:
-        later.setattr("clm.services.oidc.time.time", lambda: now + 601)
+        later.setattr("clm.services.oidc.unix_seconds", lambda: now + 601)
         with pytest.raises(StateRefused):
             login.finish(state, code)
     assert login.provider.seen == []

@@ -5,6 +5,7 @@ in a schema of ours, and take the time from a setting that goes along with each 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any, Final, Protocol
@@ -28,6 +29,7 @@ class IServer(Protocol):
 TEMPLATES: Final = {"cm": "sim_template", "clm": "sim_clm_template"}
 MIGRATE: Final = {"cm": migrate_cm, "clm": migrate_clm}
 PATH = "sim, pg_catalog, public"
+_TIMEOUT: Final = re.compile(r"statement_timeout=\d+")
 FUNCTIONS = """
 CREATE SCHEMA sim;
 CREATE SEQUENCE sim.drawn;
@@ -54,7 +56,19 @@ def make_template(server: IServer) -> None:
         bare.dispose()
         engine = create_engine(server.url(name))
         MIGRATE[manager](engine)
+        with engine.begin() as connection:
+            _leave_alone(connection)
         engine.dispose()
+
+
+def _leave_alone(connection: Any) -> None:
+    """
+    What the server does by itself when it comes to it, which changes plans and so the order of rows, is left out.
+    """
+    for schema, table in connection.execute(
+        text("SELECT schemaname, tablename FROM pg_tables WHERE schemaname NOT IN ('pg_catalog', 'information_schema')")
+    ).all():
+        connection.execute(text(f'ALTER TABLE "{schema}"."{table}" SET (autovacuum_enabled = false)'))
 
 
 def make_database(server: IServer, name: str, manager: str = "cm") -> str:
@@ -74,7 +88,15 @@ def _settings(connection: Any, name: str) -> None:
 
 
 def keep_time(engine: Engine, now: Callable[[], float]) -> None:
-    """Have each statement of an engine run at the simulated time ``now`` (unix seconds)."""
+    """
+    Have each statement of an engine run at the simulated time ``now`` (unix seconds), for as long as it takes: that a
+    machine is busy with other things is none of what is simulated.
+    """
+
+    @event.listens_for(engine, "do_connect")
+    def _(dialect: Any, record: Any, given: Any, parameters: dict[str, Any]) -> None:
+        parameters["connect_timeout"] = 0
+        parameters["options"] = _TIMEOUT.sub("statement_timeout=0", parameters.get("options", ""))
 
     @event.listens_for(engine, "before_cursor_execute", retval=True)
     def _(connection: Any, cursor: Any, statement: str, parameters: Any, context: Any, many: bool) -> Any:

@@ -93,6 +93,10 @@ RESERVED: dict[str, tuple[set[str], str]] = {
         {"cm.models", "cm.store", "cm.runtime", "clm.models", "clm.store", "sql"},
         "statements stand in the store; who runs in a transaction is handed its session",
     ),
+    "time": (
+        {"cm.runtime", "cm.rpc", "cm.drivers", "clm.drivers", "clm.console", "node_hooks"},
+        "what decides has its time from cm.runtime.wall, so that the simulation's clock is the only one in it",
+    ),
     "contextualization": ({"contextualization", "cm.daemon.app"}, "a program of its own, which the manager may host"),
     "clm": ({"clm", "sql.clm"}, "the cloud knows its clusters, and they do not know it"),
 }  # fmt: skip
