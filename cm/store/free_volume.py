@@ -71,7 +71,14 @@ WITH t AS (
     DELETE FROM attachment WHERE vm_id = :vm_id AND delete_with_vm AND disk_id IN
            (SELECT id FROM disk WHERE volume_id = ANY(:volumes)) RETURNING disk_id
 ), k AS (
-    DELETE FROM disk WHERE id IN (SELECT disk_id FROM t) RETURNING volume_id, account_id
+    DELETE FROM disk WHERE id IN (SELECT disk_id FROM t) RETURNING id, image_id, volume_id, account_id
+), entries AS (
+    UPDATE image SET state = 'deleted', deleted_at = clock_timestamp(), volume_id = NULL, version = version + 1
+     WHERE id IN (SELECT image_id FROM k) RETURNING id, account_id
+), told AS (
+    INSERT INTO change (account_id, kind, object_id, event)
+    SELECT account_id, 'image', id, 'exit' FROM entries UNION ALL
+    SELECT account_id, 'disk', id, 'exit' FROM k WHERE image_id IS NOT NULL
 ), f AS (
     INSERT INTO free_volume (volume_id, writer_id, clean)
     SELECT volume_id, account_id, volume_id = ANY(:clean) FROM k RETURNING volume_id
@@ -83,7 +90,7 @@ SELECT u.claimed_bytes, k.account_id FROM k JOIN volume u ON u.id = k.volume_id
 
 def set_free(session: Session, vm_id: int, volumes: Sequence[int], clean: Sequence[int]) -> None:
     """
-    A VM's own disks are its no more; their volumes stay, for others to use. Repeatable.
+    A VM's own disks are its no more, and no entries; their volumes stay, for others to use. Repeatable.
 
     :param clean: those that read as zeros by now.
     """

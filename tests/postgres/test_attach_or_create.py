@@ -553,6 +553,34 @@ def test_freed(house: House, policy: str, clean: bool) -> None:
     assert house.share(house.root).volumes[disk["volume"]].content == b""
 
 
+def test_freed_entry(house: House) -> None:
+    """A disk of the catalogue that goes with its VM is no entry any more once its volume is for others."""
+    cloud = house.cloud
+    cloud.call("admin.storage.edit", {"storage_id": house.root, "keep_freed": True}, account="admin")
+    cloud.sql("UPDATE storage SET offered = true WHERE id = :s", s=house.root)
+    made = cloud.call("user.disk.create", {"name": "data", "size_mib": 32, "storage_id": house.root})
+    assert cloud.ended(made["operation_id"])["state"] == "done"
+    image_id = cloud.sql("SELECT image_id FROM disk WHERE id = :d", d=made["disk_id"])
+    vm = house.vm()
+    attached = cloud.call(
+        "user.disk.attach", {"disk_id": made["disk_id"], "vm_id": vm["vm_id"], "delete_with_vm": True}
+    )
+    if attached["operation_id"] is not None:
+        assert cloud.ended(attached["operation_id"])["state"] == "done"
+    cloud.call("user.vm.destroy", [[vm["vm_id"]]])
+    cloud.wait(vm["vm_id"], "destroyed")
+    assert len(cloud.call("admin.storage.get_free_volumes", [house.root], account="admin")) == 1
+    assert cloud.leaks() == []
+    for view, id_ in (("storage_image", image_id), ("disk", made["disk_id"])):
+        with pytest.raises(ObjectNotFound):
+            cloud.call(f"user.{view}.get_by_id", [id_])
+    told = cloud.sql("SELECT count(*) FROM change WHERE event = 'exit' AND (kind, object_id) IN (('image', :i),"
+                     " ('disk', :d))", i=image_id, d=made["disk_id"])  # fmt: skip
+    assert told == 2
+    other = house.vm()
+    assert house.given(other, 32 * MIB)["reused"]
+
+
 def test_delete_free(house: House) -> None:
     """A free volume can be deleted, one that is reserved cannot; a storage with one is in use."""
     volume_id = house.free(house.root, GIB)
