@@ -166,7 +166,9 @@ class ClusterManager:
         sizes = {"database": size, "reads": size}
         self.threads = threads = threads or cast(IThreads, Threads(reactor, sizes, share=settings.limits.thread_share))
         self.listener = listen(reactor, settings.database.url)
-        self.database = Database(settings.database.url, threads, pool_size=size, deliver=self.listener.deliver)
+        self.database = Database(
+            settings.database.url, threads, pool_size=size, deliver=self.listener.deliver, reactor=reactor
+        )
         self.fleet = Fleet(self.database, threads, opener)
         self.logins = LoginTrail(self.database, reactor)
         gate = PasswordGate(threads)

@@ -38,7 +38,8 @@ class View:
     One view. ``returns`` is the type of the function's result, ``Any`` without one; of a text, of what it says. A
     ``waiting`` one waits for something to happen and works on nothing meanwhile. ``on`` says, by parameter, what it
     does with the object that the parameter names; None: what the work of that operation is. The service reads it off
-    its caller (``Call.action``), whatever it stands for.
+    its caller (``Call.action``), whatever it stands for. A ``prompt`` one reads so little, by prepared statements
+    alone, that it is done in the reactor's thread (``cm/runtime/prompt.py``).
 
     :ivar errors: what it can answer with by what it does; its registry knows.
     :ivar common: and what any call of its role can, and any change.
@@ -55,6 +56,7 @@ class View:
     returns: Any = Any
     waiting: bool = False
     on: Mapping[str, Any] = field(default_factory=dict)
+    prompt: bool = False
     errors: tuple[Case, ...] = ()
     common: tuple[Case, ...] = ()
     _binder: Binder | None = field(default=None, repr=False, compare=False)
@@ -76,6 +78,7 @@ class _Declared:
     changing: bool
     waiting: bool = False
     on: Mapping[str, Any] = field(default_factory=dict)
+    prompt: bool = False
 
 
 class Registry:
@@ -173,6 +176,7 @@ def view_of(function: Callable[..., Any]) -> View:
         returns=_result(annotated),
         waiting=declared.waiting,
         on=declared.on,
+        prompt=declared.prompt,
         _binder=Binder(parameters, declared.changing),
     )
 
@@ -190,7 +194,12 @@ def guest_view(function: Any = None, /, *, name: str | None = None, changing: bo
 def user_view(function: Function, /) -> Function: ...
 @overload
 def user_view(
-    *, name: str | None = None, changing: bool = False, waiting: bool = False, on: Mapping[str, Any] | None = None
+    *,
+    name: str | None = None,
+    changing: bool = False,
+    waiting: bool = False,
+    on: Mapping[str, Any] | None = None,
+    prompt: bool = False,
 ) -> Callable[[Function], Function]: ...
 def user_view(
     function: Any = None,
@@ -200,18 +209,23 @@ def user_view(
     changing: bool = False,
     waiting: bool = False,
     on: Mapping[str, Any] | None = None,
+    prompt: bool = False,
 ) -> Any:
     """A view for people with an account, about what is theirs or, as far as ``on`` says, shared with them."""
-    return _declare(Role.USER, function, name, changing, waiting, on)
+    return _declare(Role.USER, function, name, changing, waiting, on, prompt)
 
 
 @overload
 def admin_view(function: Function, /) -> Function: ...
 @overload
-def admin_view(*, name: str | None = None, changing: bool = False) -> Callable[[Function], Function]: ...
-def admin_view(function: Any = None, /, *, name: str | None = None, changing: bool = False) -> Any:
+def admin_view(
+    *, name: str | None = None, changing: bool = False, prompt: bool = False
+) -> Callable[[Function], Function]: ...
+def admin_view(
+    function: Any = None, /, *, name: str | None = None, changing: bool = False, prompt: bool = False
+) -> Any:
     """A view for administrators."""
-    return _declare(Role.ADMIN, function, name, changing)
+    return _declare(Role.ADMIN, function, name, changing, prompt=prompt)
 
 
 @overload
@@ -246,9 +260,10 @@ def _declare(
     changing: bool,
     waiting: bool = False,
     on: Mapping[str, Any] | None = None,
+    prompt: bool = False,
 ) -> Any:
     def mark(decorated: Any) -> Any:
-        setattr(decorated, _MARK, _Declared(role, name, changing, waiting, on or {}))
+        setattr(decorated, _MARK, _Declared(role, name, changing, waiting, on or {}, prompt))
         return decorated
 
     return mark if function is None else mark(function)

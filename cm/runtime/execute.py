@@ -94,6 +94,8 @@ class Executor:
             if view.changing:
                 return await self._change_outside(view, call, arguments)
             return await view.function(call, **arguments)
+        if view.prompt:
+            return await self._database.read_prompt(_read, view, call, arguments)
         if not view.changing:
             return await self._database.read(_read, view, call, arguments)
         try:

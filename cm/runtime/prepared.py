@@ -18,6 +18,7 @@ from sqlalchemy.exc import DBAPIError, MultipleResultsFound, NoResultFound
 from sqlalchemy.orm import Session
 
 from cm.runtime import round_trip
+from cm.runtime.prompt import ROWS_MAX, NotPrompt, PromptSession
 
 _PARAMETER = re.compile(r"(?<![:\w]):([a-z_][a-z_0-9]*)")
 _names: Final[dict[str, Prepared]] = {}
@@ -130,7 +131,15 @@ class Prepared:
         dbapi.post(statement, given)
 
     def _cursor(self, session: Session, values: dict[str, Any]) -> Any:
-        """Where the statement has been executed."""
+        """
+        Where the statement has been executed.
+
+        :raises NotPrompt: the session is a prompt one, and this many rows would take the reactor's time.
+        """
+        if isinstance(session, PromptSession):
+            if values.get("limit", 0) > ROWS_MAX:
+                raise NotPrompt("a large page")
+            return session.run(self.name, self._prepare, self._execute, self._places(values))
         connection = session.connection()
         self._know(connection)
         return _run(connection, self._execute, self._places(values))

@@ -16,3 +16,10 @@ def wait_readable(timeout_s: float, *descriptors: int) -> bool:
     for descriptor in descriptors:
         poll.register(descriptor, select.POLLIN | select.POLLPRI)
     return bool(poll.poll(ceil(timeout_s * 1000)))
+
+
+def wait_ready(timeout_s: float, descriptor: int, *, reading: bool) -> bool:
+    """Whether this one can be read, or written, within the time; or has ended."""
+    poll = select.poll()
+    poll.register(descriptor, select.POLLIN | select.POLLPRI if reading else select.POLLOUT)
+    return bool(poll.poll(ceil(timeout_s * 1000)))

@@ -19,7 +19,7 @@ from cm.store import vm as store
 Uuid = Annotated[str, Meta(min_length=32, max_length=36)]
 
 
-@admin_view
+@admin_view(prompt=True)
 def get_list(
     caller: ClusterCall,
     user_id: Id | None = None,
@@ -40,7 +40,7 @@ def get_list(
     return RawList(found)
 
 
-@admin_view
+@admin_view(prompt=True)
 def get_by_id(caller: ClusterCall, vm_id: Id) -> RawObject[VMDetail]:
     """Everything about one VM, also a destroyed one."""
     return RawObject(service.detail(caller, vm_id, administrator=True))

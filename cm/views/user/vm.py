@@ -147,7 +147,7 @@ def edit(caller: ClusterCall, vm_id: Id, name: Name | None = None, description: 
     return RawObject(service.edit(caller, vm_id, name, description))
 
 
-@user_view(on={"vm_id": Action.SEE})
+@user_view(on={"vm_id": Action.SEE}, prompt=True)
 def get_by_id(caller: ClusterCall, vm_id: Id) -> RawObject[VMDetail]:
     """
     Everything about one of the caller's VMs, also a destroyed one, or about one that is shared with them.
@@ -157,7 +157,7 @@ def get_by_id(caller: ClusterCall, vm_id: Id) -> RawObject[VMDetail]:
     return RawObject(service.detail(caller, vm_id))
 
 
-@user_view
+@user_view(prompt=True)
 def get_list(
     caller: ClusterCall,
     limit: Limit = PAGE_MAX,
