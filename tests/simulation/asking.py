@@ -103,6 +103,12 @@ class Asking:
             looked = process.run(lambda: Deferred.fromCoroutine(process.manager.reconciler.check_storages()))
             self.result(looked)
 
+    def care(self) -> None:
+        """What managers do every five minutes, now."""
+        process = self.some_process()
+        if process is not None:
+            self.result(process.run(lambda: Deferred.fromCoroutine(process.manager.care.round())))
+
     def sql(self, statement: str, **values: Any) -> Any:
         """The rows of a statement of ours, outside of all that is simulated."""
         return rows_of(self.own, statement, values)

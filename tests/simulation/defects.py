@@ -354,4 +354,14 @@ DEFECTS: Final = (
         faults=("link_cut", "link_answer_lost"),
         clouds=1,
     ),
+    Mutation(
+        "upload_file_stays",
+        "What an upload left on the manager's machine stays there when it has ended.",
+        (Edit("cm/operations/uploading.py", "            if uuid not in kept:\n", "            if False:\n"),),
+    ),
+    Mutation(
+        "upload_damaged",
+        "A piece of an upload counts though its checksum is another.",
+        (Edit("cm/rpc/uploads.py", "                raise ChecksumDiffers()\n", "                pass\n"),),
+    ),
 )

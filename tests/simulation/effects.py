@@ -38,6 +38,7 @@ EXPECTED: Final = (
     "disk_grow", "disk_copy", "disk_move", "volume_delete",
     "snapshot_create", "snapshot_revert", "snapshot_delete", "snapshots compared", "reverts compared",
     "disk_create", "disk_attach", "disk_detach", "vm_cd",
+    "uploaded", "upload cut off", "upload busy", "upload terminated", "upload expired",
 )  # fmt: skip
 
 # Of these what so few calls lead to that the fixed seeds may have none; the tour of ``test_effects.py`` does them too.

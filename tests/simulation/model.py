@@ -169,7 +169,7 @@ class Model:
 
     def _image(self, call: Accepted, verb: str) -> None:
         params, at = call.params, call.at
-        if verb.startswith("import"):
+        if verb.startswith("import") or verb == "upload":
             for image_id in call.made:
                 self.images[image_id] = made = Thing("image", image_id, call.login, at)
                 # What users bring in is theirs; an administrator brings in for all, unless told otherwise.

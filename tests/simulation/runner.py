@@ -129,6 +129,7 @@ def _live(simulation: Simulation, outcome: Outcome, pace_s: float) -> None:
     outcome.injected, outcome.calls, outcome.errors = faults.injected, workload.counts, workload.errors
     # Time runs on, until nothing is under way and every node has had a pass since.
     _rest(simulation, workload)
+    simulation.care()
     simulation.look_at_storages()
     for _ in range(5):  # a guest may have ended just now, and what its policy says is being done
         if not simulation.sql(f"SELECT 1 FROM operation WHERE state IN {OPEN} LIMIT 1"):
@@ -136,6 +137,7 @@ def _live(simulation: Simulation, outcome: Outcome, pace_s: float) -> None:
         simulation.run_for(2.0)
     outcome.problems += invariants.at_rest(simulation, workload)
     outcome.problems += simulation.effects.at_rest(workload)
+    outcome.problems += workload.senders.at_rest()
     if not outcome.plan and outcome.calm:
         outcome.problems += calm.at_rest(simulation, workload)
         outcome.times = calm.times(simulation, workload)

@@ -22,7 +22,7 @@ from cm.daemon.app import ClusterManager
 from cm.daemon.settings import ClusterSettings, DatabaseSettings, ImportSettings, ListenSettings, Settings
 from cm.drivers.memory.node import MemoryNode
 from cm.drivers.memory.volume import forget_exports
-from cm.operations import image_file, staging
+from cm.operations import image_file, staging, uploading
 from cm.runtime import feed, wall
 from cm.runtime.database import Database
 from contextualization.endpoint import make_endpoint
@@ -32,6 +32,7 @@ from simulation.beginning import LOGINS, settle
 from simulation.chance import drawn_from, stream
 from simulation.database import IServer, keep_time, look_into, make_database
 from simulation.excuses import Excuses
+from simulation.intake import VALID_S, SimIntake
 from simulation.mirror import SOURCE, Mirror
 from simulation.process import Process, SimListener
 from simulation.reader import Net, Reader
@@ -126,6 +127,8 @@ class Simulation(Asking):
         self._pace.start()
         self._mirror = mock.patch.object(image_file, "fetch_url", Mirror(SOURCE).fetch)
         self._mirror.start()
+        self._intake = mock.patch.object(uploading, "Intake", SimIntake)
+        self._intake.start()
         current = self
         threadable.registerAsIOThread()
         wall.hand_in(self._wall, self.schedule.seconds)
@@ -166,6 +169,7 @@ class Simulation(Asking):
         current = None
         self._pace.stop()
         self._mirror.stop()
+        self._intake.stop()
         self._chance.__exit__(None, None, None)
         MemoryNode.forget_all()
         forget_exports()
@@ -189,7 +193,7 @@ class Simulation(Asking):
             database=DatabaseSettings(url=self.url),
             listen=ListenSettings(rpc="", contextualization=""),
             cluster=ClusterSettings(state_dir=self._state_dir),
-            images=ImportSettings(directories=(self.import_dir,)),
+            images=ImportSettings(directories=(self.import_dir,), upload_s=VALID_S),
         )
 
         def make() -> ClusterManager:

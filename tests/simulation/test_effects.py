@@ -10,6 +10,7 @@ import pytest
 from cm.rpc.errors import HypervisorError
 from lab.postgres import PrivatePostgres
 from simulation.effects import EXPECTED
+from simulation.intake import VALID_S
 from simulation.scenario import Scene
 
 
@@ -74,6 +75,7 @@ def test_everything_succeeds(server: PrivatePostgres, state_dir: Path) -> None:
         _has_disks_worked_on(scene, tour)
         _has_disks_come_and_go(tour)
         _has_local_disks(scene, tour)
+        _sends(scene)
         _comes_and_goes(scene)
         _fails_and_is_retried(tour)
         _is_abandoned(tour)
@@ -131,6 +133,19 @@ def _has_local_disks(scene: Scene, tour: Tour) -> None:
     """A VM's disk is on its node's own storage, for which its image comes there, and is thrown out again."""
     tour.ask("user.vm.destroy", vm_ids=[tour.new(local_disk=True)])
     tour.ask("admin.system_image.evict", "admin", image_id=scene.image_id)
+
+
+def _sends(scene: Scene) -> None:
+    """Uploads come to each of their ends, one cut off, and one sent twice at once."""
+    senders = scene.clients.senders
+    senders.begin("complete", "ann", ("cut", "twice", "damaged", "too_long", "elsewhere"))
+    senders.begin("terminate", "bob")
+    senders.begin("forget", "eve")
+    scene.until(lambda: len(senders.all) == 3 and all(each.over for each in senders.all), "all of them end")
+    scene.run_for(VALID_S)
+    scene.care()
+    scene.quiet()
+    assert senders.at_rest() == []
 
 
 def _comes_and_goes(scene: Scene) -> None:

@@ -33,7 +33,8 @@ _ACCOUNT: Final = "it makes or ends people: those of a simulation stay; tests/po
 _ROLES: Final = "who is an administrator of what is settled as each simulation begins; tests/postgres"
 _SESSION: Final = "people go on showing their session until cloud.user.end_sessions ends it; tests/postgres"
 
-SOURCES: Final = ("workload", "chores", "haste", "moves", "points", "spare")  # what asks for changes
+# What asks for changes.
+SOURCES: Final = ("workload", "chores", "haste", "moves", "points", "senders", "spare")
 
 # Reading views.
 NOT_READ: Final[Mapping[str, str]] = {
@@ -44,6 +45,7 @@ NOT_READ: Final[Mapping[str, str]] = {
     "guest.user.check_token": _MAIL,
 }
 _SERVER = "takes a server; tests/postgres has one; all but the fetching is import_file's, which is called"
+_ALIKE: Final = "as of the other kinds, which are called; tests/postgres"
 # Changing views.
 NOT_CALLED: Final[Mapping[str, str]] = {
     **dict.fromkeys(("admin.user.set_password", "user.account.set_password", "cloud.user.set_password"), _PASSWORD),
@@ -65,15 +67,11 @@ NOT_CALLED: Final[Mapping[str, str]] = {
     "admin.storage.delete": "the workload has need of its storages; tests/postgres",
     **dict.fromkeys(("admin.system_image.import_url", "admin.system_image.import_known"), _SERVER),
     **dict.fromkeys(
-        ("user.system_image.upload", "user.storage_image.upload", "user.iso_image.upload", "admin.system_image.upload"),
-        "what is sent to its address comes by a true socket to a true disk; tests/postgres/test_uploads.py",
-    ),
-    **dict.fromkeys(
         ("user.system_image.create_download", "user.storage_image.create_download", "user.iso_image.create_download",
          "user.disk.create_download"),
         "what it gives out is read over a true socket by true threads; tests/postgres/test_downloads.py",
     ),
-    "user.iso_image.import_url": "as of the other kinds, which are called; tests/postgres",
+    **dict.fromkeys(("user.iso_image.import_url", "user.iso_image.upload"), _ALIKE),
     "user.key.generate": "its pair is made of true chance, which no seed repeats; tests/postgres",
 }
 # Kinds of work that no manager is killed at each point of.

@@ -17,6 +17,7 @@ from simulation.haste import Haste
 from simulation.link import ASYNC
 from simulation.moves import Moves
 from simulation.points import Points
+from simulation.senders import Senders
 from simulation.spare import Spare
 
 if TYPE_CHECKING:
@@ -76,6 +77,7 @@ class Workload(Haste):
         self.moves = Moves(self, seconds) if len(simulation.storage_ids) > 1 else None
         self._end_s = simulation.schedule.seconds() + seconds
         Points(self, self._end_s)
+        self.senders = Senders(self, self._end_s)
         self._actions = ACTIONS | CHORES | (PEOPLE if simulation.cloud is not None else ALONE)
         simulation.later(0.1, self._tick)
 
