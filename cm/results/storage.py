@@ -108,6 +108,16 @@ class StoredVolume(TypedDict):
     user_id: Annotated[Number | None, Meta(description="Whose it is.")]
 
 
+class UnknownVolume(TypedDict):
+    """A volume that lies on a storage and is on no record."""
+
+    name: Named
+    size_bytes: Annotated[Bytes, Meta(description="That a guest would see, as the node says.")]
+    allocated_bytes: Bytes
+    base: Annotated[str | None, Meta(examples=[None], description="The file that it stands on, as the node says.")]
+    obstacle: Annotated[str, Meta(examples=[""], description="Why it cannot be adopted, as far as that is seen.")]
+
+
 class StorageWork(TypedDict):
     """A storage that is being attached to a node or detached from it, and the operation that does it."""
 

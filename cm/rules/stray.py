@@ -35,7 +35,7 @@ def leftover(
         proposal = f"it is deleted when node {waits_for} has no domain of it any more, or is deleted"
     else:
         plan = DELETE
-        proposal = "delete it, when you know what it was: an older dump may just not know it"
+        proposal = "delete it, when you know what it was: an older dump may just not know it; or adopt it as a disk"
     evidence = ((PLAN, plan), ("allocated_bytes", str(taken[0])), ("size_bytes", str(taken[1])))
     based = (("base", base),) if base else ()
     return Finding(DriftKind.LEAKED_VOLUME, f"{pool}/{name}", None, evidence + based, proposal)

@@ -21,6 +21,7 @@ from cm.rpc.errors import (
     InvalidParameter,
     NotAuthenticated,
     NotSupported,
+    NotWhole,
     StorageUnreached,
     WrongDiskState,
     WrongImageState,
@@ -39,7 +40,7 @@ from cm.services.network import vms
 from cm.services.storage import chosen_storage, refuse_new
 from cm.store.change import record_change
 from cm.store.claim import MIB
-from cm.store.disk import DiskFacts, find_disk_of_image, touch_disk
+from cm.store.disk import DiskFacts, find_disk, find_disk_of_image, touch_disk
 from cm.store.disk_bytes import (
     Lies,
     Place,
@@ -346,6 +347,7 @@ def convert_to_system_image(caller: ClusterCall, image_id: int, devices: dict[st
     Make a storage image a system image, which VMs can be made from, as it lies there.
 
     :raises InUse: VMs have it attached.
+    :raises NotWhole: it stands on an image.
     :raises WrongImageState: it is not ok.
     """
     session, viewer = caller.session, person_of(caller.identity)
@@ -361,6 +363,9 @@ def convert_to_system_image(caller: ClusterCall, image_id: int, devices: dict[st
     _check_convertible(session, row.id, row.state)
     disk_id = find_disk_of_image(session, image_id)
     if disk_id is not None:
+        disk = find_disk(session, disk_id)
+        if disk is not None and disk.backing_id is not None:
+            raise NotWhole(disk_id)
         record_change(session, "disk", disk_id, row.account_id, "exit")
     become_image(session, image_id, devices)
     record_change(session, "image", image_id, row.account_id)

@@ -189,6 +189,26 @@ def lock_drift(session: Session, drift_id: int) -> DriftRow:
     return DriftRow(found.id, kind, found.node_id, found.vm_id, found.subject, found.plan, found.proposal)
 
 
+@dataclass(frozen=True)
+class VolumeFinding:
+    """``approved``: that it is deleted."""
+
+    id: int
+    approved: bool
+
+
+def lock_volume_finding(session: Session, subject: str) -> VolumeFinding | None:
+    """The open finding that says that a volume is on no record, its row held; None: there is none."""
+    found = session.execute(
+        text(
+            "SELECT id, approved_at IS NOT NULL AS approved FROM drift WHERE kind = 'leaked_volume'"
+            " AND subject = :subject AND closed_at IS NULL FOR UPDATE"
+        ),
+        {"subject": subject},
+    ).first()
+    return None if found is None else VolumeFinding(found.id, found.approved)
+
+
 def close_drift(session: Session, drift_id: int, outcome: str) -> None:
     """A finding is settled."""
     session.execute(

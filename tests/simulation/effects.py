@@ -38,7 +38,7 @@ EXPECTED: Final = (
     "disk_grow", "disk_copy", "disk_move", "volume_delete",
     "snapshot_create", "snapshot_revert", "snapshot_delete", "snapshots compared", "reverts compared",
     "disk_create", "disk_attach", "disk_detach", "vm_cd",
-    "uploaded", "upload cut off", "upload busy", "upload terminated", "upload expired",
+    "volume adopted", "uploaded", "upload cut off", "upload busy", "upload terminated", "upload expired",
 )  # fmt: skip
 
 # Of these what so few calls lead to that the fixed seeds may have none; the tour of ``test_effects.py`` does them too.
@@ -363,6 +363,8 @@ class Effects:
                 made["retried"] += row.n
             elif row.method in ("admin.node.add", "admin.node.delete"):
                 made["node added" if row.method.endswith("add") else "node taken out"] += row.n
+            elif row.method == "admin.storage.adopt_volume":
+                made["volume adopted"] += row.n
             elif row.method in ("user.vm.attach_vnc", "user.vm.detach_vnc"):
                 made[f"vm_vnc {row.method[8:14]}"] += row.n
         return made

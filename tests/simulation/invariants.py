@@ -15,6 +15,7 @@ from cm.rules.names import console_of
 from cm.store.leak import leaks
 from simulation import judge
 from simulation.asking import OPEN
+from simulation.keepers import BROUGHT
 from simulation.link import ASYNC
 
 if TYPE_CHECKING:
@@ -209,7 +210,7 @@ def _volumes(simulation: Simulation) -> list[str]:
         if row.volume in there and row.volume not in may:
             wrong.append(f"the volume {row.volume} is left of VM {row.vm_id}, whose end is done")
     for name in sorted(set(there) - names - may - ledger):
-        if not name.endswith(".part"):
+        if not name.endswith(".part") and not name.startswith(BROUGHT):
             wrong.append(f"the volume {name} belongs to nothing")
     return wrong + _logs(simulation)
 

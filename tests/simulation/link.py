@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 REMOTE = "192.0.2.10"
 # These ask the outside anew where their answer was not yet recorded.
-ASYNC: Final = frozenset({"admin.node.check", "admin.storage.check", "admin.vm.adopt"})
+ASYNC: Final = frozenset({"admin.node.check", "admin.storage.check", "admin.storage.adopt_volume", "admin.vm.adopt"})
 
 
 class Link:

@@ -89,6 +89,7 @@ class Questions:
             ("placement.explain", template), ("system_image.get_known", {}), ("system_image.get_cached", {}),
         ]  # fmt: skip
         views += [("disk.get_list", {}), ("disk.get_list", {"trashed": True})]
+        views += [("storage.get_unknown_volumes", {"storage_id": each}) for each in simulation.storage_ids]
         views += [("disk.get_by_id", {"disk_id": disk_id}) for disk_id in self._disks()]
         views += [("vm.get_by_id", {"vm_id": thing.id}) for thing in self.some("vm")[:2]]
         views += [("acl.get_list", {"kind": "vm", "object_id": thing.id}) for thing in self.some("vm")[:2]]

@@ -76,6 +76,8 @@ def test_everything_succeeds(server: PrivatePostgres, state_dir: Path) -> None:
         _has_disks_come_and_go(tour)
         _has_local_disks(scene, tour)
         _sends(scene)
+        scene.clients.keepers.bring()
+        scene.run_for(5.0)
         _comes_and_goes(scene)
         _fails_and_is_retried(tour)
         _is_abandoned(tour)

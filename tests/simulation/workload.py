@@ -14,6 +14,7 @@ from simulation.beginning import LOGINS
 from simulation.chance import stream
 from simulation.chores import ALONE, CHORES, PEOPLE
 from simulation.haste import Haste
+from simulation.keepers import Keepers
 from simulation.link import ASYNC
 from simulation.moves import Moves
 from simulation.points import Points
@@ -78,6 +79,7 @@ class Workload(Haste):
         self._end_s = simulation.schedule.seconds() + seconds
         Points(self, self._end_s)
         self.senders = Senders(self, self._end_s)
+        self.keepers = Keepers(self, self._end_s)
         self._actions = ACTIONS | CHORES | (PEOPLE if simulation.cloud is not None else ALONE)
         simulation.later(0.1, self._tick)
 

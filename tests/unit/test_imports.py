@@ -68,6 +68,7 @@ EXCEPTIONS: dict[tuple[str, str], str] = {
     ("cm.operations", "cm.interfaces"): "a step makes the specifications that drivers take, and sorts their errors",
     ("cm.operations.image_file", "cm.drivers.images"): "what is done to a file happens on the manager, on no node",
     ("cm.operations.disk_format", "cm.drivers.images"): "likewise of a disk that is made there",
+    ("cm.services.found_volume", "cm.drivers.images"): "a header's reader: pure, over bytes that a node was asked for",
     ("cm.operations.uploading", "cm.drivers.images.receive"): "a file of the manager's, as an import's is",
     ("cm.operations.staging", "cm.drivers.images.packing"): "a staged file is known by what it was packed in",
     ("cm.store.domain", "cm.interfaces"): "builds DomainSpec out of rows: frozen records, no calls",

@@ -68,30 +68,50 @@ def apply(console: Console, ids: tuple[int, ...]) -> None:
 
 @verb(drift, "adopt", changes=True)
 @click.argument("drift_id", type=Whole(1), metavar="DRIFT_ID")
-@click.option("--user", required=True, type=NamedType("user"), metavar="USER", help="Whose VM it becomes.")
-@click.option("--name", help="The VM's name; without it, the domain's title.")
+@click.option("--user", required=True, type=NamedType("user"), metavar="USER", help="Whose VM or disk it becomes.")
+@click.option("--name", help="What it is called; a VM else by the domain's title, a disk by its volume.")
 @click.option("--image", type=NamedType("image"), metavar="IMAGE",
-              help="What it counts as made of, where its disk does not say.")  # fmt: skip
+              help="Of a domain: what it counts as made of, where its disk does not say.")  # fmt: skip
 @click.option("--template", type=NamedType("template"), metavar="TEMPLATE",
-              help="What it counts as made by; without it, one of its size.")  # fmt: skip
+              help="Of a domain: what it counts as made by; without it, one of its size.")  # fmt: skip
+@click.option("--kind", type=click.Choice(["storage", "system", "iso"]),
+              help="Of a volume: a disk (storage, the default), a system image, an ISO.")  # fmt: skip
 @click.option("--force", is_flag=True, help="Also beyond the user's quota.")
 def adopt(
-    console: Console, drift_id: int, user: str, name: str | None, image: str | None, template: str | None, force: bool
-) -> None:
-    """Take a domain that Wawel made and does not know into its records, as a VM of a user. It goes on as it is."""
+    console: Console, drift_id: int, user: str, name: str | None, image: str | None, template: str | None,
+    kind: str | None, force: bool,
+) -> None:  # fmt: skip
+    """
+    Take what Wawel does not know into its records, as a user's: an unknown domain as a VM, which goes on as it is, or
+    a leaked volume as a disk or an image. Other volumes: "storage adopt-volume".
+    """
     cluster = console.cluster()
     rows = console.call("admin.drift.get_list", {"limit": 10_000}, cluster=cluster)
     row = next((each for each in rows if each["drift_id"] == drift_id), None)
-    if row is None or row["kind"] != "unknown_domain":
-        raise Problem(f"Finding {drift_id} is no unknown domain.", hint="They are listed by: wawel drift ls")
-    params: dict[str, object] = {"node_id": row["node_id"], "uuid": row["subject"]}
-    params["user_id"] = find(console, "user", user, admin=True, own=False).id
+    if row is None or row["kind"] not in ("unknown_domain", "leaked_volume"):
+        raise Problem(
+            f"Finding {drift_id} is neither an unknown domain nor a leaked volume.",
+            hint="They are listed by: wawel drift ls",
+        )
+    domain = row["kind"] == "unknown_domain"
+    if domain and kind is not None:
+        raise Problem("--kind says nothing of a domain, which becomes a VM.")
+    if not domain and (image is not None or template is not None):
+        raise Problem("--image and --template say nothing of a volume.")
+    params: dict[str, object] = {"user_id": find(console, "user", user, admin=True, own=False).id}
+    params |= {"force": True} if force else {}
+    if not domain:
+        pool, _, volume = row["subject"].partition("/")
+        params |= {"storage_id": int(pool.rpartition("-")[2]), "volume": volume, "name": name or volume}
+        params |= {"kind": kind} if kind is not None else {}
+        emit(console, console.change("admin.storage.adopt_volume", params, cluster=cluster), "image")
+        return
+    params |= {"node_id": row["node_id"], "uuid": row["subject"]}
     if image is not None:
         params["image_id"] = find(console, "image", image, admin=True).id
     if template is not None:
         params["template_id"] = find(console, "template", template).id
     params |= {"name": name} if name is not None else {}
-    params |= {"force": True} if force else {}
     emit(console, console.change("admin.vm.adopt", params, cluster=cluster), "vm")
 
 

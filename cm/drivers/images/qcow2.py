@@ -8,7 +8,7 @@ unknown features, tables of absurd size or beyond the end of the file.
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import BinaryIO, Final
 
 from cm.drivers.images.reading import read_at
@@ -32,6 +32,7 @@ _DATA_FILE_NAME: Final = 0x44415441
 _ENCRYPTION: Final = 0x0537BE77
 _EXTENSIONS_MAX: Final = 64
 _EXTENSION_BYTES_MAX: Final = 65_536
+_BACKING_NAME_MAX: Final = 1023  # bytes; likewise QEMU's
 
 _L1_BYTES_MAX: Final = 32 * 2**20  # QCOW_MAX_L1_SIZE, QEMU block/qcow2.h
 _REFCOUNT_TABLE_BYTES_MAX: Final = 8 * 2**20  # QCOW_MAX_REFTABLE_SIZE, likewise
@@ -66,6 +67,38 @@ def virtual_size_of(file: BinaryIO, file_size_bytes: int) -> int:
     _check_extensions(file, header, file_size_bytes)
     _check_tables(header, file_size_bytes)
     return header.virtual_size
+
+
+@dataclass(frozen=True)
+class Overlay:
+    """
+    A file that stands on another.
+
+    :ivar backing: the name of that as it is written, which leads nowhere by itself.
+    :ivar backing_format: as it is written; "": it is not, so QEMU would look for itself.
+    """
+
+    virtual_size: int
+    backing: str
+    backing_format: str
+
+
+def overlay_of(file: BinaryIO, file_size_bytes: int) -> Overlay | None:
+    """
+    What stands on another file, for whoever knows which files there are; None where it names none.
+    :raises ImageRefused: as ``virtual_size_of``, but for that name.
+    """
+    header = _header(file)
+    if not header.backing_offset and not header.backing_size:
+        return None
+    first = min(1 << min(header.cluster_bits, 21), file_size_bytes)
+    if not 0 < header.backing_size <= _BACKING_NAME_MAX or header.backing_offset + header.backing_size > first:
+        raise ImageRefused("the name of its backing file is misplaced", ImageFault.DAMAGED)
+    _check_features(replace(header, backing_offset=0, backing_size=0))
+    format_ = _check_extensions(file, header, file_size_bytes, backed=True)
+    _check_tables(header, file_size_bytes)
+    name = read_at(file, header.backing_offset, header.backing_size)
+    return Overlay(header.virtual_size, name.decode("utf-8", "replace"), format_.decode("ascii", "replace"))
 
 
 def _header(file: BinaryIO) -> _Header:
@@ -120,27 +153,35 @@ def _check_features(header: _Header) -> None:
         raise ImageRefused("its virtual size is 0", ImageFault.DAMAGED)
 
 
-def _check_extensions(file: BinaryIO, header: _Header, file_size_bytes: int) -> None:
-    """Extensions follow the header, each padded to 8 bytes, within the first cluster."""
+def _check_extensions(file: BinaryIO, header: _Header, file_size_bytes: int, backed: bool = False) -> bytes:
+    """
+    Extensions follow the header, each padded to 8 bytes, within the first cluster.
+
+    :param backed: whether it may name the format of a backing file.
+    :return: that format.
+    """
     end = min(1 << header.cluster_bits, file_size_bytes)
     at = header.length
+    backing_format = b""
     for _ in range(_EXTENSIONS_MAX):
         if at + _EXTENSION.size > end:
-            return
+            return backing_format
         raw = read_at(file, at, _EXTENSION.size)
         if len(raw) < _EXTENSION.size:
             raise ImageRefused("its header extensions are cut off", ImageFault.DAMAGED)
         kind, length = _EXTENSION.unpack(raw)
         if kind == _END:
-            return
+            return backing_format
         if kind == _DATA_FILE_NAME:
             raise ImageRefused("it names an external data file", ImageFault.NAMES_FILES)
-        if kind == _BACKING_FORMAT:
+        if kind == _BACKING_FORMAT and not backed:
             raise ImageRefused("it names the format of a backing file", ImageFault.NAMES_FILES)
         if kind == _ENCRYPTION:
             raise ImageRefused("it is encrypted", ImageFault.ENCRYPTED)
         if length > _EXTENSION_BYTES_MAX or at + _EXTENSION.size + length > end:
             raise ImageRefused("a header extension is longer than its room", ImageFault.DAMAGED)
+        if kind == _BACKING_FORMAT:
+            backing_format = read_at(file, at + _EXTENSION.size, length)
         at += _EXTENSION.size + (length + 7) // 8 * 8
     raise ImageRefused("it has too many header extensions", ImageFault.DAMAGED)
 

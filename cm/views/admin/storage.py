@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 from msgspec import Meta
 
+from cm.results.image import Image
 from cm.results.statistics import StorageStatistics
 from cm.results.storage import (
     FreeVolume,
@@ -15,12 +16,13 @@ from cm.results.storage import (
     StorageUsage,
     StorageWork,
     StoredVolume,
+    UnknownVolume,
 )
-from cm.rpc.types import LINE, Id, Ids, Limit, Name, Size
+from cm.rpc.types import LINE, Id, Ids, Limit, Name, Size, Text
 from cm.rpc.view import admin_view
-from cm.rpc.vocabulary import PAGE_MAX, DiskFormat, FreedPolicy, Match, StorageKind
+from cm.rpc.vocabulary import PAGE_MAX, DiskFormat, FreedPolicy, ImageKind, Match, StorageKind
 from cm.services import attach_or_create as provision
-from cm.services import free_volume
+from cm.services import found_volume, free_volume
 from cm.services import storage as service
 from cm.services.attach_or_create import DISKS_MAX, Asked
 from cm.services.context import AsyncClusterCall, ClusterCall
@@ -40,6 +42,7 @@ Address = Annotated[str, Meta(max_length=253)]
 HardwarePool = Annotated[str, Meta(max_length=40, pattern=LINE)]
 NewSize = Annotated[int, Meta(ge=1, le=2**51, description="Bytes.")]
 DiskNumber = Annotated[int, Meta(ge=1, le=DISKS_MAX)]
+VolumeName = Annotated[str, Meta(min_length=1, max_length=255, pattern=LINE)]
 Overcommit = Annotated[float, Meta(gt=0, le=1000)]
 
 
@@ -180,6 +183,40 @@ async def check(caller: AsyncClusterCall, storage_id: Id) -> StorageCheck:
     is missing or cannot be accounted for is told, and written to the drift ledger.
     """
     return await check_storage(caller, storage_id)
+
+
+@admin_view
+async def get_unknown_volumes(caller: AsyncClusterCall, storage_id: Id) -> list[UnknownVolume]:
+    """What lies on a storage and is on no record, as what others put there, and whether it can be adopted."""
+    return await found_volume.list_unknown(caller, storage_id)
+
+
+@admin_view(changing=True)
+async def adopt_volume(
+    caller: AsyncClusterCall,
+    storage_id: Id,
+    volume: VolumeName,
+    user_id: Id,
+    name: Name,
+    description: Text = "",
+    kind: ImageKind = ImageKind.STORAGE,
+    format: DiskFormat | None = None,
+    force: bool = False,
+) -> Image:
+    """
+    Make a disk or an image of a user out of a volume that lies on a storage and is on no record.
+
+    It stays as it lies there; nothing else may write to it from now on. Our own reader says what it is, and what it
+    stands on has to be a system image on the same storage.
+
+    :param volume: its name; ``get_unknown_volumes`` tells it.
+    :param user_id: whose it is, on whose quota it counts.
+    :param kind: what it becomes: a disk, a system image that VMs are made from, an ISO.
+    :param format: what it must be; without it, a raw one has to look like a disk.
+    :param force: also beyond the user's quota.
+    """
+    wanted = found_volume.Wanted(user_id, name, description, kind, format, force)
+    return await found_volume.adopt(caller, storage_id, volume, wanted)
 
 
 @admin_view(changing=True)
