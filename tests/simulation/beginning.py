@@ -30,7 +30,8 @@ def settle(simulation: Simulation) -> None:
             login=login,
             admin=login == "admin",
         )[0].id
-    simulation.call("admin.network.add", {"name": "net", "network": "10.128.0.0/24"})
+    added = simulation.call("admin.network.add", {"name": "net", "network": "10.128.0.0/24"})
+    simulation.network_id = added["pool_id"]
     # Network storages: every node reaches every disk.
     simulation.storage_ids = [
         simulation.call(

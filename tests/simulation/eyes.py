@@ -243,10 +243,11 @@ class Look(Things):
             row.address: row.vm_id
             for row in simulation.sql(
                 "SELECT host(l.address) AS address, n.vm_id FROM network_lease l JOIN nic n ON n.id = l.nic_id"
-                " WHERE l.pool_id = 1"
+                " WHERE l.network_id = :id",
+                id=simulation.network_id,
             )
         }
-        told = eyes.answer("admin", "admin.network.list_leases", pool_id=1, used_only=True)
+        told = eyes.answer("admin", "admin.network.list_leases", pool_id=simulation.network_id, used_only=True)
         eyes.expect("the leases", {each["address"]: each["vm_id"] for each in told}, leases)
         found = eyes.answer("admin", "admin.cluster.check")
         eyes.expect("what the cluster finds wrong with its books", found.get("leaks", []), [])

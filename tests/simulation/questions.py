@@ -74,7 +74,7 @@ class Questions:
     def _asked_by_administrator(self, uuids: list[str]) -> Iterator[tuple[str, str, dict[str, Any]]]:
         simulation = self.simulation
         node, storage = {"node_id": simulation.nodes[0].node_id}, {"storage_id": simulation.storage_id}
-        pool, template = {"pool_id": 1}, {"template_id": simulation.template_id}
+        pool, template = {"pool_id": simulation.network_id}, {"template_id": simulation.template_id}
         account = {"user_id": self._account("ann")}
         views: list[tuple[str, dict[str, Any]]] = [
             ("vm.get_list", {}), ("vm.get_list", {"closed": True}), ("vm.get_list", account), ("vm.get_list", node),
