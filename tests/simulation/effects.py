@@ -41,9 +41,6 @@ EXPECTED: Final = (
     "volume adopted", "uploaded", "upload cut off", "upload busy", "upload terminated", "upload expired",
 )  # fmt: skip
 
-# Of these what so few calls lead to that the fixed seeds may have none; the tour of ``test_effects.py`` does them too.
-SELDOM: Final = frozenset({"reverts compared"})
-
 # A VM's disks, as they lie on storages.
 _LIES: Final = (
     "attachment a JOIN disk k ON k.id = a.disk_id JOIN volume u ON u.id = k.volume_id"

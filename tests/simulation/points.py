@@ -6,16 +6,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
+from simulation.asking import OPEN
 from simulation.chance import stream
 
 if TYPE_CHECKING:
     from simulation.simulation import Simulation
-    from simulation.workload import Workload
+    from simulation.workload import Ask, Workload
 
 BOOTS: Final = b"boots:"  # how whatever a VM can be started from begins
 PACE_S: Final = 9.0  # mean seconds between two calls
 # What is asked, and how often compared to the others.
-ASKED: Final = {"create": 6, "whole": 4, "revert": 5, "delete": 6, "edit": 1, "copy": 2}
+ASKED: Final = {"create": 6, "whole": 4, "revert": 5, "delete": 6, "edit": 1, "copy": 2, "there_and_back": 3}
+LOOK_S: Final = 1.0  # whether one call of several has ended, and the next can be made
+LOOKS: Final = 45
 
 
 class Points:
@@ -60,6 +63,35 @@ class Points:
         )
         if row is not None:
             self._workload.ask(row.login, "user.vm.create_snapshot", vm_id=row.id, name="whole")
+
+    def _there_and_back(self) -> None:
+        """A guest that has written since a snapshot finds at its next start what there was before."""
+        row = self._one(
+            "SELECT a.login, v.id, t.disk_id FROM vm v JOIN account a ON a.id = v.account_id JOIN attachment t"
+            " ON t.vm_id = v.id AND t.number = 0 WHERE v.closed_at IS NULL AND v.seen = 'running' ORDER BY 2"
+        )
+        if row is not None:
+            asked = self._workload.ask(
+                row.login, "user.disk.create_snapshot", disk_id=row.disk_id, name="there", freeze="no"
+            )
+            self._follow(asked, row.id, ["stop", "start", "stop", "revert", "start"])
+
+    def _follow(self, asked: Ask, vm_id: int, rest: list[str], snapshot_id: int = 0, looks: int = LOOKS) -> None:
+        """One call after the other, as long as each is accepted: a guest writes to its disk when it starts."""
+        busy = self.simulation.sql(f"SELECT 1 FROM operation WHERE vm_id = :v AND state IN {OPEN} LIMIT 1", v=vm_id)
+        if asked.ended and not asked.accepted or not looks:
+            return
+        if not asked.ended or busy:
+            self.simulation.later(LOOK_S, self._follow, asked, vm_id, rest, snapshot_id, looks - 1)
+            return
+        snapshot_id = snapshot_id or asked.answer["snapshot_ids"][0]
+        step, *later = rest
+        if step == "revert":
+            again = self._workload.ask(asked.login, "user.snapshot.revert", snapshot_id=snapshot_id)
+        else:
+            again = self._workload.ask(asked.login, f"user.vm.{step}", vm_id=vm_id)
+        if later:
+            self.simulation.later(LOOK_S, self._follow, again, vm_id, later, snapshot_id)
 
     def _snapshot(self, where: str = "true") -> Any:
         return self._one(
