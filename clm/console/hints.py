@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
-_SAVE: Final = "A stopped VM becomes an image, and is gone then: wawel vm save-and-shutdown VM IMAGE_NAME"
+_SAVE: Final = "An image of it, while it goes on: wawel vm save VM IMAGE_NAME"
 _SSH: Final = "Its address is in wawel vm ls; log in with: ssh USER@ADDRESS"
 _SIZE: Final = (
-    "A VM keeps its size. Save it (wawel vm save-and-shutdown), and make a larger one of that image: "
+    "A VM keeps its size. Save it (wawel vm save), and make a larger one of that image: "
     "wawel vm create NAME --image IMAGE --template TEMPLATE"
 )
 
@@ -19,7 +19,8 @@ WORDS: Final[dict[str, dict[str, str]]] = {
         "poweroff": "wawel vm stop, or wawel vm shutdown to ask its guest", "halt": "wawel vm shutdown",
         "reboot": "wawel vm reset, or wawel vm shutdown and wawel vm start",
         "restart": "wawel vm reset, or wawel vm shutdown and wawel vm start",
-        "rename": "wawel vm edit VM --name NEW_NAME", "save": _SAVE, "snapshot": _SAVE, "backup": _SAVE,
+        "rename": "wawel vm edit VM --name NEW_NAME", "backup": _SAVE,
+        "snapshot": "wawel vm create-snapshot VM NAME",
         "clone": _SAVE, "suspend": "wawel vm pause keeps its memory in place; wawel vm resume lets it go on",
         "unpause": "wawel vm resume", "resize": _SIZE, "scale": _SIZE, "ssh": _SSH, "exec": _SSH, "connect": _SSH,
         "migrate": "An administrator empties a node with: wawel node evacuate NODE",
@@ -38,7 +39,7 @@ WORDS: Final[dict[str, dict[str, str]]] = {
     },
     "image": {
         "add": "wawel image import",
-        "create": "wawel image import, or of a VM: wawel vm save-and-shutdown VM IMAGE_NAME",
+        "create": "wawel image import, or of a VM: wawel vm save VM IMAGE_NAME",
         "publish": "wawel image set-access IMAGE public", "share": "wawel acl set image IMAGE user --login LOGIN",
         "rename": "wawel image edit IMAGE --name NEW_NAME",
     },

@@ -9,6 +9,7 @@ from typing import Final, NamedTuple
 
 from sqlalchemy.orm import Session
 
+from cm.interfaces.volume import VolumeSeen
 from cm.operations.base import Kind, Work, image_of, register, storage_reached
 from cm.rpc.errors import CloudError, ObjectNotFound, StorageFull, WrongImageState, WrongVMState
 from cm.rpc.vocabulary import CauseKind, DiskFormat, DiskState, ImageState, VMState
@@ -43,7 +44,12 @@ class Copy(NamedTuple):
     node_id: int
 
 
-def _facts(session: Session, op: OperationRow) -> Copy:
+def sources(session: Session, op: OperationRow) -> Copy:
+    """
+    What an operation copies its disk from, what to, and through which node.
+
+    :raises Wait: none that answers has both storages.
+    """
     source = _source(session, op)
     target = get_image(session, image_of(op))
     node_id = node_reaching_both(session, source.storage_id, target.storage_id, op.attempts)
@@ -57,7 +63,7 @@ def _source(session: Session, op: OperationRow) -> Source:
     :raises ObjectNotFound: it is gone.
     :raises WrongVMState: a guest may write to it.
     """
-    snapshot_id = op.arguments.get(SNAPSHOT)
+    snapshot_id = next(iter(op.objects.get(ObjectKind.SNAPSHOT, ())), op.arguments.get(SNAPSHOT))
     if snapshot_id is None:
         disk = get_disk(session, op.get(ObjectKind.DISK))
         _refuse_running(session, disk)
@@ -78,11 +84,16 @@ def _refuse_running(session: Session, source: DiskFacts) -> None:
 
 
 async def copy(work: Work) -> None:
-    """A half-made one of an attempt before is made anew, a whole one taken as done."""
-    facts: Copy = await work.db(_facts, work.op)
+    facts: Copy = await work.db(sources, work.op)
+    await made(work, facts)
+    await work.complete(_copied, work.op, result={"image_id": facts.target.id})
+
+
+async def made(work: Work, facts: Copy) -> VolumeSeen:
+    """Make a copy: a half-made one of an attempt before is made anew, a whole one taken as done."""
     source, target = facts.source, facts.target
     try:
-        await work.node(facts.node_id).volumes.create_copy(
+        return await work.node(facts.node_id).volumes.create_copy(
             pool_name(target.storage_id),
             target.volume,
             source.volume,
@@ -93,7 +104,6 @@ async def copy(work: Work) -> None:
         )
     except StorageFull:
         raise StorageFull(target.storage_id, 0, target.size_bytes) from None
-    await work.complete(_copied, work.op, result={"image_id": target.id})
 
 
 def _copied(session: Session, op: OperationRow) -> None:
@@ -113,6 +123,22 @@ def _tell(session: Session, row: ImageRow) -> None:
         touch_disk(session, disk_id)
 
 
+def give_up_copy(session: Session, op: OperationRow, reason: str, *, keep: bool) -> None:
+    """
+    What was to be made is not going to be: its volume is deleted, and then what it claims goes back.
+
+    :param keep: its entry stays, failed, with the reason.
+    """
+    row = find_image(session, image_of(op), lock=True)
+    if row is None:
+        return
+    set_state(session, row.id, ImageState.FAILED if keep else ImageState.DELETED, reason)
+    give_up_copy_of_image(session, row.id)
+    cause = Cause(CauseKind.OPERATION, str(op.id))
+    open_delete(session, row, account_id=op.account_id, cause=cause, keep=keep)
+    _tell(session, row)
+
+
 @register
 class DiskCopy(Kind):
     kind = OperationKind.DISK_COPY
@@ -120,20 +146,10 @@ class DiskCopy(Kind):
 
     def failed(self, session: Session, op: OperationRow, error: CloudError) -> None:
         """The copy stays, failed, with the reason. What it claims goes back once its volume is surely gone."""
-        self._undo(session, op, error.for_user(), keep=True)
+        give_up_copy(session, op, error.for_user(), keep=True)
 
     def dropped(self, session: Session, op: OperationRow) -> None:
-        self._undo(session, op, "given up", keep=False)
-
-    def _undo(self, session: Session, op: OperationRow, reason: str, *, keep: bool) -> None:
-        row = find_image(session, image_of(op), lock=True)
-        if row is None:
-            return
-        set_state(session, row.id, ImageState.FAILED if keep else ImageState.DELETED, reason)
-        give_up_copy_of_image(session, row.id)
-        cause = Cause(CauseKind.OPERATION, str(op.id))
-        open_delete(session, row, account_id=op.account_id, cause=cause, keep=keep)
-        _tell(session, row)
+        give_up_copy(session, op, "given up", keep=False)
 
     def reopened(self, session: Session, op: OperationRow) -> Objects:
         """

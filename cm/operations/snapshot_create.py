@@ -8,18 +8,19 @@ other. The other way round, what a guest has written since could be left behind.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from sqlalchemy.orm import Session
 
 from cm.interfaces.snapshot import NewTop
 from cm.operations.base import Kind, Work, register
-from cm.operations.snapshot_work import ids_of, make_spares, rows_of, running, settled, told
+from cm.operations.snapshot_work import ids_of, make_spares, rows_of, running, settled, take_away, told
 from cm.rpc.errors import CloudError, DomainNotRunning, WrongOperationState
-from cm.rpc.vocabulary import CauseKind, Consistency, Freeze
-from cm.rules.cause import Cause
-from cm.rules.operation import ObjectKind, OperationKind
-from cm.store.operation import OperationRow, open_operation
+from cm.rpc.vocabulary import Consistency, Freeze
+from cm.rules.operation import OperationKind
+from cm.store.operation import OperationRow
 from cm.store.operation_object import Objects
-from cm.store.snapshot import snapshots, write_layers, write_taken
+from cm.store.snapshot import SnapshotRow, snapshots, write_layers, write_taken
 
 FREEZE = "freeze"  # in the arguments: what was asked for
 
@@ -41,7 +42,12 @@ def _layered(session: Session, ids: list[int]) -> None:
 
 async def take(work: Work) -> None:
     """Have a running domain write to them, all from one moment on."""
-    rows = [row for row in await rows_of(work) if row.taken_at is None]
+    consistency = await taken(work, [row for row in await rows_of(work) if row.taken_at is None])
+    await work.complete(_taken, work.op, consistency, result={"consistency": consistency})
+
+
+async def taken(work: Work, rows: Sequence[SnapshotRow]) -> Consistency:
+    """Have a running domain write to the new volumes of snapshots. :return: what they are as good as."""
     place = await running(work)
     # Of one that has ended since an earlier attempt it is not known whether that came before or after it.
     consistency = Consistency.CRASH if work.op.attempts else Consistency.OFF
@@ -56,7 +62,7 @@ async def take(work: Work) -> None:
             consistency = await node.snapshots.take(place.uuid, tops, Freeze(work.arguments.get(FREEZE, "auto")))
         except DomainNotRunning:
             consistency = Consistency.CRASH
-    await work.complete(_taken, work.op, consistency, result={"consistency": consistency})
+    return consistency
 
 
 def _taken(session: Session, op: OperationRow, consistency: Consistency) -> None:
@@ -70,27 +76,10 @@ class SnapshotCreate(Kind):
     steps = {"prepare": prepare, "take": take}
 
     def failed(self, session: Session, op: OperationRow, error: CloudError) -> None:
-        self._undo(session, op)
+        take_away(session, op)
 
     def abandoned(self, session: Session, op: OperationRow) -> None:
-        self._undo(session, op)
-
-    def _undo(self, session: Session, op: OperationRow) -> None:
-        """Whether the domain writes to the new volumes may not be known: who takes the snapshots away looks."""
-        ids = [row.id for row in snapshots(session, ids_of(op))]
-        if ids:
-            open_operation(
-                session,
-                OperationKind.SNAPSHOT_DELETE,
-                account_id=op.account_id,
-                objects={
-                    ObjectKind.VM: [] if op.vm_id is None else [op.vm_id],
-                    ObjectKind.DISK: op.objects[ObjectKind.DISK],
-                    ObjectKind.SNAPSHOT: ids,
-                },
-                node_id=op.node_id,
-                cause=Cause(CauseKind.OPERATION, str(op.id)),
-            )
+        take_away(session, op)
 
     def reopened(self, session: Session, op: OperationRow) -> Objects:
         raise WrongOperationState(op.id, "of a snapshot that is gone", "one that is there; ask for another")

@@ -8,27 +8,36 @@ every moment, and after any crash. Where nobody has the disk open, a domain with
 
 from __future__ import annotations
 
-import uuid
 from dataclasses import dataclass
 from typing import Any, Final
 
 from sqlalchemy.orm import Session
 
-from cm.interfaces.block_job import BlockJobSeen, BlockJobState
-from cm.interfaces.hypervisor import DiskSpec, DomainSpec
+from cm.interfaces.block_job import BlockJobKind, BlockJobState
 from cm.interfaces.source import path_of
 from cm.operations.base import Kind, Wait, Work, register
-from cm.operations.snapshot_work import ids_of, reaching, remove, rows_of, running, settled, tidy, told
+from cm.operations.snapshot_work import (
+    FIRST_S,
+    HOLDER,
+    INTERNAL_ERROR,
+    LOOK_S,
+    TRIED,
+    TRIES,
+    dropped,
+    forgotten,
+    ids_of,
+    let_go,
+    merging,
+    opened,
+    running,
+    tidy,
+)
 from cm.rpc.errors import HypervisorError, InUse
-from cm.rules.names import holder_name
 from cm.rules.operation import OperationKind
 from cm.rules.snapshot import Removal, Step, removal
-from cm.store.change import record_change
-from cm.store.operation import OperationRow
 from cm.store.snapshot import (
     Lying,
     SnapshotRow,
-    forget_snapshots,
     lying,
     snapshots,
     tree_of,
@@ -38,15 +47,6 @@ from cm.store.snapshot import (
 )
 
 MERGING: Final = "The snapshot is being merged."
-FIRST_S: Final = 0.1  # until a merge is looked at: most have little to do
-LOOK_S: Final = 0.5  # between looks after that
-TRIES: Final = 3  # merges that may end without effect
-HELD_MIB: Final = 32  # of a domain that runs nothing
-_HOLDERS: Final = uuid.UUID("0d9f1f0e-52f7-4a5e-9b1f-6b7d3c0a7e21")
-_INTERNAL_ERROR: Final = 1  # virErrorNumber
-# What ``merge`` notes: the node where the disks are held, and how often it has begun.
-HOLDER: Final = "holder"
-TRIED: Final = "tried"
 
 
 @dataclass(frozen=True)
@@ -86,15 +86,14 @@ async def merge(work: Work) -> None:
     for snapshot_id in ids_of(work.op):
         while (plan := await work.read(_plan, snapshot_id)) is not None and plan.upper is not None:
             await _merge(work, plan)
-    if HOLDER in work.arguments:
-        await work.node(work.arguments[HOLDER]).hypervisor.destroy(_holder(work.op))
+    await let_go(work)
 
 
 async def _merge(work: Work, plan: _Plan) -> None:
     """:raises Wait: it is under way."""
     row, upper, leaf, lower = plan.row, plan.upper, plan.leaf, plan.lower
     assert upper is not None and leaf is not None
-    node_id, domain, device = await _opened(work, row, leaf)
+    node_id, domain, device = await opened(work, row, leaf, await running(work))
     node = work.node(node_id)
     path, above, below = [
         None if each is None else await node.volumes.source(each.pool, each.name) for each in (leaf, upper, row.volume)
@@ -104,9 +103,12 @@ async def _merge(work: Work, plan: _Plan) -> None:
         await work.db(write_unturned, row.id)  # a snapshot that was not taken after all: its layer is empty
         return
     if seen.path != path_of(path):
-        raise HypervisorError(f"disk {device} is written to {seen.path}, not to {leaf.name}", _INTERNAL_ERROR)
+        raise HypervisorError(f"disk {device} is written to {seen.path}, not to {leaf.name}", INTERNAL_ERROR)
+    if seen.kind is BlockJobKind.ACTIVE_COMMIT:  # what was given up has left it (``vm_to_image``): it does not end
+        await node.block_jobs.abort(domain, device)
+        raise Wait(FIRST_S, MERGING)
     if seen.state is not BlockJobState.NONE:
-        await work.progress(_percent(seen))
+        await work.progress(90 * merging(seen) // 100)
         raise Wait(LOOK_S, MERGING)
     if plan.step.how is Removal.PULL and path_of(below) not in seen.bases:
         await work.db(write_pulled, row, upper.id)
@@ -116,7 +118,7 @@ async def _merge(work: Work, plan: _Plan) -> None:
         return
     tried = int(work.arguments.get(TRIED, 0))
     if tried >= TRIES * len(ids_of(work.op)):
-        raise HypervisorError("merging ended without effect", _INTERNAL_ERROR)
+        raise HypervisorError("merging ended without effect", INTERNAL_ERROR)
     if plan.step.how is Removal.PULL:
         base = None if lower is None else await node.volumes.source(lower.pool, lower.name)
         await node.block_jobs.pull(domain, device, base)
@@ -127,57 +129,10 @@ async def _merge(work: Work, plan: _Plan) -> None:
     raise Wait(FIRST_S, MERGING, **note)
 
 
-def _percent(seen: BlockJobSeen) -> int:
-    return 90 * seen.done_bytes // seen.total_bytes if seen.total_bytes else 0
-
-
-def _holder(op: OperationRow) -> str:
-    return str(uuid.uuid5(_HOLDERS, str(op.id)))
-
-
-async def _opened(work: Work, row: SnapshotRow, leaf: Lying) -> tuple[int, str, str]:
-    """Node, domain and device that have a volume open: its VM's, or one without a guest."""
-    place = await running(work)
-    if place is not None and leaf.id == row.current.id and row.device is not None:
-        return place.node_id, place.uuid, row.device
-    if HOLDER not in work.arguments:
-        note: dict[str, Any] = {HOLDER: await reaching(work, row.volume.storage_id)}
-        raise Wait(0.0, "", **note)
-    node_id, domain, device = work.arguments[HOLDER], _holder(work.op), "vda"
-    node = work.node(node_id)
-    source = await node.volumes.source(leaf.pool, leaf.name)
-    told_of = await node.hypervisor.describe(domain)
-    if told_of is not None and [disk.path for disk in told_of.disks] != [path_of(source)]:
-        await node.hypervisor.destroy(domain)  # it held the disk of the snapshot before
-    await node.snapshots.hold(
-        DomainSpec(
-            name=holder_name(work.op.id),
-            uuid=domain,
-            title="",
-            vcpus=1,
-            memory_mib=HELD_MIB,
-            disks=(DiskSpec(source, leaf.format, device),),
-            nics=(),
-            vnc=None,
-            console_log=None,
-        )
-    )
-    return node_id, domain, device
-
-
 async def forget(work: Work) -> None:
     """Delete the volumes, and all that is on record of them."""
-    for row in await rows_of(work):
-        if row.volume.id != row.current.id:
-            await remove(work, row.volume)
-    await work.complete(_forgotten, work.op)
-
-
-def _forgotten(session: Session, op: OperationRow) -> None:
-    told(session, snapshots(session, ids_of(op)))
-    for snapshot_id, account_id in forget_snapshots(session, ids_of(op)):
-        record_change(session, "snapshot", snapshot_id, account_id, "exit")
-    settled(session, op)
+    await dropped(work)
+    await work.complete(forgotten, work.op)
 
 
 @register

@@ -2,24 +2,41 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any, Final
 
 from sqlalchemy.orm import Session
 
+from cm.interfaces.block_job import BlockJobSeen
 from cm.interfaces.calls import DEADLINE_S, Pace, job
+from cm.interfaces.hypervisor import DiskSpec, DomainSpec
 from cm.interfaces.node import INode
-from cm.operations.base import Work, others_stopped, storage_reached
-from cm.rpc.vocabulary import DiskFormat, FreedPolicy
-from cm.rules.operation import ObjectKind
+from cm.interfaces.source import path_of
+from cm.operations.base import Wait, Work, others_stopped, storage_reached
+from cm.rpc.vocabulary import CauseKind, DiskFormat, FreedPolicy
+from cm.rules.cause import Cause
+from cm.rules.names import holder_name
+from cm.rules.operation import ObjectKind, OperationKind
 from cm.rules.vm import GONE
-from cm.services.evidence import rest_by_evidence
+from cm.services.evidence import rest_by_evidence, rest_if_ended
 from cm.store.change import record_change
-from cm.store.operation import OperationRow
+from cm.store.operation import OperationRow, open_operation
 from cm.store.operation_object import others_at_work
-from cm.store.snapshot import Lying, SnapshotRow, drop_spare, snapshots, spares
+from cm.store.snapshot import Lying, SnapshotRow, drop_spare, forget_snapshots, snapshots, spares
 from cm.store.storage import freed_policy, node_reaching
 from cm.store.vm import VMRow, find_vm
+
+FIRST_S: Final = 0.1  # until a merge is looked at: most have little to do
+LOOK_S: Final = 0.5  # between looks after that
+TRIES: Final = 3  # merges that may end without effect
+HELD_MIB: Final = 32  # of a domain that runs nothing
+INTERNAL_ERROR: Final = 1  # virErrorNumber
+_HOLDERS: Final = uuid.UUID("0d9f1f0e-52f7-4a5e-9b1f-6b7d3c0a7e21")
+# What merging notes: the node where the disks are held, and how often it has begun.
+HOLDER: Final = "holder"
+TRIED: Final = "tried"
 
 
 @dataclass(frozen=True)
@@ -120,3 +137,95 @@ def settled(session: Session, op: OperationRow) -> None:
     vm = None if op.vm_id is None else find_vm(session, op.vm_id, lock=True)
     if vm is not None and vm.closed_at is None and vm.node_id is not None and vm.seen in GONE:
         rest_by_evidence(session, op, by_policy=True)
+
+
+# ------------------------------------------------------------------ merging
+
+
+def merging(seen: BlockJobSeen) -> int:
+    """How far a job is, in percent."""
+    return 100 * seen.done_bytes // seen.total_bytes if seen.total_bytes else 0
+
+
+def _holder(op: OperationRow) -> str:
+    return str(uuid.uuid5(_HOLDERS, str(op.id)))
+
+
+async def opened(work: Work, row: SnapshotRow, leaf: Lying, place: Place | None) -> tuple[int, str, str]:
+    """
+    Node, domain and device that have a volume open: its VM's, or one without a guest.
+
+    :param place: where the VM runs.
+    """
+    if place is not None and leaf.id == row.current.id and row.device is not None:
+        return place.node_id, place.uuid, row.device
+    if HOLDER not in work.arguments:
+        note: dict[str, Any] = {HOLDER: await reaching(work, row.volume.storage_id)}
+        raise Wait(0.0, "", **note)
+    node_id, domain, device = work.arguments[HOLDER], _holder(work.op), "vda"
+    node = work.node(node_id)
+    source = await node.volumes.source(leaf.pool, leaf.name)
+    told_of = await node.hypervisor.describe(domain)
+    if told_of is not None and [disk.path for disk in told_of.disks] != [path_of(source)]:
+        await node.hypervisor.destroy(domain)  # it held the disk of the snapshot before
+    await node.snapshots.hold(
+        DomainSpec(
+            name=holder_name(work.op.id),
+            uuid=domain,
+            title="",
+            vcpus=1,
+            memory_mib=HELD_MIB,
+            disks=(DiskSpec(source, leaf.format, device),),
+            nics=(),
+            vnc=None,
+            console_log=None,
+        )
+    )
+    return node_id, domain, device
+
+
+async def let_go(work: Work) -> None:
+    """End the domain without a guest, where there was need of one."""
+    if HOLDER in work.arguments:
+        await work.node(work.arguments[HOLDER]).hypervisor.destroy(_holder(work.op))
+
+
+# ------------------------------------------------------------------ their end
+
+
+async def dropped(work: Work) -> None:
+    """Delete the volumes of the operation's snapshots, on which nothing stands any more."""
+    for row in await rows_of(work):
+        if row.volume.id != row.current.id:
+            await remove(work, row.volume)
+
+
+def forgotten(session: Session, op: OperationRow) -> None:
+    """The snapshots of an operation, which is over, are no more."""
+    told(session, snapshots(session, ids_of(op)))
+    for snapshot_id, account_id in forget_snapshots(session, ids_of(op)):
+        record_change(session, "snapshot", snapshot_id, account_id, "exit")
+    settled(session, op)
+
+
+def take_away(session: Session, op: OperationRow) -> None:
+    """
+    Have the snapshots of an operation that came to nothing deleted. Whether a domain writes to the new volumes may not
+    be known: who takes the snapshots away looks.
+    """
+    ids = [row.id for row in snapshots(session, ids_of(op))]
+    if not ids:
+        rest_if_ended(session, op)
+        return
+    open_operation(
+        session,
+        OperationKind.SNAPSHOT_DELETE,
+        account_id=op.account_id,
+        objects={
+            ObjectKind.VM: [] if op.vm_id is None else [op.vm_id],
+            ObjectKind.DISK: op.objects[ObjectKind.DISK],
+            ObjectKind.SNAPSHOT: ids,
+        },
+        node_id=op.node_id,
+        cause=Cause(CauseKind.OPERATION, str(op.id)),
+    )

@@ -141,7 +141,7 @@ class VMOutcome(TypedDict):
 
 
 class SavedVM(VMWork):
-    """A VM that is being shut down to be kept as an image."""
+    """A VM that an image is being made of."""
 
     image_id: Annotated[int, Meta(ge=1, examples=[23], description="The image to be.")]
 

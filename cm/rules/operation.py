@@ -25,6 +25,7 @@ class OperationKind(StrEnum):
     VM_RESUME = "vm_resume"
     VM_DESTROY = "vm_destroy"
     VM_SAVE = "vm_save_and_shutdown"
+    VM_TO_IMAGE = "vm_to_image"
     VM_VNC = "vm_vnc"
     VM_CD = "vm_cd"
     DISK_CREATE = "disk_create"
@@ -233,6 +234,16 @@ SPECS: Final[dict[OperationKind, KindSpec]] = {
         allowed=frozenset({_V.RUNNING, _V.PAUSED, _V.STOPPED}),
         wanted=Wanted.SAVED,
         shown=_V.SAVING,
+    ),
+    OperationKind.VM_TO_IMAGE: KindSpec(
+        holds=(_O.VM, _O.IMAGE, _O.DISK, _O.SNAPSHOT),  # the image that it makes, and of a VM that runs a snapshot
+        action=Action.SAVE,
+        seconds=7 * 86_400,  # once a guest may write to either volume, its node alone can tell to which
+        failed="VM {name} could not be saved",
+        abandoned="the image goes, unless it is made already, and what was written meanwhile is merged with the disk;"
+        " refused while its guest changes over",
+        allowed=frozenset({_V.RUNNING, _V.PAUSED, _V.STOPPED}),
+        interruptible=True,
     ),
     OperationKind.VM_VNC: KindSpec(
         holds=(),

@@ -162,7 +162,12 @@ IMAGE: Final = Noun(
     ImageState,
     (
         Standing(_I.UPLOADING, owner="whoever has its address", deadline="`images.upload_s`, when it is given up"),
-        Standing(_I.ADDING, work=(OperationKind.IMAGE_IMPORT, OperationKind.VM_SAVE, OperationKind.DISK_CREATE)),
+        Standing(
+            _I.ADDING,
+            work=(
+                OperationKind.IMAGE_IMPORT, OperationKind.VM_SAVE, OperationKind.VM_TO_IMAGE, OperationKind.DISK_CREATE,
+            ),
+        ),
         Standing(_I.OK, rest=True),
         Standing(_I.FAILED, rest=True),
         # A disk that is out of use for a while; ``disk.trashed_at`` says since when.
@@ -177,6 +182,7 @@ IMAGE: Final = Noun(
         ([_I.UPLOADING], "given up, or too late", ENDED, "whoever has its address; the cluster manager"),
         ([_I.UPLOADING], "image.delete", [_I.DELETED], "its owners, administrators"),
         (MADE, "vm.save_and_shutdown", [_I.ADDING], "who may save the VM; its policy `save` when its guest powers off"),
+        (MADE, "vm.save", [_I.ADDING], "who may save the VM"),
         (MADE, "disk.create", [_I.ADDING], "a user"),
         ([_I.ADDING], "imported", [_I.OK], "`image_import`"),
         ([_I.ADDING], "made", [_I.OK], "`disk_create`"),
@@ -187,7 +193,9 @@ IMAGE: Final = Noun(
         ([_I.TRASHED, _I.FAILED], "disk.purge", [_I.DELETED], "its owners"),
         ([_I.TRASHED], "in the trash for `images.trash_s`", [_I.DELETED], "the cluster manager"),
         ([_I.OK], "vm.destroy of the VM it ends with", ENDED, "`vm_destroy`"),
-        ([_I.ADDING], "saved", [_I.OK], "`vm_save_and_shutdown`"),
+        ([_I.ADDING], "saved", [_I.OK], "`vm_save_and_shutdown`, `vm_to_image`"),
+        ([_I.ADDING], f"vm.save {FAILED}", [_I.FAILED], "`vm_to_image`"),
+        ([_I.ADDING], "vm.save abandoned, or its VM destroyed", [_I.DELETED], ASKER),
         ([_I.ADDING], f"import {FAILED}", [_I.FAILED], "`image_import`"),
         ([_I.ADDING], "import abandoned", [_I.DELETED], ASKER),
         ([_I.ADDING], "save failed or abandoned", ENDED, "`vm_save_and_shutdown`; who may save the VM"),

@@ -29,10 +29,20 @@ class StorageNotOnNode(Conflict):
 
 def reserve_image(session: Session, row: VMRow, name: str, description: str) -> int:
     """
-    Make the image's row, with its owner's quota and its room on the storage claimed, and note it as the VM's.
+    ``insert_image``, noted as what the VM is going to be when it has ended.
+    """
+    image_id = insert_image(session, row, name, description)
+    note_save(session, row.id, image_id, name, description)
+    return image_id
+
+
+def insert_image(session: Session, row: VMRow, name: str, description: str, source_id: int | None = None) -> int:
+    """
+    Make the row of an image of a VM's root disk, with its owner's quota and its room on the storage claimed.
 
     It belongs to the VM's account, whoever asked for the save, as the disk did; and it is shared with nobody.
 
+    :param source_id: the volume that it is copied from, where that has to stay until then.
     :raises QuotaReached: it would not fit the owner's quota.
     :raises StorageFull: it would not fit the storage.
     :raises NoStorage: StorageNotOnNode: its disk is on its node's own storage, and for the image there is none that
@@ -62,8 +72,8 @@ def reserve_image(session: Session, row: VMRow, name: str, description: str) -> 
         name=name,
         description=description,
         account_id=row.account_id,
+        source_id=source_id,
     )
-    note_save(session, row.id, image_id, name, description)
     record_change(session, "image", image_id, row.account_id, "enter")
     return image_id
 

@@ -54,11 +54,20 @@ def root_disk(session: Session, vm_id: int) -> RootDisk | None:
     return None if found is None else RootDisk(**found._mapping)
 
 
+def root_disk_id(session: Session, vm_id: int) -> int | None:
+    found: int | None = session.scalar(
+        text("SELECT disk_id FROM attachment WHERE vm_id = :id AND number = 0"), {"id": vm_id}
+    )
+    return found
+
+
 _INSERT = text(
     """
 WITH lies AS (
-    INSERT INTO volume (storage_id, name, format, size_bytes, claimed_bytes)
-    VALUES (:storage_id, :volume, :format, :size_bytes, :size_bytes) RETURNING id
+    INSERT INTO volume (storage_id, name, format, mode, backing_id, size_bytes, claimed_bytes)
+    VALUES (:storage_id, :volume, :format, CASE WHEN CAST(:source_id AS bigint) IS NULL THEN 'whole' ELSE 'copy' END,
+            :source_id, :size_bytes, :size_bytes)
+    RETURNING id
 )
 INSERT INTO image (uuid, kind, name, description, account_id, volume_id, state, platform, disk_controller,
                    network_device, video_device, system, architecture, least_memory_mib, default_user, agent)
@@ -80,10 +89,12 @@ def insert_saved(
     name: str,
     description: str,
     account_id: int,
+    source_id: int | None = None,
 ) -> int:
     """
     The image that a disk is going to be saved to; it is claimed for already.
 
+    :param source_id: the volume that it is copied from, which stays until then.
     :return: its id.
     """
     values = {
@@ -95,6 +106,7 @@ def insert_saved(
         "name": name,
         "description": description,
         "account_id": account_id,
+        "source_id": source_id,
     }
     return int(session.execute(_INSERT, values).scalar_one())
 

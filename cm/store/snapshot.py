@@ -303,6 +303,19 @@ def write_taken(session: Session, ids: Sequence[int], consistency: Consistency) 
     )
 
 
+def consistency_of(session: Session, snapshot_id: int) -> str | None:
+    """What a snapshot is as good as; None: it is not taken."""
+    found: str | None = session.scalar(text("SELECT consistency FROM snapshot WHERE id = :id"), {"id": snapshot_id})
+    return found
+
+
+def write_untaken(session: Session, ids: Sequence[int]) -> None:
+    """What was written since is being merged into their volumes, so that they are no points in time any more."""
+    session.execute(
+        text("UPDATE snapshot SET consistency = NULL, taken_at = NULL WHERE id = ANY(:ids)"), {"ids": list(ids)}
+    )
+
+
 def insert_fresh(session: Session, row: SnapshotRow, name: str) -> None:
     """A volume for a disk that is to be taken back to a snapshot; what it claims is what it is to take over."""
     session.execute(

@@ -87,3 +87,42 @@ def test_life(shared_cloud: Cloud) -> None:
         cloud.user.call("user.vm.destroy", {"vm_ids": [made["vm_id"]]})
         cloud.wait_for(made["vm_id"], "destroyed")
     assert cloud.check_leaks() == []
+
+
+def test_save(shared_cloud: Cloud) -> None:
+    """
+    An image of a running VM: its guest writes on all the while, to the volume that it wrote to before, and another VM
+    that is made of it finds what was written until then.
+    """
+    cloud, ticks, answer = shared_cloud, BEYOND + 24, None
+    made = [cloud.create(name="kept-on", disk_mib=96)["vm_id"]]
+    try:
+        vm = cloud.wait_running(made[0], contextualized=False)
+        (before,) = cloud.user.call("user.disk.get_list", {"vm_id": vm["vm_id"]})
+        with Shell(cloud, vm) as shell:
+            shell.write("vda", "A", BEYOND)
+            tick = f"i=$((i+1)); echo $i | dd of=/dev/vda seek={ticks} conv=fsync; sleep 0.1"
+            loop = f"[ -e /tmp/on ] || {{ : >/tmp/on; i=100; while :; do {tick}; done; }}"
+            shell.run(f"{{ {loop}; }} >/dev/null 2>&1 & echo begun")  # one, though it be typed again
+            first = int(shell.read("vda", ticks) or "100")
+            answer = work(cloud, "user.vm.save", vm_id=vm["vm_id"], name="kept")
+            shell.write("vda", "B", BEYOND)
+            last = int(shell.read("vda", ticks))
+            assert shell.read("vda", BEYOND) == "B" and last > first
+        done = cloud.user.call("user.operation.get", {"operation_id": answer["operation_id"]})
+        assert done["result"] == {"image_id": answer["image_id"], "consistency": "crash"}
+        assert cloud.user.call("user.snapshot.get_list", {}) == []
+        (after,) = cloud.user.call("user.disk.get_list", {"vm_id": vm["vm_id"]})
+        assert after["storage_id"] == before["storage_id"] and cloud.vm(vm["vm_id"])["state"] == "running"
+        made.append(cloud.create(name="made-of-it", image_id=answer["image_id"], disk_mib=96)["vm_id"])
+        with Shell(cloud, cloud.wait_running(made[1], contextualized=False)) as shell:
+            assert shell.read("vda", BEYOND) == "A"
+            assert first <= int(shell.read("vda", ticks) or "100") <= last
+    finally:
+        cloud.user.call("user.vm.destroy", {"vm_ids": made})
+        for vm_id in made:
+            cloud.wait_for(vm_id, "destroyed")
+    assert answer is not None
+    ended = cloud.user.call("user.system_image.delete", {"image_id": answer["image_id"]})
+    cloud.user.call("user.operation.wait", {"operation_id": ended["operation_id"], "timeout": 25})
+    assert cloud.check_leaks() == []

@@ -35,6 +35,7 @@ ASKED = {
     OperationKind.VM_RESUME: "resume",
     OperationKind.VM_VNC: "attach_vnc",
     OperationKind.VM_SAVE: "save_and_shutdown",
+    OperationKind.VM_TO_IMAGE: "save",
     OperationKind.VM_DESTROY: "destroy",
 }
 RANKS = {"user": USER, "operator": OPERATOR, "owner": OWNER}
@@ -169,7 +170,7 @@ def test_grave_views_are_owners() -> None:
     points = {"user.disk.create_snapshot", "user.vm.create_snapshot", "user.snapshot.delete", "user.snapshot.revert"}
     disks = {f"user.disk.{verb}" for verb in ("attach", "detach", "delete", "restore", "purge", "create_download")}
     owners = {case.view.name for case in CASES if needed(case) == OWNER}
-    graves = {"user.vm.destroy", "user.vm.save_and_shutdown", *images, *shared}
+    graves = {"user.vm.destroy", "user.vm.save", "user.vm.save_and_shutdown", *images, *shared}
     assert owners == {*graves, *kinds, *points, *disks}
 
 

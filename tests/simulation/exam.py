@@ -84,7 +84,7 @@ def _try_all(simulation: Simulation, workload: Workload, model: Model, login: st
             params: dict[str, Any] = {"vm_ids": [vm.id]} if view.endswith(("destroy", "reset")) else {"vm_id": vm.id}
             if view.endswith("save_and_shutdown"):
                 params |= {"name": "taken", "description": ""}
-            elif view.endswith("create_snapshot"):
+            elif view.endswith(("create_snapshot", ".save")):
                 params["name"] = "taken"
             elif view.endswith("edit"):
                 params["description"] = "taken"

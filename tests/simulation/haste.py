@@ -108,7 +108,7 @@ class Haste(Chores):
         params: dict[str, Any] = {"vm_ids": [vm_id]} if view.endswith(("destroy", "reset")) else {"vm_id": vm_id}
         if view.endswith("save_and_shutdown"):
             params |= {"name": f"taken{len(self.asks)}", "description": ""}
-        elif view.endswith("create_snapshot"):
+        elif view.endswith(("create_snapshot", ".save")):
             params["name"] = f"taken{len(self.asks)}"
         elif view.endswith("edit"):
             params["description"] = f"by {login}, {len(self.asks)}"

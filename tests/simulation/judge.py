@@ -30,8 +30,8 @@ ANYBODYS: Final = {
 
 # What a call makes, by the end of its name: an entry of the catalogue is an image.
 MAKES: Final = {
-    "user.vm.create": "vm", "vm.save_and_shutdown": "image", ".import_file": "image", ".import_url": "image",
-    "_image.upload": "image",
+    "user.vm.create": "vm", "vm.save_and_shutdown": "image", "vm.save": "image",
+    ".import_file": "image", ".import_url": "image", "_image.upload": "image",
     "disk.create": "image", "disk.copy": "image", "disk.to_image": "image",
     "snapshot.create_disk": "image", "snapshot.to_image": "image",
 }  # fmt: skip

@@ -112,6 +112,10 @@ def _to_save(simulation: Simulation) -> dict[str, Any]:
     return {"vm_id": _vm(simulation), "name": "saved", "description": ""}
 
 
+def _to_save_off(simulation: Simulation) -> dict[str, Any]:
+    return {**_after("user.vm.stop", _running)(simulation), "name": "saved", "description": ""}
+
+
 def _stopped(simulation: Simulation) -> dict[str, Any]:
     return {**_after("user.vm.stop", _running)(simulation), "size_bytes": 32 * 2**20, "number": 1}
 
@@ -310,6 +314,20 @@ def _snap(simulation: Simulation, answer: Any) -> Iterable[str]:
     yield from simulation.effects.definitions()
 
 
+def _imaged(simulation: Simulation, answer: Any) -> Iterable[str]:
+    """The image has what the disk had, and the disk what it had, in the volume that it was; nothing else is left."""
+    yield from _image_there(simulation, answer)
+    yield from simulation.effects.held.imaged()
+    yield from _unsnapped(simulation, {"snapshot_ids": [row.id for row in simulation.sql("SELECT id FROM snapshot")]})
+    (row,) = simulation.sql(
+        "SELECT v.uuid::text AS uuid, u.name FROM attachment a JOIN vm v ON v.id = a.vm_id"
+        " JOIN disk k ON k.id = a.disk_id JOIN volume u ON u.id = k.volume_id WHERE a.number = 0"
+    )
+    there = sorted(name for name in simulation.share.volumes if name.startswith("vm-") and "console" not in name)
+    if there != [row.name] or row.name != f"vm-{row.uuid}-root.qcow2":
+        yield f"the disk is {row.name}, and there is {there}"
+
+
 def _unsnapped(simulation: Simulation, answer: Any) -> Iterable[str]:
     """It is gone, and the disk has what it had; no domain is left that held it."""
     for snapshot_id in answer["snapshot_ids"]:
@@ -470,6 +488,8 @@ KINDS: Final[tuple[Kind, ...]] = (
     Kind("vm_save, ignored", "user.vm.save_and_shutdown",
          lambda s: {**_stubborn(s), "name": "saved", "description": ""}, "saved", _image_there,
          margin=38),
+    Kind("vm_to_image", "user.vm.save", _to_save, "running", _imaged),
+    Kind("vm_to_image, off", "user.vm.save", _to_save_off, "stopped", _imaged, margin=12),
     Kind("vm_vnc, attach", "user.vm.attach_vnc", _running, "running", _screen),
     Kind("vm_vnc, detach", "user.vm.detach_vnc", _after("user.vm.attach_vnc", _running), "running", _screen),
     Kind("snapshot_create", "user.disk.create_snapshot", _to_snap, "running", _snap),

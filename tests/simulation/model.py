@@ -23,7 +23,7 @@ VM_VIEWS: Final = {
     "user.vm.stop": "operator", "user.vm.shutdown": "operator", "user.vm.reset": "operator",
     "user.vm.pause": "operator", "user.vm.resume": "operator", "user.vm.attach_vnc": "operator",
     "user.vm.detach_vnc": "operator", "user.vm.edit": "operator", "user.vm.save_and_shutdown": "owner",
-    "user.vm.create_snapshot": "owner",
+    "user.vm.create_snapshot": "owner", "user.vm.save": "owner",
     "user.vm.destroy": "owner",
 }  # fmt: skip
 IMAGE_VIEWS: Final = {
@@ -36,6 +36,7 @@ IMAGE_VIEWS: Final = {
 WORK: Final = {
     "disk_grow": "operator", "disk_copy": "operator", "disk_move": "operator",
     "vm_create": "owner", "vm_destroy": "owner", "vm_save": "owner", "vm_save_and_shutdown": "owner",
+    "vm_to_image": "owner",
     "image_import": "owner", "image_delete": "owner",
     "snapshot_create": "owner", "snapshot_revert": "owner", "snapshot_delete": "owner",
     "disk_create": "owner", "disk_attach": "owner", "disk_detach": "owner",
@@ -145,10 +146,10 @@ class Model:
                 changed |= {key: params[key] for key in ("name", "description") if params.get(key) is not None}
             else:
                 changed["vnc_enabled"] = verb == "attach_vnc"
-        elif noun == "vm" and verb == "save_and_shutdown":
+        elif noun == "vm" and verb in ("save", "save_and_shutdown"):
             for image_id in call.made:
                 self.images[image_id] = Thing("image", image_id, self.vms[params["vm_id"]].owner, at)
-                self.images[image_id].facts = {"name": params["name"], "description": params["description"]}
+                self.images[image_id].facts = {"name": params["name"], "description": params.get("description", "")}
         elif noun in ("disk", "snapshot"):
             for image_id in call.made:  # whoever asks for it gets it, whosever what it is copied from
                 self.images[image_id] = Thing("image", image_id, call.login, at, facts={"name": params["name"]})

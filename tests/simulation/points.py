@@ -1,5 +1,6 @@
 """Snapshots: people take them, go back to them and delete them, by draws of their own, so that seeds of before tell the
-same story else; and what each holds is compared with what the disk held at that moment."""
+same story else; and what each holds is compared with what the disk held at that moment. So are images of VMs that go
+on."""
 
 from __future__ import annotations
 
@@ -24,10 +25,12 @@ LOOKS: Final = 45
 class Points:
     """Of one workload."""
 
+    STREAM = "snapshots"
+
     def __init__(self, workload: Workload, until_s: float) -> None:
         self._workload = workload
         self._until_s = until_s
-        self._rng = stream(workload.simulation.seed, "snapshots")
+        self._rng = stream(workload.simulation.seed, self.STREAM)
         self._later()
 
     @property
@@ -127,6 +130,55 @@ class Points:
             self._workload.ask(row.login, "user.snapshot.edit", snapshot_id=row.id, name=f"point {row.id}")
 
 
+IMAGES_S: Final = 14.0  # mean seconds between two saves
+
+
+class Images(Points):
+    """Of VMs that go on, in any state; now and then its work is given up, its VM destroyed, or its guest ends."""
+
+    STREAM = "images of VMs"
+
+    def _later(self) -> None:
+        self.simulation.later(self._rng.expovariate(1 / IMAGES_S), self._tick)
+
+    def _tick(self) -> None:
+        if self.simulation.schedule.seconds() < self._until_s:
+            self._save()
+            self._later()
+
+    def _save(self) -> None:
+        row = self._one(
+            "SELECT a.login, v.id, v.uuid::text AS uuid FROM vm v JOIN account a ON a.id = v.account_id"
+            " WHERE v.closed_at IS NULL ORDER BY 2"
+        )
+        if row is None:
+            return
+        freeze = self._rng.choice(["auto", "auto", "no", "yes"])
+        name = f"image of {row.id}, {len(self._workload.asks)}"
+        self._workload.ask(row.login, "user.vm.save", vm_id=row.id, name=name, freeze=freeze)
+        what, after_s = self._rng.random(), self._rng.uniform(0.0, 3.0)
+        if what < 0.2:
+            self.simulation.later(after_s, self._give_up, row.login, row.id)
+        elif what < 0.25:
+            self.simulation.later(after_s, self._workload.ask, row.login, "user.vm.destroy", vm_ids=[row.id])
+        elif what < 0.4:
+            self.simulation.later(after_s, self._end, row.uuid)
+
+    def _give_up(self, login: str, vm_id: int) -> None:
+        found = self.simulation.sql(
+            "SELECT id FROM operation WHERE vm_id = :v AND kind = 'vm_to_image' ORDER BY id DESC LIMIT 1", v=vm_id
+        )
+        if found:
+            self._workload.ask(login, "user.operation.abandon", operation_id=found[0].id)
+
+    def _end(self, uuid: str) -> None:
+        for node in self.simulation.nodes:
+            domain = node.memory.world.domains.get(uuid)
+            if node.agent.running and domain is not None and domain.running is not None and not domain.paused:
+                self.simulation.effects.ends_by_itself(uuid)
+                node.memory.guest_power_off(uuid)
+
+
 class Held:
     """
     What disks held when snapshots of them were taken, as far as a hypervisor took them.
@@ -183,6 +235,24 @@ class Held:
 
     def boots(self, storage_id: int, name: str) -> bool:
         return (self.whole(storage_id, name) or b"").startswith(BOOTS)
+
+    def imaged(self) -> list[str]:
+        """An image of a VM that went on has what its disk had at that moment, by itself."""
+        wrong = []
+        simulation = self._simulation
+        for row in simulation.sql(
+            "SELECT o.id, v.uuid::text AS uuid, u.name, u.storage_id, (o.objects -> 'snapshot' ->> 0)::bigint AS point"
+            " FROM operation o JOIN vm v ON v.id = o.vm_id JOIN image i ON i.id = (o.objects -> 'image' ->> 0)::bigint"
+            " JOIN volume u ON u.id = i.volume_id WHERE o.kind = 'vm_to_image' AND i.state = 'ok' ORDER BY 1"
+        ):
+            whole, known = self.whole(row.storage_id, row.name), self.was.get(row.point)
+            if whole is None or row.uuid not in self.written:
+                continue
+            fits = whole == known if known is not None else whole in self.written[row.uuid]
+            if not fits or simulation.volumes[row.name].base is not None:
+                wrong.append(f"the image of operation {row.id} holds {whole!r:.80}, the disk held {known!r:.80}")
+            simulation.effects.counted["images compared"] += 1
+        return wrong
 
     def compared(self) -> list[str]:
         """Each snapshot that is there has what the disk had."""

@@ -118,6 +118,7 @@ def _has_disks_worked_on(scene: Scene, tour: Tour) -> None:
     tour.ask("user.vm.start", vm_id=vm_id)
     assert scene.effects.held.compared() == []
     tour.ask("user.snapshot.delete", snapshot_id=point)
+    tour.ask("user.vm.save", vm_id=vm_id, name="imaged")
     tour.ask("user.vm.stop", vm_id=vm_id)
     tour.ask("user.disk.to_image", disk_id=disk_id, name="copied")
 

@@ -17,7 +17,10 @@ def _failures(result: Walked) -> list[str]:
 
 @pytest.mark.parametrize(
     ("name", "managers", "every"),
-    [("vm_create", 1, 4), ("vm_destroy", 1, 6), ("vm_save", 2, 20), ("image_cache", 1, 10), ("disk_detach", 1, 8)],
+    [
+        ("vm_create", 1, 4), ("vm_destroy", 1, 6), ("vm_save", 2, 20), ("image_cache", 1, 10), ("disk_detach", 1, 8),
+        ("vm_to_image", 1, 12),
+    ],  # fmt: skip
 )
 def test_points(server: PrivatePostgres, tmp_path: Path, name: str, managers: int, every: int) -> None:
     """Wherever the process dies, what was asked is done, once, and nothing is left of it in the end."""

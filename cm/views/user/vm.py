@@ -32,7 +32,7 @@ from cm.rpc.vocabulary import PAGE_MAX, DeployMode, Freeze, Match, PowerOffPolic
 from cm.rules.access import Action
 from cm.rules.operation import OperationKind
 from cm.runtime.json_text import array_of
-from cm.services import console, console_log, drive, image, snapshot
+from cm.services import console, console_log, drive, image, snapshot, vm_image
 from cm.services import vm as service
 from cm.services.attach_or_create import Asked
 from cm.services.context import AsyncClusterCall, ClusterCall
@@ -193,6 +193,21 @@ def save_and_shutdown(caller: ClusterCall, vm_id: Id, name: Name, description: T
     :return: ``image_id`` of the image to be, and the operation.
     """
     return service.save_and_shutdown(caller, vm_id, name, description)
+
+
+@user_view(changing=True, on={"vm_id": Action.SAVE})
+def save(caller: ClusterCall, vm_id: Id, name: Name, description: Text = "", freeze: Freeze = Freeze.AUTO) -> SavedVM:
+    """
+    Make a new system image of a VM's root disk, as it is at one moment, while the VM goes on.
+
+    A VM that runs is not halted: its disk is frozen for the moment, as for a snapshot. Until the image is made and what
+    was written meanwhile is merged, that claims the disk's size of quota and storage once more. The operation's result
+    tells what the image is as good as (``consistency``). A stopped VM stays stopped.
+
+    :param freeze: as of ``user.disk.create_snapshot``.
+    :return: ``image_id`` of the image to be, and the operation.
+    """
+    return vm_image.save(caller, vm_id, name, description, freeze)
 
 
 @user_view(changing=True, on={"vm_id": Action.SNAPSHOT})

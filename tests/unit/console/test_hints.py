@@ -19,7 +19,8 @@ from .wire import Wire
     ("words", "told"),
     [
         (["vm", "rename", "web", "x"], "wawel vm edit VM --name NEW_NAME"),
-        (["vm", "save", "web"], "wawel vm save-and-shutdown"),
+        (["vm", "backup", "web"], "wawel vm save VM IMAGE_NAME"),
+        (["vm", "snapshot", "web"], "wawel vm create-snapshot"),
         (["vm", "resize", "web"], "keeps its size"),
         (["vm", "ssh", "web"], "ssh USER@ADDRESS"),
         (["vm", "strat", "web"], "wawel vm start"),
