@@ -9,6 +9,8 @@ Start at ``qemu_hook.py`` (what libvirt runs), then ``delivery.py`` (how a recor
     document    what the manager wants of this node       network     converges it; firewall, guard: the nftables texts
     taps        keeps what guests may send        groups, nft, flows, tracking: what that takes
     command     runs nft, ip and the like                 tables      keeps tables of nftables as they are wanted
+    segments    networks of the node's own making          links       as the document tells them
+    devices     what is there, and the commands            tunnel      their nftables texts; dhcp: their dnsmasq
     metadata    forwards guests; guest_request: parsing   watch       wakes the delivery when a record appears
     problem     what can be amiss                         report     what the manager is told of the node
     consoles    keeps console logs within bounds          main        the `wawel-node` command; install, state, status

@@ -24,8 +24,8 @@ from node_hooks.delivery import Backoff, Delivery
 from node_hooks.document import CONSOLES, SETTINGS, Document, find_document, save_document
 from node_hooks.errors import DocumentRefused, EndpointRefused, EndpointUnavailable, WrongUse
 from node_hooks.install import installed_version
-from node_hooks.metadata import Forwarder
-from node_hooks.network import Converger, Forwards, Seen
+from node_hooks.metadata import LISTEN, Forwarder
+from node_hooks.network import METADATA_ADDRESS, Converger, Forward, Seen
 from node_hooks.problem import CONSOLES_UNBOUNDED, DOCUMENT_REFUSED, Problem
 from node_hooks.qemu_hook import boot_id
 from node_hooks.report import GATHER_S, Facts, Programs, Reporter, read_links
@@ -55,8 +55,8 @@ class Agent:
     """
 
     def __init__(
-        self, state_dir: Path, identity: Identity, forward: Callable[[str], Forwards] | None = None,
-        make_converger: Callable[[StateFile, Callable[[str], Forwards]], Converger] = Converger,
+        self, state_dir: Path, identity: Identity, forward: Forward | None = None,
+        make_converger: Callable[[StateFile, Forward], Converger] = Converger,
         supervisor: Supervisor | None = None,
     ) -> None:
         self.identity = identity
@@ -75,7 +75,7 @@ class Agent:
         self._trimmed = ""  # the version of the section of consoles that is in place
         self._to_report = threading.Event()
         self._poller = self._connect()
-        self._converger = make_converger(self.state, forward or (lambda bridge: Forwarder(bridge, self._connect)))
+        self._converger = make_converger(self.state, forward or self._forward)
 
     def run(self) -> None:
         """
@@ -128,6 +128,9 @@ class Agent:
 
     def _connect(self) -> Client:
         return Client(self.identity.address(), self.identity.signer())
+
+    def _forward(self, bridge: str, address: str = METADATA_ADDRESS) -> Forwarder:
+        return Forwarder(bridge, self._connect, (address, LISTEN[1]))
 
     def _deliver(self) -> None:
         delivery = Delivery(self.spool, self._connect(), self.state)

@@ -4,7 +4,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from ipaddress import IPv4Interface, IPv4Network, ip_address
+from ipaddress import IPv4Interface, IPv4Network, IPv6Interface, ip_address
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -13,12 +13,14 @@ from node_hooks.client import Client
 from node_hooks.errors import DocumentRefused
 from node_hooks.firewall import TAP_PREFIX, NodeNic
 from node_hooks.groups import Group, parse_groups
+from node_hooks.links import Host, Link, parse_hosts, parse_links
 from node_hooks.state import read_json, write_durably
 
 FORMAT = 2  # a manager of the release before does not look at what is asked for, and sends format 1
 NETWORKS, FIREWALL, SETTINGS, SCREENS, CONSOLES = "networks", "firewall", "settings", "screens", "consoles"
 # Others with every VM, so that their versions are not reported.
 NICS, SECURITY = "nics", "security"
+LINKS, HOSTS = "links", "hosts"  # of managers that know networks which nodes make
 SECTIONS = (NETWORKS, FIREWALL, SETTINGS, SCREENS, CONSOLES)
 POLL_S = 20
 _GRACE_S = 10.0
@@ -36,6 +38,7 @@ class NodeNetwork:
     One network that has, or may get, a bridge here.
 
     :ivar pool: the addresses its guests are drawn from; several networks may share one.
+    :ivar made: by this agent, for one user, whose guests reach each other; else libvirt's, for everybody.
     """
 
     name: str
@@ -43,6 +46,8 @@ class NodeNetwork:
     gateway: IPv4Interface
     pool: IPv4Network
     metadata: bool
+    gateway6: IPv6Interface | None = None
+    made: bool = False
 
 
 @dataclass(frozen=True)
@@ -54,6 +59,8 @@ class Document:
     :ivar console_directories: where consoles are logged. :ivar console_bytes: how large such a file may grow.
     :ivar nics: of VMs of this node; None: a manager of the release before does not tell them.
     :ivar groups: security groups of those, and those that they name; None: as with ``nics``.
+    :ivar links: networks that this node makes by itself; ``hosts``: all that is on one, by its name. None: the manager
+        knows no such networks.
     :ivar problems: what could not be understood; the rest is used all the same.
     :ivar format: 1 in one piece, as a manager of the release before sends it; 2 in sections.
     :ivar sections: their versions; of format 1 none.
@@ -70,6 +77,8 @@ class Document:
     console_bytes: int = 0
     nics: tuple[NodeNic, ...] | None = None
     groups: Mapping[int, Group] | None = None
+    links: tuple[Link, ...] | None = None
+    hosts: Mapping[str, tuple[Host, ...]] | None = None
     problems: tuple[str, ...] = ()
     format: int = 1
     sections: Mapping[str, str] = field(default_factory=dict)
@@ -96,10 +105,12 @@ def parse_document(content: Mapping[str, Any]) -> Document:
             raise ValueError(f"the section {name} has no content")
         versions[name] = section["version"]
         flat |= {"console_logs": told} if name == CONSOLES else told
-    for name in (NICS, SECURITY):
+    for name in (NICS, SECURITY, LINKS, HOSTS):
         told = sections.get(name)
         if isinstance(told, dict) and isinstance(told.get("content"), dict):
             flat |= told["content"]
+            if name in (LINKS, HOSTS) and isinstance(told.get("version"), str):
+                versions[name] = told["version"]
     return replace(_parse_content(flat), version=version, format=FORMAT, sections=versions)
 
 
@@ -108,7 +119,7 @@ def _parse_content(content: Mapping[str, Any]) -> Document:
     if not isinstance(version, str) or not isinstance(hook_version, str) or not isinstance(listed, list):
         raise ValueError("version, networks or hook_version is missing")
     networks = []
-    by_section: dict[str, list[str]] = {name: [] for name in (*SECTIONS, NICS, SECURITY)}
+    by_section: dict[str, list[str]] = {name: [] for name in (*SECTIONS, NICS, SECURITY, LINKS, HOSTS)}
     for entry in listed:
         try:
             networks.append(_parse_network(entry))
@@ -120,11 +131,13 @@ def _parse_content(content: Mapping[str, Any]) -> Document:
     directories, max_bytes = _parse_consoles(content.get("console_logs"), by_section[CONSOLES])
     nics = _parse_nics(content.get(NICS), by_section[NICS])
     groups = parse_groups(content["groups"], by_section[SECURITY]) if "groups" in content else None
+    links = parse_links(content.get(LINKS), by_section[LINKS])
+    hosts = parse_hosts(content.get(HOSTS), by_section[HOSTS])
     problems = tuple(problem for found in by_section.values() for problem in found)
     misread = frozenset(name for name, found in by_section.items() if found)
     return Document(
         version, tuple(networks), hook_version, management, reachable, ports, directories, max_bytes, nics, groups,
-        problems, misread=misread,
+        links, hosts, problems, misread=misread,
     )
 
 

@@ -17,6 +17,9 @@ TABLE = "wawel"
 ANSWERS_TABLE = "wawel_answers"
 TAP_PREFIX = "wv"
 GATEWAY_MAC = "02:00:00:fe:00:64"
+# Where names are asked for: where br_netfilter translates what a bridge hands to the node, the port is another already
+# (``tunnel.dns_port``); that 53 was asked for ``guard`` looks at.
+NAMES = "{ 53, 20001-30000 }"
 METADATA, METADATA6 = "169.254.169.254", "fd00:ec2::254"
 ANSWER = 0x4000_0000  # of a packet's mark: it belongs to a flow that began on its receiver's side
 _KEPT = 0xFFFF_FFFF ^ ANSWER
@@ -254,8 +257,8 @@ _ALWAYS: Mapping[str, Sequence[str]] = {
         "ip6 daddr { fe80::/10, ff02::1:2 } udp sport 546 udp dport 547 return",
         f"ip daddr {METADATA} tcp dport 80 return",
         f"ip6 daddr {METADATA6} tcp dport 80 return",
-        "ip daddr @gateways4 meta l4proto { tcp, udp } th dport 53 return",
-        "ip6 daddr @gateways6 meta l4proto { tcp, udp } th dport 53 return",
+        f"ip daddr @gateways4 meta l4proto {{ tcp, udp }} th dport {NAMES} return",
+        f"ip6 daddr @gateways6 meta l4proto {{ tcp, udp }} th dport {NAMES} return",
     ),
     IN: (
         "icmpv6 type { nd-router-advert, nd-neighbor-solicit, nd-neighbor-advert, mld-listener-query } return",

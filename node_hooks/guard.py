@@ -9,15 +9,24 @@ is routed, whatever else the node's own firewall says: accepted here is not yet 
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from ipaddress import IPv4Interface, IPv4Network, collapse_addresses
+from ipaddress import IPv4Interface, IPv4Network, IPv6Interface, IPv6Network, collapse_addresses
+
+from node_hooks.firewall import METADATA, METADATA6
+from node_hooks.links import MARKS, NUMBER_MAX
 
 TABLE = "wawel"
-METADATA = "169.254.169.254"
 # A node that is itself somebody's VM has its credentials at the metadata address of that cloud.
 NEVER = (IPv4Network("169.254.0.0/16"), IPv4Network("127.0.0.0/8"))
+# Likewise; and what leads to IPv4, past all that is said of it.
+NEVER6 = tuple(map(IPv6Network, (
+    "::/128", "::1/128", "::ffff:0:0/96", "64:ff9b::/96", "fd00:ec2::/32", "fe80::/10", "fec0::/10", "ff00::/8",
+)))  # fmt: skip
 # To what did not begin at a guest. What a guest began is looked at packet by packet, so that a rule holds from when it
 # is there, also for connections that are older.
 ANSWERS = "ct state established,related ct direction reply accept"
+# The port that was asked for: a network that the agent makes is answered at another, by translation.
+NAMES = "ct original proto-dst 53"
+DISCOVERY = "{ nd-router-solicit, nd-neighbor-solicit, nd-neighbor-advert }"
 VNC_RATE = "30/minute burst 30 packets"  # of one caller; each connection is one try of a password
 
 
@@ -30,6 +39,8 @@ class Guarded:
     :ivar management: networks that guests do not reach.
     :ivar reachable: exceptions from those.
     :ivar vnc_ports: first and last; ``None``: no screens here.
+    :ivar made: the bridges among them that the agent makes, each one user's network: its guests reach each other.
+    :ivar gateways6: of those with IPv6, as ``bridges``; ``management6``: as ``management``.
     """
 
     bridges: Sequence[tuple[str, IPv4Interface, bool]]
@@ -37,6 +48,9 @@ class Guarded:
     management: Sequence[IPv4Network] = ()
     reachable: Sequence[IPv4Network] = ()
     vnc_ports: tuple[int, int] | None = None
+    made: Sequence[str] = ()
+    gateways6: Sequence[tuple[str, IPv6Interface, bool]] = ()
+    management6: Sequence[IPv6Network] = ()
 
 
 def guard(guarded: Guarded) -> str:
@@ -49,15 +63,25 @@ def guard(guarded: Guarded) -> str:
     bridges = _any(f'"{bridge}"' for bridge, _, _ in guarded.bridges)
     served = _any(f'"{bridge}"' for bridge, _, metadata in guarded.bridges if metadata)
     gateways = _any(f'"{bridge}" . {gateway.ip}' for bridge, gateway, _ in guarded.bridges)
+    # A kernel whose bridges show their frames here (br_netfilter) shows what stays on a bridge as coming from where it
+    # goes. What the node routes is marked.
+    within = _any(f'"{bridge}" . "{bridge}"' for bridge in guarded.made)
+    bridges6 = _any(f'"{bridge}"' for bridge, _, _ in guarded.gateways6)
+    served6 = _any(f'"{bridge}"' for bridge, _, metadata in guarded.gateways6 if metadata)
+    gateways6 = _any(f'"{bridge}" . {gateway.ip}' for bridge, gateway, _ in guarded.gateways6)
     lines = [
         f"table inet {TABLE}",
         f"delete table inet {TABLE}",
         f"table inet {TABLE} {{",
         "\tset vnc_callers { type ipv4_addr; size 65535; flags dynamic, timeout; timeout 2m; }",
         "\tset vnc_callers6 { type ipv6_addr; size 65535; flags dynamic, timeout; timeout 2m; }",
+        *(_from_guest6(guarded) if bridges6 else []),
         *_chain(
             "from_guest",
+            f"iifname . oifname {within} ct mark {MARKS:#x}-{MARKS + NUMBER_MAX:#x} counter drop" if within else "",
+            f"iifname . oifname {within} accept" if within else "",
             f"oifname {bridges} counter drop" if bridges else "",
+            f"meta nfproto ipv6 iifname {bridges6} goto from_guest6" if bridges6 else "",
             "meta nfproto != ipv4 counter drop",
             _to(guarded.pools, "counter drop"),
             ANSWERS,
@@ -69,7 +93,11 @@ def guard(guarded: Guarded) -> str:
             ANSWERS,
             "ip daddr 255.255.255.255 udp sport 68 udp dport 67 accept",
             f"iifname . ip daddr {gateways} udp sport 68 udp dport 67 accept" if gateways else "",
-            f"iifname . ip daddr {gateways} meta l4proto {{ tcp, udp }} th dport 53 accept" if gateways else "",
+            f"iifname . ip daddr {gateways} meta l4proto {{ tcp, udp }} {NAMES} accept" if gateways else "",
+            f"iifname {bridges6} ip6 hoplimit 255 icmpv6 type {DISCOVERY} accept" if bridges6 else "",
+            f"iifname {bridges6} udp sport 546 udp dport 547 accept" if bridges6 else "",
+            f"iifname . ip6 daddr {gateways6} meta l4proto {{ tcp, udp }} {NAMES} accept" if gateways6 else "",
+            f"iifname {served6} ip6 daddr {METADATA6} tcp dport 80 accept" if served6 else "",
             f"iifname {served} ip daddr {METADATA} tcp dport 80 accept" if served else "",
             "counter drop",
         ),
@@ -89,6 +117,15 @@ def guard(guarded: Guarded) -> str:
     return "\n".join(lines) + "\n"
 
 
+def _from_guest6(guarded: Guarded) -> list[str]:
+    return _chain(
+        "from_guest6",
+        _to6([each.network for _, each, _ in guarded.gateways6], "counter drop"),
+        ANSWERS,
+        _to6([*guarded.management6, *NEVER6], "counter drop"),
+    )
+
+
 def _vnc(ports: tuple[int, int] | None) -> list[str]:
     if ports is None:
         return []
@@ -106,6 +143,13 @@ def own_networks(addresses: Iterable[tuple[str, IPv4Interface]], bridges: Iterab
     return sorted(network for network in found if network.prefixlen)  # a /0 is a tunnel's way to say everywhere
 
 
+def own_networks6(addresses: Iterable[tuple[str, IPv6Interface]], bridges: Iterable[str]) -> list[IPv6Network]:
+    """As ``own_networks``; those of single links are nobody else's."""
+    guests = set(bridges)
+    found = {address.network for name, address in addresses if name not in guests and name != "lo"}
+    return sorted(network for network in found if network.prefixlen and not network.is_link_local)
+
+
 def _chain(name: str, *rules: str) -> list[str]:
     """Empty rules are left out."""
     return [f"\tchain {name} {{", *(f"\t\t{rule}" for rule in rules if rule), "\t}"]
@@ -114,6 +158,11 @@ def _chain(name: str, *rules: str) -> list[str]:
 def _to(networks: Iterable[IPv4Network], verdict: str) -> str:
     listed = _any(map(str, collapse_addresses(networks)))
     return f"ip daddr {listed} {verdict}" if listed else ""
+
+
+def _to6(networks: Iterable[IPv6Network], verdict: str) -> str:
+    listed = _any(map(str, collapse_addresses(networks)))
+    return f"ip6 daddr {listed} {verdict}" if listed else ""
 
 
 def _any(elements: Iterable[str]) -> str:

@@ -24,7 +24,8 @@ TIMEOUT_S = 5.0  # each for reading a request, for the endpoint's answer and for
 CONCURRENT = 64
 CONCURRENT_PER_GUEST = 16  # so that no guest takes all the places of its bridge
 KEPT_CLIENTS = 8
-_IP_FREEBIND = 15  # <linux/in.h>: the bridge may be down, or its address not there yet
+# <linux/in.h>, <linux/in6.h>: the bridge may be down, or its address not there yet
+_IP_FREEBIND, _IPV6_FREEBIND = 15, 78
 _RETURNED = ("content-type", "x-aws-ec2-metadata-token-ttl-seconds")
 
 
@@ -51,10 +52,15 @@ class Forwarder:
         self._guests: Counter[str] = Counter()
         self._clients: list[Client] = []
         self._closed = False
-        self._socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        self._ipv6 = ":" in listen[0]
+        self._socket = socket.socket(socket.AF_INET6 if self._ipv6 else socket.AF_INET, socket.SOCK_STREAM)
         try:
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            self._socket.setsockopt(socket.IPPROTO_IP, _IP_FREEBIND, 1)
+            if self._ipv6:
+                self._socket.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+                self._socket.setsockopt(socket.IPPROTO_IPV6, _IPV6_FREEBIND, 1)
+            else:
+                self._socket.setsockopt(socket.IPPROTO_IP, _IP_FREEBIND, 1)
             if bind_device:
                 self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, bridge.encode() + b"\0")
             self._socket.bind(listen)
@@ -81,12 +87,13 @@ class Forwarder:
     def _accept(self) -> None:
         while not self._closed:
             try:
-                connection, (address, _) = self._socket.accept()
+                connection, peer = self._socket.accept()
             except OSError:
                 if self._closed:
                     return
                 time.sleep(0.05)  # out of descriptors, or a guest that left at once
                 continue
+            address = str(peer[0]).partition("%")[0]  # of a link's own address the link is known
             with self._lock:
                 full = self._guests.total() >= CONCURRENT or self._guests[address] >= CONCURRENT_PER_GUEST
                 if not full:
@@ -116,7 +123,11 @@ class Forwarder:
                     request, body = self._read(connection)
                     answer = self._forward(request, body, address)
                     if request.asks_token and self._token_hop_limit is not None:
-                        connection.setsockopt(socket.IPPROTO_IP, socket.IP_TTL, self._token_hop_limit)
+                        if self._ipv6:
+                            option = (socket.IPPROTO_IPV6, socket.IPV6_UNICAST_HOPS)
+                        else:
+                            option = (socket.IPPROTO_IP, socket.IP_TTL)
+                        connection.setsockopt(*option, self._token_hop_limit)
                 except RefusedRequest as refusal:
                     answer = Answer(refusal.status, {}, refusal.reason.encode() + b"\n")
                 except EndpointUnavailable as error:

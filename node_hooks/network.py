@@ -8,24 +8,36 @@ import json
 import logging
 import time
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv4Interface
-from typing import Protocol
+from dataclasses import dataclass, replace
+from ipaddress import IPv4Address, IPv4Interface, IPv6Interface
+from pathlib import Path
+from typing import Final, Protocol
 
 from node_hooks.command import CommandFailed, CommandMissing, Run, find_interface, find_program, run_command
-from node_hooks.document import FIREWALL, NETWORKS, SCREENS, Document, NodeNetwork
-from node_hooks.guard import TABLE, Guarded, guard, own_networks
+from node_hooks.dhcp import RUNTIME
+from node_hooks.document import FIREWALL, HOSTS, LINKS, NETWORKS, SCREENS, Document, NodeNetwork
+from node_hooks.firewall import METADATA, METADATA6
+from node_hooks.guard import TABLE, Guarded, guard, own_networks, own_networks6
+from node_hooks.links import Link, is_own
 from node_hooks.problem import LINKS_UNKNOWN, METADATA_FAILED, Complaints, Problem
 from node_hooks.resolver import read_resolvers
+from node_hooks.segments import SYSTEM, Segments
 from node_hooks.state import StateFile
 from node_hooks.tables import RECHECK_S, RETRY_S, Table, Tables
 from node_hooks.taps import Taps
 
 log = logging.getLogger("wawel.node.network")
 
-METADATA_ADDRESS = "169.254.169.254"
+METADATA_ADDRESS = METADATA
 STARTING_S = 5.0  # that a new bridge's dnsmasq may take to listen
+_SECTIONS: Final = (NETWORKS, FIREWALL, SCREENS, LINKS, HOSTS)
 _LINKS = "own networks"  # with its blank no bridge's name
+
+
+class Forward(Protocol):
+    """Starts a forwarder on a bridge; its ``OSError`` means that the round shall be repeated."""
+
+    def __call__(self, bridge: str, address: str = METADATA_ADDRESS, /) -> "Forwards": ...
 
 
 class Forwards(Protocol):
@@ -41,7 +53,8 @@ class Seen:
 
     :ivar at: by the converger's clock.
     :ivar sections: versions of those that the round was about; not in place are those that a problem names.
-    :ivar bridges: those that are there; ``served`` those with metadata.
+    :ivar bridges: those that are there; ``served`` those with metadata; ``made`` the networks of the agent's own making
+        that are in place, by name.
     :ivar rules: a digest of each table of ours as nft lists it.
     """
 
@@ -51,6 +64,8 @@ class Seen:
     bridges: frozenset[str]
     served: frozenset[str]
     rules: Mapping[str, str]
+    made: frozenset[str] = frozenset()
+    able: bool = False
 
 
 @dataclass
@@ -60,23 +75,30 @@ class _Served:
     index: int
     checked_at: float
     forwarder: Forwards | None
+    forwarder6: Forwards | None = None
+
+    def close(self) -> None:
+        for each in (self.forwarder, self.forwarder6):
+            if each is not None:
+                each.close()
 
 
 class Converger:
     """
     One thread calls it.
 
-    :param forward: starts a forwarder on a bridge; its ``OSError`` means that the round shall be repeated.
     :param listens: gives the addresses where names are asked for.
     """
 
     def __init__(
-        self, state: StateFile, forward: Callable[[str], Forwards],
+        self, state: StateFile, forward: Forward,
         run: Run = run_command,
         find: Callable[[str], int | None] = find_interface,
         clock: Callable[[], float] = time.monotonic,
         has: Callable[[str], object] = find_program,
         listens: Callable[[], Collection[IPv4Address]] = read_resolvers,
+        runtime: Path = RUNTIME,
+        system: Path = SYSTEM,
     ) -> None:
         self.seen: Seen | None = None
         self._has = has
@@ -94,12 +116,18 @@ class Converger:
         self._taps = Taps(run, self._tables, self._complaints, find=find)
         self._disturbed = False
         self._guard = Table("inet", TABLE, "reach each other, and this node", (NETWORKS, FIREWALL, SCREENS))
+        self._segments = Segments(run, find, clock, has, self._complaints, self._tables, runtime, system)
         self._links: list[tuple[str, IPv4Interface]] = []
+        self._links6: list[tuple[str, IPv6Interface]] = []
         self._links_due = 0.0
 
     def converge(self, document: Document) -> None:
         """One round. What fails is noted in the state, logged when it is new, and tried again next time."""
+        links = self._segments.wanted(document)
+        networks = (*document.networks, *map(_network, _routed(links)))
+        document = replace(document, links=links, networks=networks)
         self._firewall(document)
+        made = self._segments.converge(document)
         wanted = {network.bridge: network for network in document.networks if network.metadata}
         for bridge in [bridge for bridge in self._served if bridge not in wanted]:
             self._withdraw(bridge)
@@ -110,18 +138,20 @@ class Converger:
         self._state.note(networks=[self._describe(network, bridges) for network in document.networks])
         self.seen = Seen(
             self._clock(),
-            {name: document.sections[name] for name in (NETWORKS, FIREWALL, SCREENS) if name in document.sections},
+            {name: document.sections[name] for name in _SECTIONS if name in document.sections},
             self._complaints.all(),
             bridges,
             frozenset(filter(self._is_served, (each.bridge for each in document.networks))),
-            {each.family: each.digest for each in (self._taps.table, self._guard) if each.listing},
+            {each.family: each.digest for each in (self._taps.table, self._guard) if each.listing}
+            | {each.name: each.digest for each in self._segments.tables if each.listing},
+            made,
+            self._segments.able,
         )
 
     def close(self) -> None:
         """End the forwarders. Addresses and rules stay: guests run on without us, and must stay harmless."""
         for served in self._served.values():
-            if served.forwarder is not None:
-                served.forwarder.close()
+            served.close()
         self._served.clear()
 
     def _is_starting(self, network: NodeNetwork, index: int) -> bool:
@@ -149,17 +179,19 @@ class Converger:
             # A socket is bound to the index, so a bridge made anew needs another.
             self._forget(bridge)
             served = None
-        if index is None or served is None and self._is_starting(network, index):
+        if index is None or served is None and not network.made and self._is_starting(network, index):
             return
         now = self._clock()
         try:
-            if served is None or now - served.checked_at >= RECHECK_S:
+            if not network.made and (served is None or now - served.checked_at >= RECHECK_S):
                 self._run(["ip", "address", "replace", METADATA_ADDRESS + "/32", "dev", bridge], "")
             if served is None:
                 served = self._served[bridge] = _Served(index, now, None)
             if served.forwarder is None:
                 served.forwarder = self._forward(bridge)
                 log.info("bridge %s: metadata is forwarded", bridge)
+            if served.forwarder6 is None and network.gateway6 is not None:
+                served.forwarder6 = self._forward(bridge, METADATA6)
             if now - served.checked_at >= RECHECK_S:
                 served.checked_at = now
         except CommandMissing as error:
@@ -171,7 +203,7 @@ class Converger:
 
     def _withdraw(self, bridge: str) -> None:
         self._forget(bridge)
-        if self._find(bridge) is not None:
+        if self._find(bridge) is not None and not is_own(bridge):
             try:
                 self._run(["ip", "address", "delete", METADATA_ADDRESS + "/32", "dev", bridge], "")
             except (CommandMissing, CommandFailed) as error:
@@ -180,8 +212,8 @@ class Converger:
     def _forget(self, bridge: str) -> None:
         served = self._served.pop(bridge)
         self._complaints.withdraw(bridge)
+        served.close()
         if served.forwarder is not None:
-            served.forwarder.close()
             log.info("bridge %s: metadata is no longer forwarded", bridge)
 
     def disturb(self) -> None:
@@ -196,6 +228,7 @@ class Converger:
             look = look or self._has("nft") is None  # a table that is not to be looked at is not in place
         if look:
             self._taps.look()
+            self._segments.look()
             self._guard.due = 0.0
         needed = bool(document.networks)
         self._taps.converge(document, needed, self._clock())
@@ -209,19 +242,27 @@ class Converger:
         bridges = sorted(
             {(each.bridge, each.gateway, each.metadata and self._is_served(each.bridge)) for each in document.networks}
         )
+        gateways6 = sorted(
+            (each.bridge, each.gateway6, each.metadata and self._is_served(each.bridge))
+            for each in document.networks if each.gateway6 is not None
+        )  # fmt: skip
+        links = self._find_links(bool(gateways6))
         return Guarded(
             bridges=bridges,
             pools=sorted({network.pool for network in document.networks}),
-            management=sorted({*document.management, *own_networks(self._find_links(), [each[0] for each in bridges])}),
+            management=sorted({*document.management, *own_networks(links, [each[0] for each in bridges])}),
             reachable=document.reachable,
             vnc_ports=document.vnc_ports,
+            made=sorted(each.bridge for each in document.networks if each.made),
+            gateways6=gateways6,
+            management6=own_networks6(self._links6, [each[0] for each in bridges]) if gateways6 else (),
         )
 
     def _is_served(self, bridge: str) -> bool:
         served = self._served.get(bridge)
         return served is not None and served.forwarder is not None
 
-    def _find_links(self) -> list[tuple[str, IPv4Interface]]:
+    def _find_links(self, with_ipv6: bool) -> list[tuple[str, IPv4Interface]]:
         """Each interface with an IPv4 address of the node's; as known last while ``ip`` fails."""
         now = self._clock()
         if now >= self._links_due:
@@ -230,6 +271,11 @@ class Converger:
                 listed = json.loads(self._run(["ip", "-4", "-json", "address"], "") or "[]")
                 self._links = [
                     (link["ifname"], IPv4Interface(f"{address['local']}/{address['prefixlen']}"))
+                    for link in listed for address in link.get("addr_info", []) if "local" in address
+                ]
+                listed = json.loads(self._run(["ip", "-6", "-json", "address"], "") or "[]") if with_ipv6 else []
+                self._links6 = [
+                    (link["ifname"], IPv6Interface(f"{address['local']}/{address['prefixlen']}"))
                     for link in listed for address in link.get("addr_info", []) if "local" in address
                 ]
                 self._complaints.withdraw(_LINKS)
@@ -251,3 +297,14 @@ class Converger:
             state = "not served yet" if problem is None else problem.text
         return {"name": network.name, "bridge": network.bridge, "pool": str(network.pool), "state": state}
 
+
+
+def _routed(links: tuple[Link, ...] | None) -> list[Link]:
+    """Those of which this node is the gateway."""
+    return [link for link in links or () if link.gateway(4) is not None]
+
+
+def _network(link: Link) -> NodeNetwork:
+    gateway, gateway6 = link.gateway(4), link.gateway(6)
+    assert isinstance(gateway, IPv4Interface) and not isinstance(gateway6, IPv4Interface)
+    return NodeNetwork(link.name, link.bridge, gateway, gateway.network, link.metadata, gateway6, made=True)

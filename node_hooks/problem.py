@@ -11,6 +11,8 @@ FIREWALL_FAILED = "firewall_failed"
 LINKS_UNKNOWN = "links_unknown"
 METADATA_FAILED = "metadata_failed"
 DNSMASQ_MISSING = "dnsmasq_missing"
+LINK_FAILED = "link_failed"
+DHCP_FAILED = "dhcp_failed"
 BRIDGE_MISSING = "bridge_missing"
 HOOK_MISSING = "hook_missing"
 HOOK_OUTDATED = "hook_outdated"
@@ -54,6 +56,9 @@ class Complaints:
 
     def find(self, subject: str) -> Problem | None:
         return self._problems.get(subject)
+
+    def subjects(self) -> list[str]:
+        return list(self._problems)
 
     def all(self) -> tuple[Problem, ...]:
         """Sorted by subject."""

@@ -12,7 +12,7 @@ from typing import Any
 
 from node_hooks.client import Client
 from node_hooks.command import CommandFailed, CommandMissing, run_command
-from node_hooks.document import Document
+from node_hooks.document import LINKS, Document
 from node_hooks.errors import EndpointRefused
 from node_hooks.firewall import TAP_PREFIX
 from node_hooks.install import installed_version
@@ -147,6 +147,13 @@ def describe(facts: Facts, versions: Mapping[str, str]) -> dict[str, Any]:
             "taps": sum(bridge == network.bridge for bridge in facts.links.taps.values()),
         }
         for network in document.networks if seen is not None
+    ] + [
+        {
+            "network": link.name, "bridge": link.bridge, "present": link.name in seen.made,
+            "metadata": link.bridge in seen.served,
+            "taps": sum(bridge == link.bridge for bridge in facts.links.taps.values()),
+        }
+        for link in document.links or () if seen is not None
     ]  # fmt: skip
     return {
         "protocol": PROTOCOL,
@@ -158,7 +165,7 @@ def describe(facts: Facts, versions: Mapping[str, str]) -> dict[str, Any]:
             for each in problems[:LIST_MAX]
         ],
         "versions": {"agent": AGENT_VERSION, "kernel": os.uname().release, **versions},
-        "capabilities": list(CAPABILITIES),
+        "capabilities": [*CAPABILITIES, *([LINKS] if seen is not None and seen.able else [])],
         "bridges": bridges[: 10 * LIST_MAX],
         "rules": dict(seen.rules) if seen is not None else {},
         "hook": {

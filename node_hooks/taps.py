@@ -160,7 +160,9 @@ class Taps:
 
 
 def _gateways(document: Document) -> tuple[IPv4Address | IPv6Address, ...]:
-    return tuple(sorted({network.gateway.ip for network in document.networks}))
+    found = {network.gateway.ip for network in document.networks}
+    found6 = {network.gateway6.ip for network in document.networks if network.gateway6 is not None}
+    return (*sorted(found), *sorted(found6))
 
 
 def _addresses(nics: Iterable[NodeNic]) -> set[Address]:

@@ -372,6 +372,8 @@ class NodeTrouble(StrEnum):
 
     HOOK_OUTDATED = "hook_outdated"
     BRIDGE_MISSING = "bridge_missing"
+    LINK_FAILED = "link_failed"
+    DHCP_FAILED = "dhcp_failed"
     CONSOLES_UNBOUNDED = "consoles_unbounded"
     OTHER_PROBLEM = "other_problem"
 

@@ -127,6 +127,25 @@ def test_links(tmp_path: Path) -> None:
     assert codes(stray) == ["bridge_missing"] and "wv0a800005" in stray["problems"][0]["text"]
 
 
+def test_made(tmp_path: Path) -> None:
+    """A network of the node's own making is present once all of it is in place; the node says whether it makes any."""
+    link = {"name": "wn7", "kind": "vxlan", "bridge": "wn7", "vni": 4103, "local": "10.77.0.11", "mtu": 1450,
+            "peers": [], "gateways": ["10.130.0.1/24"], "dhcp": True, "metadata": True}  # fmt: skip
+    parsed = parse_document({**document(NETWORK), "sections": {
+        **document(NETWORK)["sections"], "links": {"version": "l1", "content": {"links": [link]}},
+        "hosts": {"version": "h1", "content": {"hosts": {}}},
+    }})  # fmt: skip
+    known = facts(tmp_path, document=parsed)
+    assert known.seen is not None and parsed.sections["links"] == "l1"
+    told = describe(known, {})
+    assert [each["present"] for each in told["bridges"]] == [True, False] and "links" not in told["capabilities"]
+    seen = replace(known.seen, made=frozenset({"wn7"}), able=True, served=frozenset({"wn7"}))
+    told = describe(replace(known, seen=seen, links=Links({"wvn1": "wn7"}, frozenset())), {})
+    assert told["bridges"][1] == {"network": "wn7", "bridge": "wn7", "present": True, "metadata": True, "taps": 1}
+    assert "links" in told["capabilities"] and told["problems"] == []
+    parse_report(json.dumps({"run": "1", "sequence": 1, **told}).encode())
+
+
 def test_read_links(tmp_path: Path) -> None:
     """Taps with their bridges, and who listens for DNS, as the kernel tells; nothing where it does not."""
     interfaces = tmp_path / "sys/class/net"
