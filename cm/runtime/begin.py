@@ -30,6 +30,9 @@ def _rest(coroutine: Coroutine[Any, Any, Any], waiting: Any) -> Generator[Any, A
         while True:
             try:
                 given = yield waiting
+            except GeneratorExit:  # nobody will go on with it; of what is collected together it may be gone already
+                coroutine.close()
+                raise
             except BaseException as error:
                 waiting = coroutine.throw(error)
             else:

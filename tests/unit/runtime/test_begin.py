@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import gc
+import sys
 from contextvars import ContextVar
+from typing import Any
 
 import pytest
 from twisted.internet.defer import CancelledError, Deferred
@@ -81,3 +84,18 @@ def test_cancelled() -> None:
     waiting.addErrback(lambda failure: failure.trap(CancelledError))
     waiting.cancel()
     assert told == ["cancelled", "cleaned"]
+
+
+def test_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that nobody will go on with is collected without a word, whichever part of it comes first."""
+    said: list[Any] = []
+    monkeypatch.setattr(sys, "unraisablehook", said.append)
+    for ended in (True, False):
+        forgotten = add(Deferred(), Deferred())
+        result, waiting = begin(forgotten)
+        assert result is None and waiting is not None
+        if ended:
+            forgotten.close()
+        del forgotten, result, waiting
+        gc.collect()
+    assert said == []
