@@ -21,6 +21,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import NullPool
+from twisted.internet.interfaces import IReactorFDSet
 from twisted.logger import Logger
 
 from cm.rpc.errors import CloudError, DatabaseUnavailable
@@ -72,7 +73,7 @@ class Database:
         their own, ``reads``, so that they do not queue behind transactions that wait for each other.
     :param deliver: called with what a transaction of ours notified, once it has been committed; see
         ``Listener.deliver``.
-    :param reactor: in whose thread ``read_prompt`` may read; without one it is ``read``.
+    :param reactor: in whose thread ``read_prompt`` may read; without one that watches descriptors it is ``read``.
     """
 
     def __init__(
@@ -109,7 +110,7 @@ class Database:
             url, poolclass=NullPool, isolation_level="AUTOCOMMIT", connect_args=connect
         )
         self._prompt: PromptReads | None = None
-        if reactor is not None:
+        if IReactorFDSet.providedBy(reactor):  # the simulation's watches no descriptors, and all its reads are steps
             dsn = make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
             self._prompt = PromptReads(reactor, threads, partial(open_prompt, dsn, connect))
         self._local = threading.local()
