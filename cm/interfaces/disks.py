@@ -58,10 +58,10 @@ class IDisks(Protocol):
     def medium(self, uuid: str, device: str, source: DiskSource | None, *, force: bool = False) -> None:
         """
         Put a medium into a running domain's drive in place of the one that is there; None leaves it empty. Repeatable.
-        Of a drive that it was started with: of one that came since, libvirt 9 opens no tray; attach another instead.
+        Of a drive that came since its start libvirt 9 opens no tray until it is started anew; attach another instead.
         :param force: also where the guest has locked its tray.
         :raises DomainNotRunning: it is off.
         :raises TrayLocked: the guest holds the medium; it was asked to let go.
         :raises InvalidParameter: there is no such drive.
-        :raises NotSupported: likewise.
+        :raises NotSupported: likewise; or it opens no tray of that drive.
         """

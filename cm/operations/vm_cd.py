@@ -11,7 +11,7 @@ from cm.interfaces.node import INode
 from cm.operations.base import Kind, Wait, Work, others_stopped, register, vm_of
 from cm.operations.vm_launch import placed_disk
 from cm.operations.vm_power import settle_end
-from cm.rpc.errors import CloudError, DomainNotRunning
+from cm.rpc.errors import CloudError, DomainNotRunning, NotSupported
 from cm.rpc.vocabulary import CauseKind, DiskBus
 from cm.rules.cause import Cause
 from cm.rules.operation import ObjectKind, OperationKind
@@ -56,7 +56,7 @@ def _drive(session: Session, row: VMRow, op: OperationRow) -> Drive | None:
 @job(Pace.SLOW, DEADLINE_S)
 def settle_drive(node: INode, drive: Drive) -> bool:
     """
-    On the node's threads. A drive that came while the guest ran is changed as a whole: libvirt opens no tray of it.
+    On the node's threads. A drive that came while the guest ran is changed as a whole where its tray cannot be opened.
 
     :return: False where that has to be asked again.
     """
@@ -64,9 +64,14 @@ def settle_drive(node: INode, drive: Drive) -> bool:
     there = node.disks.look(drive.uuid, drive.device)
     if there is not None and wanted is not None and there.source == wanted.source:
         return True
-    if there is not None and wanted is not None and wanted.bus != DiskBus.SCSI:
-        node.disks.medium(drive.uuid, drive.device, wanted.source, force=drive.force)
-        return True
+    if there is not None and wanted is not None:
+        try:
+            node.disks.medium(drive.uuid, drive.device, wanted.source, force=drive.force)
+        except NotSupported:
+            if wanted.bus != DiskBus.SCSI:
+                raise
+        else:
+            return True
     if there is not None:
         node.disks.detach(drive.uuid, drive.device)
         if node.disks.look(drive.uuid, drive.device) is not None:

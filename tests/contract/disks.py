@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import pytest
 
@@ -124,8 +125,28 @@ class DisksContract(OnStorage):
             holder.disks.attach(guest, DiskSpec(source, DiskFormat.RAW, "sdx", DiskBus.SCSI, cdrom=True))
             seen = holder.disks.look(guest, "sdx")
             assert seen is not None and (seen.source, seen.cdrom) == (source, True)
+            with pytest.raises(NotSupported):
+                holder.disks.medium(guest, "sdx", None)
+            holder.disks.medium(guest, "sdx", source)  # there already
             holder.disks.detach(guest, "sdx")
             assert eventually(lambda: holder.disks.look(guest, "sdx") is None, 10)
+
+    def test_scsi_drive(self, holder: INode, spec: StorageSpec) -> None:
+        """A SCSI drive that a domain is started with is changed in place, also where an earlier one came later."""
+        if not self.plugs:
+            pytest.skip("needs a hypervisor that changes running domains")
+        one, two = (self.volume(holder, spec, f"{name}.iso") for name in ("one", "two"))
+        drive = DiskSpec(one, DiskFormat.RAW, "sdw", DiskBus.SCSI, cdrom=True)
+        domain = domain_spec(disks=(DiskSpec(self.volume(holder, spec, "root.raw"), DiskFormat.RAW, "vda"), drive))
+        holder.hypervisor.define(domain)
+        for _ in range(2):
+            holder.hypervisor.start(domain.uuid)
+            holder.disks.medium(domain.uuid, "sdw", two)
+            seen = holder.disks.look(domain.uuid, "sdw")
+            assert seen is not None and seen.source == two
+            holder.disks.attach(domain.uuid, replace(drive, source=one, device="sdx"))
+            holder.hypervisor.destroy(domain.uuid)
+        holder.hypervisor.undefine(domain.uuid)
 
     def test_missing_file(self, holder: INode, spec: StorageSpec, guest: str) -> None:
         """A file that is not there is refused, and nothing changes."""

@@ -487,6 +487,25 @@ def test_cd_that_is_held(cloud: MemoryCloud) -> None:
     assert media(cloud, vm) == {"sdw": name_of(cloud, two)}
 
 
+def test_cd_that_is_held_in_a_later_drive(cloud: MemoryCloud) -> None:
+    """A SCSI drive that came with its CD keeps a locked one, too, once its VM is started with it."""
+    one, two, vm = an_iso(cloud), an_iso(cloud), running(cloud)
+    done(cloud, "user.vm.insert_cd", vm_id=vm["vm_id"], iso_image_id=one)
+    cloud.call("user.vm.stop", [vm["vm_id"]])
+    cloud.wait(vm["vm_id"], "stopped")
+    cloud.call("user.vm.start", [vm["vm_id"]])
+    cloud.wait(vm["vm_id"], "running")
+    node_of(cloud).locks_tray.add(vm["uuid"])
+    for view, more in (("insert_cd", {"iso_image_id": two}), ("eject_cd", {})):
+        answer = cloud.call(f"user.vm.{view}", {"vm_id": vm["vm_id"], **more})
+        op = cloud.ended(answer["operation_id"])
+        assert (op["state"], op["error"]) == ("failed", "tray_locked")
+        cloud.wait(vm["vm_id"], "running")
+        assert media(cloud, vm) == {"sdw": name_of(cloud, one)}
+    done(cloud, "user.vm.eject_cd", vm_id=vm["vm_id"], force=True)
+    assert media(cloud, vm) == {"sdw": ""}
+
+
 def test_cd_that_fails(cloud: MemoryCloud) -> None:
     """A change whose answer was an error is undone where it took effect."""
     one, two = an_iso(cloud), an_iso(cloud)

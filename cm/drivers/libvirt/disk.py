@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Final
@@ -19,9 +21,13 @@ from cm.interfaces.source import DiskSource
 from cm.rpc.errors import DiskBusy, DomainNotRunning, InvalidParameter, NotSupported, TrayLocked
 from cm.rpc.vocabulary import DiskBus
 
+ASK_AGAIN_S: Final = 3.0  # between two requests to let go; a guest that hears them takes less than a second, mostly
+
 _LIVE: Final = libvirt.VIR_DOMAIN_AFFECT_LIVE
 # QEMU's words of a guest that was asked already and has not answered; libvirt has no number for them.
 _ASKED: Final = "in the process of unplug"
+# And of a drive that libvirt opened no tray of, since it learns only as it or QEMU starts which drives have one.
+_CLOSED: Final = ("Tray of device", "is not open")
 
 
 class LibvirtDisks:
@@ -34,6 +40,8 @@ class LibvirtDisks:
     def __init__(self, connections: Connections, *, disk_cache: str = "none") -> None:
         self._connections = connections
         self._disk_cache = disk_cache
+        self._asking = threading.Lock()
+        self._asked: dict[tuple[str, str], float] = {}  # by domain and device, when the guest was last asked
 
     def look(self, uuid: str, device: str) -> DiskSeen | None:
         with self._connections.fast(uuid) as connection, self._running(connection, uuid, device) as domain:
@@ -59,18 +67,23 @@ class LibvirtDisks:
             if disk.bus == DiskBus.SCSI and definition.find("devices/controller[@type='scsi']") is None:
                 domain.attachDeviceFlags(serialized(SCSI), _LIVE)
             domain.attachDeviceFlags(xml, _LIVE)
+            self._forget_asking(uuid, disk.device)
 
     def detach(self, uuid: str, device: str) -> None:
-        """By its alias: that call never waits, while the other waits for 5 s and then says that all is well."""
+        """
+        By its alias: that call never waits, while the other waits for 5 s and then says that all is well. Who asks
+        again soon is not heard: libvirtd 9 asks QEMU for a disk that is just going, and dies of the answer.
+        """
         with self._connections.slow(uuid) as connection, self._running(connection, uuid, device) as domain:
             disk = _find(_definition(domain), device)
             alias = None if disk is None else disk.find("alias")
-            if alias is None:
+            if alias is None or not self._may_ask(uuid, device):
                 return
             try:
                 domain.detachDeviceAlias(alias.get("name"), _LIVE)
             except libvirt.libvirtError as error:
                 if _ASKED not in reason_of(error) and _find(_definition(domain), device) is not None:
+                    self._forget_asking(uuid, device)
                     raise
 
     def medium(self, uuid: str, device: str, source: DiskSource | None, *, force: bool = False) -> None:
@@ -86,7 +99,23 @@ class LibvirtDisks:
             except libvirt.libvirtError as error:
                 if code_of(error) == libvirt.VIR_ERR_OPERATION_FAILED and "tray" in reason_of(error):
                     raise TrayLocked(uuid, device) from error
+                if all(words in reason_of(error) for words in _CLOSED):
+                    raise NotSupported(f"open the tray of {device}, which came while the domain ran") from error
                 raise
+
+    def _may_ask(self, uuid: str, device: str) -> bool:
+        """Whether a guest was not asked lately; from now on it was."""
+        now = time.monotonic()
+        with self._asking:
+            self._asked = {key: at for key, at in self._asked.items() if now - at < ASK_AGAIN_S}
+            if (uuid, device) in self._asked:
+                return False
+            self._asked[uuid, device] = now
+            return True
+
+    def _forget_asking(self, uuid: str, device: str) -> None:
+        with self._asking:
+            self._asked.pop((uuid, device), None)
 
     @contextmanager
     def _running(self, connection: Any, uuid: str, device: str) -> Iterator[Any]:

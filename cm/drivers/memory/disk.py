@@ -9,7 +9,7 @@ from cm.drivers.memory.world import Domain, World
 from cm.interfaces.disks import DiskSeen
 from cm.interfaces.hypervisor import DiskSpec
 from cm.interfaces.source import DiskSource
-from cm.rpc.errors import DiskBusy, InvalidParameter, TrayLocked
+from cm.rpc.errors import DiskBusy, InvalidParameter, NotSupported, TrayLocked
 
 
 class MemoryDisks:
@@ -33,6 +33,8 @@ class MemoryDisks:
                 return
             world.open_disk(domain, disk)
             _put(domain, [*_disks(domain), disk])
+            if disk.cdrom:
+                domain.came.add(disk.device)
 
     def detach(self, uuid: str, device: str) -> None:
         with self._link.call("detach") as world, world.lock:
@@ -53,6 +55,8 @@ class MemoryDisks:
                 raise InvalidParameter("device", f"the domain {uuid} has no drive {device}")
             if found.source == source:
                 return
+            if device in domain.came:
+                raise NotSupported(f"open the tray of {device}, which came while the domain ran")
             if uuid in world.locks_tray and not force:
                 raise TrayLocked(uuid, device)
             changed = replace(found, source=source)
@@ -68,6 +72,7 @@ def let_go(world: World, domain: Domain) -> None:
             volume.writer = None
             domain.writes = [each for each in domain.writes if each is not volume]
     _put(domain, [disk for disk in _disks(domain) if disk.device not in domain.asked])
+    domain.came -= domain.asked
     domain.asked.clear()
 
 

@@ -70,6 +70,7 @@ class Domain:
     vnc: VncSpec | None = None  # as the running one has it
     writes: list[Volume] = field(default_factory=list)
     asked: set[str] = field(default_factory=set)  # devices that the guest was asked to let go of
+    came: set[str] = field(default_factory=set)  # drives that it was not started with, whose trays nobody opens
     jobs: dict[str, DiskJob] = field(default_factory=dict)  # by target device; they end with its QEMU
 
     def put(self, disk: DiskSpec) -> None:
@@ -277,6 +278,7 @@ class World:
                 volume.writer = None
         domain.writes = []
         domain.jobs.clear()
+        domain.came.clear()
         domain.asked.clear()
 
     def undefine(self, uuid: str) -> None:
