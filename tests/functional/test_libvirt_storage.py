@@ -6,6 +6,7 @@ import os
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from cm.interfaces.hypervisor import DiskSpec, DomainSpec
 from cm.interfaces.source import FileSource
 from cm.interfaces.volume import StorageSpec
 from cm.rpc.errors import InvalidParameter, NodeBusy, NodeUnreachable, VolumeNotFound
-from cm.rpc.vocabulary import DiskFormat
+from cm.rpc.vocabulary import DiskBus, DiskFormat
 from lab.hosts import Host, Lab
 from tests.contract.block_jobs import BlockJobsContract
 from tests.contract.disks import DisksContract
@@ -54,7 +55,16 @@ class TestQemuBlockJobs(OnQemu, BlockJobsContract):
 
 
 class TestQemuDisks(OnQemu, DisksContract):
-    pass
+    def test_asked_twice(self, holder: LibvirtNode, spec: StorageSpec, guest: str, host: Host) -> None:
+        """A disk that is just going may be asked for again: libvirtd lives, and its file is free for another."""
+        before, source = host.libvirtd_pid(), self.volume(holder, spec, "b.raw")
+        for n in range(6):
+            disk = DiskSpec(source, DiskFormat.RAW, "sdb" if n % 2 else "sdc", DiskBus.SCSI, read_only=n % 2 == 0)
+            holder.disks.attach(guest, disk)
+            for _ in range(3):
+                holder.disks.detach(guest, disk.device)
+            assert eventually(lambda disk=disk: holder.disks.look(guest, disk.device) is None, 10)
+        assert host.libvirtd_pid() == before
 
 
 class TestStorage(QemuTests):
@@ -83,7 +93,7 @@ class TestStorage(QemuTests):
         assert "backing file format: raw" in information
 
     @pytest.fixture()
-    def disguised(self, node: LibvirtNode, storage: StorageSpec) -> tuple[str, bytes]:
+    def disguised(self, node: LibvirtNode, storage: StorageSpec, host: Host) -> tuple[str, bytes]:
         """A raw disk whose guest wrote a qcow2 header, with another file below it; and its bytes."""
         made = node.volumes.create_empty(storage.name, "disk.raw", DiskFormat.RAW, 20 * MIB)
         secret, disguise = Path(storage.path) / "secret", Path(storage.path) / "disguise"
@@ -95,7 +105,10 @@ class TestStorage(QemuTests):
             out.seek(17 * MIB)
             out.write(b"in the middle")
         taken = {volume.name: volume for volume in node.volumes.list_all(storage.name)}["disk.raw"]
-        assert (taken.capacity_bytes, taken.base) == (64 * MIB, str(secret))  # what libvirt makes of it
+        assert (taken.capacity_bytes, taken.base) == (20 * MIB, "")
+        with closing(host.open()) as connection:
+            known = connection.storagePoolLookupByName(storage.name).storageVolLookupByName("disk.raw")
+            assert (known.info()[1], str(secret) in known.XMLDesc()) == (64 * MIB, True)  # what libvirt makes of it
         return made.path, Path(made.path).read_bytes()
 
     def test_grow_disguised(self, node: LibvirtNode, storage: StorageSpec, disguised: tuple[str, bytes]) -> None:
@@ -106,6 +119,16 @@ class TestStorage(QemuTests):
         assert Path(path).read_bytes() == before + bytes(12 * MIB)
         with pytest.raises(InvalidParameter):
             node.volumes.resize(storage.name, "disk.raw", DiskFormat.RAW, 24 * MIB)
+
+    def test_overlay_disguised(self, node: LibvirtNode, storage: StorageSpec, disguised: tuple[str, bytes]) -> None:
+        """An overlay on it is as large as it is, and records that it is raw."""
+        path, before = disguised
+        made = node.volumes.create_overlay(storage.name, "over.qcow2", "disk.raw", DiskFormat.RAW, 20 * MIB)
+        with pytest.raises(InvalidParameter):
+            node.volumes.create_overlay(storage.name, "less.qcow2", "disk.raw", DiskFormat.RAW, 19 * MIB)
+        back = Path(storage.path) / "back"
+        subprocess.run(["qemu-img", "convert", "-f", "qcow2", "-O", "raw", made.path, str(back)], check=True)
+        assert back.read_bytes() == before
 
     def test_copy_disguised(self, node: LibvirtNode, storage: StorageSpec, disguised: tuple[str, bytes]) -> None:
         """It is copied byte by byte, larger if that is asked for, with its holes; and never to another format."""

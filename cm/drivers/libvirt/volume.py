@@ -118,8 +118,10 @@ class LibvirtVolumes:
             if base_volume is None:
                 raise VolumeNotFound(storage_name, base)
             base_seen = _seen(base_volume, self._pools.place_of(pool))
-            if size_bytes < base_seen.capacity_bytes:
-                raise InvalidParameter("size_bytes", f"is less than the base's {base_seen.capacity_bytes}")
+            raw = base_format == DiskFormat.RAW and not self._test
+            least = physical_size(base_volume) if raw else base_seen.capacity_bytes
+            if size_bytes < least:
+                raise InvalidParameter("size_bytes", f"is less than the base's {least}")
             backing = None if self._test else (base_seen.path, base_format)
             kind = self._pools.kind_of(pool)
             return self._create(pool, volume, volume_xml(volume, DiskFormat.QCOW2, size_bytes, base=backing, kind=kind))
@@ -365,14 +367,20 @@ def _known(pool: Any, volume: str) -> Any | None:
 
 
 def _seen(volume: Any, place: PoolPlace) -> VolumeSeen:
-    """From the description alone, which has all that three calls would tell, and what it stands on."""
+    """
+    From the description alone, which has all that three calls would tell, and what it stands on. A raw one, by its
+    name, is as large as its file and stands on nothing: libvirt believes what a guest wrote at its beginning.
+    """
     told = parsed(volume.XMLDesc())
     name = told.findtext("name") or ""
+    capacity = int(told.findtext("capacity") or 0)
+    physical = int(told.findtext("physical") or capacity)
+    raw = name.endswith(f".{DiskFormat.RAW}")
     return VolumeSeen(
         name,
         place.source(name),
-        int(told.findtext("capacity") or 0),
+        physical if raw else capacity,
         int(told.findtext("allocation") or 0),
-        told.findtext("backingStore/path") or "",
-        int(told.findtext("physical") or told.findtext("capacity") or 0),
+        "" if raw else told.findtext("backingStore/path") or "",
+        physical,
     )
