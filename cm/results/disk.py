@@ -26,6 +26,13 @@ class DiskAttachment(TypedDict):
     leaving: Annotated[bool, Meta(description="Whether the guest was asked to let go of it.")]
 
 
+class DiskController(TypedDict):
+    """What disks may be attached by."""
+
+    name: DiskBus
+    live_attach: Annotated[bool, Meta(description="Whether a VM that runs takes a disk so.")]
+
+
 class Disk(TypedDict):
     """A disk as its viewer sees it."""
 

@@ -13,24 +13,39 @@ from cm.rpc.errors import (
     InUse,
     InvalidParameter,
     WrongDiskState,
+    WrongImageState,
     WrongVMState,
 )
-from cm.rpc.vocabulary import DiskBus, DiskKind, DiskState
+from cm.rpc.vocabulary import DiskBus, DiskKind, DiskState, ImageKind, ImageState
 from cm.rules.cause import Cause
 from cm.rules.operation import SPECS, ObjectKind, OperationKind
 from cm.rules.vm import GONE
-from cm.services.access import authorized_disk, authorized_vm, person_of
+from cm.services.access import authorized_disk, authorized_image, authorized_vm, person_of
 from cm.services.context import ClusterCall
 from cm.services.disk import refuse_busy
 from cm.services.network import vms
 from cm.store.attachment import Place, insert_place, mark_leaving, places_of, places_with
-from cm.store.disk import DiskFacts, touch_disk
+from cm.store.disk import DiskFacts, find_disk_of_image, touch_disk
 from cm.store.operation import open_operation
 from cm.store.storage import is_attached
 from cm.store.vm import VMRow, render_vm
 
 PLACES_MAX: Final = 24  # disks of a VM beside its root disk
 HOT: Final = (DiskBus.VIRTIO, DiskBus.SCSI)  # buses that take a disk while a VM runs
+
+
+def disk_of(caller: ClusterCall, image_id: int) -> int:
+    """
+    The disk that a storage image is.
+
+    :raises ObjectNotFound: AccessNeeded: there is none, or the caller may not do with it what the view does.
+    """
+    action = caller.action("image_id")
+    authorized_image(caller.session, person_of(caller.identity), image_id, action, kinds=(ImageKind.STORAGE,))
+    disk_id = find_disk_of_image(caller.session, image_id)
+    if disk_id is None:
+        raise WrongImageState(image_id, ImageState.DELETED, ImageState.OK)
+    return disk_id
 
 
 def attach(
@@ -42,11 +57,13 @@ def attach(
     boot_order: int | None,
     delete_with_vm: bool,
     bus: DiskBus,
+    by: str = "disk_id",
 ) -> AttachWork:
     """
     Give a VM a disk. It is the VM's from now on; a running one gets it by an operation, which takes it away again if
     that fails.
 
+    :param by: the parameter that the caller named the disk by.
     :raises WrongDiskState: it is not ready; or an ISO, or a VM's own.
     :raises DiskHeld: VMBusy: an operation is under way on either.
     :raises InUse: a VM writes to it, or it would be written to while a VM reads it.
@@ -54,7 +71,7 @@ def attach(
     :raises DiskOutOfReach: the VM runs on a node that has not its storage.
     """
     session, who = caller.session, person_of(caller.identity)
-    disk = authorized_disk(session, who, disk_id, caller.action("disk_id"), lock=True)
+    disk = authorized_disk(session, who, disk_id, caller.action(by), lock=True)
     row = authorized_vm(session, who, vm_id, caller.action("vm_id"), lock=True, version=caller.if_version)
     kind = OperationKind.DISK_ATTACH
     _check_vm(row, kind)
@@ -110,7 +127,7 @@ def free_device(places: Sequence[Place], prefix: str) -> str:
     raise InvalidParameter("disk_id", f"the VM has {len(places)} disks already, and no room for more")
 
 
-def detach(caller: ClusterCall, disk_id: int, vm_id: int) -> AttachWork:
+def detach(caller: ClusterCall, disk_id: int, vm_id: int, by: str = "disk_id") -> AttachWork:
     """
     Take a disk from a VM. It is the VM's until it is seen that the guest has let go of it.
 
@@ -120,7 +137,7 @@ def detach(caller: ClusterCall, disk_id: int, vm_id: int) -> AttachWork:
     :raises WrongVMState: it neither runs nor is stopped.
     """
     session, who = caller.session, person_of(caller.identity)
-    disk = authorized_disk(session, who, disk_id, caller.action("disk_id"), lock=True)
+    disk = authorized_disk(session, who, disk_id, caller.action(by), lock=True)
     row = authorized_vm(session, who, vm_id, caller.action("vm_id"), lock=True, version=caller.if_version)
     place = next((place for place in places_of(session, vm_id) if place.disk_id == disk_id), None)
     if place is None:

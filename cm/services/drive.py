@@ -13,7 +13,7 @@ from cm.rpc.vocabulary import DiskBus, ImageKind
 from cm.rules.cause import Cause
 from cm.rules.operation import SPECS, ObjectKind, OperationKind
 from cm.rules.vm import GONE
-from cm.services.access import authorized_vm, person_of, usable_image
+from cm.services.access import authorized_image, authorized_vm, person_of, usable_image
 from cm.services.context import ClusterCall
 from cm.store.attachment import Place, insert_place, places_of, write_boot_orders, write_medium
 from cm.store.disk import find_disk_of_image
@@ -66,6 +66,25 @@ def eject(caller: ClusterCall, vm_id: int, device: str | None, force: bool) -> D
     write_medium(caller.session, vm_id, drive.device, None)
     return _open(caller, row, drive.device, {"device": drive.device, "was": drive.disk_id, "made": False,
                                              "force": force})  # fmt: skip
+
+
+def eject_image(caller: ClusterCall, vm_id: int, image_id: int) -> DriveWork:
+    """
+    Take an ISO out of the drive that it is in.
+
+    :raises ObjectNotFound: there is no such ISO, or the caller does not see it.
+    :raises WrongVMState: the VM has it in no drive.
+    """
+    session, who = caller.session, person_of(caller.identity)
+    authorized_image(session, who, image_id, caller.action("image_id"), kinds=(ImageKind.ISO,))
+    row = _vm(caller, vm_id)
+    disk_id = find_disk_of_image(session, image_id)
+    drive = next((each for each in _drives(session, vm_id) if disk_id is not None and each.disk_id == disk_id), None)
+    if drive is None:
+        raise WrongVMState(vm_id, "without that ISO image", "one that has it in a drive")
+    write_medium(session, vm_id, drive.device, None)
+    told = {"device": drive.device, "was": drive.disk_id, "made": False, "force": False}
+    return _open(caller, row, drive.device, told)
 
 
 def set_boot_order(caller: ClusterCall, vm_id: int, devices: Sequence[str]) -> str:

@@ -260,6 +260,21 @@ def edit(caller: ClusterCall, row: ImageRow, values: dict[str, Any], viewer: Per
     return show_image(caller.session, row.id, viewer)
 
 
+def edit_one(
+    caller: ClusterCall, kinds: Sequence[ImageKind], image_id: int, values: dict[str, Any]
+) -> Image:
+    """
+    ``edit`` of the caller's, or of what is shared with them.
+
+    :raises ObjectNotFound: AccessNeeded: there is none of those kinds, or the caller may not change it.
+    """
+    viewer, action = person_of(caller.identity), caller.action("image_id")
+    row = authorized_image(
+        caller.session, viewer, image_id, action, kinds=kinds, lock=True, version=caller.if_version
+    )
+    return edit(caller, row, values, viewer)
+
+
 def set_access(caller: ClusterCall, image_id: int, access: ImageAccess) -> Image:
     """Let everybody use an image, or those alone whom it is shared with; VMs made from it go on."""
     session = caller.session

@@ -537,3 +537,43 @@ def test_install_from_an_iso(cloud: MemoryCloud) -> None:
         cloud.call("user.vm.destroy", [[vm["vm_id"]]])
         cloud.wait(vm["vm_id"], "destroyed")
     assert used(cloud) == before
+
+
+def test_by_other_names(cloud: MemoryCloud) -> None:
+    """Storage images and ISOs go by CC1's calls as disks and drives do by ours."""
+    assert cloud.call("user.storage_image.get_filesystems") == ["ext4", "xfs", "vfat", "ntfs"]
+    buses = {row["name"]: row["live_attach"] for row in cloud.call("user.storage_image.get_disk_controllers")}
+    assert buses["virtio"] and buses["scsi"] and not buses["sata"]
+    vm = cloud.create()
+    cloud.wait(vm["vm_id"], "running")
+    made = cloud.call("user.storage_image.create", ["by its other name", "", None, 5])
+    assert cloud.ended(made["operation_id"])["state"] == "done"
+    image_id = cloud.call("user.disk.get_by_id", [made["disk_id"]])["image_id"]
+    both = [image_id, vm["vm_id"]]
+    for account in ("other", "user"):
+        for verb in ("attach", "detach"):
+            if account == "other":
+                with pytest.raises(ObjectNotFound):
+                    cloud.call(f"user.storage_image.{verb}", both, account=account)
+            else:
+                given = cloud.call(f"user.storage_image.{verb}", both)
+                assert (given["disk_id"], given["device"]) == (made["disk_id"], "vdb")
+                assert cloud.ended(given["operation_id"])["state"] == "done"
+    with pytest.raises(WrongDiskState):
+        cloud.call("user.storage_image.detach", both)
+    with pytest.raises(ObjectNotFound):  # a system image is none
+        cloud.call("user.storage_image.attach", [cloud.image_id, vm["vm_id"]])
+    edited = cloud.call("user.storage_image.edit", {"image_id": image_id, "name": "new", "disk_controller": "scsi"})
+    assert (edited["name"], edited["description"]) == ("new", "")
+    node_of(cloud).volumes.create_empty(f"wawel-{cloud.storage_id}", "tools.iso", DiskFormat.RAW, 2**20)
+    iso = cloud.image("tools.iso", kind="iso", format="raw", size_bytes=2**20, name="tools")
+    assert cloud.call("user.iso_image.edit", {"image_id": iso, "description": "drivers"})["description"] == "drivers"
+    with pytest.raises(WrongVMState):
+        cloud.call("user.iso_image.detach", [iso, vm["vm_id"]])
+    for verb, full in ("attach", True), ("detach", False):
+        given = cloud.call(f"user.iso_image.{verb}", [iso, vm["vm_id"]])
+        assert cloud.ended(given["operation_id"])["state"] == "done"
+        drives = [d for d in node_of(cloud).world.domains[vm["uuid"]].running.disks if d.cdrom]  # type: ignore[union-attr]
+        assert any(drive.source for drive in drives) is full
+    cloud.call("user.vm.destroy", [[vm["vm_id"]]])
+    cloud.wait(vm["vm_id"], "destroyed")

@@ -39,6 +39,8 @@ class Questions:
             for disk_id in self._disks():
                 yield login, "user.disk.get_by_id", {"disk_id": disk_id}
             yield login, "user.storage.get_list", {}
+            yield login, "user.storage_image.get_filesystems", {}
+            yield login, "user.storage_image.get_disk_controllers", {}
             yield login, "user.snapshot.get_list", {}
             for row in self.simulation.sql("SELECT id FROM snapshot ORDER BY id DESC LIMIT 2"):
                 yield login, "user.snapshot.get_by_id", {"snapshot_id": row.id}

@@ -72,6 +72,11 @@ NOT_CALLED: Final[Mapping[str, str]] = {
         "what it gives out is read over a true socket by true threads; tests/postgres/test_downloads.py",
     ),
     **dict.fromkeys(("user.iso_image.import_url", "user.iso_image.upload"), _ALIKE),
+    **dict.fromkeys(
+        ("user.storage_image.create", "user.storage_image.edit", "user.storage_image.attach",
+         "user.storage_image.detach", "user.iso_image.edit", "user.iso_image.attach", "user.iso_image.detach"),
+        "CC1's name of what is called by ours; tests/postgres/test_attaching.py",
+    ),
     "user.key.generate": "its pair is made of true chance, which no seed repeats; tests/postgres",
 }
 # Kinds of work that no manager is killed at each point of.

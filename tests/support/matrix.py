@@ -154,13 +154,19 @@ def filled(view: View, ids: Mapping[str, Any], samples: Mapping[str, Any], *, dr
     for parameter in view.parameters:
         named, many = is_id(view, parameter)
         if named and parameter.required:
-            known = ids.get(parameter.name, NOBODYS)
+            known = ids.get(key_of(view, parameter.name), NOBODYS)
             values[parameter.name] = [known] if many else known
         elif parameter.required or f"{view.name}.{parameter.name}" in samples:
             values[parameter.name] = sample(view, parameter, samples)
     if dry_run and view.changing:
         values["dry_run"] = True
     return values
+
+
+def key_of(view: View, name: str) -> str:
+    """Which of the ids a parameter means: images are of the kind that the view's noun says."""
+    kinds = {"iso_image": "iso_list", "storage_image": "disk_list"}
+    return kinds.get(view.name.split(".")[1], name) if name == "image_id" else name
 
 
 def outcome(call: Callable[[], Any]) -> str:
@@ -306,9 +312,7 @@ class Objects:
 
     def target(self, case: Case) -> Any:
         """What a view is about: images are of the kind that the view's noun says."""
-        noun = case.view.name.split(".")[1]
-        kinds = {"iso_image": "iso_list", "storage_image": "disk_list"}
-        return self.ids[kinds.get(noun, "image_id") if case.parameter.name == "image_id" else case.parameter.name]
+        return self.ids[key_of(case.view, case.parameter.name)]
 
     def shared(self) -> list[tuple[Shared, int]]:
         """What can be granted levels on: the VM and an image of each kind."""

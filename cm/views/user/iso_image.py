@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from cm.results.image import Download, Image, ImageWork, Upload
+from cm.results.vm import DriveWork
 from cm.rpc.types import Id, Limit, Name, Text
 from cm.rpc.view import user_view
 from cm.rpc.vocabulary import ImageKind
 from cm.rules.access import Action, ImageFilter
 from cm.services import download as downloads
+from cm.services import drive
 from cm.services import image as service
 from cm.services import upload as uploads
 from cm.services.access import person_of
@@ -111,3 +113,24 @@ def create_download(caller: ClusterCall, image_id: Id) -> Download:
 def delete(caller: ClusterCall, image_id: Id) -> ImageWork:
     """Delete an ISO image that no VM has attached; its owners may."""
     return service.delete_one(caller, KINDS, image_id)
+
+
+# ------------------------------------------------------------------ as CC1 has them
+
+
+@user_view(changing=True, on={"image_id": Action.EDIT})
+def edit(caller: ClusterCall, image_id: Id, name: Name | None = None, description: Text | None = None) -> Image:
+    """Change an ISO image's name or description; what is not given stays. Its operators may."""
+    return service.edit_one(caller, KINDS, image_id, {"name": name, "description": description})
+
+
+@user_view(changing=True, on={"image_id": Action.USE, "vm_id": Action.DRIVE})
+def attach(caller: ClusterCall, image_id: Id, vm_id: Id) -> DriveWork:
+    """Put an ISO image into a CD drive of a VM, running or stopped, as ``user.vm.insert_cd`` does."""
+    return drive.insert(caller, vm_id, image_id, None, False)
+
+
+@user_view(changing=True, on={"image_id": Action.SEE, "vm_id": Action.DRIVE})
+def detach(caller: ClusterCall, image_id: Id, vm_id: Id) -> DriveWork:
+    """Take an ISO image out of the drive of a VM that it is in, as ``user.vm.eject_cd`` does."""
+    return drive.eject_image(caller, vm_id, image_id)

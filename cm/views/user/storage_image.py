@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from cm.results.disk import AttachWork, DiskController, DiskWork
 from cm.results.image import Download, Image, ImageWork, Upload
 from cm.rpc.types import Id, Limit, Name, Text
 from cm.rpc.view import user_view
-from cm.rpc.vocabulary import DiskBus, ImageKind, NicModel, SourceFormat, VideoModel
+from cm.rpc.vocabulary import DiskBus, DiskFormat, Filesystem, ImageKind, NicModel, SourceFormat, VideoModel
 from cm.rules.access import Action, ImageFilter
-from cm.services import disk_bytes
+from cm.services import attaching, disk_bytes
+from cm.services import disk as disks
 from cm.services import download as downloads
 from cm.services import image as service
 from cm.services import upload as uploads
 from cm.services.access import person_of
 from cm.services.context import ClusterCall
 from cm.store.image import show_image
+from cm.views.user.disk import DiskSize
 
 KINDS = (ImageKind.STORAGE,)
 
@@ -142,3 +145,60 @@ def convert_to_system_image(
         "video_device": video_device,
     }
     return disk_bytes.convert_to_system_image(caller, image_id, devices)
+
+
+# ------------------------------------------------------------------ as CC1 has them; user.disk has the same and more
+
+
+@user_view(changing=True)
+def create(
+    caller: ClusterCall, name: Name, description: Text, filesystem: Filesystem | None, size_mib: DiskSize
+) -> DiskWork:
+    """
+    Make an empty disk of the caller's own, as ``user.disk.create`` does.
+
+    :param filesystem: null leaves it to its guest.
+    :param size_mib: what a guest will see.
+    """
+    return disks.create(caller, name, description, size_mib, DiskFormat.QCOW2, None, filesystem)
+
+
+@user_view(changing=True, on={"image_id": Action.EDIT})
+def edit(
+    caller: ClusterCall,
+    image_id: Id,
+    name: Name | None = None,
+    description: Text | None = None,
+    disk_controller: DiskBus | None = None,
+) -> Image:
+    """Change a storage image's name, description or device; what is not given stays. Its operators may."""
+    values = {"name": name, "description": description, "disk_controller": disk_controller}
+    return service.edit_one(caller, KINDS, image_id, values)
+
+
+@user_view(changing=True, on={"image_id": Action.USE, "vm_id": Action.ATTACH})
+def attach(caller: ClusterCall, image_id: Id, vm_id: Id) -> AttachWork:
+    """Attach a storage image to a VM, running or stopped, which may write to it, as ``user.disk.attach`` does."""
+    disk_id = attaching.disk_of(caller, image_id)
+    return attaching.attach(
+        caller, disk_id, vm_id, read_only=False, boot_order=None, delete_with_vm=False, bus=DiskBus.VIRTIO,
+        by="image_id",
+    )  # fmt: skip
+
+
+@user_view(changing=True, on={"image_id": Action.SEE, "vm_id": Action.ATTACH})
+def detach(caller: ClusterCall, image_id: Id, vm_id: Id) -> AttachWork:
+    """Detach a storage image from a VM, as ``user.disk.detach`` does: done when the guest has let go of it."""
+    return attaching.detach(caller, attaching.disk_of(caller, image_id), vm_id, by="image_id")
+
+
+@user_view
+def get_filesystems(caller: ClusterCall) -> list[Filesystem]:
+    """What ``create`` formats disks with."""
+    return list(Filesystem)
+
+
+@user_view
+def get_disk_controllers(caller: ClusterCall) -> list[DiskController]:
+    """What disks may be attached by, and whether a VM that runs takes one so."""
+    return [{"name": bus, "live_attach": bus in attaching.HOT} for bus in DiskBus]
