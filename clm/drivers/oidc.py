@@ -141,12 +141,12 @@ class Provider:
         if not url or not proof.access_token:
             return proof
         headers = {"Authorization": f"Bearer {proof.access_token}", "Accept": "application/json"}
-        told = self._get(self._checked("userinfo_endpoint", url), headers)
-        if told.get("sub") != proof.subject:  # Core 5.3.2: it may be somebody else's
+        userinfo = self._get(self._checked("userinfo_endpoint", url), headers)
+        if userinfo.get("sub") != proof.subject:  # Core 5.3.2: it may be somebody else's
             raise ProofRefused(self.name, "what it tells is of another person")
-        claims = {**told, **proof.claims}
-        if "email" in told:  # an address goes with what is said of it, not with what is said of another
-            claims.update(email=told["email"], email_verified=told.get("email_verified"))
+        claims = {**userinfo, **proof.claims}
+        if "email" in userinfo:  # an address goes with what is said of it, not with what is said of another
+            claims.update(email=userinfo["email"], email_verified=userinfo.get("email_verified"))
         return Proof(proof.subject, claims, proof.access_token)
 
     def _verified(self, id_token: str, nonce: str, access_token: str) -> dict[str, Any]:
@@ -166,24 +166,24 @@ class Provider:
 
     def _about(self) -> dict[str, Any]:
         with self._lock:
-            told = self._provider if self._clock() < self._until else None
-        if told is None:
-            told = self._load()
-        return told
+            metadata = self._provider if self._clock() < self._until else None
+        if metadata is None:
+            metadata = self._load()
+        return metadata
 
     def _load(self, keys_only: bool = False) -> dict[str, Any]:
-        told = self._provider if keys_only else None
-        if told is None:
-            told = self._get(self.issuer.rstrip("/") + "/.well-known/openid-configuration")
-            if told.get("issuer") != self.issuer:
+        metadata = self._provider if keys_only else None
+        if metadata is None:
+            metadata = self._get(self.issuer.rstrip("/") + "/.well-known/openid-configuration")
+            if metadata.get("issuer") != self.issuer:
                 raise self._wrong("it says that it is another issuer")
             for name in ("authorization_endpoint", "token_endpoint", "jwks_uri"):
-                self._checked(name, told.get(name))
-        listed = self._get(told["jwks_uri"]).get("keys")
+                self._checked(name, metadata.get(name))
+        listed = self._get(metadata["jwks_uri"]).get("keys")
         keys = [key for entry in (listed if isinstance(listed, list) else ()) if (key := public_key(entry))]
         with self._lock:
-            self._provider, self._keys, self._until = told, keys, self._clock() + KEEP_S
-        return told
+            self._provider, self._keys, self._until = metadata, keys, self._clock() + KEEP_S
+        return metadata
 
     def _endpoint(self, name: str) -> str:
         return str(self._about()[name])
@@ -206,12 +206,12 @@ class Provider:
                 response = session.get(url, headers=headers, withhold_token=True)
                 if response.status_code != 200:
                     raise self._wrong(f"it answers HTTP {response.status_code}")
-                told = msgspec.json.decode(response.content)
+                answer = msgspec.json.decode(response.content)
             except (requests.RequestException, ValueError) as error:
                 raise self._away(error) from error
-        if not isinstance(told, dict):
+        if not isinstance(answer, dict):
             raise self._wrong("it answers something else than a JSON object")
-        return told
+        return answer
 
     def _session(self) -> _Session:
         supported = (self._provider or {}).get("token_endpoint_auth_methods_supported", ["client_secret_basic"])

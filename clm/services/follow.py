@@ -113,7 +113,7 @@ class Follower:
 
     async def _run(self) -> None:
         wait, longest = RETRY_S
-        told = ""
+        last_reason = ""
         while not self._stopped:
             began = self._services.reactor.seconds()
             self._moved = False
@@ -128,15 +128,15 @@ class Follower:
                 reason = str(error) or type(error).__name__
             except Exception as error:
                 reason = str(error) or type(error).__name__
-                if reason != told:
+                if reason != last_reason:
                     log.failure("following {cluster} failed", cluster=self.connection.facts.name)
             finally:
                 self.connected = False
             if self._moved or self._services.reactor.seconds() - began > longest:
-                wait, told = RETRY_S[0], ""
-            if reason != told:
+                wait, last_reason = RETRY_S[0], ""
+            if reason != last_reason:
                 log.info("{cluster} is followed no longer: {reason}", cluster=self.connection.facts.name, reason=reason)
-                told = reason
+                last_reason = reason
             # Spread out, so that followers of a cluster that comes back do not come all at once.
             await self._sleep(wait * random.uniform(0.8, 1.2))
             wait = min(wait * 2, longest)
@@ -196,30 +196,30 @@ class Follower:
             return
         if not line.data:
             return  # it moves the cursor alone
-        told = _event.decode(line.data)
-        if told.kind is None or told.object_id is None or told.event not in ("enter", "change", "exit"):
+        event = _event.decode(line.data)
+        if event.kind is None or event.object_id is None or event.event not in ("enter", "change", "exit"):
             return
-        shown = bytes(told.object).decode()
-        if told.kind == "message":
-            if told.event == "enter" and shown != "null":
+        shown = bytes(event.object).decode()
+        if event.kind == "message":
+            if event.event == "enter" and shown != "null":
                 message = _message.decode(shown)
                 if unsendable(message.params):
                     raise ValueError("a message holds what cannot be stored")
-                messages.append((told, message))
+                messages.append((event, message))
             return
-        audience = told.audience
+        audience = event.audience
         events.append(
             store.Event(
-                told.kind,
-                told.object_id,
-                as_uuid(told.uuid),
-                told.event,
-                parse_at(told.at),
+                event.kind,
+                event.object_id,
+                as_uuid(event.uuid),
+                event.event,
+                parse_at(event.at),
                 None if shown == "null" else shown,
                 audience.users,
                 audience.groups,
                 audience.public,
-                told.personal,
+                event.personal,
             )
         )
 
@@ -236,12 +236,12 @@ def _write(
     if not store.move_cursor(session, cluster_id, was, now):
         raise Superseded()
     store.insert_events(session, cluster_id, events)
-    for told, message in messages:
+    for event, message in messages:
         level: Any = message.level if message.level in get_args(MessageLevel) else "info"
-        for user_id in told.audience.users:
-            assert told.object_id is not None
+        for user_id in event.audience.users:
+            assert event.object_id is not None
             take_over(
-                session, cluster_id, told.object_id, user_id, level, message.code, message.params, parse_at(told.at)
+                session, cluster_id, event.object_id, user_id, level, message.code, message.params, parse_at(event.at)
             )
 
 

@@ -47,15 +47,15 @@ def edit(caller: CloudCall, values: dict[str, Any]) -> Profile:
     was = get_user(session, caller.user_id, lock=True, version=caller.if_version)
     check_cluster(session, values.get("default_cluster_id"))
     before: Mapping[str, Any] = was
-    told = {name: value for name, value in values.items() if value is not None and value != before[name]}
-    if told.get("email") and caller.policy.mail_from:
-        ask_new_email(session, caller.policy, caller.user_id, was["login"], told.pop("email"))
-    with refused_by(session, {"uq_user_email": NameTaken("email", str(told.get("email")))}):
-        update_user(session, caller.user_id, told)
-    if told.keys() & {"first_name", "last_name"}:
+    changes = {name: value for name, value in values.items() if value is not None and value != before[name]}
+    if changes.get("email") and caller.policy.mail_from:
+        ask_new_email(session, caller.policy, caller.user_id, was["login"], changes.pop("email"))
+    with refused_by(session, {"uq_user_email": NameTaken("email", str(changes.get("email")))}):
+        update_user(session, caller.user_id, changes)
+    if changes.keys() & {"first_name", "last_name"}:
         touch_clusters(session, caller.user_id)
-    if told:
+    if changes:
         user_changed(session, caller.user_id)
         record_user(session, caller.user_id)
-    caller.note("edit account", **told)
+    caller.note("edit account", **changes)
     return show(caller)

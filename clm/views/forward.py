@@ -80,15 +80,17 @@ def forwarded_views(own: Registry, table: Mapping[str, Any] | None = None) -> It
     """The views that are passed on, beside the cloud's own."""
     table = read_table() if table is None else table
     components = table["components"]
-    cases = cases_of({**table["errors"], "views": {told["name"]: told["errors"] for told in table["views"]}})
-    for told in table["views"]:
-        if told["name"] not in own and reason_left_out(told["name"]) is None:
-            yield _view(told, components, _errors(told, cases, own.cases))
+    cases = cases_of(
+        {**table["errors"], "views": {described["name"]: described["errors"] for described in table["views"]}}
+    )
+    for described in table["views"]:
+        if described["name"] not in own and reason_left_out(described["name"]) is None:
+            yield _view(described, components, _errors(described, cases, own.cases))
 
 
-def _errors(told: Mapping[str, Any], cluster: Cases, cloud: Cases) -> tuple[Case, ...]:
+def _errors(described: Mapping[str, Any], cluster: Cases, cloud: Cases) -> tuple[Case, ...]:
     """What a call can end with that is passed on: what the cluster answers to it, and what there is on the way."""
-    name, role, changing = told["name"], Role(told["role"]), told["changing"]
+    name, role, changing = described["name"], Role(described["role"]), described["changing"]
     parts = (cluster.views[name], cluster.common(role, changing), cloud.passed_on, cloud.views.get(name, ()))
     found = {case.code: case for part in parts for case in part}
     for case in cloud.common(role, changing):
@@ -103,13 +105,13 @@ def add_forwarded(registry: Registry) -> Registry:
     return registry
 
 
-def _view(told: Mapping[str, Any], components: dict[str, Any], errors: tuple[Case, ...]) -> Forwarded:
-    role = Role(told["role"])
+def _view(described: Mapping[str, Any], components: dict[str, Any], errors: tuple[Case, ...]) -> Forwarded:
+    role = Role(described["role"])
     ids = {}
     waiting = None
     secrets = set()
     parameters = []
-    for each in told["parameters"]:
+    for each in described["parameters"]:
         name, schema = each["name"], each["schema"]
         shape = id_shape(name, schema)
         if shape is not None:
@@ -128,8 +130,8 @@ def _view(told: Mapping[str, Any], components: dict[str, Any], errors: tuple[Cas
                 kind="named" if each.get("named") else "either",
             )
         )
-    row = Row(told["name"], role is Role.ADMIN, told["changing"], ids, waiting, frozenset(secrets))
-    returns, doc = told["returns"], told["doc"]
+    row = Row(described["name"], role is Role.ADMIN, described["changing"], ids, waiting, frozenset(secrets))
+    returns, doc = described["returns"], described["doc"]
     if row.is_list:
         returns = {"anyOf": [returns, _everywhere_schema(returns["items"])]}
     every = (*parameters, Parameter("cluster", ReadySchema(_cluster_schema(row)), False, None, "named"))
@@ -155,11 +157,11 @@ def _view(told: Mapping[str, Any], components: dict[str, Any], errors: tuple[Cas
 
 
 def _cluster_schema(row: Row) -> dict[str, Any]:
-    told = "The cluster: its id, name or uuid; otherwise where the objects are, your default, or the only one."
+    text = "The cluster: its id, name or uuid; otherwise where the objects are, your default, or the only one."
     if row.is_list:
-        told += f' "{EVERYWHERE}" for all, each with its deadline; those that did not answer are named.'
+        text += f' "{EVERYWHERE}" for all, each with its deadline; those that did not answer are named.'
     kinds = [{"type": "integer", "minimum": 1, "maximum": ID_MAX}, {"type": "string"}, {"type": "null"}]
-    return {"anyOf": kinds, "description": told}
+    return {"anyOf": kinds, "description": text}
 
 
 def _everywhere_schema(item: Mapping[str, Any]) -> dict[str, Any]:
