@@ -160,7 +160,7 @@ class Images(Points):
         if what < 0.2:
             self.simulation.later(after_s, self._give_up, row.login, row.id)
         elif what < 0.25:
-            self.simulation.later(after_s, self._workload.ask, row.login, "user.vm.destroy", vm_ids=[row.id])
+            self._workload._later(after_s, row.login, "user.vm.destroy", vm_ids=[row.id])
         elif what < 0.4:
             self.simulation.later(after_s, self._end, row.uuid)
 
