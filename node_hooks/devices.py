@@ -20,6 +20,8 @@ from node_hooks.tunnel import GATEWAY_LINK, GATEWAY_MAC, METADATA, METADATA6, VX
 PROTOCOL: Final = "87"  # of our routes and rules, among those of /etc/iproute2/rt_protos nobody's
 PREFERENCE: Final = "5700"  # of our rules, before the main table
 LAST: Final = "4294967295"  # the metric that every other route goes before
+_ROUTING: Final = (f"route show table all proto {PROTOCOL}", "rule show")
+_DECODER: Final = json.JSONDecoder()
 ALL: Final = "00:00:00:00:00:00"  # of the entry by which a VXLAN floods
 
 
@@ -68,41 +70,49 @@ class Plan:
     obstacles: dict[str, str] = field(default_factory=dict)
 
 
-def look(run: Run) -> Found:
-    """:raises CommandMissing, CommandFailed: it is not known."""
+def look(run: Run, vlans: bool = True) -> Found:
+    """
+    :param vlans: whether there may be devices of VLANs.
+    :raises CommandMissing, CommandFailed: it is not known.
+    """
+    kinds = {"bridge": "address show type bridge", "vxlan": "link show type vxlan", "vlan": "link show type vlan"}
+    if not vlans:
+        del kinds["vlan"]
     try:
-        devices = {}
-        for kind in ("bridge", "vxlan", "vlan"):
-            for each in _listed(run, "ip", "-json", "-details", "link", "show", "type", kind):
-                told = each.get("linkinfo", {}).get("info_data", {})
-                devices[each["ifname"]] = Device(
-                    each["ifindex"], kind, each.get("address", ""), each["mtu"], "UP" in each["flags"],
-                    each.get("master", ""), {**told, "link": each.get("link", "")},
-                )  # fmt: skip
+        listed = _listed(run, ["ip", "-details"], list(kinds.values()))
+        routes4, rules4 = _listed(run, ["ip", "-4"], _ROUTING)
+        routes6, rules6 = _listed(run, ["ip", "-6"], _ROUTING)
+        devices = {
+            each["ifname"]: Device(
+                each["ifindex"], kind, each.get("address", ""), each["mtu"], "UP" in each["flags"],
+                each.get("master", ""),
+                {**each.get("linkinfo", {}).get("info_data", {}), "link": each.get("link", "")},
+            )
+            for kind, found in zip(kinds, listed, strict=True) for each in found
+        }  # fmt: skip
         addresses = {
             each["ifname"]: frozenset(
                 ip_interface(f"{address['local']}/{address['prefixlen']}") for address in each.get("addr_info", [])
             )
-            for each in _listed(run, "ip", "-json", "address", "show", "type", "bridge")
+            for each in listed[0]
         }
         peers: dict[str, set[str]] = {}
         learned: dict[str, set[tuple[str, str]]] = {}
         if any(device.kind == "vxlan" for device in devices.values()):
-            for each in _listed(run, "bridge", "-json", "fdb", "show"):
+            [entries] = _listed(run, ["bridge"], ["fdb show"])
+            for each in entries:
                 if "dst" in each and each["mac"] == ALL:
                     peers.setdefault(each.get("ifname", ""), set()).add(each["dst"])
                 elif "dst" in each:
                     learned.setdefault(each.get("ifname", ""), set()).add((each["mac"], each["dst"]))
-        routes = set()
-        rules = set()
-        for family in (4, 6):
-            for each in _listed(run, "ip", f"-{family}", "-json", "route", "show", "table", "all", "proto", PROTOCOL):
-                table = each.get("table", "main")
-                routes.add((family, each["dst"], 0 if table == "main" else _whole(table), each.get("dev", "")))
-            for each in _listed(run, "ip", f"-{family}", "-json", "rule", "show"):
-                mark = _whole(each.get("fwmark", "0"))
-                if str(each.get("priority")) == PREFERENCE and MARKS < mark <= MARKS + NUMBER_MAX:
-                    rules.add((family, mark))
+        routes = {
+            (family, each["dst"], _table(each.get("table", "main")), _device(each))
+            for family, found in ((4, routes4), (6, routes6)) for each in found
+        }  # fmt: skip
+        rules = {
+            (family, _whole(each.get("fwmark", "0")))
+            for family, found in ((4, rules4), (6, rules6)) for each in found if str(each.get("priority")) == PREFERENCE
+        }  # fmt: skip
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise CommandFailed(f"what ip and bridge tell is not understood: {error!r}") from None
     return Found(
@@ -110,7 +120,7 @@ def look(run: Run) -> Found:
         addresses=addresses,
         peers={name: frozenset(each) for name, each in peers.items()},
         routes=frozenset(routes),
-        rules=frozenset(rules),
+        rules=frozenset((family, mark) for family, mark in rules if MARKS < mark <= MARKS + NUMBER_MAX),
         learned={name: frozenset(each) for name, each in learned.items()},
     )
 
@@ -150,7 +160,7 @@ def _plan_link(link: Link, found: Found, made: Plan) -> None:
             return
     elif bridge is None:
         ip(f"link add name {link.bridge} address {GATEWAY_MAC} mtu {link.mtu}"
-           " type bridge forward_delay 0 mcast_snooping 0")
+           " type bridge forward_delay 0 mcast_snooping 0 no_linklocal_learn 1")
         ip(f"link set dev {link.bridge} addrgenmode none")
     elif bridge.kind != "bridge":
         made.obstacles[link.name] = f"{link.bridge} is no bridge"
@@ -158,6 +168,8 @@ def _plan_link(link: Link, found: Found, made: Plan) -> None:
     else:
         if bridge.mac != GATEWAY_MAC:
             ip(f"link set dev {link.bridge} address {GATEWAY_MAC}")
+        if not bridge.told.get("no_linklocal_learn"):
+            ip(f"link set dev {link.bridge} type bridge no_linklocal_learn 1")
         if bridge.mtu != link.mtu:
             ip(f"link set dev {link.bridge} mtu {link.mtu}")
     if link.own:
@@ -280,11 +292,28 @@ def _route(route: tuple[int, str, int, str]) -> str:
     return f"unreachable {network} metric {LAST}{where} protocol {PROTOCOL}"
 
 
-def _listed(run: Run, *arguments: str) -> list[dict[str, Any]]:
-    found = json.loads(run(arguments, "") or "[]")
-    if not isinstance(found, list):
-        raise TypeError("no list")
-    return [each for each in found if each]  # `ip -json` has {} for what it filtered out
+def _listed(run: Run, program: Sequence[str], questions: Sequence[str]) -> list[list[dict[str, Any]]]:
+    """What is answered to each, by one process: starting one takes longer than most answers."""
+    told = run([*program, "-json", "-batch", "-"], "".join(f"{question}\n" for question in questions)).strip()
+    answers = []
+    while told:
+        answer, end = _DECODER.raw_decode(told)
+        if not isinstance(answer, list):
+            raise TypeError("no list")
+        answers.append([each for each in answer if each])  # what was filtered out is {}
+        told = told[end:].lstrip()
+    if len(answers) != len(questions):
+        raise ValueError(f"{len(answers)} answers to {len(questions)} questions")
+    return answers
+
+
+def _table(told: object) -> int:
+    return 0 if told == "main" else _whole(told)
+
+
+def _device(route: Mapping[str, Any]) -> str:
+    """Of IPv6 also what is unreachable has one, lo."""
+    return "" if route.get("type") == "unreachable" else str(route.get("dev", ""))
 
 
 def _whole(told: object) -> int:

@@ -9,6 +9,7 @@ nobody tells is looked for now and then. One thread calls this.
 import json
 import logging
 import os
+import socket
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -20,7 +21,7 @@ from node_hooks.devices import Found, Plan, look, plan, ports
 from node_hooks.dhcp import RUNTIME, Server, make_directory
 from node_hooks.document import LINKS, Document
 from node_hooks.firewall import TAP_PREFIX, NodeNic
-from node_hooks.links import BRIDGE, Host, Link, describe, is_own, parse_links
+from node_hooks.links import BRIDGE, VLAN, Host, Link, describe, is_own, parse_links
 from node_hooks.problem import DHCP_FAILED, LINK_FAILED, LINKS_UNKNOWN, Complaints
 from node_hooks.state import read_json
 from node_hooks.tables import RECHECK_S, RETRY_S, Table, Tables
@@ -67,6 +68,8 @@ class Segments:
         self._known: dict[str, Link] = {}
         self._recalled = False
         self._wanted: object = None
+        self._written_of: tuple[Link, ...] = ()
+        self._texts = (tunnel(()), routes((), {}))
         self._due = 0.0
         self._indexes: dict[str, int | None] = {}
         self._told: Mapping[str, Sequence[Host]] = {}
@@ -95,8 +98,10 @@ class Segments:
             return frozenset()
         self._probe(links)
         slot_of = slots(links)
-        self._tables.apply(self.tables[0], repr(links), lambda: tunnel(links), bool(links))
-        self._tables.apply(self.tables[1], repr((links, slot_of)), lambda: routes(links, slot_of), bool(links))
+        if links != self._written_of:
+            self._written_of, self._texts = links, (tunnel(links), routes(links, slot_of))
+        for table, text in zip(self.tables, self._texts, strict=True):
+            self._tables.apply(table, text, lambda text=text: text, bool(links))  # type: ignore[misc]
         now = self._clock()
         wanted = (links, document.nics, LINKS in document.misread)
         if wanted != self._wanted or now >= self._due or self._changed(links):
@@ -162,7 +167,7 @@ class Segments:
         failed: dict[str, str] = {}
         try:
             for _ in range(2):  # what hindered the first try may be right after it: settings of a device that is new
-                found = look(self._run)
+                found = look(self._run, any(link.vlan for link in links) or _has_vlans())
                 kept = self._kept(links, found, LINKS in document.misread)
                 made = plan(links, found, kept)
                 made.ip += self._strays(links, document.nics or ())
@@ -329,6 +334,10 @@ def _directories(runtime: Path) -> list[Path]:
         return [runtime / name for name in sorted(os.listdir(runtime)) if is_own(name) and name.startswith(BRIDGE)]
     except OSError:
         return []
+
+
+def _has_vlans() -> bool:
+    return any(name.startswith(VLAN) and is_own(name) for _, name in socket.if_nameindex())
 
 
 def _devices(link: Link) -> list[str]:

@@ -76,9 +76,9 @@ class Tables:
             if not needed and not table.listing and not self.list(table):
                 self._complaints.withdraw(table.subject)
                 return False
-            changes = None
-            if well and not known and table.listing and self.list(table) == table.listing:
-                changes = change(before)
+            changes = change(before) if well and not known and table.listing else None
+            if changes is not None and self.list(table) != table.listing:
+                changes = None
             if changes is None or not self._change(table, changes):
                 self._run(["nft", "-f", "-"], text())
             table.listing = self.list(table)

@@ -9,6 +9,7 @@ from node_hooks.document import NETWORKS, SECURITY, Document
 from node_hooks.firewall import ANSWERS_TABLE, METADATA, METADATA6, TABLE, NodeNic, Tracking, rules, zone_of
 from node_hooks.flows import Flow, end_flows
 from node_hooks.groups import IN, NOBODY, OUT, Address, Group, Packet, deciding_rule
+from node_hooks.links import is_own
 from node_hooks.nft import Rules, change
 from node_hooks.problem import FIREWALL_FAILED, Complaints
 from node_hooks.tables import RECHECK_S, RETRY_S, Table, Tables
@@ -109,6 +110,8 @@ class Taps:
         A frame to a bridge itself (01:80:c2:00:00:0e) meets no rule of the bridge family, but the bridge would learn
         from it where its sender is, who may be another.
         """
+        if is_own(bridge):
+            return  # ``devices`` makes it so
         index = self._find(bridge) if bridge else None
         if index is None:
             self._unlearning.pop(bridge, None)

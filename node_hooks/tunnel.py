@@ -129,13 +129,18 @@ def routes(links: Sequence[Link], slot_of: Mapping[str, int]) -> str:
         _set("set masked6", "type mark", masked[6]),
         _set("set inside", "type ifname", inside[4]),
         _set("set inside6", "type ifname", inside[6]),
+        # What a VXLAN carries is followed inside of it; its own packets, which are no conversation, need not be.
+        "\tchain outer {",
+        *(f"\t\t{rule}" for rule in _outer(links)),
+        "\t}",
         *_chain("tracked", "filter hook prerouting priority raw", [
-            "iifname != @bridges accept",
+            "iifname != @bridges goto outer",
             "iifname . ip daddr @own ct zone set iifname map @zones accept",
             "iifname . ip6 daddr @own6 ct zone set iifname map @zones accept",
             f"ether daddr {GATEWAY_MAC} ct original zone set iifname map @zones",
         ]),
         *_chain("answered", "filter hook output priority raw", [
+            "oifname != @bridges goto outer",
             "meta l4proto { tcp, udp } ct zone set th sport map @answering accept",
             "ct zone set oifname map @zones",
         ]),
@@ -170,6 +175,11 @@ def routes(links: Sequence[Link], slot_of: Mapping[str, int]) -> str:
 def is_masked(link: Link, gateway: Gateway) -> bool:
     """Whether its guests leave with the node's address. Of IPv6 only those whose addresses nobody outside answers."""
     return link.masquerade and (gateway.version == 4 or gateway.ip in LOCAL)
+
+
+def _outer(links: Iterable[Link]) -> list[str]:
+    vnis = ", ".join(f"{link.vni:#x}" for link in links if link.vni is not None)
+    return [f"udp dport {VXLAN_PORT} {_VNI} {{ {vnis} }} notrack"] if vnis else []
 
 
 def _underlay(links: Iterable[Link]) -> list[str]:
