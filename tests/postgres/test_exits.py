@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import posixpath
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from cm.drivers.memory.parts import MemoryVolumes
+from cm.interfaces.source import FileSource
 from cm.rpc.errors import NodeUnreachable
 from support.cloud import MemoryCloud
 
@@ -112,6 +115,41 @@ def test_stop_given_up(cloud: MemoryCloud) -> None:
     cloud.wait(vm_id, "stopped")
     assert cloud.sql("SELECT node_claimed FROM vm WHERE id = :id", id=vm_id) is False
     assert cloud.sql("SELECT sum(vms_used) FROM node") == 0
+
+
+@pytest.mark.parametrize("view", ["stop", "destroy"])
+def test_silent_storage(cloud: MemoryCloud, view: str) -> None:
+    """
+    A guest whose storage does not answer is not killed, as QEMU could not end: its operation says so, and goes on when
+    the storage is back. Others on that node end meanwhile.
+    """
+    vm_id, other_id = running(cloud, name="silent"), running(cloud, name="other")
+    world = node_of(cloud, vm_id).world
+    uuid = cloud.sql("SELECT uuid::text FROM vm WHERE id = :id", id=vm_id)
+    domain = world.domains[uuid]
+    path = posixpath.dirname(domain.running.disks[0].source.path)
+    moved = replace(domain.running.disks[0], source=FileSource("/silent/root.qcow2"))
+    domain.put(moved)
+    world.silent.add("/silent")
+    ids = [vm_id] if view == "stop" else [[vm_id]]
+    answer = cloud.call(f"user.vm.{view}", ids)
+    operation_id = (answer if view == "stop" else answer[0])["operation_id"]
+    until = time.monotonic() + 20
+    while "does not answer" not in cloud.sql("SELECT user_text FROM operation WHERE id = :id", id=operation_id):
+        assert time.monotonic() < until
+        time.sleep(0.02)
+    cloud.call("user.vm.stop", [other_id])
+    cloud.wait(other_id, "stopped")
+    assert domain.running is not None and "/silent" in cloud.sql(
+        "SELECT admin_text FROM operation WHERE id = :id", id=operation_id
+    )
+    world.silent.clear()
+    domain.put(replace(moved, source=FileSource(f"{path}/root.qcow2")))
+    if view == "stop":
+        cloud.wait(vm_id, "stopped")
+    else:
+        _closed(cloud, vm_id)
+    assert cloud.leaks() == []
 
 
 @pytest.mark.parametrize("policy", ["stop", "destroy", "save"])

@@ -15,6 +15,7 @@ from cm.drivers.libvirt.domain_read import described_domain
 from cm.drivers.libvirt.domain_xml import changed_graphics, domain_xml
 from cm.drivers.libvirt.errors import is_connection_error
 from cm.drivers.libvirt.session import Session
+from cm.drivers.libvirt.silence import Silence
 from cm.drivers.libvirt.states import event_words, seen
 from cm.drivers.libvirt.xml_text import parsed
 from cm.interfaces.hypervisor import (
@@ -50,8 +51,9 @@ class LibvirtHypervisor:
     :param disk_cache: see ``domain_xml``.
     """
 
-    def __init__(self, connections: Connections, *, disk_cache: str = "none") -> None:
+    def __init__(self, connections: Connections, silence: Silence, *, disk_cache: str = "none") -> None:
         self._connections = connections
+        self._silence = silence
         self._disk_cache = disk_cache
         self._info: NodeInfo | None = None
         self._lock = threading.Lock()
@@ -128,7 +130,13 @@ class LibvirtHypervisor:
                 raise
 
     def destroy(self, uuid: str) -> None:
+        """A QEMU whose storage is silent is left as it is, see ``silence``."""
         try:
+            with self._connections.fast(uuid) as connection:
+                domain = connection.lookupByUUIDString(uuid)
+                described = domain.XMLDesc() if domain.isActive() else ""
+            if described:
+                self._silence.check(described)
             with self._connections.fast(uuid) as connection:
                 connection.lookupByUUIDString(uuid).destroy()
         except DomainNotFound:

@@ -8,6 +8,7 @@ from cm.drivers.libvirt.disk import LibvirtDisks
 from cm.drivers.libvirt.hypervisor import LibvirtHypervisor
 from cm.drivers.libvirt.network import LibvirtNetworks
 from cm.drivers.libvirt.pool import LibvirtPools
+from cm.drivers.libvirt.silence import Silence
 from cm.drivers.libvirt.snapshot import LibvirtSnapshots
 from cm.drivers.libvirt.stream import LibvirtStreams
 from cm.drivers.libvirt.volume import LibvirtVolumes
@@ -28,8 +29,9 @@ class LibvirtNode:
     def __init__(self, uri: str, *, name: str, connect_timeout_s: float = 5.0, disk_cache: str = "none") -> None:
         self.name = name
         self._connections = connections = Connections(uri, node=name, connect_timeout_s=connect_timeout_s)
-        self.hypervisor = LibvirtHypervisor(connections, disk_cache=disk_cache)
         self.pools = LibvirtPools(connections)
+        silence = Silence(connections, self.pools)
+        self.hypervisor = LibvirtHypervisor(connections, silence, disk_cache=disk_cache)
         self.volumes = LibvirtVolumes(connections, self.pools)
         self.disks = LibvirtDisks(connections, disk_cache=disk_cache)
         self.block_jobs = LibvirtBlockJobs(connections)

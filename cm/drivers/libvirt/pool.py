@@ -73,6 +73,10 @@ class LibvirtPools:
             found = self._places[name] = pool_place(pool.XMLDesc())
         return found
 
+    def known_paths(self, kind: str) -> frozenset[str]:
+        """Where those pools of a kind are, libvirt's word, that were asked for so far."""
+        return frozenset(place.path for place in list(self._places.values()) if place.kind == kind)
+
     def place(self, storage_name: str) -> PoolPlace:
         """Likewise, of the pool with this name."""
         found = self._places.get(storage_name)

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
+from posixpath import dirname
 
 from cm.drivers.memory.link import Link
 from cm.drivers.memory.volume import CONTENT_MAX, Volume
 from cm.drivers.memory.world import check_vnc
 from cm.interfaces.hypervisor import DomainDescription, DomainEvent, DomainSeen, DomainSpec, NodeInfo, VncSpec
 from cm.interfaces.network import NetworkSpec
-from cm.interfaces.source import DiskSource
+from cm.interfaces.source import DiskSource, FileSource
 from cm.interfaces.volume import StorageSpec, StorageUsage, VolumeSeen
-from cm.rpc.errors import NotSupported, VolumeNotFound
+from cm.rpc.errors import NotSupported, StorageSilent, VolumeNotFound
 from cm.rpc.vocabulary import DiskFormat, Seen, SeenReason
 
 
@@ -52,6 +53,11 @@ class MemoryHypervisor:
 
     def destroy(self, uuid: str) -> None:
         with self._link.call("destroy") as world:
+            domain = world.domains.get(uuid)
+            if domain is not None and domain.running is not None:
+                for disk in domain.running.disks:
+                    if isinstance(disk.source, FileSource) and dirname(disk.source.path) in world.silent:
+                        raise StorageSilent(world.name, dirname(disk.source.path))
             world.stop(uuid, SeenReason.DESTROYED)
 
     def shutdown(self, uuid: str) -> None:

@@ -105,6 +105,7 @@ class World:
         self.ignores_power_button: set[str] = set()
         self.holds_disks: set[str] = set()
         self.locks_tray: set[str] = set()
+        self.silent: set[str] = set()  # directories whose server has no answer
         self.hang_jobs = False
         self.agents: dict[str, bool] = {}  # by uuid, of guests that have one: whether it answers
         self.consoles: dict[str, Duplex] = {}  # whoever speaks to a running domain's

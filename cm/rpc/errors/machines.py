@@ -58,6 +58,22 @@ class StorageUnreached(Unavailable):
 
 
 @dataclass(eq=False)
+class StorageSilent(Unavailable):
+    """
+    The server of a storage does not answer a node. A QEMU that is killed meanwhile cannot end, and libvirt there waits
+    with it, so nobody's power is cut until the server is back.
+    """
+
+    code = "storage_silent"
+    message = "The storage at {path} does not answer node {node}; no VM with a disk there is ended until it does."
+    node: str
+    path: str
+
+    def for_user(self) -> str:
+        return "The storage of a disk does not answer. The VM ends as soon as it does."
+
+
+@dataclass(eq=False)
 class CopyDamaged(Unavailable):
     code = "copy_damaged"
     message = "Of image {image_id}, which is copied to node {node_id}, {reason}."
