@@ -25,6 +25,7 @@ from node_hooks.document import CONSOLES, SETTINGS, Document, find_document, sav
 from node_hooks.errors import DocumentRefused, EndpointRefused, EndpointUnavailable, WrongUse
 from node_hooks.install import installed_version
 from node_hooks.metadata import LISTEN, Forwarder
+from node_hooks.mounts import Mounts
 from node_hooks.network import METADATA_ADDRESS, Converger, Forward, Seen
 from node_hooks.problem import CONSOLES_UNBOUNDED, DOCUMENT_REFUSED, Problem
 from node_hooks.qemu_hook import boot_id
@@ -73,6 +74,7 @@ class Agent:
         self._refused: Problem | None = None  # what is wrong with the newest document
         self._unbounded: Problem | None = None
         self._trimmed = ""  # the version of the section of consoles that is in place
+        self._mounts = Mounts()
         self._to_report = threading.Event()
         self._poller = self._connect()
         self._converger = make_converger(self.state, forward or self._forward)
@@ -271,6 +273,7 @@ class Agent:
                 pause_s = backoff.pause_s()
             except Exception:
                 log.exception("the report cannot be made")
+        self._mounts.close()
         reporter.close()
 
     def _facts(self, document: Document) -> Facts:
@@ -284,7 +287,9 @@ class Agent:
         return Facts(
             document=document,
             seen=self._converger.seen,
-            problems=tuple(each for each in (self._refused, self._unbounded) if each is not None),
+            problems=(
+                *(each for each in (self._refused, self._unbounded) if each is not None), *self._mounts.problems(),
+            ),
             applied=applied,
             links=read_links(),
             boot_id=boot_id(str(self.spool.directory)),

@@ -19,6 +19,8 @@ HOOK_OUTDATED = "hook_outdated"
 DOCUMENT_REFUSED = "document_refused"
 NETWORK_STUCK = "network_stuck"
 CONSOLES_UNBOUNDED = "consoles_unbounded"
+STORAGE_SILENT = "storage_silent"
+LOCKS_NOT_RECOVERED = "locks_not_recovered"
 
 
 @dataclass(frozen=True)

@@ -375,6 +375,8 @@ class NodeTrouble(StrEnum):
     LINK_FAILED = "link_failed"
     DHCP_FAILED = "dhcp_failed"
     CONSOLES_UNBOUNDED = "consoles_unbounded"
+    STORAGE_SILENT = "storage_silent"
+    LOCKS_NOT_RECOVERED = "locks_not_recovered"
     OTHER_PROBLEM = "other_problem"
 
 
