@@ -8,6 +8,8 @@ Open ``hosts.py`` first. What belongs where:
 
 - ``hosts.py``: ``Lab``, several libvirt hosts and their network; needs root. ``host.py``: ``Host``, one of them, made
   of namespaces; ``hostinit.sh`` is its process 1. ``network.py``: the claim on a free network, and its removal.
+- ``uml.py``: ``UmlHost``, one with a kernel of its own (User Mode Linux), where that of this machine lacks something;
+  ``umlinit.sh`` is its process 1, ``uml_shell.py`` runs programs in it. ``nfs.py``: ``NfsServer``, on one of the hosts.
 - ``sessions.py``: ``TestDriverHost``, a libvirtd with libvirt's test driver; needs no rights at all.
 - ``postgres.py``: ``PrivatePostgres``, a cluster of its own on a UNIX socket.
 - ``image.py``: builds the tiny guest from ``guest/``; ``guests.py``: its overlays, domain XML and console markers.

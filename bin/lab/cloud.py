@@ -25,6 +25,7 @@ from lab.credentials import keep_credentials, write_credentials
 from lab.daemon import Daemon, module_argv, run_program, spawn_with_lab
 from lab.hosts import Lab, lab_directory
 from lab.keeper import Keeper
+from lab.nfs import NfsServer
 from lab.nodes import FarmHosts, Node, RealNode, TestNode
 from lab.places import LabProblem, get_program, state_dir
 from lab.postgres import PrivatePostgres
@@ -67,15 +68,18 @@ class Cloud(Asking):
     ) -> None:
         """
         :param base: its directory, made if need be; the account ``postgres`` should be able to enter it.
-        :param hypervisor: "qemu" (needs root), "test", libvirt's test driver, or "memory", the provider without
-            libvirt in a process of its own.
+        :param hypervisor: "qemu" (needs root), "uml", the same on hosts with a kernel of their own, with an NFS export
+            for its storage, "test", libvirt's test driver, or "memory", the provider without libvirt in a process of
+            its own.
         :param durable: False leaves out PostgreSQL's fsync.
         :param separate_contextualization: run the endpoint as a program of its own, so that it can be stopped alone.
         :param rpc_port: 0: any free one; one that is taken is replaced too.
         :param settings: more for the cluster manager's file, by table.
         """
-        if hypervisor not in ("qemu", "test", "memory"):
-            raise LabProblem(f"there is no hypervisor '{hypervisor}'; qemu, test and memory are possible")
+        if hypervisor not in ("qemu", "uml", "test", "memory"):
+            raise LabProblem(f"there is no hypervisor '{hypervisor}'; qemu, uml, test and memory are possible")
+        if hypervisor == "uml" and keep:
+            raise LabProblem("a cloud on User Mode Linux cannot be kept")
         self.base = base.resolve()
         self.hypervisor = hypervisor
         self.kvm = kvm
@@ -88,6 +92,7 @@ class Cloud(Asking):
         self.template_ids = {}
         self.steps = steps or Steps(quiet=True)
         self.contextualization: Daemon | None = None
+        self.nfs: NfsServer | None = None
         self._lab: Lab | None = None
         self._test_hosts: list[TestDriverHost] = []
         self._count = nodes
@@ -178,6 +183,10 @@ class Cloud(Asking):
                 self.nodes.append(TestNode(host))
             return
         self._lab = Lab(lab_directory(self.base), users=self.base)
+        if self.hypervisor == "uml":
+            self.nfs = NfsServer(self._lab.host(self._count + 1).boot(), self.storage_dir).start()
+            for number in range(1, self._count + 1):
+                self._lab.uml(number)
         for number in range(1, self._count + 1):
             self._lab.host(number, self.kvm)
         self.nodes += [RealNode(host, self.run_dir) for host in self._lab.up(self._count)]
@@ -335,7 +344,7 @@ class Cloud(Asking):
 
     def image_file(self) -> tuple[Path, str]:
         """The image every cloud begins with, and what it is."""
-        if self.hypervisor == "qemu":
+        if self.hypervisor in ("qemu", "uml"):
             return image.build().disk, "Linux and busybox, 13 MB; says on its console how far it is"
         path = self.import_dir / "tiny.qcow2"
         if not path.exists():

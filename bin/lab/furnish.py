@@ -11,12 +11,14 @@ from urllib.parse import urlsplit
 from cm.rpc.errors import Unavailable
 from lab import forgotten
 from lab.network import accepts
+from lab.nfs import EXPORT
 from lab.nodes import Node, RealNode
 from lab.processes import wait_until
 
 if TYPE_CHECKING:
     from lab.cloud import Cloud
 
+MOUNTED = "/run/wawel-main"                                              # on the nodes
 TEMPLATES = (("tiny", 1, 128), ("small", 1, 256), ("medium", 2, 512))    # name, CPUs, MiB
 QUOTA = {"quota_cpu": 100, "quota_memory_mib": 32_768, "quota_storage_mib": 1_048_576, "quota_vms": 100}
 
@@ -90,6 +92,9 @@ def add_storage(cloud: Cloud) -> int:
         told = {"name": "main", "kind": "dir", "path": str(cloud.storage_dir)}
         if cloud.hypervisor == "memory":                                 # where a directory is each node's own
             told |= {"kind": "netfs", "address": "127.0.0.1", "source": "/main"}
+        elif cloud.nfs is not None:
+            told |= {"kind": "netfs", "path": MOUNTED}
+            told |= {"address": cloud.nfs.address, "source": EXPORT, "nfs_version": "4.2"}
         storage = cloud.admin.call("admin.storage.add", told)
     storage_id: int = storage["storage_id"]
     for node in cloud.nodes:

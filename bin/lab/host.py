@@ -130,18 +130,17 @@ class Host:
             (self.root / part).mkdir()
         ready = self.root / "ready"
         ready.unlink(missing_ok=True)
-        self.boot_id_file.write_text(f"{uuid.uuid4()}\n")
+        (self.root / "boot_id").write_text(f"{uuid.uuid4()}\n")
         log = self.root / "init.log"
+        argv = self._boot_argv()
         with log.open("ab") as output:
-            self._outer = subprocess.Popen(
-                ["unshare", "--mount", "--uts", "--pid", "--net", "--ipc", "--fork", "--kill-child",
-                 str(Path(__file__).with_name("hostinit.sh")), self.name, str(self.root), "kvm" if self.kvm else ""],
-                stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True, env=environment(),
-            )
+            self._outer = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=output, stderr=output,
+                                           start_new_session=True, env=environment())
         outer = self._outer
         record(self.root / "outer.pid", outer.pid, [signal.SIGKILL])     # from here on the keeper knows of it
         try:
-            wait_until(lambda: ready.exists() or outer.poll() is not None, f"{self.name}'s first process")
+            wait_until(lambda: (ready.exists() and self._up()) or outer.poll() is not None,
+                       f"{self.name}'s first process")
             children = children_of(outer.pid)
             if outer.poll() is not None or not children:
                 raise LabProblem(f"{self.name} did not boot: {tail(log)}")
@@ -152,6 +151,14 @@ class Host:
             self.power_off()
             raise
         return self
+
+    def _boot_argv(self) -> list[str]:
+        return ["unshare", "--mount", "--uts", "--pid", "--net", "--ipc", "--fork", "--kill-child",
+                str(Path(__file__).with_name("hostinit.sh")), self.name, str(self.root), "kvm" if self.kvm else ""]
+
+    def _up(self) -> bool:
+        """Whether it takes orders, once its first process is ready."""
+        return True
 
     def _connect(self) -> None:
         # The kernel frees a dead network namespace late, so the veth of the last boot may still be there. The MAC is
@@ -197,7 +204,7 @@ class Host:
             raise LabProblem(f"{argv[0]} on {self.name} failed ({done.returncode}): {done.stderr.strip()[-400:]}")
         return done
 
-    def popen(self, argv: Sequence[str], **options: Any) -> Inside:
+    def popen(self, argv: Sequence[str], **options: Any) -> subprocess.Popen[Any]:
         """Start a program inside; it ends with the host at the latest. Options are ``subprocess.Popen``'s."""
         options.setdefault("env", environment())
         options.setdefault("stdin", subprocess.DEVNULL)
@@ -215,6 +222,10 @@ class Host:
         if space is None:
             return []
         return [pid for pid in all_pids() if namespace_of(pid) == space and born(pid) is not None]
+
+    def commands(self) -> list[str]:
+        """The names of its processes."""
+        return [command_of(pid) for pid in self.pids()]
 
     def libvirtd_pid(self) -> int | None:
         # Its short-lived children carry the same name, but not the same parent.
@@ -243,10 +254,14 @@ class Host:
         def listens() -> bool:
             if time.monotonic() - began > 2 and self.libvirtd_pid() is None:
                 raise LabProblem(f"libvirtd of {self.name} ended: {tail(self.log_dir / 'libvirtd.log')}")
-            return (accepts(socket.AF_UNIX, f"{self.root}/run/libvirt/libvirt-sock")
-                    and (not self.tcp or accepts(socket.AF_INET, (self.address, 16509))))
+            return all(accepts(family, address) for family, address in self._listened())
 
         return wait_until(listens, f"libvirtd of {self.name}", deadline)
+
+    def _listened(self) -> list[tuple[socket.AddressFamily, Any]]:
+        """Where its libvirtd is called."""
+        unix = (socket.AF_UNIX, f"{self.root}/run/libvirt/libvirt-sock")
+        return [unix, (socket.AF_INET, (self.address, 16509))] if self.tcp else [unix]
 
     def stop_libvirtd(self) -> None:
         """End libvirtd in order (TERM); its guests stay."""

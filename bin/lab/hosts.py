@@ -6,6 +6,7 @@ import atexit
 import hashlib
 import os
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from lab.host import Host
@@ -13,8 +14,9 @@ from lab.keeper import Keeper
 from lab.network import add_bridge, claim, default_base, lock_path, sweep_all
 from lab.places import LabProblem, find_program
 from lab.processes import find_lock
+from lab.uml import UmlHost
 
-__all__ = ["Host", "Lab"]
+__all__ = ["Host", "Lab", "UmlHost"]
 
 PROGRAMS = ("unshare", "nsenter", "setsid", "ip", "mount", "libvirtd", "qemu-system-x86_64", "qemu-img", "dnsmasq",
             "nft")
@@ -114,14 +116,24 @@ class Lab:
             self.hosts[index] = Host(self, index, kvm, tcp).create()
         return self.hosts[index]
 
+    def uml(self, index: int) -> UmlHost:
+        """
+        The same, but a User Mode Linux, whose libvirtd listens on TCP. See ``uml.missing``.
+
+        :raises LabProblem: something is missing, or that number is another host's.
+        """
+        found = self.hosts.get(index)
+        if found is None:
+            found = self.hosts[index] = UmlHost(self, index).create()
+        if not isinstance(found, UmlHost):
+            raise LabProblem(f"host {index} is one of namespaces")
+        return found
+
     def up(self, count: int, tcp: bool = False) -> list[Host]:
         """Hosts 1 to ``count`` with libvirtd listening; those that are up stay as they are."""
         hosts = [self.host(index, tcp=tcp) for index in range(1, count + 1)]
-        for host in hosts:
-            host.boot()
-            host.start_libvirtd(wait=False)
-        for host in hosts:
-            host.wait_for_libvirtd()
+        with ThreadPoolExecutor(max(1, count)) as pool:
+            list(pool.map(lambda host: host.boot().start_libvirtd(), hosts))
         return hosts
 
     def close(self) -> None:

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 from lab.daemon import Daemon, module_argv, program_environment, spawn_with_lab
 from lab.host import Host
 from lab.places import LabProblem
-from lab.processes import command_of, wait_until
+from lab.processes import wait_until
 from lab.sessions import TestDriverHost
 
 MARK = "https://wawel.example/xmlns/domain/1"                            # stands in the XML of each domain of ours
@@ -101,7 +101,7 @@ class RealNode:
         found += [f"{self.name}: record {path.name} is not delivered" for path in self.spooled()]
         logs = self.console_dir.glob("vm-*") if self.console_dir.exists() else ()
         found += [f"{self.name}: log {path.name}" for path in logs if not any(uuid in path.name for uuid in live)]
-        emulators = [pid for pid in self.host.pids() if command_of(pid).startswith("qemu-system")]
+        emulators = [name for name in self.host.commands() if name.startswith("qemu-system")]
         if len(emulators) > len(live):
             found.append(f"{self.name}: {len(emulators)} QEMU processes")
         if not live:

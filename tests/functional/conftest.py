@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from lab import uml
 from lab.cloud import Cloud
 from lab.federation import Federation
 from lab.hosts import Lab
@@ -19,7 +20,9 @@ StartFederation = Callable[..., Federation]
 
 def _starter(factory: pytest.TempPathFactory, stack: ExitStack, kind: Any) -> Callable[..., Any]:
     def start(**options: Any) -> Any:
-        if options.get("hypervisor", "qemu") == "qemu" and (lacking := Lab.missing()):
+        hypervisor = options.get("hypervisor", "qemu")
+        lacking = Lab.missing() if hypervisor in ("qemu", "uml") else []
+        if lacking := lacking or (uml.missing() if hypervisor == "uml" else []):
             pytest.skip("; ".join(lacking))
         return stack.enter_context(kind(factory.mktemp("cloud"), **options))
 
@@ -51,6 +54,13 @@ def shared_cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
     """Two real hosts, for tests that neither kill nor stop anything of it."""
     with ExitStack() as stack:
         yield _starter(tmp_path_factory, stack, Cloud)(durable=False, settings={"cluster": {"shutdown_s": 15.0}})
+
+
+@pytest.fixture(scope="session")
+def uml_cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
+    """Two hosts with a kernel of their own, which has an NFS client and LVM; their storage is an NFS export."""
+    with ExitStack() as stack:
+        yield _starter(tmp_path_factory, stack, Cloud)(hypervisor="uml", durable=False)
 
 
 @pytest.hookimpl(wrapper=True)

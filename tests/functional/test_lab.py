@@ -15,7 +15,7 @@ pytest.importorskip("libvirt")
 
 import libvirt
 
-from lab import guests, image
+from lab import guests, image, uml
 from lab.hosts import Host, Lab
 from lab.keeper import born
 from lab.network import accepts
@@ -147,6 +147,28 @@ class LabTests(unittest.TestCase):
             self.assertEqual(two.pids(), [])
             self.assertEqual(one.run(["hostname"]).stdout, "node1\n")
         self.assertNothingLeft(first.number, first.base)
+
+    @unittest.skipIf(uml.missing(), "; ".join(uml.missing()))
+    def test_uml(self):
+        """
+        A host with a kernel of its own runs programs and tells how they ended; one whose caller goes is killed, and
+        all that it runs ends with it.
+        """
+        with Lab() as lab:
+            host = lab.uml(1).boot()
+            self.assertNotEqual(host.run(["uname", "-r"]).stdout.strip(), os.uname().release)
+            self.assertEqual(host.run(["sh", "-c", "cat; exit 7"], check=False, input="told\n").stdout, "told\n")
+            self.assertRaises(LabProblem, host.run, ["false"])
+            program = host.popen(["sleep", "600"])
+            wait_until(lambda: "sleep" in host.commands(), "the program")
+            program.kill()
+            program.wait()
+            wait_until(lambda: "sleep 600" not in host.run(["ps", "-e", "-o", "args="]).stdout, "the program's end")
+            kernel = host._init, born(host._init)
+            host.power_off()
+            self.assertNotEqual(born(kernel[0]), kernel[1])
+            self.assertRaises(LabProblem, host.run, ["true"])
+        self.assertNothingLeft(lab.number, lab.base)
 
     def start_owner(self) -> tuple[subprocess.Popen[str], int, Path, int]:
         owner = spawn_owner(

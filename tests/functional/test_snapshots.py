@@ -40,7 +40,9 @@ class Shell:
         raise AssertionError(heard)
 
     def write(self, disk: str, letter: str, sector: int) -> None:
-        self.run(f"echo {letter} | dd of=/dev/{disk} seek={sector} conv=fsync 2>/dev/null; echo done")
+        # A command that was typed again may run late, and make a file of that name where the disk was.
+        made = f"echo {letter} | dd of=/dev/{disk} seek={sector} conv=fsync 2>/dev/null"
+        self.run(f"[ -b /dev/{disk} ] && {made}; echo done")
 
     def read(self, disk: str, sector: int) -> str:
         return self.run(f"dd if=/dev/{disk} skip={sector} count=1 iflag=direct 2>/dev/null | head -n 1")
