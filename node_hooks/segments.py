@@ -30,7 +30,8 @@ from node_hooks.tunnel import ROUTES_TABLE, TUNNEL_TABLE, routes, slots, tunnel
 log = logging.getLogger("wawel.node.segments")
 
 PROGRAMS: Final = ("ip", "bridge", "dnsmasq", "nft")
-PROBES_S: Final = 600.0
+PROBES_S: Final = 600.0  # until the kernel is tried again
+_PROBE: Final = ("link add name wn0 type bridge", "link add name wx0 type vxlan id 16777215 dstport 4789")  # nobody's
 SYSTEM: Final = Path("/proc/sys/net")
 _STARTED_AT_ONCE: Final = 8
 # Of a bridge of ours. The greater of all's and its own holds of rp_filter: 2 lets two networks have the same addresses.
@@ -74,6 +75,7 @@ class Segments:
         self._indexes: dict[str, int | None] = {}
         self._told: Mapping[str, Sequence[Host]] = {}
         self._able = False
+        self._kernel = False  # whether the kernel was found to have what it takes
         self._probe_due = float("-inf")
         self.tables = (
             Table("bridge", TUNNEL_TABLE, "speak for another node's gateway", (LINKS,)),
@@ -92,11 +94,10 @@ class Segments:
         :param document: with the links that ``wanted`` gave.
         :return: the names of those that are in place.
         """
+        self._probe()  # also where there are none: the manager tells none to a node that cannot make them
         links = document.links
         if links is None:
-            self._able = False
             return frozenset()
-        self._probe(links)
         slot_of = slots(links)
         if links != self._written_of:
             self._written_of, self._texts = links, (tunnel(links), routes(links, slot_of))
@@ -303,30 +304,27 @@ class Segments:
                     (directory / "link.json").unlink(missing_ok=True)
                     directory.rmdir()
 
-    def _probe(self, links: Sequence[Link]) -> None:
-        """Whether programs and kernel are there: a VXLAN and a bridge that carry nothing come and go, where none is."""
+    def _probe(self) -> None:
+        """Whether programs and kernel are there: a bridge and a VXLAN that carry nothing come and go, once."""
         now = self._clock()
         if now < self._probe_due:
             return
-        self._probe_due = now + PROBES_S
-        able = all(self._has(program) is not None for program in PROGRAMS)
-        if able and not any(link.vni is not None and self._find(link.tunnel) is not None for link in links):
-            lines = ["link add name wn0 type bridge", "link add name wx0 type vxlan id 16777215 dstport 4789"]
-            try:
-                self._run(["ip", "-batch", "-"], "".join(f"{line}\n" for line in lines))
-            except (CommandMissing, CommandFailed) as error:
-                log.warning("this node can make no networks: %s", error)
-                able = False
-            finally:
-                for name in ("wx0", "wn0"):
-                    if self._find(name) is not None:
-                        try:
-                            self._run(["ip", "link", "delete", "dev", name], "")
-                        except (CommandMissing, CommandFailed) as error:
-                            log.warning("%s stays: %s", name, error)
-        if not able:
-            self._probe_due = now + RECHECK_S
-        self._able = able
+        self._probe_due = now + RECHECK_S
+        self._able = all(self._has(program) is not None for program in PROGRAMS)
+        if not self._able or self._kernel:
+            return
+        try:
+            self._run(["ip", "-batch", "-"], "".join(f"{line}\n" for line in _PROBE))
+            self._kernel = True
+        except (CommandMissing, CommandFailed) as error:
+            log.warning("this node can make no networks: %s", error)
+            self._able, self._probe_due = False, now + PROBES_S
+        for name in ("wx0", "wn0"):
+            if self._find(name) is not None:
+                try:
+                    self._run(["ip", "link", "delete", "dev", name], "")
+                except (CommandMissing, CommandFailed) as error:
+                    log.warning("%s stays: %s", name, error)
 
 
 def _directories(runtime: Path) -> list[Path]:

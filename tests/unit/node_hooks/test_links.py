@@ -19,7 +19,7 @@ from node_hooks.document import HOSTS, LINKS, parse_document
 from node_hooks.guard import Guarded, guard
 from node_hooks.links import Host, Link, describe, parse_hosts, parse_links
 from node_hooks.problem import Complaints
-from node_hooks.segments import Segments
+from node_hooks.segments import PROBES_S, Segments
 from node_hooks.tables import RECHECK_S, RETRY_S, Tables
 from node_hooks.tunnel import GATEWAY_LINK, dns_port, routes, slots, tunnel
 
@@ -335,6 +335,24 @@ def test_forwarding(world: World) -> None:
     read_setting = lambda name: (world.system / name).read_text().strip()  # noqa: E731
     assert read_setting("ipv4/ip_forward") == "1" and read_setting("ipv6/conf/all/forwarding") == "1"
     assert read_setting("ipv6/conf/eth0/accept_ra") == "2" and read_setting("ipv6/conf/eth1/accept_ra") == "0"
+
+
+def test_able(world: World) -> None:
+    """A node says that it can make networks before any manager tells it one; a kernel that cannot is tried again."""
+    older = parse_document({"version": "1", "networks": [], "hook_version": ""})
+    world.failing["batch"] = CommandFailed("x", ["Error: Unknown device type.", "Command failed -:2"])
+    assert world.segments.converge(older) == frozenset() and not world.segments.able
+    del world.failing["batch"]
+    world.now += PROBES_S
+    world.segments.converge(older)
+    assert world.segments.able and [text.count("link add") for text in world.batches] == [2, 2]
+    world.now += PROBES_S
+    world.segments.converge(older)
+    assert world.segments.able and len(world.batches) == 2               # once is enough
+    world.missing.add("dnsmasq")
+    world.now += RECHECK_S
+    world.segments.converge(older)
+    assert not world.segments.able
 
 
 def test_look() -> None:
