@@ -147,6 +147,10 @@ NOUNS: Final[dict[str, tuple[Column, ...]]] = {
         "ID=disk_id", "NAME", "KIND", "STATE", "SIZE=size_bytes", "FORMAT", "VMS=attachments.vm_name",
         "OWNER=user_login", "STORAGE=storage_name", _age(),
     ),
+    "snapshot": _columns(
+        "ID=snapshot_id", "NAME", "DISK=disk_name", "VM=vm_id", "SIZE=size_bytes", "GUEST=consistency",
+        _age("taken"),
+    ),
     "known_image": _columns("NAME", "SYSTEM", "USER=default_user", "MEMORY=least_memory_mib", "NEWEST=image_id", "URL"),
     "template": _columns("ID=template_id", "NAME", "CPU", "MEMORY=memory_mib", "DISK=disk_mib", "DESCRIPTION"),
     "node": _columns(

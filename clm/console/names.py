@@ -37,6 +37,7 @@ KINDS: Final[dict[str, Named]] = {
     "iso": Named("image_id", "user.iso_image.get_list", "user.iso_image.get_list"),
     "disk-image": Named("image_id", "user.storage_image.get_list", "user.storage_image.get_list"),
     "disk": Named("disk_id", "user.disk.get_list", "admin.disk.get_list"),
+    "snapshot": Named("snapshot_id", "user.snapshot.get_list", ""),
     "group": Named("group_id", "", "", "user.group.get_list"),
     "key": Named("key_id", "", "", "user.key.get_list"),
     "apikey": Named("api_key_id", "", "", "user.api_key.get_list"),

@@ -16,6 +16,8 @@ COMPLETE: Final = "_WAWEL_COMPLETE"  # a shell wants completion; click would loo
 DAILY: Final = {
     "vm": "Virtual machines.",
     "image": "Images that VMs are made from.",
+    "disk": "Disks: what VMs keep their data on.",
+    "snapshot": "Snapshots: how disks were at a moment, to be taken back to.",
     "key": "SSH keys that new VMs get.",
     "op": "Operations: how what was asked for is coming on.",
     "events": "What changes, as it happens.",
@@ -104,6 +106,8 @@ def by_hand(name: str) -> click.Command | None:
             found = NounGroup(name, role="admin", help=OPERATOR[name], no_args_is_help=True)
         case "template":
             found = NounGroup(name, help=OPERATOR[name], no_args_is_help=True)
+        case "disk" | "snapshot":
+            found = NounGroup(name, help=DAILY[name], no_args_is_help=True)
         case "logins":
             from clm.console.commands.logins import logins as found
         case "quota":

@@ -9,7 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clm.console import layout
+from clm.console.columns import columns
+from clm.console.names import KINDS
 from clm.console.output import width
+from clm.console.root import DAILY, by_hand
 
 from .conftest import Wawel
 from .terminal import Terminal
@@ -77,3 +80,21 @@ def test_cut(text: str, wide: int) -> None:
     """What is cut ends with an ellipsis and is never wider than it may be."""
     made = layout.cut(text, wide, width(text))
     assert width(made) <= wide and (made == text or made.endswith("…"))
+
+
+def test_snapshots() -> None:
+    """A list of snapshots says of what disk each is, how its guest was, and how old it is; not what programs need."""
+    item = {
+        "snapshot_id": 12, "name": "before", "disk_name": "web", "vm_id": 3, "size_bytes": 2**30,
+        "consistency": "frozen", "taken": "2026-01-01T00:00:00Z", "uuid": "u", "claimed_bytes": 2**30,
+    }  # fmt: skip
+    headings = [column.heading for column in columns("snapshot", [item])]
+    assert headings == ["ID", "NAME", "DISK", "VM", "SIZE", "GUEST", "AGE"]
+
+
+def test_nouns_of_daily_work() -> None:
+    """Disks and snapshots stand where VMs and images do, and are named by what they are called."""
+    for noun in ("disk", "snapshot"):
+        command = by_hand(noun)
+        assert command is not None and command.help == DAILY[noun]
+        assert KINDS[noun].id_field == f"{noun}_id"
