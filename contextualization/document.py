@@ -21,12 +21,14 @@ from cm.rules.node_document import (
     NETWORKS,
     NICS,
     SCREENS,
+    SECURITY,
     SETTINGS,
     Rendered,
     Section,
     render,
     section,
 )
+from cm.rules.security import document_group
 from cm.runtime.database import Database
 from cm.runtime.shared import Shared
 from cm.services.agent import GUEST_DEFAULTS, GuestSettings
@@ -195,6 +197,12 @@ class Documents:
             section(SCREENS, vnc_ports=facts.vnc_ports),
             section(CONSOLES, **logs),
             section(NICS, nics=list(facts.nics)),
+            section(
+                SECURITY,
+                groups={
+                    str(key): document_group(group, with_rules=key in facts.used) for key, group in facts.groups.items()
+                },
+            ),
         ]
 
     # ---- waiting

@@ -141,6 +141,10 @@ BOUNDS: Final = (
     # ---- work
     Bound(CM, "operations worked on at once", "cm.operations.engine:PARALLEL", "6 of one node", "waits as `queued`"),
     Bound(CM, "of them at one node", "cm.operations.engine:PER_NODE", _NODES_OWN, "waits as `queued`"),
+    Bound(CM, "security groups", "cm.services.security_group:GROUPS_MAX", "of each account", "`quota_reached`"),
+    Bound(CM, "rules of a security group", "cm.services.security_group:RULES_MAX", "one group", "`quota_reached`"),
+    Bound(CM, "security groups of a network card", "cm.services.security_group:NIC_GROUPS_MAX", "one card",
+          "`quota_reached`"),
     Bound(CM, "VMs of one call", "cm.rpc.vocabulary:COUNT_MAX", "the account's quota", "`invalid_parameter`"),
     Bound(CM, "tries to find a download's host", "cm.drivers.images.answer:LOOKUPS", "of each import",
           "the import ends"),

@@ -22,7 +22,7 @@ GATEWAY_MAC = "02:00:00:fe:00:64"
 NAMES = "{ 53, 20001-30000 }"
 METADATA, METADATA6 = "169.254.169.254", "fd00:ec2::254"
 ANSWER = 0x4000_0000  # of a packet's mark: it belongs to a flow that began on its receiver's side
-_KEPT = 0xFFFF_FFFF ^ ANSWER
+_OTHER_BITS = 0xFFFF_FFFF ^ ANSWER
 LINK_LOCAL_MULTICAST = "ether daddr & ff:ff:ff:ff:ff:f0 == 01:80:c2:00:00:00"
 
 
@@ -174,7 +174,7 @@ def _own6(nic: NodeNic) -> list[IPv6Address]:
 
 def _hooks(chains: dict[str, Sequence[str]], tracking: Tracking | None) -> None:
     # Whether a packet is an answer is for the node to say, not for what it came with.
-    unmarked = [f"meta mark set meta mark and {_KEPT:#x}"] if tracking is Tracking.INET else []
+    unmarked = [f"meta mark set meta mark and {_OTHER_BITS:#x}"] if tracking is Tracking.INET else []
     # Zones keep the flows of networks apart whose addresses are the same. What the node routes has to be in none: its
     # answers enter by another interface.
     zones = [f"ether daddr != {GATEWAY_MAC} ct zone set iifname map @zones"] if tracking is Tracking.BRIDGE else []
@@ -301,7 +301,7 @@ def _answers(grouped: Iterable[NodeNic]) -> Rules:
             ),
             "prerouting": (
                 "type filter hook prerouting priority -150; policy accept;",
-                f"meta mark set meta mark and {_KEPT:#x}",
+                f"meta mark set meta mark and {_OTHER_BITS:#x}",
                 *marks,
             ),
             "output": ("type filter hook output priority -150; policy accept;", *marks),

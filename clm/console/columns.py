@@ -167,6 +167,9 @@ NOUNS: Final[dict[str, tuple[Column, ...]]] = {
         "ID=pool_id", "NAME", "NETWORK", "GATEWAY", "BRIDGE", Column("LEASES", used("leases_used", "leases")),
         Column("STATE", locked),
     ),
+    "security_group": _columns(
+        "ID=security_group_id", "NAME", "DEFAULT", "RULES=rules.rule_id", "NICS", "OWNER=user_id", "DESCRIPTION",
+    ),
     "operation": _columns(
         "ID=operation_id", "KIND", "STATE", "PROGRESS", "STEP", "VM=vm_id", "IMAGE=image_id", _age(), "TEXT",
     ),

@@ -23,7 +23,10 @@ from clm.console.values import OBJECT, UUID, CommasType, IdType, Json, JsonType,
 
 ASKS: Final = re.compile(r"(delete|destroy|erase|remove|drop|reset_totp|end_sessions)(_|$)")
 _ID: Final = re.compile(r"(?:.*_)?([a-z]+)_ids?\Z")
-_OTHER_NAMES: Final = {"iso_list": "iso", "iso_image_id": "iso", "disk_list": "disk-image", "api_key_id": "apikey"}
+_OTHER_NAMES: Final = {
+    "iso_list": "iso", "iso_image_id": "iso", "disk_list": "disk-image", "api_key_id": "apikey",
+    **dict.fromkeys(("security_group_id", "security_group_ids", "remote_group_id"), "security-group"),
+}  # fmt: skip
 # Optional ones with a place of their own, after the required ones.
 POSITIONAL: Final[Mapping[str, tuple[str, ...]]] = {
     "admin.network.add": ("network", "gateway"),

@@ -39,6 +39,9 @@ KINDS: Final[dict[str, Named]] = {
     "disk": Named("disk_id", "user.disk.get_list", "admin.disk.get_list"),
     "snapshot": Named("snapshot_id", "user.snapshot.get_list", ""),
     "group": Named("group_id", "", "", "user.group.get_list"),
+    "security-group": Named(
+        "security_group_id", "user.security_group.get_list", "admin.security_group.get_list"
+    ),
     "key": Named("key_id", "", "", "user.key.get_list"),
     "apikey": Named("api_key_id", "", "", "user.api_key.get_list"),
 }

@@ -17,6 +17,7 @@ from cm.models.node import EnrolmentToken, Node, NodeReport, VncPort
 from cm.models.operation import Operation, OperationObject, Placement, Worker
 from cm.models.record import Audit, Change, Drift, HookEvent, Login, Request, UnknownDomain
 from cm.models.reservation import FreeVolume, Reservation
+from cm.models.security_group import NicGroup, SecurityGroup, SecurityRule
 from cm.models.snapshot import Snapshot
 from cm.models.storage import Storage, StorageAttachment
 from cm.models.template import Template
@@ -47,6 +48,7 @@ __all__ = [
     "Network",
     "NetworkLease",
     "Nic",
+    "NicGroup",
     "Node",
     "NodeReport",
     "Operation",
@@ -54,6 +56,8 @@ __all__ = [
     "Placement",
     "Request",
     "Reservation",
+    "SecurityGroup",
+    "SecurityRule",
     "Snapshot",
     "Storage",
     "StorageAttachment",

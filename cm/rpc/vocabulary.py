@@ -299,6 +299,26 @@ class NicModel(StrEnum):
     RTL8139 = "rtl8139"
 
 
+class RuleDirection(StrEnum):
+    """Of what a rule of a security group allows, seen from the NIC."""
+
+    IN = "in"
+    OUT = "out"
+
+
+class Verdict(StrEnum):
+    """Whether a packet between guests, or between one and the outside, passes, or else what keeps it."""
+
+    PASSES = "passes"
+    NO_ADDRESS = "no_address"
+    NO_RULE_OUT = "no_rule_out"
+    NO_RULE_IN = "no_rule_in"
+    KEPT_APART = "kept_apart"
+    MANAGEMENT = "management"
+    ANSWERS_ONLY = "answers_only"
+    IPV4_ONLY = "ipv4_only"
+
+
 class VideoModel(StrEnum):
     VGA = "vga"
     CIRRUS = "cirrus"

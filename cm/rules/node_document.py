@@ -17,6 +17,7 @@ FORMAT: Final = 2  # the newest; format 1, of agents that ask for none, is the s
 NETWORKS: Final = "networks"
 FIREWALL: Final = "firewall"
 NICS: Final = "nics"
+SECURITY: Final = "security"
 SETTINGS: Final = "settings"
 SCREENS: Final = "screens"
 CONSOLES: Final = "consoles"
@@ -39,8 +40,8 @@ class Rendered:
     """
     A document as a node is sent it.
 
-    :ivar versions: of its sections, by name, without that of NICs: it is another with every VM, so that agents do not
-        tell that they have it. What keeps them from it they do tell.
+    :ivar versions: of its sections, by name, without those of NICs and their groups: they are others with every VM, so
+        that agents do not tell that they have them. What keeps them from these they do tell.
     """
 
     version: str
@@ -56,10 +57,12 @@ def section(name: str, **content: Any) -> Section:
 def render(sections: Sequence[Section], format_: int) -> Rendered:
     """:param format_: 1 or ``FORMAT``. A document has another version in each, so that none is taken for the other."""
     if format_ == 1:
-        sections = [each for each in sections if each.name != NICS]  # its agents know the NICs of whole networks
+        # Its agents know the NICs of whole networks.
+        sections = [each for each in sections if each.name not in (NICS, SECURITY)]
     versions = {each.name: each.version for each in sections}
     version = f"{format_}-{_digest(json.dumps(versions, sort_keys=True))}"
-    versions.pop(NICS, None)
+    for name in (NICS, SECURITY):
+        versions.pop(name, None)
     if format_ == 1:
         body = json.dumps({"version": version, **_in_one(sections)})
     else:

@@ -29,6 +29,7 @@ from cm.services.context import ClusterCall, vnc_password
 from cm.services.kind import ENDS
 from cm.services.placement import Placing, explained
 from cm.services.saving import reserve_image
+from cm.services.security_group import join_default
 from cm.services.storage import StorageDraining
 from cm.store.access import list_shared_vms
 from cm.store.attachment import attach_image
@@ -142,6 +143,7 @@ def create(caller: ClusterCall, new: NewVM) -> list[str]:
             caller.note("claim own storage", storage_id=base.storage_id, size_bytes=size_bytes, copy_bytes=more)
         name = new.name if new.count == 1 else f"{new.name[:90]}_{number}"
         key = uuid.uuid4()
+        nics = (NicRow(image.nic_model),)
         disks = dict(enumerate(new.new_disks, 1 + (len(extra) if number == 1 else 0)))
         inserted = insert_vm(
             session,
@@ -162,7 +164,7 @@ def create(caller: ClusterCall, new: NewVM) -> list[str]:
                 vnc=new.vnc,
                 node_id=decision.node_id,
                 disks=(_root_disk(key, image, base, new.mode, size_bytes),),
-                nics=(NicRow(image.nic_model),),
+                nics=nics,
                 verdicts=verdicts_text(decision.verdicts),
                 others=others_text(decision.others),
                 seconds=seconds,
@@ -194,6 +196,8 @@ def create(caller: ClusterCall, new: NewVM) -> list[str]:
         if disks:
             caller.note("disks", vm=name, size_mib=[mib(disk.size_bytes) for disk in disks.values()])
         caller.note("operation", vm=name, kind=OperationKind.VM_CREATE, steps=["volumes", "launch"])
+    if any(nic.network_id is not None for nic in nics):
+        join_default(session, account_id, ids)  # of users' networks; others' guests are in no group but by request
     if new.groups:
         share_with_groups(session, Shared.VM, ids, issuer, new.groups)
         caller.note("share", vms=len(ids), groups=list(new.groups), level=Level.USER)

@@ -23,6 +23,7 @@ from cm.store.message import render_messages
 from cm.store.network import render_networks
 from cm.store.node import render_nodes
 from cm.store.rendered import Render, Rendered
+from cm.store.security_group import render_security_groups
 from cm.store.storage import render_storages
 from cm.store.template import render_templates
 from cm.store.vm import feed_vms
@@ -42,6 +43,7 @@ _READ: Final[Mapping[str, Render]] = {
     "node": render_nodes,
     "storage": render_storages,
     "network": render_networks,
+    "security_group": render_security_groups,
 }
 _EXTERNAL: Final = Prepared(
     "feed_external",

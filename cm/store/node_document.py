@@ -7,16 +7,18 @@ Whoever changes one says so in the same transaction, and of which node it is: on
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from cm.rpc.errors import ObjectNotFound
+from cm.rules.security import Group
 from cm.runtime.database import notify
 from cm.runtime.prepared import Prepared
 from cm.store.node import managed_addresses
+from cm.store.security_rules import read_groups
 
 DOCUMENT: Final = "document"  # topic, with the id of the node whose document changed
 ALL: Final = 0  # in place of a node's id: what all documents share has changed
@@ -57,12 +59,15 @@ class OwnFacts:
 
     :ivar vnc_ports: the first and the last of its screens; None: it has none.
     :ivar storage_paths: where it has its storages.
+    :ivar groups: security groups that its NICs are in (``used``), and those that their rules name.
     :ivar nics: of the VMs that are on it or on their way to it; see ``docs/node.md``.
     """
 
     vnc_ports: tuple[int, int] | None
     storage_paths: tuple[str, ...]
     nics: Sequence[Mapping[str, Any]]
+    groups: Mapping[int, Group] = field(default_factory=dict)
+    used: frozenset[int] = frozenset()
 
 
 _OWN = Prepared(
@@ -73,7 +78,9 @@ SELECT (SELECT min(port) FROM vnc_port WHERE node_id = n.id) AS first,
        (SELECT array_agg(DISTINCT s.path ORDER BY s.path)
           FROM storage_attachment a JOIN storage s ON s.id = a.storage_id
          WHERE a.node_id = n.id AND a.state = 'attached' AND s.deleted_at IS NULL) AS paths,
-       (SELECT json_agg(json_build_object('tap', c.tap, 'mac', c.mac::text, 'bridge', w.bridge, 'addresses',
+       (SELECT json_agg(json_build_object('tap', c.tap, 'mac', c.mac::text, 'bridge', w.bridge,
+                   'spoofing', c.spoofing, 'groups',
+                   ARRAY(SELECT g.group_id FROM nic_group g WHERE g.nic_id = c.id ORDER BY 1), 'addresses',
                    (SELECT coalesce(json_agg(host(l.address) ORDER BY l.address), '[]') FROM network_lease l
                      WHERE l.nic_id = c.id)) ORDER BY c.tap)
           FROM (SELECT id FROM vm WHERE node_id = n.id AND node_claimed AND closed_at IS NULL
@@ -90,4 +97,6 @@ def own_facts(session: Session, node_id: int) -> OwnFacts:
     if row is None:
         raise ObjectNotFound("node", node_id)
     ports = None if row.first is None else (row.first, row.last)
-    return OwnFacts(ports, tuple(row.paths or ()), row.nics or ())
+    nics = row.nics or ()
+    used = frozenset(group_id for nic in nics for group_id in nic["groups"])
+    return OwnFacts(ports, tuple(row.paths or ()), nics, read_groups(session, used) if used else {}, used)

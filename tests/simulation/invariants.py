@@ -15,6 +15,7 @@ from cm.rules.names import console_of
 from cm.store.leak import leaks
 from simulation import judge
 from simulation.asking import OPEN
+from simulation.guarding import told_of_groups
 from simulation.keepers import BROUGHT
 from simulation.link import ASYNC
 
@@ -32,6 +33,7 @@ def at_rest(simulation: Simulation, workload: Workload) -> list[str]:
         *_books(simulation),
         *_intent(simulation),
         *_rests(simulation),
+        *told_of_groups(simulation),
         *_volumes(simulation),
         *_copies(simulation),
         *_hooks(simulation),

@@ -50,6 +50,9 @@ class Questions:
             yield login, "user.operation.get_list", {}
             yield login, "user.template.get_list", {}
             yield login, "user.template.get_by_id", {"template_id": self.simulation.template_id}
+            yield login, "user.security_group.get_list", {}
+            for row in self.simulation.sql("SELECT id FROM security_group ORDER BY id DESC LIMIT 2"):
+                yield login, "user.security_group.get_by_id", {"security_group_id": row.id}
             yield login, "user.account.get", {}
             yield login, "user.account.get_statistics", {}
             yield login, "user.user.check_quota", {}
@@ -57,6 +60,8 @@ class Questions:
             for thing in self.some("vm"):
                 yield login, "user.vm.get_by_id", {"vm_id": thing.id}
                 yield login, "user.vm.get_console", {"vm_id": thing.id}
+                flow = {"vm_id": thing.id, "address": "198.51.100.7", "port": 443}
+                yield login, "user.network.explain", flow
                 yield login, "user.acl.get_list", {"kind": "vm", "object_id": thing.id}
                 yield login, "user.operation.get_list", {"vm_id": thing.id}
             for thing in self.some("image"):
@@ -90,6 +95,11 @@ class Questions:
             ("object.find", {"uuids": uuids}), ("system_image.get_list", {}), ("cluster.check", {}),
             ("placement.explain", template), ("system_image.get_known", {}), ("system_image.get_cached", {}),
         ]  # fmt: skip
+        views.append(("security_group.get_list", {}))
+        for row in simulation.sql("SELECT id FROM security_group ORDER BY id DESC LIMIT 1"):
+            views.append(("security_group.get_by_id", {"security_group_id": row.id}))
+        for thing in self.some("vm")[:1]:
+            views.append(("network.explain", {"vm_id": thing.id, "address": "198.51.100.7", "port": 443}))
         views += [("disk.get_list", {}), ("disk.get_list", {"trashed": True})]
         views += [("storage.get_unknown_volumes", {"storage_id": each}) for each in simulation.storage_ids]
         views += [("disk.get_by_id", {"disk_id": disk_id}) for disk_id in self._disks()]

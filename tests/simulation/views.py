@@ -34,7 +34,7 @@ _ROLES: Final = "who is an administrator of what is settled as each simulation b
 _SESSION: Final = "people go on showing their session until cloud.user.end_sessions ends it; tests/postgres"
 
 # What asks for changes.
-SOURCES: Final = ("workload", "chores", "haste", "keepers", "moves", "points", "senders", "spare")
+SOURCES: Final = ("workload", "chores", "guarding", "haste", "keepers", "moves", "points", "senders", "spare")
 
 # Reading views.
 NOT_READ: Final[Mapping[str, str]] = {

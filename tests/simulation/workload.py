@@ -13,6 +13,7 @@ from simulation.asking import OPEN
 from simulation.beginning import LOGINS
 from simulation.chance import stream
 from simulation.chores import ALONE, CHORES, PEOPLE
+from simulation.guarding import Guarding
 from simulation.haste import Haste
 from simulation.keepers import Keepers
 from simulation.link import ASYNC
@@ -81,6 +82,7 @@ class Workload(Haste):
         self.senders = Senders(self, self._end_s)
         self.keepers = Keepers(self, self._end_s)
         Images(self, self._end_s)
+        Guarding(self, self._end_s)
         self._actions = ACTIONS | CHORES | (PEOPLE if simulation.cloud is not None else ALONE)
         simulation.later(0.1, self._tick)
 

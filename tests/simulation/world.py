@@ -115,6 +115,7 @@ class Agent:
         self.lacks: dict[str, str] = {}  # what is amiss on its node: text by code
         self.frozen: dict[str, str] | None = None  # what is in place, whatever is wanted: versions of sections
         self.applied: dict[str, str] = {}
+        self.told: dict[str, Any] = {}  # sections of the last document
         self.reports = 0
         self.delivered = 0
         self._sending = False
@@ -141,6 +142,7 @@ class Agent:
         if answer.status != 200 or process is None or not self.running:
             return
         sections = json.loads(answer.body)["sections"]
+        self.told = sections
         wanted = {name: each["version"] for name, each in sections.items()}
         self.applied = wanted if self.frozen is None else self.frozen
         self.reports += 1

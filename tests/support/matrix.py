@@ -195,6 +195,7 @@ def outcome(call: Callable[[], Any]) -> str:
 
 # Ids of what is not shared by levels.
 UNSHARED = {"template_id", "storage_id", "public_ip_id", "group_id", "message_ids"}
+UNSHARED |= {"security_group_id", "security_group_ids", "remote_group_id", "rule_id"}
 
 
 # What goes by the table of images: a disk by that of its entry.
@@ -253,6 +254,7 @@ class Objects:
     # Tables that no refused call may touch, and what passes over nodes write there by and by.
     KEPT = (
         *("vm", "image", "account", "template", "storage", "node", "network", "operation", "attachment"),
+        *("security_group", "security_rule", "nic_group"),
         *("acl", "message", "drift", "trusted_key", "volume", "disk", "snapshot", "free_volume", "cached_image"),
     )
     SEEN = (
@@ -267,9 +269,13 @@ class Objects:
         self.cloud = cloud
         self.owner_id = owner_id
         image, disk, iso = (self._image(f"{kind}-kept", kind) for kind in ("system", "storage", "iso"))
+        security_group = cloud.sql(
+            "INSERT INTO security_group (account_id, name) VALUES (:a, 'kept') RETURNING id", a=owner_id
+        )
         self.ids: dict[str, Any] = {
             "vm_id": vm_id,
             "vm_ids": vm_id,
+            "to_vm_id": vm_id,
             "object_id": vm_id,
             "image_id": image,
             "iso_list": iso,
@@ -290,6 +296,13 @@ class Objects:
             "public_ip_id": NOBODYS,
             "group_id": group_id,
             "group_ids": group_id,
+            "security_group_id": security_group,
+            "security_group_ids": security_group,
+            "remote_group_id": security_group,
+            "rule_id": cloud.sql(
+                "INSERT INTO security_rule (group_id, direction, protocol) VALUES (:g, 'in', 'any') RETURNING id",
+                g=security_group,
+            ),
             "drift_id": cloud.sql(
                 "INSERT INTO drift (kind, node_id, subject, evidence) VALUES ('wrong_definition', :n, :s, '{}')"
                 " RETURNING id",

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from cm.results.network import Network, NetworkLease
+from cm.results.security_group import Passage
 from cm.rpc.types import Id, Limit, Name
 from cm.rpc.view import admin_view
 from cm.services import network as service
+from cm.services import passage
 from cm.services.context import ClusterCall
 from cm.store import network as pools
 from cm.store.network import describe, get_network, list_networks
+from cm.views.user.network import AddressText, Port
+from cm.views.user.security_group import Card, Protocol
 
 
 @admin_view(changing=True)
@@ -47,6 +51,27 @@ def list_leases(
     """
     get_network(caller.session, pool_id)
     return list(pools.list_leases(caller.session, pool_id, used_only=used_only, after=after, limit=limit))
+
+
+@admin_view
+def explain(
+    caller: ClusterCall,
+    vm_id: Id,
+    to_vm_id: Id | None = None,
+    address: AddressText | None = None,
+    protocol: Protocol = "tcp",
+    port: Port | None = None,
+    incoming: bool = False,
+    nic: Card = 0,
+    to_nic: Card = 0,
+) -> Passage:
+    """
+    Whether the first packet of a flow would pass between a VM and another, or an address outside, and what decides.
+
+    :param address: of the other side, where that is no VM.
+    :param incoming: from the other side to the VM.
+    """
+    return passage.explain(caller, None, vm_id, nic, to_vm_id, to_nic, address, incoming, protocol, port)
 
 
 @admin_view(changing=True)
