@@ -50,7 +50,7 @@ from cm.rpc.errors import (
 from cm.rpc.vocabulary import Consistency, ImageState
 from cm.rules.operation import ObjectKind, OperationKind
 from cm.services.evidence import rest_if_ended
-from cm.services.vm_image import refuse_state, root_of, take_point
+from cm.services.vm_image import refuse_held, refuse_state, root_of, take_point
 from cm.store.change import record_change
 from cm.store.disk_bytes import claim_again, give_up_copy_of_image
 from cm.store.image import find_image, get_image, set_state
@@ -238,6 +238,7 @@ class VMToImage(Kind):
         """
         The image is claimed again, and a snapshot is to be taken of the VM as it is by now.
 
+        :raises VMBusy: DiskHeld: another operation is under way.
         :raises WrongImageState: it was made, deleted, or what the failure left is still being removed.
         :raises WrongVMState: it cannot be saved now; or its guest may have written to either volume, and no node has
             it.
@@ -253,6 +254,7 @@ class VMToImage(Kind):
             told = "gone" if image is None else image.state
             raise WrongImageState(image_of(op), told, "failed, with its remains removed")
         disk = root_of(session, vm.id)
+        refuse_held(session, vm, disk)
         claim_again(session, image.id, disk.volume_id)
         set_state(session, image.id, ImageState.ADDING)
         record_change(session, "image", image.id, image.account_id)

@@ -40,10 +40,8 @@ def save(caller: ClusterCall, vm_id: int, name: str, description: str, freeze: F
     authorized_vm(session, who, vm_id, caller.action("vm_id"))
     disk = root_of(session, vm_id)  # locks of disks come before those of their VMs
     row = authorized_vm(session, who, vm_id, caller.action("vm_id"), lock=True, version=caller.if_version)
-    if row.operation_id is not None:
-        raise VMBusy(vm_id, row.operation_id, row.operation_kind or "")
+    refuse_held(session, row, disk)
     refuse_state(row)
-    refuse_busy(session, disk.id)
     image_id = insert_image(session, row, name, description, disk.volume_id)
     points = take_point(session, row, disk, name)
     operation_id = open_operation(
@@ -73,6 +71,17 @@ def root_of(session: Session, vm_id: int) -> DiskFacts:
     if disk_id is None:
         raise ObjectNotFound("disk of vm", vm_id)
     return get_disk(session, disk_id, lock=True)
+
+
+def refuse_held(session: Session, row: VMRow, disk: DiskFacts) -> None:
+    """
+    Before a snapshot is made for the work: of a disk there is one at a time that is yet to be taken.
+
+    :raises VMBusy: DiskHeld: another operation is under way.
+    """
+    if row.operation_id is not None:
+        raise VMBusy(row.id, row.operation_id, row.operation_kind or "")
+    refuse_busy(session, disk.id)
 
 
 def refuse_state(row: VMRow) -> None:

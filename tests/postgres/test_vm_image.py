@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from cm.interfaces.block_job import BlockJobState
-from cm.rpc.errors import CloudError, HypervisorError, NodeUnreachable, NotAbandonable, NotSupported, VMBusy
+from cm.rpc.errors import CloudError, DiskHeld, HypervisorError, NodeUnreachable, NotAbandonable, NotSupported, VMBusy
 from support.cloud import MemoryCloud
 from support.guest import MIB, Guest, check_balance, done, rows, snapshot, used
 
@@ -266,6 +266,27 @@ def test_ends_before(cloud: MemoryCloud, guest: Guest) -> None:
     assert guest.read() == "boots:AB" and content(cloud, answer["image_id"]) == "boots:A"
     guest.start()
     assert guest.volume() is volume
+
+
+def test_retried_beside_a_snapshot(cloud: MemoryCloud, guest: Guest) -> None:
+    """While a snapshot of its disk is yet to be taken a failed one cannot be tried again, and is told why."""
+    guest.node.fail_next("create_copy", HypervisorError("Input/output error", 38))
+    answer = save(guest)
+    assert cloud.ended(answer["operation_id"])["state"] == "failed"
+    merged(guest)
+    cloud.until(lambda: not cloud.sql("SELECT u.claimed_bytes FROM image i JOIN volume u ON u.id = i.volume_id"
+                                      " WHERE i.id = :i", i=answer["image_id"]), "its remains to go")  # fmt: skip
+    for _ in range(40):
+        guest.node.fail_next("take", NodeUnreachable("n", "gone"))
+    other = cloud.call("user.disk.create_snapshot", {"disk_id": guest.disk_id(), "name": "other", "freeze": "no"})
+    with pytest.raises((VMBusy, DiskHeld)):
+        cloud.call("user.operation.retry", {"operation_id": answer["operation_id"]})
+    guest.node._faults.next.clear()
+    assert cloud.ended(other["operation_id"])["state"] == "done"
+    gone = cloud.call("user.snapshot.delete", {"snapshot_id": other["snapshot_ids"][0]})
+    assert cloud.ended(gone["operation_id"])["state"] == "done"
+    cloud.call("user.operation.retry", {"operation_id": answer["operation_id"]})
+    assert cloud.ended(answer["operation_id"])["state"] == "done"
 
 
 def test_retried(cloud: MemoryCloud, guest: Guest) -> None:
