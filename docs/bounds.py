@@ -266,6 +266,10 @@ OTHERS: Final[Mapping[str, str]] = {
     "contextualization.report:DEPTH_MAX": "follows from the form of a report",
     "contextualization.metadata": "seconds of a token",
     "node_hooks.delivery": "records of one batch",
+    "node_hooks.dhcp:HOSTS_MAX": "leases of one network, more than addresses of the largest",
+    "node_hooks.firewall:_KEPT": "bits of a packet's mark",
+    "node_hooks.links:NUMBER_MAX": "ids of networks, as a VXLAN's number has 24 bits",
+    "node_hooks.segments:_STARTED_AT_ONCE": "programs that are started beside each other",
     "node_hooks.qemu_hook": "lengths of what a hook keeps",
 }
 
