@@ -4,6 +4,7 @@ withdrawn ends, and that equal addresses of two networks are kept apart. Prints 
 ``test_grouping.py`` under ``unshare --net --mount``.
 
     grouping.py STATE SEED ROUNDS PACKETS
+    grouping.py STATE speed ROUNDS RULES...
 """
 
 # A program, which finds its modules by the path that it sets first.
@@ -12,6 +13,7 @@ withdrawn ends, and that equal addresses of two networks are kept apart. Prints 
 import json
 import random
 import socket
+import statistics
 import sys
 import time
 from collections.abc import Sequence
@@ -280,8 +282,33 @@ def apart(world: World) -> dict[str, object]:
     return {"went": went, "kept apart": not any(content in each for each in victim.until(own[14:]))}
 
 
-def main(state_dir: str, seed: str, rounds: str, packets: str) -> None:
+def speed(world: World, rounds: int, counts: Sequence[int]) -> dict[str, list[float]]:
+    """Microseconds there and back, with so many rules in turn: of each round the median."""
+    out, into = allow(1, RuleDirection.OUT), allow(2, RuleDirection.IN, 5400)
+    others = [
+        Rule(10 + n, RuleDirection.IN, 4, "udp", (6000 + 2 * n, 6000 + 2 * n), ip_network(f"10.{n % 200}.0.0/16"))
+        for n in range(max(counts))
+    ]
+    found: dict[str, list[float]] = {str(count): [] for count in counts}
+    world.converge({1: [1], 2: [2]}, {1: Group((out,)), 2: Group((into,))})
+    talk = Talk(1, 2, 5400)
+    for _ in range(rounds):
+        for count in counts:
+            world.converge({1: [1], 2: [2]}, {1: Group((out,)), 2: Group((*others[: count - 1], into))})
+            taken = []
+            for _ in range(3000):
+                began = time.perf_counter()
+                assert talk.asks() and talk.answers()
+                taken.append(time.perf_counter() - began)
+            found[str(count)].append(statistics.median(taken) * 1e6)
+    return found
+
+
+def main(state_dir: str, seed: str, rounds: str, packets: str, *more: str) -> None:
     world = World(state_dir)
+    if seed == "speed":
+        print(json.dumps(speed(world, int(rounds), [int(each) for each in (packets, *more)])))
+        return
     found = {
         "changes": changes(world), "compared": compare(world, int(seed), int(rounds), int(packets)),
         "apart": apart(world),
