@@ -28,6 +28,8 @@ MEANINGS = {
     " is deleted, oldest first, and administrators are told; 0: never",
     "cluster.vnc_first_port": "first VNC port of nodes added from now on",
     "cluster.snapshots_per_disk": "how many snapshots a disk may have; each is one more file to read through",
+    "cluster.snapshot_chain_max": "a running VM's disk that is read through more files of its own than so many takes in"
+    " what its snapshots hold; 0: never",
     "cluster.vnc_ports": "how many of them; no more VMs can be placed on the node",
     "cluster.public_url": "where people's programs reach it, for consoles; without it that is `listen.rpc`",
     "cluster.workers": "whether this process works operations and makes passes over nodes, or only answers calls",

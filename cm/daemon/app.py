@@ -110,6 +110,7 @@ def policy_of(settings: Settings) -> ClusterPolicy:
         vnc_first_port=cluster.vnc_first_port,
         vnc_ports=cluster.vnc_ports,
         snapshots_per_disk=cluster.snapshots_per_disk,
+        snapshot_chain_max=cluster.snapshot_chain_max,
         staging_dir=staging,
         import_dirs=images.directories,
         import_private_networks=images.private_networks,

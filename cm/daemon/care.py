@@ -1,4 +1,4 @@
-"""The loop that deletes what is old, or not needed where room is, and goes on while there is more."""
+"""The loop that deletes what is old, or not needed where room is, while there is more of it; and shortens chains."""
 
 from __future__ import annotations
 
@@ -9,13 +9,14 @@ from cm.runtime.loop import Loop
 from cm.services.cached_image import evict_spare
 from cm.services.context import Services
 from cm.services.disk import purge_overdue
+from cm.services.flattening import flatten_long
 from cm.services.free_volume import sweep
 from cm.services.image import close_failed
 from cm.services.leaving import settle_leaving
 from cm.store.prune import BATCH, TABLES, Retention, prune_table
 
 CARE_S: Final = 300.0  # between rounds, when all that was old is gone
-SWEEP_S: Final = 15.0  # between looks at reservations that nobody came back for
+SWEEP_S: Final = 15.0  # between looks at reservations that nobody came back for, and at long chains
 MORE_S: Final = 1.0  # between batches: the database has others to serve
 
 
@@ -29,7 +30,7 @@ class Care:
         self._retention = retention
         self._loop = Loop(reactor, "deleting old records", CARE_S, self.round)
         self.pulse = self._loop.pulse
-        self.reservations = Loop(reactor, "expired reservations", SWEEP_S, self._sweep)
+        self.reservations = Loop(reactor, "expired reservations, long chains", SWEEP_S, self._sweep)
 
     def start(self) -> None:
         self._loop.start()
@@ -41,6 +42,8 @@ class Care:
 
     async def _sweep(self) -> None:
         await sweep(self._services)
+        if self._services.policy.snapshot_chain_max:
+            await self._services.database.transact(flatten_long, self._services.policy.snapshot_chain_max)
 
     async def round(self) -> float | None:
         """One batch of each table, each in a transaction of its own: while one lasts the change feed stands still."""

@@ -45,6 +45,7 @@ class ClusterSettings:
     vnc_first_port: int = 5900
     vnc_ports: int = 1000
     snapshots_per_disk: int = 16
+    snapshot_chain_max: int = 8
     public_url: str = ""  # "": by listen.rpc
     workers: bool = True  # whether this process works operations
 
@@ -153,6 +154,8 @@ def check_settings(settings: Settings) -> None:
     ):
         if getattr(settings.cluster, what) <= 0:
             problems.append(f"cluster.{what} is not above zero")
+    if settings.cluster.snapshot_chain_max < 0:
+        problems.append("cluster.snapshot_chain_max is below zero")
     for what in (
         "max_bytes", "timeout_s", "failed_s", "per_account", "copies", "uploads_per_account", "uploads", "upload_s",
         "download_s",

@@ -35,6 +35,7 @@ class OperationKind(StrEnum):
     IMAGE_IMPORT = "image_import"
     IMAGE_DELETE = "image_delete"
     DISK_GROW = "disk_grow"
+    DISK_FLATTEN = "disk_flatten"
     DISK_COPY = "disk_copy"
     DISK_MOVE = "disk_move"
     VOLUME_DELETE = "volume_delete"
@@ -319,6 +320,15 @@ SPECS: Final[dict[OperationKind, KindSpec]] = {
         seconds=900,
         failed="A disk of {name} could not be made larger",
         abandoned="what was claimed goes back, unless its node was asked already: then the disk may have grown",
+        interruptible=True,
+    ),
+    OperationKind.DISK_FLATTEN: KindSpec(
+        holds=(_O.VM, _O.DISK),
+        action=Action.SNAPSHOT,
+        seconds=86_400,
+        failed="A disk of {name} could not be made to stand by itself",
+        abandoned="the disk goes on as it was; another ends what its node does",
+        allowed=frozenset({_V.RUNNING, _V.PAUSED}),
         interruptible=True,
     ),
     OperationKind.DISK_COPY: KindSpec(

@@ -63,6 +63,7 @@ class ClusterPolicy:
     known_images: Mapping[str, KnownImage] = field(default_factory=dict)
     failed_images_s: float = 7 * 86_400.0  # images whose import failed are kept so long
     snapshots_per_disk: int = 16
+    snapshot_chain_max: int = 8  # volumes of its own that a running VM's disk is read through; 0: any
     trash_s: float = 7 * 86_400.0  # disks are kept in the trash for so long; 0: until somebody purges them
     quota_cpu: int = 20
     quota_memory_mib: int = 32_768

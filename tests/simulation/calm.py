@@ -24,7 +24,7 @@ TAKES_S: Final = {
     "disk_create": 3.0, "disk_grow": 5.0, "disk_copy": 5.0, "disk_move": 10.0, "disk_attach": 5.0, "disk_detach": 10.0,
     "vm_cd": 5.0, "volume_delete": 5.0, "attach_or_create": 5.0,
     "snapshot_create": 4.0, "snapshot_revert": 4.0, "snapshot_delete": 12.0,
-    "vm_to_image": 12.0,
+    "vm_to_image": 12.0, "disk_flatten": 12.0,
 }  # fmt: skip
 ANSWERED_S: Final = 2.0  # what a call takes
 ANSWER: Final = "answer"

@@ -37,7 +37,7 @@ EXPECTED: Final = (
     "vm_create local", "image_cache copy", "image_cache evict", "vm_create elsewhere", "node added", "node taken out",
     "disk_grow", "disk_copy", "disk_move", "volume_delete",
     "snapshot_create", "snapshot_revert", "snapshot_delete", "snapshots compared", "reverts compared",
-    "vm_to_image", "images compared",
+    "vm_to_image", "images compared", "disk_flatten",
     "disk_create", "disk_attach", "disk_detach", "vm_cd",
     "volume adopted", "uploaded", "upload cut off", "upload busy", "upload terminated", "upload expired",
 )  # fmt: skip

@@ -192,7 +192,7 @@ class Simulation(Asking):
         settings = Settings(
             database=DatabaseSettings(url=self.url),
             listen=ListenSettings(rpc="", contextualization=""),
-            cluster=ClusterSettings(state_dir=self._state_dir),
+            cluster=ClusterSettings(state_dir=self._state_dir, snapshot_chain_max=2),
             images=ImportSettings(directories=(self.import_dir,), upload_s=VALID_S),
         )
 

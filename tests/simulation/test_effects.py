@@ -119,8 +119,18 @@ def _has_disks_worked_on(scene: Scene, tour: Tour) -> None:
     assert scene.effects.held.compared() == []
     tour.ask("user.snapshot.delete", snapshot_id=point)
     tour.ask("user.vm.save", vm_id=vm_id, name="imaged")
+    _is_flattened(scene, tour, disk_id)
     tour.ask("user.vm.stop", vm_id=vm_id)
     tour.ask("user.disk.to_image", disk_id=disk_id, name="copied")
+
+
+def _is_flattened(scene: Scene, tour: Tour, disk_id: int) -> None:
+    """A disk that is read through many files is not for long; its snapshots stay."""
+    for number in range(2):
+        tour.ask("user.disk.create_snapshot", disk_id=disk_id, name=f"long {number}")
+    scene.until(lambda: bool(scene.sql("SELECT 1 FROM operation WHERE kind = 'disk_flatten'")), "it is begun", 400.0)
+    scene.quiet()
+    assert scene.effects.held.compared() == []
 
 
 def _has_disks_come_and_go(tour: Tour) -> None:
