@@ -46,10 +46,6 @@ NOT_THE_CLUSTERS = {"public_ip_id", "group_id", "group_ids"}
 TABLES = {
     "vm_id": "vm",
     "vm_ids": "vm",
-    "to_vm_id": "vm",
-    "security_group_id": "security_group",
-    "security_group_ids": "security_group",
-    "remote_group_id": "security_group",
     "object_id": "vm",
     "image_id": "image",
     "iso_list": "image",
