@@ -51,7 +51,7 @@ def start_federation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Start
 
 @pytest.fixture(scope="session")
 def shared_cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
-    """Two real hosts, for tests that neither kill nor stop anything of it."""
+    """Two real hosts, for tests that leave of it running what they found so."""
     with ExitStack() as stack:
         yield _starter(tmp_path_factory, stack, Cloud)(durable=False, settings={"cluster": {"shutdown_s": 15.0}})
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import re
 import subprocess
+from contextlib import closing
 from typing import Any
 
 import pytest
@@ -92,8 +93,8 @@ def state(client: Any, operation_id: int) -> str:
 
 def test_life(shared_cloud: Cloud, second: int) -> None:
     """
-    A guest's disk grows under it, moves to another storage, also while libvirtd dies, and back cold; it reads what it
-    wrote all the while, and what was left behind is gone.
+    A guest's disk grows under it, moves to another storage, also while libvirtd and the manager are killed, and back
+    cold; it reads what it wrote all the while, and what was left behind is gone.
     """
     cloud, guest = shared_cloud, Guest(shared_cloud)
     first, other = cloud.storage_dir, cloud.storage_dir.with_name("second")
@@ -103,7 +104,13 @@ def test_life(shared_cloud: Cloud, second: int) -> None:
     left = [path for path in first.iterdir() if vm["uuid"] in path.name]
     moving = guest.ask("move", second)
     host = next(node.host for node in cloud.nodes if isinstance(node, RealNode) and node.address == vm["node"])
+    with closing(host.open()) as connection:
+        domain = connection.lookupByUUIDString(vm["uuid"])
+        wait_until(lambda: bool(domain.blockJobInfo("vda")), "the copy to begin", 60, pause=0.005)
+    cloud.kill_cm()
     host.kill_libvirtd()
+    assert cloud.sql(f"SELECT state FROM operation WHERE id = {moving}") in ([["running"]], [["waiting"]])
+    cloud.start_cm()
     host.start_libvirtd()
     guest.done(moving)
     guest.wrote(3)
