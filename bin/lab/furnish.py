@@ -122,9 +122,9 @@ def add_user(cloud: Cloud) -> int:
     return user_id
 
 
-def import_image(cloud: Cloud, name: str, description: str, path: Path) -> int:
-    """Import a system image that everybody may use; its id."""
-    told = {"name": name, "description": description, "path": str(path), "storage_id": cloud.storage_id}
+def import_image(cloud: Cloud, name: str, description: str, path: Path, **more: Any) -> int:
+    """Import an image that everybody may use, a system's unless ``kind`` is told; its id."""
+    told = {"name": name, "description": description, "path": str(path), "storage_id": cloud.storage_id, **more}
     made = cloud.admin.call("admin.system_image.import_file", {**told, "access": "public"})
     cloud.wait_operation(cloud.admin, made["operation_id"], deadline=300)
     image_id: int = made["image_id"]

@@ -12,6 +12,7 @@ import re
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -50,25 +51,34 @@ def build(cache_dir: Path | None = None) -> Image:
     :raises LabProblem: a program or the kernel is missing, or fails.
     """
     cache_dir = cache_dir or state_dir() / "images"
-    cache_dir.mkdir(parents=True, exist_ok=True)
     tree, version = find_kernel()
     digest = hashlib.sha256(version.encode())
     for path in [Path(__file__), *sorted(GUEST.iterdir())]:
         digest.update(path.read_bytes())
-    target = cache_dir / f"tiny-{digest.hexdigest()[:12]}"
-    image = Image(target / "tiny.qcow2", target / "vmlinuz", target / "initrd.gz")
+
+    def make(work: Path, new: Path) -> None:
+        shutil.copyfile(tree / "boot" / f"vmlinuz-{version}", new / "vmlinuz")
+        (new / "initrd.gz").write_bytes(initrd(work / "root", tree, version))
+        raw = raw_disk(work, new)
+        call(["qemu-img", "convert", "-f", "raw", "-c", "-O", "qcow2", str(raw), str(new / "tiny.qcow2")])
+
+    target = fresh(cache_dir, f"tiny-{digest.hexdigest()[:12]}", make)
+    return Image(target / "tiny.qcow2", target / "vmlinuz", target / "initrd.gz")
+
+
+def fresh(cache_dir: Path, name: str, make: Callable[[Path, Path], None]) -> Path:
+    """The directory of that name; if it is not there it is made by ``make``, which gets one to work in, and it."""
+    cache_dir.mkdir(parents=True, exist_ok=True)
+    target = cache_dir / name
     with (cache_dir / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)                                 # two test runs: one builds, the other waits
         if not target.is_dir():
             with tempfile.TemporaryDirectory(dir=cache_dir, prefix="build-") as directory:
-                work = Path(directory)
-                new = work / "new"
+                new = Path(directory) / "new"
                 new.mkdir()
-                shutil.copyfile(tree / "boot" / f"vmlinuz-{version}", new / "vmlinuz")
-                (new / "initrd.gz").write_bytes(initrd(work / "root", tree, version))
-                disk(work, new)
+                make(Path(directory), new)
                 new.rename(target)
-    return image
+    return target
 
 
 def find_kernel() -> tuple[Path, str]:
@@ -81,17 +91,17 @@ def find_kernel() -> tuple[Path, str]:
     raise LabProblem("there is no kernel for the guests; bin/bootstrap hosts fetches it")
 
 
-def initrd(root: Path, tree: Path, version: str) -> bytes:
-    """Lay out the guest's file system in ``root`` and pack it."""
+def initrd(root: Path, tree: Path, version: str, wanted: Sequence[str] = MODULES) -> bytes:
+    """Lay out the guest's file system in ``root``, beside what is there, and pack it; ``wanted`` are its modules."""
     for part in ("bin", "dev", "proc", "sys", "run", "tmp", "root", "var/www", "etc/acpi/PWRF", "lib/modules"):
-        (root / part).mkdir(parents=True)
+        (root / part).mkdir(parents=True, exist_ok=True)
     busybox = find_busybox()
     shutil.copy(busybox, root / "bin" / "busybox")
     for name in call([busybox, "--list"]).decode().split():
         if name != "busybox":
             (root / "bin" / name).symlink_to("busybox")
     names = []
-    for path in modules(tree, version):
+    for path in modules(tree, version, wanted):
         shutil.copy(path, root / "lib" / "modules")
         names.append(path.name)
     (root / "etc" / "modules").write_text("".join(f"{name}\n" for name in names))
@@ -114,12 +124,12 @@ def find_busybox() -> str:
     return path
 
 
-def modules(tree: Path, version: str) -> list[Path]:
+def modules(tree: Path, version: str, wanted: Sequence[str]) -> list[Path]:
     """The kernel modules wanted with all they need, in an order in which they can be inserted."""
     if not (tree / "lib" / "modules" / version / "modules.dep").exists():
         call(["depmod", "-b", str(tree), version])                       # an installed package's postinst would
     ordered: dict[Path, None] = {}
-    for name in MODULES:
+    for name in wanted:
         # One that is built in prints "builtin", one that is absent fails; neither is an error.
         done = subprocess.run(["modprobe", "-d", str(tree), "-S", version, "--show-depends", name],
                               capture_output=True, text=True, env=environment())
@@ -131,8 +141,13 @@ def modules(tree: Path, version: str) -> list[Path]:
     return list(ordered)
 
 
-def disk(work: Path, new: Path) -> None:
-    """A FAT file system without partitions, made bootable by mtools: no loop mount, hence no root."""
+def raw_disk(work: Path, new: Path) -> Path:
+    """
+    A FAT file system without partitions that boots ``new``'s kernel and initramfs, made by mtools: no loop mount, hence
+    no root.
+
+    :return: it, in ``work``.
+    """
     raw = work / "tiny.img"
     files = (new / "vmlinuz").stat().st_size + (new / "initrd.gz").stat().st_size
     with raw.open("wb") as image:
@@ -141,7 +156,7 @@ def disk(work: Path, new: Path) -> None:
     call(["mkfs.vfat", "-n", "TINY", str(raw)])
     call(["mcopy", "-i", str(raw), str(new / "vmlinuz"), str(new / "initrd.gz"), str(work / "syslinux.cfg"), "::"])
     call(["syslinux", "--install", str(raw)])
-    call(["qemu-img", "convert", "-f", "raw", "-c", "-O", "qcow2", str(raw), str(new / "tiny.qcow2")])
+    return raw
 
 
 def call(argv: list[str], cwd: Path | None = None, standard_input: bytes = b"") -> bytes:
