@@ -11,14 +11,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, cast
 
-import libvirt
 import pytest
+
+pytest.importorskip("libvirt")
 
 from cm.drivers.libvirt import silence as module
 from cm.drivers.libvirt.connection import Connections
 from cm.drivers.libvirt.pool import LibvirtPools
 from cm.drivers.libvirt.silence import Silence
-from cm.rpc.errors import NodeUnreachable, StorageSilent
+from cm.rpc.errors import HypervisorError, NodeUnreachable, StorageSilent
 
 
 class Server:
@@ -92,7 +93,7 @@ def test_silent(silence: Silence, server: Server) -> None:
 
 def test_refused(silence: Silence, server: Server) -> None:
     """What libvirt says of a file is an answer, whatever it is; of a node that does not answer it is told."""
-    server.error = libvirt.libvirtError("cannot stat")
+    server.error = HypervisorError("cannot stat", 38)
     silence.check(domain(("/nfs/1", True)))
     server.error = NodeUnreachable("n1", "no route")
     with pytest.raises(NodeUnreachable):
