@@ -13,11 +13,14 @@ from typing import Any, Final
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 
+from cm.rules.link import hosts_of, link_of
 from cm.rules.names import CONSOLE_DIRECTORY
 from cm.rules.node_document import (
     CONSOLES,
     FIREWALL,
     FORMAT,
+    HOSTS,
+    LINKS,
     NETWORKS,
     NICS,
     SCREENS,
@@ -193,7 +196,7 @@ class Documents:
         # VMs that an older release started log beside their disks until they are started anew.
         directories = [CONSOLE_DIRECTORY, *facts.storage_paths]
         logs = {"directories": directories, "max_bytes": self._guests.console_log_bytes}
-        return [
+        made = [
             section(SCREENS, vnc_ports=facts.vnc_ports),
             section(CONSOLES, **logs),
             section(NICS, nics=list(facts.nics)),
@@ -204,6 +207,10 @@ class Documents:
                 },
             ),
         ]
+        if facts.makes_links:  # an agent of before would not say that it has them
+            made.append(section(LINKS, links=[link_of(each, facts.tunnel_address) for each in facts.links]))
+            made.append(section(HOSTS, hosts={each["bridge"]: hosts_of(each) for each in facts.links}))
+        return made
 
     # ---- waiting
 

@@ -164,8 +164,8 @@ NOUNS: Final[dict[str, tuple[Column, ...]]] = {
         "PATH", "NODES=nodes.name",
     ),
     "network": _columns(
-        "ID=pool_id", "NAME", "NETWORK", "GATEWAY", "BRIDGE", Column("LEASES", used("leases_used", "leases")),
-        Column("STATE", locked),
+        "ID=network_id", "NAME", "KIND", "NETWORK", "GATEWAY", "BRIDGE",
+        Column("LEASES", used("leases_used", "leases")), Column("STATE", locked),
     ),
     "security_group": _columns(
         "ID=security_group_id", "NAME", "DEFAULT", "RULES=rules.rule_id", "NICS", "OWNER=user_id", "DESCRIPTION",

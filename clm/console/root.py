@@ -31,7 +31,7 @@ OPERATOR: Final = {
     "user": "Users and their accounts.",
     "cluster": "Clusters of the cloud.",
     "storage": "Storages: where disks and images lie.",
-    "network": "Networks: the addresses that VMs get.",
+    "network": "Networks that VMs are on: of one's own, and everybody's.",
     "template": "Templates: the sizes that VMs come in.",
     "logins": "Who logged in, from where, and who was refused.",
     "quota": "Quotas: how much somebody may have, and has.",
@@ -102,9 +102,9 @@ def by_hand(name: str) -> click.Command | None:
             from clm.console.commands.user import user as found
         case "cluster":
             from clm.console.commands.cluster import cluster as found
-        case "storage" | "network":
+        case "storage":
             found = NounGroup(name, role="admin", help=OPERATOR[name], no_args_is_help=True)
-        case "template":
+        case "template" | "network":
             found = NounGroup(name, help=OPERATOR[name], no_args_is_help=True)
         case "disk" | "snapshot":
             found = NounGroup(name, help=DAILY[name], no_args_is_help=True)

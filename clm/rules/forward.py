@@ -30,8 +30,8 @@ LEFT_OUT: Final[Mapping[str, str]] = {
 Shape = Literal["one", "many"]
 
 # Parameters whose name is not that of the objects they take.
-_MORE_IDS: Final[Mapping[str, Shape]] = {"iso_list": "many", "disk_list": "many"}
-_LISTS: Final = {"iso_list": "iso", "disk_list": "storage_image"}  # of entries of the catalogue
+_MORE_IDS: Final[Mapping[str, Shape]] = {"iso_list": "many", "disk_list": "many", "networks": "many"}
+_LISTS: Final = {"iso_list": "iso", "disk_list": "storage_image", "networks": "network"}
 _IMAGES: Final = frozenset({"image", "system_image", "storage_image", "iso_image", "disk_image", "iso"})
 _KINDS: Final[Mapping[str, frozenset[str]]] = {
     "image": _IMAGES,

@@ -55,10 +55,19 @@ class DiskSpec:
 
 @dataclass(frozen=True)
 class NicSpec:
-    network: str  # libvirt network on the node
+    """
+    :ivar network: libvirt network on the node; "" where ``bridge`` says one.
+    :ivar tap: the interface's name on the node.
+    :ivar bridge: one that the node's agent makes; its guests reach each other.
+    :ivar mtu: bytes, of a NIC on such a bridge.
+    """
+
+    network: str
     mac: str
-    tap: str  # the interface's name on the node
+    tap: str
     model: NicModel = NicModel.VIRTIO
+    bridge: str = ""
+    mtu: int = 0
 
 
 @dataclass(frozen=True)

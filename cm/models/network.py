@@ -90,6 +90,12 @@ class Network(Base):
             unique=True,
             postgresql_where=text("deleted_at IS NULL AND kind <> 'vxlan'"),
         ),
+        Index(
+            "uq_network_default",
+            "account_id",
+            unique=True,
+            postgresql_where=text("deleted_at IS NULL AND is_default"),
+        ),
         Index("ix_network_pool_id", "pool_id"),
         Index("ix_network_account_id", "account_id"),
         CheckConstraint(_KINDS, name="kind"),
@@ -115,6 +121,7 @@ class Network(Base):
     domain: Mapped[Empty]  # of its guests' names
     dns: Mapped[Empty]  # addresses, separated by blanks
     dhcp: Mapped[Yes]
+    is_default: Mapped[No]  # of its owner's VMs that name none
     masquerade: Mapped[Yes]
     metadata_served: Mapped[Yes]
     locked: Mapped[No]  # gives no addresses

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, LargeBinary, text
+from sqlalchemy import ARRAY, CheckConstraint, ForeignKey, Index, LargeBinary, Text, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -66,6 +66,8 @@ class Node(Base):
     troubles: Mapped[list[dict[str, Any]]] = mapped_column(JSONB, server_default=text("'[]'"))  # that it reported
     unfit: Mapped[Empty]  # the one of them that keeps VMs away
     hook_version: Mapped[Empty]
+    tunnel_address: Mapped[Empty]  # where its tunnels end, if that is not its address
+    makes_links: Mapped[No]  # its agent makes the bridges of users' networks
     version: Mapped[Zero]
     created_at: Mapped[Now]
     deleted_at: Mapped[datetime | None]
@@ -82,6 +84,7 @@ class NodeReport(Base):
     received_at: Mapped[Now]
     content: Mapped[dict[str, Any]] = mapped_column(JSONB, server_default=text("'{}'"))
     behind_since: Mapped[datetime | None]  # when some of what is wanted was first seen not to be applied
+    links: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default=text("'{}'"))  # bridges that are there
     drifted: Mapped[No]  # whether rows of the drift ledger follow from it
 
 

@@ -16,7 +16,7 @@ from cm.interfaces.node import INode
 from cm.interfaces.source import path_of
 from cm.operations.attach_or_create import forget_unmade, provide
 from cm.operations.base import AWAY_S, Kind, Wait, Work, others_stopped, register, vm_of
-from cm.rpc.errors import CloudError, ImageNotCopied, ObjectNotFound, RunsElsewhere, VolumeLost
+from cm.rpc.errors import CloudError, HypervisorError, ImageNotCopied, ObjectNotFound, RunsElsewhere, VolumeLost
 from cm.rpc.vocabulary import CachedState, CauseKind, VolumeMode, Wanted
 from cm.rules.cause import Cause
 from cm.rules.operation import ObjectKind, OperationKind
@@ -33,10 +33,11 @@ from cm.services.placement import Placing
 from cm.store.cached_image import Copy, copy_at, find_copy
 from cm.store.claim import claim_port
 from cm.store.domain import DiskPlan, DomainPlan, VolumePlan, disks_of, domain_plan, plans_of
+from cm.store.link import LINKS, forget_links, links_changed, missing_links
 from cm.store.operation import OperationRow, open_operation
 from cm.store.operation_change import place_operation
 from cm.store.operation_object import Objects, others_at_work
-from cm.store.placement import record_placement, storages_of
+from cm.store.placement import needs_of, record_placement
 from cm.store.reservation import give_up_reservations
 from cm.store.unknown import refuse_held, runs_elsewhere
 from cm.store.vm import VMRow, get_vm, render_vm
@@ -51,13 +52,19 @@ BOOT_S: Final = 120.0
 
 @dataclass(frozen=True)
 class Launch:
-    """All that the node's threads need to start a VM. ``row``: as it was before."""
+    """
+    All that the node's threads need to start a VM.
+
+    :ivar row: as it was before.
+    :ivar links: the bridges that the node's agent makes for it.
+    """
 
     row: VMRow
     uuid: str
     node_id: int
     domain: DomainPlan
     networks: tuple[NetworkSpec, ...]
+    links: tuple[str, ...]
     volumes: tuple[VolumePlan, ...]
 
 
@@ -95,13 +102,16 @@ def _place(session: Session, row: VMRow, op: OperationRow, policy: ClusterPolicy
         return elsewhere
     if row.node_claimed:
         return None
-    request = VMRequest(row.cpu, row.memory_mib, storages_of(session, row.id))
+    storages, links = needs_of(session, row.id)
+    request = VMRequest(row.cpu, row.memory_mib, storages, links=links)
     decision = Placing(session, policy.placement).choose(request)
     node_id = decision.node_id
     place_vm(session, row.id, node_id)
     place_operation(session, op.id, node_id)
     claim_port(session, row.id, node_id)
     record_placement(session, row.id, node_id, decision)
+    if links:
+        links_changed(session, row.id)
     render_vm(session, row.id)
     return None
 
@@ -113,6 +123,7 @@ async def launch(work: Work) -> None:
     """Make what is missing and start; found running, it is only recorded."""
     prepared = await work.db_vm(_prepare, work.services.policy)
     await _await_base(work, prepared)
+    await _await_links(work, prepared)
     copies = any(v.mode is VolumeMode.COPY and not v.made for v in prepared.volumes)
     if copies:
         await work.progress(10)
@@ -125,7 +136,11 @@ async def launch(work: Work) -> None:
         launched_at = None
     else:
         launched_at = await work.db(_mark_launch, work.op, made)
-        await node.run(boot, prepared)
+        try:
+            await node.run(boot, prepared)
+        except HypervisorError as error:
+            await _look_for_links(work, prepared, error)
+            raise
     if prepared.row.console_node_id not in (None, prepared.node_id):
         await delete_log(work.services, prepared.row)  # where it ran before
     await work.complete(_launched, work.op, launched_at)
@@ -159,6 +174,34 @@ def _base_copy(session: Session, op: OperationRow, volume_id: int) -> Copy | Non
     return copy
 
 
+async def _await_links(work: Work, prepared: Launch) -> None:
+    """
+    The node's agent makes the bridges of users' networks: the node has been told since the VM was placed there.
+
+    :raises Wait: it has not said yet that they are all there.
+    """
+    missing = bool(prepared.links) and await work.read(missing_links, prepared.node_id, prepared.links)
+    if missing:
+        raise Wait(
+            AWAY_S,
+            "The VM's node is making its network.",
+            partial(_links_made, prepared.node_id, prepared.links),
+            on=awaited(LINKS, prepared.node_id),
+        )
+
+
+def _links_made(node_id: int, links: tuple[str, ...], session: Session, op: OperationRow) -> bool:
+    return not missing_links(session, node_id, links)
+
+
+async def _look_for_links(work: Work, prepared: Launch, error: HypervisorError) -> None:
+    """A start that failed: a bridge that the agent told of may have gone before it could tell that."""
+    gone = [link for link in prepared.links if f"'{link}'" in error.reason]
+    if gone:
+        await work.db(forget_links, prepared.node_id, gone)
+        await _await_links(work, prepared)
+
+
 def _copy_ended(copy_id: int, session: Session, op: OperationRow) -> bool:
     copy = find_copy(session, copy_id)
     return copy is None or copy.state in (CachedState.OK, CachedState.FAILED)
@@ -180,6 +223,7 @@ def _prepare(session: Session, row: VMRow, policy: ClusterPolicy) -> Launch:
         row.node_id,
         plan,
         tuple(networks_of(session, row.id)),
+        tuple(sorted({nic.bridge for nic in plan.spec.nics if nic.bridge})),
         volumes,
     )
 

@@ -6,19 +6,61 @@ from typing import Annotated, TypedDict
 
 from msgspec import Meta
 
-from cm.rpc.fields import Address, Named, Number, Time, Total, Uuid, Version
+from cm.rpc.fields import Address, Named, Number, Text, Time, Total, Uuid, Version
+from cm.rpc.vocabulary import NetworkKind
+
+Bits = Annotated[int, Meta(ge=8, le=30, examples=[26], description="Bits of a network's mask.")]
 
 
-class Network(TypedDict):
-    """A pool of addresses."""
+class AddressPool(TypedDict):
+    """A range that networks are cut from."""
 
     pool_id: Number
     uuid: Uuid
     name: Named
+    kind: NetworkKind
+    network: Annotated[str, Meta(examples=["10.130.0.0/16"], description="CIDR.")]
+    network6: Annotated[str | None, Meta(examples=["fd12:3456:789a::/48"], description="CIDR.")]
+    overlap: Annotated[bool, Meta(description="Whether its networks may share addresses with others.")]
+    prefix_default: Bits
+    prefix_min: Bits
+    prefix_max: Bits
+    locked: bool
+    networks: Total
+    version: Version
+    created: Time
+
+
+class AvailableNetwork(TypedDict):
+    """A pool that users' networks are cut from."""
+
+    pool_id: Number
+    name: Named
+    network: Annotated[str, Meta(examples=["10.130.0.0/16"], description="CIDR.")]
+    ipv6: bool
+    prefix_default: Bits
+    prefix_min: Bits
+    prefix_max: Bits
+
+
+class Network(TypedDict):
+    """What network cards of VMs are on. Of one that is everybody's and a pool of its own both ids are the same."""
+
+    network_id: Number
+    pool_id: Number
+    user_id: Annotated[Number | None, Meta(description="Whose it is; null: everybody's.")]
+    kind: NetworkKind
+    uuid: Uuid
+    name: Named
+    description: Text
     network: Annotated[str, Meta(examples=["10.128.0.0/24"], description="CIDR.")]
     address: Annotated[str, Meta(examples=["10.128.0.0"], description="The network's own.")]
     mask: Annotated[int, Meta(examples=[24], description="Bits.")]
     gateway: Address
+    network6: Annotated[str | None, Meta(examples=["fd12:3456:789a:7::/64"], description="CIDR.")]
+    gateway6: Annotated[str | None, Meta(examples=["fd12:3456:789a:7::1"])]
+    domain: Annotated[str, Meta(examples=["lab.ann.wawel"], description="Of its VMs' names; may be empty.")]
+    is_default: Annotated[bool, Meta(description="Whether its owner's VMs that name no network are on it.")]
     bridge: Annotated[str, Meta(examples=["wbr1"], description="On the nodes.")]
     dns: Annotated[str, Meta(examples=["192.0.2.53"], description="Addresses, with blanks between; may be empty.")]
     locked: bool

@@ -98,6 +98,7 @@ class Node(TypedDict):
     uuid: Uuid
     name: Named
     address: Annotated[str, Meta(examples=["192.0.2.1"], description="Where its VNC servers listen.")]
+    tunnel_address: Annotated[str, Meta(examples=["10.77.0.11"], description="Where its tunnels end.")]
     uri: Annotated[str, Meta(examples=["qemu+tls://n1.example.org/system"], description="Of its libvirt.")]
     locked: bool
     comment: Text

@@ -293,6 +293,16 @@ class Consistency(StrEnum):
     OFF = "off"
 
 
+class NetworkKind(StrEnum):
+    """
+    How nodes make a network: ``nat``: libvirt does, one for itself on each node; ``vxlan``: nodes' agents do, one over
+    all nodes that have VMs on it.
+    """
+
+    NAT = "nat"
+    VXLAN = "vxlan"
+
+
 class NicModel(StrEnum):
     VIRTIO = "virtio"
     E1000 = "e1000"

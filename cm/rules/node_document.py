@@ -21,6 +21,10 @@ SECURITY: Final = "security"
 SETTINGS: Final = "settings"
 SCREENS: Final = "screens"
 CONSOLES: Final = "consoles"
+LINKS: Final = "links"
+HOSTS: Final = "hosts"
+_UNTOLD: Final = (NICS, SECURITY, HOSTS)  # others with every VM, so that agents do not tell that they have them
+_NOT_OF_FORMAT_1: Final = (NICS, SECURITY, LINKS, HOSTS)
 
 
 @dataclass(frozen=True)
@@ -40,8 +44,8 @@ class Rendered:
     """
     A document as a node is sent it.
 
-    :ivar versions: of its sections, by name, without those of NICs and their groups: they are others with every VM, so
-        that agents do not tell that they have them. What keeps them from these they do tell.
+    :ivar versions: of its sections, by name, without those of NICs, their groups and hosts: they are others with every
+        VM, so that agents do not tell that they have them. What keeps them from these they do tell.
     """
 
     version: str
@@ -58,10 +62,10 @@ def render(sections: Sequence[Section], format_: int) -> Rendered:
     """:param format_: 1 or ``FORMAT``. A document has another version in each, so that none is taken for the other."""
     if format_ == 1:
         # Its agents know the NICs of whole networks.
-        sections = [each for each in sections if each.name not in (NICS, SECURITY)]
+        sections = [each for each in sections if each.name not in _NOT_OF_FORMAT_1]
     versions = {each.name: each.version for each in sections}
     version = f"{format_}-{_digest(json.dumps(versions, sort_keys=True))}"
-    for name in (NICS, SECURITY):
+    for name in _UNTOLD:
         versions.pop(name, None)
     if format_ == 1:
         body = json.dumps({"version": version, **_in_one(sections)})

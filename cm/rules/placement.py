@@ -42,6 +42,7 @@ class VMRequest:
     memory_mib: int
     storages: frozenset[StorageId]  # all must be attached
     local: LocalRoot | None = None
+    links: bool = False  # it has NICs on networks that nodes' agents make
 
 
 class OwnStorage(NamedTuple):
@@ -78,6 +79,7 @@ class NodeLoad(NamedTuple):
     hooks_silent: bool = False
     unfit: NodeTrouble | None = None  # what its agent reports
     own: tuple[OwnStorage, ...] = ()  # of snapshots that are for an image alone
+    links: bool = False  # its agent makes networks, and it is known where its tunnels end
 
 
 class Verdict(NamedTuple):
@@ -111,6 +113,8 @@ def judge(vm: VMRequest, node: NodeLoad, policy: Policy = "spread") -> Verdict:
         return _no(node, NodeTrouble.HOOKS_SILENT, change)
     if node.unfit is not None:
         return _no(node, node.unfit, REMEDIES.get(node.unfit, "see what its agent reports"))
+    if vm.links and not node.links:
+        return _no(node, "no links", "have a wawel-node there that makes links, and give the node a tunnel_address")
     missing = vm.storages - node.storages
     if missing:
         names = ", ".join(str(s) for s in sorted(missing))

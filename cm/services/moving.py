@@ -23,12 +23,13 @@ from cm.services.node import set_locked
 from cm.services.placement import Placing
 from cm.store.children import adopt
 from cm.store.claim import claim_target
+from cm.store.link import links_changed
 from cm.store.moving import list_departing, lock_departing
 from cm.store.node import get_node
 from cm.store.node_load import node_loads
 from cm.store.operation import open_operation
 from cm.store.operation_object import find_holder
-from cm.store.placement import record_placement, storages_of
+from cm.store.placement import needs_of, record_placement
 from cm.store.vm import VMRow, get_vm, render_vm
 from cm.store.vm_state import want
 
@@ -82,7 +83,8 @@ def reserve_place(
     :return: the snapshot with the claim in it.
     :raises NoCapacity: no other node takes it; nothing is claimed then.
     """
-    request = VMRequest(row.cpu, row.memory_mib, storages_of(session, row.id))
+    storages, links = needs_of(session, row.id)
+    request = VMRequest(row.cpu, row.memory_mib, storages, links=links)
     left = [node for node in (node_loads(session) if loads is None else loads) if node.id != without]
     while True:
         try:
@@ -96,6 +98,8 @@ def reserve_place(
                 raise NoCapacity(str(error)) from error
             continue
         record_placement(session, row.id, decision.node_id, decision)
+        if links:
+            links_changed(session, row.id)
         return placing.loads()
 
 

@@ -5,36 +5,69 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv4Network
+from ipaddress import IPv4Address, IPv4Network, IPv6Network
 from typing import Final
 
 from sqlalchemy.orm import Session
 
 from cm.interfaces.network import NetworkSpec
-from cm.results.network import Network
-from cm.rpc.errors import Conflict, InUse, InvalidParameter, NameTaken
-from cm.rules.names import network_name
+from cm.results.network import AvailableNetwork, Network
+from cm.rpc.errors import (
+    Conflict,
+    InUse,
+    InvalidParameter,
+    LimitReached,
+    NameTaken,
+    ObjectNotFound,
+    QuotaReached,
+    VersionChanged,
+)
+from cm.rpc.vocabulary import NetworkKind
+from cm.rules.names import link_name, network_name
+from cm.rules.network import free_prefix, label_of, nth_prefix6
 from cm.runtime.taken import refused_by
 from cm.services.context import ClusterCall
+from cm.store.account import login_of
 from cm.store.change import record_change
 from cm.store.network import (
     NetworkRow,
     close_network,
+    count_networks,
     describe,
+    edit_network,
     find_overlap,
     get_network,
     insert_nat,
+    insert_network,
+    lease_used,
     lock_leases,
     lock_network,
     networks_of_vm,
+    next_id,
 )
 from cm.store.node_document import document_changed
+from cm.store.pool import PoolRow, get_pool, list_pools, taken6_in, taken_in
 
 PREFIX_MIN: Final = 20  # 4,093 guests: one libvirt network lists them all
 PREFIX_MAX: Final = 30
 NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,39}\Z")  # it becomes part of a libvirt network's name
 BRIDGE: Final = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,14}\Z")  # IFNAMSIZ is 16 with the closing zero byte
 DNS_MAX: Final = 3
+NETWORKS_MAX: Final = 16  # of one account
+DEFAULT: Final = "default"  # what the network is called that a user's first VM makes
+DOMAIN: Final = "wawel"  # the last label of guests' names
+
+
+@dataclass(eq=False)
+class AddressTaken(Conflict):
+    code = "address_taken"
+    message = "The address {address} belongs to another network card."
+    address: str
+
+
+class PoolFull(LimitReached):
+    code = "pool_full"
+    message = "No pool has room for this network."
 
 
 @dataclass(eq=False)
@@ -60,7 +93,7 @@ def network_spec(row: NetworkRow) -> NetworkSpec:
 
 
 def networks_of(session: Session, vm_id: int) -> list[NetworkSpec]:
-    """The networks of a VM's NICs; locked ones too: their guests go on."""
+    """The networks of a VM's NICs that libvirt makes; locked ones too: their guests go on."""
     return [network_spec(row) for row in networks_of_vm(session, vm_id)]
 
 
@@ -118,6 +151,212 @@ def _gateway(pool: IPv4Network, given: str | None) -> IPv4Address:
     return address
 
 
+# ------------------------------------------------------------------ of users
+
+
+def own(caller: ClusterCall, network_id: int, *, lock: bool = False) -> NetworkRow:
+    """
+    :raises ObjectNotFound: absent, or not the caller's.
+    :raises VersionChanged: another than the caller says, where they change it.
+    """
+    row = get_network(caller.session, network_id, lock=lock)
+    if row.account_id != caller.account_id:
+        raise ObjectNotFound("network", network_id)
+    if lock and caller.if_version is not None and row.version != caller.if_version:
+        raise VersionChanged("network", network_id, row.version, caller.if_version)
+    return row
+
+
+def available(pool: PoolRow) -> AvailableNetwork:
+    """A pool as users see it."""
+    return {
+        "pool_id": pool.id,
+        "name": pool.name,
+        "network": str(pool.network),
+        "ipv6": pool.network6 is not None,
+        "prefix_default": pool.prefix_default,
+        "prefix_min": pool.prefix_min,
+        "prefix_max": pool.prefix_max,
+    }
+
+
+def request(
+    caller: ClusterCall,
+    name: str,
+    *,
+    mask: int | None = None,
+    prefix: str | None = None,
+    pool: str | None = None,
+    description: str = "",
+    dns: str = "",
+    is_default: bool = False,
+) -> Network:
+    """
+    Cut a network from a pool.
+
+    :param mask: its bits; ``prefix``: exactly this network; neither: as the pool says.
+    :raises QuotaReached: the caller has as many networks as one may have.
+    :raises PoolFull: no pool has room for it, or there is none.
+    :raises NetworkOverlaps: that network is taken.
+    :raises NameTaken: another network of theirs has the name.
+    :raises InvalidParameter: a size that the pool does not give, no network of the pool's, or no servers.
+    """
+    session = caller.session
+    servers, exact = _dns(dns), None if prefix is None else _exact(prefix)
+    if mask is not None and exact is not None and exact.prefixlen != mask:
+        raise InvalidParameter("mask", f"the network is a /{exact.prefixlen}")
+    bits = mask if exact is None else exact.prefixlen
+    used = count_networks(session, caller.account_id)
+    if used >= NETWORKS_MAX:
+        raise QuotaReached("networks", NETWORKS_MAX, used, 1)
+    source, cut = _cut(session, caller.account_id, pool, bits, exact)
+    network_id = next_id(session)
+    prefix6 = _cut6(session, source, network_id)
+    login = label_of(login_of(session, caller.account_id)) or f"user-{caller.account_id}"
+    values = {
+        "id": network_id,
+        "account_id": caller.account_id,
+        "pool_id": source.id,
+        "kind": source.kind,
+        "name": name,
+        "description": description,
+        "prefix": cut,
+        "gateway": str(cut.network_address + 1),
+        "prefix6": None if prefix6 is None else str(prefix6),
+        "gateway6": None if prefix6 is None else str(prefix6[1]),
+        "overlap": source.overlap,
+        "bridge": link_name(network_id),
+        "domain": f"{label_of(name) or f'network-{network_id}'}.{login}.{DOMAIN}",
+        "dns": " ".join(servers),
+        "is_default": is_default,
+    }
+    refusals = {
+        "uq_network_name": NameTaken("network", name),
+        "ex_network_prefix": NetworkOverlaps(str(cut), "another, made just now"),
+    }
+    with refused_by(session, refusals):
+        insert_network(session, values)
+    record_change(session, "network", network_id, caller.account_id, "enter")
+    caller.note("request network", name=name, network=str(cut), pool=source.name)
+    return describe(get_network(session, network_id))
+
+
+def _exact(given: str) -> IPv4Network:
+    try:
+        return IPv4Network(given)
+    except ValueError as error:
+        raise InvalidParameter("network", f"it must be an IPv4 network such as 10.130.4.0/26: {error}") from None
+
+
+def _cut(
+    session: Session, account_id: int, name: str | None, bits: int | None, exact: IPv4Network | None
+) -> tuple[PoolRow, IPv4Network]:
+    """A free network, and the pool that it is in, whose row is locked."""
+    offered = [row for row in list_pools(session, open_only=True) if name in (None, row.name)]
+    if name is not None and not offered:
+        raise ObjectNotFound("pool", name)
+    if exact is not None:
+        offered = [row for row in offered if exact.subnet_of(row.network)]
+        if not offered:
+            raise InvalidParameter("network", "it is in no pool that networks are cut from")
+    fitting = [row for row in offered if row.prefix_min <= (bits or row.prefix_default) <= row.prefix_max]
+    if offered and not fitting:
+        bounds = ", ".join(f"/{row.prefix_min} to /{row.prefix_max}" for row in offered)
+        raise InvalidParameter("network" if exact is not None else "mask", f"networks may be {bounds}")
+    for each in fitting:
+        pool = get_pool(session, each.id, lock=True)
+        if pool.locked:
+            continue
+        taken = taken_in(session, pool, account_id)
+        if exact is not None:
+            if any(exact.overlaps(other) for other in taken):
+                raise NetworkOverlaps(str(exact), "another")
+            return pool, exact
+        found = free_prefix(pool.network, taken, bits or pool.prefix_default)
+        if found is not None:
+            return pool, found
+    raise PoolFull()
+
+
+def _cut6(session: Session, pool: PoolRow, network_id: int) -> IPv6Network | None:
+    """
+    A /64 that no live network has; the last one that was given back comes late.
+
+    :raises PoolFull: there is none left.
+    """
+    if pool.network6 is None:
+        return None
+    taken = taken6_in(session, pool.id)
+    count = 1 << (64 - pool.network6.prefixlen)
+    for number in range(network_id, network_id + len(taken) + 1):
+        found = nth_prefix6(pool.network6, number % count)
+        if found is not None and found not in taken:
+            return found
+    raise PoolFull()
+
+
+def edit(
+    caller: ClusterCall, network_id: int, name: str | None, description: str | None, dns: str | None
+) -> Network:
+    """
+    :raises NameTaken: another network of the caller's has the name.
+    """
+    session = caller.session
+    row = own(caller, network_id, lock=True)
+    servers = None if dns is None else " ".join(_dns(dns))
+    with refused_by(session, {"uq_network_name": NameTaken("network", name or "")}):
+        edit_network(session, network_id, {"name": name, "description": description, "dns": servers})
+    record_change(session, "network", network_id, row.account_id)
+    caller.note("edit network", network_id=network_id)
+    return describe(get_network(session, network_id))
+
+
+def release(caller: ClusterCall, network_id: int) -> None:
+    """
+    :raises InUse: VMs are on it.
+    """
+    _close(caller, own(caller, network_id, lock=True))
+
+
+def check_free(session: Session, network_id: int | None, address: str) -> None:
+    """
+    :raises InvalidParameter: it is no address that guests of this network get.
+    :raises AddressTaken: a NIC has it.
+    """
+    try:
+        wanted = str(IPv4Address(address))
+    except ValueError:
+        raise InvalidParameter("addresses", "they must be IPv4 addresses") from None
+    used = None if network_id is None else lease_used(session, network_id, wanted)
+    if used is None:
+        raise InvalidParameter("addresses", f"{wanted} is no address that guests of network {network_id} get")
+    if used:
+        raise AddressTaken(wanted)
+
+
+def networks_for(
+    caller: ClusterCall, asked: Sequence[int], default_id: int | None, has_pools: bool
+) -> Sequence[tuple[int | None, bool]]:
+    """
+    The networks of a new VM's NICs, each with whether nodes' agents make it.
+
+    :param asked: by the caller; none: their default network, which is made now if it is not there. Where no pool gives
+        networks to users it is any that is everybody's (None).
+    :raises ObjectNotFound: one is neither the caller's nor everybody's.
+    """
+    if not asked:
+        if default_id is None and has_pools:
+            default_id = request(caller, DEFAULT, is_default=True)["network_id"]
+        return [(default_id, default_id is not None)]
+    found = []
+    for network_id in asked:
+        row = get_network(caller.session, network_id)
+        if row.account_id not in (None, caller.account_id):
+            raise ObjectNotFound("network", network_id)
+        found.append((row.id, row.kind != NetworkKind.NAT))
+    return found
+
+
 def _dns(given: str) -> list[str]:
     servers = given.replace(",", " ").split()
     try:
@@ -132,9 +371,9 @@ def _dns(given: str) -> list[str]:
 def set_locked(caller: ClusterCall, pool_id: int, locked: bool) -> Network:
     """A locked network gives no more leases; those it gave stay."""
     session = caller.session
-    get_network(session, pool_id, lock=True, version=caller.if_version)
+    row = get_network(session, pool_id, lock=True, version=caller.if_version)
     lock_network(session, pool_id, locked)
-    record_change(session, "network", pool_id, None)
+    record_change(session, "network", pool_id, row.account_id)
     caller.note("lock network" if locked else "unlock network", pool_id=pool_id)
     return describe(get_network(session, pool_id))
 
@@ -143,15 +382,19 @@ def delete(caller: ClusterCall, pool_id: int) -> None:
     """
     :raises InUse: VMs have leases of it.
     """
+    _close(caller, get_network(caller.session, pool_id, lock=True, version=caller.if_version))
+
+
+def _close(caller: ClusterCall, row: NetworkRow) -> None:
     session = caller.session
-    row = get_network(session, pool_id, lock=True, version=caller.if_version)
-    users = lock_leases(session, pool_id)
+    users = lock_leases(session, row.id)
     if users:
-        raise InUse("network", pool_id, vms(users))
+        raise InUse("network", row.id, vms(users))
     close_network(session, row)
-    record_change(session, "network", pool_id, None, "exit")
-    document_changed(session)
-    caller.note("delete network", pool_id=pool_id, name=row.name)
+    record_change(session, "network", row.id, row.account_id, "exit")
+    if row.kind == NetworkKind.NAT:
+        document_changed(session)
+    caller.note("delete network", network_id=row.id, name=row.name)
 
 
 def vms(ids: Sequence[int]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import asdict
+from ipaddress import ip_address
 from typing import Any, Final
 from urllib.parse import parse_qs, urlsplit
 
@@ -89,6 +90,15 @@ def check_address(address: str) -> None:
         raise InvalidParameter("address", "it must be an address or the name of a host")
 
 
+def check_tunnel_address(address: str) -> None:
+    try:
+        found = ip_address(address)
+    except ValueError:
+        raise InvalidParameter("tunnel_address", "it must be an IP address") from None
+    if found.is_loopback or found.is_multicast or found.is_unspecified or getattr(found, "scope_id", None):
+        raise InvalidParameter("tunnel_address", "it must be an address that the other nodes reach")
+
+
 def usable_memory(info: NodeInfo) -> int:
     """MiB of a node that guests may get, as long as nobody says otherwise."""
     reserved = max(HOST_MIB, info.memory_mib // 16)
@@ -163,6 +173,8 @@ def edit(caller: ClusterCall, node_id: int, values: dict[str, Any]) -> Node:
     was = lock_node(session, node_id, caller.if_version)
     if values["address"] is not None:
         check_address(values["address"])
+    if values["tunnel_address"]:
+        check_tunnel_address(values["tunnel_address"])
     moves = values["uri"] is not None and values["uri"] != was.uri
     if moves:
         check_uri(values["uri"])
@@ -175,8 +187,9 @@ def edit(caller: ClusterCall, node_id: int, values: dict[str, Any]) -> Node:
     if moves or values["name"] is not None:
         notify(session, TOPIC, node_id)
         notify(session, "look", node_id)
-    if values["address"] is not None:
+    if values["address"] is not None or values["tunnel_address"] is not None:
         document_changed(session)
+        document_changed(session, node_id)
     record_change(session, "node", node_id, None)
     caller.note("edit node", node_id=node_id, **{k: v for k, v in values.items() if v is not None})
     return get_node(session, node_id)

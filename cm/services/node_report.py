@@ -8,10 +8,14 @@ import msgspec
 from sqlalchemy.orm import Session
 from twisted.logger import Logger
 
+from cm.rules.names import is_link
 from cm.rules.node_report import KINDS, Report, assess
 from cm.store.change import record_change
 from cm.store.drift import record_findings
+from cm.store.link import LINKS
+from cm.store.node_document import document_changed
 from cm.store.node_report import forget_report, lock_report, record_said, save_report
+from cm.store.waking import wake
 
 log = Logger()
 
@@ -30,6 +34,8 @@ def take_report(
     was = lock_report(session, node_id, report.run, report.sequence, signed_at)
     if was is None or not was.newer:
         return False
+    links = sorted({each.bridge for each in report.bridges if each.present and is_link(each.bridge)})
+    makes_links = LINKS in report.capabilities
     found = assess(report, wanted, hook_version, was.troubles, was.behind_since, was.now)
     save_report(
         session,
@@ -40,13 +46,18 @@ def take_report(
         content=msgspec.json.encode(report).decode(),
         behind_since=found.behind_since,
         drifted=bool(found.findings),
+        links=links,
     )
-    if record_said(session, node_id, found.troubles, found.unfit, report.versions.get("agent", "")):
+    if record_said(session, node_id, found.troubles, found.unfit, report.versions.get("agent", ""), makes_links):
         codes = [each["code"] for each in found.troubles]
         if codes != [each["code"] for each in was.troubles]:
             told = ", ".join(codes) or "no trouble"
             log.warn("node {node_id}: its agent reports {codes}", node_id=node_id, codes=told)
         record_change(session, "node", node_id, None)
+    if makes_links != was.makes_links:
+        document_changed(session, node_id)
+    if not set(links) <= set(was.links):
+        wake(session, LINKS, node_id)
     if found.findings or was.drifted:
         record_findings(session, node_id, found.findings, KINDS)
     return True

@@ -9,6 +9,7 @@ from twisted.logger import Logger
 
 from cm.interfaces.hypervisor import DomainDescription, DomainSeen
 from cm.rpc.errors import CloudError, Unavailable
+from cm.rules.network import nic_of_mac
 from cm.services.context import Services
 from cm.store.unknown import Held, UnknownSeen, described, our_addresses
 
@@ -22,7 +23,10 @@ def held_by(domain: DomainDescription) -> Held:
     if domain.console_log is not None:
         paths.add(domain.console_log)
     return Held(
-        tuple(our_addresses(nic.mac for nic in domain.nics)), tuple(sorted(set(domain.ports))), tuple(sorted(paths))
+        tuple(our_addresses(nic.mac for nic in domain.nics)),
+        tuple(sorted(set(domain.ports))),
+        tuple(sorted(paths)),
+        max((nic_of_mac(nic.mac) for nic in domain.nics), default=0),
     )
 
 

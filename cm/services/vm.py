@@ -27,6 +27,7 @@ from cm.services.attach_or_create import Asked, Asker, encoded, likely, reserve_
 from cm.services.cached_image import CACHE_S, bring
 from cm.services.context import ClusterCall, vnc_password
 from cm.services.kind import ENDS
+from cm.services.network import check_free, networks_for
 from cm.services.placement import Placing, explained
 from cm.services.saving import reserve_image
 from cm.services.security_group import join_default
@@ -37,6 +38,7 @@ from cm.store.booking import Booking, Share, book
 from cm.store.claim import MIB, mib
 from cm.store.creation import DiskRow, NicRow, VMRows, insert_vm
 from cm.store.image import UsableImage
+from cm.store.link import links_changed
 from cm.store.operation import get_operation, open_operation
 from cm.store.operation_change import abandon
 from cm.store.operation_object import Objects
@@ -69,6 +71,8 @@ class NewVM:
     local_disk: bool | None = None
     groups: Sequence[int] = ()
     new_disks: Sequence[Asked] = ()  # of each VM
+    networks: Sequence[int] = ()  # one for each NIC
+    addresses: Sequence[str] = ()  # likewise, "" where any will do; of one VM alone
 
 
 def create(caller: ClusterCall, new: NewVM) -> list[str]:
@@ -115,6 +119,11 @@ def create(caller: ClusterCall, new: NewVM) -> list[str]:
     extra = [usable_image(session, i, person, [ImageKind.ISO]) for i in new.iso_list]
     extra += [usable_image(session, i, person, [ImageKind.STORAGE]) for i in new.disk_list]
     request = VMRequest(template.cpu, template.memory_mib, frozenset({StorageId(image.storage_id)}))
+    placed_on = networks_for(caller, new.networks, requested.found.network_id, requested.found.has_pools)
+    links = any(made_by_agents for _, made_by_agents in placed_on)
+    nics = _nics(session, image.nic_model, [network_id for network_id, _ in placed_on], new)
+    if links:
+        request = replace(request, links=True)
     if local:
         root = LocalRoot(ImageId(image.id), size_bytes, image.size_bytes)
         request = replace(request, storages=frozenset(), local=root)
@@ -143,7 +152,6 @@ def create(caller: ClusterCall, new: NewVM) -> list[str]:
             caller.note("claim own storage", storage_id=base.storage_id, size_bytes=size_bytes, copy_bytes=more)
         name = new.name if new.count == 1 else f"{new.name[:90]}_{number}"
         key = uuid.uuid4()
-        nics = (NicRow(image.nic_model),)
         disks = dict(enumerate(new.new_disks, 1 + (len(extra) if number == 1 else 0)))
         inserted = insert_vm(
             session,
@@ -173,6 +181,8 @@ def create(caller: ClusterCall, new: NewVM) -> list[str]:
             ),
         )
         vm_id = inserted.vm_id
+        if links:
+            links_changed(session, vm_id)
         if disks:
             seat = Seat(image.storage_id, decision.node_id)
             asker = Asker(vm_id, str(key), account_id)
@@ -205,6 +215,24 @@ def create(caller: ClusterCall, new: NewVM) -> list[str]:
     held = replace(held, storages={**held.storages, **own}, own=frozenset(own), nodes=shares)
     at_last(session, book, held)
     return made
+
+
+def _nics(session: Session, model: str, networks: Sequence[int | None], new: NewVM) -> tuple[NicRow, ...]:
+    """
+    :raises InvalidParameter: addresses of several VMs, of no network that was named, or twice the same.
+    :raises AddressTaken: a NIC has one of them.
+    """
+    if not new.addresses:
+        return tuple(NicRow(model, network_id) for network_id in networks)
+    if new.count > 1 or len(new.addresses) != len(new.networks):
+        raise InvalidParameter("addresses", "give one for each of networks, of one VM; an empty one is drawn")
+    wanted = [(network_id, address) for network_id, address in zip(networks, new.addresses, strict=True) if address]
+    if len(set(wanted)) != len(wanted):
+        raise InvalidParameter("addresses", "one is there twice")
+    for network_id, address in wanted:
+        check_free(session, network_id, address)
+    pairs = zip(networks, new.addresses, strict=True)
+    return tuple(NicRow(model, network_id, address or None) for network_id, address in pairs)
 
 
 def _root_size(image: UsableImage, disk_mib: int | None, template_mib: int) -> int:

@@ -339,6 +339,11 @@ _FIND_SEEN = text(
               OR EXISTS (SELECT 1 FROM acl g WHERE g.kind = 'image' AND g.object_id = i.id AND {FOR_CALLER}))""",
         disk=f"AND (k.account_id = :account_id OR {SEEN_DISK})",
     )
+    + """
+UNION ALL
+SELECT uuid::text, 'network', id FROM network
+ WHERE uuid = ANY(CAST(:uuids AS uuid[])) AND deleted_at IS NULL AND account_id = :account_id
+"""
 )
 
 

@@ -177,7 +177,11 @@ WITH attached AS (
     UPDATE volume SET backing_id = NULL WHERE backing_id = ANY(ARRAY(SELECT volume_id FROM disks)) AND mode = 'copy'
     RETURNING id
 ), leases AS (
-    UPDATE network_lease SET nic_id = NULL WHERE nic_id = ANY(ARRAY(SELECT id FROM nic WHERE vm_id = :id))
+    UPDATE network_lease l SET nic_id = NULL WHERE nic_id = ANY(ARRAY(SELECT id FROM nic WHERE vm_id = :id))
+       AND family(address) = (SELECT family(prefix) FROM network WHERE id = l.network_id)
+), leases6 AS (
+    DELETE FROM network_lease l WHERE nic_id = ANY(ARRAY(SELECT id FROM nic WHERE vm_id = :id))
+       AND family(address) <> (SELECT family(prefix) FROM network WHERE id = l.network_id)
 ), nics AS (
     DELETE FROM nic WHERE vm_id = :id
 ), ports AS (

@@ -29,6 +29,14 @@ def is_on(vm: str = "vm") -> str:
     return f"{vm}.seen IN ('running', 'paused')"
 
 
+def tunnel_address(node: str = "node") -> str:
+    """Where a node's tunnels end: as an administrator says, or at its address if that is no name; '' where unknown."""
+    return (
+        f"CASE WHEN {node}.tunnel_address <> '' THEN {node}.tunnel_address"
+        f" WHEN strpos({node}.address, ':') > 0 OR {node}.address !~ '[^0-9.]' THEN {node}.address ELSE '' END"
+    )
+
+
 def leads_elsewhere(node: str = "node") -> str:
     """A node whose address leads to another machine than the one that it is."""
     seen, accepted = f"{node}.seen_host_uuid, {node}.seen_host_label", f"{node}.host_uuid, {node}.host_label"

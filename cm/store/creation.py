@@ -21,7 +21,7 @@ from cm.rules.cause import Cause
 from cm.rules.network import Address
 from cm.runtime.database import CHANNEL, note_notified
 from cm.runtime.prepared import Prepared
-from cm.store.nic import MAC_SQL, TAP_SQL
+from cm.store.nic import ADDRESS6_SQL, MAC_SQL, TAP_SQL
 from cm.store.unknown import HELD_ADDRESSES, HELD_PORTS
 from cm.store.waking import TOPIC
 
@@ -45,10 +45,16 @@ class DiskRow:
 
 @dataclass(frozen=True)
 class NicRow:
-    """A NIC, which gets an address. ``network_id``: None: everybody's first that has an address left."""
+    """
+    A NIC, which gets an address.
+
+    :ivar network_id: None: everybody's first that has an address left.
+    :ivar address: this one of its network; None: the first that is free.
+    """
 
     model: str
     network_id: int | None = None
+    address: str | None = None
 
 
 @dataclass(frozen=True)
@@ -96,14 +102,17 @@ WITH new AS (
               vnc_enabled, version, node_id, reservation_id::text AS reservation_id, on_poweroff
 ), given AS (
     SELECT nextval('nic_id_seq') AS id, g.numbers[l.nth] AS number, g.models[l.nth] AS model, l.id AS lease_id,
-           l.network_id, l.kind, l.address
-      FROM json_to_recordset(CAST(:nics AS json)) AS g (network_id bigint, numbers smallint[], models text[])
+           l.network_id, l.kind, l.address, l.prefix6
+      FROM json_to_recordset(CAST(:nics AS json))
+           AS g (network_id bigint, numbers smallint[], models text[], wanted inet, kept inet[])
            CROSS JOIN LATERAL
            (SELECT row_number() OVER () AS nth, o.* FROM
-                   (SELECT f.*, w.kind FROM network w CROSS JOIN LATERAL
+                   (SELECT f.*, w.kind, w.prefix6 FROM network w CROSS JOIN LATERAL
                            (SELECT id, network_id, address FROM network_lease
                              WHERE network_id = w.id AND nic_id IS NULL
                                AND (w.kind <> 'nat' OR address NOT IN {HELD_ADDRESSES})
+                               AND (g.wanted IS NULL OR address = g.wanted)
+                               AND (g.kept IS NULL OR address <> ALL(g.kept))
                              ORDER BY address LIMIT cardinality(g.numbers) FOR UPDATE SKIP LOCKED) AS f
                      WHERE NOT w.locked AND w.deleted_at IS NULL AND w.id >= coalesce(g.network_id, 0)
                        AND w.id <= coalesce(g.network_id, {_ALL}) AND (g.network_id IS NOT NULL OR w.kind = 'nat')
@@ -114,6 +123,10 @@ WITH new AS (
     SELECT g.id, new.id, g.number, g.network_id, {MAC_SQL}, {TAP_SQL}, g.model FROM new, given g
 ), leased AS (
     UPDATE network_lease l SET nic_id = g.id FROM given g WHERE l.id = g.lease_id
+), given6 AS (
+    SELECT g.network_id, g.id, g.number, {ADDRESS6_SQL} AS address FROM given g WHERE g.prefix6 IS NOT NULL
+), leased6 AS (
+    INSERT INTO network_lease (network_id, address, nic_id) SELECT network_id, address, id FROM given6
 ), ported AS (
     UPDATE vnc_port SET vm_id = (SELECT id FROM new)
      WHERE (node_id, port) = (SELECT node_id, port FROM vnc_port
@@ -147,7 +160,9 @@ WITH new AS (
     INSERT INTO operation_object (operation_id, kind, object_id, exclusive) SELECT id, 'vm', vm_id, true FROM opened
 )
 SELECT new.*, i.name AS image_name, i.platform, t.name AS template_name, NULL AS attached,
-       (SELECT array_agg(host(address) ORDER BY number) FROM given) AS addresses,
+       (SELECT array_agg(host(address) ORDER BY number, address)
+          FROM (SELECT number, address FROM given UNION ALL SELECT number, address FROM given6) got) AS addresses,
+       (SELECT array_agg(host(address) ORDER BY number) FROM given) AS drawn,
        (SELECT port FROM ported) AS port, (SELECT n.address || ':' || port FROM ported) AS vnc_endpoint,
        opened.id AS operation_id, 'vm_create' AS operation_kind, pg_notify(:channel, :topic)
   FROM new JOIN image i ON i.id = new.image_id JOIN template t ON t.id = new.template_id
@@ -157,10 +172,20 @@ SELECT new.*, i.name AS image_name, i.platform, t.name AS template_name, NULL AS
 
 
 def _by_network(nics: Sequence[NicRow]) -> list[dict[str, Any]]:
-    """NICs of one network take their addresses at once, lest two of them take the same."""
-    found: dict[int | None, dict[str, Any]] = {}
+    """NICs of one network take their addresses at once, lest two of them take the same, or one that is asked for."""
+    kept = [nic.address for nic in nics if nic.address is not None]
+    found: dict[tuple[int | None, str | None], dict[str, Any]] = {}
     for number, nic in enumerate(nics):
-        group = found.setdefault(nic.network_id, {"network_id": nic.network_id, "numbers": [], "models": []})
+        group = found.setdefault(
+            (nic.network_id, nic.address),
+            {
+                "network_id": nic.network_id,
+                "numbers": [],
+                "models": [],
+                "wanted": nic.address,
+                "kept": kept if kept and nic.address is None else None,
+            },
+        )
         group["numbers"].append(number)
         group["models"].append(nic.model)
     return list(found.values())
@@ -210,7 +235,7 @@ def insert_vm(session: Session, rows: VMRows) -> Inserted:
         topic=TOPIC,
     ).one()
     note_notified(session, TOPIC)
-    addresses = tuple(map(ip_address, found.addresses or ()))
+    addresses = tuple(map(ip_address, found.drawn or ()))
     if len(addresses) < len(rows.nics):
         raise NoFreeAddress()
     if found.port is None:

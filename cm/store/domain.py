@@ -10,8 +10,9 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from cm.interfaces.hypervisor import DomainSpec, NicSpec, VncSpec
-from cm.rpc.vocabulary import DiskBus, DiskFormat, FreedPolicy, NicModel, VideoModel, VolumeMode
+from cm.rpc.vocabulary import DiskBus, DiskFormat, FreedPolicy, NetworkKind, NicModel, VideoModel, VolumeMode
 from cm.rules.names import CONSOLE_POOL, console_volume, domain_name, network_name, pool_name
+from cm.rules.network import default_mtu
 from cm.rules.storage import capabilities
 from cm.runtime.prepared import Prepared
 from cm.store.nic import nics_of
@@ -188,6 +189,13 @@ _PLACED = Prepared(
 )
 
 
+def nic_spec(row: Any) -> NicSpec:
+    """One of the rows of ``nics_of``."""
+    if row.kind == NetworkKind.NAT:
+        return NicSpec(network_name(row.network), row.mac, row.tap, NicModel(row.model))
+    return NicSpec("", row.mac, row.tap, NicModel(row.model), row.bridge, row.mtu or default_mtu(row.kind))
+
+
 def domain_plan(session: Session, vm_id: int, vnc_password: str, disks: Sequence[Any] | None = None) -> DomainPlan:
     """
     The definition of a VM's domain on the node that it is placed on.
@@ -197,7 +205,7 @@ def domain_plan(session: Session, vm_id: int, vnc_password: str, disks: Sequence
     vm = _PLACED(session, id=vm_id).one()
     disks = disks_of(session, vm_id) if disks is None else disks
     plans = [disk_plan(row) for row in disks]
-    nics = [NicSpec(network_name(n.network), n.mac, n.tap, NicModel(n.model)) for n in nics_of(session, vm_id)]
+    nics = [nic_spec(row) for row in nics_of(session, vm_id)]
     spec = DomainSpec(
         name=domain_name(vm_id),
         uuid=vm.uuid,

@@ -54,6 +54,10 @@ UNION ALL
 SELECT 'address ' || host(l.address), 'of another network than NIC ' || n.id || ', which has it'
   FROM network_lease l JOIN nic n ON n.id = l.nic_id WHERE l.network_id <> n.network_id
 UNION ALL
+SELECT 'address ' || host(l.address), 'drawn for a NIC of network ' || w.id || ', and nobody''s'
+  FROM network w JOIN network_lease l ON l.network_id = w.id
+ WHERE w.prefix6 IS NOT NULL AND l.nic_id IS NULL AND family(l.address) <> family(w.prefix)
+UNION ALL
 SELECT 'NIC ' || n.id, 'there though VM ' || n.vm_id || ' is closed'
   FROM nic n WHERE NOT EXISTS (SELECT 1 FROM vm v WHERE v.id = n.vm_id AND v.closed_at IS NULL)
 UNION ALL

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from ipaddress import ip_address, ip_network
-from typing import Any, cast
+from typing import Any, Final, cast
 
 from sqlalchemy import text
 from sqlalchemy.orm import Session
@@ -15,9 +15,10 @@ from cm import models
 from cm.results import network as results
 from cm.results.network import NetworkLease
 from cm.rpc.errors import ObjectNotFound, VersionChanged
+from cm.rpc.vocabulary import NetworkKind
 from cm.rules.network import Address, Network
 from cm.runtime.prepared import Prepared
-from cm.runtime.rows import close_row, edit_row
+from cm.runtime.rows import Columns, close_row, edit_row, insert_row
 from cm.store.rendered import Rendered, rendered, shown
 
 
@@ -31,8 +32,13 @@ class NetworkRow:
     account_id: int | None
     kind: str
     name: str
+    description: str
     prefix: Network
     gateway: Address
+    prefix6: Network | None
+    gateway6: Address | None
+    domain: str
+    is_default: bool
     bridge: str
     dns: str
     locked: bool
@@ -42,11 +48,13 @@ class NetworkRow:
     used: int
 
 
-_SHOWN = """w.id, w.uuid::text AS uuid, w.pool_id, w.account_id, w.kind, w.name, w.prefix::text AS prefix,
-       host(w.gateway) AS gateway, w.bridge, w.dns, w.locked, w.version, w.created_at"""
+_SHOWN = """w.id, w.uuid::text AS uuid, w.pool_id, w.account_id, w.kind, w.name, w.description,
+       w.prefix::text AS prefix, host(w.gateway) AS gateway, w.prefix6::text AS prefix6, host(w.gateway6) AS gateway6,
+       w.domain, w.is_default, w.bridge, w.dns, w.locked, w.version, w.created_at"""
 _COLUMNS = f"""{_SHOWN}, l.leases, l.used
   FROM network w CROSS JOIN LATERAL
-       (SELECT count(*) AS leases, count(nic_id) AS used FROM network_lease WHERE network_id = w.id) l"""
+       (SELECT count(*) AS leases, count(nic_id) AS used FROM network_lease
+         WHERE network_id = w.id AND family(address) = family(w.prefix)) l"""
 _NETWORK = f"SELECT {_COLUMNS} WHERE w.deleted_at IS NULL"
 _FEED = Prepared(
     "feed_network", f"SELECT w.id AS _id, w.deleted_at IS NOT NULL AS _gone, {_COLUMNS} WHERE w.id = ANY(:ids)"
@@ -56,13 +64,21 @@ _FEED = Prepared(
 def describe(row: NetworkRow) -> results.Network:
     """A network as callers see it."""
     return {
-        "pool_id": row.id,
+        "network_id": row.id,
+        "pool_id": row.pool_id,
+        "user_id": row.account_id,
+        "kind": NetworkKind(row.kind),
         "uuid": row.uuid,
         "name": row.name,
+        "description": row.description,
         "network": str(row.prefix),
         "address": str(row.prefix.network_address),
         "mask": row.prefix.prefixlen,
         "gateway": str(row.gateway),
+        "network6": None if row.prefix6 is None else str(row.prefix6),
+        "gateway6": None if row.gateway6 is None else str(row.gateway6),
+        "domain": row.domain,
+        "is_default": row.is_default,
         "bridge": row.bridge,
         "dns": row.dns,
         "locked": row.locked,
@@ -81,11 +97,23 @@ def _network(found: Any) -> NetworkRow:
     values = shown(found)
     values["prefix"] = ip_network(values["prefix"])
     values["gateway"] = ip_address(values["gateway"])
+    if values["prefix6"] is not None:
+        values["prefix6"], values["gateway6"] = ip_network(values["prefix6"]), ip_address(values["gateway6"])
     return NetworkRow(**values)
 
 
-def list_networks(session: Session) -> Sequence[NetworkRow]:
-    return [_network(row) for row in session.execute(text(_NETWORK + " ORDER BY w.id"))]
+def list_networks(session: Session, account_id: int | None = None) -> Sequence[NetworkRow]:
+    """:param account_id: whose; None: all."""
+    whose = "" if account_id is None else " AND w.account_id = :account_id"
+    found = session.execute(text(f"{_NETWORK}{whose} ORDER BY w.id"), {"account_id": account_id} if whose else {})
+    return [_network(row) for row in found]
+
+
+def count_networks(session: Session, account_id: int) -> int:
+    """An account's networks; nobody adds to them until the transaction ends."""
+    session.execute(text("SELECT 1 FROM account WHERE id = :id FOR NO KEY UPDATE"), {"id": account_id})
+    counted = text("SELECT count(*) FROM network WHERE account_id = :id AND deleted_at IS NULL")
+    return int(session.execute(counted, {"id": account_id}).scalar_one())
 
 
 def get_network(session: Session, network_id: int, *, lock: bool = False, version: int | None = None) -> NetworkRow:
@@ -109,12 +137,15 @@ def get_network(session: Session, network_id: int, *, lock: bool = False, versio
 _NETWORKS_OF_VM = Prepared(
     "networks_of_vm",
     f"SELECT {_SHOWN}, 0 AS leases, 0 AS used FROM network w WHERE w.id IN (SELECT network_id FROM nic"
-    " WHERE vm_id = :vm_id) AND w.deleted_at IS NULL ORDER BY w.id",
+    " WHERE vm_id = :vm_id) AND w.kind = 'nat' AND w.deleted_at IS NULL ORDER BY w.id",
 )
 
 
 def networks_of_vm(session: Session, vm_id: int) -> Sequence[NetworkRow]:
-    """The networks of a VM's NICs, each once; without counts of their leases, for which a launch has no use."""
+    """
+    The networks of kind ``nat`` of a VM's NICs, each once; without counts of their leases, for which a launch has no
+    use.
+    """
     return [_network(row) for row in _NETWORKS_OF_VM(session, vm_id=vm_id)]
 
 
@@ -148,16 +179,43 @@ def insert_nat(session: Session, *, name: str, network: Network, gateway: Addres
             {"name": name, "network": str(network), "gateway": str(gateway), "bridge": bridge, "dns": dns},
         ).scalar_one()
     )
-    session.execute(
-        _LEASES,
-        {
-            "id": network_id,
-            "first": str(network.network_address + 1),
-            "count": network.num_addresses - 2,
-            "gateway": str(gateway),
-        },
-    )
+    _insert_leases(session, network_id, network, gateway)
     return network_id
+
+
+def _insert_leases(session: Session, network_id: int, prefix: Network, gateway: Address) -> None:
+    first, count = str(prefix.network_address + 1), prefix.num_addresses - 2
+    session.execute(_LEASES, {"id": network_id, "first": first, "count": count, "gateway": str(gateway)})
+
+
+def next_id(session: Session) -> int:
+    """The number that a new network will have."""
+    return int(session.execute(text("SELECT nextval(pg_get_serial_sequence('network', 'id'))")).scalar_one())
+
+
+_CUT: Final[Columns] = (
+    models.Network.id, models.Network.account_id, models.Network.pool_id, models.Network.kind, models.Network.name,
+    models.Network.description, models.Network.prefix, models.Network.prefix6, models.Network.gateway,
+    models.Network.gateway6, models.Network.overlap, models.Network.bridge, models.Network.domain, models.Network.dns,
+    models.Network.is_default,
+)  # fmt: skip
+
+
+def insert_network(session: Session, values: Mapping[str, Any]) -> None:
+    """
+    A network of somebody's, with a free lease for each host address but the gateway's, which is the first.
+
+    :param values: the columns of ``_CUT``; ``prefix`` is an ``IPv4Network``.
+    """
+    prefix = values["prefix"]
+    insert_row(session, models.Network, _CUT, {**values, "prefix": str(prefix)})
+    _insert_leases(session, values["id"], prefix, prefix.network_address + 1)
+
+
+def edit_network(session: Session, network_id: int, values: Mapping[str, Any]) -> None:
+    """Write what is not None of name, description and dns."""
+    columns = (models.Network.name, models.Network.description, models.Network.dns)
+    edit_row(session, models.Network, network_id, columns, values)
 
 
 def find_overlap(session: Session, network: Network) -> str | None:
@@ -187,6 +245,15 @@ def close_network(session: Session, row: NetworkRow) -> None:
     close_row(session, models.Network, row.id)
     if row.pool_id == row.id:
         close_row(session, models.AddressPool, row.pool_id)
+
+
+def lease_used(session: Session, network_id: int, address: str) -> bool | None:
+    """Whether a NIC has an address of a network; None: guests do not get it."""
+    found: bool | None = session.scalar(
+        text("SELECT nic_id IS NOT NULL FROM network_lease WHERE network_id = :id AND address = CAST(:a AS inet)"),
+        {"id": network_id, "a": address},
+    )
+    return found
 
 
 def list_leases(

@@ -18,18 +18,25 @@ _DIGITS: Final = f"lpad(to_hex({_OF_ADDRESS} g.address - inet '0.0.0.0' ELSE g.i
 MAC_SQL: Final = f"CAST({_OF_ADDRESS} '0257' ELSE '0258' END || {_DIGITS} AS macaddr)"
 TAP_SQL: Final = f"{_OF_ADDRESS} 'wv' ELSE 'wvn' END || {_DIGITS}"
 
+# Of a NIC's id and its network's /64: an address that no other NIC ever had there.
+ADDRESS6_SQL: Final = "CAST(host(g.prefix6) AS inet) + g.id + 256"
+
 
 _OF_VM = Prepared(
     "nics_of_vm",
     """
-SELECT n.mac::text AS mac, n.tap, n.model, w.name AS network FROM nic n JOIN network w ON w.id = n.network_id
+SELECT n.mac::text AS mac, n.tap, n.model, w.name AS network, w.kind, w.bridge, w.mtu
+  FROM nic n JOIN network w ON w.id = n.network_id
  WHERE n.vm_id = :id ORDER BY n.number
 """,
 )
 
 
 def nics_of(session: Session, vm_id: int) -> Sequence[Any]:
-    """The NICs of a VM in their order: ``mac``, ``tap``, ``model`` and the name of their ``network``."""
+    """
+    The NICs of a VM in their order: ``mac``, ``tap``, ``model``, and of their ``network`` the name, ``kind``,
+    ``bridge`` and ``mtu``.
+    """
     return _OF_VM(session, id=vm_id)
 
 

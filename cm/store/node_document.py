@@ -17,6 +17,7 @@ from cm.rpc.errors import ObjectNotFound
 from cm.rules.security import Group
 from cm.runtime.database import notify
 from cm.runtime.prepared import Prepared
+from cm.store.conditions import tunnel_address
 from cm.store.node import managed_addresses
 from cm.store.security_rules import read_groups
 
@@ -61,6 +62,10 @@ class OwnFacts:
     :ivar storage_paths: where it has its storages.
     :ivar groups: security groups that its NICs are in (``used``), and those that their rules name.
     :ivar nics: of the VMs that are on it or on their way to it; see ``docs/node.md``.
+    :ivar makes_links: whether its agent makes networks.
+    :ivar tunnel_address: "" where that is not known.
+    :ivar links: the networks that it carries and that agents make, each with ``id``, what ``network`` has of it, the
+        tunnel addresses of the other nodes that carry it, ``peers``, and ``hosts``: its NICs, wherever their VMs are.
     """
 
     vnc_ports: tuple[int, int] | None
@@ -68,24 +73,50 @@ class OwnFacts:
     nics: Sequence[Mapping[str, Any]]
     groups: Mapping[int, Group] = field(default_factory=dict)
     used: frozenset[int] = frozenset()
+    makes_links: bool = False
+    tunnel_address: str = ""
+    links: Sequence[Mapping[str, Any]] = ()
 
 
 _OWN = Prepared(
     "own_document_facts",
-    """
+    f"""
+WITH here AS (
+    SELECT id FROM vm WHERE node_id = :id AND node_claimed AND closed_at IS NULL
+     UNION SELECT reserved_for FROM vnc_port WHERE node_id = :id AND reserved_for IS NOT NULL
+), cards AS (
+    SELECT c.id, c.network_id, c.tap, c.mac, c.spoofing, w.kind, w.bridge
+      FROM here v JOIN nic c ON c.vm_id = v.id JOIN network w ON w.id = c.network_id
+), carried AS (
+    SELECT w.* FROM network w WHERE w.id IN (SELECT network_id FROM cards WHERE kind <> 'nat')
+)
 SELECT (SELECT min(port) FROM vnc_port WHERE node_id = n.id) AS first,
        (SELECT max(port) FROM vnc_port WHERE node_id = n.id) AS last,
        (SELECT array_agg(DISTINCT s.path ORDER BY s.path)
           FROM storage_attachment a JOIN storage s ON s.id = a.storage_id
          WHERE a.node_id = n.id AND a.state = 'attached' AND s.deleted_at IS NULL) AS paths,
-       (SELECT json_agg(json_build_object('tap', c.tap, 'mac', c.mac::text, 'bridge', w.bridge,
+       (SELECT json_agg(json_build_object('tap', c.tap, 'mac', c.mac::text, 'bridge', c.bridge,
                    'spoofing', c.spoofing, 'groups',
                    ARRAY(SELECT g.group_id FROM nic_group g WHERE g.nic_id = c.id ORDER BY 1), 'addresses',
                    (SELECT coalesce(json_agg(host(l.address) ORDER BY l.address), '[]') FROM network_lease l
                      WHERE l.nic_id = c.id)) ORDER BY c.tap)
-          FROM (SELECT id FROM vm WHERE node_id = n.id AND node_claimed AND closed_at IS NULL
-                 UNION SELECT reserved_for FROM vnc_port WHERE node_id = n.id AND reserved_for IS NOT NULL) v
-          JOIN nic c ON c.vm_id = v.id JOIN network w ON w.id = c.network_id) AS nics
+          FROM cards c) AS nics,
+       n.makes_links, {tunnel_address("n")} AS tunnel_address,
+       (SELECT json_agg(json_build_object('id', w.id, 'kind', w.kind, 'bridge', w.bridge, 'mtu', w.mtu,
+                   'gateways', array_remove(ARRAY[host(w.gateway) || '/' || masklen(w.prefix),
+                                                  host(w.gateway6) || '/' || masklen(w.prefix6)], NULL),
+                   'masquerade', w.masquerade, 'dhcp', w.dhcp, 'domain', w.domain, 'dns', w.dns,
+                   'metadata', w.metadata_served, 'peers',
+                   (SELECT coalesce(json_agg(DISTINCT {tunnel_address("m")}), '[]')
+                      FROM nic c JOIN vm v ON v.id = c.vm_id AND v.closed_at IS NULL
+                      JOIN node m ON (m.id = v.node_id AND v.node_claimed) OR m.id = v.moves_to
+                     WHERE c.network_id = w.id AND m.id <> n.id),
+                   'hosts',
+                   (SELECT json_agg(json_build_object('vm_id', v.id, 'name', v.name, 'mac', c.mac::text, 'addresses',
+                               (SELECT coalesce(json_agg(host(l.address) ORDER BY l.address), '[]')
+                                  FROM network_lease l WHERE l.nic_id = c.id)) ORDER BY c.mac)
+                      FROM nic c JOIN vm v ON v.id = c.vm_id WHERE c.network_id = w.id)) ORDER BY w.id)
+          FROM carried w) AS links
   FROM node n WHERE n.id = :id AND n.deleted_at IS NULL
 """,
 )
@@ -97,6 +128,7 @@ def own_facts(session: Session, node_id: int) -> OwnFacts:
     if row is None:
         raise ObjectNotFound("node", node_id)
     ports = None if row.first is None else (row.first, row.last)
-    nics = row.nics or ()
+    paths, nics = tuple(row.paths or ()), row.nics or ()
     used = frozenset(group_id for nic in nics for group_id in nic["groups"])
-    return OwnFacts(ports, tuple(row.paths or ()), nics, read_groups(session, used) if used else {}, used)
+    groups = read_groups(session, used) if used else {}
+    return OwnFacts(ports, paths, nics, groups, used, row.makes_links, row.tunnel_address, row.links or ())

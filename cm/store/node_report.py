@@ -18,7 +18,7 @@ REPLAY_S: Final = 600  # a request that comes again later is refused: see ``cont
 _LOCK = Prepared(
     "lock_node_report",
     """
-SELECT r.run, r.behind_since, r.drifted, n.troubles, clock_timestamp() AS now,
+SELECT r.run, r.behind_since, r.drifted, r.links, n.troubles, n.makes_links, clock_timestamp() AS now,
        CASE WHEN r.run = :run THEN r.sequence < :sequence
             ELSE r.signed_at < :signed_at OR r.received_at < clock_timestamp() - make_interval(secs => :replay) END
            AS newer
@@ -56,7 +56,8 @@ _SAVE = Prepared(
     "save_node_report",
     """
 UPDATE node_report SET run = :run, sequence = :sequence, signed_at = :signed_at, received_at = clock_timestamp(),
-                       content = CAST(:content AS jsonb), behind_since = :behind_since, drifted = :drifted
+                       content = CAST(:content AS jsonb), behind_since = :behind_since, drifted = :drifted,
+                       links = :links
  WHERE node_id = :id
 """,
 )
@@ -72,10 +73,12 @@ def save_report(
     content: str,
     behind_since: datetime | None,
     drifted: bool,
+    links: Sequence[str],
 ) -> None:
     """
     :param content: the report as it is shown, JSON.
     :param drifted: whether it led to rows in the drift ledger.
+    :param links: the bridges of networks that are there.
     """
     _SAVE(
         session,
@@ -86,25 +89,33 @@ def save_report(
         content=content,
         behind_since=behind_since,
         drifted=drifted,
+        links=list(links),
     )
 
 
 _SAID = Prepared(
     "record_node_said",
     """
-UPDATE node SET troubles = CAST(:troubles AS jsonb), unfit = :unfit, agent_version = :agent_version
- WHERE id = :id AND (troubles, unfit, agent_version) IS DISTINCT FROM
-                    (CAST(:troubles AS jsonb), :unfit, :agent_version)
+UPDATE node SET troubles = CAST(:troubles AS jsonb), unfit = :unfit, agent_version = :agent_version,
+                makes_links = :makes_links
+ WHERE id = :id AND (troubles, unfit, agent_version, makes_links) IS DISTINCT FROM
+                    (CAST(:troubles AS jsonb), :unfit, :agent_version, CAST(:makes_links AS boolean))
 RETURNING 1
 """,
 )
 
 
 def record_said(
-    session: Session, node_id: int, troubles: Sequence[Mapping[str, Any]], unfit: str, agent_version: str
+    session: Session,
+    node_id: int,
+    troubles: Sequence[Mapping[str, Any]],
+    unfit: str,
+    agent_version: str,
+    makes_links: bool,
 ) -> bool:
     """:return: whether any of it is new."""
-    parameters = {"troubles": json.dumps(troubles), "unfit": unfit, "agent_version": agent_version}
+    parameters: dict[str, Any] = {"troubles": json.dumps(troubles), "unfit": unfit, "agent_version": agent_version}
+    parameters["makes_links"] = makes_links
     return _SAID(session, id=node_id, **parameters).first() is not None
 
 
@@ -115,7 +126,8 @@ def forget_report(session: Session, node_id: int) -> bool:
     :return: whether there was any.
     """
     session.execute(
-        text("UPDATE node SET troubles = '[]', unfit = '' WHERE id = :id AND (unfit <> '' OR troubles <> '[]')"),
+        text("UPDATE node SET troubles = '[]', unfit = '', makes_links = false"
+            " WHERE id = :id AND (unfit <> '' OR troubles <> '[]' OR makes_links)"),
         {"id": node_id},
     )
     return has_row(session, "DELETE FROM node_report WHERE node_id = :id RETURNING 1", {"id": node_id})

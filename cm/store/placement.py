@@ -18,13 +18,23 @@ from cm.runtime.prepared import Prepared
 _STORAGES = Prepared(
     "storages_of_vm",
     "SELECT u.storage_id FROM attachment a JOIN disk k ON k.id = a.disk_id JOIN volume u ON u.id = k.volume_id"
-    " WHERE a.vm_id = :id",
+    " WHERE a.vm_id = :id UNION ALL SELECT NULL FROM nic c JOIN network w ON w.id = c.network_id"
+    " WHERE c.vm_id = :id AND w.kind <> 'nat'",
 )
+
+
+def needs_of(session: Session, vm_id: int) -> tuple[frozenset[StorageId], bool]:
+    """
+    What a node must have to run a VM: the storages of its disks and of what is attached to it; and whether it must make
+    links for its networks.
+    """
+    found = list(_STORAGES(session, id=vm_id).scalars())
+    return frozenset(StorageId(storage_id) for storage_id in found if storage_id is not None), None in found
 
 
 def storages_of(session: Session, vm_id: int) -> frozenset[StorageId]:
     """The storages that a node must reach to run a VM: of its disks, and of what is attached to it."""
-    return frozenset(StorageId(storage_id) for storage_id in _STORAGES(session, id=vm_id).scalars())
+    return needs_of(session, vm_id)[0]
 
 
 _RECORD = Prepared(

@@ -30,11 +30,17 @@ HELD_PORTS: Final = "(SELECT unnest(ports) FROM unknown_domain WHERE node_id = {
 
 @dataclass(frozen=True)
 class Held:
-    """What a domain's definition says that it holds. ``paths``: of its disks, of what they stand on, of its console."""
+    """
+    What a domain's definition says that it holds.
+
+    :ivar paths: of its disks, of what they stand on, of its console.
+    :ivar nic: the greatest number of a NIC that its MAC addresses tell; 0: none does.
+    """
 
     addresses: tuple[Address, ...] = ()
     ports: tuple[int, ...] = ()
     paths: tuple[str, ...] = ()
+    nic: int = 0
 
 
 @dataclass(frozen=True)
@@ -112,20 +118,23 @@ def record_unknown(session: Session, node_id: int, domains: Sequence[UnknownSeen
     numbers = [number for domain in domains if (number := vm_of_domain(domain.name)) is not None]
     if numbers:
         pass_numbers(session, max(numbers))
+    cards = max((domain.held.nic for domain in domains if domain.held is not None), default=0)
+    if cards:  # else a new one would get the MAC address of one that is there
+        pass_numbers(session, cards, "nic_id_seq")
 
 
-def pass_numbers(session: Session, number: int) -> None:
-    """Have the next VM's number be greater than this one; outside of the transaction, as sequences are."""
+def pass_numbers(session: Session, number: int, sequence: str = "vm_id_seq") -> None:
+    """Have the next VM's or NIC's number be greater than this one; outside of the transaction, as sequences are."""
     behind = session.scalar(
-        text("SELECT :number - CASE WHEN is_called THEN last_value ELSE last_value - 1 END FROM vm_id_seq"),
+        text(f"SELECT :number - CASE WHEN is_called THEN last_value ELSE last_value - 1 END FROM {sequence}"),
         {"number": number},
     )
     if behind is None or behind <= 0:
         return
     if behind < _LEAP:
-        session.execute(text("SELECT nextval('vm_id_seq') FROM generate_series(1, :behind)"), {"behind": behind})
+        session.execute(text(f"SELECT nextval('{sequence}') FROM generate_series(1, :behind)"), {"behind": behind})
     else:
-        session.execute(text("SELECT setval('vm_id_seq', :number)"), {"number": number})
+        session.execute(text(f"SELECT setval('{sequence}', :number)"), {"number": number})
 
 
 def forget_node(session: Session, node_id: int) -> None:

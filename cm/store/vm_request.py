@@ -20,7 +20,10 @@ _LOOK = Prepared(
     "look_for_vm",
     f"""
 WITH u AS ({USABLE.format(more=f", {ROOM} AS room")})
-SELECT {", ".join(f"t.{name} AS template_{name}" for name in Size._fields)}, u.*, a.*
+SELECT {", ".join(f"t.{name} AS template_{name}" for name in Size._fields)}, u.*, a.*,
+       (SELECT id FROM network WHERE account_id = :account_id AND is_default AND deleted_at IS NULL) AS network_id,
+       EXISTS (SELECT 1 FROM address_pool WHERE kind = 'vxlan' AND NOT locked AND deleted_at IS NULL)
+       AND EXISTS (SELECT 1 FROM node WHERE makes_links AND deleted_at IS NULL) AS has_pools
   FROM (SELECT 1) AS one
   LEFT JOIN (SELECT {QUOTA} FROM account WHERE id = :account_id) AS a ON true
   LEFT JOIN template t ON t.id = :template_id AND t.deleted_at IS NULL

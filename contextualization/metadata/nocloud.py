@@ -72,5 +72,12 @@ def vendor_data(guest: Guest, hello_url: str) -> dict[str, Any]:
 
 def network_config(guest: Guest) -> dict[str, Any]:
     """Version 2: DHCP on each NIC, known by its MAC address."""
-    nics = {f"nic{nic.index}": {"match": {"macaddress": nic.mac}, "dhcp4": True, "dhcp6": False} for nic in guest.nics}
+    nics = {
+        f"nic{nic.index}": {
+            "match": {"macaddress": nic.mac},
+            "dhcp4": True,
+            "dhcp6": any(address.version == 6 for address in nic.addresses),
+        }
+        for nic in guest.nics
+    }
     return {"version": 2, "ethernets": nics}

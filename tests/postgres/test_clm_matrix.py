@@ -57,6 +57,8 @@ TABLES = {
     "storage_id": "storage",
     "storage_ids": "storage",
     "pool_id": "network",
+    "network_id": "network",
+    "networks": "network",
     "user_id": "account",
 }
 NO_UUID = "6a0a3d3e-0000-4000-8000-000000000000"

@@ -36,6 +36,8 @@ _SESSION: Final = "people go on showing their session until cloud.user.end_sessi
 # What asks for changes.
 SOURCES: Final = ("workload", "chores", "guarding", "haste", "keepers", "moves", "points", "senders", "spare")
 
+_NETWORKS: Final = "agents of simulated nodes make no links yet, so there are no users' networks; tests/postgres"
+
 # Reading views.
 NOT_READ: Final[Mapping[str, str]] = {
     "guest.session.login": _PASSWORD,
@@ -43,6 +45,10 @@ NOT_READ: Final[Mapping[str, str]] = {
     "guest.oidc.finish": "takes a provider; tests/postgres has one",
     "admin.cloud.get_users": "the cloud manager itself calls it each time it compares its people with the cluster's",
     "guest.user.check_token": _MAIL,
+    **dict.fromkeys(
+        ("user.network.list_user_networks", "user.network.list_available_networks", "user.network.get_by_id",
+         "user.network.list_leases", "admin.pool.get_list", "admin.pool.get_by_id"), _NETWORKS,
+    ),
 }
 _SERVER = "takes a server; tests/postgres has one; all but the fetching is import_file's, which is called"
 _ALIKE: Final = "as of the other kinds, which are called; tests/postgres"
@@ -77,6 +83,8 @@ NOT_CALLED: Final[Mapping[str, str]] = {
          "user.storage_image.detach", "user.iso_image.edit", "user.iso_image.attach", "user.iso_image.detach"),
         "CC1's name of what is called by ours; tests/postgres/test_attaching.py",
     ),
+    **dict.fromkeys(("user.network.request", "user.network.edit", "user.network.release"), _NETWORKS),
+    **dict.fromkeys(("admin.pool.add", "admin.pool.lock", "admin.pool.unlock", "admin.pool.delete"), _NETWORKS),
     "user.key.generate": "its pair is made of true chance, which no seed repeats; tests/postgres",
 }
 # Kinds of work that no manager is killed at each point of.

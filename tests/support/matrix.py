@@ -60,7 +60,7 @@ class Case:
 def is_id(view: View, parameter: Parameter) -> tuple[bool, bool]:
     """Whether a parameter names objects, and whether it names several."""
     name = parameter.name
-    if name in ("iso_list", "disk_list") or name.endswith("_ids"):
+    if name in ("iso_list", "disk_list", "networks") or name.endswith("_ids"):
         return True, True
     if name == "cluster":
         return parameter.required, False  # optional, it says where to look for what the others name
@@ -194,7 +194,7 @@ def outcome(call: Callable[[], Any]) -> str:
 
 
 # Ids of what is not shared by levels.
-UNSHARED = {"template_id", "storage_id", "public_ip_id", "group_id", "message_ids"}
+UNSHARED = {"network_id", "networks", "template_id", "storage_id", "public_ip_id", "group_id", "message_ids"}
 UNSHARED |= {"security_group_id", "security_group_ids", "remote_group_id", "rule_id"}
 
 
@@ -292,6 +292,8 @@ class Objects:
             "storage_ids": cloud.storage_id,
             "volume_id": self._free_volume(),
             "pool_id": cloud.sql("SELECT min(id) FROM network"),
+            "network_id": self._network(),
+            "networks": self._network("second"),
             "user_id": owner_id,
             "public_ip_id": NOBODYS,
             "group_id": group_id,
@@ -331,6 +333,23 @@ class Objects:
         """What can be granted levels on: the VM and an image of each kind."""
         images = (self.ids[name] for name in ("image_id", "disk_list", "iso_list"))
         return [(Shared.VM, self.ids["vm_id"]), *((Shared.IMAGE, image) for image in images)]
+
+    def _network(self, name: str = "first") -> int:
+        """The owner's, as one that was cut from a pool."""
+        made: int = self.cloud.sql(
+            "WITH pool AS (INSERT INTO address_pool (id, name, kind, network, locked)"
+            " VALUES (nextval('network_id_seq'), :n, 'vxlan', :p, true) RETURNING *)"
+            " INSERT INTO network (id, account_id, pool_id, kind, name, prefix, gateway, bridge)"
+            " SELECT id, :a, id, kind, name, network, CAST(host(network) AS inet) + 1, 'wn' || id FROM pool"
+            " RETURNING id",
+            n=name,
+            p={"first": "10.66.0.0/28", "second": "10.66.1.0/28"}[name],
+            a=self.owner_id,
+        )
+        self.cloud.sql(
+            "INSERT INTO network_lease (network_id, address) SELECT id, gateway + 1 FROM network WHERE id = :n", n=made
+        )
+        return made
 
     def _evacuation(self, vm_id: int) -> int:
         """An operation that others' moves belonged to."""

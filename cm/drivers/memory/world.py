@@ -100,6 +100,7 @@ class World:
         self.domains: dict[str, Domain] = {}
         self.storages = Storages()
         self.networks: dict[str, NetworkSpec] = {}
+        self.links: set[str] = set()  # bridges that the node's agent made
         self.subscribers: list[Callable[[DomainEvent], None]] = []
         self.lost_callbacks: list[Callable[[str], None]] = []
         self.ignores_power_button: set[str] = set()
@@ -216,7 +217,9 @@ class World:
         """What QEMU would stumble over: missing disks, disks that somebody else writes to, a VNC port in use."""
         spec = domain.spec
         for nic in spec.nics:
-            if nic.network not in self.networks:
+            if nic.bridge and nic.bridge not in self.links:
+                raise HypervisorError(f"Cannot get interface MTU on '{nic.bridge}': No such device", SYSTEM_ERROR)
+            if not nic.bridge and nic.network not in self.networks:
                 raise HypervisorError(f"Network not found: no network with matching name '{nic.network}'", NO_NETWORK)
         running = [other.running for other in self.domains.values() if other.running is not None]
         if spec.vnc is not None and spec.vnc.port in {other.vnc.port for other in running if other.vnc is not None}:

@@ -19,6 +19,7 @@ from cm.store.node import get_node, list_nodes
 
 Uri = Annotated[str, Meta(min_length=1, max_length=service.URI_MAX)]
 Address = Annotated[str, Meta(min_length=1, max_length=253)]
+TunnelAddress = Annotated[str, Meta(max_length=45)]
 Cpus = Annotated[int, Meta(ge=1, le=2**16)]
 Memory = Annotated[int, Meta(ge=1, le=2**31, description="MiB.")]
 Overcommit = Annotated[float, Meta(gt=0, le=1000)]
@@ -85,8 +86,14 @@ def edit(
     memory_overcommit: Overcommit | None = None,
     priority: Priority | None = None,
     comment: Text | None = None,
+    tunnel_address: TunnelAddress | None = None,
 ) -> Node:
-    """Change a node; what is not given stays. Its URI changes only while no VM is placed there."""
+    """
+    Change a node; what is not given stays. Its URI changes only while no VM is placed there.
+
+    :param tunnel_address: where its tunnels to other nodes end, which carry users' networks; "": at its address, where
+        that is no name.
+    """
     values = {
         "name": name,
         "uri": uri,
@@ -97,6 +104,7 @@ def edit(
         "memory_overcommit": memory_overcommit,
         "priority": priority,
         "comment": comment,
+        "tunnel_address": tunnel_address,
     }
     return service.edit(caller, node_id, values)
 

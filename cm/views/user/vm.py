@@ -38,6 +38,8 @@ from cm.services.attach_or_create import Asked
 from cm.services.context import AsyncClusterCall, ClusterCall
 from cm.store import vm as store
 
+Addresses = Annotated[list[Annotated[str, Meta(max_length=15)]], Meta(max_length=8)]
+Networks = Annotated[list[Id], Meta(max_length=8)]
 MaybeIds = Annotated[list[Id], Meta(max_length=24)]
 DiskSize = Annotated[int, Meta(ge=1, le=2 * 2**20, description="MiB.")]  # as an image
 NewDisks = Annotated[list[DiskSize], Meta(max_length=8)]
@@ -75,6 +77,8 @@ def create(
     local_disk: bool | None = None,
     new_disks: NewDisks | None = None,
     new_disks_match: Match = Match.EXACT,
+    networks: Networks | None = None,
+    addresses: Addresses | None = None,
 ) -> RawList[CreatedVM]:
     """
     Create virtual machines: claim what they need and start them.
@@ -91,6 +95,9 @@ def create(
         without it, as the template says.
     :param new_disks: sizes in MiB of further, empty disks of each VM, which are made before it starts and go with it.
     :param new_disks_match: "at_least": they may be larger by a tenth or 1 GiB, where a volume is free.
+    :param networks: the networks of the VM's cards, one for each, of ``user.network`` or everybody's; without it one
+        card, on the caller's default network, which is made with their first VM where users have networks of their own.
+    :param addresses: which address each card gets, of one VM; "" where any will do.
     :param groups: of the caller's; whoever is in one of them will see the VMs (level user).
     :return: the VMs' summaries; ``operation_id`` tells how each is coming on. With ``vnc`` their screens are open from
         the start, and ``vnc_password`` is told, this once.
@@ -119,6 +126,8 @@ def create(
             local_disk=local_disk,
             groups=groups or (),
             new_disks=[Asked(size_mib * 2**20, new_disks_match) for size_mib in new_disks or ()],
+            networks=networks or (),
+            addresses=addresses or (),
         ),
     )
     return RawList(array_of(made))

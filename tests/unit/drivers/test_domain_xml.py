@@ -25,7 +25,7 @@ from cm.interfaces.network import NetworkSpec
 from cm.interfaces.source import BlockSource, DiskSource, FileSource, NetworkSource
 from cm.interfaces.volume import StorageSpec
 from cm.rpc.errors import InvalidParameter, NotSupported
-from cm.rpc.vocabulary import DiskBus, DiskFormat, StorageKind
+from cm.rpc.vocabulary import DiskBus, DiskFormat, NicModel, StorageKind
 from tests.contract.hypervisor import domain_spec
 from tests.contract.networks import network_spec
 
@@ -202,6 +202,20 @@ LOGICAL = """<pool type="logical"><name>a</name><source><name>vg</name></source>
 def test_places(xml: str, source: DiskSource) -> None:
     """Where a pool's volumes are follows from what libvirt says of the pool."""
     assert pool_place(xml).source("v") == source
+
+
+def test_link() -> None:
+    """A NIC on a network of the agents' is on its bridge, where guests reach each other, with the network's MTU."""
+    nic = NicSpec("", "02:58:00:00:00:07", "wvn00000007", NicModel.E1000, bridge="wn7", mtu=1450)
+    [made] = parsed(domain_xml(replace(spec(), nics=(nic,)), NODE)).findall("devices/interface")
+    assert made.get("type") == "bridge" and made.find("port") is None
+    told = {child.tag: dict(child.attrib) for child in made}
+    assert told == {
+        "mac": {"address": nic.mac}, "source": {"bridge": "wn7"}, "target": {"dev": nic.tap},
+        "model": {"type": "e1000"}, "mtu": {"size": "1450"}, "rom": {"enabled": "no"},
+    }  # fmt: skip
+    [other] = parsed(domain_xml(spec(), NODE)).findall("devices/interface")
+    assert other.get("type") == "network" and other.find("port") is not None and other.find("mtu") is None
 
 
 def test_network_of_ipv6() -> None:

@@ -45,6 +45,7 @@ loads = st.builds(
         max_size=3,
         unique_by=lambda own: own.id,
     ).map(tuple),
+    links=st.booleans(),
 )
 requests = st.builds(
     VMRequest,
@@ -52,6 +53,7 @@ requests = st.builds(
     memory_mib=st.integers(1, 8192),
     storages=st.frozensets(st.integers(1, 3).map(StorageId), max_size=2),
     local=st.none() | st.builds(LocalRoot, st.just(ImageId(1)), st.integers(1, 20), st.integers(1, 20)),
+    links=st.booleans(),
 )
 clusters = st.lists(loads, max_size=8, unique_by=lambda n: n.id)
 
@@ -65,14 +67,16 @@ def test_place(vm: VMRequest, nodes: list[NodeLoad], policy: str) -> None:
         if n.state is NodeState.OK
         and not (n.locked or n.other_host or n.agent_silent or n.hooks_silent or n.unfit)
         and vm.storages <= n.storages
+        and (n.links or not vm.links)
         and n.cpu_used + vm.cpu <= n.cpu_capacity
         and n.memory_mib_used + vm.memory_mib <= n.memory_mib_capacity
+        and (vm.local is None or any(own.free_bytes >= own.needs(vm.local) for own in n.own))
     }
     if not fitting:
         with pytest.raises(NoCapacity):
             place(vm, nodes, policy)  # type: ignore[arg-type]
         return
-    chosen, verdicts, others = place(vm, nodes, policy)  # type: ignore[arg-type]
+    chosen, verdicts, others, _ = place(vm, nodes, policy)  # type: ignore[arg-type]
     assert chosen in fitting
     assert {v.node_id for v in verdicts} == {n.id for n in nodes}
     assert {v.node_id for v in verdicts if v.fits} == fitting

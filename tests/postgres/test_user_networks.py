@@ -1,0 +1,226 @@
+"""Networks of users' own: cut from pools, VMs on them, addresses of both families, and what is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address
+from typing import Any
+
+import pytest
+
+from cm.rpc.errors import (
+    InUse,
+    InvalidParameter,
+    NameTaken,
+    NoFreeAddress,
+    ObjectNotFound,
+    QuotaReached,
+    VersionChanged,
+)
+from cm.rules.link import hosts_of
+from cm.services.network import NETWORKS_MAX, AddressTaken, NetworkOverlaps, PoolFull
+from cm.store.node_document import own_facts
+from lab.postgres import PrivatePostgres
+from support.cloud import MemoryCloud
+from support.links import LinkAgent
+
+
+@pytest.fixture(scope="module")
+def cloud(postgres: PrivatePostgres, tmp_path_factory: pytest.TempPathFactory) -> Iterator[MemoryCloud]:
+    postgres.create_database("user_networks", template="wawel_template")
+    made = MemoryCloud(postgres.url("user_networks"), tmp_path_factory.mktemp("cm"))
+    yield made
+    made.stop()
+    postgres.drop_database("user_networks")
+
+
+@pytest.fixture(scope="module")
+def agents(cloud: MemoryCloud) -> list[LinkAgent]:
+    return [LinkAgent(cloud, node_id, f"10.77.0.1{n}") for n, node_id in enumerate(cloud.node_ids, 1)]
+
+
+@pytest.fixture
+def pool(cloud: MemoryCloud) -> Iterator[Any]:
+    """A pool with two networks' room, and all that was cut from it gone again."""
+    made = admin(cloud, "pool.add", name="vx", network="10.130.0.0/25", network6="fd12:3456:789a::/48")
+    yield made
+    for account in ("user", "other"):
+        for each in cloud.call("user.network.list_user_networks", account=account):
+            cloud.call("user.network.release", [each["network_id"]], account=account)
+    admin(cloud, "pool.delete", pool_id=made["pool_id"])
+    assert cloud.leaks() == []
+
+
+def admin(cloud: MemoryCloud, view: str, **params: Any) -> Any:
+    return cloud.call("admin." + view, params, account="admin")
+
+
+def request(cloud: MemoryCloud, account: str = "user", **params: Any) -> Any:
+    return cloud.call("user.network.request", params, account=account)
+
+
+def run(cloud: MemoryCloud, agents: list[LinkAgent], **params: Any) -> Any:
+    """A VM that runs."""
+    vm = cloud.create(**params)
+    for agent in agents:
+        agent.converge()
+    return cloud.wait(vm["vm_id"], "running")
+
+
+def end(cloud: MemoryCloud, *vms: Any) -> None:
+    for vm in vms:
+        cloud.call("user.vm.destroy", [[vm["vm_id"]]])
+        cloud.wait(vm["vm_id"], "destroyed")
+
+
+def test_request(cloud: MemoryCloud, pool: Any) -> None:
+    """A network is cut from the first pool with room; it is its user's, with a prefix of either family and a domain."""
+    assert cloud.call("user.network.list_available_networks") == [
+        {
+            "pool_id": pool["pool_id"], "name": "vx", "network": "10.130.0.0/25", "ipv6": True, "prefix_default": 26,
+            "prefix_min": 25, "prefix_max": 29,
+        }
+    ]  # fmt: skip
+    lab = request(cloud, name="My Lab", dns="9.9.9.9")
+    assert (lab["network"], lab["gateway"], lab["mask"], lab["leases"], lab["leases_used"]) == (
+        "10.130.0.0/26", "10.130.0.1", 26, 61, 0,
+    )  # fmt: skip
+    assert lab["bridge"] == f"wn{lab['network_id']}" and lab["domain"] == "my-lab.user.wawel"
+    assert (lab["kind"], lab["user_id"], lab["dns"]) == ("vxlan", cloud.user_id, "9.9.9.9")
+    prefix6 = IPv6Network(lab["network6"])
+    assert prefix6.subnet_of(IPv6Network("fd12:3456:789a::/48")) and lab["gateway6"] == str(prefix6[1])
+    other = request(cloud, "other", name="My Lab", mask=28)
+    assert not IPv4Network(other["network"]).overlaps(IPv4Network(lab["network"]))
+    assert other["network6"] != lab["network6"]
+    assert [each["name"] for each in cloud.call("user.network.list_user_networks")] == ["My Lab"]
+    assert {each["network_id"] for each in admin(cloud, "network.get_list")} >= {lab["network_id"], other["network_id"]}
+    leases = cloud.call("user.network.list_leases", [lab["network_id"]])
+    assert [each["address"] for each in leases] == [f"10.130.0.{n}" for n in range(2, 63)]
+    edited = cloud.call("user.network.edit", {"network_id": lab["network_id"], "name": "Lab", "dns": ""})
+    assert (edited["name"], edited["dns"], edited["domain"]) == ("Lab", "", lab["domain"])
+
+
+def test_refused(cloud: MemoryCloud, pool: Any) -> None:
+    """What does not fit is named, and makes nothing; others' networks are not there."""
+    lab = request(cloud, name="lab", mask=26)
+    for parameter, params in (
+        ("mask", {"mask": 30}), ("mask", {"mask": 21}), ("mask", {"network": "10.130.0.64/26", "mask": 27}),
+        ("network", {"network": "10.131.0.0/26"}), ("network", {"network": "10.130.0.1/26"}),
+        ("network", {"network": "fd12::/64"}), ("network", {"network": "10.130.0.0/30"}), ("dns", {"dns": "x"}),
+    ):  # fmt: skip
+        with pytest.raises(InvalidParameter) as refused:
+            request(cloud, name="new", **params)
+        assert refused.value.parameter == parameter, params
+    with pytest.raises(NameTaken):
+        request(cloud, name="lab")
+    with pytest.raises(NetworkOverlaps):
+        request(cloud, "other", name="new", network="10.130.0.32/27")
+    with pytest.raises(ObjectNotFound):
+        request(cloud, name="new", pool="net")
+    request(cloud, "other", name="rest", network="10.130.0.64/26")
+    with pytest.raises(PoolFull):
+        request(cloud, name="new", mask=29)
+    for name in ("get_by_id", "release", "edit", "list_leases"):
+        with pytest.raises(ObjectNotFound):
+            cloud.call(f"user.network.{name}", {"network_id": lab["network_id"]}, account="other")
+    with pytest.raises(ObjectNotFound):
+        cloud.call("user.vm.create", {
+            "name": "vm", "description": "", "image_id": cloud.image_id, "template_id": cloud.template_id,
+            "networks": [lab["network_id"]],
+        }, account="other")  # fmt: skip
+    with pytest.raises(VersionChanged):
+        cloud.call("user.network.release", {"network_id": lab["network_id"], "if_version": 99})
+    with pytest.raises(InUse):
+        admin(cloud, "pool.delete", pool_id=pool["pool_id"])
+    admin(cloud, "pool.lock", pool_id=pool["pool_id"])
+    assert cloud.call("user.network.list_available_networks") == []
+    with pytest.raises(PoolFull):
+        request(cloud, name="new", mask=29)
+    admin(cloud, "pool.unlock", pool_id=pool["pool_id"])
+
+
+def test_share_of_one(cloud: MemoryCloud, pool: Any) -> None:
+    """One account has so many networks, whatever room there is."""
+    made = [request(cloud, name=f"n{number}", mask=29) for number in range(NETWORKS_MAX)]
+    with pytest.raises(QuotaReached, match="networks"):
+        request(cloud, name="more", mask=29)
+    cloud.call("user.network.release", [made[3]["network_id"]])
+    again = request(cloud, name="more", mask=29)
+    assert again["network"] == made[3]["network"] and again["network6"] != made[3]["network6"]
+
+
+def test_pools(cloud: MemoryCloud, pool: Any) -> None:
+    """Pools are apart unless the administrator says otherwise of one; its networks are then apart of one user alone."""
+    for parameter, params in (
+        ("network", {"network": "10.130.0.0/7"}), ("network", {"network": "127.0.0.0/16"}), ("name", {"name": "a b"}),
+        ("network6", {"network": "10.131.0.0/16", "network6": "fd00::/65"}),
+        ("prefix_default", {"network": "10.131.0.0/16", "prefix_default": 21, "prefix_min": 22}),
+        ("prefix_default", {"network": "10.131.0.0/24", "prefix_min": 23}),
+    ):  # fmt: skip
+        with pytest.raises(InvalidParameter) as refused:
+            admin(cloud, "pool.add", **{"name": "two", **params})
+        assert refused.value.parameter == parameter, params
+    with pytest.raises(NetworkOverlaps):
+        admin(cloud, "pool.add", name="two", network="10.130.0.0/16")
+    with pytest.raises(NameTaken):
+        admin(cloud, "pool.add", name="vx", network="10.131.0.0/16")
+    loose = admin(cloud, "pool.add", name="two", network="10.130.0.0/16", overlap=True)
+    first = request(cloud, name="a", pool="two")
+    second = request(cloud, "other", name="b", pool="two")
+    third = request(cloud, name="c", pool="two")
+    assert first["network"] == second["network"] != third["network"]
+    for account, each in (("user", first), ("other", second), ("user", third)):
+        cloud.call("user.network.release", [each["network_id"]], account=account)
+    admin(cloud, "pool.delete", pool_id=loose["pool_id"])
+
+
+def test_first_vm(cloud: MemoryCloud, agents: list[LinkAgent], pool: Any) -> None:
+    """Who has no network gets one with their first VM; the next ones are on it. Without a pool all is as it was."""
+    first = run(cloud, agents)
+    [default] = cloud.call("user.network.list_user_networks")
+    assert default["is_default"] and default["name"] == "default" and default["leases_used"] == 1
+    second = run(cloud, agents, name="second")
+    assert [each["network_id"] for each in cloud.call("user.network.list_user_networks")] == [default["network_id"]]
+    four, six = (ip_address(lease["address"]) for lease in first["leases"])
+    assert four in IPv4Network(default["network"]) and six in IPv6Network(default["network6"])
+    assert isinstance(six, IPv6Address) and six != IPv6Address(default["gateway6"])
+    told = [cloud.manager.database.read_now(own_facts, node_id) for node_id in cloud.node_ids]
+    hosts = next(hosts_of(link) for facts in told for link in facts.links)
+    assert {host["name"] for host in hosts} == {"vm", "second"}
+    assert sorted(host["addresses"] for host in hosts) == sorted(
+        [lease["address"] for lease in vm["leases"]] for vm in (first, second)
+    )
+    with pytest.raises(InUse, match=f"VM {first['vm_id']}"):
+        cloud.call("user.network.release", [default["network_id"]])
+    end(cloud, first, second)
+    assert cloud.sql("SELECT count(*) FROM network_lease WHERE family(address) = 6") == 0
+    admin(cloud, "pool.lock", pool_id=pool["pool_id"])
+    cloud.call("user.network.release", [default["network_id"]])
+    plain = cloud.create()
+    assert plain["leases"][0]["address"].startswith("10.128.0.")
+    cloud.wait(plain["vm_id"], "running")
+    end(cloud, plain)
+
+
+def test_several(cloud: MemoryCloud, agents: list[LinkAgent], pool: Any) -> None:
+    """A VM has a card on each network that it names, also everybody's, with the addresses that were asked for."""
+    lab = request(cloud, name="lab", mask=29)
+    everybodys = cloud.sql("SELECT id FROM network WHERE name = 'net'")
+    networks = [lab["network_id"], everybodys, lab["network_id"], lab["network_id"]]
+    vm = run(cloud, agents, networks=networks, addresses=["", "10.128.0.77", "10.130.0.2", "10.130.0.5"])
+    assert [lease["address"] for lease in vm["leases"] if "." in lease["address"]] == [
+        "10.130.0.3", "10.128.0.77", "10.130.0.2", "10.130.0.5",
+    ]  # fmt: skip
+    one = [lab["network_id"]]
+    with pytest.raises(AddressTaken):
+        cloud.create(networks=one, addresses=["10.130.0.5"])
+    for addresses, more in (
+        (["10.130.0.1"], {}), (["10.130.0.7"], {}), (["10.131.0.2"], {}), (["x"], {}), (["", ""], {}),
+        (["10.130.0.4"], {"count": 2}), (["10.130.0.4"], {"networks": None}),
+    ):  # fmt: skip
+        with pytest.raises(InvalidParameter) as refused:
+            cloud.create(**{"networks": one, "addresses": addresses, **more})
+        assert refused.value.parameter == "addresses", addresses
+    with pytest.raises(NoFreeAddress):
+        cloud.create(networks=one, count=4)
+    end(cloud, vm)

@@ -1,0 +1,49 @@
+"""Nodes' agents of a memory cloud, as far as they make networks: each converges when it is told to."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cm.rules.link import link_of
+from cm.rules.node_report import Bridge, Report
+from cm.runtime.wall import utc_now
+from cm.services.node_report import take_report
+from cm.store.link import LINKS
+from cm.store.node_document import own_facts
+from support.cloud import MemoryCloud
+
+
+class LinkAgent:
+    """The agent of one node. ``capable``: it knows links at all."""
+
+    def __init__(self, cloud: MemoryCloud, node_id: int, tunnel_address: str, capable: bool = True) -> None:
+        self.cloud = cloud
+        self.node_id = node_id
+        self.capable = capable
+        self.sequence = 0
+        cloud.sql("UPDATE node SET tunnel_address = :a WHERE id = :n", a=tunnel_address, n=node_id)
+        self.report()
+
+    def links(self) -> list[dict[str, Any]]:
+        """What it is told to have."""
+        facts = self.cloud.manager.database.read_now(own_facts, self.node_id)
+        return [link_of(each, facts.tunnel_address) for each in facts.links]
+
+    def converge(self) -> None:
+        """Have what it is told to have, and tell so."""
+        self.cloud.memory[self.node_id].world.links = {each["bridge"] for each in self.links()}
+        self.report()
+
+    def report(self) -> None:
+        self.sequence += 1
+        there = sorted(self.cloud.memory[self.node_id].world.links)
+        told = Report(
+            protocol=2,
+            run=f"run-{self.node_id}",
+            sequence=self.sequence,
+            boot_id="boot-1",
+            capabilities=(LINKS,) if self.capable else (),
+            bridges=[Bridge(each, each, True) for each in there],
+        )
+        at = int(utc_now().timestamp())
+        assert self.cloud.manager.database.transact_now(take_report, self.node_id, told, at, {}, "")
