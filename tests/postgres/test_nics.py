@@ -194,7 +194,10 @@ def test_nodes_are_told(cloud: MemoryCloud) -> None:
     assert woken() == {f"document:{node_id}"}
     address = IPv4Address(vm["leases"][0]["address"])
     bridge = cloud.sql("SELECT bridge FROM network WHERE name = 'net'")
-    entry = {"tap": tap_of(address), "mac": mac_of(address), "bridge": bridge, "addresses": [str(address)]}
+    entry = {
+        "tap": tap_of(address), "mac": mac_of(address), "bridge": bridge, "spoofing": False, "groups": [],
+        "addresses": [str(address)],
+    }  # fmt: skip
     assert told(cloud, node_id) == [entry] and told(cloud, other) == []
     cloud.sql("UPDATE vm SET moves_to = :n WHERE id = :v", n=other, v=vm["vm_id"])
     cloud.sql("UPDATE vnc_port SET reserved_for = :v WHERE node_id = :n AND port = 5999", n=other, v=vm["vm_id"])
