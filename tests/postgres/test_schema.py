@@ -285,6 +285,18 @@ SELECT w.id, w.uuid, w.name, w.prefix, host(w.gateway), w.bridge, w.dns, w.locke
   FROM network w JOIN address_pool p ON p.id = w.pool_id AND p.id = w.id AND p.network = w.prefix
  WHERE w.kind = 'nat' AND p.kind = 'nat' AND w.account_id IS NULL AND p.name = w.name
 """
+# Of a release since: a group that lets SSH in, with the first card in it, and a node that makes users' networks.
+GROUPS = """
+INSERT INTO security_group (account_id, name, is_default) VALUES (1, 'default', true);
+INSERT INTO security_rule (group_id, direction, protocol, port_first, port_last) VALUES (1, 'in', 'tcp', 22, 22);
+INSERT INTO security_rule (group_id, direction, protocol, remote_group_id) VALUES (1, 'in', 'any', 1);
+INSERT INTO nic_group (nic_id, group_id) SELECT min(id), 1 FROM nic;
+UPDATE node SET makes_links = true, tunnel_address = '192.0.2.1';
+"""
+RELEASED = """
+UPDATE network SET account_id = 1, is_default = true, deleted_at = now() WHERE kind = 'vxlan';
+UPDATE address_pool SET deleted_at = now() WHERE kind = 'vxlan';
+"""
 
 
 def test_pools_become_networks(postgres: PrivatePostgres) -> None:
@@ -326,9 +338,21 @@ def test_pools_become_networks(postgres: PrivatePostgres) -> None:
             connection.execute(text(later), {"n": "later", "p": "10.10.0.0/30"})
         migrate(engine)
         with engine.begin() as connection:
+            connection.execute(text(GROUPS))
             add_networks(connection, "vxlan", False, "10.20.0.0/24")
+        with pytest.raises(DBAPIError, match="in security groups"), at_revision(engine, "0032"):
+            pass
+        with engine.begin() as connection:
+            connection.execute(text("DELETE FROM nic_group"))
         with pytest.raises(DBAPIError, match="other kinds"), at_revision(engine, "0032"):
             pass
+        with engine.begin() as connection:
+            connection.execute(text(RELEASED))
+        with at_revision(engine, "0032") as connection:
+            kept = connection.execute(text(POOLS_BEFORE + " ORDER BY id")).all()
+            assert kept[:4] == pools and [row.name for row in kept[4:]] == ["later"]
+            assert connection.execute(text(nics.format("pool_id"))).all() == was[2]
+        migrate(engine)
     finally:
         engine.dispose()
         postgres.drop_database("networks_before")

@@ -82,6 +82,11 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
+    """:raises DBAPIError: network cards are in groups: a release before would let everything pass at them."""
+    op.execute(
+        "DO $$ BEGIN IF EXISTS (SELECT 1 FROM nic_group) THEN RAISE EXCEPTION 'network cards in security groups:"
+        " take them out first'; END IF; END $$"
+    )
     op.drop_table("nic_group")
     op.drop_table("security_rule")
     op.drop_table("security_group")
