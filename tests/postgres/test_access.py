@@ -61,8 +61,13 @@ class World:
         )
         self.images = {kind: self.image(kind) for kind in ("system", "iso", "storage")}
         snapped = self.image("storage")
+        group = self.ask("owner", "user.security_group.create", name="group")
         self.ids = {
             "vm_id": self.vm_id,
+            "to_vm_id": self.vm_id,
+            "iso_list": self.images["iso"],
+            "disk_list": self.images["storage"],
+            "security_group_ids": group["security_group_id"],
             "operation_id": self.start_id,
             "disk_id": self.disk(self.images["storage"]),
             "iso_image_id": self.images["iso"],
@@ -98,7 +103,7 @@ class World:
 
     def decides(self, name: str, noun: str) -> tuple[str, int]:
         """The shared object that a parameter of a view on a noun names, or what it names is part of."""
-        if name in ("vm_id", "vm_ids", "object_id", "operation_id"):
+        if name in ("vm_id", "vm_ids", "to_vm_id", "object_id", "operation_id"):
             return "vm", self.vm_id
         kinds = {"iso_list": "iso", "disk_list": "storage", "iso_image": "iso", "storage_image": "storage"}
         return "image", self.of_ids.get(name) or self.images[kinds.get(name) or kinds.get(noun, "system")]
@@ -169,6 +174,7 @@ def test_grave_views_are_owners() -> None:
     kinds = {"user.storage_image.convert_to_system_image", "user.system_image.convert_to_storage_image"}
     points = {"user.disk.create_snapshot", "user.vm.create_snapshot", "user.snapshot.delete", "user.snapshot.revert"}
     disks = {f"user.disk.{verb}" for verb in ("attach", "detach", "delete", "restore", "purge", "create_download")}
+    disks |= {f"user.storage_image.{verb}" for verb in ("attach", "detach")}
     owners = {case.view.name for case in CASES if needed(case) == OWNER}
     graves = {"user.vm.destroy", "user.vm.save", "user.vm.save_and_shutdown", *images, *shared}
     assert owners == {*graves, *kinds, *points, *disks}

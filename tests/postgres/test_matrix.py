@@ -13,7 +13,7 @@ import pytest
 
 from cm.rpc.caller import ANONYMOUS, Identity, LocalCaller
 from cm.rpc.view import Registry, View
-from cm.rpc.vocabulary import DiskFormat, Role
+from cm.rpc.vocabulary import Role
 from cm.rules.access import Level
 from support.cloud import MemoryCloud, run
 from support.matrix import (
@@ -50,9 +50,6 @@ class World:
     def __init__(self, cloud: MemoryCloud) -> None:
         self.cloud = cloud
         self.vm = cloud.wait(cloud.create(name="matrix")["vm_id"], "running")
-        # Somebody brought it, and nobody knows it.
-        volumes = next(iter(cloud.memory.values())).volumes
-        volumes.create_empty(f"wawel-{cloud.storage_id}", "brought.raw", DiskFormat.RAW, 2**20)
         gone = cloud.wait(cloud.create(name="gone")["vm_id"], "running")
         cloud.call("user.vm.destroy", [[gone["vm_id"]]])
         cloud.wait(gone["vm_id"], "destroyed")

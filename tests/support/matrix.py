@@ -16,6 +16,7 @@ from cm.rpc.introspection import described_types
 from cm.rpc.parameters import Parameter
 from cm.rpc.types import ID_MAX
 from cm.rpc.view import Registry, View
+from cm.rpc.vocabulary import DiskFormat
 from cm.rules.access import NEEDS, RANK, Level, Shared, enough
 from cm.rules.operation import SPECS, OperationKind
 from support.cloud import MemoryCloud
@@ -322,6 +323,9 @@ class Objects:
             a=owner_id,
         )
         self._cached(image)
+        # Somebody brought it, and nobody knows it.
+        volumes = next(iter(cloud.memory.values())).volumes
+        volumes.create_empty(f"wawel-{cloud.storage_id}", "brought.raw", DiskFormat.RAW, 2**20)
         insert_snapshot(cloud, cloud.sql("SELECT disk_id FROM attachment WHERE vm_id = :v AND number = 0", v=vm_id))
         self.deleted = {"vm_id": gone_id, "vm_ids": gone_id, "image_id": self._image("deleted", "system", deleted=True)}
 
