@@ -1,6 +1,6 @@
 """
-Copying a disk that nobody writes to, to a new disk or system image: flat, whatever it stands on, and by the node itself
-that has both storages.
+Copying what nobody writes to, a disk or an image, to a new disk or image: flat, whatever it stands on, and by the node
+itself that has both storages.
 """
 
 from __future__ import annotations
@@ -12,25 +12,34 @@ from sqlalchemy.orm import Session
 from cm.interfaces.volume import VolumeSeen
 from cm.operations.base import Kind, Work, image_of, register, storage_reached
 from cm.rpc.errors import CloudError, ObjectNotFound, StorageFull, WrongImageState, WrongVMState
-from cm.rpc.vocabulary import CauseKind, DiskFormat, DiskState, ImageState, VMState
+from cm.rpc.vocabulary import CauseKind, DiskFormat, DiskState, ImageKind, ImageState, VMState
 from cm.rules.cause import Cause
 from cm.rules.names import pool_name
 from cm.rules.operation import ObjectKind, OperationKind
 from cm.services.image import open_delete
 from cm.store.change import record_change
 from cm.store.disk import DiskFacts, find_disk, find_disk_of_image, get_disk, touch_disk
-from cm.store.disk_bytes import claim_again, finish_copy_of_image, give_up_copy_of_image, node_reaching_both, places_of
+from cm.store.disk_bytes import (
+    claim_again,
+    finish_copy_of_image,
+    give_up_copy_of_image,
+    node_reaching_both,
+    places_of,
+    volume_of_image,
+)
 from cm.store.image import ImageRow, find_image, get_image, set_progress, set_state
 from cm.store.operation import OperationRow
 from cm.store.operation_object import Objects
 from cm.store.snapshot import snapshots
 from cm.store.vm import get_vm
 
-SNAPSHOT: Final = "snapshot_id"  # in the arguments: what is copied instead of what the disk holds now
+# In the arguments: what is copied instead of what the disk holds now.
+SNAPSHOT: Final = "snapshot_id"
+IMAGE: Final = "image_id"  # there is no disk then
 
 
 class Source(NamedTuple):
-    """A volume that nobody writes to, a disk's or a snapshot's."""
+    """A volume that nobody writes to, a disk's, a snapshot's or an image's."""
 
     id: int
     storage_id: int
@@ -46,7 +55,7 @@ class Copy(NamedTuple):
 
 def sources(session: Session, op: OperationRow) -> Copy:
     """
-    What an operation copies its disk from, what to, and through which node.
+    What an operation copies from, what to, and through which node.
 
     :raises Wait: none that answers has both storages.
     """
@@ -61,8 +70,10 @@ def sources(session: Session, op: OperationRow) -> Copy:
 def _source(session: Session, op: OperationRow) -> Source:
     """
     :raises ObjectNotFound: it is gone.
-    :raises WrongVMState: a guest may write to it.
+    :raises WrongVMState: WrongImageState: a guest may write to it.
     """
+    if IMAGE in op.arguments:
+        return _image_source(session, op.arguments[IMAGE])
     snapshot_id = next(iter(op.objects.get(ObjectKind.SNAPSHOT, ())), op.arguments.get(SNAPSHOT))
     if snapshot_id is None:
         disk = get_disk(session, op.get(ObjectKind.DISK))
@@ -72,6 +83,15 @@ def _source(session: Session, op: OperationRow) -> Source:
     if not found:
         raise ObjectNotFound("snapshot", snapshot_id)
     volume = found[0].volume
+    return Source(volume.id, volume.storage_id, volume.name, volume.format)
+
+
+def _image_source(session: Session, image_id: int) -> Source:
+    """While something is made from it, it is neither moved, nor deleted, nor turned into what guests write to."""
+    row = get_image(session, image_id)
+    if row.kind is ImageKind.STORAGE or row.state is not ImageState.OK:
+        raise WrongImageState(image_id, row.state, "a system image or an ISO that is ok")
+    volume = volume_of_image(session, image_id)
     return Source(volume.id, volume.storage_id, volume.name, volume.format)
 
 
@@ -153,16 +173,33 @@ class DiskCopy(Kind):
 
     def reopened(self, session: Session, op: OperationRow) -> Objects:
         """
-        :raises WrongImageState: it was deleted, or what the failure left is still being removed.
+        :raises WrongImageState: it was deleted, or what the failure left is still being removed; or what was copied
+            is another kind of image by now.
         :raises WrongVMState: the disk's VM runs by now.
         """
         row = find_image(session, image_of(op), lock=True)
-        source = find_disk(session, op.get(ObjectKind.DISK), lock=True)
-        if row is None or source is None or source.state is not DiskState.OK:
-            raise ObjectNotFound("disk", op.get(ObjectKind.DISK))
+        if row is None:
+            raise ObjectNotFound("image", image_of(op))
+        vm_ids = _held_again(session, op)
         if row.state is not ImageState.FAILED or row.claimed_bytes:
             raise WrongImageState(row.id, row.state, "failed, with its remains removed")
         claim_again(session, row.id, _source(session, op).id)
         set_state(session, row.id, ImageState.ADDING)
         _tell(session, row)
-        return {ObjectKind.VM: [place.vm_id for place in places_of(session, source.id)][:1]}
+        return {ObjectKind.VM: vm_ids}
+
+
+def _held_again(session: Session, op: OperationRow) -> list[int]:
+    """
+    What was to be copied, under lock.
+
+    :return: the VM that has it, as a disk.
+    :raises ObjectNotFound: it is gone.
+    """
+    if IMAGE in op.arguments:
+        get_image(session, op.arguments[IMAGE], lock=True)
+        return []
+    source = find_disk(session, op.get(ObjectKind.DISK), lock=True)
+    if source is None or source.state is not DiskState.OK:
+        raise ObjectNotFound("disk", op.get(ObjectKind.DISK))
+    return [place.vm_id for place in places_of(session, source.id)][:1]

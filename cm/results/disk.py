@@ -82,7 +82,7 @@ class DiskWork(TypedDict):
 
 
 class DiskCopyWork(TypedDict):
-    """What a disk is copied to, and the operation that does it."""
+    """What a disk or an image is copied to, and the operation that does it."""
 
     disk_id: Annotated[Number | None, Meta(description="The new disk; null of a system image.")]
     image_id: Annotated[Number, Meta(description="Its entry in the catalogue.")]

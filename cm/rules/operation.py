@@ -332,11 +332,12 @@ SPECS: Final[dict[OperationKind, KindSpec]] = {
         interruptible=True,
     ),
     OperationKind.DISK_COPY: KindSpec(
-        holds=(_O.VM, _O.IMAGE, _O.DISK),  # the VM that has it, and the entry of what is made
+        # The VM that has the disk, and the entry of what is made. An image that is copied is nobody's to write to.
+        holds=(_O.VM, _O.IMAGE, _O.DISK),
         action=Action.EDIT,
         seconds=7200,
-        failed="A disk of {name} could not be copied",
-        abandoned="the copy and what it claimed go; the disk stays as it was",
+        failed="A copy of {name} could not be made",
+        abandoned="the copy and what it claimed go; what is copied stays as it was",
         interruptible=True,
     ),
     OperationKind.DISK_MOVE: KindSpec(

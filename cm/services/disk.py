@@ -32,6 +32,7 @@ from cm.store.disk import (
     show_disk,
     touch_disk,
 )
+from cm.store.disk_bytes import is_stood_on
 from cm.store.image import find_image, set_state, update_image
 from cm.store.operation import open_operation
 from cm.store.operation_object import find_holder
@@ -164,7 +165,7 @@ def _own(caller: ClusterCall, disk_id: int) -> DiskFacts:
     """
     A disk under lock, that its caller may delete.
 
-    :raises InUse: it is a VM's own, and goes with it; or attached.
+    :raises InUse: it is a VM's own, and goes with it; or attached, or an ISO that is being copied.
     :raises DiskHeld: an operation is under way on it.
     """
     session, who = caller.session, person_of(caller.identity)
@@ -173,6 +174,8 @@ def _own(caller: ClusterCall, disk_id: int) -> DiskFacts:
     if users:
         raise InUse("disk", disk_id, vms(users))
     refuse_busy(session, disk_id)
+    if is_stood_on(session, row.volume_id):
+        raise InUse("disk", disk_id, "what is made from it")
     return row
 
 

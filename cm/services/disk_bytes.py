@@ -96,9 +96,12 @@ class Subject:
         }
 
 
-def subject_of(caller: ClusterCall, disk_id: int, who: Who, parameter: str = "disk_id") -> Subject:
+def subject_of(
+    caller: ClusterCall, disk_id: int, who: Who, parameter: str = "disk_id", *, versioned: bool = True
+) -> Subject:
     """
     :param parameter: of the call, that says what is done with the disk.
+    :param versioned: the version that the caller wants to see is the disk's.
     :raises ObjectNotFound: AccessNeeded: it is not the caller's to change.
     :raises WrongDiskState: it is not there yet, or in the trash.
     :raises InUse: several VMs have it.
@@ -106,7 +109,8 @@ def subject_of(caller: ClusterCall, disk_id: int, who: Who, parameter: str = "di
     """
     session = caller.session
     action = Action.SEE if who is None else caller.action(parameter)
-    disk = authorized_disk(session, who, disk_id, action, lock=True, version=caller.if_version)
+    version = caller.if_version if versioned else None
+    disk = authorized_disk(session, who, disk_id, action, lock=True, version=version)
     if disk.state is not DiskState.OK:
         raise WrongDiskState(disk_id, disk.state, "a disk that is ok")
     places = places_of(session, disk_id)
@@ -209,10 +213,15 @@ def copy(
     :raises StorageUnreached: no node has both storages.
     """
     subject = subject_of(caller, disk_id, who)
+    refuse_written(subject)
+    return copy_of(caller, subject, name, description, storage_id, who, kind, devices)
+
+
+def refuse_written(subject: Subject) -> None:
+    """:raises WrongVMState: a guest may be writing to it."""
     if subject.running:
         assert subject.vm is not None
         raise WrongVMState(subject.vm.id, subject.vm.state, f"{VMState.STOPPED}; a snapshot can be copied meanwhile")
-    return copy_of(caller, subject, name, description, storage_id, who, kind, devices)
 
 
 def copy_of(
@@ -224,55 +233,82 @@ def copy_of(
     who: Who,
     kind: ImageKind,
     devices: dict[str, Any] | None,
+    *,
+    account_id: int | None = None,
     **arguments: Any,
 ) -> DiskCopyWork:
-    """``copy`` of what nobody writes to; of a snapshot ``arguments`` name it."""
-    if not caller.account_id:
+    """
+    ``copy`` of what nobody writes to; of a snapshot ``arguments`` name it.
+
+    :param account_id: whose the copy is to be; None: the caller's.
+    """
+    account_id = account_id or caller.account_id
+    if not account_id:
         raise NotAuthenticated()  # what is made has an owner
-    session, disk_id = caller.session, subject.disk.id
-    room = _target(caller, subject, storage_id, who)
-    key = uuid.uuid4()
-    values = {field: DEFAULTS[field] for field in _DEVICES} | (devices or {})
+    values = {"name": name, "description": description, **(devices or {})}
+    image_id, made = make_copy(caller, subject.volume, storage_id, who, kind, account_id, values)
+    objects = {**subject.objects, ObjectKind.IMAGE: [image_id]}
+    operation_id = _open(caller, OperationKind.DISK_COPY, subject, objects, **arguments)
+    caller.note("operation", kind=OperationKind.DISK_COPY, disk_id=subject.disk.id, image=name)
+    return {"disk_id": made, "image_id": image_id, "operation_id": operation_id}
+
+
+def make_copy(
+    caller: ClusterCall,
+    source: Lies,
+    storage_id: int | None,
+    who: Who,
+    kind: ImageKind,
+    account_id: int,
+    values: dict[str, Any],
+) -> tuple[int, int | None]:
+    """
+    What a volume is going to be copied to, claimed of its owner and its storage.
+
+    :param values: name and description; devices, where they are not the usual ones.
+    :return: ids of the entry, and of the disk unless it is a system image.
+    :raises QuotaReached: StorageFull: it does not fit.
+    """
+    session, key = caller.session, uuid.uuid4()
+    room = _target(caller, source, storage_id, who)
     image_id, made = insert_copy(
         session,
-        subject.volume,
+        source,
         uuid=key,
         volume=image_volume(key, str(room.format)),
         room=room,
         kind=kind,
-        account_id=caller.account_id,
-        values={"name": name, "description": description, **values},
+        account_id=account_id,
+        values={field: DEFAULTS[field] for field in _DEVICES} | values,
     )
-    objects = {**subject.objects, ObjectKind.IMAGE: [image_id]}
-    operation_id = _open(caller, OperationKind.DISK_COPY, subject, objects, **arguments)
-    record_change(session, "image", image_id, caller.account_id, "enter")
+    record_change(session, "image", image_id, account_id, "enter")
     if made is not None:
         touch_disk(session, made, "enter")
-    caller.note("operation", kind=OperationKind.DISK_COPY, disk_id=disk_id, image=name, storage_id=room.storage_id)
-    return {"disk_id": made, "image_id": image_id, "operation_id": operation_id}
+    caller.note("claim", storage_id=room.storage_id, bytes=room.size_bytes, user_id=account_id)
+    return image_id, made
 
 
-def _target(caller: ClusterCall, subject: Subject, storage_id: int | None, who: Who) -> Room:
+def _target(caller: ClusterCall, source: Lies, storage_id: int | None, who: Who) -> Room:
     """
-    Where the disk's bytes are to go, and what they are there.
+    Where a volume's bytes are to go, and what they are there.
 
-    :param storage_id: None: where the disk lies.
+    :param storage_id: None: where it lies.
     :raises ObjectNotFound: it is not offered to the caller.
     :raises StorageLocked: StorageDraining: it takes nothing new.
     :raises StorageFull: they do not fit.
     :raises StorageUnreached: no node that answers has both attached.
     """
-    session, disk = caller.session, subject.disk
-    size_bytes = max(disk.size_bytes, disk.claimed_bytes)  # what is claimed beyond it may have grown
+    session = caller.session
+    size_bytes = max(source.size_bytes, source.claimed_bytes)  # what is claimed beyond it may have grown
     if storage_id is None:
-        storage_id = disk.storage_id
+        storage_id = source.storage_id
         refuse_new(get_storage(session, storage_id))
     else:
         chosen_storage(caller, size_bytes, storage_id, administrator=who is None)
-    if node_reaching_both(session, disk.storage_id, storage_id) is None:
+    if node_reaching_both(session, source.storage_id, storage_id) is None:
         raise StorageUnreached(storage_id)
     can = capabilities(get_storage(session, storage_id)["kind"])
-    return Room(storage_id, can.best(subject.volume.format), can.whole(size_bytes))
+    return Room(storage_id, can.best(source.format), can.whole(size_bytes))
 
 
 # ------------------------------------------------------------------ moves
@@ -293,7 +329,7 @@ def move(caller: ClusterCall, disk_id: int, storage_id: int, who: Who) -> DiskWo
     disk, vm = subject.disk, subject.vm
     if storage_id == disk.storage_id:
         raise InvalidParameter("storage_id", "the disk lies there already")
-    room = _target(caller, subject, storage_id, who)
+    room = _target(caller, subject.volume, storage_id, who)
     if is_stood_on(session, disk.volume_id):
         raise InUse("disk", disk_id, "what is made from it")
     if not stands_on_images(session, disk.volume_id):

@@ -110,6 +110,12 @@ def tell_done(session: Session, op: OperationRow) -> None:
         image = about_image(session, image_id)
         params: dict[str, Any] = {"image_id": image_id, "name": image.name}
         tell(session, (image.account_id, op.account_id), "info", "image_imported", params)
+    elif op.kind is OperationKind.DISK_COPY:
+        image_id = op.get(ObjectKind.IMAGE)
+        image = about_image(session, image_id)
+        if image.account_id != op.account_id:  # it was given to them
+            params = {"image_id": image_id, "name": image.name}
+            tell(session, (image.account_id,), "info", "image_imported", params)
     elif op.kind is OperationKind.VM_SAVE and op.vm_id is not None:
         vm = about_vm(session, op.vm_id)
         params = {"vm_id": op.vm_id, "name": vm.name, "image_id": vm.save_image_id, "image_name": vm.image_name}

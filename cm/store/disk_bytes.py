@@ -17,6 +17,7 @@ from typing import Any
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from cm.rpc.errors import ObjectNotFound
 from cm.rpc.vocabulary import DiskFormat, ImageKind
 from cm.store.claim import claim_quota, claim_storage, count_quota, mib, release_quota, release_storage
 
@@ -104,6 +105,15 @@ def find_volume(session: Session, volume_id: int, *, lock: bool = False) -> Lies
         {"id": volume_id},
     ).first()
     return None if found is None else Lies(**{**found._mapping, "format": DiskFormat(found.format)})
+
+
+def volume_of_image(session: Session, image_id: int) -> Lies:
+    """:raises ObjectNotFound: the entry is gone."""
+    volume_id = session.scalar(text("SELECT volume_id FROM image WHERE id = :id"), {"id": image_id})
+    found = None if volume_id is None else find_volume(session, volume_id)
+    if found is None:
+        raise ObjectNotFound("image", image_id)
+    return found
 
 
 # ------------------------------------------------------------------ larger
@@ -200,6 +210,24 @@ def insert_copy(
         },
     ).one()
     return int(made.image_id), made.disk_id
+
+
+def copy_facts(session: Session, image_id: int, source_id: int, description: str | None) -> None:
+    """
+    An entry is like another in what it holds and the devices that it wants; in neither family nor who may use it.
+
+    :param description: None: the other's, too.
+    """
+    session.execute(
+        text(
+            "UPDATE image i SET description = coalesce(:description, s.description), platform = s.platform,"
+            " disk_controller = s.disk_controller, network_device = s.network_device, video_device = s.video_device,"
+            " system = s.system, architecture = s.architecture, least_memory_mib = s.least_memory_mib,"
+            " least_disk_bytes = s.least_disk_bytes, default_user = s.default_user, agent = s.agent"
+            " FROM image s WHERE i.id = :id AND s.id = :source"
+        ),
+        {"id": image_id, "source": source_id, "description": description},
+    )
 
 
 def finish_copy(session: Session, volume_id: int) -> None:

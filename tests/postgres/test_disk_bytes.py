@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import uuid
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +20,12 @@ from cm.rpc.errors import (
     InvalidParameter,
     NodeUnreachable,
     NotAbandonable,
+    ObjectNotFound,
     QuotaReached,
     StorageFull,
     StorageUnreached,
     VMBusy,
+    WrongImageState,
     WrongVMState,
 )
 from cm.rpc.vocabulary import DiskFormat, StorageKind
@@ -91,9 +94,15 @@ class Disks(MemoryCloud):
             self.sql("SELECT used_storage_mib FROM account WHERE id = :u", u=self.user_id),
         )
 
+    def over(self, answer: dict[str, Any]) -> dict[str, Any]:
+        """An operation of anybody's, when it has ended."""
+        ask = partial(self.call, "admin.operation.get", [answer["operation_id"]], account="admin")
+        self.until(lambda: ask()["state"] in ("done", "failed", "abandoned"), "it has ended")
+        return dict(ask())
+
     def done(self, answer: dict[str, Any]) -> dict[str, Any]:
         """Until it, and what it left to be deleted, has ended well."""
-        op = self.ended(answer["operation_id"])
+        op = self.over(answer)
         assert op["state"] == "done", op
         self.settled()
         return op
@@ -255,6 +264,152 @@ def test_to_image(cloud: Disks) -> None:
     cloud.running(image_id=answer["image_id"])
     cloud.call("user.vm.start", [vm_id])
     cloud.wait(vm_id, "running")
+
+
+def _mib(cloud: Disks, account_id: int) -> int:
+    used: int = cloud.sql("SELECT used_storage_mib FROM account WHERE id = :u", u=account_id)
+    return used
+
+
+def _give(cloud: Disks, image_id: int, user_id: int, **more: Any) -> dict[str, Any]:
+    """An administrator's copy of an image, asked for."""
+    asking = {"image_id": image_id, "user_id": user_id, **more}
+    answer: dict[str, Any] = cloud.call("admin.system_image.copy", asking, account="admin")
+    return answer
+
+
+def test_copy_to_user(cloud: Disks) -> None:
+    """
+    An administrator's copy of a system image is the user's, private, on their quota and where it was to lie; they are
+    told. It is like the image, in all but its family, and VMs are made from it; neither needs the other.
+    """
+    facts = {"system": "Debian 12", "default_user": "debian", "agent": True, "family": "debian-12", "description": "d",
+             "network_device": "e1000", "least_memory_mib": 64}  # fmt: skip
+    cloud.call("admin.system_image.edit", {"image_id": cloud.image_id, **facts}, account="admin")
+    (main, other, mib), theirs = cloud.claimed(), _mib(cloud, cloud.other_id)
+    answer = _give(cloud, cloud.image_id, cloud.other_id, storage_id=cloud.other_storage)
+    assert answer["disk_id"] is None
+    cloud.done(answer)
+    copied = cloud.call("user.system_image.get_by_id", [answer["image_id"]], account="other")
+    told = {**facts, "family": "", "name": "tiny", "access": "private", "state": "ok", "mine": True}
+    assert {key: copied[key] for key in told} == told
+    assert cloud.claimed() == (main, other + 64 * MIB, mib) and _mib(cloud, cloud.other_id) == theirs + 64
+    told = [(m["code"], m["params"]["image_id"]) for m in cloud.call("user.message.get_list", account="other")]
+    assert told == [("image_imported", answer["image_id"])]
+    with pytest.raises(ObjectNotFound):
+        cloud.call("user.system_image.get_by_id", [answer["image_id"]])
+    vm = cloud.call(
+        "user.vm.create",
+        {"name": "vm", "description": "", "image_id": answer["image_id"], "template_id": cloud.template_id},
+        account="other",
+    )[0]
+    cloud.until(lambda: cloud.sql("SELECT seen = 'running' FROM vm WHERE id = :i", i=vm["vm_id"]), "it runs")
+    cloud.call("user.vm.destroy", [[vm["vm_id"]]], account="other")
+    cloud.settled()
+    cloud.done(cloud.call("user.system_image.delete", [answer["image_id"]], account="other"))
+    assert cloud.claimed() == (main, other, mib) and _mib(cloud, cloud.other_id) == theirs
+
+
+def test_copy_to_user_of_disk(cloud: Disks) -> None:
+    """Of a disk they get a disk; one that a guest writes to is not copied, and held while it is."""
+    disk_id, image_id = cloud.data()
+    vm_id, _ = cloud.running()
+    cloud.done(cloud.call("user.disk.attach", {"disk_id": disk_id, "vm_id": vm_id}))
+    with pytest.raises(WrongVMState):
+        _give(cloud, image_id, cloud.other_id)
+    cloud.call("user.vm.stop", [vm_id])
+    cloud.wait(vm_id, "stopped")
+    release = cloud.only.hang(methods=("create_copy",))
+    answer = _give(cloud, image_id, cloud.other_id, name="yours")
+    with pytest.raises(VMBusy):
+        cloud.call("user.vm.start", [vm_id])
+    release()
+    cloud.done(answer)
+    copied = cloud.call("user.disk.get_by_id", [answer["disk_id"]], account="other")
+    assert (copied["name"], copied["kind"], copied["state"], copied["size_bytes"]) == ("yours", "storage", "ok", SIZE)
+    with pytest.raises(ObjectNotFound):
+        cloud.disk(answer["disk_id"])
+
+
+def test_copy_to_user_of_iso(cloud: Disks) -> None:
+    """An ISO stays of use while it is copied, and can neither be deleted nor be moved; a system image neither."""
+    key = uuid.uuid4()
+    cloud.only.volumes.create_empty(f"wawel-{cloud.storage_id}", f"image-{key}.raw", DiskFormat.RAW, SIZE)
+    claims = {"size_bytes": SIZE, "claimed_bytes": SIZE}
+    iso = cloud.image(f"image-{key}.raw", kind="iso", name="cd", format="raw", uuid=str(key), **claims)
+    cloud.sql("UPDATE account SET used_storage_mib = used_storage_mib + 8 WHERE id = :u", u=cloud.user_id)
+    cloud.sql("UPDATE storage SET claimed_bytes = claimed_bytes + :b WHERE id = :s", b=SIZE, s=cloud.storage_id)
+    disk_id = cloud.sql("SELECT id FROM disk WHERE image_id = :i", i=iso)
+    vm_id, _ = cloud.running()
+    release = cloud.only.hang(methods=("create_copy",))
+    answers = [_give(cloud, iso, cloud.other_id), _give(cloud, cloud.image_id, cloud.other_id)]
+    for view, params in (
+        ("user.iso_image.delete", [iso]),
+        ("user.disk.delete", [disk_id]),
+        ("user.disk.move", [disk_id, cloud.other_storage]),
+    ):
+        with pytest.raises(InUse):
+            cloud.call(view, params)
+    for view in ("admin.system_image.delete", "user.system_image.convert_to_storage_image"):
+        with pytest.raises(InUse):
+            cloud.call(view, [cloud.image_id], account="admin")
+    release()
+    cloud.done(cloud.call("user.vm.insert_cd", {"vm_id": vm_id, "iso_image_id": iso}))
+    for answer in answers:
+        cloud.done(answer)
+    kinds = [disk["kind"] for disk in cloud.call("user.disk.get_list", {}, account="other")]
+    assert kinds[:1] == ["iso"] and cloud.files(cloud.storage_id)[cloud.volume_of(answers[0]["disk_id"])] == SIZE
+
+
+def test_copy_to_user_given_up(cloud: Disks) -> None:
+    """Whom it is for gives it up, too; an answer that is lost costs nothing, and a failure is tried again."""
+    (main, other, mib), theirs = cloud.claimed(), _mib(cloud, cloud.other_id)
+    release = cloud.only.hang(methods=("create_copy",))
+    answer = _give(cloud, cloud.image_id, cloud.other_id, storage_id=cloud.other_storage)
+    assert cloud.claimed() == (main, other + 64 * MIB, mib) and _mib(cloud, cloud.other_id) == theirs + 64
+    with pytest.raises(ObjectNotFound):
+        cloud.call("user.operation.abandon", [answer["operation_id"]])
+    cloud.call("user.operation.abandon", [answer["operation_id"]], account="other")
+    release()
+    cloud.settled()
+    assert cloud.claimed() == (main, other, mib) and _mib(cloud, cloud.other_id) == theirs
+    assert cloud.files(cloud.other_storage) == {}
+    cloud.only.fail_next("create_copy", NodeUnreachable("n1", "gone"), after=True)
+    cloud.done(_give(cloud, cloud.image_id, cloud.other_id, name="first"))
+    cloud.only.fail_next("create_copy", HypervisorError("broken", 38))
+    answer = _give(cloud, cloud.image_id, cloud.other_id)
+    assert cloud.over(answer)["error"] == "hypervisor_error"
+    cloud.settled()
+    assert _mib(cloud, cloud.other_id) == theirs + 64
+    (told,) = [m for m in cloud.call("user.message.get_list", account="other") if m["level"] == "error"]
+    assert told["code"] == "disk_copy_failed" and told["params"]["name"] == "tiny"
+    cloud.call("admin.operation.retry", [answer["operation_id"]], account="admin")
+    cloud.done(answer)
+    assert _mib(cloud, cloud.other_id) == theirs + 128
+
+
+def test_copy_to_user_refused(cloud: Disks) -> None:
+    """Whom there is none of, what they have no quota for, and what is not whole are refused; nothing is changed."""
+    before = cloud.claimed(), _mib(cloud, cloud.other_id)
+    with pytest.raises(ObjectNotFound, match="user"):
+        _give(cloud, cloud.image_id, 9999)
+    with pytest.raises(ObjectNotFound, match="image"):
+        _give(cloud, 9999, cloud.other_id)
+    with pytest.raises(ObjectNotFound):
+        _give(cloud, cloud.image_id, cloud.other_id, storage_id=9999)
+    cloud.sql("UPDATE account SET quota_storage_mib = used_storage_mib + 63 WHERE id = :u", u=cloud.other_id)
+    with pytest.raises(QuotaReached):
+        _give(cloud, cloud.image_id, cloud.other_id)
+    cloud.sql("UPDATE account SET quota_storage_mib = 1000000 WHERE id = :u", u=cloud.other_id)
+    cloud.sql("UPDATE storage SET capacity_bytes = claimed_bytes WHERE id = :s", s=cloud.other_storage)
+    with pytest.raises(StorageFull):
+        _give(cloud, cloud.image_id, cloud.other_id, storage_id=cloud.other_storage)
+    cloud.sql("UPDATE storage SET capacity_bytes = 1099511627776 WHERE id = :s", s=cloud.other_storage)
+    cloud.sql("UPDATE image SET state = 'adding' WHERE id = :i", i=cloud.image_id)
+    with pytest.raises(WrongImageState):
+        _give(cloud, cloud.image_id, cloud.other_id)
+    cloud.sql("UPDATE image SET state = 'ok' WHERE id = :i", i=cloud.image_id)
+    assert (cloud.claimed(), _mib(cloud, cloud.other_id)) == before
 
 
 def test_convert(cloud: Disks) -> None:

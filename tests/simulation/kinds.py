@@ -157,6 +157,10 @@ def _to_copy(simulation: Simulation) -> dict[str, Any]:
     return {"disk_id": _stopped_root(simulation), "name": "copied"}
 
 
+def _to_give(simulation: Simulation) -> dict[str, Any]:
+    return {"image_id": simulation.image_id, "user_id": simulation.users["ann"], "name": "given"}
+
+
 def _elsewhere(simulation: Simulation) -> int:
     """Another storage, on all nodes."""
     storage = {"name": "more", "kind": "netfs", "path": "/srv/more", "address": "nas"}
@@ -511,6 +515,7 @@ KINDS: Final[tuple[Kind, ...]] = (
     Kind("vm_create, local", "user.vm.create", _new_local, "running", _one_vm, own=True, operations=2),
     Kind("disk_grow", "user.disk.grow", _to_grow, "running", _grown),
     Kind("disk_copy", "user.disk.to_image", _to_copy, "stopped", _image_there, margin=16),
+    Kind("disk_copy, of an image", "admin.system_image.copy", _to_give, None, _image_there, "admin"),
     Kind("disk_move", "user.disk.move", _to_move, "running", _disk_moved),
     Kind("disk_move, cold", "user.disk.move", _to_move_cold, "stopped", _disk_moved),
     Kind("storage_attach", "admin.storage.attach", _to_attach, None, _attached, "admin"),

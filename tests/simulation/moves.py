@@ -18,6 +18,7 @@ PACE_S: Final = 9.0
 ACTIONS: Final = {"move": 6, "grow": 4, "copy": 2, "image": 2, "convert": 2, "back": 1, "admin_move": 2, "abandon": 1,
                   "drop": 3}  # fmt: skip
 GROWN_MIB: Final = 32
+GIVES_S: Final = 40.0  # between images that an administrator copies for somebody
 MINE: Final = "copied"  # how what it makes is named
 
 
@@ -28,7 +29,9 @@ class Moves:
         self.workload = workload
         self.rng = stream(workload.simulation.seed, "moves")
         self._end_s = self.simulation.schedule.seconds() + seconds
+        self._gives = stream(workload.simulation.seed, "gives")
         self.simulation.later(3.0, self._tick)
+        self.simulation.later(12.0, self._give)
 
     @property
     def simulation(self) -> Simulation:
@@ -39,6 +42,19 @@ class Moves:
             return
         getattr(self, "_" + self.rng.choices(list(ACTIONS), list(ACTIONS.values()))[0])()
         self.simulation.later(self.rng.expovariate(1 / PACE_S), self._tick)
+
+    def _give(self) -> None:
+        """An administrator copies an image of any kind for somebody."""
+        if self.simulation.schedule.seconds() >= self._end_s:
+            return
+        whole = "SELECT id FROM image WHERE deleted_at IS NULL AND state = 'ok' ORDER BY id"
+        images = [row.id for row in self.simulation.sql(whole)]
+        people = [row.id for row in self.simulation.sql("SELECT id FROM account WHERE login <> 'admin' ORDER BY id")]
+        if images and people:
+            asking = {"image_id": self._gives.choice(images), "user_id": self._gives.choice(people)}
+            name = f"{MINE}{len(self.workload.asks)}"
+            self.workload.ask("admin", "admin.system_image.copy", **asking, name=name)
+        self.simulation.later(self._gives.expovariate(1 / GIVES_S), self._give)
 
     def _row(self, statement: str) -> Any:
         rows = self.simulation.sql(statement)

@@ -6,12 +6,13 @@ from typing import Annotated
 
 from msgspec import Meta
 
+from cm.results.disk import DiskCopyWork
 from cm.results.image import CachedImage, CachedImageWork, Image, ImageWork, KnownImage, Upload
 from cm.rpc.types import Id, IdList, Limit, Name, Size, Text
 from cm.rpc.view import admin_view
 from cm.rpc.vocabulary import Architecture, DiskBus, ImageAccess, ImageKind, NicModel, SourceFormat, VideoModel
 from cm.rules.access import ImageFilter
-from cm.services import cached_image
+from cm.services import cached_image, image_copy
 from cm.services import image as service
 from cm.services import upload as uploads
 from cm.services.context import ClusterCall
@@ -252,6 +253,25 @@ def edit(
 def set_access(caller: ClusterCall, image_id: Id, access: ImageAccess) -> Image:
     """Let everybody use an image, or those alone whom it is shared with (``admin.acl``)."""
     return service.set_access(caller, image_id, access)
+
+
+@admin_view(changing=True)
+def copy(
+    caller: ClusterCall,
+    image_id: Id,
+    user_id: Id,
+    name: Name | None = None,
+    description: Text | None = None,
+    storage_id: Id | None = None,
+) -> DiskCopyWork:
+    """
+    Copy an image of any kind for a user: a new one, theirs and private, which their quota counts from now on. Of a disk
+    (a storage image) the VM is stopped, and stays so meanwhile.
+
+    :param name: without it, as the image's; ``description``, too.
+    :param storage_id: where the copy is to lie; it lies beside the image otherwise.
+    """
+    return image_copy.copy_to(caller, image_id, user_id, name, description, storage_id)
 
 
 @admin_view
