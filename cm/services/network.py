@@ -29,6 +29,7 @@ from cm.runtime.taken import refused_by
 from cm.services.context import ClusterCall
 from cm.store.account import login_of
 from cm.store.change import record_change
+from cm.store.link import link_changed
 from cm.store.network import (
     NetworkRow,
     close_network,
@@ -307,6 +308,8 @@ def edit(
     with refused_by(session, {"uq_network_name": NameTaken("network", name or "")}):
         edit_network(session, network_id, {"name": name, "description": description, "dns": servers})
     record_change(session, "network", network_id, row.account_id)
+    if servers is not None:
+        link_changed(session, network_id)
     caller.note("edit network", network_id=network_id)
     return describe(get_network(session, network_id))
 

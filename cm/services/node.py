@@ -35,6 +35,7 @@ from cm.services.storage import close_own
 from cm.store.change import record_change
 from cm.store.drift import close_node_findings
 from cm.store.host import hosts_taken, node_of
+from cm.store.link import tunnels_changed
 from cm.store.node import (
     attached_storages,
     close_node,
@@ -190,6 +191,7 @@ def edit(caller: ClusterCall, node_id: int, values: dict[str, Any]) -> Node:
     if values["address"] is not None or values["tunnel_address"] is not None:
         document_changed(session)
         document_changed(session, node_id)
+        tunnels_changed(session, node_id)
     record_change(session, "node", node_id, None)
     caller.note("edit node", node_id=node_id, **{k: v for k, v in values.items() if v is not None})
     return get_node(session, node_id)

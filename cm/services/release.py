@@ -21,8 +21,10 @@ from cm.services.kind import ENDS
 from cm.services.saving import give_back_image
 from cm.store.booking import close_rows, give_back
 from cm.store.claim import release_node
+from cm.store.link import links_changed
 from cm.store.operation import get_operation
 from cm.store.operation_change import abandon_all
+from cm.store.security_group import members_change
 from cm.store.vm import find_vm, get_vm, render_vm
 from cm.store.vm_state import intend, rest_vm
 
@@ -37,6 +39,8 @@ def update_resources(session: Session, vm_id: int, cause: Cause) -> bool:
     row = find_vm(session, vm_id, lock=True)
     if row is None or row.closed_at is not None:
         return False
+    links_changed(session, vm_id)
+    members_change(session, vm_id)
     held = close_rows(session, row)
     render_vm(session, vm_id, "exit")
     for volume_id in held.targets:

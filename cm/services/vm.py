@@ -422,6 +422,8 @@ def edit(caller: ClusterCall, vm_id: int, name: str | None, description: str | N
     if row.closed_at is not None:
         raise WrongVMState(vm_id, row.state, "a VM that is not destroyed")
     rename_vm(caller.session, vm_id, name, description)
+    if name is not None:
+        links_changed(caller.session, vm_id)
     caller.note("edit", vm_id=vm_id)
     return render_vm(caller.session, vm_id)
 

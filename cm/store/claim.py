@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 from cm.rpc.errors import NoFreePort, ObjectNotFound, OwnerBlocked, QuotaReached, StorageFull
 from cm.runtime.database import CHANNEL, note_notified
 from cm.runtime.prepared import Prepared
+from cm.store.link import links_changed
 from cm.store.node_document import DOCUMENT, document_changed
 from cm.store.unknown import HELD_PORTS
 
@@ -187,10 +188,12 @@ _RELEASE_SHARE = text(
 
 def release_node(session: Session, vm_id: int) -> bool:
     """
-    Give back a VM's share of its node and its VNC port, once: a second call finds nothing claimed.
+    Give back a VM's share of its node and its VNC port, once: a second call finds nothing claimed. The nodes that
+    carry its networks are told.
 
     :return: whether anything was given back.
     """
+    links_changed(session, vm_id)
     found = session.execute(
         text("UPDATE vm SET node_claimed = false WHERE id = :id AND node_claimed RETURNING node_id, cpu, memory_mib"),
         {"id": vm_id},
@@ -298,7 +301,13 @@ def claim_target(session: Session, vm_id: int, node_id: int) -> None:
 
 
 def release_target(session: Session, vm_id: int) -> bool:
-    """Give back what a VM holds of the node that it was going to move to, once. :return: whether it held any."""
+    """
+    Give back what a VM holds of the node that it was going to move to, once. The nodes that carry its networks are
+    told.
+
+    :return: whether it held any.
+    """
+    links_changed(session, vm_id)
     found = session.execute(
         text(
             "UPDATE vm SET moves_to = NULL FROM (SELECT id, moves_to AS was FROM vm WHERE id = :id FOR UPDATE) old"

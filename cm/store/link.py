@@ -6,8 +6,8 @@ A node carries a network while it has a VM on it, or one is on its way there.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
 
 from sqlalchemy import text
 from sqlalchemy.orm import Session
@@ -18,21 +18,46 @@ from cm.store.node_document import DOCUMENT
 
 LINKS: Final = "links"  # with a node's number: what launches wait for
 
-_CHANGED = Prepared(
-    "links_changed",
-    """
+_CARRIERS: Final = """
 SELECT t.node_id, pg_notify(:channel, :document || ':' || t.node_id) FROM (
     SELECT DISTINCT unnest(ARRAY[v.node_id, v.moves_to]) AS node_id
-      FROM nic own JOIN network w ON w.id = own.network_id AND w.kind <> 'nat' JOIN nic c ON c.network_id = w.id
-      JOIN vm v ON v.id = c.vm_id WHERE own.vm_id = :vm_id AND v.closed_at IS NULL) t
+      FROM network w JOIN nic c ON c.network_id = w.id JOIN vm v ON v.id = c.vm_id
+     WHERE {networks} AND w.kind <> 'nat' AND v.closed_at IS NULL) t
  WHERE t.node_id IS NOT NULL
-""",
+"""
+_OF_VM = Prepared(
+    "links_changed", _CARRIERS.format(networks="w.id IN (SELECT network_id FROM nic WHERE vm_id = :vm_id)")
+)
+_OF_NETWORK = Prepared("link_changed", _CARRIERS.format(networks="w.id = :network_id"))
+_OF_NODE = Prepared(
+    "tunnels_changed",
+    _CARRIERS.format(
+        networks="w.id IN (SELECT c.network_id FROM nic c JOIN vm v ON v.id = c.vm_id"
+        " WHERE v.closed_at IS NULL AND (v.node_id = :node_id OR v.moves_to = :node_id))"
+    ),
 )
 
 
 def links_changed(session: Session, vm_id: int) -> None:
-    """The nodes that carry a VM's networks are told: it is new there, has gone, or was placed elsewhere."""
-    for row in _CHANGED(session, vm_id=vm_id, channel=CHANNEL, document=DOCUMENT):
+    """
+    The nodes that carry a VM's networks are told: it is new there, goes, was placed elsewhere, or is called otherwise.
+    Who takes it from a node, or closes it, says so before that.
+    """
+    _tell(session, _OF_VM(session, vm_id=vm_id, channel=CHANNEL, document=DOCUMENT))
+
+
+def link_changed(session: Session, network_id: int) -> None:
+    """The nodes that carry a network are told that something of it is another."""
+    _tell(session, _OF_NETWORK(session, network_id=network_id, channel=CHANNEL, document=DOCUMENT))
+
+
+def tunnels_changed(session: Session, node_id: int) -> None:
+    """The nodes that have tunnels to this one are told that they end elsewhere."""
+    _tell(session, _OF_NODE(session, node_id=node_id, channel=CHANNEL, document=DOCUMENT))
+
+
+def _tell(session: Session, nodes: Iterable[Any]) -> None:
+    for row in nodes:
         note_notified(session, f"{DOCUMENT}:{row.node_id}")
 
 

@@ -249,3 +249,20 @@ def groups_changed(session: Session, group_ids: Collection[int]) -> None:
     if group_ids:
         for row in session.execute(_NODES, {"ids": list(group_ids)}):
             document_changed(session, row.node_id)
+
+
+_NAMING = text(
+    """
+SELECT DISTINCT v.node_id FROM nic own JOIN nic_group m ON m.nic_id = own.id
+  JOIN security_rule r ON r.remote_group_id = m.group_id JOIN nic_group g ON g.group_id = r.group_id
+  JOIN nic n ON n.id = g.nic_id JOIN vm v ON v.id = n.vm_id
+ WHERE own.vm_id = :vm_id AND v.node_id IS NOT NULL AND v.closed_at IS NULL
+ ORDER BY 1
+"""
+)
+
+
+def members_change(session: Session, vm_id: int) -> None:
+    """Before a VM is closed: nodes whose groups name those that it is in, which are its addresses no more, are told."""
+    for row in session.execute(_NAMING, {"vm_id": vm_id}):
+        document_changed(session, row.node_id)

@@ -13,7 +13,6 @@ from cm.rpc.vocabulary import NicModel
 from cm.rules.link import hosts_of
 from cm.rules.names import link_name
 from cm.rules.placement import VMRequest
-from cm.runtime.database import CHANNEL
 from cm.services.placement import Placing
 from cm.store.creation import NicRow
 from cm.store.guest import guest_at
@@ -21,7 +20,7 @@ from cm.store.link import links_changed
 from cm.store.node_document import own_facts
 from cm.store.unknown import Held, UnknownSeen, record_unknown
 from lab.postgres import PrivatePostgres
-from support.beside import connect_beside
+from support.beside import listening
 from support.cloud import MemoryCloud
 from support.links import LinkAgent
 from support.several import insert_rows, vm_rows
@@ -132,14 +131,10 @@ def test_nodes_are_told(cloud: MemoryCloud, agents: list[LinkAgent]) -> None:
     both, alone = network(cloud, "both", "10.130.2.0/29"), network(cloud, "alone", "10.130.2.0/29")
     one, two = cloud.node_ids
     here = insert(cloud, one, both, name="Web One")
-    listening = connect_beside(cloud.settings.database.url)
-    listening.cursor().execute(f"LISTEN {CHANNEL}")
-    there = insert(cloud, two, both, alone, name="web one")
+    with listening(cloud.settings.database.url) as take:
+        there = insert(cloud, two, both, alone, name="web one")
+        assert {f"document:{one}", f"document:{two}"} <= {*take(f"document:{one}"), *take(None)}
     cloud.until(lambda: waiting(cloud, here.vm_id) and waiting(cloud, there.vm_id), "both wait")
-    listening.poll()
-    woken = {each.payload for each in listening.notifies if each.payload.startswith("document:")}
-    listening.close()
-    assert {f"document:{one}", f"document:{two}"} <= woken
     [link] = agents[0].links()
     assert link == {
         "name": link_name(both), "kind": "vxlan", "bridge": link_name(both), "vni": 4096 + both,
@@ -169,6 +164,71 @@ def test_nodes_are_told(cloud: MemoryCloud, agents: list[LinkAgent]) -> None:
         assert found.id == expected
     end(cloud, here.vm_id, there.vm_id)
     assert agents[0].links() == agents[1].links() == []
+
+
+def test_nodes_are_told_of_ends(cloud: MemoryCloud, agents: list[LinkAgent]) -> None:
+    """
+    The nodes that carry a network are told at once that a VM on it is called otherwise, stopped, started, or gone, that
+    names are asked for elsewhere, and that a node's tunnels end elsewhere; so are nodes that let its group in.
+    """
+    lab = network(cloud, "told", "10.130.4.0/29")
+    one, two = cloud.node_ids
+    both = {f"document:{one}", f"document:{two}"}
+    here, there = insert(cloud, one, lab, name="a"), insert(cloud, two, lab, name="b")
+    for agent in agents:
+        agent.converge()
+    for made in (here, there):
+        cloud.wait(made.vm_id, "running", 5.0)
+    with listening(cloud.settings.database.url) as take:
+
+        def told() -> set[str]:
+            return {each for each in take(None) if each.startswith("document:")}
+
+        def stop() -> None:
+            cloud.call("user.vm.stop", [here.vm_id])
+            cloud.wait(here.vm_id, "stopped")
+
+        told()
+        cloud.call("user.vm.edit", [here.vm_id, "called"])
+        assert told() == both
+        cloud.call("user.network.edit", [lab, None, None, "192.0.2.53"])
+        assert told() == both
+        cloud.call("admin.node.edit", {"node_id": one, "tunnel_address": "10.77.0.21"}, account="admin")
+        assert both <= told()
+        assert agents[1].links()[0]["peers"] == ["10.77.0.21"]
+        stop()
+        assert both <= told()
+        assert agents[0].links() == [] and agents[1].links()[0]["peers"] == []
+        group = cloud.call("user.security_group.create", ["members"])["security_group_id"]
+        cloud.call("user.security_group.add_rule", [group, "in", "any", None, None, group])
+        for made in (here, there):
+            cloud.call("user.security_group.assign", [made.vm_id, [group]])
+        told()
+        cloud.call("user.vm.destroy", [[here.vm_id]])
+        cloud.wait(here.vm_id, "destroyed")
+        assert told() == {f"document:{two}"}
+    end(cloud, there.vm_id)
+    cloud.sql("UPDATE node SET tunnel_address = '10.77.0.11' WHERE id = :n", n=one)
+    for agent in agents:
+        agent.converge()
+
+
+def test_groups_lose_members(cloud: MemoryCloud) -> None:
+    """A node on which nothing of a VM was is told of its end where a group there names one of the VM's."""
+    lab, other = network(cloud, "left", "10.130.5.0/29"), network(cloud, "right", "10.130.5.8/29")
+    one, two = cloud.node_ids
+    here, there = insert(cloud, one, lab), insert(cloud, two, other)
+    called = cloud.call("user.security_group.create", ["clients"])["security_group_id"]
+    served = cloud.call("user.security_group.create", ["servers"])["security_group_id"]
+    cloud.call("user.security_group.add_rule", [served, "in", "any", None, None, called])
+    cloud.call("user.security_group.assign", [here.vm_id, [called]])
+    cloud.call("user.security_group.assign", [there.vm_id, [served]])
+    with listening(cloud.settings.database.url) as take:
+        take(None)
+        cloud.call("user.vm.destroy", [[here.vm_id]])
+        cloud.wait(here.vm_id, "destroyed")
+        assert f"document:{two}" in take(None)
+    end(cloud, there.vm_id)
 
 
 def test_nodes_that_do_not(cloud: MemoryCloud, agents: list[LinkAgent]) -> None:
