@@ -81,7 +81,7 @@ class IVolumes(Protocol):
     ) -> VolumeSeen:
         """
         A qcow2 overlay on volume ``base`` of the same storage. An existing volume of that name is taken as done.
-        :raises VolumeNotFound: there is no base.
+        :raises VolumeNotFound: there is no base, or what it stands on is missing.
         :raises StorageFull: no room.
         :raises NotSupported: the storage has no overlays.
         """
@@ -133,7 +133,7 @@ class IVolumes(Protocol):
 
         :return: the volume; its figures are of what was found in it, where its guest wrote what looks like another
             format.
-        :raises VolumeNotFound: StorageFull:
+        :raises VolumeNotFound: it is missing, or what it stands on. StorageFull:
         :raises InvalidParameter: it is larger; it is not cut off.
         :raises NotSupported: volumes of such a storage cannot grow.
         """

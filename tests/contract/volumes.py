@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -193,6 +194,32 @@ class VolumesContract(OnStorage):
         with pytest.raises(VolumeNotFound):
             holder.volumes.create_copy(spec.name, f"copy.{form}", f"absent.{form}", form)
         assert holder.volumes.list_all(spec.name) == []
+
+    def test_base_missing(self, holder: INode, spec: StorageSpec) -> None:
+        """
+        Of a volume that stands on one which somebody deleted nothing is made, nor on it: what could be read of it would
+        be taken for the whole.
+        """
+        if not (self.headers and self.can.overlays):
+            pytest.skip("nothing stands on anything here")
+        qcow2 = DiskFormat.QCOW2
+        holder.volumes.create_empty(spec.name, "base.qcow2", qcow2, 8 * MIB)
+        holder.volumes.create_overlay(spec.name, "disk.qcow2", "base.qcow2", qcow2, 8 * MIB)
+        holder.volumes.create_overlay(spec.name, "upper.qcow2", "disk.qcow2", qcow2, 8 * MIB)
+        holder.volumes.delete(spec.name, "base.qcow2")
+        for volume in ("disk.qcow2", "upper.qcow2"):
+            for ask in (
+                partial(holder.volumes.create_copy, spec.name, "copy.qcow2", volume, qcow2),
+                partial(holder.volumes.create_overlay, spec.name, "more.qcow2", volume, qcow2, 8 * MIB),
+                partial(holder.volumes.resize, spec.name, volume, qcow2, 16 * MIB),
+            ):
+                with pytest.raises(VolumeNotFound) as caught:
+                    ask()
+                assert caught.value.name == "base.qcow2"
+        for volume in ("copy.qcow2", "more.qcow2"):
+            assert holder.volumes.find(spec.name, volume) is None
+            holder.volumes.delete(spec.name, volume)  # with what a copy notes of having begun
+        assert sorted(each.name for each in holder.volumes.list_all(spec.name)) == ["disk.qcow2", "upper.qcow2"]
 
     def test_resize(self, holder: INode, spec: StorageSpec) -> None:
         """A volume grows, once, and never shrinks; one that is absent is told."""

@@ -135,6 +135,42 @@ def test_beside_snapshots(cloud: MemoryCloud, guest: Guest) -> None:
     done(cloud, "user.snapshot.delete", snapshot_id=first)
 
 
+@pytest.mark.parametrize("lost", ["top", "base"])
+def test_disk_is_gone(cloud: MemoryCloud, guest: Guest, lost: str) -> None:
+    """
+    Of a disk whose volume somebody deleted, or one that it stands on, nothing is made that would be taken for its copy:
+    all that would read it fails, and says that what it needs is not there.
+    """
+    first = snapshot(guest)
+    below = "SELECT u.name FROM snapshot s JOIN volume u ON u.id = s.volume_id WHERE s.id = :s"
+    name = guest.volume().name if lost == "top" else cloud.sql(below, s=first)
+    guest.stop()
+    share = next(iter(cloud.memory.values())).world.storages.share(f"wawel-{cloud.storage_id}")
+    kept, before, point = share.volumes.pop(name), used(cloud), {"snapshot_id": first, "name": "none"}
+    disk = {"disk_id": guest.disk_id(), "name": "none"}
+    under_way = "SELECT count(*) FROM operation WHERE state IN ('waiting', 'running', 'queued')"
+    asked: list[tuple[str, dict[str, Any]]] = [
+        ("user.vm.save", {"vm_id": guest.vm_id, "name": "none"}),
+        ("user.disk.copy", disk),
+        ("user.disk.to_image", disk),
+        ("user.disk.create_snapshot", disk),
+    ]
+    if lost == "base":
+        asked += [("user.snapshot.to_image", point), ("user.snapshot.create_disk", point)]
+    for method, params in asked:
+        ended = cloud.ended(cloud.call(method, params)["operation_id"])
+        assert (ended["state"], ended["error"]) == ("failed", "volume_not_found"), method
+        assert "restore it from a backup" in ended["text"]
+        cloud.until(lambda: cloud.sql(under_way) == 0, "what it left to go")
+    share.volumes[name] = kept
+    assert rows(cloud, "SELECT id FROM image WHERE name = 'none' AND state = 'ok'") == []
+    for row in rows(cloud, "SELECT id, kind FROM image WHERE name = 'none' AND state = 'failed'"):
+        view = "system_image" if row.kind == "system" else "storage_image"
+        assert cloud.ended(cloud.call(f"user.{view}.delete", {"image_id": row.id})["operation_id"])["state"] == "done"
+    assert used(cloud) == before and guest.read() == "boots:A"
+    done(cloud, "user.snapshot.delete", snapshot_id=first)
+
+
 def test_refused(cloud: MemoryCloud, guest: Guest) -> None:
     """What cannot be is refused before anything is done."""
     before = used(cloud)

@@ -4,6 +4,8 @@ libvirt's errors become ours here, once, by number (virErrorNumber and virErrorD
 
 from __future__ import annotations
 
+import re
+from pathlib import PurePosixPath
 from typing import Final
 
 import libvirt
@@ -33,6 +35,8 @@ _TRANSPORT_CODES: Final = frozenset(
 _UNSUPPORTED: Final = frozenset({libvirt.VIR_ERR_NO_SUPPORT, libvirt.VIR_ERR_OPERATION_UNSUPPORTED})
 _BUSY: Final = frozenset({libvirt.VIR_ERR_OPERATION_TIMEOUT, libvirt.VIR_ERR_RESOURCE_BUSY})
 _FULL: Final = ("no space left on device", "disk quota exceeded")
+# The last of a chain that cannot be opened is the one that is missing.
+_NO_BASE: Final = re.compile(r".*could not open backing file: could not open '([^']+)': no such file", re.IGNORECASE)
 REASON_MAX: Final = 500  # characters kept of libvirt's text
 
 
@@ -42,9 +46,12 @@ def code_of(error: libvirt.libvirtError) -> int:
     return -1 if code is None else int(code)
 
 
+def _text_of(error: libvirt.libvirtError) -> str:
+    return " ".join(str(error.get_error_message() or str(error) or "no reason was given").split())
+
+
 def reason_of(error: libvirt.libvirtError) -> str:
-    text = error.get_error_message() or str(error) or "no reason was given"
-    return " ".join(str(text).split())[:REASON_MAX]
+    return _text_of(error)[:REASON_MAX]
 
 
 def is_connection_error(error: libvirt.libvirtError) -> bool:
@@ -54,9 +61,18 @@ def is_connection_error(error: libvirt.libvirtError) -> bool:
 
 
 def is_full(error: libvirt.libvirtError) -> bool:
-    """Whether a storage ran out. libvirt passes qemu-img's words on, so this is read from the text (C locale)."""
-    text = reason_of(error).lower()
+    """
+    Whether a storage ran out. libvirt passes qemu-img's words on, so this is read from the text (C locale), all of it:
+    they stand behind the command that was run.
+    """
+    text = _text_of(error).lower()
     return any(mark in text for mark in _FULL)
+
+
+def missing_base(error: libvirt.libvirtError) -> str:
+    """The name of the file that qemu-img lacked below what it was to read; empty: that is not what was wrong."""
+    found = _NO_BASE.match(_text_of(error))
+    return "" if found is None else PurePosixPath(found[1]).name
 
 
 def translate(error: libvirt.libvirtError, *, node: str, subject: str = "", storage: str = "") -> CloudError:
@@ -82,6 +98,8 @@ def translate(error: libvirt.libvirtError, *, node: str, subject: str = "", stor
         return ObjectNotFound("network", subject)
     if is_full(error):
         return StorageFull(0, 0, 0)
+    if storage and (base := missing_base(error)):
+        return VolumeNotFound(storage, base)
     if code in _UNSUPPORTED:
         return NotSupported(f"do this ({reason})")
     if code in _BUSY:

@@ -151,7 +151,7 @@ class Storages:
     def resize(self, name: str, volume: str, size_bytes: int) -> Volume:
         if not self.can(name).resizes:
             raise NotSupported("let volumes of this storage grow")
-        found = self.source(name, volume)
+        found = self.openable(name, self.source(name, volume))
         if found.writer is not None:
             raise HypervisorError('Failed to get "write" lock. Is another process using the image?', INTERNAL_ERROR)
         self.lengthen(found, size_bytes)
@@ -201,6 +201,16 @@ class Storages:
             found.append(str(pure))
         return tuple(found)
 
+    def openable(self, name: str, volume: Volume) -> Volume:
+        """
+        :raises VolumeNotFound: something that it stands on is missing, so that nobody can read it: as qemu-img, which
+            makes nothing of such a file and nothing on it.
+        """
+        below = volume
+        while below.base:
+            below = self.source(name, below.base)
+        return volume
+
     def find(self, name: str, volume: str) -> Volume | None:
         found = self.share(name).volumes.get(volume)
         return None if found is None or found.half_made else found
@@ -227,7 +237,7 @@ class Storages:
             return found
         if not self.can(name).overlays:
             raise NotSupported("make overlays on a storage of this kind")
-        below = self.source(name, base)
+        below = self.openable(name, self.source(name, base))
         if size_bytes < below.capacity_bytes:
             raise InvalidParameter("size_bytes", f"is less than the base's {below.capacity_bytes}")
         return self.put(name, Volume(volume, DiskFormat.QCOW2, size_bytes, HEADER_BYTES, base=base))
@@ -248,6 +258,7 @@ class Storages:
         first = self.source(source_name, source)
         if first.format != source_format:
             raise InvalidParameter("source_format", f"{source} is {first.format}, not {source_format}")
+        self.openable(source_name, first)
         original: Volume | None = first
         allocation_bytes = 0
         while original is not None:  # a copy folds in every base

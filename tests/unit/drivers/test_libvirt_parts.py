@@ -70,6 +70,13 @@ def test_probe() -> None:
         probe(Endpoint("qemu", host="127.0.0.1", port=port), 1.0)
 
 
+# As qemu-img tells of a chain whose lowest file is gone.
+LOWEST_GONE = (
+    "qemu-img: Could not open '/s/c.qcow2': Could not open backing file: Could not open backing file: Could not open"
+    " '/s/a.qcow2': No such file or directory"
+)
+
+
 class Fake(libvirt.libvirtError):  # type: ignore[misc]
     def __init__(self, code: int, domain: int = 10, message: str = "words") -> None:
         Exception.__init__(self, message)
@@ -89,6 +96,8 @@ class Fake(libvirt.libvirtError):  # type: ignore[misc]
         (Fake(libvirt.VIR_ERR_NO_SUPPORT), NotSupported),
         (Fake(libvirt.VIR_ERR_OPERATION_TIMEOUT, message="cannot acquire state change lock"), NodeBusy),
         (Fake(libvirt.VIR_ERR_SYSTEM_ERROR, 18, "cannot write: No space left on device"), StorageFull),
+        (Fake(libvirt.VIR_ERR_INTERNAL_ERROR, 18, f"{'qemu-img ' * 90}: Disk quota exceeded"), StorageFull),
+        (Fake(libvirt.VIR_ERR_INTERNAL_ERROR, 18, f"{'qemu-img ' * 90}{LOWEST_GONE}"), VolumeNotFound),
         (Fake(libvirt.VIR_ERR_INTERNAL_ERROR), HypervisorError),
         (Fake(libvirt.VIR_ERR_OPERATION_INVALID), HypervisorError),
     ],
@@ -98,6 +107,12 @@ def test_translate(error: Any, expected: type[Exception]) -> None:
     translated = translate(error, node="n", subject="s", storage="p")
     assert type(translated) is expected
     str(translated)
+
+
+def test_missing_base() -> None:
+    """Which file is missing is told, and not which of those that stand on it was asked for."""
+    error = translate(Fake(libvirt.VIR_ERR_INTERNAL_ERROR, 18, LOWEST_GONE), node="n", subject="c.qcow2", storage="p")
+    assert isinstance(error, VolumeNotFound) and (error.storage, error.name) == ("p", "a.qcow2")
 
 
 def test_states() -> None:
