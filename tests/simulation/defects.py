@@ -163,7 +163,12 @@ DEFECTS: Final = (
         (
             Edit(
                 "cm/store/booking.py",
-                "SET nic_id = NULL WHERE nic_id = ANY(ARRAY(SELECT id FROM nic WHERE vm_id = :id))\n), nics AS (\n"
+                "SET nic_id = NULL WHERE nic_id = ANY(ARRAY(SELECT id FROM nic WHERE vm_id = :id))\n"
+                "       AND family(address) = (SELECT family(prefix) FROM network WHERE id = l.network_id)\n"
+                "), leases6 AS (\n"
+                "    DELETE FROM network_lease l WHERE nic_id = ANY(ARRAY(SELECT id FROM nic WHERE vm_id = :id))\n"
+                "       AND family(address) <> (SELECT family(prefix) FROM network WHERE id = l.network_id)\n"
+                "), nics AS (\n"
                 "    DELETE FROM nic WHERE vm_id = :id\n",
                 "SET nic_id = nic_id WHERE nic_id IN (SELECT id FROM nic WHERE vm_id = :id)\n",
             ),
