@@ -18,9 +18,9 @@ from node_hooks.state import read_json, write_durably
 
 FORMAT = 2  # a manager of the release before does not look at what is asked for, and sends format 1
 NETWORKS, FIREWALL, SETTINGS, SCREENS, CONSOLES = "networks", "firewall", "settings", "screens", "consoles"
-# Others with every VM, so that their versions are not reported.
-NICS, SECURITY = "nics", "security"
 LINKS, HOSTS = "links", "hosts"  # of managers that know networks which nodes make
+# HOSTS, too, is another with every VM, as these are, so that their versions are not reported.
+NICS, SECURITY = "nics", "security"
 SECTIONS = (NETWORKS, FIREWALL, SETTINGS, SCREENS, CONSOLES)
 POLL_S = 20
 _GRACE_S = 10.0
@@ -109,7 +109,7 @@ def parse_document(content: Mapping[str, Any]) -> Document:
         told = sections.get(name)
         if isinstance(told, dict) and isinstance(told.get("content"), dict):
             flat |= told["content"]
-            if name in (LINKS, HOSTS) and isinstance(told.get("version"), str):
+            if name == LINKS and isinstance(told.get("version"), str):
                 versions[name] = told["version"]
     return replace(_parse_content(flat), version=version, format=FORMAT, sections=versions)
 

@@ -15,7 +15,7 @@ from typing import Final, Protocol
 
 from node_hooks.command import CommandFailed, CommandMissing, Run, find_interface, find_program, run_command
 from node_hooks.dhcp import RUNTIME
-from node_hooks.document import FIREWALL, HOSTS, LINKS, NETWORKS, SCREENS, Document, NodeNetwork
+from node_hooks.document import FIREWALL, LINKS, NETWORKS, SCREENS, Document, NodeNetwork
 from node_hooks.firewall import METADATA, METADATA6
 from node_hooks.guard import TABLE, Guarded, guard, own_networks, own_networks6
 from node_hooks.links import Link, is_own
@@ -30,7 +30,7 @@ log = logging.getLogger("wawel.node.network")
 
 METADATA_ADDRESS = METADATA
 STARTING_S = 5.0  # that a new bridge's dnsmasq may take to listen
-_SECTIONS: Final = (NETWORKS, FIREWALL, SCREENS, LINKS, HOSTS)
+_SECTIONS: Final = (NETWORKS, FIREWALL, SCREENS, LINKS)
 _LINKS = "own networks"  # with its blank no bridge's name
 
 

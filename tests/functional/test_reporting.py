@@ -50,7 +50,7 @@ def test_well(cloud: Cloud) -> None:
     node = cloud.node_of(vm)
     wait_until(lambda: any(b["metadata"] for b in shown(cloud, node)["report"]["bridges"]), "the bridge", 30)
     wait_until(lambda: shown(cloud, node)["report"]["hook"]["last"] is not None, "the hook's first record", 30)
-    sections = {"consoles", "firewall", "networks", "screens", "settings"}
+    sections = {"consoles", "firewall", "links", "networks", "screens", "settings"}
     wait_until(lambda: set(shown(cloud, node)["report"]["applied"]) == sections, "every section applied", 30)
     found = shown(cloud, node)
     report = found["report"]

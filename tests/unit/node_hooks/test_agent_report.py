@@ -75,6 +75,14 @@ def test_sections() -> None:
     assert parse_document({**made, "sections": {**made["sections"], "later": 1}}) == parsed
 
 
+def test_told_sections() -> None:
+    """Of which sections the agent tells that it has them, the manager expects; none that is another with every VM."""
+    made = [section(name) for name in (*SECTIONS, "links", "hosts", "nics", "security")]
+    sections = {each.name: {"version": each.version, "content": {}} for each in made}
+    parsed = parse_document({**document(NETWORK), "sections": {**sections, **document(NETWORK)["sections"]}})
+    assert set(parsed.sections) == set(render(made, FORMAT).versions) == {*SECTIONS, "links"}
+
+
 def test_well(tmp_path: Path) -> None:
     """A node that has everything in place says so, in a report that the manager understands."""
     told = describe(facts(tmp_path), {"nft": "1.0.6"})
