@@ -28,7 +28,7 @@ SOURCES = ("cm", "clm", "contextualization", "node_hooks", "sql", "debian", "doc
            "constraints.txt", "README.md")  # fmt: skip
 PROGRAMS = ("systemd-nspawn", "debootstrap", "nsenter", "lintian")
 # What our packages depend on.
-OURS_NEED = ("adduser", "iproute2", "libpq5", "libvirt0", "nftables", "qemu-utils", "python3")
+OURS_NEED = ("adduser", "dnsmasq-base", "iproute2", "libpq5", "libvirt0", "nftables", "qemu-utils", "python3")
 # Beyond the page: man, for its pages, and what the base of a container lacks of any Debian.
 OTHERS = ("man-db", "groff-base")
 
