@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from simulation.asking import OPEN
+from simulation.beginning import LOGINS
 from simulation.chance import stream
 
 if TYPE_CHECKING:
@@ -49,7 +50,8 @@ class Moves:
             return
         whole = "SELECT id FROM image WHERE deleted_at IS NULL AND state = 'ok' ORDER BY id"
         images = [row.id for row in self.simulation.sql(whole)]
-        people = [row.id for row in self.simulation.sql("SELECT id FROM account WHERE login <> 'admin' ORDER BY id")]
+        found = self.simulation.sql("SELECT id FROM account WHERE login = ANY(:logins) ORDER BY id", logins=[*LOGINS])
+        people = [row.id for row in found]  # a cloud manager's cluster has accounts of its own, too
         if images and people:
             asking = {"image_id": self._gives.choice(images), "user_id": self._gives.choice(people)}
             name = f"{MINE}{len(self.workload.asks)}"
