@@ -15,17 +15,17 @@ from sqlalchemy.orm import Session
 from cm.interfaces.calls import NodeCalls
 from cm.rpc.errors import CloudError
 from cm.rpc.vocabulary import OPEN_OPERATIONS, OperationState
-from cm.rules.operation import ObjectKind, OperationKind
+from cm.rules.operation import BEHIND, GAVE_WAY, SPECS, ObjectKind, OperationKind
 from cm.runtime.threads import on_behalf
 from cm.services.context import Services
 from cm.services.kind import ENDS, Ends
 from cm.services.message import tell_done
 from cm.store.children import list_children
-from cm.store.operation import OperationRow
+from cm.store.operation import OperationRow, first_open
 from cm.store.operation_object import others_at_work
 from cm.store.storage import node_reaching
 from cm.store.vm import hold_vm, render_live
-from cm.store.waking import OPERATION, awaited, wake_parent
+from cm.store.waking import OPERATION, awaited, wake, wake_parent
 from cm.store.worker import finish, holds, record_step
 
 T = TypeVar("T")
@@ -64,6 +64,7 @@ class Wait(Exception):
 CHILDREN_S: Final = 5.0  # between looks at how far children are; the end of each is notified
 OTHERS_S: Final = 5.0  # a worker that died has its marks cleared by then
 AWAY_S: Final = 60.0  # a node that answers again, or gets the storage, is notified
+TOLD: Final = "It gave way to other work on its VM or disk, and is begun again later."
 OTHERS: Final = "A worker has not stopped yet at an operation on it that was given up."
 
 
@@ -110,6 +111,7 @@ class Work:
         self.worker_id = worker_id
         self.step = op.step or KINDS[op.kind].first
         self.completed = False
+        self.outcome = OperationState.DONE
         self._progress = op.progress
 
     @property
@@ -160,6 +162,11 @@ class Work:
         await self.db(_complete, self.op, function, args, result or {})
         self.completed = True
 
+    async def give_way(self) -> None:
+        """End an operation of a kind that yields, as far as it is."""
+        await self.db(_give_way, self.op)
+        self.completed, self.outcome = True, OperationState.ABANDONED
+
 
 def _fenced(session: Session, op: OperationRow, worker_id: int, function: Callable[..., T], args: tuple[Any, ...]) -> T:
     if not holds(session, op.id, worker_id, op.vm_id):
@@ -191,6 +198,23 @@ def _complete(
     wake_parent(session, op.parent_id)
     if op.vm_id is not None:
         render_live(session, op.vm_id)
+
+
+def _give_way(session: Session, op: OperationRow) -> None:
+    finish(session, op.id, OperationState.ABANDONED, user_text=TOLD, result={GAVE_WAY: True})
+    wake(session, OPERATION, op.id)
+
+
+async def await_yielding(work: Work) -> None:
+    """Before the first step: wait until those have ended that give way to the operation."""
+    other = await work.read(first_open, work.arguments[BEHIND])
+    if other is not None:
+        name = SPECS[other.kind].yields.format(**{noun: other.find(ObjectKind(noun)) for noun in other.about})
+        raise Wait(OTHERS_S, f"Waits for {name} to end.", _none_before, on=awaited(OPERATION, other.id))
+
+
+def _none_before(session: Session, op: OperationRow) -> bool:
+    return first_open(session, op.arguments[BEHIND]) is None
 
 
 async def await_children(work: Work) -> Sequence[OperationRow]:

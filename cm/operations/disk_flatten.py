@@ -2,8 +2,9 @@
 Shortening the chain that a guest reads its disk through: what the disk is written to takes in what its snapshots hold,
 and stands on what they stand on, an image or nothing. The snapshots stay, beside it.
 
-QEMU copies while the guest goes on; should that end meanwhile, a domain without a guest has the disk open. What is done
-is read off the domain. A disk claims its whole size whatever it stands on, so that nothing more is claimed.
+QEMU copies while the guest goes on, and what it has copied stays: whatever else is to have the VM or the disk comes
+first, and so does the guest's end. What is done is read off the domain; after the guest's end off one without a guest,
+for the job may have come to its own. A disk claims its whole size whatever it stands on, so nothing more is claimed.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from sqlalchemy.orm import Session
 
 from cm.interfaces.block_job import BlockJobState
 from cm.interfaces.source import path_of
-from cm.operations.base import Kind, Wait, Work, register
+from cm.operations.base import Kind, Wait, Work, register, vm_of
 from cm.operations.snapshot_work import (
     FIRST_S,
     HOLDER,
@@ -28,16 +29,16 @@ from cm.operations.snapshot_work import (
     merging,
     opened,
     running,
-    settled,
 )
-from cm.rpc.errors import CloudError, DomainNotRunning, HypervisorError, NotAbandonable
+from cm.rpc.errors import CloudError, DomainNotRunning, HypervisorError, NotAbandonable, VMBusy
 from cm.rpc.vocabulary import CauseKind
 from cm.rules.cause import Cause
-from cm.rules.operation import ObjectKind, OperationKind
-from cm.services.evidence import rest_if_ended
+from cm.rules.operation import GIVE_WAY, ObjectKind, OperationKind
 from cm.store.chain import lowest_of
 from cm.store.operation import OperationRow, open_operation
+from cm.store.operation_object import Objects, find_holder
 from cm.store.snapshot import Lying, SnapshotRow, lying, snapshots, write_pulled
+from cm.store.waking import OPERATION, wake
 
 BEGUN: Final = "begun"  # a note: the node may be copying
 STOP: Final = "stop"  # in the arguments: what another has begun is to end, as far as it is
@@ -66,21 +67,37 @@ def _plan(session: Session, op: OperationRow) -> _Plan | None:
 
 
 async def pull(work: Work) -> None:
-    """Until the disk stands on none of its snapshots; or where it is to stop, until nothing is under way."""
+    """Until the disk stands on none of its snapshots; or where it is to end before, until nothing is under way."""
+    if work.arguments.get(GIVE_WAY) and not work.arguments.get(BEGUN):
+        await work.give_way()
+        return
     plan = await work.read(_plan, work.op)
-    if plan is not None:
-        place = await running(work)
-        try:
-            await _pull(work, plan, place)
-        except DomainNotRunning:
-            raise Wait(FIRST_S, FLATTENING) from None  # it has ended in between
+    if plan is None:
+        await work.complete(_over, work.op)
+        return
+    place = await running(work)
+    if place is None and not work.arguments.keys() & {BEGUN, STOP}:
+        await work.give_way()
+        return
+    try:
+        whole = await _pull(work, plan, place)
+    except DomainNotRunning:
+        raise Wait(FIRST_S, FLATTENING) from None  # it has ended in between
     await let_go(work)
-    await work.complete(settled, work.op)
+    if whole or work.arguments.get(STOP):
+        await work.complete(_over, work.op)
+    else:
+        await work.give_way()
 
 
-async def _pull(work: Work, plan: _Plan, place: Place | None) -> None:
-    """:raises Wait: it is under way."""
+async def _pull(work: Work, plan: _Plan, place: Place | None) -> bool:
+    """
+    :param place: where the guest is; None: it has ended, and the job with it.
+    :return: whether the disk stands on none of its snapshots; False: it is to end before, and has.
+    :raises Wait: it is under way.
+    """
     row = plan.row
+    ending = place is None or bool(work.arguments.keys() & {STOP, GIVE_WAY})
     node_id, domain, device = await opened(work, row, row.current, place)
     node = work.node(node_id)
     path, below, base = [
@@ -92,14 +109,14 @@ async def _pull(work: Work, plan: _Plan, place: Place | None) -> None:
         raise HypervisorError(f"disk {device} is written to {seen.path}, not to {row.current.name}", INTERNAL_ERROR)
     if path_of(below) not in seen.bases:
         await work.db(write_pulled, row, row.current.id)
-        return
+        return await work.read(_plan, work.op) is None
     if seen.state is not BlockJobState.NONE:
-        if work.arguments.get(STOP):
+        if ending:
             await node.block_jobs.abort(domain, device)
         await work.progress(merging(seen))
-        raise Wait(LOOK_S, FLATTENING)
-    if work.arguments.get(STOP):
-        return
+        raise Wait(FIRST_S if ending else LOOK_S, FLATTENING)
+    if ending:
+        return False
     tried = int(work.arguments.get(TRIED, 0))
     if tried >= TRIES:
         raise HypervisorError("the disk was not flattened, and nobody tells why", INTERNAL_ERROR)
@@ -111,28 +128,42 @@ async def _pull(work: Work, plan: _Plan, place: Place | None) -> None:
     raise Wait(FIRST_S, FLATTENING, **again)
 
 
+def _over(session: Session, op: OperationRow) -> None:
+    wake(session, OPERATION, op.id)
+
+
 @register
 class DiskFlatten(Kind):
     """Given up once its node was asked, another ends what that one does, and records how far it came."""
 
     kind = OperationKind.DISK_FLATTEN
-    notes = (HOLDER, TRIED, BEGUN)
+    notes = (HOLDER, TRIED, BEGUN, GIVE_WAY)
     steps = {"pull": pull}
 
     def failed(self, session: Session, op: OperationRow, error: CloudError) -> None:
+        _over(session, op)
         self._stop(session, op)
 
     def dropped(self, session: Session, op: OperationRow) -> None:
         """Ended by a destroy, the domain goes with it."""
+        _over(session, op)
+
+    def reopened(self, session: Session, op: OperationRow) -> Objects:
+        """:raises VMBusy: something is under way that it would have to give way to."""
+        for noun, numbers in op.about.items():
+            for number in numbers:
+                holder = find_holder(session, noun, number)
+                if holder is not None:
+                    raise VMBusy(vm_of(op), holder.id, holder.kind)
+        return {}
 
     def abandoned(self, session: Session, op: OperationRow) -> None:
-        if op.arguments.get(STOP):
+        if op.arguments.keys() & {STOP, GIVE_WAY}:
             raise NotAbandonable(op.id, op.kind, "it ends what its node is doing to the disk")
         self._stop(session, op)
 
     def _stop(self, session: Session, op: OperationRow) -> None:
-        if op.arguments.get(STOP) or not op.arguments.get(BEGUN):
-            rest_if_ended(session, op)
+        if op.arguments.keys() & {STOP, GIVE_WAY} or not op.arguments.get(BEGUN):
             return
         open_operation(
             session,

@@ -17,7 +17,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger, LogLevel
 
-from cm.operations.base import KINDS, LeaseLost, Wait, Work
+from cm.operations.base import KINDS, LeaseLost, Wait, Work, await_yielding
 from cm.rpc.errors import (
     CloudError,
     DatabaseUnavailable,
@@ -28,7 +28,7 @@ from cm.rpc.errors import (
     Unavailable,
 )
 from cm.rpc.vocabulary import OperationState
-from cm.rules.operation import SPECS, ObjectKind
+from cm.rules.operation import BEHIND, SPECS, ObjectKind
 from cm.runtime.loop import Loop
 from cm.runtime.metrics import Metrics
 from cm.runtime.pulse import Pulse
@@ -210,6 +210,8 @@ class Engine:
                 if op.admin_text != op.user_text:
                     late.add_note(op.admin_text)
                 raise late
+            if BEHIND in op.arguments:
+                await await_yielding(work)
             while not work.completed:
                 step = kind.steps.get(work.step)
                 if step is None:
@@ -219,8 +221,9 @@ class Engine:
                     work.step = kind.after(work.step)
                     if self._stopping:
                         raise Wait(0.0, "")
-            log.info("operation {id} ({kind}) of VM {vm_id} is done", id=op.id, kind=op.kind, vm_id=op.vm_id)
-            self._measure(op, "done")
+            told = "operation {id} ({kind}) of VM {vm_id} is {state}"
+            log.info(told, id=op.id, kind=op.kind, vm_id=op.vm_id, state=work.outcome)
+            self._measure(op, work.outcome)
         except LeaseLost:
             raise
         except Wait as wait:

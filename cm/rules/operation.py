@@ -82,6 +82,10 @@ class KindSpec:
     :ivar wanted: the intent that the call writes; None: none.
     :ivar shown: the VM's state while it is open; None: what the evidence says.
     :ivar interruptible: a destroy may end it early: the caller wants no part of its outcome any more.
+    :ivar yields: it is work that nobody asked for, and holds nothing: whatever is to have one of its objects to itself
+        is opened, has it end as far as it is, and waits for that. What it is called meanwhile, for ``str.format`` with
+        the objects by their kinds; "": of all others.
+    :ivar ends_guest: it ends the guest, and with it what the node does to the guest's disks: it does not wait so.
     :ivar calls_node: it asks its node for something, and so takes one of that node's tokens while it is worked.
     """
 
@@ -99,6 +103,8 @@ class KindSpec:
     wanted: Wanted | None = None
     shown: VMState | None = None
     interruptible: bool = False
+    yields: str = ""
+    ends_guest: bool = False
     calls_node: bool = True
 
     @property
@@ -152,6 +158,7 @@ SPECS: Final[dict[OperationKind, KindSpec]] = {
         wanted=Wanted.STOPPED,
         shown=_V.STOPPING,
         interruptible=True,
+        ends_guest=True,
     ),
     OperationKind.VM_SHUTDOWN: KindSpec(
         holds=(_O.VM,),
@@ -164,6 +171,7 @@ SPECS: Final[dict[OperationKind, KindSpec]] = {
         wanted=Wanted.STOPPED,
         shown=_V.STOPPING,
         interruptible=True,
+        ends_guest=True,
     ),
     OperationKind.VM_RESET: KindSpec(
         holds=(_O.VM,),
@@ -323,13 +331,15 @@ SPECS: Final[dict[OperationKind, KindSpec]] = {
         interruptible=True,
     ),
     OperationKind.DISK_FLATTEN: KindSpec(
-        holds=(_O.VM, _O.DISK),
+        holds=(),
+        shares=(_O.VM, _O.DISK),
         action=Action.SNAPSHOT,
         seconds=86_400,
         failed="A disk of {name} could not be made to stand by itself",
         abandoned="the disk goes on as it was; another ends what its node does",
         allowed=frozenset({_V.RUNNING, _V.PAUSED}),
         interruptible=True,
+        yields="the flattening of disk {disk}",
     ),
     OperationKind.DISK_COPY: KindSpec(
         # The VM that has the disk, and the entry of what is made. An image that is copied is nobody's to write to.
@@ -409,6 +419,13 @@ SPECS: Final[dict[OperationKind, KindSpec]] = {
         calls_node=False,
     ),
 }
+
+
+YIELDING: Final = tuple(kind for kind, spec in SPECS.items() if spec.yields)
+# In the arguments.
+GIVE_WAY: Final = "give_way"  # of one that yields: it is to end, as far as it is
+GAVE_WAY: Final = "gave_way"  # in its result: it did so
+BEHIND: Final = "behind"  # the numbers of those that yield, whose end it waits for
 
 
 def shown_as(state: VMState) -> tuple[OperationKind, ...]:

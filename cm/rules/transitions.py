@@ -135,6 +135,7 @@ OPERATION: Final = Noun(
         ([_O.RUNNING], "worker dead", [_O.QUEUED], "another worker, by the lease or the advisory lock"),
         ([_O.RUNNING], "step waits", [_O.WAITING], "the step; a worker that is being stopped"),
         ([_O.RUNNING], "done", [_O.DONE], "the last step"),
+        ([_O.RUNNING], "gave way", [_O.ABANDONED], "the step, if the kind yields to others"),
         ([_O.RUNNING], "failed", [_O.FAILED], "the step"),
         ([_O.RUNNING], "deadline", [_O.FAILED], ENGINE),
         ([_O.QUEUED, _O.RUNNING, _O.WAITING], "operation.abandon", [_O.ABANDONED], ASKER),

@@ -41,7 +41,7 @@ from cm.store.image import UsableImage
 from cm.store.link import links_changed
 from cm.store.operation import get_operation, open_operation
 from cm.store.operation_change import abandon
-from cm.store.operation_object import Objects
+from cm.store.operation_object import Objects, find_yielding
 from cm.store.placement import others_text, verdicts_text
 from cm.store.reservation import Seat
 from cm.store.vm import VMRow, find_detail, render_new, render_vm
@@ -353,6 +353,9 @@ def change_state(
         caller.note("give up", operation_id=row.operation_id, kind=row.operation_kind)
     elif row.operation_id is None and row.state not in spec.allowed:
         raise WrongVMState(vm_id, row.state, " or ".join(sorted(spec.allowed)))
+    if kind is OperationKind.VM_DESTROY:
+        for yielding_id in find_yielding(session, ObjectKind.VM, vm_id):
+            interrupt(session, yielding_id)
     beside = {} if before is None else before(session, row)
     operation_id = open_operation(
         session,

@@ -14,11 +14,11 @@ from sqlalchemy.orm import Session
 from cm.rpc.errors import ObjectNotFound
 from cm.rpc.vocabulary import OperationId, OperationState
 from cm.rules.cause import Cause
-from cm.rules.operation import SPECS, ObjectKind, OperationKind
+from cm.rules.operation import BEHIND, SPECS, ObjectKind, OperationKind
 from cm.runtime.database import CHANNEL, note_notified
 from cm.runtime.prepared import Prepared
 from cm.store.conditions import is_open
-from cm.store.operation_object import HELD, Objects, held, refuse
+from cm.store.operation_object import GIVING_WAY, HELD, Objects, held, refuse
 from cm.store.waking import TOPIC
 
 
@@ -95,8 +95,9 @@ WITH opened AS (
                            cause_ref, deadline)
     VALUES (:kind, :account_id, :vm_id, :node_id, CAST(:objects AS jsonb), :parent_id, :concurrent,
             CAST(:arguments AS jsonb), :cause_kind, :cause_ref, now() + make_interval(secs => :seconds))
-    RETURNING id), {HELD}
-SELECT id, (SELECT count(*) FROM held) AS held, pg_notify(:channel, :topic) FROM opened
+    RETURNING id), {HELD}, {GIVING_WAY}
+SELECT id, (SELECT count(*) FROM held) AS held, (SELECT array_agg(id) FROM giving_way) AS before,
+       pg_notify(:channel, :topic) FROM opened
 """,
 )
 
@@ -114,7 +115,8 @@ def open_operation(
     transfer_s: float = 0.0,
 ) -> OperationId:
     """
-    Insert an operation with its objects, and tell the workers at commit.
+    Insert an operation with its objects, and tell the workers at commit. Those that yield one of them are told to end,
+    and it waits for that.
 
     :param objects: what it is about: of each kind that its ``KindSpec`` names.
     :param node_id: whose tokens it takes.
@@ -142,8 +144,19 @@ def open_operation(
     if made.held < about.number:
         session.execute(text("DELETE FROM operation WHERE id = :id"), {"id": made.id})
         refuse(session, about)
+    if made.before:
+        put_behind(session, made.id, kind, made.before)
     note_notified(session, TOPIC)
     return OperationId(made.id)
+
+
+def put_behind(session: Session, operation_id: int, kind: OperationKind, before: Sequence[int]) -> None:
+    """Have an operation wait until those have ended that yield it an object, unless its kind need not."""
+    if not SPECS[kind].ends_guest:
+        session.execute(
+            text("UPDATE operation SET arguments = arguments || CAST(:note AS jsonb) WHERE id = :id"),
+            {"id": operation_id, "note": msgspec.json.encode({BEHIND: sorted(before)}).decode()},
+        )
 
 
 def get_operation(session: Session, operation_id: int, *, account_id: int | None = None) -> OperationRow:
@@ -194,6 +207,15 @@ def count_running(session: Session) -> dict[int | None, int]:
         )
     )
     return {row.node_id: int(row.number) for row in found}
+
+
+def first_open(session: Session, operation_ids: Sequence[int]) -> OperationRow | None:
+    """The first of some that has not ended."""
+    found = session.execute(
+        text(f"SELECT {COLUMNS} FROM operation WHERE id = ANY(:ids) AND {is_open()} ORDER BY id LIMIT 1"),
+        {"ids": list(operation_ids)},
+    ).first()
+    return None if found is None else operation_row(found)
 
 
 def open_ones(session: Session, operation_ids: Sequence[int]) -> set[int]:

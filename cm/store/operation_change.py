@@ -14,8 +14,8 @@ from sqlalchemy.orm import Session
 from cm.rules.operation import OperationKind
 from cm.runtime.prepared import Prepared
 from cm.store.conditions import is_open
-from cm.store.operation import OperationRow
-from cm.store.operation_object import GIVEN_UP, HELD, Objects, held, refuse
+from cm.store.operation import OperationRow, put_behind
+from cm.store.operation_object import GIVEN_UP, GIVING_WAY, HELD, Objects, held, refuse
 
 
 def lock_operation(session: Session, operation_id: int) -> None:
@@ -34,15 +34,15 @@ WITH opened AS (
     UPDATE operation SET state = 'queued', step = '', not_before = now(), finished_at = NULL, error = '',
            user_text = '', admin_text = '', attempts = attempts + 1, objects = CAST(:objects AS jsonb),
            arguments = arguments - CAST(:notes AS text[]), deadline = now() + make_interval(secs => :seconds)
-     WHERE id = :id RETURNING id), {HELD}
-SELECT count(*) FROM held
+     WHERE id = :id RETURNING id), {HELD}, {GIVING_WAY}
+SELECT (SELECT count(*) FROM held) AS held, (SELECT array_agg(id) FROM giving_way) AS before
 """
 )
 
 
 def reopen(session: Session, op: OperationRow, objects: Objects, *, seconds: float, notes: Sequence[str]) -> None:
     """
-    Have a failed operation begin again.
+    Have a failed operation begin again; those that yield it an object end, and it waits for that.
 
     :param objects: what it is about from now on.
     :param seconds: until it gives up.
@@ -51,8 +51,11 @@ def reopen(session: Session, op: OperationRow, objects: Objects, *, seconds: flo
     """
     about = held(op.kind, objects)
     values = {"id": op.id, "objects": about.objects, "held": about.held, "notes": list(notes), "seconds": seconds}
-    if session.execute(_REOPEN, values).scalar_one() < about.number:
+    reopened = session.execute(_REOPEN, values).one()
+    if reopened.held < about.number:
         refuse(session, about, op.id)
+    if reopened.before:
+        put_behind(session, op.id, op.kind, reopened.before)
 
 
 # ------------------------------------------------------------------ given up

@@ -16,12 +16,14 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from cm.rpc.errors import CloudError, InUse, Overloaded, VMBusy, WrongImageState
-from cm.rules.operation import SPECS, ObjectKind, OperationKind
+from cm.rules.operation import GIVE_WAY, SPECS, YIELDING, ObjectKind, OperationKind
 from cm.runtime.database import Faster
 from cm.runtime.prepared import Prepared
 from cm.store.conditions import is_open
 
 Objects = Mapping[str, Sequence[int]]  # numbers, by ``ObjectKind``
+
+_YIELDING: Final = ", ".join(f"'{kind}'" for kind in YIELDING)
 
 # After ``opened``, which gives the operation's id.
 HELD: Final = """
@@ -40,6 +42,17 @@ left_to AS (
      WHERE h.operation_id = e.id AND e.worker_id IS NOT NULL)
 """
 
+
+# Of ``:held``: those that yield end, as far as they are.
+GIVING_WAY: Final = f"""
+giving_way AS (
+    UPDATE operation y SET arguments = y.arguments || '{{"{GIVE_WAY}": true}}',
+           not_before = least(y.not_before, clock_timestamp())
+      FROM json_to_recordset(CAST(:held AS json)) AS w (kind text, object_id bigint, exclusive boolean)
+      JOIN operation_object s ON s.kind = w.kind AND s.object_id = w.object_id AND NOT s.exclusive
+     WHERE w.exclusive AND y.id = s.operation_id AND y.kind IN ({_YIELDING}) AND {is_open("y")}
+    RETURNING y.id)
+"""
 
 # For the books: whose end left rows, and whose begin wrote none.
 LEAKS: Final = f"""
@@ -157,6 +170,18 @@ def find_holder(session: Session, noun: str, object_id: int, *, lock: bool = Fal
 
 def _holder(found: Any) -> Holder | None:
     return None if found is None else Holder(found[0], OperationKind(found[1]), found[2], found[3])
+
+
+def find_yielding(session: Session, noun: str, object_id: int) -> Sequence[int]:
+    """The open operations about an object that end as soon as another wants it to itself."""
+    found = session.scalars(
+        text(
+            "SELECT o.id FROM operation_object h JOIN operation o ON o.id = h.operation_id WHERE h.kind = :noun"
+            f" AND h.object_id = :object AND NOT h.exclusive AND o.kind IN ({_YIELDING}) AND {is_open('o')} ORDER BY 1"
+        ),
+        {"noun": noun, "object": object_id},
+    )
+    return list(found)
 
 
 _OTHERS = Prepared(

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy.orm import Session
 
-from cm.rpc.errors import NodeUnreachable, TooManySnapshots
+from cm.rpc.errors import HypervisorError, NodeUnreachable, NotAbandonable, TooManySnapshots, VMBusy
 from cm.services.flattening import flatten_long
 from support.cloud import MemoryCloud
 from support.guest import Guest, check_balance, done, rows, snapshot, used
@@ -49,6 +49,12 @@ def begin(cloud: MemoryCloud, limit: int = 3) -> int | None:
     found = rows(cloud, "SELECT id FROM operation WHERE kind = 'disk_flatten' AND id > :b", b=before)
     assert len(found) == begun <= 1
     return found[0].id if found else None
+
+
+def all_ended(cloud: MemoryCloud) -> None:
+    """Also those that end what another had begun."""
+    left = "SELECT 1 FROM operation WHERE kind = 'disk_flatten' AND finished_at IS NULL"
+    cloud.until(lambda: not rows(cloud, left), "no flattening is open")
 
 
 def chain(guest: Guest) -> list[str]:
@@ -97,7 +103,7 @@ def test_abandoned(cloud: MemoryCloud, guest: Guest) -> None:
     assert (told[0]["operation_id"], told[0]["kind"]) == (operation_id, "disk_flatten")
     cloud.call("user.operation.abandon", {"operation_id": operation_id})
     guest.node.world.hang_jobs = False
-    cloud.until(lambda: cloud.vm(guest.vm_id)["operation_id"] is None, "the VM to be free")
+    all_ended(cloud)
     assert not guest.node.world.domains[guest.uuid].jobs
     guest.write("E")
     assert guest.read() == "ABCDE" and begin(cloud) is None
@@ -118,12 +124,143 @@ def test_calls_fail(cloud: MemoryCloud, guest: Guest, method: str) -> None:
     if method == "hold":
         cloud.until(lambda: bool(guest.node.world.domains[guest.uuid].jobs), "the copy to begin")
         guest.node.guest_power_off(guest.uuid)
-    guest.node.world.hang_jobs = False
-    assert cloud.ended(operation_id)["state"] == "done"
-    if method == "hold":
+        assert cloud.ended(operation_id)["result"] == {"gave_way": True}
         cloud.wait(guest.vm_id, "stopped")
         guest.start()
+        long_ago(cloud, 6)
+        operation_id = begin(cloud)
+        assert operation_id is not None
+    guest.node.world.hang_jobs = False
+    assert cloud.ended(operation_id)["state"] == "done"
     assert len(chain(guest)) == 1 and guest.read() == "ABCD"
+
+
+def long_ago(cloud: MemoryCloud, minutes: int) -> None:
+    """Let so long have passed since all flattenings."""
+    cloud.sql(
+        "UPDATE operation SET finished_at = now() - make_interval(mins => :m) WHERE kind = 'disk_flatten'"
+        " AND finished_at IS NOT NULL",
+        m=minutes,
+    )
+
+
+def under_way(cloud: MemoryCloud, guest: Guest) -> int:
+    """A flattening whose node copies, and comes no further."""
+    guest.node.world.hang_jobs = True
+    long_ago(cloud, 6)
+    operation_id = begin(cloud)
+    assert operation_id is not None
+    cloud.until(lambda: bool(guest.node.world.domains[guest.uuid].jobs), "the copy to begin")
+    return operation_id
+
+
+def beside(cloud: MemoryCloud, guest: Guest, method: str, **params: Any) -> dict[str, Any]:
+    """A call while a disk is flattened: it is taken, the flattening ends half-way, and what was asked for is done."""
+    flattening, world = under_way(cloud, guest), guest.node.world
+    assert cloud.vm(guest.vm_id)["operation_id"] is None
+    answer: Any = cloud.call(method, params)
+    answer = answer[0] if isinstance(answer, list) else answer
+    ended = cloud.ended(flattening)
+    assert (ended["state"], ended["result"]) == ("abandoned", {"gave_way": True}), (method, ended)
+    world.hang_jobs = False
+    done = cloud.ended(answer["operation_id"])
+    assert (done["state"], done["text"]) == ("done", ""), (method, done)
+    assert begin(cloud) is None, "not at once again"
+    return dict(answer)
+
+
+def test_in_nobodys_way(cloud: MemoryCloud, guest: Guest) -> None:
+    """No call that is about a VM or its disk is refused for a flattening, and none has to ask twice."""
+    vm = {"vm_id": guest.vm_id}
+    made = cloud.call("user.disk.create", {"name": "data", "size_mib": 1})
+    assert cloud.ended(made["operation_id"])["state"] == "done"
+    data = {"disk_id": made["disk_id"], **vm}
+    for method in ("pause", "resume"):
+        beside(cloud, guest, f"user.vm.{method}", **vm)
+    beside(cloud, guest, "user.vm.reset", vm_ids=[guest.vm_id])
+    images = [beside(cloud, guest, "user.vm.save", **vm, name="saved")["image_id"]]
+    beside(cloud, guest, "user.disk.attach", **data)
+    beside(cloud, guest, "user.disk.detach", **data)
+    beside(cloud, guest, "user.disk.grow", disk_id=guest.disk_id(), size_mib=96)
+    (first, *_) = cloud.call("user.snapshot.get_list", vm)
+    copied = beside(cloud, guest, "user.snapshot.to_image", snapshot_id=first["snapshot_id"], name="copied")
+    images.append(copied["image_id"])
+    taken = beside(cloud, guest, "user.disk.create_snapshot", disk_id=guest.disk_id(), name="more")
+    guest.write("E")
+    beside(cloud, guest, "user.snapshot.delete", snapshot_id=taken["snapshot_ids"][0])
+    assert guest.read() == "ABCDE" and len(chain(guest)) == 4
+    for method in ("stop", "shutdown"):
+        beside(cloud, guest, f"user.vm.{method}", **vm)
+        cloud.wait(guest.vm_id, "stopped")
+        guest.start()
+    long_ago(cloud, 6)
+    operation_id = begin(cloud)
+    assert operation_id is not None and cloud.ended(operation_id)["state"] == "done"
+    assert guest.read() == "ABCDE" and len(chain(guest)) == 1
+    for image_id in images:
+        done(cloud, "user.system_image.delete", image_id=image_id)
+    cloud.call("user.disk.delete", {"disk_id": made["disk_id"]})
+    done(cloud, "user.disk.purge", disk_id=made["disk_id"])
+
+
+def test_destroyed(cloud: MemoryCloud, guest: Guest) -> None:
+    """A destroy waits for nothing that goes with the domain."""
+    flattening = under_way(cloud, guest)
+    guest.destroy()
+    assert cloud.ended(flattening)["state"] == "abandoned"
+    guest.__init__(cloud)  # type: ignore[misc]
+
+
+def test_told_what_for(cloud: MemoryCloud, guest: Guest) -> None:
+    """Whoever waits until the node has let go is told so; a manager that ends in between, another goes on for."""
+    flattening = under_way(cloud, guest)
+    guest.node.fail_next("abort", NodeUnreachable("n", "gone"))
+    guest.node.fail_next("abort", NodeUnreachable("n", "gone"), after=True)
+    operation_id = cloud.call("user.vm.pause", {"vm_id": guest.vm_id})["operation_id"]
+    told = f"Waits for the flattening of disk {guest.disk_id()} to end."
+    cloud.until(
+        lambda: cloud.call("user.operation.get", [operation_id])["waiting_for"] == told, "it says what it waits for"
+    )
+    assert cloud.call("user.operation.get", [flattening])["state"] in ("queued", "running", "waiting")
+    (refused,) = cloud.call("user.vm.reset", {"vm_ids": [guest.vm_id]})
+    assert refused["status"] == "vm_busy" and "vm_pause" in refused["message"]
+    with pytest.raises(NotAbandonable):
+        cloud.call("user.operation.abandon", {"operation_id": flattening})
+    cloud.stop()
+    cloud.start()
+    assert cloud.ended(operation_id)["state"] == "done"
+    assert cloud.ended(flattening)["result"] == {"gave_way": True}
+    assert not guest.node.world.domains[guest.uuid].jobs
+    done(cloud, "user.vm.resume", vm_id=guest.vm_id)
+
+
+def test_stop_waits_for_nothing(cloud: MemoryCloud, guest: Guest) -> None:
+    """What QEMU does ends with the guest: a stop does not wait for it, whatever the node says of that."""
+    flattening = under_way(cloud, guest)
+    for _ in range(4):
+        guest.node.fail_next("abort", NodeUnreachable("n", "gone"))
+    guest.stop()
+    assert cloud.call("user.operation.get", [flattening])["state"] in ("queued", "running", "waiting")
+    guest.start()
+    assert cloud.ended(flattening)["result"] == {"gave_way": True}
+
+
+def test_retried(cloud: MemoryCloud, guest: Guest) -> None:
+    """One that failed does not begin again while there is something that it would be in the way of."""
+    guest.node.fail_next("pull", HypervisorError("no", 1))
+    long_ago(cloud, 6)
+    flattening = begin(cloud)
+    assert flattening is not None and cloud.ended(flattening)["state"] == "failed"
+    all_ended(cloud)
+    guest.node.world.hang_jobs = True
+    ids = [row["snapshot_id"] for row in cloud.call("user.snapshot.get_list", {"vm_id": guest.vm_id})]
+    answer = cloud.call("user.snapshot.delete", {"snapshot_id": ids[-1]})
+    with pytest.raises(VMBusy, match="snapshot_delete"):
+        cloud.call("user.operation.retry", {"operation_id": flattening})
+    guest.node.world.hang_jobs = False
+    assert cloud.ended(answer["operation_id"])["state"] == "done"
+    cloud.call("user.operation.retry", {"operation_id": flattening})
+    assert cloud.ended(flattening)["state"] == "done" and len(chain(guest)) == 1
 
 
 def test_limit(cloud: MemoryCloud, guest: Guest) -> None:

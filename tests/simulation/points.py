@@ -81,7 +81,10 @@ class Points:
 
     def _follow(self, asked: Ask, vm_id: int, rest: list[str], snapshot_id: int = 0, looks: int = LOOKS) -> None:
         """One call after the other, as long as each is accepted: a guest writes to its disk when it starts."""
-        busy = self.simulation.sql(f"SELECT 1 FROM operation WHERE vm_id = :v AND state IN {OPEN} LIMIT 1", v=vm_id)
+        # A flattening keeps nobody waiting.
+        busy = self.simulation.sql(
+            f"SELECT 1 FROM operation WHERE vm_id = :v AND kind <> 'disk_flatten' AND state IN {OPEN} LIMIT 1", v=vm_id
+        )
         if asked.ended and not asked.accepted or not looks:
             return
         if not asked.ended or busy:
@@ -91,6 +94,8 @@ class Points:
         step, *later = rest
         if step == "revert":
             again = self._workload.ask(asked.login, "user.snapshot.revert", snapshot_id=snapshot_id)
+        elif step == "snapshot":
+            again = self._workload.ask(asked.login, "user.vm.create_snapshot", vm_id=vm_id, name="in a row")
         else:
             again = self._workload.ask(asked.login, f"user.vm.{step}", vm_id=vm_id)
         if later:
@@ -130,6 +135,49 @@ class Points:
             self._workload.ask(row.login, "user.snapshot.edit", snapshot_id=row.id, name=f"point {row.id}")
 
 
+CHAINS_S: Final = 30.0  # mean seconds between two VMs of which several snapshots are taken
+
+
+class Chains(Points):
+    """Several snapshots of one VM in a row, so that its disk is flattened; and some calls more, while that may be."""
+
+    STREAM = "chains"
+
+    def _later(self) -> None:
+        self.simulation.later(self._rng.expovariate(1 / CHAINS_S), self._tick)
+
+    def _tick(self) -> None:
+        if self.simulation.schedule.seconds() < self._until_s:
+            self._lengthen()
+            self._later()
+
+    def _lengthen(self) -> None:
+        row = self._one(
+            "SELECT a.login, v.id FROM vm v JOIN account a ON a.id = v.account_id"
+            " WHERE v.closed_at IS NULL AND v.seen = 'running' ORDER BY 2"
+        )
+        if row is None:
+            return
+        rest = ["snapshot", "snapshot"]
+        asked = self._workload.ask(row.login, "user.vm.create_snapshot", vm_id=row.id, name="in a row")
+        self._follow(asked, row.id, rest)
+        if self._rng.random() < 0.5:
+            self.simulation.later(self._rng.uniform(2.0, 20.0), self._meet, row.login, row.id, LOOKS * 10)
+
+    def _meet(self, login: str, vm_id: int, looks: int) -> None:
+        """As soon as a disk of the VM is being flattened, another call."""
+        found = self.simulation.sql(
+            f"SELECT 1 FROM operation WHERE vm_id = :v AND kind = 'disk_flatten' AND state IN {OPEN}", v=vm_id
+        )
+        if found:
+            step = self._rng.choice(["pause", "stop", "shutdown", "start", "resume", "create_snapshot"])
+            more = {"name": "met"} if step == "create_snapshot" else {}
+            self._workload.ask(login, f"user.vm.{step}", vm_id=vm_id, **more)
+        elif looks:
+            self.simulation.later(MEET_S, self._meet, login, vm_id, looks - 1)
+
+
+MEET_S: Final = 0.1  # between looks for a flattening: most take less than a second
 IMAGES_S: Final = 14.0  # mean seconds between two saves
 
 

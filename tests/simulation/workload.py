@@ -18,7 +18,7 @@ from simulation.haste import Haste
 from simulation.keepers import Keepers
 from simulation.link import ASYNC
 from simulation.moves import Moves
-from simulation.points import Images, Points
+from simulation.points import Chains, Images, Points
 from simulation.senders import Senders
 from simulation.spare import Spare
 
@@ -82,6 +82,7 @@ class Workload(Haste):
         self.senders = Senders(self, self._end_s)
         self.keepers = Keepers(self, self._end_s)
         Images(self, self._end_s)
+        Chains(self, self._end_s)
         Guarding(self, self._end_s)
         self._actions = ACTIONS | CHORES | (PEOPLE if simulation.cloud is not None else ALONE)
         simulation.later(0.1, self._tick)
