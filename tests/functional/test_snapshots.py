@@ -6,6 +6,7 @@ import itertools
 import time
 from typing import Any
 
+from cm.rpc.client import RpcClient
 from cm.rpc.websocket_client import Socket
 from lab.cloud import Cloud
 
@@ -15,9 +16,10 @@ BEYOND = 2048 * 80  # sectors: behind what the image brought, where no file syst
 class Shell:
     """A guest's shell, spoken to by its serial console."""
 
-    def __init__(self, cloud: Cloud, vm: dict[str, Any]) -> None:
+    def __init__(self, cloud: Cloud, vm: dict[str, Any], owner: RpcClient | None = None) -> None:
         cloud.wait_for_console(vm, "TINY READY")
-        self._socket = Socket(cloud.user.call("user.vm.open_console", {"vm_id": vm["vm_id"], "force": True})["url"])
+        asked = {"vm_id": vm["vm_id"], "force": True}
+        self._socket = Socket((owner or cloud.user).call("user.vm.open_console", asked)["url"])
         self._numbers = itertools.count()
 
     def __enter__(self) -> Shell:
