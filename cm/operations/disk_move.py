@@ -32,7 +32,7 @@ from cm.rpc.errors import (
     StorageFull,
     WrongVMState,
 )
-from cm.rpc.vocabulary import CauseKind
+from cm.rpc.vocabulary import CauseKind, DiskKind
 from cm.rules.cause import Cause
 from cm.rules.names import domain_name, moved_volume, pool_name
 from cm.rules.operation import ObjectKind, OperationKind
@@ -310,6 +310,7 @@ class DiskMove(Kind):
             return {}
         can = capabilities(get_storage(session, op.get(ObjectKind.STORAGE))["kind"])
         size_bytes = can.whole(max(source.size_bytes, source.claimed_bytes))
-        room = Room(op.get(ObjectKind.STORAGE), can.best(source.format), size_bytes)
+        format = (can.kept if disk.kind is DiskKind.ISO else can.best)(source.format)
+        room = Room(op.get(ObjectKind.STORAGE), format, size_bytes)
         name = moved_volume(disk.volume, uuid.uuid4(), str(room.format))
         return {ObjectKind.VOLUME: [insert_target(session, source, room, name)]}

@@ -29,7 +29,7 @@ from cm.rpc.errors import (
     UploadGone,
     WrongImageState,
 )
-from cm.rpc.vocabulary import CauseKind, ImageFault, ImageState
+from cm.rpc.vocabulary import CauseKind, ImageFault, ImageKind, ImageState
 from cm.rules.cause import Cause
 from cm.rules.names import is_unmade, pool_name
 from cm.rules.operation import OperationKind
@@ -228,10 +228,11 @@ def _names(work: Work, image: ImageRow) -> list[str]:
 
 
 def _claim(session: Session, image_id: int, facts: Inspected, sha256: str) -> None:
-    """As its storage can have it: in another format, and of a size that is rounded up."""
+    """As its storage has what guests write to, or read: in another format, and of a size that is rounded up."""
     row = get_image(session, image_id, lock=True)
     can = capabilities(get_storage(session, row.storage_id)["kind"])
-    claim_image(session, row, can.best(facts.format), can.whole(facts.size_bytes), sha256)
+    format = (can.best if row.kind is ImageKind.STORAGE else can.kept)(facts.format)
+    claim_image(session, row, format, can.whole(facts.size_bytes), sha256)
     record_change(session, "image", image_id, row.account_id)
 
 

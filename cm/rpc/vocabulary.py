@@ -425,6 +425,7 @@ class DriftKind(StrEnum):
     WRONG_DEFINITION = "wrong_definition"
     LEAKED_VOLUME = "leaked_volume"
     MISSING_VOLUME = "missing_volume"
+    GUEST_FORMAT = "guest_format"
     WRONG_HOOK = "wrong_hook"
     CLOCK_SKEW = "clock_skew"
     OTHER_HOST = "other_host"

@@ -154,6 +154,7 @@ def reusable(want: Want, volumes: Iterable[FreeVolume], places: Iterable[Place])
         if volume.storage_id in usable
         and volume.account_id in (None, want.account_id)
         and want.format in (None, volume.format)
+        and _writable(volume, usable[volume.storage_id])
         and want.is_right(volume.size_bytes)
     ]
     return sorted(fitting, key=lambda v: (v.size_bytes, -usable[v.storage_id].priority, v.storage_id, v.id))
@@ -180,7 +181,7 @@ def creatable(want: Want, places: Iterable[Place]) -> tuple[Sequence[Place], Seq
 def refusal(want: Want, place: Place) -> StorageRefusal | None:
     """Why a storage cannot make a volume; None: it can."""
     can = makes(place.kind)
-    if can is None or (want.format is not None and want.format not in can.formats):
+    if can is None or (want.format is not None and want.format not in can.written):
         return StorageRefusal.WRONG_TYPE
     known = place.refusal()
     if known is not None or place.draining:
@@ -188,6 +189,12 @@ def refusal(want: Want, place: Place) -> StorageRefusal | None:
     if place.id in want.without or place.room_bytes < can.whole(rounded(want.size_bytes)):
         return StorageRefusal.INSUFFICIENT
     return None
+
+
+def _writable(volume: FreeVolume, place: Place) -> bool:
+    """Whether guests may write to what has this format: raw files are left of an older release, and of nobody's use."""
+    can = makes(place.kind)
+    return can is None or volume.format in can.written
 
 
 def _meant(want: Want, place: Place) -> bool:

@@ -22,7 +22,10 @@ class Capabilities:
     """
     What a storage of a kind can do.
 
-    :ivar formats: of its volumes; new disks get the first.
+    :ivar formats: of its volumes.
+    :ivar written: of those among them that guests may write to; new disks get the first. Raw files are none of these:
+        libvirtd looks at each file of a pool's directory whenever it goes through it, takes a raw disk for what its
+        guest has written at its beginning, and opens what a header there names, as root.
     :ivar overlays: a volume may stand on another one and hold only what differs, so VMs are made at once.
     :ivar snapshots: a running guest's disk may go on in an overlay beside it, and be merged back.
     :ivar shared: several nodes may have it attached at once.
@@ -35,6 +38,7 @@ class Capabilities:
     """
 
     formats: tuple[DiskFormat, ...]
+    written: tuple[DiskFormat, ...]
     overlays: bool
     snapshots: bool
     shared: bool
@@ -47,14 +51,18 @@ class Capabilities:
     @property
     def format(self) -> DiskFormat:
         """What new disks get."""
-        return self.formats[0]
+        return self.written[0]
 
     def whole(self, size_bytes: int) -> int:
         """The size that a volume has which is to be so large at the least."""
         return -(-size_bytes // self.unit_bytes) * self.unit_bytes
 
     def best(self, format: DiskFormat) -> DiskFormat:
-        """What something of a format becomes there."""
+        """What a disk of a format becomes there, which guests write to."""
+        return format if format in self.written else self.format
+
+    def kept(self, format: DiskFormat) -> DiskFormat:
+        """What something becomes there that nobody writes to any more: an image, an ISO."""
         return format if format in self.formats else self.format
 
     def mode(self, wanted: VolumeMode) -> VolumeMode:
@@ -62,20 +70,21 @@ class Capabilities:
         return VolumeMode.COPY if wanted is VolumeMode.OVERLAY and not self.overlays else wanted
 
 
-_FILES: Final = (DiskFormat.QCOW2, DiskFormat.RAW)
+_FILES: Final = ((DiskFormat.QCOW2, DiskFormat.RAW), (DiskFormat.QCOW2,))
+_DEVICES: Final = ((DiskFormat.RAW,), (DiskFormat.RAW,))
 
 CAPABILITIES: Final[Mapping[StorageKind, Capabilities]] = {
     StorageKind.DIR: Capabilities(
-        _FILES, overlays=True, snapshots=True, shared=True, remote=False, sparse=True, resizes=True, files=True
+        *_FILES, overlays=True, snapshots=True, shared=True, remote=False, sparse=True, resizes=True, files=True
     ),
     StorageKind.NETFS: Capabilities(
-        _FILES, overlays=True, snapshots=True, shared=True, remote=True, sparse=True, resizes=True, files=True
+        *_FILES, overlays=True, snapshots=True, shared=True, remote=True, sparse=True, resizes=True, files=True
     ),
     # libvirt makes its volumes raw whatever is asked for, and changes the size of none. Nothing locks a volume group on
     # a device that two nodes see, so one node has it. An LVM snapshot takes its room at once, slows its origin down and
     # breaks where it fills up, so it is no overlay for us.
     StorageKind.LOGICAL: Capabilities(
-        (DiskFormat.RAW,), overlays=False, snapshots=False, shared=False, remote=False, sparse=False, resizes=False,
+        *_DEVICES, overlays=False, snapshots=False, shared=False, remote=False, sparse=False, resizes=False,
         files=False, unit_bytes=EXTENT_BYTES,
     ),
 }  # fmt: skip
@@ -110,12 +119,12 @@ def choose(
     room; always to one where it fits. None: it fits nowhere.
 
     :param shared: only where several nodes reach it.
-    :param format: only where it may have this format.
+    :param format: only where a disk may have this format.
     """
 
     def fits(storage: Candidate) -> bool:
         can = CAPABILITIES[storage.kind]
-        if (shared and not can.shared) or (format is not None and format not in can.formats):
+        if (shared and not can.shared) or (format is not None and format not in can.written):
             return False
         return can.whole(size_bytes) <= storage.room_bytes
 

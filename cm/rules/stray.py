@@ -10,6 +10,7 @@ from typing import Final
 from cm.rpc.vocabulary import DriftKind
 from cm.rules.reconcile import Finding
 
+KINDS: Final = (DriftKind.LEAKED_VOLUME, DriftKind.MISSING_VOLUME, DriftKind.GUEST_FORMAT)  # of findings of storages
 PLAN: Final = "plan"  # in the evidence: which of these is proposed
 DELETE: Final = "delete"
 LOST: Final = "mark_lost"
@@ -39,6 +40,23 @@ def leftover(
     evidence = ((PLAN, plan), ("allocated_bytes", str(taken[0])), ("size_bytes", str(taken[1])))
     based = (("base", base),) if base else ()
     return Finding(DriftKind.LEAKED_VOLUME, f"{pool}/{name}", None, evidence + based, proposal)
+
+
+def guest_format(pool: str, volume: str, format: str, disk_id: int | None) -> Finding:
+    """
+    A volume of a format that guests do not write to there any more (``Capabilities.written``), and one may write to.
+
+    :param disk_id: whose it is; None: no disk's, but a free one, or a snapshot's.
+    """
+    if disk_id is None:
+        proposal = "delete it, or the snapshot that it belongs to: its guest can have libvirtd open files of the node"
+    else:
+        proposal = (
+            f"move disk {disk_id} (admin.disk.move), to another storage or onto the one where it lies, and it becomes"
+            " qcow2: its guest can have libvirtd open files of the node"
+        )
+    told = () if disk_id is None else (("disk_id", str(disk_id)),)
+    return Finding(DriftKind.GUEST_FORMAT, f"{pool}/{volume}", None, (("format", format), *told), proposal)
 
 
 def missing(pool: str, volume: str) -> Finding:

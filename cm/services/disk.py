@@ -104,7 +104,7 @@ def create(
     """
     An empty disk of the caller's, with an entry in the catalogue.
 
-    :param format: what the storage has no such volumes for becomes what it has.
+    :param format: what guests do not write to on that storage becomes what they do: raw on files becomes qcow2.
     :param storage_id: one that is offered; None leaves it to the cluster.
     :param filesystem: in its one partition; None: it is all zeros.
     :raises InvalidParameter: it is too small for the file system.

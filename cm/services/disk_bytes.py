@@ -15,42 +15,36 @@ from typing import Any, Final
 from sqlalchemy.orm import Session
 
 from cm.results.disk import DiskCopyWork, DiskWork
-from cm.results.image import Image
 from cm.rpc.errors import (
     InUse,
     InvalidParameter,
     NotAuthenticated,
     NotSupported,
-    NotWhole,
     StorageUnreached,
     WrongDiskState,
-    WrongImageState,
     WrongVMState,
 )
-from cm.rpc.vocabulary import DiskKind, DiskState, ImageKind, ImageState, VMState
+from cm.rpc.vocabulary import DiskKind, DiskState, ImageKind, VMState
 from cm.rules.access import Action
 from cm.rules.cause import Cause
 from cm.rules.names import image_volume, moved_volume
 from cm.rules.operation import ObjectKind, OperationKind
 from cm.rules.storage import capabilities
-from cm.services.access import Who, authorized_disk, authorized_image, person_of
+from cm.services.access import Who, authorized_disk
 from cm.services.context import ClusterCall
 from cm.services.image_making import DEFAULTS
 from cm.services.network import vms
 from cm.services.storage import chosen_storage, refuse_new
 from cm.store.change import record_change
 from cm.store.claim import MIB
-from cm.store.disk import DiskFacts, find_disk, find_disk_of_image, touch_disk
+from cm.store.disk import DiskFacts, touch_disk
 from cm.store.disk_bytes import (
     Lies,
     Place,
     Room,
-    become_disk,
-    become_image,
     claim_growth,
     find_volume,
     give_up_copy,
-    image_is_stood_on,
     insert_copy,
     insert_target,
     is_stood_on,
@@ -58,10 +52,8 @@ from cm.store.disk_bytes import (
     places_of,
     stands_on_images,
 )
-from cm.store.image import show_image, users_of
 from cm.store.operation import open_operation
-from cm.store.operation_object import Objects, find_holder
-from cm.store.snapshot import snapshot_of_image
+from cm.store.operation_object import Objects
 from cm.store.storage import get_storage, is_attached
 from cm.store.vm import VMRow, get_vm, render_vm
 
@@ -270,7 +262,7 @@ def make_copy(
     :raises QuotaReached: StorageFull: it does not fit.
     """
     session, key = caller.session, uuid.uuid4()
-    room = _target(caller, source, storage_id, who)
+    room = _target(caller, source, storage_id, who, keeps=kind is ImageKind.ISO)
     image_id, made = insert_copy(
         session,
         source,
@@ -288,11 +280,12 @@ def make_copy(
     return image_id, made
 
 
-def _target(caller: ClusterCall, source: Lies, storage_id: int | None, who: Who) -> Room:
+def _target(caller: ClusterCall, source: Lies, storage_id: int | None, who: Who, *, keeps: bool = False) -> Room:
     """
     Where a volume's bytes are to go, and what they are there.
 
     :param storage_id: None: where it lies.
+    :param keeps: it is and will be an ISO, which guests only read.
     :raises ObjectNotFound: it is not offered to the caller.
     :raises StorageLocked: StorageDraining: it takes nothing new.
     :raises StorageFull: they do not fit.
@@ -308,7 +301,8 @@ def _target(caller: ClusterCall, source: Lies, storage_id: int | None, who: Who)
     if node_reaching_both(session, source.storage_id, storage_id) is None:
         raise StorageUnreached(storage_id)
     can = capabilities(get_storage(session, storage_id)["kind"])
-    return Room(storage_id, can.best(source.format), can.whole(size_bytes))
+    format = (can.kept if keeps else can.best)(source.format)
+    return Room(storage_id, format, can.whole(size_bytes))
 
 
 # ------------------------------------------------------------------ moves
@@ -316,7 +310,8 @@ def _target(caller: ClusterCall, source: Lies, storage_id: int | None, who: Who)
 
 def move(caller: ClusterCall, disk_id: int, storage_id: int, who: Who) -> DiskWork:
     """
-    Put a disk on another storage, while its guest runs if it does. It becomes a volume that stands on no other.
+    Put a disk on another storage, while its guest runs if it does. It becomes a volume that stands on no other. One of
+    a format that guests do not write to any more becomes one that they do, also where it lies.
 
     :raises InvalidParameter: it lies there already.
     :raises ObjectNotFound: the storage is not offered to the caller.
@@ -327,9 +322,9 @@ def move(caller: ClusterCall, disk_id: int, storage_id: int, who: Who) -> DiskWo
     session = caller.session
     subject = subject_of(caller, disk_id, who)
     disk, vm = subject.disk, subject.vm
-    if storage_id == disk.storage_id:
+    if storage_id == disk.storage_id and not _outdated(session, subject):
         raise InvalidParameter("storage_id", "the disk lies there already")
-    room = _target(caller, subject.volume, storage_id, who)
+    room = _target(caller, subject.volume, storage_id, who, keeps=disk.kind is DiskKind.ISO)
     if is_stood_on(session, disk.volume_id):
         raise InUse("disk", disk_id, "what is made from it")
     if not stands_on_images(session, disk.volume_id):
@@ -353,6 +348,12 @@ def move(caller: ClusterCall, disk_id: int, storage_id: int, who: Who) -> DiskWo
     return {"disk_id": disk_id, "operation_id": operation_id}
 
 
+def _outdated(session: Session, subject: Subject) -> bool:
+    """Whether a disk has a format that guests do not write to on its storage."""
+    can = capabilities(get_storage(session, subject.disk.storage_id)["kind"])
+    return subject.disk.kind is not DiskKind.ISO and subject.volume.format not in can.written
+
+
 def open_volume_delete(
     session: Session, volume_id: int, cause: Cause, *, vm_id: int | None = None, device: str = ""
 ) -> None:
@@ -373,77 +374,3 @@ def open_volume_delete(
         arguments={"vm_id": vm_id, "device": device},
         cause=cause,
     )
-
-
-# ------------------------------------------------------------------ other kinds of entry
-
-
-def convert_to_system_image(caller: ClusterCall, image_id: int, devices: dict[str, Any]) -> Image:
-    """
-    Make a storage image a system image, which VMs can be made from, as it lies there.
-
-    :raises InUse: VMs have it attached.
-    :raises NotWhole: it stands on an image.
-    :raises WrongImageState: it is not ok.
-    """
-    session, viewer = caller.session, person_of(caller.identity)
-    row = authorized_image(
-        session,
-        viewer,
-        image_id,
-        caller.action("image_id"),
-        kinds=(ImageKind.STORAGE,),
-        lock=True,
-        version=caller.if_version,
-    )
-    _check_convertible(session, row.id, row.state)
-    disk_id = find_disk_of_image(session, image_id)
-    if disk_id is not None:
-        disk = find_disk(session, disk_id)
-        if disk is not None and disk.backing_id is not None:
-            raise NotWhole(disk_id)
-        record_change(session, "disk", disk_id, row.account_id, "exit")
-    become_image(session, image_id, devices)
-    record_change(session, "image", image_id, row.account_id)
-    caller.note("convert image", image_id=image_id, kind=ImageKind.SYSTEM)
-    return show_image(session, image_id, viewer)
-
-
-def convert_to_storage_image(caller: ClusterCall, image_id: int) -> Image:
-    """
-    Make a system image a storage image, which VMs attach and write to, as it lies there.
-
-    :raises InUse: VMs are made from it.
-    :raises WrongImageState: it is not ok.
-    """
-    session, viewer = caller.session, person_of(caller.identity)
-    row = authorized_image(
-        session,
-        viewer,
-        image_id,
-        caller.action("image_id"),
-        kinds=(ImageKind.SYSTEM,),
-        lock=True,
-        version=caller.if_version,
-    )
-    _check_convertible(session, row.id, row.state)
-    disk_id = become_disk(session, image_id)
-    record_change(session, "image", image_id, row.account_id)
-    touch_disk(session, disk_id, "enter")
-    caller.note("convert image", image_id=image_id, kind=ImageKind.STORAGE, disk_id=disk_id)
-    return show_image(session, image_id, viewer)
-
-
-def _check_convertible(session: Session, image_id: int, state: ImageState) -> None:
-    if state is not ImageState.OK:
-        raise WrongImageState(image_id, state, "ok")
-    users = users_of(session, image_id)
-    if users:
-        raise InUse("image", image_id, vms(users))
-    if image_is_stood_on(session, image_id):
-        raise InUse("image", image_id, "what is made from it")
-    snapshot_id = snapshot_of_image(session, image_id)
-    if snapshot_id is not None:
-        raise InUse("image", image_id, f"its snapshot {snapshot_id}")
-    if find_holder(session, ObjectKind.IMAGE, image_id) is not None:
-        raise WrongImageState(image_id, "busy", "no other operation under way")

@@ -232,8 +232,15 @@ def _adopt(
     if used is not None:
         raise InUse(f"volume {seen.name} of storage", storage_id, used)
     storage = get_storage(session, storage_id, lock=True)
-    if capabilities(storage["kind"]).best(facts.format) is not facts.format:
+    can = capabilities(storage["kind"])
+    if facts.format not in can.formats:
         raise ImageRefused(f"a storage of kind {storage['kind']} has no volumes of that format", ImageFault.FORMAT)
+    if wanted.kind is ImageKind.STORAGE and facts.format not in can.written:
+        raise ImageRefused(
+            f"it is a {facts.format} file, which guests may not write to on a storage of kind {storage['kind']};"
+            " import a copy of it (admin.system_image.import_file), and that becomes qcow2",
+            ImageFault.FORMAT,
+        )
     backing_id = _backing(session, storage_id, volumes, facts)
     count_quota(
         session, wanted.user_id, cpu=0, memory_mib=0, storage_mib=mib(facts.size_bytes), vms=0, force=wanted.force

@@ -8,8 +8,7 @@ administrator approved of there the pass deletes, after its own look that nothin
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Final
+from collections.abc import Collection, Mapping, Sequence
 
 from sqlalchemy.orm import Session
 from twisted.logger import Logger
@@ -17,20 +16,20 @@ from twisted.logger import Logger
 from cm.interfaces.volume import VolumeSeen
 from cm.results.storage import StorageCheck, VolumeFinding
 from cm.rpc.errors import CloudError, StorageUnreached
-from cm.rpc.vocabulary import DriftKind
+from cm.rpc.vocabulary import DiskFormat
 from cm.rules.names import console_of, pool_name, volume_of
 from cm.rules.reconcile import Finding
-from cm.rules.stray import leftover, missing
+from cm.rules.storage import capabilities
+from cm.rules.stray import KINDS, guest_format, leftover, missing
 from cm.services.clearing import clear
 from cm.services.context import AsyncClusterCall, Services
 from cm.services.lost import note_found
 from cm.store.drift import approved_volumes, record_storage_findings
 from cm.store.storage import get_storage, node_reaching, record_usage
 from cm.store.unknown import held_volumes
-from cm.store.volume import ended, expected, record_allocation
+from cm.store.volume import ended, expected, guest_volumes, record_allocation
 
 log = Logger()
-KINDS: Final = (DriftKind.LEAKED_VOLUME, DriftKind.MISSING_VOLUME)
 
 
 def in_use(session: Session, storage_id: int, volumes: Sequence[VolumeSeen]) -> Mapping[str, str]:
@@ -71,6 +70,17 @@ async def check_storage(caller: AsyncClusterCall, storage_id: int) -> StorageChe
     deleted, findings = await settle_storage(services, storage_id, node_id)
     found: list[VolumeFinding] = [{"kind": f.kind, "subject": f.subject, "proposal": f.proposal} for f in findings]
     return {"storage_id": storage_id, "node_id": node_id, "deleted": deleted, "findings": found}
+
+
+def _outdated(session: Session, storage_id: int, present: Collection[str]) -> list[Finding]:
+    """What guests may write to and an older release made of a format that they do not write to there any more."""
+    written = capabilities(get_storage(session, storage_id)["kind"]).written
+    found = guest_volumes(session, storage_id, [str(format) for format in DiskFormat if format not in written])
+    return [
+        guest_format(pool_name(storage_id), each.name, each.format, each.disk_id)
+        for each in found
+        if each.name in present
+    ]
 
 
 async def run_storage_pass(services: Services, storage_id: int, node_id: int) -> None:
@@ -126,6 +136,7 @@ async def settle_storage(services: Services, storage_id: int, node_id: int) -> t
     # Asked again: what ended while the storage was listed is not missing.
     still = (await database.read(expected, storage_id)).live
     findings += [missing(pool, name) for name in sorted((before.live & still) - present)]
+    findings += await database.read(_outdated, storage_id, present)
     if before.lost & present:
         await database.transact(note_found, storage_id, sorted(before.lost & present))
     await database.transact(record_storage_findings, pool, node_id, findings, KINDS)

@@ -14,6 +14,7 @@ from cm.results.drift import Drift
 from cm.rpc.errors import ObjectNotFound
 from cm.rpc.vocabulary import DriftKind
 from cm.rules.reconcile import Finding
+from cm.rules.stray import KINDS
 
 
 def record_findings(session: Session, node_id: int, findings: Sequence[Finding], kinds: Sequence[DriftKind]) -> None:
@@ -88,7 +89,7 @@ def close_storage_findings(session: Session, pool: str) -> None:
             "UPDATE drift SET closed_at = clock_timestamp(), outcome = 'storage deleted' WHERE closed_at IS NULL"
             " AND kind = ANY(CAST(:kinds AS text[])) AND starts_with(subject, :pool)"
         ),
-        {"pool": f"{pool}/", "kinds": [DriftKind.LEAKED_VOLUME.value, DriftKind.MISSING_VOLUME.value]},
+        {"pool": f"{pool}/", "kinds": [kind.value for kind in KINDS]},
     )
 
 

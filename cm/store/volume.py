@@ -60,6 +60,31 @@ def expected(session: Session, storage_id: int) -> Expected:
     )
 
 
+@dataclass(frozen=True)
+class GuestVolume:
+    """A volume that a guest may write to, or has. ``disk_id``: None of a free one, and of a snapshot's."""
+
+    name: str
+    format: str
+    disk_id: int | None
+
+
+def guest_volumes(session: Session, storage_id: int, formats: Sequence[str]) -> list[GuestVolume]:
+    """Those of a storage that have one of these formats. ISOs are none, nor are system images."""
+    found = session.execute(
+        text(
+            "SELECT u.name, u.format, k.id AS disk_id FROM volume u"
+            " LEFT JOIN disk k ON k.volume_id = u.id LEFT JOIN image i ON i.id = k.image_id"
+            " WHERE u.storage_id = :s AND u.made AND u.lost_at IS NULL AND u.format = ANY(CAST(:formats AS text[]))"
+            " AND ((k.id IS NOT NULL AND i.kind IS DISTINCT FROM 'iso')"
+            "  OR EXISTS (SELECT 1 FROM free_volume f WHERE f.volume_id = u.id)"
+            "  OR EXISTS (SELECT 1 FROM snapshot s WHERE u.id IN (s.volume_id, s.spare_id))) ORDER BY u.name"
+        ),
+        {"s": storage_id, "formats": list(formats)},
+    )
+    return [GuestVolume(**row._mapping) for row in found]
+
+
 def record_allocation(session: Session, storage_id: int, taken: Sequence[tuple[str, int]]) -> None:
     """
     Keep what a storage's volumes were seen to take; of what has not changed nothing is written.

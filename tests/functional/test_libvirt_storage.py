@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
@@ -22,11 +23,13 @@ from cm.interfaces.source import FileSource
 from cm.interfaces.volume import StorageSpec
 from cm.rpc.errors import InvalidParameter, NodeBusy, NodeUnreachable, VolumeNotFound
 from cm.rpc.vocabulary import DiskBus, DiskFormat
+from cm.rules.storage import capabilities
 from lab.hosts import Host, Lab
 from tests.contract.block_jobs import BlockJobsContract
 from tests.contract.disks import DisksContract
 from tests.contract.hypervisor import eventually
 from tests.contract.volumes import MIB, VolumesContract
+from tests.support.opened import Opened
 from tests.support.qemu import OnQemu, QemuTests, answers
 
 pytestmark = pytest.mark.skipif(bool(Lab.missing()), reason="; ".join(Lab.missing()))
@@ -163,6 +166,39 @@ class TestStorage(QemuTests):
         opened = host.run(["sh", "-c", "ls -l /proc/[0-9]*/fd 2>/dev/null"]).stdout
         assert "/moved.raw" in opened and f"{storage.path}/secret" not in opened
         assert Path(made.path).read_bytes() == before + bytes(4 * MIB)
+
+    def test_false_header(self, node: LibvirtNode, storage: StorageSpec) -> None:
+        """
+        A guest's qcow2 header is at the beginning of no file where it writes to qcow2: what it names is opened for a
+        raw disk of an older release alone.
+        """
+        form = capabilities(storage.kind).best(DiskFormat.RAW)
+        made = node.volumes.create_empty(storage.name, "disk.qcow2", form, 20 * MIB)
+        old = node.volumes.create_empty(storage.name, "old.raw", DiskFormat.RAW, 20 * MIB)
+        below = Path(storage.path) / "below"  # which libvirt does not go into
+        below.mkdir()
+        secret, header = below / "secret", below / "header"
+        secret.write_bytes(b"not for guests" * 100)
+        named = ["-b", str(secret), "-F", "raw", str(header), "64M"]
+        subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", *named], check=True, timeout=60)
+        length = header.stat().st_size
+        for form_, path in ((form, made.path), (DiskFormat.RAW, old.path)):
+            write = ["-c", f"write -q -s {header} 0 {length}"]
+            subprocess.run(["qemu-io", "-f", str(form_), *write, path], check=True, timeout=60)
+        back = below / "back"
+        read = ["qemu-img", "convert", "-f", str(form), "-O", "raw", made.path, str(back)]
+        subprocess.run(read, check=True, timeout=60)
+        assert back.read_bytes()[:length] == header.read_bytes()
+        opened = Opened(secret)
+        for volume, often in (("", True), ("old.raw", False)):
+            if volume:
+                node.volumes.delete(storage.name, volume)
+                opened.times()
+            node.pools.usage(storage.name, True)
+            node.volumes.list_all(storage.name)
+            assert (opened.times() > 0) == often
+        opened.close()
+        shutil.rmtree(below)
 
     def test_upload_sparse(self, node: LibvirtNode, storage: StorageSpec, lab: Lab) -> None:
         """Holes of a file stay holes of the volume, also at its end; a qcow2 file keeps its length and its size."""

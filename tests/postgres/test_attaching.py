@@ -116,11 +116,11 @@ def used(cloud: MemoryCloud) -> int:
 
 
 def test_create(cloud: MemoryCloud) -> None:
-    """A disk is made, counts from the start, has an entry, and a VM can be made with it."""
+    """A disk is made, as qcow2 on files, counts from the start, has an entry, and a VM can be made with it."""
     before = used(cloud)
     disk_id = make(cloud, "fresh", description="for data", format="raw")
     disk = told(cloud, disk_id)
-    assert (disk["name"], disk["description"], disk["format"], disk["state"]) == ("fresh", "for data", "raw", "ok")
+    assert (disk["name"], disk["description"], disk["format"], disk["state"]) == ("fresh", "for data", "qcow2", "ok")
     assert (disk["size_bytes"], disk["claimed_bytes"], used(cloud) - before) == (5 * MIB, 5 * MIB, 5)
     image = cloud.call("user.storage_image.get_by_id", [disk["image_id"]])
     assert (image["name"], image["state"], image["size_bytes"]) == ("fresh", "ok", 5 * MIB)

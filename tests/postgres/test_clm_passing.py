@@ -47,7 +47,7 @@ def ask(
 
 def begun(federation: Federation, size: int = len(CONTENT)) -> str:
     values = {"name": "mine", "description": "", "size_bytes": size, "format": "raw"}
-    made = federation.call("user.storage_image.upload", values)
+    made = federation.call("user.system_image.upload", values)
     return f"/clusters/{made['cluster']}{made['path']}"
 
 
@@ -62,11 +62,11 @@ def test_passed_on(federation: Federation) -> None:
     found: dict[str, Any] = {}
 
     def over() -> bool:
-        found.update(federation.call("user.storage_image.get_list", {"cluster": "alpha"})[0])
+        found.update(federation.call("user.system_image.get_list", {"cluster": "alpha"})[0])
         return bool(found["state"] == "ok")
 
     federation.clouds["alpha"].until(over, "it is imported")
-    made = federation.call("user.storage_image.create_download", {"image_id": found["image_id"], "cluster": "alpha"})
+    made = federation.call("user.system_image.create_download", {"image_id": found["image_id"], "cluster": "alpha"})
     path = f"/clusters/alpha{made['path']}"
     status, headers, _ = ask(federation, "HEAD", path)
     assert (status, headers["content-length"], headers["accept-ranges"]) == (200, str(len(CONTENT)), "bytes")
@@ -142,13 +142,13 @@ def test_wawel(federation: Federation, tmp_path: Path, way: str) -> None:
     options: dict[str, Any] = {"capture_output": True, "text": True, "env": {**os.environ, **told}, "timeout": 60}
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(type(passing), "begin", watched)
-        words = ["image", "upload", str(file), "--kind", "storage", "--cluster", "alpha", "--wait", "-o", "json"]
+        words = ["image", "upload", str(file), "--kind", "system", "--cluster", "alpha", "--wait", "-o", "json"]
         done = subprocess.run([*PROGRAM, *words], **options)
         assert done.returncode == 0, done.stderr
         made = json.loads(done.stdout)
         assert made["state"] == "ok"
         target = tmp_path / "back.raw"
-        words = ["image", "download", f"id:{made['image_id']}", str(target), "--kind", "storage", "--cluster", "alpha"]
+        words = ["image", "download", f"id:{made['image_id']}", str(target), "--kind", "system", "--cluster", "alpha"]
         done = subprocess.run([*PROGRAM, *words], **options)
         assert done.returncode == 0, done.stderr
     assert target.read_bytes() == CONTENT

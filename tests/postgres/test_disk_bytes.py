@@ -20,6 +20,7 @@ from cm.rpc.errors import (
     InvalidParameter,
     NodeUnreachable,
     NotAbandonable,
+    NotApplicable,
     ObjectNotFound,
     QuotaReached,
     StorageFull,
@@ -29,6 +30,7 @@ from cm.rpc.errors import (
     WrongVMState,
 )
 from cm.rpc.vocabulary import DiskFormat, StorageKind
+from cm.services.conversion import GuestFormat
 from support.cloud import MemoryCloud
 
 MIB = 2**20
@@ -213,13 +215,13 @@ def test_grow_given_up(cloud: Disks) -> None:
 
 
 def test_copy(cloud: Disks) -> None:
-    """A copy is a disk of the caller's with an entry of its own; on another storage it is claimed there."""
+    """A copy is a disk of the caller's with an entry of its own, and qcow2; on another storage it is claimed there."""
     disk_id, _ = cloud.data(DiskFormat.RAW)
     main, other, mib = cloud.claimed()
     answer = cloud.call("user.disk.copy", {"disk_id": disk_id, "name": "twin", "storage_id": cloud.other_storage})
     cloud.done(answer)
     twin = cloud.disk(answer["disk_id"])
-    assert (twin["name"], twin["state"], twin["size_bytes"], twin["format"]) == ("twin", "ok", SIZE, "raw")
+    assert (twin["name"], twin["state"], twin["size_bytes"], twin["format"]) == ("twin", "ok", SIZE, "qcow2")
     assert twin["image_id"] == answer["image_id"] and twin["storage_id"] == cloud.other_storage
     assert cloud.claimed() == (main, other + SIZE, mib + 8)
     cloud.call("user.storage_image.delete", [answer["image_id"]])
@@ -432,6 +434,38 @@ def test_convert(cloud: Disks) -> None:
     cloud.call("user.vm.destroy", [[vm_id]])
     cloud.wait(vm_id, "destroyed")
     assert cloud.claimed() == before
+
+
+def test_raw_of_old(cloud: Disks) -> None:
+    """
+    A raw disk that an older release made on files is told, is made no image and, where it lies, moved to become qcow2;
+    a raw system image becomes no disk.
+    """
+    disk_id, image_id = cloud.data(DiskFormat.RAW)
+    system = cloud.data(DiskFormat.RAW)[1]
+    cloud.sql("UPDATE image SET kind = 'system' WHERE id = :i", i=system)
+    cloud.sql("DELETE FROM disk WHERE image_id = :i", i=system)
+    was = f"wawel-{cloud.storage_id}/{cloud.volume_of(disk_id)}"
+
+    def told() -> dict[str, str]:
+        found = cloud.call("admin.storage.check", [cloud.storage_id], account="admin")["findings"]
+        return {each["subject"]: each["proposal"] for each in found if each["kind"] == "guest_format"}
+
+    assert f"move disk {disk_id}" in told()[was] and len([name for name in told() if name == was]) == 1
+    [drift] = [row for row in cloud.call("admin.drift.get_list", account="admin") if row["subject"] == was]
+    with pytest.raises(NotApplicable):
+        cloud.call("admin.drift.apply", [drift["drift_id"]], account="admin")
+    with pytest.raises(GuestFormat):
+        cloud.call("user.storage_image.convert_to_system_image", [image_id])
+    with pytest.raises(GuestFormat):
+        cloud.call("user.system_image.convert_to_storage_image", [system])
+    cloud.done(cloud.call("user.disk.move", [disk_id, cloud.storage_id]))
+    cloud.settled()
+    assert cloud.disk(disk_id)["format"] == "qcow2" and was not in told()
+    assert cloud.volume_of(disk_id).endswith(".qcow2")
+    with pytest.raises(InvalidParameter):
+        cloud.call("user.disk.move", [disk_id, cloud.storage_id])
+    cloud.sql("UPDATE image SET kind = 'storage' WHERE id = :i", i=system)
 
 
 # ------------------------------------------------------------------ moves
@@ -678,20 +712,17 @@ NEEDS = ("/usr/sbin/sfdisk", "/usr/sbin/mkfs.ext4", "/usr/bin/qemu-img")
 
 
 @pytest.mark.skipif(not all(map(os.path.exists, NEEDS)), reason=f"needs {', '.join(NEEDS)}")
-@pytest.mark.parametrize("form", list(DiskFormat))
-def test_formatted(cloud: Disks, form: DiskFormat) -> None:
-    """A disk comes with a file system if that is asked for, in either format; nothing of it is left on our machine."""
-    asked = {"name": "home", "size_mib": 16, "format": str(form), "filesystem": "ext4"}
+def test_formatted(cloud: Disks) -> None:
+    """A disk comes with a file system if that is asked for, as qcow2 on files; nothing of it is left on our machine."""
+    asked = {"name": "home", "size_mib": 16, "format": "raw", "filesystem": "ext4"}
     asked["storage_id"] = cloud.storage_id
     answer = cloud.call("user.disk.create", asked)
     cloud.done(answer)
     told = cloud.disk(answer["disk_id"])
-    assert (told["size_bytes"], told["format"], told["state"]) == (16 * MIB, str(form), "ok")
+    assert (told["size_bytes"], told["format"], told["state"]) == (16 * MIB, "qcow2", "ok")
     volume = cloud.volume_of(answer["disk_id"])
     seen = cloud.only.volumes.find(f"wawel-{cloud.storage_id}", volume)
     assert seen is not None and seen.capacity_bytes == 16 * MIB
-    if form is DiskFormat.RAW:
-        assert cloud.only.volumes.read_tail(f"wawel-{cloud.storage_id}", volume, 512).startswith(b"EFI PART")
     assert not list(cloud.settings.cluster.state_dir.glob("**/import-*"))
 
 

@@ -21,6 +21,7 @@ from cm.rpc.limits import Share
 from cm.rpc.places import Places
 from cm.rules.access import AccessNeeded
 from cm.services.download import TICKETS_MAX, file_name
+from cm.store.disk_bytes import become_disk
 from lab.postgres import PrivatePostgres
 from support.cloud import MemoryCloud
 from support.cutting import cutting
@@ -31,7 +32,7 @@ CONTENT = bytes(510) + b"\x55\xaa" + os.urandom(900 * 1024 - 512)
 
 
 class Desk:
-    """A cluster with its port open, and a storage image of ``user``'s that holds ``CONTENT``."""
+    """A cluster with its port open, and a storage image of ``user``'s that holds ``CONTENT``: a raw one, as of old."""
 
     def __init__(self, url: str, directory: Path) -> None:
         self.cloud = cloud = MemoryCloud(url, directory, rpc="127.0.0.1:0")
@@ -40,16 +41,17 @@ class Desk:
 
     def uploaded(self, name: str) -> int:
         made = self.cloud.call(
-            "user.storage_image.upload", {"name": name, "description": "", "size_bytes": len(CONTENT), "format": "raw"}
+            "user.system_image.upload", {"name": name, "description": "", "size_bytes": len(CONTENT), "format": "raw"}
         )
         headers = {"Tus-Resumable": "1.0.0", "Upload-Offset": "0", "Content-Type": "application/offset+octet-stream"}
         assert self.ask("PATCH", made["path"], CONTENT, **headers)[0] == 204
         image_id = int(made["image"]["image_id"])
 
         def over() -> bool:
-            return bool(self.cloud.call("user.storage_image.get_by_id", [image_id])["state"] == "ok")
+            return bool(self.cloud.call("user.system_image.get_by_id", [image_id])["state"] == "ok")
 
         self.cloud.until(over, "it is imported")
+        self.cloud.manager.database.transact_now(become_disk, image_id)
         return image_id
 
     @property

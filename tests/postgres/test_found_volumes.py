@@ -87,13 +87,16 @@ def balanced(found: Found) -> Iterator[None]:
 
 
 def test_disk(found: Found) -> None:
-    """A raw disk is its user's, counts on quota and storage, is attached as raw, and goes with its entry."""
+    """A disk is its user's, counts on quota and storage, is attached as what it is, and goes with its entry."""
     cloud, before = found.cloud, found.state()
-    found.put("backup.img", DISK)
+    found.put("raw.img", DISK)
+    with pytest.raises(ImageRefused, match="import a copy"):  # libvirtd would believe what its guest writes
+        found.adopt("raw.img")
+    found.qcow2("backup.img")
     assert found.unknown()["backup.img"] == ""
     image = found.adopt("backup.img", description="of the old filer")
-    assert (image["state"], image["kind"], image["format"], image["size_bytes"]) == ("ok", "storage", "raw", MIB)
-    assert "backup.img" not in found.unknown() and found.state()[:2] == (before[0] + 1, before[1] + MIB)
+    assert (image["state"], image["kind"], image["format"], image["size_bytes"]) == ("ok", "storage", "qcow2", 8 * MIB)
+    assert "backup.img" not in found.unknown() and found.state()[:2] == (before[0] + 8, before[1] + 8 * MIB)
     disk = next(row for row in cloud.call("user.disk.get_list") if row["image_id"] == image["image_id"])
     assert (disk["name"], disk["state"], disk["image_id"]) == ("taken", "ok", image["image_id"])
     vm = cloud.create()
@@ -102,7 +105,7 @@ def test_disk(found: Found) -> None:
     assert cloud.ended(given["operation_id"])["state"] == "done"
     running = found.node.world.domains[vm["uuid"]].running
     assert running is not None
-    assert [each.format for each in running.disks if each.path.endswith("backup.img")] == ["raw"]
+    assert [each.format for each in running.disks if each.path.endswith("backup.img")] == ["qcow2"]
     cloud.call("user.vm.destroy", [[vm["vm_id"]]])
     cloud.wait(vm["vm_id"], "destroyed")
     cloud.call("user.disk.delete", [disk["disk_id"]])
@@ -202,7 +205,7 @@ def test_refused(found: Found) -> None:
     quota = cloud.sql("SELECT quota_storage_mib FROM account WHERE id = :i", i=cloud.user_id)
     cloud.sql("UPDATE account SET quota_storage_mib = used_storage_mib WHERE id = :i", i=cloud.user_id)
     with pytest.raises(QuotaReached):
-        found.adopt("good.img")
+        found.adopt("good.img", kind="system")
     with pytest.raises(RoleNeeded):
         found.adopt("good.img", account="user")
     assert found.state() == before
@@ -210,11 +213,11 @@ def test_refused(found: Found) -> None:
     assert obstacles["good.img"] == "" and "overlay" in obstacles["based.img"]
     assert "rename" in obstacles["with space.img"]
     assert "looks after" in obstacles[f"vm-{vm['uuid']}-old.raw"] and "image-1.qcow2" not in obstacles
-    found.adopt("good.img", force=True)
-    found.adopt("plain.img", format="raw", force=True)
+    found.adopt("good.img", kind="system", force=True)
+    found.adopt("plain.img", kind="system", format="raw", force=True)
     cloud.sql("UPDATE account SET quota_storage_mib = :q WHERE id = :i", i=cloud.user_id, q=quota)
     with pytest.raises(InUse):
-        found.adopt("good.img", force=True)
+        found.adopt("good.img", kind="system", force=True)
 
 
 def test_finding(found: Found) -> None:
@@ -229,7 +232,7 @@ def test_finding(found: Found) -> None:
     cloud.sql("UPDATE drift SET approved_at = now() WHERE id = :i", i=rows[second]["drift_id"])
     with pytest.raises(NotApplicable):
         found.adopt(second)
-    found.adopt(first)
+    found.adopt(first, kind="system")
     closed = cloud.call("admin.drift.get_list", {"closed": True}, account="admin")
     assert [row["outcome"] for row in closed if row["drift_id"] == rows[first]["drift_id"]] == ["adopted"]
     run(cloud.manager.reconciler.check_storages)

@@ -136,7 +136,7 @@ def _settled(desk: Desk) -> Iterator[None]:
 
 
 def test_whole(desk: Desk) -> None:
-    """What comes in three requests becomes the image that it is; the address is a secret that the database has not."""
+    """What comes in three requests becomes an image of it; the address is a secret that the database has not."""
     before = desk.claimed()
     made = desk.begin(sha256=hashlib.sha256(CONTENT).hexdigest(), filename="disk.raw")
     image, path = made["image"], made["path"]
@@ -149,10 +149,10 @@ def test_whole(desk: Desk) -> None:
         assert (status, headers["upload-offset"]) == (204, str(end))
         at = end
     done = desk.imported(image["image_id"])
-    assert (done["state"], done["format"], done["size_bytes"]) == ("ok", "raw", len(CONTENT)), done
+    assert (done["state"], done["format"], done["size_bytes"]) == ("ok", "qcow2", len(CONTENT)), done
     assert done["sha256"] == hashlib.sha256(CONTENT).hexdigest()
     memory = next(iter(desk.cloud.memory.values()))
-    volume = memory.volumes.find(f"wawel-{desk.cloud.storage_id}", f"image-{image['uuid']}.raw")
+    volume = memory.volumes.find(f"wawel-{desk.cloud.storage_id}", f"image-{image['uuid']}.qcow2")
     assert volume is not None and volume.capacity_bytes == len(CONTENT)
     status, headers, _ = desk.ask("HEAD", path)
     assert (status, headers["upload-offset"], headers["upload-length"]) == (200, str(len(CONTENT)), str(len(CONTENT)))

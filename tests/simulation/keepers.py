@@ -12,6 +12,7 @@ from cm.rpc.vocabulary import DiskFormat
 from simulation.beginning import LOGINS
 from simulation.chance import stream
 from simulation.mirror import SOURCE
+from support.image_files import qcow2
 
 if TYPE_CHECKING:
     from simulation.simulation import Simulation
@@ -54,11 +55,14 @@ class Keepers:
         if user_id is None:
             return
         number = self.rng.randrange(len(simulation.shares))
-        name = f"{BROUGHT}{len(self.workload.asks)}.raw"
-        simulation.shares[number].volumes[name] = Volume(
-            name, DiskFormat.RAW, len(SOURCE), len(SOURCE), content=SOURCE
-        )
         more: dict[str, Any] = {"kind": "system"} if self.rng.random() < 0.3 else {}
+        name = f"{BROUGHT}{len(self.workload.asks)}.{'raw' if more else 'qcow2'}"
+        # What guests write to is qcow2 on files.
+        brought = Volume(name, DiskFormat.RAW, len(SOURCE), len(SOURCE), content=SOURCE)
+        if not more:
+            content = qcow2(size=len(SOURCE))
+            brought = Volume(name, DiskFormat.QCOW2, len(SOURCE), len(content), content=content)
+        simulation.shares[number].volumes[name] = brought
         storage_id = simulation.storage_ids[number]
         asked = {"storage_id": storage_id, "volume": name, "user_id": user_id, "name": name, **more}
         self.workload.ask("admin", "admin.storage.adopt_volume", **asked)

@@ -307,7 +307,7 @@ class Senders:
                 continue
             volume = volumes[row.volume] if row.state == "ok" else None
             # Of what has grown the memory of nodes keeps the end alone.
-            if volume is not None and volume.capacity_bytes <= CONTENT_MAX and not volume.content.startswith(SOURCE):
+            if volume is not None and volume.capacity_bytes <= CONTENT_MAX and SOURCE not in volume.content:
                 wrong.append(f"image {row.id} has not what was uploaded: {volume.content!r:.60}")
             if row.state not in ("deleted", "ok", "failed", "trashed"):
                 wrong.append(f"image {row.id}, which was uploaded, is {row.state}")

@@ -48,7 +48,9 @@ class ImageFacts:
 _COMPRESSED: Final = "compressed ({}), which is not taken"
 # Magic at the file's beginning; from QEMU's block drivers and the formats' own descriptions.
 _REFUSED: Final = (
-    (b"QED\0", "a QED image"),
+    # libvirt looks at no more than three bytes of these, and opens the file that the header names.
+    (b"QFI", "what libvirt takes for a qcow image"),
+    (b"QED", "a QED image"),
     (b"COWD", "a VMDK image of an ESX server"),
     (b"# Disk DescriptorFile", "a VMDK descriptor, which names other files"),
     (b"LUKS\xba\xbe", "encrypted (LUKS)"),

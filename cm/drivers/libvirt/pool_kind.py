@@ -149,7 +149,7 @@ class LogicalPool(PoolKind):
         return size, size
 
     def format(self, wanted: DiskFormat) -> DiskFormat:
-        return self.can.best(wanted)
+        return self.can.kept(wanted)
 
 
 KINDS: Final[Mapping[str, PoolKind]] = {

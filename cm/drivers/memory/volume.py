@@ -266,7 +266,7 @@ class Storages:
             original = self.share(source_name).volumes.get(original.base) if original.base else None
         content = self.whole(source_name, first)
         size_bytes = max(size_bytes, first.capacity_bytes)
-        format = self.can(name).best(format)
+        format = self.can(name).kept(format)
         return self.put(name, Volume(volume, format, size_bytes, allocation_bytes, content=content))
 
     def whole(self, name: str, volume: Volume) -> bytes:

@@ -74,7 +74,7 @@ def create(
 
     :param size_mib: what a guest will see.
     :param storage_id: one that is offered (``user.storage``); else the cluster chooses.
-    :param format: "qcow2" takes room as it is written; "raw" is a little faster.
+    :param format: what its storage has in any case: "qcow2" where volumes are files, "raw" in volume groups.
     :param filesystem: with a GPT and one partition that holds it; else it is all zeros, and its guest's to format.
     :return: the disk to be, and the operation that makes it.
     """

@@ -8,7 +8,7 @@ from cm.rpc.types import Id, Limit, Name, Text
 from cm.rpc.view import user_view
 from cm.rpc.vocabulary import DiskBus, DiskFormat, Filesystem, ImageKind, NicModel, SourceFormat, VideoModel
 from cm.rules.access import Action, ImageFilter
-from cm.services import attaching, disk_bytes
+from cm.services import attaching, conversion
 from cm.services import disk as disks
 from cm.services import download as downloads
 from cm.services import image as service
@@ -144,7 +144,7 @@ def convert_to_system_image(
         "network_device": network_device,
         "video_device": video_device,
     }
-    return disk_bytes.convert_to_system_image(caller, image_id, devices)
+    return conversion.convert_to_system_image(caller, image_id, devices)
 
 
 # ------------------------------------------------------------------ as CC1 has them; user.disk has the same and more

@@ -7,7 +7,7 @@ from cm.rpc.types import Id, Limit, Name, Size, Text
 from cm.rpc.view import user_view
 from cm.rpc.vocabulary import Architecture, DiskBus, ImageKind, NicModel, SourceFormat, VideoModel
 from cm.rules.access import Action, ImageFilter
-from cm.services import disk_bytes
+from cm.services import conversion
 from cm.services import download as downloads
 from cm.services import image as service
 from cm.services import upload as uploads
@@ -216,4 +216,4 @@ def convert_to_storage_image(caller: ClusterCall, image_id: Id) -> Image:
     Make a system image that no VM is made from a storage image, which a VM attaches and writes to, as it lies there.
     Its owners may.
     """
-    return disk_bytes.convert_to_storage_image(caller, image_id)
+    return conversion.convert_to_storage_image(caller, image_id)

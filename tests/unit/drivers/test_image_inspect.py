@@ -66,6 +66,8 @@ HOSTILE = {
     "no refcounts": (qcow2(refcount_clusters=0), "absurd"),
     "refcount order": (qcow2(refcount_order=7), "reference counts"),
     "snapshots": (qcow2(snapshots=1), "snapshots"),
+    "qcow by three bytes": (b"QFI\0" + struct.pack(">IQI", 2, 512, 11) + bytes(600), "a qcow image"),
+    "QED by three bytes": (b"QEDx" + bytes(600), "QED"),
     "version 1": (b"QFI\xfb" + struct.pack(">I", 1) + bytes(504), "version 1"),
     "version 4": (qcow2(version=4), "unknown version 4"),
     "header length": (qcow2(length=80), "length"),
@@ -201,6 +203,24 @@ def test_as_qemu_reads(name: str, options: str, tmp_path: Path) -> None:
     told = subprocess.run(["qemu-img", "info", "--output=json", "-f", name, target], check=True, capture_output=True)
     with target.open("rb") as file:
         assert inspect(file).virtual_size_bytes == json.loads(told.stdout)["virtual-size"]
+
+
+# What libvirt tells those formats by whose headers it follows (src/storage_file/storage_file_probe.c): fewer bytes than
+# QEMU looks at.
+PROBED = (b"OOOM", b"QFI", b"QED", b"KDMV")
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.sampled_from(PROBED), st.binary(max_size=64), st.booleans())
+def test_as_libvirt_probes(magic: bytes, rest: bytes, is_iso: bool) -> None:
+    """What libvirt may take for a file that stands on another is no raw disk to us, and no ISO, whatever follows."""
+    content = bytearray(iso() if is_iso else b"\x33\xc0" + bytes(70_000))
+    content[: len(magic) + len(rest)] = magic + rest
+    try:
+        found = facts(bytes(content)).format
+    except ImageRefused:
+        return
+    assert found not in (ImageFormat.RAW, ImageFormat.ISO)
 
 
 def _repaired(image_format: ImageFormat, content: bytearray) -> bytes:

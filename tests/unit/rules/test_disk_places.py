@@ -85,12 +85,14 @@ def test_reuse(data: st.DataObject, want: Want, there: list[Place]) -> None:
         if want.match is Match.AT_LEAST
         else rounded(want.size_bytes)
     )
+    writable = {p.id: tuple(DiskFormat) if (can := makes(p.kind)) is None else can.written for p in there}
     found = reusable(want, free, there)
     for volume in free:
         fits = (
             volume.storage_id in usable
             and volume.account_id in (None, want.account_id)
             and want.format in (None, volume.format)
+            and volume.format in writable[volume.storage_id]
             and want.size_bytes <= volume.size_bytes <= at_most
             and (want.match is Match.AT_LEAST or volume.size_bytes in (want.size_bytes, at_most))
         )
@@ -116,7 +118,7 @@ def test_create(want: Want, there: list[Place]) -> None:
     for each in refused:
         place = by_id[each.storage_id]
         can = makes(place.kind)
-        cannot = can is None or (want.format is not None and want.format not in can.formats)
+        cannot = can is None or (want.format is not None and want.format not in can.written)
         assert (each.reason is StorageRefusal.WRONG_TYPE) == cannot
         if each.reason is StorageRefusal.INSUFFICIENT:
             assert place.id in want.without or place.room_bytes < rounded(want.size_bytes)

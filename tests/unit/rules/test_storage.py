@@ -27,7 +27,8 @@ def test_every_kind() -> None:
     """Each kind has its row, and what it says of it is possible."""
     assert set(CAPABILITIES) == set(StorageKind)
     for can in CAPABILITIES.values():
-        assert can.formats and can.unit_bytes >= 1
+        assert can.written and set(can.written) <= set(can.formats) and can.unit_bytes >= 1
+        assert not (can.files and DiskFormat.RAW in can.written), "libvirtd would believe what a guest writes"
         assert can.snapshots <= can.overlays, "a snapshot of a running disk is an overlay"
         assert can.overlays <= (DiskFormat.QCOW2 in can.formats)
 
@@ -40,6 +41,7 @@ def test_logical() -> None:
     assert can.mode(VolumeMode.WHOLE) is VolumeMode.WHOLE
     assert [can.whole(size) for size in (0, 1, 4 * MIB, 4 * MIB + 1)] == [0, 4 * MIB, 4 * MIB, 8 * MIB]
     files = capabilities(StorageKind.DIR)
+    assert files.best(DiskFormat.RAW) is DiskFormat.QCOW2 and files.kept(DiskFormat.RAW) is DiskFormat.RAW
     assert files.mode(VolumeMode.OVERLAY) is VolumeMode.OVERLAY and files.whole(5) == 5
 
 
@@ -49,7 +51,7 @@ def test_choice(found: list[Candidate], size: int, shared: bool, format: DiskFor
 
     def fits(each: Candidate) -> bool:
         can = CAPABILITIES[each.kind]
-        able = (can.shared or not shared) and (format is None or format in can.formats)
+        able = (can.shared or not shared) and (format is None or format in can.written)
         return able and can.whole(size) <= each.room_bytes
 
     chosen = choose(found, size, shared=shared, format=format)
