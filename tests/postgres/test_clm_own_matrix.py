@@ -37,6 +37,7 @@ from support.matrix import (
     overlooked,
     without_ids,
 )
+from support.wait import until
 
 REGISTRY = Registry.collect("clm.views")
 CASES = list(cases(REGISTRY))
@@ -348,6 +349,9 @@ def keys(world: World) -> dict[str, LocalCaller]:
         key = world.bench.call("user.api_key.create", [f"narrow {name}", scope], login=login)["key"]
         manager = world.bench.manager
         made[name] = LocalCaller(manager.registry, manager.executor.execute, wire.bearer(key))
+    # The journal of logins is written by and by.
+    written = "SELECT coalesce(sum(count), 0) FROM login WHERE how = 'key'"
+    until(lambda: world.bench.sql(written) == len(made), "all uses of keys in the journal")
     return made
 
 
