@@ -89,12 +89,13 @@ class World:
         self.people[login] = Identity(account_id, login, role, groups, source="token", issuer=issuer)
 
     def image(self, kind: str, access: str = "private") -> int:
-        name = f"{kind}-{uuid.uuid4()}.raw"
+        form = DiskFormat.QCOW2 if kind == "storage" else DiskFormat.RAW
+        name = f"{kind}-{uuid.uuid4()}.{form}"
         for memory in self.cloud.memory.values():
-            memory.volumes.create_empty(f"wawel-{self.cloud.storage_id}", name, DiskFormat.RAW, 2**20)
+            memory.volumes.create_empty(f"wawel-{self.cloud.storage_id}", name, form, 2**20)
         owner_id = self.people["owner"].account_id
         return self.cloud.image(
-            name, account_id=owner_id, kind=kind, name=name, format="raw", size_bytes=2**20, access=access
+            name, account_id=owner_id, kind=kind, name=name, format=str(form), size_bytes=2**20, access=access
         )
 
     def disk(self, image_id: int) -> int:
