@@ -1,13 +1,14 @@
 """
 Ends flows that rules no longer allow, by the kernel's table of connections (nf_conntrack, over netlink).
 
-Forgotten by the kernel, a flow's next packet is a first one again, which the rules look at.
+Forgotten by the kernel, a flow's next packet is a first one again, which the rules look at; ``ended`` sees to it that
+it is not taken for one that began on the other side.
 """
 
 import errno
 import socket
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
@@ -25,6 +26,16 @@ _TIMEOUT_S = 5.0
 
 
 @dataclass(frozen=True)
+class Ends:
+    """Of packets of one direction, as they are on that side."""
+
+    source: Address
+    source_port: int
+    to: Address
+    to_port: int
+
+
+@dataclass(frozen=True)
 class Flow:
     """
     One that the kernel knows.
@@ -32,6 +43,7 @@ class Flow:
     :ivar sender: who began it. :ivar receiver: who answers, after any translation.
     :ivar port: the receiver's; ``None``: its protocol has none.
     :ivar zone: of the network that it is bridged on; 0: routed.
+    :ivar ends: of what was asked, and of what was answered; empty: its protocol has no ports.
     :ivar key: what the kernel knows it by.
     """
 
@@ -40,12 +52,13 @@ class Flow:
     protocol: int
     port: int | None
     zone: int
+    ends: tuple[Ends, ...] = ()
     key: bytes = b""
 
 
-def end_flows(unwanted: Callable[[Flow], bool]) -> int:
+def end_flows(unwanted: Callable[[Flow], bool], first: Callable[[Sequence[Flow]], None] = lambda flows: None) -> int:
     """
-    :param unwanted: asked of every flow; those are ended.
+    :param unwanted: asked of every flow; those are ended. :param first: told of them, before they are.
     :return: how many.
     :raises OSError: the kernel does not say, or in its own time.
     """
@@ -54,6 +67,7 @@ def end_flows(unwanted: Callable[[Flow], bool]) -> int:
         link.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
         link.bind((0, 0))
         found = [flow for family in (socket.AF_INET, socket.AF_INET6) for flow in _list(link, family) if unwanted(flow)]
+        first(found)
         for flow in found:
             family = socket.AF_INET if flow.sender.version == 4 else socket.AF_INET6
             link.send(_message(_DELETE, _REQUEST | _ACK, family, flow.key))
@@ -116,15 +130,22 @@ def _read(content: bytes) -> Flow | None:
         number = protocol[1][0]
         # The one who answers has the port that answers come from.
         port = int.from_bytes(_attributes(reply[_TUPLE_PROTOCOL])[2], "big") if 2 in protocol else None
+        ends = () if port is None else (_ends(original), _ends(reply))
     except (KeyError, IndexError, ValueError):
         return None
     key = _attribute(_ORIGINAL | _NESTED, told[_ORIGINAL])
     zone = told.get(_ZONE)
     if zone is not None:
         key += _attribute(_ZONE, zone)
-    return Flow(sender, receiver, number, port, int.from_bytes(zone or b"", "big"), key)
+    return Flow(sender, receiver, number, port, int.from_bytes(zone or b"", "big"), ends, key)
 
 
 def _source(tuple_: dict[int, bytes]) -> IPv4Address | IPv6Address:
     addresses = _attributes(tuple_[_TUPLE_IP])
     return ip_address(addresses[1] if 1 in addresses else addresses[3])
+
+
+def _ends(tuple_: dict[int, bytes]) -> Ends:
+    addresses, ports = _attributes(tuple_[_TUPLE_IP]), _attributes(tuple_[_TUPLE_PROTOCOL])
+    to = ip_address(addresses[2] if 2 in addresses else addresses[4])
+    return Ends(_source(tuple_), int.from_bytes(ports[2], "big"), to, int.from_bytes(ports[3], "big"))

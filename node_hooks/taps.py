@@ -1,11 +1,12 @@
 """The rules of guests' taps, kept in place: tables, what the kernel needs for them, an end to flows they forbid."""
 
 import logging
-from collections.abc import Callable, Iterable, Mapping, Set
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
 from node_hooks.command import CommandFailed, CommandMissing, Run
 from node_hooks.document import NETWORKS, SECURITY, Document
+from node_hooks.ended import ENDED_TABLE, Ended, EndedConnections
 from node_hooks.firewall import ANSWERS_TABLE, METADATA, METADATA6, TABLE, NodeNic, Tracking, rules, zone_of
 from node_hooks.flows import Flow, end_flows
 from node_hooks.groups import IN, NOBODY, OUT, Address, Group, Packet, deciding_rule
@@ -34,10 +35,12 @@ class Taps:
     def __init__(
         self, run: Run, tables: Tables, complaints: Complaints, tracking: Tracking | None = None,
         find: Callable[[str], int | None] = lambda bridge: None, show: Callable[[], None] = show_bridged,
-        end: Callable[[Callable[[Flow], bool]], int] = end_flows,
+        end: Callable[[Callable[[Flow], bool], Callable[[Sequence[Flow]], None]], int] = end_flows,
     ) -> None:
         self.table = Table("bridge", TABLE, "forge their addresses", (NETWORKS,))
         self._answers = Table("inet", ANSWERS_TABLE, "get no answers, if they are in security groups", (SECURITY,))
+        self._ended_table = Table("bridge", ENDED_TABLE, "go on with what was ended", (SECURITY,))
+        self._ended = EndedConnections(run)
         self._run = run
         self._tables = tables
         self._complaints = complaints
@@ -73,6 +76,10 @@ class Taps:
             self._apply(self._answers, each, needed)
         if self._apply(self.table, first, needed):
             self._end_flows(document.nics, document.groups or {}, gateways)
+        if grouped:
+            self._ended_table.wanted = ""
+        else:
+            self._tables.remove(self._ended_table)
         if not answers:
             self._tables.remove(self._answers)
         if not grouped:
@@ -150,16 +157,31 @@ class Taps:
         judged = _narrowed(self._nics, nics, self._groups, groups)
         gone = _addresses(self._nics or ()) - _addresses(nics)
         self._nics, self._groups = nics, groups
+        by_tap = {nic.tap: nic for nic in nics if nic.groups}
+        if by_tap:
+            self._ended.forget(
+                lambda each: each.tap not in by_tap or each.own not in by_tap[each.tap].addresses
+                or deciding_rule(each.packet, by_tap[each.tap].groups, groups) is not None
+            )  # fmt: skip
         if not judged and not gone:
             return
         try:
-            ended = self._end(unwanted(judged, gone, groups, frozenset(gateways) | ALWAYS))
-        except (OSError, CommandFailed) as error:
+            ended = self._end(
+                unwanted(judged, gone, groups, frozenset(gateways) | ALWAYS),
+                lambda flows: self._keep([each for flow in flows for each in forbidden(flow, judged, groups)]),
+            )
+        except OSError as error:
             # The rules hold all the same: it is only answers on the way that go on.
             log.warning("flows that are no longer allowed are not ended: %s", error)
         else:
             if ended:
                 log.info("%d flows are no longer allowed, and were ended", ended)
+
+    def _keep(self, ended: Sequence[Ended]) -> None:
+        try:
+            self._ended.keep(ended)
+        except (CommandFailed, CommandMissing) as error:
+            log.warning("connections that are ended can be taken up again by their guests: %s", error)
 
 
 def _gateways(document: Document) -> tuple[IPv4Address | IPv6Address, ...]:
@@ -224,3 +246,15 @@ def unwanted(
         return False
 
     return ask
+
+
+def forbidden(flow: Flow, nics: Iterable[NodeNic], groups: Mapping[int, Group]) -> Iterator[Ended]:
+    """The flow as those NICs see it whose groups do not allow it; none, if its protocol has no ports."""
+    for direction, ends in zip((OUT, IN), flow.ends, strict=False):
+        for nic in nics:
+            if ends.source in nic.addresses and flow.zone in (0, zone_of(nic.bridge)):
+                found = Ended(
+                    nic.tap, direction, flow.protocol, ends.source, ends.source_port, ends.to, ends.to_port
+                )
+                if deciding_rule(found.packet, nic.groups, groups) is None:
+                    yield found

@@ -60,7 +60,7 @@ class World:
         begin()
         self._version = 0
         self._state = StateFile(Path(state_dir))
-        self._converger = Converger(self._state, lambda bridge: None, listens=lambda: [IPv4Address("10.1.0.1")])  # type: ignore[arg-type,return-value]
+        self.restart()
         self.extra: list[dict[str, object]] = []
         self.wires = {}
         make_bridge("wn7")
@@ -68,6 +68,10 @@ class World:
             v4, v6 = addresses_of(number)
             make_guest(f"g{number}", f"wvn{number}", "wn7", mac_of(number), f"{v4}/24", f"{v6}/64")
             self.wires[number] = Wire("eth0", f"g{number}")
+
+    def restart(self) -> None:
+        """An agent anew, which knows nothing of the one before."""
+        self.converger = Converger(self._state, lambda bridge: None, listens=lambda: [IPv4Address("10.1.0.1")])  # type: ignore[arg-type,return-value]
 
     def converge(self, memberships: dict[int, Sequence[int]], groups: dict[int, Group]) -> float:
         """:return: seconds."""
@@ -80,7 +84,7 @@ class World:
         })  # fmt: skip
         assert not document.problems, document.problems
         began = time.monotonic()
-        self._converger.converge(document)
+        self.converger.converge(document)
         assert self._state.get("firewall") == "applied", self._state.get("firewall")
         return time.monotonic() - began
 

@@ -21,10 +21,12 @@ from test_node_namespace import OBSTACLE, UNSHARE
 from cm.rpc.vocabulary import RuleDirection
 from cm.rules import security
 from node_hooks import groups as node
+from node_hooks.command import CommandFailed
+from node_hooks.ended import Ended, EndedConnections
 from node_hooks.firewall import NodeNic, Tracking, rules
-from node_hooks.flows import Flow
+from node_hooks.flows import Ends, Flow
 from node_hooks.nft import change
-from node_hooks.taps import unwanted
+from node_hooks.taps import forbidden, unwanted
 
 PACKETS = int(os.environ.get("WAWEL_PACKETS", "200"))
 
@@ -59,6 +61,26 @@ def test_changes(found: dict[str, Any], what: str) -> None:
 def test_equal_addresses(found: dict[str, Any]) -> None:
     """What is an answer on one network is none on another whose guests have the same addresses."""
     assert found["apart"] == {"went": True, "kept apart": True}
+
+
+@pytest.mark.parametrize("tracking", Tracking)
+def test_ended(tmp_path: Path, tracking: Tracking) -> None:
+    """
+    A connection whose rule is withdrawn falls silent while both sides send all the time, each time; others go on, and
+    the same ports can be used when the rule is back, or by the guest for one of its own.
+    """
+    if OBSTACLE:
+        pytest.skip(f"no packets were sent: {OBSTACLE}")
+    if tracking is Tracking.INET and not Path("/proc/sys/net/bridge").exists():
+        pytest.skip("br_netfilter is not to be had")
+    command = [*UNSHARE, sys.executable, str(Path(__file__).with_name("ending.py")), str(tmp_path), tracking, "5"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    if not told:
+        pytest.skip("this kernel does not follow flows over a bridge by itself")
+    assert {name for name, each in told.items() if not all(each)} == set(), told
+    assert all(len(told[f"{name} ends"]) == 5 for name in ("tcp4", "tcp6", "udp4", "udp6"))
 
 
 boxes = st.tuples(
@@ -147,3 +169,42 @@ def test_flows_to_end() -> None:
     assert asked("10.0.0.1", "10.0.0.2", 22) and not asked("10.0.0.3", "10.0.0.2", 23)
     assert not asked("10.0.0.2", "10.0.0.1", 23, zone=9) and asked("10.0.0.2", "10.0.0.1", 23, zone=0)
     assert asked("10.0.0.3", "10.0.0.9", 22) and not asked("10.0.0.1", "10.0.0.254", 53)
+
+
+def test_ended_sides() -> None:
+    """A flow is kept ended for the NICs whose groups do not allow it, as each of them sees it."""
+    one, two = (
+        NodeNic(f"wvn{n}", f"02:58:00:00:00:0{n}", (ip_address(f"10.0.0.{n}"),), "wn7", False, (n,)) for n in (1, 2)
+    )
+    every = node.GroupRule("out", 4, None, None, ip_network("0.0.0.0/0"))
+    groups = {1: node.Group(frozenset(), frozenset({every})), 2: node.Group(frozenset(), frozenset({every}))}
+    own, other = ip_address("10.0.0.1"), ip_address("10.0.0.2")
+    flow = Flow(own, other, 6, 22, 8, (Ends(own, 5000, other, 22), Ends(other, 22, own, 5000)))
+    assert list(forbidden(flow, [one, two], groups)) == [Ended("wvn2", "in", 6, other, 22, own, 5000)]
+    assert [each.tap for each in forbidden(flow, [one, two], {})] == ["wvn1", "wvn2"]
+    assert list(forbidden(Flow(own, other, 1, None, 8), [one, two], {})) == []
+
+
+def test_ended_gone() -> None:
+    """One that went by itself while others are forgotten keeps none of them."""
+    known = [Ended("wvn1", "in", 6, ip_address("10.0.0.1"), 22, ip_address("10.0.0.2"), port) for port in (50, 51)]
+    commands: list[str] = []
+
+    def run(arguments: Any, text: str) -> str:
+        if "list" in arguments:
+            told = [
+                {"elem": {"val": {"concat": [each.tap, str(each.own), 22, str(each.remote), each.remote_port]},
+                          "comment": "in"}} for each in known
+            ]  # fmt: skip
+            return json.dumps({"nftables": [{"set": {"name": "ended4_6", "elem": [*told, {"of": "others"}]}}]})
+        commands.append(text)
+        if len(known) == 2:
+            del known[0]
+            raise CommandFailed("No such file or directory")
+        return ""
+
+    ended = EndedConnections(run)
+    ended.forget(lambda each: True)
+    assert len(commands) == 2 and commands[1] == f"delete element bridge wawel_ended ended4_6 {{ {known[0].key} }}\n"
+    ended.forget(lambda each: True)
+    assert len(commands) == 2

@@ -151,7 +151,7 @@ class World:
         if "wn0" in text:
             return ""  # whether the node can make networks
         if command == "nft -f -":
-            if "\ndelete table inet wawel_answers" in text:
+            if any(f"\ndelete table {each}" in text for each in ("inet wawel_answers", "bridge wawel_ended")):
                 return ""
             if text.startswith("table "):
                 command = f"table {text.split()[1]}"
