@@ -43,6 +43,7 @@ from cm.store.snapshot import (
     tree_of,
     write_merged,
     write_pulled,
+    write_untaken,
     write_unturned,
 )
 
@@ -124,6 +125,7 @@ async def _merge(work: Work, plan: _Plan) -> None:
         await node.block_jobs.pull(domain, device, base)
     else:
         assert above is not None and below is not None
+        await work.db(write_untaken, [row.id])  # from now on it has some of the later one's
         await node.block_jobs.commit(domain, device, below, above)
     note: dict[str, Any] = {TRIED: tried + 1}
     raise Wait(FIRST_S, MERGING, **note)
@@ -137,7 +139,10 @@ async def forget(work: Work) -> None:
 
 @register
 class SnapshotDelete(Kind):
-    """Given up, it leaves the snapshots there: what was merged of them stays merged."""
+    """
+    Given up, it leaves the snapshots there: what was merged of them stays merged. Those that have not what they had any
+    more, or whose volumes may be gone, are not taken any more, and can but be deleted.
+    """
 
     kind = OperationKind.SNAPSHOT_DELETE
     notes = (HOLDER, TRIED)

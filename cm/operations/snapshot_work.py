@@ -24,7 +24,7 @@ from cm.services.evidence import rest_by_evidence, rest_if_ended
 from cm.store.change import record_change
 from cm.store.operation import OperationRow, open_operation
 from cm.store.operation_object import others_at_work
-from cm.store.snapshot import Lying, SnapshotRow, drop_spare, forget_snapshots, snapshots, spares
+from cm.store.snapshot import Lying, SnapshotRow, drop_spare, forget_snapshots, snapshots, spares, write_going
 from cm.store.storage import freed_policy, node_reaching
 from cm.store.vm import VMRow, find_vm
 
@@ -194,7 +194,11 @@ async def let_go(work: Work) -> None:
 
 
 async def dropped(work: Work) -> None:
-    """Delete the volumes of the operation's snapshots, on which nothing stands any more."""
+    """
+    Delete the volumes of the operation's snapshots, on which nothing stands any more. That they go is on record before:
+    by whoever gives it up meanwhile the snapshots are left, and nobody takes them for whole.
+    """
+    await work.db(write_going, ids_of(work.op))
     for row in await rows_of(work):
         if row.volume.id != row.current.id:
             await remove(work, row.volume)

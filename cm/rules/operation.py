@@ -390,7 +390,8 @@ SPECS: Final[dict[OperationKind, KindSpec]] = {
         action=Action.SNAPSHOT,
         seconds=86_400,
         failed="A snapshot could not be deleted",
-        abandoned="the snapshot stays, and can be deleted again",
+        abandoned="the snapshot stays, though not as a point to go back to where it was merged or deleted in part,"
+        " and can be deleted again",
         allowed=frozenset({_V.RUNNING, _V.PAUSED, _V.STOPPED, _V.ERROR}),
     ),
     OperationKind.STORAGE_ATTACH: KindSpec(

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy.orm import Session
 
@@ -53,6 +53,8 @@ from cm.store.snapshot import (
     written_disks,
 )
 from cm.store.vm import VMRow, find_vm, render_vm
+
+TAKEN_BY: Final = "what takes or deletes it"
 
 # ------------------------------------------------------------------ taking them
 
@@ -184,12 +186,12 @@ def revert(caller: ClusterCall, snapshot_id: int, alone: bool) -> SnapshotWork:
     Take the disks of a snapshot back to it; later snapshots stay.
 
     :raises WrongVMState: the VM is not stopped.
-    :raises InUse: it is not taken yet.
+    :raises InUse: it is not taken yet, or its deletion was begun.
     """
     rows, vm = _chosen(caller, snapshot_id, alone, OperationKind.SNAPSHOT_REVERT)
     for row in rows:
         if row.taken_at is None:
-            raise InUse("snapshot", row.id, "what takes it")
+            raise InUse("snapshot", row.id, TAKEN_BY)
     return _opened(caller, OperationKind.SNAPSHOT_REVERT, rows, vm)
 
 
@@ -263,7 +265,7 @@ def copy(
     """
     A new disk of the caller's own with what a snapshot holds, or a system image; the disk's VM may run meanwhile.
 
-    :raises InUse: it is not taken yet.
+    :raises InUse: it is not taken yet, or its deletion was begun.
     :raises StorageUnreached: no node has both storages.
     """
     session, who = caller.session, person_of(caller.identity)
@@ -271,7 +273,7 @@ def copy(
     refuse_busy(session, subject.disk.id)
     row = next((row for row in taken_together(session, snapshot_id) if row.id == snapshot_id), None)
     if row is None or row.taken_at is None:
-        raise InUse("snapshot", snapshot_id, "what takes or deletes it")
+        raise InUse("snapshot", snapshot_id, TAKEN_BY)
     volume = find_volume(session, row.volume.id)
     assert volume is not None
     held = replace(

@@ -152,7 +152,8 @@ class EndingVolume:
 _ENDING = Prepared(
     "ending_volumes",
     """
-SELECT u.id, u.storage_id, u.name, u.format, u.size_bytes, u.made, o.freed, min(a.number) AS number,
+SELECT u.id, u.storage_id, u.name, u.format, u.size_bytes, o.freed, min(a.number) AS number,
+       u.made OR coalesce(bool_or(u.id = s.volume_id), false) AS made,
        o.keep_freed AND u.made AND u.backing_id IS NULL AND bool_and(s.id IS NULL)
        AND NOT EXISTS (SELECT 1 FROM volume b WHERE b.backing_id = u.id) AS keep
   FROM attachment a JOIN disk k ON k.id = a.disk_id LEFT JOIN snapshot s ON s.disk_id = k.id
@@ -164,7 +165,10 @@ SELECT u.id, u.storage_id, u.name, u.format, u.size_bytes, u.made, o.freed, min(
 
 
 def ending_volumes(session: Session, vm_id: int) -> tuple[EndingVolume, ...]:
-    """What lies on storages of a VM's own disks, snapshots too, the root disk's first; what is to become of it."""
+    """
+    What lies on storages of a VM's own disks, snapshots too, the root disk's first; what is to become of it. A snapshot
+    whose deletion was given up may be there, and then has what it had.
+    """
     return tuple(
         EndingVolume(
             row.id,

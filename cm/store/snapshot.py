@@ -310,9 +310,24 @@ def consistency_of(session: Session, snapshot_id: int) -> str | None:
 
 
 def write_untaken(session: Session, ids: Sequence[int]) -> None:
-    """What was written since is being merged into their volumes, so that they are no points in time any more."""
+    """What was written later is being merged into their volumes, so that they are no points in time any more."""
     session.execute(
         text("UPDATE snapshot SET consistency = NULL, taken_at = NULL WHERE id = ANY(:ids)"), {"ids": list(ids)}
+    )
+
+
+def write_going(session: Session, ids: Sequence[int]) -> None:
+    """
+    Snapshots' volumes are going to be deleted, so that nobody can count on them any more: whatever becomes of that,
+    these snapshots are no points in time, and their volumes may be gone.
+    """
+    write_untaken(session, ids)
+    session.execute(
+        text(
+            "UPDATE volume SET made = false WHERE id IN (SELECT s.volume_id FROM snapshot s"
+            " JOIN disk k ON k.id = s.disk_id WHERE s.id = ANY(:ids) AND s.volume_id <> k.volume_id)"
+        ),
+        {"ids": list(ids)},
     )
 
 

@@ -246,6 +246,60 @@ def test_calls_fail(cloud: MemoryCloud, guest: Guest, method: str) -> None:
         node._faults.next.clear()
 
 
+def no_point(cloud: MemoryCloud, snapshot_id: int) -> None:
+    """It is there, and can neither be taken back to nor copied."""
+    assert cloud.call("user.snapshot.get_by_id", {"snapshot_id": snapshot_id})["taken"] is None
+    for method, more in (("revert", {}), ("create_disk", {"name": "copy"}), ("to_image", {"name": "copy"})):
+        with pytest.raises(InUse):
+            cloud.call(f"user.snapshot.{method}", {"snapshot_id": snapshot_id, **more})
+
+
+@pytest.mark.parametrize("again", [True, False])
+def test_given_up_as_it_goes(cloud: MemoryCloud, guest: Guest, again: bool) -> None:
+    """A deletion that is given up when the volume is gone leaves a snapshot that nobody takes for whole."""
+    before, node = used(cloud), guest.node
+    guest.write("A")
+    volume, made = guest.volume(), snapshot(guest)
+    guest.write("B")
+    guest.stop()
+    for _ in range(40):
+        node.fail_next("delete", NodeUnreachable("n", "gone"), after=True)
+    answer = cloud.call("user.snapshot.delete", {"snapshot_id": made})
+    pool = f"wawel-{cloud.storage_id}"
+    cloud.until(lambda: node.volumes.find(pool, volume.name) is None, "the volume to be gone")
+    cloud.call("user.operation.abandon", {"operation_id": answer["operation_id"]})
+    node._faults.next.clear()
+    check_balance(cloud)
+    no_point(cloud, made)
+    if again:
+        done(cloud, "user.snapshot.delete", snapshot_id=made)
+        assert used(cloud) == before
+        guest.start()
+        assert guest.read() == "AB"
+
+
+def test_given_up_between(cloud: MemoryCloud, guest: Guest) -> None:
+    """What a later snapshot is being merged into is none to go back to any more; the others and the disk are whole."""
+    ids = []
+    for letter in "ABC":
+        guest.write(letter)
+        ids.append(snapshot(guest))
+    guest.write("D")
+    node = guest.node
+    node.world.hang_jobs = True
+    answer = cloud.call("user.snapshot.delete", {"snapshot_id": ids[1]})
+    cloud.until(lambda: bool(node.world.domains[guest.uuid].jobs), "the merge to begin")
+    cloud.call("user.operation.abandon", {"operation_id": answer["operation_id"]})
+    node.world.hang_jobs = False
+    guest.stop()
+    no_point(cloud, ids[1])
+    assert guest.read() == "ABCD"
+    done(cloud, "user.snapshot.delete", snapshot_id=ids[1])
+    for number, content in ((2, "ABC"), (0, "A")):
+        done(cloud, "user.snapshot.revert", snapshot_id=ids[number])
+        assert guest.read() == content
+
+
 def test_many(cloud: MemoryCloud, guest: Guest) -> None:
     """A disk has no more than so many; beyond the quota nothing is claimed."""
     policy = cloud.manager.policy
