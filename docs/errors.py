@@ -67,7 +67,7 @@ OWN: Mapping[str, Errors] = {
 
 # What the reading cannot know of a view: pattern → what cannot happen, though some way through its code leads there.
 NEVER: Mapping[str, tuple[Errors, str]] = {
-    r"(user|admin)\.vm\.(?!create|adopt)": (
+    r"(user|admin)\.vm\.(?!create|adopt|save$)": (
         {WrongImageState, InUse},
         "their operations have a VM to themselves, and of that kind of object VMBusy is told",
     ),

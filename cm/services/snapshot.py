@@ -95,6 +95,17 @@ def create_of_vm(caller: ClusterCall, vm_id: int, name: str, description: str, f
     return _create(caller, snap_disks(session, disk_ids), row, name, description, freeze, group=True)
 
 
+def refuse_unsettled(disk: SnapDisk) -> None:
+    """
+    A snapshot that came to nothing, and whose removal was given up, has left the domain writing to another volume than
+    is on record: nothing is put on top of that.
+
+    :raises InUse: there is one; whoever deletes it has that settled.
+    """
+    if disk.unsettled is not None:
+        raise InUse("disk", disk.id, f"its snapshot {disk.unsettled}, of which only a part is left; delete that first")
+
+
 def _usable(caller: ClusterCall, disk_id: int, action: Action) -> DiskFacts:
     disk = authorized_disk(caller.session, person_of(caller.identity), disk_id, action, lock=True)
     if disk.kind is DiskKind.ISO:
@@ -139,6 +150,7 @@ def _create(
             raise NotSupported(f"take snapshots on storages of the kind {disk.storage_kind}")
         if disk.snapshots >= limit:
             raise TooManySnapshots(disk.id, limit)
+        refuse_unsettled(disk)
     for disk in disks:
         claim_quota(session, disk.account_id, storage_mib=mib(disk.size_bytes))
         claim_storage(session, disk.storage_id, disk.size_bytes)

@@ -18,6 +18,7 @@ from cm.services.access import authorized_vm, person_of
 from cm.services.context import ClusterCall
 from cm.services.disk import refuse_busy
 from cm.services.saving import insert_image
+from cm.services.snapshot import refuse_unsettled
 from cm.store.claim import claim_quota, claim_storage, mib
 from cm.store.disk import DiskFacts, get_disk, touch_disk
 from cm.store.operation import open_operation
@@ -35,6 +36,7 @@ def save(caller: ClusterCall, vm_id: int, name: str, description: str, freeze: F
     :raises QuotaReached: StorageFull: the image, or what is written meanwhile, would not fit.
     :raises NoStorage: StorageNotOnNode: there is nowhere for the image.
     :raises VMBusy: DiskHeld: another operation is under way.
+    :raises InUse: a VM reads its disk, or a part of an earlier snapshot is left on it.
     """
     session, who = caller.session, person_of(caller.identity)
     authorized_vm(session, who, vm_id, caller.action("vm_id"))
@@ -106,6 +108,7 @@ def take_point(session: Session, row: VMRow, disk: DiskFacts, name: str) -> list
         raise InUse("disk", disk.id, f"VM {facts.reader}, which reads it")
     if not capabilities(facts.storage_kind).snapshots:
         raise NotSupported(f"save a running VM from storages of the kind {facts.storage_kind}: stop it first")
+    refuse_unsettled(facts)
     claim_quota(session, facts.account_id, storage_mib=mib(facts.size_bytes))
     claim_storage(session, facts.storage_id, facts.size_bytes)
     return insert_snapshots(session, [facts], name, "while an image is made of it", group=False)

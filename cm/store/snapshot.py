@@ -35,6 +35,7 @@ class SnapDisk:
     :ivar vm_id: the VM that may write to it, with the device that it has there.
     :ivar reader: a VM that has it attached to read.
     :ivar snapshots: how many it has.
+    :ivar unsettled: the newest, if it was never taken, or is merged in part: its domain may write to it still.
     """
 
     id: int
@@ -51,6 +52,7 @@ class SnapDisk:
     size_bytes: int
     made: bool
     snapshots: int
+    unsettled: int | None
 
     @property
     def layer(self) -> str:
@@ -66,7 +68,9 @@ _DISKS: Final = """
 SELECT k.id, k.account_id, k.image_id, i.uuid::text AS image_uuid, v.uuid::text AS vm_uuid, a.vm_id, a.device,
        (SELECT min(r.vm_id) FROM attachment r WHERE r.disk_id = k.id AND r.read_only) AS reader,
        u.storage_id, o.kind AS storage_kind, u.id AS volume_id, u.size_bytes, u.made,
-       (SELECT count(*) FROM snapshot s WHERE s.disk_id = k.id) AS snapshots
+       (SELECT count(*) FROM snapshot s WHERE s.disk_id = k.id) AS snapshots,
+       (SELECT min(s.id) FROM snapshot s WHERE s.disk_id = k.id AND s.taken_at IS NULL
+           AND s.volume_id IN (u.id, u.backing_id)) AS unsettled
   FROM disk k JOIN volume u ON u.id = k.volume_id JOIN storage o ON o.id = u.storage_id
   LEFT JOIN image i ON i.id = k.image_id
   LEFT JOIN attachment a ON a.disk_id = k.id AND NOT a.read_only LEFT JOIN vm v ON v.id = a.vm_id

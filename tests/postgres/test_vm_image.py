@@ -9,7 +9,16 @@ from typing import Any
 import pytest
 
 from cm.interfaces.block_job import BlockJobState
-from cm.rpc.errors import CloudError, DiskHeld, HypervisorError, NodeUnreachable, NotAbandonable, NotSupported, VMBusy
+from cm.rpc.errors import (
+    CloudError,
+    DiskHeld,
+    HypervisorError,
+    InUse,
+    NodeUnreachable,
+    NotAbandonable,
+    NotSupported,
+    VMBusy,
+)
 from support.cloud import MemoryCloud
 from support.guest import MIB, Guest, check_balance, done, rows, snapshot, used
 
@@ -350,3 +359,35 @@ def test_unmerged_is_no_snapshot(cloud: MemoryCloud, guest: Guest) -> None:
     assert guest.node.block_jobs.look(guest.uuid, "vda").state is BlockJobState.RUNNING
     guest.node.world.hang_jobs = False
     assert cloud.ended(answer["operation_id"])["state"] == "done"
+
+
+def test_remains_come_first(cloud: MemoryCloud, guest: Guest) -> None:
+    """
+    Of one that failed a layer may be left, on record and unused, if clearing it up was given up: nothing is put onto
+    that, neither by a retry, and it can be deleted.
+    """
+    volume = guest.volume()
+    for _ in range(200):
+        guest.node.fail_next("look_job", NodeUnreachable("n", "gone"))
+    answer = save(guest, freeze="yes")
+    assert cloud.ended(answer["operation_id"])["state"] == "failed"
+    clearing = cloud.vm(guest.vm_id)["operation_id"]
+    cloud.call("user.operation.abandon", {"operation_id": clearing})
+    guest.node._faults.next.clear()
+    (left,) = rows(cloud, "SELECT id FROM snapshot")
+    guest.write("B")
+    cloud.until(lambda: not cloud.sql("SELECT u.claimed_bytes FROM image i JOIN volume u ON u.id = i.volume_id"
+                                      " WHERE i.id = :i", i=answer["image_id"]), "its remains to go")  # fmt: skip
+    for refused in (
+        lambda: save(guest),
+        lambda: cloud.call("user.operation.retry", {"operation_id": answer["operation_id"]}),
+        lambda: cloud.call("user.disk.create_snapshot", {"disk_id": guest.disk_id(), "name": "other"}),
+    ):
+        with pytest.raises(InUse, match=f"snapshot {left.id}"):
+            refused()
+    gone = cloud.call("user.snapshot.delete", {"snapshot_id": left.id})
+    assert cloud.ended(gone["operation_id"])["state"] == "done"
+    guest.write("C")
+    assert guest.volume() is volume and guest.read() == "boots:ABC"
+    assert cloud.ended(save(guest)["operation_id"])["state"] == "done"
+    assert guest.volume() is volume and guest.read() == "boots:ABC"
