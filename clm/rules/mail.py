@@ -76,7 +76,7 @@ def parse_mailbox(text: str) -> Mailbox:
     try:
         header = HeaderRegistry()("From", text)
         addresses, groups, defects = header.addresses, header.groups, header.defects  # type: ignore[attr-defined]
-    except (HeaderParseError, IndexError, ValueError):
+    except (HeaderParseError, AttributeError, IndexError, ValueError):  # the library's reader trips over "0.:"
         raise ValueError("it is no address") from None
     if len(addresses) > 1:
         raise ValueError(f"it holds {len(addresses)} addresses; a name with a comma stands in quotes")

@@ -43,6 +43,8 @@ WRONG = {
     "a@": "no address",
     "@b": "no address",
     "Wawel <a@b.c> and more": "no address",
+    "0.:": "no address",
+    ".:": "no address",
     "a@b.c\nBcc: d@e.f": "control characters",
     "Wawel\0 <a@b.c>": "control characters",
 }
