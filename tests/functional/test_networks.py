@@ -133,6 +133,7 @@ class Networks:
         cloud.admin.call("admin.pool.add", pool)
         also = {"name": "vy", "network": RANGE, "network6": "fd12:3456:789b::/48", "overlap": True}
         cloud.admin.call("admin.pool.add", also)
+        wait_until(self._linked, "both nodes' agents to say that they make links", 60)
         told = {"login": "bob", "password": "bobs-own-password", "name": "Bob"}
         cloud.admin.call("admin.user.add", {**told, **QUOTA})
         self.bob = RpcClient(cloud.url, told["login"], told["password"], timeout_s=30)
@@ -146,6 +147,11 @@ class Networks:
         self.guests = (self.web, self.db, self.bobs_web, self.bobs_db)
         for guest in self.guests:
             guest.wait()
+
+    def _linked(self) -> bool:
+        """Till then a node takes no VM on such a network."""
+        nodes = self.cloud.admin.call("admin.node.get_list")
+        return all(node["report"] is not None and "links" in node["report"]["capabilities"] for node in nodes)
 
     @property
     def hosts(self) -> list[Host]:
