@@ -19,6 +19,7 @@ from typing import Any
 from benchmarks.clusters import Settings
 from benchmarks.report import Figure, Skipped, Target, median
 from lab.places import environment
+from node_hooks.client import Client
 from node_hooks.document import parse_document
 from node_hooks.metadata import Forwarder
 from node_hooks.network import METADATA_ADDRESS, Converger
@@ -93,8 +94,11 @@ def _document(links: list[dict[str, Any]], hosts: Mapping[str, Any], nics: list[
 
 
 def _converger(directory: Path) -> Converger:
+    def unasked() -> Client:
+        raise RuntimeError("no guest asks for metadata here")
+
     def forward(bridge: str, address: str = METADATA_ADDRESS) -> Forwarder:
-        return Forwarder(bridge, lambda: None, (address, 80))  # type: ignore[arg-type, return-value]
+        return Forwarder(bridge, unasked, (address, 80))
 
     return Converger(StateFile(directory), forward, listens=lambda: [], runtime=directory / "run")
 

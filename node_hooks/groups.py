@@ -171,7 +171,7 @@ def pieces(rules: Iterable[tuple[Ports, Network]]) -> list[tuple[Ports, tuple[Ne
     for number, networks in enumerate(there):
         if not networks:
             continue
-        merged: tuple[Network, ...] = tuple(collapse_addresses(networks))  # type: ignore[type-var]
+        merged: tuple[Network, ...] = tuple(_merged(networks))
         ports = (cuts[number], cuts[number + 1] - 1)
         if found and found[-1][1] == merged and found[-1][0][1] + 1 == ports[0]:
             found[-1] = ((found[-1][0][0], ports[1]), merged)
@@ -254,6 +254,7 @@ def lookups(group_id: int, group: Group, direction: str) -> Lookups:
 
 
 def _merged(networks: Iterable[Network]) -> list[Network]:
+    """:param networks: all of one family, which their type does not say."""
     return list(collapse_addresses(networks))  # type: ignore[type-var]
 
 

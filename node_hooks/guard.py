@@ -156,13 +156,16 @@ def _chain(name: str, *rules: str) -> list[str]:
 
 
 def _to(networks: Iterable[IPv4Network], verdict: str) -> str:
-    listed = _any(map(str, collapse_addresses(networks)))
-    return f"ip daddr {listed} {verdict}" if listed else ""
+    return _where("ip daddr", collapse_addresses(networks), verdict)
 
 
 def _to6(networks: Iterable[IPv6Network], verdict: str) -> str:
-    listed = _any(map(str, collapse_addresses(networks)))
-    return f"ip6 daddr {listed} {verdict}" if listed else ""
+    return _where("ip6 daddr", collapse_addresses(networks), verdict)
+
+
+def _where(what: str, networks: Iterable[object], verdict: str) -> str:
+    listed = _any(map(str, networks))
+    return f"{what} {listed} {verdict}" if listed else ""
 
 
 def _any(elements: Iterable[str]) -> str:

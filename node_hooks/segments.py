@@ -13,6 +13,7 @@ import socket
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -102,7 +103,7 @@ class Segments:
         if links != self._written_of:
             self._written_of, self._texts = links, (tunnel(links), routes(links, slot_of))
         for table, text in zip(self.tables, self._texts, strict=True):
-            self._tables.apply(table, text, lambda text=text: text, bool(links))  # type: ignore[misc]
+            self._tables.apply(table, text, partial(str, text), bool(links))
         now = self._clock()
         wanted = (links, document.nics, LINKS in document.misread)
         if wanted != self._wanted or now >= self._due or self._changed(links):

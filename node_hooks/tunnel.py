@@ -10,7 +10,7 @@ A DNS server of each listens at a port of its own, as two cannot listen at one a
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from ipaddress import IPv6Address, IPv6Network
+from ipaddress import IPv4Address, IPv6Address, IPv6Network
 from typing import Final
 
 from node_hooks.firewall import GATEWAY_MAC, METADATA, METADATA6, zone_of
@@ -211,5 +211,5 @@ def _chain(name: str, hook: str, rules: Iterable[str]) -> list[str]:
     return [f"\tchain {name} {{", f"\t\ttype {hook}; policy accept;", *(f"\t\t{rule}" for rule in rules), "\t}"]
 
 
-def _number(address: object) -> str:
-    return f"{int(address):#034x}"  # type: ignore[call-overload]
+def _number(address: IPv4Address | IPv6Address) -> str:
+    return f"{int(address):#034x}"

@@ -26,7 +26,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from cm.runtime.readable import wait_ready
+from cm.runtime.readable import wait_readable, wait_writable
 from cm.runtime.threads import IThreads
 
 log = Logger()
@@ -89,12 +89,13 @@ class Line:
         self.since = self._reactor.seconds()
 
         def work() -> None:
+            tell: Callable[[Any], None]
             try:
-                outcome: Any = function(self._session, *args)
-            except BaseException:
-                outcome = Failure()
+                tell, outcome = done.callback, function(self._session, *args)
+            except BaseException:  # whatever it was goes to who waits: it must not end the reactor's thread
+                tell, outcome = done.errback, Failure()
             self._lines.free(self)
-            done.callback(outcome) if not isinstance(outcome, Failure) else done.errback(outcome)
+            tell(outcome)
 
         reading = greenlet(work)
         reading.gr_context = contextvars.copy_context()
@@ -247,10 +248,11 @@ def open_prompt(dsn: str, options: Mapping[str, Any]) -> Any:
     connection = psycopg2.connect(dsn, async_=1, **options)
     try:
         while (state := connection.poll()) != POLL_OK:
-            if not wait_ready(OPEN_S, connection.fileno(), reading=state == POLL_READ):
+            wait = wait_readable if state == POLL_READ else wait_writable
+            if not wait(OPEN_S, connection.fileno()):
                 raise psycopg2.OperationalError("the database does not answer")
         register_uuid(None, connection)  # as SQLAlchemy does
-    except BaseException:
+    except BaseException:  # it goes on, without the connection left open
         connection.close()
         raise
     return connection

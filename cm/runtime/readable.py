@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import select
+from collections.abc import Sequence
 from math import ceil
 
 
@@ -12,14 +13,16 @@ def wait_readable(timeout_s: float, *descriptors: int) -> bool:
 
     ``select.select`` is not for processes of many connections: above 1,023 (FD_SETSIZE) it raises ``ValueError``.
     """
+    return _wait(timeout_s, select.POLLIN | select.POLLPRI, descriptors)
+
+
+def wait_writable(timeout_s: float, *descriptors: int) -> bool:
+    """Whether one of these can be written to, or has ended, within the time."""
+    return _wait(timeout_s, select.POLLOUT, descriptors)
+
+
+def _wait(timeout_s: float, events: int, descriptors: Sequence[int]) -> bool:
     poll = select.poll()
     for descriptor in descriptors:
-        poll.register(descriptor, select.POLLIN | select.POLLPRI)
-    return bool(poll.poll(ceil(timeout_s * 1000)))
-
-
-def wait_ready(timeout_s: float, descriptor: int, *, reading: bool) -> bool:
-    """Whether this one can be read, or written, within the time; or has ended."""
-    poll = select.poll()
-    poll.register(descriptor, select.POLLIN | select.POLLPRI if reading else select.POLLOUT)
+        poll.register(descriptor, events)
     return bool(poll.poll(ceil(timeout_s * 1000)))

@@ -50,18 +50,8 @@ def convert_to_system_image(caller: ClusterCall, image_id: int, devices: dict[st
     :raises GuestFormat: it is a raw file, which its guest has written to.
     :raises WrongImageState: it is not ok.
     """
-    session, viewer = caller.session, person_of(caller.identity)
-    row = authorized_image(
-        session,
-        viewer,
-        image_id,
-        caller.action("image_id"),
-        kinds=(ImageKind.STORAGE,),
-        lock=True,
-        version=caller.if_version,
-    )
-    _check_convertible(session, row.id, row.state)
-    _check_format(session, row)
+    session = caller.session
+    row = _convertible(caller, image_id, ImageKind.STORAGE)
     disk_id = find_disk_of_image(session, image_id)
     if disk_id is not None:
         disk = find_disk(session, disk_id)
@@ -71,7 +61,7 @@ def convert_to_system_image(caller: ClusterCall, image_id: int, devices: dict[st
     become_image(session, image_id, devices)
     record_change(session, "image", image_id, row.account_id)
     caller.note("convert image", image_id=image_id, kind=ImageKind.SYSTEM)
-    return show_image(session, image_id, viewer)
+    return show_image(session, image_id, person_of(caller.identity))
 
 
 def convert_to_storage_image(caller: ClusterCall, image_id: int) -> Image:
@@ -82,23 +72,29 @@ def convert_to_storage_image(caller: ClusterCall, image_id: int) -> Image:
     :raises WrongImageState: it is not ok.
     :raises GuestFormat: it is a raw file, which no guest may write to.
     """
-    session, viewer = caller.session, person_of(caller.identity)
-    row = authorized_image(
-        session,
-        viewer,
-        image_id,
-        caller.action("image_id"),
-        kinds=(ImageKind.SYSTEM,),
-        lock=True,
-        version=caller.if_version,
-    )
-    _check_convertible(session, row.id, row.state)
-    _check_format(session, row)
+    session = caller.session
+    row = _convertible(caller, image_id, ImageKind.SYSTEM)
     disk_id = become_disk(session, image_id)
     record_change(session, "image", image_id, row.account_id)
     touch_disk(session, disk_id, "enter")
     caller.note("convert image", image_id=image_id, kind=ImageKind.STORAGE, disk_id=disk_id)
-    return show_image(session, image_id, viewer)
+    return show_image(session, image_id, person_of(caller.identity))
+
+
+def _convertible(caller: ClusterCall, image_id: int, kind: ImageKind) -> ImageRow:
+    """An entry of this kind, locked, that nothing keeps from becoming one of the other."""
+    row = authorized_image(
+        caller.session,
+        person_of(caller.identity),
+        image_id,
+        caller.action("image_id"),
+        kinds=(kind,),
+        lock=True,
+        version=caller.if_version,
+    )
+    _check_convertible(caller.session, row.id, row.state)
+    _check_format(caller.session, row)
+    return row
 
 
 def _check_format(session: Session, row: ImageRow) -> None:

@@ -573,7 +573,9 @@ def test_by_other_names(cloud: MemoryCloud) -> None:
     for verb, full in ("attach", True), ("detach", False):
         given = cloud.call(f"user.iso_image.{verb}", [iso, vm["vm_id"]])
         assert cloud.ended(given["operation_id"])["state"] == "done"
-        drives = [d for d in node_of(cloud).world.domains[vm["uuid"]].running.disks if d.cdrom]  # type: ignore[union-attr]
+        running = node_of(cloud).world.domains[vm["uuid"]].running
+        assert running is not None
+        drives = [disk for disk in running.disks if disk.cdrom]
         assert any(drive.source for drive in drives) is full
     cloud.call("user.vm.destroy", [[vm["vm_id"]]])
     cloud.wait(vm["vm_id"], "destroyed")

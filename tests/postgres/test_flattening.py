@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,17 +10,14 @@ from sqlalchemy.orm import Session
 
 from cm.rpc.errors import HypervisorError, NodeUnreachable, NotAbandonable, TooManySnapshots, VMBusy
 from cm.services.flattening import flatten_long
-from support.cloud import MemoryCloud
+from support.cloud import MemoryCloud, at_database
 from support.guest import Guest, check_balance, done, rows, snapshot, used
 
 
 @pytest.fixture(scope="module")
 def cloud(postgres: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[MemoryCloud]:
-    postgres.create_database("flattening", template="wawel_template")
-    made = MemoryCloud(postgres.url("flattening"), Path(tmp_path_factory.mktemp("flattening")), nodes=1)
-    yield made
-    made.stop()
-    postgres.drop_database("flattening")
+    with at_database(postgres, tmp_path_factory, "flattening", nodes=1) as made:
+        yield made
 
 
 @pytest.fixture()

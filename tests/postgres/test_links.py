@@ -21,23 +21,20 @@ from cm.store.node_document import own_facts
 from cm.store.unknown import Held, UnknownSeen, record_unknown
 from lab.postgres import PrivatePostgres
 from support.beside import listening
-from support.cloud import MemoryCloud
-from support.links import LinkAgent
+from support.cloud import MemoryCloud, at_database
+from support.links import LinkAgent, link_agents
 from support.several import insert_rows, vm_rows
 
 
 @pytest.fixture(scope="module")
 def cloud(postgres: PrivatePostgres, tmp_path_factory: pytest.TempPathFactory) -> Iterator[MemoryCloud]:
-    postgres.create_database("links", template="wawel_template")
-    made = MemoryCloud(postgres.url("links"), tmp_path_factory.mktemp("cm"))
-    yield made
-    made.stop()
-    postgres.drop_database("links")
+    with at_database(postgres, tmp_path_factory, "links") as made:
+        yield made
 
 
 @pytest.fixture(scope="module")
 def agents(cloud: MemoryCloud) -> list[LinkAgent]:
-    return [LinkAgent(cloud, node_id, f"10.77.0.1{n}") for n, node_id in enumerate(cloud.node_ids, 1)]
+    return link_agents(cloud)
 
 
 def network(cloud: MemoryCloud, name: str, prefix: str) -> int:

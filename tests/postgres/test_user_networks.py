@@ -21,22 +21,19 @@ from cm.rules.link import hosts_of
 from cm.services.network import NETWORKS_MAX, AddressTaken, NetworkOverlaps, PoolFull
 from cm.store.node_document import own_facts
 from lab.postgres import PrivatePostgres
-from support.cloud import MemoryCloud
-from support.links import LinkAgent
+from support.cloud import MemoryCloud, at_database
+from support.links import LinkAgent, link_agents
 
 
 @pytest.fixture(scope="module")
 def cloud(postgres: PrivatePostgres, tmp_path_factory: pytest.TempPathFactory) -> Iterator[MemoryCloud]:
-    postgres.create_database("user_networks", template="wawel_template")
-    made = MemoryCloud(postgres.url("user_networks"), tmp_path_factory.mktemp("cm"))
-    yield made
-    made.stop()
-    postgres.drop_database("user_networks")
+    with at_database(postgres, tmp_path_factory, "user_networks") as made:
+        yield made
 
 
 @pytest.fixture(scope="module")
 def agents(cloud: MemoryCloud) -> list[LinkAgent]:
-    return [LinkAgent(cloud, node_id, f"10.77.0.1{n}") for n, node_id in enumerate(cloud.node_ids, 1)]
+    return link_agents(cloud)
 
 
 @pytest.fixture

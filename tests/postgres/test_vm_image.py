@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,17 +18,14 @@ from cm.rpc.errors import (
     NotSupported,
     VMBusy,
 )
-from support.cloud import MemoryCloud
+from support.cloud import MemoryCloud, at_database
 from support.guest import MIB, Guest, check_balance, done, rows, snapshot, used
 
 
 @pytest.fixture(scope="module")
 def cloud(postgres: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[MemoryCloud]:
-    postgres.create_database("vm_images", template="wawel_template")
-    made = MemoryCloud(postgres.url("vm_images"), Path(tmp_path_factory.mktemp("vm_images")), nodes=1)
-    yield made
-    made.stop()
-    postgres.drop_database("vm_images")
+    with at_database(postgres, tmp_path_factory, "vm_images", nodes=1) as made:
+        yield made
 
 
 @pytest.fixture()
@@ -70,9 +66,27 @@ def at_step(cloud: MemoryCloud, operation_id: int, step: str) -> None:
     cloud.until(lambda: cloud.sql("SELECT step FROM operation WHERE id = :o", o=operation_id) == step, step)
 
 
+def remains_gone(cloud: MemoryCloud, image_id: int) -> None:
+    """Of an image that was not made."""
+    claimed = "SELECT u.claimed_bytes FROM image i JOIN volume u ON u.id = i.volume_id WHERE i.id = :i"
+    cloud.until(lambda: not cloud.sql(claimed, i=image_id), "its remains to go")
+
+
 def merged(guest: Guest) -> None:
     guest.cloud.until(lambda: guest.cloud.sql("SELECT count(*) FROM snapshot") == 0, "the layer to go")
     guest.cloud.until(lambda: guest.cloud.vm(guest.vm_id)["operation_id"] is None, "the VM to be free")
+
+
+def ends_saved(cloud: MemoryCloud, guest: Guest, answer: Any, volume: Any) -> None:
+    """It writes, and ends while it is saved: both have what they should, and it starts from the volume that it had."""
+    guest.write("B")
+    guest.node.guest_power_off(guest.uuid)
+    guest.node._faults.next.clear()
+    assert cloud.ended(answer["operation_id"])["state"] == "done"
+    cloud.wait(guest.vm_id, "stopped")
+    assert guest.read() == "boots:AB" and content(cloud, answer["image_id"]) == "boots:A"
+    guest.start()
+    assert guest.volume() is volume
 
 
 def test_running(cloud: MemoryCloud, guest: Guest) -> None:
@@ -286,14 +300,7 @@ def test_ends_while_it_turns(cloud: MemoryCloud, guest: Guest, turned: bool) -> 
             assert method == "user.operation.abandon"
     if turned:
         cloud.until(lambda: guest.volume() is volume, "the guest to be turned")
-    guest.write("B")
-    node.guest_power_off(guest.uuid)
-    node._faults.next.clear()
-    assert cloud.ended(answer["operation_id"])["state"] == "done"
-    cloud.wait(guest.vm_id, "stopped")
-    assert guest.read() == "boots:AB" and content(cloud, answer["image_id"]) == "boots:A"
-    guest.start()
-    assert guest.volume() is volume
+    ends_saved(cloud, guest, answer, volume)
 
 
 def test_ends_before(cloud: MemoryCloud, guest: Guest) -> None:
@@ -303,14 +310,7 @@ def test_ends_before(cloud: MemoryCloud, guest: Guest) -> None:
         node.fail_next("create_copy", NodeUnreachable("n", "gone"))
     answer = save(guest)
     at_step(cloud, answer["operation_id"], "copy")
-    guest.write("B")
-    node.guest_power_off(guest.uuid)
-    node._faults.next.clear()
-    assert cloud.ended(answer["operation_id"])["state"] == "done"
-    cloud.wait(guest.vm_id, "stopped")
-    assert guest.read() == "boots:AB" and content(cloud, answer["image_id"]) == "boots:A"
-    guest.start()
-    assert guest.volume() is volume
+    ends_saved(cloud, guest, answer, volume)
 
 
 def test_retried_beside_a_snapshot(cloud: MemoryCloud, guest: Guest) -> None:
@@ -319,8 +319,7 @@ def test_retried_beside_a_snapshot(cloud: MemoryCloud, guest: Guest) -> None:
     answer = save(guest)
     assert cloud.ended(answer["operation_id"])["state"] == "failed"
     merged(guest)
-    cloud.until(lambda: not cloud.sql("SELECT u.claimed_bytes FROM image i JOIN volume u ON u.id = i.volume_id"
-                                      " WHERE i.id = :i", i=answer["image_id"]), "its remains to go")  # fmt: skip
+    remains_gone(cloud, answer["image_id"])
     for _ in range(40):
         guest.node.fail_next("take", NodeUnreachable("n", "gone"))
     other = cloud.call("user.disk.create_snapshot", {"disk_id": guest.disk_id(), "name": "other", "freeze": "no"})
@@ -340,8 +339,7 @@ def test_retried(cloud: MemoryCloud, guest: Guest) -> None:
     answer = save(guest)
     assert cloud.ended(answer["operation_id"])["state"] == "failed"
     merged(guest)
-    cloud.until(lambda: not cloud.sql("SELECT u.claimed_bytes FROM image i JOIN volume u ON u.id = i.volume_id"
-                                      " WHERE i.id = :i", i=answer["image_id"]), "its remains to go")  # fmt: skip
+    remains_gone(cloud, answer["image_id"])
     guest.write("B")
     cloud.call("user.operation.retry", {"operation_id": answer["operation_id"]})
     assert cloud.ended(answer["operation_id"])["state"] == "done"
@@ -376,8 +374,7 @@ def test_remains_come_first(cloud: MemoryCloud, guest: Guest) -> None:
     guest.node._faults.next.clear()
     (left,) = rows(cloud, "SELECT id FROM snapshot")
     guest.write("B")
-    cloud.until(lambda: not cloud.sql("SELECT u.claimed_bytes FROM image i JOIN volume u ON u.id = i.volume_id"
-                                      " WHERE i.id = :i", i=answer["image_id"]), "its remains to go")  # fmt: skip
+    remains_gone(cloud, answer["image_id"])
     for refused in (
         lambda: save(guest),
         lambda: cloud.call("user.operation.retry", {"operation_id": answer["operation_id"]}),

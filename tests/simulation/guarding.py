@@ -9,15 +9,11 @@ import json
 from typing import TYPE_CHECKING, Any, Final
 
 from simulation.beginning import LOGINS
-from simulation.chance import stream
+from simulation.draws import Draws
 
 if TYPE_CHECKING:
     from simulation.simulation import Simulation
-    from simulation.workload import Workload
 
-PACE_S: Final = 8.0  # mean seconds between two calls
-# What is asked, and how often compared to the others.
-ASKED: Final = {"create": 3, "default": 1, "rule": 6, "unrule": 3, "assign": 8, "edit": 1, "delete": 2}
 _RULES: Final = (
     {"direction": "out"}, {"direction": "in", "protocol": "tcp", "ports": "22"},
     {"direction": "in", "protocol": "icmp"},
@@ -26,30 +22,10 @@ _RULES: Final = (
 )  # fmt: skip
 
 
-class Guarding:
-    """Of one workload."""
-
-    def __init__(self, workload: Workload, until_s: float) -> None:
-        self._workload = workload
-        self._until_s = until_s
-        self._rng = stream(workload.simulation.seed, "security groups")
-        self._later()
-
-    @property
-    def simulation(self) -> Simulation:
-        return self._workload.simulation
-
-    def _later(self) -> None:
-        self.simulation.later(self._rng.expovariate(1 / PACE_S), self._tick)
-
-    def _tick(self) -> None:
-        if self.simulation.schedule.seconds() < self._until_s:
-            getattr(self, "_" + self._rng.choices(list(ASKED), list(ASKED.values()))[0])()
-            self._later()
-
-    def _one(self, statement: str) -> Any:
-        found = self.simulation.sql(statement)
-        return self._rng.choice(found) if found else None
+class Guarding(Draws):
+    STREAM = "security groups"
+    PACE_S = 8.0
+    ASKED = {"create": 3, "default": 1, "rule": 6, "unrule": 3, "assign": 8, "edit": 1, "delete": 2}
 
     def _group(self) -> Any:
         return self._one(

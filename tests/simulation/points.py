@@ -8,46 +8,21 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from simulation.asking import OPEN
-from simulation.chance import stream
+from simulation.draws import Draws
 
 if TYPE_CHECKING:
     from simulation.simulation import Simulation
-    from simulation.workload import Ask, Workload
+    from simulation.workload import Ask
 
 BOOTS: Final = b"boots:"  # how whatever a VM can be started from begins
-PACE_S: Final = 9.0  # mean seconds between two calls
-# What is asked, and how often compared to the others.
-ASKED: Final = {"create": 6, "whole": 4, "revert": 5, "delete": 6, "edit": 1, "copy": 2, "there_and_back": 3}
 LOOK_S: Final = 1.0  # whether one call of several has ended, and the next can be made
 LOOKS: Final = 45
 
 
-class Points:
-    """Of one workload."""
-
+class Points(Draws):
     STREAM = "snapshots"
-
-    def __init__(self, workload: Workload, until_s: float) -> None:
-        self._workload = workload
-        self._until_s = until_s
-        self._rng = stream(workload.simulation.seed, self.STREAM)
-        self._later()
-
-    @property
-    def simulation(self) -> Simulation:
-        return self._workload.simulation
-
-    def _later(self) -> None:
-        self.simulation.later(self._rng.expovariate(1 / PACE_S), self._tick)
-
-    def _tick(self) -> None:
-        if self.simulation.schedule.seconds() < self._until_s:
-            getattr(self, "_" + self._rng.choices(list(ASKED), list(ASKED.values()))[0])()
-            self._later()
-
-    def _one(self, statement: str) -> Any:
-        found = self.simulation.sql(statement)
-        return self._rng.choice(found) if found else None
+    PACE_S = 9.0
+    ASKED = {"create": 6, "whole": 4, "revert": 5, "delete": 6, "edit": 1, "copy": 2, "there_and_back": 3}
 
     def _create(self) -> None:
         row = self._one(
@@ -135,23 +110,15 @@ class Points:
             self._workload.ask(row.login, "user.snapshot.edit", snapshot_id=row.id, name=f"point {row.id}")
 
 
-CHAINS_S: Final = 30.0  # mean seconds between two VMs of which several snapshots are taken
 
 
 class Chains(Points):
     """Several snapshots of one VM in a row, so that its disk is flattened; and some calls more, while that may be."""
 
     STREAM = "chains"
+    PACE_S = 30.0
 
-    def _later(self) -> None:
-        self.simulation.later(self._rng.expovariate(1 / CHAINS_S), self._tick)
-
-    def _tick(self) -> None:
-        if self.simulation.schedule.seconds() < self._until_s:
-            self._lengthen()
-            self._later()
-
-    def _lengthen(self) -> None:
+    def _draw(self) -> None:
         row = self._one(
             "SELECT a.login, v.id FROM vm v JOIN account a ON a.id = v.account_id"
             " WHERE v.closed_at IS NULL AND v.seen = 'running' ORDER BY 2"
@@ -178,23 +145,15 @@ class Chains(Points):
 
 
 MEET_S: Final = 0.1  # between looks for a flattening: most take less than a second
-IMAGES_S: Final = 14.0  # mean seconds between two saves
 
 
-class Images(Points):
+class Images(Draws):
     """Of VMs that go on, in any state; now and then its work is given up, its VM destroyed, or its guest ends."""
 
     STREAM = "images of VMs"
+    PACE_S = 14.0
 
-    def _later(self) -> None:
-        self.simulation.later(self._rng.expovariate(1 / IMAGES_S), self._tick)
-
-    def _tick(self) -> None:
-        if self.simulation.schedule.seconds() < self._until_s:
-            self._save()
-            self._later()
-
-    def _save(self) -> None:
+    def _draw(self) -> None:
         row = self._one(
             "SELECT a.login, v.id, v.uuid::text AS uuid FROM vm v JOIN account a ON a.id = v.account_id"
             " WHERE v.closed_at IS NULL ORDER BY 2"

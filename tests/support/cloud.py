@@ -5,7 +5,8 @@ from __future__ import annotations
 import threading
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,16 @@ def run(function: Callable[[], Any], deadline_s: float = 60.0) -> Any:
             _thread = threading.Thread(target=reactor.run, kwargs={"installSignalHandlers": False}, daemon=True)
             _thread.start()
     return blockingCallFromThread(reactor, lambda: Deferred.fromCoroutine(function()).addTimeout(deadline_s, reactor))
+
+
+@contextmanager
+def at_database(postgres: Any, tmp_path_factory: Any, name: str, **more: Any) -> Iterator[MemoryCloud]:
+    """A cloud on a database of its own, which goes with it; for tests of one module."""
+    postgres.create_database(name, template="wawel_template")
+    made = MemoryCloud(postgres.url(name), Path(tmp_path_factory.mktemp(name)), **more)
+    yield made
+    made.stop()
+    postgres.drop_database(name)
 
 
 class MemoryCloud:

@@ -47,3 +47,8 @@ class LinkAgent:
         )
         at = int(utc_now().timestamp())
         assert self.cloud.manager.database.transact_now(take_report, self.node_id, told, at, {}, "")
+
+
+def link_agents(cloud: MemoryCloud) -> list[LinkAgent]:
+    """One for each node, with addresses of their own."""
+    return [LinkAgent(cloud, node_id, f"10.77.0.1{n}") for n, node_id in enumerate(cloud.node_ids, 1)]
