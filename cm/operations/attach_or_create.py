@@ -1,132 +1,95 @@
 """
-Making the disks that were reserved for a VM by size: a new volume on the storage that has room for it, or on the next
-one where that is full after all; a free volume wiped, where others wrote to it. A step of each VM's creation too.
-
-A worker that takes over finds what is still reserved. What nobody comes back for is swept away
-(``services/free_volume.py``).
+One more disk for a VM that is there, by size: made as ``providing.py`` does it, and given to the domain where one runs.
+The VM has it on record before its domain may, so whatever happens in between is found; what fails is taken back.
 """
 
 from __future__ import annotations
 
 from sqlalchemy.orm import Session
 
-from cm.interfaces.volume import StorageUsage
-from cm.operations.base import Kind, Work, others_stopped, register, storage_reached, vm_of
-from cm.rpc.errors import CloudError, NoStorage, StorageFull, WrongOperationState
-from cm.rpc.vocabulary import FreedPolicy
+from cm.operations.base import Kind, Work, others_stopped, register, vm_of
+from cm.operations.disk_attach import Plugged, plug
+from cm.operations.providing import forget_unmade, provide
+from cm.operations.vm_power import settle_end
+from cm.rpc.errors import CloudError, DomainNotRunning, WrongOperationState
+from cm.rpc.vocabulary import CauseKind
+from cm.rules.cause import Cause
 from cm.rules.operation import ObjectKind, OperationKind
-from cm.services.attach_or_create import DISKS, asked_in, fits_here, next_place, reserve, reserve_again, seat_of
-from cm.store.change import record_change
+from cm.rules.vm import GONE
+from cm.services.attach_or_create import asked_in, reserve_again
+from cm.services.attaching import take_back
+from cm.services.evidence import rest_by_evidence
+from cm.store.attachment import Place, delete_place, mark_leaving, places_of
+from cm.store.domain import disk_plan, disks_of
 from cm.store.operation import OperationRow
 from cm.store.operation_object import Objects, others_at_work
-from cm.store.reservation import (
-    ReservationRow,
-    Seat,
-    attach_reserved,
-    drop_reservation,
-    find_provided,
-    give_up_reservations,
-    reservations_of,
-)
-from cm.store.storage import node_reaching, record_usage
-from cm.store.vm import VMRow, get_vm, render_vm
+from cm.store.reservation import find_provided, give_up_reservations
+from cm.store.vm import VMRow, find_vm, get_vm
 
 
-async def provide(work: Work) -> None:
-    """Have each disk that is reserved for the operation be made, or wiped, and be the VM's. Mostly there is none."""
-    if not work.arguments.get(DISKS):
-        return
-    while True:
-        row, seat = await work.db_vm(_next, work.op)
-        if row is None:
-            return
-        await _make(work, row, seat)
-
-
-def _next(session: Session, vm: VMRow, op: OperationRow) -> tuple[ReservationRow | None, Seat]:
-    if others_at_work(session, ObjectKind.VM, vm.id, op.id):
-        raise others_stopped(ObjectKind.VM, vm.id)
-    rows = [row for row in reservations_of(session, vm.id) if row.operation_id == op.id]
-    return (rows[0] if rows else None), seat_of(session, vm)
-
-
-async def _make(work: Work, row: ReservationRow, seat: Seat) -> None:
-    node_id = seat.node_id or await work.read(node_reaching, row.storage_id, work.op.attempts)
-    if node_id is None:
-        raise storage_reached(row.storage_id)
-    node = work.node(node_id)
-    if row.reused and row.wipe:
-        overwrite = row.policy is FreedPolicy.WIPE
-        await node.volumes.wipe(row.pool, row.volume, row.format, row.size_bytes, overwrite)
-    elif row.reused:
-        if await node.volumes.find(row.pool, row.volume) is None:
-            await work.db_vm(_is_gone, work.op, row, seat)
-            return
-    else:
-        usage = await node.pools.usage(row.pool)
-        if not await work.db(_seen, row, seat, usage):
-            await work.db_vm(_elsewhere, work.op, row, seat)
-            return
+async def attach(work: Work) -> None:
+    """Give it to the domain that runs; one that is off, or has ended meanwhile, has it when it is started."""
+    for plan in await work.db_vm(_plugged, work.op):
         try:
-            await node.volumes.create_empty(row.pool, row.volume, row.format, row.size_bytes)
-        except StorageFull:
-            await node.volumes.delete(row.pool, row.volume)  # what it came to
-            await work.db_vm(_elsewhere, work.op, row, seat)
-            return
-    await work.db_vm(_attached, row.id)
+            await work.node(plan.node_id).run(plug, plan)
+        except DomainNotRunning:
+            pass
 
 
-def _seen(session: Session, row: ReservationRow, seat: Seat, usage: StorageUsage) -> bool:
-    """What was seen of a storage's room just now is recorded. Whether it still takes what is reserved of it."""
-    record_usage(session, row.storage_id, usage)
-    return fits_here(session, row, seat)
+def _plugged(session: Session, row: VMRow, op: OperationRow) -> list[Plugged]:
+    """:raises Wait: another worker has not stopped at the VM yet."""
+    if others_at_work(session, ObjectKind.VM, row.id, op.id):
+        raise others_stopped(ObjectKind.VM, row.id)
+    if row.seen in GONE or row.node_id is None:
+        return []
+    devices = {place.device for place in _made(session, op)}
+    return [
+        Plugged(row.uuid, row.node_id, disk_plan(found))
+        for found in disks_of(session, row.id)
+        if found.device in devices
+    ]
 
 
-def _is_gone(session: Session, vm: VMRow, op: OperationRow, row: ReservationRow, seat: Seat) -> None:
-    """Somebody has taken the file of a free volume away: it is none, and the disk comes from elsewhere."""
-    drop_reservation(session, row, made=False)
-    asked = asked_in(op.arguments)[row.number]
-    reserve(session, asked, seat, vm=vm, number=row.number, operation_id=op.id)
-
-
-def _elsewhere(session: Session, vm: VMRow, op: OperationRow, row: ReservationRow, seat: Seat) -> None:
-    record_change(session, "storage", row.storage_id, None)
-    moved = next_place(session, row, asked_in(op.arguments)[row.number], seat)
-    record_change(session, "storage", moved.storage_id, None)
-
-
-def _attached(session: Session, vm: VMRow, reservation_id: int) -> None:
-    attach_reserved(session, reservation_id)
-    render_vm(session, vm.id)
+def _made(session: Session, op: OperationRow) -> list[Place]:
+    """What the operation has given the VM already."""
+    numbers = asked_in(op.arguments)
+    return [place for place in places_of(session, vm_of(op)) if place.number in numbers]
 
 
 async def finish(work: Work) -> None:
-    """The VM has it, from its next start on."""
+    """The VM has it."""
     numbers = list(asked_in(work.op.arguments))
-    await work.complete(result=await work.read(find_provided, vm_of(work.op), numbers))
-
-
-def forget_unmade(session: Session, op: OperationRow, error: CloudError) -> None:
-    """
-    An operation that made disks has failed. Where no storage has room nothing was made, and nothing stays reserved;
-    else nodes are asked first what there is, a moment later.
-    """
-    vm_id = vm_of(op)
-    if isinstance(error, NoStorage):
-        for row in reservations_of(session, vm_id):
-            if row.operation_id == op.id:
-                drop_reservation(session, row, made=None)
-    else:
-        give_up_reservations(session, vm_id, op.id)
+    result = await work.read(find_provided, vm_of(work.op), numbers)
+    await work.complete(settle_end, work.op, result=result)
 
 
 @register
 class AttachOrCreate(Kind):
     kind = OperationKind.ATTACH_OR_CREATE
-    steps = {"provide": provide, "finish": finish}
+    steps = {"provide": provide, "attach": attach, "finish": finish}
 
     def failed(self, session: Session, op: OperationRow, error: CloudError) -> None:
         forget_unmade(session, op, error)
+        self._undo(session, op)
+
+    def abandoned(self, session: Session, op: OperationRow) -> None:
+        self._undo(session, op)
+
+    def _undo(self, session: Session, op: OperationRow) -> None:
+        """
+        A VM that is off keeps what is its own already. Whether a domain has it may not be known: where one runs, it is
+        asked for the disk until that is seen to be gone, and then its volume is free.
+        """
+        row = find_vm(session, vm_of(op), lock=True)
+        if row is None or row.closed_at is not None or not row.node_claimed:
+            return
+        disks = [place.disk_id for place in _made(session, op) if place.disk_id is not None]
+        if row.seen in GONE:
+            for disk_id in disks:
+                delete_place(session, row.id, disk_id)
+            rest_by_evidence(session, op, by_policy=True)
+        elif disks:  # it is one
+            take_back(session, row, disks[0], op.account_id, Cause(CauseKind.OPERATION, str(op.id)))
 
     def interrupted(self, session: Session, vm_id: int | None) -> None:
         """A worker may be at it still: what it comes to is looked at when it has stopped."""
@@ -138,5 +101,8 @@ class AttachOrCreate(Kind):
         vm = get_vm(session, vm_of(op))
         if vm.state not in self.spec.allowed:
             raise WrongOperationState(op.id, f"of a VM that is {vm.state}", " or ".join(sorted(self.spec.allowed)))
+        for place in _made(session, op):
+            if place.disk_id is not None:
+                mark_leaving(session, vm.id, place.disk_id, False)
         reserve_again(session, vm, op)
         return {}

@@ -14,8 +14,8 @@ from cm.interfaces.hypervisor import DiskSpec, DomainSpec
 from cm.interfaces.network import NetworkSpec
 from cm.interfaces.node import INode
 from cm.interfaces.source import path_of
-from cm.operations.attach_or_create import forget_unmade, provide
 from cm.operations.base import AWAY_S, Kind, Wait, Work, others_stopped, register, vm_of
+from cm.operations.providing import forget_unmade, provide
 from cm.rpc.errors import CloudError, HypervisorError, ImageNotCopied, ObjectNotFound, RunsElsewhere, VolumeLost
 from cm.rpc.vocabulary import CachedState, CauseKind, VolumeMode, Wanted
 from cm.rules.cause import Cause

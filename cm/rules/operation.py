@@ -302,8 +302,8 @@ SPECS: Final[dict[OperationKind, KindSpec]] = {
         action=Action.DESTROY,
         seconds=2 * 3600,  # a volume may have to be overwritten
         failed="VM {name} could not be given another disk",
-        abandoned="what is reserved goes back; a volume that was made is free for others",
-        allowed=frozenset({_V.STOPPED}),
+        abandoned="what is reserved goes back; a volume that was made is free for others; a guest is asked for it",
+        allowed=frozenset({_V.RUNNING, _V.PAUSED, _V.STOPPED}),
         interruptible=True,
     ),
     OperationKind.IMAGE_IMPORT: KindSpec(

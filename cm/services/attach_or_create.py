@@ -1,6 +1,6 @@
 """
 New disks for VMs, by size: a free volume is used again, or room for a new one is reserved. Nodes are asked later, by
-the operation (``operations/attach_or_create.py``); what it did not come to is swept away.
+the operation (``operations/providing.py``); what it did not come to is swept away.
 """
 
 from __future__ import annotations
@@ -219,12 +219,13 @@ def seat_of(session: Session, row: VMRow) -> Seat:
 
 def attach_or_create(caller: ClusterCall, vm_id: int, asked: Asked, number: int | None) -> ProvidedDisk:
     """
-    Give a stopped VM one more disk, which is made, or wiped, by an operation.
+    Give a VM one more disk, which is made, or wiped, by an operation; a running one gets it then, and what fails is
+    taken back.
 
     Repeatable by ``number``: what is reserved for it already, or was attached as it since, is told again.
 
     :raises ObjectNotFound: there is no such VM, or no such storage.
-    :raises WrongVMState: VMBusy: it is not stopped.
+    :raises WrongVMState: VMBusy: it neither runs nor is stopped.
     :raises InUse: the number is another disk's.
     :raises NoStorage: QuotaReached: as ``reserve``.
     """

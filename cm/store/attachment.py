@@ -15,6 +15,7 @@ from cm.rpc.vocabulary import DiskBus
 from cm.rules.operation import OperationKind
 from cm.runtime.prepared import Prepared
 from cm.runtime.rows import Columns
+from cm.store.claim import mib, release_quota
 from cm.store.conditions import is_on
 
 # Of an attachment ``a`` that another of the same disk cannot be beside: one of both writes.
@@ -124,11 +125,41 @@ def insert_place(session: Session, place: Place) -> None:
     )
 
 
+_OWN = text(
+    "SELECT k.account_id, u.claimed_bytes, EXISTS (SELECT 1 FROM snapshot s WHERE s.disk_id = k.id) AS snapped"
+    " FROM attachment a JOIN disk k ON k.id = a.disk_id JOIN volume u ON u.id = k.volume_id"
+    " WHERE a.vm_id = :v AND a.disk_id = :d AND a.number > 0 AND k.image_id IS NULL FOR UPDATE OF k"
+)
+# Nobody knows what its guest wrote, or whether.
+_FREE = text(
+    """
+WITH gone AS (
+    DELETE FROM disk WHERE id = :d RETURNING id, account_id, volume_id
+), told AS (
+    INSERT INTO change (account_id, kind, object_id, event) SELECT account_id, 'disk', id, 'exit' FROM gone
+)
+INSERT INTO free_volume (volume_id, writer_id, doomed)
+SELECT g.volume_id, g.account_id, NOT s.keep_freed
+  FROM gone g JOIN volume u ON u.id = g.volume_id JOIN storage s ON s.id = u.storage_id
+"""
+)
+
+
 def delete_place(session: Session, vm_id: int, disk_id: int) -> None:
-    """What is gone from the domain is gone from the record, once."""
+    """
+    What is gone from the domain is gone from the record, once. A disk that is in no catalogue was its VM's alone: its
+    volume is free then, or deleted, as its storage has it. One with snapshots stays the VM's, from its next start on.
+    """
+    own = session.execute(_OWN, {"v": vm_id, "d": disk_id}).first()
+    if own is not None and own.snapped:
+        mark_leaving(session, vm_id, disk_id, False)
+        return
     session.execute(
         text("DELETE FROM attachment WHERE vm_id = :v AND disk_id = :d AND number > 0"), {"v": vm_id, "d": disk_id}
     )
+    if own is not None:
+        session.execute(_FREE, {"d": disk_id})
+        release_quota(session, own.account_id, storage_mib=mib(own.claimed_bytes))
 
 
 def mark_leaving(session: Session, vm_id: int, disk_id: int, leaving: bool) -> None:

@@ -20,7 +20,9 @@ from cm.drivers.memory.volume import Share
 from cm.interfaces.volume import StorageSpec
 from cm.rpc.errors import (
     CloudError,
+    HypervisorError,
     InUse,
+    NodeUnreachable,
     NoStorage,
     ObjectNotFound,
     OwnerBlocked,
@@ -31,6 +33,7 @@ from cm.rpc.errors import (
 from cm.rpc.vocabulary import DiskFormat, StorageKind
 from cm.services.attach_or_create import Asked, Asker, reserve
 from cm.services.free_volume import sweep
+from cm.store.attachment import delete_place
 from cm.store.leak import leaks
 from cm.store.reservation import Seat
 from support.cloud import MemoryCloud, run
@@ -103,10 +106,12 @@ class House:
         )
         return volume_id
 
-    def vm(self, **more: Any) -> dict[str, Any]:
-        """One that is stopped."""
+    def vm(self, runs: bool = False, **more: Any) -> dict[str, Any]:
+        """One that is stopped, or runs."""
         vm = self.cloud.create(image_id=self.image_id, **more)
-        self.cloud.wait(vm["vm_id"], "running")
+        running = self.cloud.wait(vm["vm_id"], "running")
+        if runs:
+            return running
         self.cloud.call("user.vm.stop", [vm["vm_id"]])
         return self.cloud.wait(vm["vm_id"], "stopped")
 
@@ -123,6 +128,26 @@ class House:
         (disk,) = op["result"]["disks"]
         assert (disk["number"], disk["size_bytes"]) == (answer["number"], answer["size_bytes"])
         return {**answer, **disk}
+
+    def devices(self, vm: dict[str, Any]) -> list[str]:
+        """What the domain has that runs."""
+        domain = self.node.world.domains.get(vm["uuid"])
+        return [] if domain is None or domain.running is None else [disk.device for disk in domain.running.disks]
+
+    def is_as_before(self, vm: dict[str, Any], quota: int) -> None:
+        """Nothing is left of a disk, wherever one looks; its VM runs on."""
+
+        def settled() -> bool:
+            run(lambda: sweep(self.cloud.manager.services))
+            left = ("attachment WHERE vm_id = :v AND number > 0", "reservation WHERE vm_id = :v",
+                    "operation WHERE vm_id = :v AND state IN ('queued', 'waiting', 'running')")  # fmt: skip
+            return not any(self.cloud.sql(f"SELECT count(*) FROM {each}", v=vm["vm_id"]) for each in left)
+
+        self.cloud.until(settled, "it is taken back")
+        assert self.cloud.wait(vm["vm_id"], "running") and self.devices(vm) == ["vda"]
+        assert self.cloud.call("user.account.get")["used_storage_mib"] == quota
+        assert self.cloud.call("admin.storage.get_free_volumes", [self.root], account="admin") == []
+        assert len(self.share(self.root).volumes) == 2 and self.cloud.leaks() == []
 
     def used(self, storage_id: int) -> int:
         return int(self.cloud.sql("SELECT claimed_bytes FROM storage WHERE id = :s", s=storage_id))
@@ -295,11 +320,12 @@ def test_e_another_hardware_pool(house: House) -> None:
     house.cloud.sql("UPDATE storage SET locked = true WHERE hardware_pool = :p", p=f"{house.pool}-other")
 
 
-def test_f_full_after_all(house: House) -> None:
+@pytest.mark.parametrize("runs", [False, True])
+def test_f_full_after_all(house: House, runs: bool) -> None:
     """A storage that turns out to be full passes it on to the next; when all are, nothing is left of it."""
     first, second = house.storage("first", 3000 * GIB), house.storage("second", 2000 * GIB)
     house.share(first).files_max = 0
-    vm = house.vm()
+    vm = house.vm(runs)
     answer = house.ask(vm, GIB)
     assert answer["storage_id"] == first
     op = house.cloud.ended(answer["operation_id"])
@@ -315,6 +341,7 @@ def test_f_full_after_all(house: House) -> None:
     house.share(house.root).files_max = 100
     house.cloud.call("admin.operation.retry", [op["operation_id"]], account="admin")
     assert house.cloud.ended(op["operation_id"])["result"]["disks"][0]["storage_id"] == house.root
+    assert house.devices(vm) == (["vda", "vdb", "vdc"] if runs else [])
 
 
 def test_g_without_the_right(house: House) -> None:
@@ -501,10 +528,99 @@ def test_number(house: House) -> None:
     with pytest.raises(InUse):
         house.ask(vm, GIB, number=3)
     assert house.given(vm, GIB)["number"] == 4
-    house.cloud.call("user.vm.start", [vm["vm_id"]])
-    house.cloud.wait(vm["vm_id"], "running")
+    house.cloud.call("user.vm.pause", [house.vm(runs=True)["vm_id"]])
+    house.cloud.call("user.vm.destroy", [[vm["vm_id"]]])
+    house.cloud.wait(vm["vm_id"], "destroyed")
     with pytest.raises(WrongVMState):
         house.ask(vm, GIB)
+
+
+# ------------------------------------------------------------------ while it runs
+
+
+def test_a_running_vm(house: House) -> None:
+    """It has the disk when that is told, wiped, and keeps it over a stop; it goes with the VM."""
+    house.free(house.root, GIB, writer=house.cloud.other_id)
+    vm = house.vm(runs=True)
+    disk = house.given(vm, GIB)
+    assert (disk["reused"], disk["wiped"], disk["device"]) == (True, True, "vdb")
+    assert house.devices(vm) == ["vda", "vdb"] and house.cloud.wait(vm["vm_id"], "running")
+    assert house.share(house.root).volumes[disk["volume"]].content == b""
+    house.given(vm, 2 * GIB)
+    house.cloud.call("user.vm.stop", [vm["vm_id"]])
+    house.cloud.wait(vm["vm_id"], "stopped")
+    house.cloud.call("user.vm.start", [vm["vm_id"]])
+    house.cloud.wait(vm["vm_id"], "running")
+    assert house.devices(vm) == ["vda", "vdb", "vdc"]
+    house.cloud.call("user.vm.destroy", [[vm["vm_id"]]])
+    house.cloud.wait(vm["vm_id"], "destroyed")
+    assert list(house.share(house.root).volumes) == ["image.qcow2"]
+
+
+@pytest.mark.parametrize("after", [False, True])
+def test_running_vm_that_cannot_have_it(house: House, after: bool) -> None:
+    """A node that refuses, whether or not the domain came to have it: nothing is left; tried again, it is given."""
+    vm = house.vm(runs=True)
+    quota = house.cloud.call("user.account.get")["used_storage_mib"]
+    house.node.fail_next("attach", HypervisorError("no room on the bus", 1), after=after)
+    op = house.cloud.ended(house.ask(vm, GIB)["operation_id"])
+    assert (op["state"], op["error"]) == ("failed", "hypervisor_error")
+    house.is_as_before(vm, quota)
+    house.cloud.call("admin.operation.retry", [op["operation_id"]], account="admin")
+    assert house.cloud.ended(op["operation_id"])["state"] == "done"
+    assert house.devices(vm) == ["vda", "vdb"]
+
+
+def test_running_vm_answer_lost(house: House) -> None:
+    """A node is asked again, and has given it once."""
+    vm = house.vm(runs=True)
+    house.node.fail_next("attach", NodeUnreachable("n1", "gone"), after=True)
+    house.given(vm, GIB)
+    assert house.devices(vm) == ["vda", "vdb"]
+
+
+def test_running_vm_given_up(house: House) -> None:
+    """Given up while its node is asked, the guest is asked for it, and nothing is left."""
+    vm = house.vm(runs=True)
+    quota = house.cloud.call("user.account.get")["used_storage_mib"]
+    release = house.node.hang(methods=("attach",))
+    operation_id = house.ask(vm, GIB)["operation_id"]
+    house.cloud.until(
+        lambda: house.cloud.sql("SELECT step = 'attach' FROM operation WHERE id = :o", o=operation_id), "it is asked"
+    )
+    house.cloud.call("admin.operation.abandon", [operation_id], account="admin")
+    release()
+    house.is_as_before(vm, quota)
+
+
+def test_running_vm_that_ends(house: House) -> None:
+    """A guest that ends meanwhile has it when it is started."""
+    vm = house.vm(runs=True)
+    release = house.node.hang(methods=("create_empty",))
+    operation_id = house.ask(vm, GIB)["operation_id"]
+    house.node.hypervisor.destroy(vm["uuid"])
+    release()
+    assert house.cloud.ended(operation_id)["state"] == "done"
+    house.cloud.wait(vm["vm_id"], "stopped")
+    house.cloud.call("user.vm.start", [vm["vm_id"]])
+    house.cloud.wait(vm["vm_id"], "running")
+    assert house.devices(vm) == ["vda", "vdb"]
+
+
+def test_leaving_with_snapshots(house: House) -> None:
+    """A disk in no catalogue that has snapshots, and of which its guest lets go, stays its VM's."""
+    vm = house.vm(runs=True)
+    disk_id = house.given(vm, GIB)["disk_id"]
+    taken = house.cloud.call("user.disk.create_snapshot", {"disk_id": disk_id, "name": "point"})
+    assert house.cloud.ended(taken["operation_id"])["state"] == "done"
+    with Session(house.cloud.manager.database.engine) as session:
+        delete_place(session, vm["vm_id"], disk_id)
+        session.commit()
+    assert house.cloud.sql("SELECT leaving FROM attachment WHERE disk_id = :d", d=disk_id) is False
+    assert house.cloud.leaks() == []
+
+
+# ------------------------------------------------------------------ what may be used
 
 
 def test_tolerance_and_owner(house: House) -> None:

@@ -200,8 +200,11 @@ class Chores:
         self.ask("admin", "admin.storage.edit", storage_id=self._storage_id(), **params)
 
     def _new_disk(self) -> None:
-        """One more disk for a VM that is off, mostly; two at once where one free volume may do for both."""
-        found = self.simulation.sql("SELECT id FROM vm WHERE closed_at IS NULL AND wanted = 'stopped' ORDER BY id")
+        """One more disk for a VM that is off, or runs; two at once where one free volume may do for both."""
+        wanted = self.rng.choice(["stopped", "stopped", "running"])
+        found = self.simulation.sql(
+            "SELECT id FROM vm WHERE closed_at IS NULL AND wanted = :wanted ORDER BY id", wanted=wanted
+        )
         for row in found[: self.rng.choice([1, 2])]:
             size_bytes = self.rng.choice([32, 64]) * 2**20
             self.ask("admin", "admin.storage.attach_or_create", vm_id=row.id, size_bytes=size_bytes)

@@ -380,6 +380,14 @@ def _provided(simulation: Simulation, answer: Any) -> Iterable[str]:
             yield f"there is a row of {table}"
 
 
+def _provided_live(simulation: Simulation, answer: Any) -> Iterable[str]:
+    """And its domain has it."""
+    yield from _provided(simulation, answer)
+    found = simulation.sql("SELECT disk_id, device FROM attachment WHERE number > 0")
+    for row in found:
+        yield from _devices(simulation, {"disk_id": row.disk_id, "device": row.device}, True)
+
+
 _IMAGE: Final = (
     "SELECT i.state, i.uuid::text AS uuid, i.deleted_at, u.name AS volume FROM image i"
     " LEFT JOIN volume u ON u.id = i.volume_id"
@@ -506,6 +514,8 @@ KINDS: Final[tuple[Kind, ...]] = (
     Kind("disk_attach", "user.disk.attach", _to_plug, "running", _plugged),
     Kind("disk_detach", "user.disk.detach", _after("user.disk.attach", _to_plug), "running", _unplugged),
     Kind("attach_or_create", "admin.storage.attach_or_create", _stopped, "stopped", _provided, "admin"),
+    Kind("attach_or_create, live", "admin.storage.attach_or_create",
+         lambda s: {**_running(s), "size_bytes": 32 * 2**20, "number": 1}, "running", _provided_live, "admin"),
     Kind("attach_or_create, used", "admin.storage.attach_or_create", _stopped_and_free, None, _provided, "admin"),
     Kind("image_import", "admin.system_image.import_file", _to_import, None, _image_there, "admin"),
     Kind("image_delete", "user.system_image.delete", _to_delete, None, _image_gone, "admin"),

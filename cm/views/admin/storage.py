@@ -261,8 +261,9 @@ def attach_or_create(
     keep_data: bool = False,
 ) -> ProvidedDisk:
     """
-    Give a stopped VM one more disk: a free volume of the right size is used again, else one is made in the first
-    storage of the VM's hardware pool that has room for it. It is the VM's from its next start on, and goes with it.
+    Give a VM one more disk: a free volume of the right size is used again, else one is made in the first storage of the
+    VM's hardware pool that has room for it. A running VM gets it at once, a stopped one with its next start; it goes
+    with the VM. Where it cannot be given to one that runs, nothing is left of it.
 
     :param number: which of the VM's disks it is to be. A repeat gives the one that is under way already.
     :param size_match: "exact", or "at_least": a free volume may be larger by a tenth or 1 GiB.
