@@ -216,6 +216,8 @@ BOUNDS: Final = (
     Bound(NODE, "bytes of the endpoint's answer", "node_hooks.client:ANSWER_LIMIT", "of each", "no answer"),
     Bound(NODE, "records in the spool", "node_hooks.spool:RECORD_LIMIT", "none: hooks write them",
           "the oldest go; a pass over the node finds what they told"),
+    Bound(NODE, "ended connections kept", "node_hooks.ended:_MOST", "none: of all guests of the node",
+          "a warning: its guests can take it up again"),
     Bound(NODE, "records kept that cannot be read", "node_hooks.spool:CORRUPT_LIMIT", "none", "the oldest go"),
 )  # fmt: skip
 
@@ -270,6 +272,7 @@ OTHERS: Final[Mapping[str, str]] = {
     "contextualization.report:DEPTH_MAX": "follows from the form of a report",
     "contextualization.metadata": "seconds of a token",
     "node_hooks.delivery": "records of one batch",
+    "node_hooks.ended": "how long the kernel keeps an ended connection",
     "node_hooks.dhcp:HOSTS_MAX": "leases of one network, more than addresses of the largest",
     "node_hooks.links:NUMBER_MAX": "ids of networks, as a VXLAN's number has 24 bits",
     "node_hooks.segments:_STARTED_AT_ONCE": "programs that are started beside each other",

@@ -70,13 +70,18 @@ class Guest:
         return self.vm
 
     def wait(self) -> None:
-        """Until it said hello, which its metadata has led it to; its IPv6 address it is given, as it asks for none."""
+        """
+        Until it said hello, which its metadata has led it to, and has heard its router; its IPv6 address it is given,
+        as it asks for none. Before that, a kernel that is still looking whether its link-local address is taken would
+        never ask for routers, and hear one as late as half a minute afterwards.
+        """
         def is_up() -> bool:
             vm = self.look()
             assert vm["state"] != "error", vm["error"]
             return bool(vm["contextualized"] and vm["state"] == "running")
 
         wait_until(is_up, f"VM {self.id}", 180)
+        wait_until(lambda: self.does("ip -6 route | grep default"), f"VM {self.id} to hear its router", PATIENCE_S)
         told = f"ip -6 addr add {self.address(6)}/64 dev eth0 2>/dev/null"
         self.run(f"echo 0 >/proc/sys/net/ipv6/conf/eth0/accept_dad; {told}; echo done")
 
@@ -365,8 +370,9 @@ def test_nothing_left(there: Networks) -> None:
     on_node = next(guest for guest in (there.bobs_web, there.bobs_db) if guest.node is web.node)
     assert {own, other, f"files of {own}"} <= parts(here)
     web.destroy()
-    wait_until(lambda: own not in parts(here), f"the end of {own}", PATIENCE_S)
-    assert {other, f"files of {other}"} <= parts(here) and f"files of {own}" not in parts(here)
+    gone = {own, f"files of {own}"}
+    wait_until(lambda: gone.isdisjoint(parts(here)), f"the end of {own}", PATIENCE_S)
+    assert {other, f"files of {other}"} <= parts(here)
     wait_until(lambda: not db.does("timeout 2 nslookup web-one." + there.own["domain"]), "the end of its name", 30)
     on_node.destroy()
     wait_until(lambda: parts(here) == set(), "the end of all networks of that node", PATIENCE_S)
