@@ -56,8 +56,7 @@ def settle(simulation: Simulation) -> None:
                 process.endpoint.answer(Exchange("POST", "/node/enrol", {}, body))
             )
         )
-        node.agent.credential = json.loads(simulation.result(told).body)["credential"]
-        node.agent.listen()
+        node.agent.enrolled(json.loads(simulation.result(told).body)["credential"])
         for storage_id in simulation.storage_ids:
             simulation.call("admin.storage.attach", {"storage_id": storage_id, "node_id": node.node_id})
         if simulation._own:

@@ -84,8 +84,7 @@ class Spare:
 
         def take(told: Answer) -> None:
             if told.status == 200 and not agent.credential:
-                agent.credential = json.loads(told.body)["credential"]
-                agent.listen()
+                agent.enrolled(json.loads(told.body)["credential"])
                 self._busy = False
 
         exchange = Exchange("POST", "/node/enrol", {}, body)

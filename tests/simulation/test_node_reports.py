@@ -72,3 +72,15 @@ def test_old_agent(server: PrivatePostgres, state_dir: Path) -> None:
         node.agent.protocol = 2
         scene.until(lambda: shown(scene, node)["report"] is not None, "a report")
         scene.finish()
+
+
+def test_written_before_it_enrolled(server: PrivatePostgres, state_dir: Path) -> None:
+    """What a node's hook wrote before its agent was enrolled is delivered once it is, whether or not more comes."""
+    with Scene(server, state_dir, 134, nodes=1, spares=1) as scene:
+        spare = scene.clients.spare
+        assert spare is not None
+        spare.node.agent.record("00000000-0000-4000-8000-000000000001", "stranger", "started", "begin")
+        spare.turn()
+        scene.until(lambda: bool(spare.node.agent.credential), "it is enrolled")
+        scene.until(lambda: not spare.node.agent.spool, "the record is delivered")
+        scene.finish()

@@ -122,6 +122,12 @@ class Agent:
         self._attempt = 0
         self._pause_s = 0.1
 
+    def enrolled(self, credential: str) -> None:
+        """It may speak from now on, and has what the hook wrote before."""
+        self.credential = credential
+        self.listen()
+        self.wake()
+
     def listen(self) -> None:
         """Ask for the document again and again, as agents do: so that it is known that it lives."""
         simulation = self.node.simulation
