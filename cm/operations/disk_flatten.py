@@ -19,7 +19,6 @@ from cm.interfaces.source import path_of
 from cm.operations.base import Kind, Wait, Work, register, vm_of
 from cm.operations.snapshot_work import (
     FIRST_S,
-    HOLDER,
     INTERNAL_ERROR,
     LOOK_S,
     TRIED,
@@ -33,7 +32,7 @@ from cm.operations.snapshot_work import (
 from cm.rpc.errors import CloudError, DomainNotRunning, HypervisorError, NotAbandonable, VMBusy
 from cm.rpc.vocabulary import CauseKind
 from cm.rules.cause import Cause
-from cm.rules.operation import GIVE_WAY, ObjectKind, OperationKind
+from cm.rules.operation import GIVE_WAY, HOLDER, ObjectKind, OperationKind
 from cm.store.chain import lowest_of
 from cm.store.operation import OperationRow, open_operation
 from cm.store.operation_object import Objects, find_holder

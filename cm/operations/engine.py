@@ -35,6 +35,7 @@ from cm.runtime.pulse import Pulse
 from cm.runtime.threads import NODE_SLOW_SIZE
 from cm.runtime.wall import utc_now
 from cm.services.context import Services
+from cm.services.kind import look_at_holder
 from cm.services.message import tell_failed
 from cm.store.message import where_of
 from cm.store.operation import OperationRow
@@ -194,7 +195,7 @@ class Engine:
             await self._walk(work)
         except LeaseLost:
             log.info("operation {id} ({kind}) was given up or taken over", id=op.id, kind=op.kind)
-            await self._insist(clear_mark, op.id, self.worker_id)
+            await self._insist(_stopped, self.worker_id, op)
         finally:
             self._running.pop(op.id, None)
             if self._stopping and not self._running:
@@ -316,6 +317,12 @@ def _claim(
     return claimed, None if len(claimed) == limit else due_in(session, IDLE_S)
 
 
+def _stopped(session: Session, worker_id: int, op: OperationRow) -> None:
+    """A worker touches no more what was given up; what it did last came after whatever was done about that."""
+    clear_mark(session, op.id, worker_id)
+    look_at_holder(session, op)
+
+
 def _put_back(
     session: Session, worker_id: int, op: OperationRow, step: str, wait: Wait, failure: CloudError | None
 ) -> None:
@@ -353,6 +360,7 @@ def _fail(session: Session, worker_id: int, op: OperationRow, error: CloudError)
     told, more = error.for_user(), (f"{where}: " if where else "") + error.for_administrator()
     finish(session, op.id, OperationState.FAILED, error=error.code, user_text=told, admin_text=more)
     KINDS[op.kind].failed(session, op, error)
+    look_at_holder(session, op)
     tell_failed(session, op, error)
     wake_parent(session, op.parent_id)
     if op.vm_id is not None:

@@ -18,7 +18,6 @@ from cm.interfaces.source import path_of
 from cm.operations.base import Kind, Wait, Work, register
 from cm.operations.snapshot_work import (
     FIRST_S,
-    HOLDER,
     INTERNAL_ERROR,
     LOOK_S,
     TRIED,
@@ -33,7 +32,7 @@ from cm.operations.snapshot_work import (
     tidy,
 )
 from cm.rpc.errors import HypervisorError, InUse
-from cm.rules.operation import OperationKind
+from cm.rules.operation import HOLDER, OperationKind
 from cm.rules.snapshot import Removal, Step, removal
 from cm.store.snapshot import (
     Lying,

@@ -15,10 +15,11 @@ from cm.interfaces.hypervisor import DiskSpec, DomainSpec
 from cm.interfaces.node import INode
 from cm.interfaces.source import path_of
 from cm.operations.base import Wait, Work, others_stopped, storage_reached
+from cm.rpc.errors import HypervisorError
 from cm.rpc.vocabulary import CauseKind, DiskFormat, FreedPolicy
 from cm.rules.cause import Cause
 from cm.rules.names import holder_name
-from cm.rules.operation import ObjectKind, OperationKind
+from cm.rules.operation import HOLDER, ObjectKind, OperationKind
 from cm.rules.vm import GONE
 from cm.services.evidence import rest_by_evidence, rest_if_ended
 from cm.store.change import record_change
@@ -32,10 +33,11 @@ FIRST_S: Final = 0.1  # until a merge is looked at: most have little to do
 LOOK_S: Final = 0.5  # between looks after that
 TRIES: Final = 3  # merges that may end without effect
 HELD_MIB: Final = 32  # of a domain that runs nothing
+HELD_S: Final = 1.0  # in which the pass over a node ends one that holds a disk for nobody any more
+HELD: Final = "The disk is open elsewhere."
 INTERNAL_ERROR: Final = 1  # virErrorNumber
 _HOLDERS: Final = uuid.UUID("0d9f1f0e-52f7-4a5e-9b1f-6b7d3c0a7e21")
-# What merging notes: the node where the disks are held, and how often it has begun.
-HOLDER: Final = "holder"
+# What merging notes, beside the node where the disks are held: how often it has begun.
 TRIED: Final = "tried"
 
 
@@ -156,6 +158,8 @@ async def opened(work: Work, row: SnapshotRow, leaf: Lying, place: Place | None)
     Node, domain and device that have a volume open: its VM's, or one without a guest.
 
     :param place: where the VM runs.
+    :raises Wait: it cannot be opened: what was given up just now has it open until its node is looked at.
+    :raises HypervisorError: nor later.
     """
     if place is not None and leaf.id == row.current.id and row.device is not None:
         return place.node_id, place.uuid, row.device
@@ -168,19 +172,25 @@ async def opened(work: Work, row: SnapshotRow, leaf: Lying, place: Place | None)
     told_of = await node.hypervisor.describe(domain)
     if told_of is not None and [disk.path for disk in told_of.disks] != [path_of(source)]:
         await node.hypervisor.destroy(domain)  # it held the disk of the snapshot before
-    await node.snapshots.hold(
-        DomainSpec(
-            name=holder_name(work.op.id),
-            uuid=domain,
-            title="",
-            vcpus=1,
-            memory_mib=HELD_MIB,
-            disks=(DiskSpec(source, leaf.format, device),),
-            nics=(),
-            vnc=None,
-            console_log=None,
-        )
+    spec = DomainSpec(
+        name=holder_name(work.op.id),
+        uuid=domain,
+        title="",
+        vcpus=1,
+        memory_mib=HELD_MIB,
+        disks=(DiskSpec(source, leaf.format, device),),
+        nics=(),
+        vnc=None,
+        console_log=None,
     )
+    try:
+        await node.snapshots.hold(spec)
+    except HypervisorError:
+        tried = int(work.arguments.get(TRIED, 0))
+        if tried >= TRIES:
+            raise
+        again: dict[str, Any] = {TRIED: tried + 1}
+        raise Wait(HELD_S, HELD, **again) from None
     return node_id, domain, device
 
 

@@ -25,7 +25,6 @@ from cm.operations.disk_copy import Copy, give_up_copy, made, sources
 from cm.operations.snapshot_create import prepare, taken
 from cm.operations.snapshot_work import (
     FIRST_S,
-    HOLDER,
     INTERNAL_ERROR,
     LOOK_S,
     TRIED,
@@ -48,7 +47,7 @@ from cm.rpc.errors import (
     WrongVMState,
 )
 from cm.rpc.vocabulary import Consistency, ImageState
-from cm.rules.operation import ObjectKind, OperationKind
+from cm.rules.operation import HOLDER, ObjectKind, OperationKind
 from cm.services.evidence import rest_if_ended
 from cm.services.vm_image import refuse_held, refuse_state, root_of, take_point
 from cm.store.change import record_change

@@ -427,6 +427,7 @@ YIELDING: Final = tuple(kind for kind, spec in SPECS.items() if spec.yields)
 GIVE_WAY: Final = "give_way"  # of one that yields: it is to end, as far as it is
 GAVE_WAY: Final = "gave_way"  # in its result: it did so
 BEHIND: Final = "behind"  # the numbers of those that yield, whose end it waits for
+HOLDER: Final = "holder"  # the node where a domain without a guest has disks open for it (``names.holder_name``)
 
 
 def shown_as(state: VMState) -> tuple[OperationKind, ...]:

@@ -10,7 +10,8 @@ from typing import ClassVar
 
 from sqlalchemy.orm import Session
 
-from cm.rules.operation import SPECS, KindSpec, OperationKind
+from cm.rules.operation import HOLDER, SPECS, KindSpec, OperationKind
+from cm.runtime.database import notify
 from cm.store.operation import OperationRow
 from cm.store.operation_object import Objects
 
@@ -65,3 +66,13 @@ class Ends:
 
 
 ENDS: dict[OperationKind, Ends] = {}
+
+
+def look_at_holder(session: Session, op: OperationRow) -> None:
+    """
+    An operation is over, other than by its own last step: should a domain without a guest have disks open for it, a
+    pass over that node ends the domain. It comes at once, for nobody else can write to the disks until then.
+    """
+    node_id = op.arguments.get(HOLDER)
+    if node_id is not None:
+        notify(session, "look", node_id)

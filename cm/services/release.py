@@ -17,7 +17,7 @@ from cm.rules.vm import GONE
 from cm.runtime.database import at_last, notify
 from cm.services.context import ClusterCall
 from cm.services.disk_bytes import open_volume_delete
-from cm.services.kind import ENDS
+from cm.services.kind import ENDS, look_at_holder
 from cm.services.saving import give_back_image
 from cm.store.booking import close_rows, give_back
 from cm.store.claim import release_node
@@ -74,6 +74,7 @@ def erase(caller: ClusterCall, vm_id: int) -> ErasedVM:
     if given_up is not None:
         with suppress(NotAbandonable):  # where nobody can tell what is whose, it stays for an administrator to see
             ENDS[given_up.kind].dropped(caller.session, given_up)
+        look_at_holder(caller.session, given_up)
     intend(caller.session, vm_id, Wanted.DESTROYED)
     if row.save_image_id is not None:
         give_back_image(caller.session, row.save_image_id, "erased")

@@ -26,7 +26,7 @@ from cm.services.acl import own_groups, share_with_groups
 from cm.services.attach_or_create import Asked, Asker, encoded, likely, reserve_all
 from cm.services.cached_image import CACHE_S, bring
 from cm.services.context import ClusterCall, vnc_password
-from cm.services.kind import ENDS
+from cm.services.kind import ENDS, look_at_holder
 from cm.services.network import check_free, networks_for
 from cm.services.placement import Placing, explained
 from cm.services.saving import reserve_image
@@ -381,7 +381,9 @@ def interrupt(session: Session, operation_id: int) -> None:
     given_up = abandon(session, operation_id)
     if given_up is not None:
         ENDS[given_up.kind].interrupted(session, given_up.vm_id)
-        ENDS[given_up.kind].dropped(session, get_operation(session, operation_id))
+        op = get_operation(session, operation_id)
+        ENDS[given_up.kind].dropped(session, op)
+        look_at_holder(session, op)
         wake_parent(session, given_up.parent_id)
 
 

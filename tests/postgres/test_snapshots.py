@@ -300,6 +300,27 @@ def test_given_up_between(cloud: MemoryCloud, guest: Guest) -> None:
         assert guest.read() == content
 
 
+def test_given_up_off(cloud: MemoryCloud, guest: Guest) -> None:
+    """The domain without a guest that holds a stopped VM's disk ends with what it merged for; the next one needs it."""
+    guest.write("A")
+    made, node = snapshot(guest), guest.node
+    guest.write("B")
+    guest.stop()
+
+    def held() -> list[Any]:
+        return [domain for domain in node.world.domains.values() if domain.spec.name.startswith("merge-")]
+
+    node.world.hang_jobs = True
+    answer = cloud.call("user.snapshot.delete", {"snapshot_id": made})
+    cloud.until(lambda: any(domain.jobs for domain in held()), "the merge to begin")
+    cloud.call("user.operation.abandon", {"operation_id": answer["operation_id"]})
+    node.world.hang_jobs = False
+    done(cloud, "user.snapshot.delete", snapshot_id=made)
+    assert not held()
+    guest.start()
+    assert guest.read() == "AB"
+
+
 def test_many(cloud: MemoryCloud, guest: Guest) -> None:
     """A disk has no more than so many; beyond the quota nothing is claimed."""
     policy = cloud.manager.policy
