@@ -20,6 +20,8 @@ from cm.rpc.errors import (
     InvalidParameter,
     NotAuthenticated,
     NotSupported,
+    StorageOutOfReach,
+    StoragesApart,
     StorageUnreached,
     WrongDiskState,
     WrongVMState,
@@ -42,6 +44,7 @@ from cm.store.disk_bytes import (
     Lies,
     Place,
     Room,
+    are_together,
     claim_growth,
     find_volume,
     give_up_copy,
@@ -202,7 +205,7 @@ def copy(
 
     :param storage_id: where it is to lie; None: where the disk does.
     :raises WrongVMState: its VM runs.
-    :raises StorageUnreached: no node has both storages.
+    :raises StoragesApart: StorageUnreached: no node has both storages, or none that has answers.
     """
     subject = subject_of(caller, disk_id, who)
     refuse_written(subject)
@@ -289,7 +292,8 @@ def _target(caller: ClusterCall, source: Lies, storage_id: int | None, who: Who,
     :raises ObjectNotFound: it is not offered to the caller.
     :raises StorageLocked: StorageDraining: it takes nothing new.
     :raises StorageFull: they do not fit.
-    :raises StorageUnreached: no node that answers has both attached.
+    :raises StoragesApart: no node has both attached.
+    :raises StorageUnreached: none of those that have answers.
     """
     session = caller.session
     size_bytes = max(source.size_bytes, source.claimed_bytes)  # what is claimed beyond it may have grown
@@ -299,6 +303,8 @@ def _target(caller: ClusterCall, source: Lies, storage_id: int | None, who: Who,
     else:
         chosen_storage(caller, size_bytes, storage_id, administrator=who is None)
     if node_reaching_both(session, source.storage_id, storage_id) is None:
+        if storage_id != source.storage_id and not are_together(session, source.storage_id, storage_id):
+            raise StoragesApart(source.storage_id, storage_id)
         raise StorageUnreached(storage_id)
     can = capabilities(get_storage(session, storage_id)["kind"])
     format = (can.kept if keeps else can.best)(source.format)
@@ -316,7 +322,8 @@ def move(caller: ClusterCall, disk_id: int, storage_id: int, who: Who) -> DiskWo
     :raises InvalidParameter: it lies there already.
     :raises ObjectNotFound: the storage is not offered to the caller.
     :raises InUse: others stand on it, or it on more than an image: disks made from it, or snapshots.
-    :raises StorageUnreached: no node, or not that of its VM, has the storage attached.
+    :raises StorageOutOfReach: its VM runs where that storage is not attached.
+    :raises StoragesApart: StorageUnreached: no node has both storages attached, or none that has answers.
     :raises StorageFull: it does not fit there.
     """
     session = caller.session
@@ -331,7 +338,7 @@ def move(caller: ClusterCall, disk_id: int, storage_id: int, who: Who) -> DiskWo
         raise InUse("disk", disk_id, "its snapshots")
     _refuse_read_only(subject)
     if vm is not None and vm.node_id is not None and not is_attached(session, storage_id, vm.node_id):
-        raise StorageUnreached(storage_id)
+        raise StorageOutOfReach(storage_id, vm.id)
     name = moved_volume(disk.volume, uuid.uuid4(), str(room.format))
     target_id = insert_target(session, subject.volume, room, name)
     objects = {**subject.objects, ObjectKind.VOLUME: [target_id], ObjectKind.STORAGE: [storage_id]}

@@ -34,7 +34,7 @@ def copy_to(
     :raises WrongImageState: it is not ok, or an operation of it is under way.
     :raises WrongVMState: it is a disk, and its VM runs.
     :raises QuotaReached: StorageFull: it does not fit the user's quota, or the storage.
-    :raises StorageUnreached: no node has both storages.
+    :raises StoragesApart: StorageUnreached: no node has both storages, or none that has answers.
     """
     session = caller.session
     row = get_image(session, image_id, lock=True, version=caller.if_version)

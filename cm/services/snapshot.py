@@ -278,7 +278,7 @@ def copy(
     A new disk of the caller's own with what a snapshot holds, or a system image; the disk's VM may run meanwhile.
 
     :raises InUse: it is not taken yet, or its deletion was begun.
-    :raises StorageUnreached: no node has both storages.
+    :raises StoragesApart: StorageUnreached: no node has both storages, or none that has answers.
     """
     session, who = caller.session, person_of(caller.identity)
     subject = subject_of(caller, _authorized(caller, snapshot_id, caller.action("snapshot_id")), who, "snapshot_id")

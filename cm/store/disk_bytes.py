@@ -378,6 +378,18 @@ def node_reaching_both(session: Session, storage_id: int, other_id: int, skip: i
     return int(found[skip % len(found)]) if found else None
 
 
+def are_together(session: Session, storage_id: int, other_id: int) -> bool:
+    """Whether a node of the cluster, which may not answer now, has both storages attached."""
+    found = session.execute(
+        text(
+            "SELECT 1 FROM storage_attachment a JOIN storage_attachment b ON b.node_id = a.node_id"
+            " WHERE a.storage_id = :s AND b.storage_id = :o AND a.state = 'attached' AND b.state = 'attached' LIMIT 1"
+        ),
+        {"s": storage_id, "o": other_id},
+    )
+    return found.first() is not None
+
+
 # ------------------------------------------------------------------ kinds of entry
 
 

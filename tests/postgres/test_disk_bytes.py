@@ -24,6 +24,8 @@ from cm.rpc.errors import (
     ObjectNotFound,
     QuotaReached,
     StorageFull,
+    StorageOutOfReach,
+    StoragesApart,
     StorageUnreached,
     VMBusy,
     WrongImageState,
@@ -686,9 +688,14 @@ def test_move_refused(cloud: Disks) -> None:
         cloud.call("user.disk.move", [disk_id, cloud.storage_id])
     attached = "UPDATE storage_attachment SET state = :state WHERE storage_id = :s"
     cloud.sql(attached, state="failed", s=cloud.other_storage)
-    with pytest.raises(StorageUnreached):
-        cloud.call("user.disk.move", [disk_id, cloud.other_storage])
+    for view, more in (("move", {}), ("copy", {"name": "copy", "description": ""})):
+        with pytest.raises(StoragesApart):
+            cloud.call(f"user.disk.{view}", {"disk_id": disk_id, "storage_id": cloud.other_storage, **more})
     cloud.sql(attached, state="attached", s=cloud.other_storage)
+    cloud.sql("UPDATE node SET state = 'unreachable'")
+    with pytest.raises(StorageUnreached):  # later it may be
+        cloud.call("user.disk.move", [disk_id, cloud.other_storage])
+    cloud.sql("UPDATE node SET state = 'ok'")
     for _ in range(2):
         cloud.sql("UPDATE storage SET locked = NOT locked WHERE id = :s", s=cloud.other_storage)
         if cloud.sql("SELECT locked FROM storage WHERE id = :s", s=cloud.other_storage):
@@ -697,6 +704,26 @@ def test_move_refused(cloud: Disks) -> None:
     assert cloud.claimed() == before
     with pytest.raises(CloudError):
         cloud.call("user.disk.move", [disk_id, cloud.other_storage], account="other")
+
+
+def test_move_out_of_reach(cloud: Disks) -> None:
+    """Where a VM runs the storage is not attached, though another node has it: refused until the VM is stopped."""
+    vm_id, disk_id = cloud.running()
+    before, node_id = cloud.claimed(), cloud.sql("SELECT node_id FROM vm WHERE id = :v", v=vm_id)
+    attached = "UPDATE storage_attachment SET node_id = :to WHERE storage_id = :s"
+    both = "SELECT id FROM node WHERE name = 'both'"
+    cloud.sql("INSERT INTO node (name, uri, address, cpu_total, memory_mib_total, cpu_overcommit, memory_overcommit,"
+              " state) VALUES ('both', 'memory:///both', '192.0.2.9', 1, 1, 1.0, 1.0, 'ok')")  # fmt: skip
+    cloud.sql(attached, s=cloud.other_storage, to=cloud.sql(both))
+    cloud.sql("INSERT INTO storage_attachment (storage_id, node_id, state) VALUES (:s, :n, 'attached')",
+              s=cloud.storage_id, n=cloud.sql(both))  # fmt: skip
+    with pytest.raises(StorageOutOfReach):
+        cloud.call("user.disk.move", [disk_id, cloud.other_storage])
+    assert cloud.claimed() == before
+    cloud.sql(attached, s=cloud.other_storage, to=node_id)
+    cloud.sql("DELETE FROM storage_attachment WHERE node_id = :n", n=cloud.sql(both))
+    cloud.sql("DELETE FROM node WHERE id = :n", n=cloud.sql(both))
+    cloud.done(cloud.call("user.disk.move", [disk_id, cloud.other_storage]))
 
 
 def test_admin_moves(cloud: Disks) -> None:

@@ -105,6 +105,24 @@ class DiskOutOfReach(Conflict):
 
 
 @dataclass(eq=False)
+class StorageOutOfReach(Conflict):
+    code = "storage_out_of_reach"
+    message = "Storage {storage_id} is not attached to the node where VM {vm_id} runs; stop the VM first."
+    storage_id: int
+    vm_id: int
+
+
+@dataclass(eq=False)
+class StoragesApart(Conflict):
+    """Bytes are copied by a node that has both."""
+
+    code = "storages_apart"
+    message = "No node has both storage {storage_id} and storage {other_id} attached."
+    storage_id: int
+    other_id: int
+
+
+@dataclass(eq=False)
 class DiskKept(Conflict):
     """It stays attached; whenever the guest lets go of it after all, it is detached."""
 
