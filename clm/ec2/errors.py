@@ -1,0 +1,35 @@
+"""What EC2's clients are refused with: a code that they match on, a text for people, an HTTP status."""
+
+from __future__ import annotations
+
+from typing import Final
+
+# Codes whose status is not 400; 503 alone is repeated for ``RequestLimitExceeded`` (botocore/data/_retry.json).
+STATUS: Final = {
+    "AuthFailure": 401,
+    "Blocked": 403,
+    "DryRunOperation": 412,
+    "InternalError": 500,
+    "RequestEntityTooLarge": 413,
+    "RequestLimitExceeded": 503,
+    "SignatureDoesNotMatch": 403,
+    "Unavailable": 503,
+    "UnauthorizedOperation": 403,
+}
+
+
+class EC2Error(Exception):
+    """:ivar code: EC2's own, part of the wire. :ivar message: may change."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(f"{code}: {message}")
+        self.code = code
+        self.message = message
+
+    @property
+    def status(self) -> int:
+        return STATUS.get(self.code, 400)
+
+
+def bad_value(name: str, reason: str) -> EC2Error:
+    return EC2Error("InvalidParameterValue", f"The parameter {name} is not valid: {reason}")
