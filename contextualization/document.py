@@ -79,7 +79,7 @@ class Documents:
         self._shared: _Kept | None = None
         self._reading: Shared | None = None
         self._own: dict[int, _Kept] = {}
-        self._waiting: dict[int, set[Deferred[None]]] = {}
+        self._waiting: dict[int, dict[Deferred[None], None]] = {}  # by node, in the order in which they came
 
     def changed(self, payload: str = "") -> None:
         """
@@ -90,9 +90,9 @@ class Documents:
         node_id = int(payload) if payload.isdecimal() else -1
         self._changes[node_id] += 1
         if node_id > ALL:
-            woken = self._waiting.pop(node_id, set())
+            woken = list(self._waiting.pop(node_id, ()))
         else:
-            woken = set().union(*self._waiting.values())
+            woken = [each for waiting in self._waiting.values() for each in waiting]
             self._waiting.clear()
         for each in woken:
             if not each.called:
@@ -216,7 +216,7 @@ class Documents:
 
     async def _wait(self, node_id: int, seconds: float) -> None:
         woken: Deferred[None] = Deferred()
-        self._waiting.setdefault(node_id, set()).add(woken)
+        self._waiting.setdefault(node_id, {})[woken] = None
         timer = self._clock.callLater(seconds, self._time_out, node_id, woken)
         try:
             await woken
@@ -230,7 +230,7 @@ class Documents:
         woken.callback(None)
 
     def _leave(self, node_id: int, woken: Deferred[None]) -> None:
-        waiting = self._waiting.get(node_id, set())
-        waiting.discard(woken)
+        waiting = self._waiting.get(node_id, {})
+        waiting.pop(woken, None)
         if not waiting:
             self._waiting.pop(node_id, None)

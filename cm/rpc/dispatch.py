@@ -151,7 +151,7 @@ class Dispatcher:
         self._rate = ChangeRate(reactor.seconds, self.limits)
         self._working = Places("calls", self.limits.share("under_way"))
         self._waiting = Places("waiting calls", self.limits.share("waits"))
-        self._waiters: set[Deferred[Any]] = set()  # of the waiting calls
+        self._waiters: dict[Deferred[Any], None] = {}  # of the waiting calls, in their order
         self._idle: Deferred[None] | None = None  # while it is being stopped
 
     @property
@@ -301,14 +301,14 @@ class Dispatcher:
         seconds = min(self.limits.call_s, max(0.0, budget.until - self._reactor.seconds()))
         timer = self._reactor.callLater(seconds, self._expire, waiter, view, work, seconds)
         if view.waiting:
-            self._waiters.add(waiter)
+            self._waiters[waiter] = None
         try:
             return await waiter
         except Stopping:
             work.cancel()
             raise
         finally:
-            self._waiters.discard(waiter)
+            self._waiters.pop(waiter, None)
             if timer.active():
                 timer.cancel()
 

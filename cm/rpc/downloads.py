@@ -197,7 +197,7 @@ class Downloads(Leaf):
         self._turns = turns
         self._cors = Cors(origins, METHODS, ASKED_WITH, TOLD)
         self._places = Places("downloads", share)
-        self._open: set[_Download] = set()
+        self._open: dict[_Download, None] = {}  # in the order in which they began
         self._stopped = False
 
     def __len__(self) -> int:
@@ -250,11 +250,11 @@ class Downloads(Leaf):
             found = self._begin(request, reading, length, f'"{tag}"'.encode())
             if found is not None:
                 download = _Download(self, request, reading, *found)
-                self._open.add(download)
+                self._open[download] = None
                 try:
                     await download.run()
                 finally:
-                    self._open.discard(download)
+                    self._open.pop(download, None)
         finally:
             give_back()
 

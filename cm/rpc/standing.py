@@ -47,7 +47,7 @@ class Standing(Generic[M]):
         self._reactor = reactor
         self._check_s = check_s
         self._tend = tend
-        self._open: set[M] = set()
+        self._open: dict[M, None] = {}  # in the order in which they came, as all is done to them
         self._checking: set[M] = set()
         self._tick: Any = None
         self.stopped = False
@@ -60,13 +60,13 @@ class Standing(Generic[M]):
         return iter(list(self._open))
 
     def add(self, member: M) -> None:
-        self._open.add(member)
+        self._open[member] = None
         member.check_at = self._reactor.seconds() + self._check_s
         if self._tick is None and not self.stopped:
             self._tick = self._reactor.callLater(TICK_S, self._ticked)
 
     def discard(self, member: M) -> None:
-        self._open.discard(member)
+        self._open.pop(member, None)
 
     def stop(self) -> None:
         """Look after nobody any more; ending those that are open is their owner's."""

@@ -280,9 +280,9 @@ class FeedReader:
         self._database = database
         self._reactor = reactor
         self._fetch = fetch
-        self._live: set[Subscription] = set()
+        self._live: dict[Subscription, None] = {}  # as those below, in the order in which they came
         self._round = 0  # grows when the common round begins or ends
-        self._subscribed: set[Subscription] = set()
+        self._subscribed: dict[Subscription, None] = {}
         self.epoch = ""
         self.position: Position | None = None
 
@@ -306,7 +306,7 @@ class FeedReader:
         good = known is not None and resumes(head, *known)
         position = known[1] if known is not None and good else head.position
         made = Subscription(self, position, deliver, ended, reset=bool(cursor) and not good)
-        self._subscribed.add(made)
+        self._subscribed[made] = None
         return made
 
     def afresh(self, _subject: str = "") -> None:
@@ -334,7 +334,7 @@ class FeedReader:
         """Whether it takes part in the common round from here on; else that is ahead of it."""
         if self.position is not None and subscription.position < self.position:
             return False
-        self._live.add(subscription)
+        self._live[subscription] = None
         if self.position is None:
             self.position = subscription.position
             self._round += 1
@@ -345,14 +345,14 @@ class FeedReader:
         """Whether it took part in the common round until now."""
         if subscription not in self._live:
             return False
-        self._live.discard(subscription)
+        self._live.pop(subscription, None)
         if not self._live:
             self.position = None
             self._round += 1
         return True
 
     def leave(self, subscription: Subscription) -> None:
-        self._subscribed.discard(subscription)
+        self._subscribed.pop(subscription, None)
         self.step_out(subscription)
 
     async def sleep(self, seconds: float) -> None:

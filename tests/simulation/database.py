@@ -46,7 +46,12 @@ CREATE FUNCTION sim.pg_snapshot_xmin(pg_snapshot) RETURNS xid8 LANGUAGE sql STAB
 
 
 def make_template(server: IServer) -> None:
-    """One for each of the two managers."""
+    """One for each of the two managers, on a server that cleans up nothing by itself."""
+    engine = create_engine(server.url("postgres"), isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.execute(text("ALTER SYSTEM SET autovacuum = off"))
+        connection.execute(text("SELECT pg_reload_conf()"))
+    engine.dispose()
     for manager, name in TEMPLATES.items():
         server.create_database(name)
         bare = create_engine(server.url(name))

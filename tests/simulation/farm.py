@@ -16,7 +16,7 @@ from lab.postgres import PrivatePostgres
 from simulation.database import Server, make_template
 from simulation.faults import Fault
 from simulation.kinds import KINDS
-from simulation.runner import Outcome, prepare, run_seed
+from simulation.runner import Outcome, run_seed
 from simulation.walk import Walked, walk_kind
 
 _server: Server | None = None
@@ -53,14 +53,13 @@ def walk_here(kind: str, managers: int, every: int) -> Walked:
     """In a worker, with keys and a database of its own."""
     assert _server is not None
     found = next(each for each in KINDS if each.name == kind)
-    return walk_kind(_server, _state_dir / f"walk-{os.getpid()}", found, managers, every)
+    return walk_kind(_server, _state_dir, found, managers, every)
 
 
 class Farm:
     """:param workers: processes; as many as there are cores by default."""
 
     def __init__(self, server: PrivatePostgres, state_dir: Path, workers: int | None = None) -> None:
-        prepare(state_dir)
         self.workers = workers or os.cpu_count() or 1
         # The order of sets of texts is part of what happens: a seed alone shall decide it.
         os.environ["PYTHONHASHSEED"] = "0"

@@ -82,7 +82,6 @@ class Haste(Chores):
 
     def _import_image(self) -> None:
         simulation = self.simulation
-        simulation.import_dir.mkdir(exist_ok=True)
         source = simulation.import_dir / "boots.raw"
         source.write_bytes(SOURCE)
         self.ask(

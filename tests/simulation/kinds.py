@@ -181,7 +181,6 @@ def _to_move_cold(simulation: Simulation) -> dict[str, Any]:
 
 
 def _to_import(simulation: Simulation) -> dict[str, Any]:
-    simulation.import_dir.mkdir(exist_ok=True)
     source = simulation.import_dir / SOURCE
     source.write_bytes(bytes(510) + b"\x55\xaa" + b"walk" * 16256)
     return {"name": "imported", "description": "", "path": str(source), "storage_id": simulation.storage_id}

@@ -10,8 +10,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from cm.rpc.keys import ensure_secret, ensure_signing_key
-from cm.rpc.password import Passwords
 from simulation import calm, exam, eyes, invariants
 from simulation.asking import OPEN
 from simulation.chance import stream
@@ -62,17 +60,6 @@ def clouds_of(seed: int) -> int:
     return stream(seed, "clouds").choice((0, 0, 0, 0, 1, 2))
 
 
-def prepare(state_dir: Path) -> None:
-    """Keys, and what is made once a process, before chance is drawn from a seed: the first run shall be like all."""
-    Passwords()
-    state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-    ensure_secret(state_dir / "cluster.key")
-    ensure_signing_key(state_dir / "session.key", "session")
-    (state_dir / "clm").mkdir(mode=0o700, exist_ok=True)
-    ensure_secret(state_dir / "clm" / "cloud.key")
-    ensure_signing_key(state_dir / "clm" / "caller.key", "clm")
-
-
 def run_seed(
     server: IServer, state_dir: Path, seed: int, *, minutes: float = 30.0, kinds: Sequence[str] | None = None,
     plan: Sequence[Fault] | None = None, managers: int | None = None, clouds: int | None = None, name: str = "sim",
@@ -85,7 +72,6 @@ def run_seed(
     :param plan: in place of the drawn one.
     :param clouds: processes of a cloud manager; None: as the seed says.
     """
-    prepare(state_dir)
     count = managers_of(seed) if managers is None else managers
     clouds = clouds_of(seed) if clouds is None else clouds
     chosen = list(draw(seed, minutes * 60, kinds, cloud=clouds > 0) if plan is None else plan)

@@ -21,7 +21,6 @@ from simulation import invariants
 from simulation.asking import OPEN
 from simulation.database import IServer, Server
 from simulation.process import Process
-from simulation.runner import prepare
 from simulation.simulation import Simulation
 from simulation.walk import CalmGuests
 from simulation.workload import Workload
@@ -38,7 +37,6 @@ class Scene(Simulation):
         self, server: IServer, state_dir: Path, seed: int, *, nodes: int = 3, managers: int = 1, storages: int = 1,
         spares: int = 0, own: bool = False,
     ) -> None:  # fmt: skip
-        prepare(state_dir)
         self._databases = Server(server.url("postgres"))  # by a connection: a psql for each takes as long as a scenario
         name = f"scenario_{os.getpid()}"
         given = {"nodes": nodes, "managers": managers, "storages": storages, "spares": spares, "own": own}

@@ -8,7 +8,6 @@ from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
-from unittest import mock
 
 from sqlalchemy import event
 from sqlalchemy.exc import OperationalError
@@ -22,8 +21,9 @@ from cm.daemon.app import ClusterManager
 from cm.daemon.settings import ClusterSettings, DatabaseSettings, ImportSettings, ListenSettings, Settings
 from cm.drivers.memory.node import MemoryNode
 from cm.drivers.memory.volume import forget_exports
-from cm.operations import image_file, staging, uploading
-from cm.runtime import feed, wall
+from cm.operations import staging
+from cm.rpc.password import Passwords
+from cm.runtime import wall
 from cm.runtime.database import Database
 from contextualization.endpoint import make_endpoint
 from contextualization.settings import EndpointSettings, token_key_from
@@ -32,8 +32,9 @@ from simulation.beginning import LOGINS, settle
 from simulation.chance import drawn_from, stream
 from simulation.database import IServer, keep_time, look_into, make_database
 from simulation.excuses import Excuses
-from simulation.intake import VALID_S, SimIntake
-from simulation.mirror import SOURCE, Mirror
+from simulation.given import given
+from simulation.home import Home
+from simulation.intake import VALID_S
 from simulation.process import Process, SimListener
 from simulation.reader import Net, Reader
 from simulation.schedule import Schedule
@@ -45,7 +46,6 @@ if TYPE_CHECKING:
     from simulation.cloud import Cloud
     from simulation.effects import Effects
 
-FEED_S: Final = 1.0  # between looks for changes; a program looks oftener, which takes most of a simulation's time
 EPOCH: Final = 1_767_225_600.0  # 2026-01-01, unix seconds: when every simulation begins
 SWEEP_S: Final = 60.0
 current: Simulation | None = None
@@ -53,6 +53,7 @@ current: Simulation | None = None
 
 class Simulation(Asking):
     """
+    :param state_dir: where each run has a directory of its own, of the name of its database.
     :param name: of its database; unique among those that run at once on one server.
     :param managers: processes of the cluster manager.
     :param storages: network storages, which every node reaches.
@@ -72,8 +73,9 @@ class Simulation(Asking):
         self.name = "sim"
         self._database = name
         self._server = server
-        self._state_dir = state_dir
-        self.import_dir = state_dir.with_name(f"{state_dir.name}-images")
+        self.home = Home(state_dir, name)
+        self.home.make()
+        self.import_dir = self.home.import_dir
         self.schedule = Schedule()
         self.journal: list[str] = []
         self.broken: list[str] = []
@@ -106,7 +108,7 @@ class Simulation(Asking):
         from simulation.effects import Effects
 
         self.effects: Effects = Effects(self)
-        self.tickets = Tickets(self, state_dir)
+        self.tickets = Tickets(self, self.home.state_dir)
         self.net = Net(self)
         self.readers: dict[str, Reader] = {}
         self.over = False
@@ -118,17 +120,14 @@ class Simulation(Asking):
         global current
         # What is collected ends: what a process that died was at comes to its "finally" then. That is part of what
         # happens, so it has its moments, whatever the interpreter did before.
+        Passwords()  # what is made once a process: the first run shall be like all
         gc.collect()
         gc.disable()
         gc.freeze()  # none of this has to be looked through again
         self._chance = drawn_from(self.seed)
         self._chance.__enter__()
-        self._pace = mock.patch.object(feed, "POLL_S", FEED_S)
-        self._pace.start()
-        self._mirror = mock.patch.object(image_file, "fetch_url", Mirror(SOURCE).fetch)
-        self._mirror.start()
-        self._intake = mock.patch.object(uploading, "Intake", SimIntake)
-        self._intake.start()
+        self._given = given()
+        self._given.__enter__()
         current = self
         threadable.registerAsIOThread()
         wall.hand_in(self._wall, self.schedule.seconds)
@@ -144,7 +143,7 @@ class Simulation(Asking):
         if self._clouds:
             from simulation.cloud import Cloud
 
-            self.cloud = Cloud(self, self._state_dir, f"{self._database}_clm", self._clouds)
+            self.cloud = Cloud(self, self.home.state_dir, f"{self._database}_clm", self._clouds)
             self.cloud.settle()
             self.cloud_since = self.unix_s()
             self.note("the cloud begins")
@@ -167,12 +166,11 @@ class Simulation(Asking):
         globalLogPublisher.removeObserver(self._observe)
         wall.hand_in(None)
         current = None
-        self._pace.stop()
-        self._mirror.stop()
-        self._intake.stop()
+        self._given.__exit__(None, None, None)
         self._chance.__exit__(None, None, None)
         MemoryNode.forget_all()
         forget_exports()
+        self.home.remove()
         self._server.drop_database(self._database)
         if self.cloud is not None:
             self._server.drop_database(f"{self._database}_clm")
@@ -192,7 +190,7 @@ class Simulation(Asking):
         settings = Settings(
             database=DatabaseSettings(url=self.url),
             listen=ListenSettings(rpc="", contextualization=""),
-            cluster=ClusterSettings(state_dir=self._state_dir, snapshot_chain_max=2),
+            cluster=ClusterSettings(state_dir=self.home.state_dir, snapshot_chain_max=2),
             images=ImportSettings(directories=(self.import_dir,), upload_s=VALID_S),
         )
 
@@ -319,7 +317,7 @@ class Simulation(Asking):
 
     def note(self, *fields: Any) -> None:
         line = f"{self.schedule.seconds():.6f} {' '.join(str(field) for field in fields)}"
-        self.journal.append(line.replace(str(self._state_dir.parent), ""))  # where it is run tells two runs apart
+        self.journal.append(line.replace(str(self.home.path), ""))  # where it is run tells two runs apart
 
     def _observe(self, entry: dict[str, Any]) -> None:
         if self.over or entry.get("log_level") is LogLevel.debug:

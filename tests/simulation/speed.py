@@ -13,7 +13,6 @@ from sqlalchemy import create_engine, text
 
 from simulation.beginning import LOGINS
 from simulation.farm import server_of_our_own
-from simulation.runner import prepare
 from simulation.simulation import Simulation
 from simulation.workload import Workload
 
@@ -22,7 +21,6 @@ def main() -> None:
     """Print minutes simulated in a minute, and what an empty transaction took on the same server."""
     with tempfile.TemporaryDirectory() as made, server_of_our_own() as server:
         state_dir = Path(made) / "state"
-        prepare(state_dir)
         figures = {"empty_ms": _empty_ms(server.url("postgres"))}
         with Simulation(server, state_dir, 1) as simulation:
             for login in LOGINS:

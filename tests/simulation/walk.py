@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import os
 import random
-import shutil
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -299,12 +298,8 @@ def run_point(
 ) -> tuple[Reaper, list[str]]:
     """One run with a death at point ``fatal``, or none; the points it came by, and its problems."""
     staging._staged.clear()
-    # A fresh one each time: keys that are there already are not drawn, and all that is drawn later would be another.
-    own_dir = state_dir / "walk"
-    shutil.rmtree(own_dir, ignore_errors=True)
-    own_dir.mkdir(parents=True)
     with Simulation(
-        server, own_dir, SEED, name=f"walk_{os.getpid()}", nodes=2, managers=managers, own=kind.own
+        server, state_dir, SEED, name=f"walk_{os.getpid()}", nodes=2, managers=managers, own=kind.own
     ) as simulation:
         simulation.guests_rng = CalmGuests()
         reaper = Reaper(simulation, fatal, DOWN_S[managers])
