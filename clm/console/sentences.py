@@ -15,6 +15,8 @@ SENTENCES: Final = {
     "vm_storage_stopped": "VM {name} stands still: its storage takes no more, or gives errors; it goes on by itself.",
     "vm_storage_resumed": "VM {name} goes on: its storage has room again.",
     "disk_lost": "What was on disk {name} is lost, says an administrator.",
+    "snapshot_lost": "What snapshot {snapshot} of disk {name} held is lost, says an administrator.",
+    "snapshot_found": "Snapshot {snapshot} of disk {name} was lost, and is there again.",
     "disk_purged": "Disk {name} was deleted from the trash: its storage was running low.",
     "storage_low": "Storage {name} runs low: {available_bytes} of {capacity_bytes} bytes are free; {purged} disks were"
     " deleted from its trash.",

@@ -27,14 +27,15 @@ def note_lost(session: Session, storage_id: int, volume: str) -> bool:
     found = write_lost(session, storage_id, volume, lost=True)
     if found is None:
         return False
-    error = VolumeLost.message.format(name=found.name)
-    if found.image_id is not None:
-        image = find_image(session, found.image_id, lock=True)
-        if image is not None and image.state is ImageState.OK:
-            set_state(session, found.image_id, ImageState.FAILED, error)
-    for vm_id in found.vm_ids:
-        write_error_unless_on(session, vm_id, error)
-    _tell(session, found, "error", "disk_lost")
+    if found.read:
+        error = VolumeLost.message.format(name=found.name)
+        if found.image_id is not None:
+            image = find_image(session, found.image_id, lock=True)
+            if image is not None and image.state is ImageState.OK:
+                set_state(session, found.image_id, ImageState.FAILED, error)
+        for vm_id in found.vm_ids:
+            write_error_unless_on(session, vm_id, error)
+    _tell(session, found, "error", "lost")
     return True
 
 
@@ -44,15 +45,17 @@ def note_found(session: Session, storage_id: int, volumes: Sequence[str]) -> Non
         found = write_lost(session, storage_id, volume, lost=False)
         if found is None:
             continue
-        if found.image_id is not None:
+        if found.image_id is not None and found.read:
             image = find_image(session, found.image_id, lock=True)
             if image is not None and image.state is ImageState.FAILED:
                 set_state(session, found.image_id, ImageState.OK)
-        _tell(session, found, "info", "disk_found")
+        _tell(session, found, "info", "found")
 
 
-def _tell(session: Session, found: Concerned, level: str, code: str) -> None:
+def _tell(session: Session, found: Concerned, level: str, what: str) -> None:
     params: dict[str, object] = {"name": found.name}
+    if found.snapshot_id is not None:
+        params |= {"snapshot_id": found.snapshot_id, "snapshot": found.snapshot}
     if found.image_id is not None:
         params["image_id"] = found.image_id
         image = find_image(session, found.image_id)
@@ -64,4 +67,5 @@ def _tell(session: Session, found: Concerned, level: str, code: str) -> None:
         params["vm_id"] = found.vm_ids[0]
     for vm_id in found.vm_ids:
         render_vm(session, vm_id)
+    code = f"disk_{what}" if found.read else f"snapshot_{what}"
     tell(session, found.account_ids, "error" if level == "error" else "info", code, params)

@@ -150,8 +150,10 @@ class Concerned:
     """
     Whom it concerns that a volume is lost.
 
-    :ivar name: of the disk or image that was on it.
+    :ivar name: of the disk or image that was on it; of the disk whose snapshot was.
     :ivar image_id: its entry in the catalogue, or None; ``disk_id`` likewise.
+    :ivar snapshot_id: the snapshot that was on it, and ``snapshot`` its name; None, "": it was the disk's own.
+    :ivar read: whether that disk, or image, is read from it, by way of others or not.
     :ivar vm_ids: of VMs that have it attached.
     :ivar account_ids: its owner, and those VMs'.
     """
@@ -159,17 +161,25 @@ class Concerned:
     name: str
     image_id: int | None
     disk_id: int | None
+    snapshot_id: int | None
+    snapshot: str
+    read: bool
     vm_ids: tuple[int, ...]
     account_ids: tuple[int, ...]
 
 
 _CONCERNED = text(
     """
+WITH RECURSIVE over AS (
+    SELECT CAST(:id AS bigint) AS id
+    UNION SELECT v.id FROM over JOIN snapshot s ON s.volume_id = over.id JOIN volume v ON v.backing_id = over.id)
 SELECT i.id AS image_id, k.id AS disk_id, coalesce(i.account_id, k.account_id) AS account_id,
-       coalesce(nullif(k.name, ''), i.name, '') AS name,
+       coalesce(nullif(k.name, ''), i.name, '') AS name, s.id AS snapshot_id, coalesce(s.name, '') AS snapshot,
+       s.id IS NULL OR k.volume_id IN (SELECT id FROM over) AS read,
        (SELECT coalesce(json_agg(json_build_array(v.id, v.account_id, v.name) ORDER BY v.id), '[]')
           FROM attachment t JOIN vm v ON v.id = t.vm_id WHERE t.disk_id = k.id) AS vms
-  FROM volume u LEFT JOIN disk k ON k.volume_id = u.id LEFT JOIN image i ON i.volume_id = u.id WHERE u.id = :id
+  FROM volume u LEFT JOIN snapshot s ON s.volume_id = u.id LEFT JOIN disk k ON k.volume_id = u.id OR k.id = s.disk_id
+  LEFT JOIN image i ON i.volume_id = u.id OR i.id = k.image_id WHERE u.id = :id
 """
 )
 
@@ -194,6 +204,9 @@ def write_lost(session: Session, storage_id: int, name: str, *, lost: bool) -> C
         row.name or next((vm_name for _, _, vm_name in row.vms), ""),
         row.image_id,
         row.disk_id,
+        row.snapshot_id,
+        row.snapshot,
+        row.read,
         tuple(vm_id for vm_id, _, _ in row.vms),
         tuple(dict.fromkeys(owner for owner in owners if owner is not None)),
     )

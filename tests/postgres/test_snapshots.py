@@ -19,7 +19,7 @@ from cm.rpc.errors import (
     WrongVMState,
 )
 from cm.rpc.vocabulary import DiskFormat
-from support.cloud import MemoryCloud
+from support.cloud import MemoryCloud, run
 from support.guest import Guest, check_balance, done, rows, snapshot, used
 
 MIB = 2**20
@@ -319,6 +319,35 @@ def test_given_up_off(cloud: MemoryCloud, guest: Guest) -> None:
     assert not held()
     guest.start()
     assert guest.read() == "AB"
+
+
+def test_lost(cloud: MemoryCloud, guest: Guest) -> None:
+    """Who has a disk is told that a snapshot's volume is lost, and found: it is the disk's loss where that reads it."""
+    guest.write("A")
+    below, first = guest.volume().name, snapshot(guest)
+    guest.write("B")
+    beside, second = guest.volume().name, snapshot(guest)
+    guest.stop()
+    done(cloud, "user.snapshot.revert", snapshot_id=first)
+    volumes = next(iter(cloud.memory.values())).world.storages.share(f"wawel-{cloud.storage_id}").volumes
+
+    def told() -> dict[str, Any]:
+        run(cloud.manager.reconciler.check_storages)
+        found: dict[str, Any] = cloud.call("user.message.get_list")[0]
+        return found
+
+    for name, made, what, state in ((beside, second, "snapshot", "stopped"), (below, first, "disk", "error")):
+        kept = volumes.pop(name)
+        run(cloud.manager.reconciler.check_storages)
+        (drift,) = cloud.call("admin.drift.get_list", account="admin")
+        cloud.call("admin.drift.apply", [drift["drift_id"]], account="admin")
+        lost = told()
+        assert (lost["code"], lost["params"]["snapshot_id"]) == (f"{what}_lost", made)
+        assert cloud.vm(guest.vm_id)["state"] == state
+        volumes[name] = kept
+        assert told()["code"] == f"{what}_found"
+    guest.start()
+    assert guest.read() == "A"
 
 
 def test_many(cloud: MemoryCloud, guest: Guest) -> None:
