@@ -34,6 +34,7 @@ from clm.store.sync import enrol_cluster
 from cm.rpc.credentials import PasswordCredentials
 from cm.rpc.errors import CloudError, Conflict, NameTaken, Overloaded
 from cm.rpc.types import Secret
+from cm.runtime.closing import Closing
 from cm.runtime.database import notify
 
 if TYPE_CHECKING:
@@ -138,7 +139,7 @@ async def add(
         if known.name == facts.name:
             raise NameTaken("cluster", facts.name)
     connection = clusters.connect(facts)
-    try:
+    async with Closing(connection.close):
         credentials = _credentials(login, password)
         seen, latency_ms, introduced = await _prove(services, connection, credentials)
         try:
@@ -146,8 +147,6 @@ async def add(
         except CloudError:
             await _take_back(services, connection, credentials, introduced)
             raise
-    finally:
-        await connection.close()
     await clusters.reload()
     return await services.database.read(store.get_cluster, cluster_id)
 
@@ -253,11 +252,9 @@ async def edit(
     found: tuple[Seen, float] | None = None
     if facts != was or login is not None:
         connection = clusters.connect(facts)
-        try:
+        async with Closing(connection.close):
             seen, latency_ms, _ = await _prove(services, connection, _credentials(login, password))
             found = (seen, latency_ms)
-        finally:
-            await connection.close()
     values = {"name": facts.name, "url": facts.url, "ca": facts.ca}
     await services.database.transact(_edit, cluster_id, values, caller.if_version, found)
     await clusters.reload()

@@ -19,6 +19,7 @@ from twisted.logger import Logger
 from cm.drivers.images.receive import Intake, Lost
 from cm.rpc.errors import NotAuthenticated, UploadElsewhere, UploadGone, UploadOffset
 from cm.rules.names import upload_file
+from cm.runtime.closing import Closing
 from cm.services.context import Services
 from cm.services.upload import Found, complete, expire, find, terminate
 from cm.store.upload import move_offset, received_of, wanted
@@ -66,6 +67,8 @@ class UploadDesk:
             except Lost:
                 await self._services.database.transact(move_offset, row.image_id, offset, 0)
                 raise UploadOffset(0, offset) from None
+        except GeneratorExit:
+            raise  # as ``Closing``
         except BaseException:
             await self._run(intake.close)
             raise
@@ -162,13 +165,12 @@ class Receiving:
         await self._run(self._intake.cut, self.offset)
 
     async def close(self) -> None:
-        try:
-            if self._settling is not None:
-                await self._settling
-        except Exception as error:  # whoever writes was told of another before
-            log.info("what came of an upload does not count: {error}", error=str(error))
-        finally:
-            await self._run(self._intake.close)
+        async with Closing(lambda: self._run(self._intake.close)):
+            try:
+                if self._settling is not None:
+                    await self._settling
+            except Exception as error:  # whoever writes was told of another before
+                log.info("what came of an upload does not count: {error}", error=str(error))
 
     async def _run(self, function: Callable[..., T], *args: Any) -> T:
         return await self._services.threads.run(POOL, function, *args, deadline_s=DISK_S)

@@ -43,6 +43,7 @@ from cm.rpc.limits import Share
 from cm.rpc.places import Places
 from cm.rpc.server import refuse
 from cm.rpc.upload_desk import Desk, Found, Receiving, Row
+from cm.runtime.closing import Closing
 from cm.runtime.threads import on_behalf
 
 log = Logger()
@@ -260,14 +261,12 @@ class Uploads:
             self._writing[image_id] = writing = _Writing(body)
             try:
                 receiving = await self._desk.begin(found, offset)
-                try:
+                async with Closing(receiving.close):
                     request.let_in()
                     await self._take(body, receiving, checksum, found.identity.account_id)
                     told = request.responseHeaders.setRawHeaders
                     told(b"upload-offset", (b"%d" % receiving.offset,))
                     told(b"upload-expires", (datetimeToString(found.row.expires_at.timestamp()),))
-                finally:
-                    await receiving.close()
             finally:
                 del self._writing[image_id]
                 writing.over.callback(None)
