@@ -18,6 +18,8 @@ from clm.daemon.mailer import Mailer
 from clm.daemon.settings import MailSettings, Settings, check_settings
 from clm.daemon.watcher import DUTIES, Watcher
 from clm.drivers.mail import SmtpSender
+from clm.portal.files import Entrance, Portal, read_files
+from clm.portal.session import NAME, WHERE, Sessions
 from clm.services.account import TOPIC
 from clm.services.authenticator import HASHING, CloudAuthenticator
 from clm.services.connection import Clusters, Connect
@@ -31,10 +33,11 @@ from cm.rpc.dispatch import Dispatcher
 from cm.rpc.endpoint import make_listener
 from cm.rpc.events import Events
 from cm.rpc.gate import PasswordGate
+from cm.rpc.http.cookie import SessionCookie
 from cm.rpc.http.request import WireSite
 from cm.rpc.keys import SigningKey, ensure_secret, ensure_signing_key
 from cm.rpc.limits import Share
-from cm.rpc.server import make_root
+from cm.rpc.server import NOTHING, make_root
 from cm.rpc.token import TokenSigner
 from cm.rpc.types import Secret
 from cm.rpc.view import Registry
@@ -225,7 +228,10 @@ class CloudManager:
         tls = (listen.tls_certificate, listen.tls_key, listen.insecure)
         root = make_root(self.dispatcher, self._exposition, self._wrong)
         root.putChild(b"events", self.events)
-        site = WireSite(root, self.dispatcher.limits, self.reactor, {b"/clusters/": self.passing})
+        cookie = SessionCookie(NAME, WHERE, (self.policy.public_url, self.policy.portal_url))
+        root.putChild(b"ui", Portal(read_files(), Sessions(self.dispatcher, cookie)))
+        root.putChild(b"", Entrance(NOTHING))
+        site = WireSite(root, self.dispatcher.limits, self.reactor, {b"/clusters/": self.passing}, cookie)
         self.ports.append(make_listener(self.reactor, listen.rpc, site, *tls))
         log.info("rpc listens on {address}", address=listen.rpc)
 

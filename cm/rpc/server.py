@@ -175,7 +175,9 @@ def tell_failure(request: Request, error: CloudError) -> None:
     if seconds is not None:
         request.setHeader(b"retry-after", b"%d" % seconds)
     if isinstance(error, NotAuthenticated):
-        request.responseHeaders.setRawHeaders(b"www-authenticate", CHALLENGES)
+        # A page's script would have its browser ask by itself here, too; it has a form of its own.
+        by_script = request.requestHeaders.hasHeader(b"sec-fetch-mode")
+        request.responseHeaders.setRawHeaders(b"www-authenticate", CHALLENGES[1:] if by_script else CHALLENGES)
 
 
 def refuse(request: WireRequest, error: CloudError, status: int | None = None) -> None:

@@ -17,13 +17,19 @@ from twisted.web.server import Request
 
 from cm.rpc.http.body import Body
 from cm.rpc.http.channel import StrictSite
+from cm.rpc.http.cookie import SessionCookie
 from cm.rpc.limits import Limits
 from cm.rpc.passage import Passage
 from cm.runtime.wall import unix_seconds
 
 SERVER: Final = b"wawel"
-# Nobody guesses that an answer is a page, and none that holds a secret stays in a cache.
-ALWAYS: Final = ((b"X-Content-Type-Options", b"nosniff"), (b"Cache-Control", b"no-store"))
+# Nobody guesses that an answer is a page, none that holds a secret stays in a cache, and none is shown as a page of
+# which a part could run, or is put into another site's. What serves pages sets its own in place of these.
+ALWAYS: Final = (
+    (b"X-Content-Type-Options", b"nosniff"),
+    (b"Cache-Control", b"no-store"),
+    (b"Content-Security-Policy", b"default-src 'none'; frame-ancestors 'none'"),
+)
 _LINES: Final = b"".join(b"%s: %s\r\n" % header for header in ALWAYS)
 IDLE_S: Final = 75  # a connection without a request; more than the 60 s after which usual proxies close theirs
 
@@ -71,6 +77,8 @@ class WireRequest(Request):
         if streamed is not None:
             self._hand_on(streamed, length)
             return
+        if site.cookie is not None:
+            site.cookie.admit(self, self.channel._command, path)
         guest = not self.requestHeaders.hasHeader(b"authorization")
         self.limit = site.limits.guest_body_bytes if guest else site.limits.body_bytes
         if length is not None and length > self.limit + site.limits.drain_bytes:
@@ -216,7 +224,8 @@ class WireRequest(Request):
         set_header(b"server", (SERVER,))
         set_header(b"date", (http.datetimeToString(),))
         for name, value in ALWAYS:
-            set_header(name, (value,))
+            if not self.responseHeaders.hasHeader(name):
+                set_header(name, (value,))
 
     def send(self, status: int, body: bytes, headers: Iterable[tuple[bytes, bytes]] = ()) -> None:
         """Answer, unless it is answered already or the client has gone."""
@@ -292,14 +301,21 @@ class WireSite(StrictSite):
 
     :param streamed: what answers at paths which begin so, and takes bodies while they come in; elsewhere calls' limits
         count.
+    :param cookie: by which pages of its own may call.
     """
 
     requestFactory = WireRequest
 
     def __init__(
-        self, root: Resource, limits: Limits, reactor: Any, streamed: Mapping[bytes, Streamed] | None = None
+        self,
+        root: Resource,
+        limits: Limits,
+        reactor: Any,
+        streamed: Mapping[bytes, Streamed] | None = None,
+        cookie: SessionCookie | None = None,
     ) -> None:
         super().__init__(root, reactor=reactor, timeout=IDLE_S, parsePOSTFormSubmission=False)
+        self.cookie = cookie
         self.limits = limits
         self.connections, self.connections_per_address = limits.connections, limits.connections_per_address
         self.streamed = dict(streamed or {})

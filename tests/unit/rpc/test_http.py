@@ -72,7 +72,9 @@ def ask(server: Server, method: str, path: str, body: Any, headers: dict[str, st
 def test_headers(server: Server, asked: tuple[str, str, bytes | None, dict[str, str]]) -> None:
     """Whatever is answered says once that it is no page and in no cache, and not which software of which version."""
     answer, _ = ask(server, *asked)
-    for name, value in (("X-Content-Type-Options", "nosniff"), ("Cache-Control", "no-store"), ("Server", "wawel")):
+    told = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store", "Server": "wawel"}
+    told["Content-Security-Policy"] = "default-src 'none'; frame-ancestors 'none'"
+    for name, value in told.items():
         assert answer.headers.get_all(name) == [value], name
     assert len(answer.headers.get_all("Date")) == 1
 
