@@ -161,7 +161,9 @@ class Effects:
             volume, kept = self.simulation.volumes.get(row.volume), self.disks.get(row.uuid)
             if volume is None or kept is None:
                 continue  # that it is there, others look at; one that never ran was saved as it was
-            if volume.base is not None or volume.content != kept:
+            taken_back = self.held.taken_back(row.uuid, volume.content, unstarted=True)
+            as_it_was = volume.content == kept if taken_back is None else taken_back
+            if volume.base is not None or not as_it_was:
                 wrong.append(f"image {row.image_id} has not what the disk of VM {row.id} had: {volume.content!r:.80}")
             self.counted["saves compared"] += 1
         asked = judge.model_of(self.simulation)

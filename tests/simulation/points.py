@@ -217,16 +217,21 @@ class Held:
         pool = next(pool for pool, (spec, _) in storages._pools.items() if spec.path == directory)
         return pool, directory, name
 
-    def taken_back(self, uuid: str, content: bytes) -> bool:
-        """Whether a disk that is not as it was left was taken back to a snapshot, which held this."""
+    def taken_back(self, uuid: str, content: bytes, *, unstarted: bool = False) -> bool | None:
+        """
+        Whether the snapshot that a disk was taken back to held this; None: it was not taken back.
+
+        :param unstarted: nor counts what was before its VM was started.
+        """
         row = self._simulation.sql(
             "SELECT (o.objects -> 'snapshot' ->> 0)::bigint AS id FROM operation o JOIN vm v ON v.id = o.vm_id"
             " WHERE o.kind = 'snapshot_revert' AND v.uuid = CAST(:u AS uuid) AND o.finished_at IS NOT NULL"
-            " ORDER BY o.id DESC LIMIT 1",
+            " AND (NOT :unstarted OR o.finished_at > v.launched_at) ORDER BY o.id DESC LIMIT 1",
             u=uuid,
+            unstarted=unstarted,
         )
         if not row:
-            return False
+            return None
         known = self.was.get(row[0].id)
         return content == known if known is not None else content in self.written.get(uuid, set())
 

@@ -215,3 +215,24 @@ def test_what_a_disk_has_is_looked_at(server: PrivatePostgres, state_dir: Path, 
         scene.act("start", vm_id)
         scene.quiet()
         assert any("as its guest left it" in told or "does not boot" in told for told in scene.broken)
+
+
+@pytest.mark.parametrize("started", [False, True])
+def test_saved_after_a_revert(server: PrivatePostgres, state_dir: Path, started: bool) -> None:
+    """What a VM was saved to is held against what its disk was taken back to, and no longer once its guest went on."""
+    with Scene(server, state_dir, 403, nodes=1) as scene:
+        tour = Tour(scene)
+        vm_id = tour.new()
+        uuid, node = scene.uuid(vm_id), scene.nodes[0]
+        (point,) = tour.ask("user.vm.create_snapshot", vm_id=vm_id, name="point")["snapshot_ids"]
+        scene.effects.writes(node, uuid, 9)
+        tour.ask("user.vm.stop", vm_id=vm_id)
+        tour.ask("user.snapshot.revert", snapshot_id=point)
+        if started:
+            tour.ask("user.vm.start", vm_id=vm_id)
+            scene.effects.writes(node, uuid, 10)
+        image_id = tour.save(vm_id)
+        assert scene.effects._saved() == []
+        row = scene.sql("SELECT u.name FROM image i JOIN volume u ON u.id = i.volume_id WHERE i.id = :i", i=image_id)[0]
+        scene.volumes[row.name].content = scene.effects.held.was[point] if started else scene.effects.disks[uuid]
+        assert len(scene.effects._saved()) == 1
