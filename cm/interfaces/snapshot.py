@@ -40,6 +40,7 @@ class ISnapshots(Protocol):
         :return: what the volumes below are as good as.
         :raises DomainNotRunning: it is off or absent.
         :raises InvalidParameter: it has no such disk.
+        :raises DiskBusy: a job is under way on one of them.
         :raises GuestNotFrozen: ``YES``, and the agent did not.
         :raises NotSupported: this hypervisor has no such snapshots.
         """

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from cm.interfaces.calls import DEADLINE_S, Pace, job
 from cm.interfaces.node import INode
 from cm.operations.base import Kind, Wait, Work, others_stopped, register, vm_of
+from cm.operations.left_job import end_left_job
 from cm.operations.vm_launch import placed_disk
 from cm.operations.vm_power import settle_end
 from cm.rpc.errors import CloudError, DiskKept, DomainNotRunning, ObjectNotFound
@@ -98,8 +99,10 @@ async def _ask(work: Work, plan: Plugged) -> None:
     :raises Wait: the guest has not let go of it yet.
     :raises DiskKept: and has had its time.
     """
-    disks = work.node(plan.node_id).disks
+    node = work.node(plan.node_id)
+    disks = node.disks
     try:
+        await end_left_job(node, plan.uuid, plan.disk.device)
         await disks.detach(plan.uuid, plan.disk.device)
         if await disks.look(plan.uuid, plan.disk.device) is None:
             return

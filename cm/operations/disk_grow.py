@@ -13,6 +13,7 @@ from typing import Final
 from sqlalchemy.orm import Session
 
 from cm.operations.base import Kind, Wait, Work, register, storage_reached
+from cm.operations.left_job import end_left_job
 from cm.rpc.errors import (
     CloudError,
     DeadlineExceeded,
@@ -72,6 +73,7 @@ async def grow(work: Work) -> None:
         grown = False
         if at.vm is not None:
             try:
+                await end_left_job(node, at.vm.uuid, work.arguments["device"])
                 await node.block_jobs.grow(at.vm.uuid, work.arguments["device"], size_bytes)
                 grown = True
             except DomainNotRunning:

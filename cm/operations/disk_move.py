@@ -22,6 +22,7 @@ from cm.interfaces.calls import NodeCalls
 from cm.interfaces.source import DiskSource
 from cm.operations.base import Kind, Wait, Work, register, storage_reached, vm_of
 from cm.operations.disk_grow import changed
+from cm.operations.left_job import end_left_job
 from cm.rpc.errors import (
     CloudError,
     DiskBusy,
@@ -165,6 +166,8 @@ async def _copy_live(work: Work, node: NodeCalls, moving: Moving, seen: BlockJob
         except StorageFull:
             raise StorageFull(target.storage_id, 0, target.size_bytes) from None
         raise Wait(LOOK_S, "Its bytes are being copied.", begun=True)
+    if seen.target != source and not work.arguments.get(BEGUN):
+        await end_left_job(node, moving.vm.uuid, device)
     _check_job(moving, seen, source, device)
     if seen.state is not BlockJobState.READY:
         await work.progress(COPIED * seen.done_bytes // max(seen.total_bytes, 1))

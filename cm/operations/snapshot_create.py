@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 
 from cm.interfaces.snapshot import NewTop
 from cm.operations.base import Kind, Work, register
+from cm.operations.left_job import end_left_job
 from cm.operations.snapshot_work import ids_of, make_spares, rows_of, running, settled, take_away, told
 from cm.rpc.errors import CloudError, DomainNotRunning, WrongOperationState
 from cm.rpc.vocabulary import Consistency, Freeze
@@ -47,7 +48,12 @@ async def take(work: Work) -> None:
 
 
 async def taken(work: Work, rows: Sequence[SnapshotRow]) -> Consistency:
-    """Have a running domain write to the new volumes of snapshots. :return: what they are as good as."""
+    """
+    Have a running domain write to the new volumes of snapshots.
+
+    :return: what they are as good as.
+    :raises Wait: a job is under way on one of the disks.
+    """
     place = await running(work)
     # Of one that has ended since an earlier attempt it is not known whether that came before or after it.
     consistency = Consistency.CRASH if work.op.attempts else Consistency.OFF
@@ -59,6 +65,8 @@ async def taken(work: Work, rows: Sequence[SnapshotRow]) -> Consistency:
             if row.device is not None
         ]
         try:
+            for top in tops:
+                await end_left_job(node, place.uuid, top.device)
             consistency = await node.snapshots.take(place.uuid, tops, Freeze(work.arguments.get(FREEZE, "auto")))
         except DomainNotRunning:
             consistency = Consistency.CRASH

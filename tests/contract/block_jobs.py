@@ -10,9 +10,10 @@ import pytest
 from cm.interfaces.block_job import BlockJobKind, BlockJobSeen, BlockJobState
 from cm.interfaces.hypervisor import DiskSpec, DomainSpec
 from cm.interfaces.node import INode
+from cm.interfaces.snapshot import NewTop
 from cm.interfaces.volume import StorageSpec
 from cm.rpc.errors import CloudError, DiskBusy, DomainNotRunning, InvalidParameter, NotSupported
-from cm.rpc.vocabulary import DiskFormat
+from cm.rpc.vocabulary import DiskFormat, Freeze
 from tests.contract.hypervisor import domain_spec, eventually
 from tests.contract.on_storage import OnStorage
 
@@ -106,7 +107,7 @@ class BlockJobsContract(OnStorage):
         return told.disks
 
     def test_under_way(self, holder: INode, spec: StorageSpec, guest: str) -> None:
-        """One job at a time: another is refused, one that is not ready is not finished, and none resizes its disk."""
+        """One job at a time: another is refused, so is a snapshot; one that is not ready does not end, none resizes."""
         made = holder.volumes.create_empty(spec.name, "copy.raw", DiskFormat.RAW, SIZE)
         other = holder.volumes.create_empty(spec.name, "other.raw", DiskFormat.RAW, SIZE)
         base = holder.volumes.source(spec.name, "base.raw")
@@ -116,6 +117,7 @@ class BlockJobsContract(OnStorage):
             lambda: holder.block_jobs.commit(guest, "vda", base),
             lambda: holder.block_jobs.pull(guest, "vda"),
             lambda: holder.block_jobs.pull(guest, "vda", base),
+            lambda: holder.snapshots.take(guest, [NewTop("vda", other.source)], Freeze.NO),
         )
         for ask in asks:
             with pytest.raises(DiskBusy):

@@ -300,6 +300,33 @@ def test_given_up_between(cloud: MemoryCloud, guest: Guest) -> None:
         assert guest.read() == content
 
 
+@pytest.mark.parametrize("then", ["snapshot", "save", "grow"])
+def test_given_up_under_way(cloud: MemoryCloud, guest: Guest, then: str) -> None:
+    """A merge that was given up goes on at its node: whoever has the disk next ends it before all else."""
+    guest.write("A")
+    made, node = snapshot(guest), guest.node
+    guest.write("B")
+    node.world.hang_jobs = True
+    answer = cloud.call("user.snapshot.delete", {"snapshot_id": made})
+    cloud.until(lambda: bool(node.world.domains[guest.uuid].jobs), "the merge to begin")
+    cloud.call("user.operation.abandon", {"operation_id": answer["operation_id"]})
+    assert node.world.domains[guest.uuid].jobs
+    node.world.hang_jobs = False
+    if then == "snapshot":
+        later = snapshot(guest)
+        guest.write("C")
+        done(cloud, "user.snapshot.delete", snapshot_id=later)
+    elif then == "save":
+        done(cloud, "user.vm.save", vm_id=guest.vm_id, name="kept")
+        guest.write("C")
+    else:
+        done(cloud, "user.disk.grow", disk_id=guest.disk_id(), size_mib=200)
+        guest.write("C")
+    assert guest.read() == "ABC" and not node.world.domains[guest.uuid].jobs
+    done(cloud, "user.snapshot.delete", snapshot_id=made)
+    assert guest.read() == "ABC"
+
+
 def test_given_up_off(cloud: MemoryCloud, guest: Guest) -> None:
     """The domain without a guest that holds a stopped VM's disk ends with what it merged for; the next one needs it."""
     guest.write("A")

@@ -97,8 +97,7 @@ class LibvirtBlockJobs:
     def grow(self, uuid: str, device: str, size_bytes: int) -> None:
         """QEMU would cut a disk off without a word, so what it has is asked of it first."""
         with self._connections.slow(uuid) as connection, self._disk(connection, uuid, device) as (domain, disk):
-            if disk.find("mirror") is not None or _job(domain, device):
-                raise DiskBusy(uuid, device, "a job is under way")  # QEMU: "Device '(null)' is in use"
+            _refuse_busy(domain, disk, uuid, device)
             size = domain.blockInfo(device)[0]
             if size_bytes < size:
                 raise InvalidParameter("size_bytes", f"is less than its {size}")
@@ -149,6 +148,16 @@ class LibvirtBlockJobs:
     def _disk(self, connection: Any, uuid: str, device: str) -> Iterator[tuple[Any, Element]]:
         with self._domain(connection, uuid, device) as domain:
             yield domain, _disk_of(domain, uuid, device)
+
+
+def refuse_busy(domain: Any, uuid: str, device: str) -> None:
+    """:raises DiskBusy: a job is under way on a disk. :raises InvalidParameter: there is none."""
+    _refuse_busy(domain, _disk_of(domain, uuid, device), uuid, device)
+
+
+def _refuse_busy(domain: Any, disk: Element, uuid: str, device: str) -> None:
+    if disk.find("mirror") is not None or _job(domain, device):
+        raise DiskBusy(uuid, device, "a job is under way")  # QEMU: "Device '(null)' is in use"
 
 
 def _job(domain: Any, device: str) -> dict[str, int]:

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import libvirt
 
+from cm.drivers.libvirt.block_job import refuse_busy
 from cm.drivers.libvirt.connection import Connections
 from cm.drivers.libvirt.domain_read import described_domain
 from cm.drivers.libvirt.domain_xml import domain_xml, source_element
@@ -51,6 +52,8 @@ class LibvirtSnapshots:
                 sources = {disk.device: disk.source for disk in described_domain(domain.XMLDesc()).disks}
                 if _taken(sources, disks):
                     return Consistency.CRASH
+                for top in disks:
+                    refuse_busy(domain, uuid, top.device)
                 xml = _snapshot_xml(sources, disks)
                 if freeze is not Freeze.NO and self._frozen(domain, xml, freeze):
                     return Consistency.FROZEN

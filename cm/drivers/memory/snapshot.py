@@ -10,7 +10,7 @@ from cm.drivers.memory.volume import Volume
 from cm.drivers.memory.world import SYSTEM_ERROR, World
 from cm.interfaces.hypervisor import DomainSpec
 from cm.interfaces.snapshot import NewTop
-from cm.rpc.errors import GuestNotFrozen, HypervisorError, InvalidParameter
+from cm.rpc.errors import DiskBusy, GuestNotFrozen, HypervisorError, InvalidParameter
 from cm.rpc.vocabulary import Consistency, DiskFormat, Freeze
 
 
@@ -30,6 +30,9 @@ class MemorySnapshots:
                     raise InvalidParameter("disks", f"the domain has no disk {top.device}")
             if all(before[top.device].source == top.source for top in disks):
                 return Consistency.CRASH
+            for top in disks:
+                if top.device in domain.jobs:
+                    raise DiskBusy(uuid, top.device, "a job is under way")
             frozen = freeze is not Freeze.NO and world.agents.get(uuid, False) and not domain.paused
             if freeze is Freeze.YES and not frozen:
                 raise GuestNotFrozen("Guest agent is not responding: QEMU guest agent is not connected")
