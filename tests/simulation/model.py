@@ -39,7 +39,7 @@ WORK: Final = {
     "vm_to_image": "owner", "disk_flatten": "owner",
     "image_import": "owner", "image_delete": "owner",
     "snapshot_create": "owner", "snapshot_revert": "owner", "snapshot_delete": "owner",
-    "disk_create": "owner", "disk_attach": "owner", "disk_detach": "owner",
+    "disk_create": "owner", "disk_attach": "owner", "disk_detach": "owner", "attach_or_create": "owner",
     "vm_cd": "operator",
 }  # fmt: skip
 

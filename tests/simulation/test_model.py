@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from cm.rules.access import NEEDS, Shared
+from cm.rules.operation import SPECS
 from simulation import judge
-from simulation.model import Accepted, Model
+from simulation.model import WORK, Accepted, Model
 from simulation.workload import Ask
 
 VM = {"name": "vm", "description": "", "image_id": 1, "template_id": 1}
@@ -143,3 +145,11 @@ def test_snapshot_of_others_disks() -> None:
         ((thing, needs, _),) = judge._subjects(model, ask, {}, {}, 4.0, 5.0)
         wrong[vm_id] = judge._judged(model, ask, "call 1", thing, needs, ask.error, 4.0, 5.0)
     assert wrong[7] == [] and len(wrong[8]) == 1
+
+
+def test_work() -> None:
+    """Of each kind of work that somebody may retry or give up, the model knows which level that takes."""
+    for kind, spec in SPECS.items():
+        if spec.action is not None:
+            needs = {NEEDS[shared, spec.action].value for shared in Shared if (shared, spec.action) in NEEDS}
+            assert needs == {WORK.get(kind.value, "operator")}, kind
