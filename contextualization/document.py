@@ -23,6 +23,7 @@ from cm.rules.node_document import (
     LINKS,
     NETWORKS,
     NICS,
+    PUBLIC,
     SCREENS,
     SECURITY,
     SETTINGS,
@@ -210,6 +211,8 @@ class Documents:
         if facts.makes_links:  # an agent of before would not say that it has them
             made.append(section(LINKS, links=[link_of(each, facts.tunnel_address) for each in facts.links]))
             made.append(section(HOSTS, hosts={each["bridge"]: hosts_of(each) for each in facts.links}))
+        if facts.answers_public:
+            made.append(section(PUBLIC, addresses=list(facts.public), ports=list(facts.ports)))
         return made
 
     # ---- waiting

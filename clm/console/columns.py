@@ -170,6 +170,10 @@ NOUNS: Final[dict[str, tuple[Column, ...]]] = {
     "security_group": _columns(
         "ID=security_group_id", "NAME", "DEFAULT", "RULES=rules.rule_id", "NICS", "OWNER=user_id", "DESCRIPTION",
     ),
+    "public_address": _columns(
+        "ID=public_address_id", "ADDRESS", "STATE", "VM=vm_name", "GUEST", "SHARED", "PORTS", "OWNER=user_id", "REASON",
+        "DESCRIPTION",
+    ),
     "operation": _columns(
         "ID=operation_id", "KIND", "STATE", "PROGRESS", "STEP", "VM=vm_id", "IMAGE=image_id", _age(), "TEXT",
     ),

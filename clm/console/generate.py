@@ -26,6 +26,7 @@ _ID: Final = re.compile(r"(?:.*_)?([a-z]+)_ids?\Z")
 _OTHER_NAMES: Final = {
     "iso_list": "iso", "iso_image_id": "iso", "disk_list": "disk-image", "api_key_id": "apikey",
     **dict.fromkeys(("security_group_id", "security_group_ids", "remote_group_id"), "security-group"),
+    **dict.fromkeys(("public_address_id", "public_ip_id"), "public-address"),
 }  # fmt: skip
 # Optional ones with a place of their own, after the required ones.
 POSITIONAL: Final[Mapping[str, tuple[str, ...]]] = {
@@ -33,6 +34,9 @@ POSITIONAL: Final[Mapping[str, tuple[str, ...]]] = {
     "admin.template.add": ("cpu", "memory_mib"),
     "admin.storage.add": ("path", "address", "source"),
     "admin.user.add": ("name",),
+    "user.public_address.request": ("address",),
+    "user.vm.add_port": ("protocol",),
+    "user.vm.remove_port": ("protocol",),
     "cloud.user.add": ("email",),
     "user.vm.edit": ("name",),
     "user.system_image.edit": ("name",),

@@ -43,6 +43,9 @@ KINDS: Final[dict[str, Named]] = {
     "security-group": Named(
         "security_group_id", "user.security_group.get_list", "admin.security_group.get_list"
     ),
+    "public-address": Named(
+        "public_address_id", "user.public_address.get_list", "admin.public_address.get_list", name_field="address"
+    ),
     "key": Named("key_id", "", "", "user.key.get_list"),
     "apikey": Named("api_key_id", "", "", "user.api_key.get_list"),
 }

@@ -41,6 +41,7 @@ _KINDS: Final[Mapping[str, frozenset[str]]] = {
     "iso": _IMAGES,
     "pool": frozenset({"pool", "network", "available_network"}),
     "account": frozenset({"account", "user"}),
+    "public_ip": frozenset({"public_address"}),
 }
 _THE_CLOUDS: Final = frozenset({"group_id", "group_ids"})  # ids of the cloud's own objects: the same everywhere
 _CURSORS: Final = frozenset({"before", "after"})

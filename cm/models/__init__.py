@@ -15,6 +15,7 @@ from cm.models.message import Message
 from cm.models.network import AddressPool, Network, NetworkLease, Nic
 from cm.models.node import EnrolmentToken, Node, NodeReport, VncPort
 from cm.models.operation import Operation, OperationObject, Placement, Worker
+from cm.models.public_address import PublicAddress, PublicPort
 from cm.models.record import Audit, Change, Drift, HookEvent, Login, Request, UnknownDomain
 from cm.models.reservation import FreeVolume, Reservation
 from cm.models.security_group import NicGroup, SecurityGroup, SecurityRule
@@ -54,6 +55,8 @@ __all__ = [
     "Operation",
     "OperationObject",
     "Placement",
+    "PublicAddress",
+    "PublicPort",
     "Request",
     "Reservation",
     "SecurityGroup",

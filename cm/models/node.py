@@ -68,6 +68,7 @@ class Node(Base):
     hook_version: Mapped[Empty]
     tunnel_address: Mapped[Empty]  # where its tunnels end, if that is not its address
     makes_links: Mapped[No]  # its agent makes the bridges of users' networks
+    answers_public: Mapped[No]  # its agent answers for public addresses
     version: Mapped[Zero]
     created_at: Mapped[Now]
     deleted_at: Mapped[datetime | None]
@@ -85,6 +86,7 @@ class NodeReport(Base):
     content: Mapped[dict[str, Any]] = mapped_column(JSONB, server_default=text("'{}'"))
     behind_since: Mapped[datetime | None]  # when some of what is wanted was first seen not to be applied
     links: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default=text("'{}'"))  # bridges that are there
+    public: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default=text("'{}'"))  # addresses it answers for
     drifted: Mapped[No]  # whether rows of the drift ledger follow from it
 
 

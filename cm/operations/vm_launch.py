@@ -38,6 +38,7 @@ from cm.store.operation import OperationRow, open_operation
 from cm.store.operation_change import place_operation
 from cm.store.operation_object import Objects, others_at_work
 from cm.store.placement import needs_of, record_placement
+from cm.store.public_address import public_changed
 from cm.store.reservation import give_up_reservations
 from cm.store.unknown import refuse_held, runs_elsewhere
 from cm.store.vm import VMRow, get_vm, render_vm
@@ -112,6 +113,7 @@ def _place(session: Session, row: VMRow, op: OperationRow, policy: ClusterPolicy
     record_placement(session, row.id, node_id, decision)
     if links:
         links_changed(session, row.id)
+    public_changed(session, row.id)
     render_vm(session, row.id)
     return None
 

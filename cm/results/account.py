@@ -21,7 +21,16 @@ class Quotas(TypedDict):
     quota_vms: Total
 
 
-class Account(Quotas):
+class PublicQuotas(Quotas):
+    """And how it may be reached from outside."""
+
+    quota_public_addresses: Total
+    quota_public_ports: Annotated[Total, Meta(description="Ports of shared addresses.")]
+    used_public_addresses: Total
+    used_public_ports: Total
+
+
+class Account(PublicQuotas):
     """An account, with quotas and usage."""
 
     user_id: Number
@@ -41,7 +50,7 @@ class Account(Quotas):
     created: Time
 
 
-class QuotaUse(Quotas):
+class QuotaUse(PublicQuotas):
     """An account's quotas, what is used of them and what is left."""
 
     user_id: Number
@@ -53,6 +62,8 @@ class QuotaUse(Quotas):
     free_storage_mib: MiB
     used_vms: Total
     free_vms: Total
+    free_public_addresses: Total
+    free_public_ports: Total
 
 
 class CloudAccount(Quotas):

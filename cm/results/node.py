@@ -67,7 +67,7 @@ class NodeHook(TypedDict):
 
 
 class NodeReport(TypedDict):
-    """The last report of a node's agent; what is applied, bridges and rules only of a single node."""
+    """The last report of a node's agent; what is applied, bridges, rules and addresses only of a single node."""
 
     received_at: Time
     behind_since: Annotated[Time | None, Meta(description="Since when something that is wanted is not applied.")]
@@ -80,6 +80,7 @@ class NodeReport(TypedDict):
     applied: NotRequired[Annotated[dict[str, str], Meta(description="Versions of sections that are in place.")]]
     bridges: NotRequired[list[NodeBridge]]
     rules: NotRequired[Annotated[dict[str, str], Meta(description="Digests of the nftables tables.")]]
+    public: NotRequired[Annotated[list[str], Meta(description="Public addresses that it answers for.")]]
 
 
 class Trouble(TypedDict):

@@ -6,6 +6,7 @@ from typing import Annotated, Literal, NotRequired, TypedDict
 
 from msgspec import Meta
 
+from cm.results.public_address import Connection, PublicPort
 from cm.rpc.fields import (
     Address,
     LoginName,
@@ -75,6 +76,7 @@ class VM(TypedDict):
     cpu: SizeCpus
     memory_mib: MiB
     leases: list[VMLease]
+    public_ip: Annotated[str | None, Meta(examples=["203.0.113.7"], description="A public address; the first, if any.")]
     vnc_enabled: bool
     vnc_endpoint: Endpoint | None
     iso_images: list[AttachedImage]
@@ -111,6 +113,8 @@ class VMDetail(VM):
     contextualized_at: Time | None
     node: Annotated[str | None, Meta(examples=["192.0.2.1"], description="The address of the node it is placed on.")]
     ssh_username: Annotated[str, Meta(examples=["debian"])]
+    ports: Annotated[list[PublicPort], Meta(description="Of shared public addresses, that lead to it.")]
+    connections: Annotated[list[Connection], Meta(description="How it is reached from outside.")]
     closed: Annotated[Time | None, Meta(description="When it was destroyed.")]
     user_data: Annotated[str | None, Meta(examples=["#cloud-config\n"], description="Told to owners alone.")]
     user_login: LoginName

@@ -303,6 +303,25 @@ class NetworkKind(StrEnum):
     VXLAN = "vxlan"
 
 
+class PublicState(StrEnum):
+    """
+    What has become of a public address: ``free``: nobody has asked for it; ``unassigned``: its owner's, of no VM;
+    ``waiting``: no node answers for it yet, or any more; ``answered``: a node tells that it answers for it.
+    """
+
+    FREE = "free"
+    UNASSIGNED = "unassigned"
+    WAITING = "waiting"
+    ANSWERED = "answered"
+
+
+class PortProtocol(StrEnum):
+    """Of a public port."""
+
+    TCP = "tcp"
+    UDP = "udp"
+
+
 class NicModel(StrEnum):
     VIRTIO = "virtio"
     E1000 = "e1000"

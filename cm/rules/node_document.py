@@ -23,8 +23,9 @@ SCREENS: Final = "screens"
 CONSOLES: Final = "consoles"
 LINKS: Final = "links"
 HOSTS: Final = "hosts"
-_UNTOLD: Final = (NICS, SECURITY, HOSTS)  # others with every VM, so that agents do not tell that they have them
-_NOT_OF_FORMAT_1: Final = (NICS, SECURITY, LINKS, HOSTS)
+PUBLIC: Final = "public"
+_UNTOLD: Final = (NICS, SECURITY, HOSTS, PUBLIC)  # others with every VM, so that agents do not tell that they have them
+_NOT_OF_FORMAT_1: Final = (NICS, SECURITY, LINKS, HOSTS, PUBLIC)
 
 
 @dataclass(frozen=True)

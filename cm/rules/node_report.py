@@ -56,6 +56,7 @@ class Report:
     :ivar applied: versions of sections, of those that are in place.
     :ivar versions: of programs, by name.
     :ivar rules: digests of the nftables tables as they are listed.
+    :ivar public: addresses that the node answers for.
     """
 
     protocol: int
@@ -69,6 +70,7 @@ class Report:
     capabilities: Sequence[str] = ()
     bridges: Sequence[Bridge] = ()
     rules: Mapping[str, str] = field(default_factory=dict)
+    public: Sequence[str] = ()
     hook: Hook | None = None
 
 

@@ -21,6 +21,7 @@ from cm.runtime.taken import refused_by
 from cm.services.context import AsyncClusterCall, ClusterCall, ClusterPolicy
 from cm.store.account import (
     LOCAL,
+    PUBLIC_QUOTAS,
     QUOTAS,
     AccountFacts,
     close_account,
@@ -33,6 +34,7 @@ from cm.store.account import (
     write_password,
 )
 from cm.store.change import record_change
+from cm.store.public_address import give_back_all
 
 TOPIC: Final = "account"
 PASSWORD_MIN: Final = 8  # characters: NIST SP 800-63B, 5.1.1.2
@@ -189,6 +191,7 @@ def delete(caller: ClusterCall, account_id: int) -> None:
     if vms or images:
         raise InUse("user", account_id, f"{vms} VMs and {images} images")
     _keep_an_admin(session, was)
+    give_back_all(session, account_id)
     close_account(session, account_id)
     notify(session, TOPIC, account_id)
     record_change(session, "user", account_id, account_id, "exit")
@@ -199,7 +202,7 @@ def quota(session: Session, account_id: int) -> QuotaUse:
     """An account's quotas, what is used of them and what is left, by resource."""
     row: Mapping[str, Any] = get_account(session, account_id)
     answer: dict[str, Any] = {"user_id": account_id}
-    for name in QUOTAS:
+    for name in (*QUOTAS, *PUBLIC_QUOTAS):
         resource = name.removeprefix("quota_")
         limit, used = row[name], row[f"used_{resource}"]
         answer |= {name: limit, f"used_{resource}": used, f"free_{resource}": max(limit - used, 0)}

@@ -9,12 +9,14 @@ from sqlalchemy.orm import Session
 from twisted.logger import Logger
 
 from cm.rules.names import is_link
+from cm.rules.node_document import PUBLIC
 from cm.rules.node_report import KINDS, Report, assess
 from cm.store.change import record_change
 from cm.store.drift import record_findings
 from cm.store.link import LINKS
 from cm.store.node_document import document_changed
 from cm.store.node_report import forget_report, lock_report, record_said, save_report
+from cm.store.public_address import answers_changed
 from cm.store.waking import wake
 
 log = Logger()
@@ -35,7 +37,8 @@ def take_report(
     if was is None or not was.newer:
         return False
     links = sorted({each.bridge for each in report.bridges if each.present and is_link(each.bridge)})
-    makes_links = LINKS in report.capabilities
+    makes_links, answers_public = LINKS in report.capabilities, PUBLIC in report.capabilities
+    public = sorted(set(report.public))
     found = assess(report, wanted, hook_version, was.troubles, was.behind_since, was.now)
     save_report(
         session,
@@ -47,15 +50,20 @@ def take_report(
         behind_since=found.behind_since,
         drifted=bool(found.findings),
         links=links,
+        public=public,
     )
-    if record_said(session, node_id, found.troubles, found.unfit, report.versions.get("agent", ""), makes_links):
+    version = report.versions.get("agent", "")
+    if record_said(session, node_id, found.troubles, found.unfit, version, makes_links, answers_public):
         codes = [each["code"] for each in found.troubles]
         if codes != [each["code"] for each in was.troubles]:
             told = ", ".join(codes) or "no trouble"
             log.warn("node {node_id}: its agent reports {codes}", node_id=node_id, codes=told)
         record_change(session, "node", node_id, None)
-    if makes_links != was.makes_links:
+    if answers_public != was.answers_public:
+        document_changed(session)  # another node may answer for what this one does, or no longer does
+    elif makes_links != was.makes_links:
         document_changed(session, node_id)
+    answers_changed(session, set(public) ^ set(was.public))
     if not set(links) <= set(was.links):
         wake(session, LINKS, node_id)
     if found.findings or was.drifted:

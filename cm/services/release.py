@@ -18,6 +18,7 @@ from cm.runtime.database import at_last, notify
 from cm.services.context import ClusterCall
 from cm.services.disk_bytes import open_volume_delete
 from cm.services.kind import ENDS, look_at_holder
+from cm.services.public_address import leave_vm
 from cm.services.saving import give_back_image
 from cm.store.booking import close_rows, give_back
 from cm.store.claim import release_node
@@ -41,6 +42,7 @@ def update_resources(session: Session, vm_id: int, cause: Cause) -> bool:
         return False
     links_changed(session, vm_id)
     members_change(session, vm_id)
+    leave_vm(session, vm_id)
     held = close_rows(session, row)
     render_vm(session, vm_id, "exit")
     for volume_id in held.targets:

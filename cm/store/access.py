@@ -328,7 +328,13 @@ _MORE = "".join(
 UNION ALL
 SELECT uuid::text, '{kind}', id FROM {table} WHERE uuid = ANY(CAST(:uuids AS uuid[])) AND deleted_at IS NULL
 """
-    for kind, table in (("node", "node"), ("storage", "storage"), ("network", "network"), ("user", "account"))
+    for kind, table in (
+        ("node", "node"),
+        ("storage", "storage"),
+        ("network", "network"),
+        ("user", "account"),
+        ("public_address", "public_address"),
+    )
 )
 _FIND_ALL = text(_FIND.format(vm="", image="", disk="") + _MORE)
 _FIND_SEEN = text(
@@ -342,6 +348,9 @@ _FIND_SEEN = text(
     + """
 UNION ALL
 SELECT uuid::text, 'network', id FROM network
+ WHERE uuid = ANY(CAST(:uuids AS uuid[])) AND deleted_at IS NULL AND account_id = :account_id
+UNION ALL
+SELECT uuid::text, 'public_address', id FROM public_address
  WHERE uuid = ANY(CAST(:uuids AS uuid[])) AND deleted_at IS NULL AND account_id = :account_id
 """
 )

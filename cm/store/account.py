@@ -19,11 +19,13 @@ from cm.store.rendered import Rendered, rendered
 
 LOCAL: Final = "local"
 QUOTAS: Final = ("quota_cpu", "quota_memory_mib", "quota_storage_mib", "quota_vms")
+PUBLIC_QUOTAS: Final = ("quota_public_addresses", "quota_public_ports")  # the cluster's own: no cloud tells them
 _QUOTAS: Final[Columns] = tuple(getattr(Account, name) for name in QUOTAS)
+_PUBLIC_QUOTAS: Final[Columns] = tuple(getattr(Account, name) for name in PUBLIC_QUOTAS)
 MADE_OF: Final[Columns] = (
     Account.origin, Account.external_id, Account.login, Account.name, Account.is_admin, Account.password_hash, *_QUOTAS,
 )  # fmt: skip
-EDITED: Final[Columns] = (Account.name, Account.is_admin, Account.active, *_QUOTAS)
+EDITED: Final[Columns] = (Account.name, Account.is_admin, Account.active, *_QUOTAS, *_PUBLIC_QUOTAS)
 
 
 @dataclass(frozen=True)
@@ -157,7 +159,10 @@ def list_external(session: Session, origin: str, *, after: int, limit: int) -> S
 
 _COLUMNS = """id AS user_id, uuid::text AS uuid, origin, external_id, login, name, is_admin, active,
        password_hash IS NOT NULL AS has_password, version, quota_cpu, quota_memory_mib, quota_storage_mib, quota_vms,
-       used_cpu, used_memory_mib, used_storage_mib, used_vms, created_at AS created"""
+       used_cpu, used_memory_mib, used_storage_mib, used_vms, quota_public_addresses, quota_public_ports,
+       (SELECT count(*) FROM public_address a WHERE a.account_id = account.id) AS used_public_addresses,
+       (SELECT count(*) FROM public_port p JOIN nic c ON c.id = p.nic_id JOIN vm v ON v.id = c.vm_id
+         WHERE v.account_id = account.id) AS used_public_ports, created_at AS created"""
 _ACCOUNT = f"SELECT {_COLUMNS} FROM account WHERE deleted_at IS NULL"
 _FEED = Prepared(
     "feed_user", f"SELECT {_COLUMNS}, id AS _id, deleted_at IS NOT NULL AS _gone FROM account WHERE id = ANY(:ids)"

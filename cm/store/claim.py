@@ -17,6 +17,7 @@ from cm.runtime.database import CHANNEL, note_notified
 from cm.runtime.prepared import Prepared
 from cm.store.link import links_changed
 from cm.store.node_document import DOCUMENT, document_changed
+from cm.store.public_address import public_changed
 from cm.store.unknown import HELD_PORTS
 
 MIB = 1024 * 1024
@@ -194,6 +195,7 @@ def release_node(session: Session, vm_id: int) -> bool:
     :return: whether anything was given back.
     """
     links_changed(session, vm_id)
+    public_changed(session, vm_id)
     found = session.execute(
         text("UPDATE vm SET node_claimed = false WHERE id = :id AND node_claimed RETURNING node_id, cpu, memory_mib"),
         {"id": vm_id},
@@ -335,4 +337,5 @@ def take_target(session: Session, vm_id: int) -> int | None:
         session.execute(
             text("UPDATE vnc_port SET vm_id = :id, reserved_for = NULL WHERE reserved_for = :id"), {"id": vm_id}
         )
+        public_changed(session, vm_id)
     return node_id

@@ -159,7 +159,7 @@ WITH new AS (
 ), held AS (
     INSERT INTO operation_object (operation_id, kind, object_id, exclusive) SELECT id, 'vm', vm_id, true FROM opened
 )
-SELECT new.*, i.name AS image_name, i.platform, t.name AS template_name, NULL AS attached,
+SELECT new.*, i.name AS image_name, i.platform, t.name AS template_name, NULL AS attached, NULL AS public_ip,
        (SELECT array_agg(host(address) ORDER BY number, address)
           FROM (SELECT number, address FROM given UNION ALL SELECT number, address FROM given6) got) AS addresses,
        (SELECT array_agg(host(address) ORDER BY number) FROM given) AS drawn,

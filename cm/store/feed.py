@@ -22,6 +22,7 @@ from cm.store.image import render_images
 from cm.store.message import render_messages
 from cm.store.network import render_networks
 from cm.store.node import render_nodes
+from cm.store.public_address import render_public_addresses
 from cm.store.rendered import Render, Rendered
 from cm.store.security_group import render_security_groups
 from cm.store.storage import render_storages
@@ -44,6 +45,7 @@ _READ: Final[Mapping[str, Render]] = {
     "storage": render_storages,
     "network": render_networks,
     "security_group": render_security_groups,
+    "public_address": render_public_addresses,
 }
 _EXTERNAL: Final = Prepared(
     "feed_external",

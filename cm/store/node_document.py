@@ -17,6 +17,7 @@ from cm.rpc.errors import ObjectNotFound
 from cm.rules.security import Group
 from cm.runtime.database import notify
 from cm.runtime.prepared import Prepared
+from cm.store.answering import OF_NODE
 from cm.store.conditions import tunnel_address
 from cm.store.node import managed_addresses
 from cm.store.security_rules import read_groups
@@ -64,6 +65,8 @@ class OwnFacts:
     :ivar nics: of the VMs that are on it or on their way to it; see ``docs/node.md``.
     :ivar makes_links: whether its agent makes networks.
     :ivar tunnel_address: "" where that is not known.
+    :ivar answers_public: whether its agent answers for public addresses.
+    :ivar public: those that it alone is to answer for; ``ports`` of shared ones likewise.
     :ivar links: the networks that it carries and that agents make, each with ``id``, what ``network`` has of it, the
         tunnel addresses of the other nodes that carry it, ``peers``, and ``hosts``: its NICs, wherever their VMs are.
     """
@@ -76,6 +79,9 @@ class OwnFacts:
     makes_links: bool = False
     tunnel_address: str = ""
     links: Sequence[Mapping[str, Any]] = ()
+    answers_public: bool = False
+    public: Sequence[Mapping[str, Any]] = ()
+    ports: Sequence[Mapping[str, Any]] = ()
 
 
 _OWN = Prepared(
@@ -116,7 +122,8 @@ SELECT (SELECT min(port) FROM vnc_port WHERE node_id = n.id) AS first,
                                (SELECT coalesce(json_agg(host(l.address) ORDER BY l.address), '[]')
                                   FROM network_lease l WHERE l.nic_id = c.id)) ORDER BY c.mac)
                       FROM nic c JOIN vm v ON v.id = c.vm_id WHERE c.network_id = w.id)) ORDER BY w.id)
-          FROM carried w) AS links
+          FROM carried w) AS links,
+       n.answers_public,{OF_NODE}
   FROM node n WHERE n.id = :id AND n.deleted_at IS NULL
 """,
 )
@@ -131,4 +138,7 @@ def own_facts(session: Session, node_id: int) -> OwnFacts:
     paths, nics = tuple(row.paths or ()), row.nics or ()
     used = frozenset(group_id for nic in nics for group_id in nic["groups"])
     groups = read_groups(session, used) if used else {}
-    return OwnFacts(ports, paths, nics, groups, used, row.makes_links, row.tunnel_address, row.links or ())
+    return OwnFacts(
+        ports, paths, nics, groups, used, row.makes_links, row.tunnel_address, row.links or (),
+        row.answers_public, row.public or (), row.ports or (),
+    )  # fmt: skip

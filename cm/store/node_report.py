@@ -18,7 +18,8 @@ REPLAY_S: Final = 600  # a request that comes again later is refused: see ``cont
 _LOCK = Prepared(
     "lock_node_report",
     """
-SELECT r.run, r.behind_since, r.drifted, r.links, n.troubles, n.makes_links, clock_timestamp() AS now,
+SELECT r.run, r.behind_since, r.drifted, r.links, r.public, n.troubles, n.makes_links,
+       n.answers_public, clock_timestamp() AS now,
        CASE WHEN r.run = :run THEN r.sequence < :sequence
             ELSE r.signed_at < :signed_at OR r.received_at < clock_timestamp() - make_interval(secs => :replay) END
            AS newer
@@ -57,7 +58,7 @@ _SAVE = Prepared(
     """
 UPDATE node_report SET run = :run, sequence = :sequence, signed_at = :signed_at, received_at = clock_timestamp(),
                        content = CAST(:content AS jsonb), behind_since = :behind_since, drifted = :drifted,
-                       links = :links
+                       links = :links, public = :public
  WHERE node_id = :id
 """,
 )
@@ -74,11 +75,13 @@ def save_report(
     behind_since: datetime | None,
     drifted: bool,
     links: Sequence[str],
+    public: Sequence[str],
 ) -> None:
     """
     :param content: the report as it is shown, JSON.
     :param drifted: whether it led to rows in the drift ledger.
     :param links: the bridges of networks that are there.
+    :param public: the addresses that the node answers for.
     """
     _SAVE(
         session,
@@ -90,6 +93,7 @@ def save_report(
         behind_since=behind_since,
         drifted=drifted,
         links=list(links),
+        public=list(public),
     )
 
 
@@ -97,9 +101,10 @@ _SAID = Prepared(
     "record_node_said",
     """
 UPDATE node SET troubles = CAST(:troubles AS jsonb), unfit = :unfit, agent_version = :agent_version,
-                makes_links = :makes_links
- WHERE id = :id AND (troubles, unfit, agent_version, makes_links) IS DISTINCT FROM
-                    (CAST(:troubles AS jsonb), :unfit, :agent_version, CAST(:makes_links AS boolean))
+                makes_links = :makes_links, answers_public = :answers_public
+ WHERE id = :id AND (troubles, unfit, agent_version, makes_links, answers_public) IS DISTINCT FROM
+                    (CAST(:troubles AS jsonb), :unfit, :agent_version, CAST(:makes_links AS boolean),
+                     CAST(:answers_public AS boolean))
 RETURNING 1
 """,
 )
@@ -112,10 +117,11 @@ def record_said(
     unfit: str,
     agent_version: str,
     makes_links: bool,
+    answers_public: bool,
 ) -> bool:
     """:return: whether any of it is new."""
     parameters: dict[str, Any] = {"troubles": json.dumps(troubles), "unfit": unfit, "agent_version": agent_version}
-    parameters["makes_links"] = makes_links
+    parameters |= {"makes_links": makes_links, "answers_public": answers_public}
     return _SAID(session, id=node_id, **parameters).first() is not None
 
 
@@ -126,8 +132,10 @@ def forget_report(session: Session, node_id: int) -> bool:
     :return: whether there was any.
     """
     session.execute(
-        text("UPDATE node SET troubles = '[]', unfit = '', makes_links = false"
-            " WHERE id = :id AND (unfit <> '' OR troubles <> '[]' OR makes_links)"),
+        text(
+            "UPDATE node SET troubles = '[]', unfit = '', makes_links = false, answers_public = false"
+            " WHERE id = :id AND (unfit <> '' OR troubles <> '[]' OR makes_links OR answers_public)"
+        ),
         {"id": node_id},
     )
     return has_row(session, "DELETE FROM node_report WHERE node_id = :id RETURNING 1", {"id": node_id})

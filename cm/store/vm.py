@@ -20,6 +20,7 @@ from cm.rules.vm import EC2_STATE, XO_POWER_STATE, VMFacts, cc1_code, status
 from cm.runtime.json_text import array_of, with_members
 from cm.runtime.prepared import Prepared
 from cm.store.conditions import keeps_busy
+from cm.store.public_address import REACHED, reached
 from cm.store.rendered import Rendered
 
 _encode = msgspec.json.Encoder().encode
@@ -172,6 +173,8 @@ SELECT v.id, v.uuid::text AS uuid, v.name, v.description, v.account_id, v.image_
        (SELECT array_agg(host(l.address) ORDER BY c.number, l.address)
           FROM nic c CROSS JOIN LATERAL (SELECT address FROM network_lease WHERE nic_id = c.id OFFSET 0) l
          WHERE c.vm_id = v.id) AS addresses,
+       (SELECT host(a.address) FROM nic c JOIN public_address a ON a.nic_id = c.id
+         WHERE c.vm_id = v.id ORDER BY c.number, a.address LIMIT 1) AS public_ip,
        (SELECT json_agg(json_build_object('id', x.id, 'name', x.name, 'kind', x.kind) ORDER BY a.device)
           FROM attachment a JOIN disk k ON k.id = a.disk_id JOIN image x ON x.id = k.image_id
          WHERE a.vm_id = v.id AND a.number > 0) AS attached,
@@ -225,6 +228,7 @@ def summarize(found: Any) -> dict[str, Any]:
         "cpu": found.cpu,
         "memory_mib": found.memory_mib,
         "leases": [{"address": address} for address in found.addresses or ()],
+        "public_ip": found.public_ip,
         "vnc_enabled": found.vnc_enabled,
         "vnc_endpoint": found.vnc_endpoint if found.vnc_enabled else None,
         "iso_images": [{"id": a["id"], "name": a["name"]} for a in attached if a["kind"] == "iso"],
@@ -316,9 +320,9 @@ def list_text(
 
 _LONG = Prepared(
     "vm_detail",
-    """
+    f"""
 SELECT v.summary, v.account_id, v.wanted, v.seen, v.seen_reason, v.seen_at, v.ssh_username, v.user_data, v.closed_at,
-       v.contextualized_at, n.address AS node, a.login
+       v.contextualized_at, n.address AS node, a.login, {REACHED}
   FROM vm v JOIN account a ON a.id = v.account_id LEFT JOIN node n ON n.id = v.node_id WHERE v.id = :id
 """,
 )
@@ -356,6 +360,7 @@ def find_detail(session: Session, vm_id: int) -> VMDetail | None:
     if found is None:
         return None
     more = {
+        **reached(session, vm_id, found),
         "wanted": found.wanted,
         "seen": found.seen,
         "seen_reason": found.seen_reason,

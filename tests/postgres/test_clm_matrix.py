@@ -41,8 +41,8 @@ CASES = list(cases(FORWARDED))
 BROKEN = {"incident", "internal_error", "error", "cluster_unavailable", "cluster_refused"}
 UNSEEN = {"object_not_found", "empty"}
 FOR_ALL = {"template_id"}
-# Group ids are the cloud's; public addresses are not there yet.
-NOT_THE_CLUSTERS = {"public_ip_id", "group_id", "group_ids"}
+# Group ids are the cloud's.
+NOT_THE_CLUSTERS = {"group_id", "group_ids"}
 TABLES = {
     "vm_id": "vm",
     "vm_ids": "vm",
@@ -60,6 +60,8 @@ TABLES = {
     "network_id": "network",
     "networks": "network",
     "user_id": "account",
+    "public_address_id": "public_address",
+    "public_ip_id": "public_address",
 }
 NO_UUID = "6a0a3d3e-0000-4000-8000-000000000000"
 

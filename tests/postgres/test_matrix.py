@@ -38,8 +38,6 @@ BROKEN = {"incident", "internal_error", "error"}
 UNSEEN = {"object_not_found", "empty"}
 # What everybody may use, so that a stranger's call about it is not refused for being a stranger's.
 FOR_ALL = {"template_id"}
-# Ids that mean nothing yet: whatever is given there is refused.
-NOT_THERE = {"public_ip_id"}
 GROUP = 77
 HERE, ELSEWHERE = "clm:here", "clm:elsewhere"
 
@@ -125,7 +123,7 @@ def test_strangers(world: World, case: Case) -> None:
         told = world.ask(identity(world, login), case, target)
         if role is Role.ADMIN:
             assert told == "role_needed"
-        elif name not in FOR_ALL | NOT_THERE and name != "group_id":
+        elif name not in FOR_ALL and name != "group_id":
             assert told in UNSEEN, f"{login} was told {told}"
         assert told not in BROKEN
     assert world.objects.digest() == before
@@ -182,7 +180,7 @@ def test_owner(world: World, case: Case) -> None:
     told = world.ask(who, case, world.objects.target(case), dry_run=True)
     assert told not in BROKEN | {"not_authenticated", "role_needed", "access_needed"}
     assert told != "nothing", "a plan says what would be done"
-    if case.parameter.name not in NOT_THERE and case.parameter.name != "group_id":
+    if case.parameter.name != "group_id":
         assert told not in UNSEEN
     assert world.objects.digest() == before
 

@@ -47,7 +47,9 @@ NOT_READ: Final[Mapping[str, str]] = {
     "guest.user.check_token": _MAIL,
     **dict.fromkeys(
         ("user.network.list_user_networks", "user.network.list_available_networks", "user.network.get_by_id",
-         "user.network.list_leases", "admin.pool.get_list", "admin.pool.get_by_id"), _NETWORKS,
+         "user.network.list_leases", "admin.pool.get_list", "admin.pool.get_by_id", "user.public_address.get_list",
+         "user.public_address.get_by_id", "admin.public_address.get_list", "admin.public_address.get_by_id",
+         "user.public_ip.get_list", "admin.public_ip.get_list"), _NETWORKS,
     ),
 }
 _SERVER = "takes a server; tests/postgres has one; all but the fetching is import_file's, which is called"
@@ -85,6 +87,13 @@ NOT_CALLED: Final[Mapping[str, str]] = {
     ),
     **dict.fromkeys(("user.network.request", "user.network.edit", "user.network.release"), _NETWORKS),
     **dict.fromkeys(("admin.pool.add", "admin.pool.lock", "admin.pool.unlock", "admin.pool.delete"), _NETWORKS),
+    **dict.fromkeys(
+        (*(f"user.public_address.{view}" for view in ("request", "edit", "assign", "unassign", "release")),
+         *(f"admin.public_address.{view}" for view in ("add", "unassign", "release", "delete")),
+         *(f"user.public_ip.{view}" for view in ("request", "assign", "unassign", "release")),
+         *(f"admin.public_ip.{view}" for view in ("add", "delete", "unassign", "release")),
+         "user.vm.add_port", "user.vm.remove_port"), _NETWORKS,
+    ),
     "user.key.generate": "its pair is made of true chance, which no seed repeats; tests/postgres",
 }
 # Kinds of work that no manager is killed at each point of.

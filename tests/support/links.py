@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from cm.rules.link import link_of
+from cm.rules.node_document import PUBLIC
 from cm.rules.node_report import Bridge, Report
 from cm.runtime.wall import utc_now
 from cm.services.node_report import take_report
@@ -21,6 +22,7 @@ class LinkAgent:
         self.node_id = node_id
         self.capable = capable
         self.sequence = 0
+        self.answers: tuple[str, ...] | None = None  # addresses that it answers for; None: it knows of none
         cloud.sql("UPDATE node SET tunnel_address = :a WHERE id = :n", a=tunnel_address, n=node_id)
         self.report()
 
@@ -42,7 +44,8 @@ class LinkAgent:
             run=f"run-{self.node_id}",
             sequence=self.sequence,
             boot_id="boot-1",
-            capabilities=(LINKS,) if self.capable else (),
+            capabilities=(*((LINKS,) if self.capable else ()), *(() if self.answers is None else (PUBLIC,))),
+            public=self.answers or (),
             bridges=[Bridge(each, each, True) for each in there],
         )
         at = int(utc_now().timestamp())

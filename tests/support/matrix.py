@@ -61,7 +61,7 @@ class Case:
 def is_id(view: View, parameter: Parameter) -> tuple[bool, bool]:
     """Whether a parameter names objects, and whether it names several."""
     name = parameter.name
-    if name in ("iso_list", "disk_list", "networks") or name.endswith("_ids"):
+    if name in ("iso_list", "disk_list", "networks", "public_ip_id_list") or name.endswith("_ids"):
         return True, True
     if name == "cluster":
         return parameter.required, False  # optional, it says where to look for what the others name
@@ -196,6 +196,7 @@ def outcome(call: Callable[[], Any]) -> str:
 
 # Ids of what is not shared by levels.
 UNSHARED = {"network_id", "networks", "template_id", "storage_id", "public_ip_id", "group_id", "message_ids"}
+UNSHARED |= {"public_address_id", "public_ip_id_list", "lease_id"}
 UNSHARED |= {"security_group_id", "security_group_ids", "remote_group_id", "rule_id"}
 
 
@@ -255,7 +256,7 @@ class Objects:
     # Tables that no refused call may touch, and what passes over nodes write there by and by.
     KEPT = (
         *("vm", "image", "account", "template", "storage", "node", "network", "operation", "attachment"),
-        *("security_group", "security_rule", "nic_group"),
+        *("security_group", "security_rule", "nic_group", "public_address", "public_port"),
         *("acl", "message", "drift", "trusted_key", "volume", "disk", "snapshot", "free_volume", "cached_image"),
     )
     SEEN = (
@@ -296,7 +297,10 @@ class Objects:
             "network_id": self._network(),
             "networks": self._network("second"),
             "user_id": owner_id,
-            "public_ip_id": NOBODYS,
+            **dict.fromkeys(("public_address_id", "public_ip_id", "public_ip_id_list"), self._public_address(vm_id)),
+            "lease_id": cloud.sql(
+                "SELECT l.id FROM network_lease l JOIN nic c ON c.id = l.nic_id WHERE c.vm_id = :v", v=vm_id
+            ),
             "group_id": group_id,
             "group_ids": group_id,
             "security_group_id": security_group,
@@ -352,6 +356,21 @@ class Objects:
         )
         self.cloud.sql(
             "INSERT INTO network_lease (network_id, address) SELECT id, gateway + 1 FROM network WHERE id = :n", n=made
+        )
+        return made
+
+    def _public_address(self, vm_id: int) -> int:
+        """The owner's, by which their VM is reached; beside it a port of a shared one."""
+        made: int = self.cloud.sql(
+            "INSERT INTO public_address (address, account_id, nic_id)"
+            " SELECT '203.0.113.7', :a, min(id) FROM nic WHERE vm_id = :v RETURNING id",
+            a=self.owner_id, v=vm_id,
+        )  # fmt: skip
+        self.cloud.sql(
+            "WITH shared AS (INSERT INTO public_address (address, shared) VALUES ('203.0.113.8', true) RETURNING id)"
+            " INSERT INTO public_port (address_id, protocol, port, nic_id, guest_port)"
+            " SELECT shared.id, 'tcp', 20001, (SELECT min(id) FROM nic WHERE vm_id = :v), 1 FROM shared",
+            v=vm_id,
         )
         return made
 

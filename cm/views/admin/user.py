@@ -78,6 +78,8 @@ def edit(
     quota_memory_mib: Quota | None = None,
     quota_storage_mib: Quota | None = None,
     quota_vms: Quota | None = None,
+    quota_public_addresses: Quota | None = None,
+    quota_public_ports: Quota | None = None,
 ) -> Account:
     """
     Change an account; what is not given stays. Blocking it (``active`` false) ends its sessions at once.
@@ -92,6 +94,8 @@ def edit(
         "quota_memory_mib": quota_memory_mib,
         "quota_storage_mib": quota_storage_mib,
         "quota_vms": quota_vms,
+        "quota_public_addresses": quota_public_addresses,
+        "quota_public_ports": quota_public_ports,
     }
     return service.edit(caller, user_id, values)
 

@@ -11,6 +11,7 @@ from typing import Annotated
 
 from msgspec import Meta
 
+from cm.results.public_address import PublicPort
 from cm.results.snapshot import SnapshotWork
 from cm.results.vm import (
     VM,
@@ -25,24 +26,26 @@ from cm.results.vm import (
     VMWork,
 )
 from cm.rpc.caller import RawList, RawObject
-from cm.rpc.errors import InvalidParameter, ObjectNotFound
+from cm.rpc.errors import InvalidParameter
 from cm.rpc.types import Count, Id, IdList, Ids, Limit, Name, SSHKeys, Text, UserData, matching
 from cm.rpc.view import user_view
-from cm.rpc.vocabulary import PAGE_MAX, DeployMode, Freeze, Match, PowerOffPolicy
+from cm.rpc.vocabulary import PAGE_MAX, DeployMode, Freeze, Match, PortProtocol, PowerOffPolicy
 from cm.rules.access import Action
 from cm.rules.operation import OperationKind
 from cm.runtime.json_text import array_of
-from cm.services import console, console_log, drive, image, snapshot, vm_image
+from cm.services import console, console_log, drive, image, public_address, snapshot, vm_image
 from cm.services import vm as service
 from cm.services.attach_or_create import Asked
 from cm.services.context import AsyncClusterCall, ClusterCall
 from cm.store import vm as store
+from cm.views.user.security_group import Card
 
 Addresses = Annotated[list[Annotated[str, Meta(max_length=15)]], Meta(max_length=8)]
 Networks = Annotated[list[Id], Meta(max_length=8)]
 MaybeIds = Annotated[list[Id], Meta(max_length=24)]
 DiskSize = Annotated[int, Meta(ge=1, le=2 * 2**20, description="MiB.")]  # as an image
 NewDisks = Annotated[list[DiskSize], Meta(max_length=8)]
+GuestPort = Annotated[int, Meta(ge=1, le=65535, description="The guest's own.")]
 Device = Annotated[str, Meta(pattern=matching(r"[a-z]{3}", "it must be a device such as vda"), examples=["vda"])]
 Devices = Annotated[list[Device], Meta(max_length=32)]
 Username = Annotated[
@@ -62,7 +65,7 @@ def create(
     description: Text,
     image_id: Id | image.Family,
     template_id: Id,
-    public_ip_id: int | None = None,
+    public_ip_id: Id | None = None,
     iso_list: MaybeIds | None = None,
     disk_list: MaybeIds | None = None,
     vnc: bool = False,
@@ -84,9 +87,9 @@ def create(
     Create virtual machines: claim what they need and start them.
 
     Several VMs (``count``) are named ``name_1``, ``name_2`` ...; ISO images and disks go to the first. ``on_poweroff``
-    says what becomes of a VM whose guest powers itself off: stop, save, destroy or restart. Public addresses are not
-    there yet: ``public_ip_id`` must be empty.
+    says what becomes of a VM whose guest powers itself off: stop, save, destroy or restart.
 
+    :param public_ip_id: of the caller's public addresses; the first VM's first card is reached by it.
     :param image_id: an image's id, or the name of a family, of which the newest image is taken. An ISO image's is in a
         drive of each VM, whose root disk is empty, of ``disk_mib``: the VM boots from the ISO until something is
         installed on the disk.
@@ -102,8 +105,6 @@ def create(
     :return: the VMs' summaries; ``operation_id`` tells how each is coming on. With ``vnc`` their screens are open from
         the start, and ``vnc_password`` is told, this once.
     """
-    if public_ip_id:
-        raise ObjectNotFound("public_ip", public_ip_id)
     if ssh_key and not ssh_username:
         raise InvalidParameter("ssh_username", "a key needs the name of the user who gets it")
     made = service.create(
@@ -130,6 +131,8 @@ def create(
             addresses=addresses or (),
         ),
     )
+    if public_ip_id is not None:
+        made = public_address.assign_made(caller, public_ip_id, made)
     return RawList(array_of(made))
 
 
@@ -154,6 +157,25 @@ def destroy(caller: ClusterCall, vm_ids: IdList) -> list[VMOutcome]:
 def edit(caller: ClusterCall, vm_id: Id, name: Name | None = None, description: Text | None = None) -> RawObject[VM]:
     """Change a VM's name or description; what is left out stays. Its operators may."""
     return RawObject(service.edit(caller, vm_id, name, description))
+
+
+@user_view(changing=True, on={"vm_id": Action.EDIT})
+def add_port(
+    caller: ClusterCall, vm_id: Id, guest_port: GuestPort, protocol: PortProtocol = PortProtocol.TCP, nic: Card = 0
+) -> PublicPort:
+    """
+    Have a port of a VM be reached from outside by a port of a shared public address, as far as its security groups let
+    others in. It is answered with, also if it is there already; ``user.vm.get_by_id`` lists them.
+    """
+    return public_address.add_port(caller, vm_id, guest_port, protocol, nic)
+
+
+@user_view(changing=True, on={"vm_id": Action.EDIT})
+def remove_port(
+    caller: ClusterCall, vm_id: Id, guest_port: GuestPort, protocol: PortProtocol = PortProtocol.TCP, nic: Card = 0
+) -> None:
+    """Have a port of a VM be reached from outside no more."""
+    public_address.remove_port(caller, vm_id, guest_port, protocol, nic)
 
 
 @user_view(on={"vm_id": Action.SEE}, prompt=True)
