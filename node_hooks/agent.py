@@ -21,7 +21,7 @@ from node_hooks.client import Client
 from node_hooks.consoles import LOOK_S as CONSOLES_S
 from node_hooks.consoles import Consoles
 from node_hooks.delivery import Backoff, Delivery
-from node_hooks.document import CONSOLES, SETTINGS, Document, find_document, save_document
+from node_hooks.document import CONSOLES, SETTINGS, Document, find_document, save_document, without_public
 from node_hooks.errors import DocumentRefused, EndpointRefused, EndpointUnavailable, WrongUse
 from node_hooks.install import installed_version
 from node_hooks.metadata import LISTEN, Forwarder
@@ -70,6 +70,7 @@ class Agent:
         self._stopping = False
         self._ended = threading.Event()
         self._document: Document | None = None
+        self._confirmed = False  # whether it is the manager's of now
         self._document_changed = threading.Event()
         self._refused: Problem | None = None  # what is wrong with the newest document
         self._unbounded: Problem | None = None
@@ -88,7 +89,8 @@ class Agent:
         lock = self._lock()
         log.info("node %d: delivering %s to %s", self.identity.node_id, self.spool.directory, self.identity.endpoint)
         self.state.note(pid=os.getpid(), started=time.time(), stopped=None, problem=None)
-        self._use(find_document(self.state_dir))
+        kept = find_document(self.state_dir)
+        self._use(None if kept is None else without_public(kept))
         workers = [
             threading.Thread(target=self._poll_documents, name="document", daemon=True),
             threading.Thread(target=self._converge, name="network", daemon=True),
@@ -167,13 +169,14 @@ class Agent:
     def _poll_documents(self) -> None:
         backoff = Backoff()
         while not self._ended.is_set():
-            version = self._document.version if self._document else ""
+            version = self._document.version if self._document and self._confirmed else ""
             try:
                 began = time.monotonic()
                 content, parsed = documents.fetch_document(self._poller, version)
                 if parsed.version != version:
                     save_document(self.state_dir, content)
                     self._use(parsed)
+                    self._confirmed = True
                 elif time.monotonic() - began < 1.0:
                     self._ended.wait(1.0)  # an endpoint that does not wait shall not be flooded
                 self._refused = None

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 
 COMMAND_TIMEOUT_S = 20.0
 _SBIN = "/usr/sbin:/sbin:/usr/bin:/bin"
+_FAILED = "Command failed -:"
 
 Run = Callable[[Sequence[str], str], str]
 
@@ -47,6 +48,30 @@ def run_command(arguments: Sequence[str], text: str = "") -> str:
         lines = done.stderr.strip().splitlines()
         raise CommandFailed(lines[0] if lines else f"exit status {done.returncode}", lines)
     return done.stdout
+
+
+def run_batch(run: Run, program: Sequence[str], lines: Sequence[str]) -> list[tuple[int, str]]:
+    """
+    All of the lines, for ``ip`` or ``bridge``, also behind one that fails.
+
+    :return: each that failed, from 0 on, with what was said of it.
+    :raises CommandMissing: not installed.
+    """
+    if not lines:
+        return []
+    try:
+        run([*program, "-force", "-batch", "-"], "".join(f"{line}\n" for line in lines))
+    except CommandFailed as error:
+        found: list[tuple[int, str]] = []
+        said = str(error)
+        for line in error.complaints:
+            if line.startswith(_FAILED):
+                number = line[len(_FAILED) :]
+                found.append((int(number) - 1 if number.isdigit() else 0, said))
+            else:
+                said = line
+        return found or [(0, said)]
+    return []
 
 
 def find_program(name: str) -> str | None:

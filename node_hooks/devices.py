@@ -79,9 +79,9 @@ def look(run: Run, vlans: bool = True) -> Found:
     if not vlans:
         del kinds["vlan"]
     try:
-        listed = _listed(run, ["ip", "-details"], list(kinds.values()))
-        routes4, rules4 = _listed(run, ["ip", "-4"], _ROUTING)
-        routes6, rules6 = _listed(run, ["ip", "-6"], _ROUTING)
+        listed = answers_of(run, ["ip", "-details"], list(kinds.values()))
+        routes4, rules4 = answers_of(run, ["ip", "-4"], _ROUTING)
+        routes6, rules6 = answers_of(run, ["ip", "-6"], _ROUTING)
         devices = {
             each["ifname"]: Device(
                 each["ifindex"], kind, each.get("address", ""), each["mtu"], "UP" in each["flags"],
@@ -99,14 +99,14 @@ def look(run: Run, vlans: bool = True) -> Found:
         peers: dict[str, set[str]] = {}
         learned: dict[str, set[tuple[str, str]]] = {}
         if any(device.kind == "vxlan" for device in devices.values()):
-            [entries] = _listed(run, ["bridge"], ["fdb show"])
+            [entries] = answers_of(run, ["bridge"], ["fdb show"])
             for each in entries:
                 if "dst" in each and each["mac"] == ALL:
                     peers.setdefault(each.get("ifname", ""), set()).add(each["dst"])
                 elif "dst" in each:
                     learned.setdefault(each.get("ifname", ""), set()).add((each["mac"], each["dst"]))
         routes = {
-            (family, each["dst"], _table(each.get("table", "main")), _device(each))
+            (family, each["dst"], _table(each.get("table", "main")), device_of(each))
             for family, found in ((4, routes4), (6, routes6)) for each in found
         }  # fmt: skip
         rules = {
@@ -292,7 +292,7 @@ def _route(route: tuple[int, str, int, str]) -> str:
     return f"unreachable {network} metric {LAST}{where} protocol {PROTOCOL}"
 
 
-def _listed(run: Run, program: Sequence[str], questions: Sequence[str]) -> list[list[dict[str, Any]]]:
+def answers_of(run: Run, program: Sequence[str], questions: Sequence[str]) -> list[list[dict[str, Any]]]:
     """What is answered to each, by one process: starting one takes longer than most answers."""
     told = run([*program, "-json", "-batch", "-"], "".join(f"{question}\n" for question in questions)).strip()
     answers = []
@@ -311,7 +311,7 @@ def _table(told: object) -> int:
     return 0 if told == "main" else _whole(told)
 
 
-def _device(route: Mapping[str, Any]) -> str:
+def device_of(route: Mapping[str, Any]) -> str:
     """Of IPv6 also what is unreachable has one, lo."""
     return "" if route.get("type") == "unreachable" else str(route.get("dev", ""))
 

@@ -14,12 +14,14 @@ from node_hooks.errors import DocumentRefused
 from node_hooks.firewall import TAP_PREFIX, NodeNic
 from node_hooks.groups import Group, parse_groups
 from node_hooks.links import Host, Link, parse_hosts, parse_links
+from node_hooks.public import Public, parse_public
 from node_hooks.state import read_json, write_durably
 
 FORMAT = 2  # a manager of the release before does not look at what is asked for, and sends format 1
 NETWORKS, FIREWALL, SETTINGS, SCREENS, CONSOLES = "networks", "firewall", "settings", "screens", "consoles"
 LINKS, HOSTS = "links", "hosts"  # of managers that know networks which nodes make
-# HOSTS, too, is another with every VM, as these are, so that their versions are not reported.
+PUBLIC = "public"  # of managers that know public addresses
+# HOSTS and PUBLIC, too, are others with every VM, as these are, so that their versions are not reported.
 NICS, SECURITY = "nics", "security"
 SECTIONS = (NETWORKS, FIREWALL, SETTINGS, SCREENS, CONSOLES)
 POLL_S = 20
@@ -61,6 +63,7 @@ class Document:
     :ivar groups: security groups of those, and those that they name; None: as with ``nics``.
     :ivar links: networks that this node makes by itself; ``hosts``: all that is on one, by its name. None: the manager
         knows no such networks.
+    :ivar public: what the node answers for; None: the manager knows no such addresses, or did not confirm them yet.
     :ivar problems: what could not be understood; the rest is used all the same.
     :ivar format: 1 in one piece, as a manager of the release before sends it; 2 in sections.
     :ivar sections: their versions; of format 1 none.
@@ -79,6 +82,7 @@ class Document:
     groups: Mapping[int, Group] | None = None
     links: tuple[Link, ...] | None = None
     hosts: Mapping[str, tuple[Host, ...]] | None = None
+    public: Public | None = None
     problems: tuple[str, ...] = ()
     format: int = 1
     sections: Mapping[str, str] = field(default_factory=dict)
@@ -111,7 +115,20 @@ def parse_document(content: Mapping[str, Any]) -> Document:
             flat |= told["content"]
             if name == LINKS and isinstance(told.get("version"), str):
                 versions[name] = told["version"]
+    told = sections.get(PUBLIC)
+    if isinstance(told, dict) and isinstance(told.get("content"), dict):
+        flat[PUBLIC] = told["content"]
     return replace(_parse_content(flat), version=version, format=FORMAT, sections=versions)
+
+
+def without_public(document: Document) -> Document:
+    """
+    One that was kept, before the manager confirmed it: what the node answers for stays as it is.
+
+    Another node may answer by now. After a reboot nothing is left of what this one answered for; after a restart of the
+    agent all of it, which nobody has taken back yet.
+    """
+    return replace(document, public=None, misread=document.misread - {PUBLIC})
 
 
 def _parse_content(content: Mapping[str, Any]) -> Document:
@@ -119,7 +136,7 @@ def _parse_content(content: Mapping[str, Any]) -> Document:
     if not isinstance(version, str) or not isinstance(hook_version, str) or not isinstance(listed, list):
         raise ValueError("version, networks or hook_version is missing")
     networks = []
-    by_section: dict[str, list[str]] = {name: [] for name in (*SECTIONS, NICS, SECURITY, LINKS, HOSTS)}
+    by_section: dict[str, list[str]] = {name: [] for name in (*SECTIONS, NICS, SECURITY, LINKS, HOSTS, PUBLIC)}
     for entry in listed:
         try:
             networks.append(_parse_network(entry))
@@ -133,11 +150,12 @@ def _parse_content(content: Mapping[str, Any]) -> Document:
     groups = parse_groups(content["groups"], by_section[SECURITY]) if "groups" in content else None
     links = parse_links(content.get(LINKS), by_section[LINKS])
     hosts = parse_hosts(content.get(HOSTS), by_section[HOSTS])
+    public = parse_public(content.get(PUBLIC), by_section[PUBLIC])
     problems = tuple(problem for found in by_section.values() for problem in found)
     misread = frozenset(name for name, found in by_section.items() if found)
     return Document(
         version, tuple(networks), hook_version, management, reachable, ports, directories, max_bytes, nics, groups,
-        links, hosts, problems, misread=misread,
+        links, hosts, public, problems, misread=misread,
     )
 
 

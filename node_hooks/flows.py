@@ -44,6 +44,8 @@ class Flow:
     :ivar port: the receiver's; ``None``: its protocol has none.
     :ivar zone: of the network that it is bridged on; 0: routed.
     :ivar ends: of what was asked, and of what was answered; empty: its protocol has no ports.
+    :ivar asked: the receiver's address, and port, as the sender knows it; ``answered``: the sender's, as the receiver
+        does: before, and after, any translation.
     :ivar key: what the kernel knows it by.
     """
 
@@ -54,6 +56,8 @@ class Flow:
     zone: int
     ends: tuple[Ends, ...] = ()
     key: bytes = b""
+    asked: tuple[Address, int | None] | None = None
+    answered: tuple[Address, int | None] | None = None
 
 
 def end_flows(unwanted: Callable[[Flow], bool], first: Callable[[Sequence[Flow]], None] = lambda flows: None) -> int:
@@ -131,18 +135,25 @@ def _read(content: bytes) -> Flow | None:
         # The one who answers has the port that answers come from.
         port = int.from_bytes(_attributes(reply[_TUPLE_PROTOCOL])[2], "big") if 2 in protocol else None
         ends = () if port is None else (_ends(original), _ends(reply))
+        asked, answered = _to(original), _to(reply)
     except (KeyError, IndexError, ValueError):
         return None
     key = _attribute(_ORIGINAL | _NESTED, told[_ORIGINAL])
     zone = told.get(_ZONE)
     if zone is not None:
         key += _attribute(_ZONE, zone)
-    return Flow(sender, receiver, number, port, int.from_bytes(zone or b"", "big"), ends, key)
+    return Flow(sender, receiver, number, port, int.from_bytes(zone or b"", "big"), ends, key, asked, answered)
 
 
 def _source(tuple_: dict[int, bytes]) -> IPv4Address | IPv6Address:
     addresses = _attributes(tuple_[_TUPLE_IP])
     return ip_address(addresses[1] if 1 in addresses else addresses[3])
+
+
+def _to(tuple_: dict[int, bytes]) -> tuple[Address, int | None]:
+    addresses, ports = _attributes(tuple_[_TUPLE_IP]), _attributes(tuple_[_TUPLE_PROTOCOL])
+    to = ip_address(addresses[2] if 2 in addresses else addresses[4])
+    return to, int.from_bytes(ports[3], "big") if 3 in ports else None
 
 
 def _ends(tuple_: dict[int, bytes]) -> Ends:

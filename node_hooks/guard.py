@@ -13,6 +13,8 @@ from ipaddress import IPv4Interface, IPv4Network, IPv6Interface, IPv6Network, co
 
 from node_hooks.firewall import METADATA, METADATA6
 from node_hooks.links import MARKS, NUMBER_MAX
+from node_hooks.public import Network
+from node_hooks.translation import OUT
 
 TABLE = "wawel"
 # A node that is itself somebody's VM has its credentials at the metadata address of that cloud.
@@ -27,6 +29,7 @@ ANSWERS = "ct state established,related ct direction reply accept"
 # The port that was asked for: a network that the agent makes is answered at another, by translation.
 NAMES = "ct original proto-dst 53"
 DISCOVERY = "{ nd-router-solicit, nd-neighbor-solicit, nd-neighbor-advert }"
+_THERE = f'oifname "{OUT}" accept'  # nothing but public addresses of this node is that way
 VNC_RATE = "30/minute burst 30 packets"  # of one caller; each connection is one try of a password
 
 
@@ -41,6 +44,8 @@ class Guarded:
     :ivar vnc_ports: first and last; ``None``: no screens here.
     :ivar made: the bridges among them that the agent makes, each one user's network: its guests reach each other.
     :ivar gateways6: of those with IPv6, as ``bridges``; ``management6``: as ``management``.
+    :ivar public: whether the node answers for public addresses, where guests go by a pair of devices;
+        ``public_elsewhere``: those of other nodes, which guests reach as anybody does.
     """
 
     bridges: Sequence[tuple[str, IPv4Interface, bool]]
@@ -51,6 +56,8 @@ class Guarded:
     made: Sequence[str] = ()
     gateways6: Sequence[tuple[str, IPv6Interface, bool]] = ()
     management6: Sequence[IPv6Network] = ()
+    public: bool = False
+    public_elsewhere: Sequence[Network] = ()
 
 
 def guard(guarded: Guarded) -> str:
@@ -85,6 +92,8 @@ def guard(guarded: Guarded) -> str:
             "meta nfproto != ipv4 counter drop",
             _to(guarded.pools, "counter drop"),
             ANSWERS,
+            _THERE if guarded.public else "",
+            _to([each for each in guarded.public_elsewhere if isinstance(each, IPv4Network)], "accept"),
             _to(guarded.reachable, "accept"),
             _to([*guarded.management, *NEVER], "counter drop"),
         ),
@@ -122,6 +131,8 @@ def _from_guest6(guarded: Guarded) -> list[str]:
         "from_guest6",
         _to6([each.network for _, each, _ in guarded.gateways6], "counter drop"),
         ANSWERS,
+        _THERE if guarded.public else "",
+        _to6([each for each in guarded.public_elsewhere if isinstance(each, IPv6Network)], "accept"),
         _to6([*guarded.management6, *NEVER6], "counter drop"),
     )
 

@@ -13,6 +13,7 @@ from ipaddress import IPv4Address, IPv4Interface, IPv6Interface
 from pathlib import Path
 from typing import Final, Protocol
 
+from node_hooks.answering import Answering
 from node_hooks.command import CommandFailed, CommandMissing, Run, find_interface, find_program, run_command
 from node_hooks.dhcp import RUNTIME
 from node_hooks.document import FIREWALL, LINKS, NETWORKS, SCREENS, Document, NodeNetwork
@@ -20,6 +21,7 @@ from node_hooks.firewall import METADATA, METADATA6
 from node_hooks.guard import TABLE, Guarded, guard, own_networks, own_networks6
 from node_hooks.links import Link, is_own
 from node_hooks.problem import LINKS_UNKNOWN, METADATA_FAILED, Complaints, Problem
+from node_hooks.public import Address
 from node_hooks.resolver import read_resolvers
 from node_hooks.segments import SYSTEM, Segments
 from node_hooks.state import StateFile
@@ -55,6 +57,7 @@ class Seen:
     :ivar sections: versions of those that the round was about; not in place are those that a problem names.
     :ivar bridges: those that are there; ``served`` those with metadata; ``made`` the networks of the agent's own making
         that are in place, by name.
+    :ivar answered: the public addresses that the node answers for.
     :ivar rules: a digest of each table of ours as nft lists it.
     """
 
@@ -66,6 +69,7 @@ class Seen:
     rules: Mapping[str, str]
     made: frozenset[str] = frozenset()
     able: bool = False
+    answered: frozenset[Address] = frozenset()
 
 
 @dataclass
@@ -117,6 +121,7 @@ class Converger:
         self._disturbed = False
         self._guard = Table("inet", TABLE, "reach each other, and this node", (NETWORKS, FIREWALL, SCREENS))
         self._segments = Segments(run, find, clock, has, self._complaints, self._tables, runtime, system)
+        self._answering = Answering(run, find, clock, self._complaints, self._tables, system)
         self._links: list[tuple[str, IPv4Interface]] = []
         self._links6: list[tuple[str, IPv6Interface]] = []
         self._links_due = 0.0
@@ -128,6 +133,8 @@ class Converger:
         document = replace(document, links=links, networks=networks)
         self._firewall(document)
         made = self._segments.converge(document)
+        own: set[Address] = {each.ip for _, each in self._links} | {each.ip for _, each in self._links6}
+        answered = self._answering.converge(document, own, self._taps.is_bridged)
         wanted = {network.bridge: network for network in document.networks if network.metadata}
         for bridge in [bridge for bridge in self._served if bridge not in wanted]:
             self._withdraw(bridge)
@@ -135,6 +142,7 @@ class Converger:
             self._serve(network)
         self._firewall(document)  # by now it may be known that metadata is served
         bridges = frozenset(each.bridge for each in document.networks if self._find(each.bridge) is not None)
+        self._state.note(public=sorted(map(str, answered)))
         self._state.note(networks=[self._describe(network, bridges) for network in document.networks])
         self.seen = Seen(
             self._clock(),
@@ -143,9 +151,10 @@ class Converger:
             bridges,
             frozenset(filter(self._is_served, (each.bridge for each in document.networks))),
             {each.family: each.digest for each in (self._taps.table, self._guard) if each.listing}
-            | {each.name: each.digest for each in self._segments.tables if each.listing},
+            | {each.name: each.digest for each in (*self._segments.tables, self._answering.table) if each.listing},
             made,
             self._segments.able,
+            answered,
         )
 
     def close(self) -> None:
@@ -229,6 +238,7 @@ class Converger:
         if look:
             self._taps.look()
             self._segments.look()
+            self._answering.look()
             self._guard.due = 0.0
         needed = bool(document.networks)
         self._taps.converge(document, needed, self._clock())
@@ -255,6 +265,8 @@ class Converger:
             vnc_ports=document.vnc_ports,
             made=sorted(each.bridge for each in document.networks if each.made),
             gateways6=gateways6,
+            public=bool(document.public and document.public.uplinks),
+            public_elsewhere=document.public.reachable if document.public is not None else (),
             management6=own_networks6(self._links6, [each[0] for each in bridges]) if gateways6 else (),
         )
 

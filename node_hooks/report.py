@@ -12,7 +12,7 @@ from typing import Any
 
 from node_hooks.client import Client
 from node_hooks.command import CommandFailed, CommandMissing, run_command
-from node_hooks.document import LINKS, Document
+from node_hooks.document import LINKS, PUBLIC, Document
 from node_hooks.errors import EndpointRefused
 from node_hooks.firewall import TAP_PREFIX
 from node_hooks.install import installed_version
@@ -33,13 +33,14 @@ from node_hooks.state import AGENT_VERSION
 log = logging.getLogger("wawel.node.report")
 
 PROTOCOL = 2
-CAPABILITIES = ("consoles", "firewall", "metadata", "screens")
+CAPABILITIES = ("consoles", "firewall", "metadata", PUBLIC, "screens")
 AGAIN_S = 60.0  # where the endpoint does not say
 GATHER_S = 5.0
 OLDER_S = 600.0  # until an endpoint that takes no reports is asked again: it may have been upgraded
 STUCK_S = 60.0
 PROGRAMS_S = 600.0
 TEXT_MAX, LIST_MAX = 300, 50
+ADDRESSES_MAX = 1000  # public ones; a report is 128 KiB at most
 _VERSION = re.compile(r"[0-9]+(?:\.[0-9]+)+[^\s,()]*")
 PROGRAMS = {
     "nft": (("nft", "--version"),),
@@ -167,6 +168,7 @@ def describe(facts: Facts, versions: Mapping[str, str]) -> dict[str, Any]:
         "versions": {"agent": AGENT_VERSION, "kernel": os.uname().release, **versions},
         "capabilities": [*CAPABILITIES, *([LINKS] if seen is not None and seen.able else [])],
         "bridges": bridges[: 10 * LIST_MAX],
+        "public": sorted(map(str, seen.answered))[:ADDRESSES_MAX] if seen is not None else [],
         "rules": dict(seen.rules) if seen is not None else {},
         "hook": {
             "path": facts.hook_path, "version": installed or "", "last": facts.hook_last,

@@ -17,7 +17,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from node_hooks.command import CommandFailed, CommandMissing, Run
+from node_hooks.command import CommandFailed, CommandMissing, Run, run_batch
 from node_hooks.devices import Found, Plan, look, plan, ports
 from node_hooks.dhcp import RUNTIME, Server, make_directory
 from node_hooks.document import LINKS, Document
@@ -41,7 +41,6 @@ _BRIDGE_SYSTEM: Final = (
     ("ipv4/conf/{}/rp_filter", "2"), ("ipv4/conf/{}/arp_ignore", "1"), ("ipv4/conf/{}/send_redirects", "0"),
     ("ipv6/conf/{}/accept_ra", "0"), ("ipv6/conf/{}/disable_ipv6", "0"),
 )  # fmt: skip
-_FAILED: Final = "Command failed -:"
 _MADE: Final = " link"  # after a network's name; with its blank no bridge's
 _SUBJECT: Final = "networks of this node"  # with its blanks no bridge's name
 
@@ -221,15 +220,10 @@ class Segments:
         """:return: by network the first complaint; of none in particular those of nobody's are left out."""
         failed: dict[str, str] = {}
         for program, lines in ((["ip"], made.ip), (["ip", "-6"], made.ip6), (["bridge"], made.bridge)):
-            if not lines:
-                continue
-            try:
-                self._run([*program, "-force", "-batch", "-"], "".join(f"{line}\n" for _, line in lines))
-            except CommandFailed as error:
-                for number, told in _complaints(error):
-                    name, line = lines[number] if number < len(lines) else ("", "")
-                    log.warning("network %s: %s: %s", name, line, told)
-                    failed.setdefault(name, f"{told} ({line})")
+            for number, told in run_batch(self._run, program, [line for _, line in lines]):
+                name, line = lines[number] if number < len(lines) else ("", "")
+                log.warning("network %s: %s: %s", name, line, told)
+                failed.setdefault(name, f"{told} ({line})")
         return failed
 
     def _set_system(self, links: Sequence[Link]) -> None:
@@ -351,16 +345,3 @@ def _made(name: str) -> str:
 def _served(link: Link) -> str:
     """The subject of what is amiss with its dnsmasq; with its blank no bridge's name."""
     return f"{link.name} names"
-
-
-def _complaints(error: CommandFailed) -> list[tuple[int, str]]:
-    """Of a batch: each line that failed, from 0 on, with what was said just before."""
-    found: list[tuple[int, str]] = []
-    said = str(error)
-    for line in error.complaints:
-        if line.startswith(_FAILED):
-            number = line[len(_FAILED) :]
-            found.append((int(number) - 1 if number.isdigit() else 0, said))
-        else:
-            said = line
-    return found or [(0, said)]

@@ -37,6 +37,7 @@ class Status:
     reported: float | None = None
     firewall: str = NO_DOCUMENT
     networks: tuple[dict[str, Any], ...] = ()
+    public: tuple[str, ...] = ()
     hook_path: str | None = None
     hook_installed: str | None = None
     hook_packaged: str = qemu_hook.HOOK_VERSION
@@ -80,6 +81,7 @@ def get_status(state_dir: Path) -> Status:
         reported=facts.get("reported"),
         firewall=facts.get("firewall", NO_DOCUMENT),
         networks=tuple(facts.get("networks", ())),
+        public=tuple(facts.get("public", ())),
         hook_path=identity.hook_path or None,
         hook_installed=installed_version(Path(identity.hook_path)) if identity.hook_path else None,
         hook_wanted=facts.get("wanted_hook_version") or None,
@@ -109,6 +111,7 @@ def describe(status: Status, now: float | None = None) -> str:
         ("document", status.document_version or "none yet"),
         ("last report", ago(status.reported)),
         ("firewall", status.firewall),
+        ("answers for", ", ".join(status.public) or "no public addresses"),
     ]
     for network in status.networks:
         what = f"{network.get('bridge')} {network.get('pool')}: {network.get('state')}"

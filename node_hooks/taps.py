@@ -50,6 +50,7 @@ class Taps:
         self._end = end
         self._show_due = 0.0
         self._unlearning: dict[str, tuple[int, float]] = {}  # bridges by name: index, and when it is said again
+        self.is_bridged = False  # whether bridges follow flows
         self._made_of: object = None
         self._made: list[Rules] = []
         self._nics: tuple[NodeNic, ...] | None = None  # as in the table
@@ -66,6 +67,7 @@ class Taps:
         grouped = any(nic.groups for nic in document.nics)
         tracking = self._track(now) if grouped else Tracking.INET
         gateways = _gateways(document)
+        self.is_bridged = grouped and tracking is Tracking.BRIDGE
         made_of = (document.nics, document.groups, gateways, tracking, grouped)
         if made_of != self._made_of:
             self._made = rules(document.nics, document.groups, gateways, tracking)

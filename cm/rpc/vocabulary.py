@@ -423,6 +423,7 @@ class NodeTrouble(StrEnum):
     BRIDGE_MISSING = "bridge_missing"
     LINK_FAILED = "link_failed"
     DHCP_FAILED = "dhcp_failed"
+    PUBLIC_FAILED = "public_failed"
     CONSOLES_UNBOUNDED = "consoles_unbounded"
     STORAGE_SILENT = "storage_silent"
     LOCKS_NOT_RECOVERED = "locks_not_recovered"

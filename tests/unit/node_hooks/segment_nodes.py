@@ -205,6 +205,7 @@ def serve_node(directory: Path) -> None:
         assert seen is not None
         print(json.dumps({
             "made": sorted(seen.made), "able": seen.able, "s": time.monotonic() - started,
+            "answered": sorted(map(str, seen.answered)),
             "problems": [[each.code, each.subject, each.text] for each in seen.problems],
             "asked": sorted({(bridge, guest) for _, _, bridge, guest, _, _ in endpoint.guests}),
         }), flush=True)  # fmt: skip

@@ -20,7 +20,7 @@ from node_hooks.agent import Agent
 from node_hooks.client import Client
 from node_hooks.command import CommandFailed, CommandMissing
 from node_hooks.consoles import Consoles
-from node_hooks.document import FORMAT, SECTIONS, parse_document
+from node_hooks.document import FORMAT, SECTIONS, Document, parse_document, save_document
 from node_hooks.errors import EndpointRefused
 from node_hooks.network import Converger, Seen
 from node_hooks.problem import NFT_MISSING, Problem
@@ -275,6 +275,30 @@ def test_agent(missing: set[str], endpoint: Endpoint, monkeypatch: pytest.Monkey
     until(lambda: not endpoint.reports[-1]["problems"])
     endpoint.publish(version="v3", networks=[])
     until(lambda: endpoint.reports[-1]["applied"].get("firewall") == "firewall-v3")
+
+
+@pytest.mark.parametrize("away", [True, False])
+def test_kept_document(tmp_path: Path, endpoint: Endpoint, spool: Spool, away: bool) -> None:
+    """
+    By a document that was kept an agent answers for no public address: another node may by now. It asks for it at once,
+    also where it is the one that it has.
+    """
+    endpoint.format = 1
+    address = {"address": "203.0.113.7", "guest": "10.130.0.5", "bridge": "wn7", "uplink": None}
+    endpoint.publish(version="v2", public={"addresses": [address], "ports": []})
+    save_document(tmp_path, endpoint.told())
+    seen = []
+
+    class Network(Converger):
+        def converge(self, document: Document) -> None:
+            seen.append(document.public)
+
+    identity = enrolled(tmp_path, endpoint, spool)
+    if away:
+        endpoint.close()
+    with working(Agent(tmp_path, identity, make_converger=Network)):
+        until((lambda: len(seen) > 2) if away else (lambda: seen and seen[-1] is not None))
+    assert not away or set(seen) == {None}
 
 
 def test_consoles(agent: Agent, tmp_path: Path) -> None:

@@ -1,0 +1,173 @@
+"""
+Public addresses and ports that this node answers for, as the document tells them: records and their reading. Pure.
+
+Guests of two networks may have the same address. So a guest is told by its network's bridge and its address together.
+"""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from typing import Any, Final
+
+from node_hooks.links import MARKS, NUMBER_MAX
+
+Address = IPv4Address | IPv6Address
+Network = IPv4Network | IPv6Network
+
+PROTOCOLS: Final = {"tcp": 6, "udp": 17}
+_BRIDGE = re.compile("wn[1-9][0-9]{0,7}")
+_INTERFACE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,14}")
+
+
+@dataclass(frozen=True)
+class PublicAddress:
+    """
+    All that comes to the address is its guest's, and the guest leaves by it.
+
+    :ivar uplink: the node's interface where it is answered for; empty: the one that leads to its network.
+    """
+
+    address: Address
+    guest: Address
+    bridge: str
+    uplink: str = ""
+
+    @property
+    def mark(self) -> int:
+        """Of the network's routing table."""
+        return mark_of(self.bridge)
+
+
+@dataclass(frozen=True)
+class PublicPort:
+    """As ``PublicAddress``, of one port of an address that guests share. ``protocol``: its name."""
+
+    address: Address
+    protocol: str
+    port: int
+    guest: Address
+    guest_port: int
+    bridge: str
+    uplink: str = ""
+
+    @property
+    def mark(self) -> int:
+        return mark_of(self.bridge)
+
+
+@dataclass(frozen=True)
+class Public:
+    """:ivar reachable: public addresses of other nodes' guests, where guests may go also on a link of this node's."""
+
+    addresses: tuple[PublicAddress, ...] = ()
+    ports: tuple[PublicPort, ...] = ()
+    reachable: tuple[Network, ...] = ()
+
+    @property
+    def all(self) -> Sequence[PublicAddress | PublicPort]:
+        return [*self.addresses, *self.ports]
+
+    @property
+    def uplinks(self) -> Mapping[Address, str]:
+        """Of every address, sorted."""
+        found = {each.address: each.uplink for each in self.all}
+        return {address: found[address] for address in sorted(found, key=_order)}
+
+
+def mark_of(bridge: str) -> int:
+    return MARKS + int(bridge.removeprefix("wn"))
+
+
+def parse_public(given: object, problems: list[str]) -> Public | None:
+    """
+    :param given: the section's content; None: the manager is older and knows none.
+    :param problems: what is not understood is told there, and is not answered for: another node may well be.
+    """
+    if given is None:
+        return None
+    if not isinstance(given, dict):
+        problems.append(f"public {given!r:.200}: no addresses and ports")
+        return Public()
+    addresses: dict[Address, PublicAddress] = {}
+    for entry in _entries(given.get("addresses")):
+        try:
+            each = PublicAddress(*_parse_guest(entry))
+            if each.address in addresses:
+                raise ValueError("told twice")
+            addresses[each.address] = each
+        except (ValueError, TypeError, KeyError) as error:
+            problems.append(f"public address {entry!r:.200}: {error}")
+    ports: dict[tuple[Address, str, int], PublicPort] = {}
+    for entry in _entries(given.get("ports")):
+        try:
+            port = _parse_port(entry)
+            key = (port.address, port.protocol, port.port)
+            if key in ports or port.address in addresses:
+                raise ValueError("told twice")
+            ports[key] = port
+        except (ValueError, TypeError, KeyError) as error:
+            problems.append(f"public port {entry!r:.200}: {error}")
+    reachable = set()
+    for entry in _entries(given.get("reachable")):
+        try:
+            reachable.add(ip_network(_text(entry)))
+        except (ValueError, TypeError) as error:
+            problems.append(f"reachable {entry!r:.200}: {error}")
+    return Public(
+        tuple(addresses[address] for address in sorted(addresses, key=_order)),
+        tuple(ports[key] for key in sorted(ports, key=lambda key: (*_order(key[0]), *key[1:]))),
+        tuple(sorted(reachable, key=lambda each: (*_order(each.network_address), each.prefixlen))),
+    )
+
+
+def _order(address: Address) -> tuple[int, int]:
+    return address.version, int(address)
+
+
+def _entries(given: object) -> Iterable[Any]:
+    if given is None:
+        return []
+    return given if isinstance(given, list) else [given]
+
+
+def _parse_guest(entry: Mapping[str, Any]) -> tuple[Address, Address, str, str]:
+    address, guest = _address(entry["address"]), _address(entry["guest"])
+    if address.version != guest.version:
+        raise ValueError("its guest's address is of the other family")
+    bridge, uplink = _text(entry["bridge"]), entry.get("uplink")
+    if not _BRIDGE.fullmatch(bridge) or not 0 < int(bridge[2:]) <= NUMBER_MAX:
+        raise ValueError(f"{bridge!r:.50} is no bridge of a network that is made here")
+    if uplink is not None and not _INTERFACE.fullmatch(_text(uplink)):
+        raise ValueError(f"{uplink!r:.50} is no name for an uplink")
+    return address, guest, bridge, uplink or ""
+
+
+def _parse_port(entry: Mapping[str, Any]) -> PublicPort:
+    address, guest, bridge, uplink = _parse_guest(entry)
+    protocol = _text(entry["protocol"])
+    if protocol not in PROTOCOLS:
+        raise ValueError(f"{protocol!r:.50} has no ports")
+    return PublicPort(address, protocol, _port(entry["port"]), guest, _port(entry["guest_port"]), bridge, uplink)
+
+
+def _port(value: object) -> int:
+    if type(value) is not int or not 0 < value < 65_536:
+        raise ValueError(f"{value!r:.50} is no port")
+    return value
+
+
+def _address(value: object) -> Address:
+    """Without a zone, which may be any text."""
+    if "%" in _text(value):
+        raise ValueError(f"{value!r:.50} has a zone")
+    address = ip_address(_text(value))
+    if address.is_multicast or address.is_loopback or address.is_link_local or address.is_unspecified:
+        raise ValueError(f"{address} is nobody's")
+    return address
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"{value!r:.50} is not a text")
+    return value
