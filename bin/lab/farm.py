@@ -108,7 +108,7 @@ class Farm:
             disk = Path(like.disks[0].path).name
             made = share.volumes[disk] = Volume(disk, DiskFormat.QCOW2, size, HEADER_BYTES, writer=own)
             if like.console_log is not None:
-                world.storages.touch(like.console_log)
+                world.log(like.console_log)
             world.networks.update(self.node(home).world.networks)
             world.domains[own] = Domain(like, like, reason=first.reason, vnc=like.vnc, writes=[made])
         return sum(len(self.node(name).world.domains) for name in worlds)

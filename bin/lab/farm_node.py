@@ -157,6 +157,7 @@ class FarmNode:
         self.networks = _Part("networks", link, world)
         self.streams = _Streams()
         self.snapshots = _Part("snapshots", link, world)
+        self.console_logs = _Part("console_logs", link, world)
 
     def open(self) -> NodeInfo:
         return self.hypervisor.info()

@@ -189,6 +189,12 @@ class SnapshotCalls(_Calls):
     hold = _slow(lambda node: node.snapshots.hold)
 
 
+class ConsoleLogCalls(_Calls):
+    ensure = _slow(lambda node: node.console_logs.ensure)
+    read_tail = _slow(lambda node: node.console_logs.read_tail)
+    delete = _slow(lambda node: node.console_logs.delete)
+
+
 class NodeCalls(Protocol):
     """One node. Who derives from it has jobs run there."""
 
@@ -223,6 +229,10 @@ class NodeCalls(Protocol):
     @property
     def snapshots(self) -> SnapshotCalls:
         return SnapshotCalls(self)
+
+    @property
+    def console_logs(self) -> ConsoleLogCalls:
+        return ConsoleLogCalls(self)
 
     def run(self, job: Job[P, R], /, *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, R]:
         """``job(node, *args)`` as one piece of work there."""

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from cm.interfaces.block_job import IBlockJobs
+from cm.interfaces.console_log import IConsoleLogs
 from cm.interfaces.disks import IDisks
 from cm.interfaces.hypervisor import IHypervisor, NodeInfo
 from cm.interfaces.network import INetworks
@@ -48,6 +49,9 @@ class INode(Protocol):
 
     @property
     def snapshots(self) -> ISnapshots: ...
+
+    @property
+    def console_logs(self) -> IConsoleLogs: ...
 
     def open(self) -> NodeInfo:
         """

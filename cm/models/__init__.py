@@ -8,7 +8,7 @@ from cm.models.account import Account
 from cm.models.acl import Acl
 from cm.models.base import Base
 from cm.models.cached_image import CachedImage
-from cm.models.console import ConsoleTicket
+from cm.models.console import ConsoleLeftover, ConsoleTicket
 from cm.models.disk import Attachment, Disk
 from cm.models.image import Image
 from cm.models.message import Message
@@ -36,6 +36,7 @@ __all__ = [
     "Base",
     "CachedImage",
     "Change",
+    "ConsoleLeftover",
     "ConsoleTicket",
     "Disk",
     "DownloadTicket",

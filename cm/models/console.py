@@ -1,10 +1,10 @@
-"""Tickets for VMs' serial consoles."""
+"""Tickets for VMs' serial consoles, and logs of these that are to be deleted."""
 
 from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import BigInteger, ForeignKey, LargeBinary
+from sqlalchemy import BigInteger, ForeignKey, Index, LargeBinary
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -23,3 +23,12 @@ class ConsoleTicket(Base):
     groups: Mapped[list[int]] = mapped_column(ARRAY(BigInteger))
     force: Mapped[bool]
     expires_at: Mapped[datetime] = mapped_column(index=True)
+
+
+class ConsoleLeftover(Base):
+    """A log that its node may have still: its VM has ended, or logs elsewhere since."""
+
+    __tablename__ = "console_leftover"
+    __table_args__ = (Index("ix_console_leftover_node", "node_id"),)
+    vm_id: Mapped[int] = mapped_column(ForeignKey("vm.id"), primary_key=True)
+    node_id: Mapped[int] = mapped_column(ForeignKey("node.id"), primary_key=True)

@@ -13,19 +13,19 @@ from cm.interfaces.calls import Pace, job
 from cm.interfaces.hypervisor import DiskSpec, DomainSpec
 from cm.interfaces.network import NetworkSpec
 from cm.interfaces.node import INode
-from cm.interfaces.source import path_of
 from cm.operations.base import AWAY_S, Kind, Wait, Work, others_stopped, register, vm_of
 from cm.operations.providing import forget_unmade, provide
 from cm.rpc.errors import CloudError, HypervisorError, ImageNotCopied, ObjectNotFound, RunsElsewhere, VolumeLost
 from cm.rpc.vocabulary import CachedState, CauseKind, VolumeMode, Wanted
 from cm.rules.cause import Cause
+from cm.rules.names import CONSOLE_DIRECTORY
 from cm.rules.operation import ObjectKind, OperationKind
 from cm.rules.placement import VMRequest
 from cm.rules.vm import GONE
 from cm.runtime.database import notify
 from cm.services.attach_or_create import DISKS, reserve_again
 from cm.services.cached_image import bring
-from cm.services.console_log import CONSOLES, delete_log
+from cm.services.console_log import delete_log
 from cm.services.context import ClusterPolicy, vnc_password
 from cm.services.evidence import rest_by_evidence, settle
 from cm.services.network import networks_of
@@ -265,7 +265,7 @@ def placed_disk(node: INode, plan: DiskPlan) -> DiskSpec:
 def placed(node: INode, plan: DomainPlan) -> DomainSpec:
     """On the node's threads: the whole definition, with the places of its disks there."""
     disks = [placed_disk(node, disk) for disk in plan.disks]
-    return replace(plan.spec, disks=tuple(disks), console_log=path_of(node.volumes.source(*plan.console)))
+    return replace(plan.spec, disks=tuple(disks))
 
 
 @job(Pace.SLOW, BOOT_S)
@@ -273,7 +273,7 @@ def boot(node: INode, prepared: Launch) -> None:
     """On the node's threads."""
     for network in prepared.networks:
         node.networks.ensure(network)
-    node.pools.ensure(CONSOLES)  # whoever starts the guest makes its log there
+    node.console_logs.ensure(CONSOLE_DIRECTORY)  # whoever starts the guest makes its log there
     node.hypervisor.define(placed(node, prepared.domain))
     node.hypervisor.start(prepared.uuid)
 

@@ -27,9 +27,8 @@ _CONSOLE: Final = "-console.log"
 # libvirt's virtlogd gives a full log a number and begins another.
 _ROTATED: Final = re.compile(rf"{re.escape(_CONSOLE)}\.[0-9]{{1,3}}")
 _HOLDER: Final = re.compile(f"merge-({_NUMBER})")
-# The pool of consoles' logs, one on each node: no storage's, a directory of the node's own. libvirt, its log daemon and
-# their AppArmor profiles write below /var/log/libvirt; in a directory of ours no logrotate of theirs takes the files.
-CONSOLE_POOL: Final = "wawel-console"
+# Where each node has its consoles' logs: in no storage. libvirt, its log daemon and their AppArmor profiles write below
+# /var/log/libvirt; in a directory of ours no logrotate of theirs takes the files.
 CONSOLE_DIRECTORY: Final = "/var/log/libvirt/wawel"
 _UNMADE: Final = ".new"  # ends the name of an image's volume that nothing was ever written to
 
@@ -146,8 +145,13 @@ def data_volume(vm_uuid: UUID | str, ending: str) -> str:
 
 
 def console_volume(vm_uuid: UUID | str) -> str:
-    """What a VM's serial console is logged to, in ``CONSOLE_POOL`` of its node."""
+    """The name of what a VM's serial console is logged to."""
     return str(VolumeName(VolumeKind.VM, str(vm_uuid), _CONSOLE))
+
+
+def console_path(vm_uuid: UUID | str) -> str:
+    """Where that is on the VM's node."""
+    return f"{CONSOLE_DIRECTORY}/{console_volume(vm_uuid)}"
 
 
 def console_of(name: str) -> str | None:

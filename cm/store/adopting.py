@@ -100,7 +100,11 @@ def place_where_seen(session: Session, vm_id: int, node_id: int, evidence: Evide
     """A VM that is on record is on that node from now on; the node's share of it is counted already."""
     session.execute(
         text(
-            "UPDATE vm SET node_id = :node_id, node_claimed = true, wanted = :wanted, seen = :seen,"
+            "WITH left_behind AS (INSERT INTO console_leftover (vm_id, node_id) SELECT id, console_node_id FROM vm"
+            " WHERE id = :id AND console_node_id IS DISTINCT FROM CAST(:console_node_id AS bigint)"
+            " AND console_node_id IS NOT NULL ON CONFLICT DO NOTHING),"
+            " goes_on AS (DELETE FROM console_leftover WHERE vm_id = :id AND node_id = :console_node_id)"
+            " UPDATE vm SET node_id = :node_id, node_claimed = true, wanted = :wanted, seen = :seen,"
             " seen_reason = :seen_reason, seen_at = clock_timestamp(), error = '',"
             " console_node_id = :console_node_id WHERE id = :id"
         ),

@@ -190,6 +190,9 @@ WITH attached AS (
     UPDATE vnc_port SET reserved_for = NULL WHERE reserved_for = :id
 ), drifted AS (
     UPDATE drift SET closed_at = clock_timestamp(), outcome = 'vm closed' WHERE vm_id = :id AND closed_at IS NULL
+), logged AS (
+    INSERT INTO console_leftover (vm_id, node_id)
+    SELECT id, console_node_id FROM vm WHERE id = :id AND console_node_id IS NOT NULL ON CONFLICT DO NOTHING
 ), closed AS (
     UPDATE vm SET closed_at = clock_timestamp(), vnc_enabled = false, seen = 'absent', secret = '', user_data = '',
                   node_claimed = false, moves_to = NULL

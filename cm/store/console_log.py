@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from cm.runtime.rows import has_row
 from cm.store.conditions import is_open
+
+MOST: Final = 1000  # logs of a node that are deleted in one sweep
 
 
 def is_answering(session: Session, node_id: int) -> bool:
@@ -23,17 +26,28 @@ def answering_nodes(session: Session) -> Sequence[int]:
     )
 
 
-def needless_logs(session: Session, node_id: int, uuids: Sequence[str]) -> frozenset[str]:
+def needless_logs(session: Session, node_id: int) -> list[tuple[int, str]]:
     """
-    Of VMs, by their uuids, those whose log on this node nobody can ask for any more. What is being worked on is left to
-    the next sweep: it may be on its way here.
+    The VMs, by id and uuid, whose logs on this node nobody can ask for any more, some of them at a time. What is being
+    worked on is left to the next sweep: it may be on its way here.
     """
-    found = session.scalars(
+    found = session.execute(
         text(
-            "SELECT v.uuid::text FROM vm v WHERE v.uuid = ANY(CAST(:u AS uuid[]))"
+            "SELECT v.id, v.uuid::text AS uuid FROM console_leftover c JOIN vm v ON v.id = c.vm_id WHERE c.node_id = :n"
             " AND (v.closed_at < now() - interval '1 minute' OR v.closed_at IS NULL AND v.console_node_id <> :n"
             f"  AND NOT EXISTS (SELECT 1 FROM operation o WHERE o.vm_id = v.id AND {is_open('o')}))"
+            " ORDER BY v.id LIMIT :most"
         ),
-        {"u": list(uuids), "n": node_id},
+        {"n": node_id, "most": MOST},
     )
-    return frozenset(found)
+    return [(row.id, row.uuid) for row in found]
+
+
+def forget_logs(session: Session, node_id: int, vm_ids: Sequence[int]) -> None:
+    """They are gone from this node. A VM that ends leaves nothing there, then."""
+    values = {"n": node_id, "i": list(vm_ids)}
+    session.execute(text("DELETE FROM console_leftover WHERE node_id = :n AND vm_id = ANY(:i)"), values)
+    session.execute(
+        text("UPDATE vm SET console_node_id = NULL WHERE id = ANY(:i) AND console_node_id = :n AND closed_at IS NULL"),
+        values,
+    )

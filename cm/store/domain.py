@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from cm.interfaces.hypervisor import DomainSpec, NicSpec, VncSpec
 from cm.rpc.vocabulary import DiskBus, DiskFormat, FreedPolicy, NetworkKind, NicModel, VideoModel, VolumeMode
-from cm.rules.names import CONSOLE_POOL, console_volume, domain_name, network_name, pool_name
+from cm.rules.names import console_path, domain_name, network_name, pool_name
 from cm.rules.network import default_mtu
 from cm.rules.storage import capabilities
 from cm.runtime.prepared import Prepared
@@ -76,13 +76,11 @@ class DomainPlan:
     """
     The definition of a VM's domain, but for where its disks are.
 
-    :ivar spec: without disks, and without a log of its console.
-    :ivar console: pool and volume that its console is logged to.
+    :ivar spec: without disks.
     """
 
     spec: DomainSpec
     disks: tuple[DiskPlan, ...]
-    console: tuple[str, str]
 
 
 def disks_of(session: Session, vm_id: int) -> Sequence[Any]:
@@ -219,11 +217,11 @@ def domain_plan(session: Session, vm_id: int, vnc_password: str, disks: Sequence
         disks=(),
         nics=tuple(nics),
         vnc=None if vm.port is None else VncSpec(vm.address, vm.port, vnc_password, vm.vnc_enabled),
-        console_log=None,
+        console_log=console_path(vm.uuid),
         smbios_serial=SERIAL,
         video=VideoModel(vm.video_device),
     )
-    return DomainPlan(spec, tuple(plans), (CONSOLE_POOL, console_volume(vm.uuid)))
+    return DomainPlan(spec, tuple(plans))
 
 
 _NODE_WITH_DISKS = Prepared(

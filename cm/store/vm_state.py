@@ -109,6 +109,11 @@ _MARK_LAUNCH = Prepared(
     """
 WITH made AS (UPDATE volume SET made = true, backing_id = CASE mode WHEN 'overlay' THEN backing_id END
                WHERE id = ANY(CAST(:made AS bigint[])))
+   , left_behind AS (INSERT INTO console_leftover (vm_id, node_id)
+                     SELECT id, console_node_id FROM vm WHERE id = :id AND console_node_id <> node_id
+                         ON CONFLICT DO NOTHING)
+   , goes_on AS (DELETE FROM console_leftover c USING vm v
+                  WHERE v.id = :id AND c.vm_id = v.id AND c.node_id = v.node_id)
 UPDATE vm SET launched_at = clock_timestamp(), launches = launches + 1, seen = 'unknown', save_image_id = NULL,
        seen_reason = '', doubt = '', doubt_since = NULL, contextualized_at = NULL, console_node_id = node_id
  WHERE id = :id RETURNING launched_at

@@ -3,30 +3,38 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import pytest
 
 pytest.importorskip("libvirt")
 
+from cm.drivers.libvirt.console_log import READER
 from cm.drivers.libvirt.node import LibvirtNode
 from cm.interfaces.hypervisor import DiskSpec, DomainSpec, NicSpec, VncSpec
+from cm.interfaces.node import INode
 from cm.interfaces.source import FileSource
 from cm.interfaces.volume import StorageSpec
 from cm.rpc.errors import HypervisorError, NodeUnreachable
 from cm.rpc.vocabulary import DiskBus, DiskFormat, Seen, StorageKind, VideoModel
 from cm.rules.host import Host as Machine
+from cm.rules.names import CONSOLE_DIRECTORY
 from cm.rules.network import mac_of, tap_of
 from cm.services.host import seen_host
 from lab import guests, image
 from lab.hosts import Host, Lab
+from tests.contract.console_logs import LOG, ConsoleLogsContract
 from tests.contract.hypervisor import HypervisorContract, domain_spec, eventually
 from tests.contract.networks import NetworkContract, network_spec
 from tests.contract.snapshots import SnapshotsContract
 from tests.contract.streams import Joined, StreamsContract
+from tests.support.opened import Opened
 from tests.support.qemu import OnQemu, QemuTests, answers
 from tests.support.rfb import RFBRefused, RFBViewer
 
@@ -47,6 +55,77 @@ class TestQemuStreams(OnQemu, StreamsContract):
 
 class TestQemuSnapshots(OnQemu, SnapshotsContract):
     pass
+
+
+class TestQemuConsoleLogs(OnQemu, ConsoleLogsContract):
+    def file(self, path: str) -> Path:
+        """A log, as this machine has it."""
+        return self._host.log_dir / "wawel" / PurePosixPath(path).name
+
+    def write(self, node: INode, path: str, content: bytes) -> None:
+        self.file(path).write_bytes(content)
+        self.file(path).chmod(0o600)
+
+    def there(self, node: INode) -> set[str]:
+        return {f"{CONSOLE_DIRECTORY}/{path.name}" for path in self.file("x").parent.iterdir()}
+
+    def test_headers(self, lab: Lab, host: Host, keeper: LibvirtNode) -> None:
+        """
+        A log that begins with a qcow2 header has nobody open the file that this names: not who makes sure of the logs,
+        reads, deletes, looks through storages, or begins anew. The pool of an older version did, and is gone.
+        """
+        secret, log = lab.shared_dir / "secret", self.file(LOG)
+        secret.write_bytes(b"not for guests" * 100)
+        named = ["-b", str(secret), "-F", "raw", str(log), "64M"]
+        subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", *named], check=True, timeout=60)
+        header = log.read_bytes()
+        with closing(Opened(secret)) as opened, closing(host.open()) as connection:
+            keeper.pools.attach(StorageSpec("wawel-console", StorageKind.DIR, CONSOLE_DIRECTORY))
+            assert opened.times() > 0, "this is how an older version had them"
+            self.make().console_logs.ensure(CONSOLE_DIRECTORY)
+            assert connection.listStoragePools() == connection.listDefinedStoragePools() == []
+            opened.times()
+            storage = self.storage()
+            keeper.pools.attach(storage)
+            assert keeper.console_logs.read_tail(LOG, 2 * len(header)) == header
+            keeper.volumes.list_all(storage.name)
+            host.kill_libvirtd()
+            host.start_libvirtd()
+            assert eventually(lambda: answers(keeper))
+            again = self.make()
+            again.console_logs.ensure(CONSOLE_DIRECTORY)
+            assert again.console_logs.read_tail(LOG, 2 * len(header)) == header
+            again.console_logs.delete(LOG)
+            assert opened.times() == 0
+            keeper.pools.detach(storage.name)
+        assert self.there(keeper) == set()
+
+    def test_left_behind(self, host: Host, keeper: LibvirtNode) -> None:
+        """What a manager that was killed left of its reading is nobody's domain, and goes."""
+        with closing(host.open()) as connection:
+            name = f"{READER}left"
+            connection.defineXML(f"<domain type='qemu'><name>{name}</name><memory>1024</memory>"
+                                 "<os><type>hvm</type></os></domain>")  # fmt: skip
+            assert list(keeper.hypervisor.domains()) == []
+            self.make().console_logs.ensure(CONSOLE_DIRECTORY)
+            assert connection.listDefinedDomains() == []
+
+    def test_at_once(self, keeper: LibvirtNode) -> None:
+        """Many read, and two managers make sure, while the log is cut and grows: each has an end of it as it was."""
+        self.write(keeper, LOG, b"x" * 3_000_000)
+
+        def look(number: int) -> int:
+            if number % 5 == 0:
+                self.write(keeper, LOG, b"x" * (1_000_000 + 500_000 * (number % 3)))
+            if number % 7 == 0:
+                other = self.make()
+                other.console_logs.ensure(CONSOLE_DIRECTORY)
+                other.close()
+            return len(keeper.console_logs.read_tail(LOG, 2**20))
+
+        with ThreadPoolExecutor(4) as pool:
+            assert min(pool.map(look, range(1, 30))) >= 1_000_000
+        keeper.console_logs.delete(LOG)
 
 
 class TestDevices(QemuTests):

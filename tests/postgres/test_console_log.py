@@ -10,7 +10,7 @@ import pytest
 from cm.interfaces.volume import StorageSpec
 from cm.rpc.errors import NodeUnreachable, VolumeNotFound
 from cm.rpc.vocabulary import DiskFormat, StorageKind
-from cm.rules.names import CONSOLE_DIRECTORY, CONSOLE_POOL, console_volume
+from cm.rules.names import console_path, console_volume
 from cm.services.console_log import sweep_node
 from lab.postgres import PrivatePostgres
 from support.cloud import MemoryCloud, run
@@ -39,7 +39,8 @@ class Desk:
         return self.cloud.call("user.vm.get_console", [vm["vm_id"]])
 
     def logs(self, node_id: int) -> set[str]:
-        return {volume.name for volume in self.cloud.memory[node_id].volumes.list_all(CONSOLE_POOL)}
+        """What the node has, by the paths."""
+        return set(self.cloud.memory[node_id].world.logs)
 
     def on_storage(self) -> set[str]:
         return {volume.name for volume in next(iter(self.cloud.memory.values())).volumes.list_all(self.pool)}
@@ -65,12 +66,12 @@ def test_on_the_node(desk: Desk) -> None:
     """A console is logged to its node's own directory, not to a storage; over a restart the log goes on; the VM's end
     deletes it."""
     vm = desk.start("logged")
-    node_id, log = desk.node_id(vm), console_volume(vm["uuid"])
+    node_id, log = desk.node_id(vm), console_path(vm["uuid"])
     described = desk.cloud.memory[node_id].hypervisor.describe(vm["uuid"])
-    assert described is not None and described.console_log == f"{CONSOLE_DIRECTORY}/{log}"
+    assert described is not None and described.console_log == log
     desk.write(vm, b"first ")
     assert desk.read(vm) == "first "
-    assert log in desk.logs(node_id) and log not in desk.on_storage()
+    assert log in desk.logs(node_id) and console_volume(vm["uuid"]) not in desk.on_storage()
     desk.end(vm, "stop", "stopped")
     assert desk.read(vm) == "first ", "it is read while the VM is placed nowhere"
     other = next(each for each in desk.cloud.node_ids if each != node_id)
@@ -91,12 +92,14 @@ def test_elsewhere(desk: Desk) -> None:
     """A VM that is started on another node has its log there, and the first one's goes; a sweep deletes what was left
     behind all the same, and of what runs or is on record there, or is not known, nothing."""
     vm, stays = desk.start("moves"), desk.start("stays")
-    first, log = desk.node_id(vm), console_volume(vm["uuid"])
+    first, log = desk.node_id(vm), console_path(vm["uuid"])
     desk.write(vm, b"before")
-    strange = console_volume("00000000-0000-4000-8000-000000000001")
-    desk.cloud.memory[first].volumes.create_empty(CONSOLE_POOL, strange, DiskFormat.RAW, 0)
-    desk.cloud.memory[first].volumes.create_empty(CONSOLE_POOL, f"{log}.0", DiskFormat.RAW, 0)
+    strange = console_path("00000000-0000-4000-8000-000000000001")
+    logs = desk.cloud.memory[first].world.logs
+    logs |= {strange: b"", f"{log}.0": b""}
     assert desk.sweep(first) == []
+    # Its driver fails once when the VM has been launched elsewhere.
+    desk.cloud.memory[first].fail_next("delete", NodeUnreachable("first", "Connection reset by peer"))
     desk.end(vm, "stop", "stopped")
     desk.cloud.call("admin.node.lock", [first], account="admin")
     try:
@@ -104,18 +107,20 @@ def test_elsewhere(desk: Desk) -> None:
     finally:
         desk.cloud.call("admin.node.unlock", [first], account="admin")
     second = desk.node_id(vm)
-    assert second != first and log not in desk.logs(first)
-    desk.cloud.memory[first].volumes.create_empty(CONSOLE_POOL, log, DiskFormat.RAW, 0)
+    assert second != first and log in desk.logs(first)
     desk.write(vm, b"after")
     assert desk.read(vm) == "after"
     # Whatever the records say: a domain that runs on the node writes there.
     desk.cloud.sql("UPDATE vm SET console_node_id = :n WHERE id = :i", n=first, i=vm["vm_id"])
+    desk.cloud.sql("INSERT INTO console_leftover (vm_id, node_id) VALUES (:i, :n)", n=second, i=vm["vm_id"])
     assert desk.sweep(second) == []
     desk.cloud.sql("UPDATE vm SET console_node_id = :n WHERE id = :i", n=second, i=vm["vm_id"])
-    assert desk.sweep(first) == [log, f"{log}.0"]
-    assert desk.sweep(second) == []
+    desk.cloud.sql("DELETE FROM console_leftover WHERE node_id = :n", n=second)
+    assert desk.sweep(first) == [vm["uuid"]]
+    assert desk.sweep(first) == desk.sweep(second) == []
     assert strange in desk.logs(first) and log in desk.logs(second)
-    assert console_volume(stays["uuid"]) in desk.logs(desk.node_id(stays))
+    assert not {log, f"{log}.0"} & desk.logs(first)
+    assert console_path(stays["uuid"]) in desk.logs(desk.node_id(stays))
     for each in (vm, stays):
         desk.end(each, "destroy", "destroyed")
 
@@ -123,7 +128,7 @@ def test_elsewhere(desk: Desk) -> None:
 def test_node_away(desk: Desk) -> None:
     """An end waits for no log: that of a node that does not answer goes when it is swept."""
     vm = desk.start("away")
-    node_id, log = desk.node_id(vm), console_volume(vm["uuid"])
+    node_id, log = desk.node_id(vm), console_path(vm["uuid"])
     desk.end(vm, "stop", "stopped")
     away = desk.cloud.memory[node_id]
     away.unreachable = True
@@ -137,7 +142,8 @@ def test_node_away(desk: Desk) -> None:
     assert log in desk.logs(node_id)
     assert desk.sweep(node_id) == [], "who ended a moment ago may be looked at still"
     desk.cloud.sql("UPDATE vm SET closed_at = closed_at - interval '1 hour' WHERE id = :i", i=vm["vm_id"])
-    assert desk.sweep(node_id) == [log]
+    assert desk.sweep(node_id) == [vm["uuid"]]
+    assert log not in desk.logs(node_id)
     desk.cloud.until(lambda: desk.cloud.sql("SELECT state = 'ok' FROM node WHERE id = :n", n=node_id), "it is back")
 
 

@@ -50,6 +50,32 @@ def test_migrate_is_repeatable(database_url: str) -> None:
     engine.dispose()
 
 
+def test_logs_of_consoles(postgres: PrivatePostgres) -> None:
+    """Of logs that a pass would have deleted, those are on record whose VM ended lately, or whose node is silent."""
+    postgres.create_database("logs_before")
+    engine = create_engine(postgres.url("logs_before"))
+    try:
+        with at_revision(engine, "0013") as connection:
+            connection.execute(text(BEFORE_NICS))
+        migrate(engine)
+        with at_revision(engine, "0036") as connection:
+            connection.execute(text("UPDATE vm SET console_node_id = 1"))
+            connection.execute(text("UPDATE node SET state = 'ok'"))
+            connection.execute(text("UPDATE vm SET closed_at = now() - interval '1 month' WHERE id = 2"))
+        left = text("SELECT vm_id, node_id FROM console_leftover ORDER BY 1")
+        migrate(engine)
+        with engine.connect() as connection:
+            assert [tuple(row) for row in connection.execute(left)] == [(3, 1)]
+        with at_revision(engine, "0036") as connection:
+            connection.execute(text("UPDATE node SET state = 'unreachable'"))
+        migrate(engine)
+        with engine.connect() as connection:
+            assert [tuple(row) for row in connection.execute(left)] == [(2, 1), (3, 1)]
+    finally:
+        engine.dispose()
+        postgres.drop_database("logs_before")
+
+
 # What led to operations, as text of before; and what it is now.
 CAUSES = [
     ("hook 17", "hook", "17"),

@@ -7,12 +7,12 @@ Nodes are the memory provider, which passes the contract suites that the libvirt
 from __future__ import annotations
 
 import json
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any, Final
 
 from twisted.internet.defer import Deferred
 
 from cm.drivers.memory.node import MemoryNode
-from cm.rules.names import CONSOLE_POOL
 from cm.rules.network import address_of_mac
 from contextualization.wire import Answer, Exchange
 from node_hooks.signature import ADDRESS_HEADER, BRIDGE_HEADER, Authorization, sign
@@ -57,8 +57,7 @@ class Node:
 
     def logs(self) -> list[str]:
         """The names of what consoles are logged to."""
-        storages = self.memory.world.storages
-        return sorted(storages.share(CONSOLE_POOL).volumes) if storages.has(CONSOLE_POOL) else []
+        return sorted(PurePosixPath(path).name for path in self.memory.world.logs)
 
     def _on_hook(self, uuid: str, name: str, operation: str, sub_operation: str) -> None:
         simulation = self.simulation
@@ -344,6 +343,7 @@ class SimDriver:
         self.disks = _SimPart(process, memory, memory.disks)
         self.networks = _SimPart(process, memory, memory.networks)
         self.snapshots = _SimPart(process, memory, memory.snapshots)
+        self.console_logs = _SimPart(process, memory, memory.console_logs)
         self.streams = _SimPart(process, memory, memory.streams)
         self.open, self.close = memory.open, memory.close
 
@@ -363,7 +363,7 @@ class _SimPart:
         def call(*args: Any, **kwargs: Any) -> Any:
             if process.simulation.crash_point(process, f"node {method}", before=True):
                 raise Killed()
-            if method == "delete":
+            if method == "delete" and len(args) == 2:  # a volume: a pool and a name; else a console's log
                 process.simulation.watcher.deletes(self._memory, *args[:2])
             if method == "wipe":
                 process.simulation.watcher.wipes(self._memory, *args[:2])

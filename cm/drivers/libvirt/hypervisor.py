@@ -11,6 +11,7 @@ from typing import Any, Final
 import libvirt
 
 from cm.drivers.libvirt.connection import Connections
+from cm.drivers.libvirt.console_log import READER
 from cm.drivers.libvirt.domain_read import described_domain
 from cm.drivers.libvirt.domain_xml import changed_graphics, domain_xml
 from cm.drivers.libvirt.errors import is_connection_error
@@ -94,6 +95,8 @@ class LibvirtHypervisor:
             }
             found = []
             for domain, stats in connection.getAllDomainStats(libvirt.VIR_DOMAIN_STATS_STATE, 0):
+                if domain.name().startswith(READER):
+                    continue
                 uuid = domain.UUIDString()
                 state, reason = stats.get("state.state", 0), stats.get("state.reason", 0)
                 found.append(seen(uuid, domain.name(), state, reason, uuid not in transient))
@@ -245,7 +248,7 @@ class LibvirtHypervisor:
     def _tell(self, connection: object, domain: Any, event: int, detail: int, opaque: object) -> None:
         """On libvirt's event thread: forward and return."""
         subscription = self._subscription
-        if subscription is None:
+        if subscription is None or domain.name().startswith(READER):
             return
         try:
             subscription[0](DomainEvent(domain.UUIDString(), domain.name(), *event_words(event, detail)))

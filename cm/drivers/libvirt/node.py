@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from cm.drivers.libvirt.block_job import LibvirtBlockJobs
 from cm.drivers.libvirt.connection import Connections
+from cm.drivers.libvirt.console_log import LibvirtConsoleLogs
 from cm.drivers.libvirt.disk import LibvirtDisks
 from cm.drivers.libvirt.hypervisor import LibvirtHypervisor
 from cm.drivers.libvirt.network import LibvirtNetworks
@@ -37,6 +38,7 @@ class LibvirtNode:
         self.block_jobs = LibvirtBlockJobs(connections)
         self.networks = LibvirtNetworks(connections)
         self.streams = LibvirtStreams(connections)
+        self.console_logs = LibvirtConsoleLogs(connections)
         self.snapshots = LibvirtSnapshots(connections, self.hypervisor, disk_cache=disk_cache)
 
     def open(self) -> NodeInfo:

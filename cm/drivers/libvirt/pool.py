@@ -30,7 +30,7 @@ class LibvirtPools:
         with self._connections.slow(storage.name, storage.name) as connection:
             pool = optional(lambda: connection.storagePoolLookupByName(storage.name), libvirt.VIR_ERR_NO_STORAGE_POOL)
             if pool is not None and not same_pool(pool.XMLDesc(), storage):
-                _stop_and_forget(pool)
+                stop_and_forget(pool)
                 pool = None
             if pool is None:
                 pool = _defined(connection, storage)
@@ -51,7 +51,7 @@ class LibvirtPools:
         with self._connections.slow(storage_name, storage_name) as connection:
             pool = optional(lambda: connection.storagePoolLookupByName(storage_name), libvirt.VIR_ERR_NO_STORAGE_POOL)
             if pool is not None:
-                _stop_and_forget(pool)
+                stop_and_forget(pool)
 
     def usage(self, storage_name: str, fresh: bool = True) -> StorageUsage:
         """libvirt counts afresh only in a refresh; while a volume is being made the last figures are given."""
@@ -135,7 +135,7 @@ def _started(connection: Any, pool: Any, storage: StorageSpec) -> None:
             time.sleep(0.02)
 
 
-def _stop_and_forget(pool: Any) -> None:
+def stop_and_forget(pool: Any) -> None:
     if pool.isActive():
         pool.destroy()
     if pool.isPersistent():

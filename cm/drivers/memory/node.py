@@ -13,6 +13,7 @@ from collections.abc import Callable, Collection
 from typing import ClassVar
 
 from cm.drivers.memory.block_job import MemoryBlockJobs
+from cm.drivers.memory.console_log import MemoryConsoleLogs
 from cm.drivers.memory.disk import MemoryDisks, let_go
 from cm.drivers.memory.link import KEEPALIVE_S, Faults, Link
 from cm.drivers.memory.parts import MemoryHypervisor, MemoryNetworks, MemoryPools, MemoryVolumes
@@ -45,6 +46,7 @@ class MemoryNode:
         self.networks = MemoryNetworks(link)
         self.streams = MemoryStreams(link)
         self.snapshots = MemorySnapshots(link)
+        self.console_logs = MemoryConsoleLogs(link)
 
     @classmethod
     def named(cls, world: str, node: str | None = None) -> MemoryNode:
@@ -183,7 +185,7 @@ class MemoryNode:
         log = self._link.running(uuid).spec.console_log
         with self.world.lock:
             if log is not None:
-                self.world.storages.append(log, text)
+                self.world.log(log, text)
             console = self.world.consoles.get(uuid)
         if console is not None:
             console.outward.offer(text)

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from cm.drivers.memory.volume import Storages, Volume
+from cm.drivers.memory.volume import CONTENT_MAX, Storages, Volume
 from cm.interfaces.block_job import BlockJobKind
 from cm.interfaces.hypervisor import (
     DiskDescription,
@@ -109,6 +109,7 @@ class World:
         self.silent: set[str] = set()  # directories whose server has no answer
         self.hang_jobs = False
         self.agents: dict[str, bool] = {}  # by uuid, of guests that have one: whether it answers
+        self.logs: dict[str, bytes] = {}  # of consoles, by their paths
         self.consoles: dict[str, Duplex] = {}  # whoever speaks to a running domain's
         self.on_console: Callable[[str, bytes], bytes] = lambda uuid, data: data
         self.on_hook: Hook | None = None
@@ -200,8 +201,15 @@ class World:
             raise HypervisorError(f"Hook script execution failed: {error}", HOOK_SCRIPT_FAILED) from error
         with self.lock:
             if spec.console_log is not None:
-                self.storages.touch(spec.console_log)
+                self.log(spec.console_log)
         self.tell(uuid, spec.name, "started", "booted")
+
+    def log(self, path: str, content: bytes = b"") -> None:
+        """With the lock: a guest writes to its console. The log is there from its start on."""
+        if self.storages.behind(path) is not None:
+            self.storages.append(path, content)
+        else:
+            self.logs[path] = (self.logs.get(path, b"") + content)[-CONTENT_MAX:]
 
     def hold(self, spec: DomainSpec) -> None:
         """A domain that is paused from its begin, and of which nothing stays when it ends; no hook hears of a guest."""

@@ -23,6 +23,7 @@ from cm.drivers.memory.node import MemoryNode
 from cm.interfaces import calls
 from cm.interfaces.block_job import IBlockJobs
 from cm.interfaces.calls import Call, Job, Pace
+from cm.interfaces.console_log import IConsoleLogs
 from cm.interfaces.disks import IDisks
 from cm.interfaces.hypervisor import IHypervisor
 from cm.interfaces.network import INetworks
@@ -45,6 +46,7 @@ PARTS = {
     "networks": (INetworks, calls.NetworkCalls),
     "streams": (IStreams, calls.StreamCalls),
     "snapshots": (ISnapshots, calls.SnapshotCalls),
+    "console_logs": (IConsoleLogs, calls.ConsoleLogCalls),
 }
 MODULES = [import_module(each.name) for each in pkgutil.walk_packages(operations.__path__, "cm.operations.")]
 JOBS = [each for module in MODULES for each in vars(module).values() if isinstance(each, Job)]

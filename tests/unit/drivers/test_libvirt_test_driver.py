@@ -18,6 +18,7 @@ from cm.drivers.open import open_node
 from cm.interfaces.hypervisor import VncSpec
 from cm.interfaces.network import NetworkSpec
 from cm.rpc.errors import NodeUnreachable, NotSupported
+from cm.rules.names import CONSOLE_DIRECTORY
 from tests.contract.block_jobs import BlockJobsContract
 from tests.contract.disks import DisksContract
 from tests.contract.hypervisor import HypervisorContract, domain_spec
@@ -94,6 +95,15 @@ def test_vnc() -> None:
     """There are no VNC servers here."""
     with pytest.raises(NotSupported):
         make().hypervisor.set_vnc(domain_spec().uuid, VncSpec("127.0.0.1", 5901, "secret"))
+
+
+def test_no_logs() -> None:
+    """Nor are there logs of consoles; making sure of them, and deleting one, costs nobody a launch."""
+    logs = make().console_logs
+    logs.ensure(CONSOLE_DIRECTORY)
+    logs.delete(f"{CONSOLE_DIRECTORY}/any")
+    with pytest.raises(NotSupported):
+        logs.read_tail(f"{CONSOLE_DIRECTORY}/any", 10)
 
 
 def test_nobody_answers() -> None:

@@ -17,6 +17,7 @@ from cm.interfaces.volume import StorageSpec
 from cm.rpc.errors import HypervisorError, InvalidParameter, NodeUnreachable, StorageFull
 from cm.rpc.vocabulary import DiskFormat, Seen, StorageKind
 from tests.contract.block_jobs import BlockJobsContract
+from tests.contract.console_logs import ConsoleLogsContract
 from tests.contract.disks import DisksContract
 from tests.contract.hypervisor import HypervisorContract, domain_spec
 from tests.contract.networks import NetworkContract, network_spec
@@ -64,6 +65,17 @@ class TestMemoryStreams(StreamsContract):
 class TestMemorySnapshots(SnapshotsContract):
     def make(self) -> Any:
         return MemoryNode.named("contract")
+
+
+class TestMemoryConsoleLogs(ConsoleLogsContract):
+    def make(self) -> Any:
+        return MemoryNode.named("contract")
+
+    def write(self, node: Any, path: str, content: bytes) -> None:
+        node.world.logs[path] = content
+
+    def there(self, node: Any) -> set[str]:
+        return set(node.world.logs)
 
 
 class TestMemoryNetwork(NetworkContract):
