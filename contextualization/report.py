@@ -22,6 +22,7 @@ AGAIN_S: Final = 60  # an agent reports at once what has changed, and the same a
 _PRINTABLE: Final = r"\A[^\x00-\x1f\x7f]*\Z"
 Word = Annotated[str, Meta(pattern=r"\A[A-Za-z0-9._:+~-]{1,64}\Z")]
 Line = Annotated[str, Meta(max_length=300, pattern=_PRINTABLE)]
+PublicAddress = Annotated[str, Meta(pattern=r"\A[0-9a-f.:]{2,45}\Z")]
 Time = Annotated[float, Meta(ge=0, le=4_102_444_800, description="Unix seconds.")]
 
 
@@ -60,6 +61,7 @@ class _Report(Struct):
     bridges: Annotated[list[_Bridge], Meta(max_length=500)] = []
     rules: Annotated[dict[Word, Line], Meta(max_length=8)] = {}
     hook: _Hook | None = None
+    public: Annotated[list[PublicAddress], Meta(max_length=1000)] = []
 
 
 _DECODER: Final = msgspec.json.Decoder(_Report)

@@ -9,7 +9,7 @@ from msgspec import Meta
 from cm.rpc.fields import LoginName, Number, Uuid
 from cm.rules.access import Level
 
-ObjectKind = Literal["vm", "image", "disk", "template", "node", "storage", "network", "user"]
+ObjectKind = Literal["vm", "image", "disk", "template", "node", "storage", "network", "user", "public_address"]
 
 
 class Subject(TypedDict):

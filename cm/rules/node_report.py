@@ -70,8 +70,8 @@ class Report:
     capabilities: Sequence[str] = ()
     bridges: Sequence[Bridge] = ()
     rules: Mapping[str, str] = field(default_factory=dict)
-    public: Sequence[str] = ()
     hook: Hook | None = None
+    public: Sequence[str] = ()
 
 
 # What makes VMs fail on the node, or lets guests do harm there, with what helps; what is not here is only shown.

@@ -116,12 +116,14 @@ class End:
 
     :ivar address: that it has there. :ivar network_id: None: it is outside.
     :ivar kind: of its network. :ivar groups: of its NIC.
+    :ivar reached: whether what is asked about is led to it from outside, by a public address or port.
     """
 
     address: Address
     network_id: int | None = None
     kind: str = ""
     groups: Sequence[int] = ()
+    reached: bool = False
 
 
 @dataclass(frozen=True)
@@ -175,7 +177,7 @@ def _way(sender: End, receiver: End, management: Collection[Network]) -> Verdict
     if inside.kind == "bridge":
         return None  # what is on that bridge decides
     if receiver is inside:
-        return Verdict.ANSWERS_ONLY
+        return None if receiver.reached else Verdict.ANSWERS_ONLY
     if inside.kind == "nat" and receiver.address.version == 6:
         return Verdict.IPV4_ONLY
     return Verdict.MANAGEMENT if any(receiver.address in each for each in management) else None

@@ -21,7 +21,7 @@ GREETING: Final = frozenset({VMState.STARTING, VMState.RUNNING, VMState.REBOOTIN
 
 @dataclass(frozen=True)
 class Nic:
-    """``index`` 0 is the VM's first."""
+    """``index`` 0 is the VM's first; ``public``: addresses that it is reached by from outside."""
 
     index: int
     mac: str
@@ -29,6 +29,7 @@ class Nic:
     network: Network
     bridge: str
     network_uuid: str
+    public: tuple[Address, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -89,6 +90,7 @@ def find_guest(session: Session, node_id: int, bridge: str, address: str) -> Gue
             ip_network(row.network),
             row.bridge,
             row.network_uuid,
+            tuple(map(ip_address, row.public)),
         )
         for row in nics_of(session, found.id)
     )

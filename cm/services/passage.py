@@ -18,6 +18,7 @@ from cm.services.access import Who, authorized_vm
 from cm.services.context import ClusterCall
 from cm.services.security_group import get_nic
 from cm.store.node import managed_addresses
+from cm.store.public_address import is_reached
 from cm.store.security_group import NicRow, describe_rules
 from cm.store.security_rules import read_groups
 
@@ -57,7 +58,8 @@ def explain(
     else:
         outside = _parse_address(address or "")
         family = outside.version
-        sides = [_end(own, family), End(outside)]
+        reached = incoming and is_reached(session, own.id, family, kind, port)
+        sides = [_end(own, family, reached), End(outside)]
     if incoming:
         sides.reverse()
     sender, receiver = sides
@@ -87,9 +89,9 @@ def _of(nic: NicRow, family: int) -> Address | None:
     return next((each for each in map(ip_address, nic.addresses) if each.version == family), None)
 
 
-def _end(nic: NicRow, family: int) -> End | None:
+def _end(nic: NicRow, family: int, reached: bool = False) -> End | None:
     address = _of(nic, family)
-    return None if address is None else End(address, nic.network_id, nic.kind, tuple(nic.groups))
+    return None if address is None else End(address, nic.network_id, nic.kind, tuple(nic.groups), reached)
 
 
 def _told(session: Session, decision: Decision, sender: End | None, receiver: End | None) -> Passage:

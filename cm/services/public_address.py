@@ -145,7 +145,7 @@ def parse_address(given: str) -> Address:
 def edit(caller: ClusterCall, address_id: int, description: str) -> PublicAddress:
     session, owner = caller.session, caller.account_id
     store.get_public_address(session, address_id, account_id=owner, lock=True, version=caller.if_version)
-    store.describe_public_address(session, address_id, description)
+    store.write_description(session, address_id, description)
     record_change(session, NOUN, address_id, owner)
     caller.note("edit public address", public_address_id=address_id)
     return store.get_public_address(session, address_id, account_id=owner)

@@ -31,7 +31,8 @@ _NICS = Prepared(
     "nics_of_guest",
     """
 SELECT n.number AS nic, n.mac::text AS mac, array_agg(host(l.address) ORDER BY l.address) AS addresses,
-       w.prefix::text AS network, w.bridge, w.uuid::text AS network_uuid
+       w.prefix::text AS network, w.bridge, w.uuid::text AS network_uuid,
+       ARRAY(SELECT host(a.address) FROM public_address a WHERE a.nic_id = n.id ORDER BY a.address) AS public
   FROM nic n CROSS JOIN LATERAL (SELECT address FROM network_lease WHERE nic_id = n.id OFFSET 0) l
   JOIN network w ON w.id = n.network_id
  WHERE n.vm_id = :id GROUP BY n.id, w.id ORDER BY n.number
@@ -52,5 +53,5 @@ def guest_at(session: Session, node_id: int, bridge: str, address: Address) -> A
 
 
 def nics_of(session: Session, vm_id: int) -> Sequence[Any]:
-    """Its NICs by number, each with its addresses and network: nic, mac, addresses, network, bridge, network_uuid."""
+    """Its NICs by number: nic, mac, addresses, network, bridge, network_uuid, public."""
     return _NICS(session, id=vm_id)

@@ -16,7 +16,7 @@ from cm.rpc.vocabulary import PortProtocol
 from cm.rules.network import Address
 from cm.rules.public_address import AddressFacts, public_state, ways
 from cm.runtime.prepared import Prepared
-from cm.runtime.rows import close_row, edit_row
+from cm.runtime.rows import close_row, edit_row, has_row
 from cm.store.answering import ANSWERING, GUEST
 from cm.store.change import record_change
 from cm.store.node_document import document_changed
@@ -148,7 +148,7 @@ def count_public_addresses(session: Session, account_id: int) -> tuple[int, int]
     return int(session.execute(counted, {"id": account_id}).scalar_one()), int(quota)
 
 
-def describe_public_address(session: Session, address_id: int, description: str) -> None:
+def write_description(session: Session, address_id: int, description: str) -> None:
     edit_row(session, PublicAddress, address_id, (PublicAddress.description,), {"description": description})
 
 
@@ -251,6 +251,17 @@ def _port(row: Any) -> results.PublicPort:
         state, reason = public_state(AddressFacts(True, True, True, True, False))[0], ELSEWHERE
     told = {**shown(row), "protocol": PortProtocol(row.protocol), "state": state, "reason": reason}
     return cast(results.PublicPort, told)
+
+
+def is_reached(session: Session, nic_id: int, family: int, protocol: str, port: int | None) -> bool:
+    """Whether a public address of its own leads to a NIC, or a port of a shared one to this port of it."""
+    return has_row(
+        session,
+        "SELECT 1 FROM public_address WHERE nic_id = :nic_id AND family(address) = :family UNION ALL"
+        " SELECT 1 FROM public_port p JOIN public_address a ON a.id = p.address_id WHERE p.nic_id = :nic_id"
+        " AND family(a.address) = :family AND p.protocol = :protocol AND p.guest_port = :port",
+        {"nic_id": nic_id, "family": family, "protocol": protocol, "port": port},
+    )
 
 
 # Of a VM v, for ``reached``.

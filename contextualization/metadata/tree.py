@@ -114,9 +114,18 @@ def meta_data(guest: Guest, region: str, domain: str) -> Tree:
         "security-groups": "default",
         "services": {"domain": domain, "partition": "wawel"},
     }
+    tree |= _reached(guest, primary, "public-ipv4")
     if keys := public_keys(guest):
         tree["public-keys"] = {str(index): {"openssh-key": key + "\n"} for index, key in enumerate(keys)}
     return dict(sorted(tree.items()))
+
+
+def _reached(guest: Guest, nic: Nic, key: str) -> Tree:
+    """How a NIC is reached from outside, if it is. There is no name for that but the guest's own."""
+    found = [str(address) for address in nic.public if address.version == 4]
+    if not found:
+        return {}
+    return {key: "\n".join(found), "public-hostname": hostname(guest)}
 
 
 def interface(guest: Guest, nic: Nic) -> Tree:
@@ -137,6 +146,7 @@ def interface(guest: Guest, nic: Nic) -> Tree:
     for name, version in (("local-ipv4s", 4), ("ipv6s", 6)):
         if found := [str(address) for address in nic.addresses if address.version == version]:
             tree[name] = "\n".join(found)
+    tree |= _reached(guest, nic, "public-ipv4s")
     return dict(sorted(tree.items()))
 
 

@@ -11,6 +11,7 @@ import pytest
 from cm.interfaces.volume import StorageSpec
 from cm.rpc.errors import CloudError, InUse, InvalidParameter, ObjectNotFound, QuotaReached, VersionChanged
 from cm.rpc.vocabulary import DiskFormat, StorageKind
+from cm.services.guest import find_guest
 from cm.services.network import NetworkOverlaps
 from cm.services.public_address import NoPublicAddress, NoPublicPort, NotReachable
 from cm.store.node_document import own_facts
@@ -426,3 +427,31 @@ def test_one_node_answers(cloud: MemoryCloud, agents: list[LinkAgent], shared: A
     cloud.sql("UPDATE vm SET node_id = :n WHERE id = :v", n=there.node_id, v=vm["vm_id"])
     admin(cloud, "node.unlock", node_id=here.node_id)
     end(cloud, other)
+
+
+def test_explained(cloud: MemoryCloud, agents: list[LinkAgent], shared: Any, vm: Any) -> None:
+    """Whether somebody outside gets in: by a public address or this very port, as far as groups let them."""
+
+    def asked(port: int, protocol: str = "tcp", address: str = "198.51.100.7") -> Any:
+        return user(
+            cloud, "network.explain", vm_id=vm["vm_id"], address=address, incoming=True, port=port, protocol=protocol
+        )["verdict"]
+
+    assert asked(22) == "answers_only"
+    user(cloud, "vm.add_port", vm_id=vm["vm_id"], guest_port=22)
+    assert (asked(22), asked(22, "udp"), asked(80)) == ("no_rule_in", "answers_only", "answers_only")
+    user(cloud, "security_group.assign", vm_id=vm["vm_id"], security_group_ids=[])
+    assert (asked(22), asked(80)) == ("passes", "answers_only")
+    key = user(cloud, "public_address.request")["public_address_id"]
+    user(cloud, "public_address.assign", public_address_id=key, vm_id=vm["vm_id"])
+    assert (asked(80), asked(80, address="2001:db8::1")) == ("passes", "answers_only")
+    guest = find_in_guest(cloud, vm)
+    assert list(map(str, guest.nics[0].public)) == ["203.0.113.7"]
+
+
+def find_in_guest(cloud: MemoryCloud, vm: Any) -> Any:
+    """As the VM's metadata are made of it."""
+    statement = "SELECT bridge FROM network w JOIN nic c ON c.network_id = w.id WHERE c.vm_id = :v"
+    bridge = cloud.sql(statement, v=vm["vm_id"])
+    address = vm["leases"][0]["address"]
+    return cloud.manager.database.read_now(find_guest, node_of(cloud, vm), bridge, address)

@@ -92,9 +92,20 @@ class TestListings:
         assert ask(macs + "02:58:00:00:00:07/local-ipv4s", made).body == b"10.128.0.5\n10.128.0.6"
         assert ask(macs + "02:58:00:00:00:07/ipv6s", made).body == b"fd00::5"
 
+    def test_public(self) -> None:
+        """By which address of IPv4 it is reached from outside, if there is one."""
+        meta, macs = "/latest/meta-data/", "/latest/meta-data/network/interfaces/macs/02:57:0a:80:00:05/"
+        assert status(meta + "public-ipv4") == status(macs + "public-ipv4s") == 404
+        own = replace(nic(), public=(IPv4Address("203.0.113.7"), IPv6Address("2001:db8::7")))
+        made = guest(nic=own, nics=(own, nic("10.128.0.9", 1)))
+        assert ask(meta + "public-ipv4", made).body == ask(macs + "public-ipv4s", made).body == b"203.0.113.7"
+        assert ask(meta + "public-hostname", made).body == ask(meta + "hostname", made).body
+        assert b"public-ipv4s" not in ask(macs.replace(":05/", ":09/"), made).body
+
     def test_everything_listed_is_served(self) -> None:
         """cloud-init's crawl: all that is named by a listing answers; one 404 would cost all metadata."""
-        made = guest(ssh_key="ssh-rsa A\nssh-rsa B b", user_data="x", data_devices=("vdb",))
+        own = replace(nic(), public=(IPv4Address("203.0.113.7"),))
+        made = guest(ssh_key="ssh-rsa A\nssh-rsa B b", user_data="x", data_devices=("vdb",), nic=own, nics=(own,))
         seen = []
 
         def crawl(path: str) -> None:

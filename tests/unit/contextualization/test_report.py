@@ -14,6 +14,7 @@ from contextualization.wire import Refusal
 REPORT = Report(
     2, "run", 1, "boot", "2-d", {"networks": "n"}, [Problem("nft_missing", "no nft", "table")], {"kernel": "6.1 #1"},
     ["firewall"], [Bridge("net", "wbr0", True, True, 3)], {"inet": "ab"}, Hook("/etc/libvirt/hooks/qemu", "3", 1.5),
+    ["203.0.113.7", "2001:db8::7"],
 )  # fmt: skip
 GOOD = msgspec.json.encode(REPORT)
 
@@ -22,7 +23,7 @@ def test_good() -> None:
     """A report is read as it was written; of a short one the rest is empty."""
     assert parse_report(GOOD) == REPORT
     short = b'{"protocol": 2, "run": "r", "sequence": 1, "boot_id": "b"}'
-    assert parse_report(short) == Report(2, "r", 1, "b", problems=[], capabilities=[], bridges=[])
+    assert parse_report(short) == Report(2, "r", 1, "b", problems=[], capabilities=[], bridges=[], public=[])
 
 
 @pytest.mark.parametrize(
@@ -33,6 +34,7 @@ def test_good() -> None:
         {"problems": [{"code": "x", "text": "t"}] * 51}, {"versions": {"kernel": "x" * 301}},
         {"applied": {"a" * 65: "v"}}, {"bridges": [{"network": "n", "bridge": "b", "present": 1}]},
         {"hook": {"path": "/x", "last": -1}}, {"capabilities": "all"},
+        {"public": "203.0.113.7"}, {"public": ["n1"]}, {"public": ["203.0.113.7"] * 1001},
     ],
 )  # fmt: skip
 def test_bad(change: dict[str, Any]) -> None:
