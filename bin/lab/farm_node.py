@@ -155,6 +155,7 @@ class FarmNode:
         self.disks = _Part("disks", link, world)
         self.block_jobs = _Part("block_jobs", link, world)
         self.networks = _Part("networks", link, world)
+        self.nics = _Part("nics", link, world)
         self.streams = _Streams()
         self.snapshots = _Part("snapshots", link, world)
         self.console_logs = _Part("console_logs", link, world)

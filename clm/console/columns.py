@@ -167,6 +167,9 @@ NOUNS: Final[dict[str, tuple[Column, ...]]] = {
         "ID=network_id", "NAME", "KIND", "NETWORK", "GATEWAY", "BRIDGE",
         Column("LEASES", used("leases_used", "leases")), Column("STATE", locked),
     ),
+    "nic": _columns(
+        "NIC", "NETWORK", "ADDRESSES", "MAC", "MODEL", "GROUPS=security_group_ids", "LEAVING",
+    ),
     "security_group": _columns(
         "ID=security_group_id", "NAME", "DEFAULT", "RULES=rules.rule_id", "NICS", "OWNER=user_id", "DESCRIPTION",
     ),

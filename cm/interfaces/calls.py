@@ -178,6 +178,12 @@ class NetworkCalls(_Calls):
     remove = _quick(lambda node: node.networks.remove)
 
 
+class NicCalls(_Calls):
+    look = _quick(lambda node: node.nics.look, LOOK_S)
+    attach = _slow(lambda node: node.nics.attach)
+    detach = _slow(lambda node: node.nics.detach)
+
+
 class StreamCalls(_Calls):
     console = _stream(lambda node: node.streams.console)
     download = _stream(lambda node: node.streams.download)
@@ -221,6 +227,10 @@ class NodeCalls(Protocol):
     @property
     def networks(self) -> NetworkCalls:
         return NetworkCalls(self)
+
+    @property
+    def nics(self) -> NicCalls:
+        return NicCalls(self)
 
     @property
     def streams(self) -> StreamCalls:

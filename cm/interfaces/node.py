@@ -10,6 +10,7 @@ from cm.interfaces.console_log import IConsoleLogs
 from cm.interfaces.disks import IDisks
 from cm.interfaces.hypervisor import IHypervisor, NodeInfo
 from cm.interfaces.network import INetworks
+from cm.interfaces.nics import INics
 from cm.interfaces.snapshot import ISnapshots
 from cm.interfaces.stream import IStreams
 from cm.interfaces.volume import IPools, IVolumes
@@ -43,6 +44,9 @@ class INode(Protocol):
 
     @property
     def networks(self) -> INetworks: ...
+
+    @property
+    def nics(self) -> INics: ...
 
     @property
     def streams(self) -> IStreams: ...

@@ -151,6 +151,7 @@ class Nic(Base):
     tap: Mapped[str]  # the interface's name on the node
     model: Mapped[str]  # virtio, e1000, ...
     spoofing: Mapped[No]  # it may send from addresses that are not its own
+    leaving: Mapped[No]  # its guest was asked to let go of it
 
 
 class NetworkLease(Base):

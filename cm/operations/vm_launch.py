@@ -14,6 +14,7 @@ from cm.interfaces.hypervisor import DiskSpec, DomainSpec
 from cm.interfaces.network import NetworkSpec
 from cm.interfaces.node import INode
 from cm.operations.base import AWAY_S, Kind, Wait, Work, others_stopped, register, vm_of
+from cm.operations.linking import await_links, look_for_links
 from cm.operations.providing import forget_unmade, provide
 from cm.rpc.errors import CloudError, HypervisorError, ImageNotCopied, ObjectNotFound, RunsElsewhere, VolumeLost
 from cm.rpc.vocabulary import CachedState, CauseKind, VolumeMode, Wanted
@@ -33,7 +34,7 @@ from cm.services.placement import Placing
 from cm.store.cached_image import Copy, copy_at, find_copy
 from cm.store.claim import claim_port
 from cm.store.domain import DiskPlan, DomainPlan, VolumePlan, disks_of, domain_plan, plans_of
-from cm.store.link import LINKS, forget_links, links_changed, missing_links
+from cm.store.link import links_changed
 from cm.store.operation import OperationRow, open_operation
 from cm.store.operation_change import place_operation
 from cm.store.operation_object import Objects, others_at_work
@@ -125,7 +126,7 @@ async def launch(work: Work) -> None:
     """Make what is missing and start; found running, it is only recorded."""
     prepared = await work.db_vm(_prepare, work.services.policy)
     await _await_base(work, prepared)
-    await _await_links(work, prepared)
+    await await_links(work, prepared.node_id, prepared.links)
     copies = any(v.mode is VolumeMode.COPY and not v.made for v in prepared.volumes)
     if copies:
         await work.progress(10)
@@ -141,7 +142,7 @@ async def launch(work: Work) -> None:
         try:
             await node.run(boot, prepared)
         except HypervisorError as error:
-            await _look_for_links(work, prepared, error)
+            await look_for_links(work, prepared.node_id, prepared.links, error)
             raise
     if prepared.row.console_node_id not in (None, prepared.node_id):
         await delete_log(work.services, prepared.row)  # where it ran before
@@ -174,34 +175,6 @@ def _base_copy(session: Session, op: OperationRow, volume_id: int) -> Copy | Non
         cause = Cause(CauseKind.OPERATION, str(op.id))
         bring(session, copy.image_id, copy.storage_id, copy.node_id, account_id=op.account_id, cause=cause)
     return copy
-
-
-async def _await_links(work: Work, prepared: Launch) -> None:
-    """
-    The node's agent makes the bridges of users' networks: the node has been told since the VM was placed there.
-
-    :raises Wait: it has not said yet that they are all there.
-    """
-    missing = bool(prepared.links) and await work.read(missing_links, prepared.node_id, prepared.links)
-    if missing:
-        raise Wait(
-            AWAY_S,
-            "The VM's node is making its network.",
-            partial(_links_made, prepared.node_id, prepared.links),
-            on=awaited(LINKS, prepared.node_id),
-        )
-
-
-def _links_made(node_id: int, links: tuple[str, ...], session: Session, op: OperationRow) -> bool:
-    return not missing_links(session, node_id, links)
-
-
-async def _look_for_links(work: Work, prepared: Launch, error: HypervisorError) -> None:
-    """A start that failed: a bridge that the agent told of may have gone before it could tell that."""
-    gone = [link for link in prepared.links if f"'{link}'" in error.reason]
-    if gone:
-        await work.db(forget_links, prepared.node_id, gone)
-        await _await_links(work, prepared)
 
 
 def _copy_ended(copy_id: int, session: Session, op: OperationRow) -> bool:

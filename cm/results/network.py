@@ -7,7 +7,7 @@ from typing import Annotated, TypedDict
 from msgspec import Meta
 
 from cm.rpc.fields import Address, Named, Number, Text, Time, Total, Uuid, Version
-from cm.rpc.vocabulary import NetworkKind
+from cm.rpc.vocabulary import NetworkKind, NicModel
 
 Bits = Annotated[int, Meta(ge=8, le=30, examples=[26], description="Bits of a network's mask.")]
 
@@ -79,3 +79,29 @@ class NetworkLease(TypedDict):
     nic: Annotated[int | None, Meta(examples=[0], description="Which of the VM's network cards; null without a VM.")]
     vm_name: Named | None
     user_id: Annotated[Number | None, Meta(description="Whose VM it is.")]
+
+
+class Nic(TypedDict):
+    """A network card of a VM."""
+
+    nic: Annotated[int, Meta(examples=[0], description="Its number in the VM; 0: the first.")]
+    nic_id: Number
+    network_id: Number
+    network: Named
+    mac: Annotated[str, Meta(examples=["02:58:00:00:00:07"])]
+    model: NicModel
+    addresses: list[Address]
+    security_group_ids: list[Number]
+    spoofing: Annotated[bool, Meta(description="Whether it may send from addresses that are not its own.")]
+    leaving: Annotated[bool, Meta(description="Whether the guest was asked to let go of it.")]
+
+
+class NicWork(TypedDict):
+    """A network card that a VM is given, or that is taken from it, and the operation that does it."""
+
+    vm_id: Number
+    nic: Annotated[int, Meta(examples=[1], description="Its number in the VM.")]
+    nic_id: Number
+    mac: Annotated[str, Meta(examples=["02:58:00:00:00:07"])]
+    addresses: list[Address]
+    operation_id: Number

@@ -31,6 +31,8 @@ class OperationKind(StrEnum):
     DISK_CREATE = "disk_create"
     DISK_ATTACH = "disk_attach"
     DISK_DETACH = "disk_detach"
+    NIC_ATTACH = "nic_attach"
+    NIC_DETACH = "nic_detach"
     ATTACH_OR_CREATE = "attach_or_create"
     IMAGE_IMPORT = "image_import"
     IMAGE_DELETE = "image_delete"
@@ -53,6 +55,7 @@ class ObjectKind(StrEnum):
     VM = "vm"
     IMAGE = "image"
     DISK = "disk"
+    NIC = "nic"
     VOLUME = "volume"
     SNAPSHOT = "snapshot"
     NODE = "node"
@@ -294,6 +297,24 @@ SPECS: Final[dict[OperationKind, KindSpec]] = {
         seconds=3600,
         failed="Disk {disk_id} could not be detached from VM {name}",
         abandoned="the disk stays attached; a guest that was asked for it may still let go",
+        allowed=frozenset({_V.RUNNING, _V.STOPPED}),
+        interruptible=True,
+    ),
+    OperationKind.NIC_ATTACH: KindSpec(
+        holds=(_O.VM, _O.NIC),
+        action=Action.ATTACH,
+        seconds=600,  # its node may have to make the network
+        failed="VM {name} could not be given another network card",
+        abandoned="the network card is taken away again",
+        allowed=frozenset({_V.RUNNING, _V.PAUSED, _V.STOPPED}),
+        interruptible=True,
+    ),
+    OperationKind.NIC_DETACH: KindSpec(
+        holds=(_O.VM, _O.NIC),
+        action=Action.ATTACH,
+        seconds=3600,
+        failed="A network card of VM {name} could not be taken away",
+        abandoned="the network card stays; a guest that was asked for it may still let go",
         allowed=frozenset({_V.RUNNING, _V.STOPPED}),
         interruptible=True,
     ),

@@ -74,7 +74,7 @@ def attach(
     disk = authorized_disk(session, who, disk_id, caller.action(by), lock=True)
     row = authorized_vm(session, who, vm_id, caller.action("vm_id"), lock=True, version=caller.if_version)
     kind = OperationKind.DISK_ATTACH
-    _check_vm(row, kind)
+    check_vm(row, kind)
     refuse_busy(session, disk_id)
     others = places_with(session, disk_id)
     _check_disk(disk, row, others, read_only, delete_with_vm)
@@ -91,8 +91,12 @@ def attach(
     return _open(caller, kind, row, place)
 
 
-def _check_vm(row: VMRow, kind: OperationKind) -> None:
-    """Who is busy is told by who opens the operation."""
+def check_vm(row: VMRow, kind: OperationKind) -> None:
+    """
+    Who is busy is told by who opens the operation.
+
+    :raises WrongVMState: it is in no state that this kind of work is for.
+    """
     allowed = SPECS[kind].allowed
     if row.closed_at is not None or (row.operation_id is None and row.state not in allowed):
         raise WrongVMState(row.id, row.state, " or ".join(sorted(allowed)))
@@ -147,7 +151,7 @@ def detach(caller: ClusterCall, disk_id: int, vm_id: int, by: str = "disk_id") -
     if place.cdrom:
         raise WrongDiskState(disk_id, "an ISO image", "a disk; an ISO is ejected from its drive")
     kind = OperationKind.DISK_DETACH
-    _check_vm(row, kind)
+    check_vm(row, kind)
     refuse_busy(session, disk_id)
     mark_leaving(session, row.id, disk_id, True)
     return _open(caller, kind, row, place)

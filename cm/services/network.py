@@ -321,20 +321,33 @@ def release(caller: ClusterCall, network_id: int) -> None:
     _close(caller, own(caller, network_id, lock=True))
 
 
-def check_free(session: Session, network_id: int | None, address: str) -> None:
+def check_free(session: Session, network_id: int | None, address: str, parameter: str = "addresses") -> None:
     """
+    :param parameter: that the caller gave it as.
     :raises InvalidParameter: it is no address that guests of this network get.
     :raises AddressTaken: a NIC has it.
     """
     try:
         wanted = str(IPv4Address(address))
     except ValueError:
-        raise InvalidParameter("addresses", "they must be IPv4 addresses") from None
+        raise InvalidParameter(parameter, "give IPv4 addresses") from None
     used = None if network_id is None else lease_used(session, network_id, wanted)
     if used is None:
-        raise InvalidParameter("addresses", f"{wanted} is no address that guests of network {network_id} get")
+        raise InvalidParameter(parameter, f"{wanted} is no address that guests of network {network_id} get")
     if used:
         raise AddressTaken(wanted)
+
+
+def usable(caller: ClusterCall, network_id: int) -> NetworkRow:
+    """
+    A network that the caller's NICs may be on.
+
+    :raises ObjectNotFound: it is neither the caller's nor everybody's.
+    """
+    row = get_network(caller.session, network_id)
+    if row.account_id not in (None, caller.account_id):
+        raise ObjectNotFound("network", network_id)
+    return row
 
 
 def networks_for(
@@ -353,9 +366,7 @@ def networks_for(
         return [(default_id, default_id is not None)]
     found = []
     for network_id in asked:
-        row = get_network(caller.session, network_id)
-        if row.account_id not in (None, caller.account_id):
-            raise ObjectNotFound("network", network_id)
+        row = usable(caller, network_id)
         found.append((row.id, row.kind != NetworkKind.NAT))
     return found
 

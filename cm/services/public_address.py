@@ -261,12 +261,14 @@ def _changed(session: Session, address_id: int, account_id: int | None, vm: VMRo
     render_live(session, vm.id)
 
 
-def leave_vm(session: Session, vm_id: int) -> None:
-    """A VM ends, whose row is locked: its addresses stay their owners', its ports are given away anew."""
+def leave_vm(session: Session, vm_id: int, nic_id: int | None = None) -> None:
+    """
+    A VM ends, whose row is locked, or one of its NICs: its addresses stay their owners', its ports are given away anew.
+    """
     store.public_changed(session, vm_id)
-    for row in store.addresses_of_vm(session, vm_id):
+    for row in store.addresses_of_vm(session, vm_id, nic_id):
         store.set_nic(session, row.id, None)
-    store.drop_ports(session, vm_id)
+    store.drop_ports(session, vm_id, nic_id)
 
 
 # ------------------------------------------------------------------ ports

@@ -41,6 +41,7 @@ from cm.store.security_group import (
     touch_security_group,
     users_of,
 )
+from cm.store.vm import VMRow
 
 GROUPS_MAX: Final = 50  # of an account
 RULES_MAX: Final = 100  # of a group
@@ -209,7 +210,21 @@ def assign(caller: ClusterCall, vm_id: int, group_ids: Sequence[int], number: in
     """
     session = caller.session
     vm = authorized_vm(session, person_of(caller.identity), vm_id, Action.EDIT, lock=True, version=caller.if_version)
-    nic = get_nic(session, vm_id, number)
+    known = put_into(session, vm, number, group_ids)
+    if vm.node_id is not None:
+        document_changed(session, vm.node_id)
+    caller.note("assign security groups", vm_id=vm_id, nic=number, groups=list(group_ids))
+    return [get_security_group(session, group_id, account_id=vm.account_id) for group_id in sorted(known)]
+
+
+def put_into(session: Session, vm: VMRow, number: int, group_ids: Sequence[int]) -> set[int]:
+    """
+    A VM's NIC into these groups, and out of all others. Nodes that have other NICs of these are told, that of the VM
+    by the caller.
+
+    :raises ObjectNotFound: QuotaReached: as ``assign``.
+    """
+    nic = get_nic(session, vm.id, number)
     if len(group_ids) > NIC_GROUPS_MAX:
         raise QuotaReached("security groups of a NIC", NIC_GROUPS_MAX, 0, len(group_ids))
     known = set(share_groups(session, vm.account_id, group_ids))
@@ -222,10 +237,7 @@ def assign(caller: ClusterCall, vm_id: int, group_ids: Sequence[int], number: in
         touch_security_group(session, group_id)
         record_change(session, "security_group", group_id, vm.account_id)
     groups_changed(session, others | known)
-    if vm.node_id is not None:
-        document_changed(session, vm.node_id)
-    caller.note("assign security groups", vm_id=vm_id, nic=number, groups=list(group_ids))
-    return [get_security_group(session, group_id, account_id=vm.account_id) for group_id in sorted(known)]
+    return known
 
 
 def get_nic(session: Session, vm_id: int, number: int) -> NicRow:

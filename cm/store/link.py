@@ -73,6 +73,11 @@ def missing_links(session: Session, node_id: int, links: Sequence[str]) -> bool:
     return _MISSING(session, node_id=node_id, links=list(links)).first() is not None
 
 
+def makes_links(session: Session, node_id: int) -> bool:
+    """Whether a node's agent makes networks."""
+    return bool(session.scalar(text("SELECT makes_links FROM node WHERE id = :id"), {"id": node_id}))
+
+
 def forget_links(session: Session, node_id: int, links: Sequence[str]) -> None:
     """These bridges were found to be gone; its agent's next report tells."""
     session.execute(

@@ -186,14 +186,20 @@ def set_nic(session: Session, address_id: int, nic_id: int | None) -> None:
     )
 
 
-def addresses_of_vm(session: Session, vm_id: int) -> Sequence[Any]:
-    """The public addresses of a VM's NICs, held until the transaction ends: ``id``, ``account_id``."""
+_OWN: Final = "(SELECT id FROM nic WHERE vm_id = :vm_id AND (CAST(:nic_id AS bigint) IS NULL OR id = :nic_id))"
+
+
+def addresses_of_vm(session: Session, vm_id: int, nic_id: int | None = None) -> Sequence[Any]:
+    """
+    The public addresses of a VM's NICs, held until the transaction ends: ``id``, ``account_id``.
+
+    :param nic_id: of this one alone.
+    """
     return session.execute(
         text(
-            "SELECT id, account_id FROM public_address WHERE nic_id IN (SELECT id FROM nic WHERE vm_id = :vm_id)"
-            " ORDER BY id FOR NO KEY UPDATE"
+            f"SELECT id, account_id FROM public_address WHERE nic_id IN {_OWN} ORDER BY id FOR NO KEY UPDATE"
         ),
-        {"vm_id": vm_id},
+        {"vm_id": vm_id, "nic_id": nic_id},
     ).all()
 
 
@@ -352,12 +358,10 @@ def delete_port(session: Session, nic_id: int, protocol: str, guest_port: int) -
     return found
 
 
-def drop_ports(session: Session, vm_id: int) -> Sequence[int]:
-    """All of a VM's; the shared addresses that they were of."""
-    statement = text(
-        "DELETE FROM public_port WHERE nic_id IN (SELECT id FROM nic WHERE vm_id = :vm_id) RETURNING address_id"
-    )
-    return sorted(set(session.scalars(statement, {"vm_id": vm_id})))
+def drop_ports(session: Session, vm_id: int, nic_id: int | None = None) -> Sequence[int]:
+    """All of a VM's, or of one of its NICs; the shared addresses that they were of."""
+    statement = text(f"DELETE FROM public_port WHERE nic_id IN {_OWN} RETURNING address_id")
+    return sorted(set(session.scalars(statement, {"vm_id": vm_id, "nic_id": nic_id})))
 
 
 # ------------------------------------------------------------------ who is told

@@ -1,4 +1,7 @@
-"""Disks on real hosts: a guest writes one that came while it ran, and a guest of the other host reads it."""
+"""
+Disks and network cards on real hosts: a guest writes a disk that came while it ran, and a guest of the other host reads
+it; a card comes and goes.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +19,15 @@ def seen(shell: Shell, disk: str) -> bool:
 def eventually(shell: Shell, disk: str, wanted: bool) -> bool:
     until = time.monotonic() + 20
     while seen(shell, disk) is not wanted:
+        if time.monotonic() > until:
+            return False
+    return True
+
+
+def card_seen(shell: Shell, mac: str, wanted: bool) -> bool:
+    """Whether the guest comes to have a network card, or not to have it."""
+    until = time.monotonic() + 20
+    while (shell.run(f"cat /sys/class/net/*/address | grep -c {mac}") == "1") is not wanted:
         if time.monotonic() > until:
             return False
     return True
@@ -40,6 +52,13 @@ def test_from_guest_to_guest(shared_cloud: Cloud) -> None:
             shell.write("vdb", "A", 16)
             work(cloud, "user.disk.detach", disk_id=disk_id, vm_id=first["vm_id"])
             assert places(cloud, disk_id) == [] and eventually(shell, "vdb", False)
+            # A network card likewise: it comes, and has let go of its address when it is gone.
+            network = cloud.admin.call("admin.network.get_list")[0]["network_id"]
+            card = work(cloud, "user.nic.attach", vm_id=first["vm_id"], network_id=network)
+            assert card_seen(shell, card["mac"], True)
+            work(cloud, "user.nic.detach", vm_id=first["vm_id"], nic=card["nic"])
+            assert card_seen(shell, card["mac"], False)
+            assert len(cloud.user.call("user.nic.get_list", {"vm_id": first["vm_id"]})) == 1
         with Shell(cloud, second) as shell:
             work(cloud, "user.disk.attach", disk_id=disk_id, vm_id=second["vm_id"], bus="scsi")
             assert eventually(shell, "sda", True) and shell.read("sda", 16) == "A"

@@ -32,6 +32,7 @@ from lab.hosts import Host, Lab
 from tests.contract.console_logs import LOG, ConsoleLogsContract
 from tests.contract.hypervisor import HypervisorContract, domain_spec, eventually
 from tests.contract.networks import NetworkContract, network_spec
+from tests.contract.nics import NicsContract
 from tests.contract.snapshots import SnapshotsContract
 from tests.contract.streams import Joined, StreamsContract
 from tests.support.opened import Opened
@@ -47,6 +48,10 @@ class TestQemuHypervisor(OnQemu, HypervisorContract):
 
 class TestQemuNetwork(OnQemu, NetworkContract):
     pass
+
+
+class TestQemuNics(OnQemu, NicsContract):
+    lets_go = False  # test_disks.py has a guest that does
 
 
 class TestQemuStreams(OnQemu, StreamsContract):

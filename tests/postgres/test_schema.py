@@ -318,6 +318,7 @@ INSERT INTO security_rule (group_id, direction, protocol, port_first, port_last)
 INSERT INTO security_rule (group_id, direction, protocol, remote_group_id) VALUES (1, 'in', 'any', 1);
 INSERT INTO nic_group (nic_id, group_id) SELECT min(id), 1 FROM nic;
 UPDATE node SET makes_links = true, tunnel_address = '192.0.2.1';
+UPDATE nic SET leaving = true;
 """
 RELEASED = """
 UPDATE network SET account_id = 1, is_default = true, deleted_at = now() WHERE kind = 'vxlan';

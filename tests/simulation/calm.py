@@ -24,6 +24,7 @@ TAKES_S: Final = {
     "image_cache": 5.0,
     "vm_save_and_shutdown": 150.0, "vm_shutdown": 150.0, "vm_move": 10.0, "node_evacuate": 60.0,
     "disk_create": 3.0, "disk_grow": 5.0, "disk_copy": 5.0, "disk_move": 10.0, "disk_attach": 5.0, "disk_detach": 10.0,
+    "nic_attach": 5.0, "nic_detach": 10.0,
     "vm_cd": 5.0, "volume_delete": 5.0, "attach_or_create": 5.0,
     "snapshot_create": 4.0, "snapshot_revert": 4.0, "snapshot_delete": 12.0,
     "vm_to_image": 12.0, "disk_flatten": 12.0,

@@ -38,7 +38,7 @@ EXPECTED: Final = (
     "disk_grow", "disk_copy", "disk_move", "volume_delete",
     "snapshot_create", "snapshot_revert", "snapshot_delete", "snapshots compared", "reverts compared",
     "vm_to_image", "images compared", "disk_flatten",
-    "disk_create", "disk_attach", "disk_detach", "vm_cd",
+    "disk_create", "disk_attach", "disk_detach", "vm_cd", "nic_attach", "nic_detach",
     "volume adopted", "uploaded", "upload cut off", "upload busy", "upload terminated", "upload expired",
 )  # fmt: skip
 

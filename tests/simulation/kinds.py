@@ -242,6 +242,16 @@ def _to_plug(simulation: Simulation) -> dict[str, Any]:
     return {"disk_id": made["disk_id"], "vm_id": vm_id}
 
 
+def _to_wire(simulation: Simulation) -> dict[str, Any]:
+    return {"vm_id": _vm(simulation), "network_id": simulation.network_id}
+
+
+def _to_unwire(simulation: Simulation) -> dict[str, Any]:
+    """Of two NICs the second."""
+    params = _after("user.nic.attach", _to_wire)(simulation)
+    return {"vm_id": params["vm_id"], "nic": 1}
+
+
 # ------------------------------------------------------------------ what must hold in the end
 
 
@@ -463,6 +473,24 @@ def _devices(simulation: Simulation, answer: Any, wanted: bool) -> Iterable[str]
                 yield f"on record is {recorded}, in the domain {there}"
 
 
+def _wired(simulation: Simulation, answer: Any) -> Iterable[str]:
+    yield from _cards(simulation, answer, True)
+
+
+def _unwired(simulation: Simulation, answer: Any) -> Iterable[str]:
+    yield from _cards(simulation, answer, False)
+
+
+def _cards(simulation: Simulation, answer: Any, wanted: bool) -> Iterable[str]:
+    """The record and the domain that runs say alike that a NIC is there, or is not; its address is its own, or free."""
+    yield from simulation.effects.definitions()
+    leased = simulation.sql("SELECT host(address) AS address FROM network_lease WHERE nic_id = :n", n=answer["nic_id"])
+    if [row.address for row in leased] != (answer["addresses"] if wanted else []):
+        yield f"it has {[row.address for row in leased]}, though the answer was {answer}"
+    if len(simulation.sql("SELECT 1 FROM nic")) != 1 + wanted:
+        yield f"the NICs are {[tuple(row) for row in simulation.sql('SELECT id, vm_id, number FROM nic')]}"
+
+
 def _inserted(simulation: Simulation, answer: Any) -> Iterable[str]:
     row = simulation.sql("SELECT uuid::text FROM vm")[0]
     recorded = simulation.sql("SELECT disk_id FROM attachment WHERE cdrom AND disk_id IS NOT NULL")
@@ -512,6 +540,8 @@ KINDS: Final[tuple[Kind, ...]] = (
     Kind("disk_create", "user.disk.create", lambda simulation: {"name": "data", "size_mib": 1}, None, _disk_there),
     Kind("disk_attach", "user.disk.attach", _to_plug, "running", _plugged),
     Kind("disk_detach", "user.disk.detach", _after("user.disk.attach", _to_plug), "running", _unplugged),
+    Kind("nic_attach", "user.nic.attach", _to_wire, "running", _wired),
+    Kind("nic_detach", "user.nic.detach", _to_unwire, "running", _unwired),
     Kind("attach_or_create", "admin.storage.attach_or_create", _stopped, "stopped", _provided, "admin"),
     Kind("attach_or_create, live", "admin.storage.attach_or_create",
          lambda s: {**_running(s), "size_bytes": 32 * 2**20, "number": 1}, "running", _provided_live, "admin"),

@@ -40,6 +40,7 @@ WORK: Final = {
     "image_import": "owner", "image_delete": "owner",
     "snapshot_create": "owner", "snapshot_revert": "owner", "snapshot_delete": "owner",
     "disk_create": "owner", "disk_attach": "owner", "disk_detach": "owner", "attach_or_create": "owner",
+    "nic_attach": "owner", "nic_detach": "owner",
     "vm_cd": "operator",
 }  # fmt: skip
 

@@ -14,6 +14,7 @@ from cm.interfaces.block_job import IBlockJobs
 from cm.interfaces.disks import IDisks
 from cm.interfaces.hypervisor import IHypervisor
 from cm.interfaces.network import INetworks
+from cm.interfaces.nics import INics
 from cm.interfaces.snapshot import ISnapshots
 from cm.interfaces.stream import IStreams
 from cm.interfaces.volume import IPools, IVolumes
@@ -34,7 +35,7 @@ _ROLES: Final = "who is an administrator of what is settled as each simulation b
 _SESSION: Final = "people go on showing their session until cloud.user.end_sessions ends it; tests/postgres"
 
 # What asks for changes.
-SOURCES: Final = ("workload", "chores", "guarding", "haste", "keepers", "moves", "points", "senders", "spare")
+SOURCES: Final = ("workload", "cards", "chores", "guarding", "haste", "keepers", "moves", "points", "senders", "spare")
 
 _NETWORKS: Final = "agents of simulated nodes make no links yet, so there are no users' networks; tests/postgres"
 
@@ -136,7 +137,7 @@ def asked_for() -> frozenset[str]:
 
 def driver_calls() -> frozenset[str]:
     """The calls to nodes that change something, as they are named where a manager may die."""
-    parts = (IHypervisor, IPools, IVolumes, IBlockJobs, IDisks, INetworks, IStreams, ISnapshots)
+    parts = (IHypervisor, IPools, IVolumes, IBlockJobs, IDisks, INetworks, INics, IStreams, ISnapshots)
     return frozenset(name for part in parts for name in vars(part) if not name.startswith("_")) - LOOKS
 
 

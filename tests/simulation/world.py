@@ -342,6 +342,7 @@ class SimDriver:
         self.block_jobs = _SimPart(process, memory, memory.block_jobs)
         self.disks = _SimPart(process, memory, memory.disks)
         self.networks = _SimPart(process, memory, memory.networks)
+        self.nics = _SimPart(process, memory, memory.nics)
         self.snapshots = _SimPart(process, memory, memory.snapshots)
         self.console_logs = _SimPart(process, memory, memory.console_logs)
         self.streams = _SimPart(process, memory, memory.streams)

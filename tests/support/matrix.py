@@ -165,7 +165,12 @@ def filled(view: View, ids: Mapping[str, Any], samples: Mapping[str, Any], *, dr
 
 
 def key_of(view: View, name: str) -> str:
-    """Which of the ids a parameter means: images are of the kind that the view's noun says."""
+    """
+    Which of the ids a parameter means: images are of the kind that the view's noun says. A VM that is shared is given
+    cards on networks of whoever asks, or everybody's.
+    """
+    if (view.name, name) == ("user.nic.attach", "network_id"):
+        return "pool_id"
     kinds = {"iso_image": "iso_list", "storage_image": "disk_list"}
     return kinds.get(view.name.split(".")[1], name) if name == "image_id" else name
 

@@ -225,6 +225,11 @@ def _nic(nic: NicSpec, qemu: bool) -> Element:
     )
 
 
+def nic_xml(nic: NicSpec) -> str:
+    """A NIC for a running domain of QEMU's."""
+    return serialized(_nic(nic, True))
+
+
 def _console(log: str | None) -> Iterator[Element]:
     file = None if log is None else element("log", file=exact_text("console_log", log), append="on")
     yield element("serial", file, element("target", port=0), type_="pty")

@@ -8,6 +8,7 @@ from cm.drivers.libvirt.console_log import LibvirtConsoleLogs
 from cm.drivers.libvirt.disk import LibvirtDisks
 from cm.drivers.libvirt.hypervisor import LibvirtHypervisor
 from cm.drivers.libvirt.network import LibvirtNetworks
+from cm.drivers.libvirt.nic import LibvirtNics
 from cm.drivers.libvirt.pool import LibvirtPools
 from cm.drivers.libvirt.silence import Silence
 from cm.drivers.libvirt.snapshot import LibvirtSnapshots
@@ -37,6 +38,7 @@ class LibvirtNode:
         self.disks = LibvirtDisks(connections, disk_cache=disk_cache)
         self.block_jobs = LibvirtBlockJobs(connections)
         self.networks = LibvirtNetworks(connections)
+        self.nics = LibvirtNics(connections)
         self.streams = LibvirtStreams(connections)
         self.console_logs = LibvirtConsoleLogs(connections)
         self.snapshots = LibvirtSnapshots(connections, self.hypervisor, disk_cache=disk_cache)

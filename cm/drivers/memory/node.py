@@ -16,6 +16,7 @@ from cm.drivers.memory.block_job import MemoryBlockJobs
 from cm.drivers.memory.console_log import MemoryConsoleLogs
 from cm.drivers.memory.disk import MemoryDisks, let_go
 from cm.drivers.memory.link import KEEPALIVE_S, Faults, Link
+from cm.drivers.memory.nic import MemoryNics, let_go_of_nics
 from cm.drivers.memory.parts import MemoryHypervisor, MemoryNetworks, MemoryPools, MemoryVolumes
 from cm.drivers.memory.snapshot import MemorySnapshots
 from cm.drivers.memory.stream import MemoryStreams
@@ -44,6 +45,7 @@ class MemoryNode:
         self.disks = MemoryDisks(link)
         self.block_jobs = MemoryBlockJobs(link)
         self.networks = MemoryNetworks(link)
+        self.nics = MemoryNics(link)
         self.streams = MemoryStreams(link)
         self.snapshots = MemorySnapshots(link)
         self.console_logs = MemoryConsoleLogs(link)
@@ -88,6 +90,11 @@ class MemoryNode:
         return self.world.holds_disks
 
     @property
+    def holds_nics(self) -> set[str]:
+        """Uuids of guests that do not let go of their NICs."""
+        return self.world.holds_nics
+
+    @property
     def locks_tray(self) -> set[str]:
         """Uuids of guests that hold what is in their drives."""
         return self.world.locks_tray
@@ -97,6 +104,12 @@ class MemoryNode:
         with self.world.lock:
             self.world.holds_disks.discard(uuid)
             let_go(self.world, self._link.running(uuid))
+
+    def let_go_of_nics(self, uuid: str) -> None:
+        """A guest that held on to its NICs gives up those that it was asked for."""
+        with self.world.lock:
+            self.world.holds_nics.discard(uuid)
+            let_go_of_nics(self._link.running(uuid))
 
     @property
     def hang_jobs(self) -> bool:

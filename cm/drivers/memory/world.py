@@ -22,6 +22,7 @@ from cm.interfaces.hypervisor import (
     DomainSeen,
     DomainSpec,
     NicDescription,
+    NicSpec,
     NodeInfo,
     VncSpec,
 )
@@ -70,6 +71,7 @@ class Domain:
     vnc: VncSpec | None = None  # as the running one has it
     writes: list[Volume] = field(default_factory=list)
     asked: set[str] = field(default_factory=set)  # devices that the guest was asked to let go of
+    asked_nics: set[str] = field(default_factory=set)  # MAC addresses of those likewise
     came: set[str] = field(default_factory=set)  # drives that it was not started with, whose trays nobody opens
     jobs: dict[str, DiskJob] = field(default_factory=dict)  # by target device; they end with its QEMU
 
@@ -105,6 +107,7 @@ class World:
         self.lost_callbacks: list[Callable[[str], None]] = []
         self.ignores_power_button: set[str] = set()
         self.holds_disks: set[str] = set()
+        self.holds_nics: set[str] = set()
         self.locks_tray: set[str] = set()
         self.silent: set[str] = set()  # directories whose server has no answer
         self.hang_jobs = False
@@ -225,10 +228,7 @@ class World:
         """What QEMU would stumble over: missing disks, disks that somebody else writes to, a VNC port in use."""
         spec = domain.spec
         for nic in spec.nics:
-            if nic.bridge and nic.bridge not in self.links:
-                raise HypervisorError(f"Cannot get interface MTU on '{nic.bridge}': No such device", SYSTEM_ERROR)
-            if not nic.bridge and nic.network not in self.networks:
-                raise HypervisorError(f"Network not found: no network with matching name '{nic.network}'", NO_NETWORK)
+            self.check_nic(nic)
         running = [other.running for other in self.domains.values() if other.running is not None]
         if spec.vnc is not None and spec.vnc.port in {other.vnc.port for other in running if other.vnc is not None}:
             raise HypervisorError(f"Failed to find an available port: {spec.vnc.port} is in use", INTERNAL_ERROR)
@@ -236,6 +236,13 @@ class World:
         for volume in writes:
             volume.writer = spec.uuid
         domain.writes = writes
+
+    def check_nic(self, nic: NicSpec) -> None:
+        """:raises HypervisorError: what it is to be on is not there."""
+        if nic.bridge and nic.bridge not in self.links:
+            raise HypervisorError(f"Cannot get interface MTU on '{nic.bridge}': No such device", SYSTEM_ERROR)
+        if not nic.bridge and nic.network not in self.networks:
+            raise HypervisorError(f"Network not found: no network with matching name '{nic.network}'", NO_NETWORK)
 
     def _openable(self, disk: DiskSpec) -> Volume | None:
         """
@@ -292,6 +299,7 @@ class World:
         domain.jobs.clear()
         domain.came.clear()
         domain.asked.clear()
+        domain.asked_nics.clear()
 
     def undefine(self, uuid: str) -> None:
         with self.lock:

@@ -133,6 +133,24 @@ class DiskKept(Conflict):
 
 
 @dataclass(eq=False)
+class NicKept(Conflict):
+    """It stays the VM's; whenever the guest lets go of it after all, it is gone."""
+
+    code = "nic_kept"
+    message = "The guest did not let go of network card {nic} within {seconds} s: take it down there, or stop the VM."
+    nic: int
+    seconds: float
+
+
+@dataclass(eq=False)
+class NetworkOutOfReach(Conflict):
+    code = "network_out_of_reach"
+    message = "VM {vm_id} runs on a node that does not make network {network_id}; stop it first."
+    network_id: int
+    vm_id: int
+
+
+@dataclass(eq=False)
 class WrongOperationState(Conflict):
     code = "operation_wrong_state"
     message = "Operation {operation_id} is {state}; this needs {needs}."

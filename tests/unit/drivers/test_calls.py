@@ -27,6 +27,7 @@ from cm.interfaces.console_log import IConsoleLogs
 from cm.interfaces.disks import IDisks
 from cm.interfaces.hypervisor import IHypervisor
 from cm.interfaces.network import INetworks
+from cm.interfaces.nics import INics
 from cm.interfaces.snapshot import ISnapshots
 from cm.interfaces.stream import IStreams
 from cm.interfaces.volume import IPools, IVolumes
@@ -44,6 +45,7 @@ PARTS = {
     "disks": (IDisks, calls.DiskCalls),
     "block_jobs": (IBlockJobs, calls.BlockJobCalls),
     "networks": (INetworks, calls.NetworkCalls),
+    "nics": (INics, calls.NicCalls),
     "streams": (IStreams, calls.StreamCalls),
     "snapshots": (ISnapshots, calls.SnapshotCalls),
     "console_logs": (IConsoleLogs, calls.ConsoleLogCalls),

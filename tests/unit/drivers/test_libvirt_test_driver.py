@@ -23,6 +23,7 @@ from tests.contract.block_jobs import BlockJobsContract
 from tests.contract.disks import DisksContract
 from tests.contract.hypervisor import HypervisorContract, domain_spec
 from tests.contract.networks import NetworkContract
+from tests.contract.nics import NicsContract
 from tests.contract.snapshots import SnapshotsContract
 from tests.contract.streams import StreamsContract
 from tests.contract.volumes import VolumesContract
@@ -83,6 +84,13 @@ class TestTestDriverNetwork(NetworkContract):
     def active(self, name: str) -> bool:
         found = libvirt.open("test:///default").listAllNetworks(libvirt.VIR_CONNECT_LIST_NETWORKS_ACTIVE)
         return name in [network.name() for network in found]
+
+
+class TestTestDriverNics(NicsContract):
+    plugs = False
+
+    def make(self) -> Any:
+        return make()
 
 
 def test_facts() -> None:

@@ -21,6 +21,7 @@ from tests.contract.console_logs import ConsoleLogsContract
 from tests.contract.disks import DisksContract
 from tests.contract.hypervisor import HypervisorContract, domain_spec
 from tests.contract.networks import NetworkContract, network_spec
+from tests.contract.nics import NicsContract
 from tests.contract.snapshots import SnapshotsContract
 from tests.contract.streams import StreamsContract
 from tests.contract.volumes import VolumesContract
@@ -84,6 +85,11 @@ class TestMemoryNetwork(NetworkContract):
 
     def active(self, name: str) -> bool:
         return name in MemoryNode.named("contract").world.networks
+
+
+class TestMemoryNics(NicsContract):
+    def make(self) -> Any:
+        return MemoryNode.named("contract")
 
 
 def running(node: MemoryNode, **changes: Any) -> str:

@@ -1,0 +1,162 @@
+"""Use cases of NICs of VMs that are there: attach, detach. The record says what a VM has; an operation has its domain
+agree."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sqlalchemy.orm import Session
+
+from cm.results.network import Nic, NicWork
+from cm.rpc.errors import InvalidParameter, NetworkOutOfReach, NoFreeAddress
+from cm.rpc.vocabulary import NetworkKind, NicModel
+from cm.rules.cause import Cause
+from cm.rules.operation import ObjectKind, OperationKind
+from cm.rules.vm import GONE
+from cm.services.access import authorized_vm, person_of
+from cm.services.attaching import check_vm
+from cm.services.context import ClusterCall
+from cm.services.network import check_free, usable
+from cm.services.public_address import leave_vm
+from cm.services.security_group import default_group, get_nic, put_into
+from cm.store.creation import NICS_MAX
+from cm.store.link import links_changed, makes_links
+from cm.store.nic import delete_nic, draw_nic, list_nics, mark_nic_leaving
+from cm.store.node_document import document_changed
+from cm.store.operation import open_operation
+from cm.store.security_group import members_change
+from cm.store.vm import VMRow, render_vm
+
+
+def attach(
+    caller: ClusterCall,
+    vm_id: int,
+    network_id: int,
+    address: str | None,
+    model: NicModel | None,
+    group_ids: Sequence[int] | None,
+) -> NicWork:
+    """
+    Give a VM another NIC. It is the VM's from now on, with its address; a running one gets it by an operation, which
+    takes it away again if that fails.
+
+    :param address: None: the first that is free.
+    :param model: None: that of the VM's first NIC.
+    :raises InvalidParameter: the VM has as many as it may, or runs and takes no such model.
+    :param group_ids: security groups of the VM's account; None: its default group on users' networks, else none.
+    :raises ObjectNotFound: the network is neither the caller's nor everybody's, or a group not the account's.
+    :raises NetworkOutOfReach: the VM runs where that network is not made.
+    :raises NoFreeAddress: AddressTaken: none is free, or not that one; or the network is locked.
+    :raises VMBusy: an operation is under way on it.
+    :raises WrongVMState: it neither runs nor is stopped.
+    :raises QuotaReached: more groups than a NIC can be in.
+    """
+    session, kind = caller.session, OperationKind.NIC_ATTACH
+    row = authorized_vm(
+        session, person_of(caller.identity), vm_id, caller.action("vm_id"), lock=True, version=caller.if_version
+    )
+    check_vm(row, kind)
+    network = usable(caller, network_id)
+    made_by_agents = network.kind != NetworkKind.NAT
+    if runs(row) and made_by_agents and row.node_id is not None and not makes_links(session, row.node_id):
+        raise NetworkOutOfReach(network_id, vm_id)
+    cards = list_nics(session, vm_id)
+    if len(cards) >= NICS_MAX:
+        raise InvalidParameter("vm_id", f"the VM has {len(cards)} network cards already, and no room for more")
+    if address is not None:
+        check_free(session, network_id, address, "address")
+    chosen = model or (NicModel(cards[0]["model"]) if cards else NicModel.VIRTIO)
+    if runs(row) and chosen is not NicModel.VIRTIO and all(card["model"] == NicModel.VIRTIO for card in cards):
+        # QEMU's newer machine has the bus of these only if it is started with one of them.
+        raise InvalidParameter("model", "a VM that runs takes virtio cards, or others where it was started with such")
+    drawn = draw_nic(session, vm_id, network_id, address, chosen)
+    if drawn is None:
+        raise NoFreeAddress()
+    if group_ids is None:
+        group_ids = [default_group(session, row.account_id)] if network.kind == NetworkKind.VXLAN else []
+    put_into(session, row, drawn[1], group_ids)
+    return _open(caller, kind, row, drawn[1])
+
+
+def detach(caller: ClusterCall, vm_id: int, number: int) -> NicWork:
+    """
+    Take a NIC from a VM. It and its addresses are the VM's until it is seen that the guest has let go of it.
+
+    :raises InvalidParameter: the VM has no such NIC.
+    :raises VMBusy: an operation is under way on it.
+    :raises WrongVMState: it neither runs nor is stopped.
+    """
+    session, kind = caller.session, OperationKind.NIC_DETACH
+    row = authorized_vm(
+        session, person_of(caller.identity), vm_id, caller.action("vm_id"), lock=True, version=caller.if_version
+    )
+    nic = get_nic(session, vm_id, number)
+    check_vm(row, kind)
+    mark_nic_leaving(session, nic.id, True)
+    return _open(caller, kind, row, number)
+
+
+def of_vm(caller: ClusterCall, vm_id: int) -> list[Nic]:
+    """The NICs of a VM that the caller may see."""
+    row = authorized_vm(caller.session, person_of(caller.identity), vm_id, caller.action("vm_id"))
+    return list_nics(caller.session, row.id)
+
+
+def runs(row: VMRow) -> bool:
+    """Whether a VM has a domain that has to agree."""
+    return row.seen not in GONE and row.node_id is not None
+
+
+def nodes_told(session: Session, row: VMRow) -> None:
+    """What nodes know of a VM's NICs changes, or has: its own, and all that carry its networks."""
+    links_changed(session, row.id)
+    if row.node_id is not None:
+        document_changed(session, row.node_id)
+
+
+def _open(caller: ClusterCall, kind: OperationKind, row: VMRow, number: int) -> NicWork:
+    session = caller.session
+    card = next(card for card in list_nics(session, row.id) if card["nic"] == number)
+    nodes_told(session, row)
+    operation_id = open_operation(
+        session,
+        kind,
+        account_id=caller.account_id or None,
+        objects={ObjectKind.VM: [row.id], ObjectKind.NIC: [card["nic_id"]]},
+        node_id=row.node_id,
+        cause=caller.cause,
+    )
+    render_vm(session, row.id)
+    caller.note("operation", kind=kind, vm_id=row.id, nic=number, addresses=card["addresses"])
+    return {
+        "vm_id": row.id,
+        "nic": number,
+        "nic_id": card["nic_id"],
+        "mac": card["mac"],
+        "addresses": card["addresses"],
+        "operation_id": operation_id,
+    }
+
+
+def drop(session: Session, row: VMRow, nic_id: int) -> None:
+    """
+    A NIC that no domain has, or will have: its addresses are free for others, and nodes forget it. Public ones that it
+    had stay their owner's.
+    """
+    nodes_told(session, row)
+    leave_vm(session, row.id, nic_id)
+    members_change(session, row.id)
+    delete_nic(session, row.id, nic_id)
+
+
+def take_back(session: Session, row: VMRow, nic_id: int, account_id: int | None, cause: Cause) -> None:
+    """Detach what a failed or given up attach may have attached: of a domain that runs, whoever knows if it has it."""
+    mark_nic_leaving(session, nic_id, True)
+    open_operation(
+        session,
+        OperationKind.NIC_DETACH,
+        account_id=account_id,
+        objects={ObjectKind.VM: [row.id], ObjectKind.NIC: [nic_id]},
+        node_id=row.node_id,
+        cause=cause,
+    )
