@@ -28,6 +28,8 @@ from clm.console import descriptions as console
 from clm.console.describe import described
 from clm.daemon import describe as clusters
 from clm.daemon import settings as cloud
+from clm.ec2.actions import HANDLERS
+from clm.ec2.model import model
 from clm.views.forward import TABLE
 from cm.daemon.settings import Settings
 from cm.operations import register_kinds
@@ -307,6 +309,17 @@ def _toml(value: Any) -> str:
     return f"`{list(value) if isinstance(value, tuple) else value}`"
 
 
+def action_table() -> str:
+    """What each of EC2's actions does here; what clients usually call besides, and is not there."""
+    lines = ["| action | what it does |", "|---|---|"]
+    for name in model().actions:
+        if name in HANDLERS:
+            told = " ".join((HANDLERS[name].__doc__ or "").split())
+            lines.append(f"| `{name}` | {_cell(told)} |")
+    absent = ", ".join(f"`{name}`" for name in model().actions if name not in HANDLERS)
+    return "\n".join(lines) + f"\n\nNot there yet, and answered by `InvalidAction`: {absent}; and all others."
+
+
 PARTS: dict[str, Callable[[], str]] = {
     "bounds": bound_table,
     "errors": error_table,
@@ -327,9 +340,11 @@ PARTS: dict[str, Callable[[], str]] = {
     "attachment-states": lambda: state_part(ATTACHMENT),
     "vm-states": lambda: state_part(VM),
     "versions": version_table,
+    "ec2-actions": action_table,
 }
 PAGES = (
-    "api.md", "architecture.md", "cloud.md", "cloud-api.md", "dependencies.md", "limits.md", "operator.md", "states.md",
+    "api.md", "architecture.md", "cloud.md", "cloud-api.md", "dependencies.md", "ec2.md", "limits.md", "operator.md",
+    "states.md",
 )  # fmt: skip
 
 

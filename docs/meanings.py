@@ -98,6 +98,8 @@ MEANINGS = {
     "limits.connections_per_address": "of one address (IPv6: one /64) but loopback, where a proxy may be",
     "metadata.imds_v1": "whether EC2 metadata is told without a token, and NoCloud's to others than cloud-init",
     "metadata.domain": "what the names of EC2's services end in",
+    "listen.ec2": "where EC2's protocol is served, as `listen.rpc`, usually on port 8773; `\"\"`: nowhere",
+    "listen.ec2_signature_2": "whether signatures of version 2 are taken there, which libcloud still makes by default",
     "cloud.name": "a DNS label; clusters know the cloud's tokens by it, so it stays",
     "cloud.state_dir": "its keys; all processes of the cloud need the same ones",
     "cloud.public_url": "where people reach it: of the commands in mails, and where OpenID Connect may return to",

@@ -223,9 +223,18 @@ class CloudManager:
 
     def _listen(self) -> None:
         listen = self.settings.listen
+        tls = (listen.tls_certificate, listen.tls_key, listen.insecure)
+        if listen.ec2:
+            from clm.ec2.endpoint import EC2Endpoint, EC2Site  # a cloud without it does without its memory
+
+            ec2 = EC2Endpoint(
+                self.dispatcher, self.services.authenticator, self.logins, self.policy.ec2_url, listen.ec2_signature_2
+            )
+            site = EC2Site(ec2, self.dispatcher.limits, self.reactor)
+            self.ports.append(make_listener(self.reactor, listen.ec2, site, *tls))
+            log.info("EC2 listens on {address}", address=listen.ec2)
         if not listen.rpc:
             return
-        tls = (listen.tls_certificate, listen.tls_key, listen.insecure)
         root = make_root(self.dispatcher, self._exposition, self._wrong)
         root.putChild(b"events", self.events)
         cookie = SessionCookie(NAME, WHERE, (self.policy.public_url, self.policy.portal_url))

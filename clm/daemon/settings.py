@@ -26,6 +26,8 @@ class DatabaseSettings(ClusterDatabase):
 @dataclass(frozen=True)
 class ListenSettings(TlsSettings):
     rpc: str = "127.0.0.1:8000"
+    ec2: str = ""
+    ec2_signature_2: bool = True
     origins: tuple[str, ...] = ()
 
 

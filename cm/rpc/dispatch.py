@@ -105,6 +105,10 @@ class Peer:
             return place if self._refusal is None else ("refused", place)
         return self._identity.account_id or self._identity.login
 
+    def recognise(self, identity: Identity) -> None:
+        """Say who it is: one who came by other credentials than a header's."""
+        self._identity = identity
+
     async def identity(self, authenticator: Authenticator) -> Identity:
         """
         :raises NotAuthenticated: the credentials are not good; having none is no error. They are tried once: all calls

@@ -1,0 +1,100 @@
+"""Key pairs are the caller's SSH keys, the same in all regions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from clm.ec2 import ids
+from clm.ec2.context import Context, only
+from clm.ec2.errors import EC2Error
+from clm.ec2.lists import Values, filtered
+from clm.ec2.xml import told_time
+from cm.rpc.errors import ObjectNotFound
+
+
+def key_id(key: Mapping[str, Any]) -> str:
+    return ids.numbered(ids.KEY, key["key_id"])
+
+
+KEYS: Final[dict[str, Values]] = {
+    "key-name": lambda each: [each["name"]],
+    "key-pair-id": lambda each: [key_id(each)],
+    "fingerprint": lambda each: [each["fingerprint_md5"]],
+}
+
+
+async def create_key_pair(context: Context, params: dict[str, Any]) -> dict[str, Any]:
+    """A pair whose private key is told this once; RSA unless ed25519 is asked for, as with EC2."""
+    only(params, "KeyName", "KeyType", "KeyFormat")
+    kind = params.get("KeyType", "rsa")
+    if kind not in ("rsa", "ed25519"):
+        raise EC2Error("InvalidParameterValue", "KeyType is neither rsa nor ed25519.")
+    if params.get("KeyFormat", "pem") != "pem":
+        raise EC2Error("UnsupportedOperation", "Keys are told as PEM alone.")
+    made = await context.change("user.key.generate", cloud=True, name=params["KeyName"], kind=kind)
+    return {**_made(made), "KeyMaterial": made["private_key"]}
+
+
+async def import_key_pair(context: Context, params: dict[str, Any]) -> dict[str, Any]:
+    """A public key, as a line of ``authorized_keys``."""
+    only(params, "KeyName", "PublicKeyMaterial")
+    try:
+        line = params["PublicKeyMaterial"].decode()
+    except UnicodeDecodeError:
+        raise EC2Error("InvalidKey.Format", "Key is not in valid OpenSSH public key format") from None
+    return _made(await context.change("user.key.add", cloud=True, name=params["KeyName"], key=line.strip()))
+
+
+async def describe_key_pairs(context: Context, params: dict[str, Any]) -> dict[str, Any]:
+    """The caller's keys."""
+    only(params, "KeyNames", "KeyPairIds", "Filters", "IncludePublicKey")
+    there = await context.cloud("user.key.get_list")
+    names, wanted = params.get("KeyNames"), params.get("KeyPairIds")
+    if names:
+        absent = sorted(set(names) - {each["name"] for each in there})
+        if absent:
+            raise EC2Error("InvalidKeyPair.NotFound", f"The key pair '{', '.join(absent)[:200]}' does not exist")
+        there = [each for each in there if each["name"] in names]
+    if wanted:
+        there = ids.pick(ids.KEY, wanted, there, key_id)
+    with_key = params.get("IncludePublicKey")
+    shown = filtered(there, params.get("Filters"), KEYS, lambda each: {})
+    return {"KeyPairs": [_shown(each, with_key) for each in shown]}
+
+
+async def delete_key_pair(context: Context, params: dict[str, Any]) -> dict[str, Any]:
+    """One that is not there is deleted already, as with EC2."""
+    only(params, "KeyName", "KeyPairId")
+    name, given = params.get("KeyName"), params.get("KeyPairId")
+    if (name is None) == (given is None):
+        raise EC2Error("MissingParameter", "The request must contain either KeyName or KeyPairId")
+    if given is not None:
+        ids.check(ids.KEY, given)
+        there = await context.cloud("user.key.get_list")
+        name = next((each["name"] for each in there if key_id(each) == given), None)
+    try:
+        if name is not None:
+            await context.change("user.key.delete", cloud=True, name=name)
+    except ObjectNotFound:
+        pass
+    return {"Return": True, "KeyPairId": given}
+
+
+def _made(key: Mapping[str, Any]) -> dict[str, Any]:
+    return {"KeyName": key["name"], "KeyFingerprint": key["fingerprint_md5"], "KeyPairId": key_id(key)}
+
+
+def _shown(key: Mapping[str, Any], with_key: bool | None) -> dict[str, Any]:
+    kind = {"ssh-rsa": "rsa", "ssh-ed25519": "ed25519"}.get(key["kind"])
+    public = key["public_key"] if with_key else None
+    made = {**_made(key), "KeyType": kind, "PublicKey": public, "CreateTime": told_time(key["created"])}
+    return {**made, "Tags": []}
+
+
+HANDLERS: Final = {
+    "CreateKeyPair": create_key_pair,
+    "ImportKeyPair": import_key_pair,
+    "DescribeKeyPairs": describe_key_pairs,
+    "DeleteKeyPair": delete_key_pair,
+}

@@ -1,0 +1,247 @@
+"""Volumes are disks, of the catalogue and VMs' own; snapshots are snapshots of disks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from clm.ec2 import ids
+from clm.ec2.actions.catalogue import GIB, size_gib
+from clm.ec2.actions.instance import find, instance_id, live
+from clm.ec2.context import Context, only
+from clm.ec2.errors import EC2Error, bad_value
+from clm.ec2.lists import Values, filtered, page
+from clm.ec2.names import as_tags, name_of_new
+from clm.ec2.xml import told_time
+
+_STATES: Final = {"adding": "creating", "ok": "available", "deleted": "deleting"}
+
+
+def volume_id(disk: Mapping[str, Any]) -> str:
+    return ids.id_of(ids.VOLUME, disk["uuid"])
+
+
+def snapshot_id(snapshot: Mapping[str, Any]) -> str:
+    return ids.id_of(ids.SNAPSHOT, snapshot["uuid"])
+
+
+async def disks(context: Context) -> list[dict[str, Any]]:
+    found = await context.read("user.disk.get_list", limit=10_000)
+    return [each for each in found if each["kind"] != "iso"]
+
+
+async def _disk(context: Context, given: str) -> Mapping[str, Any]:
+    return ids.pick(ids.VOLUME, [given], await disks(context), volume_id)[0]
+
+
+def _state(disk: Mapping[str, Any]) -> str:
+    return "in-use" if disk["attachments"] else _STATES.get(disk["state"], "error")
+
+
+VOLUMES: Final[dict[str, Values]] = {
+    "volume-id": lambda each: [volume_id(each)],
+    "status": lambda each: [_state(each)],
+    "size": lambda each: [str(size_gib(each["size_bytes"]))],
+    "create-time": lambda each: [told_time(each["created"])],
+    "encrypted": lambda each: ["false"],
+    "volume-type": lambda each: ["standard"],
+    "attachment.device": lambda each: [f"/dev/{place['device']}" for place in each["attachments"]],
+    "attachment.status": lambda each: ["detaching" if p["leaving"] else "attached" for p in each["attachments"]],
+    "attachment.delete-on-termination": lambda each: [
+        "true" if place["delete_with_vm"] else "false" for place in each["attachments"]
+    ],
+}
+
+
+async def describe_volumes(context: Context, params: dict[str, Any]) -> dict[str, Any]:
+    """The caller's disks but for ISO images, VMs' own among them; none in the trash."""
+    only(params, "VolumeIds", "Filters", "MaxResults", "NextToken", "IncludeManagedResources")
+    there: Any = await disks(context)
+    if params.get("VolumeIds"):
+        there = ids.pick(ids.VOLUME, params["VolumeIds"], there, volume_id)
+    vms = await _instances(context)
+    known: dict[str, Values] = {
+        **VOLUMES,
+        "availability-zone": lambda each: [context.zone],
+        "attachment.instance-id": lambda each: [vms[p["vm_id"]] for p in each["attachments"] if p["vm_id"] in vms],
+    }
+    kept = filtered(there, params.get("Filters"), known, lambda each: {"Name": each["name"]})
+    shown, token = page(kept, lambda each: each["disk_id"], params, "VolumeIds")
+    return {"Volumes": [_volume(context, each, vms) for each in shown], "NextToken": token}
+
+
+async def _instances(context: Context) -> dict[int, str]:
+    return {vm["vm_id"]: instance_id(vm) for vm in await live(context)}
+
+
+def _volume(context: Context, disk: Mapping[str, Any], vms: Mapping[int, str]) -> dict[str, Any]:
+    return {
+        "VolumeId": volume_id(disk),
+        "Size": size_gib(disk["size_bytes"]),
+        "State": _state(disk),
+        "AvailabilityZone": context.zone,
+        "CreateTime": disk["created"],
+        "VolumeType": "standard",
+        "Encrypted": False,
+        "MultiAttachEnabled": False,
+        "SnapshotId": "",
+        "Attachments": [
+            _attachment(disk, vms[place["vm_id"]], place["device"], "detaching" if place["leaving"] else "attached",
+                        place["delete_with_vm"])
+            for place in disk["attachments"] if place["vm_id"] in vms
+        ],
+        "Tags": as_tags(disk["name"]),
+    }  # fmt: skip
+
+
+def _attachment(disk: Mapping[str, Any], vm: str, device: str, state: str, delete: bool = False) -> dict[str, Any]:
+    return {
+        "VolumeId": volume_id(disk),
+        "InstanceId": vm,
+        "Device": f"/dev/{device}",
+        "State": state,
+        "AttachTime": disk["created"],
+        "DeleteOnTermination": delete,
+    }
+
+
+async def create_volume(context: Context, params: dict[str, Any]) -> dict[str, Any]:
+    """An empty one of whole GiB, or a new one with what a snapshot holds."""
+    only(params, "AvailabilityZone", "Size", "SnapshotId", "VolumeType", "TagSpecifications", "ClientToken")
+    if params.get("AvailabilityZone", context.zone) != context.zone:
+        raise EC2Error("InvalidParameterValue", f"The region {context.region} has the zone {context.zone} alone.")
+    name = name_of_new(params.get("TagSpecifications"), "volume") or "volume"
+    size, token = params.get("Size"), params.get("ClientToken") or None
+    if params.get("SnapshotId"):
+        there = await context.read("user.snapshot.get_list", limit=10_000)
+        held = ids.pick(ids.SNAPSHOT, [params["SnapshotId"]], there, snapshot_id)[0]
+        if size is not None and size != size_gib(held["size_bytes"]):
+            raise EC2Error("UnsupportedOperation", "A volume of a snapshot is as large as that; grow it afterwards.")
+        made = await context.change(
+            "user.snapshot.create_disk", token=token, snapshot_id=held["snapshot_id"], name=name
+        )
+    elif size is None:
+        raise EC2Error("MissingParameter", "The request must contain either Size or SnapshotId")
+    elif not 1 <= size <= 2048:
+        raise bad_value("Size", "it is not from 1 to 2048 GiB")
+    else:
+        made = await context.change("user.disk.create", token=token, name=name, size_mib=size * GIB // 2**20)
+    return _volume(context, await context.read("user.disk.get_by_id", disk_id=made["disk_id"]), {})
+
+
+async def delete_volume(context: Context, params: dict[str, Any]) -> dict[str, Any]:
+    """It lies in the trash until that is emptied; EC2's clients see it no more."""
+    only(params, "VolumeId")
+    disk = await _disk(context, params["VolumeId"])
+    if disk["attachments"]:
+        raise EC2Error("VolumeInUse", f"Volume {params['VolumeId']} is currently attached to an instance")
+    await context.change("user.disk.delete", disk_id=disk["disk_id"])
+    return {}
+
+
+async def attach_volume(context: Context, params: dict[str, Any]) -> dict[str, Any]:
+    """The guest sees the next free device, which is told; the one that is asked for has no say in it."""
+    only(params, "VolumeId", "InstanceId", "Device")
+    disk = await _disk(context, params["VolumeId"])
+    (vm,) = await find(context, [params["InstanceId"]])
+    if disk["attachments"]:
+        raise EC2Error("VolumeInUse", f"{params['VolumeId']} is already attached to an instance")
+    work = await context.change("user.disk.attach", disk_id=disk["disk_id"], vm_id=vm["vm_id"])
+    return _attachment(disk, instance_id(vm), work["device"], "attaching")
+
+
+async def detach_volume(context: Context, params: dict[str, Any]) -> dict[str, Any]:
+    """Unmount it in the guest before: one that does not let go keeps it. The volume's id is enough."""
+    only(params, "VolumeId", "InstanceId", "Device")
+    disk = await _disk(context, params["VolumeId"])
+    vms = await _instances(context)
+    places = [each for each in disk["attachments"] if each["vm_id"] in vms]
+    if params.get("InstanceId"):
+        ids.check(ids.INSTANCE, params["InstanceId"])
+        places = [each for each in places if vms[each["vm_id"]] == params["InstanceId"]]
+    if not places:
+        raise EC2Error("IncorrectState", f"Volume '{params['VolumeId']}' is in the 'available' state.")
+    work = await context.change("user.disk.detach", disk_id=disk["disk_id"], vm_id=places[0]["vm_id"])
+    return _attachment(disk, vms[places[0]["vm_id"]], work["device"], "detaching")
+
+
+# ------------------------------------------------------------------ snapshots
+
+SNAPSHOTS: Final[dict[str, Values]] = {
+    "snapshot-id": lambda each: [snapshot_id(each)],
+    "description": lambda each: [each["description"]],
+    "status": lambda each: [_snapshot_state(each)],
+    "volume-size": lambda each: [str(size_gib(each["size_bytes"]))],
+    "start-time": lambda each: [told_time(each["created"])],
+    "owner-id": lambda each: [f"{each['user_id']:012d}"],
+    "encrypted": lambda each: ["false"],
+}
+
+
+def _snapshot_state(snapshot: Mapping[str, Any]) -> str:
+    return "completed" if snapshot["taken"] else "pending"
+
+
+async def describe_snapshots(context: Context, params: dict[str, Any]) -> dict[str, Any]:
+    """The caller's; nobody else's are public."""
+    only(params, "SnapshotIds", "OwnerIds", "RestorableByUserIds", "Filters", "MaxResults", "NextToken")
+    there: Any = await context.read("user.snapshot.get_list", limit=10_000)
+    if params.get("SnapshotIds"):
+        there = ids.pick(ids.SNAPSHOT, params["SnapshotIds"], there, snapshot_id)
+    for whose in ("OwnerIds", "RestorableByUserIds"):
+        if params.get(whose) and not {"self", context.owner} & set(params[whose]):
+            there = []
+    volumes = {each["disk_id"]: volume_id(each) for each in await disks(context)}
+    known: dict[str, Values] = {**SNAPSHOTS, "volume-id": lambda each: [volumes.get(each["disk_id"], "")]}
+    kept = filtered(there, params.get("Filters"), known, lambda each: {"Name": each["name"]})
+    shown, token = page(kept, lambda each: each["snapshot_id"], params, "SnapshotIds")
+    return {"Snapshots": [_snapshot(context, each, volumes) for each in shown], "NextToken": token}
+
+
+def _snapshot(context: Context, snapshot: Mapping[str, Any], volumes: Mapping[int, str]) -> dict[str, Any]:
+    return {
+        "SnapshotId": snapshot_id(snapshot),
+        "VolumeId": volumes.get(snapshot["disk_id"], ""),
+        "State": _snapshot_state(snapshot),
+        "StartTime": snapshot["taken"] or snapshot["created"],
+        "Progress": "100%" if snapshot["taken"] else "0%",
+        "OwnerId": context.owner,
+        "Description": snapshot["description"],
+        "VolumeSize": size_gib(snapshot["size_bytes"]),
+        "Encrypted": False,
+        "StorageTier": "standard",
+        "Tags": as_tags(snapshot["name"]),
+    }
+
+
+async def create_snapshot(context: Context, params: dict[str, Any]) -> dict[str, Any]:
+    """Of one volume; its guest may run meanwhile."""
+    only(params, "VolumeId", "Description", "TagSpecifications")
+    disk = await _disk(context, params["VolumeId"])
+    name = name_of_new(params.get("TagSpecifications"), "snapshot") or "snapshot"
+    work = await context.change(
+        "user.disk.create_snapshot", disk_id=disk["disk_id"], name=name, description=params.get("Description", "")
+    )
+    made = await context.read("user.snapshot.get_by_id", snapshot_id=work["snapshot_ids"][0])
+    return _snapshot(context, made, {disk["disk_id"]: volume_id(disk)})
+
+
+async def delete_snapshot(context: Context, params: dict[str, Any]) -> dict[str, Any]:
+    """This one alone, also where it was taken together with others."""
+    only(params, "SnapshotId")
+    there = await context.read("user.snapshot.get_list", limit=10_000)
+    held = ids.pick(ids.SNAPSHOT, [params["SnapshotId"]], there, snapshot_id)[0]
+    await context.change("user.snapshot.delete", snapshot_id=held["snapshot_id"], alone=held["group_id"] is not None)
+    return {}
+
+
+HANDLERS: Final = {
+    "DescribeVolumes": describe_volumes,
+    "CreateVolume": create_volume,
+    "DeleteVolume": delete_volume,
+    "AttachVolume": attach_volume,
+    "DetachVolume": detach_volume,
+    "DescribeSnapshots": describe_snapshots,
+    "CreateSnapshot": create_snapshot,
+    "DeleteSnapshot": delete_snapshot,
+}

@@ -1,0 +1,87 @@
+"""What a handler is given: who asks, of which region, and the way to views."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from clm.ec2.errors import EC2Error
+from cm.rpc.caller import Identity
+from cm.rpc.codec import plain
+from cm.rpc.errors import NotSupported
+
+Ask = Callable[[str, Mapping[str, Any], str | None], Awaitable[Any]]
+"""``await ask(view, arguments, request_id)``: as the caller, with all that is held for calls of views."""
+DRY: Final = "Request would have succeeded, but DryRun flag is set."
+
+
+@dataclass
+class Context:
+    """
+    :ivar region: the cluster that is meant.
+    :ivar endpoint: the address that was asked, or the pattern of all of them with ``{cluster}``.
+    """
+
+    identity: Identity
+    region: str
+    endpoint: str
+    ask: Ask
+    action: str
+    dry_run: bool = False
+
+    @property
+    def owner(self) -> str:
+        """The account, as twelve digits."""
+        return f"{self.identity.account_id:012d}"
+
+    @property
+    def zone(self) -> str:
+        return zone_of(self.region)
+
+    async def cloud(self, view: str, **arguments: Any) -> Any:
+        """What a view of the cloud's own answers that changes nothing."""
+        return plain(await self.ask(view, arguments, None))
+
+    async def read(self, view: str, **arguments: Any) -> Any:
+        """Likewise of the region's cluster."""
+        return plain(await self.ask(view, {**arguments, "cluster": self.region}, None))
+
+    async def change(self, view: str, *, token: str | None = None, cloud: bool = False, **arguments: Any) -> Any:
+        """
+        What a view answers that changes something; with ``DryRun`` nothing is changed.
+
+        :param token: the client's: a repeat gets the first answer.
+        :raises EC2Error: ``DryRunOperation``: it would have been done.
+        """
+        request_id = None if token is None else self.request_id(token)
+        asked = arguments if cloud else {**arguments, "cluster": self.region}
+        if self.dry_run:
+            try:
+                await self.ask(view, {**asked, "dry_run": True}, None)
+            except NotSupported:
+                pass  # its plan is not known beforehand; that its caller may call it is
+            raise would_do()
+        return plain(await self.ask(view, asked, request_id))
+
+    def request_id(self, token: str) -> str:
+        """A client's token as our own: of this action, and of the region, which has its own memory of them."""
+        return "ec2-" + hashlib.sha256(f"{self.action}\0{self.region}\0{token}".encode()).hexdigest()
+
+
+def would_do() -> EC2Error:
+    return EC2Error("DryRunOperation", DRY)
+
+
+def zone_of(region: str) -> str:
+    return region + "a"
+
+
+def only(params: Mapping[str, Any], *takes: str) -> None:
+    """
+    :raises EC2Error: something is asked for that is not done here: better than to leave it out without a word.
+    """
+    for name, value in params.items():
+        if name not in takes and name != "DryRun" and value not in (None, False, [], {}, ""):
+            raise EC2Error("UnsupportedOperation", f"The parameter {name} is not supported here.")

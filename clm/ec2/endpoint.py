@@ -1,0 +1,221 @@
+"""
+The way of one request: its signature, its parameters, its handler, its answer. Nothing of it is decoded before it is
+known how it was signed, and nothing is looked up before it is known by whom.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from twisted.web import http
+from twisted.web.server import NOT_DONE_YET
+
+from clm.ec2.actions import HANDLERS, Handler
+from clm.ec2.context import Context, would_do
+from clm.ec2.errors import EC2Error
+from clm.ec2.model import Action, model
+from clm.ec2.query import as_text, read
+from clm.ec2.refusals import in_ec2s_words
+from clm.ec2.signature import Asked, Claim, claim_of, failed
+from clm.ec2.sts import NAMESPACE_VERSION, caller_identity
+from clm.ec2.xml import VERSION, write_answer, write_error
+from clm.services.authenticator import CloudAuthenticator
+from cm.rpc.codec import plain
+from cm.rpc.dispatch import Dispatcher, Peer
+from cm.rpc.errors import CloudError
+from cm.rpc.http.channel import StrictChannel
+from cm.rpc.http.request import Leaf, WireRequest, WireSite, remote
+from cm.rpc.turns import WRONG_S
+from cm.runtime.log import call_id
+from cm.runtime.logins import LoginTrail
+from cm.runtime.threads import on_behalf
+from cm.runtime.wall import unix_seconds
+
+log = Logger()
+HEADERS_MAX: Final = 65_536  # bytes of request line and headers: libcloud sends user data in the URL
+NOBODYS: Final = "x" * 40  # held against signatures of keys that are not there, so that they take as long
+
+
+class EC2Channel(StrictChannel):
+    MAX_LENGTH = totalHeadersSize = HEADERS_MAX
+
+
+class EC2Site(WireSite):
+    protocol = EC2Channel
+
+
+class EC2Endpoint(Leaf):
+    """
+    EC2's Query protocol, at whatever path: ``/NAME`` says a cluster, as does the address that ``url`` makes of it.
+
+    :param url: a pattern with ``{cluster}``; "": none.
+    :param version_2: whether signatures of version 2 are taken.
+    """
+
+    def __init__(
+        self,
+        dispatcher: Dispatcher,
+        authenticator: CloudAuthenticator,
+        logins: LoginTrail,
+        url: str = "",
+        version_2: bool = True,
+    ) -> None:
+        super().__init__()
+        self._dispatcher = dispatcher
+        self._authenticator = authenticator
+        self._logins = logins
+        self._url = url
+        self._version_2 = version_2
+
+    def render(self, request: WireRequest) -> Any:
+        peer = Peer(remote(request))
+        serving: Deferred[None] = self._dispatcher.turns.run(
+            lambda: peer.key, Deferred.fromCoroutine, self._serve(request, peer)
+        )
+        if not serving.called:
+            # One action may make several calls: that of a client which hung up is brought to its end.
+            request.serve(serving, changes=True)
+        serving.addErrback(_broken, request)
+        return NOT_DONE_YET
+
+    async def _serve(self, request: WireRequest, peer: Peer) -> None:
+        call_id.set(peer.call_id)
+        told = Told()
+        try:
+            status, body = 200, await self._answer(request, peer, told)
+        except EC2Error as error:
+            status, body = error.status, write_error(error, peer.call_id)
+        except CloudError as error:
+            refused = in_ec2s_words(error)
+            status, body = refused.status, write_error(refused, peer.call_id)
+        except CancelledError:
+            raise
+        except Exception:
+            log.failure("call {call_id}: EC2's {action} broke", call_id=peer.call_id, action=told.action)
+            broken = EC2Error("InternalError", f"An internal error has occurred ({peer.call_id}).")
+            status, body = broken.status, write_error(broken, peer.call_id)
+        headers = ((b"content-type", b"text/xml;charset=UTF-8"), (b"x-amzn-requestid", peer.call_id.encode()))
+        request.send(status, body, headers)
+
+    async def _answer(self, request: WireRequest, peer: Peer, told: Told) -> bytes:
+        if request.oversized:
+            raise EC2Error("RequestEntityTooLarge", f"The body is larger than {request.limit} bytes.")
+        if request.method not in (b"GET", b"POST"):
+            raise EC2Error("InvalidRequest", "Requests are made by GET or POST.")
+        asked = Asked(request.method, request.uri, _headers(request), request.content.read())
+        claim = await self._signed(asked, peer)
+        pairs = as_text([*asked.query, *asked.form])
+        common = {name: value for name, value in pairs if name in ("Action", "Version")}
+        told.action, version = common.get("Action", ""), common.get("Version", "")
+        if not told.action:
+            raise EC2Error("MissingAction", "The request must contain the parameter Action")
+        if told.action == "GetCallerIdentity" and version in ("", NAMESPACE_VERSION):
+            return caller_identity(_identity(peer), peer.call_id)
+        action, handler = _found(told.action)
+        if VERSION.match(version) is None:
+            raise EC2Error("MissingParameter" if not version else "InvalidParameterValue",
+                           "The request must contain the parameter Version, like 2016-11-15")  # fmt: skip
+        params = read(action, pairs)
+        context = await self._context(asked, claim, peer, action, bool(params.pop("DryRun", False)))
+        result = await handler(context, params)
+        if context.dry_run:
+            raise would_do()
+        await self._dispatcher.pause(peer)  # writing it is a turn of its own
+        return write_answer(action, result, version, peer.call_id)
+
+    async def _signed(self, asked: Asked, peer: Peer) -> Claim:
+        """
+        Who signed it: ``peer`` knows them then.
+
+        :raises EC2Error: nobody did that may call; such ones wait for their turn.
+        """
+        turns = self._dispatcher.turns
+        try:
+            claim = claim_of(asked, unix_seconds(), version_2=self._version_2)
+            on_behalf.set(peer.key)
+            try:
+                identity, secret = await self._authenticator.by_ec2_key(claim.access_key, peer.remote)
+            except CloudError as error:
+                if error.retry:
+                    raise
+                claim.check(NOBODYS)
+                raise failed() from None
+            try:
+                claim.check(secret.reveal())
+            except EC2Error as error:
+                self._logins.note("", identity.account_id, peer.remote, "ec2", error.code)
+                raise
+        except EC2Error:
+            await turns.take(peer.key, yielding=True)
+            turns.hold(peer.key, WRONG_S)
+            raise
+        self._logins.note(identity.login, identity.account_id, peer.remote, "ec2")
+        peer.recognise(identity)
+        await turns.take(peer.key, yielding=True)
+        return claim
+
+    async def _context(self, asked: Asked, claim: Claim, peer: Peer, action: Action, dry_run: bool) -> Context:
+        async def ask(view: str, arguments: Mapping[str, Any], request_id: str | None) -> Any:
+            peer.request_id = request_id
+            return await self._dispatcher.call(view, dict(arguments), peer)
+
+        clusters = plain(await ask("user.cluster.get_list", {}, None))
+        names = [each["name"] for each in clusters]
+        host = (asked.header(b"host") or b"").decode("latin-1").lower()
+        path = asked.path.decode("latin-1")
+        region = self._region(names, host, path, claim.region)
+        if region is None:
+            region = next((each["name"] for each in clusters if each["is_default"]), names[0] if names else "")
+        if not region:
+            raise EC2Error("Unavailable", "The cloud has no cluster.")
+        return Context(_identity(peer), region, self._url or host, ask, action.name, dry_run)
+
+    def _region(self, names: list[str], host: str, path: str, signed: str) -> str | None:
+        """The cluster that a request names: by its address, its path, or the region that was signed."""
+        for name in names:
+            if "{cluster}" in self._url:
+                parts = urlsplit(self._url.replace("{cluster}", name))
+                base = parts.path.rstrip("/")
+                if parts.netloc.lower() == host and (path == base or path.startswith(base + "/")):
+                    return name
+        first = path.lstrip("/").partition("/")[0]
+        return next((name for name in (first, signed) if name in names), None)
+
+
+class Told:
+    """What the log says of a request that broke."""
+
+    action = ""
+
+
+def _identity(peer: Peer) -> Any:
+    assert peer.known is not None
+    return peer.known
+
+
+def _found(name: str) -> tuple[Action, Handler]:
+    """:raises EC2Error: nobody has such an action, or we have not; clients repeat neither."""
+    action, handler = model().find(name), HANDLERS.get(name)
+    if action is None or handler is None:
+        if model().is_known(name):
+            log.info("EC2's action {action} was asked for, and is not there yet", action=name)
+        raise EC2Error("InvalidAction", f"The action {name[:100]} is not valid for this web service.")
+    return action, handler
+
+
+def _headers(request: WireRequest) -> list[tuple[bytes, bytes]]:
+    return [(name.lower(), value) for name, values in request.requestHeaders.getAllRawHeaders() for value in values]
+
+
+def _broken(failure: Failure, request: WireRequest) -> None:
+    if failure.check(CancelledError):
+        return
+    log.failure("the answer could not be written", failure)
+    if not request.startedWriting:
+        request.setResponseCode(http.INTERNAL_SERVER_ERROR)
+        request.finish()

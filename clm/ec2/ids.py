@@ -1,0 +1,73 @@
+"""
+EC2's ids of our objects: ``i-`` and the first 17 digits of the uuid, which are 66 random bits of it. The way back is
+by the objects that the caller sees; nobody is told of others' by asking.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from clm.ec2.errors import EC2Error
+
+DIGITS: Final = 17
+# A uuid's 13th digit is its version; ids of before 2016 had eight digits, and are none of ours.
+_DIGITS: Final = re.compile(r"[0-9a-f]{17}\Z", re.ASCII)
+
+
+@dataclass(frozen=True)
+class Kind:
+    """:ivar error: what its codes begin with: ``InvalidInstanceID``. :ivar missing: the whole code of one not there."""
+
+    prefix: str
+    error: str
+    dotted: str = ""
+
+    @property
+    def missing(self) -> str:
+        return self.dotted or f"{self.error}.NotFound"
+
+
+INSTANCE: Final = Kind("i", "InvalidInstanceID")
+IMAGE: Final = Kind("ami", "InvalidAMIID")
+VOLUME: Final = Kind("vol", "InvalidVolume", "InvalidVolume.NotFound")
+SNAPSHOT: Final = Kind("snap", "InvalidSnapshot")
+GROUP: Final = Kind("sg", "InvalidGroup", "InvalidGroup.NotFound")
+KEY: Final = Kind("key", "InvalidKeyPair")
+
+
+def id_of(kind: Kind, uuid: str) -> str:
+    return f"{kind.prefix}-{uuid.replace('-', '')[:DIGITS]}"
+
+
+def numbered(kind: Kind, number: int) -> str:
+    """Of what has no uuid."""
+    return f"{kind.prefix}-{number:0{DIGITS}x}"
+
+
+def check(kind: Kind, given: str) -> str:
+    """:raises EC2Error: it is no id of this kind."""
+    prefix, _, digits = given.partition("-")
+    if prefix != kind.prefix or _DIGITS.match(digits) is None:
+        raise EC2Error(f"{kind.error}.Malformed", f'Invalid id: "{given[:100]}" (expecting "{kind.prefix}-...")')
+    return given
+
+
+def pick(
+    kind: Kind, wanted: Sequence[str], there: Iterable[Mapping[str, Any]], id_: Callable[[Any], str]
+) -> list[Mapping[str, Any]]:
+    """
+    What is wanted, in that order, each once.
+
+    :raises EC2Error: an id is malformed, or of nothing that is there.
+    """
+    for given in wanted:
+        check(kind, given)
+    by_id = {id_(each): each for each in there}
+    absent = [given for given in wanted if given not in by_id]
+    if absent:
+        told = ", ".join(absent[:20])
+        raise EC2Error(kind.missing, f"The {kind.prefix} ID '{told}' does not exist")
+    return [by_id[given] for given in dict.fromkeys(wanted)]

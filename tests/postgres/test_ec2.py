@@ -1,0 +1,300 @@
+"""EC2 by boto3, against a cloud with a cluster in memory: what a script for AWS does, and what it may not."""
+
+from __future__ import annotations
+
+import base64
+import socket
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import boto3
+import pytest
+from botocore.config import Config
+from botocore.exceptions import ClientError
+
+from clm.daemon.settings import ListenSettings
+from support.federation import Federation, federated, free_port
+
+
+class Site:
+    """A federation, and clients of its EC2 endpoint."""
+
+    def __init__(self, federation: Federation, port: int) -> None:
+        self.federation, self.port = federation, port
+        self.cloud = federation.clouds["alpha"]
+
+    def key(self, login: str = "ann", scope: str = "all") -> dict[str, Any]:
+        count = self.federation.bench.sql("SELECT count(*) FROM api_key")
+        arguments = {"name": f"ec2-{count}", "scope": [scope], "ec2": True}
+        made: dict[str, Any] = self.federation.call("user.api_key.create", arguments, login=login)
+        return made
+
+    def client(self, key: dict[str, Any], service: str = "ec2", region: str = "alpha", **more: Any) -> Any:
+        secret = more.pop("secret", key["secret_key"])
+        return boto3.session.Session().client(
+            service, region_name=region, endpoint_url=f"http://127.0.0.1:{self.port}",
+            aws_access_key_id=key["access_key"], aws_secret_access_key=secret,
+            config=Config(retries={"total_max_attempts": 1}, read_timeout=30, **more),
+        )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def site(postgres: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    port = free_port()
+    listen = ListenSettings(rpc=f"127.0.0.1:{free_port()}", ec2=f"127.0.0.1:{port}")
+    with federated(postgres, tmp_path_factory.mktemp("ec2"), ("alpha",), listen=listen) as made:
+        yield Site(made, port)
+
+
+@pytest.fixture(scope="module")
+def ann(site: Site) -> Any:
+    return site.client(site.key())
+
+
+@pytest.fixture(scope="module")
+def bob(site: Site) -> Any:
+    return site.client(site.key("bob"))
+
+
+@pytest.fixture(scope="module")
+def made_of(site: Site, ann: Any) -> dict[str, Any]:
+    """What every instance of these tests is made of."""
+    types = ann.describe_instance_types()["InstanceTypes"]
+    return {
+        "ImageId": ann.describe_images()["Images"][0]["ImageId"],
+        "InstanceType": types[0]["InstanceType"],
+        "MinCount": 1,
+        "MaxCount": 1,
+    }
+
+
+def code(function: Callable[..., Any], **arguments: Any) -> str:
+    """What a call is refused with, and its status."""
+    with pytest.raises(ClientError) as refused:
+        function(**arguments)
+    response: Any = refused.value.response
+    return f"{response['Error']['Code']} {response['ResponseMetadata']['HTTPStatusCode']}"
+
+
+def instances(client: Any, **arguments: Any) -> list[dict[str, Any]]:
+    return [each for r in client.describe_instances(**arguments)["Reservations"] for each in r["Instances"]]
+
+
+WAIT: dict[str, Any] = {"WaiterConfig": {"Delay": 1, "MaxAttempts": 60}}
+
+
+def test_life(site: Site, ann: Any, made_of: dict[str, Any]) -> None:
+    """A key pair, a group, an instance with user data, its power, its name, its end: boto3 and its waiters."""
+    pair = ann.create_key_pair(KeyName="laptop", KeyType="ed25519")
+    assert "PRIVATE KEY" in pair["KeyMaterial"] and pair["KeyPairId"].startswith("key-")
+    group = ann.create_security_group(GroupName="web", Description="from everywhere")["GroupId"]
+    ann.authorize_security_group_ingress(GroupId=group, IpProtocol="tcp", FromPort=22, ToPort=22, CidrIp="0.0.0.0/0")
+    asked = {**made_of, "KeyName": "laptop", "UserData": "#cloud-config\n", "ClientToken": "once"}
+    asked["SecurityGroupIds"] = [group]
+    asked["TagSpecifications"] = [{"ResourceType": "instance", "Tags": [{"Key": "Name", "Value": "first"}]}]
+    first = ann.run_instances(**asked)
+    assert first["Instances"][0]["State"]["Name"] == "pending" and first["OwnerId"].isdigit()
+    made = first["Instances"][0]["InstanceId"]
+    assert [each["InstanceId"] for each in ann.run_instances(**asked)["Instances"]] == [made]
+    assert code(ann.run_instances, **{**asked, "MaxCount": 2}) == "IdempotentParameterMismatch 400"
+    ann.get_waiter("instance_running").wait(InstanceIds=[made], **WAIT)
+    (shown,) = instances(ann, InstanceIds=[made])
+    vm = next(v for v in site.federation.call("user.vm.get_list", {"cluster": "alpha"}) if v["name"] == "first")
+    assert shown["InstanceId"] == "i-" + vm["uuid"].replace("-", "")[:17]
+    assert shown["PrivateIpAddress"] == vm["leases"][0]["address"]
+    assert (shown["ImageId"], shown["InstanceType"]) == (made_of["ImageId"], made_of["InstanceType"])
+    assert shown["Tags"] == [{"Key": "Name", "Value": "first"}] and shown["Placement"]["AvailabilityZone"] == "alphaa"
+    detail = site.federation.call("user.vm.get_by_id", {"vm_id": vm["vm_id"], "cluster": "alpha"})
+    assert base64.b64decode(detail["user_data"]) == b"#cloud-config\n"
+    groups = site.federation.call("user.security_group.get_list", {"cluster": "alpha"})
+    assert [each["nics"] for each in groups if each["name"] == "web"] == [1]
+    assert code(ann.delete_security_group, GroupId=group) == "DependencyViolation 400"
+    assert ann.describe_instance_status(InstanceIds=[made])["InstanceStatuses"][0]["InstanceStatus"]["Status"] == "ok"
+    ann.create_tags(Resources=[made], Tags=[{"Key": "Name", "Value": "second"}])
+    assert [t["Value"] for t in ann.describe_tags(Filters=[{"Name": "resource-id", "Values": [made]}])["Tags"]] == [
+        "second"
+    ]
+    stopped = ann.stop_instances(InstanceIds=[made], Force=True)["StoppingInstances"][0]
+    assert stopped["PreviousState"]["Name"] == "running" and stopped["CurrentState"]["Code"] in (64, 80)
+    ann.get_waiter("instance_stopped").wait(InstanceIds=[made], **WAIT)
+    ann.start_instances(InstanceIds=[made])
+    ann.get_waiter("instance_running").wait(InstanceIds=[made], **WAIT)
+    ann.start_instances(InstanceIds=[made])
+    ann.reboot_instances(InstanceIds=[made])
+    ann.terminate_instances(InstanceIds=[made])
+    ann.get_waiter("instance_terminated").wait(InstanceIds=[made], **WAIT)
+    assert (
+        ann.terminate_instances(InstanceIds=[made])["TerminatingInstances"][0]["CurrentState"]["Name"] == "terminated"
+    )
+    ann.delete_security_group(GroupId=group)
+    assert code(ann.describe_security_groups, GroupIds=[group]) == "InvalidGroup.NotFound 400"
+    ann.delete_key_pair(KeyName="laptop")
+    ann.delete_key_pair(KeyName="laptop")
+    assert code(ann.describe_key_pairs, KeyNames=["laptop"]) == "InvalidKeyPair.NotFound 400"
+
+
+def test_region(site: Site, ann: Any) -> None:
+    """Regions are clusters, whichever is asked; each has a zone; an account says who it is."""
+    assert [each["RegionName"] for each in ann.describe_regions()["Regions"]] == ["alpha"]
+    zones = ann.describe_availability_zones()["AvailabilityZones"]
+    assert [(each["ZoneName"], each["State"]) for each in zones] == [("alphaa", "available")]
+    elsewhere = site.client(site.key(), region="us-east-1")
+    assert elsewhere.describe_availability_zones()["AvailabilityZones"][0]["RegionName"] == "alpha"
+    who = site.client(site.key(), "sts").get_caller_identity()
+    assert int(who["Account"]) == site.federation.bench.ids["ann"] and who["Arn"].endswith(":user/ann")
+
+
+def test_filters(ann: Any, made_of: dict[str, Any]) -> None:
+    """Wildcards, several values, several filters; a page's token survives what is made meanwhile."""
+    tags = [{"ResourceType": "instance", "Tags": [{"Key": "Name", "Value": "many"}]}]
+    made = [each["InstanceId"] for each in ann.run_instances(**{**made_of, "MinCount": 6, "MaxCount": 6},
+                                                             TagSpecifications=tags)["Instances"]]  # fmt: skip
+    name = {"Name": "tag:Name", "Values": ["many_[1-3]", "many_?"]}
+    assert {each["InstanceId"] for each in instances(ann, Filters=[name])} == set(made)
+    assert (
+        instances(ann, Filters=[name, {"Name": "tag:Name", "Values": ["*_4", "nothing"]}])[0]["Tags"][0]["Value"]
+        == "many_4"
+    )
+    assert instances(ann, Filters=[name, {"Name": "instance-state-name", "Values": ["terminated"]}]) == []
+    assert code(ann.describe_instances, Filters=[{"Name": "moon", "Values": ["*"]}]) == "InvalidParameterValue 400"
+    page = ann.describe_instances(Filters=[name], MaxResults=5)
+    more = ann.run_instances(**made_of)["Instances"][0]["InstanceId"]
+    rest = ann.describe_instances(Filters=[name], MaxResults=5, NextToken=page["NextToken"])
+    seen = [each["InstanceId"] for part in (page, rest) for r in part["Reservations"] for each in r["Instances"]]
+    assert sorted(seen) == sorted(made) and "NextToken" not in rest
+    assert code(ann.describe_instances, MaxResults=4) == "InvalidParameterValue 400"
+    assert code(ann.describe_instances, InstanceIds=[more], MaxResults=5) == "InvalidParameterCombination 400"
+    assert code(ann.describe_instances, NextToken="x") == "InvalidNextToken 400"
+    ann.terminate_instances(InstanceIds=[more, *made])
+
+
+def test_groups(ann: Any) -> None:
+    """Rules are those that were allowed, once; what is revoked has to be there; a group of Terraform's life."""
+    group = ann.create_security_group(GroupName="db", Description="d")["GroupId"]
+
+    def rules() -> tuple[int, int]:
+        (shown,) = ann.describe_security_groups(GroupIds=[group])["SecurityGroups"]
+        return len(shown["IpPermissions"]), len(shown["IpPermissionsEgress"])
+
+    assert rules() == (0, 1)
+    everybody = [{"IpProtocol": "-1", "IpRanges": [{"CidrIp": "0.0.0.0/0"}]}]
+    six = [{"IpProtocol": "-1", "Ipv6Ranges": [{"CidrIpv6": "::/0"}]}]
+    ann.revoke_security_group_egress(GroupId=group, IpPermissions=everybody)
+    assert code(ann.revoke_security_group_egress, GroupId=group, IpPermissions=six) == "InvalidPermission.NotFound 400"
+    own = [
+        {"IpProtocol": "tcp", "FromPort": 5432, "ToPort": 5433, "UserIdGroupPairs": [{"GroupId": group}]},
+        {"IpProtocol": "icmp", "FromPort": -1, "ToPort": -1, "IpRanges": [{"CidrIp": "192.0.2.9/24"}]},
+    ]
+    ann.authorize_security_group_ingress(GroupId=group, IpPermissions=own)
+    assert rules() == (2, 0)
+    assert (
+        code(ann.authorize_security_group_ingress, GroupId=group, IpPermissions=own[:1])
+        == "InvalidPermission.Duplicate 400"
+    )
+    (shown,) = ann.describe_security_groups(GroupIds=[group])["SecurityGroups"]
+    assert shown["IpPermissions"][0]["UserIdGroupPairs"][0]["GroupId"] == group
+    assert (shown["IpPermissions"][0]["FromPort"], shown["IpPermissions"][0]["ToPort"]) == (5432, 5433)
+    assert shown["IpPermissions"][1]["IpRanges"] == [{"CidrIp": "192.0.2.0/24"}]
+    ann.revoke_security_group_ingress(GroupId=group, IpPermissions=shown["IpPermissions"])
+    assert rules() == (0, 0)
+    assert code(ann.create_security_group, GroupName="db", Description="d") == "InvalidGroup.Duplicate 400"
+    ann.delete_security_group(GroupName="db")
+
+
+def test_volumes(ann: Any) -> None:
+    """A volume, a snapshot of it, a volume of that; what is in use stays."""
+    zone = "alphaa"
+    made = ann.create_volume(AvailabilityZone=zone, Size=1, ClientToken="v")["VolumeId"]
+    assert ann.create_volume(AvailabilityZone=zone, Size=1, ClientToken="v")["VolumeId"] == made
+    ann.get_waiter("volume_available").wait(VolumeIds=[made], **WAIT)
+    snapshot = ann.create_snapshot(VolumeId=made, Description="before")["SnapshotId"]
+    ann.get_waiter("snapshot_completed").wait(SnapshotIds=[snapshot], **WAIT)
+    (told,) = ann.describe_snapshots(OwnerIds=["self"], SnapshotIds=[snapshot])["Snapshots"]
+    assert (told["VolumeId"], told["VolumeSize"], told["Description"]) == (made, 1, "before")
+    ann.delete_snapshot(SnapshotId=snapshot)
+    ann.get_waiter("volume_available").wait(VolumeIds=[made], **WAIT)
+
+
+def test_dry_run(ann: Any, made_of: dict[str, Any], site: Site) -> None:
+    """What would be done is told by 412, and not done; what may not be, as ever."""
+    before = len(instances(ann))
+    assert code(ann.run_instances, **made_of, DryRun=True) == "DryRunOperation 412"
+    assert code(ann.describe_instances, DryRun=True) == "DryRunOperation 412"
+    assert code(ann.create_key_pair, KeyName="dry", DryRun=True) == "DryRunOperation 412"
+    assert len(instances(ann)) == before and ann.describe_key_pairs()["KeyPairs"] == []
+    reader = site.client(site.key(scope="read"))
+    assert len(instances(reader)) == before
+    assert code(reader.run_instances, **made_of, DryRun=True) == "UnauthorizedOperation 403"
+    assert code(reader.create_key_pair, KeyName="dry", DryRun=True) == "UnauthorizedOperation 403"
+    assert code(reader.run_instances, **made_of) == "UnauthorizedOperation 403"
+
+
+def test_strangers(site: Site, ann: Any, bob: Any, made_of: dict[str, Any]) -> None:
+    """Another's ids are of nothing, in every action that takes one; malformed ones are told apart from that."""
+    vm = ann.run_instances(**made_of)["Instances"][0]["InstanceId"]
+    group = ann.create_security_group(GroupName="mine", Description="d")["GroupId"]
+    disk = ann.create_volume(AvailabilityZone="alphaa", Size=1)["VolumeId"]
+    for name, arguments, kind in (
+        ("describe_instances", {"InstanceIds": [vm]}, "InvalidInstanceID"),
+        ("describe_instance_status", {"InstanceIds": [vm]}, "InvalidInstanceID"),
+        ("start_instances", {"InstanceIds": [vm]}, "InvalidInstanceID"),
+        ("stop_instances", {"InstanceIds": [vm]}, "InvalidInstanceID"),
+        ("reboot_instances", {"InstanceIds": [vm]}, "InvalidInstanceID"),
+        ("terminate_instances", {"InstanceIds": [vm]}, "InvalidInstanceID"),
+        ("get_console_output", {"InstanceId": vm}, "InvalidInstanceID"),
+        ("create_tags", {"Resources": [vm], "Tags": [{"Key": "Name", "Value": "x"}]}, "InvalidInstanceID"),
+        ("create_tags", {"Resources": [disk], "Tags": [{"Key": "Name", "Value": "x"}]}, "InvalidVolume"),
+        ("describe_security_groups", {"GroupIds": [group]}, "InvalidGroup"),
+        ("delete_security_group", {"GroupId": group}, "InvalidGroup"),
+        ("run_instances", {**made_of, "SecurityGroupIds": [group]}, "InvalidGroup"),
+        ("describe_volumes", {"VolumeIds": [disk]}, "InvalidVolume"),
+        ("delete_volume", {"VolumeId": disk}, "InvalidVolume"),
+        ("create_snapshot", {"VolumeId": disk}, "InvalidVolume"),
+    ):
+        assert code(getattr(bob, name), **arguments) == f"{kind}.NotFound 400", name
+    assert code(bob.describe_instances, InstanceIds=["i-1"]) == "InvalidInstanceID.Malformed 400"
+    assert code(bob.describe_instances, InstanceIds=["vol-" + "0" * 17]) == "InvalidInstanceID.Malformed 400"
+    assert instances(bob) == [] and len(instances(ann, InstanceIds=[vm])) == 1
+    ann.terminate_instances(InstanceIds=[vm])
+
+
+def test_refused(site: Site, ann: Any, made_of: dict[str, Any]) -> None:
+    """Bad credentials are refused alike; what is not done is refused, not left out."""
+    key = site.key()
+    wrong = site.client(key, secret="x" * 40)
+    unknown = site.client({"access_key": "WAKI" + "A" * 16, "secret_key": "x" * 40})
+    for client in (wrong, unknown):
+        assert code(client.describe_regions) == "AuthFailure 401"
+    site.federation.call("user.api_key.delete", [key["api_key_id"]])
+    assert code(ann.run_instances, **made_of, SubnetId="subnet-1") == "UnsupportedOperation 400"
+    other = [{"ResourceType": "instance", "Tags": [{"Key": "team", "Value": "x"}]}]
+    assert code(ann.run_instances, **made_of, TagSpecifications=other) == "UnsupportedOperation 400"
+    assert code(ann.run_instances, **{**made_of, "InstanceType": "t9.huge"}) == "InvalidParameterValue 400"
+    assert code(ann.run_instances, **{**made_of, "ImageId": "ami-" + "0" * 17}) == "InvalidAMIID.NotFound 400"
+    assert code(ann.run_instances, **made_of, KeyName="none") == "InvalidKeyPair.NotFound 400"
+    assert code(ann.describe_vpn_gateways) == "InvalidAction 400"
+    assert code(ann.allocate_address) == "InvalidAction 400"
+
+
+def test_raw(site: Site) -> None:
+    """Requests that no client makes: an error document each, or the connection's end; the endpoint goes on."""
+
+    def ask(head: bytes) -> bytes:
+        with socket.create_connection(("127.0.0.1", site.port), 10) as connection:
+            connection.sendall(head + b"\r\nHost: x\r\nConnection: close\r\n\r\n")
+            parts = []
+            while part := connection.recv(65_536):
+                parts.append(part)
+        return b"".join(parts)
+
+    for head, status, code_ in (
+        (b"GET / HTTP/1.1", b"400", b"MissingAuthenticationToken"),
+        (b"GET /anything?Action=RunInstances HTTP/1.1", b"400", b"MissingAuthenticationToken"),
+        (b"PUT / HTTP/1.1", b"400", b"InvalidRequest"),
+        (b"GET /?AWSAccessKeyId=x HTTP/1.1", b"400", b"IncompleteSignature"),
+        (b"GET /?" + b"a=%FF&" * 4000 + b" HTTP/1.1", b"400", b"MissingAuthenticationToken"),
+        (b"GET /?X-Amz-Signature=%00 HTTP/1.1", b"400", b"IncompleteSignature"),
+    ):
+        answer = ask(head)
+        assert answer.startswith(b"HTTP/1.1 " + status) and b"<Code>%s</Code>" % code_ in answer, (head[:60], answer)
+        assert b"<RequestID>" in answer
