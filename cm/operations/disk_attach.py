@@ -102,7 +102,8 @@ async def _ask(work: Work, plan: Plugged) -> None:
     node = work.node(plan.node_id)
     disks = node.disks
     try:
-        await end_left_job(node, plan.uuid, plan.disk.device)
+        if ASKED_AT not in work.arguments and await disks.look(plan.uuid, plan.disk.device) is not None:
+            await end_left_job(node, plan.uuid, plan.disk.device)  # of one that is gone nobody could say
         await disks.detach(plan.uuid, plan.disk.device)
         if await disks.look(plan.uuid, plan.disk.device) is None:
             return

@@ -339,6 +339,20 @@ def test_attached_though_it_failed(cloud: MemoryCloud) -> None:
     cloud.until(lambda: devices(cloud, vm) == ["vda"] and places(cloud, disk_id) == [], "it is taken back")
 
 
+def test_guest_takes_its_time(cloud: MemoryCloud) -> None:
+    """A guest that lets go of a disk after it was asked, between two looks, has let go of it."""
+    disk_id, vm = make(cloud), running(cloud)
+    done(cloud, "user.disk.attach", disk_id=disk_id, vm_id=vm["vm_id"])
+    node = node_of(cloud)
+    node.holds_disks.add(vm["uuid"])
+    answer = cloud.call("user.disk.detach", [disk_id, vm["vm_id"]])
+    state = "SELECT state FROM operation WHERE id = :i"
+    cloud.until(lambda: cloud.sql(state, i=answer["operation_id"]) == "waiting", "the guest was asked")
+    node.let_go(vm["uuid"])
+    assert cloud.ended(answer["operation_id"])["state"] == "done"
+    assert devices(cloud, vm) == ["vda"] and places(cloud, disk_id) == []
+
+
 def test_guest_keeps_it(cloud: MemoryCloud) -> None:
     """A guest that does not let go keeps the disk, and the record says so; a later yes is found by looking."""
     disk_id, vm = make(cloud), running(cloud)
