@@ -149,8 +149,9 @@ def merging(seen: BlockJobSeen) -> int:
     return 100 * seen.done_bytes // seen.total_bytes if seen.total_bytes else 0
 
 
-def _holder(op: OperationRow) -> str:
-    return str(uuid.uuid5(_HOLDERS, str(op.id)))
+def holder_of(operation_id: int) -> str:
+    """The uuid of the domain without a guest that has disks open for an operation."""
+    return str(uuid.uuid5(_HOLDERS, str(operation_id)))
 
 
 async def opened(work: Work, row: SnapshotRow, leaf: Lying, place: Place | None) -> tuple[int, str, str]:
@@ -166,7 +167,7 @@ async def opened(work: Work, row: SnapshotRow, leaf: Lying, place: Place | None)
     if HOLDER not in work.arguments:
         note: dict[str, Any] = {HOLDER: await reaching(work, row.volume.storage_id)}
         raise Wait(0.0, "", **note)
-    node_id, domain, device = work.arguments[HOLDER], _holder(work.op), "vda"
+    node_id, domain, device = work.arguments[HOLDER], holder_of(work.op.id), "vda"
     node = work.node(node_id)
     source = await node.volumes.source(leaf.pool, leaf.name)
     told_of = await node.hypervisor.describe(domain)
@@ -197,7 +198,7 @@ async def opened(work: Work, row: SnapshotRow, leaf: Lying, place: Place | None)
 async def let_go(work: Work) -> None:
     """End the domain without a guest, where there was need of one."""
     if HOLDER in work.arguments:
-        await work.node(work.arguments[HOLDER]).hypervisor.destroy(_holder(work.op))
+        await work.node(work.arguments[HOLDER]).hypervisor.destroy(holder_of(work.op.id))
 
 
 # ------------------------------------------------------------------ their end

@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 from cm.interfaces.calls import COPY_S, DEADLINE_S, POOL_S, Pace, job
 from cm.interfaces.node import INode
 from cm.operations.base import Kind, Wait, Work, others_stopped, register, storage_reached, vm_of
+from cm.operations.snapshot_work import holder_of
 from cm.rpc.errors import CloudError, DomainNotRunning, GuestIgnored, NotAbandonable, ObjectNotFound
 from cm.rpc.vocabulary import CauseKind, FreedPolicy, ImageState, Seen
 from cm.rules.cause import Cause
@@ -30,7 +31,7 @@ from cm.store.change import record_change
 from cm.store.domain import EndingVolume, VolumePlan, ending_volumes, node_with_disks, root_storage, volume_plans
 from cm.store.free_volume import set_free
 from cm.store.node import has_hooks
-from cm.store.operation import OperationRow
+from cm.store.operation import OperationRow, holders_left
 from cm.store.operation_object import Objects, others_at_work
 from cm.store.saving import find_saved, keep_saved
 from cm.store.storage import is_attached, node_reaching
@@ -185,8 +186,10 @@ async def clean_up(work: Work) -> None:
     Forget the definition and delete the volumes, each through the VM's node or one that has its storage; and the log.
     Those that are kept for others are the VM's no more: from here on they may be somebody's.
     """
-    row, parts = await work.db_vm(_clean_up_facts)
+    row, parts, held = await work.db_vm(_clean_up_facts)
     await _remove_domain(work, row)
+    for operation_id, node_id in held:  # given up for this one, as a rule: it may be writing to them still
+        await work.node(node_id).hypervisor.destroy(holder_of(operation_id))
     for node_id, volumes in parts.items():
         wipes = any(volume.made and volume.policy is not FreedPolicy.NONE for volume in volumes)
         kept = await work.node(node_id).run(wipe_volumes if wipes else delete_volumes, volumes)
@@ -214,9 +217,12 @@ def _node_for(session: Session, row: VMRow) -> int:
     return node_id
 
 
-def _clean_up_facts(session: Session, row: VMRow) -> tuple[VMRow, Mapping[int, tuple[EndingVolume, ...]]]:
+def _clean_up_facts(
+    session: Session, row: VMRow
+) -> tuple[VMRow, Mapping[int, tuple[EndingVolume, ...]], Sequence[tuple[int, int]]]:
     """
-    The VM, and its volumes by the node that they are deleted through: its own, or one that has their storage.
+    The VM, and its volumes by the node that they are deleted through: its own, or one that has their storage; and what
+    may have them open, as ``holders_left``.
 
     :raises Wait: none that answers has the storage of some of them.
     """
@@ -226,7 +232,8 @@ def _clean_up_facts(session: Session, row: VMRow) -> tuple[VMRow, Mapping[int, t
         if volume.storage_id not in through:
             through[volume.storage_id] = _node_of_storage(session, row, volume.storage_id)
         parts.setdefault(through[volume.storage_id], []).append(volume)
-    return row, {node_id: tuple(volumes) for node_id, volumes in parts.items()}
+    by_node = {node_id: tuple(volumes) for node_id, volumes in parts.items()}
+    return row, by_node, holders_left(session, row.id)
 
 
 def _node_of_storage(session: Session, row: VMRow, storage_id: int) -> int:

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from cm.rpc.errors import ObjectNotFound
 from cm.rpc.vocabulary import OperationId, OperationState
 from cm.rules.cause import Cause
-from cm.rules.operation import BEHIND, SPECS, ObjectKind, OperationKind
+from cm.rules.operation import BEHIND, HOLDER, SPECS, ObjectKind, OperationKind
 from cm.runtime.database import CHANNEL, note_notified
 from cm.runtime.prepared import Prepared
 from cm.store.conditions import is_open
@@ -224,3 +224,20 @@ def open_ones(session: Session, operation_ids: Sequence[int]) -> set[int]:
         text(f"SELECT id FROM operation WHERE id = ANY(:ids) AND {is_open()}"), {"ids": list(operation_ids)}
     )
     return set(found)
+
+
+def holders_left(session: Session, vm_id: int) -> list[tuple[int, int]]:
+    """
+    Operations that are over, by which a domain without a guest may still have disks of a VM open, with the node of
+    that: no pass, which ends it, has come there since.
+    """
+    found = session.execute(
+        text(
+            "SELECT o.id, n.id AS node_id FROM operation o"
+            f" JOIN node n ON n.id = CAST(o.arguments->>'{HOLDER}' AS bigint)"
+            f" WHERE o.vm_id = :vm AND NOT {is_open('o')} AND n.deleted_at IS NULL"
+            " AND (n.passed_at IS NULL OR n.passed_at <= o.finished_at) ORDER BY o.id"
+        ),
+        {"vm": vm_id},
+    )
+    return [(row.id, row.node_id) for row in found]

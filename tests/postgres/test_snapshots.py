@@ -6,6 +6,7 @@ import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pytest
 
@@ -375,6 +376,36 @@ def test_lost(cloud: MemoryCloud, guest: Guest) -> None:
         assert told()["code"] == f"{what}_found"
     guest.start()
     assert guest.read() == "A"
+
+
+def test_destroyed_while_held(cloud: MemoryCloud) -> None:
+    """Before a VM's volumes are deleted the domain without a guest that has one open ends, also when no pass comes."""
+    guest = Guest(cloud)
+    made, node = snapshot(guest), guest.node
+    guest.stop()
+    domains, written = node.world.domains, []
+    node.world.hang_jobs = True
+    answer = cloud.call("user.snapshot.delete", {"snapshot_id": made})
+    cloud.until(lambda: any(d.jobs for d in domains.values() if d.spec.name.startswith("merge-")), "the merge to begin")
+    volumes = type(node.volumes)
+    delete = volumes.delete
+
+    def deleted(self: Any, pool: str, name: str) -> None:
+        volume = node.world.storages.share(pool).volumes.get(name)
+        written.append(volume is not None and volume.writer is not None)
+        delete(self, pool, name)
+
+    async def nothing(*_: Any) -> None: ...
+
+    with (
+        mock.patch("cm.services.reconcile._discard", nothing),
+        mock.patch.object(volumes, "delete", deleted),
+    ):
+        cloud.call("user.operation.abandon", {"operation_id": answer["operation_id"]})
+        guest.destroy()
+    node.world.hang_jobs = False
+    assert written and not any(written)
+    assert not [domain for domain in domains.values() if domain.spec.name.startswith("merge-")]
 
 
 def test_many(cloud: MemoryCloud, guest: Guest) -> None:
