@@ -53,7 +53,8 @@ def _worked(simulation: Simulation, workload: Workload) -> list[tuple[Any, float
     retries = [ask for ask in workload.asks if ask.accepted and ask.method.endswith(".operation.retry")]
     again = {ask.params["operation_id"] for ask in retries}
     rows = simulation.sql(
-        "SELECT id, kind, state, error, admin_text, jsonb_array_length(coalesce(objects->'snapshot', '[]')) AS snapshots,"
+        "SELECT id, kind, state, error, admin_text,"
+        " jsonb_array_length(coalesce(objects->'snapshot', '[]')) AS snapshots,"
         " extract(epoch FROM finished_at - created_at)::float8 AS took,"
         " extract(epoch FROM finished_at - deadline)::float8 AS late FROM operation ORDER BY id"
     )

@@ -100,7 +100,6 @@ def test_journal_is_written(farm: Farm, tmp_path: Path) -> None:
     assert "faults end" in written
 
 
-@RED
 def test_calm(farm: Farm) -> None:
     """Where nothing is broken nothing fails, and everything is done in its time; with a cloud and without."""
     for clouds in (0, 1):
