@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import socket
+import urllib.error
+import urllib.request
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -14,6 +16,7 @@ from botocore.exceptions import ClientError
 
 from clm.daemon.settings import ListenSettings
 from support.federation import Federation, federated, free_port
+from support.wait import until
 
 
 class Site:
@@ -298,3 +301,41 @@ def test_raw(site: Site) -> None:
         answer = ask(head)
         assert answer.startswith(b"HTTP/1.1 " + status) and b"<Code>%s</Code>" % code_ in answer, (head[:60], answer)
         assert b"<RequestID>" in answer
+
+
+def test_signed_url(ann: Any, made_of: dict[str, Any]) -> None:
+    """A signed URL is good for whoever has it, with much user data, too; an altered one is not."""
+    params = {**made_of, "UserData": "u" * 16_000, "DryRun": True}
+    url = ann.generate_presigned_url("run_instances", Params=params, HttpMethod="GET")
+    assert len(url) > 21_000
+
+    def get(address: str) -> tuple[int, bytes]:
+        with pytest.raises(urllib.error.HTTPError) as refused:
+            urllib.request.urlopen(address, timeout=30)
+        return refused.value.code, refused.value.read()
+
+    status, body = get(url)
+    assert (status, b"<Code>DryRunOperation</Code>" in body) == (412, True), body
+    status, body = get(url.replace("DryRun=true", "DryRun=false"))
+    assert status == 401 and b"<Code>AuthFailure</Code>" in body
+
+
+def test_outage(site: Site, ann: Any) -> None:
+    """A cluster that is down is unavailable, in time, and known all the same; it is back when it is."""
+    site.federation.kill("alpha")
+    try:
+        assert code(ann.describe_instances) == "Unavailable 503"
+        assert [each["RegionName"] for each in ann.describe_regions()["Regions"]] == ["alpha"]
+        assert ann.describe_key_pairs()["KeyPairs"] == []
+    finally:
+        site.federation.revive("alpha")
+    until(lambda: ann.describe_availability_zones()["AvailabilityZones"][0]["State"] == "available")
+    until(lambda: _answers(ann))
+
+
+def _answers(client: Any) -> bool:
+    try:
+        client.describe_instances()
+    except ClientError:
+        return False
+    return True
