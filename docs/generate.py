@@ -30,14 +30,16 @@ from clm.daemon import describe as clusters
 from clm.daemon import settings as cloud
 from clm.ec2.actions import HANDLERS
 from clm.ec2.model import model
-from clm.views.forward import TABLE
+from clm.views.forward import TABLE, add_forwarded
 from cm.daemon.settings import Settings
 from cm.operations import register_kinds
 from cm.operations.base import KINDS
 from cm.rpc.cases import FILE, Case, read_cases
+from cm.rpc.codec import plain
 from cm.rpc.errors import CloudError
-from cm.rpc.introspection import introspection
+from cm.rpc.introspection import introspection, openrpc
 from cm.rpc.parameters import REQUIRED, Parameter
+from cm.rpc.typescript import typescript
 from cm.rpc.view import Registry, View
 from cm.rules.operation import SPECS, OperationKind
 from cm.rules.transitions import ATTACHMENT, IMAGE, NODE, OPERATION, VM, Move, Noun, Standing
@@ -47,6 +49,7 @@ from meanings import MEANINGS
 
 DOCS = Path(__file__).parent
 ROOT = DOCS.parent
+PORTAL_CLIENT = ROOT / "clm" / "portal" / "web" / "src" / "api" / "wawel.ts"
 ROUNDS = 4
 
 ANSWERS = {
@@ -362,7 +365,14 @@ def generated() -> dict[Path, bytes]:
     pages = {DOCS / name: renewed((DOCS / name).read_text()).encode() for name in PAGES}
     cuts = {console.DATA / f"{kind}.json": described(kind) for kind in console.KINDS}
     cases = {ROOT / "cm/views" / FILE: cluster_cases().encode(), ROOT / "clm/views" / FILE: cloud_cases().encode()}
-    return {**cases, TABLE: clusters.text().encode(), **cuts, console.DATA / "work.json": work(), **pages}
+    client = {PORTAL_CLIENT: portal_client()}
+    return {**cases, TABLE: clusters.text().encode(), **cuts, console.DATA / "work.json": work(), **client, **pages}
+
+
+def portal_client() -> bytes:
+    """The portal's client of the cloud: its methods, and what they take and answer, as types."""
+    registry = add_forwarded(Registry.collect("clm.views"))
+    return typescript(plain(openrpc([*registry, *introspection(registry, "Wawel")], "Wawel"))).encode()
 
 
 def work() -> bytes:

@@ -48,6 +48,7 @@ def parser() -> argparse.ArgumentParser:
         "--hypervisor", choices=["qemu", "test"], default="qemu",
         help="qemu: real hosts and guests, needs root. test: libvirt's test driver, needs no rights (default: qemu)",
     )  # fmt: skip
+    made.add_argument("--portal", action="store_true", help="build the web portal first: a minute or two at first")
     made.add_argument("--keep", action="store_true", help="keep database, images and VMs for the next start")
     made.add_argument("--clean", action="store_true", help="remove what is kept and what killed runs left, and exit")
     return made

@@ -6,11 +6,14 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lab.places import REPOSITORY
+
 if TYPE_CHECKING:
     from lab.cloud import Cloud
     from lab.federation import Federation
 
 CLOUD_TEXT = """
+  portal         {url}/{portal}
   cloud manager  {url}  (JSON-RPC at /jsonrpc, XML-RPC at /RPC2)
   clusters       {clusters}
   administrator  {admin.login} / {admin.password}
@@ -98,7 +101,9 @@ def first_commands(cloud: Federation) -> list[tuple[str, str]]:
 
 def cloud_text(cloud: Federation) -> str:
     """The text for a cloud of several clusters."""
-    values = {"url": cloud.clm.url, "admin": cloud.credentials.admin, "user": cloud.credentials.user}
+    built = (REPOSITORY / "clm" / "portal" / "dist" / "index.html").is_file()
+    portal = "ui/" if built else "ui/  (not built yet: bin/bootstrap portal, or bin/demo --portal)"
+    values = {"portal": portal, "url": cloud.clm.url, "admin": cloud.credentials.admin, "user": cloud.credentials.user}
     talks = [(command.format(**values), why) for command, why in TALKS]
     return CLOUD_TEXT.format(
         **values,

@@ -1,0 +1,69 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { pauseMs } from "./feed.ts";
+import { SseReader } from "./sse.ts";
+import { Collection } from "./store.ts";
+
+interface Row {
+  uuid: string;
+  version: number;
+  name: string;
+}
+const made = (): Collection<Row> => new Collection<Row>((run) => run());
+const names = (rows: Collection<Row>): string[] => rows.snapshot().map((row) => row.name).sort();
+
+test("what the feed told while the list was on its way wins", () => {
+  const rows = made();
+  rows.begin();
+  rows.put({ uuid: "a", version: 3, name: "new" });
+  rows.put({ uuid: "b", version: 1, name: "entered" });
+  rows.load([{ uuid: "a", version: 2, name: "old" }, { uuid: "c", version: 1, name: "c" }]);
+  assert.deepEqual(names(rows), ["c", "entered", "new"]);
+});
+
+test("an exit before the list arrives keeps the object out, unless it enters again", () => {
+  const rows = made();
+  rows.drop("a");
+  rows.drop("b");
+  rows.put({ uuid: "b", version: 5, name: "back" });
+  rows.load([{ uuid: "a", version: 9, name: "ghost" }]);
+  assert.deepEqual(names(rows), ["back"]);
+});
+
+test("what a new list lacks is gone, and an older version changes nothing", () => {
+  const rows = made();
+  rows.load([{ uuid: "a", version: 2, name: "two" }, { uuid: "b", version: 1, name: "b" }]);
+  rows.put({ uuid: "a", version: 1, name: "one" });
+  assert.deepEqual(names(rows), ["b", "two"]);
+  rows.begin();
+  rows.load([{ uuid: "a", version: 2, name: "two" }]);
+  assert.deepEqual(names(rows), ["two"]);
+});
+
+test("many changes at once are shown once, very many four times a second", () => {
+  const waits: number[] = [];
+  const runs: (() => void)[] = [];
+  const rows = new Collection<Row>((run, afterMs) => {
+    waits.push(afterMs);
+    runs.push(run);
+  });
+  for (let version = 1; version <= 30; version += 1) rows.put({ uuid: "a", version, name: String(version) });
+  assert.deepEqual(waits, [0]);
+  runs[0]?.();
+  rows.put({ uuid: "a", version: 31, name: "31" });
+  assert.deepEqual(waits, [0, 250]);
+});
+
+test("events are read wherever the stream is cut", () => {
+  const text = 'retry: 2000\nid: e.1\n\n:\n\nid: e.2\nevent: change\ndata: {"a": 1}\n\n';
+  const expected = [{ id: "e.1", event: "", data: "" }, { id: "e.2", event: "change", data: '{"a": 1}' }];
+  for (let at = 0; at <= text.length; at += 1) {
+    const reader = new SseReader();
+    assert.deepEqual([...reader.push(text.slice(0, at)), ...reader.push(text.slice(at))], expected);
+  }
+});
+
+test("pauses between attempts grow to half a minute at most", () => {
+  assert.ok(pauseMs(1, 0) >= 500 && pauseMs(1, 1) <= 1000);
+  assert.ok(pauseMs(50, 1) <= 30_000);
+});

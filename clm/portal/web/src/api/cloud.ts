@@ -1,0 +1,72 @@
+// What is shown of the cloud: collections that the feed keeps, from the log-in until the session's end.
+import { Feed, type Change, type FeedState } from "./feed.ts";
+import { call, listeners, WawelError } from "./rpc.ts";
+import { Collection } from "./store.ts";
+import { Value } from "./value.ts";
+import type { ListedVM } from "./wawel.ts";
+
+export type Machine = ListedVM & { cluster: string };
+export interface Missing {
+  cluster: string;
+  code: string;
+  message: string;
+}
+
+export const machines = new Collection<Machine>();
+/** Clusters whose list did not come; what is shown of them is what was known before. */
+export const missing = new Value<readonly Missing[]>([]);
+export const feedState = new Value<FeedState>({ is: "connecting" });
+/** Whether a list has come; else why not. */
+export const listed = new Value<boolean | WawelError>(false);
+
+const RETRY_MS = 5000;
+const PAGE = 10_000;
+let feed: Feed | undefined;
+let round = 0;
+
+export function begin(): void {
+  if (feed) return;
+  feed = new Feed({
+    changes: (made) => made.forEach(take),
+    reset: () => {
+      machines.begin();
+      void load();
+    },
+    state: (state) => feedState.set(state),
+    refused: () => listeners.sessionLost(),
+  });
+  feed.start();
+}
+
+export function end(): void {
+  feed?.stop();
+  feed = undefined;
+  round += 1;
+  machines.clear();
+  missing.set([]);
+  listed.set(false);
+  feedState.set({ is: "connecting" });
+}
+
+function take(change: Change): void {
+  if (change.kind !== "vm") return;
+  if (change.event === "exit" || !change.object) machines.drop(change.uuid);
+  else machines.put({ ...(change.object as unknown as ListedVM), cluster: change.cluster ?? "" });
+}
+
+async function load(): Promise<void> {
+  const mine = (round += 1);
+  try {
+    const answer = await call("user.vm.get_list", { cluster: "*", shared: true, limit: PAGE });
+    if (mine !== round || Array.isArray(answer)) return;
+    const away = new Set(answer.missing.map((each) => each.cluster));
+    machines.load([...answer.items, ...machines.snapshot().filter((machine) => away.has(machine.cluster))]);
+    missing.set(answer.missing);
+    listed.set(true);
+    if (answer.missing.length) setTimeout(() => mine === round && void load(), RETRY_MS);
+  } catch (error) {
+    if (mine !== round || !(error instanceof WawelError)) return;
+    if (listed.get() !== true) listed.set(error);
+    setTimeout(() => mine === round && void load(), RETRY_MS);
+  }
+}

@@ -1,0 +1,2 @@
+// The bundler takes style sheets; they have no values.
+declare module "*.css";

@@ -1,0 +1,190 @@
+import { Form, FormGroup } from "@patternfly/react-core/dist/esm/components/Form/index.js";
+import { HelperText, HelperTextItem } from "@patternfly/react-core/dist/esm/components/HelperText/index.js";
+import { Radio } from "@patternfly/react-core/dist/esm/components/Radio/index.js";
+import { Spinner } from "@patternfly/react-core/dist/esm/components/Spinner/index.js";
+import { TextArea } from "@patternfly/react-core/dist/esm/components/TextArea/index.js";
+import { TextInput } from "@patternfly/react-core/dist/esm/components/TextInput/index.js";
+import { Wizard, WizardStep } from "@patternfly/react-core/dist/esm/components/Wizard/index.js";
+import { useEffect, useMemo, useState, type ReactNode } from "react";
+import { machines } from "../api/cloud.ts";
+import { offers, paramsOf, quotaOf, type Offers } from "../api/create.ts";
+import { call, plan, problemOf, type PlanStep, type WawelError } from "../api/rpc.ts";
+import type { QuotaUse } from "../api/wawel.ts";
+import { COUNT_MAX, filled, forget, keep, kept, type Draft, type Step } from "../model/wizard.ts";
+import { Heading } from "../ui/Heading.tsx";
+import { Plan } from "../ui/Plan.tsx";
+import { useTexts } from "../ui/settings.ts";
+import { Problem } from "../ui/Problem.tsx";
+import { addresses } from "../model/routes.ts";
+import { go } from "../ui/router.ts";
+
+interface StepProps {
+  draft: Draft;
+  change: (next: Partial<Draft>) => void;
+  offered: Offers;
+}
+
+function ImageStep({ draft, change, offered }: StepProps): ReactNode {
+  const { t } = useTexts();
+  const several = new Set(offered.images.map((image) => image.cluster)).size > 1;
+  if (offered.images.length === 0) return <p>{t("create.noImages")}</p>;
+  return (
+    <fieldset>
+      <legend>{t("create.imageHelp")}</legend>
+      <div className="w-radios">
+        {offered.images.map((image) => (
+          <Radio key={image.uuid} id={`image-${image.uuid}`} name="image" isChecked={draft.image === image.uuid}
+            label={several ? `${image.name} (${image.cluster})` : image.name} description={image.description}
+            onChange={() => change({ image: image.uuid, cluster: image.cluster, ...(image.cluster !== draft.cluster && { template: "" }) })} />
+        ))}
+      </div>
+    </fieldset>
+  );
+}
+
+function SizeStep({ draft, change, offered }: StepProps): ReactNode {
+  const { t, memory } = useTexts();
+  const [quota, setQuota] = useState<QuotaUse>();
+  const [error, setError] = useState<WawelError>();
+  useEffect(() => {
+    let here = true;
+    quotaOf(draft.cluster).then((found) => here && setQuota(found), (problem: unknown) => here && setError(problemOf(problem)));
+    return () => {
+      here = false;
+    };
+  }, [draft.cluster]);
+  const tooLarge = (cpu: number, mib: number): boolean =>
+    quota !== undefined && (cpu > quota.free_cpu || mib > quota.free_memory_mib);
+  return (
+    <fieldset>
+      <legend>{t("create.size")}</legend>
+      {error && <Problem error={error} />}
+      {quota && <p>{t("create.quota", { cpu: quota.free_cpu, memory: memory(quota.free_memory_mib), vms: quota.free_vms })}</p>}
+      <div className="w-radios">
+        {offered.templates.filter((size) => size.cluster === draft.cluster).map((size) => (
+          <Radio key={size.uuid} id={`size-${size.uuid}`} name="size" label={size.name} isChecked={draft.template === size.uuid}
+            description={t("create.sizeFits", { cpu: size.cpu, memory: memory(size.memory_mib) })
+              + (tooLarge(size.cpu, size.memory_mib) ? ` – ${t("create.tooLarge")}` : "")}
+            onChange={() => change({ template: size.uuid })} />
+        ))}
+      </div>
+    </fieldset>
+  );
+}
+
+function OptionsStep({ draft, change }: StepProps): ReactNode {
+  const { t } = useTexts();
+  return (
+    <Form onSubmit={(event) => event.preventDefault()}>
+      <FormGroup label={t("create.name")} fieldId="name" isRequired>
+        <TextInput id="name" isRequired value={draft.name} maxLength={128} onChange={(_event, name) => change({ name })} />
+      </FormGroup>
+      <FormGroup label={t("create.count")} fieldId="count" isRequired>
+        <TextInput id="count" type="number" min={1} max={COUNT_MAX} isRequired value={draft.count}
+          onChange={(_event, count) => change({ count: Number(count) })} />
+      </FormGroup>
+      <FormGroup label={t("create.description")} fieldId="description">
+        <TextArea id="description" value={draft.description} resizeOrientation="vertical"
+          onChange={(_event, description) => change({ description })} />
+      </FormGroup>
+      <FormGroup label={t("create.key")} fieldId="key">
+        <TextArea id="key" value={draft.sshKey} resizeOrientation="vertical" aria-describedby="key-help"
+          onChange={(_event, sshKey) => change({ sshKey })} />
+        <HelperText id="key-help"><HelperTextItem>{t("create.keyHelp")}</HelperTextItem></HelperText>
+      </FormGroup>
+    </Form>
+  );
+}
+
+function ReviewStep({ draft, offered, sendError }: StepProps & { sendError: WawelError | undefined }): ReactNode {
+  const { t } = useTexts();
+  const [steps, setSteps] = useState<readonly PlanStep[]>();
+  const [error, setError] = useState<WawelError>();
+  useEffect(() => {
+    let here = true;
+    plan("user.vm.create", paramsOf(draft, offered)).then(
+      (found) => here && setSteps(found),
+      (problem: unknown) => here && setError(problemOf(problem)),
+    );
+    return () => {
+      here = false;
+    };
+  }, [draft, offered]);
+  const wrong = sendError ?? error;
+  return (
+    <>
+      {wrong && <Problem error={wrong} />}
+      {!error && !steps && <Spinner aria-label={t("confirm.planning")} />}
+      {steps && <p>{t("create.reviewHelp")}</p>}
+      {steps && <Plan steps={steps} />}
+    </>
+  );
+}
+
+export default function CreateMachine(): ReactNode {
+  const { t } = useTexts();
+  const [draft, setDraft] = useState(() => kept(sessionStorage, crypto.randomUUID()));
+  const [offered, setOffered] = useState<Offers>();
+  const [error, setError] = useState<WawelError>();
+  const [sendError, setSendError] = useState<WawelError>();
+  const [busy, setBusy] = useState(false);
+  useEffect(() => {
+    offers().then(setOffered, (problem: unknown) => setError(problemOf(problem)));
+  }, []);
+  const change = (next: Partial<Draft>): void => {
+    // Asked for anew with other wishes, it is another request.
+    const changed = { ...draft, ...next, requestId: sendError ? crypto.randomUUID() : draft.requestId };
+    setSendError(undefined);
+    setDraft(changed);
+    keep(sessionStorage, changed);
+  };
+  const send = (): void => {
+    if (!offered) return;
+    setBusy(true);
+    setSendError(undefined);
+    call("user.vm.create", { ...paramsOf(draft, offered), request_id: draft.requestId }).then(
+      (made) => {
+        forget(sessionStorage);
+        for (const { vnc_password: _secret, ...machine } of made) machines.put({ ...machine, cluster: draft.cluster });
+        go(made.length === 1 && made[0] ? addresses.machine(made[0].uuid) : addresses.machines());
+      },
+      (problem: unknown) => {
+        setSendError(problemOf(problem));
+        setBusy(false);
+      },
+    );
+  };
+  const leave = (): void => {
+    forget(sessionStorage);
+    go(addresses.machines());
+  };
+  const footer = useMemo(
+    () => (step: Step) => ({
+      nextButtonText: t(step === "review" ? "create.send" : "create.next"),
+      backButtonText: t("create.back"),
+      cancelButtonText: t("action.cancel"),
+      isNextDisabled: busy || !filled(step, draft),
+    }),
+    [t, busy, draft],
+  );
+  if (error) return <><Heading text={t("create.title")} /><Problem error={error} /></>;
+  if (!offered) return <><Heading text={t("create.title")} /><Spinner aria-label={t("app.loading")} /></>;
+  const shared = { draft, change, offered };
+  return (
+    <>
+      <Heading text={t("create.title")} />
+      <Wizard className="w-wizard" navAriaLabel={t("create.title")} onClose={leave} onSave={send}>
+        <WizardStep id="image" name={t("create.image")} footer={footer("image")}><ImageStep {...shared} /></WizardStep>
+        <WizardStep id="size" name={t("create.size")} isDisabled={!filled("image", draft)} footer={footer("size")}>
+          <SizeStep {...shared} />
+        </WizardStep>
+        <WizardStep id="options" name={t("create.options")} isDisabled={!filled("size", draft)} footer={footer("options")}>
+          <OptionsStep {...shared} />
+        </WizardStep>
+        <WizardStep id="review" name={t("create.review")} isDisabled={!filled("review", draft)} footer={footer("review")}>
+          <ReviewStep {...shared} sendError={sendError} />
+        </WizardStep>
+      </Wizard>
+    </>
+  );
+}

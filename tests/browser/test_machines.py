@@ -1,0 +1,149 @@
+"""A machine's life in the portal, as a person leads it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+playwright = pytest.importorskip("playwright.sync_api", reason="bin/bootstrap browser installs Playwright")
+expect = playwright.expect
+expect.set_options(timeout=30_000)
+
+HOSTILE = "<img src=x onerror=alert(1)>"
+
+
+def heading(page: Any, name: str) -> Any:
+    return page.get_by_role("heading", level=1, name=name, exact=True)
+
+
+def button(page: Any, name: str) -> Any:
+    return page.get_by_role("button", name=name, exact=True)
+
+
+def test_life(browser: Any) -> None:
+    """Log in, make a machine by the wizard, stop it, destroy it: each step is said, and none breaks a rule."""
+    page = browser.page
+    browser.open()
+    expect(heading(page, "Log in")).to_be_visible()
+    browser.check()
+    browser.log_in()
+    expect(heading(page, "Machines")).to_be_visible()
+    expect(page.get_by_text("You have no machines yet")).to_be_visible()
+    expect(page.get_by_role("status").filter(has_text="live")).to_have_text("live")
+    browser.check()
+
+    page.get_by_role("link", name="Create machine").click()
+    expect(heading(page, "Create machine")).to_be_visible()
+    page.get_by_role("radio", name="tiny").check()
+    browser.check()
+    button(page, "Next").click()
+    page.get_by_role("radio", name="tiny").check()
+    expect(page.get_by_text("Free of your quota")).to_be_visible()
+    button(page, "Next").click()
+    page.get_by_label("Name").fill("web")
+    page.get_by_label("Description").fill(HOSTILE)
+    page.reload()  # what was filled in outlives it
+    button(page, "Name and access").click()
+    expect(page.get_by_label("Name")).to_have_value("web")
+    button(page, "Next").click()
+    expect(page.get_by_text("Nothing is made yet")).to_be_visible()
+    browser.check()
+    button(page, "Create").click()
+
+    expect(heading(page, "web")).to_be_visible()
+    expect(page.get_by_text("running", exact=True)).to_be_visible()
+    expect(page.get_by_text(HOSTILE)).to_be_visible()  # as text
+    browser.check()
+    button(page, "Stop").click()
+    expect(page.get_by_role("dialog")).to_contain_text("What would be done")
+    browser.check()
+    page.get_by_role("dialog").get_by_role("button", name="Stop", exact=True).click()
+    expect(page.get_by_text("stopped", exact=True)).to_be_visible()
+    expect(button(page, "Start")).to_be_enabled()
+    expect(button(page, "Stop")).to_be_disabled()
+
+    page.get_by_role("link", name="Machines", exact=True).click()
+    row = page.get_by_role("row", name=re.compile("web"))
+    expect(row).to_contain_text("stopped")
+    row.get_by_role("checkbox", name="Select web").check()
+    browser.check()
+    button(page, "Destroy").click()
+    expect(page.get_by_role("dialog")).to_contain_text("What would be done")
+    page.get_by_role("dialog").get_by_role("button", name="Destroy", exact=True).click()
+    expect(row).to_have_count(0)
+    expect(page.get_by_text("You have no machines yet")).to_be_visible()
+    browser.check()
+
+
+def test_live(browser: Any, cloud: Any) -> None:
+    """What is done elsewhere shows by itself, in the list and on the machine's page; filters are in the address."""
+    page = browser.page
+    browser.log_in("/ui/machines?state=running")
+    expect(page.get_by_text("No machine matches")).to_be_visible()
+    cluster = cloud.cluster("north")
+    made = cluster.create(name="elsewhere")
+    expect(page.get_by_role("link", name="elsewhere")).to_be_visible()
+    page.get_by_label("Search by name or address").fill("nothing")
+    expect(page.get_by_text("No machine matches")).to_be_visible()
+    assert page.url.endswith("/ui/machines?search=nothing&state=running")
+    button(page, "Show all").click()
+    page.get_by_role("link", name="elsewhere").click()
+    expect(page.get_by_text("running", exact=True)).to_be_visible()
+    cluster.user.call("user.vm.destroy", {"vm_ids": [made["vm_id"]]})
+    expect(heading(page, "This machine is gone")).to_be_visible()
+    browser.check()
+
+
+def test_wrong_password(browser: Any) -> None:
+    """Who is not let in is told so where they are, and keeps what they typed."""
+    page = browser.page
+    browser.open("/ui/machines/new")
+    page.get_by_label("Login").fill("demo")
+    page.get_by_label("Password").fill("wrong")
+    button(page, "Log in").click()
+    expect(page.get_by_text("The login or the password is wrong.")).to_be_visible()
+    expect(page.get_by_label("Login")).to_have_value("demo")
+    browser.said.clear()  # of an answer by 401 the browser itself tells
+    browser.check()
+
+
+def test_session_ended_elsewhere(browser: Any, open_browser: Callable[..., Any]) -> None:
+    """A session that is ended in another place ends here at once, and what was open is open again after the next."""
+    browser.log_in("/ui/machines?search=a")
+    expect(heading(browser.page, "Machines")).to_be_visible()
+    other = open_browser()
+    other.log_in()
+    expect(heading(other.page, "Machines")).to_be_visible()
+    end_others = """async () => {
+        const call = async (method, params = {}) => {
+            const body = JSON.stringify({jsonrpc: '2.0', id: 1, method, params});
+            const headers = {'content-type': 'application/json'};
+            return (await (await fetch('/jsonrpc', {method: 'POST', headers, body})).json()).result;
+        };
+        for (const each of await call('user.session.get_list'))
+            if (!each.current) await call('user.session.delete', {session_id: each.session_id});
+    }"""
+    other.page.evaluate(end_others)
+    expect(browser.page.get_by_text("Your session has ended")).to_be_visible()
+    browser.log_in_here()
+    expect(browser.page.get_by_label("Search by name or address")).to_have_value("a")
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1280, 390])
+@pytest.mark.parametrize("locale", ["en-GB", "pl-PL"])
+def test_pages(open_browser: Callable[..., Any], locale: str, width: int, theme: str, tmp_path: Any) -> None:
+    """Every page opens in both languages, widths and themes without a word in the console, and axe finds nothing."""
+    browser = open_browser(locale=locale, color_scheme=theme, viewport={"width": width, "height": 800})
+    browser.open()
+    expect(browser.page.get_by_role("heading", level=1)).to_have_text("Logowanie" if locale == "pl-PL" else "Log in")
+    browser.check()
+    browser.log_in()
+    for path in ("/ui/machines", "/ui/machines/new", "/ui/machines/00000000-0000-0000-0000-000000000000", "/ui/no"):
+        browser.open(path)
+        expect(browser.page.get_by_role("heading", level=1)).to_be_visible()
+        browser.check()
+        assert browser.page.locator("html").get_attribute("lang") == locale[:2]
