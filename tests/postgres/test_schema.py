@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
@@ -447,3 +448,32 @@ def test_pools_do_not_overlap(database_url: str) -> None:
 def test_prune(database) -> None:
     """Pruning an empty database is possible, and tells what it did."""
     assert set(database.transact_now(prune).values()) == {0}
+
+
+def test_public_addresses(postgres: PrivatePostgres) -> None:
+    """VMs of before are shown to have no public address; what guests are reached by keeps a release before away."""
+    postgres.create_database("public_before")
+    engine = create_engine(postgres.url("public_before"))
+    own = "INSERT INTO public_address (address, account_id) VALUES ('203.0.113.7', 1)"
+    try:
+        with at_revision(engine, "0013") as connection:
+            connection.execute(text(BEFORE_NICS))
+        migrate(engine)
+        with at_revision(engine, "0035") as connection:
+            was = '{"leases":[{}],"version":3}'
+            connection.execute(text("UPDATE vm SET summary = :was WHERE id = 1"), {"was": was})
+        migrate(engine)
+        with engine.begin() as connection:
+            shown = connection.execute(text("SELECT summary FROM vm WHERE id = 1")).scalar_one()
+            assert json.loads(shown) == {"leases": [{}], "version": 3, "public_ip": None}
+            connection.execute(text(own))
+        with pytest.raises(DBAPIError, match="in use"), at_revision(engine, "0035"):
+            pass
+        with engine.begin() as connection:
+            connection.execute(text("UPDATE public_address SET account_id = NULL"))
+        with at_revision(engine, "0035"):
+            pass
+        migrate(engine)
+    finally:
+        engine.dispose()
+        postgres.drop_database("public_before")
