@@ -23,7 +23,7 @@ from cm.rpc.http.pages import PLAIN
 from cm.rpc.http.request import Leaf, WireRequest
 
 DIST: Final = Path(__file__).parent / "dist"
-PAGE: Final = "index.html"
+INDEX: Final = "index.html"
 # Proved with all that is in the bundle: none of it needs an exception.
 POLICY: Final = "; ".join(
     (
@@ -67,7 +67,7 @@ class File:
 def read_files(place: Path = DIST) -> dict[str, File]:
     """What was built, by name; nothing where nothing was. It blocks."""
     found: dict[str, File] = {}
-    if not (place / PAGE).is_file():
+    if not (place / INDEX).is_file():
         return found
     for path in sorted(place.iterdir()):
         if path.suffix == ".gz" or not path.is_file():
@@ -104,12 +104,12 @@ class Portal(Resource):
             request.send(http.SERVICE_UNAVAILABLE, NOT_BUILT, (*headers, (b"content-type", PLAIN)))
             return int(NOT_DONE_YET)
         name = b"/".join(request.postpath).decode("ascii", "replace")
-        file = self._files.get(name if "." in name else PAGE)
+        file = self._files.get(name if "." in name else INDEX)
         if file is None:
             request.send(http.NOT_FOUND, b"There is no such file.\n", (*headers, (b"content-type", PLAIN)))
             return int(NOT_DONE_YET)
         headers += [(b"content-type", file.kind), VARY]
-        headers.append((b"cache-control", _FOR_EVER if "." in name and name != PAGE else b"no-cache"))
+        headers.append((b"cache-control", _FOR_EVER if "." in name and name != INDEX else b"no-cache"))
         body = file.plain
         if file.packed is not None and accepts_gzip(joined(request.requestHeaders, b"accept-encoding")):
             body = file.packed
