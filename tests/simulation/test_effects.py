@@ -134,11 +134,13 @@ def _is_flattened(scene: Scene, tour: Tour, disk_id: int) -> None:
 
 
 def _has_disks_come_and_go(tour: Tour) -> None:
-    """A running VM gets a disk and a CD, and gives the disk back."""
+    """A running VM gets a disk, a network card and a CD, and gives the first two back."""
     vm_id = tour.new()
     disk = {"disk_id": tour.ask("user.disk.create", name="data", size_mib=1)["disk_id"], "vm_id": vm_id}
     tour.ask("user.disk.attach", **disk)
     tour.ask("user.disk.detach", **disk)
+    tour.ask("user.nic.attach", vm_id=vm_id, network_id=tour.scene.network_id)
+    tour.ask("user.nic.detach", vm_id=vm_id, nic=1)
     tour.ask("user.vm.insert_cd", vm_id=vm_id, iso_image_id=tour.scene.iso_id)
 
 
