@@ -36,6 +36,8 @@ VOLUME: Final = Kind("vol", "InvalidVolume", "InvalidVolume.NotFound")
 SNAPSHOT: Final = Kind("snap", "InvalidSnapshot")
 GROUP: Final = Kind("sg", "InvalidGroup", "InvalidGroup.NotFound")
 KEY: Final = Kind("key", "InvalidKeyPair")
+ADDRESS: Final = Kind("eipalloc", "InvalidAllocationID")
+ASSOCIATION: Final = Kind("eipassoc", "InvalidAssociationID")
 
 
 def id_of(kind: Kind, uuid: str) -> str:

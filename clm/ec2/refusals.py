@@ -36,11 +36,21 @@ _MISSING: Final = {
     "disk": "InvalidVolume.NotFound",
     "snapshot": "InvalidSnapshot.NotFound",
     "security_group": "InvalidGroup.NotFound",
+    "public_address": "InvalidAllocationID.NotFound",
     "key": "InvalidKeyPair.NotFound",
     "ssh_key": "InvalidKeyPair.NotFound",
 }
 _TAKEN: Final = {"key": "InvalidKeyPair.Duplicate", "ssh_key": "InvalidKeyPair.Duplicate",
                  "security_group": "InvalidGroup.Duplicate"}  # fmt: skip
+# Of resources that have a limit of their own with EC2.
+_QUOTAS: Final = {
+    "public_addresses": "AddressLimitExceeded",
+    "security groups": "SecurityGroupLimitExceeded",
+    "rules of a security group": "RulesPerSecurityGroupLimitExceeded",
+    "security groups of a NIC": "SecurityGroupsPerInterfaceLimitExceeded",
+}
+# Of single kinds of error, by our own word for them.
+_SINGLE: Final = {"no_public_address": "InsufficientAddressCapacity"}
 # The first that fits counts.
 _CODES: Final[tuple[tuple[type[CloudError] | tuple[type[CloudError], ...], str], ...]] = (
     (NotAuthenticated, "AuthFailure"),
@@ -65,5 +75,9 @@ def in_ec2s_words(error: CloudError) -> EC2Error:
         return EC2Error(_MISSING[error.kind], str(error))
     if isinstance(error, NameTaken):
         return EC2Error(_TAKEN.get(error.kind, "InvalidParameterValue"), str(error))
+    if isinstance(error, QuotaReached) and error.resource in _QUOTAS:
+        return EC2Error(_QUOTAS[error.resource], str(error))
+    if error.code in _SINGLE:
+        return EC2Error(_SINGLE[error.code], str(error))
     code = next((code for family, code in _CODES if isinstance(error, family)), "InternalError")
     return EC2Error(code, str(error))

@@ -16,6 +16,7 @@ from botocore.exceptions import ClientError
 
 from clm.daemon.settings import ListenSettings
 from support.federation import Federation, federated, free_port
+from support.links import LinkAgent, link_agents
 from support.wait import until
 
 
@@ -218,6 +219,90 @@ def test_volumes(ann: Any) -> None:
     ann.get_waiter("volume_available").wait(VolumeIds=[made], **WAIT)
 
 
+@pytest.fixture(scope="module")
+def agents(site: Site) -> list[LinkAgent]:
+    """Of nodes that make networks of users' own, and such networks; two public addresses."""
+    made = link_agents(site.cloud)
+    pool = {"name": "vx", "network": "10.130.0.0/16", "network6": "fd12:3456:789a::/48"}
+    site.cloud.call("admin.pool.add", pool, account="admin")
+    free = {"addresses": ["203.0.113.7-203.0.113.9", "2001:db8::7"]}
+    site.cloud.call("admin.public_address.add", free, account="admin")
+    return made
+
+
+def started(client: Any, agents: list[LinkAgent], asked: dict[str, Any]) -> list[str]:
+    """The ids of new instances that run."""
+    made = [each["InstanceId"] for each in client.run_instances(**asked)["Instances"]]
+    for agent in agents:
+        agent.converge()
+    client.get_waiter("instance_running").wait(InstanceIds=made, **WAIT)
+    return made
+
+
+def test_addresses(site: Site, ann: Any, bob: Any, agents: list[LinkAgent], made_of: dict[str, Any]) -> None:
+    """Elastic addresses: whose they are, and who is reached by them; the same is told elsewhere."""
+    one, two = started(ann, agents, {**made_of, "MinCount": 2, "MaxCount": 2})
+    name = [{"Key": "Name", "Value": "way in"}]
+    assert (
+        code(ann.allocate_address, DryRun=True) == "DryRunOperation 412" and ann.describe_addresses()["Addresses"] == []
+    )
+    tagged = [{"ResourceType": "elastic-ip", "Tags": name}]
+    first = ann.allocate_address(Domain="vpc", TagSpecifications=tagged)
+    assert (first["PublicIp"], first["Domain"]) == ("203.0.113.7", "vpc")
+    exact = ann.allocate_address(Address="203.0.113.9")
+    assert exact["PublicIp"] == "203.0.113.9"
+    assert code(ann.allocate_address) == "AddressLimitExceeded 400"
+    assert code(bob.allocate_address, Address="203.0.113.9") == "InsufficientAddressCapacity 400"
+    assert code(bob.allocate_address, Address="2001:db8::7") == "InvalidParameterValue 400"
+    held = first["AllocationId"]
+    bound = ann.associate_address(AllocationId=held, InstanceId=one)["AssociationId"]
+    assert ann.associate_address(PublicIp="203.0.113.7", InstanceId=one)["AssociationId"] == bound
+    filters = [{"Name": "instance-id", "Values": [one]}]
+    (shown,) = ann.describe_addresses(Filters=filters)["Addresses"]
+    (vm,) = instances(ann, Filters=[{"Name": "ip-address", "Values": ["203.0.113.7"]}])
+    assert (vm["InstanceId"], vm["PublicIpAddress"]) == (one, "203.0.113.7")
+    assert (shown["AssociationId"], shown["PrivateIpAddress"]) == (bound, vm["PrivateIpAddress"])
+    assert (
+        shown["Tags"] == name
+        and ann.describe_addresses(Filters=[{"Name": "tag:Name", "Values": ["way*"]}])["Addresses"]
+    )
+    ours = site.federation.call("user.public_address.get_list", {"cluster": "alpha"})
+    assert [each["vm_id"] is not None for each in ours if each["address"] == "203.0.113.7"] == [True]
+    # Another's, in every action that takes one.
+    assert bob.describe_addresses()["Addresses"] == []
+    assert code(bob.describe_addresses, AllocationIds=[held]) == "InvalidAllocationID.NotFound 400"
+    assert code(bob.associate_address, AllocationId=held, InstanceId=one) == "InvalidAllocationID.NotFound 400"
+    assert code(bob.disassociate_address, AssociationId=bound) == "InvalidAssociationID.NotFound 400"
+    assert code(bob.release_address, AllocationId=held) == "InvalidAllocationID.NotFound 400"
+    assert code(bob.release_address, PublicIp="203.0.113.7") == "InvalidAddress.NotFound 400"
+    # It moves, unless that is not wanted; what the other one had is free then. What is not possible changes nothing.
+    ann.associate_address(AllocationId=exact["AllocationId"], InstanceId=two)
+    moved = {"AllocationId": held, "InstanceId": two}
+    assert code(ann.associate_address, **moved, AllowReassociation=False) == "Resource.AlreadyAssociated 400"
+    assert code(ann.release_address, AllocationId=held) == "InvalidIPAddress.InUse 400"
+    stranger = {**moved, "InstanceId": "i-" + "0" * 17}
+    assert code(ann.associate_address, **stranger) == "InvalidInstanceID.NotFound 400"
+    assert instances(ann, InstanceIds=[one])[0]["PublicIpAddress"] == "203.0.113.7"
+    everybodys = site.cloud.sql("SELECT id FROM network WHERE account_id IS NULL")
+    hidden = site.federation.create("alpha", networks=[everybodys])
+    unreached = "i-" + hidden["uuid"].replace("-", "")[:17]
+    assert code(ann.associate_address, **{**moved, "InstanceId": unreached}) == "IncorrectState 400"
+    assert instances(ann, InstanceIds=[one])[0]["PublicIpAddress"] == "203.0.113.7"
+    anew = ann.associate_address(**moved)["AssociationId"]
+    assert anew != bound and code(ann.disassociate_address, AssociationId=bound) == "InvalidAssociationID.NotFound 400"
+    assert instances(ann, InstanceIds=[two])[0]["PublicIpAddress"] == "203.0.113.7"
+    assert "PublicIpAddress" not in instances(ann, InstanceIds=[one])[0]
+    ann.disassociate_address(AssociationId=anew)
+    ann.create_tags(Resources=[held], Tags=[{"Key": "Name", "Value": "other"}])
+    (shown,) = ann.describe_addresses(AllocationIds=[held])["Addresses"]
+    assert "AssociationId" not in shown and shown["Tags"][0]["Value"] == "other"
+    ann.release_address(AllocationId=held)
+    ann.release_address(PublicIp="203.0.113.9")
+    assert ann.describe_addresses()["Addresses"] == []
+    ann.terminate_instances(InstanceIds=[one, two, unreached])
+    ann.get_waiter("instance_terminated").wait(InstanceIds=[one, two, unreached], **WAIT)
+
+
 def test_dry_run(ann: Any, made_of: dict[str, Any], site: Site) -> None:
     """What would be done is told by 412, and not done; what may not be, as ever."""
     before = len(instances(ann))
@@ -276,7 +361,7 @@ def test_refused(site: Site, ann: Any, made_of: dict[str, Any]) -> None:
     assert code(ann.run_instances, **{**made_of, "ImageId": "ami-" + "0" * 17}) == "InvalidAMIID.NotFound 400"
     assert code(ann.run_instances, **made_of, KeyName="none") == "InvalidKeyPair.NotFound 400"
     assert code(ann.describe_vpn_gateways) == "InvalidAction 400"
-    assert code(ann.allocate_address) == "InvalidAction 400"
+    assert code(ann.describe_vpc_endpoints) == "InvalidAction 400"
 
 
 def test_raw(site: Site) -> None:

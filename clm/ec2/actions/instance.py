@@ -109,6 +109,8 @@ def _filters(seen: Seen) -> dict[str, Values]:
         "availability-zone": lambda vm: [seen.context.zone],
         "private-ip-address": lambda vm: [each["address"] for each in vm["leases"]],
         "network-interface.addresses.private-ip-address": lambda vm: [each["address"] for each in vm["leases"]],
+        "ip-address": lambda vm: [public_address(vm) or ""],
+        "network-interface.addresses.association.public-ip": lambda vm: [public_address(vm) or ""],
         "launch-time": lambda vm: [told_time(_launched(vm))],
         "reservation-id": lambda vm: [reservation_id(vm)],
         "owner-id": lambda vm: [seen.context.owner],
@@ -132,6 +134,12 @@ def _tags(vm: Mapping[str, Any]) -> dict[str, str]:
 
 def _launched(vm: Mapping[str, Any]) -> str:
     return str(vm["launched"] or vm["created"])
+
+
+def public_address(vm: Mapping[str, Any]) -> str | None:
+    """Of IPv4; None also where it has one of IPv6 alone, for which EC2 has no place here."""
+    found = vm["public_ip"]
+    return found if found and ":" not in found else None
 
 
 def _architecture(seen: Seen, vm: Mapping[str, Any]) -> str:
@@ -185,6 +193,7 @@ def instance(seen: Seen, vm: Mapping[str, Any]) -> dict[str, Any]:
         "Placement": {"AvailabilityZone": seen.context.zone, "GroupName": "", "Tenancy": "default"},
         "Monitoring": {"State": "disabled"},
         "PrivateIpAddress": address,
+        "PublicIpAddress": public_address(vm),
         "PrivateDnsName": f"ip-{address.replace('.', '-')}" if address else "",
         "PublicDnsName": "",
         "Architecture": _architecture(seen, vm),

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from clm.ec2 import ids
-from clm.ec2.actions import catalogue, group, instance, volume
+from clm.ec2.actions import address, catalogue, group, instance, volume
 from clm.ec2.context import Context, only
 from clm.ec2.errors import EC2Error
 from clm.ec2.lists import Values, filtered, page
@@ -24,6 +24,7 @@ class Tagged:
     id_of: Callable[[Mapping[str, Any]], str]
     edit: str
     parameter: str
+    name: str = "name"  # where the tag is kept
 
 
 async def _snapshots(context: Context) -> list[dict[str, Any]]:
@@ -37,7 +38,9 @@ TAGGED: Final = (
     Tagged(ids.VOLUME, "volume", volume.disks, volume.volume_id, "user.disk.edit", "disk_id"),
     Tagged(ids.SNAPSHOT, "snapshot", _snapshots, volume.snapshot_id, "user.snapshot.edit", "snapshot_id"),
     Tagged(ids.GROUP, "security-group", group.groups, group.group_id, "user.security_group.edit", "security_group_id"),
-)
+    Tagged(ids.ADDRESS, "elastic-ip", address.addresses, address.allocation_id, "user.public_address.edit",
+           "public_address_id", "description"),
+)  # fmt: skip
 
 
 async def create_tags(context: Context, params: dict[str, Any]) -> dict[str, Any]:
@@ -49,7 +52,7 @@ async def create_tags(context: Context, params: dict[str, Any]) -> dict[str, Any
     found = [(tagged, each) for tagged, ids_ in _by_kind(params["Resources"]) for each in
              ids.pick(tagged.kind, ids_, await tagged.every(context), tagged.id_of)]  # fmt: skip
     for tagged, each in found:
-        await context.change(tagged.edit, **{tagged.parameter: each[tagged.parameter], "name": name})
+        await context.change(tagged.edit, **{tagged.parameter: each[tagged.parameter], tagged.name: name})
     return {}
 
 
@@ -60,9 +63,12 @@ async def delete_tags(context: Context, params: dict[str, Any]) -> dict[str, Any
     for tagged, ids_ in _by_kind(params["Resources"]):
         there = ids.pick(tagged.kind, ids_, await tagged.every(context), tagged.id_of)
         for each in there:
-            # One that is given with another value than it has is not meant, as with EC2.
-            if not tags or any(
-                tag.get("Key") == NAME and tag.get("Value", each["name"]) == each["name"] for tag in tags
+            # As with EC2 one that is not there is deleted already, and one with another value is not meant.
+            if each[tagged.name] and (
+                not tags
+                or any(
+                    tag.get("Key") == NAME and tag.get("Value", each[tagged.name]) == each[tagged.name] for tag in tags
+                )
             ):
                 raise EC2Error(
                     "UnsupportedOperation", "The tag Name is what the object is called, and cannot be deleted."
@@ -96,9 +102,9 @@ async def describe_tags(context: Context, params: dict[str, Any]) -> dict[str, A
     made: list[dict[str, Any]] = []
     for tagged in TAGGED:
         for each in sorted(await tagged.every(context), key=lambda each: each[tagged.parameter]):
-            if each.get("mine", True):
+            if each.get("mine", True) and each[tagged.name]:
                 told = {"Key": NAME, "ResourceId": tagged.id_of(each), "ResourceType": tagged.resource}
-                made.append({**told, "Value": each["name"]})
+                made.append({**told, "Value": each[tagged.name]})
     # An id of its own for each, which does not change while others come and go: its digits, as a number.
     shown, token = page(filtered(made, params.get("Filters"), KNOWN), _number, params)
     return {"Tags": shown, "NextToken": token}
