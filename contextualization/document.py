@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from ipaddress import ip_address
 from typing import Any, Final
 
 from twisted.internet.defer import Deferred
@@ -32,6 +33,7 @@ from cm.rules.node_document import (
     render,
     section,
 )
+from cm.rules.public_address import merged
 from cm.rules.security import document_group
 from cm.runtime.database import Database
 from cm.runtime.shared import Shared
@@ -212,7 +214,10 @@ class Documents:
             made.append(section(LINKS, links=[link_of(each, facts.tunnel_address) for each in facts.links]))
             made.append(section(HOSTS, hosts={each["bridge"]: hosts_of(each) for each in facts.links}))
         if facts.answers_public:
-            made.append(section(PUBLIC, addresses=list(facts.public), ports=list(facts.ports)))
+            reachable = merged(map(ip_address, facts.reachable))
+            made.append(
+                section(PUBLIC, addresses=list(facts.public), ports=list(facts.ports), reachable=reachable),
+            )
         return made
 
     # ---- waiting

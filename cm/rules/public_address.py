@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
-from ipaddress import ip_address, ip_network, summarize_address_range
-from typing import Final
+from ipaddress import collapse_addresses, ip_address, ip_network, summarize_address_range
+from typing import Any, Final
 
 from cm.rpc.vocabulary import PublicState
 from cm.rules.network import Address, Network
@@ -41,6 +41,14 @@ def parse_addresses(given: Sequence[str]) -> list[Address]:
         if _no_hosts(address):
             raise ValueError(f"cannot be loopback, link-local, multicast or reserved addresses: {address} is one")
     return sorted(found, key=lambda address: (address.version, int(address)))
+
+
+def merged(addresses: Iterable[Address]) -> list[str]:
+    """The fewest networks that have exactly these addresses, those of IPv4 first."""
+    by_version: dict[int, list[Any]] = {4: [], 6: []}
+    for address in addresses:
+        by_version[address.version].append(address)
+    return [str(network) for each in by_version.values() for network in collapse_addresses(each)]
 
 
 def _networks(part: str) -> Iterable[Network]:

@@ -88,6 +88,8 @@ def add(
     made = store.insert_public_addresses(session, found, shared=shared, uplink=uplink, description=description)
     for address_id in made:
         record_change(session, NOUN, address_id, None, "enter")
+    if made:
+        document_changed(session)  # guests of all nodes may go there
     caller.note("add public addresses", addresses=len(found), added=len(made), shared=shared)
     return [store.get_public_address(session, address_id, account_id=None) for address_id in made]
 
@@ -103,6 +105,7 @@ def delete(caller: ClusterCall, address_id: int) -> None:
     if found["ports"]:
         raise InUse(NOUN, address_id, f"{found['ports']} ports of VMs")
     store.close_public_address(session, address_id)
+    document_changed(session)
     record_change(session, NOUN, address_id, None, "exit")
     caller.note("delete public address", public_address_id=address_id, address=found["address"])
 

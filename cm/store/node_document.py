@@ -67,6 +67,7 @@ class OwnFacts:
     :ivar tunnel_address: "" where that is not known.
     :ivar answers_public: whether its agent answers for public addresses.
     :ivar public: those that it alone is to answer for; ``ports`` of shared ones likewise.
+    :ivar reachable: all public addresses that there are, whichever node answers for them.
     :ivar links: the networks that it carries and that agents make, each with ``id``, what ``network`` has of it, the
         tunnel addresses of the other nodes that carry it, ``peers``, and ``hosts``: its NICs, wherever their VMs are.
     """
@@ -82,6 +83,7 @@ class OwnFacts:
     answers_public: bool = False
     public: Sequence[Mapping[str, Any]] = ()
     ports: Sequence[Mapping[str, Any]] = ()
+    reachable: Sequence[str] = ()
 
 
 _OWN = Prepared(
@@ -140,5 +142,5 @@ def own_facts(session: Session, node_id: int) -> OwnFacts:
     groups = read_groups(session, used) if used else {}
     return OwnFacts(
         ports, paths, nics, groups, used, row.makes_links, row.tunnel_address, row.links or (),
-        row.answers_public, row.public or (), row.ports or (),
+        row.answers_public, row.public or (), row.ports or (), row.reachable or (),
     )  # fmt: skip
