@@ -54,11 +54,21 @@ function take(change: Change): void {
   else machines.put({ ...(change.object as unknown as ListedVM), cluster: change.cluster ?? "" });
 }
 
+/** One's own and those that others share: two lists, of which either may lack a cluster. */
+async function listAll(): Promise<{ items: Machine[]; missing: Missing[] }> {
+  const answers = await Promise.all(
+    [false, true].map((shared) => call("user.vm.get_list", { cluster: "*", shared, limit: PAGE })),
+  );
+  const whole = answers.flatMap((answer) => (Array.isArray(answer) ? [] : [answer]));
+  const away = new Map(whole.flatMap((answer) => answer.missing).map((each) => [each.cluster, each]));
+  return { items: whole.flatMap((answer) => answer.items), missing: [...away.values()] };
+}
+
 async function load(): Promise<void> {
   const mine = (round += 1);
   try {
-    const answer = await call("user.vm.get_list", { cluster: "*", shared: true, limit: PAGE });
-    if (mine !== round || Array.isArray(answer)) return;
+    const answer = await listAll();
+    if (mine !== round) return;
     const away = new Set(answer.missing.map((each) => each.cluster));
     machines.load([...answer.items, ...machines.snapshot().filter((machine) => away.has(machine.cluster))]);
     missing.set(answer.missing);
