@@ -303,6 +303,57 @@ def test_addresses(site: Site, ann: Any, bob: Any, agents: list[LinkAgent], made
     ann.get_waiter("instance_terminated").wait(InstanceIds=[one, two, unreached], **WAIT)
 
 
+def test_attributes(site: Site, ann: Any, bob: Any, made_of: dict[str, Any]) -> None:
+    """What Terraform reads of an instance and sets before it deletes one; what cannot be set is refused, whole."""
+    given = b"\x00\xff\r\n binary"
+    vm = ann.run_instances(**made_of, UserData=given, InstanceInitiatedShutdownBehavior="terminate")
+    vm = vm["Instances"][0]["InstanceId"]
+
+    def told(name: str, of: Any = ann) -> Any:
+        answer = of.describe_instance_attribute(InstanceId=vm, Attribute=name)
+        return answer[name[0].upper() + name[1:]]
+
+    assert base64.b64decode(told("userData")["Value"]) == given
+    assert told("instanceInitiatedShutdownBehavior") == {"Value": "terminate"}
+    assert told("instanceType") == {"Value": made_of["InstanceType"]}
+    assert told("disableApiTermination") == told("disableApiStop") == {"Value": False}
+    assert told("sourceDestCheck") == {"Value": True} and told("rootDeviceName") == {"Value": "/dev/vda"}
+    assert told("enclaveOptions") == {"Enabled": False}
+    mapped = ann.describe_instance_attribute(InstanceId=vm, Attribute="blockDeviceMapping")["BlockDeviceMappings"]
+    assert mapped == instances(ann, InstanceIds=[vm])[0]["BlockDeviceMappings"]
+    plain = site.federation.create("alpha", user_data="#cloud-config\nruncmd: [a]\n")
+    other = {"InstanceId": "i-" + plain["uuid"].replace("-", "")[:17]}
+    read = ann.describe_instance_attribute(**other, Attribute="userData")["UserData"]["Value"]
+    assert base64.b64decode(read) == b"#cloud-config\nruncmd: [a]\n"
+    group = ann.create_security_group(GroupName="attributes", Description="d")["GroupId"]
+    modify = ann.modify_instance_attribute
+    assert code(modify, InstanceId=vm, Groups=[group], DryRun=True) == "DryRunOperation 412"
+    assert code(modify, InstanceId=vm, Groups=[group], InstanceType={"Value": "t9.huge"}) == "UnsupportedOperation 400"
+    assert ann.describe_instance_attribute(InstanceId=vm, Attribute="groupSet")["Groups"] == []
+    modify(InstanceId=vm, Groups=[group])
+    (shown,) = ann.describe_instance_attribute(InstanceId=vm, Attribute="groupSet")["Groups"]
+    assert shown == {"GroupId": group, "GroupName": "attributes"}
+    modify(InstanceId=vm, DisableApiTermination={"Value": False})
+    modify(InstanceId=vm, Attribute="disableApiTermination", Value="false")
+    modify(InstanceId=vm, UserData={"Value": given})
+    modify(InstanceId=vm, InstanceInitiatedShutdownBehavior={"Value": "terminate"})
+    for refused in (
+        {"DisableApiTermination": {"Value": True}},
+        {"Attribute": "disableApiTermination", "Value": "true"},
+        {"InstanceInitiatedShutdownBehavior": {"Value": "stop"}},
+        {"UserData": {"Value": b"other"}},
+        {"SourceDestCheck": {"Value": False}},
+    ):
+        assert code(modify, InstanceId=vm, **refused) == "UnsupportedOperation 400", refused
+    assert code(modify, InstanceId=vm) == "InvalidParameterCombination 400"
+    assert code(modify, InstanceId=vm, Attribute="disableApiStop", Value="no") == "InvalidParameterValue 400"
+    assert code(told, name="userData", of=bob) == "InvalidInstanceID.NotFound 400"
+    assert code(bob.modify_instance_attribute, InstanceId=vm, Groups=[group]) == "InvalidInstanceID.NotFound 400"
+    ann.terminate_instances(InstanceIds=[vm, other["InstanceId"]])
+    ann.get_waiter("instance_terminated").wait(InstanceIds=[vm, other["InstanceId"]], **WAIT)
+    ann.delete_security_group(GroupId=group)
+
+
 def test_dry_run(ann: Any, made_of: dict[str, Any], site: Site) -> None:
     """What would be done is told by 412, and not done; what may not be, as ever."""
     before = len(instances(ann))
