@@ -8,11 +8,11 @@ export function Preferences(): ReactNode {
   const theme = useTheme();
   return (
     <>
-      <FormSelect className="w-select" aria-label={t("app.language")} value={language}
+      <FormSelect aria-label={t("app.language")} value={language}
         onChange={(_event, value) => setLanguage(value as Language)}>
         {Object.entries(LANGUAGES).map(([value, label]) => <FormSelectOption key={value} value={value} label={label} />)}
       </FormSelect>
-      <FormSelect className="w-select" aria-label={t("app.theme")} value={theme}
+      <FormSelect aria-label={t("app.theme")} value={theme}
         onChange={(_event, value) => setTheme(value as Theme)}>
         {THEMES.map((value) => <FormSelectOption key={value} value={value} label={t(`app.theme.${value}` as Key)} />)}
       </FormSelect>
