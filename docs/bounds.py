@@ -223,6 +223,8 @@ BOUNDS: Final = (
     Bound(NODE, "bytes of the endpoint's answer", "node_hooks.client:ANSWER_LIMIT", "of each", "no answer"),
     Bound(NODE, "records in the spool", "node_hooks.spool:RECORD_LIMIT", "none: hooks write them",
           "the oldest go; a pass over the node finds what they told"),
+    Bound(NODE, "public addresses told in a report", "node_hooks.report:ADDRESSES_MAX", "none",
+          "the last are not told"),
     Bound(NODE, "ended connections kept", "node_hooks.ended:_MOST", "none: of all guests of the node",
           "a warning: its guests can take it up again"),
     Bound(NODE, "records kept that cannot be read", "node_hooks.spool:CORRUPT_LIMIT", "none", "the oldest go"),
