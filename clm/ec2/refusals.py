@@ -36,6 +36,7 @@ _MISSING: Final = {
     "disk": "InvalidVolume.NotFound",
     "snapshot": "InvalidSnapshot.NotFound",
     "security_group": "InvalidGroup.NotFound",
+    "network": "InvalidSubnetID.NotFound",
     "public_address": "InvalidAllocationID.NotFound",
     "key": "InvalidKeyPair.NotFound",
     "ssh_key": "InvalidKeyPair.NotFound",

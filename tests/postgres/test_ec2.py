@@ -303,6 +303,45 @@ def test_addresses(site: Site, ann: Any, bob: Any, agents: list[LinkAgent], made
     ann.get_waiter("instance_terminated").wait(InstanceIds=[one, two, unreached], **WAIT)
 
 
+def test_vpc(site: Site, ann: Any, bob: Any, agents: list[LinkAgent], made_of: dict[str, Any]) -> None:
+    """The default VPC, its subnets, its way out; an instance in a subnet that was chosen, which all fronts tell."""
+    told = {"cluster": "alpha", "name": "lab", "network": "10.130.8.0/26"}
+    network = site.federation.call("user.network.request", told)
+    subnet = "subnet-" + network["uuid"].replace("-", "")[:17]
+    (vpc,) = ann.describe_vpcs(Filters=[{"Name": "is-default", "Values": ["true"]}])["Vpcs"]
+    assert (vpc["CidrBlock"], vpc["IsDefault"], vpc["State"]) == ("10.130.0.0/16", True, "available")
+    mine = {"Name": "vpc-id", "Values": [vpc["VpcId"]]}
+    assert ann.describe_account_attributes(AttributeNames=["default-vpc"])["AccountAttributes"][0][
+        "AttributeValues"
+    ] == [{"AttributeValue": vpc["VpcId"]}]
+    (shown,) = ann.describe_subnets(Filters=[mine, {"Name": "tag:Name", "Values": ["lab"]}])["Subnets"]
+    assert (shown["SubnetId"], shown["CidrBlock"], shown["AvailableIpAddressCount"]) == (subnet, "10.130.8.0/26", 61)
+    ann.create_tags(Resources=[subnet], Tags=[{"Key": "Name", "Value": "lab2"}])
+    assert ann.describe_subnets(SubnetIds=[subnet])["Subnets"][0]["Tags"] == [{"Key": "Name", "Value": "lab2"}]
+    (gateway,) = ann.describe_internet_gateways(Filters=[{**mine, "Name": "attachment.vpc-id"}])["InternetGateways"]
+    (table,) = ann.describe_route_tables(Filters=[mine])["RouteTables"]
+    assert [each["GatewayId"] for each in table["Routes"]] == ["local", gateway["InternetGatewayId"]]
+    assert ann.describe_vpc_attribute(VpcId=vpc["VpcId"], Attribute="enableDnsSupport")["EnableDnsSupport"]["Value"]
+    (vm,) = started(ann, agents, {**made_of, "SubnetId": subnet})
+    (found,) = instances(ann, Filters=[{"Name": "subnet-id", "Values": [subnet]}])
+    assert (found["InstanceId"], found["SubnetId"], found["VpcId"]) == (vm, subnet, vpc["VpcId"])
+    assert found["PrivateIpAddress"].startswith("10.130.8.")
+    assert ann.describe_subnets(SubnetIds=[subnet])["Subnets"][0]["AvailableIpAddressCount"] == 60
+    # Another's.
+    assert bob.describe_vpcs()["Vpcs"][0]["VpcId"] != vpc["VpcId"]
+    assert bob.describe_subnets(Filters=[mine])["Subnets"] == []
+    assert code(bob.describe_vpcs, VpcIds=[vpc["VpcId"]]) == "InvalidVpcID.NotFound 400"
+    assert (
+        code(bob.describe_vpc_attribute, VpcId=vpc["VpcId"], Attribute="enableDnsSupport")
+        == "InvalidVpcID.NotFound 400"
+    )
+    assert code(bob.describe_subnets, SubnetIds=[subnet]) == "InvalidSubnetID.NotFound 400"
+    assert code(bob.run_instances, **made_of, SubnetId=subnet) == "InvalidSubnetID.NotFound 400"
+    assert code(bob.describe_route_tables, RouteTableIds=[table["RouteTableId"]]) == "InvalidRouteTableID.NotFound 400"
+    ann.terminate_instances(InstanceIds=[vm])
+    ann.get_waiter("instance_terminated").wait(InstanceIds=[vm], **WAIT)
+
+
 def test_attributes(site: Site, ann: Any, bob: Any, made_of: dict[str, Any]) -> None:
     """What Terraform reads of an instance and sets before it deletes one; what cannot be set is refused, whole."""
     given = b"\x00\xff\r\n binary"
@@ -327,9 +366,10 @@ def test_attributes(site: Site, ann: Any, bob: Any, made_of: dict[str, Any]) -> 
     assert base64.b64decode(read) == b"#cloud-config\nruncmd: [a]\n"
     group = ann.create_security_group(GroupName="attributes", Description="d")["GroupId"]
     modify = ann.modify_instance_attribute
+    before = ann.describe_instance_attribute(InstanceId=vm, Attribute="groupSet")["Groups"]
     assert code(modify, InstanceId=vm, Groups=[group], DryRun=True) == "DryRunOperation 412"
     assert code(modify, InstanceId=vm, Groups=[group], InstanceType={"Value": "t9.huge"}) == "UnsupportedOperation 400"
-    assert ann.describe_instance_attribute(InstanceId=vm, Attribute="groupSet")["Groups"] == []
+    assert ann.describe_instance_attribute(InstanceId=vm, Attribute="groupSet")["Groups"] == before
     modify(InstanceId=vm, Groups=[group])
     (shown,) = ann.describe_instance_attribute(InstanceId=vm, Attribute="groupSet")["Groups"]
     assert shown == {"GroupId": group, "GroupName": "attributes"}
@@ -405,7 +445,9 @@ def test_refused(site: Site, ann: Any, made_of: dict[str, Any]) -> None:
     for client in (wrong, unknown):
         assert code(client.describe_regions) == "AuthFailure 401"
     site.federation.call("user.api_key.delete", [key["api_key_id"]])
-    assert code(ann.run_instances, **made_of, SubnetId="subnet-1") == "UnsupportedOperation 400"
+    assert code(ann.run_instances, **made_of, SubnetId="subnet-1") == "InvalidSubnetID.Malformed 400"
+    assert code(ann.run_instances, **made_of, SubnetId="subnet-" + "0" * 17) == "InvalidSubnetID.NotFound 400"
+    assert code(ann.run_instances, **made_of, PrivateIpAddress="192.0.2.1") == "UnsupportedOperation 400"
     other = [{"ResourceType": "instance", "Tags": [{"Key": "team", "Value": "x"}]}]
     assert code(ann.run_instances, **made_of, TagSpecifications=other) == "UnsupportedOperation 400"
     assert code(ann.run_instances, **{**made_of, "InstanceType": "t9.huge"}) == "InvalidParameterValue 400"

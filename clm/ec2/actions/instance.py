@@ -12,6 +12,7 @@ from typing import Any, Final
 from clm.ec2 import ids
 from clm.ec2.actions.catalogue import GIB, architecture, find_type, image_id, images, type_name
 from clm.ec2.actions.group import assigned, wanted_groups
+from clm.ec2.actions.vpc import subnets_of_vms, vpc_id, wanted_networks
 from clm.ec2.context import Context, only, zone_of
 from clm.ec2.errors import EC2Error, bad_value
 from clm.ec2.lists import Values, filtered, page
@@ -44,6 +45,8 @@ class Seen:
     types: dict[int, str] = field(default_factory=dict)
     disks: dict[int, list[tuple[Mapping[str, Any], Mapping[str, Any]]]] = field(default_factory=dict)
 
+    subnets: dict[int, str] = field(default_factory=dict)
+
     def type_of(self, vm: Mapping[str, Any]) -> str:
         return self.types.get(vm["template_id"], vm["template_name"])
 
@@ -59,6 +62,7 @@ async def look(context: Context) -> Seen:
     seen = Seen(context)
     seen.images = {each["image_id"]: each for each in await images(context)}
     seen.types = {each["template_id"]: type_name(each) for each in await context.read("user.template.get_list")}
+    seen.subnets = await subnets_of_vms(context)
     for disk in await context.read("user.disk.get_list", limit=10_000):
         for place in disk["attachments"]:
             seen.disks.setdefault(place["vm_id"], []).append((disk, place))
@@ -111,6 +115,8 @@ def _filters(seen: Seen) -> dict[str, Values]:
         "network-interface.addresses.private-ip-address": lambda vm: [each["address"] for each in vm["leases"]],
         "ip-address": lambda vm: [public_address(vm) or ""],
         "network-interface.addresses.association.public-ip": lambda vm: [public_address(vm) or ""],
+        "subnet-id": lambda vm: [seen.subnets.get(vm["vm_id"], "")],
+        "vpc-id": lambda vm: [vpc_id(seen.context)] if vm["vm_id"] in seen.subnets else [],
         "launch-time": lambda vm: [told_time(_launched(vm))],
         "reservation-id": lambda vm: [reservation_id(vm)],
         "owner-id": lambda vm: [seen.context.owner],
@@ -196,6 +202,8 @@ def instance(seen: Seen, vm: Mapping[str, Any]) -> dict[str, Any]:
         "PublicIpAddress": public_address(vm),
         "PrivateDnsName": f"ip-{address.replace('.', '-')}" if address else "",
         "PublicDnsName": "",
+        "SubnetId": seen.subnets.get(vm["vm_id"]),
+        "VpcId": vpc_id(seen.context) if vm["vm_id"] in seen.subnets else None,
         "Architecture": _architecture(seen, vm),
         "Platform": "windows" if vm["platform"] == "windows" else None,
         "PlatformDetails": "Windows" if vm["platform"] == "windows" else "Linux/UNIX",
@@ -283,7 +291,7 @@ async def run_instances(context: Context, params: dict[str, Any]) -> dict[str, A
     to the image's user.
     """
     only(params, "ImageId", "InstanceType", "MinCount", "MaxCount", "KeyName", "UserData", "ClientToken", "Placement",
-         "SecurityGroupIds", "SecurityGroups", "TagSpecifications", "BlockDeviceMappings", "Monitoring",
+         "SecurityGroupIds", "SecurityGroups", "SubnetId", "TagSpecifications", "BlockDeviceMappings", "Monitoring",
          "InstanceInitiatedShutdownBehavior", "MetadataOptions")  # fmt: skip
     count = params["MaxCount"]
     if not 1 <= params["MinCount"] <= count:
@@ -300,6 +308,7 @@ async def run_instances(context: Context, params: dict[str, Any]) -> dict[str, A
         "image_id": image["image_id"],
         "template_id": template["template_id"],
         "count": count,
+        **await wanted_networks(context, params.get("SubnetId")),
         **_disks(params.get("BlockDeviceMappings", [])),
     }
     if params.get("KeyName"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from clm.ec2.actions.vpc import default_vpc
 from clm.ec2.context import Context, only, zone_of
 from clm.ec2.errors import EC2Error
 from clm.ec2.lists import Values, filtered
@@ -56,7 +57,7 @@ async def describe_availability_zones(context: Context, params: dict[str, Any]) 
 async def describe_account_attributes(context: Context, params: dict[str, Any]) -> dict[str, Any]:
     """What old clients ask to know whether there is a VPC."""
     only(params, "AttributeNames")
-    values = {"supported-platforms": ["VPC"], "default-vpc": ["none"]}
+    values = {"supported-platforms": ["VPC"], "default-vpc": [await default_vpc(context) or "none"]}
     wanted = params.get("AttributeNames") or list(values)
     return {
         "AccountAttributes": [

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from clm.ec2 import ids
-from clm.ec2.actions import address, catalogue, group, instance, volume
+from clm.ec2.actions import address, catalogue, group, instance, volume, vpc
 from clm.ec2.context import Context, only
 from clm.ec2.errors import EC2Error
 from clm.ec2.lists import Values, filtered, page
@@ -38,6 +38,7 @@ TAGGED: Final = (
     Tagged(ids.VOLUME, "volume", volume.disks, volume.volume_id, "user.disk.edit", "disk_id"),
     Tagged(ids.SNAPSHOT, "snapshot", _snapshots, volume.snapshot_id, "user.snapshot.edit", "snapshot_id"),
     Tagged(ids.GROUP, "security-group", group.groups, group.group_id, "user.security_group.edit", "security_group_id"),
+    Tagged(ids.SUBNET, "subnet", vpc.networks, vpc.subnet_id, "user.network.edit", "network_id"),
     Tagged(ids.ADDRESS, "elastic-ip", address.addresses, address.allocation_id, "user.public_address.edit",
            "public_address_id", "description"),
 )  # fmt: skip
