@@ -1,5 +1,6 @@
 """
-Deleting a volume that is nobody's: what a disk has left, or was going to move to. Its room goes back when it is gone.
+Deleting a volume that is nobody's: what a disk has left, or was going to move to; a free one, or a leftover, that is to
+be wiped before. Its room goes back when it is gone.
 """
 
 from __future__ import annotations
@@ -10,12 +11,13 @@ from sqlalchemy.orm import Session
 
 from cm.operations.base import Kind, Wait, Work, others_stopped, register, storage_reached
 from cm.rpc.errors import DomainNotRunning, InvalidParameter, NotSupported
+from cm.rpc.vocabulary import FreedPolicy
 from cm.rules.names import pool_name
 from cm.rules.operation import ObjectKind, OperationKind
 from cm.store.disk_bytes import Lies, delete_volume, find_volume, is_somebodys
 from cm.store.operation import OperationRow
 from cm.store.operation_object import others_at_work
-from cm.store.storage import node_reaching
+from cm.store.storage import freed_policy, node_reaching
 from cm.store.unknown import refuse_held_volume
 from cm.store.vm import VMRow, find_vm
 from cm.store.waking import awaited
@@ -24,11 +26,16 @@ LET_GO_S = 5.0  # between looks at a domain that still has it
 
 
 class Leaving(NamedTuple):
-    """``vm``: that had it, while it may still run; ``node_id``: that it is deleted through."""
+    """
+    :ivar vm: that had it, while it may still run.
+    :ivar node_id: that it is deleted through.
+    :ivar policy: what its storage does to the content of what is freed.
+    """
 
     volume: Lies
     vm: VMRow | None
     node_id: int
+    policy: FreedPolicy
 
 
 def _facts(session: Session, op: OperationRow) -> Leaving | None:
@@ -44,7 +51,8 @@ def _facts(session: Session, op: OperationRow) -> Leaving | None:
     refuse_held_volume(session, volume.storage_id, volume.name)
     vm_id = op.arguments.get("vm_id")
     vm = None if vm_id is None else find_vm(session, vm_id)
-    return Leaving(volume, vm if vm is not None and vm.closed_at is None else None, node_id)
+    policy, _ = freed_policy(session, volume.storage_id)
+    return Leaving(volume, vm if vm is not None and vm.closed_at is None else None, node_id, policy)
 
 
 async def delete(work: Work) -> None:
@@ -53,7 +61,11 @@ async def delete(work: Work) -> None:
         pool = pool_name(facts.volume.storage_id)
         if facts.vm is not None and facts.vm.node_id is not None:
             await _let_go(work, facts.vm, facts.vm.node_id, pool, facts.volume.name)
-        await work.node(facts.node_id).volumes.delete(pool, facts.volume.name)
+        volume, volumes = facts.volume, work.node(facts.node_id).volumes
+        if facts.policy is not FreedPolicy.NONE:
+            overwrite = facts.policy is FreedPolicy.WIPE
+            await volumes.wipe(pool, volume.name, volume.format, volume.size_bytes, overwrite)
+        await volumes.delete(pool, volume.name)
         await work.complete(delete_volume, facts.volume.id)
     else:
         await work.complete()

@@ -139,7 +139,7 @@ class StorageCheck(TypedDict):
 
     storage_id: Number
     node_id: Annotated[Number, Meta(description="Through which it was looked at.")]
-    deleted: Annotated[list[Named], Meta(description="Volumes that were left over, and are deleted now.")]
+    deleted: Annotated[list[Named], Meta(description="Leftover volumes, which are deleted now, or wiped before.")]
     findings: list[VolumeFinding]
 
 

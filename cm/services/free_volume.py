@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
 from sqlalchemy.orm import Session
 from twisted.logger import Logger
@@ -11,14 +11,19 @@ from twisted.logger import Logger
 from cm.interfaces.volume import VolumeSeen
 from cm.results.storage import FreeVolume
 from cm.rpc.errors import CloudError
+from cm.rpc.vocabulary import CauseKind
+from cm.rules.cause import Cause
 from cm.rules.names import pool_name
 from cm.services.context import ClusterCall, Services
+from cm.services.disk_bytes import open_volume_delete
 from cm.store.change import record_change
-from cm.store.free_volume import delete_volume, doom_free, doomed_volumes
+from cm.store.free_volume import Doomed, delete_volume, doom_free, doomed_volumes, is_free_no_more
 from cm.store.reservation import drop_reservation, expired_reservations, hold_expired
 from cm.store.storage import node_reaching
 
 log = Logger()
+
+CAUSE: Final = Cause(CauseKind.LOOK, "sweep")
 
 
 def delete_free(caller: ClusterCall, volume_id: int) -> FreeVolume:
@@ -46,9 +51,11 @@ async def sweep(services: Services) -> None:
         if found is not None:
             there = found.seen is not None and found.seen.capacity_bytes >= row.size_bytes
             await database.transact(_let_go, row.id, row.storage_id, there)
-    for volume_id, storage_id, volume in await database.read(doomed_volumes):
-        if await _asked(services, storage_id, volume, "delete") is not None:
-            await database.transact(_deleted, volume_id, storage_id)
+    for doomed in await database.read(doomed_volumes):
+        if doomed.wipe:  # which may take an hour
+            await database.transact(_hand_over, doomed)
+        elif await _asked(services, doomed.storage_id, doomed.name, "delete") is not None:
+            await database.transact(_deleted, doomed.id, doomed.storage_id)
 
 
 @dataclass(frozen=True)
@@ -79,6 +86,13 @@ def _let_go(session: Session, reservation_id: int, storage_id: int, there: bool)
     log.info("reservation {id} of VM {vm_id} has expired", id=row.id, vm_id=row.vm_id)
     drop_reservation(session, row, made=there)
     record_change(session, "storage", row.storage_id, None)
+
+
+def _hand_over(session: Session, doomed: Doomed) -> None:
+    """An operation wipes and deletes it, as its storage has it."""
+    if is_free_no_more(session, doomed.id):
+        open_volume_delete(session, doomed.id, CAUSE)
+        record_change(session, "storage", doomed.storage_id, None)
 
 
 def _deleted(session: Session, volume_id: int, storage_id: int) -> None:

@@ -16,18 +16,20 @@ from twisted.logger import Logger
 from cm.interfaces.volume import VolumeSeen
 from cm.results.storage import StorageCheck, VolumeFinding
 from cm.rpc.errors import CloudError, StorageUnreached
-from cm.rpc.vocabulary import DiskFormat
+from cm.rpc.vocabulary import CauseKind, DiskFormat, FreedPolicy
+from cm.rules.cause import Cause
 from cm.rules.names import console_of, pool_name, volume_of
 from cm.rules.reconcile import Finding
 from cm.rules.storage import capabilities
 from cm.rules.stray import KINDS, guest_format, leftover, missing
 from cm.services.clearing import clear
 from cm.services.context import AsyncClusterCall, Services
+from cm.services.disk_bytes import open_volume_delete
 from cm.services.lost import note_found
 from cm.store.drift import approved_volumes, record_storage_findings
-from cm.store.storage import get_storage, node_reaching, record_usage
+from cm.store.storage import freed_policy, get_storage, node_reaching, record_usage
 from cm.store.unknown import held_volumes
-from cm.store.volume import ended, expected, guest_volumes, record_allocation
+from cm.store.volume import ended, expected, guest_volumes, insert_leftover, record_allocation
 
 log = Logger()
 
@@ -59,7 +61,7 @@ async def check_storage(caller: AsyncClusterCall, storage_id: int) -> StorageChe
     """
     Pass over a storage now.
 
-    :return: through which node, the volumes that were deleted, and what is in the drift ledger of it.
+    :return: through which node, the volumes that were deleted, or are being, and what is in the drift ledger of it.
     :raises StorageUnreached: no node that answers has it attached.
     """
     services = caller.services
@@ -83,6 +85,16 @@ def _outdated(session: Session, storage_id: int, present: Collection[str]) -> li
     ]
 
 
+def _wipe(session: Session, storage_id: int, node_id: int, seen: VolumeSeen) -> None:
+    """Have an operation wipe a leftover, as the storage has it, and delete it. It is on record until it is gone."""
+    formats = capabilities(get_storage(session, storage_id)["kind"]).formats
+    format = DiskFormat.QCOW2 if seen.name.endswith(".qcow2") and DiskFormat.QCOW2 in formats else DiskFormat.RAW
+    taken = (seen.capacity_bytes, seen.allocation_bytes)
+    volume_id = insert_leftover(session, storage_id, seen.name, format, *taken)
+    if volume_id is not None:
+        open_volume_delete(session, volume_id, Cause(CauseKind.LOOK, str(node_id)))
+
+
 async def run_storage_pass(services: Services, storage_id: int, node_id: int) -> None:
     """``settle_storage`` in its turn: a storage that cannot be listed now is listed another time."""
     try:
@@ -95,7 +107,7 @@ async def settle_storage(services: Services, storage_id: int, node_id: int) -> t
     """
     List a storage through a node that has it attached, and settle what differs.
 
-    :return: the volumes that were deleted, and what is for the ledger.
+    :return: the volumes that were deleted, or are being, and what is for the ledger.
     """
     database, fleet, pool = services.database, services.fleet, pool_name(storage_id)
     before = await database.read(expected, storage_id)
@@ -114,6 +126,7 @@ async def settle_storage(services: Services, storage_id: int, node_id: int) -> t
     closed = await database.read(ended, sorted(set(uuids.values())))
     over = closed.over | await not_running(services, closed.last_on)
     approved = await database.read(approved_volumes, pool)
+    policy, _ = await database.read(freed_policy, storage_id)
     findings: list[Finding] = []
     deleted: list[str] = []
     by_name = {volume.name: volume for volume in volumes}
@@ -123,7 +136,10 @@ async def settle_storage(services: Services, storage_id: int, node_id: int) -> t
         if name not in used and (needless or (waits_for is None and name in approved)):
             log.warn("storage {id}: leftover volume {name} is deleted", id=storage_id, name=name)
             try:
-                await fleet.node(node_id).volumes.delete(pool, name)
+                if policy is FreedPolicy.NONE:
+                    await fleet.node(node_id).volumes.delete(pool, name)
+                else:  # which may take an hour
+                    await database.transact(_wipe, storage_id, node_id, by_name[name])
                 deleted.append(name)
                 continue
             except CloudError as error:

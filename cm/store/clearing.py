@@ -47,7 +47,9 @@ def write_low(session: Session, storage_id: int, low: bool) -> Low | None:
             "SELECT coalesce(sum(coalesce(u.allocated_bytes, 0)), 0)::bigint FROM volume u"
             " WHERE u.storage_id = :id AND (EXISTS (SELECT 1 FROM image i WHERE i.volume_id = u.id"
             "  AND i.state = 'deleted') OR EXISTS (SELECT 1 FROM cached_image c WHERE c.volume_id = u.id"
-            "  AND c.state = 'evicting'))"
+            "  AND c.state = 'evicting') OR EXISTS (SELECT 1 FROM free_volume f WHERE f.volume_id = u.id AND f.doomed)"
+            " OR EXISTS (SELECT 1 FROM operation_object h JOIN operation o ON o.id = h.operation_id"
+            "  WHERE h.kind = 'volume' AND h.object_id = u.id AND o.kind = 'volume_delete'))"
         ),
         {"id": storage_id},
     )

@@ -5,6 +5,7 @@ Volumes that are no disk's and no image's, and may be used again: which there ar
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Final, cast
 
 from sqlalchemy import text
@@ -137,13 +138,31 @@ def doom_free(session: Session, volume_id: int) -> results.FreeVolume:
     return cast(results.FreeVolume, {**found._mapping, "deleting": True})
 
 
-def doomed_volumes(session: Session, limit: int = 100) -> list[tuple[int, int, str]]:
-    """Free volumes that are to be deleted: volume, storage, name."""
+@dataclass(frozen=True)
+class Doomed:
+    """A free volume that is to be deleted. ``wipe``: others would find on its storage what was written to it."""
+
+    id: int
+    storage_id: int
+    name: str
+    wipe: bool
+
+
+def doomed_volumes(session: Session, limit: int = 100) -> list[Doomed]:
     found = session.execute(
         text(
-            "SELECT u.id, u.storage_id, u.name FROM free_volume f JOIN volume u ON u.id = f.volume_id"
+            "SELECT u.id, u.storage_id, u.name, s.freed <> 'none' AND NOT f.clean AS wipe FROM free_volume f"
+            " JOIN volume u ON u.id = f.volume_id JOIN storage s ON s.id = u.storage_id"
             " WHERE f.doomed ORDER BY u.id LIMIT :limit"
         ),
         {"limit": limit},
     )
-    return [(row.id, row.storage_id, row.name) for row in found]
+    return [Doomed(**row._mapping) for row in found]
+
+
+def is_free_no_more(session: Session, volume_id: int) -> bool:
+    """A free volume that is to be deleted is an operation's. :return: False where it was not free."""
+    gone = session.scalar(
+        text("DELETE FROM free_volume WHERE volume_id = :id AND doomed RETURNING volume_id"), {"id": volume_id}
+    )
+    return gone is not None

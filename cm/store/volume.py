@@ -142,6 +142,30 @@ def ended(session: Session, uuids: Sequence[str]) -> Ended:
     )
 
 
+def insert_leftover(
+    session: Session, storage_id: int, name: str, format: str, size_bytes: int, allocated_bytes: int
+) -> int | None:
+    """
+    Put a volume on record that nobody has and that an operation deletes; nothing is claimed for it.
+
+    :return: its id; None where one of that name is on record by now.
+    """
+    found: int | None = session.scalar(
+        text(
+            "INSERT INTO volume (storage_id, name, format, size_bytes, allocated_bytes, made)"
+            " VALUES (:s, :name, :format, :size, :allocated, true) ON CONFLICT DO NOTHING RETURNING id"
+        ),
+        {
+            "s": storage_id,
+            "name": name,
+            "format": format,
+            "size": size_bytes,
+            "allocated": allocated_bytes,
+        },
+    )
+    return found
+
+
 # ------------------------------------------------------------------ lost and found
 
 

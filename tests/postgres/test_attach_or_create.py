@@ -712,6 +712,21 @@ def test_delete_free(house: House) -> None:
         house.cloud.call("admin.storage.delete_free_volume", [volume_id], account="admin")
 
 
+@pytest.mark.parametrize(("policy", "clean"), [("none", False), ("wipe", False), ("wipe", True)])
+def test_delete_free_wiped(house: House, policy: str, clean: bool) -> None:
+    """What others wrote to a free volume goes as its storage has it, once."""
+    house.cloud.sql("UPDATE storage SET freed = :f WHERE id = :s", f=policy, s=house.root)
+    volume_id = house.free(house.root, GIB)
+    house.cloud.sql("UPDATE free_volume SET clean = :c WHERE volume_id = :v", c=clean, v=volume_id)
+    house.cloud.call("admin.storage.delete_free_volume", [volume_id], account="admin")
+    house.node.calls.clear()
+    run(lambda: sweep(house.cloud.manager.services))
+    run(lambda: sweep(house.cloud.manager.services))
+    house.cloud.until(lambda: house.used(house.root) == 0, "its room is given back")
+    assert [*house.share(house.root).volumes] == ["image.qcow2"] and house.cloud.leaks() == []
+    assert house.node.calls.count("wipe") == (1 if policy == "wipe" and not clean else 0)
+
+
 def test_books(house: House) -> None:
     """A reservation that its account or storage does not count, and a volume of two owners, are found."""
     vm = house.vm()

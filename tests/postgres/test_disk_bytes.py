@@ -473,8 +473,12 @@ def test_raw_of_old(cloud: Disks) -> None:
 # ------------------------------------------------------------------ moves
 
 
-def test_move_cold(cloud: Disks) -> None:
-    """An entry's disk lies on the other storage, its entry with it, and what it left is gone, claims and all."""
+@pytest.mark.parametrize("freed", ["none", "wipe"])
+def test_move_cold(cloud: Disks, freed: str) -> None:
+    """An entry's disk lies on the other storage, its entry with it, and what it left is gone, claims and all; wiped,
+    where that storage has it so."""
+    cloud.sql("UPDATE storage SET freed = :f WHERE id = :s", f=freed, s=cloud.storage_id)
+    cloud.only.calls.clear()
     disk_id, image_id = cloud.data()
     main, other, mib = cloud.claimed()
     left = cloud.volume_of(disk_id)
@@ -485,6 +489,8 @@ def test_move_cold(cloud: Disks) -> None:
     assert left not in cloud.files(cloud.storage_id)
     assert cloud.files(cloud.other_storage)[cloud.volume_of(disk_id)] == SIZE
     assert cloud.claimed() == (main - SIZE, other + SIZE, mib)
+    assert cloud.only.calls.count("wipe") == (1 if freed == "wipe" else 0)
+    cloud.sql("UPDATE storage SET freed = 'none' WHERE id = :s", s=cloud.storage_id)
 
 
 def test_move_live(cloud: Disks) -> None:

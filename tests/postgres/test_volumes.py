@@ -13,6 +13,7 @@ import pytest
 from cm.interfaces.volume import StorageSpec
 from cm.rpc.errors import CloudError, NotApplicable
 from cm.rpc.vocabulary import DiskFormat, StorageKind
+from cm.store.clearing import write_low
 from support.cloud import MemoryCloud, run
 
 
@@ -61,6 +62,44 @@ def test_pass(cloud: MemoryCloud) -> None:
         ("leaked_volume", f"{pool}/{strange}"),
         ("missing_volume", f"{pool}/vm-{lost['uuid']}-root.qcow2"),
     }
+
+
+@pytest.mark.parametrize("policy", ["discard", "wipe"])
+def test_wiped(cloud: MemoryCloud, policy: str) -> None:
+    """A leftover is deleted as its storage has it, as is one that an administrator approves of. It claims nothing."""
+    node, pool = next(iter(cloud.memory.values())), f"wawel-{cloud.storage_id}"
+    cloud.sql("UPDATE storage SET freed = :f WHERE id = :s", f=policy, s=cloud.storage_id)
+    gone = cloud.create()
+    cloud.wait(gone["vm_id"], "running")
+    cloud.call("user.vm.destroy", [[gone["vm_id"]]])
+    cloud.wait(gone["vm_id"], "destroyed")
+    cloud.sql("UPDATE vm SET closed_at = closed_at - interval '1 hour' WHERE id = :i", i=gone["vm_id"])
+    leftover, strange = f"vm-{gone['uuid']}-root.qcow2", f"vm-{uuid.uuid4()}-d0.raw"
+    claimed = cloud.sql("SELECT claimed_bytes FROM storage WHERE id = :s", s=cloud.storage_id)
+
+    def is_wiped(volume: str) -> None:
+        cloud.until(lambda: volume not in {v.name for v in node.volumes.list_all(pool)}, "it is deleted")
+        assert node.calls.count("wipe") == 1
+        node.calls.clear()
+        cloud.until(lambda: not cloud.sql("SELECT count(*) FROM volume WHERE name = :n", n=volume), "its row is gone")
+        assert cloud.sql("SELECT claimed_bytes FROM storage WHERE id = :s", s=cloud.storage_id) == claimed
+        assert cloud.leaks() == []
+
+    node.volumes.create_empty(pool, leftover, DiskFormat.QCOW2, 2**20)
+    node.volumes.create_empty(pool, strange, DiskFormat.RAW, 2**20)
+    node.world.storages.share(pool).volumes[leftover].allocation_bytes = 2**19
+    node.calls.clear()
+    release = node.hang(methods=["wipe"])
+    told = cloud.call("admin.storage.check", [cloud.storage_id], account="admin")
+    assert told["deleted"] == [leftover] and [row["subject"] for row in told["findings"]] == [f"{pool}/{strange}"]
+    low = cloud.manager.database.transact_now(write_low, cloud.storage_id, True)
+    assert low is not None and low.going_bytes == 2**19, "nothing of the trash has to go for it"
+    release()
+    is_wiped(leftover)
+    (row,) = cloud.call("admin.drift.get_list", account="admin")
+    cloud.call("admin.drift.apply", [row["drift_id"]], account="admin")
+    is_wiped(strange)
+    assert cloud.call("admin.drift.get_list", account="admin") == []
 
 
 @pytest.mark.parametrize("end", ["it comes back", "it is deleted"])
