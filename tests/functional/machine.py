@@ -1,4 +1,7 @@
-"""What tests of disks on real hosts are made of: a guest that reads CDs and knows ext4, and calls that take time."""
+"""
+What tests of disks on real hosts are made of: a guest that reads CDs and knows ext4, a storage that is as large as it
+is told, and calls that take time.
+"""
 
 from __future__ import annotations
 
@@ -13,9 +16,10 @@ PATIENCE_S = 120.0
 
 
 def work(cloud: Cloud, method: str, **params: Any) -> Any:
-    """A call, and its operation's good end."""
-    answer = cloud.user.call(method, params)
-    cloud.wait_operation(cloud.user, answer["operation_id"], PATIENCE_S)
+    """A call, a user's or an administrator's, and its operation's good end."""
+    caller = cloud.admin if method.startswith("admin.") else cloud.user
+    answer = caller.call(method, params)
+    cloud.wait_operation(caller, answer["operation_id"], PATIENCE_S)
     return answer
 
 
@@ -37,8 +41,7 @@ def gone(cloud: Cloud, vm_id: int) -> None:
 
 
 def delete_image(cloud: Cloud, image_id: int) -> None:
-    asked = cloud.admin.call("admin.system_image.delete", {"image_id": image_id})
-    cloud.wait_operation(cloud.admin, asked["operation_id"], PATIENCE_S)
+    work(cloud, "admin.system_image.delete", image_id=image_id)
 
 
 def purge(cloud: Cloud, disk_id: int) -> None:
@@ -92,3 +95,29 @@ class Machine:
     def unmounted(self) -> None:
         self.run("umount /mnt; echo done")
         assert self.run("grep -c ' /mnt ' /proc/mounts") == "0"
+
+
+class Small:
+    """A storage in a node's memory."""
+
+    def __init__(self, cloud: Cloud, node: RealNode, mib: int) -> None:
+        self.cloud, self.host = cloud, node.host
+        self.path = cloud.base / "small"
+        self.path.mkdir()
+        self.host.run(["mount", "-t", "tmpfs", "-o", f"size={mib}m", "tmpfs", str(self.path)])
+        values = {"name": "small", "kind": "dir", "path": str(self.path), "capacity_bytes": 2**33, "offered": True}
+        self.id: int = cloud.admin.call("admin.storage.add", values)["storage_id"]
+        self._both = {"storage_id": self.id, "node_id": node.node_id}
+        work(cloud, "admin.storage.attach", **self._both)
+
+    def resize(self, mib: int) -> None:
+        self.host.run(["mount", "-o", f"remount,size={mib}m", str(self.path)])
+
+    def told(self) -> dict[str, Any]:
+        found: dict[str, Any] = self.cloud.admin.call("admin.storage.get_by_id", {"storage_id": self.id})
+        return found
+
+    def close(self) -> None:
+        work(self.cloud, "admin.storage.detach", **self._both)
+        self.cloud.admin.call("admin.storage.delete", {"storage_id": self.id})
+        self.host.run(["umount", str(self.path)])

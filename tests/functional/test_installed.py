@@ -1,27 +1,37 @@
 """
 A disk's life as its people see it, on real hosts: a VM is installed from an ISO, mounts a disk, fills it, takes it back
-to a snapshot and gives it away; CDs are read, changed and held; a guest keeps what it is asked for.
+to a snapshot and gives it away; CDs are read, changed and held; guests keep what they are asked for, fill their storage
+up, and write what is not to be believed.
 """
 
 from __future__ import annotations
 
+import base64
+import gzip
+import json
 import subprocess
 from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
 
 from cm.rpc.errors import WrongVMState
 from cm.rpc.websocket_client import Socket
-from functional.machine import PATIENCE_S, Machine, delete_image, failed, gone, purge, work
+from functional.machine import PATIENCE_S, Machine, Small, delete_image, failed, gone, purge, work
 from lab import image, installer
 from lab.cloud import Cloud
 from lab.furnish import import_image
 from lab.places import get_program
 from lab.processes import wait_until
+from tests.support.opened import Opened
 
+MIB = 2**20
 DISK_MIB = 24
 GROWN_MIB = 48
+ROOM_MIB = 24
+WANTED_MIB = 32
 
 
 class Stuck(NamedTuple):
@@ -101,9 +111,30 @@ def other(machine: Machine) -> Iterator[Machine]:
         delete_image(cloud, image_id)
 
 
+@pytest.fixture(scope="module")
+def small(machine: Machine) -> Iterator[Small]:
+    made = Small(machine.cloud, machine.node, ROOM_MIB)
+    yield made
+    made.close()
+
+
 def attachments(cloud: Cloud, disk_id: int) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = cloud.user.call("user.disk.get_by_id", {"disk_id": disk_id})["attachments"]
     return found
+
+
+def messages(cloud: Cloud, machine: Machine) -> list[str]:
+    told = cloud.user.call("user.message.get_list")
+    return [each["code"] for each in told if machine.vm["name"] in json.dumps(each)]
+
+
+def volume(cloud: Cloud, disk_id: int) -> Path:
+    """Where a disk lies."""
+    ((name, path),) = cloud.sql(
+        "SELECT u.name, s.path FROM disk k JOIN volume u ON u.id = k.volume_id JOIN storage s ON s.id = u.storage_id"
+        f" WHERE k.id = {disk_id}"
+    )
+    return Path(path) / name
 
 
 def test_install(machine: Machine) -> None:
@@ -198,6 +229,88 @@ def test_cd(other: Machine) -> None:
     assert other.run("dd if=/dev/sr0 of=/dev/null count=1 2>/dev/null; echo $?") != "0"
     for iso in (one, two):
         delete_image(cloud, iso)
+
+
+def test_false_header(machine: Machine, small: Small) -> None:
+    """
+    A guest writes the header of a qcow2 that names another file to the beginning of its disk. That grows, gets a
+    snapshot, is merged, moved, copied and made an image, is what the guest wrote, and nobody opens what it names.
+    """
+    cloud, secret, disguise = machine.cloud, machine.cloud.base / "secret", machine.cloud.base / "disguise"
+    secret.write_bytes(b"not for guests" * 300)
+    names = ["-b", str(secret), "-F", "raw"]
+    make = [get_program("qemu-img"), "create", "-q", "-f", "qcow2", *names, str(disguise), "64M"]
+    subprocess.run(make, check=True, timeout=60)
+    header = disguise.read_bytes()[:1024]
+    small.resize(96)
+    disk_id = work(cloud, "user.disk.create", name="false", size_mib=8)["disk_id"]
+    work(cloud, "user.disk.attach", disk_id=disk_id, vm_id=machine.id)
+    machine.until("grep -c -w vdb /proc/partitions", "1")
+    packed = base64.b64encode(gzip.compress(header)).decode()
+    machine.until(f"echo {packed} | base64 -d | gunzip | dd of=/dev/vdb conv=fsync 2>/dev/null && echo done", "done")
+
+    def begins(disk: int) -> bytes:
+        """As its guest sees it."""
+        read = ["qemu-img", "dd", "-U", "-f", "qcow2", "-O", "raw", "bs=1024", "count=1"]
+        machine.node.host.run([*read, f"if={volume(cloud, disk)}", f"of={cloud.base / 'begin'}"])
+        return (cloud.base / "begin").read_bytes()
+
+    with closing(Opened(secret)) as opened:
+        work(cloud, "user.disk.grow", disk_id=disk_id, size_mib=16)
+        machine.until("cat /sys/block/vdb/size", str(16 * 2048))
+        taken = work(cloud, "user.disk.create_snapshot", disk_id=disk_id, name="false")["snapshot_ids"][0]
+        copied = work(cloud, "user.snapshot.create_disk", snapshot_id=taken, name="copied")["disk_id"]
+        work(cloud, "user.snapshot.delete", snapshot_id=taken)
+        work(cloud, "user.disk.move", disk_id=disk_id, storage_id=small.id)
+        assert begins(disk_id) == header
+        work(cloud, "user.disk.detach", disk_id=disk_id, vm_id=machine.id)
+        moved = cloud.admin.call("admin.disk.move", {"disk_id": disk_id, "storage_id": cloud.storage_id})
+        cloud.wait_operation(cloud.user, moved["operation_id"], PATIENCE_S)
+        image_id = work(cloud, "user.disk.to_image", disk_id=disk_id, name="false")["image_id"]
+        cloud.admin.call("admin.storage.check", {"storage_id": cloud.storage_id})
+        assert begins(disk_id) == begins(copied) == header
+        assert opened.times() == 0
+        machine.node.host.run(["qemu-img", "info", "--backing-chain", "-f", "qcow2", str(disguise)])
+        assert opened.times() > 0
+    delete_image(cloud, image_id)
+    for each in (disk_id, copied):
+        purge(cloud, each)
+
+
+def test_full(machine: Machine, small: Small) -> None:
+    """
+    A guest that fills a storage up stands still, as its user and the administrators are told, keeps its disks, goes on
+    by itself when there is room, and has written all without an error.
+    """
+    cloud = machine.cloud
+    small.resize(ROOM_MIB)
+    disk_id = work(cloud, "user.disk.create", name="thick", size_mib=64, storage_id=small.id)["disk_id"]
+    work(cloud, "user.disk.attach", disk_id=disk_id, vm_id=machine.id)
+    machine.until("grep -c -w vdb /proc/partitions", "1")
+    machine.run("yes 0123456789abcde | head -c 65536 >/tmp/k; echo done")
+    machine.run("for n in $(seq 16); do cat /tmp/k; done >/tmp/m; echo done")
+    write = f"for n in $(seq {WANTED_MIB}); do cat /tmp/m; done | dd of=/dev/vdb bs=64k conv=fsync"
+    # It begins once the shell has answered, which it cannot do while the guest stands still.
+    begun = f"mkdir /tmp/once && {{ sleep 2; {write}; echo $? >/tmp/rc; }}"
+    machine.run(f"({begun}) >/dev/null 2>&1 & echo begun")
+    stopped = cloud.wait_for(machine.id, "paused", PATIENCE_S)
+    assert stopped["seen_reason"] == "io_error"
+    wait_until(lambda: small.told()["full_since"], "that the storage is told as full", 60, pause=0.2)
+    assert "vm_storage_stopped" in messages(cloud, machine)
+    assert any(each["kind"] == "wrong_state" for each in cloud.admin.call("admin.drift.get_list"))
+    with pytest.raises(WrongVMState):
+        cloud.user.call("user.disk.detach", {"disk_id": disk_id, "vm_id": machine.id})
+    small.resize(96)
+    cloud.wait_for(machine.id, "running", PATIENCE_S)
+    machine.until("cat /tmp/rc", "0")
+    assert machine.run("dmesg | grep -c 'I/O error'") == "0"
+    assert "vm_storage_resumed" in messages(cloud, machine) and small.told()["full_since"] is None
+    work(cloud, "user.disk.detach", disk_id=disk_id, vm_id=machine.id)
+    back = cloud.base / "back"
+    machine.node.host.run(["qemu-img", "convert", "-f", "qcow2", "-O", "raw", str(volume(cloud, disk_id)), str(back)])
+    with back.open("rb") as file:
+        assert file.read(WANTED_MIB * MIB) == b"0123456789abcde\n" * (WANTED_MIB * MIB // 16)
+    purge(cloud, disk_id)
 
 
 def test_refused(machine: Machine, stuck: Stuck) -> None:

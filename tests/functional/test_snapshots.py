@@ -33,7 +33,8 @@ class Shell:
         heard, until = b"", time.monotonic() + 60
         mark = f"mark{next(self._numbers)}"
         while time.monotonic() < until:
-            self._socket.send(f"echo {mark}'<'$({command})'>'\r".encode())
+            # The blank: what begins with a parenthesis would be reckoned.
+            self._socket.send(f"echo {mark}'<'$( {command})'>'\r".encode())
             for _ in range(8):
                 heard += self._socket.receive(1)
                 told = heard.partition(f"{mark}<".encode())[2]
@@ -44,10 +45,21 @@ class Shell:
     def write(self, disk: str, letter: str, sector: int) -> None:
         # A command that was typed again may run late, and make a file of that name where the disk was.
         made = f"echo {letter} | dd of=/dev/{disk} seek={sector} conv=fsync 2>/dev/null"
-        self.run(f"[ -b /dev/{disk} ] && {made}; echo done")
+        self._until(f"[ -b /dev/{disk} ] && {made} && echo written")
 
     def read(self, disk: str, sector: int) -> str:
-        return self.run(f"dd if=/dev/{disk} skip={sector} count=1 iflag=direct 2>/dev/null | head -n 1")
+        read = f"dd if=/dev/{disk} of=/tmp/read skip={sector} count=1 iflag=direct 2>/dev/null"
+        return self._until(f"{read} && echo read $(head -n 1 /tmp/read)").removeprefix("read").strip()
+
+    def _until(self, command: str) -> str:
+        """
+        What a command printed, which does so once it has done all. A disk that has just come is named before it can be
+        opened: who looks once takes nothing for what was written.
+        """
+        until = time.monotonic() + 60
+        while not (told := self.run(command)):
+            assert time.monotonic() < until, f"in vain: {command}"
+        return told
 
 
 def work(cloud: Cloud, method: str, **params: Any) -> Any:
