@@ -33,6 +33,7 @@ from cm.rpc.errors import CloudError, DomainNotRunning, HypervisorError, NotAban
 from cm.rpc.vocabulary import CauseKind
 from cm.rules.cause import Cause
 from cm.rules.operation import GIVE_WAY, HOLDER, ObjectKind, OperationKind
+from cm.services.disk import refuse_unsettled
 from cm.store.chain import lowest_of
 from cm.store.operation import OperationRow, open_operation
 from cm.store.operation_object import Objects, find_holder
@@ -148,12 +149,17 @@ class DiskFlatten(Kind):
         _over(session, op)
 
     def reopened(self, session: Session, op: OperationRow) -> Objects:
-        """:raises VMBusy: something is under way that it would have to give way to."""
+        """
+        :raises VMBusy: something is under way that it would have to give way to.
+        :raises InUse: the guest may write to another volume than is on record.
+        """
         for noun, numbers in op.about.items():
             for number in numbers:
                 holder = find_holder(session, noun, number)
                 if holder is not None:
                     raise VMBusy(vm_of(op), holder.id, holder.kind)
+        if not op.arguments.get(STOP):
+            refuse_unsettled(session, op.get(ObjectKind.DISK))
         return {}
 
     def abandoned(self, session: Session, op: OperationRow) -> None:

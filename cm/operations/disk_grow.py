@@ -23,8 +23,10 @@ from cm.rpc.errors import (
     StorageFull,
     Unavailable,
 )
+from cm.rpc.vocabulary import VMState
 from cm.rules.names import pool_name
 from cm.rules.operation import ObjectKind, OperationKind
+from cm.services.disk import refuse_unsettled
 from cm.services.evidence import rest_if_ended
 from cm.store.change import record_change
 from cm.store.disk import DiskFacts, find_disk, get_disk, touch_disk
@@ -128,5 +130,7 @@ class DiskGrow(Kind):
         disk = find_disk(session, op.get(ObjectKind.DISK), lock=True)
         if disk is None:
             raise ObjectNotFound("disk", op.get(ObjectKind.DISK))
+        if op.vm_id is not None and get_vm(session, op.vm_id).state is not VMState.STOPPED:
+            refuse_unsettled(session, disk.id)
         claim_growth(session, disk.volume_id, disk.account_id, op.arguments["size_bytes"])
         return {}

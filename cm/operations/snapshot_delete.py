@@ -34,6 +34,9 @@ from cm.operations.snapshot_work import (
 from cm.rpc.errors import HypervisorError, InUse
 from cm.rules.operation import HOLDER, OperationKind
 from cm.rules.snapshot import Removal, Step, removal
+from cm.services.snapshot import refuse_unmerged
+from cm.store.operation import OperationRow
+from cm.store.operation_object import Objects
 from cm.store.snapshot import (
     Lying,
     SnapshotRow,
@@ -45,6 +48,7 @@ from cm.store.snapshot import (
     write_untaken,
     write_unturned,
 )
+from cm.store.vm import get_vm
 
 MERGING: Final = "The snapshot is being merged."
 
@@ -146,3 +150,9 @@ class SnapshotDelete(Kind):
     kind = OperationKind.SNAPSHOT_DELETE
     notes = (HOLDER, TRIED)
     steps = {"clear": clear, "merge": merge, "forget": forget}
+
+    def reopened(self, session: Session, op: OperationRow) -> Objects:
+        """:raises InUse: a later one has come to nothing since, and its removal was given up: that is to be settled."""
+        vm = None if op.vm_id is None else get_vm(session, op.vm_id)
+        refuse_unmerged(session, snapshots(session, ids_of(op)), vm)
+        return {}

@@ -5,6 +5,8 @@ them is ``attaching.py``'s.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from sqlalchemy.orm import Session
 
 from cm.results.disk import Disk, DiskWork
@@ -36,6 +38,7 @@ from cm.store.disk_bytes import is_stood_on
 from cm.store.image import find_image, set_state, update_image
 from cm.store.operation import open_operation
 from cm.store.operation_object import find_holder
+from cm.store.snapshot import find_unsettled
 from cm.store.storage import get_storage
 
 TRASH: Cause = Cause(CauseKind.LOOK, "trash")
@@ -55,6 +58,19 @@ def refuse_busy(session: Session, disk_id: int) -> None:
     holder = find_holder(session, ObjectKind.DISK, disk_id)
     if holder is not None:
         raise DiskHeld(disk_id, holder.id, holder.kind)
+
+
+def refuse_unsettled(session: Session, disk_id: int, but: Sequence[int] = ()) -> None:
+    """
+    A snapshot that came to nothing, and whose removal was given up, has left the domain writing to another volume than
+    is on record: nothing is put on top of that, and nothing is done to what the domain has open.
+
+    :param but: snapshots that are going to be deleted.
+    :raises InUse: there is one; whoever deletes it has that settled.
+    """
+    unsettled = find_unsettled(session, disk_id)
+    if unsettled is not None and unsettled not in but:
+        raise InUse("disk", disk_id, f"its snapshot {unsettled}, of which only a part is left; delete that first")
 
 
 def own_list(

@@ -34,6 +34,7 @@ from cm.rules.operation import ObjectKind, OperationKind
 from cm.rules.storage import capabilities
 from cm.services.access import Who, authorized_disk
 from cm.services.context import ClusterCall
+from cm.services.disk import refuse_unsettled
 from cm.services.image_making import DEFAULTS
 from cm.services.network import vms
 from cm.services.storage import chosen_storage, refuse_new
@@ -162,6 +163,7 @@ def grow(caller: ClusterCall, disk_id: int, size_mib: int, who: Who) -> DiskWork
     :raises InvalidParameter: it is not larger, which would cut it off; or it is an ISO.
     :raises QuotaReached: StorageFull: it does not fit its owner's quota, or its storage.
     :raises NotSupported: volumes of its storage cannot grow.
+    :raises InUse: its guest may write to another volume, after a snapshot that came to nothing.
     """
     subject = subject_of(caller, disk_id, who)
     disk, size_bytes = subject.disk, size_mib * MIB
@@ -170,6 +172,8 @@ def grow(caller: ClusterCall, disk_id: int, size_mib: int, who: Who) -> DiskWork
     if size_bytes <= disk.size_bytes:
         raise InvalidParameter("size_mib", f"it is {disk.size_bytes // MIB} MiB large already, and disks do not shrink")
     _refuse_read_only(subject)
+    if subject.running:
+        refuse_unsettled(caller.session, disk_id)
     if not capabilities(get_storage(caller.session, disk.storage_id)["kind"]).resizes:
         raise NotSupported("let volumes of this storage grow: move the disk to another storage, and it can")
     operation_id = _open(

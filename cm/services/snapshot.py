@@ -25,7 +25,7 @@ from cm.rpc.errors import (
     WrongDiskState,
     WrongVMState,
 )
-from cm.rpc.vocabulary import DiskKind, DiskState, Freeze, ImageKind
+from cm.rpc.vocabulary import DiskKind, DiskState, Freeze, ImageKind, VMState
 from cm.rules.access import Action
 from cm.rules.operation import SPECS, ObjectKind, OperationKind
 from cm.rules.snapshot import removal
@@ -33,7 +33,7 @@ from cm.rules.storage import capabilities
 from cm.runtime.database import Faster
 from cm.services.access import Who, authorized_disk, authorized_vm, person_of
 from cm.services.context import ClusterCall
-from cm.services.disk import refuse_busy
+from cm.services.disk import refuse_busy, refuse_unsettled
 from cm.services.disk_bytes import copy_of, subject_of
 from cm.store.claim import claim_quota, claim_storage, mib
 from cm.store.disk import DiskFacts, touch_disk
@@ -95,17 +95,6 @@ def create_of_vm(caller: ClusterCall, vm_id: int, name: str, description: str, f
     return _create(caller, snap_disks(session, disk_ids), row, name, description, freeze, group=True)
 
 
-def refuse_unsettled(disk: SnapDisk) -> None:
-    """
-    A snapshot that came to nothing, and whose removal was given up, has left the domain writing to another volume than
-    is on record: nothing is put on top of that.
-
-    :raises InUse: there is one; whoever deletes it has that settled.
-    """
-    if disk.unsettled is not None:
-        raise InUse("disk", disk.id, f"its snapshot {disk.unsettled}, of which only a part is left; delete that first")
-
-
 def _usable(caller: ClusterCall, disk_id: int, action: Action) -> DiskFacts:
     disk = authorized_disk(caller.session, person_of(caller.identity), disk_id, action, lock=True)
     if disk.kind is DiskKind.ISO:
@@ -150,7 +139,7 @@ def _create(
             raise NotSupported(f"take snapshots on storages of the kind {disk.storage_kind}")
         if disk.snapshots >= limit:
             raise TooManySnapshots(disk.id, limit)
-        refuse_unsettled(disk)
+        refuse_unsettled(session, disk.id)
     for disk in disks:
         claim_quota(session, disk.account_id, storage_mib=mib(disk.size_bytes))
         claim_storage(session, disk.storage_id, disk.size_bytes)
@@ -211,13 +200,26 @@ def delete(caller: ClusterCall, snapshot_id: int, alone: bool) -> SnapshotWork:
     """
     Delete snapshots; disks and later snapshots have what they had.
 
-    :raises InUse: more than one other stands on it, as where a disk was taken back to it: these have to go first.
+    :raises InUse: more than one other stands on it, as where a disk was taken back to it: these have to go first; or
+        one that came to nothing has.
     """
     rows, vm = _chosen(caller, snapshot_id, alone, OperationKind.SNAPSHOT_DELETE)
+    refuse_unmerged(caller.session, rows, vm)
     for row in rows:
         if removal(tree_of(caller.session, row.disk_id), row.volume.id) is None:
             raise InUse("snapshot", row.id, "later ones and the disk; delete later ones first")
     return _opened(caller, OperationKind.SNAPSHOT_DELETE, rows, vm)
+
+
+def refuse_unmerged(session: Session, rows: Sequence[SnapshotRow], vm: VMRow | None) -> None:
+    """
+    Others are merged below what the domain has open, as is on record; one that is off has nothing open.
+
+    :raises InUse: the domain may write to another volume, and these are not the snapshots that settle it.
+    """
+    if vm is not None and vm.state is not VMState.STOPPED:
+        for row in rows:
+            refuse_unsettled(session, row.disk_id, [each.id for each in rows])
 
 
 def _chosen(

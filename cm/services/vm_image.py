@@ -16,9 +16,8 @@ from cm.rules.operation import SPECS, ObjectKind, OperationKind
 from cm.rules.storage import capabilities
 from cm.services.access import authorized_vm, person_of
 from cm.services.context import ClusterCall
-from cm.services.disk import refuse_busy
+from cm.services.disk import refuse_busy, refuse_unsettled
 from cm.services.saving import insert_image
-from cm.services.snapshot import refuse_unsettled
 from cm.store.claim import claim_quota, claim_storage, mib
 from cm.store.disk import DiskFacts, get_disk, touch_disk
 from cm.store.operation import open_operation
@@ -108,7 +107,7 @@ def take_point(session: Session, row: VMRow, disk: DiskFacts, name: str) -> list
         raise InUse("disk", disk.id, f"VM {facts.reader}, which reads it")
     if not capabilities(facts.storage_kind).snapshots:
         raise NotSupported(f"save a running VM from storages of the kind {facts.storage_kind}: stop it first")
-    refuse_unsettled(facts)
+    refuse_unsettled(session, disk.id)
     claim_quota(session, facts.account_id, storage_mib=mib(facts.size_bytes))
     claim_storage(session, facts.storage_id, facts.size_bytes)
     return insert_snapshots(session, [facts], name, "while an image is made of it", group=False)

@@ -8,7 +8,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from cm.rules.operation import GAVE_WAY
-from cm.store.conditions import is_open
+from cm.store.conditions import is_open, unsettled
 
 # Of a disk: what it is written to, and the snapshots' volumes below that.
 _CHAIN: Final = """
@@ -33,6 +33,7 @@ SELECT m.disk_id, m.vm_id FROM many m JOIN chain c ON c.disk_id = m.disk_id
                       AND o.finished_at > now() - make_interval(secs => CASE
                           WHEN o.state = 'abandoned' AND o.result ->> '{GAVE_WAY}' IS NOT NULL THEN :soon_s
                           ELSE :again_s END))
+   AND {unsettled("m.disk_id")} IS NULL
  GROUP BY m.disk_id, m.vm_id HAVING max(c.depth) > :limit ORDER BY max(c.depth) DESC, m.disk_id LIMIT :most
 """
 _LOWEST: Final = f"""
@@ -44,7 +45,7 @@ SELECT snapshot_id FROM chain WHERE depth > 1 ORDER BY depth DESC LIMIT 1
 def long_chains(session: Session, limit: int, most: int, again_s: float, soon_s: float) -> list[tuple[int, int]]:
     """
     Disks of running VMs that are read through more than ``limit`` volumes of their own, with these VMs, the longest
-    first; without those that something is under way on.
+    first; without those that something is under way on, or whose domain may write to another volume than is on record.
 
     :param again_s: nor those for which it came to nothing since so long; ``soon_s``: or gave way to other work.
     """

@@ -41,3 +41,11 @@ def leads_elsewhere(node: str = "node") -> str:
     """A node whose address leads to another machine than the one that it is."""
     seen, accepted = f"{node}.seen_host_uuid, {node}.seen_host_label", f"{node}.host_uuid, {node}.host_label"
     return f"({node}.seen_host_uuid <> '' AND ({seen}) <> ({accepted}))"
+
+
+def unsettled(disk_id: str) -> str:
+    """A disk's newest snapshot, if it was never taken, or is merged in part: a domain may write to it still."""
+    return (
+        "(SELECT min(s.id) FROM snapshot s JOIN disk k ON k.id = s.disk_id JOIN volume u ON u.id = k.volume_id"
+        f" WHERE k.id = {disk_id} AND s.taken_at IS NULL AND s.volume_id IN (u.id, u.backing_id))"
+    )

@@ -22,6 +22,7 @@ from cm.rules.names import VolumeKind, layer_volume, pool_name
 from cm.rules.snapshot import Tree
 from cm.runtime.rows import edit_row
 from cm.store.claim import count_storage, mib, release_quota, release_storage
+from cm.store.conditions import unsettled
 from cm.store.disk import DISK_NAME
 
 # ------------------------------------------------------------------ disks, before they are taken
@@ -35,7 +36,6 @@ class SnapDisk:
     :ivar vm_id: the VM that may write to it, with the device that it has there.
     :ivar reader: a VM that has it attached to read.
     :ivar snapshots: how many it has.
-    :ivar unsettled: the newest, if it was never taken, or is merged in part: its domain may write to it still.
     """
 
     id: int
@@ -52,7 +52,6 @@ class SnapDisk:
     size_bytes: int
     made: bool
     snapshots: int
-    unsettled: int | None
 
     @property
     def layer(self) -> str:
@@ -68,9 +67,7 @@ _DISKS: Final = """
 SELECT k.id, k.account_id, k.image_id, i.uuid::text AS image_uuid, v.uuid::text AS vm_uuid, a.vm_id, a.device,
        (SELECT min(r.vm_id) FROM attachment r WHERE r.disk_id = k.id AND r.read_only) AS reader,
        u.storage_id, o.kind AS storage_kind, u.id AS volume_id, u.size_bytes, u.made,
-       (SELECT count(*) FROM snapshot s WHERE s.disk_id = k.id) AS snapshots,
-       (SELECT min(s.id) FROM snapshot s WHERE s.disk_id = k.id AND s.taken_at IS NULL
-           AND s.volume_id IN (u.id, u.backing_id)) AS unsettled
+       (SELECT count(*) FROM snapshot s WHERE s.disk_id = k.id) AS snapshots
   FROM disk k JOIN volume u ON u.id = k.volume_id JOIN storage o ON o.id = u.storage_id
   LEFT JOIN image i ON i.id = k.image_id
   LEFT JOIN attachment a ON a.disk_id = k.id AND NOT a.read_only LEFT JOIN vm v ON v.id = a.vm_id
@@ -81,6 +78,12 @@ def snap_disks(session: Session, disk_ids: Sequence[int]) -> list[SnapDisk]:
     """In the order of their places in their VMs."""
     found = session.execute(text(f"{_DISKS} WHERE k.id = ANY(:ids) ORDER BY a.number, k.id"), {"ids": list(disk_ids)})
     return [SnapDisk(**row._mapping) for row in found]
+
+
+def find_unsettled(session: Session, disk_id: int) -> int | None:
+    """The snapshot of a disk, if there is one, that its domain may write to, whatever is on record."""
+    found: int | None = session.scalar(text(f"SELECT {unsettled(':id')}"), {"id": disk_id})
+    return found
 
 
 def written_disks(session: Session, vm_id: int) -> list[int]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import pytest
 from sqlalchemy.orm import Session
 
-from cm.rpc.errors import HypervisorError, NodeUnreachable, NotAbandonable, TooManySnapshots, VMBusy
+from cm.rpc.errors import HypervisorError, InUse, NodeUnreachable, NotAbandonable, TooManySnapshots, VMBusy
 from cm.services.flattening import flatten_long
 from support.cloud import MemoryCloud, at_database
 from support.guest import Guest, check_balance, done, rows, snapshot, used
@@ -257,6 +258,59 @@ def test_retried(cloud: MemoryCloud, guest: Guest) -> None:
     assert cloud.ended(answer["operation_id"])["state"] == "done"
     cloud.call("user.operation.retry", {"operation_id": flattening})
     assert cloud.ended(flattening)["state"] == "done" and len(chain(guest)) == 1
+
+
+def test_unsettled(cloud: MemoryCloud, guest: Guest) -> None:
+    """
+    A snapshot that came to nothing, and whose removal was given up, leaves a domain writing below what is on record:
+    until it is deleted nothing is done to what the domain has open.
+    """
+    ids = sorted(row["snapshot_id"] for row in cloud.call("user.snapshot.get_list", {"vm_id": guest.vm_id}))
+    guest.node.fail_next("pull", HypervisorError("no", 1))
+    long_ago(cloud, 6)
+    flattening = begin(cloud)
+    assert flattening is not None and cloud.ended(flattening)["state"] == "failed"
+    all_ended(cloud)
+    failed = []
+    for method, work in (
+        ("commit", lambda: cloud.call("user.snapshot.delete", {"snapshot_id": ids[0]})),
+        ("grow", lambda: cloud.call("user.disk.grow", {"disk_id": guest.disk_id(), "size_mib": 4096})),
+    ):
+        guest.node.fail_next(method, HypervisorError("no", 1))
+        failed.append(work()["operation_id"])
+        assert cloud.ended(failed[-1])["state"] == "failed"
+    for _ in range(200):
+        guest.node.fail_next("look_job", NodeUnreachable("n", "gone"))
+    answer = cloud.call("user.disk.create_snapshot", {"disk_id": guest.disk_id(), "name": "nothing"})
+    taking = answer["operation_id"]
+    cloud.until(lambda: cloud.call("user.operation.get", [taking])["step"] == "take", "its layer to be on record")
+    for _ in range(2):  # it, and the clearing up
+        cloud.call("user.operation.abandon", {"operation_id": cloud.vm(guest.vm_id)["operation_id"]})
+    cloud.until(lambda: cloud.vm(guest.vm_id)["operation_id"] is None, "nothing is under way")
+    guest.node._faults.next.clear()
+    (left,) = answer["snapshot_ids"]
+    guest.write("E")
+    long_ago(cloud, 2000)
+    assert begin(cloud) is None
+    for refused in (
+        lambda: cloud.call("user.snapshot.delete", {"snapshot_id": ids[1]}),
+        lambda: cloud.call("user.disk.grow", {"disk_id": guest.disk_id(), "size_mib": 4096}),
+        *[partial(cloud.call, "user.operation.retry", {"operation_id": each}) for each in (flattening, *failed)],
+    ):
+        with pytest.raises(InUse, match=f"snapshot {left}"):
+            refused()
+    guest.stop()
+    done(cloud, "user.snapshot.delete", snapshot_id=ids[1])  # nothing is open
+    assert guest.read() == "ABCDE"
+    guest.start()
+    guest.write("F")
+    done(cloud, "user.snapshot.delete", snapshot_id=left)
+    for each in failed:
+        cloud.call("user.operation.retry", {"operation_id": each})
+        assert cloud.ended(each)["state"] == "done"
+    operation_id = begin(cloud, limit=1)
+    assert operation_id is not None and cloud.ended(operation_id)["state"] == "done"
+    assert len(chain(guest)) == 1 and guest.read() == "ABCDEF"
 
 
 def test_limit(cloud: MemoryCloud, guest: Guest) -> None:
