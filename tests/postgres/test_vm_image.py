@@ -364,10 +364,13 @@ def test_remains_come_first(cloud: MemoryCloud, guest: Guest) -> None:
     Of one that failed a layer may be left, on record and unused, if clearing it up was given up: nothing is put onto
     that, neither by a retry, and it can be deleted.
     """
-    volume = guest.volume()
+    volume, release = guest.volume(), guest.node.hang(20.0, ["take"])
+    guest.node.calls.clear()
+    answer = save(guest, freeze="yes")
+    cloud.until(lambda: "take" in guest.node.calls, "it to come so far")
     for _ in range(200):
         guest.node.fail_next("look_job", NodeUnreachable("n", "gone"))
-    answer = save(guest, freeze="yes")
+    release()
     assert cloud.ended(answer["operation_id"])["state"] == "failed"
     clearing = cloud.vm(guest.vm_id)["operation_id"]
     cloud.call("user.operation.abandon", {"operation_id": clearing})
