@@ -88,12 +88,15 @@ def _heard(simulation: Simulation, born: dict[tuple[str, float], list[int]]) -> 
     )
     found: list[tuple[float, int, Accepted]] = []
     logins = {row.id: row.login for row in simulation.sql("SELECT id, login FROM account")}
+    disks = {row.id: row.image_id for row in simulation.sql("SELECT id, image_id FROM disk")}
     for row in simulation.sql(query):
         method, params = row.method, row.arguments
         kind = next((kind for end, kind in MAKES.items() if method.endswith(end)), "")
         if method == "admin.user.edit" and params.get("active") is not None:
             method = "user.user.block"
             params = {"login": logins[params["user_id"]], "block": not params["active"]}
+        elif method.endswith(".disk.attach"):
+            params = {**params, "image_id": disks.get(params["disk_id"])}
         elif method.startswith("admin.vm.") or method.startswith("cloud."):
             continue  # of these none changes who may do what, but the end of a VM, which its row has
         made = born.get((kind, row.at), ())
@@ -180,7 +183,7 @@ def _subjects(
         told = {}
         if isinstance(ask.answer, list):
             told = {each["vm_id"]: each["status"] for each in ask.answer if "status" in each}
-        others = _others_disks(model, ask) if method == "user.vm.create_snapshot" else []
+        others = _others_disks(model, ask, end) if method == "user.vm.create_snapshot" else []
         if others and ask.error == "access_needed":
             return [(others[0], "owner", "")]
         return [(model.vms.get(i), VM_VIEWS[method], told.get(i, "").replace("ok", "")) for i in ids]
@@ -208,12 +211,13 @@ def _subjects(
     return []
 
 
-def _others_disks(model: Model, ask: Ask) -> list[Thing]:
-    """Disks of somebody else that a VM was made with: snapshots of them are not one's to take."""
+def _others_disks(model: Model, ask: Ask, end: float) -> list[Thing]:
+    """Disks of somebody else that a VM was made with, or that it was given before: snapshots of them are not one's."""
     vm = model.vms.get(ask.params["vm_id"])
     if vm is None:
         return []
-    disks = [model.images[image_id] for image_id in vm.facts.get("disks", ()) if image_id in model.images]
+    given = [image_id for at, image_id in vm.facts.get("attached", ()) if at <= end]
+    disks = [model.images[image_id] for image_id in (*vm.facts.get("disks", ()), *given) if image_id in model.images]
     return [image for image in disks if image.owner != ask.login]
 
 

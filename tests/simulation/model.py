@@ -151,6 +151,8 @@ class Model:
             for image_id in call.made:
                 self.images[image_id] = Thing("image", image_id, self.vms[params["vm_id"]].owner, at)
                 self.images[image_id].facts = {"name": params["name"], "description": params.get("description", "")}
+        elif noun == "disk" and verb == "attach":
+            self.vms[params["vm_id"]].facts.setdefault("attached", []).append((at, params["image_id"]))
         elif noun in ("disk", "snapshot"):
             for image_id in call.made:  # whoever asks for it gets it, whosever what it is copied from
                 self.images[image_id] = Thing("image", image_id, call.login, at, facts={"name": params["name"]})

@@ -137,14 +137,17 @@ def test_snapshot_of_others_disks() -> None:
         (1.0, "admin", "admin.system_image.import_file", {"name": "i"}, (9,)),
         (2.0, "ann", "user.vm.create", {**VM, "disk_list": [9]}, (7,)),
         (3.0, "ann", "user.vm.create", VM, (8,)),
+        (3.0, "ann", "user.vm.create", VM, (10,)),
+        (3.5, "bob", "user.disk.attach", {"vm_id": 10, "disk_id": 1, "image_id": 9}, ()),
+        (6.0, "bob", "user.disk.attach", {"vm_id": 8, "disk_id": 1, "image_id": 9}, ()),
     )
     wrong = {}
-    for vm_id in (7, 8):
+    for vm_id in (7, 8, 10):
         ask = Ask(1, "ann", "user.vm.create_snapshot", {"vm_id": vm_id, "name": "whole"}, "r1", 4.0)
         ask.error, ask.absent = "access_needed", ""
         ((thing, needs, _),) = judge._subjects(model, ask, {}, {}, 4.0, 5.0)
         wrong[vm_id] = judge._judged(model, ask, "call 1", thing, needs, ask.error, 4.0, 5.0)
-    assert wrong[7] == [] and len(wrong[8]) == 1
+    assert wrong[7] == wrong[10] == [] and len(wrong[8]) == 1
 
 
 def test_work() -> None:
