@@ -25,7 +25,7 @@ from cm.models.template import Template
 from cm.models.trust import TrustedKey
 from cm.models.upload import DownloadTicket, Upload
 from cm.models.vm import VM
-from cm.models.volume import Volume
+from cm.models.volume import LeftoverVolume, Volume
 
 __all__ = [
     "Account",
@@ -45,6 +45,7 @@ __all__ = [
     "FreeVolume",
     "HookEvent",
     "Image",
+    "LeftoverVolume",
     "Login",
     "Message",
     "Network",

@@ -1,10 +1,10 @@
-"""Volumes: what lies on storages."""
+"""Volumes: what lies on storages, and what erased VMs have left there."""
 
 from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint, text
+from sqlalchemy import ARRAY, BigInteger, CheckConstraint, ForeignKey, Index, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from cm.models.base import Base, Key, No, Now, Zero
@@ -37,3 +37,16 @@ class Volume(Base):
     made: Mapped[No]  # it is finished; a copy without this mark is thrown away and made again
     lost_at: Mapped[datetime | None]  # an administrator said that it will not be found again; None once it is
     created_at: Mapped[Now]
+
+
+class LeftoverVolume(Base):
+    """
+    What an erased VM had as its own, and which may be on its storage still: whoever a volume is named after, this VM
+    had it last. It goes when the volume is gone, and no node has that VM's domain any more.
+    """
+
+    __tablename__ = "leftover_volume"
+    storage_id: Mapped[int] = mapped_column(ForeignKey("storage.id"), primary_key=True)
+    name: Mapped[str] = mapped_column(primary_key=True)
+    vm_id: Mapped[int] = mapped_column(ForeignKey("vm.id"))
+    node_ids: Mapped[list[int]] = mapped_column(ARRAY(BigInteger))  # that may run its domain

@@ -49,6 +49,7 @@ from cm.store.drift import close_drift, lock_volume_finding
 from cm.store.found_volume import FoundVolume, backing_of, insert_found, known_names, known_uuids
 from cm.store.image import show_image
 from cm.store.storage import get_storage, node_reaching
+from cm.store.volume import left_volumes
 
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}\Z")
 _HALF_MADE: Final = ".part"
@@ -100,6 +101,7 @@ async def list_unknown(caller: AsyncClusterCall, storage_id: int) -> list[Unknow
     used = await services.database.read(in_use, storage_id, volumes)
     ours = {volume.name: named.uuid for volume in volumes if (named := volume_of(volume.name)) is not None}
     ended = await services.database.read(known_uuids, sorted(set(ours.values())))
+    left = await services.database.read(left_volumes, storage_id)
     found: list[UnknownVolume] = []
     for volume in sorted(volumes, key=lambda each: each.name):
         if volume.name in known or volume.name.endswith(_HALF_MADE):
@@ -110,7 +112,7 @@ async def list_unknown(caller: AsyncClusterCall, storage_id: int) -> list[Unknow
                 "size_bytes": volume.capacity_bytes,
                 "allocated_bytes": volume.allocation_bytes,
                 "base": volume.base.rpartition("/")[2] or None,
-                "obstacle": _obstacle(volume.name, used, ours.get(volume.name) in ended),
+                "obstacle": _obstacle(volume.name, used, volume.name in left or ours.get(volume.name) in ended),
             }
         )
     return found[:UNKNOWN_MAX]
@@ -228,6 +230,8 @@ def _adopt(
     ours = volume_of(seen.name)
     if ours is not None and ours.uuid in known_uuids(session, [ours.uuid]):
         raise InUse(f"volume {seen.name} of storage", storage_id, "what it is named after, which looks after it")
+    if seen.name in left_volumes(session, storage_id):
+        raise InUse(f"volume {seen.name} of storage", storage_id, "a VM that was erased, whose it was")
     used = in_use(session, storage_id, volumes).get(seen.name)
     if used is not None:
         raise InUse(f"volume {seen.name} of storage", storage_id, used)

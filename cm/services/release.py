@@ -5,6 +5,7 @@ in one transaction and once.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import suppress
 
 from sqlalchemy.orm import Session
@@ -30,11 +31,14 @@ from cm.store.vm import find_vm, get_vm, render_vm
 from cm.store.vm_state import intend, rest_vm
 
 
-def update_resources(session: Session, vm_id: int, cause: Cause) -> bool:
+def update_resources(
+    session: Session, vm_id: int, cause: Cause, *, may_run_on: Sequence[int] | None = None
+) -> bool:
     """
     Give back all that a VM holds and close it. Its domain is gone and its volumes are deleted; what its disks may have
     moved to, as only their guest knew, is going to be.
 
+    :param may_run_on: neither is so, for all that is known: nodes that may have its domain.
     :return: False where it was closed already: nothing changed.
     """
     row = find_vm(session, vm_id, lock=True)
@@ -43,7 +47,7 @@ def update_resources(session: Session, vm_id: int, cause: Cause) -> bool:
     links_changed(session, vm_id)
     members_change(session, vm_id)
     leave_vm(session, vm_id)
-    held = close_rows(session, row)
+    held = close_rows(session, row, may_run_on)
     render_vm(session, vm_id, "exit")
     for volume_id in held.targets:
         open_volume_delete(session, volume_id, cause)
@@ -80,7 +84,9 @@ def erase(caller: ClusterCall, vm_id: int) -> ErasedVM:
     intend(caller.session, vm_id, Wanted.DESTROYED)
     if row.save_image_id is not None:
         give_back_image(caller.session, row.save_image_id, "erased")
-    update_resources(caller.session, vm_id, caller.cause)
+    # As it was before its work was given up: a move may have come to its other node by now.
+    may_run_on = [node_id for node_id in (row.node_id, row.moves_to) if node_id is not None]
+    update_resources(caller.session, vm_id, caller.cause, may_run_on=may_run_on)
     if row.node_id is not None:
         notify(caller.session, "look", row.node_id)
     caller.note("erase", vm_id=vm_id, node_id=row.node_id, domain="left to the next pass")

@@ -29,7 +29,15 @@ from cm.services.lost import note_found
 from cm.store.drift import approved_volumes, record_storage_findings
 from cm.store.storage import freed_policy, get_storage, node_reaching, record_usage
 from cm.store.unknown import held_volumes
-from cm.store.volume import ended, expected, guest_volumes, insert_leftover, record_allocation
+from cm.store.volume import (
+    ended,
+    expected,
+    forget_left,
+    guest_volumes,
+    insert_leftover,
+    left_volumes,
+    record_allocation,
+)
 
 log = Logger()
 
@@ -43,17 +51,22 @@ def in_use(session: Session, storage_id: int, volumes: Sequence[VolumeSeen]) -> 
     return {**bases, **{name: f"{domain} uses it; adopt that domain" for name, domain in held.items()}}
 
 
-async def not_running(services: Services, last_on: Mapping[str, int]) -> frozenset[str]:
-    """Of VMs, by their uuids, those that their nodes have no domain of. A node that does not answer tells nothing."""
-    gone: set[str] = set()
-    for node_id in sorted(set(last_on.values())):
+async def not_running(services: Services, placed: Collection[tuple[str, int]]) -> frozenset[tuple[str, int]]:
+    """
+    A node that does not answer tells nothing.
+
+    :param placed: VMs, by their uuids, each with a node that may have a domain of it.
+    :return: those of them of which it has none.
+    """
+    gone: set[tuple[str, int]] = set()
+    for node_id in sorted({node for _, node in placed}):
         try:
             domains = await services.fleet.node(node_id).hypervisor.domains()
         except CloudError as error:
             log.info("node {id}: whether VMs of it have ended is not known: {error}", id=node_id, error=str(error))
             continue
         there = {domain.uuid for domain in domains}
-        gone |= {uuid for uuid, node in last_on.items() if node == node_id and uuid not in there}
+        gone |= {(uuid, node) for uuid, node in placed if node == node_id and uuid not in there}
     return frozenset(gone)
 
 
@@ -111,6 +124,7 @@ async def settle_storage(services: Services, storage_id: int, node_id: int) -> t
     """
     database, fleet, pool = services.database, services.fleet, pool_name(storage_id)
     before = await database.read(expected, storage_id)
+    left = await database.read(left_volumes, storage_id)
     volumes = await fleet.node(node_id).volumes.list_all(pool)
     usage = await fleet.node(node_id).pools.usage(pool, False)
     await database.transact(record_allocation, storage_id, [(v.name, v.allocation_bytes) for v in volumes])
@@ -121,18 +135,30 @@ async def settle_storage(services: Services, storage_id: int, node_id: int) -> t
     uuids = {
         name: volume.uuid
         for name, volume in ours.items()
-        if str(volume.base) not in before.passing and volume.uuid not in before.left
+        if str(volume.base) not in before.passing and volume.uuid not in before.left and name not in left
     }
     closed = await database.read(ended, sorted(set(uuids.values())))
-    over = closed.over | await not_running(services, closed.last_on)
+    held = {(each.uuid, node) for each in left.values() for node in each.nodes}
+    gone = await not_running(services, held | set(closed.last_on.items()))
+    over = closed.over | {uuid for uuid, _ in gone & set(closed.last_on.items())}
+    # Whoever a volume is named after: it was used again, moved or brought since, and its last VM may write to it.
+    waiting = {
+        name: [node for node in each.nodes if (each.uuid, node) not in gone]
+        for name, each in left.items()
+        if each.settled
+    }
+    uuids |= {name: left[name].uuid for name in waiting if name in present - before.live - before.passing}
     approved = await database.read(approved_volumes, pool)
     policy, _ = await database.read(freed_policy, storage_id)
     findings: list[Finding] = []
     deleted: list[str] = []
     by_name = {volume.name: volume for volume in volumes}
     for name, uuid in uuids.items():
-        needless = uuid in over or (uuid in closed.logged and console_of(name) is not None)
-        waits_for = None if needless else closed.last_on.get(uuid)
+        if name in waiting:
+            needless, waits_for = not waiting[name], min(waiting[name], default=None)
+        else:
+            needless = uuid in over or (uuid in closed.logged and console_of(name) is not None)
+            waits_for = None if needless else closed.last_on.get(uuid)
         if name not in used and (needless or (waits_for is None and name in approved)):
             log.warn("storage {id}: leftover volume {name} is deleted", id=storage_id, name=name)
             try:
@@ -149,6 +175,9 @@ async def settle_storage(services: Services, storage_id: int, node_id: int) -> t
         seen = by_name[name]
         taken = (seen.allocation_bytes, seen.capacity_bytes)
         findings.append(leftover(pool, name, taken, seen.base.rpartition("/")[2], used.get(name), waits_for))
+    settled = [name for name, nodes in waiting.items() if not nodes and name not in present]
+    if settled:
+        await database.transact(forget_left, storage_id, settled)
     # Asked again: what ended while the storage was listed is not missing.
     still = (await database.read(expected, storage_id)).live
     findings += [missing(pool, name) for name in sorted((before.live & still) - present)]

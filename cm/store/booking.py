@@ -8,7 +8,7 @@ looked at.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -172,7 +172,12 @@ WITH attached AS (
 ), volumes AS (
     DELETE FROM volume WHERE id = ANY(ARRAY(SELECT volume_id FROM disks UNION ALL SELECT volume_id FROM snapshots
                                             UNION ALL SELECT spare_id FROM snapshots))
-    RETURNING storage_id, claimed_bytes
+    RETURNING storage_id, claimed_bytes, name
+), left_behind AS (
+    INSERT INTO leftover_volume (storage_id, name, vm_id, node_ids)
+    SELECT storage_id, name, :id, CAST(:may_run_on AS bigint[]) FROM volumes
+     WHERE CAST(:may_run_on AS bigint[]) IS NOT NULL
+    ON CONFLICT (storage_id, name) DO UPDATE SET vm_id = excluded.vm_id, node_ids = excluded.node_ids
 ), targets AS (
     UPDATE volume SET backing_id = NULL WHERE backing_id = ANY(ARRAY(SELECT volume_id FROM disks)) AND mode = 'copy'
     RETURNING id
@@ -204,16 +209,17 @@ SELECT NULL, NULL, id FROM targets WHERE NOT EXISTS (SELECT 1 FROM image i WHERE
 )
 
 
-def close_rows(session: Session, row: VMRow) -> Booking:
+def close_rows(session: Session, row: VMRow, may_run_on: Sequence[int] | None = None) -> Booking:
     """
     Close a VM: its leases, ports and attachments are its no more, and its own disks are gone. The VM's row is locked.
 
+    :param may_run_on: nodes that may have its domain still, so that its volumes are there; None: both are gone.
     :return: what it held, to be given back.
     """
     storages: dict[int, int] = {}
     storage_mib = 0
     targets = []
-    for volume in _CLOSE(session, id=row.id):
+    for volume in _CLOSE(session, id=row.id, may_run_on=None if may_run_on is None else list(may_run_on)):
         if volume.target_id is not None:
             targets.append(volume.target_id)
             continue

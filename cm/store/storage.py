@@ -236,6 +236,7 @@ def update_storage(session: Session, storage_id: int, values: Mapping[str, Any])
 
 def close_storage(session: Session, storage_id: int) -> None:
     """Nothing is on it, and no node has it attached."""
+    session.execute(text("DELETE FROM leftover_volume WHERE storage_id = :s"), {"s": storage_id})
     close_row(session, Storage, storage_id)
 
 

@@ -142,6 +142,42 @@ def ended(session: Session, uuids: Sequence[str]) -> Ended:
     )
 
 
+@dataclass(frozen=True)
+class Left:
+    """
+    A volume that an erased VM had last, whoever it is named after.
+
+    :ivar uuid: the VM's.
+    :ivar nodes: that may run its domain, and write to it; deleted ones do no more.
+    :ivar settled: it was erased a while ago: nobody works on what it had.
+    """
+
+    uuid: str
+    nodes: tuple[int, ...]
+    settled: bool
+
+
+def left_volumes(session: Session, storage_id: int) -> Mapping[str, Left]:
+    """By their names. Some may be gone."""
+    found = session.execute(
+        text(
+            "SELECT l.name, v.uuid::text AS uuid, v.closed_at < now() - interval '1 minute' AS settled,"
+            " ARRAY(SELECT n.id FROM node n WHERE n.id = ANY(l.node_ids) AND n.deleted_at IS NULL ORDER BY 1) AS nodes"
+            " FROM leftover_volume l JOIN vm v ON v.id = l.vm_id WHERE l.storage_id = :s"
+        ),
+        {"s": storage_id},
+    )
+    return {row.name: Left(row.uuid, tuple(row.nodes), row.settled) for row in found}
+
+
+def forget_left(session: Session, storage_id: int, names: Sequence[str]) -> None:
+    """They are there no more, and nobody can write to them."""
+    session.execute(
+        text("DELETE FROM leftover_volume WHERE storage_id = :s AND name = ANY(:names)"),
+        {"s": storage_id, "names": list(names)},
+    )
+
+
 def insert_leftover(
     session: Session, storage_id: int, name: str, format: str, size_bytes: int, allocated_bytes: int
 ) -> int | None:

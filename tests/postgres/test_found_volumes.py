@@ -116,6 +116,34 @@ def test_disk(found: Found) -> None:
     assert "backup.img" in audited
 
 
+def test_erased_with_its_vm(found: Found) -> None:
+    """A brought disk that went with an erased VM is deleted when no domain has it, and is adopted by nobody before."""
+    cloud, pass_over = found.cloud, found.cloud.manager.reconciler.check_storages
+    found.qcow2("brought.img")
+    image = found.adopt("brought.img")
+    disk = next(row for row in cloud.call("user.disk.get_list") if row["image_id"] == image["image_id"])
+    vm = cloud.create()
+    cloud.wait(vm["vm_id"], "running")
+    given = cloud.call(
+        "user.disk.attach", {"disk_id": disk["disk_id"], "vm_id": vm["vm_id"], "delete_with_vm": True}
+    )
+    assert cloud.ended(given["operation_id"])["state"] == "done"
+    cloud.call("admin.vm.erase", [vm["vm_id"]], account="admin")
+    assert "looks after it" in found.unknown()["brought.img"]
+    before = found.state()
+    with pytest.raises(InUse, match="erased"):
+        found.adopt("brought.img")
+    assert found.state() == before
+    cloud.until(lambda: not found.node.hypervisor.domains(), "the domain is discarded")
+    run(pass_over)
+    assert "brought.img" in found.there, "it was erased a moment ago"
+    cloud.sql("UPDATE vm SET closed_at = closed_at - interval '1 hour' WHERE id = :i", i=vm["vm_id"])
+    run(pass_over)
+    assert "brought.img" not in found.there
+    run(pass_over)
+    assert cloud.sql("SELECT count(*) FROM leftover_volume") == 0
+
+
 def test_image_and_iso(found: Found) -> None:
     """A qcow2 file becomes a system image that VMs are made from, and an ISO a medium."""
     found.qcow2("golden.qcow2")
