@@ -293,8 +293,8 @@ DEFECTS: Final = (
         (
             Edit(
                 "cm/services/volume.py",
-                "closed.over | await not_running(services, closed.last_on)",
-                "closed.over | closed.last_on.keys()",
+                "gone = await not_running(services, held | set(closed.last_on.items()))",
+                "gone = held | set(closed.last_on.items())",
             ),
         ),
     ),
