@@ -7,7 +7,7 @@ from datetime import datetime
 from sqlalchemy import ARRAY, BigInteger, CheckConstraint, ForeignKey, Index, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from cm.models.base import Base, Key, No, Now, Zero
+from cm.models.base import Base, Empty, Key, No, Now, Zero
 
 
 class Volume(Base):
@@ -35,6 +35,7 @@ class Volume(Base):
     claimed_bytes: Mapped[Zero]  # what is claimed on its storage and of its owner's quota
     allocated_bytes: Mapped[int | None]  # what it took when its storage was last listed
     made: Mapped[No]  # it is finished; a copy without this mark is thrown away and made again
+    sha256: Mapped[Empty]  # of its bytes as they lie there, where nobody is to write to it; empty: not known
     lost_at: Mapped[datetime | None]  # an administrator said that it will not be found again; None once it is
     created_at: Mapped[Now]
 

@@ -3,11 +3,13 @@ Bringing a copy of an image to a node's own storage, and removing it from there.
 
 The node copies by itself where it has the image's storage attached; else the bytes go through this process, from a node
 that has it, and whoever is faster is held back. What an earlier attempt left is thrown away first: only the journal
-says that a copy is whole.
+says that a copy is whole. What went through this process is read back from the node, and its SHA-256 is held against
+that of what left its storage, and against the one that was recorded when the image was imported.
 """
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from typing import Final, cast
 
@@ -17,7 +19,7 @@ from twisted.internet.defer import Deferred, FirstError, gatherResults
 from cm.interfaces.stream import Hole, Piece
 from cm.interfaces.volume import VolumeSeen
 from cm.operations.base import Kind, LeaseLost, Wait, Work, others_stopped, register, storage_reached
-from cm.rpc.errors import CloudError, CopyDamaged, ObjectNotFound, StreamIdle, VolumeNotFound
+from cm.rpc.errors import CloudError, CopyDamaged, ImageChanged, ObjectNotFound, StreamIdle, VolumeNotFound
 from cm.rpc.vocabulary import CachedState, CauseKind, DiskFormat
 from cm.rules.cause import Cause
 from cm.rules.names import pool_name
@@ -126,9 +128,11 @@ async def _carry(work: Work, copy: Copy, source: str, storage_id: int) -> Volume
     await taking.volumes.create_empty(here, copy.volume, DiskFormat.RAW, length)
     pipe = Pipe(limit_bytes=PIPE_BYTES)
     told = _Told(work, length)
+    left, came = hashlib.sha256(), hashlib.sha256()
 
     def sink(data: bytes) -> None:
         pipe.put(data)
+        left.update(data)
         told.moved(len(data))
 
     async def give(offset: int, size: int) -> int:
@@ -152,6 +156,16 @@ async def _carry(work: Work, copy: Copy, source: str, storage_id: int) -> Volume
         took = await take()
     if (gave, took) != (length, length):
         raise CopyDamaged(copy.image_id, copy.node_id, f"{min(gave, took)} of {length} bytes came")
+    if copy.source_sha256 and left.hexdigest() != copy.source_sha256:
+        raise ImageChanged(copy.image_id)
+
+    def back(data: bytes) -> None:
+        came.update(data)
+        told.moved(len(data))
+
+    await taking.streams.download(here, copy.volume, 0, length, back)
+    if came.digest() != left.digest():
+        raise CopyDamaged(copy.image_id, copy.node_id, "other bytes lie there than were sent")
     # libvirt takes it for the raw file that it was made as, until it looks through the pool.
     volumes = await taking.volumes.list_all(here)
     seen = next((volume for volume in volumes if volume.name == copy.volume), None)
@@ -190,7 +204,10 @@ def _piece(pipe: Pipe) -> Piece | None:
 
 
 class _Told:
-    """Progress, from the thread that moves the bytes; its end is to raise where the operation is no longer ours."""
+    """
+    Progress, from the thread that moves the bytes, first there and then back; its end is to raise where the operation
+    is no longer ours.
+    """
 
     def __init__(self, work: Work, total: int) -> None:
         self._work = work
@@ -211,8 +228,9 @@ class _Told:
 def _tell(session: Session, work: Work, done: int, total: int) -> bool:
     if not holds(session, work.op.id, work.worker_id, None):
         return False
-    come = f"{done >> 20} of {-(-total >> 20)} MiB have come."
-    record_step(session, work.op.id, work.step, min(99, 100 * done // total), come)
+    part, what = (done, "have come") if done <= total else (done - total, "are verified")
+    told = f"{part >> 20} of {-(-total >> 20)} MiB {what}."
+    record_step(session, work.op.id, work.step, min(99, 50 * done // total), told)
     return True
 
 

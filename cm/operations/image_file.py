@@ -5,6 +5,7 @@ each finds done what was done. Files are written beside their place and renamed,
 
 from __future__ import annotations
 
+import hashlib
 import ipaddress
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -88,8 +89,8 @@ def fetch(
             told = "the file of checksums tells" if arguments.get("sums") else "was given"
             raise ImageRefused(f"its {what} is {found}, not the one that {told}", ImageFault.CHECKSUM)
     part.rename(staged.path)
-    staged.sha256 = fetched.sha256
-    staged.packing, staged.unpacked, staged.converted = None, False, False
+    staged.sha256 = staged.digest = fetched.sha256
+    staged.packing, staged.unpacked, staged.converted, staged.same = None, False, False, True
 
 
 def _looked_up(
@@ -135,6 +136,7 @@ def unpack(staged: Staged, policy: ClusterPolicy, moved: Callable[[int, int, int
             moved=moved,
         )
         made.rename(staged.path)
+        staged.digest = ""
     staged.packing, staged.unpacked = packing, True
 
 
@@ -199,7 +201,16 @@ def convert(
         qemu_img.convert(source, _source(facts), target, format, leash, moved=moved)
         _check_made(made, format, facts.virtual_size_bytes)
         made.rename(staged.path)
+        staged.digest, staged.same = "", False
     staged.converted = True
+
+
+def digest(staged: Staged) -> str:
+    """The SHA-256 of the file as it goes to its storage; empty: another attempt's might have another."""
+    if staged.same and not staged.digest:
+        with staged.path.open("rb") as file:
+            staged.digest = hashlib.file_digest(file, "sha256").hexdigest()
+    return staged.digest
 
 
 def _check_made(made: Path, format: DiskFormat, size_bytes: int) -> None:

@@ -38,7 +38,7 @@ from cm.runtime.wall import steady_seconds
 from cm.services.image import open_delete
 from cm.store.change import record_change
 from cm.store.image import ImageRow, find_image, get_image, set_progress, set_state
-from cm.store.image_claim import claim_image, forget_inspection, hold_image, release_image
+from cm.store.image_claim import claim_image, forget_inspection, hold_image, release_image, set_sum
 from cm.store.operation import OperationRow
 from cm.store.operation_object import Objects
 from cm.store.storage import get_storage, node_reaching, pool_paths
@@ -268,7 +268,7 @@ async def upload(work: Work) -> None:
     if node_id is None:
         raise storage_reached(image.storage_id)
     meter = Meter(work, CONVERTED, UPLOADED)
-    await work.node(node_id, work.services.policy.import_timeout_s).volumes.upload(
+    seen = await work.node(node_id, work.services.policy.import_timeout_s).volumes.upload(
         pool_name(image.storage_id),
         image.volume,
         str(staged.path),
@@ -276,6 +276,9 @@ async def upload(work: Work) -> None:
         image.size_bytes,
         meter.sent(staged.path.stat().st_size),
     )
+    # Of a storage image none is kept: guests write to it. A block device is longer than what it was made from.
+    known = image.kind is ImageKind.SYSTEM and seen.length_bytes == staged.path.stat().st_size
+    await work.db(set_sum, image.id, await work.run_images(image_file.digest, staged) if known else "")
     await work.progress(UPLOADED)
 
 

@@ -27,6 +27,7 @@ _SLOTS: Final = 0x43414348  # the advisory lock of those who begin to copy; "CAC
 class Copy:
     """
     :ivar source, source_storage_id: the image's own volume; None: the image is deleted.
+    :ivar source_sha256: of that volume's bytes; empty or None: not known.
     :ivar needed: disks are made from it, or are to be.
     """
 
@@ -35,6 +36,7 @@ class Copy:
     image_state: ImageState
     source: str | None
     source_storage_id: int | None
+    source_sha256: str | None
     volume_id: int
     volume: str
     format: DiskFormat
@@ -53,9 +55,9 @@ class Copy:
 
 
 _COPY = """
-SELECT c.id, c.image_id, i.state AS image_state, f.name AS source, f.storage_id AS source_storage_id, u.id AS volume_id,
-       u.name AS volume, u.format, u.size_bytes, u.storage_id, s.node_id, c.state, c.error, u.made,
-       EXISTS (SELECT 1 FROM volume b WHERE b.backing_id = u.id) AS needed
+SELECT c.id, c.image_id, i.state AS image_state, f.name AS source, f.storage_id AS source_storage_id,
+       f.sha256 AS source_sha256, u.id AS volume_id, u.name AS volume, u.format, u.size_bytes, u.storage_id, s.node_id,
+       c.state, c.error, u.made, EXISTS (SELECT 1 FROM volume b WHERE b.backing_id = u.id) AS needed
   FROM cached_image c JOIN volume u ON u.id = c.volume_id JOIN storage s ON s.id = u.storage_id
   JOIN image i ON i.id = c.image_id LEFT JOIN volume f ON f.id = i.volume_id
 """

@@ -74,6 +74,14 @@ def claim_image(session: Session, row: ImageRow, format: DiskFormat, size_bytes:
     )
 
 
+def set_sum(session: Session, image_id: int, sha256: str) -> None:
+    """What the bytes of its volume have, which nobody writes to from now on; empty: not known."""
+    session.execute(
+        text("UPDATE volume SET sha256 = :sha256 WHERE id = (SELECT volume_id FROM image WHERE id = :id)"),
+        {"sha256": sha256, "id": image_id},
+    )
+
+
 def release_image(session: Session, image_id: int) -> None:
     """Give back what an image claims, once; its volume is gone."""
     found = session.execute(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import subprocess
@@ -101,6 +102,8 @@ def test_through_the_manager(own: Own) -> None:
     subprocess.run(["qemu-img", "convert", "-O", "qcow2", source.with_suffix(".raw"), source], check=True)
     image_id = import_image(cloud, "large", "", source)
     image = own.admin("system_image.get_by_id", image_id=image_id)
+    kept = cloud.sql(f"SELECT u.sha256 FROM volume u JOIN image i ON i.volume_id = u.id WHERE i.id = {image_id}")
+    assert kept == [[hashlib.sha256(source.read_bytes()).hexdigest()]]
     own.over(own.admin("storage.detach", storage_id=cloud.storage_id, node_id=node.node_id))
     (work,) = own.admin("system_image.prefetch", image_id=image_id, node_ids=[node.node_id])
     wait_until(

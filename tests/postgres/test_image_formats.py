@@ -105,6 +105,13 @@ def made_by_qemu(tmp_path: Path, name: str, options: str) -> bytes:
     return target.read_bytes()
 
 
+def kept_sum(bench: Bench, image: dict[str, Any]) -> Any:
+    """What is recorded of the bytes on the storage."""
+    return bench.sql(
+        f"SELECT u.sha256 FROM image i JOIN volume u ON u.id = i.volume_id WHERE i.id = {image['image_id']}"
+    )
+
+
 @pytest.mark.parametrize(
     ("ending", "name", "options"),
     [("vmdk", "vmdk", "subformat=monolithicSparse"), ("vmdk", "vmdk", "subformat=streamOptimized"),
@@ -121,6 +128,7 @@ def test_converted(bench: Bench, url: str, tmp_path: Path, ending: str, name: st
     assert image["sha256"] == hashlib.sha256(content).hexdigest()
     [volume] = bench.memory("node-1").volumes.list_all(f"wawel-{bench.storage_id}")
     assert volume.name == f"image-{image['uuid']}.qcow2"
+    assert kept_sum(bench, image) == ""  # another attempt might have made other bytes
 
 
 @pytest.mark.parametrize("packed", [gzip.compress, lzma.compress, lambda raw: zipped(("disk.raw", raw))])
@@ -132,6 +140,16 @@ def test_unpacked(bench: Bench, url: str, packed: Any) -> None:
     image = bench.call("admin.system_image.get_by_id", image_id=done["image_id"])
     assert (image["format"], image["size_bytes"]) == ("raw", 3 * MIB)
     assert image["sha256"] == hashlib.sha256(content).hexdigest()
+    assert kept_sum(bench, image) == hashlib.sha256(CONTENT).hexdigest()
+
+
+def test_sum_of_what_lies_there(bench: Bench, url: str) -> None:
+    """What a system image's bytes have is recorded; of an image that guests write to it is not."""
+    for kind, kept in (("system", hashlib.sha256(CONTENT).hexdigest()), ("storage", "")):
+        done = imported(bench, url, "disk.raw", CONTENT, kind=kind, format="raw")
+        image = bench.call("admin.system_image.get_by_id", image_id=done["image_id"])
+        assert image["sha256"] == hashlib.sha256(CONTENT).hexdigest()
+        assert kept_sum(bench, image) == kept
 
 
 def test_packed_and_foreign(bench: Bench, url: str, tmp_path: Path) -> None:

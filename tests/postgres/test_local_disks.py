@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from cm.drivers.memory.volume import Volume
 from cm.interfaces.hypervisor import DiskSpec
 from cm.interfaces.source import FileSource
 from cm.interfaces.volume import StorageSpec
@@ -212,6 +214,44 @@ def test_breaks_on_its_way(cloud: Cluster, monkeypatch: pytest.MonkeyPatch, side
     ended = cloud.over(told["operation_id"])
     assert (ended["state"], ended["error"]) == ("failed", "not_supported")
     assert [state for _, state, _ in cloud.copies()] == ["failed"] and cloud.leaks() == []
+
+
+def test_verified(cloud: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    """
+    What came through the manager is held against what was recorded when its image was imported, and read back from its
+    node: an image that has changed is not copied, and a copy that was damaged on its way is made anew.
+    """
+    first, second = cloud.node_ids
+    cloud.sql("DELETE FROM storage_attachment WHERE storage_id = :s AND node_id = :n", s=cloud.storage_id, n=second)
+    share = cloud.memory[first].world.storages.share(cloud.spec.name)
+    image = share.volumes["image-1.qcow2"]
+    record = "UPDATE volume SET sha256 = :sum WHERE id = (SELECT volume_id FROM image WHERE id = :i)"
+
+    def fetched() -> dict[str, Any]:
+        (told,) = cloud.admin("system_image.prefetch", image_id=cloud.image_id, node_ids=[second])
+        return cloud.over(told["operation_id"])
+
+    cloud.sql(record, sum=hashlib.sha256(image.read(0, image.length)).hexdigest(), i=cloud.image_id)
+    assert fetched()["state"] == "done" and cloud.calls(second, "download") == 1
+    cloud.admin("system_image.evict", image_id=cloud.image_id)
+    cloud.until(lambda: cloud.copies() == [], "the copy goes")
+    cloud.sql(record, sum="0" * 64, i=cloud.image_id)
+    ended = fetched()
+    assert (ended["state"], ended["error"]) == ("failed", "image_changed")
+    cloud.sql(record, sum="", i=cloud.image_id)
+    write, looks = Volume.write, cloud.calls(second, "download")
+
+    def damaged(volume: Volume, at: int, data: bytes) -> None:
+        monkeypatch.undo()
+        write(volume, at, data[:-1] + bytes([data[-1] ^ 1]))
+
+    monkeypatch.setattr(Volume, "write", damaged)
+    ended = fetched()
+    assert ended["state"] == "done" and cloud.calls(second, "download") == looks + 2
+    (copy,) = cloud.volumes(second)
+    came = cloud.memory[second].world.storages.share(f"wawel-{cloud.own[second]}").volumes[copy]
+    assert came.read(0, image.length) == image.read(0, image.length)
+    assert cloud.copies() == [(second, "ok", 0)] and cloud.leaks() == []
 
 
 def test_saved(cloud: Cluster) -> None:

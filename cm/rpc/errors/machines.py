@@ -83,6 +83,15 @@ class CopyDamaged(Unavailable):
 
 
 @dataclass(eq=False)
+class ImageChanged(Conflict):
+    """Nobody writes to a system image, so that something else than this software did, or its storage is damaged."""
+
+    code = "image_changed"
+    message = "Image {image_id} is not what was imported: the bytes at its storage have another SHA-256."
+    image_id: int
+
+
+@dataclass(eq=False)
 class ImageNotCopied(Conflict):
     """A VM's disk is to be made from a copy on its node, which could not be had."""
 
