@@ -234,6 +234,7 @@ BOUNDS: Final = (
 OTHERS: Final[Mapping[str, str]] = {
     "clm.daemon.mailer": "pauses between tries of a mail",
     "clm.drivers.cluster": "defaults of the settings clusters.*, for whoever makes a connection without",
+    "clm.ec2.actions.vpc": "rows of one call",
     "clm.drivers.oidc": "lengths of a provider's answers",
     "clm.ec2.actions.instance:CLOSED_MAX": "rows of one look",
     "clm.ec2.actions.instance:USER_DATA_MAX": "length",

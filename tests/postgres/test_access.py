@@ -21,7 +21,17 @@ from cm.services.access import drop_groups
 from cm.services.acl import OwnerStays
 from cm.store.access import audience
 from support.cloud import MemoryCloud, run
-from support.matrix import SAMPLES, UNSHARED, Case, arguments, cases, insert_snapshot, needs_level, outcome
+from support.matrix import (
+    SAMPLES,
+    UNSHARED,
+    Case,
+    arguments,
+    cases,
+    insert_public,
+    insert_snapshot,
+    needs_level,
+    outcome,
+)
 from support.rows import ATTACH
 
 CLM, OTHER_CLM, GROUP = "clm-a", "clm-b", 7
@@ -73,6 +83,8 @@ class World:
             "iso_image_id": self.images["iso"],
             "snapshot_id": insert_snapshot(cloud, self.disk(snapped)),
             "storage_id": cloud.storage_id,
+            "pool_id": cloud.sql("SELECT min(id) FROM network WHERE account_id IS NULL"),
+            "public_address_id": insert_public(cloud, self.vm_id, self.people["owner"].account_id),
         }
         self.of_ids = {"disk_id": self.images["storage"], "snapshot_id": snapped, "iso_image_id": self.images["iso"]}
         self.settle(self.vm_id)
@@ -176,9 +188,10 @@ def test_grave_views_are_owners() -> None:
     points = {"user.disk.create_snapshot", "user.vm.create_snapshot", "user.snapshot.delete", "user.snapshot.revert"}
     disks = {f"user.disk.{verb}" for verb in ("attach", "detach", "delete", "restore", "purge", "create_download")}
     disks |= {f"user.storage_image.{verb}" for verb in ("attach", "detach")}
+    cards = {"user.nic.attach", "user.nic.detach"}
     owners = {case.view.name for case in CASES if needed(case) == OWNER}
     graves = {"user.vm.destroy", "user.vm.save", "user.vm.save_and_shutdown", *images, *shared}
-    assert owners == {*graves, *kinds, *points, *disks}
+    assert owners == {*graves, *kinds, *points, *disks, *cards}
 
 
 def _targets(world: World, case: Case) -> list[tuple[str, int]]:

@@ -236,6 +236,22 @@ def fits(told: str, held: Level | None, needs: Level) -> bool:
     return told not in ("access_needed", "object_not_found", "empty", "role_needed", "incident", "internal_error")
 
 
+def insert_public(cloud: MemoryCloud, vm_id: int, account_id: int) -> int:
+    """A public address of an account's, by which a VM is reached; beside it port 1 of the VM's by a shared one."""
+    made: int = cloud.sql(
+        "INSERT INTO public_address (address, account_id, nic_id)"
+        " SELECT '203.0.113.7', :a, min(id) FROM nic WHERE vm_id = :v RETURNING id",
+        a=account_id, v=vm_id,
+    )  # fmt: skip
+    cloud.sql(
+        "WITH shared AS (INSERT INTO public_address (address, shared) VALUES ('203.0.113.8', true) RETURNING id)"
+        " INSERT INTO public_port (address_id, protocol, port, nic_id, guest_port)"
+        " SELECT shared.id, 'tcp', 20001, (SELECT min(id) FROM nic WHERE vm_id = :v), 1 FROM shared",
+        v=vm_id,
+    )
+    return made
+
+
 def insert_snapshot(cloud: MemoryCloud, disk_id: int) -> int:
     """A snapshot of a disk, which goes on in a volume above it."""
     made: int = cloud.sql(
@@ -279,6 +295,7 @@ class Objects:
         security_group = cloud.sql(
             "INSERT INTO security_group (account_id, name) VALUES (:a, 'kept') RETURNING id", a=owner_id
         )
+        public = insert_public(cloud, vm_id, owner_id)
         self.ids: dict[str, Any] = {
             "vm_id": vm_id,
             "vm_ids": vm_id,
@@ -302,7 +319,7 @@ class Objects:
             "network_id": self._network(),
             "networks": self._network("second"),
             "user_id": owner_id,
-            **dict.fromkeys(("public_address_id", "public_ip_id", "public_ip_id_list"), self._public_address(vm_id)),
+            **dict.fromkeys(("public_address_id", "public_ip_id", "public_ip_id_list"), public),
             "lease_id": cloud.sql(
                 "SELECT l.id FROM network_lease l JOIN nic c ON c.id = l.nic_id WHERE c.vm_id = :v", v=vm_id
             ),
@@ -361,21 +378,6 @@ class Objects:
         )
         self.cloud.sql(
             "INSERT INTO network_lease (network_id, address) SELECT id, gateway + 1 FROM network WHERE id = :n", n=made
-        )
-        return made
-
-    def _public_address(self, vm_id: int) -> int:
-        """The owner's, by which their VM is reached; beside it a port of a shared one."""
-        made: int = self.cloud.sql(
-            "INSERT INTO public_address (address, account_id, nic_id)"
-            " SELECT '203.0.113.7', :a, min(id) FROM nic WHERE vm_id = :v RETURNING id",
-            a=self.owner_id, v=vm_id,
-        )  # fmt: skip
-        self.cloud.sql(
-            "WITH shared AS (INSERT INTO public_address (address, shared) VALUES ('203.0.113.8', true) RETURNING id)"
-            " INSERT INTO public_port (address_id, protocol, port, nic_id, guest_port)"
-            " SELECT shared.id, 'tcp', 20001, (SELECT min(id) FROM nic WHERE vm_id = :v), 1 FROM shared",
-            v=vm_id,
         )
         return made
 
