@@ -38,7 +38,10 @@ MAKES: Final = {
 
 
 def model_of(simulation: Simulation) -> Model:
-    """What was accepted until now, told to a model."""
+    """
+    What was accepted until now, told to a model. An image that was to be made, by work that was given up, is gone from
+    then on, though it takes until its remains are deleted that its row says so.
+    """
     model = Model()
     logins = {row.id: row.login for row in simulation.sql("SELECT id, login FROM account")}
     vms = simulation.sql(
@@ -47,7 +50,9 @@ def model_of(simulation: Simulation) -> Model:
     )
     images = simulation.sql(
         "SELECT id, kind, name, account_id, state, extract(epoch FROM created_at)::float8 AS born,"
-        " extract(epoch FROM deleted_at)::float8 AS gone FROM image ORDER BY id"
+        " extract(epoch FROM least(deleted_at, (SELECT min(o.created_at) FROM operation o WHERE o.kind = 'image_delete'"
+        " AND o.cause_kind = 'operation' AND o.arguments->>'keep' = 'false'"
+        " AND (o.objects->'image'->>0)::bigint = image.id)))::float8 AS gone FROM image ORDER BY id"
     )
     born: dict[tuple[str, float], list[int]] = {}
     for kind, rows in (("vm", vms), ("image", images)):
