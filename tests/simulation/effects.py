@@ -200,7 +200,8 @@ class Effects:
                 u=uuid,
             )
             excuse = ""
-            after = [row for row in found if row.begun > at - 0.001]
+            # A long disk may be taken up just before its guest's end is heard: that gives way to what comes of it.
+            after = [row for row in found if row.begun > at - 0.001 and row.kind != "disk_flatten"]
             if any(row.begun <= at + 0.001 and at <= row.ended for row in found):
                 excuse = "end under way"
             elif after and after[0].cause_kind == "call":
