@@ -188,9 +188,8 @@ def _subjects(
         told = {}
         if isinstance(ask.answer, list):
             told = {each["vm_id"]: each["status"] for each in ask.answer if "status" in each}
-        others = _others_disks(model, ask, end) if method == "user.vm.create_snapshot" else []
-        if others and ask.error == "access_needed":
-            return [(others[0], "owner", "")]
+        if method == "user.vm.create_snapshot" and ask.error == "access_needed" and _lacks_disk(model, ask, begin, end):
+            return []
         return [(model.vms.get(i), VM_VIEWS[method], told.get(i, "").replace("ok", "")) for i in ids]
     if method in IMAGE_VIEWS:
         image = model.images.get(params["image_id"])
@@ -216,14 +215,18 @@ def _subjects(
     return []
 
 
-def _others_disks(model: Model, ask: Ask, end: float) -> list[Thing]:
-    """Disks of somebody else that a VM was made with, or that it was given before: snapshots of them are not one's."""
+def _lacks_disk(model: Model, ask: Ask, begin: float, end: float) -> bool:
+    """
+    Whether somebody who sees a VM has too little on a disk of somebody else's that it was made with, or that it was
+    given before: whoever sees the VM is a user of its disks.
+    """
     vm = model.vms.get(ask.params["vm_id"])
-    if vm is None:
-        return []
+    if vm is None or model.levels(ask.login, vm, begin, end, SLACK_S) == {None}:
+        return False
     given = [image_id for at, image_id in vm.facts.get("attached", ()) if at <= end]
     disks = [model.images[image_id] for image_id in (*vm.facts.get("disks", ()), *given) if image_id in model.images]
-    return [image for image in disks if image.owner != ask.login]
+    levels = [level for each in disks for level in model.levels(ask.login, each, begin, end, SLACK_S)]
+    return any(not enough(level, "owner") for level in levels)
 
 
 def _excuse(

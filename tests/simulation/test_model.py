@@ -140,14 +140,18 @@ def test_snapshot_of_others_disks() -> None:
         (3.0, "ann", "user.vm.create", VM, (10,)),
         (3.5, "bob", "user.disk.attach", {"vm_id": 10, "disk_id": 1, "image_id": 9}, ()),
         (6.0, "bob", "user.disk.attach", {"vm_id": 8, "disk_id": 1, "image_id": 9}, ()),
+        (6.0, "ann", "user.acl.set", {"kind": "image", "object_id": 9, "level": "owner", "login": "eve"}, ()),
     )
     wrong = {}
-    for vm_id in (7, 8, 10):
-        ask = Ask(1, "ann", "user.vm.create_snapshot", {"vm_id": vm_id, "name": "whole"}, "r1", 4.0)
+    for login, vm_id in (("ann", 7), ("ann", 8), ("ann", 10), ("eve", 7)):
+        ask = Ask(1, login, "user.vm.create_snapshot", {"vm_id": vm_id, "name": "whole"}, "r1", 4.0)
         ask.error, ask.absent = "access_needed", ""
-        ((thing, needs, _),) = judge._subjects(model, ask, {}, {}, 4.0, 5.0)
-        wrong[vm_id] = judge._judged(model, ask, "call 1", thing, needs, ask.error, 4.0, 5.0)
-    assert wrong[7] == wrong[10] == [] and len(wrong[8]) == 1
+        wrong[login, vm_id] = [
+            problem
+            for thing, needs, _ in judge._subjects(model, ask, {}, {}, 4.0, 5.0)
+            for problem in judge._judged(model, ask, "call 1", thing, needs, ask.error, 4.0, 5.0)
+        ]
+    assert {about for about, problems in wrong.items() if problems} == {("ann", 8), ("eve", 7)}
 
 
 def test_work() -> None:
