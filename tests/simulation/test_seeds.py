@@ -20,8 +20,8 @@ from simulation.farm import Farm
 from simulation.runner import Outcome, run_seed
 from simulation.views import NOT_MADE, NOT_READ, driver_calls, forgotten, views
 
-# Runs of a seed are alike; some of these show defects. Until they are mended, these tell and do not stop.
-RED = pytest.mark.xfail(strict=False, reason="seeds show defects that are not mended yet")
+# Of a VM that was stopped while its disk was flattened two snapshots' volumes were missing once; why is not known yet.
+RED = pytest.mark.xfail(strict=False, reason="seed 909 has shown snapshots whose volumes are missing")
 MINUTES = 4.0
 FIXED = range(1, 25)
 FRESH = 8
@@ -62,8 +62,9 @@ def failures(outcomes: Iterator[Outcome]) -> str:
     return "\n\n".join(told(outcome) for outcome in outcomes if outcome.problems)
 
 
-@RED
-@pytest.mark.parametrize("regression", REGRESSIONS, ids=lambda regression: str(regression.seed))
+@pytest.mark.parametrize(
+    "regression", [pytest.param(each, marks=RED if each.seed == 909 else (), id=str(each.seed)) for each in REGRESSIONS]
+)
 def test_regression(farm: Farm, regression: Regression) -> None:
     outcome = farm.run_one(regression.seed, minutes=regression.minutes, clouds=regression.clouds)
     assert not outcome.problems, told(outcome)
@@ -113,13 +114,11 @@ def fixed(farm: Farm) -> list[Outcome]:
     return sorted(farm.run(FIXED, minutes=MINUTES), key=lambda outcome: outcome.seed)
 
 
-@RED
 def test_fixed(fixed: list[Outcome]) -> None:
     wrong = failures(iter(fixed))
     assert not wrong, wrong
 
 
-@RED
 def test_everything_is_called(fixed: list[Outcome]) -> None:
     """Over the fixed seeds people read by every view, and managers make every call to a node, or there is a reason."""
     read = {name for outcome in fixed for name in outcome.read}
@@ -128,14 +127,13 @@ def test_everything_is_called(fixed: list[Outcome]) -> None:
     assert forgotten(driver_calls(), made & driver_calls(), NOT_MADE) == []
 
 
-@RED
+@pytest.mark.xfail(strict=False, reason="in none of these seeds a copy of an image is evicted ('image_cache evict')")
 def test_everything_is_done(fixed: list[Outcome]) -> None:
     """Each kind of work in each of its modes was seen to be done."""
     done = {name for outcome in fixed for name, times in outcome.effects.items() if times}
     assert sorted(set(EXPECTED) - done) == []
 
 
-@RED
 def test_excuses(fixed: list[Outcome]) -> None:
     """None is used oftener than it may be."""
     used: Counter[str] = sum((outcome.excuses for outcome in fixed), Counter())
