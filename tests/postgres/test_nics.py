@@ -218,7 +218,7 @@ def test_nodes_are_told(cloud: MemoryCloud) -> None:
 
 STATEMENTS = (
     (_RENDER, {"id": 1}),
-    (_CLOSE, {"id": 1}),
+    (_CLOSE, {"id": 1, "may_run_on": None}),
     (_HELD, {"id": 1}),
     (_OWN, {"id": 1}),
     (_GUEST, {"bridge": "b", "address": "10.128.0.5", "node_id": 1}),
@@ -251,7 +251,7 @@ UPDATE network_lease l SET nic_id = n.id FROM nic n
         session.execute(text("SET LOCAL plan_cache_mode = force_generic_plan"))
         for statement, values in STATEMENTS:
             statement(session, **values)
-            asked = ", ".join("'" + str(values[name]) + "'" for name in statement.parameters)
+            asked = ", ".join("NULL" if (v := values[name]) is None else f"'{v}'" for name in statement.parameters)
             plan = session.execute(text(f"EXPLAIN (FORMAT json) EXECUTE {statement.name} ({asked})")).scalar_one()
             read = list(leases_read(plan[0]["Plan"]))
             assert read and all(read), (statement.name, read)
