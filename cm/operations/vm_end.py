@@ -7,7 +7,7 @@ held.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from sqlalchemy.orm import Session
@@ -38,11 +38,14 @@ from cm.store.storage import is_attached, node_reaching
 from cm.store.vm import VMRow, find_vm, get_vm
 from cm.store.vm_state import intend_as_seen, write_error
 from cm.store.waking import awaited
+from cm.store.worker import note_begun
 
 LOOK_S: Final = 1.0  # between looks at a guest that takes its time
 # What ``await_end`` and ``_obeyed`` note: that the hook has had its grace, and when the guest was asked.
 GRACED: Final = "graced"
 PRESSED_AT: Final = "pressed_at"
+# In the arguments for good, also over a retry: the node may have been asked to delete, and may be at it.
+CLEANING: Final = "cleaning"
 
 
 @dataclass(frozen=True)
@@ -184,9 +187,11 @@ async def rest(work: Work) -> None:
 async def clean_up(work: Work) -> None:
     """
     Forget the definition and delete the volumes, each through the VM's node or one that has its storage; and the log.
-    Those that are kept for others are the VM's no more: from here on they may be somebody's.
+    Those that are kept for others are the VM's no more: from here on they may be somebody's. So they are kept by who is
+    the first to begin this: what another began, who was taken for dead or whose call took too long, may be under way at
+    the node still, and would wipe or delete by its name what has become somebody's.
     """
-    row, parts, held = await work.db_vm(_clean_up_facts)
+    row, parts, held = await work.db_vm(_clean_up_facts, work.op)
     await _remove_domain(work, row)
     for operation_id, node_id in held:  # given up for this one, as a rule: it may be writing to them still
         await work.node(node_id).hypervisor.destroy(holder_of(operation_id))
@@ -218,7 +223,7 @@ def _node_for(session: Session, row: VMRow) -> int:
 
 
 def _clean_up_facts(
-    session: Session, row: VMRow
+    session: Session, row: VMRow, op: OperationRow
 ) -> tuple[VMRow, Mapping[int, tuple[EndingVolume, ...]], Sequence[tuple[int, int]]]:
     """
     The VM, and its volumes by the node that they are deleted through: its own, or one that has their storage; and what
@@ -228,7 +233,10 @@ def _clean_up_facts(
     """
     through: dict[int, int] = {}  # by storage
     parts: dict[int, list[EndingVolume]] = {}
-    for volume in ending_volumes(session, row.id):
+    volumes = ending_volumes(session, row.id)
+    if any(volume.whole for volume in volumes) and not note_begun(session, op.id, CLEANING):
+        volumes = tuple(replace(volume, keep=False) for volume in volumes)
+    for volume in volumes:
         if volume.storage_id not in through:
             through[volume.storage_id] = _node_of_storage(session, row, volume.storage_id)
         parts.setdefault(through[volume.storage_id], []).append(volume)

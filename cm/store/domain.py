@@ -133,6 +133,7 @@ class EndingVolume:
     """
     A volume of a VM that ends.
 
+    :ivar whole: it stands on nothing.
     :ivar keep: it stands alone, and its storage keeps such for others.
     """
 
@@ -144,6 +145,7 @@ class EndingVolume:
     size_bytes: int
     made: bool
     policy: FreedPolicy
+    whole: bool
     keep: bool
 
 
@@ -151,6 +153,7 @@ _ENDING = Prepared(
     "ending_volumes",
     """
 SELECT u.id, u.storage_id, u.name, u.format, u.size_bytes, o.freed, min(a.number) AS number,
+       u.backing_id IS NULL AS whole,
        u.made OR coalesce(bool_or(u.id = s.volume_id), false) AS made,
        o.keep_freed AND u.made AND u.backing_id IS NULL AND bool_and(s.id IS NULL)
        AND NOT EXISTS (SELECT 1 FROM volume b WHERE b.backing_id = u.id) AS keep
@@ -177,6 +180,7 @@ def ending_volumes(session: Session, vm_id: int) -> tuple[EndingVolume, ...]:
             row.size_bytes,
             row.made,
             FreedPolicy(row.freed),
+            row.whole,
             row.keep,
         )
         for row in _ENDING(session, id=vm_id)

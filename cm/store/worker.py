@@ -168,6 +168,18 @@ def record_step(session: Session, operation_id: int, step: str, progress: int, t
     _RECORD_STEP.post(session, id=operation_id, step=step, progress=progress, told=told)
 
 
+_NOTE_BEGUN = Prepared(
+    "note_begun",
+    "UPDATE operation SET arguments = arguments || jsonb_build_object(CAST(:note AS text), true)"
+    " WHERE id = :id AND NOT jsonb_exists(arguments, :note) RETURNING id",
+)
+
+
+def note_begun(session: Session, operation_id: int, note: str) -> bool:
+    """Note in the arguments that something is begun. False: it was noted before, by whoever was at the operation."""
+    return _NOTE_BEGUN(session, id=operation_id, note=note).first() is not None
+
+
 _PUT_BACK = Prepared(
     "put_back",
     """

@@ -671,6 +671,42 @@ def test_freed(house: House, policy: str, clean: bool) -> None:
     assert house.share(house.root).volumes[disk["volume"]].content == b""
 
 
+@pytest.mark.parametrize("kept", [True, False])
+def test_freed_by_two(house: House, kept: bool) -> None:
+    """
+    Of a destroy whose worker was taken for dead while its node was at it, the next keeps nothing for others: the first
+    would wipe it by its name when it is another's already. Whether the storage kept anything then is all one.
+    """
+    cloud = house.cloud
+    edit = {"storage_id": house.root, "keep_freed": kept, "freed": "wipe"}
+    cloud.call("admin.storage.edit", edit, account="admin")
+    vm = house.vm()
+    house.given(vm, GIB)
+    release = house.node.hang(60.0, ["wipe"])
+    calls = house.node._faults.calls
+    calls.clear()
+    try:
+        cloud.call("user.vm.destroy", [[vm["vm_id"]]])
+        cloud.until(lambda: "wipe" in calls, "its node to be asked")
+        house.node._faults.hang = None  # the call that is under way goes on waiting
+        cloud.call("admin.storage.edit", {**edit, "keep_freed": True}, account="admin")
+        cloud.sql(
+            "UPDATE operation SET state = 'queued', worker_id = NULL, lease_until = NULL, attempts = attempts + 1,"
+            " not_before = now() WHERE vm_id = :v AND kind = 'vm_destroy'",
+            v=vm["vm_id"],
+        )
+        cloud.manager.engine.wake()
+        cloud.wait(vm["vm_id"], "destroyed")
+        again = house.given(house.vm(), GIB)
+        house.share(house.root).volumes[again["volume"]].content = b"another's"
+        calls.clear()
+    finally:
+        release()
+    cloud.until(lambda: calls.count("delete") + calls.count("find"), "the first to have wiped it")
+    assert house.share(house.root).volumes[again["volume"]].content == b"another's"
+    assert cloud.leaks() == []
+
+
 def test_freed_entry(house: House) -> None:
     """A disk of the catalogue that goes with its VM is no entry any more once its volume is for others."""
     cloud = house.cloud
