@@ -16,6 +16,7 @@ from cm.rpc.vocabulary import CauseKind, DiskFormat, DiskState, ImageKind, Image
 from cm.rules.cause import Cause
 from cm.rules.names import pool_name
 from cm.rules.operation import ObjectKind, OperationKind
+from cm.services.evidence import rest_if_ended
 from cm.services.image import open_delete
 from cm.store.change import record_change
 from cm.store.disk import DiskFacts, find_disk, find_disk_of_image, get_disk, touch_disk
@@ -134,6 +135,7 @@ def _copied(session: Session, op: OperationRow) -> None:
     set_state(session, row.id, ImageState.OK)
     set_progress(session, row.id, 100)
     _tell(session, row)
+    rest_if_ended(session, op)  # a snapshot is copied while its VM goes on
 
 
 def _tell(session: Session, row: ImageRow) -> None:
@@ -167,9 +169,13 @@ class DiskCopy(Kind):
     def failed(self, session: Session, op: OperationRow, error: CloudError) -> None:
         """The copy stays, failed, with the reason. What it claims goes back once its volume is surely gone."""
         give_up_copy(session, op, error.for_user(), keep=True)
+        rest_if_ended(session, op)
 
     def dropped(self, session: Session, op: OperationRow) -> None:
         give_up_copy(session, op, "given up", keep=False)
+
+    def abandoned(self, session: Session, op: OperationRow) -> None:
+        rest_if_ended(session, op)
 
     def reopened(self, session: Session, op: OperationRow) -> Objects:
         """

@@ -31,9 +31,10 @@ from cm.operations.snapshot_work import (
     running,
     tidy,
 )
-from cm.rpc.errors import HypervisorError, InUse
+from cm.rpc.errors import CloudError, HypervisorError, InUse
 from cm.rules.operation import HOLDER, OperationKind
 from cm.rules.snapshot import Removal, Step, removal
+from cm.services.evidence import rest_if_ended
 from cm.services.snapshot import refuse_unmerged
 from cm.store.operation import OperationRow
 from cm.store.operation_object import Objects
@@ -150,6 +151,12 @@ class SnapshotDelete(Kind):
     kind = OperationKind.SNAPSHOT_DELETE
     notes = (HOLDER, TRIED)
     steps = {"clear": clear, "merge": merge, "forget": forget}
+
+    def failed(self, session: Session, op: OperationRow, error: CloudError) -> None:
+        rest_if_ended(session, op)
+
+    def abandoned(self, session: Session, op: OperationRow) -> None:
+        rest_if_ended(session, op)
 
     def reopened(self, session: Session, op: OperationRow) -> Objects:
         """:raises InUse: a later one has come to nothing since, and its removal was given up: that is to be settled."""

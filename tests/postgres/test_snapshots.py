@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -12,6 +13,7 @@ import pytest
 
 from cm.rpc.errors import (
     CloudError,
+    HypervisorError,
     InUse,
     NodeUnreachable,
     NotSupported,
@@ -20,6 +22,9 @@ from cm.rpc.errors import (
     WrongVMState,
 )
 from cm.rpc.vocabulary import DiskFormat
+from cm.runtime.wall import utc_now
+from cm.services.evidence import update_vm
+from cm.store.hook_event import HookRecord
 from support.cloud import MemoryCloud, run
 from support.guest import Guest, check_balance, done, rows, snapshot, used
 
@@ -456,3 +461,58 @@ def test_copies(cloud: MemoryCloud, guest: Guest) -> None:
         assert cloud.ended(ended["operation_id"])["state"] == "done"
     assert guest.read() == "boots:AB"
     done(cloud, "user.snapshot.delete", snapshot_id=made)
+
+
+def _ends(cloud: MemoryCloud, guest: Guest) -> None:
+    """Its node's hook says so."""
+    node_id = cloud.sql("SELECT node_id FROM vm WHERE id = :v", v=guest.vm_id)
+    guest.node.guest_power_off(guest.uuid)
+    at = utc_now() + timedelta(minutes=1)
+    record = HookRecord("boot-1", guest.vm_id, guest.uuid, "vm", "release", "end", "-", at)
+    assert cloud.manager.database.transact_now(update_vm, node_id, record) == "ended"
+
+
+@pytest.mark.parametrize("how", ["done", "failed", "abandoned"])
+def test_ended_under_copy(cloud: MemoryCloud, guest: Guest, how: str) -> None:
+    """A guest that ends while a snapshot of its is copied leads to what its policy says, however the copy ends."""
+    guest.write("A")
+    made, node = snapshot(guest), guest.node
+    release = node.hang(60.0, ["create_copy"])
+    try:
+        node._faults.calls.clear()
+        answer = cloud.call("user.snapshot.create_disk", {"snapshot_id": made, "name": "copy"})
+        cloud.until(lambda: "create_copy" in node._faults.calls, "its node to be asked")
+        _ends(cloud, guest)
+        if how == "failed":
+            node.fail_next("create_copy", HypervisorError("Input/output error", 38))
+        elif how == "abandoned":
+            cloud.call("user.operation.abandon", [answer["operation_id"]])
+    finally:
+        release()
+    assert cloud.ended(answer["operation_id"])["state"] == how
+    cloud.wait(guest.vm_id, "stopped")
+    if how != "abandoned":
+        cloud.ended(cloud.call("user.storage_image.delete", {"image_id": answer["image_id"]})["operation_id"])
+    cloud.until(lambda: cloud.sql("SELECT count(*) FROM operation WHERE finished_at IS NULL") == 0, "all to end")
+
+
+@pytest.mark.parametrize("how", ["failed", "abandoned"])
+def test_ended_under_merge(cloud: MemoryCloud, guest: Guest, how: str) -> None:
+    """The same while one is deleted, and that comes to nothing."""
+    guest.write("A")
+    made, node = snapshot(guest), guest.node
+    node.world.hang_jobs = True
+    try:
+        answer = cloud.call("user.snapshot.delete", {"snapshot_id": made})
+        cloud.until(lambda: bool(node.world.domains[guest.uuid].jobs), "the merge to begin")
+        if how == "failed":
+            for _ in range(5):
+                node.fail_next("hold", HypervisorError("Input/output error", 38))
+        _ends(cloud, guest)
+        if how == "abandoned":
+            cloud.call("user.operation.abandon", [answer["operation_id"]])
+        assert cloud.ended(answer["operation_id"])["state"] == how
+    finally:
+        node.world.hang_jobs = False
+        node._faults.next.clear()
+    cloud.wait(guest.vm_id, "stopped")
