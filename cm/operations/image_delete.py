@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 from cm.operations.base import Kind, Work, image_of, others_stopped, register, storage_reached
 from cm.rpc.vocabulary import FreedPolicy, ImageKind
 from cm.rules.names import is_unmade, pool_name
-from cm.rules.operation import ObjectKind, OperationKind
+from cm.rules.operation import CLEANING, ObjectKind, OperationKind
 from cm.store.change import record_change
 from cm.store.image import ImageRow, find_image
 from cm.store.image_claim import close_image, release_image
@@ -16,6 +16,7 @@ from cm.store.operation_object import others_at_work
 from cm.store.snapshot import volumes_beside
 from cm.store.storage import freed_policy, node_reaching
 from cm.store.unknown import refuse_held_volume
+from cm.store.worker import note_begun
 
 
 async def delete(work: Work) -> None:
@@ -29,12 +30,13 @@ async def delete(work: Work) -> None:
             raise storage_reached(row.storage_id)
         await work.read(refuse_held_volume, row.storage_id, row.volume)
         policy, keep = await work.read(freed_policy, row.storage_id)
+        first = row.kind is ImageKind.STORAGE and await work.db(note_begun, work.op.id, CLEANING)
         volumes, pool = work.node(node_id).volumes, pool_name(row.storage_id)
         if policy is not FreedPolicy.NONE:
             await volumes.wipe(pool, row.volume, row.format, row.size_bytes, policy is FreedPolicy.WIPE)
         # What failed to come is no disk for others; of what VMs were made from there may be overlays unknown to us.
         beside = [] if work.arguments.get("keep") else await work.read(volumes_beside, row.id)
-        keep = keep and not beside and row.kind is ImageKind.STORAGE and not work.arguments.get("keep")
+        keep = keep and first and not beside and not work.arguments.get("keep")
         if keep and await volumes.find(pool, row.volume) is not None:
             await work.complete(_kept, work.op, policy is not FreedPolicy.NONE)
             return

@@ -20,7 +20,7 @@ from cm.rpc.errors import CloudError, DomainNotRunning, GuestIgnored, NotAbandon
 from cm.rpc.vocabulary import CauseKind, FreedPolicy, ImageState, Seen
 from cm.rules.cause import Cause
 from cm.rules.names import pool_name
-from cm.rules.operation import ObjectKind, OperationKind
+from cm.rules.operation import CLEANING, ObjectKind, OperationKind
 from cm.rules.vm import GONE
 from cm.runtime.wall import unix_seconds, utc_now
 from cm.services.console_log import delete_log
@@ -44,8 +44,6 @@ LOOK_S: Final = 1.0  # between looks at a guest that takes its time
 # What ``await_end`` and ``_obeyed`` note: that the hook has had its grace, and when the guest was asked.
 GRACED: Final = "graced"
 PRESSED_AT: Final = "pressed_at"
-# In the arguments for good, also over a retry: the node may have been asked to delete, and may be at it.
-CLEANING: Final = "cleaning"
 
 
 @dataclass(frozen=True)

@@ -449,6 +449,9 @@ GIVE_WAY: Final = "give_way"  # of one that yields: it is to end, as far as it i
 GAVE_WAY: Final = "gave_way"  # in its result: it did so
 BEHIND: Final = "behind"  # the numbers of those that yield, whose end it waits for
 HOLDER: Final = "holder"  # the node where a domain without a guest has disks open for it (``names.holder_name``)
+# In the arguments for good, also over a retry: a node may have been asked to delete volumes, and may be at it still, so
+# that whoever comes after keeps none of them for others.
+CLEANING: Final = "cleaning"
 
 
 def shown_as(state: VMState) -> tuple[OperationKind, ...]:

@@ -671,32 +671,41 @@ def test_freed(house: House, policy: str, clean: bool) -> None:
     assert house.share(house.root).volumes[disk["volume"]].content == b""
 
 
-@pytest.mark.parametrize("kept", [True, False])
-def test_freed_by_two(house: House, kept: bool) -> None:
+@pytest.mark.parametrize(("kept", "entry"), [(True, False), (False, False), (True, True)])
+def test_freed_by_two(house: House, kept: bool, entry: bool) -> None:
     """
-    Of a destroy whose worker was taken for dead while its node was at it, the next keeps nothing for others: the first
-    would wipe it by its name when it is another's already. Whether the storage kept anything then is all one.
+    Of a destroy, or of the deletion of a disk of the catalogue, whose worker was taken for dead while its node was at
+    it, the next keeps nothing for others: the first would wipe it by its name when it is another's already. Whether the
+    storage kept anything then is all one.
     """
     cloud = house.cloud
     edit = {"storage_id": house.root, "keep_freed": kept, "freed": "wipe"}
     cloud.call("admin.storage.edit", edit, account="admin")
     vm = house.vm()
-    house.given(vm, GIB)
+    if entry:
+        cloud.sql("UPDATE storage SET offered = true WHERE id = :s", s=house.root)
+        made = cloud.call("user.disk.create", {"name": "data", "size_mib": 1024, "storage_id": house.root})
+        assert cloud.ended(made["operation_id"])["state"] == "done"
+        cloud.call("user.disk.delete", {"disk_id": made["disk_id"]})
+    else:
+        house.given(vm, GIB)
     release = house.node.hang(60.0, ["wipe"])
     calls = house.node._faults.calls
     calls.clear()
     try:
-        cloud.call("user.vm.destroy", [[vm["vm_id"]]])
+        if entry:
+            cloud.call("user.disk.purge", {"disk_id": made["disk_id"]})
+        else:
+            cloud.call("user.vm.destroy", [[vm["vm_id"]]])
         cloud.until(lambda: "wipe" in calls, "its node to be asked")
         house.node._faults.hang = None  # the call that is under way goes on waiting
         cloud.call("admin.storage.edit", {**edit, "keep_freed": True}, account="admin")
         cloud.sql(
             "UPDATE operation SET state = 'queued', worker_id = NULL, lease_until = NULL, attempts = attempts + 1,"
-            " not_before = now() WHERE vm_id = :v AND kind = 'vm_destroy'",
-            v=vm["vm_id"],
+            " not_before = now() WHERE state = 'running' AND kind IN ('vm_destroy', 'image_delete')"
         )
         cloud.manager.engine.wake()
-        cloud.wait(vm["vm_id"], "destroyed")
+        cloud.until(lambda: cloud.sql("SELECT count(*) FROM operation WHERE finished_at IS NULL") == 0, "it to be done")
         again = house.given(house.vm(), GIB)
         house.share(house.root).volumes[again["volume"]].content = b"another's"
         calls.clear()
