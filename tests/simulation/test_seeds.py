@@ -21,7 +21,7 @@ from simulation.runner import Outcome, run_seed
 from simulation.views import NOT_MADE, NOT_READ, driver_calls, forgotten, views
 
 # Of a VM that was stopped while its disk was flattened two snapshots' volumes were missing once; why is not known yet.
-RED = pytest.mark.xfail(strict=False, reason="seed 909 has shown snapshots whose volumes are missing")
+RED = pytest.mark.xfail(strict=False, reason="909 is not seen green since what it showed is mended")
 MINUTES = 4.0
 FIXED = range(1, 25)
 FRESH = 8
@@ -114,7 +114,7 @@ def fixed(farm: Farm) -> list[Outcome]:
     return sorted(farm.run(FIXED, minutes=MINUTES), key=lambda outcome: outcome.seed)
 
 
-@pytest.mark.xfail(strict=False, reason="seed 3: a VM that is to run is seen off, and nothing says why")
+@pytest.mark.xfail(strict=False, reason="seed 3 is not seen green since what it showed is mended")
 def test_fixed(fixed: list[Outcome]) -> None:
     wrong = failures(iter(fixed))
     assert not wrong, wrong
