@@ -43,6 +43,8 @@ MAY_BE_TOLD: Final = frozenset(
         "storage_draining", "name_taken", "network_overlaps", "no_free_address", "token_refused", "invalid_parameter",
         "group_wrong_membership", "group_leader_stays", "group_not_leader", "group_limit",
         "disk_held", "disk_wrong_state", "disk_out_of_reach", "too_many_snapshots",
+        # A storage that was taken from a node is back within 90 s; till then a disk of the node's own is saved nowhere.
+        "storage_not_on_node",
         "storage_of_node",  # what is copied goes where it lies, and images lie on no node's own storage
     }
 )  # fmt: skip
