@@ -68,8 +68,10 @@ class TestQemuConsoleLogs(OnQemu, ConsoleLogsContract):
         return self._host.log_dir / "wawel" / PurePosixPath(path).name
 
     def write(self, node: INode, path: str, content: bytes) -> None:
-        self.file(path).write_bytes(content)
-        self.file(path).chmod(0o600)
+        """In place: at no moment is a log shorter than what it was or will be, as no log daemon's is."""
+        with open(os.open(self.file(path), os.O_WRONLY | os.O_CREAT, 0o600), "wb") as file:
+            file.write(content)
+            file.truncate()
 
     def there(self, node: INode) -> set[str]:
         return {f"{CONSOLE_DIRECTORY}/{path.name}" for path in self.file("x").parent.iterdir()}
