@@ -8,9 +8,11 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from clm.ec2.errors import EC2Error
+
+T = TypeVar("T", bound=Mapping[str, Any])
 
 DIGITS: Final = 17
 # A uuid's 13th digit is its version; ids of before 2016 had eight digits, and are none of ours.
@@ -61,9 +63,7 @@ def check(kind: Kind, given: str) -> str:
     return given
 
 
-def pick(
-    kind: Kind, wanted: Sequence[str], there: Iterable[Mapping[str, Any]], id_: Callable[[Any], str]
-) -> list[Mapping[str, Any]]:
+def pick(kind: Kind, wanted: Sequence[str], there: Iterable[T], id_: Callable[[T], str]) -> list[T]:
     """
     What is wanted, in that order, each once.
 

@@ -36,7 +36,7 @@ def _bound(address: Mapping[str, Any]) -> str:
     return f"{ids.ASSOCIATION.prefix}-{hashlib.sha256(said.encode()).hexdigest()[: ids.DIGITS]}"
 
 
-async def addresses(context: Context) -> list[Any]:
+async def addresses(context: Context) -> list[Mapping[str, Any]]:
     """The caller's; of IPv6 EC2 has none."""
     return [each for each in await context.read("user.public_address.get_list") if ":" not in each["address"]]
 
@@ -53,7 +53,7 @@ ADDRESSES: Final[dict[str, Values]] = {
 async def describe_addresses(context: Context, params: dict[str, Any]) -> dict[str, Any]:
     """The caller's addresses of IPv4, and which instances are reached by them."""
     only(params, "AllocationIds", "PublicIps", "Filters")
-    there: Any = await addresses(context)
+    there = await addresses(context)
     if params.get("AllocationIds"):
         there = ids.pick(ids.ADDRESS, params["AllocationIds"], there, allocation_id)
     if params.get("PublicIps"):
@@ -89,7 +89,7 @@ def _shown(context: Context, address: Mapping[str, Any], reached: Mapping[int, s
 async def describe_addresses_attribute(context: Context, params: dict[str, Any]) -> dict[str, Any]:
     """Names of addresses in DNS are not kept: no address has one."""
     only(params, "AllocationIds", "Attribute", "MaxResults", "NextToken")
-    there: Any = await addresses(context)
+    there = await addresses(context)
     if params.get("AllocationIds"):
         there = ids.pick(ids.ADDRESS, params["AllocationIds"], there, allocation_id)
     return {"Addresses": [{"PublicIp": each["address"], "AllocationId": allocation_id(each)} for each in there]}

@@ -60,7 +60,7 @@ async def describe_images(context: Context, params: dict[str, Any]) -> dict[str,
          "IncludeDisabled")  # fmt: skip
     there = await images(context)
     if params.get("ImageIds"):
-        there = ids.pick(ids.IMAGE, params["ImageIds"], there, image_id)  # type: ignore[assignment]
+        there = ids.pick(ids.IMAGE, params["ImageIds"], there, image_id)
     if params.get("Owners"):
         there = [each for each in there if _is_of(each, params["Owners"], context)]
     if params.get("ExecutableUsers"):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -20,7 +20,7 @@ class Tagged:
 
     kind: ids.Kind
     resource: str  # EC2's word for it
-    every: Callable[[Context], Awaitable[list[dict[str, Any]]]]
+    every: Callable[[Context], Awaitable[Sequence[Mapping[str, Any]]]]
     id_of: Callable[[Mapping[str, Any]], str]
     edit: str
     parameter: str

@@ -56,7 +56,7 @@ VOLUMES: Final[dict[str, Values]] = {
 async def describe_volumes(context: Context, params: dict[str, Any]) -> dict[str, Any]:
     """The caller's disks but for ISO images, VMs' own among them; none in the trash."""
     only(params, "VolumeIds", "Filters", "MaxResults", "NextToken", "IncludeManagedResources")
-    there: Any = await disks(context)
+    there = await disks(context)
     if params.get("VolumeIds"):
         there = ids.pick(ids.VOLUME, params["VolumeIds"], there, volume_id)
     vms = await _instances(context)

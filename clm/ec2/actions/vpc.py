@@ -6,8 +6,9 @@ that they are cut from. It can be read alone. Where users have no networks of th
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
-from ipaddress import ip_network
+from collections.abc import Mapping
+from ipaddress import IPv4Network
+from operator import itemgetter
 from typing import Any, Final
 
 from clm.ec2 import ids
@@ -77,8 +78,8 @@ async def _blocks(context: Context) -> list[str]:
     pools = [each["network"] for each in await context.read("user.network.list_available_networks")]
     blocks = list(dict.fromkeys(pools))
     for each in await networks(context):
-        own = ip_network(each["network"])
-        if not any(own.subnet_of(ip_network(block)) for block in blocks):  # type: ignore[arg-type]
+        own = IPv4Network(each["network"])
+        if not any(own.subnet_of(IPv4Network(block)) for block in blocks):
             blocks.append(each["network"])
     return blocks
 
@@ -128,7 +129,7 @@ async def describe_vpcs(context: Context, params: dict[str, Any]) -> dict[str, A
 async def describe_vpc_attribute(context: Context, params: dict[str, Any]) -> dict[str, Any]:
     """Guests are told servers of names; their own names are known to each other alone."""
     only(params, "VpcId", "Attribute")
-    ids.pick(ids.VPC, [params["VpcId"]], await _vpcs(context), lambda each: each["VpcId"])
+    ids.pick(ids.VPC, [params["VpcId"]], await _vpcs(context), itemgetter("VpcId"))
     values = {"enableDnsSupport": True, "enableDnsHostnames": False, "enableNetworkAddressUsageMetrics": False}
     name = params["Attribute"]
     if name not in values:
@@ -139,7 +140,7 @@ async def describe_vpc_attribute(context: Context, params: dict[str, Any]) -> di
 async def describe_subnets(context: Context, params: dict[str, Any]) -> dict[str, Any]:
     """The caller's networks; the default one is made with their first instance."""
     only(params, "SubnetIds", "Filters", "MaxResults", "NextToken")
-    there: Any = await networks(context)
+    there = await networks(context)
     if params.get("SubnetIds"):
         there = ids.pick(ids.SUBNET, params["SubnetIds"], there, subnet_id)
     known: dict[str, Values] = {
@@ -232,9 +233,8 @@ async def _told(params: Mapping[str, Any], there: Any, name: str, kind: ids.Kind
                 known: Mapping[str, Values]) -> dict[str, Any]:  # fmt: skip
     """What there is at most one of, by the action's parameter of ids and its filters."""
     parameter = f"{own}s"
-    id_: Callable[[Any], str] = lambda each: str(each[own])  # noqa: E731
     if params.get(parameter):
-        there = ids.pick(kind, params[parameter], there, id_)
+        there = ids.pick(kind, params[parameter], there, itemgetter(own))
     kept = filtered(there, params.get("Filters"), known, lambda each: {})
     shown, token = page(kept, lambda each: 1, params, parameter)
     return {name: shown, "NextToken": token}
