@@ -38,7 +38,8 @@ class Context:
 
     @property
     def zone(self) -> str:
-        return zone_of(self.region)
+        """The region's one zone."""
+        return self.region + "a"
 
     async def cloud(self, view: str, **arguments: Any) -> Any:
         """What a view of the cloud's own answers that changes nothing."""
@@ -72,10 +73,6 @@ class Context:
 
 def would_do() -> EC2Error:
     return EC2Error("DryRunOperation", DRY)
-
-
-def zone_of(region: str) -> str:
-    return region + "a"
 
 
 def only(params: Mapping[str, Any], *takes: str) -> None:

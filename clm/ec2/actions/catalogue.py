@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from clm.ec2 import ids
-from clm.ec2.context import Context, only, zone_of
+from clm.ec2.context import Context, only
 from clm.ec2.errors import EC2Error
 from clm.ec2.lists import Values, filtered, page
 from clm.ec2.xml import told_time
@@ -189,7 +189,7 @@ async def describe_instance_type_offerings(context: Context, params: dict[str, A
     kind = params.get("LocationType") or "region"
     if kind not in ("region", "availability-zone", "availability-zone-id"):
         raise EC2Error("InvalidParameterValue", "LocationType is none of region and availability-zone here.")
-    where = context.region if kind == "region" else zone_of(context.region)
+    where = context.region if kind == "region" else context.zone
     known: dict[str, Values] = {"instance-type": lambda each: [type_name(each)], "location": lambda each: [where]}
     shown, token = page(
         filtered(await types(context), params.get("Filters"), known), lambda each: each["template_id"], params

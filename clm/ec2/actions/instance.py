@@ -13,7 +13,7 @@ from clm.ec2 import ids
 from clm.ec2.actions.catalogue import GIB, architecture, find_type, image_id, images, type_name
 from clm.ec2.actions.group import assigned, wanted_groups
 from clm.ec2.actions.vpc import subnets_of_vms, vpc_id, wanted_networks
-from clm.ec2.context import Context, only, zone_of
+from clm.ec2.context import Context, only
 from clm.ec2.errors import EC2Error, bad_value
 from clm.ec2.lists import Values, filtered, page
 from clm.ec2.names import as_tags, name_of_new
@@ -262,7 +262,7 @@ def _instance_status(context: Context, vm: Mapping[str, Any]) -> dict[str, Any]:
     summary = {"Status": status, "Details": [{"Name": "reachability", "Status": told}] if told else []}
     return {
         "InstanceId": instance_id(vm),
-        "AvailabilityZone": zone_of(context.region),
+        "AvailabilityZone": context.zone,
         "InstanceState": state_of(vm),
         "InstanceStatus": summary,
         "SystemStatus": summary,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from clm.ec2.actions.vpc import default_vpc
-from clm.ec2.context import Context, only, zone_of
+from clm.ec2.context import Context, only
 from clm.ec2.errors import EC2Error
 from clm.ec2.lists import Values, filtered
 
@@ -44,8 +44,8 @@ async def describe_availability_zones(context: Context, params: dict[str, Any]) 
         "OptInStatus": "opt-in-not-required",
         "Messages": [],
         "RegionName": context.region,
-        "ZoneName": zone_of(context.region),
-        "ZoneId": zone_of(context.region),
+        "ZoneName": context.zone,
+        "ZoneId": context.zone,
         "GroupName": context.region,
         "NetworkBorderGroup": context.region,
         "ZoneType": "availability-zone",
