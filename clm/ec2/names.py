@@ -14,6 +14,11 @@ def as_tags(name: str) -> list[dict[str, str]]:
     return [{"Key": NAME, "Value": name}]
 
 
+def tags_of(named: Mapping[str, Any]) -> dict[str, str]:
+    """What filters by tags look at, of an object with a name."""
+    return {NAME: named["name"]}
+
+
 def name_in(tags: Iterable[Mapping[str, Any]]) -> str | None:
     """:raises EC2Error: there is another tag than ``Name``."""
     name = None

@@ -14,7 +14,7 @@ from clm.ec2.actions.instance import find, instance_id, live
 from clm.ec2.context import Context, only
 from clm.ec2.errors import EC2Error, bad_value
 from clm.ec2.lists import Values, filtered
-from clm.ec2.names import as_tags, name_of_new
+from clm.ec2.names import NAME, as_tags, name_of_new
 from cm.rpc.errors import CloudError
 
 # The one card that an instance is reached at.
@@ -69,7 +69,7 @@ async def describe_addresses(context: Context, params: dict[str, Any]) -> dict[s
 
 
 def _tags(address: Mapping[str, Any]) -> dict[str, str]:
-    return {"Name": address["description"]} if address["description"] else {}
+    return {NAME: address["description"]} if address["description"] else {}
 
 
 def _shown(context: Context, address: Mapping[str, Any], reached: Mapping[int, str]) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from clm.ec2 import ids
 from clm.ec2.context import Context, only
 from clm.ec2.errors import EC2Error
 from clm.ec2.lists import Values, filtered, page
+from clm.ec2.names import as_tags, tags_of
 from clm.ec2.xml import told_time
 
 # EC2's names of architectures.
@@ -67,7 +68,7 @@ async def describe_images(context: Context, params: dict[str, Any]) -> dict[str,
         users = params["ExecutableUsers"]
         there = [each for each in there if (each["access"] == "public" and "all" in users) or
                  (each["access"] != "public" and not each["mine"] and "self" in users)]  # fmt: skip
-    kept = filtered(there, params.get("Filters"), IMAGES, lambda each: {"Name": each["name"]})
+    kept = filtered(there, params.get("Filters"), IMAGES, tags_of)
     shown, token = page(kept, lambda each: each["image_id"], params, "ImageIds")
     return {"Images": [_shown(each) for each in shown], "NextToken": token}
 
@@ -101,7 +102,7 @@ def _shown(image: Mapping[str, Any]) -> dict[str, Any]:
         "VirtualizationType": "hvm",
         "Hypervisor": "xen",  # what AWS says of KVM, too: there are two words
         "CreationDate": told_time(image["created"]),
-        "Tags": [{"Key": "Name", "Value": image["name"]}],
+        "Tags": as_tags(image["name"]),
     }
 
 

@@ -11,7 +11,7 @@ from clm.ec2 import ids
 from clm.ec2.context import Context, only
 from clm.ec2.errors import EC2Error, bad_value
 from clm.ec2.lists import Values, filtered, page
-from clm.ec2.names import as_tags, name_of_new
+from clm.ec2.names import as_tags, name_of_new, tags_of
 from clm.ec2.xml import told_time
 from cm.rpc.errors import CloudError
 from cm.runtime.wall import utc_now
@@ -55,7 +55,7 @@ async def describe_security_groups(context: Context, params: dict[str, Any]) -> 
         there = ids.pick(ids.GROUP, params["GroupIds"], there, group_id)
     if params.get("GroupNames"):
         there = [_named(there, name) for name in params["GroupNames"]]
-    kept = filtered(there, params.get("Filters"), GROUPS, lambda each: {"Name": each["name"]})
+    kept = filtered(there, params.get("Filters"), GROUPS, tags_of)
     shown, token = page(kept, lambda each: each["security_group_id"], params, "GroupIds")
     return {"SecurityGroups": [_shown(context, each, every) for each in shown], "NextToken": token}
 

@@ -16,7 +16,7 @@ from clm.ec2.actions.vpc import subnets_of_vms, vpc_id, wanted_networks
 from clm.ec2.context import Context, only
 from clm.ec2.errors import EC2Error, bad_value
 from clm.ec2.lists import Values, filtered, page
-from clm.ec2.names import as_tags, name_of_new
+from clm.ec2.names import as_tags, name_of_new, tags_of
 from clm.ec2.xml import told_time
 from cm.rpc.errors import ObjectNotFound
 from cm.runtime.wall import utc_now
@@ -134,10 +134,6 @@ def _filters(seen: Seen) -> dict[str, Values]:
     }
 
 
-def _tags(vm: Mapping[str, Any]) -> dict[str, str]:
-    return {"Name": vm["name"]}
-
-
 def _launched(vm: Mapping[str, Any]) -> str:
     return str(vm["launched"] or vm["created"])
 
@@ -163,7 +159,7 @@ async def describe_instances(context: Context, params: dict[str, Any]) -> dict[s
     wanted = params.get("InstanceIds")
     there = await find(context, wanted, ended=True) if wanted else await live(context)
     seen = await look(context)
-    kept = filtered(there, params.get("Filters"), _filters(seen), _tags)
+    kept = filtered(there, params.get("Filters"), _filters(seen), tags_of)
     shown, token = page(kept, lambda vm: vm["vm_id"], params, "InstanceIds")
     return {"Reservations": reservations(seen, shown), "NextToken": token}
 

@@ -11,7 +11,7 @@ from clm.ec2.actions.instance import find, instance_id, live
 from clm.ec2.context import Context, only
 from clm.ec2.errors import EC2Error, bad_value
 from clm.ec2.lists import Values, filtered, page
-from clm.ec2.names import as_tags, name_of_new
+from clm.ec2.names import as_tags, name_of_new, tags_of
 from clm.ec2.xml import told_time
 
 _STATES: Final = {"adding": "creating", "ok": "available", "deleted": "deleting"}
@@ -65,7 +65,7 @@ async def describe_volumes(context: Context, params: dict[str, Any]) -> dict[str
         "availability-zone": lambda each: [context.zone],
         "attachment.instance-id": lambda each: [vms[p["vm_id"]] for p in each["attachments"] if p["vm_id"] in vms],
     }
-    kept = filtered(there, params.get("Filters"), known, lambda each: {"Name": each["name"]})
+    kept = filtered(there, params.get("Filters"), known, tags_of)
     shown, token = page(kept, lambda each: each["disk_id"], params, "VolumeIds")
     return {"Volumes": [_volume(context, each, vms) for each in shown], "NextToken": token}
 
@@ -193,7 +193,7 @@ async def describe_snapshots(context: Context, params: dict[str, Any]) -> dict[s
             there = []
     volumes = {each["disk_id"]: volume_id(each) for each in await disks(context)}
     known: dict[str, Values] = {**SNAPSHOTS, "volume-id": lambda each: [volumes.get(each["disk_id"], "")]}
-    kept = filtered(there, params.get("Filters"), known, lambda each: {"Name": each["name"]})
+    kept = filtered(there, params.get("Filters"), known, tags_of)
     shown, token = page(kept, lambda each: each["snapshot_id"], params, "SnapshotIds")
     return {"Snapshots": [_snapshot(context, each, volumes) for each in shown], "NextToken": token}
 

@@ -15,7 +15,7 @@ from clm.ec2 import ids
 from clm.ec2.context import Context, only
 from clm.ec2.errors import bad_value
 from clm.ec2.lists import Values, filtered, page
-from clm.ec2.names import as_tags
+from clm.ec2.names import as_tags, tags_of
 
 _EVERYWHERE: Final = "0.0.0.0/0"
 _PAGE: Final = 1000
@@ -157,7 +157,7 @@ async def describe_subnets(context: Context, params: dict[str, Any]) -> dict[str
         "state": lambda each: ["available"],
         "owner-id": lambda each: [context.owner],
     }
-    kept = filtered(there, params.get("Filters"), known, lambda each: {"Name": each["name"]})
+    kept = filtered(there, params.get("Filters"), known, tags_of)
     shown, token = page(kept, lambda each: each["network_id"], params, "SubnetIds")
     return {"Subnets": [_subnet(context, each) for each in shown], "NextToken": token}
 
