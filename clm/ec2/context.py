@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from clm.ec2 import ids
 from clm.ec2.errors import EC2Error
 from cm.rpc.caller import Identity
 from cm.rpc.codec import plain
@@ -33,8 +34,8 @@ class Context:
 
     @property
     def owner(self) -> str:
-        """The account, as twelve digits."""
-        return f"{self.identity.account_id:012d}"
+        """The caller's account, as EC2 writes it."""
+        return ids.account(self.identity.account_id)
 
     @property
     def zone(self) -> str:

@@ -50,6 +50,11 @@ def id_of(kind: Kind, uuid: str) -> str:
     return f"{kind.prefix}-{uuid.replace('-', '')[:DIGITS]}"
 
 
+def account(number: int) -> str:
+    """An account's, which has no prefix: twelve digits."""
+    return f"{number:012d}"
+
+
 def numbered(kind: Kind, number: int) -> str:
     """Of what has no uuid."""
     return f"{kind.prefix}-{number:0{DIGITS}x}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from clm.ec2 import ids
 from clm.ec2.xml import HEAD, escaped
 from cm.rpc.caller import Identity
 
@@ -12,7 +13,7 @@ _NAMESPACE: Final = f"https://sts.amazonaws.com/doc/{NAMESPACE_VERSION}/"
 
 
 def caller_identity(identity: Identity, request_id: str) -> bytes:
-    account = f"{identity.account_id:012d}"
+    account = ids.account(identity.account_id)
     arn = f"arn:aws:iam::{account}:user/{identity.login}"
     return (
         f'{HEAD}<GetCallerIdentityResponse xmlns="{_NAMESPACE}"><GetCallerIdentityResult><Arn>{escaped(arn)}</Arn>'

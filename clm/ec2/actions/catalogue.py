@@ -39,7 +39,7 @@ IMAGES: Final[dict[str, Values]] = {
     "image-type": lambda each: ["machine"],
     "is-public": lambda each: ["true" if each["access"] == "public" else "false"],
     "name": lambda each: [each["name"]],
-    "owner-id": lambda each: [f"{each['user_id']:012d}"],
+    "owner-id": lambda each: [ids.account(each["user_id"])],
     "owner-alias": lambda each: [],
     "root-device-type": lambda each: ["ebs"],
     "state": lambda each: [_STATE.get(each["state"], "pending")],
@@ -74,7 +74,7 @@ async def describe_images(context: Context, params: dict[str, Any]) -> dict[str,
 
 
 def _is_of(image: Mapping[str, Any], owners: list[str], context: Context) -> bool:
-    return ("self" in owners and image["mine"]) or f"{image['user_id']:012d}" in owners
+    return ("self" in owners and image["mine"]) or ids.account(image["user_id"]) in owners
 
 
 def _shown(image: Mapping[str, Any]) -> dict[str, Any]:
@@ -82,7 +82,7 @@ def _shown(image: Mapping[str, Any]) -> dict[str, Any]:
         "ImageId": image_id(image),
         "Name": image["name"],
         "Description": image["description"],
-        "OwnerId": f"{image['user_id']:012d}",
+        "OwnerId": ids.account(image["user_id"]),
         "Public": image["access"] == "public",
         "State": _STATE.get(image["state"], "pending"),
         "StateReason": {"Code": "Client.ImportFailed", "Message": image["error"]} if image["error"] else None,

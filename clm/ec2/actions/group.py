@@ -32,7 +32,7 @@ GROUPS: Final[dict[str, Values]] = {
     "group-id": lambda each: [group_id(each)],
     "group-name": lambda each: [each["name"]],
     "description": lambda each: [each["description"]],
-    "owner-id": lambda each: [f"{each['user_id']:012d}"],
+    "owner-id": lambda each: [ids.account(each["user_id"])],
     "ip-permission.cidr": lambda each: [r["remote"] for r in each["rules"] if r["direction"] == "in" and r["remote"]],
     "ip-permission.protocol": lambda each: [_told_protocol(r) for r in each["rules"] if r["direction"] == "in"],
     "egress.ip-permission.cidr": lambda each: [

@@ -173,7 +173,7 @@ SNAPSHOTS: Final[dict[str, Values]] = {
     "status": lambda each: [_snapshot_state(each)],
     "volume-size": lambda each: [str(size_gib(each["size_bytes"]))],
     "start-time": lambda each: [told_time(each["created"])],
-    "owner-id": lambda each: [f"{each['user_id']:012d}"],
+    "owner-id": lambda each: [ids.account(each["user_id"])],
     "encrypted": lambda each: ["false"],
 }
 
