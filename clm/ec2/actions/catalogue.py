@@ -11,6 +11,7 @@ from clm.ec2.errors import EC2Error
 from clm.ec2.lists import Values, filtered, page
 from clm.ec2.names import as_tags, tags_of
 from clm.ec2.xml import told_time
+from cm.rpc.vocabulary import PAGE_MAX
 
 # EC2's names of architectures.
 _ARCHITECTURE: Final = {"aarch64": "arm64"}
@@ -51,7 +52,7 @@ IMAGES: Final[dict[str, Values]] = {
 
 async def images(context: Context) -> list[dict[str, Any]]:
     """All system images that the caller may use."""
-    found: list[dict[str, Any]] = await context.read("user.system_image.get_list", limit=10_000)
+    found: list[dict[str, Any]] = await context.read("user.system_image.get_list", limit=PAGE_MAX)
     return found
 
 

@@ -19,6 +19,7 @@ from clm.ec2.lists import Values, filtered, page
 from clm.ec2.names import as_tags, name_of_new, tags_of
 from clm.ec2.xml import told_time
 from cm.rpc.errors import ObjectNotFound
+from cm.rpc.vocabulary import PAGE_MAX
 from cm.runtime.wall import utc_now
 
 USER_DATA_MAX: Final = 16_384  # bytes, as EC2 has it
@@ -63,7 +64,7 @@ async def look(context: Context) -> Seen:
     seen.images = {each["image_id"]: each for each in await images(context)}
     seen.types = {each["template_id"]: type_name(each) for each in await context.read("user.template.get_list")}
     seen.subnets = await subnets_of_vms(context)
-    for disk in await context.read("user.disk.get_list", limit=10_000):
+    for disk in await context.read("user.disk.get_list", limit=PAGE_MAX):
         for place in disk["attachments"]:
             seen.disks.setdefault(place["vm_id"], []).append((disk, place))
     return seen

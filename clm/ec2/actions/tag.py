@@ -27,16 +27,11 @@ class Tagged:
     name: str = "name"  # where the tag is kept
 
 
-async def _snapshots(context: Context) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = await context.read("user.snapshot.get_list", limit=10_000)
-    return found
-
-
 TAGGED: Final = (
     Tagged(ids.INSTANCE, "instance", instance.live, instance.instance_id, "user.vm.edit", "vm_id"),
     Tagged(ids.IMAGE, "image", catalogue.images, catalogue.image_id, "user.system_image.edit", "image_id"),
     Tagged(ids.VOLUME, "volume", volume.disks, volume.volume_id, "user.disk.edit", "disk_id"),
-    Tagged(ids.SNAPSHOT, "snapshot", _snapshots, volume.snapshot_id, "user.snapshot.edit", "snapshot_id"),
+    Tagged(ids.SNAPSHOT, "snapshot", volume.snapshots, volume.snapshot_id, "user.snapshot.edit", "snapshot_id"),
     Tagged(ids.GROUP, "security-group", group.groups, group.group_id, "user.security_group.edit", "security_group_id"),
     Tagged(ids.SUBNET, "subnet", vpc.networks, vpc.subnet_id, "user.network.edit", "network_id"),
     Tagged(ids.ADDRESS, "elastic-ip", address.addresses, address.allocation_id, "user.public_address.edit",

@@ -13,6 +13,7 @@ from clm.ec2.errors import EC2Error, bad_value
 from clm.ec2.lists import Values, filtered, page
 from clm.ec2.names import as_tags, name_of_new, tags_of
 from clm.ec2.xml import told_time
+from cm.rpc.vocabulary import PAGE_MAX
 
 _STATES: Final = {"adding": "creating", "ok": "available", "deleted": "deleting"}
 
@@ -26,8 +27,14 @@ def snapshot_id(snapshot: Mapping[str, Any]) -> str:
 
 
 async def disks(context: Context) -> list[dict[str, Any]]:
-    found = await context.read("user.disk.get_list", limit=10_000)
+    found = await context.read("user.disk.get_list", limit=PAGE_MAX)
     return [each for each in found if each["kind"] != "iso"]
+
+
+async def snapshots(context: Context) -> list[dict[str, Any]]:
+    """The caller's."""
+    found: list[dict[str, Any]] = await context.read("user.snapshot.get_list", limit=PAGE_MAX)
+    return found
 
 
 async def _disk(context: Context, given: str) -> Mapping[str, Any]:
@@ -113,8 +120,7 @@ async def create_volume(context: Context, params: dict[str, Any]) -> dict[str, A
     name = name_of_new(params.get("TagSpecifications"), "volume") or "volume"
     size, token = params.get("Size"), params.get("ClientToken") or None
     if params.get("SnapshotId"):
-        there = await context.read("user.snapshot.get_list", limit=10_000)
-        held = ids.pick(ids.SNAPSHOT, [params["SnapshotId"]], there, snapshot_id)[0]
+        held = ids.pick(ids.SNAPSHOT, [params["SnapshotId"]], await snapshots(context), snapshot_id)[0]
         if size is not None and size != size_gib(held["size_bytes"]):
             raise EC2Error("UnsupportedOperation", "A volume of a snapshot is as large as that; grow it afterwards.")
         made = await context.change(
@@ -185,7 +191,7 @@ def _snapshot_state(snapshot: Mapping[str, Any]) -> str:
 async def describe_snapshots(context: Context, params: dict[str, Any]) -> dict[str, Any]:
     """The caller's; nobody else's are public."""
     only(params, "SnapshotIds", "OwnerIds", "RestorableByUserIds", "Filters", "MaxResults", "NextToken")
-    there: Any = await context.read("user.snapshot.get_list", limit=10_000)
+    there = await snapshots(context)
     if params.get("SnapshotIds"):
         there = ids.pick(ids.SNAPSHOT, params["SnapshotIds"], there, snapshot_id)
     for whose in ("OwnerIds", "RestorableByUserIds"):
@@ -229,8 +235,7 @@ async def create_snapshot(context: Context, params: dict[str, Any]) -> dict[str,
 async def delete_snapshot(context: Context, params: dict[str, Any]) -> dict[str, Any]:
     """This one alone, also where it was taken together with others."""
     only(params, "SnapshotId")
-    there = await context.read("user.snapshot.get_list", limit=10_000)
-    held = ids.pick(ids.SNAPSHOT, [params["SnapshotId"]], there, snapshot_id)[0]
+    held = ids.pick(ids.SNAPSHOT, [params["SnapshotId"]], await snapshots(context), snapshot_id)[0]
     await context.change("user.snapshot.delete", snapshot_id=held["snapshot_id"], alone=held["group_id"] is not None)
     return {}
 
