@@ -21,22 +21,22 @@ _DIGITS: Final = re.compile(r"[0-9a-f]{17}\Z", re.ASCII)
 
 @dataclass(frozen=True)
 class Kind:
-    """:ivar error: what its codes begin with: ``InvalidInstanceID``. :ivar missing: the whole code of one not there."""
+    """:ivar error: what its codes begin with: ``InvalidInstanceID``."""
 
     prefix: str
     error: str
-    dotted: str = ""
 
     @property
     def missing(self) -> str:
-        return self.dotted or f"{self.error}.NotFound"
+        """The code of one that is not there."""
+        return f"{self.error}.NotFound"
 
 
 INSTANCE: Final = Kind("i", "InvalidInstanceID")
 IMAGE: Final = Kind("ami", "InvalidAMIID")
-VOLUME: Final = Kind("vol", "InvalidVolume", "InvalidVolume.NotFound")
+VOLUME: Final = Kind("vol", "InvalidVolume")
 SNAPSHOT: Final = Kind("snap", "InvalidSnapshot")
-GROUP: Final = Kind("sg", "InvalidGroup", "InvalidGroup.NotFound")
+GROUP: Final = Kind("sg", "InvalidGroup")
 KEY: Final = Kind("key", "InvalidKeyPair")
 VPC: Final = Kind("vpc", "InvalidVpcID")
 SUBNET: Final = Kind("subnet", "InvalidSubnetID")

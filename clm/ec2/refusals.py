@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from clm.ec2 import ids
 from clm.ec2.errors import EC2Error
 from cm.rpc.errors import (
     CloudError,
@@ -30,16 +31,16 @@ from cm.rpc.errors import (
 )
 
 _MISSING: Final = {
-    "vm": "InvalidInstanceID.NotFound",
-    "image": "InvalidAMIID.NotFound",
-    "system_image": "InvalidAMIID.NotFound",
-    "disk": "InvalidVolume.NotFound",
-    "snapshot": "InvalidSnapshot.NotFound",
-    "security_group": "InvalidGroup.NotFound",
-    "network": "InvalidSubnetID.NotFound",
-    "public_address": "InvalidAllocationID.NotFound",
-    "key": "InvalidKeyPair.NotFound",
-    "ssh_key": "InvalidKeyPair.NotFound",
+    "vm": ids.INSTANCE.missing,
+    "image": ids.IMAGE.missing,
+    "system_image": ids.IMAGE.missing,
+    "disk": ids.VOLUME.missing,
+    "snapshot": ids.SNAPSHOT.missing,
+    "security_group": ids.GROUP.missing,
+    "network": ids.SUBNET.missing,
+    "public_address": ids.ADDRESS.missing,
+    "key": ids.KEY.missing,
+    "ssh_key": ids.KEY.missing,
 }
 _TAKEN: Final = {"key": "InvalidKeyPair.Duplicate", "ssh_key": "InvalidKeyPair.Duplicate",
                  "security_group": "InvalidGroup.Duplicate"}  # fmt: skip

@@ -228,7 +228,7 @@ def _cidr(side: Mapping[str, Any], name: str) -> str:
 
 def _other(side: Mapping[str, Any], there: Sequence[Mapping[str, Any]], context: Context) -> int:
     if side.get("UserId") not in (None, context.owner):
-        raise EC2Error("InvalidGroup.NotFound", "The security group is of another account")
+        raise EC2Error(ids.GROUP.missing, "The security group is of another account")
     if "GroupId" in side:
         return int(ids.pick(ids.GROUP, [side["GroupId"]], there, group_id)[0]["security_group_id"])
     return int(_named(there, side.get("GroupName", ""))["security_group_id"])
@@ -281,7 +281,7 @@ def _shown(context: Context, group: Mapping[str, Any], every: Mapping[int, Mappi
 def _named(there: Sequence[Mapping[str, Any]], name: str) -> Mapping[str, Any]:
     found = next((each for each in there if each["name"] == name), None)
     if found is None:
-        raise EC2Error("InvalidGroup.NotFound", f"The security group '{name[:100]}' does not exist")
+        raise EC2Error(ids.GROUP.missing, f"The security group '{name[:100]}' does not exist")
     return found
 
 

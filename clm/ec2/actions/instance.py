@@ -375,7 +375,7 @@ async def _public_key(context: Context, name: str) -> str:
     for each in await context.cloud("user.key.get_list"):
         if each["name"] == name:
             return str(each["public_key"])
-    raise EC2Error("InvalidKeyPair.NotFound", f"The key pair '{name[:100]}' does not exist")
+    raise EC2Error(ids.KEY.missing, f"The key pair '{name[:100]}' does not exist")
 
 
 HANDLERS: Final = {

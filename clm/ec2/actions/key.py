@@ -54,7 +54,7 @@ async def describe_key_pairs(context: Context, params: dict[str, Any]) -> dict[s
     if names:
         absent = sorted(set(names) - {each["name"] for each in there})
         if absent:
-            raise EC2Error("InvalidKeyPair.NotFound", f"The key pair '{', '.join(absent)[:200]}' does not exist")
+            raise EC2Error(ids.KEY.missing, f"The key pair '{', '.join(absent)[:200]}' does not exist")
         there = [each for each in there if each["name"] in names]
     if wanted:
         there = ids.pick(ids.KEY, wanted, there, key_id)

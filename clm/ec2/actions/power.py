@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
+from clm.ec2 import ids
 from clm.ec2.actions.instance import find, instance_id, state_of
 from clm.ec2.context import Context, only
 from clm.ec2.errors import EC2Error
@@ -16,7 +17,7 @@ _OFF: Final = frozenset({"stopped", "stopping"})
 _CODES: Final = {
     "vm_wrong_state": "IncorrectInstanceState",
     "vm_busy": "IncorrectInstanceState",
-    "object_not_found": "InvalidInstanceID.NotFound",
+    "object_not_found": ids.INSTANCE.missing,
     "not_permitted": "UnauthorizedOperation",
 }
 
