@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -21,12 +21,13 @@ DRY: Final = "Request would have succeeded, but DryRun flag is set."
 @dataclass
 class Context:
     """
-    :ivar region: the cluster that is meant.
+    :ivar region: the cluster that is meant; it is one of ``clusters``, which are all, as users see them.
     :ivar endpoint: the address that was asked, or the pattern of all of them with ``{cluster}``.
     """
 
     identity: Identity
     region: str
+    clusters: Sequence[Mapping[str, Any]]
     endpoint: str
     ask: Ask
     action: str

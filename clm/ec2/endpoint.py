@@ -173,7 +173,7 @@ class EC2Endpoint(Leaf):
             region = next((each["name"] for each in clusters if each["is_default"]), names[0] if names else "")
         if not region:
             raise EC2Error("Unavailable", "The cloud has no cluster.")
-        return Context(_identity(peer), region, self._url or host, ask, action.name, dry_run)
+        return Context(_identity(peer), region, clusters, self._url or host, ask, action.name, dry_run)
 
     def _region(self, names: list[str], host: str, path: str, signed: str) -> str | None:
         """The cluster that a request names: by its address, its path, or the region that was signed."""
