@@ -1,7 +1,7 @@
 """
 A front that speaks EC2's Query protocol, of clients that know nothing of Wawel.
 
-``resource.py`` is the way of one request; ``query.py`` and ``xml.py`` read and write by the shapes of ``model.py``,
+``endpoint.py`` is the way of one request; ``query.py`` and ``xml.py`` read and write by the shapes of ``model.py``,
 which ``bin/cut-ec2`` cuts out of botocore's description of EC2; ``signature.py`` says who signed. A handler asks views,
 as the user who signed, and never a store.
 """

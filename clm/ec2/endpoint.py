@@ -25,6 +25,7 @@ from clm.ec2.signature import Asked, Claim, claim_of, failed
 from clm.ec2.sts import NAMESPACE_VERSION, caller_identity
 from clm.ec2.xml import VERSION, write_answer, write_error
 from clm.services.authenticator import CloudAuthenticator
+from cm.rpc.caller import Identity
 from cm.rpc.codec import plain
 from cm.rpc.dispatch import Dispatcher, Peer
 from cm.rpc.errors import CloudError
@@ -95,8 +96,8 @@ class EC2Endpoint(Leaf):
             status, body = refused.status, write_error(refused, peer.call_id)
         except CancelledError:
             raise
-        except Exception:
-            log.failure("call {call_id}: EC2's {action} broke", call_id=peer.call_id, action=told.action)
+        except Exception:  # of the handler, whatever it was: a client of EC2's is answered in its words
+            self._dispatcher.incident(peer, f"EC2's {told.action}")
             broken = EC2Error("InternalError", f"An internal error has occurred ({peer.call_id}).")
             status, body = broken.status, write_error(broken, peer.call_id)
         headers = ((b"content-type", b"text/xml;charset=UTF-8"), (b"x-amzn-requestid", peer.call_id.encode()))
@@ -193,7 +194,7 @@ class Told:
     action = ""
 
 
-def _identity(peer: Peer) -> Any:
+def _identity(peer: Peer) -> Identity:
     assert peer.known is not None
     return peer.known
 

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Final
 
 from twisted.web import http
-from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET
 
 from clm.portal.session import PATH, Sessions
@@ -78,14 +77,12 @@ def read_files(place: Path = DIST) -> dict[str, File]:
     return found
 
 
-class Portal(Resource):
+class Portal(Leaf):
     """
     What is below ``/ui/``.
 
     :param files: as ``read_files`` gives them.
     """
-
-    isLeaf = True
 
     def __init__(self, files: Mapping[str, File], sessions: Sessions) -> None:
         super().__init__()

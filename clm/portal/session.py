@@ -12,20 +12,17 @@ from typing import Any, Final
 
 import msgspec
 from twisted.internet.defer import CancelledError, Deferred
-from twisted.logger import Logger
 from twisted.web import http
 from twisted.web.server import NOT_DONE_YET
 
 from cm.rpc.codec import encode_json
 from cm.rpc.dispatch import Dispatcher, Peer
-from cm.rpc.errors import CloudError, Incident, MalformedRequest, NotAuthenticated, TooLarge
+from cm.rpc.errors import CloudError, MalformedRequest, NotAuthenticated, TooLarge
 from cm.rpc.http.cookie import SessionCookie, is_json
 from cm.rpc.http.request import WireRequest, one, remote
 from cm.rpc.server import hung_up, refuse
 from cm.runtime.log import call_id
 from cm.runtime.wall import utc_now
-
-log = Logger()
 
 PATH: Final = b"/ui/session"
 NAME: Final = "__Host-wawel"
@@ -62,9 +59,8 @@ class Sessions:
             raise
         except CloudError as error:
             refuse(request, error)
-        except Exception:
-            log.failure("call {call_id}: a session could not be served", call_id=peer.call_id)
-            refuse(request, Incident(peer.call_id))
+        except Exception:  # whatever it was: a page that waits for its answer gets one
+            refuse(request, self._dispatcher.incident(peer, "a session"))
 
     async def _log_in(self, request: WireRequest, peer: Peer) -> None:
         self._check_page(request)
