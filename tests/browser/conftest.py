@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -28,17 +29,17 @@ WAIT_MS = 30_000.0  # the machine may have much else to do
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    try:
-        import playwright.sync_api  # noqa: F401
-    except ImportError:
+    if find_spec("playwright") is None:
         lacking = "Playwright is not installed"
+    elif CHROMIUM is None:
+        lacking = "there is no chromium"
+    elif not (BUILT.is_file() and AXE.is_file()):
+        lacking = "the portal is not built"
     else:
-        lacking = "" if CHROMIUM else "there is no chromium"
-    lacking = lacking or ("" if BUILT.is_file() and AXE.is_file() else "the portal is not built")
-    if lacking:
-        for item in items:
-            if Path(item.fspath).parent == Path(__file__).parent:
-                item.add_marker(pytest.mark.skip(reason=f"{lacking}; bin/bootstrap portal browser"))
+        return
+    for item in items:
+        if Path(item.fspath).parent == Path(__file__).parent:
+            item.add_marker(pytest.mark.skip(reason=f"{lacking}; bin/bootstrap portal browser"))
 
 
 @pytest.fixture(scope="session")
