@@ -1,10 +1,7 @@
 // Calls, by the client that is generated from the server's own description. The browser adds the session's cookie.
-import { Client, WawelError, type Method, type Methods } from "./wawel.ts";
+import { Client, WawelError, type Given, type Method, type Methods, type Params } from "./wawel.ts";
 
 export { WawelError };
-
-type Params<M extends Method> = Methods[M]["params"];
-type Given<M extends Method> = {} extends Params<M> ? [params?: Params<M>] : [params: Params<M>];
 
 /** What was refused because nobody is logged in any more is told to whoever set this, too. */
 export const listeners: { sessionLost: () => void } = { sessionLost: () => undefined };

@@ -79,10 +79,6 @@ export class Collection<T extends Versioned> {
     this.#changed();
   }
 
-  get loaded(): boolean {
-    return this.#loaded;
-  }
-
   get = (uuid: string): T | undefined => this.#rows.get(uuid);
   snapshot = (): readonly T[] => this.#snapshot;
   subscribe = (listener: () => void): (() => void) => {

@@ -2133,8 +2133,8 @@ export interface Methods {
 export type Method = keyof Methods;
 /** The slugs that a method can be refused with: `switch (error.slug as Slug<"user.vm.create">)`. */
 export type Slug<M extends Method> = Methods[M]["errors"];
-type Params<M extends Method> = Methods[M]["params"];
-type Given<M extends Method> = {} extends Params<M> ? [params?: Params<M>] : [params: Params<M>];
+export type Params<M extends Method> = Methods[M]["params"];
+export type Given<M extends Method> = {} extends Params<M> ? [params?: Params<M>] : [params: Params<M>];
 
 /** What the server answered in place of a result; `slug` is for ever, the message is for people. */
 export class WawelError extends Error {
