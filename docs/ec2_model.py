@@ -55,7 +55,8 @@ def cut(service: Mapping[str, Any]) -> dict[str, Any]:
     ``actions``: name → names of the shapes that are asked and answered (null: none); ``others``: names; ``shapes``.
 
     A structure has ``members``: name → shape, name in queries, name in answers; and ``required``. A list has ``list``,
-    its elements' shape, and ``item``, their name in answers. Others have ``type``, ``enum``, ``min`` and ``max``.
+    its elements' shape, and ``item``, their name in answers. Others have ``type``, ``min`` and ``max``; which
+    words of EC2's are known, each handler says.
     """
     operations, shapes = service["operations"], service["shapes"]
     actions = {
@@ -91,7 +92,7 @@ def _shape(shape: Mapping[str, Any]) -> dict[str, Any]:
         return {"members": members, **({"required": required} if required else {})}
     if shape["type"] == "list":
         return {"list": shape["member"]["shape"], "item": shape["member"].get("locationName", "member")}
-    return {name: shape[name] for name in ("type", "enum", "min", "max") if name in shape}
+    return {name: shape[name] for name in ("type", "min", "max") if name in shape}
 
 
 def _asked(name: str, member: Mapping[str, Any]) -> str:

@@ -40,7 +40,6 @@ class Shape:
     required: tuple[str, ...] = ()
     element: Shape | None = None
     item: str = "item"
-    enum: frozenset[str] = frozenset()
     least: float | None = None
     most: float | None = None
     by_asked: dict[str, Member] = field(default_factory=dict)
@@ -61,7 +60,6 @@ class Model:
         self._others = frozenset(description["others"])
         self._raw: dict[str, dict[str, Any]] = description["shapes"]
         self._shapes: dict[str, Shape] = {}
-        self.version: str = description["version"]
 
     @property
     def actions(self) -> tuple[str, ...]:
@@ -97,9 +95,7 @@ class Model:
             made = self._shapes[name] = Shape(name, "list", item=raw["item"])
             made.element = self._shape(raw["list"])
         else:
-            made = self._shapes[name] = Shape(
-                name, raw["type"], enum=frozenset(raw.get("enum", ())), least=raw.get("min"), most=raw.get("max")
-            )
+            made = self._shapes[name] = Shape(name, raw["type"], least=raw.get("min"), most=raw.get("max"))
         return made
 
 
