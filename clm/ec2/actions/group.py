@@ -81,7 +81,7 @@ async def create_security_group(context: Context, params: dict[str, Any]) -> dic
 async def delete_security_group(context: Context, params: dict[str, Any]) -> dict[str, Any]:
     """One that no network card is in."""
     only(params, "GroupId", "GroupName")
-    group = await _one(context, params)
+    group = _one(params, await groups(context))
     await context.change("user.security_group.delete", security_group_id=group["security_group_id"])
     return {"Return": True, "GroupId": group_id(group)}
 
@@ -110,17 +110,21 @@ _TAKES: Final = ("GroupId", "GroupName", "IpPermissions", "IpProtocol", "FromPor
                  "SourceSecurityGroupName", "SourceSecurityGroupOwnerId")  # fmt: skip
 
 
-async def _authorize(context: Context, params: dict[str, Any], direction: str) -> dict[str, Any]:
-    """All rules or none: those added before one that is refused are taken back."""
+async def _asked(context: Context, params: dict[str, Any], direction: str) -> tuple[int, set[Rule], list[Rule]]:
+    """The group that is meant, its rules of this direction, and those that are asked for, each once."""
     only(params, *_TAKES)
     there = await groups(context)
-    group = await _one(context, params, there)
-    wanted = list(dict.fromkeys(_rules(params, there, context)))
+    group = _one(params, there)
     known = {_as_rule(each) for each in group["rules"] if each["direction"] == direction}
+    return group["security_group_id"], known, list(dict.fromkeys(_rules(params, there, context)))
+
+
+async def _authorize(context: Context, params: dict[str, Any], direction: str) -> dict[str, Any]:
+    """All rules or none: those added before one that is refused are taken back."""
+    held, known, wanted = await _asked(context, params, direction)
     for rule in wanted:
         if rule in known:
             raise EC2Error("InvalidPermission.Duplicate", f"The specified rule {_words(rule)} already exists")
-    held = group["security_group_id"]
     added: list[Rule] = []
     try:
         for rule in wanted:
@@ -136,15 +140,11 @@ async def _authorize(context: Context, params: dict[str, Any], direction: str) -
 
 async def _revoke(context: Context, params: dict[str, Any], direction: str) -> dict[str, Any]:
     """:raises EC2Error: one of the rules is not there; none is removed then."""
-    only(params, *_TAKES)
-    there = await groups(context)
-    group = await _one(context, params, there)
-    wanted = list(dict.fromkeys(_rules(params, there, context)))
-    known = {_as_rule(each) for each in group["rules"] if each["direction"] == direction}
+    held, known, wanted = await _asked(context, params, direction)
     for rule in wanted:
         if rule not in known:
             raise EC2Error("InvalidPermission.NotFound", f"The specified rule {_words(rule)} does not exist")
-    await _remove(context, group["security_group_id"], direction, wanted)
+    await _remove(context, held, direction, wanted)
     return {"Return": True, "UnknownIpPermissions": []}
 
 
@@ -285,10 +285,7 @@ def _named(there: Sequence[Mapping[str, Any]], name: str) -> Mapping[str, Any]:
     return found
 
 
-async def _one(
-    context: Context, params: Mapping[str, Any], there: Sequence[Mapping[str, Any]] | None = None
-) -> Mapping[str, Any]:
-    there = await groups(context) if there is None else there
+def _one(params: Mapping[str, Any], there: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
     if params.get("GroupId"):
         return ids.pick(ids.GROUP, [params["GroupId"]], there, group_id)[0]
     if params.get("GroupName"):
