@@ -12,10 +12,11 @@ from cm.drivers.libvirt.connection import Connections
 from cm.drivers.libvirt.domain_read import source_of
 from cm.drivers.libvirt.domain_xml import copy_target_xml
 from cm.drivers.libvirt.errors import code_of, reason_of
-from cm.drivers.libvirt.xml_text import Element, exact_text, parsed
+from cm.drivers.libvirt.plug import definition_of, running_domain
+from cm.drivers.libvirt.xml_text import Element, exact_text
 from cm.interfaces.block_job import BlockJobKind, BlockJobSeen, BlockJobState
 from cm.interfaces.source import DiskSource, path_of
-from cm.rpc.errors import DiskBusy, DomainNotRunning, InvalidParameter, NotSupported
+from cm.rpc.errors import DiskBusy, InvalidParameter
 from cm.rpc.vocabulary import DiskFormat
 
 # virDomainBlockJobType
@@ -126,23 +127,15 @@ class LibvirtBlockJobs:
     @contextmanager
     def _domain(self, connection: Any, uuid: str, device: str) -> Iterator[Any]:
         """The domain, running; libvirt's refusals leave the block as ours."""
-        if self._connections.driver == "test":
-            raise NotSupported("copy or merge the disks of a running domain")
-        try:
-            domain = connection.lookupByUUIDString(uuid)
-            if not domain.isActive():
-                raise DomainNotRunning(uuid)
-            yield domain
-        except libvirt.libvirtError as error:
-            if code_of(error) == libvirt.VIR_ERR_NO_DOMAIN:
-                raise DomainNotRunning(uuid) from None
-            if code_of(error) == libvirt.VIR_ERR_INVALID_ARG:
-                _disk_of(domain, uuid, device)  # which tells where there is none
-            if code_of(error) == libvirt.VIR_ERR_BLOCK_COPY_ACTIVE:
-                raise DiskBusy(uuid, device, reason_of(error)) from error
-            if code_of(error) == libvirt.VIR_ERR_OPERATION_INVALID and not _active(domain):
-                raise DomainNotRunning(uuid) from error
-            raise
+        with running_domain(self._connections, connection, uuid, "copy or merge the disks") as domain:
+            try:
+                yield domain
+            except libvirt.libvirtError as error:
+                if code_of(error) == libvirt.VIR_ERR_INVALID_ARG:
+                    _disk_of(domain, uuid, device)  # which tells where there is none
+                if code_of(error) == libvirt.VIR_ERR_BLOCK_COPY_ACTIVE:
+                    raise DiskBusy(uuid, device, reason_of(error)) from error
+                raise
 
     @contextmanager
     def _disk(self, connection: Any, uuid: str, device: str) -> Iterator[tuple[Any, Element]]:
@@ -167,7 +160,7 @@ def _job(domain: Any, device: str) -> dict[str, int]:
 
 
 def _disk_of(domain: Any, uuid: str, device: str) -> Element:
-    for disk in parsed(domain.XMLDesc()).findall("devices/disk"):
+    for disk in definition_of(domain).findall("devices/disk"):
         target = disk.find("target")
         if target is not None and target.get("dev") == device:
             return disk
@@ -191,10 +184,3 @@ def _begun(domain: Any, disk: Element, device: str, wanted: BlockJobKind, target
     if kind != wanted or (target is not None and into != target):
         raise DiskBusy(domain.UUIDString(), device, f"a job ({kind}) is under way")
     return True
-
-
-def _active(domain: Any) -> bool:
-    try:
-        return bool(domain.isActive())
-    except libvirt.libvirtError:
-        return False

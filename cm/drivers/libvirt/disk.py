@@ -12,7 +12,7 @@ from cm.drivers.libvirt.connection import Connections
 from cm.drivers.libvirt.domain_read import source_of
 from cm.drivers.libvirt.domain_xml import SCSI, disk_xml, medium_xml
 from cm.drivers.libvirt.errors import code_of, reason_of
-from cm.drivers.libvirt.plug import ASKED, LIVE, Asking, definition_of, running_domain
+from cm.drivers.libvirt.plug import LIVE, Asking, definition_of, running_domain
 from cm.drivers.libvirt.xml_text import Element, serialized
 from cm.interfaces.disks import DiskSeen
 from cm.interfaces.hypervisor import DiskSpec
@@ -64,21 +64,8 @@ class LibvirtDisks:
             self._asking.forget(uuid, disk.device)
 
     def detach(self, uuid: str, device: str) -> None:
-        """
-        By its alias: that call never waits, while the other waits for 5 s and then says that all is well. Who asks
-        again soon is not heard: libvirtd 9 asks QEMU for a disk that is just going, and dies of the answer.
-        """
         with self._connections.slow(uuid) as connection, self._running(connection, uuid, device) as domain:
-            disk = _find(definition_of(domain), device)
-            alias = None if disk is None else disk.find("alias")
-            if alias is None or not self._asking.may_ask(uuid, device):
-                return
-            try:
-                domain.detachDeviceAlias(alias.get("name"), LIVE)
-            except libvirt.libvirtError as error:
-                if ASKED not in reason_of(error) and _find(definition_of(domain), device) is not None:
-                    self._asking.forget(uuid, device)
-                    raise
+            self._asking.ask(domain, uuid, device, _find)
 
     def medium(self, uuid: str, device: str, source: DiskSource | None, *, force: bool = False) -> None:
         flags = LIVE | (libvirt.VIR_DOMAIN_DEVICE_MODIFY_FORCE if force else 0)
@@ -101,7 +88,7 @@ class LibvirtDisks:
     def _running(self, connection: Any, uuid: str, device: str) -> Iterator[Any]:
         """The domain; libvirt's refusals leave the block as ours."""
         try:
-            with running_domain(self._connections, connection, uuid, "disks") as domain:
+            with running_domain(self._connections, connection, uuid, "change the disks") as domain:
                 yield domain
         except libvirt.libvirtError as error:
             if code_of(error) == libvirt.VIR_ERR_BLOCK_COPY_ACTIVE:

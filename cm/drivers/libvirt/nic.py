@@ -9,7 +9,7 @@ import libvirt
 from cm.drivers.libvirt.connection import Connections
 from cm.drivers.libvirt.domain_xml import nic_xml
 from cm.drivers.libvirt.errors import code_of, reason_of
-from cm.drivers.libvirt.plug import ASKED, LIVE, Asking, definition_of, running_domain
+from cm.drivers.libvirt.plug import LIVE, Asking, definition_of, running_domain
 from cm.drivers.libvirt.xml_text import Element
 from cm.interfaces.hypervisor import NicSpec
 from cm.interfaces.nics import NicSeen
@@ -50,21 +50,11 @@ class LibvirtNics:
             self._asking.forget(uuid, nic.mac)
 
     def detach(self, uuid: str, mac: str) -> None:
-        """By its alias, as disks are: that call never waits."""
         with self._connections.slow(uuid) as connection, self._running(connection, uuid) as domain:
-            found = _find(definition_of(domain), mac)
-            alias = None if found is None else found.find("alias")
-            if alias is None or not self._asking.may_ask(uuid, mac):
-                return
-            try:
-                domain.detachDeviceAlias(alias.get("name"), LIVE)
-            except libvirt.libvirtError as error:
-                if ASKED not in reason_of(error) and _find(definition_of(domain), mac) is not None:
-                    self._asking.forget(uuid, mac)
-                    raise
+            self._asking.ask(domain, uuid, mac, _find)
 
     def _running(self, connection: Any, uuid: str) -> Any:
-        return running_domain(self._connections, connection, uuid, "network cards")
+        return running_domain(self._connections, connection, uuid, "change the network cards")
 
 
 def _find(definition: Element, mac: str) -> Element | None:
