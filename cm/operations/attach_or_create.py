@@ -7,24 +7,24 @@ from __future__ import annotations
 
 from sqlalchemy.orm import Session
 
-from cm.operations.base import Kind, Work, others_stopped, register, vm_of
+from cm.operations.base import Work, register, vm_of
 from cm.operations.disk_attach import Plugged, plug
+from cm.operations.plugging import PlugKind, node_of_domain
 from cm.operations.providing import forget_unmade, provide
 from cm.operations.vm_power import settle_end
 from cm.rpc.errors import CloudError, DomainNotRunning, WrongOperationState
 from cm.rpc.vocabulary import CauseKind
 from cm.rules.cause import Cause
-from cm.rules.operation import ObjectKind, OperationKind
-from cm.rules.vm import GONE
+from cm.rules.operation import OperationKind
 from cm.services.attach_or_create import asked_in, reserve_again
 from cm.services.attaching import take_back
 from cm.services.evidence import rest_by_evidence
 from cm.store.attachment import Place, delete_place, mark_leaving, places_of
 from cm.store.domain import disk_plan, disks_of
 from cm.store.operation import OperationRow
-from cm.store.operation_object import Objects, others_at_work
+from cm.store.operation_object import Objects
 from cm.store.reservation import find_provided, give_up_reservations
-from cm.store.vm import VMRow, find_vm, get_vm
+from cm.store.vm import VMRow, get_vm
 
 
 async def attach(work: Work) -> None:
@@ -38,13 +38,12 @@ async def attach(work: Work) -> None:
 
 def _plugged(session: Session, row: VMRow, op: OperationRow) -> list[Plugged]:
     """:raises Wait: another worker has not stopped at the VM yet."""
-    if others_at_work(session, ObjectKind.VM, row.id, op.id):
-        raise others_stopped(ObjectKind.VM, row.id)
-    if row.seen in GONE or row.node_id is None:
+    node_id = node_of_domain(session, row, op)
+    if node_id is None:
         return []
     devices = {place.device for place in _made(session, op)}
     return [
-        Plugged(row.uuid, row.node_id, disk_plan(found))
+        Plugged(row.uuid, node_id, disk_plan(found))
         for found in disks_of(session, row.id)
         if found.device in devices
     ]
@@ -64,27 +63,23 @@ async def finish(work: Work) -> None:
 
 
 @register
-class AttachOrCreate(Kind):
+class AttachOrCreate(PlugKind):
     kind = OperationKind.ATTACH_OR_CREATE
     steps = {"provide": provide, "attach": attach, "finish": finish}
 
     def failed(self, session: Session, op: OperationRow, error: CloudError) -> None:
         forget_unmade(session, op, error)
-        self._undo(session, op)
+        super().failed(session, op, error)
 
-    def abandoned(self, session: Session, op: OperationRow) -> None:
-        self._undo(session, op)
-
-    def _undo(self, session: Session, op: OperationRow) -> None:
+    def undo(self, session: Session, op: OperationRow, row: VMRow) -> None:
         """
-        A VM that is off keeps what is its own already. Whether a domain has it may not be known: where one runs, it is
-        asked for the disk until that is seen to be gone, and then its volume is free.
+        A VM that is off keeps what is its own already. A domain that runs is asked for the disk until that is seen to
+        be gone, and then its volume is free.
         """
-        row = find_vm(session, vm_of(op), lock=True)
-        if row is None or row.closed_at is not None or not row.node_claimed:
+        if not row.node_claimed:
             return
         disks = [place.disk_id for place in _made(session, op) if place.disk_id is not None]
-        if row.seen in GONE:
+        if row.runs_on is None:
             for disk_id in disks:
                 delete_place(session, row.id, disk_id)
             rest_by_evidence(session, op, by_policy=True)

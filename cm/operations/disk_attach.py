@@ -6,32 +6,29 @@ when it was seen that its domain has it no more; of a VM that is off they are al
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 from sqlalchemy.orm import Session
 
 from cm.interfaces.calls import DEADLINE_S, Pace, job
 from cm.interfaces.node import INode
-from cm.operations.base import Kind, Wait, Work, others_stopped, register, vm_of
+from cm.operations.base import Kind, Work, register, vm_of
 from cm.operations.left_job import end_left_job
+from cm.operations.plugging import ASKED_AT, PlugKind, let_go, node_of_domain
 from cm.operations.vm_launch import placed_disk
 from cm.operations.vm_power import settle_end
 from cm.rpc.errors import CloudError, DiskKept, DomainNotRunning, ObjectNotFound
 from cm.rpc.vocabulary import CauseKind
 from cm.rules.cause import Cause
 from cm.rules.operation import ObjectKind, OperationKind
-from cm.rules.vm import GONE
-from cm.runtime.wall import unix_seconds
 from cm.services.attaching import take_back
 from cm.services.evidence import rest_by_evidence
 from cm.store.attachment import delete_place, mark_leaving, places_of
 from cm.store.disk import touch_disk
 from cm.store.domain import DiskPlan, disk_plan, disks_of
 from cm.store.operation import OperationRow
-from cm.store.operation_object import Objects, others_at_work
-from cm.store.vm import VMRow, find_vm
-
-ASKED_AT = "asked_at"  # when the guest was first asked
-AGAIN_S = 1.0  # between looks at a guest that takes its time; in early boot it has to be asked again
+from cm.store.operation_object import Objects
+from cm.store.vm import VMRow
 
 
 @dataclass(frozen=True)
@@ -53,14 +50,13 @@ def _plugged(session: Session, row: VMRow, op: OperationRow) -> Plugged | None:
     :raises Wait: another worker has not stopped at the VM yet.
     :raises ObjectNotFound: it has that disk no more.
     """
-    if others_at_work(session, ObjectKind.VM, row.id, op.id):
-        raise others_stopped(ObjectKind.VM, row.id)
-    if row.seen in GONE or row.node_id is None:
+    node_id = node_of_domain(session, row, op)
+    if node_id is None:
         return None
     device = next((place.device for place in places_of(session, row.id) if place.disk_id == disk_of(op)), None)
     for found in disks_of(session, row.id):
         if found.device == device:
-            return Plugged(row.uuid, row.node_id, disk_plan(found))
+            return Plugged(row.uuid, node_id, disk_plan(found))
     raise ObjectNotFound("attachment of disk", disk_of(op))
 
 
@@ -87,7 +83,7 @@ def _attached(session: Session, op: OperationRow) -> None:
 
 
 async def detach(work: Work) -> None:
-    """Ask the guest for it until it is gone from the domain; what a call answers says nothing."""
+    """Ask the guest for it until it is gone from the domain."""
     plan = await work.db_vm(_plugged, work.op)
     if plan is not None:
         await _ask(work, plan)
@@ -97,24 +93,15 @@ async def detach(work: Work) -> None:
 async def _ask(work: Work, plan: Plugged) -> None:
     """
     :raises Wait: the guest has not let go of it yet.
-    :raises DiskKept: and has had its time.
+    :raises DiskKept: it does not.
     """
-    node = work.node(plan.node_id)
-    disks = node.disks
+    node, device = work.node(plan.node_id), plan.disk.device
     try:
-        if ASKED_AT not in work.arguments and await disks.look(plan.uuid, plan.disk.device) is not None:
-            await end_left_job(node, plan.uuid, plan.disk.device)  # of one that is gone nobody could say
-        await disks.detach(plan.uuid, plan.disk.device)
-        if await disks.look(plan.uuid, plan.disk.device) is None:
-            return
+        if ASKED_AT not in work.arguments and await node.disks.look(plan.uuid, device) is not None:
+            await end_left_job(node, plan.uuid, device)  # of one that is gone nobody could say
     except DomainNotRunning:
         return
-    asked_at = work.arguments.get(ASKED_AT) or unix_seconds()
-    patience = work.services.policy.detach_s
-    if unix_seconds() - asked_at >= patience:
-        raise DiskKept(disk_of(work.op), patience)
-    reason = f"The guest was asked to let go of the disk and has {patience:g} s for it."
-    raise Wait(AGAIN_S, reason, asked_at=asked_at)
+    await let_go(work, node.disks, plan.uuid, device, "the disk", partial(DiskKept, disk_of(work.op)))
 
 
 def _detached(session: Session, op: OperationRow) -> None:
@@ -124,22 +111,13 @@ def _detached(session: Session, op: OperationRow) -> None:
 
 
 @register
-class DiskAttach(Kind):
+class DiskAttach(PlugKind):
     kind = OperationKind.DISK_ATTACH
     steps = {"attach": attach}
 
-    def failed(self, session: Session, op: OperationRow, error: CloudError) -> None:
-        self._undo(session, op)
-
-    def abandoned(self, session: Session, op: OperationRow) -> None:
-        self._undo(session, op)
-
-    def _undo(self, session: Session, op: OperationRow) -> None:
-        """Whether the domain has it may not be known: where it runs, it is asked for until it is seen to be gone."""
-        row = find_vm(session, vm_of(op), lock=True)
-        if row is None or row.closed_at is not None:
-            return
-        if row.seen in GONE or row.node_id is None:
+    def undo(self, session: Session, op: OperationRow, row: VMRow) -> None:
+        """A domain that runs is asked for it until it is seen to be gone."""
+        if row.runs_on is None:
             delete_place(session, row.id, disk_of(op))
             touch_disk(session, disk_of(op))
             rest_by_evidence(session, op, by_policy=True)

@@ -6,6 +6,7 @@ seen that its domain has it no more; of a VM that is off they are all there is t
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 from sqlalchemy.orm import Session
 
@@ -13,25 +14,22 @@ from cm.interfaces.calls import DEADLINE_S, Pace, job
 from cm.interfaces.hypervisor import NicSpec
 from cm.interfaces.network import NetworkSpec
 from cm.interfaces.node import INode
-from cm.operations.base import Kind, Wait, Work, others_stopped, register, vm_of
+from cm.operations.base import Kind, Work, register, vm_of
 from cm.operations.linking import await_links, look_for_links
+from cm.operations.plugging import ASKED_AT, PlugKind, let_go, node_of_domain
 from cm.operations.vm_power import settle_end
 from cm.rpc.errors import CloudError, DomainNotRunning, HypervisorError, NicKept, ObjectNotFound
 from cm.rpc.vocabulary import CauseKind
 from cm.rules.cause import Cause
 from cm.rules.operation import ObjectKind, OperationKind
-from cm.runtime.wall import unix_seconds
 from cm.services.evidence import rest_by_evidence
 from cm.services.network import networks_of
-from cm.services.nic import drop, runs, take_back
+from cm.services.nic import drop, take_back
 from cm.store.domain import nic_spec
 from cm.store.nic import mark_nic_leaving, nics_of
 from cm.store.operation import OperationRow
-from cm.store.operation_object import Objects, others_at_work
-from cm.store.vm import VMRow, find_vm, get_vm
-
-ASKED_AT = "asked_at"  # when the guest was first asked
-AGAIN_S = 1.0  # between looks at a guest that takes its time; in early boot it has to be asked again
+from cm.store.operation_object import Objects
+from cm.store.vm import VMRow, get_vm
 
 
 @dataclass(frozen=True)
@@ -63,15 +61,13 @@ def _plugged(session: Session, row: VMRow, op: OperationRow) -> Plugged | None:
     :raises Wait: another worker has not stopped at the VM yet.
     :raises ObjectNotFound: it has that NIC no more.
     """
-    if others_at_work(session, ObjectKind.VM, row.id, op.id):
-        raise others_stopped(ObjectKind.VM, row.id)
-    if not runs(row):
+    node_id = node_of_domain(session, row, op)
+    if node_id is None:
         return None
-    assert row.node_id is not None
     for found in nics_of(session, row.id):
         if found.id == nic_of(op):
             networks = tuple(networks_of(session, row.id))
-            return Plugged(row.uuid, row.node_id, found.number, nic_spec(found), networks)
+            return Plugged(row.uuid, node_id, found.number, nic_spec(found), networks)
     raise ObjectNotFound("nic", nic_of(op))
 
 
@@ -96,39 +92,20 @@ async def attach(work: Work) -> None:
         except HypervisorError as error:
             await look_for_links(work, plan.node_id, plan.links, error)
             raise
-    await work.complete(settle_end_of, work.op)
-
-
-def settle_end_of(session: Session, op: OperationRow) -> None:
-    settle_end(session, op)
+    await work.complete(settle_end, work.op)
 
 
 async def detach(work: Work) -> None:
-    """Ask the guest for it until it is gone from the domain; what a call answers says nothing."""
+    """
+    Ask the guest for it until it is gone from the domain.
+
+    :raises NicKept: it does not let go of it.
+    """
     plan = await work.db_vm(_plugged, work.op)
     if plan is not None:
-        await _ask(work, plan)
+        nics, kept = work.node(plan.node_id).nics, partial(NicKept, plan.number)
+        await let_go(work, nics, plan.uuid, plan.nic.mac, "the network card", kept)
     await work.complete(_detached, work.op)
-
-
-async def _ask(work: Work, plan: Plugged) -> None:
-    """
-    :raises Wait: the guest has not let go of it yet.
-    :raises NicKept: and has had its time.
-    """
-    nics = work.node(plan.node_id).nics
-    try:
-        await nics.detach(plan.uuid, plan.nic.mac)
-        if await nics.look(plan.uuid, plan.nic.mac) is None:
-            return
-    except DomainNotRunning:
-        return
-    asked_at = work.arguments.get(ASKED_AT) or unix_seconds()
-    patience = work.services.policy.detach_s
-    if unix_seconds() - asked_at >= patience:
-        raise NicKept(plan.number, patience)
-    reason = f"The guest was asked to let go of the network card and has {patience:g} s for it."
-    raise Wait(AGAIN_S, reason, asked_at=asked_at)
 
 
 def _detached(session: Session, op: OperationRow) -> None:
@@ -137,26 +114,17 @@ def _detached(session: Session, op: OperationRow) -> None:
 
 
 @register
-class NicAttach(Kind):
+class NicAttach(PlugKind):
     kind = OperationKind.NIC_ATTACH
     steps = {"attach": attach}
 
-    def failed(self, session: Session, op: OperationRow, error: CloudError) -> None:
-        self._undo(session, op)
-
-    def abandoned(self, session: Session, op: OperationRow) -> None:
-        self._undo(session, op)
-
-    def _undo(self, session: Session, op: OperationRow) -> None:
-        """Whether the domain has it may not be known: where it runs, it is asked for until it is seen to be gone."""
-        row = find_vm(session, vm_of(op), lock=True)
-        if row is None or row.closed_at is not None:
-            return
-        if runs(row):
-            take_back(session, row, nic_of(op), op.account_id, Cause(CauseKind.OPERATION, str(op.id)))
-        else:
+    def undo(self, session: Session, op: OperationRow, row: VMRow) -> None:
+        """A domain that runs is asked for it until it is seen to be gone."""
+        if row.runs_on is None:
             drop(session, row, nic_of(op))
             rest_by_evidence(session, op, by_policy=True)
+        else:
+            take_back(session, row, nic_of(op), op.account_id, Cause(CauseKind.OPERATION, str(op.id)))
 
     def reopened(self, session: Session, op: OperationRow) -> Objects:
         """:raises ObjectNotFound: it was taken back; attach another."""

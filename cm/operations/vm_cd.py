@@ -8,23 +8,20 @@ from sqlalchemy.orm import Session
 
 from cm.interfaces.calls import DEADLINE_S, Pace, job
 from cm.interfaces.node import INode
-from cm.operations.base import Kind, Wait, Work, others_stopped, register, vm_of
+from cm.operations.base import Wait, Work, register
+from cm.operations.plugging import AGAIN_S, PlugKind, node_of_domain
 from cm.operations.vm_launch import placed_disk
 from cm.operations.vm_power import settle_end
-from cm.rpc.errors import CloudError, DomainNotRunning, NotSupported
+from cm.rpc.errors import DomainNotRunning, NotSupported
 from cm.rpc.vocabulary import CauseKind, DiskBus
 from cm.rules.cause import Cause
-from cm.rules.operation import ObjectKind, OperationKind
-from cm.rules.vm import GONE
+from cm.rules.operation import OperationKind
 from cm.services.drive import open_cd
 from cm.services.evidence import rest_by_evidence
 from cm.store.attachment import delete_drive, write_medium
 from cm.store.domain import DiskPlan, disk_plan, disks_of
 from cm.store.operation import OperationRow
-from cm.store.operation_object import others_at_work
-from cm.store.vm import VMRow, find_vm, render_vm
-
-AGAIN_S = 1.0
+from cm.store.vm import VMRow, render_vm
 
 
 @dataclass(frozen=True)
@@ -44,13 +41,12 @@ class Drive:
 
 def _drive(session: Session, row: VMRow, op: OperationRow) -> Drive | None:
     """None where the VM is off: its next start takes the record."""
-    if others_at_work(session, ObjectKind.VM, row.id, op.id):
-        raise others_stopped(ObjectKind.VM, row.id)
-    if row.seen in GONE or row.node_id is None:
+    node_id = node_of_domain(session, row, op)
+    if node_id is None:
         return None
     device = str(op.arguments["device"])
     found = next((disk_plan(each) for each in disks_of(session, row.id) if each.device == device), None)
-    return Drive(row.uuid, row.node_id, device, found, bool(op.arguments.get("force")))
+    return Drive(row.uuid, node_id, device, found, bool(op.arguments.get("force")))
 
 
 @job(Pace.SLOW, DEADLINE_S)
@@ -93,27 +89,18 @@ async def settle(work: Work) -> None:
 
 
 @register
-class VMCd(Kind):
+class VMCd(PlugKind):
     kind = OperationKind.VM_CD
     steps = {"settle": settle}
 
-    def failed(self, session: Session, op: OperationRow, error: CloudError) -> None:
-        self._undo(session, op)
-
-    def abandoned(self, session: Session, op: OperationRow) -> None:
-        self._undo(session, op)
-
-    def _undo(self, session: Session, op: OperationRow) -> None:
+    def undo(self, session: Session, op: OperationRow, row: VMRow) -> None:
         """The record is as before; of a VM that runs the domain is made to agree, once."""
-        row = find_vm(session, vm_of(op), lock=True)
-        if row is None or row.closed_at is not None:
-            return
         undo, device = bool(op.arguments.get("undo")), str(op.arguments["device"])
         if not undo and op.arguments.get("made"):
             delete_drive(session, row.id, device)
         elif not undo:
             write_medium(session, row.id, device, op.arguments.get("was"))
-        if undo or row.seen in GONE or row.node_id is None:
+        if undo or row.runs_on is None:
             rest_by_evidence(session, op, by_policy=True)
         else:
             cause = Cause(CauseKind.OPERATION, str(op.id))

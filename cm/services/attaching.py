@@ -19,7 +19,6 @@ from cm.rpc.errors import (
 from cm.rpc.vocabulary import DiskBus, DiskKind, DiskState, ImageKind, ImageState
 from cm.rules.cause import Cause
 from cm.rules.operation import SPECS, ObjectKind, OperationKind
-from cm.rules.vm import GONE
 from cm.services.access import authorized_disk, authorized_image, authorized_vm, person_of
 from cm.services.context import ClusterCall
 from cm.services.disk import refuse_busy
@@ -78,10 +77,10 @@ def attach(
     refuse_busy(session, disk_id)
     others = places_with(session, disk_id)
     _check_disk(disk, row, others, read_only, delete_with_vm)
-    if row.seen not in GONE and row.node_id is not None:
+    if row.runs_on is not None:
         if bus not in HOT:
             raise InvalidParameter("bus", "a VM that runs takes disks by virtio or scsi alone")
-        if not is_attached(session, disk.storage_id, row.node_id, hold=True):
+        if not is_attached(session, disk.storage_id, row.runs_on, hold=True):
             raise DiskOutOfReach(disk_id, disk.storage_id, vm_id)
     places = places_of(session, vm_id)
     device = free_device(places, "vd" if bus is DiskBus.VIRTIO else "sd")

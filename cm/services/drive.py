@@ -12,7 +12,6 @@ from cm.rpc.errors import InUse, InvalidParameter, WrongVMState
 from cm.rpc.vocabulary import DiskBus, ImageKind
 from cm.rules.cause import Cause
 from cm.rules.operation import SPECS, ObjectKind, OperationKind
-from cm.rules.vm import GONE
 from cm.services.access import authorized_image, authorized_vm, person_of, usable_image
 from cm.services.context import ClusterCall
 from cm.store.attachment import Place, insert_place, places_of, write_boot_orders, write_medium
@@ -133,9 +132,8 @@ def _new_drive(session: Session, row: VMRow, drives: Sequence[Place], disk_id: i
     free = [device for device in DRIVES if device not in taken]
     if not free:
         raise InUse("vm", row.id, "discs in all of its drives; name one, or eject one")
-    runs = row.seen not in GONE and row.node_id is not None
     number = max((place.number for place in places), default=0) + 1
-    bus = DiskBus.SCSI if runs else DiskBus.SATA
+    bus = DiskBus.SATA if row.runs_on is None else DiskBus.SCSI
     place = Place(row.id, number, disk_id, free[0], bus, None, True, True, False, False)
     insert_place(session, place)
     return place

@@ -12,7 +12,6 @@ from cm.rpc.errors import InvalidParameter, NetworkOutOfReach, NoFreeAddress
 from cm.rpc.vocabulary import NetworkKind, NicModel
 from cm.rules.cause import Cause
 from cm.rules.operation import ObjectKind, OperationKind
-from cm.rules.vm import GONE
 from cm.services.access import authorized_vm, person_of
 from cm.services.attaching import check_vm
 from cm.services.context import ClusterCall
@@ -58,7 +57,7 @@ def attach(
     check_vm(row, kind)
     network = usable(caller, network_id)
     made_by_agents = network.kind != NetworkKind.NAT
-    if runs(row) and made_by_agents and row.node_id is not None and not makes_links(session, row.node_id):
+    if row.runs_on is not None and made_by_agents and not makes_links(session, row.runs_on):
         raise NetworkOutOfReach(network_id, vm_id)
     cards = list_nics(session, vm_id)
     if len(cards) >= NICS_MAX:
@@ -66,7 +65,8 @@ def attach(
     if address is not None:
         check_free(session, network_id, address, "address")
     chosen = model or (NicModel(cards[0]["model"]) if cards else NicModel.VIRTIO)
-    if runs(row) and chosen is not NicModel.VIRTIO and all(card["model"] == NicModel.VIRTIO for card in cards):
+    only_virtio = all(card["model"] == NicModel.VIRTIO for card in cards)
+    if row.runs_on is not None and chosen is not NicModel.VIRTIO and only_virtio:
         # QEMU's newer machine has the bus of these only if it is started with one of them.
         raise InvalidParameter("model", "a VM that runs takes virtio cards, or others where it was started with such")
     drawn = draw_nic(session, vm_id, network_id, address, chosen)
@@ -100,11 +100,6 @@ def of_vm(caller: ClusterCall, vm_id: int) -> list[Nic]:
     """The NICs of a VM that the caller may see."""
     row = authorized_vm(caller.session, person_of(caller.identity), vm_id, caller.action("vm_id"))
     return list_nics(caller.session, row.id)
-
-
-def runs(row: VMRow) -> bool:
-    """Whether a VM has a domain that has to agree."""
-    return row.seen not in GONE and row.node_id is not None
 
 
 def nodes_told(session: Session, row: VMRow) -> None:

@@ -16,7 +16,7 @@ from cm.rpc.errors import ObjectNotFound, VersionChanged
 from cm.rpc.vocabulary import NodeId, PowerOffPolicy, Seen, SeenReason, VMId, VMState, Wanted
 from cm.rules.names import domain_name
 from cm.rules.operation import OperationKind
-from cm.rules.vm import EC2_STATE, XO_POWER_STATE, VMFacts, cc1_code, status
+from cm.rules.vm import EC2_STATE, GONE, XO_POWER_STATE, VMFacts, cc1_code, status
 from cm.runtime.json_text import array_of, with_members
 from cm.runtime.prepared import Prepared
 from cm.store.conditions import keeps_busy
@@ -69,6 +69,11 @@ class VMRow:
         return status(
             VMFacts(self.wanted, self.seen, self.closed_at is not None, bool(self.error), self.operation_kind)
         )
+
+    @property
+    def runs_on(self) -> NodeId | None:
+        """The node where a domain has to agree with what is on record; None: the VM is off."""
+        return None if self.seen in GONE else self.node_id
 
 
 _COLUMNS = """
