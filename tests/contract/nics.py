@@ -53,7 +53,7 @@ class NicsContract:
         return replace(nic_on(network), model=request.param)
 
     @pytest.fixture()
-    def guest(self, node: INode, first: NicSpec) -> Iterator[str]:
+    def running(self, node: INode, first: NicSpec) -> Iterator[str]:
         spec = domain_spec(nics=(first,))
         node.hypervisor.define(spec)
         node.hypervisor.start(spec.uuid)
@@ -61,16 +61,25 @@ class NicsContract:
         node.hypervisor.destroy(spec.uuid)
         node.hypervisor.undefine(spec.uuid)
 
-    def test_none(self, node: INode, guest: str, first: NicSpec) -> None:
+    @pytest.fixture()
+    def guest(self, running: str) -> str:
+        if not self.plugs:
+            pytest.skip("needs a hypervisor that changes running domains; test_none shows that this one does not")
+        return running
+
+    def asks(self, node: INode, uuid: str, nic: NicSpec) -> tuple[Callable[[], object], ...]:
+        """All that can be asked."""
+        return (
+            lambda: node.nics.look(uuid, nic.mac),
+            lambda: node.nics.attach(uuid, nic),
+            lambda: node.nics.detach(uuid, nic.mac),
+        )
+
+    def test_none(self, node: INode, running: str, first: NicSpec) -> None:
         """Who has none of it says so."""
         if self.plugs:
             pytest.skip("needs a hypervisor that does not change running domains")
-        asks: tuple[Callable[[], object], ...] = (
-            lambda: node.nics.look(guest, first.mac),
-            lambda: node.nics.attach(guest, first),
-            lambda: node.nics.detach(guest, first.mac),
-        )
-        for ask in asks:
+        for ask in self.asks(node, running, first):
             with pytest.raises(NotSupported):
                 ask()
 
@@ -79,8 +88,6 @@ class NicsContract:
         A running domain is given a NIC of the model that it has once, and gives it back; the others stay, and it may
         have it again.
         """
-        if not self.plugs:
-            pytest.skip("needs a hypervisor that changes running domains; test_none shows that this one does not")
         nic = replace(nic_on(network), model=first.model)
         assert node.nics.look(guest, nic.mac) is None
         for _ in range(2):
@@ -99,8 +106,6 @@ class NicsContract:
 
     def test_no_network(self, node: INode, network: NetworkSpec, guest: str) -> None:
         """A bridge or a network that is not there is refused, and nothing changes."""
-        if not self.plugs:
-            pytest.skip("needs a hypervisor that changes running domains")
         nic = nic_on(network)
         for wrong in (replace(nic, network="", bridge="wn4294967", mtu=1450), replace(nic, network="wawel-none")):
             with pytest.raises(HypervisorError):
@@ -109,14 +114,7 @@ class NicsContract:
 
     def test_off(self, node: INode, guest: str, first: NicSpec) -> None:
         """Of what does not run there is nothing to change."""
-        if not self.plugs:
-            pytest.skip("needs a hypervisor that changes running domains")
         node.hypervisor.destroy(guest)
-        asks: tuple[Callable[[], object], ...] = (
-            lambda: node.nics.look(guest, first.mac),
-            lambda: node.nics.attach(guest, first),
-            lambda: node.nics.detach(guest, first.mac),
-        )
-        for ask in asks:
+        for ask in self.asks(node, guest, first):
             with pytest.raises(DomainNotRunning):
                 ask()
