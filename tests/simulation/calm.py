@@ -32,7 +32,7 @@ TAKES_S: Final = {
 ANSWERED_S: Final = 2.0  # what a call takes
 ANSWER: Final = "answer"
 MAY_FAIL: Final = frozenset({"guest_ignored", "guest_not_frozen"})
-# A storage that was taken from a node is back within 90 s; what needs both of them is told to ask again until then.
+# Of a storage that was taken from all nodes: what needs it is told to ask again until one has it back, within 90 s.
 DETACHED: Final = "storage_unreached"
 # A call may meet a VM that is busy, or not as its caller thought; nothing else.
 MAY_BE_TOLD: Final = frozenset(
@@ -42,9 +42,10 @@ MAY_BE_TOLD: Final = frozenset(
         "owner_blocked", "not_authenticated", "drift_not_applicable", "cannot_adopt", "storage_locked", "no_capacity",
         "storage_draining", "name_taken", "network_overlaps", "no_free_address", "token_refused", "invalid_parameter",
         "group_wrong_membership", "group_leader_stays", "group_not_leader", "group_limit",
-        "disk_held", "disk_wrong_state", "disk_out_of_reach", "too_many_snapshots",
-        # A storage that was taken from a node is back within 90 s; till then a disk of the node's own is saved nowhere.
-        "storage_not_on_node",
+        "disk_held", "disk_wrong_state", "too_many_snapshots",
+        # A storage that was taken from a node is back within 90 s; till then no VM that runs there is given a disk of
+        # it, or has one moved there, and a disk on the node's own storage is copied and saved nowhere.
+        "disk_out_of_reach", "storage_out_of_reach", "storages_apart", "storage_not_on_node",
         "storage_of_node",  # what is copied goes where it lies, and images lie on no node's own storage
     }
 )  # fmt: skip
