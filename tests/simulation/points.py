@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 BOOTS: Final = b"boots:"  # how whatever a VM can be started from begins
 LOOK_S: Final = 1.0  # whether one call of several has ended, and the next can be made
 LOOKS: Final = 45
+MEET_S: Final = 0.1  # between looks for a flattening: most take less than a second
 
 
 class Points(Draws):
@@ -110,8 +111,6 @@ class Points(Draws):
             self._workload.ask(row.login, "user.snapshot.edit", snapshot_id=row.id, name=f"point {row.id}")
 
 
-
-
 class Chains(Points):
     """Several snapshots of one VM in a row, so that its disk is flattened; and some calls more, while that may be."""
 
@@ -142,9 +141,6 @@ class Chains(Points):
             self._workload.ask(login, f"user.vm.{step}", vm_id=vm_id, **more)
         elif looks:
             self.simulation.later(MEET_S, self._meet, login, vm_id, looks - 1)
-
-
-MEET_S: Final = 0.1  # between looks for a flattening: most take less than a second
 
 
 class Images(Draws):

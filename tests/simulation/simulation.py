@@ -118,9 +118,9 @@ class Simulation(Asking):
 
     def __enter__(self) -> Simulation:
         global current
+        Passwords()  # what is made once a process: the first run shall be like all
         # What is collected ends: what a process that died was at comes to its "finally" then. That is part of what
         # happens, so it has its moments, whatever the interpreter did before.
-        Passwords()  # what is made once a process: the first run shall be like all
         gc.collect()
         gc.disable()
         gc.freeze()  # none of this has to be looked through again
