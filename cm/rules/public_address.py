@@ -130,8 +130,8 @@ class Way:
     command: str
 
 
-METHODS: Final = {22: "ssh", 3389: "rdp", 5900: "vnc", 80: "http", 443: "https"}  # by a guest's port of TCP
-_DEFAULTS: Final = {"http": 80, "https": 443}
+PORTS: Final = {"ssh": 22, "rdp": 3389, "vnc": 5900, "http": 80, "https": 443}  # of TCP, where a guest has them
+_METHODS: Final = {port: method for method, port in PORTS.items()}
 
 
 def way(method: str, address: str, port: int, username: str) -> Way:
@@ -139,12 +139,12 @@ def way(method: str, address: str, port: int, username: str) -> Way:
     host = f"[{address}]" if ":" in address else address
     if method == "ssh":
         who = f"{username}@{address}" if username else address
-        return Way(method, f"ssh {who}" if port == 22 else f"ssh -p {port} {who}")
+        return Way(method, f"ssh {who}" if port == PORTS[method] else f"ssh -p {port} {who}")
     if method == "rdp":
         return Way(method, f"xfreerdp /v:{host}:{port}" + (f" /u:{username}" if username else ""))
     if method == "vnc":
         return Way(method, f"vncviewer {host}::{port}")
-    return Way(method, f"{method}://{host}" + ("/" if port == _DEFAULTS[method] else f":{port}/"))
+    return Way(method, f"{method}://{host}" + ("/" if port == PORTS[method] else f":{port}/"))
 
 
 def ways(
@@ -156,9 +156,8 @@ def ways(
     :param platform: of what is installed: windows is reached by rdp.
     """
     usual = "rdp" if platform == "windows" else "ssh"
-    port_of = {method: port for port, method in METHODS.items()}
-    found = [way(usual, address, port_of[usual], username) for address in addresses]
+    found = [way(usual, address, PORTS[usual], username) for address in addresses]
     for address, protocol, port, guest_port in ports:
-        if protocol == "tcp" and guest_port in METHODS:
-            found.append(way(METHODS[guest_port], address, port, username))
+        if protocol == "tcp" and guest_port in _METHODS:
+            found.append(way(_METHODS[guest_port], address, port, username))
     return found
