@@ -166,11 +166,9 @@ class Answering:
                 amiss[each.address] = f"the network {each.bridge} is not here, or has no such addresses"
         for address, told in amiss.items():
             self._complain(address, told)
-        right = {_subject(address) for address in amiss}
+        told_of = {_SUBJECT, *(_subject(each.address) for each in public.all)}
         for subject in self._complaints.subjects():
-            if subject.startswith(_subject("")) and subject not in right and subject[len(_subject("")) :] not in (
-                str(each) for each in public.uplinks
-            ):
+            if subject.startswith(_subject("")) and subject not in told_of:
                 self._complaints.withdraw(subject)
         if not amiss:
             return Public(public.addresses, public.ports)

@@ -13,6 +13,7 @@ import pytest
 
 from node_hooks.announce import frames
 from node_hooks.answering import Answering
+from node_hooks.command import CommandFailed
 from node_hooks.document import PUBLIC, parse_document, without_public
 from node_hooks.firewall import NodeNic
 from node_hooks.flows import Flow
@@ -20,7 +21,7 @@ from node_hooks.guard import Guarded, guard
 from node_hooks.nft import change
 from node_hooks.problem import Complaints
 from node_hooks.public import Address, Public, parse_public
-from node_hooks.tables import RECHECK_S, Tables
+from node_hooks.tables import RECHECK_S, RETRY_S, Tables
 from node_hooks.translation import INSIDE, bridged_zones, translation
 from node_hooks.withdrawn import unwanted
 
@@ -169,6 +170,7 @@ class World:
         self.told: list[tuple[str, list[str]]] = []
         self.interfaces = {"eth0": 2, "eth1": 3}
         self.proxies: list[dict[str, Any]] = []
+        self.broken = False  # ip fails
         self.now = 1000.0
         self.complaints = Complaints()
         for each in ("eth0", "eth1", "wawel-out", "wawel-in"):
@@ -189,6 +191,8 @@ class World:
         return 0
 
     def run(self, arguments: Sequence[str], text: str) -> str:
+        if self.broken and arguments[0] == "ip":
+            raise CommandFailed("no such file")
         if "-json" in arguments:
             routes = [{"dst": "default", "gateway": "192.0.2.1", "dev": "eth0"},
                       {"dst": "203.0.113.0/26", "dev": "eth1", "scope": "link"}]  # fmt: skip
@@ -245,6 +249,17 @@ def test_uplink(world: World) -> None:
     assert [each.code for each in world.complaints.all()] == ["public_failed"]
     world.interfaces["eth1"] = 7
     world.now += RECHECK_S
+    assert world.converge(ADDRESS) == ["203.0.113.7"] and world.complaints.all() == ()
+
+
+def test_told_while_it_is(world: World) -> None:
+    """What keeps all of them from being answered for is told in every round, until it is over."""
+    world.broken = True
+    for _ in range(2):
+        assert world.converge(ADDRESS) == []
+        assert [each.subject for each in world.complaints.all()] == ["public addresses"]
+    world.broken = False
+    world.now += RETRY_S
     assert world.converge(ADDRESS) == ["203.0.113.7"] and world.complaints.all() == ()
 
 
