@@ -9,7 +9,6 @@ None of this outlives a reboot: which node answers is for the manager to say, wh
 import logging
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Any, Final
@@ -21,7 +20,7 @@ from node_hooks.document import PUBLIC, Document
 from node_hooks.firewall import NodeNic
 from node_hooks.flows import Flow, end_flows
 from node_hooks.links import MARKS, Link, is_own
-from node_hooks.nft import Rules, change
+from node_hooks.nft import Rules
 from node_hooks.problem import PUBLIC_FAILED, Complaints
 from node_hooks.public import Address, Public
 from node_hooks.tables import RECHECK_S, RETRY_S, Table, Tables
@@ -187,9 +186,7 @@ class Answering:
         else:
             self._tables.remove(self._bridged)
         for table, rules in tables:
-            self._tables.apply(
-                table, rules, partial(_whole, rules), bool(usable.uplinks), partial(_change, rules)
-            )  # fmt: skip
+            self._tables.apply_rules(table, rules, bool(usable.all))
 
     def _make(self, usable: Public) -> bool:
         """:return: whether all of it is in place."""
@@ -350,14 +347,6 @@ class Answering:
                     self._untold[address] = (uplink, left)
                 else:
                     del self._untold[address]
-
-
-def _whole(rules: Rules) -> str:
-    return rules.whole
-
-
-def _change(rules: Rules, before: object) -> str | None:
-    return change(before, rules) if isinstance(before, Rules) else None
 
 
 def _subject(address: object) -> str:

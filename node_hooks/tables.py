@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from node_hooks.command import CommandFailed, CommandMissing, Run
+from node_hooks.nft import Rules, change
 from node_hooks.problem import FIREWALL_FAILED, NFT_MISSING, Complaints
 
 log = logging.getLogger("wawel.node.tables")
@@ -95,6 +96,13 @@ class Tables:
             log.info("the table %s %s is applied", table.family, table.name)
             return True
         return False
+
+    def apply_rules(self, table: Table, wanted: Rules, needed: bool) -> bool:
+        """As ``apply``, of a table that is a value: what became different is changed."""
+        return self.apply(
+            table, wanted, lambda: wanted.whole, needed,
+            lambda before: change(before, wanted) if isinstance(before, Rules) else None,
+        )  # fmt: skip
 
     def _change(self, table: Table, changes: str) -> bool:
         if not changes:

@@ -11,7 +11,7 @@ from node_hooks.firewall import ANSWERS_TABLE, METADATA, METADATA6, TABLE, NodeN
 from node_hooks.flows import Flow, end_flows
 from node_hooks.groups import IN, NOBODY, OUT, Address, Group, Packet, deciding_rule
 from node_hooks.links import is_own
-from node_hooks.nft import Rules, change
+from node_hooks.nft import Rules
 from node_hooks.problem import FIREWALL_FAILED, Complaints
 from node_hooks.tables import RECHECK_S, RETRY_S, Table, Tables
 from node_hooks.tracking import find_tracking, show_bridged
@@ -75,8 +75,8 @@ class Taps:
         needed = needed or bool(document.nics)
         first, *answers = self._made
         for each in answers:
-            self._apply(self._answers, each, needed)
-        if self._apply(self.table, first, needed):
+            self._tables.apply_rules(self._answers, each, needed)
+        if self._tables.apply_rules(self.table, first, needed):
             self._end_flows(document.nics, document.groups or {}, gateways)
         if grouped:
             self._ended_table.wanted = ""
@@ -92,12 +92,6 @@ class Taps:
     def look(self) -> None:
         """Whatever is known of the tables, they are looked at in the next round."""
         self.table.due = self._answers.due = 0.0
-
-    def _apply(self, table: Table, wanted: Rules, needed: bool) -> bool:
-        return self._tables.apply(
-            table, wanted, lambda: wanted.whole, needed,
-            lambda before: change(before, wanted) if isinstance(before, Rules) else None,
-        )  # fmt: skip
 
     def _leave(self, needed: bool, now: float) -> None:
         table = self.table
