@@ -95,11 +95,10 @@ class Answering:
         self._answered: frozenset[Address] = frozenset()
         self._made_of: object = None
         self._due = float("-inf")
-        self._is_bridged = False
-        self._nics: Sequence[NodeNic] = ()
         self._indexes: dict[str, int | None] = {}
         self._wanted = Public()  # as last made
-        self._rules: tuple[Public, Rules] = (self._wanted, translation(self._wanted))
+        self._rules_of: object = None
+        self._rules: Sequence[Rules] = ()  # of the table, and of the bridged one, if there is to be one
         self._untold: dict[Address, tuple[str, int]] = {}  # the uplink, and how many times more
 
     def converge(self, document: Document, own: Collection[Address], bridged: bool = False) -> frozenset[Address]:
@@ -118,24 +117,26 @@ class Answering:
                 self._answered = self._recall()
             return self._answered
         usable = self._usable(public, document.links or (), own)
-        self._is_bridged, self._nics = bridged, document.nics or ()
-        if usable != self._rules[0]:
-            self._rules = usable, translation(usable)
-        made_of = (usable, self._complaints.find(self.table.subject) is None)
-        if made_of != self._made_of or now >= self._due or self._changed():
+        nics = (document.nics or ()) if bridged else None
+        if (usable, nics) != self._rules_of:
+            self._rules_of, self._rules = (usable, nics), _rules(usable, nics)
+        if (usable, self._is_translated()) != self._made_of or now >= self._due or self._changed():
             self._due = now + RECHECK_S
             if not self._make(usable):
                 self._due = now + RETRY_S
-            self._made_of = (usable, self._complaints.find(self.table.subject) is None)
+            self._made_of = (usable, self._is_translated())
             self._indexes = {name: self._find(name) for name in self._devices()}
         else:
             self._translate(usable)
         self._announce()
-        return self._answered if self._complaints.find(self.table.subject) is None else frozenset()
+        return self._answered if self._is_translated() else frozenset()
 
     def look(self) -> None:
         """Whatever is known of the table, it is looked at in the next round."""
         self.table.due = self._bridged.due = 0.0
+
+    def _is_translated(self) -> bool:
+        return self._complaints.find(self.table.subject) is None
 
     def _recall(self) -> frozenset[Address]:
         """What an agent before us, or we by another document, left: it stays."""
@@ -180,12 +181,9 @@ class Answering:
         self._complaints.tell(PUBLIC_FAILED, _subject(address), f"the node does not answer for {address}: {told}")
 
     def _translate(self, usable: Public) -> None:
-        tables = [(self.table, self._rules[1])]
-        if self._is_bridged:
-            tables.append((self._bridged, bridged_zones(self._rules[1], self._nics)))
-        else:
+        if len(self._rules) == 1:
             self._tables.remove(self._bridged)
-        for table, rules in tables:
+        for table, rules in zip((self.table, self._bridged), self._rules, strict=False):
             self._tables.apply_rules(table, rules, bool(usable.all))
 
     def _make(self, usable: Public) -> bool:
@@ -347,6 +345,12 @@ class Answering:
                     self._untold[address] = (uplink, left)
                 else:
                     del self._untold[address]
+
+
+def _rules(public: Public, nics: Iterable[NodeNic] | None) -> Sequence[Rules]:
+    """:param nics: of taps on bridges that follow flows; ``None``: they do not."""
+    rules = translation(public)
+    return [rules] if nics is None else [rules, bridged_zones(rules, nics)]
 
 
 def _subject(address: object) -> str:
