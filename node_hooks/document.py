@@ -109,15 +109,12 @@ def parse_document(content: Mapping[str, Any]) -> Document:
             raise ValueError(f"the section {name} has no content")
         versions[name] = section["version"]
         flat |= {"console_logs": told} if name == CONSOLES else told
-    for name in (NICS, SECURITY, LINKS, HOSTS):
+    for name in (NICS, SECURITY, LINKS, HOSTS, PUBLIC):
         told = sections.get(name)
         if isinstance(told, dict) and isinstance(told.get("content"), dict):
-            flat |= told["content"]
+            flat |= {PUBLIC: told["content"]} if name == PUBLIC else told["content"]
             if name == LINKS and isinstance(told.get("version"), str):
                 versions[name] = told["version"]
-    told = sections.get(PUBLIC)
-    if isinstance(told, dict) and isinstance(told.get("content"), dict):
-        flat[PUBLIC] = told["content"]
     return replace(_parse_content(flat), version=version, format=FORMAT, sections=versions)
 
 
