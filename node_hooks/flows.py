@@ -10,7 +10,7 @@ import socket
 import struct
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv6Address, ip_address
+from ipaddress import ip_address
 
 from node_hooks.groups import Address
 
@@ -145,18 +145,22 @@ def _read(content: bytes) -> Flow | None:
     return Flow(sender, receiver, number, port, int.from_bytes(zone or b"", "big"), ends, key, asked, answered)
 
 
-def _source(tuple_: dict[int, bytes]) -> IPv4Address | IPv6Address:
+def _source(tuple_: dict[int, bytes]) -> Address:
     addresses = _attributes(tuple_[_TUPLE_IP])
     return ip_address(addresses[1] if 1 in addresses else addresses[3])
 
 
+def _destination(tuple_: dict[int, bytes]) -> Address:
+    addresses = _attributes(tuple_[_TUPLE_IP])
+    return ip_address(addresses[2] if 2 in addresses else addresses[4])
+
+
 def _to(tuple_: dict[int, bytes]) -> tuple[Address, int | None]:
-    addresses, ports = _attributes(tuple_[_TUPLE_IP]), _attributes(tuple_[_TUPLE_PROTOCOL])
-    to = ip_address(addresses[2] if 2 in addresses else addresses[4])
-    return to, int.from_bytes(ports[3], "big") if 3 in ports else None
+    ports = _attributes(tuple_[_TUPLE_PROTOCOL])
+    return _destination(tuple_), int.from_bytes(ports[3], "big") if 3 in ports else None
 
 
 def _ends(tuple_: dict[int, bytes]) -> Ends:
-    addresses, ports = _attributes(tuple_[_TUPLE_IP]), _attributes(tuple_[_TUPLE_PROTOCOL])
-    to = ip_address(addresses[2] if 2 in addresses else addresses[4])
-    return Ends(_source(tuple_), int.from_bytes(ports[2], "big"), to, int.from_bytes(ports[3], "big"))
+    ports = _attributes(tuple_[_TUPLE_PROTOCOL])
+    source_port, to_port = int.from_bytes(ports[2], "big"), int.from_bytes(ports[3], "big")
+    return Ends(_source(tuple_), source_port, _destination(tuple_), to_port)
