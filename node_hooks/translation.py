@@ -40,10 +40,10 @@ _PORT: Final = "meta l4proto . th {}"
 def translation(public: Public) -> Rules:
     """The whole table. Sets and maps are there of both families, so that most changes are of their elements alone."""
     sets: dict[str, Elements] = {}
-    for family in (4, 6):
+    for family, ip in _families():
         addresses = [each for each in public.addresses if each.address.version == family]
         ports = [each for each in public.ports if each.address.version == family]
-        sets |= _addresses(family, addresses) | _ports(family, ports)
+        sets |= _addresses(family, ip, addresses) | _ports(family, ip, ports)
     bridges = {each.bridge for each in public.all}
     sets["bridges"] = _map("typeof iifname : ct zone;", (f'"{each}" : {zone_of(each)}' for each in bridges))
     chains: dict[str, Sequence[str]] = {
@@ -140,8 +140,8 @@ def _zone_of_guest(family: int, ip: str) -> list[str]:
     ]
 
 
-def _addresses(family: int, addresses: Sequence[PublicAddress]) -> dict[str, Elements]:
-    ip, kind = f"ip{'' if family == 4 else '6'}", f"ipv{family}_addr"
+def _addresses(family: int, ip: str, addresses: Sequence[PublicAddress]) -> dict[str, Elements]:
+    kind = f"ipv{family}_addr"
     sources: dict[str, str] = {}
     for each in addresses:  # of a guest with several the first
         sources.setdefault(f"{each.mark:#x} . {each.guest}", str(each.address))
@@ -156,8 +156,8 @@ def _addresses(family: int, addresses: Sequence[PublicAddress]) -> dict[str, Ele
     }
 
 
-def _ports(family: int, ports: Sequence[PublicPort]) -> dict[str, Elements]:
-    ip, kind = f"ip{'' if family == 4 else '6'}", f"ipv{family}_addr"
+def _ports(family: int, ip: str, ports: Sequence[PublicPort]) -> dict[str, Elements]:
+    kind = f"ipv{family}_addr"
     protocol, sender, receiver = _ABOUT[family]
     key = {each: f"{each.address} . {each.protocol} . {each.port}" for each in ports}
     own = {each: f"{each.guest} . {each.protocol} . {each.guest_port}" for each in ports}
