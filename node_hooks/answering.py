@@ -8,7 +8,7 @@ None of this outlives a reboot: which node answers is for the manager to say, wh
 
 import logging
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Any, Final
@@ -66,7 +66,7 @@ class _Found:
     barred: frozenset[Address]
     inside: frozenset[int]
     ruled: frozenset[int]
-    routes: Mapping[int, Sequence[Mapping[str, Any]]] = field(default_factory=dict)
+    routes: Mapping[int, Sequence[Mapping[str, Any]]]
 
 
 class Answering:
@@ -196,8 +196,7 @@ class Answering:
         try:
             found = self._look()
             at = {address: uplink or _uplink(address, found.routes) for address, uplink in wanted.items()}
-            told = {(address, uplink) for address, uplink in at.items() if uplink}
-            self._give_up(found, {address for address, _ in told}, told)
+            self._give_up(found, {address: uplink for address, uplink in at.items() if uplink})
             self._translate(usable)
             failed = self._take_up(found, at) if wanted else self._remove(found)
         except (CommandMissing, CommandFailed, OSError) as error:
@@ -219,16 +218,16 @@ class Answering:
         self._untold = {address: each for address, each in self._untold.items() if address in self._answered}
         return not failed
 
-    def _give_up(self, found: _Found, wanted: Collection[Address], told: Collection[tuple[Address, str]]) -> None:
+    def _give_up(self, found: _Found, kept: Mapping[Address, str]) -> None:
         ours = [(address, device) for address, device in found.proxies if address in found.routed]
         for version in (4, 6):
             lines = [
                 f"neigh delete proxy {address} dev {device}" for address, device in sorted(ours, key=str)
-                if address.version == version and (address, device) not in told
+                if address.version == version and kept.get(address) != device
             ] + [
                 f"route delete {line(address)}" for line, addresses in ((_route, found.routed), (_bar, found.barred))
                 for address in sorted(addresses, key=str)
-                if address.version == version and address not in wanted
+                if address.version == version and address not in kept
             ]  # fmt: skip
             for number, said in run_batch(self._run, ["ip", f"-{version}"], lines):
                 log.warning("%s: %s", lines[number] if number < len(lines) else "", said)
@@ -302,11 +301,11 @@ class Answering:
         routed: set[Address] = set()
         barred: set[Address] = set()
         inside, ruled = set(), set()
-        every = {}
+        main = {}
         try:
             for version in (4, 6):
                 neighbours, routes, own, rules = answers_of(self._run, ["ip", f"-{version}"], _ASKED)
-                every[version] = routes
+                main[version] = routes
                 proxies |= {(ip_address(each["dst"]), each["dev"]) for each in neighbours}
                 through = {(each["dst"], device_of(each)) for each in own}
                 routed |= {ip_address(to) for to, device in through if device == OUT}
@@ -318,7 +317,7 @@ class Answering:
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise CommandFailed(f"what ip tells is not understood: {error!r}") from None
         return _Found(frozenset(proxies), frozenset(routed), frozenset(barred), frozenset(inside),
-                      frozenset(ruled), every)
+                      frozenset(ruled), main)
 
     def _end_flows(self, usable: Public, there: Collection[Address]) -> None:
         try:
