@@ -11,6 +11,8 @@ Start at ``qemu_hook.py`` (what libvirt runs), then ``delivery.py`` (how a recor
     command     runs nft, ip and the like                 tables      keeps tables of nftables as they are wanted
     segments    networks of the node's own making          links       as the document tells them
     devices     what is there, and the commands            tunnel      their nftables texts; dhcp: their dnsmasq
+    public      addresses and ports, as it tells them      answering   keeps them; translation: their nftables texts
+    announce    tells a link where an address is           withdrawn   which connections end with an address
     metadata    forwards guests; guest_request: parsing   watch       wakes the delivery when a record appears
     problem     what can be amiss                         report     what the manager is told of the node
     consoles    keeps console logs within bounds          main        the `wawel-node` command; install, state, status

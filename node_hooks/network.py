@@ -1,7 +1,8 @@
 """
-Converges the node's network to the document: the metadata address and a forwarder on each bridge, two nftables tables.
+Converges the node's network to the document: the metadata address and a forwarder on each bridge, what guests
+may reach, and by others what their taps may send, the networks of the node's own making, and public addresses.
 
-Bridges are libvirt's: they appear and go when it likes. So each round starts from what is there and may be repeated.
+Bridges of libvirt's appear and go when it likes. So each round starts from what is there and may be repeated.
 """
 
 import json
@@ -142,8 +143,8 @@ class Converger:
             self._serve(network)
         self._firewall(document)  # by now it may be known that metadata is served
         bridges = frozenset(each.bridge for each in document.networks if self._find(each.bridge) is not None)
-        self._state.note(public=sorted(map(str, answered)))
-        self._state.note(networks=[self._describe(network, bridges) for network in document.networks])
+        described = [self._describe(network, bridges) for network in document.networks]
+        self._state.note(public=sorted(map(str, answered)), networks=described)
         self.seen = Seen(
             self._clock(),
             {name: document.sections[name] for name in _SECTIONS if name in document.sections},
@@ -265,7 +266,7 @@ class Converger:
             vnc_ports=document.vnc_ports,
             made=sorted(each.bridge for each in document.networks if each.made),
             gateways6=gateways6,
-            public=bool(document.public and document.public.uplinks),
+            public=bool(document.public and document.public.all),
             public_elsewhere=document.public.reachable if document.public is not None else (),
             management6=own_networks6(self._links6, [each[0] for each in bridges]) if gateways6 else (),
         )
