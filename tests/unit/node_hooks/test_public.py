@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterable, Sequence
-from ipaddress import ip_address, ip_network
+from ipaddress import IPv4Interface, IPv4Network, ip_address
 from pathlib import Path
 from typing import Any
 
@@ -106,11 +106,11 @@ def test_bridged() -> None:
 
 def test_guard() -> None:
     """Guests go to public addresses, of this node and of others, where else nobody of the node's link is reached."""
-    gateway = parse_document({"version": "", "networks": [], "links": [LINK]}).links[0].gateways[0]  # type: ignore[index]
-    guarded = Guarded([("wn7", gateway, False)], [], management=[ip_network("203.0.113.0/24")])  # type: ignore[list-item]
+    gateway = IPv4Interface("10.130.0.1/24")
+    guarded = Guarded([("wn7", gateway, False)], [], management=[IPv4Network("203.0.113.0/24")])
     assert "wawel-out" not in guard(guarded)
     text = guard(Guarded(guarded.bridges, [], guarded.management, public=True,
-                         public_elsewhere=[ip_network("203.0.113.20/32")]))  # fmt: skip
+                         public_elsewhere=[IPv4Network("203.0.113.20/32")]))  # fmt: skip
     accepted = [text.index(each) for each in ('oifname "wawel-out" accept', "ip daddr { 203.0.113.20/32 } accept")]
     assert max(accepted) < text.index("203.0.113.0/24")
 
