@@ -10,7 +10,7 @@ import struct
 from collections.abc import Iterable
 from ipaddress import IPv4Address, IPv6Address
 
-from node_hooks.public import Address
+from node_hooks.reading import Address
 
 _ARP, _IPV6 = 0x0806, 0x86DD
 _REQUEST, _REPLY = 1, 2

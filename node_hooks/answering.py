@@ -22,7 +22,8 @@ from node_hooks.flows import Flow, end_flows
 from node_hooks.links import MARKS, Link, is_own
 from node_hooks.nft import Rules
 from node_hooks.problem import PUBLIC_FAILED, Complaints
-from node_hooks.public import Address, Public
+from node_hooks.public import Public
+from node_hooks.reading import Address
 from node_hooks.tables import RECHECK_S, RETRY_S, Table, Tables
 from node_hooks.translation import IN, INSIDE, OUT, PUBLIC_TABLE, bridged_zones, translation
 from node_hooks.withdrawn import unwanted

@@ -15,6 +15,7 @@ from node_hooks.firewall import TAP_PREFIX, NodeNic
 from node_hooks.groups import Group, parse_groups
 from node_hooks.links import Host, Link, parse_hosts, parse_links
 from node_hooks.public import Public, parse_public
+from node_hooks.reading import INTERFACE, MAC, read_entries, read_text
 from node_hooks.state import read_json, write_durably
 
 FORMAT = 2  # a manager of the release before does not look at what is asked for, and sends format 1
@@ -30,8 +31,6 @@ CONSOLE_BYTES_MIN = 65_536
 LARGEST_POOL_PREFIX = 16  # 65,536 addresses; nft takes 1.3 s for them
 
 _TAP = re.compile(TAP_PREFIX + "[0-9a-z]{1,13}")
-_MAC = re.compile("[0-9a-f]{2}(:[0-9a-f]{2}){5}")
-_INTERFACE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,14}")
 
 
 @dataclass(frozen=True)
@@ -162,7 +161,7 @@ def _parse_networks(content: Mapping[str, Any], key: str, problems: list[str]) -
     found = set()
     for entry in listed if isinstance(listed, list) else [listed]:
         try:
-            found.add(IPv4Network(_text(entry)))
+            found.add(IPv4Network(read_text(entry)))
         except (ValueError, TypeError) as error:
             problems.append(f"{key} {entry!r:.200}: {error}")
     return tuple(sorted(found))
@@ -182,16 +181,15 @@ def _parse_nics(given: object, problems: list[str]) -> tuple[NodeNic, ...] | Non
     if given is None:
         return None
     found: dict[str, NodeNic] = {}
-    entries: list[Any] = given if isinstance(given, list) else [given]
-    for entry in entries:
+    for entry in read_entries(given):
         try:
-            tap, mac = _text(entry["tap"]), _text(entry["mac"]).lower()
-            if not _TAP.fullmatch(tap) or not _MAC.fullmatch(mac) or tap in found:
+            tap, mac = read_text(entry["tap"]), read_text(entry["mac"]).lower()
+            if not _TAP.fullmatch(tap) or not MAC.fullmatch(mac) or tap in found:
                 raise ValueError("no tap and MAC of its own")
-            addresses = tuple(ip_address(_text(each)) for each in entry["addresses"])
+            addresses = tuple(ip_address(read_text(each)) for each in entry["addresses"])
             groups = tuple(sorted({int(each) for each in entry.get("groups", [])}))
             bridge = entry.get("bridge", "")
-            if not isinstance(bridge, str) or bridge and not _INTERFACE.fullmatch(bridge):
+            if not isinstance(bridge, str) or bridge and not INTERFACE.fullmatch(bridge):
                 raise ValueError(f"{bridge!r} is no name for a bridge")
             found[tap] = NodeNic(tap, mac, addresses, bridge, entry.get("spoofing") is True, groups)
         except (ValueError, TypeError, KeyError) as error:
@@ -214,18 +212,12 @@ def _parse_consoles(given: object, problems: list[str]) -> tuple[tuple[str, ...]
 
 def _parse_network(entry: Mapping[str, Any]) -> NodeNetwork:
     bridge = entry["bridge"]
-    if not isinstance(bridge, str) or not _INTERFACE.fullmatch(bridge) or bridge.startswith("wv"):
+    if not isinstance(bridge, str) or not INTERFACE.fullmatch(bridge) or bridge.startswith("wv"):
         raise ValueError(f"{bridge!r} is no name for a bridge")
-    gateway, pool = IPv4Interface(_text(entry["gateway"])), IPv4Network(_text(entry["pool"]))
+    gateway, pool = IPv4Interface(read_text(entry["gateway"])), IPv4Network(read_text(entry["pool"]))
     if pool.prefixlen < LARGEST_POOL_PREFIX:
         raise ValueError(f"{pool} is larger than a /{LARGEST_POOL_PREFIX}")
-    return NodeNetwork(_text(entry["name"]), bridge, gateway, pool, bool(entry.get("metadata", False)))
-
-
-def _text(value: object) -> str:
-    if not isinstance(value, str):
-        raise TypeError(f"{value!r} is not a text")
-    return value
+    return NodeNetwork(read_text(entry["name"]), bridge, gateway, pool, bool(entry.get("metadata", False)))
 
 
 def fetch_document(client: Client, version: str, wait_s: int = POLL_S) -> tuple[dict[str, Any], Document]:

@@ -16,7 +16,8 @@ from ipaddress import ip_address
 from typing import Any, Final
 
 from node_hooks.command import CommandFailed, CommandMissing, Run
-from node_hooks.groups import IN, Address, Packet
+from node_hooks.groups import IN, Packet
+from node_hooks.reading import Address
 
 log = logging.getLogger("wawel.node.ended")
 

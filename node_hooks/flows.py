@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from ipaddress import ip_address
 
-from node_hooks.groups import Address
+from node_hooks.reading import Address
 
 _NETLINK_NETFILTER, _CTNETLINK = 12, 1
 _GET, _DELETE = 1, 2  # IPCTNL_MSG_CT_*

@@ -10,18 +10,17 @@ all rules on it.
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, collapse_addresses, ip_network
+from ipaddress import IPv4Network, IPv6Network, collapse_addresses, ip_network
 from typing import Any
 
 from node_hooks.nft import Elements
+from node_hooks.reading import Address, Network, read_text
 
 IN, OUT = "in", "out"
 TCP, UDP = 6, 17
 PROTOCOLS = {"tcp": (TCP, TCP), "udp": (UDP, UDP), "icmp": (1, 58)}  # in IPv4, in IPv6
 EVERY_PORT = (0, 65535)
 
-Address = IPv4Address | IPv6Address
-Network = IPv4Network | IPv6Network
 Ports = tuple[int, int]
 
 
@@ -120,9 +119,7 @@ def _address(given: object) -> Address:
 
 
 def _network(given: object) -> Network:
-    if not isinstance(given, str):
-        raise TypeError(f"{given!r} is not a text")
-    return ip_network(given)
+    return ip_network(read_text(given))
 
 
 def _parse_rule(told: Mapping[str, Any]) -> GroupRule:

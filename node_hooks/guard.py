@@ -13,7 +13,7 @@ from ipaddress import IPv4Interface, IPv4Network, IPv6Interface, IPv6Network, co
 
 from node_hooks.firewall import METADATA, METADATA6
 from node_hooks.links import MARKS, NUMBER_MAX
-from node_hooks.public import Network
+from node_hooks.reading import Network
 from node_hooks.translation import OUT
 
 TABLE = "wawel"

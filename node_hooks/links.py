@@ -6,12 +6,23 @@ which its name ends with, gives the table in which packets to its guests are rou
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from ipaddress import IPv4Address, IPv4Interface, IPv6Address, IPv6Interface, ip_address, ip_interface
+from ipaddress import IPv4Interface, IPv6Interface
 from typing import Any, Final
 
-Address = IPv4Address | IPv6Address
+from node_hooks.reading import (
+    INTERFACE,
+    MAC,
+    Address,
+    read_address,
+    read_entries,
+    read_interface,
+    read_name,
+    read_text,
+    read_whole,
+)
+
 Gateway = IPv4Interface | IPv6Interface
 
 BRIDGE, TUNNEL, VLAN = "wn", "wx", "wu"  # each before a network's number; of devices of these names the agent disposes
@@ -22,11 +33,9 @@ LARGEST_PREFIX: Final = 16  # as of any network; names of a larger one are more 
 
 _NAME = re.compile(BRIDGE + "[1-9][0-9]{0,7}")
 _OWN = re.compile(f"(?:{BRIDGE}|{TUNNEL}|{VLAN})[1-9][0-9]{{0,7}}")
-_INTERFACE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,14}")
 _LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 _HOST_NAME = re.compile(_LABEL)
 _DOMAIN = re.compile(rf"{_LABEL}(?:\.{_LABEL}){{0,15}}")
-_MAC = re.compile("[0-9a-f]{2}(:[0-9a-f]{2}){5}")
 
 
 @dataclass(frozen=True, order=True)
@@ -61,12 +70,11 @@ class Link:
 
     @property
     def number(self) -> int:
-        return int(self.name[len(BRIDGE) :])
+        return number_of(self.name)
 
     @property
     def mark(self) -> int:
-        """Also the number of its routing table."""
-        return MARKS + self.number
+        return mark_of(self.name)
 
     @property
     def tunnel(self) -> str:
@@ -100,6 +108,15 @@ def describe(link: Link) -> dict[str, Any]:
     return told | {"gateways": [str(each) for each in link.gateways]}
 
 
+def number_of(network: str) -> int:
+    return int(network[len(BRIDGE) :])
+
+
+def mark_of(network: str) -> int:
+    """Also the number of its routing table."""
+    return MARKS + number_of(network)
+
+
 def is_own(device: str) -> bool:
     """Whether a device of this name is one that the agent makes."""
     return _OWN.fullmatch(device) is not None
@@ -113,7 +130,7 @@ def parse_links(given: object, problems: list[str]) -> tuple[Link, ...] | None:
     if given is None:
         return None
     found: dict[str, Link] = {}
-    for entry in _entries(given):
+    for entry in read_entries(given):
         try:
             link = _parse_link(entry)
             if link.name in found:
@@ -140,7 +157,7 @@ def parse_hosts(given: object, problems: list[str]) -> Mapping[str, tuple[Host, 
             continue
         hosts: dict[str, Host] = {}
         taken: set[Address] = set()
-        for entry in _entries(entries):
+        for entry in read_entries(entries):
             try:
                 host = _parse_host(entry, problems)
                 if host.mac in hosts or taken.intersection(host.addresses):
@@ -153,38 +170,42 @@ def parse_hosts(given: object, problems: list[str]) -> Mapping[str, tuple[Host, 
     return found
 
 
-def _entries(given: object) -> Iterable[Any]:
-    if given is None:
-        return []
-    return given if isinstance(given, list | tuple) else [given]
+def read_network(value: object) -> str:
+    """
+    The name of a network that a node makes, and of its bridge.
+
+    :raises TypeError, ValueError: it is none.
+    """
+    name = read_name(_NAME, value)
+    if number_of(name) > NUMBER_MAX:
+        raise ValueError(f"{name} is too large a number")
+    return name
 
 
 def _parse_link(entry: Mapping[str, Any]) -> Link:
-    name, kind, bridge = _matched(_NAME, entry["name"]), entry["kind"], _matched(_INTERFACE, entry["bridge"])
-    if int(name[len(BRIDGE) :]) > NUMBER_MAX:
-        raise ValueError(f"{name} is too large a number")
+    name, kind, bridge = read_network(entry["name"]), entry["kind"], read_name(INTERFACE, entry["bridge"])
     if bridge != name and is_own(bridge) or bridge.startswith("wv"):
         raise ValueError(f"{bridge} is no bridge for it")
     vni, local, uplink, vlan = None, "", "", None
     peers: tuple[str, ...] = ()
     if kind == "vxlan":
-        vni = _whole(entry["vni"], 1, (1 << 24) - 1)
-        here = _address(entry["local"])
-        others = {_address(each) for each in entry.get("peers") or []} - {here}
+        vni = read_whole(entry["vni"], 1, (1 << 24) - 1)
+        here = read_address(entry["local"])
+        others = {read_address(each) for each in entry.get("peers") or []} - {here}
         if any(each.version != here.version or each.is_multicast for each in (here, *others)) or bridge != name:
             raise ValueError("a VXLAN of other addresses, or on another's bridge")
         local, peers = str(here), tuple(str(each) for each in sorted(others, key=int))
     elif kind == "bridge":
         if entry.get("uplink") is not None:
-            uplink = _matched(_INTERFACE, entry["uplink"])
+            uplink = read_name(INTERFACE, entry["uplink"])
             if is_own(uplink):
                 raise ValueError(f"{uplink} is no uplink")
-        vlan = None if entry.get("vlan") is None else _whole(entry["vlan"], 1, 4094)
+        vlan = None if entry.get("vlan") is None else read_whole(entry["vlan"], 1, 4094)
         if vlan is not None and (not uplink or bridge != name):
             raise ValueError("a VLAN without an uplink, or on a bridge that is there")
     else:
         raise ValueError(f"{kind!r} is no kind that is known")
-    gateways = tuple(_interface(each) for each in entry.get("gateways") or [])
+    gateways = tuple(read_interface(each) for each in entry.get("gateways") or [])
     if len({each.version for each in gateways}) != len(gateways):
         raise ValueError("two gateways of one family")
     for each in gateways:
@@ -201,50 +222,19 @@ def _parse_link(entry: Mapping[str, Any]) -> Link:
     if domain and (not _DOMAIN.fullmatch(domain) or len(domain) > 200):
         raise ValueError(f"{domain!r} is no domain")
     return Link(
-        name, bridge, _whole(entry["mtu"], 1280 if len(gateways) > 1 else 576, 65_000), vni, local, peers, uplink, vlan,
-        tuple(sorted(gateways, key=lambda each: each.version)), entry.get("masquerade") is True,
+        name, bridge, read_whole(entry["mtu"], 1280 if len(gateways) > 1 else 576, 65_000), vni, local, peers, uplink,
+        vlan, tuple(sorted(gateways, key=lambda each: each.version)), entry.get("masquerade") is True,
         entry.get("dhcp") is True and bool(gateways), domain,
-        tuple(str(_address(each)) for each in entry.get("dns") or []),
+        tuple(str(read_address(each)) for each in entry.get("dns") or []),
         entry.get("metadata") is True and bool(gateways),
     )  # fmt: skip
 
 
 def _parse_host(entry: Mapping[str, Any], problems: list[str]) -> Host:
-    mac = _matched(_MAC, _text(entry["mac"]).lower())
-    addresses = tuple(_address(each) for each in entry["addresses"])
+    mac = read_name(MAC, read_text(entry["mac"]).lower())
+    addresses = tuple(read_address(each) for each in entry["addresses"])
     name = entry.get("name") or ""
     if name and not (isinstance(name, str) and _HOST_NAME.fullmatch(name)):
         problems.append(f"host {mac}: {name!r:.80} is no name for DNS, so it has none")
         name = ""
     return Host(mac, addresses, name)
-
-
-def _matched(pattern: re.Pattern[str], value: object) -> str:
-    if not pattern.fullmatch(_text(value)):
-        raise ValueError(f"{value!r:.50} is no name for it")
-    return _text(value)
-
-
-def _whole(value: object, least: int, most: int) -> int:
-    if type(value) is not int or not least <= value <= most:
-        raise ValueError(f"{value!r:.50} is not between {least} and {most}")
-    return value
-
-
-def _address(value: object) -> Address:
-    """Without a zone, which may be any text."""
-    if "%" in _text(value):
-        raise ValueError(f"{value!r:.50} has a zone")
-    return ip_address(_text(value))
-
-
-def _interface(value: object) -> Gateway:
-    if "%" in _text(value):
-        raise ValueError(f"{value!r:.50} has a zone")
-    return ip_interface(_text(value))
-
-
-def _text(value: object) -> str:
-    if not isinstance(value, str):
-        raise TypeError(f"{value!r:.50} is not a text")
-    return value

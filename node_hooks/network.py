@@ -22,7 +22,7 @@ from node_hooks.firewall import METADATA, METADATA6
 from node_hooks.guard import TABLE, Guarded, guard, own_networks, own_networks6
 from node_hooks.links import Link, is_own
 from node_hooks.problem import LINKS_UNKNOWN, METADATA_FAILED, Complaints, Problem
-from node_hooks.public import Address
+from node_hooks.reading import Address
 from node_hooks.resolver import read_resolvers
 from node_hooks.segments import SYSTEM, Segments
 from node_hooks.state import StateFile

@@ -4,20 +4,24 @@ Public addresses and ports that this node answers for, as the document tells the
 Guests of two networks may have the same address. So a guest is told by its network's bridge and its address together.
 """
 
-import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from ipaddress import ip_network
 from typing import Any, Final
 
-from node_hooks.links import MARKS, NUMBER_MAX
-
-Address = IPv4Address | IPv6Address
-Network = IPv4Network | IPv6Network
+from node_hooks.links import mark_of, read_network
+from node_hooks.reading import (
+    INTERFACE,
+    Address,
+    Network,
+    read_address,
+    read_entries,
+    read_name,
+    read_text,
+    read_whole,
+)
 
 PROTOCOLS: Final = {"tcp": 6, "udp": 17}
-_BRIDGE = re.compile("wn[1-9][0-9]{0,7}")
-_INTERFACE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,14}")
 
 
 @dataclass(frozen=True)
@@ -75,10 +79,6 @@ class Public:
         return {address: found[address] for address in sorted(found, key=_order)}
 
 
-def mark_of(bridge: str) -> int:
-    return MARKS + int(bridge.removeprefix("wn"))
-
-
 def parse_public(given: object, problems: list[str]) -> Public | None:
     """
     :param given: the section's content; None: the manager is older and knows none.
@@ -90,16 +90,16 @@ def parse_public(given: object, problems: list[str]) -> Public | None:
         problems.append(f"public {given!r:.200}: no addresses and ports")
         return Public()
     addresses: dict[Address, PublicAddress] = {}
-    for entry in _entries(given.get("addresses")):
+    for entry in read_entries(given.get("addresses")):
         try:
-            each = PublicAddress(*_parse_guest(entry))
+            each = PublicAddress(*_parse_way(entry))
             if each.address in addresses:
                 raise ValueError("told twice")
             addresses[each.address] = each
         except (ValueError, TypeError, KeyError) as error:
             problems.append(f"public address {entry!r:.200}: {error}")
     ports: dict[tuple[Address, str, int], PublicPort] = {}
-    for entry in _entries(given.get("ports")):
+    for entry in read_entries(given.get("ports")):
         try:
             port = _parse_port(entry)
             key = (port.address, port.protocol, port.port)
@@ -109,9 +109,9 @@ def parse_public(given: object, problems: list[str]) -> Public | None:
         except (ValueError, TypeError, KeyError) as error:
             problems.append(f"public port {entry!r:.200}: {error}")
     reachable = set()
-    for entry in _entries(given.get("reachable")):
+    for entry in read_entries(given.get("reachable")):
         try:
-            reachable.add(ip_network(_text(entry)))
+            reachable.add(ip_network(read_text(entry)))
         except (ValueError, TypeError) as error:
             problems.append(f"reachable {entry!r:.200}: {error}")
     return Public(
@@ -125,49 +125,25 @@ def _order(address: Address) -> tuple[int, int]:
     return address.version, int(address)
 
 
-def _entries(given: object) -> Iterable[Any]:
-    if given is None:
-        return []
-    return given if isinstance(given, list) else [given]
-
-
-def _parse_guest(entry: Mapping[str, Any]) -> tuple[Address, Address, str, str]:
+def _parse_way(entry: Mapping[str, Any]) -> tuple[Address, Address, str, str]:
     address, guest = _address(entry["address"]), _address(entry["guest"])
     if address.version != guest.version:
         raise ValueError("its guest's address is of the other family")
-    bridge, uplink = _text(entry["bridge"]), entry.get("uplink")
-    if not _BRIDGE.fullmatch(bridge) or not 0 < int(bridge[2:]) <= NUMBER_MAX:
-        raise ValueError(f"{bridge!r:.50} is no bridge of a network that is made here")
-    if uplink is not None and not _INTERFACE.fullmatch(_text(uplink)):
-        raise ValueError(f"{uplink!r:.50} is no name for an uplink")
-    return address, guest, bridge, uplink or ""
+    uplink = entry.get("uplink")
+    return address, guest, read_network(entry["bridge"]), "" if uplink is None else read_name(INTERFACE, uplink)
 
 
 def _parse_port(entry: Mapping[str, Any]) -> PublicPort:
-    address, guest, bridge, uplink = _parse_guest(entry)
-    protocol = _text(entry["protocol"])
+    protocol = read_text(entry["protocol"])
     if protocol not in PROTOCOLS:
         raise ValueError(f"{protocol!r:.50} has no ports")
-    return PublicPort(address, protocol, _port(entry["port"]), guest, _port(entry["guest_port"]), bridge, uplink)
-
-
-def _port(value: object) -> int:
-    if type(value) is not int or not 0 < value < 65_536:
-        raise ValueError(f"{value!r:.50} is no port")
-    return value
+    port, guest_port = (read_whole(entry[name], 1, 65_535) for name in ("port", "guest_port"))
+    address, guest, bridge, uplink = _parse_way(entry)
+    return PublicPort(address, protocol, port, guest, guest_port, bridge, uplink)
 
 
 def _address(value: object) -> Address:
-    """Without a zone, which may be any text."""
-    if "%" in _text(value):
-        raise ValueError(f"{value!r:.50} has a zone")
-    address = ip_address(_text(value))
+    address = read_address(value)
     if address.is_multicast or address.is_loopback or address.is_link_local or address.is_unspecified:
         raise ValueError(f"{address} is nobody's")
     return address
-
-
-def _text(value: object) -> str:
-    if not isinstance(value, str):
-        raise TypeError(f"{value!r:.50} is not a text")
-    return value

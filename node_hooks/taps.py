@@ -9,10 +9,11 @@ from node_hooks.document import NETWORKS, SECURITY, Document
 from node_hooks.ended import ENDED_TABLE, Ended, EndedConnections
 from node_hooks.firewall import ANSWERS_TABLE, METADATA, METADATA6, TABLE, NodeNic, Tracking, rules, zone_of
 from node_hooks.flows import Flow, end_flows
-from node_hooks.groups import IN, NOBODY, OUT, Address, Group, Packet, deciding_rule
+from node_hooks.groups import IN, NOBODY, OUT, Group, Packet, deciding_rule
 from node_hooks.links import is_own
 from node_hooks.nft import Rules
 from node_hooks.problem import FIREWALL_FAILED, Complaints
+from node_hooks.reading import Address
 from node_hooks.tables import RECHECK_S, RETRY_S, Table, Tables
 from node_hooks.tracking import find_tracking, show_bridged
 

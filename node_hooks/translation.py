@@ -19,7 +19,8 @@ from typing import Final
 from node_hooks.firewall import GATEWAY_MAC, TAP_PREFIX, NodeNic, zone_of
 from node_hooks.links import MARKS, NUMBER_MAX, TUNNEL
 from node_hooks.nft import Elements, Rules
-from node_hooks.public import PROTOCOLS, Address, Public, PublicAddress, PublicPort
+from node_hooks.public import PROTOCOLS, Public, PublicAddress, PublicPort
+from node_hooks.reading import Address
 
 PUBLIC_TABLE: Final = "wawel_public"
 OUT, IN = "wawel-out", "wawel-in"  # the pair

@@ -4,7 +4,8 @@ from collections.abc import Callable, Collection
 
 from node_hooks.firewall import zone_of
 from node_hooks.flows import Flow
-from node_hooks.public import PROTOCOLS, Address, Public
+from node_hooks.public import PROTOCOLS, Public
+from node_hooks.reading import Address
 from node_hooks.translation import INSIDE
 
 

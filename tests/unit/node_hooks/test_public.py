@@ -20,7 +20,8 @@ from node_hooks.flows import Flow
 from node_hooks.guard import Guarded, guard
 from node_hooks.nft import change
 from node_hooks.problem import Complaints
-from node_hooks.public import Address, Public, parse_public
+from node_hooks.public import Public, parse_public
+from node_hooks.reading import Address
 from node_hooks.tables import RECHECK_S, RETRY_S, Tables
 from node_hooks.translation import INSIDE, bridged_zones, translation
 from node_hooks.withdrawn import unwanted
