@@ -25,9 +25,9 @@ PROTOCOLS: Final = {"tcp": 6, "udp": 17}
 
 
 @dataclass(frozen=True)
-class PublicAddress:
+class _Way:
     """
-    All that comes to the address is its guest's, and the guest leaves by it.
+    From an address to the guest behind it.
 
     :ivar uplink: the node's interface where it is answered for; empty: the one that leads to its network.
     """
@@ -35,7 +35,7 @@ class PublicAddress:
     address: Address
     guest: Address
     bridge: str
-    uplink: str = ""
+    uplink: str
 
     @property
     def mark(self) -> int:
@@ -44,20 +44,17 @@ class PublicAddress:
 
 
 @dataclass(frozen=True)
-class PublicPort:
-    """As ``PublicAddress``, of one port of an address that guests share. ``protocol``: its name."""
+class PublicAddress(_Way):
+    """All that comes to the address is its guest's, and the guest leaves by it."""
 
-    address: Address
+
+@dataclass(frozen=True)
+class PublicPort(_Way):
+    """One port of an address that guests share. ``protocol``: its name."""
+
     protocol: str
     port: int
-    guest: Address
     guest_port: int
-    bridge: str
-    uplink: str = ""
-
-    @property
-    def mark(self) -> int:
-        return mark_of(self.bridge)
 
 
 @dataclass(frozen=True)
@@ -138,8 +135,7 @@ def _parse_port(entry: Mapping[str, Any]) -> PublicPort:
     if protocol not in PROTOCOLS:
         raise ValueError(f"{protocol!r:.50} has no ports")
     port, guest_port = (read_whole(entry[name], 1, 65_535) for name in ("port", "guest_port"))
-    address, guest, bridge, uplink = _parse_way(entry)
-    return PublicPort(address, protocol, port, guest, guest_port, bridge, uplink)
+    return PublicPort(*_parse_way(entry), protocol, port, guest_port)
 
 
 def _address(value: object) -> Address:
