@@ -4,7 +4,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from ipaddress import IPv4Interface, IPv4Network, IPv6Interface, ip_address
+from ipaddress import IPv4Interface, IPv4Network, IPv6Interface
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -15,7 +15,7 @@ from node_hooks.firewall import TAP_PREFIX, NodeNic
 from node_hooks.groups import Group, parse_groups
 from node_hooks.links import Host, Link, parse_hosts, parse_links
 from node_hooks.public import Public, parse_public
-from node_hooks.reading import INTERFACE, MAC, read_entries, read_text
+from node_hooks.reading import INTERFACE, MAC, read_address, read_entries, read_text
 from node_hooks.state import read_json, write_durably
 
 FORMAT = 2  # a manager of the release before does not look at what is asked for, and sends format 1
@@ -186,7 +186,7 @@ def _parse_nics(given: object, problems: list[str]) -> tuple[NodeNic, ...] | Non
             tap, mac = read_text(entry["tap"]), read_text(entry["mac"]).lower()
             if not _TAP.fullmatch(tap) or not MAC.fullmatch(mac) or tap in found:
                 raise ValueError("no tap and MAC of its own")
-            addresses = tuple(ip_address(read_text(each)) for each in entry["addresses"])
+            addresses = tuple(read_address(each) for each in entry["addresses"])
             groups = tuple(sorted({int(each) for each in entry.get("groups", [])}))
             bridge = entry.get("bridge", "")
             if not isinstance(bridge, str) or bridge and not INTERFACE.fullmatch(bridge):

@@ -10,11 +10,11 @@ all rules on it.
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from ipaddress import IPv4Network, IPv6Network, collapse_addresses, ip_network
+from ipaddress import IPv4Network, IPv6Network, collapse_addresses
 from typing import Any
 
 from node_hooks.nft import Elements
-from node_hooks.reading import Address, Network, read_text
+from node_hooks.reading import Address, Network, read_range
 
 IN, OUT = "in", "out"
 TCP, UDP = 6, 17
@@ -112,14 +112,10 @@ def parse_groups(given: object, problems: list[str]) -> dict[int, Group]:
 
 
 def _address(given: object) -> Address:
-    network = _network(given)
+    network = read_range(given)
     if network.num_addresses != 1:
         raise ValueError(f"{given!r} is not an address")
     return network.network_address
-
-
-def _network(given: object) -> Network:
-    return ip_network(read_text(given))
 
 
 def _parse_rule(told: Mapping[str, Any]) -> GroupRule:
@@ -141,7 +137,7 @@ def _parse_rule(told: Mapping[str, Any]) -> GroupRule:
         if number not in (TCP, UDP):
             raise ValueError("its protocol has no ports")
         ports = None if (first, last) == EVERY_PORT else (first, last)
-    remote = None if told.get("remote") is None else _network(told["remote"])
+    remote = None if told.get("remote") is None else read_range(told["remote"])
     group = told.get("group")
     if (remote is None) == (group is None) or remote is not None and remote.version != family:
         raise ValueError("neither a range of its family nor a group")

@@ -6,7 +6,6 @@ Guests of two networks may have the same address. So a guest is told by its netw
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from ipaddress import ip_network
 from typing import Any, Final
 
 from node_hooks.links import mark_of, read_network
@@ -17,6 +16,7 @@ from node_hooks.reading import (
     read_address,
     read_entries,
     read_name,
+    read_range,
     read_text,
     read_whole,
 )
@@ -108,7 +108,7 @@ def parse_public(given: object, problems: list[str]) -> Public | None:
     reachable = set()
     for entry in read_entries(given.get("reachable")):
         try:
-            reachable.add(ip_network(read_text(entry)))
+            reachable.add(read_range(entry))
         except (ValueError, TypeError) as error:
             problems.append(f"reachable {entry!r:.200}: {error}")
     return Public(

@@ -11,6 +11,7 @@ from ipaddress import (
     IPv6Network,
     ip_address,
     ip_interface,
+    ip_network,
 )
 from typing import Any, Final
 
@@ -57,6 +58,11 @@ def read_address(value: object) -> Address:
 def read_interface(value: object) -> IPv4Interface | IPv6Interface:
     """:raises TypeError, ValueError: it is none, or has a zone."""
     return ip_interface(_without_zone(value))
+
+
+def read_range(value: object) -> Network:
+    """:raises TypeError, ValueError: it is none, or has a zone."""
+    return ip_network(_without_zone(value))
 
 
 def _without_zone(value: object) -> str:

@@ -17,6 +17,7 @@ from node_hooks.command import CommandFailed
 from node_hooks.document import PUBLIC, parse_document, without_public
 from node_hooks.firewall import NodeNic
 from node_hooks.flows import Flow
+from node_hooks.groups import NOBODY
 from node_hooks.guard import Guarded, guard
 from node_hooks.nft import change
 from node_hooks.problem import Complaints
@@ -61,6 +62,19 @@ def test_bad(change_: dict[str, Any]) -> None:
     problems: list[str] = []
     found = parse_public({"addresses": [], "ports": [PORT | change_, PORT | {"port": 1}]}, problems)
     assert found is not None and [each.port for each in found.ports] == [1] and len(problems) == 1
+
+
+def test_zone() -> None:
+    """An address with a zone, which may be any text, is told and gets into no table, whatever it is of."""
+    zoned = "fe80::1%x; } flush ruleset"
+    nic = {"tap": "wvn70", "mac": "02:00:00:00:00:07", "bridge": "wn7", "addresses": [zoned]}
+    rule = {"direction": "in", "family": 6, "protocol": "any", "remote": zoned}
+    parsed = parse_document({
+        "version": "1", "networks": [], "nics": [nic], "groups": {"1": {"rules": [rule]}, "2": {"members": [zoned]}},
+        "public": {"reachable": [zoned]},
+    })  # fmt: skip
+    assert parsed.nics == () and parsed.public == Public() and parsed.groups == {1: NOBODY}
+    assert len(parsed.problems) == 4
 
 
 def test_twice() -> None:
