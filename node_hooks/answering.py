@@ -171,8 +171,6 @@ class Answering:
         for subject in self._complaints.subjects():
             if subject.startswith(_subject("")) and subject not in told_of:
                 self._complaints.withdraw(subject)
-        if not amiss:
-            return Public(public.addresses, public.ports)
         return Public(
             tuple(each for each in public.addresses if each.address not in amiss),
             tuple(each for each in public.ports if each.address not in amiss),
