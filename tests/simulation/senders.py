@@ -299,16 +299,21 @@ class Senders:
         known = {each.image_id: each for each in self.all}
         volumes = simulation.volumes
         for row in simulation.sql(
-            "SELECT i.id, i.state, u.name AS volume FROM image i LEFT JOIN volume u ON u.id = i.volume_id"
-            f" WHERE i.name LIKE '{NAMED}%' ORDER BY i.id"
+            "WITH RECURSIVE layer AS (SELECT i.id AS image_id, u.id, u.name, u.backing_id, 0 AS depth FROM image i"
+            f" JOIN volume u ON u.id = i.volume_id WHERE i.name LIKE '{NAMED}%' UNION ALL"
+            " SELECT image_id, u.id, u.name, u.backing_id, depth + 1 FROM layer l JOIN volume u ON u.id = l.backing_id)"
+            " SELECT i.id, i.state, ARRAY(SELECT l.name FROM layer l WHERE l.image_id = i.id ORDER BY depth) AS layers"
+            f" FROM image i WHERE i.name LIKE '{NAMED}%' ORDER BY i.id"
         ):
             sending = known.get(row.id)
             if sending is None:
                 continue
-            volume = volumes[row.volume] if row.state == "ok" else None
-            # Of what has grown the memory of nodes keeps the end alone.
-            if volume is not None and volume.capacity_bytes <= CONTENT_MAX and SOURCE not in volume.content:
-                wrong.append(f"image {row.id} has not what was uploaded: {volume.content!r:.60}")
+            # A disk of which there are snapshots goes on in a volume above what came.
+            if row.state == "ok":
+                top, *below = (volumes[name] for name in row.layers)
+                # Of what has grown the memory of nodes keeps the end alone.
+                if top.capacity_bytes <= CONTENT_MAX and all(SOURCE not in each.content for each in (top, *below)):
+                    wrong.append(f"image {row.id} has not what was uploaded: {top.content!r:.60}")
             if row.state not in ("deleted", "ok", "failed", "trashed"):
                 wrong.append(f"image {row.id}, which was uploaded, is {row.state}")
             if sending.over == "terminated" and row.state != "deleted":
