@@ -18,7 +18,7 @@ from cm.services.access import Who, authorized_vm
 from cm.services.context import ClusterCall
 from cm.services.security_group import get_nic
 from cm.store.node import managed_addresses
-from cm.store.public_address import is_reached
+from cm.store.public_port import is_reached
 from cm.store.security_group import NicRow, describe_rules
 from cm.store.security_rules import read_groups
 

@@ -1,6 +1,7 @@
 """
-Use cases of public addresses: whole ones that accounts ask for and give to network cards, and ports of shared ones.
-What nodes are to answer for follows from where VMs are placed; they are told in the same transaction.
+Use cases of public addresses: whole ones that accounts ask for and give to network cards; ports of shared ones are
+``public_port.py``'s. What nodes are to answer for follows from where VMs are placed; they are told in the same
+transaction.
 """
 
 from __future__ import annotations
@@ -13,12 +14,12 @@ from typing import Final
 import msgspec
 from sqlalchemy.orm import Session
 
-from cm.results.public_address import PublicAddress, PublicIP, PublicPort
+from cm.results.public_address import PublicAddress
 from cm.rpc.errors import Conflict, InUse, InvalidParameter, LimitReached, ObjectNotFound, QuotaReached, VersionChanged
-from cm.rpc.vocabulary import NetworkKind, PortProtocol
+from cm.rpc.vocabulary import NetworkKind
 from cm.rules.access import Action
 from cm.rules.network import Address
-from cm.rules.public_address import free_port, parse_addresses
+from cm.rules.public_address import parse_addresses
 from cm.runtime.taken import refused_by
 from cm.services.access import authorized_vm, person_of
 from cm.services.context import ClusterCall
@@ -28,8 +29,9 @@ from cm.store import public_address as store
 from cm.store.change import record_change
 from cm.store.node import managed_addresses
 from cm.store.node_document import document_changed
+from cm.store.public_port import drop_ports
 from cm.store.security_group import NicRow
-from cm.store.vm import VMRow, get_vm, render_live, render_vm
+from cm.store.vm import VMRow, get_vm, render_live
 
 NOUN: Final = "public_address"
 
@@ -37,13 +39,6 @@ NOUN: Final = "public_address"
 class NoPublicAddress(LimitReached):
     code = "no_public_address"
     message = "No public address is free."
-
-
-class NoPublicPort(LimitReached):
-    code = "no_public_port"
-    message = (
-        "No shared public address has a port for this: there is none, all are taken, or other nodes answer."
-    )
 
 
 @dataclass(eq=False)
@@ -190,7 +185,7 @@ def assign(caller: ClusterCall, address_id: int, vm_id: int, number: int) -> Pub
     vm = authorized_vm(session, person_of(caller.identity), vm_id, Action.EDIT, lock=True)
     owner, version = vm.account_id, caller.if_version
     found = store.get_public_address(session, address_id, account_id=owner, lock=True, version=version)
-    _check_live(vm)
+    check_live(vm)
     nic = get_nic(session, vm_id, number)
     require_reachable(vm_id, nic, ip_address(found["address"]).version)
     if (found["vm_id"], found["nic"]) != (vm_id, number):
@@ -215,7 +210,7 @@ def assign_made(caller: ClusterCall, address_id: int, made: Sequence[str]) -> li
     return [msgspec.json.encode(first).decode(), *made[1:]]
 
 
-def _check_live(vm: VMRow) -> None:
+def check_live(vm: VMRow) -> None:
     if vm.closed_at is not None:
         raise ObjectNotFound("vm", vm.id)
 
@@ -271,131 +266,4 @@ def leave_vm(session: Session, vm_id: int, nic_id: int | None = None) -> None:
     store.public_changed(session, vm_id)
     for row in store.addresses_of_vm(session, vm_id, nic_id):
         store.set_nic(session, row.id, None)
-    store.drop_ports(session, vm_id, nic_id)
-
-
-# ------------------------------------------------------------------ ports
-
-
-def add_port(caller: ClusterCall, vm_id: int, guest_port: int, protocol: PortProtocol, number: int) -> PublicPort:
-    """
-    Have a guest's port be reached by one of a shared address. One that is there already is answered with.
-
-    :raises ObjectNotFound: AccessNeeded: the VM is not the caller's to change.
-    :raises QuotaReached: its account has as many as it may.
-    :raises NoPublicPort: there is none for it.
-    :raises NotReachable: nobody reaches that card.
-    """
-    session = caller.session
-    vm = _vm(caller, vm_id)
-    nic = get_nic(session, vm_id, number)
-    if _port(session, vm_id, number, protocol, guest_port) is None:
-        families: set[int] = {ip_address(each).version for each in nic.addresses}
-        require_reachable(vm_id, nic, min(families, default=4))
-        used, quota = store.count_ports(session, vm.account_id)
-        if used >= quota:
-            raise QuotaReached("public_ports", quota, used, 1)
-        _draw(session, vm, nic, families, protocol, guest_port)
-        store.public_changed(session, vm_id)
-        render_vm(session, vm_id)
-    made = _port(session, vm_id, number, protocol, guest_port)
-    assert made is not None
-    caller.note("add port", vm_id=vm_id, nic=number, protocol=str(protocol), guest_port=guest_port, port=made["port"])
-    return made
-
-
-def _vm(caller: ClusterCall, vm_id: int) -> VMRow:
-    who, version = person_of(caller.identity), caller.if_version
-    vm = authorized_vm(caller.session, who, vm_id, Action.EDIT, lock=True, version=version)
-    _check_live(vm)
-    return vm
-
-
-def _draw(
-    session: Session, vm: VMRow, nic: NicRow, families: set[int], protocol: PortProtocol, guest_port: int
-) -> None:
-    """:raises NoPublicPort: no shared address has one."""
-    node_id = vm.node_id if vm.node_claimed else None
-    for family in sorted(families):
-        for address_id in store.shared_addresses(session, vm.id, node_id, family):
-            taken = store.taken_ports(session, address_id, protocol)
-            port = None if taken is None else free_port(guest_port, taken)
-            if port is not None:
-                store.insert_port(session, address_id, protocol, port, nic.id, guest_port)
-                return
-    raise NoPublicPort()
-
-
-def _port(session: Session, vm_id: int, nic: int, protocol: PortProtocol, guest_port: int) -> PublicPort | None:
-    wanted = (nic, protocol, guest_port)
-    found = (each for each in store.ports_of(session, vm_id))
-    return next((each for each in found if (each["nic"], each["protocol"], each["guest_port"]) == wanted), None)
-
-
-def remove_port(caller: ClusterCall, vm_id: int, guest_port: int, protocol: PortProtocol, number: int) -> None:
-    """
-    :raises ObjectNotFound: AccessNeeded: the VM is not the caller's to change, or has no such port.
-    """
-    session = caller.session
-    vm = _vm(caller, vm_id)
-    nic = get_nic(session, vm_id, number)
-    store.public_changed(session, vm_id)  # with those that come to answer for the address then
-    if store.delete_port(session, nic.id, protocol, guest_port) is None:
-        raise ObjectNotFound("public_port", f"{protocol}/{guest_port}")
-    render_vm(session, vm.id)
-    caller.note("remove port", vm_id=vm_id, nic=number, protocol=str(protocol), guest_port=guest_port)
-
-
-# ------------------------------------------------------------------ by CC1's names
-
-
-def add_from(caller: ClusterCall, start: str, count: int) -> None:
-    """``add`` of so many addresses from one on."""
-    first = parse_address(start)
-    try:
-        last = first + (count - 1)
-    except ValueError:
-        raise InvalidParameter("count", "so many addresses do not follow it") from None
-    add(caller, [f"{first}-{last}"], False, "", "")
-
-
-def public_ip(found: PublicAddress, lease_id: int | None) -> PublicIP:
-    return {
-        "ip_id": found["public_address_id"],
-        "public_ip_id": found["public_address_id"],
-        "address": found["address"],
-        "lease_id": lease_id,
-        "vm_name": found["vm_name"] or "",
-        "user_id": found["user_id"],
-    }
-
-
-def list_public_ips(session: Session, account_id: int | None) -> list[PublicIP]:
-    """An account's; None: all there are."""
-    leases = store.leases_behind(session)
-    found = store.list_public_addresses(session, account_id)
-    return [public_ip(each, leases.get(each["public_address_id"])) for each in found]
-
-
-def assign_lease(caller: ClusterCall, lease_id: int, address_id: int) -> PublicAddress:
-    """
-    ``assign`` by the address that is behind it.
-
-    :raises ObjectNotFound: no VM of the caller's has it.
-    """
-    found = store.nic_of_lease(caller.session, lease_id)
-    if found is None:
-        raise ObjectNotFound("lease", lease_id)
-    return assign(caller, address_id, found.vm_id, found.number)
-
-
-def unassign_lease(caller: ClusterCall, lease_id: int, account_id: int | None) -> PublicAddress:
-    """
-    ``unassign`` of the address that leads to it.
-
-    :raises ObjectNotFound: none does that is the account's.
-    """
-    found = next(iter(store.leases_behind(caller.session, lease_id)), None)
-    if found is None:
-        raise ObjectNotFound("lease", lease_id)
-    return unassign(caller, found, account_id)
+    drop_ports(session, vm_id, nic_id)

@@ -20,7 +20,7 @@ from cm.rules.vm import EC2_STATE, GONE, XO_POWER_STATE, VMFacts, cc1_code, stat
 from cm.runtime.json_text import array_of, with_members
 from cm.runtime.prepared import Prepared
 from cm.store.conditions import keeps_busy
-from cm.store.public_address import REACHED, reached
+from cm.store.public_port import REACHED, reached
 from cm.store.rendered import Rendered
 
 _encode = msgspec.json.Encoder().encode

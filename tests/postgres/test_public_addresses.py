@@ -15,7 +15,8 @@ from cm.rpc.vocabulary import DiskFormat, StorageKind
 from cm.rules.public_address import merged
 from cm.services.guest import find_guest
 from cm.services.network import NetworkOverlaps
-from cm.services.public_address import NoPublicAddress, NoPublicPort, NotReachable
+from cm.services.public_address import NoPublicAddress, NotReachable
+from cm.services.public_port import NoPublicPort
 from cm.store.node_document import own_facts
 from lab.postgres import PrivatePostgres
 from support.beside import listening

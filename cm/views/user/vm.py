@@ -33,7 +33,7 @@ from cm.rpc.vocabulary import PAGE_MAX, DeployMode, Freeze, Match, PortProtocol,
 from cm.rules.access import Action
 from cm.rules.operation import OperationKind
 from cm.runtime.json_text import array_of
-from cm.services import console, console_log, drive, image, public_address, snapshot, vm_image
+from cm.services import console, console_log, drive, image, public_address, public_port, snapshot, vm_image
 from cm.services import vm as service
 from cm.services.attach_or_create import Asked
 from cm.services.context import AsyncClusterCall, ClusterCall
@@ -167,7 +167,7 @@ def add_port(
     Have a port of a VM be reached from outside by a port of a shared public address, as far as its security groups let
     others in. It is answered with, also if it is there already; ``user.vm.get_by_id`` lists them.
     """
-    return public_address.add_port(caller, vm_id, guest_port, protocol, nic)
+    return public_port.add(caller, vm_id, guest_port, protocol, nic)
 
 
 @user_view(changing=True, on={"vm_id": Action.EDIT})
@@ -175,7 +175,7 @@ def remove_port(
     caller: ClusterCall, vm_id: Id, guest_port: GuestPort, protocol: PortProtocol = PortProtocol.TCP, nic: Card = 0
 ) -> None:
     """Have a port of a VM be reached from outside no more."""
-    public_address.remove_port(caller, vm_id, guest_port, protocol, nic)
+    public_port.remove(caller, vm_id, guest_port, protocol, nic)
 
 
 @user_view(on={"vm_id": Action.SEE}, prompt=True)
