@@ -264,6 +264,6 @@ def leave_vm(session: Session, vm_id: int, nic_id: int | None = None) -> None:
     A VM ends, whose row is locked, or one of its NICs: its addresses stay their owners', its ports are given away anew.
     """
     store.public_changed(session, vm_id)
-    for row in store.addresses_of_vm(session, vm_id, nic_id):
-        store.set_nic(session, row.id, None)
+    for address_id in store.addresses_of_vm(session, vm_id, nic_id):
+        store.set_nic(session, address_id, None)
     drop_ports(session, vm_id, nic_id)

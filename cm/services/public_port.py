@@ -91,7 +91,7 @@ def remove(caller: ClusterCall, vm_id: int, guest_port: int, protocol: PortProto
     vm = _vm(caller, vm_id)
     nic = get_nic(session, vm_id, number)
     public_changed(session, vm_id)  # with those that come to answer for the address then
-    if store.delete_port(session, nic.id, protocol, guest_port) is None:
+    if not store.delete_port(session, nic.id, protocol, guest_port):
         raise ObjectNotFound("public_port", f"{protocol}/{guest_port}")
     render_vm(session, vm.id)
     caller.note("remove port", vm_id=vm_id, nic=number, protocol=str(protocol), guest_port=guest_port)

@@ -188,16 +188,14 @@ def set_nic(session: Session, address_id: int, nic_id: int | None) -> None:
 OWN_NICS: Final = "(SELECT id FROM nic WHERE vm_id = :vm_id AND (CAST(:nic_id AS bigint) IS NULL OR id = :nic_id))"
 
 
-def addresses_of_vm(session: Session, vm_id: int, nic_id: int | None = None) -> Sequence[Any]:
+def addresses_of_vm(session: Session, vm_id: int, nic_id: int | None = None) -> Sequence[int]:
     """
-    The public addresses of a VM's NICs, held until the transaction ends: ``id``, ``account_id``.
+    The ids of the public addresses of a VM's NICs, held until the transaction ends.
 
     :param nic_id: of this one alone.
     """
-    return session.execute(
-        text(
-            f"SELECT id, account_id FROM public_address WHERE nic_id IN {OWN_NICS} ORDER BY id FOR NO KEY UPDATE"
-        ),
+    return session.scalars(
+        text(f"SELECT id FROM public_address WHERE nic_id IN {OWN_NICS} ORDER BY id FOR NO KEY UPDATE"),
         {"vm_id": vm_id, "nic_id": nic_id},
     ).all()
 

@@ -8,13 +8,12 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 _NIC_OF_LEASE = text(
-    "SELECT c.vm_id, c.number, family(l.address) AS family FROM network_lease l JOIN nic c ON c.id = l.nic_id"
-    " WHERE l.id = :id"
+    "SELECT c.vm_id, c.number FROM network_lease l JOIN nic c ON c.id = l.nic_id WHERE l.id = :id"
 )
 
 
 def nic_of_lease(session: Session, lease_id: int) -> Any:
-    """``vm_id``, ``number`` and the address's ``family``; None: nobody has it."""
+    """``vm_id`` and ``number``; None: nobody has it."""
     return session.execute(_NIC_OF_LEASE, {"id": lease_id}).first()
 
 
@@ -22,7 +21,7 @@ _BY_LEASES = text(
     """
 SELECT a.id, l.id AS lease_id FROM public_address a JOIN network_lease l ON l.nic_id = a.nic_id
    AND family(l.address) = family(a.address)
- WHERE a.deleted_at IS NULL AND (CAST(:lease_id AS bigint) IS NULL OR l.id = :lease_id) AND a.nic_id IS NOT NULL
+ WHERE a.deleted_at IS NULL AND (CAST(:lease_id AS bigint) IS NULL OR l.id = :lease_id)
  ORDER BY l.address DESC
 """
 )

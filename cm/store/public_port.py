@@ -10,7 +10,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from cm.results import public_address as results
-from cm.rpc.vocabulary import PortProtocol
+from cm.rpc.vocabulary import PortProtocol, PublicState
 from cm.rules.public_address import AddressFacts, public_state, ways
 from cm.runtime.prepared import Prepared
 from cm.runtime.rows import has_row
@@ -38,10 +38,12 @@ def ports_of(session: Session, vm_id: int) -> list[results.PublicPort]:
 
 
 def _port(row: Any) -> results.PublicPort:
-    facts = AddressFacts(True, True, bool(row._placed), bool(row._capable), bool(row._told))
-    state, reason = public_state(facts)
     if row._placed and row._answering not in (None, row._node_id):
-        state, reason = public_state(AddressFacts(True, True, True, True, False))[0], ELSEWHERE
+        state, reason = PublicState.WAITING, ELSEWHERE
+    else:
+        state, reason = public_state(
+            AddressFacts(True, True, bool(row._placed), bool(row._capable), bool(row._told))
+        )
     told = {**shown(row), "protocol": PortProtocol(row.protocol), "state": state, "reason": reason}
     return cast(results.PublicPort, told)
 
@@ -133,19 +135,18 @@ def insert_port(session: Session, address_id: int, protocol: str, port: int, nic
     )
 
 
-def delete_port(session: Session, nic_id: int, protocol: str, guest_port: int) -> int | None:
-    """:return: the shared address that it was of; None: there was none."""
-    found: int | None = session.scalar(
-        text(
-            "DELETE FROM public_port WHERE nic_id = :nic_id AND protocol = :protocol AND guest_port = :guest_port"
-            " RETURNING address_id"
-        ),
+def delete_port(session: Session, nic_id: int, protocol: str, guest_port: int) -> bool:
+    """:return: whether it was there."""
+    return has_row(
+        session,
+        "DELETE FROM public_port WHERE nic_id = :nic_id AND protocol = :protocol AND guest_port = :guest_port"
+        " RETURNING 1",
         {"nic_id": nic_id, "protocol": protocol, "guest_port": guest_port},
     )
-    return found
 
 
-def drop_ports(session: Session, vm_id: int, nic_id: int | None = None) -> Sequence[int]:
-    """All of a VM's, or of one of its NICs; the shared addresses that they were of."""
-    statement = text(f"DELETE FROM public_port WHERE nic_id IN {OWN_NICS} RETURNING address_id")
-    return sorted(set(session.scalars(statement, {"vm_id": vm_id, "nic_id": nic_id})))
+def drop_ports(session: Session, vm_id: int, nic_id: int | None = None) -> None:
+    """All of a VM's, or of one of its NICs."""
+    session.execute(
+        text(f"DELETE FROM public_port WHERE nic_id IN {OWN_NICS}"), {"vm_id": vm_id, "nic_id": nic_id}
+    )
