@@ -17,7 +17,7 @@ from cm.rules.names import pool_name
 from cm.services.context import ClusterCall, Services
 from cm.services.disk_bytes import open_volume_delete
 from cm.store.change import record_change
-from cm.store.free_volume import Doomed, delete_volume, doom_free, doomed_volumes, is_free_no_more
+from cm.store.free_volume import Doomed, delete_volume, doom_free, doomed_volumes, take_doomed
 from cm.store.reservation import drop_reservation, expired_reservations, hold_expired
 from cm.store.storage import node_reaching
 
@@ -90,7 +90,7 @@ def _let_go(session: Session, reservation_id: int, storage_id: int, there: bool)
 
 def _hand_over(session: Session, doomed: Doomed) -> None:
     """An operation wipes and deletes it, as its storage has it."""
-    if is_free_no_more(session, doomed.id):
+    if take_doomed(session, doomed.id):
         open_volume_delete(session, doomed.id, CAUSE)
         record_change(session, "storage", doomed.storage_id, None)
 

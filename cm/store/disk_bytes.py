@@ -19,6 +19,7 @@ from sqlalchemy.orm import Session
 
 from cm.rpc.errors import ObjectNotFound
 from cm.rpc.vocabulary import DiskFormat, ImageKind
+from cm.runtime.rows import has_row
 from cm.store.claim import claim_quota, claim_storage, count_quota, mib, release_quota, release_storage
 
 
@@ -380,14 +381,12 @@ def node_reaching_both(session: Session, storage_id: int, other_id: int, skip: i
 
 def are_together(session: Session, storage_id: int, other_id: int) -> bool:
     """Whether a node of the cluster, which may not answer now, has both storages attached."""
-    found = session.execute(
-        text(
-            "SELECT 1 FROM storage_attachment a JOIN storage_attachment b ON b.node_id = a.node_id"
-            " WHERE a.storage_id = :s AND b.storage_id = :o AND a.state = 'attached' AND b.state = 'attached' LIMIT 1"
-        ),
+    return has_row(
+        session,
+        "SELECT 1 FROM storage_attachment a JOIN storage_attachment b ON b.node_id = a.node_id"
+        " WHERE a.storage_id = :s AND b.storage_id = :o AND a.state = 'attached' AND b.state = 'attached' LIMIT 1",
         {"s": storage_id, "o": other_id},
     )
-    return found.first() is not None
 
 
 # ------------------------------------------------------------------ kinds of entry

@@ -15,6 +15,7 @@ from cm.results import storage as results
 from cm.rpc.errors import InUse, ObjectNotFound
 from cm.rpc.vocabulary import DiskFormat
 from cm.rules.attach_or_create import FreeVolume, Want
+from cm.runtime.rows import has_row
 from cm.store.claim import mib, release_quota, release_storage
 from cm.store.unknown import held_volumes, refuse_held_volume
 
@@ -160,9 +161,8 @@ def doomed_volumes(session: Session, limit: int = 100) -> list[Doomed]:
     return [Doomed(**row._mapping) for row in found]
 
 
-def is_free_no_more(session: Session, volume_id: int) -> bool:
-    """A free volume that is to be deleted is an operation's. :return: False where it was not free."""
-    gone = session.scalar(
-        text("DELETE FROM free_volume WHERE volume_id = :id AND doomed RETURNING volume_id"), {"id": volume_id}
+def take_doomed(session: Session, volume_id: int) -> bool:
+    """A free volume that is to be deleted is free no more: it is an operation's. :return: False where it was not."""
+    return has_row(
+        session, "DELETE FROM free_volume WHERE volume_id = :id AND doomed RETURNING 1", {"id": volume_id}
     )
-    return gone is not None
