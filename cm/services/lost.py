@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal
 
 from sqlalchemy.orm import Session
 
@@ -35,7 +36,7 @@ def note_lost(session: Session, storage_id: int, volume: str) -> bool:
                 set_state(session, found.image_id, ImageState.FAILED, error)
         for vm_id in found.vm_ids:
             write_error_unless_on(session, vm_id, error)
-    _tell(session, found, "error", "lost")
+    _tell(session, found, "lost")
     return True
 
 
@@ -49,10 +50,10 @@ def note_found(session: Session, storage_id: int, volumes: Sequence[str]) -> Non
             image = find_image(session, found.image_id, lock=True)
             if image is not None and image.state is ImageState.FAILED:
                 set_state(session, found.image_id, ImageState.OK)
-        _tell(session, found, "info", "found")
+        _tell(session, found, "found")
 
 
-def _tell(session: Session, found: Concerned, level: str, what: str) -> None:
+def _tell(session: Session, found: Concerned, what: Literal["lost", "found"]) -> None:
     params: dict[str, object] = {"name": found.name}
     if found.snapshot_id is not None:
         params |= {"snapshot_id": found.snapshot_id, "snapshot": found.snapshot}
@@ -68,4 +69,4 @@ def _tell(session: Session, found: Concerned, level: str, what: str) -> None:
     for vm_id in found.vm_ids:
         render_vm(session, vm_id)
     code = f"disk_{what}" if found.read else f"snapshot_{what}"
-    tell(session, found.account_ids, "error" if level == "error" else "info", code, params)
+    tell(session, found.account_ids, "error" if what == "lost" else "info", code, params)
