@@ -98,8 +98,9 @@ def told(cloud: MemoryCloud, node_id: int) -> list[str]:
 
 def ports(cloud: MemoryCloud, node_id: int) -> list[tuple[str, str, int, str, int]]:
     facts = cloud.manager.database.read_now(own_facts, node_id)
-    wanted = ("address", "protocol", "port", "guest", "guest_port")
-    return [tuple(each[name] for name in wanted) for each in facts.ports]  # type: ignore[misc]
+    return [
+        (each["address"], each["protocol"], each["port"], each["guest"], each["guest_port"]) for each in facts.ports
+    ]
 
 
 def node_of(cloud: MemoryCloud, vm: Any) -> int:
