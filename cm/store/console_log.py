@@ -1,4 +1,4 @@
-"""Whose logs of serial consoles nodes have to keep."""
+"""Which logs of serial consoles nodes have still to delete, and which nodes can be asked for one."""
 
 from __future__ import annotations
 
