@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 import uuid
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,7 +19,7 @@ from cm.rules.operation import SPECS, OperationKind
 from cm.services.access import drop_groups
 from cm.services.acl import OwnerStays
 from cm.store.access import audience
-from support.cloud import MemoryCloud, run
+from support.cloud import MemoryCloud, at_database, run
 from support.matrix import (
     SAMPLES,
     UNSHARED,
@@ -140,11 +139,8 @@ class World:
 
 @pytest.fixture(scope="module")
 def world(postgres: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    postgres.create_database("access", template="wawel_template")
-    cloud = MemoryCloud(postgres.url("access"), Path(tmp_path_factory.mktemp("access")), reconcile_s=3600.0)
-    yield World(cloud)
-    cloud.stop()
-    postgres.drop_database("access")
+    with at_database(postgres, tmp_path_factory, "access", reconcile_s=3600.0) as cloud:
+        yield World(cloud)
 
 
 @pytest.fixture(autouse=True)

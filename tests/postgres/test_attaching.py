@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -27,21 +26,15 @@ from cm.rpc.errors import (
 from cm.rpc.vocabulary import DiskFormat
 from cm.services.disk import purge_overdue
 from cm.services.leaving import settle_leaving
-from support.cloud import MemoryCloud, run
+from support.cloud import MemoryCloud, at_database, run
 
 MIB = 2**20
 
 
 @pytest.fixture(scope="module")
 def shared(postgres: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[MemoryCloud]:
-    postgres.create_database("attaching", template="wawel_template")
-    made = MemoryCloud(
-        postgres.url("attaching"), Path(tmp_path_factory.mktemp("attaching")), nodes=1, detach_s=0.3,
-        reconcile_s=3600.0,
-    )  # fmt: skip
-    yield made
-    made.stop()
-    postgres.drop_database("attaching")
+    with at_database(postgres, tmp_path_factory, "attaching", nodes=1, detach_s=0.3, reconcile_s=3600.0) as made:
+        yield made
 
 
 @pytest.fixture

@@ -22,16 +22,13 @@ from cm.rpc.errors import (
     WrongImageState,
 )
 from cm.store.domain import domain_plan
-from support.cloud import MemoryCloud
+from support.cloud import MemoryCloud, at_database
 
 
 @pytest.fixture(scope="module")
 def cloud(postgres: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[MemoryCloud]:
-    url = postgres.create_database("bad_input", template="wawel_template")
-    made = MemoryCloud(url, tmp_path_factory.mktemp("state"))
-    yield made
-    made.stop()
-    postgres.drop_database("bad_input")
+    with at_database(postgres, tmp_path_factory, "bad_input") as made:
+        yield made
 
 
 BAD_NAMES: list[Any] = ["", " ", "a" * 101, "x" * 10_000, "a\x00b", "a\nb", "a\x1bb", "a\x7fb", "a\ud800b", "a\x85b"]

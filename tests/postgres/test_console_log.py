@@ -13,7 +13,7 @@ from cm.rpc.vocabulary import DiskFormat, StorageKind
 from cm.rules.names import console_path, console_volume
 from cm.services.console_log import sweep_node
 from lab.postgres import PrivatePostgres
-from support.cloud import MemoryCloud, run
+from support.cloud import MemoryCloud, at_database, run
 
 
 class Desk:
@@ -55,11 +55,8 @@ class Desk:
 
 @pytest.fixture(scope="module")
 def desk(postgres: PrivatePostgres, tmp_path_factory: Any) -> Iterator[Desk]:
-    postgres.create_database("console_logs", template="wawel_template")
-    cloud = MemoryCloud(postgres.url("console_logs"), tmp_path_factory.mktemp("logs"), nodes=2)
-    yield Desk(cloud)
-    cloud.stop()
-    postgres.drop_database("console_logs")
+    with at_database(postgres, tmp_path_factory, "console_logs", nodes=2) as cloud:
+        yield Desk(cloud)
 
 
 def test_on_the_node(desk: Desk) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,18 +14,15 @@ from cm.rpc.vocabulary import DiskFormat, Role
 from cm.rules.access import AccessNeeded, Action, Person
 from cm.services.access import authorized_disk
 from cm.store.feed import read_changes
-from support.cloud import MemoryCloud, run
+from support.cloud import MemoryCloud, at_database, run
 
 MIB = 2**20
 
 
 @pytest.fixture(scope="module")
 def cloud(postgres: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[MemoryCloud]:
-    postgres.create_database("disks", template="wawel_template")
-    made = MemoryCloud(postgres.url("disks"), Path(tmp_path_factory.mktemp("disks")), reconcile_s=3600.0)
-    yield made
-    made.stop()
-    postgres.drop_database("disks")
+    with at_database(postgres, tmp_path_factory, "disks", reconcile_s=3600.0) as made:
+        yield made
 
 
 def ids(cloud: MemoryCloud, account: str = "user", **params: Any) -> list[int]:

@@ -9,17 +9,14 @@ import pytest
 
 from cm.rpc.vocabulary import SeenReason
 from cm.rules.reconcile import MAKE_ROOM
-from support.cloud import MemoryCloud
+from support.cloud import MemoryCloud, at_database
 from support.wait import until
 
 
 @pytest.fixture(scope="module")
 def cloud(postgres: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[MemoryCloud]:
-    postgres.create_database("full", template="wawel_template")
-    made = MemoryCloud(postgres.url("full"), tmp_path_factory.mktemp("full"), nodes=1, reconcile_s=0.3)
-    yield made
-    made.stop()
-    postgres.drop_database("full")
+    with at_database(postgres, tmp_path_factory, "full", nodes=1, reconcile_s=0.3) as made:
+        yield made
 
 
 def _codes(cloud: MemoryCloud) -> list[str]:

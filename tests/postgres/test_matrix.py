@@ -6,7 +6,6 @@ of ids and who stands for whom: a new view is tested from its first day, and a n
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,7 +14,7 @@ from cm.rpc.caller import ANONYMOUS, Identity, LocalCaller
 from cm.rpc.view import Registry, View
 from cm.rpc.vocabulary import Role
 from cm.rules.access import Level
-from support.cloud import MemoryCloud, run
+from support.cloud import MemoryCloud, at_database, run
 from support.matrix import (
     NOBODYS,
     SAMPLES,
@@ -90,11 +89,8 @@ class World:
 
 @pytest.fixture(scope="module")
 def world(postgres: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    postgres.create_database("matrix", template="wawel_template")
-    cloud = MemoryCloud(postgres.url("matrix"), Path(tmp_path_factory.mktemp("matrix")), reconcile_s=3600.0)
-    yield World(cloud)
-    cloud.stop()
-    postgres.drop_database("matrix")
+    with at_database(postgres, tmp_path_factory, "matrix", reconcile_s=3600.0) as cloud:
+        yield World(cloud)
 
 
 def identity(world: World, login: str) -> Identity:

@@ -26,17 +26,14 @@ from cm.store.unknown import _HELD
 from cm.store.vm import _RENDER, render_new, render_vm
 from lab.postgres import PrivatePostgres
 from support.beside import connect_beside
-from support.cloud import MemoryCloud
+from support.cloud import MemoryCloud, at_database
 from support.several import insert_rows, vm_rows
 
 
 @pytest.fixture(scope="module")
 def cloud(postgres: PrivatePostgres, tmp_path_factory: pytest.TempPathFactory) -> Iterator[MemoryCloud]:
-    postgres.create_database("nics", template="wawel_template")
-    made = MemoryCloud(postgres.url("nics"), tmp_path_factory.mktemp("cm"))
-    yield made
-    made.stop()
-    postgres.drop_database("nics")
+    with at_database(postgres, tmp_path_factory, "nics") as made:
+        yield made
 
 
 def rows(cloud: MemoryCloud, *nics: NicRow, disks: int = 1) -> VMRows:

@@ -10,7 +10,7 @@ import pytest
 
 from cm.services.reconcile import mark_passed
 from cm.store.reconcile import Rhythm, next_turn, recorded, take_turns
-from support.cloud import MemoryCloud
+from support.cloud import MemoryCloud, at_database
 from support.wait import until
 
 NODES = 8
@@ -18,13 +18,10 @@ NODES = 8
 
 @pytest.fixture(scope="module")
 def cloud(postgres: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[MemoryCloud]:
-    postgres.create_database("passes", template="wawel_template")
-    made = MemoryCloud(postgres.url("passes"), tmp_path_factory.mktemp("passes"), nodes=NODES, reconcile_s=0.5)
-    for number in range(NODES):
-        made.wait(made.create(name=f"vm{number}")["vm_id"], "running")
-    yield made
-    made.stop()
-    postgres.drop_database("passes")
+    with at_database(postgres, tmp_path_factory, "passes", nodes=NODES, reconcile_s=0.5) as made:
+        for number in range(NODES):
+            made.wait(made.create(name=f"vm{number}")["vm_id"], "running")
+        yield made
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterator
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 from unittest import mock
 
@@ -25,7 +24,7 @@ from cm.rpc.vocabulary import DiskFormat
 from cm.runtime.wall import utc_now
 from cm.services.evidence import update_vm
 from cm.store.hook_event import HookRecord
-from support.cloud import MemoryCloud, run
+from support.cloud import MemoryCloud, at_database, run
 from support.guest import Guest, check_balance, done, rows, snapshot, used
 
 MIB = 2**20
@@ -33,13 +32,8 @@ MIB = 2**20
 
 @pytest.fixture(scope="module")
 def cloud(postgres: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[MemoryCloud]:
-    postgres.create_database("snapshots", template="wawel_template")
-    made = MemoryCloud(
-        postgres.url("snapshots"), Path(tmp_path_factory.mktemp("snapshots")), nodes=1, reconcile_s=3600.0
-    )
-    yield made
-    made.stop()
-    postgres.drop_database("snapshots")
+    with at_database(postgres, tmp_path_factory, "snapshots", nodes=1, reconcile_s=3600.0) as made:
+        yield made
 
 
 @pytest.fixture(autouse=True)
