@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from ipaddress import ip_address
 from typing import Any, Final
 
 from twisted.internet.defer import Deferred
@@ -33,7 +32,6 @@ from cm.rules.node_document import (
     render,
     section,
 )
-from cm.rules.public_address import merged
 from cm.rules.security import document_group
 from cm.runtime.database import Database
 from cm.runtime.shared import Shared
@@ -51,11 +49,13 @@ class _Kept:
     Sections that were read.
 
     :ivar mark: of what they were made of, as it was before they were read; see ``Documents._mark``.
+    :ivar public: the networks of all public addresses, which are part of nodes' own sections.
     """
 
     sections: Sequence[Section]
     mark: tuple[int, ...]
     at: float
+    public: Sequence[str]
 
 
 class Documents:
@@ -128,7 +128,7 @@ class Documents:
         :raises ObjectNotFound: there is no such node.
         """
         shared = await self._get_shared()
-        own = await self._get_own(node_id)
+        own = await self._get_own(node_id, shared.public)
         return render([*shared.sections, *own.sections], format_)
 
     # ---- what is read
@@ -157,23 +157,23 @@ class Documents:
     async def _read_shared(self) -> _Kept:
         mark, at = self._mark(ALL), self._clock.seconds()
         facts = await self._database.read(shared_facts)
-        self._shared = kept = _Kept([*self._of_all(facts), self._settings], mark, at)
+        self._shared = kept = _Kept([*self._of_all(facts), self._settings], mark, at, facts.public)
         return kept
 
     def _tell(self, outcome: Any, reading: Shared) -> None:
         self._reading = None
         reading.end(outcome)
 
-    async def _get_own(self, node_id: int) -> _Kept:
+    async def _get_own(self, node_id: int, public: Sequence[str]) -> _Kept:
         while True:
             kept = self._own.get(node_id)
-            if kept is not None and self._is_good(kept, node_id):
+            if kept is not None and kept.public == public and self._is_good(kept, node_id):
                 return kept
             mark, at = self._mark(node_id), self._clock.seconds()
-            sections = self._of_one(await self._database.read(own_facts, node_id))
+            sections = self._of_one(await self._database.read(own_facts, node_id), public)
             if len(self._own) >= KEPT_MAX:
                 self._own.clear()
-            kept = self._own[node_id] = _Kept(sections, mark, at)
+            kept = self._own[node_id] = _Kept(sections, mark, at, public)
             if mark == self._mark(node_id):
                 return kept
 
@@ -195,7 +195,7 @@ class Documents:
             section(FIREWALL, management=management, reachable=reachable),
         ]
 
-    def _of_one(self, facts: OwnFacts) -> list[Section]:
+    def _of_one(self, facts: OwnFacts, public: Sequence[str]) -> list[Section]:
         # VMs that an older release started log beside their disks until they are started anew.
         directories = [CONSOLE_DIRECTORY, *facts.storage_paths]
         logs = {"directories": directories, "max_bytes": self._guests.console_log_bytes}
@@ -214,10 +214,8 @@ class Documents:
             made.append(section(LINKS, links=[link_of(each, facts.tunnel_address) for each in facts.links]))
             made.append(section(HOSTS, hosts={each["bridge"]: hosts_of(each) for each in facts.links}))
         if facts.answers_public:
-            reachable = merged(map(ip_address, facts.reachable))
-            made.append(
-                section(PUBLIC, addresses=list(facts.public), ports=list(facts.ports), reachable=reachable),
-            )
+            told = {"addresses": list(facts.public), "ports": list(facts.ports), "reachable": list(public)}
+            made.append(section(PUBLIC, **told))
         return made
 
     # ---- waiting

@@ -20,7 +20,7 @@ ANSWERING: Final = """(SELECT w.node_id FROM public_port q JOIN nic d ON d.id = 
                          JOIN node m ON m.id = w.node_id AND m.answers_public
                         WHERE q.address_id = a.id ORDER BY q.id LIMIT 1)"""
 
-# Columns of a node n's document: what it answers for, in the order of addresses and ports, and all that there are.
+# Columns of a node n's document: what it answers for. The order is that of addresses and ports.
 OF_NODE: Final = f"""
        CASE WHEN n.answers_public THEN
        (SELECT json_agg(json_build_object('id', a.id, 'address', host(a.address), 'guest', {GUEST},
@@ -37,6 +37,4 @@ OF_NODE: Final = f"""
           JOIN public_address a ON a.id = p.address_id JOIN network b ON b.id = c.network_id
          WHERE v.node_id = n.id AND v.node_claimed AND v.closed_at IS NULL AND {GUEST} IS NOT NULL
            AND {ANSWERING} = n.id)
-       END AS ports,
-       CASE WHEN n.answers_public THEN
-       (SELECT array_agg(host(a.address)) FROM public_address a WHERE a.deleted_at IS NULL) END AS reachable"""
+       END AS ports"""

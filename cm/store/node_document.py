@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from ipaddress import ip_address
 from typing import Any, Final
 
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from cm.rpc.errors import ObjectNotFound
+from cm.rules.public_address import merged
 from cm.rules.security import Group
 from cm.runtime.database import notify
 from cm.runtime.prepared import Prepared
@@ -38,10 +40,12 @@ class SharedFacts:
 
     :ivar networks: everybody's, of kind ``nat``; rows: name, bridge, gateway, network, prefix.
     :ivar addresses: of nodes and storages' servers (CIDR).
+    :ivar public: the networks of all public addresses, whichever node answers for them.
     """
 
     networks: Sequence[Any]
     addresses: Sequence[str]
+    public: Sequence[str]
 
 
 def shared_facts(session: Session) -> SharedFacts:
@@ -51,7 +55,8 @@ def shared_facts(session: Session) -> SharedFacts:
             " FROM network WHERE kind = 'nat' AND deleted_at IS NULL ORDER BY id"
         )
     ).all()
-    return SharedFacts(networks, managed_addresses(session))
+    public = session.scalars(text("SELECT host(address) FROM public_address WHERE deleted_at IS NULL"))
+    return SharedFacts(networks, managed_addresses(session), merged(map(ip_address, public)))
 
 
 @dataclass(frozen=True)
@@ -67,7 +72,6 @@ class OwnFacts:
     :ivar tunnel_address: "" where that is not known.
     :ivar answers_public: whether its agent answers for public addresses.
     :ivar public: those that it alone is to answer for; ``ports`` of shared ones likewise.
-    :ivar reachable: all public addresses that there are, whichever node answers for them.
     :ivar links: the networks that it carries and that agents make, each with ``id``, what ``network`` has of it, the
         tunnel addresses of the other nodes that carry it, ``peers``, and ``hosts``: its NICs, wherever their VMs are.
     """
@@ -83,7 +87,6 @@ class OwnFacts:
     answers_public: bool = False
     public: Sequence[Mapping[str, Any]] = ()
     ports: Sequence[Mapping[str, Any]] = ()
-    reachable: Sequence[str] = ()
 
 
 _OWN = Prepared(
@@ -142,5 +145,5 @@ def own_facts(session: Session, node_id: int) -> OwnFacts:
     groups = read_groups(session, used) if used else {}
     return OwnFacts(
         ports, paths, nics, groups, used, row.makes_links, row.tunnel_address, row.links or (),
-        row.answers_public, row.public or (), row.ports or (), row.reachable or (),
+        row.answers_public, row.public or (), row.ports or (),
     )  # fmt: skip

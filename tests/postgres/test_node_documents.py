@@ -123,6 +123,16 @@ def test_of_all_nodes(bench: Bench, node_ids: list[int]) -> None:
     assert "192.0.2.99/32" in polls.section(node_ids[-1], "firewall")["management"]
 
 
+def test_public_networks(bench: Bench, node_ids: list[int]) -> None:
+    """All nodes that answer for public addresses are told of all there are, which are read once."""
+    bench.change("UPDATE node SET answers_public = true WHERE id = ANY(:ids)", ids=node_ids[:2])
+    polls = Polls(bench, node_ids[:3])
+    bench.call("admin.public_address.add", addresses=["203.0.113.6", "203.0.113.7"])
+    assert polls.woken == dict.fromkeys(node_ids[:2], 1) and polls.reads["shared_facts"] == 1
+    for node_id in node_ids[:2]:
+        assert polls.section(node_id, "public")["reachable"] == ["203.0.113.6/31"]
+
+
 def test_nothing_changed(bench: Bench, node_ids: list[int]) -> None:
     """After a gap in the notifications everything is looked at, and polls of which nothing changed wait on."""
     polls = Polls(bench, node_ids[:3])
