@@ -35,7 +35,7 @@ from cm.store.security_group import (
     groups_changed,
     insert_rule,
     insert_security_group,
-    nics_on_users_networks,
+    nics_of_vms,
     set_nic_groups,
     share_groups,
     touch_security_group,
@@ -95,14 +95,22 @@ def default_group(session: Session, account_id: int) -> int:
     return found
 
 
-def join_default(session: Session, account_id: int, vm_ids: Collection[int]) -> None:
-    """NICs of new VMs on users' networks are in the account's default group from the beginning; others in none."""
-    nic_ids = nics_on_users_networks(session, vm_ids)
-    if nic_ids:
-        group_id = default_group(session, account_id)
-        for nic_id in nic_ids:
-            set_nic_groups(session, nic_id, [group_id])
-        groups_changed(session, [group_id])
+def join(session: Session, account_id: int, vm_ids: Collection[int], group_ids: Sequence[int] | None) -> None:
+    """
+    NICs of new VMs are in these groups from the beginning. None: those on users' networks in the account's default
+    group, others in none.
+
+    :raises ObjectNotFound: QuotaReached: as ``assign``.
+    """
+    asked = group_ids is not None
+    known = set() if group_ids is None else _held(session, account_id, group_ids)
+    nic_ids = nics_of_vms(session, vm_ids, users_only=not asked)
+    if not nic_ids:
+        return
+    joined = known if asked else {default_group(session, account_id)}
+    for nic_id in nic_ids:
+        set_nic_groups(session, nic_id, joined)
+    _members_changed(session, account_id, known, joined)
 
 
 def edit(caller: ClusterCall, group_id: int, name: str | None, description: str | None) -> SecurityGroup:
@@ -225,19 +233,30 @@ def put_into(session: Session, vm: VMRow, number: int, group_ids: Sequence[int])
     :raises ObjectNotFound: QuotaReached: as ``assign``.
     """
     nic = get_nic(session, vm.id, number)
+    known = _held(session, vm.account_id, group_ids)
+    set_nic_groups(session, nic.id, group_ids)
+    others = {*nic.groups} ^ known
+    _members_changed(session, vm.account_id, others, others | known)
+    return known
+
+
+def _held(session: Session, account_id: int, group_ids: Sequence[int]) -> set[int]:
+    """An account's groups that a NIC may be in, which nobody deletes until the transaction ends."""
     if len(group_ids) > NIC_GROUPS_MAX:
         raise QuotaReached("security groups of a NIC", NIC_GROUPS_MAX, 0, len(group_ids))
-    known = set(share_groups(session, vm.account_id, group_ids))
+    known = set(share_groups(session, account_id, group_ids))
     for group_id in group_ids:
         if group_id not in known:
             raise ObjectNotFound("security_group", group_id)
-    set_nic_groups(session, nic.id, group_ids)
-    others = {*nic.groups} ^ known
-    for group_id in sorted(others):
-        touch_security_group(session, group_id)
-        record_change(session, "security_group", group_id, vm.account_id)
-    groups_changed(session, others | known)
     return known
+
+
+def _members_changed(session: Session, account_id: int, group_ids: Collection[int], told: Collection[int]) -> None:
+    """:param told: groups whose nodes are told."""
+    for group_id in sorted(group_ids):
+        touch_security_group(session, group_id)
+        record_change(session, "security_group", group_id, account_id)
+    groups_changed(session, told)
 
 
 def get_nic(session: Session, vm_id: int, number: int) -> NicRow:

@@ -30,7 +30,7 @@ from cm.services.kind import ENDS, look_at_holder
 from cm.services.network import check_free, networks_for
 from cm.services.placement import Placing, explained
 from cm.services.saving import reserve_image
-from cm.services.security_group import join_default
+from cm.services.security_group import join
 from cm.services.storage import StorageDraining
 from cm.store.access import list_shared_vms
 from cm.store.attachment import attach_image
@@ -73,6 +73,7 @@ class NewVM:
     new_disks: Sequence[Asked] = ()  # of each VM
     networks: Sequence[int] = ()  # one for each NIC
     addresses: Sequence[str] = ()  # likewise, "" where any will do; of one VM alone
+    security_groups: Sequence[int] | None = None  # of each NIC; None: the default one, of those on users' networks
 
 
 def create(caller: ClusterCall, new: NewVM) -> list[str]:
@@ -206,8 +207,8 @@ def create(caller: ClusterCall, new: NewVM) -> list[str]:
         if disks:
             caller.note("disks", vm=name, size_mib=[mib(disk.size_bytes) for disk in disks.values()])
         caller.note("operation", vm=name, kind=OperationKind.VM_CREATE, steps=["volumes", "launch"])
-    if any(nic.network_id is not None for nic in nics):
-        join_default(session, account_id, ids)  # of users' networks; others' guests are in no group but by request
+    if new.security_groups is not None or any(nic.network_id is not None for nic in nics):
+        join(session, account_id, ids, new.security_groups)
     if new.groups:
         share_with_groups(session, Shared.VM, ids, issuer, new.groups)
         caller.note("share", vms=len(ids), groups=list(new.groups), level=Level.USER)

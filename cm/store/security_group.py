@@ -222,14 +222,15 @@ def set_nic_groups(session: Session, nic_id: int, group_ids: Collection[int]) ->
     session.execute(_JOIN, values)
 
 
-_USERS_NICS = text(
+_NICS = text(
     "SELECT n.id FROM nic n JOIN network w ON w.id = n.network_id"
-    " WHERE n.vm_id = ANY(:vm_ids) AND w.kind = 'vxlan' ORDER BY n.id"
+    " WHERE n.vm_id = ANY(:vm_ids) AND (w.kind = 'vxlan' OR NOT :users_only) ORDER BY n.id"
 )
 
 
-def nics_on_users_networks(session: Session, vm_ids: Collection[int]) -> Sequence[int]:
-    return [row.id for row in session.execute(_USERS_NICS, {"vm_ids": list(vm_ids)})]
+def nics_of_vms(session: Session, vm_ids: Collection[int], *, users_only: bool) -> Sequence[int]:
+    """:param users_only: those on users' networks."""
+    return [row.id for row in session.execute(_NICS, {"vm_ids": list(vm_ids), "users_only": users_only})]
 
 
 # ---- nodes

@@ -11,7 +11,7 @@ from cluster_builder import add_nic
 from test_node_documents import Polls
 
 from cm.rpc.errors import CloudError, InUse, InvalidParameter, NameTaken, ObjectNotFound, QuotaReached
-from cm.services.security_group import GROUPS_MAX, RULES_MAX, default_group, join_default
+from cm.services.security_group import GROUPS_MAX, RULES_MAX, default_group, join
 from node_hooks.document import parse_document
 
 bench = cluster_bench
@@ -152,10 +152,10 @@ def test_default(cloud: Cloud) -> None:
     ]  # fmt: skip
     account_id = cloud.bench.user.account_id
     assert cloud.bench.database.transact_now(default_group, account_id) == made["security_group_id"]
-    cloud.bench.database.transact_now(join_default, account_id, cloud.vms[:2])
+    cloud.bench.database.transact_now(join, account_id, cloud.vms[:2], None)
     assert cloud.bench.sql("SELECT count(*) FROM nic_group") == 0
     cloud.bench.change("UPDATE network SET kind = 'vxlan'")
-    cloud.bench.database.transact_now(join_default, account_id, cloud.vms[:1])
+    cloud.bench.database.transact_now(join, account_id, cloud.vms[:1], None)
     assert cloud.bench.sql("SELECT json_agg(group_id) FROM nic_group") == [made["security_group_id"]]
 
 

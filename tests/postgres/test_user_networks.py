@@ -221,3 +221,24 @@ def test_several(cloud: MemoryCloud, agents: list[LinkAgent], pool: Any) -> None
     with pytest.raises(NoFreeAddress):
         cloud.create(networks=one, count=4)
     end(cloud, vm)
+
+
+def test_groups_from_the_beginning(cloud: MemoryCloud, agents: list[LinkAgent], pool: Any) -> None:
+    """All cards of a new VM are in the groups that it names, on everybody's networks too; in none if it names none."""
+    lab = request(cloud, name="lab", mask=28)
+    networks = [lab["network_id"], cloud.sql("SELECT id FROM network WHERE name = 'net'")]
+    groups = [cloud.call("user.security_group.create", {"name": name})["security_group_id"] for name in ("web", "db")]
+    theirs = cloud.call("user.security_group.create", {"name": "web"}, account="other")["security_group_id"]
+    for wrong, error in (([groups[0], theirs], ObjectNotFound), ([*range(1, 10)], QuotaReached)):
+        with pytest.raises(error):
+            cloud.create(networks=networks, security_group_ids=wrong)
+    vms = [run(cloud, agents, networks=networks, security_group_ids=ids) for ids in (groups, [])]
+    for vm, ids in zip(vms, (sorted(groups), []), strict=True):
+        cards = cloud.call("user.nic.get_list", [vm["vm_id"]])
+        assert [card["security_group_ids"] for card in cards] == [ids, ids]
+    told = [cloud.manager.database.read_now(own_facts, node_id) for node_id in cloud.node_ids]
+    assert {group_id for facts in told for group_id in facts.used} == set(groups)
+    assert [cloud.call("user.security_group.get_by_id", [group_id])["nics"] for group_id in groups] == [2, 2]
+    end(cloud, *vms)
+    for account, group_id in (("user", groups[0]), ("user", groups[1]), ("other", theirs)):
+        cloud.call("user.security_group.delete", [group_id], account=account)

@@ -49,6 +49,10 @@ from cm.rpc.errors import CloudError
 @click.option("--iso", multiple=True, metavar="IMAGE", type=NamedType("iso"), help="An ISO image for it; repeatable.")
 @click.option("--disk", multiple=True, metavar="IMAGE", type=NamedType("disk-image"),
               help="A storage image; repeatable.")  # fmt: skip
+@click.option("--network", "networks", multiple=True, type=NamedType("network"),
+              help="What a network card of it is on; repeatable, one for each card.")  # fmt: skip
+@click.option("--security-group", "groups", multiple=True, metavar="GROUP", type=NamedType("security-group"),
+              help="What its network cards are in; repeatable.")  # fmt: skip
 @click.option("--wait", is_flag=True, help="Until it runs; exit code 5 if it does not come to that.")
 @click.option("--wait-guest", is_flag=True, help="Until its guest has said hello, too.")
 @click.option("--wait-timeout", type=Real(0), default=600.0, show_default=True, metavar="SECONDS",
@@ -57,18 +61,21 @@ from cm.rpc.errors import CloudError
 def create(
     console: Console, name: str, image: str, template: str, count: int | None, description: str,
     keys: tuple[str, ...], key_files: tuple[str, ...], username: str | None, user_data_file: str | None, vnc: bool,
-    on_poweroff: str | None, disk_mib: int | None, copy: bool, iso: tuple[str, ...], disk: tuple[str, ...], wait: bool,
-    wait_guest: bool, wait_timeout: float,
+    on_poweroff: str | None, disk_mib: int | None, copy: bool, iso: tuple[str, ...], disk: tuple[str, ...],
+    networks: tuple[str, ...], groups: tuple[str, ...], wait: bool, wait_guest: bool, wait_timeout: float,
 ) -> None:  # fmt: skip
     """Create a VM, or several."""
     params: dict[str, Any] = {"name": name, "description": description}
     cluster = _place(console, params, image, template)
     ssh_key = _keys(console, keys, key_files)
-    drives = {kind: _drives(console, kind, told, cluster) for kind, told in (("iso", iso), ("disk-image", disk))}
+    named = (("iso", iso), ("disk-image", disk), ("security-group", groups))
+    parts = {kind: _parts(console, kind, told, cluster) for kind, told in named}
+    cards = [number for each in networks for number in _parts(console, "network", (each,), cluster)]
     told: dict[str, Any] = {
         "count": count, "vnc": vnc or None, "on_poweroff": on_poweroff, "deploy_mode": "copy" if copy else None,
         "disk_mib": disk_mib,
-        "iso_list": drives["iso"] or None, "disk_list": drives["disk-image"] or None, "ssh_key": ssh_key,
+        "iso_list": parts["iso"] or None, "disk_list": parts["disk-image"] or None, "ssh_key": ssh_key,
+        "networks": cards or None, "security_group_ids": parts["security-group"] or None,
         "ssh_username": (username or "root") if ssh_key else username,
         "user_data": read_user_data(user_data_file) if user_data_file else None,
     }  # fmt: skip
@@ -125,7 +132,7 @@ def _default_cluster(console: Console, image: str) -> str:
     return str(told.get("default_cluster") or "") if isinstance(told, dict) else ""
 
 
-def _drives(console: Console, kind: str, told: tuple[str, ...], cluster: str) -> list[int]:
+def _parts(console: Console, kind: str, told: tuple[str, ...], cluster: str) -> list[int]:
     found = find_all(console, kind, told)
     elsewhere = [each.shown for each in found if each.cluster and cluster and each.cluster != cluster]
     if elsewhere:

@@ -82,6 +82,7 @@ def create(
     new_disks_match: Match = Match.EXACT,
     networks: Networks | None = None,
     addresses: Addresses | None = None,
+    security_group_ids: Ids | None = None,
 ) -> RawList[CreatedVM]:
     """
     Create virtual machines: claim what they need and start them.
@@ -101,6 +102,8 @@ def create(
     :param networks: the networks of the VM's cards, one for each, of ``user.network`` or everybody's; without it one
         card, on the caller's default network, which is made with their first VM where users have networks of their own.
     :param addresses: which address each card gets, of one VM; "" where any will do.
+    :param security_group_ids: of the caller's; all cards are in these from the beginning. Without it those on users'
+        networks are in the default group, others in none.
     :param groups: of the caller's; whoever is in one of them will see the VMs (level user).
     :return: the VMs' summaries; ``operation_id`` tells how each is coming on. With ``vnc`` their screens are open from
         the start, and ``vnc_password`` is told, this once.
@@ -129,6 +132,7 @@ def create(
             new_disks=[Asked(size_mib * 2**20, new_disks_match) for size_mib in new_disks or ()],
             networks=networks or (),
             addresses=addresses or (),
+            security_groups=security_group_ids,
         ),
     )
     if public_ip_id is not None:

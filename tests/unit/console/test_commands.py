@@ -67,6 +67,9 @@ def test_create(anna: Wawel, lone: Wire, tmp_path: Path) -> None:
     uuid = lone.cluster.images[1]["uuid"]
     assert anna("vm", "create", "db", "--image", uuid, "--template", "1", "--count", "2").code == 0
     assert [vm["name"] for vm in lone.cluster.vms.values()] == ["web", "db_1", "db_2"]
+    cards = ("--network", "id:7", "--network", "id:7", "--security-group", "id:3")
+    assert anna(*CREATE, *cards).code == 0
+    assert [lone.cluster.calls[-1][1][name] for name in ("networks", "security_group_ids")] == [[7, 7], [3]]
 
 
 def test_create_by_family(anna: Wawel, lone: Wire) -> None:

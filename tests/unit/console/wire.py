@@ -124,12 +124,14 @@ def views(find: Find, cloud: bool) -> Registry:
     def create(
         caller: Call, name: Name, description: Text, image_id: Id, template_id: Id, count: int = 1,
         user_data: str | None = None, ssh_key: str | None = None, ssh_username: str | None = None, vnc: bool = False,
-        on_poweroff: PowerOffPolicy = PowerOffPolicy.STOP, *, cluster: ClusterName = None,
+        on_poweroff: PowerOffPolicy = PowerOffPolicy.STOP, networks: list[Id] | None = None,
+        security_group_ids: list[Id] | None = None, *, cluster: ClusterName = None,
     ) -> Any:  # fmt: skip
         """Create VMs."""
         where = one(cluster)
         told = {"name": name, "image_id": image_id, "template_id": template_id, "ssh_key": ssh_key,
-                "ssh_username": ssh_username, "user_data": user_data, "request_id": caller.request_id}  # fmt: skip
+                "ssh_username": ssh_username, "user_data": user_data, "request_id": caller.request_id,
+                "networks": networks, "security_group_ids": security_group_ids}  # fmt: skip
         if where.full:
             raise NoCapacity("all nodes are full")
         if caller.dry_run:
