@@ -10,7 +10,7 @@ import struct
 import uuid
 import zipfile
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Final
 
 from cm.drivers.images.vhdx import (
@@ -438,23 +438,47 @@ PACKED: Final[Mapping[str, tuple[bytes, ImageFault]]] = {
     "zstd with a window of 1 GiB": (zstd_bomb(1, window=0xA0), _L),
     "zstd with a dictionary": (b"\x28\xb5\x2f\xfd\x01\x50\x07" + bytes(60), _F),
 }
+
+
 # ... by unpacking alone.
-UNPACKED: Final[Mapping[str, tuple[bytes, ImageFault]]] = {
-    "gzip in gzip": (gzip.compress(gzip.compress(DISK)), _A),
-    "xz in zip": (zipped(("disk.raw.xz", lzma.compress(DISK))), _A),
-    "qcow2 with a backing file in gzip": (gzip.compress(backed(b"/etc/passwd")), _N),
-    "VMDK descriptor in xz": (lzma.compress(_ANOTHER.encode().ljust(600)), _N),
-    "gzip bomb": (gzip_bomb(), _L),
-    "bzip2 bomb": (bz2.compress(bytes(64 * MIB)), _L),
-    "xz bomb": (lzma.compress(bytes(64 * MIB)), _L),
-    "zstd bomb": (zstd_bomb(), _L),
-    "zip bomb": (zipped(("disk.raw", bytes(64 * MIB))), _L),
-    "xz that takes 1.5 GiB of memory": (xz_with_dictionary(1536 * MIB), _L),
-    "gzip cut off": (gzip.compress(DISK * 100)[:-9], _D),
-    "gzip with a wrong sum": (gzip.compress(DISK)[:-8] + bytes(8), _D),
-    "bzip2 cut off": (bz2.compress(DISK)[:-6], _D),
-    "xz cut off": (lzma.compress(DISK)[:-6], _D),
-    "xz with something behind": (lzma.compress(DISK) + b"more", _D),
-    "zlib's noise in gzip": (b"\x1f\x8b\x08\0\0\0\0\0\0\xff" + zlib.compress(DISK), _D),
-    "an empty disk": (gzip.compress(b""), _X),
-}
+class _Files(Mapping[str, tuple[bytes, ImageFault]]):
+    """Some of which are made when they are asked for: the bombs take a second to pack, and whoever imports us waits."""
+
+    def __init__(self, files: Mapping[str, tuple[bytes | Callable[[], bytes], ImageFault]]) -> None:
+        self._files = dict(files)
+
+    def __getitem__(self, name: str) -> tuple[bytes, ImageFault]:
+        content, fault = self._files[name]
+        if not isinstance(content, bytes):
+            content = content()
+            self._files[name] = (content, fault)
+        return content, fault
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._files)
+
+    def __len__(self) -> int:
+        return len(self._files)
+
+
+UNPACKED: Final = _Files(
+    {
+        "gzip in gzip": (gzip.compress(gzip.compress(DISK)), _A),
+        "xz in zip": (zipped(("disk.raw.xz", lzma.compress(DISK))), _A),
+        "qcow2 with a backing file in gzip": (gzip.compress(backed(b"/etc/passwd")), _N),
+        "VMDK descriptor in xz": (lzma.compress(_ANOTHER.encode().ljust(600)), _N),
+        "gzip bomb": (gzip_bomb, _L),
+        "bzip2 bomb": (lambda: bz2.compress(bytes(64 * MIB)), _L),
+        "xz bomb": (lambda: lzma.compress(bytes(64 * MIB)), _L),
+        "zstd bomb": (zstd_bomb, _L),
+        "zip bomb": (lambda: zipped(("disk.raw", bytes(64 * MIB))), _L),
+        "xz that takes 1.5 GiB of memory": (lambda: xz_with_dictionary(1536 * MIB), _L),
+        "gzip cut off": (gzip.compress(DISK * 100)[:-9], _D),
+        "gzip with a wrong sum": (gzip.compress(DISK)[:-8] + bytes(8), _D),
+        "bzip2 cut off": (bz2.compress(DISK)[:-6], _D),
+        "xz cut off": (lzma.compress(DISK)[:-6], _D),
+        "xz with something behind": (lzma.compress(DISK) + b"more", _D),
+        "zlib's noise in gzip": (b"\x1f\x8b\x08\0\0\0\0\0\0\xff" + zlib.compress(DISK), _D),
+        "an empty disk": (gzip.compress(b""), _X),
+    }
+)
