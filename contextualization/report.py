@@ -40,6 +40,12 @@ class _Bridge(Struct):
     taps: Annotated[int, Meta(ge=0, le=100_000)] = 0
 
 
+class _Difference(Struct):
+    kind: Word
+    subject: Line
+    text: Line = ""
+
+
 class _Hook(Struct):
     path: Line
     version: Line = ""
@@ -62,6 +68,7 @@ class _Report(Struct):
     rules: Annotated[dict[Word, Line], Meta(max_length=8)] = {}
     hook: _Hook | None = None
     public: Annotated[list[PublicAddress], Meta(max_length=1000)] = []
+    differences: Annotated[list[_Difference], Meta(max_length=50)] = []
 
 
 _DECODER: Final = msgspec.json.Decoder(_Report)

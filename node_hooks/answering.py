@@ -16,6 +16,7 @@ from typing import Any, Final
 from node_hooks.announce import announce
 from node_hooks.command import CommandFailed, CommandMissing, Run, run_batch
 from node_hooks.devices import LAST, answers_of, device_of
+from node_hooks.difference import PUBLIC_ADDRESS
 from node_hooks.document import PUBLIC, Document
 from node_hooks.firewall import NodeNic
 from node_hooks.flows import Flow, end_flows
@@ -23,7 +24,7 @@ from node_hooks.links import MARKS, Link, is_own
 from node_hooks.nft import Rules
 from node_hooks.problem import PUBLIC_FAILED, Complaints
 from node_hooks.public import Public
-from node_hooks.reading import Address
+from node_hooks.reading import Address, Network
 from node_hooks.tables import RECHECK_S, RETRY_S, Table, Tables
 from node_hooks.translation import IN, INSIDE, OUT, PUBLIC_TABLE, bridged_zones, translation
 from node_hooks.withdrawn import unwanted
@@ -100,6 +101,7 @@ class Answering:
         self._wanted = Public()  # as last made
         self._rules_of: object = None
         self._rules: Sequence[Rules] = ()  # of the table, and of the bridged one, if there is to be one
+        self._others: tuple[Sequence[Network], Collection[Address]] = (), ()  # all public addresses; the node's own
         self._untold: dict[Address, tuple[str, int]] = {}  # the uplink, and how many times more
 
     def converge(self, document: Document, own: Collection[Address], bridged: bool = False) -> frozenset[Address]:
@@ -117,6 +119,7 @@ class Answering:
                 self._due, self._made_of = now + RECHECK_S, None
                 self._answered = self._recall()
             return self._answered
+        self._others = public.reachable, own
         usable = self._usable(public, document.links or (), own)
         nics = (document.nics or ()) if bridged else None
         if (usable, nics) != self._rules_of:
@@ -191,9 +194,11 @@ class Answering:
         if not wanted and not self._wanted.uplinks and self._find(OUT) is None:
             self._wanted, self._answered = usable, frozenset()
             self._translate(usable)
+            self._tell_strange()
             return True
         try:
             found = self._look()
+            self._tell_strange(found)
             at = {address: uplink or _uplink(address, found.routes) for address, uplink in wanted.items()}
             self._give_up(found, {address: uplink for address, uplink in at.items() if uplink})
             self._translate(usable)
@@ -216,6 +221,23 @@ class Answering:
                 self._untold[address] = (at[address], TIMES)
         self._untold = {address: each for address, each in self._untold.items() if address in self._answered}
         return not failed
+
+    def _tell_strange(self, found: _Found | None = None) -> None:
+        """Public addresses that the node answers for by somebody else's doing: another node may do so, too."""
+        public, own = self._others
+        if not public:
+            return
+        if found is None:
+            try:
+                found = self._look()
+            except (CommandMissing, CommandFailed):
+                return
+        strange = {address: f"answered for on {device} by an entry that is not the agent's"
+                   for address, device in found.proxies if address not in found.routed}  # fmt: skip
+        strange |= dict.fromkeys(own, "an address of the node's own")
+        for address, told in strange.items():
+            if any(address in network for network in public):
+                self._complaints.differ(PUBLIC_ADDRESS, str(address), told, self._clock() + RECHECK_S + RETRY_S)
 
     def _give_up(self, found: _Found, kept: Mapping[Address, str]) -> None:
         ours = [(address, device) for address, device in found.proxies if address in found.routed]

@@ -17,6 +17,7 @@ from typing import Final, Protocol
 from node_hooks.answering import Answering
 from node_hooks.command import CommandFailed, CommandMissing, Run, find_interface, find_program, run_command
 from node_hooks.dhcp import RUNTIME
+from node_hooks.difference import Difference
 from node_hooks.document import FIREWALL, LINKS, NETWORKS, SCREENS, Document, NodeNetwork
 from node_hooks.firewall import METADATA, METADATA6
 from node_hooks.guard import TABLE, Guarded, guard, own_networks, own_networks6
@@ -60,6 +61,7 @@ class Seen:
         that are in place, by name.
     :ivar answered: the public addresses that the node answers for.
     :ivar rules: a digest of each table of ours as nft lists it.
+    :ivar differences: what somebody else changed, sorted.
     """
 
     at: float
@@ -71,6 +73,7 @@ class Seen:
     made: frozenset[str] = frozenset()
     able: bool = False
     answered: frozenset[Address] = frozenset()
+    differences: tuple[Difference, ...] = ()
 
 
 @dataclass
@@ -156,6 +159,7 @@ class Converger:
             made,
             self._segments.able,
             answered,
+            self._complaints.differences(self._clock()),
         )
 
     def close(self) -> None:

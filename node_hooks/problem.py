@@ -4,6 +4,8 @@ import logging
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from node_hooks.difference import Difference
+
 log = logging.getLogger("wawel.node.problem")
 
 NFT_MISSING = "nft_missing"
@@ -47,6 +49,7 @@ class Complaints:
 
     def __init__(self) -> None:
         self._problems: dict[str, Problem] = {}
+        self._differences: dict[tuple[str, str], tuple[Difference, float]] = {}
 
     def tell(self, code: str, subject: str, text: str, sections: tuple[str, ...] = ()) -> None:
         problem = Problem(code, subject, text, sections)
@@ -56,6 +59,19 @@ class Complaints:
 
     def withdraw(self, subject: str) -> None:
         self._problems.pop(subject, None)
+
+    def differ(self, kind: str, subject: str, text: str, until: float) -> None:
+        """:param until: by the caller's clock, when it is no longer told, unless it is found again."""
+        difference = Difference(kind, subject, text)
+        known, _ = self._differences.get((kind, subject), (None, 0.0))
+        if known != difference:
+            log.warning("%s %s is not as it was made: %s", kind, subject, text)
+        self._differences[kind, subject] = (difference, until)
+
+    def differences(self, now: float) -> tuple[Difference, ...]:
+        """Sorted."""
+        self._differences = {key: each for key, each in self._differences.items() if now < each[1]}
+        return tuple(sorted(difference for difference, _ in self._differences.values()))
 
     def find(self, subject: str) -> Problem | None:
         return self._problems.get(subject)

@@ -170,6 +170,10 @@ def describe(facts: Facts, versions: Mapping[str, str]) -> dict[str, Any]:
         "bridges": bridges[: 10 * LIST_MAX],
         "public": sorted(map(str, seen.answered))[:ADDRESSES_MAX] if seen is not None else [],
         "rules": dict(seen.rules) if seen is not None else {},
+        "differences": [
+            {"kind": each.kind, "subject": _line(each.subject), "text": _line(each.text)}
+            for each in (seen.differences[:LIST_MAX] if seen is not None else ())
+        ],
         "hook": {
             "path": facts.hook_path, "version": installed or "", "last": facts.hook_last,
         } if facts.hook_path else None,

@@ -20,6 +20,7 @@ from typing import Final
 from node_hooks.command import CommandFailed, CommandMissing, Run, run_batch
 from node_hooks.devices import Found, Plan, look, plan, ports
 from node_hooks.dhcp import RUNTIME, Server, make_directory
+from node_hooks.difference import LINK, PUT_RIGHT_S
 from node_hooks.document import LINKS, Document
 from node_hooks.firewall import TAP_PREFIX, NodeNic
 from node_hooks.links import BRIDGE, VLAN, Host, Link, describe, is_own, parse_links
@@ -41,6 +42,8 @@ _BRIDGE_SYSTEM: Final = (
     ("ipv4/conf/{}/rp_filter", "2"), ("ipv4/conf/{}/arp_ignore", "1"), ("ipv4/conf/{}/send_redirects", "0"),
     ("ipv6/conf/{}/accept_ra", "0"), ("ipv6/conf/{}/disable_ipv6", "0"),
 )  # fmt: skip
+LATE_S: Final = 30.0  # after which a network that is not in place is told as a difference
+_TOLD_S: Final = 5.0  # some rounds
 _MADE: Final = " link"  # after a network's name; with its blank no bridge's
 _SUBJECT: Final = "networks of this node"  # with its blanks no bridge's name
 
@@ -69,6 +72,8 @@ class Segments:
         self._known: dict[str, Link] = {}
         self._recalled = False
         self._wanted: object = None
+        self._well = False  # whether all of that was in place
+        self._missing: dict[str, float] = {}  # networks that are not in place, and since when
         self._written_of: tuple[Link, ...] = ()
         self._texts = (tunnel(()), routes((), {}))
         self._due = 0.0
@@ -106,14 +111,26 @@ class Segments:
         now = self._clock()
         wanted = (links, document.nics, LINKS in document.misread)
         if wanted != self._wanted or now >= self._due or self._changed(links):
+            again = self._well and wanted == self._wanted
             self._wanted, self._due = wanted, now + RECHECK_S
             started = time.monotonic()
-            if not self._make(links, document):
+            self._well = self._make(links, document, again)
+            if not self._well:
                 self._due = now + RETRY_S
             self._indexes = {name: self._find(name) for link in links for name in _devices(link)}
             log.debug("%d networks took %.3f s", len(links), time.monotonic() - started)
         self._name(links, slot_of, document.hosts or {})
-        return frozenset(link.name for link in links if self._is_made(link))
+        made = frozenset(link.name for link in links if self._is_made(link))
+        self._miss(links, made, now)
+        return made
+
+    def _miss(self, links: Sequence[Link], made: frozenset[str], now: float) -> None:
+        self._missing = {link.name: self._missing.get(link.name, now) for link in links if link.name not in made}
+        for name, since in self._missing.items():
+            if now - since >= LATE_S:
+                found = self._complaints.find(_made(name)) or self._complaints.find(f"{name} names")
+                told = "it is not in place" if found is None else found.text
+                self._complaints.differ(LINK, name, told, now + _TOLD_S)
 
     def look(self) -> None:
         """Whatever is known of the tables, they are looked at in the next round."""
@@ -163,15 +180,20 @@ class Segments:
     def _changed(self, links: Sequence[Link]) -> bool:
         return any(self._find(name) != self._indexes.get(name) for link in links for name in _devices(link))
 
-    def _make(self, links: Sequence[Link], document: Document) -> bool:
-        """:return: whether all of it is in place."""
+    def _make(self, links: Sequence[Link], document: Document, again: bool = False) -> bool:
+        """
+        :param again: it was in place, and nothing else is wanted since.
+        :return: whether all of it is in place.
+        """
         failed: dict[str, str] = {}
         try:
-            for _ in range(2):  # what hindered the first try may be right after it: settings of a device that is new
+            for attempt in range(2):  # what hindered the first may be right after it: settings of a new device
                 found = look(self._run, any(link.vlan for link in links) or _has_vlans())
                 kept = self._kept(links, found, LINKS in document.misread)
                 made = plan(links, found, kept)
                 made.ip += self._strays(links, document.nics or ())
+                if again and not attempt:
+                    self._tell_changes(made)
                 failed = self._execute(made)
                 self._set_system(links)
                 if not failed and not made.obstacles:
@@ -215,6 +237,16 @@ class Segments:
             if nic.bridge in own and os.path.isdir(f"/sys/class/net/{nic.tap}")
             and not os.path.islink(f"/sys/class/net/{nic.tap}/master")
         ]  # fmt: skip
+
+    def _tell_changes(self, made: Plan) -> None:
+        """What is to be done although nothing is wanted otherwise, somebody else undid."""
+        by_network: dict[str, list[str]] = {}
+        for name, line in (*made.ip, *made.ip6, *made.bridge):
+            by_network.setdefault(name or "routes", []).append(line)
+        for name, lines in by_network.items():
+            more = f", and {len(lines) - 1} more" if len(lines) > 1 else ""
+            told = f"somebody changed it; put right by: {lines[0]}{more}"
+            self._complaints.differ(LINK, name, told, self._clock() + PUT_RIGHT_S)
 
     def _execute(self, made: Plan) -> dict[str, str]:
         """:return: by network the first complaint; of none in particular those of nobody's are left out."""

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from node_hooks.command import CommandFailed, CommandMissing, Run
+from node_hooks.difference import PUT_RIGHT_S, RULES
 from node_hooks.nft import Rules, change
 from node_hooks.problem import FIREWALL_FAILED, NFT_MISSING, Complaints
 
@@ -72,16 +73,22 @@ class Tables:
         known, before = wanted == table.wanted and well, table.wanted
         table.wanted, table.due = wanted, now + RECHECK_S
         try:
-            if known and self.list(table) == table.listing:
+            there = self.list(table) if known else None
+            if known and there == table.listing:
                 return False
             if not needed and not table.listing and not self.list(table):
                 self._complaints.withdraw(table.subject)
                 return False
             changes = change(before) if well and not known and table.listing else None
-            if changes is not None and self.list(table) != table.listing:
-                changes = None
+            if changes is not None:
+                there = self.list(table)
+                if there != table.listing:
+                    changes = None
             if changes is None or not self._change(table, changes):
                 self._run(["nft", "-f", "-"], text())
+            if table.listing and there is not None and there != table.listing:
+                told = "somebody changed it" if there else "somebody removed it"
+                self._complaints.differ(RULES, f"{table.family} {table.name}", told, now + PUT_RIGHT_S)
             table.listing = self.list(table)
         except CommandMissing:
             table.due = now + RETRY_S

@@ -58,6 +58,14 @@ class NodeBridge(TypedDict):
     taps: Annotated[int, Meta(ge=0, examples=[2], description="How many guests' links are on it.")]
 
 
+class NodeDifference(TypedDict):
+    """What somebody else changed in a node's networks."""
+
+    kind: Annotated[str, Meta(examples=["rules"], description="link, rules, or public.")]
+    subject: Annotated[str, Meta(examples=["inet wawel_public"], description="Network, table, public address.")]
+    text: Text
+
+
 class NodeHook(TypedDict):
     """The hook that is installed on a node."""
 
@@ -67,7 +75,9 @@ class NodeHook(TypedDict):
 
 
 class NodeReport(TypedDict):
-    """The last report of a node's agent; what is applied, bridges, rules and addresses only of a single node."""
+    """The last report of a node's agent; what is applied, bridges, rules, addresses and differences only of
+    a single node.
+    """
 
     received_at: Time
     behind_since: Annotated[Time | None, Meta(description="Since when something that is wanted is not applied.")]
@@ -81,6 +91,7 @@ class NodeReport(TypedDict):
     bridges: NotRequired[list[NodeBridge]]
     rules: NotRequired[Annotated[dict[str, str], Meta(description="Digests of the nftables tables.")]]
     public: NotRequired[Annotated[list[str], Meta(description="Public addresses that it answers for.")]]
+    differences: NotRequired[list[NodeDifference]]
 
 
 class Trouble(TypedDict):

@@ -450,6 +450,9 @@ class DriftKind(StrEnum):
     CLOCK_SKEW = "clock_skew"
     OTHER_HOST = "other_host"
     DOCUMENT_BEHIND = "document_behind"
+    WRONG_LINK = "wrong_link"
+    WRONG_RULES = "wrong_rules"
+    WRONG_PUBLIC = "wrong_public"
 
 
 PROTOCOL: Final = 1  # grows when a cloud manager and a cluster of different numbers would not understand each other

@@ -40,6 +40,20 @@ class Bridge:
 
 
 @dataclass(frozen=True)
+class Difference:
+    """
+    What is, or was just now, otherwise than the agent had made it.
+
+    :ivar kind: "link", "rules" or "public", or one that a newer agent knows.
+    :ivar subject: the network, the table of nftables, the public address.
+    """
+
+    kind: str
+    subject: str
+    text: str = ""
+
+
+@dataclass(frozen=True)
 class Hook:
     """``version``: of the installed one, empty without; ``last``: unix seconds, when it wrote its last record."""
 
@@ -57,6 +71,7 @@ class Report:
     :ivar versions: of programs, by name.
     :ivar rules: digests of the nftables tables as they are listed.
     :ivar public: addresses that the node answers for.
+    :ivar differences: what somebody else changed in the node's networks.
     """
 
     protocol: int
@@ -72,6 +87,7 @@ class Report:
     rules: Mapping[str, str] = field(default_factory=dict)
     hook: Hook | None = None
     public: Sequence[str] = ()
+    differences: Sequence[Difference] = ()
 
 
 # What makes VMs fail on the node, or lets guests do harm there, with what helps; what is not here is only shown.
@@ -91,7 +107,21 @@ _CODES: Final = {code.value: code for code in NodeTrouble}
 _NOT_REPORTED: Final = frozenset(
     {NodeTrouble.AGENT_SILENT, NodeTrouble.HOOKS_SILENT, NodeTrouble.OTHER_HOST, NodeTrouble.DOCUMENT_BEHIND}
 )
-KINDS: Final = (DriftKind.DOCUMENT_BEHIND, DriftKind.WRONG_HOOK)  # of drift that a report leads to
+# What somebody else changed, by the report's word for it, with what helps.
+_DIFFERING: Final[Mapping[str, tuple[DriftKind, str]]] = {
+    "link": (DriftKind.WRONG_LINK, "see who changes devices and routes there; the agent puts them right again"),
+    "rules": (
+        DriftKind.WRONG_RULES,
+        "see who changes nftables there, such as the reload of a firewall; the agent puts them right again",
+    ),
+    "public": (
+        DriftKind.WRONG_PUBLIC,
+        "remove it there (ip neigh show proxy, ip address), or take the public address out: two nodes may answer",
+    ),
+}
+KINDS: Final = (  # of drift that a report leads to
+    DriftKind.DOCUMENT_BEHIND, DriftKind.WRONG_HOOK, *(kind for kind, _ in _DIFFERING.values()),
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -163,6 +193,10 @@ def _findings(
         )
         for name in behind
     ]
+    for each in report.differences:
+        if each.kind in _DIFFERING:
+            kind, proposal = _DIFFERING[each.kind]
+            found.append(Finding(kind, each.subject, None, (("found", each.text),), proposal))
     hook = report.hook
     if hook is not None and hook_version and hook.version != hook_version:
         evidence = (("wanted", hook_version), ("installed", hook.version), ("path", hook.path))

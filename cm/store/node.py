@@ -21,7 +21,7 @@ from cm.store.health import health, troubles
 from cm.store.rendered import Rendered, rendered, shown
 
 REPORT: Final = "r.content"
-BRIEF: Final = "r.content - 'bridges' - 'rules' - 'applied' - 'public'"  # of five hundred nodes at once
+BRIEF: Final = "r.content - 'bridges' - 'rules' - 'applied' - 'public' - 'differences'"  # of five hundred nodes at once
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ import pytest
 from admin_bench import Bench, cluster_bench, ended
 from cluster_builder import Peer
 
-from cm.rpc.errors import NoCapacity
+from cm.rpc.errors import NoCapacity, NotApplicable
 from cm.rules.placement import VMRequest
 from cm.services.placement import Placing
 from cm.services.reconcile import run_pass
@@ -89,6 +89,31 @@ def test_shown(bench: Bench) -> None:
     first, second = bench.call("admin.node.get_list")
     assert first["report"]["versions"] == shown["report"]["versions"] and "bridges" not in first["report"]
     assert second["report"] is None and second["agent_protocol"] == 0
+
+
+def test_changed_by_others(bench: Bench) -> None:
+    """What somebody else changed in a node's networks is shown, and in the ledger with what helps, while it is told."""
+    reports = Reports(bench, "n1")
+    found = [
+        {"kind": "link", "subject": "wn7", "text": "somebody changed it; put right by: link add name wn7"},
+        {"kind": "rules", "subject": "inet wawel_public", "text": "somebody removed it"},
+        {"kind": "public", "subject": "203.0.113.9", "text": "an address of the node's own"},
+        {"kind": "weather", "subject": "sky", "text": "of a newer agent"},
+    ]
+    reports.report("n1", differences=found)
+    assert reports.shown("n1")["report"]["differences"] == found and reports.codes("n1") == []
+    rows = {each["kind"]: each for each in bench.call("admin.drift.get_list")}
+    assert {kind: (row["subject"], row["evidence"]) for kind, row in rows.items()} == {
+        "wrong_link": ("wn7", {"found": found[0]["text"]}),
+        "wrong_rules": ("inet wawel_public", {"found": found[1]["text"]}),
+        "wrong_public": ("203.0.113.9", {"found": found[2]["text"]}),
+    }
+    with pytest.raises(NotApplicable, match="ip neigh show proxy"):
+        bench.call("admin.drift.apply", drift_id=rows["wrong_public"]["drift_id"])
+    reports.report("n1", differences=found[:1])
+    assert reports.drift() == [("wrong_link", "wn7")]
+    reports.report("n1")
+    assert reports.drift() == []
 
 
 def test_without_firewall(bench: Bench) -> None:

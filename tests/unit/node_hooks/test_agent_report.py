@@ -20,6 +20,7 @@ from node_hooks.agent import Agent
 from node_hooks.client import Client
 from node_hooks.command import CommandFailed, CommandMissing
 from node_hooks.consoles import Consoles
+from node_hooks.difference import Difference
 from node_hooks.document import FORMAT, SECTIONS, Document, parse_document, save_document
 from node_hooks.errors import EndpointRefused
 from node_hooks.network import Converger, Seen
@@ -85,12 +86,17 @@ def test_told_sections() -> None:
 
 def test_well(tmp_path: Path) -> None:
     """A node that has everything in place says so, in a report that the manager understands."""
-    told = describe(facts(tmp_path), {"nft": "1.0.6"})
+    known = facts(tmp_path)
+    assert known.seen is not None
+    changed = (Difference("rules", "inet wawel", "somebody\nremoved it"),)
+    told = describe(replace(known, seen=replace(known.seen, differences=changed)), {"nft": "1.0.6"})
     report = parse_report(json.dumps({"run": "1-2.5", "sequence": 1, **told}).encode())
     assert report.problems == [] and set(report.applied) == set(SECTIONS)
     assert report.versions["nft"] == "1.0.6" and report.versions["kernel"]
     assert report.hook is not None and report.hook.version == qemu_hook.HOOK_VERSION
     assert report.bridges[0].metadata and report.rules == {"inet": "ab"}
+    [difference] = report.differences
+    assert (difference.kind, difference.subject, difference.text) == ("rules", "inet wawel", "somebody removed it")
 
 
 def test_not_in_place(tmp_path: Path) -> None:

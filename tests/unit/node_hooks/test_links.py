@@ -15,11 +15,12 @@ from hypothesis import strategies as st
 from node_hooks.command import CommandFailed, CommandMissing
 from node_hooks.devices import Device, Found, look, plan
 from node_hooks.dhcp import configuration, leases, moved, names, reverse_zones
+from node_hooks.difference import PUT_RIGHT_S
 from node_hooks.document import HOSTS, LINKS, parse_document
 from node_hooks.guard import Guarded, guard
 from node_hooks.links import Host, Link, describe, parse_hosts, parse_links
 from node_hooks.problem import Complaints
-from node_hooks.segments import PROBES_S, Segments
+from node_hooks.segments import LATE_S, PROBES_S, Segments
 from node_hooks.tables import RECHECK_S, RETRY_S, Tables
 from node_hooks.tunnel import GATEWAY_LINK, dns_port, routes, slots, tunnel
 
@@ -307,6 +308,30 @@ def test_rounds(world: World) -> None:
     world.now += RECHECK_S
     world.converge(PLAIN)
     assert len(world.batches) > before
+
+
+def test_changed_by_others(world: World) -> None:
+    """What is to be done again though nothing is wanted otherwise is told; and a network that is not there for long."""
+
+    def told() -> list[tuple[str, str]]:
+        return [(each.subject, each.text) for each in world.complaints.differences(world.now) if each.kind == "link"]
+
+    world.converge(PLAIN)
+    assert told() == []
+    world.converge(PLAIN | {"peers": []})
+    assert told() == []
+    world.now += RECHECK_S  # the kernel here shows nothing of what there is
+    world.converge(PLAIN | {"peers": []})
+    [(name, text)] = told()
+    assert name == "wn7" and text.startswith("somebody changed it; put right by: link add name wn7")
+    world.now += PUT_RIGHT_S
+    world.failing["batch"] = CommandFailed("x", ["RTNETLINK answers: Operation not supported", "Command failed -:1"])
+    world.converge(PLAIN)
+    assert told() == []
+    world.now += LATE_S
+    world.converge(PLAIN)
+    [(name, text)] = told()
+    assert name == "wn7" and "Operation not supported" in text
 
 
 def test_failing_line(world: World) -> None:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from node_hooks.agent import with_endpoint
 from node_hooks.command import CommandFailed, CommandMissing
+from node_hooks.difference import PUT_RIGHT_S
 from node_hooks.document import Document, find_document, parse_document, save_document
 from node_hooks.firewall import NodeNic, rules
 from node_hooks.network import STARTING_S, Converger
@@ -259,6 +260,30 @@ def test_firewall_rounds(world: World) -> None:
     world.now += RETRY_S
     world.converger.converge(document(moved, nics=[nic(2)]))
     assert world.commands[6:] == ["table bridge", "table inet"] and world.state.get("firewall") == "applied"
+
+
+def test_changed_by_others(world: World) -> None:
+    """A table that somebody changed or removed is put right, and told for ten minutes; what we change ourselves not."""
+    world.interfaces["br1"] = 5
+
+    def told(*more: dict[str, Any]) -> list[tuple[str, str, str]]:
+        world.converger.converge(document(NETWORK, nics=list(more)))
+        assert world.converger.seen is not None
+        return [(each.kind, each.subject, each.text) for each in world.converger.seen.differences]
+
+    assert told() == [] and told(nic(1)) == []
+    world.tables["inet"] += "# changed"
+    world.converger.disturb()
+    assert told(nic(1)) == [("rules", "inet wawel", "somebody changed it")]
+    assert "changed" not in world.tables["inet"]
+    world.tables.clear()
+    world.now += RECHECK_S
+    removed = [("rules", f"{family} wawel", "somebody removed it") for family in ("bridge", "inet")]
+    assert told(nic(1)) == removed and world.tables.keys() == {"bridge", "inet"}
+    world.now += PUT_RIGHT_S - 1
+    assert told(nic(1)) == removed
+    world.now += 1
+    assert told(nic(1)) == []
 
 
 def test_no_networks(world: World) -> None:

@@ -224,10 +224,12 @@ class World:
                 self.proxies.append({"dst": line.split()[3], "dev": line.split()[5]})
         return ""
 
-    def converge(self, *addresses: dict[str, Any], own: Sequence[str] = ()) -> list[str]:
+    def converge(
+        self, *addresses: dict[str, Any], own: Sequence[str] = (), reachable: Sequence[str] = ()
+    ) -> list[str]:
         self.lines.clear()
         told = {"version": "1", "networks": [], "hook_version": "", "links": [LINK],
-                "public": {"addresses": list(addresses), "ports": []}}  # fmt: skip
+                "public": {"addresses": list(addresses), "ports": [], "reachable": list(reachable)}}  # fmt: skip
         return sorted(map(str, self.answering.converge(parse_document(told), [ip_address(each) for each in own])))
 
 
@@ -265,6 +267,27 @@ def test_uplink(world: World) -> None:
     world.interfaces["eth1"] = 7
     world.now += RECHECK_S
     assert world.converge(ADDRESS) == ["203.0.113.7"] and world.complaints.all() == ()
+
+
+def test_strange(world: World) -> None:
+    """A public address that the node answers for by somebody else's doing, or has itself, is told while it is so."""
+    reachable = ["203.0.113.0/26"]
+
+    def told() -> list[tuple[str, str]]:
+        return [(each.subject, each.text) for each in world.complaints.differences(world.now)]
+
+    world.proxies.append({"dst": "203.0.113.9", "dev": "eth1"})
+    world.proxies.append({"dst": "192.0.2.9", "dev": "eth1"})  # none of ours
+    assert world.converge() == [] and told() == []
+    world.now += RECHECK_S
+    world.converge(own=["203.0.113.10", "192.0.2.1"], reachable=reachable)
+    assert told() == [("203.0.113.10", "an address of the node's own"),
+                      ("203.0.113.9", "answered for on eth1 by an entry that is not the agent's")]  # fmt: skip
+    world.proxies.clear()
+    for _ in range(2):
+        world.now += RECHECK_S
+        world.converge(reachable=reachable)
+    assert told() == []
 
 
 def test_told_while_it_is(world: World) -> None:
