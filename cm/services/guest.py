@@ -29,12 +29,17 @@ class Nic:
     network: Network
     bridge: str
     network_uuid: str
+    uuid: str
     public: tuple[Address, ...] = ()
 
 
 @dataclass(frozen=True)
 class Guest:
-    """A live VM on its node, with what its metadata is made of. ``nic`` is the one that the request came through."""
+    """
+    A live VM on its node, with what its metadata is made of. ``nic`` is the one that the request came through.
+
+    :ivar account_number: its account's, as the cloud manager whose it is counts it.
+    """
 
     vm_id: VMId
     uuid: str
@@ -44,7 +49,7 @@ class Guest:
     nics: tuple[Nic, ...]
     launches: int
     launched_at: datetime | None
-    account_id: int
+    account_number: int
     image_uuid: str
     template_name: str
     reservation_id: str
@@ -90,6 +95,7 @@ def find_guest(session: Session, node_id: int, bridge: str, address: str) -> Gue
             ip_network(row.network),
             row.bridge,
             row.network_uuid,
+            row.uuid,
             tuple(map(ip_address, row.public)),
         )
         for row in nics_of(session, found.id)
@@ -107,7 +113,7 @@ def find_guest(session: Session, node_id: int, bridge: str, address: str) -> Gue
         nics=nics,
         launches=found.launches,
         launched_at=found.launched_at,
-        account_id=found.account_id,
+        account_number=int(found.account_number),
         image_uuid=found.image_uuid,
         template_name=found.template_name,
         reservation_id=found.reservation_id,

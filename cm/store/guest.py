@@ -14,15 +14,16 @@ from cm.runtime.prepared import Prepared
 _GUEST = Prepared(
     "guest_at",
     """
-SELECT v.id, v.uuid::text AS uuid, v.name, v.node_id, v.launches, v.launched_at, v.account_id, v.ssh_username,
+SELECT v.id, v.uuid::text AS uuid, v.name, v.node_id, v.launches, v.launched_at, v.ssh_username,
        v.ssh_key, v.user_data, v.secret, v.reservation_id::text AS reservation_id, i.uuid::text AS image_uuid,
        t.name AS template_name, c.number AS asked_nic,
+       coalesce(CASE WHEN o.external_id ~ '^[0-9]{1,12}$' THEN o.external_id END, o.id::text) AS account_number,
        (SELECT a.device FROM attachment a WHERE a.vm_id = v.id AND a.number = 0) AS root_device,
        (SELECT array_agg(a.device ORDER BY a.device) FROM attachment a
          WHERE a.vm_id = v.id AND a.number > 0 AND NOT a.cdrom) AS data_devices
   FROM network w JOIN network_lease asked ON asked.network_id = w.id JOIN nic c ON c.id = asked.nic_id
   JOIN vm v ON v.id = c.vm_id
-  JOIN image i ON i.id = v.image_id JOIN template t ON t.id = v.template_id
+  JOIN image i ON i.id = v.image_id JOIN template t ON t.id = v.template_id JOIN account o ON o.id = v.account_id
  WHERE w.bridge = :bridge AND w.deleted_at IS NULL AND asked.address = CAST(:address AS inet)
    AND v.node_id = :node_id AND v.node_claimed AND v.closed_at IS NULL
 """,
@@ -31,7 +32,7 @@ _NICS = Prepared(
     "nics_of_guest",
     """
 SELECT n.number AS nic, n.mac::text AS mac, array_agg(host(l.address) ORDER BY l.address) AS addresses,
-       w.prefix::text AS network, w.bridge, w.uuid::text AS network_uuid,
+       w.prefix::text AS network, w.bridge, w.uuid::text AS network_uuid, n.uuid::text AS uuid,
        ARRAY(SELECT host(a.address) FROM public_address a WHERE a.nic_id = n.id ORDER BY a.address) AS public
   FROM nic n CROSS JOIN LATERAL (SELECT address FROM network_lease WHERE nic_id = n.id OFFSET 0) l
   JOIN network w ON w.id = n.network_id
@@ -53,5 +54,5 @@ def guest_at(session: Session, node_id: int, bridge: str, address: Address) -> A
 
 
 def nics_of(session: Session, vm_id: int) -> Sequence[Any]:
-    """Its NICs by number: nic, mac, addresses, network, bridge, network_uuid, public."""
+    """Its NICs by number: nic, mac, addresses, network, bridge, network_uuid, uuid, public."""
     return _NICS(session, id=vm_id)

@@ -107,7 +107,7 @@ def meta_data(guest: Guest, region: str, domain: str) -> Tree:
         "local-hostname": name,
         "local-ipv4": str(primary.addresses[0]),
         "mac": primary.mac,
-        "network": {"interfaces": {"macs": {nic.mac: interface(guest, nic) for nic in guest.nics}}},
+        "network": {"interfaces": {"macs": {nic.mac: interface(guest, nic, region) for nic in guest.nics}}},
         "placement": {"availability-zone": zone(region), "region": region},
         "profile": "default-hvm",
         "reservation-id": ec2_id("r", guest.reservation_id),
@@ -128,18 +128,18 @@ def _reached(guest: Guest, nic: Nic, key: str) -> Tree:
     return {key: "\n".join(found), "public-hostname": hostname(guest)}
 
 
-def interface(guest: Guest, nic: Nic) -> Tree:
+def interface(guest: Guest, nic: Nic, region: str) -> Tree:
     block = str(nic.network)
     tree: dict[str, str | bytes | Tree] = {
         "device-number": str(nic.index),
-        "interface-id": "eni-" + hashlib.sha256(f"{guest.uuid}:{nic.index}".encode()).hexdigest()[:17],
+        "interface-id": ec2_id("eni", nic.uuid),
         "local-hostname": hostname(guest),
         "mac": nic.mac,
         "owner-id": account_number(guest),
         "security-groups": "default",
         "subnet-id": ec2_id("subnet", nic.network_uuid),
         "subnet-ipv4-cidr-block": block,
-        "vpc-id": ec2_id("vpc", nic.network_uuid),
+        "vpc-id": vpc_id(guest, region),
         "vpc-ipv4-cidr-block": block,
         "vpc-ipv4-cidr-blocks": block,
     }
@@ -172,7 +172,12 @@ def identity_document(guest: Guest, region: str) -> str:
 
 def account_number(guest: Guest) -> str:
     """Twelve digits, as AWS's."""
-    return f"{guest.account_id:012d}"
+    return f"{guest.account_number:012d}"
+
+
+def vpc_id(guest: Guest, region: str) -> str:
+    """Its account has one in each region; a cloud's EC2 endpoint tells the same (``clm/ec2/actions/vpc.py``)."""
+    return "vpc-" + hashlib.sha256(f"{account_number(guest)} {region}".encode()).hexdigest()[:17]
 
 
 def zone(region: str) -> str:

@@ -15,7 +15,8 @@ from cm.services.guest import Guest, Nic
 def nic(address: str = "10.128.0.5", index: int = 0) -> Nic:
     known = IPv4Address(address)
     network_uuid = "aaaaaaaa-0000-4000-8000-00000000000a"
-    return Nic(index, mac_of(known), (known,), IPv4Network("10.128.0.0/24"), "wbr0", network_uuid)
+    own = f"dddddddd-0000-4000-8000-{index:012x}"
+    return Nic(index, mac_of(known), (known,), IPv4Network("10.128.0.0/24"), "wbr0", network_uuid, own)
 
 
 def guest(vm_id: int = 7, **changes: Any) -> Guest:
@@ -28,7 +29,7 @@ def guest(vm_id: int = 7, **changes: Any) -> Guest:
         nics=(nic(),),
         launches=1,
         launched_at=datetime(2024, 5, 6, 7, 8, 9, tzinfo=UTC),
-        account_id=42,
+        account_number=42,
         image_uuid="bbbbbbbb-0000-4000-8000-00000000000b",
         template_name="m1.small",
         reservation_id="cccccccc-0000-4000-8000-00000000000c",

@@ -5,12 +5,17 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from ipaddress import IPv4Address, IPv6Address
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from guest_builder import guest, nic
 from hypothesis import given
 from hypothesis import strategies as st
 
+from clm.ec2.actions.card import card_id
+from clm.ec2.actions.vpc import vpc_id
+from clm.ec2.ids import account
 from contextualization.metadata.imds import TOKEN_HEADER, TTL_HEADER, answer_imds, is_token_of, make_token
 from contextualization.wire import Answer, Exchange, Refusal
 
@@ -80,6 +85,12 @@ class TestListings:
         assert ask(macs, made).body == b"02:57:0a:80:00:05/\n02:57:0a:80:00:09/"
         assert ask(macs + "02:57:0a:80:00:09/local-ipv4s", made).body == b"10.128.0.9"
         assert b"vpc-id" in ask(macs + "02:57:0a:80:00:05/", made).body
+        context: Any = SimpleNamespace(owner=account(42), region="krakow")
+        for mac in (each.mac for each in made.nics):
+            assert ask(f"{macs}{mac}/vpc-id", made).body.decode() == vpc_id(context)
+            assert ask(f"{macs}{mac}/owner-id", made).body.decode() == context.owner
+        second = made.nics[1]
+        assert ask(f"{macs}{second.mac}/interface-id", made).body.decode() == card_id({"uuid": second.uuid})
 
     def test_stored_mac(self) -> None:
         """A NIC has the MAC that it was made with, and as many addresses as it has, of either kind."""
