@@ -19,6 +19,7 @@ DAILY: Final = {
     "disk": "Disks: what VMs keep their data on.",
     "snapshot": "Snapshots: how disks were at a moment, to be taken back to.",
     "key": "SSH keys that new VMs get.",
+    "tag": "Tags of VMs, disks, networks and others: KEY=VALUE.",
     "op": "Operations: how what was asked for is coming on.",
     "events": "What changes, as it happens.",
     "messages": "Messages to me.",
@@ -84,6 +85,8 @@ def by_hand(name: str) -> click.Command | None:
             from clm.console.commands.image import image as found
         case "key":
             from clm.console.commands.key import key as found
+        case "tag":
+            from clm.console.commands.tag import tag as found
         case "op":
             from clm.console.commands.operation import op as found
         case "events":

@@ -21,6 +21,7 @@ from cm.models.reservation import FreeVolume, Reservation
 from cm.models.security_group import NicGroup, SecurityGroup, SecurityRule
 from cm.models.snapshot import Snapshot
 from cm.models.storage import Storage, StorageAttachment
+from cm.models.tag import ObjectTag
 from cm.models.template import Template
 from cm.models.trust import TrustedKey
 from cm.models.upload import DownloadTicket, Upload
@@ -54,6 +55,7 @@ __all__ = [
     "NicGroup",
     "Node",
     "NodeReport",
+    "ObjectTag",
     "Operation",
     "OperationObject",
     "Placement",

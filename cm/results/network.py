@@ -84,8 +84,10 @@ class NetworkLease(TypedDict):
 class Nic(TypedDict):
     """A network card of a VM."""
 
+    vm_id: Number
     nic: Annotated[int, Meta(examples=[0], description="Its number in the VM; 0: the first.")]
     nic_id: Number
+    uuid: Uuid
     network_id: Number
     network: Named
     mac: Annotated[str, Meta(examples=["02:58:00:00:00:07"])]

@@ -455,6 +455,18 @@ class DriftKind(StrEnum):
     WRONG_PUBLIC = "wrong_public"
 
 
+class TagKind(StrEnum):
+    """What may have tags."""
+
+    VM = "vm"
+    IMAGE = "image"
+    DISK = "disk"
+    SNAPSHOT = "snapshot"
+    SECURITY_GROUP = "security_group"
+    NETWORK = "network"
+    PUBLIC_ADDRESS = "public_address"
+
+
 PROTOCOL: Final = 1  # grows when a cloud manager and a cluster of different numbers would not understand each other
 
 NAME_MAX: Final = 100  # characters of an object's name
@@ -462,4 +474,8 @@ DESCRIPTION_MAX: Final = 2000  # characters
 USER_DATA_MAX: Final = 65_536  # bytes; EC2 stops at 16 KiB, cloud-init configurations are often larger
 SSH_KEY_MAX: Final = 16_384  # characters
 PAGE_MAX: Final = 10_000  # objects in one page of a list
+TAGS_MAX: Final = 50  # of one object; this and the next two as EC2 has them
+TAG_KEY_MAX: Final = 128  # characters
+TAG_VALUE_MAX: Final = 256  # characters
+TAG_RESERVED: Final = "aws:"  # what keys begin with that EC2 gives itself, in any case
 COUNT_MAX: Final = 200  # VMs made by one call

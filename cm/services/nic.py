@@ -20,7 +20,7 @@ from cm.services.public_address import leave_vm
 from cm.services.security_group import default_group, get_nic, put_into
 from cm.store.creation import NICS_MAX
 from cm.store.link import links_changed, makes_links
-from cm.store.nic import delete_nic, draw_nic, list_nics, mark_nic_leaving
+from cm.store.nic import delete_nic, draw_nic, list_nics, list_nics_of, mark_nic_leaving
 from cm.store.node_document import document_changed
 from cm.store.operation import open_operation
 from cm.store.security_group import members_change
@@ -96,8 +96,14 @@ def detach(caller: ClusterCall, vm_id: int, number: int) -> NicWork:
     return _open(caller, kind, row, number)
 
 
-def of_vm(caller: ClusterCall, vm_id: int) -> list[Nic]:
-    """The NICs of a VM that the caller may see."""
+def own_list(caller: ClusterCall, vm_id: int | None, limit: int, after: int | None) -> list[Nic]:
+    """
+    The NICs of the caller's VMs by their ids, or of one VM that they see, by number.
+
+    :param after: the last id of the page before.
+    """
+    if vm_id is None:
+        return list_nics_of(caller.session, caller.account_id, after, limit)
     row = authorized_vm(caller.session, person_of(caller.identity), vm_id, caller.action("vm_id"))
     return list_nics(caller.session, row.id)
 

@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 
 from cm.results.public_address import PublicAddress
 from cm.rpc.errors import Conflict, InUse, InvalidParameter, LimitReached, ObjectNotFound, QuotaReached, VersionChanged
-from cm.rpc.vocabulary import NetworkKind
+from cm.rpc.vocabulary import NetworkKind, TagKind
 from cm.rules.access import Action
 from cm.rules.network import Address
 from cm.rules.public_address import parse_addresses
@@ -31,6 +31,7 @@ from cm.store.node import managed_addresses
 from cm.store.node_document import document_changed
 from cm.store.public_port import drop_ports
 from cm.store.security_group import NicRow
+from cm.store.tag import delete_tags
 from cm.store.vm import VMRow, get_vm, render_live
 
 NOUN: Final = "public_address"
@@ -165,6 +166,7 @@ def release(caller: ClusterCall, address_id: int, account_id: int | None, *, for
         _changed(session, address_id, found["user_id"], vm)
     if found["user_id"] is not None:
         store.give_back_public_address(session, address_id)
+        delete_tags(session, TagKind.PUBLIC_ADDRESS, address_id)
         record_change(session, NOUN, address_id, found["user_id"], "exit")
         record_change(session, NOUN, address_id, None)
     caller.note("release public address", public_address_id=address_id, address=found["address"])

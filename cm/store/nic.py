@@ -180,17 +180,30 @@ def list_leaving_nics(session: Session) -> Sequence[LeavingNic]:
     return [LeavingNic(*row) for row in found]
 
 
-_SHOWN = text(
-    """
-SELECT n.number AS nic, n.id AS nic_id, n.network_id, w.name AS network, n.mac::text AS mac, n.model,
+_COLUMNS: Final = """
+SELECT n.vm_id, n.number AS nic, n.id AS nic_id, n.uuid::text AS uuid, n.network_id, w.name AS network,
+       n.mac::text AS mac, n.model,
        ARRAY(SELECT host(l.address) FROM network_lease l WHERE l.nic_id = n.id ORDER BY l.address) AS addresses,
        ARRAY(SELECT g.group_id FROM nic_group g WHERE g.nic_id = n.id ORDER BY 1) AS security_group_ids,
        n.spoofing, n.leaving
-  FROM nic n JOIN network w ON w.id = n.network_id WHERE n.vm_id = :vm_id ORDER BY n.number
-"""
+  FROM nic n JOIN network w ON w.id = n.network_id"""
+_SHOWN = text(f"{_COLUMNS} WHERE n.vm_id = :vm_id ORDER BY n.number")
+_OF_ACCOUNT = text(
+    f"{_COLUMNS} JOIN vm v ON v.id = n.vm_id WHERE v.account_id = :account_id AND v.closed_at IS NULL"
+    " AND (CAST(:after AS bigint) IS NULL OR n.id > :after) ORDER BY n.id LIMIT :limit"
 )
 
 
 def list_nics(session: Session, vm_id: int) -> list[results.Nic]:
     """A VM's NICs by number, as callers see them."""
     return [cast(results.Nic, dict(row._mapping)) for row in session.execute(_SHOWN, {"vm_id": vm_id})]
+
+
+def list_nics_of(session: Session, account_id: int, after: int | None, limit: int) -> list[results.Nic]:
+    """
+    The NICs of an account's VMs by their ids.
+
+    :param after: the last id of the page before.
+    """
+    found = session.execute(_OF_ACCOUNT, {"account_id": account_id, "after": after, "limit": limit})
+    return [cast(results.Nic, dict(row._mapping)) for row in found]

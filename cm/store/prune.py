@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from cm.runtime.feed import prune_changes
 from cm.runtime.logins import prune_logins
+from cm.store.tag import prune_tags
 from cm.store.worker import LOCK_CLASS
 
 BATCH: Final = 10_000  # rows of a table in one transaction, so that nobody waits for it
@@ -62,7 +63,7 @@ _OLD: Final = {
     "audit": ("audit_days", "at < now() - make_interval(days => :days)"),
     "enrolment_token": ("", "expires_at < now() - interval '1 day'"),
 }
-TABLES: Final = ("change", "login", *_OLD, "worker")
+TABLES: Final = ("change", "login", *_OLD, "object_tag", "worker")
 
 
 def prune_table(session: Session, table: str, retention: Retention) -> int:
@@ -79,6 +80,8 @@ def prune_table(session: Session, table: str, retention: Retention) -> int:
         return prune_changes(session, BATCH, retention.change_days) if retention.change_days else 0
     if table == "login":
         return prune_logins(session, retention.login_days, BATCH)
+    if table == "object_tag":
+        return prune_tags(session, BATCH)
     if table == "worker":
         return _prune_workers(session)
     setting, condition = _OLD[table]

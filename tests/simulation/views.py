@@ -46,6 +46,7 @@ NOT_READ: Final[Mapping[str, str]] = {
     "guest.oidc.finish": "takes a provider; tests/postgres has one",
     "admin.cloud.get_users": "the cloud manager itself calls it each time it compares its people with the cluster's",
     "guest.user.check_token": _MAIL,
+    **dict.fromkeys(("user.tag.get", "user.tag.get_list"), "nothing there has tags; tests/postgres/test_tags.py"),
     **dict.fromkeys(
         ("user.network.list_user_networks", "user.network.list_available_networks", "user.network.get_by_id",
          "user.network.list_leases", "admin.pool.get_list", "admin.pool.get_by_id", "user.public_address.get_list",
@@ -95,6 +96,7 @@ NOT_CALLED: Final[Mapping[str, str]] = {
          *(f"admin.public_ip.{view}" for view in ("add", "delete", "unassign", "release")),
          "user.vm.add_port", "user.vm.remove_port"), _NETWORKS,
     ),
+    **dict.fromkeys(("user.tag.set", "user.tag.remove"), "no other call tells of tags; tests/postgres/test_tags.py"),
     "user.key.generate": "its pair is made of true chance, which no seed repeats; tests/postgres",
 }
 # Kinds of work that no manager is killed at each point of.

@@ -278,7 +278,8 @@ class Objects:
     KEPT = (
         *("vm", "image", "account", "template", "storage", "node", "network", "operation", "attachment"),
         *("security_group", "security_rule", "nic_group", "public_address", "public_port"),
-        *("acl", "message", "drift", "trusted_key", "volume", "disk", "snapshot", "free_volume", "cached_image"),
+        *("acl", "object_tag", "message", "drift", "trusted_key", "volume", "disk", "snapshot", "free_volume"),
+        "cached_image",
     )
     SEEN = (
         *("seen_at", "passed_at", "info", "state_reason", "checked_at", "used_bytes", "free_bytes"),

@@ -17,7 +17,17 @@ from cm.results.image import Download
 from cm.results.snapshot import SnapshotWork
 from cm.rpc.types import Id, Limit, Name, Text
 from cm.rpc.view import user_view
-from cm.rpc.vocabulary import DiskBus, DiskFormat, DiskKind, Filesystem, Freeze, ImageKind, NicModel, VideoModel
+from cm.rpc.vocabulary import (
+    DiskBus,
+    DiskFormat,
+    DiskKind,
+    Filesystem,
+    Freeze,
+    ImageKind,
+    NicModel,
+    TagKind,
+    VideoModel,
+)
 from cm.rules.access import Action
 from cm.services import attaching, disk_bytes, snapshot
 from cm.services import disk as service
@@ -25,6 +35,8 @@ from cm.services import download as downloads
 from cm.services.access import person_of
 from cm.services.context import ClusterCall
 from cm.services.image import Platform
+from cm.services.tag import put_on_new
+from cm.views.user.tag import TagValues
 
 DiskSize = Annotated[int, Meta(ge=1, le=2 * 2**20, description="MiB.")]  # as an image
 
@@ -68,6 +80,7 @@ def create(
     format: DiskFormat = DiskFormat.QCOW2,
     storage_id: Id | None = None,
     filesystem: Filesystem | None = None,
+    tags: TagValues | None = None,
 ) -> DiskWork:
     """
     Make an empty disk of the caller's own. It counts on the storage quota at once.
@@ -78,7 +91,9 @@ def create(
     :param filesystem: with a GPT and one partition that holds it; else it is all zeros, and its guest's to format.
     :return: the disk to be, and the operation that makes it.
     """
-    return service.create(caller, name, description, size_mib, format, storage_id, filesystem)
+    made = service.create(caller, name, description, size_mib, format, storage_id, filesystem)
+    put_on_new(caller, TagKind.DISK, [made["disk_id"]], tags)
+    return made
 
 
 @user_view(changing=True, on={"disk_id": Action.EDIT})
@@ -208,7 +223,12 @@ def to_image(
 
 @user_view(changing=True, on={"disk_id": Action.SNAPSHOT})
 def create_snapshot(
-    caller: ClusterCall, disk_id: Id, name: Name, description: Text = "", freeze: Freeze = Freeze.AUTO
+    caller: ClusterCall,
+    disk_id: Id,
+    name: Name,
+    description: Text = "",
+    freeze: Freeze = Freeze.AUTO,
+    tags: TagValues | None = None,
 ) -> SnapshotWork:
     """
     Take a snapshot of a disk: it can be taken back to how it is now. The VM that has it attached may run.
@@ -218,7 +238,9 @@ def create_snapshot(
     :param freeze: whether the guest's file systems are written out and frozen meanwhile, by its QEMU guest agent:
         "yes", "no", or "auto" where the agent answers. The snapshot's ``consistency`` tells.
     """
-    return snapshot.create_of_disk(caller, disk_id, name, description, freeze)
+    made = snapshot.create_of_disk(caller, disk_id, name, description, freeze)
+    put_on_new(caller, TagKind.SNAPSHOT, made["snapshot_ids"], tags)
+    return made
 
 
 @user_view(changing=True, on={"disk_id": Action.DELETE})

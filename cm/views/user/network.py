@@ -13,14 +13,17 @@ from cm.results.network import AvailableNetwork, Network, NetworkLease
 from cm.results.security_group import Passage
 from cm.rpc.types import LINE, Id, Limit, Name, Text
 from cm.rpc.view import user_view
+from cm.rpc.vocabulary import TagKind
 from cm.rules.access import Action
 from cm.services import network as service
 from cm.services import passage
 from cm.services.access import person_of
 from cm.services.context import ClusterCall
+from cm.services.tag import put_on_new
 from cm.store import network as store
 from cm.store.pool import list_pools
 from cm.views.user.security_group import Card, Protocol
+from cm.views.user.tag import TagValues
 
 Mask = Annotated[int, Meta(ge=8, le=32, description="Bits: 26 is a network of 61 VMs.")]
 Servers = Annotated[str, Meta(max_length=100)]
@@ -37,6 +40,7 @@ def request(
     pool: Name | None = None,
     description: Text = "",
     dns: Servers = "",
+    tags: TagValues | None = None,
 ) -> Network:
     """
     Get a network of one's own.
@@ -46,7 +50,9 @@ def request(
     :param pool: the name of one of ``list_available_networks``; else the first one that has room is taken.
     :param dns: servers that its guests' questions go to, addresses with blanks between; else the nodes' own.
     """
-    return service.request(caller, name, mask=mask, prefix=network, pool=pool, description=description, dns=dns)
+    made = service.request(caller, name, mask=mask, prefix=network, pool=pool, description=description, dns=dns)
+    put_on_new(caller, TagKind.NETWORK, [made["network_id"]], tags)
+    return made
 
 
 @user_view(changing=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cm.results.network import Nic, NicWork
-from cm.rpc.types import Id, Ids
+from cm.rpc.types import Id, Ids, Limit
 from cm.rpc.view import user_view
 from cm.rpc.vocabulary import NicModel
 from cm.rules.access import Action
@@ -14,9 +14,16 @@ from cm.views.user.security_group import Card
 
 
 @user_view(on={"vm_id": Action.SEE})
-def get_list(caller: ClusterCall, vm_id: Id) -> list[Nic]:
-    """A VM's network cards by number, with their networks, addresses and security groups."""
-    return service.of_vm(caller, vm_id)
+def get_list(
+    caller: ClusterCall, vm_id: Id | None = None, limit: Limit = 1000, after: Id | None = None
+) -> list[Nic]:
+    """
+    The network cards of the caller's VMs by ``nic_id``, with their networks, addresses and security groups.
+
+    :param vm_id: those of that VM instead, by number.
+    :param after: the last ``nic_id`` of the page before.
+    """
+    return service.own_list(caller, vm_id, limit, after)
 
 
 @user_view(changing=True, on={"vm_id": Action.ATTACH})

@@ -12,18 +12,25 @@ from msgspec import Meta
 from cm.results.public_address import PublicAddress
 from cm.rpc.types import LINE, Id, Text
 from cm.rpc.view import user_view
+from cm.rpc.vocabulary import TagKind
 from cm.rules.access import Action
 from cm.services import public_address as service
 from cm.services.context import ClusterCall
+from cm.services.tag import put_on_new
 from cm.store.public_address import get_public_address, list_public_addresses
 from cm.views.user.security_group import Card
+from cm.views.user.tag import TagValues
 
 AddressText = Annotated[str, Meta(min_length=1, max_length=45, pattern=LINE, description="An IP address.")]
 
 
 @user_view(changing=True)
 def request(
-    caller: ClusterCall, address: AddressText | None = None, family: Literal[4, 6] = 4, description: Text = ""
+    caller: ClusterCall,
+    address: AddressText | None = None,
+    family: Literal[4, 6] = 4,
+    description: Text = "",
+    tags: TagValues | None = None,
 ) -> PublicAddress:
     """
     Get a public address, which stays the caller's until they release it.
@@ -31,7 +38,9 @@ def request(
     :param address: exactly this one, where it is free; else the first free one.
     :param family: 4 or 6: of IPv4 or IPv6.
     """
-    return service.request(caller, address, family, description)
+    made = service.request(caller, address, family, description)
+    put_on_new(caller, TagKind.PUBLIC_ADDRESS, [made["public_address_id"]], tags)
+    return made
 
 
 @user_view

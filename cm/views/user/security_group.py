@@ -9,11 +9,13 @@ from msgspec import Meta
 from cm.results.security_group import SecurityGroup
 from cm.rpc.types import LINE, Id, Ids, Name, Text
 from cm.rpc.view import user_view
-from cm.rpc.vocabulary import RuleDirection
+from cm.rpc.vocabulary import RuleDirection, TagKind
 from cm.rules.access import Action
 from cm.services import security_group as service
 from cm.services.context import ClusterCall
+from cm.services.tag import put_on_new
 from cm.store.security_group import get_security_group, list_security_groups
+from cm.views.user.tag import TagValues
 
 Protocol = Annotated[
     str, Meta(min_length=1, max_length=8, pattern=LINE, description="tcp, udp, icmp, any, or a number of 0 to 255.")
@@ -28,9 +30,13 @@ Card = Annotated[int, Meta(ge=0, le=99, description="Which of the VM's network c
 
 
 @user_view(changing=True)
-def create(caller: ClusterCall, name: Name, description: Text = "") -> SecurityGroup:
+def create(
+    caller: ClusterCall, name: Name, description: Text = "", tags: TagValues | None = None
+) -> SecurityGroup:
     """Make a group without rules: nothing passes at the network cards that are put into it, but for answers."""
-    return service.create(caller, name, description)
+    made = service.create(caller, name, description)
+    put_on_new(caller, TagKind.SECURITY_GROUP, [made["security_group_id"]], tags)
+    return made
 
 
 @user_view(changing=True)

@@ -9,11 +9,13 @@ from cm.results.disk import DiskCopyWork
 from cm.results.snapshot import Snapshot, SnapshotWork
 from cm.rpc.types import Id, Limit, Name, Text
 from cm.rpc.view import user_view
-from cm.rpc.vocabulary import DiskBus, ImageKind, NicModel, VideoModel
+from cm.rpc.vocabulary import DiskBus, ImageKind, NicModel, TagKind, VideoModel
 from cm.rules.access import Action
 from cm.services import snapshot as service
 from cm.services.context import ClusterCall
 from cm.services.image import Platform
+from cm.services.tag import put_on_new
+from cm.views.user.tag import TagValues
 
 
 @user_view(on={"disk_id": Action.SEE, "vm_id": Action.SEE})
@@ -70,7 +72,12 @@ def delete(caller: ClusterCall, snapshot_id: Id, alone: bool = False) -> Snapsho
 
 @user_view(changing=True, on={"snapshot_id": Action.EDIT})
 def create_disk(
-    caller: ClusterCall, snapshot_id: Id, name: Name, description: Text = "", storage_id: Id | None = None
+    caller: ClusterCall,
+    snapshot_id: Id,
+    name: Name,
+    description: Text = "",
+    storage_id: Id | None = None,
+    tags: TagValues | None = None,
 ) -> DiskCopyWork:
     """
     Make a new disk of the caller's own with what a snapshot holds: whole, so that neither needs the other. The VM whose
@@ -78,7 +85,9 @@ def create_disk(
 
     :param storage_id: where the new disk is to lie; it lies beside the snapshot otherwise.
     """
-    return service.copy(caller, snapshot_id, name, description, storage_id)
+    made = service.copy(caller, snapshot_id, name, description, storage_id)
+    put_on_new(caller, TagKind.DISK, [made["disk_id"]] if made["disk_id"] else [], tags)
+    return made
 
 
 @user_view(changing=True, on={"snapshot_id": Action.EDIT})

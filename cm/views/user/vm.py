@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
+import msgspec
 from msgspec import Meta
 
 from cm.results.public_address import PublicPort
@@ -29,7 +30,7 @@ from cm.rpc.caller import RawList, RawObject
 from cm.rpc.errors import InvalidParameter
 from cm.rpc.types import Count, Id, IdList, Ids, Limit, Name, SSHKeys, Text, UserData, matching
 from cm.rpc.view import user_view
-from cm.rpc.vocabulary import PAGE_MAX, DeployMode, Freeze, Match, PortProtocol, PowerOffPolicy
+from cm.rpc.vocabulary import PAGE_MAX, DeployMode, Freeze, Match, PortProtocol, PowerOffPolicy, TagKind
 from cm.rules.access import Action
 from cm.rules.operation import OperationKind
 from cm.runtime.json_text import array_of
@@ -37,8 +38,10 @@ from cm.services import console, console_log, drive, image, public_address, publ
 from cm.services import vm as service
 from cm.services.attach_or_create import Asked
 from cm.services.context import AsyncClusterCall, ClusterCall
+from cm.services.tag import put_on_new
 from cm.store import vm as store
 from cm.views.user.security_group import Card
+from cm.views.user.tag import TagValues
 
 Addresses = Annotated[list[Annotated[str, Meta(max_length=15)]], Meta(max_length=8)]
 Networks = Annotated[list[Id], Meta(max_length=8)]
@@ -83,6 +86,7 @@ def create(
     networks: Networks | None = None,
     addresses: Addresses | None = None,
     security_group_ids: Ids | None = None,
+    tags: TagValues | None = None,
 ) -> RawList[CreatedVM]:
     """
     Create virtual machines: claim what they need and start them.
@@ -104,6 +108,7 @@ def create(
     :param addresses: which address each card gets, of one VM; "" where any will do.
     :param security_group_ids: of the caller's; all cards are in these from the beginning. Without it those on users'
         networks are in the default group, others in none.
+    :param tags: of each VM, from the start.
     :param groups: of the caller's; whoever is in one of them will see the VMs (level user).
     :return: the VMs' summaries; ``operation_id`` tells how each is coming on. With ``vnc`` their screens are open from
         the start, and ``vnc_password`` is told, this once.
@@ -135,6 +140,8 @@ def create(
             security_groups=security_group_ids,
         ),
     )
+    if tags:
+        put_on_new(caller, TagKind.VM, [msgspec.json.decode(each)["vm_id"] for each in made], tags)
     if public_ip_id is not None:
         made = public_address.assign_made(caller, public_ip_id, made)
     return RawList(array_of(made))

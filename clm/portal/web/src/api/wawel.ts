@@ -92,7 +92,7 @@ export type Network = { address: string; bridge: string; created: string; descri
 export type NetworkKind = "nat" | "vxlan";
 export type NetworkLease = { address: string; lease_id: number; nic: number | null; user_id: number | null; vm_id: number | null; vm_name: string | null };
 export type News = { content: string; created: string; modified: string; news_id: number; sticky: boolean; topic: string; version: number };
-export type Nic = { addresses: string[]; leaving: boolean; mac: string; model: NicModel; network: string; network_id: number; nic: number; nic_id: number; security_group_ids: number[]; spoofing: boolean };
+export type Nic = { addresses: string[]; leaving: boolean; mac: string; model: NicModel; network: string; network_id: number; nic: number; nic_id: number; security_group_ids: number[]; spoofing: boolean; uuid: string; vm_id: number };
 export type NicModel = "e1000" | "rtl8139" | "virtio";
 export type NicWork = { addresses: string[]; mac: string; nic: number; nic_id: number; operation_id: number; vm_id: number };
 export type Node = { address: string; agent_protocol: number; agent_seen_at: string | null; agent_version: string; comment: string; cpu_overcommit: number; cpu_total: number; cpu_used: number; created: string; health: NodeHealth; hook_version: string; hooked_at: string | null; hooks: boolean; host_label: string; host_uuid: string; info: NodeFacts; locked: boolean; memory_mib_total: number; memory_mib_used: number; memory_overcommit: number; name: string; node_id: number; passed_at: string | null; priority: number; report: NodeReport | null; seen_at: string | null; seen_host_label: string; seen_host_uuid: string; state: NodeState; state_reason: string; storages: AttachedStorage[]; troubles: Trouble[]; tunnel_address: string; uri: string; uuid: string; version: number; vms_used: number };
@@ -155,6 +155,8 @@ export type StorageUsage = { allocated_bytes: number | null; available_bytes: nu
 export type StorageWork = { node_id: number; operation_id: number; storage_id: number };
 export type StoredVolume = { base: string | null; claimed_bytes: number; disk_id: number | null; format: DiskFormat; image_id: number | null; image_name: string; made: boolean; mode: VolumeMode; name: string; size_bytes: number; user_id: number | null; vm_id: number | null; vm_name: string; volume_id: number };
 export type Subject = { group_id?: number; issuer?: string; login?: string; user_id?: number };
+export type TagKind = "disk" | "image" | "network" | "public_address" | "security_group" | "snapshot" | "vm";
+export type Tags = { kind: TagKind; object_id: number; tags: Record<string, string> };
 export type Template = { cpu: number; created: string; description: string; disk_mib: number; ec2name: string; local_disk: boolean; memory_mib: number; name: string; points: number; template_id: number; uuid: string; version: number };
 export type Trouble = { blocks: boolean; code: NodeTrouble; since: string | null; text: string };
 export type TrustedKey = { created: string; issuer: string; key_id: string; public_key: string };
@@ -1231,9 +1233,9 @@ export interface Methods {
   };
   /** Make an empty disk of the caller's own. It counts on the storage quota at once. */
   "user.disk.create": {
-    params: { name: string; size_mib: number; description?: string; format?: DiskFormat; storage_id?: number | string | null; filesystem?: Filesystem | null; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
+    params: { name: string; size_mib: number; description?: string; format?: DiskFormat; storage_id?: number | string | null; filesystem?: Filesystem | null; tags?: Record<string, string> | null; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
     result: DiskWork;
-    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "no_storage" | "quota_reached" | "storage_full" | "cluster_incompatible" | "cluster_locked" | "image_wrong_state" | "in_use" | "object_told_twice" | "storage_draining" | "storage_locked" | "storage_of_node" | "vm_busy" | "request_id_reused" | "object_not_found" | "not_cluster_administrator" | "owner_blocked" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
+    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "no_storage" | "quota_reached" | "storage_full" | "tag_limit" | "cluster_incompatible" | "cluster_locked" | "image_wrong_state" | "in_use" | "object_told_twice" | "storage_draining" | "storage_locked" | "storage_of_node" | "vm_busy" | "request_id_reused" | "object_not_found" | "not_cluster_administrator" | "owner_blocked" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
   };
   /** Give out an address that a disk's file can be read at for a while, with ranges: as it lies on the storage, in the disk's format. Its owners may. It is refused while a VM that may write to it runs, and of a disk that is an overlay. */
   "user.disk.create_download": {
@@ -1243,9 +1245,9 @@ export interface Methods {
   };
   /** Take a snapshot of a disk: it can be taken back to how it is now. The VM that has it attached may run. */
   "user.disk.create_snapshot": {
-    params: { disk_id: number | string; name: string; description?: string; freeze?: Freeze; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
+    params: { disk_id: number | string; name: string; description?: string; freeze?: Freeze; tags?: Record<string, string> | null; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
     result: SnapshotWork;
-    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "quota_reached" | "storage_full" | "too_many_snapshots" | "cluster_incompatible" | "cluster_locked" | "disk_held" | "disk_wrong_state" | "image_wrong_state" | "in_use" | "not_supported" | "object_told_twice" | "vm_busy" | "vm_wrong_state" | "request_id_reused" | "object_not_found" | "access_needed" | "not_cluster_administrator" | "owner_blocked" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
+    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "quota_reached" | "storage_full" | "tag_limit" | "too_many_snapshots" | "cluster_incompatible" | "cluster_locked" | "disk_held" | "disk_wrong_state" | "image_wrong_state" | "in_use" | "not_supported" | "object_told_twice" | "vm_busy" | "vm_wrong_state" | "request_id_reused" | "object_not_found" | "access_needed" | "not_cluster_administrator" | "owner_blocked" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
   };
   /** Put a disk that no VM has attached into the trash; its owners may. It can be restored until it is purged, by itself when ``purged`` says, and counts on the quota until then. */
   "user.disk.delete": {
@@ -1555,9 +1557,9 @@ export interface Methods {
   };
   /** Get a network of one's own. */
   "user.network.request": {
-    params: { mask?: number | null; name?: string; network?: string | null; pool?: string | null; description?: string; dns?: string; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
+    params: { mask?: number | null; name?: string; network?: string | null; pool?: string | null; description?: string; dns?: string; tags?: Record<string, string> | null; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
     result: Network;
-    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "pool_full" | "quota_reached" | "cluster_incompatible" | "cluster_locked" | "name_taken" | "network_overlaps" | "object_told_twice" | "request_id_reused" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
+    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "pool_full" | "quota_reached" | "tag_limit" | "cluster_incompatible" | "cluster_locked" | "name_taken" | "network_overlaps" | "object_told_twice" | "request_id_reused" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
   };
   /** Give a VM, running or stopped, another network card. A running guest sees it when the operation is done. */
   "user.nic.attach": {
@@ -1571,9 +1573,9 @@ export interface Methods {
     result: NicWork;
     errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "image_wrong_state" | "in_use" | "object_told_twice" | "version_changed" | "vm_busy" | "vm_wrong_state" | "request_id_reused" | "object_not_found" | "access_needed" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
   };
-  /** A VM's network cards by number, with their networks, addresses and security groups. */
+  /** The network cards of the caller's VMs by ``nic_id``, with their networks, addresses and security groups. */
   "user.nic.get_list": {
-    params: { vm_id: number | string; cluster?: number | string | null };
+    params: { vm_id?: number | string | null; limit?: number; after?: number | null; cluster?: number | string | null };
     result: Nic[] | { items: (Nic & { cluster: string })[]; missing: { cluster: string; code: string; message: string }[] };
     errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "object_not_found" | "access_needed" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
   };
@@ -1645,9 +1647,9 @@ export interface Methods {
   };
   /** Get a public address, which stays the caller's until they release it. */
   "user.public_address.request": {
-    params: { address?: string | null; family?: 4 | 6; description?: string; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
+    params: { address?: string | null; family?: 4 | 6; description?: string; tags?: Record<string, string> | null; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
     result: PublicAddress;
-    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "no_public_address" | "quota_reached" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "request_id_reused" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
+    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "no_public_address" | "quota_reached" | "tag_limit" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "request_id_reused" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
   };
   /** Have nobody be reached by an address any more; it stays the caller's. */
   "user.public_address.unassign": {
@@ -1699,9 +1701,9 @@ export interface Methods {
   };
   /** Make a group without rules: nothing passes at the network cards that are put into it, but for answers. */
   "user.security_group.create": {
-    params: { name: string; description?: string; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
+    params: { name: string; description?: string; tags?: Record<string, string> | null; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
     result: SecurityGroup;
-    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "quota_reached" | "cluster_incompatible" | "cluster_locked" | "name_taken" | "object_told_twice" | "request_id_reused" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
+    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "quota_reached" | "tag_limit" | "cluster_incompatible" | "cluster_locked" | "name_taken" | "object_told_twice" | "request_id_reused" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
   };
   /** Delete a group that no network card is in and no other group's rule names. */
   "user.security_group.delete": {
@@ -1759,9 +1761,9 @@ export interface Methods {
   };
   /** Make a new disk of the caller's own with what a snapshot holds: whole, so that neither needs the other. The VM whose disk it is may run meanwhile. Its operators may. */
   "user.snapshot.create_disk": {
-    params: { snapshot_id: number | string; name: string; description?: string; storage_id?: number | string | null; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
+    params: { snapshot_id: number | string; name: string; description?: string; storage_id?: number | string | null; tags?: Record<string, string> | null; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
     result: DiskCopyWork;
-    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "storage_unreached" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "no_storage" | "quota_reached" | "storage_full" | "cluster_incompatible" | "cluster_locked" | "disk_held" | "disk_wrong_state" | "image_wrong_state" | "in_use" | "object_told_twice" | "storage_draining" | "storage_locked" | "storage_of_node" | "storages_apart" | "version_changed" | "vm_busy" | "vm_wrong_state" | "request_id_reused" | "object_not_found" | "access_needed" | "not_cluster_administrator" | "owner_blocked" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
+    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "storage_unreached" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "no_storage" | "quota_reached" | "storage_full" | "tag_limit" | "cluster_incompatible" | "cluster_locked" | "disk_held" | "disk_wrong_state" | "image_wrong_state" | "in_use" | "object_told_twice" | "storage_draining" | "storage_locked" | "storage_of_node" | "storages_apart" | "version_changed" | "vm_busy" | "vm_wrong_state" | "request_id_reused" | "object_not_found" | "access_needed" | "not_cluster_administrator" | "owner_blocked" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
   };
   /** Delete a snapshot. What was written since is merged with it, while the VM runs on; disks and later snapshots have what they had. */
   "user.snapshot.delete": {
@@ -1949,6 +1951,30 @@ export interface Methods {
     result: Upload;
     errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "no_staging_room" | "no_storage" | "quota_reached" | "storage_full" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "storage_draining" | "storage_locked" | "storage_of_node" | "request_id_reused" | "object_not_found" | "not_cluster_administrator" | "owner_blocked" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
   };
+  /** The tags of an object that the caller sees. */
+  "user.tag.get": {
+    params: { kind: TagKind; object_id: number | string; cluster?: number | string | null };
+    result: Tags;
+    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "object_not_found" | "access_needed" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
+  };
+  /** The caller's own objects that have tags, with these; of one kind or of all. */
+  "user.tag.get_list": {
+    params: { kind?: TagKind | null; cluster?: number | string | null };
+    result: Tags[] | { items: (Tags & { cluster: string })[]; missing: { cluster: string; code: string; message: string }[] };
+    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
+  };
+  /** Take tags from an object; those that it does not have are gone already. Its operators may. */
+  "user.tag.remove": {
+    params: { kind: TagKind; object_id: number | string; keys: string[]; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
+    result: Tags;
+    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "version_changed" | "request_id_reused" | "object_not_found" | "access_needed" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
+  };
+  /** Give an object tags; others that it has stay. Its operators may. */
+  "user.tag.set": {
+    params: { kind: TagKind; object_id: number | string; tags: Record<string, string>; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
+    result: Tags;
+    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "tag_limit" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "version_changed" | "request_id_reused" | "object_not_found" | "access_needed" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
+  };
   /** One template. */
   "user.template.get_by_id": {
     params: { template_id: number | string; cluster?: number | string | null };
@@ -2005,9 +2031,9 @@ export interface Methods {
   };
   /** Create virtual machines: claim what they need and start them. */
   "user.vm.create": {
-    params: { name: string; description: string; image_id: number | string; template_id: number | string; public_ip_id?: number | string | null; iso_list?: (number | string)[] | null; disk_list?: (number | string)[] | null; vnc?: boolean; groups?: number[] | null; count?: number; user_data?: string | null; ssh_key?: string | null; ssh_username?: string | null; on_poweroff?: PowerOffPolicy; deploy_mode?: DeployMode; disk_mib?: number | null; local_disk?: boolean | null; new_disks?: number[] | null; new_disks_match?: Match; networks?: (number | string)[] | null; addresses?: string[] | null; security_group_ids?: (number | string)[] | null; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
+    params: { name: string; description: string; image_id: number | string; template_id: number | string; public_ip_id?: number | string | null; iso_list?: (number | string)[] | null; disk_list?: (number | string)[] | null; vnc?: boolean; groups?: number[] | null; count?: number; user_data?: string | null; ssh_key?: string | null; ssh_username?: string | null; on_poweroff?: PowerOffPolicy; deploy_mode?: DeployMode; disk_mib?: number | null; local_disk?: boolean | null; new_disks?: number[] | null; new_disks_match?: Match; networks?: (number | string)[] | null; addresses?: string[] | null; security_group_ids?: (number | string)[] | null; tags?: Record<string, string> | null; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
     result: CreatedVM[];
-    errors: "incident" | "image_needs_more" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "no_capacity" | "no_free_address" | "no_free_port" | "no_storage" | "pool_full" | "quota_reached" | "storage_full" | "address_taken" | "cluster_incompatible" | "cluster_locked" | "disk_held" | "image_wrong_state" | "in_use" | "name_taken" | "network_overlaps" | "not_reachable" | "object_told_twice" | "storage_draining" | "version_changed" | "vm_busy" | "request_id_reused" | "object_not_found" | "access_needed" | "not_cluster_administrator" | "owner_blocked" | "permission_needed" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
+    errors: "incident" | "image_needs_more" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "no_capacity" | "no_free_address" | "no_free_port" | "no_storage" | "pool_full" | "quota_reached" | "storage_full" | "tag_limit" | "address_taken" | "cluster_incompatible" | "cluster_locked" | "disk_held" | "image_wrong_state" | "in_use" | "name_taken" | "network_overlaps" | "not_reachable" | "object_told_twice" | "storage_draining" | "version_changed" | "vm_busy" | "request_id_reused" | "object_not_found" | "access_needed" | "not_cluster_administrator" | "owner_blocked" | "permission_needed" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
   };
   /** Take a snapshot of all disks that a VM writes to, at one moment. Its memory is not kept: taken back to it, the VM boots. */
   "user.vm.create_snapshot": {
