@@ -320,7 +320,8 @@ def action_table() -> str:
             told = " ".join((HANDLERS[name].__doc__ or "").split())
             lines.append(f"| `{name}` | {_cell(told)} |")
     absent = ", ".join(f"`{name}`" for name in model().actions if name not in HANDLERS)
-    return "\n".join(lines) + f"\n\nNot there yet, and answered by `InvalidAction`: {absent}; and all others."
+    more = f"Not there yet, and answered by `UnsupportedOperation`: {absent}; and all others that EC2 has."
+    return "\n".join(lines) + f"\n\n{more}"
 
 
 PARTS: dict[str, Callable[[], str]] = {

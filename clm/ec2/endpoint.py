@@ -15,6 +15,7 @@ from twisted.python.failure import Failure
 from twisted.web import http
 from twisted.web.server import NOT_DONE_YET
 
+from clm.ec2 import sts
 from clm.ec2.actions import HANDLERS, Handler
 from clm.ec2.context import Context, would_do
 from clm.ec2.errors import EC2Error
@@ -22,7 +23,6 @@ from clm.ec2.model import Action, model
 from clm.ec2.query import as_text, read
 from clm.ec2.refusals import in_ec2s_words
 from clm.ec2.signature import Asked, Claim, claim_of, failed
-from clm.ec2.sts import NAMESPACE_VERSION, caller_identity
 from clm.ec2.xml import VERSION, write_answer, write_error
 from clm.services.authenticator import CloudAuthenticator
 from cm.rpc.caller import Identity
@@ -115,8 +115,11 @@ class EC2Endpoint(Leaf):
         told.action, version = common.get("Action", ""), common.get("Version", "")
         if not told.action:
             raise EC2Error("MissingAction", "The request must contain the parameter Action")
-        if told.action == "GetCallerIdentity" and version in ("", NAMESPACE_VERSION):
-            return caller_identity(_identity(peer), peer.call_id)
+        if told.action in sts.ACTIONS and version in ("", sts.NAMESPACE_VERSION):
+            open_session = self._authenticator.open_ec2_session
+            return await sts.answer(
+                told.action, pairs, _identity(peer), bool(claim.token), open_session, peer.call_id
+            )
         action, handler = _found(told.action)
         if VERSION.match(version) is None:
             raise EC2Error("MissingParameter" if not version else "InvalidParameterValue",
@@ -140,7 +143,7 @@ class EC2Endpoint(Leaf):
             claim = claim_of(asked, unix_seconds(), version_2=self._version_2)
             on_behalf.set(peer.key)
             try:
-                identity, secret = await self._authenticator.by_ec2_key(claim.access_key, peer.remote)
+                identity, secret = await self._authenticator.by_ec2_key(claim.access_key, peer.remote, claim.token)
             except CloudError as error:
                 if error.retry:
                     raise
@@ -156,6 +159,7 @@ class EC2Endpoint(Leaf):
             turns.hold(peer.key, WRONG_S)
             raise
         self._logins.note(identity.login, identity.account_id, peer.remote, "ec2")
+        self._authenticator.ec2_key_used(identity)
         peer.recognise(identity)
         await turns.take(peer.key, yielding=True)
         return claim
@@ -205,6 +209,7 @@ def _found(name: str) -> tuple[Action, Handler]:
     if action is None or handler is None:
         if model().is_known(name):
             log.info("EC2's action {action} was asked for, and is not there yet", action=name)
+            raise EC2Error("UnsupportedOperation", f"The action {name} is not supported here.")
         raise EC2Error("InvalidAction", f"The action {name[:100]} is not valid for this web service.")
     return action, handler
 

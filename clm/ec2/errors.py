@@ -6,6 +6,7 @@ from typing import Final
 
 # Codes whose status is not 400; 503 alone is repeated for ``RequestLimitExceeded`` (botocore/data/_retry.json).
 STATUS: Final = {
+    "AccessDenied": 403,
     "AuthFailure": 401,
     "Blocked": 403,
     "DryRunOperation": 412,

@@ -1,46 +1,150 @@
-"""The tag ``Name``, which is an object's name with us. Other tags are not kept yet, and refused rather than lost."""
+"""
+Tags. ``Name`` is what an object is called with us, where that is all that a name is for: of instances, volumes,
+snapshots, subnets and, as its description, of addresses. Of images and security groups EC2 has a name beside the tag.
+All others are ``user.tag``'s.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Final
 
-from clm.ec2.errors import EC2Error
+from clm.ec2.context import Context
+from clm.ec2.errors import EC2Error, bad_value
+from cm.rpc.vocabulary import NAME_MAX, TAG_KEY_MAX, TAG_RESERVED, TAG_VALUE_MAX, TAGS_MAX, TagKind
 
 NAME: Final = "Name"
+_CONTROLS: Final = frozenset(map(chr, (*range(32), *range(127, 160))))
 
 
-def as_tags(name: str) -> list[dict[str, str]]:
-    return [{"Key": NAME, "Value": name}]
-
-
-def tags_of(named: Mapping[str, Any]) -> dict[str, str]:
-    """What filters by tags look at, of an object with a name."""
-    return {NAME: named["name"]}
-
-
-def name_in(tags: Iterable[Mapping[str, Any]]) -> str | None:
-    """:raises EC2Error: there is another tag than ``Name``."""
-    name = None
-    for tag in tags:
-        if tag.get("Key") != NAME:
-            raise EC2Error(
-                "UnsupportedOperation", f"The tag {str(tag.get('Key'))[:100]} is not kept here: Name alone is."
-            )
-        name = tag.get("Value", "")
-    return name
-
-
-def name_of_new(specifications: Sequence[Mapping[str, Any]] | None, kind: str) -> str | None:
+@dataclass(frozen=True)
+class Tagged:
     """
-    The name that something new is given by its tags.
+    A kind of object that has tags.
 
-    :param kind: ``instance``, ``volume`` ...
-    :raises EC2Error: something else is tagged, or with something else.
+    :ivar resource: EC2's word for it; ``kind`` is ours, and ``key`` the member and parameter that its id is.
+    :ivar name: the member that the tag ``Name`` is; "": it is a tag as others are.
+    :ivar unnamed: what an object is called that has no such tag.
+    :ivar edit: the view that gives it another name.
     """
-    name = None
+
+    resource: str
+    kind: TagKind
+    key: str
+    name: str = ""
+    unnamed: str = ""
+    edit: str = ""
+
+
+INSTANCES: Final = Tagged("instance", TagKind.VM, "vm_id", "name", "instance", "user.vm.edit")
+VOLUMES: Final = Tagged("volume", TagKind.DISK, "disk_id", "name", "volume", "user.disk.edit")
+SNAPSHOTS: Final = Tagged("snapshot", TagKind.SNAPSHOT, "snapshot_id", "name", "snapshot", "user.snapshot.edit")
+SUBNETS: Final = Tagged("subnet", TagKind.NETWORK, "network_id", "name", "network", "user.network.edit")
+ADDRESSES: Final = Tagged(
+    "elastic-ip", TagKind.PUBLIC_ADDRESS, "public_address_id", "description", "", "user.public_address.edit"
+)
+GROUPS: Final = Tagged("security-group", TagKind.SECURITY_GROUP, "security_group_id")
+IMAGES: Final = Tagged("image", TagKind.IMAGE, "image_id")
+
+
+@dataclass(frozen=True)
+class Tags:
+    """The tags of objects of one kind, found once for all of them."""
+
+    tagged: Tagged
+    kept: Mapping[int, Mapping[str, str]] = field(default_factory=dict)
+
+    def of(self, item: Mapping[str, Any]) -> dict[str, str]:
+        made = dict(self.kept.get(item[self.tagged.key], {}))
+        name = item[self.tagged.name] if self.tagged.name else ""
+        if name and name != self.tagged.unnamed:
+            made[NAME] = name
+        return made
+
+    def shown(self, item: Mapping[str, Any]) -> list[dict[str, str]]:
+        return told(self.of(item))
+
+
+def told(tags: Mapping[str, str]) -> list[dict[str, str]]:
+    return [{"Key": key, "Value": value} for key, value in sorted(tags.items())]
+
+
+async def tags_of_all(context: Context, tagged: Tagged) -> Tags:
+    """Of the caller's objects; what others wrote on theirs that they share is theirs, as with EC2."""
+    found = await context.read("user.tag.get_list", kind=tagged.kind)
+    return Tags(tagged, {each["object_id"]: each["tags"] for each in found})
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """
+    Tags that something new is asked for with.
+
+    :ivar tags: those that ``user.tag`` keeps.
+    """
+
+    tagged: Tagged
+    name: str | None = None
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def named(self) -> str:
+        """What it is to be called."""
+        return self.name or self.tagged.unnamed
+
+    @property
+    def asked(self) -> dict[str, Any]:
+        """As the views that make something take them."""
+        return {"tags": dict(self.tags)} if self.tags else {}
+
+
+def wanted_tags(specifications: Sequence[Mapping[str, Any]] | None, tagged: Tagged) -> Wanted:
+    """:raises EC2Error: something else is tagged, or a tag is none."""
+    tags: list[Mapping[str, Any]] = []
     for each in specifications or ():
-        if each.get("Tags") and each.get("ResourceType") != kind:
-            raise EC2Error("UnsupportedOperation", f"Of what is made here, a {kind} alone can be given tags.")
-        name = name_in(each.get("Tags", [])) or name
-    return name
+        if each.get("Tags") and each.get("ResourceType") != tagged.resource:
+            raise EC2Error("UnsupportedOperation", f"Of what is made here, a {tagged.resource} alone can have tags.")
+        tags += each.get("Tags", [])
+    return split(tagged, checked(tags))
+
+
+def split(tagged: Tagged, tags: Mapping[str, str]) -> Wanted:
+    """
+    The name among some tags, and the others.
+
+    :raises EC2Error: the object cannot be called so.
+    """
+    if not tagged.name or NAME not in tags:
+        return Wanted(tagged, None, tags)
+    name = tags[NAME]
+    if len(name) > NAME_MAX:
+        raise bad_value("Tag.Value", f"{NAME} has more than {NAME_MAX} characters")
+    if tagged.unnamed and not name.strip():
+        raise EC2Error("UnsupportedOperation", "A name cannot be empty here.")
+    return Wanted(tagged, name, {key: value for key, value in tags.items() if key != NAME})
+
+
+def checked(tags: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    """
+    Tags by their keys, as EC2 allows them.
+
+    :raises EC2Error: a key is missing, given twice, reserved or too long, or a value is; or they are too many.
+    """
+    made: dict[str, str] = {}
+    for tag in tags:
+        key, value = tag.get("Key"), tag.get("Value", "")
+        if not key:
+            raise EC2Error("MissingParameter", "A tag needs a Key")
+        if key.lower().startswith(TAG_RESERVED):
+            raise bad_value("Tag.Key", f"keys that begin with {TAG_RESERVED} are reserved")
+        if len(key) > TAG_KEY_MAX or len(value) > TAG_VALUE_MAX:
+            raise bad_value("Tag", f"a key has up to {TAG_KEY_MAX} characters, a value up to {TAG_VALUE_MAX}")
+        if _CONTROLS & set(key + value):
+            raise bad_value("Tag", "it holds a control character")
+        if key in made:
+            raise bad_value("Tag.Key", f"'{key}' is given more than once")
+        made[key] = value
+    if len(made) > TAGS_MAX:
+        raise EC2Error("TagLimitExceeded", f"An object has at most {TAGS_MAX} tags.")
+    return made

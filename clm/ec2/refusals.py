@@ -52,7 +52,7 @@ _QUOTAS: Final = {
     "security groups of a NIC": "SecurityGroupsPerInterfaceLimitExceeded",
 }
 # Of single kinds of error, by our own word for them.
-_SINGLE: Final = {"no_public_address": "InsufficientAddressCapacity"}
+_SINGLE: Final = {"no_public_address": "InsufficientAddressCapacity", "tag_limit": "TagLimitExceeded"}
 # The first that fits counts.
 _CODES: Final[tuple[tuple[type[CloudError] | tuple[type[CloudError], ...], str], ...]] = (
     (NotAuthenticated, "AuthFailure"),

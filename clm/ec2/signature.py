@@ -76,12 +76,14 @@ class Asked:
 class Claim:
     """
     :ivar region: of the scope that was signed; "" of version 2.
+    :ivar token: of a temporary key; "": it is none.
     :ivar _right: whether a secret makes this signature.
     """
 
     access_key: str
     region: str
     _right: Callable[[bytes], bool]
+    token: str = ""
 
     def check(self, secret: str) -> None:
         """:raises EC2Error: ``AuthFailure``: it was signed with another secret, or changed since."""
@@ -144,9 +146,11 @@ def _by_header(asked: Asked, header: bytes, now: float) -> Claim:
     told = asked.header(b"x-amz-content-sha256")
     if told is not None and told.decode("latin-1") != digest:
         raise _mismatch("X-Amz-Content-Sha256 is not the body's")
-    if asked.header(b"x-amz-security-token") is not None:
-        raise failed()  # there are no temporary keys
-    return _version_4(asked, credential, signed, signature, stamp, digest)
+    tokens = [value for name, value in asked.headers if name == b"x-amz-security-token"]
+    if len(tokens) > 1:
+        raise _incomplete("there are several tokens")
+    token = tokens[0].decode("latin-1") if tokens else ""
+    return _version_4(asked, credential, signed, signature, stamp, digest, token)
 
 
 def _by_query(asked: Asked, now: float) -> Claim:
@@ -170,12 +174,13 @@ def _by_query(asked: Asked, now: float) -> Claim:
     at = _stamped(stamp)
     if now < at - SKEW_S or now > at + int(expires):
         raise _expired("the signed URL is not good at this time")
-    if b"X-Amz-Security-Token" in given:
-        raise failed()
-    return _version_4(asked, credential, signed, signature, stamp, hashlib.sha256(asked.body).hexdigest())
+    token = given.get(b"X-Amz-Security-Token", "")
+    return _version_4(asked, credential, signed, signature, stamp, hashlib.sha256(asked.body).hexdigest(), token)
 
 
-def _version_4(asked: Asked, credential: str, signed: str, signature: str, stamp: str, digest: str) -> Claim:
+def _version_4(
+    asked: Asked, credential: str, signed: str, signature: str, stamp: str, digest: str, token: str
+) -> Claim:
     scope = _SCOPE.match(credential)
     if scope is None:
         raise _incomplete("Credential is not key/date/region/service/aws4_request")
@@ -207,7 +212,7 @@ def _version_4(asked: Asked, credential: str, signed: str, signature: str, stamp
             key = hmac.digest(key, part.encode(), "sha256")
         return hmac.compare_digest(key.hex(), signature)
 
-    return Claim(access_key, region, right)
+    return Claim(access_key, region, right, token)
 
 
 def _canonical_path(path: bytes) -> str:
@@ -269,8 +274,6 @@ def _by_version_2(asked: Asked, now: float) -> Claim:
         ends = _iso(given[b"Expires"])
         if not now <= ends <= now + EXPIRES_MAX_S:
             raise _expired("it is past Expires")
-    if b"SecurityToken" in given:
-        raise failed()
     signed = sorted((name, value) for name, value in pairs if name != b"Signature")
     query = "&".join(f"{_encoded(name)}={_encoded(value)}" for name, value in signed)
     host = (asked.header(b"host") or b"").decode("latin-1")
@@ -283,7 +286,7 @@ def _by_version_2(asked: Asked, now: float) -> Claim:
         made = [base64.b64encode(hmac.digest(secret, text, "sha256")) for text in texts]
         return any([hmac.compare_digest(each, signature) for each in made])
 
-    return Claim(access_key, "", right)
+    return Claim(access_key, "", right, given.get(b"SecurityToken", b"").decode("latin-1"))
 
 
 def _iso(text: bytes) -> float:

@@ -23,6 +23,7 @@ from clm.services import totp
 from clm.services.account import SESSION_PREFIX, OpenedSession, open_session, token_hash
 from clm.services.api_key import ACCESS_LENGTH, EC2_PREFIX, ec2_secret
 from clm.services.context import CloudIdentity, CloudPolicy
+from clm.services.ec2_session import EC2Session, open_ec2_session, read_ec2_session
 from clm.services.identity import identity_of
 from clm.store.api_key import ApiKeyFacts, find_api_key, find_api_key_by_id, touch_api_key
 from clm.store.identity import UserFacts, find_by_login, find_facts, find_password
@@ -124,23 +125,49 @@ class CloudAuthenticator:
             claim.login, claim.account_id = identity.login, identity.account_id
         return identity
 
-    async def by_ec2_key(self, access_key: str, remote: str) -> tuple[CloudIdentity, Secret]:
+    async def by_ec2_key(self, access_key: str, remote: str, token: str = "") -> tuple[CloudIdentity, Secret]:
         """
         Whose EC2 pair this is, and the secret that they must have signed with: it is the caller of this method who
-        looks whether they did.
+        looks whether they did, and then says ``ec2_key_used``.
 
+        :param token: of a temporary pair.
         :raises NotAuthenticated: there is none, or it has expired. AccountBlocked: AccountInactive: its user is.
         """
         # That they were let in is for the caller of this to note, once the signature is good.
         with watched(self._logins, "", remote, "ec2"):
-            if not access_key.startswith(EC2_PREFIX):
+            temporary = read_ec2_session(self._policy, access_key, token) if token else None
+            if token and (temporary is None or temporary.until <= self._wall()):
                 raise NotAuthenticated()
-            held = await self._by_token_hash(token_hash(access_key), _find_by_ec2_key, access_key)
+            kept = access_key if temporary is None else temporary.made_with
+            if not kept.startswith(EC2_PREFIX):
+                raise NotAuthenticated()
+            held = await self._by_token_hash(token_hash(kept), _find_by_ec2_key, kept)
         assert held.ec2_key is not None
-        return self._identified(held, remote), Secret(ec2_secret(self._policy, held.ec2_key))
+        secret = ec2_secret(self._policy, held.ec2_key) if temporary is None else temporary.secret
+        return self._identity(held), Secret(secret)
+
+    def ec2_key_used(self, identity: CloudIdentity) -> None:
+        """Somebody signed with a pair: until that was looked at, anybody might have named it."""
+        assert identity.api_key_id is not None
+        self._note_key(identity.api_key_id)
+
+    async def open_ec2_session(self, identity: CloudIdentity, seconds: int) -> EC2Session:
+        """
+        A temporary pair of whoever signed with a pair of theirs.
+
+        :raises NotAuthenticated: that is gone meanwhile.
+        """
+        assert identity.api_key_id is not None
+        key = await self._database.read(find_api_key_by_id, identity.api_key_id)
+        if key is None:
+            raise NotAuthenticated()
+        return open_ec2_session(self._policy, key.access_key, self._wall(), seconds)
 
     def _identified(self, held: _Held, remote: str) -> CloudIdentity:
         self._note_use(held, remote)
+        return self._identity(held)
+
+    def _identity(self, held: _Held) -> CloudIdentity:
         return identity_of(
             held.user,
             self._policy,
@@ -243,13 +270,16 @@ class CloudAuthenticator:
 
     def _note_use(self, held: _Held, remote: str) -> None:
         """Write when a session or key was used, now and then, while its call goes on."""
-        what: tuple[str, int]
-        arguments: tuple[Any, ...]
         if held.session_id is not None:
-            what, arguments = ("session", held.session_id), (touch_session, held.session_id, remote)
+            self._note(("session", held.session_id), touch_session, held.session_id, remote)
         else:
             assert held.api_key_id is not None
-            what, arguments = ("api_key", held.api_key_id), (touch_api_key, held.api_key_id)
+            self._note_key(held.api_key_id)
+
+    def _note_key(self, api_key_id: int) -> None:
+        self._note(("api_key", api_key_id), touch_api_key, api_key_id)
+
+    def _note(self, what: tuple[str, int], *arguments: Any) -> None:
         if self._used.find(what):
             return
         self._used.keep(what, True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import itertools
 import socket
 import urllib.error
 import urllib.request
@@ -19,6 +20,8 @@ from support.federation import Federation, federated, free_port
 from support.links import LinkAgent, link_agents
 from support.wait import until
 
+_numbers = itertools.count()
+
 
 class Site:
     """A federation, and clients of its EC2 endpoint."""
@@ -28,8 +31,7 @@ class Site:
         self.cloud = federation.clouds["alpha"]
 
     def key(self, login: str = "ann", scope: str = "all") -> dict[str, Any]:
-        count = self.federation.bench.sql("SELECT count(*) FROM api_key")
-        arguments = {"name": f"ec2-{count}", "scope": [scope], "ec2": True}
+        arguments = {"name": f"ec2-{next(_numbers)}", "scope": [scope], "ec2": True}
         made: dict[str, Any] = self.federation.call("user.api_key.create", arguments, login=login)
         return made
 
@@ -95,7 +97,8 @@ def test_life(site: Site, ann: Any, made_of: dict[str, Any]) -> None:
     ann.authorize_security_group_ingress(GroupId=group, IpProtocol="tcp", FromPort=22, ToPort=22, CidrIp="0.0.0.0/0")
     asked = {**made_of, "KeyName": "laptop", "UserData": "#cloud-config\n", "ClientToken": "once"}
     asked["SecurityGroupIds"] = [group]
-    asked["TagSpecifications"] = [{"ResourceType": "instance", "Tags": [{"Key": "Name", "Value": "first"}]}]
+    tags = [{"Key": "Name", "Value": "first"}, {"Key": "team", "Value": "ł <&>"}]
+    asked["TagSpecifications"] = [{"ResourceType": "instance", "Tags": tags}]
     first = ann.run_instances(**asked)
     assert first["Instances"][0]["State"]["Name"] == "pending" and first["OwnerId"].isdigit()
     made = first["Instances"][0]["InstanceId"]
@@ -107,7 +110,16 @@ def test_life(site: Site, ann: Any, made_of: dict[str, Any]) -> None:
     assert shown["InstanceId"] == "i-" + vm["uuid"].replace("-", "")[:17]
     assert shown["PrivateIpAddress"] == vm["leases"][0]["address"]
     assert (shown["ImageId"], shown["InstanceType"]) == (made_of["ImageId"], made_of["InstanceType"])
-    assert shown["Tags"] == [{"Key": "Name", "Value": "first"}] and shown["Placement"]["AvailabilityZone"] == "alphaa"
+    assert shown["Tags"] == tags == first["Instances"][0]["Tags"]
+    assert shown["Placement"]["AvailabilityZone"] == "alphaa"
+    (card,) = ann.describe_network_interfaces(Filters=[{"Name": "attachment.instance-id", "Values": [made]}])[
+        "NetworkInterfaces"
+    ]
+    (own,) = shown["NetworkInterfaces"]
+    assert card["NetworkInterfaceId"] == own["NetworkInterfaceId"]
+    assert card["PrivateIpAddress"] == own["PrivateIpAddress"] == shown["PrivateIpAddress"]
+    assert card["Attachment"]["DeviceIndex"] == 0
+    assert shown["SecurityGroups"] == card["Groups"] == [{"GroupId": group, "GroupName": "web"}]
     detail = site.federation.call("user.vm.get_by_id", {"vm_id": vm["vm_id"], "cluster": "alpha"})
     assert base64.b64decode(detail["user_data"]) == b"#cloud-config\n"
     groups = site.federation.call("user.security_group.get_list", {"cluster": "alpha"})
@@ -115,9 +127,8 @@ def test_life(site: Site, ann: Any, made_of: dict[str, Any]) -> None:
     assert code(ann.delete_security_group, GroupId=group) == "DependencyViolation 400"
     assert ann.describe_instance_status(InstanceIds=[made])["InstanceStatuses"][0]["InstanceStatus"]["Status"] == "ok"
     ann.create_tags(Resources=[made], Tags=[{"Key": "Name", "Value": "second"}])
-    assert [t["Value"] for t in ann.describe_tags(Filters=[{"Name": "resource-id", "Values": [made]}])["Tags"]] == [
-        "second"
-    ]
+    told = ann.describe_tags(Filters=[{"Name": "resource-id", "Values": [made]}, {"Name": "key", "Values": ["N*"]}])
+    assert [each["Value"] for each in told["Tags"]] == ["second"]
     stopped = ann.stop_instances(InstanceIds=[made], Force=True)["StoppingInstances"][0]
     assert stopped["PreviousState"]["Name"] == "running" and stopped["CurrentState"]["Code"] in (64, 80)
     ann.get_waiter("instance_stopped").wait(InstanceIds=[made], **WAIT)
@@ -170,6 +181,107 @@ def test_filters(ann: Any, made_of: dict[str, Any]) -> None:
     assert code(ann.describe_instances, InstanceIds=[more], MaxResults=5) == "InvalidParameterCombination 400"
     assert code(ann.describe_instances, NextToken="x") == "InvalidNextToken 400"
     ann.terminate_instances(InstanceIds=[more, *made])
+
+
+def test_tags(site: Site, ann: Any, bob: Any, made_of: dict[str, Any]) -> None:
+    """At creation and later, on all kinds alike; filters with wildcards; EC2's bounds; the same in other fronts."""
+    tags = [{"Key": "team", "Value": "a"}, {"Key": "Team:x", "Value": ""}]
+
+    def spec(kind: str) -> dict[str, Any]:
+        return {"TagSpecifications": [{"ResourceType": kind, "Tags": tags}]}
+
+    vm = ann.run_instances(**made_of, **spec("instance"))["Instances"][0]
+    disk = ann.create_volume(AvailabilityZone="alphaa", Size=1, **spec("volume"))
+    ann.get_waiter("volume_available").wait(VolumeIds=[disk["VolumeId"]], **WAIT)
+    group = ann.create_security_group(GroupName="tagged", Description="d", **spec("security-group"))
+    snapshot = ann.create_snapshot(VolumeId=disk["VolumeId"], **spec("snapshot"))
+    made = [vm["InstanceId"], disk["VolumeId"], group["GroupId"], snapshot["SnapshotId"]]
+    ordered = sorted(tags, key=lambda tag: tag["Key"])
+    assert vm["Tags"] == disk["Tags"] == group["Tags"] == snapshot["Tags"] == ordered
+
+    def found() -> dict[str, list[dict[str, str]]]:
+        by = {"Filters": [{"Name": "tag:team", "Values": ["?"]}, {"Name": "tag-key", "Values": ["Te*"]}]}
+        every = [*instances(ann, **by), *ann.describe_volumes(**by)["Volumes"]]
+        every += ann.describe_snapshots(**by)["Snapshots"] + ann.describe_security_groups(**by)["SecurityGroups"]
+        keys = ("InstanceId", "SnapshotId", "GroupId", "VolumeId")
+        return {next(each[key] for key in keys if each.get(key)): each["Tags"] for each in every}
+
+    assert found() == dict.fromkeys(made, ordered)
+    ann.create_tags(Resources=made, Tags=[{"Key": "team", "Value": "bb"}, {"Key": "Name", "Value": "one"}])
+    assert found() == {}
+    (shown,) = ann.describe_security_groups(GroupIds=[group["GroupId"]])["SecurityGroups"]
+    assert shown["GroupName"] == "tagged" and {"Key": "Name", "Value": "one"} in shown["Tags"]
+    told = ann.describe_tags(Filters=[{"Name": "resource-id", "Values": made}, {"Name": "key", "Values": ["Name"]}])
+    assert {(each["ResourceId"], each["Value"]) for each in told["Tags"]} == {(each, "one") for each in made}
+    ours = site.federation.call("user.tag.get_list", {"cluster": "alpha", "kind": "vm"})
+    assert [each["tags"] for each in ours] == [{"team": "bb", "Team:x": ""}]
+    # One with another value is not meant; without its name an object is called as what never had one.
+    ann.delete_tags(Resources=made, Tags=[{"Key": "team", "Value": "other"}, {"Key": "Name"}, {"Key": "Team:x"}])
+    (shown,) = instances(ann, InstanceIds=[vm["InstanceId"]])
+    assert shown["Tags"] == [{"Key": "team", "Value": "bb"}]
+    for wrong, refused in (
+        ([{"Key": "aws:x", "Value": ""}], "InvalidParameterValue"),
+        ([{"Key": "k" * 129, "Value": ""}], "InvalidParameterValue"),
+        ([{"Key": "k", "Value": "v" * 257}], "InvalidParameterValue"),
+        ([{"Key": "k", "Value": "a"}, {"Key": "k", "Value": "b"}], "InvalidParameterValue"),
+        ([{"Key": f"k{number}", "Value": ""} for number in range(50)], "TagLimitExceeded"),
+    ):
+        assert code(ann.create_tags, Resources=made, Tags=wrong) == f"{refused} 400", wrong
+        again = [{"ResourceType": "instance", "Tags": [*wrong, {"Key": "more", "Value": ""}]}]
+        assert code(ann.run_instances, **made_of, TagSpecifications=again) == f"{refused} 400", wrong
+    assert code(bob.create_tags, Resources=[disk["VolumeId"]], Tags=tags) == "InvalidVolume.NotFound 400"
+    assert bob.describe_tags()["Tags"] == [] and instances(ann, InstanceIds=[vm["InstanceId"]])[0] == shown
+    assert code(ann.create_tags, Resources=made, Tags=tags, DryRun=True) == "DryRunOperation 412"
+    ann.delete_tags(Resources=made)
+    ann.delete_snapshot(SnapshotId=snapshot["SnapshotId"])
+    ann.delete_security_group(GroupId=group["GroupId"])
+    ann.terminate_instances(InstanceIds=[vm["InstanceId"]])
+
+
+def test_session_token(site: Site, made_of: dict[str, Any]) -> None:
+    """A pair for a limited time does what the pair that it was made with does, and goes with that."""
+    key = site.key(scope="read")
+    sts = site.client(key, "sts", parameter_validation=False)
+    assert code(sts.get_session_token, DurationSeconds=899) == "ValidationError 400"
+    made = sts.get_session_token(DurationSeconds=900)["Credentials"]
+    assert made["AccessKeyId"] != key["access_key"] and made["SecretAccessKey"] != key["secret_key"]
+
+    def client(service: str, token: str) -> Any:
+        return boto3.session.Session().client(
+            service, region_name="alpha", endpoint_url=f"http://127.0.0.1:{site.port}",
+            aws_access_key_id=made["AccessKeyId"], aws_secret_access_key=made["SecretAccessKey"],
+            aws_session_token=token, config=Config(retries={"total_max_attempts": 1}),
+        )  # fmt: skip
+
+    token = made["SessionToken"]
+    assert client("sts", token).get_caller_identity()["Arn"].endswith(":user/ann")
+    assert client("ec2", token).describe_regions()["Regions"]
+    url = client("ec2", token).generate_presigned_url("describe_regions", HttpMethod="GET")
+    assert urllib.request.urlopen(url, timeout=30).status == 200
+    assert code(client("ec2", token).run_instances, **made_of) == "UnauthorizedOperation 403"
+    assert code(client("sts", token).get_session_token) == "AccessDenied 403"
+    for wrong in ("", token[:-8] + "AAAAAAA=", "x"):
+        assert code(client("ec2", wrong).describe_regions) == "AuthFailure 401", wrong
+    with_token = {"access_key": key["access_key"], "secret_key": key["secret_key"]}
+    assert code(site.client({**with_token, "access_key": made["AccessKeyId"]}).describe_regions) == "AuthFailure 401"
+    site.federation.call("user.api_key.delete", [key["api_key_id"]])
+    until(lambda: code(client("ec2", token).describe_regions) == "AuthFailure 401")
+
+
+def test_last_use(site: Site) -> None:
+    """A key was used when somebody signed with it, and not when somebody named it."""
+
+    def used() -> Any:
+        keys = site.federation.call("user.api_key.get_list")
+        return next(each["used"] for each in keys if each["api_key_id"] == key["api_key_id"])
+
+    key = site.key()
+    assert code(site.client(key, secret="x" * 40).describe_regions) == "AuthFailure 401"
+    site.client(site.key()).describe_regions()
+    assert used() is None
+    site.client(key).describe_regions()
+    until(used)
+    site.federation.call("user.api_key.delete", [key["api_key_id"]])
 
 
 def test_groups(ann: Any) -> None:
@@ -448,13 +560,11 @@ def test_refused(site: Site, ann: Any, made_of: dict[str, Any]) -> None:
     assert code(ann.run_instances, **made_of, SubnetId="subnet-1") == "InvalidSubnetID.Malformed 400"
     assert code(ann.run_instances, **made_of, SubnetId="subnet-" + "0" * 17) == "InvalidSubnetID.NotFound 400"
     assert code(ann.run_instances, **made_of, PrivateIpAddress="192.0.2.1") == "UnsupportedOperation 400"
-    other = [{"ResourceType": "instance", "Tags": [{"Key": "team", "Value": "x"}]}]
-    assert code(ann.run_instances, **made_of, TagSpecifications=other) == "UnsupportedOperation 400"
     assert code(ann.run_instances, **{**made_of, "InstanceType": "t9.huge"}) == "InvalidParameterValue 400"
     assert code(ann.run_instances, **{**made_of, "ImageId": "ami-" + "0" * 17}) == "InvalidAMIID.NotFound 400"
     assert code(ann.run_instances, **made_of, KeyName="none") == "InvalidKeyPair.NotFound 400"
-    assert code(ann.describe_vpn_gateways) == "InvalidAction 400"
-    assert code(ann.describe_vpc_endpoints) == "InvalidAction 400"
+    assert code(ann.describe_vpn_gateways) == "UnsupportedOperation 400"
+    assert code(ann.create_network_interface, SubnetId="subnet-" + "0" * 17) == "UnsupportedOperation 400"
 
 
 def test_raw(site: Site) -> None:

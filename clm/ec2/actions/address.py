@@ -14,7 +14,7 @@ from clm.ec2.actions.instance import find, instance_id, live
 from clm.ec2.context import Context, only
 from clm.ec2.errors import EC2Error, bad_value
 from clm.ec2.lists import Values, filtered
-from clm.ec2.names import NAME, as_tags, name_of_new
+from clm.ec2.names import ADDRESSES, Tags, tags_of_all, wanted_tags
 from cm.rpc.errors import CloudError
 
 # The one card that an instance is reached at.
@@ -41,7 +41,7 @@ async def addresses(context: Context) -> list[Mapping[str, Any]]:
     return [each for each in await context.read("user.public_address.get_list") if ":" not in each["address"]]
 
 
-ADDRESSES: Final[dict[str, Values]] = {
+ADDRESS_FILTERS: Final[dict[str, Values]] = {
     "allocation-id": lambda each: [allocation_id(each)],
     "association-id": lambda each: [association_id(each) or ""],
     "domain": lambda each: ["vpc"],
@@ -60,19 +60,18 @@ async def describe_addresses(context: Context, params: dict[str, Any]) -> dict[s
         there = [_by_ip(there, each) for each in dict.fromkeys(params["PublicIps"])]
     reached = {vm["vm_id"]: instance_id(vm) for vm in await live(context)}
     known: dict[str, Values] = {
-        **ADDRESSES,
+        **ADDRESS_FILTERS,
         "instance-id": lambda each: [reached.get(each["vm_id"], "")],
         "network-border-group": lambda each: [context.region],
     }
-    kept = filtered(there, params.get("Filters"), known, _tags)
-    return {"Addresses": [_shown(context, each, reached) for each in kept]}
+    tags = await tags_of_all(context, ADDRESSES)
+    kept = filtered(there, params.get("Filters"), known, tags.of)
+    return {"Addresses": [_shown(context, each, reached, tags) for each in kept]}
 
 
-def _tags(address: Mapping[str, Any]) -> dict[str, str]:
-    return {NAME: address["description"]} if address["description"] else {}
-
-
-def _shown(context: Context, address: Mapping[str, Any], reached: Mapping[int, str]) -> dict[str, Any]:
+def _shown(
+    context: Context, address: Mapping[str, Any], reached: Mapping[int, str], tags: Tags
+) -> dict[str, Any]:
     return {
         "PublicIp": address["address"],
         "AllocationId": allocation_id(address),
@@ -82,7 +81,7 @@ def _shown(context: Context, address: Mapping[str, Any], reached: Mapping[int, s
         "PrivateIpAddress": address["guest"],
         "PublicIpv4Pool": "amazon",  # what AWS calls its own
         "NetworkBorderGroup": context.region,
-        "Tags": as_tags(address["description"]) if address["description"] else [],
+        "Tags": tags.shown(address),
     }
 
 
@@ -104,11 +103,12 @@ async def allocate_address(context: Context, params: dict[str, Any]) -> dict[str
         raise bad_value("NetworkBorderGroup", f"it is not {context.region}")
     if ":" in params.get("Address", ""):
         raise bad_value("Address", "it is not of IPv4")
-    asked: dict[str, Any] = {"description": name_of_new(params.get("TagSpecifications"), "elastic-ip") or ""}
+    tags = wanted_tags(params.get("TagSpecifications"), ADDRESSES)
+    asked: dict[str, Any] = {"description": tags.named, **tags.asked}
     if params.get("Address"):
         asked["address"] = params["Address"]
     made = await context.change("user.public_address.request", **asked)
-    shown = _shown(context, made, {})
+    shown = _shown(context, made, {}, Tags(ADDRESSES))
     return {name: shown[name] for name in ("PublicIp", "AllocationId", "Domain", "PublicIpv4Pool",
                                            "NetworkBorderGroup")}  # fmt: skip
 

@@ -9,7 +9,7 @@ from clm.ec2 import ids
 from clm.ec2.context import Context, only
 from clm.ec2.errors import EC2Error
 from clm.ec2.lists import Values, filtered, page
-from clm.ec2.names import as_tags, tags_of
+from clm.ec2.names import IMAGES, Tags, tags_of_all
 from clm.ec2.xml import told_time
 from cm.rpc.vocabulary import PAGE_MAX
 
@@ -32,7 +32,7 @@ def size_gib(size_bytes: int) -> int:
     return max(1, -(-size_bytes // GIB))
 
 
-IMAGES: Final[dict[str, Values]] = {
+IMAGE_FILTERS: Final[dict[str, Values]] = {
     "architecture": lambda each: [architecture(each)],
     "creation-date": lambda each: [told_time(each["created"])],
     "description": lambda each: [each["description"]],
@@ -69,16 +69,17 @@ async def describe_images(context: Context, params: dict[str, Any]) -> dict[str,
         users = params["ExecutableUsers"]
         there = [each for each in there if (each["access"] == "public" and "all" in users) or
                  (each["access"] != "public" and not each["mine"] and "self" in users)]  # fmt: skip
-    kept = filtered(there, params.get("Filters"), IMAGES, tags_of)
+    tags = await tags_of_all(context, IMAGES)
+    kept = filtered(there, params.get("Filters"), IMAGE_FILTERS, tags.of)
     shown, token = page(kept, lambda each: each["image_id"], params, "ImageIds")
-    return {"Images": [_shown(each) for each in shown], "NextToken": token}
+    return {"Images": [_shown(each, tags) for each in shown], "NextToken": token}
 
 
 def _is_of(image: Mapping[str, Any], owners: list[str], context: Context) -> bool:
     return ("self" in owners and image["mine"]) or ids.account(image["user_id"]) in owners
 
 
-def _shown(image: Mapping[str, Any]) -> dict[str, Any]:
+def _shown(image: Mapping[str, Any], tags: Tags) -> dict[str, Any]:
     return {
         "ImageId": image_id(image),
         "Name": image["name"],
@@ -103,7 +104,7 @@ def _shown(image: Mapping[str, Any]) -> dict[str, Any]:
         "VirtualizationType": "hvm",
         "Hypervisor": "xen",  # what AWS says of KVM, too: there are two words
         "CreationDate": told_time(image["created"]),
-        "Tags": as_tags(image["name"]),
+        "Tags": tags.shown(image),
     }
 
 

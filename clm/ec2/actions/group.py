@@ -4,22 +4,16 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import timedelta
 from typing import Any, Final
 
 from clm.ec2 import ids
 from clm.ec2.context import Context, only
 from clm.ec2.errors import EC2Error, bad_value
 from clm.ec2.lists import Values, filtered, page
-from clm.ec2.names import as_tags, name_of_new, tags_of
-from clm.ec2.xml import told_time
+from clm.ec2.names import GROUPS, Tags, tags_of_all, told, wanted_tags
 from cm.rpc.errors import CloudError
-from cm.runtime.wall import utc_now
 
 _PROTOCOLS: Final = {"6": "tcp", "17": "udp", "1": "icmp", "-1": "any", "all": "any"}
-
-NEW_S: Final = 60  # after which an instance may be in use, whatever its maker is told
-
 Rule = tuple[str, str | None, str | None, int | None]
 """Protocol, ports, the other side's range, the other side's group: of one direction."""
 
@@ -28,7 +22,7 @@ def group_id(group: Mapping[str, Any]) -> str:
     return ids.id_of(ids.GROUP, group["uuid"])
 
 
-GROUPS: Final[dict[str, Values]] = {
+GROUP_FILTERS: Final[dict[str, Values]] = {
     "group-id": lambda each: [group_id(each)],
     "group-name": lambda each: [each["name"]],
     "description": lambda each: [each["description"]],
@@ -55,17 +49,18 @@ async def describe_security_groups(context: Context, params: dict[str, Any]) -> 
         there = ids.pick(ids.GROUP, params["GroupIds"], there, group_id)
     if params.get("GroupNames"):
         there = [_named(there, name) for name in params["GroupNames"]]
-    kept = filtered(there, params.get("Filters"), GROUPS, tags_of)
+    tags = await tags_of_all(context, GROUPS)
+    kept = filtered(there, params.get("Filters"), GROUP_FILTERS, tags.of)
     shown, token = page(kept, lambda each: each["security_group_id"], params, "GroupIds")
-    return {"SecurityGroups": [_shown(context, each, every) for each in shown], "NextToken": token}
+    return {"SecurityGroups": [_shown(context, each, every, tags) for each in shown], "NextToken": token}
 
 
 async def create_security_group(context: Context, params: dict[str, Any]) -> dict[str, Any]:
     """As with EC2 it lets all out by IPv4, and nothing in; one of our own views lets nothing out either."""
     only(params, "GroupName", "Description", "TagSpecifications")
-    name_of_new(params.get("TagSpecifications"), "security-group")
+    tags = wanted_tags(params.get("TagSpecifications"), GROUPS)
     made = await context.change(
-        "user.security_group.create", name=params["GroupName"], description=params["Description"]
+        "user.security_group.create", name=params["GroupName"], description=params["Description"], **tags.asked
     )
     held = made["security_group_id"]
     try:
@@ -75,7 +70,7 @@ async def create_security_group(context: Context, params: dict[str, Any]) -> dic
     except CloudError:
         await context.change("user.security_group.delete", security_group_id=held)
         raise
-    return {"GroupId": group_id(made), "Tags": as_tags(made["name"])}
+    return {"GroupId": group_id(made), "Tags": told(tags.tags)}
 
 
 async def delete_security_group(context: Context, params: dict[str, Any]) -> dict[str, Any]:
@@ -260,8 +255,10 @@ def _permission(context: Context, rule: Mapping[str, Any], every: Mapping[int, M
     return made
 
 
-def _shown(context: Context, group: Mapping[str, Any], every: Mapping[int, Mapping[str, Any]]) -> dict[str, Any]:
-    def told(direction: str) -> list[dict[str, Any]]:
+def _shown(
+    context: Context, group: Mapping[str, Any], every: Mapping[int, Mapping[str, Any]], tags: Tags
+) -> dict[str, Any]:
+    def permitted(direction: str) -> list[dict[str, Any]]:
         return [_permission(context, each, every) for each in group["rules"] if each["direction"] == direction]
 
     return {
@@ -269,9 +266,9 @@ def _shown(context: Context, group: Mapping[str, Any], every: Mapping[int, Mappi
         "GroupName": group["name"],
         "Description": group["description"],
         "OwnerId": context.owner,
-        "IpPermissions": told("in"),
-        "IpPermissionsEgress": told("out"),
-        "Tags": as_tags(group["name"]),
+        "IpPermissions": permitted("in"),
+        "IpPermissionsEgress": permitted("out"),
+        "Tags": tags.shown(group),
     }
 
 
@@ -301,26 +298,6 @@ async def wanted_groups(context: Context, params: Mapping[str, Any]) -> list[int
     there = await groups(context)
     found = [*ids.pick(ids.GROUP, wanted, there, group_id), *(_named(there, name) for name in names)]
     return list(dict.fromkeys(int(each["security_group_id"]) for each in found))
-
-
-async def assigned(context: Context, vms: Sequence[Mapping[str, Any]], groups_: list[int]) -> None:
-    """
-    Put new instances into their groups, while their guests are yet to boot.
-
-    :raises CloudError: one cannot be; then none of them stays. An outage lets them stay, as do those of a call that is
-        repeated long after: a repeat with the same token comes here again.
-    """
-    if not groups_:
-        return
-    try:
-        for vm in vms:
-            await context.change("user.security_group.assign", vm_id=vm["vm_id"], security_group_ids=groups_)
-    except CloudError as error:
-        lately = told_time(utc_now() - timedelta(seconds=NEW_S))
-        new = [vm["vm_id"] for vm in vms if told_time(vm["created"]) > lately]
-        if new and not error.retry:
-            await context.change("user.vm.destroy", vm_ids=new)
-        raise
 
 
 HANDLERS: Final = {

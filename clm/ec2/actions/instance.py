@@ -3,30 +3,27 @@
 from __future__ import annotations
 
 import base64
-import binascii
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, Final
 
 from clm.ec2 import ids
-from clm.ec2.actions.catalogue import GIB, architecture, find_type, image_id, images, type_name
-from clm.ec2.actions.group import assigned, wanted_groups
-from clm.ec2.actions.vpc import subnets_of_vms, vpc_id, wanted_networks
+from clm.ec2.actions.card import Cards, card_id, cards
+from clm.ec2.actions.card import shown as shown_card
+from clm.ec2.actions.catalogue import architecture, image_id, images, type_name
+from clm.ec2.actions.vpc import vpc_id
 from clm.ec2.context import Context, only
-from clm.ec2.errors import EC2Error, bad_value
 from clm.ec2.lists import Values, filtered, page
-from clm.ec2.names import as_tags, name_of_new, tags_of
+from clm.ec2.names import INSTANCES, Tags, tags_of_all
 from clm.ec2.xml import told_time
 from cm.rpc.errors import ObjectNotFound
 from cm.rpc.vocabulary import PAGE_MAX
 from cm.runtime.wall import utc_now
 
-USER_DATA_MAX: Final = 16_384  # bytes, as EC2 has it
 TERMINATED_S: Final = 3600  # that an instance is told of after its end
 CLOSED_MAX: Final = 1000  # destroyed VMs that are looked through for one that is asked for
 CODES: Final = {"pending": 0, "running": 16, "shutting-down": 32, "terminated": 48, "stopping": 64, "stopped": 80}
-_ROOT: Final = frozenset({"/dev/vda", "/dev/sda1", "/dev/sda", "/dev/xvda"})
 
 
 def instance_id(vm: Mapping[str, Any]) -> str:
@@ -42,11 +39,12 @@ class Seen:
     """What is told of VMs beside what they say themselves, each found once for all of them."""
 
     context: Context
+    cards: Cards
     images: dict[int, Mapping[str, Any]] = field(default_factory=dict)
     types: dict[int, str] = field(default_factory=dict)
     disks: dict[int, list[tuple[Mapping[str, Any], Mapping[str, Any]]]] = field(default_factory=dict)
 
-    subnets: dict[int, str] = field(default_factory=dict)
+    tags: Tags = Tags(INSTANCES)
 
     def type_of(self, vm: Mapping[str, Any]) -> str:
         return self.types.get(vm["template_id"], vm["template_name"])
@@ -60,13 +58,14 @@ class Seen:
 
 
 async def look(context: Context) -> Seen:
-    seen = Seen(context)
+    seen = Seen(context, await cards(context))
     seen.images = {each["image_id"]: each for each in await images(context)}
     seen.types = {each["template_id"]: type_name(each) for each in await context.read("user.template.get_list")}
-    seen.subnets = await subnets_of_vms(context)
+    seen.tags = await tags_of_all(context, INSTANCES)
     for disk in await context.read("user.disk.get_list", limit=PAGE_MAX):
         for place in disk["attachments"]:
-            seen.disks.setdefault(place["vm_id"], []).append((disk, place))
+            if not place["cdrom"]:  # what is in a drive is no volume
+                seen.disks.setdefault(place["vm_id"], []).append((disk, place))
     return seen
 
 
@@ -116,8 +115,15 @@ def _filters(seen: Seen) -> dict[str, Values]:
         "network-interface.addresses.private-ip-address": lambda vm: [each["address"] for each in vm["leases"]],
         "ip-address": lambda vm: [public_address(vm) or ""],
         "network-interface.addresses.association.public-ip": lambda vm: [public_address(vm) or ""],
-        "subnet-id": lambda vm: [seen.subnets.get(vm["vm_id"], "")],
-        "vpc-id": lambda vm: [vpc_id(seen.context)] if vm["vm_id"] in seen.subnets else [],
+        "subnet-id": lambda vm: [seen.cards.subnet_of_vm(vm) or ""],
+        "vpc-id": lambda vm: [vpc_id(seen.context)] if seen.cards.subnet_of_vm(vm) else [],
+        "instance.group-id": lambda vm: [each["GroupId"] for each in seen.cards.groups_of_vm(vm)],
+        "instance.group-name": lambda vm: [each["GroupName"] for each in seen.cards.groups_of_vm(vm)],
+        "group-id": lambda vm: [each["GroupId"] for each in seen.cards.groups_of_vm(vm)],
+        "group-name": lambda vm: [each["GroupName"] for each in seen.cards.groups_of_vm(vm)],
+        "network-interface.network-interface-id": lambda vm: [card_id(each) for each in seen.cards.of(vm)],
+        "network-interface.mac-address": lambda vm: [each["mac"] for each in seen.cards.of(vm)],
+        "network-interface.subnet-id": lambda vm: [seen.cards.subnet_of(each) or "" for each in seen.cards.of(vm)],
         "launch-time": lambda vm: [told_time(_launched(vm))],
         "reservation-id": lambda vm: [reservation_id(vm)],
         "owner-id": lambda vm: [seen.context.owner],
@@ -132,6 +138,7 @@ def _filters(seen: Seen) -> dict[str, Values]:
         "block-device-mapping.volume-id": lambda vm: [
             ids.id_of(ids.VOLUME, disk["uuid"]) for disk, _ in seen.volumes_of(vm)
         ],
+        "block-device-mapping.device-name": lambda vm: [f"/dev/{place['device']}" for _, place in seen.volumes_of(vm)],
     }
 
 
@@ -160,7 +167,7 @@ async def describe_instances(context: Context, params: dict[str, Any]) -> dict[s
     wanted = params.get("InstanceIds")
     there = await find(context, wanted, ended=True) if wanted else await live(context)
     seen = await look(context)
-    kept = filtered(there, params.get("Filters"), _filters(seen), tags_of)
+    kept = filtered(there, params.get("Filters"), _filters(seen), seen.tags.of)
     shown, token = page(kept, lambda vm: vm["vm_id"], params, "InstanceIds")
     return {"Reservations": reservations(seen, shown), "NextToken": token}
 
@@ -183,6 +190,7 @@ def reservations(seen: Seen, vms: list[Any]) -> list[dict[str, Any]]:
 def instance(seen: Seen, vm: Mapping[str, Any]) -> dict[str, Any]:
     """One instance; ``_vm_id`` orders them within their reservation."""
     ended = vm["ec2_state"] == "terminated"
+    subnet = seen.cards.subnet_of_vm(vm)
     address = vm["leases"][0]["address"] if vm["leases"] and not ended else None
     return {
         "_vm_id": vm["vm_id"],
@@ -199,8 +207,8 @@ def instance(seen: Seen, vm: Mapping[str, Any]) -> dict[str, Any]:
         "PublicIpAddress": public_address(vm),
         "PrivateDnsName": f"ip-{address.replace('.', '-')}" if address else "",
         "PublicDnsName": "",
-        "SubnetId": seen.subnets.get(vm["vm_id"]),
-        "VpcId": vpc_id(seen.context) if vm["vm_id"] in seen.subnets else None,
+        "SubnetId": subnet,
+        "VpcId": vpc_id(seen.context) if subnet else None,
         "Architecture": _architecture(seen, vm),
         "Platform": "windows" if vm["platform"] == "windows" else None,
         "PlatformDetails": "Windows" if vm["platform"] == "windows" else "Linux/UNIX",
@@ -221,11 +229,13 @@ def instance(seen: Seen, vm: Mapping[str, Any]) -> dict[str, Any]:
                 },
             }
             for disk, place in sorted(seen.volumes_of(vm), key=lambda pair: pair[1]["number"])
-            if not place["cdrom"]
         ],
-        "SecurityGroups": [],
-        "NetworkInterfaces": [],
-        "Tags": as_tags(vm["name"]),
+        "SecurityGroups": seen.cards.groups_of_vm(vm),
+        "NetworkInterfaces": [
+            shown_card(seen.cards, each, public_address(vm) if each["nic"] == 0 else None) for each in seen.cards.of(vm)
+        ],
+        "SourceDestCheck": not any(each["spoofing"] for each in seen.cards.of(vm)[:1]),
+        "Tags": seen.tags.shown(vm),
     }
 
 
@@ -243,7 +253,9 @@ async def describe_instance_status(context: Context, params: dict[str, Any]) -> 
         "instance-status.status": lambda vm: [_status(vm)],
         "system-status.status": lambda vm: [_status(vm)],
     }
-    shown, token = page(filtered(there, params.get("Filters"), known), lambda vm: vm["vm_id"], params, "InstanceIds")
+    tags = await tags_of_all(context, INSTANCES)
+    kept = filtered(there, params.get("Filters"), known, tags.of)
+    shown, token = page(kept, lambda vm: vm["vm_id"], params, "InstanceIds")
     return {"InstanceStatuses": [_instance_status(context, vm) for vm in shown], "NextToken": token}
 
 
@@ -279,107 +291,7 @@ async def get_console_output(context: Context, params: dict[str, Any]) -> dict[s
     }
 
 
-# ------------------------------------------------------------------ how they are made
-
-
-async def run_instances(context: Context, params: dict[str, Any]) -> dict[str, Any]:
-    """
-    Make ``MaxCount`` instances, or none. A repeat with the same ``ClientToken`` gets the first answer. The key is given
-    to the image's user.
-    """
-    only(params, "ImageId", "InstanceType", "MinCount", "MaxCount", "KeyName", "UserData", "ClientToken", "Placement",
-         "SecurityGroupIds", "SecurityGroups", "SubnetId", "TagSpecifications", "BlockDeviceMappings", "Monitoring",
-         "InstanceInitiatedShutdownBehavior", "MetadataOptions")  # fmt: skip
-    count = params["MaxCount"]
-    if not 1 <= params["MinCount"] <= count:
-        raise bad_value("MinCount", f"it is not from 1 to MaxCount, {count}")
-    for name in ("ImageId", "InstanceType"):
-        if not params.get(name):
-            raise EC2Error("MissingParameter", f"The request must contain the parameter {name}")
-    _check_rest(context, params)
-    image = ids.pick(ids.IMAGE, [params["ImageId"]], await images(context), image_id)[0]
-    template = await find_type(context, params["InstanceType"])
-    asked: dict[str, Any] = {
-        "name": name_of_new(params.get("TagSpecifications"), "instance") or "instance",
-        "description": "",
-        "image_id": image["image_id"],
-        "template_id": template["template_id"],
-        "count": count,
-        **await wanted_networks(context, params.get("SubnetId")),
-        **_disks(params.get("BlockDeviceMappings", [])),
-    }
-    if params.get("KeyName"):
-        asked["ssh_key"] = await _public_key(context, params["KeyName"])
-        asked["ssh_username"] = image["default_user"] or "root"
-    if params.get("UserData"):
-        asked["user_data"] = _user_data(params["UserData"])
-    if params.get("InstanceInitiatedShutdownBehavior") == "terminate":
-        asked["on_poweroff"] = "destroy"
-    groups = await wanted_groups(context, params)
-    vms = await context.change("user.vm.create", token=params.get("ClientToken") or None, **asked)
-    await assigned(context, vms, groups)
-    made = reservations(await look(context), vms)
-    return made[0]
-
-
-def _check_rest(context: Context, params: Mapping[str, Any]) -> None:
-    """:raises EC2Error: something is asked for in a way that is not done here."""
-    only(params.get("Placement") or {}, "AvailabilityZone", "Tenancy")
-    placement = params.get("Placement") or {}
-    if placement.get("AvailabilityZone", context.zone) != context.zone:
-        raise EC2Error("InvalidParameterValue", f"The region {context.region} has the zone {context.zone} alone.")
-    if placement.get("Tenancy", "default") != "default":
-        raise EC2Error("UnsupportedOperation", "Tenancy is default here.")
-    only(params.get("Monitoring") or {})
-    options = params.get("MetadataOptions") or {}
-    only(options, "HttpTokens", "HttpEndpoint")
-    if options.get("HttpTokens", "optional") != "optional" or options.get("HttpEndpoint", "enabled") != "enabled":
-        raise EC2Error("UnsupportedOperation", "How metadata is told is the cluster's to say here.")
-    if params.get("InstanceInitiatedShutdownBehavior", "stop") not in ("stop", "terminate"):
-        raise EC2Error("InvalidParameterValue", "InstanceInitiatedShutdownBehavior is neither stop nor terminate.")
-
-
-def _disks(mappings: list[dict[str, Any]]) -> dict[str, Any]:
-    """The root disk's size, and disks that are made with the instance and go with it."""
-    made: dict[str, Any] = {}
-    more = []
-    for each in mappings:
-        only(each, "DeviceName", "Ebs")
-        ebs = each.get("Ebs") or {}
-        only(ebs, "VolumeSize", "DeleteOnTermination", "VolumeType")
-        if not ebs.get("DeleteOnTermination", True):
-            raise EC2Error("UnsupportedOperation", "Disks that are made with an instance go with it.")
-        size = ebs.get("VolumeSize")
-        if size is not None and not 1 <= size <= 2048:
-            raise bad_value("BlockDeviceMapping.Ebs.VolumeSize", "it is not from 1 to 2048 GiB")
-        if each.get("DeviceName") in _ROOT:
-            made["disk_mib"] = size and size * 1024
-        elif size is None:
-            raise EC2Error("MissingParameter", "A disk that is made needs Ebs.VolumeSize.")
-        else:
-            more.append(size * GIB // 2**20)
-    return {**made, "new_disks": more} if more else made
-
-
-def _user_data(text: str) -> str:
-    try:
-        told = base64.b64decode(text, validate=True)
-    except (binascii.Error, ValueError):
-        raise EC2Error("InvalidUserData.Malformed", "Invalid BASE64 encoding of user data") from None
-    if len(told) > USER_DATA_MAX:
-        raise EC2Error("InvalidParameterValue", f"User data is limited to {USER_DATA_MAX} bytes")
-    return text
-
-
-async def _public_key(context: Context, name: str) -> str:
-    for each in await context.cloud("user.key.get_list"):
-        if each["name"] == name:
-            return str(each["public_key"])
-    raise EC2Error(ids.KEY.missing, f"The key pair '{name[:100]}' does not exist")
-
-
 HANDLERS: Final = {
-    "RunInstances": run_instances,
     "DescribeInstances": describe_instances,
     "DescribeInstanceStatus": describe_instance_status,
     "GetConsoleOutput": get_console_output,

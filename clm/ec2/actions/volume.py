@@ -11,7 +11,7 @@ from clm.ec2.actions.instance import find, instance_id, live
 from clm.ec2.context import Context, only
 from clm.ec2.errors import EC2Error, bad_value
 from clm.ec2.lists import Values, filtered, page
-from clm.ec2.names import as_tags, name_of_new, tags_of
+from clm.ec2.names import SNAPSHOTS, VOLUMES, Tags, tags_of_all, wanted_tags
 from clm.ec2.xml import told_time
 from cm.rpc.vocabulary import PAGE_MAX
 
@@ -45,7 +45,7 @@ def _state(disk: Mapping[str, Any]) -> str:
     return "in-use" if disk["attachments"] else _STATES.get(disk["state"], "error")
 
 
-VOLUMES: Final[dict[str, Values]] = {
+VOLUME_FILTERS: Final[dict[str, Values]] = {
     "volume-id": lambda each: [volume_id(each)],
     "status": lambda each: [_state(each)],
     "size": lambda each: [str(size_gib(each["size_bytes"]))],
@@ -68,20 +68,21 @@ async def describe_volumes(context: Context, params: dict[str, Any]) -> dict[str
         there = ids.pick(ids.VOLUME, params["VolumeIds"], there, volume_id)
     vms = await _instances(context)
     known: dict[str, Values] = {
-        **VOLUMES,
+        **VOLUME_FILTERS,
         "availability-zone": lambda each: [context.zone],
         "attachment.instance-id": lambda each: [vms[p["vm_id"]] for p in each["attachments"] if p["vm_id"] in vms],
     }
-    kept = filtered(there, params.get("Filters"), known, tags_of)
+    tags = await tags_of_all(context, VOLUMES)
+    kept = filtered(there, params.get("Filters"), known, tags.of)
     shown, token = page(kept, lambda each: each["disk_id"], params, "VolumeIds")
-    return {"Volumes": [_volume(context, each, vms) for each in shown], "NextToken": token}
+    return {"Volumes": [_volume(context, each, vms, tags) for each in shown], "NextToken": token}
 
 
 async def _instances(context: Context) -> dict[int, str]:
     return {vm["vm_id"]: instance_id(vm) for vm in await live(context)}
 
 
-def _volume(context: Context, disk: Mapping[str, Any], vms: Mapping[int, str]) -> dict[str, Any]:
+def _volume(context: Context, disk: Mapping[str, Any], vms: Mapping[int, str], tags: Tags) -> dict[str, Any]:
     return {
         "VolumeId": volume_id(disk),
         "Size": size_gib(disk["size_bytes"]),
@@ -97,7 +98,7 @@ def _volume(context: Context, disk: Mapping[str, Any], vms: Mapping[int, str]) -
                         place["delete_with_vm"])
             for place in disk["attachments"] if place["vm_id"] in vms
         ],
-        "Tags": as_tags(disk["name"]),
+        "Tags": tags.shown(disk),
     }  # fmt: skip
 
 
@@ -117,22 +118,24 @@ async def create_volume(context: Context, params: dict[str, Any]) -> dict[str, A
     only(params, "AvailabilityZone", "Size", "SnapshotId", "VolumeType", "TagSpecifications", "ClientToken")
     if params.get("AvailabilityZone", context.zone) != context.zone:
         raise EC2Error("InvalidParameterValue", f"The region {context.region} has the zone {context.zone} alone.")
-    name = name_of_new(params.get("TagSpecifications"), "volume") or "volume"
+    tags = wanted_tags(params.get("TagSpecifications"), VOLUMES)
     size, token = params.get("Size"), params.get("ClientToken") or None
     if params.get("SnapshotId"):
         held = ids.pick(ids.SNAPSHOT, [params["SnapshotId"]], await snapshots(context), snapshot_id)[0]
         if size is not None and size != size_gib(held["size_bytes"]):
             raise EC2Error("UnsupportedOperation", "A volume of a snapshot is as large as that; grow it afterwards.")
         made = await context.change(
-            "user.snapshot.create_disk", token=token, snapshot_id=held["snapshot_id"], name=name
+            "user.snapshot.create_disk", token=token, snapshot_id=held["snapshot_id"], name=tags.named, **tags.asked
         )
     elif size is None:
         raise EC2Error("MissingParameter", "The request must contain either Size or SnapshotId")
     elif not 1 <= size <= 2048:
         raise bad_value("Size", "it is not from 1 to 2048 GiB")
     else:
-        made = await context.change("user.disk.create", token=token, name=name, size_mib=size * GIB // 2**20)
-    return _volume(context, await context.read("user.disk.get_by_id", disk_id=made["disk_id"]), {})
+        size_mib = size * GIB // 2**20
+        made = await context.change("user.disk.create", token=token, name=tags.named, size_mib=size_mib, **tags.asked)
+    disk = await context.read("user.disk.get_by_id", disk_id=made["disk_id"])
+    return _volume(context, disk, {}, Tags(VOLUMES, {disk["disk_id"]: tags.tags}))
 
 
 async def delete_volume(context: Context, params: dict[str, Any]) -> dict[str, Any]:
@@ -173,7 +176,7 @@ async def detach_volume(context: Context, params: dict[str, Any]) -> dict[str, A
 
 # ------------------------------------------------------------------ snapshots
 
-SNAPSHOTS: Final[dict[str, Values]] = {
+SNAPSHOT_FILTERS: Final[dict[str, Values]] = {
     "snapshot-id": lambda each: [snapshot_id(each)],
     "description": lambda each: [each["description"]],
     "status": lambda each: [_snapshot_state(each)],
@@ -198,13 +201,16 @@ async def describe_snapshots(context: Context, params: dict[str, Any]) -> dict[s
         if params.get(whose) and not {"self", context.owner} & set(params[whose]):
             there = []
     volumes = {each["disk_id"]: volume_id(each) for each in await disks(context)}
-    known: dict[str, Values] = {**SNAPSHOTS, "volume-id": lambda each: [volumes.get(each["disk_id"], "")]}
-    kept = filtered(there, params.get("Filters"), known, tags_of)
+    known: dict[str, Values] = {**SNAPSHOT_FILTERS, "volume-id": lambda each: [volumes.get(each["disk_id"], "")]}
+    tags = await tags_of_all(context, SNAPSHOTS)
+    kept = filtered(there, params.get("Filters"), known, tags.of)
     shown, token = page(kept, lambda each: each["snapshot_id"], params, "SnapshotIds")
-    return {"Snapshots": [_snapshot(context, each, volumes) for each in shown], "NextToken": token}
+    return {"Snapshots": [_snapshot(context, each, volumes, tags) for each in shown], "NextToken": token}
 
 
-def _snapshot(context: Context, snapshot: Mapping[str, Any], volumes: Mapping[int, str]) -> dict[str, Any]:
+def _snapshot(
+    context: Context, snapshot: Mapping[str, Any], volumes: Mapping[int, str], tags: Tags
+) -> dict[str, Any]:
     return {
         "SnapshotId": snapshot_id(snapshot),
         "VolumeId": volumes.get(snapshot["disk_id"], ""),
@@ -216,7 +222,7 @@ def _snapshot(context: Context, snapshot: Mapping[str, Any], volumes: Mapping[in
         "VolumeSize": size_gib(snapshot["size_bytes"]),
         "Encrypted": False,
         "StorageTier": "standard",
-        "Tags": as_tags(snapshot["name"]),
+        "Tags": tags.shown(snapshot),
     }
 
 
@@ -224,12 +230,14 @@ async def create_snapshot(context: Context, params: dict[str, Any]) -> dict[str,
     """Of one volume; its guest may run meanwhile."""
     only(params, "VolumeId", "Description", "TagSpecifications")
     disk = await _disk(context, params["VolumeId"])
-    name = name_of_new(params.get("TagSpecifications"), "snapshot") or "snapshot"
+    tags = wanted_tags(params.get("TagSpecifications"), SNAPSHOTS)
     work = await context.change(
-        "user.disk.create_snapshot", disk_id=disk["disk_id"], name=name, description=params.get("Description", "")
-    )
+        "user.disk.create_snapshot", disk_id=disk["disk_id"], name=tags.named,
+        description=params.get("Description", ""), **tags.asked,
+    )  # fmt: skip
     made = await context.read("user.snapshot.get_by_id", snapshot_id=work["snapshot_ids"][0])
-    return _snapshot(context, made, {disk["disk_id"]: volume_id(disk)})
+    kept = Tags(SNAPSHOTS, {made["snapshot_id"]: tags.tags})
+    return _snapshot(context, made, {disk["disk_id"]: volume_id(disk)}, kept)
 
 
 async def delete_snapshot(context: Context, params: dict[str, Any]) -> dict[str, Any]:

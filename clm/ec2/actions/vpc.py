@@ -15,10 +15,9 @@ from clm.ec2 import ids
 from clm.ec2.context import Context, only
 from clm.ec2.errors import bad_value
 from clm.ec2.lists import Values, filtered, page
-from clm.ec2.names import as_tags, tags_of
+from clm.ec2.names import SUBNETS, Tags, tags_of_all
 
 _EVERYWHERE: Final = "0.0.0.0/0"
-_PAGE: Final = 1000
 
 
 def vpc_id(context: Context) -> str:
@@ -38,31 +37,6 @@ def subnet_id(network: Mapping[str, Any]) -> str:
 async def networks(context: Context) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = await context.read("user.network.list_user_networks")
     return found
-
-
-async def subnets_of_vms(context: Context) -> dict[int, str]:
-    """The subnets that VMs' first network cards are in; none of those that are on networks of everybody's."""
-    made = {}
-    for network in await networks(context):
-        if network["leases_used"]:
-            for lease in await _used(context, network["network_id"]):
-                if lease["vm_id"] is not None and lease["nic"] == 0:
-                    made[lease["vm_id"]] = subnet_id(network)
-    return made
-
-
-async def _used(context: Context, network_id: int) -> list[Mapping[str, Any]]:
-    """All leases of a network that are in use, page by page."""
-    made: list[Mapping[str, Any]] = []
-    after: dict[str, int] = {}
-    while True:
-        part = await context.read(
-            "user.network.list_leases", network_id=network_id, used_only=True, limit=_PAGE, **after
-        )
-        made += part
-        if len(part) < _PAGE:
-            return made
-        after = {"after": part[-1]["lease_id"]}
 
 
 async def wanted_networks(context: Context, given: str | None) -> dict[str, Any]:
@@ -157,12 +131,13 @@ async def describe_subnets(context: Context, params: dict[str, Any]) -> dict[str
         "state": lambda each: ["available"],
         "owner-id": lambda each: [context.owner],
     }
-    kept = filtered(there, params.get("Filters"), known, tags_of)
+    tags = await tags_of_all(context, SUBNETS)
+    kept = filtered(there, params.get("Filters"), known, tags.of)
     shown, token = page(kept, lambda each: each["network_id"], params, "SubnetIds")
-    return {"Subnets": [_subnet(context, each) for each in shown], "NextToken": token}
+    return {"Subnets": [_subnet(context, each, tags) for each in shown], "NextToken": token}
 
 
-def _subnet(context: Context, network: Mapping[str, Any]) -> dict[str, Any]:
+def _subnet(context: Context, network: Mapping[str, Any], tags: Tags) -> dict[str, Any]:
     return {
         "SubnetId": subnet_id(network),
         "SubnetArn": f"arn:aws:ec2:{context.region}:{context.owner}:subnet/{subnet_id(network)}",
@@ -180,7 +155,7 @@ def _subnet(context: Context, network: Mapping[str, Any]) -> dict[str, Any]:
             {"AssociationId": subnet_id(network).replace("subnet-", "subnet-cidr-assoc-"),
              "Ipv6CidrBlock": network["network6"], "Ipv6CidrBlockState": {"State": "associated"}}
         ] if network["network6"] else [],
-        "Tags": as_tags(network["name"]),
+        "Tags": tags.shown(network),
     }  # fmt: skip
 
 

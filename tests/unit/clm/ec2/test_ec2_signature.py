@@ -45,17 +45,17 @@ def _bytes(value: Any) -> bytes:
     return value if isinstance(value, bytes) else str(value).encode()
 
 
-def header_4(region: str = "main") -> Asked:
+def header_4(region: str = "main", credentials: Credentials = CREDENTIALS) -> Asked:
     body = urlencode(PARAMS).encode()
     form = {"Content-Type": "application/x-www-form-urlencoded; charset=utf-8"}
     request = AWSRequest("POST", f"https://{HOST}/", data=body, headers=form)
-    SigV4Auth(CREDENTIALS, "ec2", region).add_auth(request)
+    SigV4Auth(credentials, "ec2", region).add_auth(request)
     return asked_of(request, body)
 
 
-def presigned_4(expires: int = 3600) -> Asked:
+def presigned_4(expires: int = 3600, credentials: Credentials = CREDENTIALS) -> Asked:
     request = AWSRequest("GET", f"https://{HOST}/?{urlencode(PARAMS, quote_via=quote)}")
-    SigV4QueryAuth(CREDENTIALS, "ec2", "main", expires=expires).add_auth(request)
+    SigV4QueryAuth(credentials, "ec2", "main", expires=expires).add_auth(request)
     return asked_of(request, b"")
 
 
@@ -195,7 +195,7 @@ WRONG: dict[str, tuple[Callable[[], Asked], str]] = {
     "scope": (authorization(b"/aws4_request", b"/aws3_request"), "IncompleteSignature"),
     "no date": (lambda: header(header_4(), b"x-amz-date", None), "IncompleteSignature"),
     "bad date": (lambda: header(header_4(), b"x-amz-date", b"20261399T000000Z"), "IncompleteSignature"),
-    "token": (lambda: header(header_4(), b"x-amz-security-token", b"x"), "AuthFailure"),
+    "token": (lambda: header(header_4(), b"x-amz-security-token", b"x"), "SignatureDoesNotMatch"),
     "unsigned x-amz": (lambda: header(header_4(), b"x-amz-target", b"x"), "SignatureDoesNotMatch"),
     "payload hash": (lambda: header(header_4(), b"x-amz-content-sha256", b"UNSIGNED-PAYLOAD"), "SignatureDoesNotMatch"),
     "date altered": (lambda: header(header_4(), b"x-amz-date", earlier()), "AuthFailure"),
@@ -217,7 +217,7 @@ WRONG: dict[str, tuple[Callable[[], Asked], str]] = {
     "edge of time": (with_2(Timestamp="0001-01-01T00:00:00+23:00"), "RequestExpired"),
     "SHA-1": (with_2(SignatureMethod="HmacSHA1"), "IncompleteSignature"),
     "version 1": (with_2(SignatureVersion="1"), "IncompleteSignature"),
-    "token of 2": (with_2(SecurityToken="x"), "AuthFailure"),
+    "token of 2": (lambda: replace(get_2(), uri=get_2().uri + b"&SecurityToken=x"), "AuthFailure"),
     "a name twice": (lambda: replace(get_2(), uri=get_2().uri + b"&Action=RunInstances"), "IncompleteSignature"),
 }  # fmt: skip
 
@@ -235,12 +235,24 @@ def test_one_text() -> None:
     for made in (
         lambda: ALTERED["a parameter"](header_4()),
         authorization(b"/main/", b"/other/"),
-        with_2(SecurityToken="x"),
+        lambda: replace(get_2(), uri=get_2().uri + b"&SecurityToken=x"),
     ):
         with pytest.raises(EC2Error) as refused:
             claim_of(made(), now()).check(SECRET)
         texts.add((refused.value.code, refused.value.message, refused.value.status))
     assert texts == {("AuthFailure", FAILED, 401)}
+
+
+def test_tokens() -> None:
+    """The token of a temporary key is told, whichever way it was signed with."""
+    assert claim_of(with_2(SecurityToken="x")(), now()).token == "x"
+    assert [claim_of(made(), now()).token for made in (header_4, presigned_4, get_2)] == ["", "", ""]
+    temporary = Credentials(KEY, SECRET, "t/+=")
+    for asked in (header_4(credentials=temporary), presigned_4(credentials=temporary)):
+        claim = claim_of(asked, now())
+        claim.check(SECRET)
+        assert claim.token == "t/+="
+        assert refusal(header(asked, b"x-amz-security-token", b"u")) != ""
 
 
 def test_hosts() -> None:

@@ -1,0 +1,122 @@
+"""How instances are made: what is asked of EC2 as what is asked of a cluster."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Mapping
+from typing import Any, Final
+
+from clm.ec2 import ids
+from clm.ec2.actions.catalogue import GIB, find_type, image_id, images
+from clm.ec2.actions.group import wanted_groups
+from clm.ec2.actions.instance import look, reservations
+from clm.ec2.actions.vpc import wanted_networks
+from clm.ec2.context import Context, only
+from clm.ec2.errors import EC2Error, bad_value
+from clm.ec2.names import INSTANCES, wanted_tags
+
+USER_DATA_MAX: Final = 16_384  # bytes, as EC2 has it
+_ROOT: Final = frozenset({"/dev/vda", "/dev/sda1", "/dev/sda", "/dev/xvda"})
+
+
+async def run_instances(context: Context, params: dict[str, Any]) -> dict[str, Any]:
+    """
+    Make ``MaxCount`` instances, or none. A repeat with the same ``ClientToken`` gets the first answer. The key is given
+    to the image's user.
+    """
+    only(params, "ImageId", "InstanceType", "MinCount", "MaxCount", "KeyName", "UserData", "ClientToken", "Placement",
+         "SecurityGroupIds", "SecurityGroups", "SubnetId", "TagSpecifications", "BlockDeviceMappings", "Monitoring",
+         "InstanceInitiatedShutdownBehavior", "MetadataOptions")  # fmt: skip
+    count = params["MaxCount"]
+    if not 1 <= params["MinCount"] <= count:
+        raise bad_value("MinCount", f"it is not from 1 to MaxCount, {count}")
+    for name in ("ImageId", "InstanceType"):
+        if not params.get(name):
+            raise EC2Error("MissingParameter", f"The request must contain the parameter {name}")
+    _check_rest(context, params)
+    image = ids.pick(ids.IMAGE, [params["ImageId"]], await images(context), image_id)[0]
+    template = await find_type(context, params["InstanceType"])
+    tags = wanted_tags(params.get("TagSpecifications"), INSTANCES)
+    asked: dict[str, Any] = {
+        "name": tags.named,
+        "description": "",
+        "image_id": image["image_id"],
+        "template_id": template["template_id"],
+        "count": count,
+        **await wanted_networks(context, params.get("SubnetId")),
+        **_disks(params.get("BlockDeviceMappings", [])),
+        **tags.asked,
+    }
+    if params.get("KeyName"):
+        asked["ssh_key"] = await _public_key(context, params["KeyName"])
+        asked["ssh_username"] = image["default_user"] or "root"
+    if params.get("UserData"):
+        asked["user_data"] = _user_data(params["UserData"])
+    if params.get("InstanceInitiatedShutdownBehavior") == "terminate":
+        asked["on_poweroff"] = "destroy"
+    groups = await wanted_groups(context, params)
+    if groups:
+        asked["security_group_ids"] = groups
+    vms = await context.change("user.vm.create", token=params.get("ClientToken") or None, **asked)
+    made = reservations(await look(context), vms)
+    return made[0]
+
+
+def _check_rest(context: Context, params: Mapping[str, Any]) -> None:
+    """:raises EC2Error: something is asked for in a way that is not done here."""
+    only(params.get("Placement") or {}, "AvailabilityZone", "Tenancy")
+    placement = params.get("Placement") or {}
+    if placement.get("AvailabilityZone", context.zone) != context.zone:
+        raise EC2Error("InvalidParameterValue", f"The region {context.region} has the zone {context.zone} alone.")
+    if placement.get("Tenancy", "default") != "default":
+        raise EC2Error("UnsupportedOperation", "Tenancy is default here.")
+    only(params.get("Monitoring") or {})
+    options = params.get("MetadataOptions") or {}
+    only(options, "HttpTokens", "HttpEndpoint")
+    if options.get("HttpTokens", "optional") != "optional" or options.get("HttpEndpoint", "enabled") != "enabled":
+        raise EC2Error("UnsupportedOperation", "How metadata is told is the cluster's to say here.")
+    if params.get("InstanceInitiatedShutdownBehavior", "stop") not in ("stop", "terminate"):
+        raise EC2Error("InvalidParameterValue", "InstanceInitiatedShutdownBehavior is neither stop nor terminate.")
+
+
+def _disks(mappings: list[dict[str, Any]]) -> dict[str, Any]:
+    """The root disk's size, and disks that are made with the instance and go with it."""
+    made: dict[str, Any] = {}
+    more = []
+    for each in mappings:
+        only(each, "DeviceName", "Ebs")
+        ebs = each.get("Ebs") or {}
+        only(ebs, "VolumeSize", "DeleteOnTermination", "VolumeType")
+        if not ebs.get("DeleteOnTermination", True):
+            raise EC2Error("UnsupportedOperation", "Disks that are made with an instance go with it.")
+        size = ebs.get("VolumeSize")
+        if size is not None and not 1 <= size <= 2048:
+            raise bad_value("BlockDeviceMapping.Ebs.VolumeSize", "it is not from 1 to 2048 GiB")
+        if each.get("DeviceName") in _ROOT:
+            made["disk_mib"] = size and size * 1024
+        elif size is None:
+            raise EC2Error("MissingParameter", "A disk that is made needs Ebs.VolumeSize.")
+        else:
+            more.append(size * GIB // 2**20)
+    return {**made, "new_disks": more} if more else made
+
+
+def _user_data(text: str) -> str:
+    try:
+        told = base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError):
+        raise EC2Error("InvalidUserData.Malformed", "Invalid BASE64 encoding of user data") from None
+    if len(told) > USER_DATA_MAX:
+        raise EC2Error("InvalidParameterValue", f"User data is limited to {USER_DATA_MAX} bytes")
+    return text
+
+
+async def _public_key(context: Context, name: str) -> str:
+    for each in await context.cloud("user.key.get_list"):
+        if each["name"] == name:
+            return str(each["public_key"])
+    raise EC2Error(ids.KEY.missing, f"The key pair '{name[:100]}' does not exist")
+
+
+HANDLERS: Final = {"RunInstances": run_instances}
