@@ -169,7 +169,7 @@ class Work:
 
 
 def _fenced(session: Session, op: OperationRow, worker_id: int, function: Callable[..., T], args: tuple[Any, ...]) -> T:
-    if not holds(session, op.id, worker_id, op.vm_id):
+    if not holds(session, op, worker_id):
         raise LeaseLost()
     return function(session, *args)
 
@@ -178,7 +178,7 @@ def _fenced_vm(
     session: Session, op: OperationRow, worker_id: int, function: Callable[..., T], args: tuple[Any, ...]
 ) -> T:
     assert op.vm_id is not None and not op.concurrent
-    row = hold_vm(session, op.vm_id, op.id, worker_id)
+    row = hold_vm(session, op.vm_id, op.id, worker_id, op.attempts)
     if row is None:
         raise LeaseLost()
     return function(session, row, *args)

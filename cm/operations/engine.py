@@ -197,7 +197,8 @@ class Engine:
             log.info("operation {id} ({kind}) was given up or taken over", id=op.id, kind=op.kind)
             await self._insist(_stopped, self.worker_id, op)
         finally:
-            self._running.pop(op.id, None)
+            if self._running.get(op.id) is op:  # else it was lost, and claimed anew by ourselves
+                del self._running[op.id]
             if self._stopping and not self._running:
                 self._give_up()
             self.wake()
@@ -252,7 +253,7 @@ class Engine:
     async def _holds(self, work: Work) -> bool:
         """Whether it is still this worker's; if the database cannot be asked, it is taken to be."""
         try:
-            held: bool = await self._services.database.transact(holds, work.op.id, self.worker_id, work.op.vm_id)
+            held: bool = await self._services.database.transact(holds, work.op, self.worker_id)
         except (DatabaseUnavailable, Overloaded):
             return True
         return held
@@ -319,15 +320,15 @@ def _claim(
 
 def _stopped(session: Session, worker_id: int, op: OperationRow) -> None:
     """A worker touches no more what was given up; what it did last came after whatever was done about that."""
-    clear_mark(session, op.id, worker_id)
+    clear_mark(session, op.id, worker_id, op.attempts)
     look_at_holder(session, op)
 
 
 def _put_back(
     session: Session, worker_id: int, op: OperationRow, step: str, wait: Wait, failure: CloudError | None
 ) -> None:
-    if not holds(session, op.id, worker_id, op.vm_id):
-        clear_mark(session, op.id, worker_id)
+    if not holds(session, op, worker_id):
+        clear_mark(session, op.id, worker_id, op.attempts)
         return
     # Evidence may have arrived since the step looked; its wake-up found nobody waiting yet.
     if wait.unless is not None and not _locked_by(op, wait.on):
@@ -353,8 +354,8 @@ def _locked_by(op: OperationRow, what: str) -> bool:
 
 
 def _fail(session: Session, worker_id: int, op: OperationRow, error: CloudError) -> None:
-    if not holds(session, op.id, worker_id, op.vm_id):
-        clear_mark(session, op.id, worker_id)
+    if not holds(session, op, worker_id):
+        clear_mark(session, op.id, worker_id, op.attempts)
         return
     where = str(where_of(session, op))
     told, more = error.for_user(), (f"{where}: " if where else "") + error.for_administrator()

@@ -226,7 +226,7 @@ class _Told:
 
 
 def _tell(session: Session, work: Work, done: int, total: int) -> bool:
-    if not holds(session, work.op.id, work.worker_id, None):
+    if not holds(session, work.op, work.worker_id):
         return False
     part, what = (done, "have come") if done <= total else (done - total, "are verified")
     told = f"{part >> 20} of {-(-total >> 20)} MiB {what}."

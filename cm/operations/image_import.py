@@ -131,7 +131,7 @@ class Meter:
 
 
 def _tell(session: Session, work: Work, percent: int, come: str) -> bool:
-    if not holds(session, work.op.id, work.worker_id, None):
+    if not holds(session, work.op, work.worker_id):
         return False
     record_step(session, work.op.id, work.step, percent, come)
     set_progress(session, image_of(work.op), percent)
@@ -139,7 +139,7 @@ def _tell(session: Session, work: Work, percent: int, come: str) -> bool:
 
 
 def _hold(session: Session, work: Work, size_bytes: int) -> bool:
-    if not holds(session, work.op.id, work.worker_id, None):
+    if not holds(session, work.op, work.worker_id):
         return False
     hold_image(session, get_image(session, image_of(work.op), lock=True), size_bytes)
     return True

@@ -122,18 +122,20 @@ _HOLD = Prepared(
     f"""
 WITH v AS MATERIALIZED (SELECT * FROM vm WHERE id = :vm_id FOR NO KEY UPDATE)
 SELECT {_COLUMNS} FROM v, operation o
- WHERE o.id = :id AND o.vm_id = v.id AND o.worker_id = :worker_id AND o.state = 'running' FOR NO KEY UPDATE OF o
+ WHERE o.id = :id AND o.vm_id = v.id AND o.worker_id = :worker_id AND o.attempts = :attempts AND o.state = 'running'
+   FOR NO KEY UPDATE OF o
 """,
 )
 
 
-def hold_vm(session: Session, vm_id: int, operation_id: int, worker_id: int) -> VMRow | None:
+def hold_vm(session: Session, vm_id: int, operation_id: int, worker_id: int, attempts: int) -> VMRow | None:
     """
     Lock a VM and the operation that it is busy with, as ``store/worker.py``'s ``holds`` does.
 
+    :param attempts: of the operation, as it was claimed.
     :return: the VM; None where this worker does not hold the operation any more.
     """
-    found = _HOLD(session, vm_id=vm_id, id=operation_id, worker_id=worker_id).first()
+    found = _HOLD(session, vm_id=vm_id, id=operation_id, worker_id=worker_id, attempts=attempts).first()
     return _row(found) if found else None
 
 

@@ -84,7 +84,11 @@ DELETE FROM operation_object h USING left_by l WHERE h.operation_id = l.id AND l
 RETURNING h.kind, h.object_id
 """
 _CLEAR_DEAD = text(_CLEARED.format(condition=f"worker_id IS NOT NULL AND {_DEAD}"))
-_CLEAR = text(_CLEARED.format(condition="id = :id AND worker_id = :worker_id"))
+_CLEAR = text(
+    _CLEARED.format(
+        condition="id = :id AND worker_id = :worker_id AND attempts = coalesce(CAST(:attempts AS bigint), attempts)"
+    )
+)
 _HOLD_VM_OF = text("SELECT 1 FROM vm WHERE id = (SELECT vm_id FROM operation WHERE id = :id) FOR NO KEY UPDATE")
 _DEAD_LEFT = Prepared("dead_left", f"SELECT EXISTS (SELECT 1 FROM operation WHERE worker_id IS NOT NULL AND {_DEAD})")
 
@@ -106,10 +110,15 @@ def take_over(session: Session, me: int) -> Sequence[int]:
     return list(session.scalars(_ORPHANED, {"me": me, "lock_class": LOCK_CLASS}))
 
 
-def clear_mark(session: Session, operation_id: int, worker_id: int) -> None:
-    """A worker has stopped touching an operation that was given up; who waits for that goes on."""
+def clear_mark(session: Session, operation_id: int, worker_id: int, attempts: int | None = None) -> None:
+    """
+    A worker has stopped touching an operation that was given up; who waits for that goes on.
+
+    :param attempts: as it was claimed: for another claim the same worker may be touching it.
+    """
     session.execute(_HOLD_VM_OF, {"id": operation_id})
-    for left in session.execute(_CLEAR, {"id": operation_id, "worker_id": worker_id}).all():
+    values = {"id": operation_id, "worker_id": worker_id, "attempts": attempts}
+    for left in session.execute(_CLEAR, values).all():
         if left.kind == ObjectKind.VM:
             wake_vm(session, left.object_id)
         else:
@@ -133,24 +142,29 @@ _HOLDS_VM = Prepared(
     "holds_vm",
     """
 WITH held AS MATERIALIZED (SELECT id FROM vm WHERE id = :vm_id FOR NO KEY UPDATE)
-SELECT 1 FROM held, operation o WHERE o.id = :id AND o.worker_id = :worker_id AND o.state = 'running'
-   FOR NO KEY UPDATE OF o
+SELECT 1 FROM held, operation o WHERE o.id = :id AND o.worker_id = :worker_id AND o.attempts = :attempts
+   AND o.state = 'running' FOR NO KEY UPDATE OF o
 """,
 )
 _HOLDS = Prepared(
     "holds",
-    "SELECT 1 FROM operation WHERE id = :id AND worker_id = :worker_id AND state = 'running' FOR NO KEY UPDATE",
+    "SELECT 1 FROM operation WHERE id = :id AND worker_id = :worker_id AND attempts = :attempts AND state = 'running'"
+    " FOR NO KEY UPDATE",
 )
 
 
-def holds(session: Session, operation_id: int, worker_id: int, vm_id: int | None) -> bool:
+def holds(session: Session, op: OperationRow, worker_id: int) -> bool:
     """
     Whether this worker still holds the operation; locks its row, so that it goes on holding it until commit. The VM's
     row is locked before it: everybody takes the two in this order.
+
+    :param op: as it was claimed. Who lost it and claimed it anew holds it by that claim alone: each loss counts an
+        attempt.
     """
-    if vm_id is None:
-        return bool(_HOLDS(session, id=operation_id, worker_id=worker_id))
-    return bool(_HOLDS_VM(session, id=operation_id, worker_id=worker_id, vm_id=vm_id))
+    values = {"id": op.id, "worker_id": worker_id, "attempts": op.attempts}
+    if op.vm_id is None:
+        return bool(_HOLDS(session, **values))
+    return bool(_HOLDS_VM(session, **values, vm_id=op.vm_id))
 
 
 _RECORD_STEP = Prepared(

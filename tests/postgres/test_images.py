@@ -17,6 +17,7 @@ from admin_bench import Bench, ended
 
 from cm.operations import image_import, staging
 from cm.operations.base import LeaseLost, Work
+from cm.operations.engine import _stopped
 from cm.rpc.errors import (
     AddressRefused,
     CloudError,
@@ -36,7 +37,8 @@ from cm.services.access import usable_image
 from cm.services.image import close_failed
 from cm.services.storage import StorageLocked
 from cm.services.vm import interrupt
-from cm.store.worker import claim_operations, clear_mark, register_worker
+from cm.store.image import get_image
+from cm.store.worker import claim_operations, clear_mark, register_worker, take_over
 from support.cloud import MemoryCloud
 
 MIB = 2**20
@@ -403,6 +405,24 @@ def test_lost_while_copying(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> No
     with pytest.raises(LeaseLost):
         ended(image_import.fetch(work))
     assert list(bench.policy.staging_dir.iterdir()) == []
+
+
+def test_claimed_anew_by_the_same(bench: Bench) -> None:
+    """A worker that lost an operation and claims it anew holds it by that claim: not for what it was at before."""
+    answer = _start(bench)
+    before = _claimed(bench, bench.worker_id)
+    bench.change("UPDATE operation SET lease_until = now() - interval '1 second' WHERE id = :i", i=before.op.id)
+    assert bench.database.transact_now(take_over, bench.worker_id) == [before.op.id]
+    work = _claimed(bench, bench.worker_id)
+    with pytest.raises(LeaseLost):
+        ended(before.db(get_image, answer["image_id"]))
+    ended(work.db(get_image, answer["image_id"]))
+    bench.call("admin.operation.abandon", operation_id=answer["operation_id"])
+    mark = "SELECT worker_id FROM operation WHERE id = :i"
+    bench.database.transact_now(_stopped, bench.worker_id, before.op)
+    assert bench.sql(mark, i=work.op.id) == bench.worker_id
+    bench.database.transact_now(_stopped, bench.worker_id, work.op)
+    assert bench.sql(mark, i=work.op.id) is None
 
 
 def test_progress(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -27,6 +27,7 @@ from cm.store import account, adopting, agent, drift, host, image, network, nic,
 from cm.store import moving as moves
 from cm.store import operation_object as objects
 from cm.store import template as templates
+from cm.store.operation import get_operation
 from cm.store.vm import find_vm, hold_vm
 from cm.store.worker import holds
 from support.beside import connect_beside
@@ -75,13 +76,14 @@ def test_cluster(database: Database, database_url: str) -> None:
     vm, node_id, storage_id = f"id = {vm_id}", ids["a"], made["storage"]
     lease = IPv4Address("10.128.0.9")
     working, emptying, worker = made["operation"], made["evacuation"], made["worker"]
+    op, moving = (database.transact_now(get_operation, each) for each in (working, emptying))
     locks: list[Lock] = [
         ("find_vm", lambda s: find_vm(s, vm_id, lock=True), "vm", vm),
-        ("hold_vm", lambda s: hold_vm(s, vm_id, working, worker), "vm", vm),
-        ("hold_vm, the operation", lambda s: hold_vm(s, vm_id, working, worker), "operation", f"id = {working}"),
-        ("holds", lambda s: holds(s, working, worker, vm_id), "vm", vm),
-        ("holds, the operation", lambda s: holds(s, working, worker, vm_id), "operation", f"id = {working}"),
-        ("holds, of no VM", lambda s: holds(s, emptying, worker, None), "operation", f"id = {emptying}"),
+        ("hold_vm", lambda s: hold_vm(s, vm_id, working, worker, 0), "vm", vm),
+        ("hold_vm, the operation", lambda s: hold_vm(s, vm_id, working, worker, 0), "operation", f"id = {working}"),
+        ("holds", lambda s: holds(s, op, worker), "vm", vm),
+        ("holds, the operation", lambda s: holds(s, op, worker), "operation", f"id = {working}"),
+        ("holds, of no VM", lambda s: holds(s, moving, worker), "operation", f"id = {emptying}"),
         ("lock_operation", lambda s: operation_change.lock_operation(s, working), "operation", f"id = {working}"),
         (
             "find_holder",
@@ -116,6 +118,10 @@ def test_cluster(database: Database, database_url: str) -> None:
         ),
     ]
     assert _not_held(database, database_url, locks) == []
+    # Who lost it and claimed it anew does not hold it by the claim that was.
+    database.transact_now(lambda session: session.execute(text("UPDATE operation SET attempts = attempts + 1")))
+    assert database.transact_now(hold_vm, vm_id, working, worker, 0) is None
+    assert not any(database.transact_now(holds, each, worker) for each in (op, moving))
 
 
 def _fill(session: Session, ids: Mapping[str, int], vm_id: int) -> dict[str, int]:

@@ -18,13 +18,13 @@ VM_END: Final = "cm/operations/vm_end.py"
 _NO_FENCE: Final = (
     Edit(
         "cm/store/worker.py",
-        "    return bool(_HOLDS_VM(session, id=operation_id, worker_id=worker_id, vm_id=vm_id))\n",
+        "    return bool(_HOLDS_VM(session, **values, vm_id=op.vm_id))\n",
         "    return True\n",
     ),
     Edit(
         "cm/store/vm.py",
-        "o.vm_id = v.id AND o.worker_id = :worker_id AND o.state = 'running' FOR NO KEY UPDATE OF o",
-        "o.vm_id = v.id FOR NO KEY UPDATE OF o",
+        " AND o.worker_id = :worker_id AND o.attempts = :attempts AND o.state = 'running'\n",
+        "\n",
     ),
 )
 
