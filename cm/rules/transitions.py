@@ -297,6 +297,7 @@ CACHED: Final = Noun(
         ([_C.OK, _C.FAILED], "system_image.evict", [_C.EVICTING], "an administrator"),
         ([_C.OK, _C.FAILED], "room is needed", [_C.EVICTING], "the cluster manager"),
         ([_C.OK, _C.FAILED], "image.delete", [_C.EVICTING], "its owners, administrators"),
+        ([_C.OK, _C.FAILED], "system_image.convert_to_storage_image", [_C.EVICTING], "its owners"),
         ([_C.WAITING, _C.COPYING], "the image was deleted", [_C.EVICTING], _BY_CACHE),
         ([_C.EVICTING], "volume gone", ENDED, _BY_CACHE),
         ([_C.EVICTING], "operation.abandon", ENDED, "an administrator"),

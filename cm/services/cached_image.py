@@ -1,7 +1,7 @@
 """
 The image cache: a disk on a node's own storage is made from a copy of its image there, which comes with the first VM
 that needs it, or by ``prefetch``, and goes when nothing is made from it and its room is needed, or when its image is
-deleted.
+deleted or becomes a disk.
 
 One ``image_cache`` at a time brings a copy or removes it, and at its end, whichever it was, decides by what is wanted
 then (``settled``): so nobody has to stop anybody.
@@ -142,6 +142,21 @@ def forget_image(session: Session, image_id: int, cause: Cause) -> None:
         held = require_copy(session, copy.id, lock=True)
         if find_holder(session, ObjectKind.CACHED_IMAGE, copy.id) is None:
             begin_evicting(session, held, account_id=None, cause=cause)
+
+
+def outdate_copies(session: Session, image_id: int, cause: Cause) -> None:
+    """
+    What an image holds is going to be changed: its copies go. It is held by the caller, and nothing is made from them.
+
+    :raises InUse: it is being copied just now, and would be copied as it is in part.
+    """
+    for copy in copies_of(session, image_id):
+        held = require_copy(session, copy.id, lock=True)
+        holder = find_holder(session, ObjectKind.CACHED_IMAGE, copy.id)
+        if holder is None:
+            begin_evicting(session, held, account_id=None, cause=cause)
+        elif held.state is not CachedState.EVICTING:
+            raise InUse("image", image_id, f"operation {holder.id}, which copies it to a node")
 
 
 def forget_copies(session: Session, node_id: int) -> None:

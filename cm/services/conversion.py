@@ -16,6 +16,7 @@ from cm.rpc.vocabulary import ImageKind, ImageState
 from cm.rules.operation import ObjectKind
 from cm.rules.storage import capabilities
 from cm.services.access import authorized_image, person_of
+from cm.services.cached_image import outdate_copies
 from cm.services.context import ClusterCall
 from cm.services.network import vms
 from cm.store.change import record_change
@@ -66,14 +67,16 @@ def convert_to_system_image(caller: ClusterCall, image_id: int, devices: dict[st
 
 def convert_to_storage_image(caller: ClusterCall, image_id: int) -> Image:
     """
-    Make a system image a storage image, which VMs attach and write to, as it lies there.
+    Make a system image a storage image, which VMs attach and write to, as it lies there. Nodes' copies of it go: should
+    it be a system image again, it is another.
 
-    :raises InUse: VMs are made from it.
+    :raises InUse: VMs are made from it, or it is just being copied to a node.
     :raises WrongImageState: it is not ok.
     :raises GuestFormat: it is a raw file, which no guest may write to.
     """
     session = caller.session
     row = _convertible(caller, image_id, ImageKind.SYSTEM)
+    outdate_copies(session, image_id, caller.cause)
     disk_id = become_disk(session, image_id)
     record_change(session, "image", image_id, row.account_id)
     touch_disk(session, disk_id, "enter")

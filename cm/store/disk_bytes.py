@@ -405,12 +405,16 @@ def become_image(session: Session, image_id: int, values: dict[str, Any]) -> Non
 
 
 def become_disk(session: Session, image_id: int) -> int:
-    """A system image is a storage image, and a disk, from now on. Nothing is made from it. :return: the disk."""
+    """
+    A system image is a storage image, and a disk, from now on. Nothing is made from it; what sum its bytes had is
+    forgotten, for guests write to it. :return: the disk.
+    """
     return int(
         session.execute(
             text(
                 "WITH kept AS (UPDATE image SET kind = 'storage', family = '', family_version = '',"
-                " version = version + 1 WHERE id = :id RETURNING id, account_id, volume_id)"
+                " version = version + 1 WHERE id = :id RETURNING id, account_id, volume_id),"
+                " lies AS (UPDATE volume SET sha256 = '' FROM kept WHERE volume.id = kept.volume_id)"
                 " INSERT INTO disk (account_id, image_id, volume_id) SELECT account_id, id, volume_id FROM kept"
                 " RETURNING id"
             ),

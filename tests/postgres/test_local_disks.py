@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -288,6 +289,40 @@ def test_prefetch_and_evict(cloud: Cluster) -> None:
     cloud.admin("storage.lock", storage_id=cloud.own[second])
     with pytest.raises(NoOwnStorage):
         cloud.admin("system_image.prefetch", image_id=cloud.image_id, node_ids=[second])
+
+
+def test_image_that_was_a_disk(cloud: Cluster) -> None:
+    """
+    An image that becomes a disk loses its copies, and the sum of its bytes, for guests write to it; as an image again
+    it is copied as it is then. It becomes none while it is being copied.
+    """
+    first, second = cloud.node_ids
+    cloud.sql("DELETE FROM storage_attachment WHERE storage_id = :s AND node_id = :n", s=cloud.storage_id, n=second)
+    share = cloud.memory[first].world.storages.share(cloud.spec.name)
+    image = share.volumes["image-1.qcow2"]
+    mine = cloud.image("mine.qcow2", name="mine")
+    share.volumes["mine.qcow2"] = replace(image, name="mine.qcow2")
+    record = "UPDATE volume SET sha256 = :sum WHERE id = (SELECT volume_id FROM image WHERE id = :i)"
+    cloud.sql(record, sum=hashlib.sha256(image.read(0, image.length)).hexdigest(), i=mine)
+    convert = "user.system_image.convert_to_storage_image"
+    cloud.memory[first].fail_next("delete", NodeUnreachable("n1", "Connection reset by peer"))
+    told = cloud.admin("system_image.prefetch", image_id=mine)
+    with pytest.raises(InUse, match="copies it"):
+        cloud.call(convert, [mine])
+    for each in told:
+        assert cloud.over(each["operation_id"])["state"] == "done"
+    cloud.call(convert, [mine])
+    cloud.until(lambda: cloud.copies() == [], "its copies go")
+    assert cloud.volumes(first) == cloud.volumes(second) == []
+    share.volumes["mine.qcow2"].content = b"written by a guest"
+    cloud.call("user.storage_image.convert_to_system_image", [mine])
+    for each in cloud.admin("system_image.prefetch", image_id=mine):
+        assert cloud.over(each["operation_id"])["state"] == "done"
+    for node_id in (first, second):
+        (copy,) = cloud.volumes(node_id)
+        came = cloud.memory[node_id].world.storages.share(f"wawel-{cloud.own[node_id]}").volumes[copy]
+        assert came.content.endswith(b"written by a guest")
+    assert cloud.leaks() == []
 
 
 def test_room_is_made(cloud: Cluster) -> None:
