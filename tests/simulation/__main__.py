@@ -19,8 +19,8 @@ from simulation.calm import ANSWER, ANSWERED_S, TAKES_S
 from simulation.effects import EXPECTED
 from simulation.excuses import EXCUSES
 from simulation.farm import Farm, server_of_our_own
-from simulation.faults import CLOUD_KINDS, KINDS
 from simulation.kinds import KINDS as OPERATIONS
+from simulation.plan import ALL_KINDS
 from simulation.runner import Outcome, shrink
 
 BOUNDS_S: Final = TAKES_S | {ANSWER: ANSWERED_S}
@@ -35,11 +35,13 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--seed", type=int, help="the seed to run, or the first of many (default: 1)")
     made.add_argument("--many", type=int, metavar="N", help="run N seeds, on all cores, and print a table")
     made.add_argument("--fresh", action="store_true", help="begin with a seed that nobody chose")
-    made.add_argument("--minutes", type=float, default=30.0, help="simulated minutes of work (default: 30)")
+    made.add_argument(
+        "--minutes", type=float, default=30.0, help="simulated minutes of work, then all comes to rest (default: 30)"
+    )
     made.add_argument(
         "--faults",
         metavar="LIST",
-        help="kinds, with commas; 'none'; default: all. Known: " + ", ".join(KINDS | CLOUD_KINDS),
+        help="kinds, with commas; 'none'; 'all'; default: all but storage_silent. Known: " + ", ".join(ALL_KINDS),
     )
     made.add_argument("--managers", type=int, choices=(1, 2, 3), help="processes of the manager (default: by the seed)")
     made.add_argument(
@@ -69,8 +71,9 @@ def main(argv: list[str]) -> int:
     options = parser().parse_args(argv)
     kinds = None
     if options.faults is not None:
-        kinds = [kind for kind in options.faults.split(",") if kind and kind != "none"]
-        unknown = sorted(set(kinds) - set(KINDS | CLOUD_KINDS))
+        named = list(ALL_KINDS) if options.faults == "all" else options.faults.split(",")
+        kinds = [kind for kind in named if kind and kind != "none"]
+        unknown = sorted(set(kinds) - set(ALL_KINDS))
         if unknown:
             print(f"bin/simulate: no such faults: {', '.join(unknown)}", file=sys.stderr)
             return 2
@@ -122,7 +125,8 @@ def line(outcome: Outcome) -> str:
     cloud = f" behind {outcome.clouds} cloud manager(s)" if outcome.clouds else ""
     return (
         f"seed {outcome.seed}: {outcome.managers} manager(s){cloud}, {len(outcome.plan)} faults, {outcome.vms} VMs,"
-        f" {outcome.simulated_s / 60:.0f} min in {outcome.seconds:.1f} s, journal {outcome.digest[:12]}: {verdict}"
+        f" {outcome.minutes:g} min of work and {outcome.simulated_s / 60 - outcome.minutes:.0f} of rest in"
+        f" {outcome.seconds:.1f} s, journal {outcome.digest[:12]}: {verdict}"
     )
 
 
@@ -166,12 +170,13 @@ def table(outcomes: list[Outcome], seconds: float) -> str:
     busy = sum(outcome.seconds for outcome in outcomes)
     rows = [
         f"{len(outcomes)} seeds, {len(outcomes) - len(failed)} passed, {len(failed)} failed {failed or ''}".rstrip(),
-        f"{simulated:,.0f} simulated minutes in {seconds:,.0f} s on {os.cpu_count()} cores; in one worker"
-        f" {simulated / busy * 60:,.0f} simulated minutes a minute; {sum(outcome.vms for outcome in outcomes):,} VMs",
+        f"{simulated:,.0f} simulated minutes, {sum(outcome.minutes for outcome in outcomes):,.0f} of them of work, in"
+        f" {seconds:,.0f} s on {os.cpu_count()} cores; in one worker {simulated / busy * 60:,.0f} simulated minutes a"
+        f" minute; {sum(outcome.vms for outcome in outcomes):,} VMs",
         "",
         "| fault | injected |",
         "|---|---|",
-        *(f"| {kind} | {injected[kind]:,} |" for kind in KINDS | CLOUD_KINDS),
+        *(f"| {kind} | {injected[kind]:,} |" for kind in ALL_KINDS),
         f"| all | {injected.total():,} |",
         "",
         "| operation | done | failed | abandoned |",

@@ -14,8 +14,8 @@ from typing import Any
 
 from lab.postgres import PrivatePostgres
 from simulation.database import Server, make_template
-from simulation.faults import Fault
 from simulation.kinds import KINDS
+from simulation.plan import Fault
 from simulation.runner import Outcome, run_seed
 from simulation.walk import Walked, walk_kind
 

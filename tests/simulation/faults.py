@@ -1,19 +1,14 @@
-"""
-The plan of what goes wrong, drawn from a seed before the run: a list that can be shortened, so that a failure shows
-which faults it takes.
-"""
+"""What goes wrong, as a plan says (``plan.py``)."""
 
 from __future__ import annotations
 
-import random
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
-from cm.rpc.errors import HypervisorError, NodeUnreachable, StorageFull
+from cm.rpc.errors import HypervisorError, NodeUnreachable
 from cm.rpc.vocabulary import SeenReason
-from simulation.chance import stream
+from simulation.plan import Fault
 from simulation.process import Process
 
 if TYPE_CHECKING:
@@ -21,63 +16,12 @@ if TYPE_CHECKING:
     from simulation.simulation import Simulation
     from simulation.world import Node
 
-
-@dataclass(frozen=True)
-class Fault:
-    """``at_s`` after the workload's begin; ``node`` counts from 0; ``size`` is the kind's own measure, 0 to 1."""
-
-    at_s: float
-    kind: str
-    node: int
-    size: float
-
-    def __str__(self) -> str:
-        return f"{self.kind}@{self.at_s:.1f}s(node {self.node + 1}, {self.size:.2f})"
-
-
-# How often each kind is drawn, compared to the others.
-KINDS: Final = {
-    "crash": 6, "hook_lost": 2, "hook_skipped": 2, "hook_delayed": 2, "hook_repeated": 3, "answer_lost": 3,
-    "agent_restart": 1, "node_hang": 2, "node_dead": 2, "node_partition": 2, "libvirtd_restart": 2,
-    "domain_destroyed": 2, "domain_undefined": 1, "domain_paused": 1, "domain_started": 1, "stranger": 1,
-    "volume_deleted": 1, "storage_slow": 2, "storage_fails": 3, "storage_full": 1, "call_fails": 4, "answer_gone": 3,
-    "clock_skew": 1, "node_skew": 1, "database_restart": 2, "commit_unknown": 3, "notifications_lost": 2,
-    "manager_stall": 2, "answers_late": 2, "hook_unstored": 2,
-}  # fmt: skip
-# Those that take a cloud manager, drawn apart, so that a cluster's plan is the same with and without one.
-CLOUD_KINDS: Final = {"cloud_crash": 4, "link_cut": 3, "link_answer_lost": 3, "link_slow": 2, "forward_twice": 4}
 MUTATING: Final = (
     "define", "start", "destroy", "undefine", "create_overlay", "create_copy", "delete", "shutdown", "reset", "pause",
     "resume", "set_vnc", "create_empty", "upload", "attach", "detach", "medium", "ensure", "copy", "finish", "abort",
     "grow", "resize", "wipe",
     "take", "hold", "pull", "commit",
 )  # fmt: skip
-
-
-def draw(seed: int, seconds: float, kinds: Sequence[str] | None = None, *, cloud: bool = False) -> list[Fault]:
-    """
-    A fault or two a minute, in the order of time.
-
-    :param cloud: with those of a cloud manager.
-    """
-    made = _drawn(stream(seed, "fault plan"), seconds, KINDS, kinds)
-    if cloud:
-        made += _drawn(stream(seed, "cloud fault plan"), seconds, CLOUD_KINDS, kinds)
-    return sorted(made, key=lambda fault: fault.at_s)
-
-
-def _drawn(
-    rng: random.Random, seconds: float, among: Mapping[str, int], kinds: Sequence[str] | None
-) -> list[Fault]:
-    names = [name for name in among if kinds is None or name in kinds]
-    if not names:
-        return []
-    count = round(seconds / 60 * rng.uniform(0.3, 2.5)) + 1
-    weights = [among[name] for name in names]
-    return [
-        Fault(rng.uniform(0, seconds), rng.choices(names, weights)[0], rng.randrange(4), rng.random())
-        for _ in range(count)
-    ]
 
 
 class Faults:
@@ -127,6 +71,7 @@ class Faults:
             agent.stalled_until = 0.0
             if not agent.running:
                 node.boot()
+        simulation.silence.end()
         self._roomy()
 
     # ------------------------------------------------------------------ processes and their database
@@ -312,7 +257,8 @@ class Faults:
     def _some_domain(self, node: Node, fault: Fault, running: bool) -> str | None:
         domains = node.memory.world.domains
         found = sorted(u for u, d in domains.items() if (d.running is not None) == running)
-        return found[int(fault.size * len(found))] if found and node.agent.running else None
+        uuid = found[int(fault.size * len(found))] if found and node.agent.running else None
+        return None if uuid is None or self.simulation.silence.holds(node.memory, uuid) else uuid
 
     def _domain_destroyed(self, fault: Fault, node: Node) -> None:
         uuid = self._some_domain(node, fault, running=True)
@@ -376,6 +322,19 @@ class Faults:
     def _fast(node: Node) -> None:
         node.slow, node.copy_s = 1.0, 0.0
 
+    def _storage_silent(self, fault: Fault, node: Node) -> None:
+        """The server of a network storage has no answer for any node: what touches it waits, and goes on afterwards."""
+        storage_ids = self.simulation.storage_ids
+        storage_id = storage_ids[int(fault.size * 10) % len(storage_ids)]
+        row = self.simulation.sql("SELECT path FROM storage WHERE id = :s", s=storage_id)[0]
+        self.simulation.silence.begin(row.path)
+        self.simulation.later(5 + 120 * fault.size**2, self._heard_again, row.path)
+
+    def _heard_again(self, path: str) -> None:
+        if path in self.simulation.silence.paths:
+            self.simulation.note("storage back", path)
+            self.simulation.silence.end(path)
+
     def _storage_fails(self, fault: Fault, node: Node) -> None:
         method = ("create_overlay", "create_copy", "delete")[int(fault.size * 3)]
         node.memory.fail_next(method, HypervisorError("Input/output error", 38))
@@ -388,6 +347,3 @@ class Faults:
     def _roomy(self) -> None:
         for share in self.simulation.shares:
             share.capacity_bytes = 2**40
-
-
-__all__ = ["CLOUD_KINDS", "KINDS", "Fault", "Faults", "StorageFull", "draw"]

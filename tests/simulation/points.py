@@ -177,6 +177,8 @@ class Images(Draws):
     def _end(self, uuid: str) -> None:
         for node in self.simulation.nodes:
             domain = node.memory.world.domains.get(uuid)
+            if self.simulation.silence.holds(node.memory, uuid):
+                continue
             if node.agent.running and domain is not None and domain.running is not None and not domain.paused:
                 self.simulation.effects.ends_by_itself(uuid)
                 node.memory.guest_power_off(uuid)

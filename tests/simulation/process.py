@@ -25,6 +25,7 @@ from cm.rpc.errors import DeadlineExceeded, NodeUnreachable, Overloaded
 from cm.runtime.listener import Listener
 from cm.runtime.threads import HELD_UP_S, SIZES, SPARED_S, IThreads, size_of
 from cm.services.fleet import perform
+from simulation.silence import Waits
 
 if TYPE_CHECKING:
     from simulation.schedule import Event
@@ -146,7 +147,13 @@ class Pool:
 
 
 class Job:
-    __slots__ = ("pool", "function", "args", "context", "deferred", "timer", "due_at", "spared", "begun_at", "late")
+    """
+    :ivar answers: what its calls to a node were answered, where one may yet have to wait for a storage; ``calls``: how
+        many it has made.
+    """
+
+    __slots__ = ("pool", "function", "args", "context", "deferred", "timer", "due_at", "spared", "begun_at", "late",
+                 "answers", "calls")  # fmt: skip
 
     def __init__(self, pool: str, function: Callable[..., Any], args: tuple[Any, ...]) -> None:
         self.pool = pool
@@ -159,6 +166,8 @@ class Job:
         self.spared = False
         self.begun_at: float | None = None
         self.late = False
+        self.answers: list[tuple[bool, Any]] = []
+        self.calls = 0
 
 
 @implementer(IThreads)
@@ -169,6 +178,7 @@ class SimThreads:
         self._process = process
         self._stopped = False
         self._pools: dict[str, Pool] = {}
+        self.job: Job | None = None  # that is done just now
 
     async def run(
         self, pool: str, function: Callable[..., Any], *args: Any, deadline_s: float | None = None
@@ -251,16 +261,22 @@ class SimThreads:
             process.remains.append(job)
             return
         value: Any
+        self.job, job.calls = job, 0
         try:
             value, well = job.context.run(job.function, *job.args), True
         except Killed:
             process.remains.append(job)
+            return
+        except Waits:
+            simulation.silence.wait(self._begin, job)
             return
         except Exception as error:
             value, well = error, False
             node = simulation.node_of(job.pool)
             if node is not None and isinstance(error, NodeUnreachable):
                 node.silent_at = simulation.schedule.seconds()
+        finally:
+            self.job = None
         if simulation.crash_point(process, f"{job.pool.partition(':')[0]} {name_of(job)}", before=False):
             process.remains.append(job)
             return

@@ -14,7 +14,8 @@ from simulation import calm, exam, eyes, invariants
 from simulation.asking import OPEN
 from simulation.chance import stream
 from simulation.database import IServer
-from simulation.faults import Fault, Faults, draw
+from simulation.faults import Faults
+from simulation.plan import Fault, draw
 from simulation.simulation import Simulation
 from simulation.workload import PACE_S, Workload
 
@@ -131,7 +132,8 @@ def _live(simulation: Simulation, outcome: Outcome, pace_s: float) -> None:
     outcome.problems += eyes.at_rest(simulation, outcome.read)
     simulation.note("at rest")
     _destroy_all(simulation, workload)
-    outcome.problems += [f"in the end: {problem}" for problem in invariants.in_the_end(simulation)]
+    wrong = _evict_all(simulation, workload) + invariants.in_the_end(simulation)
+    outcome.problems += [f"in the end: {problem}" for problem in wrong]
     outcome.effects = simulation.effects.table(workload)
 
 
@@ -163,6 +165,21 @@ def _destroy_all(simulation: Simulation, workload: Workload) -> None:
         _rest(simulation, workload)
     simulation.run_for(20)  # a pass over every node discards the domains of VMs that were erased
     simulation.look_at_storages()
+
+
+def _evict_all(simulation: Simulation, workload: Workload) -> list[str]:
+    """Nothing is made from copies of images any more: each can be thrown out of its node, and is gone then."""
+    images = [
+        row.id
+        for row in simulation.sql(
+            "SELECT id FROM image WHERE deleted_at IS NULL AND id IN (SELECT image_id FROM cached_image) ORDER BY 1"
+        )
+    ]
+    asks = [workload.ask("admin", "admin.system_image.evict", image_id=image_id) for image_id in images]
+    _rest(simulation, workload)
+    wrong = [f"copies of image {ask.params['image_id']} are not thrown out: {ask.error}" for ask in asks if ask.error]
+    left = simulation.sql("SELECT id, image_id, state, error FROM cached_image ORDER BY id")
+    return wrong + [f"copy {row.id} of image {row.image_id} is left: {row.state} {row.error}" for row in left]
 
 
 def shrink(

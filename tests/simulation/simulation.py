@@ -38,6 +38,7 @@ from simulation.intake import VALID_S
 from simulation.process import Process, SimListener
 from simulation.reader import Net, Reader
 from simulation.schedule import Schedule
+from simulation.silence import Silence
 from simulation.tickets import Tickets
 from simulation.watch import Watch
 from simulation.world import Node, SimDriver
@@ -104,6 +105,7 @@ class Simulation(Asking):
         self.handed: dict[int, str] = {}  # by VM, what its maker handed to its guest
         self.excuses = Excuses(self)
         self.watcher = Watch(self)
+        self.silence = Silence(self)
         self.power_cuts: list[float] = []  # when nodes lost theirs
         from simulation.effects import Effects
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from lab.postgres import PrivatePostgres
+from simulation.asking import OPEN
 from simulation.process import Process
 from simulation.scenario import Scene
 
@@ -179,4 +180,32 @@ def test_manager_without_time(server: PrivatePostgres, state_dir: Path) -> None:
         assert slow[0].alive and scene.state(vm_id) == "running" and len(scene.runs_on(vm_id)) == 1
         kinds = [("vm_create", "done", ""), ("vm_stop", "done", ""), ("vm_start", "done", "")]
         assert scene.operations(vm_id) == kinds
+        scene.finish()
+
+
+def test_silent_storage(server: PrivatePostgres, state_dir: Path) -> None:
+    """
+    An NFS server has no answer for minutes, longer than any call may last. What lies there waits, and elsewhere all
+    goes on; no node is taken for silent. When the server is back all is done that was asked for, and the calls that
+    waited, which nobody waits for any more, change nothing of that.
+    """
+    with Scene(server, state_dir, 707, storages=2) as scene:
+        held, other = scene.vm(), scene.vm(image_id=scene.image_ids[1])
+        doomed = scene.vm()
+        scene.silence.begin("/srv/main")
+        scene.act("stop", held)
+        scene.act("destroy", doomed)
+        (made,) = scene.call("user.vm.create", scene.new("late"), login="ann")
+        for verb, state in (("stop", "stopped"), ("start", "running")):
+            scene.act(verb, other)
+            scene.until_state(other, state)
+        scene.run_for(100)
+        waiting = {row.vm_id for row in scene.sql(f"SELECT vm_id FROM operation WHERE state IN {OPEN}")}
+        assert waiting == {held, doomed, made["vm_id"]}
+        assert {row.state for row in scene.sql("SELECT state FROM node")} == {"ok"}
+        assert scene.told("does not answer node")
+        scene.silence.end()
+        for vm_id, state in ((held, "stopped"), (doomed, "destroyed"), (made["vm_id"], "running")):
+            scene.until_state(vm_id, state)
+        assert scene.books() == []
         scene.finish()

@@ -129,7 +129,6 @@ def test_everything_is_called(fixed: list[Outcome]) -> None:
     assert forgotten(driver_calls(), made & driver_calls(), NOT_MADE) == []
 
 
-@pytest.mark.xfail(strict=False, reason="in none of these seeds a copy of an image is evicted ('image_cache evict')")
 def test_everything_is_done(fixed: list[Outcome]) -> None:
     """Each kind of work in each of its modes was seen to be done."""
     done = {name for outcome in fixed for name, times in outcome.effects.items() if times}

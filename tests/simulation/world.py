@@ -7,6 +7,7 @@ Nodes are the memory provider, which passes the contract suites that the libvirt
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any, Final
 
@@ -301,6 +302,8 @@ class Guest:
         if not self.alive() or attempt > 20:
             return
         process = simulation.some_process()
+        if self._waits(lambda: self._hello(attempt)):
+            return
         reachable = process is not None and not self.node.memory.unreachable and self.node.agent.credential
         domain = self.node.memory.world.domains[self.uuid]
         nics = domain.running.nics if domain.running else ()
@@ -318,13 +321,25 @@ class Guest:
         if answer.status != 200:
             self.node.simulation.later(5.0, self._hello, attempt + 1)
 
+    def _waits(self, then: Callable[[], None]) -> bool:
+        """Its storage has no answer: it comes to no end before."""
+        silence = self.node.simulation.silence
+        held = silence.holds(self.node.memory, self.uuid)
+        if held:
+            silence.wait(then)
+        return held
+
     def _power_off(self) -> None:
+        if self.alive() and self._waits(self._power_off):
+            return
         if self.alive() and self.node.agent.running and not self.node.memory.world.domains[self.uuid].paused:
             self.node.simulation.note("guest powers off", self.node.name, self.uuid)
             self.node.simulation.effects.ends_by_itself(self.uuid)
             self.node.memory.guest_power_off(self.uuid)
 
     def _crash(self) -> None:
+        if self.alive() and self._waits(self._crash):
+            return
         if self.alive() and self.node.agent.running:
             self.node.simulation.note("guest crashes", self.node.name, self.uuid)
             self.node.simulation.effects.ends_by_itself(self.uuid)
@@ -336,26 +351,34 @@ class SimDriver:
 
     def __init__(self, process: Process, memory: MemoryNode) -> None:
         self.name = memory.name
-        self.hypervisor = _SimPart(process, memory, memory.hypervisor)
-        self.pools = _SimPart(process, memory, memory.pools)
-        self.volumes = _SimPart(process, memory, memory.volumes)
-        self.block_jobs = _SimPart(process, memory, memory.block_jobs)
-        self.disks = _SimPart(process, memory, memory.disks)
-        self.networks = _SimPart(process, memory, memory.networks)
-        self.nics = _SimPart(process, memory, memory.nics)
-        self.snapshots = _SimPart(process, memory, memory.snapshots)
-        self.console_logs = _SimPart(process, memory, memory.console_logs)
-        self.streams = _SimPart(process, memory, memory.streams)
+        self.hypervisor = _SimPart(process, memory, "hypervisor")
+        self.pools = _SimPart(process, memory, "pools")
+        self.volumes = _SimPart(process, memory, "volumes")
+        self.block_jobs = _SimPart(process, memory, "block_jobs")
+        self.disks = _SimPart(process, memory, "disks")
+        self.networks = _SimPart(process, memory, "networks")
+        self.nics = _SimPart(process, memory, "nics")
+        self.snapshots = _SimPart(process, memory, "snapshots")
+        self.console_logs = _SimPart(process, memory, "console_logs")
+        self.streams = _SimPart(process, memory, "streams")
         self.open, self.close = memory.open, memory.close
 
 
 class _SimPart:
-    def __init__(self, process: Process, memory: MemoryNode, part: Any) -> None:
+    def __init__(self, process: Process, memory: MemoryNode, name: str) -> None:
         self._process = process
         self._memory = memory
-        self._part = part
+        self._name = name
+        self._part = getattr(memory, name)
 
     def __getattr__(self, method: str) -> Any:
+        call, process = self._call(method), self._process
+        silence, job = process.simulation.silence, process.threads.job
+        if silence.paths or (job is not None and job.answers):
+            return silence.through(process, self._memory, self._name, method, call)
+        return call
+
+    def _call(self, method: str) -> Any:
         function = getattr(self._part, method)
         if method in LOOKS:
             return function

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from posixpath import dirname
 
 from cm.drivers.memory.link import Link
 from cm.drivers.memory.volume import CONTENT_MAX, Volume
 from cm.drivers.memory.world import check_vnc
 from cm.interfaces.hypervisor import DomainDescription, DomainEvent, DomainSeen, DomainSpec, NodeInfo, VncSpec
 from cm.interfaces.network import NetworkSpec
-from cm.interfaces.source import DiskSource, FileSource
+from cm.interfaces.source import DiskSource
 from cm.interfaces.volume import StorageSpec, StorageUsage, VolumeSeen
 from cm.rpc.errors import NotSupported, StorageSilent, VolumeNotFound
 from cm.rpc.vocabulary import DiskFormat, Seen, SeenReason
@@ -53,18 +52,19 @@ class MemoryHypervisor:
 
     def destroy(self, uuid: str) -> None:
         with self._link.call("destroy") as world:
-            domain = world.domains.get(uuid)
-            if domain is not None and domain.running is not None:
-                for disk in domain.running.disks:
-                    if isinstance(disk.source, FileSource) and dirname(disk.source.path) in world.silent:
-                        raise StorageSilent(world.name, dirname(disk.source.path))
+            silent = world.silent_below(uuid)
+            if silent is not None:
+                raise StorageSilent(world.name, silent)
             world.stop(uuid, SeenReason.DESTROYED)
 
     def shutdown(self, uuid: str) -> None:
-        """The guest obeys at once unless ``ignores_power_button`` holds its uuid."""
+        """
+        The guest obeys at once unless ``ignores_power_button`` holds its uuid, or it waits for a storage: nothing more
+        is heard of it then.
+        """
         with self._link.call("shutdown") as world:
             domain = self._link.running(uuid)
-            if uuid not in world.ignores_power_button:
+            if uuid not in world.ignores_power_button and world.silent_below(uuid) is None:
                 world.tell(uuid, domain.spec.name, "shutdown", "host")
                 world.stop(uuid, SeenReason.SHUTDOWN)
 

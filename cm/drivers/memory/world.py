@@ -10,6 +10,7 @@ import threading
 import uuid as uuid_module
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from posixpath import dirname
 from typing import Final
 
 from cm.drivers.memory.volume import CONTENT_MAX, Storages, Volume
@@ -27,6 +28,7 @@ from cm.interfaces.hypervisor import (
     VncSpec,
 )
 from cm.interfaces.network import NetworkSpec
+from cm.interfaces.source import FileSource
 from cm.rpc.errors import DomainNotFound, HypervisorError, InvalidParameter
 from cm.rpc.vocabulary import DiskFormat, Seen, SeenReason
 from cm.runtime.pipe import Duplex
@@ -140,6 +142,13 @@ class World:
         if domain is None:
             raise DomainNotFound(uuid)
         return domain
+
+    def silent_below(self, uuid: str) -> str | None:
+        """The directory of a running domain's disk whose server has no answer, if there is one."""
+        domain = self.domains.get(uuid)
+        disks = () if domain is None or domain.running is None else domain.running.disks
+        files = [disk.source.path for disk in disks if isinstance(disk.source, FileSource)]
+        return next((dirname(path) for path in files if dirname(path) in self.silent), None)
 
     def described(self, domain: Domain) -> DomainDescription:
         spec = domain.running or domain.spec
