@@ -16,6 +16,7 @@ from twisted.internet.interfaces import IReactorTime
 from cm.rules.link import hosts_of, link_of
 from cm.rules.names import CONSOLE_DIRECTORY
 from cm.rules.node_document import (
+    CALLS,
     CONSOLES,
     FIREWALL,
     FORMAT,
@@ -216,6 +217,8 @@ class Documents:
         if facts.answers_public:
             told = {"addresses": list(facts.public), "ports": list(facts.ports), "reachable": list(public)}
             made.append(section(PUBLIC, **told))
+        if facts.calls:
+            made.append(section(CALLS, calls=list(facts.calls)))
         return made
 
     # ---- waiting

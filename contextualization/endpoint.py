@@ -4,6 +4,7 @@ The endpoint's paths, and who may ask for them.
     POST /node/enrol                       whoever holds a one-time token
     POST /node/events  GET /node/document  a node, by its signature
     POST /node/report                      likewise
+    POST /node/screen                      likewise; its connection becomes a screen's
     GET|PUT|POST /guest/<path>             a node, on behalf of the guest with the bridge and address it signed
     GET  /health                           anybody: 200 while the process serves
 
@@ -44,6 +45,9 @@ from contextualization.document import KEPT_S, Documents
 from contextualization.events import EventTaker, parse_batch
 from contextualization.guest import PREFIX, Guests
 from contextualization.report import AGAIN_S, ReportTaker, parse_report
+from contextualization.screens import PATH as SCREEN
+from contextualization.screens import PER_NODE as SCREENS_PER_NODE
+from contextualization.screens import Screens
 from contextualization.settings import EndpointSettings
 from contextualization.wire import JSON, Answer, Exchange, Refusal, json_answer, not_found, text_answer
 from node_hooks.qemu_hook import HOOK_VERSION
@@ -95,6 +99,7 @@ class Endpoint(Resource):
         self.documents = Documents(database, clock, HOOK_VERSION, settings.guests, kept_s)
         self._events = EventTaker(database)
         self._reports = ReportTaker(database, self.documents, HOOK_VERSION)
+        self._screens = Screens(database, clock)
         self._guests = Guests(database, settings, wall)
         self._under_way: Counter[tuple[str, int]] = Counter()
         self._seen: dict[int, tuple[float, str, str, int]] = {}
@@ -238,6 +243,22 @@ class Endpoint(Resource):
             if not self._under_way[key]:
                 del self._under_way[key]
 
+    async def _join_screen(self, exchange: Exchange, request: WireRequest) -> None:
+        """What is no exchange: the connection goes on as bytes."""
+        try:
+            if exchange.method != "POST":
+                raise Refusal(405, "method_not_allowed", "This takes POST.", allow="POST")
+            sender = await self._sender(exchange)
+            if not sender.first or sender.address:
+                raise Refusal(401, "bad_signature", "The request was sent before.")
+            with self._place("screen", sender.node_id, SCREENS_PER_NODE, 429):
+                await self._screens.join(sender, exchange, request)
+        except CancelledError:
+            raise
+        except Exception as error:
+            refusal = error if isinstance(error, Refusal) else _refusal_of(error)
+            _send(request, refusal.for_node())
+
     # ---- HTTP
 
     def render(self, request: WireRequest) -> int:
@@ -247,6 +268,10 @@ class Endpoint(Resource):
             _send(request, Refusal(413, "too_large", f"A body may have {BODY_MAX} bytes.").for_node())
             return waits
         exchange = _exchange_of(request)
+        if exchange.path == SCREEN:
+            joining = Deferred.fromCoroutine(self._join_screen(exchange, request))
+            joining.addErrback(_broken, request)
+            return waits
         serving: Deferred[Answer] = Deferred.fromCoroutine(self.answer(exchange))
         seconds = POLL_DEADLINE_S if exchange.path == "/node/document" else DEADLINE_S
         late = Refusal(503, "deadline_exceeded", "It took too long.")

@@ -3,7 +3,8 @@ The daemon: five threads that survive whatever their work raises.
 
 The caller's thread empties the spool; one long-polls the document; one converges the network, twice a second because
 bridges come and go without notice; one keeps console logs within bounds; one tells the manager how all of that goes.
-They share the state file, the document and what each last said of itself, nothing else.
+They share the state file, the document and what each last said of itself, nothing else. Each screen that is shown has
+a thread besides (``screens.py``).
 """
 
 import fcntl
@@ -30,6 +31,7 @@ from node_hooks.network import METADATA_ADDRESS, Converger, Forward, Seen
 from node_hooks.problem import CONSOLES_UNBOUNDED, DOCUMENT_REFUSED, Problem
 from node_hooks.qemu_hook import boot_id
 from node_hooks.report import GATHER_S, Facts, Programs, Reporter, read_links
+from node_hooks.screens import Screens
 from node_hooks.spool import Spool
 from node_hooks.state import Identity, StateFile
 from node_hooks.supervisor import Supervisor
@@ -78,6 +80,7 @@ class Agent:
         self._mounts = Mounts()
         self._to_report = threading.Event()
         self._poller = self._connect()
+        self._screens = Screens(self._connect)
         self._converger = make_converger(self.state, forward or self._forward)
 
     def run(self) -> None:
@@ -109,6 +112,7 @@ class Agent:
             self._document_changed.set()
             self._to_report.set()
             self._poller.abort()
+            self._screens.close()
             for worker in workers:
                 worker.join(2.0)
             self._converger.close()
@@ -207,6 +211,7 @@ class Agent:
         self.state.note(document_version=document.version, wanted_hook_version=document.hook_version)
         self._document = document
         self._document_changed.set()
+        self._screens.answer(document.calls, document.vnc_ports)
 
     def _converge(self) -> None:
         while not self._ended.is_set():

@@ -17,6 +17,7 @@ from node_hooks.signature import ADDRESS_HEADER, BRIDGE_HEADER, Authorization, s
 CONNECT_TIMEOUT_S = 5.0
 TIMEOUT_S = 10.0
 ANSWER_LIMIT = 8 << 20
+HEAD_LIMIT = 16_384
 REFUSING = range(400, 500)
 PASSING = (408, 425, 429)  # refusals that only say "later"
 
@@ -121,10 +122,7 @@ class Client:
         sent = dict(headers or {})
         if bridge:
             sent[BRIDGE_HEADER], sent[ADDRESS_HEADER] = bridge, address
-        if self.credential is not None:
-            now = int(self.clock())
-            signature = sign(self.credential.secret, method, path, now, body, bridge, address)
-            sent["Authorization"] = Authorization(self.credential.node_id, now, signature).header()
+        sent |= self._signed(method, path, body, bridge, address)
         reused = self._connection is not None
         try:
             try:
@@ -145,6 +143,41 @@ class Client:
             self.close()
             raise
 
+    def open(self, path: str, protocol: str, timeout_s: float = TIMEOUT_S) -> socket.socket:
+        """
+        Post for a connection that goes on as another protocol. It is the caller's from then on.
+
+        :raises EndpointUnavailable: no answer in time, or one that says later. EndpointRefused: it will not.
+        """
+        path = self.address.prefix + path
+        headers = {"Connection": "Upgrade", "Upgrade": protocol, **self._signed("POST", path)}
+        connection = None
+        try:
+            connection = self._connect(min(timeout_s, CONNECT_TIMEOUT_S))
+            sock: socket.socket = connection.sock
+            sock.settimeout(timeout_s)
+            connection.request("POST", path, body=b"", headers=headers)
+            head = b""
+            while not head.endswith(b"\r\n\r\n"):  # a byte at a time: what follows is no longer HTTP's
+                data = sock.recv(1)
+                head += data
+                if not data or len(head) > HEAD_LIMIT:
+                    raise http.client.HTTPException("the answer is none")
+            status = int(head.split(b" ", 2)[1][:3])
+            if status == 101:
+                connection.sock = None
+                return sock
+        except (OSError, http.client.HTTPException, ValueError, IndexError) as error:
+            if connection is not None:
+                connection.close()
+            reason = str(error) or type(error).__name__
+            where = f"{self.address.host}:{self.address.port}"
+            raise EndpointUnavailable(f"The endpoint {where} does not answer: {reason}.") from None
+        connection.close()
+        if status in REFUSING and status not in PASSING:
+            raise EndpointRefused(status, "", f"it opens no connection for {path.partition('?')[0]}")
+        raise EndpointUnavailable(f"The endpoint answered {status}.")
+
     def close(self) -> None:
         """End the connection; the next request opens another."""
         connection, self._connection = self._connection, None
@@ -160,6 +193,14 @@ class Client:
                 connection.sock.shutdown(socket.SHUT_RDWR)
             except OSError:
                 pass
+
+    def _signed(self, method: str, path: str, body: bytes = b"", bridge: str = "", address: str = "") -> dict[str, str]:
+        """The header that signs a request; nothing without a credential."""
+        if self.credential is None:
+            return {}
+        now = int(self.clock())
+        signature = sign(self.credential.secret, method, path, now, body, bridge, address)
+        return {"Authorization": Authorization(self.credential.node_id, now, signature).header()}
 
     def _exchange(self, method: str, path: str, body: bytes, headers: dict[str, str], timeout_s: float) -> Answer:
         deadline = time.monotonic() + timeout_s

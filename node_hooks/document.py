@@ -16,12 +16,14 @@ from node_hooks.groups import Group, parse_groups
 from node_hooks.links import Host, Link, parse_hosts, parse_links
 from node_hooks.public import Public, parse_public
 from node_hooks.reading import INTERFACE, MAC, read_address, read_entries, read_text
+from node_hooks.screens import Call, parse_calls, without_calls
 from node_hooks.state import read_json, write_durably
 
 FORMAT = 2  # a manager of the release before does not look at what is asked for, and sends format 1
 NETWORKS, FIREWALL, SETTINGS, SCREENS, CONSOLES = "networks", "firewall", "settings", "screens", "consoles"
 LINKS, HOSTS = "links", "hosts"  # of managers that know networks which nodes make
 PUBLIC = "public"  # of managers that know public addresses
+CALLS = "calls"  # there while somebody waits for a screen
 # HOSTS and PUBLIC, too, are others with every VM, as these are, so that their versions are not reported.
 NICS, SECURITY = "nics", "security"
 SECTIONS = (NETWORKS, FIREWALL, SETTINGS, SCREENS, CONSOLES)
@@ -63,6 +65,7 @@ class Document:
     :ivar links: networks that this node makes by itself; ``hosts``: all that is on one, by its name. None: the manager
         knows no such networks.
     :ivar public: what the node answers for; None: the manager knows no such addresses, or did not confirm them yet.
+    :ivar calls: for screens, that wait to be answered.
     :ivar problems: what could not be understood; the rest is used all the same.
     :ivar format: 1 in one piece, as a manager of the release before sends it; 2 in sections.
     :ivar sections: their versions; of format 1 none.
@@ -82,6 +85,7 @@ class Document:
     links: tuple[Link, ...] | None = None
     hosts: Mapping[str, tuple[Host, ...]] | None = None
     public: Public | None = None
+    calls: tuple[Call, ...] = ()
     problems: tuple[str, ...] = ()
     format: int = 1
     sections: Mapping[str, str] = field(default_factory=dict)
@@ -108,7 +112,7 @@ def parse_document(content: Mapping[str, Any]) -> Document:
             raise ValueError(f"the section {name} has no content")
         versions[name] = section["version"]
         flat |= {"console_logs": told} if name == CONSOLES else told
-    for name in (NICS, SECURITY, LINKS, HOSTS, PUBLIC):
+    for name in (NICS, SECURITY, LINKS, HOSTS, PUBLIC, CALLS):
         told = sections.get(name)
         if isinstance(told, dict) and isinstance(told.get("content"), dict):
             flat |= {PUBLIC: told["content"]} if name == PUBLIC else told["content"]
@@ -132,7 +136,7 @@ def _parse_content(content: Mapping[str, Any]) -> Document:
     if not isinstance(version, str) or not isinstance(hook_version, str) or not isinstance(listed, list):
         raise ValueError("version, networks or hook_version is missing")
     networks = []
-    by_section: dict[str, list[str]] = {name: [] for name in (*SECTIONS, NICS, SECURITY, LINKS, HOSTS, PUBLIC)}
+    by_section: dict[str, list[str]] = {name: [] for name in (*SECTIONS, NICS, SECURITY, LINKS, HOSTS, PUBLIC, CALLS)}
     for entry in listed:
         try:
             networks.append(_parse_network(entry))
@@ -147,11 +151,12 @@ def _parse_content(content: Mapping[str, Any]) -> Document:
     links = parse_links(content.get(LINKS), by_section[LINKS])
     hosts = parse_hosts(content.get(HOSTS), by_section[HOSTS])
     public = parse_public(content.get(PUBLIC), by_section[PUBLIC])
+    calls = parse_calls(content.get(CALLS), by_section[CALLS])
     problems = tuple(problem for found in by_section.values() for problem in found)
     misread = frozenset(name for name, found in by_section.items() if found)
     return Document(
         version, tuple(networks), hook_version, management, reachable, ports, directories, max_bytes, nics, groups,
-        links, hosts, public, problems, misread=misread,
+        links, hosts, public, calls, problems, misread=misread,
     )
 
 
@@ -237,7 +242,7 @@ def fetch_document(client: Client, version: str, wait_s: int = POLL_S) -> tuple[
 
 
 def save_document(state_dir: Path, content: Mapping[str, Any]) -> None:
-    write_durably(state_dir / "document.json", json.dumps(content))
+    write_durably(state_dir / "document.json", json.dumps(without_calls(content)))
 
 
 def find_document(state_dir: Path) -> Document | None:

@@ -140,7 +140,8 @@ def _from_guest6(guarded: Guarded) -> list[str]:
 def _vnc(ports: tuple[int, int] | None) -> list[str]:
     if ports is None:
         return []
-    new = f"tcp dport {ports[0]}-{ports[1]} ct state new"
+    # By way of lo comes the node's own agent, which shows screens to those whom the manager lets in.
+    new = f'iifname != "lo" tcp dport {ports[0]}-{ports[1]} ct state new'
     return [
         f"{new} update @vnc_callers {{ ip saddr limit rate over {VNC_RATE} }} counter drop",
         f"{new} update @vnc_callers6 {{ ip6 saddr and ffff:ffff:ffff:ffff:: limit rate over {VNC_RATE} }} counter drop",

@@ -1,4 +1,4 @@
-"""Speaking to a VM's serial console: this terminal, or a pipe, joined to a WebSocket of the cluster manager."""
+"""Speaking to a VM's serial console: this terminal, or a pipe, joined to a WebSocket of the server that we call."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import tty
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import quote
 
 import click
 
@@ -38,7 +39,7 @@ def speak(console: Console, vm: Found, *, force: bool, linger_s: float) -> None:
     params = {"vm_id": vm.id, **({"force": True} if force else {})}
     ticket = console.change("user.vm.open_console", params, cluster=vm.cluster)
     terminal = sys.stdin.isatty()
-    with _opened(console, ticket) as socket, _raw(sys.stdin.fileno() if terminal else None):
+    with _opened(console, ticket, vm.cluster) as socket, _raw(sys.stdin.fileno() if terminal else None):
         if terminal:
             console.say(f"Speaking to VM {one_line(vm.shown)}; Ctrl-] leaves.\r")
         left = _join(socket, sys.stdin.fileno(), sys.stdout.fileno(), ESCAPE if terminal else None, linger_s)
@@ -53,25 +54,44 @@ def speak(console: Console, vm: Found, *, force: bool, linger_s: float) -> None:
     raise Problem(ended, REFUSED if text else UNREACHABLE)
 
 
-def _opened(console: Console, ticket: Any) -> Socket:
-    """:raises Problem: the cluster cannot be reached from here, or refuses."""
+def _opened(console: Console, ticket: Any, cluster: str) -> Socket:
+    """:raises Problem: it cannot be reached from here, or refuses."""
+    from cm.rpc.schemes import ServerUnreachable
     from cm.rpc.websocket_client import Socket
 
-    profile, url = console.profile(), ticket["url"]
-    if not console.is_cloud:
-        # The way that the call came is open; what the cluster thinks of its own address may not be.
-        local = profile.url.startswith("unix:")
-        url = profile.url if local else f"ws{profile.url.removeprefix('http')}{ticket['path']}"
-    elif not url:
-        raise Problem(
-            "The cluster does not say where it can be reached.", REFUSED, "Its setting cluster.public_url does."
-        )
+    ca = console.options.ca or console.profile().ca or None
+    unreached: ServerUnreachable | None = None
     try:
-        return Socket(url, console.options.ca or profile.ca or None, console.options.timeout, path=ticket["path"])
+        for url, path, headers in _ways(console, ticket, cluster):
+            try:
+                return Socket(url, ca, console.options.timeout, path, headers)
+            except ServerUnreachable as error:
+                unreached = unreached or error
+        assert unreached is not None
+        raise unreached
     except CloudError as error:
         raise console.problem(error) from error
     except OSError as error:
         raise Problem(f"The certificates cannot be read: {error.strerror or error}.") from None
+
+
+def _ways(console: Console, ticket: Any, cluster: str) -> Iterator[tuple[str, str, dict[str, str]]]:
+    """
+    Address, path and headers by which it can be had: the way that the call came is open; what a cluster thinks of its
+    own address may not be.
+    """
+    server, path = console.profile().url, str(ticket["path"])
+    if not console.is_cloud:
+        local = server.startswith("unix:")
+        yield (server if local else f"ws{server.removeprefix('http')}{path}"), path, {}
+        return
+    session = console.session()
+    by_cloud = f"{path}&cluster={quote(str(ticket.get('cluster') or cluster))}"
+    credentials = {"Authorization": f"Bearer {session.token}"} if session is not None else {}
+    yield f"ws{server.removeprefix('http')}{by_cloud}", by_cloud, credentials
+    # A cloud of a release before passes none on. What goes to the cloud over TLS does not go to the cluster without.
+    if ticket["url"] and (ticket["url"].startswith("wss:") or not server.startswith("https:")):
+        yield ticket["url"], path, {}
 
 
 def _join(socket: Socket, source: int, sink: int, escape: bytes | None, linger_s: float) -> bool:

@@ -23,6 +23,7 @@ from clm.portal.session import NAME, WHERE, Sessions
 from clm.services.account import TOPIC
 from clm.services.authenticator import HASHING, CloudAuthenticator
 from clm.services.connection import Clusters, Connect
+from clm.services.console import Consoles
 from clm.services.context import CloudPolicy, OIDCProvider, Services
 from clm.services.feed import FeedAuthenticator, sees_cluster
 from clm.services.forward import Forwarder
@@ -172,6 +173,7 @@ class CloudManager:
         readers, turns = FeedAuthenticator(authenticator), self.dispatcher.turns
         self.events = Events(reactor, self.feed, readers, limits=limits, turns=turns, sees_all=sees_cluster)
         self.passing = Passing(reactor, self.clusters, turns, settings.listen.origins)
+        self.consoles = Consoles(reactor, self.clusters, authenticator, turns)
         times = (settings.clusters.check_s, settings.clusters.sync_s)
         self.watcher = Watcher(self.services, locks(settings.database.url, DUTIES), *times)
         self.mailer = Mailer(self.services, sender_of(settings.mail)) if settings.mail.host else None
@@ -190,6 +192,7 @@ class CloudManager:
         parts.add("watcher", self.watcher.start, self.watcher.stop)
         parts.add("events", stop=self.events.stop)
         parts.add("passing", stop=self.passing.stop)
+        parts.add("consoles", stop=self.consoles.stop)
         parts.add("dispatcher", stop=self.dispatcher.stop)
         parts.add("ports", self._listen, self._close_ports)
         return parts
@@ -217,6 +220,7 @@ class CloudManager:
             subscribe("mail", self.mailer.wake)
         # After the authenticator has forgotten: what it then finds out anew says who may stay.
         subscribe(TOPIC, self.events.account_changed, at_once=True)
+        subscribe(TOPIC, self.consoles.account_changed, at_once=True)
         subscribe("feed", self.feed.afresh)  # nobody notifies it: it is called after reconnections
 
     # ------------------------------------------------------------------ listening
@@ -237,6 +241,7 @@ class CloudManager:
             return
         root = make_root(self.dispatcher, self._exposition, self._wrong)
         root.putChild(b"events", self.events)
+        root.putChild(b"console", self.consoles)
         cookie = SessionCookie(NAME, WHERE, (self.policy.public_url, self.policy.portal_url))
         root.putChild(b"ui", Portal(read_files(), Sessions(self.dispatcher, cookie)))
         root.putChild(b"", Entrance(NOTHING))

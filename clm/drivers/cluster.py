@@ -9,9 +9,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Protocol, TypeVar
+from urllib.parse import urlsplit
 
 import msgspec
 from twisted.internet.defer import CancelledError, TimeoutError
+from twisted.internet.endpoints import HostnameEndpoint, wrapClientTLS
+from twisted.internet.protocol import Factory
 from twisted.internet.ssl import Certificate, trustRootFromCertificates
 from twisted.web.client import Agent, BrowserLikePolicyForHTTPS
 from twisted.web.http_headers import Headers
@@ -21,6 +24,7 @@ from cm.rpc.caller import Identity
 from cm.rpc.codec import RawJSON, decode_error
 from cm.rpc.credentials import Credentials, TokenCredentials
 from cm.rpc.errors import Conflict, InvalidParameter, NotAuthenticated, Overloaded, Unavailable
+from cm.rpc.http.relay import Other
 from cm.rpc.http_caller import HttpCaller, LinkFault
 from cm.rpc.limits import Share
 from cm.rpc.passage import Passage
@@ -34,6 +38,7 @@ Read = TypeVar("Read")
 SUSPECT_S: Final = 30.0  # after a failure, how long a cluster is given little time
 SUSPECT_DEADLINE_S: Final = 1.0
 CONNECTIONS: Final = 32
+CONNECT_S: Final = 10.0
 CALLS: Final = Share(size=256, per_account=64, per_address=256, kept=32, times=10)
 AT_ONCE: Final = 2
 WAITS: Final = Share(size=1000, per_account=50, per_address=1000, kept=100, times=10)
@@ -288,6 +293,30 @@ class ClusterConnection:
         except Exception as error:
             reason = "no answer in time" if isinstance(error, TimeoutError) else type(error).__name__
             raise ClusterUnavailable(self.facts.name, reason) from None
+
+    async def open_socket(self, identity: Identity, target: bytes, headers: Sequence[tuple[bytes, bytes]]) -> Other:
+        """
+        A connection of its own on which a GET was sent, and whatever is answered is still to be read.
+
+        :raises ClusterUnavailable: there is none.
+        """
+        token = self._signer.sign(identity, self.facts.name)
+        parts = urlsplit(self.facts.url)
+        lines = [b"GET %s HTTP/1.1" % target, b"Host: " + parts.netloc.encode()]
+        lines += [name + b": " + value for name, value in headers]
+        lines += [b"Authorization: Bearer " + token.encode(), b"", b""]
+        host, secure = parts.hostname or "", parts.scheme == "https"
+        port = parts.port or (443 if secure else 80)
+        place: Any = HostnameEndpoint(self._reactor, host, port, timeout=CONNECT_S)
+        if secure and self._policy is not None:
+            place = wrapClientTLS(self._policy.creatorForNetloc(host.encode(), port), place)
+        try:
+            other: Other = await place.connect(Factory.forProtocol(lambda: Other(b"\r\n".join(lines))))
+        except CancelledError:
+            raise
+        except Exception as error:
+            raise ClusterUnavailable(self.facts.name, type(error).__name__) from None
+        return other
 
     def _read(self, data: bytes, ident: int) -> RawJSON:
         name = self.facts.name

@@ -26,7 +26,7 @@ from cm.runtime.wall import utc_now
 
 PATH: Final = b"/ui/session"
 NAME: Final = "__Host-wawel"
-WHERE: Final = (b"/jsonrpc", b"/events", PATH)
+WHERE: Final = (b"/jsonrpc", b"/events", b"/console", PATH)
 _JSON: Final = (b"content-type", b"application/json")
 
 

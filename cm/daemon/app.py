@@ -13,6 +13,7 @@ from dataclasses import replace
 from ipaddress import IPv4Address, ip_address
 from typing import Any, cast
 
+from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IListeningPort
 from twisted.logger import Logger
 
@@ -33,6 +34,7 @@ from cm.rpc.events import Events
 from cm.rpc.gate import PasswordGate
 from cm.rpc.http.request import WireSite
 from cm.rpc.keys import CLUSTER_KEY, SigningKey, ensure_secret, ensure_signing_key
+from cm.rpc.meeting import Meetings
 from cm.rpc.server import make_root
 from cm.rpc.uploads import Uploads
 from cm.rpc.view import Registry
@@ -48,7 +50,7 @@ from cm.runtime.settings import SettingsError, make_state_dir
 from cm.runtime.threads import IThreads, Threads
 from cm.services.agent import GuestSettings
 from cm.services.authenticator import DatabaseAuthenticator
-from cm.services.console import ConsoleDoor
+from cm.services.console import ConsoleDoor, VMWatch
 from cm.services.context import AsyncClusterCall, ClusterCall, ClusterPolicy, Services
 from cm.services.download import DownloadDoor
 from cm.services.fleet import Fleet
@@ -186,7 +188,10 @@ class ClusterManager:
         self.feed = FeedReader(self.database, reactor, read_changes)
         self.events = Events(reactor, self.feed, authenticator, limits=limits, turns=self.dispatcher.turns)
         authenticator.subscribe(self.events.account_changed)
-        self.consoles = Consoles(reactor, ConsoleDoor(self.services), self.dispatcher.turns)
+        self.meetings = Meetings(reactor, settings.cluster.state_dir)
+        door = ConsoleDoor(self.services, self.meetings)
+        self.consoles = Consoles(reactor, door, authenticator, self.dispatcher.turns)
+        self.consoles.subscribe(VMWatch(self.feed, self.consoles.vms_changed).want)
         authenticator.subscribe(self.consoles.account_changed)
         self.uploads = Uploads(
             reactor,
@@ -196,8 +201,7 @@ class ClusterManager:
             settings.images.upload_bytes_per_s,
             settings.listen.origins,
         )
-        door = DownloadDoor(self.services)
-        self.downloads = Downloads(reactor, door, self.dispatcher.turns, settings.listen.origins)
+        self.downloads = Downloads(reactor, DownloadDoor(self.services), self.dispatcher.turns, settings.listen.origins)
         self.engine: Engine | None = None  # made once this process has its number
         self.reconciler = Reconciler(self.services, reactor, settings.cluster.reconcile_s, self.metrics)
         self.care = Care(self.services, reactor, settings.retention)
@@ -218,6 +222,7 @@ class ClusterManager:
             parts.add("care", self.care.start, self.care.stop)
             parts.add("reconciler", self.reconciler.start, self.reconciler.stop)
         parts.add("events", stop=self.events.stop)
+        parts.add("meetings", self._meet, self.meetings.stop)
         parts.add("consoles", stop=self.consoles.stop)
         parts.add("downloads", stop=self.downloads.stop)
         parts.add("uploads", stop=self.uploads.stop)
@@ -276,6 +281,14 @@ class ClusterManager:
         subscribe("account", self.events.account_changed, at_once=True)
         subscribe("account", self.consoles.account_changed, at_once=True)
         subscribe("feed", self.feed.afresh)  # nobody notifies it: it is called after reconnections
+
+    def _meet(self) -> None:
+        """:raises SettingsError: there is no listening in the state directory."""
+        if self.settings.listen.rpc:
+            try:
+                self.meetings.start()
+            except (OSError, CannotListenError) as error:
+                raise SettingsError([f"cluster.state_dir: {error}"]) from None
 
     def _start_engine(self) -> None:
         if self.engine is not None and self.settings.cluster.workers:

@@ -8,7 +8,7 @@ from cm.models.account import Account
 from cm.models.acl import Acl
 from cm.models.base import Base
 from cm.models.cached_image import CachedImage
-from cm.models.console import ConsoleLeftover, ConsoleTicket
+from cm.models.console import ConsoleLeftover, ConsoleTicket, ScreenCall
 from cm.models.disk import Attachment, Disk
 from cm.models.image import Image
 from cm.models.message import Message
@@ -63,6 +63,7 @@ __all__ = [
     "PublicPort",
     "Request",
     "Reservation",
+    "ScreenCall",
     "SecurityGroup",
     "SecurityRule",
     "Snapshot",

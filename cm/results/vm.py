@@ -24,7 +24,7 @@ from cm.rpc.fields import (
     Uuid,
     Version,
 )
-from cm.rpc.vocabulary import Doubt, PowerOffPolicy, Seen, SeenReason, VMState, Wanted
+from cm.rpc.vocabulary import ConsoleKind, Doubt, PowerOffPolicy, Seen, SeenReason, VMState, Wanted
 from cm.rules.access import Level
 from cm.rules.operation import OperationKind
 
@@ -159,9 +159,10 @@ class Screen(VMWork):
 
 
 class ConsoleTicket(TypedDict):
-    """Where a WebSocket speaks to a VM's serial console, once."""
+    """Where a WebSocket speaks to a VM's serial console or screen, once."""
 
     vm_id: Number
+    kind: ConsoleKind
     path: Annotated[str, Meta(examples=["/console?ticket=x3Yk"], description="At the cluster manager; holds a secret.")]
     url: Annotated[
         str | None,

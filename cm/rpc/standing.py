@@ -74,12 +74,16 @@ class Standing(Generic[M]):
         if self._tick is not None and self._tick.active():
             self._tick.cancel()
 
-    def account_changed(self, subject: str = "") -> None:
-        """Notification ``account:<id>``: look at once whether its owner may stay; without an id, at all."""
+    def look_at(self, concerned: Callable[[M], bool]) -> None:
+        """Look at once whether these may stay."""
         for member in self._open:
-            if not subject.isdigit() or member.identity.account_id == int(subject):
+            if concerned(member):
                 member.check_at = 0.0
         self._look()
+
+    def account_changed(self, subject: str = "") -> None:
+        """Notification ``account:<id>``: look at once whether its owner may stay; without an id, at all."""
+        self.look_at(lambda member: not subject.isdigit() or member.identity.account_id == int(subject))
 
     def _ticked(self) -> None:
         self._tick = None

@@ -277,6 +277,13 @@ class DiskBus(StrEnum):
     IDE = "ide"
 
 
+class ConsoleKind(StrEnum):
+    """How a VM is spoken to: by the text of its serial console, or by its screen, keyboard and mouse."""
+
+    SERIAL = "serial"
+    VNC = "vnc"
+
+
 class Freeze(StrEnum):
     """Whether guests' file systems are frozen while a snapshot is taken; ``AUTO``: where their agent can."""
 

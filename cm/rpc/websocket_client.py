@@ -5,6 +5,7 @@ from __future__ import annotations
 import select
 import socket
 import ssl
+from collections.abc import Mapping
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -37,15 +38,28 @@ class Socket:
     :param url: ``ws``, ``wss``, ``http`` or ``https``.
     :param ca: a PEM file of certificates to trust in place of the system's.
     :param path: in place of the URL's, for servers at ``unix:/path``.
+    :param headers: more of the request.
+    :param protocol: that is asked for.
     :raises CloudError: the refusal that the server told.
     :raises ServerUnreachable: it does not answer as it should.
     :ivar code: of the other side's close; None while it is open, or where the connection was lost without one.
     :ivar reason: what came with it.
+    :ivar told: messages of text, which are none of the bytes.
+    :ivar protocol: that was agreed on.
     """
 
-    def __init__(self, url: str, ca: str | None = None, timeout_s: float = 30.0, path: str = "") -> None:
+    def __init__(
+        self,
+        url: str,
+        ca: str | None = None,
+        timeout_s: float = 30.0,
+        path: str = "",
+        headers: Mapping[str, str] | None = None,
+        protocol: str = "",
+    ) -> None:
         self.code: int | None = None
-        self.reason = ""
+        self.reason = self.protocol = ""
+        self.told: list[str] = []
         self.open = True
         self._shown = url.partition("?")[0]  # its query is a secret
         self._connection = WSConnection(ConnectionType.CLIENT)
@@ -54,7 +68,11 @@ class Socket:
         self._accepted = False
         try:
             self._socket, host, target = _connect(url, ca, timeout_s)
-            self._socket.sendall(self._connection.send(Request(host=host, target=path or target)))
+            more = [(name.encode(), value.encode()) for name, value in (headers or {}).items()]
+            asked = Request(
+                host=host, target=path or target, extra_headers=more, subprotocols=[protocol] if protocol else []
+            )
+            self._socket.sendall(self._connection.send(asked))
             while not self._accepted:
                 self._read()
                 if not (self.open or self._accepted):
@@ -120,10 +138,11 @@ class Socket:
     def _happen(self, event: Any) -> None:
         if isinstance(event, AcceptConnection):
             self._accepted = True
+            self.protocol = event.subprotocol or ""
         elif isinstance(event, BytesMessage):
             self._received.append(bytes(event.data))
         elif isinstance(event, TextMessage):
-            self._received.append(event.data.encode())
+            self.told.append(event.data)
         elif isinstance(event, Ping):
             self._socket.sendall(self._connection.send(event.response()))
         elif isinstance(event, CloseConnection):

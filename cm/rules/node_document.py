@@ -24,8 +24,10 @@ CONSOLES: Final = "consoles"
 LINKS: Final = "links"
 HOSTS: Final = "hosts"
 PUBLIC: Final = "public"
-_UNTOLD: Final = (NICS, SECURITY, HOSTS, PUBLIC)  # others with every VM, so that agents do not tell that they have them
-_NOT_OF_FORMAT_1: Final = (NICS, SECURITY, LINKS, HOSTS, PUBLIC)
+CALLS: Final = "calls"  # there while somebody waits for one
+# Others with every VM or moment, so that agents do not tell that they have them.
+_UNTOLD: Final = (NICS, SECURITY, HOSTS, PUBLIC, CALLS)
+_NOT_OF_FORMAT_1: Final = (NICS, SECURITY, LINKS, HOSTS, PUBLIC, CALLS)
 
 
 @dataclass(frozen=True)

@@ -55,6 +55,12 @@ class Pipe:
     def __len__(self) -> int:
         return self._size
 
+    def attend(
+        self, *, filled: Callable[[], object] | None = None, drained: Callable[[], object] | None = None
+    ) -> None:
+        """Call these from now on."""
+        self._filled, self._drained = filled or self._filled, drained or self._drained
+
     @property
     def ended(self) -> bool:
         """Nothing more will come, or it is broken; what is there can still be had in the first case."""
@@ -181,6 +187,16 @@ class Duplex:
         self._condition = threading.Condition()
         self.inward = Pipe(limit_bytes=limit_bytes, drained=drained, condition=self._condition)
         self.outward = Pipe(limit_bytes=limit_bytes, filled=arrived, condition=self._condition)
+
+    def attend(self, filled: Callable[[], object], drained: Callable[[], object]) -> None:
+        """
+        For a node's side that is no thread and may not wait.
+
+        :param filled: called when something is there to be sent; ``drained``: when there is room again for what the
+            node wrote. Both also at the end.
+        """
+        self.inward.attend(filled=filled)
+        self.outward.attend(drained=drained)
 
     @property
     def ended(self) -> bool:

@@ -74,6 +74,7 @@ class OwnFacts:
     :ivar public: those that it alone is to answer for; ``ports`` of shared ones likewise.
     :ivar links: the networks that it carries and that agents make, each with ``id``, what ``network`` has of it, the
         tunnel addresses of the other nodes that carry it, ``peers``, and ``hosts``: its NICs, wherever their VMs are.
+    :ivar calls: for screens that its agent is to call out for.
     """
 
     vnc_ports: tuple[int, int] | None
@@ -87,6 +88,7 @@ class OwnFacts:
     answers_public: bool = False
     public: Sequence[Mapping[str, Any]] = ()
     ports: Sequence[Mapping[str, Any]] = ()
+    calls: Sequence[Mapping[str, Any]] = ()
 
 
 _OWN = Prepared(
@@ -128,6 +130,8 @@ SELECT (SELECT min(port) FROM vnc_port WHERE node_id = n.id) AS first,
                                   FROM network_lease l WHERE l.nic_id = c.id)) ORDER BY c.mac)
                       FROM nic c JOIN vm v ON v.id = c.vm_id WHERE c.network_id = w.id)) ORDER BY w.id)
           FROM carried w) AS links,
+       (SELECT json_agg(json_build_object('token', c.token, 'address', c.address, 'port', c.port) ORDER BY c.token)
+          FROM screen_call c WHERE c.node_id = n.id AND c.expires_at > clock_timestamp()) AS calls,
        n.answers_public,{OF_NODE}
   FROM node n WHERE n.id = :id AND n.deleted_at IS NULL
 """,
@@ -145,5 +149,5 @@ def own_facts(session: Session, node_id: int) -> OwnFacts:
     groups = read_groups(session, used) if used else {}
     return OwnFacts(
         ports, paths, nics, groups, used, row.makes_links, row.tunnel_address, row.links or (),
-        row.answers_public, row.public or (), row.ports or (),
+        row.answers_public, row.public or (), row.ports or (), row.calls or (),
     )  # fmt: skip

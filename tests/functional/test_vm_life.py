@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import struct
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -27,6 +28,7 @@ from lab.places import REPOSITORY
 from lab.processes import wait_until
 from lab.tour import CloudTour
 from support.rfb import RFBRefused, RFBViewer
+from support.screen import Viewer
 from support.several import insert_rows, vm_rows
 
 
@@ -49,6 +51,31 @@ def block(page: str, heading: str, language: str, base: Path) -> str:
 CALLS = ("docs/operator.md", "Try it: a VM's life, call by call")
 
 
+def see_by_cloud(cloud: Federation) -> None:
+    """A guest's screen, and its shell by the command line, by way of the cloud: nobody reaches the cluster itself."""
+    name = cloud.clusters[0].name
+    (vm,) = [each for each in cloud.user.call("user.vm.get_list", {"cluster": name}) if each["name"] == f"first-{name}"]
+    about = {"vm_id": vm["vm_id"], "cluster": name}
+    attached = cloud.user.call("user.vm.attach_vnc", about)
+    cloud.clusters[0].wait_operation(cloud.clusters[0].user, attached["operation_id"])
+    ticket = cloud.user.call("user.vm.open_console", {**about, "kind": "vnc"})
+    credentials = {"Authorization": f"Bearer {cloud.clm.token(cloud.credentials.user)}"}
+    seen = Viewer(f"ws{cloud.clm.url.removeprefix('http')}{ticket['path']}&cluster={name}", headers=credentials)
+    assert seen.size[0] > 0
+    cloud.user.call("user.vm.detach_vnc", about)
+    assert seen.ended() == (4000, "screen_closed")
+    seen.close()
+    ticket = cloud.user.call("user.vm.open_console", about)
+    heard = b""
+    with Socket(f"ws{cloud.clm.url.removeprefix('http')}{ticket['path']}&cluster={name}", headers=credentials) as typed:
+        for _ in range(30):
+            typed.send(b"echo six by seven is $((6*7))\r")
+            heard += typed.receive(2)
+            if b"six by seven is 42" in heard:
+                break
+    assert b"six by seven is 42" in heard, heard
+
+
 def test_readme(start_federation) -> None:
     """The README's commands take a VM of a cloud through its life; what bin/demo prints works, too."""
     if not (Path(sys.prefix) / "bin" / "wawel").exists():
@@ -56,6 +83,7 @@ def test_readme(start_federation) -> None:
     cloud: Federation = start_federation(durable=False)
     tour = CloudTour(cloud)
     tour.begin()
+    see_by_cloud(cloud)
     script = "set -e\n" + block("README.md", "The life of a VM", "bash", cloud.base)
     done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, timeout=300, cwd="/")
     assert done.returncode == 0, done.stdout + done.stderr
@@ -129,7 +157,10 @@ def test_reset(demo: Cloud) -> None:
 
 
 def test_vnc(demo: Cloud) -> None:
-    """``attach_vnc`` gives a password that lets a viewer in until ``detach_vnc``, and never again."""
+    """
+    ``attach_vnc`` gives a password that lets a viewer in until ``detach_vnc``, and never again; by a ticket one is let
+    in without, through the manager and the node's agent.
+    """
     blank = demo.import_blank()
     vm_id = demo.create(name="screen", image_id=blank)["vm_id"]
     demo.wait_running(vm_id, contextualized=False)
@@ -149,8 +180,13 @@ def test_vnc(demo: Cloud) -> None:
     with pytest.raises(RFBRefused):
         RFBViewer(vnc["address"], vnc["port"], vnc["password"])
     RFBViewer(again["address"], again["port"], again["password"]).close()
+    seen = Viewer(demo.user.call("user.vm.open_console", {"vm_id": vm_id, "kind": "vnc"})["url"])
+    assert seen.size == (width, height)
+    seen.socket.send(struct.pack(">BBHHHH", 3, 0, 0, 0, 16, 16))
+    assert seen.read(4)[0] == 0  # the beginning of an update
     detached = demo.user.call("user.vm.detach_vnc", {"vm_id": vm_id})
     demo.wait_operation(demo.user, detached["operation_id"])
+    assert seen.ended() == (4000, "screen_closed")
     for password in (vnc["password"], again["password"]):
         with pytest.raises((RFBRefused, OSError)):
             RFBViewer(vnc["address"], vnc["port"], password)
@@ -183,7 +219,7 @@ def test_rules_for_guests(demo: Cloud) -> None:
         table = node.host.run(["nft", "--stateless", "--terse", "list", "table", "inet", "wawel"]).stdout
         assert table.count(f'iifname "{bridge}" goto') == 2
         assert demo.guest_network in table and str(IPv4Interface(f"{node.address}/24").network) in table
-        assert "tcp dport 5900-6899 ct state new update @vnc_callers" in table
+        assert 'iifname != "lo" tcp dport 5900-6899 ct state new update @vnc_callers' in table
 
 
 def test_console_spoken_to(demo: Cloud) -> None:
@@ -224,7 +260,7 @@ def test_console_bound(demo: Cloud) -> None:
         for pid in node.host.pids() for link in Path(f"/proc/{pid}/fd").glob("*")
         if link.exists() and link.samefile(log)
     ]  # fmt: skip
-    assert flags and all(each & os.O_APPEND for each in flags)           # else it would write on at its old place
+    assert flags and all(each & os.O_APPEND for each in flags)  # else it would write on at its old place
     with log.open("ab") as file:
         file.write(b"old" * (1 << 20))
         file.write(b"the end")

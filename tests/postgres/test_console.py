@@ -116,7 +116,7 @@ def test_spoken_to(desk: Desk) -> None:
         socket.send(b"root\xff\x00\r")
         assert desk.hear(socket, 7) == b"root\xff\x00\r"
     desk.cloud.until(lambda: desk.audit("console.end"), "its end is in the audit")
-    about = {"vm_id": desk.vm_id, "login": "user", "remote": "127.0.0.1"}
+    about = {"vm_id": desk.vm_id, "kind": "serial", "login": "user", "remote": "127.0.0.1"}
     assert desk.audit("console.begin")[-1] == {**about, "force": False}
     assert desk.audit("console.end")[-1] == {**about, "reason": "they left", "written": 7, "read": 14}
     assert desk.audit("user.vm.open_console")[-1]["vm_id"] == desk.vm_id

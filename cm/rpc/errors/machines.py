@@ -189,6 +189,23 @@ class ConsoleInUse(Conflict):
 
 
 @dataclass(eq=False)
+class ScreenClosed(Conflict):
+    code = "screen_closed"
+    message = "The screen of VM {vm_id} is closed; user.vm.attach_vnc opens it."
+    vm_id: int
+
+
+@dataclass(eq=False)
+class ScreenUnreachable(Unavailable):
+    code = "screen_unreachable"
+    message = "The screen cannot be reached: {reason}."
+    reason: str
+
+    def for_user(self) -> str:
+        return "The screen cannot be reached; try again."
+
+
+@dataclass(eq=False)
 class StreamIdle(Unavailable):
     code = "stream_idle"
     message = "Nothing was sent or taken for {seconds} s."

@@ -24,6 +24,7 @@ from cm.rpc.http.request import WireRequest
 
 REASON_MAX: Final = 123  # bytes of a close frame's reason (RFC 6455, 5.5)
 CLOSE_S: Final = 5.0  # for the other side to answer a close; then the connection is cut
+PROTOCOL: Final = "binary"  # the one subprotocol, for who wants one: what viewers of VNC ask for
 NORMAL: Final = 1000
 GOING_AWAY: Final = 1001
 INVALID: Final = 1002
@@ -66,7 +67,9 @@ class WebSocket:
         headers = [(name, value) for name, values in request.requestHeaders.getAllRawHeaders() for value in values]
         try:
             handshake.initiate_upgrade_connection(headers, request.path)
-            answer = handshake.send(AcceptConnection())
+            asked = b",".join(request.requestHeaders.getRawHeaders(b"sec-websocket-protocol", []))
+            binary = PROTOCOL.encode() in (each.strip() for each in asked.split(b","))
+            answer = handshake.send(AcceptConnection(subprotocol=PROTOCOL if binary else None))
         except (RemoteProtocolError, LocalProtocolError):
             raise MalformedRequest("a WebSocket is opened here (RFC 6455)") from None
         self._connection = handshake.connection
@@ -79,6 +82,10 @@ class WebSocket:
 
     def write(self, data: bytes) -> None:
         self._send(BytesMessage(data))
+
+    def tell(self, text: str) -> None:
+        """A message of text, beside the bytes."""
+        self._send(TextMessage(text))
 
     def ping(self) -> None:
         self._send(Ping())

@@ -30,7 +30,16 @@ from cm.rpc.caller import RawList, RawObject
 from cm.rpc.errors import InvalidParameter
 from cm.rpc.types import Count, Id, IdList, Ids, Limit, Name, SSHKeys, Text, UserData, matching
 from cm.rpc.view import user_view
-from cm.rpc.vocabulary import PAGE_MAX, DeployMode, Freeze, Match, PortProtocol, PowerOffPolicy, TagKind
+from cm.rpc.vocabulary import (
+    PAGE_MAX,
+    ConsoleKind,
+    DeployMode,
+    Freeze,
+    Match,
+    PortProtocol,
+    PowerOffPolicy,
+    TagKind,
+)
 from cm.rules.access import Action
 from cm.rules.operation import OperationKind
 from cm.runtime.json_text import array_of
@@ -50,6 +59,14 @@ DiskSize = Annotated[int, Meta(ge=1, le=2 * 2**20, description="MiB.")]  # as an
 NewDisks = Annotated[list[DiskSize], Meta(max_length=8)]
 GuestPort = Annotated[int, Meta(ge=1, le=65535, description="The guest's own.")]
 Device = Annotated[str, Meta(pattern=matching(r"[a-z]{3}", "it must be a device such as vda"), examples=["vda"])]
+Origin = Annotated[
+    str,
+    Meta(
+        max_length=300,
+        pattern=matching(r"(https?://[^\s/?#@]+)?", "it must be an origin such as https://cloud.example"),
+        examples=["https://cloud.example"],
+    ),
+]
 Devices = Annotated[list[Device], Meta(max_length=32)]
 Username = Annotated[
     str,
@@ -315,14 +332,23 @@ def resume(caller: ClusterCall, vm_id: Id) -> VMWork:
 
 
 @user_view(changing=True, on={"vm_id": Action.CONSOLE})
-def open_console(caller: ClusterCall, vm_id: Id, force: bool = False) -> ConsoleTicket:
+def open_console(
+    caller: ClusterCall,
+    vm_id: Id,
+    kind: ConsoleKind = ConsoleKind.SERIAL,
+    force: bool = False,
+    origin: Origin = "",
+) -> ConsoleTicket:
     """
-    Let the caller speak to a running VM's serial console: by a WebSocket, whose bytes are the console's.
+    Let the caller speak to a running VM's serial console, or look at its screen, which ``attach_vnc`` has opened: by a
+    WebSocket, whose bytes are the console's, or VNC's without a password.
 
-    :param force: take the console from whoever has it; there is one at a time.
-    :return: an address that is good once and for half a minute. It needs no other credentials, so it is a secret.
+    :param force: take the serial console from whoever has it; there is one at a time. A screen has any number.
+    :param origin: of the page that is to use the ticket, as a browser tells it; without it no page can.
+    :return: an address that is good once and for half a minute. At the cluster it needs no other credentials, so it is
+        a secret; at the cloud it is ``path`` with ``&cluster=`` and the cluster's name, for the same caller.
     """
-    return console.open_console(caller, vm_id, force)
+    return console.open_console(caller, vm_id, kind, force, origin)
 
 
 @user_view(on={"vm_id": Action.SEE})

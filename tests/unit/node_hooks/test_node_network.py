@@ -347,7 +347,7 @@ def test_reach(world: World) -> None:
     world.converger.converge(parse_document({"version": "v1", "networks": [NETWORK], "hook_version": "1", **told}))
     table = world.tables["inet"]
     assert table.index("ip daddr { 10.5.0.9/32 } accept") < table.index("10.5.0.0/24")
-    assert "tcp dport 5900-5999 ct state new update @vnc_callers" in table
+    assert 'iifname != "lo" tcp dport 5900-5999 ct state new update @vnc_callers' in table
     parsed = with_endpoint(document(NETWORK), "192.0.2.7")
     assert [str(each) for each in parsed.management] == ["192.0.2.7/32"]
     assert with_endpoint(document(NETWORK), "2001:db8::1") == with_endpoint(document(NETWORK), "") == document(NETWORK)

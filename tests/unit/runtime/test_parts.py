@@ -107,7 +107,7 @@ def test_cluster_manager(tmp_path: Path, workers: bool) -> None:
     loops = ["care", "reconciler"] if workers else []
     assert made.parts.names == [
         "database", "threads", "schema", "directories", "listener", "keys", "feed", "fleet", "logins", "engine", *loops,
-        "events", "consoles", "downloads", "uploads", "dispatcher", "contextualization", "ports",
+        "events", "meetings", "consoles", "downloads", "uploads", "dispatcher", "contextualization", "ports",
     ]  # fmt: skip
 
 
@@ -120,5 +120,5 @@ def test_cloud_manager(tmp_path: Path, mail: bool) -> None:
     mailer = ["mailer"] if mail else []
     assert made.parts.names == [
         "database", "threads", "schema", "listener", "clusters", "forwarder", "logins", *mailer, "feed", "watcher",
-        "events", "passing", "dispatcher", "ports",
+        "events", "passing", "consoles", "dispatcher", "ports",
     ]  # fmt: skip

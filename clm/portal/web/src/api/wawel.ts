@@ -32,7 +32,8 @@ export type ClusterName = { cluster_id: number; name: string };
 export type Confirmed = { state: "admin_confirmation" | "completed" | "mail_confirmation" };
 export type Connection = { command: string; method: "http" | "https" | "rdp" | "ssh" | "vnc" };
 export type Consistency = "crash" | "frozen" | "off";
-export type ConsoleTicket = { expires: string; path: string; url: string | null; vm_id: number };
+export type ConsoleKind = "serial" | "vnc";
+export type ConsoleTicket = { expires: string; kind: ConsoleKind; path: string; url: string | null; vm_id: number };
 export type CreatedApiKey = { access_key: string; api_key_id: number; created: string; ec2: boolean; expires: string | null; key?: string; name: string; scope: string[]; secret_key?: string; used: string | null };
 export type CreatedVM = { cc1_state: number; contextualized: boolean; cpu: number; created: string; description: string; doubtful: Doubtful | null; ec2_state: "pending" | "running" | "shutting-down" | "stopped" | "stopping" | "terminated"; error: string; image_id: number; image_name: string; iso_images: AttachedImage[]; launched: string | null; leases: VMLease[]; memory_mib: number; name: string; on_poweroff: PowerOffPolicy; operation: OperationKind | null; operation_id: number | null; platform: string; power_state: "Halted" | "Paused" | "Running"; public_ip: string | null; reservation_id: string | null; state: VMState; storage_images: AttachedImage[]; template_id: number; template_name: string; user_id: number; uuid: string; version: number; vm_id: number; vnc_enabled: boolean; vnc_endpoint: string | null; vnc_password?: string };
 export type DeployMode = "copy" | "overlay";
@@ -2089,11 +2090,11 @@ export interface Methods {
     result: DriveWork;
     errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "version_changed" | "vm_busy" | "vm_wrong_state" | "request_id_reused" | "object_not_found" | "access_needed" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
   };
-  /** Let the caller speak to a running VM's serial console: by a WebSocket, whose bytes are the console's. */
+  /** Let the caller speak to a running VM's serial console, or look at its screen, which ``attach_vnc`` has opened: by a WebSocket, whose bytes are the console's, or VNC's without a password. */
   "user.vm.open_console": {
-    params: { vm_id: number | string; force?: boolean; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
+    params: { vm_id: number | string; kind?: ConsoleKind; force?: boolean; origin?: string; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
     result: ConsoleTicket;
-    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "version_changed" | "vm_wrong_state" | "request_id_reused" | "object_not_found" | "access_needed" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
+    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "screen_closed" | "version_changed" | "vm_wrong_state" | "request_id_reused" | "object_not_found" | "access_needed" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
   };
   /** Halt a VM's CPUs; its memory stays in place. */
   "user.vm.pause": {
