@@ -103,7 +103,7 @@ MEANINGS = {
     "cloud.name": "a DNS label; clusters know the cloud's tokens by it, so it stays",
     "cloud.state_dir": "its keys; all processes of the cloud need the same ones",
     "cloud.public_url": "where people reach it: of the commands in mails, and where OpenID Connect may return to",
-    "cloud.portal_url": "where a web portal is served, for links in mails; `\"\"`: there is none",
+    "cloud.portal_url": "where a web portal is, for links in mails; `\"\"`: our own at `/ui`, if it was built",
     "cloud.ec2_url": "address of EC2's endpoint of a cluster, with `{cluster}` in it; told to users",
     "cloud.contact_email": "told to everybody",
     "cloud.issue_email": "where the issue form goes; otherwise to `cloud.contact_email`",

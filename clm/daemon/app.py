@@ -15,10 +15,10 @@ from twisted.logger import Logger
 import sql.clm
 from clm.daemon.execute import Executor
 from clm.daemon.mailer import Mailer
-from clm.daemon.settings import MailSettings, Settings, check_settings
+from clm.daemon.settings import CloudSettings, MailSettings, Settings, check_settings
 from clm.daemon.watcher import DUTIES, Watcher
 from clm.drivers.mail import SmtpSender
-from clm.portal.files import Entrance, Portal, read_files
+from clm.portal.files import Entrance, Portal, is_built, read_files
 from clm.portal.session import NAME, WHERE, Sessions
 from clm.services.account import TOPIC
 from clm.services.authenticator import HASHING, CloudAuthenticator
@@ -57,6 +57,13 @@ from cm.runtime.wall import unix_seconds
 log = Logger()
 
 
+def portal_url_of(cloud: CloudSettings) -> str:
+    """Of links in mails: where the operator says that a portal is, else where we serve our own, if it was built."""
+    if cloud.portal_url:
+        return cloud.portal_url.rstrip("/")
+    return f"{cloud.public_url.rstrip('/')}/ui" if is_built() else ""
+
+
 def policy_of(settings: Settings) -> CloudPolicy:
     """What decisions depend on, out of the settings; makes the state directory."""
     check_settings(settings)
@@ -67,7 +74,7 @@ def policy_of(settings: Settings) -> CloudPolicy:
         name=cloud.name,
         secret=ensure_secret(state / "cloud.key"),
         public_url=cloud.public_url.rstrip("/"),
-        portal_url=cloud.portal_url.rstrip("/"),
+        portal_url=portal_url_of(cloud),
         ec2_url=cloud.ec2_url,
         registration=accounts.registration,
         auto_activation=accounts.auto_activation,

@@ -63,10 +63,15 @@ class File:
     packed: bytes | None
 
 
+def is_built(place: Path | None = None) -> bool:
+    """Whether there is something to serve."""
+    return ((place or DIST) / INDEX).is_file()
+
+
 def read_files(place: Path = DIST) -> dict[str, File]:
     """What was built, by name; nothing where nothing was. It blocks."""
     found: dict[str, File] = {}
-    if not (place / INDEX).is_file():
+    if not is_built(place):
         return found
     for path in sorted(place.iterdir()):
         if path.suffix == ".gz" or not path.is_file():

@@ -21,7 +21,9 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from cryptography.x509.oid import NameOID
 
 from clm.console.main import main as console
+from clm.daemon.app import portal_url_of
 from clm.daemon.settings import CloudSettings, MailSettings
+from clm.portal import files as portal_files
 from clm.services.mail import MailSent, send_mail
 from clm.services.token import mail_token
 from cm.rpc.errors import ObjectNotFound, RoleNeeded
@@ -274,17 +276,32 @@ TOKEN = {"token": "tAbc", "expires": "tomorrow"}
 WAYS: dict[str, tuple[dict[str, Any], str, str]] = {
     "activated": ({}, "wawel --url {url} login", "{portal}"),
     "activation": (TOKEN, "wawel --url {url} activate tAbc", "{portal}/activate#token=tAbc"),
-    "admin_notice": ({"email": "bob@example.org", "user_id": 7}, "wawel user activate 7", "{portal}"),
+    "admin_notice": (
+        {"email": "bob@example.org", "user_id": 7},
+        "wawel user activate 7",
+        "{portal}/cloud/users?state=confirmed",
+    ),
     "email_change": (TOKEN, "wawel --url {url} activate tAbc", "{portal}/activate#token=tAbc"),
-    "email_taken": ({}, "wawel --url {url} password reset YOUR-ADDRESS", "{portal}"),
+    "email_taken": ({}, "wawel --url {url} password reset YOUR-ADDRESS", "{portal}/forgot"),
     "password_reset": (TOKEN, "wawel --url {url} password set tAbc", "{portal}/reset#token=tAbc"),
     "unblocked": ({}, "wawel --url {url} login", "{portal}"),
 }
 
 
+def test_portal_is_ours(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Mails lead to the portal that is served here, if it was built and the operator names no other."""
+    cloud = CloudSettings(public_url=f"{URL}/")
+    monkeypatch.setattr(portal_files, "DIST", tmp_path)
+    assert portal_url_of(cloud) == ""
+    (tmp_path / "index.html").write_text("<!doctype html>")
+    assert portal_url_of(cloud) == f"{URL}/ui"
+    assert portal_url_of(CloudSettings(portal_url="https://portal.example/")) == "https://portal.example"
+
+
 @pytest.mark.parametrize("portal", ["", "https://portal.example"])
-def test_ways(clm_url: str, tmp_path: Path, portal: str) -> None:
+def test_ways(clm_url: str, tmp_path: Path, portal: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A mail says what to type, in a command that the console has; it links to a portal only where there is one."""
+    monkeypatch.setattr(portal_files, "DIST", tmp_path)
     cloud = CloudSettings(state_dir=tmp_path / "clm", public_url=URL, portal_url=portal)
     mail = MailSettings(host="127.0.0.1", port=unused_port(), sender="cloud@example.org", tls="none")
     bench = CloudBench(clm_url, tmp_path / "clm", cloud=cloud, mail=mail)
