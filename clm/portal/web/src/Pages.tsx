@@ -1,61 +1,88 @@
-import { Alert } from "@patternfly/react-core/dist/esm/components/Alert/index.js";
-import { Component, lazy, Suspense, useEffect, type ReactNode } from "react";
+import { lazy, useEffect, useSyncExternalStore, type ComponentType, type ReactNode } from "react";
 import { begin, end } from "./api/cloud.ts";
+import { session } from "./api/session.ts";
+import { addressTo, isFor, isGuest, routeOf, type InnerPage } from "./model/routes.ts";
+import "./texts/more.ts";
 import { Heading } from "./ui/Heading.tsx";
 import { Link } from "./ui/Link.tsx";
-import { Loading } from "./ui/Loading.tsx";
-import { useTexts } from "./ui/settings.ts";
-import { addresses, routeOf } from "./model/routes.ts";
+import { Opened, type PageProps } from "./ui/Opened.tsx";
 import { useAddress } from "./ui/router.ts";
+import { useTexts } from "./ui/settings.ts";
 import { Shell } from "./ui/Shell.tsx";
 
-const Machines = lazy(() => import("./pages/Machines.tsx"));
-const Machine = lazy(() => import("./pages/Machine.tsx"));
-const CreateMachine = lazy(() => import("./pages/CreateMachine.tsx"));
+/** Each loaded when it is opened: a page that is declared and not made does not compile. */
+const PAGES: Record<InnerPage, ComponentType<PageProps>> = {
+  overview: lazy(() => import("./pages/Overview.tsx")),
+  machines: lazy(() => import("./pages/Machines.tsx")),
+  create: lazy(() => import("./pages/CreateMachine.tsx")),
+  machine: lazy(() => import("./pages/Machine.tsx")),
+  machineDisks: lazy(() => import("./pages/MachineDisks.tsx")),
+  machineNetwork: lazy(() => import("./pages/MachineNetwork.tsx")),
+  machineAccess: lazy(() => import("./pages/MachineAccess.tsx")),
+  machineHistory: lazy(() => import("./pages/MachineHistory.tsx")),
+  images: lazy(() => import("./pages/Images.tsx")),
+  newImage: lazy(() => import("./pages/NewImage.tsx")),
+  image: lazy(() => import("./pages/Image.tsx")),
+  disks: lazy(() => import("./pages/Disks.tsx")),
+  trash: lazy(() => import("./pages/Trash.tsx")),
+  disk: lazy(() => import("./pages/Disk.tsx")),
+  networks: lazy(() => import("./pages/Networks.tsx")),
+  network: lazy(() => import("./pages/Network.tsx")),
+  addresses: lazy(() => import("./pages/Addresses.tsx")),
+  securityGroups: lazy(() => import("./pages/SecurityGroups.tsx")),
+  securityGroup: lazy(() => import("./pages/SecurityGroup.tsx")),
+  keys: lazy(() => import("./pages/Keys.tsx")),
+  groups: lazy(() => import("./pages/Groups.tsx")),
+  group: lazy(() => import("./pages/Group.tsx")),
+  messages: lazy(() => import("./pages/Messages.tsx")),
+  account: lazy(() => import("./pages/account/Account.tsx")),
+  factor: lazy(() => import("./pages/account/Factor.tsx")),
+  sessions: lazy(() => import("./pages/account/Sessions.tsx")),
+  apiKeys: lazy(() => import("./pages/account/ApiKeys.tsx")),
+  quota: lazy(() => import("./pages/account/Quota.tsx")),
+  clusterMachines: lazy(() => import("./pages/cluster/Machines.tsx")),
+  clusterUsers: lazy(() => import("./pages/cluster/Users.tsx")),
+  clusterImages: lazy(() => import("./pages/cluster/Images.tsx")),
+  sizes: lazy(() => import("./pages/cluster/Sizes.tsx")),
+  clusterNetworks: lazy(() => import("./pages/cluster/Networks.tsx")),
+  pools: lazy(() => import("./pages/cluster/Pools.tsx")),
+  clusterAddresses: lazy(() => import("./pages/cluster/Addresses.tsx")),
+  nodes: lazy(() => import("./pages/cluster/Nodes.tsx")),
+  node: lazy(() => import("./pages/cluster/Node.tsx")),
+  storages: lazy(() => import("./pages/cluster/Storages.tsx")),
+  drift: lazy(() => import("./pages/cluster/Drift.tsx")),
+  operations: lazy(() => import("./pages/cluster/Operations.tsx")),
+  cloudUsers: lazy(() => import("./pages/cloud/Users.tsx")),
+  clusters: lazy(() => import("./pages/cloud/Clusters.tsx")),
+  news: lazy(() => import("./pages/cloud/News.tsx")),
+  mails: lazy(() => import("./pages/cloud/Mails.tsx")),
+  audit: lazy(() => import("./pages/cloud/Audit.tsx")),
+};
 
 function Nowhere(): ReactNode {
   const { t } = useTexts();
   return (
     <>
       <Heading text={t("app.notFound")} />
-      <Link to={addresses.machines()}>{t("app.toMachines")}</Link>
+      <Link to={addressTo("machines")}>{t("app.toMachines")}</Link>
     </>
   );
-}
-
-function Broken(): ReactNode {
-  return <Alert component="p" variant="danger" isInline title={useTexts().t("app.broken")} />;
-}
-
-/** What breaks while a page is drawn is said; the frame around it stays. */
-class Guard extends Component<{ children: ReactNode }, { broken: boolean }> {
-  override state = { broken: false };
-  static getDerivedStateFromError(): { broken: boolean } {
-    return { broken: true };
-  }
-  override render(): ReactNode {
-    return this.state.broken ? <Broken /> : this.props.children;
-  }
 }
 
 /** The pages of somebody who is logged in. */
 export default function Pages(): ReactNode {
   const address = useAddress();
+  const who = useSyncExternalStore(session.subscribe, session.get);
   const route = routeOf(address.pathname);
   useEffect(() => {
     begin();
     return end;
   }, []);
+  const { page, params } = route;
+  const isThere = page !== "nowhere" && !isGuest(page) && who && isFor(page, who, params["cluster"]);
   return (
-    <Shell>
-      <Guard key={address.pathname}>
-        <Suspense fallback={<Loading />}>
-          {route.page === "machines" && <Machines />}
-          {route.page === "create" && <CreateMachine />}
-          {route.page === "machine" && <Machine key={route.uuid} uuid={route.uuid} />}
-          {route.page === "nowhere" && <Nowhere />}
-        </Suspense>
-      </Guard>
+    <Shell route={route}>
+      {isThere ? <Opened page={PAGES[page]} params={params} at={address.pathname} /> : <Nowhere />}
     </Shell>
   );
 }

@@ -1,16 +1,13 @@
 // What is shown of the cloud: collections that the feed keeps, from the log-in until the session's end.
+import { own } from "./changes.ts";
 import { Feed, type Change, type FeedState } from "./feed.ts";
-import { call, listeners, WawelError } from "./rpc.ts";
+import { everywhere, load as loadList, type Missing } from "./list.ts";
+import { listeners, WawelError } from "./rpc.ts";
 import { Collection } from "./store.ts";
 import { Value } from "./value.ts";
 import type { ListedVM } from "./wawel.ts";
 
 export type Machine = ListedVM & { cluster: string };
-export interface Missing {
-  cluster: string;
-  code: string;
-  message: string;
-}
 
 export const machines = new Collection<Machine>();
 /** Clusters whose list did not come; what is shown of them is what was known before. */
@@ -20,7 +17,6 @@ export const feedState = new Value<FeedState>({ is: "connecting" });
 export const listed = new Value<boolean | WawelError>(false);
 
 const RETRY_MS = 5000;
-const PAGE = 10_000;
 let feed: Feed | undefined;
 let round = 0;
 
@@ -31,6 +27,7 @@ export function begin(): void {
     reset: () => {
       machines.begin();
       void load();
+      own.forEach((each) => each.reset());
     },
     state: (state) => feedState.set(state),
     refused: () => listeners.sessionLost(),
@@ -49,19 +46,26 @@ export function end(): void {
 }
 
 function take(change: Change): void {
+  own.forEach((each) => each.change(change));
   if (change.kind !== "vm") return;
   if (change.event === "exit" || !change.object) machines.drop(change.uuid);
-  else machines.put({ ...(change.object as unknown as ListedVM), cluster: change.cluster ?? "" });
+  else machines.put(changedFrom(machines.get(change.uuid), change));
+}
+
+/** The stream does not tell what depends on who asks: whose it is, and what one may do with it. */
+function changedFrom(known: Machine | undefined, change: Change): Machine {
+  const shared = known?.access === undefined ? {} : { access: known.access };
+  const owned = known?.user_login === undefined ? {} : { user_login: known.user_login };
+  return { ...shared, ...owned, ...(change.object as unknown as ListedVM), cluster: change.cluster ?? "" };
 }
 
 /** One's own and those that others share: two lists, of which either may lack a cluster. */
-async function listAll(): Promise<{ items: Machine[]; missing: Missing[] }> {
-  const answers = await Promise.all(
-    [false, true].map((shared) => call("user.vm.get_list", { cluster: "*", shared, limit: PAGE })),
-  );
-  const whole = answers.flatMap((answer) => (Array.isArray(answer) ? [] : [answer]));
-  const away = new Map(whole.flatMap((answer) => answer.missing).map((each) => [each.cluster, each]));
-  return { items: whole.flatMap((answer) => answer.items), missing: [...away.values()] };
+const LISTS = [false, true].map((shared) => everywhere("user.vm.get_list", { page: ["before", "vm_id"] }, { shared }));
+
+async function listAll(): Promise<{ items: Machine[]; missing: readonly Missing[] }> {
+  const [mine, shared] = await Promise.all(LISTS.map(loadList));
+  const missing = new Map([...(mine?.missing ?? []), ...(shared?.missing ?? [])].map((each) => [each.cluster, each]));
+  return { items: [...(mine?.rows ?? []), ...(shared?.rows ?? [])], missing: [...missing.values()] };
 }
 
 async function load(): Promise<void> {

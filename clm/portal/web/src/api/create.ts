@@ -1,33 +1,37 @@
 // What a machine can be made of, and the call that makes it.
 import type { Draft } from "../model/wizard.ts";
 import { call } from "./rpc.ts";
-import type { Image, Methods, QuotaUse, Template } from "./wawel.ts";
+import type { Image, Methods, QuotaUse, SSHKey, Template } from "./wawel.ts";
 
 export interface Offers {
   images: (Image & { cluster: string })[];
   templates: (Template & { cluster: string })[];
+  /** The person's own, kept with the account. */
+  keys: SSHKey[];
 }
 
 /** @throws {WawelError} neither can be told. A cluster that does not answer has nothing to offer now. */
 export async function offers(): Promise<Offers> {
-  const [images, templates] = await Promise.all([
+  const [images, templates, keys] = await Promise.all([
     call("user.system_image.get_list", { cluster: "*" }),
     call("user.template.get_list", { cluster: "*" }),
+    call("user.key.get_list"),
   ]);
-  if (Array.isArray(images) || Array.isArray(templates)) return { images: [], templates: [] };
-  return { images: images.items.filter((image) => image.state === "ok"), templates: templates.items };
+  if (Array.isArray(images) || Array.isArray(templates)) return { images: [], templates: [], keys };
+  return { images: images.items.filter((image) => image.state === "ok"), templates: templates.items, keys };
 }
 
 export const quotaOf = (cluster: string): Promise<QuotaUse> => call("user.user.check_quota", { cluster });
 
 export function paramsOf(draft: Draft, offered: Offers): Methods["user.vm.create"]["params"] {
+  const image = offered.images.find((each) => each.uuid === draft.image);
   return {
     cluster: draft.cluster,
     name: draft.name.trim(),
     description: draft.description,
-    image_id: offered.images.find((image) => image.uuid === draft.image)?.image_id ?? draft.image,
+    image_id: image?.image_id ?? draft.image,
     template_id: offered.templates.find((size) => size.uuid === draft.template)?.template_id ?? draft.template,
     count: draft.count,
-    ...(draft.sshKey.trim() && { ssh_key: draft.sshKey.trim(), ssh_username: "root" }),
+    ...(draft.sshKey.trim() && { ssh_key: draft.sshKey.trim(), ssh_username: image?.default_user || "root" }),
   };
 }

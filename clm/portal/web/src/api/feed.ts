@@ -41,9 +41,11 @@ export class Feed {
   #wake: () => void = () => undefined;
   #hiding: ReturnType<typeof setTimeout> | undefined;
   readonly #handler: FeedHandler;
+  readonly #path: string;
 
-  constructor(handler: FeedHandler) {
+  constructor(handler: FeedHandler, path = "/events") {
     this.#handler = handler;
+    this.#path = path;
   }
 
   start(): void {
@@ -106,7 +108,7 @@ export class Feed {
     try {
       const headers: Record<string, string> = { accept: "text/event-stream" };
       if (this.#cursor) headers["last-event-id"] = this.#cursor;
-      const response = await fetch("/events", { headers, signal: connection.signal, cache: "no-store" });
+      const response = await fetch(this.#path, { headers, signal: connection.signal, cache: "no-store" });
       if (response.status === 401) this.#handler.refused();
       if (!response.ok || !response.body) return;
       const reading = response.body.pipeThrough(new TextDecoderStream()).getReader();

@@ -1,21 +1,29 @@
 // What may be done with machines and how they are shown: pure.
 import type { Machine } from "../api/cloud.ts";
 import type { VMState } from "../api/wawel.ts";
+import type { Column, Filter } from "./table.ts";
 
-export type Action = "start" | "shutdown" | "stop" | "reset" | "destroy";
-export const ACTIONS: readonly Action[] = ["start", "shutdown", "stop", "reset", "destroy"];
+export const MACHINE_ACTIONS = ["start", "shutdown", "stop", "reset", "pause", "resume", "edit", "save", "destroy"] as const;
+export type MachineAction = (typeof MACHINE_ACTIONS)[number];
 
-const NEEDS: Record<Action, readonly VMState[]> = {
+const NEEDS: Record<MachineAction, readonly VMState[]> = {
   start: ["stopped"],
   shutdown: ["running"],
   stop: ["running", "paused"],
   reset: ["running"],
+  pause: ["running"],
+  resume: ["paused"],
+  edit: ["running", "paused", "stopped", "error", "starting", "stopping", "pending", "rebooting", "saving"],
+  save: ["running", "stopped"],
   destroy: ["running", "paused", "stopped", "error", "starting", "stopping", "pending", "rebooting"],
 };
 
+/** What operators of others' machines may not. */
+const OWNERS: readonly MachineAction[] = ["edit", "save", "destroy"];
+
 /** Whether the server would take it as things are: of one's own, what fits the state; of others', what the level lets. */
-export function may(action: Action, machine: Pick<Machine, "state" | "access">): boolean {
-  if (machine.access === "user" || (machine.access === "operator" && action === "destroy")) return false;
+export function may(action: MachineAction, machine: Pick<Machine, "state" | "access">): boolean {
+  if (machine.access === "user" || (machine.access === "operator" && OWNERS.includes(action))) return false;
   return NEEDS[action].includes(machine.state);
 }
 
@@ -27,58 +35,26 @@ const COLOURS: Record<VMState, Colour> = {
 /** A state that this portal does not know yet is grey. */
 export const colourOf = (state: VMState): Colour => COLOURS[state] ?? "grey";
 
-export const SORTS = ["name", "state", "cluster", "address", "image_name", "cpu", "memory_mib"] as const;
-export type SortKey = (typeof SORTS)[number];
-export interface View {
-  search: string;
-  state: string;
-  sort: SortKey;
-  descending: boolean;
-}
+export const addressOf = (machine: Pick<Machine, "leases">): string => machine.leases[0]?.address ?? "";
 
-export function viewOf(query: URLSearchParams): View {
-  const asked = query.get("sort") ?? "name";
-  const key = asked.replace(/^-/, "");
-  return {
-    search: query.get("search") ?? "",
-    state: query.get("state") ?? "",
-    sort: SORTS.find((each) => each === key) ?? "name",
-    descending: asked.startsWith("-"),
-  };
-}
+/** What a list of machines shows, and is sorted by. */
+export const MACHINE_COLUMNS = [
+  { key: "name", title: "column.name", value: (machine) => machine.name },
+  { key: "state", title: "column.state", value: (machine) => machine.state },
+  { key: "cluster", title: "column.cluster", value: (machine) => machine.cluster },
+  { key: "address", title: "column.address", value: addressOf },
+  { key: "image_name", title: "column.image", value: (machine) => machine.image_name },
+  { key: "cpu", title: "column.cpu", value: (machine) => machine.cpu },
+  { key: "memory_mib", title: "column.memory", value: (machine) => machine.memory_mib },
+] as const satisfies readonly Column<Machine>[];
 
-/** The address's query for a view; what is as ever is left out. */
-export function queryOf(view: View): string {
-  const query = new URLSearchParams();
-  if (view.search) query.set("search", view.search);
-  if (view.state) query.set("state", view.state);
-  if (view.sort !== "name" || view.descending) query.set("sort", (view.descending ? "-" : "") + view.sort);
-  const text = query.toString();
-  return text ? `?${text}` : "";
-}
+const STATES = ["running", "stopped", "starting", "stopping", "paused", "error"] as const;
+export const STATE_FILTER: Filter<{ state: VMState }> = {
+  key: "state", title: "column.state", any: "list.anyState",
+  options: STATES.map((state) => ({ value: state, title: `state.${state}` as const })),
+  of: (machine) => machine.state,
+};
 
-export const addressOf = (machine: Machine): string => machine.leases[0]?.address ?? "";
-
-const collator = new Intl.Collator(undefined, { numeric: true, sensitivity: "base" });
-
-function valueOf(machine: Machine, key: SortKey): string | number {
-  return key === "address" ? addressOf(machine) : machine[key];
-}
-
-export function chosen(machines: readonly Machine[], view: View): Machine[] {
-  const needle = view.search.trim().toLowerCase();
-  const found = machines.filter(
-    (machine) =>
-      (!view.state || machine.state === view.state) &&
-      (!needle ||
-        machine.name.toLowerCase().includes(needle) ||
-        machine.leases.some((lease) => lease.address.includes(needle))),
-  );
-  const sign = view.descending ? -1 : 1;
-  return found.sort((a, b) => {
-    const x = valueOf(a, view.sort);
-    const y = valueOf(b, view.sort);
-    const order = typeof x === "number" && typeof y === "number" ? x - y : collator.compare(String(x), String(y));
-    return sign * order || (a.uuid < b.uuid ? -1 : 1);
-  });
-}
+/** People look for a name, or for who has an address. */
+export const wordsOf = (machine: Pick<Machine, "name" | "leases">): string[] =>
+  [machine.name, ...machine.leases.map((lease) => lease.address)];

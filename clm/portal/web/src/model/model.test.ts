@@ -1,25 +1,32 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Machine } from "../api/cloud.ts";
-import { translator, told } from "../texts/translate.ts";
-import { routeOf } from "./routes.ts";
-import { ACTIONS, chosen, may, queryOf, viewOf } from "./machines.ts";
+import "../texts/more.ts";
+import { bytes, memory, translator, told } from "../texts/translate.ts";
+import { configOf } from "./ec2.ts";
+import { initialOf, lacking, wrongOf, type Field } from "./form.ts";
+import { MACHINE_ACTIONS, MACHINE_COLUMNS, may, STATE_FILTER, wordsOf } from "./machines.ts";
+import { sentence } from "./messages.ts";
+import { addressTo, isFor, menuOf, routeOf, ROUTES } from "./routes.ts";
+import { chosen, queryOf, viewOf, type Chooser } from "./table.ts";
 import { linesOf } from "./plan.ts";
 import { empty, filled, keep, kept } from "./wizard.ts";
 
 const machine = (name: string, more: Partial<Machine> = {}): Machine =>
   ({ uuid: name, name, state: "running", leases: [], cpu: 1, memory_mib: 512, cluster: "north", image_name: "i", ...more }) as Machine;
 
+const LIST: Chooser<Machine> = { columns: MACHINE_COLUMNS, filters: [STATE_FILTER], search: wordsOf, id: (row) => row.uuid };
+
 test("a view goes into the address and comes back from it", () => {
   for (const query of ["", "?search=web+1", "?state=stopped&sort=-memory_mib"]) {
-    assert.equal(queryOf(viewOf(new URLSearchParams(query))), query);
+    assert.equal(queryOf(viewOf(new URLSearchParams(query), LIST), LIST), query);
   }
-  assert.equal(viewOf(new URLSearchParams("?sort=%3Cscript%3E")).sort, "name");
+  assert.equal(viewOf(new URLSearchParams("?sort=%3Cscript%3E"), LIST).sort, "name");
 });
 
 test("names are sorted as people count, and found by part or address", () => {
   const all = [machine("web-10"), machine("web-9", { leases: [{ address: "10.0.0.7" }] }), machine("Db", { state: "stopped" })];
-  const names = (query: string): string[] => chosen(all, viewOf(new URLSearchParams(query))).map((each) => each.name);
+  const names = (query: string): string[] => chosen(all, viewOf(new URLSearchParams(query), LIST), LIST).map((each) => each.name);
   assert.deepEqual(names(""), ["Db", "web-9", "web-10"]);
   assert.deepEqual(names("?sort=-name"), ["web-10", "web-9", "Db"]);
   assert.deepEqual(names("?search=10.0.0"), ["web-9"]);
@@ -27,9 +34,9 @@ test("names are sorted as people count, and found by part or address", () => {
 });
 
 test("what fits the state may be done, of others' machines what the level lets", () => {
-  const can = (more: Partial<Machine>): string[] => ACTIONS.filter((action) => may(action, machine("a", more)));
-  assert.deepEqual(can({ state: "stopped" }), ["start", "destroy"]);
-  assert.deepEqual(can({ state: "running" }), ["shutdown", "stop", "reset", "destroy"]);
+  const can = (more: Partial<Machine>): string[] => MACHINE_ACTIONS.filter((action) => may(action, machine("a", more)));
+  assert.deepEqual(can({ state: "stopped" }), ["start", "edit", "save", "destroy"]);
+  assert.deepEqual(can({ state: "running" }), ["shutdown", "stop", "reset", "pause", "edit", "save", "destroy"]);
   assert.deepEqual(can({ state: "destroyed" }), []);
   assert.deepEqual(can({ state: "stopped", access: "operator" }), ["start"]);
   assert.deepEqual(can({ state: "stopped", access: "user" }), []);
@@ -53,11 +60,65 @@ test("a draft outlives a reload, and rubbish in its place does no harm", () => {
   assert.ok(filled("image", draft) && !filled("review", draft));
 });
 
-test("addresses lead to their pages, others nowhere", () => {
-  assert.deepEqual(routeOf("/ui/"), { page: "machines" });
-  assert.deepEqual(routeOf("/ui/machines/new"), { page: "create" });
-  assert.deepEqual(routeOf("/ui/machines/3b2f"), { page: "machine", uuid: "3b2f" });
-  assert.deepEqual(routeOf("/ui/elsewhere"), { page: "nowhere" });
+test("addresses lead to their pages and back, others nowhere", () => {
+  assert.deepEqual(routeOf("/ui/"), { page: "machines", params: {} });
+  assert.deepEqual(routeOf("/ui/machines/new"), { page: "create", params: {} });
+  assert.deepEqual(routeOf("/ui/disks/trash"), { page: "trash", params: {} });
+  assert.deepEqual(routeOf("/ui/machines/3b2f"), { page: "machine", params: { uuid: "3b2f" } });
+  for (const each of ["/ui/elsewhere", "/ui/machines/a/b/c", "/ui/%"]) assert.equal(routeOf(each).page, "nowhere");
+  for (const { page } of ROUTES) {
+    const params = { uuid: "a b/c", id: "7", cluster: "north" };
+    assert.equal(routeOf(addressTo(page, params)).page, page);
+  }
+});
+
+test("a page stands in the menu of those whom it is for, once", () => {
+  const who = (more: object): Parameters<typeof isFor>[1] => ({ is_cloud_admin: false, administers: [], ...more });
+  const north = who({ administers: [{ cluster_id: 1, name: "north" }] });
+  assert.ok(isFor("nodes", north, "north") && !isFor("nodes", north, "south") && !isFor("nodes", who({}), "north"));
+  assert.ok(isFor("audit", who({ is_cloud_admin: true })) && !isFor("audit", north) && isFor("disks", who({})));
+  const current = menuOf("user", routeOf("/ui/disks/trash")).filter((entry) => entry.isCurrent);
+  assert.deepEqual(current.map((entry) => entry.page), ["disks"]);
+});
+
+test("what is missing in a form is said at its field, and what the server refuses, too", () => {
+  const fields: Field[] = [
+    { name: "name", label: "column.name", isRequired: true }, { name: "size_mib", label: "column.size", as: "number", min: 1, max: 9 },
+    { name: "vms", label: "quota.vms", as: "several", isRequired: true },
+  ];
+  assert.deepEqual(Object.keys(lacking(fields, { ...initialOf(fields), name: " " })), ["name", "vms"]);
+  for (const wrong of ["0", "10", "1.5", "one"]) assert.ok(lacking(fields, { name: "a", size_mib: wrong, vms: ["1"] })["size_mib"]);
+  const refused = (slug: string, parameter: string): object =>
+    wrongOf({ slug, message: "m", fields: { parameter, reason: "too long" } }, fields);
+  assert.deepEqual(refused("invalid_parameter", "name"), { name: { text: "too long" } });
+  assert.deepEqual(refused("invalid_parameter", "vms[0]"), { vms: { text: "too long" } });
+  assert.deepEqual(refused("name_taken", ""), { name: { text: "m" } });
+  assert.deepEqual(refused("invalid_parameter", "cluster"), {});
+  assert.deepEqual(refused("quota_reached", "name"), {});
+});
+
+test("one CPU is no CPUs, in either language", () => {
+  const counted = (language: "en" | "pl"): string[] => [1, 2, 5, 22].map((n) => translator(language)("count.cpu", { n }));
+  assert.deepEqual(counted("en"), ["1 CPU", "2 CPUs", "5 CPUs", "22 CPUs"]);
+  assert.deepEqual(counted("pl"), ["1 procesor", "2 procesory", "5 procesorów", "22 procesory"]);
+});
+
+test("sizes have the unit that fits, and the language's comma", () => {
+  assert.deepEqual([bytes("en", 0), bytes("en", 1536), bytes("pl", 1.5 * 2 ** 40)], ["0 B", "1.5 KiB", "1,5 TiB"]);
+  assert.deepEqual([memory("en", 512), memory("en", 1024)], ["512 MiB", "1 GiB"]);
+});
+
+test("messages are sentences, and one that is not known says what it holds", () => {
+  const t = translator("en");
+  assert.equal(sentence(t, { code: "disk_found", params: { name: "data" } }), "Disk data was lost, and is there again.");
+  assert.equal(sentence(t, { code: "vm_start_failed", params: { name: "web", reason: "no room" } }), "start machine (web) failed: no room");
+  assert.equal(sentence(t, { code: "new_thing", params: { name: "web" } }), "new thing, name: web");
+});
+
+test("a profile for EC2 has a region for each cluster", () => {
+  const text = configOf([{ cluster: "north", url: "https://c/north" }, { cluster: "south", url: "https://c/south" }]);
+  for (const line of ["[profile wawel]", "region = north", "[profile wawel-south]", "endpoint_url = https://c/south"]) assert.ok(text.includes(line));
+  assert.equal(configOf([]), "");
 });
 
 test("a plan is read as words", () => {

@@ -1,4 +1,5 @@
 import { Form, FormGroup } from "@patternfly/react-core/dist/esm/components/Form/index.js";
+import { FormSelect, FormSelectOption } from "@patternfly/react-core/dist/esm/components/FormSelect/index.js";
 import { HelperText, HelperTextItem } from "@patternfly/react-core/dist/esm/components/HelperText/index.js";
 import { Radio } from "@patternfly/react-core/dist/esm/components/Radio/index.js";
 import { Spinner } from "@patternfly/react-core/dist/esm/components/Spinner/index.js";
@@ -15,7 +16,7 @@ import { Heading } from "../ui/Heading.tsx";
 import { Plan } from "../ui/Plan.tsx";
 import { useTexts } from "../ui/settings.ts";
 import { Problem } from "../ui/Problem.tsx";
-import { addresses } from "../model/routes.ts";
+import { addressTo } from "../model/routes.ts";
 import { go } from "../ui/router.ts";
 
 interface StepProps {
@@ -59,11 +60,13 @@ function SizeStep({ draft, change, offered }: StepProps): ReactNode {
     <fieldset>
       <legend>{t("create.size")}</legend>
       {error && <Problem error={error} />}
-      {quota && <p>{t("create.quota", { cpu: quota.free_cpu, memory: memory(quota.free_memory_mib), vms: quota.free_vms })}</p>}
+      {quota && <p>{t("create.quota", {
+        cpu: t("count.cpu", { n: quota.free_cpu }), memory: memory(quota.free_memory_mib), vms: t("machines.count", { n: quota.free_vms }),
+      })}</p>}
       <div className="w-radios">
         {offered.templates.filter((size) => size.cluster === draft.cluster).map((size) => (
           <Radio key={size.uuid} id={`size-${size.uuid}`} name="size" label={size.name} isChecked={draft.template === size.uuid}
-            description={t("create.sizeFits", { cpu: size.cpu, memory: memory(size.memory_mib) })
+            description={t("create.sizeFits", { cpu: t("count.cpu", { n: size.cpu }), memory: memory(size.memory_mib) })
               + (tooLarge(size.cpu, size.memory_mib) ? ` – ${t("create.tooLarge")}` : "")}
             onChange={() => change({ template: size.uuid })} />
         ))}
@@ -72,7 +75,7 @@ function SizeStep({ draft, change, offered }: StepProps): ReactNode {
   );
 }
 
-function OptionsStep({ draft, change }: StepProps): ReactNode {
+function OptionsStep({ draft, change, offered }: StepProps): ReactNode {
   const { t } = useTexts();
   return (
     <Form onSubmit={(event) => event.preventDefault()}>
@@ -87,6 +90,15 @@ function OptionsStep({ draft, change }: StepProps): ReactNode {
         <TextArea id="description" value={draft.description} resizeOrientation="vertical"
           onChange={(_event, description) => change({ description })} />
       </FormGroup>
+      {offered.keys.length > 0 && (
+        <FormGroup label={t("create.myKeys")} fieldId="my-key">
+          <FormSelect id="my-key" value={offered.keys.find((key) => key.public_key === draft.sshKey)?.public_key ?? ""}
+            onChange={(_event, sshKey) => change({ sshKey })}>
+            <FormSelectOption value="" label={t("create.otherKey")} />
+            {offered.keys.map((key) => <FormSelectOption key={key.key_id} value={key.public_key} label={key.name} />)}
+          </FormSelect>
+        </FormGroup>
+      )}
       <FormGroup label={t("create.key")} fieldId="key">
         <TextArea id="key" value={draft.sshKey} resizeOrientation="vertical" aria-describedby="key-help"
           onChange={(_event, sshKey) => change({ sshKey })} />
@@ -121,6 +133,11 @@ function ReviewStep({ draft, offered, sendError }: StepProps & { sendError: Wawe
   );
 }
 
+/** PatternFly names the button of its steps in English, whatever stands on it: what stands there says more. */
+function nameByContent(wizard: HTMLElement | null): void {
+  wizard?.querySelector(".pf-v6-c-wizard__toggle")?.removeAttribute("aria-label");
+}
+
 export default function CreateMachine(): ReactNode {
   const { t } = useTexts();
   const [draft, setDraft] = useState(() => kept(sessionStorage, crypto.randomUUID()));
@@ -146,7 +163,7 @@ export default function CreateMachine(): ReactNode {
       (made) => {
         forget(sessionStorage);
         for (const { vnc_password: _secret, ...machine } of made) machines.put({ ...machine, cluster: draft.cluster });
-        go(made.length === 1 && made[0] ? addresses.machine(made[0].uuid) : addresses.machines());
+        go(made.length === 1 && made[0] ? addressTo("machine", { uuid: made[0].uuid }) : addressTo("machines"));
       },
       (problem: unknown) => {
         setSendError(problemOf(problem));
@@ -156,7 +173,7 @@ export default function CreateMachine(): ReactNode {
   };
   const leave = (): void => {
     forget(sessionStorage);
-    go(addresses.machines());
+    go(addressTo("machines"));
   };
   const footer = useMemo(
     () => (step: Step) => ({
@@ -173,6 +190,7 @@ export default function CreateMachine(): ReactNode {
   return (
     <>
       <Heading text={t("create.title")} />
+      <div ref={nameByContent}>
       <Wizard className="w-wizard" navAriaLabel={t("create.title")} onClose={leave} onSave={send}>
         <WizardStep id="image" name={t("create.image")} footer={footer("image")}><ImageStep {...shared} /></WizardStep>
         <WizardStep id="size" name={t("create.size")} isDisabled={!filled("image", draft)} footer={footer("size")}>
@@ -185,6 +203,7 @@ export default function CreateMachine(): ReactNode {
           <ReviewStep {...shared} sendError={sendError} />
         </WizardStep>
       </Wizard>
+      </div>
     </>
   );
 }

@@ -7,7 +7,9 @@ import { TextInput } from "@patternfly/react-core/dist/esm/components/TextInput/
 import { useState, useSyncExternalStore, type FormEvent, type ReactNode } from "react";
 import { problemOf, type WawelError } from "../api/rpc.ts";
 import { logIn, lost } from "../api/session.ts";
+import { addressTo } from "../model/routes.ts";
 import { Heading } from "../ui/Heading.tsx";
+import { Link } from "../ui/Link.tsx";
 import { useTexts } from "../ui/settings.ts";
 import { Preferences } from "../ui/Preferences.tsx";
 import { Problem } from "../ui/Problem.tsx";
@@ -61,6 +63,10 @@ export default function Login(): ReactNode {
           </Form>
         </CardBody>
       </Card>
+      <p className="w-ways">
+        <Link to={addressTo("register")}>{t("login.register")}</Link>
+        <Link to={addressTo("forgot")}>{t("login.forgot")}</Link>
+      </p>
       <div className="w-preferences"><Preferences /></div>
     </main>
   );

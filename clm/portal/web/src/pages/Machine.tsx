@@ -1,56 +1,25 @@
-import { Alert } from "@patternfly/react-core/dist/esm/components/Alert/index.js";
 import { Button } from "@patternfly/react-core/dist/esm/components/Button/index.js";
 import { CodeBlock, CodeBlockCode } from "@patternfly/react-core/dist/esm/components/CodeBlock/index.js";
-import { DescriptionList, DescriptionListDescription, DescriptionListGroup, DescriptionListTerm } from "@patternfly/react-core/dist/esm/components/DescriptionList/index.js";
-import { Spinner } from "@patternfly/react-core/dist/esm/components/Spinner/index.js";
-import { Title } from "@patternfly/react-core/dist/esm/components/Title/index.js";
-import { useCallback, useEffect, useState, useSyncExternalStore, type ReactNode } from "react";
-import { listed, machines, type Machine as Row } from "../api/cloud.ts";
-import { call, problemOf, type WawelError } from "../api/rpc.ts";
-import type { Key } from "../texts/translate.ts";
-import { Actions } from "../ui/Actions.tsx";
-import { Heading } from "../ui/Heading.tsx";
-import { Link } from "../ui/Link.tsx";
-import { useTexts } from "../ui/settings.ts";
+import type { ReactNode } from "react";
+import type { Machine as Row } from "../api/cloud.ts";
+import { word } from "../texts/translate.ts";
+import { AtMachine } from "../ui/AtMachine.tsx";
+import { Facts } from "../ui/Facts.tsx";
+import { useAnswer } from "../ui/live.ts";
+import type { PageProps } from "../ui/Opened.tsx";
+import { Section } from "../ui/parts.tsx";
 import { Problem } from "../ui/Problem.tsx";
-import { addresses } from "../model/routes.ts";
-import { State } from "../ui/State.tsx";
+import { useTexts } from "../ui/settings.ts";
 
 const CONSOLE_BYTES = 65_536;
-
-function Facts(props: { facts: [Key, ReactNode][] }): ReactNode {
-  const { t } = useTexts();
-  return (
-    <DescriptionList isHorizontal isCompact>
-      {props.facts.map(([name, value]) => (
-        <DescriptionListGroup key={name}>
-          <DescriptionListTerm>{t(name)}</DescriptionListTerm>
-          <DescriptionListDescription className="w-break">{value || t("machine.nothing")}</DescriptionListDescription>
-        </DescriptionListGroup>
-      ))}
-    </DescriptionList>
-  );
-}
 
 function Console(props: { machine: Row }): ReactNode {
   const { t } = useTexts();
   const { vm_id, cluster } = props.machine;
-  const [text, setText] = useState<string>();
-  const [error, setError] = useState<WawelError>();
-  const read = useCallback(() => {
-    setError(undefined);
-    call("user.vm.get_console", { vm_id, cluster, limit: CONSOLE_BYTES }).then(setText, (problem: unknown) =>
-      setError(problemOf(problem)),
-    );
-  }, [vm_id, cluster]);
-  useEffect(read, [read]);
+  const { value: text, error, reload } = useAnswer("user.vm.get_console", { vm_id, cluster, limit: CONSOLE_BYTES });
   return (
-    <section aria-labelledby="console">
-      <div className="w-heading">
-        <Title headingLevel="h2" id="console">{t("machine.console")}</Title>
-        <Button variant="link" onClick={read}>{t("machine.consoleShow")}</Button>
-      </div>
-      {error && <Problem error={error} retry={read} />}
+    <Section title="machine.console" beside={<Button variant="link" onClick={reload}>{t("machine.consoleShow")}</Button>}>
+      {error && <Problem error={error} retry={reload} />}
       {text === "" && <p>{t("machine.consoleEmpty")}</p>}
       {text && (
         <CodeBlock>
@@ -59,52 +28,45 @@ function Console(props: { machine: Row }): ReactNode {
           </div>
         </CodeBlock>
       )}
-    </section>
+    </Section>
   );
 }
 
-function Gone(): ReactNode {
-  const { t } = useTexts();
-  return (
-    <>
-      <Heading text={t("machine.gone")} />
-      <p>{t("machine.goneHelp")}</p>
-      <Link to={addresses.machines()}>{t("app.toMachines")}</Link>
-    </>
-  );
-}
-
-export default function Machine(props: { uuid: string }): ReactNode {
+function Overview(props: { machine: Row }): ReactNode {
   const { t, memory, time } = useTexts();
-  const machine = useSyncExternalStore(machines.subscribe, () => machines.get(props.uuid));
-  const came = useSyncExternalStore(listed.subscribe, listed.get);
-  if (!machine) {
-    if (came instanceof Error) return <Problem error={came} />;
-    return came ? <Gone /> : <Spinner aria-label={t("app.loading")} />;
-  }
+  const { machine } = props;
+  const { vm_id, cluster } = machine;
+  // The list does not tell everything: whose it is, and how it is reached.
+  const { value: detail } = useAnswer("user.vm.get_by_id", { vm_id, cluster }, ["vm"]);
+  const size = t("create.sizeFits", { cpu: t("count.cpu", { n: machine.cpu }), memory: memory(machine.memory_mib) });
   return (
-    <>
-      <Heading text={machine.name}>
-        <span role="status"><State state={machine.state} /></span>
-      </Heading>
-      {machine.error && <Alert component="p" variant="danger" isInline title={`${t("machine.error")}: ${machine.error}`} />}
-      <Actions machines={[machine]} />
-      <section aria-labelledby="overview">
-        <Title headingLevel="h2" id="overview">{t("machine.overview")}</Title>
-        <Facts facts={[
-          ["machine.description", machine.description],
-          ["column.cluster", machine.cluster],
-          ["column.image", machine.image_name],
-          ["machine.size", `${machine.template_name} (${t("create.sizeFits", { cpu: machine.cpu, memory: memory(machine.memory_mib) })})`],
-          ["machine.addresses", machine.leases.map((lease) => lease.address).join(", ")],
-          ["machine.work", machine.operation?.replaceAll("_", " ")],
-          ["machine.owner", machine.user_login],
-          ["machine.created", time(machine.created)],
-          ["machine.launched", machine.launched && time(machine.launched)],
-          ["machine.uuid", machine.uuid],
-        ]} />
-      </section>
-      <Console machine={machine} />
-    </>
+    <Section title="machine.overview">
+      <Facts facts={[
+        ["column.description", machine.description],
+        ["column.cluster", machine.cluster],
+        ["column.image", machine.image_name],
+        ["column.size", `${machine.template_name} (${size})`],
+        ["machine.addresses", machine.leases.map((lease) => lease.address).join(", ")],
+        ["machine.connect", detail?.connections.length ? detail.connections.map((way) => <code key={way.method + way.command}>{way.command} </code>) : null],
+        ["machine.work", machine.operation && word(t, "work", machine.operation)],
+        ["column.owner", machine.user_login ?? detail?.user_login],
+        ["column.created", time(machine.created)],
+        ["machine.launched", machine.launched && time(machine.launched)],
+        ["column.uuid", machine.uuid],
+      ]} />
+    </Section>
+  );
+}
+
+export default function Machine({ params }: PageProps): ReactNode {
+  return (
+    <AtMachine uuid={params["uuid"] ?? ""}>
+      {(machine) => (
+        <>
+          <Overview machine={machine} />
+          <Console machine={machine} />
+        </>
+      )}
+    </AtMachine>
   );
 }

@@ -4,13 +4,14 @@ import { Label } from "@patternfly/react-core/dist/esm/components/Label/index.js
 import { Masthead, MastheadBrand, MastheadContent, MastheadMain } from "@patternfly/react-core/dist/esm/components/Masthead/index.js";
 import { Page, PageSection } from "@patternfly/react-core/dist/esm/components/Page/index.js";
 import { SkipToContent } from "@patternfly/react-core/dist/esm/components/SkipToContent/index.js";
-import { useSyncExternalStore, type ReactNode } from "react";
+import { useState, useSyncExternalStore, type ReactNode } from "react";
 import { feedState } from "../api/cloud.ts";
 import { logOut, session } from "../api/session.ts";
+import { addressTo, type Route } from "../model/routes.ts";
 import { Link } from "./Link.tsx";
-import { useTexts } from "./settings.ts";
+import { Menu } from "./Menu.tsx";
 import { Preferences } from "./Preferences.tsx";
-import { addresses } from "../model/routes.ts";
+import { useTexts } from "./settings.ts";
 
 function Liveness(): ReactNode {
   const { t } = useTexts();
@@ -31,24 +32,28 @@ function Old(): ReactNode {
 }
 
 /** The frame around every page of somebody who is logged in. */
-export function Shell(props: { children: ReactNode }): ReactNode {
+export function Shell(props: { route: Route; children: ReactNode }): ReactNode {
   const { t } = useTexts();
   const who = useSyncExternalStore(session.subscribe, session.get);
+  // Where there is little width the menu is folded away until it is asked for.
+  const [unfolded, setUnfolded] = useState(false);
   return (
     <Page
       mainContainerId="main"
+      mainTabIndex={0}
       skipToContent={<SkipToContent href="#main">{t("app.skip")}</SkipToContent>}
       masthead={
-        <Masthead>
+        <Masthead display={{ default: "inline" }}>
           <MastheadMain>
+            <Button className="w-fold" variant="secondary" aria-expanded={unfolded} aria-controls="menu" onClick={() => setUnfolded(!unfolded)}>
+              {t("menu.fold")}
+            </Button>
             <MastheadBrand><span className="w-brand">Wawel</span></MastheadBrand>
-            <nav aria-label={t("app.menu")}><Link to={addresses.machines()}>{t("machines.title")}</Link></nav>
           </MastheadMain>
           <MastheadContent>
             <div className="w-masthead">
               <Liveness />
-              <Preferences />
-              <span className="w-login">{who?.login}</span>
+              <Link to={addressTo("account")} className="w-login">{who?.login}</Link>
               <Button variant="secondary" onClick={() => void logOut().catch(() => undefined)}>{t("app.logout")}</Button>
             </div>
           </MastheadContent>
@@ -56,8 +61,16 @@ export function Shell(props: { children: ReactNode }): ReactNode {
       }
     >
       <PageSection isFilled>
-        <Old />
-        {props.children}
+        <div className="w-frame">
+          <div id="menu" className={unfolded ? "w-side w-unfolded" : "w-side"}>
+            <Menu route={props.route} onGo={() => setUnfolded(false)} />
+            <div className="w-preferences"><Preferences /></div>
+          </div>
+          <div className="w-content">
+            <Old />
+            {props.children}
+          </div>
+        </div>
       </PageSection>
     </Page>
   );

@@ -6,6 +6,17 @@ export interface Column<T> {
   key: string;
   title: string;
   render: (row: T) => ReactNode;
+  /** Left out where there is little width. */
+  isMinor: boolean;
+  /** It takes what the others leave. */
+  isWide: boolean;
+}
+
+interface Picking<T> {
+  selected: ReadonlySet<string>;
+  onSelect: (id: string, on: boolean) => void;
+  head: string;
+  label: (row: T) => string;
 }
 
 interface Props<T> {
@@ -13,18 +24,22 @@ interface Props<T> {
   rows: readonly T[];
   id: (row: T) => string;
   columns: readonly Column<T>[];
-  selected: ReadonlySet<string>;
-  onSelect: (id: string, on: boolean) => void;
+  /** Rows are chosen, to do something to them. */
+  picking?: Picking<T>;
   sort: { key: string; direction: "asc" | "desc" };
   onSort: (key: string, direction: "asc" | "desc") => void;
-  selectHead: string;
-  selectLabel: (row: T) => string;
+  /** It is one of several things on its page: as high as its rows, if they are few. */
+  isPart?: boolean;
   /** What the rows are chosen and sorted by: when it changes, the list begins at its top. */
   view: string;
 }
 
 const OVERSCAN = 8;
 const ROW_PX = 41; // as in app.css
+/** So many are all in the document. */
+const FEW = 40;
+const classOf = (column: Pick<Column<never>, "isMinor" | "isWide">): { className?: string } =>
+  column.isMinor || column.isWide ? { className: column.isMinor ? "w-minor" : "w-wide" } : {};
 
 interface RowProps<T> {
   row: T;
@@ -32,26 +47,29 @@ interface RowProps<T> {
   columns: readonly Column<T>[];
   id: string;
   selected: boolean;
-  label: string;
-  onSelect: (id: string, on: boolean) => void;
+  picking: Picking<T> | undefined;
 }
 
 function PlainRow<T>(props: RowProps<T>): ReactNode {
   return (
     <Tr isRowSelected={props.selected} aria-rowindex={props.index + 2}>
-      <Td className="pf-v6-c-table__check">
-        <label className="w-check">
-          <input type="checkbox" checked={props.selected} aria-label={props.label}
-            onChange={(event) => props.onSelect(props.id, event.currentTarget.checked)} />
-        </label>
-      </Td>
+      {props.picking && (
+        <Td className="pf-v6-c-table__check w-pick">
+          <label className="w-check">
+            <input type="checkbox" checked={props.selected} aria-label={props.picking.label(props.row)}
+              onChange={(event) => props.picking?.onSelect(props.id, event.currentTarget.checked)} />
+          </label>
+        </Td>
+      )}
       {props.columns.map((column) => (
-        <Td key={column.key} dataLabel={column.title} modifier="truncate">{column.render(props.row)}</Td>
+        <Td key={column.key} dataLabel={column.title} modifier="truncate" {...classOf(column)}>{column.render(props.row)}</Td>
       ))}
     </Tr>
   );
 }
-const Row = memo(PlainRow) as typeof PlainRow;
+// What is picked is told by `selected`: the handlers may be others each time.
+const Row = memo(PlainRow, (was, now) =>
+  was.row === now.row && was.columns === now.columns && was.selected === now.selected && was.index === now.index) as typeof PlainRow;
 
 function Space(props: { rows: number; columns: number }): ReactNode {
   if (props.rows <= 0) return null;
@@ -59,7 +77,7 @@ function Space(props: { rows: number; columns: number }): ReactNode {
 }
 
 export function VirtualTable<T>(props: Props<T>): ReactNode {
-  const { rows, columns } = props;
+  const { rows, columns, picking } = props;
   const box = useRef<HTMLDivElement>(null);
   const [top, setTop] = useState(0);
   const [height, setHeight] = useState(600);
@@ -77,21 +95,23 @@ export function VirtualTable<T>(props: Props<T>): ReactNode {
     box.current?.scrollTo(0, 0);
     setTop(0);
   }, [props.view]);
-  const visible = Math.ceil(height / ROW_PX);
+  const isShort = rows.length <= FEW;
+  const visible = isShort ? FEW : Math.ceil(height / ROW_PX);
   // The list may just have become shorter than where it is scrolled to: a spacer of the old height would keep it there.
   const at = Math.min(top, Math.max(0, rows.length - visible));
   const first = Math.max(0, at - OVERSCAN);
   const last = Math.min(rows.length, at + visible + OVERSCAN);
   const active = columns.findIndex((column) => column.key === props.sort.key);
   return (
-    <div className="w-scroll" ref={box} onScroll={scrolled} tabIndex={0} role="region" aria-label={props.label}>
-      <Table aria-label={props.label} variant="compact" isStickyHeader gridBreakPoint="" className="w-table"
+    <div className={isShort ? "w-short" : props.isPart ? "w-scroll w-part" : "w-scroll"} ref={box} onScroll={scrolled} tabIndex={0}
+      role={props.isPart ? "group" : "region"} aria-label={props.label}>
+      <Table aria-label={props.label} variant="compact" isStickyHeader={!isShort} gridBreakPoint="" className="w-table"
         aria-rowcount={rows.length + 1}>
         <Thead>
           <Tr>
-            <Th screenReaderText={props.selectHead} />
+            {picking && <Th screenReaderText={picking.head} className="w-pick" />}
             {columns.map((column, index) => (
-              <Th key={column.key}
+              <Th key={column.key} {...classOf(column)}
                 sort={{ sortBy: { index: active, direction: props.sort.direction }, columnIndex: index,
                   onSort: (_event, _index, direction) => props.onSort(column.key, direction) }}>
                 {column.title}
@@ -104,7 +124,7 @@ export function VirtualTable<T>(props: Props<T>): ReactNode {
           {rows.slice(first, last).map((row, index) => {
             const id = props.id(row);
             return <Row key={id} row={row} index={first + index} columns={columns} id={id}
-              selected={props.selected.has(id)} label={props.selectLabel(row)} onSelect={props.onSelect} />;
+              selected={picking?.selected.has(id) ?? false} picking={picking} />;
           })}
           <Space rows={rows.length - last} columns={columns.length + 1} />
         </Tbody>

@@ -1,7 +1,7 @@
 // Language and theme: kept in the browser, followed by the whole page.
 import { useMemo, useSyncExternalStore } from "react";
 import { Value } from "../api/value.ts";
-import { LANGUAGES, memory, time, translator, type Language, type Translate } from "../texts/translate.ts";
+import { bytes, LANGUAGES, memory, time, translator, type Language, type Translate } from "../texts/translate.ts";
 
 export type Theme = "auto" | "light" | "dark";
 export const THEMES: readonly Theme[] = ["auto", "light", "dark"];
@@ -61,6 +61,8 @@ export interface Texts {
   language: Language;
   t: Translate;
   memory: (mib: number) => string;
+  bytes: (count: number) => string;
+  number: (value: number) => string;
   time: (at: string | number) => string;
 }
 
@@ -71,6 +73,8 @@ export function useTexts(): Texts {
       language: now,
       t: translator(now),
       memory: (mib: number) => memory(now, mib),
+      bytes: (count: number) => bytes(now, count),
+      number: (value: number) => new Intl.NumberFormat(now).format(value),
       time: (at: string | number) => time(now, at),
     }),
     [now],

@@ -1,0 +1,98 @@
+// What is done to machines. Those of one cluster go in one call, where a call takes many; each outcome is told by its machine.
+import type { Action, Outcome } from "../model/action.ts";
+import { may, type MachineAction } from "../model/machines.ts";
+import { given, textOf } from "../model/form.ts";
+import type { Machine } from "../api/cloud.ts";
+import { ask } from "../api/request.ts";
+import { call, plan, problemOf } from "../api/rpc.ts";
+import type { VMOutcome } from "../api/wawel.ts";
+
+/** Machines of one call; the server takes no more. */
+const BATCH = 200;
+
+export type Placed = Pick<Machine, "vm_id" | "name" | "cluster">;
+
+export function batches<T extends Placed>(machines: readonly T[]): [string, T[]][] {
+  const found = new Map<string, T[]>();
+  for (const machine of machines) found.set(machine.cluster, [...(found.get(machine.cluster) ?? []), machine]);
+  return [...found].flatMap(([cluster, all]) =>
+    Array.from({ length: Math.ceil(all.length / BATCH) }, (_, index): [string, T[]] => [
+      cluster,
+      all.slice(index * BATCH, (index + 1) * BATCH),
+    ]),
+  );
+}
+
+function outcomeOf(told: VMOutcome, machines: readonly Placed[]): Outcome {
+  const name = machines.find((machine) => machine.vm_id === told.vm_id)?.name ?? String(told.vm_id);
+  if (told.operation_id !== undefined || told.message === undefined) return { name };
+  return { name, error: { slug: told.status, message: told.message } };
+}
+
+/** Many machines in few calls. */
+export function batchOf<T extends Placed>(method: "user.vm.destroy" | "user.vm.reset" | "admin.vm.destroy"): NonNullable<Action<T>["batch"]> {
+  const params = (cluster: string, all: readonly T[]): { cluster: string; vm_ids: number[] } =>
+    ({ cluster, vm_ids: all.map((machine) => machine.vm_id) });
+  return {
+    plan: async (machines) => {
+      const steps = [];
+      for (const [cluster, all] of batches(machines)) steps.push(...(await plan(method, params(cluster, all))));
+      return steps;
+    },
+    run: async (machines) => {
+      const outcomes: Outcome[] = [];
+      for (const [cluster, all] of batches(machines)) {
+        try {
+          const answer = await call(method, params(cluster, all));
+          outcomes.push(...answer.map((each) => outcomeOf(each, all)));
+        } catch (problem) {
+          outcomes.push(...all.map((machine) => ({ name: machine.name, error: problemOf(problem) })));
+        }
+      }
+      return outcomes;
+    },
+  };
+}
+
+type Simple = Exclude<MachineAction, "destroy" | "reset" | "edit" | "save">;
+const simple = (key: Simple, more: Partial<Action<Machine>> = {}): Action<Machine> => ({
+  key,
+  title: `action.${key}`,
+  may: (machine) => may(key, machine),
+  request: ({ vm_id, cluster }) => ask(`user.vm.${key}`, { vm_id, cluster }),
+  ...more,
+});
+
+export const MACHINE_ACTIONS: readonly Action<Machine>[] = [
+  simple("start"),
+  simple("shutdown"),
+  simple("stop", { confirm: { title: "confirm.stop", help: "confirm.stopHelp" } }),
+  {
+    key: "reset", title: "action.reset", may: (machine) => may("reset", machine), batch: batchOf("user.vm.reset"),
+    confirm: { title: "confirm.reset", help: "confirm.resetHelp" },
+  },
+  simple("pause"),
+  simple("resume"),
+  {
+    key: "edit", title: "action.edit", may: (machine) => may("edit", machine),
+    fields: (machine) => [
+      { name: "name", label: "column.name", isRequired: true, initial: machine.name, maxLength: 128 },
+      { name: "description", label: "column.description", as: "area", initial: machine.description },
+    ],
+    request: ({ vm_id, cluster }, values) =>
+      ask("user.vm.edit", { vm_id, cluster, name: textOf(values, "name"), description: textOf(values, "description") }),
+  },
+  {
+    key: "save", title: "action.save", may: (machine) => may("save", machine),
+    fields: (machine) => [
+      { name: "name", label: "column.name", isRequired: true, initial: machine.name, maxLength: 128, help: "machine.saveHelp" },
+      { name: "description", label: "column.description", as: "area" },
+    ],
+    request: ({ vm_id, cluster }, values) =>
+      ask("user.vm.save", { vm_id, cluster, name: textOf(values, "name"), ...given(values, "description") }),
+  },
+  {
+    key: "destroy", title: "action.destroy", may: (machine) => may("destroy", machine), batch: batchOf("user.vm.destroy"),
+    confirm: { title: "confirm.destroy", help: "confirm.destroyHelp" }, isDanger: true,
+  },
+];

@@ -1,0 +1,41 @@
+// Nodes: what is shown of them and done to them.
+import type { ItemOf, Placed } from "../api/list.ts";
+import { ask } from "../api/request.ts";
+import type { Enrolment } from "../api/wawel.ts";
+import type { Action } from "../model/action.ts";
+import { numberOf, textOf } from "../model/form.ts";
+import { locks } from "./locks.ts";
+
+export type Node = ItemOf<"admin.node.get_list"> & Placed;
+const of = ({ node_id, cluster }: Node): { node_id: number; cluster: string } => ({ node_id, cluster });
+
+export const NODE_ACTIONS: readonly Action<Node>[] = [
+  { key: "check", title: "nodes.check", request: (row) => ask("admin.node.check", of(row)) },
+  ...locks<Node>("node", ({ node_id }) => ({ node_id }), "nodes.lockHelp"),
+  {
+    key: "evacuate", title: "nodes.evacuate", isDanger: true, may: (row) => row.locked, confirm: { title: "nodes.evacuateAsk", help: "nodes.evacuateHelp" },
+    request: (row) => ask("admin.node.evacuate", of(row)),
+  },
+  {
+    key: "edit", title: "action.edit",
+    fields: (row) => [
+      { name: "comment", label: "column.description", initial: row.comment },
+      { name: "priority", label: "nodes.priority", as: "number", isRequired: true, initial: String(row.priority) },
+      { name: "cpu_total", label: "column.cpu", as: "number", isRequired: true, min: 1, initial: String(row.cpu_total) },
+      { name: "memory_mib_total", label: "quota.memoryMib", as: "number", isRequired: true, min: 1, initial: String(row.memory_mib_total) },
+    ],
+    request: (row, values) =>
+      ask("admin.node.edit", {
+        ...of(row), comment: textOf(values, "comment"), priority: numberOf(values, "priority") ?? null,
+        cpu_total: numberOf(values, "cpu_total") ?? null, memory_mib_total: numberOf(values, "memory_mib_total") ?? null,
+      }),
+  },
+  {
+    key: "enrol", title: "nodes.enrol", fields: () => [], request: (row) => ask("admin.node.enrol", of(row)),
+    secret: (answer) => [["nodes.token", (answer as Enrolment).token]],
+  },
+  {
+    key: "delete", title: "action.delete", isDanger: true, may: (row) => row.locked, confirm: { title: "confirm.delete", help: "nodes.deleteHelp" },
+    request: (row) => ask("admin.node.delete", of(row)),
+  },
+];

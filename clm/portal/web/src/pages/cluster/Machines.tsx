@@ -1,0 +1,52 @@
+import type { ReactNode } from "react";
+import { ofCluster, type ItemOf, type Placed } from "../../api/list.ts";
+import { ask } from "../../api/request.ts";
+import { batchOf } from "../../kinds/machines.ts";
+import { addressOf, STATE_FILTER, wordsOf } from "../../model/machines.ts";
+import { columns } from "../../ui/columns.tsx";
+import type { ListSpec } from "../../ui/List.tsx";
+import type { PageProps } from "../../ui/Opened.tsx";
+import { ListPage } from "../../ui/lists.tsx";
+import { State } from "../../ui/State.tsx";
+
+type VM = ItemOf<"admin.vm.get_list"> & Placed;
+const c = columns<VM>();
+const of = ({ vm_id, cluster }: VM): { vm_id: number; cluster: string } => ({ vm_id, cluster });
+
+const SPEC: ListSpec<VM> = {
+  title: "machines.title",
+  columns: [
+    c.text("name", "column.name"),
+    { ...c.text("state", "column.state"), show: (row) => <State state={row.state} /> },
+    c.of("address", "column.address", addressOf),
+    c.text("user_id", "column.ownerId", { isMinor: true }),
+    c.text("image_name", "column.image", { isMinor: true }),
+    c.text("cpu", "column.cpu", { isMinor: true }),
+    c.memory("memory_mib", "column.memory"),
+    c.time("created", "column.created"),
+  ],
+  filters: [STATE_FILTER],
+  search: (row) => [...wordsOf(row), String(row.user_id), row.uuid],
+  id: (row) => row.uuid,
+  name: (row) => row.name,
+  actions: [
+    { key: "start", title: "action.start", may: (row) => row.state === "stopped", request: (row) => ask("admin.vm.start", of(row)) },
+    {
+      key: "stop", title: "action.stop", may: (row) => ["running", "paused"].includes(row.state), confirm: { title: "confirm.stop", help: "confirm.stopHelp" },
+      request: (row) => ask("admin.vm.stop", of(row)),
+    },
+    { key: "destroy", title: "action.destroy", isDanger: true, batch: batchOf("admin.vm.destroy"), confirm: { title: "confirm.destroy", help: "confirm.destroyHelp" } },
+    {
+      key: "erase", title: "admin.erase", isDanger: true, may: (row) => row.state === "error", confirm: { title: "admin.eraseAsk", help: "admin.eraseHelp" },
+      request: (row) => ask("admin.vm.erase", of(row)),
+    },
+  ],
+  none: ["admin.noMachines", "admin.noMachinesHelp"],
+};
+
+export default function Machines({ params }: PageProps): ReactNode {
+  return (
+    <ListPage spec={SPEC}
+      source={ofCluster("admin.vm.get_list", params["cluster"] ?? "", { page: ["before", "vm_id"], kinds: ["vm"], all: true })} />
+  );
+}

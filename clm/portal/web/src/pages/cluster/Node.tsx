@@ -1,0 +1,88 @@
+import { Alert } from "@patternfly/react-core/dist/esm/components/Alert/index.js";
+import { useMemo, type ReactNode } from "react";
+import { ofCluster } from "../../api/list.ts";
+import { NODE_ACTIONS, type Node as Row } from "../../kinds/nodes.ts";
+import { isOpen, WORK_COLUMNS, workActions, type Work } from "../../kinds/operations.ts";
+import { word } from "../../texts/translate.ts";
+import { Actions } from "../../ui/Actions.tsx";
+import { AtOne } from "../../ui/AtOne.tsx";
+import { Status } from "../../ui/columns.tsx";
+import { Facts } from "../../ui/Facts.tsx";
+import { List, type ListSpec } from "../../ui/List.tsx";
+import { useRows } from "../../ui/live.ts";
+import type { PageProps } from "../../ui/Opened.tsx";
+import { Section } from "../../ui/parts.tsx";
+import { useTexts } from "../../ui/settings.ts";
+
+const WORK: ListSpec<Work> = {
+  title: "nodes.work",
+  columns: WORK_COLUMNS,
+  id: (row) => String(row.operation_id),
+  name: (row) => String(row.operation_id),
+  actions: workActions("admin"),
+  none: ["work.none", "work.noneHelp"],
+};
+
+/** An evacuation that is under way: how many of its moves are done. */
+function Evacuation({ rows }: { rows: readonly Work[] }): ReactNode {
+  const { t } = useTexts();
+  const whole = rows.find((row) => row.kind === "node_evacuate" && isOpen(row));
+  if (!whole) return null;
+  const moves = rows.filter((row) => row.parent_id === whole.operation_id);
+  const done = moves.filter((row) => !isOpen(row)).length;
+  return (
+    <div role="status">
+      <p>{t("nodes.evacuating", { done, of: moves.length })}</p>
+      <progress className="w-bar" max={Math.max(moves.length, 1)} value={done} aria-label={t("nodes.evacuate")} />
+    </div>
+  );
+}
+
+function Known({ row }: { row: Row }): ReactNode {
+  const { t, memory, time } = useTexts();
+  const { node_id, cluster } = row;
+  const source = useMemo(
+    () => ofCluster("admin.operation.get_list", cluster, { kinds: ["", "vm", "node"], all: true }, { limit: 200 }),
+    [cluster],
+  );
+  const work = useRows(source);
+  const mine = useMemo(() => {
+    const own = new Set(work.rows.filter((each) => each.node_id === node_id).map((each) => each.operation_id));
+    return { ...work, rows: work.rows.filter((each) => own.has(each.operation_id) || own.has(each.parent_id ?? 0)) };
+  }, [work, node_id]);
+  return (
+    <>
+      <div className="w-heading">
+        <Status group="nodeState" value={row.state} /><Status group="nodeHealth" value={row.health} />
+        {row.locked && <Status group="nodeState" value="locked" />}
+      </div>
+      {row.state_reason && <Alert component="p" variant="warning" isInline title={row.state_reason} />}
+      {row.troubles.map((trouble) => (
+        <Alert component="p" key={trouble.code + trouble.text} variant={trouble.blocks ? "danger" : "warning"} isInline title={trouble.text} />
+      ))}
+      <Actions rows={[row]} name={(each) => each.name} actions={NODE_ACTIONS} done={work.reload} />
+      <Evacuation rows={mine.rows} />
+      <Section title="machine.overview">
+        <Facts facts={[
+          ["column.description", row.comment], ["column.address", row.address], ["nodes.uri", row.uri],
+          ["column.cpu", t("quota.usedOf", { used: row.cpu_used, of: row.cpu_total })],
+          ["column.memory", t("quota.usedOf", { used: memory(row.memory_mib_used), of: memory(row.memory_mib_total) })],
+          ["machines.title", String(row.vms_used)],
+          ["nodes.hypervisor", [row.info.hypervisor, row.info.hypervisor_version].filter(Boolean).join(" ")],
+          ["nodes.cpuModel", row.info.cpu_model],
+          ["menu.storages", row.storages.map((each) => `${each.name} (${word(t, "attachState", each.state)})`).join(", ")],
+          ["nodes.seen", row.seen_at && time(row.seen_at)], ["nodes.agentSeen", row.agent_seen_at && time(row.agent_seen_at)], ["column.uuid", row.uuid],
+        ]} />
+      </Section>
+      <Section title="nodes.work"><List spec={WORK} data={mine} isPart /></Section>
+    </>
+  );
+}
+
+export default function Node({ params }: PageProps): ReactNode {
+  return (
+    <AtOne source={ofCluster("admin.node.get_list", params["cluster"] ?? "", { kinds: ["node"], all: true })} uuid={params["uuid"] ?? ""}>
+      {(row) => <Known row={row} />}
+    </AtOne>
+  );
+}

@@ -1,0 +1,55 @@
+"""A cloud with something of everything, so that no page is bare."""
+
+from __future__ import annotations
+
+from typing import Any
+
+NOTHING = "00000000-0000-0000-0000-000000000000"
+HOSTILE = "<img src=x onerror=alert(1)> " + "W" * 40
+
+
+def furnish(cloud: Any) -> dict[str, str]:
+    """What stands for each page's ``:uuid``, ``:id`` and ``:cluster``, by the page's first word."""
+    north = cloud.cluster("north")
+    user, admin, owner = north.user, north.admin, cloud.user
+    found = {"cluster": "north"}
+    machine = north.create(name="web", description=HOSTILE)
+    north.create(name=HOSTILE[:60])
+    found["machine"] = str(machine["uuid"])
+    disk = user.call("user.disk.create", {"name": "data", "size_mib": 64, "description": HOSTILE})
+    north.wait_operation(user, disk["operation_id"])
+    found["disk"] = str(user.call("user.disk.get_by_id", {"disk_id": disk["disk_id"]})["uuid"])
+    taken = user.call("user.disk.create_snapshot", {"disk_id": disk["disk_id"], "name": "before"})
+    north.wait_operation(user, taken["operation_id"])
+    gone = user.call("user.disk.create", {"name": "old", "size_mib": 16})
+    north.wait_operation(user, gone["operation_id"])
+    user.call("user.disk.delete", {"disk_id": gone["disk_id"]})
+    group = user.call("user.security_group.create", {"name": "web", "description": HOSTILE})
+    told = {"security_group_id": group["security_group_id"], "direction": "in", "protocol": "tcp", "ports": "80"}
+    user.call("user.security_group.add_rule", told)
+    found["security"] = str(group["uuid"])
+    found["image"] = str(user.call("user.system_image.get_list")[0]["uuid"])
+    found["node"] = str(admin.call("admin.node.get_list")[0]["uuid"])
+    admin.call("admin.pool.add", {"name": "own", "network": "10.200.0.0/16"})
+    admin.call("admin.public_address.add", {"addresses": ["192.0.2.7", "192.0.2.8"]})
+    found["network"] = str(user.call("user.network.request", {"name": "inner", "pool": "own"})["uuid"])
+    user.call("user.public_address.request", {"description": HOSTILE})
+    owner.call("user.key.generate", {"name": "laptop"})
+    owner.call("user.api_key.create", {"name": "script", "scope": ["user.*"], "ec2": True})
+    found["group"] = str(owner.call("user.group.create", {"name": "Researchers", "description": HOSTILE})["group_id"])
+    cloud.admin.call("user.group.join_request", {"group_id": int(found["group"])})
+    cloud.admin.call("cloud.news.add", {"topic": "Works on Sunday", "content": HOSTILE, "sticky": True})
+    with_login = {"login": "waiting", "email": "waiting@wawel.example", "password": "not a secret at all"}
+    cloud.admin.call("guest.user.register", with_login)
+    return found
+
+
+def address_of(page: str, path: str, found: dict[str, str]) -> str:
+    """
+    A page's address, filled in by what there is; of a page that is about nothing here, one that is gone.
+
+    :param found: as ``furnish`` gives it.
+    """
+    about = next((found[kind] for kind in sorted(found, key=len, reverse=True) if page.startswith(kind)), NOTHING)
+    path = path.replace(":cluster", found["cluster"])
+    return "/ui" + "/".join(about if part.startswith(":") else part for part in path.split("/"))

@@ -1,0 +1,87 @@
+"""
+Every page that the portal declares, in every language, theme and width: it opens without a word in the console, a
+violation of the policy or a finding of axe's, and fits the window. Pictures go to ``$WAWEL_PICTURES``, if it is set.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from browser.furnished import address_of, furnish
+from browser.person import Browser
+from browser.routes import Route, read_routes
+
+playwright = pytest.importorskip("playwright.sync_api", reason="bin/bootstrap browser installs Playwright")
+expect = playwright.expect
+expect.set_options(timeout=30_000)
+
+ROUTES = read_routes()
+LANGUAGES = ("en", "pl")
+THEMES = ("light", "dark")
+WIDTHS = (1280, 390)
+WAITS = "() => !document.querySelector('.pf-v6-c-spinner')"
+KEEP = "chosen => Object.entries(chosen).forEach(each => localStorage.setItem(...each))"
+OVERFLOWS = "() => document.documentElement.scrollWidth - document.documentElement.clientWidth"
+
+
+@pytest.fixture(scope="module")
+def found(cloud: Any) -> dict[str, str]:
+    return furnish(cloud)
+
+
+@pytest.fixture(scope="module")
+def people(chromium: Any, cloud: Any, found: dict[str, str]) -> Iterator[dict[str, Any]]:
+    """A browser for each who looks: a guest, somebody, and an administrator."""
+    made = {who: Browser(chromium, cloud, "admin" if who == "admin" else "user") for who in ("guest", "user", "admin")}
+    for who in ("user", "admin"):
+        made[who].log_in()
+        expect(made[who].page.get_by_role("heading", level=1)).to_have_text("Machines")
+    yield made
+    for each in made.values():
+        each.context.close()
+
+
+def look(browser: Any, name: str, place: Path | None) -> None:
+    """At the page that is open, in each width."""
+    for width in WIDTHS:
+        browser.page.set_viewport_size({"width": width, "height": 800})
+        expect(browser.page.get_by_role("heading", level=1)).to_be_visible()
+        browser.page.wait_for_function(WAITS)
+        if place is not None:
+            browser.page.screenshot(path=place / f"{name}-{width}.png", full_page=True)
+        browser.check()
+        assert browser.page.evaluate(OVERFLOWS) <= 0, f"{name} is wider than a window of {width} px"
+
+
+@pytest.mark.parametrize("route", ROUTES, ids=lambda route: route.page)
+def test_page(people: dict[str, Any], found: dict[str, str], route: Route) -> None:
+    browser = people[{"guest": "guest", "user": "user"}.get(route.audience, "admin")]
+    told = os.environ.get("WAWEL_PICTURES")
+    place = Path(told) if told else None
+    if place is not None:
+        place.mkdir(parents=True, exist_ok=True)
+    browser.said.clear()
+    for language in LANGUAGES:
+        for theme in THEMES:
+            chosen = {"wawel.language": language, "wawel.theme": theme}
+            browser.page.evaluate(KEEP, chosen)
+            browser.open(address_of(route.page, route.path, found))
+            look(browser, f"{route.page}-{language}-{theme}", place)
+            assert browser.page.locator("html").get_attribute("lang") == language
+
+
+def test_nowhere(people: dict[str, Any]) -> None:
+    """What is no page, or none of one's own, is said to be none."""
+    for path in ("/ui/elsewhere", "/ui/cloud/audit", "/ui/clusters/north/nodes"):
+        people["user"].open(path)
+        expect(people["user"].page.get_by_role("heading", level=1)).to_have_text("There is no such page.")
+
+
+def test_all_are_declared() -> None:
+    """The list that the tests go by is the portal's own, and is not empty."""
+    assert {"machines", "register", "audit"} <= {route.page for route in ROUTES}
