@@ -123,7 +123,9 @@ def settled(session: Session, copy_id: int, cause: Cause, *, made: bool | None, 
         return
     if made is not None:
         set_copy(session, copy_id, CachedState.OK if made else CachedState.FAILED, error)
-        if not copy.wanted and find_holder(session, ObjectKind.CACHED_IMAGE, copy_id) is None:
+        # What could not be removed just now is tried again in a while (``evict_spare``).
+        tried = copy.state is CachedState.EVICTING
+        if not tried and not copy.wanted and find_holder(session, ObjectKind.CACHED_IMAGE, copy_id) is None:
             begin_evicting(session, copy, account_id=None, cause=cause)
     elif copy.needed:
         set_copy(session, copy_id, CachedState.WAITING)
@@ -169,7 +171,7 @@ def forget_copies(session: Session, node_id: int) -> None:
 
 
 def evict_spare(session: Session, free: float) -> None:
-    """Make room on nodes' own storages, of which less than a share of ``free`` is left."""
+    """Make room on nodes' own storages, of which less than a share of ``free`` is left, and remove what is no use."""
     for copy_id in spare_copies(session, free):
         evict_unused(session, copy_id)
 
@@ -238,7 +240,8 @@ def evict(caller: ClusterCall, image_id: int, node_ids: Sequence[int] | None) ->
     :raises InUse: disks on a node that was named are made from it, or it is just being copied there.
     """
     session = caller.session
-    get_image(session, image_id, kinds=[ImageKind.SYSTEM], lock=True)
+    # One that became a disk has none that it is to keep, but where removing them failed.
+    get_image(session, image_id, kinds=[ImageKind.SYSTEM, ImageKind.STORAGE], lock=True)
     for node_id in node_ids or ():
         get_node(session, node_id)
     answers: list[CachedImageWork] = []

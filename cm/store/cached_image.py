@@ -224,15 +224,16 @@ def caching_nodes(session: Session) -> Sequence[int]:
 _SPARE = text(
     """
 SELECT id FROM (
-    SELECT c.id, c.last_used_at, u.storage_id,
+    SELECT c.id, c.last_used_at, u.storage_id, i.kind <> 'system' OR i.state = 'deleted' AS useless,
            s.limit_bytes * :free - (s.limit_bytes - s.claimed_bytes) AS missing,
            coalesce(sum(u.claimed_bytes) OVER (PARTITION BY u.storage_id ORDER BY c.last_used_at, c.id
                                                ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), 0) AS before
       FROM cached_image c JOIN volume u ON u.id = c.volume_id JOIN storage s ON s.id = u.storage_id
+      JOIN image i ON i.id = c.image_id
      WHERE c.state IN ('ok', 'failed') AND NOT EXISTS (SELECT 1 FROM volume b WHERE b.backing_id = u.id)
        AND NOT EXISTS (SELECT 1 FROM operation_object h WHERE h.kind = 'cached_image' AND h.object_id = c.id)
 ) unused
- WHERE missing > before ORDER BY storage_id, last_used_at, id LIMIT 100
+ WHERE missing > before OR useless ORDER BY storage_id, last_used_at, id LIMIT 100
 """
 )
 
@@ -240,7 +241,8 @@ SELECT id FROM (
 def spare_copies(session: Session, free: float) -> Sequence[int]:
     """
     Copies that nothing is made from, of storages of which less than a share of ``free`` can be claimed: those that were
-    used longest ago, as many as make that much room.
+    used longest ago, as many as make that much room. And those of what is no image any more, which nobody could remove
+    so far.
     """
     return list(session.scalars(_SPARE, {"free": free}))
 

@@ -311,7 +311,10 @@ def test_image_that_was_a_disk(cloud: Cluster) -> None:
         cloud.call(convert, [mine])
     for each in told:
         assert cloud.over(each["operation_id"])["state"] == "done"
+    cloud.memory[first].fail_next("delete", HypervisorError("Input/output error", 38))
     cloud.call(convert, [mine])
+    cloud.until(lambda: cloud.copies() == [(first, "failed", 0)], "its copies go, but for one")
+    cloud.admin("system_image.evict", image_id=mine)
     cloud.until(lambda: cloud.copies() == [], "its copies go")
     assert cloud.volumes(first) == cloud.volumes(second) == []
     share.volumes["mine.qcow2"].content = b"written by a guest"
@@ -404,12 +407,27 @@ def test_held_by_an_unknown_domain(cloud: Cluster) -> None:
         assert cloud.over(each["operation_id"])["state"] == "done"
     (copy,) = cloud.volumes(first)
     disk = DiskSpec(FileSource(f"/srv/own/{copy}"), DiskFormat.QCOW2, "vda", DiskBus.VIRTIO)
-    cloud.memory[first].hypervisor.define(domain_spec(name="stranger", disks=(disk,)))
+    stranger = domain_spec(name="stranger", disks=(disk,))
+    cloud.memory[first].hypervisor.define(stranger)
     cloud.until(lambda: cloud.sql("SELECT count(*) FROM unknown_domain"), "a pass sees the stranger")
     told = cloud.admin("system_image.evict", image_id=cloud.image_id)
     ended = {each["node_id"]: cloud.over(each["operation_id"])["state"] for each in told}
     assert ended == {first: "failed", second: "done"}
     assert cloud.volumes(first) == [copy] and cloud.volumes(second) == [] and cloud.leaks() == []
+    cloud.admin("system_image.delete", image_id=cloud.image_id)
+    # It cannot go with its image, and is not tried again but in a while.
+    newest = "SELECT max(id) FROM operation WHERE kind = 'image_cache'"
+    tried = cloud.sql(newest)
+    assert cloud.over(tried)["state"] == "failed"
+    assert cloud.sql("SELECT count(*) FROM operation WHERE kind = 'image_cache' AND finished_at IS NULL") == 0
+    database = cloud.manager.database
+    database.transact_now(evict_spare, 0.0)
+    assert cloud.sql(newest) > tried and cloud.over(cloud.sql(newest))["state"] == "failed"
+    cloud.memory[first].hypervisor.undefine(stranger.uuid)
+    cloud.until(lambda: not cloud.sql("SELECT count(*) FROM unknown_domain"), "a pass sees that it is gone")
+    database.transact_now(evict_spare, 0.0)
+    cloud.until(lambda: cloud.copies() == [], "it goes")
+    assert cloud.volumes(first) == [] and cloud.leaks() == []
 
 
 def test_turns(cloud: Cluster) -> None:
