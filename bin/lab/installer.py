@@ -2,8 +2,8 @@
 ISO images: one that installs the tiny guest on the first disk of a machine, and small ones to be put into drives.
 
 The installer stands in the initramfs, with the disk that it writes: Debian's cloud kernel has no driver for the SATA
-drive that firmware booted it from. What it installs can do more than the tiny guest: it reads CDs, and makes partitions
-and ext4 file systems larger.
+drive that firmware booted it from. What it installs can do more than the tiny guest: it reads CDs, makes partitions and
+ext4 file systems larger, and has QEMU's guest agent.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ LABEL install
  INITRD initrd.gz
  APPEND console=tty0 console=ttyS0 quiet
 """
-TOOLS = ("resize2fs", "sfdisk")
+TOOLS = ("resize2fs", "sfdisk", "qemu-ga")
 
 
 def build(cache_dir: Path | None = None) -> Path:
@@ -50,6 +50,7 @@ def build(cache_dir: Path | None = None) -> Path:
         system = work / "installed"
         add_tools(system)
         begins(system, "installed")
+        shutil.copy(GUEST / "fsfreeze", system / "etc" / "fsfreeze")
         (work / "initrd.gz").write_bytes(initrd(system, tree, version, (*MODULES, "sr_mod", "isofs")))
         begins(work / "installer", "install")
         shutil.move(raw_disk(work, work), work / "installer" / "system.img")

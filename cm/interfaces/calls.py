@@ -192,6 +192,7 @@ class StreamCalls(_Calls):
 
 class SnapshotCalls(_Calls):
     take = _slow(lambda node: node.snapshots.take)
+    thaw = _slow(lambda node: node.snapshots.thaw)
     hold = _slow(lambda node: node.snapshots.hold)
 
 

@@ -9,21 +9,28 @@ other. The other way round, what a guest has written since could be left behind.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any, Final
 
 from sqlalchemy.orm import Session
 
+from cm.interfaces.calls import NodeCalls
 from cm.interfaces.snapshot import NewTop
-from cm.operations.base import Kind, Work, register
+from cm.operations.base import Kind, Wait, Work, register
 from cm.operations.left_job import end_left_job
 from cm.operations.snapshot_work import ids_of, make_spares, rows_of, running, settled, take_away, told
-from cm.rpc.errors import CloudError, DomainNotRunning, WrongOperationState
+from cm.rpc.errors import CloudError, DomainNotRunning, GuestNotFrozen, WrongOperationState
 from cm.rpc.vocabulary import Consistency, Freeze
 from cm.rules.operation import OperationKind
 from cm.store.operation import OperationRow
 from cm.store.operation_object import Objects
 from cm.store.snapshot import SnapshotRow, snapshots, write_layers, write_taken
 
-FREEZE = "freeze"  # in the arguments: what was asked for
+FREEZE: Final = "freeze"  # in the arguments: what was asked for
+# Note: how often a guest was to be thawed that may stand still, since its agent was told to freeze it and was silent.
+THAWS: Final = "thaws"
+THAWS_MAX: Final = 40  # some minutes of them
+THAW_S: Final = 1.0
+THAWING: Final = "Its guest's agent was told to freeze the file systems and does not answer; it is asked to thaw them."
 
 
 async def prepare(work: Work) -> None:
@@ -51,8 +58,12 @@ async def taken(work: Work, rows: Sequence[SnapshotRow]) -> Consistency:
     """
     Have a running domain write to the new volumes of snapshots.
 
+    A guest whose agent was late, for which nobody waited any more, freezes all the same, and writes nothing until it is
+    told to thaw. So that comes before all else, and what is taken then is as it would be without an agent.
+
     :return: what they are as good as.
-    :raises Wait: a job is under way on one of the disks.
+    :raises Wait: a job is under way on one of the disks; or the guest may be frozen.
+    :raises GuestNotFrozen: it had to be.
     """
     place = await running(work)
     # Of one that has ended since an earlier attempt it is not known whether that came before or after it.
@@ -65,12 +76,40 @@ async def taken(work: Work, rows: Sequence[SnapshotRow]) -> Consistency:
             if row.device is not None
         ]
         try:
+            freeze = await _thawed(work, node, place.uuid)
             for top in tops:
                 await end_left_job(node, place.uuid, top.device)
-            consistency = await node.snapshots.take(place.uuid, tops, Freeze(work.arguments.get(FREEZE, "auto")))
+            told = await node.snapshots.take(place.uuid, tops, freeze)
+            if told is None:
+                raise _thaw(work)
+            consistency = told
         except DomainNotRunning:
             consistency = Consistency.CRASH
     return consistency
+
+
+async def _thawed(work: Work, node: NodeCalls, uuid: str) -> Freeze:
+    """
+    Have a guest thaw that may be frozen.
+
+    :return: whether to freeze it.
+    :raises Wait: its agent does not answer; this has an end.
+    :raises GuestNotFrozen: it is thawed, and had to be frozen in time.
+    """
+    freeze, thaws = Freeze(work.arguments.get(FREEZE, "auto")), int(work.arguments.get(THAWS, 0))
+    if not thaws:
+        return freeze
+    if not await node.snapshots.thaw(uuid) and thaws < THAWS_MAX:
+        raise _thaw(work)
+    if freeze is Freeze.YES:
+        raise GuestNotFrozen("its agent did not answer in time")
+    return Freeze.NO
+
+
+def _thaw(work: Work) -> Wait:
+    thaws = int(work.arguments.get(THAWS, 0))
+    note: dict[str, Any] = {THAWS: thaws + 1}
+    return Wait(THAW_S if thaws else 0.0, THAWING, **note)
 
 
 def _taken(session: Session, op: OperationRow, consistency: Consistency) -> None:
@@ -81,6 +120,7 @@ def _taken(session: Session, op: OperationRow, consistency: Consistency) -> None
 @register
 class SnapshotCreate(Kind):
     kind = OperationKind.SNAPSHOT_CREATE
+    notes = (THAWS,)
     steps = {"prepare": prepare, "take": take}
 
     def failed(self, session: Session, op: OperationRow, error: CloudError) -> None:

@@ -22,7 +22,7 @@ from cm.interfaces.block_job import BlockJobSeen, BlockJobState
 from cm.interfaces.source import DiskSource, path_of
 from cm.operations.base import Kind, Wait, Work, image_of, register, vm_of
 from cm.operations.disk_copy import Copy, give_up_copy, made, sources
-from cm.operations.snapshot_create import prepare, taken
+from cm.operations.snapshot_create import THAWS, prepare, taken
 from cm.operations.snapshot_work import (
     FIRST_S,
     INTERNAL_ERROR,
@@ -202,7 +202,7 @@ async def forget(work: Work) -> None:
 @register
 class VMToImage(Kind):
     kind = OperationKind.VM_TO_IMAGE
-    notes = (HOLDER, TRIED, CONSISTENCY, CHANGING)
+    notes = (THAWS, HOLDER, TRIED, CONSISTENCY, CHANGING)
     steps = {"prepare": prepare, "take": take, "copy": copy, "merge": merge, "forget": forget}
 
     def failed(self, session: Session, op: OperationRow, error: CloudError) -> None:
@@ -231,7 +231,7 @@ class VMToImage(Kind):
 
     def forgotten(self, op: OperationRow) -> Sequence[str]:
         """Of one that failed while its guest was changing over what its node is asked about stays."""
-        return (HOLDER, TRIED) if op.arguments.get(CHANGING) else self.notes
+        return (THAWS, HOLDER, TRIED) if op.arguments.get(CHANGING) else self.notes
 
     def reopened(self, session: Session, op: OperationRow) -> Objects:
         """

@@ -72,10 +72,13 @@ class SnapshotsContract(OnStorage):
         holder.hypervisor.start(two_disks.uuid)
 
     def test_one_of_two(self, holder: INode, spec: StorageSpec, two_disks: DomainSpec) -> None:
-        """A disk that is not named goes on as it was, of a paused domain too."""
+        """A disk that is not named goes on as it was, of a paused domain too, whose agent answers nobody."""
         self.started(holder, two_disks)
         holder.hypervisor.pause(two_disks.uuid)
-        holder.snapshots.take(two_disks.uuid, self.tops(holder, spec, "vdb"), Freeze.NO)
+        with pytest.raises(GuestNotFrozen):
+            holder.snapshots.take(two_disks.uuid, self.tops(holder, spec, "vdb"), Freeze.YES)
+        taken = holder.snapshots.take(two_disks.uuid, self.tops(holder, spec, "vdb"), Freeze.AUTO)
+        assert taken is Consistency.CRASH and not holder.snapshots.thaw(two_disks.uuid)
         assert self.written(holder, two_disks) == {"vda": ("vda.0", "qcow2"), "vdb": ("vdb.1", "qcow2")}
         assert holder.hypervisor.look(two_disks.uuid).state == Seen.PAUSED
 
@@ -93,6 +96,7 @@ class SnapshotsContract(OnStorage):
         with pytest.raises(GuestNotFrozen):
             holder.snapshots.take(two_disks.uuid, self.tops(holder, spec, "vda"), Freeze.YES)
         assert self.written(holder, two_disks)["vda"] == ("vda.0", "qcow2")
+        assert not holder.snapshots.thaw(two_disks.uuid)
 
     def test_refused(self, holder: INode, spec: StorageSpec, two_disks: DomainSpec) -> None:
         """A domain that is off or absent, and a disk that it has not."""
@@ -101,10 +105,14 @@ class SnapshotsContract(OnStorage):
                 holder.snapshots.take(two_disks.uuid, self.tops(holder, spec, "vda"), Freeze.NO)
             with pytest.raises(NotSupported):
                 holder.snapshots.hold(two_disks)
+            with pytest.raises(NotSupported):
+                holder.snapshots.thaw(two_disks.uuid)
             return
         for uuid in (two_disks.uuid, domain_spec().uuid):
             with pytest.raises(DomainNotRunning):
                 holder.snapshots.take(uuid, self.tops(holder, spec, "vda"), Freeze.NO)
+            with pytest.raises(DomainNotRunning):
+                holder.snapshots.thaw(uuid)
         holder.hypervisor.start(two_disks.uuid)
         with pytest.raises(InvalidParameter):
             holder.snapshots.take(two_disks.uuid, self.tops(holder, spec, "vda", "vdz"), Freeze.NO)

@@ -26,13 +26,14 @@ def work(cloud: Cloud, method: str, **params: Any) -> Any:
 def failed(cloud: Cloud, operation_id: int) -> dict[str, Any]:
     """An operation's bad end."""
     until = time.monotonic() + PATIENCE_S
+    found: dict[str, Any] = {}
     while time.monotonic() < until:
         asked = {"operation_id": operation_id, "timeout": 5.0}
-        found: dict[str, Any] = cloud.user.call("user.operation.wait", asked)
+        found = cloud.user.call("user.operation.wait", asked)
         if found["state"] == "failed":
             return found
         assert found["state"] != "done", found
-    raise AssertionError(f"operation {operation_id} has not ended")
+    raise AssertionError(f"operation {operation_id} has not ended: {found}")
 
 
 def gone(cloud: Cloud, vm_id: int) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import gzip
 import json
+import re
 import subprocess
 from collections.abc import Iterator
 from contextlib import closing
@@ -17,6 +18,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from cm.interfaces.snapshot import AGENT_S
 from cm.rpc.errors import WrongVMState
 from cm.rpc.websocket_client import Socket
 from functional.machine import PATIENCE_S, Machine, Small, delete_image, failed, gone, purge, work
@@ -185,6 +187,48 @@ def test_story(machine: Machine, other: Machine) -> None:
     other.unmounted()
     work(cloud, "user.disk.detach", disk_id=disk_id, vm_id=other.id)
     work(cloud, "user.snapshot.delete", snapshot_id=snapshot)
+    purge(cloud, disk_id)
+
+
+def test_frozen(machine: Machine) -> None:
+    """
+    A guest's agent has its file systems frozen at a snapshot, and the answer says so. One that freezes later than
+    anybody waits for is thawed; one that hangs is told nothing, and freezes nothing when it goes on.
+    """
+    cloud = machine.cloud
+    disk_id = work(cloud, "user.disk.create", name="frozen", size_mib=8, filesystem="ext4")["disk_id"]
+    work(cloud, "user.disk.attach", disk_id=disk_id, vm_id=machine.id)
+    machine.until("grep -c -w vdb1 /proc/partitions", "1")
+    machine.mounted("ext4", "vdb1")
+
+    def asked(freeze: str) -> int:
+        values = {"disk_id": disk_id, "name": freeze, "freeze": freeze}
+        operation_id: int = cloud.user.call("user.disk.create_snapshot", values)["operation_id"]
+        return operation_id
+
+    def taken(freeze: str) -> Any:
+        return cloud.wait_operation(cloud.user, asked(freeze), PATIENCE_S)["result"]["consistency"]
+
+    def froze(times: int) -> None:
+        """So often so far; it thawed as often, and writes."""
+        machine.until("date >/mnt/now && sync /mnt/now && echo written", "written")
+        heard = re.findall(r"TINY FSFREEZE (\w+)", cloud.console_file(machine.vm).read_text(errors="replace"))
+        assert heard == ["freeze", "thaw"] * times
+
+    before = cloud.console_file(machine.vm).read_text(errors="replace").count("TINY FSFREEZE thaw")
+    assert taken("yes") == "frozen"
+    froze(before + 1)
+    machine.run(f"echo {AGENT_S + 1} >/tmp/slow; echo done")
+    assert taken("auto") == "crash"
+    froze(before + 2)
+    machine.run("rm /tmp/slow; kill -STOP $(pidof qemu-ga); echo done")
+    assert failed(cloud, asked("yes"))["error"] == "guest_not_frozen"
+    machine.run("kill -CONT $(pidof qemu-ga); echo done")
+    froze(before + 2)
+    assert taken("auto") == "frozen"
+    froze(before + 3)
+    machine.unmounted()
+    work(cloud, "user.disk.detach", disk_id=disk_id, vm_id=machine.id)
     purge(cloud, disk_id)
 
 

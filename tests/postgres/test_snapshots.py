@@ -217,6 +217,39 @@ def test_not_frozen(cloud: MemoryCloud, guest: Guest) -> None:
     assert guest.volume() is old and guest.read() == "A"
 
 
+@pytest.mark.parametrize("freeze", ["auto", "yes"])
+def test_frozen_late(cloud: MemoryCloud, guest: Guest, freeze: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """
+    A guest whose agent freezes it later than anybody waits for is thawed, by asking until it answers; only then there
+    is a snapshot without freezing, or none where that was insisted on.
+    """
+    monkeypatch.setattr("cm.operations.snapshot_create.THAW_S", 0.05)
+    node = guest.node
+    node.agents[guest.uuid], node.world.slow_agents[guest.uuid] = True, 2
+    node.fail_next("thaw", NodeUnreachable("n", "gone"))
+    guest.write("A")
+    answer = cloud.call("user.disk.create_snapshot", {"disk_id": guest.disk_id(), "name": "late", "freeze": freeze})
+    ended = cloud.ended(answer["operation_id"])
+    assert node.world.slow_agents[guest.uuid] == 0 and node.world.frozen == set()
+    if freeze == "auto":
+        assert (ended["state"], ended["result"]["consistency"]) == ("done", "crash")
+    else:
+        assert ended["error"] == "guest_not_frozen"
+        cloud.until(lambda: not cloud.call("user.snapshot.get_list", {}), "the snapshot to go")
+    guest.write("B")
+    assert guest.read() == "AB"
+
+
+def test_never_thawed(cloud: MemoryCloud, guest: Guest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A guest whose agent answers nothing any more is asked for some minutes; then its snapshot is as good as it is."""
+    monkeypatch.setattr("cm.operations.snapshot_create.THAWS_MAX", 2)
+    monkeypatch.setattr("cm.operations.snapshot_create.THAW_S", 0.05)
+    node = guest.node
+    node.agents[guest.uuid], node.world.slow_agents[guest.uuid] = True, 1000
+    answer = cloud.call("user.vm.create_snapshot", {"vm_id": guest.vm_id, "name": "late"})
+    assert cloud.ended(answer["operation_id"])["result"]["consistency"] == "crash"
+
+
 def test_answer_lost(cloud: MemoryCloud, guest: Guest) -> None:
     """A call that was done though its answer was lost is found done."""
     guest.write("A")

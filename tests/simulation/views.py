@@ -108,6 +108,7 @@ NOT_WALKED: Final[Mapping[str, str]] = {
 # Calls to nodes that change something, and at which no manager dies in the fixed seeds.
 NOT_MADE: Final[Mapping[str, str]] = {
     "remove": "no manager calls it: a network stays on its nodes; tests/contract",
+    "thaw": "only agents that freeze too late are told to; tests/postgres/test_snapshots.py, tests/contract",
     "console": "a guest's answers take true threads and true time; tests/contract, tests/postgres",
 }
 # Calls that change something, and that no fault has fail.

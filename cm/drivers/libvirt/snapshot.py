@@ -5,7 +5,8 @@ neither merged nor taken back by libvirt.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, Final
 
 import libvirt
@@ -30,8 +31,8 @@ _FLAGS: Final = (
     | libvirt.VIR_DOMAIN_SNAPSHOT_CREATE_NO_METADATA
     | libvirt.VIR_DOMAIN_SNAPSHOT_CREATE_REUSE_EXT
 )
-# No agent, one that does not answer, a domain without its channel. A guest that refuses, or is frozen already, is an
-# internal error with these words in it.
+# No agent, one that does not answer, a domain without its channel. What an agent itself refuses, a guest that is frozen
+# already for one, is an internal error with "agent" in its words.
 _AGENT: Final = frozenset({libvirt.VIR_ERR_AGENT_UNRESPONSIVE, libvirt.VIR_ERR_ARGUMENT_UNSUPPORTED})
 
 
@@ -41,40 +42,52 @@ class LibvirtSnapshots:
         self._hypervisor = hypervisor
         self._disk_cache = disk_cache
 
-    def take(self, uuid: str, disks: Sequence[NewTop], freeze: Freeze) -> Consistency:
+    def take(self, uuid: str, disks: Sequence[NewTop], freeze: Freeze) -> Consistency | None:
         """Where the agent answers it costs some 100 ms, else some 40 ms (tried); one that hangs costs ``AGENT_S``."""
         self._refuse_test("take snapshots of disks")
+        with self._domain(uuid) as domain:
+            sources = _sources(domain)
+            if _taken(sources, disks):
+                if freeze is not Freeze.NO:
+                    _thaw(domain)  # libvirtd may have died before it did
+                return Consistency.CRASH
+            for top in disks:
+                refuse_busy(domain, uuid, top.device)
+            xml = _snapshot_xml(sources, disks)
+            if freeze is not Freeze.NO:
+                reason = _silent(domain)
+                if not reason:
+                    try:
+                        domain.snapshotCreateXML(xml, _FLAGS | libvirt.VIR_DOMAIN_SNAPSHOT_CREATE_QUIESCE)
+                        return Consistency.FROZEN
+                    except libvirt.libvirtError as error:
+                        reason = _reason_of_agent(error)
+                        # libvirt thaws nobody whose agent was late to say that it has frozen. Where all is taken it was
+                        # the thawing that failed.
+                        if code_of(error) in _AGENT or _taken(_sources(domain), disks):
+                            return None
+                        _thaw(domain)  # it may have refused because it was frozen, by a libvirtd that died then
+                if freeze is Freeze.YES:
+                    raise GuestNotFrozen(reason)
+            domain.snapshotCreateXML(xml, _FLAGS)
+            return Consistency.CRASH
+
+    def thaw(self, uuid: str) -> bool:
+        self._refuse_test("thaw guests")
+        with self._domain(uuid) as domain:
+            return _thaw(domain)
+
+    @contextmanager
+    def _domain(self, uuid: str) -> Iterator[Any]:
+        """:raises DomainNotRunning: it is off or absent."""
         try:
             with self._connections.slow(uuid) as connection:
                 domain = connection.lookupByUUIDString(uuid)
                 if not domain.isActive():
                     raise DomainNotRunning(uuid)
-                sources = {disk.device: disk.source for disk in described_domain(domain.XMLDesc()).disks}
-                if _taken(sources, disks):
-                    return Consistency.CRASH
-                for top in disks:
-                    refuse_busy(domain, uuid, top.device)
-                xml = _snapshot_xml(sources, disks)
-                if freeze is not Freeze.NO and self._frozen(domain, xml, freeze):
-                    return Consistency.FROZEN
-                domain.snapshotCreateXML(xml, _FLAGS)
-                return Consistency.CRASH
+                yield domain
         except DomainNotFound:
             raise DomainNotRunning(uuid) from None
-
-    def _frozen(self, domain: Any, xml: str, freeze: Freeze) -> bool:
-        """Take it with the guest frozen; False where that could not be, and may be done without."""
-        try:
-            domain.agentSetResponseTimeout(AGENT_S, 0)
-            domain.snapshotCreateXML(xml, _FLAGS | libvirt.VIR_DOMAIN_SNAPSHOT_CREATE_QUIESCE)
-        except libvirt.libvirtError as error:
-            by_agent = code_of(error) in _AGENT or "agent" in reason_of(error).lower()
-            if is_connection_error(error) or not by_agent:
-                raise
-            if freeze is Freeze.YES:
-                raise GuestNotFrozen(reason_of(error)) from error
-            return False
-        return True
 
     def hold(self, spec: DomainSpec) -> None:
         self._refuse_test("hold disks without a guest")
@@ -87,6 +100,51 @@ class LibvirtSnapshots:
     def _refuse_test(self, what: str) -> None:
         if self._connections.driver == "test":
             raise NotSupported(what)
+
+
+def _silent(domain: Any) -> str:
+    """
+    Why a guest's agent is told nothing; empty: it answers. What one that hangs is told now it may do at any later time,
+    when nobody waits for it.
+    """
+    if domain.state()[0] != libvirt.VIR_DOMAIN_RUNNING:
+        return "the guest is paused"
+    try:
+        domain.agentSetResponseTimeout(AGENT_S, 0)
+        domain.getTime(0)  # of guestInfo libvirt 9.0 does not say that nobody answered
+    except libvirt.libvirtError as error:
+        reason = _reason_of_agent(error)
+        return reason if code_of(error) in _AGENT else ""  # while it is frozen an agent refuses this, and so answers
+    return ""
+
+
+def _thaw(domain: Any) -> bool:
+    """Whether a guest's agent answers that nothing is frozen any more."""
+    if _silent(domain):
+        return False
+    try:
+        domain.fsThaw()
+    except libvirt.libvirtError as error:
+        _reason_of_agent(error)
+        return False
+    return True
+
+
+def _reason_of_agent(error: libvirt.libvirtError) -> str:
+    """
+    Why an agent did not do something.
+
+    :raises libvirt.libvirtError: it has another reason than the agent.
+    """
+    reason = reason_of(error)
+    if is_connection_error(error) or not (code_of(error) in _AGENT or "agent" in reason.lower()):
+        raise error
+    return reason
+
+
+def _sources(domain: Any) -> dict[str, DiskSource | None]:
+    """What a domain's disks write to, by device."""
+    return {disk.device: disk.source for disk in described_domain(domain.XMLDesc()).disks}
 
 
 def _taken(sources: Mapping[str, DiskSource | None], disks: Sequence[NewTop]) -> bool:

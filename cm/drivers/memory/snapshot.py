@@ -18,7 +18,7 @@ class MemorySnapshots:
     def __init__(self, link: Link) -> None:
         self._link = link
 
-    def take(self, uuid: str, disks: Sequence[NewTop], freeze: Freeze) -> Consistency:
+    def take(self, uuid: str, disks: Sequence[NewTop], freeze: Freeze) -> Consistency | None:
         """An agent that does not answer costs no time here."""
         with self._link.call("take") as world, world.lock:
             domain = self._link.running(uuid)
@@ -36,6 +36,9 @@ class MemorySnapshots:
             frozen = freeze is not Freeze.NO and world.agents.get(uuid, False) and not domain.paused
             if freeze is Freeze.YES and not frozen:
                 raise GuestNotFrozen("Guest agent is not responding: QEMU guest agent is not connected")
+            if frozen and uuid in world.slow_agents:
+                world.frozen.add(uuid)
+                return None
             changed = {
                 top.device: replace(before[top.device], source=top.source, format=DiskFormat.QCOW2) for top in disks
             }
@@ -52,6 +55,17 @@ class MemorySnapshots:
 
             domain.running, domain.spec = after(running), after(domain.spec)
             return Consistency.FROZEN if frozen else Consistency.CRASH
+
+    def thaw(self, uuid: str) -> bool:
+        with self._link.call("thaw") as world, world.lock:
+            domain = self._link.running(uuid)
+            left = world.slow_agents.get(uuid, 0)
+            if left:
+                world.slow_agents[uuid] = left - 1
+            if left or domain.paused or not world.agents.get(uuid, False):
+                return False
+            world.frozen.discard(uuid)
+            return True
 
     def _volume(self, world: World, path: str) -> Volume:
         volume = world.storages.behind(path)

@@ -117,6 +117,8 @@ class World:
         self.logs: dict[str, bytes] = {}  # of consoles, by their paths
         self.consoles: dict[str, Duplex] = {}  # whoever speaks to a running domain's
         self.on_console: Callable[[str, bytes], bytes] = lambda uuid, data: data
+        self.slow_agents: dict[str, int] = {}  # by uuid, of such as freeze too late: how often they will not answer
+        self.frozen: set[str] = set()  # uuids of guests that stand still since then
         self.on_hook: Hook | None = None
         self.info = NodeInfo(
             hostname=name,
