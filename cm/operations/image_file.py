@@ -90,7 +90,7 @@ def fetch(
             raise ImageRefused(f"its {what} is {found}, not the one that {told}", ImageFault.CHECKSUM)
     part.rename(staged.path)
     staged.sha256 = staged.digest = fetched.sha256
-    staged.packing, staged.unpacked, staged.converted, staged.same = None, False, False, True
+    staged.packing, staged.unpacked, staged.converted = None, False, False
 
 
 def _looked_up(
@@ -201,13 +201,13 @@ def convert(
         qemu_img.convert(source, _source(facts), target, format, leash, moved=moved)
         _check_made(made, format, facts.virtual_size_bytes)
         made.rename(staged.path)
-        staged.digest, staged.same = "", False
+        staged.digest = ""
     staged.converted = True
 
 
 def digest(staged: Staged) -> str:
-    """The SHA-256 of the file as it goes to its storage; empty: another attempt's might have another."""
-    if staged.same and not staged.digest:
+    """The SHA-256 of the file as it goes to its storage."""
+    if not staged.digest:
         with staged.path.open("rb") as file:
             staged.digest = hashlib.file_digest(file, "sha256").hexdigest()
     return staged.digest

@@ -38,7 +38,7 @@ from cm.runtime.wall import steady_seconds
 from cm.services.image import open_delete
 from cm.store.change import record_change
 from cm.store.image import ImageRow, find_image, get_image, set_progress, set_state
-from cm.store.image_claim import claim_image, forget_inspection, hold_image, release_image, set_sum
+from cm.store.image_claim import claim_image, forget_inspection, hold_image, release_image, set_sum, sum_of
 from cm.store.operation import OperationRow
 from cm.store.operation_object import Objects
 from cm.store.storage import get_storage, node_reaching, pool_paths
@@ -267,18 +267,24 @@ async def upload(work: Work) -> None:
     node_id = await work.read(node_reaching, image.storage_id, work.op.attempts)
     if node_id is None:
         raise storage_reached(image.storage_id)
-    meter = Meter(work, CONVERTED, UPLOADED)
-    seen = await work.node(node_id, work.services.policy.import_timeout_s).volumes.upload(
-        pool_name(image.storage_id),
+    meter, pool = Meter(work, CONVERTED, UPLOADED), pool_name(image.storage_id)
+    node = work.node(node_id, work.services.policy.import_timeout_s)
+    # Of a storage image none is kept: guests write to it. Recorded before the volume can be there as a whole, it is of
+    # what is there however often this is begun: what qemu-img makes may differ from one attempt to the next.
+    known = "" if image.kind is ImageKind.STORAGE else await work.run_images(image_file.digest, staged)
+    if known and await work.read(sum_of, image.id) != known:
+        await node.volumes.delete(pool, image.volume)
+        await work.db(set_sum, image.id, known)
+    seen = await node.volumes.upload(
+        pool,
         image.volume,
         str(staged.path),
         image.format,
         image.size_bytes,
         meter.sent(staged.path.stat().st_size),
     )
-    # Of a storage image none is kept: guests write to it. A block device is longer than what it was made from.
-    known = image.kind is ImageKind.SYSTEM and seen.length_bytes == staged.path.stat().st_size
-    await work.db(set_sum, image.id, await work.run_images(image_file.digest, staged) if known else "")
+    if known and seen.length_bytes != staged.path.stat().st_size:  # a block device is longer than what it is made from
+        await work.db(set_sum, image.id, "")
     await work.progress(UPLOADED)
 
 

@@ -29,14 +29,12 @@ _NAME: Final = re.compile(r"import-([0-9]{1,18})-([0-9]{1,18})(?:\.part|\.part\.
 class Staged:
     """
     What this process writes for an operation. ``path`` is what came, then what was in it, then what it was converted
-    to; ``sha256``, of what came, is set once that is complete. ``same`` is whether any attempt has these bytes in
-    ``path``, and ``digest`` is of them while it is known: what qemu-img makes may differ from one time to the next.
+    to; ``sha256``, of what came, is set once that is complete, and ``digest`` is of ``path`` while it is known.
     """
 
     path: Path
     sha256: str = ""
     digest: str = ""
-    same: bool = True
     packing: Packing | None = None
     unpacked: bool = False
     converted: bool = False

@@ -52,7 +52,14 @@ class Image(TypedDict):
     format: DiskFormat
     size_bytes: Annotated[Bytes, Meta(description="Bytes that a guest sees.")]
     claimed_bytes: Annotated[Bytes, Meta(description="Bytes that are claimed of its storage and its owner's quota.")]
-    sha256: Annotated[str, Meta(examples=[""], description="64 hexadecimal digits; empty until it is known.")]
+    sha256: Annotated[
+        str, Meta(examples=[""], description="Of the file as it came: 64 hexadecimal digits; empty until it is known.")
+    ]
+    volume_sha256: Annotated[
+        str,
+        Meta(examples=[""], description="Of its file as it lies on the storage; empty: not known. That is so of disks, "
+                                        "which guests write to, of what nodes make, and on volume groups."),
+    ]  # fmt: skip
     state: ImageState
     progress: Annotated[Percent, Meta(description="Of its import, in percent.")]
     error: Annotated[Prose, Meta(description="Why its import failed; empty otherwise.")]

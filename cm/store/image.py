@@ -139,9 +139,9 @@ def usable(found: Sequence[Any]) -> UsableImage:
 # What everybody sees who may see an image; who else may, and whose VMs have it, depends on who asks.
 _COLUMNS = """i.id AS image_id, i.uuid::text AS uuid, i.kind, i.name, i.description, i.account_id AS user_id,
        a.login AS user_login, u.storage_id, s.name AS storage_name, u.format, u.size_bytes, u.claimed_bytes, i.sha256,
-       i.state, i.progress, i.error, i.access, i.platform, i.disk_controller, i.network_device, i.video_device,
-       i.system, i.architecture, i.least_memory_mib, i.least_disk_bytes, i.default_user, i.agent, i.family,
-       i.family_version, i.version, i.created_at AS created"""
+       coalesce(u.sha256, '') AS volume_sha256, i.state, i.progress, i.error, i.access, i.platform, i.disk_controller,
+       i.network_device, i.video_device, i.system, i.architecture, i.least_memory_mib, i.least_disk_bytes,
+       i.default_user, i.agent, i.family, i.family_version, i.version, i.created_at AS created"""
 _FROM = "image i JOIN account a ON a.id = i.account_id LEFT JOIN volume u ON u.id = i.volume_id"
 _FROM += " LEFT JOIN storage s ON s.id = u.storage_id"  # one that is deleted has neither
 _FEED = Prepared(

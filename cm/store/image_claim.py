@@ -82,6 +82,14 @@ def set_sum(session: Session, image_id: int, sha256: str) -> None:
     )
 
 
+def sum_of(session: Session, image_id: int) -> str:
+    """What ``set_sum`` recorded last."""
+    found = session.scalar(
+        text("SELECT u.sha256 FROM volume u JOIN image i ON i.volume_id = u.id WHERE i.id = :id"), {"id": image_id}
+    )
+    return found or ""
+
+
 def release_image(session: Session, image_id: int) -> None:
     """Give back what an image claims, once; its volume is gone."""
     found = session.execute(

@@ -112,6 +112,7 @@ def test_import_raw(bench: Bench) -> None:
     assert (image["state"], image["format"], image["size_bytes"]) == ("ok", "raw", 3 * MIB)
     assert (image["progress"], image["platform"], image["disk_controller"]) == (100, "windows", "sata")
     assert image["sha256"] == hashlib.sha256((bench.images / "disk.raw").read_bytes()).hexdigest()
+    assert image["volume_sha256"] == image["sha256"]
     [volume] = _pool(bench).values()
     assert volume.name == f"image-{image['uuid']}.raw"
     assert bench.sql("SELECT used_storage_mib FROM account WHERE login = 'root'") == 3
