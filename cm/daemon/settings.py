@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
 from ipaddress import ip_network
 from pathlib import Path
@@ -115,6 +116,9 @@ def read_known(path: Path | None) -> tuple[dict[str, KnownImage], list[str]]:
         more, problems = read_catalogue(path.read_text())
     except (OSError, UnicodeDecodeError) as error:
         return found, [f"images.catalogue: {path}: {error}"]
+    for known in more.values():
+        if known.keyring and not os.access(known.keyring, os.R_OK):
+            problems.append(f"{known.name}: the keyring {known.keyring} cannot be read")
     return {**found, **more}, [f"images.catalogue: {path}: {problem}" for problem in problems]
 
 

@@ -23,6 +23,7 @@ from cm.drivers.images.policy import FetchPolicy
 from cm.drivers.images.promise import check_disk, check_name
 from cm.drivers.images.reading import SECTOR, read_at
 from cm.drivers.images.receive import take_received
+from cm.drivers.images.signed import verified
 from cm.drivers.images.sums import SUMS_BYTES_MAX, find_sum, name_of, sums_url
 from cm.drivers.images.target import Fetched
 from cm.drivers.images.unpack import unpack as unpack_file
@@ -30,6 +31,7 @@ from cm.operations import staging
 from cm.operations.staging import Staged
 from cm.rpc.errors import ImageRefused
 from cm.rpc.vocabulary import DiskFormat, ImageFault, ImageKind, SourceFormat
+from cm.rules.known_image import INLINE
 from cm.rules.names import upload_file
 from cm.services.context import ClusterPolicy
 
@@ -68,7 +70,7 @@ def fetch(
         given = arguments.get("format") is not None
         wanted = {kind: arguments[kind] for kind in ("sha256", "sha512") if arguments.get(kind)}
         if arguments.get("sums"):
-            kind, digest = _looked_up(staged, url, arguments["sums"], policy, cancelled)
+            kind, digest = _looked_up(staged, url, arguments, policy, cancelled)
             if wanted.setdefault(kind, digest) != digest:
                 raise ImageRefused("the file of checksums contradicts the one that was given", ImageFault.CHECKSUM)
         fetched = fetch_url(url, str(part), _policy(policy), take_pages=given, sha512="sha512" in wanted, **limits)
@@ -94,15 +96,28 @@ def fetch(
 
 
 def _looked_up(
-    staged: Staged, url: str, sums: str, policy: ClusterPolicy, cancelled: Callable[[], bool]
+    staged: Staged, url: str, arguments: Mapping[str, Any], policy: ClusterPolicy, cancelled: Callable[[], bool]
 ) -> tuple[str, str]:
-    target = staging.sums(staged.path)
-    target.unlink(missing_ok=True)
+    """:raises ImageRefused: the file of checksums is not signed as it has to be, or tells none of this file."""
+    target, signature, keyring = staging.sums(staged.path), arguments.get("signature"), arguments.get("keyring")
+    beside, scratch = staging.signature(staged.path), staging.keyring(staged.path)
+    sums = sums_url(url, arguments["sums"])
+
+    def get(address: str, path: Path) -> None:
+        path.unlink(missing_ok=True)
+        fetch_url(address, str(path), _policy(policy, SUMS_BYTES_MAX), cancelled=cancelled)
+
     try:
-        fetch_url(sums_url(url, sums), str(target), _policy(policy, SUMS_BYTES_MAX), cancelled=cancelled)
-        return find_sum(target.read_bytes(), name_of(url))
+        get(sums, target)
+        if not signature or not keyring:
+            return find_sum(target.read_bytes(), name_of(url))
+        if signature == INLINE:
+            return find_sum(verified(target, None, Path(keyring), scratch), name_of(url))
+        get(sums_url(sums, signature), beside)
+        return find_sum(verified(target, beside, Path(keyring), scratch), name_of(url))
     finally:
-        target.unlink(missing_ok=True)
+        for path in (target, beside, scratch):
+            path.unlink(missing_ok=True)
 
 
 def _policy(policy: ClusterPolicy, max_bytes: int | None = None) -> FetchPolicy:

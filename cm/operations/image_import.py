@@ -291,7 +291,10 @@ async def upload(work: Work) -> None:
 @staging.removed_if_lost
 async def finish(work: Work) -> None:
     """The image can be used."""
-    await work.complete(_finished, work.op, result={"image_id": image_of(work.op)})
+    result: dict[str, Any] = {"image_id": image_of(work.op)}
+    if "signature" in work.arguments:
+        result["signature"] = "good" if work.arguments["keyring"] else "unchecked"
+    await work.complete(_finished, work.op, result=result)
 
 
 def _finished(session: Session, op: OperationRow) -> None:

@@ -22,7 +22,7 @@ from cm.operations.base import LeaseLost, Step, Work
 from cm.runtime.database import after_commit
 from cm.store.operation_change import workers_of
 
-_NAME: Final = re.compile(r"import-([0-9]{1,18})-([0-9]{1,18})(?:\.part|\.part\.fs|\.sums|\.made)?\Z")
+_NAME: Final = re.compile(r"import-([0-9]{1,18})-([0-9]{1,18})(?:\.part|\.part\.fs|\.sums|\.sign|\.keys|\.made)?\Z")
 
 
 @dataclass
@@ -81,6 +81,16 @@ def sums(path: Path) -> Path:
     return path.with_name(path.name + ".sums")
 
 
+def signature(path: Path) -> Path:
+    """What signs that."""
+    return path.with_name(path.name + ".sign")
+
+
+def keyring(path: Path) -> Path:
+    """Keys in the form that they are needed in."""
+    return path.with_name(path.name + ".keys")
+
+
 def made(path: Path) -> Path:
     """What is being unpacked or converted."""
     return path.with_name(path.name + ".made")
@@ -97,7 +107,8 @@ def discard(operation_id: int) -> None:
 
 def _remove(path: Path) -> None:
     # A file system that is made apart stands beside what it is put into.
-    for each in (path, partial(path), Path(f"{partial(path)}.fs"), sums(path), made(path)):
+    beside = (partial(path), Path(f"{partial(path)}.fs"), sums(path), signature(path), keyring(path), made(path))
+    for each in (path, *beside):
         each.unlink(missing_ok=True)
 
 

@@ -160,6 +160,13 @@ class KnownImage(TypedDict):
     description: Annotated[str, Meta(examples=[""])]
     url: Annotated[str, Meta(examples=["https://cloud.debian.org/images/cloud/bookworm/latest/disk.qcow2"])]
     sums: Annotated[str, Meta(examples=["SHA512SUMS"], description="A file of checksums beside it, or its URL.")]
+    signature: Annotated[
+        str, Meta(examples=["SHA512SUMS.sign"], description="What signs that: a file beside it, its URL, or inline.")
+    ]
+    keyring: Annotated[
+        str,
+        Meta(examples=["/etc/wawel/debian.gpg"], description="The keys that may have; empty: nobody looks at it."),
+    ]
     format: SourceFormat
     platform: Platform
     disk_controller: DiskBus

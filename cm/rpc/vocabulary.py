@@ -246,6 +246,7 @@ class ImageFault(StrEnum):
     FORMAT = "format"  # one that is not taken, or no image at all
     CLAIM = "claim"  # another format than was said or promised
     CHECKSUM = "checksum"
+    SIGNATURE = "signature"  # of the file of checksums
     NAMES_FILES = "names_files"  # a backing file, a data file, extents, a parent
     ENCRYPTED = "encrypted"
     SNAPSHOTS = "snapshots"

@@ -2,7 +2,8 @@
 The catalogue of well-known images: what is in it, read out of its text (TOML), with all that is wrong with it.
 
 One table an image, its name the catalogue's. ``url`` gives the newest of its kind, ``sums`` the file of checksums
-beside it; what else there is are facts that the image will tell.
+beside it, ``signature`` a file that signs that, or ``INLINE`` where it is signed text, and ``keyring`` is a file of the
+operator's with the keys that may have signed it. What else there is are facts that the image will tell.
 """
 
 from __future__ import annotations
@@ -28,6 +29,8 @@ class KnownImage:
     sums: str
     system: str
     family: str
+    signature: str = ""
+    keyring: str = ""
     description: str = ""
     format: SourceFormat = SourceFormat.QCOW2
     platform: str = "linux"
@@ -46,6 +49,7 @@ _ENUMS: Final[Mapping[str, type[StrEnum]]] = {
     "video_device": VideoModel,
 }  # fmt: skip
 _NEEDED: Final = ("url", "sums", "system", "family")
+INLINE: Final = "inline"
 
 
 def read_catalogue(text: str) -> tuple[dict[str, KnownImage], list[str]]:
@@ -99,6 +103,18 @@ def _wrong(name: str, given: Any) -> list[str]:
         for key, url in (("url", table["url"]), ("sums", urljoin(table["url"], table["sums"]))):
             if urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).hostname:
                 wrong.append(f"{key} is no URL of http or https")
+        wrong += _of_signature(urljoin(table["url"], table["sums"]), table)
         if not _NAME.match(table["family"]):
             wrong.append("family is lower-case letters, digits, . _ and -")
+    return wrong
+
+
+def _of_signature(sums: str, table: Mapping[str, Any]) -> list[str]:
+    wrong, signature, keyring = [], table.get("signature", ""), table.get("keyring", "")
+    if signature and signature != INLINE and urlsplit(urljoin(sums, signature)).scheme not in ("http", "https"):
+        wrong.append("signature is neither a URL of http or https nor inline")
+    if keyring and not signature:
+        wrong.append("keyring is told, and no signature")
+    if keyring and not keyring.startswith("/"):
+        wrong.append("keyring is no absolute path")
     return wrong

@@ -101,6 +101,8 @@ class Source:
     :param sha256, sha512: what the file must have; ``sha256:`` or ``sha512:`` may stand before it.
     :param sums: a file of checksums, by its name beside the URL or by a URL of its own; it must tell the file's.
     :param format: None takes what is found.
+    :param signature: of ``sums``: a file beside that, or a URL, or ``known_image.INLINE``.
+    :param keyring: a file of the operator's with the keys that may have made it; empty: it is not verified.
     """
 
     url: str
@@ -108,6 +110,8 @@ class Source:
     sha512: str | None = None
     sums: str | None = None
     format: SourceFormat | None = None
+    signature: str = ""
+    keyring: str = ""
 
 
 def import_url(caller: ClusterCall, source: Source, storage_id: int, values: dict[str, Any]) -> ImageWork:
@@ -127,6 +131,8 @@ def import_url(caller: ClusterCall, source: Source, storage_id: int, values: dic
         "sums": source.sums,
         "format": source.format,
     }
+    if source.signature:
+        arguments |= {"signature": source.signature, "keyring": source.keyring}
     return _import(caller, storage_id, values, arguments)
 
 
@@ -198,7 +204,8 @@ def known_images(caller: ClusterCall) -> list[KnownImage]:
 
 def import_known(caller: ClusterCall, known: str, storage_id: int, name: str | None, access: ImageAccess) -> ImageWork:
     """
-    Import an image of the catalogue as today's version of its family.
+    Import an image of the catalogue as today's version of its family. The operation's result has ``signature``: "good",
+    or "unchecked" where the catalogue names no keyring to verify it by; without it nothing is signed.
 
     :raises ObjectNotFound: the catalogue has none of that name.
     """
@@ -206,7 +213,8 @@ def import_known(caller: ClusterCall, known: str, storage_id: int, name: str | N
     if found is None:
         raise ObjectNotFound("well-known image", known)
     values = asdict(found)
-    source = Source(values.pop("url"), sums=values.pop("sums"), format=values.pop("format"))
+    taken = {field: values.pop(field) for field in ("url", "sums", "signature", "keyring", "format")}
+    source = Source(**taken)
     version = utc_now().strftime("%Y%m%d")
     values |= {"name": name or f"{known}-{version}", "kind": ImageKind.SYSTEM, "access": access}
     return import_url(caller, source, storage_id, {**values, "family_version": version})

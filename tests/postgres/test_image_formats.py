@@ -30,6 +30,7 @@ from cm.rpc.errors import (
 from cm.rules.known_image import read_catalogue
 from lab.postgres import PrivatePostgres
 from support.image_files import HOSTILE, PACKED, UNPACKED, zipped
+from support.signing import signers
 
 MIB = 2**20
 CONTENT = bytes(510) + b"\x55\xaa" + os.urandom(100_000) + bytes(3 * MIB - 100_512)
@@ -146,7 +147,7 @@ def test_unpacked(bench: Bench, url: str, packed: Any) -> None:
 
 
 def test_sum_of_what_lies_there(bench: Bench, url: str) -> None:
-    """What a system image's bytes have is recorded; of an image that guests write to it is not."""
+    """What a system image's bytes have is told; of an image that guests write to, or have written to, it is not."""
     for kind, kept in (("system", hashlib.sha256(CONTENT).hexdigest()), ("storage", "")):
         done = imported(bench, url, "disk.raw", CONTENT, kind=kind, format="raw")
         image = bench.call("admin.system_image.get_by_id", image_id=done["image_id"])
@@ -425,3 +426,39 @@ agent = true
     assert bench.operation(answer["operation_id"])["error"] == "image_refused"
     with pytest.raises(ObjectNotFound):
         bench.call("admin.system_image.import_known", known="absent", storage_id=bench.storage_id)
+
+
+def test_signed(bench: Bench, url: str, tmp_path: Path) -> None:
+    """
+    Checksums of the catalogue's images are verified where it names a keyring: what is not signed by that is refused.
+    Without one the answer says that nobody looked.
+    """
+    sums, keyring = f"{hashlib.sha256(CONTENT).hexdigest()} *tiny.raw\n".encode(), tmp_path / "keyring"
+    entry = f'url = "{url}/tiny.raw"\nformat = "raw"\nsystem = "Tiny"\nfamily = "tiny"\n'
+    beside = f'{entry}sums = "SUMS"\nsignature = "SUMS.gpg"\n'
+    told = f'keyring = "{keyring}"\n'
+    known, problems = read_catalogue(
+        f'[unchecked]\n{beside}[beside]\n{beside}{told}[inline]\n{entry}{told}sums = "INLINE"\nsignature = "inline"\n'
+    )
+    assert problems == []
+    object.__setattr__(bench.policy, "known_images", known)
+    assert [each["keyring"] for each in bench.call("admin.system_image.get_known")] == ["", str(keyring), str(keyring)]
+    with signers() as people:
+        people.add("ann")
+        people.add("bob")
+        keyring.write_bytes(people.public("ann"))
+
+        def done(name: str, by: str) -> Any:
+            Files.content |= {"/tiny.raw": CONTENT, "/SUMS": sums}
+            Files.content |= {"/SUMS.gpg": people.sign(sums, by), "/INLINE": people.signed(sums, by)}
+            answer = bench.call("admin.system_image.import_known", known=name, storage_id=bench.storage_id)
+            return bench.operation(answer["operation_id"])
+
+        assert done("unchecked", "bob")["result"]["signature"] == "unchecked"
+        for name in ("beside", "inline"):
+            assert done(name, "ann")["result"]["signature"] == "good"
+            refused = done(name, "bob")
+            assert refused["error"] == "image_refused" and "keyring" in refused["text"]
+    del Files.content["/SUMS.gpg"]
+    answer = bench.call("admin.system_image.import_known", known="beside", storage_id=bench.storage_id)
+    assert bench.operation(answer["operation_id"])["error"] == "download_refused"

@@ -1,6 +1,6 @@
 """
 Files of checksums that stand beside images: as GNU's sha256sum writes them, as BSD's does, or one sum alone; as they
-are or as signed clear text. A signature is not verified: what one may trust in is the server, by TLS.
+are or as signed clear text. A signature is not verified here (``signed.py``).
 """
 
 from __future__ import annotations

@@ -114,11 +114,11 @@ class World:
         self.silent: set[str] = set()  # directories whose server has no answer
         self.hang_jobs = False
         self.agents: dict[str, bool] = {}  # by uuid, of guests that have one: whether it answers
+        self.slow_agents: dict[str, int] = {}  # by uuid, of such as freeze too late: how often they will not answer
+        self.frozen: set[str] = set()  # uuids of guests that stand still since then
         self.logs: dict[str, bytes] = {}  # of consoles, by their paths
         self.consoles: dict[str, Duplex] = {}  # whoever speaks to a running domain's
         self.on_console: Callable[[str, bytes], bytes] = lambda uuid, data: data
-        self.slow_agents: dict[str, int] = {}  # by uuid, of such as freeze too late: how often they will not answer
-        self.frozen: set[str] = set()  # uuids of guests that stand still since then
         self.on_hook: Hook | None = None
         self.info = NodeInfo(
             hostname=name,

@@ -70,6 +70,9 @@ GOOD = 'url = "http://a.example/d.qcow2"\nsums = "SUMS"\nsystem = "A"\nfamily = 
         ("[a]\n" + GOOD.replace("http:", "file:"), "no URL"),
         ("[a]\n" + GOOD.replace("SUMS", "ftp://a.example/x"), "sums is no URL"),
         ("[a]\n" + GOOD.replace('"a"', '"A B"'), "family is lower-case"),
+        ("[a]\n" + GOOD + 'signature = "ftp://a.example/x"', "signature is neither"),
+        ("[a]\n" + GOOD + 'keyring = "/a"', "no signature"),
+        ("[a]\n" + GOOD + 'signature = "x"\nkeyring = "a"', "no absolute path"),
     ],
 )
 def test_bad_catalogue(text: str, told: str) -> None:
