@@ -7,16 +7,20 @@ whose transaction first makes sure that this worker still holds the operation.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, ClassVar, Final, TypeVar
 
 from sqlalchemy.orm import Session
 
-from cm.interfaces.calls import NodeCalls
-from cm.rpc.errors import CloudError
+from cm.interfaces.calls import Job, NodeCalls, P, R
+from cm.interfaces.node import INode
+from cm.operations.lease import Lease, Stale
+from cm.rpc.errors import CloudError, Overloaded
 from cm.rpc.vocabulary import OPEN_OPERATIONS, OperationState
 from cm.rules.operation import BEHIND, GAVE_WAY, SPECS, ObjectKind, OperationKind
 from cm.runtime.threads import on_behalf
+from cm.runtime.wall import steady_seconds
 from cm.services.context import Services
 from cm.services.kind import ENDS, Ends
 from cm.services.message import tell_done
@@ -26,7 +30,7 @@ from cm.store.operation_object import others_at_work
 from cm.store.storage import node_reaching
 from cm.store.vm import hold_vm, render_live
 from cm.store.waking import OPERATION, awaited, wake, wake_parent
-from cm.store.worker import finish, holds, record_step
+from cm.store.worker import finish, holds, keep_lease, record_step
 
 T = TypeVar("T")
 
@@ -102,10 +106,18 @@ class LeaseLost(Exception):
     """The operation was given up, or another worker has it: stop at once and touch nothing more."""
 
 
-class Work:
-    """One claim of one operation by one worker."""
+BEGINS: Final = 3  # times that a call is put in line again which was not begun in time
 
-    def __init__(self, op: OperationRow, worker_id: int, services: Services) -> None:
+
+class Work:
+    """
+    One claim of one operation by one worker.
+
+    :param lease: None: it was claimed just now.
+    """
+
+    def __init__(self, op: OperationRow, worker_id: int, services: Services, lease: Lease | None = None) -> None:
+        self.lease = lease or Lease()
         self.op = op
         self.services = services
         self.worker_id = worker_id
@@ -137,8 +149,34 @@ class Work:
         return await self.services.database.read(function, *args)
 
     def node(self, node_id: int, deadline_s: float | None = None) -> NodeCalls:
-        """A node, to be asked: ``Fleet.node``."""
-        return self.services.fleet.node(node_id, deadline_s)
+        """
+        A node, to be asked: ``Fleet.node``, while this worker holds the operation. What is under way already when it is
+        taken over nobody stops: steps see to that where it would harm.
+
+        :raises LeaseLost: it does not: the call was not begun.
+        """
+        return _HeldNode(self, node_id, deadline_s)
+
+    async def keep(self) -> None:
+        """:raises LeaseLost: this worker does not hold the operation."""
+        if not self.lease.sure:
+            asked_at = steady_seconds()
+            if not await self.services.database.transact(keep_lease, self.op, self.worker_id):
+                raise LeaseLost()
+            self.lease.renewed(asked_at)
+
+    async def begin(self, call: Callable[[], Coroutine[Any, Any, T]]) -> T:
+        """
+        :param call: makes a call that checks the lease on its thread.
+        :raises LeaseLost: this worker does not hold the operation.
+        """
+        for _ in range(BEGINS):
+            await self.keep()
+            try:
+                return await call()
+            except Stale:
+                continue
+        raise Overloaded()
 
     async def run_images(self, function: Callable[..., T], *args: Any, deadline_s: float | None = None) -> T:
         """Run blocking work on local image files, in the share of threads of the account whose operation it is."""
@@ -166,6 +204,22 @@ class Work:
         """End an operation of a kind that yields, as far as it is."""
         await self.db(_give_way, self.op)
         self.completed, self.outcome = True, OperationState.ABANDONED
+
+
+class _HeldNode(NodeCalls):
+    def __init__(self, work: Work, node_id: int, deadline_s: float | None) -> None:
+        self._work = work
+        self._node = work.services.fleet.node(node_id, deadline_s)
+
+    def run(self, job: Job[P, R], /, *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, R]:
+        check = self._work.lease.check
+
+        def held(node: INode, /, *args: P.args, **kwargs: P.kwargs) -> R:
+            check()
+            return job.function(node, *args, **kwargs)
+
+        held_job = replace(job, function=held)
+        return self._work.begin(lambda: self._node.run(held_job, *args, **kwargs))
 
 
 def _fenced(session: Session, op: OperationRow, worker_id: int, function: Callable[..., T], args: tuple[Any, ...]) -> T:

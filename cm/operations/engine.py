@@ -18,6 +18,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger, LogLevel
 
 from cm.operations.base import KINDS, LeaseLost, Wait, Work, await_yielding
+from cm.operations.lease import Lease
 from cm.rpc.errors import (
     CloudError,
     DatabaseUnavailable,
@@ -33,7 +34,7 @@ from cm.runtime.loop import Loop
 from cm.runtime.metrics import Metrics
 from cm.runtime.pulse import Pulse
 from cm.runtime.threads import NODE_SLOW_SIZE
-from cm.runtime.wall import utc_now
+from cm.runtime.wall import steady_seconds, utc_now
 from cm.services.context import Services
 from cm.services.kind import look_at_holder
 from cm.services.message import tell_failed
@@ -42,9 +43,11 @@ from cm.store.operation import OperationRow
 from cm.store.vm import render_live
 from cm.store.waking import awaited, hold_awaited, wake_parent
 from cm.store.worker import (
+    LEASE_S,
+    SILENT_S,
     claim_operations,
     clear_mark,
-    dead_left,
+    dead_in,
     due_in,
     finish,
     holds,
@@ -55,8 +58,11 @@ from cm.store.worker import (
 
 log = Logger()
 
-LEASE_S: Final = 15.0
-RENEW_S: Final = 2.0  # and what a process left that was killed is found by then
+RENEW_S: Final = SILENT_S / 2
+LOOK_S: Final = 2.0  # between looks for the dead; one that is silent is looked at again when that says something
+# Our own lock is held for so long before others' missing ones say something: after an outage of the database everybody
+# comes back, not all at once.
+SETTLED_S: Final = 3.0
 POLL_S: Final = 0.5  # at the least between looks for what becomes due by time alone; all else is notified
 LOST_S: Final = 60.0  # a look takes at most the 30 s that a statement may, and the rest before it
 IDLE_S: Final = 5.0  # at the most: what is due later is known by then
@@ -79,6 +85,8 @@ class Engine:
         self._clock = clock
         self.worker_id = worker_id
         self._running: dict[int, OperationRow] = {}
+        self._held: dict[int, Lease] = {}  # of the same
+        self._look_at = 0.0  # the dead are looked for, by the clock
         self._pumping = False
         self._again = False
         self._stopping = False
@@ -90,7 +98,6 @@ class Engine:
     # -------------------------------------------------------------- life
 
     def start(self) -> None:
-        # What a killed predecessor was at is known by its lock at once; its leases need not run out.
         self.leases.start()
         self.wake()
 
@@ -143,11 +150,13 @@ class Engine:
                 busy = Counter(op.node_id for op in self._running.values() if op.node_id and SPECS[op.kind].calls_node)
                 full = [node_id for node_id, count in busy.items() if count >= PER_NODE]
                 # A few at a time, so that the claims of one round cannot overfill a node.
+                asked_at = steady_seconds()
                 claimed, wait_s = await self._services.database.transact(
                     _claim, self.worker_id, min(room, PER_NODE), full
                 )
                 for op in claimed:
                     self._running[op.id] = op
+                    self._held[op.id] = Lease(asked_at)
                     Deferred.fromCoroutine(self._run(op)).addErrback(self._failed)
                 if wait_s is not None and not self._again:
                     return
@@ -179,10 +188,26 @@ class Engine:
     async def _tend(self) -> None:
         """Renew the leases of what is under way, and take over what the dead left."""
         if self._running:
-            await self._services.database.transact(renew_leases, self.worker_id, list(self._running), LEASE_S)
-        if not await self._services.database.read(dead_left, self.worker_id):
+            await self._renew()
+        if self._clock.seconds() >= self._look_at:
+            await self._look_for_dead()
+
+    async def _renew(self) -> None:
+        asked_at = steady_seconds()
+        ours = await self._services.database.transact(renew_leases, self.worker_id, list(self._running), LEASE_S)
+        for operation_id in ours:
+            if operation_id in self._held:
+                self._held[operation_id].renewed(asked_at)
+
+    async def _look_for_dead(self) -> None:
+        database, by_lock = self._services.database, self._services.signals.held_s >= SETTLED_S
+        left_s = await database.read(dead_in, self.worker_id, by_lock)
+        if left_s is None or left_s >= 0:
+            wait_s = LOOK_S if left_s is None else min(LOOK_S, left_s + 0.01)
+            self._look_at = self._clock.seconds() + wait_s
+            self.leases.within(wait_s)
             return
-        taken = await self._services.database.transact(take_over, self.worker_id)
+        taken = await self._services.database.transact(take_over, self.worker_id, by_lock)
         if taken:
             log.info("took over {count} operations of dead workers: {ids}", count=len(taken), ids=list(taken))
             self.wake()
@@ -190,15 +215,16 @@ class Engine:
     # -------------------------------------------------------------- running
 
     async def _run(self, op: OperationRow) -> None:
-        work = Work(op, self.worker_id, self._services)
+        lease = self._held[op.id]
+        work = Work(op, self.worker_id, self._services, lease)
         try:
             await self._walk(work)
         except LeaseLost:
             log.info("operation {id} ({kind}) was given up or taken over", id=op.id, kind=op.kind)
             await self._insist(_stopped, self.worker_id, op)
         finally:
-            if self._running.get(op.id) is op:  # else it was lost, and claimed anew by ourselves
-                del self._running[op.id]
+            if self._held.get(op.id) is lease:  # else it was lost, and claimed anew by ourselves
+                del self._running[op.id], self._held[op.id]
             if self._stopping and not self._running:
                 self._give_up()
             self.wake()

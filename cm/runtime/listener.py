@@ -20,6 +20,7 @@ from twisted.python.threadable import isInIOThread
 
 from cm.runtime.database import CHANNEL
 from cm.runtime.readable import wait_readable
+from cm.runtime.wall import steady_seconds
 
 log = Logger()
 RETRY_S = 0.5
@@ -42,7 +43,7 @@ class Listener:
         self._wake_read, self._wake_write = _pipe()
         self._thread: threading.Thread | None = None
         self.connected = False
-        self._locked = False
+        self._locked_since: float | None = None
 
     @property
     def wrong(self) -> str | None:
@@ -51,7 +52,13 @@ class Listener:
             return "the listener's thread has ended"
         if not self.connected:
             return "the database does not answer"
-        return None if self._locked else "another connection still holds this process's lock"
+        return None if self._locked_since is not None else "another connection still holds this process's lock"
+
+    @property
+    def held_s(self) -> float:
+        """For how many seconds this process has had its lock without a gap; 0: it has it not now."""
+        since = self._locked_since
+        return 0.0 if since is None else steady_seconds() - since
 
     def subscribe(self, topic: str, callback: Callable[[str], None], *, at_once: bool = False) -> None:
         """
@@ -173,7 +180,7 @@ class Listener:
                 log.failure("listening to the database failed; it is begun anew")
                 self._pause()
             finally:
-                self.connected = self._locked = False
+                self.connected, self._locked_since = False, None
                 if connection is not None:
                     _close(connection)
 
@@ -189,16 +196,17 @@ class Listener:
         connection.autocommit = True
         with connection.cursor() as cursor:
             cursor.execute(f"LISTEN {CHANNEL}")
-        self._locked = self._lock is None
+        self._locked_since = steady_seconds() if self._lock is None else None
         self._take_lock(connection)
         return connection
 
     def _take_lock(self, connection: Any) -> None:
         """Never waits: a connection of ours that the server has not yet found dead may still hold it."""
-        if not self._locked:
+        if self._locked_since is None:
             with connection.cursor() as cursor:
                 cursor.execute("SELECT pg_try_advisory_lock(%s, %s)", self._lock)
-                self._locked = bool(cursor.fetchone()[0])
+                if cursor.fetchone()[0]:
+                    self._locked_since = steady_seconds()
 
     def _listen(self, connection: Any) -> None:
         while not self._stopping:

@@ -18,6 +18,9 @@ from cm.store.operation import COLUMNS, KNOWN, OperationRow, operation_row
 from cm.store.waking import wake, wake_vm
 
 LOCK_CLASS: Final = 0x5741  # first key of the advisory lock that a living worker holds; "WA"
+LEASE_S: Final = 15.0
+# Who has renewed nothing for so long, and holds no lock either, is dead. Workers renew twice as often.
+SILENT_S: Final = 2.0
 # Kinds of a node's operations that take none of its tokens.
 _IDLE: Final = ", ".join(f"'{kind}'" for kind, spec in SPECS.items() if not spec.calls_node)
 
@@ -61,10 +64,13 @@ def register_worker(session: Session, name: str) -> int:
     return int(session.execute(text("INSERT INTO worker (name) VALUES (:n) RETURNING id"), {"n": name}).scalar_one())
 
 
-# Of an operation with a worker: that it is dead. Its lease has ended, or nobody holds its advisory lock.
-_DEAD = """(lease_until < clock_timestamp() OR worker_id <> :me AND NOT EXISTS (
-        SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND classid = :lock_class AND objid = worker_id
-           AND database = (SELECT oid FROM pg_database WHERE datname = current_database())))"""
+# Of an operation with a worker: when that is dead. At the end of its lease; or earlier, where nobody holds its advisory
+# lock: not at once, as a living one loses it with its connection, but goes on renewing.
+_DEAD_AT = """CASE WHEN CAST(:by_lock AS boolean) AND worker_id <> :me AND worker_id <> ALL (ARRAY(
+        SELECT CAST(objid AS bigint) FROM pg_locks WHERE locktype = 'advisory' AND classid = :lock_class
+           AND database = (SELECT oid FROM pg_database WHERE datname = current_database())))
+     THEN lease_until - make_interval(secs => :early_s) ELSE lease_until END"""
+_DEAD = f"({_DEAD_AT}) < clock_timestamp()"
 
 _ORPHANED = text(
     f"""
@@ -90,24 +96,33 @@ _CLEAR = text(
     )
 )
 _HOLD_VM_OF = text("SELECT 1 FROM vm WHERE id = (SELECT vm_id FROM operation WHERE id = :id) FOR NO KEY UPDATE")
-_DEAD_LEFT = Prepared("dead_left", f"SELECT EXISTS (SELECT 1 FROM operation WHERE worker_id IS NOT NULL AND {_DEAD})")
+_DEAD_IN = Prepared(
+    "dead_in",
+    f"SELECT extract(epoch FROM min({_DEAD_AT}) - clock_timestamp()) FROM operation WHERE worker_id IS NOT NULL",
+)
 
 
-def dead_left(session: Session, me: int) -> bool:
-    """Whether ``take_over`` would find anything."""
-    return bool(_DEAD_LEFT(session, me=me, lock_class=LOCK_CLASS).scalar())
-
-
-def take_over(session: Session, me: int) -> Sequence[int]:
+def dead_in(session: Session, me: int, by_lock: bool) -> float | None:
     """
-    Queue again what dead workers left: their lease ended, or nobody holds their advisory lock. What was given up
-    while they were at it loses their mark.
+    Seconds until ``take_over`` finds something, if nobody renews their leases until then; None: nobody is at anything.
     """
-    cleared = session.execute(_CLEAR_DEAD, {"me": me, "lock_class": LOCK_CLASS}).all()
+    found = _DEAD_IN(session, me=me, lock_class=LOCK_CLASS, by_lock=by_lock, early_s=LEASE_S - SILENT_S).scalar()
+    return None if found is None else float(found)
+
+
+def take_over(session: Session, me: int, by_lock: bool) -> Sequence[int]:
+    """
+    Queue again what dead workers left. What was given up while they were at it loses their mark.
+
+    :param by_lock: a missing lock says something: not so while everybody is just connecting again. Without it leases
+        have to run out.
+    """
+    values = {"me": me, "lock_class": LOCK_CLASS, "by_lock": by_lock, "early_s": LEASE_S - SILENT_S}
+    cleared = session.execute(_CLEAR_DEAD, values).all()
     for kind, object_id in dict.fromkeys((row.kind, row.object_id) for row in cleared):
         # VMs are locked before operations, so here they are not: who begins to wait just now looks again in a while.
         wake(session, kind, object_id)
-    return list(session.scalars(_ORPHANED, {"me": me, "lock_class": LOCK_CLASS}))
+    return list(session.scalars(_ORPHANED, values))
 
 
 def clear_mark(session: Session, operation_id: int, worker_id: int, attempts: int | None = None) -> None:
@@ -125,15 +140,39 @@ def clear_mark(session: Session, operation_id: int, worker_id: int, attempts: in
             wake(session, left.kind, left.object_id)
 
 
-def renew_leases(session: Session, worker_id: int, operation_ids: Sequence[int], lease_s: float) -> None:
-    """Of what a worker is at. What it forgot, by a fault of ours, runs out as a dead worker's does."""
-    session.execute(
-        text(
-            "UPDATE operation SET lease_until = clock_timestamp() + make_interval(secs => :s)"
-            " WHERE worker_id = :w AND id = ANY(CAST(:ids AS bigint[]))"
-        ),
-        {"s": lease_s, "w": worker_id, "ids": list(operation_ids)},
+def renew_leases(session: Session, worker_id: int, operation_ids: Sequence[int], lease_s: float) -> Sequence[int]:
+    """
+    Of what a worker is at. What it forgot, by a fault of ours, runs out as a dead worker's does.
+
+    :return: those that are still its.
+    """
+    return list(
+        session.scalars(
+            text(
+                "UPDATE operation SET lease_until = clock_timestamp() + make_interval(secs => :s)"
+                " WHERE worker_id = :w AND id = ANY(CAST(:ids AS bigint[])) RETURNING id"
+            ),
+            {"s": lease_s, "w": worker_id, "ids": list(operation_ids)},
+        )
     )
+
+
+_KEEP_LEASE = Prepared(
+    "keep_lease",
+    "UPDATE operation SET lease_until = clock_timestamp() + make_interval(secs => :lease_s)"
+    " WHERE id = :id AND worker_id = :worker_id AND attempts = :attempts AND state = 'running' RETURNING id",
+)
+
+
+def keep_lease(session: Session, op: OperationRow, worker_id: int) -> bool:
+    """
+    Renew one lease.
+
+    :param op: as it was claimed.
+    :return: False where it was given up, or is another's by now.
+    """
+    values = {"id": op.id, "worker_id": worker_id, "attempts": op.attempts}
+    return _KEEP_LEASE(session, **values, lease_s=LEASE_S).first() is not None
 
 
 # The operation is locked behind the VM, which the common table is read for first; should it have changed while that was
@@ -192,6 +231,17 @@ _NOTE_BEGUN = Prepared(
 def note_begun(session: Session, operation_id: int, note: str) -> bool:
     """Note in the arguments that something is begun. False: it was noted before, by whoever was at the operation."""
     return _NOTE_BEGUN(session, id=operation_id, note=note).first() is not None
+
+
+def note_ended(session: Session, operation_id: int, note: str) -> None:
+    """
+    What this process noted as begun has ended, and it saw the end. Whoever holds the operation by now, if anybody: who
+    would have begun it once more has seen the note, and has not.
+    """
+    session.execute(
+        text("UPDATE operation SET arguments = arguments - CAST(:note AS text) WHERE id = :id"),
+        {"note": note, "id": operation_id},
+    )
 
 
 _PUT_BACK = Prepared(

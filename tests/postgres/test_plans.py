@@ -18,7 +18,6 @@ from sqlalchemy import create_engine, text
 from sqlalchemy.orm import Session
 
 from cm.daemon import reconciler
-from cm.operations.engine import LEASE_S
 from cm.rpc.errors import CloudError
 from cm.rpc.view import View
 from cm.services import volume as service
@@ -157,10 +156,10 @@ WORK: dict[str, Callable[[MemoryCloud], Any]] = {
     "check": lambda cloud: cloud.manager.database.read_now(leaks),
     "check, many live": lambda cloud: cloud.manager.database.read_now(leaks_of_many),
     "prune": lambda cloud: cloud.manager.database.transact_now(prune.prune),
-    "claim": lambda cloud: cloud.manager.database.transact_now(worker.claim_operations, 1, 6, [], LEASE_S),
+    "claim": lambda cloud: cloud.manager.database.transact_now(worker.claim_operations, 1, 6, [], worker.LEASE_S),
     "due": lambda cloud: cloud.manager.database.read_now(worker.due_in, 5.0),
-    "dead left": lambda cloud: cloud.manager.database.read_now(worker.dead_left, 1),
-    "take over": lambda cloud: cloud.manager.database.transact_now(worker.take_over, 1),
+    "dead left": lambda cloud: cloud.manager.database.read_now(worker.dead_in, 1, True),
+    "take over": lambda cloud: cloud.manager.database.transact_now(worker.take_over, 1, True),
     "pass over a node": lambda cloud: run(lambda: reconciler.run_pass(cloud.manager.services, cloud.node_ids[0])),
     "pass over a storage": lambda cloud: run(
         lambda: service.run_storage_pass(cloud.manager.services, cloud.storage_id, cloud.node_ids[0])

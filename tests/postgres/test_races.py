@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import threading
 import time
+import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import psycopg2
 import pytest
 from sqlalchemy import text
 
-from cm.rpc.errors import CloudError, LimitReached, VMBusy
-from cm.store.worker import claim_operations, register_worker, take_over
-from support.cloud import MemoryCloud
+from cm.operations import engine as engine_module
+from cm.operations.base import LeaseLost, Work
+from cm.rpc.errors import CloudError, LimitReached, Overloaded, VMBusy
+from cm.store.worker import LEASE_S, SILENT_S, claim_operations, dead_in, register_worker, take_over
+from support.cloud import MemoryCloud, run
 
 
 @pytest.fixture
@@ -99,16 +103,25 @@ def test_one_operation_a_vm(cloud: MemoryCloud) -> None:
 
 
 def test_dead_worker(cloud: MemoryCloud) -> None:
-    """What a worker without its lock had claimed is taken over and done, though its lease still runs."""
-    cloud.manager.engine._stopping = True
+    """
+    What a worker without its lock had claimed is taken over and done, though its lease still runs: as soon as it has
+    renewed nothing for a while, and not while everybody is just connecting again.
+    """
+    engine = cloud.manager.engine
+    engine._stopping = True
     vm_id = cloud.create()["vm_id"]
-    database = cloud.manager.database
+    database, me = cloud.manager.database, engine.worker_id
     dead = database.transact_now(register_worker, "dead")
-    assert len(database.transact_now(claim_operations, dead, 10, [], 3600.0)) == 1
+    [op] = database.transact_now(claim_operations, dead, 10, [], LEASE_S)
     assert cloud.vm(vm_id)["state"] == "starting"
-    cloud.manager.engine._stopping = False
-    assert len(database.transact_now(take_over, cloud.manager.engine.worker_id)) == 1
-    cloud.manager.engine.start()
+    assert list(database.transact_now(take_over, me, True)) == []
+    left_s = database.read_now(dead_in, me, True)
+    assert 0 < left_s <= SILENT_S
+    cloud.sql("UPDATE operation SET lease_until = lease_until - make_interval(secs => :s)", s=left_s)
+    assert list(database.transact_now(take_over, me, False)) == []
+    assert list(database.transact_now(take_over, me, True)) == [op.id]
+    engine._stopping = False
+    engine.start()
     cloud.wait(vm_id, "running")
 
 
@@ -124,6 +137,73 @@ def test_two_managers(cloud: MemoryCloud, tmp_path: Path) -> None:
         assert cloud.sql("SELECT max(attempts) FROM operation") == 0
     finally:
         other.stop()
+    assert cloud.leaks() == []
+
+
+def test_cut_off(cloud: MemoryCloud, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """
+    A process that has lost the connection of its lock, and goes on renewing, keeps what it is at: nobody else does the
+    same beside it. One that goes on renewing nothing begins nothing more that another may have taken over.
+    """
+    other = MemoryCloud(cloud.settings.database.url, tmp_path, start=False)
+    other.start()
+    nodes = list(cloud.memory.values())
+
+    def calls(name: str) -> int:
+        return sum(node.calls.count(name) for node in nodes)
+
+    listener = cloud.manager.listener
+    mine, theirs = cloud.manager.engine, other.manager.engine
+    theirs._stopping = True
+    releases = [node.hang(60.0, ["start"]) for node in nodes]
+    try:
+        vm_id = cloud.create()["vm_id"]
+        cloud.until(lambda: calls("start"), "a node to be asked")
+        monkeypatch.setattr(engine_module, "SETTLED_S", 0.0)  # there was no outage
+
+        def away() -> Any:
+            raise psycopg2.OperationalError("away")
+
+        monkeypatch.setattr(listener, "_connect", away)
+        cloud.sql(
+            "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity"
+            " WHERE application_name = 'wawel listener' AND datname = current_database()"
+        )
+        cloud.until(lambda: listener.held_s == 0 and other.manager.listener.held_s > 0, "one to be cut off")
+        theirs._look_at = 0.0
+        run(theirs._tend)
+        assert cloud.sql("SELECT worker_id FROM operation WHERE finished_at IS NULL") == mine.worker_id
+        # Cut off wholly.
+        mine.leases.stop()
+        [op] = mine._running.values()
+        work = Work(op, mine.worker_id, cloud.manager.services, mine._held[op.id])
+        before = cloud.sql("SELECT lease_until FROM operation WHERE id = :i", i=op.id)
+        mine._held[op.id]._sure_until = 0.0
+        run(lambda: work.node(cloud.node_ids[0]).hypervisor.look(op.arguments.get("uuid", str(uuid.uuid4()))))
+        assert cloud.sql("SELECT lease_until FROM operation WHERE id = :i", i=op.id) > before
+        cloud.sql("UPDATE operation SET lease_until = now() - interval '1 second' WHERE id = :i", i=op.id)
+        theirs._look_at = 0.0
+        run(theirs._tend)
+        mine._held[op.id]._sure_until = 0.0
+        with pytest.raises(LeaseLost):
+            run(lambda: work.node(cloud.node_ids[0]).hypervisor.destroy(str(uuid.uuid4())))
+        # Nor what has waited for its thread too long.
+
+        async def kept(_work: Work) -> None:
+            pass
+
+        monkeypatch.setattr(Work, "keep", kept)
+        with pytest.raises(Overloaded):
+            run(lambda: work.node(cloud.node_ids[0]).hypervisor.destroy(str(uuid.uuid4())))
+        assert calls("destroy") == 0
+        monkeypatch.undo()
+    finally:
+        for release in releases:
+            release()
+    theirs._stopping = False
+    theirs.wake()
+    cloud.wait(vm_id, "running")
+    other.stop()
     assert cloud.leaks() == []
 
 
@@ -171,7 +251,7 @@ def test_forgotten_operation(cloud: MemoryCloud) -> None:
     vm_id = cloud.create()["vm_id"]
     database, me = cloud.manager.database, cloud.manager.engine.worker_id
     assert len(database.transact_now(claim_operations, me, 10, [], -1.0)) == 1
-    assert len(database.transact_now(take_over, me)) == 1
+    assert len(database.transact_now(take_over, me, True)) == 1
     cloud.manager.engine._stopping = False
     cloud.manager.engine.start()
     cloud.wait(vm_id, "running")

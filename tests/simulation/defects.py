@@ -64,8 +64,9 @@ DEFECTS: Final = (
             Edit(
                 ENGINE,
                 "await self._services.database.transact(renew_leases, self.worker_id, list(self._running), LEASE_S)",
-                "pass",
+                "list[int]()",
             ),
+            Edit("cm/operations/lease.py", "return steady_seconds() < self._sure_until", "return True"),
             *_NO_FENCE,
         ),
     ),
@@ -144,7 +145,7 @@ DEFECTS: Final = (
     Mutation(
         "dead_not_taken_over",
         "Nobody takes over what a dead worker was at.",
-        (Edit(ENGINE, "await self._services.database.transact(take_over, self.worker_id)", "list[int]()"),),
+        (Edit(ENGINE, "await self._services.database.transact(take_over, self.worker_id, by_lock)", "list[int]()"),),
     ),
     Mutation(
         "quota_kept",

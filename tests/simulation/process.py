@@ -24,6 +24,7 @@ from cm.interfaces.calls import Pace
 from cm.rpc.errors import DeadlineExceeded, NodeUnreachable, Overloaded
 from cm.runtime.listener import Listener
 from cm.runtime.threads import HELD_UP_S, SIZES, SPARED_S, IThreads, size_of
+from cm.runtime.wall import steady_seconds
 from cm.services.fleet import perform
 from simulation.silence import Waits
 
@@ -375,7 +376,7 @@ class SimListener(Listener):
         if self._lock is not None:
             with self._connection.cursor() as cursor:
                 cursor.execute("SELECT pg_try_advisory_lock(%s, %s)", self._lock)
-        self.connected = True
+        self.connected, self._locked_since = True, steady_seconds()
 
     def hear(self, payloads: list[str]) -> None:
         if self.connected:
@@ -383,7 +384,7 @@ class SimListener(Listener):
 
     def lose(self) -> None:
         """The connection ends; what is notified until ``find`` is lost."""
-        self.connected = False
+        self.connected, self._locked_since = False, None
         self.cut()
 
     def find(self) -> None:

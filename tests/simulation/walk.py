@@ -38,9 +38,9 @@ STANDING_VOLUMES: Final = frozenset({"image-1.qcow2", "image-2.iso", "image-3.qc
 # What goes on without any operation. Claims count where they take something.
 BACKGROUND: Final = frozenset(
     {
-        "due_in", "renew_leases", "take_over", "take_turns", "next_turn", "recorded", "domains", "record_node",
-        "whose", "described", "record_findings", "record_storage_findings", "nodes_by_state", "subscribe",
-        "storages_by_node", "prune_table", "close_failed", "mark_passed", "flatten_long",
+        "due_in", "renew_leases", "keep_lease", "take_over", "take_turns", "next_turn", "recorded", "domains",
+        "record_node", "whose", "described", "record_findings", "record_storage_findings", "nodes_by_state",
+        "subscribe", "storages_by_node", "prune_table", "close_failed", "mark_passed", "flatten_long",
         "expired_reservations", "doomed_volumes", "read_changes", "pending", "register_worker",
     }
 )  # fmt: skip
