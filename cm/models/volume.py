@@ -42,8 +42,9 @@ class Volume(Base):
 
 class LeftoverVolume(Base):
     """
-    What an erased VM had as its own, and which may be on its storage still: whoever a volume is named after, this VM
-    had it last. It goes when the volume is gone, and no node has that VM's domain any more.
+    What an erased VM had, and may write to: whoever a volume is named after, this VM had it last. It goes when no node
+    has that VM's domain any more (``node_ids``: those that were not seen without it yet), and the volume is gone, or is
+    on record: another's, as it was before or is since.
     """
 
     __tablename__ = "leftover_volume"

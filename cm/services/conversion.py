@@ -22,6 +22,7 @@ from cm.services.network import vms
 from cm.store.change import record_change
 from cm.store.disk import find_disk, find_disk_of_image, touch_disk
 from cm.store.disk_bytes import become_disk, become_image, image_is_stood_on
+from cm.store.erased import refuse_erased
 from cm.store.image import ImageRow, show_image, users_of
 from cm.store.operation_object import find_holder
 from cm.store.snapshot import snapshot_of_image
@@ -120,3 +121,4 @@ def _check_convertible(session: Session, image_id: int, state: ImageState) -> No
         raise InUse("image", image_id, f"its snapshot {snapshot_id}")
     if find_holder(session, ObjectKind.IMAGE, image_id) is not None:
         raise WrongImageState(image_id, "busy", "no other operation under way")
+    refuse_erased(session, image_id, "image")

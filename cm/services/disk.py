@@ -35,6 +35,7 @@ from cm.store.disk import (
     touch_disk,
 )
 from cm.store.disk_bytes import is_stood_on
+from cm.store.erased import refuse_erased
 from cm.store.image import find_image, set_state, update_image
 from cm.store.operation import open_operation
 from cm.store.operation_object import find_holder
@@ -54,10 +55,12 @@ def refuse_busy(session: Session, disk_id: int) -> None:
     For whoever is going to open an operation on a disk, which is locked: so that nobody opens one beside it.
 
     :raises DiskHeld: another operation is under way on it.
+    :raises InUse: a VM that was erased may write to it.
     """
     holder = find_holder(session, ObjectKind.DISK, disk_id)
     if holder is not None:
         raise DiskHeld(disk_id, holder.id, holder.kind)
+    refuse_erased(session, disk_id)
 
 
 def refuse_unsettled(session: Session, disk_id: int, but: Sequence[int] = ()) -> None:

@@ -56,6 +56,7 @@ from cm.store.disk_bytes import (
     places_of,
     stands_on_images,
 )
+from cm.store.erased import refuse_erased
 from cm.store.operation import open_operation
 from cm.store.operation_object import Objects
 from cm.store.storage import get_storage, is_attached
@@ -100,7 +101,7 @@ def subject_of(
     :param versioned: the version that the caller wants to see is the disk's.
     :raises ObjectNotFound: AccessNeeded: it is not the caller's to change.
     :raises WrongDiskState: it is not there yet, or in the trash.
-    :raises InUse: several VMs have it.
+    :raises InUse: several VMs have it, or one that was erased may write to it.
     :raises WrongVMState: the VM that has it is just being started or ended.
     """
     session = caller.session
@@ -112,6 +113,7 @@ def subject_of(
     places = places_of(session, disk_id)
     if len(places) > 1:
         raise InUse("disk", disk_id, vms([place.vm_id for place in places]))
+    refuse_erased(session, disk_id)
     place = places[0] if places else None
     vm = None if place is None else get_vm(session, place.vm_id, lock=True)
     if vm is not None and vm.operation_id is None and vm.state not in AT_REST:

@@ -19,6 +19,7 @@ from cm.services.host import recognise, seen_host
 from cm.services.stopped import look_after
 from cm.services.unknown import look_at_unknown
 from cm.store.drift import record_findings
+from cm.store.erased import seen_without
 from cm.store.operation import open_ones
 from cm.store.reconcile import Recorded, record_node, recorded, whose, write_passed
 from cm.store.unknown import UnknownSeen, record_unknown
@@ -58,6 +59,7 @@ async def run_pass(
         return None
     except ObjectNotFound:
         return None
+    all_uuids = [domain.uuid for domain in domains]
     held = {number: d for d in domains if (number := operation_of_holder(d.name)) is not None}
     if held:
         domains = [d for d in domains if d not in held.values()]
@@ -78,7 +80,7 @@ async def run_pass(
     unknown = [d for d in domains if d.uuid in strange and d.uuid not in closed and d.uuid not in here]
     seen_unknown = await look_at_unknown(services, node_id, unknown)
     host = None if info is None else seen_host(info)
-    await database.transact(_record_pass, node_id, made, seen_unknown, host, services.policy)
+    await database.transact(_record_pass, node_id, made, seen_unknown, host, services.policy, all_uuids)
     missing = {f.vm_id for f in made.findings if f.kind is DriftKind.MISSING_DOMAIN and f.vm_id is not None}
     await doubt_missing(services, missing, known_here.doubted)
     for seen in made.observe:
@@ -101,15 +103,26 @@ async def run_pass(
 
 
 def _record_pass(
-    session: Session, node_id: int, made: Plan, unknown: Sequence[UnknownSeen], host: Host | None, policy: ClusterPolicy
+    session: Session,
+    node_id: int,
+    made: Plan,
+    unknown: Sequence[UnknownSeen],
+    host: Host | None,
+    policy: ClusterPolicy,
+    uuids: Sequence[str],
 ) -> None:
-    """That the node answered, and as which machine; what of its answer is for the drift ledger, and what is there that
-    is not ours."""
+    """
+    That the node answered, and as which machine; what of its answer is for the drift ledger, what is there that is not
+    ours, and what is not there any more.
+
+    :param uuids: of all domains that it has.
+    """
     record_node(session, node_id, "ok", "")
     if host is not None:
         recognise(session, node_id, host)
     judge(session, [node_id], policy)
     record_unknown(session, node_id, unknown)
+    seen_without(session, node_id, uuids)
     record_findings(session, node_id, made.findings, KINDS)
 
 

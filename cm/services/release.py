@@ -23,6 +23,7 @@ from cm.services.public_address import leave_vm
 from cm.services.saving import give_back_image
 from cm.store.booking import close_rows, give_back
 from cm.store.claim import release_node
+from cm.store.erased import note_written
 from cm.store.link import links_changed
 from cm.store.operation import get_operation
 from cm.store.operation_change import abandon_all
@@ -68,13 +69,18 @@ def erase(caller: ClusterCall, vm_id: int) -> ErasedVM:
     """
     Close a VM whose node will not answer any more, without asking that node. The administrator's last way out.
 
-    Should the node come back with the domain, the next pass discards it: its VM is closed.
+    Should the node come back with the domain, the next pass discards it: its VM is closed. Until it is seen without,
+    nobody gets what the VM had, and nothing of that is deleted.
 
     :raises WrongVMState: it is destroyed already.
     """
     row = get_vm(caller.session, vm_id, lock=True, version=caller.if_version)
     if row.closed_at is not None:
         raise WrongVMState(vm_id, row.state, "a VM that is not destroyed")
+    # As it is before its work is given up: a move may have come to its other node by now.
+    may_run_on = [node_id for node_id in (row.node_id, row.moves_to) if node_id is not None]
+    if may_run_on:
+        note_written(caller.session, vm_id, may_run_on)
     given_up = None if row.operation_id is None else get_operation(caller.session, row.operation_id)
     abandon_all(caller.session, vm_id, "erased")
     if given_up is not None:
@@ -84,8 +90,6 @@ def erase(caller: ClusterCall, vm_id: int) -> ErasedVM:
     intend(caller.session, vm_id, Wanted.DESTROYED)
     if row.save_image_id is not None:
         give_back_image(caller.session, row.save_image_id, "erased")
-    # As it was before its work was given up: a move may have come to its other node by now.
-    may_run_on = [node_id for node_id in (row.node_id, row.moves_to) if node_id is not None]
     update_resources(caller.session, vm_id, caller.cause, may_run_on=may_run_on)
     if row.node_id is not None:
         notify(caller.session, "look", row.node_id)

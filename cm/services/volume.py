@@ -175,7 +175,9 @@ async def settle_storage(services: Services, storage_id: int, node_id: int) -> t
         seen = by_name[name]
         taken = (seen.allocation_bytes, seen.capacity_bytes)
         findings.append(leftover(pool, name, taken, seen.base.rpartition("/")[2], used.get(name), waits_for))
-    settled = [name for name, nodes in waiting.items() if not nodes and name not in present]
+    settled = [
+        name for name, nodes in waiting.items() if not nodes and (name not in present or name in before.passing)
+    ]
     if settled:
         await database.transact(forget_left, storage_id, settled)
     # Asked again: what ended while the storage was listed is not missing.

@@ -17,6 +17,7 @@ from cm.runtime.prepared import Prepared
 from cm.runtime.rows import Columns
 from cm.store.claim import mib, release_quota
 from cm.store.conditions import is_on
+from cm.store.erased import MAY_BE_WRITTEN, refuse_erased
 
 # Of an attachment ``a`` that another of the same disk cannot be beside: one of both writes.
 _FOES = "a.disk_id = k.id AND (NOT a.read_only OR NOT CAST(:read_only AS boolean) AND i.kind <> 'iso')"
@@ -43,6 +44,7 @@ SELECT CAST(:vm_id AS bigint), (SELECT coalesce(max(number), 0) + 1 FROM attachm
   FROM disk k JOIN image i ON i.id = k.image_id WHERE k.image_id = :image_id
    AND NOT EXISTS (SELECT 1 FROM attachment a WHERE {_FOES})
    AND NOT EXISTS (SELECT 1 FROM operation_object h WHERE h.kind = 'disk' AND h.object_id = k.id AND h.exclusive)
+   AND NOT EXISTS (SELECT 1 FROM volume u WHERE u.id = k.volume_id AND {MAY_BE_WRITTEN})
     ON CONFLICT DO NOTHING
 """,
 )
@@ -53,7 +55,7 @@ def attach_image(session: Session, vm_id: int, image_id: int, device: str, *, re
     For a VM that is being made. The image is held already.
 
     :param device: its name in the guest, ``vdb``.
-    :raises InUse: another VM may write to it, or this one has it already.
+    :raises InUse: another VM may write to it, be it erased, or this one has it already.
     :raises DiskHeld: an operation is under way on it.
     """
     if _ATTACH(session, vm_id=vm_id, image_id=image_id, device=device, read_only=read_only).rowcount:
@@ -61,6 +63,7 @@ def attach_image(session: Session, vm_id: int, image_id: int, device: str, *, re
     holder = _HOLDER(session, id=image_id).first()
     if holder is not None:
         raise DiskHeld(holder.id, holder.operation_id, OperationKind(holder.kind))
+    refuse_erased(session, image_id, "image")
     foe = _FOE(session, id=image_id, read_only=read_only).scalar()
     raise InUse("image", image_id, f"VM {foe or vm_id}")
 

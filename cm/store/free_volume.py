@@ -17,6 +17,7 @@ from cm.rpc.vocabulary import DiskFormat
 from cm.rules.attach_or_create import FreeVolume, Want
 from cm.runtime.rows import has_row
 from cm.store.claim import mib, release_quota, release_storage
+from cm.store.erased import MAY_BE_WRITTEN, written_volumes
 from cm.store.unknown import held_volumes, refuse_held_volume
 
 _FREE = text(
@@ -32,10 +33,16 @@ SELECT u.id, u.storage_id, u.name, u.size_bytes, u.format, f.account_id, f.write
 
 
 def free_volumes(session: Session, want: Want, storages: Sequence[int]) -> list[FreeVolume]:
-    """Free volumes on these storages of about the size. What an unknown domain uses is not free, whatever we know."""
+    """
+    Free volumes on these storages of about the size. What an unknown domain uses is not free, whatever we know, nor is
+    what an erased VM may write to.
+    """
     values = {"storages": list(storages), "least": want.least_bytes, "most": want.most_bytes}
     rows = session.execute(_FREE, values).all()
-    held = {storage_id: held_volumes(session, storage_id) for storage_id in {row.storage_id for row in rows}}
+    held = {
+        storage_id: {**held_volumes(session, storage_id), **written_volumes(session, storage_id)}
+        for storage_id in {row.storage_id for row in rows}
+    }
     return [
         FreeVolume(
             row.id, row.storage_id, row.size_bytes, DiskFormat(row.format), row.account_id, row.writer_id, row.clean
@@ -154,7 +161,7 @@ def doomed_volumes(session: Session, limit: int = 100) -> list[Doomed]:
         text(
             "SELECT u.id, u.storage_id, u.name, s.freed <> 'none' AND NOT f.clean AS wipe FROM free_volume f"
             " JOIN volume u ON u.id = f.volume_id JOIN storage s ON s.id = u.storage_id"
-            " WHERE f.doomed ORDER BY u.id LIMIT :limit"
+            f" WHERE f.doomed AND NOT {MAY_BE_WRITTEN} ORDER BY u.id LIMIT :limit"
         ),
         {"limit": limit},
     )

@@ -93,6 +93,7 @@ _CALM = Prepared(
 SELECT n.id FROM node n WHERE n.id = ANY(CAST(:nodes AS bigint[])) AND n.state = 'ok'
    AND NOT EXISTS (SELECT 1 FROM drift d WHERE d.node_id = n.id AND d.closed_at IS NULL)
    AND NOT EXISTS (SELECT 1 FROM unknown_domain u WHERE u.node_id = n.id)
+   AND NOT EXISTS (SELECT 1 FROM leftover_volume l WHERE n.id = ANY(l.node_ids))
 """,
 )
 
@@ -102,7 +103,8 @@ class Recorded:
     """
     The live VMs of a node, before it is asked; when each was launched last, and what is doubted of them.
 
-    :ivar calm: nothing is open of the node itself: no drift, no unknown domain, and it answered the last time.
+    :ivar calm: nothing is open of the node itself: no drift, no unknown domain, no erased VM that it may run, and it
+        answered the last time.
     """
 
     records: tuple[VMRecord, ...]

@@ -17,6 +17,7 @@ from cm.rpc.errors import InUse
 from cm.rules.names import vm_of_domain
 from cm.rules.network import Address, address_of_mac
 from cm.runtime.prepared import Prepared
+from cm.store.erased import written_volumes
 
 DESCRIBE_AGAIN_S: Final = 600.0  # a definition may be changed while its domain stays in its state
 # A leap of the numbers by this much and more is made at once; a smaller one number by number, which no other
@@ -167,9 +168,9 @@ def held_volumes(session: Session, storage_id: int) -> Mapping[str, str]:
 
 def refuse_held_volume(session: Session, storage_id: int, volume: str) -> None:
     """
-    :raises InUse: an unknown domain uses the volume, or stands on it.
+    :raises InUse: an unknown domain uses the volume, or stands on it; or an erased VM may write to it.
     """
-    held = held_volumes(session, storage_id).get(volume)
+    held = held_volumes(session, storage_id).get(volume) or written_volumes(session, storage_id).get(volume)
     if held is not None:
         raise InUse(f"volume {volume} of storage", storage_id, held)
 
