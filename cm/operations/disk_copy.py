@@ -10,6 +10,7 @@ from typing import Final, NamedTuple
 from sqlalchemy.orm import Session
 
 from cm.interfaces.volume import VolumeSeen
+from cm.operations.anew import make_anew
 from cm.operations.base import Kind, Work, image_of, register, storage_reached
 from cm.rpc.errors import CloudError, ObjectNotFound, StorageFull, WrongImageState, WrongVMState
 from cm.rpc.vocabulary import CauseKind, DiskFormat, DiskState, ImageKind, ImageState, VMState
@@ -56,7 +57,7 @@ class Copy(NamedTuple):
 
 def sources(session: Session, op: OperationRow) -> Copy:
     """
-    What an operation copies from, what to, and through which node.
+    What an operation copies from, what to, and through which node. For one attempt: the next copies to something else.
 
     :raises Wait: none that answers has both storages.
     """
@@ -65,7 +66,8 @@ def sources(session: Session, op: OperationRow) -> Copy:
     node_id = node_reaching_both(session, source.storage_id, target.storage_id, op.attempts)
     if node_id is None:
         raise storage_reached(target.storage_id)
-    return Copy(source, target, node_id)
+    make_anew(session, op, volume_of_image(session, target.id).id)
+    return Copy(source, get_image(session, target.id), node_id)
 
 
 def _source(session: Session, op: OperationRow) -> Source:
@@ -111,7 +113,7 @@ async def copy(work: Work) -> None:
 
 
 async def made(work: Work, facts: Copy) -> VolumeSeen:
-    """Make a copy: a half-made one of an attempt before is made anew, a whole one taken as done."""
+    """Make a copy."""
     source, target = facts.source, facts.target
     try:
         return await work.node(facts.node_id).volumes.create_copy(

@@ -20,6 +20,7 @@ from sqlalchemy.orm import Session
 from cm.interfaces.block_job import BlockJobSeen, BlockJobState
 from cm.interfaces.calls import NodeCalls
 from cm.interfaces.source import DiskSource
+from cm.operations.anew import make_anew
 from cm.operations.base import Kind, Wait, Work, register, storage_reached, vm_of
 from cm.operations.disk_grow import changed
 from cm.operations.left_job import end_left_job
@@ -93,6 +94,11 @@ def _moving(session: Session, op: OperationRow) -> Moving:
     return Moving(disk, target, None, node_id)
 
 
+def _anew(session: Session, op: OperationRow) -> Moving:
+    make_anew(session, op, op.get(ObjectKind.VOLUME), device=op.arguments.get("device", ""))
+    return _moving(session, op)
+
+
 async def _look(work: Work, moving: Moving) -> BlockJobSeen | None:
     """What QEMU says of the disk; None where no guest has it, and none will: its VM is held."""
     if moving.vm is None:
@@ -123,10 +129,11 @@ async def copy(work: Work) -> None:
     way = COLD if seen is None else LIVE
     if work.arguments.get(WAY) != way:
         # What was begun the other way is no beginning of this one.
-        await node.volumes.delete(moving.pool, moving.target.name)
+        if way == LIVE:
+            await work.db(_anew, work.op)
         raise Wait(0.0, "", way=way, begun=False)
     if seen is None:
-        await _copy_cold(node, moving)
+        await _copy_cold(node, await work.db(_anew, work.op))
     else:
         await _copy_live(work, node, moving, seen)
     await work.progress(COPIED)

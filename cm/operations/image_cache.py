@@ -2,8 +2,8 @@
 Bringing a copy of an image to a node's own storage, and removing it from there.
 
 The node copies by itself where it has the image's storage attached; else the bytes go through this process, from a node
-that has it, and whoever is faster is held back. What an earlier attempt left is thrown away first: only the journal
-says that a copy is whole. What went through this process is read back from the node, and its SHA-256 is held against
+that has it, and whoever is faster is held back. What an earlier attempt left is thrown away: only the journal says that
+a copy is whole. What went through this process is read back from the node, and its SHA-256 is held against
 that of what left its storage, and against the one that was recorded when the image was imported.
 """
 
@@ -18,6 +18,7 @@ from twisted.internet.defer import Deferred, FirstError, gatherResults
 
 from cm.interfaces.stream import Hole, Piece
 from cm.interfaces.volume import VolumeSeen
+from cm.operations.anew import make_anew
 from cm.operations.base import Kind, LeaseLost, Wait, Work, others_stopped, register, storage_reached
 from cm.rpc.errors import CloudError, CopyDamaged, ImageChanged, ObjectNotFound, StreamIdle, VolumeNotFound
 from cm.rpc.vocabulary import CachedState, CauseKind, DiskFormat
@@ -76,9 +77,9 @@ async def settle(work: Work) -> None:
         await node.volumes.delete(pool, copy.volume)
         await work.complete(_gone, work.op)
         return
+    copy = await work.db(_anew, work.op)
     if copy.source is None or copy.source_storage_id is None:
         raise ObjectNotFound("image", copy.image_id)
-    await node.volumes.delete(pool, copy.volume)
     if await work.read(_reaches, copy.source_storage_id, copy.node_id):
         seen = await node.volumes.create_copy(
             pool,
@@ -93,6 +94,11 @@ async def settle(work: Work) -> None:
     if seen.capacity_bytes < copy.size_bytes:
         raise CopyDamaged(copy.image_id, copy.node_id, f"{seen.capacity_bytes} of {copy.size_bytes} bytes came")
     await work.complete(_made, work.op)
+
+
+def _anew(session: Session, op: OperationRow) -> Copy:
+    make_anew(session, op, require_copy(session, _id(op), lock=True).volume_id)
+    return require_copy(session, _id(op))
 
 
 def _reaches(session: Session, storage_id: int, node_id: int) -> bool:

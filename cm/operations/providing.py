@@ -10,11 +10,12 @@ from __future__ import annotations
 
 from sqlalchemy.orm import Session
 
+from cm.interfaces.calls import NodeCalls
 from cm.interfaces.volume import StorageUsage
 from cm.operations.base import Work, others_stopped, storage_reached, vm_of
-from cm.rpc.errors import CloudError, NoStorage, StorageFull
+from cm.rpc.errors import CloudError, DeadlineExceeded, NodeUnreachable, NoStorage, StorageFull
 from cm.rpc.vocabulary import FreedPolicy
-from cm.rules.operation import ObjectKind
+from cm.rules.operation import ObjectKind, wiping
 from cm.services.attach_or_create import DISKS, asked_in, fits_here, next_place, reserve, seat_of
 from cm.store.change import record_change
 from cm.store.operation import OperationRow
@@ -29,6 +30,7 @@ from cm.store.reservation import (
 )
 from cm.store.storage import node_reaching, record_usage
 from cm.store.vm import VMRow, render_vm
+from cm.store.worker import note_begun, note_ended
 
 
 async def provide(work: Work) -> None:
@@ -55,8 +57,9 @@ async def _make(work: Work, row: ReservationRow, seat: Seat) -> None:
         raise storage_reached(row.storage_id)
     node = work.node(node_id)
     if row.reused and row.wipe:
-        overwrite = row.policy is FreedPolicy.WIPE
-        await node.volumes.wipe(row.pool, row.volume, row.format, row.size_bytes, overwrite)
+        if not await work.db_vm(_begin_wipe, work.op, row, seat):
+            return
+        await _wipe(work, row, node)
     elif row.reused:
         if await node.volumes.find(row.pool, row.volume) is None:
             await work.db_vm(_is_gone, work.op, row, seat)
@@ -75,10 +78,35 @@ async def _make(work: Work, row: ReservationRow, seat: Seat) -> None:
     await work.db_vm(_attached, row.id)
 
 
+async def _wipe(work: Work, row: ReservationRow, node: NodeCalls) -> None:
+    try:
+        overwrite = row.policy is FreedPolicy.WIPE
+        await node.volumes.wipe(row.pool, row.volume, row.format, row.size_bytes, overwrite)
+    except (NodeUnreachable, DeadlineExceeded):
+        raise  # it may be at it still
+    except CloudError:
+        await work.services.database.transact(note_ended, work.op.id, wiping(row.volume_id))
+        raise
+    await work.services.database.transact(note_ended, work.op.id, wiping(row.volume_id))
+
+
 def _seen(session: Session, row: ReservationRow, seat: Seat, usage: StorageUsage) -> bool:
     """What was seen of a storage's room just now is recorded. Whether it still takes what is reserved of it."""
     record_usage(session, row.storage_id, usage)
     return fits_here(session, row, seat)
+
+
+def _begin_wipe(session: Session, vm: VMRow, op: OperationRow, row: ReservationRow, seat: Seat) -> bool:
+    """
+    False: another attempt has begun it, and what became of that nobody knows: the node may be wiping still. The VM gets
+    a new volume then, and nobody that one.
+    """
+    if note_begun(session, op.id, wiping(row.volume_id)):
+        return True
+    drop_reservation(session, row, made=True)
+    asked = asked_in(op.arguments)[row.number]
+    reserve(session, asked, seat, vm=vm, number=row.number, operation_id=op.id, anew=True)
+    return False
 
 
 def _is_gone(session: Session, vm: VMRow, op: OperationRow, row: ReservationRow, seat: Seat) -> None:

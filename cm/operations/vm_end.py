@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 
 from cm.interfaces.calls import COPY_S, DEADLINE_S, POOL_S, Pace, job
 from cm.interfaces.node import INode
+from cm.operations.anew import make_anew
 from cm.operations.base import Kind, Wait, Work, others_stopped, register, storage_reached, vm_of
 from cm.operations.snapshot_work import holder_of
 from cm.rpc.errors import CloudError, DomainNotRunning, GuestIgnored, NotAbandonable, ObjectNotFound
@@ -33,7 +34,7 @@ from cm.store.free_volume import set_free
 from cm.store.node import has_hooks
 from cm.store.operation import OperationRow, holders_left
 from cm.store.operation_object import Objects, others_at_work
-from cm.store.saving import find_saved, keep_saved
+from cm.store.saving import SavedImage, find_saved, keep_saved
 from cm.store.storage import is_attached, node_reaching
 from cm.store.vm import VMRow, find_vm, get_vm
 from cm.store.vm_state import intend_as_seen, write_error
@@ -281,33 +282,41 @@ async def close(work: Work) -> None:
 
 async def keep(work: Work) -> None:
     """Copy the root disk, flat, into the image that was reserved for it."""
-    facts = await work.db(_keep_facts, work.op)
-    if facts is None:
+    row = await work.db(_kept_from, work.op)
+    if row is None:
         return
-    row, image_id, image_volume, node_id, pool, source = facts
     await work.progress(20)
     await _remove_domain(work, row)
-    # The image's row still says that it is being added, so a volume of that name is an unfinished copy.
-    node = work.node(node_id)
-    await node.volumes.delete(pool, image_volume)
-    seen = await node.volumes.create_copy(
+    image_id, image_volume, node_id, pool, source = await work.db(_keep_facts, work.op)
+    seen = await work.node(node_id).volumes.create_copy(
         pool, image_volume, source.volume, source.format, source_storage=source.pool
     )
     await work.db(_kept, image_id, seen.capacity_bytes)
     await work.progress(80)
 
 
-def _keep_facts(session: Session, op: OperationRow) -> tuple[VMRow, int, str, int, str, VolumePlan] | None:
-    row = get_vm(session, vm_of(op))
+def _saved(session: Session, row: VMRow) -> SavedImage:
     image = find_saved(session, row.save_image_id)
     if image is None:
         raise ObjectNotFound("image of vm", row.id)
-    if image.state is not ImageState.ADDING:
-        return None  # it was kept; be it that it is deleted since
-    assert image.volume is not None and image.storage_id is not None
+    return image
+
+
+def _kept_from(session: Session, op: OperationRow) -> VMRow | None:
+    """None: it was kept; be it that it is deleted since."""
+    row = get_vm(session, vm_of(op))
+    return row if _saved(session, row).state is ImageState.ADDING else None
+
+
+def _keep_facts(session: Session, op: OperationRow) -> tuple[int, str, int, str, VolumePlan]:
+    row = get_vm(session, vm_of(op))
     node_id = _node_for(session, row)
-    root = volume_plans(session, row.id)[0]
-    return row, image.id, image.volume, node_id, pool_name(image.storage_id), root
+    volume_id = _saved(session, row).volume_id
+    assert volume_id is not None
+    make_anew(session, op, volume_id)
+    image = _saved(session, row)
+    assert image.volume is not None and image.storage_id is not None
+    return image.id, image.volume, node_id, pool_name(image.storage_id), volume_plans(session, row.id)[0]
 
 
 def _kept(session: Session, image_id: int, size_bytes: int) -> None:

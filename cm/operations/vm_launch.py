@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
@@ -13,9 +14,11 @@ from cm.interfaces.calls import Pace, job
 from cm.interfaces.hypervisor import DiskSpec, DomainSpec
 from cm.interfaces.network import NetworkSpec
 from cm.interfaces.node import INode
+from cm.operations.anew import make_anew
 from cm.operations.base import AWAY_S, Kind, Wait, Work, others_stopped, register, vm_of
 from cm.operations.linking import await_links, look_for_links
 from cm.operations.providing import forget_unmade, provide
+from cm.operations.snapshot_work import holder_of
 from cm.rpc.errors import CloudError, HypervisorError, ImageNotCopied, ObjectNotFound, RunsElsewhere, VolumeLost
 from cm.rpc.vocabulary import CachedState, CauseKind, VolumeMode, Wanted
 from cm.rules.cause import Cause
@@ -35,7 +38,7 @@ from cm.store.cached_image import Copy, copy_at, find_copy
 from cm.store.claim import claim_port
 from cm.store.domain import DiskPlan, DomainPlan, VolumePlan, disks_of, domain_plan, plans_of
 from cm.store.link import links_changed
-from cm.store.operation import OperationRow, open_operation
+from cm.store.operation import OperationRow, holders_left, open_operation
 from cm.store.operation_change import place_operation
 from cm.store.operation_object import Objects, others_at_work
 from cm.store.placement import needs_of, record_placement
@@ -59,6 +62,7 @@ class Launch:
 
     :ivar row: as it was before.
     :ivar links: the bridges that the node's agent makes for it.
+    :ivar held: what may have its disks open, as ``holders_left``.
     """
 
     row: VMRow
@@ -68,6 +72,7 @@ class Launch:
     networks: tuple[NetworkSpec, ...]
     links: tuple[str, ...]
     volumes: tuple[VolumePlan, ...]
+    held: Sequence[tuple[int, int]] = ()
 
 
 # ------------------------------------------------------------------ place
@@ -130,6 +135,7 @@ async def launch(work: Work) -> None:
     copies = any(v.mode is VolumeMode.COPY and not v.made for v in prepared.volumes)
     if copies:
         await work.progress(10)
+        prepared = await work.db_vm(_anew, work.op, work.services.policy)
     node = work.node(prepared.node_id)
     make = make_copies if copies else make_volumes
     made = await node.run(make, prepared.volumes)
@@ -138,6 +144,8 @@ async def launch(work: Work) -> None:
     if work.op.attempts and (await node.hypervisor.look(prepared.uuid)).state not in GONE:
         launched_at = None
     else:
+        for operation_id, node_id in prepared.held:  # given up just now
+            await work.node(node_id).hypervisor.destroy(holder_of(operation_id))
         launched_at = await work.db(_mark_launch, work.op, made)
         try:
             await node.run(boot, prepared)
@@ -200,7 +208,16 @@ def _prepare(session: Session, row: VMRow, policy: ClusterPolicy) -> Launch:
         tuple(networks_of(session, row.id)),
         tuple(sorted({nic.bridge for nic in plan.spec.nics if nic.bridge})),
         volumes,
+        holders_left(session, row.id) if row.launches else (),
     )
+
+
+def _anew(session: Session, row: VMRow, op: OperationRow, policy: ClusterPolicy) -> Launch:
+    """The same, where copies are going to be made."""
+    for plan in _prepare(session, row, policy).volumes:
+        if plan.mode is VolumeMode.COPY and plan.base is not None and not plan.made:
+            make_anew(session, op, plan.volume_id)
+    return _prepare(session, row, policy)
 
 
 @job(Pace.SLOW, MAKE_S)
@@ -213,7 +230,6 @@ def make_volumes(node: INode, volumes: tuple[VolumePlan, ...]) -> list[int]:
         if plan.base is None:
             node.volumes.create_empty(plan.pool, plan.volume, plan.format, plan.size_bytes)
         elif plan.mode is VolumeMode.COPY:
-            node.volumes.delete(plan.pool, plan.volume)  # an unfinished copy of an earlier attempt
             node.volumes.create_copy(plan.pool, plan.volume, plan.base, plan.base_format, plan.size_bytes)
         else:
             node.volumes.create_overlay(plan.pool, plan.volume, plan.base, plan.base_format, plan.size_bytes)

@@ -80,7 +80,7 @@ async def take(work: Work) -> None:
 
 
 async def copy(work: Work) -> None:
-    """Copy what nobody writes to into the image. One that is whole is taken as done."""
+    """Copy what nobody writes to into the image."""
     facts: Copy | None = await work.db(_facts, work.op)
     if facts is not None:
         seen = await made(work, facts)

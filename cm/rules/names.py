@@ -24,6 +24,7 @@ _LINK: Final = "wn"  # with the network's number within the 15 characters of an 
 _VOLUME: Final = re.compile(f"(?P<kind>vm|image)-(?P<uuid>{_UUID})(?P<rest>[-.].*)", re.DOTALL)
 _ROOT: Final = "-root"
 _CONSOLE: Final = "-console.log"
+_CACHED: Final = "-cached"
 # libvirt's virtlogd gives a full log a number and begins another.
 _ROTATED: Final = re.compile(rf"{re.escape(_CONSOLE)}\.[0-9]{{1,3}}")
 _HOLDER: Final = re.compile(f"merge-({_NUMBER})")
@@ -169,9 +170,13 @@ def image_volume(uuid: UUID | str, ending: str) -> str:
     return str(VolumeName(VolumeKind.IMAGE, str(uuid), f".{ending}"))
 
 
-def cached_volume(uuid: UUID | str, ending: str) -> str:
-    """The copy of an image on a node's own storage."""
-    return str(VolumeName(VolumeKind.IMAGE, str(uuid), f"-cached.{ending}"))
+def cached_volume(uuid: UUID | str, key: UUID, ending: str) -> str:
+    """
+    A copy of an image on a node's own storage.
+
+    :param key: a new one: should a node be late with deleting one copy, it is not the next that it deletes.
+    """
+    return str(VolumeName(VolumeKind.IMAGE, str(uuid), f"-{key.hex[:12]}{_CACHED}.{ending}"))
 
 
 def moved_volume(name: str, key: UUID, ending: str) -> str:
@@ -186,6 +191,15 @@ def moved_volume(name: str, key: UUID, ending: str) -> str:
     if owner is None:  # nobody's of ours, as an administrator brought it
         return str(VolumeName(VolumeKind.IMAGE, str(key), f".{ending}"))
     return str(replace(owner, rest=f"-{key.hex[:12]}.{ending}"))
+
+
+def another_name(name: str, key: UUID) -> str:
+    """For what is made once more. Whose it is, and that it is a copy in the cache, stays readable."""
+    stem, _, ending = name.rpartition(".")
+    owner = volume_of(name)
+    if owner is not None and stem.endswith(_CACHED):
+        return cached_volume(owner.uuid, key, ending)
+    return moved_volume(name, key, ending)
 
 
 def unmade_volume(uuid: UUID | str) -> str:

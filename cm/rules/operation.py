@@ -454,6 +454,11 @@ HOLDER: Final = "holder"  # the node where a domain without a guest has disks op
 CLEANING: Final = "cleaning"
 
 
+def wiping(volume_id: int) -> str:
+    """In the arguments likewise: a node may be wiping this volume, so that nobody uses it who comes after."""
+    return f"wiping-{volume_id}"
+
+
 def shown_as(state: VMState) -> tuple[OperationKind, ...]:
     """The kinds that a VM shows a state for."""
     return tuple(kind for kind, spec in SPECS.items() if spec.shown is state)

@@ -88,19 +88,23 @@ class Asked:
         return Want(self.size_bytes, account_id, self.match, self.format, frozenset(self.storage_ids))
 
 
-def reserve(session: Session, asked: Asked, seat: Seat, *, vm: IVM, number: int, operation_id: int) -> ReservationRow:
+def reserve(
+    session: Session, asked: Asked, seat: Seat, *, vm: IVM, number: int, operation_id: int, anew: bool = False
+) -> ReservationRow:
     """
     Reserve a disk: step 1 uses a free volume, step 2 a storage's room, step 3 fails and says why. The account's row is
     locked before a storage's, a storage's before volumes are written; of those who come at once each sees what the
     others have.
 
+    :param anew: no free volume will do.
     :raises NoStorage: nothing fits, with each storage's reason.
     :raises QuotaReached: it does not fit the account's quota.
     """
     want = asked.want(vm.account_id)
     who = {"vm_id": vm.id, "number": number, "account_id": vm.account_id, "operation_id": operation_id}
     there = places(session, seat)
-    for volume in reusable(want, free_volumes(session, want, [place.id for place in there]), there):
+    free = [] if anew else free_volumes(session, want, [place.id for place in there])
+    for volume in reusable(want, free, there):
         wipe = volume.needs_wipe(vm.account_id, keep_data=asked.keep_data)
         reserved = reserve_free(session, volume, **who, wipe=wipe)
         if reserved is not None:

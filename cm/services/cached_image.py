@@ -9,6 +9,7 @@ then (``settled``): so nobody has to stop anybody.
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -78,7 +79,7 @@ def bring(
     present, more = find_present(session, image_id, storage_id), 0
     if present is None:
         image = get_image(session, image_id)
-        volume = cached_volume(image.uuid, str(image.format))
+        volume = cached_volume(image.uuid, uuid.uuid4(), str(image.format))
         present = insert_copy(session, image_id, storage_id, volume, image.format, image.size_bytes)
         if present is None:
             raise Faster(Overloaded())

@@ -21,6 +21,7 @@ from cm.runtime.prepared import Prepared
 from cm.store.claim import release_storage
 
 _SLOTS: Final = 0x43414348  # the advisory lock of those who begin to copy; "CACH"
+_ONCE: Final = 0x434F4E43  # first key of those under which a storage gets an image; "CONC"
 
 
 @dataclass(frozen=True)
@@ -136,10 +137,16 @@ def insert_copy(
 
     :return: None: somebody was faster.
     """
+    # Those who come at once wait for each other here, and look anew behind that.
+    session.execute(
+        text("SELECT pg_advisory_xact_lock(:key, hashtext(:what))"), {"key": _ONCE, "what": f"{image_id}:{storage_id}"}
+    )
     found = session.execute(
         text(
             "WITH lies AS (INSERT INTO volume (storage_id, name, format, size_bytes, claimed_bytes)"
-            " VALUES (:storage_id, :volume, :format, :size, :size) ON CONFLICT (storage_id, name) DO NOTHING"
+            " SELECT CAST(:storage_id AS bigint), :volume, :format, CAST(:size AS bigint), CAST(:size AS bigint)"
+            "  WHERE NOT EXISTS (SELECT 1 FROM cached_image c JOIN volume u ON u.id = c.volume_id"
+            "   WHERE c.image_id = :image_id AND u.storage_id = :storage_id) ON CONFLICT DO NOTHING"
             " RETURNING id) INSERT INTO cached_image (image_id, volume_id, state)"
             " SELECT :image_id, id, 'waiting' FROM lies RETURNING id, volume_id"
         ),

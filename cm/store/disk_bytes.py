@@ -108,6 +108,11 @@ def find_volume(session: Session, volume_id: int, *, lock: bool = False) -> Lies
     return None if found is None else Lies(**{**found._mapping, "format": DiskFormat(found.format)})
 
 
+def rename_volume(session: Session, volume_id: int, name: str) -> None:
+    """Of one that is not made. Its file is not renamed: there is none of the new name yet."""
+    session.execute(text("UPDATE volume SET name = :name WHERE id = :id"), {"name": name, "id": volume_id})
+
+
 def volume_of_image(session: Session, image_id: int) -> Lies:
     """:raises ObjectNotFound: the entry is gone."""
     volume_id = session.scalar(text("SELECT volume_id FROM image WHERE id = :id"), {"id": image_id})

@@ -18,6 +18,7 @@ from cm.rpc.errors import StorageFull
 from cm.rpc.vocabulary import DiskFormat, FreedPolicy
 from cm.rules.attach_or_create import FreeVolume, Place
 from cm.rules.names import data_volume, pool_name
+from cm.rules.operation import wiping
 from cm.runtime.prepared import Prepared
 from cm.store.claim import claim_quota, claim_storage, mib, release_quota, release_storage
 from cm.store.conditions import is_open
@@ -311,7 +312,8 @@ def find_provided(session: Session, vm_id: int, numbers: Sequence[int]) -> dict[
 
 def drop_reservation(session: Session, row: ReservationRow, *, made: bool | None) -> None:
     """
-    There will be no disk: its account counts it no more. A volume that was there before is free again.
+    There will be no disk: its account counts it no more. A volume that was there before is free again, unless a node
+    may be wiping it: then it is deleted.
 
     :param made: whether there is a volume; one that was made for it and never used is free for others then, empty.
         None: nothing was asked of the node yet.
@@ -321,6 +323,13 @@ def drop_reservation(session: Session, row: ReservationRow, *, made: bool | None
         return
     release_quota(session, row.account_id, storage_mib=mib(row.claimed_bytes))
     if row.reused and made is not False:
+        session.execute(
+            text(
+                "UPDATE free_volume SET doomed = true WHERE volume_id = :id AND EXISTS"
+                " (SELECT 1 FROM operation WHERE id = :op AND jsonb_exists(arguments, :note))"
+            ),
+            {"id": row.volume_id, "op": row.operation_id, "note": wiping(row.volume_id)},
+        )
         return
     if made:
         session.execute(text("UPDATE volume SET made = true WHERE id = :id"), {"id": row.volume_id})

@@ -158,10 +158,11 @@ def fail_saved(session: Session, image_id: int, error: str) -> Failed | None:
 
 @dataclass(frozen=True)
 class SavedImage:
-    """:ivar volume: storage_id: of one that is deleted, None."""
+    """:ivar volume: volume_id: storage_id: of one that is deleted, None."""
 
     id: int
     state: ImageState
+    volume_id: int | None
     volume: str | None
     storage_id: int | None
 
@@ -172,12 +173,12 @@ def find_saved(session: Session, image_id: int | None) -> SavedImage | None:
         return None
     found = session.execute(
         text(
-            "SELECT i.id, i.state, u.name AS volume, u.storage_id FROM image i LEFT JOIN volume u"
+            "SELECT i.id, i.state, u.id AS volume_id, u.name AS volume, u.storage_id FROM image i LEFT JOIN volume u"
             " ON u.id = i.volume_id WHERE i.id = :id"
         ),
         {"id": image_id},
     ).first()
-    return None if found is None else SavedImage(found.id, ImageState(found.state), found.volume, found.storage_id)
+    return None if found is None else SavedImage(**{**found._mapping, "state": ImageState(found.state)})
 
 
 def keep_saved(session: Session, image_id: int, size_bytes: int) -> int:

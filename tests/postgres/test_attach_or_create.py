@@ -36,6 +36,7 @@ from cm.services.free_volume import sweep
 from cm.store.attachment import delete_place
 from cm.store.leak import leaks
 from cm.store.reservation import Seat
+from cm.store.worker import take_over
 from support.cloud import MemoryCloud, run
 
 GIB = 2**30
@@ -713,6 +714,56 @@ def test_freed_by_two(house: House, kept: bool, entry: bool) -> None:
         release()
     cloud.until(lambda: calls.count("delete") + calls.count("find"), "the first to have wiped it")
     assert house.share(house.root).volumes[again["volume"]].content == b"another's"
+    assert cloud.leaks() == []
+
+
+@pytest.mark.parametrize("end", ["taken over", "given up", "erased"])
+def test_wiped_by_two(house: House, end: str) -> None:
+    """
+    Of a free volume that a node may still be wiping, as it was begun by who was taken for dead, or given up, nobody
+    gets anything: it is deleted.
+    """
+    cloud = house.cloud
+    house.free(house.root, GIB, name=f"left-{end}.qcow2".replace(" ", "-"))
+    vm = house.vm()
+
+    def taken(session: Session) -> None:
+        session.execute(text("UPDATE operation SET lease_until = now() - interval '1 s' WHERE worker_id IS NOT NULL"))
+        take_over(session, cloud.manager.engine.worker_id, True)
+
+    release = house.node.hang(60.0, ["wipe"])
+    calls = house.node._faults.calls
+    calls.clear()
+    try:
+        asked = house.ask(vm, GIB)
+        assert asked["reused"]
+        cloud.until(lambda: "wipe" in calls, "its node to be asked")
+        house.node._faults.hang = None  # the call that is under way goes on waiting
+        if end == "given up":
+            cloud.call("user.operation.abandon", [asked["operation_id"]])
+        elif end == "erased":
+            cloud.call("admin.vm.erase", [vm["vm_id"]], account="admin")
+        cloud.manager.database.transact_now(taken)
+        cloud.manager.engine.wake()
+        if end == "taken over":
+            op = cloud.ended(asked["operation_id"])
+            assert op["state"] == "done", op
+            (mine,) = op["result"]["disks"]
+        else:
+            run(lambda: sweep(cloud.manager.services))
+            mine = house.given(house.vm(), GIB)
+        assert mine["volume"] != asked["volume"]
+        house.share(house.root).volumes[mine["volume"]].content = b"mine"
+        cloud.sql("UPDATE reservation SET expires_at = now()")  # of an erased VM an hour passes
+        run(lambda: sweep(cloud.manager.services))
+        run(lambda: sweep(cloud.manager.services))
+        free = cloud.call("admin.storage.get_free_volumes", [house.root], account="admin")
+        assert [row["deleting"] for row in free] == [True] * len(free)
+        calls.clear()
+    finally:
+        release()
+    cloud.until(lambda: not any(cloud.manager.threads.waiting().values()), "the first to have wiped it")
+    assert house.share(house.root).volumes[mine["volume"]].content == b"mine"
     assert cloud.leaks() == []
 
 

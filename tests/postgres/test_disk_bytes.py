@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import uuid
 from collections.abc import Iterator
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +32,8 @@ from cm.rpc.errors import (
 )
 from cm.rpc.vocabulary import DiskFormat, StorageKind
 from cm.services.conversion import GuestFormat
-from support.cloud import MemoryCloud
+from cm.services.reconcile import run_pass
+from support.cloud import MemoryCloud, run
 
 MIB = 2**20
 SIZE = 8 * MIB
@@ -100,9 +100,10 @@ class Disks(MemoryCloud):
 
     def over(self, answer: dict[str, Any]) -> dict[str, Any]:
         """An operation of anybody's, when it has ended."""
-        ask = partial(self.call, "admin.operation.get", [answer["operation_id"]], account="admin")
-        self.until(lambda: ask()["state"] in ("done", "failed", "abandoned"), "it has ended")
-        return dict(ask())
+        params = {"operation_id": answer["operation_id"], "timeout": 20}
+        op = self.call("admin.operation.wait", params, account="admin")
+        assert op["state"] in ("done", "failed", "abandoned"), "it has not ended"
+        return dict(op)
 
     def done(self, answer: dict[str, Any]) -> dict[str, Any]:
         """Until it, and what it left to be deleted, has ended well."""
@@ -114,6 +115,14 @@ class Disks(MemoryCloud):
     def discarded(self, uuid_: str) -> None:
         """Until a pass has found that nobody has the domain any more: it holds its port until then."""
         self.until(lambda: uuid_ not in self.only.world.domains, "its domain is gone")
+
+    def seen_without(self, vm_id: int, uuid_: str) -> None:
+        """Until the node was seen without an erased VM, a while after that was erased."""
+        self.discarded(uuid_)
+        self.sql("UPDATE vm SET closed_at = closed_at - interval '1 hour' WHERE id = :i", i=vm_id)
+        run(lambda: run_pass(self.manager.services, self.node_ids[0]))
+        self.sql("UPDATE operation SET not_before = now() WHERE state = 'queued'")
+        self.manager.engine.wake()
 
     def settled(self) -> None:
         open_ones = "SELECT count(*) FROM operation WHERE state IN ('queued', 'waiting', 'running')"
@@ -572,19 +581,84 @@ def test_move_destroyed(cloud: Disks) -> None:
 
 
 def test_move_erased(cloud: Disks) -> None:
-    """A VM that is erased in the middle of a move leaves nothing claimed, and no file once its node is asked again."""
+    """
+    A VM that is erased in the middle of a move leaves nothing claimed, and no file once its node was seen without it.
+    Until then its domain may write to what it had, and to where it was moving: none of that is anybody's to use, and
+    none is deleted.
+    """
     vm_id, disk_id = cloud.running()
     uuid_ = cloud.vm(vm_id)["uuid"]
+    data_id, image_id = cloud.data()
+    cloud.done(cloud.call("user.disk.attach", [data_id, vm_id]))
+    second, _ = cloud.running(name="second")
     before, files = cloud.claimed(), cloud.files(cloud.other_storage)
     cloud.only.hang_jobs = True
     cloud.call("user.disk.move", [disk_id, cloud.other_storage])
     cloud.until(lambda: cloud.only.world.domains[uuid_].jobs, "the copy is under way")
-    cloud.call("admin.vm.erase", [vm_id], account="admin")
+    (target,) = cloud.files(cloud.other_storage).keys() - files.keys()
+    release = cloud.only.hang(60.0, ["destroy"])  # so that the domain stays
+    try:
+        cloud.call("admin.vm.erase", [vm_id], account="admin")
+        for view, params in (("attach", [data_id, second]), ("grow", [data_id, 16]), ("delete", [data_id])):
+            with pytest.raises(InUse, match="erased"):
+                cloud.call(f"user.disk.{view}", params)
+        with pytest.raises(InUse, match="erased"):
+            cloud.create(name="third", disk_list=[image_id])
+        waits = "SELECT admin_text FROM operation WHERE kind = 'volume_delete' ORDER BY id DESC LIMIT 1"
+        cloud.until(lambda: "erased" in (cloud.sql(waits) or ""), "the deletion waits")
+        assert target in cloud.files(cloud.other_storage)
+    finally:
+        release()
     cloud.only.hang_jobs = False
+    cloud.seen_without(vm_id, uuid_)
     cloud.settled()
     assert cloud.claimed() == (before[0] - 64 * MIB, before[1], before[2] - 64)
     assert cloud.files(cloud.other_storage) == files
-    cloud.discarded(uuid_)
+    cloud.done(cloud.call("user.disk.attach", [data_id, second]))
+
+
+@pytest.mark.parametrize("what", ["save", "launch", "move"])
+def test_made_by_two(cloud: Disks, what: str) -> None:
+    """
+    Who makes a copy was taken for dead while its node was at it: the next makes another beside it, so whatever that one
+    still deletes or writes is nobody's.
+    """
+    node = cloud.only
+    if what == "save":
+        vm_id, _ = cloud.running()
+    elif what == "move":
+        disk_id, _ = cloud.data()
+    node.calls.clear()
+    release = node.hang(60.0, ["delete", "create_copy"])
+    try:
+        if what == "save":
+            image_id = cloud.call("user.vm.save_and_shutdown", [vm_id, "saved", ""])["image_id"]
+        elif what == "launch":
+            vm_id = cloud.create(deploy_mode="copy")["vm_id"]
+        else:
+            cloud.call("user.disk.move", [disk_id, cloud.other_storage])
+        cloud.until(lambda: {"delete", "create_copy"} & set(node.calls), "the node is asked")
+        node._faults.hang = None  # the call that is under way goes on waiting
+        cloud.sql(
+            "UPDATE operation SET state = 'queued', worker_id = NULL, lease_until = NULL, attempts = attempts + 1,"
+            " not_before = now() WHERE state = 'running'"
+        )
+        cloud.manager.engine.wake()
+        cloud.settled()
+        if what == "save":
+            of_image = "SELECT u.name FROM image i JOIN volume u ON u.id = i.volume_id WHERE i.id = :i"
+            volume = cloud.sql(of_image, i=image_id)
+        elif what == "launch":
+            disk_id = cloud.sql("SELECT disk_id FROM attachment WHERE vm_id = :v", v=vm_id)
+        if what != "save":
+            volume = cloud.volume_of(disk_id)
+        share = node.world.storages.share(f"wawel-{cloud.other_storage if what == 'move' else cloud.storage_id}")
+        share.volumes[volume].content = b"written since"
+    finally:
+        release()
+    cloud.until(lambda: not any(cloud.manager.threads.waiting().values()), "the first has come to its end")
+    cloud.until(lambda: not cloud.manager.engine._running, "nobody is at anything")
+    assert share.volumes[volume].content == b"written since"
 
 
 def test_move_changing_over(cloud: Disks) -> None:
@@ -665,6 +739,8 @@ def test_move_changing_over_destroyed(cloud: Disks, view: str) -> None:
     admin = view.startswith("admin")
     cloud.call(view, [vm_id] if admin else [[vm_id]], account="admin" if admin else "user")
     cloud.wait(vm_id, "destroyed")
+    if admin:
+        cloud.seen_without(vm_id, uuid_)
     cloud.settled()
     assert (cloud.claimed(), cloud.files(cloud.other_storage)) == (before, files)
     cloud.discarded(uuid_)

@@ -249,6 +249,7 @@ def test_verified(cloud: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Volume, "write", damaged)
     ended = fetched()
     assert ended["state"] == "done" and cloud.calls(second, "download") == looks + 2
+    cloud.until(lambda: len(cloud.volumes(second)) == 1, "the damaged one goes")
     (copy,) = cloud.volumes(second)
     came = cloud.memory[second].world.storages.share(f"wawel-{cloud.own[second]}").volumes[copy]
     assert came.read(0, image.length) == image.read(0, image.length)
