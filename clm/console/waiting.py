@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Any, Final
 from clm.console.context import Console
 from clm.console.problems import INTERRUPTED, UNREACHABLE, OperationFailed, Problem, one_line
 from clm.console.quoting import argument
-from cm.rpc.errors import ObjectNotFound, Unavailable
+from cm.rpc.errors import ObjectNotFound, Unavailable, UnknownMethod
 from cm.rpc.vocabulary import OPEN_OPERATIONS
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
 POLL_S: Final = 0.5
+WAIT, WAIT_ANY, GET_ANY = "user.operation.wait", "admin.operation.wait", "admin.operation.get"
 ONE_WAIT_S: Final = 5.0  # of one call; so that progress is seen, and Ctrl-C obeyed soon
 AWAY_S: Final = 60.0  # for so long a server that does not answer is asked again
 
@@ -127,15 +128,20 @@ def _goes_on(operation_id: int, cluster: str, admin: bool) -> str:
 def _wait(
     console: Console, operation_id: int, cluster: str, admin: bool, deadline: Deadline, note: Note | None
 ) -> dict[str, Any]:  # fmt: skip
-    polling = False
+    method = WAIT
     while True:
         try:
-            op = _look(console, operation_id, cluster, polling, min(ONE_WAIT_S, max(deadline.left(), 0.0)))
+            op = _look(console, method, operation_id, cluster, min(ONE_WAIT_S, max(deadline.left(), 0.0)))
             deadline.answered()
         except ObjectNotFound:
-            if not admin or polling:
+            if not admin or method != WAIT:
                 raise
-            polling = True  # not one of the caller's own: those have no view that waits
+            method = WAIT_ANY  # not one of the caller's own
+            continue
+        except UnknownMethod:
+            if method != WAIT_ANY:
+                raise
+            method = GET_ANY  # a release before has no such view
             continue
         except Unavailable as error:
             deadline.forgive(error)
@@ -146,16 +152,15 @@ def _wait(
         if op.get("state") not in OPEN_OPERATIONS:
             return op
         deadline.check(f"Operation {operation_id}", _goes_on(operation_id, cluster, admin))
-        if polling:
+        if method == GET_ANY:
             time.sleep(POLL_S)
 
 
-def _look(console: Console, operation_id: int, cluster: str, polling: bool, seconds: float) -> dict[str, Any]:
+def _look(console: Console, method: str, operation_id: int, cluster: str, seconds: float) -> dict[str, Any]:
     params: dict[str, Any] = {"operation_id": operation_id}
-    if polling:
-        found = console.call("admin.operation.get", params, cluster=cluster)
-    else:
-        found = console.call("user.operation.wait", {**params, "timeout": seconds}, cluster=cluster)
+    if method != GET_ANY:
+        params["timeout"] = seconds
+    found = console.call(method, params, cluster=cluster)
     if not isinstance(found, dict):
         raise Problem("The server's answer is no operation.", UNREACHABLE)
     return found

@@ -219,13 +219,19 @@ def user_view(
 def admin_view(function: Function, /) -> Function: ...
 @overload
 def admin_view(
-    *, name: str | None = None, changing: bool = False, prompt: bool = False
+    *, name: str | None = None, changing: bool = False, waiting: bool = False, prompt: bool = False
 ) -> Callable[[Function], Function]: ...
 def admin_view(
-    function: Any = None, /, *, name: str | None = None, changing: bool = False, prompt: bool = False
+    function: Any = None,
+    /,
+    *,
+    name: str | None = None,
+    changing: bool = False,
+    waiting: bool = False,
+    prompt: bool = False,
 ) -> Any:
     """A view for administrators."""
-    return _declare(Role.ADMIN, function, name, changing, prompt=prompt)
+    return _declare(Role.ADMIN, function, name, changing, waiting, prompt=prompt)
 
 
 @overload

@@ -101,6 +101,7 @@ class Questions:
             views.append(("security_group.get_by_id", {"security_group_id": row.id}))
         for thing in self.some("vm")[:1]:
             views.append(("network.explain", {"vm_id": thing.id, "address": "198.51.100.7", "port": 443}))
+        views += [("operation.wait", {"operation_id": op.id, "timeout": 1}) for op in self.operations[:1]]
         views += [("disk.get_list", {}), ("disk.get_list", {"trashed": True})]
         views += [("storage.get_unknown_volumes", {"storage_id": each}) for each in simulation.storage_ids]
         views += [("disk.get_by_id", {"disk_id": disk_id}) for disk_id in self._disks()]

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
+from msgspec import Meta
+
 from cm.results.operation import AdminOperation, OperationNumber
 from cm.rpc.types import Id, Limit
 from cm.rpc.view import admin_view
 from cm.services import operation as service
-from cm.services.context import ClusterCall
+from cm.services.context import AsyncClusterCall, ClusterCall
+from cm.services.waiting import wait_for_any
 from cm.store.operation import get_operation, list_operations
 
 
@@ -42,6 +47,16 @@ def get_list(
         parent_id=parent_id,
     )
     return service.shown_to_administrators(caller.session, found)
+
+
+@admin_view(waiting=True)
+async def wait(
+    caller: AsyncClusterCall, operation_id: Id, timeout: Annotated[float, Meta(ge=0, le=25)] = 20.0
+) -> AdminOperation:
+    """
+    Wait until an operation has ended, whoever's it is, for at most ``timeout`` seconds; answers as ``get`` either way.
+    """
+    return await wait_for_any(caller, operation_id, timeout)
 
 
 @admin_view(changing=True)

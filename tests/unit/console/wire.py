@@ -190,6 +190,13 @@ def views(find: Find, cloud: bool) -> Registry:
         """Wait for an operation."""
         return one(cluster).look(operation_id, caller.account_id)
 
+    @admin_view(name="admin.operation.wait")
+    def wait_any(
+        caller: Call, operation_id: Id, timeout: float = 20.0, *, cluster: ClusterName = None
+    ) -> dict[str, Any]:
+        """Wait for anybody's operation."""
+        return one(cluster).look(operation_id)
+
     @admin_view(name="admin.operation.get")
     def operation(caller: Call, operation_id: Id, *, cluster: ClusterName = None) -> dict[str, Any]:
         """One operation."""
@@ -325,6 +332,7 @@ def views(find: Find, cloud: bool) -> Registry:
     made: tuple[Callable[..., Any], ...] = (
         login, account, set_password, get_list, get_all, get_by_id, get_any, create, destroy, get_console, wait,
         operation, images, newest, import_url, templates, nodes, node, check, evacuate, broken, echo, operations,
+        wait_any,
         explain, messages, add_network, save, attach_vnc, set_acl,
     )  # fmt: skip
     for function in made:

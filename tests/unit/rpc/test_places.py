@@ -151,7 +151,7 @@ def test_views() -> None:
     own = [*Registry.collect("cm.views"), *Registry.collect("clm.views")]
     views = [*own, *forwarded_views(Registry.collect("clm.views"))]
     patient = {view.name for view in views if any(each.name == "timeout" for each in view.parameters)}
-    assert patient == {view.name for view in views if view.waiting} == {"user.operation.wait"}
+    assert patient == {view.name for view in views if view.waiting} == {"user.operation.wait", "admin.operation.wait"}
 
 
 def test_wrong_credentials_wait() -> None:

@@ -398,6 +398,12 @@ export interface Methods {
     result: OperationNumber;
     errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "no_storage" | "quota_reached" | "storage_full" | "cluster_incompatible" | "cluster_locked" | "disk_held" | "image_wrong_state" | "in_use" | "not_supported" | "object_told_twice" | "operation_wrong_state" | "storage_not_on_node" | "vm_busy" | "vm_wrong_state" | "request_id_reused" | "object_not_found" | "upload_gone" | "not_cluster_administrator" | "owner_blocked" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
   };
+  /** Wait until an operation has ended, whoever's it is, for at most ``timeout`` seconds; answers as ``get`` either way. */
+  "admin.operation.wait": {
+    params: { operation_id: number | string; timeout?: number; cluster?: number | string | null };
+    result: AdminOperation;
+    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
+  };
   /** Each node's verdict, the best first, with its score and what would make the VM fit there. */
   "admin.placement.explain": {
     params: { vm_id?: number | string | null; template_id?: number | string | null; image_id?: number | string | null; cluster?: number | string | null };
