@@ -68,6 +68,18 @@ def test_children(cloud: MemoryCloud) -> None:
     assert pruned(cloud, "operation", operation_days=30) == 1 and left(cloud, "operation") == set()
 
 
+def test_logs_of_a_node(cloud: MemoryCloud) -> None:
+    """Logs that a node was to delete are forgotten when it is no more."""
+    (node_id,) = cloud.node_ids
+    closed = vm(cloud, 1)
+    cloud.sql("INSERT INTO console_leftover (vm_id, node_id) VALUES (:v, :n)", v=closed, n=node_id)
+    assert pruned(cloud, "console_leftover") == 0
+    cloud.sql("UPDATE node SET vms_used = 0")
+    cloud.sql("UPDATE vm SET node_claimed = false, node_id = NULL")
+    cloud.call("admin.node.delete", [node_id], account="admin")
+    assert pruned(cloud, "console_leftover") == 1 and left(cloud, "console_leftover") == set()
+
+
 def test_forever(cloud: MemoryCloud) -> None:
     """What is kept for 0 days is kept for ever; the audit is, unless it is said otherwise."""
     cloud.sql(
