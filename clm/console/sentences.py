@@ -15,6 +15,8 @@ SENTENCES: Final = {
     "vm_storage_stopped": "VM {name} stands still: its storage takes no more, or gives errors; it goes on by itself.",
     "vm_storage_resumed": "VM {name} goes on: its storage has room again.",
     "disk_lost": "What was on disk {name} is lost, says an administrator.",
+    "image_lost": "Image {name} is lost, says an administrator: VMs whose disks stand on it do not start any more.",
+    "image_found": "Image {name} was lost, and is there again.",
     "snapshot_lost": "What snapshot {snapshot} of disk {name} held is lost, says an administrator.",
     "snapshot_found": "Snapshot {snapshot} of disk {name} was lost, and is there again.",
     "disk_purged": "Disk {name} was deleted from the trash: its storage was running low.",

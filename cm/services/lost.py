@@ -64,9 +64,10 @@ def _tell(session: Session, found: Concerned, what: Literal["lost", "found"]) ->
     if found.disk_id is not None:
         params["disk_id"] = found.disk_id
         touch_disk(session, found.disk_id)
-    if found.vm_ids:
+    if found.vm_ids and not found.made_from:  # of many it would be one, and another's
         params["vm_id"] = found.vm_ids[0]
     for vm_id in found.vm_ids:
         render_vm(session, vm_id)
-    code = f"disk_{what}" if found.read else f"snapshot_{what}"
+    noun = "image" if found.made_from else "disk" if found.read else "snapshot"
+    code = f"{noun}_{what}"
     tell(session, found.account_ids, "error" if what == "lost" else "info", code, params)

@@ -49,3 +49,12 @@ def unsettled(disk_id: str) -> str:
         "(SELECT min(s.id) FROM snapshot s JOIN disk k ON k.id = s.disk_id JOIN volume u ON u.id = k.volume_id"
         f" WHERE k.id = {disk_id} AND s.taken_at IS NULL AND s.volume_id IN (u.id, u.backing_id))"
     )
+
+
+def is_lost(volume: str) -> str:
+    """A volume that nobody expects to be found again, or that is read from such a one."""
+    return (
+        f"({volume}.lost_at IS NOT NULL OR {volume}.backing_id IS NOT NULL AND EXISTS (WITH RECURSIVE under AS"
+        f" (SELECT {volume}.backing_id AS id UNION SELECT b.backing_id FROM under JOIN volume b ON b.id = under.id)"
+        " SELECT 1 FROM under JOIN volume l ON l.id = under.id WHERE l.lost_at IS NOT NULL))"
+    )

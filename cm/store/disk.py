@@ -26,12 +26,13 @@ from cm.runtime.prepared import Prepared
 from cm.runtime.rows import edit_row
 from cm.store.access import FOR_CALLER, GRANTED_VM, SEEN_DISK, values_of
 from cm.store.change import record_change
+from cm.store.conditions import is_lost
 from cm.store.rendered import Rendered, rendered
 
 _NAME: Final = "coalesce(nullif(k.name, ''), i.name, (SELECT v.name FROM attachment t JOIN vm v ON v.id = t.vm_id"
 DISK_NAME: Final = f"{_NAME} WHERE t.disk_id = k.id ORDER BY t.vm_id LIMIT 1), '')"
 _STATE: Final = (
-    "CASE WHEN u.lost_at IS NOT NULL THEN 'lost'"
+    f"CASE WHEN {is_lost('u')} THEN 'lost'"
     " WHEN i.state IN ('adding', 'failed', 'deleted') THEN i.state WHEN k.trashed_at IS NOT NULL THEN 'trashed'"
     " WHEN NOT u.made THEN 'adding' ELSE 'ok' END"
 )

@@ -15,6 +15,7 @@ from cm.rules.names import console_path, domain_name, network_name, pool_name
 from cm.rules.network import default_mtu
 from cm.rules.storage import capabilities
 from cm.runtime.prepared import Prepared
+from cm.store.conditions import is_lost
 from cm.store.nic import nics_of
 
 # Where cloud-init reads its documents. Whose they are, the asker's bridge and address say: a serial stands in QEMU's
@@ -41,9 +42,9 @@ class VolumePlan:
 
 _DISKS = Prepared(
     "disks_of_vm",
-    """
+    f"""
 SELECT a.device, a.bus, a.read_only, a.cdrom, a.boot_order, a.delete_with_vm, u.id AS volume_id, u.storage_id,
-       u.name AS volume, u.format, u.mode, u.size_bytes, u.made, u.lost_at IS NOT NULL AS lost, b.name AS base,
+       u.name AS volume, u.format, u.mode, u.size_bytes, u.made, {is_lost('u')} AS lost, b.name AS base,
        b.format AS base_format, b.id AS base_id, b.made AS base_made, s.kind AS storage_kind
   FROM attachment a LEFT JOIN disk k ON k.id = a.disk_id LEFT JOIN volume u ON u.id = k.volume_id
   LEFT JOIN storage s ON s.id = u.storage_id

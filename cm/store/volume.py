@@ -213,13 +213,15 @@ class Concerned:
     :ivar name: of the disk or image that was on it; of the disk whose snapshot was.
     :ivar image_id: its entry in the catalogue, or None; ``disk_id`` likewise.
     :ivar snapshot_id: the snapshot that was on it, and ``snapshot`` its name; None, "": it was the disk's own.
+    :ivar made_from: it is a system image, which disks stand on.
     :ivar read: whether that disk, or image, is read from it, by way of others or not.
-    :ivar vm_ids: of VMs that have it attached.
+    :ivar vm_ids: of VMs that have it attached; or disks that stand on it.
     :ivar account_ids: its owner, and those VMs'.
     """
 
     name: str
     image_id: int | None
+    made_from: bool
     disk_id: int | None
     snapshot_id: int | None
     snapshot: str
@@ -232,12 +234,17 @@ _CONCERNED = text(
     """
 WITH RECURSIVE over AS (
     SELECT CAST(:id AS bigint) AS id
-    UNION SELECT v.id FROM over JOIN snapshot s ON s.volume_id = over.id JOIN volume v ON v.backing_id = over.id)
-SELECT i.id AS image_id, k.id AS disk_id, coalesce(i.account_id, k.account_id) AS account_id,
+    UNION SELECT v.id FROM over JOIN snapshot s ON s.volume_id = over.id JOIN volume v ON v.backing_id = over.id),
+above AS (
+    SELECT CAST(:id AS bigint) AS id
+    UNION SELECT v.id FROM above JOIN volume v ON v.backing_id = above.id AND v.mode = 'overlay')
+SELECT i.id AS image_id, i.kind = 'system' AS made_from, k.id AS disk_id,
+       coalesce(i.account_id, k.account_id) AS account_id,
        coalesce(nullif(k.name, ''), i.name, '') AS name, s.id AS snapshot_id, coalesce(s.name, '') AS snapshot,
        s.id IS NULL OR k.volume_id IN (SELECT id FROM over) AS read,
        (SELECT coalesce(json_agg(json_build_array(v.id, v.account_id, v.name) ORDER BY v.id), '[]')
-          FROM attachment t JOIN vm v ON v.id = t.vm_id WHERE t.disk_id = k.id) AS vms
+          FROM attachment t JOIN vm v ON v.id = t.vm_id WHERE t.disk_id = k.id OR i.kind = 'system'
+           AND t.disk_id IN (SELECT d.id FROM disk d JOIN above ON above.id = d.volume_id)) AS vms
   FROM volume u LEFT JOIN snapshot s ON s.volume_id = u.id LEFT JOIN disk k ON k.volume_id = u.id OR k.id = s.disk_id
   LEFT JOIN image i ON i.volume_id = u.id OR i.id = k.image_id WHERE u.id = :id
 """
@@ -263,6 +270,7 @@ def write_lost(session: Session, storage_id: int, name: str, *, lost: bool) -> C
     return Concerned(
         row.name or next((vm_name for _, _, vm_name in row.vms), ""),
         row.image_id,
+        bool(row.made_from),
         row.disk_id,
         row.snapshot_id,
         row.snapshot,

@@ -211,8 +211,16 @@ def test_plans(cloud: MemoryCloud) -> None:
 
 
 def test_lost_image(cloud: MemoryCloud) -> None:
-    """An image that is lost makes no VMs, and can be deleted; what it claims is counted until then."""
+    """
+    An image that is lost makes no VMs, and can be deleted; what it claims is counted until then. Whose VMs' disks stand
+    on it is told, and they are not started.
+    """
     node, pool = next(iter(cloud.memory.values())), f"wawel-{cloud.storage_id}"
+    vm_id = cloud.create(name="before")["vm_id"]
+    cloud.wait(vm_id, "running")
+    cloud.call("user.vm.stop", [vm_id])
+    cloud.wait(vm_id, "stopped")
+    disk_id = cloud.sql("SELECT disk_id FROM attachment WHERE vm_id = :v", v=vm_id)
     run(cloud.manager.reconciler.check_storages)
     kept = node.world.storages.share(pool).volumes.pop("image-1.qcow2")
     run(cloud.manager.reconciler.check_storages)
@@ -221,9 +229,16 @@ def test_lost_image(cloud: MemoryCloud) -> None:
     with pytest.raises(CloudError):
         cloud.create()
     assert cloud.call("admin.system_image.get_by_id", [cloud.image_id], account="admin")["state"] == "failed"
+    assert cloud.call("user.message.get_list")[0]["code"] == "image_lost"
+    assert cloud.vm(vm_id)["state"] == "error" and cloud.call("user.disk.get_by_id", [disk_id])["state"] == "lost"
+    failed = cloud.ended(cloud.call("user.vm.start", [vm_id])["operation_id"])
+    assert (failed["state"], failed["error"]) == ("failed", "volume_lost")
     node.world.storages.share(pool).volumes["image-1.qcow2"] = kept
     run(cloud.manager.reconciler.check_storages)
     cloud.wait(cloud.create()["vm_id"], "running")
+    assert cloud.call("user.message.get_list")[0]["code"] == "image_found"
+    cloud.call("user.vm.start", [vm_id])
+    cloud.wait(vm_id, "running")
     assert cloud.leaks() == []
 
 
