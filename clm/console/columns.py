@@ -165,7 +165,7 @@ NOUNS: Final[dict[str, tuple[Column, ...]]] = {
     ),
     "network": _columns(
         "ID=network_id", "NAME", "KIND", "NETWORK", "GATEWAY", "BRIDGE",
-        Column("LEASES", used("leases_used", "leases")), Column("STATE", locked),
+        Column("LEASES", used("leases_used", "leases")), Column("STATE", locked), "OWNER=user_login", "ACCESS",
     ),
     "nic": _columns(
         "NIC", "NETWORK", "ADDRESSES", "MAC", "MODEL", "GROUPS=security_group_ids", "LEAVING",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -10,7 +11,7 @@ from clm.console.context import EVERY_CLUSTER, Console
 from clm.console.problems import REFUSED, Problem, one_line
 from clm.console.quoting import argument
 from clm.console.values import NUMBER, UUID, spell
-from cm.rpc.errors import CloudError, Unavailable
+from cm.rpc.errors import CloudError, InvalidRequest, Unavailable
 from cm.rpc.vocabulary import PAGE_MAX
 
 
@@ -51,6 +52,8 @@ KINDS: Final[dict[str, Named]] = {
 }
 
 
+# Kinds of which a list of its own tells what is others', and the caller may use.
+SHARED: Final = frozenset({"network"})
 # Kinds of which servers tell a page at a time, of a hundred or so unless more are asked for.
 LONG: Final = frozenset({"vm", "image", "iso", "disk-image", "disk", "user"})
 
@@ -223,7 +226,14 @@ def listed(
     :raises Problem: there is no such list.
     """
     method, cluster = _method(console, kind, cluster, admin, own)
-    answer = console.call(method, {"limit": PAGE_MAX} if kind in LONG else {}, cluster=cluster)
+    found = _items(console.call(method, {"limit": PAGE_MAX} if kind in LONG else {}, cluster=cluster))
+    if kind in SHARED and method == KINDS[kind].user:
+        with suppress(InvalidRequest):  # of a release before
+            found += _items(console.call(method, {"shared": True}, cluster=cluster))
+    return found
+
+
+def _items(answer: Any) -> list[dict[str, Any]]:
     if isinstance(answer, Mapping):
         answer = answer.get("items")
     return [item for item in answer if isinstance(item, dict)] if isinstance(answer, list) else []

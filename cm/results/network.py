@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, TypedDict
+from typing import Annotated, NotRequired, TypedDict
 
 from msgspec import Meta
 
-from cm.rpc.fields import Address, Named, Number, Text, Time, Total, Uuid, Version
+from cm.rpc.fields import Address, LoginName, Named, Number, Text, Time, Total, Uuid, Version
 from cm.rpc.vocabulary import NetworkKind, NicModel
+from cm.rules.access import Level
 
 Bits = Annotated[int, Meta(ge=8, le=30, examples=[26], description="Bits of a network's mask.")]
 
@@ -68,6 +69,13 @@ class Network(TypedDict):
     leases_used: Total
     version: Version
     created: Time
+
+
+class ListedNetwork(Network):
+    """A network that the caller may have VMs on; of what is not theirs it is told whose it is."""
+
+    user_login: NotRequired[Annotated[LoginName | None, Meta(description="null: everybody's.")]]
+    access: NotRequired[Annotated[Level, Meta(description="The caller's level.")]]
 
 
 class NetworkLease(TypedDict):

@@ -1,5 +1,5 @@
 """
-Who may do what with a VM or an image: levels, what each action needs, and the level that somebody has.
+Who may do what with a VM, an image or a network: levels, what each action needs, and the level that somebody has.
 
 An object's own account is always its owner. Others have the highest level that they, or a group that their cloud
 manager says they are in, were granted; of a public image everybody is a user.
@@ -25,10 +25,11 @@ class Level(StrEnum):
 
 
 class Shared(StrEnum):
-    """What can be shared. Images of all kinds are one."""
+    """What can be shared. Images of all kinds are one; a network is a user's."""
 
     VM = "vm"
     IMAGE = "image"
+    NETWORK = "network"
 
 
 class ImageFilter(StrEnum):
@@ -55,7 +56,7 @@ class Action(StrEnum):
     DRIVE = "drive"  # change what is in a VM's CD drives
     ATTACH = "attach"  # give disks to a VM, and take them from it
     DESTROY = "destroy"
-    USE = "use"  # make VMs of an image, or attach it
+    USE = "use"  # make VMs of an image, or attach it; have VMs on a network
     DELETE = "delete"
     GRANT = "grant"  # at least this; ``needed_to_grant`` says what for which level
     SHARE = "share"  # with groups and with all, at once
@@ -99,6 +100,11 @@ NEEDS: Final[dict[tuple[Shared, Action], Level]] = {
     (Shared.IMAGE, Action.DELETE): Level.OWNER,
     (Shared.IMAGE, Action.SNAPSHOT): Level.OWNER,
     (Shared.IMAGE, Action.SHARE): Level.OWNER,
+    (Shared.NETWORK, Action.SEE): Level.USER,
+    (Shared.NETWORK, Action.USE): Level.USER,
+    (Shared.NETWORK, Action.EDIT): Level.OPERATOR,
+    (Shared.NETWORK, Action.GRANT): Level.OPERATOR,
+    (Shared.NETWORK, Action.DELETE): Level.OWNER,
 }
 
 

@@ -1,5 +1,5 @@
 """
-Authorization on VMs, images and their operations. Sharing them is ``acl.py``'s.
+Authorization on VMs, images, networks and their operations. Sharing them is ``acl.py``'s.
 
 What is absent, has ended or is not shared with the caller is not found, all three alike; what they see and may not do
 is ``AccessNeeded``. An object's own account costs no query of grants. A VM or image that has ended is its account's
@@ -21,6 +21,7 @@ from cm.store import access as store
 from cm.store.change import record_change
 from cm.store.disk import DiskFacts, find_disk, levels_through_vms
 from cm.store.image import ImageRow, UsableImage, find_image, find_usable
+from cm.store.network import NetworkRow, get_network
 from cm.store.operation import OperationRow
 from cm.store.vm import VMRow, find_vm
 
@@ -168,6 +169,26 @@ def authorized_disk(
         require(held[about], about[0], about[1], NEEDS[Shared.IMAGE, action])
     if version is not None and row.version != version:
         raise VersionChanged("disk", disk_id, row.version, version)
+    return row
+
+
+def authorized_network(
+    session: Session, who: Who, network_id: int, action: Action, *, lock: bool = False, version: int | None = None
+) -> NetworkRow:
+    """
+    A user's network that somebody may do this with. Those that are everybody's are nobody's to share or change here.
+
+    :param lock: hold its row until the transaction ends.
+    :raises ObjectNotFound: AccessNeeded: as ``require``; or it is everybody's.
+    :raises VersionChanged: it is not at ``version``.
+    """
+    row = get_network(session, network_id, lock=lock)
+    if row.account_id is None:
+        raise ObjectNotFound("network", network_id)
+    level = level_on(session, who, Shared.NETWORK, network_id, row.account_id, live=True)
+    require(level, Shared.NETWORK, network_id, NEEDS[Shared.NETWORK, action])
+    if version is not None and row.version != version:
+        raise VersionChanged("network", network_id, row.version, version)
     return row
 
 

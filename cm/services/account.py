@@ -19,6 +19,7 @@ from cm.runtime.database import notify
 from cm.runtime.logins import watched
 from cm.runtime.taken import refused_by
 from cm.services.context import AsyncClusterCall, ClusterCall, ClusterPolicy
+from cm.services.network import release_all
 from cm.store.account import (
     LOCAL,
     PUBLIC_QUOTAS,
@@ -182,7 +183,7 @@ def delete(caller: ClusterCall, account_id: int) -> None:
     Delete an account that has neither VMs nor images. A cloud manager's comes back, empty, with its next call; to keep
     somebody out, block the account.
 
-    :raises InUse: it has live VMs or images.
+    :raises InUse: it has live VMs or images, or networks that others' VMs are on.
     :raises LastAdmin: nobody could administer the cluster any more.
     """
     session = caller.session
@@ -192,6 +193,7 @@ def delete(caller: ClusterCall, account_id: int) -> None:
         raise InUse("user", account_id, f"{vms} VMs and {images} images")
     _keep_an_admin(session, was)
     give_back_all(session, account_id)
+    release_all(session, account_id)
     close_account(session, account_id)
     notify(session, TOPIC, account_id)
     record_change(session, "user", account_id, account_id, "exit")

@@ -1,4 +1,4 @@
-"""Use cases of sharing VMs and images: who has which level, changing it; and what it is that a uuid names."""
+"""Use cases of sharing VMs, images and networks: who has which level, changing it; and what it is that a uuid names."""
 
 from __future__ import annotations
 
@@ -13,14 +13,25 @@ from cm.results.access import AccessEntry, FoundObject, ObjectKind, Subject
 from cm.rpc.errors import Conflict, InvalidParameter, ObjectNotFound, WrongVMState
 from cm.rpc.vocabulary import ImageAccess, ImageKind, ImageState
 from cm.rules.access import NEEDS, Action, Grant, Level, Shared, enough, needed_to_grant
-from cm.services.access import Who, authorized_image, authorized_vm, level_on, level_on_image, person_of, require
+from cm.services.access import (
+    Who,
+    authorized_image,
+    authorized_network,
+    authorized_vm,
+    level_on,
+    level_on_image,
+    person_of,
+    require,
+)
 from cm.services.context import ClusterCall
 from cm.store import access as store
 from cm.store.account import LOCAL, login_of
 from cm.store.change import record_change
 from cm.store.image import ImageRow, write_access
+from cm.store.network import NetworkRow
 from cm.store.vm import VMRow
 
+Row = VMRow | ImageRow | NetworkRow
 
 @dataclass(eq=False)
 class OwnerStays(Conflict):
@@ -48,7 +59,7 @@ def share_with_groups(session: Session, kind: Shared, ids: Sequence[int], issuer
         store.write_grant(session, kind, ids, Grant(Level.USER, issuer=issuer, group_id=group_id))
 
 
-def _object(caller: ClusterCall, who: Who, kind: Shared, object_id: int, *, lock: bool) -> VMRow | ImageRow:
+def _object(caller: ClusterCall, who: Who, kind: Shared, object_id: int, *, lock: bool) -> Row:
     action = Action.SEE if who is None else caller.action("object_id")
     version = caller.if_version if lock else None
     if kind is Shared.VM:
@@ -56,17 +67,25 @@ def _object(caller: ClusterCall, who: Who, kind: Shared, object_id: int, *, lock
         if row.closed_at is not None:
             raise WrongVMState(object_id, row.state, "a VM that is not destroyed")
         return row
+    if kind is Shared.NETWORK:
+        return authorized_network(caller.session, who, object_id, action, lock=lock, version=version)
     image = authorized_image(caller.session, who, object_id, action, lock=lock, version=version)
     if image.state is ImageState.DELETED:
         raise ObjectNotFound("image", object_id)
     return image
 
 
-def _level(session: Session, who: Who, kind: Shared, row: VMRow | ImageRow) -> Level:
+def _owner(row: Row) -> int:
+    assert row.account_id is not None, "everybody's networks are not shared"
+    return row.account_id
+
+
+def _level(session: Session, who: Who, kind: Shared, row: Row) -> Level:
     if isinstance(row, ImageRow):
         level = level_on_image(session, who, row)
     else:
-        level = level_on(session, who, kind, row.id, row.account_id, live=row.closed_at is None)
+        live = isinstance(row, NetworkRow) or row.closed_at is None
+        level = level_on(session, who, kind, row.id, _owner(row), live=live)
     assert level is not None
     return level
 
@@ -84,7 +103,7 @@ def get_list(caller: ClusterCall, kind: Shared, object_id: int, *, administrator
     entries = store.list_grants(session, kind, object_id)
     if not enough(_level(session, who, kind, row), NEEDS[kind, Action.GRANT]):
         return [_entry(entry) for entry in entries if entry.grant.is_for(person)]
-    owner = store.Entry(Grant(Level.OWNER, account_id=row.account_id), login_of(session, row.account_id))
+    owner = store.Entry(Grant(Level.OWNER, account_id=_owner(row)), login_of(session, _owner(row)))
     return [_entry(entry) for entry in (owner, *entries)]
 
 

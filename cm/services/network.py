@@ -6,12 +6,12 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Network
-from typing import Final
+from typing import Final, cast
 
 from sqlalchemy.orm import Session
 
 from cm.interfaces.network import NetworkSpec
-from cm.results.network import AvailableNetwork, Network
+from cm.results.network import AvailableNetwork, ListedNetwork, Network
 from cm.rpc.errors import (
     Conflict,
     InUse,
@@ -20,12 +20,13 @@ from cm.rpc.errors import (
     NameTaken,
     ObjectNotFound,
     QuotaReached,
-    VersionChanged,
 )
 from cm.rpc.vocabulary import NetworkKind
+from cm.rules.access import Shared
 from cm.rules.names import link_name, network_name
 from cm.rules.network import free_prefix, label_of, nth_prefix6
 from cm.runtime.taken import refused_by
+from cm.services.access import authorized_network, level_on, person_of
 from cm.services.context import ClusterCall
 from cm.store.account import login_of
 from cm.store.change import record_change
@@ -40,7 +41,8 @@ from cm.store.network import (
     get_network,
     insert_nat,
     insert_network,
-    lease_used,
+    list_networks,
+    list_shared_networks,
     lock_leases,
     lock_network,
     networks_of_vm,
@@ -155,17 +157,31 @@ def _gateway(pool: IPv4Network, given: str | None) -> IPv4Address:
 # ------------------------------------------------------------------ of users
 
 
-def own(caller: ClusterCall, network_id: int, *, lock: bool = False) -> NetworkRow:
+def authorized(caller: ClusterCall, network_id: int, *, lock: bool = False) -> NetworkRow:
     """
-    :raises ObjectNotFound: absent, or not the caller's.
-    :raises VersionChanged: another than the caller says, where they change it.
+    A network of the caller's, or one that is shared with them, for what the view declares to do with it.
+
+    :raises ObjectNotFound: AccessNeeded: VersionChanged: as ``authorized_network``.
     """
-    row = get_network(caller.session, network_id, lock=lock)
-    if row.account_id != caller.account_id:
-        raise ObjectNotFound("network", network_id)
-    if lock and caller.if_version is not None and row.version != caller.if_version:
-        raise VersionChanged("network", network_id, row.version, caller.if_version)
-    return row
+    who, action = person_of(caller.identity), caller.action("network_id")
+    version = caller.if_version if lock else None
+    return authorized_network(caller.session, who, network_id, action, lock=lock, version=version)
+
+
+def detail(caller: ClusterCall, network_id: int) -> ListedNetwork:
+    """:raises ObjectNotFound: neither the caller's nor shared with them."""
+    session, row = caller.session, authorized(caller, network_id)
+    assert row.account_id is not None
+    level = level_on(session, person_of(caller.identity), Shared.NETWORK, row.id, row.account_id, live=True)
+    assert level is not None
+    return {**describe(row), "user_login": login_of(session, row.account_id), "access": level}
+
+
+def list_for(caller: ClusterCall, shared: bool) -> Sequence[ListedNetwork]:
+    """The caller's networks; or those that are not theirs and that their VMs may be on."""
+    if shared:
+        return list_shared_networks(caller.session, person_of(caller.identity))
+    return [cast(ListedNetwork, describe(row)) for row in list_networks(caller.session, caller.account_id)]
 
 
 def available(pool: PoolRow) -> AvailableNetwork:
@@ -303,7 +319,7 @@ def edit(
     :raises NameTaken: another network of the caller's has the name.
     """
     session = caller.session
-    row = own(caller, network_id, lock=True)
+    row = authorized(caller, network_id, lock=True)
     servers = None if dns is None else " ".join(_dns(dns))
     with refused_by(session, {"uq_network_name": NameTaken("network", name or "")}):
         edit_network(session, network_id, {"name": name, "description": description, "dns": servers})
@@ -316,59 +332,9 @@ def edit(
 
 def release(caller: ClusterCall, network_id: int) -> None:
     """
-    :raises InUse: VMs are on it.
+    :raises InUse: VMs are on it, be they others'.
     """
-    _close(caller, own(caller, network_id, lock=True))
-
-
-def check_free(session: Session, network_id: int | None, address: str, parameter: str = "addresses") -> None:
-    """
-    :param parameter: that the caller gave it as.
-    :raises InvalidParameter: it is no address that guests of this network get.
-    :raises AddressTaken: a NIC has it.
-    """
-    try:
-        wanted = str(IPv4Address(address))
-    except ValueError:
-        raise InvalidParameter(parameter, "give IPv4 addresses") from None
-    used = None if network_id is None else lease_used(session, network_id, wanted)
-    if used is None:
-        raise InvalidParameter(parameter, f"{wanted} is no address that guests of network {network_id} get")
-    if used:
-        raise AddressTaken(wanted)
-
-
-def usable(caller: ClusterCall, network_id: int) -> NetworkRow:
-    """
-    A network that the caller's NICs may be on.
-
-    :raises ObjectNotFound: it is neither the caller's nor everybody's.
-    """
-    row = get_network(caller.session, network_id)
-    if row.account_id not in (None, caller.account_id):
-        raise ObjectNotFound("network", network_id)
-    return row
-
-
-def networks_for(
-    caller: ClusterCall, asked: Sequence[int], default_id: int | None, has_pools: bool
-) -> Sequence[tuple[int | None, bool]]:
-    """
-    The networks of a new VM's NICs, each with whether nodes' agents make it.
-
-    :param asked: by the caller; none: their default network, which is made now if it is not there. Where no pool gives
-        networks to users it is any that is everybody's (None).
-    :raises ObjectNotFound: one is neither the caller's nor everybody's.
-    """
-    if not asked:
-        if default_id is None and has_pools:
-            default_id = request(caller, DEFAULT, is_default=True)["network_id"]
-        return [(default_id, default_id is not None)]
-    found = []
-    for network_id in asked:
-        row = usable(caller, network_id)
-        found.append((row.id, row.kind != NetworkKind.NAT))
-    return found
+    _close(caller, authorized(caller, network_id, lock=True))
 
 
 def _dns(given: str) -> list[str]:
@@ -380,6 +346,21 @@ def _dns(given: str) -> list[str]:
     if len(found) > DNS_MAX:
         raise InvalidParameter("dns", f"more than {DNS_MAX} servers")
     return found
+
+
+def release_all(session: Session, account_id: int) -> None:
+    """
+    The networks of an account that has no VMs, and is no more.
+
+    :raises InUse: VMs of others, with whom one is shared, are on it.
+    """
+    for each in list_networks(session, account_id):
+        row = get_network(session, each.id, lock=True)
+        users = lock_leases(session, row.id)
+        if users:
+            raise InUse("user", account_id, f"{vms(users)} on network {row.id}")
+        close_network(session, row)
+        record_change(session, "network", row.id, account_id, "exit")
 
 
 def set_locked(caller: ClusterCall, pool_id: int, locked: bool) -> Network:

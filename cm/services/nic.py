@@ -15,7 +15,7 @@ from cm.rules.operation import ObjectKind, OperationKind
 from cm.services.access import authorized_vm, person_of
 from cm.services.attaching import check_vm
 from cm.services.context import ClusterCall
-from cm.services.network import check_free, usable
+from cm.services.joining import check_free, usable
 from cm.services.public_address import leave_vm
 from cm.services.security_group import default_group, get_nic, put_into
 from cm.store.creation import NICS_MAX

@@ -26,8 +26,8 @@ from cm.services.acl import own_groups, share_with_groups
 from cm.services.attach_or_create import Asked, Asker, encoded, likely, reserve_all
 from cm.services.cached_image import CACHE_S, bring
 from cm.services.context import ClusterCall, vnc_password
+from cm.services.joining import check_free, networks_for
 from cm.services.kind import ENDS, look_at_holder
-from cm.services.network import check_free, networks_for
 from cm.services.placement import Placing, explained
 from cm.services.saving import reserve_image
 from cm.services.security_group import join

@@ -50,7 +50,7 @@ def grants_for(session: Session, person: Person, kind: Shared, object_id: int) -
 
 class Standing(NamedTuple):
     """
-    Of a VM or an image: what it takes to know who may see it.
+    Of a VM or an image, which operations are about: what it takes to know who may see it.
 
     :ivar live: whether what was granted on it still counts.
     :ivar public: whether everybody sees it.
@@ -179,9 +179,10 @@ def drop_groups(session: Session, issuer: str, groups: Collection[int]) -> Seque
         text(
             "WITH gone AS (DELETE FROM acl WHERE issuer = :issuer AND group_id = ANY(CAST(:groups AS bigint[]))"
             " RETURNING kind, object_id)"
-            " SELECT DISTINCT g.kind, g.object_id, coalesce(v.account_id, i.account_id) AS account_id FROM gone g"
-            " LEFT JOIN vm v ON g.kind = 'vm' AND v.id = g.object_id"
-            " LEFT JOIN image i ON g.kind = 'image' AND i.id = g.object_id ORDER BY g.kind, g.object_id"
+            " SELECT DISTINCT g.kind, g.object_id, coalesce(v.account_id, i.account_id, w.account_id) AS account_id"
+            " FROM gone g LEFT JOIN vm v ON g.kind = 'vm' AND v.id = g.object_id"
+            " LEFT JOIN image i ON g.kind = 'image' AND i.id = g.object_id"
+            " LEFT JOIN network w ON g.kind = 'network' AND w.id = g.object_id ORDER BY g.kind, g.object_id"
         ),
         {"issuer": issuer, "groups": list(groups)},
     )
@@ -270,12 +271,13 @@ class Audience:
 _AUDIENCE = Prepared(
     "acl_audience",
     """
-SELECT p.kind, p.object_id, coalesce(v.account_id, k.account_id, i.account_id) AS owner,
+SELECT p.kind, p.object_id, coalesce(v.account_id, k.account_id, i.account_id, w.account_id) AS owner,
        coalesce(i.access = 'public' AND i.state IN ('ok', 'deleted'), false) AS public,
        g.account_id, g.issuer, g.group_id
   FROM unnest(CAST(:kinds AS text[]), CAST(:ids AS bigint[])) AS p(kind, object_id)
   LEFT JOIN vm v ON p.kind = 'vm' AND v.id = p.object_id
   LEFT JOIN disk k ON p.kind = 'disk' AND k.id = p.object_id
+  LEFT JOIN network w ON p.kind = 'network' AND w.id = p.object_id
   LEFT JOIN image i ON i.id = CASE p.kind WHEN 'image' THEN p.object_id WHEN 'disk' THEN k.image_id END
   LEFT JOIN acl g ON g.kind = CASE p.kind WHEN 'disk' THEN 'image' ELSE p.kind END
                  AND g.object_id = CASE p.kind WHEN 'disk' THEN k.image_id ELSE p.object_id END
@@ -285,8 +287,8 @@ SELECT p.kind, p.object_id, coalesce(v.account_id, k.account_id, i.account_id) A
 
 def audience(session: Session, pairs: Sequence[Pair]) -> dict[Pair, Audience]:
     """
-    Who is to hear of changes of VMs, images and disks, in one query; of one that has ended, who saw it last. A disk
-    concerns those whom its entry does. Pairs of other kinds have nobody.
+    Who is to hear of changes of VMs, images, networks and disks, in one query; of one that has ended, who saw it last.
+    A disk concerns those whom its entry does. Pairs of other kinds have nobody.
     """
     wanted = list(dict.fromkeys(pairs))
     found = _AUDIENCE(session, kinds=[kind for kind, _ in wanted], ids=[object_id for _, object_id in wanted])
@@ -345,10 +347,12 @@ _FIND_SEEN = text(
               OR EXISTS (SELECT 1 FROM acl g WHERE g.kind = 'image' AND g.object_id = i.id AND {FOR_CALLER}))""",
         disk=f"AND (k.account_id = :account_id OR {SEEN_DISK})",
     )
-    + """
+    + f"""
 UNION ALL
-SELECT uuid::text, 'network', id FROM network
- WHERE uuid = ANY(CAST(:uuids AS uuid[])) AND deleted_at IS NULL AND account_id = :account_id
+SELECT uuid::text, 'network', id FROM network w
+ WHERE uuid = ANY(CAST(:uuids AS uuid[])) AND deleted_at IS NULL AND (account_id = :account_id OR (
+       account_id IS NOT NULL AND EXISTS (SELECT 1 FROM acl g
+                                           WHERE g.kind = 'network' AND g.object_id = w.id AND {FOR_CALLER})))
 UNION ALL
 SELECT uuid::text, 'public_address', id FROM public_address
  WHERE uuid = ANY(CAST(:uuids AS uuid[])) AND deleted_at IS NULL AND account_id = :account_id

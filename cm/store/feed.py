@@ -54,7 +54,7 @@ _EXTERNAL: Final = Prepared(
 
 
 _PUBLIC: Final = frozenset({"template"})
-_SHARED: Final = frozenset({"vm", "image", "disk"})
+_SHARED: Final = frozenset({"vm", "image", "disk", "network"})
 _NOBODY: Final = Audience(None, frozenset(), {}, False)
 
 

@@ -16,9 +16,11 @@ from cm.results import network as results
 from cm.results.network import NetworkLease
 from cm.rpc.errors import ObjectNotFound, VersionChanged
 from cm.rpc.vocabulary import NetworkKind
+from cm.rules.access import Level, Person, highest
 from cm.rules.network import Address, Network
 from cm.runtime.prepared import Prepared
 from cm.runtime.rows import Columns, close_row, edit_row, insert_row
+from cm.store.access import FOR_CALLER, values_of
 from cm.store.rendered import Rendered, rendered, shown
 
 
@@ -107,6 +109,31 @@ def list_networks(session: Session, account_id: int | None = None) -> Sequence[N
     whose = "" if account_id is None else " AND w.account_id = :account_id"
     found = session.execute(text(f"{_NETWORK}{whose} ORDER BY w.id"), {"account_id": account_id} if whose else {})
     return [_network(row) for row in found]
+
+
+_SHARED = Prepared(
+    "networks_shared",
+    f"""
+SELECT a.login AS _login, s.levels AS _levels, {_COLUMNS}
+  LEFT JOIN account a ON a.id = w.account_id
+  LEFT JOIN (SELECT g.object_id, array_agg(g.level) AS levels FROM acl g WHERE g.kind = 'network' AND {FOR_CALLER}
+              GROUP BY g.object_id) s ON s.object_id = w.id AND w.account_id <> :account_id
+ WHERE w.deleted_at IS NULL AND (w.account_id IS NULL OR s.object_id IS NOT NULL)
+ ORDER BY w.id
+""",
+)
+
+
+def list_shared_networks(session: Session, person: Person) -> Sequence[results.ListedNetwork]:
+    """Networks that are not a person's own, and that their VMs may be on: everybody's, and those that are shared."""
+    return [
+        {
+            **describe(_network(row)),
+            "user_login": row._login,
+            "access": highest(map(Level, row._levels or ())) or Level.USER,
+        }
+        for row in _SHARED(session, **values_of(person))
+    ]
 
 
 def count_networks(session: Session, account_id: int) -> int:

@@ -50,7 +50,9 @@ _OLD: Final = {
         "kind = 'vm' AND EXISTS"
         " (SELECT 1 FROM vm v WHERE v.id = object_id AND v.closed_at < now() - make_interval(days => :days))"
         " OR kind = 'image' AND EXISTS"
-        " (SELECT 1 FROM image i WHERE i.id = object_id AND i.deleted_at < now() - make_interval(days => :days))",
+        " (SELECT 1 FROM image i WHERE i.id = object_id AND i.deleted_at < now() - make_interval(days => :days))"
+        " OR kind = 'network' AND EXISTS"
+        " (SELECT 1 FROM network w WHERE w.id = object_id AND w.deleted_at < now() - make_interval(days => :days))",
     ),
     "message": ("message_days", "created_at < now() - make_interval(days => :days)"),
     # Of a VM that lives, all is kept: it tells how it came to be what it is. A parent goes after its children.

@@ -26,6 +26,7 @@ from support.matrix import (
     Case,
     arguments,
     cases,
+    insert_network,
     insert_public,
     insert_snapshot,
     needs_level,
@@ -82,6 +83,7 @@ class World:
             "iso_image_id": self.images["iso"],
             "snapshot_id": insert_snapshot(cloud, self.disk(snapped)),
             "storage_id": cloud.storage_id,
+            "network_id": insert_network(cloud, "lab", "10.66.0.0/28", self.people["owner"].account_id),
             "pool_id": cloud.sql("SELECT min(id) FROM network WHERE account_id IS NULL"),
             "public_address_id": insert_public(cloud, self.vm_id, self.people["owner"].account_id),
         }
@@ -117,6 +119,8 @@ class World:
         """The shared object that a parameter of a view on a noun names, or what it names is part of."""
         if name in ("vm_id", "vm_ids", "to_vm_id", "object_id", "operation_id"):
             return "vm", self.vm_id
+        if name in ("network_id", "networks"):
+            return "network", self.ids["network_id"]
         kinds = {"iso_list": "iso", "disk_list": "storage", "iso_image": "iso", "storage_image": "storage"}
         return "image", self.of_ids.get(name) or self.images[kinds.get(name) or kinds.get(noun, "system")]
 
@@ -184,7 +188,7 @@ def test_grave_views_are_owners() -> None:
     points = {"user.disk.create_snapshot", "user.vm.create_snapshot", "user.snapshot.delete", "user.snapshot.revert"}
     disks = {f"user.disk.{verb}" for verb in ("attach", "detach", "delete", "restore", "purge", "create_download")}
     disks |= {f"user.storage_image.{verb}" for verb in ("attach", "detach")}
-    cards = {"user.nic.attach", "user.nic.detach"}
+    cards = {"user.nic.attach", "user.nic.detach", "user.nic.edit", "user.network.release"}
     owners = {case.view.name for case in CASES if needed(case) == OWNER}
     graves = {"user.vm.destroy", "user.vm.save", "user.vm.save_and_shutdown", *images, *shared}
     assert owners == {*graves, *kinds, *points, *disks, *cards}
@@ -572,7 +576,9 @@ def test_audience(world: World) -> None:
     world.grant("vm", vm, "user", group_id=GROUP)
     world.ask("admin", "admin.acl.set", kind="vm", object_id=vm, level="user", group_id=9, issuer=OTHER_CLM)
     world.cloud.sql("UPDATE image SET access = 'public' WHERE id = :i", i=image)
-    asked = [("vm", vm), ("image", image), ("vm", 10**9), ("node", 1), ("vm", vm)]
+    network = world.ids["network_id"]
+    world.grant("network", network, "operator", login="friend")
+    asked = [("vm", vm), ("image", image), ("vm", 10**9), ("node", 1), ("vm", vm), ("network", network)]
     found = world.cloud.manager.database.read_now(audience, asked)
     owner = people["owner"].account_id
     assert found["vm", vm].accounts == {people["friend"].account_id}
@@ -582,6 +588,10 @@ def test_audience(world: World) -> None:
         owner,
         True,
         {},
+    )
+    assert (found["network", network].owner, found["network", network].accounts) == (
+        owner,
+        {people["friend"].account_id},
     )
     for pair in asked[2:4]:
         assert (found[pair].owner, found[pair].accounts, found[pair].public) == (None, frozenset(), False)
@@ -601,12 +611,18 @@ def test_groups_that_end(world: World) -> None:
         f=friend,
         v=vm,
     )
+    network = world.ids["network_id"]
+    world.grant("network", network, "user", group_id=GROUP)
     before = len(world.changes())
-    assert database.transact_now(drop_groups, CLM, [GROUP, 99]) == 2
+    assert database.transact_now(drop_groups, CLM, [GROUP, 99]) == 3
     assert database.transact_now(drop_groups, CLM, [GROUP]) == 0
     owner = world.people["owner"].account_id
-    assert world.changes()[before:] == [("image", image, owner, "change"), ("vm", vm, owner, "change")]
-    for method, values in (("vm.get_by_id", {"vm_id": vm}), ("system_image.get_by_id", {"image_id": image})):
+    ends = [("image", image, owner, "change"), ("network", network, owner, "change"), ("vm", vm, owner, "change")]
+    assert world.changes()[before:] == ends
+    for method, values in (
+        ("vm.get_by_id", {"vm_id": vm}), ("system_image.get_by_id", {"image_id": image}),
+        ("network.get_by_id", {"network_id": network}),
+    ):  # fmt: skip
         with pytest.raises(ObjectNotFound):
             world.ask("member", f"user.{method}", **values)
     assert world.ask("foreigner", "user.vm.get_by_id", vm_id=vm)["access"] == Level.USER
@@ -634,6 +650,12 @@ def test_uuids(world: World) -> None:
         assert found(who) == {"template": ids["template"]}
     world.grant(Shared.VM, ids["vm"], "user", group_id=GROUP)
     world.grant(Shared.IMAGE, ids["image"], "user", login="friend")
+    lab = cloud.sql("SELECT uuid::text FROM network WHERE id = :i", i=world.ids["network_id"])
+    named = [{"uuid": lab, "kind": "network", "id": world.ids["network_id"]}]
+    assert world.ask("member", "user.object.find", uuids=[lab]) == []
+    world.grant(Shared.NETWORK, world.ids["network_id"], "user", group_id=GROUP)
+    seen = [world.ask(who, "user.object.find", uuids=[lab]) for who in ("member", "owner", "friend")]
+    assert seen == [named, named, []]
     assert set(found("member")) == {"vm", "template"} and set(found("friend")) == {"image", "template"}
     assert set(found("foreigner")) == {"template"}
     cloud.sql("UPDATE image SET state = 'deleted' WHERE id = :i", i=ids["image"])

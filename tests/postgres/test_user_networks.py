@@ -17,6 +17,7 @@ from cm.rpc.errors import (
     QuotaReached,
     VersionChanged,
 )
+from cm.rules.access import AccessNeeded
 from cm.rules.link import hosts_of
 from cm.services.network import NETWORKS_MAX, AddressTaken, NetworkOverlaps, PoolFull
 from cm.store.node_document import own_facts
@@ -221,6 +222,81 @@ def test_several(cloud: MemoryCloud, agents: list[LinkAgent], pool: Any) -> None
     with pytest.raises(NoFreeAddress):
         cloud.create(networks=one, count=4)
     end(cloud, vm)
+
+
+def test_shared(cloud: MemoryCloud, agents: list[LinkAgent], pool: Any) -> None:
+    """
+    Others have VMs on a network that is shared with them, by level; what is withdrawn gives nothing more, and leaves
+    the cards that are there.
+    """
+    lab = request(cloud, name="lab", mask=28)["network_id"]
+    everybodys = (cloud.sql("SELECT id FROM network WHERE name = 'net'"), None, "user")
+
+    def share(level: str | None) -> None:
+        cloud.call("user.acl.set", {"kind": "network", "object_id": lab, "level": level, "login": "other"})
+
+    def other(view: str, **params: Any) -> Any:
+        return cloud.call(f"user.{view}", params, account="other")
+
+    def listed() -> list[tuple[int, str | None, str]]:
+        found = other("network.list_user_networks", shared=True)
+        return [(each["network_id"], each["user_login"], each["access"]) for each in found]
+
+    parts = {"name": "theirs", "description": "", "image_id": cloud.image_id, "template_id": cloud.template_id}
+    assert listed() == [everybodys] and cloud.call("user.network.list_user_networks", {"shared": True}) != []
+    share("user")
+    assert listed() == [everybodys, (lab, "user", "user")] and other("network.list_user_networks") == []
+    assert other("network.get_by_id", network_id=lab)["access"] == "user"
+    assert [each["level"] for each in other("acl.get_list", kind="network", object_id=lab)] == ["user"]
+    [vm] = other("vm.create", **parts, networks=[lab])
+    for agent in agents:
+        agent.converge()
+    cloud.until(lambda: other("vm.get_by_id", vm_id=vm["vm_id"])["state"] == "running", "it runs")
+    [card] = other("nic.get_list", vm_id=vm["vm_id"])
+    assert card["network_id"] == lab
+    [group] = other("security_group.get_list")
+    assert card["security_group_ids"] == [group["security_group_id"]]  # of the VM's account, not of the network's
+    leases = cloud.call("user.network.list_leases", {"network_id": lab, "used_only": True})
+    assert {(each["vm_name"], each["user_id"]) for each in leases} == {("theirs", cloud.other_id)}
+    for view in ("edit", "release"):
+        with pytest.raises(AccessNeeded):
+            other(f"network.{view}", network_id=lab)
+    share("operator")
+    assert other("network.edit", network_id=lab, description="ours")["description"] == "ours"
+    with pytest.raises(AccessNeeded):
+        other("network.release", network_id=lab)
+    share(None)
+    assert listed() == [everybodys]
+    for view, params in (
+        ("network.get_by_id", {"network_id": lab}), ("vm.create", {**parts, "networks": [lab]}),
+        ("nic.attach", {"vm_id": vm["vm_id"], "network_id": lab}),
+        ("acl.get_list", {"kind": "network", "object_id": lab}),
+    ):  # fmt: skip
+        with pytest.raises(ObjectNotFound):
+            other(view, **params)
+    assert [each["nic_id"] for each in other("nic.get_list", vm_id=vm["vm_id"])] == [card["nic_id"]]
+    with pytest.raises(InUse, match=f"VM {vm['vm_id']}"):
+        cloud.call("user.network.release", [lab])
+    other("vm.destroy", vm_ids=[vm["vm_id"]])
+    cloud.until(lambda: other("vm.get_by_id", vm_id=vm["vm_id"])["state"] == "destroyed", "it is gone")
+    with pytest.raises(ObjectNotFound):  # everybody's are nobody's to share
+        cloud.call("user.acl.get_list", {"kind": "network", "object_id": everybodys[0]})
+
+
+def test_of_an_account_that_ends(cloud: MemoryCloud, agents: list[LinkAgent], pool: Any) -> None:
+    """An account's networks go with it, unless others' VMs are on one."""
+    lab = request(cloud, name="lab", mask=28)["network_id"]
+    third = cloud.account("third")
+    cloud.sql("UPDATE network SET account_id = :a WHERE id = :i", a=third, i=lab)
+    params = {"kind": "network", "object_id": lab, "level": "user", "login": "user"}
+    admin(cloud, "acl.set", **params)
+    vm = run(cloud, agents, networks=[lab])
+    with pytest.raises(InUse, match=f"VM {vm['vm_id']} on network {lab}"):
+        admin(cloud, "user.delete", user_id=third)
+    end(cloud, vm)
+    admin(cloud, "user.delete", user_id=third)
+    with pytest.raises(ObjectNotFound):
+        admin(cloud, "network.get_by_id", pool_id=lab)
 
 
 def test_groups_from_the_beginning(cloud: MemoryCloud, agents: list[LinkAgent], pool: Any) -> None:

@@ -165,12 +165,7 @@ def filled(view: View, ids: Mapping[str, Any], samples: Mapping[str, Any], *, dr
 
 
 def key_of(view: View, name: str) -> str:
-    """
-    Which of the ids a parameter means: images are of the kind that the view's noun says. A VM that is shared is given
-    cards on networks of whoever asks, or everybody's.
-    """
-    if (view.name, name) == ("user.nic.attach", "network_id"):
-        return "pool_id"
+    """Which of the ids a parameter means: images are of the kind that the view's noun says."""
     kinds = {"iso_image": "iso_list", "storage_image": "disk_list"}
     return kinds.get(view.name.split(".")[1], name) if name == "image_id" else name
 
@@ -200,14 +195,22 @@ def outcome(call: Callable[[], Any]) -> str:
 
 
 # Ids of what is not shared by levels.
-UNSHARED = {"network_id", "networks", "template_id", "storage_id", "public_ip_id", "group_id", "message_ids"}
+UNSHARED = {"template_id", "storage_id", "public_ip_id", "group_id", "message_ids"}
 UNSHARED |= {"public_address_id", "public_ip_id_list", "lease_id"}
 UNSHARED |= {"security_group_id", "security_group_ids", "remote_group_id", "rule_id"}
 
 
 # What goes by the table of images: a disk by that of its entry.
 _OF_IMAGES: Final = ("image_id", "iso_list", "disk_list", "disk_id", "iso_image_id", "snapshot_id")
+_OF_NETWORKS: Final = ("network_id", "networks")
 CLUSTERS: Final = Registry.collect("cm.views")
+
+
+def shared_kind(name: str) -> Shared:
+    """What a parameter's object is shared as."""
+    if name in _OF_NETWORKS:
+        return Shared.NETWORK
+    return Shared.IMAGE if name in _OF_IMAGES else Shared.VM
 
 
 def needs_level(case: Case, work: OperationKind = OperationKind.VM_CREATE) -> Level:
@@ -223,8 +226,8 @@ def needs_level(case: Case, work: OperationKind = OperationKind.VM_CREATE) -> Le
     # What else is required is the same owner's, on which the caller holds the same level.
     named = {name} | {each.name for each in case.view.parameters if each.required} & declared.keys()
     actions = {each: declared[each] or SPECS[work].action for each in named}
-    kinds = {each: Shared.IMAGE if each in _OF_IMAGES else Shared.VM for each in named}
-    return max((NEEDS[kinds[each], a] for each, a in actions.items() if a is not None), key=RANK.__getitem__)
+    needs = (NEEDS[shared_kind(each), action] for each, action in actions.items() if action is not None)
+    return max(needs, key=RANK.__getitem__)
 
 
 def fits(told: str, held: Level | None, needs: Level) -> bool:
@@ -249,6 +252,23 @@ def insert_public(cloud: MemoryCloud, vm_id: int, account_id: int) -> int:
         " SELECT shared.id, 'tcp', 20001, (SELECT min(id) FROM nic WHERE vm_id = :v), 1 FROM shared",
         v=vm_id,
     )
+    return made
+
+
+def insert_network(cloud: MemoryCloud, name: str, prefix: str, account_id: int) -> int:
+    """An account's network, as one that was cut from a pool, with one address for guests."""
+    made: int = cloud.sql(
+        "WITH pool AS (INSERT INTO address_pool (id, name, kind, network, locked)"
+        " VALUES (nextval('network_id_seq'), :n, 'vxlan', :p, true) RETURNING *)"
+        " INSERT INTO network (id, account_id, pool_id, kind, name, prefix, gateway, bridge)"
+        " SELECT id, :a, id, kind, name, network, CAST(host(network) AS inet) + 1, 'wn' || id FROM pool"
+        " RETURNING id",
+        n=name,
+        p=prefix,
+        a=account_id,
+    )
+    lease = "INSERT INTO network_lease (network_id, address) SELECT id, gateway + 1 FROM network WHERE id = :n"
+    cloud.sql(lease, n=made)
     return made
 
 
@@ -297,6 +317,7 @@ class Objects:
             "INSERT INTO security_group (account_id, name) VALUES (:a, 'kept') RETURNING id", a=owner_id
         )
         public = insert_public(cloud, vm_id, owner_id)
+        cloud.sql("UPDATE node SET makes_links = true")  # so that a card on the owner's network is no question of nodes
         self.ids: dict[str, Any] = {
             "vm_id": vm_id,
             "vm_ids": vm_id,
@@ -317,8 +338,8 @@ class Objects:
             "storage_ids": cloud.storage_id,
             "volume_id": self._free_volume(),
             "pool_id": cloud.sql("SELECT min(id) FROM network"),
-            "network_id": self._network(),
-            "networks": self._network("second"),
+            "network_id": insert_network(cloud, "first", "10.66.0.0/28", owner_id),
+            "networks": insert_network(cloud, "second", "10.66.1.0/28", owner_id),
             "user_id": owner_id,
             **dict.fromkeys(("public_address_id", "public_ip_id", "public_ip_id_list"), public),
             "lease_id": cloud.sql(
@@ -361,26 +382,9 @@ class Objects:
         return self.ids[key_of(case.view, case.parameter.name)]
 
     def shared(self) -> list[tuple[Shared, int]]:
-        """What can be granted levels on: the VM and an image of each kind."""
-        images = (self.ids[name] for name in ("image_id", "disk_list", "iso_list"))
-        return [(Shared.VM, self.ids["vm_id"]), *((Shared.IMAGE, image) for image in images)]
-
-    def _network(self, name: str = "first") -> int:
-        """The owner's, as one that was cut from a pool."""
-        made: int = self.cloud.sql(
-            "WITH pool AS (INSERT INTO address_pool (id, name, kind, network, locked)"
-            " VALUES (nextval('network_id_seq'), :n, 'vxlan', :p, true) RETURNING *)"
-            " INSERT INTO network (id, account_id, pool_id, kind, name, prefix, gateway, bridge)"
-            " SELECT id, :a, id, kind, name, network, CAST(host(network) AS inet) + 1, 'wn' || id FROM pool"
-            " RETURNING id",
-            n=name,
-            p={"first": "10.66.0.0/28", "second": "10.66.1.0/28"}[name],
-            a=self.owner_id,
-        )
-        self.cloud.sql(
-            "INSERT INTO network_lease (network_id, address) SELECT id, gateway + 1 FROM network WHERE id = :n", n=made
-        )
-        return made
+        """What can be granted levels on: the VM, an image of each kind, and networks."""
+        names = ("vm_id", "image_id", "disk_list", "iso_list", *_OF_NETWORKS)
+        return [(shared_kind(name), self.ids[name]) for name in names]
 
     def _evacuation(self, vm_id: int) -> int:
         """An operation that others' moves belonged to."""

@@ -108,7 +108,7 @@ async def set_password(caller: AsyncClusterCall, user_id: Id, new_password: Secr
 
 @admin_view(changing=True)
 def delete(caller: ClusterCall, user_id: Id) -> None:
-    """Delete an account that has neither VMs nor images."""
+    """Delete an account that has neither VMs nor images; its networks go with it, if no VM of others is on them."""
     service.delete(caller, user_id)
 
 

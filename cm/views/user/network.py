@@ -1,6 +1,8 @@
 """
 Networks of the caller's own: VMs on one reach each other, whichever nodes they are on, and others' VMs do not. CC1's
 functions with their names, and what they lacked beside.
+
+They may be shared (``user.acl``): a user has VMs on one, an operator edits it, an owner releases it.
 """
 
 from __future__ import annotations
@@ -9,7 +11,7 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from cm.results.network import AvailableNetwork, Network, NetworkLease
+from cm.results.network import AvailableNetwork, ListedNetwork, Network, NetworkLease
 from cm.results.security_group import Passage
 from cm.rpc.types import LINE, Id, Limit, Name, Text
 from cm.rpc.view import user_view
@@ -55,7 +57,7 @@ def request(
     return made
 
 
-@user_view(changing=True)
+@user_view(changing=True, on={"network_id": Action.EDIT})
 def edit(
     caller: ClusterCall, network_id: Id, name: Name | None = None, description: Text | None = None,
     dns: Servers | None = None,
@@ -64,7 +66,7 @@ def edit(
     return service.edit(caller, network_id, name, description, dns)
 
 
-@user_view(changing=True)
+@user_view(changing=True, on={"network_id": Action.DELETE})
 def release(caller: ClusterCall, network_id: Id) -> None:
     """Give back a network that no VM is on."""
     service.release(caller, network_id)
@@ -77,27 +79,32 @@ def list_available_networks(caller: ClusterCall) -> list[AvailableNetwork]:
 
 
 @user_view
-def list_user_networks(caller: ClusterCall) -> list[Network]:
-    """The caller's networks, with how many of their addresses are used."""
-    return [store.describe(row) for row in store.list_networks(caller.session, caller.account_id)]
+def list_user_networks(caller: ClusterCall, shared: bool = False) -> list[ListedNetwork]:
+    """
+    The caller's networks, with how many of their addresses are used.
+
+    :param shared: those that are not the caller's and that their VMs may be on instead: everybody's, and others' that
+        are shared with them; with ``user_login`` and ``access``, the caller's level.
+    """
+    return list(service.list_for(caller, shared))
 
 
-@user_view
-def get_by_id(caller: ClusterCall, network_id: Id) -> Network:
-    """One of the caller's networks."""
-    return store.describe(service.own(caller, network_id))
+@user_view(on={"network_id": Action.SEE})
+def get_by_id(caller: ClusterCall, network_id: Id) -> ListedNetwork:
+    """One of the caller's networks, or one that is shared with them."""
+    return service.detail(caller, network_id)
 
 
-@user_view
+@user_view(on={"network_id": Action.SEE})
 def list_leases(
     caller: ClusterCall, network_id: Id, used_only: bool = False, limit: Limit = 1000, after: Id | None = None
 ) -> list[NetworkLease]:
     """
-    The addresses of one of the caller's networks by id, with the VMs that have them.
+    The addresses of one of the caller's networks, or one that is shared with them, by id, with the VMs that have them.
 
     :param after: the last ``lease_id`` of the page before.
     """
-    service.own(caller, network_id)
+    service.authorized(caller, network_id)
     return list(store.list_leases(caller.session, network_id, used_only=used_only, after=after, limit=limit))
 
 

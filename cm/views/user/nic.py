@@ -26,7 +26,7 @@ def get_list(
     return service.own_list(caller, vm_id, limit, after)
 
 
-@user_view(changing=True, on={"vm_id": Action.ATTACH})
+@user_view(changing=True, on={"vm_id": Action.ATTACH, "network_id": Action.USE})
 def attach(
     caller: ClusterCall,
     vm_id: Id,
@@ -38,7 +38,7 @@ def attach(
     """
     Give a VM, running or stopped, another network card. A running guest sees it when the operation is done.
 
-    :param network_id: of ``user.network``, or everybody's.
+    :param network_id: the caller's, everybody's, or one that is shared with them.
     :param address: which of the network's it gets; without it the first that is free.
     :param model: without it, as the VM's first card. A VM that runs takes virtio, and others if it has one of them.
     :param security_group_ids: that it is in; without it the default group, on networks of users.

@@ -78,7 +78,8 @@ Username = Annotated[
 ]
 
 
-@user_view(changing=True, on={"image_id": Action.USE, "iso_list": Action.USE, "disk_list": Action.USE})
+@user_view(changing=True, on={"image_id": Action.USE, "iso_list": Action.USE, "disk_list": Action.USE,
+                          "networks": Action.USE})  # fmt: skip
 def create(
     caller: ClusterCall,
     name: Name,
@@ -120,8 +121,9 @@ def create(
         without it, as the template says.
     :param new_disks: sizes in MiB of further, empty disks of each VM, which are made before it starts and go with it.
     :param new_disks_match: "at_least": they may be larger by a tenth or 1 GiB, where a volume is free.
-    :param networks: the networks of the VM's cards, one for each, of ``user.network`` or everybody's; without it one
-        card, on the caller's default network, which is made with their first VM where users have networks of their own.
+    :param networks: the networks of the VM's cards, one for each: the caller's, everybody's, or shared with them;
+        without it one card, on the caller's default network, which is made with their first VM where users have
+        networks of their own.
     :param addresses: which address each card gets, of one VM; "" where any will do.
     :param security_group_ids: of the caller's; all cards are in these from the beginning. Without it those on users'
         networks are in the default group, others in none.

@@ -77,6 +77,7 @@ export type Leak = { finding: string; subject: string };
 export type LedGroup = { created: string; description: string; group_id: number; leader: string; leader_id: number; leader_name: string; members: number; name: string; requests: number; uuid: string; version: number };
 export type LeftVM = { code: string; name: string; operation_id: number | null; reason: string; state: VMState; vm_id: number };
 export type Level = "operator" | "owner" | "user";
+export type ListedNetwork = { access?: Level; address: string; bridge: string; created: string; description: string; dns: string; domain: string; gateway: string; gateway6: string | null; is_default: boolean; kind: NetworkKind; leases: number; leases_used: number; locked: boolean; mask: number; name: string; network: string; network6: string | null; network_id: number; pool_id: number; user_id: number | null; user_login?: string | null; uuid: string; version: number };
 export type ListedVM = { access?: Level; cc1_state: number; contextualized: boolean; cpu: number; created: string; description: string; doubtful: Doubtful | null; ec2_state: "pending" | "running" | "shutting-down" | "stopped" | "stopping" | "terminated"; error: string; image_id: number; image_name: string; iso_images: AttachedImage[]; launched: string | null; leases: VMLease[]; memory_mib: number; name: string; on_poweroff: PowerOffPolicy; operation: OperationKind | null; operation_id: number | null; platform: string; power_state: "Halted" | "Paused" | "Running"; public_ip: string | null; reservation_id: string | null; state: VMState; storage_images: AttachedImage[]; template_id: number; template_name: string; user_id: number; user_login?: string; uuid: string; version: number; vm_id: number; vnc_enabled: boolean; vnc_endpoint: string | null };
 export type LoggedIn = { expires: string; login: string; roles: Role[]; token: string; user_id: number };
 export type LoginEntry = { count: number; first: string; how: "basic" | "ec2" | "enrolment" | "key" | "node" | "oidc" | "password" | "session" | "token" | "totp"; last: string; login: string; login_id: number; outcome: string; remote: string; user_id: number | null };
@@ -142,7 +143,7 @@ export type SeenGroup = { created: string; description: string; group_id: number
 export type SeenReason = "" | "absent" | "api_error" | "booted" | "by us" | "crashed" | "daemon" | "destroyed" | "dump" | "failed" | "from_snapshot" | "io_error" | "migrated" | "migration" | "migration_canceled" | "other" | "panicked" | "postcopy" | "postcopy_failed" | "released" | "reset" | "restored" | "save" | "save_canceled" | "saved" | "shutdown" | "shutting_down" | "snapshot" | "starting_up" | "unknown" | "unpaused" | "user" | "wakeup" | "watchdog";
 export type Session = { client: string; created: string; current: boolean; expires: string; remote: string; session_id: number; used: string };
 export type SettledDrift = { drift_id: number; operation_id?: number };
-export type Shared = "image" | "vm";
+export type Shared = "image" | "network" | "vm";
 export type Snapshot = { allocated_bytes: number | null; claimed_bytes: number; consistency: Consistency | null; created: string; description: string; disk_id: number; disk_name: string; group_id: number | null; name: string; operation_id: number | null; size_bytes: number; snapshot_id: number; storage_id: number; taken: string | null; user_id: number; uuid: string; vm_id: number | null; waiting_for: string };
 export type SnapshotWork = { group_id: number | null; operation_id: number; snapshot_ids: number[] };
 export type SourceFormat = "qcow2" | "raw" | "vdi" | "vhd" | "vhdx" | "vmdk";
@@ -182,13 +183,13 @@ export type Wanted = "destroyed" | "paused" | "running" | "saved" | "stopped";
 export type WantedQuota = { cluster: string; cluster_id: number; quota_cpu: number | null; quota_memory_mib: number | null; quota_storage_mib: number | null; quota_vms: number | null; synced: boolean; user_id: number; version: number };
 
 export interface Methods {
-  /** Who has which level on a VM or an image, its own account first. */
+  /** Who has which level on a VM, an image or a network, its own account first. */
   "admin.acl.get_list": {
     params: { kind: Shared; object_id: number | string; cluster?: number | string | null };
     result: AccessEntry[] | { items: (AccessEntry & { cluster: string })[]; missing: { cluster: string; code: string; message: string }[] };
     errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "vm_wrong_state" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
   };
-  /** Change what an account or a group may do with a VM or an image; null takes it back. */
+  /** Change what an account or a group may do with a VM, an image or a network; null takes it back. */
   "admin.acl.set": {
     params: { kind: Shared; object_id: number | string; level: Level | null; login?: string | null; group_id?: number | null; issuer?: string | null; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
     result: null;
@@ -776,7 +777,7 @@ export interface Methods {
     result: QuotaUse;
     errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
   };
-  /** Delete an account that has neither VMs nor images. */
+  /** Delete an account that has neither VMs nor images; its networks go with it, if no VM of others is on them. */
   "admin.user.delete": {
     params: { user_id: number | string; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
     result: null;
@@ -1190,13 +1191,13 @@ export interface Methods {
     result: null;
     errors: "incident" | "invalid_parameter" | "too_large" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "not_supported" | "version_changed" | "request_id_reused" | "object_not_found" | "session_needed" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "not_authenticated" | "otp_required";
   };
-  /** Who has which level on a VM or an image, its own account first; whoever is only a user sees what concerns them. */
+  /** Who has which level on a VM, an image or a network, its own account first; whoever is only a user sees what concerns them. */
   "user.acl.get_list": {
     params: { kind: Shared; object_id: number | string; cluster?: number | string | null };
     result: AccessEntry[] | { items: (AccessEntry & { cluster: string })[]; missing: { cluster: string; code: string; message: string }[] };
     errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "vm_wrong_state" | "object_not_found" | "access_needed" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
   };
-  /** Change what an account or a group of the caller's may do with a VM or an image; null takes it back. */
+  /** Change what an account or a group of the caller's may do with a VM, an image or a network; null takes it back. */
   "user.acl.set": {
     params: { kind: Shared; object_id: number | string; level: Level | null; login?: string | null; group_id?: number | null; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
     result: null;
@@ -1524,7 +1525,7 @@ export interface Methods {
   "user.network.edit": {
     params: { network_id: number | string; name?: string | null; description?: string | null; dns?: string | null; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
     result: Network;
-    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "name_taken" | "object_told_twice" | "version_changed" | "request_id_reused" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
+    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "name_taken" | "object_told_twice" | "version_changed" | "request_id_reused" | "object_not_found" | "access_needed" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
   };
   /** Whether the first packet of a flow would pass between a VM and another, or an address outside, and what decides. */
   "user.network.explain": {
@@ -1532,11 +1533,11 @@ export interface Methods {
     result: Passage;
     errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "object_not_found" | "access_needed" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
   };
-  /** One of the caller's networks. */
+  /** One of the caller's networks, or one that is shared with them. */
   "user.network.get_by_id": {
     params: { network_id: number | string; cluster?: number | string | null };
-    result: Network;
-    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
+    result: ListedNetwork;
+    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "object_not_found" | "access_needed" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
   };
   /** The pools that networks are cut from. */
   "user.network.list_available_networks": {
@@ -1544,23 +1545,23 @@ export interface Methods {
     result: AvailableNetwork[];
     errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
   };
-  /** The addresses of one of the caller's networks by id, with the VMs that have them. */
+  /** The addresses of one of the caller's networks, or one that is shared with them, by id, with the VMs that have them. */
   "user.network.list_leases": {
     params: { network_id: number | string; used_only?: boolean; limit?: number; after?: number | null; cluster?: number | string | null };
     result: NetworkLease[];
-    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
+    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "object_not_found" | "access_needed" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
   };
   /** The caller's networks, with how many of their addresses are used. */
   "user.network.list_user_networks": {
-    params: { cluster?: number | string | null };
-    result: Network[];
+    params: { shared?: boolean; cluster?: number | string | null };
+    result: ListedNetwork[];
     errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
   };
   /** Give back a network that no VM is on. */
   "user.network.release": {
     params: { network_id: number | string; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
     result: null;
-    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "in_use" | "object_told_twice" | "version_changed" | "request_id_reused" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
+    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "in_use" | "object_told_twice" | "version_changed" | "request_id_reused" | "object_not_found" | "access_needed" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
   };
   /** Get a network of one's own. */
   "user.network.request": {
