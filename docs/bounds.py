@@ -152,7 +152,6 @@ BOUNDS: Final = (
     Bound(CM, "security groups of a network card", "cm.services.security_group:NIC_GROUPS_MAX", "one card",
           "`quota_reached`"),
     Bound(CM, "tags of an object", "cm.rpc.vocabulary:TAGS_MAX", "one object", "`tag_limit`"),
-    Bound(CM, "users' networks", "cm.services.network:NETWORKS_MAX", "of each account", "`quota_reached`"),
     Bound(CM, "public addresses that one call adds", "cm.rules.public_address:ADDRESSES_MAX",
           "none: administrators add", "`invalid_parameter`"),
     Bound(CM, "VMs of one call", "cm.rpc.vocabulary:COUNT_MAX", "the account's quota", "`invalid_parameter`"),

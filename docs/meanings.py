@@ -66,6 +66,7 @@ MEANINGS = {
     "quota.memory_mib": "their memory",
     "quota.storage_mib": "virtual size of its disks and images",
     "quota.vms": "VMs, stopped ones included",
+    "quota.networks": "networks of its own",
     "trust.clm_keys": "cloud managers that are believed: key id to the file with its Ed25519 public key",
     "limits.body_bytes": "of one request",
     "limits.guest_body_bytes": "of one that comes without credentials, or with bad ones",

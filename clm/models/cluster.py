@@ -56,6 +56,7 @@ class ClusterAccount(Base):
     quota_memory_mib: Mapped[int | None]
     quota_storage_mib: Mapped[int | None]
     quota_vms: Mapped[int | None]
+    quota_networks: Mapped[int | None]
     version: Mapped[int] = mapped_column(server_default=text("1"))  # grows with what the cluster should hear of
     synced_version: Mapped[Zero]
 

@@ -82,6 +82,7 @@ class WantedQuota(TypedDict):
     quota_memory_mib: MiB | None
     quota_storage_mib: MiB | None
     quota_vms: Annotated[int | None, Meta(examples=[20])]
+    quota_networks: Annotated[int | None, Meta(examples=[16])]
     version: Version
     synced: Annotated[bool, Meta(description="Whether the cluster has been told.")]
 

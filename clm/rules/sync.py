@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-QUOTAS: Final = ("quota_cpu", "quota_memory_mib", "quota_storage_mib", "quota_vms")
-Quotas = tuple[int | None, int | None, int | None, int | None]
-NO_QUOTAS: Final[Quotas] = (None, None, None, None)
+QUOTAS: Final = ("quota_cpu", "quota_memory_mib", "quota_storage_mib", "quota_vms", "quota_networks")
+NEWER: Final = frozenset({"quota_networks"})  # which clusters of an earlier release neither take nor tell
+Quotas = tuple[int | None, ...]  # in the order of ``QUOTAS``
+NO_QUOTAS: Final[Quotas] = (None,) * len(QUOTAS)
 DEFAULT: Final = -1  # a quota that is to be the cluster's default, whatever it was
 NAME_MAX: Final = 100  # characters of a full name at a cluster
 
@@ -18,7 +19,8 @@ class Account:
     """
     A user as a cluster should know them, or as it does.
 
-    :ivar quotas: wanted: none of one is the cluster's own affair, ``DEFAULT`` its default; seen: all are there.
+    :ivar quotas: wanted: none of one is the cluster's own affair, ``DEFAULT`` its default; seen: all are there but
+        those that a cluster of an earlier release does not know.
     """
 
     user_id: int
@@ -27,6 +29,12 @@ class Account:
     active: bool
     version: int
     quotas: Quotas = NO_QUOTAS
+
+
+def without_newer(account: Account) -> Account:
+    """As a cluster of an earlier release can be told of it."""
+    kept = [None if name in NEWER else value for name, value in zip(QUOTAS, account.quotas, strict=True)]
+    return replace(account, quotas=tuple(kept))
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +85,7 @@ def agrees(wanted: Account, there: Account) -> bool:
     same = (wanted.login, wanted.name, wanted.active) == (there.login, there.name, there.active)
     # What a cluster's default is we do not know; it is told to take it whenever it is told of the user.
     pairs = zip(wanted.quotas, there.quotas, strict=True)
-    quotas = all(ours is None or ours == DEFAULT or ours == theirs for ours, theirs in pairs)
+    quotas = all(None in (ours, theirs) or ours in (DEFAULT, theirs) for ours, theirs in pairs)
     return same and quotas and there.version >= wanted.version
 
 
@@ -90,4 +98,4 @@ def applied(put: Account, there: Account | None, defaults: Quotas = NO_QUOTAS) -
         old if new is None else default if new == DEFAULT else new
         for old, new, default in zip(before, put.quotas, defaults, strict=True)
     )
-    return replace(put, quotas=quotas)  # type: ignore[arg-type]  # as long as before
+    return replace(put, quotas=quotas)

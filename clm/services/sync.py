@@ -13,7 +13,7 @@ import msgspec
 from sqlalchemy.orm import Session
 from twisted.logger import Logger
 
-from clm.rules.sync import DEFAULT, QUOTAS, Account, agrees, plan
+from clm.rules.sync import DEFAULT, NEWER, QUOTAS, Account, agrees, plan, without_newer
 from clm.services.connection import service_identity
 from clm.services.context import Services
 from clm.store import sync as store
@@ -45,6 +45,7 @@ class _Seen(msgspec.Struct, gc=False):
     quota_memory_mib: int
     quota_storage_mib: int
     quota_vms: int
+    quota_networks: int | None = None  # clusters of an earlier release do not tell
 
 
 class _Put(msgspec.Struct, gc=False):
@@ -130,7 +131,7 @@ async def _seen(connection: ClusterConnection) -> dict[int, Account]:
         answer = await connection.call(service_identity(), "admin.cloud.get_users", params, deadline_s=DEADLINE_S)
         page = connection.read_as(answer, list[_Seen])
         for told in page:
-            quotas = (told.quota_cpu, told.quota_memory_mib, told.quota_storage_mib, told.quota_vms)
+            quotas = tuple(getattr(told, name) for name in QUOTAS)
             user_id = int(told.external_id)
             made[user_id] = Account(user_id, told.login, told.name, told.active, told.version, quotas)
         if len(page) < PAGE:
@@ -155,6 +156,9 @@ async def _put(
         answer = await connection.call(service_identity(), "admin.cloud.put_users", params, deadline_s=DEADLINE_S)
     except InvalidRequest as error:
         if len(accounts) == 1:
+            plainer = without_newer(accounts[0])
+            if plainer != accounts[0]:
+                return await _put(services, connection, [plainer], unknown)
             log.warn(
                 "{cluster} does not take {login}: {error}",
                 cluster=connection.facts.name,
@@ -181,6 +185,10 @@ def _record(account: Account) -> dict[str, Any]:
         "name": account.name,
         "active": account.active,
         "version": account.version,
-        **{name: None if value == DEFAULT else value for name, value in quotas.items()},
+        **{
+            name: None if value == DEFAULT else value
+            for name, value in quotas.items()
+            if value is not None or name not in NEWER
+        },
         **({"defaults": defaults} if defaults else {}),  # clusters of an earlier version do not know the word
     }

@@ -94,7 +94,7 @@ def _account(row: Row[Any]) -> Account:
         row.name,
         row.active,
         row.version,
-        (row.quota_cpu, row.quota_memory_mib, row.quota_storage_mib, row.quota_vms),
+        tuple(getattr(row, name) for name in QUOTAS),
     )
 
 

@@ -134,6 +134,7 @@ def policy_of(settings: Settings) -> ClusterPolicy:
         quota_memory_mib=quota.memory_mib,
         quota_storage_mib=quota.storage_mib,
         quota_vms=quota.vms,
+        quota_networks=quota.networks,
     )
 
 

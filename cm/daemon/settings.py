@@ -79,6 +79,7 @@ class QuotaSettings:
     memory_mib: int = 32_768
     storage_mib: int = 512 * 1024
     vms: int = 20
+    networks: int = 16
 
 
 @dataclass(frozen=True)

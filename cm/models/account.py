@@ -33,6 +33,7 @@ class Account(Base):
     quota_storage_mib: Mapped[int]
     quota_vms: Mapped[int]
     # What is used of these is counted where it is asked for, under the account's row.
+    quota_networks: Mapped[int] = mapped_column(server_default=text("16"))
     quota_public_addresses: Mapped[int] = mapped_column(server_default=text("2"))
     quota_public_ports: Mapped[int] = mapped_column(server_default=text("20"))
     used_cpu: Mapped[Zero]

@@ -19,6 +19,7 @@ class Quotas(TypedDict):
     quota_memory_mib: MiB
     quota_storage_mib: MiB
     quota_vms: Total
+    quota_networks: Annotated[Total, Meta(description="Of its own.")]
 
 
 class PublicQuotas(Quotas):
@@ -47,6 +48,7 @@ class Account(PublicQuotas):
     used_memory_mib: MiB
     used_storage_mib: MiB
     used_vms: Total
+    used_networks: Total
     created: Time
 
 
@@ -62,6 +64,8 @@ class QuotaUse(PublicQuotas):
     free_storage_mib: MiB
     used_vms: Total
     free_vms: Total
+    used_networks: Total
+    free_networks: Total
     free_public_addresses: Total
     free_public_ports: Total
 

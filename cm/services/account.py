@@ -72,6 +72,7 @@ def default_quotas(policy: ClusterPolicy) -> dict[str, int]:
         "quota_memory_mib": policy.quota_memory_mib,
         "quota_storage_mib": policy.quota_storage_mib,
         "quota_vms": policy.quota_vms,
+        "quota_networks": policy.quota_networks,
     }
 
 

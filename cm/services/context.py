@@ -69,6 +69,7 @@ class ClusterPolicy:
     quota_memory_mib: int = 32_768
     quota_storage_mib: int = 512 * 1024
     quota_vms: int = 20
+    quota_networks: int = 16
 
 
 def vnc_password(secret: bytes, vm_uuid: str, generation: int) -> str:

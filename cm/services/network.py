@@ -56,7 +56,6 @@ PREFIX_MAX: Final = 30
 NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,39}\Z")  # it becomes part of a libvirt network's name
 BRIDGE: Final = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,14}\Z")  # IFNAMSIZ is 16 with the closing zero byte
 DNS_MAX: Final = 3
-NETWORKS_MAX: Final = 16  # of one account
 DEFAULT: Final = "default"  # what the network is called that a user's first VM makes
 DOMAIN: Final = "wawel"  # the last label of guests' names
 
@@ -223,9 +222,9 @@ def request(
     if mask is not None and exact is not None and exact.prefixlen != mask:
         raise InvalidParameter("mask", f"the network is a /{exact.prefixlen}")
     bits = mask if exact is None else exact.prefixlen
-    used = count_networks(session, caller.account_id)
-    if used >= NETWORKS_MAX:
-        raise QuotaReached("networks", NETWORKS_MAX, used, 1)
+    used, quota = count_networks(session, caller.account_id)
+    if used >= quota:
+        raise QuotaReached("networks", quota, used, 1)
     source, cut = _cut(session, caller.account_id, pool, bits, exact)
     network_id = next_id(session)
     prefix6 = _cut6(session, source, network_id)

@@ -11,8 +11,7 @@ from cm.results.tag import Tags
 from cm.rpc.errors import ObjectNotFound
 from cm.rpc.vocabulary import TAGS_MAX, ImageState, TagKind
 from cm.rules.tag import TooManyTags, check_keys
-from cm.services import network
-from cm.services.access import authorized_disk, authorized_image, authorized_vm, person_of
+from cm.services.access import authorized_disk, authorized_image, authorized_network, authorized_vm, person_of
 from cm.services.context import ClusterCall
 from cm.store.public_address import get_public_address
 from cm.store.security_group import get_security_group
@@ -92,7 +91,7 @@ def _check_may(caller: ClusterCall, kind: TagKind, object_id: int, *, lock: bool
             raise ObjectNotFound("snapshot", object_id)
         authorized_disk(session, who, disk_id, action, lock=lock)
     elif kind is TagKind.NETWORK:
-        network.own(caller, object_id, lock=lock)
+        authorized_network(session, who, object_id, action, lock=lock, version=version)
     else:
         get = get_security_group if kind is TagKind.SECURITY_GROUP else get_public_address
         get(session, object_id, account_id=caller.account_id, lock=lock, version=version)

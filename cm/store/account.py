@@ -18,7 +18,7 @@ from cm.runtime.rows import Columns, edit_row, insert_row, table_of
 from cm.store.rendered import Rendered, rendered
 
 LOCAL: Final = "local"
-QUOTAS: Final = ("quota_cpu", "quota_memory_mib", "quota_storage_mib", "quota_vms")
+QUOTAS: Final = ("quota_cpu", "quota_memory_mib", "quota_storage_mib", "quota_vms", "quota_networks")
 PUBLIC_QUOTAS: Final = ("quota_public_addresses", "quota_public_ports")  # the cluster's own: no cloud tells them
 _QUOTAS: Final[Columns] = tuple(getattr(Account, name) for name in QUOTAS)
 _PUBLIC_QUOTAS: Final[Columns] = tuple(getattr(Account, name) for name in PUBLIC_QUOTAS)
@@ -159,7 +159,9 @@ def list_external(session: Session, origin: str, *, after: int, limit: int) -> S
 
 _COLUMNS = """id AS user_id, uuid::text AS uuid, origin, external_id, login, name, is_admin, active,
        password_hash IS NOT NULL AS has_password, version, quota_cpu, quota_memory_mib, quota_storage_mib, quota_vms,
-       used_cpu, used_memory_mib, used_storage_mib, used_vms, quota_public_addresses, quota_public_ports,
+       used_cpu, used_memory_mib, used_storage_mib, used_vms, quota_networks,
+       (SELECT count(*) FROM network w WHERE w.account_id = account.id AND w.deleted_at IS NULL) AS used_networks,
+       quota_public_addresses, quota_public_ports,
        (SELECT count(*) FROM public_address a WHERE a.account_id = account.id) AS used_public_addresses,
        (SELECT count(*) FROM public_port p JOIN nic c ON c.id = p.nic_id JOIN vm v ON v.id = c.vm_id
          WHERE v.account_id = account.id) AS used_public_ports, created_at AS created"""

@@ -136,11 +136,12 @@ def list_shared_networks(session: Session, person: Person) -> Sequence[results.L
     ]
 
 
-def count_networks(session: Session, account_id: int) -> int:
-    """An account's networks; nobody adds to them until the transaction ends."""
-    session.execute(text("SELECT 1 FROM account WHERE id = :id FOR NO KEY UPDATE"), {"id": account_id})
+def count_networks(session: Session, account_id: int) -> tuple[int, int]:
+    """How many networks an account has and may have; nobody adds to them until the transaction ends."""
+    held = text("SELECT quota_networks FROM account WHERE id = :id FOR NO KEY UPDATE")
+    quota = session.execute(held, {"id": account_id}).scalar_one()
     counted = text("SELECT count(*) FROM network WHERE account_id = :id AND deleted_at IS NULL")
-    return int(session.execute(counted, {"id": account_id}).scalar_one())
+    return int(session.execute(counted, {"id": account_id}).scalar_one()), int(quota)
 
 
 def get_network(session: Session, network_id: int, *, lock: bool = False, version: int | None = None) -> NetworkRow:

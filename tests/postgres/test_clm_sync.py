@@ -25,8 +25,8 @@ def there(federation: Federation, cluster: str, login: str) -> dict[str, Any] | 
     user_id = federation.bench.ids[login]
     with cloud.manager.database.engine.connect() as connection:
         found = connection.exec_driver_sql(
-            "SELECT login, name, active, quota_cpu, quota_vms, external_version AS version FROM account"
-            " WHERE origin LIKE 'clm:%%' AND external_id = %s", (str(user_id),)
+            "SELECT login, name, active, quota_cpu, quota_vms, quota_networks AS networks, external_version AS version"
+            " FROM account WHERE origin LIKE 'clm:%%' AND external_id = %s", (str(user_id),)
         ).first()  # fmt: skip
     return None if found is None else dict(found._mapping)
 
@@ -90,7 +90,8 @@ def test_quota(federation: Federation) -> None:
     with pytest.raises(QuotaReached):
         federation.create("alpha", login="bob", count=2)
     until(lambda: federation.call("cloud.quota.get", ["alpha", bob], login="admin")["synced"])
-    made = federation.call("cloud.quota.edit", {**told, "vms": None}, login="admin")
+    made = federation.call("cloud.quota.edit", {**told, "vms": None, "networks": 3}, login="admin")
+    until(lambda: there(federation, "alpha", "bob")["networks"] == 3)  # type: ignore[index]
     assert [each["quota_vms"] for each in made] == [None, None]
     until(lambda: there(federation, "alpha", "bob")["quota_vms"] == before["quota_vms"])  # type: ignore[index]
     until(lambda: synced(federation))

@@ -19,7 +19,7 @@ from cm.rpc.errors import (
 )
 from cm.rules.access import AccessNeeded
 from cm.rules.link import hosts_of
-from cm.services.network import NETWORKS_MAX, AddressTaken, NetworkOverlaps, PoolFull
+from cm.services.network import AddressTaken, NetworkOverlaps, PoolFull
 from cm.store.node_document import own_facts
 from lab.postgres import PrivatePostgres
 from support.cloud import MemoryCloud, at_database
@@ -138,13 +138,20 @@ def test_refused(cloud: MemoryCloud, pool: Any) -> None:
 
 
 def test_share_of_one(cloud: MemoryCloud, pool: Any) -> None:
-    """One account has so many networks, whatever room there is."""
-    made = [request(cloud, name=f"n{number}", mask=29) for number in range(NETWORKS_MAX)]
+    """One account has so many networks as its quota says, whatever room there is; fewer takes none away."""
+    assert cloud.call("user.user.check_quota")["quota_networks"] == 16
+    admin(cloud, "user.edit", user_id=cloud.user_id, quota_networks=5)
+    made = [request(cloud, name=f"n{number}", mask=29) for number in range(5)]
     with pytest.raises(QuotaReached, match="networks"):
         request(cloud, name="more", mask=29)
+    admin(cloud, "user.edit", user_id=cloud.user_id, quota_networks=4)
+    told = cloud.call("user.user.check_quota")
+    assert (told["quota_networks"], told["used_networks"], told["free_networks"]) == (4, 5, 0)
+    admin(cloud, "user.edit", user_id=cloud.user_id, quota_networks=5)
     cloud.call("user.network.release", [made[3]["network_id"]])
     again = request(cloud, name="more", mask=29)
     assert again["network"] == made[3]["network"] and again["network6"] != made[3]["network6"]
+    admin(cloud, "user.edit", user_id=cloud.user_id, quota_networks=16)
 
 
 def test_pools(cloud: MemoryCloud, pool: Any) -> None:

@@ -303,7 +303,7 @@ class Chores:
     def _quota(self) -> None:
         self.ask(
             "admin", "cloud.quota.edit", cluster="cluster", user_ids=[self._user_id()],
-            vms=self.rng.choice([10, 12, 14]), cpu=self.rng.choice([20, 30]),
+            vms=self.rng.choice([10, 12, 14]), cpu=self.rng.choice([20, 30]), networks=self.rng.choice([1, 4]),
         )  # fmt: skip
 
     def _end_sessions(self) -> None:

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 USERS: Final = ("admin", "ann", "bob", "eve")
 CLUSTER: Final = "cluster"
-QUOTAS: Final = {"cpu": 30, "memory_mib": 30_000, "storage_mib": 1_000_000, "vms": 14}
+QUOTAS: Final = {"cpu": 30, "memory_mib": 30_000, "storage_mib": 1_000_000, "vms": 14, "networks": 4}
 OWN: Final = frozenset(view.name for view in Registry.collect("clm.views"))
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy.orm import Session
 
+from clm.rules.sync import QUOTAS
 from clm.store.sync import wanted_accounts
 from cm.rules.names import console_of
 from cm.store.leak import leaks
@@ -343,8 +344,8 @@ def _people(simulation: Simulation) -> list[str]:
     there = {
         row.external_id: row
         for row in simulation.sql(
-            "SELECT external_id, login, name, active, quota_cpu, quota_memory_mib, quota_storage_mib,"
-            " quota_vms FROM account WHERE origin <> 'local' AND external_id <> '0' ORDER BY external_id"
+            f"SELECT external_id, login, name, active, {', '.join(QUOTAS)} FROM account"
+            " WHERE origin <> 'local' AND external_id <> '0' ORDER BY external_id"
         )
     }
     for key in sorted(set(wanted) | set(there)):
@@ -353,7 +354,7 @@ def _people(simulation: Simulation) -> list[str]:
             wrong.append(f"user {key} is known to one of cloud and cluster: {ours}, {theirs}")
         elif (ours.login, ours.name, ours.active, ours.quotas) != (
             theirs.login, theirs.name, theirs.active,
-            (theirs.quota_cpu, theirs.quota_memory_mib, theirs.quota_storage_mib, theirs.quota_vms),
+            tuple(getattr(theirs, name) for name in QUOTAS),
         ):  # fmt: skip
             wrong.append(f"user {key} is {ours} in the cloud, and {theirs} in the cluster")
     for row in cloud.sql("SELECT user_id, version, synced_version FROM cluster_account WHERE version > synced_version"):

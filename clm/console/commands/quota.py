@@ -42,15 +42,16 @@ def show(console: Console, which: str | None) -> None:
 @click.option("--memory-mib", type=Whole(0), help="Memory of running VMs.")
 @click.option("--storage-mib", type=Whole(0), help="Disks and images.")
 @click.option("--vms", type=Whole(0), help="VMs, running or not.")
+@click.option("--networks", type=Whole(0), help="Networks of their own.")
 def set_(
     console: Console, which: tuple[str, ...], cpu: int | None, memory_mib: int | None, storage_mib: int | None,
-    vms: int | None,
+    vms: int | None, networks: int | None,
 ) -> None:  # fmt: skip
     """Set quotas, as an administrator; what is not said stays."""
-    told = {"cpu": cpu, "memory_mib": memory_mib, "storage_mib": storage_mib, "vms": vms}
+    told = {"cpu": cpu, "memory_mib": memory_mib, "storage_mib": storage_mib, "vms": vms, "networks": networks}
     values = {name: value for name, value in told.items() if value is not None}
     if not values:
-        raise click.UsageError("Say what to set: --cpu, --memory-mib, --storage-mib, --vms.")
+        raise click.UsageError("Say what to set: --cpu, --memory-mib, --storage-mib, --vms, --networks.")
     users = [find(console, "user", each, admin=True).id for each in which]
     if console.is_cloud:
         params: dict[str, Any] = {"cluster": _named(scope(console, False)), "user_ids": users, **values}

@@ -36,11 +36,15 @@ def edit(
     memory_mib: Setting | None = UNSET,
     storage_mib: Setting | None = UNSET,
     vms: Setting | None = UNSET,
+    networks: Setting | None = UNSET,
 ) -> list[WantedQuota]:
     """
     Set quotas of one or many users at a cluster; it is told in the next moment.
 
     A quota that is not given stays. One that is null becomes the cluster's default again.
     """
-    given = {"quota_cpu": cpu, "quota_memory_mib": memory_mib, "quota_storage_mib": storage_mib, "quota_vms": vms}
+    given = {
+        "quota_cpu": cpu, "quota_memory_mib": memory_mib, "quota_storage_mib": storage_mib, "quota_vms": vms,
+        "quota_networks": networks,
+    }  # fmt: skip
     return service.edit(caller, cluster, user_ids, {name: value for name, value in given.items() if value != UNSET})

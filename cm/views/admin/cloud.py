@@ -25,7 +25,7 @@ ExternalId = Annotated[
 ]
 
 
-QuotaName = Literal["quota_cpu", "quota_memory_mib", "quota_storage_mib", "quota_vms"]
+QuotaName = Literal["quota_cpu", "quota_memory_mib", "quota_storage_mib", "quota_vms", "quota_networks"]
 
 
 class CloudUser(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=True):
@@ -43,7 +43,8 @@ class CloudUser(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen
     quota_memory_mib: Quota | None = None
     quota_storage_mib: Quota | None = None
     quota_vms: Quota | None = None
-    defaults: Annotated[list[QuotaName], Meta(max_length=4)] = []
+    quota_networks: Quota | None = None
+    defaults: Annotated[list[QuotaName], Meta(max_length=5)] = []
 
 
 @admin_view(changing=True)

@@ -31,6 +31,7 @@ async def add(
     quota_memory_mib: Quota | None = None,
     quota_storage_mib: Quota | None = None,
     quota_vms: Quota | None = None,
+    quota_networks: Quota | None = None,
 ) -> Account:
     """Add a local account. Quotas that are not given are the cluster's defaults; without a password nobody logs in."""
     values = {
@@ -41,6 +42,7 @@ async def add(
         "quota_memory_mib": quota_memory_mib,
         "quota_storage_mib": quota_storage_mib,
         "quota_vms": quota_vms,
+        "quota_networks": quota_networks,
     }
     return await service.add(caller, password, values)
 
@@ -78,6 +80,7 @@ def edit(
     quota_memory_mib: Quota | None = None,
     quota_storage_mib: Quota | None = None,
     quota_vms: Quota | None = None,
+    quota_networks: Quota | None = None,
     quota_public_addresses: Quota | None = None,
     quota_public_ports: Quota | None = None,
 ) -> Account:
@@ -94,6 +97,7 @@ def edit(
         "quota_memory_mib": quota_memory_mib,
         "quota_storage_mib": quota_storage_mib,
         "quota_vms": quota_vms,
+        "quota_networks": quota_networks,
         "quota_public_addresses": quota_public_addresses,
         "quota_public_ports": quota_public_ports,
     }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clm.rules.sync import NO_QUOTAS, Account, agrees, applied, plan
+from clm.rules.sync import NO_QUOTAS, QUOTAS, Account, agrees, applied, plan, without_newer
 
 ids = st.integers(1, 6)
 quota = st.none() | st.integers(0, 3)
@@ -16,7 +16,7 @@ wanted_accounts = st.builds(
     name=st.sampled_from("xy"),
     active=st.booleans(),
     version=st.integers(1, 5),
-    quotas=st.tuples(quota, quota, quota, quota),
+    quotas=st.tuples(*[quota] * len(QUOTAS)),
 )
 seen_accounts = st.builds(
     Account,
@@ -25,7 +25,7 @@ seen_accounts = st.builds(
     name=st.sampled_from("xy"),
     active=st.booleans(),
     version=st.integers(0, 9),
-    quotas=st.tuples(*[st.integers(0, 3)] * 4),
+    quotas=st.tuples(*[st.integers(0, 3)] * len(QUOTAS)),
 )
 
 
@@ -49,7 +49,7 @@ def told(wanted: dict[int, Account], seen: dict[int, Account]) -> tuple[dict[int
         after = applied(put, theirs.get(put.user_id))
         assert after is not None
         defaults = tuple(1 if each is None else each for each in after.quotas)
-        theirs[put.user_id] = replace(after, quotas=defaults)  # type: ignore[arg-type]
+        theirs[put.user_id] = replace(after, quotas=defaults)
     return ours, theirs
 
 
@@ -76,13 +76,20 @@ def test_touches_what_differs(wanted: dict[int, Account], seen: dict[int, Accoun
 def test_backup() -> None:
     """A cluster that knows a later record than we do, since ours came from a backup, gets ours with a later version."""
     ours = Account(1, "ann", "Ann", True, 2)
-    theirs = Account(1, "ann", "Ann", False, 5, (1, 1, 1, 1))
+    theirs = Account(1, "ann", "Ann", False, 5, (1,) * len(QUOTAS))
     made = plan({1: ours}, {1: theirs})
     assert made.raised == {1: 6} and made.puts[0].version == 6 and made.puts[0].active
 
 
 def test_stranger() -> None:
     """Somebody whom only the cluster knows is blocked there, once."""
-    made = plan({}, {3: Account(3, "eve", "", True, 4, (1, 1, 1, 1))})
+    made = plan({}, {3: Account(3, "eve", "", True, 4, (1,) * len(QUOTAS))})
     assert made.strangers == {3} and not made.puts[0].active and made.puts[0].quotas == NO_QUOTAS
-    assert plan({}, {3: Account(3, "eve", "", False, 5, (1, 1, 1, 1))}).is_empty
+    assert plan({}, {3: Account(3, "eve", "", False, 5, (1,) * len(QUOTAS))}).is_empty
+
+
+def test_a_cluster_of_an_earlier_release() -> None:
+    """What it does not tell of a user agrees with whatever is wanted; it can be told of the rest."""
+    ours, theirs = Account(1, "ann", "", True, 2, (1, 2, 3, 4, 5)), Account(1, "ann", "", True, 2, (1, 2, 3, 4, None))
+    assert agrees(ours, theirs) and without_newer(ours).quotas == theirs.quotas
+    assert plan({1: ours}, {1: Account(1, "ann", "", True, 2, (1, 2, 3, 4, 6))}).puts == (ours,)

@@ -1,7 +1,7 @@
 // Made by `python -m cm.rpc.typescript` from rpc.discover: make it anew instead of editing it.
 
 export type AccessEntry = { level: Level; subject: Subject };
-export type Account = { active: boolean; created: string; external_id: string | null; has_password: boolean; is_admin: boolean; login: string; name: string; origin: string; quota_cpu: number; quota_memory_mib: number; quota_public_addresses: number; quota_public_ports: number; quota_storage_mib: number; quota_vms: number; used_cpu: number; used_memory_mib: number; used_public_addresses: number; used_public_ports: number; used_storage_mib: number; used_vms: number; user_id: number; uuid: string; version: number };
+export type Account = { active: boolean; created: string; external_id: string | null; has_password: boolean; is_admin: boolean; login: string; name: string; origin: string; quota_cpu: number; quota_memory_mib: number; quota_networks: number; quota_public_addresses: number; quota_public_ports: number; quota_storage_mib: number; quota_vms: number; used_cpu: number; used_memory_mib: number; used_networks: number; used_public_addresses: number; used_public_ports: number; used_storage_mib: number; used_vms: number; user_id: number; uuid: string; version: number };
 export type AccountMessage = { code: string; created: string; level: "error" | "info" | "warn"; message_id: number; params: Record<string, unknown> };
 export type AccountStatistics = { login: string; quota_storage_mib: number; used_storage_mib: number; user_id: number; uses: VolumeCount[] };
 export type AddressPool = { created: string; kind: NetworkKind; locked: boolean; name: string; network: string; network6: string | null; networks: number; overlap: boolean; pool_id: number; prefix_default: number; prefix_max: number; prefix_min: number; uuid: string; version: number };
@@ -22,9 +22,9 @@ export type CachedImage = { disks: number; error: string; image_id: number; imag
 export type CachedImageWork = { message: string; node_id: number; operation_id: number | null; status: string; storage_id: number | null };
 export type CachedState = "copying" | "evicting" | "failed" | "ok" | "waiting";
 export type CheckedNode = { address: string; agent_protocol: number; agent_seen_at: string | null; agent_version: string; comment: string; cpu_overcommit: number; cpu_total: number; cpu_used: number; created: string; health: NodeHealth; hook_version: string; hooked_at: string | null; hooks: boolean; host_label: string; host_uuid: string; info: NodeFacts; locked: boolean; memory_mib_total: number; memory_mib_used: number; memory_overcommit: number; name: string; node_id: number; passed_at: string | null; priority: number; report: NodeReport | null; seen_at: string | null; seen_host_label: string; seen_host_uuid: string; state: NodeState; state_reason: string; storage_usage: StorageFigures[]; storages: AttachedStorage[]; troubles: Trouble[]; tunnel_address: string; uri: string; uuid: string; version: number; vms_used: number };
-export type CloudAccount = { active: boolean; external_id: string; login: string; name: string; quota_cpu: number; quota_memory_mib: number; quota_storage_mib: number; quota_vms: number; user_id: number; version: number };
+export type CloudAccount = { active: boolean; external_id: string; login: string; name: string; quota_cpu: number; quota_memory_mib: number; quota_networks: number; quota_storage_mib: number; quota_vms: number; user_id: number; version: number };
 export type CloudInfo = { contact_email: string; mailer_active: boolean; name: string; oidc: string[]; registration: "closed" | "open"; time: string; version: string };
-export type CloudUser = { external_id: string; login: string; name?: string; active?: boolean; version: number; quota_cpu?: number | null; quota_memory_mib?: number | null; quota_storage_mib?: number | null; quota_vms?: number | null; defaults?: ("quota_cpu" | "quota_memory_mib" | "quota_storage_mib" | "quota_vms")[] };
+export type CloudUser = { external_id: string; login: string; name?: string; active?: boolean; version: number; quota_cpu?: number | null; quota_memory_mib?: number | null; quota_storage_mib?: number | null; quota_vms?: number | null; quota_networks?: number | null; defaults?: ("quota_cpu" | "quota_memory_mib" | "quota_networks" | "quota_storage_mib" | "quota_vms")[] };
 export type Cluster = { accounts_due: number; checked_at: string | null; cluster_id: number; created_at: string; error: string; has_ca: boolean; latency_ms: number | null; locked: boolean; name: string; release: string; seen_at: string | null; state: "" | "incompatible" | "ok" | "refused" | "unreachable"; synced_at: string | null; url: string; uuid: string; version: number };
 export type ClusterCheck = { leaks: Leak[]; nodes_away: number; nodes_degraded: number; nodes_ok: number; ok: boolean; open_drift: number; open_operations: number; overdue_operations: number; vms: number };
 export type ClusterInfo = { name: string; protocol: number; time: string; version: string };
@@ -127,7 +127,7 @@ export type PublicAddress = { address: string; created: string; description: str
 export type PublicIP = { address: string; ip_id: number; lease_id: number | null; public_ip_id: number; user_id: number | null; vm_name: string };
 export type PublicPort = { address: string; guest_port: number; nic: number; port: number; protocol: PortProtocol; public_port_id: number; reason: string; state: PublicState; vm_id: number };
 export type PublicState = "answered" | "free" | "unassigned" | "waiting";
-export type QuotaUse = { free_cpu: number; free_memory_mib: number; free_public_addresses: number; free_public_ports: number; free_storage_mib: number; free_vms: number; quota_cpu: number; quota_memory_mib: number; quota_public_addresses: number; quota_public_ports: number; quota_storage_mib: number; quota_vms: number; used_cpu: number; used_memory_mib: number; used_public_addresses: number; used_public_ports: number; used_storage_mib: number; used_vms: number; user_id: number };
+export type QuotaUse = { free_cpu: number; free_memory_mib: number; free_networks: number; free_public_addresses: number; free_public_ports: number; free_storage_mib: number; free_vms: number; quota_cpu: number; quota_memory_mib: number; quota_networks: number; quota_public_addresses: number; quota_public_ports: number; quota_storage_mib: number; quota_vms: number; used_cpu: number; used_memory_mib: number; used_networks: number; used_public_addresses: number; used_public_ports: number; used_storage_mib: number; used_vms: number; user_id: number };
 export type RecoveryCodes = { recovery_codes: string[] };
 export type Registered = { state: "admin_confirmation" | "completed" | "mail_confirmation"; user_id: number | null };
 export type Role = "admin" | "cloud" | "guest" | "node" | "user";
@@ -180,7 +180,7 @@ export type VolumeFinding = { kind: DriftKind; proposal: string; subject: string
 export type VolumeMode = "copy" | "overlay" | "whole";
 export type VolumeUse = "cache" | "data_disk" | "iso_image" | "root_disk" | "snapshot" | "system_image" | "trash" | "unaccounted";
 export type Wanted = "destroyed" | "paused" | "running" | "saved" | "stopped";
-export type WantedQuota = { cluster: string; cluster_id: number; quota_cpu: number | null; quota_memory_mib: number | null; quota_storage_mib: number | null; quota_vms: number | null; synced: boolean; user_id: number; version: number };
+export type WantedQuota = { cluster: string; cluster_id: number; quota_cpu: number | null; quota_memory_mib: number | null; quota_networks: number | null; quota_storage_mib: number | null; quota_vms: number | null; synced: boolean; user_id: number; version: number };
 
 export interface Methods {
   /** Who has which level on a VM, an image or a network, its own account first. */
@@ -767,7 +767,7 @@ export interface Methods {
   };
   /** Add a local account. Quotas that are not given are the cluster's defaults; without a password nobody logs in. */
   "admin.user.add": {
-    params: { login: string; password?: string | null; name?: string; is_admin?: boolean; quota_cpu?: number | null; quota_memory_mib?: number | null; quota_storage_mib?: number | null; quota_vms?: number | null; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
+    params: { login: string; password?: string | null; name?: string; is_admin?: boolean; quota_cpu?: number | null; quota_memory_mib?: number | null; quota_storage_mib?: number | null; quota_vms?: number | null; quota_networks?: number | null; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
     result: Account;
     errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "name_taken" | "not_supported" | "object_told_twice" | "request_id_reused" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
   };
@@ -785,7 +785,7 @@ export interface Methods {
   };
   /** Change an account; what is not given stays. Blocking it (``active`` false) ends its sessions at once. */
   "admin.user.edit": {
-    params: { user_id: number | string; name?: string | null; is_admin?: boolean | null; active?: boolean | null; quota_cpu?: number | null; quota_memory_mib?: number | null; quota_storage_mib?: number | null; quota_vms?: number | null; quota_public_addresses?: number | null; quota_public_ports?: number | null; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
+    params: { user_id: number | string; name?: string | null; is_admin?: boolean | null; active?: boolean | null; quota_cpu?: number | null; quota_memory_mib?: number | null; quota_storage_mib?: number | null; quota_vms?: number | null; quota_networks?: number | null; quota_public_addresses?: number | null; quota_public_ports?: number | null; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
     result: Account;
     errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "account_not_local" | "cluster_incompatible" | "cluster_locked" | "last_admin" | "object_told_twice" | "version_changed" | "request_id_reused" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
   };
@@ -971,7 +971,7 @@ export interface Methods {
   };
   /** Set quotas of one or many users at a cluster; it is told in the next moment. */
   "cloud.quota.edit": {
-    params: { cluster: number | string; user_ids: number[]; cpu?: number | null; memory_mib?: number | null; storage_mib?: number | null; vms?: number | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
+    params: { cluster: number | string; user_ids: number[]; cpu?: number | null; memory_mib?: number | null; storage_mib?: number | null; vms?: number | null; networks?: number | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
     result: WantedQuota[];
     errors: "incident" | "invalid_parameter" | "too_large" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "request_id_reused" | "object_not_found" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "not_authenticated" | "otp_required";
   };
