@@ -89,9 +89,11 @@ def rules(
 
 def _senders(known: Sequence[NodeNic]) -> tuple[dict[str, Elements], dict[str, Sequence[str]]]:
     held = [nic for nic in known if not nic.spoofing]
-    v4 = [(nic, each) for nic in held for each in nic.addresses if isinstance(each, IPv4Address)]
+    # Also of those that may send as anybody: metadata they get by their own addresses alone.
+    v4 = [(nic, each) for nic in known for each in nic.addresses if isinstance(each, IPv4Address)]
     # A NIC without an IPv6 address has nothing to say in IPv6, by its own address on the link neither.
-    v6 = [(nic, each) for nic in held for each in _own6(nic)]
+    own6 = [(nic, each) for nic in known for each in _own6(nic)]
+    v6 = [(nic, each) for nic, each in own6 if not nic.spoofing]
     sets = {
         "taps": _set("type ifname;", (f'"{nic.tap}"' for nic in known)),
         "trusted": _set("type ifname;", (f'"{nic.tap}"' for nic in known if nic.spoofing)),
@@ -100,7 +102,7 @@ def _senders(known: Sequence[NodeNic]) -> tuple[dict[str, Elements], dict[str, S
             "type ifname . ether_addr . ipv4_addr;", (f'"{nic.tap}" . {nic.mac} . {each}' for nic, each in v4)
         ),
         "guests6": _set(
-            "type ifname . ether_addr . ipv6_addr;", (f'"{nic.tap}" . {nic.mac} . {each}' for nic, each in v6)
+            "type ifname . ether_addr . ipv6_addr;", (f'"{nic.tap}" . {nic.mac} . {each}' for nic, each in own6)
         ),
         # nft 1.0.6 knows neither the target of a neighbour message nor its option, but their places in it.
         "targets": _set(
@@ -184,6 +186,8 @@ def _hooks(chains: dict[str, Sequence[str]], tracking: Tracking | None) -> None:
             *unmarked,
             *zones,
             f'iifname != "{TAP_PREFIX}*" accept',
+            f"ip daddr {METADATA} iifname . ether saddr . ip saddr != @guests counter drop",
+            f"ip6 daddr {METADATA6} iifname . ether saddr . ip6 saddr != @guests6 counter drop",
             "iifname @trusted accept",
             "goto from_guest",
         ),

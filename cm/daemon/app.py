@@ -105,6 +105,7 @@ def policy_of(settings: Settings) -> ClusterPolicy:
         doubtful_s=cluster.doubtful_s,
         shutdown_s=cluster.shutdown_s,
         detach_s=cluster.detach_s,
+        owners_spoof=cluster.owners_spoof,
         cpu_overcommit=cluster.cpu_overcommit,
         memory_overcommit=cluster.memory_overcommit,
         storage_overcommit=cluster.storage_overcommit,

@@ -35,6 +35,7 @@ class ClusterSettings:
     hook_grace_s: float = 5.0
     shutdown_s: float = 60.0
     detach_s: float = 30.0
+    owners_spoof: bool = False
     reconcile_s: float = 15.0
     agent_silent_s: float = 60.0
     hooks_silent_s: float = 60.0

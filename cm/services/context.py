@@ -39,6 +39,7 @@ class ClusterPolicy:
     hooks_silent_s: float = 60.0  # after which a launch that no hook told of makes its node take no more
     doubtful_s: float = 60.0  # how long a node may be silent before its VMs are shown as doubtful
     shutdown_s: float = 60.0  # how long a guest may take to obey the power button
+    owners_spoof: bool = False  # whether a VM's owners may let its network cards send as anybody
     detach_s: float = 30.0  # how long a guest may take to let go of a disk
     cpu_overcommit: float = 4.0
     memory_overcommit: float = 1.0

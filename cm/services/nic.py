@@ -8,23 +8,29 @@ from collections.abc import Sequence
 from sqlalchemy.orm import Session
 
 from cm.results.network import Nic, NicWork
-from cm.rpc.errors import InvalidParameter, NetworkOutOfReach, NoFreeAddress
+from cm.rpc.errors import InvalidParameter, NetworkOutOfReach, NoFreeAddress, NotPermitted
 from cm.rpc.vocabulary import NetworkKind, NicModel
+from cm.rules.access import Action
 from cm.rules.cause import Cause
 from cm.rules.operation import ObjectKind, OperationKind
 from cm.services.access import authorized_vm, person_of
 from cm.services.attaching import check_vm
 from cm.services.context import ClusterCall
 from cm.services.joining import check_free, usable
-from cm.services.public_address import leave_vm
+from cm.services.public_address import check_live, leave_vm
 from cm.services.security_group import default_group, get_nic, put_into
 from cm.store.creation import NICS_MAX
 from cm.store.link import links_changed, makes_links
-from cm.store.nic import delete_nic, draw_nic, list_nics, list_nics_of, mark_nic_leaving
-from cm.store.node_document import document_changed
+from cm.store.nic import delete_nic, draw_nic, list_nics, list_nics_of, mark_nic_leaving, set_spoofing
+from cm.store.node_document import documents_changed
 from cm.store.operation import open_operation
 from cm.store.security_group import members_change
 from cm.store.vm import VMRow, render_vm
+
+
+class SpoofingRefused(NotPermitted):
+    code = "spoofing_refused"
+    message = "Here only an administrator lets a network card send as anybody."
 
 
 def attach(
@@ -108,11 +114,35 @@ def own_list(caller: ClusterCall, vm_id: int | None, limit: int, after: int | No
     return list_nics(caller.session, row.id)
 
 
+def of_vm(caller: ClusterCall, vm_id: int) -> list[Nic]:
+    """Of any VM, for an administrator."""
+    return list_nics(caller.session, authorized_vm(caller.session, None, vm_id, Action.SEE).id)
+
+
+def edit(caller: ClusterCall, vm_id: int, number: int, spoofing: bool, *, administrator: bool = False) -> Nic:
+    """
+    Have a NIC send as anybody, or as itself alone. Nodes follow without a restart.
+
+    :raises SpoofingRefused: its owner may not, and asks for it.
+    :raises InvalidParameter: the VM has no such NIC.
+    """
+    session = caller.session
+    who, action = (None, Action.SEE) if administrator else (person_of(caller.identity), caller.action("vm_id"))
+    row = authorized_vm(session, who, vm_id, action, lock=True, version=caller.if_version)
+    check_live(row)
+    nic = get_nic(session, vm_id, number)
+    if spoofing and not administrator and not caller.policy.owners_spoof:
+        raise SpoofingRefused()
+    set_spoofing(session, nic.id, spoofing)
+    documents_changed(session, row.node_id, row.moves_to)
+    caller.note("edit network card", vm_id=vm_id, nic=number, spoofing=spoofing)
+    return next(card for card in list_nics(session, vm_id) if card["nic"] == number)
+
+
 def nodes_told(session: Session, row: VMRow) -> None:
     """What nodes know of a VM's NICs changes, or has: its own, and all that carry its networks."""
     links_changed(session, row.id)
-    if row.node_id is not None:
-        document_changed(session, row.node_id)
+    documents_changed(session, row.node_id, row.moves_to)
 
 
 def _open(caller: ClusterCall, kind: OperationKind, row: VMRow, number: int) -> NicWork:

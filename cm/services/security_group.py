@@ -20,7 +20,7 @@ from cm.services.access import authorized_vm, person_of
 from cm.services.context import ClusterCall
 from cm.services.network import vms
 from cm.store.change import record_change
-from cm.store.node_document import document_changed
+from cm.store.node_document import documents_changed
 from cm.store.security_group import (
     NewRule,
     NicRow,
@@ -219,8 +219,7 @@ def assign(caller: ClusterCall, vm_id: int, group_ids: Sequence[int], number: in
     session = caller.session
     vm = authorized_vm(session, person_of(caller.identity), vm_id, Action.EDIT, lock=True, version=caller.if_version)
     known = put_into(session, vm, number, group_ids)
-    if vm.node_id is not None:
-        document_changed(session, vm.node_id)
+    documents_changed(session, vm.node_id, vm.moves_to)
     caller.note("assign security groups", vm_id=vm_id, nic=number, groups=list(group_ids))
     return [get_security_group(session, group_id, account_id=vm.account_id) for group_id in sorted(known)]
 

@@ -156,6 +156,11 @@ def mark_nic_leaving(session: Session, nic_id: int, leaving: bool) -> None:
     session.execute(text("UPDATE nic SET leaving = :leaving WHERE id = :id"), {"leaving": leaving, "id": nic_id})
 
 
+def set_spoofing(session: Session, nic_id: int, spoofing: bool) -> None:
+    """Whether a NIC may send from addresses that are not its own."""
+    session.execute(text("UPDATE nic SET spoofing = :spoofing WHERE id = :id"), {"spoofing": spoofing, "id": nic_id})
+
+
 @dataclass(frozen=True)
 class LeavingNic:
     """A NIC that a guest was asked to let go of, and did not in time. ``node_id``: where it runs; None: it is off."""

@@ -33,6 +33,12 @@ def document_changed(session: Session, node_id: int = ALL) -> None:
     notify(session, DOCUMENT, node_id)
 
 
+def documents_changed(session: Session, *node_ids: int | None) -> None:
+    """Of the nodes that have something, each once: those of a VM are where it is placed, and where it moves to."""
+    for node_id in sorted({each for each in node_ids if each is not None}):
+        document_changed(session, node_id)
+
+
 @dataclass(frozen=True)
 class SharedFacts:
     """

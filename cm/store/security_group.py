@@ -237,8 +237,9 @@ def nics_of_vms(session: Session, vm_ids: Collection[int], *, users_only: bool) 
 
 _NODES = text(
     """
-SELECT DISTINCT v.node_id FROM nic_group g JOIN nic n ON n.id = g.nic_id JOIN vm v ON v.id = n.vm_id
- WHERE v.node_id IS NOT NULL AND v.closed_at IS NULL AND (g.group_id = ANY(:ids) OR g.group_id IN
+SELECT DISTINCT p.node_id FROM nic_group g JOIN nic n ON n.id = g.nic_id JOIN vm v ON v.id = n.vm_id
+  CROSS JOIN unnest(ARRAY[v.node_id, v.moves_to]) AS p (node_id)
+ WHERE p.node_id IS NOT NULL AND v.closed_at IS NULL AND (g.group_id = ANY(:ids) OR g.group_id IN
        (SELECT group_id FROM security_rule WHERE remote_group_id = ANY(:ids)))
  ORDER BY 1
 """
@@ -254,10 +255,11 @@ def groups_changed(session: Session, group_ids: Collection[int]) -> None:
 
 _NAMING = text(
     """
-SELECT DISTINCT v.node_id FROM nic own JOIN nic_group m ON m.nic_id = own.id
+SELECT DISTINCT p.node_id FROM nic own JOIN nic_group m ON m.nic_id = own.id
   JOIN security_rule r ON r.remote_group_id = m.group_id JOIN nic_group g ON g.group_id = r.group_id
   JOIN nic n ON n.id = g.nic_id JOIN vm v ON v.id = n.vm_id
- WHERE own.vm_id = :vm_id AND v.node_id IS NOT NULL AND v.closed_at IS NULL
+  CROSS JOIN unnest(ARRAY[v.node_id, v.moves_to]) AS p (node_id)
+ WHERE own.vm_id = :vm_id AND p.node_id IS NOT NULL AND v.closed_at IS NULL
  ORDER BY 1
 """
 )

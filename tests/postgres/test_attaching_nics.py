@@ -23,6 +23,7 @@ from cm.rpc.errors import (
 from cm.rules.link import hosts_of
 from cm.services.leaving import settle_leaving
 from cm.services.network import AddressTaken
+from cm.services.nic import SpoofingRefused
 from cm.store.nic import NUMBER_MAX
 from cm.store.node_document import own_facts
 from lab.postgres import PrivatePostgres
@@ -153,6 +154,31 @@ def test_running(cloud: MemoryCloud, lab: int, agents: list[LinkAgent]) -> None:
     assert len(cloud.vm(vm["vm_id"])["leases"]) == 1
     assert cloud.sql("SELECT count(*) FROM network_lease WHERE network_id = :n AND nic_id IS NOT NULL", n=lab) == 0
     assert cloud.manager.database.read_now(own_facts, node_id).links == ()
+
+
+def test_spoofing(cloud: MemoryCloud) -> None:
+    """
+    An administrator lets a card send as anybody, its owner takes that back; the node is told at once, and so is the one
+    that the VM moves to, which has rules for it already.
+    """
+    vm = running(cloud)
+    place = {"vm_id": vm["vm_id"], "nic": 0}
+    with pytest.raises(SpoofingRefused):
+        cloud.call("user.nic.edit", {**place, "spoofing": True})
+    with pytest.raises(InvalidParameter):
+        cloud.call("admin.nic.edit", {**place, "nic": 7, "spoofing": True}, account="admin")
+    node_id = cloud.sql("SELECT node_id FROM vm WHERE id = :v", v=vm["vm_id"])
+    other_id = next(each for each in cloud.node_ids if each != node_id)
+    cloud.sql("UPDATE vm SET moves_to = :n WHERE id = :v", n=other_id, v=vm["vm_id"])
+    with listening(cloud.settings.database.url) as take:
+        told = cloud.call("admin.nic.edit", {**place, "spoofing": True}, account="admin")
+        last = max(f"document:{each}" for each in cloud.node_ids)
+        assert {f"document:{each}" for each in cloud.node_ids} <= set(take(last))
+    cloud.sql("UPDATE vm SET moves_to = NULL WHERE id = :v", v=vm["vm_id"])
+    assert told["spoofing"] and cloud.call("admin.nic.get_list", [vm["vm_id"]], account="admin") == [told]
+    assert [nic["spoofing"] for nic in cloud.manager.database.read_now(own_facts, node_id).nics] == [True]
+    assert not cloud.call("user.nic.edit", {**place, "spoofing": False})["spoofing"]
+    assert [nic["spoofing"] for nic in cloud.manager.database.read_now(own_facts, node_id).nics] == [False]
 
 
 def test_stopped(cloud: MemoryCloud, lab: int, agents: list[LinkAgent]) -> None:

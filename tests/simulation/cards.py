@@ -33,3 +33,20 @@ class Cards(Draws):
         )
         if nic is not None:
             self._workload.ask(nic.login, "user.nic.detach", vm_id=nic.id, nic=nic.number)
+
+
+class CardEdits(Draws):
+    STREAM = "edits of network cards"
+    PACE_S = 60.0
+    ASKED = {"edit": 1}
+
+    def _edit(self) -> None:
+        """An administrator lets a card send as anybody, or somebody takes that back from theirs."""
+        nic = self._one(
+            "SELECT a.login, v.id, n.number FROM nic n JOIN vm v ON v.id = n.vm_id"
+            " JOIN account a ON a.id = v.account_id WHERE v.closed_at IS NULL AND a.login <> 'admin' ORDER BY n.id"
+        )
+        if nic is not None and self._rng.random() < 0.5:
+            self._workload.ask("admin", "admin.nic.edit", vm_id=nic.id, nic=nic.number, spoofing=True)
+        elif nic is not None:
+            self._workload.ask(nic.login, "user.nic.edit", vm_id=nic.id, nic=nic.number, spoofing=False)

@@ -106,6 +106,7 @@ class Questions:
         views += [("storage.get_unknown_volumes", {"storage_id": each}) for each in simulation.storage_ids]
         views += [("disk.get_by_id", {"disk_id": disk_id}) for disk_id in self._disks()]
         views += [("vm.get_by_id", {"vm_id": thing.id}) for thing in self.some("vm")[:2]]
+        views += [("nic.get_list", {"vm_id": thing.id}) for thing in self.some("vm")[:1]]
         views += [("acl.get_list", {"kind": "vm", "object_id": thing.id}) for thing in self.some("vm")[:2]]
         views += [("placement.explain", {"vm_id": thing.id}) for thing in self.some("vm")[:1]]
         views += [("system_image.get_by_id", {"image_id": thing.id}) for thing in self.some("image")[:2]]

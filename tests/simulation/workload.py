@@ -11,7 +11,7 @@ from twisted.python.failure import Failure
 from cm.rpc.errors import CloudError, Incident, ObjectNotFound, Unavailable
 from simulation.asking import OPEN
 from simulation.beginning import LOGINS
-from simulation.cards import Cards
+from simulation.cards import CardEdits, Cards
 from simulation.chance import stream
 from simulation.chores import ALONE, CHORES, PEOPLE
 from simulation.guarding import Guarding
@@ -86,6 +86,7 @@ class Workload(Haste):
         Chains(self, self._end_s)
         Guarding(self, self._end_s)
         Cards(self, self._end_s)
+        CardEdits(self, self._end_s)
         self._actions = ACTIONS | CHORES | (PEOPLE if simulation.cloud is not None else ALONE)
         simulation.later(0.1, self._tick)
 

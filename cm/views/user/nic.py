@@ -47,6 +47,17 @@ def attach(
 
 
 @user_view(changing=True, on={"vm_id": Action.ATTACH})
+def edit(caller: ClusterCall, vm_id: Id, nic: Card, spoofing: bool) -> Nic:
+    """
+    Change what nodes let a network card do, without a restart.
+
+    :param spoofing: whether it may send from addresses that are not its own, as routers do. It takes an administrator
+        to allow that, unless the cluster leaves it to VMs' owners; who may not allow it may still take it back.
+    """
+    return service.edit(caller, vm_id, nic, spoofing)
+
+
+@user_view(changing=True, on={"vm_id": Action.ATTACH})
 def detach(caller: ClusterCall, vm_id: Id, nic: Card) -> NicWork:
     """
     Take a network card from a VM, running or stopped. The operation is done when the guest has let go of the card, and

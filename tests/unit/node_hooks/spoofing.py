@@ -16,11 +16,11 @@ from pathlib import Path
 
 sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[3])]
 
-from frames import Station, allowed, ether, forged, ipv4, learned, udp
+from frames import Station, allowed, ether, forged, ipv4, ipv6, learned, udp
 from namespaces import Wire, begin, make_bridge, make_guest, sh
 
 from node_hooks.document import Document, parse_document
-from node_hooks.firewall import link_local
+from node_hooks.firewall import METADATA, METADATA6, link_local
 from node_hooks.network import Converger
 from node_hooks.state import StateFile
 from node_hooks.tracking import RulesWatch
@@ -148,6 +148,14 @@ def main(state_dir: str) -> None:
     found["flushed"] = attack(wire, "wvn1", wrong)
     converger.converge(document("4", 1, 2, 3, 4, spoofing=1))
     found["spoofing allowed"] = [name for name in wrong if name not in pack.come_through(wire, wrong)]
+    whose = {
+        "its own, as itself": ether(own.mac, 0x800, ipv4(own.v4, 6, bytes(20), METADATA), GATEWAY.mac),
+        "another's": ether(own.mac, 0x800, ipv4(other.v4, 6, bytes(20), METADATA), GATEWAY.mac),
+        "another's, by its MAC": ether(other.mac, 0x800, ipv4(other.v4, 6, bytes(20), METADATA), GATEWAY.mac),
+        "its own, by IPv6": ether(own.mac, 0x86DD, ipv6(own.v6, 6, bytes(20), METADATA6), GATEWAY.mac),
+        "another's, by IPv6": ether(own.mac, 0x86DD, ipv6(other.v6, 6, bytes(20), METADATA6), GATEWAY.mac),
+    }
+    found["spoofing allowed, metadata"] = pack.come_through(wire, whose)
     converger.converge(document("5", 1, 2, 3, 4))
     found["spoofing taken back"] = attack(wire, "wvn1", wrong)
     sh("nft delete table bridge wawel && ip link set br1 type bridge no_linklocal_learn 0")

@@ -42,6 +42,11 @@ def test_not_forged(found: dict[str, Any]) -> None:
     assert found["control"] == [] and found["spoofing allowed"] == []
 
 
+def test_metadata_of_others(found: dict[str, Any]) -> None:
+    """A NIC that may send as anybody asks for metadata as itself alone."""
+    assert found["spoofing allowed, metadata"] == ["its own, as itself", "its own, by IPv6"]
+
+
 def test_unknown_tap(found: dict[str, Any]) -> None:
     """To a tap that nobody told of nothing comes either."""
     assert found["to a tap of no NIC"] is False
