@@ -20,9 +20,6 @@ from simulation.farm import Farm
 from simulation.runner import Outcome, run_seed
 from simulation.views import NOT_MADE, NOT_READ, driver_calls, forgotten, views
 
-# Snapshots' volumes were missing: who began a destroy again that hung kept them for others, and then it went on and
-# deleted them. The seed was not run to its end since.
-RED = pytest.mark.xfail(strict=False, reason="909 is not seen green since what it showed is mended")
 MINUTES = 4.0
 FIXED = range(1, 25)
 FRESH = 8
@@ -63,9 +60,7 @@ def failures(outcomes: Iterator[Outcome]) -> str:
     return "\n\n".join(told(outcome) for outcome in outcomes if outcome.problems)
 
 
-@pytest.mark.parametrize(
-    "regression", [pytest.param(each, marks=RED if each.seed == 909 else (), id=str(each.seed)) for each in REGRESSIONS]
-)
+@pytest.mark.parametrize("regression", REGRESSIONS, ids=lambda regression: str(regression.seed))
 def test_regression(farm: Farm, regression: Regression) -> None:
     outcome = farm.run_one(regression.seed, minutes=regression.minutes, clouds=regression.clouds)
     assert not outcome.problems, told(outcome)
@@ -115,7 +110,6 @@ def fixed(farm: Farm) -> list[Outcome]:
     return sorted(farm.run(FIXED, minutes=MINUTES), key=lambda outcome: outcome.seed)
 
 
-@pytest.mark.xfail(strict=False, reason="seed 3 is not seen green since what it showed is mended")
 def test_fixed(fixed: list[Outcome]) -> None:
     wrong = failures(iter(fixed))
     assert not wrong, wrong
