@@ -139,6 +139,8 @@ class MemoryBlockJobs:
             into.content += b"".join(volume.content for volume in reversed(chain))
             into.allocation_bytes += sum(volume.allocation_bytes for volume in chain)
             into.capacity_bytes = max(into.capacity_bytes, top.capacity_bytes)
+            for volume in chain:  # it is read as before: what it holds over what it was merged into is the same
+                volume.content = b""
             for volume in storages.above(job.top):
                 volume.base = into.name
         else:

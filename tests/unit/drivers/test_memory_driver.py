@@ -12,7 +12,7 @@ from cm.drivers.memory.volume import forget_exports
 from cm.drivers.open import open_node
 from cm.interfaces.block_job import BlockJobState
 from cm.interfaces.hypervisor import DiskSpec, NicSpec, VncSpec
-from cm.interfaces.source import FileSource
+from cm.interfaces.source import DiskSource, FileSource
 from cm.interfaces.volume import StorageSpec
 from cm.rpc.errors import HypervisorError, InvalidParameter, NodeUnreachable, StorageFull
 from cm.rpc.vocabulary import DiskFormat, Seen, StorageKind
@@ -313,9 +313,8 @@ def test_carried_has_what_was_read() -> None:
     assert b"".join(again) == b"".join(pieces)
 
 
-def test_job_whose_file_went() -> None:
-    """A merge of files one of which was deleted meanwhile ends without effect, as in QEMU, and raises nothing."""
-    node = MemoryNode("a")
+def _chain(node: MemoryNode) -> tuple[str, DiskSource, DiskSource]:
+    """A running domain on three volumes, and the lower two."""
     node.pools.attach(StorageSpec("pool", StorageKind.DIR, "/srv/pool"))
     node.volumes.create_empty("pool", "base.qcow2", DiskFormat.QCOW2, 2**20)
     for name, base in (("middle.qcow2", "base.qcow2"), ("top.qcow2", "middle.qcow2")):
@@ -324,7 +323,32 @@ def test_job_whose_file_went() -> None:
     node.hypervisor.define(domain)
     node.hypervisor.start(domain.uuid)
     base, middle = (node.volumes.source("pool", name) for name in ("base.qcow2", "middle.qcow2"))
-    node.block_jobs.commit(domain.uuid, "vda", base, middle)
+    return domain.uuid, base, middle
+
+
+def test_merged_volume_is_read_as_before() -> None:
+    """What a volume holds over the one that it was merged into is the same, as in QEMU, until it is deleted."""
+    node = MemoryNode("a")
+    uuid, base, middle = _chain(node)
+    volumes = node.world.storages.share("pool").volumes
+    for name in ("base", "middle", "top"):
+        volumes[f"{name}.qcow2"].content = f"{name};".encode()
+    node.block_jobs.commit(uuid, "vda", base, middle)
+    seen = [node.block_jobs.look(uuid, "vda") for _ in range(3)][-1]
+    assert (seen.state, seen.bases) == (BlockJobState.NONE, ("/srv/pool/base.qcow2",))
+    whole = {name: node.world.storages.whole("pool", volume) for name, volume in volumes.items()}
+    assert whole == {
+        "base.qcow2": b"base;middle;",
+        "middle.qcow2": b"base;middle;",
+        "top.qcow2": b"base;middle;top;",
+    }
+
+
+def test_job_whose_file_went() -> None:
+    """A merge of files one of which was deleted meanwhile ends without effect, as in QEMU, and raises nothing."""
+    node = MemoryNode("a")
+    uuid, base, middle = _chain(node)
+    node.block_jobs.commit(uuid, "vda", base, middle)
     node.volumes.delete("pool", "base.qcow2")
-    seen = [node.block_jobs.look(domain.uuid, "vda") for _ in range(3)][-1]
+    seen = [node.block_jobs.look(uuid, "vda") for _ in range(3)][-1]
     assert (seen.state, "/srv/pool/middle.qcow2" in seen.bases) == (BlockJobState.NONE, True)
