@@ -22,7 +22,7 @@ from simulation.link import ASYNC
 
 if TYPE_CHECKING:
     from simulation.simulation import Simulation
-    from simulation.workload import Workload
+    from simulation.workload import Ask, Workload
 
 FORBIDDEN = frozenset({"not_authenticated", "account_blocked", "account_inactive", "permission_needed"})
 
@@ -289,12 +289,19 @@ def _answers(simulation: Simulation, workload: Workload) -> list[str]:
             wrong.append(f"call {ask.number} ({ask.method}) was accepted, and the audit has it {n} times")
         elif ask.error == "gave up":
             wrong.append(f"call {ask.number} ({ask.method}) was not answered in {ask.tries} tries")
-        elif not ask.accepted and n == 1 and ((ask.unsure and ask.error in FORBIDDEN) or ask.request_id in doubtful):
+        elif not ask.accepted and n == 1 and (
+            (ask.unsure and ask.error in FORBIDDEN) or ask.request_id in doubtful or _own_doing(ask)
+        ):
             # It was done, and its caller lost the right to hear so, or heard of its double.
             simulation.excuses.use("answer lost", ask.number)
         elif not ask.accepted and n:
             wrong.append(f"call {ask.number} ({ask.method}) was refused ({ask.error}), and the audit has it")
     return wrong
+
+
+def _own_doing(ask: Ask) -> bool:
+    """Of what asks a node first no answer is kept: a call whose answer was lost is refused for what came of it."""
+    return ask.method in ASYNC and ask.unsure and ask.error == "in_use"
 
 
 def _trail(simulation: Simulation, workload: Workload) -> list[str]:

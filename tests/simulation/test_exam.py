@@ -9,7 +9,7 @@ import pytest
 
 from cm.rules.access import NEEDS, Action, Level, Shared
 from lab.postgres import PrivatePostgres
-from simulation import exam
+from simulation import exam, eyes
 from simulation.scenario import Scene
 
 
@@ -34,3 +34,24 @@ def test_sees(server: PrivatePostgres, state_dir: Path, action: Action, level: L
         scene.vm()
         wrong = exam.sit(scene, scene.clients)
         assert any(action.value in told and "was accepted" in told for told in wrong), wrong
+
+
+def test_ends_while_it_is_looked_at(server: PrivatePostgres, state_dir: Path) -> None:
+    """A guest that ends during a look at everything, and of which nobody has heard yet, is no finding of that look."""
+    with Scene(server, state_dir, 503) as scene:
+        scene.read_feeds()
+        node = scene.nodes[0]
+        uuid = scene.uuid(scene.vm(on=node))
+        whole = eyes.Look.everything
+
+        def ending(look: eyes.Look) -> None:
+            if uuid in node.running():
+                node.agent.running = False
+                scene.effects.ends_by_itself(uuid)
+                node.memory.guest_power_off(uuid)
+            whole(look)
+            node.agent.start()
+
+        with mock.patch.object(eyes.Look, "everything", ending):
+            assert eyes.at_rest(scene) == []
+        assert scene.excuses.used["goes on changing"] == 1

@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 
 from simulation.excuses import EXCUSES, FOUND_OUT_S, Excuses, too_often
+from simulation.invariants import _answers
+from simulation.workload import Ask
 
 
 def made() -> tuple[Any, Excuses]:
@@ -39,6 +41,21 @@ def test_unknown() -> None:
     _, excuses = made()
     with pytest.raises(AssertionError):
         excuses.use("it was late", 1)
+
+
+@pytest.mark.parametrize(
+    ("method", "unsure", "wrong"),
+    [("admin.storage.adopt_volume", True, 0), ("admin.storage.adopt_volume", False, 1), ("user.vm.stop", True, 1)],
+)
+def test_refused_for_what_came_of_it(method: str, unsure: bool, wrong: int) -> None:
+    """Only of a view that keeps no answers, and only where an answer may have been lost."""
+    _, excuses = made()
+    ask = Ask(1, "admin", method, {}, "r1", 0.0, ended=True, error="in_use", unsure=unsure)
+    counted = [SimpleNamespace(request_id="r1", n=1)]
+    simulation: Any = SimpleNamespace(sql=lambda _: counted, cloud=None, excuses=excuses)
+    workload: Any = SimpleNamespace(asks=[ask], own=frozenset())
+    assert len(_answers(simulation, workload)) == wrong
+    assert excuses.used == ({} if wrong else {"answer lost": 1})
 
 
 def test_too_often() -> None:
