@@ -20,6 +20,7 @@ class Volume(Base):
     __table_args__ = (
         UniqueConstraint("storage_id", "name"),
         Index("ix_volume_backing", "backing_id", postgresql_where=text("backing_id IS NOT NULL")),
+        Index("ix_volume_lost", "id", postgresql_where=text("lost_at IS NOT NULL")),
         CheckConstraint("mode IN ('overlay', 'copy', 'whole')", "mode"),
         CheckConstraint("size_bytes >= 0 AND claimed_bytes >= 0", "sizes"),
         CheckConstraint("backing_id IS NULL OR mode = 'overlay' OR (mode = 'copy' AND NOT made)", "copy_stands_alone"),

@@ -52,9 +52,12 @@ def unsettled(disk_id: str) -> str:
 
 
 def is_lost(volume: str) -> str:
-    """A volume that nobody expects to be found again, or that is read from such a one."""
+    """
+    A volume that nobody expects to be found again, or that is read from such a one. There is mostly none: they are
+    looked for once in a statement, not from each of its volumes.
+    """
     return (
-        f"({volume}.lost_at IS NOT NULL OR {volume}.backing_id IS NOT NULL AND EXISTS (WITH RECURSIVE under AS"
-        f" (SELECT {volume}.backing_id AS id UNION SELECT b.backing_id FROM under JOIN volume b ON b.id = under.id)"
-        " SELECT 1 FROM under JOIN volume l ON l.id = under.id WHERE l.lost_at IS NOT NULL))"
+        f"{volume}.id = ANY(ARRAY(WITH RECURSIVE lost AS (SELECT id FROM volume WHERE lost_at IS NOT NULL"
+        " UNION SELECT v.id FROM lost JOIN volume v ON v.backing_id = lost.id AND v.mode = 'overlay')"
+        " SELECT id FROM lost))"
     )

@@ -518,6 +518,8 @@ def test_ended_under_copy(cloud: MemoryCloud, guest: Guest, how: str) -> None:
         release()
     assert cloud.ended(answer["operation_id"])["state"] == how
     cloud.wait(guest.vm_id, "stopped")
+    under_way = "SELECT count(*) FROM operation WHERE finished_at IS NULL"
+    cloud.until(lambda: cloud.sql(under_way) == 0, "what a failure left to be removed")
     if how != "abandoned":
         cloud.ended(cloud.call("user.storage_image.delete", {"image_id": answer["image_id"]})["operation_id"])
     cloud.until(lambda: cloud.sql("SELECT count(*) FROM operation WHERE finished_at IS NULL") == 0, "all to end")
