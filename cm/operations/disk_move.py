@@ -6,6 +6,11 @@ says that the disk lies there; what it has left is deleted by an operation of it
 note that it is going to be told (``CHANGING``) until it is on record which volume the disk lies on, the node alone can
 tell, so the move can be neither given up nor ended by a destroy. **Cold**, the node that has both storages copies. A
 guest that ends meanwhile ends its copying, and the rest goes cold.
+
+Where volumes do not grow in their place a disk grows by this, too, cold: to a larger volume of the same storage. And
+since QEMU copies between volumes of one size alone, a disk grows under its guest to what sizes are rounded up to where
+it goes, before it is copied. Either way what it is going to have is claimed of the volume that it leaves, so that quota
+and storage are right whichever it lies on.
 """
 
 from __future__ import annotations
@@ -42,17 +47,30 @@ from cm.rules.storage import capabilities
 from cm.services.disk_bytes import open_volume_delete
 from cm.services.evidence import rest_if_ended
 from cm.store.disk import DiskFacts, find_disk, get_disk
-from cm.store.disk_bytes import Lies, Room, find_volume, insert_target, node_reaching_both, switch_volume
+from cm.store.disk_bytes import (
+    Lies,
+    Room,
+    claim_growth,
+    find_volume,
+    insert_target,
+    node_reaching_both,
+    release_growth,
+    switch_volume,
+    write_growth,
+)
 from cm.store.operation import OperationRow
 from cm.store.operation_object import Objects
 from cm.store.storage import get_storage
 from cm.store.vm import VMRow, get_vm
 
-# Notes: by which way the volume was begun; that a copy by QEMU has begun; that it may have been told to change over.
+# Notes: by which way the volume was begun; that the guest's disk may have grown; that a copy by QEMU has begun; that it
+# may have been told to change over.
 WAY: Final = "way"
+GROWING: Final = "growing"
 BEGUN: Final = "begun"
 CHANGING: Final = "changing"
 LIVE, COLD = "live", "cold"
+SIZE: Final = "size_bytes"  # in the arguments: what it grows to
 LOOK_S: Final = 0.5  # between looks at a copy under way
 UNTOLD_S: Final = 60.0
 OPERATION_FAILED: Final = 9  # virErrorNumber
@@ -165,6 +183,7 @@ async def _copy_live(work: Work, node: NodeCalls, moving: Moving, seen: BlockJob
     if seen.state is BlockJobState.NONE:
         if work.arguments.get(BEGUN):
             raise _ended_early()
+        await _grow(work, node, moving)
         try:
             await node.volumes.create_empty(moving.pool, target.name, target.format, target.size_bytes)
             await node.block_jobs.copy(moving.vm.uuid, device, source, target.format)
@@ -179,6 +198,29 @@ async def _copy_live(work: Work, node: NodeCalls, moving: Moving, seen: BlockJob
     if seen.state is not BlockJobState.READY:
         await work.progress(COPIED * seen.done_bytes // max(seen.total_bytes, 1))
         raise Wait(LOOK_S, "Its bytes are being copied.")
+
+
+async def _grow(work: Work, node: NodeCalls, moving: Moving) -> None:
+    """
+    Have what is copied be as large as what it is copied to.
+
+    :raises Wait: that it is asked for is noted before.
+    """
+    if SIZE not in work.arguments or moving.disk.size_bytes >= moving.target.size_bytes:
+        return
+    if not work.arguments.get(GROWING):
+        raise Wait(0.0, "", growing=True)
+    assert moving.vm is not None
+    try:
+        await node.block_jobs.grow(moving.vm.uuid, work.arguments["device"], moving.target.size_bytes)
+    except DomainNotRunning:
+        raise Wait(0.0, "") from None
+    await work.db(_grown, moving)
+
+
+def _grown(session: Session, moving: Moving) -> None:
+    write_growth(session, moving.disk.volume_id, moving.target.size_bytes)
+    changed(session, moving.disk)
 
 
 def _check_job(moving: Moving, seen: BlockJobSeen, source: DiskSource, device: str) -> None:
@@ -267,7 +309,7 @@ def _delete(session: Session, volume_id: int, op: OperationRow) -> None:
 @register
 class DiskMove(Kind):
     kind = OperationKind.DISK_MOVE
-    notes = (WAY, BEGUN, CHANGING)
+    notes = (WAY, GROWING, BEGUN, CHANGING)
     steps = {"copy": copy, "change_over": change_over}
 
     def tried(self, op: OperationRow, error: CloudError) -> dict[str, Any]:
@@ -294,11 +336,13 @@ class DiskMove(Kind):
         _delete(session, op.get(ObjectKind.VOLUME), op)
         disk = find_disk(session, op.get(ObjectKind.DISK))
         if disk is not None:
+            if SIZE in op.arguments and not op.arguments.get(GROWING):
+                release_growth(session, disk.volume_id, disk.account_id)
             changed(session, disk)
 
     def forgotten(self, op: OperationRow) -> Sequence[str]:
         """Of one that failed while its guest was changing over what its node is asked about stays."""
-        return (BEGUN,) if op.arguments.get(CHANGING) else self.notes
+        return (BEGUN, GROWING) if op.arguments.get(CHANGING) else self.notes
 
     def reopened(self, session: Session, op: OperationRow) -> Objects:
         """
@@ -318,6 +362,10 @@ class DiskMove(Kind):
             if vm.node_id is None:
                 raise WrongVMState(vm.id, vm.state, "running, as its node tells which volume it writes to")
             return {}
+        if SIZE in op.arguments:
+            claim_growth(session, disk.volume_id, disk.account_id, op.arguments[SIZE])
+            source = find_volume(session, disk.volume_id)
+            assert source is not None
         can = capabilities(get_storage(session, op.get(ObjectKind.STORAGE))["kind"])
         size_bytes = can.whole(max(source.size_bytes, source.claimed_bytes))
         format = (can.kept if disk.kind is DiskKind.ISO else can.best)(source.format)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from sqlalchemy.orm import Session
@@ -19,7 +19,6 @@ from cm.rpc.errors import (
     InUse,
     InvalidParameter,
     NotAuthenticated,
-    NotSupported,
     StorageOutOfReach,
     StoragesApart,
     StorageUnreached,
@@ -164,8 +163,10 @@ def grow(caller: ClusterCall, disk_id: int, size_mib: int, who: Who) -> DiskWork
 
     :raises InvalidParameter: it is not larger, which would cut it off; or it is an ISO.
     :raises QuotaReached: StorageFull: it does not fit its owner's quota, or its storage.
-    :raises NotSupported: volumes of its storage cannot grow.
     :raises InUse: its guest may write to another volume, after a snapshot that came to nothing.
+    :raises WrongVMState: its guest runs, and volumes of its storage do not grow where they lie: it is copied into a
+        larger one.
+    :raises StorageUnreached: likewise, and no node that has the storage answers.
     """
     subject = subject_of(caller, disk_id, who)
     disk, size_bytes = subject.disk, size_mib * MIB
@@ -176,8 +177,14 @@ def grow(caller: ClusterCall, disk_id: int, size_mib: int, who: Who) -> DiskWork
     _refuse_read_only(subject)
     if subject.running:
         refuse_unsettled(caller.session, disk_id)
-    if not capabilities(get_storage(caller.session, disk.storage_id)["kind"]).resizes:
-        raise NotSupported("let volumes of this storage grow: move the disk to another storage, and it can")
+    can = capabilities(get_storage(caller.session, disk.storage_id)["kind"])
+    if not can.resizes:
+        refuse_written(subject, "as volumes of its storage grow by being copied")
+        claim_growth(caller.session, disk.volume_id, disk.account_id, can.whole(size_bytes))
+        volume = find_volume(caller.session, disk.volume_id)
+        assert volume is not None
+        larger = replace(subject, volume=volume)
+        return _move(caller, larger, _target(caller, volume, None, who), size_bytes=can.whole(size_bytes))
     operation_id = _open(
         caller, OperationKind.DISK_GROW, subject, subject.objects, size_bytes=size_bytes, device=_device(subject)
     )
@@ -218,11 +225,11 @@ def copy(
     return copy_of(caller, subject, name, description, storage_id, who, kind, devices)
 
 
-def refuse_written(subject: Subject) -> None:
+def refuse_written(subject: Subject, why: str = "or copy a snapshot meanwhile") -> None:
     """:raises WrongVMState: a guest may be writing to it."""
     if subject.running:
         assert subject.vm is not None
-        raise WrongVMState(subject.vm.id, subject.vm.state, f"{VMState.STOPPED}; a snapshot can be copied meanwhile")
+        raise WrongVMState(subject.vm.id, subject.vm.state, f"{VMState.STOPPED}, {why}")
 
 
 def copy_of(
@@ -345,20 +352,29 @@ def move(caller: ClusterCall, disk_id: int, storage_id: int, who: Who) -> DiskWo
     _refuse_read_only(subject)
     if vm is not None and vm.node_id is not None and not is_attached(session, storage_id, vm.node_id):
         raise StorageOutOfReach(storage_id, vm.id)
+    if not subject.running or room.size_bytes <= disk.size_bytes:
+        return _move(caller, subject, room)
+    # Sizes are rounded up there, and QEMU copies between volumes of one size alone: it grows before it moves.
+    claim_growth(session, disk.volume_id, disk.account_id, room.size_bytes)
+    return _move(caller, subject, room, size_bytes=room.size_bytes)
+
+
+def _move(caller: ClusterCall, subject: Subject, room: Room, **arguments: Any) -> DiskWork:
+    disk, storage_id = subject.disk, room.storage_id
     name = moved_volume(disk.volume, uuid.uuid4(), str(room.format))
-    target_id = insert_target(session, subject.volume, room, name)
+    target_id = insert_target(caller.session, subject.volume, room, name)
     objects = {**subject.objects, ObjectKind.VOLUME: [target_id], ObjectKind.STORAGE: [storage_id]}
-    operation_id = _open(caller, OperationKind.DISK_MOVE, subject, objects, device=_device(subject))
+    operation_id = _open(caller, OperationKind.DISK_MOVE, subject, objects, device=_device(subject), **arguments)
     caller.note("claim", storage_id=storage_id, bytes=room.size_bytes)
     caller.note(
         "operation",
         kind=OperationKind.DISK_MOVE,
-        disk_id=disk_id,
+        disk_id=disk.id,
         from_storage_id=disk.storage_id,
         storage_id=storage_id,
         live=subject.running,
     )
-    return {"disk_id": disk_id, "operation_id": operation_id}
+    return {"disk_id": disk.id, "operation_id": operation_id}
 
 
 def _outdated(session: Session, subject: Subject) -> bool:

@@ -65,20 +65,33 @@ def test_disk(uml_cloud: Cloud, storage_id: int) -> None:
             assert eventually(shell, "vdb", True)
             assert shell.run("cat /sys/block/vdb/size") == str(2 * EXTENT_BYTES // 512)
             shell.write("vdb", "A", 16)
+            assert refused(cloud, "user.disk.grow", disk_id=disks[0], size_mib=16) == "vm_wrong_state"
             work(cloud, "user.disk.detach", disk_id=disks[0], vm_id=vm["vm_id"])
+            work(cloud, "user.disk.grow", disk_id=disks[0], size_mib=16)
             disks.append(work(cloud, "user.disk.copy", disk_id=disks[0], name="copy")["disk_id"])
             work(cloud, "user.disk.attach", disk_id=disks[1], vm_id=vm["vm_id"])
             assert eventually(shell, "vdb", True) and shell.read("vdb", 16) == "A"
+            assert shell.run("cat /sys/block/vdb/size") == str(4 * EXTENT_BYTES // 512)
             work(cloud, "user.disk.detach", disk_id=disks[1], vm_id=vm["vm_id"])
-        assert len(sizes(cloud)) == 4
+            cloud.admin.call("admin.storage.edit", {"storage_id": cloud.storage_id, "offered": True})
+            odd = {"name": "odd", "size_mib": 5, "storage_id": cloud.storage_id}
+            disks.append(work(cloud, "user.disk.create", **odd)["disk_id"])
+            work(cloud, "user.disk.attach", disk_id=disks[2], vm_id=vm["vm_id"])
+            assert eventually(shell, "vdb", True)
+            shell.write("vdb", "C", 16)
+            work(cloud, "user.disk.move", disk_id=disks[2], storage_id=storage_id)
+            assert shell.read("vdb", 16) == "C"
+            assert shell.run("cat /sys/block/vdb/size") == str(2 * EXTENT_BYTES // 512)
+            work(cloud, "user.disk.detach", disk_id=disks[2], vm_id=vm["vm_id"])
+        assert len(sizes(cloud)) == 5
         can = capabilities("logical")
         assert (can.resizes, can.snapshots, can.shared) == (False, False, False)
-        assert refused(cloud, "user.disk.grow", disk_id=disks[0], size_mib=64) == "not_supported"
         assert refused(cloud, "user.vm.create_snapshot", vm_id=vm["vm_id"], name="no") == "not_supported"
         other = cloud.nodes[1].node_id
         assert refused(cloud, "admin.storage.attach", storage_id=storage_id, node_id=other) == "in_use"
-        assert len(sizes(cloud)) == 4
+        assert len(sizes(cloud)) == 5
     finally:
+        cloud.admin.call("admin.storage.edit", {"storage_id": cloud.storage_id, "offered": False})
         cloud.user.call("user.vm.destroy", {"vm_ids": [vm["vm_id"]]})
         cloud.wait_for(vm["vm_id"], "destroyed")
         for disk_id in disks:

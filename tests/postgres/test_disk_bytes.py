@@ -222,6 +222,100 @@ def test_grow_given_up(cloud: Disks) -> None:
     assert cloud.claimed() == (main + 2 * SIZE, other, mib + 16)
 
 
+@pytest.fixture()
+def group(cloud: Disks) -> Iterator[int]:
+    """A volume group, whose volumes do not grow."""
+    name = f"vg{uuid.uuid4().hex[:8]}"
+    made: int = cloud.sql(
+        "INSERT INTO storage (name, kind, path, source, capacity_bytes, overcommit, offered)"
+        f" VALUES ('{name}', 'logical', '/dev/{name}', '{name}', 268435456, 1.0, true) RETURNING id"
+    )
+    cloud.only.pools.attach(StorageSpec(f"wawel-{made}", StorageKind.LOGICAL, f"/dev/{name}", source=name))
+    values = {"s": made, "n": next(iter(cloud.memory))}
+    cloud.sql("INSERT INTO storage_attachment (storage_id, node_id, state) VALUES (:s, :n, 'attached')", **values)
+    yield made
+    cloud.only.unreachable = False
+    cloud.settled()
+    cloud.sql("UPDATE storage SET locked = true WHERE id = :s", s=made)
+
+
+def test_grow_on_a_group(cloud: Disks, group: int) -> None:
+    """
+    Where volumes do not grow in their place a disk becomes a larger one, while no guest runs. What is claimed in the
+    end is what it has; growth that fails, or is given up, claims what there was before.
+    """
+    made = cloud.call("user.disk.create", {"name": "data", "size_mib": 8, "storage_id": group})
+    cloud.done(made)
+    disk_id = made["disk_id"]
+
+    def counted() -> tuple[int, int, dict[str, int]]:
+        claimed = cloud.sql("SELECT claimed_bytes FROM storage WHERE id = :s", s=group)
+        return claimed, cloud.claimed()[2], cloud.files(group)
+
+    main, mib, files = counted()
+    assert main == SIZE == files[cloud.volume_of(disk_id)]
+    cloud.done(cloud.call("user.disk.grow", [disk_id, 13]))
+    assert counted() == (2 * SIZE, mib + 8, {cloud.volume_of(disk_id): 2 * SIZE})
+    assert cloud.disk(disk_id)["size_bytes"] == 2 * SIZE
+    with pytest.raises(StorageFull):
+        cloud.call("user.disk.grow", [disk_id, 200])
+    cloud.only.fail_next("create_copy", HypervisorError("broken", 38))
+    answer = cloud.call("user.disk.grow", [disk_id, 24])
+    assert cloud.over(answer)["state"] == "failed"
+    cloud.settled()
+    assert counted() == (2 * SIZE, mib + 8, {cloud.volume_of(disk_id): 2 * SIZE})
+    cloud.call("user.operation.retry", [answer["operation_id"]])
+    cloud.done(answer)
+    assert counted() == (3 * SIZE, mib + 16, {cloud.volume_of(disk_id): 3 * SIZE})
+    for _ in range(100):
+        cloud.only.fail_next("create_copy", NodeUnreachable("n1", "gone"))
+    given_up = cloud.call("user.disk.grow", [disk_id, 32])["operation_id"]
+    cloud.until(lambda: cloud.call("user.operation.get", [given_up])["attempts"] > 0, "it was tried")
+    cloud.call("user.operation.abandon", [given_up])
+    cloud.only._faults.next.clear()
+    cloud.settled()
+    assert counted() == (3 * SIZE, mib + 16, {cloud.volume_of(disk_id): 3 * SIZE})
+    vm_id, _ = cloud.running(disk_list=[cloud.disk(disk_id)["image_id"]])
+    with pytest.raises(WrongVMState):
+        cloud.call("user.disk.grow", [disk_id, 32])
+    cloud.call("user.vm.destroy", [[vm_id]])
+    cloud.wait(vm_id, "destroyed")
+    cloud.call("user.disk.delete", [disk_id])
+    cloud.done(cloud.call("user.disk.purge", [disk_id]))
+    assert counted() == (0, mib - 8, {})
+
+
+@pytest.mark.parametrize("fails", ["", "grow", "copy"])
+def test_move_to_whole_extents(cloud: Disks, group: int, fails: str) -> None:
+    """
+    A disk whose size is none that a volume group has grows under its guest before it moves there, since QEMU copies
+    between volumes of one size alone. Where that fails the disk is as large as what is claimed for it.
+    """
+    made = cloud.call("user.disk.create", {"name": "odd", "size_mib": 5})
+    cloud.done(made)
+    disk_id, before = made["disk_id"], cloud.claimed()
+    vm_id, _ = cloud.running(disk_list=[cloud.disk(disk_id)["image_id"]])
+    own = cloud.claimed()[2] - before[2]
+    if fails:
+        cloud.only.fail_next(fails, HypervisorError("broken", 38))
+    answer = cloud.call("user.disk.move", [disk_id, group])
+    ended = cloud.over(answer)
+    cloud.settled()
+    if fails:
+        assert ended["state"] == "failed" and cloud.disk(disk_id)["storage_id"] == cloud.storage_id
+        assert cloud.disk(disk_id)["size_bytes"] == (5 if fails == "grow" else 8) * MIB
+        assert cloud.claimed()[2] == before[2] + own + 3  # of one that was asked for nobody knows
+        cloud.call("user.operation.retry", [answer["operation_id"]])
+        cloud.done(answer)
+    assert cloud.files(group) == {cloud.volume_of(disk_id): 8 * MIB}
+    assert cloud.disk(disk_id)["size_bytes"] == 8 * MIB and cloud.claimed()[2] == before[2] + own + 3
+    cloud.call("user.vm.destroy", [[vm_id]])
+    cloud.wait(vm_id, "destroyed")
+    cloud.call("user.disk.delete", [disk_id])
+    cloud.done(cloud.call("user.disk.purge", [disk_id]))
+    assert cloud.claimed()[2] == before[2] - 5 and cloud.files(group) == {}
+
+
 # ------------------------------------------------------------------ copies
 
 

@@ -10,7 +10,7 @@ from cm.drivers.memory.volume import Volume
 from cm.drivers.memory.world import SYSTEM_ERROR, DiskJob, Domain, World
 from cm.interfaces.block_job import BlockJobKind, BlockJobSeen, BlockJobState
 from cm.interfaces.hypervisor import DiskSpec
-from cm.interfaces.source import DiskSource, FileSource, path_of
+from cm.interfaces.source import DiskSource, path_of
 from cm.rpc.errors import DiskBusy, HypervisorError, InvalidParameter
 from cm.rpc.vocabulary import DiskFormat
 
@@ -29,8 +29,8 @@ class MemoryBlockJobs:
             into, below = world.storages.behind(path_of(target)), world.storages.behind(disk.path)
             if into is None or into.missing:
                 raise HypervisorError(f"Cannot access storage file '{path_of(target)}'", SYSTEM_ERROR)
-            job = DiskJob(BlockJobKind.COPY, path_of(target), format, into.capacity_bytes)
-            if below is not None and into.capacity_bytes < below.capacity_bytes:
+            job = DiskJob(BlockJobKind.COPY, path_of(target), format, into.capacity_bytes, source=target)
+            if below is not None and into.capacity_bytes != below.capacity_bytes:
                 return  # as QEMU: it begins, and has failed by the next look
             into.writer = uuid
             domain.jobs[device] = job
@@ -48,7 +48,7 @@ class MemoryBlockJobs:
             if self._begun(domain, device, kind, path_of(base)):
                 return
             upper = "" if top is None else path_of(top)
-            domain.jobs[device] = DiskJob(kind, path_of(base), disk.format, self._size(world, disk), upper)
+            domain.jobs[device] = DiskJob(kind, path_of(base), disk.format, self._size(world, disk), upper, source=base)
 
     def pull(self, uuid: str, device: str, base: DiskSource | None = None, limit_bytes_s: int = 0) -> None:
         with self._link.call("pull") as world, world.lock:
@@ -77,7 +77,7 @@ class MemoryBlockJobs:
                 job.kind,
                 job.total_bytes if ready else job.total_bytes // 2,
                 job.total_bytes,
-                FileSource(job.target) if job.kind in _FINISHED else None,
+                job.source if job.kind in _FINISHED else None,
             )
 
     def grow(self, uuid: str, device: str, size_bytes: int) -> None:
@@ -156,7 +156,7 @@ class MemoryBlockJobs:
             domain.writes = [volume for volume in domain.writes if volume is not before] + [into]
             # What is merged into was made before this disk, in a format of its own, which its volume knows.
             format = job.format if job.kind == BlockJobKind.COPY else into.format
-            domain.put(replace(disk, source=FileSource(job.target), format=format))
+            domain.put(replace(disk, source=job.source, format=format))
 
 
 def _released(volume: Volume | None) -> None:

@@ -28,7 +28,7 @@ from cm.interfaces.hypervisor import (
     VncSpec,
 )
 from cm.interfaces.network import NetworkSpec
-from cm.interfaces.source import FileSource
+from cm.interfaces.source import DiskSource, FileSource
 from cm.rpc.errors import DomainNotFound, HypervisorError, InvalidParameter
 from cm.rpc.vocabulary import DiskFormat, Seen, SeenReason
 from cm.runtime.pipe import Duplex
@@ -49,6 +49,7 @@ class DiskJob:
     What is being done to a disk's bytes.
 
     :ivar target: path of what is written to; of a pull, of what the disk is to stand on.
+    :ivar source: the former, where the guest is to write to it in the end.
     :ivar top: path of what is merged, where that is not what the guest writes to.
     :ivar looks_left: looks until it is through; below 0 it was seen to be.
     """
@@ -59,6 +60,7 @@ class DiskJob:
     total_bytes: int
     top: str = ""
     looks_left: int = 1
+    source: DiskSource | None = None
 
 
 @dataclass
