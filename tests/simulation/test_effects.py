@@ -219,6 +219,22 @@ def test_what_a_disk_has_is_looked_at(server: PrivatePostgres, state_dir: Path, 
         assert any("as its guest left it" in told or "does not boot" in told for told in scene.broken)
 
 
+def test_kept_disk_is_anothers(server: PrivatePostgres, state_dir: Path) -> None:
+    """What a VM that ended has left to another is not left of it."""
+    with Scene(server, state_dir, 404) as scene:
+        scene.call("admin.storage.edit", {"storage_id": scene.storage_id, "keep_freed": True})
+        first, second = scene.vm(deploy_mode="copy"), scene.vm()
+        scene.act("stop", second)
+        scene.act("destroy", first)
+        scene.quiet()
+        asked = {"vm_id": second, "size_bytes": 64 * 2**20}
+        assert scene.call("admin.storage.attach_or_create", asked)["reused"]
+        scene.quiet()
+        assert f"vm-{scene.uuid(first)}-root.qcow2" in scene.volumes
+        scene.watcher._look_at_done(0.0)
+        assert scene.broken == []
+
+
 @pytest.mark.parametrize("started", [False, True])
 def test_saved_after_a_revert(server: PrivatePostgres, state_dir: Path, started: bool) -> None:
     """What a VM was saved to is held against what its disk was taken back to, and no longer once its guest went on."""

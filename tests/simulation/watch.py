@@ -119,9 +119,12 @@ class Watch:
                     simulation.break_invariant(f"{what}, and its domain runs on {running}")
             elif row.kind in ("vm_destroy", "vm_save_and_shutdown"):
                 left = sorted(set(row.volumes) & set(simulation.volumes))
-                if left and not simulation.sql(  # kept for others, as its storage says
-                    "SELECT 1 FROM free_volume f JOIN volume u ON u.id = f.volume_id WHERE u.name = ANY(:names)",
+                if left and not simulation.sql(  # kept for others, as its storage says, or another's by now
+                    "SELECT 1 FROM volume u WHERE u.name = ANY(:names) AND (u.id IN (SELECT volume_id FROM free_volume)"
+                    " OR EXISTS (SELECT 1 FROM disk k JOIN attachment a ON a.disk_id = k.id WHERE k.volume_id = u.id"
+                    " AND a.vm_id <> :vm_id))",
                     names=left,
+                    vm_id=row.vm_id,
                 ):
                     simulation.break_invariant(f"{what}, and {left} are left")
             elif row.kind == "vm_vnc":
