@@ -8,6 +8,7 @@ import { gzipSync } from "node:zlib";
 const LOGIN_MAX = 300_000;
 const LIST_MAX = 400_000;
 const PAGE_MAX = 60_000;
+const TERMINAL_MAX = 90_000;
 const target = process.argv[2];
 if (!target) throw new Error("usage: build.mjs DIRECTORY");
 
@@ -53,6 +54,8 @@ check("up to the machines' list", list, LIST_MAX);
 for (const output of outputs.values()) {
   if (output.entryPoint?.startsWith("src/pages/")) check(output.entryPoint, total(ofPage(output.entryPoint)), PAGE_MAX);
 }
+check("src/console/Screen.tsx", total(ofPage("src/console/Screen.tsx")), PAGE_MAX);
+check("src/console/Serial.tsx", total(ofPage("src/console/Serial.tsx")), TERMINAL_MAX);
 if (problems.length) {
   console.error(problems.join("\n"));
   process.exit(1);

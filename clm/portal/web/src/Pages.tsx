@@ -1,7 +1,7 @@
 import { lazy, useEffect, useSyncExternalStore, type ComponentType, type ReactNode } from "react";
 import { begin, end } from "./api/cloud.ts";
 import { session } from "./api/session.ts";
-import { addressTo, isFor, isGuest, routeOf, type InnerPage } from "./model/routes.ts";
+import { addressTo, isAlone, isFor, isGuest, routeOf, type InnerPage } from "./model/routes.ts";
 import "./texts/more.ts";
 import { Heading } from "./ui/Heading.tsx";
 import { Link } from "./ui/Link.tsx";
@@ -16,6 +16,9 @@ const PAGES: Record<InnerPage, ComponentType<PageProps>> = {
   machines: lazy(() => import("./pages/Machines.tsx")),
   create: lazy(() => import("./pages/CreateMachine.tsx")),
   machine: lazy(() => import("./pages/Machine.tsx")),
+  machineConsole: lazy(() => import("./pages/MachineConsole.tsx")),
+  machineScreen: lazy(() => import("./pages/MachineScreen.tsx")),
+  machineTerminal: lazy(() => import("./pages/MachineTerminal.tsx")),
   machineDisks: lazy(() => import("./pages/MachineDisks.tsx")),
   machineNetwork: lazy(() => import("./pages/MachineNetwork.tsx")),
   machineAccess: lazy(() => import("./pages/MachineAccess.tsx")),
@@ -80,6 +83,7 @@ export default function Pages(): ReactNode {
   }, []);
   const { page, params } = route;
   const isThere = page !== "nowhere" && !isGuest(page) && who && isFor(page, who, params["cluster"]);
+  if (isThere && isAlone(page)) return <Opened page={PAGES[page]} params={params} at={address.pathname} />;
   return (
     <Shell route={route}>
       {isThere ? <Opened page={PAGES[page]} params={params} at={address.pathname} /> : <Nowhere />}

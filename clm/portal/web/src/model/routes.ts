@@ -16,6 +16,8 @@ interface Spec {
   menu?: Key;
   /** The page whose place in the menu it has, where it has none of its own. */
   below?: string;
+  /** It has the window to itself. */
+  alone?: true;
 }
 
 export const ROUTES = [
@@ -23,6 +25,9 @@ export const ROUTES = [
   { page: "machines", path: "/machines", audience: "user", menu: "machines.title" },
   { page: "create", path: "/machines/new", audience: "user", below: "machines" },
   { page: "machine", path: "/machines/:uuid", audience: "user", below: "machines" },
+  { page: "machineConsole", path: "/machines/:uuid/console", audience: "user", below: "machines" },
+  { page: "machineScreen", path: "/machines/:uuid/screen", audience: "user", below: "machines", alone: true },
+  { page: "machineTerminal", path: "/machines/:uuid/terminal", audience: "user", below: "machines", alone: true },
   { page: "machineDisks", path: "/machines/:uuid/disks", audience: "user", below: "machines" },
   { page: "machineNetwork", path: "/machines/:uuid/network", audience: "user", below: "machines" },
   { page: "machineAccess", path: "/machines/:uuid/access", audience: "user", below: "machines" },
@@ -122,6 +127,9 @@ export function addressTo(page: Page, params: Params = {}, query = ""): string {
 type Who = Pick<Profile, "is_cloud_admin" | "administers">;
 
 export const isGuest = (page: Route["page"]): page is GuestPage => page !== "nowhere" && specOf(page).audience === "guest";
+
+/** Whether a page stands without the frame around the others. */
+export const isAlone = (page: Page): boolean => specOf(page).alone === true;
 
 /** Whether a page is shown to somebody; what the server refuses is its own. */
 export function isFor(page: InnerPage, who: Who, cluster?: string): boolean {

@@ -23,7 +23,7 @@ function Console(props: { machine: Row }): ReactNode {
       {text === "" && <p>{t("machine.consoleEmpty")}</p>}
       {text && (
         <CodeBlock>
-          <div className="w-console" tabIndex={0} role="region" aria-label={t("machine.console")}>
+          <div className="w-console" tabIndex={0} role="group" aria-label={t("machine.console")}>
             <CodeBlockCode>{text}</CodeBlockCode>
           </div>
         </CodeBlock>

@@ -40,7 +40,7 @@ export function AtMachine(props: { uuid: string; children: (machine: Machine) =>
       {machine.error && <Alert component="p" variant="danger" isInline title={`${t("machine.error")}: ${machine.error}`} />}
       <Actions rows={[machine]} name={(each) => each.name} actions={MACHINE_ACTIONS} />
       <Tabs label="machine.parts" params={{ uuid: machine.uuid }} tabs={[
-        ["machine", "machine.overview"], ["machineDisks", "menu.disks"], ["machineNetwork", "machine.network"],
+        ["machine", "machine.overview"], ["machineConsole", "console.kinds"], ["machineDisks", "menu.disks"], ["machineNetwork", "machine.network"],
         ["machineAccess", "access.title"], ["machineHistory", "machine.history"],
       ]} />
       {props.children(machine)}
