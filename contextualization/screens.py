@@ -11,10 +11,9 @@ from urllib.parse import parse_qs
 
 from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import UNIXClientEndpoint
-from twisted.internet.protocol import Factory
 from twisted.logger import Logger
 
-from cm.rpc.http.relay import Other, Relay
+from cm.rpc.http.relay import Other, Others, Relay
 from cm.rpc.http.request import WireRequest
 from cm.runtime.database import Database
 from cm.store.screen import take_call
@@ -63,7 +62,7 @@ class Screens:
     async def _connect(self, meeting: str, token: str) -> Other:
         place = UNIXClientEndpoint(self._reactor, meeting, timeout=CONNECT_S)
         try:
-            other: Other = await place.connect(Factory.forProtocol(lambda: Other(token.encode() + b"\n")))
+            other: Other = await place.connect(Others.forProtocol(lambda: Other(token.encode() + b"\n")))
         except Exception as error:  # whatever Twisted and the system call it
             log.warn(
                 "a screen cannot be joined at {meeting}: {error}. A manager and an endpoint need one machine and one"

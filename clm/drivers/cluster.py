@@ -14,7 +14,6 @@ from urllib.parse import urlsplit
 import msgspec
 from twisted.internet.defer import CancelledError, TimeoutError
 from twisted.internet.endpoints import HostnameEndpoint, wrapClientTLS
-from twisted.internet.protocol import Factory
 from twisted.internet.ssl import Certificate, trustRootFromCertificates
 from twisted.web.client import Agent, BrowserLikePolicyForHTTPS
 from twisted.web.http_headers import Headers
@@ -24,7 +23,7 @@ from cm.rpc.caller import Identity
 from cm.rpc.codec import RawJSON, decode_error
 from cm.rpc.credentials import Credentials, TokenCredentials
 from cm.rpc.errors import Conflict, InvalidParameter, NotAuthenticated, Overloaded, Unavailable
-from cm.rpc.http.relay import Other
+from cm.rpc.http.relay import Other, Others
 from cm.rpc.http_caller import HttpCaller, LinkFault
 from cm.rpc.limits import Share
 from cm.rpc.passage import Passage
@@ -311,7 +310,7 @@ class ClusterConnection:
         if secure and self._policy is not None:
             place = wrapClientTLS(self._policy.creatorForNetloc(host.encode(), port), place)
         try:
-            other: Other = await place.connect(Factory.forProtocol(lambda: Other(b"\r\n".join(lines))))
+            other: Other = await place.connect(Others.forProtocol(lambda: Other(b"\r\n".join(lines))))
         except CancelledError:
             raise
         except Exception as error:

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IPushProducer
-from twisted.internet.protocol import Protocol, connectionDone
+from twisted.internet.protocol import Factory, Protocol, connectionDone
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
@@ -103,6 +103,12 @@ class Other(Protocol):
         """What was written still goes out, unless ``at_once``."""
         if not self._lost and self.transport is not None:
             (self.transport.abortConnection if at_once else self.transport.loseConnection)()
+
+
+class Others(Factory):
+    """``Others.forProtocol(lambda: Other(...))``, without a word in the log for each."""
+
+    noisy = False
 
 
 @implementer(IPushProducer)
