@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from clm.ec2 import ids
+from clm.ec2.actions.vpc import default_vpc
 from clm.ec2.context import Context, only
 from clm.ec2.errors import EC2Error, bad_value
 from clm.ec2.lists import Values, filtered, page
@@ -49,15 +50,19 @@ async def describe_security_groups(context: Context, params: dict[str, Any]) -> 
         there = ids.pick(ids.GROUP, params["GroupIds"], there, group_id)
     if params.get("GroupNames"):
         there = [_named(there, name) for name in params["GroupNames"]]
-    tags = await tags_of_all(context, GROUPS)
-    kept = filtered(there, params.get("Filters"), GROUP_FILTERS, tags.of)
+    tags, vpc = await tags_of_all(context, GROUPS), await default_vpc(context)
+    known: dict[str, Values] = {**GROUP_FILTERS, "vpc-id": lambda each: [vpc] if vpc else []}
+    kept = filtered(there, params.get("Filters"), known, tags.of)
     shown, token = page(kept, lambda each: each["security_group_id"], params, "GroupIds")
-    return {"SecurityGroups": [_shown(context, each, every, tags) for each in shown], "NextToken": token}
+    return {"SecurityGroups": [_shown(context, each, every, tags, vpc) for each in shown], "NextToken": token}
 
 
 async def create_security_group(context: Context, params: dict[str, Any]) -> dict[str, Any]:
     """As with EC2 it lets all out by IPv4, and nothing in; one of our own views lets nothing out either."""
-    only(params, "GroupName", "Description", "TagSpecifications")
+    only(params, "GroupName", "Description", "TagSpecifications", "VpcId")
+    if params.get("VpcId"):
+        vpc = await default_vpc(context)
+        ids.pick(ids.VPC, [params["VpcId"]], [{"VpcId": vpc}] if vpc else [], lambda each: str(each["VpcId"]))
     tags = wanted_tags(params.get("TagSpecifications"), GROUPS)
     made = await context.change(
         "user.security_group.create", name=params["GroupName"], description=params["Description"], **tags.asked
@@ -256,7 +261,11 @@ def _permission(context: Context, rule: Mapping[str, Any], every: Mapping[int, M
 
 
 def _shown(
-    context: Context, group: Mapping[str, Any], every: Mapping[int, Mapping[str, Any]], tags: Tags
+    context: Context,
+    group: Mapping[str, Any],
+    every: Mapping[int, Mapping[str, Any]],
+    tags: Tags,
+    vpc: str | None,
 ) -> dict[str, Any]:
     def permitted(direction: str) -> list[dict[str, Any]]:
         return [_permission(context, each, every) for each in group["rules"] if each["direction"] == direction]
@@ -266,6 +275,7 @@ def _shown(
         "GroupName": group["name"],
         "Description": group["description"],
         "OwnerId": context.owner,
+        "VpcId": vpc,
         "IpPermissions": permitted("in"),
         "IpPermissionsEgress": permitted("out"),
         "Tags": tags.shown(group),
