@@ -45,6 +45,7 @@ class VM(Base):
     cpu: Mapped[int]
     memory_mib: Mapped[int]
     user_data: Mapped[Empty]
+    user_data_encoding: Mapped[str] = mapped_column(server_default=text("'auto'"))
     ssh_key: Mapped[Empty]
     ssh_username: Mapped[Empty]
     secret: Mapped[str]  # in the metadata address of VMs that an older version launched

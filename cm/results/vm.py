@@ -24,7 +24,16 @@ from cm.rpc.fields import (
     Uuid,
     Version,
 )
-from cm.rpc.vocabulary import ConsoleKind, Doubt, PowerOffPolicy, Seen, SeenReason, VMState, Wanted
+from cm.rpc.vocabulary import (
+    ConsoleKind,
+    Doubt,
+    PowerOffPolicy,
+    Seen,
+    SeenReason,
+    UserDataEncoding,
+    VMState,
+    Wanted,
+)
 from cm.rules.access import Level
 from cm.rules.operation import OperationKind
 
@@ -117,6 +126,7 @@ class VMDetail(VM):
     connections: Annotated[list[Connection], Meta(description="How it is reached from outside.")]
     closed: Annotated[Time | None, Meta(description="When it was destroyed.")]
     user_data: Annotated[str | None, Meta(examples=["#cloud-config\n"], description="Told to owners alone.")]
+    user_data_encoding: UserDataEncoding
     user_login: LoginName
     access: Annotated[Level, Meta(description="The caller's level; an administrator's is owner.")]
 

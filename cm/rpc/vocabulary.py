@@ -475,6 +475,14 @@ class TagKind(StrEnum):
     PUBLIC_ADDRESS = "public_address"
 
 
+class UserDataEncoding(StrEnum):
+    """How user data is written."""
+
+    AUTO = "auto"  # what looks like base64 of something that a guest would read is that
+    PLAIN = "plain"
+    BASE64 = "base64"
+
+
 PROTOCOL: Final = 1  # grows when a cloud manager and a cluster of different numbers would not understand each other
 
 NAME_MAX: Final = 100  # characters of an object's name

@@ -10,7 +10,7 @@ from typing import Final
 
 from sqlalchemy.orm import Session
 
-from cm.rpc.vocabulary import VMId, VMState, Wanted
+from cm.rpc.vocabulary import UserDataEncoding, VMId, VMState, Wanted
 from cm.rules.network import Address, Network
 from cm.store.guest import guest_at, nics_of
 from cm.store.vm import find_vm, render_vm
@@ -58,6 +58,7 @@ class Guest:
     ssh_username: str = ""
     ssh_key: str = field(default="", repr=False)
     user_data: str = field(default="", repr=False)
+    user_data_encoding: UserDataEncoding = UserDataEncoding.AUTO
     secret: str = field(default="", repr=False)
 
     @property
@@ -122,6 +123,7 @@ def find_guest(session: Session, node_id: int, bridge: str, address: str) -> Gue
         ssh_username=found.ssh_username,
         ssh_key=found.ssh_key,
         user_data=found.user_data,
+        user_data_encoding=UserDataEncoding(found.user_data_encoding),
         secret=found.secret,
     )
 

@@ -12,7 +12,16 @@ from sqlalchemy.orm import Session
 
 from cm.results.vm import SavedVM, Screen, VMOutcome, VMWork
 from cm.rpc.errors import CloudError, InvalidParameter, ObjectNotFound, WrongVMState
-from cm.rpc.vocabulary import DiskBus, ImageId, ImageKind, PowerOffPolicy, StorageId, StorageKind, VolumeMode
+from cm.rpc.vocabulary import (
+    DiskBus,
+    ImageId,
+    ImageKind,
+    PowerOffPolicy,
+    StorageId,
+    StorageKind,
+    UserDataEncoding,
+    VolumeMode,
+)
 from cm.rules.access import NEEDS, Action, Level, Shared, enough
 from cm.rules.image import check_least
 from cm.rules.names import root_volume
@@ -63,6 +72,7 @@ class NewVM:
     vnc: bool = False
     count: int = 1
     user_data: str = field(default="", repr=False)
+    user_data_encoding: UserDataEncoding = UserDataEncoding.AUTO
     ssh_key: str = ""
     ssh_username: str = ""
     on_poweroff: PowerOffPolicy = PowerOffPolicy.STOP
@@ -167,6 +177,7 @@ def create(caller: ClusterCall, new: NewVM) -> list[str]:
                 cpu=template.cpu,
                 memory_mib=template.memory_mib,
                 user_data=new.user_data,
+                user_data_encoding=new.user_data_encoding,
                 ssh_key=new.ssh_key,
                 ssh_username=new.ssh_username,
                 on_poweroff=new.on_poweroff,

@@ -17,6 +17,7 @@ from typing import Any, Final
 from sqlalchemy.orm import Session
 
 from cm.rpc.errors import NoFreeAddress, NoFreePort
+from cm.rpc.vocabulary import UserDataEncoding
 from cm.rules.cause import Cause
 from cm.rules.network import Address
 from cm.runtime.database import CHANNEL, note_notified
@@ -83,6 +84,7 @@ class VMRows:
     seconds: float  # until the operation's deadline
     cause: Cause
     arguments: str = "{}"  # of the operation, JSON
+    user_data_encoding: str = UserDataEncoding.AUTO
 
 
 # Lists come as JSON. How long an array is the planner sees, and plans anew at each call: twice the work. The limit
@@ -92,10 +94,10 @@ _INSERT = Prepared(
     f"""
 WITH new AS (
     INSERT INTO vm (uuid, name, description, account_id, image_id, template_id, reservation_id, cpu, memory_mib,
-                    user_data, ssh_key, ssh_username, secret, wanted, on_poweroff, vnc_enabled, vnc_generation,
-                    node_id, node_claimed)
+                    user_data, user_data_encoding, ssh_key, ssh_username, secret, wanted, on_poweroff, vnc_enabled,
+                    vnc_generation, node_id, node_claimed)
     VALUES (CAST(:uuid AS uuid), :name, :description, :account_id, :image_id, :template_id, :reservation_id, :cpu,
-            :memory_mib, :user_data, :ssh_key, :ssh_username, '', 'running', :on_poweroff, :vnc,
+            :memory_mib, :user_data, :user_data_encoding, :ssh_key, :ssh_username, '', 'running', :on_poweroff, :vnc,
             CASE WHEN CAST(:vnc AS boolean) THEN 1 ELSE 0 END, :node_id, true)
     RETURNING id, uuid::text AS uuid, name, description, account_id, image_id, template_id, cpu, memory_mib, wanted,
               seen, seen_reason, doubt, doubt_since, error, contextualized_at, launched_at, created_at, closed_at,

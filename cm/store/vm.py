@@ -329,7 +329,7 @@ _LONG = Prepared(
     "vm_detail",
     f"""
 SELECT v.summary, v.account_id, v.wanted, v.seen, v.seen_reason, v.seen_at, v.ssh_username, v.user_data, v.closed_at,
-       v.contextualized_at, n.address AS node, a.login, {REACHED}
+       v.user_data_encoding, v.contextualized_at, n.address AS node, a.login, {REACHED}
   FROM vm v JOIN account a ON a.id = v.account_id LEFT JOIN node n ON n.id = v.node_id WHERE v.id = :id
 """,
 )
@@ -376,6 +376,7 @@ def find_detail(session: Session, vm_id: int) -> VMDetail | None:
         "node": found.node,
         "ssh_username": found.ssh_username,
         "closed": found.closed_at,
+        "user_data_encoding": found.user_data_encoding,
     }
     return VMDetail(found.summary, found.account_id, found.login, found.closed_at is not None, found.user_data, more)
 

@@ -7,6 +7,7 @@ import binascii
 import re
 import unicodedata
 
+from cm.rpc.vocabulary import UserDataEncoding
 from cm.rules.names import domain_name
 from cm.services.guest import Guest
 
@@ -38,13 +39,22 @@ def hostname(guest: Guest) -> str:
     return label or domain_name(guest.vm_id)
 
 
-def user_data(text: str) -> bytes:
+def user_data(guest: Guest) -> bytes:
+    """What the caller meant the guest to read: to the byte, where they said how they write it."""
+    if guest.user_data_encoding is UserDataEncoding.BASE64:
+        return base64.b64decode(guest.user_data)
+    if guest.user_data_encoding is UserDataEncoding.PLAIN:
+        return guest.user_data.encode("utf-8", "replace")
+    return guessed(guest.user_data)
+
+
+def guessed(text: str) -> bytes:
     """
-    What the caller meant the guest to read.
+    What the caller meant who did not say how they write.
 
     The rule: a text that is base64 as a whole (line breaks aside) is decoded if that gives something cloud-init knows
-    by its first bytes or, from eight characters on, printable UTF-8; every other text goes as it is. CC1 and EC2
-    clients encode, people at a console do not, and neither says so.
+    by its first bytes or, from eight characters on, printable UTF-8; every other text goes as it is. CC1's clients
+    encode, people at a console do not, and neither says so.
     """
     packed = re.sub(r"[\r\n]", "", text.strip())
     if len(packed) % 4 == 0 and _BASE64.fullmatch(packed):

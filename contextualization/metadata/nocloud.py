@@ -39,7 +39,7 @@ def answer_nocloud(guest: Guest, path: str, hello_url: str, *, agent: str = "", 
     if name == "meta-data":
         return Answer(200, json.dumps(meta_data(guest)).encode(), PLAIN)
     if name == "user-data":
-        return Answer(200, user_data(guest.user_data), BINARY)
+        return Answer(200, user_data(guest), BINARY)
     if name == "vendor-data":
         return Answer(200, (HEADER + json.dumps(vendor_data(guest, hello_url))).encode(), PLAIN)
     if name == "network-config":

@@ -85,7 +85,7 @@ def guest_tree(guest: Guest, region: str, domain: str) -> dict[str, str | bytes 
         "meta-data": meta_data(guest, region, domain),
     }
     if guest.user_data:
-        tree["user-data"] = user_data(guest.user_data)
+        tree["user-data"] = user_data(guest)
     return tree
 
 

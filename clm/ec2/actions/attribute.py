@@ -15,6 +15,7 @@ from clm.ec2.actions.group import group_id, groups
 from clm.ec2.actions.instance import find, instance, look
 from clm.ec2.context import Context, only
 from clm.ec2.errors import EC2Error, bad_value
+from cm.rpc.vocabulary import UserDataEncoding
 
 # By the names of the actions' members, and as the member ``Attribute`` has it.
 _MEMBERS: Final = {
@@ -71,7 +72,8 @@ async def _value(context: Context, vm: Mapping[str, Any], member: str) -> Any:
         return {"Value": "terminate" if vm["on_poweroff"] == "destroy" else "stop"}
     if member == "UserData":
         detail = await context.read("user.vm.get_by_id", vm_id=vm["vm_id"])
-        return {"Value": _told_user_data(detail["user_data"])} if detail["user_data"] else {}
+        text = detail["user_data"]
+        return {"Value": _told_user_data(text, detail["user_data_encoding"])} if text else {}
     if member in ("Groups", "SourceDestCheck"):
         card = await _first_card(context, vm)
         if member == "SourceDestCheck":
@@ -98,8 +100,12 @@ async def _first_card(context: Context, vm: Mapping[str, Any]) -> Mapping[str, A
     return cards[0] if cards else None
 
 
-def _told_user_data(text: str) -> str:
+def _told_user_data(text: str, encoding: str) -> str:
     """What EC2's clients gave is kept as they gave it, base64; other fronts keep plain text too."""
+    if encoding == UserDataEncoding.BASE64:
+        return text
+    if encoding == UserDataEncoding.PLAIN:
+        return base64.b64encode(text.encode()).decode()
     try:
         base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError):

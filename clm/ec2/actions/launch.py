@@ -15,6 +15,7 @@ from clm.ec2.actions.vpc import wanted_networks
 from clm.ec2.context import Context, only
 from clm.ec2.errors import EC2Error, bad_value
 from clm.ec2.names import INSTANCES, wanted_tags
+from cm.rpc.vocabulary import UserDataEncoding
 
 USER_DATA_MAX: Final = 16_384  # bytes, as EC2 has it
 _ROOT: Final = frozenset({"/dev/vda", "/dev/sda1", "/dev/sda", "/dev/xvda"})
@@ -53,6 +54,7 @@ async def run_instances(context: Context, params: dict[str, Any]) -> dict[str, A
         asked["ssh_username"] = image["default_user"] or "root"
     if params.get("UserData"):
         asked["user_data"] = _user_data(params["UserData"])
+        asked["user_data_encoding"] = UserDataEncoding.BASE64
     if params.get("InstanceInitiatedShutdownBehavior") == "terminate":
         asked["on_poweroff"] = "destroy"
     groups = await wanted_groups(context, params)

@@ -7,6 +7,7 @@ VMs may be shared (``user.acl``): a user sees one, an operator has its screen, i
 
 from __future__ import annotations
 
+import base64
 from typing import Annotated
 
 import msgspec
@@ -39,6 +40,7 @@ from cm.rpc.vocabulary import (
     PortProtocol,
     PowerOffPolicy,
     TagKind,
+    UserDataEncoding,
 )
 from cm.rules.access import Action
 from cm.rules.operation import OperationKind
@@ -104,6 +106,7 @@ def create(
     networks: Networks | None = None,
     addresses: Addresses | None = None,
     security_group_ids: Ids | None = None,
+    user_data_encoding: UserDataEncoding = UserDataEncoding.AUTO,
     tags: TagValues | None = None,
 ) -> RawList[CreatedVM]:
     """
@@ -127,6 +130,8 @@ def create(
     :param addresses: which address each card gets, of one VM; "" where any will do.
     :param security_group_ids: of the caller's; all cards are in these from the beginning. Without it those on users'
         networks are in the default group, others in none.
+    :param user_data_encoding: "plain": guests read ``user_data`` as it is; "base64": the bytes that it stands for, to
+        the last; "auto": these where it looks like that.
     :param tags: of each VM, from the start.
     :param groups: of the caller's; whoever is in one of them will see the VMs (level user).
     :return: the VMs' summaries; ``operation_id`` tells how each is coming on. With ``vnc`` their screens are open from
@@ -134,6 +139,8 @@ def create(
     """
     if ssh_key and not ssh_username:
         raise InvalidParameter("ssh_username", "a key needs the name of the user who gets it")
+    if user_data_encoding is UserDataEncoding.BASE64:
+        check_base64(user_data or "")
     made = service.create(
         caller,
         service.NewVM(
@@ -146,6 +153,7 @@ def create(
             vnc=vnc,
             count=count,
             user_data=user_data or "",
+            user_data_encoding=user_data_encoding,
             ssh_key=ssh_key or "",
             ssh_username=ssh_username or "",
             on_poweroff=on_poweroff,
@@ -164,6 +172,14 @@ def create(
     if public_ip_id is not None:
         made = public_address.assign_made(caller, public_ip_id, made)
     return RawList(array_of(made))
+
+
+def check_base64(user_data: str) -> None:
+    """:raises InvalidParameter: it is none."""
+    try:
+        base64.b64decode(user_data, validate=True)
+    except ValueError:
+        raise InvalidParameter("user_data", "it is not base64") from None
 
 
 def _distinct(parameter: str, ids: list[Id] | None) -> list[Id]:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import base64
 import re
+from dataclasses import replace
 
 import pytest
 from guest_builder import guest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contextualization.metadata.names import hostname, public_keys, user_data
+from cm.rpc.vocabulary import UserDataEncoding
+from contextualization.metadata.names import guessed, hostname, public_keys, user_data
 
 
 class TestHostname:
@@ -52,27 +54,35 @@ class TestUserData:
     def test_encoded(self, plain: str) -> None:
         """Base64 is decoded, with the line breaks that some tools put in."""
         packed = base64.b64encode(plain.encode()).decode()
-        assert user_data(packed) == plain.encode()
-        assert user_data(base64.encodebytes(plain.encode()).decode()) == plain.encode()
+        assert guessed(packed) == plain.encode()
+        assert guessed(base64.encodebytes(plain.encode()).decode()) == plain.encode()
 
     def test_gzip(self) -> None:
         """cloud-init unpacks gzip by itself; the bytes go through."""
         packed = b"\x1f\x8b\x08\x00rest\xff"
-        assert user_data(base64.b64encode(packed).decode()) == packed
+        assert guessed(base64.b64encode(packed).decode()) == packed
 
     @pytest.mark.parametrize(
         "text", ["#!/bin/sh\necho hi\n", "test", "user", "password", "two words", "", "====", "a==="]
     )
     def test_plain(self, text: str) -> None:
         """What is no base64, or decodes to no text, goes as it is."""
-        assert user_data(text) == text.encode()
+        assert guessed(text) == text.encode()
+
+    @pytest.mark.parametrize("data", [b"test1234", base64.b64encode(b"#!/bin/sh\n"), b"\x00\xff\r\n", b""])
+    def test_exact(self, data: bytes) -> None:
+        """Who says how they write has the guest read just that, whatever it looks like."""
+        packed = base64.b64encode(data).decode()
+        made = guest(user_data=packed, user_data_encoding=UserDataEncoding.BASE64)
+        assert user_data(made) == data
+        assert user_data(replace(made, user_data_encoding=UserDataEncoding.PLAIN)) == packed.encode()
 
     @given(st.text(alphabet=st.characters(codec="utf-8"), min_size=8))
     def test_marked_text(self, text: str) -> None:
         """A text that starts as cloud-init's do arrives unchanged either way."""
         script = "#cloud-config\n" + text
-        assert user_data(script) == script.encode()
-        assert user_data(base64.b64encode(script.encode()).decode()) == script.encode()
+        assert guessed(script) == script.encode()
+        assert guessed(base64.b64encode(script.encode()).decode()) == script.encode()
 
 
 def test_public_keys() -> None:
