@@ -206,7 +206,7 @@ async def _grow(work: Work, node: NodeCalls, moving: Moving) -> None:
 
     :raises Wait: that it is asked for is noted before.
     """
-    if SIZE not in work.arguments or moving.disk.size_bytes >= moving.target.size_bytes:
+    if moving.disk.size_bytes >= moving.target.size_bytes:
         return
     if not work.arguments.get(GROWING):
         raise Wait(0.0, "", growing=True)

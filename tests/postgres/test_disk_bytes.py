@@ -316,6 +316,31 @@ def test_move_to_whole_extents(cloud: Disks, group: int, fails: str) -> None:
     assert cloud.claimed()[2] == before[2] - 5 and cloud.files(group) == {}
 
 
+def test_move_retried_after_growth(cloud: Disks) -> None:
+    """
+    A move under a guest that failed is retried after the disk may have grown: it grows to what is claimed for it, and
+    so there are two volumes of one size.
+    """
+    vm_id, disk_id = cloud.running()
+    cloud.only.fail_next("copy", HypervisorError("broken", 38))
+    answer = cloud.call("user.disk.move", [disk_id, cloud.other_storage])
+    assert cloud.over(answer)["state"] == "failed"
+    cloud.settled()
+    for _ in range(100):
+        cloud.only.fail_next("grow", NodeUnreachable("n1", "gone"))
+    growth = cloud.call("user.disk.grow", [disk_id, 96])["operation_id"]
+    cloud.until(lambda: cloud.call("user.operation.get", [growth])["attempts"] > 0, "it was tried")
+    cloud.call("user.operation.abandon", [growth])
+    cloud.only._faults.next.clear()
+    cloud.settled()
+    assert cloud.disk(disk_id)["size_bytes"] == 64 * MIB
+    cloud.call("user.operation.retry", [answer["operation_id"]])
+    cloud.done(answer)
+    assert cloud.disk(disk_id)["size_bytes"] == 96 * MIB and cloud.disk(disk_id)["storage_id"] == cloud.other_storage
+    cloud.call("user.vm.destroy", [[vm_id]])
+    cloud.wait(vm_id, "destroyed")
+
+
 # ------------------------------------------------------------------ copies
 
 
