@@ -7,6 +7,7 @@ The tests are one story, in this order.
 
 from __future__ import annotations
 
+import re
 import socket
 import subprocess
 import sys
@@ -47,6 +48,20 @@ for each in range(sent):
 print(sent, len(answered), worst, flush=True)
 """
 
+# What a reboot takes of a node's networks, all of which the kernel and /run hold.
+REBOOT = """
+ours='s/^[0-9]*: \\(w[nx][0-9]*\\|wawel-out\\)[:@].*/\\1/p'
+for each in $(ip -o link | sed -n "$ours"); do ip link delete dev $each; done
+ip neigh show proxy | while read address _ device _; do ip neigh delete proxy $address dev $device; done
+for family in -4 -6; do
+    for pref in 5700 5701; do while ip $family rule delete pref $pref 2>/dev/null; do :; done; done
+    for proto in 87 88; do ip $family route flush table all proto $proto; done
+done
+nft list tables | grep wawel | while read table; do nft delete $table; done
+for each in /run/wawel-node/*/pid; do kill $(cat $each); done
+rm -rf /run/wawel-node
+"""
+
 
 class Pings:
     def __init__(self, address: str) -> None:
@@ -85,6 +100,11 @@ class Public:
         return all(
             node["report"] is not None and {"links", "public"} <= set(node["report"]["capabilities"]) for node in nodes
         )
+
+    def links(self) -> set[str]:
+        """Of the guest's node, those that its agent makes for networks."""
+        listed = self.guest.node.host.run(["ip", "-o", "link"]).stdout
+        return set(re.findall(r"^[0-9]+: (w[nx][0-9]+)", listed, re.MULTILINE))
 
     def state(self) -> str:
         asked = {"public_address_id": self.own["public_address_id"]}
@@ -156,6 +176,32 @@ def test_without_daemons(there: Public, record_property: Callable[[str, object],
     record_property("pings while daemons were gone: sent, answered, most in a row lost", (sent, answered, worst))
     print(f"{sent - answered} of {sent} pings lost, at most {worst} in a row")
     assert answered == sent
+
+
+def test_reboot(there: Public, record_property: Callable[[str, object], None]) -> None:
+    """
+    All that a reboot takes of the node's networks is taken; its agent, without a manager, makes them again from the
+    document that it saved, and answers for nothing. Once a manager has told it, pings go on.
+    """
+    cloud, node = there.cloud, there.guest.node
+    number, links = cloud.nodes.index(node) + 1, there.links()
+    assert len(links) == 2
+    pings = Pings(there.address)
+    cloud.kill_cm()
+    cloud.kill_agent(number)
+    node.host.run(["sh", "-c", REBOOT])
+    assert there.links() == set() and there.answering() == []
+    cloud.start_agent(number)
+    wait_until(lambda: there.links() == links, "the agent to make its networks again", PATIENCE_S)
+    wait_until(lambda: "wawel_routes" in node.host.run(["nft", "list", "tables"]).stdout, "its tables", PATIENCE_S)
+    assert there.answering() == []
+    cloud.start_cm()
+    wait_until(lambda: there.answering() == [node.host.name], "the node's answer, as the manager told it", 60)
+    wait_until(lambda: there.page() == there.guest.vm["uuid"], "the guest's page", PATIENCE_S)
+    sent, answered, worst = pings.end()
+    record_property("pings over a reboot: sent, answered, most in a row lost", (sent, answered, worst))
+    print(f"{sent - answered} of {sent} pings lost, at most {worst} in a row")
+    assert answered and sent - answered == worst, "what was lost was lost while nobody answered"
 
 
 def test_elsewhere(there: Public, record_property: Callable[[str, object], None]) -> None:
