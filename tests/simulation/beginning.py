@@ -43,7 +43,7 @@ def settle(simulation: Simulation) -> None:
     simulation.storage_id = simulation.storage_ids[0]
     for node in simulation.nodes[: simulation._node_count]:
         added = simulation.call(
-            "admin.node.add", {"name": node.name, "uri": f"memory:///{node.world_name}", "address": "192.0.2.1"}
+            "admin.node.add", {"name": node.name, "uri": f"memory:///{node.world_name}", "address": node.address}
         )
         node.node_id = added["node_id"]
         simulation.by_id[node.node_id] = node

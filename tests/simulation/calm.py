@@ -40,7 +40,8 @@ MAY_BE_TOLD: Final = frozenset(
         "vm_wrong_state", "vm_busy", "object_not_found", "access_needed", "operation_wrong_state", "role_needed",
         "operation_not_abandonable", "image_wrong_state", "in_use", "quota_reached", "owner_stays", "account_blocked",
         "owner_blocked", "not_authenticated", "drift_not_applicable", "cannot_adopt", "storage_locked", "no_capacity",
-        "storage_draining", "name_taken", "network_overlaps", "no_free_address", "token_refused", "invalid_parameter",
+        "storage_draining", "name_taken", "network_overlaps", "no_free_address", "pool_full", "not_reachable",
+        "no_public_address", "no_public_port", "token_refused", "invalid_parameter",
         "group_wrong_membership", "group_leader_stays", "group_not_leader", "group_limit",
         "disk_held", "disk_wrong_state", "too_many_snapshots",
         # A storage that was taken from a node is back within 90 s; till then no VM that runs there is given a disk of

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from cm.rpc.errors import HypervisorError, NodeUnreachable
 from cm.rpc.vocabulary import SeenReason
+from simulation.netfaults import NetworkFaults
 from simulation.plan import Fault
 from simulation.process import Process
 
@@ -24,7 +25,7 @@ MUTATING: Final = (
 )  # fmt: skip
 
 
-class Faults:
+class Faults(NetworkFaults):
     """Carries a plan out."""
 
     def __init__(self, simulation: Simulation, plan: Sequence[Fault]) -> None:
@@ -69,6 +70,7 @@ class Faults:
             agent = node.agent
             agent.lose = agent.skip = agent.repeat = agent.deaf = agent.unstored = 0
             agent.stalled_until = 0.0
+            agent.late_until, agent.cut = 0.0, 0
             if not agent.running:
                 node.boot()
         simulation.silence.end()

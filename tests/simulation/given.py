@@ -13,6 +13,7 @@ from cm.runtime import feed
 from cm.services import upload
 from simulation.intake import SimIntake
 from simulation.mirror import SOURCE, Mirror
+from simulation.wiring import SEAMS, heard
 
 FEED_S: Final = 1.0  # between looks for changes; a program looks oftener, which takes most of a simulation's time
 ROOM_BYTES: Final = 1 << 40  # for uploads, on each manager's machine
@@ -36,6 +37,8 @@ def given() -> Iterator[None]:
             (uploading, "Intake", SimIntake),
             (child, "time", Unmoved),
             (upload, "free_bytes", lambda *_: ROOM_BYTES),
+            *SEAMS,
         ):
             stack.enter_context(mock.patch.object(module, name, value))
+        stack.enter_context(heard())
         yield

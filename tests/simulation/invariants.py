@@ -14,7 +14,7 @@ from clm.rules.sync import QUOTAS
 from clm.store.sync import wanted_accounts
 from cm.rules.names import console_of
 from cm.store.leak import leaks
-from simulation import judge
+from simulation import judge, netwatch
 from simulation.asking import OPEN
 from simulation.guarding import told_of_groups
 from simulation.keepers import BROUGHT
@@ -35,6 +35,7 @@ def at_rest(simulation: Simulation, workload: Workload) -> list[str]:
         *_intent(simulation),
         *_rests(simulation),
         *told_of_groups(simulation),
+        *netwatch.at_rest(simulation),
         *_volumes(simulation),
         *_copies(simulation),
         *_hooks(simulation),
@@ -66,7 +67,7 @@ def in_the_end(simulation: Simulation) -> list[str]:
         wrong.append(f"{row.login} is still charged")
     for row in simulation.sql("SELECT id, vm_id FROM reservation ORDER BY id"):
         wrong.append(f"a disk is still reserved for VM {row.vm_id}")
-    wrong += _volumes(simulation) + _copies(simulation)
+    wrong += _volumes(simulation) + _copies(simulation) + netwatch.at_rest(simulation)
     return wrong + [f"an incident: {incident}" for incident in simulation.incidents]
 
 

@@ -34,9 +34,14 @@ KINDS: Final = {
 }  # fmt: skip
 # Drawn apart, and every fourth of these, so that what else a plan has is as it was; and only where it is named.
 STORAGE_KINDS: Final = {"storage_silent": 1}
+# Of nodes' networks, drawn apart, so that what else a plan has is as it was.
+NETWORK_KINDS: Final = {
+    "agent_away": 3, "document_late": 3, "document_cut": 3, "node_rebooted": 2, "nft_flushed": 3, "link_deleted": 2,
+    "peer_added": 1, "route_deleted": 1,
+}  # fmt: skip
 # Those that take a cloud manager, drawn apart, so that a cluster's plan is the same with and without one.
 CLOUD_KINDS: Final = {"cloud_crash": 4, "link_cut": 3, "link_answer_lost": 3, "link_slow": 2, "forward_twice": 4}
-ALL_KINDS: Final = KINDS | STORAGE_KINDS | CLOUD_KINDS
+ALL_KINDS: Final = KINDS | NETWORK_KINDS | STORAGE_KINDS | CLOUD_KINDS
 
 
 def draw(seed: int, seconds: float, kinds: Sequence[str] | None = None, *, cloud: bool = False) -> list[Fault]:
@@ -47,6 +52,7 @@ def draw(seed: int, seconds: float, kinds: Sequence[str] | None = None, *, cloud
     :param cloud: with those of a cloud manager.
     """
     made = _drawn(stream(seed, "fault plan"), seconds, KINDS, kinds)
+    made += _drawn(stream(seed, "network fault plan"), seconds, NETWORK_KINDS, kinds)
     made += _drawn(stream(seed, "storage fault plan"), seconds, STORAGE_KINDS, kinds or ())[::4]
     if cloud:
         made += _drawn(stream(seed, "cloud fault plan"), seconds, CLOUD_KINDS, kinds)

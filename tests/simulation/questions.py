@@ -53,6 +53,7 @@ class Questions:
             yield login, "user.security_group.get_list", {}
             for row in self.simulation.sql("SELECT id FROM security_group ORDER BY id DESC LIMIT 2"):
                 yield login, "user.security_group.get_by_id", {"security_group_id": row.id}
+            yield from self._networks(login)
             yield login, "user.account.get", {}
             yield login, "user.account.get_statistics", {}
             yield login, "user.user.check_quota", {}
@@ -96,7 +97,12 @@ class Questions:
             ("object.find", {"uuids": uuids}), ("system_image.get_list", {}), ("cluster.check", {}),
             ("placement.explain", template), ("system_image.get_known", {}), ("system_image.get_cached", {}),
         ]  # fmt: skip
-        views.append(("security_group.get_list", {}))
+        views += [("security_group.get_list", {}), ("pool.get_list", {}), ("public_address.get_list", {})]
+        views += [
+            (f"{noun}.get_by_id", {f"{noun}_id": row.id}) for noun, table in (("pool", "address_pool"),
+                                                                             ("public_address", "public_address"))
+            for row in simulation.sql(f"SELECT max(id) AS id FROM {table}") if row.id is not None
+        ]  # fmt: skip
         for row in simulation.sql("SELECT id FROM security_group ORDER BY id DESC LIMIT 1"):
             views.append(("security_group.get_by_id", {"security_group_id": row.id}))
         for thing in self.some("vm")[:1]:
@@ -151,6 +157,18 @@ class Questions:
             ("user.is_mailer_active", {}),
         ):  # fmt: skip
             yield "ann", f"guest.{view}", params
+
+    def _networks(self, login: str) -> Iterator[tuple[str, str, dict[str, Any]]]:
+        """Networks and public addresses, the newest of somebody's by its number."""
+        for view in ("network.list_user_networks", "network.list_available_networks", "public_address.get_list"):
+            yield login, f"user.{view}", {}
+        for row in self.simulation.sql("SELECT max(id) AS id FROM network WHERE account_id IS NOT NULL"):
+            if row.id is not None:
+                yield login, "user.network.get_by_id", {"network_id": row.id}
+                yield login, "user.network.list_leases", {"network_id": row.id}
+        for row in self.simulation.sql("SELECT max(id) AS id FROM public_address WHERE account_id IS NOT NULL"):
+            if row.id is not None:
+                yield login, "user.public_address.get_by_id", {"public_address_id": row.id}
 
     def some(self, kind: str) -> list[Thing]:
         """The newest; of VMs those that live first."""

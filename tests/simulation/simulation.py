@@ -35,6 +35,7 @@ from simulation.excuses import Excuses
 from simulation.given import given
 from simulation.home import Home
 from simulation.intake import VALID_S
+from simulation.netwatch import NetWatch
 from simulation.process import Process, SimListener
 from simulation.reader import Net, Reader
 from simulation.schedule import Schedule
@@ -106,6 +107,7 @@ class Simulation(Asking):
         self.excuses = Excuses(self)
         self.watcher = Watch(self)
         self.silence = Silence(self)
+        self.netwatch = NetWatch(self)
         self.power_cuts: list[float] = []  # when nodes lost theirs
         from simulation.effects import Effects
 

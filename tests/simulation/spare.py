@@ -37,7 +37,7 @@ class Spare:
         self._busy = True
         if self.node.node_id == 0:
             uri = f"memory:///{self.node.world_name}"
-            self._ask("admin.node.add", self._added, name=self.node.name, uri=uri, address="192.0.2.1")
+            self._ask("admin.node.add", self._added, name=self.node.name, uri=uri, address=self.node.address)
         else:
             self._ask("admin.node.evacuate", self._emptied, node_id=self.node.node_id)
 

@@ -9,6 +9,7 @@ import pytest
 
 from cm.rpc.errors import HypervisorError
 from lab.postgres import PrivatePostgres
+from simulation import netwatch
 from simulation.effects import EXPECTED
 from simulation.intake import VALID_S
 from simulation.scenario import Scene
@@ -81,6 +82,7 @@ def test_everything_succeeds(server: PrivatePostgres, state_dir: Path) -> None:
         _comes_and_goes(scene)
         _fails_and_is_retried(tour)
         _is_abandoned(tour)
+        _is_reached(scene, tour)
         assert scene.effects.at_rest(scene.clients) == []
         done = {name for name, times in scene.effects.table(scene.clients).items() if times}
         assert sorted(set(EXPECTED) - done) == []
@@ -177,6 +179,23 @@ def _comes_and_goes(scene: Scene) -> None:
     spare.turn()
     scene.until(lambda: not spare.node.node_id, "the node is out")
     assert scene.runs_on(vm_id) not in ([], [spare.node.name])
+
+
+def _is_reached(scene: Scene, tour: Tour) -> None:
+    """A VM on a network of its owner's is reached by a public address and by a port, on one node and on another."""
+    tour.ask("admin.pool.add", "admin", name="vx", network="10.130.0.0/20")
+    for address, shared in (("203.0.113.7", False), ("203.0.113.8", True)):
+        tour.ask("admin.public_address.add", "admin", addresses=[address], shared=shared)
+    network_id = tour.ask("user.network.request", name="lab")["network_id"]
+    own = tour.ask("user.public_address.request")["public_address_id"]
+    vm_id = tour.new(networks=[network_id], public_ip_id=own)
+    tour.ask("user.vm.add_port", vm_id=vm_id, guest_port=22)
+    before = scene.row(vm_id).node_id
+    tour.ask("user.vm.stop", vm_id=vm_id)
+    tour.ask("admin.node.lock", "admin", node_id=before)
+    tour.ask("user.vm.start", vm_id=vm_id)
+    tour.ask("admin.node.unlock", "admin", node_id=before)
+    assert scene.row(vm_id).node_id != before and netwatch.at_rest(scene) == []
 
 
 def _fails_and_is_retried(tour: Tour) -> None:

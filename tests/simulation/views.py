@@ -35,9 +35,11 @@ _ROLES: Final = "who is an administrator of what is settled as each simulation b
 _SESSION: Final = "people go on showing their session until cloud.user.end_sessions ends it; tests/postgres"
 
 # What asks for changes.
-SOURCES: Final = ("workload", "cards", "chores", "guarding", "haste", "keepers", "moves", "points", "senders", "spare")
+SOURCES: Final = (
+    "workload", "addressing", "cards", "chores", "guarding", "haste", "keepers", "moves", "points", "senders", "spare",
+)  # fmt: skip
 
-_NETWORKS: Final = "agents of simulated nodes make no links yet, so there are no users' networks; tests/postgres"
+_CC1: Final = "CC1's name of what is called by ours; tests/postgres/test_public.py"
 
 # Reading views.
 NOT_READ: Final[Mapping[str, str]] = {
@@ -47,12 +49,7 @@ NOT_READ: Final[Mapping[str, str]] = {
     "admin.cloud.get_users": "the cloud manager itself calls it each time it compares its people with the cluster's",
     "guest.user.check_token": _MAIL,
     **dict.fromkeys(("user.tag.get", "user.tag.get_list"), "nothing there has tags; tests/postgres/test_tags.py"),
-    **dict.fromkeys(
-        ("user.network.list_user_networks", "user.network.list_available_networks", "user.network.get_by_id",
-         "user.network.list_leases", "admin.pool.get_list", "admin.pool.get_by_id", "user.public_address.get_list",
-         "user.public_address.get_by_id", "admin.public_address.get_list", "admin.public_address.get_by_id",
-         "user.public_ip.get_list", "admin.public_ip.get_list"), _NETWORKS,
-    ),
+    **dict.fromkeys(("user.public_ip.get_list", "admin.public_ip.get_list"), _CC1),
 }
 _SERVER = "takes a server; tests/postgres has one; all but the fetching is import_file's, which is called"
 _ALIKE: Final = "as of the other kinds, which are called; tests/postgres"
@@ -87,14 +84,9 @@ NOT_CALLED: Final[Mapping[str, str]] = {
          "user.storage_image.detach", "user.iso_image.edit", "user.iso_image.attach", "user.iso_image.detach"),
         "CC1's name of what is called by ours; tests/postgres/test_attaching.py",
     ),
-    **dict.fromkeys(("user.network.request", "user.network.edit", "user.network.release"), _NETWORKS),
-    **dict.fromkeys(("admin.pool.add", "admin.pool.lock", "admin.pool.unlock", "admin.pool.delete"), _NETWORKS),
     **dict.fromkeys(
-        (*(f"user.public_address.{view}" for view in ("request", "edit", "assign", "unassign", "release")),
-         *(f"admin.public_address.{view}" for view in ("add", "unassign", "release", "delete")),
-         *(f"user.public_ip.{view}" for view in ("request", "assign", "unassign", "release")),
-         *(f"admin.public_ip.{view}" for view in ("add", "delete", "unassign", "release")),
-         "user.vm.add_port", "user.vm.remove_port"), _NETWORKS,
+        (*(f"user.public_ip.{view}" for view in ("request", "assign", "unassign", "release")),
+         *(f"admin.public_ip.{view}" for view in ("add", "delete", "unassign", "release"))), _CC1,
     ),
     **dict.fromkeys(("user.tag.set", "user.tag.remove"), "no other call tells of tags; tests/postgres/test_tags.py"),
     "user.key.generate": "its pair is made of true chance, which no seed repeats; tests/postgres",

@@ -95,6 +95,7 @@ class Watch:
             self._look_at_done(since)
         if found.granted:
             self._look_at_grants()
+        simulation.netwatch.look()
         self._looked_at = simulation.schedule.seconds()
         simulation.later(LOOK_S, self._look)
 

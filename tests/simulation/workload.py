@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from twisted.python.failure import Failure
 
 from cm.rpc.errors import CloudError, Incident, ObjectNotFound, Unavailable
+from simulation.addressing import Addressing
 from simulation.asking import OPEN
 from simulation.beginning import LOGINS
 from simulation.cards import CardEdits, Cards
@@ -87,6 +88,7 @@ class Workload(Haste):
         Guarding(self, self._end_s)
         Cards(self, self._end_s)
         CardEdits(self, self._end_s)
+        Addressing(self, self._end_s)
         self._actions = ACTIONS | CHORES | (PEOPLE if simulation.cloud is not None else ALONE)
         simulation.later(0.1, self._tick)
 

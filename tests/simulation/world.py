@@ -1,5 +1,6 @@
 """
-What is outside of the managers: nodes with their domains and storages, the agent of each, and the guests.
+What is outside of the managers: nodes with their domains and storages, and the agent of each; ``guest`` has what runs
+in them.
 
 Nodes are the memory provider, which passes the contract suites that the libvirt driver passes.
 """
@@ -10,19 +11,25 @@ import json
 from collections.abc import Callable
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import quote
 
 from twisted.internet.defer import Deferred
 
 from cm.drivers.memory.node import MemoryNode
-from cm.rules.network import address_of_mac
 from contextualization.wire import Answer, Exchange
+from node_hooks.problem import Problem
 from node_hooks.signature import ADDRESS_HEADER, BRIDGE_HEADER, Authorization, sign
+from simulation.guest import Guest
 from simulation.process import Killed, Process
+from simulation.wiring import Wiring, read_document
 
 if TYPE_CHECKING:
     from simulation.simulation import Simulation
 
 POLL_S: Final = 20.0
+GRACE_S: Final = 10.0  # until an answer that does not come is given up
+RETRY_S: Final = 2.0
+BETWEEN_S: Final = 0.05
 # The calls of a driver that change nothing are not worth dying at.
 LOOKS: Final = frozenset(
     {"source", "info", "domains", "look", "describe", "usage", "list_all", "find", "read_tail", "open", "close"}
@@ -39,6 +46,7 @@ class Node:
         self.simulation = simulation
         self.number = number
         self.name = f"n{number}"
+        self.address = f"192.0.2.{number}"
         self.world_name = f"{simulation.name}-{self.name}"
         self.memory = MemoryNode.named(self.world_name)
         self.memory.on_hook = self._on_hook
@@ -75,6 +83,7 @@ class Node:
         self.simulation.power_cuts.append(self.simulation.unix_s())
         self.memory.power_cut()
         self.agent.running = False
+        self.agent.wiring.power_off()
 
     def boot(self) -> None:
         self.boots += 1
@@ -89,8 +98,8 @@ class Node:
         self.memory.power_cut()
         self.memory.world.domains.clear()
         self.node_id = 0
-        self.agent = Agent(self)
         self.boots += 1
+        self.agent = Agent(self)
 
 
 class Agent:
@@ -113,7 +122,10 @@ class Agent:
         self.stalled_until = 0.0
         self.protocol = 2  # 1: an agent of the release before, which reports nothing
         self.lacks: dict[str, str] = {}  # what is amiss on its node: text by code
-        self.frozen: dict[str, str] | None = None  # what is in place, whatever is wanted: versions of sections
+        self.frozen: dict[str, str] | None = None  # what is said to be in place, whatever is: versions of sections
+        self.late_until = 0.0  # when the next document comes
+        self.cut = 0  # documents of which only a part comes
+        self.wiring = Wiring(node)
         self.applied: dict[str, str] = {}
         self.told: dict[str, Any] = {}  # sections of the last document
         self.reports = 0
@@ -121,49 +133,96 @@ class Agent:
         self._sending = False
         self._attempt = 0
         self._pause_s = 0.1
+        self._asked = 0
+        self._life = 0
 
     def enrolled(self, credential: str) -> None:
         """It may speak from now on, and has what the hook wrote before."""
         self.credential = credential
-        self.listen()
+        self._poll()
         self.wake()
 
-    def listen(self) -> None:
-        """Ask for the document again and again, as agents do: so that it is known that it lives."""
+    # ------------------------------------------------------------------ the document
+
+    def _again_soon(self, seconds: float) -> None:
+        """Ask for the document then; what was asked before is not waited for any more."""
+        self._asked += 1
+        self.node.simulation.later(seconds, self._poll, self._asked)
+
+    def _poll(self, asked: int | None = None) -> None:
+        """Ask for the document, and be answered when it is another, or after a while: so it is known that it lives."""
         simulation = self.node.simulation
-        if self.node.agent is not self:
-            return  # its node has left
-        simulation.later(POLL_S, self.listen)
+        if self.node.agent is not self or asked not in (None, self._asked):
+            return  # its node has left, or it asks already
         process = simulation.some_process()
         speaks = self.running and not self.node.memory.unreachable and bool(self.credential)
-        if process is not None and speaks and simulation.schedule.seconds() >= self.stalled_until:
-            if self.protocol == 1:
-                self.ask(process, "GET", "/node/document")
-            else:
-                self.ask(process, "GET", "/node/document?format=2").addCallback(self._apply)
-
-    def _apply(self, answer: Answer) -> None:
-        """Put in place what is wanted, and report."""
-        process = self.node.simulation.some_process()
-        if answer.status != 200 or process is None or not self.running:
+        if process is None or not speaks or simulation.schedule.seconds() < self.stalled_until:
+            self._again_soon(RETRY_S)
             return
-        sections = json.loads(answer.body)["sections"]
-        self.told = sections
-        wanted = {name: each["version"] for name, each in sections.items()}
-        self.applied = wanted if self.frozen is None else self.frozen
+        self._again_soon(POLL_S if self.protocol == 1 else POLL_S + GRACE_S)
+        if self.protocol == 1:
+            self.ask(process, "GET", "/node/document")
+            return
+        path = f"/node/document?format=2&version={quote(self.wiring.version, safe='')}&wait={POLL_S:.0f}"
+        number = self._asked
+        call_off = process.when_dead(lambda: self._broken(number))
+        self.ask(process, "GET", path).addCallback(self._heard, number, call_off)
+
+    def _broken(self, asked: int) -> None:
+        if asked == self._asked:
+            self._again_soon(RETRY_S)
+
+    def _heard(self, answer: Answer, asked: int, call_off: Callable[[], None]) -> None:
+        call_off()
+        late_s = self.late_until - self.node.simulation.schedule.seconds()
+        if asked != self._asked or late_s > 0:
+            if asked == self._asked:
+                self.late_until = 0.0
+                self._asked += 1
+                self.node.simulation.later(late_s, self._heard, answer, self._asked, call_off)
+            return
+        content = read_document(answer.body) if answer.status == 200 and not self.cut else None
+        self.cut = max(0, self.cut - 1)
+        if not self.running or self.node.memory.unreachable or content is None:
+            self._again_soon(RETRY_S)
+            return
+        self.told = content["sections"]
+        if content["version"] != self.wiring.version:
+            self.wiring.take(content)
+        else:
+            self.wiring.converge()
+        self.tell()
+        self._again_soon(BETWEEN_S)
+
+    def tell(self) -> None:
+        """Report what is new."""
+        process = self.node.simulation.some_process()
+        speaks = self.running and not self.node.memory.unreachable and self.protocol > 1 and bool(self.credential)
+        told = self.wiring.report(Problem(code, "", text) for code, text in sorted(self.lacks.items()))
+        if told is None or process is None or not speaks:
+            return
+        self.applied = told["applied"] if self.frozen is None else self.frozen
         self.reports += 1
-        told = {
-            "protocol": 2, "run": self.boot_id, "sequence": self.reports, "boot_id": self.boot_id,
+        more = {
+            "run": f"{self.boot_id}-{self._life}", "sequence": self.reports,
             "applied": {} if self.lacks else self.applied,
-            "problems": [{"code": code, "text": text} for code, text in sorted(self.lacks.items())],
-            "hook": {"path": "/etc/libvirt/hooks/qemu", "version": sections["settings"]["content"]["hook_version"]},
         }  # fmt: skip
-        self.ask(process, "POST", "/node/report", json.dumps(told).encode())
+        answered = self.ask(process, "POST", "/node/report", json.dumps({**told, **more}).encode())
+        answered.addCallback(lambda answer: self.wiring.reported(told) if answer.status == 200 else None)
+
+    def disturbed(self) -> None:
+        """What somebody did to its network is looked at, and told."""
+        if self.running and self.node.agent is self:
+            self.wiring.disturb()
+            self.tell()
 
     def start(self) -> None:
         self.running = True
+        self._life += 1
         self._attempt += 1
         self._sending = False
+        self.wiring.start()
+        self._again_soon(BETWEEN_S)
         self.wake()
 
     @property
@@ -268,82 +327,6 @@ class Agent:
             lambda: Deferred.fromCoroutine(process.endpoint.answer(exchange))
         )
         return answered
-
-
-class Guest:
-    """What runs in a domain from one start to its end: it boots, asks for its metadata, says hello, lives its life."""
-
-    def __init__(self, node: Node, uuid: str, launch: int) -> None:
-        self.node = node
-        self.uuid = uuid
-        self.launch = launch
-
-    def alive(self) -> bool:
-        domain = self.node.memory.world.domains.get(self.uuid)
-        return domain is not None and domain.running is not None and self.node.launches.get(self.uuid) == self.launch
-
-    def boot(self) -> None:
-        simulation = self.node.simulation
-        rng = simulation.guests_rng
-        simulation.effects.writes(self.node, self.uuid, self.launch)
-        simulation.later(rng.uniform(5, 40), self._hello, 0)
-        fate = rng.random()
-        if fate < 0.11 or fate > 0.91:
-            simulation.later(rng.uniform(20, 240), self._power_off)
-        elif 0.2 < fate < 0.25:
-            simulation.later(rng.uniform(10, 400), self._crash)
-        if rng.random() < 0.1:
-            self.node.memory.ignores_power_button.add(self.uuid)
-        else:
-            self.node.memory.ignores_power_button.discard(self.uuid)
-
-    def _hello(self, attempt: int) -> None:
-        simulation = self.node.simulation
-        if not self.alive() or attempt > 20:
-            return
-        process = simulation.some_process()
-        if self._waits(lambda: self._hello(attempt)):
-            return
-        reachable = process is not None and not self.node.memory.unreachable and self.node.agent.credential
-        domain = self.node.memory.world.domains[self.uuid]
-        nics = domain.running.nics if domain.running else ()
-        if not reachable or not nics or domain.paused or process is None:
-            simulation.later(5.0, self._hello, attempt + 1)
-            return
-        simulation.effects.writes(self.node, self.uuid, self.launch)
-        network = self.node.memory.world.networks[nics[0].network]
-        address = str(address_of_mac(nics[0].mac))
-        self.node.agent.ask(process, "GET", "/guest/latest/meta-data/instance-id", b"", network.bridge, address)
-        said = self.node.agent.ask(process, "POST", "/guest/hello", b"", network.bridge, address)
-        said.addCallback(self._heard, attempt)
-
-    def _heard(self, answer: Answer, attempt: int) -> None:
-        if answer.status != 200:
-            self.node.simulation.later(5.0, self._hello, attempt + 1)
-
-    def _waits(self, then: Callable[[], None]) -> bool:
-        """Its storage has no answer: it comes to no end before."""
-        silence = self.node.simulation.silence
-        held = silence.holds(self.node.memory, self.uuid)
-        if held:
-            silence.wait(then)
-        return held
-
-    def _power_off(self) -> None:
-        if self.alive() and self._waits(self._power_off):
-            return
-        if self.alive() and self.node.agent.running and not self.node.memory.world.domains[self.uuid].paused:
-            self.node.simulation.note("guest powers off", self.node.name, self.uuid)
-            self.node.simulation.effects.ends_by_itself(self.uuid)
-            self.node.memory.guest_power_off(self.uuid)
-
-    def _crash(self) -> None:
-        if self.alive() and self._waits(self._crash):
-            return
-        if self.alive() and self.node.agent.running:
-            self.node.simulation.note("guest crashes", self.node.name, self.uuid)
-            self.node.simulation.effects.ends_by_itself(self.uuid)
-            self.node.memory.crash(self.uuid)
 
 
 class SimDriver:

@@ -1,0 +1,97 @@
+"""Guests of simulated nodes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from cm.interfaces.hypervisor import NicSpec
+from cm.rules.network import address_of_mac
+from contextualization.wire import Answer
+
+if TYPE_CHECKING:
+    from simulation.world import Node
+
+
+class Guest:
+    """What runs in a domain from one start to its end: it boots, asks for its metadata, says hello, lives its life."""
+
+    def __init__(self, node: Node, uuid: str, launch: int) -> None:
+        self.node = node
+        self.uuid = uuid
+        self.launch = launch
+
+    def alive(self) -> bool:
+        domain = self.node.memory.world.domains.get(self.uuid)
+        return domain is not None and domain.running is not None and self.node.launches.get(self.uuid) == self.launch
+
+    def boot(self) -> None:
+        simulation = self.node.simulation
+        rng = simulation.guests_rng
+        simulation.effects.writes(self.node, self.uuid, self.launch)
+        simulation.later(rng.uniform(5, 40), self._hello, 0)
+        fate = rng.random()
+        if fate < 0.11 or fate > 0.91:
+            simulation.later(rng.uniform(20, 240), self._power_off)
+        elif 0.2 < fate < 0.25:
+            simulation.later(rng.uniform(10, 400), self._crash)
+        if rng.random() < 0.1:
+            self.node.memory.ignores_power_button.add(self.uuid)
+        else:
+            self.node.memory.ignores_power_button.discard(self.uuid)
+
+    def _hello(self, attempt: int) -> None:
+        simulation = self.node.simulation
+        if not self.alive() or attempt > 20:
+            return
+        process = simulation.some_process()
+        if self._waits(lambda: self._hello(attempt)):
+            return
+        reachable = process is not None and not self.node.memory.unreachable and self.node.agent.credential
+        domain = self.node.memory.world.domains[self.uuid]
+        nics = domain.running.nics if domain.running else ()
+        if not reachable or not nics or domain.paused or process is None:
+            simulation.later(5.0, self._hello, attempt + 1)
+            return
+        simulation.effects.writes(self.node, self.uuid, self.launch)
+        bridge, address = self._configured(nics[0])
+        if not address:  # its node's agent was away as it booted
+            simulation.later(5.0, self._hello, attempt + 1)
+            return
+        self.node.agent.ask(process, "GET", "/guest/latest/meta-data/instance-id", b"", bridge, address)
+        said = self.node.agent.ask(process, "POST", "/guest/hello", b"", bridge, address)
+        said.addCallback(self._heard, attempt)
+
+    def _configured(self, nic: NicSpec) -> tuple[str, str]:
+        """The bridge that its first card is on, and the address that DHCP gives it there."""
+        if nic.bridge:
+            return nic.bridge, self.node.agent.wiring.kernel.lease(nic.bridge, nic.mac)
+        return self.node.memory.world.networks[nic.network].bridge, str(address_of_mac(nic.mac))
+
+    def _heard(self, answer: Answer, attempt: int) -> None:
+        if answer.status != 200:
+            self.node.simulation.later(5.0, self._hello, attempt + 1)
+
+    def _waits(self, then: Callable[[], None]) -> bool:
+        """Its storage has no answer: it comes to no end before."""
+        silence = self.node.simulation.silence
+        held = silence.holds(self.node.memory, self.uuid)
+        if held:
+            silence.wait(then)
+        return held
+
+    def _power_off(self) -> None:
+        if self.alive() and self._waits(self._power_off):
+            return
+        if self.alive() and self.node.agent.running and not self.node.memory.world.domains[self.uuid].paused:
+            self.node.simulation.note("guest powers off", self.node.name, self.uuid)
+            self.node.simulation.effects.ends_by_itself(self.uuid)
+            self.node.memory.guest_power_off(self.uuid)
+
+    def _crash(self) -> None:
+        if self.alive() and self._waits(self._crash):
+            return
+        if self.alive() and self.node.agent.running:
+            self.node.simulation.note("guest crashes", self.node.name, self.uuid)
+            self.node.simulation.effects.ends_by_itself(self.uuid)
+            self.node.memory.crash(self.uuid)
