@@ -32,6 +32,11 @@ export function paramsOf(draft: Draft, offered: Offers): Methods["user.vm.create
     image_id: image?.image_id ?? draft.image,
     template_id: offered.templates.find((size) => size.uuid === draft.template)?.template_id ?? draft.template,
     count: draft.count,
+    ...(draft.networks.length && { networks: draft.networks.map(Number) }),
+    ...(draft.securityGroups.length && { security_group_ids: draft.securityGroups.map(Number) }),
+    ...(draft.iso && { iso_list: [Number(draft.iso)] }),
+    ...(draft.diskGib && { new_disks: [Number(draft.diskGib) * 1024] }),
+    ...(draft.userData.trim() && { user_data: draft.userData }),
     ...(draft.sshKey.trim() && { ssh_key: draft.sshKey.trim(), ssh_username: image?.default_user || "root" }),
   };
 }

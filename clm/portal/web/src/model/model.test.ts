@@ -52,11 +52,11 @@ test("Polish has its forms, and what has no text of ours is said as the server s
 
 test("a draft outlives a reload, and rubbish in its place does no harm", () => {
   const storage = new Map<string, string>();
-  const draft = { ...empty("r1"), name: "web", image: "u" };
+  const draft = { ...empty("r1"), name: "web", image: "u", networks: ["7"] };
   keep({ setItem: (key, value) => void storage.set(key, value) }, draft);
   const read = (text: string | null): unknown => kept({ getItem: () => text }, "r2");
   assert.deepEqual(read([...storage.values()][0] ?? null), draft);
-  for (const text of [null, "", "[", "7", '{"count": "many", "name": 3}']) assert.deepEqual(read(text), empty("r2"));
+  for (const text of [null, "", "[", "7", '{"count": "many", "name": 3, "networks": [1], "securityGroups": null}']) assert.deepEqual(read(text), empty("r2"));
   assert.ok(filled("image", draft) && !filled("review", draft));
 });
 

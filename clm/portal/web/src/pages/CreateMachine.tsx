@@ -9,9 +9,12 @@ import { Wizard, WizardStep } from "@patternfly/react-core/dist/esm/components/W
 import { useEffect, useMemo, useState, type ReactNode } from "react";
 import { machines } from "../api/cloud.ts";
 import { offers, paramsOf, quotaOf, type Offers } from "../api/create.ts";
+import { isoOptions, networkOptions, securityOptions } from "../api/options.ts";
 import { call, plan, problemOf, type PlanStep, type WawelError } from "../api/rpc.ts";
 import type { QuotaUse } from "../api/wawel.ts";
-import { COUNT_MAX, filled, forget, keep, kept, type Draft, type Step } from "../model/wizard.ts";
+import type { Field } from "../model/form.ts";
+import { COUNT_MAX, filled, forget, keep, kept, NO_DEVICES, type Draft, type Step } from "../model/wizard.ts";
+import { FieldRow } from "../ui/Ask.tsx";
 import { Heading } from "../ui/Heading.tsx";
 import { Plan } from "../ui/Plan.tsx";
 import { useTexts } from "../ui/settings.ts";
@@ -36,7 +39,7 @@ function ImageStep({ draft, change, offered }: StepProps): ReactNode {
         {offered.images.map((image) => (
           <Radio key={image.uuid} id={`image-${image.uuid}`} name="image" isChecked={draft.image === image.uuid}
             label={several ? `${image.name} (${image.cluster})` : image.name} description={image.description}
-            onChange={() => change({ image: image.uuid, cluster: image.cluster, ...(image.cluster !== draft.cluster && { template: "" }) })} />
+            onChange={() => change({ image: image.uuid, cluster: image.cluster, ...(image.cluster !== draft.cluster && { template: "", ...NO_DEVICES }) })} />
         ))}
       </div>
     </fieldset>
@@ -104,6 +107,27 @@ function OptionsStep({ draft, change, offered }: StepProps): ReactNode {
           onChange={(_event, sshKey) => change({ sshKey })} />
         <HelperText id="key-help"><HelperTextItem>{t("create.keyHelp")}</HelperTextItem></HelperText>
       </FormGroup>
+    </Form>
+  );
+}
+
+type Device = "networks" | "securityGroups" | "iso" | "diskGib" | "userData";
+
+const devices = (cluster: string): readonly (Field & { name: Device })[] => [
+  { name: "networks", label: "menu.networks", help: "create.networksHelp", as: "several", options: networkOptions(cluster) },
+  { name: "securityGroups", label: "menu.security", as: "several", options: securityOptions(cluster) },
+  { name: "diskGib", label: "create.disk", help: "create.diskHelp", as: "number", min: 1 },
+  { name: "iso", label: "kind.iso", as: "select", options: isoOptions(cluster) },
+  { name: "userData", label: "create.userData", help: "create.userDataHelp", as: "area" },
+];
+
+function DevicesStep({ draft, change }: StepProps): ReactNode {
+  const fields = useMemo(() => devices(draft.cluster), [draft.cluster]);
+  return (
+    <Form onSubmit={(event) => event.preventDefault()}>
+      {fields.map((field) => (
+        <FieldRow key={field.name} form="devices" field={field} value={draft[field.name]} set={(value) => change({ [field.name]: value })} />
+      ))}
     </Form>
   );
 }
@@ -198,6 +222,9 @@ export default function CreateMachine(): ReactNode {
         </WizardStep>
         <WizardStep id="options" name={t("create.options")} isDisabled={!filled("size", draft)} footer={footer("options")}>
           <OptionsStep {...shared} />
+        </WizardStep>
+        <WizardStep id="devices" name={t("create.devices")} isDisabled={!filled("options", draft)} footer={footer("devices")}>
+          <DevicesStep {...shared} />
         </WizardStep>
         <WizardStep id="review" name={t("create.review")} isDisabled={!filled("review", draft)} footer={footer("review")}>
           <ReviewStep {...shared} sendError={sendError} />

@@ -98,6 +98,35 @@ function Input(props: InputProps): ReactNode {
     {...(field.autoComplete && { autoComplete: field.autoComplete })} onChange={(_event, next) => set(next)} />;
 }
 
+interface RowProps {
+  /** Of the form: fields' ids begin with it. */
+  form: string;
+  field: Field;
+  value: Value;
+  set: (value: Value) => void;
+  wrong?: Wrong[string] | undefined;
+}
+
+/** One field with its label, and what helps with it or is wrong about it. */
+export function FieldRow({ form, field, value, set, wrong }: RowProps): ReactNode {
+  const { t } = useTexts();
+  const id = `${form}-${field.name}`;
+  const described = wrong || field.help ? `${id}-help` : undefined;
+  return (
+    <FormGroup fieldId={id} isRequired={field.isRequired ?? false}
+      {...(field.as !== "check" && { label: t(field.label) })} {...(field.as === "several" && { role: "group" })}>
+      <Input id={id} field={field} value={value} set={set} isWrong={wrong !== undefined} described={described} />
+      {described && (
+        <HelperText id={described} isLiveRegion>
+          <HelperTextItem variant={wrong ? "error" : "default"}>
+            {wrong ? ("key" in wrong ? t(wrong.key) : wrong.text) : field.help && t(field.help)}
+          </HelperTextItem>
+        </HelperText>
+      )}
+    </FormGroup>
+  );
+}
+
 /** A form from a description of its fields. */
 export function Ask(props: Props): ReactNode {
   const { t } = useTexts();
@@ -136,25 +165,10 @@ export function Ask(props: Props): ReactNode {
   return (
     <Form onSubmit={submit} noValidate className="w-form">
       {error && <Problem error={error} />}
-      {fields.map((field) => {
-        const id = `${props.id}-${field.name}`;
-        const told = wrong[field.name];
-        const described = told || field.help ? `${id}-help` : undefined;
-        return (
-          <FormGroup key={field.name} fieldId={id} isRequired={field.isRequired ?? false}
-            {...(field.as !== "check" && { label: t(field.label) })} {...(field.as === "several" && { role: "group" })}>
-            <Input id={id} field={field} value={values[field.name] ?? ""} set={(value) => set(field.name, value)}
-              isWrong={told !== undefined} described={described} />
-            {described && (
-              <HelperText id={described} isLiveRegion>
-                <HelperTextItem variant={told ? "error" : "default"}>
-                  {told ? ("key" in told ? t(told.key) : told.text) : field.help && t(field.help)}
-                </HelperTextItem>
-              </HelperText>
-            )}
-          </FormGroup>
-        );
-      })}
+      {fields.map((field) => (
+        <FieldRow key={field.name} form={props.id} field={field} value={values[field.name] ?? ""} wrong={wrong[field.name]}
+          set={(value) => set(field.name, value)} />
+      ))}
       {props.children}
       <ActionGroup>
         <Button type="submit" variant="primary" isDisabled={busy} isLoading={busy}>{t(props.button)}</Button>
