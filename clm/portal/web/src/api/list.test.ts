@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { test, type TestContext } from "node:test";
 import type { Change } from "./feed.ts";
 import { everywhere, fromEach, load, ofCloud, PAGE } from "./list.ts";
-import { changed } from "./live.ts";
+import { own } from "./changes.ts";
+import { changed, Live } from "./live.ts";
 
 interface Asked {
   method: string;
@@ -64,4 +65,32 @@ test("a change goes into the row, which keeps what the stream does not tell", ()
   assert.equal(changed(rows, change({ event: "exit", uuid: "c" })), rows);
   // What is new, told without its object, or moves to another list is read anew.
   for (const more of [{ uuid: "c", object: { version: 1 } }, {}, { object: { version: 2, state: "trashed" } }]) assert.equal(changed(rows, change(more)), undefined);
+});
+
+test("what changes while a list is on its way is not lost to what was read before", async (context) => {
+  context.mock.timers.enable({ apis: ["setTimeout"] });
+  let version = 1;
+  let answer: (result: unknown) => void = () => undefined;
+  (globalThis as { location?: unknown }).location ??= { origin: "http://127.0.0.1" };
+  context.mock.method(globalThis, "fetch", () => new Promise((resolve) => {
+    const read = { uuid: "a", version };
+    answer = () => resolve({ json: async () => ({ result: [read] }) });
+  }));
+  const settle = (): Promise<void> => new Promise((resolve) => void setImmediate(resolve));
+  const live = new Live<{ uuid: string; version: number }>(ofCloud("user.group.get_list", { kinds: ["group"] }) as never);
+  const end = live.begin();
+  answer(undefined);
+  await settle();
+  void live.reload();
+  version = 2;
+  own.forEach((each) => each.change({ kind: "group", object_id: 1, uuid: "a", event: "change", object: { version: 2 } }));
+  answer(undefined);
+  await settle();
+  assert.equal(live.state.get().rows[0]?.version, 1); // read before
+  context.mock.timers.tick(1000);
+  answer(undefined);
+  await settle();
+  assert.equal(live.state.get().rows[0]?.version, 2);
+  end();
+  assert.equal(own.size, 0);
 });

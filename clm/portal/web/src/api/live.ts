@@ -37,6 +37,9 @@ export class Live<T> {
   readonly state = new Value<Rows<T>>({ rows: [], came: false, missing: [] });
   readonly #source: Source<T>;
   #round = 0;
+  #isLoading = false;
+  /** Something changed while the list was on its way, which may have been read before that. */
+  #isBehind = false;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #leave: () => void = () => undefined;
 
@@ -64,6 +67,8 @@ export class Live<T> {
     clearTimeout(this.#timer);
     this.#timer = undefined;
     const mine = (this.#round += 1);
+    this.#isLoading = true;
+    this.#isBehind = false;
     try {
       const { rows, missing } = await load(this.#source);
       if (mine !== this.#round) return;
@@ -74,9 +79,12 @@ export class Live<T> {
       const was = this.state.get();
       this.state.set({ ...was, came: was.came === true ? true : problemOf(error) });
     }
+    this.#isLoading = false;
+    if (this.#isBehind) this.#later();
   };
 
   #take(change: Change): void {
+    this.#isBehind ||= this.#isLoading;
     const was = this.state.get();
     const rows = changed(was.rows, change);
     // Not the first of its kinds: rows of something else, which that change may have touched.

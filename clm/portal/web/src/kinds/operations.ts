@@ -13,7 +13,8 @@ const c = columns<Work>();
 const failure = (row: Work): string => ("admin_text" in row && row.admin_text) || row.text || row.error;
 
 export const WORK_COLUMNS: readonly Column<Work>[] = [
-  { ...c.time("created", "column.created"), isMinor: false },
+  // The latest first.
+  c.of("created", "column.created", (row) => -Date.parse(row.created), { show: (row, { time }) => time(row.created) }),
   c.word("kind", "work.kind", "work"),
   c.status("state", "column.state", "workState"),
   c.of("progress", "work.progress", (row) => row.progress, { show: (row) => `${row.progress} %`, isMinor: true }),

@@ -46,12 +46,12 @@ const ALL = { ...everywhere("user.disk.get_list", { page: ["before", "disk_id"],
 export default function Disk({ params }: PageProps): ReactNode {
   return (
     <AtOne source={ALL} uuid={params["uuid"] ?? ""}>
-      {(row) => <Known row={row} />}
+      {(row, reload) => <Known row={row} reload={reload} />}
     </AtOne>
   );
 }
 
-function Known({ row }: { row: Row }): ReactNode {
+function Known({ row, reload }: { row: Row; reload: () => void }): ReactNode {
   const source = useMemo(
     () => ofCluster("user.snapshot.get_list", row.cluster, { page: ["before", "snapshot_id"], kinds: ["snapshot", "disk", "vm"] }, { disk_id: row.disk_id }),
     [row.cluster, row.disk_id],
@@ -59,7 +59,7 @@ function Known({ row }: { row: Row }): ReactNode {
   return (
     <>
       <Status group="diskState" value={row.state} />
-      <Actions rows={[row]} name={(each) => each.name} actions={DISK_ACTIONS} />
+      <Actions rows={[row]} name={(each) => each.name} actions={DISK_ACTIONS} done={reload} />
       <Overview row={row} />
       <ListSection source={source} spec={SNAPSHOTS} />
     </>

@@ -39,10 +39,10 @@ function Overview({ row }: { row: Row }): ReactNode {
 export default function Image({ params }: PageProps): ReactNode {
   return (
     <AtOne source={IMAGES} uuid={params["uuid"] ?? ""}>
-      {(row) => (
+      {(row, reload) => (
         <>
           <Status group="imageState" value={row.state} />
-          <Actions rows={[row]} name={(each) => each.name} actions={IMAGE_ACTIONS} />
+          <Actions rows={[row]} name={(each) => each.name} actions={IMAGE_ACTIONS} done={reload} />
           <Overview row={row} />
           {row.mine && <Access kind="image" object_id={row.image_id} cluster={row.cluster} />}
         </>

@@ -18,7 +18,7 @@ const LEASES: ListSpec<Lease> = {
   none: ["networks.noLeases", "networks.noLeasesHelp"],
 };
 
-function Known({ row }: { row: Row }): ReactNode {
+function Known({ row, reload }: { row: Row; reload: () => void }): ReactNode {
   const { t, time } = useTexts();
   const { network_id, cluster } = row;
   const source = useMemo(
@@ -27,7 +27,7 @@ function Known({ row }: { row: Row }): ReactNode {
   );
   return (
     <>
-      <Actions rows={[row]} name={(each) => each.name} actions={NETWORK_ACTIONS} />
+      <Actions rows={[row]} name={(each) => each.name} actions={NETWORK_ACTIONS} done={reload} />
       <Section title="machine.overview">
         <Facts facts={[
           ["column.description", row.description],
@@ -47,5 +47,5 @@ function Known({ row }: { row: Row }): ReactNode {
 }
 
 export default function Network({ params }: PageProps): ReactNode {
-  return <AtOne source={NETWORKS} uuid={params["uuid"] ?? ""}>{(row) => <Known row={row} />}</AtOne>;
+  return <AtOne source={NETWORKS} uuid={params["uuid"] ?? ""}>{(row, reload) => <Known row={row} reload={reload} />}</AtOne>;
 }

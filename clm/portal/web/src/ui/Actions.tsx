@@ -83,6 +83,7 @@ export function Actions<T>(props: Props<T>): ReactNode {
   const [secret, setSecret] = useState<readonly (readonly [Key, string])[]>();
   const [busy, setBusy] = useState(false);
   const plan = useMemo(() => (asking ? () => planFor(asking.action, asking.rows) : undefined), [asking]);
+  const fields = useMemo(() => (asking?.rows[0] === undefined ? undefined : asking.action.fields?.(asking.rows[0])), [asking]);
   const close = useCallback(() => setAsking(undefined), []);
   const fits = (action: Action<T>): boolean =>
     rows.length > 0 && (rows.length === 1 || (!action.fields && !action.to && !action.secret)) && rows.every((row) => action.may?.(row) ?? true);
@@ -130,10 +131,10 @@ export function Actions<T>(props: Props<T>): ReactNode {
         <Confirm title={t(asking.action.confirm.title, called)} help={t(asking.action.confirm.help)} button={t(asking.action.title)}
           count={meant.length} plan={plan} close={close} act={() => act(asking.action, asking.rows)} />
       )}
-      {asking?.action.fields && asking.rows[0] !== undefined && (
+      {asking && fields && (
         <Dialog title={`${t(asking.action.title)}: ${called.name}`} close={close}>
           {asking.action.confirm && <p>{t(asking.action.confirm.help)}</p>}
-          <Ask id={asking.action.key} fields={asking.action.fields(asking.rows[0])} button={asking.action.title} send={sendForm} cancel={close} />
+          <Ask id={asking.action.key} fields={fields} button={asking.action.title} send={sendForm} cancel={close} />
         </Dialog>
       )}
       {secret && <Dialog title={t("secret.title")} close={() => setSecret(undefined)}><Secret pieces={secret} /></Dialog>}

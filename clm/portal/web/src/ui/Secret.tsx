@@ -11,13 +11,13 @@ function Piece(props: { title: Key; text: string }): ReactNode {
     navigator.clipboard.writeText(props.text).then(() => setCopied(true), () => setCopied(false));
   };
   return (
-    <section aria-label={t(props.title)}>
+    <div>
       <div className="w-heading">
         <strong>{t(props.title)}</strong>
         <Button variant="secondary" onClick={copy}>{t(copied ? "secret.copied" : "secret.copy")}</Button>
       </div>
       <pre className="w-secret" tabIndex={0} aria-label={t(props.title)} role="region">{props.text}</pre>
-    </section>
+    </div>
   );
 }
 

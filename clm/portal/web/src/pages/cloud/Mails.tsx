@@ -11,7 +11,7 @@ const STATES = ["due", "sent", "failed"] as const;
 const SPEC: ListSpec<Mail> = {
   title: "menu.mails",
   columns: [
-    { ...c.time("created", "column.created"), isMinor: false }, c.text("recipient", "mails.recipient"), c.status("state", "column.state", "mailState"),
+    c.of("created", "column.created", (row) => -Date.parse(row.created), { show: (row, { time }) => time(row.created) }), c.text("recipient", "mails.recipient"), c.status("state", "column.state", "mailState"),
     c.text("template", "mails.template", { isMinor: true }), c.text("attempts", "mails.attempts", { isMinor: true }), c.text("trouble", "column.reason", { isMinor: true }),
   ],
   filters: [{ key: "state", title: "column.state", any: "list.anyState", options: STATES.map((value) => ({ value, title: `mailState.${value}` as const })), of: (row) => row.state }],

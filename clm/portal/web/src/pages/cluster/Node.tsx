@@ -38,7 +38,7 @@ function Evacuation({ rows }: { rows: readonly Work[] }): ReactNode {
   );
 }
 
-function Known({ row }: { row: Row }): ReactNode {
+function Known({ row, reload }: { row: Row; reload: () => void }): ReactNode {
   const { t, memory, time } = useTexts();
   const { node_id, cluster } = row;
   const source = useMemo(
@@ -60,7 +60,10 @@ function Known({ row }: { row: Row }): ReactNode {
       {row.troubles.map((trouble) => (
         <Alert component="p" key={trouble.code + trouble.text} variant={trouble.blocks ? "danger" : "warning"} isInline title={trouble.text} />
       ))}
-      <Actions rows={[row]} name={(each) => each.name} actions={NODE_ACTIONS} done={work.reload} />
+      <Actions rows={[row]} name={(each) => each.name} actions={NODE_ACTIONS} done={() => {
+        reload();
+        work.reload();
+      }} />
       <Evacuation rows={mine.rows} />
       <Section title="machine.overview">
         <Facts facts={[
@@ -82,7 +85,7 @@ function Known({ row }: { row: Row }): ReactNode {
 export default function Node({ params }: PageProps): ReactNode {
   return (
     <AtOne source={ofCluster("admin.node.get_list", params["cluster"] ?? "", { kinds: ["node"], all: true })} uuid={params["uuid"] ?? ""}>
-      {(row) => <Known row={row} />}
+      {(row, reload) => <Known row={row} reload={reload} />}
     </AtOne>
   );
 }
