@@ -38,6 +38,7 @@ def found(cloud: Any) -> dict[str, str]:
 def people(chromium: Any, cloud: Any, found: dict[str, str]) -> Iterator[dict[str, Any]]:
     """A browser for each who looks: a guest, somebody, and an administrator."""
     made = {who: Browser(chromium, cloud, "admin" if who == "admin" else "user") for who in ("guest", "user", "admin")}
+    made["guest"].open()
     for who in ("user", "admin"):
         made[who].log_in()
         expect(made[who].page.get_by_role("heading", level=1)).to_have_text("Machines")
@@ -58,9 +59,7 @@ def look(browser: Any, name: str, place: Path | None) -> None:
         assert browser.page.evaluate(OVERFLOWS) <= 0, f"{name} is wider than a window of {width} px"
 
 
-@pytest.mark.parametrize("route", ROUTES, ids=lambda route: route.page)
-def test_page(people: dict[str, Any], found: dict[str, str], route: Route) -> None:
-    browser = people[{"guest": "guest", "user": "user"}.get(route.audience, "admin")]
+def visit(browser: Any, address: str, name: str) -> None:
     told = os.environ.get("WAWEL_PICTURES")
     place = Path(told) if told else None
     if place is not None:
@@ -68,15 +67,25 @@ def test_page(people: dict[str, Any], found: dict[str, str], route: Route) -> No
     browser.said.clear()
     for language in LANGUAGES:
         for theme in THEMES:
-            chosen = {"wawel.language": language, "wawel.theme": theme}
-            browser.page.evaluate(KEEP, chosen)
-            browser.open(address_of(route.page, route.path, found))
-            look(browser, f"{route.page}-{language}-{theme}", place)
+            browser.page.evaluate(KEEP, {"wawel.language": language, "wawel.theme": theme})
+            browser.open(address)
+            look(browser, f"{name}-{language}-{theme}", place)
             assert browser.page.locator("html").get_attribute("lang") == language
+
+
+@pytest.mark.parametrize("route", ROUTES, ids=lambda route: route.page)
+def test_page(people: dict[str, Any], found: dict[str, str], route: Route) -> None:
+    browser = people[{"guest": "guest", "user": "user"}.get(route.audience, "admin")]
+    visit(browser, address_of(route.page, route.path, found), route.page)
+
+
+def test_log_in(people: dict[str, Any]) -> None:
+    visit(people["guest"], "/ui/machines", "login")
 
 
 def test_nowhere(people: dict[str, Any]) -> None:
     """What is no page, or none of one's own, is said to be none."""
+    people["user"].page.evaluate(KEEP, {"wawel.language": "en", "wawel.theme": "light"})
     for path in ("/ui/elsewhere", "/ui/cloud/audit", "/ui/clusters/north/nodes"):
         people["user"].open(path)
         expect(people["user"].page.get_by_role("heading", level=1)).to_have_text("There is no such page.")
