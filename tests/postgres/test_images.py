@@ -413,7 +413,7 @@ def test_claimed_anew_by_the_same(bench: Bench) -> None:
     answer = _start(bench)
     before = _claimed(bench, bench.worker_id)
     bench.change("UPDATE operation SET lease_until = now() - interval '1 second' WHERE id = :i", i=before.op.id)
-    assert bench.database.transact_now(take_over, bench.worker_id) == [before.op.id]
+    assert bench.database.transact_now(take_over, bench.worker_id, True) == [before.op.id]
     work = _claimed(bench, bench.worker_id)
     with pytest.raises(LeaseLost):
         ended(before.db(get_image, answer["image_id"]))
