@@ -14,7 +14,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 
 from cm.rules.link import hosts_of, link_of
-from cm.rules.names import CONSOLE_DIRECTORY
+from cm.rules.names import CONSOLE_DIRECTORY, link_name
 from cm.rules.node_document import (
     CALLS,
     CONSOLES,
@@ -213,7 +213,7 @@ class Documents:
         ]
         if facts.makes_links:  # an agent of before would not say that it has them
             made.append(section(LINKS, links=[link_of(each, facts.tunnel_address) for each in facts.links]))
-            made.append(section(HOSTS, hosts={each["bridge"]: hosts_of(each) for each in facts.links}))
+            made.append(section(HOSTS, hosts={link_name(each["id"]): hosts_of(each) for each in facts.links}))
         if facts.answers_public:
             told = {"addresses": list(facts.public), "ports": list(facts.ports), "reachable": list(public)}
             made.append(section(PUBLIC, **told))

@@ -22,6 +22,7 @@ AGAIN_S: Final = 60  # an agent reports at once what has changed, and the same a
 _PRINTABLE: Final = r"\A[^\x00-\x1f\x7f]*\Z"
 Word = Annotated[str, Meta(pattern=r"\A[A-Za-z0-9._:+~-]{1,64}\Z")]
 Line = Annotated[str, Meta(max_length=300, pattern=_PRINTABLE)]
+Interface = Annotated[str, Meta(pattern=r"\A[A-Za-z0-9_.-]{1,15}\Z")]
 PublicAddress = Annotated[str, Meta(pattern=r"\A[0-9a-f.:]{2,45}\Z")]
 Time = Annotated[float, Meta(ge=0, le=4_102_444_800, description="Unix seconds.")]
 
@@ -69,6 +70,7 @@ class _Report(Struct):
     hook: _Hook | None = None
     public: Annotated[list[PublicAddress], Meta(max_length=1000)] = []
     differences: Annotated[list[_Difference], Meta(max_length=50)] = []
+    uplinks: Annotated[list[Interface], Meta(max_length=100)] = []
 
 
 _DECODER: Final = msgspec.json.Decoder(_Report)

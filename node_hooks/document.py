@@ -196,7 +196,8 @@ def _parse_nics(given: object, problems: list[str]) -> tuple[NodeNic, ...] | Non
             bridge = entry.get("bridge", "")
             if not isinstance(bridge, str) or bridge and not INTERFACE.fullmatch(bridge):
                 raise ValueError(f"{bridge!r} is no name for a bridge")
-            found[tap] = NodeNic(tap, mac, addresses, bridge, entry.get("spoofing") is True, groups)
+            spoofing, foreign = entry.get("spoofing") is True, entry.get("foreign") is True
+            found[tap] = NodeNic(tap, mac, addresses, bridge, spoofing, groups, foreign)
         except (ValueError, TypeError, KeyError) as error:
             problems.append(f"nic {entry!r:.200}: {error}")
     return tuple(found.values())

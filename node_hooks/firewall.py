@@ -43,6 +43,7 @@ class NodeNic:
 
     :ivar bridge: empty: an older manager does not say. :ivar spoofing: it may send as anybody.
     :ivar groups: its security groups; without any, none of their rules is about it.
+    :ivar foreign: it has its addresses from elsewhere, on a bridge of the node's: nobody here knows them.
     """
 
     tap: str
@@ -51,6 +52,7 @@ class NodeNic:
     bridge: str = ""
     spoofing: bool = False
     groups: tuple[int, ...] = ()
+    foreign: bool = False
 
 
 def link_local(mac: str) -> IPv6Address:
@@ -97,6 +99,7 @@ def _senders(known: Sequence[NodeNic]) -> tuple[dict[str, Elements], dict[str, S
     sets = {
         "taps": _set("type ifname;", (f'"{nic.tap}"' for nic in known)),
         "trusted": _set("type ifname;", (f'"{nic.tap}"' for nic in known if nic.spoofing)),
+        "foreign": _set("type ifname;", (f'"{nic.tap}"' for nic in known if nic.foreign)),
         "macs": _set("type ifname . ether_addr;", (f'"{nic.tap}" . {nic.mac}' for nic in held)),
         "guests": _set(
             "type ifname . ether_addr . ipv4_addr;", (f'"{nic.tap}" . {nic.mac} . {each}' for nic, each in v4)
@@ -151,9 +154,24 @@ def _senders(known: Sequence[NodeNic]) -> tuple[dict[str, Elements], dict[str, S
             "ip6 nexthdr 44 frag nexthdr { tcp, udp, ipv6-icmp, esp, sctp } accept",
             "counter drop",
         ),
+        # Whose addresses are not known here sends by its own MAC, and is no server of DHCP and no router.
+        "from_foreign": (
+            "ether type arp iifname . arp saddr ether @macs accept",
+            "ether type ip udp sport 67 counter drop",
+            "ether type ip udp dport 68 counter drop",
+            "ether type ip icmp type { redirect, router-advertisement } counter drop",
+            "ether type ip accept",
+            "icmpv6 type { nd-router-advert, nd-redirect } counter drop",
+            "ip6 nexthdr != { tcp, udp, ipv6-icmp, esp, ah, gre, sctp, udplite, dccp, 0, 44 } counter drop",
+            "udp sport 547 counter drop",
+            "udp dport 546 counter drop",
+            "ether type ip6 accept",
+            "counter drop",
+        ),
         "from_guest": (
             # A probe asks whether an address is in use before taking it, so it has none yet (RFC 5227).
             "iifname . ether saddr != @macs counter drop",
+            "iifname @foreign goto from_foreign",
             "ether type arp iifname . arp saddr ether . arp saddr ip @guests accept",
             "ether type arp arp saddr ip 0.0.0.0 iifname . arp saddr ether @macs accept",
             "ether type ip6 goto from_guest6",
@@ -200,6 +218,8 @@ def _hooks(chains: dict[str, Sequence[str]], tracking: Tracking | None) -> None:
             "type filter hook input priority 10; policy accept;",
             # The bridge takes these for itself and looks at no rule before, but learns where their sender is.
             f'iifname "{TAP_PREFIX}*" {LINK_LOCAL_MULTICAST} counter drop',
+            # On a bridge of the node's, which it has addresses on itself, as it may be reached by it.
+            "iifname @foreign counter drop",
             *(["goto passing"] if tracking else []),
         ),
         "output": (

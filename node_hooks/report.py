@@ -16,6 +16,7 @@ from node_hooks.document import LINKS, PUBLIC, Document
 from node_hooks.errors import EndpointRefused
 from node_hooks.firewall import TAP_PREFIX
 from node_hooks.install import installed_version
+from node_hooks.links import is_own
 from node_hooks.network import Seen
 from node_hooks.problem import (
     BRIDGE_MISSING,
@@ -27,8 +28,10 @@ from node_hooks.problem import (
     Problem,
     failed_sections,
 )
+from node_hooks.reading import INTERFACE
 from node_hooks.resolver import read_resolvers
 from node_hooks.state import AGENT_VERSION
+from node_hooks.translation import IN, OUT
 
 log = logging.getLogger("wawel.node.report")
 
@@ -41,6 +44,9 @@ STUCK_S = 60.0
 PROGRAMS_S = 600.0
 TEXT_MAX, LIST_MAX = 300, 50
 ADDRESSES_MAX = 1000  # public ones; a report is 128 KiB at most
+UPLINKS_MAX = 100
+# Loopback, libvirt's taps, networks' own bridges, a pair of ours.
+_NOT_UPLINKS = re.compile(rf"lo|vnet.*|wbr.*|{OUT}|{IN}")
 _VERSION = re.compile(r"[0-9]+(?:\.[0-9]+)+[^\s,()]*")
 PROGRAMS = {
     "nft": (("nft", "--version"),),
@@ -51,15 +57,20 @@ PROGRAMS = {
 
 @dataclass(frozen=True)
 class Links:
-    """Guests' taps with the bridge that each is on, empty without one; addresses where DNS is listened for."""
+    """
+    Guests' taps with the bridge that each is on, empty without one; addresses where DNS is listened for.
+
+    :ivar uplinks: interfaces of the node's own, bridges among them, which guests may be put on.
+    """
 
     taps: Mapping[str, str] = field(default_factory=dict)
     resolvers: frozenset[IPv4Address] = frozenset()
+    uplinks: tuple[str, ...] = ()
 
 
 def read_links(root: Path = Path("/")) -> Links:
     """As the kernel tells it; what cannot be read is as if it were well."""
-    taps = {}
+    taps, uplinks = {}, []
     interfaces = root / "sys/class/net"
     try:
         for name in os.listdir(interfaces):
@@ -68,7 +79,9 @@ def read_links(root: Path = Path("/")) -> Links:
                     taps[name] = os.path.basename(os.readlink(interfaces / name / "master"))
                 except FileNotFoundError:
                     taps[name] = ""
-        return Links(taps, read_resolvers(root))
+            elif INTERFACE.fullmatch(name) and not is_own(name) and not _NOT_UPLINKS.fullmatch(name):
+                uplinks.append(name)
+        return Links(taps, read_resolvers(root), tuple(sorted(uplinks)[:UPLINKS_MAX]))
     except OSError:
         return Links()
 
@@ -168,6 +181,7 @@ def describe(facts: Facts, versions: Mapping[str, str]) -> dict[str, Any]:
         "versions": {"agent": AGENT_VERSION, "kernel": os.uname().release, **versions},
         "capabilities": [*CAPABILITIES, *([LINKS] if seen is not None and seen.able else [])],
         "bridges": bridges[: 10 * LIST_MAX],
+        "uplinks": list(facts.links.uplinks),
         "public": sorted(map(str, seen.answered))[:ADDRESSES_MAX] if seen is not None else [],
         "rules": dict(seen.rules) if seen is not None else {},
         "differences": [

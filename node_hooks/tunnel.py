@@ -2,7 +2,8 @@
 What keeps networks of ours apart and leads their packets, as nft text. Pure.
 
 ``tunnel``: every node is the gateway of its own guests, by the same addresses and MAC. So nothing of a gateway's leaves
-by the VXLAN or comes by it: no ARP, neighbour or router discovery of a gateway, no DHCP.
+by the VXLAN, or the VLAN, that joins the nodes, or comes by it: no ARP, neighbour or router discovery of a gateway, no
+DHCP. A VLAN without a gateway of ours is let alone: the site has one there.
 
 ``routes``: networks may have the same addresses, and nothing of ours goes by addresses alone. What a guest began is
 tracked in its network's own zone, and marked; answers carry the mark, which leads to the network's own routing table.
@@ -14,7 +15,7 @@ from ipaddress import IPv4Address, IPv6Address, IPv6Network
 from typing import Final
 
 from node_hooks.firewall import GATEWAY_MAC, METADATA, METADATA6, zone_of
-from node_hooks.links import MARKS, NUMBER_MAX, TUNNEL, Gateway, Link
+from node_hooks.links import MARKS, NUMBER_MAX, TUNNEL, VLAN, Gateway, Link
 
 GATEWAY_LINK: Final = IPv6Address("fe80::1")
 VXLAN_PORT: Final = 4789
@@ -44,12 +45,15 @@ def dns_port(slot: int) -> int:
 
 def tunnel(links: Sequence[Link]) -> str:
     """A whole replacement of the table, for ``nft -f -``. Names stand for all tunnels, so that none is ever without."""
-    tunnels = [link for link in links if link.vni is not None]
-    addresses = [f'"{link.tunnel}" . {each.ip}' for link in tunnels for each in link.gateways if each.version == 4]
+    joined = {_between(link): link for link in links if _between(link)}
+    gateways = [(port, each) for port, link in joined.items() for each in link.gateways]
+    addresses = [f'"{port}" . {each.ip}' for port, each in gateways if each.version == 4]
     shared = ", ".join(_number(each) for each in (GATEWAY_LINK, IPv6Address(METADATA6)))
-    asked = [(link, each) for link in tunnels for each in link.gateways if each.version == 6]
+    asked = [(port, each) for port, each in gateways if each.version == 6]
+    vlans = [f'"{port}"' for port in joined if port.startswith(VLAN)]
     return _table("bridge", TUNNEL_TABLE, [
         _set("set gateways", "type ifname . ipv4_addr", addresses),
+        _set("set vlans", "type ifname", vlans),
         "\tchain gateways_own {",
         f"\t\tether saddr {GATEWAY_MAC} counter drop",
         f"\t\tether daddr {GATEWAY_MAC} counter drop",
@@ -61,7 +65,7 @@ def tunnel(links: Sequence[Link]) -> str:
         "\t}",
         "\tchain from_tunnel {",
         "\t\ttype filter hook prerouting priority -250; policy accept;",
-        f'\t\tiifname != "{TUNNEL}*" accept',
+        f'\t\tiifname != "{TUNNEL}*" iifname != @vlans accept',
         "\t\tjump gateways_own",
         "\t\tether type arp iifname . arp daddr ip @gateways counter drop",
         "\t\tether type arp iifname . arp saddr ip @gateways counter drop",
@@ -69,7 +73,7 @@ def tunnel(links: Sequence[Link]) -> str:
         "\t}",
         "\tchain to_tunnel {",
         "\t\ttype filter hook forward priority -10; policy accept;",
-        f'\t\toifname != "{TUNNEL}*" accept',
+        f'\t\toifname != "{TUNNEL}*" oifname != @vlans accept',
         "\t\tjump gateways_own",
         "\t\tether type arp oifname . arp daddr ip @gateways counter drop",
         "\t\ticmpv6 type nd-neighbor-solicit jump asked_of_tunnel",
@@ -77,15 +81,23 @@ def tunnel(links: Sequence[Link]) -> str:
         "\tchain from_node {",
         "\t\ttype filter hook output priority -10; policy accept;",
         f'\t\toifname "{TUNNEL}*" ether saddr {GATEWAY_MAC} counter drop',
+        f"\t\toifname @vlans ether saddr {GATEWAY_MAC} counter drop",
         "\t}",
         # One rule for each network, walked by neighbour solicitations alone: nft 1.0.6 names no such key for a set.
         "\tchain asked_by_tunnel {",
-        *(f'\t\tiifname "{link.tunnel}" @th,64,128 {_number(each.ip)} counter drop' for link, each in asked),
+        *(f'\t\tiifname "{port}" @th,64,128 {_number(each.ip)} counter drop' for port, each in asked),
         "\t}",
         "\tchain asked_of_tunnel {",
-        *(f'\t\toifname "{link.tunnel}" @th,64,128 {_number(each.ip)} counter drop' for link, each in asked),
+        *(f'\t\toifname "{port}" @th,64,128 {_number(each.ip)} counter drop' for port, each in asked),
         "\t}",
     ])  # fmt: skip
+
+
+def _between(link: Link) -> str:
+    """The port of its bridge that leads to the other nodes, each of which is the gateway, too; empty: there is none."""
+    if link.vni is not None:
+        return link.tunnel
+    return link.vlan_device if link.vlan is not None and link.gateways else ""
 
 
 def routes(links: Sequence[Link], slot_of: Mapping[str, int]) -> str:

@@ -164,7 +164,7 @@ NOUNS: Final[dict[str, tuple[Column, ...]]] = {
         "PATH", "NODES=nodes.name",
     ),
     "network": _columns(
-        "ID=network_id", "NAME", "KIND", "NETWORK", "GATEWAY", "BRIDGE",
+        "ID=network_id", "NAME", "KIND", "NETWORK", "GATEWAY", "BRIDGE", "VLAN",
         Column("LEASES", used("leases_used", "leases")), Column("STATE", locked), "OWNER=user_login", "ACCESS",
     ),
     "nic": _columns(

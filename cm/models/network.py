@@ -36,12 +36,13 @@ class AddressPool(Base):
         CheckConstraint(_KINDS, name="kind"),
         CheckConstraint("kind <> 'nat' OR NOT overlap", name="nat"),  # its MAC addresses follow from addresses
         CheckConstraint("prefix_min <= prefix_default AND prefix_default <= prefix_max", name="prefixes"),
+        CheckConstraint("network IS NOT NULL OR kind = 'bridge'", name="network"),
     )
     id: Mapped[Key]
     uuid: Mapped[NewUuid]
     name: Mapped[str]
     kind: Mapped[str] = mapped_column(server_default="nat")
-    network: Mapped[str] = mapped_column(CIDR)
+    network: Mapped[str | None] = mapped_column(CIDR)  # NULL: guests have their addresses from elsewhere
     network6: Mapped[str | None] = mapped_column(CIDR)
     overlap: Mapped[No]  # its networks may share addresses with others
     prefix_default: Mapped[int] = mapped_column(SmallInteger, server_default="26")  # of users' networks, and its bounds
@@ -85,6 +86,13 @@ class Network(Base):
         ),
         Index("uq_network_bridge", "bridge", unique=True, postgresql_where=text("deleted_at IS NULL")),
         Index(
+            "uq_network_vlan",
+            "uplink",
+            "vlan",
+            unique=True,
+            postgresql_where=text("deleted_at IS NULL AND vlan IS NOT NULL"),
+        ),
+        Index(
             "uq_network_only",
             "pool_id",
             unique=True,
@@ -101,6 +109,9 @@ class Network(Base):
         CheckConstraint(_KINDS, name="kind"),
         CheckConstraint("family(prefix) = family(gateway)", name="gateway"),
         CheckConstraint("(prefix6 IS NULL) = (gateway6 IS NULL)", name="gateway6"),
+        CheckConstraint(
+            "(prefix IS NULL) = (gateway IS NULL) AND (prefix IS NOT NULL OR kind = 'bridge')", name="addressed"
+        ),
     )
     id: Mapped[Key]
     uuid: Mapped[NewUuid]
@@ -109,9 +120,9 @@ class Network(Base):
     kind: Mapped[str]
     name: Mapped[str]
     description: Mapped[Empty]
-    prefix: Mapped[str] = mapped_column(CIDR)
+    prefix: Mapped[str | None] = mapped_column(CIDR)  # NULL: guests have their addresses from elsewhere
     prefix6: Mapped[str | None] = mapped_column(CIDR)
-    gateway: Mapped[str] = mapped_column(INET)
+    gateway: Mapped[str | None] = mapped_column(INET)
     gateway6: Mapped[str | None] = mapped_column(INET)
     overlap: Mapped[No]
     bridge: Mapped[str]

@@ -68,6 +68,7 @@ class Node(Base):
     hook_version: Mapped[Empty]
     tunnel_address: Mapped[Empty]  # where its tunnels end, if that is not its address
     makes_links: Mapped[No]  # its agent makes the bridges of users' networks
+    uplinks: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default=text("'{}'"))  # its own, as its agent says
     answers_public: Mapped[No]  # its agent answers for public addresses
     version: Mapped[Zero]
     created_at: Mapped[Now]

@@ -109,8 +109,8 @@ def _place(session: Session, row: VMRow, op: OperationRow, policy: ClusterPolicy
         return elsewhere
     if row.node_claimed:
         return None
-    storages, links = needs_of(session, row.id)
-    request = VMRequest(row.cpu, row.memory_mib, storages, links=links)
+    storages, links, uplinks = needs_of(session, row.id)
+    request = VMRequest(row.cpu, row.memory_mib, storages, links=links, uplinks=uplinks)
     decision = Placing(session, policy.placement).choose(request)
     node_id = decision.node_id
     place_vm(session, row.id, node_id)

@@ -20,7 +20,7 @@ class AddressPool(TypedDict):
     uuid: Uuid
     name: Named
     kind: NetworkKind
-    network: Annotated[str, Meta(examples=["10.130.0.0/16"], description="CIDR.")]
+    network: Annotated[str, Meta(examples=["10.130.0.0/16"], description="CIDR; empty: without addresses of ours.")]
     network6: Annotated[str | None, Meta(examples=["fd12:3456:789a::/48"], description="CIDR.")]
     overlap: Annotated[bool, Meta(description="Whether its networks may share addresses with others.")]
     prefix_default: Bits
@@ -54,15 +54,17 @@ class Network(TypedDict):
     uuid: Uuid
     name: Named
     description: Text
-    network: Annotated[str, Meta(examples=["10.128.0.0/24"], description="CIDR.")]
+    network: Annotated[str, Meta(examples=["10.128.0.0/24"], description="CIDR; empty: without addresses of ours.")]
     address: Annotated[str, Meta(examples=["10.128.0.0"], description="The network's own.")]
     mask: Annotated[int, Meta(examples=[24], description="Bits.")]
-    gateway: Address
+    gateway: Annotated[str, Meta(examples=["10.128.0.1"])]
     network6: Annotated[str | None, Meta(examples=["fd12:3456:789a:7::/64"], description="CIDR.")]
     gateway6: Annotated[str | None, Meta(examples=["fd12:3456:789a:7::1"])]
     domain: Annotated[str, Meta(examples=["lab.ann.wawel"], description="Of its VMs' names; may be empty.")]
     is_default: Annotated[bool, Meta(description="Whether its owner's VMs that name no network are on it.")]
     bridge: Annotated[str, Meta(examples=["wbr1"], description="On the nodes.")]
+    uplink: Annotated[str, Meta(examples=["br0"], description="The nodes' own bridge or interface that it is on.")]
+    vlan: Annotated[int | None, Meta(examples=[12], description="The tag that its frames have there.")]
     dns: Annotated[str, Meta(examples=["192.0.2.53"], description="Addresses, with blanks between; may be empty.")]
     locked: bool
     leases: Total

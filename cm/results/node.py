@@ -92,6 +92,9 @@ class NodeReport(TypedDict):
     rules: NotRequired[Annotated[dict[str, str], Meta(description="Digests of the nftables tables.")]]
     public: NotRequired[Annotated[list[str], Meta(description="Public addresses that it answers for.")]]
     differences: NotRequired[list[NodeDifference]]
+    uplinks: NotRequired[
+        Annotated[list[str], Meta(description="Interfaces and bridges of its own, which guests may be put on.")]
+    ]
 
 
 class Trouble(TypedDict):

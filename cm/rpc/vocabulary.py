@@ -304,11 +304,12 @@ class Consistency(StrEnum):
 class NetworkKind(StrEnum):
     """
     How nodes make a network: ``nat``: libvirt does, one for itself on each node; ``vxlan``: nodes' agents do, one over
-    all nodes that have VMs on it.
+    all nodes that have VMs on it; ``bridge``: it is on a bridge or a VLAN that nodes have.
     """
 
     NAT = "nat"
     VXLAN = "vxlan"
+    BRIDGE = "bridge"
 
 
 class PublicState(StrEnum):

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from cm.rpc.vocabulary import NetworkKind
+from cm.rules.names import link_name
 from cm.rules.network import default_mtu, host_names, vni_of
 
 
@@ -16,15 +17,15 @@ def link_of(facts: Mapping[str, Any], local: str) -> dict[str, Any]:
     """
     tunnels = facts["kind"] == NetworkKind.VXLAN
     return {
-        "name": facts["bridge"],
+        "name": link_name(facts["id"]),
         "kind": facts["kind"],
         "bridge": facts["bridge"],
         "vni": vni_of(facts["id"]) if tunnels else None,
         "local": local if tunnels else None,
         "peers": sorted(peer for peer in facts["peers"] if peer) if tunnels else [],
         "mtu": facts["mtu"] or default_mtu(facts["kind"]),
-        "uplink": None,
-        "vlan": None,
+        "uplink": facts["uplink"] or None,
+        "vlan": facts["vlan"],
         "gateways": facts["gateways"],
         "masquerade": facts["masquerade"],
         "dhcp": facts["dhcp"],

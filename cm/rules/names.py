@@ -20,7 +20,7 @@ _UUID: Final = "[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 _DOMAIN: Final = re.compile(f"vm-({_NUMBER})")
 _POOL: Final = re.compile(f"wawel-({_NUMBER})")
 _NETWORK: Final = "wawel-"
-_LINK: Final = "wn"  # with the network's number within the 15 characters of an interface; its VXLAN is "wx"
+LINK_PREFIX: Final = "wn"  # with the network's number within the 15 characters of an interface; its VXLAN is "wx"
 _VOLUME: Final = re.compile(f"(?P<kind>vm|image)-(?P<uuid>{_UUID})(?P<rest>[-.].*)", re.DOTALL)
 _ROOT: Final = "-root"
 _CONSOLE: Final = "-console.log"
@@ -84,12 +84,12 @@ def network_of(name: str) -> str | None:
 
 def link_name(network_id: int) -> str:
     """The bridge, on the nodes that carry it, of a network that their agents make."""
-    return f"{_LINK}{network_id}"
+    return f"{LINK_PREFIX}{network_id}"
 
 
 def is_link(bridge: str) -> bool:
     """Whether a bridge is one that agents make for a network."""
-    return bridge.startswith(_LINK) and bridge[len(_LINK) :].isdecimal()
+    return bridge.startswith(LINK_PREFIX) and bridge[len(LINK_PREFIX) :].isdecimal()
 
 
 class VolumeKind(StrEnum):

@@ -72,6 +72,7 @@ class Report:
     :ivar rules: digests of the nftables tables as they are listed.
     :ivar public: addresses that the node answers for.
     :ivar differences: what somebody else changed in the node's networks.
+    :ivar uplinks: interfaces of the node's own, bridges among them, that guests may be put on.
     """
 
     protocol: int
@@ -88,6 +89,7 @@ class Report:
     hook: Hook | None = None
     public: Sequence[str] = ()
     differences: Sequence[Difference] = ()
+    uplinks: Sequence[str] = ()
 
 
 # What makes VMs fail on the node, or lets guests do harm there, with what helps; what is not here is only shown.

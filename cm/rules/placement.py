@@ -43,6 +43,7 @@ class VMRequest:
     storages: frozenset[StorageId]  # all must be attached
     local: LocalRoot | None = None
     links: bool = False  # it has NICs on networks that nodes' agents make
+    uplinks: frozenset[str] = frozenset()  # bridges and interfaces of nodes that its NICs' networks are on
 
 
 class OwnStorage(NamedTuple):
@@ -80,6 +81,7 @@ class NodeLoad(NamedTuple):
     unfit: NodeTrouble | None = None  # what its agent reports
     own: tuple[OwnStorage, ...] = ()  # of snapshots that are for an image alone
     links: bool = False  # its agent makes networks, and it is known where its tunnels end
+    uplinks: frozenset[str] = frozenset()  # bridges and interfaces that its agent told of
 
 
 class Verdict(NamedTuple):
@@ -115,6 +117,10 @@ def judge(vm: VMRequest, node: NodeLoad, policy: Policy = "spread") -> Verdict:
         return _no(node, node.unfit, REMEDIES.get(node.unfit, "see what its agent reports"))
     if vm.links and not node.links:
         return _no(node, "no links", "have a wawel-node there that makes links, and give the node a tunnel_address")
+    absent = vm.uplinks - node.uplinks
+    if absent:
+        names = ", ".join(sorted(absent))
+        return _no(node, f"no {names}", f"make {names} there, a bridge or an interface, of which its wawel-node tells")
     missing = vm.storages - node.storages
     if missing:
         names = ", ".join(str(s) for s in sorted(missing))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from ipaddress import IPv4Address
+from typing import NamedTuple
 
 from sqlalchemy.orm import Session
 
@@ -48,11 +49,24 @@ def usable(caller: ClusterCall, network_id: int) -> NetworkRow:
     return row
 
 
+class Place(NamedTuple):
+    """
+    What a new NIC is on.
+
+    :ivar network_id: None: any that is everybody's.
+    :ivar links: whether nodes' agents make it. :ivar uplink: of the nodes' own that it is on; "": none.
+    """
+
+    network_id: int | None
+    links: bool = True
+    uplink: str = ""
+
+
 def networks_for(
     caller: ClusterCall, asked: Sequence[int], default_id: int | None, has_pools: bool
-) -> Sequence[tuple[int | None, bool]]:
+) -> Sequence[Place]:
     """
-    The networks of a new VM's NICs, each with whether nodes' agents make it.
+    The networks of a new VM's NICs.
 
     :param asked: by the caller; none: their default network, which is made now if it is not there. Where no pool gives
         networks to users it is any that is everybody's (None).
@@ -61,9 +75,6 @@ def networks_for(
     if not asked:
         if default_id is None and has_pools:
             default_id = request(caller, DEFAULT, is_default=True)["network_id"]
-        return [(default_id, default_id is not None)]
-    found = []
-    for network_id in asked:
-        row = usable(caller, network_id)
-        found.append((row.id, row.kind != NetworkKind.NAT))
-    return found
+        return [Place(default_id, default_id is not None)]
+    rows = [usable(caller, network_id) for network_id in asked]
+    return [Place(row.id, row.kind != NetworkKind.NAT, row.uplink) for row in rows]

@@ -83,8 +83,8 @@ def reserve_place(
     :return: the snapshot with the claim in it.
     :raises NoCapacity: no other node takes it; nothing is claimed then.
     """
-    storages, links = needs_of(session, row.id)
-    request = VMRequest(row.cpu, row.memory_mib, storages, links=links)
+    storages, links, uplinks = needs_of(session, row.id)
+    request = VMRequest(row.cpu, row.memory_mib, storages, links=links, uplinks=uplinks)
     left = [node for node in (node_loads(session) if loads is None else loads) if node.id != without]
     while True:
         try:

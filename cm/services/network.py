@@ -28,7 +28,7 @@ from cm.rules.network import free_prefix, label_of, nth_prefix6
 from cm.runtime.taken import refused_by
 from cm.services.access import authorized_network, level_on, person_of
 from cm.services.context import ClusterCall
-from cm.store.account import login_of
+from cm.store.account import get_account, login_of
 from cm.store.change import record_change
 from cm.store.link import link_changed
 from cm.store.network import (
@@ -39,6 +39,7 @@ from cm.store.network import (
     edit_network,
     find_overlap,
     get_network,
+    insert_bridge,
     insert_nat,
     insert_network,
     list_networks,
@@ -55,6 +56,7 @@ PREFIX_MIN: Final = 20  # 4,093 guests: one libvirt network lists them all
 PREFIX_MAX: Final = 30
 NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,39}\Z")  # it becomes part of a libvirt network's name
 BRIDGE: Final = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,14}\Z")  # IFNAMSIZ is 16 with the closing zero byte
+AGENTS_OWN: Final = re.compile(r"w[nxu][0-9]+\Z|wv")
 DNS_MAX: Final = 3
 DEFAULT: Final = "default"  # what the network is called that a user's first VM makes
 DOMAIN: Final = "wawel"  # the last label of guests' names
@@ -82,6 +84,7 @@ class NetworkOverlaps(Conflict):
 
 def network_spec(row: NetworkRow) -> NetworkSpec:
     """A network as nodes realise it."""
+    assert row.prefix is not None and row.gateway is not None, "libvirt's networks have addresses"
     hosts = row.prefix.num_addresses - 2
     return NetworkSpec(
         name=network_name(row.name),
@@ -126,6 +129,58 @@ def add(caller: ClusterCall, name: str, network: str, gateway: str | None, bridg
     record_change(session, "network", network_id, None, "enter")
     document_changed(session)
     caller.note("add network", name=name, network=str(pool), gateway=str(via), leases=pool.num_addresses - 3)
+    return describe(get_network(session, network_id))
+
+
+def add_bridge(
+    caller: ClusterCall,
+    name: str,
+    uplink: str,
+    vlan: int | None,
+    network: str | None,
+    *,
+    account_id: int | None,
+    description: str,
+    dns: str,
+    mtu: int | None,
+) -> Network:
+    """
+    Make a network on what nodes have: a bridge, or with a VLAN an interface.
+
+    :param network: its addresses, which are ours to give; None: guests have theirs from elsewhere.
+    :param account_id: whose it is, to share it with others; None: everybody's.
+    :raises InvalidParameter: a name that none has, or addresses on a bridge that is there.
+    :raises NameTaken: the name, the bridge or the VLAN is another network's.
+    :raises NetworkOverlaps: it shares addresses with another.
+    :raises ObjectNotFound: there is no such account.
+    """
+    session, servers = caller.session, _dns(dns)
+    if not NAME.match(name):
+        raise InvalidParameter("name", "it must be 1 to 40 letters, digits and _ . -")
+    if not BRIDGE.match(uplink) or AGENTS_OWN.match(uplink):
+        raise InvalidParameter("uplink", "it must be an interface or bridge of the nodes, none of their agents' own")
+    if network is not None and vlan is None:
+        told = "each node is the gateway of its guests, which takes a VLAN that joins the nodes and has no other"
+        raise InvalidParameter("network", told)
+    prefix = None if network is None else _network(network)
+    if account_id is not None:
+        get_account(session, account_id)
+    other = "" if prefix is None else find_overlap(session, prefix) or "added just now"
+    refusals = {
+        "ex_address_pool_network": NetworkOverlaps(str(prefix), other),
+        "uq_address_pool_name": NameTaken("network", name),
+        "uq_network_name": NameTaken("network", name),
+        "uq_network_bridge": NameTaken("bridge", uplink),
+        "uq_network_vlan": NameTaken("vlan", f"{uplink}.{vlan}"),
+    }
+    values = {
+        "name": name, "uplink": uplink, "vlan": vlan, "account_id": account_id, "description": description, "mtu": mtu,
+        "dns": " ".join(servers), "domain": f"{label_of(name) or 'network'}.{DOMAIN}",
+    }  # fmt: skip
+    with refused_by(session, refusals):
+        network_id = insert_bridge(session, prefix, values)
+    record_change(session, "network", network_id, account_id, "enter")
+    caller.note("add bridged network", name=name, uplink=uplink, vlan=vlan, network=network)
     return describe(get_network(session, network_id))
 
 
@@ -272,7 +327,7 @@ def _cut(
     if name is not None and not offered:
         raise ObjectNotFound("pool", name)
     if exact is not None:
-        offered = [row for row in offered if exact.subnet_of(row.network)]
+        offered = [row for row in offered if row.network is not None and exact.subnet_of(row.network)]
         if not offered:
             raise InvalidParameter("network", "it is in no pool that networks are cut from")
     fitting = [row for row in offered if row.prefix_min <= (bits or row.prefix_default) <= row.prefix_max]
@@ -281,7 +336,7 @@ def _cut(
         raise InvalidParameter("network" if exact is not None else "mask", f"networks may be {bounds}")
     for each in fitting:
         pool = get_pool(session, each.id, lock=True)
-        if pool.locked:
+        if pool.locked or pool.network is None:
             continue
         taken = taken_in(session, pool, account_id)
         if exact is not None:

@@ -20,7 +20,7 @@ from cm.services.joining import check_free, usable
 from cm.services.public_address import check_live, leave_vm
 from cm.services.security_group import default_group, get_nic, put_into
 from cm.store.creation import NICS_MAX
-from cm.store.link import links_changed, makes_links
+from cm.store.link import links_changed, makes_link
 from cm.store.nic import delete_nic, draw_nic, list_nics, list_nics_of, mark_nic_leaving, set_spoofing
 from cm.store.node_document import documents_changed
 from cm.store.operation import open_operation
@@ -63,7 +63,7 @@ def attach(
     check_vm(row, kind)
     network = usable(caller, network_id)
     made_by_agents = network.kind != NetworkKind.NAT
-    if row.runs_on is not None and made_by_agents and not makes_links(session, row.runs_on):
+    if row.runs_on is not None and made_by_agents and not makes_link(session, row.runs_on, network.uplink):
         raise NetworkOutOfReach(network_id, vm_id)
     cards = list_nics(session, vm_id)
     if len(cards) >= NICS_MAX:

@@ -36,7 +36,8 @@ def take_report(
     was = lock_report(session, node_id, report.run, report.sequence, signed_at)
     if was is None or not was.newer:
         return False
-    links = sorted({each.bridge for each in report.bridges if each.present and is_link(each.bridge)})
+    links = sorted({each.bridge for each in report.bridges if each.present and is_link(each.network)})
+    uplinks = sorted(set(report.uplinks))
     makes_links, answers_public = LINKS in report.capabilities, PUBLIC in report.capabilities
     public = sorted(set(report.public))
     found = assess(report, wanted, hook_version, was.troubles, was.behind_since, was.now)
@@ -53,7 +54,7 @@ def take_report(
         public=public,
     )
     version = report.versions.get("agent", "")
-    if record_said(session, node_id, found.troubles, found.unfit, version, makes_links, answers_public):
+    if record_said(session, node_id, found.troubles, found.unfit, version, makes_links, answers_public, uplinks):
         codes = [each["code"] for each in found.troubles]
         if codes != [each["code"] for each in was.troubles]:
             told = ", ".join(codes) or "no trouble"

@@ -131,10 +131,11 @@ def create(caller: ClusterCall, new: NewVM) -> list[str]:
     extra += [usable_image(session, i, person, [ImageKind.STORAGE]) for i in new.disk_list]
     request = VMRequest(template.cpu, template.memory_mib, frozenset({StorageId(image.storage_id)}))
     placed_on = networks_for(caller, new.networks, requested.found.network_id, requested.found.has_pools)
-    links = any(made_by_agents for _, made_by_agents in placed_on)
-    nics = _nics(session, image.nic_model, [network_id for network_id, _ in placed_on], new)
+    links = any(place.links for place in placed_on)
+    nics = _nics(session, image.nic_model, [place.network_id for place in placed_on], new)
     if links:
-        request = replace(request, links=True)
+        uplinks = frozenset(place.uplink for place in placed_on if place.uplink)
+        request = replace(request, links=True, uplinks=uplinks)
     if local:
         root = LocalRoot(ImageId(image.id), size_bytes, image.size_bytes)
         request = replace(request, storages=frozenset(), local=root)

@@ -47,7 +47,7 @@ class DiskRow:
 @dataclass(frozen=True)
 class NicRow:
     """
-    A NIC, which gets an address.
+    A NIC, which gets an address where its network has any.
 
     :ivar network_id: None: everybody's first that has an address left.
     :ivar address: this one of its network; None: the first that is free.
@@ -118,7 +118,11 @@ WITH new AS (
                              ORDER BY address LIMIT cardinality(g.numbers) FOR UPDATE SKIP LOCKED) AS f
                      WHERE NOT w.locked AND w.deleted_at IS NULL AND w.id >= coalesce(g.network_id, 0)
                        AND w.id <= coalesce(g.network_id, {_ALL}) AND (g.network_id IS NOT NULL OR w.kind = 'nat')
-                     ORDER BY w.id LIMIT cardinality(g.numbers)) AS o) AS l
+                     ORDER BY w.id LIMIT cardinality(g.numbers)) AS o
+             UNION ALL SELECT n.nth, NULL, w.id, NULL, w.kind, NULL
+              FROM network w CROSS JOIN generate_series(CAST(1 AS bigint), cardinality(g.numbers)) AS n (nth)
+             WHERE w.id = g.network_id AND w.prefix IS NULL AND NOT w.locked AND w.deleted_at IS NULL
+               AND g.wanted IS NULL) AS l
      LIMIT {NICS_MAX}
 ), nics AS (
     INSERT INTO nic (id, vm_id, number, network_id, mac, tap, model)
@@ -162,9 +166,10 @@ WITH new AS (
     INSERT INTO operation_object (operation_id, kind, object_id, exclusive) SELECT id, 'vm', vm_id, true FROM opened
 )
 SELECT new.*, i.name AS image_name, i.platform, t.name AS template_name, NULL AS attached, NULL AS public_ip,
-       (SELECT array_agg(host(address) ORDER BY number, address)
+       (SELECT array_agg(host(address) ORDER BY number, address) FILTER (WHERE address IS NOT NULL)
           FROM (SELECT number, address FROM given UNION ALL SELECT number, address FROM given6) got) AS addresses,
-       (SELECT array_agg(host(address) ORDER BY number) FROM given) AS drawn,
+       (SELECT array_agg(host(address) ORDER BY number) FILTER (WHERE address IS NOT NULL) FROM given) AS drawn,
+       (SELECT count(*) FROM given) AS cards,
        (SELECT port FROM ported) AS port, (SELECT n.address || ':' || port FROM ported) AS vnc_endpoint,
        opened.id AS operation_id, 'vm_create' AS operation_kind, pg_notify(:channel, :topic)
   FROM new JOIN image i ON i.id = new.image_id JOIN template t ON t.id = new.template_id
@@ -238,7 +243,7 @@ def insert_vm(session: Session, rows: VMRows) -> Inserted:
     ).one()
     note_notified(session, TOPIC)
     addresses = tuple(map(ip_address, found.drawn or ()))
-    if len(addresses) < len(rows.nics):
+    if found.cards < len(rows.nics):
         raise NoFreeAddress()
     if found.port is None:
         raise NoFreePort(rows.node_id)

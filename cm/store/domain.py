@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from cm.interfaces.hypervisor import DomainSpec, NicSpec, VncSpec
 from cm.rpc.vocabulary import DiskBus, DiskFormat, FreedPolicy, NetworkKind, NicModel, VideoModel, VolumeMode
-from cm.rules.names import console_path, domain_name, network_name, pool_name
+from cm.rules.names import console_path, domain_name, is_link, network_name, pool_name
 from cm.rules.network import default_mtu
 from cm.rules.storage import capabilities
 from cm.runtime.prepared import Prepared
@@ -200,7 +200,9 @@ def nic_spec(row: Any) -> NicSpec:
     """One of the rows of ``nics_of``."""
     if row.kind == NetworkKind.NAT:
         return NicSpec(network_name(row.network), row.mac, row.tap, NicModel(row.model))
-    return NicSpec("", row.mac, row.tap, NicModel(row.model), row.bridge, row.mtu or default_mtu(row.kind))
+    # A bridge of the node's has the MTU that it has, and would take that of a card which has a lower one.
+    mtu = row.mtu or (default_mtu(row.kind) if is_link(row.bridge) else 0)
+    return NicSpec("", row.mac, row.tap, NicModel(row.model), row.bridge, mtu)
 
 
 def domain_plan(session: Session, vm_id: int, vnc_password: str, disks: Sequence[Any] | None = None) -> DomainPlan:

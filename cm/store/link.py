@@ -73,9 +73,10 @@ def missing_links(session: Session, node_id: int, links: Sequence[str]) -> bool:
     return _MISSING(session, node_id=node_id, links=list(links)).first() is not None
 
 
-def makes_links(session: Session, node_id: int) -> bool:
-    """Whether a node's agent makes networks."""
-    return bool(session.scalar(text("SELECT makes_links FROM node WHERE id = :id"), {"id": node_id}))
+def makes_link(session: Session, node_id: int, uplink: str) -> bool:
+    """Whether a node's agent makes networks, and has the node's own interface or bridge that one is on; "": on none."""
+    asked = text("SELECT makes_links AND (:uplink = '' OR :uplink = ANY(uplinks)) FROM node WHERE id = :id")
+    return bool(session.scalar(asked, {"id": node_id, "uplink": uplink}))
 
 
 def forget_links(session: Session, node_id: int, links: Sequence[str]) -> None:

@@ -17,6 +17,7 @@ from cm.results.network import NetworkLease
 from cm.rpc.errors import ObjectNotFound, VersionChanged
 from cm.rpc.vocabulary import NetworkKind
 from cm.rules.access import Level, Person, highest
+from cm.rules.names import LINK_PREFIX
 from cm.rules.network import Address, Network
 from cm.runtime.prepared import Prepared
 from cm.runtime.rows import Columns, close_row, edit_row, insert_row
@@ -26,7 +27,10 @@ from cm.store.rendered import Rendered, rendered, shown
 
 @dataclass(frozen=True)
 class NetworkRow:
-    """``used`` of its ``leases`` belong to VMs. ``account_id``: whose it is; None: everybody's."""
+    """
+    ``used`` of its ``leases`` belong to VMs. ``account_id``: whose it is; None: everybody's. Without a ``prefix``
+    guests have their addresses from elsewhere.
+    """
 
     id: int
     uuid: str
@@ -35,13 +39,15 @@ class NetworkRow:
     kind: str
     name: str
     description: str
-    prefix: Network
-    gateway: Address
+    prefix: Network | None
+    gateway: Address | None
     prefix6: Network | None
     gateway6: Address | None
     domain: str
     is_default: bool
     bridge: str
+    uplink: str
+    vlan: int | None
     dns: str
     locked: bool
     version: int
@@ -52,7 +58,7 @@ class NetworkRow:
 
 _SHOWN = """w.id, w.uuid::text AS uuid, w.pool_id, w.account_id, w.kind, w.name, w.description,
        w.prefix::text AS prefix, host(w.gateway) AS gateway, w.prefix6::text AS prefix6, host(w.gateway6) AS gateway6,
-       w.domain, w.is_default, w.bridge, w.dns, w.locked, w.version, w.created_at"""
+       w.domain, w.is_default, w.bridge, w.uplink, w.vlan, w.dns, w.locked, w.version, w.created_at"""
 _COLUMNS = f"""{_SHOWN}, l.leases, l.used
   FROM network w CROSS JOIN LATERAL
        (SELECT count(*) AS leases, count(nic_id) AS used FROM network_lease
@@ -73,15 +79,17 @@ def describe(row: NetworkRow) -> results.Network:
         "uuid": row.uuid,
         "name": row.name,
         "description": row.description,
-        "network": str(row.prefix),
-        "address": str(row.prefix.network_address),
-        "mask": row.prefix.prefixlen,
-        "gateway": str(row.gateway),
+        "network": "" if row.prefix is None else str(row.prefix),
+        "address": "" if row.prefix is None else str(row.prefix.network_address),
+        "mask": 0 if row.prefix is None else row.prefix.prefixlen,
+        "gateway": "" if row.gateway is None else str(row.gateway),
         "network6": None if row.prefix6 is None else str(row.prefix6),
         "gateway6": None if row.gateway6 is None else str(row.gateway6),
         "domain": row.domain,
         "is_default": row.is_default,
         "bridge": row.bridge,
+        "uplink": row.uplink,
+        "vlan": row.vlan,
         "dns": row.dns,
         "locked": row.locked,
         "leases": row.leases,
@@ -97,8 +105,8 @@ def render_networks(session: Session, ids: list[int]) -> Mapping[int, Rendered]:
 
 def _network(found: Any) -> NetworkRow:
     values = shown(found)
-    values["prefix"] = ip_network(values["prefix"])
-    values["gateway"] = ip_address(values["gateway"])
+    if values["prefix"] is not None:
+        values["prefix"], values["gateway"] = ip_network(values["prefix"]), ip_address(values["gateway"])
     if values["prefix6"] is not None:
         values["prefix6"], values["gateway6"] = ip_network(values["prefix6"]), ip_address(values["gateway6"])
     return NetworkRow(**values)
@@ -190,6 +198,21 @@ RETURNING id
 """
 )
 
+_INSERT_BRIDGE = text(
+    """
+WITH next AS (SELECT nextval(pg_get_serial_sequence('network', 'id')) AS id), pool AS (
+    INSERT INTO address_pool (id, name, kind, network)
+    SELECT id, :name, 'bridge', CAST(:network AS cidr) FROM next RETURNING id
+)
+INSERT INTO network (id, pool_id, account_id, kind, name, description, prefix, gateway, bridge, uplink, vlan, mtu,
+                     domain, dns, dhcp, masquerade, metadata_served)
+SELECT id, id, :account_id, 'bridge', :name, :description, CAST(:network AS cidr), CAST(:gateway AS inet),
+       CASE WHEN CAST(:vlan AS smallint) IS NULL THEN :uplink ELSE :link || id END, :uplink, :vlan, :mtu, :domain,
+       :dns, :served, :served, :served FROM pool
+RETURNING id
+"""
+)
+
 _LEASES = text(
     """
 INSERT INTO network_lease (network_id, address)
@@ -208,6 +231,25 @@ def insert_nat(session: Session, *, name: str, network: Network, gateway: Addres
         ).scalar_one()
     )
     _insert_leases(session, network_id, network, gateway)
+    return network_id
+
+
+def insert_bridge(session: Session, network: Network | None, values: Mapping[str, Any]) -> int:
+    """
+    A network on a bridge or a VLAN of the nodes, with its pool.
+
+    :param network: its addresses, the first of which is the nodes'; None: it has none of ours.
+    """
+    gateway = None if network is None else network.network_address + 1
+    told = {
+        "network": None if network is None else str(network),
+        "gateway": None if gateway is None else str(gateway),
+        "served": network is not None,
+        "link": LINK_PREFIX,
+    }
+    network_id = int(session.execute(_INSERT_BRIDGE, {**values, **told}).scalar_one())
+    if network is not None and gateway is not None:
+        _insert_leases(session, network_id, network, gateway)
     return network_id
 
 

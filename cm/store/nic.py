@@ -99,8 +99,13 @@ WITH lease AS (
        AND (w.kind <> 'nat' OR l.address NOT IN {HELD_ADDRESSES})
        AND (CAST(:address AS inet) IS NULL OR l.address = CAST(:address AS inet))
      ORDER BY l.address LIMIT 1 FOR UPDATE OF l SKIP LOCKED
+), place AS (
+    SELECT * FROM lease
+     UNION ALL SELECT NULL, w.id, NULL, w.kind, NULL FROM network w
+     WHERE w.id = :network_id AND w.prefix IS NULL AND NOT w.locked AND w.deleted_at IS NULL
+       AND CAST(:address AS inet) IS NULL
 ), given AS (
-    SELECT nextval('nic_id_seq') AS id, lease.id AS lease_id, network_id, address, kind, prefix6 FROM lease
+    SELECT nextval('nic_id_seq') AS id, place.id AS lease_id, network_id, address, kind, prefix6 FROM place
 ), made AS (
     INSERT INTO nic (id, vm_id, number, network_id, mac, tap, model)
     SELECT g.id, :vm_id, (SELECT min(s) FROM generate_series(0, {NUMBER_MAX}) s

@@ -21,7 +21,8 @@ from cm.store.health import health, troubles
 from cm.store.rendered import Rendered, rendered, shown
 
 REPORT: Final = "r.content"
-BRIEF: Final = "r.content - 'bridges' - 'rules' - 'applied' - 'public' - 'differences'"  # of five hundred nodes at once
+# Of five hundred nodes at once.
+BRIEF: Final = "r.content - 'bridges' - 'rules' - 'applied' - 'public' - 'differences' - 'uplinks'"
 
 
 @dataclass(frozen=True)

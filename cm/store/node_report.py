@@ -101,10 +101,10 @@ _SAID = Prepared(
     "record_node_said",
     """
 UPDATE node SET troubles = CAST(:troubles AS jsonb), unfit = :unfit, agent_version = :agent_version,
-                makes_links = :makes_links, answers_public = :answers_public
- WHERE id = :id AND (troubles, unfit, agent_version, makes_links, answers_public) IS DISTINCT FROM
+                makes_links = :makes_links, answers_public = :answers_public, uplinks = :uplinks
+ WHERE id = :id AND (troubles, unfit, agent_version, makes_links, answers_public, uplinks) IS DISTINCT FROM
                     (CAST(:troubles AS jsonb), :unfit, :agent_version, CAST(:makes_links AS boolean),
-                     CAST(:answers_public AS boolean))
+                     CAST(:answers_public AS boolean), CAST(:uplinks AS text[]))
 RETURNING 1
 """,
 )
@@ -118,10 +118,11 @@ def record_said(
     agent_version: str,
     makes_links: bool,
     answers_public: bool,
+    uplinks: Sequence[str],
 ) -> bool:
     """:return: whether any of it is new."""
     parameters: dict[str, Any] = {"troubles": json.dumps(troubles), "unfit": unfit, "agent_version": agent_version}
-    parameters |= {"makes_links": makes_links, "answers_public": answers_public}
+    parameters |= {"makes_links": makes_links, "answers_public": answers_public, "uplinks": list(uplinks)}
     return _SAID(session, id=node_id, **parameters).first() is not None
 
 
@@ -133,8 +134,8 @@ def forget_report(session: Session, node_id: int) -> bool:
     """
     session.execute(
         text(
-            "UPDATE node SET troubles = '[]', unfit = '', makes_links = false, answers_public = false"
-            " WHERE id = :id AND (unfit <> '' OR troubles <> '[]' OR makes_links OR answers_public)"
+            "UPDATE node SET troubles = '[]', unfit = '', makes_links = false, answers_public = false, uplinks = '{}'"
+            " WHERE id = :id AND (unfit <> '' OR troubles <> '[]' OR makes_links OR answers_public OR uplinks <> '{}')"
         ),
         {"id": node_id},
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 import msgspec
 from sqlalchemy import text
@@ -17,24 +18,38 @@ from cm.runtime.prepared import Prepared
 
 _STORAGES = Prepared(
     "storages_of_vm",
-    "SELECT u.storage_id FROM attachment a JOIN disk k ON k.id = a.disk_id JOIN volume u ON u.id = k.volume_id"
-    " WHERE a.vm_id = :id UNION ALL SELECT NULL FROM nic c JOIN network w ON w.id = c.network_id"
+    "SELECT u.storage_id, NULL AS uplink FROM attachment a JOIN disk k ON k.id = a.disk_id"
+    " JOIN volume u ON u.id = k.volume_id WHERE a.vm_id = :id"
+    " UNION ALL SELECT NULL, w.uplink FROM nic c JOIN network w ON w.id = c.network_id"
     " WHERE c.vm_id = :id AND w.kind <> 'nat'",
 )
 
 
-def needs_of(session: Session, vm_id: int) -> tuple[frozenset[StorageId], bool]:
+class Needs(NamedTuple):
     """
-    What a node must have to run a VM: the storages of its disks and of what is attached to it; and whether it must make
-    links for its networks.
+    What a node must have to run a VM.
+
+    :ivar storages: of its disks and of what is attached to it.
+    :ivar links: whether it must make links for its networks. :ivar uplinks: of its own, that they are on.
     """
-    found = list(_STORAGES(session, id=vm_id).scalars())
-    return frozenset(StorageId(storage_id) for storage_id in found if storage_id is not None), None in found
+
+    storages: frozenset[StorageId]
+    links: bool
+    uplinks: frozenset[str]
+
+
+def needs_of(session: Session, vm_id: int) -> Needs:
+    found = _STORAGES(session, id=vm_id).all()
+    return Needs(
+        frozenset(StorageId(row.storage_id) for row in found if row.storage_id is not None),
+        any(row.storage_id is None for row in found),
+        frozenset(row.uplink for row in found if row.uplink),
+    )
 
 
 def storages_of(session: Session, vm_id: int) -> frozenset[StorageId]:
     """The storages that a node must reach to run a VM: of its disks, and of what is attached to it."""
-    return needs_of(session, vm_id)[0]
+    return needs_of(session, vm_id).storages
 
 
 _RECORD = Prepared(

@@ -27,7 +27,7 @@ class PoolRow:
     uuid: str
     name: str
     kind: str
-    network: IPv4Network
+    network: IPv4Network | None
     network6: IPv6Network | None
     overlap: bool
     prefix_default: int
@@ -53,7 +53,7 @@ def describe(row: PoolRow) -> results.AddressPool:
         "uuid": row.uuid,
         "name": row.name,
         "kind": NetworkKind(row.kind),
-        "network": str(row.network),
+        "network": "" if row.network is None else str(row.network),
         "network6": None if row.network6 is None else str(row.network6),
         "overlap": row.overlap,
         "prefix_default": row.prefix_default,
@@ -68,7 +68,7 @@ def describe(row: PoolRow) -> results.AddressPool:
 
 def _pool(found: Any) -> PoolRow:
     values = shown(found)
-    values["network"] = ip_network(values["network"])
+    values["network"] = None if values["network"] is None else ip_network(values["network"])
     values["network6"] = None if values["network6"] is None else ip_network(values["network6"])
     return PoolRow(**values)
 

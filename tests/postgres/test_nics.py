@@ -192,7 +192,8 @@ def test_nodes_are_told(cloud: MemoryCloud) -> None:
     address = IPv4Address(vm["leases"][0]["address"])
     bridge = cloud.sql("SELECT bridge FROM network WHERE name = 'net'")
     entry = {
-        "tap": tap_of(address), "mac": mac_of(address), "bridge": bridge, "spoofing": False, "groups": [],
+        "tap": tap_of(address), "mac": mac_of(address), "bridge": bridge, "spoofing": False, "foreign": False,
+        "groups": [],
         "addresses": [str(address)],
     }  # fmt: skip
     assert told(cloud, node_id) == [entry] and told(cloud, other) == []

@@ -12,6 +12,8 @@ from cm.rpc.errors import (
     InUse,
     InvalidParameter,
     NameTaken,
+    NetworkOutOfReach,
+    NoCapacity,
     NoFreeAddress,
     ObjectNotFound,
     QuotaReached,
@@ -288,6 +290,55 @@ def test_shared(cloud: MemoryCloud, agents: list[LinkAgent], pool: Any) -> None:
     cloud.until(lambda: other("vm.get_by_id", vm_id=vm["vm_id"])["state"] == "destroyed", "it is gone")
     with pytest.raises(ObjectNotFound):  # everybody's are nobody's to share
         cloud.call("user.acl.get_list", {"kind": "network", "object_id": everybodys[0]})
+
+
+def test_bridges(cloud: MemoryCloud, agents: list[LinkAgent]) -> None:
+    """
+    VMs on a bridge of the nodes are on nodes that have it. Their agents are told whose addresses nobody here knows, and
+    on a VLAN with addresses of ours they are the gateway.
+    """
+    site = admin(cloud, "network.add_bridge", name="site", uplink="br0")
+    assert (site["kind"], site["bridge"], site["network"], site["leases"]) == ("bridge", "br0", "", 0)
+    dmz = admin(cloud, "network.add_bridge", name="dmz", uplink="eth1", vlan=12, network="10.140.0.0/24", mtu=9000)
+    assert (dmz["bridge"], dmz["vlan"], dmz["gateway"]) == (f"wn{dmz['network_id']}", 12, "10.140.0.1")
+    for wrong, error in (
+        ({"uplink": "br0"}, NameTaken), ({"uplink": "eth1", "vlan": 12}, NameTaken),
+        ({"uplink": "wn7"}, InvalidParameter), ({"uplink": "a b"}, InvalidParameter),
+        ({"uplink": "br1", "network": "10.141.0.0/24"}, InvalidParameter),
+        ({"uplink": "eth1", "vlan": 13, "network": "10.140.0.0/25"}, NetworkOverlaps),
+        ({"uplink": "br1", "user_id": 10**6}, ObjectNotFound), ({"uplink": "br1", "name": "dmz"}, NameTaken),
+    ):  # fmt: skip
+        with pytest.raises(error):
+            admin(cloud, "network.add_bridge", **{"name": "new", **wrong})
+    networks = [site["network_id"], dmz["network_id"]]
+    with pytest.raises(NoCapacity, match="no br0"):
+        cloud.create(networks=networks)
+    agents[0].uplinks = ("br0", "eth0")
+    agents[1].uplinks = ("br0", "eth1")
+    for agent in agents:
+        agent.report()
+    vm = run(cloud, agents, networks=networks)
+    assert cloud.sql("SELECT node_id FROM vm WHERE id = :v", v=vm["vm_id"]) == agents[1].node_id
+    facts = cloud.manager.database.read_now(own_facts, agents[1].node_id)
+    told = {nic["bridge"]: (nic["foreign"], nic["addresses"]) for nic in facts.nics}
+    assert told == {"br0": (True, []), dmz["bridge"]: (False, ["10.140.0.2"])}
+    plain, tagged = agents[1].links()
+    assert (plain["uplink"], plain["vlan"], plain["gateways"], plain["dhcp"]) == ("br0", None, [], False)
+    assert (tagged["uplink"], tagged["vlan"], tagged["mtu"]) == ("eth1", 12, 9000)
+    assert tagged["gateways"] == ["10.140.0.1/24"]
+    assert [card["addresses"] for card in cloud.call("user.nic.get_list", [vm["vm_id"]])] == [[], ["10.140.0.2"]]
+    other = run(cloud, agents, networks=networks[:1])
+    cloud.sql("UPDATE node SET uplinks = '{}' WHERE id = :n", n=cloud.sql("SELECT node_id FROM vm WHERE id = :v",
+                                                                          v=other["vm_id"]))  # fmt: skip
+    with pytest.raises(NetworkOutOfReach):
+        cloud.call("user.nic.attach", {"vm_id": other["vm_id"], "network_id": networks[1]})
+    for agent in agents:
+        agent.sequence += 1
+        agent.report()
+    end(cloud, vm, other)
+    for network_id in networks:
+        admin(cloud, "network.delete", pool_id=network_id)
+    assert cloud.leaks() == [] and cloud.sql("SELECT count(*) FROM nic") == 0
 
 
 def test_of_an_account_that_ends(cloud: MemoryCloud, agents: list[LinkAgent], pool: Any) -> None:

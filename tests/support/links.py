@@ -23,6 +23,8 @@ class LinkAgent:
         self.capable = capable
         self.sequence = 0
         self.answers: tuple[str, ...] | None = None  # addresses that it answers for; None: it knows of none
+        self.uplinks: tuple[str, ...] = ()
+        self.made: dict[str, str] = {}  # bridges by networks
         cloud.sql("UPDATE node SET tunnel_address = :a WHERE id = :n", a=tunnel_address, n=node_id)
         self.report()
 
@@ -33,12 +35,14 @@ class LinkAgent:
 
     def converge(self) -> None:
         """Have what it is told to have, and tell so."""
-        self.cloud.memory[self.node_id].world.links = {each["bridge"] for each in self.links()}
+        self.made = {each["name"]: each["bridge"] for each in self.links()}
+        self.cloud.memory[self.node_id].world.links = set(self.made.values())
         self.report()
 
     def report(self) -> None:
         self.sequence += 1
-        there = sorted(self.cloud.memory[self.node_id].world.links)
+        there = self.cloud.memory[self.node_id].world.links
+        bridges = {each: each for each in there} | {name: each for name, each in self.made.items() if each in there}
         told = Report(
             protocol=2,
             run=f"run-{self.node_id}",
@@ -46,7 +50,8 @@ class LinkAgent:
             boot_id="boot-1",
             capabilities=(*((LINKS,) if self.capable else ()), *(() if self.answers is None else (PUBLIC,))),
             public=self.answers or (),
-            bridges=[Bridge(each, each, True) for each in there],
+            bridges=[Bridge(name, bridge, True) for name, bridge in sorted(bridges.items())],
+            uplinks=self.uplinks,
         )
         at = int(utc_now().timestamp())
         assert self.cloud.manager.database.transact_now(take_report, self.node_id, told, at, {}, "")

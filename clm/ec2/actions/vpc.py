@@ -35,8 +35,9 @@ def subnet_id(network: Mapping[str, Any]) -> str:
 
 
 async def networks(context: Context) -> list[dict[str, Any]]:
+    """The caller's, but for those whose guests have addresses from elsewhere: a subnet has a range of its own."""
     found: list[dict[str, Any]] = await context.read("user.network.list_user_networks")
-    return found
+    return [network for network in found if network["network"]]
 
 
 async def wanted_networks(context: Context, given: str | None) -> dict[str, Any]:

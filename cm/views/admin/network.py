@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
+from msgspec import Meta
+
 from cm.results.network import Network, NetworkLease
 from cm.results.security_group import Passage
-from cm.rpc.types import Id, Limit, Name
+from cm.rpc.types import Id, Limit, Name, Text
 from cm.rpc.view import admin_view
 from cm.services import network as service
 from cm.services import passage
@@ -13,6 +17,9 @@ from cm.store import network as pools
 from cm.store.network import describe, get_network, list_networks
 from cm.views.user.network import AddressText, Port
 from cm.views.user.security_group import Card, Protocol
+
+Vlan = Annotated[int, Meta(ge=1, le=4094, description="The tag of its frames.")]
+Mtu = Annotated[int, Meta(ge=1280, le=9000, description="Bytes; without it 1500.")]
 
 
 @admin_view(changing=True)
@@ -26,6 +33,33 @@ def add(
 ) -> Network:
     """Add a network: a /20 to a /30 whose addresses, but the gateway's, guests may get."""
     return service.add(caller, name, network, gateway, bridge, dns)
+
+
+@admin_view(changing=True)
+def add_bridge(
+    caller: ClusterCall,
+    name: Name,
+    uplink: Name,
+    vlan: Vlan | None = None,
+    network: str | None = None,
+    user_id: Id | None = None,
+    description: Text = "",
+    dns: str = "",
+    mtu: Mtu | None = None,
+) -> Network:
+    """
+    Add a network on a bridge that nodes have, or on a VLAN of an interface of theirs. VMs on it are placed on nodes
+    that have it, as their agents tell (``uplinks`` of a node's report).
+
+    :param uplink: a bridge of the nodes, which is used as it is; with ``vlan`` an interface, on which agents make the
+        VLAN's.
+    :param network: addresses that guests get from us, a /20 to a /30, on a VLAN alone: the nodes are the gateway there.
+        Without it guests have theirs from elsewhere, are not known by them, and get no metadata.
+    :param user_id: whose it is, who may share it; without one it is everybody's.
+    """
+    return service.add_bridge(
+        caller, name, uplink, vlan, network, account_id=user_id, description=description, dns=dns, mtu=mtu
+    )
 
 
 @admin_view

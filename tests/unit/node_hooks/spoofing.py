@@ -156,6 +156,15 @@ def main(state_dir: str) -> None:
         "another's, by IPv6": ether(own.mac, 0x86DD, ipv6(other.v6, 6, bytes(20), METADATA6), GATEWAY.mac),
     }
     found["spoofing allowed, metadata"] = pack.come_through(wire, whose)
+    # On a bridge of the node's, with addresses that nobody here knows.
+    foreign = {"addresses": [], "foreign": True}
+    converger.converge(parse_document(
+        {"version": "4b", "networks": [NETWORK], "hook_version": "", "groups": {},
+         "nics": [nic(1, **foreign), nic(2), nic(3), nic(4)]}
+    ))  # fmt: skip
+    found["foreign"] = pack.come_through(wire, {**wrong, **right})
+    to_node = {"to the node": ether(own.mac, 0x800, ipv4(own.v4, 17, udp(5000, 5001)), GATEWAY.mac)}
+    found["foreign, to the node"] = pack.come_through(wire, to_node)
     converger.converge(document("5", 1, 2, 3, 4))
     found["spoofing taken back"] = attack(wire, "wvn1", wrong)
     sh("nft delete table bridge wawel && ip link set br1 type bridge no_linklocal_learn 0")

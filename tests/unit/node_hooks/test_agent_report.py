@@ -161,9 +161,13 @@ def test_made(tmp_path: Path) -> None:
 
 
 def test_read_links(tmp_path: Path) -> None:
-    """Taps with their bridges, and who listens for DNS, as the kernel tells; nothing where it does not."""
+    """
+    Taps with their bridges, what is the node's own, and who listens for DNS, as the kernel tells; nothing where it does
+    not.
+    """
     interfaces = tmp_path / "sys/class/net"
-    for name in ("eth0", "wv0a800005", "wv0a800006"):
+    own = ("br0", "eth0", "lo1")
+    for name in (*own, "lo", "vnet3", "wbr1", "wn7", "wx7", "wu7", "wawel-in", "wv0a800005", "wv0a800006"):
         (interfaces / name).mkdir(parents=True)
     (interfaces / "wv0a800005/master").symlink_to("../br1")
     assert read_links(tmp_path) == Links()
@@ -171,7 +175,7 @@ def test_read_links(tmp_path: Path) -> None:
     head = "  sl  local_address rem_address   st\n"
     rest = "00000000:0000 07 0:0 00:0 0 0 0 1 2 0 0"
     (tmp_path / "proc/net/udp").write_text(f"{head} 1: 0100800A:0035 {rest}\n 2: 00000000:0043 {rest}\n")
-    assert read_links(tmp_path) == Links({"wv0a800005": "br1", "wv0a800006": ""}, frozenset({GATEWAY}))
+    assert read_links(tmp_path) == Links({"wv0a800005": "br1", "wv0a800006": ""}, frozenset({GATEWAY}), own)
 
 
 def test_versions() -> None:

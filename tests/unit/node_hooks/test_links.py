@@ -245,6 +245,9 @@ def test_plan_bridge() -> None:
     vlan = commands(plan([read(kind="bridge", uplink="eth1", vlan=12, gateways=[])], NOTHING, ()).ip)
     assert "link add link eth1 name wu7 type vlan id 12" in vlan and "link set dev wu7 master wn7 up" in vlan
     assert plan([read(kind="bridge", uplink="eth1", gateways=[])], NOTHING, ()).obstacles
+    # Each node is the gateway on a VLAN with addresses of ours; on one without, the site has its own.
+    ours, theirs = (tunnel([read(kind="bridge", uplink="eth1", vlan=12, **more)]) for more in ({}, {"gateways": []}))
+    assert '"wu7" . 10.130.0.1' in ours and 'elements = { "wu7" }' in ours and "wu7" not in theirs
 
 
 class World:

@@ -47,6 +47,19 @@ def test_metadata_of_others(found: dict[str, Any]) -> None:
     assert found["spoofing allowed, metadata"] == ["its own, as itself", "its own, by IPv6"]
 
 
+def test_addresses_from_elsewhere(found: dict[str, Any]) -> None:
+    """
+    A guest on a bridge of the node's has whatever address, and its own MAC; it is no DHCP server and no router, and
+    does not reach the node.
+    """
+    passed = set(found["foreign"])
+    assert {"own address", "another's address", "own ARP", "own IPv6 address", "neighbour solicitation"} <= passed
+    kept = {name for name in NAMES if name.startswith(("DHCP", "VLAN", "router advertisement", "ARP in a VLAN"))}
+    kept |= {"another's MAC", "another's MAC and address", "the gateway's MAC", "ARP with another's MAC inside"}
+    assert kept <= set(NAMES) and passed.isdisjoint(kept), passed & kept
+    assert found["foreign, to the node"] == []
+
+
 def test_unknown_tap(found: dict[str, Any]) -> None:
     """To a tap that nobody told of nothing comes either."""
     assert found["to a tap of no NIC"] is False
