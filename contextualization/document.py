@@ -236,7 +236,8 @@ class Documents:
 
     def _time_out(self, node_id: int, woken: Deferred[None]) -> None:
         self._leave(node_id, woken)
-        woken.callback(None)
+        if not woken.called:  # by a change that came in a process's standstill, in which its time ran out, too
+            woken.callback(None)
 
     def _leave(self, node_id: int, woken: Deferred[None]) -> None:
         waiting = self._waiting.get(node_id, {})
