@@ -187,9 +187,10 @@ class _Model:
             return _differ(name, kernel.nft.content("bridge wawel", name), wanted)
 
         yield from differ("taps", {f'"{card.tap}"' for card in cards})
-        held = [card for card in cards if not card.spoofing]
+        yield from differ("trusted", {f'"{card.tap}"' for card in cards if card.spoofing})
+        yield from differ("macs", {f'"{card.tap}" . {card.mac}' for card in cards if not card.spoofing})
         yield from differ("guests", {
-            f'"{card.tap}" . {card.mac} . {each}' for card in held for each in card.addresses if ":" not in each
+            f'"{card.tap}" . {card.mac} . {each}' for card in cards for each in card.addresses if ":" not in each
         })  # fmt: skip
         grouped = [card for card in cards if card.groups]
         for name, direction in (("senders", "out"), ("receivers", "in")):
