@@ -206,7 +206,7 @@ class Kernel:
             return [{"dst": to, "dev": device} for to, device in self.proxies if (":" in to) is (family == 6)]
         if question == "route show table main":
             own = [{"dst": "default", "dev": UPLINK, "gateway": "192.0.2.254"}, {"dst": "192.0.2.0/24", "dev": UPLINK}]
-            return own if family == 4 else []
+            return own if family == 4 else [{"dst": "default", "dev": UPLINK, "gateway": "fe80::254"}]
         protocol = question.rpartition(" ")[2]
         return [
             {"dst": to, "table": table, **({"dev": device} if device else {"type": "unreachable"})}
