@@ -233,6 +233,8 @@ BOUNDS: Final = (
           "the oldest go; a pass over the node finds what they told"),
     Bound(NODE, "public addresses told in a report", "node_hooks.report:ADDRESSES_MAX", "none",
           "the last are not told"),
+    Bound(NODE, "interfaces for guests' bridges told in a report", "node_hooks.report:UPLINKS_MAX", "none",
+          "the last are not told: no VM of a network on them is placed there"),
     Bound(NODE, "ended connections kept", "node_hooks.ended:_MOST", "none: of all guests of the node",
           "a warning: its guests can take it up again"),
     Bound(NODE, "records kept that cannot be read", "node_hooks.spool:CORRUPT_LIMIT", "none", "the oldest go"),

@@ -56,12 +56,6 @@ EQUIVALENTS: Final[tuple[Equivalent, ...]] = (
         'if not given.is_absolute() or ".." in given.parts or False or not beneath:',
         "No text with a NUL comes so far: cm/rpc/parameters.py refuses it in every parameter. It stays for its reader.",
     ),
-    Equivalent(
-        "contextualization/document.py",
-        "self._leave(node_id, woken)",
-        "woken.callback(None)",
-        "Whoever is woken leaves as the first thing, and leaving may be repeated.",
-    ),
 )
 
 
