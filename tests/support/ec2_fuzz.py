@@ -308,12 +308,14 @@ def state(target: Target, login: str) -> str:
 
 def quiet(target: Target, wait_s: float = 0.0) -> bool:
     """
-    Whether no work is under way, which would change something by itself.
+    Whether no work is under way, which would change something by itself. What waits for a node to have a network does
+    not, where no agent runs.
 
     :param wait_s: for how long its end is waited for.
     """
     until = time.monotonic() + wait_s
-    while target.federation.clouds["alpha"].sql("SELECT count(*) FROM operation WHERE finished_at IS NULL"):
+    under_way = "SELECT count(*) FROM operation WHERE finished_at IS NULL AND waits_for NOT LIKE 'links:%'"
+    while target.federation.clouds["alpha"].sql(under_way):
         if time.monotonic() >= until:
             return False
         time.sleep(0.02)

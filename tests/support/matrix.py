@@ -61,6 +61,8 @@ class Case:
 def is_id(view: View, parameter: Parameter) -> tuple[bool, bool]:
     """Whether a parameter names objects, and whether it names several."""
     name = parameter.name
+    if view.name == "cloud.quota.edit" and name == "networks":
+        return False, False  # how many
     if name in ("iso_list", "disk_list", "networks", "public_ip_id_list") or name.endswith("_ids"):
         return True, True
     if name == "cluster":
