@@ -1,0 +1,161 @@
+"""Whole lives by clients that were made for AWS and know nothing of Wawel; the guests are real."""
+
+from __future__ import annotations
+
+import base64
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from conftest import CLIENTS, REGION, Endpoint
+
+
+def life_by_cli(endpoint: Endpoint, *program: str) -> None:
+    before = endpoint.left()
+
+    def aws(*words: str) -> Any:
+        told = endpoint.run(*program, "--output", "json", *words)
+        return json.loads(told) if told.strip() else None
+
+    def ec2(*words: str) -> Any:
+        return aws("ec2", *words)
+
+    assert aws("sts", "get-caller-identity")["Arn"].endswith(":user/demo")
+    assert [each["RegionName"] for each in ec2("describe-regions")["Regions"]] == [REGION]
+    image = ec2("describe-images", "--owners", "self", "amazon")["Images"] or ec2("describe-images")["Images"]
+    pair = ec2("create-key-pair", "--key-name", "cli", "--key-type", "ed25519")
+    assert "PRIVATE KEY" in pair["KeyMaterial"]
+    group = ec2("create-security-group", "--group-name", "cli", "--description", "by the cli")["GroupId"]
+    ec2("authorize-security-group-ingress", "--group-id", group, "--protocol", "tcp", "--port", "22",
+        "--cidr", "0.0.0.0/0")  # fmt: skip
+    (endpoint.home / "data").write_bytes(b"#!/bin/sh\n# \xff\x00 to the byte\n")
+    tags = "ResourceType=instance,Tags=[{Key=Name,Value=cli},{Key=team,Value=a b}]"
+    made = ec2("run-instances", "--image-id", image[0]["ImageId"], "--instance-type", "tiny", "--key-name", "cli",
+               "--security-group-ids", group, "--user-data", "fileb://data", "--tag-specifications", tags)  # fmt: skip
+    vm = made["Instances"][0]["InstanceId"]
+    ec2("wait", "instance-running", "--instance-ids", vm)
+    found = ec2("describe-instances", "--filters", "Name=tag:team,Values=a*")["Reservations"]
+    assert [each["InstanceId"] for each in found[0]["Instances"]] == [vm]
+    told = ec2("describe-instance-attribute", "--instance-id", vm, "--attribute", "userData")["UserData"]["Value"]
+    assert base64.b64decode(told) == (endpoint.home / "data").read_bytes()
+    disk = ec2("create-volume", "--availability-zone", REGION + "a", "--size", "1",
+               "--tag-specifications", "ResourceType=volume,Tags=[{Key=team,Value=a}]")["VolumeId"]  # fmt: skip
+    ec2("wait", "volume-available", "--volume-ids", disk)
+    ec2("attach-volume", "--volume-id", disk, "--instance-id", vm, "--device", "/dev/sdf")
+    ec2("wait", "volume-in-use", "--volume-ids", disk)
+    snapshot = ec2("create-snapshot", "--volume-id", disk, "--description", "by the cli")["SnapshotId"]
+    ec2("wait", "snapshot-completed", "--snapshot-ids", snapshot)
+    ec2("create-tags", "--resources", vm, disk, "--tags", "Key=stage,Value=test")
+    told = ec2("describe-tags", "--filters", "Name=key,Values=stage")["Tags"]
+    assert {each["ResourceId"] for each in told} == {vm, disk}
+    ec2("delete-tags", "--resources", disk, "--tags", "Key=stage")
+    assert ec2("get-console-output", "--instance-id", vm)["InstanceId"] == vm
+    assert ec2("describe-network-interfaces")["NetworkInterfaces"][0]["Attachment"]["InstanceId"] == vm
+    ec2("stop-instances", "--instance-ids", vm, "--force")
+    ec2("wait", "instance-stopped", "--instance-ids", vm)
+    ec2("detach-volume", "--volume-id", disk)
+    ec2("wait", "volume-available", "--volume-ids", disk)
+    ec2("terminate-instances", "--instance-ids", vm)
+    ec2("wait", "instance-terminated", "--instance-ids", vm)
+    ec2("delete-snapshot", "--snapshot-id", snapshot)
+    eventually(lambda: ec2("describe-snapshots", "--owner-ids", "self")["Snapshots"] == [])
+    ec2("delete-volume", "--volume-id", disk)
+    ec2("delete-security-group", "--group-id", group)
+    ec2("delete-key-pair", "--key-name", "cli")
+    eventually(lambda: endpoint.left() == before)
+
+
+def eventually(holds: Any) -> None:
+    until = time.monotonic() + 120
+    while not holds():
+        assert time.monotonic() < until
+        time.sleep(1)
+
+
+def test_aws_cli(endpoint: Endpoint) -> None:
+    """PyPI's aws cli, version 1: a whole life, by its commands and its waiters."""
+    life_by_cli(endpoint, str(CLIENTS / "venv" / "bin" / "aws"))
+
+
+DEBIANS = Path("/usr/bin/aws")
+
+
+@pytest.mark.skipif(not DEBIANS.exists(), reason="Debian's awscli could not be had: bin/bootstrap clients")
+def test_debians_aws_cli(endpoint: Endpoint) -> None:
+    """Debian's aws cli, version 2, which reads no endpoint from its environment: the same."""
+    life_by_cli(endpoint, str(DEBIANS), "--endpoint-url", endpoint.url)
+
+
+LIBCLOUD = '''
+import sys, time
+from libcloud.compute.drivers.ec2 import EC2NodeLocation, ExEC2AvailabilityZone
+from libcloud.compute.providers import get_driver
+from libcloud.compute.types import NodeState, Provider
+key, secret, port, version = sys.argv[1:]
+driver = get_driver(Provider.EC2)(key, secret, secure=False, host="127.0.0.1", port=int(port), region="us-east-1",
+                                  signature_version=version)
+until = time.monotonic() + 200
+
+def eventually(holds):
+    while not holds():
+        assert time.monotonic() < until
+        time.sleep(1)
+
+def unoccupied(ask):
+    while True:
+        try:
+            return ask()
+        except Exception as error:
+            if not str(error).startswith("IncorrectState") or time.monotonic() > until:
+                raise
+        time.sleep(1)
+
+# It looks for zones of the region that it signs for, which is one of AWS's.
+zone = ExEC2AvailabilityZone(name="northa", zone_state="available", region_name="north")
+place = EC2NodeLocation("0", "northa", "", driver, zone)
+image = driver.list_images()[0]
+size = driver.list_sizes()[0]
+size.id = "tiny"
+pair = driver.create_key_pair("libcloud")
+assert "PRIVATE KEY" in pair.private_key
+group = driver.ex_create_security_group("libcloud", "by libcloud")["group_id"]
+driver.ex_authorize_security_group_ingress(group, 22, 22, ["0.0.0.0/0"])
+node = driver.create_node(name="libcloud", image=image, size=size, ex_keyname="libcloud", ex_securitygroup=["libcloud"],
+                          ex_userdata="#!/bin/sh\\n" + "# long\\n" * 1500, ex_metadata={"team": "l"})
+driver.wait_until_running([node], wait_period=1, timeout=120, ssh_interface="private_ips")
+(shown,) = [each for each in driver.list_nodes() if each.id == node.id]
+assert shown.name == "libcloud" and shown.state == NodeState.RUNNING and shown.extra["tags"]["team"] == "l", shown.extra
+driver.ex_create_tags(node, {"stage": "test"})
+assert driver.ex_describe_tags(node)["stage"] == "test"
+driver.ex_delete_tags(node, {"stage": "test"})
+assert "stage" not in driver.ex_describe_tags(node)
+volume = driver.create_volume(1, "libcloud", location=place)
+eventually(lambda: [each.state for each in driver.list_volumes() if each.id == volume.id] == ["available"])
+driver.attach_volume(node, volume, "/dev/sdf")
+eventually(lambda: [each.state for each in driver.list_volumes() if each.id == volume.id] == ["inuse"])
+# The guest may still be taking it: in use a volume is from when it was asked for.
+snapshot = unoccupied(lambda: driver.create_volume_snapshot(volume, "libcloud"))
+eventually(lambda: [each.state for each in driver.list_snapshots() if each.id == snapshot.id] == ["available"])
+driver.reboot_node(node)
+driver.destroy_node(node)
+eventually(lambda: node.id not in [each.id for each in driver.list_nodes() if each.state != NodeState.TERMINATED])
+driver.destroy_volume_snapshot(snapshot)
+eventually(lambda: snapshot.id not in [each.id for each in driver.list_snapshots()])
+eventually(lambda: [each.state for each in driver.list_volumes() if each.id == volume.id] == ["available"])
+driver.destroy_volume(volume)
+driver.ex_delete_security_group_by_id(group)
+driver.delete_key_pair(pair)
+assert "libcloud" not in [each.name for each in driver.list_key_pairs()]
+'''
+
+
+@pytest.mark.parametrize("version", ["2", "4"])
+def test_libcloud(endpoint: Endpoint, version: str) -> None:
+    """apache-libcloud's driver of EC2 by GET, with either signature: a whole life."""
+    before = endpoint.left()
+    words = (endpoint.key["access_key"], endpoint.key["secret_key"], str(endpoint.port), version)
+    endpoint.run(str(CLIENTS / "venv" / "bin" / "python"), "-c", LIBCLOUD, *words)
+    eventually(lambda: endpoint.left() == before)
