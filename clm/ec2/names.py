@@ -99,14 +99,19 @@ class Wanted:
         return {"tags": dict(self.tags)} if self.tags else {}
 
 
-def wanted_tags(specifications: Sequence[Mapping[str, Any]] | None, tagged: Tagged) -> Wanted:
-    """:raises EC2Error: something else is tagged, or a tag is none."""
-    tags: list[Mapping[str, Any]] = []
+def wanted_tags(specifications: Sequence[Mapping[str, Any]] | None, *made: Tagged) -> tuple[Wanted, ...]:
+    """
+    Of each kind that is made.
+
+    :raises EC2Error: something else is tagged, or a tag is none.
+    """
+    tags: dict[Any, list[Mapping[str, Any]]] = {each.resource: [] for each in made}
     for each in specifications or ():
-        if each.get("Tags") and each.get("ResourceType") != tagged.resource:
-            raise EC2Error("UnsupportedOperation", f"Of what is made here, a {tagged.resource} alone can have tags.")
-        tags += each.get("Tags", [])
-    return split(tagged, checked(tags))
+        if each.get("Tags") and each.get("ResourceType") not in tags:
+            raise EC2Error("UnsupportedOperation", f"Of what is made here, {' and '.join(tags)} alone can have tags.")
+        if each.get("Tags"):
+            tags[each["ResourceType"]] += each["Tags"]
+    return tuple(split(each, checked(tags[each.resource])) for each in made)
 
 
 def split(tagged: Tagged, tags: Mapping[str, str]) -> Wanted:

@@ -463,6 +463,29 @@ def test_vpc(site: Site, ann: Any, bob: Any, agents: list[LinkAgent], made_of: d
     assert (found["InstanceId"], found["SubnetId"], found["VpcId"]) == (vm, subnet, vpc["VpcId"])
     assert found["PrivateIpAddress"].startswith("10.130.8.")
     assert ann.describe_subnets(SubnetIds=[subnet])["Subnets"][0]["AvailableIpAddressCount"] == 60
+    # By a network card, as Ansible asks for it, which also tags the volume.
+    card = {"DeviceIndex": 0, "SubnetId": subnet, "Groups": [found["SecurityGroups"][0]["GroupId"]]}
+    spec = [{"ResourceType": kind, "Tags": [{"Key": "Name", "Value": "carded"}, {"Key": "of", "Value": kind}]}
+            for kind in ("instance", "volume")]  # fmt: skip
+    shown = ann.run_instances(**made_of, NetworkInterfaces=[card], TagSpecifications=spec)["Instances"][0]
+    assert (shown["SubnetId"], shown["SecurityGroups"]) == (subnet, found["SecurityGroups"])
+    assert {"Key": "of", "Value": "instance"} in shown["Tags"]
+    (volume,) = ann.describe_volumes(Filters=[{"Name": "tag:of", "Values": ["volume"]}])["Volumes"]
+    assert volume["VolumeId"] == shown["BlockDeviceMappings"][0]["Ebs"]["VolumeId"]
+    assert volume["Tags"] == spec[1]["Tags"]
+    before = len(instances(ann))
+    for refused, wrong in (
+        ("InvalidParameterCombination", {"NetworkInterfaces": [card], "SubnetId": subnet}),
+        ("InvalidParameterCombination", {"NetworkInterfaces": [card], "SecurityGroups": ["default"]}),
+        ("UnsupportedOperation", {"NetworkInterfaces": [card, {"DeviceIndex": 1}]}),
+        ("UnsupportedOperation", {"NetworkInterfaces": [{**card, "DeviceIndex": 1}]}),
+        ("UnsupportedOperation", {"NetworkInterfaces": [{**card, "AssociatePublicIpAddress": True}]}),
+        ("UnsupportedOperation", {"NetworkInterfaces": [{**card, "DeleteOnTermination": False}]}),
+        ("UnsupportedOperation", {"TagSpecifications": spec[1:]}),
+    ):
+        assert code(ann.run_instances, **made_of, **wrong) == f"{refused} 400", wrong
+    assert len(instances(ann)) == before
+    ann.terminate_instances(InstanceIds=[shown["InstanceId"]])
     # Another's.
     assert bob.describe_vpcs()["Vpcs"][0]["VpcId"] != vpc["VpcId"]
     assert bob.describe_subnets(Filters=[mine])["Subnets"] == []

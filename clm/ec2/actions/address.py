@@ -103,7 +103,7 @@ async def allocate_address(context: Context, params: dict[str, Any]) -> dict[str
         raise bad_value("NetworkBorderGroup", f"it is not {context.region}")
     if ":" in params.get("Address", ""):
         raise bad_value("Address", "it is not of IPv4")
-    tags = wanted_tags(params.get("TagSpecifications"), ADDRESSES)
+    (tags,) = wanted_tags(params.get("TagSpecifications"), ADDRESSES)
     asked: dict[str, Any] = {"description": tags.named, **tags.asked}
     if params.get("Address"):
         asked["address"] = params["Address"]

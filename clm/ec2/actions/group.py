@@ -63,7 +63,7 @@ async def create_security_group(context: Context, params: dict[str, Any]) -> dic
     if params.get("VpcId"):
         vpc = await default_vpc(context)
         ids.pick(ids.VPC, [params["VpcId"]], [{"VpcId": vpc}] if vpc else [], lambda each: str(each["VpcId"]))
-    tags = wanted_tags(params.get("TagSpecifications"), GROUPS)
+    (tags,) = wanted_tags(params.get("TagSpecifications"), GROUPS)
     made = await context.change(
         "user.security_group.create", name=params["GroupName"], description=params["Description"], **tags.asked
     )

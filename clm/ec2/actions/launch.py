@@ -14,7 +14,7 @@ from clm.ec2.actions.instance import look, reservations
 from clm.ec2.actions.vpc import wanted_networks
 from clm.ec2.context import Context, only
 from clm.ec2.errors import EC2Error, bad_value
-from clm.ec2.names import INSTANCES, wanted_tags
+from clm.ec2.names import INSTANCES, VOLUMES, Wanted, wanted_tags
 from cm.rpc.vocabulary import UserDataEncoding
 
 USER_DATA_MAX: Final = 16_384  # bytes, as EC2 has it
@@ -24,11 +24,11 @@ _ROOT: Final = frozenset({"/dev/vda", "/dev/sda1", "/dev/sda", "/dev/xvda"})
 async def run_instances(context: Context, params: dict[str, Any]) -> dict[str, Any]:
     """
     Make ``MaxCount`` instances, or none. A repeat with the same ``ClientToken`` gets the first answer. The key is given
-    to the image's user.
+    to the image's user. Volumes get their tags once they are there.
     """
     only(params, "ImageId", "InstanceType", "MinCount", "MaxCount", "KeyName", "UserData", "ClientToken", "Placement",
-         "SecurityGroupIds", "SecurityGroups", "SubnetId", "TagSpecifications", "BlockDeviceMappings", "Monitoring",
-         "InstanceInitiatedShutdownBehavior", "MetadataOptions")  # fmt: skip
+         "SecurityGroupIds", "SecurityGroups", "SubnetId", "NetworkInterfaces", "TagSpecifications",
+         "BlockDeviceMappings", "Monitoring", "InstanceInitiatedShutdownBehavior", "MetadataOptions")  # fmt: skip
     count = params["MaxCount"]
     if not 1 <= params["MinCount"] <= count:
         raise bad_value("MinCount", f"it is not from 1 to MaxCount, {count}")
@@ -38,14 +38,17 @@ async def run_instances(context: Context, params: dict[str, Any]) -> dict[str, A
     _check_rest(context, params)
     image = ids.pick(ids.IMAGE, [params["ImageId"]], await images(context), image_id)[0]
     template = await find_type(context, params["InstanceType"])
-    tags = wanted_tags(params.get("TagSpecifications"), INSTANCES)
+    tags, of_disks = wanted_tags(params.get("TagSpecifications"), INSTANCES, VOLUMES)
+    if of_disks.name not in (None, tags.named):
+        raise EC2Error("UnsupportedOperation", "Volumes that are made with an instance are called as it is.")
+    placed = _placed(params)
     asked: dict[str, Any] = {
         "name": tags.named,
         "description": "",
         "image_id": image["image_id"],
         "template_id": template["template_id"],
         "count": count,
-        **await wanted_networks(context, params.get("SubnetId")),
+        **await wanted_networks(context, placed.get("SubnetId")),
         **_disks(params.get("BlockDeviceMappings", [])),
         **tags.asked,
     }
@@ -57,12 +60,38 @@ async def run_instances(context: Context, params: dict[str, Any]) -> dict[str, A
         asked["user_data_encoding"] = UserDataEncoding.BASE64
     if params.get("InstanceInitiatedShutdownBehavior") == "terminate":
         asked["on_poweroff"] = "destroy"
-    groups = await wanted_groups(context, params)
+    groups = await wanted_groups(context, placed)
     if groups:
         asked["security_group_ids"] = groups
     vms = await context.change("user.vm.create", token=params.get("ClientToken") or None, **asked)
-    made = reservations(await look(context), vms)
-    return made[0]
+    seen = await look(context)
+    await _tag(context, [disk for vm in vms for disk, _ in seen.volumes_of(vm)], of_disks)
+    return reservations(seen, vms)[0]
+
+
+async def _tag(context: Context, disks: list[Mapping[str, Any]], wanted: Wanted) -> None:
+    for disk in disks if wanted.tags else ():
+        await context.change("user.tag.set", kind=VOLUMES.kind, object_id=disk[VOLUMES.key], tags=dict(wanted.tags))
+
+
+def _placed(params: Mapping[str, Any]) -> Mapping[str, Any]:
+    """
+    Subnet and groups, which are asked for of the instance or of its one network card.
+
+    :raises EC2Error: of both, or of a card as there is none here.
+    """
+    asked = params.get("NetworkInterfaces")
+    if not asked:
+        return params
+    if any(params.get(name) for name in ("SubnetId", "SecurityGroupIds", "SecurityGroups")):
+        raise EC2Error("InvalidParameterCombination", "Subnet and groups are the instance's or its network card's.")
+    if len(asked) > 1 or asked[0].get("DeviceIndex", 0) != 0:
+        raise EC2Error("UnsupportedOperation", "An instance is made with one network interface, of DeviceIndex 0.")
+    card = asked[0]
+    only(card, "DeviceIndex", "SubnetId", "Groups", "DeleteOnTermination")
+    if not card.get("DeleteOnTermination", True):
+        raise EC2Error("UnsupportedOperation", "A network interface that is made with an instance goes with it.")
+    return {"SubnetId": card.get("SubnetId"), "SecurityGroupIds": card.get("Groups")}
 
 
 def _check_rest(context: Context, params: Mapping[str, Any]) -> None:

@@ -118,7 +118,7 @@ async def create_volume(context: Context, params: dict[str, Any]) -> dict[str, A
     only(params, "AvailabilityZone", "Size", "SnapshotId", "VolumeType", "TagSpecifications", "ClientToken")
     if params.get("AvailabilityZone", context.zone) != context.zone:
         raise EC2Error("InvalidParameterValue", f"The region {context.region} has the zone {context.zone} alone.")
-    tags = wanted_tags(params.get("TagSpecifications"), VOLUMES)
+    (tags,) = wanted_tags(params.get("TagSpecifications"), VOLUMES)
     size, token = params.get("Size"), params.get("ClientToken") or None
     if params.get("SnapshotId"):
         held = ids.pick(ids.SNAPSHOT, [params["SnapshotId"]], await snapshots(context), snapshot_id)[0]
@@ -230,7 +230,7 @@ async def create_snapshot(context: Context, params: dict[str, Any]) -> dict[str,
     """Of one volume; its guest may run meanwhile."""
     only(params, "VolumeId", "Description", "TagSpecifications")
     disk = await _disk(context, params["VolumeId"])
-    tags = wanted_tags(params.get("TagSpecifications"), SNAPSHOTS)
+    (tags,) = wanted_tags(params.get("TagSpecifications"), SNAPSHOTS)
     work = await context.change(
         "user.disk.create_snapshot", disk_id=disk["disk_id"], name=tags.named,
         description=params.get("Description", ""), **tags.asked,
