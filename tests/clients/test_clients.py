@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import textwrap
 import time
 from pathlib import Path
 from typing import Any
@@ -158,4 +159,78 @@ def test_libcloud(endpoint: Endpoint, version: str) -> None:
     before = endpoint.left()
     words = (endpoint.key["access_key"], endpoint.key["secret_key"], str(endpoint.port), version)
     endpoint.run(str(CLIENTS / "venv" / "bin" / "python"), "-c", LIBCLOUD, *words)
+    eventually(lambda: endpoint.left() == before)
+
+
+PLAY = '''
+- hosts: localhost
+  connection: local
+  gather_facts: false
+  vars:
+    ansible_python_interpreter: "{{ ansible_playbook_python }}"
+  module_defaults:
+    group/amazon.aws.aws: {endpoint_url: "{{ lookup('env', 'AWS_ENDPOINT_URL') }}", region: "%(region)s"}
+  tasks:
+    - amazon.aws.aws_caller_info:
+    - amazon.aws.ec2_ami_info: {}
+      register: images
+    - amazon.aws.ec2_key: {name: ansible, key_type: ed25519, tags: {}}
+      register: key
+    - amazon.aws.ec2_security_group:
+        name: ansible
+        description: by Ansible
+        tags: {team: a}
+        rules: [{proto: tcp, ports: [22], cidr_ip: 0.0.0.0/0}]
+      register: group
+    - amazon.aws.ec2_vpc_subnet_info: {filters: {"tag:Name": lab}}
+      register: subnets
+    - amazon.aws.ec2_instance: &instance
+        name: ansible
+        image_id: "{{ images.images[0].image_id }}"
+        instance_type: tiny
+        key_name: ansible
+        vpc_subnet_id: "{{ subnets.subnets[0].subnet_id }}"
+        security_group: "{{ group.group_id }}"
+        tags: {team: a}
+        state: running
+        wait: true
+        wait_timeout: 400
+      register: made
+    - amazon.aws.ec2_instance: *instance
+      register: again
+    - assert: {that: [made is changed, again is not changed]}
+    - amazon.aws.ec2_instance_info: {filters: {"tag:team": a, instance-state-name: running}}
+      register: found
+    - assert: {that: ["found.instances | length == 1", "found.instances[0].tags.Name == 'ansible'"]}
+    - amazon.aws.ec2_vol: {volume_size: 1, zone: "%(region)sa", volume_type: standard, name: data, tags: {team: a}}
+      register: disk
+    - assert: {that: [disk is changed]}
+    - amazon.aws.ec2_snapshot: {volume_id: "{{ disk.volume_id }}", description: by Ansible, wait: true}
+      register: snapshot
+    - amazon.aws.ec2_tag: {resource: "{{ found.instances[0].instance_id }}", tags: {stage: test}}
+    - amazon.aws.ec2_tag_info: {resource: "{{ found.instances[0].instance_id }}"}
+      register: told
+    - assert: {that: ["told.tags.stage == 'test'"]}
+    - amazon.aws.ec2_instance: {instance_ids: ["{{ found.instances[0].instance_id }}"], state: absent, wait: true}
+    - amazon.aws.ec2_snapshot: {snapshot_id: "{{ snapshot.snapshot_id }}", state: absent}
+    - amazon.aws.ec2_snapshot_info: {filters: {volume-id: "{{ disk.volume_id }}"}}
+      register: left
+      until: left.snapshots | length == 0
+      retries: 60
+      delay: 1
+    - amazon.aws.ec2_vol: {id: "{{ disk.volume_id }}", state: absent}
+    - amazon.aws.ec2_security_group: {name: ansible, state: absent}
+    - amazon.aws.ec2_key: {name: ansible, state: absent}
+'''
+
+
+def test_ansible(endpoint: Endpoint) -> None:
+    """A play of amazon.aws: what it makes it finds made when it looks again, and it ends with what was there before."""
+    before = endpoint.left()
+    play = endpoint.home / "play.yml"
+    play.write_text(textwrap.dedent(PLAY) % {"region": REGION})
+    endpoint.run(
+        str(CLIENTS / "venv" / "bin" / "ansible-playbook"), "-i", "localhost,", str(play),
+        ANSIBLE_COLLECTIONS_PATH=str(CLIENTS), ANSIBLE_LOCAL_TEMP=str(endpoint.home / "tmp"), ANSIBLE_NOCOLOR="1",
+    )  # fmt: skip
     eventually(lambda: endpoint.left() == before)
