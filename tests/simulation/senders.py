@@ -201,11 +201,12 @@ class Senders:
         length = None if way == "too_long" else len(data)
         body = Body(_Flow(), length, process.reactor)
         done: list[bool] = []
+        surely = sending.surely
 
         def answered() -> None:
             if not done:
                 done.append(True)
-                self._answered(sending, process, request, way, alone)
+                self._answered(sending, process, request, way, alone, surely)
 
         def hang_up() -> None:
             """The network broke, or nobody answered; the process, if it lives, finds that out."""
@@ -234,7 +235,10 @@ class Senders:
         if alone:
             self.simulation.later(self.rng.uniform(0.05, 4.0), self._go_on, sending)
 
-    def _answered(self, sending: Sending, process: Process, request: _Request, way: str, alone: bool) -> None:
+    def _answered(
+        self, sending: Sending, process: Process, request: _Request, way: str, alone: bool, surely: int
+    ) -> None:
+        """:param surely: what was known to count when it was asked; another answer may have come before this one."""
         simulation, status = self.simulation, request.status
         assert status is not None
         simulation.note("upload", sending.image_id, request.method.decode(), way, status, request.error)
@@ -247,7 +251,7 @@ class Senders:
             simulation.effects.counted["upload terminated"] += status == 204
             return
         if offset is not None:
-            self._counts(sending, offset)
+            self._counts(sending, offset, surely)
             if way in ("damaged", "too_long", "elsewhere"):
                 simulation.break_invariant(f"the upload of image {sending.image_id} took what is {way}")
         elif status == 423:
@@ -261,10 +265,10 @@ class Senders:
                 sending.told = None
             simulation.later(self.rng.uniform(0.05, 2.0), self._go_on, sending)
 
-    def _counts(self, sending: Sending, offset: int) -> None:
-        if offset < sending.surely:
+    def _counts(self, sending: Sending, offset: int, surely: int) -> None:
+        if offset < surely:
             self.simulation.break_invariant(
-                f"of the upload of image {sending.image_id} {sending.surely} bytes counted, and then {offset}"
+                f"of the upload of image {sending.image_id} {surely} bytes counted, and then {offset}"
             )
         sending.told, sending.surely = offset, max(offset, sending.surely)
 
