@@ -13,10 +13,8 @@ from typing import Any, Final
 from urllib.parse import quote
 
 import msgspec
-from twisted.internet.defer import CancelledError, Deferred, TimeoutError
+from twisted.internet.defer import CancelledError, TimeoutError
 from twisted.logger import Logger
-from twisted.web import http
-from twisted.web.server import NOT_DONE_YET
 
 from clm.rules.frames import Frames, close_frame
 from clm.rules.scope import ScopeNeeded, allows
@@ -28,18 +26,15 @@ from cm.rpc.codec import decode_error
 from cm.rpc.credentials import Authenticator, parse_authorization
 from cm.rpc.errors import (
     CloudError,
-    Incident,
     InvalidParameter,
-    MalformedRequest,
     NotAuthenticated,
-    Overloaded,
     StreamIdle,
 )
 from cm.rpc.http.relay import Lost, Other, Relay
-from cm.rpc.http.request import Leaf, WireRequest, one, remote
+from cm.rpc.http.request import WireRequest, one, remote
 from cm.rpc.limits import Share
+from cm.rpc.opening import Opening
 from cm.rpc.places import Places
-from cm.rpc.server import hung_up, refuse
 from cm.rpc.standing import Standing
 from cm.rpc.turns import Turns
 from cm.rpc.vocabulary import Role
@@ -110,7 +105,7 @@ class _Console(Relay):
         self.finish(GONE_WRONG, f"{error.code}: {error.for_user()}")
 
 
-class Consoles(Leaf):
+class Consoles(Opening):
     """
     The resource ``/console``.
 
@@ -152,32 +147,7 @@ class Consoles(Leaf):
 
     # -------------------------------------------------------------- coming in
 
-    def render(self, request: WireRequest) -> Any:
-        serving = Deferred.fromCoroutine(self._serve(request))
-        request.serve(serving)
-        serving.addErrback(hung_up)
-        return NOT_DONE_YET
-
-    async def _serve(self, request: WireRequest) -> None:
-        try:
-            await self._let_in(request)
-        except CloudError as error:
-            refuse(request, error)
-        except CancelledError:
-            raise
-        except Exception:
-            log.failure("a console could not be opened")
-            refuse(request, Incident("console"))
-
-    async def _let_in(self, request: WireRequest) -> None:
-        if request.method != b"GET":
-            request.setHeader(b"allow", b"GET")
-            request.setResponseCode(http.NOT_ALLOWED)
-            raise MalformedRequest("a console is opened by GET")
-        if not request.requestHeaders.hasHeader(b"sec-websocket-key"):
-            raise MalformedRequest("a WebSocket is opened here (RFC 6455)")  # before the ticket is used up
-        if self.standing.stopped:
-            raise Overloaded()
+    async def let_in(self, request: WireRequest) -> None:
         for name in request.args.keys() - _ARGUMENTS:
             raise InvalidParameter(name[:50].decode("ascii", "replace"), "consoles have no such parameter")
         address = remote(request)

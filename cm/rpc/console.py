@@ -17,10 +17,8 @@ from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
 import msgspec
-from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.defer import Deferred
 from twisted.logger import Logger
-from twisted.web import http
-from twisted.web.server import NOT_DONE_YET
 
 from cm.rpc.address import network_of
 from cm.rpc.caller import Identity
@@ -28,19 +26,17 @@ from cm.rpc.credentials import Authenticator, parse_authorization
 from cm.rpc.errors import (
     CloudError,
     Incident,
-    MalformedRequest,
     NotAuthenticated,
     NotFound,
     NotPermitted,
-    Overloaded,
     ScreenClosed,
     StreamIdle,
 )
-from cm.rpc.http.request import Leaf, WireRequest, one, remote
+from cm.rpc.http.request import WireRequest, one, remote
 from cm.rpc.http.websocket import GOING_AWAY, NORMAL, WebSocket
 from cm.rpc.limits import Share
+from cm.rpc.opening import Opening
 from cm.rpc.places import Places
-from cm.rpc.server import hung_up, refuse
 from cm.rpc.standing import Standing
 from cm.rpc.turns import Turns
 from cm.rpc.vocabulary import ConsoleKind
@@ -192,7 +188,7 @@ class _Console:
             log.info("whether {login} may go on is not known: {error}", login=self.identity.login, error=str(error))
 
 
-class Consoles(Leaf):
+class Consoles(Opening):
     """
     The resource ``/console``.
 
@@ -258,32 +254,7 @@ class Consoles(Leaf):
 
     # -------------------------------------------------------------- coming in
 
-    def render(self, request: WireRequest) -> Any:
-        serving = Deferred.fromCoroutine(self._serve(request))
-        request.serve(serving)
-        serving.addErrback(hung_up)
-        return NOT_DONE_YET
-
-    async def _serve(self, request: WireRequest) -> None:
-        try:
-            await self._let_in(request)
-        except CloudError as error:
-            refuse(request, error)
-        except CancelledError:
-            raise
-        except Exception:
-            log.failure("a console could not be opened")
-            refuse(request, Incident("console"))
-
-    async def _let_in(self, request: WireRequest) -> None:
-        if request.method != b"GET":
-            request.setHeader(b"allow", b"GET")
-            request.setResponseCode(http.NOT_ALLOWED)
-            raise MalformedRequest("a console is opened by GET")
-        if not request.requestHeaders.hasHeader(b"sec-websocket-key"):
-            raise MalformedRequest("a WebSocket is opened here (RFC 6455)")  # before the ticket is used up
-        if self.standing.stopped:
-            raise Overloaded()
+    async def let_in(self, request: WireRequest) -> None:
         address = remote(request)
         on_behalf.set(network_of(address))
         await self._turns.take(network_of(address))
