@@ -105,7 +105,7 @@ class Screens:
             self._join(call)
         except (OSError, NodeError) as error:
             log.warning("the screen at %s port %d is not shown: %s", call.address, call.port, error)
-        except Exception:
+        except Exception:  # a thread of its own: nobody else would tell of it
             log.exception("the screen at %s port %d is not shown", call.address, call.port)
         finally:
             with self._lock:

@@ -73,4 +73,4 @@ class PlugKind(Kind):
 
     def undo(self, session: Session, op: OperationRow, row: VMRow) -> None:
         """Of a VM that is not closed. Whether its domain has changed already may not be known."""
-        raise NotImplementedError
+        raise NotImplementedError  # each kind has its own

@@ -50,7 +50,7 @@ async def join_screen(services: Services, meetings: Meetings, vm_id: int, ends: 
     waiting = Deferred.fromCoroutine(meetings.expect(token, CALL_S))
     try:
         screen = await services.database.transact(_call, vm_id, token, meetings.path)
-    except BaseException:
+    except BaseException:  # cancelled, too: nobody waits for the agent any more; it is raised again
         waiting.addErrback(lambda _: None)
         waiting.cancel()
         raise

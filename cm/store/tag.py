@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy import text
 from sqlalchemy.orm import Session
@@ -76,5 +76,5 @@ def prune_tags(session: Session, batch: int) -> int:
         for kind, live in LIVE.items()
     )
     statement = f"DELETE FROM object_tag WHERE ctid IN (SELECT t.ctid FROM object_tag t WHERE {gone} LIMIT :batch)"
-    done = session.execute(text(statement), {"batch": batch})
-    return int(done.rowcount)  # type: ignore[attr-defined]
+    done: Any = session.execute(text(statement), {"batch": batch})
+    return int(done.rowcount)
