@@ -21,9 +21,9 @@ from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
+from cm.drivers.memory.domain import Domain
 from cm.drivers.memory.node import MemoryNode
 from cm.drivers.memory.volume import HEADER_BYTES, Volume
-from cm.drivers.memory.world import Domain
 from cm.interfaces.hypervisor import DomainEvent, DomainSpec
 from cm.interfaces.source import FileSource
 from cm.rpc.errors import CloudError

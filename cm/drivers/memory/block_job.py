@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Final
 
+from cm.drivers.memory.domain import SYSTEM_ERROR, DiskJob, Domain
 from cm.drivers.memory.link import Link
 from cm.drivers.memory.volume import Volume
-from cm.drivers.memory.world import SYSTEM_ERROR, DiskJob, Domain, World
+from cm.drivers.memory.world import World
 from cm.interfaces.block_job import BlockJobKind, BlockJobSeen, BlockJobState
 from cm.interfaces.hypervisor import DiskSpec
 from cm.interfaces.source import DiskSource, path_of

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from cm.drivers.memory.domain import Domain
 from cm.drivers.memory.link import Link
-from cm.drivers.memory.world import Domain, World
+from cm.drivers.memory.world import World
 from cm.interfaces.disks import DiskSeen
 from cm.interfaces.hypervisor import DiskSpec
 from cm.interfaces.source import DiskSource

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
-from cm.drivers.memory.world import Domain, World
+from cm.drivers.memory.domain import Domain
+from cm.drivers.memory.world import World
 from cm.rpc.errors import CloudError, DomainNotRunning, NodeUnreachable
 
 KEEPALIVE_S: Final = 4.0  # when libvirt's keep-alive ends a call to a node that hangs

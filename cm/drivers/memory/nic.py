@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from cm.drivers.memory.domain import Domain
 from cm.drivers.memory.link import Link
-from cm.drivers.memory.world import Domain
 from cm.interfaces.hypervisor import NicSpec
 from cm.interfaces.nics import NicSeen
 

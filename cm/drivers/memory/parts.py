@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 
+from cm.drivers.memory.domain import check_vnc
 from cm.drivers.memory.link import Link
 from cm.drivers.memory.volume import CONTENT_MAX, Volume
-from cm.drivers.memory.world import check_vnc
 from cm.interfaces.hypervisor import DomainDescription, DomainEvent, DomainSeen, DomainSpec, NodeInfo, VncSpec
 from cm.interfaces.network import NetworkSpec
 from cm.interfaces.source import DiskSource

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from cm.drivers.memory.domain import SYSTEM_ERROR
 from cm.drivers.memory.link import Link
 from cm.drivers.memory.volume import Volume
-from cm.drivers.memory.world import SYSTEM_ERROR, World
+from cm.drivers.memory.world import World
 from cm.interfaces.hypervisor import DomainSpec
 from cm.interfaces.snapshot import NewTop
 from cm.rpc.errors import DiskBusy, GuestNotFrozen, HypervisorError, InvalidParameter
