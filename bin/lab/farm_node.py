@@ -154,6 +154,7 @@ class FarmNode:
         self.volumes = _Volumes("volumes", link, world)
         self.disks = _Part("disks", link, world)
         self.block_jobs = _Part("block_jobs", link, world)
+        self.migrations = _Part("migrations", link, world)
         self.networks = _Part("networks", link, world)
         self.nics = _Part("nics", link, world)
         self.streams = _Streams()

@@ -173,6 +173,15 @@ class BlockJobCalls(_Calls):
     abort = _slow(lambda node: node.block_jobs.abort)
 
 
+class MigrationCalls(_Calls):
+    need = _quick(lambda node: node.migrations.need)
+    takes = _quick(lambda node: node.migrations.takes)
+    migrate = _slow(lambda node: node.migrations.migrate)
+    look = _quick(lambda node: node.migrations.look, LOOK_S)
+    switch = _slow(lambda node: node.migrations.switch)
+    cancel = _slow(lambda node: node.migrations.cancel)
+
+
 class NetworkCalls(_Calls):
     ensure = _quick(lambda node: node.networks.ensure)
     remove = _quick(lambda node: node.networks.remove)
@@ -224,6 +233,10 @@ class NodeCalls(Protocol):
     @property
     def block_jobs(self) -> BlockJobCalls:
         return BlockJobCalls(self)
+
+    @property
+    def migrations(self) -> MigrationCalls:
+        return MigrationCalls(self)
 
     @property
     def networks(self) -> NetworkCalls:

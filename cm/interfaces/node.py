@@ -9,6 +9,7 @@ from cm.interfaces.block_job import IBlockJobs
 from cm.interfaces.console_log import IConsoleLogs
 from cm.interfaces.disks import IDisks
 from cm.interfaces.hypervisor import IHypervisor, NodeInfo
+from cm.interfaces.migration import IMigrations
 from cm.interfaces.network import INetworks
 from cm.interfaces.nics import INics
 from cm.interfaces.snapshot import ISnapshots
@@ -41,6 +42,9 @@ class INode(Protocol):
 
     @property
     def block_jobs(self) -> IBlockJobs: ...
+
+    @property
+    def migrations(self) -> IMigrations: ...
 
     @property
     def networks(self) -> INetworks: ...

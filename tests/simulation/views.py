@@ -13,6 +13,7 @@ from typing import Final
 from cm.interfaces.block_job import IBlockJobs
 from cm.interfaces.disks import IDisks
 from cm.interfaces.hypervisor import IHypervisor
+from cm.interfaces.migration import IMigrations
 from cm.interfaces.network import INetworks
 from cm.interfaces.nics import INics
 from cm.interfaces.snapshot import ISnapshots
@@ -102,6 +103,7 @@ NOT_WALKED: Final[Mapping[str, str]] = {
 NOT_MADE: Final[Mapping[str, str]] = {
     "remove": "no manager calls it: a network stays on its nodes; tests/contract",
     "thaw": "only agents that freeze too late are told to; tests/postgres/test_snapshots.py, tests/contract",
+    **dict.fromkeys(("migrate", "switch", "cancel"), "no operation asks for it yet; tests/contract"),
     "console": "a guest's answers take true threads and true time; tests/contract, tests/postgres",
 }
 # Calls that few seeds make: fixed ones may make none of them.
@@ -137,7 +139,7 @@ def asked_for() -> frozenset[str]:
 
 def driver_calls() -> frozenset[str]:
     """The calls to nodes that change something, as they are named where a manager may die."""
-    parts = (IHypervisor, IPools, IVolumes, IBlockJobs, IDisks, INetworks, INics, IStreams, ISnapshots)
+    parts = (IHypervisor, IPools, IVolumes, IBlockJobs, IDisks, IMigrations, INetworks, INics, IStreams, ISnapshots)
     return frozenset(name for part in parts for name in vars(part) if not name.startswith("_")) - LOOKS
 
 

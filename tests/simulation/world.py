@@ -33,7 +33,7 @@ BETWEEN_S: Final = 0.05
 # The calls of a driver that change nothing are not worth dying at.
 LOOKS: Final = frozenset(
     {"source", "info", "domains", "look", "describe", "usage", "list_all", "find", "read_tail", "open", "close"}
-    | {"download"}
+    | {"download", "need", "takes"}
 )
 
 
@@ -339,6 +339,7 @@ class SimDriver:
         self.volumes = _SimPart(process, memory, "volumes")
         self.block_jobs = _SimPart(process, memory, "block_jobs")
         self.disks = _SimPart(process, memory, "disks")
+        self.migrations = _SimPart(process, memory, "migrations")
         self.networks = _SimPart(process, memory, "networks")
         self.nics = _SimPart(process, memory, "nics")
         self.snapshots = _SimPart(process, memory, "snapshots")

@@ -276,3 +276,17 @@ def changed_graphics(live_xml: str, vnc: VncSpec) -> str | None:
     set_password(found, vnc)
     found.tail = None
     return serialized(found)
+
+
+def moved_screen(xml: str, vnc: VncSpec) -> str:
+    """A domain's definition with its VNC server at another place; the same where it has none."""
+    root = parsed(xml)
+    for found in root.findall("./devices/graphics[@type='vnc']"):
+        found.set("port", str(vnc.port))
+        found.set("autoport", "no")
+        found.set("listen", exact_text("listen", vnc.listen))
+        for listen in found.findall("listen"):
+            found.remove(listen)
+        found.append(element("listen", type_="address", address=exact_text("listen", vnc.listen)))
+        set_password(found, vnc)
+    return serialized(root)

@@ -7,6 +7,7 @@ from cm.drivers.libvirt.connection import Connections
 from cm.drivers.libvirt.console_log import LibvirtConsoleLogs
 from cm.drivers.libvirt.disk import LibvirtDisks
 from cm.drivers.libvirt.hypervisor import LibvirtHypervisor
+from cm.drivers.libvirt.migration import LibvirtMigrations
 from cm.drivers.libvirt.network import LibvirtNetworks
 from cm.drivers.libvirt.nic import LibvirtNics
 from cm.drivers.libvirt.pool import LibvirtPools
@@ -37,6 +38,7 @@ class LibvirtNode:
         self.volumes = LibvirtVolumes(connections, self.pools)
         self.disks = LibvirtDisks(connections, disk_cache=disk_cache)
         self.block_jobs = LibvirtBlockJobs(connections)
+        self.migrations = LibvirtMigrations(connections, disk_cache=disk_cache)
         self.networks = LibvirtNetworks(connections)
         self.nics = LibvirtNics(connections)
         self.streams = LibvirtStreams(connections)

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from cm.drivers.memory.volume import Volume
 from cm.interfaces.block_job import BlockJobKind
 from cm.interfaces.hypervisor import DiskSpec, DomainSeen, DomainSpec, VncSpec
+from cm.interfaces.migration import MigrationSpec
 from cm.interfaces.source import DiskSource
 from cm.rpc.errors import InvalidParameter
 from cm.rpc.vocabulary import DiskFormat, Seen, SeenReason
+
+if TYPE_CHECKING:
+    from cm.drivers.memory.world import World
 
 # virErrorNumber, as libvirt gives them for the same refusals
 INTERNAL_ERROR: Final = 1
@@ -41,6 +46,23 @@ class DiskJob:
 
 
 @dataclass
+class Passage:
+    """
+    A domain's way to another node.
+
+    :ivar target_away: whether the other node's libvirtd can be spoken to.
+    :ivar looks_left: until its memory has been sent.
+    """
+
+    spec: MigrationSpec
+    target: World
+    target_away: Callable[[], bool]
+    total_bytes: int
+    looks_left: int = 2
+    rounds: int = 0
+
+
+@dataclass
 class Domain:
     """``running`` is the definition it was started with; None while it is off."""
 
@@ -55,6 +77,7 @@ class Domain:
     asked_nics: set[str] = field(default_factory=set)  # MAC addresses of those likewise
     came: set[str] = field(default_factory=set)  # drives that it was not started with, whose trays nobody opens
     jobs: dict[str, DiskJob] = field(default_factory=dict)  # by target device; they end with its QEMU
+    passage: Passage | None = None  # likewise
 
     def put(self, disk: DiskSpec) -> None:
         """A disk in the place of that of its device, running and as it will be started."""
@@ -64,6 +87,11 @@ class Domain:
     def seen(self) -> DomainSeen:
         state = Seen.OFF if self.running is None else Seen.PAUSED if self.paused else Seen.RUNNING
         return DomainSeen(self.spec.uuid, self.spec.name, state, self.reason, self.defined)
+
+
+def waiting(spec: DomainSpec) -> DomainSeen:
+    """What is seen of a guest that is on its way here."""
+    return DomainSeen(spec.uuid, spec.name, Seen.PAUSED, SeenReason.MIGRATION, persistent=False)
 
 
 def with_disk(spec: DomainSpec, disk: DiskSpec) -> DomainSpec:

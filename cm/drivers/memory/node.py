@@ -16,6 +16,7 @@ from cm.drivers.memory.block_job import MemoryBlockJobs
 from cm.drivers.memory.console_log import MemoryConsoleLogs
 from cm.drivers.memory.disk import MemoryDisks, let_go
 from cm.drivers.memory.link import KEEPALIVE_S, Faults, Link
+from cm.drivers.memory.migration import MemoryMigrations
 from cm.drivers.memory.nic import MemoryNics, let_go_of_nics
 from cm.drivers.memory.parts import MemoryHypervisor, MemoryNetworks, MemoryPools, MemoryVolumes
 from cm.drivers.memory.snapshot import MemorySnapshots
@@ -44,6 +45,7 @@ class MemoryNode:
         self.volumes = MemoryVolumes(link)
         self.disks = MemoryDisks(link)
         self.block_jobs = MemoryBlockJobs(link)
+        self.migrations = MemoryMigrations(link, self._worlds.get)
         self.networks = MemoryNetworks(link)
         self.nics = MemoryNics(link)
         self.streams = MemoryStreams(link)
@@ -206,6 +208,7 @@ class MemoryNode:
     def power_cut(self) -> None:
         """The host restarts: every domain is off, without hooks or events; transient ones are gone."""
         with self.world.lock:
+            self.world.expected.clear()
             for uuid, domain in list(self.world.domains.items()):
                 self.world.let_go(domain)
                 domain.running, domain.vnc, domain.paused = None, None, False

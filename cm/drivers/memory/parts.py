@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 
-from cm.drivers.memory.domain import check_vnc
+from cm.drivers.memory.domain import check_vnc, waiting
 from cm.drivers.memory.link import Link
 from cm.drivers.memory.volume import CONTENT_MAX, Volume
 from cm.interfaces.hypervisor import DomainDescription, DomainEvent, DomainSeen, DomainSpec, NodeInfo, VncSpec
@@ -28,14 +28,17 @@ class MemoryHypervisor:
 
     def domains(self) -> Sequence[DomainSeen]:
         with self._link.call("domains") as world, world.lock:
-            return [domain.seen() for domain in world.domains.values()]
+            expected = [waiting(spec) for spec in world.expected.values()]
+            return [domain.seen() for domain in world.domains.values()] + expected
 
     def look(self, uuid: str) -> DomainSeen:
         with self._link.call("look") as world, world.lock:
             domain = world.domains.get(uuid)
-            if domain is None:
-                return DomainSeen(uuid, "", Seen.ABSENT, SeenReason.ABSENT, persistent=False)
-            return domain.seen()
+            if domain is not None:
+                return domain.seen()
+            if uuid in world.expected:
+                return waiting(world.expected[uuid])
+            return DomainSeen(uuid, "", Seen.ABSENT, SeenReason.ABSENT, persistent=False)
 
     def describe(self, uuid: str) -> DomainDescription | None:
         with self._link.call("describe") as world, world.lock:

@@ -57,6 +57,12 @@ class World:
         self.locks_tray: set[str] = set()
         self.silent: set[str] = set()  # directories whose server has no answer
         self.hang_jobs = False
+        self.expected: dict[str, DomainSpec] = {}  # by uuid, of guests on their way here
+        self.failures: dict[str, str] = {}  # by uuid, why its last migration did not end well
+        self.converges_not: set[str] = set()  # uuids of guests that write faster than is sent
+        # How the last moment of the next migration goes wrong: "left defined", "unknown", "nowhere".
+        self.broken = ""
+        self.on_arrival: Callable[[str, World], None] | None = None  # a guest is here, from another world
         self.agents: dict[str, bool] = {}  # by uuid, of guests that have one: whether it answers
         self.slow_agents: dict[str, int] = {}  # by uuid, of such as freeze too late: how often they will not answer
         self.frozen: set[str] = set()  # uuids of guests that stand still since then
@@ -182,15 +188,19 @@ class World:
     def _claim(self, domain: Domain) -> None:
         """What QEMU would stumble over: missing disks, disks that somebody else writes to, a VNC port in use."""
         spec = domain.spec
-        for nic in spec.nics:
-            self.check_nic(nic)
-        running = [other.running for other in self.domains.values() if other.running is not None]
-        if spec.vnc is not None and spec.vnc.port in {other.vnc.port for other in running if other.vnc is not None}:
-            raise HypervisorError(f"Failed to find an available port: {spec.vnc.port} is in use", INTERNAL_ERROR)
+        self._check(spec)
         writes = [volume for disk in spec.disks if (volume := self._openable(disk)) is not None]
         for volume in writes:
             volume.writer = spec.uuid
         domain.writes = writes
+
+    def _check(self, spec: DomainSpec) -> None:
+        for nic in spec.nics:
+            self.check_nic(nic)
+        running = [other.running for other in self.domains.values() if other.running is not None]
+        ports = {other.vnc.port for other in (*running, *self.expected.values()) if other.vnc is not None}
+        if spec.vnc is not None and spec.vnc.port in ports:
+            raise HypervisorError(f"Failed to find an available port: {spec.vnc.port} is in use", INTERNAL_ERROR)
 
     def check_nic(self, nic: NicSpec) -> None:
         """:raises HypervisorError: what it is to be on is not there."""
@@ -226,6 +236,7 @@ class World:
 
     def stop(self, uuid: str, reason: SeenReason) -> None:
         """End a running domain: by a call, by its guest, by a crash."""
+        self.expect_no_more(uuid)
         with self.lock:
             domain = self.domains.get(uuid)
             if domain is None or domain.running is None:
@@ -235,7 +246,11 @@ class World:
             self.let_go(domain)
             if not domain.defined:
                 del self.domains[uuid]
-            console = self.consoles.get(uuid)
+        self.has_ended(spec, reason)
+
+    def has_ended(self, spec: DomainSpec, detail: str) -> None:
+        """Whoever speaks to it is let go, and hooks and subscribers are told."""
+        console = self.consoles.get(spec.uuid)
         if console is not None:
             console.end()
         for operation in ("stopped", "release"):
@@ -243,7 +258,7 @@ class World:
                 self.hook(spec, operation, "end")
             except Exception:  # noqa: S110 - libvirt ignores what these two answer
                 pass
-        self.tell(uuid, spec.name, "stopped", reason)
+        self.tell(spec.uuid, spec.name, "stopped", detail)
 
     def let_go(self, domain: Domain) -> None:
         """Of all that its QEMU had open."""
@@ -252,6 +267,7 @@ class World:
                 volume.writer = None
         domain.writes = []
         domain.jobs.clear()
+        domain.passage = None
         domain.came.clear()
         domain.asked.clear()
         domain.asked_nics.clear()
@@ -265,6 +281,51 @@ class World:
             if domain.running is None:
                 del self.domains[uuid]
         self.tell(uuid, domain.spec.name, "undefined", "removed")
+
+    # ------------------------------------------------------------------ guests that come from elsewhere
+
+    def expect(self, spec: DomainSpec) -> None:
+        """A guest is on its way here; libvirt's hooks hear of it as of a start, before it is."""
+        with self.lock:
+            if spec.uuid in self.domains or spec.uuid in self.expected:
+                raise HypervisorError(f"domain '{spec.name}' is already defined or active", OPERATION_FAILED)
+            self._check(spec)
+            for disk in spec.disks:
+                volume = self.storages.behind(disk.path)
+                if volume is not None and volume.missing:
+                    raise HypervisorError(f"Cannot access storage file '{disk.path}'", SYSTEM_ERROR)
+            self.expected[spec.uuid] = spec
+        for operation in ("migrate", "prepare", "start", "started"):
+            self.hook(spec, operation, "begin")
+        self.tell(spec.uuid, spec.name, "started", "migrated")
+
+    def expect_no_more(self, uuid: str) -> None:
+        with self.lock:
+            spec = self.expected.pop(uuid, None)
+        if spec is not None:
+            self.has_ended(spec, "failed")
+
+    def arrive(self, uuid: str, source: World, paused: SeenReason | None = None) -> None:
+        """It is here, with its disks. :param paused: why it stands still; None: it runs."""
+        with self.lock:
+            spec = self.expected.pop(uuid)
+            domain = Domain(spec)
+            self._claim(domain)
+            domain.running, domain.vnc = spec, spec.vnc
+            domain.paused, domain.reason = paused is not None, paused or SeenReason.MIGRATED
+            self.domains[uuid] = domain
+            if spec.console_log is not None:
+                self.log(spec.console_log)
+        for mine, theirs in (
+            (self.ignores_power_button, source.ignores_power_button),
+            (self.holds_disks, source.holds_disks),
+            (self.holds_nics, source.holds_nics),
+        ):
+            mine.discard(uuid)
+            mine.update(theirs & {uuid})
+        if self.on_arrival is not None:
+            self.on_arrival(uuid, source)
+        self.tell(uuid, spec.name, "resumed", "migrated")
 
     # ------------------------------------------------------------------ hooks and events
 

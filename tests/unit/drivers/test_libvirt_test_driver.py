@@ -22,6 +22,7 @@ from cm.rules.names import CONSOLE_DIRECTORY
 from tests.contract.block_jobs import BlockJobsContract
 from tests.contract.disks import DisksContract
 from tests.contract.hypervisor import HypervisorContract, domain_spec
+from tests.contract.migrations import MigrationsContract
 from tests.contract.networks import NetworkContract
 from tests.contract.nics import NicsContract
 from tests.contract.snapshots import SnapshotsContract
@@ -54,6 +55,22 @@ class TestTestDriverBlockJobs(BlockJobsContract):
 
     def make(self) -> Any:
         return make()
+
+
+class TestTestDriverMigrations(MigrationsContract):
+    migrations = False
+
+    def make(self) -> Any:
+        return make()
+
+    def make_other(self) -> Any:
+        return make()
+
+    def way(self) -> str:
+        return "test:///default"
+
+    def nowhere(self) -> str:
+        return "test:///nowhere"
 
 
 class TestTestDriverDisks(DisksContract):

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
@@ -20,6 +22,7 @@ from tests.contract.block_jobs import BlockJobsContract
 from tests.contract.console_logs import ConsoleLogsContract
 from tests.contract.disks import DisksContract
 from tests.contract.hypervisor import HypervisorContract, domain_spec
+from tests.contract.migrations import MigrationsContract
 from tests.contract.networks import NetworkContract, network_spec
 from tests.contract.nics import NicsContract
 from tests.contract.snapshots import SnapshotsContract
@@ -56,6 +59,28 @@ class TestMemoryBlockJobs(BlockJobsContract):
 class TestMemoryDisks(DisksContract):
     def make(self) -> Any:
         return MemoryNode.named("contract")
+
+
+class TestMemoryMigrations(MigrationsContract):
+    def make(self) -> Any:
+        return MemoryNode.named("contract")
+
+    def make_other(self) -> Any:
+        return MemoryNode.named("contract-other")
+
+    def storage(self) -> StorageSpec:
+        name = f"contract-{uuid4().hex[:8]}"
+        return StorageSpec(name, StorageKind.NETFS, f"/srv/{name}", "filer", f"/export/{name}")
+
+    def way(self) -> str:
+        return "memory:///contract-other"
+
+    def nowhere(self) -> str:
+        return "memory:///nowhere"
+
+    def hold_back(self, node: Any, uuid: str) -> Callable[[], None]:
+        node.world.converges_not.add(uuid)
+        return node.world.converges_not.clear
 
 
 class TestMemoryStreams(StreamsContract):
