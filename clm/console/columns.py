@@ -177,6 +177,7 @@ NOUNS: Final[dict[str, tuple[Column, ...]]] = {
         "ID=public_address_id", "ADDRESS", "STATE", "VM=vm_name", "GUEST", "SHARED", "PORTS", "OWNER=user_id", "REASON",
         "DESCRIPTION",
     ),
+    "offer": _columns("CALL", "ALLOWED", "WHY NOT=reason.message"),
     "operation": _columns(
         "ID=operation_id", "KIND", "STATE", "PROGRESS", "STEP", "VM=vm_id", "IMAGE=image_id", _age(), "TEXT",
     ),

@@ -38,7 +38,9 @@ def save(caller: ClusterCall, vm_id: int, name: str, description: str, freeze: F
     :raises InUse: a VM reads its disk, or a part of an earlier snapshot is left on it.
     """
     session, who = caller.session, person_of(caller.identity)
-    authorized_vm(session, who, vm_id, caller.action("vm_id"))
+    seen = authorized_vm(session, who, vm_id, caller.action("vm_id"))
+    if seen.closed_at is not None:
+        refuse_state(seen)
     disk = root_of(session, vm_id)  # locks of disks come before those of their VMs
     row = authorized_vm(session, who, vm_id, caller.action("vm_id"), lock=True, version=caller.if_version)
     refuse_held(session, row, disk)

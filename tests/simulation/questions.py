@@ -61,6 +61,7 @@ class Questions:
             for thing in self.some("vm"):
                 yield login, "user.vm.get_by_id", {"vm_id": thing.id}
                 yield login, "user.vm.get_console", {"vm_id": thing.id}
+                yield login, "user.vm.operations", {"vm_ids": [thing.id]}
                 flow = {"vm_id": thing.id, "address": "198.51.100.7", "port": 443}
                 yield login, "user.network.explain", flow
                 yield login, "user.nic.get_list", {"vm_id": thing.id}

@@ -76,6 +76,17 @@ def show(console: Console, admin: bool, which: str) -> None:
     emit(console, console.call(method, {"vm_id": found.id}, cluster=found.cluster), "vm")
 
 
+@verb(vm, "operations")
+@click.argument("which", type=NamedType("vm"), metavar="VM")
+def operations(console: Console, which: str) -> None:
+    """What may be done with a VM as it is now and, of the rest, why not."""
+    found = find(console, "vm", which)
+    (told,) = console.call("user.vm.operations", {"vm_ids": [found.id]}, cluster=found.cluster)
+    if "operations" not in told:
+        raise Problem(one_line(str(told.get("message"))))
+    emit_list(console, told["operations"], "offer")
+
+
 def change_all(
     console: Console, action: str, which: Sequence[str], *, admin: bool, wait: bool, timeout: float, many: bool
 ) -> None:

@@ -24,6 +24,7 @@ from cm.results.vm import (
     SavedVM,
     Screen,
     VMDetail,
+    VMOffers,
     VMOutcome,
     VMWork,
 )
@@ -45,7 +46,7 @@ from cm.rpc.vocabulary import (
 from cm.rules.access import Action
 from cm.rules.operation import OperationKind
 from cm.runtime.json_text import array_of
-from cm.services import console, console_log, drive, image, public_address, public_port, snapshot, vm_image
+from cm.services import allowed, console, console_log, drive, image, public_address, public_port, snapshot, vm_image
 from cm.services import vm as service
 from cm.services.attach_or_create import Asked
 from cm.services.context import AsyncClusterCall, ClusterCall
@@ -232,6 +233,18 @@ def get_by_id(caller: ClusterCall, vm_id: Id) -> RawObject[VMDetail]:
     :return: ``access`` is the caller's level; whoever is not an owner gets no ``user_data``.
     """
     return RawObject(service.detail(caller, vm_id))
+
+
+@user_view(on={"vm_ids": Action.SEE})
+def operations(caller: ClusterCall, vm_ids: IdList) -> list[VMOffers]:
+    """
+    What may be asked of VMs as they are now and, of the rest, why not: by the caller's level, the VM's state, and what
+    is under way. What else a call may be refused for, such as a quota, it tells itself; ``dry_run`` finds out.
+
+    :return: one entry for each VM: ``operations`` has every call that is about a VM, with ``reason``, the error that it
+        would give now.
+    """
+    return allowed.of_vms(caller, vm_ids)
 
 
 @user_view(prompt=True)

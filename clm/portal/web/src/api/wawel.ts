@@ -108,6 +108,7 @@ export type NodeReport = { applied?: Record<string, string>; behind_since: strin
 export type NodeState = "new" | "ok" | "unreachable";
 export type NodeTrouble = "agent_silent" | "bridge_missing" | "consoles_unbounded" | "dhcp_failed" | "dnsmasq_missing" | "document_behind" | "document_refused" | "firewall_failed" | "hook_missing" | "hook_outdated" | "hooks_silent" | "link_failed" | "links_unknown" | "locks_not_recovered" | "metadata_failed" | "network_stuck" | "nft_missing" | "other_host" | "other_problem" | "public_failed" | "storage_silent";
 export type NodeVerdict = { change: string; fits: boolean; node: string; node_id: number; reason: string; score: number | null };
+export type Offer = { allowed: boolean; call: string; kind: OperationKind | null; reason: Reason | null };
 export type OfferedStorage = { is_default: boolean; kind: StorageKind; name: string; room_bytes: number; storage_id: number };
 export type OpenRPC = { components: Record<string, Record<string, unknown>>; info: Record<string, string>; methods: Record<string, unknown>[]; openrpc: string };
 export type OpenedSession = { expires: string; token: string };
@@ -128,6 +129,7 @@ export type PublicIP = { address: string; ip_id: number; lease_id: number | null
 export type PublicPort = { address: string; guest_port: number; nic: number; port: number; protocol: PortProtocol; public_port_id: number; reason: string; state: PublicState; vm_id: number };
 export type PublicState = "answered" | "free" | "unassigned" | "waiting";
 export type QuotaUse = { free_cpu: number; free_memory_mib: number; free_networks: number; free_public_addresses: number; free_public_ports: number; free_storage_mib: number; free_vms: number; quota_cpu: number; quota_memory_mib: number; quota_networks: number; quota_public_addresses: number; quota_public_ports: number; quota_storage_mib: number; quota_vms: number; used_cpu: number; used_memory_mib: number; used_networks: number; used_public_addresses: number; used_public_ports: number; used_storage_mib: number; used_vms: number; user_id: number };
+export type Reason = { fields: Record<string, unknown>; message: string; slug: string };
 export type RecoveryCodes = { recovery_codes: string[] };
 export type Registered = { state: "admin_confirmation" | "completed" | "mail_confirmation"; user_id: number | null };
 export type Role = "admin" | "cloud" | "guest" | "node" | "user";
@@ -171,6 +173,7 @@ export type UserState = "active" | "blocked" | "confirmed" | "deleted" | "regist
 export type VM = { cc1_state: number; contextualized: boolean; cpu: number; created: string; description: string; doubtful: Doubtful | null; ec2_state: "pending" | "running" | "shutting-down" | "stopped" | "stopping" | "terminated"; error: string; image_id: number; image_name: string; iso_images: AttachedImage[]; launched: string | null; leases: VMLease[]; memory_mib: number; name: string; on_poweroff: PowerOffPolicy; operation: OperationKind | null; operation_id: number | null; platform: string; power_state: "Halted" | "Paused" | "Running"; public_ip: string | null; reservation_id: string | null; state: VMState; storage_images: AttachedImage[]; template_id: number; template_name: string; user_id: number; uuid: string; version: number; vm_id: number; vnc_enabled: boolean; vnc_endpoint: string | null };
 export type VMDetail = { access: Level; cc1_state: number; closed: string | null; connections: Connection[]; contextualized: boolean; contextualized_at: string | null; cpu: number; created: string; description: string; doubtful: Doubtful | null; ec2_state: "pending" | "running" | "shutting-down" | "stopped" | "stopping" | "terminated"; error: string; image_id: number; image_name: string; iso_images: AttachedImage[]; launched: string | null; leases: VMLease[]; memory_mib: number; name: string; node: string | null; on_poweroff: PowerOffPolicy; operation: OperationKind | null; operation_id: number | null; platform: string; ports: PublicPort[]; power_state: "Halted" | "Paused" | "Running"; public_ip: string | null; reservation_id: string | null; seen: Seen; seen_at: string | null; seen_reason: SeenReason; ssh_username: string; state: VMState; storage_images: AttachedImage[]; template_id: number; template_name: string; user_data: string | null; user_data_encoding: UserDataEncoding; user_id: number; user_login: string; uuid: string; version: number; vm_id: number; vnc_enabled: boolean; vnc_endpoint: string | null; wanted: Wanted };
 export type VMLease = { address: string };
+export type VMOffers = { fields?: Record<string, unknown>; message?: string; operations?: Offer[]; status: string; vm_id: number };
 export type VMOutcome = { fields?: Record<string, unknown>; message?: string; operation_id?: number; status: string; vm_id: number };
 export type VMState = "destroyed" | "destroying" | "error" | "paused" | "pending" | "rebooting" | "running" | "saving" | "starting" | "stopped" | "stopping";
 export type VMWork = { operation_id: number; vm_id: number };
@@ -2127,6 +2130,12 @@ export interface Methods {
     params: { vm_id: number | string; kind?: ConsoleKind; force?: boolean; origin?: string; cluster?: number | string | null; dry_run?: boolean; request_id?: string | null; if_version?: number | null };
     result: ConsoleTicket;
     errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "commit_unknown" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "rate_limited" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "screen_closed" | "version_changed" | "vm_wrong_state" | "request_id_reused" | "object_not_found" | "access_needed" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
+  };
+  /** What may be asked of VMs as they are now and, of the rest, why not: by the caller's level, the VM's state, and what is under way. What else a call may be refused for, such as a quota, it tells itself; ``dry_run`` finds out. */
+  "user.vm.operations": {
+    params: { vm_ids: (number | string)[]; cluster?: number | string | null };
+    result: VMOffers[];
+    errors: "incident" | "invalid_parameter" | "too_large" | "cluster_refused" | "cluster_unavailable" | "database_unavailable" | "deadline_exceeded" | "overloaded" | "stopping" | "too_many_at_once" | "too_many_logins" | "cluster_incompatible" | "cluster_locked" | "object_told_twice" | "object_not_found" | "not_cluster_administrator" | "account_blocked" | "account_inactive" | "role_needed" | "scope_needed" | "token_refused" | "not_authenticated" | "otp_required";
   };
   /** Halt a VM's CPUs; its memory stays in place. */
   "user.vm.pause": {

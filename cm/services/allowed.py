@@ -1,0 +1,119 @@
+"""
+What may be asked of a VM as it is now, and why not the rest: the error that the call itself would give.
+
+Told is what hangs on who asks, on the VM's state and on what is under way: the rows of ``cm/rules/operation.py`` and
+the levels of ``cm/rules/access.py``. Whatever else a call may be refused for (its parameters, quota, room) it says
+itself; a dry run tells that, too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from cm.results.vm import Offer, VMOffers
+from cm.rpc.errors import CloudError, ObjectNotFound, VMBusy, WrongVMState
+from cm.rpc.vocabulary import VMState
+from cm.rules.access import NEEDS, AccessNeeded, Action, Level, Shared, enough
+from cm.rules.operation import SPECS, ObjectKind, OperationKind
+from cm.services.access import level_on, person_of, require
+from cm.services.console import RUNNING
+from cm.services.context import ClusterCall
+from cm.store.vm import VMRow, find_vm
+
+LIVE: Final = frozenset(VMState) - {VMState.DESTROYED}
+
+
+@dataclass(frozen=True)
+class Call:
+    """
+    :ivar view: that asks for it.
+    :ivar kind: the operation that it opens; None: it is done at once.
+    :ivar states: in which a call without an operation may be made.
+    """
+
+    view: str
+    action: Action
+    kind: OperationKind | None = None
+    states: frozenset[VMState] = LIVE
+
+    @property
+    def allowed(self) -> frozenset[VMState]:
+        return self.states if self.kind is None else SPECS[self.kind].allowed
+
+    @property
+    def alone(self) -> bool:
+        """It waits for nobody: while the VM is busy it is refused."""
+        return self.kind is not None and ObjectKind.VM in SPECS[self.kind].holds
+
+    def refusal(self, row: VMRow, level: Level) -> CloudError | None:
+        """What the call would be refused by; None: it would be taken, as far as this can tell."""
+        needs = NEEDS[Shared.VM, self.action]
+        if not enough(level, needs):
+            return AccessNeeded(Shared.VM, row.id, needs)
+        wrong = WrongVMState(row.id, row.state, " or ".join(sorted(self.allowed)))
+        if row.closed_at is not None:
+            return wrong
+        if self.alone and row.operation_id is not None:
+            kind = row.operation_kind
+            if self.kind is OperationKind.VM_DESTROY and kind is not None and SPECS[kind].interruptible:
+                return None
+            return VMBusy(row.id, row.operation_id, kind or "")
+        return None if row.state in self.allowed else wrong
+
+
+_A, _K = Action, OperationKind
+CALLS: Final = (
+    Call("user.vm.start", _A.START, _K.VM_START),
+    Call("user.vm.shutdown", _A.SHUTDOWN, _K.VM_SHUTDOWN),
+    Call("user.vm.stop", _A.STOP, _K.VM_STOP),
+    Call("user.vm.reset", _A.RESET, _K.VM_RESET),
+    Call("user.vm.pause", _A.PAUSE, _K.VM_PAUSE),
+    Call("user.vm.resume", _A.RESUME, _K.VM_RESUME),
+    Call("user.vm.edit", _A.EDIT),
+    Call("user.vm.save", _A.SAVE, _K.VM_TO_IMAGE),
+    Call("user.vm.save_and_shutdown", _A.SAVE, _K.VM_SAVE),
+    Call("user.vm.create_snapshot", _A.SNAPSHOT, _K.SNAPSHOT_CREATE),
+    Call("user.vm.open_console", _A.CONSOLE, states=frozenset(RUNNING)),
+    Call("user.vm.attach_vnc", _A.CONSOLE, _K.VM_VNC),
+    Call("user.vm.detach_vnc", _A.CONSOLE, _K.VM_VNC),
+    Call("user.vm.insert_cd", _A.DRIVE, _K.VM_CD),
+    Call("user.vm.eject_cd", _A.DRIVE, _K.VM_CD),
+    Call("user.disk.attach", _A.ATTACH, _K.DISK_ATTACH),
+    Call("user.disk.detach", _A.ATTACH, _K.DISK_DETACH),
+    Call("user.nic.attach", _A.ATTACH, _K.NIC_ATTACH),
+    Call("user.nic.detach", _A.ATTACH, _K.NIC_DETACH),
+    Call("user.acl.set", _A.GRANT),
+    Call("user.vm.destroy", _A.DESTROY, _K.VM_DESTROY),
+)
+
+
+def of_vms(caller: ClusterCall, vm_ids: Sequence[int]) -> list[VMOffers]:
+    """An entry for each VM; one that the caller does not see has the error instead."""
+    answers: list[VMOffers] = []
+    for vm_id in vm_ids:
+        try:
+            answers.append({"status": "ok", "vm_id": vm_id, "operations": _of_vm(caller, vm_id)})
+        except CloudError as error:
+            answers.append({"status": error.code, "vm_id": vm_id, "message": str(error), "fields": error.details()})
+    return answers
+
+
+def _of_vm(caller: ClusterCall, vm_id: int) -> list[Offer]:
+    """:raises ObjectNotFound: absent, not shared with the caller, or destroyed and somebody else's."""
+    row = find_vm(caller.session, vm_id)
+    if row is None:
+        raise ObjectNotFound("vm", vm_id)
+    who = person_of(caller.identity)
+    level = level_on(caller.session, who, Shared.VM, vm_id, row.account_id, live=row.closed_at is None)
+    require(level, Shared.VM, vm_id, NEEDS[Shared.VM, caller.action("vm_ids")])
+    assert level is not None
+    return [_offer(call, call.refusal(row, level)) for call in CALLS]
+
+
+def _offer(call: Call, refused: CloudError | None) -> Offer:
+    offer: Offer = {"call": call.view, "kind": call.kind, "allowed": refused is None, "reason": None}
+    if refused is not None:
+        offer["reason"] = {"slug": refused.code, "message": str(refused), "fields": refused.details()}
+    return offer
