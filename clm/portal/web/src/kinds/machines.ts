@@ -1,5 +1,7 @@
 // What is done to machines. Those of one cluster go in one call, where a call takes many; each outcome is told by its machine.
 import type { Action, Outcome } from "../model/action.ts";
+import type { Reason } from "../model/reasons.ts";
+import type { Offers } from "../ui/offers.ts";
 import { may, type MachineAction } from "../model/machines.ts";
 import { given, textOf } from "../model/form.ts";
 import type { Machine } from "../api/cloud.ts";
@@ -54,10 +56,29 @@ export function batchOf<T extends Placed>(method: "user.vm.destroy" | "user.vm.r
   };
 }
 
+/** What the server says of machines; of one that is no longer to be seen, nothing. */
+export const MACHINE_OFFERS: Offers<Machine> = {
+  key: (machine) => `${machine.uuid}@${machine.version}`,
+  ask: async (machines) => {
+    const found = new Map<string, ReadonlyMap<string, Reason>>();
+    for (const [cluster, all] of batches(machines)) {
+      const told = await call("user.vm.operations", { cluster, vm_ids: all.map((machine) => machine.vm_id) });
+      for (const each of told) {
+        const machine = all.find(({ vm_id }) => vm_id === each.vm_id);
+        if (!machine || !each.operations) continue;
+        const refused = each.operations.flatMap((offer): [string, Reason][] => (offer.reason ? [[offer.call, offer.reason]] : []));
+        found.set(MACHINE_OFFERS.key(machine), new Map(refused));
+      }
+    }
+    return found;
+  },
+};
+
 type Simple = Exclude<MachineAction, "destroy" | "reset" | "edit" | "save">;
 const simple = (key: Simple, more: Partial<Action<Machine>> = {}): Action<Machine> => ({
   key,
   title: `action.${key}`,
+  call: `user.vm.${key}`,
   may: (machine) => may(key, machine),
   request: ({ vm_id, cluster }) => ask(`user.vm.${key}`, { vm_id, cluster }),
   ...more,
@@ -68,13 +89,13 @@ export const MACHINE_ACTIONS: readonly Action<Machine>[] = [
   simple("shutdown"),
   simple("stop", { confirm: { title: "confirm.stop", help: "confirm.stopHelp" } }),
   {
-    key: "reset", title: "action.reset", may: (machine) => may("reset", machine), batch: batchOf("user.vm.reset"),
+    key: "reset", title: "action.reset", call: "user.vm.reset", may: (machine) => may("reset", machine), batch: batchOf("user.vm.reset"),
     confirm: { title: "confirm.reset", help: "confirm.resetHelp" },
   },
   simple("pause"),
   simple("resume"),
   {
-    key: "edit", title: "action.edit", may: (machine) => may("edit", machine),
+    key: "edit", title: "action.edit", call: "user.vm.edit", may: (machine) => may("edit", machine),
     fields: (machine) => [
       { name: "name", label: "column.name", isRequired: true, initial: machine.name, maxLength: 128 },
       { name: "description", label: "column.description", as: "area", initial: machine.description },
@@ -83,7 +104,7 @@ export const MACHINE_ACTIONS: readonly Action<Machine>[] = [
       ask("user.vm.edit", { vm_id, cluster, name: textOf(values, "name"), description: textOf(values, "description") }),
   },
   {
-    key: "save", title: "action.save", may: (machine) => may("save", machine),
+    key: "save", title: "action.save", call: "user.vm.save", may: (machine) => may("save", machine),
     fields: (machine) => [
       { name: "name", label: "column.name", isRequired: true, initial: machine.name, maxLength: 128, help: "machine.saveHelp" },
       { name: "description", label: "column.description", as: "area" },
@@ -92,7 +113,7 @@ export const MACHINE_ACTIONS: readonly Action<Machine>[] = [
       ask("user.vm.save", { vm_id, cluster, name: textOf(values, "name"), ...given(values, "description") }),
   },
   {
-    key: "destroy", title: "action.destroy", may: (machine) => may("destroy", machine), batch: batchOf("user.vm.destroy"),
+    key: "destroy", title: "action.destroy", call: "user.vm.destroy", may: (machine) => may("destroy", machine), batch: batchOf("user.vm.destroy"),
     confirm: { title: "confirm.destroy", help: "confirm.destroyHelp" }, isDanger: true,
   },
 ];

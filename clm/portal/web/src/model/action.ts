@@ -1,6 +1,7 @@
 // What may be done to rows of a list, declared: how it is asked for, and what is told of each.
 import type { Request } from "../api/request.ts";
 import type { PlanStep } from "../api/rpc.ts";
+import type { Method } from "../api/wawel.ts";
 import type { Key } from "../texts/translate.ts";
 import type { Field, Values } from "./form.ts";
 
@@ -15,6 +16,8 @@ export interface Action<T> {
   title: Key;
   /** Whether it fits; what does not fit all that is chosen is not offered. */
   may?: (row: T) => boolean;
+  /** The call that it leads to, of those that the server tells whether it would take them, and why not. */
+  call?: Method;
   /** One call a row, with what its form holds, if it has one. */
   request?: (row: T, values: Values) => Request;
   /** Many rows in few calls, in place of `request`. */

@@ -1,5 +1,5 @@
 import { useMemo, useSyncExternalStore, type ReactNode } from "react";
-import { MACHINE_ACTIONS } from "../kinds/machines.ts";
+import { MACHINE_ACTIONS, MACHINE_OFFERS } from "../kinds/machines.ts";
 import { listed, machines, missing, type Machine } from "../api/cloud.ts";
 import { MACHINE_COLUMNS, STATE_FILTER, wordsOf } from "../model/machines.ts";
 import { addressTo } from "../model/routes.ts";
@@ -27,6 +27,7 @@ const SPEC: ListSpec<Machine> = {
   id: (machine) => machine.uuid,
   name: (machine) => machine.name,
   actions: MACHINE_ACTIONS,
+  offers: MACHINE_OFFERS,
   none: ["machines.none", "machines.noneHelp"],
 };
 

@@ -25,6 +25,8 @@ export const en = {
   "login.otp": "Code of the second factor",
   "login.otpHelp": "From your authenticator, or a recovery code.",
   "login.submit": "Log in",
+  "login.by": "Log in by {title}",
+  "login.elsewhere": "This login was not begun in this window, or was finished before. Begin again.",
   "login.lost": "Your session has ended. Log in again to go on where you were.",
   "machines.title": "Machines",
   "machines.create": "Create machine",

@@ -28,6 +28,8 @@ export const pl: Polish<typeof en> = {
   "login.otp": "Kod drugiego składnika",
   "login.otpHelp": "Z aplikacji uwierzytelniającej albo kod zapasowy.",
   "login.submit": "Zaloguj",
+  "login.by": "Zaloguj przez: {title}",
+  "login.elsewhere": "To logowanie nie zaczęło się w tym oknie albo już się skończyło. Zacznij od nowa.",
   "login.lost": "Sesja się skończyła. Zaloguj się ponownie, aby kontynuować.",
   "machines.title": "Maszyny",
   "machines.create": "Utwórz maszynę",

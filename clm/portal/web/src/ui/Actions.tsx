@@ -5,10 +5,12 @@ import { planOf, send } from "../api/request.ts";
 import { problemOf, type PlanStep } from "../api/rpc.ts";
 import type { Action, Outcome } from "../model/action.ts";
 import type { Values } from "../model/form.ts";
+import { why } from "../model/reasons.ts";
 import { told, type Key } from "../texts/translate.ts";
 import { Ask } from "./Ask.tsx";
 import { Confirm } from "./Confirm.tsx";
 import { Dialog } from "./Dialog.tsx";
+import { useOffers, type Offers } from "./offers.ts";
 import { go } from "./router.ts";
 import { Secret } from "./Secret.tsx";
 import { useTexts } from "./settings.ts";
@@ -17,6 +19,8 @@ interface Props<T> {
   rows: readonly T[];
   name: (row: T) => string;
   actions: readonly Action<T>[];
+  /** Where the server tells what it would take. */
+  offers?: Offers<T> | undefined;
   /** Something was changed. */
   done?: () => void;
 }
@@ -85,8 +89,20 @@ export function Actions<T>(props: Props<T>): ReactNode {
   const plan = useMemo(() => (asking ? () => planFor(asking.action, asking.rows) : undefined), [asking]);
   const fields = useMemo(() => (asking?.rows[0] === undefined ? undefined : asking.action.fields?.(asking.rows[0])), [asking]);
   const close = useCallback(() => setAsking(undefined), []);
-  const fits = (action: Action<T>): boolean =>
-    rows.length > 0 && (rows.length === 1 || (!action.fields && !action.to && !action.secret)) && rows.every((row) => action.may?.(row) ?? true);
+  const offered = useOffers(props.offers, rows);
+  /** Why the server would not take it. */
+  const refused = (action: Action<T>): string | undefined => {
+    if (!action.call || !offered.known) return undefined;
+    for (const row of rows) {
+      const reason = offered.why(row, action.call);
+      if (reason) return rows.length === 1 ? why(t, reason) : `${name(row)}: ${why(t, reason)}`;
+    }
+    return undefined;
+  };
+  const fits = (action: Action<T>): boolean => {
+    if (rows.length === 0 || (rows.length > 1 && (action.fields || action.to || action.secret))) return false;
+    return action.call && offered.known ? refused(action) === undefined : rows.every((row) => action.may?.(row) ?? true);
+  };
   const act = async (action: Action<T>, meant: readonly T[]): Promise<void> => {
     const made = await run(action, meant, name);
     const [only] = made;
@@ -119,12 +135,16 @@ export function Actions<T>(props: Props<T>): ReactNode {
   return (
     <>
       {rows.length > 0 && <div className="w-actions" role="group" aria-label={t("action.all")}>
-        {actions.map((action) => (
-          <Button key={action.key} variant={action.isDanger ? "danger" : "secondary"} isDisabled={busy || !fits(action)}
-            onClick={() => begin(action)}>
-            {t(action.title)}
-          </Button>
-        ))}
+        {actions.map((action) => {
+          const reason = refused(action);
+          // One with a reason can be pointed at, and be reached by keyboard: that is how the reason is told.
+          return (
+            <Button key={action.key} variant={action.isDanger ? "danger" : "secondary"} isDisabled={busy || (!reason && !fits(action))}
+              isAriaDisabled={reason !== undefined} title={reason} onClick={() => begin(action)}>
+              {t(action.title)}
+            </Button>
+          );
+        })}
       </div>}
       <Outcomes outcomes={outcomes} />
       {asking?.action.confirm && !asking.action.fields && plan && (

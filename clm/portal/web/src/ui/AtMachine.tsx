@@ -1,7 +1,7 @@
 import { Alert } from "@patternfly/react-core/dist/esm/components/Alert/index.js";
 import { Spinner } from "@patternfly/react-core/dist/esm/components/Spinner/index.js";
 import { useSyncExternalStore, type ReactNode } from "react";
-import { MACHINE_ACTIONS } from "../kinds/machines.ts";
+import { MACHINE_ACTIONS, MACHINE_OFFERS } from "../kinds/machines.ts";
 import { listed, machines, type Machine } from "../api/cloud.ts";
 import { addressTo } from "../model/routes.ts";
 import { Actions } from "./Actions.tsx";
@@ -38,7 +38,7 @@ export function AtMachine(props: { uuid: string; children: (machine: Machine) =>
         <span role="status"><State state={machine.state} /></span>
       </Heading>
       {machine.error && <Alert component="p" variant="danger" isInline title={`${t("machine.error")}: ${machine.error}`} />}
-      <Actions rows={[machine]} name={(each) => each.name} actions={MACHINE_ACTIONS} />
+      <Actions rows={[machine]} name={(each) => each.name} actions={MACHINE_ACTIONS} offers={MACHINE_OFFERS} />
       <Tabs label="machine.parts" params={{ uuid: machine.uuid }} tabs={[
         ["machine", "machine.overview"], ["machineConsole", "console.kinds"], ["machineDisks", "menu.disks"], ["machineNetwork", "machine.network"],
         ["machineAccess", "access.title"], ["machineHistory", "machine.history"],

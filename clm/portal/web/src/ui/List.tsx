@@ -10,6 +10,7 @@ import type { Action } from "../model/action.ts";
 import { chosen, isNarrowed, queryOf, viewOf, type Column as Plain, type Filter, type View } from "../model/table.ts";
 import type { Key } from "../texts/translate.ts";
 import { Actions } from "./Actions.tsx";
+import type { Offers } from "./offers.ts";
 import { Problem } from "./Problem.tsx";
 import { go, useAddress } from "./router.ts";
 import { useTexts, type Texts } from "./settings.ts";
@@ -34,6 +35,7 @@ export interface ListSpec<T> {
   /** What it is called in questions and outcomes. */
   name: (row: T) => string;
   actions?: readonly Action<T>[];
+  offers?: Offers<T>;
   /** What is said where there is nothing: what it is, and what to do next. */
   none: readonly [Key, Key];
 }
@@ -141,7 +143,7 @@ export function List<T>(props: Props<T>): ReactNode {
         </div>
       )}
       {spec.actions && hasTools && (
-        <Actions rows={selected} name={spec.name} actions={spec.actions}
+        <Actions rows={selected} name={spec.name} actions={spec.actions} offers={spec.offers}
           done={() => {
             clear();
             data.reload?.();

@@ -1,0 +1,19 @@
+// Why something cannot be done now, in words: pure.
+import { told, word, type Translate } from "../texts/translate.ts";
+
+/** The error that the call would give. */
+export interface Reason {
+  slug: string;
+  message: string;
+  fields: Record<string, unknown>;
+}
+
+/** Short enough for a button's title. */
+export function why(t: Translate, reason: Reason): string {
+  const { slug, fields } = reason;
+  const of = (name: string): string => String(fields[name] ?? "");
+  if (slug === "vm_wrong_state") return t("why.state", { state: word(t, "state", of("state")) });
+  if (slug === "vm_busy") return t("why.busy", { work: word(t, "work", of("kind")) });
+  if (slug === "access_needed") return t("why.access", { level: word(t, "level", of("needs")) });
+  return told(t, reason);
+}

@@ -1,0 +1,43 @@
+// What the server would take of rows as they are now, and why not the rest: asked for those that something may be done to.
+import { useEffect, useState } from "react";
+import type { Method } from "../api/wawel.ts";
+import type { Reason } from "../model/reasons.ts";
+
+/** By the row's key: the calls about it that would be refused, with the reason. What was not asked is missing. */
+export type Refusals = ReadonlyMap<string, ReadonlyMap<string, Reason>>;
+
+export interface Offers<T> {
+  /** It is another where the row has changed. */
+  key: (row: T) => string;
+  ask: (rows: readonly T[]) => Promise<Refusals>;
+}
+
+/** More than so many are not asked about: whoever chooses them all learns of each as it is done. */
+const MOST = 200;
+const SOON_MS = 100;
+
+export interface Told<T> {
+  /** Whether the server has said something of all rows. */
+  known: boolean;
+  why: (row: T, call: Method) => Reason | undefined;
+}
+
+export function useOffers<T>(offers: Offers<T> | undefined, rows: readonly T[]): Told<T> {
+  const [found, setFound] = useState<Refusals>(new Map());
+  const asked = offers && rows.length <= MOST ? rows.map(offers.key).join(" ") : "";
+  useEffect(() => {
+    if (!offers || !asked) return;
+    let here = true;
+    // What is chosen one by one is asked about at once. Where no answer comes, what is known of the rows decides.
+    const timer = setTimeout(() => void offers.ask(rows).then((told) => here && setFound(told), () => undefined), SOON_MS);
+    return () => {
+      here = false;
+      clearTimeout(timer);
+    };
+    // The rows are those of the keys.
+  }, [offers, asked]);
+  return {
+    known: offers !== undefined && rows.length > 0 && rows.every((row) => found.has(offers.key(row))),
+    why: (row, call) => (offers ? found.get(offers.key(row))?.get(call) : undefined),
+  };
+}
