@@ -2,8 +2,9 @@
 A browser's session: ``POST /ui/session`` logs in and keeps the token in a cookie that no script reads, ``DELETE`` ends
 it. Where that cookie counts, and of whose pages, is told by ``cm/rpc/http/cookie.py``.
 
-The body is what ``guest.session.login`` takes (``login``, ``password``, ``otp``), the answer what that gives, but for
-the token; an error has the form of a call's, and the status that fits it.
+The body is what ``guest.session.login`` takes (``login``, ``password``, ``otp``) or, with a ``state``, what
+``guest.oidc.finish`` takes (``state``, ``code``); the answer is what that gives, but for the token. An error has the
+form of a call's, and the status that fits it.
 """
 
 from __future__ import annotations
@@ -76,7 +77,8 @@ class Sessions:
         # Whose cookie came along does not matter: who logs in is somebody new.
         peer = Peer(peer.remote)
         await self._dispatcher.turns.take(peer.key)
-        opened = dict(await self._dispatcher.call("guest.session.login", given, peer))
+        view = "guest.oidc.finish" if "state" in given else "guest.session.login"
+        opened = dict(await self._dispatcher.call(view, given, peer))
         left_s = int((opened["expires"] - utc_now()).total_seconds())
         request.setHeader(b"set-cookie", self._cookie.keep(opened.pop("token"), left_s))
         request.send(http.OK, encode_json(opened), (_JSON,))

@@ -12,9 +12,11 @@ from typing import Any
 import pyotp
 import pytest
 
-from clm.daemon.settings import ListenSettings
+from clm.daemon.settings import ListenSettings, OIDCSettings
+from cm.rpc.types import Secret
 from support.clm import CloudBench
 from support.clm_wire import PASSWORD, Counting
+from support.oidc_provider import OIDCProviderServer
 
 ORIGIN = {"Sec-Fetch-Site": "same-origin", "Sec-Fetch-Mode": "cors", "Content-Type": "application/json"}
 
@@ -111,6 +113,29 @@ def test_second_factor(bench: CloudBench, browser: Browser) -> None:
     assert (status, answer["error"]["data"]["slug"]) == (401, "otp_required") and not browser.kept
     assert browser.log_in(login="ann", password=PASSWORD, otp=secret.now())[0] == 200
     assert browser.call("user.account.get")["login"] == "ann"
+
+
+def test_provider(clm_url: str, tmp_path: Path) -> None:
+    """Whom a provider of OpenID Connect knows comes in by what it sent them back with, once; the token stays hidden."""
+    provider = OIDCProviderServer()
+    known = OIDCSettings(issuer=provider.issuer, client_id="wawel", client_secret=Secret(provider.client_secret))
+    listen, accounts = ListenSettings(rpc="127.0.0.1:0"), {"auto_activation": True}
+    bench = CloudBench(clm_url, tmp_path / "clm", listen=listen, accounts=accounts, oidc={"test": known})
+    try:
+        browser = Browser(bench.manager.ports[0].getHost().port)
+        begun = bench.call("guest.oidc.begin", ["test", "http://127.0.0.1:4711/ui/oidc"], login=None)
+        state, code = provider.visit(begun["url"])
+        status, answer = browser.log_in(state=state, code=code)
+        assert status == 200 and set(answer) == {"expires", "user_id", "login", "roles"}
+        assert browser.call("user.account.get")["login"] == "carol"
+        kept = browser.cookie
+        status, answer = browser.log_in(state=state, code=code)
+        assert (status, answer["error"]["data"]["slug"]) == (401, "oidc_state_refused") and browser.cookie == kept
+        status, answer = browser.log_in(state=state, password=PASSWORD)
+        assert (status, answer["error"]["data"]["slug"]) == (400, "invalid_parameter")
+    finally:
+        bench.stop()
+        provider.stop()
 
 
 def test_somebody_else(bench: CloudBench, browser: Browser) -> None:

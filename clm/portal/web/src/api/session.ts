@@ -30,6 +30,12 @@ export async function logIn(login: string, password: string, otp?: string): Prom
   await resume();
 }
 
+/** After a log-in at a provider's: with the state that it was begun by, and the code that it ended with. */
+export async function enter(given: { state: string; code: string }): Promise<void> {
+  await ask("POST", given);
+  await resume();
+}
+
 export async function logOut(): Promise<void> {
   await ask("DELETE");
   session.set(null);

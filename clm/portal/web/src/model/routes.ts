@@ -73,6 +73,7 @@ export const ROUTES = [
   { page: "activate", path: "/activate", audience: "guest" },
   { page: "forgot", path: "/forgot", audience: "guest" },
   { page: "reset", path: "/reset", audience: "guest" },
+  { page: "provider", path: "/oidc", audience: "guest" },
 ] as const satisfies readonly Spec[];
 
 type Declared = (typeof ROUTES)[number];

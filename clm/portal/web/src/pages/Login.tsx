@@ -4,15 +4,36 @@ import { Card, CardBody } from "@patternfly/react-core/dist/esm/components/Card/
 import { ActionGroup, Form, FormGroup } from "@patternfly/react-core/dist/esm/components/Form/index.js";
 import { HelperText, HelperTextItem } from "@patternfly/react-core/dist/esm/components/HelperText/index.js";
 import { TextInput } from "@patternfly/react-core/dist/esm/components/TextInput/index.js";
-import { useState, useSyncExternalStore, type FormEvent, type ReactNode } from "react";
+import { useEffect, useState, useSyncExternalStore, type FormEvent, type ReactNode } from "react";
+import { leaveFor, providers } from "../api/oidc.ts";
 import { problemOf, type WawelError } from "../api/rpc.ts";
 import { logIn, lost } from "../api/session.ts";
+import type { LoginProvider } from "../api/wawel.ts";
 import { addressTo } from "../model/routes.ts";
 import { Heading } from "../ui/Heading.tsx";
 import { Link } from "../ui/Link.tsx";
 import { useTexts } from "../ui/settings.ts";
 import { Preferences } from "../ui/Preferences.tsx";
 import { Problem } from "../ui/Problem.tsx";
+
+/** Where others say who one is. */
+function Providers(props: { failed: (error: WawelError) => void }): ReactNode {
+  const { t } = useTexts();
+  const [known, setKnown] = useState<readonly LoginProvider[]>([]);
+  useEffect(() => {
+    let here = true;
+    void providers().then((found) => here && setKnown(found));
+    return () => {
+      here = false;
+    };
+  }, []);
+  return known.map(({ name, title }) => (
+    <Button key={name} variant="secondary" isBlock
+      onClick={() => void leaveFor(name).catch((problem: unknown) => props.failed(problemOf(problem)))}>
+      {t("login.by", { title })}
+    </Button>
+  ));
+}
 
 export default function Login(): ReactNode {
   const { t } = useTexts();
@@ -59,6 +80,7 @@ export default function Login(): ReactNode {
             )}
             <ActionGroup>
               <Button type="submit" variant="primary" isBlock isDisabled={busy} isLoading={busy}>{t("login.submit")}</Button>
+              <Providers failed={setError} />
             </ActionGroup>
           </Form>
         </CardBody>
