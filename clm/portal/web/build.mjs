@@ -4,6 +4,7 @@ import { build } from "esbuild";
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { gzipSync } from "node:zlib";
+import { blocks } from "./src/model/markdown.ts";
 
 const LOGIN_MAX = 300_000;
 const LIST_MAX = 400_000;
@@ -12,11 +13,18 @@ const TERMINAL_MAX = 90_000;
 const target = process.argv[2];
 if (!target) throw new Error("usage: build.mjs DIRECTORY");
 
+// Guides come as what pages show, so that nothing reads Markdown in a browser.
+const guides = {
+  name: "guides",
+  setup: ({ onLoad }) => onLoad({ filter: /\.md$/ }, ({ path }) => ({ contents: JSON.stringify(blocks(readFileSync(path, "utf8"))), loader: "json" })),
+};
+
 const result = await build({
   entryPoints: ["src/main.tsx"], bundle: true, format: "esm", splitting: true, outdir: target, minify: true,
   target: ["es2022"], jsx: "automatic", entryNames: "[name]-[hash]", chunkNames: "[name]-[hash]",
   assetNames: "[name]-[hash]", metafile: true, write: false, legalComments: "linked",
   define: { "process.env.NODE_ENV": '"production"' },
+  plugins: [guides],
   loader: { ".woff2": "file", ".woff": "empty", ".ttf": "empty", ".eot": "empty", ".svg": "file", ".jpg": "empty", ".png": "empty" },
 });
 

@@ -52,6 +52,8 @@ export const ROUTES = [
   { page: "sessions", path: "/account/sessions", audience: "user", below: "account" },
   { page: "apiKeys", path: "/account/keys", audience: "user", below: "account" },
   { page: "quota", path: "/account/quota", audience: "user", below: "account" },
+  { page: "help", path: "/help", audience: "user", menu: "menu.help" },
+  { page: "helpAdmin", path: "/help/administration", audience: "user", below: "help" },
   { page: "clusterMachines", path: "/clusters/:cluster/machines", audience: "cluster", menu: "machines.title" },
   { page: "clusterUsers", path: "/clusters/:cluster/users", audience: "cluster", menu: "menu.clusterUsers" },
   { page: "clusterImages", path: "/clusters/:cluster/images", audience: "cluster", menu: "menu.images" },
