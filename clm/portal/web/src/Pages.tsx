@@ -57,6 +57,7 @@ const PAGES: Record<InnerPage, ComponentType<PageProps>> = {
   storages: lazy(() => import("./pages/cluster/Storages.tsx")),
   drift: lazy(() => import("./pages/cluster/Drift.tsx")),
   operations: lazy(() => import("./pages/cluster/Operations.tsx")),
+  setup: lazy(() => import("./pages/cloud/Setup.tsx")),
   cloudUsers: lazy(() => import("./pages/cloud/Users.tsx")),
   clusters: lazy(() => import("./pages/cloud/Clusters.tsx")),
   news: lazy(() => import("./pages/cloud/News.tsx")),

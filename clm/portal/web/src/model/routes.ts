@@ -66,6 +66,7 @@ export const ROUTES = [
   { page: "storages", path: "/clusters/:cluster/storages", audience: "cluster", menu: "menu.storages" },
   { page: "drift", path: "/clusters/:cluster/drift", audience: "cluster", menu: "menu.drift" },
   { page: "operations", path: "/clusters/:cluster/operations", audience: "cluster", menu: "menu.operations" },
+  { page: "setup", path: "/cloud/setup", audience: "cloud", menu: "menu.setup" },
   { page: "cloudUsers", path: "/cloud/users", audience: "cloud", menu: "menu.users" },
   { page: "clusters", path: "/cloud/clusters", audience: "cloud", menu: "menu.clusters" },
   { page: "news", path: "/cloud/news", audience: "cloud", menu: "menu.news" },

@@ -31,6 +31,14 @@ function Old(): ReactNode {
   return feed.is === "down" ? <Alert component="p" variant="warning" isInline title={t("feed.old", { time: time(feed.since) })} /> : null;
 }
 
+/** Where nothing can be made yet, whoever can change that is led there. */
+function Unfinished(props: { at: Route["page"] }): ReactNode {
+  const { t } = useTexts();
+  const who = useSyncExternalStore(session.subscribe, session.get);
+  if (!who?.is_cloud_admin || who.administers.length > 0 || props.at === "setup" || props.at === "clusters") return null;
+  return <Alert component="p" variant="info" isInline title={t("setup.needed")} actionLinks={<Link to={addressTo("setup")}>{t("setup.title")}</Link>} />;
+}
+
 /** The frame around every page of somebody who is logged in. */
 export function Shell(props: { route: Route; children: ReactNode }): ReactNode {
   const { t } = useTexts();
@@ -68,6 +76,7 @@ export function Shell(props: { route: Route; children: ReactNode }): ReactNode {
           </div>
           <div className="w-content">
             <Old />
+            <Unfinished at={props.route.page} />
             {props.children}
           </div>
         </div>
