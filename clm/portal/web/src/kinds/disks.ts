@@ -1,13 +1,13 @@
 // Disks: their lists, what is shown of them and done to them.
 import { CLUSTER, machineOptions, storageOptions } from "../api/options.ts";
-import { everywhere, type ItemOf, type Placed } from "../api/list.ts";
+import { everywhere, ofCluster, type ItemOf, type Placed, type Source } from "../api/list.ts";
 import { ask } from "../api/request.ts";
 import type { Action } from "../model/action.ts";
 import { BUSES, DESCRIPTION, MIB_OF_GIB, NAME, named, plainly, SIZE_GIB } from "../model/fields.ts";
 import { given, isSet, numberOf, textOf, type Field, type Values } from "../model/form.ts";
 import { addressTo } from "../model/routes.ts";
 import { columns } from "../ui/columns.tsx";
-import type { Column } from "../ui/List.tsx";
+import type { Column, ListSpec } from "../ui/List.tsx";
 import type { Making } from "../ui/parts.tsx";
 import type { DiskBus, Filesystem, Freeze } from "../api/wawel.ts";
 
@@ -122,7 +122,7 @@ export const TRASH_ACTIONS: readonly Action<Disk>[] = [
 ];
 
 const s = columns<Snapshot>();
-export const SNAPSHOT_COLUMNS: readonly Column<Snapshot>[] = [
+const SNAPSHOT_COLUMNS: readonly Column<Snapshot>[] = [
   s.text("name", "column.name"),
   s.time("taken", "snapshots.taken", { isMinor: false }),
   s.text("disk_name", "column.disk", { isMinor: true }),
@@ -132,7 +132,7 @@ export const SNAPSHOT_COLUMNS: readonly Column<Snapshot>[] = [
 ];
 
 const ofSnapshot = ({ snapshot_id, cluster }: Snapshot): { snapshot_id: number; cluster: string } => ({ snapshot_id, cluster });
-export const SNAPSHOT_ACTIONS: readonly Action<Snapshot>[] = [
+const SNAPSHOT_ACTIONS: readonly Action<Snapshot>[] = [
   {
     key: "revert", title: "action.revert", isDanger: true, confirm: { title: "snapshots.revertAsk", help: "snapshots.revertHelp" },
     request: (row) => ask("user.snapshot.revert", ofSnapshot(row)),
@@ -157,3 +157,16 @@ export const SNAPSHOT_ACTIONS: readonly Action<Snapshot>[] = [
     request: (row) => ask("user.snapshot.delete", ofSnapshot(row)),
   },
 ];
+
+export const SNAPSHOT_LIST: ListSpec<Snapshot> = {
+  title: "snapshots.title",
+  columns: SNAPSHOT_COLUMNS,
+  id: (row) => row.uuid,
+  name: (row) => row.name,
+  actions: SNAPSHOT_ACTIONS,
+  none: ["snapshots.none", "snapshots.noneHelp"],
+};
+
+/** Those of a disk, or of the disks that a machine writes to. */
+export const snapshotsOf = (cluster: string, whose: { disk_id: number } | { vm_id: number }): Source<Snapshot> =>
+  ofCluster("user.snapshot.get_list", cluster, { page: ["before", "snapshot_id"], kinds: ["snapshot", "disk", "vm"] }, whose);

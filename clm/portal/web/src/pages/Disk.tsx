@@ -1,24 +1,14 @@
 import { useMemo, type ReactNode } from "react";
-import { everywhere, ofCluster } from "../api/list.ts";
-import { DISK_ACTIONS, SNAPSHOT_ACTIONS, SNAPSHOT_COLUMNS, type Disk as Row, type Snapshot } from "../kinds/disks.ts";
+import { everywhere } from "../api/list.ts";
+import { DISK_ACTIONS, SNAPSHOT_LIST, snapshotsOf, type Disk as Row } from "../kinds/disks.ts";
 import { Actions } from "../ui/Actions.tsx";
 import { AtOne } from "../ui/AtOne.tsx";
 import { Status } from "../ui/columns.tsx";
 import { Facts } from "../ui/Facts.tsx";
-import type { ListSpec } from "../ui/List.tsx";
 import type { PageProps } from "../ui/Opened.tsx";
 import { ListSection } from "../ui/lists.tsx";
 import { Section } from "../ui/parts.tsx";
 import { useTexts } from "../ui/settings.ts";
-
-const SNAPSHOTS: ListSpec<Snapshot> = {
-  title: "snapshots.title",
-  columns: SNAPSHOT_COLUMNS,
-  id: (row) => row.uuid,
-  name: (row) => row.name,
-  actions: SNAPSHOT_ACTIONS,
-  none: ["snapshots.none", "snapshots.noneHelp"],
-};
 
 function Overview({ row }: { row: Row }): ReactNode {
   const { bytes, time } = useTexts();
@@ -52,16 +42,13 @@ export default function Disk({ params }: PageProps): ReactNode {
 }
 
 function Known({ row, reload }: { row: Row; reload: () => void }): ReactNode {
-  const source = useMemo(
-    () => ofCluster("user.snapshot.get_list", row.cluster, { page: ["before", "snapshot_id"], kinds: ["snapshot", "disk", "vm"] }, { disk_id: row.disk_id }),
-    [row.cluster, row.disk_id],
-  );
+  const source = useMemo(() => snapshotsOf(row.cluster, { disk_id: row.disk_id }), [row.cluster, row.disk_id]);
   return (
     <>
       <Status group="diskState" value={row.state} />
       <Actions rows={[row]} name={(each) => each.name} actions={DISK_ACTIONS} done={reload} />
       <Overview row={row} />
-      <ListSection source={source} spec={SNAPSHOTS} />
+      <ListSection source={source} spec={SNAPSHOT_LIST} />
     </>
   );
 }

@@ -5,7 +5,7 @@ import { diskOptions, isoOptions } from "../api/options.ts";
 import { ask } from "../api/request.ts";
 import type { Freeze } from "../api/wawel.ts";
 import {
-  ATTACH_FIELDS, attachParams, DISK_ACTIONS, DISK_COLUMNS, FREEZE, SNAPSHOT_ACTIONS, SNAPSHOT_COLUMNS, type Disk, type Snapshot,
+  ATTACH_FIELDS, attachParams, DISK_ACTIONS, DISK_COLUMNS, FREEZE, SNAPSHOT_LIST, snapshotsOf, type Disk,
 } from "../kinds/disks.ts";
 import { DESCRIPTION, NAME } from "../model/fields.ts";
 import { numberOf, textOf } from "../model/form.ts";
@@ -22,14 +22,6 @@ const DISKS: ListSpec<Disk> = {
   name: (row) => row.name,
   actions: DISK_ACTIONS.filter((action) => ["detach", "grow", "copy", "snapshot"].includes(action.key)),
   none: ["machine.noDisks", "machine.noDisksHelp"],
-};
-const SNAPSHOTS: ListSpec<Snapshot> = {
-  title: "snapshots.title",
-  columns: SNAPSHOT_COLUMNS,
-  id: (row) => row.uuid,
-  name: (row) => row.name,
-  actions: SNAPSHOT_ACTIONS,
-  none: ["snapshots.none", "snapshots.noneHelp"],
 };
 
 function makings({ vm_id, cluster }: Machine): Record<"attach" | "snapshot" | "insert" | "eject", Making> {
@@ -59,15 +51,12 @@ function Parts({ machine }: { machine: Machine }): ReactNode {
   const { vm_id, cluster } = machine;
   const making = useMemo(() => makings({ ...machine, vm_id, cluster }), [machine, vm_id, cluster]);
   const disks = useMemo(() => ofCluster("user.disk.get_list", cluster, { page: ["before", "disk_id"], kinds: ["disk", "vm"] }, { vm_id }), [cluster, vm_id]);
-  const snapshots = useMemo(
-    () => ofCluster("user.snapshot.get_list", cluster, { page: ["before", "snapshot_id"], kinds: ["snapshot", "disk", "vm"] }, { vm_id }),
-    [cluster, vm_id],
-  );
+  const snapshots = useMemo(() => snapshotsOf(cluster, { vm_id }), [cluster, vm_id]);
   return (
     <>
       <ListSection source={disks} spec={DISKS} making={[making.attach]}
         beside={<><Make making={making.insert} done={() => undefined} /><Make making={making.eject} done={() => undefined} /></>} />
-      <ListSection source={snapshots} spec={SNAPSHOTS} making={[making.snapshot]} />
+      <ListSection source={snapshots} spec={SNAPSHOT_LIST} making={[making.snapshot]} />
     </>
   );
 }
