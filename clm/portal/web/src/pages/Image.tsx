@@ -22,7 +22,7 @@ function Overview({ row }: { row: Row }): ReactNode {
         ["column.size", bytes(row.size_bytes)],
         ["column.format", row.format],
         ["images.system", [row.system, row.family_version, row.architecture].filter(Boolean).join(", ")],
-        ["images.least", row.kind === "system" ? `${memory(row.least_memory_mib)}, ${bytes(row.least_disk_bytes)}` : null],
+        ["images.least", [row.least_memory_mib && memory(row.least_memory_mib), row.least_disk_bytes && bytes(row.least_disk_bytes)].filter(Boolean).join(", ")],
         ["images.defaultUser", row.default_user],
         ["images.devices", row.kind === "system" ? [row.disk_controller, row.network_device, row.video_device].join(", ") : row.disk_controller],
         ["images.sum", row.sha256 && <code>{row.sha256}</code>],
