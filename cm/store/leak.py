@@ -62,7 +62,8 @@ SELECT 'NIC ' || n.id, 'there though VM ' || n.vm_id || ' is closed'
   FROM nic n WHERE NOT EXISTS (SELECT 1 FROM vm v WHERE v.id = n.vm_id AND v.closed_at IS NULL)
 UNION ALL
 SELECT 'NIC ' || n.id, 'of VM ' || n.vm_id || ' has no address'
-  FROM nic n WHERE NOT EXISTS (SELECT 1 FROM network_lease l WHERE l.nic_id = n.id)
+  FROM nic n JOIN network w ON w.id = n.network_id AND w.prefix IS NOT NULL
+ WHERE NOT EXISTS (SELECT 1 FROM network_lease l WHERE l.nic_id = n.id)
 UNION ALL
 SELECT 'port ' || p.node_id || ':' || p.port, 'held by VM ' || p.vm_id || ', which holds no node'
   FROM vnc_port p WHERE p.vm_id IS NOT NULL

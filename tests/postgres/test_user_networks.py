@@ -327,6 +327,7 @@ def test_bridges(cloud: MemoryCloud, agents: list[LinkAgent]) -> None:
     assert (tagged["uplink"], tagged["vlan"], tagged["mtu"]) == ("eth1", 12, 9000)
     assert tagged["gateways"] == ["10.140.0.1/24"]
     assert [card["addresses"] for card in cloud.call("user.nic.get_list", [vm["vm_id"]])] == [[], ["10.140.0.2"]]
+    assert cloud.leaks() == []  # a card without an address of ours is none
     other = run(cloud, agents, networks=networks[:1])
     cloud.sql("UPDATE node SET uplinks = '{}' WHERE id = :n", n=cloud.sql("SELECT node_id FROM vm WHERE id = :v",
                                                                           v=other["vm_id"]))  # fmt: skip
