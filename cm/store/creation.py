@@ -88,7 +88,8 @@ class VMRows:
 
 
 # Lists come as JSON. How long an array is the planner sees, and plans anew at each call: twice the work. The limit
-# tells it that the leases are few: else it reads them all.
+# tells it that the leases are few: else it reads them all. Whoever deletes a network meets us at its leases, or, where
+# it has none, at its row.
 _INSERT = Prepared(
     "insert_vm_rows",
     f"""
@@ -120,9 +121,10 @@ WITH new AS (
                        AND w.id <= coalesce(g.network_id, {_ALL}) AND (g.network_id IS NOT NULL OR w.kind = 'nat')
                      ORDER BY w.id LIMIT cardinality(g.numbers)) AS o
              UNION ALL SELECT n.nth, NULL, w.id, NULL, w.kind, NULL
-              FROM network w CROSS JOIN generate_series(CAST(1 AS bigint), cardinality(g.numbers)) AS n (nth)
-             WHERE w.id = g.network_id AND w.prefix IS NULL AND NOT w.locked AND w.deleted_at IS NULL
-               AND g.wanted IS NULL) AS l
+              FROM (SELECT id, kind FROM network
+                     WHERE id = g.network_id AND prefix IS NULL AND NOT locked AND deleted_at IS NULL
+                       AND g.wanted IS NULL FOR SHARE) AS w
+                   CROSS JOIN generate_series(CAST(1 AS bigint), cardinality(g.numbers)) AS n (nth)) AS l
      LIMIT {NICS_MAX}
 ), nics AS (
     INSERT INTO nic (id, vm_id, number, network_id, mac, tap, model)

@@ -101,9 +101,11 @@ WITH lease AS (
      ORDER BY l.address LIMIT 1 FOR UPDATE OF l SKIP LOCKED
 ), place AS (
     SELECT * FROM lease
-     UNION ALL SELECT NULL, w.id, NULL, w.kind, NULL FROM network w
-     WHERE w.id = :network_id AND w.prefix IS NULL AND NOT w.locked AND w.deleted_at IS NULL
-       AND CAST(:address AS inet) IS NULL
+     UNION ALL SELECT NULL, w.id, NULL, w.kind, NULL FROM
+           -- Without leases whoever deletes the network is met at its row.
+           (SELECT id, kind FROM network
+             WHERE id = :network_id AND prefix IS NULL AND NOT locked AND deleted_at IS NULL
+               AND CAST(:address AS inet) IS NULL FOR SHARE) AS w
 ), given AS (
     SELECT nextval('nic_id_seq') AS id, place.id AS lease_id, network_id, address, kind, prefix6 FROM place
 ), made AS (

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address
 from typing import Any
 
 import pytest
+from sqlalchemy.orm import Session
 
 from cm.rpc.errors import (
     InUse,
@@ -22,6 +24,8 @@ from cm.rpc.errors import (
 from cm.rules.access import AccessNeeded
 from cm.rules.link import hosts_of
 from cm.services.network import AddressTaken, NetworkOverlaps, PoolFull
+from cm.store.network import close_network, get_network
+from cm.store.nic import draw_nic
 from cm.store.node_document import own_facts
 from lab.postgres import PrivatePostgres
 from support.cloud import MemoryCloud, at_database
@@ -340,6 +344,48 @@ def test_bridges(cloud: MemoryCloud, agents: list[LinkAgent]) -> None:
     for network_id in networks:
         admin(cloud, "network.delete", pool_id=network_id)
     assert cloud.leaks() == [] and cloud.sql("SELECT count(*) FROM nic") == 0
+
+
+@pytest.mark.parametrize("network", [None, "10.140.0.0/24"])
+def test_bridge_deleted_meanwhile(cloud: MemoryCloud, agents: list[LinkAgent], network: str | None) -> None:
+    """
+    Who comes to a network while it is deleted finds none, and who deletes one while somebody comes is refused: with
+    addresses that nobody here gives, too, where there are no leases to meet at.
+    """
+    for agent in agents:
+        agent.uplinks = ("eth1",)
+        agent.report()
+    vm = run(cloud, agents)
+    engine = cloud.manager.database.engine
+    made = [admin(cloud, "network.add_bridge", name=f"n{vlan}", uplink="eth1", vlan=vlan, network=network and
+                  f"10.14{vlan - 20}.0.0/24")["network_id"] for vlan in (21, 22, 23)]  # fmt: skip
+
+    def meets(change: Any, call: Any) -> Any:
+        """What a call is answered that comes while a change is not yet committed."""
+        with ThreadPoolExecutor(1) as pool, Session(engine) as session:
+            change(session)
+            session.flush()
+            asked: Future[Any] = pool.submit(call)
+            waiting = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event = "
+            cloud.until(lambda: asked.done() or cloud.sql(waiting + "'transactionid'") > 0, "it waits, or is done")
+            session.commit()
+            return asked.exception(60)
+
+    def delete(network_id: int) -> Any:
+        return lambda session: close_network(session, get_network(session, network_id, lock=True))
+
+    attach = {"vm_id": vm["vm_id"], "network_id": made[0]}
+    assert isinstance(meets(delete(made[0]), lambda: cloud.call("user.nic.attach", attach)), NoFreeAddress)
+    assert isinstance(meets(delete(made[1]), lambda: cloud.create(networks=[made[1]])), NoFreeAddress)
+
+    def come(session: Session) -> None:
+        assert draw_nic(session, vm["vm_id"], made[2], None, "virtio") is not None
+
+    refused = meets(come, lambda: admin(cloud, "network.delete", pool_id=made[2]))
+    assert isinstance(refused, InUse), refused
+    assert cloud.leaks() == []
+    end(cloud, vm)
+    admin(cloud, "network.delete", pool_id=made[2])
 
 
 def test_of_an_account_that_ends(cloud: MemoryCloud, agents: list[LinkAgent], pool: Any) -> None:
