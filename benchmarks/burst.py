@@ -36,7 +36,7 @@ def measure(settings: Settings) -> Iterator[Figure]:
                 began = time.perf_counter()
                 ask(cloud)
                 accepted.append(time.perf_counter() - began)
-                wait_until(lambda: _running(cloud) == VMS, "all VMs running", 120)
+                wait_until(lambda: _running(cloud) == VMS, "all VMs running", 120, pause=0.01)
                 running.append(time.perf_counter() - began)
                 _check_operations(cloud)
                 _destroy_all(cloud)

@@ -254,7 +254,7 @@ def _all_run(side: Side) -> None:
             raise LabProblem(f"{len(wrong)} VMs failed: {wrong[0]}")
         return sum(vm["state"] == "running" and vm["operation_id"] is None for vm in found) == VMS
 
-    wait_until(run, "all VMs running", BURST_S)
+    wait_until(run, "all VMs running", BURST_S, pause=0.01)
 
 
 def _bursts(small: Side, large: Side, rounds: int) -> Iterator[Figure]:

@@ -16,6 +16,7 @@ from lab.guests import wait_for_marker
 from lab.nodes import Node, RealNode
 from lab.places import LabProblem
 from lab.postgres import PrivatePostgres
+from lab.processes import next_pause
 
 DATABASE = "wawel_cm"
 
@@ -75,7 +76,8 @@ class Asking:
 
         :raises LabProblem: it did not come; carries what the VM is instead.
         """
-        until = time.monotonic() + deadline
+        began = time.monotonic()
+        until = began + deadline
         told: object = "unknown"
         while True:
             try:
@@ -89,7 +91,7 @@ class Asking:
                 told = str(error)
             if time.monotonic() > until:
                 raise LabProblem(f"VM {vm_id} is not {state} after {deadline:.0f} s: {told}; {self.last_words(vm_id)}")
-            time.sleep(0.05)
+            time.sleep(next_pause(began, 0.05))
 
     def wait_running(self, vm_id: int, contextualized: bool = True, deadline: float = 180.0) -> dict[str, Any]:
         """Wait until a VM runs, and its guest has said hello: a boot without KVM takes 5 to 60 s."""

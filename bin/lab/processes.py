@@ -12,10 +12,11 @@ from lab.keeper import born
 from lab.places import LabProblem
 
 
-def wait_until(condition: Callable[[], bool], what: str, deadline: float = 60.0, pause: float = 0.01) -> float:
+def wait_until(condition: Callable[[], bool], what: str, deadline: float = 60.0, pause: float | None = None) -> float:
     """
     Poll until the condition holds.
 
+    :param pause: seconds between two looks. By default ever longer ones, see ``next_pause``.
     :return: seconds it took.
     :raises LabProblem: the deadline passed. The default suits a two-core machine with everything else running.
     """
@@ -23,8 +24,16 @@ def wait_until(condition: Callable[[], bool], what: str, deadline: float = 60.0,
     while not condition():
         if time.monotonic() - began > deadline:
             raise LabProblem(f"{what} did not come within {deadline:.0f} s")
-        time.sleep(pause)
+        time.sleep(next_pause(began) if pause is None else pause)
     return time.monotonic() - began
+
+
+def next_pause(began: float, shortest: float = 0.01) -> float:
+    """
+    Seconds until the next look for what has been waited for since ``began``: a twentieth of that, at the most a quarter
+    of a second. Looking takes time from what is waited for, on a machine of two cores from everybody.
+    """
+    return min(0.25, max(shortest, (time.monotonic() - began) / 20))
 
 
 def tail(path: Path, lines: int = 8) -> str:
