@@ -5,13 +5,12 @@ from __future__ import annotations
 import random
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import Engine
 from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
 from cm.rpc.caller import Identity, LocalCaller
 from cm.rpc.vocabulary import Role
-from simulation.database import rows_of
+from simulation.database import Glances
 from simulation.process import Process
 from simulation.schedule import Schedule
 from simulation.tickets import Tickets
@@ -31,7 +30,7 @@ class Asking:
     cloud: Cloud | None
     users: dict[str, int]
     tickets: Tickets
-    own: Engine
+    glances: Glances
 
     if TYPE_CHECKING:  # what it has from ``Simulation``
 
@@ -111,4 +110,4 @@ class Asking:
 
     def sql(self, statement: str, **values: Any) -> Any:
         """The rows of a statement of ours, outside of all that is simulated."""
-        return rows_of(self.own, statement, values)
+        return self.glances.rows(statement, values)

@@ -23,7 +23,7 @@ from cm.rpc.dispatch import Peer
 from cm.rpc.view import Registry
 from cm.runtime.loop import Locks
 from cm.runtime.threads import IThreads
-from simulation.database import look_into, make_database, rows_of
+from simulation.database import Glances, look_into, make_database
 from simulation.link import Connection, Stream
 from simulation.process import Process, SimListener, cut_off
 from simulation.tickets import plain
@@ -85,7 +85,7 @@ class Cloud:
         self._tokens: dict[str, str] = {}
         self.secrets: set[str] = set()
         self.url = make_database(simulation._server, database, "clm")
-        self.own = look_into(self.url, simulation.unix_s)
+        self.own, self._glances = look_into(self.url, simulation.unix_s), Glances(self.url, simulation.unix_s)
         for _ in range(managers):
             self.boot()
 
@@ -99,6 +99,7 @@ class Cloud:
             if process.locks is not None:
                 process.locks.cut()
             process.manager.database.close()
+        self._glances.close()
         self.own.dispose()
 
     # ------------------------------------------------------------------ life
@@ -210,7 +211,7 @@ class Cloud:
         return opened.token
 
     def sql(self, statement: str, **values: Any) -> Any:
-        return rows_of(self.own, statement, values)
+        return self._glances.rows(statement, values)
 
     # ------------------------------------------------------------------ the cloud to begin with
 

@@ -30,7 +30,7 @@ from contextualization.settings import EndpointSettings, token_key_from
 from simulation.asking import Asking
 from simulation.beginning import LOGINS, settle
 from simulation.chance import drawn_from, stream
-from simulation.database import IServer, keep_time, look_into, make_database
+from simulation.database import Glances, IServer, keep_time, look_into, make_database
 from simulation.excuses import Excuses
 from simulation.given import given
 from simulation.home import Home
@@ -137,7 +137,7 @@ class Simulation(Asking):
         wall.hand_in(self._wall, self.schedule.seconds)
         globalLogPublisher.addObserver(self._observe)
         self.url = make_database(self._server, self._database)
-        self.own = look_into(self.url, self.unix_s)
+        self.own, self.glances = look_into(self.url, self.unix_s), Glances(self.url, self.unix_s)
         self.nodes = [Node(self, number) for number in range(1, self._node_count + self._spares + 1)]
         self.by_id: dict[int, Node] = {}
         for _ in range(self._managers):
@@ -165,6 +165,7 @@ class Simulation(Asking):
             opened.forget()
         if self.cloud is not None:
             self.cloud.close()
+        self.glances.close()
         self.own.dispose()
         staging._staged.clear()
         globalLogPublisher.removeObserver(self._observe)
