@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cache
+from typing import Any
 
 import pytest
 from hypothesis import settings
 
 import cm.rpc.view
+from cm.rpc.view import View
 from support import answers
 
 # Whoever runs us in the background may have us ignore Ctrl-C, which programs that we start would inherit, and so never
@@ -26,8 +28,17 @@ settings.load_profile("fixed" if os.environ.get("WAWEL_FIXED") else "fresh")
 answers.install()
 
 # Managers begin and end some thousand times in a run. What a view is follows from its function, and reading that is a
-# third of a manager's start: here each is read once.
-cm.rpc.view.view_of = cache(cm.rpc.view.view_of)
+# third of a manager's start: here each is read once. Not those that a manager makes for itself: its registry goes with
+# them, and would be kept, a megabyte for each.
+_read = cm.rpc.view.view_of
+_once = cache(_read)
+
+
+def _view_of(function: Callable[..., Any]) -> View:
+    return _read(function) if "<locals>" in function.__qualname__ else _once(function)
+
+
+cm.rpc.view.view_of = _view_of
 
 
 @pytest.fixture(autouse=True)
