@@ -13,6 +13,9 @@ from lab.cloud import Cloud
 BEYOND = 2048 * 80  # sectors: behind what the image brought, where no file system is
 
 
+_numbers = itertools.count()  # of commands, whichever guest has them: what one printed lies there by its number
+
+
 class Shell:
     """A guest's shell, spoken to by its serial console."""
 
@@ -20,7 +23,6 @@ class Shell:
         cloud.wait_for_console(vm, "TINY READY")
         asked = {"vm_id": vm["vm_id"], "force": True}
         self._socket = Socket((owner or cloud.user).call("user.vm.open_console", asked)["url"])
-        self._numbers = itertools.count()
 
     def __enter__(self) -> Shell:
         return self
@@ -29,12 +31,16 @@ class Shell:
         self._socket.close()
 
     def run(self, command: str) -> str:
-        """What a command printed; it is typed again until the shell is there."""
+        """
+        What a command printed, typed again until the shell is there, and done once: a guest that is slow to answer
+        has been typed the next time already, and would do it when the test has long gone on.
+        """
         heard, until = b"", time.monotonic() + 60
-        mark = f"mark{next(self._numbers)}"
+        mark = f"mark{next(_numbers)}"
+        kept = f"/tmp/{mark}"
         while time.monotonic() < until:
             # The blank: what begins with a parenthesis would be reckoned.
-            self._socket.send(f"echo {mark}'<'$( {command})'>'\r".encode())
+            self._socket.send(f"echo {mark}'<'$(cat {kept} 2>/dev/null || ( {command}) | tee {kept})'>'\r".encode())
             for _ in range(8):
                 heard += self._socket.receive(1)
                 told = heard.partition(f"{mark}<".encode())[2]
@@ -43,7 +49,7 @@ class Shell:
         raise AssertionError(heard)
 
     def write(self, disk: str, letter: str, sector: int) -> None:
-        # A command that was typed again may run late, and make a file of that name where the disk was.
+        # Where there is no such disk yet, dd would make a file of that name, and the disk could not be named so later.
         made = f"echo {letter} | dd of=/dev/{disk} seek={sector} conv=fsync 2>/dev/null"
         self._until(f"[ -b /dev/{disk} ] && {made} && echo written")
 
