@@ -121,6 +121,7 @@ class _Calls:
 class HypervisorCalls(_Calls):
     info = _quick(lambda node: node.hypervisor.info, PASS_S)
     domains = _quick(lambda node: node.hypervisor.domains, PASS_S)
+    measure = _quick(lambda node: node.hypervisor.measure, PASS_S)
     look = _quick(lambda node: node.hypervisor.look)
     describe = _quick(lambda node: node.hypervisor.describe, LOOK_S)
     define = _slow(lambda node: node.hypervisor.define)

@@ -8,6 +8,7 @@ from typing import Protocol
 
 from cm.interfaces.source import DiskSource, path_of
 from cm.rpc.vocabulary import DiskBus, DiskFormat, NicModel, Seen, SeenReason, VideoModel
+from cm.rules.figures import NodeFigures
 
 
 @dataclass(frozen=True)
@@ -172,6 +173,12 @@ class IHypervisor(Protocol):
 
     def domains(self) -> Sequence[DomainSeen]:
         """Every domain of the node, ours or not, running or not, in one call."""
+
+    def measure(self) -> NodeFigures:
+        """
+        What the node and each of its running domains, ours or not, have used, in one call for all domains. One that is
+        busy is not waited for: of it less may be known.
+        """
 
     def look(self, uuid: str) -> DomainSeen:
         """One domain; state ABSENT where there is none. Never raises for absence."""

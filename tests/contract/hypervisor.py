@@ -90,6 +90,26 @@ class HypervisorContract(ABC):
         assert info.hostname and info.hypervisor and info.arch
         assert info.cpus > 0 and info.memory_mib > 0 and info.domain_types
 
+    def test_measure(self, hypervisor: IHypervisor) -> None:
+        """What runs is measured, what is off is not; counters only grow, and so does the time they are of."""
+        off = self.defined(hypervisor)
+        began = hypervisor.measure()
+        assert off.uuid not in {domain.uuid for domain in began.domains}
+        if not self.starts_anything:
+            return
+        spec = self.started(hypervisor)
+        found = []
+        for _ in range(2):
+            seen = hypervisor.measure()
+            found.append((seen.at_s, {domain.uuid: domain for domain in seen.domains}[spec.uuid]))
+        (at_s, first), (later_s, second) = found
+        assert began.at_s < at_s < later_s and off.uuid not in {domain.uuid for domain in seen.domains}
+        assert (first.cpu_ns is None) == (second.cpu_ns is None)
+        assert first.cpu_ns is None or second.cpu_ns is None or first.cpu_ns <= second.cpu_ns
+        assert [disk.device for disk in first.disks] == [disk.device for disk in second.disks]
+        hypervisor.destroy(spec.uuid)
+        assert spec.uuid not in {domain.uuid for domain in hypervisor.measure().domains}
+
     def test_absent(self, hypervisor: IHypervisor) -> None:
         """An absent domain is looked at, destroyed and undefined without an error; what needs a guest says so."""
         absent = str(uuid.uuid4())

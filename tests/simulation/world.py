@@ -33,7 +33,7 @@ BETWEEN_S: Final = 0.05
 # The calls of a driver that change nothing are not worth dying at.
 LOOKS: Final = frozenset(
     {"source", "info", "domains", "look", "describe", "usage", "list_all", "find", "read_tail", "open", "close"}
-    | {"download", "need", "takes"}
+    | {"download", "need", "takes", "measure"}
 )
 
 

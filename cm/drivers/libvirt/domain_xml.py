@@ -129,7 +129,7 @@ def _devices(spec: DomainSpec, machine: str | None, qemu: bool, disk_cache: str)
         yield element("video", element("model", type_=str(spec.video)))
     if qemu:
         yield element("rng", element("backend", text="/dev/urandom", model="random"), model="virtio")
-        yield element("memballoon", model="virtio")
+        yield element("memballoon", element("stats", period=10), model="virtio")  # seconds: what the guest has free
 
 
 def disk_xml(disk: DiskSpec, cache: str) -> str:

@@ -15,6 +15,7 @@ from cm.drivers.libvirt.console_log import READER
 from cm.drivers.libvirt.domain_read import described_domain
 from cm.drivers.libvirt.domain_xml import changed_graphics, domain_xml
 from cm.drivers.libvirt.errors import is_connection_error
+from cm.drivers.libvirt.figures import node_figures
 from cm.drivers.libvirt.session import Session
 from cm.drivers.libvirt.silence import Silence
 from cm.drivers.libvirt.states import event_words, seen
@@ -29,6 +30,7 @@ from cm.interfaces.hypervisor import (
 )
 from cm.rpc.errors import CloudError, DomainNotFound, DomainNotRunning, HypervisorError, NotSupported
 from cm.rpc.vocabulary import Seen, SeenReason
+from cm.rules.figures import NodeFigures
 
 log = logging.getLogger(__name__)
 
@@ -101,6 +103,10 @@ class LibvirtHypervisor:
                 state, reason = stats.get("state.state", 0), stats.get("state.reason", 0)
                 found.append(seen(uuid, domain.name(), state, reason, uuid not in transient))
             return found
+
+    def measure(self) -> NodeFigures:
+        with self._connections.fast() as connection:
+            return node_figures(connection, self._connections.driver)
 
     def look(self, uuid: str) -> DomainSeen:
         try:

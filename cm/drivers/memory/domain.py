@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
+from cm.drivers.memory.figures import Counters
 from cm.drivers.memory.volume import Volume
 from cm.interfaces.block_job import BlockJobKind
 from cm.interfaces.hypervisor import DiskSpec, DomainSeen, DomainSpec, VncSpec
@@ -77,6 +78,7 @@ class Domain:
     asked_nics: set[str] = field(default_factory=set)  # MAC addresses of those likewise
     came: set[str] = field(default_factory=set)  # drives that it was not started with, whose trays nobody opens
     jobs: dict[str, DiskJob] = field(default_factory=dict)  # by target device; they end with its QEMU
+    counters: Counters | None = None  # since it was measured first; they end with its QEMU, too
     passage: Passage | None = None  # likewise
 
     def put(self, disk: DiskSpec) -> None:

@@ -15,6 +15,7 @@ from typing import ClassVar
 from cm.drivers.memory.block_job import MemoryBlockJobs
 from cm.drivers.memory.console_log import MemoryConsoleLogs
 from cm.drivers.memory.disk import MemoryDisks, let_go
+from cm.drivers.memory.figures import Load
 from cm.drivers.memory.link import KEEPALIVE_S, Faults, Link
 from cm.drivers.memory.migration import MemoryMigrations
 from cm.drivers.memory.nic import MemoryNics, let_go_of_nics
@@ -130,6 +131,11 @@ class MemoryNode:
                 if target is not None:
                     target.writer = None
             self._link.running(uuid).jobs.clear()
+
+    @property
+    def loads(self) -> dict[str, Load]:
+        """By uuid, what guests do all the time; the others are idle."""
+        return self.world.loads
 
     @property
     def agents(self) -> dict[str, bool]:

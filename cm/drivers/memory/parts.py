@@ -14,6 +14,8 @@ from cm.interfaces.source import DiskSource
 from cm.interfaces.volume import StorageSpec, StorageUsage, VolumeSeen
 from cm.rpc.errors import NotSupported, StorageSilent, VolumeNotFound
 from cm.rpc.vocabulary import DiskFormat, Seen, SeenReason
+from cm.rules.figures import NodeFigures
+from cm.runtime.wall import steady_seconds
 
 
 class MemoryHypervisor:
@@ -30,6 +32,10 @@ class MemoryHypervisor:
         with self._link.call("domains") as world, world.lock:
             expected = [waiting(spec) for spec in world.expected.values()]
             return [domain.seen() for domain in world.domains.values()] + expected
+
+    def measure(self) -> NodeFigures:
+        with self._link.call("measure") as world, world.lock:
+            return world.measured(steady_seconds())
 
     def look(self, uuid: str) -> DomainSeen:
         with self._link.call("look") as world, world.lock:

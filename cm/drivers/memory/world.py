@@ -21,6 +21,7 @@ from cm.drivers.memory.domain import (
     Domain,
     check_vnc,
 )
+from cm.drivers.memory.figures import IDLE, Counters, Load
 from cm.drivers.memory.volume import CONTENT_MAX, Storages, Volume
 from cm.interfaces.hypervisor import (
     DiskDescription,
@@ -36,6 +37,7 @@ from cm.interfaces.network import NetworkSpec
 from cm.interfaces.source import FileSource
 from cm.rpc.errors import DomainNotFound, HypervisorError
 from cm.rpc.vocabulary import SeenReason
+from cm.rules.figures import NodeFigures
 from cm.runtime.pipe import Duplex
 
 Hook = Callable[[str, str, str, str], None]
@@ -70,6 +72,8 @@ class World:
         self.consoles: dict[str, Duplex] = {}  # whoever speaks to a running domain's
         self.on_console: Callable[[str, bytes], bytes] = lambda uuid, data: data
         self.on_hook: Hook | None = None
+        self.used_ns = 0.0  # of its CPUs, by guests
+        self.loads: dict[str, Load] = {}  # by uuid, what guests do all the time
         self.info = NodeInfo(
             hostname=name,
             hypervisor="memory",
@@ -127,6 +131,21 @@ class World:
             (spec.vnc.port,) if spec.vnc is not None else (),
             spec.console_log,
             spec.smbios_serial,
+        )
+
+    def measured(self, now_s: float) -> NodeFigures:
+        """What running domains have used; the node itself is busy as far as they are."""
+        figures = []
+        for uuid, domain in self.domains.items():
+            if domain.running is not None:
+                if domain.counters is None:
+                    domain.counters = Counters(now_s)
+                self.used_ns += domain.counters.count(now_s, IDLE if domain.paused else self.loads.get(uuid, IDLE))
+                figures.append(domain.counters.figures(domain.running))
+        used_ns, memory = int(self.used_ns), self.info.memory_mib * 2**20
+        taken = sum(each.memory_bytes or 0 for each in figures)
+        return NodeFigures(
+            now_s, tuple(figures), used_ns, int(now_s * self.info.cpus * 1e9) - used_ns, memory, max(0, memory - taken)
         )
 
     def define(self, spec: DomainSpec) -> None:
@@ -268,6 +287,7 @@ class World:
         domain.writes = []
         domain.jobs.clear()
         domain.passage = None
+        domain.counters = None
         domain.came.clear()
         domain.asked.clear()
         domain.asked_nics.clear()
