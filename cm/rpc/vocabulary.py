@@ -496,3 +496,53 @@ TAG_KEY_MAX: Final = 128  # characters
 TAG_VALUE_MAX: Final = 256  # characters
 TAG_RESERVED: Final = "aws:"  # what keys begin with that EC2 gives itself, in any case
 COUNT_MAX: Final = 200  # VMs made by one call
+
+
+class VMMetric(StrEnum):
+    """What is measured of a VM. Requests, bytes and packets are rates; received is what the guest received."""
+
+    CPU = "cpu"
+    VCPU = "vcpu"
+    MEMORY = "memory"
+    MEMORY_RSS = "memory_rss"
+    MEMORY_AVAILABLE = "memory_available"
+    READ_BYTES = "read_bytes"
+    WRITE_BYTES = "write_bytes"
+    READ_REQUESTS = "read_requests"
+    WRITE_REQUESTS = "write_requests"
+    RX_BYTES = "rx_bytes"
+    TX_BYTES = "tx_bytes"
+    RX_PACKETS = "rx_packets"
+    TX_PACKETS = "tx_packets"
+
+
+class NodeMetric(StrEnum):
+    """What is measured of a node: ``cpu`` of all its CPUs together."""
+
+    CPU = "cpu"
+    VMS = "vms"
+    MEMORY = "memory"
+    MEMORY_USED = "memory_used"
+    LOAD_1 = "load_1"
+    LOAD_5 = "load_5"
+    LOAD_15 = "load_15"
+
+
+class StorageMetric(StrEnum):
+    """What is known of a storage, as its passes find it."""
+
+    CAPACITY = "capacity"
+    CLAIMED = "claimed"
+    ALLOCATED = "allocated"
+    AVAILABLE = "available"
+
+
+class SeriesUnit(StrEnum):
+    """Of the values of a series. ``percent`` of a VM is of one CPU: two that are busy are 200."""
+
+    PERCENT = "percent"
+    BYTES = "bytes"
+    BYTES_PER_S = "bytes_per_s"
+    REQUESTS_PER_S = "requests_per_s"
+    PACKETS_PER_S = "packets_per_s"
+    COUNT = "count"
