@@ -7,6 +7,7 @@ The endpoint's paths, and who may ask for them.
     POST /node/screen                      likewise; its connection becomes a screen's
     GET|PUT|POST /guest/<path>             a node, on behalf of the guest with the bridge and address it signed
     GET  /health                           anybody: 200 while the process serves
+    GET  /metrics                          programs of this machine; others by the token of listen.metrics_token
 
 ``Endpoint.answer`` maps an exchange to an answer and knows no HTTP connection; ``render`` is the way there and back.
 """
@@ -30,12 +31,14 @@ from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET
 
 from cm.rpc.errors import CloudError
+from cm.rpc.http.pages import EXPOSITION, NOT_FOR_ALL, PLAIN, MetricsGate
 from cm.rpc.http.request import WireRequest, WireSite, remote
 from cm.rpc.http.status import status_of
 from cm.rpc.limits import Limits, check_depth
 from cm.rules.node_document import FORMAT
 from cm.runtime.database import Database
 from cm.runtime.logins import LoginTrail, watched
+from cm.runtime.metrics import EndpointMetrics
 from cm.runtime.threads import on_behalf
 from cm.runtime.wall import unix_seconds
 from cm.services.agent import CREDENTIAL, SEEN_EVERY_S, enrol, record_agent
@@ -78,6 +81,7 @@ class Endpoint(Resource):
     :param clock: an ``IReactorTime``.
     :param listener: brings PostgreSQL's notifications; without one changes are seen after seconds.
     :param wall: unix seconds.
+    :param metrics_token: lets programs of other machines read metrics.
     """
 
     isLeaf = True
@@ -89,8 +93,11 @@ class Endpoint(Resource):
         clock: IReactorTime,
         listener: IListens | None = None,
         wall: Callable[[], float] = unix_seconds,
+        metrics_token: bytes | None = None,
     ) -> None:
         super().__init__()
+        self.metrics = EndpointMetrics()
+        self._gate = MetricsGate(metrics_token)
         self._database = database
         self._clock = clock
         self.logins = LoginTrail(database, clock)
@@ -112,8 +119,9 @@ class Endpoint(Resource):
     async def answer(self, exchange: Exchange) -> Answer:
         """Every exchange has an answer; what goes wrong is logged here, once."""
         to_guest = _is_guest(exchange)
+        began = self._clock.seconds()
         try:
-            return await self._route(exchange)
+            answer = await self._route(exchange)
         except CancelledError:
             raise
         except Exception as error:
@@ -121,7 +129,10 @@ class Endpoint(Resource):
             answer = refusal.for_guest() if to_guest else refusal.for_node()
             if allowed := refusal.more.get("allow"):
                 answer = Answer(answer.status, answer.body, answer.content_type, {"Allow": allowed})
-            return answer
+        # By paths that there are: whoever makes some up makes no series.
+        path = PREFIX if to_guest else exchange.path if exchange.path in self._paths else "other"
+        self.metrics.exchange(path, answer.status, self._clock.seconds() - began)
+        return answer
 
     async def _route(self, exchange: Exchange) -> Answer:
         if exchange.method not in METHODS:
@@ -261,6 +272,14 @@ class Endpoint(Resource):
 
     # ---- HTTP
 
+    def _tell_metrics(self, request: WireRequest) -> None:
+        if request.method not in (b"GET", b"HEAD"):
+            _send(request, Refusal(405, "method_not_allowed", "This takes GET.", allow="GET").for_node())
+        elif self._gate.lets_in(request):
+            request.send(200, self.metrics.exposition(), ((b"content-type", EXPOSITION),))
+        else:
+            request.send(403, NOT_FOR_ALL, ((b"content-type", PLAIN),))
+
     def render(self, request: WireRequest) -> int:
         """Reads end when their client leaves or the deadline passes; changes go on, and nobody waits any more."""
         waits: int = NOT_DONE_YET
@@ -268,6 +287,9 @@ class Endpoint(Resource):
             _send(request, Refusal(413, "too_large", f"A body may have {BODY_MAX} bytes.").for_node())
             return waits
         exchange = _exchange_of(request)
+        if exchange.path == "/metrics":
+            self._tell_metrics(request)
+            return waits
         if exchange.path == SCREEN:
             joining = Deferred.fromCoroutine(self._join_screen(exchange, request))
             joining.addErrback(_broken, request)
@@ -299,9 +321,10 @@ def make_endpoint(
     reactor: Any,
     listener: IListens | None = None,
     wall: Callable[[], float] = unix_seconds,
+    metrics_token: bytes | None = None,
 ) -> WireSite:
     """The factory to listen with. Its ``resource`` is the endpoint."""
-    return site_of(Endpoint(database, settings, reactor, listener, wall), reactor)
+    return site_of(Endpoint(database, settings, reactor, listener, wall, metrics_token), reactor)
 
 
 def site_of(endpoint: Endpoint, reactor: Any) -> WireSite:

@@ -11,6 +11,8 @@ MEANINGS = {
     "listen.tls_certificate": "PEM file with the certificate and its chain; without it only loopback is listened on",
     "listen.tls_key": "PEM file with its key",
     "listen.insecure": "listen beyond loopback without TLS: only on a network of your own",
+    "listen.metrics_token": "file with a token of 16 characters or more that lets programs of other machines read"
+    " `/metrics`, as a bearer token; without it only those of this machine may",
     "cluster.name": "the audience of its tokens and its guests' region; the same for all processes",
     "cluster.state_dir": "its keys, and images on their way in; all processes of the cluster need the same keys",
     "cluster.placement": "`spread`: the emptiest node first; `pack`: the fullest that still fits",
@@ -38,6 +40,15 @@ MEANINGS = {
     "images.private_networks": "whether images may be fetched by URL from private addresses",
     "images.networks": "networks (CIDR) that URLs may lead to whatever else is said, such as a mirror's",
     "images.max_bytes": "the largest image",
+    "monitoring.every_s": "seconds between samples of VMs and nodes: 10, 15, 20, 30 or 60; 0: none are taken. With more"
+    " than 200 nodes they are further apart",
+    "monitoring.sample_days": "days that samples are kept as they were taken. Of all days below `monitoring`, 0 is for"
+    " ever",
+    "monitoring.minute_days": "days that means of a minute are kept",
+    "monitoring.five_minute_days": "days that means of five minutes are kept",
+    "monitoring.hour_days": "days that means of an hour are kept",
+    "monitoring.day_days": "days that means of a day are kept",
+    "monitoring.ended_days": "days after their end that series of VMs, nodes and storages are kept at all",
     "retention.change_days": "days that the feed's changes are kept; who stays away for longer loads all anew. "
     "Of everything below `retention`, 0 is for ever",
     "retention.request_days": "days in which a repeated `request_id` gets the first answer",

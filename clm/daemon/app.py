@@ -35,6 +35,7 @@ from cm.rpc.endpoint import make_listener
 from cm.rpc.events import Events
 from cm.rpc.gate import PasswordGate
 from cm.rpc.http.cookie import SessionCookie
+from cm.rpc.http.pages import read_token
 from cm.rpc.http.request import WireSite
 from cm.rpc.keys import SigningKey, ensure_secret, ensure_signing_key
 from cm.rpc.limits import Share
@@ -246,7 +247,7 @@ class CloudManager:
             log.info("EC2 listens on {address}", address=listen.ec2)
         if not listen.rpc:
             return
-        root = make_root(self.dispatcher, self._exposition, self._wrong)
+        root = make_root(self.dispatcher, self._exposition, self._wrong, read_token(listen.metrics_token))
         root.putChild(b"events", self.events)
         root.putChild(b"console", self.consoles)
         cookie = SessionCookie(NAME, WHERE, (self.policy.public_url, self.policy.portal_url))

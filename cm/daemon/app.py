@@ -20,6 +20,7 @@ from twisted.logger import Logger
 import sql.cm
 from cm.daemon.care import Care
 from cm.daemon.directories import check_all, overlap, pool_problems
+from cm.daemon.measuring import Measuring
 from cm.daemon.reconciler import Reconciler
 from cm.daemon.settings import Settings, catalogue
 from cm.interfaces.node import INode, Opener
@@ -32,12 +33,14 @@ from cm.rpc.downloads import Downloads
 from cm.rpc.endpoint import make_listener, parse_address
 from cm.rpc.events import Events
 from cm.rpc.gate import PasswordGate
+from cm.rpc.http.pages import read_token
 from cm.rpc.http.request import WireSite
 from cm.rpc.keys import CLUSTER_KEY, SigningKey, ensure_secret, ensure_signing_key
 from cm.rpc.meeting import Meetings
 from cm.rpc.server import make_root
 from cm.rpc.uploads import Uploads
 from cm.rpc.view import Registry
+from cm.rules.series import STEPS
 from cm.runtime.database import Database, data_directory
 from cm.runtime.execute import Executor
 from cm.runtime.feed import FeedReader
@@ -136,6 +139,8 @@ def policy_of(settings: Settings) -> ClusterPolicy:
         quota_storage_mib=quota.storage_mib,
         quota_vms=quota.vms,
         quota_networks=quota.networks,
+        measured_s=settings.monitoring.every_s or STEPS[0],
+        samples_kept=settings.monitoring.kept,
     )
 
 
@@ -207,6 +212,10 @@ class ClusterManager:
         self.engine: Engine | None = None  # made once this process has its number
         self.reconciler = Reconciler(self.services, reactor, settings.cluster.reconcile_s, self.metrics)
         self.care = Care(self.services, reactor, settings.retention)
+        monitoring = settings.monitoring
+        self.measuring = Measuring(
+            self.services, reactor, monitoring.every_s, monitoring.kept, monitoring.ended_days, self.metrics
+        )
         self.ports: list[IListeningPort] = []
         register_kinds()
         self.parts = self._parts()
@@ -223,6 +232,8 @@ class ClusterManager:
         if self.settings.cluster.workers:
             parts.add("care", self.care.start, self.care.stop)
             parts.add("reconciler", self.reconciler.start, self.reconciler.stop)
+            if self.settings.monitoring.every_s:
+                parts.add("measuring", self.measuring.start, self.measuring.stop)
         parts.add("events", stop=self.events.stop)
         parts.add("meetings", self._meet, self.meetings.stop)
         parts.add("consoles", stop=self.consoles.stop)
@@ -307,7 +318,13 @@ class ClusterManager:
 
         policy = self.policy
         return make_site(
-            self.reactor, self.database, self.listener, policy.name, policy.secret, guests=guests_of(self.settings)
+            self.reactor,
+            self.database,
+            self.listener,
+            policy.name,
+            policy.secret,
+            guests=guests_of(self.settings),
+            metrics_token=read_token(self.settings.listen.metrics_token),
         )
 
     def _listen(self) -> None:
@@ -316,7 +333,8 @@ class ClusterManager:
         sites: list[tuple[str, str, Any]] = []
         if listen.rpc:
             limits = self.dispatcher.limits
-            root = make_root(self.dispatcher, self._exposition, self._wrong)
+            token = read_token(listen.metrics_token)
+            root = make_root(self.dispatcher, self._exposition, self._wrong, token)
             root.putChild(b"events", self.events)
             root.putChild(b"console", self.consoles)
             root.putChild(b"downloads", self.downloads)
@@ -342,7 +360,10 @@ class ClusterManager:
             return "it is being started"
         from cm.drivers.libvirt import events
 
-        loops = (self.care, self.care.reservations, self.reconciler.turns, self.reconciler.storages, self.engine.leases)
+        loops = (
+            self.care, self.care.reservations, self.reconciler.turns, self.reconciler.storages, self.measuring.rounds,
+            self.measuring.blocks, self.engine.leases,
+        )  # fmt: skip
         pulses = [self.engine.pulse, *(loop.pulse for loop in loops)]
         found = [self.listener.wrong, events.wrong(), *(pulse.wrong() for pulse in pulses)]
         return "; ".join(filter(None, found)) or None

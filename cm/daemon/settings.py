@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Final
@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from cm.rpc.limits import Limits
 from cm.rules.known_image import KnownImage, read_catalogue
+from cm.rules.series import STEPS, Kept
 from cm.runtime.settings import DatabaseSettings, LogSettings, SettingsError, TlsSettings, origin_problems
 from cm.services.agent import GuestSettings
 from cm.store.prune import Retention
@@ -73,6 +74,29 @@ class ImportSettings:
 
 
 @dataclass(frozen=True)
+class MonitoringSettings:
+    """How often is measured, and for how many days is kept what of it; 0 of these: for ever."""
+
+    every_s: int = 10  # 0: never
+    sample_days: int = 1
+    minute_days: int = 7
+    five_minute_days: int = 31
+    hour_days: int = 366
+    day_days: int = 3660
+    ended_days: int = 31
+
+    @property
+    def kept(self) -> Kept:
+        return Kept.of(self.sample_days, self.minute_days, self.five_minute_days, self.hour_days, self.day_days)
+
+    def problems(self) -> list[str]:
+        found = [f"monitoring.{f.name} is below zero" for f in fields(self) if getattr(self, f.name) < 0]
+        if self.every_s not in (0, *STEPS):
+            found.append(f"monitoring.every_s is none of 0, {', '.join(map(str, STEPS))}")
+        return found
+
+
+@dataclass(frozen=True)
 class QuotaSettings:
     """What a new account may have."""
 
@@ -101,6 +125,7 @@ class Settings:
     trust: TrustSettings = TrustSettings()
     limits: Limits = Limits()
     retention: Retention = Retention()
+    monitoring: MonitoringSettings = MonitoringSettings()
     log: LogSettings = LogSettings()
 
 
@@ -177,7 +202,7 @@ def check_settings(settings: Settings) -> None:
         problems.append("images.trash_s is below zero")
     if not 1 <= settings.cluster.vnc_first_port <= 65_535 - settings.cluster.vnc_ports:
         problems.append("cluster.vnc_first_port and vnc_ports lead beyond port 65535")
-    problems += settings.limits.problems() + settings.retention.problems()
+    problems += settings.limits.problems() + settings.retention.problems() + settings.monitoring.problems()
     if problems:
         raise SettingsError(problems)
 

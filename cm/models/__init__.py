@@ -18,6 +18,7 @@ from cm.models.operation import Operation, OperationObject, Placement, Worker
 from cm.models.public_address import PublicAddress, PublicPort
 from cm.models.record import Audit, Change, Drift, HookEvent, Login, Request, UnknownDomain
 from cm.models.reservation import FreeVolume, Reservation
+from cm.models.sample import MeasuringLease, SampleBlock, SampleLayout, SampleProgress, SampleRecent
 from cm.models.security_group import NicGroup, SecurityGroup, SecurityRule
 from cm.models.snapshot import Snapshot
 from cm.models.storage import Storage, StorageAttachment
@@ -48,6 +49,7 @@ __all__ = [
     "Image",
     "LeftoverVolume",
     "Login",
+    "MeasuringLease",
     "Message",
     "Network",
     "NetworkLease",
@@ -63,6 +65,10 @@ __all__ = [
     "PublicPort",
     "Request",
     "Reservation",
+    "SampleBlock",
+    "SampleLayout",
+    "SampleProgress",
+    "SampleRecent",
     "ScreenCall",
     "SecurityGroup",
     "SecurityRule",

@@ -25,7 +25,7 @@ from cm.rpc.codec import encode_xml_fault, error_header, retry_after
 from cm.rpc.dispatch import Dispatcher, Peer
 from cm.rpc.errors import CloudError, InvalidParameter, MalformedRequest, NotAuthenticated, TooLarge
 from cm.rpc.http.encoding import UnknownEncoding, decoded, encoded, joined
-from cm.rpc.http.pages import Health, Metrics, Root
+from cm.rpc.http.pages import Health, Metrics, MetricsGate, Root
 from cm.rpc.http.request import Leaf, WireRequest, WireSite, one, remote
 from cm.rpc.http.status import status_of
 from cm.rpc.jsonrpc import JSONRPC
@@ -140,8 +140,13 @@ def make_root(
     dispatcher: Dispatcher,
     exposition: Callable[[], bytes] | None = None,
     ready: Callable[[], str | None] = lambda: None,
+    metrics_token: bytes | None = None,
 ) -> Resource:
-    """The root resource, to which a daemon may add more."""
+    """
+    The root resource, to which a daemon may add more.
+
+    :param metrics_token: lets programs of other machines read metrics.
+    """
     root = Root(NOTHING)
     root.putChild(
         b"jsonrpc",
@@ -152,7 +157,7 @@ def make_root(
     )
     root.putChild(b"health", Health(ready))
     if exposition is not None:
-        root.putChild(b"metrics", Metrics(exposition))
+        root.putChild(b"metrics", Metrics(exposition, MetricsGate(metrics_token)))
     return root
 
 

@@ -55,6 +55,7 @@ class TlsSettings:
     tls_certificate: Path | None = None
     tls_key: Path | None = None
     insecure: bool = False
+    metrics_token: Path | None = None  # file with what lets programs of other machines read metrics
 
 
 @dataclass(frozen=True)

@@ -34,7 +34,7 @@ NODE_STREAM_SIZE: Final = 16  # of each "node-stream:<name>": a console or a tra
 NODE_STREAM_SHARE: Final = 4  # of them, those of one account
 SIZES: Final = {
     "database": 8, "reads": 8, "images": 4, "password": 1, "probe": 2, "node": NODE_SIZE, "node-slow": NODE_SLOW_SIZE,
-    "node-stream": NODE_STREAM_SIZE, "uploads": 16,
+    "node-stream": NODE_STREAM_SIZE, "uploads": 16, "measuring": 1,
 }  # fmt: skip
 QUEUE_MAX: Final = 1000  # calls waiting in one pool
 HELD_UP_S: Final = 1.0  # a deadline that is seen so much later: this process stood still, or what it runs on did

@@ -15,6 +15,7 @@ from cm.rpc.vocabulary import CauseKind
 from cm.rules.cause import Cause
 from cm.rules.known_image import KnownImage
 from cm.rules.placement import Policy
+from cm.rules.series import USUALLY, Kept
 
 if TYPE_CHECKING:
     from cm.rpc.gate import PasswordGate
@@ -65,6 +66,8 @@ class ClusterPolicy:
     failed_images_s: float = 7 * 86_400.0  # images whose import failed are kept so long
     snapshots_per_disk: int = 16
     snapshot_chain_max: int = 8  # volumes of its own that a running VM's disk is read through; 0: any
+    measured_s: int = 10  # between samples
+    samples_kept: Kept = USUALLY
     trash_s: float = 7 * 86_400.0  # disks are kept in the trash for so long; 0: until somebody purges them
     quota_cpu: int = 20
     quota_memory_mib: int = 32_768

@@ -9,6 +9,7 @@ from twisted.logger import Logger
 
 import sql.cm
 from cm.rpc.endpoint import make_listener
+from cm.rpc.http.pages import read_token
 from cm.rpc.http.request import WireSite
 from cm.rpc.keys import CLUSTER_KEY, ensure_secret
 from cm.runtime.database import Database
@@ -33,14 +34,16 @@ def make_site(
     imds_v1: bool = True,
     domain: str = "internal",
     guests: GuestSettings = GUEST_DEFAULTS,
+    metrics_token: bytes | None = None,
 ) -> WireSite:
     """
     :param region: the cluster's name.
     :param guests: what the settings say of them.
+    :param metrics_token: lets programs of other machines read metrics.
     :param secret: the cluster's; what guests are given is signed by a key derived from it.
     """
     settings = EndpointSettings(token_key_from(secret), region=region, domain=domain, imds_v1=imds_v1, guests=guests)
-    return make_endpoint(database, settings, reactor, listener)
+    return make_endpoint(database, settings, reactor, listener, metrics_token=metrics_token)
 
 
 class Contextualization:
@@ -66,6 +69,7 @@ class Contextualization:
             imds_v1=settings.metadata.imds_v1,
             domain=settings.metadata.domain,
             guests=settings.guests,
+            metrics_token=read_token(settings.listen.metrics_token),
         )
         self.port: IListeningPort | None = None
         self.parts = parts = parts_on(database, threads, sql.cm, "wawel-cm")

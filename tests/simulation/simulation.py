@@ -18,7 +18,14 @@ from twisted.python import threadable
 from twisted.python.failure import Failure
 
 from cm.daemon.app import ClusterManager
-from cm.daemon.settings import ClusterSettings, DatabaseSettings, ImportSettings, ListenSettings, Settings
+from cm.daemon.settings import (
+    ClusterSettings,
+    DatabaseSettings,
+    ImportSettings,
+    ListenSettings,
+    MonitoringSettings,
+    Settings,
+)
 from cm.drivers.memory.node import MemoryNode
 from cm.drivers.memory.volume import forget_exports
 from cm.operations import staging
@@ -197,6 +204,7 @@ class Simulation(Asking):
             listen=ListenSettings(rpc="", contextualization=""),
             cluster=ClusterSettings(state_dir=self.home.state_dir, snapshot_chain_max=2),
             images=ImportSettings(directories=(self.import_dir,), upload_s=VALID_S),
+            monitoring=MonitoringSettings(every_s=60),
         )
 
         def make() -> ClusterManager:

@@ -41,7 +41,9 @@ BACKGROUND: Final = frozenset(
         "due_in", "renew_leases", "keep_lease", "take_over", "take_turns", "next_turn", "recorded", "domains",
         "record_node", "whose", "described", "record_findings", "record_storage_findings", "nodes_by_state",
         "subscribe", "storages_by_node", "prune_table", "close_failed", "mark_passed", "flatten_long",
-        "expired_reservations", "doomed_volumes", "read_changes", "pending", "register_worker",
+        "expired_reservations", "doomed_volumes", "read_changes", "pending", "register_worker", "take_lease",
+        "begin_progress", "measured", "measure", "samples", "storage_samples", "node_loads", "number_layouts",
+        "write_samples", "make_blocks", "prune_blocks", "forget_ended",
     }
 )  # fmt: skip
 

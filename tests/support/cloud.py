@@ -16,7 +16,14 @@ from twisted.internet.defer import Deferred
 from twisted.internet.threads import blockingCallFromThread
 
 from cm.daemon.app import ClusterManager
-from cm.daemon.settings import ClusterSettings, DatabaseSettings, ImportSettings, ListenSettings, Settings
+from cm.daemon.settings import (
+    ClusterSettings,
+    DatabaseSettings,
+    ImportSettings,
+    ListenSettings,
+    MonitoringSettings,
+    Settings,
+)
 from cm.drivers.memory.node import MemoryNode
 from cm.drivers.open import open_node
 from cm.rpc.caller import Identity, LocalCaller
@@ -53,10 +60,19 @@ class MemoryCloud:
     A cluster of memory nodes with one storage, one network, one image and one template; and one user.
 
     :param rpc: an address to listen on.
+    :param measured_s: seconds between samples; 0: none are taken.
     """
 
     def __init__(
-        self, url: str, state_dir: Path, *, nodes: int = 2, start: bool = True, rpc: str = "", **cluster: Any
+        self,
+        url: str,
+        state_dir: Path,
+        *,
+        nodes: int = 2,
+        start: bool = True,
+        rpc: str = "",
+        measured_s: int = 0,
+        **cluster: Any,
     ) -> None:
         self.world = uuid.uuid4().hex[:8]
         cluster = {"hook_grace_s": 0.3, "shutdown_s": 1.0, "reconcile_s": 1.0, **cluster}
@@ -64,6 +80,7 @@ class MemoryCloud:
             database=DatabaseSettings(url=url),
             listen=ListenSettings(rpc=rpc, contextualization=""),
             cluster=ClusterSettings(state_dir=state_dir / "cm", **cluster),
+            monitoring=MonitoringSettings(every_s=measured_s),
             images=ImportSettings(directories=(state_dir / "images",), networks=("127.0.0.0/8",)),
         )
         self.manager: Any = None

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from twisted.internet.address import IPv4Address
 from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
 
@@ -26,10 +27,11 @@ from cm.rpc.errors import (
     TooManyAtOnce,
     Unavailable,
 )
-from cm.rpc.http.pages import Metrics, Root
+from cm.rpc.http.pages import Metrics, MetricsGate, Root, is_here, read_token
 from cm.rpc.http.request import WireSite
 from cm.rpc.http.status import status_of
 from cm.rpc.limits import Limits
+from cm.runtime.settings import SettingsError
 from contextualization.endpoint import Endpoint, site_of
 from contextualization.settings import EndpointSettings
 
@@ -114,12 +116,62 @@ def test_metrics_that_fail() -> None:
         raise RuntimeError("no metrics")
 
     root = Root(b"")
-    root.putChild(b"metrics", Metrics(exposition))
+    root.putChild(b"metrics", Metrics(exposition, MetricsGate()))
     protocol: Any = WireSite(root, Limits(), Clock()).buildProtocol(None)
-    transport = StringTransport()
+    transport = StringTransport(peerAddress=IPv4Address("TCP", "127.0.0.1", 4711))
     protocol.makeConnection(transport)
     protocol.dataReceived(b"GET /metrics HTTP/1.1\r\nHost: h\r\n\r\n")
     assert transport.value().startswith(b"HTTP/1.1 500 ")
+
+
+@pytest.mark.parametrize(
+    ("peer", "lines", "status"),
+    [
+        ("127.0.0.1", b"", b"200"),
+        ("127.9.9.9", b"", b"200"),
+        ("192.0.2.7", b"", b"403"),
+        ("127.0.0.1", b"X-Forwarded-For: 192.0.2.7\r\n", b"403"),
+        ("127.0.0.1", b"Forwarded: for=192.0.2.7\r\n", b"403"),
+        ("127.0.0.1", b"Via: 1.1 proxy\r\n", b"403"),
+        ("192.0.2.7", b"Authorization: Bearer 0123456789abcdef\r\n", b"200"),
+        ("192.0.2.7", b"Authorization: bearer 0123456789abcdef\r\n", b"200"),
+        ("192.0.2.7", b"Authorization: Bearer 0123456789abcdeX\r\n", b"403"),
+        ("192.0.2.7", b"Authorization: Basic 0123456789abcdef\r\n", b"403"),
+        ("192.0.2.7", b"Authorization: Bearer \r\n", b"403"),
+    ],
+)
+def test_whose_metrics(peer: str, lines: bytes, status: bytes) -> None:
+    """Metrics are for programs of this machine, not for whoever a proxy on it lets in, and for who has the token."""
+    root = Root(b"")
+    root.putChild(b"metrics", Metrics(lambda: b"wawel_samples_total 1\n", MetricsGate(b"0123456789abcdef")))
+    protocol: Any = WireSite(root, Limits(), Clock()).buildProtocol(None)
+    transport = StringTransport(peerAddress=IPv4Address("TCP", peer, 4711))
+    protocol.makeConnection(transport)
+    protocol.dataReceived(b"GET /metrics HTTP/1.1\r\nHost: h\r\n" + lines + b"\r\n")
+    assert transport.value().startswith(b"HTTP/1.1 " + status)
+    assert (b"wawel_samples_total" in transport.value()) == (status == b"200")
+
+
+@pytest.mark.parametrize("peer", ["::1", "::ffff:127.0.0.1", "local"])
+def test_this_machine(peer: str) -> None:
+    assert is_here(peer)
+
+
+@pytest.mark.parametrize("peer", ["::2", "::ffff:192.0.2.1", "0.0.0.0", "10.0.0.1", ""])  # noqa: S104
+def test_another_machine(peer: str) -> None:
+    assert not is_here(peer)
+
+
+def test_token_of_metrics(tmp_path: Path) -> None:
+    """A token that is not there, or could be guessed, is no token: nothing starts."""
+    file = tmp_path / "token"
+    with pytest.raises(SettingsError):
+        read_token(file)
+    file.write_bytes(b"short\n")
+    with pytest.raises(SettingsError):
+        read_token(file)
+    file.write_bytes(b"0123456789abcdef\n")
+    assert read_token(file) == b"0123456789abcdef" and read_token(None) is None
 
 
 FAMILIES = {
