@@ -24,6 +24,7 @@ Word = Annotated[str, Meta(pattern=r"\A[A-Za-z0-9._:+~-]{1,64}\Z")]
 Line = Annotated[str, Meta(max_length=300, pattern=_PRINTABLE)]
 Interface = Annotated[str, Meta(pattern=r"\A[A-Za-z0-9_.-]{1,15}\Z")]
 PublicAddress = Annotated[str, Meta(pattern=r"\A[0-9a-f.:]{2,45}\Z")]
+Load = Annotated[float, Meta(ge=0, le=1_000_000)]
 Time = Annotated[float, Meta(ge=0, le=4_102_444_800, description="Unix seconds.")]
 
 
@@ -71,6 +72,7 @@ class _Report(Struct):
     public: Annotated[list[PublicAddress], Meta(max_length=1000)] = []
     differences: Annotated[list[_Difference], Meta(max_length=50)] = []
     uplinks: Annotated[list[Interface], Meta(max_length=100)] = []
+    load: Annotated[list[Load], Meta(max_length=3)] = []
 
 
 _DECODER: Final = msgspec.json.Decoder(_Report)

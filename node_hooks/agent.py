@@ -304,6 +304,7 @@ class Agent:
             hook_path=self.identity.hook_path,
             hook_last=hook_last,
             now=time.monotonic(),
+            load=os.getloadavg(),
         )
 
 

@@ -125,6 +125,7 @@ class Facts:
     :ivar seen: of the last round of its network; None before the first.
     :ivar problems: others' than the network's.
     :ivar applied: versions of sections that others than the network have put in place.
+    :ivar load: the machine's load averages over 1, 5 and 15 minutes.
     """
 
     document: Document
@@ -136,6 +137,7 @@ class Facts:
     hook_path: str
     hook_last: float | None
     now: float
+    load: tuple[float, ...] = ()
 
 
 def describe(facts: Facts, versions: Mapping[str, str]) -> dict[str, Any]:
@@ -182,6 +184,7 @@ def describe(facts: Facts, versions: Mapping[str, str]) -> dict[str, Any]:
         "capabilities": [*CAPABILITIES, *([LINKS] if seen is not None and seen.able else [])],
         "bridges": bridges[: 10 * LIST_MAX],
         "uplinks": list(facts.links.uplinks),
+        "load": [round(each, 2) for each in facts.load],
         "public": sorted(map(str, seen.answered))[:ADDRESSES_MAX] if seen is not None else [],
         "rules": dict(seen.rules) if seen is not None else {},
         "differences": [
@@ -278,8 +281,8 @@ class Reporter:
 def _what_matters(told: Mapping[str, Any]) -> dict[str, Any]:
     """
     What is sent at once when it changes. What every VM changes does not: the document's version, the rules' digests,
-    how many guests there are, when a hook ran but for the first time.
+    how many guests there are, when a hook ran but for the first time, how busy the machine is.
     """
     bridges = [{name: value for name, value in each.items() if name != "taps"} for each in told["bridges"]]
     hook = {**told["hook"], "last": told["hook"]["last"] is None} if told["hook"] else None
-    return {**told, "document": "", "rules": {}, "bridges": bridges, "hook": hook}
+    return {**told, "document": "", "rules": {}, "bridges": bridges, "hook": hook, "load": []}

@@ -95,6 +95,9 @@ class NodeReport(TypedDict):
     uplinks: NotRequired[
         Annotated[list[str], Meta(description="Interfaces and bridges of its own, which guests may be put on.")]
     ]
+    load: NotRequired[
+        Annotated[list[float], Meta(description="Load averages over 1, 5 and 15 minutes, as the agent told them last.")]
+    ]
 
 
 class Trouble(TypedDict):

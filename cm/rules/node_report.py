@@ -73,6 +73,7 @@ class Report:
     :ivar public: addresses that the node answers for.
     :ivar differences: what somebody else changed in the node's networks.
     :ivar uplinks: interfaces of the node's own, bridges among them, that guests may be put on.
+    :ivar load: its load averages over 1, 5 and 15 minutes, as far as its agent tells.
     """
 
     protocol: int
@@ -90,6 +91,7 @@ class Report:
     public: Sequence[str] = ()
     differences: Sequence[Difference] = ()
     uplinks: Sequence[str] = ()
+    load: Sequence[float] = ()
 
 
 # What makes VMs fail on the node, or lets guests do harm there, with what helps; what is not here is only shown.
