@@ -62,6 +62,8 @@ class Questions:
                 yield login, "user.vm.get_by_id", {"vm_id": thing.id}
                 yield login, "user.vm.get_console", {"vm_id": thing.id}
                 yield login, "user.vm.operations", {"vm_ids": [thing.id]}
+                yield login, "user.vm.statistics", {"vm_ids": [thing.id]}
+                yield login, "user.vm.get_load", {"vm_ids": [thing.id]}
                 flow = {"vm_id": thing.id, "address": "198.51.100.7", "port": 443}
                 yield login, "user.network.explain", flow
                 yield login, "user.nic.get_list", {"vm_id": thing.id}
@@ -110,9 +112,15 @@ class Questions:
             views.append(("network.explain", {"vm_id": thing.id, "address": "198.51.100.7", "port": 443}))
         views += [("operation.wait", {"operation_id": op.id, "timeout": 1}) for op in self.operations[:1]]
         views += [("disk.get_list", {}), ("disk.get_list", {"trashed": True})]
+        views += [
+            ("node.statistics", {"node_ids": list(node.values())}),
+            ("storage.statistics", {"storage_ids": list(storage.values())}),
+        ]
         views += [("storage.get_unknown_volumes", {"storage_id": each}) for each in simulation.storage_ids]
         views += [("disk.get_by_id", {"disk_id": disk_id}) for disk_id in self._disks()]
         views += [("vm.get_by_id", {"vm_id": thing.id}) for thing in self.some("vm")[:2]]
+        for thing in self.some("vm")[:1]:
+            views += [(f"vm.{view}", {"vm_ids": [thing.id]}) for view in ("statistics", "get_load")]
         views += [("nic.get_list", {"vm_id": thing.id}) for thing in self.some("vm")[:1]]
         views += [("acl.get_list", {"kind": "vm", "object_id": thing.id}) for thing in self.some("vm")[:2]]
         views += [("placement.explain", {"vm_id": thing.id}) for thing in self.some("vm")[:1]]

@@ -51,6 +51,7 @@ NOT_READ: Final[Mapping[str, str]] = {
     "guest.user.check_token": _MAIL,
     **dict.fromkeys(("user.tag.get", "user.tag.get_list"), "nothing there has tags; tests/postgres/test_tags.py"),
     **dict.fromkeys(("user.public_ip.get_list", "admin.public_ip.get_list"), _CC1),
+    **dict.fromkeys(("user.monia.vm_stats", "admin.monia.vm_stats"), "CC1's name; tests/postgres/test_monitoring.py"),
 }
 _SERVER = "takes a server; tests/postgres has one; all but the fetching is import_file's, which is called"
 _ALIKE: Final = "as of the other kinds, which are called; tests/postgres"

@@ -8,14 +8,18 @@ from typing import Annotated
 from msgspec import Meta
 
 from cm.results.node import CheckedNode, Enrolment, Evacuation, Node
-from cm.rpc.types import Id, Name, Text
+from cm.results.series import MeasuredNode
+from cm.rpc.types import Id, IdList, Name, Text
 from cm.rpc.view import admin_view
+from cm.rpc.vocabulary import NodeMetric
 from cm.runtime.wall import utc_now
 from cm.services import moving
 from cm.services import node as service
 from cm.services.agent import issue_enrolment_token
 from cm.services.context import AsyncClusterCall, ClusterCall
+from cm.services.series import node_statistics
 from cm.store.node import get_node, list_nodes
+from cm.views.user.vm import Moment, Resolution
 
 Uri = Annotated[str, Meta(min_length=1, max_length=service.URI_MAX)]
 Address = Annotated[str, Meta(min_length=1, max_length=253)]
@@ -24,6 +28,7 @@ Cpus = Annotated[int, Meta(ge=1, le=2**16)]
 Memory = Annotated[int, Meta(ge=1, le=2**31, description="MiB.")]
 Overcommit = Annotated[float, Meta(gt=0, le=1000)]
 Priority = Annotated[int, Meta(ge=-1000, le=1000)]
+NodeMetrics = Annotated[list[NodeMetric], Meta(min_length=1, max_length=7)]
 Ttl = Annotated[int, Meta(ge=60, le=7 * 86_400, description="Seconds.")]
 
 
@@ -151,3 +156,19 @@ def enrol(caller: ClusterCall, node_id: Id, ttl_s: Ttl = 3600) -> Enrolment:
 async def check(caller: AsyncClusterCall, node_id: Id) -> CheckedNode:
     """Look at a node now: its facts and the figures of its storages."""
     return await service.check(caller, node_id)
+
+
+@admin_view
+def statistics(
+    caller: ClusterCall,
+    node_ids: IdList,
+    metrics: NodeMetrics | None = None,
+    resolution_s: Resolution | None = None,
+    since: Moment | None = None,
+    until: Moment | None = None,
+) -> list[MeasuredNode]:
+    """
+    What nodes used over a time, as series: CPU of all of theirs, memory, VMs, and the load averages that their agents
+    report. The parameters are those of ``user.vm.statistics``.
+    """
+    return node_statistics(caller, node_ids, metrics, resolution_s, since, until)

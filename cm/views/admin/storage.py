@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from msgspec import Meta
 
 from cm.results.image import Image
+from cm.results.series import MeasuredStorage
 from cm.results.statistics import StorageStatistics
 from cm.results.storage import (
     FreeVolume,
@@ -18,19 +19,21 @@ from cm.results.storage import (
     StoredVolume,
     UnknownVolume,
 )
-from cm.rpc.types import LINE, Id, Ids, Limit, Name, Size, Text
+from cm.rpc.types import LINE, Id, IdList, Ids, Limit, Name, Size, Text
 from cm.rpc.view import admin_view
-from cm.rpc.vocabulary import PAGE_MAX, DiskFormat, FreedPolicy, ImageKind, Match, StorageKind
+from cm.rpc.vocabulary import PAGE_MAX, DiskFormat, FreedPolicy, ImageKind, Match, StorageKind, StorageMetric
 from cm.services import attach_or_create as provision
 from cm.services import found_volume, free_volume
 from cm.services import storage as service
 from cm.services.attach_or_create import DISKS_MAX, Asked
 from cm.services.context import AsyncClusterCall, ClusterCall
+from cm.services.series import storage_statistics as measured_statistics
 from cm.services.storage_kind import DEVICES_MAX, OPTIONS_MAX, PATH_MAX
 from cm.services.volume import check_storage
 from cm.store.free_volume import list_free
 from cm.store.statistics import storage_statistics
 from cm.store.storage import get_storage, list_storages
+from cm.views.user.vm import Moment, Resolution
 
 Path = Annotated[str, Meta(max_length=PATH_MAX)]
 Source = Annotated[str, Meta(max_length=PATH_MAX)]
@@ -43,6 +46,7 @@ HardwarePool = Annotated[str, Meta(max_length=40, pattern=LINE)]
 NewSize = Annotated[int, Meta(ge=1, le=2**51, description="Bytes.")]
 DiskNumber = Annotated[int, Meta(ge=1, le=DISKS_MAX)]
 VolumeName = Annotated[str, Meta(min_length=1, max_length=255, pattern=LINE)]
+StorageMetrics = Annotated[list[StorageMetric], Meta(min_length=1, max_length=4)]
 Overcommit = Annotated[float, Meta(gt=0, le=1000)]
 
 
@@ -291,3 +295,19 @@ def get_free_volumes(
 def delete_free_volume(caller: ClusterCall, volume_id: Id) -> FreeVolume:
     """Delete a free volume; its storage has the room back as soon as a node has done so."""
     return free_volume.delete_free(caller, volume_id)
+
+
+@admin_view
+def statistics(
+    caller: ClusterCall,
+    storage_ids: IdList,
+    metrics: StorageMetrics | None = None,
+    resolution_s: Resolution | None = None,
+    since: Moment | None = None,
+    until: Moment | None = None,
+) -> list[MeasuredStorage]:
+    """
+    How full storages were over a time, as their passes found them every ten minutes. The parameters are those of
+    ``user.vm.statistics``.
+    """
+    return measured_statistics(caller, storage_ids, metrics, resolution_s, since, until)

@@ -6,6 +6,7 @@ from typing import Annotated
 
 from msgspec import Meta
 
+from cm.results.series import MeasuredVM, VMLoad
 from cm.results.vm import VM, ErasedVM, VMDetail, VMOutcome, VMWork
 from cm.rpc.caller import RawList, RawObject
 from cm.rpc.types import Id, IdList, Limit, Name
@@ -14,7 +15,9 @@ from cm.rules.operation import OperationKind
 from cm.services import adopting, release
 from cm.services import vm as service
 from cm.services.context import AsyncClusterCall, ClusterCall
+from cm.services.series import vm_loads, vm_statistics
 from cm.store import vm as store
+from cm.views.user.vm import Moment, Resolution, VMMetrics
 
 Uuid = Annotated[str, Meta(min_length=32, max_length=36)]
 
@@ -102,3 +105,23 @@ def erase(caller: ClusterCall, vm_id: Id) -> ErasedVM:
     Should the node come back with it, it is removed there.
     """
     return release.erase(caller, vm_id)
+
+
+@admin_view
+def statistics(
+    caller: ClusterCall,
+    vm_ids: IdList,
+    metrics: VMMetrics | None = None,
+    resolution_s: Resolution | None = None,
+    since: Moment | None = None,
+    until: Moment | None = None,
+    devices: bool = False,
+) -> list[MeasuredVM]:
+    """What anybody's VMs used over a time, as ``user.vm.statistics``."""
+    return vm_statistics(caller, vm_ids, metrics, resolution_s, since, until, devices, administrator=True)
+
+
+@admin_view
+def get_load(caller: ClusterCall, vm_ids: IdList) -> list[VMLoad]:
+    """How busy anybody's VMs were over the last 1, 5 and 15 minutes, as means of their CPU: 100 is one CPU."""
+    return vm_loads(caller, vm_ids, administrator=True)

@@ -14,6 +14,7 @@ import msgspec
 from msgspec import Meta
 
 from cm.results.public_address import PublicPort
+from cm.results.series import MeasuredVM, VMLoad
 from cm.results.snapshot import SnapshotWork
 from cm.results.vm import (
     VM,
@@ -42,6 +43,7 @@ from cm.rpc.vocabulary import (
     PowerOffPolicy,
     TagKind,
     UserDataEncoding,
+    VMMetric,
 )
 from cm.rules.access import Action
 from cm.rules.operation import OperationKind
@@ -50,6 +52,7 @@ from cm.services import allowed, console, console_log, drive, image, public_addr
 from cm.services import vm as service
 from cm.services.attach_or_create import Asked
 from cm.services.context import AsyncClusterCall, ClusterCall
+from cm.services.series import vm_loads, vm_statistics
 from cm.services.tag import put_on_new
 from cm.store import vm as store
 from cm.views.user.security_group import Card
@@ -71,6 +74,11 @@ Origin = Annotated[
     ),
 ]
 Devices = Annotated[list[Device], Meta(max_length=32)]
+VMMetrics = Annotated[list[VMMetric], Meta(min_length=1, max_length=13)]
+Moment = Annotated[int, Meta(ge=0, le=2**40, description="Unix seconds.")]
+Resolution = Annotated[
+    int, Meta(ge=10, le=604_800, description="Seconds: 10, 60, 300, 900, 3600, 86400 (a day) or 604800 (a week).")
+]
 Username = Annotated[
     str,
     Meta(
@@ -422,3 +430,32 @@ def set_boot_order(caller: ClusterCall, vm_id: Id, devices: Devices) -> RawObjec
     :param devices: of its disks and drives, first to last, such as ["sdw", "vda"]; those that are left out come after.
     """
     return RawObject(drive.set_boot_order(caller, vm_id, devices))
+
+
+@user_view(on={"vm_ids": Action.SEE})
+def statistics(
+    caller: ClusterCall,
+    vm_ids: IdList,
+    metrics: VMMetrics | None = None,
+    resolution_s: Resolution | None = None,
+    since: Moment | None = None,
+    until: Moment | None = None,
+    devices: bool = False,
+) -> list[MeasuredVM]:
+    """
+    What VMs used over a time, as series with totals: CPU, memory, disks, network.
+
+    :param metrics: without it CPU, memory, bytes read and written, received and sent.
+    :param resolution_s: that each value stands for; without it as fits some hundred values. Of what is older than fine
+        values are kept, coarser ones are told: the answer's own ``resolution_s`` says so.
+    :param since: without it an hour before the end, which is now where it is not given.
+    :param devices: also of each disk and each network card by itself.
+    :return: one entry for each VM. An answer has 50,000 values at the most.
+    """
+    return vm_statistics(caller, vm_ids, metrics, resolution_s, since, until, devices)
+
+
+@user_view(on={"vm_ids": Action.SEE})
+def get_load(caller: ClusterCall, vm_ids: IdList) -> list[VMLoad]:
+    """How busy VMs were over the last 1, 5 and 15 minutes, as means of their CPU: 100 is one CPU."""
+    return vm_loads(caller, vm_ids)
