@@ -8,6 +8,7 @@ import click
 
 from clm.console.columns import health
 from clm.console.commands.evacuate import evacuate
+from clm.console.commands.statistics import of_node
 from clm.console.context import Console
 from clm.console.groups import NounGroup
 from clm.console.names import find
@@ -24,7 +25,8 @@ def node() -> None:
     """Nodes: the machines that VMs run on."""
 
 
-node.add_command(evacuate)
+for _command in (evacuate, of_node):
+    node.add_command(_command)
 
 
 @verb(node, "ls")
