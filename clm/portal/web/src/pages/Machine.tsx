@@ -6,6 +6,7 @@ import { word } from "../texts/translate.ts";
 import { AtMachine } from "../ui/AtMachine.tsx";
 import { Facts } from "../ui/Facts.tsx";
 import { useAnswer } from "../ui/live.ts";
+import { OfMachine } from "../ui/Measured.tsx";
 import type { PageProps } from "../ui/Opened.tsx";
 import { Section } from "../ui/parts.tsx";
 import { Problem } from "../ui/Problem.tsx";
@@ -64,6 +65,7 @@ export default function Machine({ params }: PageProps): ReactNode {
       {(machine) => (
         <>
           <Overview machine={machine} />
+          <OfMachine vm_id={machine.vm_id} cluster={machine.cluster} />
           <Console machine={machine} />
         </>
       )}

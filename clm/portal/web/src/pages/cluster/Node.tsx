@@ -10,6 +10,7 @@ import { Status } from "../../ui/columns.tsx";
 import { Facts } from "../../ui/Facts.tsx";
 import { List, type ListSpec } from "../../ui/List.tsx";
 import { useRows } from "../../ui/live.ts";
+import { OfNode } from "../../ui/Measured.tsx";
 import type { PageProps } from "../../ui/Opened.tsx";
 import { Section } from "../../ui/parts.tsx";
 import { useTexts } from "../../ui/settings.ts";
@@ -77,6 +78,7 @@ function Known({ row, reload }: { row: Row; reload: () => void }): ReactNode {
           ["nodes.seen", row.seen_at && time(row.seen_at)], ["nodes.agentSeen", row.agent_seen_at && time(row.agent_seen_at)], ["column.uuid", row.uuid],
         ]} />
       </Section>
+      <OfNode node_id={node_id} cluster={cluster} />
       <Section title="nodes.work"><List spec={WORK} data={mine} isPart /></Section>
     </>
   );
