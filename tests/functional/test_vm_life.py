@@ -248,6 +248,29 @@ def test_console_spoken_to(demo: Cloud) -> None:
         assert typed.code == 1000
 
 
+def test_measured(demo: Cloud) -> None:
+    """What libvirt counts of a real guest and its node is there as series, with a load of the agent's."""
+
+    def told() -> dict[tuple[str, str], Any]:
+        (found,) = demo.user.call("user.vm.statistics", {"vm_ids": [1], "devices": True, "metrics": MEASURED})
+        return {(each["metric"], each["device"]): each for each in found["series"] if each["mean"] is not None}
+
+    wanted = {(metric, "") for metric in MEASURED} - {("vcpu", "")}
+    wanted |= {("vcpu", "0"), ("read_bytes", "vda"), ("write_bytes", "vda"), ("rx_bytes", "0"), ("tx_bytes", "0")}
+    wait_until(lambda: wanted <= told().keys(), "two samples of a guest", 60, pause=1)
+    found = told()
+    assert 0 < found["cpu", ""]["maximum"] <= 400  # of one CPU; emulation has threads of its own
+    assert 2**20 < found["memory_rss", ""]["mean"] and 2**20 < found["memory", ""]["mean"]
+    node_id = demo.nodes[0].node_id
+    (node,) = demo.admin.call("admin.node.statistics", {"node_ids": [node_id], "metrics": ["cpu", "memory_used"]})
+    assert all(each["maximum"] > 0 for each in node["series"]) and len(node["series"]) == 2
+    load = demo.admin.call("admin.node.get_by_id", {"node_id": node_id})["report"]["load"]
+    assert len(load) == 3 and min(load) >= 0
+
+
+MEASURED = ["cpu", "vcpu", "memory", "memory_rss", "read_bytes", "write_bytes", "rx_bytes", "tx_bytes"]
+
+
 def test_console_bound(demo: Cloud) -> None:
     """A console's log that grew too large loses its older part, while its VM goes on writing to it."""
     vm = demo.wait_running(demo.create(name="talkative", image_id=demo.import_blank())["vm_id"], contextualized=False)
