@@ -35,10 +35,22 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
-def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+def provider() -> Iterator[Any]:
+    """Of OpenID Connect: whoever comes there is Carol."""
+    from support.oidc_provider import OIDCProviderServer
+
+    made = OIDCProviderServer()
+    yield made
+    made.stop()
+
+
+@pytest.fixture(scope="session")
+def cloud(tmp_path_factory: pytest.TempPathFactory, provider: Any) -> Iterator[Any]:
     from lab.federation import Federation
 
-    with Federation(tmp_path_factory.mktemp("portal"), 1, 1, "test", durable=False) as made:
+    client = {"client_id": provider.client_id, "client_secret": provider.client_secret}
+    known = {"oidc.university": {"issuer": provider.issuer, "title": "The university", **client}}
+    with Federation(tmp_path_factory.mktemp("portal"), 1, 1, "test", durable=False, settings=known) as made:
         yield made
 
 
