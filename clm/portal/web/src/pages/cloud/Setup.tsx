@@ -1,4 +1,5 @@
 import { Label } from "@patternfly/react-core/dist/esm/components/Label/index.js";
+import { Title } from "@patternfly/react-core/dist/esm/components/Title/index.js";
 import { useEffect, useMemo, useSyncExternalStore, type ReactNode } from "react";
 import { ofCloud, ofCluster, type Source } from "../../api/list.ts";
 import { resume, session } from "../../api/session.ts";
@@ -66,7 +67,7 @@ export default function Setup(): ReactNode {
       </ol>
       {rows.map((cluster) => (
         <section key={cluster.uuid} aria-label={cluster.name}>
-          <h2 className="w-part-title">{cluster.name}</h2>
+          <Title headingLevel="h2">{cluster.name}</Title>
           <ol className="w-steps">
             {NEEDED.map((needed) => <ClusterStep key={needed.page} needed={needed} cluster={cluster.name} />)}
           </ol>
