@@ -42,6 +42,7 @@ MAY_BE_TOLD: Final = frozenset(
         "owner_blocked", "not_authenticated", "drift_not_applicable", "cannot_adopt", "storage_locked", "no_capacity",
         "storage_draining", "name_taken", "network_overlaps", "no_free_address", "pool_full", "not_reachable",
         "no_public_address", "no_public_port", "token_refused", "invalid_parameter",
+        "network_out_of_reach",  # a VM runs where the site has not its bridge
         "user_wrong_state", "group_wrong_membership", "group_leader_stays", "group_not_leader", "group_limit",
         "disk_held", "disk_wrong_state", "too_many_snapshots",
         # A storage that was taken from a node is back within 90 s; till then no VM that runs there is given a disk of

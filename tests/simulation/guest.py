@@ -54,7 +54,8 @@ class Guest:
             simulation.later(5.0, self._hello, attempt + 1)
             return
         simulation.effects.writes(self.node, self.uuid, self.launch)
-        bridge, address = self._configured(nics[0])
+        configured = [self._configured(nic) for nic in nics]
+        bridge, address = next((each for each in configured if each[1]), ("", ""))
         if not address:  # its node's agent was away as it booted
             simulation.later(5.0, self._hello, attempt + 1)
             return
@@ -63,7 +64,7 @@ class Guest:
         said.addCallback(self._heard, attempt)
 
     def _configured(self, nic: NicSpec) -> tuple[str, str]:
-        """The bridge that its first card is on, and the address that DHCP gives it there."""
+        """The bridge that a card is on, and the address that DHCP gives it there."""
         if nic.bridge:
             return nic.bridge, self.node.agent.wiring.kernel.lease(nic.bridge, nic.mac)
         return self.node.memory.world.networks[nic.network].bridge, str(address_of_mac(nic.mac))

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from simulation.world import Node
 
 UPLINK: Final = "eth0"
+SITE_BRIDGE: Final = "br0"  # of the nodes with a number below 3, made by their administrator
 ALL: Final = "00:00:00:00:00:00"
 _EXISTS: Final = "RTNETLINK answers: File exists"
 _ABSENT: Final = "RTNETLINK answers: No such file or directory"
@@ -37,6 +38,7 @@ class Device:
     master: str = ""
     told: dict[str, Any] = field(default_factory=dict)
     peer: str = ""  # of a pair
+    below: str = ""  # the interface that a VLAN is of
 
 
 class System:
@@ -80,6 +82,7 @@ class Kernel:
         self.nft = NetFilter()
         self._numbers = 100
         self._found: dict[str, int] = {}  # indexes of libvirt's bridges
+        self.site = frozenset({SITE_BRIDGE}) if node.number < 3 else frozenset[str]()
         self.clear()
 
     def clear(self) -> None:
@@ -97,7 +100,8 @@ class Kernel:
 
     def tell_node(self) -> None:
         """What domains can be put on."""
-        self.node.memory.world.links = {name for name in self.devices if name.startswith(BRIDGE) and is_own(name)}
+        made = {name for name in self.devices if name.startswith(BRIDGE) and is_own(name)}
+        self.node.memory.world.links = made | self.site
 
     # ------------------------------------------------------------------ as the agent asks
 
@@ -107,12 +111,19 @@ class Kernel:
             return device.index
         if name == UPLINK:
             return 2
-        if any(each.bridge == name for each in self.node.memory.world.networks.values()):
+        if name in self.site or any(each.bridge == name for each in self.node.memory.world.networks.values()):
             if name not in self._found:
                 self._numbers += 1
                 self._found[name] = self._numbers
             return self._found[name]
         return None
+
+    def uplinks(self) -> tuple[str, ...]:
+        """The node's own interfaces, which guests may be put on."""
+        return tuple(sorted({UPLINK} | self.site))
+
+    def has_vlans(self) -> bool:
+        return any(device.kind == "vlan" for device in self.devices.values())
 
     def listens(self) -> list[IPv4Address]:
         """libvirt's dnsmasq, of each of its networks."""
@@ -129,7 +140,8 @@ class Kernel:
         return found
 
     def ports(self, bridge: str) -> list[str]:
-        return [tap for tap, on in self.taps().items() if on == bridge and bridge in self.devices]
+        there = bridge in self.devices or bridge in self.site
+        return [tap for tap, on in self.taps().items() if on == bridge and there]
 
     def run(self, arguments: Sequence[str], text: str = "") -> str:
         """:raises CommandFailed: as the program does."""
@@ -199,7 +211,10 @@ class Kernel:
             return [{"mac": ALL, "ifname": name, "dst": peer} for name, peers in self.peers.items() for peer in peers]
         if " type " in question:
             kind = question.rpartition(" ")[2]
-            return [self._device(name, each) for name, each in self.devices.items() if each.kind == kind]
+            found = [self._device(name, each) for name, each in self.devices.items() if each.kind == kind]
+            if kind == "bridge":  # the site's, which are as the agent found them
+                found += [self._device(name, Device(self.find(name) or 0, kind, up=True)) for name in sorted(self.site)]
+            return found
         if question == "rule show":
             return [each for (version, _, _), each in self.rules.items() if version == family]
         if question == "neigh show proxy":
@@ -216,7 +231,8 @@ class Kernel:
     def _device(self, name: str, device: Device) -> dict[str, Any]:
         told: dict[str, Any] = {
             "ifname": name, "ifindex": device.index, "address": device.mac, "mtu": device.mtu,
-            "flags": ["UP"] if device.up else [], "master": device.master, "linkinfo": {"info_data": device.told},
+            "flags": ["UP"] if device.up else [], "master": device.master, "link": device.below,
+            "linkinfo": {"info_data": device.told},
         }  # fmt: skip
         if device.kind == "bridge":
             told["addr_info"] = [
@@ -257,6 +273,11 @@ class Kernel:
                                "port": int(_after(about, "dstport"))}  # fmt: skip
             elif kind == "bridge":
                 device.told = {"no_linklocal_learn": True} if "no_linklocal_learn" in about else {}
+            elif kind == "vlan":
+                device.below = _after(told, "link")
+                if self.find(device.below) is None:
+                    raise CommandFailed(f'{_NO_DEVICE} "{device.below}"')
+                device.told = {"id": int(_after(about, "id"))}
             elif kind == "veth":
                 device.peer = _after(about, "name")
                 self._numbers += 1

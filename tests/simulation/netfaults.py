@@ -52,9 +52,9 @@ class NetworkFaults:
         self.simulation.later(0.05, node.agent.disturbed)
 
     def _link_deleted(self, fault: Fault, node: Node) -> None:
-        """A bridge or a tunnel, by somebody; the agent looks twice a second whether they are there."""
+        """A bridge, a tunnel or a VLAN, by somebody; the agent looks twice a second whether they are there."""
         kernel = node.agent.wiring.kernel
-        found = sorted(name for name in kernel.devices if name.startswith(("wn", "wx")))
+        found = sorted(name for name in kernel.devices if name.startswith(("wn", "wx", "wu")))
         if found:
             kernel.delete(found[int(fault.size * len(found))])
             self.simulation.later(0.5, node.agent.disturbed)

@@ -22,8 +22,9 @@ HEARD_S: Final = 40.0
 MARKS: Final = 0x17000000
 METADATA: Final = ("169.254.169.254/32", "fd00:ec2::254/128")
 
-_CARDS: Final = """
-SELECT v.node_id, n.id, n.tap, n.mac::text AS mac, n.spoofing, n.network_id, w.kind, w.bridge,
+CARDS: Final = """
+SELECT v.node_id, n.id, n.tap, n.mac::text AS mac, n.spoofing, n.network_id, w.kind, w.bridge, w.vlan,
+       w.metadata_served, w.prefix IS NULL AS unaddressed, host(w.gateway) AS gateway, host(w.gateway6) AS gateway6,
        ARRAY(SELECT host(l.address) FROM network_lease l WHERE l.nic_id = n.id ORDER BY l.address) AS addresses,
        ARRAY(SELECT g.group_id FROM nic_group g WHERE g.nic_id = n.id ORDER BY 1) AS groups
   FROM nic n JOIN vm v ON v.id = n.vm_id JOIN network w ON w.id = n.network_id
@@ -35,7 +36,7 @@ SELECT n.network_id, n.mac::text AS mac,
   FROM nic n ORDER BY n.id
 """
 _NETWORKS: Final = """
-SELECT id, bridge, dhcp, metadata_served, host(gateway) || '/' || masklen(prefix) AS gateway,
+SELECT id, kind, bridge, uplink, vlan, dhcp, metadata_served, host(gateway) || '/' || masklen(prefix) AS gateway,
        host(gateway6) || '/' || masklen(prefix6) AS gateway6 FROM network WHERE kind <> 'nat' AND deleted_at IS NULL
 """
 _NAMED: Final = """
@@ -116,7 +117,7 @@ class _Model:
         self._simulation = simulation
         self._cards: dict[int, list[Any]] = defaultdict(list)
         self._by_nic: dict[int, Any] = {}
-        for row in simulation.sql(_CARDS):
+        for row in simulation.sql(CARDS):
             self._cards[row.node_id].append(row)
             self._by_nic[row.id] = row
         self._networks = {row.id: row for row in simulation.sql(_NETWORKS)}
@@ -152,33 +153,47 @@ class _Model:
         carried = {card.network_id for card in self._cards[node.node_id]} & self._networks.keys()
         yield from self._links(node, kernel, carried)
         yield from self._taps(node, kernel)
-        yield from self._translation(node, kernel)
+        yield from self._translation(node, kernel, carried)
 
     def _links(self, node: Node, kernel: Kernel, carried: set[int]) -> Iterable[str]:
         own = {name for name in kernel.devices if name[:2] in ("wn", "wx", "wu") and name[2:].isdecimal()}
-        yield from _differ("devices", own, {f"{kind}{number}" for number in carried for kind in ("wn", "wx")})
+        devices = {f"wn{number}" for number in carried if self._is_made(number)}
+        devices |= {_leads_out(self._networks[number]) for number in carried} - {""}
+        yield from _differ("devices", own, devices)
+        routed = {number for number in carried if self._networks[number].gateway is not None}
         rules = {each["fwmark"] for each in kernel.rules.values() if "fwmark" in each}
-        yield from _differ("rules", rules, {f"{MARKS + number:#x}" for number in carried})
-        yield from _differ("dnsmasqs", set(kernel.served), {f"wn{number}" for number in carried})
-        marks = {f'"wn{number}" : {MARKS + number:#x}' for number in carried}
+        yield from _differ("rules", rules, {f"{MARKS + number:#x}" for number in routed})
+        yield from _differ("dnsmasqs", set(kernel.served), {f"wn{number}" for number in routed})
+        marks = {f'"wn{number}" : {MARKS + number:#x}' for number in routed}
         yield from _differ("marks", kernel.nft.content("inet wawel_routes", "marks"), marks)
         for number in sorted(carried):
             row, bridge, tunnel = self._networks[number], f"wn{number}", f"wx{number}"
-            wanted = {row.gateway} | ({METADATA[0]} if row.metadata_served else set())
+            if not self._is_made(number):
+                if row.bridge not in kernel.site:
+                    yield f"has VMs on the network {number}, and no bridge {row.bridge}"
+                continue
+            wanted = {row.gateway} - {None} | ({METADATA[0]} if row.metadata_served else set())
             if row.gateway6 is not None:
                 wanted |= {row.gateway6, "fe80::1/64"} | ({METADATA[1]} if row.metadata_served else set())
             here = {str(ip_interface(each)) for each in kernel.addresses.get(bridge, ())}
             yield from _differ(f"addresses on {bridge}", here, wanted)
-            peers = {
-                self._simulation.by_id[node_id].address for node_id, cards in self._cards.items()
-                if node_id != node.node_id and any(card.network_id == number for card in cards)
-            }  # fmt: skip
-            yield from _differ(f"peers of {tunnel}", set(kernel.peers.get(tunnel, ())), peers)
-            device = kernel.devices.get(tunnel)
-            if device is not None and (device.master, device.told["id"]) != (bridge, 4096 + number):
-                yield f"has {tunnel} on {device.master} with {device.told}"
+            device = kernel.devices.get(_leads_out(row))
+            there = (bridge, 4096 + number, "") if row.kind == "vxlan" else (bridge, row.vlan, row.uplink)
+            if device is not None and (device.master, device.told["id"], device.below) != there:
+                yield f"has {_leads_out(row)} on {device.master} with {device.told}"
+            if row.kind == "vxlan":
+                peers = {
+                    self._simulation.by_id[node_id].address for node_id, cards in self._cards.items()
+                    if node_id != node.node_id and any(card.network_id == number for card in cards)
+                }  # fmt: skip
+                yield from _differ(f"peers of {tunnel}", set(kernel.peers.get(tunnel, ())), peers)
             told = {(host.mac, tuple(map(str, host.addresses))) for host in kernel.served.get(bridge, ())}
-            yield from _differ(f"leases of {bridge}", told, self._hosts[number])
+            yield from _differ(f"leases of {bridge}", told, self._hosts[number] if number in routed else set())
+
+    def _is_made(self, number: int) -> bool:
+        """Whether agents make the bridge of a network: else the site did."""
+        row = self._networks[number]
+        return row.kind == "vxlan" or row.vlan is not None
 
     def _taps(self, node: Node, kernel: Kernel) -> Iterable[str]:
         cards = self._cards[node.node_id]
@@ -188,6 +203,7 @@ class _Model:
 
         yield from differ("taps", {f'"{card.tap}"' for card in cards})
         yield from differ("trusted", {f'"{card.tap}"' for card in cards if card.spoofing})
+        yield from differ("foreign", {f'"{card.tap}"' for card in cards if card.unaddressed})
         yield from differ("macs", {f'"{card.tap}" . {card.mac}' for card in cards if not card.spoofing})
         yield from differ("guests", {
             f'"{card.tap}" . {card.mac} . {each}' for card in cards for each in card.addresses if ":" not in each
@@ -204,7 +220,7 @@ class _Model:
                     members = {each for each in row.members if (":" in each) is (family == 6)}
                     yield from differ(f"m{row.named}_{family}", members)
 
-    def _translation(self, node: Node, kernel: Kernel) -> Iterable[str]:
+    def _translation(self, node: Node, kernel: Kernel, carried: set[int]) -> Iterable[str]:
         whole, shared = self._public[node.node_id], self._shared[node.node_id]
         yield from _differ("answers", set(kernel.answers()), whole.keys() | shared)
         yield from _differ("strange answers", {each for each in kernel.proxies if each[1] != UPLINK}, set())
@@ -222,7 +238,15 @@ class _Model:
         if row:
             told = {*row[0].public, *row[0].links}
             there = {*kernel.answers(), *(name for name in kernel.devices if name.startswith("wn"))}
+            there |= {self._networks[number].bridge for number in carried if not self._is_made(number)}
             yield from _differ("what it has, as the manager knows it,", told, there)
+
+
+def _leads_out(row: Any) -> str:
+    """The port of a network's bridge by which the rest of it is reached; "": agents make none."""
+    if row.kind == "vxlan":
+        return f"wx{row.id}"
+    return f"wu{row.id}" if row.vlan is not None else ""
 
 
 def _of_family(addresses: Iterable[str], like: str) -> str:

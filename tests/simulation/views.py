@@ -37,7 +37,8 @@ _SESSION: Final = "people go on showing their session until cloud.user.end_sessi
 
 # What asks for changes.
 SOURCES: Final = (
-    "workload", "addressing", "cards", "chores", "guarding", "haste", "keepers", "moves", "points", "senders", "spare",
+    "workload", "addressing", "cards", "chores", "guarding", "haste", "keepers", "moves", "points", "senders", "sites",
+    "spare",
 )  # fmt: skip
 
 _CC1: Final = "CC1's name of what is called by ours; tests/postgres/test_public.py"
@@ -86,7 +87,6 @@ NOT_CALLED: Final[Mapping[str, str]] = {
          "user.storage_image.detach", "user.iso_image.edit", "user.iso_image.attach", "user.iso_image.detach"),
         "CC1's name of what is called by ours; tests/postgres/test_attaching.py",
     ),
-    "admin.network.add_bridge": "simulated nodes have no bridges of their own; tests/postgres/test_user_networks.py",
     **dict.fromkeys(
         (*(f"user.public_ip.{view}" for view in ("request", "assign", "unassign", "release")),
          *(f"admin.public_ip.{view}" for view in ("add", "delete", "unassign", "release"))), _CC1,

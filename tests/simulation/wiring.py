@@ -28,7 +28,7 @@ PUT_RIGHT_S: Final = 40.0  # that a change by somebody else is told of: it is ov
 SEAMS: Final[tuple[tuple[Any, str, Any], ...]] = (
     (segments, "ports", lambda bridge: Kernel.current.ports(bridge)),
     (segments, "Server", SimServer),
-    (segments, "_has_vlans", lambda: False),
+    (segments, "_has_vlans", lambda: Kernel.current.has_vlans()),
     (segments, "PUT_RIGHT_S", PUT_RIGHT_S),
     (tables, "PUT_RIGHT_S", PUT_RIGHT_S),
 )
@@ -159,7 +159,7 @@ class Wiring:
         facts = Facts(
             document=document, seen=self._converger.seen, problems=tuple(problems),
             applied={name: document.sections[name] for name in (CONSOLES, SETTINGS) if name in document.sections},
-            links=Links(self.kernel.taps(), frozenset(self.kernel.listens())),
+            links=Links(self.kernel.taps(), frozenset(self.kernel.listens()), self.kernel.uplinks()),
             boot_id=self.node.agent.boot_id, hook_path="", hook_last=None, now=now,
         )  # fmt: skip
         told = describe(facts, {})

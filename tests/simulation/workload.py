@@ -22,6 +22,7 @@ from simulation.link import ASYNC
 from simulation.moves import Moves
 from simulation.points import Chains, Images, Points
 from simulation.senders import Senders
+from simulation.sites import Sites
 from simulation.spare import Spare
 
 if TYPE_CHECKING:
@@ -89,6 +90,7 @@ class Workload(Haste):
         Cards(self, self._end_s)
         CardEdits(self, self._end_s)
         Addressing(self, self._end_s)
+        Sites(self, self._end_s)
         self._actions = ACTIONS | CHORES | (PEOPLE if simulation.cloud is not None else ALONE)
         simulation.later(0.1, self._tick)
 
