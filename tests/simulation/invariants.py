@@ -14,7 +14,7 @@ from clm.rules.sync import QUOTAS
 from clm.store.sync import wanted_accounts
 from cm.rules.names import console_of
 from cm.store.leak import leaks
-from simulation import judge, netwatch
+from simulation import judge, netwatch, probes
 from simulation.asking import OPEN
 from simulation.guarding import told_of_groups
 from simulation.keepers import BROUGHT
@@ -36,6 +36,7 @@ def at_rest(simulation: Simulation, workload: Workload) -> list[str]:
         *_rests(simulation),
         *told_of_groups(simulation),
         *netwatch.at_rest(simulation),
+        *probes.at_rest(simulation),
         *_volumes(simulation),
         *_copies(simulation),
         *_hooks(simulation),
