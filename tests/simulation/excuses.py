@@ -67,6 +67,10 @@ class Excuses:
         assert name in EXCUSES
         self._since[name, subject] = self._simulation.unix_s()
 
+    def given(self, name: str, subject: object) -> bool:
+        """Whether it ever was, and has not been ended."""
+        return (name, subject) in self._since
+
     def holds(self, name: str, subject: object) -> bool:
         """Whether it was given, and has not ended; to be asked only where something looks wrong."""
         since = self._since.get((name, subject))

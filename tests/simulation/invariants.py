@@ -40,6 +40,7 @@ def at_rest(simulation: Simulation, workload: Workload) -> list[str]:
         *_volumes(simulation),
         *_copies(simulation),
         *_hooks(simulation),
+        *simulation.runs.at_rest(),
         *_answers(simulation, workload),
         *_trail(simulation, workload),
         *_rights(simulation, workload),

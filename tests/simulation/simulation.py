@@ -45,6 +45,7 @@ from simulation.intake import VALID_S
 from simulation.netwatch import NetWatch
 from simulation.process import Process, SimListener
 from simulation.reader import Net, Reader
+from simulation.runs import Runs
 from simulation.schedule import Schedule
 from simulation.silence import Silence
 from simulation.tickets import Tickets
@@ -108,11 +109,13 @@ class Simulation(Asking):
         self.on_point: Callable[[Process, str, bool], bool] | None = None
         self.database_down = False
         self.commit_fault: str | None = None
+        self.unstored = 0  # hook events, one by one, whose commit is lost
         self.notifications_lost = False
         self.users: dict[str, int] = {}
         self.handed: dict[int, str] = {}  # by VM, what its maker handed to its guest
         self.excuses = Excuses(self)
         self.watcher = Watch(self)
+        self.runs = Runs(self)
         self.silence = Silence(self)
         self.netwatch = NetWatch(self)
         self.power_cuts: list[float] = []  # when nodes lost theirs

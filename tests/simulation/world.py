@@ -75,12 +75,17 @@ class Node:
             simulation.watcher.starts(self, uuid)
             simulation.effects.starts(self, uuid)
         self.agent.record(uuid, name, operation, sub_operation)
+        if operation == "release":
+            simulation.runs.ends(self.name, uuid)
         if operation == "started":
+            simulation.runs.begins(self.name, uuid)
             Guest(self, uuid, self.launches[uuid]).boot()
 
     def cut_power(self) -> None:
         """The host is off: its agent and guests with it."""
         self.simulation.power_cuts.append(self.simulation.unix_s())
+        for uuid in self.running():
+            self.simulation.runs.ends(self.name, uuid)
         self.memory.power_cut()
         self.agent.running = False
         self.agent.wiring.power_off()
@@ -278,7 +283,7 @@ class Agent:
         body = json.dumps({"boot_id": boot_id, "events": batch}).encode()
         if self.unstored:
             self.unstored -= 1
-            simulation.commit_fault = "lost"
+            simulation.unstored += 1
         answered = self.ask(process, "POST", "/node/events", body)
         answered.addCallback(self._answered, attempt)
         simulation.later(15.0, self._again, attempt)

@@ -1,0 +1,32 @@
+"""Whoever acts on an end that never was is found, though all agrees again by the next look."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+from unittest import mock
+
+import pytest
+
+from cm.services import evidence
+from lab.postgres import PrivatePostgres
+from simulation.scenario import Scene
+
+
+@pytest.mark.parametrize("skew", [evidence.SKEW, timedelta(days=-1)], ids=["as it is", "late ends believed"])
+def test_late_release(server: PrivatePostgres, state_dir: Path, skew: timedelta) -> None:
+    """The hook of a run that was stopped is heard of after the next one has begun."""
+    with Scene(server, state_dir, 146) as scene, mock.patch.object(evidence, "SKEW", skew):
+        node = scene.nodes[0]
+        vm_id = scene.vm(on=node)
+        node.agent.stalled_until = scene.schedule.seconds() + 30
+        scene.act("stop", vm_id)
+        scene.quiet()
+        scene.run_for(5)
+        with scene.only(node):
+            scene.act("start", vm_id)
+        scene.run_for(60)
+        scene.quiet()
+        found = scene.runs.at_rest()
+        assert (scene.runs_on(vm_id) == ["n1"]) is not bool(found)
+        assert bool(found) is (skew < timedelta(0)), found
