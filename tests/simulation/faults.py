@@ -58,7 +58,7 @@ class Faults(NetworkFaults):
             simulation.cloud.twice = simulation.cloud.answers_lost = 0
         simulation.database_down = False
         simulation.notifications_lost = False
-        simulation.commit_fault = None
+        simulation.commit_fault, simulation.unstored = None, 0
         for process in simulation.everyone():
             process.skew_s = 0.0
             if process.listener is not None and process.manager.listener is not None:

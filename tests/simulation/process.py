@@ -128,6 +128,7 @@ class SimReactor:
         return self._schedule.getDelayedCalls()
 
 
+EVENT: Final = "take_event"  # the step in which what a hook told is stored
 # Of each process; those of the cloud manager are named where it starts.
 THREADS: Final = {**SIZES, "mail": 1, "duties": 1, "oidc": 4}
 
@@ -262,6 +263,9 @@ class SimThreads:
             process.remains.append(job)
             return
         value: Any
+        if simulation.unstored and name_of(job) == EVENT:
+            simulation.unstored -= 1
+            simulation.commit_fault = "lost"
         self.job, job.calls = job, 0
         try:
             value, well = job.context.run(job.function, *job.args), True
