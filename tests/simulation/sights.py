@@ -11,6 +11,7 @@ from simulation.edits import Edit, Mutation
 
 ACCESS: Final = "cm/rules/access.py"
 CHANGE: Final = "cm/store/feed.py"
+FIREWALL: Final = "node_hooks/firewall.py"
 SHARING: Final = "cm/services/acl.py"
 SPEC: Final = "cm/store/domain.py"
 VM: Final = "cm/rules/vm.py"
@@ -130,5 +131,32 @@ SIGHTS: Final = (
         "half_the_memory",
         "A domain gets half of the memory that its VM has.",
         (Edit(SPEC, "memory_mib=vm.memory_mib,", "memory_mib=vm.memory_mib // 2,"),),
+    ),
+    Mutation(
+        "foreign_serves",
+        "A guest on a bridge of the site's is a server of DHCP there.",
+        (
+            Edit(
+                FIREWALL,
+                '"ether type arp iifname . arp saddr ether @macs accept",\n'
+                '            "ether type ip udp sport 67 counter drop",\n',
+                '"ether type arp iifname . arp saddr ether @macs accept",\n',
+            ),
+        ),
+    ),
+    Mutation(
+        "port_too_many",
+        "A security group's rule lets one port more in, and out, than it says.",
+        (Edit("node_hooks/groups.py", "cuts[number + 1] - 1)", "cuts[number + 1])"),),
+    ),
+    Mutation(
+        "node_reached",
+        "Guests reach whatever listens on their node.",
+        (Edit("node_hooks/guard.py", 'f"iifname {bridges} goto to_node" if bridges else "",', '"",'),),
+    ),
+    Mutation(
+        "bridge_lacked",
+        "VMs are placed on nodes that have not the bridge which their cards are on.",
+        (Edit("cm/rules/placement.py", "absent = vm.uplinks - node.uplinks", "absent = frozenset[str]()"),),
     ),
 )
