@@ -144,6 +144,7 @@ class Database:
         ``read`` of what takes well under a millisecond, by prepared statements alone: in the reactor's thread if that
         can be at once, else as ``read``.
         """
+        self._threads.note()
         reading = None if self._prompt is None else self._prompt.begin(function, args)
         if reading is not None:
             try:

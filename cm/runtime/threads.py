@@ -36,6 +36,12 @@ SIZES: Final = {
     "database": 8, "reads": 8, "images": 4, "password": 1, "probe": 2, "node": NODE_SIZE, "node-slow": NODE_SLOW_SIZE,
     "node-stream": NODE_STREAM_SIZE, "uploads": 16, "measuring": 1,
 }  # fmt: skip
+# How many calls of a pool are at work at once, as long as each is brief and several accounts call. Those that compute
+# hold the one interpreter in turn: more of them get little done sooner, but whoever answers a short read has to win it
+# from each of them, some times a call. During a burst of one user another's reads took eight times as long, now twice
+# (``benchmarks/run --only scale``).
+BRISK: Final = {"database": 2}
+BRIEF_S: Final = 0.025  # what lasts longer waits, mostly for a lock or a disk, and another is begun beside it
 QUEUE_MAX: Final = 1000  # calls waiting in one pool
 HELD_UP_S: Final = 1.0  # a deadline that is seen so much later: this process stood still, or what it runs on did
 SPARED_S: Final = 5.0  # from then on, for answers that came meanwhile
@@ -61,6 +67,10 @@ class IThreads(Interface):
             the whole deadline, or the pools are stopped. That says nothing of what the pool waits on.
         """
 
+    @interface_method
+    def note() -> None:
+        """Tell of a call, on whose behalf it is, that may be answered without any of these threads."""
+
 
 @implementer(IThreads)
 class InlineThreads:
@@ -75,6 +85,9 @@ class InlineThreads:
         self.pools.append(pool)
         return contextvars.copy_context().run(function, *args)
 
+    def note(self) -> None:
+        pass
+
     async def stop(self, grace_s: float = 0) -> None:
         pass
 
@@ -85,6 +98,30 @@ def size_of(pool: str, sizes: Mapping[str, int] = SIZES) -> int:
     if size is None:
         raise ValueError(f"no size is known for the thread pool {pool}")
     return size
+
+
+class _Company:
+    """Whether one account calls, or several."""
+
+    def __init__(self, reactor: Any) -> None:
+        self._reactor = reactor
+        self._latest: Hashable = None
+        self._mixed_at = reactor.seconds() - ALONE_S
+
+    def note(self, whose: Hashable) -> None:
+        """Somebody's call; None: the program's own."""
+        if whose != self._latest and whose is not None:
+            if self._latest is not None:
+                self._mixed_at = self._reactor.seconds()
+            self._latest = whose
+
+    def is_alone(self, whose: Hashable) -> bool:
+        """Whether nobody else has called for a while."""
+        return bool(whose == self._latest and self._reactor.seconds() - self._mixed_at >= ALONE_S)
+
+    @property
+    def several(self) -> bool:
+        return bool(self._reactor.seconds() - self._mixed_at < ALONE_S)
 
 
 @implementer(IThreads)
@@ -111,6 +148,7 @@ class Threads:
         self._queue_max = queue_max
         self._share = share
         self._pools: dict[str, _Pool] = {}
+        self._company = _Company(reactor)
         self._stopped = False
 
     async def run(
@@ -119,8 +157,12 @@ class Threads:
         found = self._pools.get(pool)
         if found is None:
             found = self._make(pool)
+        self._company.note(on_behalf.get())
         result: Result = await found.submit(function, args, deadline_s)
         return result
+
+    def note(self) -> None:
+        self._company.note(on_behalf.get())
 
     def _make(self, name: str) -> _Pool:
         if self._stopped:
@@ -128,7 +170,8 @@ class Threads:
         size = size_of(name, self._sizes)
         # Who asks for a stream is refused beyond their share (``services/fleet.py``), and does not wait for one to end.
         share = NODE_STREAM_SHARE if name.startswith("node-stream:") else max(1, int(size * self._share))
-        self._pools[name] = made = _Pool(self._reactor, name, size, self._queue_max, share)
+        brisk = min(size, BRISK.get(name, size))
+        self._pools[name] = made = _Pool(self._reactor, name, size, self._queue_max, share, brisk, self._company)
         return made
 
     def waiting(self) -> dict[str, int]:
@@ -151,7 +194,7 @@ class Threads:
 class _Job:
     __slots__ = (
         "function", "args", "context", "whose", "deferred", "timer", "due_at", "spared", "token", "begun_at", "ended",
-        "late",
+        "late", "lasts",
     )  # fmt: skip
 
     def __init__(self, function: Callable[..., Any], args: tuple[Any, ...]) -> None:
@@ -167,6 +210,7 @@ class _Job:
         self.begun_at = 0.0  # by the reactor's clock; set before the token is taken
         self.ended = False
         self.late = False  # its thread was replaced
+        self.lasts = False  # another was begun beside it
 
     def take(self) -> bool:
         """Whether the caller is the one who decides. Atomic, and cheaper than a lock."""
@@ -190,19 +234,29 @@ class _Pool:
 
     The queue holds no more than keeps the threads busy. What else waits does so by account on the reactor's side, from
     where it is handed on in turn.
+
+    :param brisk: where several accounts call so many calls are at work at once, and as many more as have lasted for
+        ``BRIEF_S``, up to the size.
+    :param company: who calls at all.
     """
 
-    def __init__(self, reactor: Any, name: str, size: int, queue_max: int, share: int) -> None:
+    def __init__(
+        self, reactor: Any, name: str, size: int, queue_max: int, share: int, brisk: int, company: _Company
+    ) -> None:
         self._reactor = reactor
         self._name = name
         self._size = size
+        self._brisk = brisk
+        self._company = company
+        self._at_work: set[_Job] = set()  # handed on
+        self._lasting = 0  # of them
+        self._looking = False
         self._queue_max = queue_max + size
         self._share = share
         self._waiting: OrderedDict[Hashable, deque[_Job]] = OrderedDict()
         self._handed: Counter[Hashable] = Counter()
         self._handed_on = 0
-        self._latest: Hashable = None  # whose the last call was, but the program's own
-        self._mixed_at = reactor.seconds() - ALONE_S  # when it was another's than the one before
+        self._callers = _Company(reactor)
         self._queue: SimpleQueue[_Job | None] = SimpleQueue()
         self._results: deque[tuple[_Job, bool, Any]] = deque()
         self._woken = False
@@ -224,10 +278,7 @@ class _Pool:
         if deadline_s is not None:
             self._watch(job, deadline_s, deadline_s)
         self.pending += 1
-        if job.whose != self._latest and job.whose is not None:
-            if self._latest is not None:
-                self._mixed_at = self._reactor.seconds()
-            self._latest = job.whose
+        self._callers.note(job.whose)
         if job.whose not in self._waiting and self._has_room(job.whose):
             try:
                 self._hand_on(job)
@@ -237,16 +288,37 @@ class _Pool:
                 raise
         else:
             self._waiting.setdefault(job.whose, deque()).append(job)
+            self._watch_for_lasting()
         return deferred
+
+    def _watch_for_lasting(self) -> None:
+        if self._at_work and not self._looking:
+            self._looking = True
+            self._reactor.callLater(BRIEF_S, self._look)
+
+    def _look(self) -> None:
+        """Begin others beside what lasts, for as long as some wait."""
+        self._looking = False
+        now = self._reactor.seconds()
+        for job in self._at_work:
+            if not job.lasts and 0 < job.begun_at <= now - BRIEF_S:
+                job.lasts = True
+                self._lasting += 1
+        while self._hand_on_next():
+            pass
+        if self._waiting:
+            self._watch_for_lasting()
 
     def _has_room(self, whose: Hashable) -> bool:
         if self._handed_on - self._late >= 2 * self._size:
+            return False
+        if self._brisk < self._size and self._handed_on >= self._brisk + self._lasting and self._company.several:
             return False
         if whose is None or self._handed[whose] < self._share:
             return True
         if self._handed_on - self._late >= self._size - self._share:
             return False
-        return whose == self._latest and self._reactor.seconds() - self._mixed_at >= ALONE_S
+        return self._callers.is_alone(whose)
 
     def _hand_on(self, job: _Job) -> None:
         if self._threads - self._late < min(self._size, self._handed_on + 1 - self._late):
@@ -257,6 +329,8 @@ class _Pool:
                     raise Overloaded() from None
         self._handed[job.whose] += 1
         self._handed_on += 1
+        if self._brisk < self._size:
+            self._at_work.add(job)
         self._queue.put(job)
 
     def _came_back(self, job: _Job) -> None:
@@ -265,6 +339,11 @@ class _Pool:
         self._handed[job.whose] -= 1
         if not self._handed[job.whose]:
             del self._handed[job.whose]
+        self._at_work.discard(job)
+        self._lasting -= job.lasts
+        self._hand_on_next()
+
+    def _hand_on_next(self) -> bool:
         for whose in list(self._waiting):
             if self._has_room(whose):
                 queue = self._waiting[whose]
@@ -273,7 +352,8 @@ class _Pool:
                     self._waiting.move_to_end(whose)
                 else:
                     del self._waiting[whose]
-                return
+                return True
+        return False
 
     def _start(self) -> None:
         # Daemons: a call that hangs in C must not keep the process from ending.

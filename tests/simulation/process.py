@@ -197,6 +197,9 @@ class SimThreads:
             self._next(pool)
         return await job.deferred
 
+    def note(self) -> None:
+        pass
+
     def _pool(self, name: str) -> Pool:
         if name not in self._pools:
             self._pools[name] = Pool(size_of(name, THREADS))

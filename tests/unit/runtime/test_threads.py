@@ -13,6 +13,7 @@ from twisted.internet.defer import CancelledError, Deferred, FirstError, gatherR
 from zope.interface.verify import verifyObject
 
 from cm.rpc.errors import DeadlineExceeded, Overloaded, Stopping
+from cm.runtime import threads as module
 from cm.runtime.threads import HELD_UP_S, InlineThreads, IThreads, Threads, on_behalf
 from support.wait import until
 
@@ -243,7 +244,14 @@ class TestInlineThreads:
 class TestShares:
     """Whose work is done when; a gate holds the threads."""
 
-    def begin(self, reactor: Reactor, threads: Threads, calls: list[tuple[Any, str]], gate: threading.Event) -> Any:
+    def begin(
+        self,
+        reactor: Reactor,
+        threads: Threads,
+        calls: list[tuple[Any, str]],
+        gate: threading.Event,
+        pool: str = "four",
+    ) -> Any:
         """Have these done, each for whom it says; the order in which they began, and who waits for all."""
         order: list[str] = []
 
@@ -256,7 +264,7 @@ class TestShares:
             for whose, name in calls:
                 context = contextvars.copy_context()
                 context.run(on_behalf.set, whose)
-                made.append(context.run(Deferred.fromCoroutine, threads.run("four", work, name)))
+                made.append(context.run(Deferred.fromCoroutine, threads.run(pool, work, name)))
             return gatherResults(made)
 
         waiting: list[Any] = []
@@ -296,6 +304,46 @@ class TestShares:
         gate.set()
         reactor.do(lambda: both_waiting)
         reactor.do(threads.stop, 0.1)
+
+    def test_brisk(self, reactor: Reactor, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Where others call few transactions are at work at once; one account alone has the threads."""
+        monkeypatch.setattr(module, "BRIEF_S", 600.0)
+        threads = Threads(reactor.reactor, {"database": 6}, share=0.2)
+        gate = threading.Event()
+        alone, waiting = self.begin(reactor, threads, [(1, "a")] * 8, gate, "database")
+        until(lambda: len(alone) == 5)
+        gate.set()
+        reactor.do(lambda: waiting)
+        gate.clear()
+        self.say(reactor, threads, 2)
+        order, waiting = self.begin(reactor, threads, [(1, "a"), (2, "b"), (3, "c"), (None, "own")], gate, "database")
+        until(lambda: len(order) == 2)
+        reactor.do(lambda: threads.run("reads", int))
+        assert sorted(order) == ["a", "b"]
+        gate.set()
+        reactor.do(lambda: waiting)
+        assert sorted(order) == ["a", "b", "c", "own"]
+        reactor.do(threads.stop, 0.1)
+
+    def test_lasting(self, reactor: Reactor, monkeypatch: pytest.MonkeyPatch) -> None:
+        """What lasts, as others' locks do, keeps nobody from the threads that there are."""
+        monkeypatch.setattr(module, "BRIEF_S", 0.001)
+        threads = Threads(reactor.reactor, {"database": 6}, share=0.2)
+        gate = threading.Event()
+        self.say(reactor, threads, 1)
+        order, waiting = self.begin(reactor, threads, [(each, "a") for each in range(2, 10)], gate, "database")
+        until(lambda: len(order) == 6)
+        gate.set()
+        reactor.do(lambda: waiting)
+        assert len(order) == 8
+        reactor.do(threads.stop, 0.1)
+
+    @staticmethod
+    def say(reactor: Reactor, threads: Threads, whose: int) -> None:
+        """Somebody is answered without a thread."""
+        context = contextvars.copy_context()
+        context.run(on_behalf.set, whose)
+        reactor.do(lambda: context.run(threads.note))
 
     def test_in_turn(self, reactor: Reactor, four: Threads) -> None:
         """What waits is taken up in turn, whoever has more of it."""
