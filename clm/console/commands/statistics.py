@@ -28,7 +28,8 @@ _NOWHERE = click.Group()  # the groups of the nouns have them, under one name ea
 @verb(_NOWHERE, "statistics")
 @everybody
 @click.argument("which", type=NamedType("vm"), metavar="VM")
-@click.option("--metric", "metrics", type=click.Choice(VM_METRICS), multiple=True, help="May be repeated.")
+@click.option("--metric", "metrics", type=click.Choice(VM_METRICS), multiple=True, metavar="METRIC",
+              help=f"May be repeated; one of {', '.join(VM_METRICS)}.")  # fmt: skip
 @click.option("--range", "span", type=click.Choice(list(RANGES)), default="1h", show_default=True, help="How far back.")
 @click.option("--resolution", type=Whole(10, 604_800), metavar="SECONDS", help="10, 60, 300, 900, 3600, 86400, 604800.")
 @click.option("--devices", is_flag=True, help="Also each disk and each network card by itself.")
@@ -49,7 +50,8 @@ def of_vm(
 
 @verb(_NOWHERE, "statistics")
 @click.argument("which", type=NamedType("node"), metavar="NODE")
-@click.option("--metric", "metrics", type=click.Choice(NODE_METRICS), multiple=True, help="May be repeated.")
+@click.option("--metric", "metrics", type=click.Choice(NODE_METRICS), multiple=True, metavar="METRIC",
+              help=f"May be repeated; one of {', '.join(NODE_METRICS)}.")  # fmt: skip
 @click.option("--range", "span", type=click.Choice(list(RANGES)), default="1h", show_default=True, help="How far back.")
 @click.option("--resolution", type=Whole(10, 604_800), metavar="SECONDS", help="10, 60, 300, 900, 3600, 86400, 604800.")
 def of_node(console: Console, which: str, metrics: tuple[str, ...], span: str, resolution: int | None) -> None:
