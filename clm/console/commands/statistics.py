@@ -11,7 +11,7 @@ import click
 from clm.console.context import Console
 from clm.console.names import find
 from clm.console.options import everybody, verb
-from clm.console.output import chosen, emit
+from clm.console.output import chosen, emit, write
 from clm.console.plot import plot, written
 from clm.console.values import NamedType, Whole
 
@@ -81,7 +81,7 @@ def _show(console: Console, told: Mapping[str, Any]) -> None:
         emit(console, told, "statistics")
         return
     if not told["series"]:
-        click.echo("Nothing was measured in this time.", err=True)
+        write("Nothing was measured in this time.")
         return
     for number, each in enumerate(told["series"]):
         name = each["metric"] + (f" {each['device']}" if each["device"] else "")
@@ -90,9 +90,9 @@ def _show(console: Console, told: Mapping[str, Any]) -> None:
         if each["total"] is not None:
             figures += f", {written(each['total'], unit.removesuffix('_per_s'))} in all"
         if number:
-            click.echo()
-        click.echo(f"{name}: {figures}")
+            write()
+        write(f"{name}: {figures}")
         for line in plot(each["values"]):
-            click.echo(f"  {line}".rstrip())
+            write(f"  {line}".rstrip())
     begin = time.strftime("%Y-%m-%d %H:%M", time.localtime(told["start"]))
-    click.echo(f"\nfrom {begin}, a value for each {told['resolution_s']} s")
+    write(f"\nfrom {begin}, a value for each {told['resolution_s']} s")
