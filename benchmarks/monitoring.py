@@ -209,7 +209,8 @@ def _fill(url: str, nodes: int, vms: int) -> None:
         run(text("INSERT INTO account (login, is_admin, quota_cpu, quota_memory_mib, quota_storage_mib, quota_vms)"
                  " VALUES ('a', false, 1, 1, 1, 1)"))  # fmt: skip
         run(text("INSERT INTO template (name, cpu, memory_mib) VALUES ('t', 1, 32)"))
-        run(text("INSERT INTO image (account_id, kind, name, state, access) VALUES (1, 'system', 'i', 'ok', 'public')"))
+        run(text("INSERT INTO image (account_id, kind, name, state, access, deleted_at)"
+                 " VALUES (1, 'system', 'i', 'deleted', 'public', now())"))  # fmt: skip
         run(
             text(
                 "INSERT INTO node (name, address, uri, cpu_total, memory_mib_total, cpu_overcommit, memory_overcommit,"
