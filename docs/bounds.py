@@ -269,6 +269,7 @@ OTHERS: Final[Mapping[str, str]] = {
     "cm.drivers.libvirt.domain_xml": "length",
     "cm.drivers.libvirt.errors": "length",
     "cm.drivers.libvirt.pool_xml": "addresses of one network",
+    "cm.drivers.libvirt.migration": "answers that are kept for people",
     "cm.drivers.memory": "for tests",
     "cm.operations.disk_move": "attempts, and the name of a note",
     "cm.operations.snapshot_create": "how often a guest's agent is asked, and the name of a note",
