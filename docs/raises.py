@@ -20,6 +20,7 @@ from typing import Any
 
 from cm.interfaces.calls import Call, Job
 from cm.interfaces.hypervisor import IHypervisor
+from cm.interfaces.managed import IManaged
 from cm.interfaces.network import INetworks
 from cm.interfaces.stream import IStreams
 from cm.interfaces.volume import IPools, IVolumes
@@ -306,7 +307,7 @@ def at_node(found: Call[..., Any] | Job[..., Any]) -> frozenset[type[CloudError]
     names: set[str] = set()
     job = found.job if isinstance(found, Call) else found
     for call in _calls_in(job) if isinstance(found, Job) else (found.job.name,):
-        for part in (IHypervisor, IPools, IVolumes, INetworks, IStreams):
+        for part in (IHypervisor, IPools, IVolumes, INetworks, IStreams, IManaged):
             names |= raises_of(inspect.getdoc(getattr(part, call, None)) or "")
     return NODE | {getattr(errors, name) for name in names}
 

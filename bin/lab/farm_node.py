@@ -160,6 +160,7 @@ class FarmNode:
         self.streams = _Streams()
         self.snapshots = _Part("snapshots", link, world)
         self.console_logs = _Part("console_logs", link, world)
+        self.managed = _Part("managed", link, world)
 
     def open(self) -> NodeInfo:
         return self.hypervisor.info()

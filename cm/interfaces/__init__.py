@@ -7,7 +7,7 @@ ones on threads and connections of their own, so that they hold up only each oth
 ``NodeUnreachable`` always may arise, and then what was asked may or may not have happened.
 
 ``calls.py`` is how all of it is asked; start there. ``node.py`` has the whole of a node's driver, ``hypervisor.py``,
-``volume.py``, ``disks.py``, ``block_job.py``, ``snapshot.py``, ``network.py`` and ``stream.py`` its parts with the
-records that they take and give, ``source.py`` where a disk's content is. May import ``rules``, ``runtime`` and the
-wire's names and errors.
+``volume.py``, ``disks.py``, ``block_job.py``, ``snapshot.py``, ``network.py``, ``stream.py`` and ``managed.py`` its
+parts with the records that they take and give, ``source.py`` where a disk's content is. May import ``rules``,
+``runtime`` and the wire's names and errors.
 """

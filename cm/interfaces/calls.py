@@ -212,6 +212,26 @@ class ConsoleLogCalls(_Calls):
     delete = _slow(lambda node: node.console_logs.delete)
 
 
+class ManagedCalls(_Calls):
+    host = _quick(lambda node: node.managed.host, PASS_S)
+    free_memory = _quick(lambda node: node.managed.free_memory, LOOK_S)
+    all_domains = _quick(lambda node: node.managed.all_domains, PASS_S)
+    storage = _slow(lambda node: node.managed.storage, PASS_S)
+    domain_define_xml = _slow(lambda node: node.managed.domain_define_xml)
+    domain_act = _slow(lambda node: node.managed.domain_act, POOL_S)  # a start waits for hooks and for storages
+    domain_save = _lasting(lambda node: node.managed.domain_save, COPY_S)
+    domain_saved = _slow(lambda node: node.managed.domain_saved)
+    domain_restore = _lasting(lambda node: node.managed.domain_restore, COPY_S)
+    domain_xml = _quick(lambda node: node.managed.domain_xml)
+    pool_define_xml = _slow(lambda node: node.managed.pool_define_xml)
+    pool_create_xml = _slow(lambda node: node.managed.pool_create_xml, POOL_S)
+    pool_act = _slow(lambda node: node.managed.pool_act, POOL_S)
+    pool_xml = _slow(lambda node: node.managed.pool_xml)
+    volume_create_xml = _lasting(lambda node: node.managed.volume_create_xml, COPY_S)  # may be allocated at once
+    volume_find = _slow(lambda node: node.managed.volume_find)
+    volume_xml = _slow(lambda node: node.managed.volume_xml)
+
+
 class NodeCalls(Protocol):
     """One node. Who derives from it has jobs run there."""
 
@@ -258,6 +278,10 @@ class NodeCalls(Protocol):
     @property
     def console_logs(self) -> ConsoleLogCalls:
         return ConsoleLogCalls(self)
+
+    @property
+    def managed(self) -> ManagedCalls:
+        return ManagedCalls(self)
 
     def run(self, job: Job[P, R], /, *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, R]:
         """``job(node, *args)`` as one piece of work there."""

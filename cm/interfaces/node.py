@@ -9,6 +9,7 @@ from cm.interfaces.block_job import IBlockJobs
 from cm.interfaces.console_log import IConsoleLogs
 from cm.interfaces.disks import IDisks
 from cm.interfaces.hypervisor import IHypervisor, NodeInfo
+from cm.interfaces.managed import IManaged
 from cm.interfaces.migration import IMigrations
 from cm.interfaces.network import INetworks
 from cm.interfaces.nics import INics
@@ -60,6 +61,9 @@ class INode(Protocol):
 
     @property
     def console_logs(self) -> IConsoleLogs: ...
+
+    @property
+    def managed(self) -> IManaged: ...
 
     def open(self) -> NodeInfo:
         """

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import time
+import uuid
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -31,6 +32,7 @@ from lab import guests, image
 from lab.hosts import Host, Lab
 from tests.contract.console_logs import LOG, ConsoleLogsContract
 from tests.contract.hypervisor import HypervisorContract, domain_spec, eventually
+from tests.contract.managed import ManagedContract
 from tests.contract.networks import NetworkContract, network_spec
 from tests.contract.nics import NicsContract
 from tests.contract.snapshots import SnapshotsContract
@@ -52,6 +54,15 @@ class TestQemuNetwork(OnQemu, NetworkContract):
 
 class TestQemuNics(OnQemu, NicsContract):
     lets_go = False  # test_disks.py has a guest that does
+
+
+class TestQemuManaged(OnQemu, ManagedContract):
+    domain_type = "qemu"
+
+    def directory(self) -> str:
+        found = self._lab.shared_dir / f"managed-{uuid.uuid4().hex[:8]}"
+        found.mkdir()
+        return str(found)
 
 
 class TestQemuStreams(OnQemu, StreamsContract):

@@ -33,7 +33,8 @@ BETWEEN_S: Final = 0.05
 # The calls of a driver that change nothing are not worth dying at.
 LOOKS: Final = frozenset(
     {"source", "info", "domains", "look", "describe", "usage", "list_all", "find", "read_tail", "open", "close"}
-    | {"download", "need", "takes", "measure"}
+    | {"download", "need", "takes", "measure", "host", "free_memory", "all_domains", "storage", "domain_saved"}
+    | {"domain_xml", "pool_xml", "volume_find", "volume_xml"}
 )
 
 

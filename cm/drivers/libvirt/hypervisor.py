@@ -203,13 +203,7 @@ class LibvirtHypervisor:
                 domain = connection.lookupByUUIDString(uuid)
                 if not domain.isPersistent():
                     return
-                try:
-                    domain.undefineFlags(_UNDEFINE_ALL)
-                except libvirt.libvirtError as error:
-                    # The test driver knows fewer flags.
-                    if error.get_error_code() not in (libvirt.VIR_ERR_INVALID_ARG, libvirt.VIR_ERR_NO_SUPPORT):
-                        raise
-                    domain.undefineFlags(_UNDEFINE_BASIC)
+                undefine(domain)
         except DomainNotFound:
             return
 
@@ -282,6 +276,17 @@ class LibvirtHypervisor:
             session, event_id = registered
             session.event_ids.remove(event_id)
             session.connection.domainEventDeregisterAny(event_id)
+
+
+def undefine(domain: Any) -> None:
+    """A handle of libvirt's: with what libvirt keeps beside its definition. Disks stay."""
+    try:
+        domain.undefineFlags(_UNDEFINE_ALL)
+    except libvirt.libvirtError as error:
+        # The test driver knows fewer flags.
+        if error.get_error_code() not in (libvirt.VIR_ERR_INVALID_ARG, libvirt.VIR_ERR_NO_SUPPORT):
+            raise
+        domain.undefineFlags(_UNDEFINE_BASIC)
 
 
 def _shutdown(domain: Any) -> None:

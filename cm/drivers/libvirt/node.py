@@ -7,6 +7,7 @@ from cm.drivers.libvirt.connection import Connections
 from cm.drivers.libvirt.console_log import LibvirtConsoleLogs
 from cm.drivers.libvirt.disk import LibvirtDisks
 from cm.drivers.libvirt.hypervisor import LibvirtHypervisor
+from cm.drivers.libvirt.managed import LibvirtManaged
 from cm.drivers.libvirt.migration import LibvirtMigrations
 from cm.drivers.libvirt.network import LibvirtNetworks
 from cm.drivers.libvirt.nic import LibvirtNics
@@ -43,6 +44,7 @@ class LibvirtNode:
         self.nics = LibvirtNics(connections)
         self.streams = LibvirtStreams(connections)
         self.console_logs = LibvirtConsoleLogs(connections)
+        self.managed = LibvirtManaged(connections, silence)
         self.snapshots = LibvirtSnapshots(connections, self.hypervisor, disk_cache=disk_cache)
 
     def open(self) -> NodeInfo:

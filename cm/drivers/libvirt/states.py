@@ -18,6 +18,10 @@ _STATES: Final = {
     6: Seen.CRASHED,
     7: Seen.PAUSED,
 }
+# Likewise in libvirt's own words, but that the managed-node model calls a paused domain suspended.
+_WORDS: Final = (
+    "nostate", "running", "blocked", "suspended", "shutdown", "shutoff", "crashed", "pmsuspended",
+)  # fmt: skip
 _RUNNING: Final = (
     "other", "booted", "migrated", "restored", "from_snapshot", "unpaused", "migration_canceled", "save_canceled",
     "wakeup", "crashed", "postcopy", "postcopy_failed",
@@ -59,3 +63,12 @@ def event_words(event: int, detail: int) -> tuple[str, str]:
     name = _EVENTS[event] if 0 <= event < len(_EVENTS) else "unknown"
     details = _DETAILS.get(event, ())
     return name, details[detail] if 0 <= detail < len(details) else "unknown"
+
+
+def managed_state(state: int, reason: int) -> tuple[str, str]:
+    """A domain's state and the reason for it, as the managed-node model has them."""
+    words = _REASONS.get(state, ())
+    return (
+        _WORDS[state] if 0 <= state < len(_WORDS) else _WORDS[0],
+        words[reason] if 0 <= reason < len(words) else "unknown",
+    )

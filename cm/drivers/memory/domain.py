@@ -76,6 +76,7 @@ class Domain:
     writes: list[Volume] = field(default_factory=list)
     asked: set[str] = field(default_factory=set)  # devices that the guest was asked to let go of
     asked_nics: set[str] = field(default_factory=set)  # MAC addresses of those likewise
+    number: int = 0  # of its present run, on its node
     came: set[str] = field(default_factory=set)  # drives that it was not started with, whose trays nobody opens
     jobs: dict[str, DiskJob] = field(default_factory=dict)  # by target device; they end with its QEMU
     counters: Counters | None = None  # since it was measured first; they end with its QEMU, too

@@ -17,6 +17,7 @@ from cm.drivers.memory.console_log import MemoryConsoleLogs
 from cm.drivers.memory.disk import MemoryDisks, let_go
 from cm.drivers.memory.figures import Load
 from cm.drivers.memory.link import KEEPALIVE_S, Faults, Link
+from cm.drivers.memory.managed import MemoryManaged
 from cm.drivers.memory.migration import MemoryMigrations
 from cm.drivers.memory.nic import MemoryNics, let_go_of_nics
 from cm.drivers.memory.parts import MemoryHypervisor, MemoryNetworks, MemoryPools, MemoryVolumes
@@ -52,6 +53,7 @@ class MemoryNode:
         self.streams = MemoryStreams(link)
         self.snapshots = MemorySnapshots(link)
         self.console_logs = MemoryConsoleLogs(link)
+        self.managed = MemoryManaged(link)
 
     @classmethod
     def named(cls, world: str, node: str | None = None) -> MemoryNode:

@@ -123,6 +123,9 @@ class Storages:
     def detach(self, name: str) -> None:
         self._pools.pop(name, None)
 
+    def specs(self) -> list[StorageSpec]:
+        return [spec for spec, _ in self._pools.values()]
+
     def has(self, name: str) -> bool:
         return name in self._pools
 

@@ -22,6 +22,7 @@ from cm.drivers.memory.domain import (
     check_vnc,
 )
 from cm.drivers.memory.figures import IDLE, Counters, Load
+from cm.drivers.memory.foreign import Foreign
 from cm.drivers.memory.volume import CONTENT_MAX, Storages, Volume
 from cm.interfaces.hypervisor import (
     DiskDescription,
@@ -49,6 +50,8 @@ class World:
         self.lock = threading.RLock()
         self.domains: dict[str, Domain] = {}
         self.storages = Storages()
+        self.foreign = Foreign()
+        self.runs = 0  # of all domains, so far
         self.networks: dict[str, NetworkSpec] = {}
         self.links: set[str] = set()  # bridges that the node's agent made
         self.subscribers: list[Callable[[DomainEvent], None]] = []
@@ -175,6 +178,8 @@ class World:
             spec = domain.spec
             self._claim(domain)
             domain.running, domain.paused, domain.reason, domain.vnc = spec, False, SeenReason.BOOTED, spec.vnc
+            self.runs += 1
+            domain.number = self.runs
         try:
             for operation in ("prepare", "start", "started"):
                 self.hook(spec, operation, "begin")

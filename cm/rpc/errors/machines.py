@@ -128,6 +128,42 @@ class HypervisorError(CloudError):
 
 
 @dataclass(eq=False)
+class LibvirtError(HypervisorError):
+    """libvirt's own refusal, as the managed-node model passes it on; ``libvirt_domain`` is virErrorDomain."""
+
+    code = "libvirt_error"
+    message = "libvirt refused: {reason} (code {libvirt_code}, domain {libvirt_domain})."
+    libvirt_domain: int
+
+
+@dataclass(eq=False)
+class IsOurs(Conflict):
+    """What is the cluster's is changed by the cluster's calls, which keep its records true."""
+
+    code = "is_ours"
+    message = "This {what} is the cluster's own, number {object_id}: what is called for it is {call}."
+    what: str
+    object_id: int
+    call: str
+
+
+@dataclass(eq=False)
+class ReachesHost(Conflict):
+    code = "reaches_host"
+    message = "It would have what is the host's: {what}. Whoever wants that says host_access."
+    what: str
+
+
+@dataclass(eq=False)
+class AlreadyRestored(Conflict):
+    """Its disks have gone on since it was saved."""
+
+    code = "already_restored"
+    message = "The domain in {filename} was restored already; a second time, its disks would be damaged."
+    filename: str
+
+
+@dataclass(eq=False)
 class DomainNotFound(NotFound):
     code = "domain_not_found"
     message = "The node has no domain {name}."

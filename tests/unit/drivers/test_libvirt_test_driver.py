@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import uuid
 from ipaddress import IPv4Network
 from typing import Any
 
@@ -22,6 +23,7 @@ from cm.rules.names import CONSOLE_DIRECTORY
 from tests.contract.block_jobs import BlockJobsContract
 from tests.contract.disks import DisksContract
 from tests.contract.hypervisor import HypervisorContract, domain_spec
+from tests.contract.managed import ManagedContract
 from tests.contract.migrations import MigrationsContract
 from tests.contract.networks import NetworkContract
 from tests.contract.nics import NicsContract
@@ -108,6 +110,20 @@ class TestTestDriverNics(NicsContract):
 
     def make(self) -> Any:
         return make()
+
+
+class TestTestDriverManaged(ManagedContract):
+    domain_type = "test"
+    invalid = (1, 55)
+    counts_time = False
+    suspends_twice = False
+    exists = 9
+
+    def make(self) -> Any:
+        return make()
+
+    def directory(self) -> str:
+        return f"/tmp/managed-{uuid.uuid4().hex[:8]}"
 
 
 def test_facts() -> None:

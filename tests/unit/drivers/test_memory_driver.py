@@ -22,6 +22,7 @@ from tests.contract.block_jobs import BlockJobsContract
 from tests.contract.console_logs import ConsoleLogsContract
 from tests.contract.disks import DisksContract
 from tests.contract.hypervisor import HypervisorContract, domain_spec
+from tests.contract.managed import ManagedContract
 from tests.contract.migrations import MigrationsContract
 from tests.contract.networks import NetworkContract, network_spec
 from tests.contract.nics import NicsContract
@@ -102,6 +103,11 @@ class TestMemoryConsoleLogs(ConsoleLogsContract):
 
     def there(self, node: Any) -> set[str]:
         return set(node.world.logs)
+
+
+class TestMemoryManaged(ManagedContract):
+    def make(self) -> MemoryNode:
+        return MemoryNode()
 
 
 class TestMemoryNetwork(NetworkContract):
