@@ -118,14 +118,15 @@ def cloud_cases() -> str:
 
 
 def _own(view: View, raises: Raises, common: Errors) -> Errors:
-    found = raises.of(view.function) - common
+    found = raises.of(view.function, *([view.outside[1]] if view.outside else [])) - common
     _read[view.name] = frozenset(found)
     for pattern, (errors, _) in NEVER.items():
         if re.match(pattern, view.name):
             found -= errors
     if view.changing:
         found -= CHANGING
-        return found | ({NotSupported} if view.is_async else set())  # there is no plan of what is asked outside
+        # There is no plan of what is asked outside.
+        return found | ({NotSupported} if view.is_async or view.outside else set())
     return found - {VersionChanged}  # of what changes nothing no version can be asked for
 
 

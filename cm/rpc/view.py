@@ -41,6 +41,8 @@ class View:
     its caller (``Call.action``), whatever it stands for. A ``prompt`` one reads so little, by prepared statements
     alone, that it is done in the reactor's thread (``cm/runtime/prompt.py``).
 
+    :ivar outside: a parameter, and the asynchronous function that is called in place of the view's own where it is
+        given: what it names is no row of ours.
     :ivar errors: what it can answer with by what it does; its registry knows.
     :ivar common: and what any call of its role can, and any change.
     """
@@ -57,6 +59,7 @@ class View:
     waiting: bool = False
     on: Mapping[str, Any] = field(default_factory=dict)
     prompt: bool = False
+    outside: tuple[str, Callable[..., Any]] | None = None
     errors: tuple[Case, ...] = ()
     common: tuple[Case, ...] = ()
     _binder: Binder | None = field(default=None, repr=False, compare=False)
@@ -79,6 +82,7 @@ class _Declared:
     waiting: bool = False
     on: Mapping[str, Any] = field(default_factory=dict)
     prompt: bool = False
+    outside: tuple[str, Callable[..., Any]] | None = None
 
 
 class Registry:
@@ -177,6 +181,7 @@ def view_of(function: Callable[..., Any]) -> View:
         waiting=declared.waiting,
         on=declared.on,
         prompt=declared.prompt,
+        outside=declared.outside,
         _binder=Binder(parameters, declared.changing),
     )
 
@@ -219,7 +224,12 @@ def user_view(
 def admin_view(function: Function, /) -> Function: ...
 @overload
 def admin_view(
-    *, name: str | None = None, changing: bool = False, waiting: bool = False, prompt: bool = False
+    *,
+    name: str | None = None,
+    changing: bool = False,
+    waiting: bool = False,
+    prompt: bool = False,
+    outside: tuple[str, Callable[..., Any]] | None = None,
 ) -> Callable[[Function], Function]: ...
 def admin_view(
     function: Any = None,
@@ -229,9 +239,10 @@ def admin_view(
     changing: bool = False,
     waiting: bool = False,
     prompt: bool = False,
+    outside: tuple[str, Callable[..., Any]] | None = None,
 ) -> Any:
     """A view for administrators."""
-    return _declare(Role.ADMIN, function, name, changing, waiting, prompt=prompt)
+    return _declare(Role.ADMIN, function, name, changing, waiting, prompt=prompt, outside=outside)
 
 
 @overload
@@ -267,9 +278,10 @@ def _declare(
     waiting: bool = False,
     on: Mapping[str, Any] | None = None,
     prompt: bool = False,
+    outside: tuple[str, Callable[..., Any]] | None = None,
 ) -> Any:
     def mark(decorated: Any) -> Any:
-        setattr(decorated, _MARK, _Declared(role, name, changing, waiting, on or {}, prompt))
+        setattr(decorated, _MARK, _Declared(role, name, changing, waiting, on or {}, prompt, outside))
         return decorated
 
     return mark if function is None else mark(function)

@@ -31,7 +31,9 @@ from cm.runtime.prepared import Prepared
 log = Logger()
 
 # Values that the audit row never keeps, by the name of their parameter; secrets are left out by their type.
-UNTOLD = frozenset({"user_data", "password", "old_password", "new_password", "token", "otp", "code", "text"})
+UNTOLD = frozenset(
+    {"user_data", "password", "old_password", "new_password", "token", "otp", "code", "text", "xml_desc"}
+)
 
 
 # Where URLs carry tokens: signed ones, above all.
@@ -89,6 +91,8 @@ class Executor:
         """
         if not identity.account_id and control.request_id is not None:
             control = replace(control, request_id=_guests_own(control))
+        if view.outside is not None and arguments.get(view.outside[0]) is not None:
+            view = replace(view, function=view.outside[1], is_async=True)
         call = self.make_call(view, identity, control)
         if view.is_async:
             if view.changing:
