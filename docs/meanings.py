@@ -35,6 +35,8 @@ MEANINGS = {
     " what its snapshots hold; 0: never",
     "cluster.vnc_ports": "how many of them; no more VMs can be placed on the node",
     "cluster.public_url": "where people's programs reach it, for consoles; without it that is `listen.rpc`",
+    "cluster.objects_s": "seconds between two looks at what libvirt has on a node, for `admin.domain` and the like;"
+    " with more than 60 nodes a round takes longer; 0: nobody looks",
     "cluster.workers": "whether this process works operations and makes passes over nodes, or only answers calls",
     "images.directories": "where administrators may import image files from; none: nowhere",
     "images.private_networks": "whether images may be fetched by URL from private addresses",

@@ -31,6 +31,7 @@ _OTHER_NAMES: Final = {
 # Optional ones with a place of their own, after the required ones.
 POSITIONAL: Final[Mapping[str, tuple[str, ...]]] = {
     "admin.network.add": ("network", "gateway"),
+    "admin.pool.delete": ("pool_id",),
     "admin.network.add_bridge": ("vlan", "network"),
     "admin.template.add": ("cpu", "memory_mib"),
     "admin.storage.add": ("path", "address", "source"),

@@ -21,6 +21,7 @@ import sql.cm
 from cm.daemon.care import Care
 from cm.daemon.directories import check_all, overlap, pool_problems
 from cm.daemon.measuring import Measuring
+from cm.daemon.mirror import Mirror
 from cm.daemon.reconciler import Reconciler
 from cm.daemon.settings import Settings, catalogue
 from cm.interfaces.node import INode, Opener
@@ -210,7 +211,10 @@ class ClusterManager:
         )
         self.downloads = Downloads(reactor, DownloadDoor(self.services), self.dispatcher.turns, settings.listen.origins)
         self.engine: Engine | None = None  # made once this process has its number
-        self.reconciler = Reconciler(self.services, reactor, settings.cluster.reconcile_s, self.metrics)
+        self.mirror = Mirror(self.services, reactor, settings.cluster.objects_s)
+        self.reconciler = Reconciler(
+            self.services, reactor, settings.cluster.reconcile_s, self.metrics, self.mirror.hint
+        )
         self.care = Care(self.services, reactor, settings.retention)
         monitoring = settings.monitoring
         self.measuring = Measuring(
@@ -234,6 +238,8 @@ class ClusterManager:
             parts.add("reconciler", self.reconciler.start, self.reconciler.stop)
             if self.settings.monitoring.every_s:
                 parts.add("measuring", self.measuring.start, self.measuring.stop)
+            if self.settings.cluster.objects_s:
+                parts.add("mirror", self.mirror.start, self.mirror.stop)
         parts.add("events", stop=self.events.stop)
         parts.add("meetings", self._meet, self.meetings.stop)
         parts.add("consoles", stop=self.consoles.stop)
@@ -363,6 +369,7 @@ class ClusterManager:
         loops = (
             self.care, self.care.reservations, self.reconciler.turns, self.reconciler.storages, self.measuring.rounds,
             self.measuring.blocks, self.engine.leases,
+            self.mirror.turns,
         )  # fmt: skip
         pulses = [self.engine.pulse, *(loop.pulse for loop in loops)]
         found = [self.listener.wrong, events.wrong(), *(pulse.wrong() for pulse in pulses)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -34,11 +35,21 @@ class Reconciler:
     """
     Passes of one node never overlap; a hint that comes during one leads to another after it.
 
+    :param happened: told of each event of a domain, with its node.
+
     Every process may pass; full passes by the clock are made by whichever gets the turn (``node.passed_at`` moves on),
     so several processes share them.
     """
 
-    def __init__(self, services: Services, reactor: Any, every_s: float, metrics: Metrics | None = None) -> None:
+    def __init__(
+        self,
+        services: Services,
+        reactor: Any,
+        every_s: float,
+        metrics: Metrics | None = None,
+        happened: Callable[[int], None] = lambda node_id: None,
+    ) -> None:
+        self._happened = happened
         self._metrics = metrics
         self._services = services
         self._reactor = reactor
@@ -168,6 +179,7 @@ class Reconciler:
         """Hear the hypervisor's events as hints. Ends of domains are what the hook may have lost."""
 
         def happened(event: DomainEvent) -> None:
+            self._reactor.callFromThread(self._happened, node_id)
             if event.event in ("stopped", "crashed", "started", "suspended", "resumed"):
                 self._reactor.callFromThread(self.hint, str(node_id))
 

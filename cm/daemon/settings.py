@@ -50,6 +50,7 @@ class ClusterSettings:
     snapshots_per_disk: int = 16
     snapshot_chain_max: int = 8
     public_url: str = ""  # "": by listen.rpc
+    objects_s: float = 3.0
     workers: bool = True  # whether this process works operations
 
 
@@ -185,6 +186,8 @@ def check_settings(settings: Settings) -> None:
     ):
         if getattr(settings.cluster, what) <= 0:
             problems.append(f"cluster.{what} is not above zero")
+    if settings.cluster.objects_s < 0:
+        problems.append("cluster.objects_s is below zero")
     if settings.cluster.snapshot_chain_max < 0:
         problems.append("cluster.snapshot_chain_max is below zero")
     for what in (

@@ -11,6 +11,7 @@ from cm.models.cached_image import CachedImage
 from cm.models.console import ConsoleLeftover, ConsoleTicket, ScreenCall
 from cm.models.disk import Attachment, Disk
 from cm.models.image import Image
+from cm.models.managed import ManagedLook, ManagedObject, SavedDomain
 from cm.models.message import Message
 from cm.models.network import AddressPool, Network, NetworkLease, Nic
 from cm.models.node import EnrolmentToken, Node, NodeReport, VncPort
@@ -49,6 +50,8 @@ __all__ = [
     "Image",
     "LeftoverVolume",
     "Login",
+    "ManagedLook",
+    "ManagedObject",
     "MeasuringLease",
     "Message",
     "Network",
@@ -69,6 +72,7 @@ __all__ = [
     "SampleLayout",
     "SampleProgress",
     "SampleRecent",
+    "SavedDomain",
     "ScreenCall",
     "SecurityGroup",
     "SecurityRule",

@@ -36,6 +36,7 @@ from cm.store.change import record_change
 from cm.store.drift import close_node_findings
 from cm.store.host import hosts_taken, node_of
 from cm.store.link import tunnels_changed
+from cm.store.managed import forget_objects
 from cm.store.node import (
     attached_storages,
     close_node,
@@ -228,6 +229,7 @@ def delete(caller: ClusterCall, node_id: int) -> None:
     close_own(session, node_id)
     forget_node(session, node_id)
     forget_report(session, node_id)
+    forget_objects(session, node_id)
     close_node_findings(session, node_id)
     close_node(session, node_id)
     record_change(session, "node", node_id, None, "exit")

@@ -19,6 +19,7 @@ from cm.store.access import Audience, audience
 from cm.store.account import render_accounts
 from cm.store.disk import render_disks
 from cm.store.image import render_images
+from cm.store.managed import render_managed
 from cm.store.message import render_messages
 from cm.store.network import render_networks
 from cm.store.node import render_nodes
@@ -46,6 +47,7 @@ _READ: Final[Mapping[str, Render]] = {
     "network": render_networks,
     "security_group": render_security_groups,
     "public_address": render_public_addresses,
+    **dict.fromkeys(("managed_node", "managed_domain", "managed_pool", "managed_volume"), render_managed),
 }
 _EXTERNAL: Final = Prepared(
     "feed_external",

@@ -205,7 +205,7 @@ class Simulation(Asking):
         settings = Settings(
             database=DatabaseSettings(url=self.url),
             listen=ListenSettings(rpc="", contextualization=""),
-            cluster=ClusterSettings(state_dir=self.home.state_dir, snapshot_chain_max=2),
+            cluster=ClusterSettings(state_dir=self.home.state_dir, snapshot_chain_max=2, objects_s=0.0),
             images=ImportSettings(directories=(self.import_dir,), upload_s=VALID_S),
             monitoring=MonitoringSettings(every_s=60),
         )

@@ -13,6 +13,7 @@ from typing import Final
 from cm.interfaces.block_job import IBlockJobs
 from cm.interfaces.disks import IDisks
 from cm.interfaces.hypervisor import IHypervisor
+from cm.interfaces.managed import IManaged
 from cm.interfaces.migration import IMigrations
 from cm.interfaces.network import INetworks
 from cm.interfaces.nics import INics
@@ -43,6 +44,21 @@ SOURCES: Final = (
 
 _CC1: Final = "CC1's name of what is called by ours; tests/postgres/test_public.py"
 
+# Of the managed-node model: it changes nothing of ours, which its own test holds.
+_MANAGED: Final = "libvirt's own is followed at no simulated node; tests/postgres/test_managed.py"
+_LOOKUPS: Final = (
+    *(f"admin.{noun}.{verb}" for noun in ("node", "domain", "pool", "volume") for verb in ("lookup", "get")),
+    *(f"admin.{noun}.xml_desc" for noun in ("domain", "pool", "volume")),
+    *(f"admin.pool.lookup_volume_by_{what}" for what in ("name", "key", "path")),
+    "admin.node.get_free_memory",
+)
+_ACTS: Final = (
+    *(f"admin.domain.{verb}" for verb in ("create", "destroy", "undefine", "suspend", "resume", "shutdown", "reboot")),
+    *(f"admin.domain.{verb}" for verb in ("save", "restore")),
+    *(f"admin.pool.{verb}" for verb in ("create", "destroy", "create_volume_xml")),
+    *(f"admin.node.{verb}_xml" for verb in ("define_domain", "storage_pool_define", "storage_pool_create")),
+)
+
 # Reading views.
 NOT_READ: Final[Mapping[str, str]] = {
     "guest.session.login": _PASSWORD,
@@ -53,6 +69,7 @@ NOT_READ: Final[Mapping[str, str]] = {
     **dict.fromkeys(("user.tag.get", "user.tag.get_list"), "nothing there has tags; tests/postgres/test_tags.py"),
     **dict.fromkeys(("user.public_ip.get_list", "admin.public_ip.get_list"), _CC1),
     **dict.fromkeys(("user.monia.vm_stats", "admin.monia.vm_stats"), "CC1's name; tests/postgres/test_monitoring.py"),
+    **dict.fromkeys(_LOOKUPS, _MANAGED),
 }
 _SERVER = "takes a server; tests/postgres has one; all but the fetching is import_file's, which is called"
 _ALIKE: Final = "as of the other kinds, which are called; tests/postgres"
@@ -92,6 +109,7 @@ NOT_CALLED: Final[Mapping[str, str]] = {
          *(f"admin.public_ip.{view}" for view in ("add", "delete", "unassign", "release"))), _CC1,
     ),
     **dict.fromkeys(("user.tag.set", "user.tag.remove"), "no other call tells of tags; tests/postgres/test_tags.py"),
+    **dict.fromkeys(_ACTS, _MANAGED),
     "user.key.generate": "its pair is made of true chance, which no seed repeats; tests/postgres",
 }
 # Kinds of work that no manager is killed at each point of.
@@ -105,6 +123,10 @@ NOT_MADE: Final[Mapping[str, str]] = {
     "remove": "no manager calls it: a network stays on its nodes; tests/contract",
     "thaw": "only agents that freeze too late are told to; tests/postgres/test_snapshots.py, tests/contract",
     **dict.fromkeys(("migrate", "switch", "cancel"), "no operation asks for it yet; tests/contract"),
+    **dict.fromkeys(
+        ("domain_define_xml", "domain_act", "domain_save", "domain_restore", "pool_define_xml", "pool_create_xml",
+         "pool_act", "volume_create_xml"), _MANAGED,
+    ),
     "console": "a guest's answers take true threads and true time; tests/contract, tests/postgres",
 }
 # Calls that few seeds make: fixed ones may make none of them.
@@ -140,7 +162,10 @@ def asked_for() -> frozenset[str]:
 
 def driver_calls() -> frozenset[str]:
     """The calls to nodes that change something, as they are named where a manager may die."""
-    parts = (IHypervisor, IPools, IVolumes, IBlockJobs, IDisks, IMigrations, INetworks, INics, IStreams, ISnapshots)
+    parts = (
+        IHypervisor, IPools, IVolumes, IBlockJobs, IDisks, IMigrations, INetworks, INics, IStreams, ISnapshots,
+        IManaged,
+    )  # fmt: skip
     return frozenset(name for part in parts for name in vars(part) if not name.startswith("_")) - LOOKS
 
 

@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Annotated
+from typing import Annotated, cast
 
 from msgspec import Meta
 
+from cm.results.managed import DomainReference, FreeMemory, ManagedNode, PoolReference
 from cm.results.node import CheckedNode, Enrolment, Evacuation, Node
 from cm.results.series import MeasuredNode
-from cm.rpc.types import Id, IdList, Name, Text
+from cm.rpc.types import Id, IdList, Limit, Name, Text
 from cm.rpc.view import admin_view
 from cm.rpc.vocabulary import NodeMetric
 from cm.runtime.wall import utc_now
-from cm.services import moving
+from cm.services import managed, moving
 from cm.services import node as service
 from cm.services.agent import issue_enrolment_token
 from cm.services.context import AsyncClusterCall, ClusterCall
 from cm.services.series import node_statistics
+from cm.store.managed import find_objects
 from cm.store.node import get_node, list_nodes
+from cm.views.admin.domain import HostAccess, Value, XmlDesc
 from cm.views.user.vm import Moment, Resolution
 
 Uri = Annotated[str, Meta(min_length=1, max_length=service.URI_MAX)]
@@ -172,3 +175,70 @@ def statistics(
     report. The parameters are those of ``user.vm.statistics``.
     """
     return node_statistics(caller, node_ids, metrics, resolution_s, since, until)
+
+
+# ------------------------------------------------------------------ the managed-node model's class Node
+
+
+@admin_view
+def lookup(
+    caller: ClusterCall,
+    type: Value | None = None,
+    hostname: Value | None = None,
+    version: Value | None = None,
+    uri: Value | None = None,
+    libvirt_version: Value | None = None,
+    limit: Limit = 1000,
+    after: Id | None = None,
+) -> list[ManagedNode]:
+    """
+    Nodes with these properties, as libvirt on them said in the last seconds.
+
+    :param hostname: by its own idea; ``name`` of ``admin.node.get_list`` is ours.
+    :param after: the last ``feed_id`` of the page before.
+    """
+    asked = {
+        "type": type, "hostname": hostname, "version": version, "uri": uri, "libvirt_version": libvirt_version,
+    }  # fmt: skip
+    return find_objects(caller.session, "node", asked, node_id=None, after=after, limit=limit)
+
+
+@admin_view
+def get(caller: ClusterCall, node_id: Id) -> ManagedNode:
+    """One node, as libvirt on it said in the last seconds."""
+    get_node(caller.session, node_id)
+    return cast(ManagedNode, managed.get_object(caller.session, "node", str(node_id), node_id, ""))
+
+
+@admin_view
+async def get_free_memory(caller: AsyncClusterCall, node_id: Id) -> FreeMemory:
+    """The memory of a node that nobody uses at all, in KB; what caches have is not in it."""
+    return await managed.free_memory(caller, node_id)
+
+
+@admin_view(changing=True)
+async def define_domain_xml(
+    caller: AsyncClusterCall, node_id: Id, xml_desc: XmlDesc, host_access: HostAccess = False
+) -> DomainReference:
+    """
+    Define a domain on a node, and start nothing; or define a foreign one anew, which it follows from its next start.
+
+    It stays a foreign one: nothing of it is counted or cared for, until ``admin.vm.adopt`` takes it.
+    """
+    return await managed.define_domain(caller, node_id, xml_desc, host_access)
+
+
+@admin_view(changing=True)
+async def storage_pool_define_xml(
+    caller: AsyncClusterCall, node_id: Id, xml_desc: XmlDesc, host_access: HostAccess = False
+) -> PoolReference:
+    """Define a pool on a node, which stays until it is undefined, and is not active yet."""
+    return await managed.make_pool(caller, node_id, xml_desc, host_access, persistent=True)
+
+
+@admin_view(changing=True)
+async def storage_pool_create_xml(
+    caller: AsyncClusterCall, node_id: Id, xml_desc: XmlDesc, host_access: HostAccess = False
+) -> PoolReference:
+    """Make a pool on a node that is active and goes when it is stopped, or with the host."""
+    return await managed.make_pool(caller, node_id, xml_desc, host_access, persistent=False)

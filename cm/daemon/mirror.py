@@ -1,0 +1,78 @@
+"""The loop of the looks at what libvirt has on nodes, for the managed-node model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from typing import Any, Final
+
+from twisted.internet.defer import Deferred
+from twisted.logger import Logger
+
+from cm.rpc.errors import DatabaseUnavailable, ObjectNotFound, Overloaded
+from cm.runtime.loop import Loop
+from cm.services.context import Services
+from cm.services.mirror import look_at, look_at_domains
+from cm.store.managed import take_looks
+
+log = Logger()
+LOOKS_PER_S: Final = 20.0  # of a cluster, at the most: with more nodes a round takes longer
+HINT_S: Final = 0.2  # after an event: several come together
+
+
+class Mirror:
+    """
+    Looks of one node never overlap in a process; of several processes one has each turn.
+
+    :param reactor: an ``IReactorTime``.
+    :param every_s: between two looks at a node.
+    """
+
+    def __init__(self, services: Services, reactor: Any, every_s: float) -> None:
+        self._services = services
+        self._reactor = reactor
+        self._every_s = every_s
+        self._under_way: set[int] = set()
+        self._hinted: set[int] = set()
+        self._stopped = False
+        self.turns = Loop(reactor, "looks at what nodes have", every_s / 3, self._turn)
+
+    def start(self) -> None:
+        self.turns.start()
+
+    def stop(self) -> None:
+        self._stopped = True
+        self.turns.stop()
+
+    async def _turn(self) -> None:
+        try:
+            due = await self._services.database.transact(take_looks, self._every_s * 2 / 3, LOOKS_PER_S)
+        except (DatabaseUnavailable, Overloaded):
+            return  # the next turn is soon
+        for node_id in due:
+            self._begin(node_id, look_at)
+
+    def hint(self, node_id: int) -> None:
+        """A domain of the node changed, as libvirt says."""
+        if node_id not in self._hinted and not self._stopped:
+            self._hinted.add(node_id)
+            self._reactor.callLater(HINT_S, self._hint, node_id)
+
+    def _hint(self, node_id: int) -> None:
+        if node_id in self._under_way:
+            self._reactor.callLater(HINT_S, self._hint, node_id)
+            return
+        self._hinted.discard(node_id)
+        self._begin(node_id, look_at_domains)
+
+    def _begin(self, node_id: int, look: Callable[[Services, int], Coroutine[Any, Any, None]]) -> None:
+        if self._stopped or node_id in self._under_way:
+            return
+        self._under_way.add(node_id)
+        Deferred.fromCoroutine(look(self._services, node_id)).addErrback(self._failed).addBoth(self._ended, node_id)
+
+    def _ended(self, _: object, node_id: int) -> None:
+        self._under_way.discard(node_id)
+
+    def _failed(self, failure: Any) -> None:
+        if not failure.check(DatabaseUnavailable, Overloaded, ObjectNotFound):
+            log.failure("a look at what a node has failed", failure=failure)
