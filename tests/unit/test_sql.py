@@ -60,3 +60,13 @@ def test_statements_are_seen() -> None:
         assert list(statements_in(ast.parse(text))), text
     for text in ("'Update the node'", "'Selected ones'", "'with a as b'", "session.connection()", "runner.execute(1)"):
         assert not list(statements_in(ast.parse(text))), text
+
+
+@pytest.mark.parametrize("package", ["cm", "clm"])
+def test_one_line_of_versions(package: str) -> None:
+    """Each version of a schema follows another but the first, and no two the same: there is one newest."""
+    texts = [path.read_text() for path in sorted((ROOT / "sql" / package / "versions").glob("[0-9]*.py"))]
+    found = [re.findall(r'^(?:down_)?revision = (?:"(\w+)"|None)', text, re.M) for text in texts]
+    revisions, before = [pair[0] for pair in found], [pair[1] for pair in found]
+    assert len(revisions) > 3 and len(set(revisions)) == len(set(before)) == len(found)
+    assert set(before) - {""} <= set(revisions) and len(set(revisions) - set(before)) == 1
