@@ -11,7 +11,8 @@ from sqlalchemy.orm import Session
 
 from cm.interfaces.volume import VolumeSeen
 from cm.operations.anew import make_anew
-from cm.operations.base import Kind, Work, image_of, register, storage_reached
+from cm.operations.base import Kind, Work, image_of, register
+from cm.operations.carrying import End, carry, ways
 from cm.rpc.errors import CloudError, ObjectNotFound, StorageFull, WrongImageState, WrongVMState
 from cm.rpc.vocabulary import CauseKind, DiskFormat, DiskState, ImageKind, ImageState, VMState
 from cm.rules.cause import Cause
@@ -25,8 +26,8 @@ from cm.store.disk_bytes import (
     claim_again,
     finish_copy_of_image,
     give_up_copy_of_image,
-    node_reaching_both,
     places_of,
+    require_volume,
     volume_of_image,
 )
 from cm.store.image import ImageRow, find_image, get_image, set_progress, set_state
@@ -50,24 +51,29 @@ class Source(NamedTuple):
 
 
 class Copy(NamedTuple):
+    """
+    :ivar node_id: that has the source; ``to_node_id`` has the target, where that one has not.
+    """
+
     source: Source
     target: ImageRow
     node_id: int
+    to_node_id: int | None = None
 
 
 def sources(session: Session, op: OperationRow) -> Copy:
     """
     What an operation copies from, what to, and through which node. For one attempt: the next copies to something else.
 
-    :raises Wait: none that answers has both storages.
+    :raises Wait: none that answers has both storages, and what is copied cannot go through this process; or one of the
+        storages is reached by none.
     """
     source = _source(session, op)
     target = get_image(session, image_of(op))
-    node_id = node_reaching_both(session, source.storage_id, target.storage_id, op.attempts)
-    if node_id is None:
-        raise storage_reached(target.storage_id)
-    make_anew(session, op, volume_of_image(session, target.id).id)
-    return Copy(source, get_image(session, target.id), node_id)
+    made = volume_of_image(session, target.id)
+    way = ways(session, require_volume(session, source.id), made, op.attempts)
+    make_anew(session, op, made.id)
+    return Copy(source, get_image(session, target.id), *way)
 
 
 def _source(session: Session, op: OperationRow) -> Source:
@@ -116,6 +122,11 @@ async def made(work: Work, facts: Copy) -> VolumeSeen:
     """Make a copy."""
     source, target = facts.source, facts.target
     try:
+        if facts.to_node_id is not None:
+            there = End(facts.node_id, source.storage_id, source.volume)
+            here = End(facts.to_node_id, target.storage_id, target.volume)
+            size_bytes, format = target.size_bytes, target.format
+            return await carry(work, there, here, "image", target.id, size_bytes=size_bytes, format=format)
         return await work.node(facts.node_id).volumes.create_copy(
             pool_name(target.storage_id),
             target.volume,

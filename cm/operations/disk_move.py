@@ -5,7 +5,9 @@ says that the disk lies there; what it has left is deleted by an operation of it
 **Live** QEMU copies, and goes on copying what the guest writes, until it is told to write to the copy alone. From the
 note that it is going to be told (``CHANGING``) until it is on record which volume the disk lies on, the node alone can
 tell, so the move can be neither given up nor ended by a destroy. **Cold**, the node that has both storages copies. A
-guest that ends meanwhile ends its copying, and the rest goes cold.
+guest that ends meanwhile ends its copying, and the rest goes cold. Where no node has both, the bytes go through this
+process as they are: a disk that stands on something is copied to a ``stage`` where it lies before, which is its volume
+from then on.
 
 Where volumes do not grow in their place a disk grows by this, too, cold: to a larger volume of the same storage. And
 since QEMU copies between volumes of one size alone, a disk grows under its guest to what sizes are rounded up to where
@@ -15,7 +17,6 @@ and storage are right whichever it lies on.
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -26,7 +27,8 @@ from cm.interfaces.block_job import BlockJobSeen, BlockJobState
 from cm.interfaces.calls import NodeCalls
 from cm.interfaces.source import DiskSource
 from cm.operations.anew import make_anew
-from cm.operations.base import Kind, Wait, Work, register, storage_reached, vm_of
+from cm.operations.base import Kind, Wait, Work, register, vm_of
+from cm.operations.carrying import End, carry, ways
 from cm.operations.disk_grow import changed
 from cm.operations.left_job import end_left_job
 from cm.rpc.errors import (
@@ -41,10 +43,10 @@ from cm.rpc.errors import (
 )
 from cm.rpc.vocabulary import CauseKind, DiskKind
 from cm.rules.cause import Cause
-from cm.rules.names import domain_name, moved_volume, pool_name
+from cm.rules.names import domain_name, pool_name
 from cm.rules.operation import ObjectKind, OperationKind
 from cm.rules.storage import capabilities
-from cm.services.disk_bytes import open_volume_delete
+from cm.services.disk_bytes import insert_targets, open_volume_delete
 from cm.services.evidence import rest_if_ended
 from cm.store.disk import DiskFacts, find_disk, get_disk
 from cm.store.disk_bytes import (
@@ -52,9 +54,8 @@ from cm.store.disk_bytes import (
     Room,
     claim_growth,
     find_volume,
-    insert_target,
-    node_reaching_both,
     release_growth,
+    require_volume,
     switch_volume,
     write_growth,
 )
@@ -81,14 +82,19 @@ ATTEMPTS_MAX: Final = 200  # some hours of them
 @dataclass(frozen=True)
 class Moving:
     """
+    :ivar target: what it is copied to now.
     :ivar vm: that has the disk, on the node that it is placed on; None: none runs.
     :ivar node_id: that the disk is worked on through.
+    :ivar to_node_id: that has the target's storage, where that one has not.
+    :ivar staged: the target lies where the disk does, on its way to where no node reaches both.
     """
 
     disk: DiskFacts
     target: Lies
     vm: VMRow | None
     node_id: int
+    to_node_id: int | None = None
+    staged: bool = False
 
     @property
     def pool(self) -> str:
@@ -97,23 +103,30 @@ class Moving:
 
 def _moving(session: Session, op: OperationRow) -> Moving:
     """
-    :raises Wait: no node that answers has both storages.
+    :raises Wait: no node that answers has both storages, and the disk cannot go through this process; or one of the
+        storages is reached by none.
     """
     disk = get_disk(session, op.get(ObjectKind.DISK))
-    target = find_volume(session, op.get(ObjectKind.VOLUME))
-    if target is None:
-        raise ObjectNotFound("volume", op.get(ObjectKind.VOLUME))
+    target, staged = _next(session, op)
     vm = None if op.vm_id is None else get_vm(session, op.vm_id)
     if vm is not None and vm.node_id is not None:
         return Moving(disk, target, vm, vm.node_id)
-    node_id = node_reaching_both(session, disk.storage_id, target.storage_id, op.attempts)
-    if node_id is None:
-        raise storage_reached(target.storage_id)
-    return Moving(disk, target, None, node_id)
+    way = ways(session, require_volume(session, disk.volume_id), target, op.attempts)
+    return Moving(disk, target, None, way.node_id, way.to_node_id, staged)
+
+
+def _next(session: Session, op: OperationRow) -> tuple[Lies, bool]:
+    """What the disk is copied to next, and whether that is only on its way."""
+    volumes = [require_volume(session, each) for each in op.objects[ObjectKind.VOLUME]]
+    there = op.get(ObjectKind.STORAGE)
+    stage = next((each for each in volumes if each.storage_id != there and not each.made), None)
+    if stage is not None:
+        return stage, True
+    return next(each for each in volumes if each.storage_id == there), False
 
 
 def _anew(session: Session, op: OperationRow) -> Moving:
-    make_anew(session, op, op.get(ObjectKind.VOLUME), device=op.arguments.get("device", ""))
+    make_anew(session, op, _next(session, op)[0].id, device=op.arguments.get("device", ""))
     return _moving(session, op)
 
 
@@ -151,7 +164,8 @@ async def copy(work: Work) -> None:
             await work.db(_anew, work.op)
         raise Wait(0.0, "", way=way, begun=False)
     if seen is None:
-        await _copy_cold(node, await work.db(_anew, work.op))
+        moving = await work.db(_anew, work.op)
+        await (_copy_cold(node, moving) if moving.to_node_id is None else _carry(work, moving, moving.to_node_id))
     else:
         await _copy_live(work, node, moving, seen)
     await work.progress(COPIED)
@@ -171,6 +185,12 @@ async def _copy_cold(node: NodeCalls, moving: Moving) -> None:
         )
     except StorageFull:
         raise StorageFull(target.storage_id, 0, target.size_bytes) from None
+
+
+async def _carry(work: Work, moving: Moving, to_node_id: int) -> None:
+    disk, target = moving.disk, moving.target
+    there, here = End(moving.node_id, disk.storage_id, disk.volume), End(to_node_id, target.storage_id, target.name)
+    await carry(work, there, here, "disk", disk.id, size_bytes=target.size_bytes, format=target.format)
 
 
 async def _copy_live(work: Work, node: NodeCalls, moving: Moving, seen: BlockJobSeen) -> None:
@@ -234,7 +254,11 @@ async def change_over(work: Work) -> None:
     moving: Moving = await work.db(_moving, work.op)
     if work.arguments[WAY] == LIVE:
         await _change_over_live(work, moving)
-    await work.complete(_moved, work.op)
+    if moving.staged:
+        await work.db(_moved, work.op)
+        work.step = "copy"
+        raise Wait(0.0, "")
+    await work.complete(_arrived, work.op)
 
 
 async def _change_over_live(work: Work, moving: Moving) -> None:
@@ -295,9 +319,13 @@ async def _ended_meanwhile(work: Work, node: NodeCalls, moving: Moving, source: 
 
 def _moved(session: Session, op: OperationRow) -> None:
     disk = get_disk(session, op.get(ObjectKind.DISK), lock=True)
-    left = switch_volume(session, disk.id, op.get(ObjectKind.VOLUME))
+    left = switch_volume(session, disk.id, _next(session, op)[0].id)
     _delete(session, left, op)
     changed(session, disk)
+
+
+def _arrived(session: Session, op: OperationRow) -> None:
+    _moved(session, op)
     rest_if_ended(session, op)
 
 
@@ -333,8 +361,10 @@ class DiskMove(Kind):
         rest_if_ended(session, op)
 
     def _give_back(self, session: Session, op: OperationRow) -> None:
-        _delete(session, op.get(ObjectKind.VOLUME), op)
         disk = find_disk(session, op.get(ObjectKind.DISK))
+        for volume_id in op.objects[ObjectKind.VOLUME]:
+            if disk is None or volume_id != disk.volume_id:
+                _delete(session, volume_id, op)
         if disk is not None:
             if SIZE in op.arguments and not op.arguments.get(GROWING):
                 release_growth(session, disk.volume_id, disk.account_id)
@@ -370,5 +400,4 @@ class DiskMove(Kind):
         size_bytes = can.whole(max(source.size_bytes, source.claimed_bytes))
         format = (can.kept if disk.kind is DiskKind.ISO else can.best)(source.format)
         room = Room(op.get(ObjectKind.STORAGE), format, size_bytes)
-        name = moved_volume(disk.volume, uuid.uuid4(), str(room.format))
-        return {ObjectKind.VOLUME: [insert_target(session, source, room, name)]}
+        return {ObjectKind.VOLUME: insert_targets(session, disk, source, room)}

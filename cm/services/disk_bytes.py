@@ -1,5 +1,6 @@
 """
-Use cases of what a disk lies on: larger, copied, on another storage. Each claims what it needs and opens an operation.
+Use cases of what a disk lies on: larger, copied; on another storage (``disk_moving.py``). Each claims what it needs and
+opens an operation.
 
 A disk is worked on while it is attached to one VM at the most, which is at rest: running, paused or stopped. The VM is
 busy with it meanwhile, so that nothing starts or ends it but a destroy and its guest.
@@ -19,13 +20,12 @@ from cm.rpc.errors import (
     InUse,
     InvalidParameter,
     NotAuthenticated,
-    StorageOutOfReach,
     StoragesApart,
     StorageUnreached,
     WrongDiskState,
     WrongVMState,
 )
-from cm.rpc.vocabulary import DiskKind, DiskState, ImageKind, VMState
+from cm.rpc.vocabulary import DiskFormat, DiskKind, DiskState, ImageKind, VMState
 from cm.rules.access import Action
 from cm.rules.cause import Cause
 from cm.rules.names import image_volume, moved_volume
@@ -48,17 +48,18 @@ from cm.store.disk_bytes import (
     claim_growth,
     find_volume,
     give_up_copy,
+    has_node,
     insert_copy,
     insert_target,
-    is_stood_on,
     node_reaching_both,
     places_of,
-    stands_on_images,
+    require_volume,
+    stands_on_nothing,
 )
 from cm.store.erased import refuse_erased
 from cm.store.operation import open_operation
 from cm.store.operation_object import Objects
-from cm.store.storage import get_storage, is_attached
+from cm.store.storage import get_storage, node_reaching
 from cm.store.vm import VMRow, get_vm, render_vm
 
 AT_REST: Final = frozenset({VMState.RUNNING, VMState.PAUSED, VMState.STOPPED})
@@ -122,14 +123,14 @@ def subject_of(
     return Subject(disk, volume, place, vm)
 
 
-def _refuse_read_only(subject: Subject) -> None:
+def refuse_read_only(subject: Subject) -> None:
     """:raises WrongVMState: QEMU changes what its guest may write alone."""
     if subject.running and subject.place is not None and (subject.place.read_only or subject.place.cdrom):
         assert subject.vm is not None
         raise WrongVMState(subject.vm.id, subject.vm.state, f"{VMState.STOPPED}, as it only reads the disk")
 
 
-def _open(
+def open_work(
     caller: ClusterCall,
     kind: OperationKind,
     subject: Subject,
@@ -174,7 +175,7 @@ def grow(caller: ClusterCall, disk_id: int, size_mib: int, who: Who) -> DiskWork
         raise InvalidParameter("disk_id", "it is an ISO, which nobody writes to")
     if size_bytes <= disk.size_bytes:
         raise InvalidParameter("size_mib", f"it is {disk.size_bytes // MIB} MiB large already, and disks do not shrink")
-    _refuse_read_only(subject)
+    refuse_read_only(subject)
     if subject.running:
         refuse_unsettled(caller.session, disk_id)
     can = capabilities(get_storage(caller.session, disk.storage_id)["kind"])
@@ -184,9 +185,9 @@ def grow(caller: ClusterCall, disk_id: int, size_mib: int, who: Who) -> DiskWork
         volume = find_volume(caller.session, disk.volume_id)
         assert volume is not None
         larger = replace(subject, volume=volume)
-        return _move(caller, larger, _target(caller, volume, None, who), size_bytes=can.whole(size_bytes))
-    operation_id = _open(
-        caller, OperationKind.DISK_GROW, subject, subject.objects, size_bytes=size_bytes, device=_device(subject)
+        return begin_move(caller, larger, target(caller, volume, None, who), size_bytes=can.whole(size_bytes))
+    operation_id = open_work(
+        caller, OperationKind.DISK_GROW, subject, subject.objects, size_bytes=size_bytes, device=device_of(subject)
     )
     caller.note("claim", storage_id=disk.storage_id, bytes=size_bytes - disk.claimed_bytes, user_id=disk.account_id)
     caller.note("operation", kind=OperationKind.DISK_GROW, disk_id=disk_id, size_bytes=size_bytes, live=subject.running)
@@ -194,7 +195,7 @@ def grow(caller: ClusterCall, disk_id: int, size_mib: int, who: Who) -> DiskWork
     return {"disk_id": disk_id, "operation_id": operation_id}
 
 
-def _device(subject: Subject) -> str:
+def device_of(subject: Subject) -> str:
     return "" if subject.place is None else subject.place.device
 
 
@@ -256,7 +257,7 @@ def copy_of(
     values = {"name": name, "description": description, **(devices or {})}
     image_id, made = make_copy(caller, subject.volume, storage_id, who, kind, account_id, values)
     objects = {**subject.objects, ObjectKind.IMAGE: [image_id]}
-    operation_id = _open(caller, OperationKind.DISK_COPY, subject, objects, **arguments)
+    operation_id = open_work(caller, OperationKind.DISK_COPY, subject, objects, **arguments)
     caller.note("operation", kind=OperationKind.DISK_COPY, disk_id=subject.disk.id, image=name)
     return {"disk_id": made, "image_id": image_id, "operation_id": operation_id}
 
@@ -278,7 +279,8 @@ def make_copy(
     :raises QuotaReached: StorageFull: it does not fit.
     """
     session, key = caller.session, uuid.uuid4()
-    room = _target(caller, source, storage_id, who, keeps=kind is ImageKind.ISO)
+    room = target(caller, source, storage_id, who, keeps=kind is ImageKind.ISO)
+    refuse_apart(session, source, room)
     image_id, made = insert_copy(
         session,
         source,
@@ -296,17 +298,20 @@ def make_copy(
     return image_id, made
 
 
-def _target(caller: ClusterCall, source: Lies, storage_id: int | None, who: Who, *, keeps: bool = False) -> Room:
+def target(
+    caller: ClusterCall, source: Lies, storage_id: int | None, who: Who, *, keeps: bool = False, own: bool = False
+) -> Room:
     """
     Where a volume's bytes are to go, and what they are there.
 
     :param storage_id: None: where it lies.
     :param keeps: it is and will be an ISO, which guests only read.
+    :param own: it may be a node's own storage, if an administrator says so.
     :raises ObjectNotFound: it is not offered to the caller.
     :raises StorageLocked: StorageDraining: it takes nothing new.
     :raises StorageFull: they do not fit.
-    :raises StoragesApart: no node has both attached.
-    :raises StorageUnreached: none of those that have answers.
+    :raises StoragesApart: no node has one of them attached.
+    :raises StorageUnreached: none of those that have it answers.
     """
     session = caller.session
     size_bytes = max(source.size_bytes, source.claimed_bytes)  # what is claimed beyond it may have grown
@@ -314,57 +319,50 @@ def _target(caller: ClusterCall, source: Lies, storage_id: int | None, who: Who,
         storage_id = source.storage_id
         refuse_new(get_storage(session, storage_id))
     else:
-        chosen_storage(caller, size_bytes, storage_id, administrator=who is None)
-    if node_reaching_both(session, source.storage_id, storage_id) is None:
-        if storage_id != source.storage_id and not are_together(session, source.storage_id, storage_id):
-            raise StoragesApart(source.storage_id, storage_id)
-        raise StorageUnreached(storage_id)
+        chosen_storage(caller, size_bytes, storage_id, administrator=who is None, own=own and who is None)
+    ends = (source.storage_id, storage_id)
+    if node_reaching_both(session, *ends) is None:
+        if storage_id == source.storage_id or are_together(session, *ends):
+            raise StorageUnreached(storage_id)
+        if not all(has_node(session, each) for each in ends):
+            raise StoragesApart(*ends)
+        for each in ends:
+            if node_reaching(session, each) is None:
+                raise StorageUnreached(each)
     can = capabilities(get_storage(session, storage_id)["kind"])
     format = (can.kept if keeps else can.best)(source.format)
     return Room(storage_id, format, can.whole(size_bytes))
 
 
-# ------------------------------------------------------------------ moves
-
-
-def move(caller: ClusterCall, disk_id: int, storage_id: int, who: Who) -> DiskWork:
+def refuse_apart(session: Session, source: Lies, room: Room, *, staged: bool = False) -> bool:
     """
-    Put a disk on another storage, while its guest runs if it does. It becomes a volume that stands on no other. One of
-    a format that guests do not write to any more becomes one that they do, also where it lies.
+    Whether the bytes are to go through this process, as no node has both storages.
 
-    :raises InvalidParameter: it lies there already.
-    :raises ObjectNotFound: the storage is not offered to the caller.
-    :raises InUse: others stand on it, or it on more than an image: disks made from it, or snapshots.
-    :raises StorageOutOfReach: its VM runs where that storage is not attached.
-    :raises StoragesApart: StorageUnreached: no node has both storages attached, or none that has answers.
-    :raises StorageFull: it does not fit there.
+    :param staged: they are made to stand on nothing, and of the format, before.
+    :raises StoragesApart: they cannot go as they are.
     """
-    session = caller.session
-    subject = subject_of(caller, disk_id, who)
-    disk, vm = subject.disk, subject.vm
-    if storage_id == disk.storage_id and not _outdated(session, subject):
-        raise InvalidParameter("storage_id", "the disk lies there already")
-    room = _target(caller, subject.volume, storage_id, who, keeps=disk.kind is DiskKind.ISO)
-    if is_stood_on(session, disk.volume_id):
-        raise InUse("disk", disk_id, "what is made from it")
-    if not stands_on_images(session, disk.volume_id):
-        raise InUse("disk", disk_id, "its snapshots")
-    _refuse_read_only(subject)
-    if vm is not None and vm.node_id is not None and not is_attached(session, storage_id, vm.node_id):
-        raise StorageOutOfReach(storage_id, vm.id)
-    if not subject.running or room.size_bytes <= disk.size_bytes:
-        return _move(caller, subject, room)
-    # Sizes are rounded up there, and QEMU copies between volumes of one size alone: it grows before it moves.
-    claim_growth(session, disk.volume_id, disk.account_id, room.size_bytes)
-    return _move(caller, subject, room, size_bytes=room.size_bytes)
+    if room.storage_id == source.storage_id or are_together(session, source.storage_id, room.storage_id):
+        return False
+    there, here = (
+        capabilities(get_storage(session, each)["kind"]) for each in (source.storage_id, room.storage_id)
+    )
+    whole = staged or fits_as_it_is(session, source, room)
+    if there.files != here.files or not whole:
+        raise StoragesApart(source.storage_id, room.storage_id)
+    return True
 
 
-def _move(caller: ClusterCall, subject: Subject, room: Room, **arguments: Any) -> DiskWork:
+def fits_as_it_is(session: Session, source: Lies, room: Room | Lies) -> bool:
+    """Whether a volume may go elsewhere byte for byte. Only one that is raw can be made larger by that."""
+    sized = source.format is DiskFormat.RAW or source.size_bytes == room.size_bytes
+    return source.format == room.format and sized and stands_on_nothing(session, source.id)
+
+
+def begin_move(caller: ClusterCall, subject: Subject, room: Room, **arguments: Any) -> DiskWork:
     disk, storage_id = subject.disk, room.storage_id
-    name = moved_volume(disk.volume, uuid.uuid4(), str(room.format))
-    target_id = insert_target(caller.session, subject.volume, room, name)
-    objects = {**subject.objects, ObjectKind.VOLUME: [target_id], ObjectKind.STORAGE: [storage_id]}
-    operation_id = _open(caller, OperationKind.DISK_MOVE, subject, objects, device=_device(subject), **arguments)
+    volumes = insert_targets(caller.session, disk, subject.volume, room)
+    objects = {**subject.objects, ObjectKind.VOLUME: volumes, ObjectKind.STORAGE: [storage_id]}
+    operation_id = open_work(caller, OperationKind.DISK_MOVE, subject, objects, device=device_of(subject), **arguments)
     caller.note("claim", storage_id=storage_id, bytes=room.size_bytes)
     caller.note(
         "operation",
@@ -377,10 +375,19 @@ def _move(caller: ClusterCall, subject: Subject, room: Room, **arguments: Any) -
     return {"disk_id": disk.id, "operation_id": operation_id}
 
 
-def _outdated(session: Session, subject: Subject) -> bool:
-    """Whether a disk has a format that guests do not write to on its storage."""
-    can = capabilities(get_storage(session, subject.disk.storage_id)["kind"])
-    return subject.disk.kind is not DiskKind.ISO and subject.volume.format not in can.written
+def insert_targets(session: Session, disk: DiskFacts, source: Lies, room: Room) -> list[int]:
+    """
+    What a disk moves to, claimed: first to a volume where it lies that stands on nothing, if it is to go through this
+    process and does not yet; then to its new storage.
+    """
+    made = []
+    apart = refuse_apart(session, source, room, staged=True)
+    if apart and not fits_as_it_is(session, source, room):
+        stage = Room(source.storage_id, room.format, room.size_bytes)
+        made.append(insert_target(session, source, stage, moved_volume(disk.volume, uuid.uuid4(), str(room.format))))
+        source = require_volume(session, made[0])
+    name = moved_volume(disk.volume, uuid.uuid4(), str(room.format))
+    return [*made, insert_target(session, source, room, name)]
 
 
 def open_volume_delete(

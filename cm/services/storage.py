@@ -187,12 +187,14 @@ def chosen_storage(
     administrator: bool = False,
     format: DiskFormat | None = None,
     shared: bool = False,
+    own: bool = False,
 ) -> int:
     """
     The storage that a new volume goes to: the one that the caller names, else what ``rules.storage.choose`` says. It is
     claimed for by whoever makes the volume.
 
     :param administrator: who may name any; users may name those that are offered to them.
+    :param own: a node's own may be named, too.
     :raises ObjectNotFound: there is none of that id, for them.
     :raises StorageLocked: StorageDraining: the one that is named takes none.
     :raises StorageFull: it does not fit the one that is named, or the roomiest.
@@ -203,7 +205,7 @@ def chosen_storage(
         row = get_storage(session, storage_id)
         if not (administrator or row["offered"]):
             raise ObjectNotFound("storage", storage_id)
-        refuse_new(row)
+        refuse_new(row, own=own)
         refuse_storage(session, storage_id, capabilities(row["kind"]).whole(size_bytes))
         return storage_id
     found = candidates(session)
@@ -217,12 +219,13 @@ def chosen_storage(
     raise StorageFull(roomiest.id, max(most, 0), size_bytes)
 
 
-def refuse_new(row: Storage) -> None:
+def refuse_new(row: Storage, *, own: bool = False) -> None:
     """
+    :param own: a node's own storage takes it, too.
     :raises StorageLocked: StorageDraining: the storage takes no new volumes.
     :raises StorageOfNode: it is one node's own: images and disks that are brought lie where many nodes reach them.
     """
-    if row["own_node_id"] is not None:
+    if row["own_node_id"] is not None and not own:
         raise StorageOfNode(row["storage_id"], row["own_node_id"])
     if row["locked"]:
         raise StorageLocked(row["storage_id"])

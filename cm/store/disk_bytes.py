@@ -56,6 +56,11 @@ def stands_on_images(session: Session, volume_id: int) -> bool:
     )
 
 
+def stands_on_nothing(session: Session, volume_id: int) -> bool:
+    """Whether a volume's file holds all its bytes."""
+    return has_row(session, "SELECT 1 FROM volume WHERE id = :id AND backing_id IS NULL", {"id": volume_id})
+
+
 def is_stood_on(session: Session, volume_id: int) -> bool:
     """Whether other volumes are made from a volume, or are just being."""
     return bool(session.scalar(text("SELECT EXISTS (SELECT 1 FROM volume WHERE backing_id = :id)"), {"id": volume_id}))
@@ -106,6 +111,14 @@ def find_volume(session: Session, volume_id: int, *, lock: bool = False) -> Lies
         {"id": volume_id},
     ).first()
     return None if found is None else Lies(**{**found._mapping, "format": DiskFormat(found.format)})
+
+
+def require_volume(session: Session, volume_id: int) -> Lies:
+    """:raises ObjectNotFound: it is gone."""
+    found = find_volume(session, volume_id)
+    if found is None:
+        raise ObjectNotFound("volume", volume_id)
+    return found
 
 
 def rename_volume(session: Session, volume_id: int, name: str) -> None:
@@ -391,6 +404,15 @@ def are_together(session: Session, storage_id: int, other_id: int) -> bool:
         "SELECT 1 FROM storage_attachment a JOIN storage_attachment b ON b.node_id = a.node_id"
         " WHERE a.storage_id = :s AND b.storage_id = :o AND a.state = 'attached' AND b.state = 'attached' LIMIT 1",
         {"s": storage_id, "o": other_id},
+    )
+
+
+def has_node(session: Session, storage_id: int) -> bool:
+    """Whether a node of the cluster, which may not answer now, has the storage attached."""
+    return has_row(
+        session,
+        "SELECT 1 FROM storage_attachment WHERE storage_id = :s AND state = 'attached' LIMIT 1",
+        {"s": storage_id},
     )
 
 

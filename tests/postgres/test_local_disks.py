@@ -14,7 +14,7 @@ from cm.drivers.memory.volume import Volume
 from cm.interfaces.hypervisor import DiskSpec
 from cm.interfaces.source import FileSource
 from cm.interfaces.volume import StorageSpec
-from cm.operations import image_cache
+from cm.operations import carrying
 from cm.rpc.errors import (
     HypervisorError,
     InUse,
@@ -200,7 +200,7 @@ def test_through_the_manager(cloud: Cluster) -> None:
 @pytest.mark.parametrize("side, call", [(0, "download"), (1, "upload_part")])
 def test_breaks_on_its_way(cloud: Cluster, monkeypatch: pytest.MonkeyPatch, side: int, call: str) -> None:
     """Whichever of the two nodes fails in the middle, the copy fails with its reason, and nobody waits on."""
-    monkeypatch.setattr(image_cache, "PIPE_BYTES", 65_536)
+    monkeypatch.setattr(carrying, "PIPE_BYTES", 65_536)
     second = cloud.node_ids[1]
     cloud.sql("DELETE FROM storage_attachment WHERE storage_id = :s AND node_id = :n", s=cloud.storage_id, n=second)
     for _ in range(1 - side):  # the first piece comes

@@ -76,8 +76,9 @@ class StorageSilent(Unavailable):
 @dataclass(eq=False)
 class CopyDamaged(Unavailable):
     code = "copy_damaged"
-    message = "Of image {image_id}, which is copied to node {node_id}, {reason}."
-    image_id: int
+    message = "Of {noun} {object_id}, which is copied by way of node {node_id}, {reason}."
+    noun: str
+    object_id: int
     node_id: int
     reason: str
 

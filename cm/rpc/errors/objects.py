@@ -114,10 +114,16 @@ class StorageOutOfReach(Conflict):
 
 @dataclass(eq=False)
 class StoragesApart(Conflict):
-    """Bytes are copied by a node that has both."""
+    """
+    Bytes are copied by a node that has both, or go through the manager as they are: between two storages of files or
+    two of devices, and of a copy only what stands on nothing.
+    """
 
     code = "storages_apart"
-    message = "No node has both storage {storage_id} and storage {other_id} attached."
+    message = (
+        "No node has both storage {storage_id} and storage {other_id} attached, and as they are the bytes cannot lie"
+        " there: move the disk, or copy it where it is first."
+    )
     storage_id: int
     other_id: int
 

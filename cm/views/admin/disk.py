@@ -7,7 +7,7 @@ from cm.rpc.types import Id, Limit
 from cm.rpc.view import admin_view
 from cm.rpc.vocabulary import DiskKind
 from cm.services import disk as service
-from cm.services import disk_bytes
+from cm.services import disk_moving
 from cm.services.context import ClusterCall
 from cm.store.disk import list_disks
 
@@ -55,4 +55,4 @@ def get_by_id(caller: ClusterCall, disk_id: Id) -> Disk:
 @admin_view(changing=True)
 def move(caller: ClusterCall, disk_id: Id, storage_id: Id) -> DiskWork:
     """Put anybody's disk on another storage, as ``user.disk.move`` does."""
-    return disk_bytes.move(caller, disk_id, storage_id, None)
+    return disk_moving.move(caller, disk_id, storage_id, None)

@@ -29,7 +29,7 @@ from cm.rpc.vocabulary import (
     VideoModel,
 )
 from cm.rules.access import Action
-from cm.services import attaching, disk_bytes, snapshot
+from cm.services import attaching, disk_bytes, disk_moving, snapshot
 from cm.services import disk as service
 from cm.services import download as downloads
 from cm.services.access import person_of
@@ -189,7 +189,7 @@ def move(caller: ClusterCall, disk_id: Id, storage_id: Id) -> DiskWork:
     Its room is claimed on both storages until the move is over. What it leaves is deleted then, by an operation of its
     own. A move can be given up until the guest changes over (``user.operation.abandon``).
     """
-    return disk_bytes.move(caller, disk_id, storage_id, person_of(caller.identity))
+    return disk_moving.move(caller, disk_id, storage_id, person_of(caller.identity))
 
 
 @user_view(changing=True, on={"disk_id": Action.EDIT})

@@ -1,0 +1,58 @@
+"""
+Use case of a disk's move to another storage. What it takes is claimed there, and where it lies until it has arrived.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy.orm import Session
+
+from cm.results.disk import DiskWork
+from cm.rpc.errors import InUse, InvalidParameter, StorageOutOfReach
+from cm.rpc.vocabulary import DiskKind
+from cm.rules.storage import capabilities
+from cm.services.access import Who
+from cm.services.context import ClusterCall
+from cm.services.disk_bytes import Subject, begin_move, refuse_apart, refuse_read_only, subject_of, target
+from cm.store.disk_bytes import claim_growth, is_stood_on, stands_on_images
+from cm.store.storage import get_storage, is_attached
+
+
+def move(caller: ClusterCall, disk_id: int, storage_id: int, who: Who) -> DiskWork:
+    """
+    Put a disk on another storage, while its guest runs if it does. It becomes a volume that stands on no other. One of
+    a format that guests do not write to any more becomes one that they do, also where it lies. Where no node has both
+    storages it is made so where it lies first, and then goes through this process.
+
+    :raises InvalidParameter: it lies there already.
+    :raises ObjectNotFound: the storage is not offered to the caller.
+    :raises InUse: others stand on it, or it on more than an image: disks made from it, or snapshots.
+    :raises StorageOutOfReach: its VM runs where that storage is not attached.
+    :raises StoragesApart: no node has both, and one has files, the other devices.
+    :raises StorageUnreached: of those nodes that have them none answers.
+    :raises StorageFull: it does not fit there.
+    """
+    session = caller.session
+    subject = subject_of(caller, disk_id, who)
+    disk, vm = subject.disk, subject.vm
+    if storage_id == disk.storage_id and not _outdated(session, subject):
+        raise InvalidParameter("storage_id", "the disk lies there already")
+    room = target(caller, subject.volume, storage_id, who, keeps=disk.kind is DiskKind.ISO, own=True)
+    if is_stood_on(session, disk.volume_id):
+        raise InUse("disk", disk_id, "what is made from it")
+    if not stands_on_images(session, disk.volume_id):
+        raise InUse("disk", disk_id, "its snapshots")
+    refuse_read_only(subject)
+    if vm is not None and vm.node_id is not None and not is_attached(session, storage_id, vm.node_id):
+        raise StorageOutOfReach(storage_id, vm.id)
+    refuse_apart(session, subject.volume, room, staged=True)
+    if not subject.running or room.size_bytes <= disk.size_bytes:
+        return begin_move(caller, subject, room)
+    # Sizes are rounded up there, and QEMU copies between volumes of one size alone: it grows before it moves.
+    claim_growth(session, disk.volume_id, disk.account_id, room.size_bytes)
+    return begin_move(caller, subject, room, size_bytes=room.size_bytes)
+
+
+def _outdated(session: Session, subject: Subject) -> bool:
+    """Whether a disk has a format that guests do not write to on its storage."""
+    can = capabilities(get_storage(session, subject.disk.storage_id)["kind"])
+    return subject.disk.kind is not DiskKind.ISO and subject.volume.format not in can.written
